@@ -1,0 +1,1 @@
+//! G.711, clips in memory, tones and their detection.

@@ -1,0 +1,13 @@
+//! What every room may use: deadlines, private values, keys, languages.
+
+mod codec;
+mod deadline;
+mod key;
+mod lang;
+mod private;
+
+pub use codec::Codec;
+pub use deadline::{Deadline, earliest};
+pub use key::Key;
+pub use lang::Lang;
+pub use private::{Private, set_tag_key, tag};

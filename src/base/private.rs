@@ -1,0 +1,59 @@
+//! Values that identify a person, and must never reach a log.
+//!
+//! A [`Private`] value prints as a keyed tag: equal values have equal tags within one installation, so that an
+//! operator can follow a receipt through the log, and nobody can read or guess it without the key.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+static TAG_KEY: OnceLock<[u8; 32]> = OnceLock::new();
+
+/// Sets the key of all tags, once, before the first log line. Later calls change nothing.
+pub fn set_tag_key(key: [u8; 32]) {
+    let _ = TAG_KEY.set(key);
+}
+
+/// A tag for a value that identifies a person: 12 hex digits of HMAC-SHA-256 (RFC 2104) under the installation's key.
+pub fn tag(value: &str) -> String {
+    let Some(key) = TAG_KEY.get() else { return "~".into() };
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    mac.update(value.as_bytes());
+    let digest = mac.finalize().into_bytes();
+    digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A phone number, receipt number or second factor: usable, comparable, and never printed.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Private<T>(T);
+
+impl<T> Private<T> {
+    /// Wraps a value.
+    pub fn new(value: T) -> Self {
+        Private(value)
+    }
+
+    /// The value itself, for look-ups and the wire. Never for a log.
+    pub fn expose(&self) -> &T {
+        &self.0
+    }
+
+    /// Gives the value up.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T: AsRef<str>> fmt::Display for Private<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&tag(self.0.as_ref()))
+    }
+}
+
+impl<T> fmt::Debug for Private<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Private(_)")
+    }
+}

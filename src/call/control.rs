@@ -1,0 +1,83 @@
+//! What the control plane tells a media stream, and what the stream tells back.
+
+use std::time::Duration;
+
+use crate::base::{Codec, Key};
+use crate::flow::PlayId;
+use crate::sdp::MediaPeer;
+use crate::speech::Piece;
+
+/// How a stream begins, or goes on after a re-INVITE.
+#[derive(Clone, Debug)]
+pub struct StreamSetup {
+    pub codec: Codec,
+    /// The payload number that the peer chose for the codec.
+    pub payload: u8,
+    /// telephone-event at 8000 Hz, if negotiated; without it tones in the sound are heard.
+    pub event_payload: Option<u8>,
+    pub ptime: Duration,
+    pub peer: Option<MediaPeer>,
+    /// Whether we send (not while the peer holds us: `sendonly`/`inactive` from the peer's side).
+    pub sending: bool,
+    /// Whether the peer is expected to send: only then does its silence end the call.
+    pub receiving: bool,
+}
+
+/// From the control plane.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Change codec, peer or direction; what plays goes on.
+    Setup(StreamSetup),
+    /// Play these; an earlier play is over and reports nothing.
+    Play {
+        id: PlayId,
+        pieces: Vec<Piece>,
+    },
+    /// Be silent at once.
+    Stop,
+    /// Keep the caller's sound from now on, at most so long.
+    Record {
+        max: Duration,
+    },
+    StopRecord,
+    Close,
+}
+
+/// How a key was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeySource {
+    /// RFC 4733.
+    Rtp,
+    /// SIP INFO.
+    Info,
+    /// In the sound.
+    Tone,
+}
+
+impl KeySource {
+    /// As it stands in the line test's log and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            KeySource::Rtp => "rtp",
+            KeySource::Info => "info",
+            KeySource::Tone => "tone",
+        }
+    }
+}
+
+/// To the control plane.
+#[derive(Clone, Debug)]
+pub enum Event {
+    Key {
+        key: Key,
+        source: KeySource,
+    },
+    /// A play came to its end by itself.
+    Played(PlayId),
+    /// The recording ended (limit, stop or close): 16-bit samples at 8 kHz.
+    Recorded {
+        samples: Vec<i16>,
+    },
+    /// No RTP or RTCP from the peer for the configured time.
+    PeerLost,
+}

@@ -1,0 +1,5 @@
+//! One phone call, sans-IO: dialog × media × flow; admission; the call's record.
+
+mod control;
+
+pub use control::{Command, Event, KeySource, StreamSetup};

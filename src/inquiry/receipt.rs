@@ -1,0 +1,71 @@
+//! Receipt numbers: formats are configuration.
+
+use crate::base::Private;
+use serde::{Deserialize, Serialize};
+
+/// One format of receipt number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptFormat {
+    /// A name for logs and metrics.
+    pub name: String,
+    /// How many characters, prefix included.
+    pub length: u8,
+    /// The characters it begins with.
+    #[serde(default)]
+    pub prefix: String,
+    /// How it is grouped when read back; sums up to `length`. Empty: groups of four.
+    #[serde(default)]
+    pub groups: Vec<u8>,
+    #[serde(default)]
+    pub check: CheckDigit,
+    /// What the caller proves with.
+    #[serde(default)]
+    pub second_factor: SecondFactor,
+}
+
+/// The algorithm of a number's last digit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckDigit {
+    #[default]
+    None,
+    /// ISO/IEC 7812-1 annex B.
+    Luhn,
+    /// ISO/IEC 7064 MOD 11,10.
+    Mod11_10,
+}
+
+/// What a caller proves with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondFactor {
+    /// The last four of the identity document, X as `*`.
+    #[default]
+    IdTail,
+    /// The full date of birth, yyyymmdd.
+    BirthDate,
+}
+
+/// A receipt number that fits a format.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Receipt {
+    /// The normalised number.
+    pub number: Private<String>,
+    /// Its place among the configured formats.
+    pub format: u8,
+}
+
+/// Why some digits are not a receipt number. Each is told to the caller in its own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NumberError {
+    /// Too few or too many digits: the caller probably stopped early.
+    #[error("a receipt number has {expected} digits, not {got}")]
+    Length { expected: u8, got: usize },
+    /// No format begins like that.
+    #[error("no receipt number begins like that")]
+    Prefix,
+    /// The digits do not add up: a slip of the finger, or a smudged label.
+    #[error("the check digit does not match")]
+    CheckDigit,
+}

@@ -1,0 +1,1 @@
+//! The copy that knows its age: change batches, marks, rows, quarantine (pure).

@@ -1,0 +1,1 @@
+//! RTP (RFC 3550), RTCP and RFC 4733 keys, sans-IO.

@@ -1,0 +1,1 @@
+//! All IO: clock, sockets, files, databases, random numbers. It never decides.

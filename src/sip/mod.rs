@@ -1,0 +1,1 @@
+//! SIP for a user agent server, sans-IO: messages, the legs of calls, digests of what to answer without a call.

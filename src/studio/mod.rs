@@ -1,0 +1,1 @@
+//! The prompt operator's workshop (pure).

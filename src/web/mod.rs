@@ -1,0 +1,1 @@
+//! The scan door and the kiosk: request → reply (pure).
