@@ -24,6 +24,8 @@ pub struct Data {
     pub folder: PathBuf,
     /// How many sample cases are made when the folder holds no replica; 0 makes none.
     pub sample_cases: u32,
+    /// Whether a replica made of sample cases counts as fresh for as long as the node runs.
+    pub sample_heartbeat: bool,
 }
 
 /// A transport that SIP comes in by.
@@ -180,7 +182,7 @@ pub struct Journal {
 /// Log lines.
 #[derive(Clone, Debug)]
 pub struct Log {
-    /// A filter as `tracing_subscriber::EnvFilter` reads it.
+    /// error, warn, info, debug or trace.
     pub level: String,
     pub json: bool,
 }

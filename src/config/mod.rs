@@ -1,5 +1,11 @@
 //! Settings: as written in `jindu.toml` and on the command line → as checked, every complaint at once.
 
 mod checked;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod written;
 
 pub use checked::*;
+pub use reader::Complaint;
+pub use written::read;

@@ -1,1 +1,5 @@
 //! All IO: clock, sockets, files, databases, random numbers. It never decides.
+
+pub mod args;
+pub mod clock;
+pub mod logs;

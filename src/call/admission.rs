@@ -1,0 +1,154 @@
+//! Who may start a call: before any state is made.
+//!
+//! ```text
+//!  INVITE ──► trunk known? ──► not too fast? ──► number ours? ──► draining? ──► lines free? ──► a call
+//!                │ no: silence      │ no: 503          │ no: 404       │ 503          │ 503
+//! ```
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// What admission goes by.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub calls_max: usize,
+    /// New calls a second from one address; twice as many may come in one burst.
+    pub calls_per_second_max: u32,
+    /// User parts that reach the hotline; empty: every one.
+    pub numbers: Vec<String>,
+    pub line_test: Option<String>,
+}
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Hotline,
+    LineTest,
+}
+
+/// Why a call is not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turned {
+    /// 503: this address calls too fast.
+    TooFast,
+    /// 404: nobody here has that number.
+    NoSuchNumber,
+    /// 503: the node is draining.
+    Draining,
+    /// 503: every line is in use.
+    Full,
+}
+
+/// The gate of the phone door.
+#[derive(Debug)]
+pub struct Admission {
+    rules: Rules,
+    sources: HashMap<IpAddr, Bucket>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    tokens: f64,
+    at: Instant,
+}
+
+impl Admission {
+    pub fn new(rules: Rules) -> Self {
+        Admission { rules, sources: HashMap::new() }
+    }
+
+    /// Decides on one new call.
+    pub fn admit(
+        &mut self,
+        now: Instant,
+        from: IpAddr,
+        user: &str,
+        calls: usize,
+        draining: bool,
+    ) -> Result<Purpose, Turned> {
+        if !self.pace(now, from) {
+            return Err(Turned::TooFast);
+        }
+        let purpose = self.purpose(user).ok_or(Turned::NoSuchNumber)?;
+        if draining {
+            return Err(Turned::Draining);
+        }
+        if calls >= self.rules.calls_max {
+            return Err(Turned::Full);
+        }
+        Ok(purpose)
+    }
+
+    fn purpose(&self, user: &str) -> Option<Purpose> {
+        if self.rules.line_test.as_deref() == Some(user) {
+            return Some(Purpose::LineTest);
+        }
+        let ours = self.rules.numbers.is_empty() || self.rules.numbers.iter().any(|number| number == user);
+        ours.then_some(Purpose::Hotline)
+    }
+
+    fn pace(&mut self, now: Instant, from: IpAddr) -> bool {
+        let rate = f64::from(self.rules.calls_per_second_max);
+        if self.sources.len() >= SOURCES_MAX {
+            self.sources.retain(|_, bucket| now.duration_since(bucket.at) < FORGOTTEN_AFTER);
+        }
+        if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&from) {
+            return false;
+        }
+        let bucket = self.sources.entry(from).or_insert(Bucket { tokens: 2.0 * rate, at: now });
+        bucket.tokens = (bucket.tokens + now.duration_since(bucket.at).as_secs_f64() * rate).min(2.0 * rate);
+        bucket.at = now;
+        if bucket.tokens < 1.0 {
+            return false;
+        }
+        bucket.tokens -= 1.0;
+        true
+    }
+}
+
+/// Addresses remembered at once; trunks are few.
+const SOURCES_MAX: usize = 4096;
+/// A bucket that rests so long is full again.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate() -> Admission {
+        Admission::new(Rules {
+            calls_max: 2,
+            calls_per_second_max: 5,
+            numbers: vec!["96110110".into()],
+            line_test: Some("9196".into()),
+        })
+    }
+
+    const TRUNK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn the_hotline_the_line_test_and_nobody_else_answer() {
+        let (mut gate, now) = (gate(), Instant::now());
+        assert_eq!(gate.admit(now, TRUNK, "96110110", 0, false), Ok(Purpose::Hotline));
+        assert_eq!(gate.admit(now, TRUNK, "9196", 0, false), Ok(Purpose::LineTest));
+        assert_eq!(gate.admit(now, TRUNK, "110", 0, false), Err(Turned::NoSuchNumber));
+    }
+
+    #[test]
+    fn a_full_or_draining_node_turns_calls_away() {
+        let (mut gate, now) = (gate(), Instant::now());
+        assert_eq!(gate.admit(now, TRUNK, "96110110", 2, false), Err(Turned::Full));
+        assert_eq!(gate.admit(now, TRUNK, "96110110", 0, true), Err(Turned::Draining));
+    }
+
+    #[test]
+    fn a_flood_from_one_address_is_slowed_and_others_are_not() {
+        let (mut gate, now) = (gate(), Instant::now());
+        let admitted = (0..100).filter(|_| gate.admit(now, TRUNK, "9196", 0, false).is_ok()).count();
+        assert_eq!(admitted, 10);
+        let other = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
+        assert!(gate.admit(now, other, "9196", 0, false).is_ok());
+        assert!(gate.admit(now + Duration::from_secs(1), TRUNK, "9196", 0, false).is_ok());
+    }
+}

@@ -1,0 +1,74 @@
+use std::path::Path;
+
+use super::*;
+
+const SHIPPED: &str = include_str!("../../config/jindu.toml");
+
+fn complaints(text: &str, overrides: &[&str]) -> Vec<String> {
+    let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
+    match read(text, &overrides, Path::new("/srv")) {
+        Ok(_) => Vec::new(),
+        Err(complaints) => complaints.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn the_shipped_file_is_right() {
+    assert_eq!(complaints(SHIPPED, &[]), Vec::<String>::new());
+}
+
+#[test]
+fn the_shipped_file_shows_every_key_with_its_default() {
+    let shipped = read(SHIPPED, &[], Path::new("/srv")).expect("the shipped file is right");
+    let receipts = "[[inquiry.receipt]]\nname = \"city\"\nlength = 15\nprefix = \"4401\"\ngroups = [4, 4, 4, 3]\n";
+    let bare = read(receipts, &[], Path::new("/srv")).expect("defaults are right");
+    let strip = |settings: &Settings| {
+        let mut settings = settings.clone();
+        settings.inquiry.limits.clear();
+        settings.inquiry.scanner.qr_patterns.clear();
+        settings.phone.desk = None;
+        settings.phone.line_test = None;
+        format!("{settings:?}")
+    };
+    assert_eq!(strip(&shipped), strip(&bare));
+}
+
+#[test]
+fn every_complaint_comes_at_once_with_key_value_and_remedy() {
+    let found =
+        complaints(SHIPPED, &["phone.calls_max=0", "web.lisen=127.0.0.1:1", "web.clear_warning_s=5", "log.level=loud"]);
+    assert_eq!(
+        found,
+        [
+            "phone.calls_max = 0: must be 1 to 30000",
+            "web.clear_warning_s = 5: must be 20 to 120",
+            "log.level = loud: must be error, warn, info, debug or trace",
+            "web.lisen = 127.0.0.1:1: is no setting; did you mean web.listen?",
+        ]
+    );
+}
+
+#[test]
+fn listen_takes_one_text_a_list_or_both_transports() {
+    let listen =
+        |text: &str| read(SHIPPED, &[format!("phone.listen={text}")], Path::new("/srv")).expect("right").phone.listen;
+    let both = listen("127.0.0.1:0");
+    assert_eq!(both, listen("udp:127.0.0.1:0,tcp:127.0.0.1:0"));
+    assert_eq!(both, listen("[\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]"));
+    assert_eq!(listen("udp:[::1]:5060").len(), 1);
+}
+
+#[test]
+fn a_network_holds_its_addresses_and_no_others() {
+    let network = Network { address: "192.0.2.0".parse().expect("address"), prefix: 24 };
+    assert!(network.contains("192.0.2.7".parse().expect("address")));
+    assert!(network.contains("::ffff:192.0.2.7".parse().expect("address")));
+    assert!(!network.contains("192.0.3.7".parse().expect("address")));
+    let everyone = Network { address: "0.0.0.0".parse().expect("address"), prefix: 0 };
+    assert!(everyone.contains("203.0.113.9".parse().expect("address")));
+}
+
+#[test]
+fn text_that_is_no_toml_is_one_complaint() {
+    assert_eq!(complaints("phone = [", &[]).len(), 1);
+}

@@ -1,0 +1,89 @@
+//! Log lines, on the standard error: written by a thread of their own, so that no call waits for a disk.
+
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::config::Log;
+
+/// Keeps the log's writer alive; dropping it writes what is left.
+pub struct Logs {
+    sender: Option<SyncSender<Vec<u8>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts logging. Lines that find [`LINES_WAITING_MAX`] others waiting are lost rather than waited for.
+pub fn start(settings: &Log) -> Logs {
+    let (sender, receiver) = sync_channel(LINES_WAITING_MAX);
+    let thread = std::thread::Builder::new().name("log".into()).spawn(move || write_all(&receiver)).ok();
+    let level: LevelFilter = settings.level.parse().unwrap_or(LevelFilter::INFO);
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(Writer(sender.clone()))
+        .with_ansi(false)
+        .with_target(false);
+    let started = if settings.json { builder.json().try_init() } else { builder.try_init() };
+    if started.is_err() {
+        let _ = writeln!(io::stderr(), "logging had been started before");
+    }
+    Logs { sender: Some(sender), thread }
+}
+
+fn write_all(lines: &Receiver<Vec<u8>>) {
+    let mut batch = Vec::with_capacity(BATCH_BYTES);
+    while let Ok(line) = lines.recv() {
+        if line.is_empty() {
+            break;
+        }
+        batch.extend_from_slice(&line);
+        while batch.len() < BATCH_BYTES {
+            match lines.try_recv() {
+                Ok(line) if line.is_empty() => break,
+                Ok(line) => batch.extend_from_slice(&line),
+                Err(_) => break,
+            }
+        }
+        let _ = io::stderr().write_all(&batch);
+        batch.clear();
+    }
+}
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        if let Some(sender) = self.sender.take() {
+            let _ = sender.send(Vec::new());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Writer(SyncSender<Vec<u8>>);
+
+impl Write for Writer {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match self.0.try_send(line.to_vec()) {
+            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Ok(line.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Writer {
+    type Writer = Writer;
+
+    fn make_writer(&'a self) -> Writer {
+        self.clone()
+    }
+}
+
+const LINES_WAITING_MAX: usize = 16_384;
+const BATCH_BYTES: usize = 64 * 1024;
