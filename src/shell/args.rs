@@ -66,7 +66,7 @@ exit codes: 0 done, 1 failed, 64 wrong command line or settings
 
 /// Reads the command line; an error is one line that says what is wrong.
 pub fn read(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Asked, String> {
-    Words::default().read(lexopt::Parser::from_args(args)).map_err(|error| error.to_string())
+    Words::default().read(lexopt::Parser::from_iter(args)).map_err(|error| error.to_string())
 }
 
 /// The words of a command line, before they are held against its command.
