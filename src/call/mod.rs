@@ -2,6 +2,8 @@
 
 mod admission;
 mod control;
+mod line_test;
 
 pub use admission::{Admission, Purpose, Rules, Turned};
 pub use control::{Command, Event, KeySource, StreamSetup};
+pub use line_test::{LineTest, line_test_clips};
