@@ -1,0 +1,183 @@
+//! A `jindu` process on ports of the system's choice, with a data folder that goes when the test ends.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// A running gateway.
+pub struct Gateway {
+    child: Child,
+    pub folder: PathBuf,
+    pub udp: SocketAddr,
+    pub tcp: SocketAddr,
+    pub web: SocketAddr,
+    /// What it printed before it was ready.
+    pub banner: String,
+    log: Arc<Mutex<String>>,
+    _stdout: BufReader<ChildStdout>,
+}
+
+/// The project's folder.
+pub fn home() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A new empty folder below the system's temporary one.
+pub fn temporary_folder(name: &str) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let n = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("jindu-{name}-{}-{n}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a temporary folder can be made");
+    folder
+}
+
+/// The program with the shipped settings and a data folder.
+pub fn jindu(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_jindu"));
+    command.current_dir(home()).arg("--set").arg(format!("data.folder={}", folder.display()));
+    command
+}
+
+impl Gateway {
+    /// Starts one on free ports, with further `--set` values, and waits until it is ready.
+    pub fn start(set: &[&str]) -> Gateway {
+        Gateway::start_in(temporary_folder("gateway"), set)
+    }
+
+    /// The same in a folder that may hold data.
+    pub fn start_in(folder: PathBuf, set: &[&str]) -> Gateway {
+        let mut command = jindu(&folder);
+        let media = media_ports();
+        let ports = ["phone.listen=127.0.0.1:0", "web.listen=127.0.0.1:0", "data.sample_cases=2000", &media];
+        for value in ports.iter().chain(set) {
+            command.arg("--set").arg(value);
+        }
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the gateway can be started");
+        let log = collect(child.stderr.take().expect("the log is piped"));
+        let mut stdout = BufReader::new(child.stdout.take().expect("the output is piped"));
+        let mut banner = String::new();
+        let ready = loop {
+            let mut line = String::new();
+            let read = stdout.read_line(&mut line).expect("the output can be read");
+            assert!(read > 0, "the gateway ended before it was ready: {banner}\n{}", log.lock().expect("log"));
+            if line.starts_with("ready ") {
+                break line;
+            }
+            banner.push_str(&line);
+        };
+        let address = |mark: &str| -> SocketAddr {
+            let at = ready.find(mark).unwrap_or_else(|| panic!("{mark} is in {ready}")) + mark.len();
+            let end = ready[at..].find([',', ' ', '\n']).map_or(ready.len(), |n| at + n);
+            ready[at..end].parse().expect("an address")
+        };
+        let (udp, tcp, web) = (address("udp:"), address("tcp:"), address("web=http://"));
+        Gateway { child, folder, udp, tcp, web, banner, log, _stdout: stdout }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("the log").clone()
+    }
+
+    /// Waits until the log holds a text.
+    pub fn await_log(&self, text: &str) -> bool {
+        let until = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < until {
+            if self.log().contains(text) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+
+    /// Sends a signal by its name, as in `TERM`.
+    pub fn signal(&self, name: &str) {
+        let done = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        assert!(done.expect("kill runs").success());
+    }
+
+    /// Waits for the end of the process, and gives its exit code.
+    pub fn wait(&mut self, limit: Duration) -> Option<i32> {
+        let until = Instant::now() + limit;
+        while Instant::now() < until {
+            if let Some(status) = self.child.try_wait().expect("the process can be waited for") {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        None
+    }
+
+    /// One HTTP request; gives the status and the body.
+    pub fn http(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.web).expect("the web door is open");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            self.web,
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).expect("the request goes out");
+        let mut reply = Vec::new();
+        stream.read_to_end(&mut reply).expect("the reply comes in");
+        let reply = String::from_utf8_lossy(&reply).into_owned();
+        let status = reply.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line");
+        let body = reply.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        (status, body.to_owned())
+    }
+
+    /// One value of `/metrics`.
+    pub fn metric(&self, name: &str) -> f64 {
+        let (_, text) = self.http("GET", "/metrics", "");
+        let line = text.lines().find(|line| line.starts_with(name) && line[name.len()..].starts_with(' '));
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or_else(|| panic!("{name} is in:\n{text}"))
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+        if std::thread::panicking() {
+            eprintln!("--- the gateway's log ---\n{}", self.log());
+        }
+    }
+}
+
+/// A range of media ports per gateway, so that several run beside one another.
+fn media_ports() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let slot = (std::process::id() + NEXT.fetch_add(1, Ordering::Relaxed) * 7) % 40;
+    let first = 16_000 + slot * 400;
+    format!("phone.media_ports={first}-{}", first + 399)
+}
+
+fn collect(stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let text = Arc::new(Mutex::new(String::new()));
+    let copy = Arc::clone(&text);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines() {
+            let Ok(line) = line else { break };
+            let mut text = copy.lock().expect("the log");
+            text.push_str(&line);
+            text.push('\n');
+        }
+    });
+    text
+}

@@ -1,0 +1,6 @@
+//! What the tests over real sockets share: a gateway in a process of its own, and a telephone.
+#![allow(dead_code)]
+
+pub mod gateway;
+pub mod phone;
+pub mod sound;

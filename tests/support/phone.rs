@@ -1,0 +1,432 @@
+//! A telephone over real sockets: dials, presses keys, keeps every octet that it hears.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A telephone with one line.
+pub struct Phone {
+    sip: UdpSocket,
+    server: SocketAddr,
+    call_id: String,
+    from_tag: String,
+    to: String,
+    target: String,
+    cseq: u32,
+    number: String,
+    codec: u8,
+    media: Option<Media>,
+    rtp_port: u16,
+    rtp: Option<UdpSocket>,
+    heard_to: usize,
+}
+
+/// What stands in an INVITE beside the usual.
+pub struct Dial<'a> {
+    pub number: &'a str,
+    /// 8 for A-law, 0 for µ-law.
+    pub codec: u8,
+    pub headers: &'a str,
+    /// Replaces the whole session description when given; `PORT` becomes the RTP port.
+    pub sdp: Option<&'a str>,
+}
+
+impl Default for Dial<'_> {
+    fn default() -> Self {
+        Dial { number: "96110110", codec: 8, headers: "", sdp: None }
+    }
+}
+
+/// A SIP answer as it came.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.text.lines().skip(1).take_while(|line| !line.is_empty()).find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+}
+
+struct Media {
+    stop: Arc<AtomicBool>,
+    muted: Arc<AtomicBool>,
+    keys: Arc<Mutex<Vec<u8>>>,
+    heard: Arc<Mutex<BTreeMap<u32, Vec<u8>>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+static CALLS: AtomicU32 = AtomicU32::new(0);
+
+impl Phone {
+    pub fn new(server: SocketAddr) -> Phone {
+        let local = if server.is_ipv6() { "[::1]:0" } else { "127.0.0.1:0" };
+        let sip = UdpSocket::bind(local).expect("a free port");
+        sip.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
+        let rtp = UdpSocket::bind(local).expect("a free port");
+        let rtp_port = rtp.local_addr().expect("bound").port();
+        let n = CALLS.fetch_add(1, Ordering::Relaxed);
+        let unique = format!("{}-{n}-{rtp_port}", std::process::id());
+        Phone {
+            sip,
+            server,
+            call_id: format!("call-{unique}@phone.invalid"),
+            from_tag: format!("from-{unique}"),
+            to: String::new(),
+            target: String::new(),
+            cseq: 1,
+            number: String::new(),
+            codec: 8,
+            media: None,
+            rtp_port,
+            rtp: Some(rtp),
+            heard_to: 0,
+        }
+    }
+
+    pub fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
+    /// Dials the hotline and waits until it answers.
+    pub fn dial(server: SocketAddr) -> Phone {
+        Phone::dial_with(server, &Dial::default())
+    }
+
+    pub fn dial_with(server: SocketAddr, dial: &Dial<'_>) -> Phone {
+        let mut phone = Phone::new(server);
+        let answer = phone.invite(dial);
+        assert_eq!(answer.status, 200, "the hotline answers: {}", answer.text);
+        phone.ack();
+        phone.begin_media(&answer);
+        phone
+    }
+
+    /// Sends the INVITE and gives its final answer. No ACK is sent yet to a 200; any other answer is acknowledged.
+    pub fn invite(&mut self, dial: &Dial<'_>) -> Answer {
+        self.number = dial.number.to_owned();
+        self.codec = dial.codec;
+        self.to = format!("<sip:{}@{}>", dial.number, self.server);
+        self.target = format!("sip:{}@{}", dial.number, self.server);
+        let sdp = self.offer(dial);
+        let headers = format!("{}{}", dial.headers, if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" });
+        self.send("INVITE", "i", &headers, &sdp);
+        let answer = self.final_answer("INVITE");
+        self.to = answer.header("To").unwrap_or(&self.to).to_owned();
+        if answer.status >= 300 {
+            let cseq = self.cseq;
+            self.send_numbered("ACK", cseq, "i", "", "");
+        } else if let Some(contact) = answer.header("Contact") {
+            self.target = contact.trim_start_matches('<').split('>').next().unwrap_or_default().to_owned();
+        }
+        answer
+    }
+
+    fn offer(&self, dial: &Dial<'_>) -> String {
+        if let Some(sdp) = dial.sdp {
+            return sdp.replace("PORT", &self.rtp_port.to_string());
+        }
+        let ip = if self.server.is_ipv6() { "IP6 ::1" } else { "IP4 127.0.0.1" };
+        let codec = if dial.codec == 8 { "PCMA" } else { "PCMU" };
+        format!(
+            "v=0\r\no=- 1 1 IN {ip}\r\ns=-\r\nc=IN {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP {pt} 101\r\na=rtpmap:{pt} {codec}/8000\r\n\
+             a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\n",
+            self.rtp_port,
+            pt = dial.codec,
+        )
+    }
+
+    /// Another INVITE in the dialog, with this direction.
+    pub fn reinvite(&mut self, direction: &str) -> Answer {
+        self.cseq += 1;
+        let sdp = format!("{}a={direction}\r\n", self.offer(&Dial { codec: self.codec, ..Dial::default() }));
+        self.send("INVITE", "r", "Content-Type: application/sdp\r\n", &sdp);
+        let answer = self.final_answer("INVITE");
+        let cseq = self.cseq;
+        self.send_numbered("ACK", cseq, "ra", "", "");
+        answer
+    }
+
+    pub fn ack(&mut self) {
+        let cseq = self.cseq;
+        self.send_numbered("ACK", cseq, "a", "", "");
+    }
+
+    /// A request in the dialog and its final answer.
+    pub fn request(&mut self, method: &str, headers: &str, body: &str) -> Answer {
+        self.cseq += 1;
+        self.send(method, "q", headers, body);
+        self.final_answer(method)
+    }
+
+    pub fn hang_up(&mut self) {
+        let answer = self.request("BYE", "", "");
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        self.end_media();
+    }
+
+    pub fn send(&mut self, method: &str, branch: &str, headers: &str, body: &str) {
+        let cseq = self.cseq;
+        self.send_numbered(method, cseq, branch, headers, body);
+    }
+
+    pub fn send_numbered(&mut self, method: &str, cseq: u32, branch: &str, headers: &str, body: &str) {
+        let local = self.sip.local_addr().expect("bound");
+        let text = format!(
+            "{method} {} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK-{}-{branch}{cseq};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:13800138000@{local}>;tag={}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:caller@{local}>\r\n\
+             {headers}Content-Length: {}\r\n\r\n{body}",
+            self.target, self.from_tag, self.from_tag, self.to, self.call_id, body.len()
+        );
+        self.sip.send_to(text.as_bytes(), self.server).expect("a datagram goes out");
+    }
+
+    /// The next SIP message, whatever it is.
+    pub fn receive(&self) -> Option<Answer> {
+        let mut buffer = [0; 65_535];
+        let (length, _) = self.sip.recv_from(&mut buffer).ok()?;
+        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        let status = text.strip_prefix("SIP/2.0 ").and_then(|rest| rest[..3].parse().ok()).unwrap_or(0);
+        Some(Answer { status, text })
+    }
+
+    fn final_answer(&mut self, method: &str) -> Answer {
+        loop {
+            let answer = self.receive().unwrap_or_else(|| panic!("an answer to {method}"));
+            if answer.status == 0 {
+                self.reply_ok(&answer);
+                continue;
+            }
+            let cseq = format!("{} {method}", self.cseq);
+            if answer.status >= 200 && answer.header("CSeq") == Some(cseq.as_str()) {
+                return answer;
+            }
+        }
+    }
+
+    /// Waits for a request with this method and answers it with 200; gives its text.
+    pub fn await_request(&mut self, method: &str, limit: Duration) -> Option<String> {
+        let until = Instant::now() + limit;
+        while Instant::now() < until {
+            let Some(message) = self.receive() else { continue };
+            if message.status != 0 {
+                continue;
+            }
+            let status = if message.text.starts_with("REFER") { "202 Accepted" } else { "200 OK" };
+            self.reply(&message, status);
+            if message.text.starts_with(method) {
+                return Some(message.text);
+            }
+        }
+        None
+    }
+
+    fn reply_ok(&self, request: &Answer) {
+        self.reply(request, "200 OK");
+    }
+
+    fn reply(&self, request: &Answer, status: &str) {
+        let mut text = format!("SIP/2.0 {status}\r\n");
+        for line in request.text.lines().skip(1).take_while(|line| !line.is_empty()) {
+            let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
+            if ["via", "from", "to", "call-id", "cseq", "record-route"].contains(&name.as_str()) {
+                text.push_str(line);
+                text.push_str("\r\n");
+            }
+        }
+        let local = self.sip.local_addr().expect("bound");
+        text.push_str(&format!("Contact: <sip:caller@{local}>\r\nContent-Length: 0\r\n\r\n"));
+        self.sip.send_to(text.as_bytes(), self.server).expect("a datagram goes out");
+    }
+
+    pub fn begin_media(&mut self, answer: &Answer) {
+        let port = answer.text.split("m=audio ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+        let peer = SocketAddr::new(self.server.ip(), port.expect("a media port in the answer"));
+        let socket = self.rtp.take().expect("media begins once");
+        self.media = Some(Media::begin(socket, peer, self.codec));
+    }
+
+    /// Stops sending sound, as a broken line does.
+    pub fn mute(&self) {
+        self.media.as_ref().expect("media").muted.store(true, Ordering::Relaxed);
+    }
+
+    /// Presses keys as RFC 4733 events, 80 ms on, 60 ms off.
+    pub fn press(&self, keys: &str) {
+        let media = self.media.as_ref().expect("media");
+        media.keys.lock().expect("keys").extend(keys.bytes());
+    }
+
+    pub fn press_info(&mut self, key: char) {
+        let body = format!("Signal={key}\r\nDuration=160\r\n");
+        let answer = self.request("INFO", "Content-Type: application/dtmf-relay\r\n", &body);
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+
+    /// Everything heard so far, in the order of sequence numbers.
+    pub fn heard(&self) -> Vec<u8> {
+        let heard = self.media.as_ref().expect("media").heard.lock().expect("sound");
+        heard.values().flatten().copied().collect()
+    }
+
+    /// Whether a recording is heard, within a limit, after what was heard before.
+    pub fn hears(&mut self, clip: &[u8], limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        loop {
+            let heard = self.heard();
+            if let Some(end) = super::sound::find(&heard, clip, self.heard_to) {
+                self.heard_to = end;
+                return true;
+            }
+            if Instant::now() > until {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn end_media(&mut self) {
+        if let Some(media) = &mut self.media {
+            media.end();
+        }
+    }
+}
+
+impl Drop for Phone {
+    fn drop(&mut self) {
+        self.end_media();
+    }
+}
+
+impl Media {
+    fn begin(socket: UdpSocket, peer: SocketAddr, codec: u8) -> Media {
+        let media = Media {
+            stop: Arc::default(),
+            muted: Arc::default(),
+            keys: Arc::default(),
+            heard: Arc::default(),
+            thread: None,
+        };
+        let (stop, muted) = (Arc::clone(&media.stop), Arc::clone(&media.muted));
+        let (keys, heard) = (Arc::clone(&media.keys), Arc::clone(&media.heard));
+        let sender = socket.try_clone().expect("a second handle");
+        std::thread::spawn({
+            let stop = Arc::clone(&stop);
+            move || receive_all(&socket, codec, &stop, &heard)
+        });
+        let thread = std::thread::spawn(move || send_all(&sender, peer, codec, &stop, &muted, &keys));
+        Media { thread: Some(thread), ..media }
+    }
+
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn receive_all(socket: &UdpSocket, codec: u8, stop: &AtomicBool, heard: &Mutex<BTreeMap<u32, Vec<u8>>>) {
+    socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a limit");
+    let mut buffer = [0; 2048];
+    let (mut first, mut rounds, mut last) = (None, 0_u32, 0_u16);
+    while !stop.load(Ordering::Relaxed) {
+        let Ok(length) = socket.recv(&mut buffer) else { continue };
+        if length <= 12 || buffer[1] & 0x7f != codec {
+            continue;
+        }
+        let sequence = u16::from_be_bytes([buffer[2], buffer[3]]);
+        if first.is_none() {
+            first = Some(sequence);
+            last = sequence;
+        }
+        if sequence < 1000 && last > 64_000 {
+            rounds += 1;
+        }
+        last = sequence;
+        heard.lock().expect("sound").insert(rounds * 65_536 + u32::from(sequence), buffer[12..length].to_vec());
+    }
+}
+
+fn send_all(
+    socket: &UdpSocket,
+    peer: SocketAddr,
+    codec: u8,
+    stop: &AtomicBool,
+    muted: &AtomicBool,
+    keys: &Mutex<Vec<u8>>,
+) {
+    let silence = if codec == 8 { 0xd5 } else { 0xff };
+    let mut line = Line { socket, peer, sequence: 1, timestamp: 0, ssrc: u32::from(peer.port()) + 77 };
+    let mut next = Instant::now();
+    while !stop.load(Ordering::Relaxed) {
+        let key = {
+            let mut keys = keys.lock().expect("keys");
+            (!keys.is_empty()).then(|| keys.remove(0))
+        };
+        match key {
+            Some(key) => line.key(key, &mut next),
+            None if muted.load(Ordering::Relaxed) => pace(&mut next),
+            None => {
+                line.packet(codec, false, line.timestamp, &[silence; 160]);
+                line.timestamp += 160;
+                pace(&mut next);
+            }
+        }
+    }
+}
+
+fn pace(next: &mut Instant) {
+    *next += Duration::from_millis(20);
+    std::thread::sleep(next.saturating_duration_since(Instant::now()));
+}
+
+struct Line<'a> {
+    socket: &'a UdpSocket,
+    peer: SocketAddr,
+    sequence: u16,
+    timestamp: u32,
+    ssrc: u32,
+}
+
+impl Line<'_> {
+    fn packet(&mut self, payload: u8, marker: bool, timestamp: u32, body: &[u8]) {
+        let mut packet = vec![0x80, payload | if marker { 0x80 } else { 0 }];
+        packet.extend(self.sequence.to_be_bytes());
+        packet.extend(timestamp.to_be_bytes());
+        packet.extend(self.ssrc.to_be_bytes());
+        packet.extend(body);
+        self.sequence = self.sequence.wrapping_add(1);
+        let _ = self.socket.send_to(&packet, self.peer);
+    }
+
+    fn key(&mut self, key: u8, next: &mut Instant) {
+        let event = match key {
+            b'*' => 10,
+            b'#' => 11,
+            digit => digit - b'0',
+        };
+        let start = self.timestamp;
+        for n in 1..=4_u16 {
+            let length = (n * 160).to_be_bytes();
+            self.packet(101, n == 1, start, &[event, 10, length[0], length[1]]);
+            pace(next);
+        }
+        for _ in 0..3 {
+            let length = 640_u16.to_be_bytes();
+            self.packet(101, false, start, &[event, 0x8a, length[0], length[1]]);
+        }
+        for _ in 0..3 {
+            pace(next);
+        }
+        self.timestamp += 7 * 160;
+    }
+}
