@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::base::{Codec, Key};
 use crate::flow::PlayId;
-use crate::sdp::MediaPeer;
+use crate::sdp::{MediaPeer, Negotiated};
 use crate::speech::Piece;
 
 /// How a stream begins, or goes on after a re-INVITE.
@@ -23,6 +23,21 @@ pub struct StreamSetup {
     pub receiving: bool,
 }
 
+impl From<&Negotiated> for StreamSetup {
+    /// What an offer and an answer agreed on, as a stream needs it.
+    fn from(negotiated: &Negotiated) -> StreamSetup {
+        StreamSetup {
+            codec: negotiated.codec,
+            payload: negotiated.payload,
+            event_payload: negotiated.event_payload,
+            ptime: negotiated.ptime,
+            peer: negotiated.peer,
+            sending: negotiated.we_send(),
+            receiving: negotiated.we_expect(),
+        }
+    }
+}
+
 /// From the control plane.
 #[derive(Clone, Debug)]
 pub enum Command {
@@ -32,6 +47,11 @@ pub enum Command {
     Play {
         id: PlayId,
         pieces: Vec<Piece>,
+    },
+    /// Play the line test's tone, 1 kHz at −20 dBov, for so long; ends as a play does.
+    Tone {
+        id: PlayId,
+        length: Duration,
     },
     /// Be silent at once.
     Stop,

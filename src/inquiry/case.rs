@@ -20,6 +20,34 @@ pub enum Stage {
     Contact,
 }
 
+impl Stage {
+    /// All stages, in the order of a case's way.
+    pub const ALL: [Stage; 8] = [
+        Stage::Accepted,
+        Stage::Review,
+        Stage::Supplement,
+        Stage::Production,
+        Stage::Ready,
+        Stage::Posted,
+        Stage::Collected,
+        Stage::Contact,
+    ];
+
+    /// Its code: in files, on the wire, and the member of the flow's `enum.case_status`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Stage::Accepted => "accepted",
+            Stage::Review => "review",
+            Stage::Supplement => "supplement",
+            Stage::Production => "production",
+            Stage::Ready => "ready",
+            Stage::Posted => "posted",
+            Stage::Collected => "collected",
+            Stage::Contact => "contact",
+        }
+    }
+}
+
 /// A kind of document by its code (`passport`), one of the flow's `enum.doc`.
 pub type Document = Arc<str>;
 /// A case type by its code (`new`, `renewal`, `cross_province`).
@@ -29,8 +57,10 @@ pub type ItemCode = Arc<str>;
 
 /// Days that do not count towards the time limit, both ends included; open while the applicant has not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Pause {
     pub from: Date,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Date>,
 }
 

@@ -1,6 +1,6 @@
 //! What an offer and an answer agree on.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::base::Codec;
@@ -14,6 +14,18 @@ pub struct MediaPeer {
     pub rtcp_mux: bool,
 }
 
+/// Where our own media is, as a session description names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalMedia {
+    pub address: IpAddr,
+    pub rtp_port: u16,
+    pub rtcp_port: u16,
+    /// The `o=` line's session id: the same for the whole call.
+    pub session_id: u64,
+    /// The `o=` line's version: one more with each changed description (RFC 3264 §8).
+    pub version: u64,
+}
+
 /// A stream's direction as the peer described it (RFC 3264 §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -21,6 +33,35 @@ pub enum Direction {
     SendOnly,
     RecvOnly,
     Inactive,
+}
+
+impl Direction {
+    /// The same direction seen from the other side (RFC 3264 §6.1).
+    pub fn mirrored(self) -> Direction {
+        match self {
+            Direction::SendRecv => Direction::SendRecv,
+            Direction::SendOnly => Direction::RecvOnly,
+            Direction::RecvOnly => Direction::SendOnly,
+            Direction::Inactive => Direction::Inactive,
+        }
+    }
+
+    /// The attribute's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::SendRecv => "sendrecv",
+            Direction::SendOnly => "sendonly",
+            Direction::RecvOnly => "recvonly",
+            Direction::Inactive => "inactive",
+        }
+    }
+
+    /// Reads an attribute's name.
+    pub(super) fn from_name(name: &str) -> Option<Direction> {
+        [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive]
+            .into_iter()
+            .find(|direction| direction.name().eq_ignore_ascii_case(name))
+    }
 }
 
 /// What both sides agreed on, seen from us.
@@ -34,6 +75,18 @@ pub struct Negotiated {
     pub peer: Option<MediaPeer>,
     /// As the peer described it.
     pub direction: Direction,
+}
+
+impl Negotiated {
+    /// Whether the peer wants our sound, and says where.
+    pub fn we_send(&self) -> bool {
+        self.peer.is_some() && matches!(self.direction, Direction::SendRecv | Direction::RecvOnly)
+    }
+
+    /// Whether the peer must be heard: a peer that holds us may be silent for as long as it likes.
+    pub fn we_expect(&self) -> bool {
+        self.peer.is_some() && self.direction == Direction::SendRecv
+    }
 }
 
 /// Why an offer cannot be accepted.

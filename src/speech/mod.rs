@@ -1,5 +1,22 @@
 //! A sentence with typed slots → text for a screen, and a list of clips for a caller.
+//!
+//! ```text
+//!  script.toml ──► Script ──compose(language, entry, values)──► Utterance { text, pieces }
+//!                     └─────clips──► every recording that can ever be asked for
+//! ```
 
+mod complaint;
+mod compose;
+mod script;
+mod sentence;
+pub mod source;
+pub mod spoken;
 mod value;
+mod vocabulary;
 
+pub use complaint::{Complaint, nearest};
+pub use compose::{SENTENCE, SpeechError, Utterance, to_tsv};
+pub use script::{Entry, Script};
+pub use sentence::{Part, Sentence, Slot, SlotError, SlotType};
 pub use value::{Clip, Piece, Value};
+pub use vocabulary::{Needed, vocabulary};

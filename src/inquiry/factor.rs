@@ -1,0 +1,107 @@
+//! What proves that an asker may hear of a case.
+
+use crate::base::Private;
+
+use super::receipt::SecondFactor;
+
+/// A second factor as it was given, brought into its one spelling.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Factor(Private<String>);
+
+/// Why an entry cannot be a second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FactorError {
+    #[error("the end of an identity number has 4 characters: digits, and perhaps X at the end")]
+    IdTail,
+    #[error("a date of birth has 8 digits: year, month, day")]
+    BirthDate,
+}
+
+/// What an asker shows for a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The paper itself was scanned.
+    Paper,
+    /// The number was told, and with it what only its holder knows.
+    Factor(Factor),
+}
+
+impl Factor {
+    /// Reads an entry of the kind that the receipt's format demands. `*` is X: keypads have no letters.
+    pub fn read(kind: SecondFactor, entry: &str) -> Result<Factor, FactorError> {
+        match kind {
+            SecondFactor::IdTail => id_tail(entry).ok_or(FactorError::IdTail),
+            SecondFactor::BirthDate => birth_date(entry).ok_or(FactorError::BirthDate),
+        }
+    }
+
+    /// The normalised text, for the verifier alone.
+    pub(super) fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+fn id_tail(entry: &str) -> Option<Factor> {
+    let entry = entry.trim();
+    if entry.len() != 4 {
+        return None;
+    }
+    // Permits and foreign documents may end in other letters, so letters stand anywhere; X alone has a key.
+    let tail = entry.bytes().map(|byte| match byte {
+        b'*' => Some('X'),
+        byte if byte.is_ascii_alphanumeric() => Some(char::from(byte.to_ascii_uppercase())),
+        _ => None,
+    });
+    tail.collect::<Option<String>>().map(|tail| Factor(Private::new(tail)))
+}
+
+fn birth_date(entry: &str) -> Option<Factor> {
+    if entry.len() > 16 {
+        return None;
+    }
+    let digits: String = entry.chars().filter(|c| !matches!(c, '-' | ' ' | '/' | '.')).collect();
+    is_birth_date(&digits).then(|| Factor(Private::new(digits)))
+}
+
+/// Whether a text is eight digits that name a day: yyyymmdd.
+pub(super) fn is_birth_date(text: &str) -> bool {
+    let part = |range: std::ops::Range<usize>| text.get(range).and_then(|digits| digits.parse::<i16>().ok());
+    if text.len() != 8 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    let (Some(year), Some(month), Some(day)) = (part(0..4), part(4..6), part(6..8)) else { return false };
+    (1850..=2150).contains(&year) && jiff::civil::Date::new(year, month as i8, day as i8).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_a_small_x_and_a_capital_x_are_one_factor() {
+        let tail = |entry| Factor::read(SecondFactor::IdTail, entry);
+        assert_eq!(tail("123*"), tail("123X"));
+        assert_eq!(tail("123x"), tail(" 123X "));
+        assert_ne!(tail("1234"), tail("123X"));
+    }
+
+    #[test]
+    fn entries_of_another_shape_are_refused() {
+        for entry in ["123", "12345", "12#4", "", "１２３４"] {
+            assert_eq!(Factor::read(SecondFactor::IdTail, entry), Err(FactorError::IdTail), "{entry}");
+        }
+        for entry in ["19800230", "1980013", "80010101x", "99990101"] {
+            assert_eq!(Factor::read(SecondFactor::BirthDate, entry), Err(FactorError::BirthDate), "{entry}");
+        }
+        assert_eq!(
+            Factor::read(SecondFactor::BirthDate, "1980-01-31"),
+            Factor::read(SecondFactor::BirthDate, "19800131")
+        );
+    }
+
+    #[test]
+    fn a_factor_prints_nothing_of_itself() {
+        let factor = Factor::read(SecondFactor::IdTail, "9876").unwrap();
+        assert!(!format!("{factor:?}").contains("9876"));
+    }
+}

@@ -1,0 +1,338 @@
+//! What a scanner sends, made into a receipt number, or into a reason that helps the person at the kiosk.
+//!
+//! ```text
+//!  bytes ─ bounded ─ narrow ─ unframe ─┬─ receipt of a format      ─► Receipt
+//!                    (ａ→a)  (]C0, *,  ├─ text of a known QR form  ─► Receipt
+//!                             prefix,  ├─ identity card number     ─► IdCard
+//!                             CR LF)   ├─ express waybill          ─► Waybill
+//!                                      └─ anything else            ─► Unreadable
+//! ```
+//!
+//! A QR code may say anything: a number is taken out of one by a configured pattern only, and no address is opened.
+
+use super::format::Formats;
+use super::receipt::{NumberError, Receipt};
+
+/// What surrounds a code, by configuration.
+#[derive(Clone, Debug, Default)]
+pub struct ScanRules {
+    prefixes: Vec<String>,
+    suffixes: Vec<String>,
+    patterns: Vec<(String, String)>,
+}
+
+/// Why a rule cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScanRuleError {
+    #[error("an empty prefix or suffix: remove it")]
+    Empty,
+    #[error("QR pattern {0:?}: must hold {{receipt}} exactly once")]
+    Pattern(String),
+}
+
+/// What a scan turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scanned {
+    Receipt(Receipt),
+    /// An express waybill: the receipt is another label.
+    Waybill,
+    /// An identity card's number; it is not kept.
+    IdCard,
+    Unreadable(Unreadable),
+}
+
+/// Why a scan is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    Empty,
+    /// Longer than any code that is printed on a receipt.
+    TooLong,
+    /// Digits, but no receipt number.
+    Number(NumberError),
+    /// Something else: a web address, a name card.
+    Other,
+}
+
+impl ScanRules {
+    /// Checks the rules. A pattern is literal text with `{receipt}` where the number stands.
+    pub fn new(
+        prefixes: Vec<String>,
+        suffixes: Vec<String>,
+        qr_patterns: &[String],
+    ) -> Result<ScanRules, Vec<ScanRuleError>> {
+        let mut errors = Vec::new();
+        if prefixes.iter().chain(&suffixes).any(String::is_empty) {
+            errors.push(ScanRuleError::Empty);
+        }
+        let mut patterns = Vec::new();
+        for pattern in qr_patterns {
+            match pattern.split_once(SLOT) {
+                Some((before, after)) if !after.contains(SLOT) => patterns.push((before.into(), after.into())),
+                Some(_) | None => errors.push(ScanRuleError::Pattern(pattern.clone())),
+            }
+        }
+        if errors.is_empty() { Ok(ScanRules { prefixes, suffixes, patterns }) } else { Err(errors) }
+    }
+}
+
+impl Formats {
+    /// Reads what a scanner sent.
+    pub fn from_scan(&self, text: &str, rules: &ScanRules) -> Scanned {
+        if text.len() > SCAN_BYTES_MAX {
+            return Scanned::Unreadable(Unreadable::TooLong);
+        }
+        let narrow: String = text.chars().map(narrow).collect();
+        let framed = trim(&narrow);
+        if framed.is_empty() {
+            return Scanned::Unreadable(Unreadable::Empty);
+        }
+        // A configured prefix may look like the start of a number, so the code as it is comes first.
+        let bare = unframe(framed, rules);
+        if let Some(receipt) = [framed, bare].into_iter().find_map(|code| self.of_code(code)) {
+            return Scanned::Receipt(receipt);
+        }
+        let in_pattern = |(before, after): &(String, String)| {
+            let number = bare.strip_prefix(before.as_str())?.strip_suffix(after.as_str())?;
+            self.from_keys(number).ok()
+        };
+        if let Some(receipt) = rules.patterns.iter().find_map(in_pattern) {
+            return Scanned::Receipt(receipt);
+        }
+        self.other(bare)
+    }
+
+    fn of_code(&self, code: &str) -> Option<Receipt> {
+        if let Ok(receipt) = self.from_keys(code) {
+            return Some(receipt);
+        }
+        // Interleaved 2 of 5 holds pairs of digits: a number of odd length is printed with a 0 before it.
+        let unpadded = code.strip_prefix('0')?;
+        let receipt = self.from_keys(unpadded).ok()?;
+        (receipt.number.expose().len() % 2 == 1).then_some(receipt)
+    }
+
+    fn other(&self, code: &str) -> Scanned {
+        let plain: String = code.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
+        if is_id_card(&plain) {
+            Scanned::IdCard
+        } else if is_waybill(&plain) {
+            Scanned::Waybill
+        } else if !plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit()) {
+            let error = self.from_keys(&plain).err().unwrap_or(NumberError::Prefix);
+            Scanned::Unreadable(Unreadable::Number(error))
+        } else {
+            Scanned::Unreadable(Unreadable::Other)
+        }
+    }
+}
+
+/// A full-width character as an input method types it → the ASCII one; dashes and spaces of all kinds → plain ones.
+fn narrow(c: char) -> char {
+    match c {
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
+        '\u{3000}' | '\u{00A0}' => ' ',
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+        _ => c,
+    }
+}
+
+fn trim(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c.is_control() || c == '\u{FEFF}')
+}
+
+/// Takes off what the scanner was told to add, in whatever order it adds it.
+fn unframe<'a>(text: &'a str, rules: &ScanRules) -> &'a str {
+    let mut code = text;
+    for _ in 0..FRAMES_MAX {
+        let before = code;
+        code = trim(without_aim(code));
+        code = longest(&rules.prefixes, |prefix| code.strip_prefix(prefix)).unwrap_or(code);
+        code = longest(&rules.suffixes, |suffix| code.strip_suffix(suffix)).unwrap_or(code);
+        code = trim(code);
+        if code == before {
+            break;
+        }
+    }
+    // Code 39 begins and ends with a star, which some scanners send.
+    code.strip_prefix('*').and_then(|code| code.strip_suffix('*')).map_or(code, trim)
+}
+
+/// The shortest rest is what the longest match leaves.
+fn longest<'a>(affixes: &[String], strip: impl Fn(&str) -> Option<&'a str>) -> Option<&'a str> {
+    affixes.iter().filter_map(|affix| strip(affix)).min_by_key(|rest| rest.len())
+}
+
+/// ISO/IEC 15424: `]`, a letter for the symbology, a modifier.
+fn without_aim(code: &str) -> &str {
+    match code.as_bytes() {
+        [b']', symbology, modifier, ..] if symbology.is_ascii_alphabetic() && modifier.is_ascii_alphanumeric() => {
+            &code[3..]
+        }
+        _ => code,
+    }
+}
+
+/// GB 11643: 17 digits and a check character by ISO 7064 MOD 11-2, with a date of birth inside.
+fn is_id_card(code: &str) -> bool {
+    let bytes = code.as_bytes();
+    if bytes.len() != 18 || !bytes[..17].iter().all(u8::is_ascii_digit) {
+        return false;
+    }
+    let sum = bytes[..17].iter().fold(0, |sum: u32, byte| (sum + u32::from(byte - b'0')) * 2 % 11);
+    let check = match (12 - sum) % 11 {
+        10 => b'X',
+        digit => b'0' + digit as u8,
+    };
+    bytes[17].to_ascii_uppercase() == check && super::factor::is_birth_date(&code[6..14])
+}
+
+/// UPU S10 (`EA123456789CN`), or the numbers of common express firms (`SF` and 12 to 15 digits and the like).
+fn is_waybill(code: &str) -> bool {
+    let bytes = code.as_bytes();
+    let digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
+    let letters = |part: &[u8]| part.iter().all(u8::is_ascii_alphabetic);
+    match bytes.len() {
+        13 if letters(&bytes[..2]) && digits(&bytes[2..11]) && letters(&bytes[11..]) => true,
+        length => {
+            let firm = |name: &&str| code.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+            FIRMS
+                .iter()
+                .find(|name| firm(name))
+                .is_some_and(|name| (12..=15).contains(&(length - name.len())) && digits(&bytes[name.len()..]))
+        }
+    }
+}
+
+const SLOT: &str = "{receipt}";
+/// Longer than any receipt's code, and than any QR text with an address and a number.
+const SCAN_BYTES_MAX: usize = 512;
+/// Prefix, AIM identifier and suffix in any order are three.
+const FRAMES_MAX: usize = 4;
+const FIRMS: [&str; 7] = ["SF", "JDV", "JD", "YT", "ZTO", "STO", "EMS"];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::inquiry::ReceiptFormat;
+
+    fn formats() -> Formats {
+        let format = |name: &str, length, prefix: &str| ReceiptFormat {
+            name: name.into(),
+            length,
+            prefix: prefix.into(),
+            groups: vec![],
+            check: Default::default(),
+            second_factor: Default::default(),
+        };
+        Formats::new(vec![format("city", 15, "4401"), format("province", 20, "44")]).expect("sound")
+    }
+
+    fn rules() -> ScanRules {
+        ScanRules::new(vec!["K1:".into()], vec!["$".into()], &["https://jz.example/r?n={receipt}&v=1".into()]).unwrap()
+    }
+
+    fn scan(text: &str) -> Scanned {
+        formats().from_scan(text, &rules())
+    }
+
+    fn number(text: &str) -> String {
+        match scan(text) {
+            Scanned::Receipt(receipt) => receipt.number.into_inner(),
+            other => panic!("{text:?} is {other:?}"),
+        }
+    }
+
+    const PLAIN: &str = "440100000000123";
+
+    #[test]
+    fn whatever_a_scanner_adds_is_taken_off() {
+        let framings = [
+            "440100000000123\r\n",
+            "440100000000123\t",
+            "]C0440100000000123\r",
+            "]C1440100000000123",
+            "]I00440100000000123",
+            "]A0*440100000000123*",
+            "*440100000000123*",
+            "K1:440100000000123$",
+            "]C0K1:440100000000123$\r",
+            "K1:]C0440100000000123",
+            "4401-0000-0000-123",
+            "4401 0000 0000 123",
+            "４４０１００００００００１２３",
+            "］Ｃ０４４０１００００００００１２３",
+            "0440100000000123",
+            "]Q1https://jz.example/r?n=440100000000123&v=1",
+            "\u{FEFF}440100000000123\u{0}",
+        ];
+        for text in framings {
+            assert_eq!(number(text), PLAIN, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn zeros_of_the_number_itself_are_kept() {
+        assert_eq!(number("44010000000000000000"), "44010000000000000000");
+        assert!(
+            matches!(scan("00440100000000123"), Scanned::Unreadable(Unreadable::Number(_))),
+            "two zeros are no pad"
+        );
+    }
+
+    #[test]
+    fn an_address_that_is_not_allow_listed_gives_no_number() {
+        for text in [
+            "https://evil.example/r?n=440100000000123&v=1",
+            "https://jz.example/r?n=440100000000123&v=1&next=x",
+            "receipt 440100000000123",
+        ] {
+            assert_eq!(scan(text), Scanned::Unreadable(Unreadable::Other), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_labels_and_cards_are_recognised() {
+        for waybill in ["EA123456789CN", "ea123456789cn", "SF1234567890123", "]C0SF123456789012", "JDVA12345678901"] {
+            let expected =
+                if waybill.starts_with("JDVA") { Scanned::Unreadable(Unreadable::Other) } else { Scanned::Waybill };
+            assert_eq!(scan(waybill), expected, "{waybill}");
+        }
+        // GB 11643's own example, and one with a wrong check character.
+        assert_eq!(scan("11010519491231002X"), Scanned::IdCard);
+        assert_eq!(scan("11010519491231002x\r\n"), Scanned::IdCard);
+        assert!(matches!(scan("110105194912310021"), Scanned::Unreadable(_)));
+    }
+
+    #[test]
+    fn long_and_empty_scans_are_refused() {
+        assert_eq!(scan(&"4".repeat(513)), Scanned::Unreadable(Unreadable::TooLong));
+        assert_eq!(scan("\r\n"), Scanned::Unreadable(Unreadable::Empty));
+        assert_eq!(
+            scan("12345"),
+            Scanned::Unreadable(Unreadable::Number(NumberError::Length { expected: 15, got: 5 }))
+        );
+    }
+
+    #[test]
+    fn a_pattern_without_its_slot_is_refused() {
+        let errors = ScanRules::new(vec!["".into()], vec![], &["x".into(), "{receipt}{receipt}".into()]).unwrap_err();
+        assert_eq!(errors.len(), 3);
+    }
+
+    proptest! {
+        #[test]
+        fn no_scan_makes_it_panic(text in "\\PC{0,60}|[\\]*\\x00-\\x7f]{0,40}|[０-９Ａ-Ｚ］＊]{0,40}") {
+            let _ = scan(&text);
+        }
+
+        #[test]
+        fn a_number_survives_every_framing(
+            tail in "[0-9]{11}", aim in "|\\]C0|\\]C1|\\]A0|\\]I0|\\]Q1", prefix in "|K1:", end in "|\r|\n|\r\n|\t",
+        ) {
+            let plain = format!("4401{tail}");
+            prop_assert_eq!(number(&format!("{prefix}{aim}{plain}{end}")), plain);
+        }
+    }
+}

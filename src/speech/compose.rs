@@ -1,0 +1,394 @@
+//! A sentence and its values → the text for a screen, and the recordings for a caller.
+//!
+//! Pauses are made here and not in the recordings, which are trimmed: what stands in the text decides them.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::civil::Date;
+
+use super::script::Script;
+use super::sentence::{Part, Sentence, Slot, SlotType};
+use super::spoken::{self, Spoken};
+use super::vocabulary::{self, Needed, date_text};
+use super::{Clip, Piece, Value};
+use crate::base::{Key, Lang};
+
+/// What is said: for the ear and for the eye.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Utterance {
+    pub pieces: Vec<Piece>,
+    pub text: String,
+}
+
+/// Why a sentence cannot be said. A checked release meets only [`SpeechError::Missing`] and [`SpeechError::Range`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpeechError {
+    #[error("the script has no entry {0}")]
+    Entry(String),
+    #[error("{0} has no words in {lang}", lang = .1.code())]
+    Language(String, Lang),
+    #[error("{entry}: nothing fills {{{slot}}}")]
+    Missing { entry: String, slot: String },
+    #[error("{entry}: what fills {{{slot}}} is no {kind}")]
+    Type { entry: String, slot: String, kind: &'static str },
+    /// A number too large, a year without a recording, a character without a word.
+    #[error("{entry}: what fills {{{slot}}} cannot be spoken")]
+    Range { entry: String, slot: String },
+}
+
+impl Script {
+    /// Says an entry. A word's value is its path under `opt`: `doc.passport`.
+    pub fn compose(
+        &self,
+        lang: Lang,
+        entry: &str,
+        slots: &dyn Fn(&str) -> Option<Value>,
+        today: Date,
+    ) -> Result<Utterance, SpeechError> {
+        let mut voice = Voice::new(lang);
+        self.say(entry, slots, today, &mut voice)?;
+        Ok(voice.done())
+    }
+
+    /// Says one line of a menu: the option's words, and the key.
+    pub fn compose_option(&self, lang: Lang, opt: &str, key: Key) -> Result<Utterance, SpeechError> {
+        let mut voice = Voice::new(lang);
+        for part in &self.sentence(lang, "menu_line")?.parts {
+            match part {
+                Part::Text { text, clip } => voice.literal(text, clip.as_deref()),
+                Part::Slot(Slot { kind: SlotType::Key, .. }) => {
+                    voice.text.push(key.as_char());
+                    voice.word(Spoken::Key(key));
+                }
+                Part::Slot(_) => self.say(opt, &|_| None, Date::ZERO, &mut voice)?,
+            }
+        }
+        Ok(voice.done())
+    }
+
+    fn sentence(&self, lang: Lang, entry: &str) -> Result<&Sentence, SpeechError> {
+        let found = self.entry(entry).ok_or_else(|| SpeechError::Entry(entry.into()))?;
+        found.sentence(lang).ok_or_else(|| SpeechError::Language(entry.into(), lang))
+    }
+
+    fn say(
+        &self,
+        entry: &str,
+        slots: &dyn Fn(&str) -> Option<Value>,
+        today: Date,
+        voice: &mut Voice,
+    ) -> Result<(), SpeechError> {
+        for part in &self.sentence(voice.lang, entry)?.parts {
+            match part {
+                Part::Text { text, clip } => voice.literal(text, clip.as_deref()),
+                Part::Slot(slot) => {
+                    let missing = || SpeechError::Missing { entry: entry.into(), slot: slot.name.to_string() };
+                    let value = slots(&slot.name).ok_or_else(missing)?;
+                    self.fill(entry, slot, &value, today, voice)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&self, entry: &str, slot: &Slot, value: &Value, today: Date, voice: &mut Voice) -> Result<(), SpeechError> {
+        let lang = voice.lang;
+        let (text, words) = match (slot.kind, value) {
+            (SlotType::Word | SlotType::Words, Value::Word(word)) => return self.words(&[word], voice),
+            (SlotType::Word | SlotType::Words, Value::Words(words)) => {
+                return self.words(&words.iter().collect::<Vec<_>>(), voice);
+            }
+            (SlotType::Digits, Value::Digits { digits, groups }) => {
+                (spoken::grouped(digits, groups).join(" "), spoken::digits(digits, groups))
+            }
+            (SlotType::Count, Value::Number(n)) => (n.to_string(), spoken::number(lang, *n, true)),
+            (SlotType::Number, Value::Number(n)) => (n.to_string(), spoken::number(lang, *n, false)),
+            (SlotType::Money, Value::Money(fen)) => (money_text(lang, *fen), spoken::money(lang, *fen)),
+            (SlotType::Date, Value::Date(date)) => (date_text(lang, *date, today), spoken::date(lang, *date, today)),
+            (SlotType::Time, Value::Time(time)) => (time_text(lang, *time, today), spoken::time(lang, *time, today)),
+            _ => {
+                let slot_name = slot.name.to_string();
+                return Err(SpeechError::Type { entry: entry.into(), slot: slot_name, kind: slot.kind.name() });
+            }
+        };
+        let words = words.ok_or_else(|| SpeechError::Range { entry: entry.into(), slot: slot.name.to_string() })?;
+        voice.text.push_str(&text);
+        words.into_iter().for_each(|word| voice.word(word));
+        Ok(())
+    }
+
+    fn words(&self, words: &[&std::sync::Arc<str>], voice: &mut Voice) -> Result<(), SpeechError> {
+        for (nth, word) in words.iter().enumerate() {
+            if nth > 0 {
+                let comma = match voice.lang {
+                    Lang::Zh | Lang::Yue => "、",
+                    Lang::En => ", ",
+                };
+                voice.literal(comma, None);
+            }
+            self.say(&format!("opt.{word}"), &|_| None, Date::ZERO, voice)?;
+        }
+        Ok(())
+    }
+
+    /// Every word that values are spoken with in a language.
+    pub fn vocabulary(&self, lang: Lang) -> Vec<Needed> {
+        vocabulary::vocabulary(lang)
+    }
+
+    /// The recordings that some entries can ask for, with the vocabulary of their slots.
+    pub fn clips_needed<'a>(&self, langs: &[Lang], entries: impl IntoIterator<Item = &'a str>) -> BTreeSet<Needed> {
+        let mut needed = BTreeSet::new();
+        for path in entries {
+            let Some(entry) = self.entry(path) else { continue };
+            for &lang in langs {
+                let Some(sentence) = entry.sentence(lang) else { continue };
+                needed.extend(sentence.clips().map(|(id, text)| Needed { lang, id: id.clone(), text: text.into() }));
+                let words = sentence.slots().flat_map(|slot| vocabulary::words_of(lang, slot.kind));
+                needed.extend(words.filter_map(|word| word.needed(lang)));
+            }
+        }
+        needed
+    }
+
+    /// The recordings of the whole script, used or not: the list that a renderer reads.
+    pub fn clips(&self) -> BTreeSet<Needed> {
+        let mut all = self.clips_needed(&Lang::ALL, self.entries.keys().map(|path| &**path));
+        all.extend(Lang::ALL.into_iter().flat_map(vocabulary::vocabulary));
+        all
+    }
+}
+
+/// A list of recordings as lines of `lang`, `id` and `text`, parted by tabs.
+pub fn to_tsv<'a>(needed: impl IntoIterator<Item = &'a Needed>) -> String {
+    needed
+        .into_iter()
+        .map(|n| format!("{}\t{}\t{}\n", n.lang.code(), n.id, n.text.replace(['\t', '\n'], " ")))
+        .collect()
+}
+
+fn money_text(lang: Lang, fen: u32) -> String {
+    let amount =
+        if fen.is_multiple_of(100) { (fen / 100).to_string() } else { format!("{}.{:02}", fen / 100, fen % 100) };
+    match lang {
+        Lang::Zh => format!("{amount}元"),
+        Lang::Yue => format!("{amount}蚊"),
+        Lang::En => format!("{amount} yuan"),
+    }
+}
+
+fn time_text(lang: Lang, time: jiff::civil::DateTime, today: Date) -> String {
+    let date = if time.date() == today { String::new() } else { date_text(lang, time.date(), today) };
+    let (hour, minute) = (time.hour(), time.minute());
+    let clock = match lang {
+        Lang::Zh if minute == 0 => format!("{hour}点"),
+        Lang::Zh => format!("{hour}点{minute:02}分"),
+        Lang::Yue if minute == 0 => format!("{hour}點"),
+        Lang::Yue => format!("{hour}點{minute:02}分"),
+        Lang::En => format!("{}:{minute:02} {}", (hour + 11) % 12 + 1, if hour < 12 { "a.m." } else { "p.m." }),
+    };
+    match lang {
+        Lang::En if !date.is_empty() => format!("{date}, {clock}"),
+        Lang::Zh | Lang::Yue | Lang::En => format!("{date}{clock}"),
+    }
+}
+
+/// Strings pieces together, with the pauses between them.
+struct Voice {
+    lang: Lang,
+    pieces: Vec<Piece>,
+    /// What must be silent before the next recording.
+    pause: Duration,
+    text: String,
+}
+
+impl Voice {
+    fn new(lang: Lang) -> Voice {
+        Voice { lang, pieces: Vec::new(), pause: Duration::ZERO, text: String::new() }
+    }
+
+    fn literal(&mut self, text: &str, clip: Option<&str>) {
+        self.text.push_str(text);
+        let Some(clip) = clip else {
+            self.pause = self.pause.max(pause_of(text));
+            return;
+        };
+        let words = text.trim_start_matches(|c: char| !c.is_alphanumeric());
+        self.pause = self.pause.max(pause_of(&text[..text.len() - words.len()]));
+        self.clip(clip, JOIN);
+        let tail = words.trim_end_matches(|c: char| !c.is_alphanumeric());
+        self.pause = self.pause.max(pause_of(&words[tail.len()..]));
+    }
+
+    fn word(&mut self, word: Spoken) {
+        match word {
+            Spoken::Group => self.pause = self.pause.max(BETWEEN_GROUPS),
+            Spoken::Breath => self.pause = self.pause.max(CLAUSE),
+            Spoken::DigitMedial(_) | Spoken::DigitFinal(_) | Spoken::X => self.spoken(word, WITHIN_GROUP),
+            Spoken::Num(_)
+            | Spoken::TwoCount
+            | Spoken::Hundreds(_)
+            | Spoken::Thousands(_)
+            | Spoken::Unit(_)
+            | Spoken::Year(_)
+            | Spoken::Month(_)
+            | Spoken::Day(_)
+            | Spoken::Key(_) => self.spoken(word, JOIN),
+        }
+    }
+
+    fn spoken(&mut self, word: Spoken, gap: Duration) {
+        if let Some(id) = word.clip_id() {
+            self.clip(&id, gap);
+        }
+    }
+
+    fn clip(&mut self, id: &str, gap: Duration) {
+        if !self.pieces.is_empty() {
+            self.pieces.push(Piece::Silence(self.pause.max(gap)));
+        }
+        self.pause = Duration::ZERO;
+        self.pieces.push(Piece::Clip(Clip { lang: self.lang, id: id.into() }));
+    }
+
+    fn done(self) -> Utterance {
+        Utterance { pieces: self.pieces, text: self.text.trim().into() }
+    }
+}
+
+/// The pause that some punctuation asks for.
+fn pause_of(punctuation: &str) -> Duration {
+    let longest = punctuation.chars().map(|c| match c {
+        '。' | '！' | '？' | '.' | '!' | '?' => SENTENCE,
+        '：' | ':' => COLON,
+        '，' | '、' | '；' | ',' | ';' => CLAUSE,
+        _ => Duration::ZERO,
+    });
+    longest.max().unwrap_or_default()
+}
+
+/// Between two sentences.
+pub const SENTENCE: Duration = Duration::from_millis(400);
+const COLON: Duration = Duration::from_millis(250);
+const CLAUSE: Duration = Duration::from_millis(150);
+const BETWEEN_GROUPS: Duration = Duration::from_millis(280);
+const WITHIN_GROUP: Duration = Duration::from_millis(20);
+const JOIN: Duration = Duration::from_millis(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    const SCRIPT: &str = r#"
+[menu_line]
+zh = "{opt}，请按{key}。"
+en = "For {opt}, press {key}."
+[opt]
+agent = { zh = "人工服务", en = "a member of staff" }
+[opt.doc]
+passport = { zh = "普通护照", en = "a passport" }
+[opt.item]
+photo = { zh = "照片", en = "a photo" }
+form  = { zh = "表", en = "a form" }
+[prompt.ready]
+zh = "您的{case.doc:word}，请在{case.by:date}前领取。"
+en = "Your {case.doc:word} is ready by {case.by:date}."
+[prompt.need]
+zh = "需要：{case.items:words}。"
+en = "Needed: {case.items:words}."
+[prompt.number]
+zh = "编号是：{receipt:digits}。"
+en = "It is {receipt:digits}."
+"#;
+
+    fn say(lang: Lang, entry: &str, value: &dyn Fn(&str) -> Option<Value>) -> (String, String) {
+        let script = Script::parse(SCRIPT, "script.toml").unwrap();
+        let said = script.compose(lang, entry, value, date(2026, 11, 24)).unwrap();
+        (said.text, shown(&said.pieces))
+    }
+
+    fn shown(pieces: &[Piece]) -> String {
+        let words: Vec<String> = pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Clip(clip) => clip.id.to_string(),
+                Piece::Silence(d) => format!("{}", d.as_millis()),
+                Piece::Beep => "beep".into(),
+                Piece::Take => "take".into(),
+            })
+            .collect();
+        words.join(" ")
+    }
+
+    fn case(name: &str) -> Option<Value> {
+        Some(match name {
+            "case.doc" => Value::Word("doc.passport".into()),
+            "case.by" => Value::Date(date(2026, 12, 24)),
+            "case.items" => Value::Words(vec!["item.photo".into(), "item.form".into()]),
+            "receipt" => Value::Digits { digits: "442026123456789".into(), groups: vec![3, 4, 4, 4] },
+            _ => return None,
+        })
+    }
+
+    #[test]
+    fn the_screen_and_the_ear_get_the_same_words() {
+        let (text, pieces) = say(Lang::Zh, "prompt.ready", &case);
+        assert_eq!(text, "您的普通护照，请在12月24日前领取。");
+        assert_eq!(
+            pieces,
+            "prompt.ready.0 30 opt.doc.passport 150 prompt.ready.1 30 month.12 30 day.24 30 prompt.ready.2"
+        );
+        assert_eq!(say(Lang::En, "prompt.ready", &case).0, "Your a passport is ready by December 24.");
+    }
+
+    #[test]
+    fn items_of_a_list_are_parted_by_a_pause() {
+        let (text, pieces) = say(Lang::Zh, "prompt.need", &case);
+        assert_eq!((&*text, &*pieces), ("需要：照片、表。", "prompt.need.0 250 opt.item.photo 150 opt.item.form"));
+    }
+
+    #[test]
+    fn digits_stand_close_in_a_group_and_apart_between_groups() {
+        let (text, pieces) = say(Lang::En, "prompt.number", &case);
+        assert_eq!(text, "It is 442 0261 2345 6789.");
+        assert!(pieces.starts_with("prompt.number.0 20 digit.m.4 20 digit.m.4 20 digit.f.2 280 digit.m.0"), "{pieces}");
+    }
+
+    #[test]
+    fn an_option_is_spoken_with_its_key() {
+        let script = Script::parse(SCRIPT, "script.toml").unwrap();
+        let said = script.compose_option(Lang::Zh, "opt.agent", Key::Digit(0)).unwrap();
+        assert_eq!(
+            (said.text, shown(&said.pieces)),
+            ("人工服务，请按0。".into(), "opt.agent 150 menu_line.0 30 key.0".into())
+        );
+        let said = script.compose_option(Lang::En, "opt.agent", Key::Pound).unwrap();
+        assert_eq!(shown(&said.pieces), "menu_line.0 30 opt.agent 150 menu_line.1 30 key.pound");
+    }
+
+    #[test]
+    fn a_missing_value_is_an_error_and_never_silence() {
+        let script = Script::parse(SCRIPT, "script.toml").unwrap();
+        let error = script.compose(Lang::Zh, "prompt.ready", &|_| None, date(2026, 1, 1)).unwrap_err();
+        assert_eq!(error.to_string(), "prompt.ready: nothing fills {case.doc}");
+        let error = script.compose(Lang::Yue, "prompt.ready", &case, date(2026, 1, 1)).unwrap_err();
+        assert_eq!(error.to_string(), "prompt.ready has no words in yue");
+    }
+
+    #[test]
+    fn whatever_is_composed_is_among_the_recordings_needed() {
+        let script = Script::parse(SCRIPT, "script.toml").unwrap();
+        let needed: BTreeSet<(Lang, String)> = script.clips().into_iter().map(|n| (n.lang, n.id.to_string())).collect();
+        for lang in [Lang::Zh, Lang::En] {
+            for entry in ["prompt.ready", "prompt.need", "prompt.number"] {
+                for piece in script.compose(lang, entry, &case, date(2025, 11, 24)).unwrap().pieces {
+                    if let Piece::Clip(clip) = piece {
+                        assert!(needed.contains(&(clip.lang, clip.id.to_string())), "{}", clip.id);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Every sentence of the hotline, languages side by side.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Complaint;
+use super::complaint::nearest;
+use super::sentence::{Sentence, Slot, SlotError, SlotType};
+use super::source::{self, Field, Item, Tree};
+use crate::base::Lang;
+
+/// The words of a release: `menu_line`, `opt.*` and `prompt.*`.
+#[derive(Clone, Debug)]
+pub struct Script {
+    pub(super) file: Arc<str>,
+    pub(super) entries: BTreeMap<Arc<str>, Entry>,
+}
+
+/// One sentence in every language that it is written in.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub line: u32,
+    texts: [Option<Sentence>; 3],
+}
+
+impl Entry {
+    /// The sentence in a language.
+    pub fn sentence(&self, lang: Lang) -> Option<&Sentence> {
+        self.texts[place(lang)].as_ref()
+    }
+
+    /// The slots, which are the same in every language.
+    pub fn slots(&self) -> Vec<Slot> {
+        let any = self.texts.iter().flatten().next();
+        any.map(|sentence| sentence.slots().cloned().collect()).unwrap_or_default()
+    }
+}
+
+pub(super) fn place(lang: Lang) -> usize {
+    match lang {
+        Lang::Zh => 0,
+        Lang::Yue => 1,
+        Lang::En => 2,
+    }
+}
+
+impl Script {
+    /// Reads a script file whole.
+    pub fn parse(text: &str, file: &str) -> Result<Script, Vec<Complaint>> {
+        let (script, complaints) = Script::parse_leniently(text, file);
+        if complaints.is_empty() { Ok(script) } else { Err(complaints) }
+    }
+
+    /// Reads what can be read, so that one run tells every complaint of every file.
+    pub fn parse_leniently(text: &str, file: &str) -> (Script, Vec<Complaint>) {
+        let file: Arc<str> = file.into();
+        let (root, complaints) = source::read(&file, text);
+        let mut reader = Reader { script: Script { file, entries: BTreeMap::new() }, complaints };
+        for field in root.fields() {
+            reader.top(field);
+        }
+        (reader.script, reader.complaints)
+    }
+
+    /// The file it was read from, for complaints.
+    pub fn file(&self) -> &Arc<str> {
+        &self.file
+    }
+
+    /// An entry by its path: `prompt.welcome`, `opt.doc.passport`.
+    pub fn entry(&self, path: &str) -> Option<&Entry> {
+        self.entries.get(path)
+    }
+
+    /// All entries by path.
+    pub fn entries(&self) -> impl Iterator<Item = (&Arc<str>, &Entry)> {
+        self.entries.iter()
+    }
+}
+
+struct Reader {
+    script: Script,
+    complaints: Vec<Complaint>,
+}
+
+impl Reader {
+    fn complain(&mut self, code: &'static str, line: u32, what: String, remedy: impl Into<String>) {
+        let file = self.script.file.clone();
+        self.complaints.push(Complaint { code, file, line, what, remedy: remedy.into() });
+    }
+
+    fn top(&mut self, field: &Field) {
+        match field.key.as_str() {
+            "schema" => {
+                if !matches!(field.item.tree, Tree::Whole(1)) {
+                    self.complain("E14", field.line, "schema must be 1".into(), "write `schema = 1`");
+                }
+            }
+            "menu_line" | "opt" | "prompt" => self.branch(&field.key, field.line, &field.item),
+            other => {
+                let known = nearest(other, ["menu_line", "opt", "prompt", "schema"]);
+                let remedy = known
+                    .map_or("use [prompt.…], [opt] or [menu_line]".to_string(), |k| format!("did you mean [{k}]?"));
+                self.complain("E02", field.line, format!("[{other}] is no table of a script"), remedy);
+            }
+        }
+    }
+
+    fn branch(&mut self, path: &str, line: u32, item: &Item) {
+        if item.fields().is_empty() {
+            let what = format!("{path} is {}, not sentences", item.noun());
+            self.complain("E14", line, what, "write one text for each language: zh, yue, en");
+        } else if item.fields().iter().any(|field| !matches!(field.item.tree, Tree::Table(_))) {
+            self.leaf(path, line, item);
+        } else {
+            for field in item.fields() {
+                self.branch(&format!("{path}.{}", field.key), field.line, &field.item);
+            }
+        }
+    }
+
+    fn leaf(&mut self, path: &str, line: u32, item: &Item) {
+        let mut texts = [None, None, None];
+        for field in item.fields() {
+            let Some(lang) = Lang::ALL.into_iter().find(|lang| lang.code() == field.key) else {
+                let what = format!("{path}: {:?} is not a language of the hotline", field.key);
+                self.complain("E02", field.line, what, "languages are zh, yue and en");
+                continue;
+            };
+            match field.item.text() {
+                Some(text) if !text.trim().is_empty() => texts[place(lang)] = self.sentence(path, field.line, text),
+                Some(_) => {
+                    self.complain("E32", field.line, format!("{path}: no words in {}", field.key), "write the sentence")
+                }
+                None => {
+                    let what = format!("{path}: {} is {}, not a text", field.key, field.item.noun());
+                    self.complain("E14", field.line, what, "put the sentence in quotes");
+                }
+            }
+        }
+        self.same_slots(path, line, &texts);
+        self.script.entries.insert(path.into(), Entry { line, texts });
+    }
+
+    fn sentence(&mut self, path: &str, line: u32, text: &str) -> Option<Sentence> {
+        match Sentence::cut(path, text) {
+            Ok(sentence) => Some(sentence),
+            Err(error) => {
+                let (code, remedy) = match &error {
+                    SlotError::UnknownType { kind, .. } => (
+                        "E35",
+                        match nearest(kind, SlotType::NAMES) {
+                            Some(near) => format!("did you mean {near}?"),
+                            None => format!("types are {}", SlotType::NAMES.join(", ")),
+                        },
+                    ),
+                    SlotError::NoType(name) => {
+                        ("E35", format!("write {{{name}:word}}, with one of {}", SlotType::NAMES.join(", ")))
+                    }
+                    SlotError::Open | SlotError::Close | SlotError::NoName => {
+                        ("E34", "a slot is written {name:type}".to_string())
+                    }
+                };
+                self.complain(code, line, format!("{path}: {error}"), remedy);
+                None
+            }
+        }
+    }
+
+    fn same_slots(&mut self, path: &str, line: u32, texts: &[Option<Sentence>; 3]) {
+        let sets: Vec<(Lang, BTreeSet<&Slot>)> = Lang::ALL
+            .into_iter()
+            .filter_map(|lang| texts[place(lang)].as_ref().map(|sentence| (lang, sentence.slots().collect())))
+            .collect();
+        let Some((first, slots)) = sets.first() else { return };
+        let differing: Vec<String> = sets
+            .iter()
+            .filter(|(_, other)| other != slots)
+            .map(|(lang, other)| {
+                let names: Vec<String> =
+                    slots.symmetric_difference(other).map(|s| format!("{{{}:{}}}", s.name, s.kind.name())).collect();
+                format!("{} and {} differ in {}", first.code(), lang.code(), names.join(" and "))
+            })
+            .collect();
+        for what in differing {
+            self.complain("E33", line, format!("{path}: {what}"), "say the same values in every language");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_complaints_come_in_one_run() {
+        let text = "[prompt.a]\nzh = \"甲{x:date}\"\nen = \"a\"\n[prompt.b]\nfr = \"b\"\nzh = \"{x}\"\n[promt.c]\nzh = \"c\"\n";
+        let complaints = Script::parse(text, "script.toml").unwrap_err();
+        let codes: Vec<(&str, u32)> = complaints.iter().map(|c| (c.code, c.line)).collect();
+        assert_eq!(codes, [("E33", 1), ("E02", 5), ("E35", 6), ("E02", 7)]);
+    }
+}

@@ -1,0 +1,293 @@
+//! The vocabulary: every word that values are spoken with, as recordings and as text.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::sentence::SlotType;
+use super::spoken::{Spoken, Unit, YEARS};
+use crate::base::{Key, Lang};
+
+/// A recording that can be asked for: language, id, and the text that it is read from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Needed {
+    pub lang: Lang,
+    pub id: Arc<str>,
+    pub text: String,
+}
+
+impl Spoken {
+    /// The recording; pauses have none.
+    pub fn clip_id(self) -> Option<String> {
+        Some(match self {
+            Spoken::DigitMedial(d) => format!("digit.m.{d}"),
+            Spoken::DigitFinal(d) => format!("digit.f.{d}"),
+            Spoken::X => "word.x".into(),
+            Spoken::Num(n) => format!("num.{n}"),
+            Spoken::TwoCount => "num.two_count".into(),
+            Spoken::Hundreds(n) => format!("hundreds.{n}"),
+            Spoken::Thousands(n) => format!("thousands.{n}"),
+            Spoken::Unit(unit) => unit.clip_id().into(),
+            Spoken::Year(year) => format!("year.{year}"),
+            Spoken::Month(month) => format!("month.{month}"),
+            Spoken::Day(day) => format!("day.{day}"),
+            Spoken::Key(Key::Digit(d)) => format!("key.{d}"),
+            Spoken::Key(Key::Star) => "key.star".into(),
+            Spoken::Key(Key::Pound) => "key.pound".into(),
+            Spoken::Group | Spoken::Breath => return None,
+        })
+    }
+
+    /// The text that the recording is read from; empty for a pause.
+    pub fn text(self, lang: Lang) -> String {
+        match self {
+            Spoken::DigitMedial(1) | Spoken::DigitFinal(1) if lang == Lang::Zh => "幺".into(),
+            Spoken::DigitMedial(d) | Spoken::DigitFinal(d) | Spoken::Key(Key::Digit(d)) | Spoken::Num(d) => {
+                below_100(lang, d)
+            }
+            Spoken::X => "X".into(),
+            Spoken::TwoCount => by(lang, "两", "兩", "two"),
+            Spoken::Hundreds(n) => format!("{}{}", below_100(lang, n), by(lang, "百", "百", " hundred")),
+            Spoken::Thousands(2) => by(lang, "两千", "兩千", "two thousand"),
+            Spoken::Thousands(n) => format!("{}{}", below_100(lang, n), by(lang, "千", "千", " thousand")),
+            Spoken::Unit(unit) => unit.text(lang),
+            Spoken::Year(year) => year_text(lang, year),
+            Spoken::Month(month) => month_text(lang, month),
+            Spoken::Day(day) => day_text(lang, day),
+            Spoken::Key(Key::Star) => by(lang, "星号键", "星字掣", "star"),
+            Spoken::Key(Key::Pound) => by(lang, "井号键", "井字掣", "pound"),
+            Spoken::Group | Spoken::Breath => String::new(),
+        }
+    }
+}
+
+impl Unit {
+    fn clip_id(self) -> &'static str {
+        match self {
+            Unit::TenThousand => "unit.ten_thousand",
+            Unit::Thousand => "unit.thousand",
+            Unit::Million => "unit.million",
+            Unit::And => "unit.and",
+            Unit::Hour => "unit.hour",
+            Unit::Minute => "unit.minute",
+            Unit::Am => "time.am",
+            Unit::Pm => "time.pm",
+            Unit::Oh => "time.oh",
+            Unit::OClock => "time.oclock",
+            Unit::Yuan => "money.yuan",
+            Unit::Jiao => "money.jiao",
+            Unit::Fen => "money.fen",
+        }
+    }
+
+    fn text(self, lang: Lang) -> String {
+        match self {
+            Unit::TenThousand => by(lang, "万", "萬", ""),
+            Unit::Thousand => by(lang, "", "", "thousand"),
+            Unit::Million => by(lang, "", "", "million"),
+            Unit::And => by(lang, "", "", "and"),
+            Unit::Hour => by(lang, "点", "點", ""),
+            Unit::Minute => by(lang, "分", "分", ""),
+            Unit::Am => by(lang, "", "", "a.m."),
+            Unit::Pm => by(lang, "", "", "p.m."),
+            Unit::Oh => by(lang, "", "", "oh"),
+            Unit::OClock => by(lang, "", "", "o'clock"),
+            Unit::Yuan => by(lang, "元", "蚊", "yuan"),
+            Unit::Jiao => by(lang, "角", "毫", "jiao"),
+            Unit::Fen => by(lang, "分", "分", "fen"),
+        }
+    }
+}
+
+/// The words that a slot of a type may need.
+pub fn words_of(lang: Lang, kind: SlotType) -> Vec<Spoken> {
+    match kind {
+        SlotType::Word | SlotType::Words | SlotType::Opt => Vec::new(),
+        SlotType::Digits => {
+            let digits = (0..10).flat_map(|d| [Spoken::DigitMedial(d), Spoken::DigitFinal(d)]);
+            digits.chain([Spoken::X]).collect()
+        }
+        SlotType::Key => (0..10).map(Key::Digit).chain([Key::Star, Key::Pound]).map(Spoken::Key).collect(),
+        SlotType::Count | SlotType::Number => numbers(lang),
+        SlotType::Date => dates(),
+        SlotType::Time => dates().into_iter().chain(clock(lang)).collect(),
+        SlotType::Money => {
+            let units = [Unit::Yuan, Unit::Jiao, Unit::Fen].map(Spoken::Unit);
+            numbers(lang).into_iter().chain(units).collect()
+        }
+    }
+}
+
+/// Every word of a language.
+pub fn vocabulary(lang: Lang) -> Vec<Needed> {
+    let all = [SlotType::Digits, SlotType::Key, SlotType::Money, SlotType::Time];
+    let mut needed: Vec<Needed> =
+        all.into_iter().flat_map(|kind| words_of(lang, kind)).filter_map(|word| word.needed(lang)).collect();
+    needed.sort();
+    needed.dedup();
+    needed
+}
+
+impl Spoken {
+    /// The recording of this word in a language.
+    pub fn needed(self, lang: Lang) -> Option<Needed> {
+        Some(Needed { lang, id: self.clip_id()?.into(), text: self.text(lang) })
+    }
+}
+
+fn numbers(lang: Lang) -> Vec<Spoken> {
+    let high = (1..10).flat_map(|n| [Spoken::Hundreds(n), Spoken::Thousands(n)]);
+    let own = match lang {
+        Lang::Zh | Lang::Yue => vec![Spoken::TwoCount, Spoken::Unit(Unit::TenThousand)],
+        Lang::En => [Unit::Thousand, Unit::Million, Unit::And].map(Spoken::Unit).to_vec(),
+    };
+    (0..100).map(Spoken::Num).chain(high).chain(own).collect()
+}
+
+fn dates() -> Vec<Spoken> {
+    let months = (1..=12).map(Spoken::Month);
+    months.chain((1..=31).map(Spoken::Day)).chain(YEARS.map(Spoken::Year)).collect()
+}
+
+fn clock(lang: Lang) -> Vec<Spoken> {
+    let own = match lang {
+        Lang::Zh | Lang::Yue => vec![Spoken::TwoCount, Spoken::Unit(Unit::Hour), Spoken::Unit(Unit::Minute)],
+        Lang::En => [Unit::Am, Unit::Pm, Unit::Oh, Unit::OClock].map(Spoken::Unit).to_vec(),
+    };
+    (0..60).map(Spoken::Num).chain(own).collect()
+}
+
+fn by(lang: Lang, zh: &str, yue: &str, en: &str) -> String {
+    match lang {
+        Lang::Zh => zh.into(),
+        Lang::Yue => yue.into(),
+        Lang::En => en.into(),
+    }
+}
+
+/// 0 to 99.
+fn below_100(lang: Lang, n: u8) -> String {
+    let (tens, ones) = (usize::from(n / 10), usize::from(n % 10));
+    match lang {
+        Lang::Zh | Lang::Yue if n < 10 => HAN[ones].into(),
+        Lang::Zh | Lang::Yue => {
+            let ten = if tens == 1 { "" } else { HAN[tens] };
+            format!("{ten}十{}", if ones == 0 { "" } else { HAN[ones] })
+        }
+        Lang::En if n < 20 => ONES[usize::from(n)].into(),
+        Lang::En if ones == 0 => TENS[tens].into(),
+        Lang::En => format!("{}-{}", TENS[tens], ONES[ones]),
+    }
+}
+
+fn year_text(lang: Lang, year: i16) -> String {
+    match lang {
+        Lang::Zh | Lang::Yue => {
+            let digits: String = year.to_string().bytes().map(|b| HAN[usize::from(b - b'0')]).collect();
+            format!("{digits}年")
+        }
+        Lang::En => format!("twenty {}", below_100(lang, (year % 100) as u8)),
+    }
+}
+
+fn month_text(lang: Lang, month: i8) -> String {
+    match lang {
+        Lang::Zh | Lang::Yue => format!("{}月", below_100(lang, month as u8)),
+        Lang::En => month_name(month).into(),
+    }
+}
+
+/// The English name of a month.
+pub fn month_name(month: i8) -> &'static str {
+    MONTHS[usize::from(month as u8) - 1]
+}
+
+fn day_text(lang: Lang, day: i8) -> String {
+    match lang {
+        Lang::Zh => format!("{}日", below_100(lang, day as u8)),
+        Lang::Yue => format!("{}號", below_100(lang, day as u8)),
+        Lang::En => format!("the {}", ordinal(day as u8)),
+    }
+}
+
+fn ordinal(day: u8) -> String {
+    match day {
+        20 => "twentieth".into(),
+        30 => "thirtieth".into(),
+        1..20 => ORDINALS[usize::from(day)].into(),
+        _ => format!("{}-{}", TENS[usize::from(day / 10)], ORDINALS[usize::from(day % 10)]),
+    }
+}
+
+/// A date as a screen shows it: its year only where it is not this year's.
+pub fn date_text(lang: Lang, date: Date, today: Date) -> String {
+    let (year, month, day) = (date.year(), date.month(), date.day());
+    let same = year == today.year();
+    match lang {
+        Lang::Zh | Lang::Yue if same => format!("{month}月{day}日"),
+        Lang::Zh | Lang::Yue => format!("{year}年{month}月{day}日"),
+        Lang::En if same => format!("{} {day}", month_name(month)),
+        Lang::En => format!("{} {day}, {year}", month_name(month)),
+    }
+}
+
+const HAN: [&str; 10] = ["零", "一", "二", "三", "四", "五", "六", "七", "八", "九"];
+const ONES: [&str; 20] = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+];
+const TENS: [&str; 10] = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+const ORDINALS: [&str; 20] = [
+    "",
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+    "sixteenth",
+    "seventeenth",
+    "eighteenth",
+    "nineteenth",
+];
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
