@@ -9,6 +9,7 @@ mod keys;
 mod progress;
 mod receipt;
 mod record;
+mod rules;
 mod scan;
 mod working_days;
 
@@ -21,6 +22,7 @@ pub use keys::{Keys, RowKey, Verifier};
 pub use progress::{LimitError, LimitTable, Progress, Promise};
 pub use receipt::{CheckDigit, NumberError, Receipt, ReceiptFormat, SecondFactor};
 pub use record::{CallOutcome, CallRecord, LookUpResult, ScanDoor, ScanRecord, ScanResult};
+pub use rules::{Rules, RulesError};
 pub use scan::{ScanRuleError, ScanRules, Scanned, Unreadable};
 pub use working_days::WorkingDays;
 #[cfg(test)]

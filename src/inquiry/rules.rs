@@ -1,0 +1,48 @@
+//! What both doors answer by: the formats of numbers, the time limits, the working calendar.
+
+use jiff::civil::Date;
+
+use super::case::{Case, TimeLimit};
+use super::format::{FormatError, Formats};
+use super::progress::{LimitError, LimitTable, Progress};
+use super::receipt::ReceiptFormat;
+use super::working_days::WorkingDays;
+
+/// The office's rules, checked.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub formats: Formats,
+    limits: LimitTable,
+    calendar: WorkingDays,
+}
+
+/// Why rules cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RulesError {
+    #[error("{0}")]
+    Format(#[from] FormatError),
+    #[error("{0}")]
+    Limit(#[from] LimitError),
+}
+
+impl Rules {
+    /// Checks formats and limits, and reports everything that is wrong with either.
+    pub fn new(
+        formats: Vec<ReceiptFormat>,
+        limits: &[TimeLimit],
+        calendar: WorkingDays,
+    ) -> Result<Rules, Vec<RulesError>> {
+        match (Formats::new(formats), LimitTable::new(limits)) {
+            (Ok(formats), Ok(limits)) => Ok(Rules { formats, limits, calendar }),
+            (formats, limits) => {
+                let formats = formats.err().into_iter().flatten().map(RulesError::from);
+                Err(formats.chain(limits.err().into_iter().flatten().map(RulesError::from)).collect())
+            }
+        }
+    }
+
+    /// What is said of a case today.
+    pub fn progress(&self, case: &Case, today: Date) -> Progress {
+        Progress::of(case, today, &self.limits, &self.calendar)
+    }
+}
