@@ -1,1 +1,33 @@
-//! SIP for a user agent server, sans-IO: messages, the legs of calls, digests of what to answer without a call.
+//! SIP for a user agent server, sans-IO: messages, the legs of calls, answers that need no call.
+//!
+//! ```text
+//! datagram ─► parse_datagram ─┐
+//!                             ├─► Message ─► Front ─► Reply (stateless)
+//! stream ───► StreamFramer ───┘                  ├──► Leg  (one per call, by Call-ID and the other side's tag)
+//!                                                └──► nothing
+//! ```
+//!
+//! There is no table of transactions: a leg owns those of its call, everything else is answered without memory. The
+//! shell keeps one map from [`LegKey`] to call tasks, and asks it before [`Front::sort`].
+//!
+//! Outside bytes are bounded by [`limits`] before they are parsed, and nothing here panics on them.
+
+mod arrival;
+mod front;
+pub mod grammar;
+mod leg;
+mod lexer;
+pub mod limits;
+mod message;
+#[cfg(test)]
+mod peer;
+mod response;
+mod stream;
+
+pub use arrival::{Arrival, Outgoing, Target, Transport};
+pub use front::{ACCEPT, ALLOW, Front, FrontState, SUPPORTED, Sorted};
+pub use grammar::{Method, NameAddr, Scheme, Uri};
+pub use leg::{Leg, LegInput, LegOutput, Local, Progress, Why};
+pub use lexer::{Fault, Name};
+pub use message::{CSeq, LegKey, Message, Refusal, Via, parse_datagram};
+pub use stream::{Frame, StreamFramer};

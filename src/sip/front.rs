@@ -1,0 +1,230 @@
+//! Decides where a message goes, and answers what needs no call.
+//!
+//! ```text
+//! response, ACK ──────── known call? ─► Leg, else Drop (an ACK and a stray response are never answered)
+//! request with To tag ── known call? ─► Leg, else 481
+//! OPTIONS ────────────── 200, or 503 while draining: the heartbeat of a trunk tells the truth
+//! INVITE ─────────────── known call? ─► Leg; 416, 420, 415, 406; 503 when full or draining; else a new call
+//! other methods ──────── 405 (known to SIP) or 501, with Allow
+//! ```
+//!
+//! Nothing is remembered here: the To tag of a reply is derived from the request, so a repeat gets the same reply.
+
+use std::time::Duration;
+
+use super::arrival::{Arrival, Outgoing, Transport};
+use super::grammar::{self, Method, Scheme, Uri};
+use super::lexer::Name;
+use super::limits;
+use super::message::{LegKey, Message, media_type};
+use super::response::{Response, host_of, stateless_tag};
+
+/// The methods that a call takes.
+pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";
+/// The body that an INVITE may bring.
+pub const ACCEPT: &str = "application/sdp";
+/// The extensions that are understood and asked for.
+pub const SUPPORTED: &str = "timer";
+
+/// What a message is to the service.
+#[derive(Debug)]
+pub enum Sorted {
+    /// Nothing: a stray response or ACK.
+    Drop,
+    /// Answered here.
+    Reply(Outgoing),
+    /// For the call of this key.
+    Leg(LegKey),
+    /// A new call of this key.
+    Invite(LegKey),
+}
+
+/// What the service is up to when a message comes.
+#[derive(Clone, Copy, Debug)]
+pub struct FrontState {
+    /// Whether [`Message::leg_key`] of this message names a leg that lives.
+    pub known: bool,
+    pub draining: bool,
+    /// No line is free.
+    pub full: bool,
+    /// When a refused caller may try again.
+    pub retry_after: Duration,
+}
+
+/// The sorter.
+#[derive(Clone, Debug)]
+pub struct Front {
+    seed: u64,
+}
+
+impl Front {
+    /// `seed` makes the tags of stateless replies ours; any number that other nodes do not share.
+    pub fn new(seed: u64) -> Front {
+        Front { seed }
+    }
+
+    /// Sorts one message.
+    pub fn sort(&mut self, message: &Message, arrival: &Arrival, state: FrontState) -> Sorted {
+        let Some(method) = message.method() else { return sort_response(message, state) };
+        let asked = match method {
+            Method::Ack if state.known => return Sorted::Leg(message.leg_key()),
+            Method::Ack => return Sorted::Drop,
+            Method::Invite | Method::Bye | Method::Cancel | Method::Info | Method::Update | Method::Notify => true,
+            Method::Options => !message.to_tag().is_empty(),
+            Method::Register
+            | Method::Prack
+            | Method::Refer
+            | Method::Subscribe
+            | Method::Message
+            | Method::Publish
+            | Method::Other(_) => return self.refuse_method(message, arrival, state),
+        };
+        if asked && state.known {
+            return Sorted::Leg(message.leg_key());
+        }
+        if !message.to_tag().is_empty() || !matches!(method, Method::Invite | Method::Options) {
+            return Sorted::Reply(self.reply(message, arrival, 481).done());
+        }
+        if let Some(reply) = self.check(message, arrival) {
+            return Sorted::Reply(reply);
+        }
+        if *method == Method::Options {
+            return Sorted::Reply(self.heartbeat(message, arrival, state));
+        }
+        match self.check_offer(message, arrival).or_else(|| self.check_room(message, arrival, state)) {
+            Some(reply) => Sorted::Reply(reply),
+            None => Sorted::Invite(message.leg_key()),
+        }
+    }
+
+    /// The answer to a message whose leg turned out to be gone; `None` for what is never answered.
+    pub fn no_such_leg(&self, message: &Message, arrival: &Arrival) -> Option<Outgoing> {
+        let silent = message.method().is_none_or(|method| *method == Method::Ack);
+        (!silent).then(|| self.reply(message, arrival, 481).done())
+    }
+
+    /// A refusal of a new call from outside the stack: no such number (404), unknown trunk (403), broken (500).
+    pub fn refuse(&self, message: &Message, arrival: &Arrival, status: u16) -> Outgoing {
+        self.reply(message, arrival, status).done()
+    }
+
+    fn reply(&self, message: &Message, arrival: &Arrival, status: u16) -> Response {
+        Response::to(message, arrival, status, &stateless_tag(self.seed, &message.head))
+    }
+
+    /// A known call still answers by its own tag: its leg refuses what it does not take.
+    fn refuse_method(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Sorted {
+        if state.known && !message.to_tag().is_empty() {
+            return Sorted::Leg(message.leg_key());
+        }
+        let status = status_of_refused(message.method());
+        Sorted::Reply(self.reply(message, arrival, status).header("Allow", ALLOW).done())
+    }
+
+    /// What OPTIONS and INVITE have in common: the scheme of the URI, and required extensions.
+    fn check(&self, message: &Message, arrival: &Arrival) -> Option<Outgoing> {
+        let scheme = Uri::read(message.request_uri()).map_or(Scheme::Other, |uri| uri.scheme);
+        if scheme == Scheme::Other {
+            return Some(self.reply(message, arrival, 416).done());
+        }
+        let tags = unsupported(message)?;
+        Some(self.reply(message, arrival, 420).header("Unsupported", &tags).done())
+    }
+
+    fn check_offer(&self, message: &Message, arrival: &Arrival) -> Option<Outgoing> {
+        if let Some(encoding) = foreign_encoding(message) {
+            return Some(self.reply(message, arrival, 415).header("Accept-Encoding", encoding).done());
+        }
+        if has_foreign_body(message) {
+            return Some(self.reply(message, arrival, 415).header("Accept", ACCEPT).done());
+        }
+        (!accepts_sdp(message)).then(|| self.reply(message, arrival, 406).header("Accept", ACCEPT).done())
+    }
+
+    fn check_room(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Option<Outgoing> {
+        (state.draining || state.full).then(|| self.busy(message, arrival, state))
+    }
+
+    fn busy(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Outgoing {
+        let seconds = state.retry_after.as_secs().max(1).to_string();
+        self.reply(message, arrival, 503).header("Retry-After", &seconds).done()
+    }
+
+    fn heartbeat(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Outgoing {
+        if state.draining {
+            return self.busy(message, arrival, state);
+        }
+        let mut response = self.reply(message, arrival, 200);
+        if let Some(contact) = contact_of(arrival) {
+            response = response.header("Contact", &contact);
+        }
+        capabilities(response).done()
+    }
+}
+
+fn sort_response(message: &Message, state: FrontState) -> Sorted {
+    // More than one Via means that it was meant for somebody else (RFC 3261 §8.1.3.3).
+    let ours = state.known && message.list(Name::Via).count() == 1;
+    if ours { Sorted::Leg(message.leg_key()) } else { Sorted::Drop }
+}
+
+/// 501 for what no RFC names, 405 for what this element does not do.
+pub(super) fn status_of_refused(method: Option<&Method>) -> u16 {
+    if matches!(method, Some(Method::Other(_))) { 501 } else { 405 }
+}
+
+/// What an OPTIONS answer and a 2xx tell about us (RFC 3261 §11.2).
+pub(super) fn capabilities(response: Response) -> Response {
+    response
+        .header("Allow", ALLOW)
+        .header("Accept", ACCEPT)
+        .header("Accept-Encoding", "identity")
+        .header("Accept-Language", "zh, en")
+        .header("Supported", SUPPORTED)
+}
+
+/// The listener's address as a Contact; none for an unspecified one, which nobody could reach.
+fn contact_of(arrival: &Arrival) -> Option<String> {
+    let local = arrival.local;
+    if local.ip().is_unspecified() {
+        return None;
+    }
+    let transport = match arrival.transport {
+        Transport::Udp => "",
+        Transport::Tcp => ";transport=tcp",
+    };
+    Some(format!("<sip:{}:{}{transport}>", host_of(local.ip()), local.port()))
+}
+
+/// The required extensions that are not understood, as an Unsupported value.
+///
+/// `100rel` is understood: a call is answered at once, without a provisional response that would need a PRACK.
+pub(super) fn unsupported(message: &Message) -> Option<String> {
+    let unknown = message
+        .list(Name::Require)
+        .filter(|tag| !["timer", "100rel"].iter().any(|known| known.eq_ignore_ascii_case(tag)))
+        .take(limits::UNSUPPORTED_TAGS);
+    let tags = unknown.collect::<Vec<_>>().join(", ");
+    (!tags.is_empty()).then_some(tags)
+}
+
+/// The encodings that would be taken, if the body has another.
+pub(super) fn foreign_encoding(message: &Message) -> Option<&'static str> {
+    let foreign = message.list(Name::ContentEncoding).any(|encoding| !encoding.eq_ignore_ascii_case("identity"));
+    (foreign && !message.body.is_empty()).then_some("identity")
+}
+
+/// Whether there is a body without a session description, and it must be understood.
+pub(super) fn has_foreign_body(message: &Message) -> bool {
+    let optional = message.header_named("Content-Disposition").is_some_and(|text| {
+        grammar::param(&text[text.find(';').unwrap_or(text.len())..], "handling")
+            .is_some_and(|handling| handling.eq_ignore_ascii_case("optional"))
+    });
+    !message.body.is_empty() && message.sdp().is_none() && !optional
+}
+
+/// Whether a session description may stand in the answer (RFC 3261 §20.1).
+fn accepts_sdp(message: &Message) -> bool {
+    let mut kinds = message.list(Name::Accept).map(media_type).peekable();
+    kinds.peek().is_none() || kinds.any(|kind| matches!(kind.as_str(), "application/sdp" | "application/*" | "*/*"))
+}

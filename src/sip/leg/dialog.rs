@@ -1,0 +1,171 @@
+//! What both ends of a call agree on: identities, sequence numbers, the route, where the other end is (RFC 3261 §12).
+
+use std::fmt::Write as _;
+
+use crate::sip::arrival::{Arrival, Outgoing, Target, Transport, request_target};
+use crate::sip::grammar::{Method, NameAddr, Uri, values};
+use crate::sip::lexer::Name;
+use crate::sip::limits;
+use crate::sip::message::{LegKey, Message};
+use crate::sip::response::{Request, host_of, line_of, token};
+
+use super::Local;
+
+/// A dialog, or one that a 2xx will make.
+#[derive(Debug)]
+pub(super) struct Dialog {
+    pub key: LegKey,
+    pub local_tag: String,
+    /// The other side's highest CSeq number.
+    pub remote_cseq: u32,
+    /// Our Contact value.
+    pub contact: String,
+    /// How the last request came: what we send takes the same socket.
+    pub arrival: Arrival,
+    seed: u64,
+    count: u64,
+    local_cseq: u32,
+    local_party: String,
+    remote_party: String,
+    routes: Vec<String>,
+    target: String,
+    sent_by: String,
+}
+
+/// A request of ours, not yet sent.
+pub(super) struct Drafted {
+    pub method: Method,
+    pub branch: String,
+    pub cseq: u32,
+    text: String,
+    to: Target,
+}
+
+impl Drafted {
+    pub fn header(mut self, name: &str, value: &str) -> Drafted {
+        line_of(&mut self.text, name, value);
+        self
+    }
+
+    /// Ends it, with a session description or without a body.
+    pub fn outgoing(&self, sdp: &[u8]) -> Outgoing {
+        let mut text = self.text.clone();
+        if !sdp.is_empty() {
+            line_of(&mut text, "Content-Type", "application/sdp");
+        }
+        let _ = write!(text, "Content-Length: {}\r\n\r\n", sdp.len());
+        Outgoing { bytes: [text.as_bytes(), sdp].concat().into(), to: self.to.clone() }
+    }
+}
+
+impl Dialog {
+    /// The dialog that a 2xx to this INVITE makes (RFC 3261 §12.1.1).
+    pub fn new(invite: &Message, arrival: &Arrival, local: &Local) -> Dialog {
+        let local_tag = token(local.seed, 0);
+        let to = invite.header(Name::To).unwrap_or("");
+        let contact = match arrival.transport {
+            Transport::Tcp if Uri::read(&local.contact_uri).is_ok_and(|uri| uri.param("transport").is_none()) => {
+                format!("<{};transport=tcp>", local.contact_uri)
+            }
+            Transport::Tcp | Transport::Udp => format!("<{}>", local.contact_uri),
+        };
+        let mut dialog = Dialog {
+            key: invite.leg_key(),
+            local_party: format!("{to};tag={local_tag}"),
+            local_tag,
+            remote_cseq: invite.cseq().number,
+            contact,
+            arrival: *arrival,
+            seed: local.seed,
+            count: 0,
+            local_cseq: 0,
+            remote_party: invite.header(Name::From).unwrap_or("").into(),
+            routes: invite.list(Name::RecordRoute).take(limits::ROUTES).map(Into::into).collect(),
+            target: invite.from().uri.into(),
+            sent_by: sent_by(&local.contact_uri, arrival),
+        };
+        dialog.refresh_target(invite);
+        dialog
+    }
+
+    /// Takes the other end's new address from a request that refreshes the target (RFC 3261 §12.2.2).
+    pub fn refresh_target(&mut self, request: &Message) {
+        if let Some(contact) = request.contact() {
+            self.target = contact.uri.into();
+        }
+    }
+
+    /// Drafts the next request. A strict router's URI becomes the Request-URI (RFC 3261 §12.2.1.1).
+    pub fn draft(&mut self, method: Method) -> Drafted {
+        self.local_cseq += 1;
+        self.draft_numbered(method, self.local_cseq)
+    }
+
+    /// Drafts the ACK of a 2xx: the CSeq number is the INVITE's (RFC 3261 §13.2.2.4).
+    pub fn draft_ack(&mut self, cseq: u32) -> Drafted {
+        self.draft_numbered(Method::Ack, cseq)
+    }
+
+    fn draft_numbered(&mut self, method: Method, cseq: u32) -> Drafted {
+        self.count += 1;
+        let branch = format!("z9hG4bK{}", token(self.seed, self.count));
+        let (uri, routes) = self.hops();
+        let first = self.routes.first().and_then(|route| uri_of(route));
+        let to = self.reach(first.unwrap_or(&self.target));
+        let text = Request {
+            method: &method,
+            uri: &uri,
+            transport: to.transport(),
+            sent_by: &self.sent_by,
+            branch: &branch,
+            routes: &routes,
+            from: &self.local_party,
+            to: &self.remote_party,
+            call_id: &self.key.call_id,
+            cseq,
+        }
+        .head();
+        Drafted { method, branch, cseq, text, to }
+    }
+
+    fn strict_router(&self) -> Option<&str> {
+        let first = uri_of(self.routes.first()?)?;
+        let loose = Uri::read(first).is_ok_and(|uri| uri.param("lr").is_some());
+        (!loose).then_some(first)
+    }
+
+    fn hops(&self) -> (String, Vec<String>) {
+        match self.strict_router() {
+            Some(router) => {
+                let mut routes = self.routes[1..].to_vec();
+                routes.push(format!("<{}>", self.target));
+                (router.into(), routes)
+            }
+            None => (self.target.clone(), self.routes.clone()),
+        }
+    }
+
+    /// Over TCP the connection that the call lives on is used as long as it is there: a client behind a NAT cannot
+    /// be reached by another.
+    fn reach(&self, uri: &str) -> Target {
+        let Arrival { transport, source, local } = self.arrival;
+        let named = request_target(uri, &self.arrival);
+        match (transport, named) {
+            (Transport::Udp, Some(target)) => target,
+            (Transport::Udp, None) => Target::Same { transport, local, peer: source, otherwise: None },
+            (Transport::Tcp, named) => Target::Same { transport, local, peer: source, otherwise: named.map(Box::new) },
+        }
+    }
+}
+
+fn uri_of(route: &str) -> Option<&str> {
+    NameAddr::read(values(route).next()?).ok().map(|route| route.uri)
+}
+
+fn sent_by(contact_uri: &str, arrival: &Arrival) -> String {
+    match Uri::read(contact_uri) {
+        Ok(Uri { host, port: Some(port), .. }) => format!("{host}:{port}"),
+        Ok(Uri { host, port: None, .. }) if !host.is_empty() => host.into(),
+        Ok(_) | Err(_) => format!("{}:{}", host_of(arrival.local.ip()), arrival.local.port()),
+    }
+}

@@ -1,0 +1,242 @@
+//! Offers from the other side, by INVITE, re-INVITE and UPDATE, and the final responses that answer them.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::server::{Id, Phase, Repeat};
+use super::session::{Session, Terms, TooSmall, negotiate};
+use super::{Bye, Leg, LegOutput, Stage, Why};
+use crate::sip::arrival::{Arrival, Outgoing};
+use crate::sip::front::{ALLOW, SUPPORTED};
+use crate::sip::grammar::{Class, Method, class};
+use crate::sip::lexer::Name;
+use crate::sip::message::Message;
+use crate::sip::response::Response;
+
+/// The offers that wait for our answer: at most an INVITE's and an UPDATE's.
+#[derive(Debug, Default)]
+pub(super) struct Offers(VecDeque<Pending>);
+
+#[derive(Debug)]
+enum Pending {
+    /// Its INVITE holds the request.
+    Invite(Id),
+    Update(Id, Box<(Message, Arrival)>),
+}
+
+/// A refusal in our words.
+#[derive(Debug)]
+pub(super) struct Refusing {
+    pub status: u16,
+    pub warning: Option<(u16, String)>,
+    pub retry_after: Option<Duration>,
+}
+
+impl Refusing {
+    fn write(&self, message: &Message, arrival: &Arrival, tag: &str) -> Outgoing {
+        let status = if class(self.status) == Some(Class::Failure) { self.status } else { 500 };
+        let mut response = Response::to(message, arrival, status, tag);
+        if let Some((code, text)) = &self.warning {
+            let text: String = text.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\')).collect();
+            response = response.header("Warning", &format!("{code} jindu \"{text}\""));
+        }
+        if let Some(after) = self.retry_after {
+            response = response.header("Retry-After", &after.as_secs().max(1).to_string());
+        }
+        response.done()
+    }
+}
+
+impl Offers {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Forgets an INVITE that was cancelled.
+    pub fn forget(&mut self, id: &Id) {
+        self.0.retain(|pending| !matches!(pending, Pending::Invite(known) if known == id));
+    }
+}
+
+impl Leg {
+    /// A new INVITE, of the call or in it: what it says about the session is checked, then it is an offer.
+    pub(super) fn take_offer(&mut self, now: Instant, invite: Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
+        self.hear_abilities(&invite);
+        let sdp = invite.sdp();
+        let short = self.terms(&invite).err();
+        let Some(id) = self.push_invite(now, invite, arrival) else { return };
+        match short {
+            Some(TooSmall(min)) => {
+                let seconds = min.as_secs().to_string();
+                self.refuse_invite(now, &id, 422, &[("Min-SE", &seconds)], out);
+                if self.stage == Stage::Offered {
+                    self.end(now, Bye::Nothing, Why::Refused, out);
+                }
+            }
+            None => {
+                self.offers.0.push_back(Pending::Invite(id));
+                out.push(LegOutput::Offer { sdp });
+            }
+        }
+    }
+
+    /// An UPDATE with an offer (RFC 3311 §5.2).
+    pub(super) fn take_update(&mut self, id: Id, update: Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
+        self.replies.note(id.clone(), None);
+        let sdp = update.sdp();
+        self.offers.0.push_back(Pending::Update(id, Box::new((update, *arrival))));
+        out.push(LegOutput::Offer { sdp });
+    }
+
+    /// Whether the other side takes UPDATE, by Allow of its last INVITE or UPDATE.
+    pub(super) fn hear_abilities(&mut self, request: &Message) {
+        if request.header(Name::Allow).is_some() {
+            self.peer_updates = request.lists(Name::Allow, "UPDATE");
+        }
+    }
+
+    pub(super) fn terms(&self, request: &Message) -> Result<Option<Terms>, TooSmall> {
+        negotiate(request, self.local.session_expires, self.local.min_se)
+    }
+
+    pub(super) fn answer(&mut self, now: Instant, sdp: Vec<u8>, out: &mut Vec<LegOutput>) {
+        match self.offers.0.pop_front() {
+            Some(Pending::Invite(id)) => self.accept_invite(now, &id, sdp, out),
+            Some(Pending::Update(id, request)) => {
+                let (update, arrival) = *request;
+                self.sdp = sdp;
+                self.accept_update(now, id, &update, &arrival, out);
+            }
+            None => {}
+        }
+    }
+
+    /// The 2xx to an INVITE: it repeats until its ACK (RFC 3261 §13.3.1.4).
+    fn accept_invite(&mut self, now: Instant, id: &Id, sdp: Vec<u8>, out: &mut Vec<LegOutput>) {
+        let Some(request) = self.invites.of(id).and_then(|invite| invite.request.take()) else { return };
+        let (message, arrival) = *request;
+        self.dialog.refresh_target(&message);
+        let response = self.success(now, &message, &arrival).body("application/sdp", &sdp);
+        self.sdp = sdp;
+        if let Some(invite) = self.invites.of(id) {
+            invite.phase = Phase::Accepted(Repeat::new(now, true));
+            invite.last = Some(response.clone());
+        }
+        if self.stage == Stage::Offered {
+            self.stage = Stage::Answered;
+        }
+        out.push(LegOutput::Send(response));
+    }
+
+    /// The 2xx to an UPDATE, with our answer if it had an offer.
+    pub(super) fn accept_update(
+        &mut self,
+        now: Instant,
+        id: Id,
+        update: &Message,
+        arrival: &Arrival,
+        out: &mut Vec<LegOutput>,
+    ) {
+        self.dialog.refresh_target(update);
+        let response = self.success(now, update, arrival);
+        let response = match update.sdp() {
+            Some(_) => response.body("application/sdp", &self.sdp),
+            None => response.done(),
+        };
+        self.replies.note(id, Some(response.clone()));
+        out.push(LegOutput::Send(response));
+    }
+
+    /// A 2xx as INVITE and UPDATE have it; the session begins anew with it (RFC 4028 §9).
+    fn success(&mut self, now: Instant, message: &Message, arrival: &Arrival) -> Response {
+        let terms = self.terms(message).ok().flatten();
+        self.session = terms.map(|terms| Session::new(now, terms.interval, terms.we_refresh));
+        let mut response = Response::to(message, arrival, 200, &self.dialog.local_tag)
+            .copy(message, Name::RecordRoute, "Record-Route")
+            .header("Contact", &self.dialog.contact)
+            .header("Allow", ALLOW)
+            .header("Supported", SUPPORTED);
+        if let Some(terms) = terms {
+            response = response.header("Session-Expires", &terms.header());
+            if terms.required {
+                response = response.header("Require", "timer");
+            }
+        }
+        response
+    }
+
+    pub(super) fn refuse(&mut self, now: Instant, refusing: &Refusing, out: &mut Vec<LegOutput>) {
+        let first = self.stage == Stage::Offered && !self.offers.is_empty();
+        self.refuse_pending(now, refusing, out);
+        if first {
+            self.end(now, Bye::Nothing, Why::Refused, out);
+        }
+    }
+
+    /// Refuses the oldest offer.
+    pub(super) fn refuse_pending(&mut self, now: Instant, refusing: &Refusing, out: &mut Vec<LegOutput>) {
+        match self.offers.0.pop_front() {
+            Some(Pending::Invite(id)) => {
+                let Some(invite) = self.invites.of(&id) else { return };
+                let Some(request) = invite.request.take() else { return };
+                let response = refusing.write(&request.0, &request.1, &self.dialog.local_tag);
+                self.send_refusal(now, &id, response, out);
+            }
+            Some(Pending::Update(id, request)) => {
+                let response = refusing.write(&request.0, &request.1, &self.dialog.local_tag);
+                self.replies.note(id, Some(response.clone()));
+                out.push(LegOutput::Send(response));
+            }
+            None => {}
+        }
+    }
+
+    /// Refuses everything that waits, when the call ends with offers open.
+    pub(super) fn refuse_all(&mut self, now: Instant, status: u16, out: &mut Vec<LegOutput>) {
+        while !self.offers.is_empty() {
+            self.refuse_pending(now, &Refusing { status, warning: None, retry_after: None }, out);
+        }
+    }
+
+    /// Refuses an INVITE by its transaction.
+    pub(super) fn refuse_invite(
+        &mut self,
+        now: Instant,
+        id: &Id,
+        status: u16,
+        headers: &[(&str, &str)],
+        out: &mut Vec<LegOutput>,
+    ) {
+        let Some(request) = self.invites.of(id).and_then(|invite| invite.request.take()) else { return };
+        let response = Response::to(&request.0, &request.1, status, &self.dialog.local_tag);
+        let response = headers.iter().fold(response, |response, (name, value)| response.header(name, value));
+        self.send_refusal(now, id, response.done(), out);
+    }
+
+    fn send_refusal(&mut self, now: Instant, id: &Id, response: Outgoing, out: &mut Vec<LegOutput>) {
+        let repeats = response.to.transport().is_unreliable();
+        if let Some(invite) = self.invites.of(id) {
+            invite.phase = Phase::Refused(Repeat::new(now, repeats));
+            invite.last = Some(response.clone());
+        }
+        out.push(LegOutput::Send(response));
+    }
+
+    /// RFC 3261 §17.2.1: a 100 stops the caller's repeats while the answer is worked out.
+    pub(super) fn send_trying(&mut self, id: &Id, out: &mut Vec<LegOutput>) {
+        let Some(invite) = self.invites.of(id) else { return };
+        let Some(request) = &invite.request else { return };
+        let response = Response::to(&request.0, &request.1, 100, "").done();
+        invite.last = Some(response.clone());
+        out.push(LegOutput::Send(response));
+    }
+
+    /// Whether an answer to an offer of ours is awaited in an ACK.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.invites.iter().any(|invite| invite.is_accepted() && invite.delayed)
+    }
+
+    pub(super) fn is_inviting(&self) -> bool {
+        self.clients.any(&Method::Invite)
+    }
+}

@@ -1,0 +1,309 @@
+//! Messages from the other side: which of them repeat, which are out of order, what each method does in a call.
+
+use std::time::Instant;
+
+use super::keys::{self, InfoBody};
+use super::outgoing::fragment_progress;
+use super::server::{Id, Phase};
+use super::session::TooSmall;
+use super::{Bye, Leg, LegOutput, Stage, Why};
+use crate::sip::arrival::{Arrival, Outgoing};
+use crate::sip::front::{self, ACCEPT, ALLOW};
+use crate::sip::grammar::{Class, Method, class};
+use crate::sip::lexer::Name;
+use crate::sip::limits::RETRY_AFTER_MAX_S;
+use crate::sip::message::Message;
+use crate::sip::response::Response;
+
+impl Leg {
+    pub(super) fn receive(&mut self, now: Instant, message: Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
+        if self.stage == Stage::Gone {
+            return;
+        }
+        let Some(id) = Id::of(&message) else { return self.receive_response(now, &message, out) };
+        match message.method() {
+            Some(Method::Ack) => self.receive_ack(now, &id, &message, arrival, out),
+            Some(Method::Cancel) => self.receive_cancel(now, &id, &message, arrival, out),
+            Some(Method::Invite) => self.receive_invite(now, id, message, arrival, out),
+            Some(_) | None => self.receive_other(now, id, message, arrival, out),
+        }
+    }
+
+    /// An ACK is for a 2xx by its CSeq number, for a refusal by its branch; a repeated one does nothing.
+    fn receive_ack(&mut self, now: Instant, id: &Id, ack: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
+        let Some(invite) = self.invites.find(|invite| invite.is_acknowledged_by(id)) else { return };
+        let (accepted, delayed) = (invite.is_accepted(), invite.delayed);
+        invite.phase = Phase::Confirmed;
+        if !accepted {
+            return;
+        }
+        if let Stage::Over { until, bye: Bye::Waiting(reason) } = self.stage {
+            self.stage = Stage::Over { until, bye: Bye::Sent };
+            return self.send_bye(now, reason, out);
+        }
+        if self.is_over() {
+            return;
+        }
+        self.dialog.arrival = *arrival;
+        self.establish(out);
+        match ack.sdp() {
+            Some(sdp) if delayed => out.push(LegOutput::AnswerReceived { sdp }),
+            None if delayed => self.hang_up(now, Some(NO_ANSWER), Why::NoAnswer, out),
+            Some(_) | None => {}
+        }
+    }
+
+    pub(super) fn establish(&mut self, out: &mut Vec<LegOutput>) {
+        if self.stage == Stage::Answered {
+            self.stage = Stage::Established;
+            out.push(LegOutput::Established);
+        }
+    }
+
+    /// RFC 3261 §9.2: 200 to the CANCEL, 487 to an INVITE that has no final response.
+    fn receive_cancel(&mut self, now: Instant, id: &Id, cancel: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
+        let found = self.invites.find(|invite| invite.is_cancelled_by(id));
+        let found = found.map(|invite| (invite.id.clone(), invite.is_pending()));
+        let status = if found.is_some() { 200 } else { 481 };
+        out.push(LegOutput::Send(Response::to(cancel, arrival, status, &self.dialog.local_tag).done()));
+        let Some((invite, true)) = found else { return };
+        self.offers.forget(&invite);
+        self.refuse_invite(now, &invite, 487, &[], out);
+        if self.stage == Stage::Offered {
+            self.end(now, Bye::Nothing, Why::Cancelled, out);
+        }
+    }
+
+    fn receive_invite(&mut self, now: Instant, id: Id, invite: Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
+        if let Some(known) = self.invites.of(&id) {
+            let (last, pending) = (known.last.clone(), known.is_pending());
+            return match (&known.phase, last) {
+                (Phase::Confirmed, _) => {}
+                (_, Some(last)) => out.push(LegOutput::Send(last)),
+                (_, None) if pending => self.send_trying(&id, out),
+                (_, None) => {}
+            };
+        }
+        match self.objection(&invite) {
+            Some((status, headers)) => self.refuse_new(now, invite, arrival, status, &headers, out),
+            None => {
+                self.accept_order(&invite, arrival, out);
+                self.take_offer(now, invite, arrival, out);
+            }
+        }
+    }
+
+    /// Refuses an INVITE that is no offer to us, with a transaction of its own: over UDP it repeats until its ACK.
+    fn refuse_new(
+        &mut self,
+        now: Instant,
+        invite: Message,
+        arrival: &Arrival,
+        status: u16,
+        headers: &Headers,
+        out: &mut Vec<LegOutput>,
+    ) {
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let known = !invite.to_tag().is_empty() && invite.to_tag() == self.dialog.local_tag;
+        if known && invite.cseq().number > self.dialog.remote_cseq {
+            self.dialog.remote_cseq = invite.cseq().number;
+        }
+        let Some(id) = self.push_invite(now, invite, arrival) else { return };
+        self.refuse_invite(now, &id, status, &headers, out);
+    }
+
+    /// Why an INVITE is not taken up: RFC 3261 §8.2.2.2 (merged), §12.2.2 (order), §14.2 (glare).
+    fn objection(&self, invite: &Message) -> Option<(u16, Headers)> {
+        if let Some(status) = self.stranger(invite) {
+            return Some((status, Vec::new()));
+        }
+        if let Some(tags) = front::unsupported(invite) {
+            return Some((420, vec![("Unsupported", tags)]));
+        }
+        if front::has_foreign_body(invite) {
+            return Some((415, vec![("Accept", ACCEPT.into())]));
+        }
+        if let Some(encoding) = front::foreign_encoding(invite) {
+            return Some((415, vec![("Accept-Encoding", encoding.into())]));
+        }
+        if self.is_inviting() || self.awaits_answer() {
+            return Some((491, Vec::new()));
+        }
+        (!self.offers.is_empty()).then(|| (500, vec![("Retry-After", self.retry_after())]))
+    }
+
+    /// A status for a request that is not of this dialog, or comes out of order.
+    fn stranger(&self, request: &Message) -> Option<u16> {
+        let merged = request.to_tag().is_empty() && request.is(&Method::Invite);
+        if merged {
+            return Some(482);
+        }
+        if request.to_tag() != self.dialog.local_tag {
+            return Some(481);
+        }
+        if let Stage::Over { bye, .. } = self.stage {
+            let crossing = request.is(&Method::Bye) && !matches!(bye, Bye::Nothing);
+            return (!crossing).then_some(481);
+        }
+        (request.cseq().number <= self.dialog.remote_cseq).then_some(500)
+    }
+
+    /// From 0 to 10 s (RFC 3261 §14.2), by the call, so that two legs do not try again at the same moment.
+    fn retry_after(&self) -> String {
+        (self.local.seed % (RETRY_AFTER_MAX_S + 1)).to_string()
+    }
+
+    /// A request of the dialog in its order: it proves that the other side has our 2xx.
+    fn accept_order(&mut self, request: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
+        self.dialog.remote_cseq = self.dialog.remote_cseq.max(request.cseq().number);
+        self.dialog.arrival = *arrival;
+        if !request.is(&Method::Bye) {
+            self.establish(out);
+        }
+    }
+
+    fn receive_other(&mut self, now: Instant, id: Id, request: Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
+        if let Some(reply) = self.replies.of(&id) {
+            return out.extend(reply.cloned().map(LegOutput::Send));
+        }
+        if let Some(status) = self.stranger(&request) {
+            return self.reply(id, &request, arrival, status, &[], out);
+        }
+        self.accept_order(&request, arrival, out);
+        if let Some(tags) = front::unsupported(&request) {
+            return self.reply(id, &request, arrival, 420, &[("Unsupported", &tags)], out);
+        }
+        match request.method() {
+            Some(Method::Bye) => self.receive_bye(now, id, &request, arrival, out),
+            Some(Method::Info) => self.receive_info(id, &request, arrival, out),
+            Some(Method::Update) => self.receive_update(now, id, request, arrival, out),
+            Some(Method::Notify) => self.receive_notify(id, &request, arrival, out),
+            Some(Method::Options) => self.receive_options(id, &request, arrival, out),
+            method => {
+                let status = front::status_of_refused(method);
+                self.reply(id, &request, arrival, status, &[("Allow", ALLOW)], out);
+            }
+        }
+    }
+
+    fn reply(
+        &mut self,
+        id: Id,
+        request: &Message,
+        arrival: &Arrival,
+        status: u16,
+        headers: &[(&str, &str)],
+        out: &mut Vec<LegOutput>,
+    ) {
+        let response = Response::to(request, arrival, status, &self.dialog.local_tag);
+        let response = headers.iter().fold(response, |response, (name, value)| response.header(name, value));
+        self.send_reply(id, response.done(), out);
+    }
+
+    fn send_reply(&mut self, id: Id, response: Outgoing, out: &mut Vec<LegOutput>) {
+        self.replies.note(id, Some(response.clone()));
+        out.push(LegOutput::Send(response));
+    }
+
+    /// RFC 3261 §15.1.2: 200, and what still waits for an answer gets 487. It may come before the ACK.
+    fn receive_bye(&mut self, now: Instant, id: Id, bye: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
+        self.reply(id, bye, arrival, 200, &[], out);
+        self.refuse_all(now, 487, out);
+        for invite in self.invites.iter_mut() {
+            if invite.is_accepted() {
+                invite.phase = Phase::Confirmed;
+            }
+        }
+        match self.stage {
+            Stage::Over { until, .. } => self.stage = Stage::Over { until, bye: Bye::Nothing },
+            Stage::Offered | Stage::Answered | Stage::Established => {
+                self.clients.clear();
+                self.end(now, Bye::Nothing, Why::ByeReceived, out);
+            }
+            Stage::Gone => {}
+        }
+    }
+
+    fn receive_info(&mut self, id: Id, info: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
+        if info.header_named("Info-Package").is_some() {
+            // RFC 6086 §4.2.2: no package was offered.
+            return self.reply(id, info, arrival, 469, &[("Recv-Info", "")], out);
+        }
+        let content_type = info.content_type();
+        match keys::read(content_type.as_deref(), &info.body) {
+            InfoBody::Key(key) => {
+                self.reply(id, info, arrival, 200, &[], out);
+                out.push(LegOutput::Key(key));
+            }
+            InfoBody::Nothing => self.reply(id, info, arrival, 200, &[], out),
+            InfoBody::Malformed => self.reply(id, info, arrival, 400, &[], out),
+            InfoBody::Foreign => self.reply(id, info, arrival, 415, &[("Accept", keys::ACCEPT_KEYS)], out),
+        }
+    }
+
+    /// RFC 3311 §5.2: with an offer it may collide with one on its way, without it refreshes session and target.
+    fn receive_update(&mut self, now: Instant, id: Id, update: Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
+        if front::has_foreign_body(&update) {
+            return self.reply(id, &update, arrival, 415, &[("Accept", ACCEPT)], out);
+        }
+        if let Err(TooSmall(min)) = self.terms(&update) {
+            let seconds = min.as_secs().to_string();
+            return self.reply(id, &update, arrival, 422, &[("Min-SE", &seconds)], out);
+        }
+        if update.sdp().is_none() {
+            self.hear_abilities(&update);
+            return self.accept_update(now, id, &update, arrival, out);
+        }
+        if self.is_inviting() || self.awaits_answer() {
+            return self.reply(id, &update, arrival, 491, &[], out);
+        }
+        if !self.offers.is_empty() {
+            let after = self.retry_after();
+            return self.reply(id, &update, arrival, 500, &[("Retry-After", &after)], out);
+        }
+        self.hear_abilities(&update);
+        self.take_update(id, update, arrival, out);
+    }
+
+    /// RFC 3515 §2.4.4: the NOTIFYs of our REFER tell how it goes.
+    fn receive_notify(&mut self, id: Id, notify: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
+        let event = notify.header_named("Event").or_else(|| notify.header_named("o")).unwrap_or("");
+        let event = event.split(';').next().unwrap_or("").trim();
+        if !event.eq_ignore_ascii_case("refer") {
+            return self.reply(id, notify, arrival, 489, &[("Allow-Events", "refer")], out);
+        }
+        if self.subscription.is_none() {
+            return self.reply(id, notify, arrival, 481, &[], out);
+        }
+        self.reply(id, notify, arrival, 200, &[], out);
+        let state = notify.header(Name::SubscriptionState).unwrap_or("");
+        let ended = state.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("terminated");
+        self.hear_progress(fragment_progress(&notify.body), ended, out);
+    }
+
+    fn receive_options(&mut self, id: Id, options: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
+        let response = Response::to(options, arrival, 200, &self.dialog.local_tag);
+        let response = response.header("Contact", &self.dialog.contact);
+        self.send_reply(id, front::capabilities(response).done(), out);
+    }
+
+    fn receive_response(&mut self, now: Instant, response: &Message, out: &mut Vec<LegOutput>) {
+        let cseq = response.cseq();
+        let fin = response.status().and_then(class).is_some_and(|class| class != Class::Provisional);
+        if let Some((number, ack)) = &self.ack
+            && fin
+            && cseq.method == Method::Invite
+            && cseq.number == *number
+        {
+            return out.push(LegOutput::Send(ack.clone()));
+        }
+        if let Some(client) = self.clients.end(now, response) {
+            self.conclude(now, client, Some(response), out);
+        }
+    }
+}
+
+/// Headers of a refusal.
+type Headers = Vec<(&'static str, String)>;
+
+const NO_ANSWER: &str = "SIP;cause=488;text=\"No answer to the offer\"";

@@ -1,0 +1,192 @@
+//! Server transactions of a leg: an INVITE's, which repeats its final response until an ACK, and the others', which
+//! repeat it when asked.
+//!
+//! ```text
+//!              2xx                              ACK
+//!  Pending ──────────► Accepted ─ repeats 2xx ──────────► Confirmed   (RFC 3261 §13.3.1.4, on every transport)
+//!     │                   └── 64·T1 without ACK ─► BYE
+//!     └── 3xx–6xx ───► Refused ── repeats (UDP) ── ACK or 64·T1 ─► Confirmed   (§17.2.1, Timers G, H)
+//! ```
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::sip::arrival::{Arrival, Outgoing};
+use crate::sip::grammar::Method;
+use crate::sip::limits::{self, GIVE_UP, T1, T2};
+use crate::sip::message::Message;
+
+/// What makes a request the same request: RFC 3261 §17.2.3, and its CSeq number, because some peers use one branch
+/// for all requests of a call, and a second key must not be taken for a repeat of the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Id {
+    branch: String,
+    host: String,
+    port: Option<u16>,
+    method: Method,
+    cseq: u32,
+}
+
+impl Id {
+    /// The transaction that a request belongs to; `None` for a response.
+    pub fn of(message: &Message) -> Option<Id> {
+        let via = message.via();
+        Some(Id {
+            branch: via.branch.clone(),
+            host: via.host.clone(),
+            port: via.port,
+            method: message.method()?.clone(),
+            cseq: message.cseq().number,
+        })
+    }
+
+    /// Whether an ACK to a refusal, or a CANCEL, is for this INVITE (RFC 3261 §9.2, §17.2.3).
+    fn is_for(&self, invite: &Id) -> bool {
+        self.branch == invite.branch && self.host == invite.host && self.port == invite.port && self.cseq == invite.cseq
+    }
+}
+
+/// When something is sent again, and when that ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Repeat {
+    /// `None` over a reliable transport.
+    pub at: Option<Instant>,
+    pub pause: Duration,
+    pub until: Instant,
+}
+
+impl Repeat {
+    pub fn new(now: Instant, repeats: bool) -> Repeat {
+        Repeat { at: repeats.then(|| now + T1), pause: T1, until: now + GIVE_UP }
+    }
+
+    /// Whether it is to be sent at `now`; doubles the pause, up to T2.
+    pub fn is_due(&mut self, now: Instant) -> bool {
+        let due = self.at.is_some_and(|at| at <= now);
+        if due {
+            self.pause = (self.pause * 2).min(T2);
+            self.at = Some(now + self.pause);
+        }
+        due
+    }
+
+    pub fn next(&self) -> Instant {
+        self.at.map_or(self.until, |at| at.min(self.until))
+    }
+}
+
+/// How far an INVITE got.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// No final response; the 100 goes out at this moment unless it did.
+    Pending {
+        trying_at: Option<Instant>,
+    },
+    Accepted(Repeat),
+    Refused(Repeat),
+    /// Acknowledged, or given up: repeats of the INVITE are absorbed.
+    Confirmed,
+}
+
+/// The server transaction of one INVITE.
+#[derive(Debug)]
+pub(super) struct InviteServer {
+    pub id: Id,
+    pub phase: Phase,
+    /// Until the final response is written.
+    pub request: Option<Box<(Message, Arrival)>>,
+    /// Repeats of the INVITE get it again.
+    pub last: Option<Outgoing>,
+    /// The INVITE had no offer: the 2xx makes one, and the ACK answers it.
+    pub delayed: bool,
+}
+
+impl InviteServer {
+    pub fn is_pending(&self) -> bool {
+        matches!(self.phase, Phase::Pending { .. })
+    }
+
+    pub fn is_accepted(&self) -> bool {
+        matches!(self.phase, Phase::Accepted(_))
+    }
+
+    /// Whether this ACK is for the final response that was sent. That of a 2xx has a branch of its own and the
+    /// INVITE's CSeq number (RFC 3261 §13.2.2.4); some clients use the INVITE's branch for it.
+    pub fn is_acknowledged_by(&self, ack: &Id) -> bool {
+        match self.phase {
+            Phase::Accepted(_) => ack.cseq == self.id.cseq,
+            Phase::Refused(_) => ack.is_for(&self.id),
+            Phase::Pending { .. } | Phase::Confirmed => false,
+        }
+    }
+
+    pub fn is_cancelled_by(&self, cancel: &Id) -> bool {
+        cancel.is_for(&self.id)
+    }
+
+    pub fn next(&self) -> Option<(Instant, &'static str)> {
+        match &self.phase {
+            Phase::Pending { trying_at } => trying_at.map(|at| (at, "trying")),
+            Phase::Accepted(repeat) => Some((repeat.next(), "repeat of the 2xx")),
+            Phase::Refused(repeat) => Some((repeat.next(), "repeat of the refusal")),
+            Phase::Confirmed => None,
+        }
+    }
+}
+
+/// The INVITEs of a leg, oldest first, bounded.
+#[derive(Debug, Default)]
+pub(super) struct Invites(Vec<InviteServer>);
+
+impl Invites {
+    /// Takes a new one, in place of the oldest that is done; `false` if there is no room.
+    pub fn push(&mut self, invite: InviteServer) -> bool {
+        if self.0.len() >= limits::INVITES {
+            match self.0.iter().position(|invite| matches!(invite.phase, Phase::Confirmed)) {
+                Some(done) => drop(self.0.remove(done)),
+                None => return false,
+            }
+        }
+        self.0.push(invite);
+        true
+    }
+
+    pub fn find(&mut self, matches: impl Fn(&InviteServer) -> bool) -> Option<&mut InviteServer> {
+        self.0.iter_mut().find(|invite| matches(invite))
+    }
+
+    pub fn of(&mut self, id: &Id) -> Option<&mut InviteServer> {
+        self.find(|invite| invite.id == *id)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &InviteServer> {
+        self.0.iter()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut InviteServer> {
+        self.0.iter_mut()
+    }
+}
+
+/// The last responses to requests other than INVITE.
+#[derive(Debug, Default)]
+pub(super) struct Replies(VecDeque<(Id, Option<Outgoing>)>);
+
+impl Replies {
+    /// `None`: not seen. `Some(None)`: seen, and not answered yet.
+    pub fn of(&self, id: &Id) -> Option<Option<&Outgoing>> {
+        self.0.iter().rev().find(|(known, _)| known == id).map(|(_, reply)| reply.as_ref())
+    }
+
+    /// Notes a request and its response, or that it has none yet; the oldest is forgotten.
+    pub fn note(&mut self, id: Id, reply: Option<Outgoing>) {
+        if let Some(known) = self.0.iter_mut().find(|(known, _)| *known == id) {
+            known.1 = reply;
+            return;
+        }
+        if self.0.len() == limits::CACHED_RESPONSES {
+            self.0.pop_front();
+        }
+        self.0.push_back((id, reply));
+    }
+}

@@ -1,0 +1,93 @@
+//! Session timers, as user agent server (RFC 4028 §9).
+//!
+//! One side refreshes the session at half its interval, by UPDATE or re-INVITE; when nothing refreshes it, both end
+//! it. The caller's side is let refresh wherever it can: it knows whether its caller is still there.
+
+use std::time::{Duration, Instant};
+
+use crate::sip::grammar;
+use crate::sip::lexer::Name;
+use crate::sip::message::Message;
+
+/// What a 2xx says about the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub interval: Duration,
+    pub we_refresh: bool,
+    /// Whether the 2xx requires the extension: the other side supports it.
+    pub required: bool,
+}
+
+impl Terms {
+    /// The Session-Expires value of a response to the other side's request, in which it is the UAC.
+    pub fn header(&self) -> String {
+        format!("{};refresher={}", self.interval.as_secs(), if self.we_refresh { "uas" } else { "uac" })
+    }
+}
+
+/// The interval is below what we accept: a 422 with this Min-SE.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooSmall(pub Duration);
+
+/// A session that expires.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Session {
+    pub interval: Duration,
+    /// When we refresh, if that is ours to do.
+    pub refresh_at: Option<Instant>,
+    /// When the call ends, if nothing refreshed it (RFC 4028 §10).
+    pub ends_at: Instant,
+    pub tries: u8,
+}
+
+impl Session {
+    pub fn new(now: Instant, interval: Duration, we_refresh: bool) -> Session {
+        let early = (interval / 3).min(Duration::from_secs(32));
+        let refresh_at = we_refresh.then(|| now + interval / 2);
+        Session { interval, refresh_at, ends_at: now + (interval - early), tries: 0 }
+    }
+}
+
+/// Chooses the terms for an INVITE or UPDATE (RFC 4028 §9, Table 2).
+///
+/// A caller without session timers that did not ask for one gets none: its silence ends the call by media.
+pub(super) fn negotiate(message: &Message, ours: Duration, min_se: Duration) -> Result<Option<Terms>, TooSmall> {
+    let supported = message.lists(Name::Supported, "timer") || message.lists(Name::Require, "timer");
+    let their_min = message.header(Name::MinSe).and_then(seconds).unwrap_or(Duration::ZERO);
+    let floor = their_min.max(min_se);
+    let asked = message.header(Name::SessionExpires);
+    let interval = match asked.and_then(seconds) {
+        Some(asked) if asked < min_se && supported => return Err(TooSmall(floor)),
+        Some(asked) => asked.min(ours.max(floor)).max(SHORTEST),
+        None if supported => ours.max(floor),
+        None => return Ok(None),
+    };
+    let refresher = asked.and_then(refresher);
+    let we_refresh = !supported || refresher.is_some_and(|name| name.eq_ignore_ascii_case("uas"));
+    Ok(Some(Terms { interval, we_refresh, required: supported }))
+}
+
+/// The session that a 2xx to our own refresh grants: in it we are the UAC. `None` if the other side keeps no timer.
+pub(super) fn granted(now: Instant, response: &Message) -> Option<Session> {
+    let text = response.header(Name::SessionExpires)?;
+    let we_refresh = !refresher(text).is_some_and(|name| name.eq_ignore_ascii_case("uas"));
+    Some(Session::new(now, seconds(text)?.max(SHORTEST), we_refresh))
+}
+
+/// The seconds before the parameters, at most a day.
+pub(super) fn seconds(text: &str) -> Option<Duration> {
+    let end = text.find(';').unwrap_or(text.len());
+    let digits = text[..end].trim();
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some(Duration::from_secs(digits.parse().unwrap_or(u64::MAX)).min(LONGEST))
+}
+
+fn refresher(text: &str) -> Option<&str> {
+    grammar::param(&text[text.find(';')?..], "refresher")
+}
+
+/// RFC 4028 §4: no Min-SE may be smaller than 90 s.
+const SHORTEST: Duration = Duration::from_secs(90);
+const LONGEST: Duration = Duration::from_secs(86_400);

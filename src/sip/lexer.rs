@@ -1,0 +1,258 @@
+//! Bytes → start line, header lines, body: bounded, and without an allocation per header.
+//!
+//! The head of a message becomes one `String`, in which folds, stray control characters and bytes that are not UTF-8
+//! have been replaced; every header is a pair of ranges in it. So whatever is copied into a response cannot bring a
+//! line break along, and a name in GBK costs its letters, never the call.
+//!
+//! What is wrong does not stop the lexer: the rest is read on, because a 400 needs the Via, From, To, Call-ID and CSeq
+//! of the request that it answers (RFC 3261 §8.2.6.2).
+
+use std::ops::Range;
+
+use super::grammar::{self, Method};
+use super::limits;
+
+/// A header's name, compact forms resolved (RFC 3261 §7.3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name {
+    Accept,
+    Allow,
+    CallId,
+    Contact,
+    ContentEncoding,
+    ContentLength,
+    ContentType,
+    CSeq,
+    From,
+    MaxForwards,
+    MinSe,
+    RecordRoute,
+    Require,
+    RetryAfter,
+    SessionExpires,
+    SubscriptionState,
+    Supported,
+    To,
+    Via,
+    /// Any other; [`Message::header_named`](super::Message::header_named) finds it by its spelling.
+    Other,
+}
+
+impl Name {
+    fn read(text: &str) -> Name {
+        const NAMES: [(&str, Name); 30] = [
+            ("v", Name::Via),
+            ("f", Name::From),
+            ("t", Name::To),
+            ("i", Name::CallId),
+            ("m", Name::Contact),
+            ("l", Name::ContentLength),
+            ("c", Name::ContentType),
+            ("k", Name::Supported),
+            ("e", Name::ContentEncoding),
+            ("x", Name::SessionExpires),
+            ("Via", Name::Via),
+            ("From", Name::From),
+            ("To", Name::To),
+            ("Call-ID", Name::CallId),
+            ("CSeq", Name::CSeq),
+            ("Contact", Name::Contact),
+            ("Content-Length", Name::ContentLength),
+            ("Content-Type", Name::ContentType),
+            ("Max-Forwards", Name::MaxForwards),
+            ("Record-Route", Name::RecordRoute),
+            ("Supported", Name::Supported),
+            ("Require", Name::Require),
+            ("Allow", Name::Allow),
+            ("Accept", Name::Accept),
+            ("Session-Expires", Name::SessionExpires),
+            ("Min-SE", Name::MinSe),
+            ("Content-Encoding", Name::ContentEncoding),
+            ("Retry-After", Name::RetryAfter),
+            ("Subscription-State", Name::SubscriptionState),
+            ("", Name::Other),
+        ];
+        let known = NAMES.iter().find(|(name, _)| name.len() == text.len() && name.eq_ignore_ascii_case(text));
+        known.map_or(Name::Other, |(_, name)| *name)
+    }
+}
+
+/// One header line, as ranges of the head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub name: Name,
+    pub spelling: Range<usize>,
+    pub value: Range<usize>,
+}
+
+/// The first line of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    Request { method: Method, uri: Range<usize> },
+    Response { status: u16, reason: Range<usize> },
+}
+
+/// What is wrong with a message: the status that says so, and what to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{status}: {why}")]
+pub struct Fault {
+    pub status: u16,
+    pub why: &'static str,
+}
+
+impl Fault {
+    pub(super) fn bad(why: &'static str) -> Fault {
+        Fault { status: 400, why }
+    }
+}
+
+/// A message's head, read as far as it can be.
+#[derive(Clone, Debug)]
+pub(super) struct Head {
+    pub text: String,
+    pub lines: Vec<Line>,
+    pub start: Option<Start>,
+    /// The first thing that is wrong.
+    pub fault: Option<Fault>,
+    /// An ACK or a response, which nobody answers, however wrong it is.
+    pub unanswerable: bool,
+}
+
+impl Head {
+    /// Reads the bytes before the empty line.
+    pub fn read(bytes: &[u8]) -> Head {
+        let text = clean(bytes);
+        let mut head = Head { text, lines: Vec::with_capacity(24), start: None, fault: None, unanswerable: false };
+        let end = line_end(head.text.as_bytes(), 0);
+        head.read_start(end.0);
+        let mut at = end.1;
+        while at < head.text.len() {
+            let (end, next) = line_end(head.text.as_bytes(), at);
+            head.read_line(at..end);
+            at = next;
+        }
+        head
+    }
+
+    pub fn complain(&mut self, fault: Fault) {
+        self.fault.get_or_insert(fault);
+    }
+
+    fn read_start(&mut self, end: usize) {
+        let line = &self.text[..end];
+        self.unanswerable = line.starts_with("SIP/") || line.starts_with("ACK ");
+        match read_start_line(line) {
+            Ok(start) => self.start = Some(start),
+            Err(fault) => self.complain(fault),
+        }
+    }
+
+    fn read_line(&mut self, line: Range<usize>) {
+        let text = &self.text[line.clone()];
+        let Some(colon) = text.find(':') else { return self.complain(Fault::bad("a header line needs a colon")) };
+        let name = text[..colon].trim_end_matches([' ', '\t']);
+        if name.is_empty() || !name.bytes().all(grammar::is_token) {
+            return self.complain(Fault::bad("a header's name is a token"));
+        }
+        if text.len() > limits::LINE_BYTES {
+            return self.complain(Fault::bad("a header line is too long"));
+        }
+        if self.lines.len() == limits::HEADER_LINES {
+            return self.complain(Fault::bad("too many header lines"));
+        }
+        let value = text[colon + 1..].trim_matches([' ', '\t']);
+        let from = value.as_ptr() as usize - text.as_ptr() as usize + line.start;
+        let spelling = line.start..line.start + name.len();
+        let line = Line { name: Name::read(name), spelling, value: from..from + value.len() };
+        self.lines.push(line);
+    }
+
+    pub fn values_of(&self, name: Name) -> impl Iterator<Item = &str> {
+        self.lines.iter().filter(move |line| line.name == name).map(|line| &self.text[line.value.clone()])
+    }
+
+    /// The only value of a header that may stand once; a fault if it stands twice.
+    pub fn only(&self, name: Name, twice: &'static str) -> Result<Option<&str>, Fault> {
+        let mut values = self.values_of(name);
+        let first = values.next();
+        if values.next().is_some() { Err(Fault::bad(twice)) } else { Ok(first) }
+    }
+}
+
+/// Where the head ends and the body begins; `None` without an empty line.
+///
+/// Both CRLF and a bare LF end a line: some gateways send the latter, and nothing else can be meant.
+pub(super) fn head_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
+    let mut at = from;
+    while let Some(found) = bytes[at..].iter().position(|byte| *byte == b'\n') {
+        let after = at + found + 1;
+        match &bytes[after..] {
+            [b'\n', ..] => return Some((after, after + 1)),
+            [b'\r', b'\n', ..] => return Some((after, after + 2)),
+            _ => at = after,
+        }
+    }
+    None
+}
+
+/// The end of the line at `at` without its line break, and where the next begins.
+fn line_end(bytes: &[u8], at: usize) -> (usize, usize) {
+    match bytes[at..].iter().position(|byte| *byte == b'\n') {
+        Some(length) => (at + length - usize::from(length > 0 && bytes[at + length - 1] == b'\r'), at + length + 1),
+        None => (bytes.len(), bytes.len()),
+    }
+}
+
+/// The head as text: unfolded (RFC 3261 §7.3.1), without CR or LF inside a line, replaced where it is not UTF-8.
+fn clean(bytes: &[u8]) -> String {
+    let mut bytes = bytes.to_vec();
+    for at in 0..bytes.len() {
+        let next = bytes.get(at + 1).copied();
+        match bytes[at] {
+            b'\n' if matches!(next, Some(b' ' | b'\t')) => {
+                bytes[at] = b' ';
+                if at > 0 && bytes[at - 1] == b'\r' {
+                    bytes[at - 1] = b' ';
+                }
+            }
+            b'\r' if next.is_some_and(|next| next != b'\n') => bytes[at] = b' ',
+            _ => {}
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into_owned())
+}
+
+/// `METHOD SP URI SP SIP/2.0` or `SIP/2.0 SP status SP reason`, single spaces only (RFC 3261 §7.1).
+fn read_start_line(line: &str) -> Result<Start, Fault> {
+    if let Some(rest) = line.strip_prefix("SIP/2.0 ") {
+        return read_status_line(line, rest);
+    }
+    let (Some(first), Some(last)) = (line.find(' '), line.rfind(' ')) else {
+        return Err(Fault::bad("a request line has three parts"));
+    };
+    let version = &line[last + 1..];
+    if !version.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("SIP/")) {
+        return Err(Fault::bad("a request line ends with the version"));
+    }
+    if !version.eq_ignore_ascii_case("SIP/2.0") {
+        return Err(Fault { status: 505, why: "the version is not 2.0" });
+    }
+    let uri = if first < last { first + 1..last } else { last..last };
+    let text = &line[uri.clone()];
+    if text.is_empty() || text.contains([' ', '\t', '<', '>', '"']) {
+        return Err(Fault::bad("the request URI has no spaces, quotes or brackets"));
+    }
+    let method = Method::read(&line[..first]).ok_or(Fault::bad("the method is a token"))?;
+    Ok(Start::Request { method, uri })
+}
+
+fn read_status_line(line: &str, rest: &str) -> Result<Start, Fault> {
+    let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+    let digits = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_digit());
+    match code.parse() {
+        Ok(status) if digits && grammar::class(status).is_some() => {
+            Ok(Start::Response { status, reason: line.len() - reason.len()..line.len() })
+        }
+        Ok(_) | Err(_) => Err(Fault::bad("the status is a number from 100 to 699")),
+    }
+}
