@@ -1,1 +1,10 @@
-//! The copy that knows its age: change batches, marks, rows, quarantine (pure).
+//! The copy that knows its age: change batches, marks, rows, the sample (pure).
+
+mod feed;
+mod mark;
+mod row;
+pub mod sample;
+
+pub use feed::{BatchHeader, CaseRecord, LINE_BYTES_MAX, Line, LineError, SAMPLE, SPOOL};
+pub use mark::Mark;
+pub use row::{Row, RowError};
