@@ -1,1 +1,4 @@
 //! All IO: clock, sockets, files, databases, random numbers. It never decides.
+
+pub mod metrics;
+pub mod web;
