@@ -3,3 +3,5 @@
 pub mod args;
 pub mod clock;
 pub mod logs;
+pub mod metrics;
+pub mod web;

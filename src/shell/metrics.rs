@@ -1,0 +1,504 @@
+//! What an operator sees as numbers: one registry of typed fields, rendered as Prometheus text (exposition format 0.0.4).
+//!
+//! Everybody bumps the fields they know; nobody looks a name up. Labels are enums, so a series that nobody meant cannot
+//! come into being, and no value of a caller or a receipt can become a label.
+
+use std::fmt::Write;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// All numbers of one node.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    pub calls: Counters<CallOutcome>,
+    pub calls_in_progress: Gauge,
+    /// INVITE received → 200 sent.
+    pub answer_time: Histogram<AnswerTimes>,
+    /// How long calls last.
+    pub call_length: Histogram<CallLengths>,
+    pub keys: Counters<KeySource>,
+    pub transfers: Counters<TransferResult>,
+    pub look_ups: Counters2<Door, LookUpResult>,
+    pub look_up_time: Histogram<LookUpTimes>,
+    pub cache: Counters<CacheResult>,
+    pub rtp_packets: Counters<Direction>,
+    /// Sent packet against its place in the schedule.
+    pub rtp_lateness: Histogram<Latenesses>,
+    /// Packets not sent because their time had passed.
+    pub rtp_skipped: Counter,
+    /// Received packets missing by their sequence numbers.
+    pub rtp_lost: Counter,
+    pub sip_requests: Counters<SipMethod>,
+    /// Messages dropped before any state was made.
+    pub sip_dropped: Counters<SipDrop>,
+    /// Milliseconds since the Unix epoch at which the upstream last vouched for the copy; 0 before the first time.
+    pub replica_as_of_ms: Gauge,
+    pub replica_cases: Gauge,
+    pub replica_batches: Counters<BatchResult>,
+    pub replica_rows: Counter,
+    pub scans: Counters2<ScanPath, ScanResult>,
+    pub ratings: Counters2<Door, Score>,
+    pub http_requests: Counters<HttpClass>,
+    pub http_connections: Gauge,
+    /// Connections turned away or closed for a newer one.
+    pub http_connections_refused: Counter,
+    pub http_time: Histogram<HttpTimes>,
+    pub journal_lost: Counter,
+}
+
+impl Metrics {
+    pub fn new() -> Metrics {
+        Metrics::default()
+    }
+
+    /// Everything as text. `now_ms` is the time since the Unix epoch, for the replica's age.
+    pub fn render(&self, now_ms: i64) -> String {
+        let mut page = Page::default();
+        self.render_calls(&mut page);
+        self.render_media(&mut page);
+        self.render_replica(&mut page, now_ms);
+        self.render_web(&mut page);
+        page.text
+    }
+
+    fn render_calls(&self, page: &mut Page) {
+        page.counters("jindu_calls_total", "Calls that ended, by outcome.", &self.calls);
+        page.gauge("jindu_calls_in_progress", "Calls in progress.", &self.calls_in_progress);
+        page.histogram("jindu_answer_seconds", "INVITE received to 200 sent.", &self.answer_time);
+        page.histogram("jindu_call_seconds", "How long calls lasted.", &self.call_length);
+        page.counters("jindu_keys_total", "Keys pressed, by how they came.", &self.keys);
+        page.counters("jindu_transfers_total", "Transfers to a person, by result.", &self.transfers);
+        page.counters("jindu_sip_requests_total", "SIP requests received, by method.", &self.sip_requests);
+        page.counters("jindu_sip_dropped_total", "SIP messages dropped unanswered, by reason.", &self.sip_dropped);
+    }
+
+    fn render_media(&self, page: &mut Page) {
+        page.counters("jindu_rtp_packets_total", "RTP packets, by direction.", &self.rtp_packets);
+        page.histogram("jindu_rtp_lateness_seconds", "Sent packets against their schedule.", &self.rtp_lateness);
+        page.counter(
+            "jindu_rtp_skipped_total",
+            "RTP packets not sent because their time had passed.",
+            &self.rtp_skipped,
+        );
+        page.counter("jindu_rtp_lost_total", "RTP packets that never came, by sequence numbers.", &self.rtp_lost);
+    }
+
+    fn render_replica(&self, page: &mut Page, now_ms: i64) {
+        page.counters2("jindu_lookups_total", "Look-ups, by door and result.", &self.look_ups);
+        page.histogram("jindu_lookup_seconds", "Look-ups, cache included.", &self.look_up_time);
+        page.counters("jindu_cache_total", "Look-ups in the memory cache, by result.", &self.cache);
+        let as_of = self.replica_as_of_ms.value();
+        if as_of > 0 {
+            page.head("jindu_replica_age_seconds", "Since the upstream last vouched for the copy.", "gauge");
+            let age = now_ms.saturating_sub(as_of).max(0);
+            page.sample("jindu_replica_age_seconds", "", format_args!("{}.{:03}", age / 1000, age % 1000));
+        }
+        page.gauge("jindu_replica_cases", "Cases in the copy.", &self.replica_cases);
+        page.counters("jindu_replica_batches_total", "Change batches, by result.", &self.replica_batches);
+        page.counter("jindu_replica_rows_total", "Rows changed.", &self.replica_rows);
+    }
+
+    fn render_web(&self, page: &mut Page) {
+        page.counters2("jindu_scans_total", "Scans, by way in and result.", &self.scans);
+        page.counters2("jindu_ratings_total", "Ratings, by door and score.", &self.ratings);
+        page.counters("jindu_http_requests_total", "HTTP requests, by class of status.", &self.http_requests);
+        page.gauge("jindu_http_connections", "Open HTTP connections.", &self.http_connections);
+        page.counter(
+            "jindu_http_connections_refused_total",
+            "HTTP connections turned away or closed for a newer one.",
+            &self.http_connections_refused,
+        );
+        page.histogram("jindu_http_seconds", "HTTP requests, head read to reply ready.", &self.http_time);
+        page.counter("jindu_journal_lost_total", "Journal records that could not be written.", &self.journal_lost);
+    }
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    pub fn value(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A number that goes up and down.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicI64);
+
+impl Gauge {
+    pub fn set(&self, value: i64) {
+        self.0.store(value, Relaxed);
+    }
+
+    pub fn add(&self, n: i64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    pub fn value(&self) -> i64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// An enum whose members are label values.
+pub trait Label: Copy + 'static {
+    /// The label's name.
+    const NAME: &'static str;
+    /// All members in the order of their discriminants, and their label values.
+    const ALL: &'static [&'static str];
+
+    /// The discriminant.
+    fn index(self) -> usize;
+}
+
+/// A counter for each member of a label.
+#[derive(Debug)]
+pub struct Counters<L> {
+    counters: Box<[Counter]>,
+    label: PhantomData<L>,
+}
+
+impl<L: Label> Default for Counters<L> {
+    fn default() -> Counters<L> {
+        Counters { counters: L::ALL.iter().map(|_| Counter::default()).collect(), label: PhantomData }
+    }
+}
+
+impl<L: Label> Counters<L> {
+    pub fn inc(&self, label: L) {
+        self.add(label, 1);
+    }
+
+    pub fn add(&self, label: L, n: u64) {
+        self.counters[label.index()].add(n);
+    }
+
+    pub fn value(&self, label: L) -> u64 {
+        self.counters[label.index()].value()
+    }
+}
+
+/// A counter for each pair of members of two labels.
+#[derive(Debug)]
+pub struct Counters2<A, B> {
+    counters: Box<[Counter]>,
+    labels: PhantomData<(A, B)>,
+}
+
+impl<A: Label, B: Label> Default for Counters2<A, B> {
+    fn default() -> Counters2<A, B> {
+        let size = A::ALL.len() * B::ALL.len();
+        Counters2 { counters: (0..size).map(|_| Counter::default()).collect(), labels: PhantomData }
+    }
+}
+
+impl<A: Label, B: Label> Counters2<A, B> {
+    pub fn inc(&self, a: A, b: B) {
+        self.counters[a.index() * B::ALL.len() + b.index()].inc();
+    }
+
+    pub fn value(&self, a: A, b: B) -> u64 {
+        self.counters[a.index() * B::ALL.len() + b.index()].value()
+    }
+}
+
+/// The bounds of a histogram's buckets.
+pub trait Buckets {
+    /// Upper bounds in microseconds, rising.
+    const BOUNDS_US: &'static [u64];
+}
+
+/// How often a duration fell between two bounds.
+#[derive(Debug)]
+pub struct Histogram<B> {
+    /// One for each bound, and one for what is above the last.
+    counts: Box<[AtomicU64]>,
+    sum_us: AtomicU64,
+    bounds: PhantomData<B>,
+}
+
+impl<B: Buckets> Default for Histogram<B> {
+    fn default() -> Histogram<B> {
+        let counts = (0..=B::BOUNDS_US.len()).map(|_| AtomicU64::new(0)).collect();
+        Histogram { counts, sum_us: AtomicU64::new(0), bounds: PhantomData }
+    }
+}
+
+impl<B: Buckets> Histogram<B> {
+    pub fn observe(&self, duration: Duration) {
+        let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let bucket = B::BOUNDS_US.partition_point(|bound| *bound < us);
+        self.counts[bucket].fetch_add(1, Relaxed);
+        self.sum_us.fetch_add(us, Relaxed);
+    }
+
+    /// How many were observed.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().map(|count| count.load(Relaxed)).sum()
+    }
+}
+
+/// The text under way.
+#[derive(Debug, Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn head(&mut self, name: &str, help: &str, kind: &str) {
+        let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
+        let _ = writeln!(self.text, "{name}{labels} {value}");
+    }
+
+    fn counter(&mut self, name: &str, help: &str, counter: &Counter) {
+        self.head(name, help, "counter");
+        self.sample(name, "", counter.value());
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, gauge: &Gauge) {
+        self.head(name, help, "gauge");
+        self.sample(name, "", gauge.value());
+    }
+
+    fn counters<L: Label>(&mut self, name: &str, help: &str, counters: &Counters<L>) {
+        self.head(name, help, "counter");
+        for (value, counter) in L::ALL.iter().zip(&counters.counters) {
+            self.sample(name, &format!("{{{}=\"{value}\"}}", L::NAME), counter.value());
+        }
+    }
+
+    fn counters2<A: Label, B: Label>(&mut self, name: &str, help: &str, counters: &Counters2<A, B>) {
+        self.head(name, help, "counter");
+        let pairs = A::ALL.iter().flat_map(|a| B::ALL.iter().map(move |b| (a, b)));
+        for ((a, b), counter) in pairs.zip(&counters.counters) {
+            self.sample(name, &format!("{{{}=\"{a}\",{}=\"{b}\"}}", A::NAME, B::NAME), counter.value());
+        }
+    }
+
+    fn histogram<B: Buckets>(&mut self, name: &str, help: &str, histogram: &Histogram<B>) {
+        self.head(name, help, "histogram");
+        let bucket = format!("{name}_bucket");
+        let mut total = 0;
+        for (n, count) in histogram.counts.iter().enumerate() {
+            total += count.load(Relaxed);
+            let label = match B::BOUNDS_US.get(n) {
+                Some(bound) => format!("{{le=\"{}\"}}", *bound as f64 / 1e6),
+                None => "{le=\"+Inf\"}".to_owned(),
+            };
+            self.sample(&bucket, &label, total);
+        }
+        let sum = histogram.sum_us.load(Relaxed);
+        self.sample(&format!("{name}_sum"), "", format_args!("{}.{:06}", sum / 1_000_000, sum % 1_000_000));
+        self.sample(&format!("{name}_count"), "", total);
+    }
+}
+
+/// Declares an enum and its label values together.
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident, $label:literal { $($(#[$member_doc:meta])* $member:ident = $value:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$member_doc])* $member),+ }
+
+        impl Label for $name {
+            const NAME: &'static str = $label;
+            const ALL: &'static [&'static str] = &[$($value),+];
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+
+        impl $name {
+            /// The label's value, which is also the word for it in logs and the journal.
+            pub fn code(self) -> &'static str {
+                <$name as Label>::ALL[self as usize]
+            }
+        }
+    };
+}
+
+macro_rules! buckets {
+    ($($(#[$doc:meta])* $name:ident = $bounds:expr;)+) => {
+        $($(#[$doc])*
+        #[derive(Debug)]
+        pub enum $name {}
+
+        impl Buckets for $name {
+            const BOUNDS_US: &'static [u64] = &$bounds;
+        })+
+    };
+}
+
+label! {
+    /// How a call ended.
+    CallOutcome, "outcome" {
+        /// The caller heard an answer, and hung up or was said goodbye to.
+        Answered = "answered",
+        /// Ended without an answer to a question.
+        Abandoned = "abandoned",
+        Transferred = "transferred",
+        /// Ended before it was answered.
+        Cancelled = "cancelled",
+        /// 488: no codec in common.
+        NotAcceptable = "not_acceptable",
+        /// 503: all lines in use.
+        Full = "full",
+        /// 503: draining.
+        Draining = "draining",
+        /// Not a trunk, not our number, too many at once.
+        Refused = "refused",
+        /// The caller's media stopped, or the ACK never came.
+        Lost = "lost",
+        /// The longest call's limit.
+        TooLong = "too_long",
+        /// Our fault.
+        Failed = "failed",
+    }
+}
+label! {
+    /// How a key came.
+    KeySource, "source" { Rtp = "rtp", Info = "info", Tone = "tone" }
+}
+label! {
+    /// How a transfer ended.
+    TransferResult, "result" { Done = "done", Busy = "busy", Failed = "failed" }
+}
+label! {
+    /// By which door a question came.
+    Door, "door" { Phone = "phone", Scan = "scan" }
+}
+label! {
+    /// What a look-up gave.
+    LookUpResult, "result" { Found = "found", NotFound = "not_found", Down = "down", TooOld = "too_old" }
+}
+label! {
+    /// Whether the cache knew.
+    CacheResult, "result" { Hit = "hit", Miss = "miss", Joined = "joined" }
+}
+label! {
+    /// Which way a packet went.
+    Direction, "direction" { Sent = "sent", Received = "received" }
+}
+label! {
+    /// SIP methods.
+    SipMethod, "method" {
+        Invite = "invite", Ack = "ack", Bye = "bye", Cancel = "cancel", Options = "options", Info = "info",
+        Update = "update", Refer = "refer", Notify = "notify", Register = "register", Other = "other",
+    }
+}
+label! {
+    /// Why a SIP message was dropped unanswered.
+    SipDrop, "reason" { Stranger = "stranger", Flood = "flood", Malformed = "malformed", Full = "full" }
+}
+label! {
+    /// What became of a change batch.
+    BatchResult, "result" { Applied = "applied", Repeated = "repeated", Refused = "refused", Failed = "failed" }
+}
+label! {
+    /// How a code came in at the scan door.
+    ScanPath, "path" { Code = "code", Image = "image", Speech = "speech" }
+}
+label! {
+    /// What a scan gave.
+    ScanResult, "result" {
+        Found = "found", NotFound = "not_found", Unavailable = "unavailable", Waybill = "waybill",
+        IdCard = "id_card", Unreadable = "unreadable", NoBarcode = "no_barcode", Limited = "limited",
+    }
+}
+label! {
+    /// A person's score.
+    Score, "score" { Satisfied = "satisfied", Fair = "fair", NotSatisfied = "not_satisfied" }
+}
+label! {
+    /// The class of an HTTP status.
+    HttpClass, "class" { Success = "2xx", NotModified = "3xx", Refused = "4xx", Failed = "5xx" }
+}
+
+buckets! {
+    /// Up to the 15 s of GB/T 33358.
+    AnswerTimes = [500, 1_000, 2_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 15_000_000];
+    /// Seconds to the longest call.
+    CallLengths = [5_000_000, 10_000_000, 20_000_000, 30_000_000, 60_000_000, 120_000_000, 300_000_000, 600_000_000, 1_800_000_000];
+    /// From a cache hit to a look-up that is given up.
+    LookUpTimes = [1, 2, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
+    /// A packet interval is 20 ms.
+    Latenesses = [50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 40_000, 100_000];
+    /// From a cached reply to a photograph.
+    HttpTimes = [20, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_and_gauges_are_rendered_with_their_labels() {
+        let metrics = Metrics::new();
+        metrics.calls.inc(CallOutcome::Answered);
+        metrics.calls.inc(CallOutcome::Answered);
+        metrics.calls_in_progress.add(3);
+        metrics.look_ups.inc(Door::Scan, LookUpResult::NotFound);
+        let text = metrics.render(0);
+        assert!(text.contains("jindu_calls_total{outcome=\"answered\"} 2\n"));
+        assert!(text.contains("jindu_calls_total{outcome=\"full\"} 0\n"));
+        assert!(text.contains("jindu_calls_in_progress 3\n"));
+        assert!(text.contains("jindu_lookups_total{door=\"scan\",result=\"not_found\"} 1\n"));
+        assert!(text.contains("jindu_lookups_total{door=\"phone\",result=\"not_found\"} 0\n"));
+    }
+
+    #[test]
+    fn a_histogram_counts_upwards_and_ends_with_all() {
+        let metrics = Metrics::new();
+        for ms in [1, 1, 7, 60_000] {
+            metrics.answer_time.observe(Duration::from_millis(ms));
+        }
+        let text = metrics.render(0);
+        assert!(text.contains("jindu_answer_seconds_bucket{le=\"0.001\"} 2\n"));
+        assert!(text.contains("jindu_answer_seconds_bucket{le=\"0.01\"} 3\n"));
+        assert!(text.contains("jindu_answer_seconds_bucket{le=\"15\"} 3\n"));
+        assert!(text.contains("jindu_answer_seconds_bucket{le=\"+Inf\"} 4\n"));
+        assert!(text.contains("jindu_answer_seconds_sum 60.009000\n"));
+        assert!(text.contains("jindu_answer_seconds_count 4\n"));
+        assert_eq!(metrics.answer_time.count(), 4);
+    }
+
+    #[test]
+    fn the_age_of_the_replica_is_told_once_it_is_known() {
+        let metrics = Metrics::new();
+        assert!(!metrics.render(1_000_000).contains("jindu_replica_age_seconds"));
+        metrics.replica_as_of_ms.set(1_000_000);
+        assert!(metrics.render(1_061_500).contains("jindu_replica_age_seconds 61.500\n"));
+        assert!(metrics.render(900_000).contains("jindu_replica_age_seconds 0.000\n"));
+    }
+
+    #[test]
+    fn every_line_is_a_comment_or_a_sample_and_every_name_has_its_type_once() {
+        let text = Metrics::new().render(1);
+        let mut types = std::collections::BTreeSet::new();
+        for line in text.lines() {
+            match line.strip_prefix("# ") {
+                Some(comment) if comment.starts_with("TYPE") => assert!(types.insert(comment.to_owned()), "{line}"),
+                Some(comment) => assert!(comment.starts_with("HELP ") && comment.ends_with('.'), "{line}"),
+                None => {
+                    let (name, value) = line.rsplit_once(' ').unwrap();
+                    assert!(value.parse::<f64>().is_ok(), "{line}");
+                    assert!(name.starts_with("jindu_"), "{line}");
+                }
+            }
+        }
+    }
+}

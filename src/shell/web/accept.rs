@@ -1,0 +1,305 @@
+//! Listening sockets, and the connections that came in by them.
+//!
+//! The number of connections is bounded. When it is reached, the connection on which nothing has happened for longest
+//! makes room for a new one; silent strangers cannot shut a kiosk out. Only when every connection is in the middle of
+//! a request is the new one told to come back.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::bounds::{ACCEPT_PAUSE, BACKLOG, BUFFER_BYTES_MAX, HEAD_BYTES_MAX, LAST_REQUEST, STALLED_MAX};
+use super::doors::Doors;
+
+/// Bound sockets that nobody accepts from yet.
+pub struct Listeners(Vec<TcpListener>);
+
+impl Listeners {
+    /// Binds all addresses, or none. Within a tokio runtime.
+    ///
+    /// # Errors
+    /// The address that could not be bound, and why.
+    pub fn bind(addresses: &[SocketAddr]) -> Result<Listeners, (SocketAddr, io::Error)> {
+        let bound = addresses.iter().map(|address| listener(*address).map_err(|error| (*address, error)));
+        bound.collect::<Result<_, _>>().map(Listeners)
+    }
+
+    /// The addresses, with the ports that the system chose.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.0.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+}
+
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Serves until `stop` turns true, then lets requests in progress finish for at most `last_requests`.
+pub async fn serve(
+    listeners: Listeners,
+    doors: Arc<Doors>,
+    web: &crate::config::Web,
+    stop: watch::Receiver<bool>,
+    last_requests: Duration,
+) {
+    let server = Arc::new(Server {
+        doors,
+        connections: Connections::new(web.connections_max),
+        request_timeout: web.request_timeout,
+    });
+    let mut tasks = JoinSet::new();
+    for listener in listeners.0 {
+        tasks.spawn(Arc::clone(&server).accept(listener, stop.clone(), last_requests));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a web listener ended");
+        }
+    }
+}
+
+struct Server {
+    doors: Arc<Doors>,
+    connections: Connections,
+    request_timeout: Duration,
+}
+
+impl Server {
+    async fn accept(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>, last_requests: Duration) {
+        let mut tasks = JoinSet::new();
+        let theirs = stop.clone();
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, from)) => self.open(&mut tasks, stream, from, &theirs),
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                Some(_) = tasks.join_next() => {}
+                () = told(&mut stop) => break,
+            }
+        }
+        drop(listener);
+        let _ = timeout(last_requests, async { while tasks.join_next().await.is_some() {} }).await;
+        tasks.shutdown().await;
+    }
+
+    fn open(
+        self: &Arc<Self>,
+        tasks: &mut JoinSet<()>,
+        stream: TcpStream,
+        from: SocketAddr,
+        stop: &watch::Receiver<bool>,
+    ) {
+        let metrics = &self.doors.backend().metrics;
+        let Some(entry) = self.connections.admit() else {
+            metrics.http_connections_refused.inc();
+            // One write into an empty socket buffer: it fits, or the peer is not worth waiting for.
+            let _ = stream.try_write(FULL);
+            return;
+        };
+        if entry.evicted {
+            metrics.http_connections_refused.inc();
+        }
+        let _ = stream.set_nodelay(true);
+        tasks.spawn(Arc::clone(self).connection(stream, from.ip().to_canonical(), entry.connection, stop.clone()));
+    }
+
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        from: IpAddr,
+        open: Arc<Connection>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        self.doors.backend().metrics.http_connections.add(1);
+        let _closing = Closing { server: &self, open: &open };
+        let service = service_fn(|request| {
+            let (server, open) = (&self, &open);
+            async move {
+                let _busy = open.busy(&server.connections);
+                Ok::<_, Infallible>(server.doors.answer(from, request).await)
+            }
+        });
+        let connection = http(self.request_timeout).serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let mut ending = None;
+        loop {
+            let check = ending.unwrap_or_else(|| self.connections.moved_at(&open) + STALLED_MAX);
+            tokio::select! {
+                biased;
+                // What goes wrong with a connection is its peer's affair; hyper has told it.
+                _ = connection.as_mut() => return,
+                () = open.make_room.notified() => if open.is_idle() { return } else {
+                    connection.as_mut().graceful_shutdown();
+                    ending = Some(Instant::now() + LAST_REQUEST);
+                },
+                () = told(&mut stop), if ending.is_none() => {
+                    connection.as_mut().graceful_shutdown();
+                    ending = Some(Instant::now() + LAST_REQUEST);
+                }
+                () = sleep_until(check) => {
+                    let stalled = open.is_idle() && self.connections.moved_at(&open) + STALLED_MAX <= Instant::now();
+                    if ending.is_some() || stalled {
+                        return;
+                    }
+                    if !open.is_idle() {
+                        open.touch(&self.connections);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Waits until the server shall stop; a sender that is gone means the same.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn http(request_timeout: Duration) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(request_timeout)
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
+        .keep_alive(true);
+    http
+}
+
+/// All open connections.
+struct Connections {
+    max: usize,
+    start: Instant,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    next: u64,
+    connections: HashMap<u64, Arc<Connection>>,
+}
+
+struct Entry {
+    connection: Arc<Connection>,
+    evicted: bool,
+}
+
+/// One open connection, as others see it.
+struct Connection {
+    number: u64,
+    /// Requests under way: 0 or 1.
+    requests: AtomicU32,
+    /// Milliseconds since the server's start.
+    moved_ms: AtomicU64,
+    make_room: Notify,
+}
+
+impl Connections {
+    fn new(max: usize) -> Connections {
+        Connections { max: max.max(1), start: Instant::now(), open: Mutex::default() }
+    }
+
+    /// A place for a new connection; `None` when everybody is busy.
+    fn admit(&self) -> Option<Entry> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let evicted = open.connections.len() >= self.max;
+        if evicted {
+            let idle = open.connections.values().filter(|connection| connection.is_idle());
+            let idlest = idle.min_by_key(|connection| connection.moved_ms.load(Relaxed))?.number;
+            if let Some(idlest) = open.connections.remove(&idlest) {
+                idlest.make_room.notify_one();
+            }
+        }
+        let number = open.next;
+        open.next += 1;
+        let connection = Arc::new(Connection {
+            number,
+            requests: AtomicU32::new(0),
+            moved_ms: AtomicU64::new(self.now_ms()),
+            make_room: Notify::new(),
+        });
+        open.connections.insert(number, Arc::clone(&connection));
+        Some(Entry { connection, evicted })
+    }
+
+    fn remove(&self, connection: &Connection) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).connections.remove(&connection.number);
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn moved_at(&self, connection: &Connection) -> Instant {
+        self.start + Duration::from_millis(connection.moved_ms.load(Relaxed))
+    }
+}
+
+impl Connection {
+    fn is_idle(&self) -> bool {
+        self.requests.load(Relaxed) == 0
+    }
+
+    fn touch(&self, connections: &Connections) {
+        self.moved_ms.store(connections.now_ms(), Relaxed);
+    }
+
+    fn busy<'a>(&'a self, connections: &'a Connections) -> Busy<'a> {
+        self.requests.fetch_add(1, Relaxed);
+        Busy { connection: self, connections }
+    }
+}
+
+/// A request under way.
+struct Busy<'a> {
+    connection: &'a Connection,
+    connections: &'a Connections,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.connection.touch(self.connections);
+        self.connection.requests.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Gives a connection's place back, however its task ends.
+struct Closing<'a> {
+    server: &'a Server,
+    open: &'a Connection,
+}
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.server.connections.remove(self.open);
+        self.server.doors.backend().metrics.http_connections.add(-1);
+    }
+}
+
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\
+    Content-Type: application/json\r\nContent-Length: 78\r\n\r\n\
+    {\"error\":\"busy\",\"message\":\"all connections are in use: try again in a second\"}";

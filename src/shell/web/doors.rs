@@ -1,0 +1,388 @@
+//! One request → one reply.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONTENT_TYPE, EXPECT, HeaderMap};
+use hyper::{Request, StatusCode};
+use quick_cache::sync::Cache;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::backend::{Backend, Outcome, RateRecord, ScanRecord, Trace};
+use super::bounds::{
+    BUSY_RETRY, LEFTOVER_TIME, PHOTOGRAPH_WAIT, PHOTOGRAPHS_MAX, RATINGS_PER_MINUTE, REPLIES_MAX, UPLOADS_MAX,
+};
+use super::reply::{self, Reply};
+use crate::base::{Lang, Private};
+use crate::inquiry::{Answer, Case, Receipt, Stage};
+use crate::shell::metrics::{Door, HttpClass, LookUpResult, ScanPath, ScanResult, Score};
+use crate::web::{
+    self, CodeKind, FailureLimits, Failures, JSON_BYTES_MAX, Kiosk, Photograph, PhotographLimits, Problem, RateRequest,
+    Route, ScanRequest, Scanned, Shown, SpeechRequest,
+};
+
+/// Answers requests. One for the whole server.
+pub struct Doors {
+    backend: Backend,
+    request_timeout: Duration,
+    image_bytes_max: usize,
+    failures: Mutex<Failures>,
+    ratings: Mutex<Failures>,
+    replies: Cache<Receipt, Arc<Composed>>,
+    uploads: Semaphore,
+    photographs: Semaphore,
+}
+
+/// A reply kept for the minute in which it was composed, as long as the case and the copy's minute are the same.
+struct Composed {
+    case: Arc<Case>,
+    as_of_minute: i64,
+    minute: i64,
+    body: Bytes,
+    trace: Trace,
+    result: ScanResult,
+}
+
+/// What came of one scan, for the reply, the log, the journal and the numbers.
+struct Answered<T> {
+    body: T,
+    trace: Option<Trace>,
+    result: ScanResult,
+    stage: Option<Stage>,
+}
+
+impl Doors {
+    pub fn new(backend: Backend, web: &crate::config::Web, limits: FailureLimits) -> Doors {
+        let ratings = FailureLimits {
+            per_kiosk: RATINGS_PER_MINUTE,
+            per_address: RATINGS_PER_MINUTE,
+            total: RATINGS_PER_MINUTE * 1000,
+            window: Duration::from_secs(60),
+        };
+        Doors {
+            backend,
+            request_timeout: web.request_timeout,
+            image_bytes_max: web.image_bytes_max,
+            failures: Mutex::new(Failures::new(limits)),
+            ratings: Mutex::new(Failures::new(ratings)),
+            replies: Cache::new(REPLIES_MAX),
+            uploads: Semaphore::new(UPLOADS_MAX),
+            photographs: Semaphore::new(PHOTOGRAPHS_MAX),
+        }
+    }
+
+    /// The rest of the program.
+    pub fn backend(&self) -> &Backend {
+        &self.backend
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, from: IpAddr, request: Request<Incoming>) -> Reply {
+        let began = Instant::now();
+        let reply = match self.dispatch(began, from, request).await {
+            Ok(reply) => reply,
+            Err(problem) => {
+                tracing::debug!(problem = problem.code(), status = problem.status(), "request refused");
+                reply::problem(&problem)
+            }
+        };
+        let metrics = &self.backend.metrics;
+        metrics.http_requests.inc(class(reply.status()));
+        metrics.http_time.observe(began.elapsed());
+        reply
+    }
+
+    async fn dispatch(&self, began: Instant, from: IpAddr, request: Request<Incoming>) -> Result<Reply, Problem> {
+        let (head, body) = request.into_parts();
+        let route = web::route(head.method.as_str(), head.uri.path())?;
+        if let Some(asset) = web::asset(route) {
+            return Ok(reply::asset(asset, &head.headers));
+        }
+        let kind = web::body_of(route);
+        kind.check_type(head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()))?;
+        match route {
+            Route::Scan => self.scan(began, from, &self.json_body(&head.headers, body).await?).await,
+            Route::ScanSpeech => self.speech(began, from, &self.json_body(&head.headers, body).await?).await,
+            Route::ScanImage => self.image(began, from, &head.headers, body).await,
+            Route::Rate => self.rate(began, from, &self.json_body(&head.headers, body).await?),
+            Route::Settings => Ok(reply::json((self.backend.kiosk)().to_json())),
+            Route::Health => Ok(self.health()),
+            Route::Metrics => Ok(self.metrics()),
+            Route::Page | Route::Script | Route::Style => Err(Problem::NotFound),
+        }
+    }
+
+    async fn scan(&self, began: Instant, from: IpAddr, body: &[u8]) -> Result<Reply, Problem> {
+        let ScanRequest { code, kiosk } = ScanRequest::read(body)?;
+        self.scanned(began, from, code, kiosk, ScanPath::Code).await
+    }
+
+    async fn scanned(
+        &self,
+        began: Instant,
+        from: IpAddr,
+        code: Private<String>,
+        kiosk: Kiosk,
+        path: ScanPath,
+    ) -> Result<Reply, Problem> {
+        self.admit(began, from, &kiosk, path)?;
+        let answered = match (self.backend.read)(code.expose()) {
+            Scanned::Receipt(receipt) => self.reply_for(receipt).await,
+            Scanned::Other(kind) => self.other(kind),
+        };
+        self.finish(began, from, &code, kiosk, path, &answered);
+        Ok(reply::json(answered.body))
+    }
+
+    async fn reply_for(&self, receipt: Receipt) -> Answered<Bytes> {
+        let answer = self.look_up(&receipt).await;
+        let now = (self.backend.now)();
+        let minute = now.as_second().div_euclid(60);
+        if let Answer::Found { case, as_of } = &answer {
+            let as_of_minute = as_of.as_second().div_euclid(60);
+            if let Some(kept) = self.replies.get(&receipt)
+                && Arc::ptr_eq(&kept.case, case)
+                && (kept.as_of_minute, kept.minute) == (as_of_minute, minute)
+            {
+                return kept.answered();
+            }
+            let case = Arc::clone(case);
+            let shown = (self.backend.show)(&Outcome::Answer(answer), now);
+            let (body, trace, result) = (Bytes::from(shown.to_json()), Trace::of(&receipt), result_of(&shown));
+            let composed = Arc::new(Composed { case, as_of_minute, minute, body, trace, result });
+            let answered = composed.answered();
+            self.replies.insert(receipt, composed);
+            return answered;
+        }
+        let shown = (self.backend.show)(&Outcome::Answer(answer), now);
+        Answered {
+            body: Bytes::from(shown.to_json()),
+            trace: Some(Trace::of(&receipt)),
+            result: result_of(&shown),
+            stage: None,
+        }
+    }
+
+    async fn look_up(&self, receipt: &Receipt) -> Answer {
+        let began = Instant::now();
+        let answer = match (self.backend.look_up_now)(receipt) {
+            Some(answer) => answer,
+            None => (self.backend.look_up)(receipt.clone()).await,
+        };
+        let result = match &answer {
+            Answer::Found { .. } => LookUpResult::Found,
+            Answer::NotFound => LookUpResult::NotFound,
+            Answer::Down => LookUpResult::Down,
+        };
+        self.backend.metrics.look_ups.inc(Door::Scan, result);
+        self.backend.metrics.look_up_time.observe(began.elapsed());
+        answer
+    }
+
+    fn other(&self, kind: CodeKind) -> Answered<Bytes> {
+        let shown = (self.backend.show)(&Outcome::Other(kind), (self.backend.now)());
+        Answered { body: Bytes::from(shown.to_json()), trace: None, result: result_of(&shown), stage: None }
+    }
+
+    async fn speech(&self, began: Instant, from: IpAddr, body: &[u8]) -> Result<Reply, Problem> {
+        let SpeechRequest { scan: ScanRequest { code, kiosk }, lang } = SpeechRequest::read(body)?;
+        self.admit(began, from, &kiosk, ScanPath::Speech)?;
+        let (outcome, trace) = match (self.backend.read)(code.expose()) {
+            Scanned::Receipt(receipt) => {
+                let trace = Trace::of(&receipt);
+                (Outcome::Answer(self.look_up(&receipt).await), Some(trace))
+            }
+            Scanned::Other(kind) => (Outcome::Other(kind), None),
+        };
+        let answered = self.spoken(&outcome, trace, lang);
+        self.finish(began, from, &code, kiosk, ScanPath::Speech, &answered);
+        let sound = answered.body.ok_or(Problem::NoSpeech)?;
+        Ok(reply::answer(StatusCode::OK, "audio/wav", sound))
+    }
+
+    fn spoken(&self, outcome: &Outcome, trace: Option<Trace>, lang: Lang) -> Answered<Option<Vec<u8>>> {
+        let now = (self.backend.now)();
+        let shown = (self.backend.show)(outcome, now);
+        let body = (self.backend.speak)(outcome, lang, now);
+        Answered { body, trace, result: result_of(&shown), stage: shown.stage }
+    }
+
+    async fn image(&self, began: Instant, from: IpAddr, head: &HeaderMap, body: Incoming) -> Result<Reply, Problem> {
+        let kiosk = Kiosk::read(head.get(KIOSK).and_then(|name| name.to_str().ok()).unwrap_or(""))?;
+        self.admit(began, from, &kiosk, ScanPath::Image)?;
+        let busy = || Problem::Busy { retry_after: BUSY_RETRY };
+        let _upload = self.uploads.try_acquire().map_err(|_| busy())?;
+        let bytes = self.body(head, body, self.image_bytes_max).await?;
+        let turn = timeout(PHOTOGRAPH_WAIT, self.photographs.acquire()).await;
+        let _turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
+        match self.barcode(bytes).await {
+            Ok(code) => self.scanned(began, from, code, kiosk, ScanPath::Image).await,
+            Err(problem) => {
+                let none = Answered { body: (), trace: None, result: ScanResult::NoBarcode, stage: None };
+                self.finish(began, from, &Private::default(), kiosk, ScanPath::Image, &none);
+                Err(problem)
+            }
+        }
+    }
+
+    /// Looks for barcodes away from the threads that serve sockets, and takes the one that is a receipt.
+    async fn barcode(&self, bytes: Bytes) -> Result<Private<String>, Problem> {
+        let began = Instant::now();
+        let limits = PhotographLimits::default();
+        let read = Arc::clone(&self.backend.read);
+        let search = tokio::task::spawn_blocking(move || {
+            let photograph = Photograph::read(&bytes, limits)?;
+            photograph.barcode(limits, || began.elapsed(), |text| matches!(read(text), Scanned::Receipt(_)))
+        });
+        // A panic in a decoder is a picture that cannot be read.
+        Ok(search.await.map_err(|_| Problem::NoPicture)??)
+    }
+
+    fn rate(&self, began: Instant, from: IpAddr, body: &[u8]) -> Result<Reply, Problem> {
+        let RateRequest { score, kiosk } = RateRequest::read(body)?;
+        let score = match score {
+            1 => Score::Satisfied,
+            2 => Score::Fair,
+            _ => Score::NotSatisfied,
+        };
+        let at = (self.backend.now)();
+        let mut ratings = self.ratings.lock().unwrap_or_else(PoisonError::into_inner);
+        if ratings.wait(began, from, &kiosk).is_none() {
+            ratings.failed(began, from, &kiosk, &Private::new(at.as_nanosecond().to_string()));
+            self.backend.metrics.ratings.inc(Door::Scan, score);
+            (self.backend.rate)(RateRecord { at, kiosk, score });
+        }
+        Ok(reply::json(&br#"{"thanks":true}"#[..]))
+    }
+
+    fn health(&self) -> Reply {
+        let health = (self.backend.health)();
+        let status = StatusCode::from_u16(health.status()).unwrap_or(StatusCode::OK);
+        reply::answer(status, reply::JSON, health.to_json())
+    }
+
+    fn metrics(&self) -> Reply {
+        let text = self.backend.metrics.render((self.backend.now)().as_millisecond());
+        reply::answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
+    }
+
+    /// Refuses a kiosk that has failed too often.
+    fn admit(&self, now: Instant, from: IpAddr, kiosk: &Kiosk, path: ScanPath) -> Result<(), Problem> {
+        let wait = self.failures.lock().unwrap_or_else(PoisonError::into_inner).wait(now, from, kiosk);
+        let Some(retry_after) = wait else { return Ok(()) };
+        self.backend.metrics.scans.inc(path, ScanResult::Limited);
+        tracing::info!(%kiosk, path = path.code(), result = ScanResult::Limited.code(), "scan");
+        Err(Problem::Limited { retry_after })
+    }
+
+    /// Tells everybody who keeps count.
+    fn finish<T>(
+        &self,
+        began: Instant,
+        from: IpAddr,
+        code: &Private<String>,
+        kiosk: Kiosk,
+        path: ScanPath,
+        answered: &Answered<T>,
+    ) {
+        let (result, took) = (answered.result, began.elapsed());
+        if result == ScanResult::NotFound {
+            self.failures.lock().unwrap_or_else(PoisonError::into_inner).failed(began, from, &kiosk, code);
+        }
+        self.backend.metrics.scans.inc(path, result);
+        let (tag, tail) = answered.trace.as_ref().map_or(("-", "-"), |trace| (&*trace.tag, &*trace.tail));
+        let ms = took.as_micros() as f64 / 1000.0;
+        tracing::info!(%kiosk, path = path.code(), receipt = tag, tail, result = result.code(), ms, "scan");
+        let at = (self.backend.now)();
+        (self.backend.record)(ScanRecord { at, kiosk, path, result, stage: answered.stage, took });
+    }
+
+    async fn json_body(&self, head: &HeaderMap, body: Incoming) -> Result<Bytes, Problem> {
+        self.body(head, body, JSON_BYTES_MAX).await
+    }
+
+    /// A whole body within its limits of size and time.
+    async fn body(&self, head: &HeaderMap, mut body: Incoming, limit: usize) -> Result<Bytes, Problem> {
+        if body.size_hint().lower() > limit as u64 {
+            if !head.contains_key(EXPECT) {
+                let _ = timeout(LEFTOVER_TIME, leftover(&mut body, limit)).await;
+            }
+            return Err(Problem::TooLarge { limit });
+        }
+        match timeout(self.request_timeout, collected(&mut body, limit)).await {
+            Ok(collected) => collected,
+            Err(_) => Err(Problem::Slow),
+        }
+    }
+}
+
+impl Composed {
+    fn answered(&self) -> Answered<Bytes> {
+        Answered {
+            body: self.body.clone(),
+            trace: Some(self.trace.clone()),
+            result: self.result,
+            stage: Some(self.case.stage),
+        }
+    }
+}
+
+async fn collected(body: &mut Incoming, limit: usize) -> Result<Bytes, Problem> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Problem::Broken)?.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > limit {
+            return Err(Problem::TooLarge { limit });
+        }
+        if first.is_empty() {
+            first = data;
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&rest);
+    Ok(whole.freeze())
+}
+
+/// Reads on for a while, so that a sender who does not listen before it has sent gets to see the reply.
+async fn leftover(body: &mut Incoming, limit: usize) {
+    let mut left = limit;
+    while let Some(Ok(frame)) = body.frame().await {
+        let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
+        left = rest;
+    }
+}
+
+fn result_of(shown: &Shown) -> ScanResult {
+    match shown.kind {
+        _ if shown.found => ScanResult::Found,
+        _ if shown.unavailable => ScanResult::Unavailable,
+        CodeKind::Receipt => ScanResult::NotFound,
+        CodeKind::Waybill => ScanResult::Waybill,
+        CodeKind::IdCard => ScanResult::IdCard,
+        CodeKind::Unreadable => ScanResult::Unreadable,
+    }
+}
+
+fn class(status: StatusCode) -> HttpClass {
+    match status.as_u16() {
+        200..=299 => HttpClass::Success,
+        300..=399 => HttpClass::NotModified,
+        400..=499 => HttpClass::Refused,
+        _ => HttpClass::Failed,
+    }
+}
+
+/// The header that names the kiosk where the body is a picture.
+const KIOSK: &str = "x-kiosk";

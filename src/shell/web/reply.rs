@@ -1,0 +1,78 @@
+//! Bytes → HTTP replies, with the headers that every reply has.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+
+use crate::web::{Asset, Problem};
+
+/// A whole reply.
+pub type Reply = Response<Full<Bytes>>;
+
+/// An answer: never stored by anybody on its way.
+pub fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = bare(status, content_type, body.into());
+    reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NOTHING));
+    reply
+}
+
+/// JSON with status 200.
+pub fn json(body: impl Into<Bytes>) -> Reply {
+    answer(StatusCode::OK, JSON, body)
+}
+
+/// A problem: its status, its JSON, and the headers that say what would do.
+pub fn problem(problem: &Problem) -> Reply {
+    let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut reply = answer(status, JSON, problem.to_json());
+    let headers = reply.headers_mut();
+    if let Some(wait) = problem.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    }
+    if let Some(allow) = problem.allow() {
+        headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+    }
+    if problem.ends_connection() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    reply
+}
+
+/// A file of the page, or 304 when the browser has it.
+pub fn asset(asset: &'static Asset, request: &HeaderMap) -> Reply {
+    let known = request.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+    let mut reply = if known.is_some_and(|tags| asset.is_known_to(tags)) {
+        bare(StatusCode::NOT_MODIFIED, asset.content_type, Bytes::new())
+    } else {
+        bare(StatusCode::OK, asset.content_type, Bytes::from_static(asset.body))
+    };
+    let headers = reply.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(OURS));
+    headers.insert(PERMISSIONS, HeaderValue::from_static("camera=(self), microphone=(), geolocation=()"));
+    if let Ok(tag) = HeaderValue::from_str(&asset.etag) {
+        headers.insert(header::ETAG, tag);
+    }
+    reply
+}
+
+fn bare(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let mut reply = Response::new(Full::new(body));
+    *reply.status_mut() = status;
+    *reply.headers_mut() = headers;
+    reply
+}
+
+pub const JSON: &str = "application/json";
+const PERMISSIONS: HeaderName = HeaderName::from_static("permissions-policy");
+/// For replies that are no page.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
+/// For the page: itself, sound that it fetched, and pictures in its own style.
+const OURS: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+                    media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -1,0 +1,243 @@
+//! Who has asked for too many receipts that do not exist.
+//!
+//! Receipt numbers can be guessed, and every guess that fails is remembered for a while: by kiosk, by network address,
+//! and over all. One person's receipt that is not in the copy yet, scanned again and again, is one failure.
+//!
+//! When failures come from everywhere at once and the budget over all is used up, nobody is locked out who has not
+//! failed: a single failure is then enough to make a kiosk wait.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use super::Kiosk;
+use crate::base::Private;
+
+/// How many failures are borne within a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailureLimits {
+    pub per_kiosk: u32,
+    /// A kiosk can call itself anything, so its address has a limit too; a hall's kiosks may share one.
+    pub per_address: u32,
+    pub total: u32,
+    pub window: Duration,
+}
+
+/// The failures of the last window.
+#[derive(Debug)]
+pub struct Failures {
+    limits: FailureLimits,
+    kiosks: HashMap<u64, Failed>,
+    addresses: HashMap<u64, Failed>,
+    all: VecDeque<Instant>,
+}
+
+/// When, and a hash of the receipt: the same one counts once.
+type Failed = VecDeque<(Instant, u64)>;
+
+impl Failures {
+    pub fn new(limits: FailureLimits) -> Failures {
+        Failures { limits, kiosks: HashMap::new(), addresses: HashMap::new(), all: VecDeque::new() }
+    }
+
+    /// How long a kiosk must wait before its next scan; `None`: it need not.
+    pub fn wait(&mut self, now: Instant, from: IpAddr, kiosk: &Kiosk) -> Option<Duration> {
+        if self.all.is_empty() {
+            return None;
+        }
+        let window = self.limits.window;
+        while self.all.front().is_some_and(|at| now.saturating_duration_since(*at) >= window) {
+            self.all.pop_front();
+        }
+        let spent = self.all.len() >= self.limits.total as usize;
+        let limit = |usual: u32| if spent { 1 } else { usual as usize };
+        let by_kiosk = until_fewer(&mut self.kiosks, kiosk_key(from, kiosk), limit(self.limits.per_kiosk), now, window);
+        let by_address =
+            until_fewer(&mut self.addresses, address_key(from), limit(self.limits.per_address), now, window);
+        by_kiosk.max(by_address)
+    }
+
+    /// Remembers a scan that matched nothing.
+    pub fn failed(&mut self, now: Instant, from: IpAddr, kiosk: &Kiosk, code: &Private<String>) {
+        let receipt = hash(code.expose());
+        let window = self.limits.window;
+        let new = remember(&mut self.kiosks, kiosk_key(from, kiosk), receipt, now, self.limits.per_kiosk, window);
+        remember(&mut self.addresses, address_key(from), receipt, now, self.limits.per_address, window);
+        if new {
+            if self.all.len() >= self.limits.total as usize {
+                self.all.pop_front();
+            }
+            self.all.push_back(now);
+        }
+    }
+}
+
+fn kiosk_key(from: IpAddr, kiosk: &Kiosk) -> u64 {
+    hash(&(network(from), kiosk))
+}
+
+fn address_key(from: IpAddr) -> u64 {
+    hash(&network(from))
+}
+
+/// An IPv6 subscriber owns a whole /64.
+fn network(address: IpAddr) -> u128 {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => u128::from(u32::from(v4)),
+        IpAddr::V6(v6) => u128::from(v6) & !u128::from(u64::MAX),
+    }
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn until_fewer(
+    map: &mut HashMap<u64, Failed>,
+    key: u64,
+    limit: usize,
+    now: Instant,
+    window: Duration,
+) -> Option<Duration> {
+    let failed = map.get_mut(&key)?;
+    forget(failed, now, window);
+    if failed.is_empty() {
+        map.remove(&key);
+        return None;
+    }
+    let over = failed.len().checked_sub(limit)?;
+    let (at, _) = failed.get(over).or(failed.back())?;
+    Some(window.saturating_sub(now.saturating_duration_since(*at)).max(Duration::from_secs(1)))
+}
+
+/// Says whether this receipt is a new failure there.
+fn remember(
+    map: &mut HashMap<u64, Failed>,
+    key: u64,
+    receipt: u64,
+    now: Instant,
+    limit: u32,
+    window: Duration,
+) -> bool {
+    if map.len() >= KEYS_MAX && !map.contains_key(&key) {
+        map.retain(|_, failed| failed.back().is_some_and(|(at, _)| now.saturating_duration_since(*at) < window));
+        if map.len() >= KEYS_MAX {
+            return true; // counted over all; nobody is forgotten for a flood of new names
+        }
+    }
+    let failed = map.entry(key).or_default();
+    forget(failed, now, window);
+    if failed.iter().any(|(_, known)| *known == receipt) {
+        return false;
+    }
+    if failed.len() >= (limit as usize).max(1) {
+        failed.pop_front();
+    }
+    failed.push_back((now, receipt));
+    true
+}
+
+fn forget(failed: &mut Failed, now: Instant, window: Duration) {
+    while failed.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) >= window) {
+        failed.pop_front();
+    }
+}
+
+/// How many kiosks and how many addresses are remembered at once.
+const KEYS_MAX: usize = 16_384;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HALL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+
+    struct Scanner {
+        failures: Failures,
+        start: Instant,
+    }
+
+    impl Scanner {
+        fn new(total: u32) -> Scanner {
+            let window = Duration::from_secs(600);
+            let limits = FailureLimits { per_kiosk: 3, per_address: 5, total, window };
+            Scanner { failures: Failures::new(limits), start: Instant::now() }
+        }
+
+        fn fails(&mut self, second: u64, from: IpAddr, kiosk: &str, code: &str) {
+            let at = self.start + Duration::from_secs(second);
+            self.failures.failed(at, from, &Kiosk::read(kiosk).unwrap(), &Private::new(code.into()));
+        }
+
+        fn waits(&mut self, second: u64, from: IpAddr, kiosk: &str) -> Option<u64> {
+            let at = self.start + Duration::from_secs(second);
+            self.failures.wait(at, from, &Kiosk::read(kiosk).unwrap()).map(|wait| wait.as_secs())
+        }
+    }
+
+    #[test]
+    fn the_third_failure_makes_a_kiosk_wait_until_the_first_is_forgotten() {
+        let mut scanner = Scanner::new(100);
+        for (second, code) in [(0, "1"), (10, "2"), (20, "3")] {
+            assert_eq!(scanner.waits(second, HALL, "a"), None);
+            scanner.fails(second, HALL, "a", code);
+        }
+        assert_eq!(scanner.waits(30, HALL, "a"), Some(570));
+        assert_eq!(scanner.waits(30, HALL, "b"), None);
+        assert_eq!(scanner.waits(600, HALL, "a"), None);
+    }
+
+    #[test]
+    fn the_same_receipt_scanned_again_and_again_is_one_failure() {
+        let mut scanner = Scanner::new(100);
+        for second in 0..50 {
+            scanner.fails(second, HALL, "a", "the same");
+        }
+        assert_eq!(scanner.waits(50, HALL, "a"), None);
+    }
+
+    #[test]
+    fn another_name_does_not_help_an_address() {
+        let mut scanner = Scanner::new(100);
+        for n in 0..5 {
+            scanner.fails(n, HALL, &format!("k{n}"), &n.to_string());
+        }
+        assert!(scanner.waits(6, HALL, "fresh").is_some());
+        assert_eq!(scanner.waits(6, "192.0.2.8".parse().unwrap(), "fresh"), None);
+    }
+
+    #[test]
+    fn the_hosts_of_one_ipv6_network_are_one_address() {
+        let mut scanner = Scanner::new(100);
+        for n in 0..5 {
+            scanner.fails(n, format!("2001:db8::{n}").parse().unwrap(), &format!("k{n}"), &n.to_string());
+        }
+        assert!(scanner.waits(6, "2001:db8::99".parse().unwrap(), "x").is_some());
+        assert!(scanner.waits(6, "2001:db8:0:1::1".parse().unwrap(), "x").is_none());
+    }
+
+    #[test]
+    fn when_the_budget_over_all_is_spent_only_who_has_failed_waits() {
+        let mut scanner = Scanner::new(4);
+        for n in 0..4 {
+            scanner.fails(n, format!("192.0.2.{n}").parse().unwrap(), "a", &n.to_string());
+        }
+        assert!(scanner.waits(5, "192.0.2.1".parse().unwrap(), "a").is_some());
+        assert_eq!(scanner.waits(5, "192.0.2.200".parse().unwrap(), "a"), None);
+        assert_eq!(scanner.waits(601, "192.0.2.1".parse().unwrap(), "a"), None);
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let mut scanner = Scanner::new(50);
+        for n in 0..(KEYS_MAX as u32 + 100) {
+            scanner.fails(1, IpAddr::V4(n.into()), "a", &n.to_string());
+        }
+        assert!(scanner.failures.kiosks.len() <= KEYS_MAX && scanner.failures.all.len() <= 50);
+        scanner.fails(700, HALL, "a", "later");
+        assert!(scanner.failures.kiosks.len() < 10);
+    }
+}

@@ -1,0 +1,139 @@
+//! The kiosk's page: three files built into the program, and its settings.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::Route;
+
+/// A file of the page.
+#[derive(Clone, Debug)]
+pub struct Asset {
+    pub content_type: &'static str,
+    pub body: &'static [u8],
+    /// A strong validator (RFC 9110 §8.8.3), quotes included.
+    pub etag: String,
+}
+
+/// The file at a route, if a file is there.
+pub fn asset(route: Route) -> Option<&'static Asset> {
+    static PAGE: LazyLock<Asset> =
+        LazyLock::new(|| Asset::new("text/html; charset=utf-8", include_bytes!("kiosk/index.html")));
+    static SCRIPT: LazyLock<Asset> =
+        LazyLock::new(|| Asset::new("text/javascript; charset=utf-8", include_bytes!("kiosk/app.js")));
+    static STYLE: LazyLock<Asset> =
+        LazyLock::new(|| Asset::new("text/css; charset=utf-8", include_bytes!("kiosk/style.css")));
+    match route {
+        Route::Page => Some(&PAGE),
+        Route::Script => Some(&SCRIPT),
+        Route::Style => Some(&STYLE),
+        Route::Settings
+        | Route::Scan
+        | Route::ScanImage
+        | Route::ScanSpeech
+        | Route::Rate
+        | Route::Health
+        | Route::Metrics => None,
+    }
+}
+
+impl Asset {
+    fn new(content_type: &'static str, body: &'static [u8]) -> Asset {
+        let digest = Sha256::digest(body);
+        let etag = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        Asset { content_type, body, etag: format!("\"{etag}\"") }
+    }
+
+    /// Whether an `If-None-Match` header names this file (RFC 9110 §13.1.2).
+    pub fn is_known_to(&self, if_none_match: &str) -> bool {
+        let names = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == self.etag;
+        if_none_match.split(',').any(|tag| names(tag.trim()))
+    }
+}
+
+/// What the page asks for when it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KioskSettings {
+    /// How long an answer is shown before the warning, and how long the warning before it is cleared.
+    pub answer_shown: Duration,
+    pub clear_warning: Duration,
+    pub maintenance: bool,
+    pub image_bytes_max: usize,
+    /// The lengths of receipt numbers, told where one is typed.
+    pub receipt_lengths: Vec<u8>,
+    /// How the office's desk is reached; empty: not shown.
+    pub desk_number: String,
+}
+
+impl KioskSettings {
+    /// The reply's body.
+    pub fn to_json(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Told<'a> {
+            answer_shown_s: u64,
+            clear_warning_s: u64,
+            maintenance: bool,
+            image_bytes_max: usize,
+            receipt_lengths: &'a [u8],
+            desk_number: &'a str,
+        }
+        let told = Told {
+            answer_shown_s: self.answer_shown.as_secs(),
+            clear_warning_s: self.clear_warning.max(WARNING_MIN).as_secs(),
+            maintenance: self.maintenance,
+            image_bytes_max: self.image_bytes_max,
+            receipt_lengths: &self.receipt_lengths,
+            desk_number: &self.desk_number,
+        };
+        serde_json::to_vec(&told).expect("strings and numbers serialise")
+    }
+}
+
+/// WCAG 2.2 §2.2.1: a user is warned and has at least 20 seconds to extend a time limit.
+const WARNING_MIN: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_by_its_tag() {
+        let page = asset(Route::Page).unwrap();
+        assert!(page.is_known_to(&page.etag));
+        assert!(page.is_known_to(&format!("\"other\", W/{}", page.etag)));
+        assert!(page.is_known_to("*"));
+        assert!(!page.is_known_to("\"other\"") && !page.is_known_to("") && !page.is_known_to(",,,"));
+    }
+
+    #[test]
+    fn the_page_asks_nothing_of_strangers_and_has_no_inline_script_or_style() {
+        let text = |route| std::str::from_utf8(asset(route).unwrap().body).unwrap();
+        let page = text(Route::Page);
+        assert!(!page.contains("<script>") && !page.contains(" style=") && !page.contains(" onclick="));
+        for route in [Route::Page, Route::Script, Route::Style] {
+            let strangers = text(route).replace("http://www.w3.org/2000/svg", "");
+            assert!(!strangers.contains("http://") && !strangers.contains("https://"), "{route:?}");
+        }
+        let script = text(Route::Script);
+        for keeper in ["localStorage", "sessionStorage", "indexedDB", "pushState", "document.cookie", "innerHTML"] {
+            assert!(!script.contains(keeper), "{keeper}");
+        }
+    }
+
+    #[test]
+    fn the_warning_is_never_shorter_than_the_guideline() {
+        let settings = KioskSettings {
+            answer_shown: Duration::from_secs(40),
+            clear_warning: Duration::from_secs(5),
+            maintenance: false,
+            image_bytes_max: 8_000_000,
+            receipt_lengths: vec![15],
+            desk_number: String::new(),
+        };
+        let json: serde_json::Value = serde_json::from_slice(&settings.to_json()).unwrap();
+        assert_eq!(json["clear_warning_s"], 20);
+        assert_eq!(json["answer_shown_s"], 40);
+    }
+}

@@ -1,0 +1,299 @@
+//! A photograph of a barcode → its text.
+//!
+//! A hand-held picture is seldom straight or of the right size, so it is tried as it is, smaller (which also takes
+//! noise out), and turned; the cheapest tries first, until one gives a text that is wanted or the time is over.
+
+use std::io::Cursor;
+use std::time::Duration;
+
+use image::imageops::{self, FilterType};
+use image::{GrayImage, ImageFormat, ImageReader};
+use rxing::common::HybridBinarizer;
+use rxing::multi::{GenericMultipleBarcodeReader, MultipleBarcodeReader};
+use rxing::{BarcodeFormat, BinaryBitmap, DecodeHints, Luma8Source, MultiFormatReader};
+
+use super::{CODE_BYTES_MAX, Problem};
+use crate::base::Private;
+
+/// What one picture may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhotographLimits {
+    /// Pixels, known before any of them is decoded.
+    pub pixels: u64,
+    /// Reading is given up after so long, between two tries.
+    pub time: Duration,
+}
+
+impl Default for PhotographLimits {
+    fn default() -> PhotographLimits {
+        PhotographLimits { pixels: 16_000_000, time: Duration::from_secs(3) }
+    }
+}
+
+/// Why a photograph gives no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PhotographError {
+    #[error("neither JPEG, PNG nor WebP, or damaged")]
+    NoPicture,
+    #[error("more than {limit} pixels")]
+    TooManyPixels { limit: u64 },
+    #[error("no barcode found")]
+    NoBarcode,
+}
+
+impl From<PhotographError> for Problem {
+    fn from(error: PhotographError) -> Problem {
+        match error {
+            PhotographError::NoPicture => Problem::NoPicture,
+            PhotographError::TooManyPixels { limit } => Problem::TooManyPixels { limit },
+            PhotographError::NoBarcode => Problem::NoBarcode,
+        }
+    }
+}
+
+/// A grey picture.
+#[derive(Clone, Debug)]
+pub struct Photograph {
+    grey: GrayImage,
+}
+
+impl Photograph {
+    /// Decodes a picture whose size is within the limits.
+    ///
+    /// # Errors
+    /// [`PhotographError::NoPicture`] or [`PhotographError::TooManyPixels`].
+    pub fn read(bytes: &[u8], limits: PhotographLimits) -> Result<Photograph, PhotographError> {
+        let reader = || {
+            let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok();
+            reader
+                .filter(|reader| {
+                    matches!(reader.format(), Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP))
+                })
+                .ok_or(PhotographError::NoPicture)
+        };
+        let (width, height) = reader()?.into_dimensions().map_err(|_| PhotographError::NoPicture)?;
+        if u64::from(width) * u64::from(height) > limits.pixels || width.max(height) > SIDE_MAX {
+            return Err(PhotographError::TooManyPixels { limit: limits.pixels });
+        }
+        let mut reader = reader()?;
+        let mut bounds = image::Limits::default();
+        bounds.max_alloc = Some(limits.pixels * BYTES_PER_PIXEL_MAX);
+        reader.limits(bounds);
+        let grey = reader.decode().map_err(|_| PhotographError::NoPicture)?.into_luma8();
+        Ok(Photograph { grey })
+    }
+
+    /// The text of the first barcode that is `wanted`, else of any that was found: Code 128, Code 39, ITF, QR or
+    /// PDF417. `spent` says how long the search has lasted.
+    ///
+    /// # Errors
+    /// [`PhotographError::NoBarcode`].
+    pub fn barcode(
+        &self,
+        limits: PhotographLimits,
+        spent: impl Fn() -> Duration,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Private<String>, PhotographError> {
+        let mut second_best = None;
+        for attempt in ATTEMPTS {
+            if spent() >= limits.time {
+                break;
+            }
+            let Some(picture) = attempt.picture(&self.grey) else { continue };
+            for text in texts(&picture) {
+                if wanted(&text) {
+                    return Ok(Private::new(text));
+                }
+                second_best.get_or_insert(text);
+            }
+        }
+        second_best.map(Private::new).ok_or(PhotographError::NoBarcode)
+    }
+}
+
+/// One way to look at a picture.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    /// The longer side, in pixels.
+    side: u32,
+    /// Turned counter-clockwise.
+    degrees: i16,
+}
+
+impl Attempt {
+    /// `None` when it would be the same as an earlier attempt: pictures are never made larger.
+    fn picture(self, grey: &GrayImage) -> Option<GrayImage> {
+        let longer = grey.width().max(grey.height());
+        if longer <= self.side && self.side != SIDES[0] && self.degrees == 0 {
+            return None;
+        }
+        let sized = if longer > self.side {
+            let scale = |length: u32| (u64::from(length) * u64::from(self.side) / u64::from(longer)).max(1) as u32;
+            imageops::resize(grey, scale(grey.width()), scale(grey.height()), FilterType::Triangle)
+        } else {
+            grey.clone()
+        };
+        Some(if self.degrees == 0 { sized } else { turned(&sized, f32::from(self.degrees)) })
+    }
+}
+
+/// Quarter turns are the reader's own; these are the angles between.
+const SIDES: [u32; 3] = [1600, 800, 3200];
+const ATTEMPTS: [Attempt; 9] = [
+    Attempt { side: SIDES[0], degrees: 0 },
+    Attempt { side: SIDES[1], degrees: 0 },
+    Attempt { side: SIDES[2], degrees: 0 },
+    Attempt { side: 1200, degrees: 20 },
+    Attempt { side: 1200, degrees: -20 },
+    Attempt { side: 1200, degrees: 45 },
+    Attempt { side: 1200, degrees: 10 },
+    Attempt { side: 1200, degrees: -10 },
+    Attempt { side: 1200, degrees: 70 },
+];
+const SIDE_MAX: u32 = 12_000;
+/// Four channels of 16 bits.
+const BYTES_PER_PIXEL_MAX: u64 = 8;
+
+/// Turns a picture about its centre onto a canvas that holds all of it; corners are white.
+fn turned(grey: &GrayImage, degrees: f32) -> GrayImage {
+    let (sin, cos) = degrees.to_radians().sin_cos();
+    let (w, h) = (grey.width() as f32, grey.height() as f32);
+    let (tw, th) = (w * cos.abs() + h * sin.abs(), w * sin.abs() + h * cos.abs());
+    GrayImage::from_fn(tw as u32, th as u32, |x, y| {
+        let (dx, dy) = (x as f32 - tw / 2.0, y as f32 - th / 2.0);
+        let (sx, sy) = (dx * cos - dy * sin + w / 2.0, dx * sin + dy * cos + h / 2.0);
+        between(grey, sx, sy)
+    })
+}
+
+/// The brightness between four pixels, in proportion to their nearness.
+fn between(grey: &GrayImage, x: f32, y: f32) -> image::Luma<u8> {
+    if x < 0.0 || y < 0.0 || x >= grey.width() as f32 - 1.0 || y >= grey.height() as f32 - 1.0 {
+        return image::Luma([255]);
+    }
+    let (left, top) = (x as u32, y as u32);
+    let (fx, fy) = (x - left as f32, y - top as f32);
+    let at = |x, y| f32::from(grey.get_pixel(x, y).0[0]);
+    let upper = at(left, top) * (1.0 - fx) + at(left + 1, top) * fx;
+    let lower = at(left, top + 1) * (1.0 - fx) + at(left + 1, top + 1) * fx;
+    image::Luma([(upper * (1.0 - fy) + lower * fy) as u8])
+}
+
+/// All texts in a picture, those of safer codes first.
+fn texts(picture: &GrayImage) -> Vec<String> {
+    let formats = [
+        BarcodeFormat::CODE_128,
+        BarcodeFormat::CODE_39,
+        BarcodeFormat::ITF,
+        BarcodeFormat::QR_CODE,
+        BarcodeFormat::PDF_417,
+    ];
+    let hints = DecodeHints { PossibleFormats: Some(formats.into()), TryHarder: Some(true), ..DecodeHints::default() };
+    let Ok(source) = Luma8Source::new_with_slice(picture.as_raw(), picture.width(), picture.height()) else {
+        return Vec::new();
+    };
+    let mut bitmap = BinaryBitmap::new(HybridBinarizer::new(source));
+    let mut reader = GenericMultipleBarcodeReader::new(MultiFormatReader::default());
+    let mut found = reader.decode_multiple_with_hints(&mut bitmap, &hints).unwrap_or_default();
+    // ITF has no check of its own, and is seen where there is none.
+    found.sort_by_key(|result| *result.getBarcodeFormat() == BarcodeFormat::ITF);
+    let text = |result: &rxing::RXingResult| result.getText().to_owned();
+    found.iter().map(text).filter(|text| !text.is_empty() && text.len() <= CODE_BYTES_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rxing::{MultiFormatWriter, Writer};
+
+    use super::*;
+
+    const RECEIPT: &str = "440126112300018";
+
+    fn barcode(text: &str, format: BarcodeFormat, width: i32, height: i32) -> GrayImage {
+        let matrix = MultiFormatWriter.encode(text, &format, width, height).unwrap();
+        let (w, h) = (matrix.getWidth(), matrix.getHeight());
+        let code = GrayImage::from_fn(w, h, |x, y| image::Luma([if matrix.get(x, y) { 20 } else { 235 }]));
+        let mut sheet = GrayImage::from_pixel(w + 200, h + 300, image::Luma([235]));
+        imageops::replace(&mut sheet, &code, 100, 150);
+        sheet
+    }
+
+    fn encoded(picture: &GrayImage, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        image::DynamicImage::from(picture.clone()).to_rgb8().write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    fn read(bytes: &[u8]) -> Result<String, PhotographError> {
+        let limits = PhotographLimits::default();
+        let text = Photograph::read(bytes, limits)?.barcode(limits, || Duration::ZERO, |text| text.contains("4401"))?;
+        Ok(text.into_inner())
+    }
+
+    #[test]
+    fn every_kind_of_barcode_is_read_from_every_kind_of_picture() {
+        for (format, width, height) in [
+            (BarcodeFormat::CODE_128, 600, 160),
+            (BarcodeFormat::CODE_39, 800, 160),
+            (BarcodeFormat::QR_CODE, 300, 300),
+            (BarcodeFormat::PDF_417, 600, 300),
+        ] {
+            for file in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP] {
+                let bytes = encoded(&barcode(RECEIPT, format, width, height), file);
+                assert_eq!(read(&bytes).as_deref(), Ok(RECEIPT), "{format:?} {file:?}");
+            }
+        }
+        let itf = encoded(&barcode("0440126112300018", BarcodeFormat::ITF, 700, 160), ImageFormat::Png);
+        assert_eq!(read(&itf).as_deref(), Ok("0440126112300018"));
+    }
+
+    #[test]
+    fn a_turned_picture_is_read() {
+        let upright = barcode(RECEIPT, BarcodeFormat::CODE_128, 600, 240);
+        for degrees in [90.0, 180.0, 17.0, -25.0, 48.0] {
+            let bytes = encoded(&turned(&upright, degrees), ImageFormat::Png);
+            assert_eq!(read(&bytes).as_deref(), Ok(RECEIPT), "{degrees}");
+        }
+    }
+
+    #[test]
+    fn a_barcode_that_is_not_wanted_is_the_second_best() {
+        let mut both = GrayImage::from_pixel(1100, 1200, image::Luma([235]));
+        imageops::replace(&mut both, &barcode("SF1234567890", BarcodeFormat::CODE_128, 700, 160), 50, 50);
+        let waybill = encoded(&both, ImageFormat::Png);
+        assert_eq!(read(&waybill).as_deref(), Ok("SF1234567890"));
+        imageops::replace(&mut both, &barcode(RECEIPT, BarcodeFormat::CODE_128, 700, 160), 50, 650);
+        assert_eq!(read(&encoded(&both, ImageFormat::Png)).as_deref(), Ok(RECEIPT));
+    }
+
+    #[test]
+    fn a_picture_without_a_barcode_and_a_broken_one_are_told_apart() {
+        let blank = encoded(&GrayImage::from_pixel(400, 300, image::Luma([200])), ImageFormat::Png);
+        assert_eq!(read(&blank), Err(PhotographError::NoBarcode));
+        assert_eq!(read(&blank[..blank.len() / 2]), Err(PhotographError::NoPicture));
+        for hostile in [&b""[..], b"GIF89a", b"\xff\xd8\xff", b"<svg/>", b"\x89PNG\r\n\x1a\n"] {
+            assert_eq!(read(hostile), Err(PhotographError::NoPicture));
+        }
+    }
+
+    #[test]
+    fn a_picture_with_too_many_pixels_is_refused_by_its_header() {
+        // A PNG header that claims 60,000 × 60,000 pixels and holds none.
+        let mut claim = encoded(&GrayImage::new(1, 1), ImageFormat::Png);
+        claim[16..20].copy_from_slice(&60_000u32.to_be_bytes());
+        claim[20..24].copy_from_slice(&60_000u32.to_be_bytes());
+        let told = read(&claim);
+        assert!(matches!(told, Err(PhotographError::TooManyPixels { .. } | PhotographError::NoPicture)), "{told:?}");
+        let limits = PhotographLimits { pixels: 1000, ..PhotographLimits::default() };
+        let large = encoded(&GrayImage::new(40, 40), ImageFormat::Png);
+        assert_eq!(Photograph::read(&large, limits).unwrap_err(), PhotographError::TooManyPixels { limit: 1000 });
+    }
+
+    #[test]
+    fn the_search_ends_with_its_time() {
+        let limits = PhotographLimits::default();
+        let picture = encoded(&barcode(RECEIPT, BarcodeFormat::CODE_128, 600, 160), ImageFormat::Png);
+        let told = Photograph::read(&picture, limits).unwrap().barcode(limits, || limits.time, |_| true);
+        assert_eq!(told, Err(PhotographError::NoBarcode));
+    }
+}

@@ -1,0 +1,217 @@
+//! JSON bodies → what was asked.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+
+use super::Problem;
+use crate::base::{Lang, Private};
+
+/// The most bytes of a JSON body: a QR code's text and some room.
+pub const JSON_BYTES_MAX: usize = 8 * 1024;
+/// The most bytes of a scanned text; a version 40 QR code holds 2,953 (ISO/IEC 18004).
+pub const CODE_BYTES_MAX: usize = 3 * 1024;
+
+/// The name that a kiosk gives itself: at most 32 of `A–Z a–z 0–9 . _ -`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Kiosk(String);
+
+impl Kiosk {
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// [`Problem::Field`] for a longer name or another character.
+    pub fn read(name: &str) -> Result<Kiosk, Problem> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        // A long run of digits is somebody's number in the wrong field, and this name is logged.
+        let digits = name.bytes().filter(u8::is_ascii_digit).count();
+        if name.len() <= 32 && digits <= 6 && name.bytes().all(allowed) {
+            Ok(Kiosk(name.to_owned()))
+        } else {
+            Err(Problem::Field {
+                field: "kiosk",
+                must: "must be at most 32 of A-Z a-z 0-9 . _ -, at most 6 of them digits",
+            })
+        }
+    }
+
+    /// The name; empty when none was given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Kiosk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "-" } else { &self.0 })
+    }
+}
+
+/// `POST /api/scan`: a text as the scanner sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanRequest {
+    pub code: Private<String>,
+    pub kiosk: Kiosk,
+}
+
+impl ScanRequest {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// [`Problem::Json`] or [`Problem::Field`].
+    pub fn read(body: &[u8]) -> Result<ScanRequest, Problem> {
+        #[derive(Deserialize)]
+        struct Written<'a> {
+            #[serde(borrow)]
+            code: Cow<'a, str>,
+            #[serde(borrow, default)]
+            kiosk: Option<Cow<'a, str>>,
+        }
+        let written: Written<'_> = json(body, r#"{"code": "...", "kiosk": "..."}"#)?;
+        Ok(ScanRequest { code: code(&written.code)?, kiosk: kiosk(written.kiosk.as_deref())? })
+    }
+}
+
+/// `POST /api/scan/speech`: the same, and the language to hear it in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpeechRequest {
+    pub scan: ScanRequest,
+    pub lang: Lang,
+}
+
+impl SpeechRequest {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// [`Problem::Json`] or [`Problem::Field`].
+    pub fn read(body: &[u8]) -> Result<SpeechRequest, Problem> {
+        #[derive(Deserialize)]
+        struct Written<'a> {
+            #[serde(borrow)]
+            lang: Cow<'a, str>,
+        }
+        let written: Written<'_> = json(body, r#"{"code": "...", "lang": "zh", "kiosk": "..."}"#)?;
+        let lang =
+            Lang::from_code(&written.lang).ok_or(Problem::Field { field: "lang", must: "must be zh, yue or en" })?;
+        Ok(SpeechRequest { scan: ScanRequest::read(body)?, lang })
+    }
+}
+
+/// `POST /api/rate`: 1 satisfied, 2 fair, 3 not satisfied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateRequest {
+    pub score: u8,
+    pub kiosk: Kiosk,
+}
+
+impl RateRequest {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// [`Problem::Json`] or [`Problem::Field`].
+    pub fn read(body: &[u8]) -> Result<RateRequest, Problem> {
+        #[derive(Deserialize)]
+        struct Written<'a> {
+            score: u8,
+            #[serde(borrow, default)]
+            kiosk: Option<Cow<'a, str>>,
+        }
+        let written: Written<'_> = json(body, r#"{"score": 1, "kiosk": "..."}"#)?;
+        if !(1..=3).contains(&written.score) {
+            return Err(Problem::Field { field: "score", must: "must be 1, 2 or 3" });
+        }
+        Ok(RateRequest { score: written.score, kiosk: kiosk(written.kiosk.as_deref())? })
+    }
+}
+
+fn json<'a, T: Deserialize<'a>>(body: &'a [u8], want: &'static str) -> Result<T, Problem> {
+    // Only the place of the error is kept: its text may hold a piece of what was sent.
+    serde_json::from_slice(body).map_err(|error| Problem::Json { line: error.line(), column: error.column(), want })
+}
+
+fn code(code: &str) -> Result<Private<String>, Problem> {
+    if code.len() > CODE_BYTES_MAX {
+        return Err(Problem::Field { field: "code", must: "must be at most 3072 bytes" });
+    }
+    Ok(Private::new(code.to_owned()))
+}
+
+fn kiosk(name: Option<&str>) -> Result<Kiosk, Problem> {
+    Kiosk::read(name.unwrap_or(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_scan_needs_a_code_and_may_name_its_kiosk() {
+        let scan = ScanRequest::read(br#"{"code":"]C0123","kiosk":"north-1","later":[1]}"#).unwrap();
+        assert_eq!(scan.code.expose(), "]C0123");
+        assert_eq!(scan.kiosk.as_str(), "north-1");
+        assert_eq!(ScanRequest::read(br#"{"code":"1","kiosk":null}"#).unwrap().kiosk, Kiosk::default());
+        assert!(matches!(ScanRequest::read(br#"{"kiosk":"a"}"#), Err(Problem::Json { .. })));
+    }
+
+    #[test]
+    fn escapes_and_full_width_characters_arrive_whole() {
+        let scan = ScanRequest::read(r#"{"code":"\u0031２\n"}"#.as_bytes()).unwrap();
+        assert_eq!(scan.code.expose(), "1２\n");
+    }
+
+    #[test]
+    fn an_error_never_repeats_what_was_sent() {
+        for body in [
+            r#"{"code":440100123456789}"#,
+            r#"{"code":["440100123456789"]}"#,
+            r#"{"code":"440100123456789""#,
+            r#"{"code":"1","kiosk":"440100123456789"}"#,
+            r#"{"code":"1","code":"440100123456789"}"#,
+            r#""440100123456789""#,
+        ] {
+            let problem = ScanRequest::read(body.as_bytes()).unwrap_err();
+            let told = String::from_utf8(problem.to_json()).unwrap();
+            assert!(!told.contains("4401"), "{told}");
+            assert_eq!(problem.status(), 400);
+        }
+    }
+
+    #[test]
+    fn hostile_bodies_are_errors() {
+        let deep = "[".repeat(8000);
+        let long = format!(r#"{{"code":"{}"}}"#, "1".repeat(CODE_BYTES_MAX + 1));
+        for body in ["", "null", "{", "{}", "\u{feff}{}", &deep, &long, "{\"code\":\"\\ud800\"}", "[\"1\",\"2\",3]"] {
+            assert!(ScanRequest::read(body.as_bytes()).is_err(), "{}", &body[..body.len().min(20)]);
+        }
+        assert!(ScanRequest::read(b"{\"code\":\"\xff\xfe\"}").is_err());
+    }
+
+    #[test]
+    fn speech_needs_a_language_and_a_rating_a_score() {
+        assert_eq!(SpeechRequest::read(br#"{"code":"1","lang":"yue"}"#).unwrap().lang, Lang::Yue);
+        assert!(SpeechRequest::read(br#"{"code":"1","lang":"fr"}"#).is_err());
+        assert_eq!(RateRequest::read(br#"{"score":3}"#).unwrap().score, 3);
+        for score in ["0", "4", "-1", "1.5", "256", "\"1\""] {
+            assert!(RateRequest::read(format!(r#"{{"score":{score}}}"#).as_bytes()).is_err(), "{score}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = ScanRequest::read(&body);
+            let _ = SpeechRequest::read(&body);
+            let _ = RateRequest::read(&body);
+        }
+
+        #[test]
+        fn any_code_comes_through_as_it_was(code in "\\PC{0,200}") {
+            let body = serde_json::json!({ "code": code }).to_string();
+            let read = ScanRequest::read(body.as_bytes()).unwrap();
+            prop_assert_eq!(read.code.expose(), &code);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Method and path → what is asked for.
+
+use super::Problem;
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// `GET /` and `GET /kiosk`
+    Page,
+    /// `GET /kiosk/app.js`
+    Script,
+    /// `GET /kiosk/style.css`
+    Style,
+    /// `GET /kiosk/config.json`
+    Settings,
+    /// `POST /api/scan`
+    Scan,
+    /// `POST /api/scan/image`
+    ScanImage,
+    /// `POST /api/scan/speech`
+    ScanSpeech,
+    /// `POST /api/rate`
+    Rate,
+    /// `GET /health`
+    Health,
+    /// `GET /metrics`
+    Metrics,
+}
+
+/// The body that a route expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    None,
+    Json,
+    Image,
+}
+
+/// Names the route; `HEAD` goes wherever `GET` goes.
+///
+/// # Errors
+/// [`Problem::NotFound`] for a path that nothing is at, [`Problem::Method`] for the wrong method.
+pub fn route(method: &str, path: &str) -> Result<Route, Problem> {
+    let route = match path {
+        "/api/scan" => Route::Scan,
+        "/" | "/kiosk" | "/kiosk/" => Route::Page,
+        "/kiosk/app.js" => Route::Script,
+        "/kiosk/style.css" => Route::Style,
+        "/kiosk/config.json" => Route::Settings,
+        "/api/scan/image" => Route::ScanImage,
+        "/api/scan/speech" => Route::ScanSpeech,
+        "/api/rate" => Route::Rate,
+        "/health" => Route::Health,
+        "/metrics" => Route::Metrics,
+        _ => return Err(Problem::NotFound),
+    };
+    match (body_of(route), method) {
+        (Body::None, "GET" | "HEAD") | (Body::Json | Body::Image, "POST") => Ok(route),
+        (Body::None, _) => Err(Problem::Method { allow: "GET, HEAD" }),
+        (Body::Json | Body::Image, _) => Err(Problem::Method { allow: "POST" }),
+    }
+}
+
+/// The body that a route expects.
+pub fn body_of(route: Route) -> Body {
+    match route {
+        Route::Page | Route::Script | Route::Style | Route::Settings | Route::Health | Route::Metrics => Body::None,
+        Route::Scan | Route::ScanSpeech | Route::Rate => Body::Json,
+        Route::ScanImage => Body::Image,
+    }
+}
+
+impl Body {
+    /// Whether a Content-Type header names this kind of body.
+    ///
+    /// JSON must be declared: a form on a stranger's page cannot send that type without the browser asking first.
+    ///
+    /// # Errors
+    /// [`Problem::MediaType`] with the types that would do.
+    pub fn check_type(self, content_type: Option<&str>) -> Result<(), Problem> {
+        let declared = content_type.unwrap_or("").split(';').next().unwrap_or("").trim();
+        let any = |types: &[&str]| types.iter().any(|accepted| declared.eq_ignore_ascii_case(accepted));
+        match self {
+            Body::None => Ok(()),
+            Body::Json if any(&["application/json"]) => Ok(()),
+            Body::Image if any(&["image/jpeg", "image/png", "image/webp", "application/octet-stream"]) => Ok(()),
+            Body::Json => Err(Problem::MediaType { want: "application/json" }),
+            Body::Image => Err(Problem::MediaType { want: "image/jpeg, image/png or image/webp" }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_has_its_method_and_the_other_method_is_told_which() {
+        assert_eq!(route("GET", "/"), Ok(Route::Page));
+        assert_eq!(route("HEAD", "/kiosk"), Ok(Route::Page));
+        assert_eq!(route("POST", "/api/scan"), Ok(Route::Scan));
+        assert_eq!(route("GET", "/api/scan"), Err(Problem::Method { allow: "POST" }));
+        assert_eq!(route("DELETE", "/health"), Err(Problem::Method { allow: "GET, HEAD" }));
+        assert_eq!(route("GET", "/api/scan/"), Err(Problem::NotFound));
+        assert_eq!(route("GET", "//"), Err(Problem::NotFound));
+        assert_eq!(route("GET", "/kiosk/../../etc/passwd"), Err(Problem::NotFound));
+    }
+
+    #[test]
+    fn json_must_be_declared_and_may_carry_a_charset() {
+        assert_eq!(Body::Json.check_type(Some("application/json; charset=utf-8")), Ok(()));
+        assert_eq!(Body::Json.check_type(Some("Application/JSON")), Ok(()));
+        for other in [None, Some(""), Some("text/plain"), Some("application/x-www-form-urlencoded"), Some(";;;")] {
+            assert!(matches!(Body::Json.check_type(other), Err(Problem::MediaType { .. })), "{other:?}");
+        }
+        assert_eq!(Body::Image.check_type(Some("image/webp")), Ok(()));
+        assert!(Body::Image.check_type(Some("image/heic")).is_err());
+    }
+}
