@@ -1,7 +1,7 @@
 //! G.711, clips in memory, tones and their detection.
 //!
 //! ```text
-//!  WAV master ─► Master::encode ─► Bank (one arena per law) ─► Bank::resolve ─► Playlist ─► a packet's octets
+//!  WAV master ─► encode_master ─► Bank (one arena per law) ─► Playlist ─► a packet's octets
 //!  a caller's octets ─► g711::decode ─► ToneDetector ─► keys
 //! ```
 
@@ -12,9 +12,9 @@ mod playlist;
 mod resample;
 mod tone;
 
-pub use bank::{Bank, BankError, Encoded, MasterError, MissingClip, encode_master};
+pub use bank::{Bank, BankError, Encoded, MasterError, encode_master};
 pub use dtmf::ToneDetector;
-pub use playlist::Playlist;
+pub use playlist::{Playlist, Span, Take};
 pub use tone::{LINE_TEST_DBOV, LINE_TEST_HZ, sine};
 
 /// Samples a second on the telephone side.

@@ -1,0 +1,228 @@
+//! What plays, as ranges of the bank, cut into packets at sample accuracy.
+
+use std::ops::Range;
+
+use super::{Bank, g711};
+use crate::base::Codec;
+
+/// A stretch of a playlist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// A range of the bank's arenas.
+    Arena {
+        start: u32,
+        length: u32,
+    },
+    Silence {
+        length: u32,
+    },
+    /// The call's own last recording.
+    Take,
+}
+
+impl Span {
+    /// Silence for so many samples.
+    pub fn silence(samples: usize) -> Span {
+        Span::Silence { length: u32::try_from(samples).unwrap_or(u32::MAX) }
+    }
+
+    /// Samples in the bank or of silence.
+    pub fn length(self) -> usize {
+        match self {
+            Span::Arena { length, .. } | Span::Silence { length } => length as usize,
+            Span::Take => 0,
+        }
+    }
+
+    pub(super) fn range(self) -> Range<usize> {
+        match self {
+            Span::Arena { start, length } => start as usize..start as usize + length as usize,
+            Span::Silence { .. } | Span::Take => 0..0,
+        }
+    }
+
+    /// At most so many samples of it.
+    pub(super) fn shortened(self, most: usize) -> Span {
+        match self {
+            Span::Arena { start, length } => Span::Arena { start, length: length.min(most as u32) },
+            Span::Silence { length } => Span::Silence { length: length.min(most as u32) },
+            Span::Take => Span::Take,
+        }
+    }
+}
+
+/// Pieces in the order of play, and how far play has come.
+#[derive(Clone, Debug)]
+pub struct Playlist {
+    spans: Box<[Span]>,
+    span: usize,
+    offset: usize,
+}
+
+/// A recording of the call, as it came over the line.
+#[derive(Clone, Debug, Default)]
+pub struct Take {
+    /// Octets in `codec`, or none.
+    pub octets: Vec<u8>,
+    pub codec: Option<Codec>,
+}
+
+impl Playlist {
+    /// These, one after the other.
+    pub fn new(spans: Vec<Span>) -> Playlist {
+        Playlist { spans: spans.into(), span: 0, offset: 0 }
+    }
+
+    /// Copies the next octets into `packet`, fills what is left of it with silence, and tells whether the end of the
+    /// list lies within this packet or before it.
+    pub fn fill(&mut self, bank: &Bank, take: &Take, codec: Codec, packet: &mut [u8]) -> bool {
+        let mut filled = 0;
+        while filled < packet.len() {
+            let Some(span) = self.spans.get(self.span) else { break };
+            filled += self.copy(*span, bank, take, codec, &mut packet[filled..]);
+        }
+        packet[filled..].fill(g711::idle(codec));
+        self.skip_empty(take);
+        self.span == self.spans.len()
+    }
+
+    /// Copies from one span; goes on to the next when it is used up.
+    fn copy(&mut self, span: Span, bank: &Bank, take: &Take, codec: Codec, packet: &mut [u8]) -> usize {
+        let length = span_length(span, take);
+        let count = packet.len().min(length.saturating_sub(self.offset));
+        let to = &mut packet[..count];
+        match span {
+            Span::Arena { start, .. } => {
+                let from = start as usize + self.offset;
+                to.copy_from_slice(&bank.arena(codec)[from..from + count]);
+            }
+            Span::Silence { .. } => to.fill(g711::idle(codec)),
+            Span::Take => {
+                let law = take.codec.unwrap_or(codec);
+                for (to, from) in to.iter_mut().zip(&take.octets[self.offset..]) {
+                    *to = g711::transcode(law, codec, *from);
+                }
+            }
+        }
+        self.offset += count;
+        if self.offset >= length {
+            (self.span, self.offset) = (self.span + 1, 0);
+        }
+        count
+    }
+
+    /// So that a list whose last samples were just copied is known to be over.
+    fn skip_empty(&mut self, take: &Take) {
+        while self.offset == 0 && self.spans.get(self.span).is_some_and(|span| span_length(*span, take) == 0) {
+            self.span += 1;
+        }
+    }
+}
+
+fn span_length(span: Span, take: &Take) -> usize {
+    match span {
+        Span::Arena { .. } | Span::Silence { .. } => span.length(),
+        Span::Take => take.octets.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::audio::{encode_master, samples_in};
+    use crate::base::Lang;
+
+    fn bank() -> Bank {
+        let of = |level: i16, length: usize| encode_master(&vec![level; length], 8000).expect("a good master");
+        Bank::build([((Lang::En, "a".into()), of(1000, 250)), ((Lang::En, "b".into()), of(-1000, 77))]).expect("small")
+    }
+
+    fn clip(id: &str) -> Span {
+        bank().clip(Lang::En, &id.into()).expect("it is there")
+    }
+
+    fn silence(ms: u64) -> Span {
+        Span::silence(samples_in(Duration::from_millis(ms)))
+    }
+
+    fn play(spans: &[Span], take: &Take, codec: Codec, size: usize) -> (Vec<u8>, usize) {
+        let bank = bank();
+        let mut list = Playlist::new(spans.to_vec());
+        let (mut heard, mut packets) = (Vec::new(), 0);
+        loop {
+            let mut packet = vec![0; size];
+            packets += 1;
+            let over = list.fill(&bank, take, codec, &mut packet);
+            heard.extend(packet);
+            if over {
+                return (heard, packets);
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_join_at_the_sample_and_the_last_packet_is_filled_with_silence() {
+        let pieces = [clip("a"), silence(5), clip("b")];
+        let (heard, packets) = play(&pieces, &Take::default(), Codec::Alaw, 160);
+        assert_eq!(packets, 3);
+        assert!(heard[..250].iter().all(|octet| *octet == 0xFA));
+        assert!(heard[250..290].iter().all(|octet| *octet == 0xD5));
+        assert!(heard[290..367].iter().all(|octet| *octet == g711::encode(Codec::Alaw, -1000)));
+        assert!(heard[367..].iter().all(|octet| *octet == 0xD5));
+    }
+
+    #[test]
+    fn a_list_is_over_with_the_packet_that_holds_its_last_sample() {
+        let pieces = [silence(40), silence(0)];
+        assert_eq!(play(&pieces, &Take::default(), Codec::Ulaw, 160).1, 2);
+        assert_eq!(play(&[], &Take::default(), Codec::Ulaw, 160).1, 1);
+    }
+
+    #[test]
+    fn a_take_is_played_back_in_the_law_of_the_moment() {
+        let take = Take { octets: vec![0xFA; 200], codec: Some(Codec::Alaw) };
+        assert_eq!(play(&[Span::Take], &take, Codec::Alaw, 100).0, vec![0xFA; 200]);
+        let other = g711::transcode(Codec::Alaw, Codec::Ulaw, 0xFA);
+        assert_eq!(play(&[Span::Take], &take, Codec::Ulaw, 100).0, vec![other; 200]);
+        assert_eq!(play(&[Span::Take], &Take::default(), Codec::Ulaw, 100), (vec![0xFF; 100], 1));
+    }
+
+    #[test]
+    fn the_line_test_tone_lasts_as_long_as_asked() {
+        let bank = bank();
+        let mut list = bank.tone(Duration::from_millis(2500));
+        let mut packet = [0; 160];
+        let packets = (1..).find(|_| list.fill(&bank, &Take::default(), Codec::Alaw, &mut packet));
+        assert_eq!(packets, Some(125));
+    }
+
+    fn span() -> impl Strategy<Value = Span> {
+        prop_oneof![
+            Just(clip("a")),
+            Just(clip("b")),
+            Just(bank().beep()),
+            Just(Span::Take),
+            (0u64..100).prop_map(silence),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_packet_size_never_changes_what_is_heard(
+            pieces in proptest::collection::vec(span(), 0..8),
+            size in 1usize..500,
+        ) {
+            let take = Take { octets: vec![0x11; 33], codec: Some(Codec::Alaw) };
+            let (whole, _) = play(&pieces, &take, Codec::Alaw, 100_000);
+            let (cut, packets) = play(&pieces, &take, Codec::Alaw, size);
+            let common = cut.len().min(whole.len());
+            prop_assert_eq!(&cut[..common], &whole[..common]);
+            prop_assert!(cut[common..].iter().all(|octet| *octet == 0xD5));
+            prop_assert_eq!(cut.len(), packets * size);
+        }
+    }
+}

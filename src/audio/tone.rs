@@ -1,0 +1,65 @@
+//! Tones: the beep before a recording and the line test's reference.
+
+use std::f64::consts::TAU;
+use std::time::Duration;
+
+use super::{RATE, samples_in};
+
+/// The beep before a recording.
+pub(super) fn beep() -> Vec<i16> {
+    let mut samples = sine(1000.0, BEEP_DBOV, Duration::from_millis(250));
+    fade(&mut samples, samples_in(Duration::from_millis(5)));
+    samples
+}
+
+/// One period's worth of whole milliseconds of the line test's tone: it repeats without a seam.
+pub(super) fn line_test() -> Vec<i16> {
+    sine(LINE_TEST_HZ, LINE_TEST_DBOV, Duration::from_secs(1))
+}
+
+/// A sine at a level relative to the loudest square wave (dBov, ITU-T G.100.1), at 8000 samples a second.
+pub fn sine(hertz: f64, dbov: f64, length: Duration) -> Vec<i16> {
+    let peak = 32768.0 * 2f64.sqrt() * 10f64.powf(dbov / 20.0);
+    (0..samples_in(length))
+        .map(|n| (peak * (TAU * hertz * n as f64 / f64::from(RATE)).sin()).round().clamp(-32768.0, 32767.0) as i16)
+        .collect()
+}
+
+/// Raised-cosine ends, so that a tone does not click.
+fn fade(samples: &mut [i16], length: usize) {
+    let count = samples.len();
+    for n in 0..length.min(count / 2) {
+        let gain = 0.5 - 0.5 * (TAU / 2.0 * n as f64 / length as f64).cos();
+        for at in [n, count - 1 - n] {
+            samples[at] = (f64::from(samples[at]) * gain) as i16;
+        }
+    }
+}
+
+/// The line test's tone (ITU-T O.131 uses the same neighbourhood).
+pub const LINE_TEST_HZ: f64 = 1000.0;
+/// Its level.
+pub const LINE_TEST_DBOV: f64 = -20.0;
+const BEEP_DBOV: f64 = -20.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_test_tone_has_its_level_and_repeats_without_a_seam() {
+        let tone = line_test();
+        let power = tone.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / tone.len() as f64;
+        let dbov = 10.0 * (power / 32768f64.powi(2)).log10();
+        assert!((dbov - LINE_TEST_DBOV).abs() < 0.05, "{dbov}");
+        assert_eq!(tone[0], 0);
+        assert_eq!(tone.len() % 8, 0);
+    }
+
+    #[test]
+    fn the_beep_begins_and_ends_softly() {
+        let beep = beep();
+        assert_eq!(beep.len(), 2000);
+        assert!(beep[..4].iter().chain(&beep[1996..]).all(|sample| sample.abs() < 300));
+    }
+}
