@@ -23,6 +23,8 @@ mod message;
 mod peer;
 mod response;
 mod stream;
+#[cfg(test)]
+mod torture;
 
 pub use arrival::{Arrival, Outgoing, Target, Transport};
 pub use front::{ACCEPT, ALLOW, Front, FrontState, SUPPORTED, Sorted};

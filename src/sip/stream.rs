@@ -17,8 +17,9 @@ use super::message::{Message, Refusal, content_length};
 
 /// What a stream held.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly every frame is a message")]
 pub enum Frame {
-    Message(Box<Message>),
+    Message(Message),
     /// A message that cannot be worked with; the stream goes on unless [`StreamFramer::is_closed`].
     Refused(Refusal),
     /// A keep-alive that waits for a CRLF (RFC 5626 §3.5.1).
@@ -106,7 +107,7 @@ impl StreamFramer {
         let bytes = self.buffer.split_to(body + length);
         self.searched = 0;
         Some(match Message::from_parts(head, &bytes[body..]) {
-            Ok(message) => Frame::Message(Box::new(message)),
+            Ok(message) => Frame::Message(message),
             Err(refusal) => Frame::Refused(refusal),
         })
     }

@@ -52,6 +52,7 @@ pub struct Local {
 
 /// What happens to a leg.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly every input is a message")]
 pub enum LegInput {
     /// A message of this call, the INVITE that began it included when it is repeated.
     Received { message: Message, arrival: Arrival },

@@ -1,0 +1,197 @@
+//! RFC 4475 and RFC 5118, message by message, through parser, front and leg; then the same messages damaged.
+//!
+//! The messages are files, because they are a fuzzer's corpus too. What an RFC leaves open is decided here, once, with
+//! the reason beside it.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::peer::{ANSWER, Call, OFFER, Peer, arrival, local, response_to, sent};
+use super::*;
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// A response of this status.
+    Status(u16),
+    /// An offer of a new call, answered 200.
+    Call,
+    /// Nothing comes back.
+    Silence,
+}
+
+use Fate::{Silence, Status};
+
+const MESSAGES: [(&str, Fate); 66] = [
+    // RFC 4475 §3.1.1, valid. A REGISTER is sound and refused: this is no registrar.
+    ("wsinv", Status(481)), // it has a To tag, of a call that nobody knows
+    ("intmeth", Status(501)),
+    ("esc01", Fate::Call),
+    ("escnull", Status(405)),
+    ("esc02", Status(501)),
+    ("lwsdisp", Status(200)),
+    ("longreq", Fate::Call),
+    ("dblreq", Status(405)),
+    ("semiuri", Status(200)),
+    ("transports", Status(200)),
+    ("mpart01", Status(405)),
+    ("unreason", Silence),
+    ("noreason", Silence),
+    // RFC 4475 §3.1.2, invalid.
+    ("badinv01", Status(400)),
+    ("clerr", Status(400)),
+    ("ncl", Status(400)),
+    ("scalar02", Status(400)),
+    ("scalarlg", Silence),
+    ("quotbal", Status(400)),
+    ("ltgtruri", Status(400)),
+    ("lwsruri", Status(400)),
+    ("lwsstart", Status(400)),
+    ("trws", Status(400)),
+    ("escruri", Status(400)),
+    ("baddate", Fate::Call), // a Date is of no use here, and none costs a call
+    ("regbadct", Status(400)),
+    ("badaspec", Status(200)), // spaces inside <> cannot be misread
+    ("baddn", Status(400)),
+    ("badvers", Status(505)),
+    ("mismatch01", Status(400)),
+    ("mismatch02", Status(400)),
+    ("bigcode", Silence),
+    // RFC 4475 §3.2 to §3.4.
+    ("badbranch", Status(200)),
+    ("insuf", Status(400)),
+    ("unkscm", Status(416)),
+    ("novelsc", Status(416)),
+    ("unksm2", Status(405)),
+    ("bext01", Status(420)),
+    ("invut", Status(415)),
+    ("regaut01", Status(405)),
+    ("multi01", Status(400)),
+    ("mcl01", Status(400)),
+    ("bcast", Silence),
+    ("zeromf", Status(200)), // §3.3.11: an endpoint takes it as if hops were left; 483 is a proxy's
+    ("cparam01", Status(405)),
+    ("cparam02", Status(405)),
+    ("regescrt", Status(405)),
+    ("sdp01", Status(406)),
+    ("inv2543", Fate::Call),
+    // RFC 5118 §4.
+    ("ipv6-good", Status(405)),
+    ("ipv6-bad", Status(400)),
+    ("port-ambiguous", Status(405)),
+    ("port-unambiguous", Status(405)),
+    ("via-received-param-with-delim", Status(481)),
+    ("via-received-param-no-delim", Status(481)),
+    ("mult-ip-in-header", Status(481)),
+    ("ipv6-in-sdp", Fate::Call),
+    ("mult-ip-in-sdp", Fate::Call),
+    ("ipv4-mapped-ipv6", Fate::Call),
+    ("ipv6-correct-abnf-2-colons", Status(200)),
+    ("ipv6-bug-abnf-3-colons", Status(200)),
+    // Seen on trunks.
+    ("gbk-name", Fate::Call),
+    ("gbk-name-backslash", Fate::Call),
+    ("tel-from", Fate::Call),
+    ("bare-tel-from", Fate::Call),
+    ("angle-in-name", Fate::Call),
+];
+
+fn corpus() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/sip")
+}
+
+fn read(name: &str) -> Vec<u8> {
+    std::fs::read(corpus().join(format!("{name}.sip"))).unwrap_or_else(|wrong| panic!("{name}: {wrong}"))
+}
+
+fn state() -> FrontState {
+    FrontState { known: false, draining: false, full: false, retry_after: Duration::from_secs(5) }
+}
+
+fn fate_of_message(message: Message, arrival: &Arrival) -> (Fate, Option<Outgoing>) {
+    match Front::new(1).sort(&message, arrival, state()) {
+        Sorted::Drop => (Silence, None),
+        Sorted::Reply(reply) => fate_of_reply(reply),
+        Sorted::Leg(_) => panic!("no leg is known"),
+        Sorted::Invite(_) => {
+            let now = Instant::now();
+            let (mut leg, out) = Leg::new(now, message, arrival, local());
+            assert!(matches!(out[..], [LegOutput::Offer { .. }]), "{out:?}");
+            let out = leg.handle_input(now, LegInput::Answer { sdp: ANSWER.into() });
+            assert_eq!(sent(&out)[0].status(), Some(200));
+            (Fate::Call, None)
+        }
+    }
+}
+
+fn fate_of_reply(reply: Outgoing) -> (Fate, Option<Outgoing>) {
+    let text = String::from_utf8_lossy(&reply.bytes).into_owned();
+    let status = text.get(8..11).and_then(|status| status.parse().ok()).expect("a status");
+    (Status(status), Some(reply))
+}
+
+fn fate_of(bytes: &[u8], arrival: &Arrival) -> (Fate, Option<Outgoing>) {
+    match parse_datagram(bytes) {
+        Ok(message) => fate_of_message(message, arrival),
+        Err(refusal) => refusal.reply(arrival).map_or((Silence, None), fate_of_reply),
+    }
+}
+
+#[test]
+fn every_torture_message_has_its_fate_as_a_datagram() {
+    let wrong: Vec<_> = MESSAGES
+        .iter()
+        .map(|(name, fate)| (*name, *fate, fate_of(&read(name), &arrival(Transport::Udp)).0))
+        .filter(|(_, expected, got)| expected != got)
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_torture_message_has_its_fate_on_a_stream() {
+    for (name, expected) in MESSAGES {
+        let mut framer = StreamFramer::new();
+        framer.push(&read(name));
+        let got = match framer.next() {
+            Some(Frame::Message(message)) => fate_of_message(message, &arrival(Transport::Tcp)).0,
+            Some(Frame::Refused(refusal)) => {
+                refusal.reply(&arrival(Transport::Tcp)).map_or(Silence, |reply| fate_of_reply(reply).0)
+            }
+            Some(Frame::Ping) => panic!("{name} is no ping"),
+            None => Silence,
+        };
+        let expected = match name {
+            "clerr" => Silence,       // the rest of its body may still come
+            "inv2543" => Status(400), // without Content-Length its end cannot be known
+            _ => expected,
+        };
+        assert_eq!(got, expected, "{name}");
+    }
+}
+
+#[test]
+fn the_corpus_and_the_table_name_the_same_messages() {
+    let mut files: Vec<String> = std::fs::read_dir(corpus())
+        .expect("the corpus is committed")
+        .map(|entry| entry.expect("a file").path().file_stem().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    let mut names: Vec<String> = MESSAGES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    files.sort();
+    names.sort();
+    assert_eq!(files, names);
+}
+
+#[test]
+fn every_reply_is_itself_a_sound_message_and_the_same_for_a_repeat() {
+    for (name, fate) in MESSAGES {
+        let (_, reply) = fate_of(&read(name), &arrival(Transport::Udp));
+        let Some(reply) = reply else { continue };
+        assert_eq!(fate_of(&read(name), &arrival(Transport::Udp)).1.as_ref(), Some(&reply), "{name}");
+        if fate != Status(400) && fate != Status(505) {
+            let message = parse_datagram(&reply.bytes).unwrap_or_else(|wrong| panic!("{name}: {wrong:?}"));
+            assert!(!message.to_tag().is_empty(), "{name}");
+        }
+    }
+}
