@@ -5,3 +5,4 @@ pub mod clock;
 pub mod logs;
 pub mod metrics;
 pub mod web;
+pub mod media;

@@ -1,0 +1,72 @@
+//! Who the peer is on the wire: symmetric RTP (RFC 4961), without being anybody's loudspeaker.
+//!
+//! ```text
+//!            valid packet from the signalled address (or, behind NAT, from anyone)
+//!  Open ───────────────────────────────────────────────────────────────────────────► Latched (all others refused)
+//!    └─ until then we send to the signalled address
+//! ```
+
+use std::net::SocketAddr;
+
+use crate::sdp::MediaPeer;
+
+/// Where a stream's packets come from and go to.
+#[derive(Clone, Debug)]
+pub(super) struct Latch {
+    peer: Option<MediaPeer>,
+    any: bool,
+    source: Option<SocketAddr>,
+    rtcp_source: Option<SocketAddr>,
+}
+
+impl Latch {
+    pub fn new(peer: Option<MediaPeer>, any: bool) -> Latch {
+        Latch { peer, any, source: None, rtcp_source: None }
+    }
+
+    pub fn source(&self) -> Option<SocketAddr> {
+        self.source
+    }
+
+    pub fn rtp_target(&self) -> Option<SocketAddr> {
+        self.peer.map(|peer| self.source.unwrap_or(peer.rtp))
+    }
+
+    pub fn rtcp_target(&self) -> Option<SocketAddr> {
+        let peer = self.peer?;
+        if peer.rtcp_mux {
+            return self.rtp_target();
+        }
+        Some(self.rtcp_source.unwrap_or(peer.rtcp))
+    }
+
+    /// Whether a valid RTP packet is the peer's; the first one settles it.
+    pub fn admits(&mut self, from: SocketAddr) -> bool {
+        let from = canonical(from);
+        let Some(peer) = self.peer else { return false };
+        match self.source {
+            Some(source) => source == from,
+            None if self.any || from.ip() == peer.rtp.ip() => {
+                self.source = Some(from);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether a valid RTCP packet is the peer's: it comes from the same machine, on whatever port.
+    pub fn admits_rtcp(&mut self, from: SocketAddr) -> bool {
+        let from = canonical(from);
+        let Some(peer) = self.peer else { return false };
+        let known = self.rtp_target().is_some_and(|target| target.ip() == from.ip()) || peer.rtcp.ip() == from.ip();
+        if known {
+            self.rtcp_source = Some(from);
+        }
+        known
+    }
+}
+
+/// An IPv4 address as an IPv6 socket shows it is an IPv4 address.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

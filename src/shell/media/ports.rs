@@ -1,0 +1,248 @@
+//! Bound pairs of sockets: RTP on an even port, RTCP on the next (RFC 3550 §11).
+//!
+//! A pair that a call gives back rests for [`REST`] before it serves another, so that the last packets of the old
+//! caller do not become the first of the new one; when no other is left, the one that has rested longest serves.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::OpenError;
+use super::sys;
+
+/// A pair of bound sockets.
+#[derive(Debug)]
+pub(super) struct Pair {
+    pub rtp: UdpSocket,
+    pub rtcp: UdpSocket,
+    address: IpAddr,
+    port: u16,
+}
+
+/// The pairs of all addresses.
+#[derive(Debug)]
+pub(super) struct Ports {
+    pools: Vec<Mutex<Pool>>,
+    addresses: Vec<IpAddr>,
+}
+
+#[derive(Debug)]
+struct Pool {
+    address: IpAddr,
+    /// Ports that were never bound, or that somebody else had.
+    unbound: VecDeque<u16>,
+    resting: VecDeque<(Instant, Pair)>,
+}
+
+impl Ports {
+    /// Binds one pair an address, to see that it can be bound.
+    pub fn new(addresses: &[IpAddr], (first, last): (u16, u16)) -> io::Result<Ports> {
+        let even = (first..last).filter(|port| port % 2 == 0).collect::<VecDeque<u16>>();
+        if addresses.is_empty() || even.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "media needs an address and a pair of ports"));
+        }
+        let ports = Ports {
+            pools: addresses
+                .iter()
+                .map(|address| Mutex::new(Pool { address: *address, unbound: even.clone(), resting: VecDeque::new() }))
+                .collect(),
+            addresses: addresses.to_vec(),
+        };
+        for pool in &ports.pools {
+            let mut pool = pool.lock().unwrap_or_else(PoisonError::into_inner);
+            let pair = pool.bind(usize::MAX)?;
+            let pair = pair.ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no media port is free"))?;
+            let rested = Instant::now().checked_sub(REST).unwrap_or_else(Instant::now);
+            pool.resting.push_back((rested, pair));
+        }
+        Ok(ports)
+    }
+
+    /// A pair for a call that came in at `local`.
+    pub fn take(&self, local: IpAddr, now: Instant) -> Result<Pair, OpenError> {
+        let local = local.to_canonical();
+        let same_version = |address: &IpAddr| address.is_ipv4() == local.is_ipv4();
+        let index = self
+            .addresses
+            .iter()
+            .position(|address| *address == local)
+            .or_else(|| self.addresses.iter().position(same_version))
+            .ok_or(OpenError::NoAddress(local))?;
+        let pair = self.pools[index].lock().unwrap_or_else(PoisonError::into_inner).take(now)?;
+        pair.drain();
+        Ok(pair)
+    }
+
+    /// Takes a pair back.
+    pub fn give_back(&self, pair: Pair, now: Instant) {
+        if sys::disconnect(&pair.rtp).is_err() {
+            // It stays connected to the old caller: of no use to anybody else, so it is bound anew.
+            let index = self.addresses.iter().position(|address| *address == pair.address);
+            let Some(pool) = index.map(|index| &self.pools[index]) else { return };
+            pool.lock().unwrap_or_else(PoisonError::into_inner).unbound.push_back(pair.port);
+            return;
+        }
+        pair.drain();
+        if let Some(index) = self.addresses.iter().position(|address| *address == pair.address) {
+            self.pools[index].lock().unwrap_or_else(PoisonError::into_inner).resting.push_back((now, pair));
+        }
+    }
+}
+
+impl Pool {
+    fn take(&mut self, now: Instant) -> Result<Pair, OpenError> {
+        let rested = self.resting.front().is_some_and(|(since, _)| now.saturating_duration_since(*since) >= REST);
+        if !rested && let Some(pair) = self.bind(TRIES)? {
+            return Ok(pair);
+        }
+        self.resting.pop_front().map(|(_, pair)| pair).ok_or(OpenError::PortsExhausted)
+    }
+
+    /// Binds the next pair that nobody has; a port that somebody has goes to the end of the queue.
+    fn bind(&mut self, tries: usize) -> io::Result<Option<Pair>> {
+        for _ in 0..tries.min(self.unbound.len()) {
+            let Some(port) = self.unbound.pop_front() else { break };
+            match Pair::bind(self.address, port) {
+                Ok(pair) => return Ok(Some(pair)),
+                Err(error) => {
+                    self.unbound.push_back(port);
+                    if error.kind() != io::ErrorKind::AddrInUse {
+                        return if self.resting.is_empty() { Err(error) } else { Ok(None) };
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Pair {
+    fn bind(address: IpAddr, port: u16) -> io::Result<Pair> {
+        let bound = |port| socket(SocketAddr::new(address, port));
+        Ok(Pair { rtp: bound(port)?, rtcp: bound(port + 1)?, address, port })
+    }
+
+    /// RTP and RTCP.
+    pub fn ports(&self) -> (u16, u16) {
+        (self.port, self.port + 1)
+    }
+
+    /// Throws away what came for the last call.
+    fn drain(&self) {
+        for socket in [&self.rtp, &self.rtcp] {
+            let mut octet = [0];
+            // An error other than "nothing there" is a report about an old packet: gone, too, once read.
+            for _ in 0..DRAIN_MAX {
+                match socket.recv(&mut octet) {
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+}
+
+fn socket(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    // Some tens of packets: a late thread loses nothing, and a flood costs little memory.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    // Expedited forwarding (RFC 3246), where the network honours it.
+    if address.is_ipv4() {
+        let _ = socket.set_tos_v4(EXPEDITED);
+    } else {
+        socket.set_only_v6(true)?;
+        let _ = socket.set_tclass_v6(EXPEDITED);
+    }
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+const REST: Duration = Duration::from_secs(2);
+/// Ports tried for one call; the rest is left for the next.
+const TRIES: usize = 32;
+const DRAIN_MAX: usize = 256;
+const RECEIVE_BUFFER: usize = 32 * 1024;
+const EXPEDITED: u32 = 0xB8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    /// A pool over a free stretch of ports that the system chose.
+    fn ports(pairs: u16) -> Ports {
+        loop {
+            let probe = UdpSocket::bind((HERE, 0)).expect("loopback");
+            let first = probe.local_addr().expect("bound").port() & !1;
+            let last = first.saturating_add(2 * pairs - 1);
+            drop(probe);
+            if last < u16::MAX
+                && let Ok(ports) = Ports::new(&[HERE], (first, last))
+            {
+                return ports;
+            }
+        }
+    }
+
+    #[test]
+    fn a_pair_is_an_even_port_and_the_next() {
+        let pair = ports(4).take(HERE, Instant::now()).expect("free");
+        let (rtp, rtcp) = pair.ports();
+        assert_eq!((rtp % 2, rtcp), (0, rtp + 1));
+        assert_eq!(pair.rtp.local_addr().expect("bound").port(), rtp);
+        assert_eq!(pair.rtcp.local_addr().expect("bound").port(), rtcp);
+    }
+
+    #[test]
+    fn a_pair_rests_unless_it_is_the_last() {
+        let ports = ports(2);
+        let now = Instant::now();
+        let Ok(first) = ports.take(HERE, now) else { panic!("free") };
+        let used = first.ports();
+        ports.give_back(first, now);
+        // Another one may be bound by somebody else on this machine; then the resting one serves.
+        let Ok(second) = ports.take(HERE, now) else { panic!("free") };
+        let third = ports.take(HERE, now);
+        if second.ports() != used {
+            assert_eq!(third.map(|pair| pair.ports()).ok(), Some(used));
+        }
+        assert!(matches!(ports.take(HERE, now), Err(OpenError::PortsExhausted)) || second.ports() == used);
+    }
+
+    #[test]
+    fn a_rested_pair_serves_again_empty_and_unconnected() {
+        let ports = ports(4);
+        let start = Instant::now();
+        let pair = ports.take(HERE, start).expect("free");
+        let (port, caller) = (pair.ports().0, UdpSocket::bind((HERE, 0)).expect("loopback"));
+        pair.rtp.connect(caller.local_addr().expect("bound")).expect("loopback");
+        caller.send_to(&[1; 100], (HERE, port)).expect("loopback");
+        ports.give_back(pair, start);
+        caller.send_to(&[2; 100], (HERE, port)).expect("loopback");
+        let again = ports.take(HERE, start + REST).expect("rested");
+        assert_eq!(again.ports().0, port);
+        assert_eq!(again.rtp.recv(&mut [0; 10]).map_err(|error| error.kind()), Err(io::ErrorKind::WouldBlock));
+        let stranger = UdpSocket::bind((HERE, 0)).expect("loopback");
+        stranger.send_to(&[3; 10], (HERE, port)).expect("loopback");
+        assert_eq!(again.rtp.recv(&mut [0; 10]).ok(), Some(10));
+    }
+
+    #[test]
+    fn an_ip_version_without_an_address_is_named() {
+        let error = ports(1).take("::1".parse().expect("an address"), Instant::now()).expect_err("no IPv6");
+        assert_eq!(error.to_string(), "no media address of the IP version of ::1 is configured");
+    }
+
+    #[test]
+    fn no_address_or_no_pair_is_refused_at_start() {
+        assert!(Ports::new(&[], (20_000, 20_010)).is_err());
+        assert!(Ports::new(&[HERE], (20_001, 20_002)).is_err());
+    }
+}
