@@ -1,1 +1,3 @@
 //! All IO: clock, sockets, files, databases, random numbers. It never decides.
+
+pub mod replica;
