@@ -103,16 +103,15 @@ impl Spool {
     /// Looks once, and applies every settled file that no unsettled one stands before.
     pub fn step(&mut self, mut apply: impl FnMut(&Path, &str) -> Result<Applied, ApplyError>) -> io::Result<()> {
         let files = self.files()?;
-        self.seen.retain(|path, _| files.iter().any(|(other, _)| other == path));
+        let looks: HashMap<PathBuf, Look> = files.iter().cloned().collect();
+        let before = std::mem::replace(&mut self.seen, looks);
+        // A file that still grows is not overtaken by a later one.
+        let settled = files.iter().take_while(|(path, look)| before.get(path) == Some(look));
         let mut done = 0;
-        for (path, look) in files {
-            if self.seen.insert(path.clone(), look) != Some(look) {
-                // Not to be overtaken; those after it are looked at, so that they are settled when it is.
-                break;
-            }
+        for (path, _) in settled {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let result = apply(&path, &name);
-            if !self.put_away(&path, &name, result)? {
+            let result = apply(path, &name);
+            if !self.put_away(path, &name, result)? {
                 break;
             }
             done += 1;
@@ -147,7 +146,6 @@ impl Spool {
             }
         }
         self.stuck = None;
-        self.seen.remove(path);
         Ok(true)
     }
 

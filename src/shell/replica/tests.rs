@@ -163,8 +163,10 @@ fn a_copy_that_never_got_a_batch_is_down_and_does_not_say_not_found() {
 fn bad_rows_go_to_quarantine_and_the_others_are_applied() {
     let folder = Folder::new();
     let replica = open(&folder, Role::Load);
-    let mut lines: Vec<String> =
-        text(Some(header(100)), &[case(1, Stage::Ready, 1), case(2, Stage::Ready, 1)]).lines().map(Into::into).collect();
+    let mut lines: Vec<String> = text(Some(header(100)), &[case(1, Stage::Ready, 1), case(2, Stage::Ready, 1)])
+        .lines()
+        .map(Into::into)
+        .collect();
     lines.insert(2, "{\"receipt\":\"440100000000999\"".into());
     lines.insert(3, "x".repeat(40_000));
     lines.push(case(3, Stage::Ready, 1).to_line().replace("123X", "12345678"));
@@ -245,7 +247,11 @@ fn a_file_of_another_key_version_or_program_is_left_alone() {
     assert!(matches!(opened(Keys::new(&SECRET)), OpenError::Store(StoreError::Newer { schema: 99, .. })));
     pragma("application_id", 1);
     assert!(matches!(opened(Keys::new(&SECRET)), OpenError::Store(StoreError::Foreign(_))));
-    fs::write(&path, "not a database, but long enough to be looked at as one, with a header of a hundred bytes or more.......").unwrap();
+    fs::write(
+        &path,
+        "not a database, but long enough to be looked at as one, with a header of a hundred bytes or more.......",
+    )
+    .unwrap();
     assert!(matches!(opened(Keys::new(&SECRET)), OpenError::Store(StoreError::Sqlite { .. })));
 }
 
@@ -387,9 +393,7 @@ fn a_file_is_applied_once_it_is_settled_and_in_the_order_of_names() {
     spool.write("1.ndjson", "a and more");
     spool.done();
     assert!(spool.applied.is_empty(), "1 still grows, and 2 does not overtake it");
-    for _ in 0..3 {
-        spool.done();
-    }
+    spool.done();
     assert_eq!(spool.applied, ["1.ndjson", "2.ndjson"]);
     assert!(spool::applied(spool.folder.path()).join("2.ndjson.done").exists());
 }
@@ -421,7 +425,7 @@ fn links_in_the_spool_are_not_followed() {
 fn only_the_newest_applied_files_are_kept() {
     let mut spool = Watched::new();
     (0..40).for_each(|n| spool.write(&format!("{n:03}.ndjson"), "x"));
-    (0..90).for_each(|_| spool.done());
+    (0..2).for_each(|_| spool.done());
     assert_eq!(spool.applied.len(), 40);
     assert_eq!(fs::read_dir(spool::applied(spool.folder.path())).unwrap().count(), 64, "32 files and their notes");
 }
