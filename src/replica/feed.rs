@@ -8,6 +8,8 @@
 //!
 //! A row that cannot be used is told with its line and what to do, and never with what it holds.
 
+use std::sync::Arc;
+
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
@@ -138,7 +140,7 @@ impl CaseRecord {
             minor: self.minor,
             version: self.version,
         };
-        Ok(Row { at, verifier: self.verifier(keys)?, case })
+        Ok(Row { at, verifier: self.verifier(keys)?, case: Arc::new(case) })
     }
 
     fn verifier(&self, keys: &Keys) -> Result<Verifier, LineError> {

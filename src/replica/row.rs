@@ -7,6 +7,8 @@
 //! The checksum covers the row's key and everything after itself: a flipped bit, and a row that stands under another
 //! key, are found when it is read (SQLite's own check sees neither). Some 70 bytes a case.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 
 use crate::inquiry::{Case, Pause, RowKey, Stage, Verifier};
@@ -16,7 +18,7 @@ use crate::inquiry::{Case, Pause, RowKey, Stage, Verifier};
 pub struct Row {
     pub at: RowKey,
     pub verifier: Verifier,
-    pub case: Case,
+    pub case: Arc<Case>,
 }
 
 /// Why a row's bytes cannot be used.
@@ -109,7 +111,7 @@ impl Bytes<'_> {
             minor,
             version,
         };
-        self.0.is_empty().then_some(Row { at: RowKey { key, check }, verifier, case })
+        self.0.is_empty().then_some(Row { at: RowKey { key, check }, verifier, case: Arc::new(case) })
     }
 
     fn take(&mut self, n: usize) -> Option<&[u8]> {
@@ -246,7 +248,7 @@ mod tests {
                 stage: Stage::ALL[stage], document: word(0), case_type: word(1), hall: word(2), accepted_on, stage_on,
                 pauses, items, waybill_tail, minor, version,
             };
-            Row { at: RowKey { key, check }, verifier: Verifier(verifier), case }
+            Row { at: RowKey { key, check }, verifier: Verifier(verifier), case: Arc::new(case) }
         }
     }
 
@@ -264,7 +266,7 @@ mod tests {
             minor: false,
             version: 3,
         };
-        Row { at: RowKey { key: 5, check: 6 }, verifier: Verifier([7; 16]), case }
+        Row { at: RowKey { key: 5, check: 6 }, verifier: Verifier([7; 16]), case: Arc::new(case) }
     }
 
     #[test]

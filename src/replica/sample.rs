@@ -24,7 +24,12 @@ pub fn format() -> ReceiptFormat {
 }
 
 /// `n` cases, each with a receipt number of its own, with dates around `today`.
-pub fn cases(n: u64, seed: u64, today: Date, calendar: &WorkingDays) -> impl Iterator<Item = CaseRecord> + Send {
+pub fn cases(
+    n: u64,
+    seed: u64,
+    today: Date,
+    calendar: &WorkingDays,
+) -> impl Iterator<Item = CaseRecord> + Send + use<> {
     let calendar = calendar.clone();
     (0..n).map(move |place| Draw::new(seed, place).case(place, seed, today, &calendar))
 }

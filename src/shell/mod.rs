@@ -6,3 +6,5 @@ pub mod logs;
 pub mod metrics;
 pub mod web;
 pub mod media;
+pub mod journal;
+pub mod replica;

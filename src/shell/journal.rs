@@ -1,0 +1,546 @@
+//! The journal: one record a call and a scan, in `<data>/journal.sqlite3`, and the messages that callers left.
+//!
+//! The doors hand a record over and go on: a full queue or disk costs a record, which is counted, and never a call.
+//! The writer commits what has come in whenever it has time, so records come one a transaction when little is going on
+//! and by the hundred when much is. Nothing in here names a person: numbers are keyed hashes.
+//!
+//! ```text
+//!  call ──┐ bounded, never waits                       ┌─ calls, scans: appended, deleted by age
+//!  scan ──┼──────────────────────► writer ─ commit ────┤
+//!  ticket ┘ waits for its commit                       └─ messages: until their day, with their recordings
+//! ```
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::oneshot;
+
+use crate::config;
+use crate::inquiry::{CallRecord, ScanRecord, Stage};
+
+/// The journal of this node.
+pub struct Journal {
+    entries: Option<SyncSender<Entry>>,
+    metrics: Arc<JournalMetrics>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the journal counts.
+#[derive(Debug, Default)]
+pub struct JournalMetrics {
+    pub written: AtomicU64,
+    /// Records that were lost: the queue was full, or the file could not be written.
+    pub dropped: AtomicU64,
+    pub write_errors: AtomicU64,
+}
+
+/// A message that a caller left, once it lies on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// As [`Journal::ticket`] gave it.
+    pub ticket: String,
+    /// The recording, relative to the data folder.
+    pub path: PathBuf,
+    /// Who is to hear it, by the flow's name.
+    pub notify: String,
+    pub length: Duration,
+    /// When it is deleted.
+    pub keep_until: Timestamp,
+}
+
+/// Why the journal cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("{path}: {error}; the data folder must be writable by this user")]
+    Sqlite { path: String, error: rusqlite::Error },
+    #[error("{path}: written by a newer version (schema {schema}): start that version, or move the file away")]
+    Newer { path: String, schema: i64 },
+    #[error("no thread for the journal: {0}")]
+    Thread(std::io::Error),
+}
+
+enum Entry {
+    Call(Box<CallRecord>),
+    Scan(Box<ScanRecord>),
+    Ticket(oneshot::Sender<String>),
+    Message(Box<Message>, oneshot::Sender<()>),
+    Flush(SyncSender<()>),
+}
+
+impl Journal {
+    /// Opens the journal of a data folder, and makes it if there is none.
+    pub fn open(folder: &Path, settings: &config::Journal) -> Result<Arc<Journal>, JournalError> {
+        let path = folder.join("journal.sqlite3");
+        let connection = open_file(&path)?;
+        let metrics = Arc::new(JournalMetrics::default());
+        let (entries, receiver) = sync_channel(ENTRIES_MAX);
+        let writer = Writer { connection, folder: folder.into(), keep: settings.keep, metrics: metrics.clone() };
+        let thread = std::thread::Builder::new().name("journal".into()).spawn(move || writer.run(&receiver));
+        let thread = Some(thread.map_err(JournalError::Thread)?);
+        Ok(Arc::new(Journal { entries: Some(entries), metrics, thread }))
+    }
+
+    /// Notes a call. Never waits.
+    pub fn call(&self, record: CallRecord) {
+        self.offer(Entry::Call(Box::new(record)));
+    }
+
+    /// Notes a scan. Never waits.
+    pub fn scan(&self, record: ScanRecord) {
+        self.offer(Entry::Scan(Box::new(record)));
+    }
+
+    /// A ticket number of eight digits that no other message has; `None` when none can be given.
+    pub async fn ticket(&self) -> Option<String> {
+        let (sender, receiver) = oneshot::channel();
+        self.offer(Entry::Ticket(sender));
+        receiver.await.ok()
+    }
+
+    /// Notes a message whose recording lies on the disk; `false` when it could not be noted.
+    pub async fn message(&self, message: Message) -> bool {
+        let (sender, receiver) = oneshot::channel();
+        self.offer(Entry::Message(Box::new(message), sender));
+        receiver.await.is_ok()
+    }
+
+    /// Waits until everything that was noted is in the file. Not for an async task.
+    pub fn flush(&self) {
+        let (done, flushed) = sync_channel(1);
+        if let Some(entries) = &self.entries
+            && entries.send(Entry::Flush(done)).is_ok()
+        {
+            let _ = flushed.recv();
+        }
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> Arc<JournalMetrics> {
+        self.metrics.clone()
+    }
+
+    fn offer(&self, entry: Entry) {
+        if self.entries.as_ref().is_none_or(|entries| entries.try_send(entry).is_err()) {
+            self.metrics.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Writes what is waiting, and ends.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        drop(self.entries.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Writer {
+    connection: Connection,
+    folder: PathBuf,
+    keep: Duration,
+    metrics: Arc<JournalMetrics>,
+}
+
+/// Who is told once a transaction is committed.
+enum Told {
+    Ticket(oneshot::Sender<String>, String),
+    Message(oneshot::Sender<()>),
+    Flush(SyncSender<()>),
+}
+
+impl Writer {
+    fn run(mut self, entries: &Receiver<Entry>) {
+        let mut sweep_at = Instant::now();
+        loop {
+            if Instant::now() >= sweep_at {
+                let more = self.sweep(Timestamp::now());
+                sweep_at = Instant::now() + if more { SWEEP_ON } else { SWEEP_EVERY };
+            }
+            match entries.recv_timeout(sweep_at.saturating_duration_since(Instant::now())) {
+                Ok(first) => self.write(std::iter::once(first).chain(entries.try_iter()).take(BATCH_MAX).collect()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Writes a batch. A file that cannot be written is tried a few times; then the batch is given up and counted.
+    fn write(&mut self, batch: Vec<Entry>) {
+        for attempt in 1.. {
+            match self.transaction(&batch) {
+                Ok(issued) => {
+                    self.metrics.written.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                    return tell(batch, issued);
+                }
+                Err(error) => {
+                    self.metrics.write_errors.fetch_add(1, Ordering::Relaxed);
+                    tracing::error!(%error, attempt, records = batch.len(), "the journal could not be written");
+                    if attempt == ATTEMPTS {
+                        break;
+                    }
+                    std::thread::sleep(TRY_AGAIN);
+                }
+            }
+        }
+        self.metrics.dropped.fetch_add(batch.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Returns the tickets that were issued, in the order of the batch.
+    fn transaction(&mut self, batch: &[Entry]) -> rusqlite::Result<Vec<String>> {
+        let transaction = self.connection.transaction()?;
+        let mut issued = Vec::new();
+        for entry in batch {
+            match entry {
+                Entry::Call(record) => put_call(&transaction, record)?,
+                Entry::Scan(record) => put_scan(&transaction, record)?,
+                Entry::Ticket(_) => issued.push(issue_ticket(&transaction)?),
+                Entry::Message(message, _) => put_message(&transaction, message)?,
+                Entry::Flush(_) => {}
+            }
+        }
+        transaction.commit()?;
+        Ok(issued)
+    }
+
+    /// Deletes what is past its age, a bounded number of rows at a time; whether there may be more.
+    fn sweep(&mut self, now: Timestamp) -> bool {
+        let before = now.checked_sub(self.keep).unwrap_or(Timestamp::MIN).as_microsecond();
+        match self.sweep_rows(before).and_then(|more| Ok(self.sweep_messages(now)? || more)) {
+            Ok(more) => more,
+            Err(error) => {
+                tracing::warn!(%error, "old records could not be deleted from the journal");
+                false
+            }
+        }
+    }
+
+    fn sweep_rows(&self, before: i64) -> rusqlite::Result<bool> {
+        let mut more = false;
+        for table in ["calls", "scans"] {
+            // Records are appended in time's order, so the oldest are first by their number.
+            let sql = format!(
+                "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE at_us < ?1 ORDER BY at_us LIMIT ?2)"
+            );
+            more |= self.connection.execute(&sql, params![before, SWEEP_ROWS])? as i64 == SWEEP_ROWS;
+        }
+        Ok(more)
+    }
+
+    /// The recording first: a row without one is swept again, a recording without a row would lie for ever.
+    fn sweep_messages(&self, now: Timestamp) -> rusqlite::Result<bool> {
+        let sql = "SELECT id, path FROM messages WHERE keep_until_us < ?1 LIMIT ?2";
+        let mut select = self.connection.prepare_cached(sql)?;
+        let due: Vec<(i64, Option<String>)> = select
+            .query_map(params![now.as_microsecond(), SWEEP_ROWS], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        for (id, path) in &due {
+            let path = path.as_deref().filter(|path| is_inside(Path::new(path)));
+            let removed = path.map_or(Ok(()), |path| std::fs::remove_file(self.folder.join(path)));
+            match removed {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, "an old message could not be deleted");
+                }
+                Ok(()) | Err(_) => {
+                    self.connection.execute("DELETE FROM messages WHERE id = ?1", [id])?;
+                }
+            }
+        }
+        Ok(due.len() as i64 == SWEEP_ROWS)
+    }
+}
+
+fn tell(batch: Vec<Entry>, issued: Vec<String>) {
+    let mut issued = issued.into_iter();
+    let told = batch.into_iter().filter_map(|entry| match entry {
+        Entry::Call(_) | Entry::Scan(_) => None,
+        Entry::Ticket(sender) => issued.next().map(|ticket| Told::Ticket(sender, ticket)),
+        Entry::Message(_, sender) => Some(Told::Message(sender)),
+        Entry::Flush(sender) => Some(Told::Flush(sender)),
+    });
+    for told in told {
+        match told {
+            Told::Ticket(sender, ticket) => drop(sender.send(ticket)),
+            Told::Message(sender) => drop(sender.send(())),
+            Told::Flush(sender) => drop(sender.send(())),
+        }
+    }
+}
+
+fn open_file(path: &Path) -> Result<Connection, JournalError> {
+    let failed = |error| JournalError::Sqlite { path: path.display().to_string(), error };
+    let connection = Connection::open(path).map_err(failed)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+    let schema: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+    if schema > SCHEMA {
+        return Err(JournalError::Newer { path: path.display().to_string(), schema });
+    }
+    let prepare = || -> rusqlite::Result<()> {
+        connection.execute_batch(PRAGMAS)?;
+        if schema < SCHEMA {
+            let transaction = connection.unchecked_transaction()?;
+            transaction.execute_batch(TABLES)?;
+            transaction.pragma_update(None, "user_version", SCHEMA)?;
+            transaction.commit()?;
+        }
+        Ok(())
+    };
+    prepare().map_err(failed)?;
+    Ok(connection)
+}
+
+fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite::Result<()> {
+    let path = record.path.iter().take(PATH_MAX).map(|node| &**node).collect::<Vec<_>>().join(",");
+    let look_ups = record.look_ups.iter().take(PATH_MAX).map(|result| result.name()).collect::<Vec<_>>().join(",");
+    let sql = "INSERT INTO calls (at_us, answered_ms, duration_ms, outcome, cause, lang, release, path, keys,
+        look_ups, trunk, caller, rating) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    let values = params![
+        record.started.as_microsecond(),
+        record.answered_after.map(millis),
+        millis(record.duration),
+        record.outcome.name(),
+        record.cause,
+        record.lang.map(|lang| lang.code()),
+        &*record.release,
+        path,
+        record.keys,
+        look_ups,
+        record.trunk,
+        record.caller.map(u64::cast_signed),
+        record.rating,
+    ];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+fn put_scan(connection: &Connection, record: &ScanRecord) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO scans (at_us, kiosk, door, result, stage, receipt, duration_us)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let values = params![
+        record.at.as_microsecond(),
+        record.kiosk,
+        record.door.name(),
+        record.result.name(),
+        record.stage.map(Stage::code),
+        record.receipt.map(u64::cast_signed),
+        i64::try_from(record.duration.as_micros()).unwrap_or(i64::MAX),
+    ];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+/// A free number, at random: a caller must not be able to guess another's. It is held for a day without its message.
+fn issue_ticket(connection: &Connection) -> rusqlite::Result<String> {
+    let until = Timestamp::now().checked_add(TICKET_HELD).unwrap_or(Timestamp::MAX).as_microsecond();
+    loop {
+        let mut bytes = [0; 8];
+        getrandom::fill(&mut bytes).map_err(|_| rusqlite::Error::InvalidQuery)?;
+        let ticket = format!("{:08}", u64::from_ne_bytes(bytes) % 100_000_000);
+        let taken = "SELECT 1 FROM messages WHERE ticket = ?1";
+        if connection.prepare_cached(taken)?.query_row([&ticket], |_| Ok(())).optional()?.is_none() {
+            let sql = "INSERT INTO messages (ticket, keep_until_us) VALUES (?1, ?2)";
+            connection.prepare_cached(sql)?.execute(params![ticket, until])?;
+            return Ok(ticket);
+        }
+    }
+}
+
+fn put_message(connection: &Connection, message: &Message) -> rusqlite::Result<()> {
+    let sql =
+        "INSERT INTO messages (ticket, at_us, path, notify, length_ms, keep_until_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (ticket) DO UPDATE SET at_us = ?2, path = ?3, notify = ?4, length_ms = ?5, keep_until_us = ?6";
+    let values = params![
+        message.ticket,
+        Timestamp::now().as_microsecond(),
+        message.path.to_string_lossy(),
+        message.notify,
+        millis(message.length),
+        message.keep_until.as_microsecond(),
+    ];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Nothing outside the data folder is ever deleted.
+fn is_inside(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+const TABLES: &str = "
+    CREATE TABLE calls (
+        id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, answered_ms INTEGER, duration_ms INTEGER NOT NULL,
+        outcome TEXT NOT NULL, cause TEXT, lang TEXT, release TEXT NOT NULL, path TEXT NOT NULL, keys INTEGER NOT NULL,
+        look_ups TEXT NOT NULL, trunk TEXT NOT NULL, caller INTEGER, rating INTEGER
+    ) STRICT;
+    CREATE INDEX calls_at ON calls (at_us);
+    CREATE TABLE scans (
+        id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, kiosk TEXT NOT NULL, door TEXT NOT NULL, result TEXT NOT NULL,
+        stage TEXT, receipt INTEGER, duration_us INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX scans_at ON scans (at_us);
+    CREATE TABLE messages (
+        id INTEGER PRIMARY KEY, ticket TEXT NOT NULL UNIQUE, at_us INTEGER, path TEXT, notify TEXT, length_ms INTEGER,
+        keep_until_us INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX messages_until ON messages (keep_until_us);
+    CREATE TRIGGER calls_stay BEFORE UPDATE ON calls BEGIN SELECT RAISE (ABORT, 'the journal is append-only'); END;
+    CREATE TRIGGER scans_stay BEFORE UPDATE ON scans BEGIN SELECT RAISE (ABORT, 'the journal is append-only'); END;";
+/// NORMAL: the end of the program loses nothing that was committed, a power cut the last records at most.
+const PRAGMAS: &str = "
+    PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864;";
+const SCHEMA: i64 = 1;
+/// Records that wait for the writer: some seconds of the heaviest load.
+const ENTRIES_MAX: usize = 16_384;
+const BATCH_MAX: usize = 500;
+const ATTEMPTS: u32 = 5;
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// While there is more to delete.
+const SWEEP_ON: Duration = Duration::from_millis(200);
+const SWEEP_ROWS: i64 = 5_000;
+const TICKET_HELD: Duration = Duration::from_secs(24 * 3600);
+/// Nodes and look-ups of one call that are noted; a longer call goes in circles.
+const PATH_MAX: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::base::Lang;
+    use crate::inquiry::{CallOutcome, LookUpResult, ScanDoor, ScanResult};
+    use crate::shell::replica::testing::Folder;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    fn open(folder: &Folder) -> Arc<Journal> {
+        Journal::open(folder.path(), &config::Journal { keep: 180 * DAY }).expect("a writable folder")
+    }
+
+    fn file(folder: &Folder) -> Connection {
+        Connection::open(folder.path().join("journal.sqlite3")).expect("it is there")
+    }
+
+    fn count(folder: &Folder, table: &str) -> i64 {
+        file(folder).query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a table")
+    }
+
+    fn call(started: Timestamp) -> CallRecord {
+        CallRecord {
+            started,
+            answered_after: Some(Duration::from_millis(3)),
+            duration: Duration::from_secs(61),
+            outcome: CallOutcome::HungUp,
+            cause: None,
+            lang: Some(Lang::Yue),
+            release: "abc".into(),
+            path: vec!["welcome".into(), "main".into()],
+            keys: 20,
+            look_ups: vec![LookUpResult::NotFound, LookUpResult::Found],
+            trunk: "192.0.2.1".into(),
+            caller: Some(u64::MAX),
+            rating: Some(1),
+        }
+    }
+
+    fn scan(at: Timestamp) -> ScanRecord {
+        ScanRecord {
+            at,
+            kiosk: "hall-1".into(),
+            door: ScanDoor::Code,
+            result: ScanResult::LookUp(LookUpResult::Found),
+            stage: Some(Stage::Ready),
+            receipt: Some(7),
+            duration: Duration::from_micros(80),
+        }
+    }
+
+    fn wait<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+    }
+
+    #[test]
+    fn calls_and_scans_are_in_the_file_after_the_end() {
+        let folder = Folder::new();
+        let journal = open(&folder);
+        for _ in 0..1200 {
+            journal.call(call(Timestamp::now()));
+            journal.scan(scan(Timestamp::now()));
+        }
+        drop(journal);
+        assert_eq!((count(&folder, "calls"), count(&folder, "scans")), (1200, 1200));
+        let (path, look_ups): (String, String) = file(&folder)
+            .query_row("SELECT path, look_ups FROM calls", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!((path.as_str(), look_ups.as_str()), ("welcome,main", "not_found,found"));
+    }
+
+    #[test]
+    fn a_record_cannot_be_changed() {
+        let folder = Folder::new();
+        let journal = open(&folder);
+        journal.call(call(Timestamp::now()));
+        journal.flush();
+        assert!(file(&folder).execute("UPDATE calls SET rating = 3", []).is_err());
+    }
+
+    #[test]
+    fn records_past_their_age_are_deleted_at_the_next_start() {
+        let folder = Folder::new();
+        let old = Timestamp::now() - 181 * DAY;
+        let journal = open(&folder);
+        for at in [old, Timestamp::now()] {
+            journal.call(call(at));
+            journal.scan(scan(at));
+        }
+        drop(journal);
+        open(&folder).flush();
+        assert_eq!((count(&folder, "calls"), count(&folder, "scans")), (1, 1));
+    }
+
+    #[test]
+    fn a_message_has_a_ticket_of_its_own_and_goes_with_its_recording_on_its_day() {
+        let folder = Folder::new();
+        let journal = open(&folder);
+        let tickets: HashSet<String> = (0..50).map(|_| wait(journal.ticket()).unwrap()).collect();
+        assert_eq!(tickets.len(), 50);
+        assert!(tickets.iter().all(|ticket| ticket.len() == 8 && ticket.bytes().all(|b| b.is_ascii_digit())));
+        let mut tickets = tickets.into_iter();
+        let mut leave = |name: &str, keep_until| {
+            std::fs::write(folder.path().join(name), "sound").unwrap();
+            let ticket = tickets.next().unwrap();
+            let (notify, length) = ("complaints".into(), Duration::from_secs(9));
+            assert!(wait(journal.message(Message { ticket, path: name.into(), notify, length, keep_until })));
+        };
+        leave("old.wav", Timestamp::now() - DAY);
+        leave("new.wav", Timestamp::now() + DAY);
+        drop(journal);
+        assert_eq!(count(&folder, "messages"), 50);
+        open(&folder).flush();
+        assert_eq!(count(&folder, "messages"), 49);
+        assert!(!folder.path().join("old.wav").exists() && folder.path().join("new.wav").exists());
+    }
+
+    #[test]
+    fn nothing_outside_the_data_folder_is_deleted() {
+        assert!(is_inside(Path::new("messages/1.wav")));
+        assert!(!is_inside(Path::new("../1.wav")) && !is_inside(Path::new("/etc/passwd")));
+    }
+
+    #[test]
+    fn a_journal_of_a_newer_version_is_left_alone() {
+        let folder = Folder::new();
+        drop(open(&folder));
+        file(&folder).pragma_update(None, "user_version", 9).unwrap();
+        let opened = Journal::open(folder.path(), &config::Journal { keep: DAY }).map(drop);
+        assert!(matches!(opened, Err(JournalError::Newer { schema: 9, .. })));
+    }
+}

@@ -1,0 +1,39 @@
+//! The lock of the data folder: one program writes there.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
+
+/// Held as long as the program writes; the system frees it when the program ends, however it ends.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+impl FolderLock {
+    /// Takes the lock, or says that another program holds it (`None`).
+    pub fn take(folder: &Path) -> io::Result<Option<FolderLock>> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(folder.join("lock"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(FolderLock { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::replica::testing::Folder;
+
+    #[test]
+    fn the_second_taker_waits_until_the_first_is_gone() {
+        let folder = Folder::new();
+        let first = FolderLock::take(folder.path()).unwrap();
+        assert!(first.is_some());
+        assert!(FolderLock::take(folder.path()).unwrap().is_none());
+        drop(first);
+        assert!(FolderLock::take(folder.path()).unwrap().is_some());
+    }
+}

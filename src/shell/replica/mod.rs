@@ -1,0 +1,343 @@
+//! The copy on this node: `<data>/replica.sqlite3`, readers, a cache in front, and a writer that follows the feed.
+//!
+//! ```text
+//!  spool/*.ndjson ─► follower ─► writer ─► replica.sqlite3 ─► reader threads ─► cache ─► look_up
+//!                                   └───────── drops changed keys ──────────────►┘
+//! ```
+//!
+//! [`Replica::cached`] answers from memory without leaving the caller's thread; [`Replica::look_up`] asks a reader and
+//! waits a limited time. The phone door asks with a factor, the scan door with the paper as its proof. Every answer
+//! carries the time up to which its upstream vouched for it, which is never this node's clock.
+
+mod apply;
+mod cache;
+mod lines;
+mod load;
+mod lock;
+mod metrics;
+mod readers;
+mod secret;
+mod spool;
+mod store;
+mod writer;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jiff::{Timestamp, civil::Date};
+
+use crate::config;
+use crate::inquiry::{Answer, Keys, Proof, Receipt, RowKey, Verifier, WorkingDays};
+use crate::replica::{BatchHeader, Mark, Row, SAMPLE, sample};
+
+use apply::Batch;
+use cache::{Cache, Entry, Joined};
+use metrics::count;
+use readers::{Queue, Reading};
+use writer::{Task, Writer};
+
+pub use apply::{Applied, ApplyError};
+pub use load::{LoadError, Loaded, load};
+pub use lock::FolderLock;
+pub use metrics::ReplicaMetrics;
+pub use secret::{SecretError, secret};
+pub use store::StoreError;
+
+/// What a replica is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Answer, and follow the spool folder. With `sample_heartbeat`, vouch every minute for cases that are the built-in
+    /// sample, which has no other upstream. The caller holds the folder's [`FolderLock`].
+    Serve { sample_heartbeat: bool },
+    /// Apply batches, without following. The caller holds the folder's [`FolderLock`].
+    Load,
+    /// Answer only; another program may be writing.
+    Read,
+}
+
+/// The copy on this node.
+pub struct Replica {
+    keys: Keys,
+    reading: Arc<Reading>,
+    /// Look-ups that wait.
+    waiting: AtomicUsize,
+    waiting_max: usize,
+    timeout: Duration,
+    tasks: Option<SyncSender<Task>>,
+    follower: Option<spool::Follower>,
+    ending: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// Why a replica cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{path}: {error}; the data folder must be writable by this user")]
+    Io { path: String, error: io::Error },
+    #[error("{0}: no replica there: start the server, or load a file first")]
+    Missing(String),
+}
+
+impl Replica {
+    /// Opens the copy in a data folder.
+    pub fn open(folder: &Path, settings: &config::Replica, keys: Keys, role: Role) -> Result<Arc<Replica>, OpenError> {
+        let path = store::path(folder);
+        let metrics = Arc::new(ReplicaMetrics::default());
+        let reading = Arc::new(Reading {
+            path: path.clone(),
+            file: AtomicU64::new(0),
+            cache: Cache::new(settings.cache_entries),
+            queue: Queue::new(settings.look_ups_waiting_max),
+            metrics,
+        });
+        let mut replica = Replica {
+            keys,
+            reading,
+            waiting: AtomicUsize::new(0),
+            waiting_max: settings.look_ups_waiting_max,
+            timeout: settings.look_up_timeout,
+            tasks: None,
+            follower: None,
+            ending: Arc::default(),
+            threads: Vec::new(),
+            writer: None,
+        };
+        match role {
+            Role::Serve { sample_heartbeat } => {
+                let tasks = replica.start_writer(folder, &path)?;
+                let follower = spool::Follower::start(folder, settings.spool_poll, sample_heartbeat, tasks);
+                replica.follower = Some(follower.map_err(|error| io_error(folder, error))?);
+            }
+            Role::Load => drop(replica.start_writer(folder, &path)?),
+            Role::Read => replica.read_state(&path)?,
+        }
+        let readers = settings.reader_threads.max(1);
+        replica.threads = (0..readers).map(|n| start_reader(n, &replica.reading)).collect::<Result<_, _>>()?;
+        Ok(Arc::new(replica))
+    }
+
+    /// The answer, if it is in memory: no other thread is asked, and nothing waits.
+    pub fn cached(&self, receipt: &Receipt, proof: &Proof) -> Option<Answer> {
+        self.in_memory(self.keys.row(receipt.number.expose()), receipt, proof)
+    }
+
+    /// The answer, from memory or from the file, within the configured time.
+    pub async fn look_up(&self, receipt: &Receipt, proof: &Proof) -> Answer {
+        let at = self.keys.row(receipt.number.expose());
+        if let Some(answer) = self.in_memory(at, receipt, proof) {
+            return answer;
+        }
+        count(&self.reading.metrics.cache_misses);
+        match self.read(at.key).await {
+            Some((entry, as_of)) => self.judge(at, receipt, proof, &entry, as_of),
+            None => {
+                count(&self.reading.metrics.down);
+                Answer::Down
+            }
+        }
+    }
+
+    /// When the upstream last vouched for the copy; `None` while there is no copy.
+    pub fn as_of(&self) -> Option<Timestamp> {
+        self.reading.metrics.as_of()
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> Arc<ReplicaMetrics> {
+        self.reading.metrics.clone()
+    }
+
+    /// Whether there is nothing to answer from: no batch was ever applied.
+    pub fn is_empty(&self) -> bool {
+        self.as_of().is_none()
+    }
+
+    /// Applies a batch file, and returns when its rows can be looked up. Waits: not for an async task.
+    pub fn apply_file(&self, path: &Path) -> Result<Applied, ApplyError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.apply(name, Batch::File(path.to_owned()))
+    }
+
+    /// Fills the copy with the sample of [`sample::cases`], for which this node vouches itself. Waits: not for an async
+    /// task.
+    pub fn fill_sample(
+        &self,
+        cases: u64,
+        seed: u64,
+        today: Date,
+        calendar: &WorkingDays,
+    ) -> Result<Applied, ApplyError> {
+        let header =
+            BatchHeader { source: Some(SAMPLE.into()), sequence: None, as_of: Timestamp::now(), cases: Some(cases) };
+        let cases = Box::new(sample::cases(cases, seed, today, calendar));
+        self.apply("sample".into(), Batch::Cases(header, cases))
+    }
+
+    /// Makes the readers open the file anew: another one was put in its place.
+    pub fn reopen(&self) {
+        self.reading.file.fetch_add(1, Ordering::AcqRel);
+        self.reading.cache.drop_all();
+    }
+
+    fn apply(&self, name: String, batch: Batch) -> Result<Applied, ApplyError> {
+        let (done, result) = sync_channel(1);
+        let tasks = self.tasks.as_ref().ok_or(ApplyError::Ending)?;
+        tasks.send(Task::Apply { name, batch, done }).map_err(|_| ApplyError::Ending)?;
+        result.recv().map_err(|_| ApplyError::Ending)?
+    }
+
+    fn in_memory(&self, at: RowKey, receipt: &Receipt, proof: &Proof) -> Option<Answer> {
+        // The age first: the rows may be newer than it says, never older.
+        let as_of = self.reading.metrics.as_of()?;
+        let entry = self.reading.cache.get(at.key)?;
+        count(&self.reading.metrics.cache_hits);
+        if entry.is_none() {
+            count(&self.reading.metrics.cache_hits_absent);
+        }
+        Some(self.judge(at, receipt, proof, &entry, as_of))
+    }
+
+    /// Whether an entry may be told. An absent row and a wrong factor cost the same work and give the same answer.
+    fn judge(&self, at: RowKey, receipt: &Receipt, proof: &Proof, entry: &Entry, as_of: Timestamp) -> Answer {
+        let metrics = &self.reading.metrics;
+        let row: Option<&Arc<Row>> = entry.as_ref().filter(|row| row.at.check == at.check);
+        let verifier = row.map_or(Verifier::NONE, |row| row.verifier);
+        let proven = match proof {
+            Proof::Paper => true,
+            Proof::Factor(factor) => self.keys.proves(receipt.number.expose(), factor, verifier),
+        };
+        match row {
+            Some(row) if proven => {
+                count(&metrics.found);
+                Answer::Found { case: row.case.clone(), as_of }
+            }
+            Some(_) | None => {
+                count(&metrics.not_found);
+                if row.is_some() {
+                    count(&metrics.wrong_factor);
+                }
+                Answer::NotFound
+            }
+        }
+    }
+
+    async fn read(&self, key: i64) -> cache::Landed {
+        let _place = self.place()?;
+        let receiver = match self.reading.cache.join(key) {
+            Joined::Waiting(receiver) => receiver,
+            Joined::Started(receiver, flight) => {
+                if !self.reading.queue.push(key, flight.clone()) {
+                    count(&self.reading.metrics.queue_full);
+                    self.reading.cache.land(key, &flight, 0, &None);
+                }
+                receiver
+            }
+        };
+        match tokio::time::timeout(self.timeout, receiver).await {
+            Ok(landed) => landed.ok().flatten(),
+            Err(_) => {
+                count(&self.reading.metrics.timeouts);
+                None
+            }
+        }
+    }
+
+    /// A place among those who wait; none when too many do.
+    fn place(&self) -> Option<Place<'_>> {
+        let place = Place(&self.waiting);
+        if self.waiting.fetch_add(1, Ordering::Relaxed) < self.waiting_max {
+            return Some(place);
+        }
+        count(&self.reading.metrics.queue_full);
+        None
+    }
+
+    fn start_writer(&mut self, folder: &Path, path: &Path) -> Result<SyncSender<Task>, OpenError> {
+        let builder = &mut fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(folder).map_err(|error| io_error(folder, error))?;
+        let connection = store::open_writer(path, &self.keys)?;
+        let mark = self.publish(path, &connection)?;
+        let (keys, reading, ending) = (self.keys.clone(), self.reading.clone(), self.ending.clone());
+        let writer = Writer { connection, keys, mark, reading, ending };
+        let (tasks, receiver) = sync_channel(TASKS_MAX);
+        let thread = std::thread::Builder::new().name("replica-writer".into()).spawn(move || writer.run(receiver));
+        self.writer = Some(thread.map_err(|error| io_error(folder, error))?);
+        self.tasks = Some(tasks.clone());
+        Ok(tasks)
+    }
+
+    fn read_state(&self, path: &Path) -> Result<(), OpenError> {
+        if !path.exists() {
+            return Err(OpenError::Missing(path.display().to_string()));
+        }
+        let connection = store::open_reader(path).map_err(|error| sqlite_error(path, error))?;
+        store::check(&connection, path, &self.keys)?;
+        self.publish(path, &connection).map(drop)
+    }
+
+    fn publish(&self, path: &Path, connection: &rusqlite::Connection) -> Result<Option<Mark>, OpenError> {
+        let state = store::state(connection).map_err(|error| sqlite_error(path, error))?;
+        let metrics = &self.reading.metrics;
+        metrics.rows.store(state.rows, Ordering::Relaxed);
+        metrics.quarantined.store(state.quarantined, Ordering::Relaxed);
+        if let Some(mark) = &state.mark {
+            metrics.set_as_of(mark.as_of);
+        }
+        Ok(state.mark)
+    }
+}
+
+/// Frees its place when it is dropped, however the waiting ended.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Ends all threads: a batch that is being applied is taken back, and is found again in the spool.
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.ending.store(true, Ordering::Relaxed);
+        drop(self.follower.take());
+        drop(self.tasks.take());
+        self.reading.queue.close();
+        for thread in self.writer.take().into_iter().chain(self.threads.drain(..)) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn start_reader(n: usize, reading: &Arc<Reading>) -> Result<JoinHandle<()>, OpenError> {
+    let reading = reading.clone();
+    let thread = std::thread::Builder::new().name(format!("replica-read-{n}"));
+    let path = reading.path.clone();
+    thread.spawn(move || reading.run()).map_err(|error| io_error(&path, error))
+}
+
+fn io_error(path: &Path, error: io::Error) -> OpenError {
+    OpenError::Io { path: path.display().to_string(), error }
+}
+
+fn sqlite_error(path: &Path, error: rusqlite::Error) -> StoreError {
+    StoreError::Sqlite { path: path.display().to_string(), error }
+}
+
+/// Batches and heartbeats that wait for the writer; whoever has one more waits too.
+const TASKS_MAX: usize = 16;
