@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::playlist::{Playlist, Span};
+use super::playlist::Span;
 use super::{RATE, g711, resample, samples_in, tone};
 use crate::base::{Codec, Lang};
 
@@ -108,16 +108,19 @@ impl Bank {
         self.beep
     }
 
-    /// The line test's tone for so long.
-    pub fn tone(&self, length: Duration) -> Playlist {
+    /// A 1 kHz tone for so long: up to the length of a beep the beep itself, longer the line test's.
+    pub fn tone(&self, length: Duration) -> Vec<Span> {
         let mut left = samples_in(length.min(TONE_MAX));
+        if left <= self.beep.length() {
+            return vec![self.beep];
+        }
         let mut spans = Vec::new();
         while left > 0 {
             let span = self.tone.shortened(left);
             left -= span.length();
             spans.push(span);
         }
-        Playlist::new(spans)
+        spans
     }
 
     pub(super) fn arena(&self, codec: Codec) -> &[u8] {

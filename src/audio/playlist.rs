@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn the_line_test_tone_lasts_as_long_as_asked() {
         let bank = bank();
-        let mut list = bank.tone(Duration::from_millis(2500));
+        let mut list = Playlist::new(bank.tone(Duration::from_millis(2500)));
         let mut packet = [0; 160];
         let packets = (1..).find(|_| list.fill(&bank, &Take::default(), Codec::Alaw, &mut packet));
         assert_eq!(packets, Some(125));

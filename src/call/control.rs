@@ -48,11 +48,6 @@ pub enum Command {
         id: PlayId,
         pieces: Vec<Piece>,
     },
-    /// Play the line test's tone, 1 kHz at −20 dBov, for so long; ends as a play does.
-    Tone {
-        id: PlayId,
-        length: Duration,
-    },
     /// Be silent at once.
     Stop,
     /// Keep the caller's sound from now on, at most so long.

@@ -168,7 +168,6 @@ impl Stream {
                 self.playing = Some((id, list));
                 return missing.map_or(Ok(()), Err);
             }
-            Command::Tone { id, length } => self.playing = Some((id, self.bank.tone(length))),
             Command::Stop => self.playing = None,
             Command::Record { max } => {
                 self.end_recording(events);

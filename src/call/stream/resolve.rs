@@ -11,18 +11,17 @@ pub struct MissingClip(pub Clip);
 /// What can be played of these pieces, and the first that cannot.
 pub(super) fn resolve(bank: &Bank, pieces: &[Piece]) -> (Playlist, Option<MissingClip>) {
     let mut missing = None;
-    let spans = pieces.iter().filter_map(|piece| match piece {
-        Piece::Clip(clip) => {
-            let span = bank.clip(clip.lang, &clip.id);
-            if span.is_none() && missing.is_none() {
-                missing = Some(MissingClip(clip.clone()));
-            }
-            span
+    let mut spans = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        match piece {
+            Piece::Clip(clip) => match bank.clip(clip.lang, &clip.id) {
+                Some(span) => spans.push(span),
+                None => missing = missing.or_else(|| Some(MissingClip(clip.clone()))),
+            },
+            Piece::Silence(time) => spans.push(Span::silence(samples_in(*time))),
+            Piece::Tone(time) => spans.extend(bank.tone(*time)),
+            Piece::Take => spans.push(Span::Take),
         }
-        Piece::Silence(time) => Some(Span::silence(samples_in(*time))),
-        Piece::Beep => Some(bank.beep()),
-        Piece::Take => Some(Span::Take),
-    });
-    let list = Playlist::new(spans.collect());
-    (list, missing)
+    }
+    (Playlist::new(spans), missing)
 }

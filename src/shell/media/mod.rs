@@ -137,12 +137,9 @@ impl MediaPlane {
                 self.close(id);
                 Ok(())
             }
-            Command::Setup(_)
-            | Command::Play { .. }
-            | Command::Tone { .. }
-            | Command::Stop
-            | Command::Record { .. }
-            | Command::StopRecord => self.inbox(id).push(Order::Command { id, command: Box::new(command) }),
+            Command::Setup(_) | Command::Play { .. } | Command::Stop | Command::Record { .. } | Command::StopRecord => {
+                self.inbox(id).push(Order::Command { id, command: Box::new(command) })
+            }
         }
     }
 

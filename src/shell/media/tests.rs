@@ -1,1 +1,241 @@
+//! Callers with real sockets on the loopback.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::Ordering;
+
+use tokio::sync::mpsc::{Receiver, channel};
+
+use super::*;
+use crate::audio::{Bank, encode_master};
+use crate::base::{Codec, Lang};
+use crate::flow::PlayId;
+use crate::rtp::{HEADER, Header, Packet, rtcp};
+use crate::sdp::MediaPeer;
+use crate::speech::{Clip, Piece};
+
+const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+
+/// A plane over a stretch of ports that the system says is free.
+fn plane(address: IpAddr, pairs: u16) -> MediaPlane {
+    loop {
+        let probe = UdpSocket::bind((address, 0)).expect("loopback");
+        let first = probe.local_addr().expect("bound").port() & !1;
+        drop(probe);
+        let Some(last) = first.checked_add(2 * pairs - 1) else { continue };
+        let config = MediaConfig {
+            addresses: vec![address],
+            ports: (first, last),
+            threads: 2,
+            media_timeout: Duration::from_secs(60),
+            latch_any: false,
+        };
+        if let Ok(plane) = MediaPlane::start(&config) {
+            return plane;
+        }
+    }
+}
+
+fn bank() -> Arc<Bank> {
+    let ramp: Vec<i16> = (0..8000).map(|n| (n * 4) as i16).collect();
+    let clip = encode_master(&ramp, 8000).expect("a good master");
+    Arc::new(Bank::build([((Lang::Zh, "ramp".into()), clip)]).expect("small"))
+}
+
+fn ramp() -> Vec<Piece> {
+    vec![Piece::Clip(Clip { lang: Lang::Zh, id: "ramp".into() })]
+}
+
+/// A telephone with sockets.
+struct Caller {
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+    stream: OpenStream,
+    events: Receiver<Event>,
+    sequence: u16,
+}
+
+impl Caller {
+    fn of(plane: &MediaPlane, address: IpAddr) -> Caller {
+        Caller::with_room(plane, address, 64)
+    }
+
+    /// A caller whose call takes so many events before it must be read.
+    fn with_room(plane: &MediaPlane, address: IpAddr, room: usize) -> Caller {
+        let socket = || {
+            let socket = UdpSocket::bind((address, 0)).expect("loopback");
+            // Only a failure waits so long.
+            socket.set_read_timeout(Some(Duration::from_secs(10))).expect("not zero");
+            socket
+        };
+        let (rtp, rtcp) = (socket(), socket());
+        let named = |socket: &UdpSocket| socket.local_addr().expect("bound");
+        let peer = MediaPeer { rtp: named(&rtp), rtcp: named(&rtcp), rtcp_mux: false };
+        let setup = StreamSetup {
+            codec: Codec::Alaw,
+            payload: 8,
+            event_payload: Some(101),
+            ptime: Duration::from_millis(20),
+            peer: Some(peer),
+            sending: true,
+            receiving: true,
+        };
+        let stream = plane.open(address, 7).expect("ports are free");
+        let (sender, events) = channel(room);
+        plane.begin(stream.id, setup, bank(), sender).expect("the thread runs");
+        Caller { rtp, rtcp, stream, events, sequence: 0 }
+    }
+
+    /// The next packet from the gateway: its header and its sound.
+    fn hear(&self) -> (Header, Vec<u8>) {
+        let mut datagram = [0; 2048];
+        let (length, from) = self.rtp.recv_from(&mut datagram).expect("a packet comes");
+        assert_eq!(from.port(), self.stream.rtp_port);
+        let packet = Packet::read(&datagram[..length]).expect("we write RTP");
+        (packet.header, packet.payload.to_vec())
+    }
+
+    fn press(&mut self, socket: &UdpSocket, event: u8) {
+        let timestamp = u32::from(self.sequence) * 1600;
+        let header = Header { marker: true, payload_type: 101, sequence: self.sequence, timestamp, ssrc: 5 };
+        self.sequence += 1;
+        let mut datagram = [0; HEADER + 4];
+        if let Some(fixed) = datagram.first_chunk_mut() {
+            header.write(fixed);
+        }
+        datagram[HEADER..].copy_from_slice(&[event, 10, 0, 160]);
+        let to = SocketAddr::new(socket.local_addr().expect("bound").ip(), self.stream.rtp_port);
+        socket.send_to(&datagram, to).expect("loopback");
+    }
+
+    fn event(&mut self) -> Option<Event> {
+        self.events.blocking_recv()
+    }
+
+    fn key(&mut self) -> char {
+        match self.event() {
+            Some(Event::Key { key, .. }) => key.as_char(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn play(id: u32, pieces: Vec<Piece>) -> Command {
+    Command::Play { id: PlayId(id), pieces }
+}
+
+#[test]
+fn a_caller_hears_the_prompt_sample_by_sample() {
+    for address in [V4, V6] {
+        let plane = plane(address, 8);
+        let mut caller = Caller::of(&plane, address);
+        plane.command(caller.stream.id, play(1, ramp())).expect("the thread runs");
+        let mut sound = Vec::new();
+        while sound.len() < 8000 {
+            let (_, payload) = caller.hear();
+            if !sound.is_empty() || payload.iter().any(|octet| *octet != 0xD5) {
+                sound.extend(payload);
+            }
+        }
+        let bank = bank();
+        assert_eq!(Some(sound.as_slice()), bank.octets(Lang::Zh, &"ramp".into(), Codec::Alaw));
+        assert!(matches!(caller.event(), Some(Event::Played(PlayId(1)))));
+    }
+}
+
+#[test]
+fn a_key_comes_through_and_a_stop_is_heard_at_once() {
+    let plane = plane(V4, 8);
+    let mut caller = Caller::of(&plane, V4);
+    plane.command(caller.stream.id, play(1, ramp())).expect("the thread runs");
+    while caller.hear().1.iter().all(|octet| *octet == 0xD5) {}
+    let socket = caller.rtp.try_clone().expect("a socket");
+    caller.press(&socket, 11);
+    assert_eq!(caller.key(), '#');
+    plane.command(caller.stream.id, Command::Stop).expect("the thread runs");
+    while caller.hear().1.iter().any(|octet| *octet != 0xD5) {}
+    assert!(caller.hear().1.iter().all(|octet| *octet == 0xD5));
+}
+
+#[test]
+fn a_stranger_is_not_heard_once_the_caller_is_known() {
+    let plane = plane(V4, 8);
+    let mut caller = Caller::of(&plane, V4);
+    let own = caller.rtp.try_clone().expect("a socket");
+    caller.press(&own, 1);
+    assert_eq!(caller.key(), '1');
+    let stranger = UdpSocket::bind((V4, 0)).expect("loopback");
+    caller.press(&stranger, 2);
+    caller.press(&own, 3);
+    assert_eq!(caller.key(), '3');
+}
+
+#[test]
+fn closing_says_goodbye_and_frees_the_ports() {
+    let plane = plane(V4, 1);
+    let mut caller = Caller::of(&plane, V4);
+    caller.hear();
+    assert!(matches!(plane.open(V4, 1), Err(OpenError::PortsExhausted)));
+    plane.command(caller.stream.id, Command::Record { max: Duration::from_secs(9) }).expect("the thread runs");
+    plane.close(caller.stream.id);
+    assert!(matches!(caller.event(), Some(Event::Recorded { .. })));
+    assert!(caller.event().is_none(), "the stream has let go of the call");
+    let mut datagram = [0; 500];
+    let length = caller.rtcp.recv(&mut datagram).expect("a goodbye comes");
+    assert_eq!(rtcp::read(&datagram[..length], 0).map(|report| report.bye), Some(true));
+    // The goodbye is sent a moment before the ports are free.
+    let again = std::iter::repeat_with(|| plane.open(V4, 1)).take(1_000_000).find_map(Result::ok);
+    assert_eq!(again.map(|stream| stream.rtp_port), Some(caller.stream.rtp_port));
+}
+
+#[test]
+fn a_call_that_takes_no_events_loses_its_stream() {
+    let plane = plane(V4, 4);
+    let mut caller = Caller::with_room(&plane, V4, 1);
+    let socket = caller.rtp.try_clone().expect("a socket");
+    for event in 0..3 {
+        caller.press(&socket, event);
+    }
+    while plane.metrics().events_dropped.load(Ordering::Relaxed) == 0 {
+        caller.hear();
+    }
+    assert_eq!(caller.key(), '0');
+    assert!(caller.event().is_none());
+}
+
+#[test]
+fn a_call_that_is_gone_takes_its_stream_along() {
+    let plane = plane(V4, 4);
+    let mut caller = Caller::of(&plane, V4);
+    caller.events.close();
+    while plane.metrics().streams.load(Ordering::Relaxed) > 0 {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn orders_for_unknown_streams_change_nothing() {
+    let plane = plane(V4, 4);
+    let gone = StreamId(99);
+    plane.command(gone, Command::Stop).expect("the thread runs");
+    plane.close(gone);
+    let caller = Caller::of(&plane, V4);
+    caller.hear();
+    drop(plane);
+}
+
+#[test]
+fn what_is_counted_can_be_read() {
+    let plane = plane(V4, 4);
+    let mut caller = Caller::of(&plane, V4);
+    let socket = caller.rtp.try_clone().expect("a socket");
+    caller.press(&socket, 1);
+    caller.key();
+    caller.hear();
+    caller.hear();
+    let metrics = plane.metrics();
+    assert!(metrics.packets_sent.load(Ordering::Relaxed) >= 1);
+    assert_eq!(metrics.packets_received.load(Ordering::Relaxed), 1);
+    assert_eq!(metrics.streams.load(Ordering::Relaxed), 1);
+    assert!(metrics.lateness.iter().map(|count| count.load(Ordering::Relaxed)).sum::<u64>() >= 1);
+}
