@@ -126,6 +126,11 @@ pub enum Output {
         score: u8,
     },
     Lang(Lang),
+    /// Something that a checked release should not meet, for the log; the caller is helped on.
+    Fault {
+        node: Arc<str>,
+        what: String,
+    },
     /// End the call.
     HangUp,
 }

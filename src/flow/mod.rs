@@ -1,5 +1,28 @@
 //! The hotline as data: as written → checked → run.
+//!
+//! ```text
+//!  flow.toml ─┐
+//!  script.toml ├─► Release (checked, immutable) ─► Conversation (one call) ─► Output
+//!  calendar.toml ┘         └─► answer: the same words for a screen
+//! ```
 
+mod answer;
+pub mod calendar;
+mod check;
+mod fit;
 mod io;
+mod load;
+pub mod model;
+mod nodes;
+mod read;
+mod release;
+mod talk;
 
+pub use answer::{Told, answer};
+pub use calendar::{Calendar, Opening, Working};
+pub use fit::{Parts, Promised, STAGES, facts_of, fit, stage_code};
 pub use io::{Caller, Findings, Input, Output, PlayId, RecordResult, SlipKind, Transferred, WallClock};
+pub use release::{Environment, ReceiptCheck, Release, Sources};
+pub use talk::{Conversation, Heard, Line, Mode};
+
+pub use crate::speech::{Complaint, Utterance};

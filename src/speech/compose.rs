@@ -315,7 +315,7 @@ en = "It is {receipt:digits}."
             .map(|piece| match piece {
                 Piece::Clip(clip) => clip.id.to_string(),
                 Piece::Silence(d) => format!("{}", d.as_millis()),
-                Piece::Beep => "beep".into(),
+                Piece::Tone(_) => "tone".into(),
                 Piece::Take => "take".into(),
             })
             .collect();

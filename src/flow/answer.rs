@@ -1,0 +1,78 @@
+//! The answer by the other door: the very words that the phone would say, for a screen.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::civil::DateTime;
+
+use super::io::{Caller, Findings, Input, Output, WallClock};
+use super::model::{Kind, Target};
+use super::release::Release;
+use super::talk::Conversation;
+use crate::base::Lang;
+use crate::speech::{Utterance, Value};
+
+/// What a screen has to tell.
+#[derive(Clone, Debug)]
+pub enum Told {
+    Found { facts: BTreeMap<&'static str, Value>, age: Duration },
+    NotFound,
+    Down,
+}
+
+/// Walks from the first look-up's outcome to the next question and returns what is said on the way: one utterance
+/// for each prompt. `local` is the local time at `now`. Empty if the flow looks nothing up.
+pub fn answer(release: &Arc<Release>, lang: Lang, told: Told, local: DateTime, now: Instant) -> Vec<Utterance> {
+    let Some(node) = release.flow.nodes.iter().find(|node| matches!(node.kind, Kind::Lookup(_))) else {
+        return Vec::new();
+    };
+    let clock = WallClock { at: now, civil: local };
+    let mut talk = Conversation::new(release.clone(), Caller::default(), clock, false, now);
+    talk.await_answer(now, node, lang);
+    let mut outputs = talk.handle_input(now, Input::LookedUp(findings(told)));
+    let mut said = Vec::new();
+    while outputs.iter().all(|output| tells(release, output)) {
+        let Some((id, lines)) = talk.playing() else { break };
+        said.extend(lines.iter().map(|line| Utterance { pieces: line.pieces.clone(), text: line.text.clone() }));
+        if talk.next().is_none_or(|next| leaves(release, next)) {
+            break;
+        }
+        outputs = talk.handle_input(now, Input::Played(id));
+    }
+    said
+}
+
+fn findings(told: Told) -> Findings {
+    match told {
+        Told::Found { facts, age } => Findings::Found { facts, age },
+        Told::NotFound => Findings::None,
+        Told::Down => Findings::Down,
+    }
+}
+
+/// Whether an output belongs to telling an answer; whatever else a call may do next is not for a screen.
+fn tells(release: &Release, output: &Output) -> bool {
+    match output {
+        Output::Step { node } => {
+            release.flow.node(node).is_some_and(|node| matches!(node.kind, Kind::Say(_) | Kind::Switch(_)))
+        }
+        Output::Play { .. } | Output::Stop | Output::Lang(_) | Output::Slip { .. } | Output::Rated { .. } => true,
+        Output::LookUp { .. }
+        | Output::Transfer { .. }
+        | Output::Record { .. }
+        | Output::StopRecord
+        | Output::KeepTake { .. }
+        | Output::Fault { .. }
+        | Output::HangUp => false,
+    }
+}
+
+fn leaves(release: &Release, next: &Target) -> bool {
+    match next {
+        Target::Node(name) => {
+            release.flow.node(name).is_none_or(|node| !matches!(node.kind, Kind::Say(_) | Kind::Switch(_)))
+        }
+        Target::End | Target::Home | Target::Back | Target::Repeat => true,
+    }
+}

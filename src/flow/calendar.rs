@@ -1,0 +1,298 @@
+//! Days and hours: when a desk answers, on which days a notice is played, and the raw working calendar.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::civil::{Date, DateTime, Time, Weekday};
+
+use super::read::Reader;
+use crate::speech::source::{Field, Item, Tree, read};
+use crate::speech::{Complaint, nearest};
+
+/// Days from one to another, both included.
+pub type Days = (Date, Date);
+
+/// All calendars of a release.
+#[derive(Clone, Debug, Default)]
+pub struct Calendar {
+    pub zone: Arc<str>,
+    pub working: Working,
+    pub desks: BTreeMap<Arc<str>, Desk>,
+}
+
+/// The table that promised dates are counted in, as written.
+#[derive(Clone, Debug, Default)]
+pub struct Working {
+    pub published_to: Option<Date>,
+    pub off: Vec<Days>,
+    pub work: Vec<Days>,
+}
+
+/// The hours of one desk, or the days of one season.
+#[derive(Clone, Debug, Default)]
+pub struct Desk {
+    pub week: BTreeMap<u8, Vec<(Time, Time)>>,
+    pub closed: Vec<Days>,
+    pub holiday: Vec<Days>,
+    pub make_up: Vec<Days>,
+    pub days: Vec<Days>,
+    pub line: u32,
+}
+
+/// What a desk is at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    Open,
+    Closed,
+    Holiday,
+}
+
+impl Calendar {
+    /// Reads the calendar file; what is wrong with it is told, and the rest is kept.
+    pub fn parse(text: &str, file: &str) -> (Calendar, Vec<Complaint>) {
+        let file: Arc<str> = file.into();
+        let (root, complaints) = read(&file, text);
+        let mut reader = Reader { file, complaints };
+        let mut calendar = Calendar { zone: "Asia/Shanghai".into(), ..Calendar::default() };
+        for field in root.fields() {
+            match (field.key.as_str(), &field.item.tree) {
+                ("zone", Tree::Text(zone)) => calendar.zone = reader.zone(field.line, zone),
+                ("working", Tree::Table(_)) => calendar.working = reader.working(field),
+                (name, Tree::Table(_)) => {
+                    let desk = reader.desk(field);
+                    calendar.desks.insert(name.into(), desk);
+                }
+                (name, _) => {
+                    let what = format!("{name} = {} means nothing here", field.item.noun());
+                    reader.complain(
+                        "E02",
+                        field.line,
+                        what,
+                        "write `zone = \"…\"`, [working], or a table for each calendar",
+                    );
+                }
+            }
+        }
+        (calendar, reader.complaints)
+    }
+
+    /// Whether a desk is open; none if there is no such calendar.
+    pub fn opening(&self, name: &str, at: DateTime) -> Option<Opening> {
+        self.desks.get(name).map(|desk| desk.opening(at))
+    }
+
+    /// Whether a day is one of a calendar's `days`.
+    pub fn holds(&self, name: &str, day: Date) -> bool {
+        self.desks.get(name).is_some_and(|desk| within(&desk.days, day))
+    }
+}
+
+impl Desk {
+    /// `holiday` wins over `closed`, which wins over `make_up`, which wins over the week.
+    pub fn opening(&self, at: DateTime) -> Opening {
+        let day = at.date();
+        if within(&self.holiday, day) {
+            return Opening::Holiday;
+        }
+        if within(&self.closed, day) {
+            return Opening::Closed;
+        }
+        let hours = self.hours_on(day);
+        let open = hours.iter().any(|(from, to)| *from <= at.time() && (at.time() < *to || *to == Time::MAX));
+        if open { Opening::Open } else { Opening::Closed }
+    }
+
+    /// The hours of a day; a weekend day worked instead has Monday's, or those of the first weekday that has any.
+    pub fn hours_on(&self, day: Date) -> &[(Time, Time)] {
+        let own = self.week.get(&number(day.weekday())).map_or(&[][..], |hours| hours);
+        if own.is_empty() && within(&self.make_up, day) {
+            return self.week.iter().find(|(weekday, _)| **weekday <= 5).map_or(&[], |(_, hours)| hours);
+        }
+        own
+    }
+}
+
+fn within(days: &[Days], day: Date) -> bool {
+    days.iter().any(|(from, to)| (*from..=*to).contains(&day))
+}
+
+fn number(day: Weekday) -> u8 {
+    day.to_monday_one_offset() as u8
+}
+
+impl Reader {
+    fn zone(&mut self, line: u32, zone: &str) -> Arc<str> {
+        if jiff::tz::TimeZone::get(zone).is_err() {
+            self.complain("E14", line, format!("{zone:?} is no time zone"), "write \"Asia/Shanghai\"");
+        }
+        zone.into()
+    }
+
+    fn working(&mut self, field: &Field) -> Working {
+        self.only("working", &field.item, &["published_to", "off", "work"]);
+        let published_to = field.item.field("published_to").and_then(|f| self.days(f)).map(|days| days[0].0);
+        Working { published_to, off: self.day_list(&field.item, "off"), work: self.day_list(&field.item, "work") }
+    }
+
+    fn desk(&mut self, field: &Field) -> Desk {
+        let item = &field.item;
+        self.only(&field.key, item, &["week", "closed", "holiday", "make_up", "days"]);
+        let mut desk = Desk {
+            closed: self.day_list(item, "closed"),
+            holiday: self.day_list(item, "holiday"),
+            make_up: self.day_list(item, "make_up"),
+            days: self.day_list(item, "days"),
+            line: field.line,
+            ..Desk::default()
+        };
+        for days in item.field("week").map_or(&[][..], |week| week.item.fields()) {
+            let hours = self.hours(days);
+            for day in self.weekdays(days) {
+                desk.week.insert(day, hours.clone());
+            }
+        }
+        self.make_up_hours(field, &desk);
+        desk
+    }
+
+    fn make_up_hours(&mut self, field: &Field, desk: &Desk) {
+        let line = field.item.field("make_up").map_or(field.line, |f| f.line);
+        for (from, to) in &desk.make_up {
+            if desk.hours_on(*from).is_empty() || desk.hours_on(*to).is_empty() {
+                let what = format!("{}: {from} is worked instead of another day, but no hours apply to it", field.key);
+                self.complain("E45", line, what, "give the weekdays hours in `week`");
+            }
+        }
+    }
+
+    fn only(&mut self, at: &str, item: &Item, known: &[&str]) {
+        for field in item.fields().iter().filter(|field| !known.contains(&field.key.as_str())) {
+            let what = format!("[{at}] has no {:?}", field.key);
+            let near = nearest(&field.key, known.iter().copied());
+            let remedy =
+                near.map_or(format!("it may have {}", known.join(", ")), |near| format!("did you mean {near}?"));
+            self.complain("E02", field.line, what, remedy);
+        }
+    }
+
+    fn day_list(&mut self, item: &Item, key: &str) -> Vec<Days> {
+        item.field(key).and_then(|field| self.days(field)).unwrap_or_default()
+    }
+
+    /// A day, a range of days, or a list of both; none (with a complaint) when one cannot be read.
+    fn days(&mut self, field: &Field) -> Option<Vec<Days>> {
+        let items = match &field.item.tree {
+            Tree::List(items) => items.as_slice(),
+            Tree::Text(_) | Tree::Whole(_) | Tree::Flag(_) | Tree::Table(_) | Tree::Other(_) => {
+                std::slice::from_ref(&field.item)
+            }
+        };
+        let mut days = Vec::new();
+        for item in items {
+            match item.text().and_then(day_or_range) {
+                Some(range) => days.push(range),
+                None => {
+                    let what = format!("{}: {:?} is no day", field.key, item.text().unwrap_or(item.noun()));
+                    self.complain("E14", item.line, what, "write \"2026-10-01\" or \"2026-10-01..2026-10-07\"");
+                }
+            }
+        }
+        (!days.is_empty()).then_some(days)
+    }
+
+    fn weekdays(&mut self, field: &Field) -> Vec<u8> {
+        let mut days = Vec::new();
+        for part in field.key.split(',').map(str::trim) {
+            let (from, to) = part.split_once('-').unwrap_or((part, part));
+            match (weekday(from), weekday(to)) {
+                (Some(from), Some(to)) if from <= to => days.extend(from..=to),
+                _ => {
+                    let what = format!("week: {part:?} are no days of the week");
+                    self.complain("E14", field.line, what, "write mon-fri, sat or sun");
+                }
+            }
+        }
+        days
+    }
+
+    fn hours(&mut self, field: &Field) -> Vec<(Time, Time)> {
+        let Tree::List(items) = &field.item.tree else {
+            self.complain("E14", field.line, format!("{}: hours must be a list", field.key), "write [\"09:00-17:00\"]");
+            return Vec::new();
+        };
+        let mut hours = Vec::new();
+        for item in items {
+            match item.text().and_then(from_to) {
+                Some(range) => hours.push(range),
+                None => {
+                    let what = format!("{}: {:?} are no hours", field.key, item.text().unwrap_or(item.noun()));
+                    self.complain("E14", item.line, what, "write \"09:00-12:00\", the earlier time first");
+                }
+            }
+        }
+        hours
+    }
+}
+
+fn day_or_range(text: &str) -> Option<Days> {
+    let (from, to) = text.split_once("..").unwrap_or((text, text));
+    let (from, to): (Date, Date) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
+    (from <= to).then_some((from, to))
+}
+
+fn from_to(text: &str) -> Option<(Time, Time)> {
+    let (from, to) = text.split_once('-')?;
+    let end = if to.trim() == "24:00" { Time::MAX } else { clock(to)? };
+    let from = clock(from)?;
+    (from < end).then_some((from, end))
+}
+
+fn clock(text: &str) -> Option<Time> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
+}
+
+fn weekday(name: &str) -> Option<u8> {
+    let names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    names.iter().position(|day| *day == name.trim()).map(|at| at as u8 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    const TEXT: &str = r#"
+zone = "Asia/Shanghai"
+[desk]
+week    = { mon-fri = ["09:00-12:00", "13:30-17:00"] }
+closed  = ["2026-11-25"]
+holiday = ["2026-10-01..2026-10-07"]
+make_up = ["2026-10-10"]
+[peak]
+days = ["2026-07-01..2026-08-31"]
+"#;
+
+    #[test]
+    fn holidays_make_up_days_and_lunch_are_known() {
+        let (calendar, complaints) = Calendar::parse(TEXT, "calendar.toml");
+        assert_eq!(complaints, []);
+        let at = |month, day, hour, minute| calendar.opening("desk", date(2026, month, day).at(hour, minute, 0, 0));
+        assert_eq!(at(11, 24, 10, 0), Some(Opening::Open));
+        assert_eq!(at(11, 24, 12, 0), Some(Opening::Closed));
+        assert_eq!(at(11, 24, 13, 30), Some(Opening::Open));
+        assert_eq!(at(11, 25, 10, 0), Some(Opening::Closed));
+        assert_eq!(at(11, 28, 10, 0), Some(Opening::Closed));
+        assert_eq!(at(10, 2, 10, 0), Some(Opening::Holiday));
+        assert_eq!(at(10, 10, 10, 0), Some(Opening::Open));
+        assert!(calendar.holds("peak", date(2026, 8, 31)) && !calendar.holds("peak", date(2026, 9, 1)));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_its_line() {
+        let text = "[desk]\nweek = { mon-fry = [\"09:00-12:00\"], sat = [\"12:00-09:00\"] }\nholidays = []\nclosed = [\"2026-13-01\"]\n";
+        let (_, complaints) = Calendar::parse(text, "calendar.toml");
+        let codes: Vec<(&str, u32)> = complaints.iter().map(|c| (c.code, c.line)).collect();
+        assert_eq!(codes, [("E02", 3), ("E14", 4), ("E14", 2), ("E14", 2)]);
+    }
+}

@@ -1,0 +1,325 @@
+//! `flow.toml` as written → the flow's graph. Whole-graph checks come after; here each table is read by itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::model::*;
+use super::read::{Reader, Table};
+use crate::base::{Key, Lang};
+use crate::speech::source::{Field, Item, Tree, read};
+use crate::speech::{Complaint, nearest};
+
+/// What every menu and ask inherits.
+pub(super) struct Defaults {
+    pub barge_in: bool,
+    pub type_ahead: bool,
+    pub first_key: Duration,
+    pub next_key: Duration,
+    pub silent: Vec<Prompt>,
+    pub wrong: Vec<Prompt>,
+    pub give_up: Option<Go>,
+    pub keys: Vec<Choice>,
+}
+
+impl Flow {
+    /// Reads a flow file; what is wrong with it is told, and the rest is kept for further checks.
+    pub(super) fn parse(text: &str, file: &str) -> (Flow, Vec<Complaint>) {
+        let file: Arc<str> = file.into();
+        let (root, complaints) = read(&file, text);
+        let mut reader = Reader { file, complaints };
+        reader.comments(text);
+        let flow = reader.flow(&root);
+        (flow, reader.complaints)
+    }
+}
+
+impl Reader {
+    /// A bare `#` begins a comment in TOML, so that a key written that way vanishes without a trace.
+    fn comments(&mut self, text: &str) {
+        for (at, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if let Some(rest) = line.strip_prefix('#')
+                && rest.trim_start().starts_with('=')
+            {
+                let what = format!("this line is a comment, though it looks like a key: {line}");
+                self.complain("W05", at as u32 + 1, what, "write `pound` for the # key");
+            }
+        }
+    }
+
+    fn flow(&mut self, root: &Item) -> Flow {
+        let top = Table { at: "the flow", line: 1, item: root };
+        self.tables(root);
+        if root.field("schema").is_some_and(|field| !matches!(field.item.tree, Tree::Whole(1))) {
+            self.complain("E14", root.field("schema").map_or(1, |f| f.line), "schema must be 1", "write `schema = 1`");
+        }
+        let defaults = self.defaults(root);
+        let mut flow = Flow {
+            name: self.text(top, "flow").unwrap_or_else(|| "hotline".into()),
+            langs: self.langs(top),
+            start: self.needed_go(top, "start", "E15"),
+            limits: self.limits(root),
+            give_up: defaults.give_up.clone(),
+            entries: self.each(root, "entry", Reader::entry),
+            notices: self.each(root, "notice", Reader::notice),
+            nodes: Vec::new(),
+            index: BTreeMap::new(),
+            enums: self.enums(root),
+            types: BTreeMap::new(),
+        };
+        flow.types = self.types(root, &flow.enums);
+        for kind in KINDS {
+            for field in root.field(kind).map_or(&[][..], |field| field.item.fields()) {
+                self.add_node(kind, field, &defaults, &mut flow);
+            }
+        }
+        flow.nodes.sort_by_key(|node| node.line);
+        flow.index = flow.nodes.iter().enumerate().map(|(at, node)| (node.name.clone(), at)).collect();
+        flow
+    }
+
+    fn tables(&mut self, root: &Item) {
+        for field in root.fields() {
+            let key = field.key.as_str();
+            if KINDS.contains(&key) && !field.item.fields().is_empty() || TOP.contains(&key) {
+                continue;
+            }
+            let known = TOP.into_iter().chain(KINDS);
+            let remedy = match nearest(key, known) {
+                Some(near) if near != key => format!("did you mean {near}?"),
+                _ => format!("kinds of node are {}", KINDS.join(", ")),
+            };
+            self.complain("E02", field.line, format!("[{key}] is no table of a flow"), remedy);
+        }
+    }
+
+    fn langs(&mut self, top: Table<'_>) -> Vec<Lang> {
+        let mut langs = Vec::new();
+        let line = top.item.field("langs").map_or(1, |f| f.line);
+        for code in self.texts(top, "langs") {
+            match Lang::from_code(&code) {
+                Some(lang) if !langs.contains(&lang) => langs.push(lang),
+                Some(_) => self.complain("E14", line, format!("langs names {code} twice"), "name each language once"),
+                None => self.complain(
+                    "E14",
+                    line,
+                    format!("{code:?} is not a language of the hotline"),
+                    "languages are zh, yue, en",
+                ),
+            }
+        }
+        if langs.is_empty() {
+            self.complain("E15", line, "the flow names no language", "write `langs = [\"zh\", \"yue\", \"en\"]`");
+            langs.push(Lang::Zh);
+        }
+        langs
+    }
+
+    fn limits(&mut self, root: &Item) -> Limits {
+        let Some(field) = root.field("limits") else { return Limits::default() };
+        let table = Table { at: "limits", line: field.line, item: &field.item };
+        self.known(table, &["keys_to_human", "menu_seconds", "options"]);
+        Limits {
+            keys_to_human: self.whole(table, "keys_to_human", 1..=20),
+            menu_seconds: self.whole(table, "menu_seconds", 1..=600),
+            options: self.whole(table, "options", 1..=12),
+            line: field.line,
+        }
+    }
+
+    fn defaults(&mut self, root: &Item) -> Defaults {
+        let empty = Item { line: 1, tree: Tree::Table(Vec::new()) };
+        let (line, item) = root.field("defaults").map_or((1, &empty), |field| (field.line, &field.item));
+        let table = Table { at: "defaults", line, item };
+        self.known(table, &["barge_in", "type_ahead", "first_key", "next_key", "silent", "wrong", "give_up", "keys"]);
+        let mut keys = self.choices(table);
+        keys.iter_mut().for_each(|choice| choice.inherited = true);
+        Defaults {
+            barge_in: self.flag(table, "barge_in", true),
+            type_ahead: self.flag(table, "type_ahead", true),
+            first_key: self.time(table, "first_key").unwrap_or(Duration::from_secs(6)),
+            next_key: self.time(table, "next_key").unwrap_or(Duration::from_secs(3)),
+            silent: self.prompts(table, "silent").unwrap_or_default(),
+            wrong: self.prompts(table, "wrong").unwrap_or_default(),
+            give_up: item.field("give_up").map(|field| self.go("defaults: give_up", &field.item)),
+            keys,
+        }
+    }
+
+    /// The tables of a list `[[name]]`.
+    fn each<T>(&mut self, root: &Item, name: &str, one: fn(&mut Reader, Table<'_>) -> Option<T>) -> Vec<T> {
+        let Some(field) = root.field(name) else { return Vec::new() };
+        match &field.item.tree {
+            Tree::List(items) => {
+                items.iter().filter_map(|item| one(self, Table { at: name, line: item.line, item })).collect()
+            }
+            Tree::Text(_) | Tree::Whole(_) | Tree::Flag(_) | Tree::Table(_) | Tree::Other(_) => {
+                self.complain("E02", field.line, format!("[{name}] must be a list"), format!("write [[{name}]]"));
+                Vec::new()
+            }
+        }
+    }
+
+    fn entry(&mut self, table: Table<'_>) -> Option<Entry> {
+        self.known(table, &["when", "go", "set"]);
+        if table.item.field("when").is_none() {
+            self.complain("E15", table.line, "an entry rule has no condition", "write `when = \"caller.senior\"`");
+        }
+        let go = self.needed_go(table, "go", "E04");
+        let mut set_last_lang = false;
+        for field in table.item.field("set").map_or(&[][..], |set| set.item.fields()) {
+            if field.key == "lang" && field.item.text() == Some("caller.last_lang") {
+                set_last_lang = true;
+            } else {
+                let what = format!("an entry rule cannot set {}", field.key);
+                self.complain("E34", field.line, what, "it may set { lang = \"caller.last_lang\" }");
+            }
+        }
+        Some(Entry { when: self.when(table)?, go, set_last_lang, line: table.line })
+    }
+
+    fn notice(&mut self, table: Table<'_>) -> Option<Notice> {
+        self.known(table, &["before", "say", "when", "until", "must_hear"]);
+        let before = self.needed_text(table, "before", "\"main\"");
+        let say = self.say(table).into_iter().next()?;
+        let until = match self.text(table, "until") {
+            None => None,
+            Some(text) if &*text == "cleared" => None,
+            Some(text) => text.parse().map_or_else(
+                |_| {
+                    let what = format!("notice: until = {text:?} is no day");
+                    self.complain("E14", table.line, what, "write a day, \"2026-12-31\", or \"cleared\"");
+                    None
+                },
+                Some,
+            ),
+        };
+        let must_hear = self.flag(table, "must_hear", false);
+        Some(Notice { before, say, when: self.when(table), must_hear, until, line: table.line })
+    }
+
+    fn enums(&mut self, root: &Item) -> BTreeMap<Arc<str>, Enum> {
+        let Some(field) = root.field("enum") else { return BTreeMap::new() };
+        let table = Table { at: "enum", line: field.line, item: &field.item };
+        let mut enums = BTreeMap::new();
+        for field in field.item.fields() {
+            let members = self.texts(table, &field.key);
+            let twice: Vec<&Arc<str>> =
+                members.iter().enumerate().filter(|(at, m)| members[..*at].contains(m)).map(|(_, m)| m).collect();
+            for member in twice {
+                self.complain(
+                    "E11",
+                    field.line,
+                    format!("enum {} names {member} twice", field.key),
+                    "name each value once",
+                );
+            }
+            enums.insert(field.key.as_str().into(), Enum { members, line: field.line });
+        }
+        enums
+    }
+
+    fn types(&mut self, root: &Item, enums: &BTreeMap<Arc<str>, Enum>) -> BTreeMap<Arc<str>, (Type, u32)> {
+        let mut types = BTreeMap::new();
+        for field in root.field("type").map_or(&[][..], |field| field.item.fields()) {
+            let kind = match field.item.text().unwrap_or("") {
+                "date" => Type::Date,
+                "time" => Type::Time,
+                "digits" => Type::Digits,
+                "count" => Type::Count,
+                "number" => Type::Number,
+                "money" => Type::Money,
+                other => match other.strip_prefix("enum:").filter(|name| enums.contains_key(*name)) {
+                    Some(name) => Type::Enum(name.into()),
+                    None => {
+                        self.no_type(field, other, enums);
+                        continue;
+                    }
+                },
+            };
+            types.insert(field.key.as_str().into(), (kind, field.line));
+        }
+        types
+    }
+
+    fn no_type(&mut self, field: &Field, written: &str, enums: &BTreeMap<Arc<str>, Enum>) {
+        let all: Vec<String> = enums.keys().map(|name| format!("enum:{name}")).collect();
+        let known =
+            ["date", "time", "digits", "count", "number", "money"].into_iter().chain(all.iter().map(String::as_str));
+        let remedy = match nearest(written, known) {
+            Some(near) => format!("did you mean {near}?"),
+            None => "types are date, time, digits, count, number, money and enum:…".into(),
+        };
+        self.complain("E35", field.line, format!("{}: there is no type {written:?}", field.key), remedy);
+    }
+
+    fn add_node(&mut self, kind: &'static str, field: &Field, defaults: &Defaults, flow: &mut Flow) {
+        if let Some(other) = flow.nodes.iter().find(|node| *node.name == *field.key) {
+            let what = format!(
+                "[{kind}.{}]: line {} has a node of that name, [{}.{}]",
+                field.key,
+                other.line,
+                other.kind_name(),
+                field.key
+            );
+            self.complain("E01", field.line, what, "give one of the two another name");
+            return;
+        }
+        let at = format!("{kind} {}", field.key);
+        let table = Table { at: &at, line: field.line, item: &field.item };
+        if !matches!(field.item.tree, Tree::Table(_)) {
+            self.complain(
+                "E02",
+                field.line,
+                format!("{kind}.{} is {}", field.key, field.item.noun()),
+                format!("write [{kind}.{}]", field.key),
+            );
+            return;
+        }
+        let kind = self.kind(kind, table, defaults);
+        flow.nodes.push(Node { name: field.key.as_str().into(), line: field.line, kind });
+    }
+
+    /// The keys under `keys`.
+    pub(super) fn choices(&mut self, table: Table<'_>) -> Vec<Choice> {
+        let mut choices: Vec<Choice> = Vec::new();
+        for field in table.item.field("keys").map_or(&[][..], |keys| keys.item.fields()) {
+            let Some(key) = self.key(table.at, field.line, &field.key) else { continue };
+            if let Some(choice) = self.choice(table, key, field) {
+                choices.push(choice);
+            }
+        }
+        choices
+    }
+
+    fn choice(&mut self, table: Table<'_>, key: Key, field: &Field) -> Option<Choice> {
+        let at = format!("{}, key {}", table.at, field.key);
+        let (line, inherited) = (field.line, false);
+        if !matches!(field.item.tree, Tree::Table(_)) {
+            let go = self.go(&at, &field.item);
+            return Some(Choice { key, opt: None, set: Vec::new(), go, when: None, inherited, line });
+        }
+        let own = Table { at: &at, line, item: &field.item };
+        self.known(own, &["opt", "set", "go", "when"]);
+        let mut set = Vec::new();
+        for var in field.item.field("set").map_or(&[][..], |set| set.item.fields()) {
+            match var.item.text() {
+                Some(value) => set.push((var.key.as_str().into(), value.into())),
+                None => self.complain(
+                    "E14",
+                    var.line,
+                    format!("{at}: {} must be a text", var.key),
+                    "put the value in quotes",
+                ),
+            }
+        }
+        let go = self.needed_go(own, "go", "E04");
+        Some(Choice { key, opt: self.text(own, "opt"), set, go, when: self.when(own), inherited, line })
+    }
+}
+
+/// The kinds of node.
+pub(super) const KINDS: [&str; 12] =
+    ["menu", "ask", "say", "lookup", "switch", "hours", "queue", "transfer", "record", "rate", "sms", "callback"];
+const TOP: [&str; 10] = ["schema", "flow", "langs", "start", "limits", "defaults", "entry", "notice", "enum", "type"];

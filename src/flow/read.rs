@@ -1,0 +1,301 @@
+//! Reading fields of a table, with a complaint for each that will not do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::model::{Go, Prompt, Target, When};
+use crate::base::Key;
+use crate::speech::source::{Field, Item, Tree};
+use crate::speech::{Complaint, nearest};
+
+/// Collects complaints about one file.
+pub(super) struct Reader {
+    pub file: Arc<str>,
+    pub complaints: Vec<Complaint>,
+}
+
+/// A table that is being read: `menu main`.
+#[derive(Clone, Copy)]
+pub(super) struct Table<'a> {
+    pub at: &'a str,
+    pub line: u32,
+    pub item: &'a Item,
+}
+
+impl Reader {
+    pub fn complain(&mut self, code: &'static str, line: u32, what: impl Into<String>, remedy: impl Into<String>) {
+        let file = self.file.clone();
+        self.complaints.push(Complaint { code, file, line, what: what.into(), remedy: remedy.into() });
+    }
+
+    /// Every field must be known.
+    pub fn known(&mut self, table: Table<'_>, keys: &[&str]) {
+        for field in table.item.fields().iter().filter(|field| !keys.contains(&field.key.as_str())) {
+            let near = nearest(&field.key, keys.iter().copied());
+            let remedy =
+                near.map_or(format!("it may have {}", keys.join(", ")), |near| format!("did you mean {near}?"));
+            self.complain("E02", field.line, format!("{} has no {:?}", table.at, field.key), remedy);
+        }
+    }
+
+    fn wrong(&mut self, table: Table<'_>, field: &Field, wanted: &str) {
+        let what = format!("{}: {} is {}, not {wanted}", table.at, field.key, field.item.noun());
+        self.complain("E14", field.line, what, format!("write {wanted}"));
+    }
+
+    pub fn text(&mut self, table: Table<'_>, key: &str) -> Option<Arc<str>> {
+        let field = table.item.field(key)?;
+        let text = field.item.text();
+        if text.is_none() {
+            self.wrong(table, field, "a text in quotes");
+        }
+        text.map(Into::into)
+    }
+
+    pub fn needed_text(&mut self, table: Table<'_>, key: &str, example: &str) -> Arc<str> {
+        if table.item.field(key).is_none() {
+            self.complain(
+                "E15",
+                table.line,
+                format!("{} has no {key}", table.at),
+                format!("write `{key} = {example}`"),
+            );
+        }
+        self.text(table, key).unwrap_or_else(|| "".into())
+    }
+
+    pub fn flag(&mut self, table: Table<'_>, key: &str, default: bool) -> bool {
+        match table.item.field(key) {
+            None => default,
+            Some(Field { item: Item { tree: Tree::Flag(flag), .. }, .. }) => *flag,
+            Some(field) => {
+                self.wrong(table, field, "true or false");
+                default
+            }
+        }
+    }
+
+    pub fn whole(&mut self, table: Table<'_>, key: &str, range: std::ops::RangeInclusive<i64>) -> Option<u32> {
+        let field = table.item.field(key)?;
+        match field.item.tree {
+            Tree::Whole(n) if range.contains(&n) => Some(n as u32),
+            _ => {
+                self.wrong(table, field, &format!("a number from {} to {}", range.start(), range.end()));
+                None
+            }
+        }
+    }
+
+    /// `700ms`, `6s`, `3m`, `24h`, `180d`.
+    pub fn time(&mut self, table: Table<'_>, key: &str) -> Option<Duration> {
+        let field = table.item.field(key)?;
+        let time = field.item.text().and_then(duration).filter(|time| *time <= Duration::from_secs(3650 * 86_400));
+        if time.is_none() {
+            self.wrong(table, field, "a time such as \"700ms\", \"6s\", \"3m\", \"24h\" or \"180d\"");
+        }
+        time
+    }
+
+    pub fn texts(&mut self, table: Table<'_>, key: &str) -> Vec<Arc<str>> {
+        self.lines(table, key).unwrap_or_default().into_iter().map(|(text, _)| text).collect()
+    }
+
+    /// A prompt or a list of prompts; none if the key is absent.
+    pub fn prompts(&mut self, table: Table<'_>, key: &str) -> Option<Vec<Prompt>> {
+        let lines = self.lines(table, key)?;
+        Some(lines.into_iter().map(|(name, line)| Prompt { name, line }).collect())
+    }
+
+    pub fn prompt(&mut self, table: Table<'_>, key: &str) -> Option<Prompt> {
+        let line = table.item.field(key)?.line;
+        self.text(table, key).map(|name| Prompt { name, line })
+    }
+
+    /// The prompts that a node must have.
+    pub fn say(&mut self, table: Table<'_>) -> Vec<Prompt> {
+        let say = self.prompts(table, "say");
+        if say.as_ref().is_none_or(Vec::is_empty) {
+            self.complain(
+                "E15",
+                table.line,
+                format!("{} says nothing", table.at),
+                "write `say = \"…\"` with a prompt's name",
+            );
+        }
+        say.unwrap_or_default()
+    }
+
+    fn lines(&mut self, table: Table<'_>, key: &str) -> Option<Vec<(Arc<str>, u32)>> {
+        let field = table.item.field(key)?;
+        let items = match &field.item.tree {
+            Tree::List(items) => items.as_slice(),
+            Tree::Text(_) => std::slice::from_ref(&field.item),
+            Tree::Whole(_) | Tree::Flag(_) | Tree::Table(_) | Tree::Other(_) => {
+                self.wrong(table, field, "a text or a list of texts");
+                return Some(Vec::new());
+            }
+        };
+        let mut lines = Vec::new();
+        for item in items {
+            match item.text() {
+                Some(text) => lines.push((text.into(), item.line)),
+                None => self.wrong(table, field, "a list of texts"),
+            }
+        }
+        Some(lines)
+    }
+
+    /// Where a field leads; a node that does not exist is told later, when all nodes are known.
+    pub fn go(&mut self, at: &str, item: &Item) -> Go {
+        let target = match item.text() {
+            Some("@end") => Target::End,
+            Some("@home") => Target::Home,
+            Some("@back") => Target::Back,
+            Some("@repeat") => Target::Repeat,
+            Some(text) if text.starts_with('@') => {
+                let near = nearest(text, ["@end", "@home", "@back", "@repeat"]);
+                let remedy = near.map_or("targets are @end, @home, @back, @repeat or a node".into(), |n| {
+                    format!("did you mean {n}?")
+                });
+                self.complain("E03", item.line, format!("{at} leads to {text}, which means nothing"), remedy);
+                Target::End
+            }
+            Some(text) => Target::Node(text.into()),
+            None => {
+                self.complain(
+                    "E14",
+                    item.line,
+                    format!("{at} is {}, not a node's name", item.noun()),
+                    "write a node's name in quotes",
+                );
+                Target::End
+            }
+        };
+        Go { target, line: item.line }
+    }
+
+    /// A target that a node must have.
+    pub fn needed_go(&mut self, table: Table<'_>, key: &str, code: &'static str) -> Go {
+        match table.item.field(key) {
+            Some(field) => self.go(&format!("{}: {key}", table.at), &field.item),
+            None => {
+                let what = format!("{}: nothing says where {key} leads", table.at);
+                self.complain(code, table.line, what, format!("write `{key} = \"…\"` with a node's name"));
+                nowhere(table.line)
+            }
+        }
+    }
+
+    /// The outcomes under `on`, each of which must be wired.
+    pub fn on<const N: usize>(&mut self, table: Table<'_>, outcomes: [&str; N]) -> [Go; N] {
+        let on = table.item.field("on");
+        for field in on.map_or(&[][..], |on| on.item.fields()) {
+            if !outcomes.contains(&field.key.as_str()) {
+                let near = nearest(&field.key, outcomes);
+                let remedy = near
+                    .map_or(format!("outcomes are {}", outcomes.join(", ")), |near| format!("did you mean {near}?"));
+                self.complain("E05", field.line, format!("{} has no outcome {:?}", table.at, field.key), remedy);
+            }
+        }
+        outcomes.map(|outcome| match on.and_then(|on| on.item.field(outcome)) {
+            Some(field) => self.go(&format!("{}: {outcome}", table.at), &field.item),
+            None => {
+                let line = on.map_or(table.line, |on| on.line);
+                let what = format!("{}: nothing says what happens on {outcome}", table.at);
+                self.complain("E06", line, what, format!("add `{outcome} = \"…\"` to `on`"));
+                nowhere(line)
+            }
+        })
+    }
+
+    pub fn when(&mut self, table: Table<'_>) -> Option<When> {
+        let field = table.item.field("when")?;
+        let text = self.text(table, "when")?;
+        let when = match &*text {
+            "caller.blocked" => When::Blocked,
+            "caller.senior" => When::Senior,
+            "caller.mobile" => When::Mobile,
+            "caller.last_lang" => When::LastLang,
+            "caller.number" => When::Number,
+            "switch.emergency" => When::Emergency,
+            other => match other.strip_prefix("calendar.") {
+                Some(name) => When::Calendar(name.into()),
+                None => {
+                    let remedy = match nearest(other, CONDITIONS) {
+                        Some(near) => format!("did you mean {near}?"),
+                        None => format!("conditions are {}", CONDITIONS.join(", ")),
+                    };
+                    self.complain("E14", field.line, format!("{}: {other:?} is no condition", table.at), remedy);
+                    return None;
+                }
+            },
+        };
+        Some(when)
+    }
+
+    /// The field's key of the telephone: 0 to 9, star, pound.
+    pub fn key(&mut self, at: &str, line: u32, name: &str) -> Option<Key> {
+        let key = phone_key(name);
+        if key.is_none() {
+            let remedy = match name {
+                "*" => "write star".to_string(),
+                "#" => "write pound".to_string(),
+                _ => match nearest(name, ["star", "pound"]) {
+                    Some(near) if name.len() > 2 => format!("did you mean {near}?"),
+                    _ => "keys are 0 to 9, star and pound".to_string(),
+                },
+            };
+            self.complain("E10", line, format!("{at}: {name:?} is no key of a telephone"), remedy);
+        }
+        key
+    }
+
+    pub fn key_field(&mut self, table: Table<'_>, key: &str) -> Option<Key> {
+        let line = table.item.field(key)?.line;
+        let name = self.text(table, key)?;
+        self.key(table.at, line, &name)
+    }
+}
+
+/// Reads the name of a key.
+pub(super) fn phone_key(name: &str) -> Option<Key> {
+    match name {
+        "star" => Some(Key::Star),
+        "pound" => Some(Key::Pound),
+        _ => match name.as_bytes() {
+            [digit @ b'0'..=b'9'] => Some(Key::Digit(digit - b'0')),
+            _ => None,
+        },
+    }
+}
+
+/// Stands where a target is missing; the complaint has been made, so no release holds it.
+pub(super) fn nowhere(line: u32) -> Go {
+    Go { target: Target::End, line }
+}
+
+/// Reads `700ms`, `6s`, `3m`, `24h` or `180d`.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
+    let n: u64 = text[..unit_at].parse().ok()?;
+    let seconds = match text[unit_at..].trim() {
+        "ms" => return Some(Duration::from_millis(n)),
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    n.checked_mul(seconds).map(Duration::from_secs)
+}
+
+const CONDITIONS: [&str; 7] = [
+    "caller.blocked",
+    "caller.senior",
+    "caller.mobile",
+    "caller.last_lang",
+    "caller.number",
+    "switch.emergency",
+    "calendar.…",
+];

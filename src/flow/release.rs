@@ -1,0 +1,136 @@
+//! A release: flow, words and days, checked together and never changed after.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::calendar::Calendar;
+use super::check;
+use super::model::Flow;
+use crate::inquiry::{NumberError, ReceiptFormat};
+use crate::speech::{Complaint, Script};
+
+/// The files of a release: their names for complaints, and their texts.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    pub flow: (&'a str, &'a str),
+    pub script: (&'a str, &'a str),
+    pub calendar: (&'a str, &'a str),
+}
+
+/// Checks a typed number: its normalised form and the lengths of its groups, or what is wrong with it.
+pub type ReceiptCheck = Box<dyn Fn(&str) -> Result<(String, Vec<u8>), NumberError> + Send + Sync>;
+
+/// What a release takes from the settings of the node.
+pub struct Environment {
+    pub receipt: ReceiptCheck,
+    pub receipt_formats: Vec<ReceiptFormat>,
+    /// The desk's number as it is read out.
+    pub desk_number: String,
+}
+
+impl Environment {
+    /// The smallest and the largest length of a receipt number.
+    pub fn receipt_lengths(&self) -> (u8, u8) {
+        let lengths = || self.receipt_formats.iter().map(|format| format.length);
+        (lengths().min().unwrap_or(1), lengths().max().unwrap_or(32))
+    }
+
+    /// Whether further digits could make a number of what has been typed.
+    pub fn more_may_come(&self, typed: &str) -> bool {
+        let fits = |format: &ReceiptFormat| {
+            usize::from(format.length) > typed.len()
+                && (typed.starts_with(&format.prefix) || format.prefix.starts_with(typed))
+        };
+        self.receipt_formats.is_empty() || self.receipt_formats.iter().any(fits)
+    }
+}
+
+/// What a conversation runs: immutable, shared, named by the hash of its sources.
+pub struct Release {
+    name: String,
+    pub flow: Flow,
+    pub script: Script,
+    pub calendar: Calendar,
+    pub environment: Environment,
+    /// Complaints that do not stop a release.
+    pub warnings: Vec<Complaint>,
+}
+
+impl fmt::Debug for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Release({})", self.short_name())
+    }
+}
+
+impl Release {
+    /// Reads and checks all files together. On error every complaint is told, warnings too.
+    pub fn load(sources: Sources<'_>, environment: Environment) -> Result<Arc<Release>, Vec<Complaint>> {
+        let (flow, mut complaints) = Flow::parse(sources.flow.1, sources.flow.0);
+        let (script, more) = Script::parse_leniently(sources.script.1, sources.script.0);
+        complaints.extend(more);
+        let (calendar, more) = Calendar::parse(sources.calendar.1, sources.calendar.0);
+        complaints.extend(more);
+        complaints.extend(check::all(&check::Subject {
+            flow: &flow,
+            file: &sources.flow.0.into(),
+            script: &script,
+            calendar: &calendar,
+            calendar_file: &sources.calendar.0.into(),
+        }));
+        complaints
+            .sort_by(|a, b| (!a.is_error(), &a.file, a.line, a.code).cmp(&(!b.is_error(), &b.file, b.line, b.code)));
+        complaints.dedup();
+        if complaints.iter().any(Complaint::is_error) {
+            return Err(complaints);
+        }
+        let name = name_of(sources);
+        Ok(Arc::new(Release { name, flow, script, calendar, environment, warnings: complaints }))
+    }
+
+    /// SHA-256 of the sources, in hex.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The first characters of the name, for logs and records.
+    pub fn short_name(&self) -> &str {
+        &self.name[..12]
+    }
+}
+
+fn name_of(sources: Sources<'_>) -> String {
+    let mut hash = Sha256::new();
+    for (_, text) in [sources.flow, sources.script, sources.calendar] {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load() -> Result<Arc<Release>, Vec<Complaint>> {
+        let environment = Environment {
+            receipt: Box::new(|typed| Ok((typed.into(), vec![4, 4, 4, 3]))),
+            receipt_formats: Vec::new(),
+            desk_number: "020-96110110".into(),
+        };
+        let sources = Sources {
+            flow: ("flow.toml", include_str!("../../config/hotline/flow.toml")),
+            script: ("script.toml", include_str!("../../prompts/script.toml")),
+            calendar: ("calendar.toml", include_str!("../../config/calendar.toml")),
+        };
+        Release::load(sources, environment)
+    }
+
+    #[test]
+    fn the_hotline_loads_and_its_name_follows_from_its_sources() {
+        let release = load().unwrap_or_else(|complaints| panic!("{complaints:#?}"));
+        assert_eq!(release.name().len(), 64);
+        assert_eq!(release.name(), load().expect("the same sources").name());
+    }
+}

@@ -1,0 +1,522 @@
+//! One caller's conversation: keys and answers in, words and wishes out.
+//!
+//! ```text
+//!            enter            Played / key             key, entry, silence
+//!  Start ──► node ──► Speaking ────────────► Asking ────────────────────────► next node
+//!                 ├─► Looking       (filler, answer, give up)            │
+//!                 ├─► Recording     (beep, take, review, ticket)         │
+//!                 ├─► Transferring  (done, busy, failed)                 ▼
+//!                 └─► Queueing      (simulated)                        Over
+//! ```
+//! Keys wait in one line, whatever is being said; a state takes them from it when it can. Steps without the caller
+//! are counted, so that no flow can spin: past the bound the call is ended politely.
+
+mod asking;
+mod looking;
+mod recording;
+mod saying;
+mod waiting;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::civil::{Date, DateTime};
+
+use super::calendar::Opening;
+use super::io::{Caller, Input, Output, PlayId, WallClock};
+use super::model::*;
+use super::release::Release;
+use crate::base::{Deadline, Key, Lang, Private, earliest};
+use crate::speech::Value;
+use asking::Asking;
+use saying::Playing;
+pub use saying::{Heard, Line};
+use waiting::{Looking, Queueing, Recording};
+
+/// Whether queues, messages and calls back are acted out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A real call: they take the outcome of their failure.
+    Call,
+    /// A call sheet or a terminal: a queue waits, a message is sent, a call back is booked.
+    Simulated,
+}
+
+/// A caller's way through a release, from the first word to the last.
+pub struct Conversation {
+    release: Arc<Release>,
+    caller: Caller,
+    clock: WallClock,
+    emergency: bool,
+    mode: Mode,
+    lang: Lang,
+    node: Arc<str>,
+    facts: BTreeMap<Arc<str>, Value>,
+    entries: BTreeMap<Arc<str>, Entered>,
+    /// The questions met, for `@back`.
+    asked: Vec<Arc<str>>,
+    home: Option<Arc<str>>,
+    /// Notices already heard.
+    told: BTreeSet<usize>,
+    /// Misses by look-up.
+    misses: BTreeMap<Arc<str>, u32>,
+    /// Answers still to come for look-ups that were given up.
+    owed: u32,
+    line: VecDeque<Key>,
+    /// The end key of an entry that was full already.
+    swallow: Option<(Key, Instant)>,
+    playing: Option<Playing>,
+    plays: u32,
+    /// Said before the next words: how old an answer is.
+    prefix: Vec<Line>,
+    /// An answer or a failure is being told: keys pressed before it do not skip it.
+    answering: bool,
+    state: State,
+    /// Nodes entered since the last input.
+    hops: u32,
+    /// Silences in a row.
+    quiet: u32,
+    faults: u32,
+    out: Vec<Output>,
+}
+
+/// What a caller typed.
+struct Entered {
+    text: Private<String>,
+    groups: Vec<u8>,
+}
+
+enum State {
+    Before,
+    /// Keys beyond the first `hold` in line cut it short, if `barge_in`.
+    Speaking {
+        next: Target,
+        barge_in: bool,
+        hold: usize,
+    },
+    Asking(Asking),
+    Looking(Looking),
+    /// Words before a transfer.
+    Announcing,
+    Transferring {
+        until: Instant,
+    },
+    Recording(Recording),
+    Queueing(Queueing),
+    Over,
+}
+
+impl Conversation {
+    /// A conversation that has not begun.
+    pub fn new(release: Arc<Release>, caller: Caller, clock: WallClock, emergency: bool, now: Instant) -> Conversation {
+        let passed = now.saturating_duration_since(clock.at);
+        let civil = clock.civil.saturating_add(jiff::SignedDuration::try_from(passed).unwrap_or_default());
+        Conversation::in_mode(release, caller, WallClock { at: now, civil }, emergency, Mode::Call)
+    }
+
+    /// As [`Conversation::new`], with queues and messages acted out if wanted.
+    pub fn in_mode(
+        release: Arc<Release>,
+        caller: Caller,
+        clock: WallClock,
+        emergency: bool,
+        mode: Mode,
+    ) -> Conversation {
+        let lang = release.flow.langs.first().copied().unwrap_or(Lang::Zh);
+        Conversation {
+            caller,
+            clock,
+            emergency,
+            mode,
+            lang,
+            node: "".into(),
+            facts: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            asked: Vec::new(),
+            home: None,
+            told: BTreeSet::new(),
+            misses: BTreeMap::new(),
+            owed: 0,
+            line: VecDeque::new(),
+            swallow: None,
+            playing: None,
+            plays: 0,
+            prefix: Vec::new(),
+            answering: false,
+            state: State::Before,
+            hops: 0,
+            quiet: 0,
+            faults: 0,
+            out: Vec::new(),
+            release,
+        }
+    }
+
+    /// Feeds one input and returns everything it caused, in order.
+    #[must_use]
+    pub fn handle_input(&mut self, now: Instant, input: Input) -> Vec<Output> {
+        self.hops = 0;
+        match input {
+            Input::Start => self.start(now),
+            Input::Key(key) => self.key(now, key),
+            Input::Played(id) => self.played(now, id),
+            Input::LookedUp(findings) => self.looked_up(now, findings),
+            Input::Transferred(ended) => self.transferred(now, ended),
+            Input::Recorded(result) => self.recorded(now, result),
+            Input::Ticket(ticket) => self.ticket(now, ticket),
+            Input::Deadline => self.deadline_passed(now),
+        }
+        self.settle(now);
+        std::mem::take(&mut self.out)
+    }
+
+    /// When [`Input::Deadline`] is due; none while only the caller's end or another input can change anything.
+    pub fn deadline(&self) -> Option<Deadline> {
+        let guard = self.playing.as_ref().filter(|_| !self.line.is_empty()).and_then(|playing| playing.guard);
+        let guard = guard.map(|at| Deadline { at, why: "first words of an error" });
+        let own = match &self.state {
+            State::Asking(asking) => asking.deadline(),
+            State::Looking(looking) => looking.deadline(self.playing.is_some()),
+            State::Transferring { until } => Some(Deadline { at: *until, why: "transfer" }),
+            State::Recording(recording) => recording.deadline(),
+            State::Queueing(queueing) => queueing.deadline(self.playing.is_some()),
+            State::Before | State::Speaking { .. } | State::Announcing | State::Over => None,
+        };
+        earliest([guard, own])
+    }
+
+    /// What is being played, for a transcript; the words of a secret are never among it.
+    pub fn playing(&self) -> Option<(PlayId, &[Line])> {
+        self.playing.as_ref().map(|playing| (playing.id, &playing.lines[..]))
+    }
+
+    /// Where the words now said lead to.
+    pub(in crate::flow) fn next(&self) -> Option<&Target> {
+        match &self.state {
+            State::Speaking { next, .. } => Some(next),
+            State::Before
+            | State::Asking(_)
+            | State::Looking(_)
+            | State::Announcing
+            | State::Transferring { .. }
+            | State::Recording(_)
+            | State::Queueing(_)
+            | State::Over => None,
+        }
+    }
+
+    /// The node that the caller is at.
+    pub fn node(&self) -> &Arc<str> {
+        &self.node
+    }
+
+    /// The language spoken.
+    pub fn lang(&self) -> Lang {
+        self.lang
+    }
+
+    /// The release that this call began with, and keeps.
+    pub fn release(&self) -> &Arc<Release> {
+        &self.release
+    }
+
+    /// The duty officer's switch cuts across calls in progress.
+    pub fn set_emergency(&mut self, on: bool) {
+        self.emergency = on;
+    }
+
+    /// Whether the call has been ended by the flow.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// The keys that lead somewhere at this moment, with the words of those that are offered.
+    pub fn open_keys(&self) -> Vec<(Key, Option<Arc<str>>)> {
+        let choices = self.release.flow.node(&self.node).map_or(&[][..], Node::choices);
+        choices.iter().filter(|choice| self.holds(choice.when.as_ref())).map(|c| (c.key, c.opt.clone())).collect()
+    }
+
+    /// How many keys wait in line.
+    pub fn keys_waiting(&self) -> usize {
+        self.line.len()
+    }
+
+    fn start(&mut self, now: Instant) {
+        if !matches!(self.state, State::Before) {
+            return;
+        }
+        let release = self.release.clone();
+        self.out.push(Output::Lang(self.lang));
+        let rule = release.flow.entries.iter().find(|entry| self.holds(Some(&entry.when)));
+        if let Some(lang) = rule.filter(|rule| rule.set_last_lang).and(self.caller.last_lang) {
+            self.speak_in(lang);
+        }
+        self.go(now, &rule.map_or(&release.flow.start, |rule| &rule.go).target);
+    }
+
+    fn key(&mut self, now: Instant, key: Key) {
+        if matches!(self.state, State::Over) {
+            return;
+        }
+        if let Some((end, until)) = self.swallow.take()
+            && end == key
+            && now < until
+            && self.line.is_empty()
+        {
+            return;
+        }
+        self.quiet = 0;
+        if self.line.len() < KEYS_IN_LINE {
+            self.line.push_back(key);
+        }
+    }
+
+    /// Lets the state take keys from the line until it wants no more.
+    fn settle(&mut self, now: Instant) {
+        while !self.line.is_empty() && self.hops <= HOPS && self.take_one(now) {}
+    }
+
+    /// Whether something changed.
+    fn take_one(&mut self, now: Instant) -> bool {
+        match &self.state {
+            State::Speaking { next, barge_in: true, hold } if self.line.len() > *hold && !self.guarded(now) => {
+                let next = next.clone();
+                self.stop();
+                self.prefix.clear();
+                self.go(now, &next);
+                true
+            }
+            State::Asking(_) => self.take_answer(now),
+            State::Recording(_) => self.take_while_recording(now),
+            State::Queueing(_) => self.take_while_queueing(now),
+            State::Before
+            | State::Speaking { .. }
+            | State::Looking(_)
+            | State::Announcing
+            | State::Transferring { .. }
+            | State::Over => false,
+        }
+    }
+
+    fn played(&mut self, now: Instant, id: PlayId) {
+        if self.playing.as_ref().is_none_or(|playing| playing.id != id) {
+            return;
+        }
+        self.playing = None;
+        match &mut self.state {
+            State::Speaking { next, .. } => {
+                let next = next.clone();
+                self.go(now, &next);
+            }
+            State::Asking(asking) => asking.listen(now),
+            State::Looking(_) => self.looked_up_after_filler(now),
+            State::Announcing => self.transfer(now),
+            State::Recording(_) => self.recording_played(now),
+            State::Before | State::Transferring { .. } | State::Queueing(_) | State::Over => {}
+        }
+    }
+
+    fn deadline_passed(&mut self, now: Instant) {
+        match &self.state {
+            State::Asking(_) => self.waited(now),
+            State::Looking(_) => self.looking_waited(now),
+            State::Transferring { until } if *until <= now => self.transferred(now, super::Transferred::Failed),
+            State::Recording(_) => self.recording_waited(now),
+            State::Queueing(_) => self.queueing_waited(now),
+            State::Before | State::Speaking { .. } | State::Announcing | State::Transferring { .. } | State::Over => {}
+        }
+    }
+
+    fn go(&mut self, now: Instant, target: &Target) {
+        self.hops += 1;
+        if self.hops > HOPS {
+            return self.end_politely(now, "the flow goes round without asking anything".into());
+        }
+        match target {
+            Target::Node(name) => self.enter(now, &name.clone()),
+            Target::End => self.hang_up(),
+            Target::Home => {
+                let home = self.home.clone().unwrap_or_else(|| self.node.clone());
+                self.enter(now, &home);
+            }
+            Target::Back => {
+                self.asked.pop();
+                let back = self.asked.last().cloned().unwrap_or_else(|| self.node.clone());
+                self.enter(now, &back);
+            }
+            Target::Repeat => self.enter(now, &self.node.clone()),
+        }
+    }
+
+    fn enter(&mut self, now: Instant, name: &Arc<str>) {
+        let release = self.release.clone();
+        let Some(node) = release.flow.node(name) else {
+            return self.end_politely(now, format!("there is no node {name}"));
+        };
+        if self.notice(now, name) {
+            return;
+        }
+        self.node = name.clone();
+        self.out.push(Output::Step { node: name.clone() });
+        if node.asks() {
+            self.answering = false;
+            self.remember(node);
+        }
+        match &node.kind {
+            Kind::Menu(_) | Kind::Ask(_) | Kind::Rate(_) => self.ask(now),
+            Kind::Say(say) => self.say(now, &say.say, &say.next.target, say.barge_in),
+            Kind::Lookup(lookup) => self.look_up(now, lookup),
+            Kind::Switch(switch) => self.switch(now, switch),
+            Kind::Hours(hours) => self.hours(now, hours),
+            Kind::Queue(queue) => self.queue(now, queue),
+            Kind::Transfer(transfer) => self.announce(now, transfer),
+            Kind::Record(record) => self.record(now, record),
+            Kind::Sms(sms) => {
+                let outcome = if self.mode == Mode::Simulated { &sms.sent } else { &sms.failed };
+                self.go(now, &outcome.target);
+            }
+            Kind::Callback(callback) => match self.mode {
+                Mode::Simulated => self.say(now, &callback.say, &callback.booked.target, false),
+                Mode::Call => self.go(now, &callback.failed.target),
+            },
+        }
+    }
+
+    fn remember(&mut self, node: &Node) {
+        if matches!(&node.kind, Kind::Menu(menu) if menu.home) {
+            self.home = Some(node.name.clone());
+        }
+        if self.asked.last() != Some(&node.name) && self.asked.len() < ASKED {
+            self.asked.push(node.name.clone());
+        }
+    }
+
+    /// Plays the first notice that is due before a node; whether there was one.
+    fn notice(&mut self, now: Instant, name: &Arc<str>) -> bool {
+        let release = self.release.clone();
+        let today = self.today(now);
+        let due = release.flow.notices.iter().enumerate().find(|(at, notice)| {
+            notice.before == *name
+                && !self.told.contains(at)
+                && (self.line.is_empty() || notice.must_hear)
+                && notice.until.is_none_or(|until| today <= until)
+                && self.holds_at(now, notice.when.as_ref())
+        });
+        let Some((at, notice)) = due else { return false };
+        self.told.insert(at);
+        self.say(now, std::slice::from_ref(&notice.say), &Target::Node(name.clone()), !notice.must_hear);
+        true
+    }
+
+    fn switch(&mut self, now: Instant, switch: &Switch) {
+        let value = self.member(&switch.of);
+        match switch.arms.iter().find(|(arm, _)| Some(arm) == value.as_ref()) {
+            Some((_, go)) => self.go(now, &go.target),
+            None => self.fault(now, format!("{} has no value that leads on", switch.of)),
+        }
+    }
+
+    fn hours(&mut self, now: Instant, hours: &Hours) {
+        let release = self.release.clone();
+        let go = match release.calendar.opening(&hours.calendar, self.civil(now)) {
+            Some(Opening::Open) => &hours.open,
+            Some(Opening::Holiday) => &hours.holiday,
+            Some(Opening::Closed) | None => &hours.closed,
+        };
+        self.go(now, &go.target);
+    }
+
+    fn holds(&self, when: Option<&When>) -> bool {
+        self.holds_at(self.clock.at, when)
+    }
+
+    fn holds_at(&self, now: Instant, when: Option<&When>) -> bool {
+        match when {
+            None => true,
+            Some(When::Blocked) => self.caller.blocked,
+            Some(When::Senior) => self.caller.senior,
+            Some(When::Mobile) => self.caller.mobile,
+            Some(When::LastLang) => self.caller.last_lang.is_some(),
+            Some(When::Number) => self.caller.number.is_some(),
+            Some(When::Emergency) => self.emergency,
+            Some(When::Calendar(name)) => self.release.calendar.holds(name, self.today(now)),
+        }
+    }
+
+    fn civil(&self, now: Instant) -> DateTime {
+        let passed = now.saturating_duration_since(self.clock.at);
+        self.clock.civil.saturating_add(jiff::SignedDuration::try_from(passed).unwrap_or_default())
+    }
+
+    fn today(&self, now: Instant) -> Date {
+        self.civil(now).date()
+    }
+
+    fn speak_in(&mut self, lang: Lang) {
+        if self.lang != lang {
+            self.lang = lang;
+            self.out.push(Output::Lang(lang));
+        }
+    }
+
+    /// The member of a set that a variable holds.
+    fn member(&self, var: &str) -> Option<Arc<str>> {
+        match self.facts.get(var) {
+            Some(Value::Word(member)) => Some(member.clone()),
+            Some(_) => None,
+            None => (var == "lang").then(|| self.lang.code().into()),
+        }
+    }
+
+    /// Something that a checked release should not meet: it is told to whoever reads the log, and the caller gets
+    /// a person or a goodbye, never silence.
+    fn fault(&mut self, now: Instant, what: String) {
+        self.faults += 1;
+        let give_up = self.release.flow.give_up.clone().filter(|_| self.faults <= FAULTS);
+        match give_up {
+            None => self.end_politely(now, what),
+            Some(go) => {
+                self.out.push(Output::Fault { node: self.node.clone(), what });
+                self.go(now, &go.target);
+            }
+        }
+    }
+
+    fn end_politely(&mut self, now: Instant, what: String) {
+        self.out.push(Output::Fault { node: self.node.clone(), what });
+        self.line.clear();
+        match self.compose_entry(now, self.lang, "bye", "prompt.bye") {
+            Ok(line) if !matches!(self.state, State::Over) => {
+                self.state = State::Speaking { next: Target::End, barge_in: false, hold: 0 };
+                self.hops = 0;
+                self.play(now, vec![line], None);
+            }
+            Ok(_) | Err(_) => self.hang_up(),
+        }
+    }
+
+    fn hang_up(&mut self) {
+        if !matches!(self.state, State::Over) {
+            self.state = State::Over;
+            self.playing = None;
+            self.line.clear();
+            self.out.push(Output::HangUp);
+        }
+    }
+}
+
+/// Nodes that one input may pass through.
+const HOPS: u32 = 64;
+/// Keys that wait; the rest of a flood is not a caller's wish.
+const KEYS_IN_LINE: usize = 64;
+/// Questions remembered for `@back`.
+const ASKED: usize = 256;
+/// Faults after which a call is ended.
+const FAULTS: u32 = 2;
+/// Silences in a row after which a call is ended, whatever the flow says.
+const QUIET: u32 = 12;
+/// How long the first words of an error cannot be cut short.
+const GUARD: Duration = Duration::from_secs(1);
+/// How long the end key of a full entry is expected.
+const SWALLOW: Duration = Duration::from_secs(1);

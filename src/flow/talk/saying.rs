@@ -1,0 +1,160 @@
+//! Composing what is said, and playing it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Conversation, GUARD, State};
+use crate::base::{Key, Lang};
+use crate::flow::io::{Output, PlayId};
+use crate::flow::model::{Choice, Menu, Prompt, Target, Type};
+use crate::speech::{Piece, SENTENCE, Utterance, Value};
+
+/// What a line of a play is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A prompt by its name, with the family's member in its place: `fees.hkmo`.
+    Prompt(Arc<str>),
+    /// The options of a menu.
+    Menu(Arc<str>),
+    /// A beep, or a recorded message.
+    Sound,
+}
+
+/// One line of what a caller hears.
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub heard: Heard,
+    pub lang: Lang,
+    pub text: String,
+    pub pieces: Vec<Piece>,
+}
+
+/// What is being played.
+pub(super) struct Playing {
+    pub id: PlayId,
+    pub lines: Vec<Line>,
+    /// Not to be cut short before this.
+    pub guard: Option<Instant>,
+}
+
+/// A sentence that cannot be said: a fault of the release or of a source.
+type Unsayable = String;
+
+impl Conversation {
+    pub(super) fn say(&mut self, now: Instant, prompts: &[Prompt], next: &Target, barge_in: bool) {
+        let hold = if self.answering { self.line.len() } else { 0 };
+        if prompts.is_empty() || (barge_in && self.line.len() > hold) {
+            self.prefix.clear();
+            return self.go(now, next);
+        }
+        match self.compose(now, prompts) {
+            Ok(lines) => {
+                self.state = State::Speaking { next: next.clone(), barge_in, hold };
+                self.play(now, lines, None);
+            }
+            Err(what) => self.fault(now, what),
+        }
+    }
+
+    /// Plays lines, after those that must come first; an error's first words are guarded.
+    pub(super) fn play(&mut self, now: Instant, lines: Vec<Line>, error: Option<Line>) {
+        let guard = error.is_some().then(|| now + GUARD);
+        let mut all = std::mem::take(&mut self.prefix);
+        all.extend(error);
+        all.extend(lines);
+        let mut pieces: Vec<Piece> = Vec::new();
+        for line in &all {
+            if !pieces.is_empty() && !line.pieces.is_empty() {
+                pieces.push(Piece::Silence(SENTENCE));
+            }
+            pieces.extend(line.pieces.iter().cloned());
+        }
+        self.plays += 1;
+        let id = PlayId(self.plays);
+        self.playing = Some(Playing { id, lines: all, guard });
+        self.out.push(Output::Play { id, pieces });
+    }
+
+    pub(super) fn stop(&mut self) {
+        if self.playing.take().is_some() {
+            self.out.push(Output::Stop);
+        }
+    }
+
+    pub(super) fn guarded(&self, now: Instant) -> bool {
+        self.playing.as_ref().and_then(|playing| playing.guard).is_some_and(|guard| now < guard)
+    }
+
+    pub(super) fn compose(&self, now: Instant, prompts: &[Prompt]) -> Result<Vec<Line>, Unsayable> {
+        prompts.iter().map(|prompt| self.compose_prompt(now, prompt)).collect()
+    }
+
+    pub(super) fn compose_prompt(&self, now: Instant, prompt: &Prompt) -> Result<Line, Unsayable> {
+        let member = match prompt.var() {
+            None => "".into(),
+            Some(var) => self.member(var).ok_or_else(|| format!("{}: {var} has no value", prompt.name))?,
+        };
+        let entry = prompt.entry(&member);
+        let name = entry.strip_prefix("prompt.").unwrap_or(&entry);
+        self.compose_entry(now, self.lang, name, &entry)
+    }
+
+    pub(super) fn compose_entry(&self, now: Instant, lang: Lang, name: &str, entry: &str) -> Result<Line, Unsayable> {
+        let slots = |slot: &str| self.slot(slot);
+        let said = self.release.script.compose(lang, entry, &slots, self.today(now));
+        said.map(|said| line(Heard::Prompt(name.into()), lang, said)).map_err(|error| error.to_string())
+    }
+
+    pub(super) fn compose_menu(&self, menu: &Menu, name: &Arc<str>) -> Result<Vec<Line>, Unsayable> {
+        let mut lines: Vec<Line> = Vec::new();
+        for choice in menu.choices.iter().filter(|choice| self.holds(choice.when.as_ref())) {
+            let Some(opt) = &choice.opt else { continue };
+            let lang = if menu.native { own_lang(choice).unwrap_or(self.lang) } else { self.lang };
+            let said = self.release.script.compose_option(lang, &format!("opt.{opt}"), choice.key);
+            lines.push(line(Heard::Menu(name.clone()), lang, said.map_err(|error| error.to_string())?));
+        }
+        Ok(lines)
+    }
+
+    /// What fills a slot; a word by its path under `opt`. Secrets fill none.
+    fn slot(&self, name: &str) -> Option<Value> {
+        let flow = &self.release.flow;
+        let path = |member: &Arc<str>| match flow.type_of(name) {
+            Some(Type::Enum(set)) => Arc::from(format!("{set}.{member}")),
+            _ => member.clone(),
+        };
+        match self.facts.get(name) {
+            Some(Value::Word(member)) => return Some(Value::Word(path(member))),
+            Some(Value::Words(members)) => return Some(Value::Words(members.iter().map(path).collect())),
+            Some(value) => return Some(value.clone()),
+            None => {}
+        }
+        if let Some(entered) = self.entries.get(name) {
+            let groups = entered.groups.clone();
+            return (!flow.is_secret(name)).then(|| Value::Digits { digits: entered.text.expose().clone(), groups });
+        }
+        match name {
+            "receipt.length" => Some(Value::Number(self.release.environment.receipt_lengths().1.into())),
+            "desk.number" => {
+                let digits = self.release.environment.desk_number.chars().filter(char::is_ascii_digit).collect();
+                Some(Value::Digits { digits, groups: Vec::new() })
+            }
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn line(heard: Heard, lang: Lang, said: Utterance) -> Line {
+    Line { heard, lang, text: said.text, pieces: said.pieces }
+}
+
+/// The language that an option switches to.
+fn own_lang(choice: &Choice) -> Option<Lang> {
+    let (_, code) = choice.set.iter().find(|(var, _)| &**var == "lang")?;
+    Lang::from_code(code)
+}
+
+/// The key of a digit.
+pub(super) fn is_digit(key: Key) -> Option<char> {
+    matches!(key, Key::Digit(_)).then(|| key.as_char())
+}

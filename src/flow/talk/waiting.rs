@@ -1,0 +1,95 @@
+//! What the states that wait for something else than an answer remember, and when they fall due.
+
+use std::time::{Duration, Instant};
+
+use crate::base::{Deadline, earliest};
+use crate::flow::io::Findings;
+use crate::flow::model::{Lookup, Queue, Record};
+
+/// A look-up under way.
+pub(super) struct Looking {
+    pub lookup: Lookup,
+    pub filler_at: Option<Instant>,
+    pub until: Instant,
+    /// The answer came while a filler was being said.
+    pub answer: Option<Findings>,
+}
+
+impl Looking {
+    pub fn deadline(&self, playing: bool) -> Option<Deadline> {
+        if self.answer.is_some() {
+            return None;
+        }
+        let filler = self.filler_at.filter(|_| !playing).map(|at| Deadline { at, why: "filler" });
+        earliest([filler, Some(Deadline { at: self.until, why: "look-up" })])
+    }
+}
+
+/// A message being left.
+pub(super) struct Recording {
+    pub record: Record,
+    pub phase: Phase,
+}
+
+/// ```text
+///  Intro ─► Taking ─► Stopping ─► Reviewing ⇄ Listening
+///             └────────────────────────┴────► Saving
+/// ```
+pub(super) enum Phase {
+    Intro,
+    Taking {
+        until: Instant,
+    },
+    Stopping {
+        until: Instant,
+    },
+    /// Telling the keys, then waiting for one.
+    Reviewing {
+        until: Option<Instant>,
+    },
+    Listening,
+    Saving {
+        until: Instant,
+    },
+}
+
+impl Recording {
+    pub fn deadline(&self) -> Option<Deadline> {
+        let (at, why) = match self.phase {
+            Phase::Taking { until } | Phase::Stopping { until } => (Some(until), "recording"),
+            Phase::Reviewing { until } => (until, "review"),
+            Phase::Saving { until } => (Some(until), "ticket"),
+            Phase::Intro | Phase::Listening => (None, ""),
+        };
+        at.map(|at| Deadline { at, why })
+    }
+}
+
+/// A caller waiting for a person, acted out.
+pub(super) struct Queueing {
+    pub queue: Queue,
+    pub since: Instant,
+    pub tell_at: Option<Instant>,
+    pub hint_at: Option<Instant>,
+}
+
+impl Queueing {
+    pub fn new(queue: Queue, now: Instant) -> Queueing {
+        let tell_at = queue.tell.as_ref().map(|(every, _)| now + *every);
+        let hint_at = queue.hint.as_ref().map(|(after, _)| now + *after);
+        Queueing { queue, since: now, tell_at, hint_at }
+    }
+
+    pub fn until(&self) -> Instant {
+        self.since + self.queue.max_wait
+    }
+
+    pub fn deadline(&self, playing: bool) -> Option<Deadline> {
+        let due = |at: Option<Instant>, why| at.filter(|_| !playing).map(|at| Deadline { at, why });
+        let limit = Some(Deadline { at: self.until(), why: "longest wait" });
+        earliest([due(self.hint_at, "hint"), due(self.tell_at, "place in the queue"), limit])
+    }
+}
+
+/// How long the media plane may take to end a recording, or the store to number it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
