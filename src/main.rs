@@ -1,5 +1,5 @@
 //! The `jindu` command: everything is in the library's `shell` room.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    jindu::shell::run::run(std::env::args_os())
 }

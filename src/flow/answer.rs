@@ -43,6 +43,16 @@ pub fn answer(release: &Arc<Release>, lang: Lang, told: Told, local: DateTime, n
     said
 }
 
+impl From<Findings> for Told {
+    fn from(findings: Findings) -> Told {
+        match findings {
+            Findings::Found { facts, age } => Told::Found { facts, age },
+            Findings::None | Findings::Many => Told::NotFound,
+            Findings::Down => Told::Down,
+        }
+    }
+}
+
 fn findings(told: Told) -> Findings {
     match told {
         Told::Found { facts, age } => Findings::Found { facts, age },

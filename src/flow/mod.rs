@@ -9,6 +9,7 @@
 mod answer;
 pub mod calendar;
 mod check;
+mod facts;
 mod fit;
 mod io;
 mod load;
@@ -20,6 +21,7 @@ mod talk;
 
 pub use answer::{Told, answer};
 pub use calendar::{Calendar, Opening, Working};
+pub use facts::facts;
 pub use fit::{Parts, Promised, STAGES, facts_of, fit, stage_code};
 pub use io::{Caller, Findings, Input, Output, PlayId, RecordResult, SlipKind, Transferred, WallClock};
 pub use release::{Environment, ReceiptCheck, Release, Sources};

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use super::calendar::Calendar;
 use super::check;
-use super::model::Flow;
+use super::model::{Flow, Kind};
 use crate::inquiry::{NumberError, ReceiptFormat};
 use crate::speech::{Complaint, Script};
 
@@ -92,6 +93,15 @@ impl Release {
     /// SHA-256 of the sources, in hex.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// From which age on the first look-up's answer tells it, and from which on it is refused.
+    pub fn stale_after(&self) -> (Option<Duration>, Option<Duration>) {
+        let stale = self.flow.nodes.iter().find_map(|node| match &node.kind {
+            Kind::Lookup(lookup) => Some((lookup.stale.tell_after, lookup.stale.refuse_after)),
+            _ => None,
+        });
+        stale.unwrap_or_default()
     }
 
     /// The first characters of the name, for logs and records.

@@ -68,6 +68,7 @@ pub enum JournalError {
 enum Entry {
     Call(Box<CallRecord>),
     Scan(Box<ScanRecord>),
+    Rating { at: Timestamp, kiosk: String, score: u8 },
     Ticket(oneshot::Sender<String>),
     Message(Box<Message>, oneshot::Sender<()>),
     Flush(SyncSender<()>),
@@ -94,6 +95,11 @@ impl Journal {
     /// Notes a scan. Never waits.
     pub fn scan(&self, record: ScanRecord) {
         self.offer(Entry::Scan(Box::new(record)));
+    }
+
+    /// Notes a score that an applicant gave at a kiosk, 1 for the best. Never waits.
+    pub fn rating(&self, at: Timestamp, kiosk: &str, score: u8) {
+        self.offer(Entry::Rating { at, kiosk: kiosk.to_owned(), score });
     }
 
     /// A ticket number of eight digits that no other message has; `None` when none can be given.
@@ -201,6 +207,7 @@ impl Writer {
             match entry {
                 Entry::Call(record) => put_call(&transaction, record)?,
                 Entry::Scan(record) => put_scan(&transaction, record)?,
+                Entry::Rating { at, kiosk, score } => put_rating(&transaction, *at, kiosk, *score)?,
                 Entry::Ticket(_) => issued.push(issue_ticket(&transaction)?),
                 Entry::Message(message, _) => put_message(&transaction, message)?,
                 Entry::Flush(_) => {}
@@ -224,7 +231,7 @@ impl Writer {
 
     fn sweep_rows(&self, before: i64) -> rusqlite::Result<bool> {
         let mut more = false;
-        for table in ["calls", "scans"] {
+        for table in ["calls", "scans", "ratings"] {
             // Records are appended in time's order, so the oldest are first by their number.
             let sql = format!(
                 "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE at_us < ?1 ORDER BY at_us LIMIT ?2)"
@@ -260,7 +267,7 @@ impl Writer {
 fn tell(batch: Vec<Entry>, issued: Vec<String>) {
     let mut issued = issued.into_iter();
     let told = batch.into_iter().filter_map(|entry| match entry {
-        Entry::Call(_) | Entry::Scan(_) => None,
+        Entry::Call(_) | Entry::Scan(_) | Entry::Rating { .. } => None,
         Entry::Ticket(sender) => issued.next().map(|ticket| Told::Ticket(sender, ticket)),
         Entry::Message(_, sender) => Some(Told::Message(sender)),
         Entry::Flush(sender) => Some(Told::Flush(sender)),
@@ -317,6 +324,11 @@ fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite::Result<()
         record.rating,
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+fn put_rating(connection: &Connection, at: Timestamp, kiosk: &str, score: u8) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO ratings (at_us, kiosk, score) VALUES (?1, ?2, ?3)";
+    connection.prepare_cached(sql)?.execute(params![at.as_microsecond(), kiosk, score]).map(drop)
 }
 
 fn put_scan(connection: &Connection, record: &ScanRecord) -> rusqlite::Result<()> {
@@ -386,6 +398,10 @@ const TABLES: &str = "
         stage TEXT, receipt INTEGER, duration_us INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX scans_at ON scans (at_us);
+    CREATE TABLE ratings (
+        id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, kiosk TEXT NOT NULL, score INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX ratings_at ON ratings (at_us);
     CREATE TABLE messages (
         id INTEGER PRIMARY KEY, ticket TEXT NOT NULL UNIQUE, at_us INTEGER, path TEXT, notify TEXT, length_ms INTEGER,
         keep_until_us INTEGER NOT NULL

@@ -8,6 +8,10 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+pub use crate::call::KeySource;
+pub use crate::inquiry::{CallOutcome, LookUpResult};
+use crate::sip::Method;
+
 /// All numbers of one node.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -37,6 +41,8 @@ pub struct Metrics {
     pub replica_cases: Gauge,
     pub replica_batches: Counters<BatchResult>,
     pub replica_rows: Counter,
+    /// Rows that could not be read and wait for a person.
+    pub replica_quarantined: Gauge,
     pub scans: Counters2<ScanPath, ScanResult>,
     pub ratings: Counters2<Door, Score>,
     pub http_requests: Counters<HttpClass>,
@@ -96,6 +102,7 @@ impl Metrics {
         }
         page.gauge("jindu_replica_cases", "Cases in the copy.", &self.replica_cases);
         page.counters("jindu_replica_batches_total", "Change batches, by result.", &self.replica_batches);
+        page.gauge("jindu_replica_quarantined", "Rows that could not be read.", &self.replica_quarantined);
         page.counter("jindu_replica_rows_total", "Rows changed.", &self.replica_rows);
     }
 
@@ -125,6 +132,11 @@ impl Counter {
 
     pub fn add(&self, n: u64) {
         self.0.fetch_add(n, Relaxed);
+    }
+
+    /// Takes over what another thread has counted.
+    pub fn set(&self, total: u64) {
+        self.0.store(total, Relaxed);
     }
 
     pub fn value(&self) -> u64 {
@@ -181,6 +193,11 @@ impl<L: Label> Counters<L> {
 
     pub fn add(&self, label: L, n: u64) {
         self.counters[label.index()].add(n);
+    }
+
+    /// Takes over what another thread has counted.
+    pub fn set(&self, label: L, total: u64) {
+        self.counters[label.index()].set(total);
     }
 
     pub fn value(&self, label: L) -> u64 {
@@ -240,6 +257,14 @@ impl<B: Buckets> Histogram<B> {
         let bucket = B::BOUNDS_US.partition_point(|bound| *bound < us);
         self.counts[bucket].fetch_add(1, Relaxed);
         self.sum_us.fetch_add(us, Relaxed);
+    }
+
+    /// Takes over one bucket that another thread has counted; the sum is taken at the bucket's upper bound.
+    pub fn set_bucket(&self, bucket: usize, total: u64) {
+        let Some(count) = self.counts.get(bucket) else { return };
+        let before = count.swap(total, Relaxed);
+        let bound = B::BOUNDS_US.get(bucket).or(B::BOUNDS_US.last()).copied().unwrap_or(0);
+        self.sum_us.fetch_add(total.saturating_sub(before) * bound, Relaxed);
     }
 
     /// How many were observed.
@@ -343,36 +368,33 @@ macro_rules! buckets {
     };
 }
 
-label! {
-    /// How a call ended.
-    CallOutcome, "outcome" {
-        /// The caller heard an answer, and hung up or was said goodbye to.
-        Answered = "answered",
-        /// Ended without an answer to a question.
-        Abandoned = "abandoned",
-        Transferred = "transferred",
-        /// Ended before it was answered.
-        Cancelled = "cancelled",
-        /// 488: no codec in common.
-        NotAcceptable = "not_acceptable",
-        /// 503: all lines in use.
-        Full = "full",
-        /// 503: draining.
-        Draining = "draining",
-        /// Not a trunk, not our number, too many at once.
-        Refused = "refused",
-        /// The caller's media stopped, or the ACK never came.
-        Lost = "lost",
-        /// The longest call's limit.
-        TooLong = "too_long",
-        /// Our fault.
-        Failed = "failed",
+impl Label for CallOutcome {
+    const NAME: &'static str = "outcome";
+    const ALL: &'static [&'static str] = &["finished", "hung_up", "transferred", "abandoned", "refused", "failed"];
+
+    fn index(self) -> usize {
+        self as usize
     }
 }
-label! {
-    /// How a key came.
-    KeySource, "source" { Rtp = "rtp", Info = "info", Tone = "tone" }
+
+impl Label for KeySource {
+    const NAME: &'static str = "source";
+    const ALL: &'static [&'static str] = &["rtp", "info", "tone"];
+
+    fn index(self) -> usize {
+        self as usize
+    }
 }
+
+impl Label for LookUpResult {
+    const NAME: &'static str = "result";
+    const ALL: &'static [&'static str] = &["found", "not_found", "too_old", "down", "handed_over"];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
 label! {
     /// How a transfer ended.
     TransferResult, "result" { Done = "done", Busy = "busy", Failed = "failed" }
@@ -380,10 +402,6 @@ label! {
 label! {
     /// By which door a question came.
     Door, "door" { Phone = "phone", Scan = "scan" }
-}
-label! {
-    /// What a look-up gave.
-    LookUpResult, "result" { Found = "found", NotFound = "not_found", Down = "down", TooOld = "too_old" }
 }
 label! {
     /// Whether the cache knew.
@@ -402,7 +420,15 @@ label! {
 }
 label! {
     /// Why a SIP message was dropped unanswered.
-    SipDrop, "reason" { Stranger = "stranger", Flood = "flood", Malformed = "malformed", Full = "full" }
+    SipDrop, "reason" {
+        /// From an address that is no trunk.
+        Stranger = "stranger",
+        Malformed = "malformed",
+        /// A response or ACK of no call.
+        Stray = "stray",
+        /// More than its call could take.
+        Full = "full",
+    }
 }
 label! {
     /// What became of a change batch.
@@ -436,9 +462,27 @@ buckets! {
     /// From a cache hit to a look-up that is given up.
     LookUpTimes = [1, 2, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
     /// A packet interval is 20 ms.
-    Latenesses = [50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 40_000, 100_000];
+    Latenesses = [1_000, 2_000, 5_000, 10_000, 20_000, 50_000];
     /// From a cached reply to a photograph.
     HttpTimes = [20, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
+}
+
+impl From<&Method> for SipMethod {
+    fn from(method: &Method) -> SipMethod {
+        match method {
+            Method::Invite => SipMethod::Invite,
+            Method::Ack => SipMethod::Ack,
+            Method::Bye => SipMethod::Bye,
+            Method::Cancel => SipMethod::Cancel,
+            Method::Options => SipMethod::Options,
+            Method::Info => SipMethod::Info,
+            Method::Update => SipMethod::Update,
+            Method::Refer => SipMethod::Refer,
+            Method::Notify => SipMethod::Notify,
+            Method::Register => SipMethod::Register,
+            Method::Prack | Method::Subscribe | Method::Message | Method::Publish | Method::Other(_) => SipMethod::Other,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,17 @@
 
 pub mod args;
 pub mod clock;
-pub mod logs;
-pub mod metrics;
-pub mod web;
-pub mod media;
+pub mod counter;
+pub mod hotline;
 pub mod journal;
+pub mod logs;
+pub mod media;
+pub mod messages;
+pub mod metrics;
+pub mod numbers;
+pub mod phone;
+pub mod recordings;
 pub mod replica;
+pub mod run;
+pub mod serve;
+pub mod web;

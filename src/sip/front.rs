@@ -64,7 +64,7 @@ impl Front {
     }
 
     /// Sorts one message.
-    pub fn sort(&mut self, message: &Message, arrival: &Arrival, state: FrontState) -> Sorted {
+    pub fn sort(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Sorted {
         let Some(method) = message.method() else { return sort_response(message, state) };
         let asked = match method {
             Method::Ack if state.known => return Sorted::Leg(message.leg_key()),

@@ -30,6 +30,14 @@ impl Entry {
         self.texts[place(lang)].as_ref()
     }
 
+    /// The words of an entry without slots.
+    pub fn plain(&self, lang: Lang) -> Option<&str> {
+        match self.sentence(lang)?.parts.as_slice() {
+            [super::Part::Text { text, .. }] => Some(text),
+            _ => None,
+        }
+    }
+
     /// The slots, which are the same in every language.
     pub fn slots(&self) -> Vec<Slot> {
         let any = self.texts.iter().flatten().next();

@@ -78,6 +78,8 @@ pub struct Replica {
     tasks: Option<SyncSender<Task>>,
     follower: Option<spool::Follower>,
     ending: Arc<AtomicBool>,
+    /// Whether the copy was the built-in sample when it was opened or filled.
+    sample: AtomicBool,
     threads: Vec<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
 }
@@ -114,6 +116,7 @@ impl Replica {
             tasks: None,
             follower: None,
             ending: Arc::default(),
+            sample: AtomicBool::new(false),
             threads: Vec::new(),
             writer: None,
         };
@@ -167,6 +170,11 @@ impl Replica {
         self.as_of().is_none()
     }
 
+    /// Whether the copy was the built-in sample when it was opened or filled.
+    pub fn is_sample(&self) -> bool {
+        self.sample.load(Ordering::Relaxed)
+    }
+
     /// Applies a batch file, and returns when its rows can be looked up. Waits: not for an async task.
     pub fn apply_file(&self, path: &Path) -> Result<Applied, ApplyError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -185,7 +193,9 @@ impl Replica {
         let header =
             BatchHeader { source: Some(SAMPLE.into()), sequence: None, as_of: Timestamp::now(), cases: Some(cases) };
         let cases = Box::new(sample::cases(cases, seed, today, calendar));
-        self.apply("sample".into(), Batch::Cases(header, cases))
+        let applied = self.apply("sample".into(), Batch::Cases(header, cases))?;
+        self.sample.store(true, Ordering::Relaxed);
+        Ok(applied)
     }
 
     /// Makes the readers open the file anew: another one was put in its place.
@@ -297,6 +307,7 @@ impl Replica {
         metrics.quarantined.store(state.quarantined, Ordering::Relaxed);
         if let Some(mark) = &state.mark {
             metrics.set_as_of(mark.as_of);
+            self.sample.store(mark.source == SAMPLE, Ordering::Relaxed);
         }
         Ok(state.mark)
     }

@@ -1,0 +1,404 @@
+//! One phone call: its dialog, its media and its conversation, held together.
+//!
+//! ```text
+//!            offer answered            ACK                    either side ends
+//!  Offered ─────────────────► Answered ────► Talking ───────────────────────────► Over ──► Gone
+//!     └─ cancelled, refused ──────┴──────────────┴── lost media, limit, fault ──────┘
+//! ```
+//!
+//! The dialog tells when the caller can hear us; the conversation says what to play and ask; media events and INFO
+//! bring keys. Nothing here waits: every answer from outside comes in as an [`Input`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::base::{Deadline, Key, Private, earliest};
+use crate::flow::{self, Findings, PlayId, RecordResult, Transferred};
+use crate::inquiry::{CallOutcome, LookUpResult};
+use crate::sdp::{self, LocalMedia, Negotiated, Refused};
+use crate::sip::{Arrival, Leg, LegInput, LegOutput, Local, Message, Outgoing, Progress, Why};
+
+use super::control::{Command, Event, KeySource, StreamSetup};
+use super::tally::Tally;
+use super::talk::Talk;
+
+/// What a call takes in.
+#[derive(Debug)]
+pub enum Input {
+    /// A message of this call's dialog.
+    Sip { message: Message, arrival: Arrival },
+    /// A message of ours certainly did not go out.
+    TransportFailed,
+    Media(Event),
+    LookedUp { findings: Findings, result: LookUpResult },
+    Ticket(Option<String>),
+    /// End the call: the node stops.
+    End,
+    Deadline,
+}
+
+/// What a call wants done, in order.
+#[derive(Debug)]
+pub enum Output {
+    Send(Outgoing),
+    /// Start the media stream with this description.
+    Begin(StreamSetup),
+    Media(Command),
+    /// Ask; exactly one [`Input::LookedUp`] follows.
+    LookUp { source: Arc<str>, by: BTreeMap<Arc<str>, Private<String>> },
+    /// Keep a message; exactly one [`Input::Ticket`] follows.
+    Keep { notify: Arc<str>, keep: Duration, samples: Vec<i16> },
+    /// A key reached the line test.
+    LineTestKey { key: Key, source: KeySource },
+    /// A key was pressed: for counting, not for telling which.
+    KeyHeard(KeySource),
+    /// The caller was answered, so long after the INVITE.
+    Answered(Duration),
+    /// The flow met what its check should have found; the caller is helped on.
+    Fault { node: Arc<str>, what: String },
+    /// The conversation is over; the record can be written.
+    Over,
+    /// Nothing is left to do: forget the call.
+    Gone,
+}
+
+/// What a call begins with.
+pub struct Beginning {
+    pub talk: Talk,
+    pub invite: Message,
+    pub arrival: Arrival,
+    pub local: Local,
+    pub media: LocalMedia,
+    /// Names of transfer targets → SIP URIs.
+    pub desks: Arc<BTreeMap<String, String>>,
+    pub limit: Duration,
+    pub tally: Tally,
+}
+
+/// One call.
+pub struct Call {
+    leg: Leg,
+    talk: Talk,
+    local: LocalMedia,
+    negotiated: Option<Negotiated>,
+    media_begun: bool,
+    state: State,
+    desks: Arc<BTreeMap<String, String>>,
+    began: Instant,
+    limit_at: Instant,
+    transfer_until: Option<Instant>,
+    take: Option<Vec<i16>>,
+    last_key: Option<(Key, KeySource, Instant)>,
+    tally: Tally,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Offered,
+    Answered,
+    Talking,
+    Over,
+    Gone,
+}
+
+impl Call {
+    /// Begins a call with its INVITE, and returns everything that causes.
+    pub fn new(now: Instant, beginning: Beginning) -> (Call, Vec<Output>) {
+        let Beginning { talk, invite, arrival, local, media, desks, limit, tally } = beginning;
+        let (leg, first) = Leg::new(now, invite, &arrival, local);
+        let mut call = Call {
+            leg,
+            talk,
+            local: media,
+            negotiated: None,
+            media_begun: false,
+            state: State::Offered,
+            desks,
+            began: now,
+            limit_at: now + limit,
+            transfer_until: None,
+            take: None,
+            last_key: None,
+            tally,
+        };
+        let mut out = Vec::new();
+        for output in first {
+            call.from_leg(now, output, &mut out);
+        }
+        (call, out)
+    }
+
+    /// Feeds one input and returns everything it caused, in order.
+    #[must_use]
+    pub fn handle_input(&mut self, now: Instant, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        match input {
+            Input::Sip { message, arrival } => {
+                self.to_leg(now, LegInput::Received { message, arrival }, &mut out);
+            }
+            Input::TransportFailed => self.to_leg(now, LegInput::TransportFailed, &mut out),
+            Input::Media(event) => self.on_media(now, event, &mut out),
+            Input::LookedUp { findings, result } => {
+                self.tally.looked_up(result);
+                self.to_talk(now, flow::Input::LookedUp(findings), &mut out);
+            }
+            Input::Ticket(ticket) => self.to_talk(now, flow::Input::Ticket(ticket), &mut out),
+            Input::End => self.end(now, CallOutcome::Finished, Some("drained"), &mut out),
+            Input::Deadline => self.on_deadline(now, &mut out),
+        }
+        out
+    }
+
+    /// When [`Input::Deadline`] is due.
+    pub fn deadline(&self) -> Option<Deadline> {
+        let own = |at: Option<Instant>, why| at.map(|at| Deadline { at, why });
+        let talking = matches!(self.state, State::Talking);
+        let alive = !matches!(self.state, State::Over | State::Gone);
+        earliest([
+            self.leg.deadline(),
+            self.talk.deadline().filter(|_| talking),
+            own(self.transfer_until, "transfer answered"),
+            own(alive.then_some(self.limit_at), "longest call"),
+        ])
+    }
+
+    /// What is known of the call for its record.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    fn on_deadline(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if self.leg.deadline().is_some_and(|due| due.at <= now) {
+            self.to_leg(now, LegInput::Deadline, out);
+        }
+        if self.transfer_until.is_some_and(|at| at <= now) {
+            self.transferred(now, Transferred::Failed, out);
+        }
+        if matches!(self.state, State::Talking) && self.talk.deadline().is_some_and(|due| due.at <= now) {
+            self.to_talk(now, flow::Input::Deadline, out);
+        }
+        if self.limit_at <= now && !matches!(self.state, State::Over | State::Gone) {
+            self.end(now, CallOutcome::Failed, Some("longest call"), out);
+        }
+    }
+
+    fn to_leg(&mut self, now: Instant, input: LegInput, out: &mut Vec<Output>) {
+        for output in self.leg.handle_input(now, input) {
+            self.from_leg(now, output, out);
+        }
+    }
+
+    fn from_leg(&mut self, now: Instant, output: LegOutput, out: &mut Vec<Output>) {
+        match output {
+            LegOutput::Send(outgoing) => out.push(Output::Send(outgoing)),
+            LegOutput::Offer { sdp: Some(offer) } => self.on_offer(now, &offer, out),
+            LegOutput::Offer { sdp: None } => {
+                let offer = sdp::offer(&self.local);
+                self.answered(now, out);
+                self.to_leg(now, LegInput::Answer { sdp: offer }, out);
+            }
+            LegOutput::AnswerReceived { sdp } => self.on_answer(now, &sdp, out),
+            LegOutput::Established => self.start_talking(now, out),
+            LegOutput::Key(key) => self.on_key(now, key, KeySource::Info, out),
+            LegOutput::Referred(progress) => self.on_referred(now, progress, out),
+            LegOutput::Ended { why } => self.on_ended(why, out),
+            LegOutput::Gone => {
+                self.state = State::Gone;
+                out.push(Output::Gone);
+            }
+        }
+    }
+
+    fn on_offer(&mut self, now: Instant, offer: &Bytes, out: &mut Vec<Output>) {
+        match sdp::answer(offer, &self.local) {
+            Ok((negotiated, answer)) => {
+                self.local.version += 1;
+                self.answered(now, out);
+                self.agree(negotiated, out);
+                self.to_leg(now, LegInput::Answer { sdp: answer }, out);
+            }
+            Err(refused) => {
+                let (status, warning) = match refused {
+                    Refused::Malformed(_) => (400, None),
+                    Refused::NotAcceptable { warning, text } => (488, Some((warning, text.to_owned()))),
+                };
+                if self.state == State::Offered {
+                    self.tally.ended(CallOutcome::Refused, Some("no codec in common"));
+                }
+                self.to_leg(now, LegInput::Refuse { status, warning, retry_after: None }, out);
+            }
+        }
+    }
+
+    fn on_answer(&mut self, now: Instant, answer: &Bytes, out: &mut Vec<Output>) {
+        match sdp::accept(answer, &self.local) {
+            Ok(negotiated) => self.agree(negotiated, out),
+            Err(_) => self.end(now, CallOutcome::Failed, Some("no codec in common"), out),
+        }
+    }
+
+    fn answered(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if self.state == State::Offered {
+            self.state = State::Answered;
+            let after = now.duration_since(self.began);
+            self.tally.answered(after);
+            out.push(Output::Answered(after));
+        }
+    }
+
+    fn agree(&mut self, negotiated: Negotiated, out: &mut Vec<Output>) {
+        self.negotiated = Some(negotiated);
+        self.set_up_media(out);
+    }
+
+    fn set_up_media(&mut self, out: &mut Vec<Output>) {
+        let Some(negotiated) = &self.negotiated else { return };
+        let mut setup = StreamSetup::from(negotiated);
+        // Before the ACK nobody hears us, and nobody owes us sound.
+        setup.sending &= self.state == State::Talking;
+        setup.receiving &= self.state == State::Talking;
+        out.push(if self.media_begun { Output::Media(Command::Setup(setup)) } else { Output::Begin(setup) });
+        self.media_begun = true;
+    }
+
+    fn start_talking(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if self.state != State::Answered {
+            return;
+        }
+        self.state = State::Talking;
+        self.set_up_media(out);
+        self.to_talk(now, flow::Input::Start, out);
+    }
+
+    fn on_media(&mut self, now: Instant, event: Event, out: &mut Vec<Output>) {
+        match event {
+            Event::Key { key, source } => self.on_key(now, key, source, out),
+            Event::Played(id) => self.to_talk(now, flow::Input::Played(id), out),
+            Event::Recorded { samples } => {
+                let length = Duration::from_micros(samples.len() as u64 * 125);
+                self.take = Some(samples);
+                self.to_talk(now, flow::Input::Recorded(RecordResult::Taken { length }), out);
+            }
+            Event::PeerLost => self.end(now, CallOutcome::Failed, Some("media lost"), out),
+        }
+    }
+
+    fn on_key(&mut self, now: Instant, key: Key, source: KeySource, out: &mut Vec<Output>) {
+        let doubled = self.last_key.is_some_and(|(last, by, at)| {
+            last == key && by != source && now.duration_since(at) < SAME_KEY_TWO_WAYS
+        });
+        if doubled || self.state != State::Talking {
+            return;
+        }
+        self.last_key = Some((key, source, now));
+        self.tally.key();
+        out.push(Output::KeyHeard(source));
+        if self.talk.is_line_test() {
+            out.push(Output::LineTestKey { key, source });
+        }
+        self.to_talk(now, flow::Input::Key(key), out);
+    }
+
+    fn on_referred(&mut self, now: Instant, progress: Progress, out: &mut Vec<Output>) {
+        match progress {
+            Progress::Trying | Progress::Ringing => {}
+            Progress::Done => {
+                self.tally.transferred();
+                if self.transfer_until.is_some() {
+                    self.transferred(now, Transferred::Done, out);
+                } else {
+                    self.end(now, CallOutcome::Transferred, None, out);
+                }
+            }
+            Progress::Busy => self.transferred(now, Transferred::Busy, out),
+            Progress::Failed => self.transferred(now, Transferred::Failed, out),
+        }
+    }
+
+    fn transferred(&mut self, now: Instant, how: Transferred, out: &mut Vec<Output>) {
+        if self.transfer_until.take().is_some() {
+            self.to_talk(now, flow::Input::Transferred(how), out);
+        }
+    }
+
+    fn on_ended(&mut self, why: Why, out: &mut Vec<Output>) {
+        let (outcome, cause) = match why {
+            Why::ByeReceived if self.state == State::Answered => (CallOutcome::Abandoned, None),
+            Why::ByeReceived => (CallOutcome::HungUp, None),
+            Why::Cancelled => (CallOutcome::Abandoned, Some("cancelled")),
+            Why::NoAck => (CallOutcome::Failed, Some("no ACK")),
+            Why::NoAnswer => (CallOutcome::Failed, Some("no session description in the ACK")),
+            Why::PeerLost => (CallOutcome::Failed, Some("caller unknown to its trunk")),
+            Why::SessionExpired => (CallOutcome::Failed, Some("session expired")),
+            Why::TransportFailed => (CallOutcome::Failed, Some("transport failed")),
+            Why::WeHungUp => (CallOutcome::Finished, None),
+            Why::Refused => (CallOutcome::Refused, None),
+        };
+        self.tally.ended(outcome, cause);
+        self.over(out);
+    }
+
+    fn over(&mut self, out: &mut Vec<Output>) {
+        if matches!(self.state, State::Over | State::Gone) {
+            return;
+        }
+        self.state = State::Over;
+        self.transfer_until = None;
+        out.extend([Output::Media(Command::Close), Output::Over]);
+    }
+
+    fn end(&mut self, now: Instant, outcome: CallOutcome, cause: Option<&'static str>, out: &mut Vec<Output>) {
+        if matches!(self.state, State::Over | State::Gone) {
+            return;
+        }
+        self.tally.ended(outcome, cause);
+        self.over(out);
+        self.to_leg(now, LegInput::HangUp { reason: None }, out);
+    }
+
+    fn to_talk(&mut self, now: Instant, input: flow::Input, out: &mut Vec<Output>) {
+        if self.state != State::Talking {
+            return;
+        }
+        for output in self.talk.handle_input(now, input) {
+            self.from_talk(now, output, out);
+        }
+    }
+
+    fn from_talk(&mut self, now: Instant, output: flow::Output, out: &mut Vec<Output>) {
+        match output {
+            flow::Output::Play { id: PlayId(id), pieces } => {
+                out.push(Output::Media(Command::Play { id: PlayId(id), pieces }));
+            }
+            flow::Output::Stop => out.push(Output::Media(Command::Stop)),
+            flow::Output::LookUp { source, by } => out.push(Output::LookUp { source, by }),
+            flow::Output::Transfer { to, timeout } => self.transfer(now, &to, timeout, out),
+            flow::Output::Record { max } => out.push(Output::Media(Command::Record { max })),
+            flow::Output::StopRecord => out.push(Output::Media(Command::StopRecord)),
+            flow::Output::KeepTake { notify, keep } => {
+                let samples = self.take.take().unwrap_or_default();
+                out.push(Output::Keep { notify, keep, samples });
+            }
+            flow::Output::Step { node } => self.tally.step(node),
+            flow::Output::Slip { .. } => self.tally.slip(),
+            flow::Output::Fault { node, what } => out.push(Output::Fault { node, what }),
+            flow::Output::Rated { score } => self.tally.rated(score),
+            flow::Output::Lang(lang) => self.tally.lang(lang),
+            flow::Output::HangUp => self.end(now, CallOutcome::Finished, None, out),
+        }
+    }
+
+    fn transfer(&mut self, now: Instant, to: &str, timeout: Duration, out: &mut Vec<Output>) {
+        self.transfer_until = Some(now + timeout);
+        match self.desks.get(to).cloned() {
+            Some(target_uri) => self.to_leg(now, LegInput::Refer { target_uri, referred_by: None }, out),
+            None => self.transferred(now, Transferred::Failed, out),
+        }
+    }
+}
+
+/// Some telephones send one press both as INFO and in the media.
+const SAME_KEY_TWO_WAYS: Duration = Duration::from_millis(300);

@@ -1,0 +1,239 @@
+//! The scan door's counter clerk: gives the web server what it asks of the rest of the program.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::journal::Journal;
+use super::metrics::{self, Metrics, ScanPath};
+use super::phone::{Door, Live};
+use super::replica::Replica;
+use super::web::{Backend, Outcome, ScanRecord};
+use super::clock;
+use crate::audio::{Bank, g711};
+use crate::base::{Codec, Lang};
+use crate::flow::{self, Utterance};
+use crate::inquiry::{
+    self, Answer, Freshness, LookUpResult, Promise, Proof, Rules, ScanDoor, ScanResult, ScanRules,
+};
+use crate::speech::{Clip, Piece};
+use crate::web::{
+    self, CodeKind, Found, Hall, Health, KioskSettings, NodeState, Shown, Sound, StageNames, Wording,
+};
+use crate::{call, config};
+
+/// What the clerk works with.
+pub struct Counter {
+    pub live: Arc<ArcSwap<Live>>,
+    pub zone: TimeZone,
+    pub rules: Arc<Rules>,
+    pub scan_rules: ScanRules,
+    pub replica: Arc<Replica>,
+    pub journal: Arc<Journal>,
+    pub door: Arc<Door>,
+    pub metrics: Arc<Metrics>,
+    pub settings: config::Web,
+    pub desk_number: String,
+}
+
+/// The clerk's answers, as the web server asks for them.
+pub fn backend(counter: Counter) -> Backend {
+    let metrics = Arc::clone(&counter.metrics);
+    let stages = Arc::new(counter.stage_names());
+    let counter = Arc::new(counter);
+    let with = || Arc::clone(&counter);
+    let (reader, finder, asker, screen, voice) = (with(), with(), with(), with(), with());
+    let (scans, ratings, health, kiosk) = (with(), with(), with(), with());
+    Backend {
+        read: Arc::new(move |text| reader.read(text)),
+        look_up_now: Box::new(move |receipt| finder.replica.cached(receipt, &Proof::Paper)),
+        look_up: Box::new(move |receipt| {
+            let replica = Arc::clone(&asker.replica);
+            Box::pin(async move { replica.look_up(&receipt, &Proof::Paper).await })
+        }),
+        show: Box::new(move |outcome, now| screen.show(outcome, now, &stages)),
+        speak: Box::new(move |outcome, lang, now| voice.speak(outcome, lang, now)),
+        record: Box::new(move |record| scans.record(record)),
+        rate: Box::new(move |record| ratings.journal.rating(record.at, record.kiosk.as_str(), score(record.score))),
+        health: Box::new(move || health.health()),
+        kiosk: Box::new(move || kiosk.kiosk()),
+        now: Box::new(clock::timestamp),
+        metrics,
+    }
+}
+
+impl Counter {
+    fn read(&self, text: &str) -> web::Scanned {
+        match self.rules.formats.from_scan(text, &self.scan_rules) {
+            inquiry::Scanned::Receipt(receipt) => web::Scanned::Receipt(receipt),
+            inquiry::Scanned::Waybill => web::Scanned::Other(CodeKind::Waybill),
+            inquiry::Scanned::IdCard => web::Scanned::Other(CodeKind::IdCard),
+            inquiry::Scanned::Unreadable(_) => web::Scanned::Other(CodeKind::Unreadable),
+        }
+    }
+
+    /// What is said of an outcome, in one language: the phone's own sentences.
+    fn say(&self, answer: &Answer, lang: Lang, now: Timestamp) -> Vec<Utterance> {
+        let local = now.to_zoned_datetime(self.zone.clone()).datetime();
+        let (findings, _) = call::findings(&self.rules, answer, local.date(), now);
+        flow::answer(&self.live.load().release, lang, findings.into(), local, clock::now())
+    }
+
+    fn show(&self, outcome: &Outcome, now: Timestamp, stages: &Arc<StageNames>) -> Shown {
+        let answer = match outcome {
+            Outcome::Answer(answer) => answer,
+            Outcome::Other(kind) => return Shown::other(*kind, Arc::clone(stages)),
+        };
+        let stages = Arc::clone(stages);
+        let wording = Wording::by(|lang| text_of(&self.say(answer, lang, now), lang));
+        match answer {
+            Answer::Found { case, as_of } => match self.freshness(inquiry::age(*as_of, now)) {
+                Freshness::TooOld => Shown::unavailable(wording, stages),
+                fresh => {
+                    let today = now.to_zoned_datetime(self.zone.clone()).date();
+                    let progress = self.rules.progress(case, today);
+                    let found = Found {
+                        case,
+                        expected_by: match progress.promise {
+                            Promise::By(date) => Some(date),
+                            Promise::WorkingDays(_) | Promise::Days(_) | Promise::Over | Promise::None => None,
+                        },
+                        hall: progress.hall.as_deref().map(|hall| self.hall(hall)),
+                        as_of: as_of.to_zoned_datetime(self.zone.clone()),
+                        stale: fresh == Freshness::Old,
+                        wording,
+                    };
+                    Shown::found(found, stages)
+                }
+            },
+            Answer::NotFound => Shown::not_found(wording, stages),
+            Answer::Down => Shown::unavailable(wording, stages),
+        }
+    }
+
+    /// How old an answer may be is the flow's to say: it is the one that tells or refuses it.
+    fn freshness(&self, age: Duration) -> Freshness {
+        let (tell_after, refuse_after) = self.live.load().release.stale_after();
+        if refuse_after.is_some_and(|limit| age > limit) {
+            Freshness::TooOld
+        } else if tell_after.is_some_and(|limit| age > limit) {
+            Freshness::Old
+        } else {
+            Freshness::Fresh
+        }
+    }
+
+    fn hall(&self, code: &str) -> Hall {
+        Hall { code: code.to_owned(), name: self.word("hall", code) }
+    }
+
+    /// A member of an enum, by the word that callers hear for it.
+    fn word(&self, family: &str, member: &str) -> Wording {
+        let live = self.live.load();
+        let entry = live.release.script.entry(&format!("opt.{family}.{member}"));
+        Wording::by(|lang| entry.and_then(|entry| entry.plain(lang)).unwrap_or(member).to_owned())
+    }
+
+    fn stage_names(&self) -> StageNames {
+        StageNames::by(|stage| self.word("case_status", stage.code()))
+    }
+
+    fn speak(&self, outcome: &Outcome, lang: Lang, now: Timestamp) -> Option<Vec<u8>> {
+        let Outcome::Answer(answer) = outcome else { return None };
+        let bank = Arc::clone(&self.live.load().bank);
+        let mut sounds = Vec::new();
+        for utterance in self.say(answer, lang, now) {
+            for piece in utterance.pieces {
+                match piece {
+                    Piece::Clip(clip) => sounds.push(Ok(decoded(&bank, &clip)?)),
+                    Piece::Silence(length) => sounds.push(Err(length)),
+                    Piece::Tone(_) | Piece::Take => {}
+                }
+            }
+        }
+        let sounds = sounds.iter().map(|sound| match sound {
+            Ok(samples) => Sound::Samples(samples),
+            Err(length) => Sound::Silence(*length),
+        });
+        Some(web::wav(RATE, sounds))
+    }
+
+    fn record(&self, record: ScanRecord) {
+        let result = match record.result {
+            metrics::ScanResult::Found => ScanResult::LookUp(LookUpResult::Found),
+            metrics::ScanResult::NotFound => ScanResult::LookUp(LookUpResult::NotFound),
+            metrics::ScanResult::Unavailable => ScanResult::LookUp(LookUpResult::Down),
+            metrics::ScanResult::Limited => ScanResult::LookUp(LookUpResult::HandedOver),
+            metrics::ScanResult::Waybill => ScanResult::Waybill,
+            metrics::ScanResult::IdCard => ScanResult::IdCard,
+            metrics::ScanResult::Unreadable | metrics::ScanResult::NoBarcode => ScanResult::Unreadable,
+        };
+        if let ScanResult::LookUp(result) = result {
+            self.metrics.look_ups.inc(metrics::Door::Scan, result);
+        }
+        let door = match record.path {
+            ScanPath::Code | ScanPath::Speech => ScanDoor::Code,
+            ScanPath::Image => ScanDoor::Image,
+        };
+        self.journal.scan(inquiry::ScanRecord {
+            at: record.at,
+            kiosk: record.kiosk.as_str().to_owned(),
+            door,
+            result,
+            stage: record.stage,
+            receipt: None,
+            duration: record.took,
+        });
+    }
+
+    fn health(&self) -> Health {
+        let age = self.replica.as_of().map(|as_of| inquiry::age(as_of, clock::timestamp()));
+        let stale = age.is_none_or(|age| self.freshness(age) != Freshness::Fresh);
+        let state = match (self.door.is_draining(), stale) {
+            (true, _) => NodeState::Draining,
+            (false, true) => NodeState::Stale,
+            (false, false) => NodeState::Ok,
+        };
+        Health { state, replica_age: age, calls: self.door.calls(), maintenance: self.settings.maintenance }
+    }
+
+    fn kiosk(&self) -> KioskSettings {
+        KioskSettings {
+            answer_shown: self.settings.answer_shown,
+            clear_warning: self.settings.clear_warning,
+            maintenance: self.settings.maintenance,
+            image_bytes_max: self.settings.image_bytes_max,
+            receipt_lengths: self.rules.formats.all().iter().map(|format| format.length).collect(),
+            desk_number: self.desk_number.clone(),
+        }
+    }
+}
+
+/// Sentences one after the other, as a reader of the language expects them.
+fn text_of(said: &[Utterance], lang: Lang) -> String {
+    let space = match lang {
+        Lang::Zh | Lang::Yue => "",
+        Lang::En => " ",
+    };
+    said.iter().map(|utterance| utterance.text.as_str()).collect::<Vec<_>>().join(space)
+}
+
+/// A score as the journal keeps it: 1 is the best.
+fn score(score: metrics::Score) -> u8 {
+    match score {
+        metrics::Score::Satisfied => 1,
+        metrics::Score::Fair => 2,
+        metrics::Score::NotSatisfied => 3,
+    }
+}
+
+/// A clip as callers hear it.
+fn decoded(bank: &Bank, clip: &Clip) -> Option<Vec<i16>> {
+    let octets = bank.octets(clip.lang, &clip.id, Codec::Alaw)?;
+    Some(octets.iter().map(|octet| g711::decode(Codec::Alaw, *octet)).collect())
+}
+
+/// Samples a second of what callers hear.
+const RATE: u32 = 8000;

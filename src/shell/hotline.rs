@@ -1,0 +1,112 @@
+//! Reads the files that make a conversation: flow, words, days, recordings.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::{civil::Date, tz::TimeZone};
+
+use super::serve::SAMPLE_SEED;
+use super::{clock, recordings};
+use crate::audio::Bank;
+use crate::call::line_test_clips;
+use crate::config::Settings;
+use crate::flow::{Environment, Release, Sources, Working};
+use crate::inquiry::{Formats, NumberError, Receipt, Rules, ScanRules, WorkingDays};
+use crate::replica::sample;
+use crate::base::Lang;
+use crate::speech::Needed;
+
+/// Everything that answers are made of.
+pub struct Hotline {
+    pub release: Arc<Release>,
+    pub bank: Arc<Bank>,
+    pub rules: Arc<Rules>,
+    pub scan_rules: ScanRules,
+    pub working: WorkingDays,
+    pub zone: TimeZone,
+    pub examples: Vec<sample::Example>,
+    /// What does not stop a start, but should be known.
+    pub remarks: Vec<String>,
+}
+
+/// Reads and checks flow, words and days; every complaint at once.
+pub fn release(settings: &Settings) -> Result<Arc<Release>, Vec<String>> {
+    let files = &settings.hotline;
+    let (flow, script, calendar) = (text(&files.flow), text(&files.script), text(&files.calendar));
+    let unread: Vec<String> = [&flow, &script, &calendar].into_iter().filter_map(|read| read.clone().err()).collect();
+    let (Ok(flow), Ok(script), Ok(calendar)) = (flow, script, calendar) else { return Err(unread) };
+    let name = |path: &Path| path.display().to_string();
+    let names = (name(&files.flow), name(&files.script), name(&files.calendar));
+    let sources = Sources {
+        flow: (&names.0, &flow),
+        script: (&names.1, &script),
+        calendar: (&names.2, &calendar),
+    };
+    let formats = Formats::new(settings.inquiry.formats.clone()).map_err(lines)?;
+    let environment = environment(settings, formats);
+    Release::load(sources, environment).map_err(lines)
+}
+
+/// Reads and checks all files of a hotline; every complaint at once.
+pub fn read(settings: &Settings) -> Result<Hotline, Vec<String>> {
+    let release = release(settings)?;
+    let working = working_days(&release.calendar.working).map_err(|complaint| vec![complaint])?;
+    let rules = Rules::new(settings.inquiry.formats.clone(), &settings.inquiry.limits, working.clone());
+    let rules = rules.map_err(lines)?;
+    let scanner = &settings.inquiry.scanner;
+    let scan_rules = ScanRules::new(scanner.prefixes.clone(), scanner.suffixes.clone(), &scanner.qr_patterns);
+    let scan_rules = scan_rules.map_err(lines)?;
+    let zone = TimeZone::get(&release.calendar.zone)
+        .map_err(|error| vec![format!("{}: zone: {error}", settings.hotline.calendar.display())])?;
+    let (bank, mut remarks) = recordings::read(settings, &needed(&release))?;
+    remarks.extend(release.warnings.iter().map(ToString::to_string));
+    let today = clock::local(&zone).date();
+    let examples = sample::examples(SAMPLE_SEED, today, &working);
+    let rules = Arc::new(rules);
+    Ok(Hotline { release, bank: Arc::new(bank), rules, scan_rules, working, zone, examples, remarks })
+}
+
+/// Every recording that the hotline can play, the line test's included.
+pub fn needed(release: &Release) -> Vec<Needed> {
+    let mut needed: BTreeMap<(Lang, Arc<str>), Needed> =
+        release.script.clips().into_iter().map(|needed| ((needed.lang, Arc::clone(&needed.id)), needed)).collect();
+    let vocabulary = release.script.vocabulary(Lang::ALL[0]);
+    for id in line_test_clips() {
+        if let Some(word) = vocabulary.iter().find(|word| word.id == id) {
+            needed.insert((word.lang, id), word.clone());
+        }
+    }
+    needed.into_values().collect()
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn lines<T: ToString>(complaints: Vec<T>) -> Vec<String> {
+    complaints.iter().map(ToString::to_string).collect()
+}
+
+fn environment(settings: &Settings, formats: Formats) -> Environment {
+    let receipt = move |typed: &str| -> Result<(String, Vec<u8>), NumberError> {
+        let receipt: Receipt = formats.from_keys(typed)?;
+        let groups = formats.groups(&receipt);
+        Ok((receipt.number.into_inner(), groups))
+    };
+    Environment {
+        receipt: Box::new(receipt),
+        receipt_formats: settings.inquiry.formats.clone(),
+        desk_number: settings.phone.desk_number.clone(),
+    }
+}
+
+fn working_days(working: &Working) -> Result<WorkingDays, String> {
+    let published_to = working.published_to.ok_or("calendar: [working] needs published_to = \"YYYY-12-31\"")?;
+    Ok(WorkingDays::new(published_to, each(&working.off), each(&working.work)))
+}
+
+fn each(ranges: &[(Date, Date)]) -> Vec<Date> {
+    ranges.iter().flat_map(|(from, to)| from.series(jiff::Span::new().days(1)).take_while(move |day| day <= to)).collect()
+}

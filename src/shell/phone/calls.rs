@@ -1,0 +1,306 @@
+//! One call, one task: feeds the call what comes in, and performs what it wants done.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::time::{Sleep, sleep_until};
+
+use super::door::{Door, Live};
+use crate::base::{Lang, Private};
+use crate::call::{self, Beginning, Call, Event, Input, LineTest, Output, Purpose, Tally, Talk};
+use crate::flow::{Caller, Conversation, Findings, WallClock};
+use crate::inquiry::{Asker, CallRecord, LookUpResult, Proof};
+use crate::sdp::LocalMedia;
+use crate::shell::{clock, messages};
+use crate::shell::media::OpenStream;
+use crate::shell::metrics::Door as Way;
+use crate::sip::{Arrival, LegKey, Local, Message};
+
+/// What reaches a call from outside its task.
+#[derive(Debug)]
+pub enum ToCall {
+    Sip(Message, Arrival),
+    TransportFailed,
+    LookedUp(Findings, LookUpResult),
+    Ticket(Option<String>),
+    End,
+}
+
+/// What a call's task begins with.
+pub struct Start {
+    pub key: LegKey,
+    pub invite: Message,
+    pub arrival: Arrival,
+    pub purpose: Purpose,
+    pub stream: OpenStream,
+}
+
+/// Frees what a call holds, however its task ends: a panic costs its own call and nothing else.
+struct Held {
+    door: Arc<Door>,
+    key: LegKey,
+    stream: OpenStream,
+    began: Instant,
+    tag: String,
+    in_progress: bool,
+    slips: u32,
+    record: CallRecord,
+}
+
+impl Held {
+    fn over(&mut self, record: CallRecord) {
+        self.record = record;
+        if std::mem::take(&mut self.in_progress) {
+            self.door.freed();
+            self.note();
+        }
+    }
+
+    fn note(&self) {
+        let record = &self.record;
+        let metrics = &self.door.parts.metrics;
+        metrics.calls.inc(record.outcome);
+        metrics.call_length.observe(record.duration);
+        let lang = record.lang.map_or("-", Lang::code);
+        tracing::info!(
+            call = %self.tag,
+            outcome = record.outcome.name(),
+            cause = record.cause.unwrap_or("-"),
+            lang,
+            answered_ms = record.answered_after.map_or(0, |after| after.as_millis() as u64),
+            duration_ms = record.duration.as_millis() as u64,
+            keys = record.keys,
+            slips = self.slips,
+            look_ups = record.look_ups.len(),
+            "call"
+        );
+        self.door.parts.journal.call(record.clone());
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.in_progress {
+            tracing::error!(call = %self.tag, "a call ended by a fault of ours");
+            let record = CallRecord { duration: clock::now() - self.began, ..self.record.clone() };
+            self.over(record);
+        }
+        self.door.parts.media.close(self.stream.id);
+        self.door.forget(&self.key);
+    }
+}
+
+/// Runs one call to its end.
+pub async fn run(door: Arc<Door>, start: Start, inbox: mpsc::Sender<ToCall>, mut arrivals: mpsc::Receiver<ToCall>) {
+    let began = clock::now();
+    let live = door.parts.live.load_full();
+    let call_id = start.invite.call_id().to_owned();
+    let (beginning, caller) = begin(&door, &live, &start, began);
+    let record = beginning.tally.record(Duration::ZERO);
+    let Start { key, stream, .. } = start;
+    let tag = crate::base::tag(&call_id);
+    let held = Held { door: Arc::clone(&door), key, stream, began, tag, in_progress: true, slips: 0, record };
+    let (events, mut media) = mpsc::channel(MEDIA_QUEUE);
+    let (call, first) = Call::new(began, beginning);
+    let mut task = Task { door, live, call, held, inbox, events, caller, call_id };
+    if task.perform(first) {
+        return;
+    }
+    let sleep = sleep_until(far(began).into());
+    tokio::pin!(sleep);
+    loop {
+        let due = task.call.deadline().map(|deadline| deadline.at);
+        reset(sleep.as_mut(), due.unwrap_or_else(|| far(clock::now())));
+        let input = tokio::select! {
+            biased;
+            arrived = arrivals.recv() => match arrived {
+                Some(arrived) => arrived.into(),
+                None => return,
+            },
+            Some(event) = media.recv() => Input::Media(event),
+            () = sleep.as_mut() => Input::Deadline,
+        };
+        let outputs = task.call.handle_input(clock::now(), input);
+        if task.perform(outputs) {
+            return;
+        }
+    }
+}
+
+fn reset(sleep: std::pin::Pin<&mut Sleep>, at: Instant) {
+    let at = at.into();
+    if sleep.deadline() != at {
+        sleep.reset(at);
+    }
+}
+
+/// Later than any call lasts.
+fn far(now: Instant) -> Instant {
+    now + Duration::from_secs(86_400 * 30)
+}
+
+impl From<ToCall> for Input {
+    fn from(arrived: ToCall) -> Input {
+        match arrived {
+            ToCall::Sip(message, arrival) => Input::Sip { message, arrival },
+            ToCall::TransportFailed => Input::TransportFailed,
+            ToCall::LookedUp(findings, result) => Input::LookedUp { findings, result },
+            ToCall::Ticket(ticket) => Input::Ticket(ticket),
+            ToCall::End => Input::End,
+        }
+    }
+}
+
+fn begin(door: &Door, live: &Live, start: &Start, now: Instant) -> (Beginning, Option<u64>) {
+    let parts = &door.parts;
+    let settings = &parts.settings;
+    let number = start.invite.calling_user();
+    let caller = number.as_deref().map(|number| parts.keys.asker("caller", number));
+    let talk = match start.purpose {
+        Purpose::LineTest => Talk::LineTest(LineTest::new(Lang::ALL[0])),
+        Purpose::Hotline => {
+            let facts = Caller { number: number.map(Private::new), ..Caller::default() };
+            let wall = WallClock { at: now, civil: clock::local(&parts.zone) };
+            let emergency = parts.emergency.load(std::sync::atomic::Ordering::Relaxed);
+            Talk::Hotline(Box::new(Conversation::new(Arc::clone(&live.release), facts, wall, emergency, now)))
+        }
+    };
+    let address = door.media_address(start.arrival.local);
+    let local = Local {
+        contact_uri: format!("sip:{}", std::net::SocketAddr::new(address, start.arrival.local.port())),
+        seed: clock::seed(),
+        session_expires: settings.session_expires,
+        min_se: settings.min_se,
+    };
+    let media = LocalMedia {
+        address,
+        rtp_port: start.stream.rtp_port,
+        rtcp_port: start.stream.rtcp_port,
+        session_id: clock::seed() >> 1,
+        version: 1,
+    };
+    let trunk = start.arrival.source.ip().to_string();
+    let tally = Tally::new(clock::timestamp(), live.release.short_name().into(), trunk, caller);
+    let beginning = Beginning {
+        talk,
+        invite: start.invite.clone(),
+        arrival: start.arrival,
+        local,
+        media,
+        desks: Arc::clone(&door.desks),
+        limit: settings.call_limit,
+        tally,
+    };
+    (beginning, caller)
+}
+
+struct Task {
+    door: Arc<Door>,
+    live: Arc<Live>,
+    call: Call,
+    held: Held,
+    inbox: mpsc::Sender<ToCall>,
+    events: mpsc::Sender<Event>,
+    caller: Option<u64>,
+    call_id: String,
+}
+
+impl Task {
+    /// Performs outputs in order; true when the call is gone.
+    fn perform(&mut self, outputs: Vec<Output>) -> bool {
+        let parts = &self.door.parts;
+        let mut busy = false;
+        for output in outputs {
+            match output {
+                Output::Send(outgoing) => self.door.send_for(outgoing, &self.inbox),
+                Output::Begin(setup) => {
+                    let bank = Arc::clone(&self.live.bank);
+                    busy |= parts.media.begin(self.held.stream.id, setup, bank, self.events.clone()).is_err();
+                }
+                Output::Media(command) => busy |= parts.media.command(self.held.stream.id, command).is_err(),
+                Output::LookUp { by, .. } => self.look_up(by),
+                Output::Keep { notify, keep, samples } => self.keep(&notify, keep, samples),
+                Output::LineTestKey { key, source } => {
+                    let (call_id, key, via) = (&self.call_id, key.as_char(), source.name());
+                    tracing::info!("line test key call_id={call_id} key={key} via={via}");
+                }
+                Output::KeyHeard(source) => parts.metrics.keys.inc(source),
+                Output::Answered(after) => parts.metrics.answer_time.observe(after),
+                Output::Fault { node, what } => {
+                    tracing::error!(call = %self.held.tag, %node, what, "the flow met what its check should have found");
+                }
+                Output::Over => {
+                    self.held.slips = self.call.tally().slips();
+                    let record = self.call.tally().record(clock::now() - self.held.began);
+                    self.held.over(record);
+                }
+                Output::Gone => return true,
+            }
+        }
+        if busy {
+            tracing::warn!(call = %self.held.tag, "the media thread does not keep up");
+            let _ = self.inbox.try_send(ToCall::End);
+        }
+        false
+    }
+
+    fn look_up(&self, by: BTreeMap<Arc<str>, Private<String>>) {
+        let door = Arc::clone(&self.door);
+        let inbox = self.inbox.clone();
+        let caller = self.caller;
+        tokio::spawn(async move {
+            let asked = clock::now();
+            let (findings, result) = answer(&door, &by, caller).await;
+            door.parts.metrics.look_ups.inc(Way::Phone, result);
+            door.parts.metrics.look_up_time.observe(clock::now() - asked);
+            let _ = inbox.send(ToCall::LookedUp(findings, result)).await;
+        });
+    }
+
+    fn keep(&self, notify: &str, keep: Duration, samples: Vec<i16>) {
+        let journal = Arc::clone(&self.door.parts.journal);
+        let folder = self.door.parts.messages.clone();
+        let inbox = self.inbox.clone();
+        let notify = notify.to_owned();
+        tokio::spawn(async move {
+            let ticket = messages::keep(&journal, &folder, notify, keep, samples).await;
+            if ticket.is_none() {
+                tracing::error!("a caller's message could not be kept");
+            }
+            let _ = inbox.send(ToCall::Ticket(ticket)).await;
+        });
+    }
+}
+
+async fn answer(
+    door: &Door,
+    by: &BTreeMap<Arc<str>, Private<String>>,
+    caller: Option<u64>,
+) -> (Findings, LookUpResult) {
+    let parts = &door.parts;
+    let question = call::question(&parts.rules, by);
+    let receipt = question.as_ref().map(|question| parts.keys.asker("receipt", question.receipt.number.expose()));
+    let asker = Asker { caller, kiosk: None, receipt };
+    let attempts = || parts.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+    let verdict = attempts().may_ask(clock::now(), asker);
+    if let Some(instead) = call::instead(verdict) {
+        return instead;
+    }
+    let answer = match &question {
+        Some(question) => parts.replica.look_up(&question.receipt, &Proof::Factor(question.factor.clone())).await,
+        None => crate::inquiry::Answer::NotFound,
+    };
+    match answer {
+        crate::inquiry::Answer::Found { .. } => attempts().succeeded(asker),
+        crate::inquiry::Answer::NotFound => attempts().failed(clock::now(), asker),
+        crate::inquiry::Answer::Down => {}
+    }
+    let today = clock::local(&parts.zone).date();
+    call::findings(&parts.rules, &answer, today, clock::timestamp())
+}
+
+/// Media events that wait for one call.
+const MEDIA_QUEUE: usize = 64;
+

@@ -1,0 +1,268 @@
+//! Where SIP comes in: each message to its call, each new call to a task of its own.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use arc_swap::ArcSwap;
+use jiff::tz::TimeZone;
+use tokio::sync::{Notify, mpsc};
+
+use super::calls;
+use super::wire::{Sender, Wire};
+use crate::audio::Bank;
+use crate::call::{Admission, Purpose, Turned};
+use crate::config::{self, Network};
+use crate::flow::Release;
+use crate::inquiry::{Attempts, Keys, Rules};
+use crate::shell::clock;
+use crate::shell::journal::Journal;
+use crate::shell::media::MediaPlane;
+use crate::shell::metrics::{Metrics, SipDrop};
+use crate::shell::replica::Replica;
+use crate::sip::{Arrival, Front, FrontState, LegKey, Message, Outgoing, Refusal, Sorted, parse_datagram};
+
+/// What calls begin with, swapped as a whole when a release is published.
+pub struct Live {
+    pub release: Arc<Release>,
+    pub bank: Arc<Bank>,
+}
+
+/// What the phone door works with.
+pub struct Parts {
+    pub settings: config::Phone,
+    pub live: Arc<ArcSwap<Live>>,
+    pub emergency: Arc<AtomicBool>,
+    pub zone: TimeZone,
+    pub rules: Arc<Rules>,
+    pub keys: Arc<Keys>,
+    pub attempts: Arc<Mutex<Attempts>>,
+    pub replica: Arc<Replica>,
+    pub journal: Arc<Journal>,
+    pub media: MediaPlane,
+    pub metrics: Arc<Metrics>,
+    /// Where recorded messages go.
+    pub messages: std::path::PathBuf,
+}
+
+/// The phone door.
+pub struct Door {
+    pub(super) parts: Parts,
+    pub(super) desks: Arc<BTreeMap<String, String>>,
+    front: Front,
+    admission: Mutex<Admission>,
+    lines: Mutex<HashMap<LegKey, mpsc::Sender<calls::ToCall>>>,
+    in_progress: AtomicUsize,
+    draining: AtomicBool,
+    idle: Notify,
+    sender: OnceLock<Sender>,
+}
+
+impl Door {
+    /// A door that sends by a wire's sockets.
+    pub fn new(parts: Parts, wire: &Wire) -> Arc<Door> {
+        let settings = &parts.settings;
+        let admission = Admission::new(crate::call::Rules {
+            calls_max: settings.calls_max,
+            calls_per_second_max: settings.calls_per_second_max,
+            numbers: settings.numbers.clone(),
+            line_test: settings.line_test.clone(),
+        });
+        let desks = settings.desk.iter().map(|uri| ("desk".to_owned(), uri.clone())).collect();
+        let door = Arc::new(Door {
+            front: Front::new(clock::seed()),
+            admission: Mutex::new(admission),
+            lines: Mutex::default(),
+            in_progress: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            idle: Notify::new(),
+            sender: OnceLock::new(),
+            desks: Arc::new(desks),
+            parts,
+        });
+        let weak: Weak<Door> = Arc::downgrade(&door);
+        let _ = door.sender.set(wire.sender(weak));
+        door
+    }
+
+    /// Calls that talk or are being answered.
+    pub fn calls(&self) -> usize {
+        self.in_progress.load(Ordering::Relaxed)
+    }
+
+    /// Whether new calls are turned away.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Turns new calls away, and returns when none is in progress.
+    pub async fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        loop {
+            let idle = self.idle.notified();
+            if self.calls() == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    /// Ends every call.
+    pub fn end_calls(&self) {
+        for inbox in self.lines().values() {
+            let _ = inbox.try_send(calls::ToCall::End);
+        }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, HashMap<LegKey, mpsc::Sender<calls::ToCall>>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes one datagram.
+    pub(super) fn datagram(self: &Arc<Self>, bytes: &[u8], arrival: &Arrival) {
+        if !self.knows(arrival.source.ip()) {
+            return;
+        }
+        match parse_datagram(bytes) {
+            Ok(message) => self.message(message, arrival),
+            Err(refusal) => self.refused(&refusal, arrival),
+        }
+    }
+
+    /// Whether an address is a trunk; what comes from elsewhere is counted and forgotten.
+    pub(super) fn knows(&self, address: IpAddr) -> bool {
+        let known = self.parts.settings.trunks.iter().any(|trunk: &Network| trunk.contains(address));
+        if !known {
+            self.parts.metrics.sip_dropped.inc(SipDrop::Stranger);
+        }
+        known
+    }
+
+    /// Answers what could not be read, where an answer is due.
+    pub(super) fn refused(&self, refusal: &Refusal, arrival: &Arrival) {
+        self.parts.metrics.sip_dropped.inc(SipDrop::Malformed);
+        tracing::debug!(fault = ?refusal.fault, "malformed SIP");
+        if let Some(reply) = refusal.reply(arrival) {
+            self.send(reply);
+        }
+    }
+
+    /// Takes one message.
+    pub(super) fn message(self: &Arc<Self>, message: Message, arrival: &Arrival) {
+        if let Some(method) = message.method() {
+            self.parts.metrics.sip_requests.inc(method.into());
+        }
+        let key = message.leg_key();
+        let state = FrontState {
+            known: self.lines().contains_key(&key),
+            draining: self.is_draining(),
+            full: self.calls() >= self.parts.settings.calls_max,
+            retry_after: self.parts.settings.retry_after,
+        };
+        match self.front.sort(&message, arrival, state) {
+            Sorted::Drop => self.parts.metrics.sip_dropped.inc(SipDrop::Stray),
+            Sorted::Reply(reply) => self.send(reply),
+            Sorted::Leg(key) => self.to_call(&key, message, arrival),
+            Sorted::Invite(key) => self.new_call(key, message, arrival),
+        }
+    }
+
+    fn to_call(&self, key: &LegKey, message: Message, arrival: &Arrival) {
+        let inbox = self.lines().get(key).cloned();
+        let given = match inbox {
+            Some(inbox) => inbox.try_send(calls::ToCall::Sip(message, *arrival)),
+            None => Err(mpsc::error::TrySendError::Closed(calls::ToCall::Sip(message, *arrival))),
+        };
+        match given {
+            Ok(()) => {}
+            // Whoever sends more than a call can take will send it again.
+            Err(mpsc::error::TrySendError::Full(_)) => self.parts.metrics.sip_dropped.inc(SipDrop::Full),
+            Err(mpsc::error::TrySendError::Closed(calls::ToCall::Sip(message, arrival))) => {
+                if let Some(reply) = self.front.no_such_leg(&message, &arrival) {
+                    self.send(reply);
+                }
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => {}
+        }
+    }
+
+    fn new_call(self: &Arc<Self>, key: LegKey, invite: Message, arrival: &Arrival) {
+        let user = invite.called_user().unwrap_or_default();
+        let admitted = self.admission.lock().unwrap_or_else(PoisonError::into_inner).admit(
+            clock::now(),
+            arrival.source.ip(),
+            &user,
+            self.calls(),
+            self.is_draining(),
+        );
+        match admitted {
+            Ok(purpose) => self.start(key, invite, arrival, purpose),
+            Err(Turned::NoSuchNumber) => self.send(self.front.refuse(&invite, arrival, 404)),
+            Err(Turned::TooFast | Turned::Draining | Turned::Full) => {
+                self.send(self.front.refuse(&invite, arrival, 503));
+            }
+        }
+    }
+
+    fn start(self: &Arc<Self>, key: LegKey, invite: Message, arrival: &Arrival, purpose: Purpose) {
+        let Ok(stream) = self.parts.media.open(self.media_address(arrival.local), clock::seed()) else {
+            tracing::warn!("no media port is free");
+            return self.send(self.front.refuse(&invite, arrival, 503));
+        };
+        let (inbox, arrivals) = mpsc::channel(CALL_QUEUE);
+        self.lines().insert(key.clone(), inbox.clone());
+        self.in_progress.fetch_add(1, Ordering::Relaxed);
+        self.parts.metrics.calls_in_progress.add(1);
+        let start = calls::Start { key, invite, arrival: *arrival, purpose, stream };
+        tokio::spawn(calls::run(Arc::clone(self), start, inbox, arrivals));
+    }
+
+    /// The address that peers reach us at: the listener's own, else the configured one.
+    pub(super) fn media_address(&self, local: SocketAddr) -> IpAddr {
+        let ip = local.ip().to_canonical();
+        if !ip.is_unspecified() {
+            return ip;
+        }
+        let configured = self.parts.settings.public_address.filter(|public| public.is_ipv4() == ip.is_ipv4());
+        configured.unwrap_or(if ip.is_ipv4() {
+            IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)
+        } else {
+            IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)
+        })
+    }
+
+    /// Sends what nobody waits for.
+    pub(super) fn send(&self, outgoing: Outgoing) {
+        if let Some(sender) = self.sender.get() {
+            sender.send(outgoing, None);
+        }
+    }
+
+    /// Sends for a call, which hears of it when that fails.
+    pub(super) fn send_for(&self, outgoing: Outgoing, inbox: &mpsc::Sender<calls::ToCall>) {
+        let inbox = inbox.clone();
+        if let Some(sender) = self.sender.get() {
+            let failed = move || {
+                let _ = inbox.try_send(calls::ToCall::TransportFailed);
+            };
+            sender.send(outgoing, Some(Box::new(failed)));
+        }
+    }
+
+    /// A line is free again.
+    pub(super) fn freed(&self) {
+        self.parts.metrics.calls_in_progress.add(-1);
+        if self.in_progress.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.idle.notify_waiters();
+        }
+    }
+
+    /// A call is gone, late repeats and all.
+    pub(super) fn forget(&self, key: &LegKey) {
+        self.lines().remove(key);
+    }
+}
+
+/// Inputs that wait for one call.
+const CALL_QUEUE: usize = 64;

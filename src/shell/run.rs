@@ -1,0 +1,192 @@
+//! The commands of the program.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::args::{self, Asked, Command};
+use super::hotline::{self, Hotline};
+use super::replica::{Loaded, Replica, Role, load, secret};
+use super::serve;
+use super::clock;
+use crate::base::Lang;
+use crate::call;
+use crate::config::{self, Settings};
+use crate::flow;
+use crate::inquiry::{Answer, Factor, Keys, Proof};
+use crate::replica::sample;
+use crate::speech::to_tsv;
+
+/// Runs the program.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let asked = match args::read(words) {
+        Ok(asked) => asked,
+        Err(complaint) => return wrong(&[complaint]),
+    };
+    match &asked.command {
+        Command::Help => return said(args::HELP),
+        Command::Version => return said(concat!("jindu ", env!("CARGO_PKG_VERSION"), "\n")),
+        _ => {}
+    }
+    match settings(&asked) {
+        Ok(settings) => perform(asked.command, &settings),
+        Err(complaints) => wrong(&complaints),
+    }
+}
+
+fn settings(asked: &Asked) -> Result<Settings, Vec<String>> {
+    let path = &asked.config;
+    let text = fs::read_to_string(path).map_err(|error| {
+        vec![format!("{}: {error}; name the settings with --config PATH", path.display())]
+    })?;
+    config::read(&text, &asked.set, &args::base_of(path))
+        .map_err(|complaints| complaints.iter().map(ToString::to_string).collect())
+}
+
+fn perform(command: Command, settings: &Settings) -> ExitCode {
+    match command {
+        Command::Serve => with_hotline(settings, |hotline| done(serve::serve(settings, hotline))),
+        Command::Check => with_hotline(settings, |hotline| check(&hotline)),
+        Command::Sample { cases, seed, out } => with_hotline(settings, |hotline| done(sample(&hotline, cases, seed, &out))),
+        Command::Load { file } => done(load_file(settings, &file)),
+        Command::LookUp { receipt, tail } => with_hotline(settings, |hotline| look_up(settings, &hotline, &receipt, tail)),
+        Command::PromptsList => with_release(settings),
+        Command::Test { .. } => ExitCode::FAILURE,
+        Command::Help | Command::Version => ExitCode::SUCCESS,
+    }
+}
+
+fn with_hotline(settings: &Settings, work: impl FnOnce(Hotline) -> ExitCode) -> ExitCode {
+    match hotline::read(settings) {
+        Ok(hotline) => work(hotline),
+        Err(complaints) => wrong(&complaints),
+    }
+}
+
+/// The list of recordings must not depend on the recordings.
+fn with_release(settings: &Settings) -> ExitCode {
+    match hotline::release(settings) {
+        Ok(release) => said(&to_tsv(&hotline::needed(&release))),
+        Err(complaints) => wrong(&complaints),
+    }
+}
+
+fn check(hotline: &Hotline) -> ExitCode {
+    for remark in &hotline.remarks {
+        println!("{remark}");
+    }
+    println!("all right: flow {}, {} recordings", hotline.release.short_name(), hotline::needed(&hotline.release).len());
+    ExitCode::SUCCESS
+}
+
+fn sample(hotline: &Hotline, cases: u32, seed: u64, out: &Path) -> Result<(), String> {
+    let failed = |error: io::Error| format!("{}: {error}", out.display());
+    let writer: Box<dyn Write> = match out.to_str() {
+        Some("-") => Box::new(io::stdout().lock()),
+        _ => Box::new(fs::File::create(out).map_err(failed)?),
+    };
+    let mut writer = BufWriter::new(writer);
+    let today = clock::local(&hotline.zone).date();
+    let header = crate::replica::BatchHeader {
+        source: None,
+        sequence: None,
+        as_of: clock::timestamp(),
+        cases: Some(cases.into()),
+    };
+    writeln!(writer, "{}", header.to_line()).map_err(failed)?;
+    for case in sample::cases(cases.into(), seed, today, &hotline.working) {
+        writeln!(writer, "{}", case.to_line()).map_err(failed)?;
+    }
+    writer.flush().map_err(failed)?;
+    if out != Path::new("-") {
+        println!("{cases} cases written to {}", out.display());
+    }
+    Ok(())
+}
+
+fn keys(settings: &Settings) -> Result<Keys, String> {
+    fs::create_dir_all(&settings.data.folder).map_err(|error| format!("{}: {error}", settings.data.folder.display()))?;
+    let secret = secret(&settings.data.folder).map_err(|error| error.to_string())?;
+    Ok(Keys::new(&secret))
+}
+
+fn load_file(settings: &Settings, file: &Path) -> Result<(), String> {
+    let keys = keys(settings)?;
+    let loaded = load(&settings.data.folder, &settings.replica, keys, file, LOAD_PATIENCE);
+    match loaded.map_err(|error| error.to_string())? {
+        Loaded::Directly(done) => println!("{done}"),
+        Loaded::ByServer(done) => println!("{done}, by the node that serves"),
+    }
+    Ok(())
+}
+
+fn look_up(settings: &Settings, hotline: &Hotline, number: &str, tail: Option<String>) -> ExitCode {
+    let receipt = match hotline.rules.formats.from_keys(number) {
+        Ok(receipt) => receipt,
+        Err(error) => return wrong(&[error.to_string()]),
+    };
+    let kind = hotline.rules.formats.of(&receipt).second_factor;
+    let factor = match tail.map(|tail| Factor::read(kind, &tail)).transpose() {
+        Ok(factor) => factor,
+        Err(error) => return wrong(&[error.to_string()]),
+    };
+    done(keys(settings).and_then(|keys| {
+        let replica = Replica::open(&settings.data.folder, &settings.replica, keys, Role::Read);
+        let replica = replica.map_err(|error| error.to_string())?;
+        let proof = factor.map_or(Proof::Paper, Proof::Factor);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+        let answer = runtime.block_on(replica.look_up(&receipt, &proof));
+        print_answer(hotline, &answer)
+    }))
+}
+
+fn print_answer(hotline: &Hotline, answer: &Answer) -> Result<(), String> {
+    let now = clock::timestamp();
+    let local = clock::local(&hotline.zone);
+    let (findings, result) = call::findings(&hotline.rules, answer, local.date(), now);
+    println!("{}", result.name());
+    for lang in Lang::ALL {
+        let words = flow::answer(&hotline.release, lang, findings.clone().into(), local, clock::now());
+        let text: Vec<String> = words.into_iter().map(|utterance| utterance.text).collect();
+        println!("{:<4} {}", lang.code(), text.join(" "));
+    }
+    match answer {
+        Answer::Found { .. } => Ok(()),
+        Answer::NotFound => Err("no case has this number and tail".into()),
+        Answer::Down => Err("the replica could not be read".into()),
+    }
+}
+
+fn done(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(complaint) => {
+            eprintln!("jindu: {complaint}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Wrong command line, settings or files: nothing was opened (sysexits' EX_USAGE).
+fn wrong(complaints: &[String]) -> ExitCode {
+    for complaint in complaints {
+        eprintln!("{complaint}");
+    }
+    if complaints.len() > 1 {
+        eprintln!("{} complaints; nothing was started", complaints.len());
+    }
+    ExitCode::from(64)
+}
+
+fn said(text: &str) -> ExitCode {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    ExitCode::SUCCESS
+}
+
+/// How long a serving node may take to load a file.
+const LOAD_PATIENCE: Duration = Duration::from_secs(300);

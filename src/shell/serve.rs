@@ -1,0 +1,245 @@
+//! `jindu serve`: opens everything, says ready, and runs until it is told to stop.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use super::counter::{self, Counter};
+use super::hotline::Hotline;
+use super::journal::Journal;
+use super::media::{MediaConfig, MediaPlane};
+use super::metrics::Metrics;
+use super::phone::{Door, Live, Parts, Wire};
+use super::replica::{FolderLock, Replica, Role, secret};
+use super::{clock, logs, numbers};
+use crate::config::Settings;
+use crate::inquiry::{AttemptLimits, Attempts, Keys};
+use crate::replica::sample;
+use crate::shell::web;
+use crate::web::FailureLimits;
+
+/// Why the program cannot serve; one line that says what to do.
+type Fault = String;
+
+/// Serves until a signal ends it. The result is the exit code.
+pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
+    let _logs = logs::start(&settings.log);
+    let folder = &settings.data.folder;
+    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let _lock = FolderLock::take(folder)
+        .map_err(|error| format!("{}: {error}", folder.display()))?
+        .ok_or_else(|| format!("{}: another jindu serves from this data folder; stop it first", folder.display()))?;
+    let keys = Keys::new(&secret(folder).map_err(|error| error.to_string())?);
+    crate::base::set_tag_key(keys.tag_key());
+    let role = Role::Serve { sample_heartbeat: settings.data.sample_heartbeat };
+    let replica = Replica::open(folder, &settings.replica, keys.clone(), role).map_err(|error| error.to_string())?;
+    fill(&replica, settings, &hotline)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start: {error}"))?;
+    runtime.block_on(run(settings, hotline, keys, replica))
+}
+
+/// On the first start, fills the copy with sample cases.
+fn fill(replica: &Replica, settings: &Settings, hotline: &Hotline) -> Result<(), Fault> {
+    let cases = settings.data.sample_cases;
+    if replica.is_empty() && cases > 0 {
+        let today = clock::local(&hotline.zone).date();
+        replica.fill_sample(cases.into(), SAMPLE_SEED, today, &hotline.working).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Replica>) -> Result<(), Fault> {
+    let metrics = Arc::new(Metrics::new());
+    let journal = Journal::open(&settings.data.folder, &settings.journal).map_err(|error| error.to_string())?;
+    let live = Live { release: Arc::clone(&hotline.release), bank: Arc::clone(&hotline.bank) };
+    let live = Arc::new(ArcSwap::from_pointee(live));
+    let media = open_media(settings)?;
+    let media_metrics = media.metrics();
+    let wire = Wire::bind(&settings.phone.listen).await.map_err(|error| error.to_string())?;
+    let limits = &settings.inquiry;
+    let attempts = Attempts::new(AttemptLimits {
+        per_caller: limits.failures_per_caller,
+        per_kiosk: limits.failures_per_kiosk,
+        per_receipt: limits.failures_per_receipt,
+        total: limits.failures_total,
+        window: limits.failure_window,
+    });
+    let parts = Parts {
+        settings: settings.phone.clone(),
+        live: Arc::clone(&live),
+        emergency: Arc::new(AtomicBool::new(settings.hotline.emergency)),
+        zone: hotline.zone.clone(),
+        rules: Arc::clone(&hotline.rules),
+        keys: Arc::new(keys.clone()),
+        attempts: Arc::new(Mutex::new(attempts)),
+        replica: Arc::clone(&replica),
+        journal: Arc::clone(&journal),
+        media,
+        metrics: Arc::clone(&metrics),
+        messages: settings.data.folder.join("messages"),
+    };
+    let door = Door::new(parts, &wire);
+    let listeners = web::Listeners::bind(&settings.web.listen)
+        .map_err(|(address, error)| format!("cannot listen on http://{address}: {error}"))?;
+    let sources = numbers::Sources { replica: replica.metrics(), media: media_metrics, journal: journal.metrics() };
+    let counter = Counter {
+        live,
+        zone: hotline.zone.clone(),
+        rules: Arc::clone(&hotline.rules),
+        scan_rules: hotline.scan_rules.clone(),
+        replica: Arc::clone(&replica),
+        journal,
+        door: Arc::clone(&door),
+        metrics: Arc::clone(&metrics),
+        settings: settings.web.clone(),
+        desk_number: settings.phone.desk_number.clone(),
+    };
+    let failures = FailureLimits {
+        per_kiosk: limits.failures_per_kiosk,
+        per_address: limits.failures_per_kiosk.saturating_mul(20),
+        total: limits.failures_total,
+        window: limits.failure_window,
+    };
+    let doors = Arc::new(web::Doors::new(counter::backend(counter), &settings.web, failures));
+    numbers::keep(Arc::clone(&metrics), sources);
+    announce(settings, &wire, &listeners, &replica, &hotline.examples)?;
+    let signals = Signals::new()?;
+    let (stop, stopping) = watch::channel(false);
+    let phone = tokio::spawn(wire.run(Arc::clone(&door)));
+    let web_settings = settings.web.clone();
+    let scan = tokio::spawn(async move {
+        web::serve(listeners, doors, &web_settings, stopping, LAST_REQUESTS).await;
+    });
+    let ended = until_told(signals, &door, phone, settings.phone.drain_limit).await;
+    let _ = stop.send(true);
+    let _ = tokio::time::timeout(LAST_REQUESTS, scan).await;
+    ended
+}
+
+fn open_media(settings: &Settings) -> Result<MediaPlane, Fault> {
+    let phone = &settings.phone;
+    let threads = match phone.media_threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    };
+    let mut addresses: Vec<IpAddr> = phone.listen.iter().map(|(_, address)| address.ip()).collect();
+    addresses.sort();
+    addresses.dedup();
+    let config = MediaConfig {
+        addresses,
+        ports: phone.media_ports,
+        threads,
+        media_timeout: phone.media_timeout,
+        latch_any: false,
+    };
+    MediaPlane::start(&config).map_err(|error| format!("cannot start the media threads: {error}"))
+}
+
+/// Says what to try, and then the one line that tells a program that everything is open.
+fn announce(
+    settings: &Settings,
+    wire: &Wire,
+    listeners: &web::Listeners,
+    replica: &Replica,
+    examples: &[sample::Example],
+) -> Result<(), Fault> {
+    let phone: Vec<String> =
+        wire.listening().iter().map(|(transport, address)| format!("{}:{address}", transport.name())).collect();
+    let pages: Vec<String> = listeners.addresses().iter().map(|address| format!("http://{address}")).collect();
+    let mut text = String::new();
+    if replica.is_sample() && settings.data.sample_cases > 0 {
+        text.push_str(&what_to_try(settings, &phone, &pages, examples));
+    }
+    text.push_str(&format!("ready phone={} web={}\n", phone.join(","), pages.join(",")));
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| format!("cannot print: {error}"))?;
+    tracing::info!(phone = phone.join(","), web = pages.join(","), "ready");
+    Ok(())
+}
+
+fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples: &[sample::Example]) -> String {
+    let address = phone.first().and_then(|address| address.split_once(':')).map_or("", |(_, address)| address);
+    let number = settings.phone.numbers.first().map_or("96110110", String::as_str);
+    let page = pages.first().map_or("", String::as_str);
+    let mut text = format!(
+        "What to try (sample cases):\n  dial   sip:{number}@{address}, then 1 for Mandarin, 1 for progress, the receipt, the ID tail (* for X)\n"
+    );
+    if let Some(test) = &settings.phone.line_test {
+        text.push_str(&format!("  dial   sip:{test}@{address} for the line test\n"));
+    }
+    text.push_str(&format!("  open   {page} and scan or type a receipt\n\n  {:<16} {:<8} state\n", "receipt", "ID tail"));
+    for example in examples {
+        let tail = example.case.id_tail.as_deref().unwrap_or("");
+        text.push_str(&format!("  {:<16} {tail:<8} {}\n", example.case.receipt, example.shows));
+    }
+    text.push('\n');
+    text
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Signals, Fault> {
+        let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
+        Ok(Signals { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Serves until a signal, then drains until the last call, the limit or a second signal.
+async fn until_told(
+    mut signals: Signals,
+    door: &Arc<Door>,
+    mut phone: tokio::task::JoinHandle<io::Error>,
+    limit: Duration,
+) -> Result<(), Fault> {
+    tokio::select! {
+        () = signals.next() => {}
+        ended = &mut phone => {
+            let error = ended.unwrap_or_else(io::Error::other);
+            tracing::error!(%error, "the phone door failed");
+            return Err(format!("the phone door failed: {error}"));
+        }
+    }
+    tracing::info!(calls = door.calls(), "draining: no new calls; a second signal ends at once");
+    tokio::select! {
+        () = door.drain() => {}
+        () = tokio::time::sleep(limit) => {
+            tracing::warn!(calls = door.calls(), "the drain limit is over");
+            end(door).await;
+        }
+        () = signals.next() => end(door).await,
+    }
+    phone.abort();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Hangs up on everybody, and gives the BYEs a moment to go out.
+async fn end(door: &Door) {
+    door.end_calls();
+    let _ = tokio::time::timeout(LAST_WORDS, door.drain()).await;
+}
+
+/// The sample is the same everywhere, so that a README can name its receipts.
+pub const SAMPLE_SEED: u64 = 1;
+const LAST_REQUESTS: Duration = Duration::from_secs(5);
+const LAST_WORDS: Duration = Duration::from_millis(500);
