@@ -319,6 +319,20 @@ fn the_sample_is_vouched_for_and_each_example_is_found() {
 }
 
 #[test]
+fn only_a_serving_node_that_is_told_to_vouches_for_the_sample() {
+    let folder = Folder::new();
+    let sample = BatchHeader { source: Some(SAMPLE.into()), ..header(1_000) };
+    let file = file(&folder, &text(Some(sample), &[case(1, Stage::Ready, 1)]));
+    open(&folder, Role::Load).apply_file(&file).unwrap();
+    for quiet in [Role::Load, Role::Read, Role::Serve { sample_heartbeat: false }] {
+        assert_eq!(open(&folder, quiet).as_of(), Some(at(1_000)), "{quiet:?}");
+    }
+    assert!(
+        open(&folder, Role::Serve { sample_heartbeat: true }).as_of().is_some_and(|as_of| as_of > at(1_700_000_000))
+    );
+}
+
+#[test]
 fn too_many_who_wait_are_told_at_once() {
     let folder = Folder::new();
     let none = config::Replica { look_ups_waiting_max: 0, ..settings() };

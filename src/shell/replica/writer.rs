@@ -87,7 +87,8 @@ impl Writer {
         }
     }
 
-    fn beat(&mut self, source: &str, as_of: Timestamp) {
+    /// Renews the age, if `source` is the one that vouches for the copy.
+    pub fn beat(&mut self, source: &str, as_of: Timestamp) {
         let Some(mark) = self.mark.as_ref().and_then(|mark| mark.beat(source, as_of)) else { return };
         let rows = self.reading.metrics.rows.load(Ordering::Relaxed);
         match store::put_state(&self.connection, rows, &mark) {
