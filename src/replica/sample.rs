@@ -4,12 +4,12 @@
 //! The first [`SHOWN`] cases are one for each document in each stage, none of a minor and none overdue, so that one can
 //! be named for everything that may be heard; then one minor's and one overdue case for each document.
 
-use jiff::Span;
 use jiff::civil::Date;
+use jiff::{Span, Timestamp};
 
 use crate::inquiry::{CheckDigit, Pause, ReceiptFormat, SecondFactor, Stage, WorkingDays};
 
-use super::feed::CaseRecord;
+use super::feed::{BatchHeader, CaseRecord, SAMPLE};
 
 /// The format of the sample's receipts: 15 digits.
 pub fn format() -> ReceiptFormat {
@@ -32,6 +32,18 @@ pub fn cases(
 ) -> impl Iterator<Item = CaseRecord> + Send + use<> {
     let calendar = calendar.clone();
     (0..n).map(move |place| Draw::new(seed, place).case(place, seed, today, &calendar))
+}
+
+/// The sample as a batch file, line by line without their ends: a header that says so, and [`cases`].
+pub fn lines(
+    n: u64,
+    seed: u64,
+    today: Date,
+    calendar: &WorkingDays,
+    as_of: Timestamp,
+) -> impl Iterator<Item = String> + Send + use<> {
+    let header = BatchHeader { source: Some(SAMPLE.into()), sequence: None, as_of, cases: Some(n) };
+    std::iter::once(header.to_line()).chain(cases(n, seed, today, calendar).map(|case| case.to_line()))
 }
 
 /// A case worth trying, and what it shows.
@@ -282,9 +294,12 @@ mod tests {
     #[test]
     fn every_line_is_one_that_the_feed_takes() {
         let keys = Keys::new(&[1; 32]);
-        for (case, number) in sample(5_000).into_iter().zip(1..) {
+        let mut lines = lines(5_000, 1, TODAY, &notices_of_2026(), Timestamp::UNIX_EPOCH);
+        let header = lines.next().map(|line| Line::read(line.as_bytes(), 1));
+        assert!(matches!(header, Some(Ok(Line::Header(header))) if header.cases == Some(5_000)));
+        for (case, line) in sample(5_000).into_iter().zip(lines) {
             assert!(case.to_row(&keys).is_ok());
-            assert_eq!(Line::read(case.to_line().as_bytes(), number), Ok(Line::Case(Box::new(case))));
+            assert_eq!(Line::read(line.as_bytes(), 2), Ok(Line::Case(Box::new(case))));
         }
     }
 

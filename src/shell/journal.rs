@@ -10,6 +10,8 @@
 //!  ticket ┘ waits for its commit                       └─ messages: until their day, with their recordings
 //! ```
 
+mod file;
+
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,11 +20,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
 use crate::config;
-use crate::inquiry::{CallRecord, ScanRecord, Stage};
+use crate::inquiry::{CallRecord, ScanRecord};
 
 /// The journal of this node.
 pub struct Journal {
@@ -78,7 +80,7 @@ impl Journal {
     /// Opens the journal of a data folder, and makes it if there is none.
     pub fn open(folder: &Path, settings: &config::Journal) -> Result<Arc<Journal>, JournalError> {
         let path = folder.join("journal.sqlite3");
-        let connection = open_file(&path)?;
+        let connection = file::open(&path)?;
         let metrics = Arc::new(JournalMetrics::default());
         let (entries, receiver) = sync_channel(ENTRIES_MAX);
         let writer = Writer { connection, folder: folder.into(), keep: settings.keep, metrics: metrics.clone() };
@@ -205,11 +207,11 @@ impl Writer {
         let mut issued = Vec::new();
         for entry in batch {
             match entry {
-                Entry::Call(record) => put_call(&transaction, record)?,
-                Entry::Scan(record) => put_scan(&transaction, record)?,
-                Entry::Rating { at, kiosk, score } => put_rating(&transaction, *at, kiosk, *score)?,
-                Entry::Ticket(_) => issued.push(issue_ticket(&transaction)?),
-                Entry::Message(message, _) => put_message(&transaction, message)?,
+                Entry::Call(record) => file::put_call(&transaction, record)?,
+                Entry::Scan(record) => file::put_scan(&transaction, record)?,
+                Entry::Rating { at, kiosk, score } => file::put_rating(&transaction, *at, kiosk, *score)?,
+                Entry::Ticket(_) => issued.push(file::issue_ticket(&transaction)?),
+                Entry::Message(message, _) => file::put_message(&transaction, message)?,
                 Entry::Flush(_) => {}
             }
         }
@@ -281,138 +283,11 @@ fn tell(batch: Vec<Entry>, issued: Vec<String>) {
     }
 }
 
-fn open_file(path: &Path) -> Result<Connection, JournalError> {
-    let failed = |error| JournalError::Sqlite { path: path.display().to_string(), error };
-    let connection = Connection::open(path).map_err(failed)?;
-    connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
-    let schema: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
-    if schema > SCHEMA {
-        return Err(JournalError::Newer { path: path.display().to_string(), schema });
-    }
-    let prepare = || -> rusqlite::Result<()> {
-        connection.execute_batch(PRAGMAS)?;
-        if schema < SCHEMA {
-            let transaction = connection.unchecked_transaction()?;
-            transaction.execute_batch(TABLES)?;
-            transaction.pragma_update(None, "user_version", SCHEMA)?;
-            transaction.commit()?;
-        }
-        Ok(())
-    };
-    prepare().map_err(failed)?;
-    Ok(connection)
-}
-
-fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite::Result<()> {
-    let path = record.path.iter().take(PATH_MAX).map(|node| &**node).collect::<Vec<_>>().join(",");
-    let look_ups = record.look_ups.iter().take(PATH_MAX).map(|result| result.name()).collect::<Vec<_>>().join(",");
-    let sql = "INSERT INTO calls (at_us, answered_ms, duration_ms, outcome, cause, lang, release, path, keys,
-        look_ups, trunk, caller, rating) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-    let values = params![
-        record.started.as_microsecond(),
-        record.answered_after.map(millis),
-        millis(record.duration),
-        record.outcome.name(),
-        record.cause,
-        record.lang.map(|lang| lang.code()),
-        &*record.release,
-        path,
-        record.keys,
-        look_ups,
-        record.trunk,
-        record.caller.map(u64::cast_signed),
-        record.rating,
-    ];
-    connection.prepare_cached(sql)?.execute(values).map(drop)
-}
-
-fn put_rating(connection: &Connection, at: Timestamp, kiosk: &str, score: u8) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO ratings (at_us, kiosk, score) VALUES (?1, ?2, ?3)";
-    connection.prepare_cached(sql)?.execute(params![at.as_microsecond(), kiosk, score]).map(drop)
-}
-
-fn put_scan(connection: &Connection, record: &ScanRecord) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO scans (at_us, kiosk, door, result, stage, receipt, duration_us)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    let values = params![
-        record.at.as_microsecond(),
-        record.kiosk,
-        record.door.name(),
-        record.result.name(),
-        record.stage.map(Stage::code),
-        record.receipt.map(u64::cast_signed),
-        i64::try_from(record.duration.as_micros()).unwrap_or(i64::MAX),
-    ];
-    connection.prepare_cached(sql)?.execute(values).map(drop)
-}
-
-/// A free number, at random: a caller must not be able to guess another's. It is held for a day without its message.
-fn issue_ticket(connection: &Connection) -> rusqlite::Result<String> {
-    let until = Timestamp::now().checked_add(TICKET_HELD).unwrap_or(Timestamp::MAX).as_microsecond();
-    loop {
-        let mut bytes = [0; 8];
-        getrandom::fill(&mut bytes).map_err(|_| rusqlite::Error::InvalidQuery)?;
-        let ticket = format!("{:08}", u64::from_ne_bytes(bytes) % 100_000_000);
-        let taken = "SELECT 1 FROM messages WHERE ticket = ?1";
-        if connection.prepare_cached(taken)?.query_row([&ticket], |_| Ok(())).optional()?.is_none() {
-            let sql = "INSERT INTO messages (ticket, keep_until_us) VALUES (?1, ?2)";
-            connection.prepare_cached(sql)?.execute(params![ticket, until])?;
-            return Ok(ticket);
-        }
-    }
-}
-
-fn put_message(connection: &Connection, message: &Message) -> rusqlite::Result<()> {
-    let sql =
-        "INSERT INTO messages (ticket, at_us, path, notify, length_ms, keep_until_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-        ON CONFLICT (ticket) DO UPDATE SET at_us = ?2, path = ?3, notify = ?4, length_ms = ?5, keep_until_us = ?6";
-    let values = params![
-        message.ticket,
-        Timestamp::now().as_microsecond(),
-        message.path.to_string_lossy(),
-        message.notify,
-        millis(message.length),
-        message.keep_until.as_microsecond(),
-    ];
-    connection.prepare_cached(sql)?.execute(values).map(drop)
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
 /// Nothing outside the data folder is ever deleted.
 fn is_inside(path: &Path) -> bool {
     path.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-const TABLES: &str = "
-    CREATE TABLE calls (
-        id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, answered_ms INTEGER, duration_ms INTEGER NOT NULL,
-        outcome TEXT NOT NULL, cause TEXT, lang TEXT, release TEXT NOT NULL, path TEXT NOT NULL, keys INTEGER NOT NULL,
-        look_ups TEXT NOT NULL, trunk TEXT NOT NULL, caller INTEGER, rating INTEGER
-    ) STRICT;
-    CREATE INDEX calls_at ON calls (at_us);
-    CREATE TABLE scans (
-        id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, kiosk TEXT NOT NULL, door TEXT NOT NULL, result TEXT NOT NULL,
-        stage TEXT, receipt INTEGER, duration_us INTEGER NOT NULL
-    ) STRICT;
-    CREATE INDEX scans_at ON scans (at_us);
-    CREATE TABLE ratings (
-        id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, kiosk TEXT NOT NULL, score INTEGER NOT NULL
-    ) STRICT;
-    CREATE INDEX ratings_at ON ratings (at_us);
-    CREATE TABLE messages (
-        id INTEGER PRIMARY KEY, ticket TEXT NOT NULL UNIQUE, at_us INTEGER, path TEXT, notify TEXT, length_ms INTEGER,
-        keep_until_us INTEGER NOT NULL
-    ) STRICT;
-    CREATE INDEX messages_until ON messages (keep_until_us);
-    CREATE TRIGGER calls_stay BEFORE UPDATE ON calls BEGIN SELECT RAISE (ABORT, 'the journal is append-only'); END;
-    CREATE TRIGGER scans_stay BEFORE UPDATE ON scans BEGIN SELECT RAISE (ABORT, 'the journal is append-only'); END;";
-/// NORMAL: the end of the program loses nothing that was committed, a power cut the last records at most.
-const PRAGMAS: &str = "
-    PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864;";
-const SCHEMA: i64 = 1;
 /// Records that wait for the writer: some seconds of the heaviest load.
 const ENTRIES_MAX: usize = 16_384;
 const BATCH_MAX: usize = 500;
@@ -422,9 +297,6 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// While there is more to delete.
 const SWEEP_ON: Duration = Duration::from_millis(200);
 const SWEEP_ROWS: i64 = 5_000;
-const TICKET_HELD: Duration = Duration::from_secs(24 * 3600);
-/// Nodes and look-ups of one call that are noted; a longer call goes in circles.
-const PATH_MAX: usize = 200;
 
 #[cfg(test)]
 mod tests {
@@ -432,7 +304,7 @@ mod tests {
 
     use super::*;
     use crate::base::Lang;
-    use crate::inquiry::{CallOutcome, LookUpResult, ScanDoor, ScanResult};
+    use crate::inquiry::{CallOutcome, LookUpResult, ScanDoor, ScanResult, Stage};
     use crate::shell::replica::testing::Folder;
 
     const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -441,12 +313,12 @@ mod tests {
         Journal::open(folder.path(), &config::Journal { keep: 180 * DAY }).expect("a writable folder")
     }
 
-    fn file(folder: &Folder) -> Connection {
+    fn opened(folder: &Folder) -> Connection {
         Connection::open(folder.path().join("journal.sqlite3")).expect("it is there")
     }
 
     fn count(folder: &Folder, table: &str) -> i64 {
-        file(folder).query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a table")
+        opened(folder).query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a table")
     }
 
     fn call(started: Timestamp) -> CallRecord {
@@ -493,7 +365,7 @@ mod tests {
         }
         drop(journal);
         assert_eq!((count(&folder, "calls"), count(&folder, "scans")), (1200, 1200));
-        let (path, look_ups): (String, String) = file(&folder)
+        let (path, look_ups): (String, String) = opened(&folder)
             .query_row("SELECT path, look_ups FROM calls", [], |row| Ok((row.get(0)?, row.get(1)?)))
             .unwrap();
         assert_eq!((path.as_str(), look_ups.as_str()), ("welcome,main", "not_found,found"));
@@ -505,7 +377,7 @@ mod tests {
         let journal = open(&folder);
         journal.call(call(Timestamp::now()));
         journal.flush();
-        assert!(file(&folder).execute("UPDATE calls SET rating = 3", []).is_err());
+        assert!(opened(&folder).execute("UPDATE calls SET rating = 3", []).is_err());
     }
 
     #[test]
@@ -555,7 +427,7 @@ mod tests {
     fn a_journal_of_a_newer_version_is_left_alone() {
         let folder = Folder::new();
         drop(open(&folder));
-        file(&folder).pragma_update(None, "user_version", 9).unwrap();
+        opened(&folder).pragma_update(None, "user_version", 9).unwrap();
         let opened = Journal::open(folder.path(), &config::Journal { keep: DAY }).map(drop);
         assert!(matches!(opened, Err(JournalError::Newer { schema: 9, .. })));
     }

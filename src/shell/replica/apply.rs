@@ -55,6 +55,8 @@ pub enum ApplyError {
         "nobody says how old it is: put {{\"batch\":{{\"as_of\":\"2026-01-01T00:00:00Z\"}}}} with the upstream's time first"
     )]
     NoAge,
+    #[error("a fault of this program on this batch: keep the file, and report it")]
+    Fault,
     #[error("the program is ending")]
     Ending,
 }
@@ -67,7 +69,8 @@ impl ApplyError {
             | ApplyError::Count { .. }
             | ApplyError::Nothing(..)
             | ApplyError::Empty
-            | ApplyError::NoAge => true,
+            | ApplyError::NoAge
+            | ApplyError::Fault => true,
             ApplyError::Read(_) | ApplyError::Store(_) | ApplyError::Ending => false,
         }
     }

@@ -99,34 +99,14 @@ impl Replica {
     /// Opens the copy in a data folder.
     pub fn open(folder: &Path, settings: &config::Replica, keys: Keys, role: Role) -> Result<Arc<Replica>, OpenError> {
         let path = store::path(folder);
-        let metrics = Arc::new(ReplicaMetrics::default());
-        let reading = Arc::new(Reading {
-            path: path.clone(),
-            file: AtomicU64::new(0),
-            cache: Cache::new(settings.cache_entries),
-            queue: Queue::new(settings.look_ups_waiting_max),
-            metrics,
-        });
-        let mut replica = Replica {
-            keys,
-            reading,
-            waiting: AtomicUsize::new(0),
-            waiting_max: settings.look_ups_waiting_max,
-            timeout: settings.look_up_timeout,
-            tasks: None,
-            follower: None,
-            ending: Arc::default(),
-            sample: AtomicBool::new(false),
-            threads: Vec::new(),
-            writer: None,
-        };
+        let mut replica = Replica::idle(&path, settings, keys);
         match role {
             Role::Serve { sample_heartbeat } => {
-                let tasks = replica.start_writer(folder, &path)?;
+                let tasks = replica.start_writer(folder, &path, sample_heartbeat)?;
                 let follower = spool::Follower::start(folder, settings.spool_poll, sample_heartbeat, tasks);
                 replica.follower = Some(follower.map_err(|error| io_error(folder, error))?);
             }
-            Role::Load => drop(replica.start_writer(folder, &path)?),
+            Role::Load => drop(replica.start_writer(folder, &path, false)?),
             Role::Read => replica.read_state(&path)?,
         }
         let readers = settings.reader_threads.max(1);
@@ -277,13 +257,41 @@ impl Replica {
         None
     }
 
-    fn start_writer(&mut self, folder: &Path, path: &Path) -> Result<SyncSender<Task>, OpenError> {
+    /// A replica whose threads are not started yet.
+    fn idle(path: &Path, settings: &config::Replica, keys: Keys) -> Replica {
+        let reading = Reading {
+            path: path.to_owned(),
+            file: AtomicU64::new(0),
+            cache: Cache::new(settings.cache_entries),
+            queue: Queue::new(settings.look_ups_waiting_max),
+            metrics: Arc::default(),
+        };
+        Replica {
+            keys,
+            reading: Arc::new(reading),
+            waiting: AtomicUsize::new(0),
+            waiting_max: settings.look_ups_waiting_max,
+            timeout: settings.look_up_timeout,
+            tasks: None,
+            follower: None,
+            ending: Arc::default(),
+            sample: AtomicBool::new(false),
+            threads: Vec::new(),
+            writer: None,
+        }
+    }
+
+    /// With `heartbeat`, the sample is vouched for before anybody can ask.
+    fn start_writer(&mut self, folder: &Path, path: &Path, heartbeat: bool) -> Result<SyncSender<Task>, OpenError> {
         let builder = &mut fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(folder).map_err(|error| io_error(folder, error))?;
         let connection = store::open_writer(path, &self.keys)?;
         let mark = self.publish(path, &connection)?;
         let (keys, reading, ending) = (self.keys.clone(), self.reading.clone(), self.ending.clone());
-        let writer = Writer { connection, keys, mark, reading, ending };
+        let mut writer = Writer { connection, keys, mark, reading, ending };
+        if heartbeat {
+            writer.beat(SAMPLE, Timestamp::now());
+        }
         let (tasks, receiver) = sync_channel(TASKS_MAX);
         let thread = std::thread::Builder::new().name("replica-writer".into()).spawn(move || writer.run(receiver));
         self.writer = Some(thread.map_err(|error| io_error(folder, error))?);

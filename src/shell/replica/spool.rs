@@ -63,7 +63,7 @@ impl Drop for Follower {
 }
 
 fn follow(spool: &mut Spool, poll: Duration, heartbeat: bool, tasks: &SyncSender<Task>, stopped: &Receiver<()>) {
-    let mut beat_at = Instant::now();
+    let mut beat_at = Instant::now() + BEAT_EVERY;
     loop {
         if heartbeat && Instant::now() >= beat_at {
             beat_at = Instant::now() + BEAT_EVERY;

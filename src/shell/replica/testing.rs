@@ -16,6 +16,11 @@ impl Folder {
         Folder(path)
     }
 
+    /// A folder that another one already is.
+    pub fn at(path: PathBuf) -> Folder {
+        Folder(path)
+    }
+
     pub fn path(&self) -> &Path {
         &self.0
     }

@@ -319,6 +319,20 @@ fn the_sample_is_vouched_for_and_each_example_is_found() {
 }
 
 #[test]
+fn only_a_serving_node_that_is_told_to_vouches_for_the_sample() {
+    let folder = Folder::new();
+    let sample = BatchHeader { source: Some(SAMPLE.into()), ..header(1_000) };
+    let file = file(&folder, &text(Some(sample), &[case(1, Stage::Ready, 1)]));
+    open(&folder, Role::Load).apply_file(&file).unwrap();
+    for quiet in [Role::Load, Role::Read, Role::Serve { sample_heartbeat: false }] {
+        assert_eq!(open(&folder, quiet).as_of(), Some(at(1_000)), "{quiet:?}");
+    }
+    assert!(
+        open(&folder, Role::Serve { sample_heartbeat: true }).as_of().is_some_and(|as_of| as_of > at(1_700_000_000))
+    );
+}
+
+#[test]
 fn too_many_who_wait_are_told_at_once() {
     let folder = Folder::new();
     let none = config::Replica { look_ups_waiting_max: 0, ..settings() };
@@ -347,6 +361,66 @@ fn a_load_goes_into_the_file_when_nobody_serves_and_through_the_spool_when_someb
     let bad = file(&elsewhere, "no case\n");
     assert!(matches!(run(&bad), Err(LoadError::Rejected(why)) if why.contains("none of its 1 lines")));
     assert_eq!(fs::read_dir(spool::rejected(folder.path())).unwrap().count(), 2);
+}
+
+/// The files of a replica as a crash at this moment would leave them.
+fn crash(from: &Folder) -> Folder {
+    let after = Folder::new();
+    for name in ["replica.sqlite3", "replica.sqlite3-wal"] {
+        let _ = fs::copy(from.path().join(name), after.path().join(name));
+    }
+    after
+}
+
+fn versions(folder: &Folder) -> (Option<Timestamp>, Vec<u64>) {
+    let replica = open(folder, Role::Load);
+    let version = |n| match ask(&replica, n, &Proof::Paper) {
+        Answer::Found { case, .. } => case.version,
+        Answer::NotFound | Answer::Down => 0,
+    };
+    (replica.as_of(), [1, 2, 3999].map(version).into())
+}
+
+#[test]
+fn a_crash_leaves_a_batch_whole_or_not_at_all() {
+    let folder = Folder::new();
+    let replica = open(&folder, Role::Load);
+    let batch = |version| (0..4000).map(move |n| case(n, Stage::Review, version));
+    replica.apply("one".into(), Batch::Cases(header(100), Box::new(batch(1)))).unwrap();
+    let (sender, crashed) = sync_channel(1);
+    let path = folder.path().to_owned();
+    let second = batch(2).inspect(move |case| {
+        if case.receipt.ends_with("3998") {
+            let folder = std::mem::ManuallyDrop::new(Folder::at(path.clone()));
+            sender.send(crash(&folder)).unwrap();
+        }
+    });
+    replica.apply("two".into(), Batch::Cases(header(200), Box::new(second))).unwrap();
+    assert_eq!(versions(&crashed.recv().unwrap()), (Some(at(100)), vec![1, 1, 1]));
+    assert_eq!(versions(&crash(&folder)), (Some(at(200)), vec![2, 2, 2]));
+}
+
+#[test]
+fn a_panic_in_a_batch_takes_it_back_and_the_next_one_is_applied() {
+    let folder = Folder::new();
+    let replica = open(&folder, Role::Load);
+    let faulty = (1..10).map(|n| if n < 9 { case(n, Stage::Review, 1) } else { panic!("a fault on purpose") });
+    let error = replica.apply("one".into(), Batch::Cases(header(100), Box::new(faulty))).unwrap_err();
+    assert!(matches!(error, ApplyError::Fault) && replica.is_empty());
+    assert_eq!(put(&replica, &folder, 200, &[case(1, Stage::Review, 1)]).new, 1);
+}
+
+#[test]
+fn an_end_of_the_program_takes_a_batch_back() {
+    let folder = Folder::new();
+    let keys = Keys::new(&SECRET);
+    drop(open(&folder, Role::Load));
+    let mut connection = store::open_writer(&store::path(folder.path()), &keys).unwrap();
+    let endless = (0..).map(|n| case(n, Stage::Review, 1));
+    let batch = Batch::Cases(header(100), Box::new(endless));
+    let ended = apply::apply(&mut connection, &keys, "endless", batch, &AtomicBool::new(true));
+    assert!(matches!(ended, Err(ApplyError::Ending)));
+    assert_eq!(store::state(&connection).unwrap().mark, None);
 }
 
 /// A spool whose batches are only noted.

@@ -6,6 +6,7 @@
 //!
 //! In that order: whoever sees the new age sees the new rows.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -60,7 +61,9 @@ impl Writer {
 
     fn apply(&mut self, name: &str, batch: Batch) -> Result<Applied, ApplyError> {
         let metrics = self.reading.metrics.clone();
-        match apply::apply(&mut self.connection, &self.keys, name, batch, &self.ending) {
+        let run = || apply::apply(&mut self.connection, &self.keys, name, batch, &self.ending);
+        // A panic takes its transaction back, and costs its batch, not the feed.
+        match catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(ApplyError::Fault)) {
             Ok(Outcome { applied, mark, touched }) => {
                 match touched {
                     Some(keys) => keys.into_iter().for_each(|key| self.reading.cache.drop_key(key)),
@@ -84,7 +87,8 @@ impl Writer {
         }
     }
 
-    fn beat(&mut self, source: &str, as_of: Timestamp) {
+    /// Renews the age, if `source` is the one that vouches for the copy.
+    pub fn beat(&mut self, source: &str, as_of: Timestamp) {
         let Some(mark) = self.mark.as_ref().and_then(|mark| mark.beat(source, as_of)) else { return };
         let rows = self.reading.metrics.rows.load(Ordering::Relaxed);
         match store::put_state(&self.connection, rows, &mark) {

@@ -1,0 +1,144 @@
+//! The journal's file: its tables, and how a record becomes a row.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::inquiry::{CallRecord, ScanRecord, Stage};
+
+use super::{JournalError, Message};
+
+/// Opens the file, and makes its tables if it has none.
+pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
+    let failed = |error| JournalError::Sqlite { path: path.display().to_string(), error };
+    let connection = Connection::open(path).map_err(failed)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+    let schema: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+    if schema > SCHEMA {
+        return Err(JournalError::Newer { path: path.display().to_string(), schema });
+    }
+    let prepare = || -> rusqlite::Result<()> {
+        connection.execute_batch(PRAGMAS)?;
+        if schema < SCHEMA {
+            let transaction = connection.unchecked_transaction()?;
+            transaction.execute_batch(TABLES)?;
+            transaction.pragma_update(None, "user_version", SCHEMA)?;
+            transaction.commit()?;
+        }
+        Ok(())
+    };
+    prepare().map_err(failed)?;
+    Ok(connection)
+}
+
+pub(super) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite::Result<()> {
+    let path = record.path.iter().take(PATH_MAX).map(|node| &**node).collect::<Vec<_>>().join(",");
+    let look_ups = record.look_ups.iter().take(PATH_MAX).map(|result| result.name()).collect::<Vec<_>>().join(",");
+    let sql = "INSERT INTO calls (at_us, answered_ms, duration_ms, outcome, cause, lang, release, path, keys,
+        look_ups, trunk, caller, rating) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    let values = params![
+        record.started.as_microsecond(),
+        record.answered_after.map(millis),
+        millis(record.duration),
+        record.outcome.name(),
+        record.cause,
+        record.lang.map(|lang| lang.code()),
+        &*record.release,
+        path,
+        record.keys,
+        look_ups,
+        record.trunk,
+        record.caller.map(u64::cast_signed),
+        record.rating,
+    ];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+/// Appends a kiosk's score.
+pub(super) fn put_rating(connection: &Connection, at: Timestamp, kiosk: &str, score: u8) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO ratings (at_us, kiosk, score) VALUES (?1, ?2, ?3)";
+    connection.prepare_cached(sql)?.execute(params![at.as_microsecond(), kiosk, score]).map(drop)
+}
+
+pub(super) fn put_scan(connection: &Connection, record: &ScanRecord) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO scans (at_us, kiosk, door, result, stage, receipt, duration_us)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let values = params![
+        record.at.as_microsecond(),
+        record.kiosk,
+        record.door.name(),
+        record.result.name(),
+        record.stage.map(Stage::code),
+        record.receipt.map(u64::cast_signed),
+        i64::try_from(record.duration.as_micros()).unwrap_or(i64::MAX),
+    ];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+/// A free number, at random: a caller must not be able to guess another's. It is held for a day without its message.
+pub(super) fn issue_ticket(connection: &Connection) -> rusqlite::Result<String> {
+    let until = Timestamp::now().checked_add(TICKET_HELD).unwrap_or(Timestamp::MAX).as_microsecond();
+    loop {
+        let mut bytes = [0; 8];
+        getrandom::fill(&mut bytes).map_err(|_| rusqlite::Error::InvalidQuery)?;
+        let ticket = format!("{:08}", u64::from_ne_bytes(bytes) % 100_000_000);
+        let taken = "SELECT 1 FROM messages WHERE ticket = ?1";
+        if connection.prepare_cached(taken)?.query_row([&ticket], |_| Ok(())).optional()?.is_none() {
+            let sql = "INSERT INTO messages (ticket, keep_until_us) VALUES (?1, ?2)";
+            connection.prepare_cached(sql)?.execute(params![ticket, until])?;
+            return Ok(ticket);
+        }
+    }
+}
+
+pub(super) fn put_message(connection: &Connection, message: &Message) -> rusqlite::Result<()> {
+    let sql =
+        "INSERT INTO messages (ticket, at_us, path, notify, length_ms, keep_until_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (ticket) DO UPDATE SET at_us = ?2, path = ?3, notify = ?4, length_ms = ?5, keep_until_us = ?6";
+    let values = params![
+        message.ticket,
+        Timestamp::now().as_microsecond(),
+        message.path.to_string_lossy(),
+        message.notify,
+        millis(message.length),
+        message.keep_until.as_microsecond(),
+    ];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+const TABLES: &str = "
+    CREATE TABLE calls (
+        id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, answered_ms INTEGER, duration_ms INTEGER NOT NULL,
+        outcome TEXT NOT NULL, cause TEXT, lang TEXT, release TEXT NOT NULL, path TEXT NOT NULL, keys INTEGER NOT NULL,
+        look_ups TEXT NOT NULL, trunk TEXT NOT NULL, caller INTEGER, rating INTEGER
+    ) STRICT;
+    CREATE INDEX calls_at ON calls (at_us);
+    CREATE TABLE scans (
+        id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, kiosk TEXT NOT NULL, door TEXT NOT NULL, result TEXT NOT NULL,
+        stage TEXT, receipt INTEGER, duration_us INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX scans_at ON scans (at_us);
+    CREATE TABLE ratings (
+        id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, kiosk TEXT NOT NULL, score INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX ratings_at ON ratings (at_us);
+    CREATE TABLE messages (
+        id INTEGER PRIMARY KEY, ticket TEXT NOT NULL UNIQUE, at_us INTEGER, path TEXT, notify TEXT, length_ms INTEGER,
+        keep_until_us INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX messages_until ON messages (keep_until_us);
+    CREATE TRIGGER calls_stay BEFORE UPDATE ON calls BEGIN SELECT RAISE (ABORT, 'the journal is append-only'); END;
+    CREATE TRIGGER scans_stay BEFORE UPDATE ON scans BEGIN SELECT RAISE (ABORT, 'the journal is append-only'); END;";
+/// NORMAL: the end of the program loses nothing that was committed, a power cut the last records at most.
+const PRAGMAS: &str = "
+    PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864;";
+const SCHEMA: i64 = 1;
+const TICKET_HELD: Duration = Duration::from_secs(24 * 3600);
+/// Nodes and look-ups of one call that are noted; a longer call goes in circles.
+const PATH_MAX: usize = 200;

@@ -1,0 +1,95 @@
+//! What the replica costs: `cargo bench --bench replica [-- CASES]`.
+//!
+//! Prints the first load, the start with data present, the size on disk, and look-ups from the file and from memory.
+//! Nothing is asserted; compare figures of one run only.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::civil::{Date, date};
+use jindu::config;
+use jindu::inquiry::{Answer, Factor, Formats, Keys, Proof, Receipt, SecondFactor, WorkingDays};
+use jindu::replica::sample;
+use jindu::shell::replica::{Replica, Role, secret};
+
+const TODAY: Date = date(2026, 11, 23);
+
+fn main() {
+    let cases = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(50_000);
+    let folder = std::env::temp_dir().join(format!("jindu-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("the temporary folder is writable");
+    run(&folder, cases);
+    let _ = std::fs::remove_dir_all(&folder);
+}
+
+fn run(folder: &Path, cases: u64) {
+    let keys = Keys::new(&secret(folder).expect("a secret"));
+    let calendar = WorkingDays::new(date(2026, 12, 31), [], []);
+    let replica = timed("open an empty folder", || open(folder, &keys));
+    let applied =
+        timed("load the sample", || replica.fill_sample(cases, 1, TODAY, &calendar).expect("room on the disk"));
+    println!("{:28} {applied}", "");
+    drop(replica);
+    let replica = timed("open with data", || open(folder, &keys));
+    let bytes = std::fs::metadata(folder.join("replica.sqlite3")).map_or(0, |file| file.len());
+    println!("{:28} {:.1} bytes a case", "size", bytes as f64 / cases as f64);
+
+    let asked = asked(cases.min(50_000), &calendar);
+    from_file(&replica, &asked);
+    for (name, paper) in [("from memory, with factor", false), ("from memory, by paper", true)] {
+        from_memory(name, &replica, &asked, paper);
+    }
+}
+
+fn open(folder: &Path, keys: &Keys) -> Arc<Replica> {
+    let settings = config::Replica {
+        reader_threads: 2,
+        cache_entries: 200_000,
+        look_up_timeout: Duration::from_secs(5),
+        look_ups_waiting_max: 1000,
+        spool_poll: Duration::from_millis(500),
+    };
+    Replica::open(folder, &settings, keys.clone(), Role::Serve { sample_heartbeat: true }).expect("a data folder")
+}
+
+fn asked(cases: u64, calendar: &WorkingDays) -> Vec<(Receipt, Proof)> {
+    let formats = Formats::new(vec![sample::format()]).expect("sound");
+    let one = |case: jindu::replica::CaseRecord| {
+        let tail = case.id_tail.expect("the sample has tails");
+        let factor = Factor::read(SecondFactor::IdTail, &tail).expect("four characters");
+        (formats.from_keys(&case.receipt).expect("fits"), Proof::Factor(factor))
+    };
+    sample::cases(cases, 1, TODAY, calendar).map(one).collect()
+}
+
+fn from_file(replica: &Replica, asked: &[(Receipt, Proof)]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let one = |(receipt, proof): &(Receipt, Proof)| {
+        let start = Instant::now();
+        assert!(matches!(runtime.block_on(replica.look_up(receipt, proof)), Answer::Found { .. }));
+        start.elapsed()
+    };
+    let mut took: Vec<Duration> = asked.iter().map(one).collect();
+    took.sort();
+    println!("{:28} p50 {:?}, p99 {:?}", "from the file", took[took.len() / 2], took[took.len() * 99 / 100]);
+}
+
+fn from_memory(name: &str, replica: &Replica, asked: &[(Receipt, Proof)], paper: bool) {
+    const ROUNDS: u32 = 10;
+    let start = Instant::now();
+    for _ in 0..ROUNDS {
+        for (receipt, proof) in asked {
+            let proof = if paper { &Proof::Paper } else { proof };
+            assert!(matches!(replica.cached(receipt, proof), Some(Answer::Found { .. })));
+        }
+    }
+    println!("{name:28} {:?} each", start.elapsed() / (ROUNDS * asked.len() as u32));
+}
+
+fn timed<T>(name: &str, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = work();
+    println!("{name:28} {:?}", start.elapsed());
+    result
+}
