@@ -180,7 +180,9 @@ impl Call {
                 other => match Lang::from_code(other.rsplit('=').next().unwrap_or(other)) {
                     Some(lang) => self.caller.last_lang = Some(lang),
                     None => {
-                        return Err(format!("a caller is senior, blocked, mobile, number or a language, not {other:?}"));
+                        return Err(format!(
+                            "a caller is senior, blocked, mobile, number or a language, not {other:?}"
+                        ));
                     }
                 },
             }
