@@ -520,3 +520,6 @@ const QUIET: u32 = 12;
 const GUARD: Duration = Duration::from_secs(1);
 /// How long the end key of a full entry is expected.
 const SWALLOW: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;
