@@ -2,22 +2,48 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::base::Lang;
 use crate::flow::Release;
 use crate::speech::{Clip, Needed};
 
-/// One recording as the manifest describes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The state of one recording, as `manifest.json` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// [`text_hash`] of the text that it was read from; absent if nobody wrote it down.
-    #[serde(default)]
     pub text_sha256: Option<String>,
     /// Made by a machine, until an operator records it.
-    #[serde(default)]
     pub placeholder: bool,
+}
+
+/// What is known of every recording.
+pub type Manifest = BTreeMap<Clip, Recorded>;
+
+/// Reads `manifest.json`; fields that coverage does not need are left alone.
+pub fn read_manifest(json: &str) -> Result<Manifest, serde_json::Error> {
+    let written: Written = serde_json::from_str(json)?;
+    let recorded = |clip: WrittenClip| {
+        let recorded = Recorded { text_sha256: clip.text_sha256, placeholder: clip.state == "placeholder" };
+        (Clip { lang: clip.lang, id: clip.id.into() }, recorded)
+    };
+    Ok(written.clips.into_iter().map(recorded).collect())
+}
+
+#[derive(Deserialize)]
+struct Written {
+    clips: Vec<WrittenClip>,
+}
+
+#[derive(Deserialize)]
+struct WrittenClip {
+    lang: Lang,
+    id: String,
+    #[serde(default)]
+    text_sha256: Option<String>,
+    #[serde(default)]
+    state: String,
 }
 
 /// What is there, held against what a release can ask for. Lists are sorted by language and id.
@@ -35,11 +61,11 @@ pub struct Coverage {
 
 impl Coverage {
     /// Compares the recordings there are with those that a release can ask for.
-    pub fn of(release: &Release, files: &BTreeSet<Clip>, manifest: &BTreeMap<Clip, Recorded>) -> Coverage {
+    pub fn of(release: &Release, files: &BTreeSet<Clip>, manifest: &Manifest) -> Coverage {
         Coverage::of_needed(&release.clips_needed(), files, manifest)
     }
 
-    fn of_needed(needed: &BTreeSet<Needed>, files: &BTreeSet<Clip>, manifest: &BTreeMap<Clip, Recorded>) -> Coverage {
+    fn of_needed(needed: &BTreeSet<Needed>, files: &BTreeSet<Clip>, manifest: &Manifest) -> Coverage {
         let mut coverage = Coverage::default();
         for need in needed {
             let clip = Clip { lang: need.lang, id: need.id.clone() };
@@ -105,6 +131,18 @@ mod tests {
         assert_eq!(ids(&coverage.placeholder), ["c"]);
         assert_eq!(coverage.unused, [clip("z")]);
         assert!(!coverage.is_complete());
+    }
+
+    #[test]
+    fn a_manifest_is_read() {
+        let json = r#"{"format": "WAV", "clips": [
+            {"lang": "yue", "id": "day.1", "text": "一號", "text_sha256": "ab", "state": "placeholder", "ms": 900},
+            {"lang": "zh", "id": "day.1", "state": "recorded"}]}"#;
+        let manifest = read_manifest(json).expect("a manifest");
+        let yue = &manifest[&Clip { lang: Lang::Yue, id: "day.1".into() }];
+        assert_eq!((yue.text_sha256.as_deref(), yue.placeholder), (Some("ab"), true));
+        assert!(!manifest[&clip("day.1")].placeholder);
+        assert!(read_manifest("{}").is_err());
     }
 
     #[test]

@@ -476,3 +476,109 @@ const TRANSFER: Duration = Duration::from_secs(3);
 /// How long a sheet waits for what it expects.
 const PATIENCE: Duration = Duration::from_secs(120);
 const TICKET: &str = "20261124";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Environment, Sources};
+
+    const FLOW: &str = r#"
+schema = 1
+flow   = "small"
+langs  = ["zh", "en"]
+start  = "hello"
+[defaults]
+silent  = ["again"]
+wrong   = ["wrong"]
+give_up = "bye"
+[[entry]]
+when = "caller.last_lang"
+set  = { lang = "caller.last_lang" }
+go   = "choose"
+[[notice]]
+before = "choose"
+say    = "notice"
+when   = "switch.emergency"
+must_hear = true
+[say.hello]
+say  = "hello"
+next = "choose"
+[menu.choose]
+type_ahead = false
+keys.1 = { opt = "one", go = "bye" }
+keys.2 = { opt = "two", go = "@repeat", when = "caller.mobile" }
+[say.bye]
+say  = "bye"
+next = "@end"
+"#;
+    const SCRIPT: &str = r#"
+[menu_line]
+zh = "{opt}，请按{key}。"
+en = "For {opt}, press {key}."
+[opt]
+one = { zh = "一", en = "one" }
+two = { zh = "二", en = "two" }
+[prompt]
+hello  = { zh = "您好。", en = "Hello." }
+again  = { zh = "请按键。", en = "Please press a key." }
+wrong  = { zh = "没有这个选项。", en = "No such option." }
+notice = { zh = "紧急通知。", en = "Urgent notice." }
+bye    = { zh = "再见。", en = "Goodbye." }
+"#;
+
+    fn failures(calls: &str) -> Vec<Option<u32>> {
+        let environment = Environment {
+            receipt: Box::new(|typed| Ok((typed.into(), Vec::new()))),
+            receipt_formats: Vec::new(),
+            desk_number: String::new(),
+        };
+        let sources = Sources { flow: ("f", FLOW), script: ("s", SCRIPT), calendar: ("c", "") };
+        let release = Release::load(sources, environment).unwrap_or_else(|complaints| panic!("{complaints:#?}"));
+        let sheet = super::super::parse(calls, "a.call").expect("a sheet");
+        run(&release, &sheet, Instant::now()).into_iter().map(|outcome| outcome.failure.map(|f| f.line)).collect()
+    }
+
+    #[test]
+    fn what_does_not_come_true_fails_at_its_line() {
+        let calls = [
+            "test \"a\"\nhear bye zh \"你好\"",
+            "test \"b\"\nhear hello en",
+            "test \"c\"\nhear menu chose",
+            "test \"d\"\nhear hello\nnever hello",
+            "test \"e\"\nat_node nowhere",
+            "test \"f\"\nhear bye\nhear hello",
+            "test \"g\"\ntalk 5s",
+            "test \"h\"\npress 1\nat 2026-01-01 10:00",
+            "test \"i\"\nwait 1s\nended\nhear menu choose",
+        ];
+        for sheet in calls {
+            let last = sheet.lines().count() as u32;
+            assert_eq!(failures(sheet), [Some(last)], "{sheet}");
+        }
+    }
+
+    #[test]
+    fn a_notice_that_must_be_heard_holds_the_line_and_keeps_the_keys() {
+        let sheet = "test \"a\"\nemergency on\ncaller en\npress 1\nhear notice en\nhear menu choose\n";
+        // The menu takes no keys typed ahead, so the 1 is dropped and the menu is read.
+        assert_eq!(failures(sheet), [None]);
+    }
+
+    #[test]
+    fn an_option_whose_condition_fails_is_neither_read_nor_taken() {
+        let stranger =
+            "test \"a\"\nhear menu choose zh \"一\"\npress 2\nhear wrong\nhear menu choose\npress 1\nhear bye\nended\n";
+        assert_eq!(failures(stranger), [None]);
+        let mobile =
+            "test \"a\"\ncaller mobile\nhear menu choose zh \"二，请按2\"\npress 2\nhear menu choose\nnever wrong\n";
+        assert_eq!(failures(mobile), [None]);
+    }
+
+    #[test]
+    fn a_caller_who_chose_a_language_before_skips_the_greeting() {
+        assert_eq!(
+            failures("test \"a\"\ncaller en\nhear menu choose en\nnever hello\nsilence 2\nhear bye en\nended\n"),
+            [None]
+        );
+    }
+}

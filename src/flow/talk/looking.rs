@@ -167,6 +167,7 @@ impl Conversation {
     pub(super) fn transfer(&mut self, now: Instant) {
         let release = self.release.clone();
         let Some(Node { kind: Kind::Transfer(transfer), .. }) = release.flow.node(&self.node) else { return };
+        self.prefix.clear();
         self.state = State::Transferring { until: now + transfer.timeout + super::waiting::PATIENCE };
         self.out.push(Output::Transfer { to: transfer.to.clone(), timeout: transfer.timeout });
     }
