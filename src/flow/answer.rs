@@ -1,22 +1,21 @@
 //! The answer by the other door: the very words that the phone would say, for a screen.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::civil::DateTime;
 
-use super::io::{Caller, Findings, Input, Output, WallClock};
+use super::io::{Caller, Facts, Findings, Input, Output, WallClock};
 use super::model::{Kind, Target};
 use super::release::Release;
 use super::talk::Conversation;
 use crate::base::Lang;
-use crate::speech::{Utterance, Value};
+use crate::speech::Utterance;
 
 /// What a screen has to tell.
 #[derive(Clone, Debug)]
 pub enum Told {
-    Found { facts: BTreeMap<&'static str, Value>, age: Duration },
+    Found { facts: Facts, age: Duration },
     NotFound,
     Down,
 }

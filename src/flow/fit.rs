@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
+use super::io::Facts;
 use super::model::{Flow, Type};
 use crate::inquiry::Stage;
 use crate::speech::Value;
@@ -34,8 +35,8 @@ pub struct Parts<'a> {
 }
 
 /// The flow's variables of a case, without their prefix.
-pub fn facts_of(told: &Parts<'_>) -> BTreeMap<&'static str, Value> {
-    let mut facts = BTreeMap::new();
+pub fn facts_of(told: &Parts<'_>) -> Facts {
+    let mut facts: BTreeMap<&str, Value> = BTreeMap::new();
     facts.insert("status", Value::Word(stage_code(told.stage).into()));
     facts.insert("minor", Value::Word(if told.minor { "yes" } else { "no" }.into()));
     facts.extend(told.document.map(|document| ("doc", Value::Word(document.clone()))));
@@ -64,7 +65,7 @@ pub fn facts_of(told: &Parts<'_>) -> BTreeMap<&'static str, Value> {
         Promised::None => "none",
     };
     facts.insert("promise", Value::Word(promise.into()));
-    facts
+    facts.into_iter().map(|(name, value)| (name.into(), value)).collect()
 }
 
 /// The code of a stage, as a flow's enum names it.

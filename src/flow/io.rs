@@ -31,10 +31,13 @@ pub struct WallClock {
     pub civil: DateTime,
 }
 
-/// What a look-up found, as the flow's variables without their prefix: `status`, `doc`, `by`.
+/// The flow's variables of a case without their prefix: `status`, `doc`, `by`.
+pub type Facts = BTreeMap<Arc<str>, Value>;
+
+/// What a look-up found.
 #[derive(Clone, Debug)]
 pub enum Findings {
-    Found { facts: BTreeMap<&'static str, Value>, age: Duration },
+    Found { facts: Facts, age: Duration },
     None,
     Many,
     Down,

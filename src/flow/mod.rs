@@ -17,13 +17,14 @@ pub mod model;
 mod nodes;
 mod read;
 mod release;
+pub mod sheet;
 mod talk;
 
 pub use answer::{Told, answer};
 pub use calendar::{Calendar, Opening, Working};
 pub use facts::facts;
 pub use fit::{Parts, Promised, STAGES, facts_of, fit, stage_code};
-pub use io::{Caller, Findings, Input, Output, PlayId, RecordResult, SlipKind, Transferred, WallClock};
+pub use io::{Caller, Facts, Findings, Input, Output, PlayId, RecordResult, SlipKind, Transferred, WallClock};
 pub use release::{Environment, ReceiptCheck, Release, Sources};
 pub use talk::{Conversation, Heard, Line, Mode};
 

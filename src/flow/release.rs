@@ -1,5 +1,6 @@
 //! A release: flow, words and days, checked together and never changed after.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::calendar::Calendar;
 use super::check;
 use super::model::{Flow, Kind};
 use crate::inquiry::{NumberError, ReceiptFormat};
-use crate::speech::{Complaint, Script};
+use crate::speech::{Complaint, Needed, Script};
 
 /// The files of a release: their names for complaints, and their texts.
 #[derive(Clone, Copy, Debug)]
@@ -73,13 +74,10 @@ impl Release {
         complaints.extend(more);
         let (calendar, more) = Calendar::parse(sources.calendar.1, sources.calendar.0);
         complaints.extend(more);
-        complaints.extend(check::all(&check::Subject {
-            flow: &flow,
-            file: &sources.flow.0.into(),
-            script: &script,
-            calendar: &calendar,
-            calendar_file: &sources.calendar.0.into(),
-        }));
+        let file = sources.flow.0.into();
+        let subject = check::Subject { flow: &flow, file: &file, script: &script, calendar: &calendar };
+        let broken = complaints.iter().any(|complaint| ASTRAY.contains(&complaint.code));
+        complaints.extend(check::all(&subject, broken));
         complaints
             .sort_by(|a, b| (!a.is_error(), &a.file, a.line, a.code).cmp(&(!b.is_error(), &b.file, b.line, b.code)));
         complaints.dedup();
@@ -104,11 +102,20 @@ impl Release {
         stale.unwrap_or_default()
     }
 
+    /// Every recording that a call on this release can ask for.
+    pub fn clips_needed(&self) -> BTreeSet<Needed> {
+        let used = check::used(&self.flow, &self.script);
+        self.script.clips_needed(&self.flow.langs, used.iter().map(String::as_str))
+    }
+
     /// The first characters of the name, for logs and records.
     pub fn short_name(&self) -> &str {
         &self.name[..12]
     }
 }
+
+/// Complaints after which the graph's paths cannot be judged.
+const ASTRAY: [&str; 7] = ["E00", "E01", "E02", "E04", "E05", "E06", "E12"];
 
 fn name_of(sources: Sources<'_>) -> String {
     let mut hash = Sha256::new();

@@ -268,6 +268,20 @@ fn pause_of(punctuation: &str) -> Duration {
     longest.max().unwrap_or_default()
 }
 
+/// About how long a text and its sounds take, before any of it is recorded.
+pub fn length_of(lang: Lang, text: &str, pieces: &[Piece]) -> Duration {
+    let spoken = text.chars().filter(|c| c.is_alphanumeric()).count() as u64;
+    let per_character = match lang {
+        Lang::Zh | Lang::Yue => 210,
+        Lang::En => 80,
+    };
+    let sounds = pieces.iter().map(|piece| match piece {
+        Piece::Silence(pause) | Piece::Tone(pause) => *pause,
+        Piece::Clip(_) | Piece::Take => Duration::ZERO,
+    });
+    Duration::from_millis(spoken * per_character) + sounds.sum::<Duration>()
+}
+
 /// Between two sentences.
 pub const SENTENCE: Duration = Duration::from_millis(400);
 const COLON: Duration = Duration::from_millis(250);

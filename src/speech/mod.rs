@@ -15,7 +15,7 @@ mod value;
 mod vocabulary;
 
 pub use complaint::{Complaint, nearest};
-pub use compose::{SENTENCE, SpeechError, Utterance, to_tsv};
+pub use compose::{SENTENCE, SpeechError, Utterance, length_of, to_tsv};
 pub use script::{Entry, Script};
 pub use sentence::{Part, Sentence, Slot, SlotError, SlotType};
 pub use value::{Clip, Piece, Value};

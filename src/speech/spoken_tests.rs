@@ -67,7 +67,7 @@ fn reference_english(n: u32) -> String {
     match n {
         0 => "zero".into(),
         1..20 => SMALL[n as usize].into(),
-        20..100 if n % 10 == 0 => TENS[n as usize / 10].into(),
+        20..100 if n.is_multiple_of(10) => TENS[n as usize / 10].into(),
         20..100 => format!("{}-{}", TENS[n as usize / 10], SMALL[n as usize % 10]),
         100..1000 => joined(reference_english(n / 100) + " hundred", n % 100),
         1000..1_000_000 => joined(reference_english(n / 1000) + " thousand", n % 1000),

@@ -1,1 +1,3 @@
 //! The prompt operator's workshop (pure).
+
+pub mod coverage;

@@ -1,4 +1,22 @@
 //! Checks of a whole release: every complaint in one run.
+//!
+//! | code | catches |
+//! |---|---|
+//! | E00–E02 | unreadable line, name given twice, unknown table or field |
+//! | E03–E06, E12 | target that does not exist; missing next, unknown or unwired outcome; no give-up |
+//! | E07–E09 | switch without a set, missing value, unknown value |
+//! | E10, E11, E13 | no phone key, key given twice, key with two jobs |
+//! | E14, E15 | value that will not do, missing field |
+//! | E20–E23 | unreachable node; no end; a loop that never asks; a loop that silence never leaves |
+//! | E30–E38 | prompt, family member, language, slot, word, option or menu line missing or wrong |
+//! | E40–E42 | a person too far away; value used before it is known; secret spoken or passed on |
+//! | E45, E46 | make-up day without hours; no such calendar |
+//! | W01–W07 | changed default key, unused words, too many options, long menu, lost key, state without words, simulated node |
+
+mod graph;
+mod paths;
+mod refs;
+mod words;
 
 use std::sync::Arc;
 
@@ -6,17 +24,38 @@ use super::calendar::Calendar;
 use super::model::Flow;
 use crate::speech::{Complaint, Script};
 
+pub(super) use words::used;
+
 /// What is checked together.
 pub(super) struct Subject<'a> {
     pub flow: &'a Flow,
     pub file: &'a Arc<str>,
     pub script: &'a Script,
     pub calendar: &'a Calendar,
-    pub calendar_file: &'a Arc<str>,
 }
 
-/// All checks that need more than one table.
-pub(super) fn all(subject: &Subject<'_>) -> Vec<Complaint> {
-    let _ = subject;
-    Vec::new()
+impl Subject<'_> {
+    fn complaint(
+        &self,
+        code: &'static str,
+        line: u32,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Complaint {
+        Complaint { code, file: self.file.clone(), line, what: what.into(), remedy: remedy.into() }
+    }
+}
+
+/// All checks that need more than one table. Where targets are missing, the paths are not judged: one slip would
+/// be told many times over.
+pub(super) fn all(subject: &Subject<'_>, broken: bool) -> Vec<Complaint> {
+    let mut complaints = refs::check(subject);
+    complaints.extend(words::check(subject));
+    let astray =
+        |complaint: &Complaint| matches!(complaint.code, "E03" | "E04" | "E05" | "E06" | "E07" | "E08" | "E12");
+    if !broken && !complaints.iter().any(astray) {
+        complaints.extend(graph::check(subject));
+        complaints.extend(paths::check(subject));
+    }
+    complaints
 }

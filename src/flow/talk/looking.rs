@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::waiting::{Looking, Queueing};
 use super::{Conversation, Mode, State};
 use crate::base::{Lang, Private};
-use crate::flow::io::{Findings, Output, Transferred};
+use crate::flow::io::{Facts, Findings, Output, Transferred};
 use crate::flow::model::*;
 use crate::speech::Value;
 
@@ -116,7 +116,7 @@ impl Conversation {
         self.go(now, &target);
     }
 
-    fn found(&mut self, now: Instant, lookup: &Lookup, facts: BTreeMap<&'static str, Value>, age: Duration) {
+    fn found(&mut self, now: Instant, lookup: &Lookup, facts: Facts, age: Duration) {
         let stale = &lookup.stale;
         if stale.refuse_after.is_some_and(|limit| age > limit) {
             return match &stale.refuse {
@@ -126,7 +126,7 @@ impl Conversation {
         }
         let civil = self.civil(now);
         let as_of = civil.saturating_sub(jiff::SignedDuration::try_from(age).unwrap_or(jiff::SignedDuration::MAX));
-        let facts = facts.into_iter().chain([("as_of", Value::Time(as_of))]);
+        let facts = facts.into_iter().chain([("as_of".into(), Value::Time(as_of))]);
         for (name, value) in facts {
             let var: Arc<str> = format!("{}.{name}", lookup.gives).into();
             match self.release.flow.fitted(&var, value) {
@@ -167,6 +167,7 @@ impl Conversation {
     pub(super) fn transfer(&mut self, now: Instant) {
         let release = self.release.clone();
         let Some(Node { kind: Kind::Transfer(transfer), .. }) = release.flow.node(&self.node) else { return };
+        self.prefix.clear();
         self.state = State::Transferring { until: now + transfer.timeout + super::waiting::PATIENCE };
         self.out.push(Output::Transfer { to: transfer.to.clone(), timeout: transfer.timeout });
     }

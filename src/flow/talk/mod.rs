@@ -361,8 +361,8 @@ impl Conversation {
         self.out.push(Output::Step { node: name.clone() });
         if node.asks() {
             self.answering = false;
-            self.remember(node);
         }
+        self.remember(node);
         match &node.kind {
             Kind::Menu(_) | Kind::Ask(_) | Kind::Rate(_) => self.ask(now),
             Kind::Say(say) => self.say(now, &say.say, &say.next.target, say.barge_in),
@@ -387,7 +387,8 @@ impl Conversation {
         if matches!(&node.kind, Kind::Menu(menu) if menu.home) {
             self.home = Some(node.name.clone());
         }
-        if self.asked.last() != Some(&node.name) && self.asked.len() < ASKED {
+        let question = matches!(node.kind, Kind::Menu(_) | Kind::Ask(_) | Kind::Rate(_));
+        if question && self.asked.last() != Some(&node.name) && self.asked.len() < ASKED {
             self.asked.push(node.name.clone());
         }
     }
@@ -454,7 +455,7 @@ impl Conversation {
     }
 
     fn speak_in(&mut self, lang: Lang) {
-        if self.lang != lang {
+        if self.lang != lang && self.release.flow.langs.contains(&lang) {
             self.lang = lang;
             self.out.push(Output::Lang(lang));
         }
@@ -520,3 +521,6 @@ const QUIET: u32 = 12;
 const GUARD: Duration = Duration::from_secs(1);
 /// How long the end key of a full entry is expected.
 const SWALLOW: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

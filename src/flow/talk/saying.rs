@@ -117,7 +117,7 @@ impl Conversation {
     }
 
     /// What fills a slot; a word by its path under `opt`. Secrets fill none.
-    fn slot(&self, name: &str) -> Option<Value> {
+    pub(super) fn slot(&self, name: &str) -> Option<Value> {
         let flow = &self.release.flow;
         let path = |member: &Arc<str>| match flow.type_of(name) {
             Some(Type::Enum(set)) => Arc::from(format!("{set}.{member}")),

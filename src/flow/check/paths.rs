@@ -1,0 +1,103 @@
+//! Values must be known, on every path, before they are used.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::Subject;
+use super::graph::{nexts, roots};
+use crate::flow::model::*;
+use crate::speech::Complaint;
+
+type Known = BTreeSet<Arc<str>>;
+
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
+    let known = known(subject.flow);
+    let mut complaints = Vec::new();
+    for node in &subject.flow.nodes {
+        let Some(known) = known.get(&node.name) else { continue };
+        for (var, line, at) in uses(subject, node) {
+            if !is_known(&var, known, node) {
+                let what = format!(
+                    "{} {}: {at} uses {var}, which is not known on every path to it",
+                    node.kind_name(),
+                    node.name
+                );
+                complaints.push(subject.complaint("E41", line, what, "ask for it, look it up or set it before"));
+            }
+        }
+    }
+    complaints
+}
+
+/// What is surely known on entering each node that can be reached.
+fn known(flow: &Flow) -> BTreeMap<Arc<str>, Known> {
+    let mut known: BTreeMap<Arc<str>, Known> = BTreeMap::new();
+    let mut todo: VecDeque<(Arc<str>, Known)> = roots(flow).into_iter().map(|root| (root, Known::new())).collect();
+    while let Some((name, arriving)) = todo.pop_front() {
+        let Some(node) = flow.node(&name) else { continue };
+        let met: Known = match known.get(&name) {
+            None => arriving,
+            Some(before) => {
+                let both: Known = before.intersection(&arriving).cloned().collect();
+                if both.len() == before.len() {
+                    continue;
+                }
+                both
+            }
+        };
+        known.insert(name, met.clone());
+        for exit in node.exits() {
+            // A menu that is gone back to was met before, when less was known; nothing is ever forgotten.
+            if matches!(exit.go.target, Target::Home | Target::Back | Target::Repeat) {
+                continue;
+            }
+            let mut leaving = met.clone();
+            leaving.extend(gained(node, &exit));
+            todo.extend(nexts(flow, node, &exit.go.target).into_iter().map(|next| (next, leaving.clone())));
+        }
+    }
+    known
+}
+
+/// What an exit adds. A look-up's values are known together, as `case.`.
+fn gained(node: &Node, exit: &Exit<'_>) -> Vec<Arc<str>> {
+    let mut gained: Vec<Arc<str>> = exit.set.iter().map(|(var, _)| var.clone()).collect();
+    match (&node.kind, exit.by, exit.label.as_str()) {
+        (Kind::Ask(ask), By::Entry, _) => gained.push(ask.store.clone()),
+        (Kind::Rate(rate), By::Entry, _) => gained.push(rate.store.clone()),
+        (Kind::Lookup(lookup), _, "found") => gained.push(format!("{}.", lookup.gives).into()),
+        (Kind::Record(record), _, "saved") => gained.extend(record.gives.clone()),
+        _ => {}
+    }
+    gained
+}
+
+fn is_known(var: &str, known: &Known, node: &Node) -> bool {
+    let own = match &node.kind {
+        Kind::Lookup(lookup) => var.strip_prefix(&*lookup.gives).is_some_and(|rest| rest.starts_with('.')),
+        Kind::Queue(_) => var.starts_with("queue."),
+        _ => false,
+    };
+    let always = matches!(var, "lang" | "receipt.length" | "desk.number");
+    own || always || known.contains(var) || known.iter().any(|have| have.ends_with('.') && var.starts_with(&**have))
+}
+
+/// The variables that a node uses, with the line and the words of the use.
+fn uses(subject: &Subject<'_>, node: &Node) -> Vec<(Arc<str>, u32, String)> {
+    let mut uses = Vec::new();
+    for prompt in node.prompts() {
+        let at = format!("prompt {}", prompt.name);
+        uses.extend(prompt.var().map(|var| (Arc::from(var), prompt.line, at.clone())));
+        let members =
+            prompt.var().and_then(|var| subject.flow.members(var)).map_or(vec!["".into()], |(_, all)| all.to_vec());
+        for entry in members.iter().filter_map(|member| subject.script.entry(&prompt.entry(member))) {
+            uses.extend(entry.slots().into_iter().map(|slot| (slot.name, prompt.line, at.clone())));
+        }
+    }
+    match &node.kind {
+        Kind::Switch(switch) => uses.push((switch.of.clone(), node.line, "the switch".into())),
+        Kind::Lookup(lookup) => uses.extend(lookup.by.iter().map(|var| (var.clone(), node.line, "the look-up".into()))),
+        _ => {}
+    }
+    uses
+}

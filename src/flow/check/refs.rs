@@ -1,0 +1,190 @@
+//! Names that must exist: nodes, values of sets, variables, calendars.
+
+use super::Subject;
+use crate::base::Lang;
+use crate::flow::fit::{STAGES, fit, stage_code};
+use crate::flow::model::*;
+use crate::speech::{Complaint, nearest};
+
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    targets(subject, &mut complaints);
+    for node in &subject.flow.nodes {
+        match &node.kind {
+            Kind::Switch(switch) => values(subject, node, switch, &mut complaints),
+            Kind::Hours(hours) => calendar(subject, &hours.calendar, node.line, &mut complaints),
+            Kind::Lookup(lookup) => look_up(subject, node, lookup, &mut complaints),
+            Kind::Queue(queue) => passed_on(subject, node, queue, &mut complaints),
+            Kind::Menu(_)
+            | Kind::Ask(_)
+            | Kind::Say(_)
+            | Kind::Transfer(_)
+            | Kind::Record(_)
+            | Kind::Rate(_)
+            | Kind::Sms(_)
+            | Kind::Callback(_) => {}
+        }
+        if let Kind::Queue(_) | Kind::Sms(_) | Kind::Callback(_) = &node.kind {
+            let what = format!("{} {}: on a call this takes its failure outcome", node.kind_name(), node.name);
+            complaints.push(subject.complaint("W07", node.line, what, "it is acted out in call sheets only"));
+        }
+        for choice in node.choices() {
+            settings(subject, node, choice, &mut complaints);
+            calendar_of(subject, choice.when.as_ref(), choice.line, &mut complaints);
+        }
+    }
+    for entry in &subject.flow.entries {
+        calendar_of(subject, Some(&entry.when), entry.line, &mut complaints);
+    }
+    for notice in &subject.flow.notices {
+        calendar_of(subject, notice.when.as_ref(), notice.line, &mut complaints);
+    }
+    complaints
+}
+
+fn targets(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+    let flow = subject.flow;
+    let mut leads = |at: String, go: &Go| {
+        if let Target::Node(name) = &go.target
+            && flow.node(name).is_none()
+            && !name.is_empty()
+        {
+            let near = nearest(name, flow.index.keys().map(|key| &**key));
+            let remedy = near.map_or("name a node of this flow".into(), |near| format!("did you mean {near:?}?"));
+            complaints.push(subject.complaint(
+                "E03",
+                go.line,
+                format!("{at} leads to {name:?}, but there is no such node"),
+                remedy,
+            ));
+        }
+    };
+    leads("start".into(), &flow.start);
+    flow.give_up.iter().for_each(|go| leads("defaults: give_up".into(), go));
+    flow.entries.iter().for_each(|entry| leads("an entry rule".into(), &entry.go));
+    for notice in &flow.notices {
+        let go = Go { target: Target::Node(notice.before.clone()), line: notice.line };
+        leads("a notice".into(), &go);
+    }
+    for node in &flow.nodes {
+        for exit in node.exits() {
+            let inherited = exit.inherited || flow.give_up.as_ref() == Some(exit.go);
+            let at = if inherited {
+                format!("defaults: {}", exit.label)
+            } else {
+                format!("{} {}, {}", node.kind_name(), node.name, exit.label)
+            };
+            leads(at, exit.go);
+        }
+    }
+}
+
+fn values(subject: &Subject<'_>, node: &Node, switch: &Switch, complaints: &mut Vec<Complaint>) {
+    let Some((set, members)) = subject.flow.members(&switch.of) else {
+        let what = format!("switch {}: {} is no set of values", node.name, switch.of);
+        let remedy = format!("add `\"{}\" = \"enum:…\"` to [type]", switch.of);
+        complaints.push(subject.complaint("E07", node.line, what, remedy));
+        return;
+    };
+    for member in members.iter().filter(|member| !switch.arms.iter().any(|(arm, _)| arm == *member)) {
+        let what = format!("switch {}: nothing says where {member} leads", node.name);
+        complaints.push(subject.complaint("E08", node.line, what, format!("add `{member} = \"…\"`")));
+    }
+    for (arm, go) in switch.arms.iter().filter(|(arm, _)| !members.contains(arm)) {
+        let near = nearest(arm, members.iter().map(|member| &**member));
+        let remedy =
+            near.map_or(format!("add it to [enum] {set}, or remove it"), |near| format!("did you mean {near}?"));
+        complaints.push(subject.complaint(
+            "E09",
+            go.line,
+            format!("switch {}: {arm} is no value of {set}", node.name),
+            remedy,
+        ));
+    }
+}
+
+fn settings(subject: &Subject<'_>, node: &Node, choice: &Choice, complaints: &mut Vec<Complaint>) {
+    let at = format!("{} {}, key {}", node.kind_name(), node.name, choice.key.as_char());
+    for (var, value) in &choice.set {
+        if &**var == "lang" {
+            if !Lang::from_code(value).is_some_and(|lang| subject.flow.langs.contains(&lang)) {
+                let what = format!("{at}: {value:?} is not among the flow's languages");
+                complaints.push(subject.complaint("E09", choice.line, what, "add it to `langs`, or choose another"));
+            }
+            continue;
+        }
+        match subject.flow.members(var) {
+            None => {
+                let what = format!("{at} sets {var}, which is no set of values");
+                complaints.push(subject.complaint(
+                    "E34",
+                    choice.line,
+                    what,
+                    format!("add `{var} = [\"{value}\"]` to [enum]"),
+                ));
+            }
+            Some((set, members)) if !members.contains(value) => {
+                let near = nearest(value, members.iter().map(|member| &**member));
+                let remedy = near.map_or(format!("add it to [enum] {set}"), |near| format!("did you mean {near}?"));
+                complaints.push(subject.complaint(
+                    "E09",
+                    choice.line,
+                    format!("{at}: {value} is no value of {set}"),
+                    remedy,
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn look_up(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Complaint>) {
+    for var in lookup.by.iter().filter(|var| subject.flow.type_of(var).is_none()) {
+        let stores = subject.flow.nodes.iter().filter_map(|node| match &node.kind {
+            Kind::Ask(ask) => Some(&*ask.store),
+            _ => None,
+        });
+        let remedy =
+            nearest(var, stores).map_or("store it in an ask before".into(), |near| format!("did you mean {near}?"));
+        complaints.push(subject.complaint(
+            "E34",
+            node.line,
+            format!("lookup {}: nothing stores {var}", node.name),
+            remedy,
+        ));
+    }
+    let status = format!("{}.status", lookup.gives);
+    let Some((set, members)) = subject.flow.members(&status) else { return };
+    let homeless: Vec<&str> = STAGES.map(stage_code).into_iter().filter(|code| fit(code, members).is_none()).collect();
+    if !homeless.is_empty() && &*lookup.source == "progress" {
+        let what = format!("cases may be {}, for which {set} has no value", homeless.join(", "));
+        complaints.push(subject.complaint(
+            "W06",
+            node.line,
+            what,
+            format!("add the value to [enum] {set}; until then such a case counts as `down`"),
+        ));
+    }
+}
+
+fn passed_on(subject: &Subject<'_>, node: &Node, queue: &Queue, complaints: &mut Vec<Complaint>) {
+    for var in queue.pass.iter().filter(|var| subject.flow.is_secret(var)) {
+        let what = format!("queue {}: {var} is secret and must not be passed on", node.name);
+        complaints.push(subject.complaint("E42", node.line, what, format!("remove {var} from `pass`")));
+    }
+}
+
+fn calendar_of(subject: &Subject<'_>, when: Option<&When>, line: u32, complaints: &mut Vec<Complaint>) {
+    if let Some(When::Calendar(name)) = when {
+        calendar(subject, name, line, complaints);
+    }
+}
+
+fn calendar(subject: &Subject<'_>, name: &str, line: u32, complaints: &mut Vec<Complaint>) {
+    let desks = &subject.calendar.desks;
+    if !desks.contains_key(name) {
+        let remedy = nearest(name, desks.keys().map(|key| &**key))
+            .map_or(format!("add [{name}] to the calendar file"), |near| format!("did you mean {near}?"));
+        complaints.push(subject.complaint("E46", line, format!("there is no calendar {name:?}"), remedy));
+    }
+}

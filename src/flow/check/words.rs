@@ -1,0 +1,232 @@
+//! Words that must exist: prompts, families, options, the values of slots, in every language.
+
+use std::collections::BTreeSet;
+
+use super::Subject;
+use crate::flow::model::*;
+use crate::speech::{Complaint, Script, Slot, SlotType, length_of, nearest};
+
+/// The script's entries that a flow can ask for.
+pub(in crate::flow) fn used(flow: &Flow, script: &Script) -> BTreeSet<String> {
+    let mut used: BTreeSet<String> = ["prompt.bye".to_string()].into();
+    for prompt in prompts(flow) {
+        used.extend(expanded(flow, prompt).unwrap_or_default());
+    }
+    for choice in flow.nodes.iter().flat_map(Node::choices) {
+        if let Some(opt) = &choice.opt {
+            used.extend([format!("opt.{opt}"), "menu_line".into()]);
+        }
+    }
+    let slots: Vec<Slot> = used.iter().filter_map(|path| script.entry(path)).flat_map(|entry| entry.slots()).collect();
+    for slot in slots.iter().filter(|slot| matches!(slot.kind, SlotType::Word | SlotType::Words)) {
+        if let Some((set, members)) = flow.members(&slot.name) {
+            used.extend(members.iter().map(|member| format!("opt.{set}.{member}")));
+        }
+    }
+    used
+}
+
+/// Every prompt of a flow, notices included.
+fn prompts(flow: &Flow) -> impl Iterator<Item = &Prompt> {
+    flow.nodes.iter().flat_map(Node::prompts).chain(flow.notices.iter().map(|notice| &notice.say))
+}
+
+/// The entries of a prompt: one, or one for each member of its family.
+fn expanded(flow: &Flow, prompt: &Prompt) -> Option<Vec<String>> {
+    match prompt.var() {
+        None => Some(vec![prompt.entry("")]),
+        Some(var) => flow.members(var).map(|(_, members)| members.iter().map(|member| prompt.entry(member)).collect()),
+    }
+}
+
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    for prompt in prompts(subject.flow) {
+        exists(subject, prompt, &mut complaints);
+    }
+    for node in &subject.flow.nodes {
+        if let Kind::Menu(menu) = &node.kind {
+            options(subject, node, menu, &mut complaints);
+        }
+    }
+    let used = used(subject.flow, subject.script);
+    for path in &used {
+        slots(subject, path, &mut complaints);
+    }
+    languages(subject, &mut complaints);
+    unused(subject, &used, &mut complaints);
+    complaints
+}
+
+fn exists(subject: &Subject<'_>, prompt: &Prompt, complaints: &mut Vec<Complaint>) {
+    let Some(entries) = expanded(subject.flow, prompt) else {
+        let var = prompt.var().unwrap_or_default();
+        let what = format!("{}: {var} is no set of values", prompt.name);
+        complaints.push(subject.complaint(
+            "E34",
+            prompt.line,
+            what,
+            format!("add {var} to [enum], or its type to [type]"),
+        ));
+        return;
+    };
+    let family = prompt.var().is_some();
+    for entry in entries.iter().filter(|entry| subject.script.entry(entry).is_none()) {
+        let known = subject.script.entries().map(|(path, _)| &**path);
+        let near = nearest(entry, known).filter(|_| !family).and_then(|near| near.strip_prefix("prompt."));
+        let remedy = match near {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("write it in {} as {entry}", subject.script.file()),
+        };
+        let (code, what) = match family {
+            true => ("E31", format!("{}: there are no words for {entry}", prompt.name)),
+            false => ("E30", format!("there is no prompt {:?}", prompt.name)),
+        };
+        complaints.push(subject.complaint(code, prompt.line, what, remedy));
+    }
+}
+
+fn options(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec<Complaint>) {
+    let offered: Vec<&Choice> = menu.choices.iter().filter(|choice| choice.opt.is_some()).collect();
+    for choice in &offered {
+        let opt = choice.opt.as_deref().unwrap_or_default();
+        if subject.script.entry(&format!("opt.{opt}")).is_none() {
+            let known = subject.script.entries().filter_map(|(path, _)| path.strip_prefix("opt."));
+            let remedy = nearest(opt, known)
+                .map_or(format!("write it in {} as opt.{opt}", subject.script.file()), |near| {
+                    format!("did you mean {near:?}?")
+                });
+            let what = format!("menu {}: there are no words for the option {opt:?}", node.name);
+            complaints.push(subject.complaint("E37", choice.line, what, remedy));
+        }
+    }
+    if !offered.is_empty() {
+        menu_line(subject, complaints);
+    }
+    if let Some(most) = subject.flow.limits.options.filter(|most| offered.len() > *most as usize) {
+        let what = format!("menu {} offers {} options, more than {most}", node.name, offered.len());
+        complaints.push(subject.complaint("W03", node.line, what, "callers forget the first ones: split the menu"));
+    }
+    seconds(subject, node, menu, complaints);
+}
+
+fn menu_line(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+    let file = subject.script.file().clone();
+    let has = |entry: &crate::speech::Entry, kind| entry.slots().iter().any(|slot| slot.kind == kind);
+    let (line, what) = match subject.script.entry("menu_line") {
+        None => (1, "the script has no menu_line"),
+        Some(entry) if !has(entry, SlotType::Opt) || !has(entry, SlotType::Key) => {
+            (entry.line, "menu_line needs {opt} and {key}")
+        }
+        Some(_) => return,
+    };
+    let remedy = "write [menu_line] with zh = \"{opt}，请按{key}。\" and the other languages".into();
+    complaints.push(Complaint { code: "E38", file, line, what: what.into(), remedy });
+}
+
+fn seconds(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec<Complaint>) {
+    let Some(most) = subject.flow.limits.menu_seconds else { return };
+    for &lang in &subject.flow.langs {
+        let lines = menu.choices.iter().filter_map(|choice| {
+            let said =
+                subject.script.compose_option(lang, &format!("opt.{}", choice.opt.as_ref()?), choice.key).ok()?;
+            Some(length_of(lang, &said.text, &said.pieces))
+        });
+        let length = lines.sum::<std::time::Duration>().as_secs();
+        if length > u64::from(most) {
+            let what =
+                format!("menu {} takes about {length} s to hear in {}, more than {most}", node.name, lang.code());
+            complaints.push(subject.complaint("W04", node.line, what, "shorten the options, or split the menu"));
+        }
+    }
+}
+
+fn slots(subject: &Subject<'_>, path: &str, complaints: &mut Vec<Complaint>) {
+    let Some(entry) = subject.script.entry(path) else { return };
+    let mut complain = |code, what: String, remedy: String| {
+        let file = subject.script.file().clone();
+        complaints.push(Complaint { code, file, line: entry.line, what, remedy });
+    };
+    for slot in entry.slots().iter().filter(|slot| !matches!(slot.kind, SlotType::Opt | SlotType::Key)) {
+        let name = &slot.name;
+        if subject.flow.is_secret(name) {
+            complain("E42", format!("{path}: {{{name}}} is secret and must never be spoken"), "remove the slot".into());
+            continue;
+        }
+        let Some(kind) = subject.flow.type_of(name) else {
+            let known = subject.flow.types.keys().map(|key| &**key).chain(["receipt.length", "desk.number"]);
+            let remedy = nearest(name, known)
+                .map_or(format!("add \"{name}\" to [type]"), |near| format!("did you mean {near}?"));
+            complain("E34", format!("{path}: nothing is called {{{name}}}"), remedy);
+            continue;
+        };
+        if !fits(slot.kind, &kind) {
+            let remedy = format!("write {{{name}:{}}}", slot_for(&kind));
+            complain("E35", format!("{path}: {{{name}}} is {}, not {}", noun(&kind), slot.kind.name()), remedy);
+            continue;
+        }
+        for (set, member) in
+            subject.flow.members(name).into_iter().flat_map(|(set, all)| all.iter().map(move |m| (set.clone(), m)))
+        {
+            let word = format!("opt.{set}.{member}");
+            if subject.script.entry(&word).is_none() {
+                complain("E36", format!("{path}: there is no word for {member} of {set}"), format!("write {word}"));
+            }
+        }
+    }
+}
+
+fn fits(slot: SlotType, kind: &Type) -> bool {
+    match kind {
+        Type::Enum(_) => matches!(slot, SlotType::Word | SlotType::Words),
+        Type::Date => slot == SlotType::Date,
+        Type::Time => slot == SlotType::Time,
+        Type::Digits => slot == SlotType::Digits,
+        Type::Count | Type::Number => matches!(slot, SlotType::Count | SlotType::Number),
+        Type::Money => slot == SlotType::Money,
+    }
+}
+
+fn slot_for(kind: &Type) -> &'static str {
+    match kind {
+        Type::Enum(_) => "word",
+        Type::Date => "date",
+        Type::Time => "time",
+        Type::Digits => "digits",
+        Type::Count => "count",
+        Type::Number => "number",
+        Type::Money => "money",
+    }
+}
+
+fn noun(kind: &Type) -> String {
+    match kind {
+        Type::Enum(set) => format!("a word of {set}"),
+        Type::Date | Type::Time | Type::Digits | Type::Count | Type::Number | Type::Money => slot_for(kind).into(),
+    }
+}
+
+fn languages(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+    for (path, entry) in subject.script.entries() {
+        for lang in subject.flow.langs.iter().filter(|lang| entry.sentence(**lang).is_none()) {
+            let file = subject.script.file().clone();
+            let what = format!("{path} has no words in {}", lang.code());
+            let remedy = format!("add `{} = \"…\"`", lang.code());
+            complaints.push(Complaint { code: "E32", file, line: entry.line, what, remedy });
+        }
+    }
+}
+
+fn unused(subject: &Subject<'_>, used: &BTreeSet<String>, complaints: &mut Vec<Complaint>) {
+    for (path, entry) in subject.script.entries().filter(|(path, _)| !used.contains(&***path)) {
+        let file = subject.script.file().clone();
+        let what = format!("nothing ever says {path}");
+        complaints.push(Complaint {
+            code: "W02",
+            file,
+            line: entry.line,
+            what,
+            remedy: "remove it, or use it in the flow".into(),
+        });
+    }
+}

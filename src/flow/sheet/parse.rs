@@ -1,0 +1,245 @@
+//! A sheet as text → its tests and acts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::civil::DateTime;
+
+use crate::base::{Key, Lang};
+use crate::flow::Transferred;
+use crate::flow::read::duration;
+use crate::speech::{Complaint, nearest};
+
+/// The tests of one file.
+#[derive(Clone, Debug, Default)]
+pub struct Sheet {
+    pub tests: Vec<SheetTest>,
+}
+
+/// One call.
+#[derive(Clone, Debug)]
+pub struct SheetTest {
+    pub name: String,
+    pub line: u32,
+    pub acts: Vec<(u32, Act)>,
+}
+
+/// One line of a call.
+#[derive(Clone, Debug)]
+pub enum Act {
+    At(DateTime),
+    Db(Db),
+    /// `senior`, `blocked`, `mobile`, `number`, or a language chosen before.
+    Caller(Vec<String>),
+    Emergency(bool),
+    /// How the next transfers end.
+    Transfer(Transferred),
+    Press(Vec<Key>),
+    /// The caller lets so many waits for a key pass.
+    Silence(u32),
+    /// Speaks after the beep.
+    Talk(Duration),
+    Wait(Duration),
+    Hear(Said),
+    Never(Said),
+    AtNode(Arc<str>),
+    Ended,
+}
+
+/// What a source answers.
+#[derive(Clone, Debug)]
+pub enum Db {
+    Row(Row),
+    Slow(Duration),
+    Down,
+    Up,
+}
+
+/// A row that a look-up finds.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub source: String,
+    pub by: BTreeMap<String, String>,
+    pub gives: BTreeMap<String, String>,
+    pub age: Duration,
+    /// More than one case fits.
+    pub many: bool,
+}
+
+/// What a caller should hear.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// `welcome`, `fees.hkmo`, or a menu's name.
+    pub name: String,
+    pub menu: bool,
+    pub lang: Option<Lang>,
+    pub words: Vec<String>,
+}
+
+/// Reads a sheet whole.
+pub fn parse(text: &str, file: &str) -> Result<Sheet, Vec<Complaint>> {
+    let file: Arc<str> = file.into();
+    let mut sheet = Sheet::default();
+    let mut complaints = Vec::new();
+    for (at, written) in text.lines().enumerate() {
+        let line = at as u32 + 1;
+        let trimmed = written.trim();
+        if trimmed.is_empty() || trimmed.starts_with('#') {
+            continue;
+        }
+        let words = words(trimmed);
+        let read = match (words[0].as_str(), sheet.tests.last_mut()) {
+            ("test", _) => {
+                let name = words.get(1).cloned().unwrap_or_default();
+                sheet.tests.push(SheetTest { name, line, acts: Vec::new() });
+                Ok(())
+            }
+            (_, None) => Err("no test has begun; write `test \"name\"` above it".to_string()),
+            (_, Some(test)) => act(&words).map(|act| test.acts.push((line, act))),
+        };
+        if let Err(remedy) = read {
+            let what = format!("this line cannot be read: {trimmed}");
+            complaints.push(Complaint { code: "E50", file: file.clone(), line, what, remedy });
+        }
+    }
+    if complaints.is_empty() { Ok(sheet) } else { Err(complaints) }
+}
+
+/// Words parted by spaces; quotes keep spaces.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            c if c.is_whitespace() && !quoted => {
+                if words.last().is_some_and(|word| !word.is_empty()) {
+                    words.push(String::new());
+                }
+            }
+            c => words.last_mut().expect("there is always a last word").push(c),
+        }
+    }
+    if words.len() > 1 && words.last().is_some_and(String::is_empty) {
+        words.pop();
+    }
+    words
+}
+
+fn act(words: &[String]) -> Result<Act, String> {
+    let rest = &words[1..];
+    let first = rest.first().map(String::as_str);
+    match words[0].as_str() {
+        "at" => moment(rest).map(Act::At).ok_or("write `at 2026-11-24 10:00`".into()),
+        "db" => db(rest).map(Act::Db),
+        "caller" if first.is_some() => Ok(Act::Caller(rest.to_vec())),
+        "emergency" => match first {
+            Some("on") | None => Ok(Act::Emergency(true)),
+            Some("off") => Ok(Act::Emergency(false)),
+            Some(_) => Err("write `emergency on` or `emergency off`".into()),
+        },
+        "transfer" => match first {
+            Some("done") => Ok(Act::Transfer(Transferred::Done)),
+            Some("busy") => Ok(Act::Transfer(Transferred::Busy)),
+            Some("failed") => Ok(Act::Transfer(Transferred::Failed)),
+            Some(_) | None => Err("write `transfer done`, `busy` or `failed`".into()),
+        },
+        "press" => {
+            let keys: Option<Vec<Key>> = rest.concat().chars().map(Key::from_char).collect();
+            keys.filter(|keys| !keys.is_empty()).map(Act::Press).ok_or("write keys: 0 to 9, * and #".into())
+        }
+        "silence" => match first.map_or(Ok(1), str::parse) {
+            Ok(n) => Ok(Act::Silence(n)),
+            Err(_) => Err("write `silence 2`".into()),
+        },
+        "talk" => first.and_then(duration).map(Act::Talk).ok_or("write `talk 20s`".into()),
+        "wait" => first.and_then(duration).map(Act::Wait).ok_or("write `wait 10s`".into()),
+        "hear" => said(rest).map(Act::Hear),
+        "never" => said(rest).map(Act::Never),
+        "at_node" => first.map(|name| Act::AtNode(name.into())).ok_or("write `at_node agent`".into()),
+        "ended" => Ok(Act::Ended),
+        other => {
+            let near = nearest(other, ACTS);
+            Err(near.map_or(format!("acts are {}", ACTS.join(", ")), |near| format!("did you mean {near}?")))
+        }
+    }
+}
+
+fn moment(rest: &[String]) -> Option<DateTime> {
+    let date = rest.first()?.parse::<jiff::civil::Date>().ok()?;
+    let (hour, minute) = rest.get(1).map_or(Some(("10", "00")), |time| time.split_once(':'))?;
+    let time = jiff::civil::Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()?;
+    Some(date.to_datetime(time))
+}
+
+fn db(rest: &[String]) -> Result<Db, String> {
+    let usage = "write `db progress receipt=… id_tail=… -> status=… age=2m`, `db down`, `db up` or `db slow 20s`";
+    let plain: Vec<&str> = rest.iter().map(String::as_str).collect();
+    match plain[..] {
+        ["down"] | [_, "down"] => return Ok(Db::Down),
+        ["up"] | [_, "up"] => return Ok(Db::Up),
+        ["slow", time] | [_, "slow", time] => return duration(time).map(Db::Slow).ok_or(usage.into()),
+        _ => {}
+    }
+    let arrow = plain.iter().position(|word| *word == "->").filter(|at| *at > 0).ok_or(usage)?;
+    let pairs = |words: &[&str]| -> Option<BTreeMap<String, String>> {
+        words.iter().map(|word| word.split_once('=').map(|(k, v)| (k.to_string(), v.to_string()))).collect()
+    };
+    let many = plain[arrow + 1..] == ["many"];
+    let by = pairs(&plain[1..arrow]).ok_or(usage)?;
+    let mut gives = if many { BTreeMap::new() } else { pairs(&plain[arrow + 1..]).ok_or(usage)? };
+    let age = match gives.remove("age") {
+        None => Duration::from_secs(60),
+        Some(age) => duration(&age).ok_or(usage)?,
+    };
+    Ok(Db::Row(Row { source: plain[0].into(), by, gives, age, many }))
+}
+
+fn said(rest: &[String]) -> Result<Said, String> {
+    let usage = "write `hear welcome`, `hear menu main`, and a language and words if they matter";
+    let menu = rest.first().is_some_and(|word| word == "menu") && rest.len() > 1;
+    let rest = if menu { &rest[1..] } else { rest };
+    let name = rest.first().ok_or(usage)?.clone();
+    let lang = rest.get(1).and_then(|word| Lang::from_code(word));
+    let words = rest[if lang.is_some() { 2 } else { 1 }..].to_vec();
+    Ok(Said { name, menu, lang, words })
+}
+
+const ACTS: [&str; 14] = [
+    "test",
+    "at",
+    "db",
+    "caller",
+    "emergency",
+    "transfer",
+    "press",
+    "silence",
+    "talk",
+    "wait",
+    "hear",
+    "never",
+    "at_node",
+    "ended",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sheet_is_read_with_its_lines() {
+        let sheet = parse("# a comment\ntest \"a b\"\n  press 1#\n  hear st zh \"x y\" z\n", "a.call").unwrap();
+        assert_eq!((sheet.tests[0].name.as_str(), sheet.tests[0].line), ("a b", 2));
+        let Act::Hear(said) = &sheet.tests[0].acts[1].1 else { panic!() };
+        assert_eq!((said.lang, said.words.as_slice()), (Some(Lang::Zh), &["x y".to_string(), "z".into()][..]));
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_says_what_would_do() {
+        let complaints = parse("press 1\ntest \"a\"\n  pres 1\n  press a\n  db x\n", "a.call").unwrap_err();
+        let lines: Vec<u32> = complaints.iter().map(|c| c.line).collect();
+        assert_eq!(lines, [1, 3, 4, 5]);
+        assert_eq!(complaints[1].remedy, "did you mean press?");
+    }
+}

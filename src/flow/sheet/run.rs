@@ -1,0 +1,584 @@
+//! Runs the calls of a sheet against a release, on virtual time: no clock, no sound, thousands of calls a second.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::civil::{DateTime, date};
+
+use super::parse::{Act, Db, Row, Said, Sheet, SheetTest};
+use crate::base::{Lang, Private};
+use crate::flow::fit::fit;
+use crate::flow::io::*;
+use crate::flow::model::{Kind, Type};
+use crate::flow::{Conversation, Heard, Line, Mode, Release};
+use crate::speech::{Value, length_of};
+
+/// How one call of a sheet went.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub name: String,
+    pub line: u32,
+    pub failure: Option<Failure>,
+    /// What was heard and where the call went, one line each.
+    pub transcript: Vec<String>,
+}
+
+/// The first act that did not come true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub line: u32,
+    pub what: String,
+}
+
+/// Runs every test of a sheet. `base` is any instant: virtual time counts from there.
+pub fn run(release: &Arc<Release>, sheet: &Sheet, base: Instant) -> Vec<Outcome> {
+    sheet.tests.iter().map(|test| run_one(release, test, base)).collect()
+}
+
+fn run_one(release: &Arc<Release>, test: &SheetTest, base: Instant) -> Outcome {
+    let mut call = Call::new(release.clone(), base);
+    let mut failure = None;
+    for (line, act) in &test.acts {
+        if let Err(what) = call.act(act) {
+            failure = Some(Failure { line: *line, what });
+            break;
+        }
+    }
+    Outcome { name: test.name.clone(), line: test.line, failure, transcript: call.transcript() }
+}
+
+/// What happened in a call.
+enum Event {
+    Heard { heard: Heard, lang: Lang, text: String },
+    Node(Arc<str>),
+    Ended,
+}
+
+struct Call {
+    release: Arc<Release>,
+    now: Instant,
+    civil: DateTime,
+    caller: Caller,
+    emergency: bool,
+    rows: Vec<Row>,
+    down: bool,
+    slow: Duration,
+    transfer: Transferred,
+    talk: Option<Conversation>,
+    events: Vec<Event>,
+    /// Events before this one have been asked for.
+    cursor: usize,
+    silences: u32,
+    /// Lines of the play that have not been heard yet, and when they will have been.
+    lines: VecDeque<(Instant, Event)>,
+    play_ends: Option<(PlayId, Instant)>,
+    arriving: Vec<(Instant, Input)>,
+    recording: Option<Take>,
+    faults: Vec<String>,
+}
+
+struct Take {
+    ends: Instant,
+    talked: Duration,
+}
+
+impl Call {
+    fn new(release: Arc<Release>, base: Instant) -> Call {
+        Call {
+            release,
+            now: base,
+            civil: date(2026, 11, 24).at(10, 0, 0, 0),
+            caller: Caller::default(),
+            emergency: false,
+            rows: Vec::new(),
+            down: false,
+            slow: LOOK_UP,
+            transfer: Transferred::Done,
+            talk: None,
+            events: Vec::new(),
+            cursor: 0,
+            silences: 0,
+            lines: VecDeque::new(),
+            play_ends: None,
+            arriving: Vec::new(),
+            recording: None,
+            faults: Vec::new(),
+        }
+    }
+
+    fn act(&mut self, act: &Act) -> Result<(), String> {
+        match act {
+            Act::At(civil) => self.before_the_call("at").map(|()| self.civil = *civil),
+            Act::Caller(traits) => self.before_the_call("caller").and_then(|()| self.caller_is(traits)),
+            Act::Db(db) => {
+                self.db(db);
+                Ok(())
+            }
+            Act::Emergency(on) => {
+                self.emergency = *on;
+                self.talk.iter_mut().for_each(|talk| talk.set_emergency(*on));
+                Ok(())
+            }
+            Act::Transfer(ended) => {
+                self.transfer = *ended;
+                Ok(())
+            }
+            Act::Press(_)
+            | Act::Silence(_)
+            | Act::Talk(_)
+            | Act::Wait(_)
+            | Act::Hear(_)
+            | Act::Never(_)
+            | Act::AtNode(_)
+            | Act::Ended => {
+                self.dial();
+                self.in_call(act)
+            }
+        }
+    }
+
+    fn in_call(&mut self, act: &Act) -> Result<(), String> {
+        match act {
+            Act::Press(keys) => {
+                for key in keys {
+                    self.pass(BETWEEN_KEYS);
+                    self.feed(Input::Key(*key));
+                }
+                Ok(())
+            }
+            Act::Silence(n) => self.keep_silent(*n),
+            Act::Talk(time) => self.speak(*time),
+            Act::Wait(time) => {
+                self.pass(*time);
+                Ok(())
+            }
+            Act::Hear(said) => self.hear(said),
+            Act::Never(said) => match self.events.iter().find(|event| is(event, said)) {
+                Some(_) => Err(format!("{} was heard", shown(said))),
+                None => Ok(()),
+            },
+            Act::AtNode(name) => {
+                self.wait_for(&format!("to be at {name}"), |event| matches!(event, Event::Node(node) if node == name))
+            }
+            Act::Ended => self.wait_for("the call to end", |event| matches!(event, Event::Ended)),
+            Act::At(_) | Act::Caller(_) | Act::Db(_) | Act::Emergency(_) | Act::Transfer(_) => Ok(()),
+        }
+    }
+
+    fn before_the_call(&self, act: &str) -> Result<(), String> {
+        if self.talk.is_some() { Err(format!("`{act}` must stand before the call begins")) } else { Ok(()) }
+    }
+
+    fn caller_is(&mut self, traits: &[String]) -> Result<(), String> {
+        for one in traits {
+            match one.as_str() {
+                "senior" => self.caller.senior = true,
+                "blocked" => self.caller.blocked = true,
+                "mobile" => self.caller.mobile = true,
+                "number" => self.caller.number = Some(Private::new("13800000000".into())),
+                other => match Lang::from_code(other.rsplit('=').next().unwrap_or(other)) {
+                    Some(lang) => self.caller.last_lang = Some(lang),
+                    None => {
+                        return Err(format!(
+                            "a caller is senior, blocked, mobile, number or a language, not {other:?}"
+                        ));
+                    }
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn db(&mut self, db: &Db) {
+        match db {
+            Db::Row(row) => self.rows.push(row.clone()),
+            Db::Slow(time) => self.slow = *time,
+            Db::Down => self.down = true,
+            Db::Up => {
+                self.down = false;
+                self.slow = LOOK_UP;
+            }
+        }
+    }
+
+    fn dial(&mut self) {
+        if self.talk.is_none() {
+            let clock = WallClock { at: self.now, civil: self.civil };
+            let (release, caller) = (self.release.clone(), self.caller.clone());
+            self.talk = Some(Conversation::in_mode(release, caller, clock, self.emergency, Mode::Simulated));
+            self.feed(Input::Start);
+        }
+    }
+
+    fn feed(&mut self, input: Input) {
+        let now = self.now;
+        let Some(talk) = &mut self.talk else { return };
+        let outputs = talk.handle_input(now, input);
+        for output in outputs {
+            self.perform(output);
+        }
+        let Some((id, lines)) = self.talk.as_ref().and_then(Conversation::playing) else { return };
+        if self.play_ends.is_some_and(|(playing, _)| playing == id) {
+            return;
+        }
+        let (schedule, ends) = schedule(now, lines);
+        self.lines = schedule;
+        self.play_ends = Some((id, ends));
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            // What is played is read from the conversation: of several plays at one moment only the last is heard.
+            Output::Play { .. } | Output::Stop => {
+                self.lines.clear();
+                self.play_ends = None;
+            }
+            Output::LookUp { source, by } => {
+                let findings = self.find(&source, &by);
+                self.arriving.push((self.now + self.slow, Input::LookedUp(findings)));
+            }
+            Output::Transfer { .. } => self.arriving.push((self.now + TRANSFER, Input::Transferred(self.transfer))),
+            Output::Record { max } => {
+                self.recording = Some(Take { ends: self.now + max, talked: Duration::ZERO });
+            }
+            Output::StopRecord => self.end_take(),
+            Output::KeepTake { .. } => self.arriving.push((self.now, Input::Ticket(Some(TICKET.into())))),
+            Output::Step { node } => self.events.push(Event::Node(node)),
+            Output::Slip { kind: SlipKind::Silence, .. } => self.silences += 1,
+            Output::Slip { .. } | Output::Rated { .. } | Output::Lang(_) => {}
+            Output::Fault { node, what } => self.faults.push(format!("fault at {node}: {what}")),
+            Output::HangUp => {
+                self.lines.clear();
+                self.play_ends = None;
+                self.events.push(Event::Ended);
+            }
+        }
+    }
+
+    fn end_take(&mut self) {
+        if let Some(take) = self.recording.take() {
+            let result = RecordResult::Taken { length: take.talked };
+            self.arriving.push((self.now, Input::Recorded(result)));
+        }
+    }
+
+    fn find(&self, source: &str, by: &BTreeMap<Arc<str>, Private<String>>) -> Findings {
+        if self.down {
+            return Findings::Down;
+        }
+        let fits = |row: &&Row| {
+            row.source == source
+                && row.by.iter().all(|(name, value)| by.get(name.as_str()).is_some_and(|typed| typed.expose() == value))
+        };
+        match self.rows.iter().find(fits) {
+            None => Findings::None,
+            Some(row) if row.many => Findings::Many,
+            Some(row) => match self.facts(source, row) {
+                Some(facts) => Findings::Found { facts, age: row.age },
+                None => Findings::Down,
+            },
+        }
+    }
+
+    /// A row's values in the types of the flow; what every case has is added where the row leaves it out.
+    fn facts(&self, source: &str, row: &Row) -> Option<Facts> {
+        let flow = &self.release.flow;
+        let gives = flow.nodes.iter().find_map(|node| match &node.kind {
+            Kind::Lookup(lookup) if &*lookup.source == source => Some(lookup.gives.clone()),
+            _ => None,
+        })?;
+        let mut written = row.gives.clone();
+        let kind = |name: &str| flow.type_of(&format!("{gives}.{name}"));
+        let mut default = |name: &str, value: &str| {
+            let known =
+                flow.members(&format!("{gives}.{name}")).is_some_and(|(_, members)| fit(value, members).is_some());
+            if known && !written.contains_key(name) {
+                written.insert(name.into(), value.into());
+            }
+        };
+        default("minor", "no");
+        let promise = if row.gives.contains_key("by") {
+            "date"
+        } else if row.gives.contains_key("limit") {
+            "working_days"
+        } else {
+            "none"
+        };
+        default("promise", promise);
+        written.iter().map(|(name, value)| Some((Arc::from(name.as_str()), value_of(kind(name), value)?))).collect()
+    }
+
+    /// Lets time pass, with everything that falls due in it.
+    fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(at) = self.next_at().filter(|at| *at <= until) {
+            self.step(at);
+        }
+        self.now = until;
+    }
+
+    /// When something happens next.
+    fn next_at(&self) -> Option<Instant> {
+        let talk = self.talk.as_ref().filter(|talk| !talk.is_over())?;
+        let times = [
+            self.lines.front().map(|(at, _)| *at),
+            self.play_ends.map(|(_, at)| at),
+            self.arriving.iter().map(|(at, _)| *at).min(),
+            self.recording.as_ref().map(|take| take.ends),
+            talk.deadline().map(|deadline| deadline.at),
+        ];
+        times.into_iter().flatten().min().map(|at| at.max(self.now))
+    }
+
+    fn step(&mut self, at: Instant) {
+        self.now = at;
+        if self.lines.front().is_some_and(|(due, _)| *due <= at) {
+            self.events.extend(self.lines.pop_front().map(|(_, event)| event));
+        } else if let Some((id, _)) = self.play_ends.filter(|(_, ends)| *ends <= at) {
+            self.play_ends = None;
+            self.feed(Input::Played(id));
+        } else if let Some(first) = self.arriving.iter().position(|(due, _)| *due <= at) {
+            let (_, input) = self.arriving.remove(first);
+            self.feed(input);
+        } else if self.recording.as_ref().is_some_and(|take| take.ends <= at) {
+            self.end_take();
+        } else {
+            self.feed(Input::Deadline);
+        }
+    }
+
+    fn keep_silent(&mut self, n: u32) -> Result<(), String> {
+        let (wanted, until) = (self.silences + n, self.now + PATIENCE);
+        while self.silences < wanted {
+            match self.next_at().filter(|at| *at <= until) {
+                Some(at) => self.step(at),
+                None => return Err(format!("nothing waited for a key {n} times")),
+            }
+        }
+        Ok(())
+    }
+
+    fn speak(&mut self, time: Duration) -> Result<(), String> {
+        let until = self.now + PATIENCE;
+        while self.recording.is_none() {
+            match self.next_at().filter(|at| *at <= until) {
+                Some(at) => self.step(at),
+                None => return Err("nothing is being recorded".into()),
+            }
+        }
+        if let Some(take) = &mut self.recording {
+            take.talked += time;
+        }
+        self.pass(time);
+        Ok(())
+    }
+
+    fn hear(&mut self, said: &Said) -> Result<(), String> {
+        self.wait_for(&shown(said), |event| is(event, said))?;
+        self.pass(TAKING_IN);
+        Ok(())
+    }
+
+    /// Looks for an event forward from the last one asked for, letting time pass until it comes.
+    fn wait_for(&mut self, wanted: &str, fits: impl Fn(&Event) -> bool) -> Result<(), String> {
+        let (from, until) = (self.cursor, self.now + PATIENCE);
+        loop {
+            if let Some(at) = self.events[self.cursor..].iter().position(&fits) {
+                self.cursor += at + 1;
+                return Ok(());
+            }
+            self.cursor = self.cursor.max(self.events.len());
+            match self.next_at().filter(|at| *at <= until) {
+                Some(at) => self.step(at),
+                None => break,
+            }
+        }
+        self.cursor = from;
+        let since: Vec<String> = self.events[from..].iter().take(12).map(describe).collect();
+        let since = if since.is_empty() { "nothing".into() } else { since.join("; ") };
+        let faults: String = self.faults.iter().map(|fault| format!(" ({fault})")).collect();
+        Err(format!("expected {wanted}; from there on: {since}{faults}"))
+    }
+
+    fn transcript(&self) -> Vec<String> {
+        self.events.iter().map(describe).chain(self.faults.iter().cloned()).collect()
+    }
+}
+
+/// When each line will have been heard, and when the play ends. The options of a menu are one line.
+fn schedule(now: Instant, lines: &[Line]) -> (VecDeque<(Instant, Event)>, Instant) {
+    let mut out: VecDeque<(Instant, Event)> = VecDeque::new();
+    let mut at = now;
+    for line in lines {
+        let length = length_of(line.lang, &line.text, &line.pieces);
+        let due = at + length.min(NOTICED);
+        at += length;
+        match (out.back_mut(), &line.heard) {
+            (Some((_, Event::Heard { heard, text, .. })), Heard::Menu(_)) if *heard == line.heard => {
+                text.push_str(&line.text);
+            }
+            _ => out
+                .push_back((due, Event::Heard { heard: line.heard.clone(), lang: line.lang, text: line.text.clone() })),
+        }
+    }
+    (out, at)
+}
+
+fn is(event: &Event, said: &Said) -> bool {
+    let Event::Heard { heard, lang, text } = event else { return false };
+    let name = match heard {
+        Heard::Prompt(name) if !said.menu => name,
+        Heard::Menu(name) if said.menu => name,
+        Heard::Prompt(_) | Heard::Menu(_) | Heard::Sound => return false,
+    };
+    **name == *said.name
+        && said.lang.is_none_or(|l| l == *lang)
+        && said.words.iter().all(|word| text.contains(word.as_str()))
+}
+
+fn shown(said: &Said) -> String {
+    let menu = if said.menu { "menu " } else { "" };
+    let lang = said.lang.map(|lang| format!(" in {}", lang.code())).unwrap_or_default();
+    let words: String = said.words.iter().map(|word| format!(" {word:?}")).collect();
+    format!("to hear {menu}{}{lang}{words}", said.name)
+}
+
+fn describe(event: &Event) -> String {
+    match event {
+        Event::Heard { heard: Heard::Prompt(name), lang, text } => format!("hear {name} {} {text:?}", lang.code()),
+        Event::Heard { heard: Heard::Menu(name), lang, text } => format!("hear menu {name} {} {text:?}", lang.code()),
+        Event::Heard { heard: Heard::Sound, .. } => "a sound".into(),
+        Event::Node(name) => format!("at_node {name}"),
+        Event::Ended => "ended".into(),
+    }
+}
+
+fn value_of(kind: Option<Type>, text: &str) -> Option<Value> {
+    Some(match kind {
+        Some(Type::Date) => Value::Date(text.parse().ok()?),
+        Some(Type::Time) => Value::Time(text.parse().ok()?),
+        Some(Type::Digits) => Value::Digits { digits: text.into(), groups: Vec::new() },
+        Some(Type::Count | Type::Number) => Value::Number(text.parse().ok()?),
+        Some(Type::Money) => Value::Money(text.parse().ok()?),
+        Some(Type::Enum(_)) | None if text.contains(',') => Value::Words(text.split(',').map(Into::into).collect()),
+        Some(Type::Enum(_)) | None => Value::Word(text.into()),
+    })
+}
+
+const BETWEEN_KEYS: Duration = Duration::from_millis(120);
+/// A line that was cut short earlier was not heard.
+const NOTICED: Duration = Duration::from_millis(300);
+/// A caller who waits for words takes them in before acting.
+const TAKING_IN: Duration = Duration::from_millis(1200);
+const LOOK_UP: Duration = Duration::from_millis(20);
+const TRANSFER: Duration = Duration::from_secs(3);
+/// How long a sheet waits for what it expects.
+const PATIENCE: Duration = Duration::from_secs(120);
+const TICKET: &str = "20261124";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Environment, Sources};
+
+    const FLOW: &str = r#"
+schema = 1
+flow   = "small"
+langs  = ["zh", "en"]
+start  = "hello"
+[defaults]
+silent  = ["again"]
+wrong   = ["wrong"]
+give_up = "bye"
+[[entry]]
+when = "caller.last_lang"
+set  = { lang = "caller.last_lang" }
+go   = "choose"
+[[notice]]
+before = "choose"
+say    = "notice"
+when   = "switch.emergency"
+must_hear = true
+[say.hello]
+say  = "hello"
+next = "choose"
+[menu.choose]
+type_ahead = false
+keys.1 = { opt = "one", go = "bye" }
+keys.2 = { opt = "two", go = "@repeat", when = "caller.mobile" }
+[say.bye]
+say  = "bye"
+next = "@end"
+"#;
+    const SCRIPT: &str = r#"
+[menu_line]
+zh = "{opt}，请按{key}。"
+en = "For {opt}, press {key}."
+[opt]
+one = { zh = "一", en = "one" }
+two = { zh = "二", en = "two" }
+[prompt]
+hello  = { zh = "您好。", en = "Hello." }
+again  = { zh = "请按键。", en = "Please press a key." }
+wrong  = { zh = "没有这个选项。", en = "No such option." }
+notice = { zh = "紧急通知。", en = "Urgent notice." }
+bye    = { zh = "再见。", en = "Goodbye." }
+"#;
+
+    fn failures(calls: &str) -> Vec<Option<u32>> {
+        let environment = Environment {
+            receipt: Box::new(|typed| Ok((typed.into(), Vec::new()))),
+            receipt_formats: Vec::new(),
+            desk_number: String::new(),
+        };
+        let sources = Sources { flow: ("f", FLOW), script: ("s", SCRIPT), calendar: ("c", "") };
+        let release = Release::load(sources, environment).unwrap_or_else(|complaints| panic!("{complaints:#?}"));
+        let sheet = super::super::parse(calls, "a.call").expect("a sheet");
+        run(&release, &sheet, Instant::now()).into_iter().map(|outcome| outcome.failure.map(|f| f.line)).collect()
+    }
+
+    #[test]
+    fn what_does_not_come_true_fails_at_its_line() {
+        let calls = [
+            "test \"a\"\nhear bye zh \"你好\"",
+            "test \"b\"\nhear hello en",
+            "test \"c\"\nhear menu chose",
+            "test \"d\"\nhear hello\nnever hello",
+            "test \"e\"\nat_node nowhere",
+            "test \"f\"\nhear bye\nhear hello",
+            "test \"g\"\ntalk 5s",
+            "test \"h\"\npress 1\nat 2026-01-01 10:00",
+            "test \"i\"\nwait 1s\nended\nhear menu choose",
+        ];
+        for sheet in calls {
+            let last = sheet.lines().count() as u32;
+            assert_eq!(failures(sheet), [Some(last)], "{sheet}");
+        }
+    }
+
+    #[test]
+    fn a_notice_that_must_be_heard_holds_the_line_and_keeps_the_keys() {
+        let sheet = "test \"a\"\nemergency on\ncaller en\npress 1\nhear notice en\nhear menu choose\n";
+        // The menu takes no keys typed ahead, so the 1 is dropped and the menu is read.
+        assert_eq!(failures(sheet), [None]);
+    }
+
+    #[test]
+    fn an_option_whose_condition_fails_is_neither_read_nor_taken() {
+        let stranger =
+            "test \"a\"\nhear menu choose zh \"一\"\npress 2\nhear wrong\nhear menu choose\npress 1\nhear bye\nended\n";
+        assert_eq!(failures(stranger), [None]);
+        let mobile =
+            "test \"a\"\ncaller mobile\nhear menu choose zh \"二，请按2\"\npress 2\nhear menu choose\nnever wrong\n";
+        assert_eq!(failures(mobile), [None]);
+    }
+
+    #[test]
+    fn a_caller_who_chose_a_language_before_skips_the_greeting() {
+        assert_eq!(
+            failures("test \"a\"\ncaller en\nhear menu choose en\nnever hello\nsilence 2\nhear bye en\nended\n"),
+            [None]
+        );
+    }
+}

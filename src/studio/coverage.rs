@@ -1,0 +1,152 @@
+//! Which recordings a release lacks, which are out of date, and which nobody asks for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::base::Lang;
+use crate::flow::Release;
+use crate::speech::{Clip, Needed};
+
+/// The state of one recording, as `manifest.json` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// [`text_hash`] of the text that it was read from; absent if nobody wrote it down.
+    pub text_sha256: Option<String>,
+    /// Made by a machine, until an operator records it.
+    pub placeholder: bool,
+}
+
+/// What is known of every recording.
+pub type Manifest = BTreeMap<Clip, Recorded>;
+
+/// Reads `manifest.json`; fields that coverage does not need are left alone.
+pub fn read_manifest(json: &str) -> Result<Manifest, serde_json::Error> {
+    let written: Written = serde_json::from_str(json)?;
+    let recorded = |clip: WrittenClip| {
+        let recorded = Recorded { text_sha256: clip.text_sha256, placeholder: clip.state == "placeholder" };
+        (Clip { lang: clip.lang, id: clip.id.into() }, recorded)
+    };
+    Ok(written.clips.into_iter().map(recorded).collect())
+}
+
+#[derive(Deserialize)]
+struct Written {
+    clips: Vec<WrittenClip>,
+}
+
+#[derive(Deserialize)]
+struct WrittenClip {
+    lang: Lang,
+    id: String,
+    #[serde(default)]
+    text_sha256: Option<String>,
+    #[serde(default)]
+    state: String,
+}
+
+/// What is there, held against what a release can ask for. Lists are sorted by language and id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Asked for and not there: a release must not go live.
+    pub missing: Vec<Needed>,
+    /// Read from another text than the script has today.
+    pub stale: Vec<Needed>,
+    /// There, up to date, and made by a machine.
+    pub placeholder: Vec<Needed>,
+    /// There, and nothing asks for it.
+    pub unused: Vec<Clip>,
+}
+
+impl Coverage {
+    /// Compares the recordings there are with those that a release can ask for.
+    pub fn of(release: &Release, files: &BTreeSet<Clip>, manifest: &Manifest) -> Coverage {
+        Coverage::of_needed(&release.clips_needed(), files, manifest)
+    }
+
+    fn of_needed(needed: &BTreeSet<Needed>, files: &BTreeSet<Clip>, manifest: &Manifest) -> Coverage {
+        let mut coverage = Coverage::default();
+        for need in needed {
+            let clip = Clip { lang: need.lang, id: need.id.clone() };
+            if !files.contains(&clip) {
+                coverage.missing.push(need.clone());
+                continue;
+            }
+            let recorded = manifest.get(&clip);
+            match recorded.and_then(|recorded| recorded.text_sha256.as_deref()) {
+                Some(hash) if hash == text_hash(&need.text) => {}
+                Some(_) | None => {
+                    coverage.stale.push(need.clone());
+                    continue;
+                }
+            }
+            if recorded.is_some_and(|recorded| recorded.placeholder) {
+                coverage.placeholder.push(need.clone());
+            }
+        }
+        let asked: BTreeSet<(Lang, &str)> = needed.iter().map(|need| (need.lang, &*need.id)).collect();
+        coverage.unused = files.iter().filter(|clip| !asked.contains(&(clip.lang, &*clip.id))).cloned().collect();
+        coverage
+    }
+
+    /// Whether every recording that can be asked for is there.
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty()
+    }
+}
+
+/// SHA-256 of a text in UTF-8, in hex, as the manifest stores it.
+pub fn text_hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn need(id: &str, text: &str) -> Needed {
+        Needed { lang: Lang::Zh, id: id.into(), text: text.into() }
+    }
+
+    fn clip(id: &str) -> Clip {
+        Clip { lang: Lang::Zh, id: id.into() }
+    }
+
+    fn recorded(text: &str, placeholder: bool) -> Recorded {
+        Recorded { text_sha256: Some(text_hash(text)), placeholder }
+    }
+
+    #[test]
+    fn each_recording_is_told_by_what_is_wrong_with_it() {
+        let needed = [need("a", "甲"), need("b", "乙"), need("c", "丙"), need("d", "丁"), need("e", "戊")].into();
+        let files = ["b", "c", "d", "e", "z"].map(clip).into();
+        let manifest =
+            [(clip("b"), recorded("甲", true)), (clip("c"), recorded("丙", true)), (clip("d"), recorded("丁", false))]
+                .into();
+        let coverage = Coverage::of_needed(&needed, &files, &manifest);
+        let ids = |list: &[Needed]| list.iter().map(|n| n.id.to_string()).collect::<Vec<_>>();
+        assert_eq!(ids(&coverage.missing), ["a"]);
+        assert_eq!(ids(&coverage.stale), ["b", "e"]);
+        assert_eq!(ids(&coverage.placeholder), ["c"]);
+        assert_eq!(coverage.unused, [clip("z")]);
+        assert!(!coverage.is_complete());
+    }
+
+    #[test]
+    fn a_manifest_is_read() {
+        let json = r#"{"format": "WAV", "clips": [
+            {"lang": "yue", "id": "day.1", "text": "一號", "text_sha256": "ab", "state": "placeholder", "ms": 900},
+            {"lang": "zh", "id": "day.1", "state": "recorded"}]}"#;
+        let manifest = read_manifest(json).expect("a manifest");
+        let yue = &manifest[&Clip { lang: Lang::Yue, id: "day.1".into() }];
+        assert_eq!((yue.text_sha256.as_deref(), yue.placeholder), (Some("ab"), true));
+        assert!(!manifest[&clip("day.1")].placeholder);
+        assert!(read_manifest("{}").is_err());
+    }
+
+    #[test]
+    fn the_hash_is_the_one_that_other_tools_compute() {
+        assert_eq!(text_hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}
