@@ -93,6 +93,7 @@ impl Stream {
     /// A stream whose first packet is due at once. SSRC, first sequence number and timestamp follow from the seed
     /// (RFC 3550 §5.1 wants them unguessable).
     pub fn new(setup: StreamSetup, bank: Arc<Bank>, limits: Limits, seed: u64, now: Instant) -> Stream {
+        let setup = within_limits(setup);
         let mut dice = Dice(seed);
         let (ssrc, start) = (dice.roll() as u32, dice.roll());
         let mut stream = Stream {
@@ -229,8 +230,8 @@ impl Stream {
             return;
         }
         let ptime = self.setup.ptime;
-        let samples = samples_in(ptime).min(PAYLOAD_MAX);
-        let skipped = ((now - self.due).as_nanos() / ptime.as_nanos().max(1)).min(u32::MAX.into()) as u32;
+        let samples = samples_in(ptime);
+        let skipped = ((now - self.due).as_nanos() / ptime.as_nanos()).min(u32::MAX.into()) as u32;
         self.timestamp = self.timestamp.wrapping_add(skipped.wrapping_mul(samples as u32));
         self.due += ptime * skipped;
         if self.setup.sending && self.rtp_target().is_some() {
@@ -330,6 +331,7 @@ impl Stream {
     }
 
     fn change(&mut self, now: Instant, setup: StreamSetup) {
+        let setup = within_limits(setup);
         if setup.peer != self.setup.peer {
             self.latch = Latch::new(setup.peer, self.limits.latch_any);
         }
@@ -401,7 +403,14 @@ impl Dice {
     }
 }
 
-/// 60 ms.
+/// A packet time that an offer cannot name is brought to the next one that it can.
+fn within_limits(setup: StreamSetup) -> StreamSetup {
+    StreamSetup { ptime: setup.ptime.clamp(PTIME_MIN, PTIME_MAX), ..setup }
+}
+
+const PTIME_MIN: Duration = Duration::from_millis(10);
+const PTIME_MAX: Duration = Duration::from_millis(60);
+/// [`PTIME_MAX`] at 8000 Hz.
 const PAYLOAD_MAX: usize = 480;
 
 #[cfg(test)]

@@ -317,6 +317,24 @@ fn our_own_offer_is_accepted_as_the_answer_says() {
     assert!(accept(b"", &OURS).is_err());
 }
 
+/// The fuzzer's corpus: the last part of a name but one is the answer's status.
+#[test]
+fn the_corpus_is_answered_as_its_names_say() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/sdp");
+    let mut count = 0;
+    for file in std::fs::read_dir(folder).expect("the corpus is committed").flatten() {
+        let name = file.file_name().to_string_lossy().into_owned();
+        let status = match answer(&std::fs::read(file.path()).expect("a file"), &OURS) {
+            Ok(_) => "200",
+            Err(Refused::NotAcceptable { .. }) => "488",
+            Err(Refused::Malformed(_)) => "400",
+        };
+        assert_eq!(name.rsplit('.').nth(1), Some(status), "{name}");
+        count += 1;
+    }
+    assert!(count >= 30, "{count}");
+}
+
 fn line() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z]=.{0,30}",

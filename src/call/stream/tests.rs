@@ -153,16 +153,18 @@ impl Talk {
     }
 
     fn recorded(&self) -> Vec<&[i16]> {
-        let recorded = |event: &'_ Event| matches!(event, Event::Recorded { .. });
-        let samples = |event| match event {
-            &Event::Recorded { ref samples } => samples.as_slice(),
-            &(Event::Key { .. } | Event::Played(_) | Event::PeerLost) => &[],
-        };
-        self.events.iter().filter(|event| recorded(event)).map(samples).collect()
+        self.events.iter().filter(|event| matches!(event, Event::Recorded { .. })).map(take_of).collect()
     }
 
     fn lost(&self) -> usize {
         self.events.iter().filter(|event| matches!(event, Event::PeerLost)).count()
+    }
+}
+
+fn take_of(event: &Event) -> &[i16] {
+    match event {
+        Event::Recorded { samples } => samples,
+        Event::Key { .. } | Event::Played(_) | Event::PeerLost => &[],
     }
 }
 

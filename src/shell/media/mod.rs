@@ -112,11 +112,9 @@ impl MediaPlane {
         let pair = self.ports.take(local, Instant::now())?;
         let id = StreamId(self.next.fetch_add(1, Ordering::Relaxed));
         let (rtp_port, rtcp_port) = pair.ports();
-        // Refused only when a thread stands still; the pair then goes back with the order.
-        match self.inbox(id).push(Order::Open { id, pair, seed }) {
-            Ok(()) => Ok(OpenStream { id, rtp_port, rtcp_port }),
-            Err(MediaBusy) => Err(OpenError::PortsExhausted),
-        }
+        // These orders are bounded by the ports.
+        self.inbox(id).push_always(Order::Open { id, pair, seed });
+        Ok(OpenStream { id, rtp_port, rtcp_port })
     }
 
     /// Starts sending and listening. Events go to `events`; a stream ends when that channel is full or closed.

@@ -54,7 +54,7 @@ impl Inbox {
         self.put(order, ORDERS_MAX)
     }
 
-    /// Puts in an order that frees something: there is one a stream, so they are bounded by the streams.
+    /// Puts in an order that opens or ends something: there is one a stream, and streams are bounded by the ports.
     pub fn push_always(&self, order: Order) {
         let _ = self.put(order, usize::MAX);
     }
