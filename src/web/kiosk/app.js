@@ -17,7 +17,7 @@
       satisfied: "满意", fair: "一般", not_satisfied: "不满意", thanks: "谢谢您的评价", warning: "还在查看吗？画面即将清除。",
       warned: (s) => `画面将在 ${s} 秒后清除。需要更多时间，请按空格键或屏幕上的按钮。`, more_time: "需要更多时间", clear_now: "现在清除",
       offline: "暂时无法连接", offline_sub: "正在自动重新连接，恢复后请再扫描一次。急需查询，请到人工窗口。", maintenance: "系统维护中",
-      maintenance_sub: "暂停自助查询，请到人工窗口或稍后再来。", privacy: "查询结果会自动清除，不会保存在本机", desk: (n) => `人工咨询电话 ${n}`,
+      maintenance_sub: "暂停自助查询，请到人工窗口或稍后再来。", privacy: "查询结果会自动清除，不会保存在本机", desk: (n) => `人工咨询电话 ${n}`, desk_fact: "人工咨询电话",
       no_result: "没有查到", check: "请核对", wait: "请稍候再试", failed: "这次没有查成，请再扫描一次。", too_large: "照片太大，请靠近条形码再拍一次。",
       no_speech: "这条结果没有录音。", photo_fail: "没有认出条形码",
     },
@@ -31,21 +31,21 @@
       satisfied: "滿意", fair: "一般", not_satisfied: "唔滿意", thanks: "多謝你嘅評價", warning: "仲睇緊嗎？畫面就快清除。",
       warned: (s) => `畫面會喺 ${s} 秒之後清除。想要多啲時間，請撳空格鍵或者螢幕上面嘅掣。`, more_time: "要多啲時間", clear_now: "而家清除",
       offline: "暫時連唔到", offline_sub: "自動重新連接緊，好返之後請再掃描一次。急住查，請去人工窗口。", maintenance: "系統維護中",
-      maintenance_sub: "暫停自助查詢，請去人工窗口或者遲啲再嚟。", privacy: "查詢結果會自動清除，唔會留喺呢部機", desk: (n) => `人工諮詢電話 ${n}`,
+      maintenance_sub: "暫停自助查詢，請去人工窗口或者遲啲再嚟。", privacy: "查詢結果會自動清除，唔會留喺呢部機", desk: (n) => `人工諮詢電話 ${n}`, desk_fact: "人工諮詢電話",
       no_result: "查唔到", check: "請核對", wait: "請等陣再試", failed: "今次查唔成，請再掃描一次。", too_large: "張相太大，請靠近條碼再影一次。",
       no_speech: "呢個結果冇錄音。", photo_fail: "認唔到條碼",
     },
     en: {
-      title: "Exit and entry: progress of an application", ask: "Scan the barcode on your receipt", ask_sub: "Hold the receipt under the scanner until it beeps",
+      title: "Exit–entry progress", ask: "Scan the barcode on your receipt", ask_sub: "Hold the receipt under the scanner until it beeps",
       ask_sub_phone: "Photograph the barcode, or type the number", picture: "The barcode at the foot of the receipt, in the scanner’s red light", receipt: "RECEIPT",
       type: "Type the number", photo: "Take a photograph", type_title: "No barcode? Type the receipt number", clear: "Clear", erase: "Erase the last digit", back: "Back",
       look_up: "Look up", digits: (n, of) => (of ? `${n} of ${of} digits` : `${n} digits`), entry: "Receipt number",
-      asking: "Looking it up…", state: "Your application is", result: "Result", progress: "Progress", now: "Now", next: "Next", paused: "Clock paused",
+      asking: "Looking it up…", state: "Status", result: "Result", progress: "Progress", now: "Now", next: "Next", paused: "Clock paused",
       expected: "Expected by", hall: "Where to go", as_of: (t) => `As of ${t}`, speak: "Listen", stop: "Stop", done: "Done", rate: "Are you satisfied?",
       satisfied: "Yes", fair: "Fair", not_satisfied: "No", thanks: "Thank you", warning: "Still reading? This screen is about to clear.",
       warned: (s) => `This screen clears in ${s} seconds. For more time press the space bar or the button on the screen.`, more_time: "More time", clear_now: "Clear now",
       offline: "No connection at the moment", offline_sub: "Reconnecting by itself. Please scan again when it is back, or ask at a counter.", maintenance: "Under maintenance",
-      maintenance_sub: "This service is paused. Please ask at a counter, or come back later.", privacy: "Answers are cleared by themselves and are not kept on this machine", desk: (n) => `Enquiries: ${n}`,
+      maintenance_sub: "This service is paused. Please ask at a counter, or come back later.", privacy: "Answers are cleared by themselves and are not kept on this machine", desk: (n) => `Enquiries: ${n}`, desk_fact: "Our staff",
       no_result: "No match", check: "Please check", wait: "Please wait a moment", failed: "That did not work. Please scan again.", too_large: "The picture is too large. Move closer to the barcode and try again.",
       no_speech: "There is no recording of this.", photo_fail: "No barcode found",
     },
@@ -78,6 +78,7 @@
   let last = { text: "", at: -SAME_MS };
   let audio = null;
   let loading = null;
+  let mute = false; // there is no recording of what is shown
 
   // ---- words -------------------------------------------------------------------------------------
 
@@ -136,11 +137,13 @@
     shown = null;
     code = null;
     entry = "";
+    mute = false;
     silence();
     clock.stop();
     $("said").textContent = "";
     $("alert").textContent = "";
     $("rating").classList.remove("given");
+    $("rate").textContent = t("rate");
     for (const button of all("[data-score]")) button.setAttribute("aria-pressed", "false");
     for (const id of ["stage", "stage-label", "wording", "as-of"]) $(id).textContent = "";
     $("facts").replaceChildren();
@@ -150,6 +153,7 @@
 
   function setLang(next) {
     lang = next;
+    mute = false;
     silence();
     draw();
   }
@@ -209,16 +213,19 @@
     answer.dataset.tone = tone;
     $("stage-icon").setAttribute("href", `#i-${icon}`);
     $("stage-label").textContent = t(stage ? "state" : "result");
-    $("stage").textContent = stage ? shown.stages[stage][lang] : t(shown.title || (shown.unavailable ? "wait" : shown.kind === "receipt" ? "no_result" : "check"));
+    $("stage").textContent = stage ? sentence(shown.stages[stage][lang]) : t(shown.title || (shown.unavailable ? "wait" : shown.kind === "receipt" ? "no_result" : "check"));
     $("stage-card").classList.toggle("small", stage === "contact");
+    answer.classList.toggle("sparse", !shown.progress);
+    $("again").hidden = shown.found || Boolean(shown.unavailable) || shown.title === "wait";
     $("wording").textContent = shown.wording[lang];
     drawFacts();
     drawSteps();
     const asOf = $("as-of");
     asOf.classList.toggle("stale", Boolean(shown.stale));
     asOf.textContent = shown.as_of ? t("as_of")(`${day(shown.as_of.slice(0, 10), { month: "long", day: "numeric" })} ${shown.as_of.slice(11, 16)}`) : "";
-    $("speak").hidden = !code;
+    $("speak").hidden = !code || shown.kind !== "receipt";
     $("rating").hidden = !shown.found;
+    if ($("rating").classList.contains("given")) $("rate").textContent = t("thanks");
     drawSpeak();
   }
 
@@ -233,6 +240,7 @@
     const facts = [];
     if (shown.expected_by) facts.push(fact(t("expected"), day(shown.expected_by, { year: "numeric", month: "long", day: "numeric" })));
     if (shown.hall) facts.push(fact(t("hall"), sentence(shown.hall[lang])));
+    if (settings.desk_number && (shown.stage === "contact" || shown.unavailable)) facts.push(fact(t("desk_fact"), settings.desk_number));
     $("facts").replaceChildren(...facts);
   }
 
@@ -350,6 +358,7 @@
     } catch {
       if (!mine.signal.aborted) {
         silence();
+        mute = true;
         $("alert").textContent = t("no_speech");
       }
     } finally {
@@ -373,7 +382,7 @@
 
   function drawSpeak() {
     const on = Boolean(audio || loading);
-    $("speak-text").textContent = t(on ? "stop" : "speak");
+    $("speak-text").textContent = t(on ? "stop" : mute ? "no_speech" : "speak");
     $("speak-icon").setAttribute("href", on ? "#i-stop" : "#i-sound");
   }
 
@@ -565,7 +574,7 @@
       const bar = document.createElementNS(ns, "rect");
       const wide = widths[n % widths.length];
       for (const [name, value] of Object.entries({ x, y: 198, width: wide, height: 58 })) bar.setAttribute(name, value);
-      $("bars").append(bar);
+      document.querySelector(".bars").append(bar);
       x += wide + widths[(n + 5) % widths.length] * 0.8 + 1.5;
     }
   }
@@ -584,6 +593,7 @@
   });
 
   bars();
+  $("again").append(document.querySelector(".picture svg").cloneNode(true));
   draw();
   configure();
   setTimeout(watch, 5000);
