@@ -113,7 +113,7 @@ impl Doors {
             Route::Settings => Ok(reply::json((self.backend.kiosk)().to_json())),
             Route::Health => Ok(self.health()),
             Route::Metrics => Ok(self.metrics()),
-            Route::Page | Route::Script | Route::Style => Err(Problem::NotFound),
+            Route::Page | Route::Script | Route::Scanner | Route::Words | Route::Style => Err(Problem::NotFound),
         }
     }
 
