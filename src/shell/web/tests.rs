@@ -140,6 +140,7 @@ fn backend(told: &Arc<Told>) -> Backend {
                 Answer::Down
             })
         }),
+        key: Box::new(|case, _| case.stage as u64),
         show: Box::new(move |outcome, _| {
             shown.shown.fetch_add(1, Relaxed);
             show(outcome)
@@ -294,7 +295,7 @@ async fn a_scan_gets_its_answer_and_no_part_of_its_number() {
     let told = office.asks(scan(RECEIPT)).await.json();
     assert_eq!(told["stage"], "ready");
     assert_eq!(told["hall"]["yue"], "hall yue");
-    assert_eq!(told["as_of"], "2026-11-23T10:00:30+08:00");
+    assert_eq!(told["as_of"], "2026-11-23T10:00:00+08:00");
     assert_eq!(office.asks(scan("SF1234567890123")).await.json()["kind"], "waybill");
 }
 
@@ -343,7 +344,7 @@ async fn no_log_line_and_no_record_holds_a_receipt() {
 }
 
 #[tokio::test]
-async fn a_reply_is_composed_once_until_its_case_changes() {
+async fn a_reply_is_composed_once_until_something_else_is_said_of_the_case() {
     let office = Office::open();
     let mut visitor = office.visitor().await;
     for _ in 0..5 {
@@ -535,6 +536,16 @@ async fn an_answer_can_be_heard_and_a_waybill_cannot() {
     assert_eq!(hound::WavReader::new(sound.body.as_slice()).unwrap().duration(), 80);
     let none = office.asks(ask("SF1234567890123")).await;
     assert_eq!((none.status, none.json()["error"].as_str()), (404, Some("no_speech")));
+}
+
+#[tokio::test]
+async fn both_families_of_addresses_are_bound_or_none() {
+    let both = Listeners::bind(&["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()]).unwrap();
+    let addresses = both.addresses();
+    assert!(addresses[0].is_ipv4() && addresses[1].is_ipv6());
+    assert!(addresses.iter().all(|address| address.port() != 0));
+    let (taken, _) = Listeners::bind(&["127.0.0.1:0".parse().unwrap(), addresses[0]]).err().unwrap();
+    assert_eq!(taken, addresses[0]);
 }
 
 #[tokio::test]
