@@ -1,4 +1,4 @@
-//! The kiosk's page: three files built into the program, and its settings.
+//! The kiosk's page: files built into the program, and its settings.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -23,11 +23,17 @@ pub fn asset(route: Route) -> Option<&'static Asset> {
         LazyLock::new(|| Asset::new("text/html; charset=utf-8", include_bytes!("kiosk/index.html")));
     static SCRIPT: LazyLock<Asset> =
         LazyLock::new(|| Asset::new("text/javascript; charset=utf-8", include_bytes!("kiosk/app.js")));
+    static SCANNER: LazyLock<Asset> =
+        LazyLock::new(|| Asset::new("text/javascript; charset=utf-8", include_bytes!("kiosk/scanner.js")));
+    static WORDS: LazyLock<Asset> =
+        LazyLock::new(|| Asset::new("text/javascript; charset=utf-8", include_bytes!("kiosk/words.js")));
     static STYLE: LazyLock<Asset> =
         LazyLock::new(|| Asset::new("text/css; charset=utf-8", include_bytes!("kiosk/style.css")));
     match route {
         Route::Page => Some(&PAGE),
         Route::Script => Some(&SCRIPT),
+        Route::Scanner => Some(&SCANNER),
+        Route::Words => Some(&WORDS),
         Route::Style => Some(&STYLE),
         Route::Settings
         | Route::Scan
@@ -112,13 +118,14 @@ mod tests {
         let text = |route| std::str::from_utf8(asset(route).unwrap().body).unwrap();
         let page = text(Route::Page);
         assert!(!page.contains("<script>") && !page.contains(" style=") && !page.contains(" onclick="));
-        for route in [Route::Page, Route::Script, Route::Style] {
+        for route in [Route::Page, Route::Script, Route::Scanner, Route::Words, Route::Style] {
             let strangers = text(route).replace("http://www.w3.org/2000/svg", "");
             assert!(!strangers.contains("http://") && !strangers.contains("https://"), "{route:?}");
         }
-        let script = text(Route::Script);
-        for keeper in ["localStorage", "sessionStorage", "indexedDB", "pushState", "document.cookie", "innerHTML"] {
-            assert!(!script.contains(keeper), "{keeper}");
+        for route in [Route::Script, Route::Scanner] {
+            for keeper in ["localStorage", "sessionStorage", "indexedDB", "pushState", "document.cookie", "innerHTML"] {
+                assert!(!text(route).contains(keeper), "{keeper}");
+            }
         }
     }
 

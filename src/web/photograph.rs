@@ -231,17 +231,15 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_barcode_is_read_from_every_kind_of_picture() {
-        for (format, width, height) in [
-            (BarcodeFormat::CODE_128, 600, 160),
-            (BarcodeFormat::CODE_39, 800, 160),
-            (BarcodeFormat::QR_CODE, 300, 300),
-            (BarcodeFormat::PDF_417, 600, 300),
+    fn every_kind_of_barcode_and_every_kind_of_picture_is_read() {
+        for (format, width, height, file) in [
+            (BarcodeFormat::CODE_128, 400, 100, ImageFormat::Png),
+            (BarcodeFormat::CODE_39, 600, 100, ImageFormat::Jpeg),
+            (BarcodeFormat::QR_CODE, 200, 200, ImageFormat::WebP),
+            (BarcodeFormat::PDF_417, 400, 200, ImageFormat::Jpeg),
         ] {
-            for file in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP] {
-                let bytes = encoded(&barcode(RECEIPT, format, width, height), file);
-                assert_eq!(read(&bytes).as_deref(), Ok(RECEIPT), "{format:?} {file:?}");
-            }
+            let bytes = encoded(&barcode(RECEIPT, format, width, height), file);
+            assert_eq!(read(&bytes).as_deref(), Ok(RECEIPT), "{format:?} {file:?}");
         }
         let itf = encoded(&barcode("0440126112300018", BarcodeFormat::ITF, 700, 160), ImageFormat::Png);
         assert_eq!(read(&itf).as_deref(), Ok("0440126112300018"));

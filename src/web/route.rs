@@ -9,6 +9,10 @@ pub enum Route {
     Page,
     /// `GET /kiosk/app.js`
     Script,
+    /// `GET /kiosk/scanner.js`
+    Scanner,
+    /// `GET /kiosk/words.js`
+    Words,
     /// `GET /kiosk/style.css`
     Style,
     /// `GET /kiosk/config.json`
@@ -44,6 +48,8 @@ pub fn route(method: &str, path: &str) -> Result<Route, Problem> {
         "/api/scan" => Route::Scan,
         "/" | "/kiosk" | "/kiosk/" => Route::Page,
         "/kiosk/app.js" => Route::Script,
+        "/kiosk/scanner.js" => Route::Scanner,
+        "/kiosk/words.js" => Route::Words,
         "/kiosk/style.css" => Route::Style,
         "/kiosk/config.json" => Route::Settings,
         "/api/scan/image" => Route::ScanImage,
@@ -63,7 +69,14 @@ pub fn route(method: &str, path: &str) -> Result<Route, Problem> {
 /// The body that a route expects.
 pub fn body_of(route: Route) -> Body {
     match route {
-        Route::Page | Route::Script | Route::Style | Route::Settings | Route::Health | Route::Metrics => Body::None,
+        Route::Page
+        | Route::Script
+        | Route::Scanner
+        | Route::Words
+        | Route::Style
+        | Route::Settings
+        | Route::Health
+        | Route::Metrics => Body::None,
         Route::Scan | Route::ScanSpeech | Route::Rate => Body::Json,
         Route::ScanImage => Body::Image,
     }

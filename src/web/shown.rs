@@ -45,6 +45,7 @@ pub struct Shown {
     pub stages: Arc<StageNames>,
     pub expected_by: Option<Date>,
     pub hall: Option<Hall>,
+    /// Told to the minute: replies of one minute are the same.
     pub as_of: Option<ZonedDateTime>,
     pub stale: bool,
 }
@@ -107,7 +108,7 @@ impl Shown {
             stages: &self.stages,
             expected_by: self.expected_by,
             hall: self.hall.as_ref(),
-            as_of: self.as_of.as_ref().map(|at| at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()),
+            as_of: self.as_of.as_ref().map(|at| at.strftime("%Y-%m-%dT%H:%M:00%:z").to_string()),
             stale: self.stale,
         };
         serde_json::to_vec(&told).expect("strings, dates and flags serialise")

@@ -118,7 +118,7 @@ impl StageNames {
             review: name(Stage::Review),
             supplement: name(Stage::Supplement),
             production: name(Stage::Production),
-            delivery: Wording::new("领取或寄送", "領取或寄送", "collect or by post"),
+            delivery: Wording::new("领取或寄送", "領取或寄送", "collection or post"),
             ready: name(Stage::Ready),
             posted: name(Stage::Posted),
             collected: name(Stage::Collected),

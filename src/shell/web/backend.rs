@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::base::{Lang, tag};
-use crate::inquiry::{Answer, Receipt, Stage};
+use crate::inquiry::{Answer, Case, Receipt, Stage};
 use crate::shell::metrics::{Metrics, ScanPath, ScanResult, Score};
 use crate::web::{CodeKind, Health, Kiosk, KioskSettings, Scanned, Shown};
 
@@ -15,6 +15,7 @@ use crate::web::{CodeKind, Health, Kiosk, KioskSettings, Scanned, Shown};
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 type LookUpNow = dyn Fn(&Receipt) -> Option<Answer> + Send + Sync;
+type Key = dyn Fn(&Case, Timestamp) -> u64 + Send + Sync;
 type Show = dyn Fn(&Outcome, Timestamp) -> Shown + Send + Sync;
 type Speak = dyn Fn(&Outcome, Lang, Timestamp) -> Option<Vec<u8>> + Send + Sync;
 
@@ -26,7 +27,10 @@ pub struct Backend {
     pub look_up_now: Box<LookUpNow>,
     /// The answer, within the look-up's own time limit.
     pub look_up: Box<dyn Fn(Receipt) -> Boxed<Answer> + Send + Sync>,
-    /// What a screen shows. Asked once a minute for each receipt, and then kept.
+    /// A number that is equal for cases of which exactly the same is said at that moment, and different otherwise: a
+    /// 64-bit hash of what may be said of the case.
+    pub key: Box<Key>,
+    /// What a screen shows. Asked once a minute for each [`Backend::key`], and then kept.
     pub show: Box<Show>,
     /// The same sentences as a WAV file; `None` where there are no recordings.
     pub speak: Box<Speak>,

@@ -19,8 +19,8 @@ pub const UPLOADS_MAX: usize = 8;
 pub const PHOTOGRAPHS_MAX: usize = 1;
 /// How long a photograph waits for its turn.
 pub const PHOTOGRAPH_WAIT: Duration = Duration::from_secs(5);
-/// Composed replies kept; each is about 1.5 KiB.
-pub const REPLIES_MAX: usize = 16_384;
+/// Composed replies kept; each is 2 to 3 KiB.
+pub const REPLIES_MAX: usize = 8_192;
 /// How long the rest of a refused body is read, so that its sender gets to see the reply.
 pub const LEFTOVER_TIME: Duration = Duration::from_secs(1);
 /// When a busy server wants to be asked again.

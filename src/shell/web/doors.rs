@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_TYPE, EXPECT, HeaderMap};
 use hyper::{Request, StatusCode};
+use jiff::Timestamp;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -19,7 +20,7 @@ use super::bounds::{
 };
 use super::reply::{self, Reply};
 use crate::base::{Lang, Private};
-use crate::inquiry::{Answer, Case, Receipt, Stage};
+use crate::inquiry::{Answer, Receipt, Stage};
 use crate::shell::metrics::{Door, HttpClass, LookUpResult, ScanPath, ScanResult, Score};
 use crate::web::{
     self, CodeKind, FailureLimits, Failures, JSON_BYTES_MAX, Kiosk, Photograph, PhotographLimits, Problem, RateRequest,
@@ -33,18 +34,23 @@ pub struct Doors {
     image_bytes_max: usize,
     failures: Mutex<Failures>,
     ratings: Mutex<Failures>,
-    replies: Cache<Receipt, Arc<Composed>>,
+    replies: Cache<Said, Arc<Composed>>,
     uploads: Semaphore,
     photographs: Semaphore,
 }
 
-/// A reply kept for the minute in which it was composed, as long as the case and the copy's minute are the same.
-struct Composed {
-    case: Arc<Case>,
+/// What a reply depends on: what is said of the case, the minute of the copy, and the minute of the clock. Cases of
+/// which the same is said share one reply, so that a few thousand replies serve every receipt.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Said {
+    key: u64,
     as_of_minute: i64,
     minute: i64,
+}
+
+/// A reply, ready to be sent.
+struct Composed {
     body: Bytes,
-    trace: Trace,
     result: ScanResult,
 }
 
@@ -113,7 +119,7 @@ impl Doors {
             Route::Settings => Ok(reply::json((self.backend.kiosk)().to_json())),
             Route::Health => Ok(self.health()),
             Route::Metrics => Ok(self.metrics()),
-            Route::Page | Route::Script | Route::Style => Err(Problem::NotFound),
+            Route::Page | Route::Script | Route::Scanner | Route::Words | Route::Style => Err(Problem::NotFound),
         }
     }
 
@@ -141,31 +147,26 @@ impl Doors {
 
     async fn reply_for(&self, receipt: Receipt) -> Answered<Bytes> {
         let answer = self.look_up(&receipt).await;
+        let trace = Some(Trace::of(&receipt));
         let now = (self.backend.now)();
-        let minute = now.as_second().div_euclid(60);
-        if let Answer::Found { case, as_of } = &answer {
-            let as_of_minute = as_of.as_second().div_euclid(60);
-            if let Some(kept) = self.replies.get(&receipt)
-                && Arc::ptr_eq(&kept.case, case)
-                && (kept.as_of_minute, kept.minute) == (as_of_minute, minute)
-            {
-                return kept.answered();
-            }
-            let case = Arc::clone(case);
-            let shown = (self.backend.show)(&Outcome::Answer(answer), now);
-            let (body, trace, result) = (Bytes::from(shown.to_json()), Trace::of(&receipt), result_of(&shown));
-            let composed = Arc::new(Composed { case, as_of_minute, minute, body, trace, result });
-            let answered = composed.answered();
-            self.replies.insert(receipt, composed);
-            return answered;
-        }
+        let Answer::Found { case, as_of } = &answer else {
+            let Composed { body, result } = self.compose(answer, now);
+            return Answered { body, trace, result, stage: None };
+        };
+        let stage = Some(case.stage);
+        let minute = |at: &Timestamp| at.as_second().div_euclid(60);
+        let said = Said { key: (self.backend.key)(case, now), as_of_minute: minute(as_of), minute: minute(&now) };
+        let composed = self.replies.get(&said).unwrap_or_else(|| {
+            let composed = Arc::new(self.compose(answer, now));
+            self.replies.insert(said, Arc::clone(&composed));
+            composed
+        });
+        Answered { body: composed.body.clone(), trace, result: composed.result, stage }
+    }
+
+    fn compose(&self, answer: Answer, now: Timestamp) -> Composed {
         let shown = (self.backend.show)(&Outcome::Answer(answer), now);
-        Answered {
-            body: Bytes::from(shown.to_json()),
-            trace: Some(Trace::of(&receipt)),
-            result: result_of(&shown),
-            stage: None,
-        }
+        Composed { body: Bytes::from(shown.to_json()), result: result_of(&shown) }
     }
 
     async fn look_up(&self, receipt: &Receipt) -> Answer {
@@ -317,17 +318,6 @@ impl Doors {
         match timeout(self.request_timeout, collected(&mut body, limit)).await {
             Ok(collected) => collected,
             Err(_) => Err(Problem::Slow),
-        }
-    }
-}
-
-impl Composed {
-    fn answered(&self) -> Answered<Bytes> {
-        Answered {
-            body: self.body.clone(),
-            trace: Some(self.trace.clone()),
-            result: self.result,
-            stage: Some(self.case.stage),
         }
     }
 }

@@ -20,3 +20,6 @@ mod reply;
 pub use accept::{Listeners, serve};
 pub use backend::{Backend, Boxed, Outcome, RateRecord, ScanRecord, Trace};
 pub use doors::Doors;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,284 @@
+//! The scan door against a bare hyper reply of the same size, on one server thread each, in one run.
+//!
+//! `cargo bench --bench scan` prints requests per second of both, their ratio, and the 99th percentile of the scan
+//! door at half of its load. The client is plain blocking sockets on the machine's other cores; rounds alternate, so
+//! that a noisy neighbour meets both sides.
+
+use std::convert::Infallible;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Response;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::{Timestamp, civil::date, tz::TimeZone};
+use jindu::base::Private;
+use jindu::inquiry::{Answer, Case, Receipt, Stage};
+use jindu::shell::metrics::Metrics;
+use jindu::shell::web::{Backend, Doors, Listeners, Outcome, serve};
+use jindu::web::{
+    CodeKind, FailureLimits, Found, Hall, Health, KioskSettings, NodeState, Scanned, Shown, StageNames, Wording,
+};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+const ROUNDS: usize = 5;
+const ROUND: Duration = Duration::from_secs(2);
+const CONNECTIONS: usize = 32;
+const CASES: u32 = 50_000;
+
+fn main() {
+    tracing_subscriber::fmt().with_writer(std::io::sink).init();
+    let scan = on_its_own_thread(scan_server);
+    let size = ask(scan, &request(1)).len();
+    let bare = on_its_own_thread(move || bare_server(size));
+    println!("reply: {size} bytes; {CONNECTIONS} connections; {ROUNDS} rounds of {ROUND:?}");
+    let requests: Vec<Vec<u8>> = (0..CASES).map(request).collect();
+    for (name, requests) in [("one receipt", &requests[..1]), ("50,000 receipts, 1,000 answers", &requests[..])] {
+        let mut rates: Vec<(f64, f64)> = (0..ROUNDS).map(|_| (rate(bare, requests), rate(scan, requests))).collect();
+        rates.sort_by(|a, b| (a.1 / a.0).total_cmp(&(b.1 / b.0)));
+        let (bare_rate, scan_rate) = rates[ROUNDS / 2];
+        println!("{name}: bare {bare_rate:.0}/s, scan {scan_rate:.0}/s, ratio {:.2}", scan_rate / bare_rate);
+        let (p50, p99) = at_rate(scan, requests, scan_rate / 2.0);
+        println!("  at half load: p50 {p50:.2} ms, p99 {p99:.2} ms");
+    }
+}
+
+fn on_its_own_thread(server: impl FnOnce() -> Server + Send + 'static) -> SocketAddr {
+    let (tell, told) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+        runtime.block_on(async {
+            let (address, serving) = server();
+            tell.send(address).expect("main waits for the address");
+            serving.await;
+        });
+    });
+    told.recv().expect("the server binds")
+}
+
+type Server = (SocketAddr, std::pin::Pin<Box<dyn Future<Output = ()>>>);
+
+/// What hyper can do: the same builder, the body read, a ready reply with one header.
+fn bare_server(size: usize) -> Server {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.set_nonblocking(true).expect("a socket can be made non-blocking");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    let body_size = size.saturating_sub(HEAD_ABOUT);
+    let serving = async move {
+        let listener = TcpListener::from_std(listener).expect("tokio takes the socket");
+        let body = Bytes::from(vec![b'x'; body_size]);
+        loop {
+            let Ok((stream, _)) = listener.accept().await else { continue };
+            let _ = stream.set_nodelay(true);
+            let body = body.clone();
+            tokio::spawn(async move {
+                let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                    let body = body.clone();
+                    async move {
+                        let _ = http_body_util::BodyExt::collect(request.into_body()).await;
+                        let mut reply = Response::new(Full::new(body));
+                        let json = hyper::header::HeaderValue::from_static("application/json");
+                        reply.headers_mut().insert("content-type", json);
+                        Ok::<_, Infallible>(reply)
+                    }
+                });
+                let _ = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    };
+    (address, Box::pin(serving))
+}
+
+fn scan_server() -> Server {
+    let web = jindu::config::Web {
+        listen: vec!["127.0.0.1:0".parse().expect("an address")],
+        connections_max: 1000,
+        request_timeout: Duration::from_secs(10),
+        image_bytes_max: 8_000_000,
+        answer_shown: Duration::from_secs(45),
+        clear_warning: Duration::from_secs(20),
+        maintenance: false,
+    };
+    let limits = FailureLimits { per_kiosk: 10, per_address: 100, total: 1000, window: Duration::from_secs(600) };
+    let doors = Arc::new(Doors::new(backend(), &web, limits));
+    let listeners = Listeners::bind(&web.listen).expect("a port is free");
+    let address = listeners.addresses()[0];
+    let serving = async move {
+        let (_stop, stopped) = watch::channel(false);
+        serve(listeners, doors, &web, stopped, Duration::ZERO).await;
+    };
+    (address, Box::pin(serving))
+}
+
+fn backend() -> Backend {
+    let cases: Vec<Arc<Case>> = (0..CASES).map(|n| Arc::new(case(n))).collect();
+    let names = Arc::new(StageNames::by(|stage| Wording::by(|lang| format!("{stage:?} {}", lang.code()))));
+    let zone = TimeZone::get("Asia/Shanghai").expect("the zone is built in");
+    let as_of = Timestamp::now();
+    Backend {
+        read: Arc::new(|text| match text.len() {
+            15 => Scanned::Receipt(Receipt { number: Private::new(text.to_owned()), format: 0 }),
+            _ => Scanned::Other(CodeKind::Unreadable),
+        }),
+        look_up_now: Box::new(move |receipt| {
+            let n: usize = receipt.number.expose().get(7..)?.parse().ok()?;
+            Some(cases.get(n).map_or(Answer::NotFound, |case| Answer::Found { case: Arc::clone(case), as_of }))
+        }),
+        look_up: Box::new(|_| Box::pin(async { Answer::Down })),
+        key: Box::new(|case, _| case.stage as u64 * 1000 + case.version % 1000),
+        show: Box::new(move |outcome, _| show(outcome, &names, &zone)),
+        speak: Box::new(|_, _, _| None),
+        record: Box::new(|_| {}),
+        rate: Box::new(|_| {}),
+        health: Box::new(|| Health { state: NodeState::Ok, replica_age: None, calls: 0, maintenance: false }),
+        kiosk: Box::new(|| KioskSettings {
+            answer_shown: Duration::from_secs(45),
+            clear_warning: Duration::from_secs(20),
+            maintenance: false,
+            image_bytes_max: 8_000_000,
+            receipt_lengths: vec![15],
+            desk_number: String::new(),
+        }),
+        now: Box::new(Timestamp::now),
+        metrics: Arc::new(Metrics::new()),
+    }
+}
+
+fn case(n: u32) -> Case {
+    Case {
+        stage: if n.is_multiple_of(2) { Stage::Review } else { Stage::Ready },
+        document: "hkmo_endorsement".into(),
+        case_type: "new".into(),
+        hall: "north".into(),
+        accepted_on: date(2026, 11, 16),
+        stage_on: date(2026, 11, 20),
+        pauses: Vec::new(),
+        items: Vec::new(),
+        waybill_tail: None,
+        minor: false,
+        version: u64::from(n),
+    }
+}
+
+fn show(outcome: &Outcome, names: &Arc<StageNames>, zone: &TimeZone) -> Shown {
+    let words = || Wording::by(|lang| format!("{} {}", "a sentence as long as they are ".repeat(3), lang.code()));
+    match outcome {
+        Outcome::Answer(Answer::Found { case, as_of }) => Shown::found(
+            Found {
+                case,
+                expected_by: Some(date(2026, 12, 1)),
+                hall: Some(Hall { code: "north".into(), name: words() }),
+                as_of: as_of.to_zoned_datetime(zone.clone()),
+                stale: false,
+                wording: words(),
+            },
+            Arc::clone(names),
+        ),
+        Outcome::Answer(Answer::NotFound) => Shown::not_found(words(), Arc::clone(names)),
+        Outcome::Answer(Answer::Down) => Shown::unavailable(words(), Arc::clone(names)),
+        Outcome::Other(kind) => Shown::other(*kind, Arc::clone(names)),
+    }
+}
+
+fn request(n: u32) -> Vec<u8> {
+    let body = format!(r#"{{"code":"4401261{n:08}","kiosk":"hall-1"}}"#);
+    let head = "POST /api/scan HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ";
+    format!("{head}{}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+fn ask(address: SocketAddr, request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).expect("the server accepts");
+    stream.write_all(request).expect("the server reads");
+    let mut buffer = vec![0; 16 * 1024];
+    let n = reply(&mut stream, &mut buffer);
+    buffer.truncate(n);
+    buffer
+}
+
+/// Reads one whole reply.
+fn reply(stream: &mut TcpStream, buffer: &mut [u8]) -> usize {
+    let mut read = 0;
+    let mut whole = None;
+    while whole.is_none_or(|whole| read < whole) {
+        let n = stream.read(&mut buffer[read..]).expect("the server answers");
+        assert!(n > 0, "the server hung up");
+        read += n;
+        if whole.is_none()
+            && let Some(end) = buffer[..read].windows(4).position(|window| window == b"\r\n\r\n")
+        {
+            let head = std::str::from_utf8(&buffer[..end]).expect("a head is text");
+            assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            whole = Some(end + 4 + length.and_then(|length| length.parse::<usize>().ok()).unwrap_or(0));
+        }
+    }
+    read
+}
+
+/// Requests per second with one request under way on each connection.
+fn rate(address: SocketAddr, requests: &[Vec<u8>]) -> f64 {
+    let mut streams: Vec<TcpStream> =
+        (0..CONNECTIONS).map(|_| TcpStream::connect(address).expect("the server accepts")).collect();
+    let mut buffer = vec![0; 16 * 1024];
+    let (began, mut n) = (Instant::now(), 0);
+    while began.elapsed() < ROUND {
+        for stream in &mut streams {
+            stream.write_all(&requests[pick(n, requests.len())]).expect("the server reads");
+            n += 1;
+        }
+        for stream in &mut streams {
+            reply(stream, &mut buffer);
+        }
+    }
+    n as f64 / began.elapsed().as_secs_f64()
+}
+
+/// The 50th and 99th percentile in milliseconds at a fixed rate, from the moment a request was due.
+fn at_rate(address: SocketAddr, requests: &[Vec<u8>], rate: f64) -> (f64, f64) {
+    const CLIENTS: usize = 8;
+    let mut times: Vec<f64> = thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| scope.spawn(move || paced(address, requests, client, rate / CLIENTS as f64)))
+            .collect();
+        clients.into_iter().flat_map(|client| client.join().expect("a client ends well")).collect()
+    });
+    times.sort_by(f64::total_cmp);
+    (times[times.len() / 2], times[times.len() * 99 / 100])
+}
+
+fn paced(address: SocketAddr, requests: &[Vec<u8>], client: usize, rate: f64) -> Vec<f64> {
+    let mut stream = TcpStream::connect(address).expect("the server accepts");
+    let _ = stream.set_nodelay(true);
+    let mut buffer = vec![0; 16 * 1024];
+    let mut times = Vec::new();
+    let began = Instant::now();
+    for n in 0.. {
+        let due = began + Duration::from_secs_f64((n as f64 + client as f64 / 8.0) / rate);
+        if due.duration_since(began) > 2 * ROUND {
+            break;
+        }
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        stream.write_all(&requests[pick(n * 8 + client, requests.len())]).expect("the server reads");
+        reply(&mut stream, &mut buffer);
+        times.push(due.elapsed().as_secs_f64() * 1000.0);
+    }
+    times
+}
+
+/// Spreads the requests over the receipts: a step that shares no factor with their number.
+fn pick(n: usize, of: usize) -> usize {
+    n.wrapping_mul(7919) % of
+}
+
+/// A reply's head with the bare server's headers.
+const HEAD_ABOUT: usize = 110;
