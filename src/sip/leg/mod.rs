@@ -296,7 +296,10 @@ impl Leg {
     /// RFC 3261 §13.3.1.4: no ACK for 64·T1 ends the session by a BYE.
     fn give_up_on_ack(&mut self, now: Instant, out: &mut Vec<LegOutput>) {
         match self.stage {
-            Stage::Over { bye: Bye::Waiting(reason), .. } => self.send_bye(now, reason, out),
+            Stage::Over { until, bye: Bye::Waiting(reason) } => {
+                self.stage = Stage::Over { until, bye: Bye::Sent };
+                self.send_bye(now, reason, out);
+            }
             Stage::Answered | Stage::Established => {
                 self.send_bye(now, Some(NO_ACK), out);
                 self.end(now, Bye::Sent, Why::NoAck, out);
@@ -343,22 +346,20 @@ impl Leg {
         out.push(LegOutput::Ended { why });
     }
 
+    /// A leg that is over goes when its time is, or when its last transaction is, whichever is later.
     fn finish(&mut self, now: Instant, out: &mut Vec<LegOutput>) {
         let Stage::Over { until, bye } = self.stage else { return };
-        let waiting = matches!(bye, Bye::Waiting(_)) || self.invites.iter().any(|invite| invite.next().is_some());
-        if until <= now && self.clients.is_empty() && !waiting {
-            self.stage = Stage::Gone;
-            out.push(LegOutput::Gone);
-        } else if until <= now {
-            let next = earliest([self.deadline_of_rest()]);
-            self.stage = Stage::Over { until: next.map_or(now + GIVE_UP, |next| next.at), bye };
+        if until > now {
+            return;
         }
-    }
-
-    fn deadline_of_rest(&self) -> Option<Deadline> {
-        let invites = self.invites.iter().filter_map(InviteServer::next);
-        let next = invites.chain(self.clients.next()).min_by_key(|next| next.0);
-        next.map(|(at, why)| Deadline { at, why })
+        let rest = self.invites.iter().filter_map(InviteServer::next).chain(self.clients.next());
+        match rest.map(|(at, _)| at).max() {
+            Some(at) => self.stage = Stage::Over { until: at.max(now), bye },
+            None => {
+                self.stage = Stage::Gone;
+                out.push(LegOutput::Gone);
+            }
+        }
     }
 
     fn push_invite(&mut self, now: Instant, message: Message, arrival: &Arrival) -> Option<Id> {
