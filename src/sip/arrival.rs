@@ -8,8 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-use super::grammar::{self, Scheme, Uri};
-use super::message::Via;
+use super::fields::Via;
+use super::uri::{self, Scheme, Uri};
 
 /// A transport of SIP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,7 +99,7 @@ pub(super) fn reply_target(via: Option<&Via>, arrival: &Arrival) -> Target {
 
 /// A name in maddr is not looked up: it stems from multicast, and would have us resolve what a stranger wrote.
 fn maddr_address(text: &str) -> Option<IpAddr> {
-    grammar::address(text)
+    uri::address(text)
 }
 
 /// Where a request with this first-hop URI goes (RFC 3261 §8.1.2). `None` for a URI that names no host.
@@ -115,7 +115,7 @@ pub(super) fn request_target(uri: &str, arrival: &Arrival) -> Option<Target> {
         Some(_) | None => arrival.transport,
     };
     let host = uri.param("maddr").filter(|maddr| !maddr.is_empty()).unwrap_or(uri.host);
-    Some(match grammar::address(host) {
+    Some(match uri::address(host) {
         Some(ip) => Target::Address { transport, local, to: SocketAddr::new(ip, uri.port.unwrap_or(DEFAULT_PORT)) },
         None => Target::Host { transport, local, host: host.into(), port: uri.port },
     })

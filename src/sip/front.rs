@@ -13,11 +13,13 @@
 use std::time::Duration;
 
 use super::arrival::{Arrival, Outgoing, Transport};
-use super::grammar::{self, Method, Scheme, Uri};
+use super::body::media_type;
+use super::grammar::{self, Method};
 use super::lexer::Name;
 use super::limits;
-use super::message::{LegKey, Message, media_type};
+use super::message::{LegKey, Message};
 use super::response::{Response, host_of, stateless_tag};
+use super::uri::{Scheme, Uri};
 
 /// The methods that a call takes.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";

@@ -6,15 +6,15 @@
 //!                    └───► Refusal: answered by a 400-type response if it was a request, else by silence
 //! ```
 
-use std::fmt::Write as _;
-
 use bytes::Bytes;
 
 use super::arrival::{Arrival, Outgoing};
-use super::grammar::{self, Malformed, Method, NameAddr, Uri};
+use super::body::{self, media_type};
+use super::fields::{CSeq, Core, Via, content_length, read_core};
+use super::grammar::{self, Method, NameAddr};
 use super::lexer::{Fault, Head, Name, Start, head_end};
-use super::limits;
 use super::response::{Response, stateless_tag};
+use super::uri::{self, Uri};
 
 /// A request or response that can be worked with.
 #[derive(Clone, Debug)]
@@ -27,28 +27,6 @@ pub struct Message {
     to_tag: String,
     call_id: String,
     cseq: CSeq,
-}
-
-/// The topmost Via value (RFC 3261 §20.42).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Via {
-    /// Upper case: `UDP`, `TCP`.
-    pub transport: String,
-    /// As written; IPv6 references keep their brackets.
-    pub host: String,
-    pub port: Option<u16>,
-    /// Empty when there is none (RFC 2543) or none after `branch=`.
-    pub branch: String,
-    /// Whether the client asks for symmetric routing (RFC 3581 §3).
-    pub rport: bool,
-    pub maddr: Option<String>,
-}
-
-/// CSeq: the number, below 2³¹, and the method, which is the request's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CSeq {
-    pub number: u32,
-    pub method: Method,
 }
 
 /// What finds a call: Call-ID and the tag of the other side. Prints as nothing that identifies a caller.
@@ -115,16 +93,6 @@ pub fn parse_datagram(bytes: &[u8]) -> Result<Message, Refusal> {
 fn refuse(mut head: Head, fault: Fault) -> Result<Message, Refusal> {
     head.complain(fault);
     Err(Refusal::new(head.fault.unwrap_or(fault), head))
-}
-
-/// The length that the head states.
-pub(super) fn content_length(head: &Head) -> Result<Option<usize>, Fault> {
-    let Some(text) = head.only(Name::ContentLength, "more than one Content-Length")? else { return Ok(None) };
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse() {
-        Ok(length) if digits => Ok(Some(length)),
-        Ok(_) | Err(_) => Err(Fault::bad("Content-Length is a number")),
-    }
 }
 
 impl Message {
@@ -251,12 +219,12 @@ impl Message {
 
     /// The user of the Request-URI, unescaped: the extension that was dialled.
     pub fn called_user(&self) -> Option<String> {
-        Uri::read(self.request_uri()).ok()?.user.map(grammar::unescape)
+        Uri::read(self.request_uri()).ok()?.user.map(uri::unescape)
     }
 
     /// The user of the From URI, unescaped: the number of the caller, as far as From tells it.
     pub fn calling_user(&self) -> Option<String> {
-        Uri::read(self.from().uri).ok()?.user.map(grammar::unescape)
+        Uri::read(self.from().uri).ok()?.user.map(uri::unescape)
     }
 
     /// The media type of the body, lower case, without parameters: `application/sdp`.
@@ -265,20 +233,9 @@ impl Message {
         Some(media_type(text))
     }
 
-    /// The session description in the body, alone or inside a multipart body (RFC 5621 §3.1: SIP-I trunks send it
-    /// beside ISUP).
+    /// The session description in the body, alone or inside a multipart body.
     pub fn sdp(&self) -> Option<Bytes> {
-        if self.body.is_empty() {
-            return None;
-        }
-        let Some(text) = self.header(Name::ContentType) else {
-            return self.body.starts_with(b"v=0").then(|| self.body.clone());
-        };
-        match media_type(text).as_str() {
-            "application/sdp" => Some(self.body.clone()),
-            kind if kind.starts_with("multipart/") => sdp_part(text, &self.body),
-            _ => None,
-        }
+        body::sdp(self.header(Name::ContentType), &self.body)
     }
 
     /// The call that this message belongs to, seen from us: the remote tag is From's in a request that we receive, and
@@ -286,148 +243,5 @@ impl Message {
     pub fn leg_key(&self) -> LegKey {
         let remote_tag = if self.method().is_some() { &self.from_tag } else { &self.to_tag };
         LegKey { call_id: self.call_id.clone(), remote_tag: remote_tag.clone() }
-    }
-}
-
-pub(super) fn media_type(text: &str) -> String {
-    let end = text.find(';').unwrap_or(text.len());
-    text[..end].chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect()
-}
-
-fn sdp_part(content_type: &str, body: &Bytes) -> Option<Bytes> {
-    let boundary = grammar::param(&content_type[content_type.find(';')?..], "boundary")?.trim_matches('"');
-    if boundary.is_empty() || boundary.len() > 70 {
-        return None;
-    }
-    let mut mark = String::from("--");
-    let _ = write!(mark, "{boundary}");
-    let starts: Vec<usize> = find_all(body, mark.as_bytes()).take(limits::BODY_PARTS + 1).collect();
-    starts.windows(2).find_map(|pair| {
-        let part = body.slice(pair[0] + mark.len()..pair[1]);
-        let skip = part.iter().position(|byte| *byte == b'\n')? + 1;
-        let part = part.slice(skip..);
-        let (end, start) = head_end(&part, 0)?;
-        let head = Head::read(&[b"X\r\n", &part[..end]].concat());
-        let is_sdp = head.values_of(Name::ContentType).next().is_some_and(|text| media_type(text) == "application/sdp");
-        is_sdp.then(|| part.slice(start..))
-    })
-}
-
-fn find_all<'a>(bytes: &'a [u8], mark: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    bytes.windows(mark.len()).enumerate().filter(move |(_, window)| *window == mark).map(|(at, _)| at)
-}
-
-struct Core {
-    via: Via,
-    from_tag: String,
-    to_tag: String,
-    call_id: String,
-    cseq: CSeq,
-}
-
-fn read_core(head: &Head) -> Result<Core, Fault> {
-    let via = head.values_of(Name::Via).next().ok_or(Fault::bad("Via is missing"))?;
-    let via = Via::read(via).map_err(|wrong| Fault::bad(wrong.0))?;
-    if head.values_of(Name::Via).count() > limits::VIAS {
-        return Err(Fault::bad("too many Via headers"));
-    }
-    let from_tag = read_tag(head.only(Name::From, "more than one From")?, "From is missing")?;
-    let to_tag = read_tag(head.only(Name::To, "more than one To")?, "To is missing")?;
-    let call_id = head.only(Name::CallId, "more than one Call-ID")?.ok_or(Fault::bad("Call-ID is missing"))?;
-    if call_id.is_empty() || call_id.bytes().any(|byte| byte.is_ascii_whitespace()) {
-        return Err(Fault::bad("Call-ID is one word"));
-    }
-    let cseq = head.only(Name::CSeq, "more than one CSeq")?.ok_or(Fault::bad("CSeq is missing"))?;
-    let cseq = read_cseq(cseq)?;
-    if let Some(Start::Request { method, uri }) = &head.start {
-        check_request(head, method, &head.text[uri.clone()], &cseq)?;
-    }
-    Ok(Core { via, from_tag, to_tag, call_id: call_id.into(), cseq })
-}
-
-fn read_tag(value: Option<&str>, missing: &'static str) -> Result<String, Fault> {
-    let party = NameAddr::read(value.ok_or(Fault::bad(missing))?).map_err(|wrong| Fault::bad(wrong.0))?;
-    Ok(party.tag().unwrap_or("").into())
-}
-
-fn read_cseq(text: &str) -> Result<CSeq, Fault> {
-    let fault = Fault::bad("CSeq is a number below 2^31 and a method");
-    let (number, method) = text.split_once([' ', '\t']).ok_or(fault)?;
-    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(fault);
-    }
-    let number = number.parse().ok().filter(|number| *number < 1 << 31).ok_or(fault)?;
-    Ok(CSeq { number, method: Method::read(method.trim()).ok_or(fault)? })
-}
-
-fn check_request(head: &Head, method: &Method, uri: &str, cseq: &CSeq) -> Result<(), Fault> {
-    if cseq.method != *method {
-        return Err(Fault::bad("CSeq names another method"));
-    }
-    let uri = Uri::read(uri).map_err(|wrong| Fault::bad(wrong.0))?;
-    if uri.headers.is_some() {
-        return Err(Fault::bad("the request URI has no headers"));
-    }
-    if let Some(hops) = head.only(Name::MaxForwards, "more than one Max-Forwards")?
-        && (!hops.bytes().all(|byte| byte.is_ascii_digit()) || hops.parse::<u8>().is_err())
-    {
-        return Err(Fault::bad("Max-Forwards is a number from 0 to 255"));
-    }
-    head.values_of(Name::Contact).try_for_each(check_contacts)
-}
-
-/// Several contacts are legal (a REGISTER has them); each must be well formed.
-fn check_contacts(line: &str) -> Result<(), Fault> {
-    let mut rest = Some(line);
-    while let Some(text) = rest {
-        let (value, more) = grammar::first_value(text).map_err(|wrong| Fault::bad(wrong.0))?;
-        if value != "*" {
-            NameAddr::read(value).map_err(|wrong| Fault::bad(wrong.0))?;
-        }
-        rest = more;
-    }
-    Ok(())
-}
-
-impl Via {
-    /// Reads the first value of a Via line. White space may stand around its separators (RFC 3261 §25.1).
-    fn read(line: &str) -> Result<Via, Malformed> {
-        let (value, more) = grammar::first_value(line)?;
-        if more.is_some_and(|more| grammar::values(more).any(str::is_empty)) {
-            return Err(Malformed("an empty Via value"));
-        }
-        let end = value.find(';').unwrap_or(value.len());
-        let (sent, params) = (&value[..end], &value[end..]);
-        let mut parts = sent.splitn(3, '/').map(str::trim);
-        let (name, version) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
-        if !name.eq_ignore_ascii_case("SIP") || version.is_empty() {
-            return Err(Malformed("Via names SIP/2.0 and a transport"));
-        }
-        let rest = parts.next().ok_or(Malformed("Via names SIP/2.0 and a transport"))?;
-        let (transport, by) = rest.split_once([' ', '\t']).ok_or(Malformed("Via names who sent it"))?;
-        let (host, port) = grammar::host_port(by)?;
-        let mut via = Via {
-            transport: transport.to_ascii_uppercase(),
-            host: host.into(),
-            port,
-            branch: String::new(),
-            rport: false,
-            maddr: None,
-        };
-        for param in grammar::params(params) {
-            via.take(param?);
-        }
-        Ok(via)
-    }
-
-    fn take(&mut self, param: grammar::Param<'_>) {
-        let value = param.value.unwrap_or("");
-        if param.name.eq_ignore_ascii_case("branch") {
-            self.branch = value.into();
-        } else if param.name.eq_ignore_ascii_case("rport") {
-            self.rport = true;
-        } else if param.name.eq_ignore_ascii_case("maddr") {
-            self.maddr = Some(value.into());
-        }
     }
 }

@@ -11,9 +11,10 @@
 
 use bytes::{Buf, BytesMut};
 
+use super::fields::content_length;
 use super::lexer::{Fault, Head, head_end};
 use super::limits;
-use super::message::{Message, Refusal, content_length};
+use super::message::{Message, Refusal};
 
 /// What a stream held.
 #[derive(Debug)]

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use crate::sip::arrival::{Arrival, Outgoing, Target, Transport, request_target};
-use crate::sip::grammar::{Method, NameAddr, Uri, values};
+use crate::sip::grammar::{Method, NameAddr, values};
 use crate::sip::lexer::Name;
 use crate::sip::limits;
 use crate::sip::message::{LegKey, Message};
 use crate::sip::response::{Request, host_of, line_of, token};
+use crate::sip::uri::Uri;
 
 use super::Local;
 
