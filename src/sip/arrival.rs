@@ -4,6 +4,7 @@
 //! `rport` (RFC 3581 §4), else to the port in Via (RFC 3261 §18.2.2); over TCP on the connection of the request, and
 //! to the sent-by address only when that is gone.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -69,10 +70,17 @@ impl Target {
 }
 
 /// Bytes to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Outgoing {
     pub bytes: Bytes,
     pub to: Target,
+}
+
+/// Prints how much goes where, and nothing of what is in it.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Outgoing({} bytes, {:?})", self.bytes.len(), self.to)
+    }
 }
 
 /// Where the response to a request with this Via goes. Without a readable Via: back where it came from.

@@ -262,7 +262,7 @@ pub fn param<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The value of From, To, Contact, Route and their like: `name-addr` or `addr-spec`, then parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct NameAddr<'a> {
     /// As written, quotes and all.
     pub display: &'a str,
@@ -270,6 +270,13 @@ pub struct NameAddr<'a> {
     pub uri: &'a str,
     /// Empty, or from the first semicolon.
     pub params: &'a str,
+}
+
+/// Prints nothing: it names a person.
+impl fmt::Debug for NameAddr<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NameAddr(_)")
+    }
 }
 
 impl<'a> NameAddr<'a> {

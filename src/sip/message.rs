@@ -6,6 +6,8 @@
 //!                    └───► Refusal: answered by a 400-type response if it was a request, else by silence
 //! ```
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use super::arrival::{Arrival, Outgoing};
@@ -17,7 +19,7 @@ use super::response::{Response, stateless_tag};
 use super::uri::{self, Uri};
 
 /// A request or response that can be worked with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Message {
     pub(super) head: Head,
     /// Exactly as long as Content-Length says.
@@ -29,6 +31,17 @@ pub struct Message {
     cseq: CSeq,
 }
 
+/// Prints which message it is, and nothing that says who calls or what was pressed.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CSeq { number, method } = &self.cseq;
+        match self.status() {
+            Some(status) => write!(f, "Message({status} to {number} {method})"),
+            None => write!(f, "Message({number} {method})"),
+        }
+    }
+}
+
 /// What finds a call: Call-ID and the tag of the other side. Prints as nothing that identifies a caller.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct LegKey {
@@ -37,8 +50,8 @@ pub struct LegKey {
     pub remote_tag: String,
 }
 
-impl std::fmt::Debug for LegKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for LegKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("LegKey(_)")
     }
 }

@@ -1,5 +1,6 @@
 //! `sip:`, `sips:` and `tel:` URIs in their parts (RFC 3261 §19.1, RFC 3966).
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::grammar::{Malformed, param};
@@ -26,7 +27,7 @@ pub enum Scheme {
 }
 
 /// A `sip:`, `sips:` or `tel:` URI in its parts, or only the scheme of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Uri<'a> {
     pub scheme: Scheme,
     /// Escaped as written, password cut off; the number of a `tel:` URI.
@@ -38,6 +39,13 @@ pub struct Uri<'a> {
     pub params: &'a str,
     /// What follows `?`.
     pub headers: Option<&'a str>,
+}
+
+/// Prints the scheme and where it leads, not whom it names.
+impl fmt::Debug for Uri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Uri({:?}, {}, {:?})", self.scheme, self.host, self.port)
+    }
 }
 
 impl<'a> Uri<'a> {

@@ -315,8 +315,12 @@ impl Leg {
                 self.refuse_pending(now, &refusing, out);
                 self.end(now, Bye::Nothing, why, out);
             }
-            Stage::Answered => self.end(now, Bye::Waiting(reason), why, out),
+            Stage::Answered => {
+                self.refuse_all(now, 487, out);
+                self.end(now, Bye::Waiting(reason), why, out);
+            }
             Stage::Established => {
+                self.refuse_all(now, 487, out);
                 self.send_bye(now, reason, out);
                 self.end(now, Bye::Sent, why, out);
             }

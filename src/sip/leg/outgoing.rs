@@ -36,6 +36,7 @@ pub(super) fn fragment_progress(body: &[u8]) -> Option<Progress> {
 impl Leg {
     pub(super) fn send_bye(&mut self, now: Instant, reason: Option<&'static str>, out: &mut Vec<LegOutput>) {
         self.clients.clear();
+        self.invites.stop_accepting();
         let mut draft = self.dialog.draft(Method::Bye);
         if let Some(reason) = reason {
             draft = draft.header("Reason", reason);
@@ -84,16 +85,15 @@ impl Leg {
     /// RFC 4028 §7.4: by UPDATE where the other side takes it, else by a re-INVITE that changes nothing.
     pub(super) fn refresh_session(&mut self, now: Instant, out: &mut Vec<LegOutput>) {
         let busy = self.is_inviting() || self.clients.any(&Method::Update) || !self.clients.has_room();
-        let pause = self.local_pause().max(Duration::from_millis(10));
+        let pause = self.local_pause() + Duration::from_secs(1);
         let Some(session) = &mut self.session else { return };
-        session.tries += 1;
-        if session.tries > REFRESH_TRIES {
-            session.refresh_at = None;
+        if busy || !self.offers.is_empty() || self.stage != Stage::Established {
+            session.refresh_at = Some(now + pause);
             return;
         }
         session.refresh_at = None;
-        if busy || !self.offers.is_empty() || self.stage != Stage::Established {
-            session.refresh_at = Some(now + pause);
+        session.tries += 1;
+        if session.tries > REFRESH_TRIES {
             return;
         }
         let interval = session.interval.max(self.local.min_se);

@@ -108,8 +108,12 @@ impl Leg {
         if known && invite.cseq().number > self.dialog.remote_cseq {
             self.dialog.remote_cseq = invite.cseq().number;
         }
-        let Some(id) = self.push_invite(now, invite, arrival) else { return };
-        self.refuse_invite(now, &id, status, &headers, out);
+        let response = Response::to(&invite, arrival, status, &self.dialog.local_tag);
+        match self.push_invite(now, invite, arrival) {
+            Some(id) => self.refuse_invite(now, &id, status, &headers, out),
+            // No room to remember it: told once, and again when it repeats.
+            None => out.push(LegOutput::Send(response.done())),
+        }
     }
 
     /// Why an INVITE is not taken up: RFC 3261 §8.2.2.2 (merged), §12.2.2 (order), §14.2 (glare).
@@ -209,11 +213,7 @@ impl Leg {
     fn receive_bye(&mut self, now: Instant, id: Id, bye: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
         self.reply(id, bye, arrival, 200, &[], out);
         self.refuse_all(now, 487, out);
-        for invite in self.invites.iter_mut() {
-            if invite.is_accepted() {
-                invite.phase = Phase::Confirmed;
-            }
-        }
+        self.invites.stop_accepting();
         match self.stage {
             Stage::Over { until, .. } => self.stage = Stage::Over { until, bye: Bye::Nothing },
             Stage::Offered | Stage::Answered | Stage::Established => {

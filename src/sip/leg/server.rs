@@ -151,6 +151,13 @@ impl Invites {
         true
     }
 
+    /// The call ends by BYE: no 2xx repeats any more.
+    pub fn stop_accepting(&mut self) {
+        for invite in self.0.iter_mut().filter(|invite| invite.is_accepted()) {
+            invite.phase = Phase::Confirmed;
+        }
+    }
+
     pub fn find(&mut self, matches: impl Fn(&InviteServer) -> bool) -> Option<&mut InviteServer> {
         self.0.iter_mut().find(|invite| matches(invite))
     }
