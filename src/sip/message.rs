@@ -258,3 +258,125 @@ impl Message {
         LegKey { call_id: self.call_id.clone(), remote_tag: remote_tag.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::Transport;
+    use crate::sip::peer::{OFFER, Peer, arrival};
+
+    fn invite() -> String {
+        Peer::new(Transport::Udp).text("INVITE", 1, 1, "", OFFER)
+    }
+
+    fn read(text: &str) -> Message {
+        parse_datagram(text.as_bytes()).unwrap_or_else(|wrong| panic!("{:?}", wrong.fault))
+    }
+
+    /// The status, and what the Warning says.
+    fn refused(text: &str) -> Option<(String, String)> {
+        let reply = parse_datagram(text.as_bytes()).err()?.reply(&arrival(Transport::Udp))?;
+        let text = String::from_utf8_lossy(&reply.bytes).into_owned();
+        let warning = text.split("399 jindu \"").nth(1)?.split('"').next()?;
+        Some((text[8..11].into(), warning.into()))
+    }
+
+    #[test]
+    fn a_datagram_without_content_length_has_the_rest_as_its_body() {
+        let text = invite().replace(&format!("Content-Length: {}\r\n", OFFER.len()), "");
+        assert_eq!(read(&text).body, OFFER);
+    }
+
+    #[test]
+    fn a_body_is_cut_where_content_length_says_and_a_short_one_is_400() {
+        assert_eq!(read(&(invite() + "trailing")).body, OFFER);
+        let short = &invite()[..invite().len() - 1];
+        assert_eq!(refused(short).expect("a reply").0, "400");
+    }
+
+    #[test]
+    fn the_largest_datagram_is_read() {
+        let text = invite().replace(&format!("Content-Length: {}\r\n", OFFER.len()), "");
+        let padded = format!("{text}{}", "a=x\r\n".repeat(12_900));
+        assert!((64_000..=crate::sip::limits::MESSAGE_BYTES).contains(&padded.len()));
+        assert!(read(&padded).body.len() > 60_000);
+    }
+
+    #[test]
+    fn compact_names_folds_and_bare_line_feeds_are_read() {
+        let text = invite()
+            .replace("From:", "f  :")
+            .replace("To:", "t:\r\n\t")
+            .replace("Call-ID:", "i:")
+            .replace("Via:", "V:")
+            .replace("Contact:", "m:");
+        let (head, body) = text.split_once("\r\n\r\n").expect("an empty line");
+        let message = read(&format!("{}\n\n{body}", head.replace("\r\n", "\n")));
+        assert_eq!(message.body, OFFER);
+        assert_eq!((message.from_tag(), message.call_id()), ("peer", "call@peer"));
+        assert_eq!(message.called_user().as_deref(), Some("9196"));
+        assert_eq!(message.calling_user().as_deref(), Some("13800000000"));
+    }
+
+    #[test]
+    fn tags_are_found_in_every_shape_of_from() {
+        for (from, tag) in [
+            ("tel:+8620;tag=a", "a"),
+            ("<tel:+8620;phone-context=x>;tag=b", "b"),
+            ("\"<sip:evil>;tag=no\" <sip:x@h>;tag=c", "c"),
+            ("sip:x@h;tag=d", "d"),
+            ("<sip:j.doe;tag=no@h;tag=no>;x=\"a;tag=no\";TAG=e", "e"),
+            ("\"a\\\"b\" <sip:x@h> ; tag = f", "f"),
+        ] {
+            let text = invite().replace("\"Caller\" <sip:13800000000@192.0.2.9>;tag=peer", from);
+            assert_eq!(read(&text).from_tag(), tag, "{from}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_gbk_costs_its_letters_and_not_the_call() {
+        let text = invite();
+        let at = text.find("Caller").expect("a name");
+        for name in [b"\xb9\xe3\xd6\xdd".as_slice(), b"\xb9\x5c", b"\xff\xfe\x80"] {
+            let bytes = [&text.as_bytes()[..at], name, &text.as_bytes()[at + 6..]].concat();
+            let message = parse_datagram(&bytes).expect("sound but for its name");
+            assert_eq!(message.from_tag(), "peer");
+        }
+    }
+
+    #[test]
+    fn a_400_says_what_is_wrong_and_copies_what_it_can() {
+        for (from, to, why) in [
+            ("CSeq: 1 INVITE\r\n", "", "CSeq is missing"),
+            ("CSeq: 1 INVITE", "CSeq: 2147483648 INVITE", "CSeq is a number below 2^31 and a method"),
+            ("Call-ID: call@peer\r\n", "", "Call-ID is missing"),
+            ("Max-Forwards: 70", "Max-Forwards: many", "Max-Forwards is a number from 0 to 255"),
+            ("Call-ID:", "Call-ID", "a header line needs a colon"),
+        ] {
+            let (status, warning) = refused(&invite().replace(from, to)).expect("a reply");
+            assert_eq!((status.as_str(), warning.as_str()), ("400", why));
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_about_a_malformed_ack_or_response_or_one_without_via() {
+        assert!(refused(&invite().replace("INVITE", "ACK").replace("CSeq: 1 ACK", "CSeq: x ACK")).is_none());
+        assert!(refused("SIP/2.0 200 OK\r\nVia: x\r\n\r\n").is_none());
+        assert!(refused("hello\r\n\r\n").is_none());
+        assert!(refused("INVITE sip:h SIP/2.0\r\nFrom: x\r\n\r\n").is_none());
+    }
+
+    #[test]
+    fn nothing_of_a_message_is_printed_by_debug() {
+        let message = read(&invite());
+        let printed = format!("{message:?} {:?} {:?}", message.from(), message.leg_key());
+        assert_eq!(printed, "Message(1 INVITE) NameAddr(_) LegKey(_)");
+    }
+
+    #[test]
+    fn no_line_break_can_be_smuggled_into_a_reply() {
+        let text = invite().replace("call@peer", "call@peer\rX-Evil: 1");
+        let reply = parse_datagram(text.as_bytes()).err().and_then(|wrong| wrong.reply(&arrival(Transport::Udp)));
+        assert!(!String::from_utf8_lossy(&reply.expect("a 400").bytes).contains("\rX-Evil"));
+    }
+}

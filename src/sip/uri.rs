@@ -170,3 +170,56 @@ pub fn unescape(text: &str) -> String {
     }
     String::from_utf8_lossy(&out).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(text: &str) -> Option<(Option<&str>, &str, Option<u16>, &str)> {
+        Uri::read(text).ok().map(|uri| (uri.user, uri.host, uri.port, uri.params))
+    }
+
+    #[test]
+    fn a_uri_has_its_parts() {
+        assert_eq!(parts("sip:j.doe@h.example.com"), Some((Some("j.doe"), "h.example.com", None, "")));
+        assert_eq!(parts("sip:a:secret@h:5080;lr;x=y"), Some((Some("a"), "h", Some(5080), ";lr;x=y")));
+        assert_eq!(parts("SIP:[2001:db8::1]:5060"), Some((None, "[2001:db8::1]", Some(5060), "")));
+        assert_eq!(parts("sip:user;par=u%40h@example.com"), Some((Some("user;par=u%40h"), "example.com", None, "")));
+        assert_eq!(parts("tel:+86-20;phone-context=cn"), Some((Some("+86-20"), "", None, ";phone-context=cn")));
+        assert_eq!(Uri::read("sip:h?Route=x").map(|uri| uri.headers), Ok(Some("Route=x")));
+    }
+
+    #[test]
+    fn what_is_no_uri_is_refused() {
+        for text in [
+            "",
+            "sip",
+            ":x",
+            "sip:",
+            "sip:@h",
+            "sip:a@",
+            "sip:h:port",
+            "sip:h:99999",
+            "sip:[::1",
+            "sip:2001:db8::1",
+            "<sip:h>",
+        ] {
+            assert!(Uri::read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_undone_and_what_is_none_stays() {
+        assert_eq!(unescape("%39196%2A"), "9196*");
+        assert_eq!(unescape("100%"), "100%");
+        assert_eq!(unescape("%zz%+1%4"), "%zz%+1%4");
+        assert_eq!(unescape("%ff"), "\u{fffd}");
+    }
+
+    #[test]
+    fn three_colons_are_two() {
+        assert_eq!(address("[2001:db8:::192.0.2.1]"), address("[2001:db8::192.0.2.1]"));
+        assert_eq!(address("h.example.com"), None);
+        assert_eq!(address("192.0.2.1"), "192.0.2.1".parse().ok());
+    }
+}
