@@ -123,10 +123,18 @@ pub(super) fn request_target(uri: &str, arrival: &Arrival) -> Option<Target> {
         Some(_) | None => arrival.transport,
     };
     let host = uri.param("maddr").filter(|maddr| !maddr.is_empty()).unwrap_or(uri.host);
-    Some(match uri::address(host) {
+    Some(match uri::address(host).map(|ip| same_family(ip, arrival)) {
         Some(ip) => Target::Address { transport, local, to: SocketAddr::new(ip, uri.port.unwrap_or(DEFAULT_PORT)) },
         None => Target::Host { transport, local, host: host.into(), port: uri.port },
     })
+}
+
+/// An IPv4 address as the socket that the call came by takes it: mapped, if that is an IPv6 socket for both.
+fn same_family(ip: IpAddr, arrival: &Arrival) -> IpAddr {
+    match (ip, arrival.source.ip()) {
+        (IpAddr::V4(ip), IpAddr::V6(source)) if source.to_ipv4_mapped().is_some() => IpAddr::V6(ip.to_ipv6_mapped()),
+        _ => ip,
+    }
 }
 
 /// RFC 3261 §18.1.1, for UDP and TCP.

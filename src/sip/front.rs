@@ -66,7 +66,7 @@ impl Front {
     }
 
     /// Sorts one message.
-    pub fn sort(&mut self, message: &Message, arrival: &Arrival, state: FrontState) -> Sorted {
+    pub fn sort(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Sorted {
         let Some(method) = message.method() else { return sort_response(message, state) };
         let asked = match method {
             Method::Ack if state.known => return Sorted::Leg(message.leg_key()),
@@ -110,6 +110,12 @@ impl Front {
         self.reply(message, arrival, status).done()
     }
 
+    /// A 503 with Retry-After: no line is free, or calls come too fast.
+    pub fn busy(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Outgoing {
+        let seconds = state.retry_after.as_secs().max(1).to_string();
+        self.reply(message, arrival, 503).header("Retry-After", &seconds).done()
+    }
+
     fn reply(&self, message: &Message, arrival: &Arrival, status: u16) -> Response {
         Response::to(message, arrival, status, &stateless_tag(self.seed, &message.head))
     }
@@ -145,11 +151,6 @@ impl Front {
 
     fn check_room(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Option<Outgoing> {
         (state.draining || state.full).then(|| self.busy(message, arrival, state))
-    }
-
-    fn busy(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Outgoing {
-        let seconds = state.retry_after.as_secs().max(1).to_string();
-        self.reply(message, arrival, 503).header("Retry-After", &seconds).done()
     }
 
     fn heartbeat(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Outgoing {

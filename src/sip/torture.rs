@@ -214,7 +214,7 @@ fn digest(bytes: &[u8]) {
 
 fn digest_message(message: Message, arrival: &Arrival) {
     let _ = (message.called_user(), message.calling_user(), message.contact().is_some(), message.sdp().is_some());
-    let mut front = Front::new(1);
+    let front = Front::new(1);
     drop(front.no_such_leg(&message, arrival));
     drop(front.sort(&message, arrival, FrontState { known: true, ..state() }));
     if let Sorted::Invite(_) = front.sort(&message, arrival, state()) {

@@ -77,6 +77,7 @@ pub enum LegInput {
 
 /// What a leg wants done, or tells.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "outputs are few, and moved once")]
 pub enum LegOutput {
     Send(Outgoing),
     /// An offer that waits for its answer; `None`: the other side wants our offer.
@@ -96,6 +97,13 @@ pub enum LegOutput {
     /// The call is over: media and lines can be freed.
     Ended {
         why: Why,
+    },
+    /// An INVITE that begins another call under the key of this one, which is over: a caller that was refused tries
+    /// again with its Call-ID and tag (RFC 4028 §7.3, RFC 3261 §22.2). `Gone` follows; then the INVITE is to be sorted
+    /// as if it had just come.
+    Renewed {
+        message: Message,
+        arrival: Arrival,
     },
     /// The last timer is done: the leg can be dropped.
     Gone,

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::keys::{self, InfoBody};
 use super::outgoing::fragment_progress;
-use super::server::{Id, Phase};
+use super::server::{Id, InviteServer, Phase};
 use super::session::TooSmall;
 use super::{Bye, Leg, LegOutput, Stage, Why};
 use crate::sip::arrival::{Arrival, Outgoing};
@@ -45,12 +45,15 @@ impl Leg {
             return;
         }
         self.dialog.arrival = *arrival;
-        self.establish(out);
         match ack.sdp() {
             Some(sdp) if delayed => out.push(LegOutput::AnswerReceived { sdp }),
-            None if delayed => self.hang_up(now, Some(NO_ANSWER), Why::NoAnswer, out),
+            None if delayed => {
+                self.establish(out);
+                return self.hang_up(now, Some(NO_ANSWER), Why::NoAnswer, out);
+            }
             Some(_) | None => {}
         }
+        self.establish(out);
     }
 
     pub(super) fn establish(&mut self, out: &mut Vec<LegOutput>) {
@@ -84,6 +87,10 @@ impl Leg {
                 (_, None) => {}
             };
         }
+        if self.is_renewed_by(&invite) {
+            self.stage = Stage::Gone;
+            return out.extend([LegOutput::Renewed { message: invite, arrival: *arrival }, LegOutput::Gone]);
+        }
         match self.objection(&invite) {
             Some((status, headers)) => self.refuse_new(now, invite, arrival, status, &headers, out),
             None => {
@@ -91,6 +98,14 @@ impl Leg {
                 self.take_offer(now, invite, arrival, out);
             }
         }
+    }
+
+    /// Whether an INVITE outside the dialog begins another call. While the first one's final response waits for its
+    /// ACK, one of the same number is the first on another path (RFC 3261 §8.2.2.2); one of another number shows that
+    /// the response came through.
+    fn is_renewed_by(&self, invite: &Message) -> bool {
+        let same = |known: &InviteServer| known.is_numbered(invite.cseq().number) && known.next().is_some();
+        self.is_over() && invite.to_tag().is_empty() && !self.invites.iter().any(same)
     }
 
     /// Refuses an INVITE that is no offer to us, with a transaction of its own: over UDP it repeats until its ACK.
@@ -157,11 +172,12 @@ impl Leg {
         (self.local.seed % (RETRY_AFTER_MAX_S + 1)).to_string()
     }
 
-    /// A request of the dialog in its order: it proves that the other side has our 2xx.
+    /// A request of the dialog in its order: it proves that the other side has our 2xx. Where the 2xx was an offer,
+    /// only the ACK brings what media needs.
     fn accept_order(&mut self, request: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
         self.dialog.remote_cseq = self.dialog.remote_cseq.max(request.cseq().number);
         self.dialog.arrival = *arrival;
-        if !request.is(&Method::Bye) {
+        if !request.is(&Method::Bye) && !self.awaits_answer() {
             self.establish(out);
         }
     }

@@ -110,6 +110,10 @@ impl InviteServer {
         matches!(self.phase, Phase::Accepted(_))
     }
 
+    pub fn is_numbered(&self, cseq: u32) -> bool {
+        self.id.cseq == cseq
+    }
+
     /// Whether this ACK is for the final response that was sent. That of a 2xx has a branch of its own and the
     /// INVITE's CSeq number (RFC 3261 §13.2.2.4); some clients use the INVITE's branch for it.
     pub fn is_acknowledged_by(&self, ack: &Id) -> bool {

@@ -144,7 +144,60 @@ fn a_delayed_offer_is_ours_and_its_answer_comes_in_the_ack() {
     assert_eq!(call.sent()[0].body, ANSWER);
     let ack = call.peer.ack(1, OFFER);
     let out = call.receive(ack);
-    assert!(matches!(out, [LegOutput::Established, LegOutput::AnswerReceived { sdp }] if *sdp == OFFER));
+    assert!(matches!(out, [LegOutput::AnswerReceived { sdp }, LegOutput::Established] if *sdp == OFFER));
+}
+
+#[test]
+fn a_request_before_the_ack_that_owes_an_answer_establishes_nothing() {
+    let mut call = Call::with(Transport::Udp, "", "").answer();
+    assert_eq!(call.ask("INFO", "", "").status(), Some(200));
+    assert_eq!(call.out.len(), 1);
+    let ack = call.peer.ack(1, OFFER);
+    assert_eq!(call.receive(ack).len(), 2);
+}
+
+/// The INVITE of the next call under the same Call-ID and From tag.
+fn next_call(call: &Call, cseq: u32) -> crate::sip::Message {
+    let mut peer = call.peer.clone();
+    peer.to_tag = String::new();
+    peer.write("INVITE", cseq, 500, "", OFFER)
+}
+
+#[test]
+fn a_refused_caller_may_try_again_under_the_same_key() {
+    for acknowledged in [true, false] {
+        let mut call = Call::with(Transport::Udp, "Supported: timer\r\nSession-Expires: 60\r\n", OFFER);
+        assert_eq!(call.statuses(), [422]);
+        if acknowledged {
+            let ack = call.peer.write("ACK", 1, 1, "", "");
+            call.receive(ack);
+        }
+        let again = next_call(&call, 2);
+        let out = call.receive(again);
+        assert!(matches!(out, [LegOutput::Renewed { .. }, LegOutput::Gone]), "{out:?}");
+        assert_eq!(call.leg.deadline(), None);
+    }
+}
+
+#[test]
+fn a_new_call_may_follow_under_the_same_key_but_not_while_the_first_is_up() {
+    let mut call = Call::established(Transport::Udp);
+    let early = next_call(&call, 9);
+    call.receive(early);
+    assert_eq!(call.statuses(), [482]);
+    call.ask("BYE", "", "");
+    let restarted = call.peer.text("INVITE", 1, 600, "", OFFER).replace(&format!(";tag={}", call.leg.local_tag()), "");
+    let out = call.receive(crate::sip::parse_datagram(restarted.as_bytes()).expect("sound"));
+    assert!(matches!(out, [LegOutput::Renewed { .. }, LegOutput::Gone]), "{out:?}");
+}
+
+#[test]
+fn a_fork_of_a_refused_invite_is_merged_while_the_refusal_waits_for_its_ack() {
+    let mut call = Call::offered(Transport::Udp);
+    call.input(LegInput::Refuse { status: 486, warning: None, retry_after: None });
+    let fork = next_call(&call, 1);
+    call.receive(fork);
+    assert_eq!(call.statuses(), [482]);
 }
 
 #[test]
