@@ -33,6 +33,8 @@ pub struct StreamFramer {
     buffer: BytesMut,
     /// Where the search for the empty line goes on, so that a dripping peer costs no second look.
     searched: usize,
+    /// How long the message at the front is, once its head is there: it is not read again for each byte of its body.
+    whole: usize,
     closed: bool,
 }
 
@@ -61,7 +63,7 @@ impl StreamFramer {
     /// The next frame that is whole.
     #[allow(clippy::should_implement_trait, reason = "an iterator that ends now and goes on after a push is a trap")]
     pub fn next(&mut self) -> Option<Frame> {
-        if self.closed {
+        if self.closed || self.buffer.len() < self.whole {
             return None;
         }
         if self.buffer.starts_with(b"\r\n\r\n") {
@@ -102,9 +104,11 @@ impl StreamFramer {
             Ok(None) => return Some(self.close(head, Fault::bad("a stream needs Content-Length"))),
             Err(fault) => return Some(self.close(head, fault)),
         };
-        if self.buffer.len() < body + length {
+        self.whole = body + length;
+        if self.buffer.len() < self.whole {
             return None;
         }
+        self.whole = 0;
         let bytes = self.buffer.split_to(body + length);
         self.searched = 0;
         Some(match Message::from_parts(head, &bytes[body..]) {

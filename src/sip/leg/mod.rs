@@ -8,8 +8,8 @@
 //! ```
 //!
 //! The leg owns the transactions of its call. Repeats of requests are answered from memory and go no further; the
-//! 2xx repeats until its ACK on every transport, refusals over UDP. After the end the leg stays for 64·T1, so that
-//! late repeats are not taken for a new call.
+//! 2xx repeats until its ACK on every transport, refusals over UDP. After the end of a call over UDP the leg stays for
+//! 64·T1, so that late repeats are not taken for a new call.
 //!
 //! Whoever runs the leg answers every [`LegOutput::Offer`] by `Answer` or `Refuse`, in order.
 
@@ -291,7 +291,7 @@ impl Leg {
                 Phase::Accepted(_) => unheard = true,
                 Phase::Refused(_) | Phase::Confirmed => {}
             }
-            invite.phase = Phase::Confirmed;
+            invite.confirm();
         }
         for id in trying {
             self.send_trying(&id, out);
@@ -338,9 +338,7 @@ impl Leg {
 
     fn lose_transport(&mut self, now: Instant, out: &mut Vec<LegOutput>) {
         self.clients.clear();
-        for invite in self.invites.iter_mut() {
-            invite.phase = Phase::Confirmed;
-        }
+        self.invites.iter_mut().for_each(InviteServer::confirm);
         match self.stage {
             Stage::Offered | Stage::Answered | Stage::Established => {
                 self.end(now, Bye::Nothing, Why::TransportFailed, out);
@@ -351,10 +349,13 @@ impl Leg {
 
     /// The call is over. The leg stays for what may still come late.
     fn end(&mut self, now: Instant, bye: Bye, why: Why, out: &mut Vec<LegOutput>) {
-        self.stage = Stage::Over { until: now + GIVE_UP, bye };
+        // Over TCP nothing comes late: what is left is only what waits for its ACK or response.
+        let late = if self.dialog.arrival.transport.is_unreliable() { GIVE_UP } else { Duration::ZERO };
+        self.stage = Stage::Over { until: now + late, bye };
         self.offers = offers::Offers::default();
         self.session = None;
         self.subscription = None;
+        self.sdp = Vec::new();
         out.push(LegOutput::Ended { why });
     }
 

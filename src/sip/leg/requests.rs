@@ -31,9 +31,9 @@ impl Leg {
 
     /// An ACK is for a 2xx by its CSeq number, for a refusal by its branch; a repeated one does nothing.
     fn receive_ack(&mut self, now: Instant, id: &Id, ack: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
-        let Some(invite) = self.invites.find(|invite| invite.is_acknowledged_by(id)) else { return };
+        let Some(invite) = self.invites.acknowledged_by(id) else { return };
         let (accepted, delayed) = (invite.is_accepted(), invite.delayed);
-        invite.phase = Phase::Confirmed;
+        invite.confirm();
         if !accepted {
             return;
         }

@@ -25,8 +25,10 @@ fn a_plain_call_is_offered_answered_established_and_ended() {
         assert!(matches!(call.out[..], [LegOutput::Established]));
         assert_eq!(call.ask("BYE", "", "").status(), Some(200));
         assert_eq!(call.ended(), Some(Why::ByeReceived));
+        let gone = matches!(call.out.last(), Some(LegOutput::Gone));
+        assert_eq!(gone, transport == Transport::Tcp, "over UDP late repeats are waited for");
         let last = call.pass(Duration::from_secs(33));
-        assert!(matches!(last[..], [(_, LegOutput::Gone)]));
+        assert!(gone || matches!(last[..], [(_, LegOutput::Gone)]));
         assert_eq!(call.leg.deadline(), None);
     }
 }
@@ -132,6 +134,8 @@ fn a_merged_invite_is_482_and_does_not_disturb_the_call() {
     call.receive(merged);
     assert_eq!(call.statuses(), [482]);
     assert_eq!(offers(&call.out), 0);
+    let ack = call.peer.write("ACK", 1, 99, "", "");
+    assert!(call.receive(ack).is_empty(), "the ACK of the 482 is none of the 200");
     call = call.acknowledge();
     assert!(matches!(call.out[..], [LegOutput::Established]));
 }
@@ -221,9 +225,9 @@ fn a_refusal_repeats_over_udp_until_its_ack_and_not_over_tcp() {
         assert_eq!(call.ended(), Some(Why::Refused));
         assert_eq!(call.pass(Duration::from_secs(4)).len(), repeats);
         let ack = call.peer.write("ACK", 1, 1, "", "");
-        assert!(call.receive(ack).is_empty());
-        let rest = call.pass(Duration::from_secs(60));
-        assert!(matches!(rest[..], [(_, LegOutput::Gone)]), "{rest:?}");
+        assert!(!call.receive(ack).iter().any(|output| matches!(output, LegOutput::Send(_))));
+        call.pass(Duration::from_secs(60));
+        assert_eq!(call.leg.deadline(), None);
     }
 }
 
@@ -834,6 +838,6 @@ fn a_lost_transport_ends_the_call_at_once() {
         call.input(LegInput::TransportFailed);
         assert_eq!(call.ended(), Some(Why::TransportFailed));
         assert!(call.sent().is_empty());
-        assert!(matches!(call.pass(Duration::from_secs(60))[..], [(_, LegOutput::Gone)]));
+        assert!(matches!(call.out.last(), Some(LegOutput::Gone)));
     }
 }
