@@ -37,11 +37,11 @@ impl Response {
             [(Name::From, "From"), (Name::To, "To"), (Name::CallId, "Call-ID"), (Name::CSeq, "CSeq")]
         {
             let Some(value) = head.values_of(name).next() else { continue };
-            match name {
-                Name::To if !tag.is_empty() && !has_tag(value) => {
-                    let _ = write!(text, "To: {value};tag={tag}\r\n");
-                }
-                _ => line_of(&mut text, spelling, value),
+            let untagged = name == Name::To && !tag.is_empty() && !has_tag(value);
+            if untagged {
+                let _ = write!(text, "To: {value};tag={tag}\r\n");
+            } else {
+                line_of(&mut text, spelling, value);
             }
         }
         Response { text, to: reply_target(via, arrival) }

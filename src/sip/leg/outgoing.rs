@@ -17,8 +17,17 @@ use crate::sip::uri::Uri;
 /// The subscription that our REFER made (RFC 3515 §2.4.4).
 #[derive(Debug)]
 pub(super) struct Subscription {
+    /// The REFER's CSeq number, by which NOTIFYs of several REFERs are told apart (RFC 3515 §2.4.6).
+    cseq: u32,
     /// A final status was told: what comes after it is only the end.
     concluded: bool,
+}
+
+impl Subscription {
+    /// Whether a NOTIFY with this Event `id` is about it; most have none.
+    pub fn is_meant(&self, id: Option<&str>) -> bool {
+        id.is_none_or(|id| id.parse() == Ok(self.cseq))
+    }
 }
 
 /// What a `message/sipfrag` body says (RFC 3420): the status line of the referred call.
@@ -52,7 +61,7 @@ impl Leg {
         referred_by: Option<&str>,
         out: &mut Vec<LegOutput>,
     ) {
-        let ready = self.stage == Stage::Established && self.subscription.is_none() && self.clients.has_room();
+        let ready = self.stage == Stage::Established && !self.clients.any(&Method::Refer) && self.clients.has_room();
         if !ready || Uri::read(target_uri).is_err() {
             return out.push(LegOutput::Referred(Progress::Failed));
         }
@@ -62,7 +71,7 @@ impl Leg {
         if let Some(by) = referred_by.filter(|by| Uri::read(by).is_ok()) {
             draft = draft.header("Referred-By", &format!("<{by}>"));
         }
-        self.subscription = Some(Subscription { concluded: false });
+        self.subscription = Some(Subscription { cseq: draft.cseq, concluded: false });
         self.send(now, draft, &[], out);
     }
 
@@ -145,13 +154,12 @@ impl Leg {
         if self.is_over() {
             return;
         }
-        match client.method {
-            Method::Refer if class(status) != Some(Class::Success) => {
-                self.subscription = None;
-                out.push(LegOutput::Referred(Progress::Failed));
-            }
-            Method::Invite | Method::Update => self.conclude_refresh(now, &client, status, response, out),
-            _ => {}
+        if client.method == Method::Refer && class(status) != Some(Class::Success) {
+            self.subscription = None;
+            out.push(LegOutput::Referred(Progress::Failed));
+        }
+        if matches!(client.method, Method::Invite | Method::Update) {
+            self.conclude_refresh(now, &client, status, response, out);
         }
         if matches!(status, 408 | 481) && !self.is_over() {
             self.hang_up(now, None, Why::PeerLost, out);

@@ -9,7 +9,7 @@ use super::session::TooSmall;
 use super::{Bye, Leg, LegOutput, Stage, Why};
 use crate::sip::arrival::{Arrival, Outgoing};
 use crate::sip::front::{self, ACCEPT, ALLOW};
-use crate::sip::grammar::{Class, Method, class};
+use crate::sip::grammar::{self, Class, Method, class};
 use crate::sip::lexer::Name;
 use crate::sip::limits::RETRY_AFTER_MAX_S;
 use crate::sip::message::Message;
@@ -284,11 +284,12 @@ impl Leg {
     /// RFC 3515 §2.4.4: the NOTIFYs of our REFER tell how it goes.
     fn receive_notify(&mut self, id: Id, notify: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
         let event = notify.header_named("Event").or_else(|| notify.header_named("o")).unwrap_or("");
-        let event = event.split(';').next().unwrap_or("").trim();
-        if !event.eq_ignore_ascii_case("refer") {
+        let (event, params) = event.split_at(event.find(';').unwrap_or(event.len()));
+        if !event.trim().eq_ignore_ascii_case("refer") {
             return self.reply(id, notify, arrival, 489, &[("Allow-Events", "refer")], out);
         }
-        if self.subscription.is_none() {
+        let refer = grammar::param(params, "id");
+        if !self.subscription.as_ref().is_some_and(|subscription| subscription.is_meant(refer)) {
             return self.reply(id, notify, arrival, 481, &[], out);
         }
         self.reply(id, notify, arrival, 200, &[], out);

@@ -753,6 +753,21 @@ fn a_refer_can_fail_in_every_way() {
 }
 
 #[test]
+fn the_news_of_an_earlier_refer_are_not_taken_for_the_later_ones() {
+    let mut call = Call::established(Transport::Udp);
+    for _ in 0..2 {
+        call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
+        let accepted = response_to(&request(&call, &Method::Refer), 202, "", "");
+        call.receive(accepted);
+    }
+    let headers = |id| format!("Event: refer;id={id}\r\nSubscription-State: terminated\r\n");
+    assert_eq!(call.ask("NOTIFY", &headers(1), "SIP/2.0 486 Busy Here").status(), Some(481));
+    assert_eq!(progress(&call), None);
+    assert_eq!(call.ask("NOTIFY", &headers(2), "SIP/2.0 200 OK").status(), Some(200));
+    assert_eq!(progress(&call), Some(Progress::Done));
+}
+
+#[test]
 fn a_notify_without_subscription_is_481_and_of_another_event_489() {
     let mut call = Call::established(Transport::Udp);
     assert_eq!(notify(&mut call, "active", "SIP/2.0 200 OK"), Some(481));
