@@ -13,11 +13,13 @@
 use std::time::Duration;
 
 use super::arrival::{Arrival, Outgoing, Transport};
-use super::grammar::{self, Method, Scheme, Uri};
+use super::body::media_type;
+use super::grammar::{self, Method};
 use super::lexer::Name;
 use super::limits;
-use super::message::{LegKey, Message, media_type};
+use super::message::{LegKey, Message};
 use super::response::{Response, host_of, stateless_tag};
+use super::uri::{Scheme, Uri};
 
 /// The methods that a call takes.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";
@@ -108,6 +110,12 @@ impl Front {
         self.reply(message, arrival, status).done()
     }
 
+    /// A 503 with Retry-After: no line is free, or calls come too fast.
+    pub fn busy(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Outgoing {
+        let seconds = state.retry_after.as_secs().max(1).to_string();
+        self.reply(message, arrival, 503).header("Retry-After", &seconds).done()
+    }
+
     fn reply(&self, message: &Message, arrival: &Arrival, status: u16) -> Response {
         Response::to(message, arrival, status, &stateless_tag(self.seed, &message.head))
     }
@@ -143,11 +151,6 @@ impl Front {
 
     fn check_room(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Option<Outgoing> {
         (state.draining || state.full).then(|| self.busy(message, arrival, state))
-    }
-
-    fn busy(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Outgoing {
-        let seconds = state.retry_after.as_secs().max(1).to_string();
-        self.reply(message, arrival, 503).header("Retry-After", &seconds).done()
     }
 
     fn heartbeat(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Outgoing {
@@ -227,4 +230,131 @@ pub(super) fn has_foreign_body(message: &Message) -> bool {
 fn accepts_sdp(message: &Message) -> bool {
     let mut kinds = message.list(Name::Accept).map(media_type).peekable();
     kinds.peek().is_none() || kinds.any(|kind| matches!(kind.as_str(), "application/sdp" | "application/*" | "*/*"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::peer::{OFFER, Peer, addr, arrival};
+    use crate::sip::{Target, parse_datagram};
+
+    const IDLE: FrontState =
+        FrontState { known: false, draining: false, full: false, retry_after: Duration::from_secs(9) };
+
+    fn sort(message: &Message, state: FrontState) -> Sorted {
+        Front::new(1).sort(message, &arrival(Transport::Udp), state)
+    }
+
+    fn reply(message: &Message, state: FrontState) -> Message {
+        match sort(message, state) {
+            Sorted::Reply(reply) => parse_datagram(&reply.bytes).expect("we write sound messages"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn peer() -> Peer {
+        Peer::new(Transport::Udp)
+    }
+
+    #[test]
+    fn options_tells_the_truth_as_a_heartbeat() {
+        let options = peer().request("OPTIONS", "", "");
+        let up = reply(&options, IDLE);
+        assert_eq!((up.status(), up.header(Name::Contact)), (Some(200), Some("<sip:192.0.2.1:5060>")));
+        assert!(up.lists(Name::Allow, "INVITE") && up.lists(Name::Supported, "timer"));
+        let down = reply(&options, FrontState { draining: true, ..IDLE });
+        assert_eq!((down.status(), down.header(Name::RetryAfter)), (Some(503), Some("9")));
+        assert_eq!(reply(&options, FrontState { full: true, ..IDLE }).status(), Some(200), "full is not down");
+    }
+
+    #[test]
+    fn an_unspecified_listener_is_never_advertised() {
+        let options = peer().request("OPTIONS", "", "");
+        for any in ["0.0.0.0:5060", "[::]:5060"] {
+            let arrival = Arrival { local: addr(any), ..arrival(Transport::Udp) };
+            let Sorted::Reply(reply) = Front::new(1).sort(&options, &arrival, IDLE) else { panic!("a reply") };
+            assert!(!String::from_utf8_lossy(&reply.bytes).contains("Contact"));
+        }
+    }
+
+    #[test]
+    fn a_new_call_is_refused_while_draining_or_full_and_a_known_one_is_not() {
+        let invite = peer().request("INVITE", "", OFFER);
+        assert!(matches!(sort(&invite, IDLE), Sorted::Invite(_)));
+        for state in [FrontState { draining: true, ..IDLE }, FrontState { full: true, ..IDLE }] {
+            let refused = reply(&invite, state);
+            assert_eq!((refused.status(), refused.header(Name::RetryAfter)), (Some(503), Some("9")));
+            assert!(matches!(sort(&invite, FrontState { known: true, ..state }), Sorted::Leg(_)));
+        }
+    }
+
+    #[test]
+    fn a_repeat_gets_the_same_tag_and_another_request_another() {
+        let mut peer = peer();
+        let invite = peer.request("INVITE", "", OFFER);
+        let full = FrontState { full: true, ..IDLE };
+        assert_eq!(reply(&invite, full).to_tag(), reply(&invite, full).to_tag());
+        let other = peer.request("INVITE", "", OFFER);
+        assert_ne!(reply(&invite, full).to_tag(), reply(&other, full).to_tag());
+    }
+
+    #[test]
+    fn requests_of_calls_that_nobody_knows_are_481_and_acks_are_never_answered() {
+        let mut peer = peer();
+        peer.to_tag = "gone".into();
+        for method in ["BYE", "INFO", "UPDATE", "NOTIFY", "CANCEL", "INVITE", "OPTIONS"] {
+            let request = peer.request(method, "", "");
+            assert_eq!(reply(&request, IDLE).status(), Some(481), "{method}");
+            assert!(matches!(sort(&request, FrontState { known: true, ..IDLE }), Sorted::Leg(_)), "{method}");
+            assert!(Front::new(1).no_such_leg(&request, &arrival(Transport::Udp)).is_some());
+        }
+        let ack = peer.ack(1, "");
+        assert!(matches!(sort(&ack, IDLE), Sorted::Drop));
+        assert!(Front::new(1).no_such_leg(&ack, &arrival(Transport::Udp)).is_none());
+    }
+
+    #[test]
+    fn a_response_goes_to_its_leg_by_our_tags_place_and_strays_are_dropped() {
+        let text = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:us@h>;tag=us\r\n\
+                    To: <sip:them@h>;tag=them\r\nCall-ID: c\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n";
+        let response = parse_datagram(text.as_bytes()).expect("sound");
+        assert!(matches!(sort(&response, IDLE), Sorted::Drop));
+        let known = FrontState { known: true, ..IDLE };
+        let Sorted::Leg(key) = sort(&response, known) else { panic!("a leg") };
+        assert_eq!((key.call_id.as_str(), key.remote_tag.as_str()), ("c", "them"));
+        let proxied = text.replacen("From", "Via: SIP/2.0/UDP 192.0.2.3\r\nFrom", 1);
+        assert!(matches!(sort(&parse_datagram(proxied.as_bytes()).expect("sound"), known), Sorted::Drop));
+    }
+
+    #[test]
+    fn what_an_invite_asks_for_and_we_lack_is_refused_by_name() {
+        let mut peer = peer();
+        let refused = reply(&peer.request("INVITE", "Require: replaces, timer, 100rel\r\n", OFFER), IDLE);
+        assert_eq!((refused.status(), refused.header_named("Unsupported")), (Some(420), Some("replaces")));
+        let refused = reply(&peer.request("INVITE", "Content-Encoding: gzip\r\n", OFFER), IDLE);
+        assert_eq!((refused.status(), refused.header_named("Accept-Encoding")), (Some(415), Some("identity")));
+        let refused = reply(&peer.request("INVITE", "Content-Type: text/plain\r\n", "hello"), IDLE);
+        assert_eq!((refused.status(), refused.header(Name::Accept)), (Some(415), Some("application/sdp")));
+        let optional = "Content-Type: text/plain\r\nContent-Disposition: render;handling=optional\r\n";
+        assert!(matches!(sort(&peer.request("INVITE", optional, "hello"), IDLE), Sorted::Invite(_)));
+        assert!(matches!(sort(&peer.request("INVITE", "Accept: */*\r\n", OFFER), IDLE), Sorted::Invite(_)));
+    }
+
+    #[test]
+    fn a_known_call_refuses_strange_methods_itself() {
+        let mut peer = peer();
+        let message = peer.request("MESSAGE", "", "");
+        assert_eq!(reply(&message, FrontState { known: true, ..IDLE }).status(), Some(405));
+        peer.to_tag = "ours".into();
+        let message = peer.request("MESSAGE", "", "");
+        assert!(matches!(sort(&message, FrontState { known: true, ..IDLE }), Sorted::Leg(_)));
+    }
+
+    #[test]
+    fn replies_go_back_on_the_socket_of_the_request() {
+        let options = peer().request("OPTIONS", "", "");
+        let Sorted::Reply(reply) = sort(&options, IDLE) else { panic!("a reply") };
+        let expected = addr("192.0.2.1:5060");
+        assert!(matches!(reply.to, Target::Same { local, .. } if local == expected));
+    }
 }

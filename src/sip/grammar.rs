@@ -1,4 +1,4 @@
-//! The words of the grammar: methods, status classes, URIs, name-addr, parameters. The only file that touches `rsip`.
+//! The words of the grammar: methods, status classes, name-addr, parameters, lists. The only file that touches `rsip`.
 //!
 //! From `rsip` 0.4 come the method names and the classes of status codes. What it cannot do is done here and in
 //! [`lexer`](super::lexer), because each of these cost a call when it was tried:
@@ -10,11 +10,13 @@
 //! - a From with a `tel:` URI, or with `<` inside a quoted name, has no tag there;
 //! - a folded header, or one byte that is not UTF-8, loses the whole message there.
 //!
-//! Everything here borrows from the text it reads; nothing allocates but [`Method::Other`] and unescaping.
+//! URIs are read in [`uri`](super::uri). Everything here borrows from the text it reads; nothing allocates but
+//! [`Method::Other`].
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
+
+use super::uri;
 
 /// A request method, compared with case (RFC 3261 §7.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -260,7 +262,7 @@ pub fn param<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The value of From, To, Contact, Route and their like: `name-addr` or `addr-spec`, then parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct NameAddr<'a> {
     /// As written, quotes and all.
     pub display: &'a str,
@@ -268,6 +270,13 @@ pub struct NameAddr<'a> {
     pub uri: &'a str,
     /// Empty, or from the first semicolon.
     pub params: &'a str,
+}
+
+/// Prints nothing: it names a person.
+impl fmt::Debug for NameAddr<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NameAddr(_)")
+    }
 }
 
 impl<'a> NameAddr<'a> {
@@ -295,7 +304,7 @@ impl<'a> NameAddr<'a> {
         if !quoted && display.bytes().any(|byte| matches!(byte, b',' | b';' | b'"' | b'@' | b':')) {
             return Err(Malformed("a name with special characters must be quoted"));
         }
-        check_uri_shape(uri)?;
+        uri::check_shape(uri)?;
         Ok(NameAddr { display, uri, params })
     }
 
@@ -305,7 +314,7 @@ impl<'a> NameAddr<'a> {
         if uri.contains([',', '?', '"', '>']) {
             return Err(Malformed("a URI with , or ? must stand in <>"));
         }
-        check_uri_shape(uri)?;
+        uri::check_shape(uri)?;
         Ok(NameAddr { display: "", uri, params })
     }
 
@@ -313,163 +322,4 @@ impl<'a> NameAddr<'a> {
     pub fn tag(&self) -> Option<&'a str> {
         param(self.params, "tag").filter(|tag| !tag.is_empty())
     }
-}
-
-fn check_uri_shape(uri: &str) -> Result<(), Malformed> {
-    let scheme = uri.split_once(':').ok_or(Malformed("a URI needs a scheme"))?.0;
-    let starts = scheme.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
-    if !starts || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')) {
-        return Err(Malformed("a URI needs a scheme"));
-    }
-    if uri.bytes().any(|byte| byte.is_ascii_whitespace() || matches!(byte, b'<' | b'>' | b'"')) {
-        return Err(Malformed("a URI has no spaces, quotes or brackets"));
-    }
-    Ok(())
-}
-
-/// A URI's scheme.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    Sip,
-    Sips,
-    Tel,
-    Other,
-}
-
-/// A `sip:`, `sips:` or `tel:` URI in its parts, or only the scheme of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Uri<'a> {
-    pub scheme: Scheme,
-    /// Escaped as written, password cut off; the number of a `tel:` URI.
-    pub user: Option<&'a str>,
-    /// IPv6 references keep their brackets.
-    pub host: &'a str,
-    pub port: Option<u16>,
-    /// Empty, or from the first semicolon.
-    pub params: &'a str,
-    /// What follows `?`.
-    pub headers: Option<&'a str>,
-}
-
-impl<'a> Uri<'a> {
-    /// Reads a URI without angle brackets.
-    pub fn read(text: &'a str) -> Result<Uri<'a>, Malformed> {
-        check_uri_shape(text)?;
-        let (scheme, rest) = text.split_once(':').ok_or(Malformed("a URI needs a scheme"))?;
-        let scheme = match scheme {
-            name if name.eq_ignore_ascii_case("sip") => Scheme::Sip,
-            name if name.eq_ignore_ascii_case("sips") => Scheme::Sips,
-            name if name.eq_ignore_ascii_case("tel") => Scheme::Tel,
-            _ => Scheme::Other,
-        };
-        match scheme {
-            Scheme::Sip | Scheme::Sips => Uri::read_sip(scheme, rest),
-            Scheme::Tel => {
-                let end = rest.find(';').unwrap_or(rest.len());
-                let (user, params) = (Some(&rest[..end]), &rest[end..]);
-                Ok(Uri { scheme, user, host: "", port: None, params, headers: None })
-            }
-            Scheme::Other => Ok(Uri { scheme, user: None, host: "", port: None, params: "", headers: None }),
-        }
-    }
-
-    /// A user may hold `;` and `?` (RFC 3261 §25.1 user-unreserved), so the last `@` is looked for first.
-    fn read_sip(scheme: Scheme, rest: &'a str) -> Result<Uri<'a>, Malformed> {
-        let (user, rest) = match rest.rsplit_once('@') {
-            Some((user, rest)) => (Some(user.split_once(':').map_or(user, |(user, _password)| user)), rest),
-            None => (None, rest),
-        };
-        if user == Some("") {
-            return Err(Malformed("an empty user before @"));
-        }
-        let (rest, headers) = match rest.split_once('?') {
-            Some((rest, headers)) => (rest, Some(headers)),
-            None => (rest, None),
-        };
-        let end = rest.find(';').unwrap_or(rest.len());
-        let (host, port) = host_port(&rest[..end])?;
-        Ok(Uri { scheme, user, host, port, params: &rest[end..], headers })
-    }
-
-    /// The value of a URI parameter.
-    pub fn param(&self, name: &str) -> Option<&'a str> {
-        param(self.params, name)
-    }
-
-    /// The host as an address, if it is one.
-    pub fn address(&self) -> Option<IpAddr> {
-        address(self.host)
-    }
-}
-
-/// Splits `host[:port]`; the host is a name, an IPv4 address or an IPv6 reference in brackets.
-pub fn host_port(text: &str) -> Result<(&str, Option<u16>), Malformed> {
-    let text = text.trim();
-    let (host, port) = match text.strip_prefix('[') {
-        Some(inner) => {
-            let close = inner.find(']').ok_or(Malformed("an IPv6 reference needs its bracket"))?;
-            if !inner[..close].bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) {
-                return Err(Malformed("an IPv6 reference holds an address"));
-            }
-            let rest = inner[close + 1..].trim_start();
-            let port = rest.strip_prefix(':').map(str::trim);
-            if port.is_none() && !rest.is_empty() {
-                return Err(Malformed("text after an IPv6 reference"));
-            }
-            (&text[..close + 2], port)
-        }
-        None => match text.split_once(':') {
-            Some((host, port)) => (host.trim_end(), Some(port.trim_start())),
-            None => (text, None),
-        },
-    };
-    let named =
-        host.starts_with('[') || host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-    if host.is_empty() || !named {
-        return Err(Malformed("not a host"));
-    }
-    let port = match port {
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some(digits.parse().map_err(|_| Malformed("not a port"))?)
-        }
-        Some(_) => return Err(Malformed("not a port")),
-        None => None,
-    };
-    Ok((host, port))
-}
-
-/// The address that a host is, brackets or not; `None` for names. The three colons that the ABNF of RFC 3261 allowed
-/// by mistake are taken as two (RFC 5118 §4.10).
-pub fn address(host: &str) -> Option<IpAddr> {
-    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    match inner {
-        Some(inner) if inner.contains(":::") => inner.replace(":::", "::").parse::<Ipv6Addr>().ok().map(IpAddr::V6),
-        Some(inner) => inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
-        None => host.parse().ok(),
-    }
-}
-
-/// Undoes `%41`; an escape that is not one stays as written (RFC 3261 §19.1.2). Bytes that are not UTF-8 are replaced.
-pub fn unescape(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let pair = (bytes[at] == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
-        let code = pair
-            .filter(|pair| pair.iter().all(u8::is_ascii_hexdigit))
-            .and_then(|pair| std::str::from_utf8(pair).ok())
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match code {
-            Some(code) => {
-                out.push(code);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }

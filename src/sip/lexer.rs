@@ -7,6 +7,7 @@
 //! What is wrong does not stop the lexer: the rest is read on, because a 400 needs the Via, From, To, Call-ID and CSeq
 //! of the request that it answers (RFC 3261 §8.2.6.2).
 
+use std::fmt;
 use std::ops::Range;
 
 use super::grammar::{self, Method};
@@ -107,7 +108,7 @@ impl Fault {
 }
 
 /// A message's head, read as far as it can be.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Head {
     pub text: String,
     pub lines: Vec<Line>,
@@ -116,6 +117,13 @@ pub(super) struct Head {
     pub fault: Option<Fault>,
     /// An ACK or a response, which nobody answers, however wrong it is.
     pub unanswerable: bool,
+}
+
+/// Prints nothing of what a stranger wrote: there are phone numbers in it.
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Head({} lines, {:?})", self.lines.len(), self.fault)
+    }
 }
 
 impl Head {

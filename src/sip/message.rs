@@ -6,18 +6,20 @@
 //!                    └───► Refusal: answered by a 400-type response if it was a request, else by silence
 //! ```
 
-use std::fmt::Write as _;
+use std::fmt;
 
 use bytes::Bytes;
 
 use super::arrival::{Arrival, Outgoing};
-use super::grammar::{self, Malformed, Method, NameAddr, Uri};
+use super::body::{self, media_type};
+use super::fields::{CSeq, Core, Via, content_length, read_core};
+use super::grammar::{self, Method, NameAddr};
 use super::lexer::{Fault, Head, Name, Start, head_end};
-use super::limits;
 use super::response::{Response, stateless_tag};
+use super::uri::{self, Uri};
 
 /// A request or response that can be worked with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Message {
     pub(super) head: Head,
     /// Exactly as long as Content-Length says.
@@ -29,26 +31,15 @@ pub struct Message {
     cseq: CSeq,
 }
 
-/// The topmost Via value (RFC 3261 §20.42).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Via {
-    /// Upper case: `UDP`, `TCP`.
-    pub transport: String,
-    /// As written; IPv6 references keep their brackets.
-    pub host: String,
-    pub port: Option<u16>,
-    /// Empty when there is none (RFC 2543) or none after `branch=`.
-    pub branch: String,
-    /// Whether the client asks for symmetric routing (RFC 3581 §3).
-    pub rport: bool,
-    pub maddr: Option<String>,
-}
-
-/// CSeq: the number, below 2³¹, and the method, which is the request's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CSeq {
-    pub number: u32,
-    pub method: Method,
+/// Prints which message it is, and nothing that says who calls or what was pressed.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CSeq { number, method } = &self.cseq;
+        match self.status() {
+            Some(status) => write!(f, "Message({status} to {number} {method})"),
+            None => write!(f, "Message({number} {method})"),
+        }
+    }
 }
 
 /// What finds a call: Call-ID and the tag of the other side. Prints as nothing that identifies a caller.
@@ -59,8 +50,8 @@ pub struct LegKey {
     pub remote_tag: String,
 }
 
-impl std::fmt::Debug for LegKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for LegKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("LegKey(_)")
     }
 }
@@ -115,16 +106,6 @@ pub fn parse_datagram(bytes: &[u8]) -> Result<Message, Refusal> {
 fn refuse(mut head: Head, fault: Fault) -> Result<Message, Refusal> {
     head.complain(fault);
     Err(Refusal::new(head.fault.unwrap_or(fault), head))
-}
-
-/// The length that the head states.
-pub(super) fn content_length(head: &Head) -> Result<Option<usize>, Fault> {
-    let Some(text) = head.only(Name::ContentLength, "more than one Content-Length")? else { return Ok(None) };
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse() {
-        Ok(length) if digits => Ok(Some(length)),
-        Ok(_) | Err(_) => Err(Fault::bad("Content-Length is a number")),
-    }
 }
 
 impl Message {
@@ -251,12 +232,12 @@ impl Message {
 
     /// The user of the Request-URI, unescaped: the extension that was dialled.
     pub fn called_user(&self) -> Option<String> {
-        Uri::read(self.request_uri()).ok()?.user.map(grammar::unescape)
+        Uri::read(self.request_uri()).ok()?.user.map(uri::unescape)
     }
 
     /// The user of the From URI, unescaped: the number of the caller, as far as From tells it.
     pub fn calling_user(&self) -> Option<String> {
-        Uri::read(self.from().uri).ok()?.user.map(grammar::unescape)
+        Uri::read(self.from().uri).ok()?.user.map(uri::unescape)
     }
 
     /// The media type of the body, lower case, without parameters: `application/sdp`.
@@ -265,20 +246,9 @@ impl Message {
         Some(media_type(text))
     }
 
-    /// The session description in the body, alone or inside a multipart body (RFC 5621 §3.1: SIP-I trunks send it
-    /// beside ISUP).
+    /// The session description in the body, alone or inside a multipart body.
     pub fn sdp(&self) -> Option<Bytes> {
-        if self.body.is_empty() {
-            return None;
-        }
-        let Some(text) = self.header(Name::ContentType) else {
-            return self.body.starts_with(b"v=0").then(|| self.body.clone());
-        };
-        match media_type(text).as_str() {
-            "application/sdp" => Some(self.body.clone()),
-            kind if kind.starts_with("multipart/") => sdp_part(text, &self.body),
-            _ => None,
-        }
+        body::sdp(self.header(Name::ContentType), &self.body)
     }
 
     /// The call that this message belongs to, seen from us: the remote tag is From's in a request that we receive, and
@@ -289,145 +259,124 @@ impl Message {
     }
 }
 
-pub(super) fn media_type(text: &str) -> String {
-    let end = text.find(';').unwrap_or(text.len());
-    text[..end].chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::Transport;
+    use crate::sip::peer::{OFFER, Peer, arrival};
 
-fn sdp_part(content_type: &str, body: &Bytes) -> Option<Bytes> {
-    let boundary = grammar::param(&content_type[content_type.find(';')?..], "boundary")?.trim_matches('"');
-    if boundary.is_empty() || boundary.len() > 70 {
-        return None;
+    fn invite() -> String {
+        Peer::new(Transport::Udp).text("INVITE", 1, 1, "", OFFER)
     }
-    let mut mark = String::from("--");
-    let _ = write!(mark, "{boundary}");
-    let starts: Vec<usize> = find_all(body, mark.as_bytes()).take(limits::BODY_PARTS + 1).collect();
-    starts.windows(2).find_map(|pair| {
-        let part = body.slice(pair[0] + mark.len()..pair[1]);
-        let skip = part.iter().position(|byte| *byte == b'\n')? + 1;
-        let part = part.slice(skip..);
-        let (end, start) = head_end(&part, 0)?;
-        let head = Head::read(&[b"X\r\n", &part[..end]].concat());
-        let is_sdp = head.values_of(Name::ContentType).next().is_some_and(|text| media_type(text) == "application/sdp");
-        is_sdp.then(|| part.slice(start..))
-    })
-}
 
-fn find_all<'a>(bytes: &'a [u8], mark: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    bytes.windows(mark.len()).enumerate().filter(move |(_, window)| *window == mark).map(|(at, _)| at)
-}
+    fn read(text: &str) -> Message {
+        parse_datagram(text.as_bytes()).unwrap_or_else(|wrong| panic!("{:?}", wrong.fault))
+    }
 
-struct Core {
-    via: Via,
-    from_tag: String,
-    to_tag: String,
-    call_id: String,
-    cseq: CSeq,
-}
+    /// The status, and what the Warning says.
+    fn refused(text: &str) -> Option<(String, String)> {
+        let reply = parse_datagram(text.as_bytes()).err()?.reply(&arrival(Transport::Udp))?;
+        let text = String::from_utf8_lossy(&reply.bytes).into_owned();
+        let warning = text.split("399 jindu \"").nth(1)?.split('"').next()?;
+        Some((text[8..11].into(), warning.into()))
+    }
 
-fn read_core(head: &Head) -> Result<Core, Fault> {
-    let via = head.values_of(Name::Via).next().ok_or(Fault::bad("Via is missing"))?;
-    let via = Via::read(via).map_err(|wrong| Fault::bad(wrong.0))?;
-    if head.values_of(Name::Via).count() > limits::VIAS {
-        return Err(Fault::bad("too many Via headers"));
+    #[test]
+    fn a_datagram_without_content_length_has_the_rest_as_its_body() {
+        let text = invite().replace(&format!("Content-Length: {}\r\n", OFFER.len()), "");
+        assert_eq!(read(&text).body, OFFER);
     }
-    let from_tag = read_tag(head.only(Name::From, "more than one From")?, "From is missing")?;
-    let to_tag = read_tag(head.only(Name::To, "more than one To")?, "To is missing")?;
-    let call_id = head.only(Name::CallId, "more than one Call-ID")?.ok_or(Fault::bad("Call-ID is missing"))?;
-    if call_id.is_empty() || call_id.bytes().any(|byte| byte.is_ascii_whitespace()) {
-        return Err(Fault::bad("Call-ID is one word"));
-    }
-    let cseq = head.only(Name::CSeq, "more than one CSeq")?.ok_or(Fault::bad("CSeq is missing"))?;
-    let cseq = read_cseq(cseq)?;
-    if let Some(Start::Request { method, uri }) = &head.start {
-        check_request(head, method, &head.text[uri.clone()], &cseq)?;
-    }
-    Ok(Core { via, from_tag, to_tag, call_id: call_id.into(), cseq })
-}
 
-fn read_tag(value: Option<&str>, missing: &'static str) -> Result<String, Fault> {
-    let party = NameAddr::read(value.ok_or(Fault::bad(missing))?).map_err(|wrong| Fault::bad(wrong.0))?;
-    Ok(party.tag().unwrap_or("").into())
-}
+    #[test]
+    fn a_body_is_cut_where_content_length_says_and_a_short_one_is_400() {
+        assert_eq!(read(&(invite() + "trailing")).body, OFFER);
+        let short = &invite()[..invite().len() - 1];
+        assert_eq!(refused(short).expect("a reply").0, "400");
+    }
 
-fn read_cseq(text: &str) -> Result<CSeq, Fault> {
-    let fault = Fault::bad("CSeq is a number below 2^31 and a method");
-    let (number, method) = text.split_once([' ', '\t']).ok_or(fault)?;
-    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(fault);
+    #[test]
+    fn the_largest_datagram_is_read() {
+        let text = invite().replace(&format!("Content-Length: {}\r\n", OFFER.len()), "");
+        let padded = format!("{text}{}", "a=x\r\n".repeat(12_900));
+        assert!((64_000..=crate::sip::limits::MESSAGE_BYTES).contains(&padded.len()));
+        assert!(read(&padded).body.len() > 60_000);
     }
-    let number = number.parse().ok().filter(|number| *number < 1 << 31).ok_or(fault)?;
-    Ok(CSeq { number, method: Method::read(method.trim()).ok_or(fault)? })
-}
 
-fn check_request(head: &Head, method: &Method, uri: &str, cseq: &CSeq) -> Result<(), Fault> {
-    if cseq.method != *method {
-        return Err(Fault::bad("CSeq names another method"));
+    #[test]
+    fn compact_names_folds_and_bare_line_feeds_are_read() {
+        let text = invite()
+            .replace("From:", "f  :")
+            .replace("To:", "t:\r\n\t")
+            .replace("Call-ID:", "i:")
+            .replace("Via:", "V:")
+            .replace("Contact:", "m:");
+        let (head, body) = text.split_once("\r\n\r\n").expect("an empty line");
+        let message = read(&format!("{}\n\n{body}", head.replace("\r\n", "\n")));
+        assert_eq!(message.body, OFFER);
+        assert_eq!((message.from_tag(), message.call_id()), ("peer", "call@peer"));
+        assert_eq!(message.called_user().as_deref(), Some("9196"));
+        assert_eq!(message.calling_user().as_deref(), Some("13800000000"));
     }
-    let uri = Uri::read(uri).map_err(|wrong| Fault::bad(wrong.0))?;
-    if uri.headers.is_some() {
-        return Err(Fault::bad("the request URI has no headers"));
-    }
-    if let Some(hops) = head.only(Name::MaxForwards, "more than one Max-Forwards")?
-        && (!hops.bytes().all(|byte| byte.is_ascii_digit()) || hops.parse::<u8>().is_err())
-    {
-        return Err(Fault::bad("Max-Forwards is a number from 0 to 255"));
-    }
-    head.values_of(Name::Contact).try_for_each(check_contacts)
-}
 
-/// Several contacts are legal (a REGISTER has them); each must be well formed.
-fn check_contacts(line: &str) -> Result<(), Fault> {
-    let mut rest = Some(line);
-    while let Some(text) = rest {
-        let (value, more) = grammar::first_value(text).map_err(|wrong| Fault::bad(wrong.0))?;
-        if value != "*" {
-            NameAddr::read(value).map_err(|wrong| Fault::bad(wrong.0))?;
+    #[test]
+    fn tags_are_found_in_every_shape_of_from() {
+        for (from, tag) in [
+            ("tel:+8620;tag=a", "a"),
+            ("<tel:+8620;phone-context=x>;tag=b", "b"),
+            ("\"<sip:evil>;tag=no\" <sip:x@h>;tag=c", "c"),
+            ("sip:x@h;tag=d", "d"),
+            ("<sip:j.doe;tag=no@h;tag=no>;x=\"a;tag=no\";TAG=e", "e"),
+            ("\"a\\\"b\" <sip:x@h> ; tag = f", "f"),
+        ] {
+            let text = invite().replace("\"Caller\" <sip:13800000000@192.0.2.9>;tag=peer", from);
+            assert_eq!(read(&text).from_tag(), tag, "{from}");
         }
-        rest = more;
-    }
-    Ok(())
-}
-
-impl Via {
-    /// Reads the first value of a Via line. White space may stand around its separators (RFC 3261 §25.1).
-    fn read(line: &str) -> Result<Via, Malformed> {
-        let (value, more) = grammar::first_value(line)?;
-        if more.is_some_and(|more| grammar::values(more).any(str::is_empty)) {
-            return Err(Malformed("an empty Via value"));
-        }
-        let end = value.find(';').unwrap_or(value.len());
-        let (sent, params) = (&value[..end], &value[end..]);
-        let mut parts = sent.splitn(3, '/').map(str::trim);
-        let (name, version) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
-        if !name.eq_ignore_ascii_case("SIP") || version.is_empty() {
-            return Err(Malformed("Via names SIP/2.0 and a transport"));
-        }
-        let rest = parts.next().ok_or(Malformed("Via names SIP/2.0 and a transport"))?;
-        let (transport, by) = rest.split_once([' ', '\t']).ok_or(Malformed("Via names who sent it"))?;
-        let (host, port) = grammar::host_port(by)?;
-        let mut via = Via {
-            transport: transport.to_ascii_uppercase(),
-            host: host.into(),
-            port,
-            branch: String::new(),
-            rport: false,
-            maddr: None,
-        };
-        for param in grammar::params(params) {
-            via.take(param?);
-        }
-        Ok(via)
     }
 
-    fn take(&mut self, param: grammar::Param<'_>) {
-        let value = param.value.unwrap_or("");
-        if param.name.eq_ignore_ascii_case("branch") {
-            self.branch = value.into();
-        } else if param.name.eq_ignore_ascii_case("rport") {
-            self.rport = true;
-        } else if param.name.eq_ignore_ascii_case("maddr") {
-            self.maddr = Some(value.into());
+    #[test]
+    fn a_name_in_gbk_costs_its_letters_and_not_the_call() {
+        let text = invite();
+        let at = text.find("Caller").expect("a name");
+        for name in [b"\xb9\xe3\xd6\xdd".as_slice(), b"\xb9\x5c", b"\xff\xfe\x80"] {
+            let bytes = [&text.as_bytes()[..at], name, &text.as_bytes()[at + 6..]].concat();
+            let message = parse_datagram(&bytes).expect("sound but for its name");
+            assert_eq!(message.from_tag(), "peer");
         }
+    }
+
+    #[test]
+    fn a_400_says_what_is_wrong_and_copies_what_it_can() {
+        for (from, to, why) in [
+            ("CSeq: 1 INVITE\r\n", "", "CSeq is missing"),
+            ("CSeq: 1 INVITE", "CSeq: 2147483648 INVITE", "CSeq is a number below 2^31 and a method"),
+            ("Call-ID: call@peer\r\n", "", "Call-ID is missing"),
+            ("Max-Forwards: 70", "Max-Forwards: many", "Max-Forwards is a number from 0 to 255"),
+            ("Call-ID:", "Call-ID", "a header line needs a colon"),
+        ] {
+            let (status, warning) = refused(&invite().replace(from, to)).expect("a reply");
+            assert_eq!((status.as_str(), warning.as_str()), ("400", why));
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_about_a_malformed_ack_or_response_or_one_without_via() {
+        assert!(refused(&invite().replace("INVITE", "ACK").replace("CSeq: 1 ACK", "CSeq: x ACK")).is_none());
+        assert!(refused("SIP/2.0 200 OK\r\nVia: x\r\n\r\n").is_none());
+        assert!(refused("hello\r\n\r\n").is_none());
+        assert!(refused("INVITE sip:h SIP/2.0\r\nFrom: x\r\n\r\n").is_none());
+    }
+
+    #[test]
+    fn nothing_of_a_message_is_printed_by_debug() {
+        let message = read(&invite());
+        let printed = format!("{message:?} {:?} {:?}", message.from(), message.leg_key());
+        assert_eq!(printed, "Message(1 INVITE) NameAddr(_) LegKey(_)");
+    }
+
+    #[test]
+    fn no_line_break_can_be_smuggled_into_a_reply() {
+        let text = invite().replace("call@peer", "call@peer\rX-Evil: 1");
+        let reply = parse_datagram(text.as_bytes()).err().and_then(|wrong| wrong.reply(&arrival(Transport::Udp)));
+        assert!(!String::from_utf8_lossy(&reply.expect("a 400").bytes).contains("\rX-Evil"));
     }
 }

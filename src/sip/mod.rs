@@ -13,6 +13,8 @@
 //! Outside bytes are bounded by [`limits`] before they are parsed, and nothing here panics on them.
 
 mod arrival;
+mod body;
+mod fields;
 mod front;
 pub mod grammar;
 mod leg;
@@ -25,11 +27,14 @@ mod response;
 mod stream;
 #[cfg(test)]
 mod torture;
+mod uri;
 
 pub use arrival::{Arrival, Outgoing, Target, Transport};
+pub use fields::{CSeq, Via};
 pub use front::{ACCEPT, ALLOW, Front, FrontState, SUPPORTED, Sorted};
-pub use grammar::{Method, NameAddr, Scheme, Uri};
+pub use grammar::{Method, NameAddr};
 pub use leg::{Leg, LegInput, LegOutput, Local, Progress, Why};
 pub use lexer::{Fault, Name};
-pub use message::{CSeq, LegKey, Message, Refusal, Via, parse_datagram};
+pub use message::{LegKey, Message, Refusal, parse_datagram};
 pub use stream::{Frame, StreamFramer};
+pub use uri::{Scheme, Uri};

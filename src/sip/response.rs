@@ -7,9 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 
 use super::arrival::{Arrival, Outgoing, Target, Transport, reply_target};
+use super::fields::Via;
 use super::grammar::{self, Method};
 use super::lexer::{Head, Name};
-use super::message::{Message, Via};
+use super::message::Message;
+use super::uri;
 
 /// A response being written: what it copies from its request is in it from the start.
 pub(super) struct Response {
@@ -35,11 +37,11 @@ impl Response {
             [(Name::From, "From"), (Name::To, "To"), (Name::CallId, "Call-ID"), (Name::CSeq, "CSeq")]
         {
             let Some(value) = head.values_of(name).next() else { continue };
-            match name {
-                Name::To if !tag.is_empty() && !has_tag(value) => {
-                    let _ = write!(text, "To: {value};tag={tag}\r\n");
-                }
-                _ => line_of(&mut text, spelling, value),
+            let untagged = name == Name::To && !tag.is_empty() && !has_tag(value);
+            if untagged {
+                let _ = write!(text, "To: {value};tag={tag}\r\n");
+            } else {
+                line_of(&mut text, spelling, value);
             }
         }
         Response { text, to: reply_target(via, arrival) }
@@ -102,7 +104,7 @@ fn write_top_via(text: &mut String, line: &str, via: &Via, arrival: &Arrival) {
         }
     }
     let source = SocketAddr::new(arrival.source.ip().to_canonical(), arrival.source.port());
-    if via.rport || grammar::address(&via.host).map(|ip| ip.to_canonical()) != Some(source.ip()) {
+    if via.rport || uri::address(&via.host).map(|ip| ip.to_canonical()) != Some(source.ip()) {
         let _ = write!(text, ";received={}", source.ip());
     }
     if via.rport {

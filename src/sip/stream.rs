@@ -11,9 +11,10 @@
 
 use bytes::{Buf, BytesMut};
 
+use super::fields::content_length;
 use super::lexer::{Fault, Head, head_end};
 use super::limits;
-use super::message::{Message, Refusal, content_length};
+use super::message::{Message, Refusal};
 
 /// What a stream held.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct StreamFramer {
     buffer: BytesMut,
     /// Where the search for the empty line goes on, so that a dripping peer costs no second look.
     searched: usize,
+    /// How long the message at the front is, once its head is there: it is not read again for each byte of its body.
+    whole: usize,
     closed: bool,
 }
 
@@ -60,7 +63,7 @@ impl StreamFramer {
     /// The next frame that is whole.
     #[allow(clippy::should_implement_trait, reason = "an iterator that ends now and goes on after a push is a trap")]
     pub fn next(&mut self) -> Option<Frame> {
-        if self.closed {
+        if self.closed || self.buffer.len() < self.whole {
             return None;
         }
         if self.buffer.starts_with(b"\r\n\r\n") {
@@ -101,9 +104,11 @@ impl StreamFramer {
             Ok(None) => return Some(self.close(head, Fault::bad("a stream needs Content-Length"))),
             Err(fault) => return Some(self.close(head, fault)),
         };
-        if self.buffer.len() < body + length {
+        self.whole = body + length;
+        if self.buffer.len() < self.whole {
             return None;
         }
+        self.whole = 0;
         let bytes = self.buffer.split_to(body + length);
         self.searched = 0;
         Some(match Message::from_parts(head, &bytes[body..]) {
@@ -120,3 +125,79 @@ impl StreamFramer {
 }
 
 const TOO_LARGE: Fault = Fault { status: 513, why: "the message is too large" };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::Transport;
+    use crate::sip::peer::{OFFER, Peer, arrival};
+
+    fn framer(bytes: &[u8]) -> StreamFramer {
+        let mut framer = StreamFramer::new();
+        framer.push(bytes);
+        framer
+    }
+
+    fn status(frame: Option<Frame>) -> Option<String> {
+        let Some(Frame::Refused(refusal)) = frame else { return None };
+        let reply = refusal.reply(&arrival(Transport::Tcp))?;
+        Some(String::from_utf8_lossy(&reply.bytes[8..11]).into_owned())
+    }
+
+    fn options(n: u32) -> String {
+        Peer::new(Transport::Tcp).text("OPTIONS", n, n, "", OFFER)
+    }
+
+    #[test]
+    fn two_crlfs_are_a_ping_and_one_is_nothing() {
+        let mut framer = framer(b"\r\n");
+        assert!(framer.next().is_none());
+        framer.push(b"\r\n\r\n");
+        assert!(matches!(framer.next(), Some(Frame::Ping)));
+        assert!(framer.next().is_none());
+        framer.push(options(1).as_bytes());
+        assert!(matches!(framer.next(), Some(Frame::Message(_))));
+        assert!(!framer.is_partial() && !framer.is_closed());
+    }
+
+    #[test]
+    fn a_refused_message_of_known_length_does_not_end_the_stream() {
+        let bad = options(1).replace("CSeq: 1 OPTIONS", "CSeq: 1 BYE");
+        let mut framer = framer((bad + &options(2)).as_bytes());
+        assert_eq!(status(framer.next()).as_deref(), Some("400"));
+        assert!(matches!(framer.next(), Some(Frame::Message(_))));
+    }
+
+    #[test]
+    fn without_a_sound_length_the_stream_is_over_after_a_400() {
+        for length in
+            ["X: 1", "Content-Length: -1", "Content-Length: 5\r\nl: 6", "Content-Length: 99999999999999999999"]
+        {
+            let bad = options(1).replace(&format!("Content-Length: {}", OFFER.len()), length);
+            let mut framer = framer((bad + &options(2)).as_bytes());
+            assert_eq!(status(framer.next()).as_deref(), Some("400"), "{length}");
+            assert!(framer.is_closed() && framer.next().is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_513_and_the_end() {
+        let large = options(1).replace(&format!("Content-Length: {}", OFFER.len()), "Content-Length: 65535");
+        let mut body = framer(large.as_bytes());
+        assert_eq!(status(body.next()).as_deref(), Some("513"));
+        assert!(body.is_closed());
+        let mut head = framer(b"OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/TCP h\r\n");
+        for _ in 0..66 {
+            assert!(head.next().is_none());
+            head.push(&[b'x'; 1000]);
+        }
+        assert_eq!(status(head.next()).as_deref(), Some("513"));
+    }
+
+    #[test]
+    fn a_stream_of_something_else_is_closed_without_a_reply() {
+        let mut framer = framer(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert!(status(framer.next()).is_none());
+        assert!(framer.is_closed());
+    }
+}

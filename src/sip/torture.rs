@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::peer::{ANSWER, Call, OFFER, Peer, arrival, local, response_to, sent};
+use super::peer::{ANSWER, Call, OFFER, arrival, local, response_to, sent};
 use super::*;
 
 /// What becomes of a message.
@@ -193,5 +193,184 @@ fn every_reply_is_itself_a_sound_message_and_the_same_for_a_repeat() {
             let message = parse_datagram(&reply.bytes).unwrap_or_else(|wrong| panic!("{name}: {wrong:?}"));
             assert!(!message.to_tag().is_empty(), "{name}");
         }
+    }
+}
+
+/// Everything that a stranger's bytes go through.
+fn digest(bytes: &[u8]) {
+    let arrival = arrival(Transport::Udp);
+    match parse_datagram(bytes) {
+        Ok(message) => digest_message(message, &arrival),
+        Err(refusal) => drop(refusal.reply(&arrival)),
+    }
+    let mut framer = StreamFramer::new();
+    framer.push(bytes);
+    while let Some(frame) = framer.next() {
+        if let Frame::Message(message) = frame {
+            digest_message(message, &arrival);
+        }
+    }
+}
+
+fn digest_message(message: Message, arrival: &Arrival) {
+    let _ = (message.called_user(), message.calling_user(), message.contact().is_some(), message.sdp().is_some());
+    let front = Front::new(1);
+    drop(front.no_such_leg(&message, arrival));
+    drop(front.sort(&message, arrival, FrontState { known: true, ..state() }));
+    if let Sorted::Invite(_) = front.sort(&message, arrival, state()) {
+        let (mut leg, _) = Leg::new(Instant::now(), message.clone(), arrival, local());
+        drop(leg.handle_input(Instant::now(), LegInput::Answer { sdp: ANSWER.into() }));
+    }
+    let mut call = Call::established(Transport::Udp);
+    call.receive(message);
+}
+
+fn mutate(mut bytes: Vec<u8>, edits: &[(prop::sample::Index, u8, u8)]) -> Vec<u8> {
+    for (at, kind, byte) in edits {
+        if bytes.is_empty() {
+            break;
+        }
+        let at = at.index(bytes.len());
+        match kind % 4 {
+            0 => bytes[at] = *byte,
+            1 => drop(bytes.remove(at)),
+            2 => bytes.insert(at, *byte),
+            _ => bytes.truncate(at),
+        }
+    }
+    bytes
+}
+
+/// What may happen to a call, for the law that every state meets every input.
+#[derive(Clone, Debug)]
+enum Event {
+    Request { method: usize, old: bool, tagged: bool, sdp: bool, header: usize },
+    Response { status: u16, sdp: bool },
+    Ack,
+    Answer,
+    Refuse,
+    Refer,
+    HangUp,
+    Lost,
+    Time(u64),
+}
+
+const METHODS: [&str; 10] =
+    ["INVITE", "CANCEL", "BYE", "INFO", "UPDATE", "NOTIFY", "OPTIONS", "REFER", "PRACK", "STRANGE"];
+const HEADERS: [&str; 6] = [
+    "",
+    "Supported: timer\r\nSession-Expires: 120;refresher=uas\r\nAllow: UPDATE\r\n",
+    "Session-Expires: 10\r\nSupported: timer\r\n",
+    "Event: refer\r\nSubscription-State: terminated\r\n",
+    "Require: nothing\r\n",
+    "Content-Type: application/dtmf\r\n",
+];
+
+fn event() -> impl Strategy<Value = Event> {
+    let request = (0..METHODS.len(), any::<bool>(), prop::bool::weighted(0.9), any::<bool>(), 0..HEADERS.len())
+        .prop_map(|(method, old, tagged, sdp, header)| Event::Request { method, old, tagged, sdp, header });
+    let status = prop::sample::select(vec![100, 180, 200, 202, 401, 408, 422, 481, 486, 491, 500, 603]);
+    prop_oneof![
+        6 => request,
+        3 => (status, any::<bool>()).prop_map(|(status, sdp)| Event::Response { status, sdp }),
+        3 => Just(Event::Ack),
+        3 => Just(Event::Answer),
+        1 => Just(Event::Refuse),
+        1 => Just(Event::Refer),
+        1 => Just(Event::HangUp),
+        1 => Just(Event::Lost),
+        4 => (0u64..70_000).prop_map(Event::Time),
+    ]
+}
+
+fn happen(call: &mut Call, event: &Event, asked: &[Message]) -> Vec<LegOutput> {
+    match event {
+        Event::Request { method, old, tagged, sdp, header } => {
+            let mut peer = call.peer.clone();
+            if !tagged {
+                peer.to_tag.clear();
+            }
+            if !old {
+                call.peer.cseq += 1;
+                call.peer.branch += 1;
+            }
+            let (cseq, branch) = (call.peer.cseq, call.peer.branch);
+            call.receive(peer.write(METHODS[*method], cseq, branch, HEADERS[*header], if *sdp { OFFER } else { "" }));
+        }
+        Event::Response { status, sdp } => {
+            let Some(request) = asked.last() else { return Vec::new() };
+            call.receive(response_to(request, *status, "Min-SE: 200\r\n", if *sdp { OFFER } else { "" }));
+        }
+        Event::Ack => {
+            let ack = call.peer.write("ACK", call.peer.cseq, call.peer.branch, "", "");
+            call.receive(ack);
+        }
+        Event::Answer => drop(call.input(LegInput::Answer { sdp: ANSWER.into() })),
+        Event::Refuse => drop(call.input(LegInput::Refuse { status: 488, warning: None, retry_after: None })),
+        Event::Refer => {
+            call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
+        }
+        Event::HangUp => drop(call.input(LegInput::HangUp { reason: None })),
+        Event::Lost => drop(call.input(LegInput::TransportFailed)),
+        Event::Time(millis) => {
+            return call.pass(Duration::from_millis(*millis)).into_iter().map(|(_, output)| output).collect();
+        }
+    }
+    std::mem::take(&mut call.out)
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        digest(&bytes);
+    }
+
+    #[test]
+    fn damaged_messages_never_panic(
+        which in 0..MESSAGES.len(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<u8>()), 1..12),
+    ) {
+        digest(&mutate(read(MESSAGES[which].0), &edits));
+    }
+
+    #[test]
+    fn a_stream_holds_the_same_messages_however_it_is_cut(cuts in prop::collection::vec(1usize..400, 1..40)) {
+        let peer = super::peer::Peer::new(Transport::Tcp);
+        let text: String = (1..6).map(|n| peer.text("OPTIONS", n, n, "", if n % 2 == 0 { OFFER } else { "" })).collect();
+        let (mut framer, mut rest, mut cseqs) = (StreamFramer::new(), text.as_bytes(), Vec::new());
+        for cut in cuts.iter().cycle() {
+            let (now, later) = rest.split_at((*cut).min(rest.len()));
+            framer.push(now);
+            while let Some(frame) = framer.next() {
+                let Frame::Message(message) = frame else { panic!("{frame:?}") };
+                cseqs.push(message.cseq().number);
+            }
+            rest = later;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        prop_assert_eq!(cseqs, vec![1, 2, 3, 4, 5]);
+        prop_assert!(!framer.is_partial());
+    }
+
+    #[test]
+    fn every_state_meets_every_input(tcp in any::<bool>(), first in 0..HEADERS.len(), events in prop::collection::vec(event(), 1..40)) {
+        let transport = if tcp { Transport::Tcp } else { Transport::Udp };
+        let mut call = Call::with(transport, if first == 4 { "" } else { HEADERS[first] }, if first == 0 { "" } else { OFFER });
+        let mut all = std::mem::take(&mut call.out);
+        let mut asked = Vec::new();
+        for event in &events {
+            let out = happen(&mut call, event, &asked);
+            asked.extend(sent(&out).into_iter().filter(|message| message.method().is_some_and(|m| *m != Method::Ack)));
+            all.extend(out);
+        }
+        all.extend(call.input(LegInput::HangUp { reason: None }).iter().filter(|o| matches!(o, LegOutput::Ended { .. })).map(|_| LegOutput::Ended { why: Why::WeHungUp }));
+        all.extend(call.pass(Duration::from_secs(400)).into_iter().map(|(_, output)| output));
+        let count = |wanted: fn(&LegOutput) -> bool| all.iter().filter(|output| wanted(output)).count();
+        prop_assert_eq!(count(|output| matches!(output, LegOutput::Ended { .. })), 1, "a call ends once");
+        prop_assert_eq!(count(|output| matches!(output, LegOutput::Gone)), 1, "a leg goes");
+        prop_assert!(count(|output| matches!(output, LegOutput::Established)) <= 1);
+        prop_assert_eq!(call.leg.deadline(), None);
     }
 }

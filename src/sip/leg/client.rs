@@ -79,10 +79,6 @@ impl Clients {
         self.0.push(client);
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub fn any(&self, method: &Method) -> bool {
         self.0.iter().any(|client| client.method == *method)
     }

@@ -1,18 +1,18 @@
 //! What both ends of a call agree on: identities, sequence numbers, the route, where the other end is (RFC 3261 §12).
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use crate::sip::arrival::{Arrival, Outgoing, Target, Transport, request_target};
-use crate::sip::grammar::{Method, NameAddr, Uri, values};
+use crate::sip::grammar::{Method, NameAddr, values};
 use crate::sip::lexer::Name;
 use crate::sip::limits;
 use crate::sip::message::{LegKey, Message};
 use crate::sip::response::{Request, host_of, line_of, token};
+use crate::sip::uri::Uri;
 
 use super::Local;
 
 /// A dialog, or one that a 2xx will make.
-#[derive(Debug)]
 pub(super) struct Dialog {
     pub key: LegKey,
     pub local_tag: String,
@@ -30,6 +30,13 @@ pub(super) struct Dialog {
     routes: Vec<String>,
     target: String,
     sent_by: String,
+}
+
+/// Prints nothing of the parties.
+impl fmt::Debug for Dialog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Dialog({:?}, {} and {})", self.arrival.transport, self.local_cseq, self.remote_cseq)
+    }
 }
 
 /// A request of ours, not yet sent.

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! The leg owns the transactions of its call. Repeats of requests are answered from memory and go no further; the
-//! 2xx repeats until its ACK on every transport, refusals over UDP. After the end the leg stays for 64·T1, so that
-//! late repeats are not taken for a new call.
+//! 2xx repeats until its ACK on every transport, refusals over UDP. After the end of a call over UDP the leg stays for
+//! 64·T1, so that late repeats are not taken for a new call.
 //!
 //! Whoever runs the leg answers every [`LegOutput::Offer`] by `Answer` or `Refuse`, in order.
 
@@ -77,6 +77,7 @@ pub enum LegInput {
 
 /// What a leg wants done, or tells.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "outputs are few, and moved once")]
 pub enum LegOutput {
     Send(Outgoing),
     /// An offer that waits for its answer; `None`: the other side wants our offer.
@@ -96,6 +97,13 @@ pub enum LegOutput {
     /// The call is over: media and lines can be freed.
     Ended {
         why: Why,
+    },
+    /// An INVITE that begins another call under the key of this one, which is over: a caller that was refused tries
+    /// again with its Call-ID and tag (RFC 4028 §7.3, RFC 3261 §22.2). `Gone` follows; then the INVITE is to be sorted
+    /// as if it had just come.
+    Renewed {
+        message: Message,
+        arrival: Arrival,
     },
     /// The last timer is done: the leg can be dropped.
     Gone,
@@ -283,7 +291,7 @@ impl Leg {
                 Phase::Accepted(_) => unheard = true,
                 Phase::Refused(_) | Phase::Confirmed => {}
             }
-            invite.phase = Phase::Confirmed;
+            invite.confirm();
         }
         for id in trying {
             self.send_trying(&id, out);
@@ -296,7 +304,10 @@ impl Leg {
     /// RFC 3261 §13.3.1.4: no ACK for 64·T1 ends the session by a BYE.
     fn give_up_on_ack(&mut self, now: Instant, out: &mut Vec<LegOutput>) {
         match self.stage {
-            Stage::Over { bye: Bye::Waiting(reason), .. } => self.send_bye(now, reason, out),
+            Stage::Over { until, bye: Bye::Waiting(reason) } => {
+                self.stage = Stage::Over { until, bye: Bye::Sent };
+                self.send_bye(now, reason, out);
+            }
             Stage::Answered | Stage::Established => {
                 self.send_bye(now, Some(NO_ACK), out);
                 self.end(now, Bye::Sent, Why::NoAck, out);
@@ -312,8 +323,12 @@ impl Leg {
                 self.refuse_pending(now, &refusing, out);
                 self.end(now, Bye::Nothing, why, out);
             }
-            Stage::Answered => self.end(now, Bye::Waiting(reason), why, out),
+            Stage::Answered => {
+                self.refuse_all(now, 487, out);
+                self.end(now, Bye::Waiting(reason), why, out);
+            }
             Stage::Established => {
+                self.refuse_all(now, 487, out);
                 self.send_bye(now, reason, out);
                 self.end(now, Bye::Sent, why, out);
             }
@@ -323,9 +338,7 @@ impl Leg {
 
     fn lose_transport(&mut self, now: Instant, out: &mut Vec<LegOutput>) {
         self.clients.clear();
-        for invite in self.invites.iter_mut() {
-            invite.phase = Phase::Confirmed;
-        }
+        self.invites.iter_mut().for_each(InviteServer::confirm);
         match self.stage {
             Stage::Offered | Stage::Answered | Stage::Established => {
                 self.end(now, Bye::Nothing, Why::TransportFailed, out);
@@ -336,29 +349,30 @@ impl Leg {
 
     /// The call is over. The leg stays for what may still come late.
     fn end(&mut self, now: Instant, bye: Bye, why: Why, out: &mut Vec<LegOutput>) {
-        self.stage = Stage::Over { until: now + GIVE_UP, bye };
+        // Over TCP nothing comes late: what is left is only what waits for its ACK or response.
+        let late = if self.dialog.arrival.transport.is_unreliable() { GIVE_UP } else { Duration::ZERO };
+        self.stage = Stage::Over { until: now + late, bye };
         self.offers = offers::Offers::default();
         self.session = None;
         self.subscription = None;
+        self.sdp = Vec::new();
         out.push(LegOutput::Ended { why });
     }
 
+    /// A leg that is over goes when its time is, or when its last transaction is, whichever is later.
     fn finish(&mut self, now: Instant, out: &mut Vec<LegOutput>) {
         let Stage::Over { until, bye } = self.stage else { return };
-        let waiting = matches!(bye, Bye::Waiting(_)) || self.invites.iter().any(|invite| invite.next().is_some());
-        if until <= now && self.clients.is_empty() && !waiting {
-            self.stage = Stage::Gone;
-            out.push(LegOutput::Gone);
-        } else if until <= now {
-            let next = earliest([self.deadline_of_rest()]);
-            self.stage = Stage::Over { until: next.map_or(now + GIVE_UP, |next| next.at), bye };
+        if until > now {
+            return;
         }
-    }
-
-    fn deadline_of_rest(&self) -> Option<Deadline> {
-        let invites = self.invites.iter().filter_map(InviteServer::next);
-        let next = invites.chain(self.clients.next()).min_by_key(|next| next.0);
-        next.map(|(at, why)| Deadline { at, why })
+        let rest = self.invites.iter().filter_map(InviteServer::next).chain(self.clients.next());
+        match rest.map(|(at, _)| at).max() {
+            Some(at) => self.stage = Stage::Over { until: at.max(now), bye },
+            None => {
+                self.stage = Stage::Gone;
+                out.push(LegOutput::Gone);
+            }
+        }
     }
 
     fn push_invite(&mut self, now: Instant, message: Message, arrival: &Arrival) -> Option<Id> {

@@ -8,16 +8,26 @@ use super::session::{granted, seconds};
 use super::{Leg, LegOutput, Progress, Stage, Why};
 use crate::sip::arrival::Outgoing;
 use crate::sip::front::{ALLOW, SUPPORTED};
-use crate::sip::grammar::{Class, Method, Uri, class};
+use crate::sip::grammar::{Class, Method, class};
 use crate::sip::lexer::Name;
 use crate::sip::limits::REFRESH_TRIES;
 use crate::sip::message::Message;
+use crate::sip::uri::Uri;
 
 /// The subscription that our REFER made (RFC 3515 §2.4.4).
 #[derive(Debug)]
 pub(super) struct Subscription {
+    /// The REFER's CSeq number, by which NOTIFYs of several REFERs are told apart (RFC 3515 §2.4.6).
+    cseq: u32,
     /// A final status was told: what comes after it is only the end.
     concluded: bool,
+}
+
+impl Subscription {
+    /// Whether a NOTIFY with this Event `id` is about it; most have none.
+    pub fn is_meant(&self, id: Option<&str>) -> bool {
+        id.is_none_or(|id| id.parse() == Ok(self.cseq))
+    }
 }
 
 /// What a `message/sipfrag` body says (RFC 3420): the status line of the referred call.
@@ -35,6 +45,7 @@ pub(super) fn fragment_progress(body: &[u8]) -> Option<Progress> {
 impl Leg {
     pub(super) fn send_bye(&mut self, now: Instant, reason: Option<&'static str>, out: &mut Vec<LegOutput>) {
         self.clients.clear();
+        self.invites.stop_accepting();
         let mut draft = self.dialog.draft(Method::Bye);
         if let Some(reason) = reason {
             draft = draft.header("Reason", reason);
@@ -50,7 +61,7 @@ impl Leg {
         referred_by: Option<&str>,
         out: &mut Vec<LegOutput>,
     ) {
-        let ready = self.stage == Stage::Established && self.subscription.is_none() && self.clients.has_room();
+        let ready = self.stage == Stage::Established && !self.clients.any(&Method::Refer) && self.clients.has_room();
         if !ready || Uri::read(target_uri).is_err() {
             return out.push(LegOutput::Referred(Progress::Failed));
         }
@@ -60,7 +71,7 @@ impl Leg {
         if let Some(by) = referred_by.filter(|by| Uri::read(by).is_ok()) {
             draft = draft.header("Referred-By", &format!("<{by}>"));
         }
-        self.subscription = Some(Subscription { concluded: false });
+        self.subscription = Some(Subscription { cseq: draft.cseq, concluded: false });
         self.send(now, draft, &[], out);
     }
 
@@ -83,16 +94,15 @@ impl Leg {
     /// RFC 4028 §7.4: by UPDATE where the other side takes it, else by a re-INVITE that changes nothing.
     pub(super) fn refresh_session(&mut self, now: Instant, out: &mut Vec<LegOutput>) {
         let busy = self.is_inviting() || self.clients.any(&Method::Update) || !self.clients.has_room();
-        let pause = self.local_pause().max(Duration::from_millis(10));
+        let pause = self.local_pause() + Duration::from_secs(1);
         let Some(session) = &mut self.session else { return };
-        session.tries += 1;
-        if session.tries > REFRESH_TRIES {
-            session.refresh_at = None;
+        if busy || !self.offers.is_empty() || self.stage != Stage::Established {
+            session.refresh_at = Some(now + pause);
             return;
         }
         session.refresh_at = None;
-        if busy || !self.offers.is_empty() || self.stage != Stage::Established {
-            session.refresh_at = Some(now + pause);
+        session.tries += 1;
+        if session.tries > REFRESH_TRIES {
             return;
         }
         let interval = session.interval.max(self.local.min_se);
@@ -144,13 +154,12 @@ impl Leg {
         if self.is_over() {
             return;
         }
-        match client.method {
-            Method::Refer if class(status) != Some(Class::Success) => {
-                self.subscription = None;
-                out.push(LegOutput::Referred(Progress::Failed));
-            }
-            Method::Invite | Method::Update => self.conclude_refresh(now, &client, status, response, out),
-            _ => {}
+        if client.method == Method::Refer && class(status) != Some(Class::Success) {
+            self.subscription = None;
+            out.push(LegOutput::Referred(Progress::Failed));
+        }
+        if matches!(client.method, Method::Invite | Method::Update) {
+            self.conclude_refresh(now, &client, status, response, out);
         }
         if matches!(status, 408 | 481) && !self.is_over() {
             self.hang_up(now, None, Why::PeerLost, out);

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use super::keys::{self, InfoBody};
 use super::outgoing::fragment_progress;
-use super::server::{Id, Phase};
+use super::server::{Id, InviteServer, Phase};
 use super::session::TooSmall;
 use super::{Bye, Leg, LegOutput, Stage, Why};
 use crate::sip::arrival::{Arrival, Outgoing};
 use crate::sip::front::{self, ACCEPT, ALLOW};
-use crate::sip::grammar::{Class, Method, class};
+use crate::sip::grammar::{self, Class, Method, class};
 use crate::sip::lexer::Name;
 use crate::sip::limits::RETRY_AFTER_MAX_S;
 use crate::sip::message::Message;
@@ -31,9 +31,9 @@ impl Leg {
 
     /// An ACK is for a 2xx by its CSeq number, for a refusal by its branch; a repeated one does nothing.
     fn receive_ack(&mut self, now: Instant, id: &Id, ack: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
-        let Some(invite) = self.invites.find(|invite| invite.is_acknowledged_by(id)) else { return };
+        let Some(invite) = self.invites.acknowledged_by(id) else { return };
         let (accepted, delayed) = (invite.is_accepted(), invite.delayed);
-        invite.phase = Phase::Confirmed;
+        invite.confirm();
         if !accepted {
             return;
         }
@@ -45,12 +45,15 @@ impl Leg {
             return;
         }
         self.dialog.arrival = *arrival;
-        self.establish(out);
         match ack.sdp() {
             Some(sdp) if delayed => out.push(LegOutput::AnswerReceived { sdp }),
-            None if delayed => self.hang_up(now, Some(NO_ANSWER), Why::NoAnswer, out),
+            None if delayed => {
+                self.establish(out);
+                return self.hang_up(now, Some(NO_ANSWER), Why::NoAnswer, out);
+            }
             Some(_) | None => {}
         }
+        self.establish(out);
     }
 
     pub(super) fn establish(&mut self, out: &mut Vec<LegOutput>) {
@@ -84,6 +87,10 @@ impl Leg {
                 (_, None) => {}
             };
         }
+        if self.is_renewed_by(&invite) {
+            self.stage = Stage::Gone;
+            return out.extend([LegOutput::Renewed { message: invite, arrival: *arrival }, LegOutput::Gone]);
+        }
         match self.objection(&invite) {
             Some((status, headers)) => self.refuse_new(now, invite, arrival, status, &headers, out),
             None => {
@@ -91,6 +98,14 @@ impl Leg {
                 self.take_offer(now, invite, arrival, out);
             }
         }
+    }
+
+    /// Whether an INVITE outside the dialog begins another call. While the first one's final response waits for its
+    /// ACK, one of the same number is the first on another path (RFC 3261 §8.2.2.2); one of another number shows that
+    /// the response came through.
+    fn is_renewed_by(&self, invite: &Message) -> bool {
+        let same = |known: &InviteServer| known.is_numbered(invite.cseq().number) && known.next().is_some();
+        self.is_over() && invite.to_tag().is_empty() && !self.invites.iter().any(same)
     }
 
     /// Refuses an INVITE that is no offer to us, with a transaction of its own: over UDP it repeats until its ACK.
@@ -108,8 +123,12 @@ impl Leg {
         if known && invite.cseq().number > self.dialog.remote_cseq {
             self.dialog.remote_cseq = invite.cseq().number;
         }
-        let Some(id) = self.push_invite(now, invite, arrival) else { return };
-        self.refuse_invite(now, &id, status, &headers, out);
+        let response = Response::to(&invite, arrival, status, &self.dialog.local_tag);
+        match self.push_invite(now, invite, arrival) {
+            Some(id) => self.refuse_invite(now, &id, status, &headers, out),
+            // No room to remember it: told once, and again when it repeats.
+            None => out.push(LegOutput::Send(response.done())),
+        }
     }
 
     /// Why an INVITE is not taken up: RFC 3261 §8.2.2.2 (merged), §12.2.2 (order), §14.2 (glare).
@@ -153,11 +172,12 @@ impl Leg {
         (self.local.seed % (RETRY_AFTER_MAX_S + 1)).to_string()
     }
 
-    /// A request of the dialog in its order: it proves that the other side has our 2xx.
+    /// A request of the dialog in its order: it proves that the other side has our 2xx. Where the 2xx was an offer,
+    /// only the ACK brings what media needs.
     fn accept_order(&mut self, request: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
         self.dialog.remote_cseq = self.dialog.remote_cseq.max(request.cseq().number);
         self.dialog.arrival = *arrival;
-        if !request.is(&Method::Bye) {
+        if !request.is(&Method::Bye) && !self.awaits_answer() {
             self.establish(out);
         }
     }
@@ -209,11 +229,7 @@ impl Leg {
     fn receive_bye(&mut self, now: Instant, id: Id, bye: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
         self.reply(id, bye, arrival, 200, &[], out);
         self.refuse_all(now, 487, out);
-        for invite in self.invites.iter_mut() {
-            if invite.is_accepted() {
-                invite.phase = Phase::Confirmed;
-            }
-        }
+        self.invites.stop_accepting();
         match self.stage {
             Stage::Over { until, .. } => self.stage = Stage::Over { until, bye: Bye::Nothing },
             Stage::Offered | Stage::Answered | Stage::Established => {
@@ -268,11 +284,12 @@ impl Leg {
     /// RFC 3515 §2.4.4: the NOTIFYs of our REFER tell how it goes.
     fn receive_notify(&mut self, id: Id, notify: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
         let event = notify.header_named("Event").or_else(|| notify.header_named("o")).unwrap_or("");
-        let event = event.split(';').next().unwrap_or("").trim();
-        if !event.eq_ignore_ascii_case("refer") {
+        let (event, params) = event.split_at(event.find(';').unwrap_or(event.len()));
+        if !event.trim().eq_ignore_ascii_case("refer") {
             return self.reply(id, notify, arrival, 489, &[("Allow-Events", "refer")], out);
         }
-        if self.subscription.is_none() {
+        let refer = grammar::param(params, "id");
+        if !self.subscription.as_ref().is_some_and(|subscription| subscription.is_meant(refer)) {
             return self.reply(id, notify, arrival, 481, &[], out);
         }
         self.reply(id, notify, arrival, 200, &[], out);

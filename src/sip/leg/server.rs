@@ -110,14 +110,15 @@ impl InviteServer {
         matches!(self.phase, Phase::Accepted(_))
     }
 
-    /// Whether this ACK is for the final response that was sent. That of a 2xx has a branch of its own and the
-    /// INVITE's CSeq number (RFC 3261 §13.2.2.4); some clients use the INVITE's branch for it.
-    pub fn is_acknowledged_by(&self, ack: &Id) -> bool {
-        match self.phase {
-            Phase::Accepted(_) => ack.cseq == self.id.cseq,
-            Phase::Refused(_) => ack.is_for(&self.id),
-            Phase::Pending { .. } | Phase::Confirmed => false,
-        }
+    /// It is over: nothing repeats, and a late INVITE is absorbed.
+    pub fn confirm(&mut self) {
+        self.phase = Phase::Confirmed;
+        self.request = None;
+        self.last = None;
+    }
+
+    pub fn is_numbered(&self, cseq: u32) -> bool {
+        self.id.cseq == cseq
     }
 
     pub fn is_cancelled_by(&self, cancel: &Id) -> bool {
@@ -149,6 +150,22 @@ impl Invites {
         }
         self.0.push(invite);
         true
+    }
+
+    /// The call ends by BYE: no 2xx repeats any more.
+    pub fn stop_accepting(&mut self) {
+        for invite in self.0.iter_mut().filter(|invite| invite.is_accepted()) {
+            invite.confirm();
+        }
+    }
+
+    /// The INVITE whose final response an ACK acknowledges: a refused one by its branch, else an accepted one by its
+    /// number. The ACK of a 2xx has a branch of its own (RFC 3261 §13.2.2.4), though some clients use the INVITE's.
+    pub fn acknowledged_by(&mut self, ack: &Id) -> Option<&mut InviteServer> {
+        let refused = |invite: &InviteServer| matches!(invite.phase, Phase::Refused(_)) && ack.is_for(&invite.id);
+        let accepted = |invite: &InviteServer| invite.is_accepted() && invite.is_numbered(ack.cseq);
+        let at = self.0.iter().position(refused).or_else(|| self.0.iter().position(accepted))?;
+        self.0.get_mut(at)
     }
 
     pub fn find(&mut self, matches: impl Fn(&InviteServer) -> bool) -> Option<&mut InviteServer> {

@@ -91,3 +91,40 @@ fn refresher(text: &str) -> Option<&str> {
 /// RFC 4028 §4: no Min-SE may be smaller than 90 s.
 const SHORTEST: Duration = Duration::from_secs(90);
 const LONGEST: Duration = Duration::from_secs(86_400);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::Transport;
+    use crate::sip::peer::{OFFER, Peer};
+
+    const OURS: Duration = Duration::from_secs(1800);
+    const MIN: Duration = Duration::from_secs(90);
+
+    fn terms(headers: &str) -> Result<Option<String>, TooSmall> {
+        let invite = Peer::new(Transport::Udp).request("INVITE", headers, OFFER);
+        negotiate(&invite, OURS, MIN).map(|terms| terms.map(|terms| terms.header()))
+    }
+
+    #[test]
+    fn the_caller_refreshes_unless_it_cannot_or_will_not() {
+        let header = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(terms("Supported: timer\r\n"), header("1800;refresher=uac"));
+        assert_eq!(terms("Supported: timer\r\nSession-Expires: 600\r\n"), header("600;refresher=uac"));
+        assert_eq!(terms("Supported: timer\r\nx: 600 ; refresher=UAS\r\n"), header("600;refresher=uas"));
+        assert_eq!(terms("Session-Expires: 600\r\n"), header("600;refresher=uas"));
+        assert_eq!(terms("Require: timer\r\nSession-Expires: 600;refresher=uac\r\n"), header("600;refresher=uac"));
+        assert_eq!(terms(""), Ok(None));
+    }
+
+    #[test]
+    fn an_interval_is_lowered_to_ours_but_never_below_what_either_side_bears() {
+        let header = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(terms("k: timer\r\nx: 7200\r\n"), header("1800;refresher=uac"));
+        assert_eq!(terms("k: timer\r\nx: 7200\r\nMin-SE: 3600\r\n"), header("3600;refresher=uac"));
+        assert_eq!(terms("k: timer\r\nMin-SE: 3600\r\n"), header("3600;refresher=uac"));
+        assert_eq!(terms("k: timer\r\nx: 60\r\nMin-SE: 120\r\n"), Err(TooSmall(Duration::from_secs(120))));
+        assert_eq!(terms("x: 60\r\n"), header("90;refresher=uas"), "a caller that knows no 422 is not given one");
+        assert_eq!(terms("k: timer\r\nx: 99999999999999999999\r\n"), header("1800;refresher=uac"));
+    }
+}

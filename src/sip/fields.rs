@@ -1,0 +1,155 @@
+//! The header fields that every message must have, and those that must be sound if they are there.
+
+use super::grammar::{self, Malformed, Method, NameAddr};
+use super::lexer::{Fault, Head, Name, Start};
+use super::limits;
+use super::uri::{self, Uri};
+
+/// The topmost Via value (RFC 3261 §20.42).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Via {
+    /// Upper case: `UDP`, `TCP`.
+    pub transport: String,
+    /// As written; IPv6 references keep their brackets.
+    pub host: String,
+    pub port: Option<u16>,
+    /// Empty when there is none (RFC 2543) or none after `branch=`.
+    pub branch: String,
+    /// Whether the client asks for symmetric routing (RFC 3581 §3).
+    pub rport: bool,
+    pub maddr: Option<String>,
+}
+
+/// CSeq: the number, below 2³¹, and the method, which is the request's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CSeq {
+    pub number: u32,
+    pub method: Method,
+}
+
+/// What every message must have.
+pub(super) struct Core {
+    pub via: Via,
+    pub from_tag: String,
+    pub to_tag: String,
+    pub call_id: String,
+    pub cseq: CSeq,
+}
+
+/// Reads them, and checks what a request must have besides.
+pub(super) fn read_core(head: &Head) -> Result<Core, Fault> {
+    let via = head.values_of(Name::Via).next().ok_or(Fault::bad("Via is missing"))?;
+    let via = Via::read(via).map_err(|wrong| Fault::bad(wrong.0))?;
+    if head.values_of(Name::Via).count() > limits::VIAS {
+        return Err(Fault::bad("too many Via headers"));
+    }
+    let from_tag = read_tag(head.only(Name::From, "more than one From")?, "From is missing")?;
+    let to_tag = read_tag(head.only(Name::To, "more than one To")?, "To is missing")?;
+    let call_id = head.only(Name::CallId, "more than one Call-ID")?.ok_or(Fault::bad("Call-ID is missing"))?;
+    if call_id.is_empty() || call_id.bytes().any(|byte| byte.is_ascii_whitespace()) {
+        return Err(Fault::bad("Call-ID is one word"));
+    }
+    let cseq = head.only(Name::CSeq, "more than one CSeq")?.ok_or(Fault::bad("CSeq is missing"))?;
+    let cseq = read_cseq(cseq)?;
+    if let Some(Start::Request { method, uri }) = &head.start {
+        check_request(head, method, &head.text[uri.clone()], &cseq)?;
+    }
+    Ok(Core { via, from_tag, to_tag, call_id: call_id.into(), cseq })
+}
+
+fn read_tag(value: Option<&str>, missing: &'static str) -> Result<String, Fault> {
+    let party = NameAddr::read(value.ok_or(Fault::bad(missing))?).map_err(|wrong| Fault::bad(wrong.0))?;
+    Ok(party.tag().unwrap_or("").into())
+}
+
+fn read_cseq(text: &str) -> Result<CSeq, Fault> {
+    let fault = Fault::bad("CSeq is a number below 2^31 and a method");
+    let (number, method) = text.split_once([' ', '\t']).ok_or(fault)?;
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(fault);
+    }
+    let number = number.parse().ok().filter(|number| *number < 1 << 31).ok_or(fault)?;
+    Ok(CSeq { number, method: Method::read(method.trim()).ok_or(fault)? })
+}
+
+fn check_request(head: &Head, method: &Method, uri: &str, cseq: &CSeq) -> Result<(), Fault> {
+    if cseq.method != *method {
+        return Err(Fault::bad("CSeq names another method"));
+    }
+    let uri = Uri::read(uri).map_err(|wrong| Fault::bad(wrong.0))?;
+    if uri.headers.is_some() {
+        return Err(Fault::bad("the request URI has no headers"));
+    }
+    if let Some(hops) = head.only(Name::MaxForwards, "more than one Max-Forwards")?
+        && (!hops.bytes().all(|byte| byte.is_ascii_digit()) || hops.parse::<u8>().is_err())
+    {
+        return Err(Fault::bad("Max-Forwards is a number from 0 to 255"));
+    }
+    head.values_of(Name::Contact).try_for_each(check_contacts)
+}
+
+/// Several contacts are legal (a REGISTER has them); each must be well formed.
+fn check_contacts(line: &str) -> Result<(), Fault> {
+    let mut rest = Some(line);
+    while let Some(text) = rest {
+        let (value, more) = grammar::first_value(text).map_err(|wrong| Fault::bad(wrong.0))?;
+        if value != "*" {
+            NameAddr::read(value).map_err(|wrong| Fault::bad(wrong.0))?;
+        }
+        rest = more;
+    }
+    Ok(())
+}
+
+impl Via {
+    /// Reads the first value of a Via line. White space may stand around its separators (RFC 3261 §25.1).
+    pub(super) fn read(line: &str) -> Result<Via, Malformed> {
+        let (value, more) = grammar::first_value(line)?;
+        if more.is_some_and(|more| grammar::values(more).any(str::is_empty)) {
+            return Err(Malformed("an empty Via value"));
+        }
+        let end = value.find(';').unwrap_or(value.len());
+        let (sent, params) = (&value[..end], &value[end..]);
+        let mut parts = sent.splitn(3, '/').map(str::trim);
+        let (name, version) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+        if !name.eq_ignore_ascii_case("SIP") || version.is_empty() {
+            return Err(Malformed("Via names SIP/2.0 and a transport"));
+        }
+        let rest = parts.next().ok_or(Malformed("Via names SIP/2.0 and a transport"))?;
+        let (transport, by) = rest.split_once([' ', '\t']).ok_or(Malformed("Via names who sent it"))?;
+        let (host, port) = uri::host_port(by)?;
+        let mut via = Via {
+            transport: transport.to_ascii_uppercase(),
+            host: host.into(),
+            port,
+            branch: String::new(),
+            rport: false,
+            maddr: None,
+        };
+        for param in grammar::params(params) {
+            via.take(param?);
+        }
+        Ok(via)
+    }
+
+    fn take(&mut self, param: grammar::Param<'_>) {
+        let value = param.value.unwrap_or("");
+        if param.name.eq_ignore_ascii_case("branch") {
+            self.branch = value.into();
+        } else if param.name.eq_ignore_ascii_case("rport") {
+            self.rport = true;
+        } else if param.name.eq_ignore_ascii_case("maddr") {
+            self.maddr = Some(value.into());
+        }
+    }
+}
+
+/// The length that the head states.
+pub(super) fn content_length(head: &Head) -> Result<Option<usize>, Fault> {
+    let Some(text) = head.only(Name::ContentLength, "more than one Content-Length")? else { return Ok(None) };
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(length) if digits => Ok(Some(length)),
+        Ok(_) | Err(_) => Err(Fault::bad("Content-Length is a number")),
+    }
+}

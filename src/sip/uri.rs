@@ -1,0 +1,225 @@
+//! `sip:`, `sips:` and `tel:` URIs in their parts (RFC 3261 §19.1, RFC 3966).
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::grammar::{Malformed, param};
+
+pub(super) fn check_shape(uri: &str) -> Result<(), Malformed> {
+    let scheme = uri.split_once(':').ok_or(Malformed("a URI needs a scheme"))?.0;
+    let starts = scheme.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
+    if !starts || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')) {
+        return Err(Malformed("a URI needs a scheme"));
+    }
+    if uri.bytes().any(|byte| byte.is_ascii_whitespace() || matches!(byte, b'<' | b'>' | b'"')) {
+        return Err(Malformed("a URI has no spaces, quotes or brackets"));
+    }
+    Ok(())
+}
+
+/// A URI's scheme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    Sip,
+    Sips,
+    Tel,
+    Other,
+}
+
+/// A `sip:`, `sips:` or `tel:` URI in its parts, or only the scheme of another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Uri<'a> {
+    pub scheme: Scheme,
+    /// Escaped as written, password cut off; the number of a `tel:` URI.
+    pub user: Option<&'a str>,
+    /// IPv6 references keep their brackets.
+    pub host: &'a str,
+    pub port: Option<u16>,
+    /// Empty, or from the first semicolon.
+    pub params: &'a str,
+    /// What follows `?`.
+    pub headers: Option<&'a str>,
+}
+
+/// Prints the scheme and where it leads, not whom it names.
+impl fmt::Debug for Uri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Uri({:?}, {}, {:?})", self.scheme, self.host, self.port)
+    }
+}
+
+impl<'a> Uri<'a> {
+    /// Reads a URI without angle brackets.
+    pub fn read(text: &'a str) -> Result<Uri<'a>, Malformed> {
+        check_shape(text)?;
+        let (scheme, rest) = text.split_once(':').ok_or(Malformed("a URI needs a scheme"))?;
+        let scheme = match scheme {
+            name if name.eq_ignore_ascii_case("sip") => Scheme::Sip,
+            name if name.eq_ignore_ascii_case("sips") => Scheme::Sips,
+            name if name.eq_ignore_ascii_case("tel") => Scheme::Tel,
+            _ => Scheme::Other,
+        };
+        match scheme {
+            Scheme::Sip | Scheme::Sips => Uri::read_sip(scheme, rest),
+            Scheme::Tel => {
+                let end = rest.find(';').unwrap_or(rest.len());
+                let (user, params) = (Some(&rest[..end]), &rest[end..]);
+                Ok(Uri { scheme, user, host: "", port: None, params, headers: None })
+            }
+            Scheme::Other => Ok(Uri { scheme, user: None, host: "", port: None, params: "", headers: None }),
+        }
+    }
+
+    /// A user may hold `;` and `?` (RFC 3261 §25.1 user-unreserved), so the last `@` is looked for first.
+    fn read_sip(scheme: Scheme, rest: &'a str) -> Result<Uri<'a>, Malformed> {
+        let (user, rest) = match rest.rsplit_once('@') {
+            Some((user, rest)) => (Some(user.split_once(':').map_or(user, |(user, _password)| user)), rest),
+            None => (None, rest),
+        };
+        if user == Some("") {
+            return Err(Malformed("an empty user before @"));
+        }
+        let (rest, headers) = match rest.split_once('?') {
+            Some((rest, headers)) => (rest, Some(headers)),
+            None => (rest, None),
+        };
+        let end = rest.find(';').unwrap_or(rest.len());
+        let (host, port) = host_port(&rest[..end])?;
+        Ok(Uri { scheme, user, host, port, params: &rest[end..], headers })
+    }
+
+    /// The value of a URI parameter.
+    pub fn param(&self, name: &str) -> Option<&'a str> {
+        param(self.params, name)
+    }
+
+    /// The host as an address, if it is one.
+    pub fn address(&self) -> Option<IpAddr> {
+        address(self.host)
+    }
+}
+
+/// Splits `host[:port]`; the host is a name, an IPv4 address or an IPv6 reference in brackets.
+pub fn host_port(text: &str) -> Result<(&str, Option<u16>), Malformed> {
+    let text = text.trim();
+    let (host, port) = match text.strip_prefix('[') {
+        Some(inner) => {
+            let close = inner.find(']').ok_or(Malformed("an IPv6 reference needs its bracket"))?;
+            if !inner[..close].bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) {
+                return Err(Malformed("an IPv6 reference holds an address"));
+            }
+            let rest = inner[close + 1..].trim_start();
+            let port = rest.strip_prefix(':').map(str::trim);
+            if port.is_none() && !rest.is_empty() {
+                return Err(Malformed("text after an IPv6 reference"));
+            }
+            (&text[..close + 2], port)
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host.trim_end(), Some(port.trim_start())),
+            None => (text, None),
+        },
+    };
+    let named =
+        host.starts_with('[') || host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    if host.is_empty() || !named {
+        return Err(Malformed("not a host"));
+    }
+    let port = match port {
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(digits.parse().map_err(|_| Malformed("not a port"))?)
+        }
+        Some(_) => return Err(Malformed("not a port")),
+        None => None,
+    };
+    Ok((host, port))
+}
+
+/// The address that a host is, brackets or not; `None` for names. The three colons that the ABNF of RFC 3261 allowed
+/// by mistake are taken as two (RFC 5118 §4.10).
+pub fn address(host: &str) -> Option<IpAddr> {
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match inner {
+        Some(inner) if inner.contains(":::") => inner.replace(":::", "::").parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        Some(inner) => inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => host.parse().ok(),
+    }
+}
+
+/// Undoes `%41`; an escape that is not one stays as written (RFC 3261 §19.1.2). Bytes that are not UTF-8 are replaced.
+pub fn unescape(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let pair = (bytes[at] == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
+        let code = pair
+            .filter(|pair| pair.iter().all(u8::is_ascii_hexdigit))
+            .and_then(|pair| std::str::from_utf8(pair).ok())
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match code {
+            Some(code) => {
+                out.push(code);
+                at += 3;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(text: &str) -> Option<(Option<&str>, &str, Option<u16>, &str)> {
+        Uri::read(text).ok().map(|uri| (uri.user, uri.host, uri.port, uri.params))
+    }
+
+    #[test]
+    fn a_uri_has_its_parts() {
+        assert_eq!(parts("sip:j.doe@h.example.com"), Some((Some("j.doe"), "h.example.com", None, "")));
+        assert_eq!(parts("sip:a:secret@h:5080;lr;x=y"), Some((Some("a"), "h", Some(5080), ";lr;x=y")));
+        assert_eq!(parts("SIP:[2001:db8::1]:5060"), Some((None, "[2001:db8::1]", Some(5060), "")));
+        assert_eq!(parts("sip:user;par=u%40h@example.com"), Some((Some("user;par=u%40h"), "example.com", None, "")));
+        assert_eq!(parts("tel:+86-20;phone-context=cn"), Some((Some("+86-20"), "", None, ";phone-context=cn")));
+        assert_eq!(Uri::read("sip:h?Route=x").map(|uri| uri.headers), Ok(Some("Route=x")));
+    }
+
+    #[test]
+    fn what_is_no_uri_is_refused() {
+        for text in [
+            "",
+            "sip",
+            ":x",
+            "sip:",
+            "sip:@h",
+            "sip:a@",
+            "sip:h:port",
+            "sip:h:99999",
+            "sip:[::1",
+            "sip:2001:db8::1",
+            "<sip:h>",
+        ] {
+            assert!(Uri::read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_undone_and_what_is_none_stays() {
+        assert_eq!(unescape("%39196%2A"), "9196*");
+        assert_eq!(unescape("100%"), "100%");
+        assert_eq!(unescape("%zz%+1%4"), "%zz%+1%4");
+        assert_eq!(unescape("%ff"), "\u{fffd}");
+    }
+
+    #[test]
+    fn three_colons_are_two() {
+        assert_eq!(address("[2001:db8:::192.0.2.1]"), address("[2001:db8::192.0.2.1]"));
+        assert_eq!(address("h.example.com"), None);
+        assert_eq!(address("192.0.2.1"), "192.0.2.1".parse().ok());
+    }
+}
