@@ -3,11 +3,12 @@
 mod support;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use jindu::audio::encode_master;
-use jindu::base::Codec;
+use jindu::audio::{Bank, encode_master};
+use jindu::base::{Codec, Lang};
 use support::gateway::{Gateway, home};
 use support::phone::{Dial, Phone};
 
@@ -32,7 +33,10 @@ fn clip(lang: &str, id: &str, codec: Codec) -> Vec<u8> {
     let mut reader = hound::WavReader::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let rate = reader.spec().sample_rate;
     let samples: Vec<i16> = reader.samples().map(|sample| sample.expect("a sample")).collect();
-    encode_master(&samples, rate).expect("a master").octets(codec).to_vec()
+    let name: Arc<str> = id.into();
+    let encoded = encode_master(&samples, rate).expect("a master");
+    let bank = Bank::build([((Lang::Zh, Arc::clone(&name)), encoded)]).expect("a bank");
+    bank.octets(Lang::Zh, &name, codec).expect("the clip").to_vec()
 }
 
 fn hears(phone: &mut Phone, lang: &str, id: &str) {
@@ -51,7 +55,11 @@ fn every_state_is_answered_in_every_language() {
                 scope.spawn(move || {
                     let mut phone = Phone::dial(server);
                     phone.press(&format!("{key}1{receipt}{}", on_keys(&tail)));
-                    let id = if state == "contact" { "prompt.st_contact".to_owned() } else { format!("prompt.st_{state}.0") };
+                    let id = if state == "contact" {
+                        "prompt.st_contact".to_owned()
+                    } else {
+                        format!("prompt.st_{state}.0")
+                    };
                     hears(&mut phone, lang, &id);
                     phone.hang_up();
                 });
@@ -94,7 +102,10 @@ fn the_first_key_stops_the_greeting() {
     hears(&mut phone, "en", "opt.progress");
     let whole = clip("zh", "prompt.welcome", Codec::Alaw);
     let heard = phone.heard();
-    assert!(!heard.windows(400).any(|window| window == &whole[whole.len() - 900..whole.len() - 500]), "the greeting ends early");
+    assert!(
+        !heard.windows(400).any(|window| window == &whole[whole.len() - 900..whole.len() - 500]),
+        "the greeting ends early"
+    );
     phone.hang_up();
 }
 

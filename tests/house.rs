@@ -73,8 +73,19 @@ fn rooms_use_only_the_rooms_their_arrows_point_to() {
 #[test]
 fn only_the_shell_touches_the_world() {
     let worldly = [
-        "std::fs", "std::net::Udp", "std::net::Tcp", "std::env::", "std::process::", "std::thread", "tokio::", "rusqlite",
-        "getrandom", "Instant::now", "SystemTime", "Timestamp::now", "hyper::",
+        "std::fs",
+        "std::net::Udp",
+        "std::net::Tcp",
+        "std::env::",
+        "std::process::",
+        "std::thread",
+        "tokio::",
+        "rusqlite",
+        "getrandom",
+        "Instant::now",
+        "SystemTime",
+        "Timestamp::now",
+        "hyper::",
     ];
     let mut wrong = Vec::new();
     for room in map().into_keys().filter(|room| room != "shell") {

@@ -22,18 +22,24 @@ use crate::sdp::{self, LocalMedia, Negotiated, Refused};
 use crate::sip::{Arrival, Leg, LegInput, LegOutput, Local, Message, Outgoing, Progress, Why};
 
 use super::control::{Command, Event, KeySource, StreamSetup};
-use super::tally::Tally;
 use super::talk::Talk;
+use super::tally::Tally;
 
 /// What a call takes in.
 #[derive(Debug)]
 pub enum Input {
     /// A message of this call's dialog.
-    Sip { message: Message, arrival: Arrival },
+    Sip {
+        message: Message,
+        arrival: Arrival,
+    },
     /// A message of ours certainly did not go out.
     TransportFailed,
     Media(Event),
-    LookedUp { findings: Findings, result: LookUpResult },
+    LookedUp {
+        findings: Findings,
+        result: LookUpResult,
+    },
     Ticket(Option<String>),
     /// End the call: the node stops.
     End,
@@ -48,19 +54,37 @@ pub enum Output {
     Begin(StreamSetup),
     Media(Command),
     /// Ask; exactly one [`Input::LookedUp`] follows.
-    LookUp { source: Arc<str>, by: BTreeMap<Arc<str>, Private<String>> },
+    LookUp {
+        source: Arc<str>,
+        by: BTreeMap<Arc<str>, Private<String>>,
+    },
     /// Keep a message; exactly one [`Input::Ticket`] follows.
-    Keep { notify: Arc<str>, keep: Duration, samples: Vec<i16> },
+    Keep {
+        notify: Arc<str>,
+        keep: Duration,
+        samples: Vec<i16>,
+    },
     /// A key reached the line test.
-    LineTestKey { key: Key, source: KeySource },
+    LineTestKey {
+        key: Key,
+        source: KeySource,
+    },
     /// A key was pressed: for counting, not for telling which.
     KeyHeard(KeySource),
     /// The caller was answered, so long after the INVITE.
     Answered(Duration),
     /// The flow met what its check should have found; the caller is helped on.
-    Fault { node: Arc<str>, what: String },
+    Fault {
+        node: Arc<str>,
+        what: String,
+    },
     /// The conversation is over; the record can be written.
     Over,
+    /// A new call under the same key: sort it once this one is gone.
+    Renewed {
+        message: Message,
+        arrival: Arrival,
+    },
     /// Nothing is left to do: forget the call.
     Gone,
 }
@@ -205,6 +229,7 @@ impl Call {
             LegOutput::Key(key) => self.on_key(now, key, KeySource::Info, out),
             LegOutput::Referred(progress) => self.on_referred(now, progress, out),
             LegOutput::Ended { why } => self.on_ended(why, out),
+            LegOutput::Renewed { message, arrival } => out.push(Output::Renewed { message, arrival }),
             LegOutput::Gone => {
                 self.state = State::Gone;
                 out.push(Output::Gone);
@@ -287,9 +312,9 @@ impl Call {
     }
 
     fn on_key(&mut self, now: Instant, key: Key, source: KeySource, out: &mut Vec<Output>) {
-        let doubled = self.last_key.is_some_and(|(last, by, at)| {
-            last == key && by != source && now.duration_since(at) < SAME_KEY_TWO_WAYS
-        });
+        let doubled = self
+            .last_key
+            .is_some_and(|(last, by, at)| last == key && by != source && now.duration_since(at) < SAME_KEY_TWO_WAYS);
         if doubled || self.state != State::Talking {
             return;
         }

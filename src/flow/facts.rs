@@ -1,13 +1,14 @@
 //! What a look-up puts into a conversation.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::fit::{Parts, Promised, facts_of};
 use crate::inquiry::{Progress, Promise};
 use crate::speech::Value;
 
 /// The variables of a case, without their prefix: `status`, `doc`, `by`.
-pub fn facts(progress: &Progress) -> BTreeMap<&'static str, Value> {
+pub fn facts(progress: &Progress) -> BTreeMap<Arc<str>, Value> {
     facts_of(&Parts {
         stage: progress.stage,
         minor: progress.minor,

@@ -31,7 +31,7 @@ pub enum LimitError {
 }
 
 /// What is said of a case.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Progress {
     pub stage: Stage,
     /// The applicant is under 14: everything below is empty.
@@ -48,7 +48,7 @@ pub struct Progress {
 }
 
 /// By when a document is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Promise {
     By(Date),
     /// The rule, where no date can be promised: so many working days, pauses not counted.

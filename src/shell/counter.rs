@@ -1,27 +1,26 @@
 //! The scan door's counter clerk: gives the web server what it asks of the rest of the program.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::{Timestamp, tz::TimeZone};
 
+use super::clock;
 use super::journal::Journal;
 use super::metrics::{self, Metrics, ScanPath};
 use super::phone::{Door, Live};
 use super::replica::Replica;
 use super::web::{Backend, Outcome, ScanRecord};
-use super::clock;
 use crate::audio::{Bank, g711};
 use crate::base::{Codec, Lang};
 use crate::flow::{self, Utterance};
 use crate::inquiry::{
-    self, Answer, Freshness, LookUpResult, Promise, Proof, Rules, ScanDoor, ScanResult, ScanRules,
+    self, Answer, Case, Freshness, LookUpResult, Promise, Proof, Rules, ScanDoor, ScanResult, ScanRules,
 };
 use crate::speech::{Clip, Piece};
-use crate::web::{
-    self, CodeKind, Found, Hall, Health, KioskSettings, NodeState, Shown, Sound, StageNames, Wording,
-};
+use crate::web::{self, CodeKind, Found, Hall, Health, KioskSettings, NodeState, Shown, Sound, StageNames, Wording};
 use crate::{call, config};
 
 /// What the clerk works with.
@@ -45,7 +44,7 @@ pub fn backend(counter: Counter) -> Backend {
     let counter = Arc::new(counter);
     let with = || Arc::clone(&counter);
     let (reader, finder, asker, screen, voice) = (with(), with(), with(), with(), with());
-    let (scans, ratings, health, kiosk) = (with(), with(), with(), with());
+    let (scans, ratings, health, kiosk, said) = (with(), with(), with(), with(), with());
     Backend {
         read: Arc::new(move |text| reader.read(text)),
         look_up_now: Box::new(move |receipt| finder.replica.cached(receipt, &Proof::Paper)),
@@ -53,6 +52,7 @@ pub fn backend(counter: Counter) -> Backend {
             let replica = Arc::clone(&asker.replica);
             Box::pin(async move { replica.look_up(&receipt, &Proof::Paper).await })
         }),
+        key: Box::new(move |case, now| said.key(case, now)),
         show: Box::new(move |outcome, now| screen.show(outcome, now, &stages)),
         speak: Box::new(move |outcome, lang, now| voice.speak(outcome, lang, now)),
         record: Box::new(move |record| scans.record(record)),
@@ -72,6 +72,14 @@ impl Counter {
             inquiry::Scanned::IdCard => web::Scanned::Other(CodeKind::IdCard),
             inquiry::Scanned::Unreadable(_) => web::Scanned::Other(CodeKind::Unreadable),
         }
+    }
+
+    /// Equal for cases of which the same is said today.
+    fn key(&self, case: &Case, now: Timestamp) -> u64 {
+        let today = now.to_zoned_datetime(self.zone.clone()).date();
+        let mut hasher = DefaultHasher::new();
+        self.rules.progress(case, today).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// What is said of an outcome, in one language: the phone's own sentences.

@@ -1,6 +1,6 @@
 //! Reads the files that make a conversation: flow, words, days, recordings.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use jiff::{civil::Date, tz::TimeZone};
 use super::serve::SAMPLE_SEED;
 use super::{clock, recordings};
 use crate::audio::Bank;
+use crate::base::Lang;
 use crate::call::line_test_clips;
 use crate::config::Settings;
 use crate::flow::{Environment, Release, Sources, Working};
 use crate::inquiry::{Formats, NumberError, Receipt, Rules, ScanRules, WorkingDays};
 use crate::replica::sample;
-use crate::base::Lang;
 use crate::speech::Needed;
 
 /// Everything that answers are made of.
@@ -39,11 +39,7 @@ pub fn release(settings: &Settings) -> Result<Arc<Release>, Vec<String>> {
     let (Ok(flow), Ok(script), Ok(calendar)) = (flow, script, calendar) else { return Err(unread) };
     let name = |path: &Path| path.display().to_string();
     let names = (name(&files.flow), name(&files.script), name(&files.calendar));
-    let sources = Sources {
-        flow: (&names.0, &flow),
-        script: (&names.1, &script),
-        calendar: (&names.2, &calendar),
-    };
+    let sources = Sources { flow: (&names.0, &flow), script: (&names.1, &script), calendar: (&names.2, &calendar) };
     let formats = Formats::new(settings.inquiry.formats.clone()).map_err(lines)?;
     let environment = environment(settings, formats);
     Release::load(sources, environment).map_err(lines)
@@ -69,16 +65,12 @@ pub fn read(settings: &Settings) -> Result<Hotline, Vec<String>> {
 }
 
 /// Every recording that the hotline can play, the line test's included.
-pub fn needed(release: &Release) -> Vec<Needed> {
-    let mut needed: BTreeMap<(Lang, Arc<str>), Needed> =
-        release.script.clips().into_iter().map(|needed| ((needed.lang, Arc::clone(&needed.id)), needed)).collect();
+pub fn needed(release: &Release) -> BTreeSet<Needed> {
+    let mut needed = release.clips_needed();
+    let line_test: Vec<_> = line_test_clips().collect();
     let vocabulary = release.script.vocabulary(Lang::ALL[0]);
-    for id in line_test_clips() {
-        if let Some(word) = vocabulary.iter().find(|word| word.id == id) {
-            needed.insert((word.lang, id), word.clone());
-        }
-    }
-    needed.into_values().collect()
+    needed.extend(vocabulary.into_iter().filter(|word| line_test.contains(&word.id)));
+    needed
 }
 
 fn text(path: &Path) -> Result<String, String> {
@@ -108,5 +100,8 @@ fn working_days(working: &Working) -> Result<WorkingDays, String> {
 }
 
 fn each(ranges: &[(Date, Date)]) -> Vec<Date> {
-    ranges.iter().flat_map(|(from, to)| from.series(jiff::Span::new().days(1)).take_while(move |day| day <= to)).collect()
+    ranges
+        .iter()
+        .flat_map(|(from, to)| from.series(jiff::Span::new().days(1)).take_while(move |day| day <= to))
+        .collect()
 }

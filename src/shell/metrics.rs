@@ -480,7 +480,9 @@ impl From<&Method> for SipMethod {
             Method::Refer => SipMethod::Refer,
             Method::Notify => SipMethod::Notify,
             Method::Register => SipMethod::Register,
-            Method::Prack | Method::Subscribe | Method::Message | Method::Publish | Method::Other(_) => SipMethod::Other,
+            Method::Prack | Method::Subscribe | Method::Message | Method::Publish | Method::Other(_) => {
+                SipMethod::Other
+            }
         }
     }
 }
@@ -492,8 +494,8 @@ mod tests {
     #[test]
     fn counters_and_gauges_are_rendered_with_their_labels() {
         let metrics = Metrics::new();
-        metrics.calls.inc(CallOutcome::Answered);
-        metrics.calls.inc(CallOutcome::Answered);
+        metrics.calls.inc(CallOutcome::Finished);
+        metrics.calls.inc(CallOutcome::Finished);
         metrics.calls_in_progress.add(3);
         metrics.look_ups.inc(Door::Scan, LookUpResult::NotFound);
         let text = metrics.render(0);

@@ -15,4 +15,5 @@ pub mod recordings;
 pub mod replica;
 pub mod run;
 pub mod serve;
+pub mod sheets;
 pub mod web;

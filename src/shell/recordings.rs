@@ -1,36 +1,74 @@
 //! Reads recordings from the disk: masters, 16-bit PCM in WAV, into memory as they go over the line.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::audio::{Bank, Encoded, encode_master};
 use crate::base::Lang;
 use crate::config::Settings;
-use crate::speech::Needed;
+use crate::speech::{Clip, Needed};
+use crate::studio::{Coverage, Manifest, read_manifest};
 
 /// A clip's place in the bank.
 type Placed = ((Lang, Arc<str>), Encoded);
 
-/// Reads every recording that is needed. What is missing stops a start.
-pub fn read(settings: &Settings, needed: &[Needed]) -> Result<(Bank, Vec<String>), Vec<String>> {
+/// Reads every recording that is needed. What is missing stops a start; what is stale is remarked.
+pub fn read(settings: &Settings, needed: &BTreeSet<Needed>) -> Result<(Bank, Vec<String>), Vec<String>> {
     let folder = &settings.hotline.audio;
-    let absent: Vec<String> =
-        needed.iter().filter(|needed| !path_of(folder, needed).is_file()).map(|needed| missing(folder, needed)).collect();
-    if !absent.is_empty() {
-        return Err(absent);
+    let manifest = manifest(&settings.hotline.manifest).map_err(|complaint| vec![complaint])?;
+    let there = clips_in(folder).map_err(|error| vec![format!("{}: {error}", folder.display())])?;
+    let coverage = Coverage::of(needed, &there, &manifest);
+    if !coverage.missing.is_empty() {
+        return Err(coverage.missing.iter().map(|needed| missing(folder, needed)).collect());
     }
-    let (placed, complaints) = encode_all(folder, needed);
+    let needed: Vec<&Needed> = needed.iter().collect();
+    let (placed, complaints) = encode_all(folder, &needed);
     if !complaints.is_empty() {
         return Err(complaints);
     }
     let bank = Bank::build(placed).map_err(|error| vec![error.to_string()])?;
-    Ok((bank, Vec::new()))
+    Ok((bank, remarks(&coverage)))
+}
+
+fn remarks(coverage: &Coverage) -> Vec<String> {
+    let stale = coverage.stale.iter().map(|needed| {
+        format!("{}/{}: its text was changed after it was recorded: \"{}\"", needed.lang.code(), needed.id, needed.text)
+    });
+    let placeholders = match coverage.placeholder.len() {
+        0 => None,
+        n => Some(format!("{n} recordings are synthetic placeholders; record them before callers hear them")),
+    };
+    stale.chain(placeholders).collect()
+}
+
+fn clips_in(folder: &Path) -> io::Result<BTreeSet<Clip>> {
+    let mut clips = BTreeSet::new();
+    for lang in Lang::ALL {
+        let Ok(files) = fs::read_dir(folder.join(lang.code())) else { continue };
+        for file in files {
+            let name = file?.file_name();
+            let id = name.to_str().and_then(|name| name.strip_suffix(".wav"));
+            clips.extend(id.map(|id| Clip { lang, id: id.into() }));
+        }
+    }
+    Ok(clips)
+}
+
+fn manifest(path: &Path) -> Result<Manifest, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    read_manifest(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn missing(folder: &Path, needed: &Needed) -> String {
     let path = path_of(folder, needed);
-    format!("{}: no recording of \"{}\"; record it, or render a placeholder (prompts/render)", path.display(), needed.text)
+    format!(
+        "{}: no recording of \"{}\"; record it, or render a placeholder (prompts/render)",
+        path.display(),
+        needed.text
+    )
 }
 
 fn path_of(folder: &Path, clip: &Needed) -> PathBuf {
@@ -38,7 +76,7 @@ fn path_of(folder: &Path, clip: &Needed) -> PathBuf {
 }
 
 /// Reads and encodes on every core: a thousand files are a second's work for one.
-fn encode_all(folder: &Path, clips: &[Needed]) -> (Vec<Placed>, Vec<String>) {
+fn encode_all(folder: &Path, clips: &[&Needed]) -> (Vec<Placed>, Vec<String>) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = clips.len().div_ceil(threads).max(1);
     let results: Vec<Result<Placed, String>> = std::thread::scope(|scope| {

@@ -11,7 +11,7 @@ use super::args::{self, Asked, Command};
 use super::hotline::{self, Hotline};
 use super::replica::{Loaded, Replica, Role, load, secret};
 use super::serve;
-use super::clock;
+use super::{clock, sheets};
 use crate::base::Lang;
 use crate::call;
 use crate::config::{self, Settings};
@@ -39,9 +39,8 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn settings(asked: &Asked) -> Result<Settings, Vec<String>> {
     let path = &asked.config;
-    let text = fs::read_to_string(path).map_err(|error| {
-        vec![format!("{}: {error}; name the settings with --config PATH", path.display())]
-    })?;
+    let text = fs::read_to_string(path)
+        .map_err(|error| vec![format!("{}: {error}; name the settings with --config PATH", path.display())])?;
     config::read(&text, &asked.set, &args::base_of(path))
         .map_err(|complaints| complaints.iter().map(ToString::to_string).collect())
 }
@@ -50,11 +49,18 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
     match command {
         Command::Serve => with_hotline(settings, |hotline| done(serve::serve(settings, hotline))),
         Command::Check => with_hotline(settings, |hotline| check(&hotline)),
-        Command::Sample { cases, seed, out } => with_hotline(settings, |hotline| done(sample(&hotline, cases, seed, &out))),
+        Command::Sample { cases, seed, out } => {
+            with_hotline(settings, |hotline| done(sample(&hotline, cases, seed, &out)))
+        }
         Command::Load { file } => done(load_file(settings, &file)),
-        Command::LookUp { receipt, tail } => with_hotline(settings, |hotline| look_up(settings, &hotline, &receipt, tail)),
+        Command::LookUp { receipt, tail } => {
+            with_hotline(settings, |hotline| look_up(settings, &hotline, &receipt, tail))
+        }
         Command::PromptsList => with_release(settings),
-        Command::Test { .. } => ExitCode::FAILURE,
+        Command::Test { sheets } => match hotline::release(settings) {
+            Ok(release) => sheets::run(&release, &sheets),
+            Err(complaints) => wrong(&complaints),
+        },
         Command::Help | Command::Version => ExitCode::SUCCESS,
     }
 }
@@ -78,7 +84,11 @@ fn check(hotline: &Hotline) -> ExitCode {
     for remark in &hotline.remarks {
         println!("{remark}");
     }
-    println!("all right: flow {}, {} recordings", hotline.release.short_name(), hotline::needed(&hotline.release).len());
+    println!(
+        "all right: flow {}, {} recordings",
+        hotline.release.short_name(),
+        hotline::needed(&hotline.release).len()
+    );
     ExitCode::SUCCESS
 }
 
@@ -108,7 +118,8 @@ fn sample(hotline: &Hotline, cases: u32, seed: u64, out: &Path) -> Result<(), St
 }
 
 fn keys(settings: &Settings) -> Result<Keys, String> {
-    fs::create_dir_all(&settings.data.folder).map_err(|error| format!("{}: {error}", settings.data.folder.display()))?;
+    fs::create_dir_all(&settings.data.folder)
+        .map_err(|error| format!("{}: {error}", settings.data.folder.display()))?;
     let secret = secret(&settings.data.folder).map_err(|error| error.to_string())?;
     Ok(Keys::new(&secret))
 }

@@ -176,7 +176,10 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
     if let Some(test) = &settings.phone.line_test {
         text.push_str(&format!("  dial   sip:{test}@{address} for the line test\n"));
     }
-    text.push_str(&format!("  open   {page} and scan or type a receipt\n\n  {:<16} {:<8} state\n", "receipt", "ID tail"));
+    text.push_str(&format!(
+        "  open   {page} and scan or type a receipt\n\n  {:<16} {:<8} state\n",
+        "receipt", "ID tail"
+    ));
     for example in examples {
         let tail = example.case.id_tail.as_deref().unwrap_or("");
         text.push_str(&format!("  {:<16} {tail:<8} {}\n", example.case.receipt, example.shows));

@@ -6,7 +6,6 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::base::Lang;
-use crate::flow::Release;
 use crate::speech::{Clip, Needed};
 
 /// The state of one recording, as `manifest.json` tells it.
@@ -60,12 +59,8 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Compares the recordings there are with those that a release can ask for.
-    pub fn of(release: &Release, files: &BTreeSet<Clip>, manifest: &Manifest) -> Coverage {
-        Coverage::of_needed(&release.clips_needed(), files, manifest)
-    }
-
-    fn of_needed(needed: &BTreeSet<Needed>, files: &BTreeSet<Clip>, manifest: &Manifest) -> Coverage {
+    /// Compares the recordings there are with those that can be asked for.
+    pub fn of(needed: &BTreeSet<Needed>, files: &BTreeSet<Clip>, manifest: &Manifest) -> Coverage {
         let mut coverage = Coverage::default();
         for need in needed {
             let clip = Clip { lang: need.lang, id: need.id.clone() };
@@ -124,7 +119,7 @@ mod tests {
         let manifest =
             [(clip("b"), recorded("甲", true)), (clip("c"), recorded("丙", true)), (clip("d"), recorded("丁", false))]
                 .into();
-        let coverage = Coverage::of_needed(&needed, &files, &manifest);
+        let coverage = Coverage::of(&needed, &files, &manifest);
         let ids = |list: &[Needed]| list.iter().map(|n| n.id.to_string()).collect::<Vec<_>>();
         assert_eq!(ids(&coverage.missing), ["a"]);
         assert_eq!(ids(&coverage.stale), ["b", "e"]);

@@ -1,3 +1,5 @@
-//! The prompt operator's workshop (pure).
+//! The prompt operator's workshop (pure): which recordings a release lacks, which are out of date.
 
-pub mod coverage;
+mod coverage;
+
+pub use coverage::{Coverage, Manifest, Recorded, read_manifest, text_hash};

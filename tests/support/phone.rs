@@ -117,7 +117,8 @@ impl Phone {
         self.to = format!("<sip:{}@{}>", dial.number, self.server);
         self.target = format!("sip:{}@{}", dial.number, self.server);
         let sdp = self.offer(dial);
-        let headers = format!("{}{}", dial.headers, if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" });
+        let headers =
+            format!("{}{}", dial.headers, if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" });
         self.send("INVITE", "i", &headers, &sdp);
         let answer = self.final_answer("INVITE");
         self.to = answer.header("To").unwrap_or(&self.to).to_owned();
@@ -184,7 +185,12 @@ impl Phone {
             "{method} {} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK-{}-{branch}{cseq};rport\r\nMax-Forwards: 70\r\n\
              From: <sip:13800138000@{local}>;tag={}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:caller@{local}>\r\n\
              {headers}Content-Length: {}\r\n\r\n{body}",
-            self.target, self.from_tag, self.from_tag, self.to, self.call_id, body.len()
+            self.target,
+            self.from_tag,
+            self.from_tag,
+            self.to,
+            self.call_id,
+            body.len()
         );
         self.sip.send_to(text.as_bytes(), self.server).expect("a datagram goes out");
     }

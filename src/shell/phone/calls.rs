@@ -9,13 +9,13 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::door::{Door, Live};
 use crate::base::{Lang, Private};
-use crate::call::{self, Beginning, Call, Event, Input, LineTest, Output, Purpose, Tally, Talk};
+use crate::call::{self, Beginning, Call, Event, Input, LineTest, Output, Purpose, Talk, Tally};
 use crate::flow::{Caller, Conversation, Findings, WallClock};
 use crate::inquiry::{Asker, CallRecord, LookUpResult, Proof};
 use crate::sdp::LocalMedia;
-use crate::shell::{clock, messages};
 use crate::shell::media::OpenStream;
 use crate::shell::metrics::Door as Way;
+use crate::shell::{clock, messages};
 use crate::sip::{Arrival, LegKey, Local, Message};
 
 /// What reaches a call from outside its task.
@@ -47,6 +47,8 @@ struct Held {
     in_progress: bool,
     slips: u32,
     record: CallRecord,
+    /// A call that takes this one's place.
+    renewed: Option<(Message, Arrival)>,
 }
 
 impl Held {
@@ -89,6 +91,9 @@ impl Drop for Held {
         }
         self.door.parts.media.close(self.stream.id);
         self.door.forget(&self.key);
+        if let Some((message, arrival)) = self.renewed.take() {
+            self.door.message(message, &arrival);
+        }
     }
 }
 
@@ -101,7 +106,8 @@ pub async fn run(door: Arc<Door>, start: Start, inbox: mpsc::Sender<ToCall>, mut
     let record = beginning.tally.record(Duration::ZERO);
     let Start { key, stream, .. } = start;
     let tag = crate::base::tag(&call_id);
-    let held = Held { door: Arc::clone(&door), key, stream, began, tag, in_progress: true, slips: 0, record };
+    let held =
+        Held { door: Arc::clone(&door), key, stream, began, tag, in_progress: true, slips: 0, record, renewed: None };
     let (events, mut media) = mpsc::channel(MEDIA_QUEUE);
     let (call, first) = Call::new(began, beginning);
     let mut task = Task { door, live, call, held, inbox, events, caller, call_id };
@@ -236,6 +242,7 @@ impl Task {
                     let record = self.call.tally().record(clock::now() - self.held.began);
                     self.held.over(record);
                 }
+                Output::Renewed { message, arrival } => self.held.renewed = Some((message, arrival)),
                 Output::Gone => return true,
             }
         }
@@ -303,4 +310,3 @@ async fn answer(
 
 /// Media events that wait for one call.
 const MEDIA_QUEUE: usize = 64;
-

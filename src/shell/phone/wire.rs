@@ -143,7 +143,9 @@ async fn read_datagrams(socket: Arc<UdpSocket>, local: SocketAddr, receiver: Arc
 }
 
 fn is_of_one_peer(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable};
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable,
+    };
     matches!(
         error.kind(),
         ConnectionAborted | ConnectionRefused | ConnectionReset | HostUnreachable | Interrupted | NetworkUnreachable
@@ -181,7 +183,8 @@ impl Streams {
         let (reader, writer) = stream.into_split();
         let (queue, waiting) = mpsc::channel(STREAM_QUEUE);
         let close = Arc::new(Notify::new());
-        let kept = Stream { queue: queue.clone(), close: Arc::clone(&close), heard: clock::now(), spoke: false, number };
+        let kept =
+            Stream { queue: queue.clone(), close: Arc::clone(&close), heard: clock::now(), spoke: false, number };
         {
             let mut open = self.lock();
             if open.len() >= STREAMS_MAX {
@@ -288,7 +291,9 @@ impl Sender {
             Target::Address { transport: Transport::Tcp, local, to } => {
                 return self.on_stream(bytes, local, to, None, failed);
             }
-            Target::Host { transport, local, host, port } => return self.resolve(bytes, transport, local, host, port, failed),
+            Target::Host { transport, local, host, port } => {
+                return self.resolve(bytes, transport, local, host, port, failed);
+            }
         };
         if !sent {
             self.give_up(failed);
@@ -374,7 +379,8 @@ impl Sender {
         };
         tokio::spawn(async move {
             let found = timeout(RESOLVE_LIMIT, lookup_host((host.as_str(), port.unwrap_or(5060)))).await;
-            let address = found.ok().and_then(Result::ok).and_then(|mut all| all.find(|a| a.is_ipv4() == local.is_ipv4()));
+            let address =
+                found.ok().and_then(Result::ok).and_then(|mut all| all.find(|a| a.is_ipv4() == local.is_ipv4()));
             match address {
                 Some(to) => again.send(Outgoing { bytes, to: Target::Address { transport, local, to } }, failed),
                 None => again.give_up(failed),

@@ -562,7 +562,7 @@ async fn a_rating_is_recorded_and_thanked_for() {
 #[tokio::test]
 async fn health_tells_a_balancer_and_metrics_tell_an_operator() {
     let office = Office::open();
-    office.told.metrics.calls.inc(CallOutcome::Answered);
+    office.told.metrics.calls.inc(CallOutcome::Finished);
     office.asks(scan(RECEIPT)).await;
     assert_eq!(office.asks(get("/health")).await.status, 200);
     office.told.draining.store(1, Relaxed);
