@@ -41,39 +41,39 @@ pub enum Name {
 
 impl Name {
     fn read(text: &str) -> Name {
-        const NAMES: [(&str, Name); 30] = [
-            ("v", Name::Via),
-            ("f", Name::From),
-            ("t", Name::To),
-            ("i", Name::CallId),
-            ("m", Name::Contact),
-            ("l", Name::ContentLength),
-            ("c", Name::ContentType),
-            ("k", Name::Supported),
-            ("e", Name::ContentEncoding),
-            ("x", Name::SessionExpires),
-            ("Via", Name::Via),
-            ("From", Name::From),
-            ("To", Name::To),
-            ("Call-ID", Name::CallId),
-            ("CSeq", Name::CSeq),
-            ("Contact", Name::Contact),
-            ("Content-Length", Name::ContentLength),
-            ("Content-Type", Name::ContentType),
-            ("Max-Forwards", Name::MaxForwards),
-            ("Record-Route", Name::RecordRoute),
-            ("Supported", Name::Supported),
-            ("Require", Name::Require),
-            ("Allow", Name::Allow),
-            ("Accept", Name::Accept),
-            ("Session-Expires", Name::SessionExpires),
-            ("Min-SE", Name::MinSe),
-            ("Content-Encoding", Name::ContentEncoding),
-            ("Retry-After", Name::RetryAfter),
-            ("Subscription-State", Name::SubscriptionState),
-            ("", Name::Other),
-        ];
-        let known = NAMES.iter().find(|(name, _)| name.len() == text.len() && name.eq_ignore_ascii_case(text));
+        let candidates: &[(&str, Name)] = match text.len() {
+            1 => &[
+                ("v", Name::Via),
+                ("f", Name::From),
+                ("t", Name::To),
+                ("i", Name::CallId),
+                ("m", Name::Contact),
+                ("l", Name::ContentLength),
+                ("c", Name::ContentType),
+                ("k", Name::Supported),
+                ("e", Name::ContentEncoding),
+                ("x", Name::SessionExpires),
+            ],
+            2 => &[("To", Name::To)],
+            3 => &[("Via", Name::Via)],
+            4 => &[("From", Name::From), ("CSeq", Name::CSeq)],
+            5 => &[("Allow", Name::Allow)],
+            6 => &[("Accept", Name::Accept), ("Min-SE", Name::MinSe)],
+            7 => &[("Call-ID", Name::CallId), ("Contact", Name::Contact), ("Require", Name::Require)],
+            9 => &[("Supported", Name::Supported)],
+            11 => &[("Retry-After", Name::RetryAfter)],
+            12 => &[
+                ("Max-Forwards", Name::MaxForwards),
+                ("Content-Type", Name::ContentType),
+                ("Record-Route", Name::RecordRoute),
+            ],
+            14 => &[("Content-Length", Name::ContentLength)],
+            15 => &[("Session-Expires", Name::SessionExpires)],
+            16 => &[("Content-Encoding", Name::ContentEncoding)],
+            18 => &[("Subscription-State", Name::SubscriptionState)],
+            _ => &[],
+        };
+        let known = candidates.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
         known.map_or(Name::Other, |(_, name)| *name)
     }
 }
@@ -131,11 +131,11 @@ impl Head {
     pub fn read(bytes: &[u8]) -> Head {
         let text = clean(bytes);
         let mut head = Head { text, lines: Vec::with_capacity(24), start: None, fault: None, unanswerable: false };
-        let end = line_end(head.text.as_bytes(), 0);
+        let end = line_end(&head.text, 0);
         head.read_start(end.0);
         let mut at = end.1;
         while at < head.text.len() {
-            let (end, next) = line_end(head.text.as_bytes(), at);
+            let (end, next) = line_end(&head.text, at);
             head.read_line(at..end);
             at = next;
         }
@@ -204,16 +204,24 @@ pub(super) fn head_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
 }
 
 /// The end of the line at `at` without its line break, and where the next begins.
-fn line_end(bytes: &[u8], at: usize) -> (usize, usize) {
-    match bytes[at..].iter().position(|byte| *byte == b'\n') {
-        Some(length) => (at + length - usize::from(length > 0 && bytes[at + length - 1] == b'\r'), at + length + 1),
-        None => (bytes.len(), bytes.len()),
+fn line_end(text: &str, at: usize) -> (usize, usize) {
+    match text[at..].find('\n') {
+        Some(length) => (at + length - usize::from(text[at..at + length].ends_with('\r')), at + length + 1),
+        None => (text.len(), text.len()),
     }
 }
 
 /// The head as text: unfolded (RFC 3261 §7.3.1), without CR or LF inside a line, replaced where it is not UTF-8.
 fn clean(bytes: &[u8]) -> String {
-    let mut bytes = bytes.to_vec();
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let next = |at: usize| text.as_bytes().get(at + 1).copied();
+    let folded = text.match_indices('\n').any(|(at, _)| matches!(next(at), Some(b' ' | b'\t')));
+    let stray = text.match_indices('\r').any(|(at, _)| next(at).is_some_and(|next| next != b'\n'));
+    if folded || stray { unfold(text) } else { text }
+}
+
+fn unfold(text: String) -> String {
+    let mut bytes = text.into_bytes();
     for at in 0..bytes.len() {
         let next = bytes.get(at + 1).copied();
         match bytes[at] {
@@ -227,7 +235,7 @@ fn clean(bytes: &[u8]) -> String {
             _ => {}
         }
     }
-    String::from_utf8(bytes).unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into_owned())
+    String::from_utf8(bytes).expect("ASCII was replaced by ASCII")
 }
 
 /// `METHOD SP URI SP SIP/2.0` or `SIP/2.0 SP status SP reason`, single spaces only (RFC 3261 §7.1).

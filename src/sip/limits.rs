@@ -30,8 +30,6 @@ pub const UNSUPPORTED_TAGS: usize = 16;
 pub const T1: Duration = Duration::from_millis(500);
 /// RFC 3261 §17.1.2.1: the longest pause between two retransmissions.
 pub const T2: Duration = Duration::from_secs(4);
-/// RFC 3261 Table 4, Timer I: how long an ACK may be repeated over UDP.
-pub const T4: Duration = Duration::from_secs(5);
 /// 64 × T1: when a transaction gives up (RFC 3261 Table 4, Timers B, F, H, J).
 pub const GIVE_UP: Duration = Duration::from_secs(32);
 /// How long an answer may take before the caller is told that it is being worked on (RFC 3261 §17.2.1: 200 ms).
