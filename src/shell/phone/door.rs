@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use super::calls;
 use super::wire::{Sender, Wire};
 use crate::audio::Bank;
-use crate::call::{Admission, Purpose, Turned};
+use crate::call::{Admission, Turned};
 use crate::config::{self, Network};
 use crate::flow::Release;
 use crate::inquiry::{Attempts, Keys, Rules};
@@ -164,7 +164,7 @@ impl Door {
             Sorted::Drop => self.parts.metrics.sip_dropped.inc(SipDrop::Stray),
             Sorted::Reply(reply) => self.send(reply),
             Sorted::Leg(key) => self.to_call(&key, message, arrival),
-            Sorted::Invite(key) => self.new_call(key, message, arrival),
+            Sorted::Invite(key) => self.new_call(key, message, arrival, state),
         }
     }
 
@@ -187,7 +187,7 @@ impl Door {
         }
     }
 
-    fn new_call(self: &Arc<Self>, key: LegKey, invite: Message, arrival: &Arrival) {
+    fn new_call(self: &Arc<Self>, key: LegKey, invite: Message, arrival: &Arrival, state: FrontState) {
         let user = invite.called_user().unwrap_or_default();
         let admitted = self.admission.lock().unwrap_or_else(PoisonError::into_inner).admit(
             clock::now(),
@@ -197,24 +197,25 @@ impl Door {
             self.is_draining(),
         );
         match admitted {
-            Ok(purpose) => self.start(key, invite, arrival, purpose),
+            Ok(purpose) => match self.parts.media.open(self.media_address(arrival.local), clock::seed()) {
+                Ok(stream) => self.start(calls::Start { key, invite, arrival: *arrival, purpose, stream }),
+                Err(error) => {
+                    tracing::warn!(%error, "a call was turned away");
+                    self.send(self.front.busy(&invite, arrival, state));
+                }
+            },
             Err(Turned::NoSuchNumber) => self.send(self.front.refuse(&invite, arrival, 404)),
             Err(Turned::TooFast | Turned::Draining | Turned::Full) => {
-                self.send(self.front.refuse(&invite, arrival, 503));
+                self.send(self.front.busy(&invite, arrival, state));
             }
         }
     }
 
-    fn start(self: &Arc<Self>, key: LegKey, invite: Message, arrival: &Arrival, purpose: Purpose) {
-        let Ok(stream) = self.parts.media.open(self.media_address(arrival.local), clock::seed()) else {
-            tracing::warn!("no media port is free");
-            return self.send(self.front.refuse(&invite, arrival, 503));
-        };
+    fn start(self: &Arc<Self>, start: calls::Start) {
         let (inbox, arrivals) = mpsc::channel(CALL_QUEUE);
-        self.lines().insert(key.clone(), inbox.clone());
+        self.lines().insert(start.key.clone(), inbox.clone());
         self.in_progress.fetch_add(1, Ordering::Relaxed);
         self.parts.metrics.calls_in_progress.add(1);
-        let start = calls::Start { key, invite, arrival: *arrival, purpose, stream };
         tokio::spawn(calls::run(Arc::clone(self), start, inbox, arrivals));
     }
 
