@@ -9,6 +9,7 @@
 mod answer;
 pub mod calendar;
 mod check;
+mod exits;
 mod fit;
 mod io;
 mod load;
@@ -21,6 +22,7 @@ mod talk;
 
 pub use answer::{Told, answer};
 pub use calendar::{Calendar, Opening, Working};
+pub use exits::{By, Exit};
 pub use fit::{Parts, Promised, STAGES, facts_of, fit, stage_code};
 pub use io::{Caller, Facts, Findings, Input, Output, PlayId, RecordResult, SlipKind, Transferred, WallClock};
 pub use release::{Environment, ReceiptCheck, Release, Sources};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Subject;
 use super::graph::{nexts, roots};
+use crate::flow::exits::{By, Exit};
 use crate::flow::model::*;
 use crate::speech::Complaint;
 
