@@ -118,3 +118,23 @@ fn checking_costs_little() {
         assert!(complaints(FLOW, SCRIPT, CALENDAR).iter().all(|complaint| !complaint.is_error()));
     }
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(150))]
+
+    /// Whatever an editor leaves behind: it is read or complained about, and nothing panics.
+    #[test]
+    fn a_mangled_file_is_read_or_complained_about(
+        file in 0usize..3, from in 0usize..20_000, length in 0usize..80, put in "[\\[\\]{}=\"#@.a0\n-]{0,6}",
+    ) {
+        let mut texts = [FLOW.to_string(), SCRIPT.to_string(), CALENDAR.to_string()];
+        let characters: Vec<char> = texts[file].chars().collect();
+        let from = from % characters.len();
+        let to = (from + length).min(characters.len());
+        texts[file] = characters[..from].iter().chain(put.chars().collect::<Vec<_>>().iter()).chain(&characters[to..]).collect();
+        let [flow, script, calendar] = &texts;
+        for complaint in complaints(flow, script, calendar) {
+            assert!(complaint.line >= 1 && !complaint.what.is_empty());
+        }
+    }
+}

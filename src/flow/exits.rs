@@ -43,12 +43,10 @@ impl Flow {
             "desk.number" => Some(Type::Digits),
             "queue.place" | "queue.minutes" => Some(Type::Count),
             _ if self.enums.contains_key(var) => Some(Type::Enum(var.into())),
-            _ => self.nodes.iter().find_map(|node| match &node.kind {
-                Kind::Ask(ask) if &*ask.store == var => Some(Type::Digits),
-                Kind::Record(record) if record.gives.as_deref() == Some(var) => Some(Type::Digits),
-                Kind::Rate(rate) if &*rate.store == var => Some(Type::Number),
-                _ => None,
-            }),
+            _ => {
+                let mut stores = self.nodes.iter().filter_map(Node::stores);
+                stores.find(|(name, _)| ***name == *var).map(|(_, kind)| kind)
+            }
         }
     }
 
@@ -67,6 +65,29 @@ impl Flow {
 }
 
 impl Node {
+    /// The variable that the caller's answer goes to, and what it is.
+    pub fn stores(&self) -> Option<(&Arc<str>, Type)> {
+        match &self.kind {
+            Kind::Ask(ask) => Some((&ask.store, Type::Digits)),
+            Kind::Rate(rate) => Some((&rate.store, Type::Number)),
+            Kind::Record(record) => record.gives.as_ref().map(|gives| (gives, Type::Digits)),
+            Kind::Menu(_)
+            | Kind::Say(_)
+            | Kind::Lookup(_)
+            | Kind::Switch(_)
+            | Kind::Hours(_)
+            | Kind::Queue(_)
+            | Kind::Transfer(_)
+            | Kind::Sms(_)
+            | Kind::Callback(_) => None,
+        }
+    }
+
+    /// The look-up, if it is one.
+    pub fn lookup(&self) -> Option<&Lookup> {
+        if let Kind::Lookup(lookup) = &self.kind { Some(lookup) } else { None }
+    }
+
     /// The kind's name, as in `[menu.main]`.
     pub fn kind_name(&self) -> &'static str {
         match &self.kind {
@@ -117,7 +138,7 @@ impl Node {
                 keys(&q.choices).chain(own.map(|(label, go)| itself(label, go))).collect()
             }
             Kind::Transfer(t) => vec![itself("done", &t.done), itself("busy", &t.busy), itself("failed", &t.failed)],
-            Kind::Record(r) => vec![itself("saved", &r.saved), itself("empty", &r.empty)],
+            Kind::Record(r) => keys(&r.choices).chain([itself("saved", &r.saved), itself("empty", &r.empty)]).collect(),
             Kind::Rate(rate) => keys(&rate.choices)
                 .chain([out("next", &rate.next, By::Entry), out("skip", &rate.skip, By::Silence)])
                 .chain(rate.low.iter().map(|(_, go)| out("low", go, By::Entry)))
@@ -156,12 +177,12 @@ impl Node {
             Kind::Ask(ask) => &ask.choices,
             Kind::Queue(queue) => &queue.choices,
             Kind::Rate(rate) => &rate.choices,
+            Kind::Record(record) => &record.choices,
             Kind::Say(_)
             | Kind::Lookup(_)
             | Kind::Switch(_)
             | Kind::Hours(_)
             | Kind::Transfer(_)
-            | Kind::Record(_)
             | Kind::Sms(_)
             | Kind::Callback(_) => &[],
         }

@@ -316,6 +316,8 @@ pub struct Record {
     pub keep: Duration,
     pub notify: Arc<str>,
     pub gives: Option<Arc<str>>,
+    /// Inherited keys, which work before the beep and after the take.
+    pub choices: Vec<Choice>,
     pub saved: Go,
     pub empty: Go,
 }

@@ -11,7 +11,7 @@ use super::parse::{Act, Db, Row, Said, Sheet, SheetTest};
 use crate::base::{Lang, Private};
 use crate::flow::fit::fit;
 use crate::flow::io::*;
-use crate::flow::model::Kind;
+use crate::flow::model::Node;
 use crate::flow::{Conversation, Mode, Release};
 
 /// How one call of a sheet went.
@@ -277,10 +277,8 @@ impl Call {
     /// A row's values in the types of the flow; what every case has is added where the row leaves it out.
     fn facts(&self, source: &str, row: &Row) -> Option<Facts> {
         let flow = &self.release.flow;
-        let gives = flow.nodes.iter().find_map(|node| match &node.kind {
-            Kind::Lookup(lookup) if &*lookup.source == source => Some(lookup.gives.clone()),
-            _ => None,
-        })?;
+        let mut lookups = flow.nodes.iter().filter_map(Node::lookup);
+        let gives = lookups.find(|lookup| &*lookup.source == source)?.gives.clone();
         let mut written = row.gives.clone();
         let kind = |name: &str| flow.type_of(&format!("{gives}.{name}"));
         let mut default = |name: &str, value: &str| {
@@ -342,7 +340,7 @@ impl Call {
     }
 
     fn keep_silent(&mut self, n: u32) -> Result<(), String> {
-        let (wanted, until) = (self.silences + n, self.now + PATIENCE);
+        let (wanted, until) = (self.silences.saturating_add(n), self.now + PATIENCE);
         while self.silences < wanted {
             match self.next_at().filter(|at| *at <= until) {
                 Some(at) => self.step(at),

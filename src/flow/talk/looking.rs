@@ -174,20 +174,17 @@ impl Conversation {
 
     pub(super) fn transferred(&mut self, now: Instant, ended: Transferred) {
         let release = self.release.clone();
-        let go = match (&self.state, release.flow.node(&self.node).map(|node| &node.kind)) {
-            (State::Transferring { .. }, Some(Kind::Transfer(transfer))) => match ended {
-                Transferred::Done => &transfer.done,
-                Transferred::Busy => &transfer.busy,
-                Transferred::Failed => &transfer.failed,
-            },
-            (State::Queueing(_), Some(Kind::Queue(queue))) => match ended {
-                Transferred::Done => &queue.ended,
-                Transferred::Busy => &queue.full,
-                Transferred::Failed => &queue.nobody,
-            },
-            _ => return,
+        let waiting = matches!(self.state, State::Transferring { .. } | State::Queueing(_));
+        let outcomes = release.flow.node(&self.node).filter(|_| waiting).and_then(outcomes);
+        let Some([done, busy, failed]) = outcomes else { return };
+        let go = match ended {
+            Transferred::Done => done,
+            Transferred::Busy => busy,
+            Transferred::Failed => failed,
         };
         self.stop();
+        // Keys pressed while it rang were meant for nobody.
+        self.line.clear();
         self.answering = true;
         self.go(now, &go.target);
     }
@@ -243,6 +240,24 @@ impl Conversation {
                 Err(what) => self.fault(now, what),
             }
         }
+    }
+}
+
+/// Where a call goes when a person was reached, was busy, or was not reached.
+fn outcomes(node: &Node) -> Option<[&Go; 3]> {
+    match &node.kind {
+        Kind::Transfer(transfer) => Some([&transfer.done, &transfer.busy, &transfer.failed]),
+        Kind::Queue(queue) => Some([&queue.ended, &queue.full, &queue.nobody]),
+        Kind::Menu(_)
+        | Kind::Ask(_)
+        | Kind::Say(_)
+        | Kind::Lookup(_)
+        | Kind::Switch(_)
+        | Kind::Hours(_)
+        | Kind::Record(_)
+        | Kind::Rate(_)
+        | Kind::Sms(_)
+        | Kind::Callback(_) => None,
     }
 }
 

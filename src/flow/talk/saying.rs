@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{Conversation, GUARD, State};
 use crate::base::{Key, Lang};
 use crate::flow::io::{Output, PlayId};
-use crate::flow::model::{Choice, Menu, Prompt, Target, Type};
+use crate::flow::model::{Choice, Menu, Prompt, Target};
 use crate::speech::{Piece, SENTENCE, Utterance, Value};
 
 /// What a line of a play is.
@@ -119,9 +119,9 @@ impl Conversation {
     /// What fills a slot; a word by its path under `opt`. Secrets fill none.
     pub(super) fn slot(&self, name: &str) -> Option<Value> {
         let flow = &self.release.flow;
-        let path = |member: &Arc<str>| match flow.type_of(name) {
-            Some(Type::Enum(set)) => Arc::from(format!("{set}.{member}")),
-            _ => member.clone(),
+        let path = |member: &Arc<str>| match flow.members(name) {
+            Some((set, _)) => Arc::from(format!("{set}.{member}")),
+            None => member.clone(),
         };
         match self.facts.get(name) {
             Some(Value::Word(member)) => return Some(Value::Word(path(member))),
