@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::Subject;
 use crate::base::Key;
-use crate::flow::exits::{By, Exit};
 use crate::flow::model::*;
+use crate::flow::ways::{By, Exit};
 use crate::speech::Complaint;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::Subject;
 use super::graph::{nexts, roots};
-use crate::flow::exits::{By, Exit};
 use crate::flow::model::*;
+use crate::flow::ways::{By, Exit};
 use crate::speech::Complaint;
 
 type Known = BTreeSet<Arc<str>>;
