@@ -30,6 +30,7 @@ impl Conversation {
             by.insert(name.clone(), value);
         }
         self.forget(&lookup.gives);
+        self.aged = None;
         let filler_at = lookup.filler.as_ref().map(|filler| now + filler.after);
         let until = now + lookup.give_up_after;
         self.state = State::Looking(Looking { lookup: lookup.clone(), filler_at, until, answer: None });
@@ -141,14 +142,20 @@ impl Conversation {
             }
         }
         if stale.tell_after.is_some_and(|limit| age > limit) {
-            let told = stale.say.as_ref().map(|prompt| self.compose_prompt(now, prompt));
-            match told {
-                Some(Ok(line)) => self.prefix = vec![line],
-                Some(Err(what)) => return self.fault(now, what),
-                None => {}
+            self.aged = stale.say.clone().map(|prompt| (lookup.gives.clone(), prompt));
+            if let Err(what) = self.tell_age(now) {
+                return self.fault(now, what);
             }
         }
         self.go(now, &lookup.found.target);
+    }
+
+    /// Puts the age of the answer before the next words.
+    pub(super) fn tell_age(&mut self, now: Instant) -> Result<(), String> {
+        if let Some((_, prompt)) = self.aged.clone() {
+            self.prefix = vec![self.compose_prompt(now, &prompt)?];
+        }
+        Ok(())
     }
 
     pub(super) fn announce(&mut self, now: Instant, transfer: &Transfer) {

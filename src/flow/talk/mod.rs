@@ -70,6 +70,8 @@ pub struct Conversation {
     plays: u32,
     /// Said before the next words: how old an answer is.
     prefix: Vec<Line>,
+    /// The words for the age of an answer that is old enough to be told so, and the look-up's prefix.
+    aged: Option<(Arc<str>, Prompt)>,
     /// An answer or a failure is being told: keys pressed before it do not skip it.
     answering: bool,
     state: State,
@@ -143,6 +145,7 @@ impl Conversation {
             playing: None,
             plays: 0,
             prefix: Vec::new(),
+            aged: None,
             answering: false,
             state: State::Before,
             hops: 0,
