@@ -87,6 +87,9 @@ breaks! {
     a_value_used_before_it_is_known: FLOW, "go = \"guide\" }" => "go = \"topic\" }", "E41", ["guide"];
     a_secret_in_a_sentence: FLOW, "scan      = true" => "scan      = true\nsecret    = true", "E42", ["receipt_is", "never be spoken"];
     a_make_up_day_without_hours: CALENDAR, "mon-fri = [\"09:00-12:00\", \"13:30-17:00\"]" => "sat = [\"09:00-12:00\"]", "E45", ["2026-01-04"];
+    a_make_up_day_that_is_a_holiday: CALENDAR, "make_up = [\"2026-01-04\"" => "make_up = [\"2026-01-02\"", "E45", ["2026-01-02"];
+    a_script_without_menu_line: SCRIPT, "[menu_line]" => "[prompt.menu_line]", "E38", ["menu_line"];
+    a_key_that_reuses_star_for_x: FLOW, "erase     = \"star\"" => "erase     = \"star\"\nstar_is   = \"X\"", "E13", ["star_is"];
     a_day_that_does_not_exist: CALENDAR, "days = [\"2026-07-01..2026-08-31\"" => "days = [\"2026-07-01..2026-06-31\"", "E14", ["2026-06-31"];
     a_calendar_that_does_not_exist: FLOW, "calendar = \"desk\"" => "calendar = \"dask\"", "E46", ["dask", "did you mean desk?"];
     an_inherited_key_changed: FLOW, "keys.4 = { opt = \"hall.east\",    set = { hall = \"east\" },    go = \"hall\" }" => "keys.star = { opt = \"hall.east\",    set = { hall = \"east\" },    go = \"hall\" }", "W01", ["menu halls", "key *"];
@@ -116,5 +119,25 @@ fn every_complaint_of_every_file_comes_in_one_run() {
 fn checking_costs_little() {
     for _ in 0..20 {
         assert!(complaints(FLOW, SCRIPT, CALENDAR).iter().all(|complaint| !complaint.is_error()));
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(150))]
+
+    /// Whatever an editor leaves behind: it is read or complained about, and nothing panics.
+    #[test]
+    fn a_mangled_file_is_read_or_complained_about(
+        file in 0usize..3, from in 0usize..20_000, length in 0usize..80, put in "[\\[\\]{}=\"#@.a0\n-]{0,6}",
+    ) {
+        let mut texts = [FLOW.to_string(), SCRIPT.to_string(), CALENDAR.to_string()];
+        let characters: Vec<char> = texts[file].chars().collect();
+        let from = from % characters.len();
+        let to = (from + length).min(characters.len());
+        texts[file] = characters[..from].iter().chain(put.chars().collect::<Vec<_>>().iter()).chain(&characters[to..]).collect();
+        let [flow, script, calendar] = &texts;
+        for complaint in complaints(flow, script, calendar) {
+            assert!(complaint.line >= 1 && !complaint.what.is_empty());
+        }
     }
 }

@@ -94,3 +94,30 @@ fn both_flows_are_clean_but_for_advice() {
         assert!(release.warnings.iter().all(|complaint| complaint.code.starts_with('W')));
     }
 }
+
+/// The option that config/hotline/README.md teaches to add.
+#[test]
+fn the_lesson_of_the_readme_works() {
+    let flow = read("config/hotline/flow.toml").replacen(
+        "[say.hall]",
+        "keys.6 = { opt = \"parking\", go = \"parking\" }\n[say.parking]\nsay = \"parking\"\nnext = \"halls\"\n[say.hall]",
+        1,
+    );
+    let script = read("prompts/script.toml")
+        .replacen("[opt]\n", "[opt]\nparking = { zh = \"停车信息\", yue = \"泊車資料\", en = \"parking\" }\n", 1)
+        .replacen(
+            "[prompt.bye]",
+            "[prompt.parking]\nzh = \"中心大厅地下一层可以停车。\"\nyue = \"中心大廳地庫一層可以泊車。\"\nen = \"You can park below the Central Hall.\"\n[prompt.bye]",
+            1,
+        );
+    let calendar = read("config/calendar.toml");
+    let sources = Sources {
+        flow: ("flow.toml", &flow),
+        script: ("script.toml", &script),
+        calendar: ("calendar.toml", &calendar),
+    };
+    let release = Release::load(sources, environment()).unwrap_or_else(|complaints| panic!("{complaints:#?}"));
+    let calls = "test \"parking\"\n  press 13\n  hear menu halls\n  press 6\n  hear parking zh \"停车\"\n";
+    let outcomes = sheet::run(&release, &sheet::parse(calls, "parking.call").expect("a sheet"), Instant::now());
+    assert_eq!(outcomes[0].failure, None);
+}

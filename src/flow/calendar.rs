@@ -162,6 +162,10 @@ impl Reader {
                 let what = format!("{}: {from} is worked instead of another day, but no hours apply to it", field.key);
                 self.complain("E45", line, what, "give the weekdays hours in `week`");
             }
+            if [from, to].into_iter().any(|day| within(&desk.holiday, *day) || within(&desk.closed, *day)) {
+                let what = format!("{}: {from} is worked instead of another day, and closed as well", field.key);
+                self.complain("E45", line, what, "remove it from `holiday` or `closed`, or from `make_up`");
+            }
         }
     }
 

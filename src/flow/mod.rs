@@ -19,6 +19,7 @@ mod read;
 mod release;
 pub mod sheet;
 mod talk;
+mod ways;
 
 pub use answer::{Told, answer};
 pub use calendar::{Calendar, Opening, Working};
@@ -27,5 +28,6 @@ pub use fit::{Parts, Promised, STAGES, facts_of, fit, stage_code};
 pub use io::{Caller, Facts, Findings, Input, Output, PlayId, RecordResult, SlipKind, Transferred, WallClock};
 pub use release::{Environment, ReceiptCheck, Release, Sources};
 pub use talk::{Conversation, Heard, Line, Mode};
+pub use ways::{By, Exit};
 
 pub use crate::speech::{Complaint, Utterance};

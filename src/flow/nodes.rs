@@ -19,7 +19,7 @@ impl Reader {
             "hours" => Kind::Hours(self.hours_node(table)),
             "queue" => Kind::Queue(self.queue(table)),
             "transfer" => Kind::Transfer(self.transfer(table)),
-            "record" => Kind::Record(self.record(table)),
+            "record" => Kind::Record(self.record(table, defaults)),
             "rate" => Kind::Rate(self.rate(table, defaults)),
             "sms" => Kind::Sms(self.sms(table)),
             "callback" => Kind::Callback(self.callback(table)),
@@ -338,7 +338,7 @@ impl Reader {
         }
     }
 
-    fn record(&mut self, table: Table<'_>) -> Record {
+    fn record(&mut self, table: Table<'_>, defaults: &Defaults) -> Record {
         self.known(table, &["say", "beep", "max", "stop", "review", "keep", "notify", "gives", "on"]);
         let [saved, empty] = self.on(table, ["saved", "empty"]);
         let review = match table.item.field("review").map(|field| &field.item.tree) {
@@ -348,11 +348,13 @@ impl Reader {
                 Review::Yes(self.prompt(table, "review"))
             }
         };
+        let stop = self.key_field(table, "stop").unwrap_or(Key::Pound);
         Record {
             say: self.prompts(table, "say").unwrap_or_default(),
             beep: self.flag(table, "beep", true),
             max: self.time(table, "max").unwrap_or(Duration::from_secs(120)),
-            stop: self.key_field(table, "stop").unwrap_or(Key::Pound),
+            stop,
+            choices: defaults.keys.iter().filter(|choice| choice.key != stop).cloned().collect(),
             review,
             keep: self.time(table, "keep").unwrap_or(Duration::from_secs(180 * 86_400)),
             notify: self.needed_text(table, "notify", "\"complaints\""),

@@ -150,4 +150,26 @@ mod tests {
         assert_eq!(release.name().len(), 64);
         assert_eq!(release.name(), load().expect("the same sources").name());
     }
+
+    #[test]
+    fn an_entry_is_full_as_soon_as_no_format_can_be_longer() {
+        let format = |length, prefix: &str| ReceiptFormat {
+            name: prefix.into(),
+            length,
+            prefix: prefix.into(),
+            groups: Vec::new(),
+            check: Default::default(),
+            second_factor: Default::default(),
+        };
+        let environment = Environment {
+            receipt: Box::new(|typed| Ok((typed.into(), Vec::new()))),
+            receipt_formats: vec![format(12, "12"), format(15, "4401")],
+            desk_number: String::new(),
+        };
+        assert_eq!(environment.receipt_lengths(), (12, 15));
+        assert!(!environment.more_may_come("120000000000"));
+        assert!(environment.more_may_come("440100000000"));
+        assert!(environment.more_may_come("44"));
+        assert!(!environment.more_may_come("440100000000000"));
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Subject;
 use crate::base::Key;
 use crate::flow::model::*;
+use crate::flow::ways::{By, Exit};
 use crate::speech::Complaint;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Subject;
 use super::graph::{nexts, roots};
 use crate::flow::model::*;
+use crate::flow::ways::{By, Exit};
 use crate::speech::Complaint;
 
 type Known = BTreeSet<Arc<str>>;
@@ -62,22 +63,18 @@ fn known(flow: &Flow) -> BTreeMap<Arc<str>, Known> {
 /// What an exit adds. A look-up's values are known together, as `case.`.
 fn gained(node: &Node, exit: &Exit<'_>) -> Vec<Arc<str>> {
     let mut gained: Vec<Arc<str>> = exit.set.iter().map(|(var, _)| var.clone()).collect();
-    match (&node.kind, exit.by, exit.label.as_str()) {
-        (Kind::Ask(ask), By::Entry, _) => gained.push(ask.store.clone()),
-        (Kind::Rate(rate), By::Entry, _) => gained.push(rate.store.clone()),
-        (Kind::Lookup(lookup), _, "found") => gained.push(format!("{}.", lookup.gives).into()),
-        (Kind::Record(record), _, "saved") => gained.extend(record.gives.clone()),
-        _ => {}
+    if exit.by == By::Entry || exit.label == "saved" {
+        gained.extend(node.stores().map(|(var, _)| var.clone()));
+    }
+    if exit.label == "found" {
+        gained.extend(node.lookup().map(|lookup| Arc::from(format!("{}.", lookup.gives))));
     }
     gained
 }
 
 fn is_known(var: &str, known: &Known, node: &Node) -> bool {
-    let own = match &node.kind {
-        Kind::Lookup(lookup) => var.strip_prefix(&*lookup.gives).is_some_and(|rest| rest.starts_with('.')),
-        Kind::Queue(_) => var.starts_with("queue."),
-        _ => false,
-    };
+    let gives = |lookup: &Lookup| var.strip_prefix(&*lookup.gives).is_some_and(|rest| rest.starts_with('.'));
+    let own = node.lookup().is_some_and(gives) || matches!(node.kind, Kind::Queue(_)) && var.starts_with("queue.");
     let always = matches!(var, "lang" | "receipt.length" | "desk.number");
     own || always || known.contains(var) || known.iter().any(|have| have.ends_with('.') && var.starts_with(&**have))
 }
@@ -94,10 +91,10 @@ fn uses(subject: &Subject<'_>, node: &Node) -> Vec<(Arc<str>, u32, String)> {
             uses.extend(entry.slots().into_iter().map(|slot| (slot.name, prompt.line, at.clone())));
         }
     }
-    match &node.kind {
-        Kind::Switch(switch) => uses.push((switch.of.clone(), node.line, "the switch".into())),
-        Kind::Lookup(lookup) => uses.extend(lookup.by.iter().map(|var| (var.clone(), node.line, "the look-up".into()))),
-        _ => {}
+    if let Kind::Switch(switch) = &node.kind {
+        uses.push((switch.of.clone(), node.line, "the switch".into()));
     }
+    let by = node.lookup().map_or(&[][..], |lookup| &lookup.by);
+    uses.extend(by.iter().map(|var| (var.clone(), node.line, "the look-up".into())));
     uses
 }

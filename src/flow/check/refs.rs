@@ -140,10 +140,7 @@ fn settings(subject: &Subject<'_>, node: &Node, choice: &Choice, complaints: &mu
 
 fn look_up(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Complaint>) {
     for var in lookup.by.iter().filter(|var| subject.flow.type_of(var).is_none()) {
-        let stores = subject.flow.nodes.iter().filter_map(|node| match &node.kind {
-            Kind::Ask(ask) => Some(&*ask.store),
-            _ => None,
-        });
+        let stores = subject.flow.nodes.iter().filter_map(|node| node.stores().map(|(name, _)| &**name));
         let remedy =
             nearest(var, stores).map_or("store it in an ask before".into(), |near| format!("did you mean {near}?"));
         complaints.push(subject.complaint(

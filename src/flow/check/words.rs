@@ -127,12 +127,14 @@ fn menu_line(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
 fn seconds(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec<Complaint>) {
     let Some(most) = subject.flow.limits.menu_seconds else { return };
     for &lang in &subject.flow.langs {
+        let head = menu.say.iter().filter_map(|prompt| subject.script.entry(&prompt.entry(""))?.sentence(lang));
+        let head: std::time::Duration = head.map(|sentence| length_of(lang, &sentence.text, &[])).sum();
         let lines = menu.choices.iter().filter_map(|choice| {
             let said =
                 subject.script.compose_option(lang, &format!("opt.{}", choice.opt.as_ref()?), choice.key).ok()?;
             Some(length_of(lang, &said.text, &said.pieces))
         });
-        let length = lines.sum::<std::time::Duration>().as_secs();
+        let length = (head + lines.sum::<std::time::Duration>()).as_secs();
         if length > u64::from(most) {
             let what =
                 format!("menu {} takes about {length} s to hear in {}, more than {most}", node.name, lang.code());

@@ -11,6 +11,7 @@
 //! ```
 //! A sheet is a regression test, documentation and a bug report in one.
 
+mod heard;
 mod parse;
 mod run;
 

@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 
 use crate::base::{Key, Lang};
 use crate::flow::Transferred;
-use crate::flow::read::duration;
+use crate::flow::read::duration as written;
 use crate::speech::{Complaint, nearest};
 
 /// The tests of one file.
@@ -166,6 +166,11 @@ fn act(words: &[String]) -> Result<Act, String> {
     }
 }
 
+/// A time within a day: no sheet needs more, and virtual time has an end.
+fn duration(text: &str) -> Option<Duration> {
+    written(text).filter(|time| *time <= Duration::from_secs(86_400))
+}
+
 fn moment(rest: &[String]) -> Option<DateTime> {
     let date = rest.first()?.parse::<jiff::civil::Date>().ok()?;
     let (hour, minute) = rest.get(1).map_or(Some(("10", "00")), |time| time.split_once(':'))?;
@@ -191,7 +196,7 @@ fn db(rest: &[String]) -> Result<Db, String> {
     let mut gives = if many { BTreeMap::new() } else { pairs(&plain[arrow + 1..]).ok_or(usage)? };
     let age = match gives.remove("age") {
         None => Duration::from_secs(60),
-        Some(age) => duration(&age).ok_or(usage)?,
+        Some(age) => written(&age).filter(|age| *age <= OLDEST).ok_or(usage)?,
     };
     Ok(Db::Row(Row { source: plain[0].into(), by, gives, age, many }))
 }
@@ -205,6 +210,8 @@ fn said(rest: &[String]) -> Result<Said, String> {
     let words = rest[if lang.is_some() { 2 } else { 1 }..].to_vec();
     Ok(Said { name, menu, lang, words })
 }
+
+const OLDEST: Duration = Duration::from_secs(3650 * 86_400);
 
 const ACTS: [&str; 14] = [
     "test",

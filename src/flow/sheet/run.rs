@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::{DateTime, date};
 
+use super::heard::{Event, describe, is, schedule, shown, value_of};
 use super::parse::{Act, Db, Row, Said, Sheet, SheetTest};
 use crate::base::{Lang, Private};
 use crate::flow::fit::fit;
 use crate::flow::io::*;
-use crate::flow::model::{Kind, Type};
-use crate::flow::{Conversation, Heard, Line, Mode, Release};
-use crate::speech::{Value, length_of};
+use crate::flow::model::Node;
+use crate::flow::{Conversation, Mode, Release};
 
 /// How one call of a sheet went.
 #[derive(Clone, Debug)]
@@ -46,13 +46,6 @@ fn run_one(release: &Arc<Release>, test: &SheetTest, base: Instant) -> Outcome {
         }
     }
     Outcome { name: test.name.clone(), line: test.line, failure, transcript: call.transcript() }
-}
-
-/// What happened in a call.
-enum Event {
-    Heard { heard: Heard, lang: Lang, text: String },
-    Node(Arc<str>),
-    Ended,
 }
 
 struct Call {
@@ -284,10 +277,8 @@ impl Call {
     /// A row's values in the types of the flow; what every case has is added where the row leaves it out.
     fn facts(&self, source: &str, row: &Row) -> Option<Facts> {
         let flow = &self.release.flow;
-        let gives = flow.nodes.iter().find_map(|node| match &node.kind {
-            Kind::Lookup(lookup) if &*lookup.source == source => Some(lookup.gives.clone()),
-            _ => None,
-        })?;
+        let mut lookups = flow.nodes.iter().filter_map(Node::lookup);
+        let gives = lookups.find(|lookup| &*lookup.source == source)?.gives.clone();
         let mut written = row.gives.clone();
         let kind = |name: &str| flow.type_of(&format!("{gives}.{name}"));
         let mut default = |name: &str, value: &str| {
@@ -349,7 +340,7 @@ impl Call {
     }
 
     fn keep_silent(&mut self, n: u32) -> Result<(), String> {
-        let (wanted, until) = (self.silences + n, self.now + PATIENCE);
+        let (wanted, until) = (self.silences.saturating_add(n), self.now + PATIENCE);
         while self.silences < wanted {
             match self.next_at().filter(|at| *at <= until) {
                 Some(at) => self.step(at),
@@ -406,69 +397,7 @@ impl Call {
     }
 }
 
-/// When each line will have been heard, and when the play ends. The options of a menu are one line.
-fn schedule(now: Instant, lines: &[Line]) -> (VecDeque<(Instant, Event)>, Instant) {
-    let mut out: VecDeque<(Instant, Event)> = VecDeque::new();
-    let mut at = now;
-    for line in lines {
-        let length = length_of(line.lang, &line.text, &line.pieces);
-        let due = at + length.min(NOTICED);
-        at += length;
-        match (out.back_mut(), &line.heard) {
-            (Some((_, Event::Heard { heard, text, .. })), Heard::Menu(_)) if *heard == line.heard => {
-                text.push_str(&line.text);
-            }
-            _ => out
-                .push_back((due, Event::Heard { heard: line.heard.clone(), lang: line.lang, text: line.text.clone() })),
-        }
-    }
-    (out, at)
-}
-
-fn is(event: &Event, said: &Said) -> bool {
-    let Event::Heard { heard, lang, text } = event else { return false };
-    let name = match heard {
-        Heard::Prompt(name) if !said.menu => name,
-        Heard::Menu(name) if said.menu => name,
-        Heard::Prompt(_) | Heard::Menu(_) | Heard::Sound => return false,
-    };
-    **name == *said.name
-        && said.lang.is_none_or(|l| l == *lang)
-        && said.words.iter().all(|word| text.contains(word.as_str()))
-}
-
-fn shown(said: &Said) -> String {
-    let menu = if said.menu { "menu " } else { "" };
-    let lang = said.lang.map(|lang| format!(" in {}", lang.code())).unwrap_or_default();
-    let words: String = said.words.iter().map(|word| format!(" {word:?}")).collect();
-    format!("to hear {menu}{}{lang}{words}", said.name)
-}
-
-fn describe(event: &Event) -> String {
-    match event {
-        Event::Heard { heard: Heard::Prompt(name), lang, text } => format!("hear {name} {} {text:?}", lang.code()),
-        Event::Heard { heard: Heard::Menu(name), lang, text } => format!("hear menu {name} {} {text:?}", lang.code()),
-        Event::Heard { heard: Heard::Sound, .. } => "a sound".into(),
-        Event::Node(name) => format!("at_node {name}"),
-        Event::Ended => "ended".into(),
-    }
-}
-
-fn value_of(kind: Option<Type>, text: &str) -> Option<Value> {
-    Some(match kind {
-        Some(Type::Date) => Value::Date(text.parse().ok()?),
-        Some(Type::Time) => Value::Time(text.parse().ok()?),
-        Some(Type::Digits) => Value::Digits { digits: text.into(), groups: Vec::new() },
-        Some(Type::Count | Type::Number) => Value::Number(text.parse().ok()?),
-        Some(Type::Money) => Value::Money(text.parse().ok()?),
-        Some(Type::Enum(_)) | None if text.contains(',') => Value::Words(text.split(',').map(Into::into).collect()),
-        Some(Type::Enum(_)) | None => Value::Word(text.into()),
-    })
-}
-
 const BETWEEN_KEYS: Duration = Duration::from_millis(120);
-/// A line that was cut short earlier was not heard.
-const NOTICED: Duration = Duration::from_millis(300);
 /// A caller who waits for words takes them in before acting.
 const TAKING_IN: Duration = Duration::from_millis(1200);
 const LOOK_UP: Duration = Duration::from_millis(20);

@@ -30,6 +30,7 @@ impl Conversation {
             by.insert(name.clone(), value);
         }
         self.forget(&lookup.gives);
+        self.aged = None;
         let filler_at = lookup.filler.as_ref().map(|filler| now + filler.after);
         let until = now + lookup.give_up_after;
         self.state = State::Looking(Looking { lookup: lookup.clone(), filler_at, until, answer: None });
@@ -141,14 +142,20 @@ impl Conversation {
             }
         }
         if stale.tell_after.is_some_and(|limit| age > limit) {
-            let told = stale.say.as_ref().map(|prompt| self.compose_prompt(now, prompt));
-            match told {
-                Some(Ok(line)) => self.prefix = vec![line],
-                Some(Err(what)) => return self.fault(now, what),
-                None => {}
+            self.aged = stale.say.clone().map(|prompt| (lookup.gives.clone(), prompt));
+            if let Err(what) = self.tell_age(now) {
+                return self.fault(now, what);
             }
         }
         self.go(now, &lookup.found.target);
+    }
+
+    /// Puts the age of the answer before the next words.
+    pub(super) fn tell_age(&mut self, now: Instant) -> Result<(), String> {
+        if let Some((_, prompt)) = self.aged.clone() {
+            self.prefix = vec![self.compose_prompt(now, &prompt)?];
+        }
+        Ok(())
     }
 
     pub(super) fn announce(&mut self, now: Instant, transfer: &Transfer) {
@@ -174,20 +181,17 @@ impl Conversation {
 
     pub(super) fn transferred(&mut self, now: Instant, ended: Transferred) {
         let release = self.release.clone();
-        let go = match (&self.state, release.flow.node(&self.node).map(|node| &node.kind)) {
-            (State::Transferring { .. }, Some(Kind::Transfer(transfer))) => match ended {
-                Transferred::Done => &transfer.done,
-                Transferred::Busy => &transfer.busy,
-                Transferred::Failed => &transfer.failed,
-            },
-            (State::Queueing(_), Some(Kind::Queue(queue))) => match ended {
-                Transferred::Done => &queue.ended,
-                Transferred::Busy => &queue.full,
-                Transferred::Failed => &queue.nobody,
-            },
-            _ => return,
+        let waiting = matches!(self.state, State::Transferring { .. } | State::Queueing(_));
+        let outcomes = release.flow.node(&self.node).filter(|_| waiting).and_then(outcomes);
+        let Some([done, busy, failed]) = outcomes else { return };
+        let go = match ended {
+            Transferred::Done => done,
+            Transferred::Busy => busy,
+            Transferred::Failed => failed,
         };
         self.stop();
+        // Keys pressed while it rang were meant for nobody.
+        self.line.clear();
         self.answering = true;
         self.go(now, &go.target);
     }
@@ -243,6 +247,24 @@ impl Conversation {
                 Err(what) => self.fault(now, what),
             }
         }
+    }
+}
+
+/// Where a call goes when a person was reached, was busy, or was not reached.
+fn outcomes(node: &Node) -> Option<[&Go; 3]> {
+    match &node.kind {
+        Kind::Transfer(transfer) => Some([&transfer.done, &transfer.busy, &transfer.failed]),
+        Kind::Queue(queue) => Some([&queue.ended, &queue.full, &queue.nobody]),
+        Kind::Menu(_)
+        | Kind::Ask(_)
+        | Kind::Say(_)
+        | Kind::Lookup(_)
+        | Kind::Switch(_)
+        | Kind::Hours(_)
+        | Kind::Record(_)
+        | Kind::Rate(_)
+        | Kind::Sms(_)
+        | Kind::Callback(_) => None,
     }
 }
 

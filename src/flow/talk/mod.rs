@@ -16,6 +16,7 @@ mod looking;
 mod recording;
 mod saying;
 mod waiting;
+mod walk;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -23,7 +24,6 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::{Date, DateTime};
 
-use super::calendar::Opening;
 use super::io::{Caller, Input, Output, PlayId, WallClock};
 use super::model::*;
 use super::release::Release;
@@ -70,6 +70,8 @@ pub struct Conversation {
     plays: u32,
     /// Said before the next words: how old an answer is.
     prefix: Vec<Line>,
+    /// The words for the age of an answer that is old enough to be told so, and the look-up's prefix.
+    aged: Option<(Arc<str>, Prompt)>,
     /// An answer or a failure is being told: keys pressed before it do not skip it.
     answering: bool,
     state: State,
@@ -143,6 +145,7 @@ impl Conversation {
             playing: None,
             plays: 0,
             prefix: Vec::new(),
+            aged: None,
             answering: false,
             state: State::Before,
             hops: 0,
@@ -328,106 +331,6 @@ impl Conversation {
         }
     }
 
-    fn go(&mut self, now: Instant, target: &Target) {
-        self.hops += 1;
-        if self.hops > HOPS {
-            return self.end_politely(now, "the flow goes round without asking anything".into());
-        }
-        match target {
-            Target::Node(name) => self.enter(now, &name.clone()),
-            Target::End => self.hang_up(),
-            Target::Home => {
-                let home = self.home.clone().unwrap_or_else(|| self.node.clone());
-                self.enter(now, &home);
-            }
-            Target::Back => {
-                self.asked.pop();
-                let back = self.asked.last().cloned().unwrap_or_else(|| self.node.clone());
-                self.enter(now, &back);
-            }
-            Target::Repeat => self.enter(now, &self.node.clone()),
-        }
-    }
-
-    fn enter(&mut self, now: Instant, name: &Arc<str>) {
-        let release = self.release.clone();
-        let Some(node) = release.flow.node(name) else {
-            return self.end_politely(now, format!("there is no node {name}"));
-        };
-        if self.notice(now, name) {
-            return;
-        }
-        self.node = name.clone();
-        self.out.push(Output::Step { node: name.clone() });
-        if node.asks() {
-            self.answering = false;
-        }
-        self.remember(node);
-        match &node.kind {
-            Kind::Menu(_) | Kind::Ask(_) | Kind::Rate(_) => self.ask(now),
-            Kind::Say(say) => self.say(now, &say.say, &say.next.target, say.barge_in),
-            Kind::Lookup(lookup) => self.look_up(now, lookup),
-            Kind::Switch(switch) => self.switch(now, switch),
-            Kind::Hours(hours) => self.hours(now, hours),
-            Kind::Queue(queue) => self.queue(now, queue),
-            Kind::Transfer(transfer) => self.announce(now, transfer),
-            Kind::Record(record) => self.record(now, record),
-            Kind::Sms(sms) => {
-                let outcome = if self.mode == Mode::Simulated { &sms.sent } else { &sms.failed };
-                self.go(now, &outcome.target);
-            }
-            Kind::Callback(callback) => match self.mode {
-                Mode::Simulated => self.say(now, &callback.say, &callback.booked.target, false),
-                Mode::Call => self.go(now, &callback.failed.target),
-            },
-        }
-    }
-
-    fn remember(&mut self, node: &Node) {
-        if matches!(&node.kind, Kind::Menu(menu) if menu.home) {
-            self.home = Some(node.name.clone());
-        }
-        let question = matches!(node.kind, Kind::Menu(_) | Kind::Ask(_) | Kind::Rate(_));
-        if question && self.asked.last() != Some(&node.name) && self.asked.len() < ASKED {
-            self.asked.push(node.name.clone());
-        }
-    }
-
-    /// Plays the first notice that is due before a node; whether there was one.
-    fn notice(&mut self, now: Instant, name: &Arc<str>) -> bool {
-        let release = self.release.clone();
-        let today = self.today(now);
-        let due = release.flow.notices.iter().enumerate().find(|(at, notice)| {
-            notice.before == *name
-                && !self.told.contains(at)
-                && (self.line.is_empty() || notice.must_hear)
-                && notice.until.is_none_or(|until| today <= until)
-                && self.holds_at(now, notice.when.as_ref())
-        });
-        let Some((at, notice)) = due else { return false };
-        self.told.insert(at);
-        self.say(now, std::slice::from_ref(&notice.say), &Target::Node(name.clone()), !notice.must_hear);
-        true
-    }
-
-    fn switch(&mut self, now: Instant, switch: &Switch) {
-        let value = self.member(&switch.of);
-        match switch.arms.iter().find(|(arm, _)| Some(arm) == value.as_ref()) {
-            Some((_, go)) => self.go(now, &go.target),
-            None => self.fault(now, format!("{} has no value that leads on", switch.of)),
-        }
-    }
-
-    fn hours(&mut self, now: Instant, hours: &Hours) {
-        let release = self.release.clone();
-        let go = match release.calendar.opening(&hours.calendar, self.civil(now)) {
-            Some(Opening::Open) => &hours.open,
-            Some(Opening::Holiday) => &hours.holiday,
-            Some(Opening::Closed) | None => &hours.closed,
-        };
-        self.go(now, &go.target);
-    }
-
     fn holds(&self, when: Option<&When>) -> bool {
         self.holds_at(self.clock.at, when)
     }
@@ -467,42 +370,6 @@ impl Conversation {
             Some(Value::Word(member)) => Some(member.clone()),
             Some(_) => None,
             None => (var == "lang").then(|| self.lang.code().into()),
-        }
-    }
-
-    /// Something that a checked release should not meet: it is told to whoever reads the log, and the caller gets
-    /// a person or a goodbye, never silence.
-    fn fault(&mut self, now: Instant, what: String) {
-        self.faults += 1;
-        let give_up = self.release.flow.give_up.clone().filter(|_| self.faults <= FAULTS);
-        match give_up {
-            None => self.end_politely(now, what),
-            Some(go) => {
-                self.out.push(Output::Fault { node: self.node.clone(), what });
-                self.go(now, &go.target);
-            }
-        }
-    }
-
-    fn end_politely(&mut self, now: Instant, what: String) {
-        self.out.push(Output::Fault { node: self.node.clone(), what });
-        self.line.clear();
-        match self.compose_entry(now, self.lang, "bye", "prompt.bye") {
-            Ok(line) if !matches!(self.state, State::Over) => {
-                self.state = State::Speaking { next: Target::End, barge_in: false, hold: 0 };
-                self.hops = 0;
-                self.play(now, vec![line], None);
-            }
-            Ok(_) | Err(_) => self.hang_up(),
-        }
-    }
-
-    fn hang_up(&mut self) {
-        if !matches!(self.state, State::Over) {
-            self.state = State::Over;
-            self.playing = None;
-            self.line.clear();
-            self.out.push(Output::HangUp);
         }
     }
 }

@@ -15,8 +15,9 @@ impl Conversation {
         match self.compose(now, &record.say) {
             Ok(lines) => {
                 self.phase(record, Phase::Intro);
-                let skip = !self.line.is_empty();
-                self.intro(now, record, if skip { Vec::new() } else { lines });
+                if self.line.is_empty() {
+                    self.intro(now, record, lines);
+                }
             }
             Err(what) => self.fault(now, what),
         }
@@ -28,7 +29,7 @@ impl Conversation {
 
     /// The words, if not cut short, and the beep.
     fn intro(&mut self, now: Instant, record: &Record, mut lines: Vec<Line>) {
-        // What was typed ahead was meant to get here; the message itself has no keys before its beep.
+        // What was typed ahead got the caller here; nothing of it belongs to the message.
         self.line.clear();
         if record.beep {
             lines.push(self.sound(Piece::Tone(BEEP)));
@@ -62,8 +63,12 @@ impl Conversation {
         let record = recording.record.clone();
         match recording.phase {
             Phase::Intro => {
+                let key = self.line.pop_front();
                 self.stop();
-                self.intro(now, &record, Vec::new());
+                match key.and_then(|key| self.chosen(&record.choices, key)) {
+                    Some(choice) => self.choose(now, &choice),
+                    None => self.intro(now, &record, Vec::new()),
+                }
             }
             Phase::Taking { .. } => {
                 if self.line.pop_front() == Some(record.stop) {
@@ -126,7 +131,11 @@ impl Conversation {
                 self.phase(record, Phase::Intro);
                 self.intro(now, record, Vec::new());
             }
-            Some(_) | None => self.review(now),
+            Some(key) => match self.chosen(&record.choices, key) {
+                Some(choice) => self.choose(now, &choice),
+                None => self.review(now),
+            },
+            None => self.review(now),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{Conversation, GUARD, State};
 use crate::base::{Key, Lang};
 use crate::flow::io::{Output, PlayId};
-use crate::flow::model::{Choice, Menu, Prompt, Target, Type};
+use crate::flow::model::{Choice, Menu, Prompt, Target};
 use crate::speech::{Piece, SENTENCE, Utterance, Value};
 
 /// What a line of a play is.
@@ -47,13 +47,29 @@ impl Conversation {
             self.prefix.clear();
             return self.go(now, next);
         }
-        match self.compose(now, prompts) {
+        match self.again_with_age(now, prompts).and_then(|()| self.compose(now, prompts)) {
             Ok(lines) => {
                 self.state = State::Speaking { next: next.clone(), barge_in, hold };
                 self.play(now, lines, None);
             }
             Err(what) => self.fault(now, what),
         }
+    }
+
+    /// An old answer that is told again tells its age again.
+    fn again_with_age(&mut self, now: Instant, prompts: &[Prompt]) -> Result<(), Unsayable> {
+        let Some((gives, _)) = self.aged.clone().filter(|_| !self.answering) else { return Ok(()) };
+        let of_answer = |name: &str| name.strip_prefix(&*gives).is_some_and(|rest| rest.starts_with('.'));
+        let tells = prompts.iter().any(|prompt| {
+            let entry = prompt.entry(&prompt.var().and_then(|var| self.member(var)).unwrap_or_default());
+            let slots = self.release.script.entry(&entry).map(|entry| entry.slots()).unwrap_or_default();
+            prompt.var().is_some_and(of_answer) || slots.iter().any(|slot| of_answer(&slot.name))
+        });
+        if tells {
+            self.answering = true;
+            self.tell_age(now)?;
+        }
+        Ok(())
     }
 
     /// Plays lines, after those that must come first; an error's first words are guarded.
@@ -119,9 +135,9 @@ impl Conversation {
     /// What fills a slot; a word by its path under `opt`. Secrets fill none.
     pub(super) fn slot(&self, name: &str) -> Option<Value> {
         let flow = &self.release.flow;
-        let path = |member: &Arc<str>| match flow.type_of(name) {
-            Some(Type::Enum(set)) => Arc::from(format!("{set}.{member}")),
-            _ => member.clone(),
+        let path = |member: &Arc<str>| match flow.members(name) {
+            Some((set, _)) => Arc::from(format!("{set}.{member}")),
+            None => member.clone(),
         };
         match self.facts.get(name) {
             Some(Value::Word(member)) => return Some(Value::Word(path(member))),

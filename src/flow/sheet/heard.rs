@@ -1,0 +1,81 @@
+//! What was heard in a call, held against what a sheet expects.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::parse::Said;
+use crate::base::Lang;
+use crate::flow::model::Type;
+use crate::flow::{Heard, Line};
+use crate::speech::{Value, length_of};
+
+/// What happened in a call.
+pub(super) enum Event {
+    Heard { heard: Heard, lang: Lang, text: String },
+    Node(Arc<str>),
+    Ended,
+}
+
+/// When each line will have been heard, and when the play ends. The options of a menu are one line.
+pub(super) fn schedule(now: Instant, lines: &[Line]) -> (VecDeque<(Instant, Event)>, Instant) {
+    let mut out: VecDeque<(Instant, Event)> = VecDeque::new();
+    let mut at = now;
+    for line in lines {
+        let length = length_of(line.lang, &line.text, &line.pieces);
+        let due = at + length.min(NOTICED);
+        at += length;
+        match (out.back_mut(), &line.heard) {
+            (Some((_, Event::Heard { heard, text, .. })), Heard::Menu(_)) if *heard == line.heard => {
+                text.push_str(&line.text);
+            }
+            _ => out
+                .push_back((due, Event::Heard { heard: line.heard.clone(), lang: line.lang, text: line.text.clone() })),
+        }
+    }
+    (out, at)
+}
+
+pub(super) fn is(event: &Event, said: &Said) -> bool {
+    let Event::Heard { heard, lang, text } = event else { return false };
+    let name = match heard {
+        Heard::Prompt(name) if !said.menu => name,
+        Heard::Menu(name) if said.menu => name,
+        Heard::Prompt(_) | Heard::Menu(_) | Heard::Sound => return false,
+    };
+    **name == *said.name
+        && said.lang.is_none_or(|l| l == *lang)
+        && said.words.iter().all(|word| text.contains(word.as_str()))
+}
+
+pub(super) fn shown(said: &Said) -> String {
+    let menu = if said.menu { "menu " } else { "" };
+    let lang = said.lang.map(|lang| format!(" in {}", lang.code())).unwrap_or_default();
+    let words: String = said.words.iter().map(|word| format!(" {word:?}")).collect();
+    format!("to hear {menu}{}{lang}{words}", said.name)
+}
+
+pub(super) fn describe(event: &Event) -> String {
+    match event {
+        Event::Heard { heard: Heard::Prompt(name), lang, text } => format!("hear {name} {} {text:?}", lang.code()),
+        Event::Heard { heard: Heard::Menu(name), lang, text } => format!("hear menu {name} {} {text:?}", lang.code()),
+        Event::Heard { heard: Heard::Sound, .. } => "a sound".into(),
+        Event::Node(name) => format!("at_node {name}"),
+        Event::Ended => "ended".into(),
+    }
+}
+
+pub(super) fn value_of(kind: Option<Type>, text: &str) -> Option<Value> {
+    Some(match kind {
+        Some(Type::Date) => Value::Date(text.parse().ok()?),
+        Some(Type::Time) => Value::Time(text.parse().ok()?),
+        Some(Type::Digits) => Value::Digits { digits: text.into(), groups: Vec::new() },
+        Some(Type::Count | Type::Number) => Value::Number(text.parse().ok()?),
+        Some(Type::Money) => Value::Money(text.parse().ok()?),
+        Some(Type::Enum(_)) | None if text.contains(',') => Value::Words(text.split(',').map(Into::into).collect()),
+        Some(Type::Enum(_)) | None => Value::Word(text.into()),
+    })
+}
+
+/// A line that was cut short earlier was not heard.
+const NOTICED: Duration = Duration::from_millis(300);
