@@ -12,7 +12,7 @@ pub(super) fn beep() -> Vec<i16> {
     samples
 }
 
-/// One period's worth of whole milliseconds of the line test's tone: it repeats without a seam.
+/// One second of the line test's tone: whole periods, so that it repeats without a seam.
 pub(super) fn line_test() -> Vec<i16> {
     sine(LINE_TEST_HZ, LINE_TEST_DBOV, Duration::from_secs(1))
 }
