@@ -24,6 +24,7 @@ pub struct Metrics {
     pub keys: Counters<KeySource>,
     pub transfers: Counters<TransferResult>,
     pub look_ups: Counters2<Door, LookUpResult>,
+    /// Look-ups that were not in memory.
     pub look_up_time: Histogram<LookUpTimes>,
     pub cache: Counters<CacheResult>,
     pub rtp_packets: Counters<Direction>,
@@ -92,7 +93,7 @@ impl Metrics {
 
     fn render_replica(&self, page: &mut Page, now_ms: i64) {
         page.counters2("jindu_lookups_total", "Look-ups, by door and result.", &self.look_ups);
-        page.histogram("jindu_lookup_seconds", "Look-ups, cache included.", &self.look_up_time);
+        page.histogram("jindu_lookup_seconds", "Look-ups that were not in memory.", &self.look_up_time);
         page.counters("jindu_cache_total", "Look-ups in the memory cache, by result.", &self.cache);
         let as_of = self.replica_as_of_ms.value();
         if as_of > 0 {
@@ -459,8 +460,8 @@ buckets! {
     AnswerTimes = [500, 1_000, 2_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 15_000_000];
     /// Seconds to the longest call.
     CallLengths = [5_000_000, 10_000_000, 20_000_000, 30_000_000, 60_000_000, 120_000_000, 300_000_000, 600_000_000, 1_800_000_000];
-    /// From a cache hit to a look-up that is given up.
-    LookUpTimes = [1, 2, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
+    /// From a row in the page cache to a look-up that is given up.
+    LookUpTimes = [10, 20, 50, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
     /// A packet interval is 20 ms.
     Latenesses = [1_000, 2_000, 5_000, 10_000, 20_000, 50_000];
     /// From a cached reply to a photograph.

@@ -1,12 +1,13 @@
 //! The scan door against a bare hyper reply of the same size, on one server thread each, in one run.
 //!
-//! `cargo bench --bench scan` prints requests per second of both, their ratio, and the 99th percentile of the scan
-//! door at half of its load. The client is plain blocking sockets on the machine's other cores; rounds alternate, so
+//! `cargo bench --bench scan` prints requests per second of both and their ratio, the processor time per request of both
+//! (which a busy machine distorts less), and the 99th percentile of the scan door at half of its load. The client is plain blocking sockets on the machine's other cores; rounds alternate, so
 //! that a noisy neighbour meets both sides.
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,27 +37,44 @@ const CASES: u32 = 50_000;
 fn main() {
     tracing_subscriber::fmt().with_writer(std::io::sink).init();
     let scan = on_its_own_thread(scan_server);
-    let size = ask(scan, &request(1)).len();
+    let size = ask(scan.address, &request(1)).len();
     let bare = on_its_own_thread(move || bare_server(size));
     println!("reply: {size} bytes; {CONNECTIONS} connections; {ROUNDS} rounds of {ROUND:?}");
     let requests: Vec<Vec<u8>> = (0..CASES).map(request).collect();
     for (name, requests) in [("one receipt", &requests[..1]), ("50,000 receipts, 1,000 answers", &requests[..])] {
-        let mut rates: Vec<(f64, f64)> = (0..ROUNDS).map(|_| (rate(bare, requests), rate(scan, requests))).collect();
-        rates.sort_by(|a, b| (a.1 / a.0).total_cmp(&(b.1 / b.0)));
-        let (bare_rate, scan_rate) = rates[ROUNDS / 2];
+        let mut rates: Vec<_> = (0..ROUNDS).map(|_| (rate(&bare, requests), rate(&scan, requests))).collect();
+        rates.sort_by(|a, b| (a.1.0 / a.0.0).total_cmp(&(b.1.0 / b.0.0)));
+        let ((bare_rate, bare_us), (scan_rate, scan_us)) = rates[ROUNDS / 2];
         println!("{name}: bare {bare_rate:.0}/s, scan {scan_rate:.0}/s, ratio {:.2}", scan_rate / bare_rate);
-        let (p50, p99) = at_rate(scan, requests, scan_rate / 2.0);
+        println!("  processor time: bare {bare_us:.1} us, scan {scan_us:.1} us, ratio {:.2}", bare_us / scan_us);
+        let (p50, p99) = at_rate(scan.address, requests, scan_rate / 2.0);
         println!("  at half load: p50 {p50:.2} ms, p99 {p99:.2} ms");
     }
 }
 
-fn on_its_own_thread(server: impl FnOnce() -> Server + Send + 'static) -> SocketAddr {
+/// A server under test, and where the system says how long its thread has run.
+#[derive(Clone)]
+struct Running {
+    address: SocketAddr,
+    task: PathBuf,
+}
+
+impl Running {
+    /// Nanoseconds on a processor so far.
+    fn ran_ns(&self) -> f64 {
+        let stat = std::fs::read_to_string(self.task.join("schedstat")).unwrap_or_default();
+        stat.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(f64::NAN)
+    }
+}
+
+fn on_its_own_thread(server: impl FnOnce() -> Server + Send + 'static) -> Running {
     let (tell, told) = std::sync::mpsc::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
         runtime.block_on(async {
             let (address, serving) = server();
-            tell.send(address).expect("main waits for the address");
+            let task = Path::new("/proc").join(std::fs::read_link("/proc/thread-self").unwrap_or_default());
+            tell.send(Running { address, task }).expect("main waits for the address");
             serving.await;
         });
     });
@@ -225,12 +243,12 @@ fn reply(stream: &mut TcpStream, buffer: &mut [u8]) -> usize {
     read
 }
 
-/// Requests per second with one request under way on each connection.
-fn rate(address: SocketAddr, requests: &[Vec<u8>]) -> f64 {
+/// Requests per second with one request under way on each connection, and the server's microseconds for each.
+fn rate(server: &Running, requests: &[Vec<u8>]) -> (f64, f64) {
     let mut streams: Vec<TcpStream> =
-        (0..CONNECTIONS).map(|_| TcpStream::connect(address).expect("the server accepts")).collect();
+        (0..CONNECTIONS).map(|_| TcpStream::connect(server.address).expect("the server accepts")).collect();
     let mut buffer = vec![0; 16 * 1024];
-    let (began, mut n) = (Instant::now(), 0);
+    let (began, ran, mut n) = (Instant::now(), server.ran_ns(), 0);
     while began.elapsed() < ROUND {
         for stream in &mut streams {
             stream.write_all(&requests[pick(n, requests.len())]).expect("the server reads");
@@ -240,7 +258,7 @@ fn rate(address: SocketAddr, requests: &[Vec<u8>]) -> f64 {
             reply(stream, &mut buffer);
         }
     }
-    n as f64 / began.elapsed().as_secs_f64()
+    (n as f64 / began.elapsed().as_secs_f64(), (server.ran_ns() - ran) / 1000.0 / n as f64)
 }
 
 /// The 50th and 99th percentile in milliseconds at a fixed rate, from the moment a request was due.

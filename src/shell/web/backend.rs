@@ -56,8 +56,8 @@ pub enum Outcome {
 /// A receipt as a log may name it: a keyed tag and the last four.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
-    pub tag: Arc<str>,
-    pub tail: Arc<str>,
+    pub tag: String,
+    pub tail: String,
 }
 
 impl Trace {
@@ -65,7 +65,7 @@ impl Trace {
     pub fn of(receipt: &Receipt) -> Trace {
         let number = receipt.number.expose();
         let tail = number.char_indices().rev().nth(3).map_or("", |(at, _)| &number[at..]);
-        Trace { tag: tag(number).into(), tail: tail.into() }
+        Trace { tag: tag(number), tail: tail.to_owned() }
     }
 }
 

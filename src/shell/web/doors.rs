@@ -170,18 +170,22 @@ impl Doors {
     }
 
     async fn look_up(&self, receipt: &Receipt) -> Answer {
-        let began = Instant::now();
+        let metrics = &self.backend.metrics;
         let answer = match (self.backend.look_up_now)(receipt) {
             Some(answer) => answer,
-            None => (self.backend.look_up)(receipt.clone()).await,
+            None => {
+                let began = Instant::now();
+                let answer = (self.backend.look_up)(receipt.clone()).await;
+                metrics.look_up_time.observe(began.elapsed());
+                answer
+            }
         };
         let result = match &answer {
             Answer::Found { .. } => LookUpResult::Found,
             Answer::NotFound => LookUpResult::NotFound,
             Answer::Down => LookUpResult::Down,
         };
-        self.backend.metrics.look_ups.inc(Door::Scan, result);
-        self.backend.metrics.look_up_time.observe(began.elapsed());
+        metrics.look_ups.inc(Door::Scan, result);
         answer
     }
 
@@ -297,8 +301,8 @@ impl Doors {
         }
         self.backend.metrics.scans.inc(path, result);
         let (tag, tail) = answered.trace.as_ref().map_or(("-", "-"), |trace| (&*trace.tag, &*trace.tail));
-        let ms = took.as_micros() as f64 / 1000.0;
-        tracing::info!(%kiosk, path = path.code(), receipt = tag, tail, result = result.code(), ms, "scan");
+        let took_us = took.as_micros() as u64;
+        tracing::info!(%kiosk, path = path.code(), receipt = tag, tail, result = result.code(), took_us, "scan");
         let at = (self.backend.now)();
         (self.backend.record)(ScanRecord { at, kiosk, path, result, stage: answered.stage, took });
     }
