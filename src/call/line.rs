@@ -116,6 +116,7 @@ pub struct Call {
     transfer_until: Option<Instant>,
     take: Option<Vec<i16>>,
     last_key: Option<(Key, KeySource, Instant)>,
+    early_keys: Vec<(Key, KeySource)>,
     tally: Tally,
 }
 
@@ -146,6 +147,7 @@ impl Call {
             transfer_until: None,
             take: None,
             last_key: None,
+            early_keys: Vec::new(),
             tally,
         };
         let mut out = Vec::new();
@@ -296,6 +298,9 @@ impl Call {
         self.state = State::Talking;
         self.set_up_media(out);
         self.to_talk(now, flow::Input::Start, out);
+        for (key, source) in std::mem::take(&mut self.early_keys) {
+            self.take_key(now, key, source, out);
+        }
     }
 
     fn on_media(&mut self, now: Instant, event: Event, out: &mut Vec<Output>) {
@@ -315,10 +320,19 @@ impl Call {
         let doubled = self
             .last_key
             .is_some_and(|(last, by, at)| last == key && by != source && now.duration_since(at) < SAME_KEY_TWO_WAYS);
-        if doubled || self.state != State::Talking {
+        if doubled {
             return;
         }
         self.last_key = Some((key, source, now));
+        match self.state {
+            State::Talking => self.take_key(now, key, source, out),
+            // Media and signalling race each other: a key may overtake the ACK that it follows.
+            State::Answered if self.early_keys.len() < EARLY_KEYS_MAX => self.early_keys.push((key, source)),
+            State::Offered | State::Answered | State::Over | State::Gone => {}
+        }
+    }
+
+    fn take_key(&mut self, now: Instant, key: Key, source: KeySource, out: &mut Vec<Output>) {
         self.tally.key();
         out.push(Output::KeyHeard(source));
         if self.talk.is_line_test() {
@@ -427,3 +441,5 @@ impl Call {
 
 /// Some telephones send one press both as INFO and in the media.
 const SAME_KEY_TWO_WAYS: Duration = Duration::from_millis(300);
+/// Keys kept from before the ACK.
+const EARLY_KEYS_MAX: usize = 32;

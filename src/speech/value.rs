@@ -40,8 +40,8 @@ pub struct Clip {
 pub enum Piece {
     Clip(Clip),
     Silence(Duration),
-    /// The beep before a recording: 1 kHz, 250 ms.
-    Beep,
+    /// A 1 kHz tone: the beep before a recording, the line test.
+    Tone(Duration),
     /// A recorded message of this call, played back to its caller.
     Take,
 }
