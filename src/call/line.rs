@@ -30,7 +30,7 @@ use super::tally::Tally;
 pub enum Input {
     /// A message of this call's dialog.
     Sip {
-        message: Message,
+        message: Box<Message>,
         arrival: Arrival,
     },
     /// A message of ours certainly did not go out.
@@ -82,7 +82,7 @@ pub enum Output {
     Over,
     /// A new call under the same key: sort it once this one is gone.
     Renewed {
-        message: Message,
+        message: Box<Message>,
         arrival: Arrival,
     },
     /// Nothing is left to do: forget the call.
@@ -152,7 +152,7 @@ impl Call {
         };
         let mut out = Vec::new();
         for output in first {
-            call.from_leg(now, output, &mut out);
+            call.hear_leg(now, output, &mut out);
         }
         (call, out)
     }
@@ -163,15 +163,15 @@ impl Call {
         let mut out = Vec::new();
         match input {
             Input::Sip { message, arrival } => {
-                self.to_leg(now, LegInput::Received { message, arrival }, &mut out);
+                self.tell_leg(now, LegInput::Received { message: *message, arrival }, &mut out);
             }
-            Input::TransportFailed => self.to_leg(now, LegInput::TransportFailed, &mut out),
+            Input::TransportFailed => self.tell_leg(now, LegInput::TransportFailed, &mut out),
             Input::Media(event) => self.on_media(now, event, &mut out),
             Input::LookedUp { findings, result } => {
                 self.tally.looked_up(result);
-                self.to_talk(now, flow::Input::LookedUp(findings), &mut out);
+                self.tell_talk(now, flow::Input::LookedUp(findings), &mut out);
             }
-            Input::Ticket(ticket) => self.to_talk(now, flow::Input::Ticket(ticket), &mut out),
+            Input::Ticket(ticket) => self.tell_talk(now, flow::Input::Ticket(ticket), &mut out),
             Input::End => self.end(now, CallOutcome::Finished, Some("drained"), &mut out),
             Input::Deadline => self.on_deadline(now, &mut out),
         }
@@ -198,40 +198,42 @@ impl Call {
 
     fn on_deadline(&mut self, now: Instant, out: &mut Vec<Output>) {
         if self.leg.deadline().is_some_and(|due| due.at <= now) {
-            self.to_leg(now, LegInput::Deadline, out);
+            self.tell_leg(now, LegInput::Deadline, out);
         }
         if self.transfer_until.is_some_and(|at| at <= now) {
             self.transferred(now, Transferred::Failed, out);
         }
         if matches!(self.state, State::Talking) && self.talk.deadline().is_some_and(|due| due.at <= now) {
-            self.to_talk(now, flow::Input::Deadline, out);
+            self.tell_talk(now, flow::Input::Deadline, out);
         }
         if self.limit_at <= now && !matches!(self.state, State::Over | State::Gone) {
             self.end(now, CallOutcome::Failed, Some("longest call"), out);
         }
     }
 
-    fn to_leg(&mut self, now: Instant, input: LegInput, out: &mut Vec<Output>) {
+    fn tell_leg(&mut self, now: Instant, input: LegInput, out: &mut Vec<Output>) {
         for output in self.leg.handle_input(now, input) {
-            self.from_leg(now, output, out);
+            self.hear_leg(now, output, out);
         }
     }
 
-    fn from_leg(&mut self, now: Instant, output: LegOutput, out: &mut Vec<Output>) {
+    fn hear_leg(&mut self, now: Instant, output: LegOutput, out: &mut Vec<Output>) {
         match output {
             LegOutput::Send(outgoing) => out.push(Output::Send(outgoing)),
             LegOutput::Offer { sdp: Some(offer) } => self.on_offer(now, &offer, out),
             LegOutput::Offer { sdp: None } => {
                 let offer = sdp::offer(&self.local);
                 self.answered(now, out);
-                self.to_leg(now, LegInput::Answer { sdp: offer }, out);
+                self.tell_leg(now, LegInput::Answer { sdp: offer }, out);
             }
             LegOutput::AnswerReceived { sdp } => self.on_answer(now, &sdp, out),
             LegOutput::Established => self.start_talking(now, out),
             LegOutput::Key(key) => self.on_key(now, key, KeySource::Info, out),
             LegOutput::Referred(progress) => self.on_referred(now, progress, out),
             LegOutput::Ended { why } => self.on_ended(why, out),
-            LegOutput::Renewed { message, arrival } => out.push(Output::Renewed { message, arrival }),
+            LegOutput::Renewed { message, arrival } => {
+                out.push(Output::Renewed { message: Box::new(message), arrival });
+            }
             LegOutput::Gone => {
                 self.state = State::Gone;
                 out.push(Output::Gone);
@@ -245,7 +247,7 @@ impl Call {
                 self.local.version += 1;
                 self.answered(now, out);
                 self.agree(negotiated, out);
-                self.to_leg(now, LegInput::Answer { sdp: answer }, out);
+                self.tell_leg(now, LegInput::Answer { sdp: answer }, out);
             }
             Err(refused) => {
                 let (status, warning) = match refused {
@@ -255,7 +257,7 @@ impl Call {
                 if self.state == State::Offered {
                     self.tally.ended(CallOutcome::Refused, Some("no codec in common"));
                 }
-                self.to_leg(now, LegInput::Refuse { status, warning, retry_after: None }, out);
+                self.tell_leg(now, LegInput::Refuse { status, warning, retry_after: None }, out);
             }
         }
     }
@@ -297,7 +299,7 @@ impl Call {
         }
         self.state = State::Talking;
         self.set_up_media(out);
-        self.to_talk(now, flow::Input::Start, out);
+        self.tell_talk(now, flow::Input::Start, out);
         for (key, source) in std::mem::take(&mut self.early_keys) {
             self.take_key(now, key, source, out);
         }
@@ -306,11 +308,11 @@ impl Call {
     fn on_media(&mut self, now: Instant, event: Event, out: &mut Vec<Output>) {
         match event {
             Event::Key { key, source } => self.on_key(now, key, source, out),
-            Event::Played(id) => self.to_talk(now, flow::Input::Played(id), out),
+            Event::Played(id) => self.tell_talk(now, flow::Input::Played(id), out),
             Event::Recorded { samples } => {
                 let length = Duration::from_micros(samples.len() as u64 * 125);
                 self.take = Some(samples);
-                self.to_talk(now, flow::Input::Recorded(RecordResult::Taken { length }), out);
+                self.tell_talk(now, flow::Input::Recorded(RecordResult::Taken { length }), out);
             }
             Event::PeerLost => self.end(now, CallOutcome::Failed, Some("media lost"), out),
         }
@@ -338,7 +340,7 @@ impl Call {
         if self.talk.is_line_test() {
             out.push(Output::LineTestKey { key, source });
         }
-        self.to_talk(now, flow::Input::Key(key), out);
+        self.tell_talk(now, flow::Input::Key(key), out);
     }
 
     fn on_referred(&mut self, now: Instant, progress: Progress, out: &mut Vec<Output>) {
@@ -359,7 +361,7 @@ impl Call {
 
     fn transferred(&mut self, now: Instant, how: Transferred, out: &mut Vec<Output>) {
         if self.transfer_until.take().is_some() {
-            self.to_talk(now, flow::Input::Transferred(how), out);
+            self.tell_talk(now, flow::Input::Transferred(how), out);
         }
     }
 
@@ -395,19 +397,19 @@ impl Call {
         }
         self.tally.ended(outcome, cause);
         self.over(out);
-        self.to_leg(now, LegInput::HangUp { reason: None }, out);
+        self.tell_leg(now, LegInput::HangUp { reason: None }, out);
     }
 
-    fn to_talk(&mut self, now: Instant, input: flow::Input, out: &mut Vec<Output>) {
+    fn tell_talk(&mut self, now: Instant, input: flow::Input, out: &mut Vec<Output>) {
         if self.state != State::Talking {
             return;
         }
         for output in self.talk.handle_input(now, input) {
-            self.from_talk(now, output, out);
+            self.hear_talk(now, output, out);
         }
     }
 
-    fn from_talk(&mut self, now: Instant, output: flow::Output, out: &mut Vec<Output>) {
+    fn hear_talk(&mut self, now: Instant, output: flow::Output, out: &mut Vec<Output>) {
         match output {
             flow::Output::Play { id: PlayId(id), pieces } => {
                 out.push(Output::Media(Command::Play { id: PlayId(id), pieces }));
@@ -433,7 +435,7 @@ impl Call {
     fn transfer(&mut self, now: Instant, to: &str, timeout: Duration, out: &mut Vec<Output>) {
         self.transfer_until = Some(now + timeout);
         match self.desks.get(to).cloned() {
-            Some(target_uri) => self.to_leg(now, LegInput::Refer { target_uri, referred_by: None }, out),
+            Some(target_uri) => self.tell_leg(now, LegInput::Refer { target_uri, referred_by: None }, out),
             None => self.transferred(now, Transferred::Failed, out),
         }
     }

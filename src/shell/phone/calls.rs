@@ -21,7 +21,7 @@ use crate::sip::{Arrival, LegKey, Local, Message};
 /// What reaches a call from outside its task.
 #[derive(Debug)]
 pub enum ToCall {
-    Sip(Message, Arrival),
+    Sip(Box<Message>, Arrival),
     TransportFailed,
     LookedUp(Findings, LookUpResult),
     Ticket(Option<String>),
@@ -48,7 +48,7 @@ struct Held {
     slips: u32,
     record: CallRecord,
     /// A call that takes this one's place.
-    renewed: Option<(Message, Arrival)>,
+    renewed: Option<(Box<Message>, Arrival)>,
 }
 
 impl Held {
@@ -92,7 +92,7 @@ impl Drop for Held {
         self.door.parts.media.close(self.stream.id);
         self.door.forget(&self.key);
         if let Some((message, arrival)) = self.renewed.take() {
-            self.door.message(message, &arrival);
+            self.door.message(*message, &arrival);
         }
     }
 }

@@ -171,8 +171,8 @@ impl Door {
     fn to_call(&self, key: &LegKey, message: Message, arrival: &Arrival) {
         let inbox = self.lines().get(key).cloned();
         let given = match inbox {
-            Some(inbox) => inbox.try_send(calls::ToCall::Sip(message, *arrival)),
-            None => Err(mpsc::error::TrySendError::Closed(calls::ToCall::Sip(message, *arrival))),
+            Some(inbox) => inbox.try_send(calls::ToCall::Sip(Box::new(message), *arrival)),
+            None => Err(mpsc::error::TrySendError::Closed(calls::ToCall::Sip(Box::new(message), *arrival))),
         };
         match given {
             Ok(()) => {}

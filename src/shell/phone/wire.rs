@@ -336,21 +336,22 @@ impl Sender {
             Some(Err(mpsc::error::TrySendError::Full(_))) => self.give_up(failed),
             Some(Err(mpsc::error::TrySendError::Closed(_))) | None => match otherwise {
                 Some(Target::Address { to, .. }) if to != peer => self.on_stream(bytes, local, to, None, failed),
-                Some(_) | None => self.connect(bytes, peer, failed),
+                Some(_) | None => self.connect(bytes, local, peer, failed),
             },
         }
     }
 
-    fn connect(&self, bytes: Bytes, peer: SocketAddr, failed: Option<OnFailure>) {
+    /// `local` is the listener that answers are to reach, as this connection's own port takes none.
+    fn connect(&self, bytes: Bytes, local: SocketAddr, peer: SocketAddr, failed: Option<OnFailure>) {
         let Some(receiver) = self.receiver.upgrade() else { return self.give_up(failed) };
         let streams = Arc::clone(&self.streams);
         tokio::spawn(async move {
             let connected = timeout(CONNECT_LIMIT, TcpStream::connect(peer)).await;
             let queue = match connected {
-                Ok(Ok(stream)) => stream.local_addr().ok().map(|local| {
+                Ok(Ok(stream)) => {
                     let arrival = Arrival { transport: Transport::Tcp, source: peer, local };
-                    streams.adopt(stream, arrival, receiver)
-                }),
+                    Some(streams.adopt(stream, arrival, receiver))
+                }
                 Ok(Err(_)) | Err(_) => None,
             };
             let sent = queue.is_some_and(|queue| queue.try_send(bytes).is_ok());
