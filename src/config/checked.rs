@@ -148,9 +148,6 @@ pub struct Inquiry {
     pub failures_per_receipt: u32,
     pub failures_total: u32,
     pub failure_window: Duration,
-    /// Told that the copy is old, and refused as too old.
-    pub tell_after: Duration,
-    pub refuse_after: Duration,
 }
 
 /// What a scanner adds around a code.

@@ -233,22 +233,15 @@ fn inquiry(reader: &mut Reader) -> Inquiry {
     if formats.is_empty() {
         reader.complain("inquiry.receipt", "must describe at least one receipt format: [[inquiry.receipt]]");
     }
-    let tell_after = Duration::from_secs(60) * count::<u32>(reader, "inquiry.tell_after_min", 1..=1440, 30);
-    let refuse_after = Duration::from_secs(3600) * count::<u32>(reader, "inquiry.refuse_after_h", 1..=720, 24);
-    if refuse_after <= tell_after {
-        reader.complain("inquiry.refuse_after_h", "must be longer than inquiry.tell_after_min");
-    }
     Inquiry {
         formats,
         limits: reader.tables("inquiry.limit"),
         scanner: scanner(reader),
-        failures_per_caller: count(reader, "inquiry.failures_per_caller", 1..=1_000_000, 30),
+        failures_per_caller: count(reader, "inquiry.failures_per_caller", 1..=1_000_000, 60),
         failures_per_kiosk: count(reader, "inquiry.failures_per_kiosk", 1..=1_000_000, 600),
         failures_per_receipt: count(reader, "inquiry.failures_per_receipt", 1..=1_000_000, 10),
         failures_total: count(reader, "inquiry.failures_total", 1..=100_000_000, 20_000),
         failure_window: reader.seconds("inquiry.failure_window_s", 10..=86_400, 600),
-        tell_after,
-        refuse_after,
     }
 }
 

@@ -178,9 +178,6 @@ impl Counter {
             metrics::ScanResult::IdCard => ScanResult::IdCard,
             metrics::ScanResult::Unreadable | metrics::ScanResult::NoBarcode => ScanResult::Unreadable,
         };
-        if let ScanResult::LookUp(result) = result {
-            self.metrics.look_ups.inc(metrics::Door::Scan, result);
-        }
         let door = match record.path {
             ScanPath::Code | ScanPath::Speech => ScanDoor::Code,
             ScanPath::Image => ScanDoor::Image,

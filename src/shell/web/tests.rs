@@ -570,7 +570,7 @@ async fn health_tells_a_balancer_and_metrics_tell_an_operator() {
     assert_eq!((draining.status, draining.json()["status"].as_str()), (503, Some("draining")));
     let metrics = String::from_utf8(office.asks(get("/metrics")).await.body).unwrap();
     for line in [
-        "jindu_calls_total{outcome=\"answered\"} 1",
+        "jindu_calls_total{outcome=\"finished\"} 1",
         "jindu_scans_total{path=\"code\",result=\"found\"} 1",
         "jindu_lookups_total{door=\"scan\",result=\"found\"} 1",
         "jindu_http_requests_total{class=\"5xx\"} 1",
