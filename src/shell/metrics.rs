@@ -501,7 +501,7 @@ mod tests {
         metrics.look_ups.inc(Door::Scan, LookUpResult::NotFound);
         let text = metrics.render(0);
         assert!(text.contains("jindu_calls_total{outcome=\"finished\"} 2\n"));
-        assert!(text.contains("jindu_calls_total{outcome=\"full\"} 0\n"));
+        assert!(text.contains("jindu_calls_total{outcome=\"refused\"} 0\n"));
         assert!(text.contains("jindu_calls_in_progress 3\n"));
         assert!(text.contains("jindu_lookups_total{door=\"scan\",result=\"not_found\"} 1\n"));
         assert!(text.contains("jindu_lookups_total{door=\"phone\",result=\"not_found\"} 0\n"));

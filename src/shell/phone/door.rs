@@ -15,13 +15,13 @@ use crate::audio::Bank;
 use crate::call::{Admission, Turned};
 use crate::config::{self, Network};
 use crate::flow::Release;
-use crate::inquiry::{Attempts, Keys, Rules};
+use crate::inquiry::{Attempts, CallOutcome, Keys, Rules};
 use crate::shell::clock;
 use crate::shell::journal::Journal;
 use crate::shell::media::MediaPlane;
 use crate::shell::metrics::{Metrics, SipDrop};
 use crate::shell::replica::Replica;
-use crate::sip::{Arrival, Front, FrontState, LegKey, Message, Outgoing, Refusal, Sorted, parse_datagram};
+use crate::sip::{Arrival, Front, FrontState, LegKey, Message, Method, Outgoing, Refusal, Sorted, parse_datagram};
 
 /// What calls begin with, swapped as a whole when a release is published.
 pub struct Live {
@@ -162,7 +162,12 @@ impl Door {
         };
         match self.front.sort(&message, arrival, state) {
             Sorted::Drop => self.parts.metrics.sip_dropped.inc(SipDrop::Stray),
-            Sorted::Reply(reply) => self.send(reply),
+            Sorted::Reply(reply) => {
+                if message.is(&Method::Invite) && message.to_tag().is_empty() {
+                    self.parts.metrics.calls.inc(CallOutcome::Refused);
+                }
+                self.send(reply);
+            }
             Sorted::Leg(key) => self.to_call(&key, message, arrival),
             Sorted::Invite(key) => self.new_call(key, message, arrival, state),
         }
@@ -196,6 +201,9 @@ impl Door {
             self.calls(),
             self.is_draining(),
         );
+        if admitted.is_err() {
+            self.parts.metrics.calls.inc(CallOutcome::Refused);
+        }
         match admitted {
             Ok(purpose) => match self.parts.media.open(self.media_address(arrival.local), clock::seed()) {
                 Ok(stream) => self.start(calls::Start { key, invite, arrival: *arrival, purpose, stream }),
