@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{Timestamp, civil::Date};
 
@@ -25,6 +26,15 @@ pub fn question(rules: &Rules, by: &BTreeMap<Arc<str>, Private<String>>) -> Opti
     Some(Question { receipt, factor })
 }
 
+/// An answer that counts: in a copy too old to answer from, a number that is missing may merely not have arrived.
+pub fn believed(answer: Answer, as_of: Option<Timestamp>, now: Timestamp, refuse_after: Option<Duration>) -> Answer {
+    let too_old = |limit: Duration| as_of.is_none_or(|as_of| inquiry::age(as_of, now) > limit);
+    match answer {
+        Answer::NotFound if refuse_after.is_some_and(too_old) => Answer::Down,
+        Answer::NotFound | Answer::Found { .. } | Answer::Down => answer,
+    }
+}
+
 /// What the flow is told of an answer.
 pub fn findings(rules: &Rules, answer: &Answer, today: Date, now: Timestamp) -> (Findings, LookUpResult) {
     match answer {
@@ -42,5 +52,21 @@ pub fn instead(verdict: Verdict) -> Option<(Findings, LookUpResult)> {
     match verdict {
         Verdict::Go => None,
         Verdict::HandToPerson => Some((Findings::Many, LookUpResult::HandedOver)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_old_copy_lacks_may_merely_not_have_arrived() {
+        let at = |second| Timestamp::from_second(second).expect("a moment");
+        let hour = Some(Duration::from_secs(3600));
+        let believed = |as_of, now, limit| believed(Answer::NotFound, as_of, now, limit);
+        assert!(matches!(believed(Some(at(0)), at(60), hour), Answer::NotFound));
+        assert!(matches!(believed(Some(at(0)), at(3601), hour), Answer::Down));
+        assert!(matches!(believed(None, at(0), hour), Answer::Down));
+        assert!(matches!(believed(Some(at(0)), at(99_999), None), Answer::NotFound));
     }
 }

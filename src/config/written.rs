@@ -12,7 +12,7 @@ use super::checked::{
 use super::reader::{Complaint, Reader};
 
 /// Reads settings. `text` is the file's; `overrides` are the `--set` values in order; relative paths are
-/// taken from `base`, the folder that `config/` and `prompts/` stand in.
+/// taken from `base`.
 pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, Vec<Complaint>> {
     let mut table: Table = toml::from_str(text).map_err(|error| {
         let what = error.to_string().trim_end().replace('\n', "\n  ");

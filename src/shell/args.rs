@@ -160,14 +160,6 @@ impl Words {
     }
 }
 
-/// The folder that relative paths in the settings start from: the one that holds `config/`, else the file's own.
-pub fn base_of(config: &Path) -> PathBuf {
-    let folder = config.parent().unwrap_or(Path::new(""));
-    let named_config = folder.file_name().is_some_and(|name| name == "config");
-    let base = if named_config { folder.parent().unwrap_or(Path::new("")) } else { Path::new("") };
-    if base.as_os_str().is_empty() { Path::new(".").into() } else { base.into() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,7 +172,7 @@ mod tests {
     fn no_command_serves() {
         assert!(matches!(asked("").expect("right").command, Command::Serve));
         let asked = asked("--config a/config/j.toml --set a.b=1 serve --set c=2").expect("right");
-        assert_eq!((asked.set.len(), base_of(&asked.config)), (2, PathBuf::from("a")));
+        assert_eq!((asked.set.len(), asked.config), (2, PathBuf::from("a/config/j.toml")));
     }
 
     #[test]
@@ -190,12 +182,5 @@ mod tests {
         assert!(asked("lookup 1 2").expect_err("wrong").contains("unexpected"));
         assert!(asked("sample --cases many --out x").is_err());
         assert!(asked("dance").expect_err("wrong").contains("dance"));
-    }
-
-    #[test]
-    fn a_file_outside_a_config_folder_starts_from_the_working_directory() {
-        assert_eq!(base_of(Path::new("/tmp/j.toml")), PathBuf::from("."));
-        assert_eq!(base_of(Path::new("config/jindu.toml")), PathBuf::from("."));
-        assert_eq!(base_of(Path::new("/srv/j/config/jindu.toml")), PathBuf::from("/srv/j"));
     }
 }

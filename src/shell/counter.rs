@@ -91,7 +91,7 @@ impl Counter {
 
     fn show(&self, outcome: &Outcome, now: Timestamp, stages: &Arc<StageNames>) -> Shown {
         let answer = match outcome {
-            Outcome::Answer(answer) => answer,
+            Outcome::Answer(answer) => &self.believed(answer, now),
             Outcome::Other(kind) => return Shown::other(*kind, Arc::clone(stages)),
         };
         let stages = Arc::clone(stages);
@@ -119,6 +119,11 @@ impl Counter {
             Answer::NotFound => Shown::not_found(wording, stages),
             Answer::Down => Shown::unavailable(wording, stages),
         }
+    }
+
+    fn believed(&self, answer: &Answer, now: Timestamp) -> Answer {
+        let refuse_after = self.live.load().release.stale_after().1;
+        call::believed(answer.clone(), self.replica.as_of(), now, refuse_after)
     }
 
     /// How old an answer may be is the flow's to say: it is the one that tells or refuses it.
@@ -150,6 +155,7 @@ impl Counter {
 
     fn speak(&self, outcome: &Outcome, lang: Lang, now: Timestamp) -> Option<Vec<u8>> {
         let Outcome::Answer(answer) = outcome else { return None };
+        let answer = &self.believed(answer, now);
         let bank = Arc::clone(&self.live.load().bank);
         let mut sounds = Vec::new();
         for utterance in self.say(answer, lang, now) {

@@ -41,7 +41,8 @@ fn settings(asked: &Asked) -> Result<Settings, Vec<String>> {
     let path = &asked.config;
     let text = fs::read_to_string(path)
         .map_err(|error| vec![format!("{}: {error}; name the settings with --config PATH", path.display())])?;
-    config::read(&text, &asked.set, &args::base_of(path))
+    // Relative paths start from the working directory, which holds prompts/ beside config/.
+    config::read(&text, &asked.set, Path::new(""))
         .map_err(|complaints| complaints.iter().map(ToString::to_string).collect())
 }
 

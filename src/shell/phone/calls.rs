@@ -299,6 +299,8 @@ async fn answer(
         Some(question) => parts.replica.look_up(&question.receipt, &Proof::Factor(question.factor.clone())).await,
         None => crate::inquiry::Answer::NotFound,
     };
+    let refuse_after = parts.live.load().release.stale_after().1;
+    let answer = call::believed(answer, parts.replica.as_of(), clock::timestamp(), refuse_after);
     match answer {
         crate::inquiry::Answer::Found { .. } => attempts().succeeded(asker),
         crate::inquiry::Answer::NotFound => attempts().failed(clock::now(), asker),
