@@ -169,12 +169,12 @@ mod tests {
 
         fn fails(&mut self, second: u64, from: IpAddr, kiosk: &str, code: &str) {
             let at = self.start + Duration::from_secs(second);
-            self.failures.failed(at, from, &Kiosk::read(kiosk).unwrap(), &Private::new(code.into()));
+            self.failures.failed(at, from, &Kiosk::named(kiosk), &Private::new(code.into()));
         }
 
         fn waits(&mut self, second: u64, from: IpAddr, kiosk: &str) -> Option<u64> {
             let at = self.start + Duration::from_secs(second);
-            self.failures.wait(at, from, &Kiosk::read(kiosk).unwrap()).map(|wait| wait.as_secs())
+            self.failures.wait(at, from, &Kiosk::named(kiosk)).map(|wait| wait.as_secs())
         }
     }
 

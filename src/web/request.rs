@@ -13,27 +13,21 @@ pub const JSON_BYTES_MAX: usize = 8 * 1024;
 /// The most bytes of a scanned text; a version 40 QR code holds 2,953 (ISO/IEC 18004).
 pub const CODE_BYTES_MAX: usize = 3 * 1024;
 
-/// The name that a kiosk gives itself: at most 32 of `A–Z a–z 0–9 . _ -`.
+/// The name that a kiosk gives itself, made fit for logs: at most 32 characters of `A–Z a–z 0–9 . _ -`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Kiosk(String);
 
 impl Kiosk {
-    /// Reads a name.
-    ///
-    /// # Errors
-    /// [`Problem::Field`] for a longer name or another character.
-    pub fn read(name: &str) -> Result<Kiosk, Problem> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        // A long run of digits is somebody's number in the wrong field, and this name is logged.
-        let digits = name.bytes().filter(u8::is_ascii_digit).count();
-        if name.len() <= 32 && digits <= 6 && name.bytes().all(allowed) {
-            Ok(Kiosk(name.to_owned()))
-        } else {
-            Err(Problem::Field {
-                field: "kiosk",
-                must: "must be at most 32 of A-Z a-z 0-9 . _ -, at most 6 of them digits",
-            })
-        }
+    /// Takes a name. Whatever does not fit becomes `_`; a name with many digits is somebody's number in the wrong field,
+    /// and loses them. No applicant goes without an answer for the name of a kiosk.
+    pub fn named(name: &str) -> Kiosk {
+        let numbered = name.chars().filter(char::is_ascii_digit).count() > KIOSK_DIGITS_MAX;
+        let fit = |c: char| match c {
+            '0'..='9' if numbered => '_',
+            'A'..='Z' | 'a'..='z' | '0'..='9' | '.' | '_' | '-' => c,
+            _ => '_',
+        };
+        Kiosk(name.chars().take(KIOSK_CHARS_MAX).map(fit).collect())
     }
 
     /// The name; empty when none was given.
@@ -69,7 +63,7 @@ impl ScanRequest {
             kiosk: Option<Cow<'a, str>>,
         }
         let written: Written<'_> = json(body, r#"{"code": "...", "kiosk": "..."}"#)?;
-        Ok(ScanRequest { code: code(&written.code)?, kiosk: kiosk(written.kiosk.as_deref())? })
+        Ok(ScanRequest { code: code(&written.code)?, kiosk: kiosk(written.kiosk.as_deref()) })
     }
 }
 
@@ -121,7 +115,7 @@ impl RateRequest {
         if !(1..=3).contains(&written.score) {
             return Err(Problem::Field { field: "score", must: "must be 1, 2 or 3" });
         }
-        Ok(RateRequest { score: written.score, kiosk: kiosk(written.kiosk.as_deref())? })
+        Ok(RateRequest { score: written.score, kiosk: kiosk(written.kiosk.as_deref()) })
     }
 }
 
@@ -137,15 +131,26 @@ fn code(code: &str) -> Result<Private<String>, Problem> {
     Ok(Private::new(code.to_owned()))
 }
 
-fn kiosk(name: Option<&str>) -> Result<Kiosk, Problem> {
-    Kiosk::read(name.unwrap_or(""))
+fn kiosk(name: Option<&str>) -> Kiosk {
+    Kiosk::named(name.unwrap_or(""))
 }
+
+const KIOSK_CHARS_MAX: usize = 32;
+const KIOSK_DIGITS_MAX: usize = 6;
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn no_name_of_a_kiosk_is_refused_and_none_holds_a_number() {
+        assert_eq!(Kiosk::named("north hall/3").as_str(), "north_hall_3");
+        assert_eq!(Kiosk::named("k-440100123456789").as_str(), "k-_______________");
+        assert_eq!(Kiosk::named("一楼\n1").as_str(), "___1");
+        assert_eq!(Kiosk::named(&"a".repeat(99)).as_str().len(), 32);
+    }
 
     #[test]
     fn a_scan_needs_a_code_and_may_name_its_kiosk() {
@@ -168,7 +173,6 @@ mod tests {
             r#"{"code":440100123456789}"#,
             r#"{"code":["440100123456789"]}"#,
             r#"{"code":"440100123456789""#,
-            r#"{"code":"1","kiosk":"440100123456789"}"#,
             r#"{"code":"1","code":"440100123456789"}"#,
             r#""440100123456789""#,
         ] {

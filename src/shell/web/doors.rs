@@ -218,7 +218,7 @@ impl Doors {
     }
 
     async fn image(&self, began: Instant, from: IpAddr, head: &HeaderMap, body: Incoming) -> Result<Reply, Problem> {
-        let kiosk = Kiosk::read(head.get(KIOSK).and_then(|name| name.to_str().ok()).unwrap_or(""))?;
+        let kiosk = Kiosk::named(head.get(KIOSK).and_then(|name| name.to_str().ok()).unwrap_or(""));
         self.admit(began, from, &kiosk, ScanPath::Image)?;
         let busy = || Problem::Busy { retry_after: BUSY_RETRY };
         let _upload = self.uploads.try_acquire().map_err(|_| busy())?;
