@@ -48,7 +48,7 @@ pub fn release(settings: &Settings) -> Result<Arc<Release>, Vec<String>> {
 /// Reads and checks all files of a hotline; every complaint at once.
 pub fn read(settings: &Settings) -> Result<Hotline, Vec<String>> {
     let release = release(settings)?;
-    let working = working_days(&release.calendar.working).map_err(|complaint| vec![complaint])?;
+    let working = working_days(&release.calendar.working);
     let rules = Rules::new(settings.inquiry.formats.clone(), &settings.inquiry.limits, working.clone());
     let rules = rules.map_err(lines)?;
     let scanner = &settings.inquiry.scanner;
@@ -94,9 +94,9 @@ fn environment(settings: &Settings, formats: Formats) -> Environment {
     }
 }
 
-fn working_days(working: &Working) -> Result<WorkingDays, String> {
-    let published_to = working.published_to.ok_or("calendar: [working] needs published_to = \"YYYY-12-31\"")?;
-    Ok(WorkingDays::new(published_to, each(&working.off), each(&working.work)))
+/// The working calendar; without one nothing is promised, and the rule is told instead of a date.
+fn working_days(working: &Working) -> WorkingDays {
+    WorkingDays::new(working.published_to.unwrap_or(Date::MIN), each(&working.off), each(&working.work))
 }
 
 fn each(ranges: &[(Date, Date)]) -> Vec<Date> {
