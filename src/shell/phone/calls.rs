@@ -110,10 +110,11 @@ pub async fn run(door: Arc<Door>, start: Start, inbox: mpsc::Sender<ToCall>, mut
         Held { door: Arc::clone(&door), key, stream, began, tag, in_progress: true, slips: 0, record, renewed: None };
     let (events, mut media) = mpsc::channel(MEDIA_QUEUE);
     let (call, first) = Call::new(began, beginning);
-    let mut task = Task { door, live, call, held, inbox, events, caller, call_id };
+    let mut task = Task { door, live, call, held, inbox, events: Some(events), caller, call_id };
     if task.perform(first) {
         return;
     }
+    let mut listening = true;
     let sleep = sleep_until(far(began).into());
     tokio::pin!(sleep);
     loop {
@@ -125,7 +126,11 @@ pub async fn run(door: Arc<Door>, start: Start, inbox: mpsc::Sender<ToCall>, mut
                 Some(arrived) => arrived.into(),
                 None => return,
             },
-            Some(event) = media.recv() => Input::Media(event),
+            event = media.recv(), if listening => {
+                // A stream that ends by itself, by a fault or a call that took no events, ends its call.
+                listening = event.is_some();
+                Input::Media(event.unwrap_or(Event::PeerLost))
+            }
             () = sleep.as_mut() => Input::Deadline,
         };
         let outputs = task.call.handle_input(clock::now(), input);
@@ -208,7 +213,8 @@ struct Task {
     call: Call,
     held: Held,
     inbox: mpsc::Sender<ToCall>,
-    events: mpsc::Sender<Event>,
+    /// Given to the media stream when it begins.
+    events: Option<mpsc::Sender<Event>>,
     caller: Option<u64>,
     call_id: String,
 }
@@ -223,7 +229,9 @@ impl Task {
                 Output::Send(outgoing) => self.door.send_for(outgoing, &self.inbox),
                 Output::Begin(setup) => {
                     let bank = Arc::clone(&self.live.bank);
-                    busy |= parts.media.begin(self.held.stream.id, setup, bank, self.events.clone()).is_err();
+                    if let Some(events) = self.events.take() {
+                        busy |= parts.media.begin(self.held.stream.id, setup, bank, events).is_err();
+                    }
                 }
                 Output::Media(command) => busy |= parts.media.command(self.held.stream.id, command).is_err(),
                 Output::LookUp { by, .. } => self.look_up(by),
