@@ -2,41 +2,19 @@
 
 mod support;
 
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use jindu::audio::{Bank, encode_master};
-use jindu::base::{Codec, Lang};
-use support::gateway::{Gateway, home};
+use jindu::base::Codec;
+use support::gateway::Gateway;
 use support::phone::{Dial, Phone};
+use support::sound::clip;
 
 const LANGS: [(&str, char); 3] = [("zh", '1'), ("yue", '2'), ("en", '3')];
 const LONG: Duration = Duration::from_secs(40);
 
-/// A receipt and ID tail that the gateway names on its banner for a state.
-fn example(gateway: &Gateway, state: &str) -> (String, String) {
-    let line = gateway.banner.lines().find(|line| line.split_whitespace().nth(2) == Some(state));
-    let mut words = line.unwrap_or_else(|| panic!("{state} is in {}", gateway.banner)).split_whitespace();
-    let mut word = || words.next().expect("a word").to_owned();
-    (word(), word())
-}
-
 fn on_keys(tail: &str) -> String {
     tail.replace('X', "*")
-}
-
-/// A recording as the gateway plays it.
-fn clip(lang: &str, id: &str, codec: Codec) -> Vec<u8> {
-    let path: PathBuf = home().join(format!("prompts/audio/{lang}/{id}.wav"));
-    let mut reader = hound::WavReader::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let rate = reader.spec().sample_rate;
-    let samples: Vec<i16> = reader.samples().map(|sample| sample.expect("a sample")).collect();
-    let name: Arc<str> = id.into();
-    let encoded = encode_master(&samples, rate).expect("a master");
-    let bank = Bank::build([((Lang::Zh, Arc::clone(&name)), encoded)]).expect("a bank");
-    bank.octets(Lang::Zh, &name, codec).expect("the clip").to_vec()
 }
 
 fn hears(phone: &mut Phone, lang: &str, id: &str) {
@@ -50,7 +28,7 @@ fn every_state_is_answered_in_every_language() {
     thread::scope(|scope| {
         for (lang, key) in LANGS {
             for state in states {
-                let (receipt, tail) = example(&gateway, state);
+                let (receipt, tail) = gateway.example(state);
                 let server = gateway.udp;
                 scope.spawn(move || {
                     let mut phone = Phone::dial(server);
@@ -72,7 +50,7 @@ fn every_state_is_answered_in_every_language() {
 #[test]
 fn a_wrong_number_and_a_wrong_tail_sound_alike() {
     let gateway = Gateway::start(&[]);
-    let (receipt, tail) = example(&gateway, "ready");
+    let (receipt, tail) = gateway.example("ready");
     let wrong_tail = if tail.starts_with('0') { "1111" } else { "0000" };
     let unknown = format!("{}{}", &receipt[..12], if receipt.ends_with("000") { "999" } else { "000" });
     for (number, tail) in [(receipt.as_str(), wrong_tail), (unknown.as_str(), "0000")] {
@@ -112,7 +90,7 @@ fn the_first_key_stops_the_greeting() {
 #[test]
 fn a_caller_on_mu_law_hears_mu_law() {
     let gateway = Gateway::start(&[]);
-    let (receipt, tail) = example(&gateway, "collected");
+    let (receipt, tail) = gateway.example("collected");
     let mut phone = Phone::dial_with(gateway.udp, &Dial { codec: 0, ..Dial::default() });
     phone.press(&format!("21{receipt}{}", on_keys(&tail)));
     assert!(phone.hears(&clip("yue", "prompt.st_collected.0", Codec::Ulaw), LONG));
@@ -231,7 +209,7 @@ fn a_transfer_that_fails_takes_the_caller_back() {
 #[test]
 fn nothing_that_names_a_person_is_logged_or_recorded() {
     let gateway = Gateway::start(&["log.level=trace"]);
-    let (receipt, tail) = example(&gateway, "ready");
+    let (receipt, tail) = gateway.example("ready");
     let mut phone = Phone::dial(gateway.udp);
     phone.press(&format!("11{receipt}{}", on_keys(&tail)));
     hears(&mut phone, "zh", "prompt.st_ready.0");

@@ -1,7 +1,7 @@
 //! A `jindu` process on ports of the system's choice, with a data folder that goes when the test ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,6 +24,14 @@ pub struct Gateway {
 /// The project's folder.
 pub fn home() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A program that the tests talk to; `tests/run` installs those that are missing.
+pub fn peer(program: &str) -> Command {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()));
+    assert!(found, "{program} is not installed: run tests/run once, it installs the programs that the tests talk to");
+    Command::new(program)
 }
 
 /// A new empty folder below the system's temporary one.
@@ -125,20 +133,41 @@ impl Gateway {
 
     /// One HTTP request; gives the status and the body.
     pub fn http(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        self.post(method, path, "application/json", body.as_bytes())
+    }
+
+    /// The same with a body of any type.
+    pub fn post(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> (u16, String) {
         let mut stream = TcpStream::connect(self.web).expect("the web door is open");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: {kind}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
             self.web,
             body.len()
         );
-        stream.write_all(request.as_bytes()).expect("the request goes out");
+        stream.write_all(&[head.as_bytes(), body].concat()).expect("the request goes out");
         let mut reply = Vec::new();
         stream.read_to_end(&mut reply).expect("the reply comes in");
         let reply = String::from_utf8_lossy(&reply).into_owned();
         let status = reply.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line");
         let body = reply.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         (status, body.to_owned())
+    }
+
+    /// A receipt and ID tail that the banner names for a state.
+    pub fn example(&self, state: &str) -> (String, String) {
+        let line = self.banner.lines().find(|line| line.split_whitespace().nth(2) == Some(state));
+        let mut words = line.unwrap_or_else(|| panic!("{state} is in {}", self.banner)).split_whitespace();
+        let mut word = || words.next().expect("a word").to_owned();
+        (word(), word())
+    }
+
+    /// What the scan door answers to a code, as JSON.
+    pub fn scan(&self, code: &str) -> serde_json::Value {
+        let body = serde_json::json!({"code": code, "kiosk": "hall-1"}).to_string();
+        let (status, reply) = self.http("POST", "/api/scan", &body);
+        assert_eq!(status, 200, "{reply}");
+        serde_json::from_str(&reply).expect("JSON")
     }
 
     /// One value of `/metrics`.
@@ -160,11 +189,14 @@ impl Drop for Gateway {
     }
 }
 
-/// A range of media ports per gateway, so that several run beside one another.
+/// A range of media ports per gateway that nobody seems to use, so that several run beside one another.
 fn media_ports() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let slot = (std::process::id() + NEXT.fetch_add(1, Ordering::Relaxed) * 7) % 40;
-    let first = 16_000 + slot * 400;
+    let start = std::process::id() + NEXT.fetch_add(1, Ordering::Relaxed) * 7;
+    let is_free = |port: u32| UdpSocket::bind((Ipv4Addr::LOCALHOST, port as u16)).is_ok();
+    let slots = (0..40).map(|n| 16_000 + (start + n) % 40 * 400);
+    let first = slots.into_iter().find(|first| (0..400).step_by(40).all(|n| is_free(first + n)));
+    let first = first.expect("of 40 ranges of media ports one is free");
     format!("phone.media_ports={first}-{}", first + 399)
 }
 
