@@ -37,6 +37,8 @@ pub enum Command {
     Test {
         sheets: Vec<PathBuf>,
     },
+    /// A call in text.
+    Sim,
     Help,
     Version,
 }
@@ -51,6 +53,7 @@ commands:
   serve                                  answer the phone and the scanners (default)
   check                                  check settings, flow, words, calendar and recordings
   test SHEET...                          run call sheets against the flow, in text
+  sim                                    call the hotline in text; from a terminal, or acts from the standard input
   lookup RECEIPT [--tail XXXX]           ask the replica what a caller would be told
   sample --cases N --seed S --out FILE   write sample cases (one JSON object a line)
   load FILE                              load cases into the replica, while it serves or not
@@ -129,6 +132,7 @@ impl Words {
         let name = names.next().map(|name| name.string()).transpose()?;
         let command = match name.as_deref() {
             None | Some("serve") => Command::Serve,
+            Some("sim") => Command::Sim,
             Some("check") => Command::Check,
             Some("sample") => Command::Sample {
                 cases: self.cases.take().unwrap_or(1000),

@@ -48,9 +48,7 @@ pub fn release(settings: &Settings) -> Result<Arc<Release>, Vec<String>> {
 /// Reads and checks all files of a hotline; every complaint at once.
 pub fn read(settings: &Settings) -> Result<Hotline, Vec<String>> {
     let release = release(settings)?;
-    let working = working_days(&release.calendar.working);
-    let rules = Rules::new(settings.inquiry.formats.clone(), &settings.inquiry.limits, working.clone());
-    let rules = rules.map_err(lines)?;
+    let (rules, working) = rules(settings, &release)?;
     let scanner = &settings.inquiry.scanner;
     let scan_rules = ScanRules::new(scanner.prefixes.clone(), scanner.suffixes.clone(), &scanner.qr_patterns);
     let scan_rules = scan_rules.map_err(lines)?;
@@ -62,6 +60,13 @@ pub fn read(settings: &Settings) -> Result<Hotline, Vec<String>> {
     let examples = sample::examples(SAMPLE_SEED, today, &working);
     let rules = Arc::new(rules);
     Ok(Hotline { release, bank: Arc::new(bank), rules, scan_rules, working, zone, examples, remarks })
+}
+
+/// The rules of dates and numbers that go with a release.
+pub fn rules(settings: &Settings, release: &Release) -> Result<(Rules, WorkingDays), Vec<String>> {
+    let working = working_days(&release.calendar.working);
+    let rules = Rules::new(settings.inquiry.formats.clone(), &settings.inquiry.limits, working.clone());
+    Ok((rules.map_err(lines)?, working))
 }
 
 /// Every recording that the hotline can play, the line test's included.

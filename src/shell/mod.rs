@@ -16,4 +16,5 @@ pub mod replica;
 pub mod run;
 pub mod serve;
 pub mod sheets;
+pub mod sim;
 pub mod web;

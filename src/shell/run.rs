@@ -11,7 +11,7 @@ use super::args::{self, Asked, Command};
 use super::hotline::{self, Hotline};
 use super::replica::{Loaded, Replica, Role, load, secret};
 use super::serve;
-use super::{clock, sheets};
+use super::{clock, sheets, sim};
 use crate::base::Lang;
 use crate::call;
 use crate::config::{self, Settings};
@@ -60,6 +60,10 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::PromptsList => with_release(settings),
         Command::Test { sheets } => match hotline::release(settings) {
             Ok(release) => sheets::run(&release, &sheets),
+            Err(complaints) => wrong(&complaints),
+        },
+        Command::Sim => match sim::run(settings) {
+            Ok(code) => code,
             Err(complaints) => wrong(&complaints),
         },
         Command::Help | Command::Version => ExitCode::SUCCESS,

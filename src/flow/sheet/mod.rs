@@ -14,6 +14,8 @@
 mod heard;
 mod parse;
 mod run;
+mod session;
 
 pub use parse::{Act, Db, Row, Said, Sheet, SheetTest, parse};
 pub use run::{Failure, Outcome, run};
+pub use session::{Reply, Session};

@@ -33,6 +33,8 @@ pub enum Act {
     /// `senior`, `blocked`, `mobile`, `number`, or a language chosen before.
     Caller(Vec<String>),
     Emergency(bool),
+    /// From here on the call is in this language, whatever was chosen.
+    Lang(Lang),
     /// How the next transfers end.
     Transfer(Transferred),
     Press(Vec<Key>),
@@ -127,6 +129,11 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
+/// One act as it is written; an error says what would do.
+pub(super) fn act_of(line: &str) -> Result<Act, String> {
+    act(&words(line))
+}
+
 fn act(words: &[String]) -> Result<Act, String> {
     let rest = &words[1..];
     let first = rest.first().map(String::as_str);
@@ -139,6 +146,7 @@ fn act(words: &[String]) -> Result<Act, String> {
             Some("off") => Ok(Act::Emergency(false)),
             Some(_) => Err("write `emergency on` or `emergency off`".into()),
         },
+        "lang" => first.and_then(Lang::from_code).map(Act::Lang).ok_or("write `lang zh`, `yue` or `en`".into()),
         "transfer" => match first {
             Some("done") => Ok(Act::Transfer(Transferred::Done)),
             Some("busy") => Ok(Act::Transfer(Transferred::Busy)),
@@ -213,12 +221,13 @@ fn said(rest: &[String]) -> Result<Said, String> {
 
 const OLDEST: Duration = Duration::from_secs(3650 * 86_400);
 
-const ACTS: [&str; 14] = [
+const ACTS: [&str; 15] = [
     "test",
     "at",
     "db",
     "caller",
     "emergency",
+    "lang",
     "transfer",
     "press",
     "silence",

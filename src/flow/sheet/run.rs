@@ -1,6 +1,6 @@
 //! Runs the calls of a sheet against a release, on virtual time: no clock, no sound, thousands of calls a second.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,20 +48,22 @@ fn run_one(release: &Arc<Release>, test: &SheetTest, base: Instant) -> Outcome {
     Outcome { name: test.name.clone(), line: test.line, failure, transcript: call.transcript() }
 }
 
-struct Call {
-    release: Arc<Release>,
-    now: Instant,
+pub(super) struct Call {
+    pub(super) release: Arc<Release>,
+    pub(super) now: Instant,
     civil: DateTime,
     caller: Caller,
     emergency: bool,
-    rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
+    /// Rows that a look-up found, by their place.
+    pub(super) found: BTreeSet<usize>,
     down: bool,
     slow: Duration,
     transfer: Transferred,
-    talk: Option<Conversation>,
-    events: Vec<Event>,
+    pub(super) talk: Option<Conversation>,
+    pub(super) events: Vec<Event>,
     /// Events before this one have been asked for.
-    cursor: usize,
+    pub(super) cursor: usize,
     silences: u32,
     /// Lines of the play that have not been heard yet, and when they will have been.
     lines: VecDeque<(Instant, Event)>,
@@ -77,7 +79,7 @@ struct Take {
 }
 
 impl Call {
-    fn new(release: Arc<Release>, base: Instant) -> Call {
+    pub(super) fn new(release: Arc<Release>, base: Instant) -> Call {
         Call {
             release,
             now: base,
@@ -85,6 +87,7 @@ impl Call {
             caller: Caller::default(),
             emergency: false,
             rows: Vec::new(),
+            found: BTreeSet::new(),
             down: false,
             slow: LOOK_UP,
             transfer: Transferred::Done,
@@ -100,7 +103,8 @@ impl Call {
         }
     }
 
-    fn act(&mut self, act: &Act) -> Result<(), String> {
+    /// Acts as one line of a sheet says.
+    pub(super) fn act(&mut self, act: &Act) -> Result<(), String> {
         match act {
             Act::At(civil) => self.before_the_call("at").map(|()| self.civil = *civil),
             Act::Caller(traits) => self.before_the_call("caller").and_then(|()| self.caller_is(traits)),
@@ -117,7 +121,8 @@ impl Call {
                 self.transfer = *ended;
                 Ok(())
             }
-            Act::Press(_)
+            Act::Lang(_)
+            | Act::Press(_)
             | Act::Silence(_)
             | Act::Talk(_)
             | Act::Wait(_)
@@ -138,6 +143,10 @@ impl Call {
                     self.pass(BETWEEN_KEYS);
                     self.feed(Input::Key(*key));
                 }
+                Ok(())
+            }
+            Act::Lang(lang) => {
+                self.talk.iter_mut().for_each(|talk| talk.set_lang(*lang));
                 Ok(())
             }
             Act::Silence(n) => self.keep_silent(*n),
@@ -256,18 +265,22 @@ impl Call {
         }
     }
 
-    fn find(&self, source: &str, by: &BTreeMap<Arc<str>, Private<String>>) -> Findings {
+    fn find(&mut self, source: &str, by: &BTreeMap<Arc<str>, Private<String>>) -> Findings {
         if self.down {
             return Findings::Down;
         }
-        let fits = |row: &&Row| {
+        let fits = |row: &Row| {
             row.source == source
                 && row.by.iter().all(|(name, value)| by.get(name.as_str()).is_some_and(|typed| typed.expose() == value))
         };
-        match self.rows.iter().find(fits) {
-            None => Findings::None,
-            Some(row) if row.many => Findings::Many,
-            Some(row) => match self.facts(source, row) {
+        // What a sheet says later of a case is so.
+        let Some((at, row)) = self.rows.iter().enumerate().rev().find(|(_, row)| fits(row)) else {
+            return Findings::None;
+        };
+        self.found.insert(at);
+        match row {
+            row if row.many => Findings::Many,
+            row => match self.facts(source, row) {
                 Some(facts) => Findings::Found { facts, age: row.age },
                 None => Findings::Down,
             },
@@ -301,7 +314,7 @@ impl Call {
     }
 
     /// Lets time pass, with everything that falls due in it.
-    fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         let until = self.now + time;
         while let Some(at) = self.next_at().filter(|at| *at <= until) {
             self.step(at);
@@ -310,7 +323,7 @@ impl Call {
     }
 
     /// When something happens next.
-    fn next_at(&self) -> Option<Instant> {
+    pub(super) fn next_at(&self) -> Option<Instant> {
         let talk = self.talk.as_ref().filter(|talk| !talk.is_over())?;
         let times = [
             self.lines.front().map(|(at, _)| *at),
@@ -320,6 +333,14 @@ impl Call {
             talk.deadline().map(|deadline| deadline.at),
         ];
         times.into_iter().flatten().min().map(|at| at.max(self.now))
+    }
+
+    /// Whether nothing more comes until the caller acts or time runs out.
+    pub(super) fn is_callers_turn(&self) -> bool {
+        self.lines.is_empty()
+            && self.play_ends.is_none()
+            && self.arriving.is_empty()
+            && self.talk.as_ref().is_some_and(Conversation::is_callers_turn)
     }
 
     fn step(&mut self, at: Instant) {

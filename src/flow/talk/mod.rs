@@ -229,6 +229,30 @@ impl Conversation {
         self.emergency = on;
     }
 
+    /// Speaks another language from the next words on, as if the caller had chosen it.
+    pub fn set_lang(&mut self, lang: Lang) {
+        if self.release.flow.langs.contains(&lang) {
+            self.lang = lang;
+        }
+    }
+
+    /// Whether the next thing to happen is the caller's to do, once nothing is being said.
+    pub fn is_callers_turn(&self) -> bool {
+        match &self.state {
+            State::Asking(_) | State::Recording(_) | State::Queueing(_) | State::Over => true,
+            State::Before
+            | State::Speaking { .. }
+            | State::Looking(_)
+            | State::Announcing
+            | State::Transferring { .. } => false,
+        }
+    }
+
+    /// Whether the caller is being recorded, or is about to be.
+    pub fn is_recording(&self) -> bool {
+        matches!(self.state, State::Recording(_))
+    }
+
     /// Whether the call has been ended by the flow.
     pub fn is_over(&self) -> bool {
         matches!(self.state, State::Over)

@@ -1,0 +1,308 @@
+//! A call in text, one act at a time: what `jindu sim` shows, on the engine of the phone.
+//!
+//! ```text
+//!  line ─► act of a sheet ─► call ─► time passes until it is the caller's turn ─► what was heard, the keys that work
+//!             └──────────────► kept: the session is a call sheet
+//! ```
+//! Whatever passes between two of the caller's acts is itself written down as acts (`hear`, `wait`), so a saved session
+//! runs through the very same moments again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::heard::Event;
+use super::parse::{Act, Db, Row, Said, act_of};
+use super::run::Call;
+use crate::base::{Key, Lang};
+use crate::flow::model::{Kind, Target};
+use crate::flow::{Heard, Release};
+
+/// What one line of a session led to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// What was heard and what can be done next, a line each.
+    pub lines: Vec<String>,
+    /// The line could not be read or done, and why.
+    pub wrong: Option<String>,
+}
+
+/// A caller at a keyboard.
+pub struct Session {
+    release: Arc<Release>,
+    base: Instant,
+    cases: Vec<Row>,
+    /// Calls that are over or were begun anew.
+    before: Vec<Written>,
+    call: Call,
+    written: Written,
+}
+
+/// One call as a sheet.
+#[derive(Clone, Debug, Default)]
+struct Written {
+    acts: Vec<String>,
+    /// Rows of the cases that were there from the start.
+    used: Vec<Row>,
+}
+
+impl Session {
+    /// A session in which look-ups find `cases`, unless it says otherwise.
+    pub fn new(release: Arc<Release>, cases: Vec<Row>, base: Instant) -> Session {
+        let call = call(&release, &cases, base);
+        Session { release, base, cases, before: Vec::new(), call, written: Written::default() }
+    }
+
+    /// Acts as one line says: keys, or an act of a call sheet.
+    pub fn line(&mut self, line: &str) -> Reply {
+        let line = line.trim();
+        match self.act(line) {
+            Ok(act) => self.perform(&act, line),
+            Err(wrong) => Reply { wrong: Some(wrong), ..Reply::default() },
+        }
+    }
+
+    /// The calls so far, as a call sheet.
+    pub fn sheet(&self) -> String {
+        let mut text = String::from("# A session of jindu sim.\n");
+        let now = Written { used: self.used(), ..self.written.clone() };
+        for (n, written) in self.before.iter().chain([&now]).filter(|written| !written.acts.is_empty()).enumerate() {
+            text.push_str(&format!("\ntest \"call {}\"\n", n + 1));
+            let rows = written.used.iter().map(row_line);
+            rows.chain(written.acts.iter().cloned()).for_each(|act| text.push_str(&format!("  {act}\n")));
+        }
+        text
+    }
+
+    fn act(&self, line: &str) -> Result<Act, String> {
+        if line.is_empty() {
+            return Ok(Act::Wait(Duration::ZERO));
+        }
+        if let Some(keys) = line.chars().map(Key::from_char).collect::<Option<Vec<Key>>>() {
+            return Ok(Act::Press(keys));
+        }
+        act_of(&self.with_names(line)).map_err(|remedy| format!("{line}: cannot be done; {remedy}"))
+    }
+
+    /// `db 4401… 123X -> …` names the source and its keys by their order.
+    fn with_names(&self, line: &str) -> String {
+        let Some((asked, told)) = line.strip_prefix("db ").and_then(|rest| rest.split_once("->")) else {
+            return line.into();
+        };
+        let Some(lookup) = self.release.flow.nodes.iter().find_map(|node| node.lookup()) else { return line.into() };
+        if asked.contains('=') {
+            return line.into();
+        }
+        let by: Vec<String> =
+            lookup.by.iter().zip(asked.split_whitespace()).map(|(name, value)| format!("{name}={value}")).collect();
+        format!("db {} {} ->{told}", lookup.source, by.join(" "))
+    }
+
+    fn perform(&mut self, act: &Act, line: &str) -> Reply {
+        let mut lines = Vec::new();
+        let begun = self.call.talk.is_some();
+        if begun && (matches!(act, Act::At(_) | Act::Caller(_)) || self.is_over() && is_callers(act)) {
+            self.begin_anew();
+            lines.push("-- a new call".to_owned());
+        }
+        if let Err(wrong) = self.call.act(act) {
+            return Reply { lines, wrong: Some(format!("{line}: {wrong}")) };
+        }
+        match act {
+            Act::Press(keys) => {
+                self.note(format!("press {}", keys.iter().map(|key| key.as_char()).collect::<String>()))
+            }
+            Act::Wait(time) if time.is_zero() => {}
+            Act::Db(Db::Row(row)) => self.note(row_line(row)),
+            Act::Hear(_) | Act::Never(_) | Act::AtNode(_) | Act::Ended => {
+                lines.push("-- so it is".to_owned());
+                self.note(line.to_owned());
+            }
+            Act::At(_)
+            | Act::Db(_)
+            | Act::Caller(_)
+            | Act::Emergency(_)
+            | Act::Lang(_)
+            | Act::Transfer(_)
+            | Act::Silence(_)
+            | Act::Talk(_)
+            | Act::Wait(_) => self.note(line.to_owned()),
+        }
+        if is_callers(act) {
+            self.listen(&mut lines);
+            lines.extend(self.prompt());
+        }
+        Reply { lines, wrong: None }
+    }
+
+    fn note(&mut self, act: String) {
+        self.written.acts.push(act);
+    }
+
+    fn is_over(&self) -> bool {
+        self.call.talk.as_ref().is_some_and(|talk| talk.is_over())
+    }
+
+    fn used(&self) -> Vec<Row> {
+        self.call.found.iter().filter_map(|at| self.cases.get(*at)).cloned().collect()
+    }
+
+    fn begin_anew(&mut self) {
+        let used = self.used();
+        let written = std::mem::take(&mut self.written);
+        self.before.push(Written { used, ..written });
+        self.call = call(&self.release, &self.cases, self.base);
+    }
+
+    /// Lets time pass until it is the caller's turn, and tells what was heard.
+    fn listen(&mut self, lines: &mut Vec<String>) {
+        let mut since = self.call.now;
+        for _ in 0..EVENTS {
+            if let Some((said, told)) = self.next_heard() {
+                lines.push(told);
+                match said {
+                    Some(said) => {
+                        self.note(written(&said));
+                        let act = if said.name.is_empty() { Act::Ended } else { Act::Hear(said) };
+                        let _ = self.call.act(&act);
+                    }
+                    None => self.call.cursor += 1,
+                }
+                since = self.call.now;
+            } else if self.call.is_callers_turn() || self.call.now.duration_since(since) > LONGEST {
+                break;
+            } else {
+                match self.call.next_at() {
+                    Some(at) => self.call.pass(at.saturating_duration_since(self.call.now)),
+                    None => break,
+                }
+            }
+        }
+        // Whole milliseconds can be written down.
+        let passed = self.call.now.duration_since(since);
+        let whole = Duration::from_millis(passed.as_micros().div_ceil(1000).try_into().unwrap_or(u64::MAX));
+        if !whole.is_zero() && !self.is_over() {
+            self.call.pass(whole.saturating_sub(passed));
+            self.note(format!("wait {}ms", whole.as_millis()));
+        }
+    }
+
+    /// The next thing heard: how a sheet says it, and how a person is told.
+    fn next_heard(&mut self) -> Option<(Option<Said>, String)> {
+        while let Some(event) = self.call.events.get(self.call.cursor) {
+            match event {
+                Event::Node(_) => self.call.cursor += 1,
+                Event::Heard { heard, lang, text } => {
+                    let told = format!("{:<4}{text}", lang.code());
+                    return Some((said(heard, *lang, text), told));
+                }
+                Event::Ended => return Some((Some(ended()), "-- the call is over; a key begins another".into())),
+            }
+        }
+        None
+    }
+
+    /// Where the caller is, and what can be done there.
+    fn prompt(&self) -> Vec<String> {
+        let Some(talk) = self.call.talk.as_ref().filter(|talk| !talk.is_over()) else { return Vec::new() };
+        let node = talk.node();
+        let choices = self.release.flow.node(node).map_or(&[][..], |node| node.choices());
+        let open = talk.open_keys();
+        let keys = open.iter().map(|(key, opt)| {
+            let go = choices.iter().find(|choice| choice.key == *key).map(|choice| leads(&choice.go.target));
+            let entry = opt.as_ref().and_then(|opt| self.release.script.entry(&format!("opt.{opt}")));
+            let words = entry.and_then(|entry| entry.plain(talk.lang())).unwrap_or_default();
+            let space = if words.is_empty() { "" } else { " " };
+            format!("{}{space}{words} → {}", key.as_char(), go.unwrap_or_default())
+        });
+        let keys: Vec<String> = keys.collect();
+        let keys = if keys.is_empty() { String::new() } else { format!("  {}", keys.join("  ")) };
+        let typed = self.release.flow.node(node).map_or("", |node| match &node.kind {
+            Kind::Ask(ask) if ask.end == Some(Key::Pound) => "  digits, then #",
+            Kind::Ask(_) => "  digits",
+            Kind::Menu(_)
+            | Kind::Say(_)
+            | Kind::Lookup(_)
+            | Kind::Switch(_)
+            | Kind::Hours(_)
+            | Kind::Queue(_)
+            | Kind::Transfer(_)
+            | Kind::Record(_)
+            | Kind::Rate(_)
+            | Kind::Sms(_)
+            | Kind::Callback(_) => "",
+        });
+        let speak = if talk.is_recording() { "  talk 20s" } else { "" };
+        vec![format!("[{node}]{typed}{speak}{keys}")]
+    }
+}
+
+fn call(release: &Arc<Release>, cases: &[Row], base: Instant) -> Call {
+    let mut call = Call::new(release.clone(), base);
+    call.rows = cases.to_vec();
+    call
+}
+
+/// Whether an act is one of the call itself, so that something may be heard of it.
+fn is_callers(act: &Act) -> bool {
+    match act {
+        Act::Press(_) | Act::Silence(_) | Act::Talk(_) | Act::Wait(_) => true,
+        Act::At(_)
+        | Act::Db(_)
+        | Act::Caller(_)
+        | Act::Emergency(_)
+        | Act::Lang(_)
+        | Act::Transfer(_)
+        | Act::Hear(_)
+        | Act::Never(_)
+        | Act::AtNode(_)
+        | Act::Ended => false,
+    }
+}
+
+fn leads(target: &Target) -> String {
+    match target {
+        Target::Node(name) => name.to_string(),
+        Target::End => "the end".into(),
+        Target::Home => "the menu before".into(),
+        Target::Back => "one step back".into(),
+        Target::Repeat => "once more".into(),
+    }
+}
+
+fn said(heard: &Heard, lang: Lang, text: &str) -> Option<Said> {
+    let (name, menu) = match heard {
+        Heard::Prompt(name) => (name, false),
+        Heard::Menu(name) => (name, true),
+        Heard::Sound => return None,
+    };
+    // Quotes cannot be written in a sheet, and the words of a menu follow from its options.
+    let words = if menu || text.contains('"') || text.is_empty() { Vec::new() } else { vec![text.to_owned()] };
+    Some(Said { name: name.to_string(), menu, lang: Some(lang), words })
+}
+
+fn ended() -> Said {
+    Said { name: String::new(), menu: false, lang: None, words: Vec::new() }
+}
+
+fn written(said: &Said) -> String {
+    if said.name.is_empty() {
+        return "ended".into();
+    }
+    let menu = if said.menu { "menu " } else { "" };
+    let lang = said.lang.map(|lang| format!(" {}", lang.code())).unwrap_or_default();
+    let words: String = said.words.iter().map(|words| format!(" \"{words}\"")).collect();
+    format!("hear {menu}{}{lang}{words}", said.name)
+}
+
+fn row_line(row: &Row) -> String {
+    let pairs = |pairs: &std::collections::BTreeMap<String, String>| -> String {
+        pairs.iter().map(|(name, value)| format!(" {name}={value}")).collect()
+    };
+    let told = if row.many { " many".to_owned() } else { format!("{} age={}s", pairs(&row.gives), row.age.as_secs()) };
+    format!("db {}{} ->{told}", row.source, pairs(&row.by))
+}
+
+/// Things heard after one act; more is a flow that talks for ever.
+const EVENTS: usize = 2_000;
+/// A sheet waits no longer for what it expects.
+const LONGEST: Duration = Duration::from_secs(100);
