@@ -1,5 +1,6 @@
 //! What the control plane tells a media stream, and what the stream tells back.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::base::{Codec, Key};
@@ -17,6 +18,9 @@ pub struct StreamSetup {
     pub event_payload: Option<u8>,
     pub ptime: Duration,
     pub peer: Option<MediaPeer>,
+    /// Where the caller's SIP comes from: its sound may come from there too, whatever address its SDP names (a machine
+    /// with several, as when a softphone calls a node on its own machine).
+    pub caller: Option<IpAddr>,
     /// Whether we send (not while the peer holds us: `sendonly`/`inactive` from the peer's side).
     pub sending: bool,
     /// Whether the peer is expected to send: only then does its silence end the call.
@@ -32,6 +36,7 @@ impl From<&Negotiated> for StreamSetup {
             event_payload: negotiated.event_payload,
             ptime: negotiated.ptime,
             peer: negotiated.peer,
+            caller: None,
             sending: negotiated.we_send(),
             receiving: negotiated.we_expect(),
         }

@@ -10,6 +10,7 @@
 //! bring keys. Nothing here waits: every answer from outside comes in as an [`Input`].
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -108,6 +109,7 @@ pub struct Call {
     talk: Talk,
     local: LocalMedia,
     negotiated: Option<Negotiated>,
+    caller: IpAddr,
     media_begun: bool,
     state: State,
     desks: Arc<BTreeMap<String, String>>,
@@ -139,6 +141,7 @@ impl Call {
             talk,
             local: media,
             negotiated: None,
+            caller: arrival.source.ip(),
             media_begun: false,
             state: State::Offered,
             desks,
@@ -285,7 +288,7 @@ impl Call {
 
     fn set_up_media(&mut self, out: &mut Vec<Output>) {
         let Some(negotiated) = &self.negotiated else { return };
-        let mut setup = StreamSetup::from(negotiated);
+        let mut setup = StreamSetup { caller: Some(self.caller), ..StreamSetup::from(negotiated) };
         // Before the ACK nobody hears us, and nobody owes us sound.
         setup.sending &= self.state == State::Talking;
         setup.receiving &= self.state == State::Talking;

@@ -97,7 +97,7 @@ impl Stream {
         let mut dice = Dice(seed);
         let (ssrc, start) = (dice.roll() as u32, dice.roll());
         let mut stream = Stream {
-            latch: Latch::new(setup.peer, limits.latch_any),
+            latch: Latch::new(setup.peer, setup.caller, limits.latch_any),
             setup,
             bank,
             limits,
@@ -333,7 +333,7 @@ impl Stream {
     fn change(&mut self, now: Instant, setup: StreamSetup) {
         let setup = within_limits(setup);
         if setup.peer != self.setup.peer {
-            self.latch = Latch::new(setup.peer, self.limits.latch_any);
+            self.latch = Latch::new(setup.peer, setup.caller, self.limits.latch_any);
         }
         if setup.receiving && !self.setup.receiving {
             self.silent_since = Some(now);

@@ -3,4 +3,5 @@
 
 pub mod gateway;
 pub mod phone;
+pub mod softphone;
 pub mod sound;

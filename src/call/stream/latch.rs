@@ -1,12 +1,12 @@
 //! Who the peer is on the wire: symmetric RTP (RFC 4961), without being anybody's loudspeaker.
 //!
 //! ```text
-//!            valid packet from the signalled address (or, behind NAT, from anyone)
-//!  Open ───────────────────────────────────────────────────────────────────────────► Latched (all others refused)
+//!            valid packet from the address in the SDP or that of the caller's SIP (or, behind NAT, from anyone)
+//!  Open ────────────────────────────────────────────────────────────────────────────────► Latched (others refused)
 //!    └─ until then we send to the signalled address
 //! ```
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::sdp::MediaPeer;
 
@@ -14,14 +14,15 @@ use crate::sdp::MediaPeer;
 #[derive(Clone, Debug)]
 pub(super) struct Latch {
     peer: Option<MediaPeer>,
+    caller: Option<IpAddr>,
     any: bool,
     source: Option<SocketAddr>,
     rtcp_source: Option<SocketAddr>,
 }
 
 impl Latch {
-    pub fn new(peer: Option<MediaPeer>, any: bool) -> Latch {
-        Latch { peer, any, source: None, rtcp_source: None }
+    pub fn new(peer: Option<MediaPeer>, caller: Option<IpAddr>, any: bool) -> Latch {
+        Latch { peer, caller: caller.map(|caller| caller.to_canonical()), any, source: None, rtcp_source: None }
     }
 
     pub fn source(&self) -> Option<SocketAddr> {
@@ -46,7 +47,7 @@ impl Latch {
         let Some(peer) = self.peer else { return false };
         match self.source {
             Some(source) => source == from,
-            None if self.any || from.ip() == peer.rtp.ip() => {
+            None if self.any || from.ip() == peer.rtp.ip() || Some(from.ip()) == self.caller => {
                 self.source = Some(from);
                 true
             }

@@ -32,6 +32,7 @@ fn setup() -> StreamSetup {
         event_payload: Some(101),
         ptime: ms(20),
         peer: Some(MediaPeer { rtp: at(PEER), rtcp: at(PEER_RTCP), rtcp_mux: false }),
+        caller: None,
         sending: true,
         receiving: true,
     }
@@ -339,6 +340,15 @@ fn the_first_source_at_the_signalled_address_is_the_peer() {
     talk.press(PEER, 3, 30);
     assert_eq!(talk.keys(), "2");
     assert_eq!(talk.stream.quality().packets_refused, 2);
+}
+
+#[test]
+fn sound_may_come_from_where_the_callers_sip_comes_from() {
+    let caller = Some("127.0.0.1".parse().expect("an address"));
+    let mut talk = Talk::new(StreamSetup { caller, ..setup() });
+    talk.press("198.51.100.9:4000", 1, 10).press("127.0.0.1:4000", 2, 20).press(PEER, 3, 30);
+    assert_eq!(talk.keys(), "2", "the first of the two addresses settles it");
+    assert_eq!(talk.stream.rtp_target(), Some(at("127.0.0.1:4000")));
 }
 
 #[test]

@@ -77,6 +77,7 @@ impl Caller {
             event_payload: Some(101),
             ptime: Duration::from_millis(20),
             peer: Some(peer),
+            caller: None,
             sending: true,
             receiving: true,
         };

@@ -1,0 +1,159 @@
+//! baresip, a softphone of others, without sound hardware: it dials, presses keys, and keeps what it hears.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Stdio};
+use std::time::{Duration, Instant};
+
+use jindu::audio::g711;
+use jindu::base::Codec;
+
+use super::gateway::{peer, temporary_folder};
+
+/// A running softphone.
+pub struct Softphone {
+    child: Child,
+    keyboard: ChildStdin,
+    folder: PathBuf,
+    heard_to: usize,
+}
+
+impl Softphone {
+    /// Starts one with a configuration of its own.
+    pub fn start() -> Softphone {
+        let folder = temporary_folder("softphone");
+        let write = |name: &str, text: &[u8]| fs::write(folder.join(name), text).expect("a file can be written");
+        write("config", SETTINGS.replace("FOLDER", &folder.display().to_string()).as_bytes());
+        write("accounts", b"<sip:caller@127.0.0.1>;regint=0;audio_codecs=PCMA/8000/1\n");
+        write("contacts", b"");
+        write("uuid", b"00000000-0000-4000-8000-000000000000");
+        silence(&folder.join("silence.wav"));
+        let output = fs::File::create(folder.join("output")).expect("a file can be made");
+        let errors = output.try_clone().expect("a second handle");
+        let mut child = peer("baresip")
+            .arg("-f")
+            .arg(&folder)
+            .stdin(Stdio::piped())
+            .stdout(output)
+            .stderr(errors)
+            .spawn()
+            .expect("baresip can be started");
+        let keyboard = child.stdin.take().expect("its input is piped");
+        let phone = Softphone { child, keyboard, folder, heard_to: 0 };
+        phone.says("baresip is ready");
+        phone
+    }
+
+    /// Dials, and waits until the call is answered and sound comes.
+    pub fn dial(&mut self, uri: &str) {
+        self.command(&format!("dial {uri}"));
+        self.says("Call established");
+        self.says("incoming rtp");
+    }
+
+    /// Presses keys one by one, as RFC 4733 events.
+    pub fn press(&mut self, keys: &str) {
+        for key in keys.chars() {
+            let before = self.output().matches("DTMF digit end").count();
+            self.command(&format!("sndcode {key}"));
+            self.until("the key was sent", |phone| phone.output().matches("DTMF digit end").count() > before);
+            // The event is still on its way when the key is up: 180 ms and its repeats.
+            std::thread::sleep(Duration::from_millis(320));
+        }
+    }
+
+    pub fn hang_up(&mut self) {
+        self.command("hangup");
+        self.says("terminated");
+    }
+
+    /// Waits until the other side has ended the call.
+    pub fn is_hung_up_on(&self) {
+        self.says("session closed");
+    }
+
+    /// Waits until a recording is heard, octet for octet, after what was heard before.
+    pub fn hears(&mut self, clip: &[u8], what: &str) {
+        let from = self.heard_to;
+        let mut end = None;
+        self.until(what, |phone| {
+            end = super::sound::find(&phone.heard(), clip, from);
+            end.is_some()
+        });
+        self.heard_to = end.expect("it was found");
+    }
+
+    /// What was heard so far, as the octets that baresip decoded: A-law decoded is A-law encoded again without loss.
+    fn heard(&self) -> Vec<u8> {
+        let files = fs::read_dir(&self.folder).expect("its folder");
+        let mut recordings: Vec<PathBuf> = files.map(|entry| entry.expect("an entry").path()).collect();
+        recordings.retain(|path| path.to_string_lossy().ends_with("-dec.wav"));
+        recordings.sort();
+        let Some(newest) = recordings.last() else { return Vec::new() };
+        let bytes = fs::read(newest).expect("the recording");
+        let samples = bytes.get(WAV_HEADER..).unwrap_or_default().chunks_exact(2);
+        samples.map(|pair| g711::encode(Codec::Alaw, i16::from_le_bytes([pair[0], pair[1]]))).collect()
+    }
+
+    fn command(&mut self, text: &str) {
+        writeln!(self.keyboard, "/{text}").expect("baresip reads its input");
+    }
+
+    fn output(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.join("output")).unwrap_or_default()).into_owned()
+    }
+
+    fn says(&self, text: &str) {
+        self.until(text, |phone| phone.output().contains(text));
+    }
+
+    fn until(&self, what: &str, mut done: impl FnMut(&Softphone) -> bool) {
+        let until = Instant::now() + Duration::from_secs(60);
+        while !done(self) {
+            assert!(Instant::now() < until, "the softphone waits in vain for: {what}\n{}", self.output());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Softphone {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// What the softphone says into its microphone.
+fn silence(path: &std::path::Path) {
+    let spec =
+        hound::WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let mut writer = hound::WavWriter::create(path, spec).expect("a file can be made");
+    for _ in 0..8000 * 120 {
+        writer.write_sample(0_i16).expect("a sample is written");
+    }
+    writer.finalize().expect("the file is written");
+}
+
+const WAV_HEADER: usize = 44;
+
+/// No sound hardware: silence from a file is sent, and what is decoded goes to a file before any player.
+const SETTINGS: &str = "\
+sip_listen 127.0.0.1:0
+audio_player aubridge,nobody
+audio_source aufile,FOLDER/silence.wav
+ausrc_srate 8000
+auplay_srate 8000
+ausrc_channels 1
+auplay_channels 1
+module_path /usr/lib/baresip/modules
+module stdio.so
+module g711.so
+module aufile.so
+module aubridge.so
+module sndfile.so
+module_app account.so
+module_app menu.so
+snd_path FOLDER
+";
