@@ -115,6 +115,7 @@ impl Ours {
                 payload: 8,
                 event_payload: Some(101),
                 ptime: PACKET,
+                caller: None,
                 peer: Some(peer),
                 sending: true,
                 receiving: true,
