@@ -5,7 +5,7 @@ import numpy as np
 import soxr
 from scipy.signal import resample_poly
 
-from engine import RATE
+from engine import FRAME, RATE
 from g2p import Unit
 
 OUT_RATE = 16000
@@ -150,28 +150,24 @@ def speak_short(engine, voice, lang, units, speed=1.0, shift=1.0):
         f0 = yue_pitch(f0, dur, spans, True)
     if shift != 1.0:
         f0 = scale_pitch(f0, 1.0, shift)
-    a = engine.sound(f0, en, asr, style)
-    return symbols, last_word(a, len(word))
+    sound = engine.sound(f0, en, asr, style)
+    said = [s for s in spans if s[2].reading]
+    first, last = said[len(word)][0], said[2 * len(word) - 1][1]  # of the second time
+    return symbols, last_word(sound, dur[first + 1 : last + 1].sum() * FRAME / RATE)
 
 
-def last_word(a, syllables):
-    """The samples after the last pause; the timing says only roughly where that is."""
+def last_word(a, seconds):
+    """The last word of `a`, about that long: cut at the quietest point before it.
+
+    The timing says only roughly where the pause is, so it is looked for from
+    the end of the speech backwards."""
     n = RATE // 200
     m = len(a) // n
-    e = 10 * np.log10(
-        np.convolve((a[: m * n].reshape(m, n).astype(np.float64) ** 2).mean(1), np.ones(3) / 3, mode="same") + 1e-12
-    )
-    loud = e > e.max() - 32
-    end = np.flatnonzero(loud)[-1]
-    shortest = 24 * syllables          # 5 ms frames; no word is shorter
-    longest = 30 + 70 * syllables
-    need = 10 if syllables == 1 else 18
-    quiet = 0
-    for k in range(end, -1, -1):
-        quiet = 0 if loud[k] else quiet + 1
-        if quiet >= need and end - k - quiet >= shortest:
-            return a[k * n :]
-    lo, hi = max(0, end - longest), max(1, end - shortest)  # no clear pause: the quietest point
+    p = (a[: m * n].reshape(m, n).astype(np.float64) ** 2).mean(1)
+    e = 10 * np.log10(np.convolve(p, np.ones(5) / 5, mode="same") + 1e-12)
+    end = int(np.flatnonzero(e > e.max() - 30)[-1])
+    lo = max(0, end - int((1.5 * seconds + 0.08) * 200))
+    hi = max(lo + 1, end - int(max(0.11, 0.6 * seconds) * 200))
     return a[(lo + int(np.argmin(e[lo:hi]))) * n :]
 
 

@@ -1,28 +1,29 @@
 //! What a look-up puts into a conversation.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::fit::{Parts, Promised, facts_of};
+use super::io::Facts;
 use crate::inquiry::{Progress, Promise};
 use crate::speech::Value;
 
 /// The variables of a case, without their prefix: `status`, `doc`, `by`.
-pub fn facts(progress: &Progress) -> BTreeMap<Arc<str>, Value> {
-    facts_of(&Parts {
-        stage: progress.stage,
-        minor: progress.minor,
-        document: progress.document.as_ref(),
-        hall: progress.hall.as_ref(),
-        promise: match progress.promise {
-            Promise::By(date) => Promised::By(date),
-            Promise::WorkingDays(n) => Promised::WorkingDays(n),
-            Promise::Days(n) => Promised::Days(n),
-            Promise::Over => Promised::Over,
-            Promise::None => Promised::None,
-        },
-        items: &progress.items,
-        stage_on: progress.stage_on,
-        waybill_tail: progress.waybill_tail.as_deref(),
-    })
+pub fn facts(progress: &Progress) -> Facts {
+    let mut facts = Facts::new();
+    let mut put = |name: &str, value: Option<Value>| facts.extend(value.map(|value| (Arc::from(name), value)));
+    let word = |word: &str| Some(Value::Word(word.into()));
+    put("status", word(progress.stage.code()));
+    put("minor", word(if progress.minor { "yes" } else { "no" }));
+    put("doc", progress.document.clone().map(Value::Word));
+    put("hall", progress.hall.clone().map(Value::Word));
+    put("on", progress.stage_on.map(Value::Date));
+    put("items", (!progress.items.is_empty()).then(|| Value::Words(progress.items.clone())));
+    let digits = |digits: &String| Value::Digits { digits: digits.clone(), groups: Vec::new() };
+    put("mail_no", progress.waybill_tail.as_ref().map(digits));
+    put("promise", word(progress.promise.code()));
+    match progress.promise {
+        Promise::By(date) => put("by", Some(Value::Date(date))),
+        Promise::WorkingDays(n) | Promise::Days(n) => put("limit", Some(Value::Number(n))),
+        Promise::Over | Promise::None => {}
+    }
+    facts
 }

@@ -24,7 +24,7 @@ mod ways;
 pub use answer::{Told, answer};
 pub use calendar::{Calendar, Opening, Working};
 pub use facts::facts;
-pub use fit::{Parts, Promised, STAGES, facts_of, fit, stage_code};
+pub use fit::fit;
 pub use io::{Caller, Facts, Findings, Input, Output, PlayId, RecordResult, SlipKind, Transferred, WallClock};
 pub use release::{Environment, ReceiptCheck, Release, Sources};
 pub use talk::{Conversation, Heard, Line, Mode};

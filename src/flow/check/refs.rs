@@ -2,8 +2,9 @@
 
 use super::Subject;
 use crate::base::Lang;
-use crate::flow::fit::{STAGES, fit, stage_code};
+use crate::flow::fit::fit;
 use crate::flow::model::*;
+use crate::inquiry::Stage;
 use crate::speech::{Complaint, nearest};
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
@@ -152,7 +153,8 @@ fn look_up(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut
     }
     let status = format!("{}.status", lookup.gives);
     let Some((set, members)) = subject.flow.members(&status) else { return };
-    let homeless: Vec<&str> = STAGES.map(stage_code).into_iter().filter(|code| fit(code, members).is_none()).collect();
+    let homeless: Vec<&str> =
+        Stage::ALL.map(Stage::code).into_iter().filter(|code| fit(code, members).is_none()).collect();
     if !homeless.is_empty() && &*lookup.source == "progress" {
         let what = format!("cases may be {}, for which {set} has no value", homeless.join(", "));
         complaints.push(subject.complaint(

@@ -5,8 +5,8 @@ use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::*;
-use crate::flow::{Environment, Facts, Findings, RecordResult, SlipKind, Sources, Transferred, facts_of};
-use crate::inquiry::{NumberError, Stage};
+use crate::flow::{Environment, Facts, Findings, RecordResult, SlipKind, Sources, Transferred, facts};
+use crate::inquiry::{NumberError, Progress, Promise, Stage};
 use crate::speech::Piece;
 
 fn environment() -> Environment {
@@ -87,13 +87,13 @@ impl Phone {
 }
 
 fn ready() -> Facts {
-    facts_of(&crate::flow::Parts {
+    facts(&Progress {
         stage: Stage::Ready,
         minor: false,
-        document: Some(&"passport".into()),
-        hall: Some(&"north".into()),
-        promise: crate::flow::Promised::None,
-        items: &[],
+        document: Some("passport".into()),
+        hall: Some("north".into()),
+        promise: Promise::None,
+        items: Vec::new(),
         stage_on: Some(date(2026, 11, 20)),
         waybill_tail: None,
     })
