@@ -1,6 +1,7 @@
 //! What the tests over real sockets share: a gateway in a process of its own, and a telephone.
 #![allow(dead_code)]
 
+pub mod browser;
 pub mod gateway;
 pub mod phone;
 pub mod softphone;

@@ -57,6 +57,8 @@ impl Answer {
 }
 
 struct Media {
+    socket: UdpSocket,
+    peer: SocketAddr,
     stop: Arc<AtomicBool>,
     muted: Arc<AtomicBool>,
     keys: Arc<Mutex<Vec<u8>>>,
@@ -143,6 +145,14 @@ impl Phone {
             self.rtp_port,
             pt = dial.codec,
         )
+    }
+
+    /// A heartbeat outside any call, and its answer.
+    pub fn options(&mut self) -> Answer {
+        self.to = format!("<sip:{}>", self.server);
+        self.target = format!("sip:{}", self.server);
+        self.send("OPTIONS", "o", "", "");
+        self.final_answer("OPTIONS")
     }
 
     /// Another INVITE in the dialog, with this direction.
@@ -260,6 +270,12 @@ impl Phone {
         self.media = Some(Media::begin(socket, peer, self.codec));
     }
 
+    /// Sends any octets from the port that the sound comes from.
+    pub fn send_media(&self, octets: &[u8]) {
+        let media = self.media.as_ref().expect("media");
+        let _ = media.socket.send_to(octets, media.peer);
+    }
+
     /// Stops sending sound, as a broken line does.
     pub fn mute(&self) {
         self.media.as_ref().expect("media").muted.store(true, Ordering::Relaxed);
@@ -315,6 +331,8 @@ impl Drop for Phone {
 impl Media {
     fn begin(socket: UdpSocket, peer: SocketAddr, codec: u8) -> Media {
         let media = Media {
+            socket: socket.try_clone().expect("a second handle"),
+            peer,
             stop: Arc::default(),
             muted: Arc::default(),
             keys: Arc::default(),

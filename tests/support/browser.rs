@@ -1,0 +1,247 @@
+//! Chromium without a screen, driven through its DevTools protocol: JSON over a WebSocket (RFC 6455).
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::gateway::{peer, temporary_folder};
+
+/// A browser with one page open.
+pub struct Browser {
+    child: Child,
+    profile: PathBuf,
+    socket: TcpStream,
+    session: String,
+    last: u64,
+    /// Errors that the page's scripts threw or logged.
+    pub errors: Vec<String>,
+}
+
+impl Browser {
+    /// Starts one with a screen of this size, in pixels.
+    pub fn start(width: u32, height: u32) -> Browser {
+        let profile = temporary_folder("browser");
+        let mut command = peer("chromium");
+        command
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
+            .args(["--disable-background-networking", "--disable-component-update", "--disable-sync", "--mute-audio"])
+            .args(["--remote-debugging-port=0", "--lang=zh-CN", &format!("--window-size={width},{height}")])
+            .arg(format!("--user-data-dir={}", profile.display()))
+            .arg("about:blank")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        // Its helpers are children of its own: a group of its own lets all of them be ended.
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let child = command.spawn().expect("chromium can be started");
+        let place = profile.join("DevToolsActivePort");
+        let until = Instant::now() + LIMIT;
+        let (port, path) = loop {
+            let text = fs::read_to_string(&place).unwrap_or_default();
+            if let Some((port, path)) = text.split_once('\n')
+                && !path.trim().is_empty()
+            {
+                break (port.parse::<u16>().expect("a port"), path.trim().to_owned());
+            }
+            assert!(Instant::now() < until, "chromium does not open its DevTools port");
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        let socket = shake_hands(port, &path);
+        let mut browser = Browser { child, profile, socket, session: String::new(), last: 0, errors: Vec::new() };
+        browser.open_page(width, height);
+        browser
+    }
+
+    fn open_page(&mut self, width: u32, height: u32) {
+        let page = self.call("Target.createTarget", json!({"url": "about:blank"}));
+        let attach = json!({"targetId": page["targetId"], "flatten": true});
+        let attached = self.call("Target.attachToTarget", attach);
+        self.session = attached["sessionId"].as_str().expect("a session").to_owned();
+        self.call("Page.enable", json!({}));
+        self.call("Runtime.enable", json!({}));
+        let screen = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.call("Emulation.setDeviceMetricsOverride", screen);
+    }
+
+    /// Opens an address, and waits until its script has drawn the page.
+    pub fn open(&mut self, address: &str) {
+        self.call("Page.navigate", json!({"url": address}));
+        self.until("document.readyState === 'complete' && document.title !== ''");
+    }
+
+    /// The value of an expression in the page.
+    pub fn value(&mut self, expression: &str) -> Value {
+        let question = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        let mut reply = self.call("Runtime.evaluate", question);
+        assert!(reply["exceptionDetails"].is_null(), "{expression}: {}", reply["exceptionDetails"]);
+        reply["result"]["value"].take()
+    }
+
+    /// The text that a person sees in an element.
+    pub fn text(&mut self, selector: &str) -> String {
+        let value = self.value(&format!("document.querySelector({}).innerText.trim()", json!(selector)));
+        value.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until an expression is true.
+    pub fn until(&mut self, expression: &str) {
+        let until = Instant::now() + LIMIT;
+        while self.value(expression) != true {
+            if Instant::now() > until {
+                let page = self.value("document.body.dataset.view + '\\n' + document.body.innerText");
+                panic!("in vain: {expression}\n{}\n{:?}", page.as_str().unwrap_or_default(), self.errors);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Clicks an element as a finger does, where it is on the screen.
+    pub fn click(&mut self, selector: &str) {
+        let place = self.value(&format!(
+            "(() => {{ const box = [...document.querySelectorAll({})].find((node) => node.offsetParent).getBoundingClientRect();
+               return [box.x + box.width / 2, box.y + box.height / 2]; }})()",
+            json!(selector)
+        ));
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({"type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1});
+            self.call("Input.dispatchMouseEvent", event);
+        }
+    }
+
+    /// Types as a scanner does: key after key without a pause, then Enter. The keys go out before any is answered.
+    pub fn scan(&mut self, text: &str) {
+        let mut waiting = 0;
+        for c in text.chars() {
+            let key = c.to_string();
+            let down = json!({"type": "keyDown", "key": key, "text": key, "unmodifiedText": key});
+            waiting = self.send("Input.dispatchKeyEvent", down);
+            waiting = waiting.max(self.send("Input.dispatchKeyEvent", json!({"type": "keyUp", "key": key})));
+        }
+        let enter =
+            json!({"type": "keyDown", "key": "Enter", "code": "Enter", "text": "\r", "windowsVirtualKeyCode": 13});
+        waiting = waiting.max(self.send("Input.dispatchKeyEvent", enter));
+        waiting =
+            waiting.max(self.send("Input.dispatchKeyEvent", json!({"type": "keyUp", "key": "Enter", "code": "Enter"})));
+        self.reply(waiting);
+    }
+
+    /// A picture of the page at this scale, as PNG.
+    pub fn picture(&mut self, scale: f64) -> Vec<u8> {
+        let size = self.value("[innerWidth, innerHeight]");
+        let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": scale});
+        let reply = self.call("Page.captureScreenshot", json!({"format": "png", "clip": clip}));
+        from_base64(reply["data"].as_str().expect("a picture"))
+    }
+
+    fn call(&mut self, method: &str, params: Value) -> Value {
+        let id = self.send(method, params);
+        self.reply(id)
+    }
+
+    fn send(&mut self, method: &str, params: Value) -> u64 {
+        self.last += 1;
+        let mut message = json!({"id": self.last, "method": method, "params": params});
+        if !self.session.is_empty() {
+            message["sessionId"] = json!(self.session);
+        }
+        let text = message.to_string();
+        // A masked text frame (RFC 6455 §5.2); a mask of zeros is a mask.
+        let mut frame = vec![0x81, 0x80 | 126];
+        frame.extend(u16::try_from(text.len()).expect("a short message").to_be_bytes());
+        frame.extend([0; 4]);
+        frame.extend(text.as_bytes());
+        self.socket.write_all(&frame).expect("chromium takes messages");
+        self.last
+    }
+
+    fn reply(&mut self, id: u64) -> Value {
+        loop {
+            let mut message: Value = serde_json::from_slice(&self.receive()).expect("JSON");
+            if message["method"] == "Runtime.exceptionThrown" {
+                self.errors.push(message["params"]["exceptionDetails"].to_string());
+            }
+            if message["id"] == id {
+                assert!(message["error"].is_null(), "{}", message["error"]);
+                return message["result"].take();
+            }
+        }
+    }
+
+    /// One message, of one or more frames.
+    fn receive(&mut self) -> Vec<u8> {
+        let mut message = Vec::new();
+        loop {
+            let [first, second] = self.octets();
+            let length = match second & 0x7f {
+                126 => u64::from(u16::from_be_bytes(self.octets())),
+                127 => u64::from_be_bytes(self.octets()),
+                short => u64::from(short),
+            };
+            let mut payload = vec![0; usize::try_from(length).expect("a length")];
+            self.socket.read_exact(&mut payload).expect("chromium answers");
+            if matches!(first & 0x0f, 0..=2) {
+                message.extend(payload);
+                if first & 0x80 != 0 {
+                    return message;
+                }
+            }
+        }
+    }
+
+    fn octets<const N: usize>(&mut self) -> [u8; N] {
+        let mut octets = [0; N];
+        self.socket.read_exact(&mut octets).expect("chromium answers");
+        octets
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The whole group, which only this browser is in.
+        let _ = std::process::Command::new("kill").arg("-KILL").arg("--").arg(format!("-{}", self.child.id())).status();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.profile);
+    }
+}
+
+fn shake_hands(port: u16, path: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).expect("the DevTools port is open");
+    socket.set_read_timeout(Some(LIMIT)).expect("a limit");
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: amluZHUtaXMtdGVzdGluZw==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    );
+    socket.write_all(request.as_bytes()).expect("a handshake goes out");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut octet = [0];
+        socket.read_exact(&mut octet).expect("a handshake comes back");
+        head.extend(octet);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
+    socket
+}
+
+fn from_base64(text: &str) -> Vec<u8> {
+    let value = |c: u8| match c {
+        b'A'..=b'Z' => c - b'A',
+        b'a'..=b'z' => c - b'a' + 26,
+        b'0'..=b'9' => c - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let digits: Vec<u8> = text.bytes().filter(|c| *c != b'=').map(value).collect();
+    let mut octets = Vec::with_capacity(digits.len() * 3 / 4);
+    for group in digits.chunks(4) {
+        let bits = group.iter().fold(0_u32, |bits, digit| bits << 6 | u32::from(*digit)) << (6 * (4 - group.len()));
+        octets.extend(&bits.to_be_bytes()[1..group.len()]);
+    }
+    octets
+}
+
+const LIMIT: Duration = Duration::from_secs(60);
