@@ -42,6 +42,8 @@ pub enum Input {
         result: LookUpResult,
     },
     Ticket(Option<String>),
+    /// The duty officer's switch was turned.
+    Emergency(bool),
     /// End the call: the node stops.
     End,
     Deadline,
@@ -175,6 +177,7 @@ impl Call {
                 self.tell_talk(now, flow::Input::LookedUp(findings), &mut out);
             }
             Input::Ticket(ticket) => self.tell_talk(now, flow::Input::Ticket(ticket), &mut out),
+            Input::Emergency(on) => self.talk.set_emergency(on),
             Input::End => self.end(now, CallOutcome::Finished, Some("drained"), &mut out),
             Input::Deadline => self.on_deadline(now, &mut out),
         }

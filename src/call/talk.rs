@@ -21,6 +21,13 @@ impl Talk {
         }
     }
 
+    pub(super) fn set_emergency(&mut self, on: bool) {
+        match self {
+            Talk::Hotline(conversation) => conversation.set_emergency(on),
+            Talk::LineTest(_) => {}
+        }
+    }
+
     pub(super) fn deadline(&self) -> Option<Deadline> {
         match self {
             Talk::Hotline(conversation) => conversation.deadline(),

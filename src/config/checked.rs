@@ -132,6 +132,8 @@ pub struct Hotline {
     /// The folder of recordings: `<lang>/<clip>.wav`.
     pub audio: PathBuf,
     pub manifest: PathBuf,
+    /// The folder of call sheets that a publication must pass.
+    pub sheets: PathBuf,
     /// The duty officer's switch at start.
     pub emergency: bool,
 }

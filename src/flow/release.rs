@@ -114,6 +114,16 @@ impl Release {
     }
 }
 
+/// The flow of files that may have faults, and all that is wrong with them: for a picture.
+pub fn draft(sources: Sources<'_>, environment: Environment) -> (Flow, Vec<Complaint>) {
+    let (flow, _) = Flow::parse(sources.flow.1, sources.flow.0);
+    let complaints = match Release::load(sources, environment) {
+        Ok(release) => release.warnings.clone(),
+        Err(complaints) => complaints,
+    };
+    (flow, complaints)
+}
+
 /// Complaints after which the graph's paths cannot be judged.
 const ASTRAY: [&str; 7] = ["E00", "E01", "E02", "E04", "E05", "E06", "E12"];
 

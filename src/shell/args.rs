@@ -1,8 +1,12 @@
 //! The command line: which command, with which settings.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration as Span;
 
 use lexopt::prelude::*;
+
+use super::picture::{DAY, HOUR};
+use super::publish::{By, LAST};
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -39,6 +43,28 @@ pub enum Command {
     },
     /// A call in text.
     Sim,
+    Publish {
+        by: By,
+    },
+    Rollback {
+        release: Option<String>,
+        by: By,
+    },
+    Releases,
+    /// Turns the emergency notice; `None` only asks.
+    Emergency {
+        on: Option<bool>,
+        by: By,
+    },
+    /// Runs past calls against the files of the settings.
+    Replay {
+        last: u32,
+    },
+    /// Draws the flow.
+    Picture {
+        file: Option<PathBuf>,
+        calls: Option<Span>,
+    },
     Help,
     Version,
 }
@@ -54,6 +80,12 @@ commands:
   check                                  check settings, flow, words, calendar and recordings
   test SHEET...                          run call sheets against the flow, in text
   sim                                    call the hotline in text; from a terminal, or acts from the standard input
+  replay [--last N]                      past calls against the edited files: who would land elsewhere
+  publish [--who NAME] [--why TEXT]      check, run the call sheets, and go live for new calls
+  rollback [HASH]                        make an older release live again
+  releases                               what was published, by whom and why
+  emergency on|off|status                the duty officer's notice, for every call
+  flow --svg [FILE] [--calls hour|day]   draw the edited flow; with past calls as widths of its arrows
   lookup RECEIPT [--tail XXXX]           ask the replica what a caller would be told
   sample --cases N --seed S --out FILE   write sample cases (one JSON object a line)
   load FILE                              load cases into the replica, while it serves or not
@@ -82,6 +114,11 @@ struct Words {
     seed: Option<u64>,
     out: Option<PathBuf>,
     tail: Option<String>,
+    who: Option<String>,
+    why: Option<String>,
+    last: Option<u32>,
+    svg: bool,
+    calls: Option<Span>,
     help: bool,
     version: bool,
 }
@@ -96,6 +133,17 @@ impl Words {
                 Long("seed") => self.seed = Some(parser.value()?.parse()?),
                 Long("out") => self.out = Some(parser.value()?.into()),
                 Long("tail") => self.tail = Some(parser.value()?.string()?),
+                Long("who") => self.who = Some(parser.value()?.string()?),
+                Long("why") => self.why = Some(parser.value()?.string()?),
+                Long("last") => self.last = Some(parser.value()?.parse()?),
+                Long("svg") => self.svg = true,
+                Long("calls") => {
+                    self.calls = Some(match parser.value()?.string()?.as_str() {
+                        "hour" => HOUR,
+                        "day" => DAY,
+                        _ => return Err("write --calls hour or --calls day".into()),
+                    });
+                }
                 Long("help") | Short('h') => self.help = true,
                 Long("version") | Short('V') => self.version = true,
                 Value(name) => self.names.push(name),
@@ -112,6 +160,11 @@ impl Words {
             (self.seed.is_some(), "--seed"),
             (self.out.is_some(), "--out"),
             (self.tail.is_some(), "--tail"),
+            (self.who.is_some(), "--who"),
+            (self.why.is_some(), "--why"),
+            (self.last.is_some(), "--last"),
+            (self.svg, "--svg"),
+            (self.calls.is_some(), "--calls"),
         ] {
             if given {
                 return Err(format!("{name} does not go with this command; see jindu --help").into());
@@ -119,6 +172,10 @@ impl Words {
         }
         let config = self.config.unwrap_or_else(|| Path::new("config/jindu.toml").into());
         Ok(Asked { config, set: self.set, command })
+    }
+
+    fn by(&mut self) -> By {
+        By { who: self.who.take(), why: self.why.take() }
     }
 
     fn command(&mut self) -> Result<Command, lexopt::Error> {
@@ -133,6 +190,26 @@ impl Words {
         let command = match name.as_deref() {
             None | Some("serve") => Command::Serve,
             Some("sim") => Command::Sim,
+            Some("publish") => Command::Publish { by: self.by() },
+            Some("rollback") => Command::Rollback {
+                release: names.next().map(|name| name.string()).transpose()?.map(|name| name.to_ascii_lowercase()),
+                by: self.by(),
+            },
+            Some("flow") if std::mem::take(&mut self.svg) => {
+                Command::Picture { file: names.next().map(PathBuf::from), calls: self.calls.take() }
+            }
+            Some("flow") => return Err("write flow --svg, as in jindu flow --svg flow.svg".into()),
+            Some("releases") => Command::Releases,
+            Some("emergency") => Command::Emergency {
+                on: match names.next().map(|name| name.string()).transpose()?.as_deref() {
+                    Some("on") => Some(true),
+                    Some("off") => Some(false),
+                    Some("status") | None => None,
+                    Some(_) => return Err("write emergency on, emergency off or emergency status".into()),
+                },
+                by: self.by(),
+            },
+            Some("replay") => Command::Replay { last: self.last.take().unwrap_or(LAST) },
             Some("check") => Command::Check,
             Some("sample") => Command::Sample {
                 cases: self.cases.take().unwrap_or(1000),

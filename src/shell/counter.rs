@@ -1,24 +1,24 @@
 //! The scan door's counter clerk: gives the web server what it asks of the rest of the program.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 
 use super::clock;
 use super::journal::Journal;
 use super::metrics::{self, Metrics, ScanPath};
 use super::phone::{Door, Live};
+use super::picture;
 use super::replica::Replica;
 use super::web::{Backend, Outcome, ScanRecord};
 use crate::audio::{Bank, g711};
 use crate::base::{Codec, Lang};
 use crate::flow::{self, Utterance};
-use crate::inquiry::{
-    self, Answer, Case, Freshness, LookUpResult, Promise, Proof, Rules, ScanDoor, ScanResult, ScanRules,
-};
+use crate::inquiry::{self, Answer, Case, Freshness, LookUpResult, Promise, Proof, ScanDoor, ScanResult, ScanRules};
 use crate::speech::{Clip, Piece};
 use crate::web::{self, CodeKind, Found, Hall, Health, KioskSettings, NodeState, Shown, Sound, StageNames, Wording};
 use crate::{call, config};
@@ -26,8 +26,6 @@ use crate::{call, config};
 /// What the clerk works with.
 pub struct Counter {
     pub live: Arc<ArcSwap<Live>>,
-    pub zone: TimeZone,
-    pub rules: Arc<Rules>,
     pub scan_rules: ScanRules,
     pub replica: Arc<Replica>,
     pub journal: Arc<Journal>,
@@ -35,16 +33,17 @@ pub struct Counter {
     pub metrics: Arc<Metrics>,
     pub settings: config::Web,
     pub desk_number: String,
+    /// The journal's file, for the calls of the last day.
+    pub past_calls: PathBuf,
 }
 
 /// The clerk's answers, as the web server asks for them.
 pub fn backend(counter: Counter) -> Backend {
     let metrics = Arc::clone(&counter.metrics);
-    let stages = Arc::new(counter.stage_names());
     let counter = Arc::new(counter);
     let with = || Arc::clone(&counter);
     let (reader, finder, asker, screen, voice) = (with(), with(), with(), with(), with());
-    let (scans, ratings, health, kiosk, said) = (with(), with(), with(), with(), with());
+    let (scans, ratings, health, kiosk, said, picture) = (with(), with(), with(), with(), with(), with());
     Backend {
         read: Arc::new(move |text| reader.read(text)),
         look_up_now: Box::new(move |receipt| finder.replica.cached(receipt, &Proof::Paper)),
@@ -53,12 +52,13 @@ pub fn backend(counter: Counter) -> Backend {
             Box::pin(async move { replica.look_up(&receipt, &Proof::Paper).await })
         }),
         key: Box::new(move |case, now| said.key(case, now)),
-        show: Box::new(move |outcome, now| screen.show(outcome, now, &stages)),
+        show: Box::new(move |outcome, now| screen.show(outcome, now)),
         speak: Box::new(move |outcome, lang, now| voice.speak(outcome, lang, now)),
         record: Box::new(move |record| scans.record(record)),
         rate: Box::new(move |record| ratings.journal.rating(record.at, record.kiosk.as_str(), score(record.score))),
         health: Box::new(move || health.health()),
         kiosk: Box::new(move || kiosk.kiosk()),
+        picture: Arc::new(move || picture.picture()),
         now: Box::new(clock::timestamp),
         metrics,
     }
@@ -66,7 +66,7 @@ pub fn backend(counter: Counter) -> Backend {
 
 impl Counter {
     fn read(&self, text: &str) -> web::Scanned {
-        match self.rules.formats.from_scan(text, &self.scan_rules) {
+        match self.live.load().rules.formats.from_scan(text, &self.scan_rules) {
             inquiry::Scanned::Receipt(receipt) => web::Scanned::Receipt(receipt),
             inquiry::Scanned::Waybill => web::Scanned::Other(CodeKind::Waybill),
             inquiry::Scanned::IdCard => web::Scanned::Other(CodeKind::IdCard),
@@ -74,42 +74,49 @@ impl Counter {
         }
     }
 
-    /// Equal for cases of which the same is said today.
+    /// Equal for cases of which the same is said today, by the release that is live.
     fn key(&self, case: &Case, now: Timestamp) -> u64 {
-        let today = now.to_zoned_datetime(self.zone.clone()).date();
+        let live = self.live.load();
+        let today = now.to_zoned_datetime(live.zone.clone()).date();
         let mut hasher = DefaultHasher::new();
-        self.rules.progress(case, today).hash(&mut hasher);
+        live.serial.hash(&mut hasher);
+        live.rules.progress(case, today).hash(&mut hasher);
         hasher.finish()
     }
 
     /// What is said of an outcome, in one language: the phone's own sentences.
-    fn say(&self, answer: &Answer, lang: Lang, now: Timestamp) -> Vec<Utterance> {
-        let local = now.to_zoned_datetime(self.zone.clone()).datetime();
-        let (findings, _) = call::findings(&self.rules, answer, local.date(), now);
-        flow::answer(&self.live.load().release, lang, findings.into(), local, clock::now())
+    fn say(live: &Live, answer: &Answer, lang: Lang, now: Timestamp) -> Vec<Utterance> {
+        let local = now.to_zoned_datetime(live.zone.clone()).datetime();
+        let (findings, _) = call::findings(&live.rules, answer, local.date(), now);
+        flow::answer(&live.release, lang, findings.into(), local, clock::now())
     }
 
-    fn show(&self, outcome: &Outcome, now: Timestamp, stages: &Arc<StageNames>) -> Shown {
+    /// Every word of one screen is of one release.
+    fn show(&self, outcome: &Outcome, now: Timestamp) -> Shown {
+        let live = &*self.live.load_full();
+        let stages = Arc::new(stage_names(live));
         let answer = match outcome {
-            Outcome::Answer(answer) => &self.believed(answer, now),
-            Outcome::Other(kind) => return Shown::other(*kind, Arc::clone(stages)),
+            Outcome::Answer(answer) => &self.believed(live, answer, now),
+            Outcome::Other(kind) => return Shown::other(*kind, stages),
         };
-        let stages = Arc::clone(stages);
-        let wording = Wording::by(|lang| text_of(&self.say(answer, lang, now), lang));
+        let wording = Wording::by(|lang| text_of(&Self::say(live, answer, lang, now), lang));
         match answer {
-            Answer::Found { case, as_of } => match self.freshness(inquiry::age(*as_of, now)) {
+            Answer::Found { case, as_of } => match freshness(live, inquiry::age(*as_of, now)) {
                 Freshness::TooOld => Shown::unavailable(wording, stages),
                 fresh => {
-                    let today = now.to_zoned_datetime(self.zone.clone()).date();
-                    let progress = self.rules.progress(case, today);
+                    let today = now.to_zoned_datetime(live.zone.clone()).date();
+                    let progress = live.rules.progress(case, today);
                     let found = Found {
                         case,
                         expected_by: match progress.promise {
                             Promise::By(date) => Some(date),
                             Promise::WorkingDays(_) | Promise::Days(_) | Promise::Over | Promise::None => None,
                         },
-                        hall: progress.hall.as_deref().map(|hall| self.hall(hall)),
-                        as_of: as_of.to_zoned_datetime(self.zone.clone()),
+                        hall: progress
+                            .hall
+                            .as_deref()
+                            .map(|hall| Hall { code: hall.to_owned(), name: word(live, "hall", hall) }),
+                        as_of: as_of.to_zoned_datetime(live.zone.clone()),
                         stale: fresh == Freshness::Old,
                         wording,
                     };
@@ -121,47 +128,19 @@ impl Counter {
         }
     }
 
-    fn believed(&self, answer: &Answer, now: Timestamp) -> Answer {
-        let refuse_after = self.live.load().release.stale_after().1;
-        call::believed(answer.clone(), self.replica.as_of(), now, refuse_after)
-    }
-
-    /// How old an answer may be is the flow's to say: it is the one that tells or refuses it.
-    fn freshness(&self, age: Duration) -> Freshness {
-        let (tell_after, refuse_after) = self.live.load().release.stale_after();
-        if refuse_after.is_some_and(|limit| age > limit) {
-            Freshness::TooOld
-        } else if tell_after.is_some_and(|limit| age > limit) {
-            Freshness::Old
-        } else {
-            Freshness::Fresh
-        }
-    }
-
-    fn hall(&self, code: &str) -> Hall {
-        Hall { code: code.to_owned(), name: self.word("hall", code) }
-    }
-
-    /// A member of an enum, by the word that callers hear for it.
-    fn word(&self, family: &str, member: &str) -> Wording {
-        let live = self.live.load();
-        let entry = live.release.script.entry(&format!("opt.{family}.{member}"));
-        Wording::by(|lang| entry.and_then(|entry| entry.plain(lang)).unwrap_or(member).to_owned())
-    }
-
-    fn stage_names(&self) -> StageNames {
-        StageNames::by(|stage| self.word("case_status", stage.code()))
+    fn believed(&self, live: &Live, answer: &Answer, now: Timestamp) -> Answer {
+        call::believed(answer.clone(), self.replica.as_of(), now, live.release.stale_after().1)
     }
 
     fn speak(&self, outcome: &Outcome, lang: Lang, now: Timestamp) -> Option<Vec<u8>> {
         let Outcome::Answer(answer) = outcome else { return None };
-        let answer = &self.believed(answer, now);
-        let bank = Arc::clone(&self.live.load().bank);
+        let live = self.live.load_full();
+        let answer = &self.believed(&live, answer, now);
         let mut sounds = Vec::new();
-        for utterance in self.say(answer, lang, now) {
+        for utterance in Self::say(&live, answer, lang, now) {
             for piece in utterance.pieces {
                 match piece {
-                    Piece::Clip(clip) => sounds.push(Ok(decoded(&bank, &clip)?)),
+                    Piece::Clip(clip) => sounds.push(Ok(decoded(&live.bank, &clip)?)),
                     Piece::Silence(length) => sounds.push(Err(length)),
                     Piece::Tone(_) | Piece::Take => {}
                 }
@@ -201,7 +180,8 @@ impl Counter {
 
     fn health(&self) -> Health {
         let age = self.replica.as_of().map(|as_of| inquiry::age(as_of, clock::timestamp()));
-        let stale = age.is_none_or(|age| self.freshness(age) != Freshness::Fresh);
+        let live = self.live.load();
+        let stale = age.is_none_or(|age| freshness(&live, age) != Freshness::Fresh);
         let state = match (self.door.is_draining(), stale) {
             (true, _) => NodeState::Draining,
             (false, true) => NodeState::Stale,
@@ -210,16 +190,45 @@ impl Counter {
         Health { state, replica_age: age, calls: self.door.calls(), maintenance: self.settings.maintenance }
     }
 
+    /// The live flow, with the calls of the last day where the journal can be read.
+    fn picture(&self) -> String {
+        let live = self.live.load_full();
+        let traffic = picture::traffic(&self.past_calls, picture::DAY).ok().flatten();
+        flow::picture(&live.release.flow, "", &[], traffic.as_ref())
+    }
+
     fn kiosk(&self) -> KioskSettings {
         KioskSettings {
             answer_shown: self.settings.answer_shown,
             clear_warning: self.settings.clear_warning,
             maintenance: self.settings.maintenance,
             image_bytes_max: self.settings.image_bytes_max,
-            receipt_lengths: self.rules.formats.all().iter().map(|format| format.length).collect(),
+            receipt_lengths: self.live.load().rules.formats.all().iter().map(|format| format.length).collect(),
             desk_number: self.desk_number.clone(),
         }
     }
+}
+
+/// How old an answer may be is the flow's to say: it is the one that tells or refuses it.
+fn freshness(live: &Live, age: Duration) -> Freshness {
+    let (tell_after, refuse_after) = live.release.stale_after();
+    if refuse_after.is_some_and(|limit| age > limit) {
+        Freshness::TooOld
+    } else if tell_after.is_some_and(|limit| age > limit) {
+        Freshness::Old
+    } else {
+        Freshness::Fresh
+    }
+}
+
+/// A member of an enum, by the word that callers hear for it.
+fn word(live: &Live, family: &str, member: &str) -> Wording {
+    let entry = live.release.script.entry(&format!("opt.{family}.{member}"));
+    Wording::by(|lang| entry.and_then(|entry| entry.plain(lang)).unwrap_or(member).to_owned())
+}
+
+fn stage_names(live: &Live) -> StageNames {
+    StageNames::by(|stage| word(live, "case_status", stage.code()))
 }
 
 /// Sentences one after the other, as a reader of the language expects them.

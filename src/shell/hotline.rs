@@ -13,13 +13,15 @@ use crate::audio::Bank;
 use crate::base::Lang;
 use crate::call::line_test_clips;
 use crate::config::Settings;
-use crate::flow::{Environment, Release, Sources, Working};
+use crate::flow::{self, Environment, Release, Sources, Working};
 use crate::inquiry::{Formats, NumberError, Receipt, Rules, ScanRules, WorkingDays};
 use crate::replica::sample;
-use crate::speech::Needed;
+use crate::speech::{Complaint, Needed};
 
 /// Everything that answers are made of.
 pub struct Hotline {
+    /// The hash of the published release, else of the flow's own files.
+    pub name: String,
     pub release: Arc<Release>,
     pub bank: Arc<Bank>,
     pub rules: Arc<Rules>,
@@ -29,10 +31,21 @@ pub struct Hotline {
     pub examples: Vec<sample::Example>,
     /// What does not stop a start, but should be known.
     pub remarks: Vec<String>,
+    /// Why a release that should have been served is not.
+    pub passed_over: Vec<String>,
 }
 
 /// Reads and checks flow, words and days; every complaint at once.
 pub fn release(settings: &Settings) -> Result<Arc<Release>, Vec<String>> {
+    with_sources(settings, Release::load)?.map_err(lines)
+}
+
+/// The flow as it is written, whatever is wrong with it, and that.
+pub fn draft(settings: &Settings) -> Result<(flow::model::Flow, Vec<Complaint>), Vec<String>> {
+    with_sources(settings, flow::draft)
+}
+
+fn with_sources<T>(settings: &Settings, work: impl FnOnce(Sources<'_>, Environment) -> T) -> Result<T, Vec<String>> {
     let files = &settings.hotline;
     let (flow, script, calendar) = (text(&files.flow), text(&files.script), text(&files.calendar));
     let unread: Vec<String> = [&flow, &script, &calendar].into_iter().filter_map(|read| read.clone().err()).collect();
@@ -42,7 +55,7 @@ pub fn release(settings: &Settings) -> Result<Arc<Release>, Vec<String>> {
     let sources = Sources { flow: (&names.0, &flow), script: (&names.1, &script), calendar: (&names.2, &calendar) };
     let formats = Formats::new(settings.inquiry.formats.clone()).map_err(lines)?;
     let environment = environment(settings, formats);
-    Release::load(sources, environment).map_err(lines)
+    Ok(work(sources, environment))
 }
 
 /// Reads and checks all files of a hotline; every complaint at once.
@@ -59,7 +72,19 @@ pub fn read(settings: &Settings) -> Result<Hotline, Vec<String>> {
     let today = clock::local(&zone).date();
     let examples = sample::examples(SAMPLE_SEED, today, &working);
     let rules = Arc::new(rules);
-    Ok(Hotline { release, bank: Arc::new(bank), rules, scan_rules, working, zone, examples, remarks })
+    let (name, passed_over) = (release.name().to_owned(), Vec::new());
+    Ok(Hotline {
+        name,
+        release,
+        bank: Arc::new(bank),
+        rules,
+        scan_rules,
+        working,
+        zone,
+        examples,
+        remarks,
+        passed_over,
+    })
 }
 
 /// The rules of dates and numbers that go with a release.

@@ -11,7 +11,7 @@ use super::args::{self, Asked, Command};
 use super::hotline::{self, Hotline};
 use super::replica::{Loaded, Replica, Role, load, secret};
 use super::serve;
-use super::{clock, sheets, sim};
+use super::{clock, picture, publish, releases, sheets, sim};
 use crate::base::Lang;
 use crate::call;
 use crate::config::{self, Settings};
@@ -48,7 +48,10 @@ fn settings(asked: &Asked) -> Result<Settings, Vec<String>> {
 
 fn perform(command: Command, settings: &Settings) -> ExitCode {
     match command {
-        Command::Serve => with_hotline(settings, |hotline| done(serve::serve(settings, hotline))),
+        Command::Serve => match releases::to_serve(settings) {
+            Ok(hotline) => done(serve::serve(settings, hotline)),
+            Err(complaints) => wrong(&complaints),
+        },
         Command::Check => with_hotline(settings, |hotline| check(&hotline)),
         Command::Sample { cases, seed, out } => {
             with_hotline(settings, |hotline| done(sample(&hotline, cases, seed, &out)))
@@ -62,12 +65,19 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
             Ok(release) => sheets::run(&release, &sheets),
             Err(complaints) => wrong(&complaints),
         },
-        Command::Sim => match sim::run(settings) {
-            Ok(code) => code,
-            Err(complaints) => wrong(&complaints),
-        },
+        Command::Sim => coded(sim::run(settings)),
+        Command::Picture { file, calls } => coded(picture::run(settings, file.as_deref(), calls)),
+        Command::Publish { by } => coded(publish::publish(settings, &by)),
+        Command::Rollback { release, by } => coded(publish::rollback(settings, release.as_deref(), &by)),
+        Command::Releases => publish::list(settings),
+        Command::Emergency { on, by } => coded(publish::emergency(settings, on, &by)),
+        Command::Replay { last } => coded(publish::replay_calls(settings, last)),
         Command::Help | Command::Version => ExitCode::SUCCESS,
     }
+}
+
+fn coded(result: Result<ExitCode, Vec<String>>) -> ExitCode {
+    result.unwrap_or_else(|complaints| wrong(&complaints))
 }
 
 fn with_hotline(settings: &Settings, work: impl FnOnce(Hotline) -> ExitCode) -> ExitCode {
@@ -193,7 +203,7 @@ fn wrong(complaints: &[String]) -> ExitCode {
         eprintln!("{complaint}");
     }
     if complaints.len() > 1 {
-        eprintln!("{} complaints; nothing was started", complaints.len());
+        eprintln!("{} complaints; nothing was done", complaints.len());
     }
     ExitCode::from(64)
 }

@@ -17,7 +17,7 @@ use super::media::{MediaConfig, MediaPlane};
 use super::metrics::Metrics;
 use super::phone::{Door, Live, Parts, Wire};
 use super::replica::{FolderLock, Replica, Role, secret};
-use super::{clock, logs, numbers};
+use super::{clock, logs, numbers, releases};
 use crate::config::Settings;
 use crate::inquiry::{AttemptLimits, Attempts, Keys};
 use crate::replica::sample;
@@ -30,6 +30,9 @@ type Fault = String;
 /// Serves until a signal ends it. The result is the exit code.
 pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
     let _logs = logs::start(&settings.log);
+    for complaint in hotline.passed_over.iter().take(COMPLAINTS) {
+        tracing::warn!(complaint, serving = hotline.name.get(..12), "the live release cannot be served");
+    }
     let folder = &settings.data.folder;
     std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let _lock = FolderLock::take(folder)
@@ -60,8 +63,7 @@ fn fill(replica: &Replica, settings: &Settings, hotline: &Hotline) -> Result<(),
 async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Replica>) -> Result<(), Fault> {
     let metrics = Arc::new(Metrics::new());
     let journal = Journal::open(&settings.data.folder, &settings.journal).map_err(|error| error.to_string())?;
-    let live = Live { release: Arc::clone(&hotline.release), bank: Arc::clone(&hotline.bank) };
-    let live = Arc::new(ArcSwap::from_pointee(live));
+    let live = Arc::new(ArcSwap::from_pointee(Live::of(&hotline)));
     let media = open_media(settings)?;
     let media_metrics = media.metrics();
     let wire = Wire::bind(&settings.phone.listen).await.map_err(|error| error.to_string())?;
@@ -76,9 +78,7 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
     let parts = Parts {
         settings: settings.phone.clone(),
         live: Arc::clone(&live),
-        emergency: Arc::new(AtomicBool::new(settings.hotline.emergency)),
-        zone: hotline.zone.clone(),
-        rules: Arc::clone(&hotline.rules),
+        emergency: Arc::new(AtomicBool::new(releases::emergency(settings).unwrap_or(settings.hotline.emergency))),
         keys: Arc::new(keys.clone()),
         attempts: Arc::new(Mutex::new(attempts)),
         replica: Arc::clone(&replica),
@@ -92,9 +92,7 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         .map_err(|(address, error)| format!("cannot listen on http://{address}: {error}"))?;
     let sources = numbers::Sources { replica: replica.metrics(), media: media_metrics, journal: journal.metrics() };
     let counter = Counter {
-        live,
-        zone: hotline.zone.clone(),
-        rules: Arc::clone(&hotline.rules),
+        live: Arc::clone(&live),
         scan_rules: hotline.scan_rules.clone(),
         replica: Arc::clone(&replica),
         journal,
@@ -102,6 +100,7 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         metrics: Arc::clone(&metrics),
         settings: settings.web.clone(),
         desk_number: settings.phone.desk_number.clone(),
+        past_calls: settings.data.folder.join("journal.sqlite3"),
     };
     let failures = FailureLimits {
         per_kiosk: limits.failures_per_kiosk,
@@ -110,6 +109,8 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         window: limits.failure_window,
     };
     let doors = Arc::new(web::Doors::new(counter::backend(counter), &settings.web, failures));
+    super::watch::start(settings.clone(), live, &door)
+        .map_err(|error| format!("cannot watch for releases: {error}"))?;
     numbers::keep(Arc::clone(&metrics), sources);
     announce(settings, &wire, &listeners, &replica, &hotline.examples)?;
     let signals = Signals::new()?;
@@ -244,5 +245,7 @@ async fn end(door: &Door) {
 
 /// The sample is the same everywhere, so that a README can name its receipts.
 pub const SAMPLE_SEED: u64 = 1;
+/// Complaints about one release that are logged.
+const COMPLAINTS: usize = 5;
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 const LAST_WORDS: Duration = Duration::from_millis(500);

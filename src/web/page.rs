@@ -41,7 +41,8 @@ pub fn asset(route: Route) -> Option<&'static Asset> {
         | Route::ScanSpeech
         | Route::Rate
         | Route::Health
-        | Route::Metrics => None,
+        | Route::Metrics
+        | Route::Picture => None,
     }
 }
 

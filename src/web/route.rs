@@ -29,6 +29,8 @@ pub enum Route {
     Health,
     /// `GET /metrics`
     Metrics,
+    /// `GET /flow.svg`: the live flow as a diagram, with the calls of the last day.
+    Picture,
 }
 
 /// The body that a route expects.
@@ -57,6 +59,7 @@ pub fn route(method: &str, path: &str) -> Result<Route, Problem> {
         "/api/rate" => Route::Rate,
         "/health" => Route::Health,
         "/metrics" => Route::Metrics,
+        "/flow.svg" => Route::Picture,
         _ => return Err(Problem::NotFound),
     };
     match (body_of(route), method) {
@@ -76,7 +79,8 @@ pub fn body_of(route: Route) -> Body {
         | Route::Style
         | Route::Settings
         | Route::Health
-        | Route::Metrics => Body::None,
+        | Route::Metrics
+        | Route::Picture => Body::None,
         Route::Scan | Route::ScanSpeech | Route::Rate => Body::Json,
         Route::ScanImage => Body::Image,
     }

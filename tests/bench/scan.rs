@@ -167,6 +167,7 @@ fn backend() -> Backend {
             receipt_lengths: vec![15],
             desk_number: String::new(),
         }),
+        picture: Arc::new(String::new),
         now: Box::new(Timestamp::now),
         metrics: Arc::new(Metrics::new()),
     }

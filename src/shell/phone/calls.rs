@@ -25,6 +25,7 @@ pub enum ToCall {
     TransportFailed,
     LookedUp(Findings, LookUpResult),
     Ticket(Option<String>),
+    Emergency(bool),
     End,
 }
 
@@ -159,6 +160,7 @@ impl From<ToCall> for Input {
             ToCall::TransportFailed => Input::TransportFailed,
             ToCall::LookedUp(findings, result) => Input::LookedUp { findings, result },
             ToCall::Ticket(ticket) => Input::Ticket(ticket),
+            ToCall::Emergency(on) => Input::Emergency(on),
             ToCall::End => Input::End,
         }
     }
@@ -173,7 +175,7 @@ fn begin(door: &Door, live: &Live, start: &Start, now: Instant) -> (Beginning, O
         Purpose::LineTest => Talk::LineTest(LineTest::new(Lang::ALL[0])),
         Purpose::Hotline => {
             let facts = Caller { number: number.map(Private::new), ..Caller::default() };
-            let wall = WallClock { at: now, civil: clock::local(&parts.zone) };
+            let wall = WallClock { at: now, civil: clock::local(&live.zone) };
             let emergency = parts.emergency.load(std::sync::atomic::Ordering::Relaxed);
             Talk::Hotline(Box::new(Conversation::new(Arc::clone(&live.release), facts, wall, emergency, now)))
         }
@@ -193,7 +195,7 @@ fn begin(door: &Door, live: &Live, start: &Start, now: Instant) -> (Beginning, O
         version: 1,
     };
     let trunk = start.arrival.source.ip().to_string();
-    let tally = Tally::new(clock::timestamp(), live.release.short_name().into(), trunk, caller);
+    let tally = Tally::new(clock::timestamp(), live.short_name().into(), trunk, caller);
     let beginning = Beginning {
         talk,
         invite: start.invite.clone(),
@@ -263,11 +265,12 @@ impl Task {
 
     fn look_up(&self, by: BTreeMap<Arc<str>, Private<String>>) {
         let door = Arc::clone(&self.door);
+        let live = Arc::clone(&self.live);
         let inbox = self.inbox.clone();
         let caller = self.caller;
         tokio::spawn(async move {
             let asked = clock::now();
-            let (findings, result) = answer(&door, &by, caller).await;
+            let (findings, result) = answer(&door, &live, &by, caller).await;
             door.parts.metrics.look_ups.inc(Way::Phone, result);
             door.parts.metrics.look_up_time.observe(clock::now() - asked);
             let _ = inbox.send(ToCall::LookedUp(findings, result)).await;
@@ -291,11 +294,12 @@ impl Task {
 
 async fn answer(
     door: &Door,
+    live: &Live,
     by: &BTreeMap<Arc<str>, Private<String>>,
     caller: Option<u64>,
 ) -> (Findings, LookUpResult) {
     let parts = &door.parts;
-    let question = call::question(&parts.rules, by);
+    let question = call::question(&live.rules, by);
     let receipt = question.as_ref().map(|question| parts.keys.asker("receipt", question.receipt.number.expose()));
     let asker = Asker { caller, kiosk: None, receipt };
     let attempts = || parts.attempts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -314,8 +318,8 @@ async fn answer(
         crate::inquiry::Answer::NotFound => attempts().failed(clock::now(), asker),
         crate::inquiry::Answer::Down => {}
     }
-    let today = clock::local(&parts.zone).date();
-    call::findings(&parts.rules, &answer, today, clock::timestamp())
+    let today = clock::local(&live.zone).date();
+    call::findings(&live.rules, &answer, today, clock::timestamp())
 }
 
 /// Media events that wait for one call.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
@@ -17,6 +17,7 @@ use crate::config::{self, Network};
 use crate::flow::Release;
 use crate::inquiry::{Attempts, CallOutcome, Keys, Rules};
 use crate::shell::clock;
+use crate::shell::hotline::Hotline;
 use crate::shell::journal::Journal;
 use crate::shell::media::MediaPlane;
 use crate::shell::metrics::{Metrics, SipDrop};
@@ -25,8 +26,35 @@ use crate::sip::{Arrival, Front, FrontState, LegKey, Message, Method, Outgoing, 
 
 /// What calls begin with, swapped as a whole when a release is published.
 pub struct Live {
+    /// The hash that it was published by.
+    pub name: String,
     pub release: Arc<Release>,
     pub bank: Arc<Bank>,
+    /// Numbers and promised days, which follow the release's calendar.
+    pub rules: Arc<Rules>,
+    pub zone: TimeZone,
+    /// Different for each time that a release went live.
+    pub serial: u64,
+}
+
+impl Live {
+    /// What calls begin with from now on.
+    pub fn of(hotline: &Hotline) -> Live {
+        static SERIAL: AtomicU64 = AtomicU64::new(0);
+        Live {
+            name: hotline.name.clone(),
+            release: Arc::clone(&hotline.release),
+            bank: Arc::clone(&hotline.bank),
+            rules: Arc::clone(&hotline.rules),
+            zone: hotline.zone.clone(),
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    /// The first characters of the name, for logs and records.
+    pub fn short_name(&self) -> &str {
+        self.name.get(..12).unwrap_or(&self.name)
+    }
 }
 
 /// What the phone door works with.
@@ -34,8 +62,6 @@ pub struct Parts {
     pub settings: config::Phone,
     pub live: Arc<ArcSwap<Live>>,
     pub emergency: Arc<AtomicBool>,
-    pub zone: TimeZone,
-    pub rules: Arc<Rules>,
     pub keys: Arc<Keys>,
     pub attempts: Arc<Mutex<Attempts>>,
     pub replica: Arc<Replica>,
@@ -113,6 +139,17 @@ impl Door {
         for inbox in self.lines().values() {
             let _ = inbox.try_send(calls::ToCall::End);
         }
+    }
+
+    /// Turns the duty officer's switch for new calls and for those in progress; false when some call could not be told
+    /// yet.
+    pub fn set_emergency(&self, on: bool) -> bool {
+        self.parts.emergency.store(on, Ordering::Relaxed);
+        let mut told = true;
+        for inbox in self.lines().values() {
+            told &= !matches!(inbox.try_send(calls::ToCall::Emergency(on)), Err(mpsc::error::TrySendError::Full(_)));
+        }
+        told
     }
 
     fn lines(&self) -> MutexGuard<'_, HashMap<LegKey, mpsc::Sender<calls::ToCall>>> {

@@ -19,7 +19,7 @@ type Key = dyn Fn(&Case, Timestamp) -> u64 + Send + Sync;
 type Show = dyn Fn(&Outcome, Timestamp) -> Shown + Send + Sync;
 type Speak = dyn Fn(&Outcome, Lang, Timestamp) -> Option<Vec<u8>> + Send + Sync;
 
-/// The rest of the program, as closures. None of them may block.
+/// The rest of the program, as closures. None of them may block but where it is said.
 pub struct Backend {
     /// Takes off what scanners add, and says what the text is.
     pub read: Arc<dyn Fn(&str) -> Scanned + Send + Sync>,
@@ -39,6 +39,8 @@ pub struct Backend {
     /// Takes a score for the journal.
     pub rate: Box<dyn Fn(RateRecord) + Send + Sync>,
     pub health: Box<dyn Fn() -> Health + Send + Sync>,
+    /// The live flow as an SVG diagram. May read files.
+    pub picture: Arc<dyn Fn() -> String + Send + Sync>,
     pub kiosk: Box<dyn Fn() -> KioskSettings + Send + Sync>,
     pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
     pub metrics: Arc<Metrics>,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONTENT_TYPE, EXPECT, HeaderMap};
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
 use hyper::{Request, StatusCode};
 use jiff::Timestamp;
 use quick_cache::sync::Cache;
@@ -119,6 +119,7 @@ impl Doors {
             Route::Settings => Ok(reply::json((self.backend.kiosk)().to_json())),
             Route::Health => Ok(self.health()),
             Route::Metrics => Ok(self.metrics()),
+            Route::Picture => self.picture().await,
             Route::Page | Route::Script | Route::Scanner | Route::Words | Route::Style => Err(Problem::NotFound),
         }
     }
@@ -269,6 +270,16 @@ impl Doors {
         let health = (self.backend.health)();
         let status = StatusCode::from_u16(health.status()).unwrap_or(StatusCode::OK);
         reply::answer(status, reply::JSON, health.to_json())
+    }
+
+    /// Drawn from the journal, so not on a thread that others wait for.
+    async fn picture(&self) -> Result<Reply, Problem> {
+        let draw = Arc::clone(&self.backend.picture);
+        let svg = tokio::task::spawn_blocking(move || draw()).await.map_err(|_| Problem::NotFound)?;
+        let mut reply = reply::answer(StatusCode::OK, "image/svg+xml; charset=utf-8", svg);
+        // Attributes of the drawing only: no script, no foreign content.
+        reply.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static("inline; filename=flow.svg"));
+        Ok(reply)
     }
 
     fn metrics(&self) -> Reply {

@@ -141,6 +141,7 @@ fn backend(told: &Arc<Told>) -> Backend {
             })
         }),
         key: Box::new(|case, _| case.stage as u64),
+        picture: Arc::new(|| "<svg/>".into()),
         show: Box::new(move |outcome, _| {
             shown.shown.fetch_add(1, Relaxed);
             show(outcome)

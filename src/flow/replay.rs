@@ -1,0 +1,198 @@
+//! Past calls run against a draft: who would land elsewhere?
+//!
+//! A journal keeps of each call the nodes that it came through, and nothing typed. Where the release of that time is
+//! known, a step is repeated by its own key or outcome (`main` key 1 led to `receipt`; where does it lead now?); where
+//! it is not, a step is repeated if any way of the draft still leads there. A call is followed to the first step that
+//! ends elsewhere.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::model::{Flow, Kind, Target};
+use super::ways::Exit;
+
+/// What became of past calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    pub calls: usize,
+    pub elsewhere: usize,
+    /// The most frequent first.
+    pub moves: Vec<(Move, usize)>,
+}
+
+/// A step that ends elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Move {
+    pub from: String,
+    /// The key or the outcome, if it is known.
+    pub way: String,
+    pub before: String,
+    pub now: String,
+}
+
+impl std::fmt::Display for Move {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let way = if self.way.is_empty() { String::new() } else { format!(", {}", self.way) };
+        write!(f, "{}{way}: led to {}, now {}", self.from, self.before, self.now)
+    }
+}
+
+/// Runs calls against a draft. Each is the flow of its time, if it is known, and its nodes with commas between.
+pub fn replay<'a>(draft: &Flow, calls: impl IntoIterator<Item = (Option<&'a Flow>, &'a str)>) -> Replayed {
+    let mut report = Replayed::default();
+    let mut moves: BTreeMap<Move, usize> = BTreeMap::new();
+    let mut known: HashMap<(usize, &str, &str), Option<Move>> = HashMap::new();
+    for (old, path) in calls {
+        report.calls += 1;
+        let of = old.map_or(0, |old| std::ptr::from_ref(old).addr());
+        let mut from = "";
+        for node in path.split(',').filter(|node| !node.is_empty()) {
+            let step = known.entry((of, from, node)).or_insert_with(|| moved(old, draft, from, node));
+            if let Some(step) = step {
+                report.elsewhere += 1;
+                *moves.entry(step.clone()).or_default() += 1;
+                break;
+            }
+            from = node;
+        }
+    }
+    report.moves = moves.into_iter().collect();
+    report.moves.sort_by(|(a, n), (b, m)| m.cmp(n).then(a.cmp(b)));
+    report
+}
+
+/// The step from one node to the next, if it ends elsewhere in the draft.
+fn moved(old: Option<&Flow>, draft: &Flow, from: &str, to: &str) -> Option<Move> {
+    let of = |way: &str, now: String| {
+        let from = if from.is_empty() { "the start" } else { from };
+        Some(Move { from: from.into(), way: way.into(), before: to.into(), now })
+    };
+    let gone = || format!("there is no node {to}");
+    if from.is_empty() {
+        let leads = |flow: &Flow| starts(flow).any(|target| leads(flow, target, from, to));
+        return if leads(draft) || old.is_some_and(|old| !leads(old)) && draft.node(to).is_some() {
+            None
+        } else {
+            of("", shown(&draft.start.target))
+        };
+    }
+    let Some(here) = draft.node(from) else { return of("", format!("there is no node {from}")) };
+    let ways = here.exits();
+    let past = old.and_then(|old| Some((old, old.node(from)?.exits())));
+    let Some((old, past)) = past else {
+        let still = ways.iter().any(|way| leads(draft, &way.go.target, from, to));
+        return if still { None } else { of("", if draft.node(to).is_some() { "no way".into() } else { gone() }) };
+    };
+    let mut taken: Vec<&Exit<'_>> = past.iter().filter(|way| leads(old, &way.go.target, from, to)).collect();
+    // A way back can lead to any question; one that names the node is the likelier one.
+    if taken.iter().any(|way| matches!(way.go.target, Target::Node(_))) {
+        taken.retain(|way| matches!(way.go.target, Target::Node(_)));
+    }
+    let mut now = None;
+    for way in &taken {
+        let same = ways.iter().find(|other| other.label == way.label);
+        match same {
+            Some(other) if leads(draft, &other.go.target, from, to) => return None,
+            Some(other) => now = now.or(Some((&way.label, shown(&other.go.target)))),
+            None => now = now.or(Some((&way.label, "nothing".into()))),
+        }
+    }
+    match now {
+        Some((way, now)) => of(way, now),
+        // The engine's own step, as after too many silences: it stays as long as the node does.
+        None if draft.node(to).is_some() => None,
+        None => of("", gone()),
+    }
+}
+
+fn starts(flow: &Flow) -> impl Iterator<Item = &Target> {
+    std::iter::once(&flow.start.target).chain(flow.entries.iter().map(|entry| &entry.go.target))
+}
+
+/// Whether a target can have led from one node to another.
+fn leads(flow: &Flow, target: &Target, from: &str, to: &str) -> bool {
+    match target {
+        Target::Node(name) => **name == *to,
+        Target::End => false,
+        Target::Home => flow.node(to).is_some_and(|node| matches!(&node.kind, Kind::Menu(menu) if menu.home)),
+        Target::Back => flow.node(to).is_some_and(|node| node.asks()),
+        Target::Repeat => from == to,
+    }
+}
+
+fn shown(target: &Target) -> String {
+    match target {
+        Target::Node(name) => format!("to {name}"),
+        Target::End => "to the end of the call".into(),
+        Target::Home => "to the menu before".into(),
+        Target::Back => "one step back".into(),
+        Target::Repeat => "to itself".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Environment, Release, Sources};
+    use std::sync::Arc;
+
+    const FLOW: &str = include_str!("../../config/hotline/flow.toml");
+
+    fn load(flow: &str) -> Arc<Release> {
+        let environment = Environment {
+            receipt: Box::new(|typed| Ok((typed.into(), vec![4, 4, 4, 3]))),
+            receipt_formats: Vec::new(),
+            desk_number: "96110110".into(),
+        };
+        let sources = Sources {
+            flow: ("flow.toml", flow),
+            script: ("script.toml", include_str!("../../prompts/script.toml")),
+            calendar: ("calendar.toml", include_str!("../../config/calendar.toml")),
+        };
+        Release::load(sources, environment).unwrap_or_else(|complaints| panic!("{complaints:#?}"))
+    }
+
+    const PATHS: [&str; 3] = [
+        "welcome,language,main,receipt,id_tail,find,minor,status",
+        "welcome,language,main,halls",
+        "welcome,language,main,guide,topic",
+    ];
+
+    #[test]
+    fn calls_on_the_same_flow_all_land_where_they_did() {
+        let release = load(FLOW);
+        for old in [None, Some(&release.flow)] {
+            let report = replay(&release.flow, PATHS.map(|path| (old, path)));
+            assert_eq!((report.calls, report.elsewhere), (3, 0), "{report:?}");
+        }
+    }
+
+    #[test]
+    fn exchanged_keys_are_told_with_their_callers() {
+        let (old, draft) = (
+            load(FLOW),
+            load(
+                &FLOW
+                    .replace(
+                        "keys.2 = { opt = \"guides\",    go = \"guide\" }",
+                        "keys.2 = { opt = \"halls\", go = \"halls\" }",
+                    )
+                    .replace(
+                        "keys.3 = { opt = \"halls\",     go = \"halls\" }",
+                        "keys.3 = { opt = \"guides\", go = \"guide\" }",
+                    ),
+            ),
+        );
+        let report = replay(&draft.flow, PATHS.map(|path| (Some(&old.flow), path)));
+        assert_eq!(report.elsewhere, 2);
+        let told: Vec<String> = report.moves.iter().map(|(step, n)| format!("{n} {step}")).collect();
+        assert_eq!(told, ["1 main, key 2: led to guide, now to halls", "1 main, key 3: led to halls, now to guide"]);
+        assert_eq!(replay(&draft.flow, PATHS.map(|path| (None, path))).elsewhere, 0);
+    }
+
+    #[test]
+    fn a_node_that_is_gone_is_told() {
+        let release = load(FLOW);
+        let report = replay(&release.flow, [(None, "welcome,language,main,lottery,bye")]);
+        assert_eq!(report.moves[0].0.to_string(), "main: led to lottery, now there is no node lottery");
+    }
+}

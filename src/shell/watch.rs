@@ -1,0 +1,80 @@
+//! What a serving node takes over while it serves: a published release for new calls, the duty officer's switch for
+//! all of them. A release is read and checked beside the live one; a bad one changes nothing but the log.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::phone::{Door, Live};
+use super::releases;
+use crate::config::Settings;
+
+/// Watches the data folder for as long as the door is there.
+pub fn start(settings: Settings, live: Arc<ArcSwap<Live>>, door: &Arc<Door>) -> std::io::Result<()> {
+    let door = Arc::downgrade(door);
+    let seen = releases::live(&settings);
+    let watch = Watch { settings, live, door, seen, told: None };
+    std::thread::Builder::new().name("releases".into()).spawn(move || watch.run()).map(drop)
+}
+
+struct Watch {
+    settings: Settings,
+    live: Arc<ArcSwap<Live>>,
+    door: Weak<Door>,
+    /// The pointer as it was followed last, with or without success.
+    seen: Option<String>,
+    /// What every call has been told of the switch.
+    told: Option<bool>,
+}
+
+impl Watch {
+    fn run(mut self) {
+        loop {
+            std::thread::sleep(EVERY);
+            if !self.switch() {
+                return;
+            }
+            self.release();
+        }
+    }
+
+    /// Whether the door is still there.
+    fn switch(&mut self) -> bool {
+        let Some(door) = self.door.upgrade() else { return false };
+        let on = releases::emergency(&self.settings).unwrap_or(self.settings.hotline.emergency);
+        if self.told != Some(on) && door.set_emergency(on) {
+            if self.told.is_some() {
+                tracing::warn!(on, "the emergency notice");
+            }
+            self.told = Some(on);
+        }
+        true
+    }
+
+    fn release(&mut self) {
+        let named = releases::live(&self.settings);
+        if named == self.seen {
+            return;
+        }
+        self.seen.clone_from(&named);
+        let Some(name) = named else { return };
+        match releases::load(&self.settings, &name) {
+            Ok(hotline) => {
+                tracing::info!(release = &name[..12], "a release is live for new calls");
+                self.live.store(Arc::new(Live::of(&hotline)));
+            }
+            Err(complaints) => {
+                for complaint in complaints.iter().take(COMPLAINTS) {
+                    tracing::warn!(release = &name[..12], complaint, "a release cannot go live");
+                }
+                let live = self.live.load();
+                tracing::warn!(release = live.short_name(), "the release that was live stays so");
+            }
+        }
+    }
+}
+
+/// A change is heard within a second.
+const EVERY: Duration = Duration::from_millis(400);
+const COMPLAINTS: usize = 5;
