@@ -118,12 +118,9 @@ def speak(engine, voice, lang, cid, parts, final):
         pace = 0.82 if medial else 0.72 if closing else 0.85
     if closing:
         shift = 0.93
-    if medial:
+    if medial and not short:
         for _ in range(5):
-            if short:
-                _, a = shape.speak_short(engine, voice, lang, parts[0], pace)
-            else:
-                _, a = shape.speak(engine, voice, lang, parts[0], False, pace, 0.5)
+            _, a = shape.speak(engine, voice, lang, parts[0], False, pace, 0.5)
             a = shape.trim(a, RATE, 0.015, 0.030)
             long = len(a) * 1000 / (MEDIAL_MS[lang] * RATE)
             if long <= 1:
@@ -131,7 +128,19 @@ def speak(engine, voice, lang, cid, parts, final):
             pace *= max(1.06, long)
         return a
     if short:
-        return shape.speak_short(engine, voice, lang, parts[0], pace, shift)[1]
+        # another pace where the cut fell into the word (too soft) or the digit is too long
+        best = None
+        for k in (1.0, 1.06, 0.94, 1.12, 1.2):
+            a = shape.speak_short(engine, voice, lang, parts[0], pace * k, shift)[1]
+            a = shape.trim(a, RATE, *((0.015, 0.030) if medial else (0.025, 0.070)))
+            lack = max(0.0, -20 - sum(SHORT_GAIN[lang]) - shape.active_level(a, RATE))
+            long = max(0.0, len(a) * 1000 / RATE - MEDIAL_MS[lang]) if medial else 0.0
+            fault = lack + long / 20
+            if best is None or fault < best[0]:
+                best = (fault, a)
+            if fault <= 0.5:
+                break
+        return best[1]
     out = []
     for i, p in enumerate(parts):
         last = i == len(parts) - 1
