@@ -1,0 +1,125 @@
+//! What is done with outside bytes, as functions that must neither panic nor take long: the fuzzer calls them with
+//! bytes of its own, and `tests/fuzz_corpus.rs` with those of the corpus.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use jindu::inquiry::{CheckDigit, Formats, ReceiptFormat, ScanRules, SecondFactor};
+use jindu::rtp::{EventKeys, Packet, Reception, is_rtcp, rtcp};
+use jindu::sdp::{self, LocalMedia};
+use jindu::sip::{Arrival, Frame, Front, FrontState, Message, Name, StreamFramer, Transport, parse_datagram};
+use jindu::web::{RateRequest, ScanRequest, SpeechRequest};
+
+/// One datagram on the SIP port.
+pub fn sip_datagram(bytes: &[u8]) {
+    match parse_datagram(bytes) {
+        Ok(message) => met(&message),
+        Err(refusal) => {
+            if let Some(reply) = refusal.reply(&arrival(Transport::Udp)) {
+                // What was wrong may stand in it again (a Via is copied), but it is a response of bounded length.
+                assert!(reply.bytes.starts_with(b"SIP/2.0 4") || reply.bytes.starts_with(b"SIP/2.0 5"));
+                assert!(
+                    reply.bytes.windows(4).any(|end| end == b"\r\n\r\n") && reply.bytes.len() <= bytes.len() + 2000
+                );
+            }
+        }
+    }
+}
+
+/// A TCP connection's octets; the first octet says in what pieces they come.
+pub fn sip_stream(bytes: &[u8]) {
+    let Some((size, bytes)) = bytes.split_first() else { return };
+    let mut framer = StreamFramer::new();
+    for piece in bytes.chunks(usize::from(*size).max(1)) {
+        framer.push(piece);
+        while let Some(frame) = framer.next() {
+            if let Frame::Message(message) = frame {
+                met(&message);
+            }
+        }
+        if framer.is_closed() {
+            return;
+        }
+    }
+}
+
+/// An offer, the answer to our offer, and a re-INVITE's offer.
+pub fn sdp(bytes: &[u8]) {
+    if let Ok((negotiated, _)) = sdp::answer(bytes, &OURS) {
+        assert!((10..=60).contains(&negotiated.ptime.as_millis()), "{negotiated:?}");
+    }
+    let _ = sdp::accept(bytes, &OURS);
+}
+
+/// Packets on a media port: each begins with its length.
+pub fn rtp(bytes: &[u8]) {
+    let start = Instant::now();
+    let (mut reception, mut keys) = (Reception::new(start), EventKeys::default());
+    let mut rest = bytes;
+    let mut now = start;
+    while let Some((length, after)) = rest.split_first() {
+        let (packet, next) = after.split_at(after.len().min(usize::from(*length)));
+        rest = next;
+        now += Duration::from_millis(20);
+        if is_rtcp(packet) {
+            let _ = rtcp::read(packet, 7);
+        }
+        if let Ok(packet) = Packet::read(packet) {
+            let header = packet.header;
+            reception.packet(now, header.sequence, header.timestamp, header.ssrc);
+            keys.packet(&header, packet.payload);
+            let _ = reception.report();
+        }
+    }
+}
+
+/// A body that a kiosk posts, and the code in it.
+pub fn scan(bytes: &[u8]) {
+    let _ = (SpeechRequest::read(bytes), RateRequest::read(bytes));
+    let (formats, rules) = (formats(), rules());
+    if let Ok(request) = ScanRequest::read(bytes) {
+        let _ = formats.from_scan(request.code.expose(), &rules);
+    }
+    let _ = formats.from_scan(&String::from_utf8_lossy(bytes), &rules);
+}
+
+/// Everything that is asked of a message before a call takes it, and the reply.
+fn met(message: &Message) {
+    let _ = (message.from(), message.to(), message.contact(), message.called_user(), message.calling_user());
+    let _ = (message.content_type(), message.leg_key(), message.list(Name::Via).count());
+    if let Some(body) = message.sdp() {
+        sdp(&body);
+    }
+    let state = FrontState { known: false, draining: false, full: false, retry_after: Duration::from_secs(5) };
+    let _ = Front::new(1).sort(message, &arrival(Transport::Tcp), state);
+}
+
+fn arrival(transport: Transport) -> Arrival {
+    let address = |port| SocketAddr::from(([192, 0, 2, 1], port));
+    Arrival { transport, source: address(4000), local: address(5060) }
+}
+
+fn formats() -> Formats {
+    let city = ReceiptFormat {
+        name: "city".into(),
+        length: 15,
+        prefix: "4401".into(),
+        groups: vec![4, 4, 4, 3],
+        check: CheckDigit::None,
+        second_factor: SecondFactor::IdTail,
+    };
+    Formats::new(vec![city]).expect("a sound format")
+}
+
+fn rules() -> ScanRules {
+    let pattern = "https://crj.example.gov.cn/r/{receipt}".to_owned();
+    ScanRules::new(vec!["%".into()], vec!["$".into()], &[pattern]).expect("sound rules")
+}
+
+const OURS: LocalMedia = LocalMedia {
+    address: std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9)),
+    rtp_port: 20_000,
+    rtcp_port: 20_001,
+    session_id: 1,
+    version: 1,
+};
