@@ -105,7 +105,8 @@ pub struct Beginning {
 /// One call.
 pub struct Call {
     leg: Leg,
-    talk: Talk,
+    /// None once the call is over: the leg stays half a minute for late repeats, and must be small.
+    talk: Option<Talk>,
     local: LocalMedia,
     negotiated: Option<Negotiated>,
     media_begun: bool,
@@ -136,7 +137,7 @@ impl Call {
         let (leg, first) = Leg::new(now, invite, &arrival, local);
         let mut call = Call {
             leg,
-            talk,
+            talk: Some(talk),
             local: media,
             negotiated: None,
             media_begun: false,
@@ -185,7 +186,7 @@ impl Call {
         let alive = !matches!(self.state, State::Over | State::Gone);
         earliest([
             self.leg.deadline(),
-            self.talk.deadline().filter(|_| talking),
+            self.talk.as_ref().and_then(Talk::deadline).filter(|_| talking),
             own(self.transfer_until, "transfer answered"),
             own(alive.then_some(self.limit_at), "longest call"),
         ])
@@ -203,7 +204,8 @@ impl Call {
         if self.transfer_until.is_some_and(|at| at <= now) {
             self.transferred(now, Transferred::Failed, out);
         }
-        if matches!(self.state, State::Talking) && self.talk.deadline().is_some_and(|due| due.at <= now) {
+        let due = self.talk.as_ref().and_then(Talk::deadline);
+        if matches!(self.state, State::Talking) && due.is_some_and(|due| due.at <= now) {
             self.to_talk(now, flow::Input::Deadline, out);
         }
         if self.limit_at <= now && !matches!(self.state, State::Over | State::Gone) {
@@ -335,7 +337,7 @@ impl Call {
     fn take_key(&mut self, now: Instant, key: Key, source: KeySource, out: &mut Vec<Output>) {
         self.tally.key();
         out.push(Output::KeyHeard(source));
-        if self.talk.is_line_test() {
+        if self.talk.as_ref().is_some_and(Talk::is_line_test) {
             out.push(Output::LineTestKey { key, source });
         }
         self.to_talk(now, flow::Input::Key(key), out);
@@ -386,6 +388,7 @@ impl Call {
         }
         self.state = State::Over;
         self.transfer_until = None;
+        (self.talk, self.negotiated, self.take) = (None, None, None);
         out.extend([Output::Media(Command::Close), Output::Over]);
     }
 
@@ -402,7 +405,8 @@ impl Call {
         if self.state != State::Talking {
             return;
         }
-        for output in self.talk.handle_input(now, input) {
+        let Some(talk) = &mut self.talk else { return };
+        for output in talk.handle_input(now, input) {
             self.from_talk(now, output, out);
         }
     }

@@ -86,7 +86,16 @@ fn media(table: &mut Table) {
         println!(
             "round {round}: probe {:.1} % cpu, gap p99 {:.2}, lost {}, {:.0}/s, late {:.1} | jindu {:.1} % cpu, gap p99 {:.2}, \
              lost {}, {:.0}/s, late {:.1}, first p99 {first:.1}, {grown:.1} KiB a call",
-            bare.cpu_percent, bare.gap, bare.lost, bare.rate, bare.late, ours.cpu_percent, ours.gap, ours.lost, ours.rate, ours.late
+            bare.cpu_percent,
+            bare.gap,
+            bare.lost,
+            bare.rate,
+            bare.late,
+            ours.cpu_percent,
+            ours.gap,
+            ours.lost,
+            ours.rate,
+            ours.late
         );
         // Busy machines let both fall short of their rate: the CPU of a packet is what compares.
         ratios.push((ours.cpu_percent / ours.rate) / (bare.cpu_percent / bare.rate));
@@ -148,17 +157,33 @@ fn signal(table: &mut Table) {
             gateway.end(calls);
         }
         let what = format!("{rate} calls/s");
-        table.line("signal", &format!("{what}: INVITE to 200, p99"), "≤ 5 ms at 200/s", format!("{:.2} ms", median(answers)), "-".into());
-        table.line("signal", &format!("{what}: failed"), "0", format!("{failed} of {called} ({repeats} repeats)"), "-".into());
-        table.line("signal", &format!("{what}: CPU of a call"), "≤ 250 µs at 2,000/s", format!("{:.0} µs", median(costs)), "-".into());
+        table.line(
+            "signal",
+            &format!("{what}: INVITE to 200, p99"),
+            "≤ 5 ms at 200/s",
+            format!("{:.2} ms", median(answers)),
+            "-".into(),
+        );
+        table.line(
+            "signal",
+            &format!("{what}: failed"),
+            "0",
+            format!("{failed} of {called} ({repeats} repeats)"),
+            "-".into(),
+        );
+        table.line(
+            "signal",
+            &format!("{what}: CPU of a call"),
+            "≤ 250 µs at 2,000/s",
+            format!("{:.0} µs", median(costs)),
+            "-".into(),
+        );
     }
 }
 
 fn keys(table: &mut Table) {
-    let manners = Manners {
-        leaves_after: Some(Duration::from_millis(1500)),
-        presses_after: Some(Duration::from_millis(700)),
-    };
+    let manners =
+        Manners { leaves_after: Some(Duration::from_millis(1500)), presses_after: Some(Duration::from_millis(700)) };
     let gateway = Gateway::start(Some(0));
     pin(Some(1));
     let mut callers = Callers::new(gateway.phone, 400);
@@ -169,7 +194,13 @@ fn keys(table: &mut Table) {
     assert_eq!((heard.failed, heard.silences.len() as u64), (0, heard.called), "every key stops the tone");
     let (p50, p99) = (part(&mut heard.silences, 0.5), part(&mut heard.silences, 0.99));
     let called = heard.called;
-    table.line("keys", "key pressed to prompt silent, p99", "≤ 40 ms", format!("{p99:.1} ms (p50 {p50:.1})"), "-".into());
+    table.line(
+        "keys",
+        "key pressed to prompt silent, p99",
+        "≤ 40 ms",
+        format!("{p99:.1} ms (p50 {p50:.1})"),
+        "-".into(),
+    );
     gateway.end(called);
 }
 

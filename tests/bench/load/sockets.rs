@@ -136,7 +136,8 @@ impl Outbound {
                 message.msg_hdr.msg_namelen = size_of::<libc::sockaddr_in>() as libc::socklen_t;
             }
             for chunk in messages.chunks_mut(512) {
-                let got = libc::sendmmsg(socket.as_raw_fd(), chunk.as_mut_ptr(), chunk.len() as u32, libc::MSG_DONTWAIT);
+                let got =
+                    libc::sendmmsg(socket.as_raw_fd(), chunk.as_mut_ptr(), chunk.len() as u32, libc::MSG_DONTWAIT);
                 sent += usize::try_from(got).unwrap_or(0);
             }
         }
