@@ -35,12 +35,9 @@ const fn encode_alaw(sample: i16) -> u8 {
     let magnitude = if sample < 0 { !sample } else { sample } >> 4;
     let mut code = magnitude;
     if code > 15 {
-        let mut exponent = 1;
-        while code > 31 {
-            code >>= 1;
-            exponent += 1;
-        }
-        code = code - 16 + (exponent << 4);
+        // The highest bit says the segment; the four bits below it say the step.
+        let exponent = 12 - magnitude.leading_zeros() as i16;
+        code = (magnitude >> (exponent - 1)) - 16 + (exponent << 4);
     }
     let sign = if sample >= 0 { 0x80 } else { 0 };
     (code as u8 | sign) ^ 0x55
@@ -49,10 +46,8 @@ const fn encode_alaw(sample: i16) -> u8 {
 const fn encode_ulaw(sample: i16) -> u8 {
     let magnitude = (if sample < 0 { !sample } else { sample } >> 2) + 33;
     let magnitude = if magnitude > 0x1FFF { 0x1FFF } else { magnitude };
-    let mut segment = 1;
-    while magnitude >> (segment + 5) != 0 {
-        segment += 1;
-    }
+    // At least 33, so that the highest bit says the segment, from 1 on.
+    let segment = 11 - magnitude.leading_zeros();
     let high = (8 - segment) as u8;
     let low = 0x0F - ((magnitude >> segment) & 0x0F) as u8;
     let sign = if sample >= 0 { 0x80 } else { 0 };

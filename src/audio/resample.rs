@@ -45,7 +45,9 @@ impl Filter {
                 let position = n * self.step;
                 let row = &self.rows[position % phases];
                 let from = position / phases;
-                dot(row, &padded[from..]).round().clamp(-32768.0, 32767.0) as i16
+                let sample = dot(row, &padded[from..]);
+                // Rounds half away from zero; the cast cuts off what is left, and stops at the ends of the range.
+                (sample + 0.5f32.copysign(sample)) as i16
             })
             .collect()
     }

@@ -108,7 +108,8 @@ pub struct Beginning {
 /// One call.
 pub struct Call {
     leg: Leg,
-    talk: Talk,
+    /// None once the call is over: the leg stays half a minute for late repeats, and must be small.
+    talk: Option<Talk>,
     local: LocalMedia,
     negotiated: Option<Negotiated>,
     caller: IpAddr,
@@ -140,7 +141,7 @@ impl Call {
         let (leg, first) = Leg::new(now, invite, &arrival, local);
         let mut call = Call {
             leg,
-            talk,
+            talk: Some(talk),
             local: media,
             negotiated: None,
             caller: arrival.source.ip(),
@@ -177,7 +178,11 @@ impl Call {
                 self.tell_talk(now, flow::Input::LookedUp(findings), &mut out);
             }
             Input::Ticket(ticket) => self.tell_talk(now, flow::Input::Ticket(ticket), &mut out),
-            Input::Emergency(on) => self.talk.set_emergency(on),
+            Input::Emergency(on) => {
+                if let Some(talk) = &mut self.talk {
+                    talk.set_emergency(on);
+                }
+            }
             Input::End => self.end(now, CallOutcome::Finished, Some("drained"), &mut out),
             Input::Deadline => self.on_deadline(now, &mut out),
         }
@@ -191,7 +196,7 @@ impl Call {
         let alive = !matches!(self.state, State::Over | State::Gone);
         earliest([
             self.leg.deadline(),
-            self.talk.deadline().filter(|_| talking),
+            self.talk.as_ref().and_then(Talk::deadline).filter(|_| talking),
             own(self.transfer_until, "transfer answered"),
             own(alive.then_some(self.limit_at), "longest call"),
         ])
@@ -209,7 +214,8 @@ impl Call {
         if self.transfer_until.is_some_and(|at| at <= now) {
             self.transferred(now, Transferred::Failed, out);
         }
-        if matches!(self.state, State::Talking) && self.talk.deadline().is_some_and(|due| due.at <= now) {
+        let due = self.talk.as_ref().and_then(Talk::deadline);
+        if matches!(self.state, State::Talking) && due.is_some_and(|due| due.at <= now) {
             self.tell_talk(now, flow::Input::Deadline, out);
         }
         if self.limit_at <= now && !matches!(self.state, State::Over | State::Gone) {
@@ -343,7 +349,7 @@ impl Call {
     fn take_key(&mut self, now: Instant, key: Key, source: KeySource, out: &mut Vec<Output>) {
         self.tally.key();
         out.push(Output::KeyHeard(source));
-        if self.talk.is_line_test() {
+        if self.talk.as_ref().is_some_and(Talk::is_line_test) {
             out.push(Output::LineTestKey { key, source });
         }
         self.tell_talk(now, flow::Input::Key(key), out);
@@ -394,6 +400,7 @@ impl Call {
         }
         self.state = State::Over;
         self.transfer_until = None;
+        (self.talk, self.negotiated, self.take) = (None, None, None);
         out.extend([Output::Media(Command::Close), Output::Over]);
     }
 
@@ -410,7 +417,8 @@ impl Call {
         if self.state != State::Talking {
             return;
         }
-        for output in self.talk.handle_input(now, input) {
+        let Some(talk) = &mut self.talk else { return };
+        for output in talk.handle_input(now, input) {
             self.hear_talk(now, output, out);
         }
     }

@@ -173,7 +173,11 @@ impl Writer {
                 sweep_at = Instant::now() + if more { SWEEP_ON } else { SWEEP_EVERY };
             }
             match entries.recv_timeout(sweep_at.saturating_duration_since(Instant::now())) {
-                Ok(first) => self.write(std::iter::once(first).chain(entries.try_iter()).take(BATCH_MAX).collect()),
+                Ok(first) => {
+                    // Under load many records come in this time, and one transaction serves them all.
+                    std::thread::sleep(GATHER);
+                    self.write(std::iter::once(first).chain(entries.try_iter()).take(BATCH_MAX).collect());
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -291,6 +295,8 @@ fn is_inside(path: &Path) -> bool {
 /// Records that wait for the writer: some seconds of the heaviest load.
 const ENTRIES_MAX: usize = 16_384;
 const BATCH_MAX: usize = 500;
+/// Nobody who waits for a ticket notices; at 500 a batch it leaves room for 50,000 records a second.
+const GATHER: Duration = Duration::from_millis(10);
 const ATTEMPTS: u32 = 5;
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(600);

@@ -39,9 +39,14 @@ fn write_all(lines: &Receiver<Vec<u8>>) {
             break;
         }
         batch.extend_from_slice(&line);
+        // Under load many lines come in this time, and one wake-up and one write serve them all.
+        std::thread::sleep(GATHER);
         while batch.len() < BATCH_BYTES {
             match lines.try_recv() {
-                Ok(line) if line.is_empty() => break,
+                Ok(line) if line.is_empty() => {
+                    let _ = io::stderr().write_all(&batch);
+                    return;
+                }
                 Ok(line) => batch.extend_from_slice(&line),
                 Err(_) => break,
             }
@@ -87,3 +92,5 @@ impl<'a> MakeWriter<'a> for Writer {
 
 const LINES_WAITING_MAX: usize = 16_384;
 const BATCH_BYTES: usize = 64 * 1024;
+/// Short for a reader, long for a machine.
+const GATHER: std::time::Duration = std::time::Duration::from_millis(5);

@@ -284,7 +284,7 @@ impl Thread {
     fn wait(&self) {
         let until = self.wheel.next().map_or(SWEEP, |due| due.saturating_duration_since(Instant::now()));
         if self.lines.len() > FEW {
-            std::thread::sleep(until);
+            std::thread::sleep(until.min(GATHER));
         } else {
             self.epoll.wait(until.min(SWEEP));
         }
@@ -296,4 +296,6 @@ const BELL: u64 = u64::MAX;
 const ORDERS_MAX: usize = 65_536;
 const SWEEP: Duration = Duration::from_secs(1);
 /// Above so many streams the thread wakes by the clock alone.
-const FEW: usize = 50;
+const FEW: usize = 8;
+/// How long what has arrived may lie meanwhile.
+const GATHER: Duration = Duration::from_millis(2);

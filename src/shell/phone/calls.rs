@@ -21,9 +21,10 @@ use crate::sip::{Arrival, LegKey, Local, Message};
 /// What reaches a call from outside its task.
 #[derive(Debug)]
 pub enum ToCall {
-    Sip(Box<Message>, Arrival),
+    /// Boxed, as what follows: a queue makes room for many at once, and most calls take few.
+    Sip(Box<(Message, Arrival)>),
     TransportFailed,
-    LookedUp(Findings, LookUpResult),
+    LookedUp(Box<(Findings, LookUpResult)>),
     Ticket(Option<String>),
     Emergency(bool),
     End,
@@ -156,9 +157,15 @@ fn far(now: Instant) -> Instant {
 impl From<ToCall> for Input {
     fn from(arrived: ToCall) -> Input {
         match arrived {
-            ToCall::Sip(message, arrival) => Input::Sip { message, arrival },
+            ToCall::Sip(sip) => {
+                let (message, arrival) = *sip;
+                Input::Sip { message: Box::new(message), arrival }
+            }
             ToCall::TransportFailed => Input::TransportFailed,
-            ToCall::LookedUp(findings, result) => Input::LookedUp { findings, result },
+            ToCall::LookedUp(found) => {
+                let (findings, result) = *found;
+                Input::LookedUp { findings, result }
+            }
             ToCall::Ticket(ticket) => Input::Ticket(ticket),
             ToCall::Emergency(on) => Input::Emergency(on),
             ToCall::End => Input::End,
@@ -273,7 +280,7 @@ impl Task {
             let (findings, result) = answer(&door, &live, &by, caller).await;
             door.parts.metrics.look_ups.inc(Way::Phone, result);
             door.parts.metrics.look_up_time.observe(clock::now() - asked);
-            let _ = inbox.send(ToCall::LookedUp(findings, result)).await;
+            let _ = inbox.send(ToCall::LookedUp(Box::new((findings, result)))).await;
         });
     }
 

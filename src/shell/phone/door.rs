@@ -213,14 +213,15 @@ impl Door {
     fn to_call(&self, key: &LegKey, message: Message, arrival: &Arrival) {
         let inbox = self.lines().get(key).cloned();
         let given = match inbox {
-            Some(inbox) => inbox.try_send(calls::ToCall::Sip(Box::new(message), *arrival)),
-            None => Err(mpsc::error::TrySendError::Closed(calls::ToCall::Sip(Box::new(message), *arrival))),
+            Some(inbox) => inbox.try_send(calls::ToCall::Sip(Box::new((message, *arrival)))),
+            None => Err(mpsc::error::TrySendError::Closed(calls::ToCall::Sip(Box::new((message, *arrival))))),
         };
         match given {
             Ok(()) => {}
             // Whoever sends more than a call can take will send it again.
             Err(mpsc::error::TrySendError::Full(_)) => self.parts.metrics.sip_dropped.inc(SipDrop::Full),
-            Err(mpsc::error::TrySendError::Closed(calls::ToCall::Sip(message, arrival))) => {
+            Err(mpsc::error::TrySendError::Closed(calls::ToCall::Sip(sip))) => {
+                let (message, arrival) = *sip;
                 if let Some(reply) = self.front.no_such_leg(&message, &arrival) {
                     self.send(reply);
                 }
