@@ -53,8 +53,8 @@ pub fn picture(flow: &Flow, file: &str, complaints: &[Complaint], traffic: Optio
 fn draw_box(out: &mut String, place: &Place<'_>, flow: &Flow, traffic: Option<&Traffic>) {
     let node = place.node;
     let (x, y, height) = (place.x, place.y, place.height());
-    let edge = if place.complaints.is_empty() { "#777" } else { "#c00" };
-    let wide = if place.complaints.is_empty() { 1 } else { 3 };
+    let worst = place.complaints.iter().map(|complaint| alarm(complaint)).max();
+    let (edge, wide) = worst.map_or(("#777", 1), |(error, colour)| (colour, if error { 3 } else { 2 }));
     let _ = writeln!(
         out,
         "<g><rect x=\"{x:.0}\" y=\"{y:.0}\" width=\"{WIDTH}\" height=\"{height:.0}\" rx=\"6\" fill=\"#fff\" \
@@ -78,7 +78,7 @@ fn draw_box(out: &mut String, place: &Place<'_>, flow: &Flow, traffic: Option<&T
     }
     for complaint in &place.complaints {
         let what = format!("⚠ {} {}", complaint.code, complaint.what);
-        text(out, x + 8.0, line, "#c00", "bold", &short(&what, 34));
+        text(out, x + 8.0, line, alarm(complaint).1, "bold", &short(&what, 34));
         let _ = writeln!(out, "<title>{}</title>", escaped(&complaint.to_string()));
         line += 17.0;
     }
@@ -109,7 +109,13 @@ fn draw_row(out: &mut String, (x, y): (f64, f64), node: &Node, row: &Row, traffi
     if row.arrow.is_none() {
         let calls = traffic.and_then(|traffic| traffic.between(&node.name, &row.to)).unwrap_or(0);
         let calls = if calls > 0 { format!("{calls}× ") } else { String::new() };
-        right(out, x + WIDTH - 8.0, y, if row.lost { "#c00" } else { "#668" }, &format!("{calls}↩ {}", row.to));
+        right(
+            out,
+            x + WIDTH - 8.0,
+            y,
+            if row.lost { "#c00" } else { "#668" },
+            &format!("{calls}{} {}", if row.back { '↩' } else { '→' }, row.to),
+        );
     }
 }
 
@@ -149,7 +155,8 @@ fn foot(flow: &Flow, traffic: Option<&Traffic>) -> Vec<String> {
     let mut lines = vec![
         format!("Everywhere, unless a box says otherwise: {}{silence}", everywhere.join(", ")),
         "Green: the caller is asked. White: words. Blue: records. Yellow: decided by itself. Purple: a person. Pink: a \
-         message. ↩ leads back. Red: something is wrong, or callers hung up."
+         message. → and ↩ NAME: on, or back, to the box of that name. Red: something is wrong, or callers hung up. Amber: \
+         advice."
             .into(),
     ];
     lines.extend(traffic.map(|traffic| format!("Arrows as wide as their share of {} calls.", traffic.calls())));
@@ -191,6 +198,11 @@ fn condition(when: &When) -> String {
         When::Emergency => " (switch)".into(),
         When::Calendar(name) => format!(" ({name})"),
     }
+}
+
+/// Whether it stops a release, and the colour that says so.
+fn alarm(complaint: &Complaint) -> (bool, &'static str) {
+    if complaint.is_error() { (true, "#c00") } else { (false, "#b70") }
 }
 
 fn colour(node: &Node) -> &'static str {

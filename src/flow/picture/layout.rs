@@ -23,6 +23,8 @@ pub(super) struct Row {
     /// The box of the next column that it leads to.
     pub arrow: Option<usize>,
     pub to: String,
+    /// It leads to an earlier column, or nowhere new.
+    pub back: bool,
     /// It leads to no node.
     pub lost: bool,
 }
@@ -110,7 +112,8 @@ fn rows(flow: &Flow, node: &Node, columns: &[usize], column: usize) -> Vec<Row> 
             Some(row) => row.label = format!("{}, {}", row.label, label),
             None => {
                 let lost = at.is_none() && matches!(exit.go.target, Target::Node(_));
-                rows.push(Row { label, arrow, to, lost });
+                let back = at.map_or(exit.go.target != Target::End, |at| columns[at] < column) && !lost;
+                rows.push(Row { label, arrow, to, back, lost });
             }
         }
     }
