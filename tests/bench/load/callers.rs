@@ -48,7 +48,6 @@ pub struct Callers {
 struct Call {
     state: State,
     id: String,
-    number: String,
     to: String,
     target: String,
     peer: Option<u16>,
@@ -186,7 +185,6 @@ impl Callers {
         self.calls[n] = Call {
             state: State::Calling,
             id: format!("{n}-{}-{}", self.serial, std::process::id()),
-            number: number.to_owned(),
             to: format!("<sip:{number}@{}>", self.server),
             target: format!("sip:{number}@{}", self.server),
             asked: now,
