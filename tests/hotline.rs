@@ -233,3 +233,18 @@ fn nothing_that_names_a_person_is_logged_or_recorded() {
         assert!(!file.windows(receipt.len()).any(|window| window == receipt.as_bytes()));
     }
 }
+
+#[test]
+fn a_stranger_gets_no_answer_on_either_transport() {
+    use std::io::{Read, Write};
+    let gateway = Gateway::start(&["phone.trunks=192.0.2.0/24"]);
+    let mut stream = std::net::TcpStream::connect(gateway.tcp).expect("a connection");
+    stream.set_read_timeout(Some(LONG)).expect("a limit");
+    let options = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:1;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\n\
+                   To: <sip:a@b>\r\nCall-ID: stranger\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+    let _ = stream.write_all(options.as_bytes());
+    let mut heard = Vec::new();
+    let _ = stream.read_to_end(&mut heard);
+    assert!(heard.is_empty(), "{}", String::from_utf8_lossy(&heard));
+    assert!(gateway.metric("jindu_sip_dropped_total{reason=\"stranger\"}") >= 1.0);
+}

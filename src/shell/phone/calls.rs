@@ -57,8 +57,9 @@ impl Held {
     fn over(&mut self, record: CallRecord) {
         self.record = record;
         if std::mem::take(&mut self.in_progress) {
-            self.door.freed();
+            // The record first: a node that drains may end with its last line.
             self.note();
+            self.door.freed();
         }
     }
 

@@ -156,6 +156,10 @@ async fn accept(listener: TcpListener, streams: Arc<Streams>, receiver: Arc<Door
     loop {
         match listener.accept().await {
             Ok((stream, source)) => {
+                // A stranger takes no place among the connections, and learns nothing.
+                if !receiver.knows(source.ip()) {
+                    continue;
+                }
                 let Ok(local) = stream.local_addr() else { continue };
                 let arrival = Arrival { transport: Transport::Tcp, source, local };
                 streams.adopt(stream, arrival, Arc::clone(&receiver));
