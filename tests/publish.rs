@@ -6,14 +6,13 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use jindu::audio::{Bank, encode_master};
-use jindu::base::{Codec, Lang};
+use jindu::base::Codec;
 use support::gateway::{Gateway, home, jindu, temporary_folder};
 use support::phone::Phone;
+use support::sound;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -76,14 +75,7 @@ fn exchanged(flow: &str) -> String {
 }
 
 fn clip(lang: &str, id: &str) -> Vec<u8> {
-    let path: PathBuf = home().join(format!("prompts/audio/{lang}/{id}.wav"));
-    let mut reader = hound::WavReader::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let rate = reader.spec().sample_rate;
-    let samples: Vec<i16> = reader.samples().map(|sample| sample.expect("a sample")).collect();
-    let name: Arc<str> = id.into();
-    let encoded = encode_master(&samples, rate).expect("a master");
-    let bank = Bank::build([((Lang::Zh, Arc::clone(&name)), encoded)]).expect("a bank");
-    bank.octets(Lang::Zh, &name, Codec::Alaw).expect("the clip").to_vec()
+    sound::clip(lang, id, Codec::Alaw)
 }
 
 fn live(data: &Path) -> String {

@@ -20,5 +20,6 @@ pub mod run;
 pub mod serve;
 pub mod sheets;
 pub mod sim;
+pub mod sockets;
 pub mod watch;
 pub mod web;

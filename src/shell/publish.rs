@@ -41,7 +41,7 @@ pub fn publish(settings: &Settings, by: &By) -> Result<ExitCode, Complaints> {
     let found = sheets_in(folder).map_err(|error| {
         vec![format!("{}: {error}; hotline.sheets names the folder of call sheets", folder.display())]
     })?;
-    if !sheets::run_quietly(&hotline.release, &found) {
+    if !sheets::run(&hotline.release, &found, sheets::Tell::Failures) {
         eprintln!("jindu: call sheets failed; nothing was published");
         return Ok(ExitCode::FAILURE);
     }

@@ -62,7 +62,8 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         }
         Command::PromptsList => with_release(settings),
         Command::Test { sheets } => match hotline::release(settings) {
-            Ok(release) => sheets::run(&release, &sheets),
+            Ok(release) if sheets::run(&release, &sheets, sheets::Tell::All) => ExitCode::SUCCESS,
+            Ok(_) => ExitCode::FAILURE,
             Err(complaints) => wrong(&complaints),
         },
         Command::Sim => coded(sim::run(settings)),

@@ -66,7 +66,7 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
     let live = Arc::new(ArcSwap::from_pointee(Live::of(&hotline)));
     let media = open_media(settings)?;
     let media_metrics = media.metrics();
-    let wire = Wire::bind(&settings.phone.listen).await.map_err(|error| error.to_string())?;
+    let wire = Wire::bind(&settings.phone.listen).map_err(|error| error.to_string())?;
     let limits = &settings.inquiry;
     let attempts = Attempts::new(AttemptLimits {
         per_caller: limits.failures_per_caller,

@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use crate::config::Transport as Listening;
 use crate::shell::clock;
+use crate::shell::sockets::tcp_listener;
 use crate::sip::{Arrival, Frame, Outgoing, StreamFramer, Target, Transport};
 
 use super::door::Door;
@@ -50,7 +51,7 @@ struct Stream {
 
 impl Wire {
     /// Binds every address; with port 0 for both transports of an address, both get the same port.
-    pub async fn bind(listen: &[(Listening, SocketAddr)]) -> io::Result<Wire> {
+    pub fn bind(listen: &[(Listening, SocketAddr)]) -> io::Result<Wire> {
         let streams = Arc::new(Streams { open: Mutex::default(), unsent: AtomicU64::new(0) });
         let mut wire = Wire { sockets: Vec::new(), listeners: Vec::new(), streams };
         let mut chosen: HashMap<SocketAddr, SocketAddr> = HashMap::new();
@@ -61,7 +62,7 @@ impl Wire {
             };
             let bound = match transport {
                 Listening::Udp => wire.bind_udp(address).map_err(failed)?,
-                Listening::Tcp => wire.bind_tcp(address).await.map_err(failed)?,
+                Listening::Tcp => wire.bind_tcp(address).map_err(failed)?,
             };
             chosen.insert(*asked, bound);
         }
@@ -84,16 +85,8 @@ impl Wire {
         Ok(bound)
     }
 
-    async fn bind_tcp(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(1024)?;
-        let listener = TcpListener::from_std(socket.into())?;
+    fn bind_tcp(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
+        let listener = tcp_listener(address)?;
         let bound = listener.local_addr()?;
         self.listeners.push((bound, listener));
         Ok(bound)

@@ -15,14 +15,14 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::bounds::{ACCEPT_PAUSE, BACKLOG, BUFFER_BYTES_MAX, HEAD_BYTES_MAX, LAST_REQUEST, STALLED_MAX};
+use super::bounds::{ACCEPT_PAUSE, BUFFER_BYTES_MAX, HEAD_BYTES_MAX, LAST_REQUEST, STALLED_MAX};
 use super::doors::Doors;
+use crate::shell::sockets::tcp_listener;
 
 /// Bound sockets that nobody accepts from yet.
 pub struct Listeners(Vec<TcpListener>);
@@ -33,7 +33,7 @@ impl Listeners {
     /// # Errors
     /// The address that could not be bound, and why.
     pub fn bind(addresses: &[SocketAddr]) -> Result<Listeners, (SocketAddr, io::Error)> {
-        let bound = addresses.iter().map(|address| listener(*address).map_err(|error| (*address, error)));
+        let bound = addresses.iter().map(|address| tcp_listener(*address).map_err(|error| (*address, error)));
         bound.collect::<Result<_, _>>().map(Listeners)
     }
 
@@ -41,18 +41,6 @@ impl Listeners {
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.0.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
-}
-
-fn listener(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
 }
 
 /// Serves until `stop` turns true, then lets requests in progress finish for at most `last_requests`.

@@ -12,8 +12,6 @@ pub const STALLED_MAX: Duration = Duration::from_secs(60);
 pub const LAST_REQUEST: Duration = Duration::from_secs(10);
 /// A pause after the system refused a connection, so that a full file table does not become a busy loop.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Connections that the kernel holds for us.
-pub const BACKLOG: i32 = 1024;
 /// Photographs in memory, and photographs being read, at once.
 pub const UPLOADS_MAX: usize = 8;
 pub const PHOTOGRAPHS_MAX: usize = 1;
