@@ -73,6 +73,11 @@ impl Inbox {
         Ok(())
     }
 
+    /// Whether orders wait.
+    fn is_waiting(&self) -> bool {
+        !self.orders.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Takes all orders, and leaves the emptied queue for the next ones.
     fn take(&self, into: &mut VecDeque<Order>) {
         std::mem::swap(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner), into);
@@ -282,6 +287,10 @@ impl Thread {
     }
 
     fn wait(&self) {
+        // The bell of an order that came after the last were taken may just have been silenced; it rings once only.
+        if self.inbox.is_waiting() {
+            return;
+        }
         let until = self.wheel.next().map_or(SWEEP, |due| due.saturating_duration_since(Instant::now()));
         if self.lines.len() > FEW {
             std::thread::sleep(until.min(GATHER));
