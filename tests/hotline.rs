@@ -191,6 +191,8 @@ fn a_caller_who_wants_a_person_is_transferred() {
     let state = "Event: refer\r\nSubscription-State: terminated;reason=noresource\r\nContent-Type: message/sipfrag\r\n";
     assert_eq!(phone.request("NOTIFY", state, "SIP/2.0 200 OK\r\n").status, 200);
     assert!(phone.await_request("BYE", Duration::from_secs(10)).is_some());
+    assert_eq!(gateway.metric("jindu_transfers_total{result=\"done\"}"), 1.0);
+    assert!(gateway.metric("jindu_answer_seconds_sum") > 0.0);
 }
 
 #[test]

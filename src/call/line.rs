@@ -76,6 +76,8 @@ pub enum Output {
     KeyHeard(KeySource),
     /// The caller was answered, so long after the INVITE.
     Answered(Duration),
+    /// How a transfer to a person ended, for counting.
+    Transferred(Transferred),
     /// The flow met what its check should have found; the caller is helped on.
     Fault {
         node: Arc<str>,
@@ -94,6 +96,8 @@ pub enum Output {
 
 /// What a call begins with.
 pub struct Beginning {
+    /// When the INVITE came in.
+    pub received: Instant,
     pub talk: Talk,
     pub invite: Message,
     pub arrival: Arrival,
@@ -137,7 +141,7 @@ enum State {
 impl Call {
     /// Begins a call with its INVITE, and returns everything that causes.
     pub fn new(now: Instant, beginning: Beginning) -> (Call, Vec<Output>) {
-        let Beginning { talk, invite, arrival, local, media, desks, limit, tally } = beginning;
+        let Beginning { received, talk, invite, arrival, local, media, desks, limit, tally } = beginning;
         let (leg, first) = Leg::new(now, invite, &arrival, local);
         let mut call = Call {
             leg,
@@ -148,7 +152,7 @@ impl Call {
             media_begun: false,
             state: State::Offered,
             desks,
-            began: now,
+            began: received,
             limit_at: now + limit,
             transfer_until: None,
             take: None,
@@ -362,7 +366,8 @@ impl Call {
                 self.tally.transferred();
                 if self.transfer_until.is_some() {
                     self.transferred(now, Transferred::Done, out);
-                } else {
+                } else if !matches!(self.state, State::Over | State::Gone) {
+                    out.push(Output::Transferred(Transferred::Done));
                     self.end(now, CallOutcome::Transferred, None, out);
                 }
             }
@@ -373,6 +378,7 @@ impl Call {
 
     fn transferred(&mut self, now: Instant, how: Transferred, out: &mut Vec<Output>) {
         if self.transfer_until.take().is_some() {
+            out.push(Output::Transferred(how));
             self.tell_talk(now, flow::Input::Transferred(how), out);
         }
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 pub use crate::call::KeySource;
+use crate::flow::Transferred;
 pub use crate::inquiry::{CallOutcome, LookUpResult};
 use crate::sip::Method;
 
@@ -466,6 +467,27 @@ buckets! {
     Latenesses = [1_000, 2_000, 5_000, 10_000, 20_000, 50_000];
     /// From a cached reply to a photograph.
     HttpTimes = [20, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
+}
+
+impl From<Transferred> for TransferResult {
+    fn from(how: Transferred) -> TransferResult {
+        match how {
+            Transferred::Done => TransferResult::Done,
+            Transferred::Busy => TransferResult::Busy,
+            Transferred::Failed => TransferResult::Failed,
+        }
+    }
+}
+
+impl Score {
+    /// The score of a key: 1 satisfied, 2 fair, any other not satisfied.
+    pub fn of(key: u8) -> Score {
+        match key {
+            1 => Score::Satisfied,
+            2 => Score::Fair,
+            _ => Score::NotSatisfied,
+        }
+    }
 }
 
 impl From<&Method> for SipMethod {

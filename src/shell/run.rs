@@ -11,7 +11,7 @@ use super::args::{self, Asked, Command};
 use super::hotline::{self, Hotline};
 use super::replica::{Loaded, Replica, Role, load, secret};
 use super::serve;
-use super::{clock, picture, publish, releases, sheets, sim};
+use super::{clock, folder, picture, publish, releases, sheets, sim};
 use crate::base::Lang;
 use crate::call;
 use crate::config::{self, Settings};
@@ -134,8 +134,7 @@ fn sample(hotline: &Hotline, cases: u32, seed: u64, out: &Path) -> Result<(), St
 }
 
 fn keys(settings: &Settings) -> Result<Keys, String> {
-    fs::create_dir_all(&settings.data.folder)
-        .map_err(|error| format!("{}: {error}", settings.data.folder.display()))?;
+    folder::make(&settings.data.folder)?;
     let secret = secret(&settings.data.folder).map_err(|error| error.to_string())?;
     Ok(Keys::new(&secret))
 }

@@ -17,7 +17,7 @@ use super::media::{MediaConfig, MediaPlane};
 use super::metrics::Metrics;
 use super::phone::{Door, Live, Parts, Wire};
 use super::replica::{FolderLock, Replica, Role, secret};
-use super::{clock, logs, numbers, releases};
+use super::{clock, folder, logs, numbers, releases};
 use crate::config::Settings;
 use crate::inquiry::{AttemptLimits, Attempts, Keys};
 use crate::replica::sample;
@@ -34,7 +34,7 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
         tracing::warn!(complaint, serving = hotline.name.get(..12), "the live release cannot be served");
     }
     let folder = &settings.data.folder;
-    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    folder::make(folder)?;
     let _lock = FolderLock::take(folder)
         .map_err(|error| format!("{}: {error}", folder.display()))?
         .ok_or_else(|| format!("{}: another jindu serves from this data folder; stop it first", folder.display()))?;

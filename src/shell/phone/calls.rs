@@ -14,7 +14,7 @@ use crate::flow::{Caller, Conversation, Findings, WallClock};
 use crate::inquiry::{Asker, CallRecord, LookUpResult, Proof};
 use crate::sdp::LocalMedia;
 use crate::shell::media::OpenStream;
-use crate::shell::metrics::Door as Way;
+use crate::shell::metrics::{Door as Way, Score};
 use crate::shell::{clock, messages};
 use crate::sip::{Arrival, LegKey, Local, Message};
 
@@ -32,6 +32,8 @@ pub enum ToCall {
 
 /// What a call's task begins with.
 pub struct Start {
+    /// When the INVITE came in.
+    pub received: Instant,
     pub key: LegKey,
     pub invite: Message,
     pub arrival: Arrival,
@@ -68,6 +70,9 @@ impl Held {
         let metrics = &self.door.parts.metrics;
         metrics.calls.inc(record.outcome);
         metrics.call_length.observe(record.duration);
+        if let Some(rating) = record.rating {
+            metrics.ratings.inc(Way::Phone, Score::of(rating));
+        }
         let lang = record.lang.map_or("-", Lang::code);
         tracing::info!(
             call = %self.tag,
@@ -102,7 +107,7 @@ impl Drop for Held {
 
 /// Runs one call to its end.
 pub async fn run(door: Arc<Door>, start: Start, inbox: mpsc::Sender<ToCall>, mut arrivals: mpsc::Receiver<ToCall>) {
-    let began = clock::now();
+    let began = start.received;
     let live = door.parts.live.load_full();
     let call_id = start.invite.call_id().to_owned();
     let (beginning, caller) = begin(&door, &live, &start, began);
@@ -112,7 +117,7 @@ pub async fn run(door: Arc<Door>, start: Start, inbox: mpsc::Sender<ToCall>, mut
     let held =
         Held { door: Arc::clone(&door), key, stream, began, tag, in_progress: true, slips: 0, record, renewed: None };
     let (events, mut media) = mpsc::channel(MEDIA_QUEUE);
-    let (call, first) = Call::new(began, beginning);
+    let (call, first) = Call::new(clock::now(), beginning);
     let mut task = Task { door, live, call, held, inbox, events: Some(events), caller, call_id };
     if task.perform(first) {
         return;
@@ -205,6 +210,7 @@ fn begin(door: &Door, live: &Live, start: &Start, now: Instant) -> (Beginning, O
     let trunk = start.arrival.source.ip().to_string();
     let tally = Tally::new(clock::timestamp(), live.short_name().into(), trunk, caller);
     let beginning = Beginning {
+        received: start.received,
         talk,
         invite: start.invite.clone(),
         arrival: start.arrival,
@@ -251,6 +257,7 @@ impl Task {
                     tracing::info!("line test key call_id={call_id} key={key} via={via}");
                 }
                 Output::KeyHeard(source) => parts.metrics.keys.inc(source),
+                Output::Transferred(how) => parts.metrics.transfers.inc(how.into()),
                 Output::Answered(after) => parts.metrics.answer_time.observe(after),
                 Output::Fault { node, what } => {
                     tracing::error!(call = %self.held.tag, %node, what, "the flow met what its check should have found");

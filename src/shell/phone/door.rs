@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use jiff::tz::TimeZone;
@@ -187,6 +188,7 @@ impl Door {
 
     /// Takes one message.
     pub(super) fn message(self: &Arc<Self>, message: Message, arrival: &Arrival) {
+        let received = clock::now();
         if let Some(method) = message.method() {
             self.parts.metrics.sip_requests.inc(method.into());
         }
@@ -206,7 +208,7 @@ impl Door {
                 self.send(reply);
             }
             Sorted::Leg(key) => self.to_call(&key, message, arrival),
-            Sorted::Invite(key) => self.new_call(key, message, arrival, state),
+            Sorted::Invite(key) => self.new_call(received, key, message, arrival, state),
         }
     }
 
@@ -230,7 +232,14 @@ impl Door {
         }
     }
 
-    fn new_call(self: &Arc<Self>, key: LegKey, invite: Message, arrival: &Arrival, state: FrontState) {
+    fn new_call(
+        self: &Arc<Self>,
+        received: Instant,
+        key: LegKey,
+        invite: Message,
+        arrival: &Arrival,
+        state: FrontState,
+    ) {
         let user = invite.called_user().unwrap_or_default();
         let admitted = self.admission.lock().unwrap_or_else(PoisonError::into_inner).admit(
             clock::now(),
@@ -244,7 +253,7 @@ impl Door {
         }
         match admitted {
             Ok(purpose) => match self.parts.media.open(self.media_address(arrival.local), clock::seed()) {
-                Ok(stream) => self.start(calls::Start { key, invite, arrival: *arrival, purpose, stream }),
+                Ok(stream) => self.start(calls::Start { received, key, invite, arrival: *arrival, purpose, stream }),
                 Err(error) => {
                     tracing::warn!(%error, "a call was turned away");
                     self.send(self.front.busy(&invite, arrival, state));
