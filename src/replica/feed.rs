@@ -166,7 +166,8 @@ impl CaseRecord {
         Ok(keys.verifier(&self.receipt, &factor))
     }
 
-    fn check(&self) -> Result<(), LineError> {
+    /// Whether its fields hold what they may.
+    pub(super) fn check(&self) -> Result<(), LineError> {
         let receipt = self.receipt.as_bytes();
         let receipt = (6..=32).contains(&receipt.len()) && receipt.iter().all(u8::is_ascii_digit);
         check(receipt, "receipt", "must be 6 to 32 digits")?;

@@ -4,6 +4,7 @@ mod feed;
 mod mark;
 mod row;
 pub mod sample;
+pub mod upstream;
 
 pub use feed::{BatchHeader, CaseRecord, LINE_BYTES_MAX, Line, LineError, SAMPLE, SPOOL};
 pub use mark::Mark;
