@@ -43,6 +43,12 @@ pub struct Postgres {
     pub copy_start_timeout: Duration,
 }
 
+impl Default for Postgres {
+    fn default() -> Self {
+        postgres(&mut Reader::new(toml::Table::new()), Path::new(""))
+    }
+}
+
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamServer {

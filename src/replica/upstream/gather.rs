@@ -110,6 +110,21 @@ impl Gather {
         self.inside.is_some()
     }
 
+    /// What the transaction that has begun has done so far, taken out of it: for one that memory does not hold.
+    pub fn take_steps(&mut self) -> Vec<Step> {
+        self.inside.as_mut().map(|inside| std::mem::take(&mut inside.steps)).unwrap_or_default()
+    }
+
+    /// Where the commit record of the transaction that has begun stands.
+    pub fn commit_place(&self) -> Option<Lsn> {
+        self.inside.as_ref().map(|inside| inside.anchor.commit)
+    }
+
+    /// How much of a transaction waits here.
+    pub fn waiting(&self) -> usize {
+        self.inside.as_ref().map_or(0, |inside| inside.steps.len())
+    }
+
     /// A transaction begins; its commit record stands at `commit`.
     pub fn begin(&mut self, commit: Lsn, time: i64) -> Result<(), GatherError> {
         let anchor = Anchor { commit, time };
@@ -166,13 +181,16 @@ impl Gather {
         self.tables.insert(relation.id, table);
     }
 
-    fn row(&mut self, relation: u32, old: Option<Tuple<'_>>, mut new: Tuple<'_>) -> Result<(), GatherError> {
+    fn row<'a>(&mut self, relation: u32, old: Option<Tuple<'a>>, mut new: Tuple<'a>) -> Result<(), GatherError> {
         let Gather { mapping, tables, inside, .. } = self;
         let inside = inside.as_mut().ok_or(GatherError::Order)?;
         match tables.get(&relation).ok_or(GatherError::Undescribed)? {
             Table::Cases(bound) => {
                 let before = old.as_ref().and_then(|old| mapping.receipt(bound, old));
                 old.iter().for_each(|old| complete(&mut new, old));
+                if inside.known {
+                    return Ok(());
+                }
                 if let Some(before) = before.filter(|before| Some(before) != mapping.receipt(bound, &new).as_ref()) {
                     inside.steps.push(Step::Change(Change::Delete { receipt: before }));
                 }
@@ -193,6 +211,7 @@ impl Gather {
         let inside = inside.as_mut().ok_or(GatherError::Order)?;
         match tables.get(&relation).ok_or(GatherError::Undescribed)? {
             // A row without a receipt number was never in the copy.
+            Table::Cases(_) if inside.known => Ok(()),
             Table::Cases(bound) => {
                 let receipt = mapping.receipt(bound, old);
                 inside.steps.extend(receipt.map(|receipt| Step::Change(Change::Delete { receipt })));

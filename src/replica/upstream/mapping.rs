@@ -98,6 +98,8 @@ pub enum Drift {
     Missing(String),
     #[error("column {column} has a type that cannot be {what}: change it back, or map another column")]
     Type { column: String, what: &'static str },
+    #[error("a delete does not tell column {0}: set the table's REPLICA IDENTITY to FULL, or to a unique index on it")]
+    Untold(String),
 }
 
 impl Role {
@@ -198,6 +200,10 @@ impl Mapping {
                 }
             },
         });
+        let receipt = self.receipt_column();
+        if columns.iter().any(|column| column.name == receipt && !column.is_told) {
+            drifts.push(Drift::Untold(receipt.to_owned()));
+        }
         if drifts.is_empty() { Ok(Bound { places }) } else { Err(drifts) }
     }
 
@@ -382,7 +388,7 @@ impl<'a> Reading<'a> {
 }
 
 /// A receipt number in its one spelling: digits alone.
-fn receipt(text: &str) -> Option<Private<String>> {
+pub fn receipt(text: &str) -> Option<Private<String>> {
     let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
     let sound = (6..=32).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
     sound.then(|| Private::new(digits))

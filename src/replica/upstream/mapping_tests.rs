@@ -149,15 +149,18 @@ fn a_column_gone_or_of_another_type_is_drift_and_one_more_is_not() {
             Role::Pauses => 3802,
             _ => 25,
         },
+        is_told: role == Role::Receipt,
     };
     let mut columns: Vec<StreamColumn> = mapping.columns().map(column).collect();
-    columns.insert(0, StreamColumn { name: "applicant_name".into(), type_id: 25 });
+    columns.insert(0, StreamColumn { name: "applicant_name".into(), type_id: 25, is_told: false });
     assert!(mapping.bind(&columns).is_ok());
     columns[3].name = "state".into();
     columns[7].type_id = 600;
     let drifts = mapping.bind(&columns).unwrap_err();
     assert_eq!(drifts[0], Drift::Missing("stage".into()));
     assert_eq!(drifts[1], Drift::Type { column: "accepted_on".into(), what: "accepted_on" });
+    columns[1].is_told = false;
+    assert!(mapping.bind(&columns).unwrap_err().contains(&Drift::Untold("receipt".into())));
 }
 
 #[test]

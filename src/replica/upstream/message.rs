@@ -48,6 +48,8 @@ pub struct StreamColumn {
     pub name: String,
     /// Its type's object id.
     pub type_id: u32,
+    /// Whether a delete tells its value.
+    pub is_told: bool,
 }
 
 /// The values of one row, in the order of the relation's columns.
@@ -144,11 +146,11 @@ impl<'a> Bytes<'a> {
     }
 
     fn column(&mut self) -> Result<StreamColumn, MessageError> {
-        let _key = self.byte()?;
+        let is_told = self.byte()? & 1 == 1;
         let name = self.text()?;
         let type_id = self.u32()?;
         let _modifier = self.u32()?;
-        Ok(StreamColumn { name, type_id })
+        Ok(StreamColumn { name, type_id, is_told })
     }
 
     fn tuple(&mut self) -> Result<Tuple<'a>, MessageError> {
@@ -208,7 +210,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// Writes a relation message, for the tests of this room.
+    /// Writes a relation message whose first column is its key, for the tests of this room.
     pub fn relation(id: u32, schema: &str, table: &str, columns: &[(&str, u32)]) -> Vec<u8> {
         let mut out = vec![b'R'];
         out.extend(id.to_be_bytes());
@@ -218,8 +220,8 @@ pub(super) mod tests {
         }
         out.push(b'd');
         out.extend((columns.len() as u16).to_be_bytes());
-        for (name, type_id) in columns {
-            out.push(0);
+        for (at, (name, type_id)) in columns.iter().enumerate() {
+            out.push(u8::from(at == 0));
             out.extend(name.as_bytes());
             out.push(0);
             out.extend(type_id.to_be_bytes());

@@ -18,7 +18,7 @@ mod value;
 
 pub use copied::{CopyError, CopiedRows};
 pub use gather::{Gather, GatherError, Heartbeat, Step, Transaction, bad, timestamp, timestamp_of_text};
-pub use mapping::{Bound, Drift, FactorKind, Mapping, Origin, Role, Unmapped};
+pub use mapping::{Bound, Drift, FactorKind, Mapping, Origin, Role, Unmapped, receipt};
 pub use message::{Field, StreamColumn};
 pub use position::{
     Anchor, Lsn, PLUGIN, Plan, Position, Server, Slot, Wanted, WhyCopy, WhyHold, history, lsn, lsn_text, plan,

@@ -180,7 +180,7 @@ mod tests {
 
     fn sound() -> Catalogue {
         let columns: Vec<StreamColumn> =
-            plain().columns().map(|(role, name)| StreamColumn { name: name.into(), type_id: type_of(role) }).collect();
+            plain().columns().map(|(role, name)| StreamColumn { name: name.into(), type_id: type_of(role), is_told: true }).collect();
         Catalogue {
             user: "jindu".into(),
             may_replicate: true,

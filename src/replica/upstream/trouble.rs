@@ -3,6 +3,7 @@
 //! Nothing of it ends the program: the copy answers as it is, its age grows, and the upstream is tried again. A server's
 //! own words are quoted only where they cannot hold a value of a row.
 
+use super::copied::CopyError;
 use super::gather::GatherError;
 use super::position::{WhyCopy, WhyHold};
 
@@ -164,6 +165,12 @@ impl From<WhyHold> for Trouble {
             WhyHold::ForeignSlot(_) => Kind::Setup,
         };
         Trouble::new(kind, why.to_string())
+    }
+}
+
+impl From<CopyError> for Trouble {
+    fn from(error: CopyError) -> Trouble {
+        Trouble::new(Kind::Protocol, error.to_string())
     }
 }
 

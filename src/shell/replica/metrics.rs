@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
+use super::postgres::UpstreamMetrics;
+
 /// Counters and gauges; read them at any time, each is right by itself.
 #[derive(Debug)]
 pub struct ReplicaMetrics {
@@ -31,6 +33,12 @@ pub struct ReplicaMetrics {
     /// Rows of batches that were there already, as new or newer.
     pub rows_unchanged: AtomicU64,
     pub quarantined: AtomicU64,
+    /// 1 while a batch waits for a person.
+    pub held: AtomicU64,
+    /// Copies of everything that were swapped in.
+    pub rebuilds: AtomicU64,
+    /// Following a PostgreSQL upstream.
+    pub upstream: UpstreamMetrics,
     /// Microseconds since 1970; `i64::MIN` before the first batch.
     as_of: AtomicI64,
 }
@@ -67,6 +75,9 @@ impl Default for ReplicaMetrics {
             rows_applied: AtomicU64::new(0),
             rows_unchanged: AtomicU64::new(0),
             quarantined: AtomicU64::new(0),
+            held: AtomicU64::new(0),
+            rebuilds: AtomicU64::new(0),
+            upstream: UpstreamMetrics::default(),
             as_of: AtomicI64::new(i64::MIN),
         }
     }

@@ -76,7 +76,9 @@ async fn columns(settings: &Postgres, session: &Session, id: &str, found: &mut C
         if row.get(2) == Some("t") {
             found.readable.push(name.clone());
         }
-        columns.push(StreamColumn { name, type_id: row.get(1).and_then(|id| id.parse().ok()).unwrap_or_default() });
+        let type_id = row.get(1).and_then(|id| id.parse().ok()).unwrap_or_default();
+        // Whether a delete tells it is asked of the replica identity.
+        columns.push(StreamColumn { name, type_id, is_told: true });
     }
     found.columns = Some(columns);
     Ok(())

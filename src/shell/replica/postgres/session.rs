@@ -50,7 +50,7 @@ impl Session {
                 None => {
                     config.ssl_mode(tokio_postgres::config::SslMode::Disable);
                     let (client, connection) = config.connect(NoTls).await.map_err(|error| of_sql(settings, server, &error))?;
-                    Ok((client, tokio::spawn(async move { drop(connection.await) })))
+                    Ok::<_, Trouble>((client, tokio::spawn(async move { drop(connection.await) })))
                 }
                 Some(tls) => {
                     config.ssl_mode(tokio_postgres::config::SslMode::Require);

@@ -1,0 +1,1 @@
+//! Holds the copy against the upstream, row for row.
