@@ -455,7 +455,7 @@ const BATCH_CHANGES: usize = 8192;
 /// A transaction with more deletes comes alone. At most what the writer lets pass without a question.
 const DELETES_TOGETHER: u64 = 5;
 /// A transaction with more changes is not held in memory.
-const HUGE_CHANGES: usize = 100_000;
+const HUGE_CHANGES: usize = if cfg!(test) { 4000 } else { 100_000 };
 const COUNT_AT_ONCE: usize = 1000;
 const POURED_MAX: usize = 1024;
 const TICK: Duration = Duration::from_millis(500);
