@@ -61,9 +61,12 @@ pub struct UpstreamServer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tls {
     Off,
-    /// The server's certificate must come from this authority (none: from a public one), and with `name`, be for this
-    /// name; without one of its own, for the server's host.
-    Verify { ca_file: Option<PathBuf>, with_name: bool, name: Option<String> },
+    /// The server's certificate must come from this authority (none: from a public one), and be for this name (none: for
+    /// the server's host).
+    Verify {
+        ca_file: Option<PathBuf>,
+        name: Option<String>,
+    },
 }
 
 impl UpstreamServer {
@@ -138,7 +141,8 @@ fn servers(reader: &mut Reader) -> Vec<UpstreamServer> {
     for text in reader.strings(&key, &["127.0.0.1:5432"]) {
         match server(&text) {
             Some(server) => servers.push(server),
-            None => reader.complain(&key, format!("{text} must be HOST:PORT, as in db1.example:5432 or /run/postgresql:5432")),
+            None => reader
+                .complain(&key, format!("{text} must be HOST:PORT, as in db1.example:5432 or /run/postgresql:5432")),
         }
     }
     if servers.is_empty() {
@@ -170,14 +174,15 @@ fn tls(reader: &mut Reader, base: &Path, local: bool) -> Tls {
             }
             Tls::Off
         }
-        "verify-ca" | "verify-full" => {
+        "verify-full" => {
             if local {
                 reader.complain(&key("tls"), "must be off over a Unix socket");
             }
-            Tls::Verify { ca_file, with_name: mode == "verify-full", name }
+            Tls::Verify { ca_file, name }
         }
         _ => {
-            reader.complain(&key("tls"), "must be off, verify-ca or verify-full");
+            reader
+                .complain(&key("tls"), "must be verify-full or off; for a certificate with another name set tls_name");
             Tls::Off
         }
     }
@@ -274,7 +279,10 @@ fn factor(reader: &mut Reader, origins: &mut BTreeMap<Role, Origin>) -> FactorKi
             kind
         }
         Ok(_) | Err(_) => {
-            reader.complain(&key("columns.id_tail"), "one of id_tail, birth_date and verifier must name a column, the others \"\"");
+            reader.complain(
+                &key("columns.id_tail"),
+                "one of id_tail, birth_date and verifier must name a column, the others \"\"",
+            );
             FactorKind::IdTail
         }
     }

@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use crate::config::Postgres;
 use crate::inquiry::Keys;
 use crate::replica::Change;
-use crate::replica::upstream::{Catalogue, Kind, Lsn, Position, Slot, Trouble, lsn, lsn_text};
+use crate::replica::upstream::{Catalogue, Field, Kind, Lsn, Position, Slot, Trouble, lsn, lsn_text};
 use crate::shell::replica::{quarantine, store};
 
 use super::catalogue;
@@ -48,7 +48,9 @@ pub enum VerifyError {
     Upstream(#[from] Trouble),
     #[error("the copy cannot be read: {0}")]
     Copy(String),
-    #[error("the copy has not reached {wanted} of the upstream's log within {waited_s} s: it stands at {at}; is it followed?")]
+    #[error(
+        "the copy has not reached {wanted} of the upstream's log within {waited_s} s: it stands at {at}; is it followed?"
+    )]
     Behind { wanted: String, at: String, waited_s: u64 },
 }
 
@@ -74,7 +76,10 @@ impl Compared {
 impl std::fmt::Display for Compared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Compared { upstream, copy, unusable, missing, different, left_over, passes } = self;
-        write!(f, "{upstream} cases upstream, {copy} in the copy: {missing} missing, {different} different, {left_over} left over")?;
+        write!(
+            f,
+            "{upstream} cases upstream, {copy} in the copy: {missing} missing, {different} different, {left_over} left over"
+        )?;
         if *unusable > 0 {
             write!(f, "; {unusable} rows upstream cannot be used")?;
         }
@@ -102,7 +107,11 @@ impl std::fmt::Display for Checked {
         for complaint in complaints {
             writeln!(f, "must do    {complaint}")?;
         }
-        write!(f, "{}", if complaints.is_empty() { "all right: it can be followed" } else { "it cannot be followed yet" })
+        write!(
+            f,
+            "{}",
+            if complaints.is_empty() { "all right: it can be followed" } else { "it cannot be followed yet" }
+        )
     }
 }
 
@@ -204,20 +213,12 @@ impl Comparing<'_> {
         let mut there: Vec<i64> = Vec::new();
         let mut suspects = HashMap::new();
         let mut failed = None;
-        let row = |row: &[crate::replica::upstream::Field<'_>]| {
-            let (key, wanted) = match change(mapping, &bound, row, 0) {
-                Change::Replace(case) => match case.to_row(self.keys) {
-                    Ok(row) => (row.at.key, Some(row.encode())),
-                    Err(_) => (self.keys.row(&case.receipt).key, None),
-                },
-                Change::Bad(bad) => {
-                    compared.unusable += 1;
-                    let Some(receipt) = bad.receipt else { return Ok(()) };
-                    (self.keys.row(receipt.expose()).key, None)
-                }
-                Change::Put(_) | Change::Delete { .. } | Change::Truncate => return Ok(()),
+        let row = |row: &[Field<'_>]| {
+            let Some((key, wanted)) = self.wanted(change(mapping, &bound, row, 0), &mut compared) else {
+                return Ok(());
             };
             there.push(key);
+            compared.upstream += u64::from(wanted.is_some());
             let found = self.row(key).unwrap_or_else(|error| {
                 failed = Some(error);
                 None
@@ -237,10 +238,24 @@ impl Comparing<'_> {
         if let Some(error) = failed {
             return Err(unreadable(error));
         }
-        compared.upstream = there.len() as u64 - compared.unusable.min(there.len() as u64);
         there.sort_unstable();
         compared.copy = self.left_over(&there, &mut suspects).map_err(unreadable)?;
         Ok((compared, suspects))
+    }
+
+    /// Where a row upstream stands in the copy, and as what; none when it stands nowhere, as what only when it is a case.
+    fn wanted(&self, change: Change, compared: &mut Compared) -> Option<(i64, Option<Vec<u8>>)> {
+        match change {
+            Change::Replace(case) => match case.to_row(self.keys) {
+                Ok(row) => Some((row.at.key, Some(row.encode()))),
+                Err(_) => Some((self.keys.row(&case.receipt).key, None)),
+            },
+            Change::Bad(bad) => {
+                compared.unusable += 1;
+                bad.receipt.map(|receipt| (self.keys.row(receipt.expose()).key, None))
+            }
+            Change::Put(_) | Change::Delete { .. } | Change::Truncate => None,
+        }
     }
 
     /// Begins a snapshot; gives a place in the log that everything in it stands before.
