@@ -1,7 +1,7 @@
 //! What following a PostgreSQL server costs: the first copy, the way from a commit to a look-up, and a backlog.
 //!
-//! `cargo bench --bench postgres`; ROWS=n (default 500,000) sizes the table. A throw-away server with fsync on, on the
-//! same machine, so that server, client and node share its cores. Correctness is asserted, speed is printed.
+//! `cargo bench --bench postgres`; ROWS=n (default 500,000) sizes the table. A throw-away server (its fsync is off, the
+//! node's is on) on the same machine, so that server, client and node share its cores. Correctness is asserted, speed is printed.
 
 #[path = "../postgres/cluster.rs"]
 mod cluster;
