@@ -206,6 +206,11 @@ impl Call {
         ])
     }
 
+    /// Whether the other side has still to answer or acknowledge something: a repeat may be needed.
+    pub fn owes(&self) -> bool {
+        self.leg.owes()
+    }
+
     /// What is known of the call for its record.
     pub fn tally(&self) -> &Tally {
         &self.tally

@@ -1,5 +1,6 @@
 //! Settings as checked: everything in range, in the types that the rooms use.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,22 @@ pub struct Settings {
     pub replica: Replica,
     pub journal: Journal,
     pub log: Log,
+}
+
+impl Settings {
+    /// What does not stop a start, but should be known.
+    pub fn remarks(&self) -> Vec<String> {
+        let (lines, ports) = (self.phone.lines(), self.phone.media_ports);
+        let short = lines < self.phone.calls_max;
+        let remark = || {
+            format!(
+                "phone.calls_max = {}: phone.media_ports = {}-{} has room for {lines} calls, two ports each; widen it, \
+                 or the next call gets 503",
+                self.phone.calls_max, ports.0, ports.1
+            )
+        };
+        short.then(remark).into_iter().collect()
+    }
 }
 
 /// Where the program writes.
@@ -102,15 +119,33 @@ pub struct Phone {
     pub call_limit: Duration,
     /// How long a drain waits for calls in progress.
     pub drain_limit: Duration,
+    /// How long both doors stay open after the signal at least, so that balancers see it.
+    pub drain_least: Duration,
     /// RFC 4028: the session interval that we ask for, and the smallest that we accept.
     pub session_expires: Duration,
     pub min_se: Duration,
+}
+
+impl Phone {
+    /// Calls at once that there are lines and media ports for: RTP on an even port, RTCP on the next, on each address.
+    pub fn lines(&self) -> usize {
+        self.calls_max.min(self.media_pairs())
+    }
+
+    fn media_pairs(&self) -> usize {
+        let (first, last) = self.media_ports;
+        let pairs = (first..last).filter(|port| port % 2 == 0).count();
+        let addresses: BTreeSet<IpAddr> = self.listen.iter().map(|(_, address)| address.ip()).collect();
+        pairs * addresses.len()
+    }
 }
 
 /// The scan door and the operators' pages.
 #[derive(Clone, Debug)]
 pub struct Web {
     pub listen: Vec<SocketAddr>,
+    /// Balancers in front, whose X-Forwarded-For is believed.
+    pub proxies: Vec<Network>,
     pub connections_max: usize,
     /// A connection that sends no complete request for so long is closed.
     pub request_timeout: Duration,

@@ -110,6 +110,11 @@ fn phone(reader: &mut Reader) -> Phone {
     if session_expires < min_se {
         reader.complain("phone.session_expires_s", "must be at least phone.min_se_s");
     }
+    let drain_limit = reader.seconds("phone.drain_limit_s", 0..=86_400, 120);
+    let drain_least = reader.seconds("phone.drain_least_s", 0..=300, 0);
+    if drain_least > drain_limit {
+        reader.complain("phone.drain_least_s", "must be at most phone.drain_limit_s");
+    }
     Phone {
         listen: phone_listen(reader),
         public_address: address(reader, "phone.public_address"),
@@ -118,14 +123,15 @@ fn phone(reader: &mut Reader) -> Phone {
         calls_max: count(reader, "phone.calls_max", 1..=30_000, 2000),
         retry_after: reader.seconds("phone.retry_after_s", 1..=3600, 5),
         calls_per_second_max: count(reader, "phone.calls_per_second_max", 1..=100_000, 5000),
-        trunks: trunks(reader),
+        trunks: networks(reader, "phone.trunks", &["127.0.0.0/8", "::1/128"]),
         numbers: reader.strings("phone.numbers", &[]),
         line_test: reader.optional_string("phone.line_test").filter(|number| !number.is_empty()),
         desk,
         desk_number,
         media_timeout: reader.seconds("phone.media_timeout_s", 1..=86_400, 60),
         call_limit: reader.seconds("phone.call_limit_s", 10..=86_400, 3600),
-        drain_limit: reader.seconds("phone.drain_limit_s", 0..=86_400, 120),
+        drain_limit,
+        drain_least,
         session_expires,
         min_se,
     }
@@ -177,13 +183,12 @@ fn media_ports(reader: &mut Reader) -> (u16, u16) {
     }
 }
 
-fn trunks(reader: &mut Reader) -> Vec<Network> {
-    const KEY: &str = "phone.trunks";
+fn networks(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<Network> {
     let mut networks = Vec::new();
-    for text in reader.strings(KEY, &["127.0.0.0/8", "::1/128"]) {
+    for text in reader.strings(key, default) {
         match network(&text) {
             Some(network) => networks.push(network),
-            None => reader.complain(KEY, format!("{text} must be an address or a network, as in 192.0.2.0/24")),
+            None => reader.complain(key, format!("{text} must be an address or a network, as in 192.0.2.0/24")),
         }
     }
     networks
@@ -208,6 +213,7 @@ fn web(reader: &mut Reader) -> Web {
     }
     Web {
         listen,
+        proxies: networks(reader, "web.proxies", &[]),
         connections_max: count(reader, "web.connections_max", 1..=100_000, 2000),
         request_timeout: reader.seconds("web.request_timeout_s", 1..=300, 10),
         image_bytes_max: count(reader, "web.image_bytes_max", 1024..=67_108_864, 12_582_912),

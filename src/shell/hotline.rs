@@ -69,6 +69,7 @@ pub fn read(settings: &Settings) -> Result<Hotline, Vec<String>> {
         .map_err(|error| vec![format!("{}: zone: {error}", settings.hotline.calendar.display())])?;
     let (bank, mut remarks) = recordings::read(settings, &needed(&release))?;
     remarks.extend(release.warnings.iter().map(ToString::to_string));
+    remarks.extend(settings.remarks());
     let today = clock::local(&zone).date();
     let examples = sample::examples(SAMPLE_SEED, today, &working);
     let rules = Arc::new(rules);

@@ -18,7 +18,7 @@ use super::metrics::Metrics;
 use super::phone::{Door, Live, Parts, Wire};
 use super::replica::{FolderLock, Replica, Role, secret};
 use super::{clock, folder, logs, numbers, releases};
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::inquiry::{AttemptLimits, Attempts, Keys};
 use crate::replica::sample;
 use crate::shell::web;
@@ -34,6 +34,9 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
         tracing::warn!(complaint, serving = hotline.name.get(..12), "the live release cannot be served");
     }
     let folder = &settings.data.folder;
+    for remark in settings.remarks() {
+        tracing::warn!(remark, "settings");
+    }
     folder::make(folder)?;
     let _lock = FolderLock::take(folder)
         .map_err(|error| format!("{}: {error}", folder.display()))?
@@ -120,7 +123,7 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
     let scan = tokio::spawn(async move {
         web::serve(listeners, doors, &web_settings, stopping, LAST_REQUESTS).await;
     });
-    let ended = until_told(signals, &door, phone, settings.phone.drain_limit).await;
+    let ended = until_told(signals, &door, phone, &settings.phone).await;
     let _ = stop.send(true);
     let _ = tokio::time::timeout(LAST_REQUESTS, scan).await;
     ended
@@ -213,7 +216,7 @@ async fn until_told(
     mut signals: Signals,
     door: &Arc<Door>,
     mut phone: tokio::task::JoinHandle<io::Error>,
-    limit: Duration,
+    settings: &config::Phone,
 ) -> Result<(), Fault> {
     tokio::select! {
         () = signals.next() => {}
@@ -225,22 +228,23 @@ async fn until_told(
     }
     tracing::info!(calls = door.calls(), "draining: no new calls; a second signal ends at once");
     tokio::select! {
-        () = door.drain() => {}
-        () = tokio::time::sleep(limit) => {
+        // Both doors stay open for a while, so that balancers hear of it before they knock in vain.
+        _ = async { tokio::join!(door.drain(), tokio::time::sleep(settings.drain_least)) } => {}
+        () = tokio::time::sleep(settings.drain_limit) => {
             tracing::warn!(calls = door.calls(), "the drain limit is over");
-            end(door).await;
+            end(door, GOODBYES).await;
         }
-        () = signals.next() => end(door).await,
+        () = signals.next() => end(door, LAST_WORDS).await,
     }
     phone.abort();
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Hangs up on everybody, and gives the BYEs a moment to go out.
-async fn end(door: &Door) {
+/// Hangs up on everybody, and gives the BYEs so long to be answered.
+async fn end(door: &Door, limit: Duration) {
     door.end_calls();
-    let _ = tokio::time::timeout(LAST_WORDS, door.drain()).await;
+    let _ = tokio::time::timeout(limit, door.drain()).await;
 }
 
 /// The sample is the same everywhere, so that a README can name its receipts.
@@ -248,4 +252,7 @@ pub const SAMPLE_SEED: u64 = 1;
 /// Complaints about one release that are logged.
 const COMPLAINTS: usize = 5;
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
+/// After a second signal.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// After the drain limit: a BYE has three repeats in it.
+const GOODBYES: Duration = Duration::from_secs(4);

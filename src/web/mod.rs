@@ -11,6 +11,7 @@
 //! never the code that was scanned. Whatever goes wrong is a [`Problem`]: a status, a word for programs, and a
 //! sentence that says what to do.
 
+mod client;
 mod failures;
 mod health;
 mod page;
@@ -22,6 +23,7 @@ mod shown;
 mod wav;
 mod words;
 
+pub use client::client;
 pub use failures::{FailureLimits, Failures};
 pub use health::{Health, NodeState};
 pub use page::{Asset, KioskSettings, asset};

@@ -120,6 +120,7 @@ fn bare_server(size: usize) -> Server {
 fn scan_server() -> Server {
     let web = jindu::config::Web {
         listen: vec!["127.0.0.1:0".parse().expect("an address")],
+        proxies: Vec::new(),
         connections_max: 1000,
         request_timeout: Duration::from_secs(10),
         image_bytes_max: 8_000_000,

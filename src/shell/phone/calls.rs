@@ -49,6 +49,8 @@ struct Held {
     began: Instant,
     tag: String,
     in_progress: bool,
+    /// Nothing is owed: a node that drains need not stay for this call.
+    settled: bool,
     slips: u32,
     record: CallRecord,
     /// A call that takes this one's place.
@@ -62,6 +64,12 @@ impl Held {
             // The record first: a node that drains may end with its last line.
             self.note();
             self.door.freed();
+        }
+    }
+
+    fn settle(&mut self) {
+        if !std::mem::replace(&mut self.settled, true) {
+            self.door.settled();
         }
     }
 
@@ -99,6 +107,7 @@ impl Drop for Held {
         }
         self.door.parts.media.close(self.stream.id);
         self.door.forget(&self.key);
+        self.settle();
         if let Some((message, arrival)) = self.renewed.take() {
             self.door.message(*message, &arrival);
         }
@@ -114,8 +123,18 @@ pub async fn run(door: Arc<Door>, start: Start, inbox: mpsc::Sender<ToCall>, mut
     let record = beginning.tally.record(Duration::ZERO);
     let Start { key, stream, .. } = start;
     let tag = crate::base::tag(&call_id);
-    let held =
-        Held { door: Arc::clone(&door), key, stream, began, tag, in_progress: true, slips: 0, record, renewed: None };
+    let held = Held {
+        door: Arc::clone(&door),
+        key,
+        stream,
+        began,
+        tag,
+        in_progress: true,
+        settled: false,
+        slips: 0,
+        record,
+        renewed: None,
+    };
     let (events, mut media) = mpsc::channel(MEDIA_QUEUE);
     let (call, first) = Call::new(clock::now(), beginning);
     let mut task = Task { door, live, call, held, inbox, events: Some(events), caller, call_id };
@@ -274,6 +293,9 @@ impl Task {
         if busy {
             tracing::warn!(call = %self.held.tag, "the media thread does not keep up");
             let _ = self.inbox.try_send(ToCall::End);
+        }
+        if !self.held.in_progress && !self.call.owes() {
+            self.held.settle();
         }
         false
     }

@@ -20,6 +20,7 @@ use super::bounds::{
 };
 use super::reply::{self, Reply};
 use crate::base::{Lang, Private};
+use crate::config::Network;
 use crate::inquiry::{Answer, Receipt, Stage};
 use crate::shell::metrics::{Door, HttpClass, LookUpResult, ScanPath, ScanResult, Score};
 use crate::web::{
@@ -30,6 +31,7 @@ use crate::web::{
 /// Answers requests. One for the whole server.
 pub struct Doors {
     backend: Backend,
+    proxies: Vec<Network>,
     request_timeout: Duration,
     image_bytes_max: usize,
     failures: Mutex<Failures>,
@@ -72,6 +74,7 @@ impl Doors {
         };
         Doors {
             backend,
+            proxies: web.proxies.clone(),
             request_timeout: web.request_timeout,
             image_bytes_max: web.image_bytes_max,
             failures: Mutex::new(Failures::new(limits)),
@@ -90,6 +93,7 @@ impl Doors {
     /// Answers one request.
     pub async fn answer(&self, from: IpAddr, request: Request<Incoming>) -> Reply {
         let began = Instant::now();
+        let from = self.client(from, request.headers());
         let reply = match self.dispatch(began, from, request).await {
             Ok(reply) => reply,
             Err(problem) => {
@@ -101,6 +105,13 @@ impl Doors {
         metrics.http_requests.inc(class(reply.status()));
         metrics.http_time.observe(began.elapsed());
         reply
+    }
+
+    fn client(&self, from: IpAddr, head: &HeaderMap) -> IpAddr {
+        // Values that are no text are nothing that a proxy writes.
+        let forwarded = head.get_all(FORWARDED).into_iter().map(|value| value.to_str().unwrap_or("?"));
+        let is_proxy = |address| self.proxies.iter().any(|proxy| proxy.contains(address));
+        web::client(from, forwarded, is_proxy)
     }
 
     async fn dispatch(&self, began: Instant, from: IpAddr, request: Request<Incoming>) -> Result<Reply, Problem> {
@@ -389,5 +400,7 @@ fn class(status: StatusCode) -> HttpClass {
     }
 }
 
+/// Where balancers name the address that they were asked from.
+const FORWARDED: &str = "x-forwarded-for";
 /// The header that names the kiosk where the body is a picture.
 const KIOSK: &str = "x-kiosk";

@@ -53,6 +53,7 @@ impl Office {
     fn with(connections_max: usize, request_timeout: Duration) -> Office {
         let web = crate::config::Web {
             listen: vec!["127.0.0.1:0".parse().unwrap()],
+            proxies: Vec::new(),
             connections_max,
             request_timeout,
             image_bytes_max: 300_000,
