@@ -18,6 +18,8 @@ pub struct Gateway {
     /// What it printed before it was ready.
     pub banner: String,
     log: Arc<Mutex<String>>,
+    /// The folder outlives this process.
+    kept: bool,
     _stdout: BufReader<ChildStdout>,
 }
 
@@ -106,7 +108,7 @@ impl Gateway {
             ready[at..end].parse().expect("an address")
         };
         let (udp, tcp, web) = (address("udp:"), address("tcp:"), address("web=http://"));
-        Ok(Gateway { child, folder: folder.to_owned(), udp, tcp, web, banner, log, _stdout: stdout })
+        Ok(Gateway { child, folder: folder.to_owned(), udp, tcp, web, banner, log, kept: false, _stdout: stdout })
     }
 
     pub fn pid(&self) -> u32 {
@@ -134,6 +136,19 @@ impl Gateway {
     pub fn signal(&self, name: &str) {
         let done = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
         assert!(done.expect("kill runs").success());
+    }
+
+    /// Ends it as a power cut does; its folder stays. Gives what it had logged.
+    pub fn kill(mut self) -> String {
+        self.kept = true;
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.log()
+    }
+
+    /// Lets its folder stay when it is dropped.
+    pub fn keep_folder(&mut self) {
+        self.kept = true;
     }
 
     /// Waits for the end of the process, and gives its exit code.
@@ -199,7 +214,9 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
+        if !self.kept {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
         if std::thread::panicking() {
             eprintln!("--- the gateway's log ---\n{}", self.log());
         }

@@ -15,6 +15,8 @@ pub struct Phone {
     from_tag: String,
     to: String,
     target: String,
+    /// The Route headers of requests in the call: the Record-Routes of its answer, the nearest proxy first.
+    routes: String,
     cseq: u32,
     number: String,
     codec: u8,
@@ -84,6 +86,7 @@ impl Phone {
             from_tag: format!("from-{unique}"),
             to: String::new(),
             target: String::new(),
+            routes: String::new(),
             cseq: 1,
             number: String::new(),
             codec: 8,
@@ -129,6 +132,7 @@ impl Phone {
             self.send_numbered("ACK", cseq, "i", "", "");
         } else if let Some(contact) = answer.header("Contact") {
             self.target = contact.trim_start_matches('<').split('>').next().unwrap_or_default().to_owned();
+            self.routes = routes(&answer);
         }
         answer
     }
@@ -194,12 +198,13 @@ impl Phone {
         let text = format!(
             "{method} {} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK-{}-{branch}{cseq};rport\r\nMax-Forwards: 70\r\n\
              From: <sip:13800138000@{local}>;tag={}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:caller@{local}>\r\n\
-             {headers}Content-Length: {}\r\n\r\n{body}",
+             {}{headers}Content-Length: {}\r\n\r\n{body}",
             self.target,
             self.from_tag,
             self.from_tag,
             self.to,
             self.call_id,
+            self.routes,
             body.len()
         );
         self.sip.send_to(text.as_bytes(), self.server).expect("a datagram goes out");
@@ -265,7 +270,10 @@ impl Phone {
 
     pub fn begin_media(&mut self, answer: &Answer) {
         let port = answer.text.split("m=audio ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
-        let peer = SocketAddr::new(self.server.ip(), port.expect("a media port in the answer"));
+        // Behind a proxy the sound comes from another address than the answer.
+        let line = answer.text.lines().find_map(|line| line.strip_prefix("c=IN "));
+        let address = line.and_then(|line| line.split(' ').nth(1)?.trim().parse().ok());
+        let peer = SocketAddr::new(address.unwrap_or(self.server.ip()), port.expect("a media port in the answer"));
         let socket = self.rtp.take().expect("media begins once");
         self.media = Some(Media::begin(socket, peer, self.codec));
     }
@@ -320,6 +328,18 @@ impl Phone {
             media.end();
         }
     }
+}
+
+/// The route set of an answer (RFC 3261 §12.1.2): reversed.
+fn routes(answer: &Answer) -> String {
+    let head = answer.text.lines().take_while(|line| !line.is_empty());
+    let recorded = head.filter_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("record-route").then(|| value.trim())
+    });
+    let mut routes: Vec<&str> = recorded.flat_map(|value| value.split(',')).map(str::trim).collect();
+    routes.reverse();
+    routes.iter().map(|route| format!("Route: {route}\r\n")).collect()
 }
 
 impl Drop for Phone {
