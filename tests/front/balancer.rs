@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use super::super::support::gateway::{peer, temporary_folder};
 use super::example::{Group, free_port, put, text};
+use crate::support::gateway::{peer, temporary_folder};
 
 /// An HTTP balancer in front of nodes.
 pub struct Balancer {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command};
 
-use super::super::support::gateway::home;
+use crate::support::gateway::home;
 
 /// A shipped file.
 pub fn text(name: &str) -> String {

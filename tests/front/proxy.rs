@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use super::super::support::gateway::{peer, temporary_folder};
-use super::super::support::phone::Phone;
 use super::example::{Group, free_port, put, text};
+use crate::support::gateway::{peer, temporary_folder};
+use crate::support::phone::Phone;
 
 /// A SIP proxy in front of nodes.
 pub struct Proxy {

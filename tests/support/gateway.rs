@@ -61,9 +61,14 @@ impl Gateway {
 
     /// The same in a folder that may hold data.
     pub fn start_in(folder: PathBuf, set: &[&str]) -> Gateway {
+        Gateway::start_under(folder, set, &[])
+    }
+
+    /// The same with variables of the environment.
+    pub fn start_under(folder: PathBuf, set: &[&str], env: &[(String, String)]) -> Gateway {
         // A range of media ports may be taken by somebody between a look at it and the start.
         for _ in 0..4 {
-            match Gateway::try_start(&folder, set) {
+            match Gateway::try_start(&folder, set, env) {
                 Ok(gateway) => return gateway,
                 Err(output) => {
                     assert!(output.contains("no media port is free"), "it ended before it was ready: {output}")
@@ -73,8 +78,9 @@ impl Gateway {
         panic!("no range of media ports is free");
     }
 
-    fn try_start(folder: &Path, set: &[&str]) -> Result<Gateway, String> {
+    fn try_start(folder: &Path, set: &[&str], env: &[(String, String)]) -> Result<Gateway, String> {
         let mut command = jindu(folder);
+        command.envs(env.iter().map(|(name, value)| (name, value)));
         let media = media_ports();
         let ports = ["phone.listen=127.0.0.1:0", "web.listen=127.0.0.1:0", "data.sample_cases=2000", &media];
         for value in ports.iter().chain(set) {

@@ -11,6 +11,7 @@ pub struct Node {
     pub address: Ipv4Addr,
     pub folder: PathBuf,
     set: Vec<String>,
+    env: Vec<(String, String)>,
     /// SIP over UDP, and HTTP, once the system has given them.
     ports: Option<(SocketAddr, SocketAddr)>,
     gateway: Option<Gateway>,
@@ -19,11 +20,15 @@ pub struct Node {
 impl Node {
     /// A node on a loopback address, started.
     pub fn start(address: Ipv4Addr, set: &[&str]) -> Node {
-        let set = set.iter().map(|value| (*value).to_owned()).collect();
-        let folder = temporary_folder("node");
-        let mut node = Node { address, folder, set, ports: None, gateway: None };
+        let mut node = Node::new(address, temporary_folder("node"), set, &[]);
         node.start_again();
         node
+    }
+
+    /// A node that is not started yet, in a folder and under an environment.
+    pub fn new(address: Ipv4Addr, folder: PathBuf, set: &[&str], env: &[(String, String)]) -> Node {
+        let set = set.iter().map(|value| (*value).to_owned()).collect();
+        Node { address, folder, set, env: env.to_vec(), ports: None, gateway: None }
     }
 
     /// Starts it where it was; gives the time until it was ready.
@@ -38,7 +43,7 @@ impl Node {
         let phone = format!("{phone},tcp:{}:0", self.address);
         let mut set: Vec<&str> = vec![&phone, &web];
         set.extend(self.set.iter().map(String::as_str));
-        let mut gateway = Gateway::start_in(self.folder.clone(), &set);
+        let mut gateway = Gateway::start_under(self.folder.clone(), &set, &self.env);
         gateway.keep_folder();
         self.ports = Some((gateway.udp, gateway.web));
         self.gateway = Some(gateway);

@@ -115,8 +115,38 @@ impl Phone {
         phone
     }
 
+    /// Dials the hotline; says why when that fails.
+    pub fn try_dial(server: SocketAddr) -> Result<Phone, String> {
+        let mut phone = Phone::new(server);
+        let answer = phone.try_invite(&Dial::default()).ok_or("no answer to INVITE")?;
+        if answer.status != 200 {
+            return Err(answer.text);
+        }
+        phone.ack();
+        phone.begin_media(&answer);
+        Ok(phone)
+    }
+
+    /// Hangs up; says why when that fails.
+    pub fn try_hang_up(&mut self) -> Result<(), String> {
+        self.cseq += 1;
+        self.send("BYE", "q", "", "");
+        let answer = self.try_final_answer("BYE");
+        self.end_media();
+        match answer {
+            Some(answer) if answer.status == 200 => Ok(()),
+            Some(answer) => Err(answer.text),
+            None => Err("no answer to BYE".into()),
+        }
+    }
+
     /// Sends the INVITE and gives its final answer. No ACK is sent yet to a 200; any other answer is acknowledged.
     pub fn invite(&mut self, dial: &Dial<'_>) -> Answer {
+        self.try_invite(dial).expect("an answer to INVITE")
+    }
+
+    /// The same; `None` when no answer comes.
+    pub fn try_invite(&mut self, dial: &Dial<'_>) -> Option<Answer> {
         self.number = dial.number.to_owned();
         self.codec = dial.codec;
         self.to = format!("<sip:{}@{}>", dial.number, self.server);
@@ -125,7 +155,7 @@ impl Phone {
         let headers =
             format!("{}{}", dial.headers, if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" });
         self.send("INVITE", "i", &headers, &sdp);
-        let answer = self.final_answer("INVITE");
+        let answer = self.try_final_answer("INVITE")?;
         self.to = answer.header("To").unwrap_or(&self.to).to_owned();
         if answer.status >= 300 {
             let cseq = self.cseq;
@@ -134,7 +164,7 @@ impl Phone {
             self.target = contact.trim_start_matches('<').split('>').next().unwrap_or_default().to_owned();
             self.routes = routes(&answer);
         }
-        answer
+        Some(answer)
     }
 
     fn offer(&self, dial: &Dial<'_>) -> String {
@@ -220,15 +250,19 @@ impl Phone {
     }
 
     fn final_answer(&mut self, method: &str) -> Answer {
+        self.try_final_answer(method).unwrap_or_else(|| panic!("an answer to {method}"))
+    }
+
+    fn try_final_answer(&mut self, method: &str) -> Option<Answer> {
         loop {
-            let answer = self.receive().unwrap_or_else(|| panic!("an answer to {method}"));
+            let answer = self.receive()?;
             if answer.status == 0 {
                 self.reply_ok(&answer);
                 continue;
             }
             let cseq = format!("{} {method}", self.cseq);
             if answer.status >= 200 && answer.header("CSeq") == Some(cseq.as_str()) {
-                return answer;
+                return Some(answer);
             }
         }
     }

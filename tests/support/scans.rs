@@ -24,13 +24,37 @@ pub struct Tally {
     pub slowest: Duration,
 }
 
+/// Whether failures count: not while the only node is down on purpose. What began before a fault and ended after it
+/// may have been hit by it, so each peace is told from the next.
+#[derive(Debug, Default)]
+pub struct Peace(AtomicU64);
+
+impl Peace {
+    /// A fault that costs what is in progress begins.
+    pub fn end(&self) {
+        self.0.fetch_or(1, Ordering::SeqCst);
+    }
+
+    /// From here on everything must work.
+    pub fn begin(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub fn day(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    pub fn lasted_since(&self, day: u64) -> bool {
+        day % 2 == 0 && self.day() == day
+    }
+}
+
 struct Shared {
     address: SocketAddr,
     receipts: Vec<String>,
     pause: Duration,
     stop: AtomicBool,
-    /// Whether a failure counts: not while the only node is down on purpose.
-    counts: AtomicBool,
+    peace: Arc<Peace>,
     asked: AtomicU64,
     slowest_us: AtomicU64,
     failed: Mutex<Vec<String>>,
@@ -39,13 +63,24 @@ struct Shared {
 impl Scans {
     /// So many kiosks, each with one scan a `pause`, of receipts that exist.
     pub fn start(address: SocketAddr, receipts: Vec<String>, kiosks: usize, pause: Duration) -> Scans {
+        Scans::in_peace(Arc::default(), address, receipts, kiosks, pause)
+    }
+
+    /// The same; failures count in peace only.
+    pub fn in_peace(
+        peace: Arc<Peace>,
+        address: SocketAddr,
+        receipts: Vec<String>,
+        kiosks: usize,
+        pause: Duration,
+    ) -> Scans {
         assert!(!receipts.is_empty(), "something to scan");
         let shared = Arc::new(Shared {
             address,
             receipts,
             pause,
             stop: AtomicBool::new(false),
-            counts: AtomicBool::new(true),
+            peace,
             asked: AtomicU64::new(0),
             slowest_us: AtomicU64::new(0),
             failed: Mutex::default(),
@@ -66,11 +101,6 @@ impl Scans {
     /// Failures so far.
     pub fn failed(&self) -> Vec<String> {
         self.shared.failed.lock().expect("failures").clone()
-    }
-
-    /// Whether failures count from now on.
-    pub fn count_failures(&self, on: bool) {
-        self.shared.counts.store(on, Ordering::SeqCst);
     }
 
     /// Waits until so many more scans were answered.
@@ -102,7 +132,7 @@ impl Shared {
             if self.stop.load(Ordering::Relaxed) {
                 return;
             }
-            let counts = self.counts.load(Ordering::SeqCst);
+            let day = self.peace.day();
             let began = Instant::now();
             let body = json!({"code": receipt, "kiosk": format!("hall-{n}")}).to_string();
             match ask(&mut connection, self.address, "POST", "/api/scan", &body).and_then(|reply| found(&reply)) {
@@ -113,8 +143,7 @@ impl Shared {
                 }
                 Err(why) => {
                     connection = None;
-                    // One that began before the fault and ended after it was hit by it.
-                    if counts && self.counts.load(Ordering::SeqCst) {
+                    if self.peace.lasted_since(day) {
                         let after = began.elapsed();
                         self.failed.lock().expect("failures").push(format!("kiosk {n}, scan {turn}, {after:?}: {why}"));
                     }
