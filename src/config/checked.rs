@@ -199,12 +199,21 @@ pub struct Scanner {
 /// The copy on the node.
 #[derive(Clone, Debug)]
 pub struct Replica {
+    /// What the copy follows.
+    pub source: Source,
     pub reader_threads: usize,
     pub cache_entries: usize,
     pub look_up_timeout: Duration,
     pub look_ups_waiting_max: usize,
     /// How often the spool folder is looked at.
     pub spool_poll: Duration,
+}
+
+/// What the copy follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The files that come to the spool folder.
+    Spool,
 }
 
 /// The append-only record of calls and scans.
