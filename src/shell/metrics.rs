@@ -6,6 +6,7 @@
 use std::fmt::Write;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub use crate::call::KeySource;
@@ -18,6 +19,14 @@ use crate::sip::Method;
 pub struct Metrics {
     pub calls: Counters<CallOutcome>,
     pub calls_in_progress: Gauge,
+    /// Calls that there may be at once.
+    pub calls_max: Gauge,
+    /// 1 from the signal to the end.
+    pub draining: Gauge,
+    /// The release that new calls begin with.
+    pub release: Name,
+    /// Room on the disk of the data folder, in bytes.
+    pub disk_free: Gauge,
     /// INVITE received → 200 sent.
     pub answer_time: Histogram<AnswerTimes>,
     /// How long calls last.
@@ -63,6 +72,7 @@ impl Metrics {
     /// Everything as text. `now_ms` is the time since the Unix epoch, for the replica's age.
     pub fn render(&self, now_ms: i64) -> String {
         let mut page = Page::default();
+        self.render_node(&mut page);
         self.render_calls(&mut page);
         self.render_media(&mut page);
         self.render_replica(&mut page, now_ms);
@@ -70,9 +80,22 @@ impl Metrics {
         page.text
     }
 
+    fn render_node(&self, page: &mut Page) {
+        page.head("jindu_info", "1; its labels say what runs here.", "gauge");
+        let labels = format!("{{version=\"{}\",release=\"{}\"}}", env!("CARGO_PKG_VERSION"), self.release.value());
+        page.sample("jindu_info", &labels, 1);
+        page.gauge(
+            "jindu_draining",
+            "1 while the node takes no new calls and finishes those that it has.",
+            &self.draining,
+        );
+        page.gauge("jindu_disk_free_bytes", "Room on the disk of the data folder.", &self.disk_free);
+    }
+
     fn render_calls(&self, page: &mut Page) {
         page.counters("jindu_calls_total", "Calls that ended, by outcome.", &self.calls);
         page.gauge("jindu_calls_in_progress", "Calls in progress.", &self.calls_in_progress);
+        page.gauge("jindu_calls_max", "Calls that there may be at once.", &self.calls_max);
         page.histogram("jindu_answer_seconds", "INVITE received to 200 sent.", &self.answer_time);
         page.histogram("jindu_call_seconds", "How long calls lasted.", &self.call_length);
         page.counters("jindu_keys_total", "Keys pressed, by how they came.", &self.keys);
@@ -161,6 +184,24 @@ impl Gauge {
 
     pub fn value(&self) -> i64 {
         self.0.load(Relaxed)
+    }
+}
+
+/// A word that is a label's value: letters and digits of ours, never anything from outside.
+#[derive(Debug, Default)]
+pub struct Name(Mutex<String>);
+
+impl Name {
+    pub fn set(&self, name: &str) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *held != name {
+            held.clear();
+            held.extend(name.chars().filter(char::is_ascii_alphanumeric));
+        }
+    }
+
+    pub fn value(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

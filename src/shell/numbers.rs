@@ -1,12 +1,17 @@
 //! Carries the numbers that other threads count over to the metrics page, once a second.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
+use super::folder;
 use super::journal::JournalMetrics;
 use super::media::MediaMetrics;
 use super::metrics::{BatchResult, CacheResult, Direction, Metrics};
+use super::phone::{Door, Live};
 use super::replica::ReplicaMetrics;
 
 /// Where numbers are counted.
@@ -14,6 +19,10 @@ pub struct Sources {
     pub replica: Arc<ReplicaMetrics>,
     pub media: Arc<MediaMetrics>,
     pub journal: Arc<JournalMetrics>,
+    pub door: Arc<Door>,
+    pub live: Arc<ArcSwap<Live>>,
+    /// The data folder, for its disk.
+    pub folder: PathBuf,
 }
 
 /// Keeps the page's numbers until the runtime ends.
@@ -29,7 +38,11 @@ pub fn keep(metrics: Arc<Metrics>, sources: Sources) {
 
 /// Carries everything over once.
 pub fn carry(metrics: &Metrics, sources: &Sources) {
-    let Sources { replica, media, journal } = sources;
+    let Sources { replica, media, journal, door, live, folder } = sources;
+    metrics.calls_max.set(i64::try_from(door.lines_max()).unwrap_or(i64::MAX));
+    metrics.draining.set(door.is_draining().into());
+    metrics.release.set(live.load().short_name());
+    metrics.disk_free.set(folder::free_bytes(folder).map_or(0, |free| i64::try_from(free).unwrap_or(i64::MAX)));
     metrics.cache.set(CacheResult::Hit, replica.cache_hits.load(Relaxed));
     metrics.cache.set(CacheResult::Miss, replica.cache_misses.load(Relaxed));
     metrics.replica_cases.set(i64::try_from(replica.rows.load(Relaxed)).unwrap_or(i64::MAX));

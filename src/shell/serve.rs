@@ -93,7 +93,14 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
     let door = Door::new(parts, &wire);
     let listeners = web::Listeners::bind(&settings.web.listen)
         .map_err(|(address, error)| format!("cannot listen on http://{address}: {error}"))?;
-    let sources = numbers::Sources { replica: replica.metrics(), media: media_metrics, journal: journal.metrics() };
+    let sources = numbers::Sources {
+        replica: replica.metrics(),
+        media: media_metrics,
+        journal: journal.metrics(),
+        door: Arc::clone(&door),
+        live: Arc::clone(&live),
+        folder: settings.data.folder.clone(),
+    };
     let counter = Counter {
         live: Arc::clone(&live),
         scan_rules: hotline.scan_rules.clone(),
@@ -103,6 +110,7 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         metrics: Arc::clone(&metrics),
         settings: settings.web.clone(),
         desk_number: settings.phone.desk_number.clone(),
+        data: settings.data.folder.clone(),
         past_calls: settings.data.folder.join("journal.sqlite3"),
     };
     let failures = FailureLimits {

@@ -25,7 +25,7 @@ mod words;
 
 pub use client::client;
 pub use failures::{FailureLimits, Failures};
-pub use health::{Health, NodeState};
+pub use health::{Health, NodeState, Trouble};
 pub use page::{Asset, KioskSettings, asset};
 pub use photograph::{Photograph, PhotographError, PhotographLimits};
 pub use problem::Problem;

@@ -159,7 +159,7 @@ fn backend() -> Backend {
         speak: Box::new(|_, _, _| None),
         record: Box::new(|_| {}),
         rate: Box::new(|_| {}),
-        health: Box::new(|| Health { state: NodeState::Ok, replica_age: None, calls: 0, maintenance: false }),
+        health: Box::new(|| Health::default()),
         kiosk: Box::new(|| KioskSettings {
             answer_shown: Duration::from_secs(45),
             clear_warning: Duration::from_secs(20),

@@ -127,6 +127,11 @@ impl Door {
         self.in_progress.load(Ordering::Relaxed)
     }
 
+    /// How many calls there may be at once.
+    pub fn lines_max(&self) -> usize {
+        self.lines_max
+    }
+
     /// Whether new calls are turned away.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)

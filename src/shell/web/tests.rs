@@ -157,7 +157,7 @@ fn backend(told: &Arc<Told>) -> Backend {
             state: if health.draining.load(Relaxed) == 0 { NodeState::Ok } else { NodeState::Draining },
             replica_age: Some(Duration::from_secs(7)),
             calls: 2,
-            maintenance: false,
+            ..Health::default()
         }),
         kiosk: Box::new(|| KioskSettings {
             answer_shown: Duration::from_secs(45),
