@@ -14,9 +14,14 @@ mod upstream;
 #[path = "faults/world.rs"]
 mod world;
 
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use drill::Drill;
+use support::gateway::temporary_folder;
 
 /// How often a fault is played: in the short form, and in the whole one.
 fn times(short: u32, whole: u32) -> u32 {
@@ -61,6 +66,96 @@ fn a_slow_disk_slows_the_feed_and_no_answer() {
     drill.calls.await_more(calls::READY, 2);
     drill.scans.await_more(200);
     drill.world.disk_is_slow(Duration::ZERO, Duration::ZERO);
+    drill.end();
+}
+
+/// A file system of its own, as small as it is asked for; it goes with this. Root only.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(megabytes: u32) -> Option<SmallDisk> {
+        let place = temporary_folder("disk");
+        let size = format!("size={megabytes}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(&place).status();
+        mounted.is_ok_and(|status| status.success()).then_some(SmallDisk(place))
+    }
+
+    fn fill(&self) {
+        let mut file = fs::File::create(self.0.join("filler")).expect("a file can be made");
+        while file.write_all(&[0; 65_536]).is_ok() {}
+        while file.write_all(&[0; 256]).is_ok() {}
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.0.join("filler")).expect("the file can be removed");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_disk_that_is_really_full_stops_the_feed_which_goes_on_by_itself() {
+    let Some(disk) = SmallDisk::mount(48) else {
+        eprintln!("not run: a file system can be mounted by root only");
+        return;
+    };
+    let data = disk.0.join("data");
+    fs::create_dir(&data).expect("a folder can be made");
+    let mut drill = Drill::begin_in("a disk that is really full", data, &[]);
+    for _ in 0..times(1, 10) {
+        drill.fault();
+        disk.fill();
+        drill.calls.await_more(calls::READY, 1);
+        drill.scans.await_more(200);
+        disk.empty();
+        drill.await_fresh(Duration::from_secs(10));
+    }
+    drill.end();
+}
+
+#[test]
+fn a_disk_that_turns_read_only_stops_the_feed_and_no_answer() {
+    let mut drill = Drill::begin("a read-only disk", &[]);
+    for _ in 0..times(1, 10) {
+        drill.fault();
+        drill.world.writes_fail_with(libc::EROFS);
+        drill.calls.await_more(calls::READY, 1);
+        drill.scans.await_more(200);
+        drill.world.writes_fail_with(0);
+        drill.await_fresh(Duration::from_secs(10));
+    }
+    drill.end();
+}
+
+#[test]
+fn an_upstream_away_for_eight_hours_costs_freshness_and_for_three_days_every_answer() {
+    let mut drill = Drill::begin("upstream away for 8 hours and 3 days", &[]);
+    let hours = |n: u64| Duration::from_secs(n * 3600);
+    drill.office.is_away(true);
+    drill.change(|drill| drill.world.time_has_passed(hours(8)));
+    drill.scans.await_more(50);
+    drill.calls.await_more(calls::AGE, 1);
+    let health = drill.health();
+    assert_eq!(health["status"], "stale", "{health}");
+    assert!(health["replica_age_s"].as_u64().is_some_and(|age| (28_800..28_860).contains(&age)), "{health}");
+    drill.change(|drill| {
+        drill.world.time_has_passed(hours(72));
+        drill.scans.expect_refusals(true);
+    });
+    drill.scans.await_more(50);
+    drill.calls.await_more(calls::DOWN, 1);
+    drill.change(|drill| {
+        drill.office.time_has_passed(hours(72));
+        drill.office.is_away(false);
+        drill.await_fresh(Duration::from_secs(10));
+        drill.scans.expect_refusals(false);
+    });
+    drill.scans.await_more(50);
     drill.end();
 }
 

@@ -35,12 +35,13 @@ impl Drill {
     /// The same in a data folder that is there.
     pub fn begin_in(name: &'static str, data: PathBuf, set: &[&str]) -> Drill {
         let world = World::new();
-        let mut settings = vec!["data.sample_cases=0", "replica.spool_poll_ms=20", "phone.calls_max=190"];
+        let mut settings =
+            vec!["data.sample_cases=0", "replica.spool_poll_ms=20", "phone.calls_max=190", "log.level=warn"];
         settings.extend(set);
         let mut office = Office::open(&data, CASES);
         let mut node = Node::new(Ipv4Addr::LOCALHOST, data, &settings, &world.environment());
         node.start_again();
-        assert!(node.gateway().await_log("batch applied"), "{}", node.gateway().log());
+        await_copy(&node);
         let peace = Arc::<Peace>::default();
         let receipts = office.still().into_iter().map(|case| case.receipt).collect();
         let scans = Scans::in_peace(Arc::clone(&peace), node.web(), receipts, 2, Duration::from_millis(5));
@@ -63,6 +64,31 @@ impl Drill {
         assert!(!log.contains("panicked"), "{log}");
         self.node.start_again();
         self.peace.begin();
+    }
+
+    /// A time in which what the doors must answer changes.
+    pub fn change(&mut self, change: impl FnOnce(&mut Drill)) {
+        self.faults += 1;
+        self.peace.end();
+        change(self);
+        // Connections that were idle for hours are closed, and opened again.
+        self.scans.await_more(20);
+        self.peace.begin();
+    }
+
+    /// The node's own health.
+    pub fn health(&self) -> serde_json::Value {
+        serde_json::from_str(&self.node.gateway().http("GET", "/health", "").1).expect("JSON")
+    }
+
+    /// Waits until the copy is as fresh as the office's last batches make it; gives how long that took.
+    pub fn await_fresh(&self, limit: Duration) -> Duration {
+        let began = Instant::now();
+        while self.health()["replica_age_s"].as_u64().is_none_or(|age| age > 2) {
+            assert!(began.elapsed() < limit, "{}: the feed does not go on: {}", self.name, self.health());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        began.elapsed()
     }
 
     /// Ends the load; every failure is told, and the copy is compared with the truth, row for row.
@@ -104,6 +130,14 @@ impl Drill {
 pub struct Ended {
     pub calls: BTreeMap<&'static str, u64>,
     pub log: String,
+}
+
+fn await_copy(node: &Node) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while node.gateway().metric("jindu_replica_cases") < CASES as f64 {
+        assert!(Instant::now() < until, "no copy is made: {}", node.gateway().log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn shown(differences: &Result<Vec<String>, String>) -> String {

@@ -54,7 +54,7 @@ pub fn jindu(folder: &Path) -> Command {
 }
 
 impl Gateway {
-    /// Starts one on free ports, with further `--set` values, and waits until it is ready.
+    /// Starts one on free ports, with further `--set` values or `--options`, and waits until it is ready.
     pub fn start(set: &[&str]) -> Gateway {
         Gateway::start_in(temporary_folder("gateway"), set)
     }
@@ -84,7 +84,10 @@ impl Gateway {
         let media = media_ports();
         let ports = ["phone.listen=127.0.0.1:0", "web.listen=127.0.0.1:0", "data.sample_cases=2000", &media];
         for value in ports.iter().chain(set) {
-            command.arg("--set").arg(value);
+            match value.starts_with("--") {
+                true => command.arg(value),
+                false => command.arg("--set").arg(value),
+            };
         }
         let mut child = command
             .stdin(Stdio::null())
@@ -224,7 +227,10 @@ impl Drop for Gateway {
             let _ = std::fs::remove_dir_all(&self.folder);
         }
         if std::thread::panicking() {
-            eprintln!("--- the gateway's log ---\n{}", self.log());
+            let log = self.log();
+            let from = log.len().saturating_sub(LOG_SHOWN);
+            let from = (from..log.len()).find(|at| log.is_char_boundary(*at)).unwrap_or(0);
+            eprintln!("--- the end of the gateway's log ---\n{}", &log[from..]);
         }
     }
 }
@@ -240,6 +246,9 @@ fn media_ports() -> String {
     let first = first.expect("of 25 ranges of media ports one is free");
     format!("phone.media_ports={first}-{}", first + 399)
 }
+
+/// Bytes of the log that a failed test shows.
+const LOG_SHOWN: usize = 8000;
 
 fn collect(stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     let text = Arc::new(Mutex::new(String::new()));

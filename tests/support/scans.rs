@@ -55,6 +55,8 @@ struct Shared {
     pause: Duration,
     stop: AtomicBool,
     peace: Arc<Peace>,
+    /// Whether answers are refused as too old, and nothing is told.
+    refused: AtomicBool,
     asked: AtomicU64,
     slowest_us: AtomicU64,
     failed: Mutex<Vec<String>>,
@@ -81,6 +83,7 @@ impl Scans {
             pause,
             stop: AtomicBool::new(false),
             peace,
+            refused: AtomicBool::new(false),
             asked: AtomicU64::new(0),
             slowest_us: AtomicU64::new(0),
             failed: Mutex::default(),
@@ -96,6 +99,11 @@ impl Scans {
     /// Scans that were answered so far.
     pub fn asked(&self) -> u64 {
         self.shared.asked.load(Ordering::Relaxed)
+    }
+
+    /// From now on every answer must be a refusal that tells nothing of the case, or must be found again.
+    pub fn expect_refusals(&self, refused: bool) {
+        self.shared.refused.store(refused, Ordering::SeqCst);
     }
 
     /// Failures so far.
@@ -126,6 +134,15 @@ impl Scans {
 }
 
 impl Shared {
+    fn is_right(&self, (status, body): &(u16, String)) -> Result<(), String> {
+        let answer: Value = serde_json::from_str(body).unwrap_or_default();
+        let is_right = match self.refused.load(Ordering::SeqCst) {
+            false => answer["found"] == true,
+            true => answer["found"] == false && answer["stage"].is_null() && !answer["wording"]["zh"].is_null(),
+        };
+        if *status == 200 && is_right { Ok(()) } else { Err(format!("{status} {body}")) }
+    }
+
     fn scan(&self, n: usize) {
         let mut connection = None;
         for (turn, receipt) in self.receipts.iter().cycle().skip(n * 7).enumerate() {
@@ -135,7 +152,8 @@ impl Shared {
             let day = self.peace.day();
             let began = Instant::now();
             let body = json!({"code": receipt, "kiosk": format!("hall-{n}")}).to_string();
-            match ask(&mut connection, self.address, "POST", "/api/scan", &body).and_then(|reply| found(&reply)) {
+            match ask(&mut connection, self.address, "POST", "/api/scan", &body).and_then(|reply| self.is_right(&reply))
+            {
                 Ok(()) => {
                     self.asked.fetch_add(1, Ordering::Relaxed);
                     let us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -153,12 +171,6 @@ impl Shared {
             std::thread::sleep(self.pause);
         }
     }
-}
-
-fn found((status, body): &(u16, String)) -> Result<(), String> {
-    let answer: Value = serde_json::from_str(body).unwrap_or_default();
-    let is_found = *status == 200 && answer["found"] == true;
-    if is_found { Ok(()) } else { Err(format!("{status} {body}")) }
 }
 
 /// One request; the connection is kept for the next one.
