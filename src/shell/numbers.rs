@@ -27,6 +27,8 @@ pub struct Sources {
 
 /// Keeps the page's numbers until the runtime ends.
 pub fn keep(metrics: Arc<Metrics>, sources: Sources) {
+    // The first page that is asked for is whole.
+    carry(&metrics, &sources);
     tokio::spawn(async move {
         let mut tick = tokio::time::interval(EVERY);
         loop {
