@@ -172,3 +172,48 @@ fn a_full_disk_stops_the_feed_and_no_answer() {
     }
     drill.end();
 }
+
+#[test]
+fn a_node_that_is_killed_while_its_disk_is_full_or_read_only_comes_back_and_answers() {
+    let mut drill = Drill::begin("killed on a full and on a read-only disk", &[]);
+    for _ in 0..times(1, 5) {
+        for error in [libc::ENOSPC, libc::EROFS] {
+            drill.world.writes_fail_with(error);
+            drill.scans.await_more(20);
+            drill.kill();
+            drill.scans.await_more(100);
+            drill.calls.await_more(calls::READY, 1);
+            drill.world.writes_fail_with(0);
+            drill.await_fresh(Duration::from_secs(10));
+        }
+    }
+    drill.end();
+}
+
+/// One fault after the other, in an order that a seed gives; `JINDU_SEED` plays another order.
+#[test]
+fn any_sequence_of_faults_ends_with_the_truth() {
+    let seed = std::env::var("JINDU_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_261_124_u64);
+    let mut drill = Drill::begin("a sequence of faults", &[]);
+    let mut random = seed | 1;
+    for _ in 0..times(6, 60) {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let pause = Duration::from_millis(random >> 56);
+        match (random >> 33) % 6 {
+            0 | 1 => drill.kill(),
+            2 => drill.world.writes_fail_with([libc::ENOSPC, libc::EIO, libc::EROFS][(random >> 40) as usize % 3]),
+            3 => drill.world.disk_is_slow(Duration::from_millis(10), Duration::from_millis(1)),
+            4 => drill.world.wall_clock_is_off_by([-3600, 3600][(random >> 40) as usize % 2]),
+            _ => drill.office.is_away(true),
+        }
+        drill.fault();
+        std::thread::sleep(pause);
+        drill.scans.await_more(30);
+        drill.world.writes_fail_with(0);
+        drill.world.disk_is_slow(Duration::ZERO, Duration::ZERO);
+        drill.world.wall_clock_is_off_by(0);
+        drill.office.is_away(false);
+    }
+    println!("seed {seed}");
+    drill.end();
+}

@@ -196,4 +196,9 @@ int openat64(int folder, const char *path, int flags, ...)
 
 int rename(const char *from, const char *to) { return read_only(O_WRONLY) ? -1 : REAL(rename)(from, to); }
 int unlink(const char *path) { return read_only(O_WRONLY) ? -1 : REAL(unlink)(path); }
-int mkdir(const char *path, mode_t mode) { return read_only(O_WRONLY) ? -1 : REAL(mkdir)(path, mode); }
+
+int mkdir(const char *path, mode_t mode)
+{
+	struct stat there;
+	return stat(path, &there) != 0 && read_only(O_WRONLY) ? -1 : REAL(mkdir)(path, mode);
+}
