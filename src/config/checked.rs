@@ -207,6 +207,7 @@ pub struct Replica {
     pub look_ups_waiting_max: usize,
     /// How often the spool folder is looked at.
     pub spool_poll: Duration,
+    pub postgres: super::Postgres,
 }
 
 /// What the copy follows.
@@ -214,6 +215,8 @@ pub struct Replica {
 pub enum Source {
     /// The files that come to the spool folder.
     Spool,
+    /// The table of a PostgreSQL server, by logical replication.
+    Postgres,
 }
 
 /// The append-only record of calls and scans.

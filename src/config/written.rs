@@ -32,7 +32,7 @@ pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, V
         web: web(&mut reader),
         hotline: hotline(&mut reader, base),
         inquiry: inquiry(&mut reader),
-        replica: replica(&mut reader),
+        replica: replica(&mut reader, base),
         journal: Journal { keep: days(reader.number("journal.keep_days", 1..=3650, 180)) },
         log: log(&mut reader),
     };
@@ -265,18 +265,23 @@ fn scanner(reader: &mut Reader) -> Scanner {
     }
 }
 
-fn replica(reader: &mut Reader) -> Replica {
-    let source = reader.string("replica.source", "spool");
-    if source != "spool" {
-        reader.complain("replica.source", "must be spool");
-    }
+fn replica(reader: &mut Reader, base: &Path) -> Replica {
+    let source = match reader.string("replica.source", "spool").as_str() {
+        "postgres" => Source::Postgres,
+        "spool" => Source::Spool,
+        _ => {
+            reader.complain("replica.source", "must be spool or postgres");
+            Source::Spool
+        }
+    };
     Replica {
-        source: Source::Spool,
+        source,
         reader_threads: count(reader, "replica.reader_threads", 1..=64, 2),
         cache_entries: count(reader, "replica.cache_entries", 100..=10_000_000, 100_000),
         look_up_timeout: reader.milliseconds("replica.look_up_timeout_ms", 10..=60_000, 2000),
         look_ups_waiting_max: count(reader, "replica.look_ups_waiting_max", 1..=1_000_000, 10_000),
         spool_poll: reader.milliseconds("replica.spool_poll_ms", 20..=60_000, 200),
+        postgres: super::postgres::postgres(reader, base),
     }
 }
 

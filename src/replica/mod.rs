@@ -5,6 +5,7 @@ mod feed;
 mod mark;
 mod row;
 pub mod sample;
+pub mod upstream;
 
 pub use change::{BadRow, Change};
 pub use feed::{BatchHeader, CaseRecord, LINE_BYTES_MAX, Line, LineError, SAMPLE, SPOOL};

@@ -37,6 +37,10 @@ pub enum Command {
     },
     /// Lists every clip that the hotline can play: `lang<TAB>id<TAB>text`.
     PromptsList,
+    /// Looks at the PostgreSQL upstream's setup, or holds the copy against it row for row.
+    Upstream {
+        verify: bool,
+    },
     /// Runs call sheets in text.
     Test {
         sheets: Vec<PathBuf>,
@@ -89,6 +93,8 @@ commands:
   lookup RECEIPT [--tail XXXX]           ask the replica what a caller would be told
   sample --cases N --seed S --out FILE   write sample cases (one JSON object a line)
   load FILE                              load cases into the replica, while it serves or not
+  upstream check                         what is still to be set up at the PostgreSQL server; changes nothing
+  upstream verify                        compare the copy with it row for row; exit code 1 when they differ
   prompts list                           list every recording that the hotline can play
 
 options:
@@ -228,6 +234,11 @@ impl Words {
                 }
                 Command::Test { sheets }
             }
+            Some("upstream") => match names.next().map(|name| name.string()).transpose()?.as_deref() {
+                Some("check") => Command::Upstream { verify: false },
+                Some("verify") => Command::Upstream { verify: true },
+                _ => return Err("write upstream check or upstream verify".into()),
+            },
             Some("prompts") => match names.next().map(|name| name.string()).transpose()?.as_deref() {
                 Some("list") => Command::PromptsList,
                 _ => return Err("prompts has one command: prompts list".into()),

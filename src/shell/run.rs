@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use super::args::{self, Asked, Command};
 use super::hotline::{self, Hotline};
-use super::replica::{Loaded, Replica, Role, load, secret};
+use super::replica::{Loaded, Replica, Role, load, postgres, secret};
 use super::serve;
 use super::{clock, folder, picture, publish, releases, sheets, sim};
 use crate::base::Lang;
 use crate::call;
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, Source};
 use crate::flow;
 use crate::inquiry::{Answer, Factor, Keys, Proof};
 use crate::replica::sample;
@@ -60,6 +60,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::LookUp { receipt, tail } => {
             with_hotline(settings, |hotline| look_up(settings, &hotline, &receipt, tail))
         }
+        Command::Upstream { verify } => done(upstream(settings, verify)),
         Command::PromptsList => with_release(settings),
         Command::Test { sheets } => match hotline::release(settings) {
             Ok(release) if sheets::run(&release, &sheets, sheets::Tell::All) => ExitCode::SUCCESS,
@@ -149,6 +150,23 @@ fn load_file(settings: &Settings, file: &Path) -> Result<(), String> {
     Ok(())
 }
 
+fn upstream(settings: &Settings, verify: bool) -> Result<(), String> {
+    if settings.replica.source != Source::Postgres {
+        return Err("the copy follows no PostgreSQL server: set replica.source = \"postgres\"".into());
+    }
+    if verify {
+        let keys = keys(settings)?;
+        let (upstream, folder) = (&settings.replica.postgres, &settings.data.folder);
+        let compared = postgres::verify::verify(upstream, folder, &keys, VERIFY_PATIENCE);
+        let compared = compared.map_err(|error| error.to_string())?;
+        println!("{compared}");
+        return if compared.is_equal() { Ok(()) } else { Err("the copy is not the upstream".into()) };
+    }
+    let checked = postgres::verify::check(&settings.replica.postgres).map_err(|trouble| trouble.to_string())?;
+    println!("{checked}");
+    if checked.complaints.is_empty() { Ok(()) } else { Err("the upstream cannot be followed yet".into()) }
+}
+
 fn look_up(settings: &Settings, hotline: &Hotline, number: &str, tail: Option<String>) -> ExitCode {
     let receipt = match hotline.rules.formats.from_keys(number) {
         Ok(receipt) => receipt,
@@ -216,3 +234,5 @@ fn said(text: &str) -> ExitCode {
 
 /// How long a serving node may take to load a file.
 const LOAD_PATIENCE: Duration = Duration::from_secs(300);
+/// How long the copy may take to reach where the upstream is.
+const VERIFY_PATIENCE: Duration = Duration::from_secs(60);

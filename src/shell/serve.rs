@@ -18,7 +18,7 @@ use super::metrics::Metrics;
 use super::phone::{Door, Live, Parts, Wire};
 use super::replica::{FolderLock, Replica, Role, secret};
 use super::{clock, folder, logs, numbers, releases};
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, Source};
 use crate::inquiry::{AttemptLimits, Attempts, Keys};
 use crate::replica::sample;
 use crate::shell::web;
@@ -56,7 +56,8 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
 /// On the first start, fills the copy with sample cases.
 fn fill(replica: &Replica, settings: &Settings, hotline: &Hotline) -> Result<(), Fault> {
     let cases = settings.data.sample_cases;
-    if replica.is_empty() && cases > 0 {
+    // A copy of a real upstream begins empty: no made-up case stands in it.
+    if replica.is_empty() && cases > 0 && settings.replica.source == Source::Spool {
         let today = clock::local(&hotline.zone).date();
         replica.fill_sample(cases.into(), SAMPLE_SEED, today, &hotline.working).map_err(|error| error.to_string())?;
     }

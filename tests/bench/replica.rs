@@ -49,6 +49,7 @@ fn open(folder: &Path, keys: &Keys) -> Arc<Replica> {
         look_up_timeout: Duration::from_secs(5),
         look_ups_waiting_max: 1000,
         spool_poll: Duration::from_millis(500),
+        postgres: config::Postgres::default(),
     };
     Replica::open(folder, &settings, keys.clone(), Role::Serve { sample_heartbeat: true }).expect("a data folder")
 }

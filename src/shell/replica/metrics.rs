@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
+use super::postgres::UpstreamMetrics;
+
 /// Counters and gauges; read them at any time, each is right by itself.
 #[derive(Debug)]
 pub struct ReplicaMetrics {
@@ -35,6 +37,8 @@ pub struct ReplicaMetrics {
     pub held: AtomicU64,
     /// Copies of everything that were swapped in.
     pub rebuilds: AtomicU64,
+    /// Following a PostgreSQL upstream.
+    pub upstream: UpstreamMetrics,
     /// Microseconds since 1970; `i64::MIN` before the first batch.
     as_of: AtomicI64,
 }
@@ -73,6 +77,7 @@ impl Default for ReplicaMetrics {
             quarantined: AtomicU64::new(0),
             held: AtomicU64::new(0),
             rebuilds: AtomicU64::new(0),
+            upstream: UpstreamMetrics::default(),
             as_of: AtomicI64::new(i64::MIN),
         }
     }

@@ -17,6 +17,7 @@ mod lines;
 mod load;
 mod lock;
 mod metrics;
+pub mod postgres;
 mod quarantine;
 mod readers;
 mod rebuild;
@@ -89,12 +90,18 @@ pub struct Replica {
     waiting_max: usize,
     timeout: Duration,
     feeding: Option<Feeding>,
-    follower: Option<spool::Follower>,
+    follower: Option<Follower>,
     ending: Arc<AtomicBool>,
     /// Whether the copy was the built-in sample when it was opened or filled.
     sample: AtomicBool,
     threads: Vec<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
+}
+
+/// The thread that follows the source; it ends when this is dropped.
+enum Follower {
+    Spool(#[expect(dead_code, reason = "held for its end")] spool::Follower),
+    Postgres(#[expect(dead_code, reason = "held for its end")] postgres::Follower),
 }
 
 /// Why a replica cannot be opened.
@@ -119,6 +126,10 @@ impl Replica {
                 let follower = match settings.source {
                     config::Source::Spool => {
                         spool::Follower::start(folder, settings.spool_poll, sample_heartbeat, feeding)
+                            .map(Follower::Spool)
+                    }
+                    config::Source::Postgres => {
+                        postgres::Follower::start(&settings.postgres, feeding).map(Follower::Postgres)
                     }
                 };
                 replica.follower = Some(follower.map_err(|error| io_error(folder, error))?);

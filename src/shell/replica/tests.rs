@@ -23,6 +23,7 @@ pub(super) fn settings() -> config::Replica {
         look_up_timeout: Duration::from_secs(20),
         look_ups_waiting_max: 64,
         spool_poll: Duration::from_millis(2),
+        postgres: config::Postgres::default(),
     }
 }
 
