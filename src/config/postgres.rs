@@ -63,7 +63,11 @@ pub enum Tls {
     Off,
     /// The server's certificate must come from this authority (none: from a public one), and with `name`, be for this
     /// name; without one of its own, for the server's host.
-    Verify { ca_file: Option<PathBuf>, with_name: bool, name: Option<String> },
+    Verify {
+        ca_file: Option<PathBuf>,
+        with_name: bool,
+        name: Option<String>,
+    },
 }
 
 impl UpstreamServer {
@@ -138,7 +142,8 @@ fn servers(reader: &mut Reader) -> Vec<UpstreamServer> {
     for text in reader.strings(&key, &["127.0.0.1:5432"]) {
         match server(&text) {
             Some(server) => servers.push(server),
-            None => reader.complain(&key, format!("{text} must be HOST:PORT, as in db1.example:5432 or /run/postgresql:5432")),
+            None => reader
+                .complain(&key, format!("{text} must be HOST:PORT, as in db1.example:5432 or /run/postgresql:5432")),
         }
     }
     if servers.is_empty() {
@@ -274,7 +279,10 @@ fn factor(reader: &mut Reader, origins: &mut BTreeMap<Role, Origin>) -> FactorKi
             kind
         }
         Ok(_) | Err(_) => {
-            reader.complain(&key("columns.id_tail"), "one of id_tail, birth_date and verifier must name a column, the others \"\"");
+            reader.complain(
+                &key("columns.id_tail"),
+                "one of id_tail, birth_date and verifier must name a column, the others \"\"",
+            );
             FactorKind::IdTail
         }
     }

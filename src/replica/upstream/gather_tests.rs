@@ -140,7 +140,8 @@ fn a_stream_begins_with_the_anchor_or_is_another_log() {
 #[test]
 fn a_table_that_does_not_fit_stops_the_stream_at_its_first_change() {
     let mut gather = gather(None);
-    let renamed: Vec<_> = columns().into_iter().map(|(name, id)| (if name == "stage" { "state" } else { name }, id)).collect();
+    let renamed: Vec<_> =
+        columns().into_iter().map(|(name, id)| (if name == "stage" { "state" } else { name }, id)).collect();
     gather.message(&relation(CASES, "public", "cases", &renamed)).unwrap();
     let drift = run(&mut gather, &[change(b'I', CASES, &[(b'N', &ROW)])]);
     assert!(matches!(drift, Err(GatherError::Drift { drift: Drift::Missing(ref name), .. }) if name == "stage"));

@@ -16,7 +16,7 @@ mod table;
 mod trouble;
 mod value;
 
-pub use copied::{CopyError, CopiedRows};
+pub use copied::{CopiedRows, CopyError};
 pub use gather::{Gather, GatherError, Heartbeat, Step, Transaction, bad, timestamp, timestamp_of_text};
 pub use mapping::{Bound, Drift, FactorKind, Mapping, Origin, Role, Unmapped, receipt};
 pub use message::{Field, StreamColumn};

@@ -90,7 +90,9 @@ pub enum WhyCopy {
     Gap,
     #[error("the upstream's log goes back behind the copy: it was restored from a backup")]
     Restored,
-    #[error("the upstream's log is another one than the copy followed: restored from a backup, or promoted without its last changes")]
+    #[error(
+        "the upstream's log is another one than the copy followed: restored from a backup, or promoted without its last changes"
+    )]
     Diverged,
     #[error("the table was changed and changed back in the meantime")]
     Drift,
@@ -155,10 +157,9 @@ fn verdict(wanted: Wanted<'_>, stored: Option<(&Position, Lsn)>, server: &Server
     if position.system != server.system {
         return match wanted.accept_system {
             Some(accepted) if accepted == server.system => Plan::Copy(WhyCopy::OtherSystem),
-            Some(_) | None => Plan::Hold(WhyHold::OtherSystem {
-                expected: position.system.clone(),
-                found: server.system.clone(),
-            }),
+            Some(_) | None => {
+                Plan::Hold(WhyHold::OtherSystem { expected: position.system.clone(), found: server.system.clone() })
+            }
         };
     }
     if position.slot != wanted.slot || position.mapping != wanted.mapping {
@@ -186,7 +187,8 @@ fn broken(position: &Position, sequence: Lsn, server: &Server) -> Option<WhyCopy
         std::cmp::Ordering::Greater => {
             let left = server.left.iter().find(|(timeline, _)| *timeline == position.timeline);
             // The last commit's record begins before the timeline was left, or it is not on the new one.
-            let kept = left.is_some_and(|(_, left)| position.anchor.map_or(sequence <= *left, |last| last.commit < *left));
+            let kept =
+                left.is_some_and(|(_, left)| position.anchor.map_or(sequence <= *left, |last| last.commit < *left));
             (!kept).then_some(WhyCopy::Diverged)
         }
     }

@@ -85,7 +85,9 @@ impl Catalogue {
     pub fn remarks(&self, mapping: &Mapping) -> Vec<String> {
         let mut found = Vec::new();
         if self.slot_keeps_bytes.is_none() {
-            found.push("max_slot_wal_keep_size is not set: a node that stays away would fill the upstream's disk".into());
+            found.push(
+                "max_slot_wal_keep_size is not set: a node that stays away would fill the upstream's disk".into(),
+            );
         }
         if !self.receipt_is_unique {
             let column = mapping.receipt_column();
@@ -100,7 +102,10 @@ impl Catalogue {
 
     fn of_table(&self, table: &str, columns: &[StreamColumn], mapping: &Mapping, found: &mut Vec<String>) {
         if !self.may_use_schema {
-            found.push(format!("the role may not use the schema: GRANT USAGE ON SCHEMA {} TO {}", mapping.schema, self.user));
+            found.push(format!(
+                "the role may not use the schema: GRANT USAGE ON SCHEMA {} TO {}",
+                mapping.schema, self.user
+            ));
         }
         if let Err(drifts) = mapping.bind(columns) {
             found.extend(drifts.iter().map(|drift| format!("{table}: {drift}")));
@@ -110,7 +115,11 @@ impl Catalogue {
         hidden.retain(|name| !self.readable.iter().any(|readable| readable == name));
         hidden.dedup();
         if !hidden.is_empty() {
-            found.push(format!("the role may not read: GRANT SELECT ({}) ON {table} TO {}", hidden.join(", "), self.user));
+            found.push(format!(
+                "the role may not read: GRANT SELECT ({}) ON {table} TO {}",
+                hidden.join(", "),
+                self.user
+            ));
         }
         if self.is_row_secured {
             found.push(format!("row security would hide cases from the role: ALTER ROLE {} BYPASSRLS", self.user));
@@ -134,7 +143,8 @@ impl Catalogue {
             return found.push(format!("there is no publication {name}: CREATE PUBLICATION {name} FOR TABLE {table}"));
         };
         if !publication.holds_table {
-            return found.push(format!("the publication does not hold the table: ALTER PUBLICATION {name} ADD TABLE {table}"));
+            return found
+                .push(format!("the publication does not hold the table: ALTER PUBLICATION {name} ADD TABLE {table}"));
         }
         if publication.sends != [true; 4] {
             found.push(format!(
@@ -146,7 +156,9 @@ impl Catalogue {
             let missing: Vec<&str> = mapping.columns().map(|(_, name)| name).filter(|name| !sent(name)).collect();
             if !missing.is_empty() {
                 let missing = missing.join(", ");
-                found.push(format!("the publication's column list lacks {missing}: ALTER PUBLICATION {name} SET TABLE {table} (…)"));
+                found.push(format!(
+                    "the publication's column list lacks {missing}: ALTER PUBLICATION {name} SET TABLE {table} (…)"
+                ));
             }
         }
     }
@@ -167,7 +179,9 @@ impl Catalogue {
             found.push(format!("the heartbeat has no row: INSERT INTO {name} ({column}) VALUES (now())"));
         }
         if self.publication.as_ref().is_some_and(|publication| !publication.holds_heartbeat) {
-            found.push(format!("the publication does not hold the heartbeat: ALTER PUBLICATION {publication} ADD TABLE {name}"));
+            found.push(format!(
+                "the publication does not hold the heartbeat: ALTER PUBLICATION {publication} ADD TABLE {name}"
+            ));
         }
     }
 }
@@ -179,8 +193,10 @@ mod tests {
     use super::*;
 
     fn sound() -> Catalogue {
-        let columns: Vec<StreamColumn> =
-            plain().columns().map(|(role, name)| StreamColumn { name: name.into(), type_id: type_of(role), is_told: true }).collect();
+        let columns: Vec<StreamColumn> = plain()
+            .columns()
+            .map(|(role, name)| StreamColumn { name: name.into(), type_id: type_of(role), is_told: true })
+            .collect();
         Catalogue {
             user: "jindu".into(),
             may_replicate: true,

@@ -128,30 +128,46 @@ impl Trouble {
         let Names { user, database, table, publication, slot } = names;
         let says = format!("the upstream says: {message} (SQLSTATE {state})");
         let (kind, advice) = match state {
-            "28P01" => (Kind::Password, format!("set the password of {user} anew, there or in replica.postgres.password_file")),
+            "28P01" => {
+                (Kind::Password, format!("set the password of {user} anew, there or in replica.postgres.password_file"))
+            }
             "28000" if message.contains("pg_hba.conf") => (
                 Kind::Permission,
-                format!("add a line to pg_hba.conf that lets {user} into database {database} from this address, and reload"),
+                format!(
+                    "add a line to pg_hba.conf that lets {user} into database {database} from this address, and reload"
+                ),
             ),
-            "28000" => (Kind::Permission, format!("create the role {user}, and let it log in: ALTER ROLE {user} LOGIN")),
+            "28000" => {
+                (Kind::Permission, format!("create the role {user}, and let it log in: ALTER ROLE {user} LOGIN"))
+            }
             "3D000" => (Kind::Setup, "correct replica.postgres.database".to_owned()),
             "42501" if message.contains("replication") => (Kind::Permission, format!("ALTER ROLE {user} REPLICATION")),
             "42501" => (Kind::Permission, format!("GRANT SELECT ON {table} TO {user}, and USAGE on its schema")),
             "42P01" => (Kind::Setup, format!("create the table {table}, or correct replica.postgres.table")),
             "42703" => (Kind::Drift, "correct replica.postgres.columns".to_owned()),
-            "42704" if message.contains("publication") => (Kind::Setup, format!("CREATE PUBLICATION {publication} FOR TABLE {table}")),
+            "42704" if message.contains("publication") => {
+                (Kind::Setup, format!("CREATE PUBLICATION {publication} FOR TABLE {table}"))
+            }
             "42704" if message.contains("slot") => (Kind::SlotLost, "it is made anew".to_owned()),
-            "55000" if message.contains("wal_level") => (Kind::Setup, "set wal_level = logical there, and restart it".to_owned()),
+            "55000" if message.contains("wal_level") => {
+                (Kind::Setup, "set wal_level = logical there, and restart it".to_owned())
+            }
             "55000" if message.contains("slot") => (Kind::SlotLost, "it is made anew".to_owned()),
             "55006" => (Kind::SlotBusy, format!("if another node reads slot {slot}, give each a slot of its own")),
             "53400" => (Kind::Setup, "raise max_replication_slots there, or drop a slot that nobody reads".to_owned()),
             "53300" => (Kind::Unreachable, "raise max_connections or max_wal_senders there, if it stays so".to_owned()),
-            "57P01" | "57P02" | "57P03" | "57P05" | "53200" | "53100" => (Kind::Unreachable, "it is tried again".to_owned()),
+            "57P01" | "57P02" | "57P03" | "57P05" | "53200" | "53100" => {
+                (Kind::Unreachable, "it is tried again".to_owned())
+            }
             _ if state.starts_with("22") || state.starts_with("23") => {
-                let what = format!("the upstream cannot send a row (SQLSTATE {state}): see its own log, and mend the row there");
+                let what = format!(
+                    "the upstream cannot send a row (SQLSTATE {state}): see its own log, and mend the row there"
+                );
                 return Trouble::new(Kind::Protocol, what);
             }
-            _ if state.starts_with("08") || state.starts_with("57") => (Kind::Unreachable, "it is tried again".to_owned()),
+            _ if state.starts_with("08") || state.starts_with("57") => {
+                (Kind::Unreachable, "it is tried again".to_owned())
+            }
             _ => (Kind::Protocol, "it is tried again".to_owned()),
         };
         Trouble::new(kind, format!("{says}; {advice}"))
@@ -224,9 +240,19 @@ mod tests {
     fn each_refusal_says_what_to_do() {
         for (state, message, kind, advice) in [
             ("28P01", "password authentication failed for user \"jindu\"", Kind::Password, "password_file"),
-            ("28000", "no pg_hba.conf entry for host \"10.0.0.1\"", Kind::Permission, "pg_hba.conf that lets jindu into"),
+            (
+                "28000",
+                "no pg_hba.conf entry for host \"10.0.0.1\"",
+                Kind::Permission,
+                "pg_hba.conf that lets jindu into",
+            ),
             ("42501", "permission denied for table cases", Kind::Permission, "GRANT SELECT ON public.cases TO jindu"),
-            ("42501", "must be superuser or replication role to use replication slots", Kind::Permission, "REPLICATION"),
+            (
+                "42501",
+                "must be superuser or replication role to use replication slots",
+                Kind::Permission,
+                "REPLICATION",
+            ),
             ("42704", "publication \"jindu\" does not exist", Kind::Setup, "CREATE PUBLICATION jindu"),
             ("55006", "replication slot \"jindu_1\" is active for PID 7", Kind::SlotBusy, "a slot of its own"),
             ("57P03", "the database system is starting up", Kind::Unreachable, "tried again"),

@@ -25,7 +25,8 @@ pub(super) fn day(text: &str) -> Option<Date> {
 
 fn date(year: &str, month: &str, day: &str) -> Option<Date> {
     let digits = |text: &str, most: usize| {
-        ((1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+        ((1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()))
+            .then(|| text.parse().ok())?
     };
     let (year, month, day): (i16, i16, i16) = (digits(year, 4)?, digits(month, 2)?, digits(day, 2)?);
     Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()

@@ -6,7 +6,8 @@ use pgwire_replication::ReplicationClient;
 
 use crate::config::{Postgres, UpstreamServer};
 use crate::replica::upstream::{
-    Catalogue, Heartbeat, HeartbeatTable, Identity, Kind, Publication, Server, Slot, StreamColumn, Trouble, history, lsn,
+    Catalogue, Heartbeat, HeartbeatTable, Identity, Kind, Publication, Server, Slot, StreamColumn, Trouble, history,
+    lsn,
 };
 
 use super::session::{self, Session};
@@ -129,7 +130,8 @@ async fn publication(settings: &Postgres, session: &Session, version: u32) -> Re
 
 async fn heartbeat(settings: &Postgres, session: &Session) -> Result<Option<HeartbeatTable>, Trouble> {
     let Heartbeat::Row { schema, table, column } = &settings.heartbeat else { return Ok(None) };
-    let mut found = HeartbeatTable { name: format!("{schema}.{table}"), column: column.clone(), ..HeartbeatTable::default() };
+    let mut found =
+        HeartbeatTable { name: format!("{schema}.{table}"), column: column.clone(), ..HeartbeatTable::default() };
     let sql = HEARTBEAT.replace("{schema}", &literal(schema)).replace("{table}", &literal(table));
     let rows = session.rows(settings, &sql.replace("{column}", &literal(column))).await?;
     let Some(row) = rows.first() else { return Ok(Some(found)) };

@@ -78,7 +78,8 @@ impl Following {
         let sql = format!("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput EXPORT_SNAPSHOT", identifier(&settings.slot));
         let limit = settings.copy_start_timeout;
         let made = tokio::time::timeout(limit, client.simple_query(&sql)).await.map_err(|_| {
-            let what = "the slot cannot begin, as a transaction has been open upstream for longer: see pg_stat_activity there";
+            let what =
+                "the slot cannot begin, as a transaction has been open upstream for longer: see pg_stat_activity there";
             Trouble::new(Kind::Unreachable, format!("{what} (waited {limit:?})"))
         })?;
         let rows = made.map_err(|error| session::of_stream(settings, &met.server, &error))?;
@@ -86,7 +87,8 @@ impl Following {
             let value = rows.first()?.get(at)?.as_ref()?;
             Some(String::from_utf8_lossy(value).into_owned())
         };
-        let fresh = text(1).and_then(|place| lsn(&place)).zip(text(2)).map(|(place, snapshot)| Fresh { place, snapshot });
+        let fresh =
+            text(1).and_then(|place| lsn(&place)).zip(text(2)).map(|(place, snapshot)| Fresh { place, snapshot });
         fresh.ok_or_else(|| Trouble::new(Kind::Protocol, "the upstream made a slot, and did not say where it begins"))
     }
 
@@ -122,7 +124,8 @@ impl Following {
         if matches!(error, ApplyError::Dropped) {
             self.kept.store(true, Ordering::Relaxed);
         }
-        let kind = if matches!(error, ApplyError::Held { .. } | ApplyError::Dropped) { Kind::Held } else { Kind::Store };
+        let kind =
+            if matches!(error, ApplyError::Held { .. } | ApplyError::Dropped) { Kind::Held } else { Kind::Store };
         Trouble::new(kind, error.to_string())
     }
 }

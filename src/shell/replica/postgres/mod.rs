@@ -106,7 +106,15 @@ enum Ended {
 
 impl Following {
     fn new(settings: Postgres, feeding: Feeding) -> Following {
-        Following { settings, feeding, copy_next: None, kept: AtomicBool::new(false), failures: 0, remarked: false, huge: None }
+        Following {
+            settings,
+            feeding,
+            copy_next: None,
+            kept: AtomicBool::new(false),
+            failures: 0,
+            remarked: false,
+            huge: None,
+        }
     }
 
     fn metrics(&self) -> &UpstreamMetrics {
@@ -272,7 +280,13 @@ impl Following {
         self.stream(met, position, client, expect).await
     }
 
-    async fn copy_and_stream(&mut self, met: Met, server: Server, drop_slot: bool, why: WhyCopy) -> Result<Ended, Trouble> {
+    async fn copy_and_stream(
+        &mut self,
+        met: Met,
+        server: Server,
+        drop_slot: bool,
+        why: WhyCopy,
+    ) -> Result<Ended, Trouble> {
         match why.alarm() {
             Some(kind) => {
                 self.metrics().alarm(kind);

@@ -49,12 +49,14 @@ impl Session {
             match tls::of_session(&settings.tls)? {
                 None => {
                     config.ssl_mode(tokio_postgres::config::SslMode::Disable);
-                    let (client, connection) = config.connect(NoTls).await.map_err(|error| of_sql(settings, server, &error))?;
+                    let (client, connection) =
+                        config.connect(NoTls).await.map_err(|error| of_sql(settings, server, &error))?;
                     Ok::<_, Trouble>((client, tokio::spawn(async move { drop(connection.await) })))
                 }
                 Some(tls) => {
                     config.ssl_mode(tokio_postgres::config::SslMode::Require);
-                    let (client, connection) = config.connect(tls).await.map_err(|error| of_sql(settings, server, &error))?;
+                    let (client, connection) =
+                        config.connect(tls).await.map_err(|error| of_sql(settings, server, &error))?;
                     Ok((client, tokio::spawn(async move { drop(connection.await) })))
                 }
             }
@@ -80,7 +82,9 @@ impl Session {
     /// The first row of the first statement, with so many columns.
     pub async fn row(&self, settings: &Postgres, sql: &str) -> Result<SimpleQueryRow, Trouble> {
         let rows = self.rows(settings, sql).await?;
-        rows.into_iter().next().ok_or_else(|| Trouble::new(Kind::Protocol, "the upstream gave no row where it must give one"))
+        rows.into_iter()
+            .next()
+            .ok_or_else(|| Trouble::new(Kind::Protocol, "the upstream gave no row where it must give one"))
     }
 }
 
@@ -134,12 +138,15 @@ pub(super) fn of_stream(settings: &Postgres, server: &UpstreamServer, error: &Pg
             Trouble::of_refusal(Refusal { state, message }, names(settings, &table(settings)))
         }
         PgWireError::Io(error) => Trouble::new(Kind::Unreachable, format!("{server}: {error}")),
-        PgWireError::Auth(text) => {
-            Trouble::new(Kind::Password, format!("{server}: {text}: correct the password in replica.postgres.password_file"))
-        }
+        PgWireError::Auth(text) => Trouble::new(
+            Kind::Password,
+            format!("{server}: {text}: correct the password in replica.postgres.password_file"),
+        ),
         PgWireError::MessageTooLarge { payload_bytes, limit_bytes } => Trouble::new(
             Kind::Protocol,
-            format!("a change of {payload_bytes} bytes (at most {limit_bytes}): leave its large columns out of the publication"),
+            format!(
+                "a change of {payload_bytes} bytes (at most {limit_bytes}): leave its large columns out of the publication"
+            ),
         ),
         other => of_text(settings, server, &other.to_string()),
     }
@@ -153,7 +160,10 @@ fn of_text(settings: &Postgres, server: &UpstreamServer, text: &str) -> Trouble 
     let advice = if text.contains("does not support TLS") || text.contains("SSLRequest") {
         "switch ssl on there; this node does not go on without it unless replica.postgres.tls is off".to_owned()
     } else if text.contains("NotValidForName") || text.contains("not valid for name") {
-        format!("its certificate is for another name than {}: set replica.postgres.tls_name to a name in it", server.host)
+        format!(
+            "its certificate is for another name than {}: set replica.postgres.tls_name to a name in it",
+            server.host
+        )
     } else {
         "its certificate does not come from replica.postgres.ca_file: give the authority that signed it".to_owned()
     };

@@ -19,7 +19,9 @@ use jiff::Timestamp;
 use pgwire_replication::{Lsn as StreamLsn, PgWireError, ReplicationClient, ReplicationEvent};
 use tokio::time::Instant;
 
-use crate::replica::upstream::{Anchor, Gather, GatherError, Kind, Lsn, Position, Step, Transaction, Trouble, timestamp};
+use crate::replica::upstream::{
+    Anchor, Gather, GatherError, Kind, Lsn, Position, Step, Transaction, Trouble, timestamp,
+};
 use crate::replica::{Change, Mark};
 use crate::shell::replica::apply::{Applied, ApplyError, Batch, Changes};
 
@@ -132,10 +134,7 @@ impl Stream<'_> {
         Ok(None)
     }
 
-    async fn event(
-        &mut self,
-        event: Result<Option<ReplicationEvent>, PgWireError>,
-    ) -> Result<Option<Ended>, Trouble> {
+    async fn event(&mut self, event: Result<Option<ReplicationEvent>, PgWireError>) -> Result<Option<Ended>, Trouble> {
         let event = event.map_err(|error| session::of_stream(&self.following.settings, &self.met.server, &error))?;
         match event {
             None => Err(Trouble::new(Kind::Unreachable, "the upstream has ended the stream")),
@@ -225,12 +224,7 @@ impl Stream<'_> {
     }
 
     fn mark(&self, position: &Position, sequence: Lsn) -> Mark {
-        Mark {
-            source: SOURCE.into(),
-            sequence: Some(sequence),
-            position: Some(position.to_text()),
-            as_of: self.as_of,
-        }
+        Mark { source: SOURCE.into(), sequence: Some(sequence), position: Some(position.to_text()), as_of: self.as_of }
     }
 
     fn apply(&self, batch: Batch) -> Result<Applied, Trouble> {
@@ -342,7 +336,8 @@ impl Stream<'_> {
     /// Streams a transaction that memory does not hold into the copy.
     async fn pour(&mut self, huge: Huge, anchor: Anchor) -> Result<Option<Ended>, Trouble> {
         self.settle(true)?;
-        let position = Position { seen: huge.commit.max(self.position.seen), anchor: Some(anchor), ..self.position.clone() };
+        let position =
+            Position { seen: huge.commit.max(self.position.seen), anchor: Some(anchor), ..self.position.clone() };
         if matches!(self.following.settings.heartbeat, crate::replica::upstream::Heartbeat::Commits) {
             self.as_of = timestamp(anchor.time).map_or(self.as_of, |told| told.max(self.as_of));
         }
@@ -367,8 +362,10 @@ impl Stream<'_> {
         loop {
             let limit = self.following.settings.silence;
             let event = tokio::time::timeout(limit, self.client.recv()).await;
-            let event = event.map_err(|_| Trouble::new(Kind::Silent, "the upstream stops in the midst of a transaction"))?;
-            let event = event.map_err(|error| session::of_stream(&self.following.settings, &self.met.server, &error))?;
+            let event =
+                event.map_err(|_| Trouble::new(Kind::Silent, "the upstream stops in the midst of a transaction"))?;
+            let event =
+                event.map_err(|error| session::of_stream(&self.following.settings, &self.met.server, &error))?;
             let over = match event {
                 Some(ReplicationEvent::XLogData { data, .. }) => {
                     self.gather.message(&data)?;

@@ -48,7 +48,9 @@ pub enum VerifyError {
     Upstream(#[from] Trouble),
     #[error("the copy cannot be read: {0}")]
     Copy(String),
-    #[error("the copy has not reached {wanted} of the upstream's log within {waited_s} s: it stands at {at}; is it followed?")]
+    #[error(
+        "the copy has not reached {wanted} of the upstream's log within {waited_s} s: it stands at {at}; is it followed?"
+    )]
     Behind { wanted: String, at: String, waited_s: u64 },
 }
 
@@ -74,7 +76,10 @@ impl Compared {
 impl std::fmt::Display for Compared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Compared { upstream, copy, unusable, missing, different, left_over, passes } = self;
-        write!(f, "{upstream} cases upstream, {copy} in the copy: {missing} missing, {different} different, {left_over} left over")?;
+        write!(
+            f,
+            "{upstream} cases upstream, {copy} in the copy: {missing} missing, {different} different, {left_over} left over"
+        )?;
         if *unusable > 0 {
             write!(f, "; {unusable} rows upstream cannot be used")?;
         }
@@ -102,7 +107,11 @@ impl std::fmt::Display for Checked {
         for complaint in complaints {
             writeln!(f, "must do    {complaint}")?;
         }
-        write!(f, "{}", if complaints.is_empty() { "all right: it can be followed" } else { "it cannot be followed yet" })
+        write!(
+            f,
+            "{}",
+            if complaints.is_empty() { "all right: it can be followed" } else { "it cannot be followed yet" }
+        )
     }
 }
 
