@@ -12,6 +12,7 @@ use std::time::Duration;
 pub use crate::call::KeySource;
 use crate::flow::Transferred;
 pub use crate::inquiry::{CallOutcome, LookUpResult};
+use crate::replica::upstream::Kind;
 use crate::sip::Method;
 
 /// All numbers of one node.
@@ -54,6 +55,17 @@ pub struct Metrics {
     pub replica_rows: Counter,
     /// Rows that could not be read and wait for a person.
     pub replica_quarantined: Gauge,
+    /// Following a PostgreSQL server.
+    pub upstream_streaming: Gauge,
+    pub upstream_copying: Gauge,
+    pub upstream_copied_rows: Gauge,
+    pub upstream_waiting_rows: Gauge,
+    pub upstream_lag_bytes: Gauge,
+    pub upstream_lag_ms: Gauge,
+    pub upstream_connects: Counter,
+    pub upstream_transactions: Counter,
+    pub upstream_changes: Counter,
+    pub upstream_troubles: Counters<Kind>,
     pub scans: Counters2<ScanPath, ScanResult>,
     pub ratings: Counters2<Door, Score>,
     pub http_requests: Counters<HttpClass>,
@@ -76,6 +88,7 @@ impl Metrics {
         self.render_calls(&mut page);
         self.render_media(&mut page);
         self.render_replica(&mut page, now_ms);
+        self.render_upstream(&mut page);
         self.render_web(&mut page);
         page.text
     }
@@ -129,6 +142,19 @@ impl Metrics {
         page.counters("jindu_replica_batches_total", "Change batches, by result.", &self.replica_batches);
         page.gauge("jindu_replica_quarantined", "Rows that could not be read.", &self.replica_quarantined);
         page.counter("jindu_replica_rows_total", "Rows changed.", &self.replica_rows);
+    }
+
+    fn render_upstream(&self, page: &mut Page) {
+        page.gauge("jindu_upstream_streaming", "1 while a PostgreSQL server is followed.", &self.upstream_streaming);
+        page.gauge("jindu_upstream_copying", "1 while its table is copied.", &self.upstream_copying);
+        page.gauge("jindu_upstream_copied_rows", "Rows of the copy being made.", &self.upstream_copied_rows);
+        page.gauge("jindu_upstream_lag_rows", "Changes that came and are not in the copy.", &self.upstream_waiting_rows);
+        page.gauge("jindu_upstream_lag_bytes", "The server's log that is not in the copy.", &self.upstream_lag_bytes);
+        page.gauge("jindu_upstream_lag_milliseconds", "Commit to sending, of the last one.", &self.upstream_lag_ms);
+        page.counter("jindu_upstream_connects_total", "Streams begun.", &self.upstream_connects);
+        page.counter("jindu_upstream_transactions_total", "Transactions applied.", &self.upstream_transactions);
+        page.counter("jindu_upstream_changes_total", "Changes applied.", &self.upstream_changes);
+        page.counters("jindu_upstream_troubles_total", "Why it was not followed, by kind.", &self.upstream_troubles);
     }
 
     fn render_web(&self, page: &mut Page) {
@@ -214,6 +240,15 @@ pub trait Label: Copy + 'static {
 
     /// The discriminant.
     fn index(self) -> usize;
+}
+
+impl Label for Kind {
+    const NAME: &'static str = "kind";
+    const ALL: &'static [&'static str] = &Kind::NAMES;
+
+    fn index(self) -> usize {
+        self as usize
+    }
 }
 
 /// A counter for each member of a label.

@@ -12,7 +12,7 @@ use super::journal::JournalMetrics;
 use super::media::MediaMetrics;
 use super::metrics::{BatchResult, CacheResult, Direction, Metrics};
 use super::phone::{Door, Live};
-use super::replica::ReplicaMetrics;
+use super::replica::{ReplicaMetrics, postgres::UpstreamMetrics};
 
 /// Where numbers are counted.
 pub struct Sources {
@@ -53,6 +53,7 @@ pub fn carry(metrics: &Metrics, sources: &Sources) {
     metrics.replica_batches.set(BatchResult::Refused, replica.batches_rejected.load(Relaxed));
     metrics.replica_rows.set(replica.rows_applied.load(Relaxed));
     metrics.replica_quarantined.set(i64::try_from(replica.quarantined.load(Relaxed)).unwrap_or(i64::MAX));
+    upstream(metrics, &replica.upstream);
     metrics.rtp_packets.set(Direction::Sent, media.packets_sent.load(Relaxed));
     metrics.rtp_packets.set(Direction::Received, media.packets_received.load(Relaxed));
     metrics.rtp_lost.set(media.packets_lost.load(Relaxed));
@@ -61,6 +62,22 @@ pub fn carry(metrics: &Metrics, sources: &Sources) {
         metrics.rtp_lateness.set_bucket(bucket, count.load(Relaxed));
     }
     metrics.journal_lost.set(journal.dropped.load(Relaxed));
+}
+
+fn upstream(metrics: &Metrics, upstream: &UpstreamMetrics) {
+    let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    metrics.upstream_streaming.set(gauge(upstream.streaming.load(Relaxed)));
+    metrics.upstream_copying.set(gauge(upstream.copying.load(Relaxed)));
+    metrics.upstream_copied_rows.set(gauge(upstream.copied_rows.load(Relaxed)));
+    metrics.upstream_waiting_rows.set(gauge(upstream.waiting_rows.load(Relaxed)));
+    metrics.upstream_lag_bytes.set(upstream.lag_bytes.load(Relaxed));
+    metrics.upstream_lag_ms.set(upstream.lag_ms.load(Relaxed));
+    metrics.upstream_connects.set(upstream.connects.load(Relaxed));
+    metrics.upstream_transactions.set(upstream.transactions.load(Relaxed));
+    metrics.upstream_changes.set(upstream.changes.load(Relaxed));
+    for (kind, count) in upstream.troubles() {
+        metrics.upstream_troubles.set(kind, count);
+    }
 }
 
 const EVERY: Duration = Duration::from_secs(1);

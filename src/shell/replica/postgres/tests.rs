@@ -32,6 +32,7 @@ fn settings(cluster: &Cluster, node: &str, more: &[&str]) -> config::Replica {
 }
 
 fn follow(cluster: &Cluster, folder: &Folder, more: &[&str]) -> Node {
+    crate::base::set_tag_key(Keys::new(&SECRET).tag_key());
     let settings = settings(cluster, "primary", more);
     let role = Role::Serve { sample_heartbeat: false };
     let replica = Replica::open(folder.path(), &settings, Keys::new(&SECRET), role).expect("a writable folder");
@@ -91,9 +92,7 @@ impl Node {
     }
 
     fn until_copied(&self, times: u64) {
-        self.until("the table is copied", |node| {
-            node.rebuilds() >= times && node.upstream().streaming.load(Ordering::Relaxed) == 1
-        });
+        self.until("the table is copied", |node| node.rebuilds() >= times && node.upstream().streaming.load(Ordering::Relaxed) == 1);
     }
 }
 
@@ -119,7 +118,7 @@ fn a_copy_and_the_stream_after_it_are_the_upstream_row_for_row() {
     // One transaction that memory is not to hold, within the test's bounds.
     cluster.sql(&cases(2000, 8000, 7));
     assert_eq!(node.same(&folder), 7998);
-    assert_eq!((node.stage(7), node.stage(100)), (None, Some(Stage::Ready)));
+    assert_eq!((node.stage(7), node.stage(100)), (None, Some(Stage::Accepted)));
     node.until("the heartbeat renews the age", |node| node.replica.as_of() > Some(before));
     assert_eq!((node.rebuilds(), node.trouble()), (1, None));
 }
@@ -146,16 +145,13 @@ fn an_unusable_row_waits_aside_and_comes_back_once_it_is_mended() {
 #[test]
 fn a_large_value_that_was_not_sent_is_asked_for() {
     let (cluster, folder) = (Cluster::make(), Folder::new());
-    cluster.sql(
-        "ALTER TABLE cases ALTER COLUMN pauses SET STORAGE EXTERNAL; ALTER TABLE cases ALTER COLUMN pauses TYPE text",
-    );
+    cluster.sql("ALTER TABLE cases ALTER COLUMN pauses SET STORAGE EXTERNAL, ALTER COLUMN applicant_name SET STORAGE MAIN");
     cluster.sql(&cases(1, 10, 1));
-    let pauses = (1..=28)
-        .map(|n| format!("{{\"from\":\"2026-02-{n:02}\",\"to\":\"2026-02-{n:02}\"}}"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    let padded = format!("[{pauses}{}]", " ".repeat(4000));
-    cluster.sql(&format!("UPDATE cases SET pauses = '{padded}' WHERE receipt = '440100000000003'"));
+    let pause = |n| format!("{{\"from\":\"2026-02-{n:02}\",\"to\":\"2026-02-{n:02}\"}}");
+    let pauses = (1..=28).map(pause).collect::<Vec<_>>().join(", ");
+    // Past two kilobytes a row's largest value is stored elsewhere, and an update that leaves it alone does not send it.
+    let name = "(SELECT string_agg(md5(n::text), '') FROM generate_series(1, 40) n)";
+    cluster.sql(&format!("UPDATE cases SET pauses = '[{pauses}]', applicant_name = {name} WHERE receipt = '440100000000003'"));
     let node = follow(&cluster, &folder, &[]);
     node.until_copied(1);
     cluster.sql("UPDATE cases SET stage = 'posted' WHERE receipt = '440100000000003'");
@@ -254,11 +250,11 @@ fn an_upstream_restored_from_a_backup_is_found_out_even_when_it_has_moved_on() {
     cluster.run(&["up", "primary"]);
     // Its log is longer than the copy's place before the node sees it again: another history on the same timeline.
     for round in 0..6 {
-        cluster.sql(&cases(1, 310, 20 + round));
+        cluster.sql(&cases(1, 410, 20 + round));
     }
     let node = follow(&cluster, &folder, &[]);
     node.until("the other history is found out", |node| node.rebuilds() == 1);
-    assert_eq!(node.same(&folder), 310);
+    assert_eq!(node.same(&folder), 410);
     assert!(node.upstream().troubles().any(|(kind, count)| kind == Kind::Diverged && count > 0));
 }
 
@@ -325,9 +321,7 @@ fn a_table_may_gain_columns_and_one_that_loses_a_mapped_one_is_never_read_wrongl
     node.until("drift is found", |node| node.trouble() == Some(Kind::Drift));
     assert_eq!(node.stage(1), stage, "the copy answers as it was");
     cluster.sql("BEGIN; ALTER TABLE cases DROP COLUMN stage; ALTER TABLE cases RENAME COLUMN state TO stage; COMMIT;");
-    node.until("it is copied once it fits again", |node| {
-        node.trouble().is_none() && node.stage(1) == Some(Stage::Posted)
-    });
+    node.until("it is copied once it fits again", |node| node.trouble().is_none() && node.stage(1) == Some(Stage::Posted));
     assert_eq!(node.same(&folder), 60);
 }
 
