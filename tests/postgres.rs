@@ -166,7 +166,7 @@ fn a_node_killed_again_and_again_under_load_loses_and_invents_nothing() {
         gateway = start(&folder, &sets);
         assert!(answers(&gateway, READY), "the copy answers at once");
         slowest = slowest.max(until("caught up", || {
-            gateway.metric("jindu_upstream_streaming") == 1.0 && gateway.metric("jindu_upstream_lag_bytes") < 500_000.0
+            gateway.metric("jindu_upstream_streaming") == 1.0 && gateway.metric("jindu_replica_lag_bytes") < 500_000.0
         }));
     }
     println!("caught up within {slowest:?}; {} transactions", load.stop());

@@ -59,13 +59,13 @@ pub struct Metrics {
     pub upstream_streaming: Gauge,
     pub upstream_copying: Gauge,
     pub upstream_copied_rows: Gauge,
-    pub upstream_waiting_rows: Gauge,
-    pub upstream_lag_bytes: Gauge,
     pub upstream_lag_ms: Gauge,
     pub upstream_connects: Counter,
     pub upstream_transactions: Counter,
     pub upstream_changes: Counter,
     pub upstream_troubles: Counters<Kind>,
+    /// How the copy is, as its status tells it.
+    pub replica: Mutex<CopyNumbers>,
     pub scans: Counters2<ScanPath, ScanResult>,
     pub ratings: Counters2<Door, Score>,
     pub http_requests: Counters<HttpClass>,
@@ -74,6 +74,23 @@ pub struct Metrics {
     pub http_connections_refused: Counter,
     pub http_time: Histogram<HttpTimes>,
     pub journal_lost: Counter,
+}
+
+/// How the copy is.
+#[derive(Clone, Debug, Default)]
+pub struct CopyNumbers {
+    pub lag_rows: u64,
+    pub lag_bytes: u64,
+    pub rows_per_second: u64,
+    pub quarantine_lost: u64,
+    /// 1 while a batch waits for a person.
+    pub held: u64,
+    pub rebuilds: u64,
+    pub damaged: u64,
+    /// Since the last whole scrub; none before the first.
+    pub scrub_age: Option<Duration>,
+    /// Kinds of the conditions that last.
+    pub alarms: Vec<String>,
 }
 
 impl Metrics {
@@ -142,14 +159,37 @@ impl Metrics {
         page.counters("jindu_replica_batches_total", "Change batches, by result.", &self.replica_batches);
         page.gauge("jindu_replica_quarantined", "Rows that could not be read.", &self.replica_quarantined);
         page.counter("jindu_replica_rows_total", "Rows changed.", &self.replica_rows);
+        self.render_copy(page);
+    }
+
+    fn render_copy(&self, page: &mut Page) {
+        let copy = self.replica.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (name, help, kind, value) in [
+            ("jindu_replica_lag_rows", "Changes that the source knows to be on their way.", "gauge", copy.lag_rows),
+            ("jindu_replica_lag_bytes", "Their bytes.", "gauge", copy.lag_bytes),
+            ("jindu_replica_apply_rows_per_second", "Rows changed, of late.", "gauge", copy.rows_per_second),
+            ("jindu_replica_quarantine_lost", "Bad rows past the quarantine's bound.", "gauge", copy.quarantine_lost),
+            ("jindu_replica_held", "1 while a batch waits for a person.", "gauge", copy.held),
+            ("jindu_replica_rebuilds_total", "Copies of everything swapped in.", "counter", copy.rebuilds),
+            ("jindu_replica_damaged", "Faults that the last scrub found.", "gauge", copy.damaged),
+        ] {
+            page.head(name, help, kind);
+            page.sample(name, "", format_args!("{value}"));
+        }
+        if let Some(age) = copy.scrub_age {
+            page.head("jindu_replica_scrub_age_seconds", "Since the last whole scrub.", "gauge");
+            page.sample("jindu_replica_scrub_age_seconds", "", format_args!("{}", age.as_secs()));
+        }
+        page.head("jindu_replica_alarm", "Conditions that last, by kind: see jindu replica status.", "gauge");
+        for kind in &copy.alarms {
+            page.sample("jindu_replica_alarm", &format!("kind=\"{kind}\""), format_args!("1"));
+        }
     }
 
     fn render_upstream(&self, page: &mut Page) {
         page.gauge("jindu_upstream_streaming", "1 while a PostgreSQL server is followed.", &self.upstream_streaming);
         page.gauge("jindu_upstream_copying", "1 while its table is copied.", &self.upstream_copying);
         page.gauge("jindu_upstream_copied_rows", "Rows of the copy being made.", &self.upstream_copied_rows);
-        page.gauge("jindu_upstream_lag_rows", "Changes that came and are not in the copy.", &self.upstream_waiting_rows);
-        page.gauge("jindu_upstream_lag_bytes", "The server's log that is not in the copy.", &self.upstream_lag_bytes);
         page.gauge("jindu_upstream_lag_milliseconds", "Commit to sending, of the last one.", &self.upstream_lag_ms);
         page.counter("jindu_upstream_connects_total", "Streams begun.", &self.upstream_connects);
         page.counter("jindu_upstream_transactions_total", "Transactions applied.", &self.upstream_transactions);

@@ -56,8 +56,10 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
 /// On the first start, fills the copy with sample cases.
 fn fill(replica: &Replica, settings: &Settings, hotline: &Hotline) -> Result<(), Fault> {
     let cases = settings.data.sample_cases;
-    // A copy of a real upstream begins empty: no made-up case stands in it.
-    if replica.is_empty() && cases > 0 && settings.replica.source == Source::Spool {
+    // A copy of a real upstream begins empty: no made-up case stands in it. One that is gone because it was damaged is its
+    // source's to bring again.
+    let made_up = settings.replica.source == Source::Spool && !replica.is_damaged();
+    if replica.is_empty() && made_up && cases > 0 {
         let today = clock::local(&hotline.zone).date();
         replica.fill_sample(cases.into(), SAMPLE_SEED, today, &hotline.working).map_err(|error| error.to_string())?;
     }
@@ -95,7 +97,7 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
     let listeners = web::Listeners::bind(&settings.web.listen)
         .map_err(|(address, error)| format!("cannot listen on http://{address}: {error}"))?;
     let sources = numbers::Sources {
-        replica: replica.metrics(),
+        replica: Arc::clone(&replica),
         media: media_metrics,
         journal: journal.metrics(),
         door: Arc::clone(&door),

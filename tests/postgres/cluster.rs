@@ -1,5 +1,7 @@
 //! A throw-away PostgreSQL for tests, by the script beside this file.
 
+#![allow(dead_code)]
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -109,6 +109,26 @@ impl Kind {
         }
     }
 
+    /// The name of the condition while it lasts.
+    pub fn alarm(self) -> &'static str {
+        match self {
+            Kind::Unreachable => "upstream_unreachable",
+            Kind::Silent => "upstream_silent",
+            Kind::Password => "upstream_password",
+            Kind::Tls => "upstream_tls",
+            Kind::Permission => "upstream_permission",
+            Kind::Setup => "upstream_setup",
+            Kind::SlotBusy => "upstream_slot_busy",
+            Kind::SlotLost => "upstream_slot_lost",
+            Kind::Diverged => "upstream_diverged",
+            Kind::OtherSystem => "upstream_other_system",
+            Kind::Drift => "upstream_drift",
+            Kind::Held => "upstream_held",
+            Kind::Store => "upstream_store",
+            Kind::Protocol => "upstream_protocol",
+        }
+    }
+
     /// Whether it passes by itself, as far as this node can know.
     pub fn passes(self) -> bool {
         match self {

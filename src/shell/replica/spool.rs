@@ -64,7 +64,7 @@ fn follow(spool: &mut Spool, poll: Duration, heartbeat: bool, feeding: &Feeding,
     loop {
         if heartbeat && Instant::now() >= beat_at {
             beat_at = Instant::now() + BEAT_EVERY;
-            if let Err(error) = feeding.beat(sample_mark()) {
+            if let Err(error) = feeding.beat(sample_mark(feeding.now())) {
                 tracing::warn!(%error, "the heartbeat could not be written");
             }
         }

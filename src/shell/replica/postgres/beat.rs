@@ -93,7 +93,7 @@ impl Beating {
         let metrics = &self.feeding.reading.metrics.upstream;
         if let Some(end) = row.get(0).and_then(lsn) {
             let behind = end.saturating_sub(metrics.seen.load(Ordering::Relaxed));
-            metrics.lag_bytes.store(i64::try_from(behind).unwrap_or(i64::MAX), Ordering::Relaxed);
+            self.feeding.lag(metrics.waiting_rows.load(Ordering::Relaxed), behind);
         }
         Ok(())
     }

@@ -18,8 +18,6 @@ pub struct UpstreamMetrics {
     pub changes: AtomicU64,
     /// Changes that came and are not in the copy yet.
     pub waiting_rows: AtomicU64,
-    /// How far the copy is behind the upstream's log, in bytes; -1 while that is not known.
-    pub lag_bytes: AtomicI64,
     /// From a commit to the moment it was sent, by the upstream's own clock, of the last one.
     pub lag_ms: AtomicI64,
     /// Up to where the log is in the copy.
@@ -44,20 +42,13 @@ impl UpstreamMetrics {
         self.troubles[kind as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes what stops the following; `true` when it is another one than before.
-    pub(super) fn begin_trouble(&self, trouble: &Trouble) -> bool {
+    /// Notes what stops the following, or that nothing does any more; gives what did.
+    pub(super) fn set_trouble(&self, trouble: Option<Trouble>) -> Option<Trouble> {
         let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let is_new = last.as_ref() != Some(trouble);
-        if is_new {
+        if let Some(trouble) = trouble.as_ref().filter(|trouble| last.as_ref() != Some(*trouble)) {
             self.alarm(trouble.kind);
-            *last = Some(trouble.clone());
         }
-        is_new
-    }
-
-    /// The upstream is followed; `true` when it was not.
-    pub(super) fn end_trouble(&self) -> bool {
-        self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take().is_some()
+        std::mem::replace(&mut *last, trouble)
     }
 
     pub(super) fn set_seen(&self, seen: Lsn) {

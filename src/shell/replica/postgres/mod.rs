@@ -150,7 +150,7 @@ impl Following {
             _ => {}
         }
         let kind = trouble.kind.name();
-        if self.metrics().begin_trouble(&trouble) {
+        if self.begin_trouble(&trouble) {
             if trouble.kind.passes() {
                 tracing::warn!(kind, why = %trouble, "the upstream is not followed at the moment");
             } else {
@@ -159,6 +159,25 @@ impl Following {
         }
         self.failures = self.failures.saturating_add(1);
         pause(&self.settings, self.failures, chance())
+    }
+
+    /// Notes what stops the following, for the status and the metrics; `true` when it is another one than before.
+    fn begin_trouble(&self, trouble: &Trouble) -> bool {
+        let before = self.metrics().set_trouble(Some(trouble.clone()));
+        if let Some(before) = before.as_ref().filter(|before| before.kind != trouble.kind) {
+            self.feeding.alarm(before.kind.alarm(), None);
+        }
+        self.feeding.alarm(trouble.kind.alarm(), Some(trouble.what.clone()));
+        before.as_ref() != Some(trouble)
+    }
+
+    /// The upstream is followed; `true` when it was not.
+    fn end_trouble(&self) -> bool {
+        let before = self.metrics().set_trouble(None);
+        if let Some(before) = &before {
+            self.feeding.alarm(before.kind.alarm(), None);
+        }
+        before.is_some()
     }
 
     /// Connects, and follows until something ends it.
@@ -212,7 +231,7 @@ impl Following {
         let is_kept = self.kept.load(Ordering::Relaxed);
         let waits = || (held() || is_kept) && !self.feeding.rebuild_is_wanted();
         if waits() {
-            self.metrics().begin_trouble(&if is_kept { kept() } else { waiting() });
+            self.begin_trouble(&if is_kept { kept() } else { waiting() });
         }
         while waits() {
             tokio::time::sleep(LOOK_EVERY).await;

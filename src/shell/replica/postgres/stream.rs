@@ -217,8 +217,12 @@ impl Stream<'_> {
         let count = changes.len() as u64;
         let position = Position { seen: end.max(self.position.seen), anchor: Some(anchor), ..self.position.clone() };
         let mark = self.mark(&position, anchor.commit);
-        let changes = Box::new(changes.into_iter().map(Ok));
-        self.apply(Batch::Changes(Changes { mark, deletes, changes }))?;
+        if changes.is_empty() {
+            self.beat(mark)?;
+        } else {
+            let changes = Box::new(changes.into_iter().map(Ok));
+            self.apply(Batch::Changes(Changes { mark, deletes, changes }))?;
+        }
         self.reached(position, anchor, transactions, count);
         Ok(())
     }
@@ -229,6 +233,16 @@ impl Stream<'_> {
 
     fn apply(&self, batch: Batch) -> Result<Applied, Trouble> {
         self.following.feeding.apply(SOURCE, batch).map_err(|error| refused(&error))
+    }
+
+    /// The copy is as it was, and further: told with the upstream's own clock.
+    fn beat(&self, mark: Mark) -> Result<(), Trouble> {
+        let feeding = &self.following.feeding;
+        let told = match timestamp(self.sent_us).filter(|_| self.sent_us > 0) {
+            Some(now) => feeding.beat_at(mark, now),
+            None => feeding.beat(mark),
+        };
+        told.map_err(|error| refused(&error))
     }
 
     /// A batch is on the disk.
@@ -269,7 +283,7 @@ impl Stream<'_> {
         let Some(seen) = self.idle.take() else { return Ok(()) };
         let position = Position { seen: seen.max(self.position.seen), ..self.position.clone() };
         let mark = self.mark(&position, self.sequence);
-        self.following.feeding.beat(mark).map_err(|error| refused(&error))?;
+        self.beat(mark)?;
         self.position = position;
         self.written = Instant::now();
         self.acknowledge();
@@ -289,7 +303,7 @@ impl Stream<'_> {
         }
         let again = self.following.feeding.rows_wanted();
         if !again.is_empty() && self.batch.last.is_some() {
-            self.following.feeding.asks.want_rows(again);
+            self.following.feeding.reading.asks.want_rows(again);
         } else if !again.is_empty() {
             self.bring(again).await?;
         }
@@ -313,7 +327,7 @@ impl Stream<'_> {
         let metrics = &self.following.feeding.reading.metrics.upstream;
         if metrics.streaming.swap(1, Ordering::Relaxed) == 0 {
             metrics.connects.fetch_add(1, Ordering::Relaxed);
-            if metrics.end_trouble() {
+            if self.following.end_trouble() {
                 tracing::info!("the upstream is followed again");
             }
         }
