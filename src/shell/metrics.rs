@@ -182,7 +182,7 @@ impl Metrics {
         }
         page.head("jindu_replica_alarm", "Conditions that last, by kind: see jindu replica status.", "gauge");
         for kind in &copy.alarms {
-            page.sample("jindu_replica_alarm", &format!("kind=\"{kind}\""), format_args!("1"));
+            page.sample("jindu_replica_alarm", &format!("{{kind=\"{kind}\"}}"), format_args!("1"));
         }
     }
 
