@@ -65,6 +65,8 @@ pub enum Command {
         file: Option<PathBuf>,
         calls: Option<Span>,
     },
+    /// Makes, packs and checks feed files.
+    Feed(super::feed::Feed),
     Help,
     Version,
 }
@@ -101,7 +103,23 @@ exit codes: 0 done, 1 failed, 64 wrong command line or settings
 
 /// Reads the command line; an error is one line that says what is wrong.
 pub fn read(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Asked, String> {
-    Words::default().read(lexopt::Parser::from_iter(args)).map_err(|error| error.to_string())
+    let args: Vec<std::ffi::OsString> = args.into_iter().collect();
+    let live = args.iter().any(|word| word == "--live");
+    match args.get(1).and_then(|word| word.to_str()) {
+        Some("feed") => feed(args.into_iter().skip(2).collect()),
+        Some("sample") if live => feed([vec!["play".into()], args.into_iter().skip(2).collect()].concat()),
+        Some(_) | None => Words::default().read(lexopt::Parser::from_iter(args)).map_err(|error| error.to_string()),
+    }
+}
+
+/// The feed's commands have words of their own.
+fn feed(words: Vec<std::ffi::OsString>) -> Result<Asked, String> {
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        return Ok(Asked { config: PathBuf::new(), set: Vec::new(), command: Command::Help });
+    }
+    let (feed, config, set) = super::feed::read(words).map_err(|error| error.to_string())?;
+    let config = config.unwrap_or_else(|| Path::new("config/jindu.toml").into());
+    Ok(Asked { config, set, command: Command::Feed(feed) })
 }
 
 /// The words of a command line, before they are held against its command.
