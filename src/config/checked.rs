@@ -164,6 +164,8 @@ pub struct Scanner {
 /// The copy on the node.
 #[derive(Clone, Debug)]
 pub struct Replica {
+    /// What the copy follows.
+    pub source: Source,
     pub reader_threads: usize,
     pub cache_entries: usize,
     pub look_up_timeout: Duration,
@@ -180,6 +182,13 @@ pub struct Replica {
     pub spool_keep: Duration,
     /// Who may sign feed files; none: files need no signature.
     pub keys: crate::replica::gate::GateKeys,
+}
+
+/// What the copy follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The files that come to the spool folder.
+    Spool,
 }
 
 /// The append-only record of calls and scans.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 use super::checked::{
-    Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Transport, Web,
+    Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Source, Transport, Web,
 };
 use super::reader::{Complaint, Reader};
 
@@ -260,7 +260,12 @@ fn scanner(reader: &mut Reader) -> Scanner {
 }
 
 fn replica(reader: &mut Reader) -> Replica {
+    let source = reader.string("replica.source", "spool");
+    if source != "spool" {
+        reader.complain("replica.source", "must be spool");
+    }
     Replica {
+        source: Source::Spool,
         reader_threads: count(reader, "replica.reader_threads", 1..=64, 2),
         cache_entries: count(reader, "replica.cache_entries", 100..=10_000_000, 100_000),
         look_up_timeout: reader.milliseconds("replica.look_up_timeout_ms", 10..=60_000, 2000),

@@ -111,6 +111,24 @@ impl Line {
     }
 }
 
+impl Line {
+    /// Whether a line holds nothing but blanks.
+    pub fn is_blank(bytes: &[u8]) -> bool {
+        let text = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(bytes);
+        text.iter().all(u8::is_ascii_whitespace) || std::str::from_utf8(text).is_ok_and(|text| text.trim().is_empty())
+    }
+
+    /// Whose case a line is that cannot be used, if that much of it can be read.
+    pub fn receipt_of(text: &str) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Named {
+            receipt: String,
+        }
+        let Named { receipt } = serde_json::from_str(text.trim_start_matches('\u{FEFF}')).ok()?;
+        is_receipt(&receipt).then_some(receipt)
+    }
+}
+
 impl BatchHeader {
     /// The header as a line, without its end.
     pub fn to_line(&self) -> String {
@@ -167,9 +185,7 @@ impl CaseRecord {
     }
 
     fn check(&self) -> Result<(), LineError> {
-        let receipt = self.receipt.as_bytes();
-        let receipt = (6..=32).contains(&receipt.len()) && receipt.iter().all(u8::is_ascii_digit);
-        check(receipt, "receipt", "must be 6 to 32 digits")?;
+        check(is_receipt(&self.receipt), "receipt", "must be 6 to 32 digits")?;
         check(is_code(&self.document), "document", CODE)?;
         check(is_code(&self.case_type), "case_type", CODE)?;
         check(is_code(&self.hall), "hall", CODE)?;
@@ -220,6 +236,10 @@ pub(super) fn json_error(error: serde_json::Error) -> LineError {
 
 pub(super) fn check(holds: bool, field: &'static str, wants: &'static str) -> Result<(), LineError> {
     if holds { Ok(()) } else { Err(LineError::Field { field, wants }) }
+}
+
+pub(super) fn is_receipt(text: &str) -> bool {
+    (6..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 pub(super) fn is_code(text: &str) -> bool {

@@ -31,6 +31,10 @@ pub struct ReplicaMetrics {
     /// Rows of batches that were there already, as new or newer.
     pub rows_unchanged: AtomicU64,
     pub quarantined: AtomicU64,
+    /// 1 while a batch waits for a person.
+    pub held: AtomicU64,
+    /// Copies of everything that were swapped in.
+    pub rebuilds: AtomicU64,
     /// Microseconds since 1970; `i64::MIN` before the first batch.
     as_of: AtomicI64,
 }
@@ -67,6 +71,8 @@ impl Default for ReplicaMetrics {
             rows_applied: AtomicU64::new(0),
             rows_unchanged: AtomicU64::new(0),
             quarantined: AtomicU64::new(0),
+            held: AtomicU64::new(0),
+            rebuilds: AtomicU64::new(0),
             as_of: AtomicI64::new(i64::MIN),
         }
     }

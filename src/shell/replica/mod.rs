@@ -11,16 +11,26 @@
 
 mod apply;
 mod cache;
+mod feeding;
+mod held;
 mod lines;
 mod load;
 mod lock;
 mod metrics;
+mod quarantine;
 mod readers;
+mod rebuild;
+mod run;
+mod schema;
+mod seal;
 mod secret;
+mod sorting;
 mod spool;
 mod store;
 mod writer;
 
+#[cfg(test)]
+mod change_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -31,8 +41,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -43,15 +53,18 @@ use crate::inquiry::{Answer, Keys, Proof, Receipt, RowKey, Verifier, WorkingDays
 use crate::replica::{BatchHeader, Mark, Row, SAMPLE, sample};
 
 use apply::Batch;
-use cache::{Cache, Entry, Joined};
+use cache::{Entry, Joined};
+use feeding::Feeding;
 use metrics::count;
-use readers::{Queue, Reading};
+use readers::Reading;
 use writer::{Task, Writer};
 
 pub use apply::{Applied, ApplyError};
+pub use held::{Decision, Held, HeldWhat};
 pub use load::{LoadError, Loaded, load};
 pub use lock::FolderLock;
 pub use metrics::ReplicaMetrics;
+pub use quarantine::Kept;
 pub use secret::{SecretError, secret};
 pub use store::StoreError;
 
@@ -75,7 +88,7 @@ pub struct Replica {
     waiting: AtomicUsize,
     waiting_max: usize,
     timeout: Duration,
-    tasks: Option<SyncSender<Task>>,
+    feeding: Option<Feeding>,
     follower: Option<spool::Follower>,
     ending: Arc<AtomicBool>,
     /// Whether the copy was the built-in sample when it was opened or filled.
@@ -102,8 +115,12 @@ impl Replica {
         let mut replica = Replica::idle(&path, settings, keys);
         match role {
             Role::Serve { sample_heartbeat } => {
-                let tasks = replica.start_writer(folder, &path, sample_heartbeat)?;
-                let follower = spool::Follower::start(folder, settings.spool_poll, sample_heartbeat, tasks);
+                let feeding = replica.start_writer(folder, &path, sample_heartbeat)?;
+                let follower = match settings.source {
+                    config::Source::Spool => {
+                        spool::Follower::start(folder, settings.spool_poll, sample_heartbeat, feeding)
+                    }
+                };
                 replica.follower = Some(follower.map_err(|error| io_error(folder, error))?);
             }
             Role::Load => drop(replica.start_writer(folder, &path, false)?),
@@ -126,7 +143,8 @@ impl Replica {
             return answer;
         }
         count(&self.reading.metrics.cache_misses);
-        match self.read(at.key).await {
+        let read = self.read(at.key).await;
+        match read.filter(|_| !self.reading.is_unsure(at.key)) {
             Some((entry, as_of)) => self.judge(at, receipt, proof, &entry, as_of),
             None => {
                 count(&self.reading.metrics.down);
@@ -178,6 +196,34 @@ impl Replica {
         Ok(applied)
     }
 
+    /// What waits for a person. Waits: not for an async task.
+    pub fn held(&self) -> Result<Option<Held>, ApplyError> {
+        self.asked(|writer| Ok(held::get(writer.connection()?)?))
+    }
+
+    /// A person says what is to become of what is held; `false` when nothing is. Its source sees it at its next try.
+    pub fn decide(&self, decision: Decision) -> Result<bool, ApplyError> {
+        self.asked(move |writer| {
+            let decided = held::decide(writer.connection()?, decision)?;
+            writer.publish_held();
+            Ok(decided)
+        })
+    }
+
+    /// The oldest rows in quarantine.
+    pub fn quarantine(&self) -> Result<Vec<Kept>, ApplyError> {
+        self.asked(|writer| Ok(quarantine::list(writer.connection()?, LISTED_MAX)?))
+    }
+
+    /// Asks the writer, between two of its tasks.
+    fn asked<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, ApplyError> + Send + 'static,
+    ) -> Result<T, ApplyError> {
+        let feeding = self.feeding.as_ref().ok_or(ApplyError::Ending)?;
+        feeding.told(|done| Task::Do(Box::new(move |writer| drop(done.send(work(writer))))))
+    }
+
     /// Makes the readers open the file anew: another one was put in its place.
     pub fn reopen(&self) {
         self.reading.file.fetch_add(1, Ordering::AcqRel);
@@ -185,16 +231,16 @@ impl Replica {
     }
 
     fn apply(&self, name: String, batch: Batch) -> Result<Applied, ApplyError> {
-        let (done, result) = sync_channel(1);
-        let tasks = self.tasks.as_ref().ok_or(ApplyError::Ending)?;
-        tasks.send(Task::Apply { name, batch, done }).map_err(|_| ApplyError::Ending)?;
-        result.recv().map_err(|_| ApplyError::Ending)?
+        self.feeding.as_ref().ok_or(ApplyError::Ending)?.apply(&name, batch)
     }
 
     fn in_memory(&self, at: RowKey, receipt: &Receipt, proof: &Proof) -> Option<Answer> {
         // The age first: the rows may be newer than it says, never older.
         let as_of = self.reading.metrics.as_of()?;
         let entry = self.reading.cache.get(at.key)?;
+        if self.reading.is_unsure(at.key) {
+            return None;
+        }
         count(&self.reading.metrics.cache_hits);
         if entry.is_none() {
             count(&self.reading.metrics.cache_hits_absent);
@@ -259,20 +305,14 @@ impl Replica {
 
     /// A replica whose threads are not started yet.
     fn idle(path: &Path, settings: &config::Replica, keys: Keys) -> Replica {
-        let reading = Reading {
-            path: path.to_owned(),
-            file: AtomicU64::new(0),
-            cache: Cache::new(settings.cache_entries),
-            queue: Queue::new(settings.look_ups_waiting_max),
-            metrics: Arc::default(),
-        };
+        let reading = Reading::new(path.to_owned(), settings.cache_entries, settings.look_ups_waiting_max);
         Replica {
             keys,
             reading: Arc::new(reading),
             waiting: AtomicUsize::new(0),
             waiting_max: settings.look_ups_waiting_max,
             timeout: settings.look_up_timeout,
-            tasks: None,
+            feeding: None,
             follower: None,
             ending: Arc::default(),
             sample: AtomicBool::new(false),
@@ -282,21 +322,37 @@ impl Replica {
     }
 
     /// With `heartbeat`, the sample is vouched for before anybody can ask.
-    fn start_writer(&mut self, folder: &Path, path: &Path, heartbeat: bool) -> Result<SyncSender<Task>, OpenError> {
+    fn start_writer(&mut self, folder: &Path, path: &Path, heartbeat: bool) -> Result<Feeding, OpenError> {
         let builder = &mut fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(folder).map_err(|error| io_error(folder, error))?;
+        rebuild::clear(folder).map_err(|error| io_error(folder, error))?;
         let connection = store::open_writer(path, &self.keys)?;
-        let mark = self.publish(path, &connection)?;
-        let (keys, reading, ending) = (self.keys.clone(), self.reading.clone(), self.ending.clone());
-        let mut writer = Writer { connection, keys, mark, reading, ending };
-        if heartbeat {
-            writer.beat(SAMPLE, Timestamp::now());
-        }
+        self.publish(path, &connection)?;
         let (tasks, receiver) = sync_channel(TASKS_MAX);
+        let feeding = Feeding {
+            tasks,
+            reading: self.reading.clone(),
+            folder: folder.to_owned(),
+            keys: self.keys.clone(),
+            asks: Arc::default(),
+            ending: self.ending.clone(),
+        };
+        let writer = Writer {
+            open: Some(connection),
+            path: path.to_owned(),
+            keys: self.keys.clone(),
+            reading: self.reading.clone(),
+            asks: feeding.asks.clone(),
+            ending: self.ending.clone(),
+        };
+        writer.publish_held();
+        if heartbeat && let Err(error) = writer.beat(&sample_mark()) {
+            tracing::warn!(%error, "the heartbeat could not be written");
+        }
         let thread = std::thread::Builder::new().name("replica-writer".into()).spawn(move || writer.run(receiver));
         self.writer = Some(thread.map_err(|error| io_error(folder, error))?);
-        self.tasks = Some(tasks.clone());
-        Ok(tasks)
+        self.feeding = Some(feeding.clone());
+        Ok(feeding)
     }
 
     fn read_state(&self, path: &Path) -> Result<(), OpenError> {
@@ -304,12 +360,14 @@ impl Replica {
             return Err(OpenError::Missing(path.display().to_string()));
         }
         let connection = store::open_reader(path).map_err(|error| sqlite_error(path, error))?;
-        store::check(&connection, path, &self.keys)?;
-        self.publish(path, &connection).map(drop)
+        schema::check(&connection, path, &self.keys)?;
+        schema::check_readable(&connection, path)?;
+        self.publish(path, &connection)
     }
 
-    fn publish(&self, path: &Path, connection: &rusqlite::Connection) -> Result<Option<Mark>, OpenError> {
+    fn publish(&self, path: &Path, connection: &rusqlite::Connection) -> Result<(), OpenError> {
         let state = store::state(connection).map_err(|error| sqlite_error(path, error))?;
+        self.reading.set_unsure(quarantine::unsure(connection).map_err(|error| sqlite_error(path, error))?);
         let metrics = &self.reading.metrics;
         metrics.rows.store(state.rows, Ordering::Relaxed);
         metrics.quarantined.store(state.quarantined, Ordering::Relaxed);
@@ -317,8 +375,14 @@ impl Replica {
             metrics.set_as_of(mark.as_of);
             self.sample.store(mark.source == SAMPLE, Ordering::Relaxed);
         }
-        Ok(state.mark)
+        *cache::locked(&self.reading.mark) = state.mark;
+        Ok(())
     }
+}
+
+/// The node vouches for the sample, which has no other upstream.
+fn sample_mark() -> Mark {
+    Mark { source: SAMPLE.into(), sequence: None, position: None, as_of: Timestamp::now() }
 }
 
 /// Frees its place when it is dropped, however the waiting ended.
@@ -335,7 +399,7 @@ impl Drop for Replica {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::Relaxed);
         drop(self.follower.take());
-        drop(self.tasks.take());
+        drop(self.feeding.take());
         self.reading.queue.close();
         for thread in self.writer.take().into_iter().chain(self.threads.drain(..)) {
             let _ = thread.join();
@@ -360,3 +424,5 @@ fn sqlite_error(path: &Path, error: rusqlite::Error) -> StoreError {
 
 /// Batches and heartbeats that wait for the writer; whoever has one more waits too.
 const TASKS_MAX: usize = 16;
+/// Rows that are listed at once.
+const LISTED_MAX: usize = 1000;

@@ -1,12 +1,14 @@
 //! The reader threads: each has a connection of its own, and takes look-ups from one bounded queue.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 
 use rusqlite::Connection;
+
+use crate::replica::Mark;
 
 use super::cache::{Cache, Entry, Flight, Landed, locked};
 use super::metrics::{ReplicaMetrics, count};
@@ -23,6 +25,16 @@ pub(super) struct Queue {
 struct Jobs {
     waiting: VecDeque<(i64, Arc<Flight>)>,
     closed: bool,
+    /// How often the readers were woken without a look-up.
+    woken: u64,
+}
+
+/// What a reader has to do next.
+enum Job {
+    Fly(i64, Arc<Flight>),
+    /// Let go of a file that another one took the place of.
+    Look,
+    End,
 }
 
 /// What all readers share.
@@ -33,6 +45,13 @@ pub(super) struct Reading {
     pub cache: Cache,
     pub queue: Queue,
     pub metrics: Arc<ReplicaMetrics>,
+    /// Where the copy stands.
+    pub mark: Mutex<Option<Mark>>,
+    /// Cases in quarantine: what the file holds of them is older than its age says, so nothing is said of them.
+    pub unsure: Mutex<Arc<HashSet<i64>>>,
+    any_unsure: AtomicBool,
+    /// Held while a file is opened, so that none is opened while another one is put in its place.
+    pub opening: RwLock<()>,
 }
 
 impl Queue {
@@ -51,25 +70,72 @@ impl Queue {
         room
     }
 
+    /// Lets the readers look whether another file stands there.
+    pub fn wake(&self) {
+        locked(&self.jobs).woken += 1;
+        self.filled.notify_all();
+    }
+
     /// Lets the readers end.
     pub fn close(&self) {
         locked(&self.jobs).closed = true;
         self.filled.notify_all();
     }
 
-    fn pop(&self) -> Option<(i64, Arc<Flight>)> {
+    fn pop(&self, woken: &mut u64) -> Job {
         let jobs = locked(&self.jobs);
-        let empty = |jobs: &mut Jobs| jobs.waiting.is_empty() && !jobs.closed;
+        let empty = |jobs: &mut Jobs| jobs.waiting.is_empty() && !jobs.closed && jobs.woken == *woken;
         let mut jobs = self.filled.wait_while(jobs, empty).unwrap_or_else(PoisonError::into_inner);
-        jobs.waiting.pop_front()
+        match jobs.waiting.pop_front() {
+            Some((key, flight)) => Job::Fly(key, flight),
+            None if jobs.closed => Job::End,
+            None => {
+                *woken = jobs.woken;
+                Job::Look
+            }
+        }
     }
 }
 
 impl Reading {
+    pub fn new(path: PathBuf, cache_entries: usize, waiting_max: usize) -> Reading {
+        Reading {
+            path,
+            file: AtomicU64::new(0),
+            cache: Cache::new(cache_entries),
+            queue: Queue::new(waiting_max),
+            metrics: Arc::default(),
+            mark: Mutex::default(),
+            unsure: Mutex::default(),
+            any_unsure: AtomicBool::new(false),
+            opening: RwLock::default(),
+        }
+    }
+
+    /// Whether nothing may be said of a case.
+    pub fn is_unsure(&self, key: i64) -> bool {
+        self.any_unsure.load(Ordering::Acquire) && locked(&self.unsure).contains(&key)
+    }
+
+    pub fn set_unsure(&self, keys: HashSet<i64>) {
+        let any = !keys.is_empty();
+        *locked(&self.unsure) = Arc::new(keys);
+        self.any_unsure.store(any, Ordering::Release);
+    }
+
     /// The life of one reader thread.
     pub fn run(&self) {
         let mut open: Option<(u64, Connection)> = None;
-        while let Some((key, flight)) = self.queue.pop() {
+        let mut woken = 0;
+        loop {
+            let (key, flight) = match self.queue.pop(&mut woken) {
+                Job::Fly(key, flight) => (key, flight),
+                Job::Look => {
+                    self.look(&mut open);
+                    continue;
+                }
+                Job::End => return,
+            };
             if self.cache.discard(key, &flight) {
                 continue;
             }
@@ -91,13 +157,26 @@ impl Reading {
     }
 
     fn read(&self, key: i64, open: &mut Option<(u64, Connection)>) -> Result<Entry, ReadError> {
-        let file = self.file.load(Ordering::Acquire);
-        let connection = match open.take() {
-            Some((of, connection)) if of == file => connection,
-            Some(_) | None => store::open_reader(&self.path)?,
-        };
-        let (_, connection) = open.insert((file, connection));
+        let (_, connection) = self.connection(open)?;
         Ok(store::row(connection, key)?.map(Arc::new))
+    }
+
+    /// The file that stands there: a reader that holds another one lets go of it.
+    fn connection<'a>(&self, open: &'a mut Option<(u64, Connection)>) -> rusqlite::Result<&'a (u64, Connection)> {
+        let file = self.file.load(Ordering::Acquire);
+        if open.as_ref().is_none_or(|(of, _)| *of != file) {
+            *open = None;
+            let _opening = self.opening.read().unwrap_or_else(PoisonError::into_inner);
+            let file = self.file.load(Ordering::Acquire);
+            *open = Some((file, store::open_reader(&self.path)?));
+        }
+        Ok(open.as_ref().expect("opened above"))
+    }
+
+    fn look(&self, open: &mut Option<(u64, Connection)>) {
+        if let Err(error) = self.connection(open) {
+            tracing::warn!(%error, "the replica cannot be opened: the next look-up tries again");
+        }
     }
 
     fn failed<T>(&self, why: &str, open: &mut Option<(u64, Connection)>) -> Option<T> {

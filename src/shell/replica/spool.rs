@@ -15,16 +15,13 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use jiff::Timestamp;
-
-use crate::replica::SAMPLE;
-
 use super::apply::{Applied, ApplyError, Batch};
-use super::writer::Task;
+use super::feeding::Feeding;
+use super::sample_mark;
 
 /// The thread that follows; it ends when this is dropped.
 pub(super) struct Follower {
@@ -44,11 +41,11 @@ pub(super) struct Spool {
 type Look = (u64, Option<SystemTime>);
 
 impl Follower {
-    pub fn start(folder: &Path, poll: Duration, heartbeat: bool, tasks: SyncSender<Task>) -> io::Result<Follower> {
+    pub fn start(folder: &Path, poll: Duration, heartbeat: bool, feeding: Feeding) -> io::Result<Follower> {
         let mut spool = Spool::open(folder)?;
         let (stop, stopped) = sync_channel(1);
         let thread = std::thread::Builder::new().name("replica-follow".into());
-        let thread = thread.spawn(move || follow(&mut spool, poll, heartbeat, &tasks, &stopped))?;
+        let thread = thread.spawn(move || follow(&mut spool, poll, heartbeat, &feeding, &stopped))?;
         Ok(Follower { stop: Some(stop), thread: Some(thread) })
     }
 }
@@ -62,24 +59,16 @@ impl Drop for Follower {
     }
 }
 
-fn follow(spool: &mut Spool, poll: Duration, heartbeat: bool, tasks: &SyncSender<Task>, stopped: &Receiver<()>) {
+fn follow(spool: &mut Spool, poll: Duration, heartbeat: bool, feeding: &Feeding, stopped: &Receiver<()>) {
     let mut beat_at = Instant::now() + BEAT_EVERY;
     loop {
         if heartbeat && Instant::now() >= beat_at {
             beat_at = Instant::now() + BEAT_EVERY;
-            // A writer that is busy with a batch beats next time.
-            if let Err(TrySendError::Disconnected(_)) =
-                tasks.try_send(Task::Beat { source: SAMPLE, as_of: Timestamp::now() })
-            {
-                return;
+            if let Err(error) = feeding.beat(sample_mark()) {
+                tracing::warn!(%error, "the heartbeat could not be written");
             }
         }
-        let apply = |path: &Path, name: &str| {
-            let (done, result) = sync_channel(1);
-            let task = Task::Apply { name: name.into(), batch: Batch::File(path.into()), done };
-            tasks.send(task).map_err(|_| ApplyError::Ending)?;
-            result.recv().map_err(|_| ApplyError::Ending)?
-        };
+        let apply = |path: &Path, name: &str| feeding.apply(name, Batch::File(path.into()));
         if let Err(error) = spool.step(apply) {
             tracing::warn!(%error, "the spool folder could not be read");
         }

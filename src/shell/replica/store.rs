@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, params};
 
-use crate::inquiry::Keys;
+use crate::inquiry::{Keys, RowKey};
 use crate::replica::{Mark, Row, RowError};
+
+use super::schema;
 
 /// Why a file cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +26,8 @@ pub enum StoreError {
         "{path}: written by a newer version (schema {schema}): start that version, or remove the file and load again"
     )]
     Newer { path: String, schema: i64 },
+    #[error("{path}: written by an older version (schema {schema}): start the server once, it brings the file forward")]
+    Older { path: String, schema: i64 },
     #[error("{0}: made with another secret.key: put that key back, or remove the file and load again")]
     OtherKey(String),
 }
@@ -52,7 +57,18 @@ pub(super) enum Put {
 pub(super) struct State {
     pub rows: u64,
     pub mark: Option<Mark>,
+    /// A batch that is larger than one transaction, and is not whole yet.
+    pub part: Option<Part>,
     pub quarantined: u64,
+}
+
+/// How much of a batch is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub source: String,
+    pub sequence: Option<u64>,
+    /// Changes, from its first on.
+    pub done: u64,
 }
 
 /// The place of the file in a data folder.
@@ -63,17 +79,15 @@ pub(super) fn path(folder: &Path) -> PathBuf {
 /// Opens the file for writing, and makes it if there is none.
 pub(super) fn open_writer(path: &Path, keys: &Keys) -> Result<Connection, StoreError> {
     let failed = |error| StoreError::Sqlite { path: path.display().to_string(), error };
-    let connection = Connection::open(path).map_err(failed)?;
+    let mut connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(WRITER_PATIENCE).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // Before anything is changed: a file that is not ours stays as it is.
-    let fresh = is_fresh(&connection).map_err(failed)?;
-    if !fresh {
-        check(&connection, path, keys)?;
+    if !schema::is_fresh(&connection).map_err(failed)? {
+        schema::check(&connection, path, keys)?;
     }
     connection.execute_batch(WRITER_PRAGMAS).map_err(failed)?;
-    if fresh {
-        create(&connection, keys).map_err(failed)?;
-    }
+    schema::prepare(&mut connection, keys).map_err(failed)?;
     Ok(connection)
 }
 
@@ -82,39 +96,26 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(READER_PATIENCE)?;
+    // The last one to close a file would remove the log by its name, which may be another file's by then.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.execute_batch(READER_PRAGMAS)?;
     Ok(connection)
-}
-
-/// Whether a file is a replica made with these keys.
-pub(super) fn check(connection: &Connection, path: &Path, keys: &Keys) -> Result<(), StoreError> {
-    let name = || path.display().to_string();
-    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let read = || -> rusqlite::Result<_> { Ok((pragma("application_id")?, pragma("user_version")?)) };
-    let (application, schema) = read().map_err(|error| StoreError::Sqlite { path: name(), error })?;
-    if application != APPLICATION {
-        return Err(StoreError::Foreign(name()));
-    }
-    if schema > SCHEMA {
-        return Err(StoreError::Newer { path: name(), schema });
-    }
-    let fingerprint: Vec<u8> = connection
-        .query_row("SELECT fingerprint FROM state", [], |row| row.get(0))
-        .map_err(|error| StoreError::Sqlite { path: name(), error })?;
-    if fingerprint == keys.fingerprint() { Ok(()) } else { Err(StoreError::OtherKey(name())) }
 }
 
 /// Reads what the file says of itself.
 pub(super) fn state(connection: &Connection) -> rusqlite::Result<State> {
     let quarantined = connection.query_row("SELECT count(*) FROM quarantine", [], |row| row.get::<_, i64>(0))?;
-    connection.query_row("SELECT rows, source, sequence, as_of_us FROM state", [], |row| {
-        let source: Option<String> = row.get(1)?;
-        let sequence: Option<i64> = row.get(2)?;
-        let as_of: Option<i64> = row.get(3)?;
-        let as_of = as_of.and_then(|micros| Timestamp::from_microsecond(micros).ok());
-        let mark =
-            source.zip(as_of).map(|(source, as_of)| Mark { source, sequence: sequence.map(|n| n as u64), as_of });
-        Ok(State { rows: row.get::<_, i64>(0)?.cast_unsigned(), mark, quarantined: quarantined.cast_unsigned() })
+    let sql = "SELECT rows, source, sequence, as_of_us, position, part_source, part_sequence, part_done FROM state";
+    connection.query_row(sql, [], |row| {
+        let (source, part_source): (Option<String>, Option<String>) = (row.get(1)?, row.get(5)?);
+        let number = |place| row.get::<_, Option<i64>>(place).map(|number| number.map(i64::cast_unsigned));
+        let as_of = row.get::<_, Option<i64>>(3)?.and_then(|micros| Timestamp::from_microsecond(micros).ok());
+        let (sequence, position, part_sequence) = (number(2)?, row.get(4)?, number(6)?);
+        let mark = source.zip(as_of).map(|(source, as_of)| Mark { source, sequence, position, as_of });
+        let done = row.get::<_, i64>(7)?.cast_unsigned();
+        let part = part_source.map(|source| Part { source, sequence: part_sequence, done });
+        let rows = row.get::<_, i64>(0)?.cast_unsigned();
+        Ok(State { rows, mark, part, quarantined: quarantined.cast_unsigned() })
     })
 }
 
@@ -133,6 +134,7 @@ pub(super) struct Puts<'a> {
     select: CachedStatement<'a>,
     insert: CachedStatement<'a>,
     update: CachedStatement<'a>,
+    delete: CachedStatement<'a>,
 }
 
 impl<'a> Puts<'a> {
@@ -141,22 +143,46 @@ impl<'a> Puts<'a> {
             select: connection.prepare_cached("SELECT version, row FROM cases WHERE key = ?1")?,
             insert: connection.prepare_cached("INSERT INTO cases (key, version, row) VALUES (?1, ?2, ?3)")?,
             update: connection.prepare_cached("UPDATE cases SET version = ?2, row = ?3 WHERE key = ?1")?,
+            delete: connection.prepare_cached("DELETE FROM cases WHERE key = ?1")?,
         })
     }
 
-    /// Writes a row, unless the one that is there is as new or newer.
+    /// Writes a row, unless the one that is there is as new or newer; a damaged one is overwritten whatever it says.
     pub fn put(&mut self, row: &Row) -> rusqlite::Result<Put> {
-        let (key, version) = (row.at.key, row.case.version.cast_signed());
-        let before = self
+        let version = row.case.version.cast_signed();
+        self.write(row, |newest, before| version <= newest && Row::is_sound(row.at.key, before).is_ok())
+    }
+
+    /// Writes a row over whatever is there.
+    pub fn replace(&mut self, row: &Row) -> rusqlite::Result<Put> {
+        let bytes = row.encode();
+        self.write(row, |_, before| before == bytes)
+    }
+
+    /// Takes a row out; `false` when there is none of this receipt.
+    pub fn delete(&mut self, at: RowKey) -> rusqlite::Result<bool> {
+        let check = self
             .select
-            .query_row([key], |found| Ok((found.get(0)?, Row::check_of(found.get_ref(1)?.as_blob()?))))
+            .query_row([at.key], |found| Ok(Row::check_of(at.key, found.get_ref(1)?.as_blob()?)))
             .optional()?;
-        let put = match before {
-            None => Put::New,
-            Some((_, check)) if check != Some(row.at.check) => Put::Collision,
-            Some((newest, _)) if version <= newest => Put::Unchanged,
-            Some(_) => Put::Changed,
+        match check {
+            None => Ok(false),
+            Some(Some(check)) if check != at.check => Ok(false),
+            Some(_) => self.delete.execute([at.key]).map(|deleted| deleted > 0),
+        }
+    }
+
+    fn write(&mut self, row: &Row, keeps: impl Fn(i64, &[u8]) -> bool) -> rusqlite::Result<Put> {
+        let (key, version) = (row.at.key, row.case.version.cast_signed());
+        let judge = |found: &rusqlite::Row<'_>| {
+            let (newest, before) = (found.get(0)?, found.get_ref(1)?.as_blob()?);
+            Ok(match Row::check_of(key, before) {
+                Some(check) if check != row.at.check => Put::Collision,
+                Some(_) | None if keeps(newest, before) => Put::Unchanged,
+                Some(_) | None => Put::Changed,
+            })
         };
+        let put = self.select.query_row([key], judge).optional()?.unwrap_or(Put::New);
         let write = match put {
             Put::New => &mut self.insert,
             Put::Changed => &mut self.update,
@@ -169,49 +195,30 @@ impl<'a> Puts<'a> {
 
 /// Writes the mark and the number of rows, in the transaction of the rows it vouches for.
 pub(super) fn put_state(connection: &Connection, rows: u64, mark: &Mark) -> rusqlite::Result<()> {
-    let sql = "UPDATE state SET rows = ?1, source = ?2, sequence = ?3, as_of_us = ?4";
+    let sql = "UPDATE state SET rows = ?1, source = ?2, sequence = ?3, as_of_us = ?4, position = ?5,
+               part_source = NULL, part_sequence = NULL, part_done = 0";
     let sequence = mark.sequence.map(u64::cast_signed);
-    let values = params![rows.cast_signed(), mark.source, sequence, mark.as_of.as_microsecond()];
+    let values = params![rows.cast_signed(), mark.source, sequence, mark.as_of.as_microsecond(), mark.position];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-/// Notes a row that could not be used: where it is and why, nothing of what it holds.
-pub(super) fn quarantine(connection: &Connection, batch: &str, line: u64, why: &str) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO quarantine (batch, line, why) VALUES (?1, ?2, ?3)";
-    connection.prepare_cached(sql)?.execute(params![batch, line.cast_signed(), why]).map(drop)
+/// Writes how much of a batch is in, while the mark stays where it was.
+pub(super) fn put_part(connection: &Connection, rows: u64, part: &Part) -> rusqlite::Result<()> {
+    let sql = "UPDATE state SET rows = ?1, part_source = ?2, part_sequence = ?3, part_done = ?4";
+    let values = params![rows.cast_signed(), part.source, part.sequence.map(u64::cast_signed), part.done.cast_signed()];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-/// A file without tables and without our mark is new.
-fn is_fresh(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+/// Moves the write-ahead log into the file and empties it; `false` when a reader keeps it from being emptied.
+pub(super) fn empty_log(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0))
 }
 
-fn create(connection: &Connection, keys: &Keys) -> rusqlite::Result<()> {
-    let transaction = connection.unchecked_transaction()?;
-    transaction.execute_batch(TABLES)?;
-    transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", SCHEMA)?;
-    transaction.execute("INSERT INTO state (one, fingerprint, rows) VALUES (1, ?1, 0)", [keys.fingerprint()])?;
-    transaction.commit()
-}
-
-const TABLES: &str = "
-    CREATE TABLE cases (key INTEGER PRIMARY KEY, version INTEGER NOT NULL, row BLOB NOT NULL) STRICT;
-    CREATE TABLE state (
-        one INTEGER PRIMARY KEY CHECK (one = 1), fingerprint BLOB NOT NULL, rows INTEGER NOT NULL,
-        source TEXT, sequence INTEGER, as_of_us INTEGER
-    ) STRICT;
-    CREATE TABLE quarantine (
-        id INTEGER PRIMARY KEY, batch TEXT NOT NULL, line INTEGER NOT NULL, why TEXT NOT NULL,
-        UNIQUE (batch, line) ON CONFLICT REPLACE
-    ) STRICT;";
 /// FULL: a batch's file leaves the spool only when its rows would survive a power cut.
 const WRITER_PRAGMAS: &str = "
     PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;
     PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;";
 const READER_PRAGMAS: &str = "PRAGMA query_only = ON; PRAGMA mmap_size = 268435456; PRAGMA cache_size = -8192;";
-/// "jind", in the file's header.
-const APPLICATION: i64 = 0x6A69_6E64;
-const SCHEMA: i64 = 1;
 const WRITER_PATIENCE: Duration = Duration::from_secs(5);
 const READER_PATIENCE: Duration = Duration::from_millis(250);
+const STATEMENTS: usize = 64;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use jiff::civil::date;
@@ -12,10 +13,11 @@ use super::*;
 use crate::inquiry::{Factor, Formats, SecondFactor, Stage, notices_of_2026};
 use crate::replica::{CaseRecord, SPOOL};
 
-const SECRET: [u8; 32] = [9; 32];
+pub(super) const SECRET: [u8; 32] = [9; 32];
 
-fn settings() -> config::Replica {
+pub(super) fn settings() -> config::Replica {
     config::Replica {
+        source: config::Source::Spool,
         reader_threads: 2,
         cache_entries: 1000,
         look_up_timeout: Duration::from_secs(20),
@@ -24,11 +26,11 @@ fn settings() -> config::Replica {
     }
 }
 
-fn open(folder: &Folder, role: Role) -> Arc<Replica> {
+pub(super) fn open(folder: &Folder, role: Role) -> Arc<Replica> {
     Replica::open(folder.path(), &settings(), Keys::new(&SECRET), role).expect("a writable folder")
 }
 
-fn case(n: u32, stage: Stage, version: u64) -> CaseRecord {
+pub(super) fn case(n: u32, stage: Stage, version: u64) -> CaseRecord {
     let mut case = sample::cases(1, 1, date(2026, 11, 23), &notices_of_2026()).next().expect("one");
     case.receipt = format!("4401{n:011}");
     case.id_tail = Some("123X".into());
@@ -40,7 +42,7 @@ fn header(second: i64) -> BatchHeader {
     BatchHeader { as_of: at(second), ..BatchHeader::default() }
 }
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("a small number")
 }
 
@@ -68,19 +70,19 @@ fn tail(entry: &str) -> Proof {
     Proof::Factor(Factor::read(SecondFactor::IdTail, entry).expect("four characters"))
 }
 
-fn ask(replica: &Replica, n: u32, proof: &Proof) -> Answer {
+pub(super) fn ask(replica: &Replica, n: u32, proof: &Proof) -> Answer {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(replica.look_up(&receipt(n), proof))
 }
 
-fn stage(answer: &Answer) -> Option<Stage> {
+pub(super) fn stage(answer: &Answer) -> Option<Stage> {
     match answer {
         Answer::Found { case, .. } => Some(case.stage),
         Answer::NotFound | Answer::Down => None,
     }
 }
 
-fn total(counter: &AtomicU64) -> u64 {
+pub(super) fn total(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 
@@ -174,7 +176,7 @@ fn bad_rows_go_to_quarantine_and_the_others_are_applied() {
     assert_eq!((applied.new, applied.quarantined), (2, 3));
     let file = Connection::open(folder.path().join("replica.sqlite3")).unwrap();
     let notes: Vec<(i64, String)> = file
-        .prepare("SELECT line, why FROM quarantine ORDER BY line")
+        .prepare("SELECT CAST(substr(id, instr(id, ':') + 1) AS INTEGER), why FROM quarantine ORDER BY 1")
         .unwrap()
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap()
@@ -415,10 +417,19 @@ fn an_end_of_the_program_takes_a_batch_back() {
     let folder = Folder::new();
     let keys = Keys::new(&SECRET);
     drop(open(&folder, Role::Load));
-    let mut connection = store::open_writer(&store::path(folder.path()), &keys).unwrap();
+    let connection = store::open_writer(&store::path(folder.path()), &keys).unwrap();
     let endless = (0..).map(|n| case(n, Stage::Review, 1));
     let batch = Batch::Cases(header(100), Box::new(endless));
-    let ended = apply::apply(&mut connection, &keys, "endless", batch, &AtomicBool::new(true));
+    let surroundings = run::Surroundings {
+        connection: &connection,
+        keys: &keys,
+        wal: folder.path().join("replica.sqlite3-wal"),
+        now: at(0),
+        ending: &AtomicBool::new(true),
+        unsure: &std::collections::HashSet::new(),
+        committed: &|_| panic!("nothing is committed"),
+    };
+    let ended = apply::apply(&surroundings, "endless", batch);
     assert!(matches!(ended, Err(ApplyError::Ending)));
     assert_eq!(store::state(&connection).unwrap().mark, None);
 }
