@@ -72,7 +72,11 @@ pub enum Command {
 }
 
 /// What `jindu --help` prints.
-pub const HELP: &str = "\
+pub fn help() -> String {
+    HELP.replace("FEED\n", super::feed::HELP)
+}
+
+const HELP: &str = "\
 jindu: telephone and barcode progress inquiry for an exit-entry office
 
 usage: jindu [COMMAND] [--config PATH] [--set KEY=VALUE]...
@@ -92,6 +96,7 @@ commands:
   sample --cases N --seed S --out FILE   write sample cases (one JSON object a line)
   load FILE                              load cases into the replica, while it serves or not
   prompts list                           list every recording that the hotline can play
+FEED
 
 options:
   --config PATH     settings (default: config/jindu.toml)

@@ -11,6 +11,7 @@ use crate::inquiry::WorkingDays;
 use crate::replica::gate::{self, Kind};
 use crate::replica::{CaseRecord, Event, Office};
 
+use super::super::clock;
 use super::pack::{PackError, Packed, Packer};
 
 /// How the office lives.
@@ -33,7 +34,7 @@ pub struct Play {
 
 /// Lives until it is told to end, or is ended.
 pub fn play(play: &Play, packer: Option<Packer>, calendar: &WorkingDays, zone: &TimeZone) -> Result<(), String> {
-    let today = || Timestamp::now().to_zoned(zone.clone()).date();
+    let today = || clock::local(zone).date();
     let mut office = Office::new(play.cases, play.seed, today(), calendar);
     let mut put = match packer {
         Some(packer) => Put::Files(packer),

@@ -19,9 +19,10 @@ use crate::replica::Mark;
 
 use super::apply::{Applied, ApplyError, Batch};
 use super::cache::locked;
+use super::held::{self, Held};
 use super::readers::Reading;
 use super::rebuild::Rebuild;
-use super::writer::Task;
+use super::writer::{Task, Writer};
 
 /// A source's hold on the copy. Cheap to clone.
 #[derive(Clone)]
@@ -55,6 +56,17 @@ impl Feeding {
     /// The upstream says that there is nothing new up to `mark`. Kept when this returns.
     pub fn beat(&self, mark: Mark) -> Result<(), ApplyError> {
         self.told(|done| Task::Beat { mark, done })
+    }
+
+    /// How many cases the copy has.
+    pub fn rows(&self) -> u64 {
+        self.reading.metrics.rows.load(Ordering::Relaxed)
+    }
+
+    /// What waits for a person.
+    pub fn held(&self) -> Result<Option<Held>, ApplyError> {
+        let held = |writer: &mut Writer| Ok(held::get(writer.connection()?)?);
+        self.told(|done| Task::Do(Box::new(move |writer| drop(done.send(held(writer))))))
     }
 
     /// Begins a copy of everything, beside the live one.

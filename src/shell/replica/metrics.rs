@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
+use super::alarms::FeedMetrics;
+
 /// Counters and gauges; read them at any time, each is right by itself.
 #[derive(Debug)]
 pub struct ReplicaMetrics {
@@ -35,6 +37,7 @@ pub struct ReplicaMetrics {
     pub held: AtomicU64,
     /// Copies of everything that were swapped in.
     pub rebuilds: AtomicU64,
+    pub feed: FeedMetrics,
     /// Microseconds since 1970; `i64::MIN` before the first batch.
     as_of: AtomicI64,
 }
@@ -73,6 +76,7 @@ impl Default for ReplicaMetrics {
             quarantined: AtomicU64::new(0),
             held: AtomicU64::new(0),
             rebuilds: AtomicU64::new(0),
+            feed: FeedMetrics::default(),
             as_of: AtomicI64::new(i64::MIN),
         }
     }

@@ -9,17 +9,23 @@
 //! waits a limited time. The phone door asks with a factor, the scan door with the paper as its proof. Every answer
 //! carries the time up to which its upstream vouched for it, which is never this node's clock.
 
+mod alarms;
 mod apply;
 mod cache;
 mod feeding;
+mod gate;
+mod heal;
 mod held;
 mod lines;
 mod load;
 mod lock;
 mod metrics;
+mod past;
+mod putaway;
 mod quarantine;
 mod readers;
 mod rebuild;
+mod refusal;
 mod run;
 mod schema;
 mod seal;
@@ -31,6 +37,8 @@ mod writer;
 
 #[cfg(test)]
 mod change_tests;
+#[cfg(test)]
+mod gate_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -59,12 +67,14 @@ use metrics::count;
 use readers::Reading;
 use writer::{Task, Writer};
 
+pub use alarms::{Alarm, AlarmKind, FeedMetrics, FeedState, feed_state};
 pub use apply::{Applied, ApplyError};
 pub use held::{Decision, Held, HeldWhat};
 pub use load::{LoadError, Loaded, load};
 pub use lock::FolderLock;
 pub use metrics::ReplicaMetrics;
 pub use quarantine::Kept;
+pub use refusal::Refusal;
 pub use secret::{SecretError, secret};
 pub use store::StoreError;
 
@@ -118,7 +128,7 @@ impl Replica {
                 let feeding = replica.start_writer(folder, &path, sample_heartbeat)?;
                 let follower = match settings.source {
                     config::Source::Spool => {
-                        spool::Follower::start(folder, settings.spool_poll, sample_heartbeat, feeding)
+                        spool::Follower::start(folder, settings, sample_heartbeat, feeding)
                     }
                 };
                 replica.follower = Some(follower.map_err(|error| io_error(folder, error))?);
