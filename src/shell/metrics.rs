@@ -13,6 +13,8 @@ use crate::flow::Transferred;
 pub use crate::inquiry::{CallOutcome, LookUpResult};
 use crate::sip::Method;
 
+use super::replica::{AlarmKind, Refusal};
+
 /// All numbers of one node.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -45,6 +47,13 @@ pub struct Metrics {
     pub replica_rows: Counter,
     /// Rows that could not be read and wait for a person.
     pub replica_quarantined: Gauge,
+    /// 1 for what is wrong with the feed.
+    pub feed_alarms: Counters<AlarmKind>,
+    pub feed_refused: Counters<Refused>,
+    /// Files in the spool that were not taken yet.
+    pub feed_waiting_files: Gauge,
+    pub feed_waiting_bytes: Gauge,
+    pub feed_waiting_lines: Gauge,
     pub scans: Counters2<ScanPath, ScanResult>,
     pub ratings: Counters2<Door, Score>,
     pub http_requests: Counters<HttpClass>,
@@ -106,6 +115,18 @@ impl Metrics {
         page.counters("jindu_replica_batches_total", "Change batches, by result.", &self.replica_batches);
         page.gauge("jindu_replica_quarantined", "Rows that could not be read.", &self.replica_quarantined);
         page.counter("jindu_replica_rows_total", "Rows changed.", &self.replica_rows);
+        self.render_feed(page);
+    }
+
+    fn render_feed(&self, page: &mut Page) {
+        page.head("jindu_feed_alarm", "1 while this is wrong with the feed.", "gauge");
+        for (kind, alarm) in AlarmKind::ALL.iter().zip(&self.feed_alarms.counters) {
+            page.sample("jindu_feed_alarm", &format!("{{kind=\"{}\"}}", kind.name()), alarm.value());
+        }
+        page.counters("jindu_feed_refused_total", "Files of the spool that were refused.", &self.feed_refused);
+        page.gauge("jindu_feed_waiting_files", "Files in the spool, not taken yet.", &self.feed_waiting_files);
+        page.gauge("jindu_feed_waiting_bytes", "Their bytes.", &self.feed_waiting_bytes);
+        page.gauge("jindu_feed_waiting_rows", "Their rows, by their headers.", &self.feed_waiting_lines);
     }
 
     fn render_web(&self, page: &mut Page) {
@@ -173,6 +194,28 @@ pub trait Label: Copy + 'static {
 
     /// The discriminant.
     fn index(self) -> usize;
+}
+
+impl Label for AlarmKind {
+    const NAME: &'static str = "kind";
+    const ALL: &'static [&'static str] = &AlarmKind::NAMES;
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Why a file was refused, by its place among [`Refusal::NAMES`].
+#[derive(Clone, Copy, Debug)]
+pub struct Refused(pub usize);
+
+impl Label for Refused {
+    const NAME: &'static str = "why";
+    const ALL: &'static [&'static str] = &Refusal::NAMES;
+
+    fn index(self) -> usize {
+        self.0
+    }
 }
 
 /// A counter for each member of a label.

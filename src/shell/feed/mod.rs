@@ -4,7 +4,7 @@
 //! system of record is, where there is no gateway.
 
 mod input;
-mod keys;
+pub mod keys;
 mod pack;
 mod play;
 pub mod text;

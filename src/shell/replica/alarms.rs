@@ -50,19 +50,22 @@ impl AlarmKind {
         AlarmKind::SnapshotWanted,
     ];
 
+    /// Their names, in the order of [`AlarmKind::ALL`].
+    pub const NAMES: [&'static str; 9] = [
+        "gap",
+        "no_start",
+        "refused",
+        "newer_format",
+        "unreadable",
+        "clock",
+        "held",
+        "stuck",
+        "snapshot_wanted",
+    ];
+
     /// As metrics and the status name it.
     pub fn name(self) -> &'static str {
-        match self {
-            AlarmKind::Gap => "gap",
-            AlarmKind::NoStart => "no_start",
-            AlarmKind::Refused => "refused",
-            AlarmKind::NewerFormat => "newer_format",
-            AlarmKind::Unreadable => "unreadable",
-            AlarmKind::Clock => "clock",
-            AlarmKind::Held => "held",
-            AlarmKind::Stuck => "stuck",
-            AlarmKind::SnapshotWanted => "snapshot_wanted",
-        }
+        AlarmKind::NAMES[self as usize]
     }
 }
 

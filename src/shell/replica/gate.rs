@@ -255,7 +255,11 @@ impl Gate {
                 self.snapshot(&name, &whole, folders, alarms)
             }
             Standing::Repeat => self.away(&name, &whole, folders, "in the copy already: a repeat"),
-            Standing::Superseded => self.away(&name, &whole, folders, "older than the copy is: nothing of it is new"),
+            Standing::Superseded => {
+                folders.taken(&name, &whole, "older than the copy is: nothing of it is new")?;
+                self.gone(&name);
+                Ok(Taken::Away)
+            }
             Standing::Fork => self.refuse(&name, folders, &Refusal::Fork(whole.header.sequence)),
             Standing::Broken => self.refuse(&name, folders, &Refusal::Broken(whole.header.sequence)),
             Standing::OtherSource => {
@@ -341,6 +345,7 @@ impl Gate {
             Ok(applied) => {
                 self.held = None;
                 self.past.begin(&whole.header.source, whole.header.sequence);
+                folders.begin()?;
                 told(&format!("{}:{}", whole.header.source, whole.header.sequence), 1, &applied);
                 self.away(name, whole, folders, &applied.to_string())
             }

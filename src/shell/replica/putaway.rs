@@ -79,6 +79,16 @@ impl Folders {
         Ok(Some((files.len(), format!("{}: {}", name.to_string_lossy(), why.trim()))))
     }
 
+    /// The copy goes on from a snapshot that is about to be put away: what it was made of before is of no use.
+    pub fn begin(&self) -> io::Result<()> {
+        for (_, path) in files(&self.applied)? {
+            if number(&path).is_some() {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The feed files that the copy was made of, from its last snapshot on, in the order of their numbers.
     pub fn kept(&self) -> io::Result<Vec<PathBuf>> {
         let mut kept: Vec<PathBuf> = files(&self.applied)?.into_iter().map(|(_, path)| path).collect();
