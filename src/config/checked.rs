@@ -170,6 +170,8 @@ pub struct Replica {
     pub cache_entries: usize,
     pub look_up_timeout: Duration,
     pub look_ups_waiting_max: usize,
+    /// How fast the background scrub looks the file through.
+    pub scrub_rows_per_second: u32,
     /// How often the spool folder is looked at.
     pub spool_poll: Duration,
     /// Whose feed files are taken; none: of any source, until the copy follows one.

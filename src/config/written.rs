@@ -271,6 +271,8 @@ fn replica(reader: &mut Reader) -> Replica {
         cache_entries: count(reader, "replica.cache_entries", 100..=10_000_000, 100_000),
         look_up_timeout: reader.milliseconds("replica.look_up_timeout_ms", 10..=60_000, 2000),
         look_ups_waiting_max: count(reader, "replica.look_ups_waiting_max", 1..=1_000_000, 10_000),
+        scrub_rows_per_second: u32::try_from(reader.number("replica.scrub_rows_per_s", 10..=1_000_000, 20_000))
+            .unwrap_or(u32::MAX),
         spool_poll: reader.milliseconds("replica.spool_poll_ms", 20..=60_000, 200),
         spool_source: spool_source(reader),
         spool_settle: reader.seconds("replica.spool_settle_s", 0..=3600, 10),

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::feed::{BatchHeader, SPOOL};
+use super::row;
 
 /// Stored beside the rows and changed in one transaction with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,18 @@ impl Mark {
                 Mark { source: source.into(), sequence: header.sequence, position: None, as_of: header.as_of }
             }
         }
+    }
+
+    /// A checksum of all of it: a flipped bit in it would tell a wrong age.
+    pub fn checksum(&self) -> u32 {
+        let (source, position) = (self.source.as_bytes(), self.position.as_deref().unwrap_or("").as_bytes());
+        let sequence = self.sequence.map_or([0; 9], |sequence| {
+            let mut bytes = [1; 9];
+            bytes[1..].copy_from_slice(&sequence.to_be_bytes());
+            bytes
+        });
+        let length = u64::try_from(source.len()).unwrap_or(u64::MAX).to_be_bytes();
+        row::checksum(self.as_of.as_microsecond(), &[&length, source, &sequence, position].concat())
     }
 
     /// Whether what this mark stands for is in a copy that stands at `stored`.

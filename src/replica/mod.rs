@@ -1,5 +1,6 @@
 //! The copy that knows its age: change batches, marks, rows, the sample (pure).
 
+mod age;
 mod change;
 mod feed;
 pub mod gate;
@@ -8,6 +9,7 @@ mod office;
 mod row;
 pub mod sample;
 
+pub use age::{AgeClock, KeptClock, Moment};
 pub use change::{BadRow, Change};
 pub use feed::{BatchHeader, CaseRecord, LINE_BYTES_MAX, Line, LineError, SAMPLE, SPOOL};
 pub use mark::Mark;

@@ -219,7 +219,7 @@ fn day_of(number: u64) -> Option<Date> {
 }
 
 /// CRC-32 (ISO 3309) of the key and the body.
-fn checksum(key: i64, body: &[u8]) -> u32 {
+pub(super) fn checksum(key: i64, body: &[u8]) -> u32 {
     let step = |sum: u32, byte: &u8| CRC[usize::from(sum as u8 ^ byte)] ^ (sum >> 8);
     !key.to_be_bytes().iter().chain(body).fold(!0, step)
 }

@@ -7,6 +7,7 @@ use lexopt::prelude::*;
 
 use super::picture::{DAY, HOUR};
 use super::publish::{By, LAST};
+use super::replica::{Decision, Request, Wish};
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -43,6 +44,11 @@ pub enum Command {
     },
     /// A call in text.
     Sim,
+    /// How the copy is, and what is done to it.
+    Replica {
+        wish: Wish,
+        json: bool,
+    },
     Publish {
         by: By,
     },
@@ -95,6 +101,12 @@ commands:
   lookup RECEIPT [--tail XXXX]           ask the replica what a caller would be told
   sample --cases N --seed S --out FILE   write sample cases (one JSON object a line)
   load FILE                              load cases into the replica, while it serves or not
+  replica status                         how the copy is: its age, place, quarantine, alarms [--json]
+  replica verify                         look the whole file through, row by row; exit code 1 when it is damaged
+  replica rebuild                        ask the source for a copy of everything; the one there answers until then
+  replica quarantine [list]              rows that could not be used, and why
+  replica quarantine retry|drop [ID]     try them again, or let go of them; all without ID
+  replica held [apply|drop]              the batch that takes too many cases away: show it, or say what to do
   prompts list                           list every recording that the hotline can play
 FEED
 
@@ -141,6 +153,7 @@ struct Words {
     why: Option<String>,
     last: Option<u32>,
     svg: bool,
+    json: bool,
     calls: Option<Span>,
     help: bool,
     version: bool,
@@ -160,6 +173,7 @@ impl Words {
                 Long("why") => self.why = Some(parser.value()?.string()?),
                 Long("last") => self.last = Some(parser.value()?.parse()?),
                 Long("svg") => self.svg = true,
+                Long("json") => self.json = true,
                 Long("calls") => {
                     self.calls = Some(match parser.value()?.string()?.as_str() {
                         "hour" => HOUR,
@@ -187,6 +201,7 @@ impl Words {
             (self.why.is_some(), "--why"),
             (self.last.is_some(), "--last"),
             (self.svg, "--svg"),
+            (self.json, "--json"),
             (self.calls.is_some(), "--calls"),
         ] {
             if given {
@@ -251,6 +266,11 @@ impl Words {
                 }
                 Command::Test { sheets }
             }
+            Some("replica") => {
+                let mut word = || names.next().map(|name| name.string()).transpose();
+                let words = (word()?, word()?, word()?);
+                Command::Replica { wish: wish(words)?, json: std::mem::take(&mut self.json) }
+            }
             Some("prompts") => match names.next().map(|name| name.string()).transpose()?.as_deref() {
                 Some("list") => Command::PromptsList,
                 _ => return Err("prompts has one command: prompts list".into()),
@@ -262,6 +282,26 @@ impl Words {
             Some(extra) => Err(format!("unexpected {}; see jindu --help", extra.to_string_lossy()).into()),
         }
     }
+}
+
+/// The words after `replica`.
+fn wish(words: (Option<String>, Option<String>, Option<String>)) -> Result<Wish, lexopt::Error> {
+    let (what, how, id) = words;
+    Ok(match (what.as_deref(), how.as_deref(), id) {
+        (Some("status"), None, None) => Wish::Ask(Request::Status),
+        (Some("verify"), None, None) => Wish::Verify,
+        (Some("rebuild"), None, None) => Wish::Ask(Request::Rebuild),
+        (Some("quarantine"), None | Some("list"), None) => Wish::Ask(Request::Quarantine),
+        (Some("quarantine"), Some("retry"), id) => Wish::Ask(Request::Retry { id }),
+        (Some("quarantine"), Some("drop"), id) => Wish::Ask(Request::Forget { id }),
+        (Some("held"), None, None) => Wish::Held,
+        (Some("held"), Some("apply"), None) => Wish::Ask(Request::Decide { decision: Decision::Apply }),
+        (Some("held"), Some("drop"), None) => Wish::Ask(Request::Decide { decision: Decision::Drop }),
+        _ => {
+            let commands = "status, verify, rebuild, quarantine [list|retry [ID]|drop [ID]] or held [apply|drop]";
+            return Err(format!("write replica {commands}").into());
+        }
+    })
 }
 
 #[cfg(test)]

@@ -85,9 +85,9 @@ impl Counter {
     }
 
     /// What is said of an outcome, in one language: the phone's own sentences.
-    fn say(live: &Live, answer: &Answer, lang: Lang, now: Timestamp) -> Vec<Utterance> {
+    fn say(&self, live: &Live, answer: &Answer, lang: Lang, now: Timestamp) -> Vec<Utterance> {
         let local = now.to_zoned_datetime(live.zone.clone()).datetime();
-        let (findings, _) = call::findings(&live.rules, answer, local.date(), now);
+        let (findings, _) = call::findings(&live.rules, answer, local.date(), self.replica.now());
         flow::answer(&live.release, lang, findings.into(), local, clock::now())
     }
 
@@ -96,12 +96,12 @@ impl Counter {
         let live = &*self.live.load_full();
         let stages = Arc::new(stage_names(live));
         let answer = match outcome {
-            Outcome::Answer(answer) => &self.believed(live, answer, now),
+            Outcome::Answer(answer) => &self.believed(live, answer),
             Outcome::Other(kind) => return Shown::other(*kind, stages),
         };
-        let wording = Wording::by(|lang| text_of(&Self::say(live, answer, lang, now), lang));
+        let wording = Wording::by(|lang| text_of(&self.say(live, answer, lang, now), lang));
         match answer {
-            Answer::Found { case, as_of } => match freshness(live, inquiry::age(*as_of, now)) {
+            Answer::Found { case, as_of } => match freshness(live, inquiry::age(*as_of, self.replica.now())) {
                 Freshness::TooOld => Shown::unavailable(wording, stages),
                 fresh => {
                     let today = now.to_zoned_datetime(live.zone.clone()).date();
@@ -128,16 +128,16 @@ impl Counter {
         }
     }
 
-    fn believed(&self, live: &Live, answer: &Answer, now: Timestamp) -> Answer {
-        call::believed(answer.clone(), self.replica.as_of(), now, live.release.stale_after().1)
+    fn believed(&self, live: &Live, answer: &Answer) -> Answer {
+        call::believed(answer.clone(), self.replica.as_of(), self.replica.now(), live.release.stale_after().1)
     }
 
     fn speak(&self, outcome: &Outcome, lang: Lang, now: Timestamp) -> Option<Vec<u8>> {
         let Outcome::Answer(answer) = outcome else { return None };
         let live = self.live.load_full();
-        let answer = &self.believed(&live, answer, now);
+        let answer = &self.believed(&live, answer);
         let mut sounds = Vec::new();
-        for utterance in Self::say(&live, answer, lang, now) {
+        for utterance in self.say(&live, answer, lang, now) {
             for piece in utterance.pieces {
                 match piece {
                     Piece::Clip(clip) => sounds.push(Ok(decoded(&live.bank, &clip)?)),
@@ -179,7 +179,7 @@ impl Counter {
     }
 
     fn health(&self) -> Health {
-        let age = self.replica.as_of().map(|as_of| inquiry::age(as_of, clock::timestamp()));
+        let age = self.replica.age();
         let live = self.live.load();
         let stale = age.is_none_or(|age| freshness(&live, age) != Freshness::Fresh);
         let state = match (self.door.is_draining(), stale) {

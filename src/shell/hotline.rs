@@ -35,6 +35,23 @@ pub struct Hotline {
     pub passed_over: Vec<String>,
 }
 
+/// What answers are made of in text: no recording is read.
+pub struct Wording {
+    pub release: Arc<Release>,
+    pub rules: Rules,
+    pub working: WorkingDays,
+    pub zone: TimeZone,
+}
+
+/// Reads what answers in text need; every complaint at once.
+pub fn wording(settings: &Settings) -> Result<Wording, Vec<String>> {
+    let release = release(settings)?;
+    let (rules, working) = rules(settings, &release)?;
+    let zone = TimeZone::get(&release.calendar.zone)
+        .map_err(|error| vec![format!("{}: zone: {error}", settings.hotline.calendar.display())])?;
+    Ok(Wording { release, rules, working, zone })
+}
+
 /// Reads and checks flow, words and days; every complaint at once.
 pub fn release(settings: &Settings) -> Result<Arc<Release>, Vec<String>> {
     with_sources(settings, Release::load)?.map_err(lines)
@@ -60,13 +77,10 @@ fn with_sources<T>(settings: &Settings, work: impl FnOnce(Sources<'_>, Environme
 
 /// Reads and checks all files of a hotline; every complaint at once.
 pub fn read(settings: &Settings) -> Result<Hotline, Vec<String>> {
-    let release = release(settings)?;
-    let (rules, working) = rules(settings, &release)?;
+    let Wording { release, rules, working, zone } = wording(settings)?;
     let scanner = &settings.inquiry.scanner;
     let scan_rules = ScanRules::new(scanner.prefixes.clone(), scanner.suffixes.clone(), &scanner.qr_patterns);
     let scan_rules = scan_rules.map_err(lines)?;
-    let zone = TimeZone::get(&release.calendar.zone)
-        .map_err(|error| vec![format!("{}: zone: {error}", settings.hotline.calendar.display())])?;
     let (bank, mut remarks) = recordings::read(settings, &needed(&release))?;
     remarks.extend(release.warnings.iter().map(ToString::to_string));
     let today = clock::local(&zone).date();

@@ -6,6 +6,7 @@
 use std::fmt::Write;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub use crate::call::KeySource;
@@ -13,7 +14,7 @@ use crate::flow::Transferred;
 pub use crate::inquiry::{CallOutcome, LookUpResult};
 use crate::sip::Method;
 
-use super::replica::{AlarmKind, Refusal};
+use super::replica::Refusal;
 
 /// All numbers of one node.
 #[derive(Debug, Default)]
@@ -47,13 +48,11 @@ pub struct Metrics {
     pub replica_rows: Counter,
     /// Rows that could not be read and wait for a person.
     pub replica_quarantined: Gauge,
-    /// 1 for what is wrong with the feed.
-    pub feed_alarms: Counters<AlarmKind>,
     pub feed_refused: Counters<Refused>,
     /// Files in the spool that were not taken yet.
     pub feed_waiting_files: Gauge,
-    pub feed_waiting_bytes: Gauge,
-    pub feed_waiting_lines: Gauge,
+    /// How the copy is, as its status tells it.
+    pub replica: Mutex<CopyNumbers>,
     pub scans: Counters2<ScanPath, ScanResult>,
     pub ratings: Counters2<Door, Score>,
     pub http_requests: Counters<HttpClass>,
@@ -62,6 +61,23 @@ pub struct Metrics {
     pub http_connections_refused: Counter,
     pub http_time: Histogram<HttpTimes>,
     pub journal_lost: Counter,
+}
+
+/// How the copy is.
+#[derive(Clone, Debug, Default)]
+pub struct CopyNumbers {
+    pub lag_rows: u64,
+    pub lag_bytes: u64,
+    pub rows_per_second: u64,
+    pub quarantine_lost: u64,
+    /// 1 while a batch waits for a person.
+    pub held: u64,
+    pub rebuilds: u64,
+    pub damaged: u64,
+    /// Since the last whole scrub; none before the first.
+    pub scrub_age: Option<Duration>,
+    /// Kinds of the conditions that last.
+    pub alarms: Vec<String>,
 }
 
 impl Metrics {
@@ -115,18 +131,33 @@ impl Metrics {
         page.counters("jindu_replica_batches_total", "Change batches, by result.", &self.replica_batches);
         page.gauge("jindu_replica_quarantined", "Rows that could not be read.", &self.replica_quarantined);
         page.counter("jindu_replica_rows_total", "Rows changed.", &self.replica_rows);
-        self.render_feed(page);
+        page.counters("jindu_feed_refused_total", "Files of the spool that were refused, by reason.", &self.feed_refused);
+        page.gauge("jindu_feed_waiting_files", "Files in the spool, not taken yet.", &self.feed_waiting_files);
+        self.render_copy(page);
     }
 
-    fn render_feed(&self, page: &mut Page) {
-        page.head("jindu_feed_alarm", "1 while this is wrong with the feed.", "gauge");
-        for (kind, alarm) in AlarmKind::ALL.iter().zip(&self.feed_alarms.counters) {
-            page.sample("jindu_feed_alarm", &format!("{{kind=\"{}\"}}", kind.name()), alarm.value());
+    fn render_copy(&self, page: &mut Page) {
+        let copy = self.replica.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (name, help, kind, value) in [
+            ("jindu_replica_lag_rows", "Changes that the source knows to be on their way.", "gauge", copy.lag_rows),
+            ("jindu_replica_lag_bytes", "Their bytes.", "gauge", copy.lag_bytes),
+            ("jindu_replica_apply_rows_per_second", "Rows changed, of late.", "gauge", copy.rows_per_second),
+            ("jindu_replica_quarantine_lost", "Bad rows past the quarantine's bound.", "gauge", copy.quarantine_lost),
+            ("jindu_replica_held", "1 while a batch waits for a person.", "gauge", copy.held),
+            ("jindu_replica_rebuilds_total", "Copies of everything swapped in.", "counter", copy.rebuilds),
+            ("jindu_replica_damaged", "Faults that the last scrub found.", "gauge", copy.damaged),
+        ] {
+            page.head(name, help, kind);
+            page.sample(name, "", format_args!("{value}"));
         }
-        page.counters("jindu_feed_refused_total", "Files of the spool that were refused.", &self.feed_refused);
-        page.gauge("jindu_feed_waiting_files", "Files in the spool, not taken yet.", &self.feed_waiting_files);
-        page.gauge("jindu_feed_waiting_bytes", "Their bytes.", &self.feed_waiting_bytes);
-        page.gauge("jindu_feed_waiting_rows", "Their rows, by their headers.", &self.feed_waiting_lines);
+        if let Some(age) = copy.scrub_age {
+            page.head("jindu_replica_scrub_age_seconds", "Since the last whole scrub.", "gauge");
+            page.sample("jindu_replica_scrub_age_seconds", "", format_args!("{}", age.as_secs()));
+        }
+        page.head("jindu_replica_alarm", "Conditions that last, by kind: see jindu replica status.", "gauge");
+        for kind in &copy.alarms {
+            page.sample("jindu_replica_alarm", &format!("{{kind=\"{kind}\"}}"), format_args!("1"));
+        }
     }
 
     fn render_web(&self, page: &mut Page) {
@@ -194,15 +225,6 @@ pub trait Label: Copy + 'static {
 
     /// The discriminant.
     fn index(self) -> usize;
-}
-
-impl Label for AlarmKind {
-    const NAME: &'static str = "kind";
-    const ALL: &'static [&'static str] = &AlarmKind::NAMES;
-
-    fn index(self) -> usize {
-        self as usize
-    }
 }
 
 /// Why a file was refused, by its place among [`Refusal::NAMES`].

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::args::{self, Asked, Command};
-use super::hotline::{self, Hotline};
-use super::replica::{Loaded, Replica, Role, load, secret};
+use super::hotline::{self, Hotline, Wording};
+use super::replica::{Loaded, Replica, Role, Wish, command, load, secret};
 use super::serve;
 use super::{clock, folder, picture, publish, releases, sheets, sim};
 use crate::base::Lang;
@@ -58,12 +58,13 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         },
         Command::Check => with_hotline(settings, |hotline| check(&hotline)),
         Command::Sample { cases, seed, out } => {
-            with_hotline(settings, |hotline| done(sample(&hotline, cases, seed, &out)))
+            with_wording(settings, |wording| done(sample(&wording, cases, seed, &out)))
         }
         Command::Load { file } => done(load_file(settings, &file)),
         Command::LookUp { receipt, tail } => {
-            with_hotline(settings, |hotline| look_up(settings, &hotline, &receipt, tail))
+            with_wording(settings, |wording| look_up(settings, &wording, &receipt, tail))
         }
+        Command::Replica { wish, json } => replica(settings, wish, json),
         Command::PromptsList => with_release(settings),
         Command::Test { sheets } => match hotline::release(settings) {
             Ok(release) if sheets::run(&release, &sheets, sheets::Tell::All) => ExitCode::SUCCESS,
@@ -92,6 +93,14 @@ fn with_hotline(settings: &Settings, work: impl FnOnce(Hotline) -> ExitCode) -> 
     }
 }
 
+/// What is said in text needs no recordings.
+fn with_wording(settings: &Settings, work: impl FnOnce(Wording) -> ExitCode) -> ExitCode {
+    match hotline::wording(settings) {
+        Ok(wording) => work(wording),
+        Err(complaints) => wrong(&complaints),
+    }
+}
+
 /// The list of recordings must not depend on the recordings.
 fn with_release(settings: &Settings) -> ExitCode {
     match hotline::release(settings) {
@@ -112,14 +121,14 @@ fn check(hotline: &Hotline) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn sample(hotline: &Hotline, cases: u32, seed: u64, out: &Path) -> Result<(), String> {
+fn sample(wording: &Wording, cases: u32, seed: u64, out: &Path) -> Result<(), String> {
     let failed = |error: io::Error| format!("{}: {error}", out.display());
     let writer: Box<dyn Write> = match out.to_str() {
         Some("-") => Box::new(io::stdout().lock()),
         _ => Box::new(fs::File::create(out).map_err(failed)?),
     };
     let mut writer = BufWriter::new(writer);
-    let today = clock::local(&hotline.zone).date();
+    let today = clock::local(&wording.zone).date();
     let header = crate::replica::BatchHeader {
         source: None,
         sequence: None,
@@ -127,7 +136,7 @@ fn sample(hotline: &Hotline, cases: u32, seed: u64, out: &Path) -> Result<(), St
         cases: Some(cases.into()),
     };
     writeln!(writer, "{}", header.to_line()).map_err(failed)?;
-    for case in sample::cases(cases.into(), seed, today, &hotline.working) {
+    for case in sample::cases(cases.into(), seed, today, &wording.working) {
         writeln!(writer, "{}", case.to_line()).map_err(failed)?;
     }
     writer.flush().map_err(failed)?;
@@ -153,12 +162,17 @@ fn load_file(settings: &Settings, file: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn look_up(settings: &Settings, hotline: &Hotline, number: &str, tail: Option<String>) -> ExitCode {
-    let receipt = match hotline.rules.formats.from_keys(number) {
+fn replica(settings: &Settings, wish: Wish, json: bool) -> ExitCode {
+    let ran = keys(settings).and_then(|keys| command(&settings.data.folder, &settings.replica, &keys, wish, json));
+    ran.unwrap_or_else(|complaint| done(Err(complaint)))
+}
+
+fn look_up(settings: &Settings, wording: &Wording, number: &str, tail: Option<String>) -> ExitCode {
+    let receipt = match wording.rules.formats.from_keys(number) {
         Ok(receipt) => receipt,
         Err(error) => return wrong(&[error.to_string()]),
     };
-    let kind = hotline.rules.formats.of(&receipt).second_factor;
+    let kind = wording.rules.formats.of(&receipt).second_factor;
     let factor = match tail.map(|tail| Factor::read(kind, &tail)).transpose() {
         Ok(factor) => factor,
         Err(error) => return wrong(&[error.to_string()]),
@@ -170,17 +184,16 @@ fn look_up(settings: &Settings, hotline: &Hotline, number: &str, tail: Option<St
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
         let answer = runtime.block_on(replica.look_up(&receipt, &proof));
-        print_answer(hotline, &answer)
+        print_answer(wording, &answer, replica.now())
     }))
 }
 
-fn print_answer(hotline: &Hotline, answer: &Answer) -> Result<(), String> {
-    let now = clock::timestamp();
-    let local = clock::local(&hotline.zone);
-    let (findings, result) = call::findings(&hotline.rules, answer, local.date(), now);
+fn print_answer(wording: &Wording, answer: &Answer, now: jiff::Timestamp) -> Result<(), String> {
+    let local = clock::local(&wording.zone);
+    let (findings, result) = call::findings(&wording.rules, answer, local.date(), now);
     println!("{}", result.name());
     for lang in Lang::ALL {
-        let words = flow::answer(&hotline.release, lang, findings.clone().into(), local, clock::now());
+        let words = flow::answer(&wording.release, lang, findings.clone().into(), local, clock::now());
         let text: Vec<String> = words.into_iter().map(|utterance| utterance.text).collect();
         println!("{:<4} {}", lang.code(), text.join(" "));
     }

@@ -53,7 +53,8 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
 /// On the first start, fills the copy with sample cases.
 fn fill(replica: &Replica, settings: &Settings, hotline: &Hotline) -> Result<(), Fault> {
     let cases = settings.data.sample_cases;
-    if replica.is_empty() && cases > 0 {
+    // A copy that is gone because it was damaged is its source's to bring again, and not to be made up.
+    if replica.is_empty() && !replica.is_damaged() && cases > 0 {
         let today = clock::local(&hotline.zone).date();
         replica.fill_sample(cases.into(), SAMPLE_SEED, today, &hotline.working).map_err(|error| error.to_string())?;
     }
@@ -90,7 +91,7 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
     let door = Door::new(parts, &wire);
     let listeners = web::Listeners::bind(&settings.web.listen)
         .map_err(|(address, error)| format!("cannot listen on http://{address}: {error}"))?;
-    let sources = numbers::Sources { replica: replica.metrics(), media: media_metrics, journal: journal.metrics() };
+    let sources = numbers::Sources { replica: Arc::clone(&replica), media: media_metrics, journal: journal.metrics() };
     let counter = Counter {
         live: Arc::clone(&live),
         scan_rules: hotline.scan_rules.clone(),

@@ -116,7 +116,7 @@ impl Intake {
     /// Ends the file; the last line needs no line end.
     pub fn end(mut self, take: &mut dyn FnMut(Change)) -> Result<Whole, FileError> {
         if !self.line.is_empty() {
-            self.line_ends(take)?;
+            self.last_line(take)?;
         }
         let Some(header) = self.header else {
             return Err(if self.number == 0 { FileError::Torn(0) } else { FileError::NoFeed });
@@ -154,6 +154,16 @@ impl Intake {
             self.passing = true;
         }
         Ok(())
+    }
+
+    /// A line without an end is the seal, or it is torn.
+    fn last_line(&mut self, take: &mut dyn FnMut(Change)) -> Result<(), FileError> {
+        let text = std::str::from_utf8(&self.line).unwrap_or("").trim_start_matches('\u{FEFF}').trim();
+        let torn = match self.header {
+            Some(_) => self.seal.is_none() && !(starts(text, "seal") && Seal::read(text).is_ok()),
+            None => is_feed(&self.line) || FIRST_BYTES.starts_with(text),
+        };
+        if torn { Err(FileError::Torn(self.held)) } else { self.line_ends(take) }
     }
 
     fn line_ends(&mut self, take: &mut dyn FnMut(Change)) -> Result<(), FileError> {
@@ -258,6 +268,8 @@ fn content(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\n").unwrap_or(line)
 }
 
+/// How a feed file begins, if nobody put blanks into it.
+const FIRST_BYTES: &str = "{\"feed\":";
 /// The most lines of a file of changes, which is one transaction. A snapshot has no limit.
 pub const CHANGES_MAX: u64 = 200_000;
 /// The most bytes of a file of changes, once it is not compressed.

@@ -55,12 +55,29 @@ pub fn play(play: &Play, packer: Option<Packer>, calendar: &WorkingDays, zone: &
         let now = due.saturating_sub(done).min(gate::CHANGES_MAX);
         let events: Vec<Event> = (0..now).map(|_| office.step(today())).collect();
         done += now;
-        put.changes(&events)?;
+        for events in transactions(&events, office.len()) {
+            put.changes(events)?;
+        }
         files += 1;
         if play.snapshot_every.is_some_and(|every| files.is_multiple_of(every)) {
             put.all(&office)?;
         }
     }
+}
+
+/// Cuts events where more cases would leave at once than happens in an office: a node would ask a person.
+fn transactions(events: &[Event], cases: usize) -> Vec<&[Event]> {
+    let most = (cases / 100).max(5);
+    let (mut parts, mut from, mut gone) = (Vec::new(), 0, 0);
+    for (place, event) in events.iter().enumerate() {
+        gone += usize::from(matches!(event, Event::Gone(_)));
+        if gone > most {
+            parts.push(&events[from..place]);
+            (from, gone) = (place, 1);
+        }
+    }
+    parts.push(&events[from..]);
+    parts
 }
 
 /// Where changes go.

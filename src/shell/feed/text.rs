@@ -115,7 +115,8 @@ pub fn header(path: &Path) -> Result<FeedHeader, ReadError> {
     let mut piece = vec![0; FIRST_PIECE];
     loop {
         let result = match next(&mut text, &mut piece) {
-            Ok(0) => return Err(FileError::Torn(0).into()),
+            // No line ended: the header is not there whole, or there is none.
+            Ok(0) => return Err(intake.end(&mut |_| {}).err().unwrap_or(FileError::Torn(0)).into()),
             Ok(n) => intake.push(&piece[..n], &mut |_| {}),
             Err(Stopped::CutOff) => return Err(FileError::Torn(0).into()),
             Err(Stopped::Failed(error)) => return Err(error),

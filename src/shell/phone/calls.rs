@@ -327,14 +327,14 @@ async fn answer(
         None => crate::inquiry::Answer::NotFound,
     };
     let refuse_after = parts.live.load().release.stale_after().1;
-    let answer = call::believed(answer, parts.replica.as_of(), clock::timestamp(), refuse_after);
+    let answer = call::believed(answer, parts.replica.as_of(), parts.replica.now(), refuse_after);
     match answer {
         crate::inquiry::Answer::Found { .. } => attempts().succeeded(asker),
         crate::inquiry::Answer::NotFound => attempts().failed(clock::now(), asker),
         crate::inquiry::Answer::Down => {}
     }
     let today = clock::local(&live.zone).date();
-    call::findings(&live.rules, &answer, today, clock::timestamp())
+    call::findings(&live.rules, &answer, today, parts.replica.now())
 }
 
 /// Media events that wait for one call.

@@ -1,22 +1,15 @@
-//! What is wrong with the feed, as long as it is: told once in the log when it begins and ends, counted for `/metrics`,
-//! and left in a file for `jindu replica status`.
+//! What is wrong with the feed, as long as it is: raised anew at every look, and over with the first look that does not.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
-use super::metrics::ReplicaMetrics;
+use super::feeding::Feeding;
+use super::refusal::Refusal;
 
 /// What can be wrong, for as long as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AlarmKind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum AlarmKind {
     /// A number is missing, and others wait behind it.
     Gap,
     /// Changes wait for a snapshot to begin with.
@@ -29,91 +22,68 @@ pub enum AlarmKind {
     Unreadable,
     /// The upstream says a time that cannot be.
     Clock,
-    /// A batch waits for a person's decision.
-    Held,
-    /// The copy cannot be written.
+    /// The copy, or the spool, cannot be written.
     Stuck,
-    /// A copy of everything is wanted, and the spool has none to make it of.
+    /// A copy of everything is wanted, and no files are kept to make it of.
     SnapshotWanted,
 }
 
 impl AlarmKind {
-    pub const ALL: [AlarmKind; 9] = [
+    const ALL: [AlarmKind; 8] = [
         AlarmKind::Gap,
         AlarmKind::NoStart,
         AlarmKind::Refused,
         AlarmKind::NewerFormat,
         AlarmKind::Unreadable,
         AlarmKind::Clock,
-        AlarmKind::Held,
         AlarmKind::Stuck,
         AlarmKind::SnapshotWanted,
     ];
 
-    /// Their names, in the order of [`AlarmKind::ALL`].
-    pub const NAMES: [&'static str; 9] = [
-        "gap",
-        "no_start",
-        "refused",
-        "newer_format",
-        "unreadable",
-        "clock",
-        "held",
-        "stuck",
-        "snapshot_wanted",
-    ];
-
     /// As metrics and the status name it.
     pub fn name(self) -> &'static str {
-        AlarmKind::NAMES[self as usize]
+        match self {
+            AlarmKind::Gap => "feed_gap",
+            AlarmKind::NoStart => "feed_no_start",
+            AlarmKind::Refused => "feed_refused",
+            AlarmKind::NewerFormat => "feed_newer_format",
+            AlarmKind::Unreadable => "feed_unreadable",
+            AlarmKind::Clock => "feed_clock",
+            AlarmKind::Stuck => "feed_stuck",
+            AlarmKind::SnapshotWanted => "feed_snapshot_wanted",
+        }
     }
-}
-
-/// Something that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Alarm {
-    pub kind: AlarmKind,
-    /// What it is, and what to do.
-    pub text: String,
-    pub since: Timestamp,
-}
-
-/// How the feed is, as the status shows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FeedState {
-    pub alarms: Vec<Alarm>,
-    /// Files in the spool that were not taken yet, and what they hold.
-    pub waiting_files: u64,
-    pub waiting_bytes: u64,
-    pub waiting_lines: u64,
 }
 
 /// Counted for `/metrics`.
 #[derive(Debug, Default)]
 pub struct FeedMetrics {
-    /// 1 while it stands, by [`AlarmKind::ALL`].
-    pub alarms: [AtomicU64; AlarmKind::ALL.len()],
-    /// By [`super::refusal::Refusal::ALL`].
-    pub refused: [AtomicU64; super::refusal::Refusal::COUNT],
+    /// By [`Refusal::NAMES`].
+    pub refused: [AtomicU64; Refusal::COUNT],
+    /// Files in the spool that were not taken yet.
     pub waiting_files: AtomicU64,
-    pub waiting_bytes: AtomicU64,
-    pub waiting_lines: AtomicU64,
+}
+
+/// What waits in the spool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub files: u64,
+    pub bytes: u64,
+    pub lines: u64,
 }
 
 /// The alarms of the feed.
 pub(super) struct Alarms {
-    file: PathBuf,
-    metrics: Arc<ReplicaMetrics>,
-    standing: BTreeMap<AlarmKind, Alarm>,
-    /// Raised since the last look began.
+    feeding: Feeding,
+    /// Raised since the last look ended.
     raised: BTreeMap<AlarmKind, String>,
-    written: Option<FeedState>,
+    /// What stands, and since when with these words.
+    told: BTreeMap<AlarmKind, Instant>,
 }
 
 impl Alarms {
-    pub fn new(folder: &Path, metrics: Arc<ReplicaMetrics>) -> Alarms {
-        let file = folder.join(FILE);
-        Alarms { file, metrics, standing: BTreeMap::new(), raised: BTreeMap::new(), written: None }
+    pub fn new(feeding: Feeding) -> Alarms {
+        Alarms { feeding, raised: BTreeMap::new(), told: BTreeMap::new() }
     }
 
     /// Says that something is wrong at this look; the first to say so of its kind is heard.
@@ -122,58 +92,26 @@ impl Alarms {
     }
 
     /// Ends a look: what was not raised in it is over.
-    pub fn settle(&mut self, now: Timestamp, waiting: &FeedState) {
-        let raised = std::mem::take(&mut self.raised);
-        self.standing.retain(|kind, alarm| {
-            let stands = raised.contains_key(kind);
-            if !stands {
-                tracing::info!(alarm = kind.name(), was = alarm.text, "over");
+    pub fn settle(&mut self, waiting: Waiting) {
+        let mut raised = std::mem::take(&mut self.raised);
+        for kind in AlarmKind::ALL {
+            match raised.remove(&kind) {
+                // New words (one more file waits) are worth a line in the log now and then.
+                Some(text) if self.told.get(&kind).is_none_or(|at| at.elapsed() >= WORDS_LAST) => {
+                    self.told.insert(kind, Instant::now());
+                    self.feeding.alarm(kind.name(), Some(text));
+                }
+                Some(_) => {}
+                None => {
+                    if self.told.remove(&kind).is_some() {
+                        self.feeding.alarm(kind.name(), None);
+                    }
+                }
             }
-            stands
-        });
-        for (kind, text) in raised {
-            let alarm = self.standing.entry(kind).or_insert_with(|| {
-                tracing::error!(alarm = kind.name(), "{text}");
-                Alarm { kind, text: text.clone(), since: now }
-            });
-            // Its words may change (a gap closes, and the next one shows) without another line in the log.
-            alarm.text = text;
         }
-        let metrics = &self.metrics.feed;
-        for (kind, gauge) in AlarmKind::ALL.iter().zip(&metrics.alarms) {
-            gauge.store(u64::from(self.standing.contains_key(kind)), Ordering::Relaxed);
-        }
-        metrics.waiting_files.store(waiting.waiting_files, Ordering::Relaxed);
-        metrics.waiting_bytes.store(waiting.waiting_bytes, Ordering::Relaxed);
-        metrics.waiting_lines.store(waiting.waiting_lines, Ordering::Relaxed);
-        self.write(FeedState { alarms: self.standing.values().cloned().collect(), ..waiting.clone() });
-    }
-
-    /// Whether something of this kind stood at the end of the last look.
-    #[cfg(test)]
-    pub fn stands(&self, kind: AlarmKind) -> bool {
-        self.standing.contains_key(&kind)
-    }
-
-    fn write(&mut self, state: FeedState) {
-        if self.written.as_ref() == Some(&state) {
-            return;
-        }
-        let text = serde_json::to_string_pretty(&state).expect("a state is JSON");
-        let draft = self.file.with_extension("new");
-        // A full disk costs the status its words, and nothing else.
-        let _ = fs::write(&draft, text).and_then(|()| fs::rename(&draft, &self.file));
-        self.written = Some(state);
+        self.feeding.lag(waiting.lines, waiting.bytes);
+        self.feeding.reading.metrics.feed.waiting_files.store(waiting.files, Ordering::Relaxed);
     }
 }
 
-/// How the feed of a data folder was when it last changed.
-pub fn feed_state(data: &Path) -> io::Result<FeedState> {
-    match fs::read(super::spool::path(data).join(FILE)) {
-        Ok(text) => serde_json::from_slice(&text).map_err(io::Error::other),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(FeedState::default()),
-        Err(error) => Err(error),
-    }
-}
-
-const FILE: &str = "state.json";
+const WORDS_LAST: Duration = Duration::from_secs(60);

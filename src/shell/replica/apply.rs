@@ -27,6 +27,8 @@ pub(super) enum Batch {
     File(PathBuf),
     Cases(BatchHeader, Box<dyn Iterator<Item = CaseRecord> + Send>),
     Changes(Changes),
+    /// Rows of the quarantine, tried again under their ids.
+    Again(Vec<(String, Change)>),
 }
 
 /// What an upstream changed: whole transactions, in order.
@@ -92,6 +94,8 @@ pub enum ApplyError {
         "the write-ahead log cannot shrink, because a reader is stuck: the disk under the data folder must be mended"
     )]
     Crowded,
+    #[error("the replica is not open for writing: see jindu replica status")]
+    Closed,
     #[error("{0}")]
     Source(String),
     #[error("a fault of this program on this batch: keep the file, and report it")]
@@ -116,6 +120,7 @@ impl ApplyError {
             | ApplyError::Store(_)
             | ApplyError::Held { .. }
             | ApplyError::Crowded
+            | ApplyError::Closed
             | ApplyError::Source(_)
             | ApplyError::Ending => false,
         }
@@ -147,6 +152,7 @@ pub(super) fn apply(surroundings: &Surroundings, name: &str, batch: Batch) -> Re
             run.end(mark).map(Some)
         }
         Batch::Changes(changes) => run_changes(surroundings, name, changes),
+        Batch::Again(rows) => again(surroundings, rows),
     }
 }
 
@@ -165,6 +171,16 @@ fn run_changes(surroundings: &Surroundings, name: &str, changes: Changes) -> Res
     run.resume();
     for (change, place) in changes.zip(1u64..) {
         run.next(&format!("{name}:{place}"), &mark, change?)?;
+    }
+    run.end(mark).map(Some)
+}
+
+/// Tries rows again; the mark stays where it is.
+fn again(surroundings: &Surroundings, rows: Vec<(String, Change)>) -> Result<Option<Outcome>, ApplyError> {
+    let mut run = Run::begin(surroundings, None, None)?;
+    let Some(mark) = run.mark().cloned() else { return Err(ApplyError::NoAge) };
+    for (id, change) in rows {
+        run.again(&id, change)?;
     }
     run.end(mark).map(Some)
 }

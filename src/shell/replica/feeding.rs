@@ -14,6 +14,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 
+use jiff::Timestamp;
+
 use crate::inquiry::Keys;
 use crate::replica::Mark;
 
@@ -31,7 +33,6 @@ pub(super) struct Feeding {
     pub reading: Arc<Reading>,
     pub folder: PathBuf,
     pub keys: Keys,
-    pub asks: Arc<Asks>,
     pub ending: Arc<AtomicBool>,
 }
 
@@ -55,7 +56,28 @@ impl Feeding {
 
     /// The upstream says that there is nothing new up to `mark`. Kept when this returns.
     pub fn beat(&self, mark: Mark) -> Result<(), ApplyError> {
-        self.told(|done| Task::Beat { mark, done })
+        self.told(|done| Task::Beat { mark, upstream_now: None, done })
+    }
+
+    /// The same, by an upstream that says what its clock shows: ages are told by that clock from here on.
+    pub fn beat_at(&self, mark: Mark, upstream_now: Timestamp) -> Result<(), ApplyError> {
+        self.told(|done| Task::Beat { mark, upstream_now: Some(upstream_now), done })
+    }
+
+    /// The upstream's time, whatever is done to this node's clock.
+    pub fn now(&self) -> Timestamp {
+        self.reading.now()
+    }
+
+    /// Tells a condition of the source that lasts, once, with what would do; `None` when it is over.
+    pub fn alarm(&self, kind: &'static str, text: Option<String>) {
+        self.reading.alarms.set(kind, text);
+    }
+
+    /// Tells what the source knows to be on its way.
+    pub fn lag(&self, rows: u64, bytes: u64) {
+        self.reading.metrics.lag_rows.store(rows, Ordering::Relaxed);
+        self.reading.metrics.lag_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// How many cases the copy has.
@@ -77,12 +99,12 @@ impl Feeding {
     /// Whether a copy of everything is wanted: by an operator, or because the file is damaged. Stays so until one was
     /// swapped in.
     pub fn rebuild_is_wanted(&self) -> bool {
-        self.asks.rebuild.load(Ordering::Relaxed)
+        self.reading.asks.rebuild.load(Ordering::Relaxed)
     }
 
     /// The rows in quarantine that the source is to bring again; asked once.
     pub fn rows_wanted(&self) -> Vec<String> {
-        std::mem::take(&mut *locked(&self.asks.again))
+        std::mem::take(&mut *locked(&self.reading.asks.again))
     }
 
     /// Whether the program is ending.

@@ -15,15 +15,13 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use crate::config;
 use crate::replica::gate::{Copy, FeedHeader, FileError, Hash, Kind, Lineup, Place, Reading, Standing, Turn, Whole};
 use crate::replica::{Change, Mark};
 use crate::shell::feed::text::{self, ReadError};
 use crate::shell::feed::printable;
 
-use super::alarms::{AlarmKind, Alarms, FeedState};
+use super::alarms::{self, AlarmKind, Alarms};
 use super::apply::{Applied, ApplyError, Batch, Changes};
 use super::feeding::Feeding;
 use super::held;
@@ -115,12 +113,11 @@ impl Gate {
     }
 
     /// What waits.
-    pub fn waiting(&self) -> FeedState {
-        FeedState {
-            alarms: Vec::new(),
-            waiting_files: self.files.len() as u64,
-            waiting_bytes: self.files.values().map(|file| file.bytes).sum(),
-            waiting_lines: self.files.values().map(|file| file.header.lines).fold(0, u64::saturating_add),
+    pub fn waiting(&self) -> alarms::Waiting {
+        alarms::Waiting {
+            files: self.files.len() as u64,
+            bytes: self.files.values().map(|file| file.bytes).sum(),
+            lines: self.files.values().map(|file| file.header.lines).fold(0, u64::saturating_add),
         }
     }
 
@@ -137,7 +134,7 @@ impl Gate {
         self.heal(folders, alarms)?;
         while !self.feeding.ending() {
             let Turn::Take(name) = self.turn() else { break };
-            if self.held.as_ref() == Some(&name) && self.waits_for_a_person(alarms)? {
+            if self.held.as_ref() == Some(&name) && self.waits_for_a_person()? {
                 break;
             }
             match self.take(name.clone(), folders, alarms, ripe)? {
@@ -194,7 +191,7 @@ impl Gate {
                     alarms.raise(AlarmKind::Gap, || {
                         format!(
                             "{source} {missing}{to} is missing, and {waiting} files up to {last} wait: have it sent again, \
-                             or a snapshot newer than it"
+                             or a snapshot"
                         )
                     });
                 }
@@ -383,10 +380,8 @@ impl Gate {
     ) -> io::Result<Taken> {
         match error {
             ApplyError::Ending => {}
-            ApplyError::Held { .. } => {
-                self.held = Some(name.to_owned());
-                alarms.raise(AlarmKind::Held, || format!("{}: {error}", printable(name)));
-            }
+            // The writer tells of it.
+            ApplyError::Held { .. } => self.held = Some(name.to_owned()),
             ApplyError::Dropped => {
                 self.held = None;
                 return self.refuse(name, folders, &Refusal::Batch(error.to_string()));
@@ -397,20 +392,9 @@ impl Gate {
     }
 
     /// Whether what is held is still undecided; it is not tried again before that, as a try may be long.
-    fn waits_for_a_person(&self, alarms: &mut Alarms) -> io::Result<bool> {
+    fn waits_for_a_person(&self) -> io::Result<bool> {
         let held = self.feeding.held().map_err(io::Error::other)?;
-        let waits = held.filter(|held| held.decision.is_none());
-        if let Some(held) = &waits {
-            let held::Held { source, what, deletes, rows, .. } = held;
-            alarms.raise(AlarmKind::Held, || {
-                format!(
-                    "{source}: it takes {deletes} of {rows} cases away ({}): jindu replica held apply, if that is meant, or \
-                     held drop",
-                    what.name()
-                )
-            });
-        }
-        Ok(waits.is_some())
+        Ok(held.is_some_and(|held| held.decision.is_none()))
     }
 
     /// A file that is in the copy goes out of the way.
@@ -437,7 +421,7 @@ impl Gate {
         let (mut told, mut clock) = (as_of, None);
         if self.is_future(whole) {
             clock = Some(format!("{source} {sequence} says {as_of}, which is to come: set the upstream's clock"));
-            told = before.unwrap_or_else(Timestamp::now);
+            told = before.unwrap_or_else(|| self.feeding.now());
         } else if let Some(before) = before.filter(|before| as_of < *before) {
             clock = Some(format!("{source} {sequence} says {as_of}, and {before} was said before: set the upstream's clock"));
         }
@@ -446,7 +430,7 @@ impl Gate {
     }
 
     fn is_future(&self, whole: &Whole) -> bool {
-        whole.header.as_of.duration_since(Timestamp::now()) > FUTURE_MAX
+        whole.header.as_of.duration_since(self.feeding.now()) > FUTURE_MAX
     }
 
     fn is_mass(&self, changes: &[Change]) -> bool {

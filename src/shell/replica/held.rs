@@ -72,6 +72,15 @@ impl Decision {
     }
 }
 
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Held { source, sequence, what, deletes, rows, since, decision } = self;
+        let place = sequence.map_or(String::new(), |sequence| format!(" at {sequence}"));
+        let waits = decision.map_or("waits: jindu replica held apply|drop", Decision::name);
+        write!(f, "{source}{place}, since {since}: {} takes {deletes} of {rows} cases away; {waits}", what.name())
+    }
+}
+
 /// Whether so many deletes are more than happen in an office.
 pub(super) fn is_mass(deletes: u64, rows: u64) -> bool {
     deletes > DELETES_MIN && deletes.saturating_mul(100) > rows

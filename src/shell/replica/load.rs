@@ -12,7 +12,7 @@ use crate::shell::feed::text;
 use super::apply::ApplyError;
 use super::lock::FolderLock;
 use super::spool::Spool;
-use super::{OpenError, Replica, Role, feed_state, putaway, spool};
+use super::{OpenError, Replica, Role, putaway, spool};
 
 /// How a file was loaded, and what it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub enum LoadError {
     Turn(String),
     #[error("the server rejected it: {0}")]
     Rejected(String),
-    #[error("the server has not taken it in time; it stays in the spool and will be: {0}")]
-    Waiting(String),
+    #[error("the server has not taken it in time; it stays in the spool and will be: see jindu replica status")]
+    Waiting,
 }
 
 /// Loads a batch file into the copy of a data folder. Waits up to `patience` for a program that serves it.
@@ -79,15 +79,11 @@ fn directly(replica: &Replica, folder: &Path, settings: &config::Replica, file: 
     match outcome(folder, &name) {
         Some(Ok(done)) => Ok(done),
         Some(Err(why)) => Err(LoadError::Refused(why)),
-        None => Err(LoadError::Turn(why_not(folder))),
+        None => {
+            let alarms: Vec<String> = replica.alarms().into_iter().map(|alarm| alarm.text).collect();
+            Err(LoadError::Turn(alarms.join("; ")))
+        }
     }
-}
-
-/// What keeps the files in the spool waiting.
-fn why_not(folder: &Path) -> String {
-    let state = feed_state(folder).unwrap_or_default();
-    let texts: Vec<String> = state.alarms.into_iter().map(|alarm| alarm.text).collect();
-    if texts.is_empty() { "see its log".into() } else { texts.join("; ") }
 }
 
 /// Copies a file into the spool under a name of its own, and renames it in, so that it is never seen half.
@@ -116,7 +112,7 @@ fn wait(folder: &Path, name: &str, patience: Duration) -> Result<Loaded, LoadErr
             None => {}
         }
         if Instant::now() >= until {
-            return Err(LoadError::Waiting(why_not(folder)));
+            return Err(LoadError::Waiting);
         }
         std::thread::sleep(LOOK_EVERY);
     }

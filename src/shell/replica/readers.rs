@@ -6,11 +6,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 
-use crate::replica::Mark;
+use crate::replica::{AgeClock, Mark, Moment};
+use crate::shell::clock;
 
 use super::cache::{Cache, Entry, Flight, Landed, locked};
+use super::conditions::{Conditions, DAMAGED};
+use super::feeding::Asks;
 use super::metrics::{ReplicaMetrics, count};
 use super::store::{self, ReadError};
 
@@ -50,6 +54,16 @@ pub(super) struct Reading {
     /// Cases in quarantine: what the file holds of them is older than its age says, so nothing is said of them.
     pub unsure: Mutex<Arc<HashSet<i64>>>,
     any_unsure: AtomicBool,
+    /// What is wrong with the copy.
+    pub alarms: Conditions,
+    /// Whether the file's structure is known to be damaged.
+    pub torn: AtomicBool,
+    /// What is asked of the source.
+    pub asks: Asks,
+    /// The upstream's clock.
+    pub clock: Mutex<AgeClock>,
+    #[cfg(test)]
+    passed: Mutex<std::time::Duration>,
     /// Held while a file is opened, so that none is opened while another one is put in its place.
     pub opening: RwLock<()>,
 }
@@ -108,8 +122,43 @@ impl Reading {
             mark: Mutex::default(),
             unsure: Mutex::default(),
             any_unsure: AtomicBool::new(false),
+            alarms: Conditions::default(),
+            torn: AtomicBool::new(false),
+            asks: Asks::default(),
+            clock: Mutex::new(AgeClock::start(clock::moment(), &clock::boot_id(), None)),
+            #[cfg(test)]
+            passed: Mutex::default(),
             opening: RwLock::default(),
         }
+    }
+
+    /// The upstream's time, whatever is done to this node's clock.
+    pub fn now(&self) -> Timestamp {
+        locked(&self.clock).now(self.moment())
+    }
+
+    pub fn moment(&self) -> Moment {
+        #[cfg(test)]
+        {
+            let passed = *locked(&self.passed);
+            let Moment { boot, wall } = clock::moment();
+            Moment { boot: boot + passed, wall: wall + passed }
+        }
+        #[cfg(not(test))]
+        clock::moment()
+    }
+
+    /// Lets time pass.
+    #[cfg(test)]
+    pub fn pass(&self, time: std::time::Duration) {
+        *locked(&self.passed) += time;
+    }
+
+    /// The file is damaged: a copy of everything is asked of the source.
+    pub fn damaged(&self, what: &str) {
+        let todo = "damaged rows are not told; a copy of everything is asked of the source, bring one if it cannot";
+        self.alarms.raise(DAMAGED, format!("{what}: {todo}"));
+        self.asks.want_rebuild(true);
     }
 
     /// Whether nothing may be said of a case.
@@ -126,6 +175,8 @@ impl Reading {
     /// The life of one reader thread.
     pub fn run(&self) {
         let mut open: Option<(u64, Connection)> = None;
+        // At once: on a disk that fills up later, a file that is open can be read, and another may not be opened.
+        self.look(&mut open);
         let mut woken = 0;
         loop {
             let (key, flight) = match self.queue.pop(&mut woken) {
@@ -150,19 +201,33 @@ impl Reading {
         // Before the read: the row may be newer than its age says, never older.
         let as_of = self.metrics.as_of()?;
         match catch_unwind(AssertUnwindSafe(|| self.read(key, open))) {
+            // Behind a damaged page there may be a row that cannot be found.
+            Ok(Ok(None)) if self.torn.load(Ordering::Acquire) => {
+                self.failed("the file's structure is damaged", open, false)
+            }
             Ok(Ok(entry)) => Some((entry, as_of)),
-            Ok(Err(error)) => self.failed(&error.to_string(), open),
-            Err(_) => self.failed("a reader panicked", open),
+            Ok(Err(error)) => {
+                let damage = match &error {
+                    ReadError::Row(_) | ReadError::Order => true,
+                    ReadError::Sqlite(error) => store::is_damage(error),
+                };
+                if damage {
+                    self.torn.fetch_or(!matches!(error, ReadError::Row(_)), Ordering::AcqRel);
+                    self.damaged("a look-up met damage");
+                }
+                self.failed(&error.to_string(), open, !damage)
+            }
+            Err(_) => self.failed("a reader panicked", open, true),
         }
     }
 
     fn read(&self, key: i64, open: &mut Option<(u64, Connection)>) -> Result<Entry, ReadError> {
-        let (_, connection) = self.connection(open)?;
+        let connection = self.connection(open)?;
         Ok(store::row(connection, key)?.map(Arc::new))
     }
 
     /// The file that stands there: a reader that holds another one lets go of it.
-    fn connection<'a>(&self, open: &'a mut Option<(u64, Connection)>) -> rusqlite::Result<&'a (u64, Connection)> {
+    pub fn connection<'a>(&self, open: &'a mut Option<(u64, Connection)>) -> rusqlite::Result<&'a Connection> {
         let file = self.file.load(Ordering::Acquire);
         if open.as_ref().is_none_or(|(of, _)| *of != file) {
             *open = None;
@@ -170,7 +235,7 @@ impl Reading {
             let file = self.file.load(Ordering::Acquire);
             *open = Some((file, store::open_reader(&self.path)?));
         }
-        Ok(open.as_ref().expect("opened above"))
+        Ok(&open.as_ref().expect("opened above").1)
     }
 
     fn look(&self, open: &mut Option<(u64, Connection)>) {
@@ -179,8 +244,11 @@ impl Reading {
         }
     }
 
-    fn failed<T>(&self, why: &str, open: &mut Option<(u64, Connection)>) -> Option<T> {
-        *open = None;
+    /// A connection that met damage is as good as any; one that failed is opened anew by the next look-up.
+    fn failed<T>(&self, why: &str, open: &mut Option<(u64, Connection)>, reopen: bool) -> Option<T> {
+        if reopen {
+            *open = None;
+        }
         count(&self.metrics.read_errors);
         tracing::error!(why, "the replica could not be read");
         None

@@ -14,6 +14,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -22,6 +23,7 @@ use crate::base::Private;
 use crate::replica::{BadRow, CaseRecord, Change, Mark, Row};
 
 use super::apply::{Applied, ApplyError};
+use super::cache::locked;
 use super::feeding::Feeding;
 use super::sorting::{Kind, Sorted, Sorting};
 use super::writer::Task;
@@ -72,13 +74,24 @@ impl Rebuild {
         let built = self.build(&path, &mark).and_then(|(rows, applied)| {
             let sizes = fs::metadata(&path)?.len();
             tracing::info!(rows, bytes = sizes, "a copy of everything was made: it is swapped in");
-            self.feeding.told(|done| Task::Swap { built: path.clone(), rows, mark, done })?;
+            self.swap(&path, rows, mark)?;
             Ok(applied)
         });
         if built.is_err() {
             let _ = clear(&self.feeding.folder);
         }
         built
+    }
+
+    /// A reader that is in the middle of a read keeps the old file's log from being emptied, for a moment.
+    fn swap(&self, path: &Path, rows: u64, mark: Mark) -> Result<(), ApplyError> {
+        loop {
+            let swap = |done| Task::Swap { built: path.to_owned(), rows, mark: mark.clone(), done };
+            match self.feeding.told(swap) {
+                Err(ApplyError::Crowded) if !self.feeding.ending() => std::thread::sleep(SWAP_AGAIN),
+                swapped => return swapped,
+            }
+        }
     }
 
     fn build(&mut self, path: &Path, mark: &Mark) -> Result<(u64, Applied), ApplyError> {
@@ -92,6 +105,8 @@ impl Rebuild {
         }
         quarantine::lose(&transaction, self.lost)?;
         store::put_state(&transaction, rows, mark)?;
+        let clock = locked(&self.feeding.reading.clock).kept();
+        store::put_clock(&transaction, &clock)?;
         transaction.commit()?;
         connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL;")?;
         connection.close().map_err(|(_, error)| error)?;
@@ -166,9 +181,7 @@ pub(super) fn clear(folder: &Path) -> io::Result<()> {
     };
     let new = beside(folder);
     for end in ["", "-wal", "-shm", "-journal"] {
-        let mut name = new.clone().into_os_string();
-        name.push(end);
-        gone(fs::remove_file(name))?;
+        gone(fs::remove_file(store::beside(&new, end)))?;
     }
     gone(fs::remove_dir_all(runs(folder)))
 }
@@ -186,4 +199,5 @@ fn runs(folder: &Path) -> PathBuf {
 const BUILD_PRAGMAS: &str = "
     PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;
     PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;";
+const SWAP_AGAIN: Duration = Duration::from_millis(200);
 const CLASHES_MAX: usize = 100;

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::base::Private;
 use crate::inquiry::Keys;
-use crate::replica::{BadRow, CaseRecord, Change, Mark, SPOOL};
+use crate::replica::{BadRow, CaseRecord, Change, KeptClock, Mark, SPOOL};
 
 use super::apply::{Applied, ApplyError};
 use super::held::{self, Decision, Held, HeldWhat};
@@ -27,6 +28,8 @@ pub(super) struct Surroundings<'a> {
     pub ending: &'a AtomicBool,
     /// Cases of which nothing is said at the moment.
     pub unsure: &'a HashSet<i64>,
+    /// Told of a mark before it is kept: cuts a time that cannot be, and gives the upstream's clock.
+    pub told: &'a dyn Fn(&mut Mark) -> KeptClock,
     /// Told after each commit, so that no old row stays in memory.
     pub committed: &'a dyn Fn(Committed),
 }
@@ -144,10 +147,21 @@ impl<'a> Run<'a> {
         if self.pending >= CHUNK && self.first_is_good() { self.commit_part() } else { Ok(()) }
     }
 
+    /// Tries a row of the quarantine again.
+    pub fn again(&mut self, id: &str, change: Change) -> Result<(), ApplyError> {
+        if !matches!(change, Change::Bad(_)) {
+            quarantine::remove(self.surroundings.connection, Some(id))?;
+            self.quarantine = true;
+        }
+        self.change(id, change)
+    }
+
     /// Commits what is left, with the mark.
-    pub fn end(mut self, mark: Mark) -> Result<Outcome, ApplyError> {
+    pub fn end(mut self, mut mark: Mark) -> Result<Outcome, ApplyError> {
         let connection = self.surroundings.connection;
+        let clock = (self.surroundings.told)(&mut mark);
         store::put_state(connection, self.rows, &mark)?;
+        store::put_clock(connection, &clock)?;
         if held::decision(connection, &mark)?.is_some() {
             held::clear(connection)?;
         }
@@ -271,7 +285,10 @@ impl<'a> Run<'a> {
 fn transaction<'a>(surroundings: &Surroundings<'a>) -> Result<Transaction<'a>, ApplyError> {
     let size = || fs::metadata(&surroundings.wal).map_or(0, |wal| wal.len());
     if size() > WAL_EASY_BYTES {
-        store::empty_log(surroundings.connection)?;
+        // A reader in the middle of a read keeps the log: while there is room, it is not waited for.
+        let full = size() > WAL_FULL_BYTES;
+        let patience = if full { WAL_FULL_PATIENCE } else { WAL_EASY_PATIENCE };
+        store::empty_log(surroundings.connection, patience)?;
         if size() > WAL_FULL_BYTES {
             return Err(ApplyError::Crowded);
         }
@@ -312,3 +329,5 @@ const WAL_EASY_BYTES: u64 = 64 << 20;
 /// Past this, with a reader that keeps it from being emptied, no transaction begins: with the largest one's pages it
 /// stays below 256 MiB.
 const WAL_FULL_BYTES: u64 = 120 << 20;
+const WAL_EASY_PATIENCE: Duration = Duration::from_millis(5);
+const WAL_FULL_PATIENCE: Duration = Duration::from_secs(1);

@@ -70,7 +70,7 @@ const TABLES: &str = "
         source TEXT, sequence INTEGER, as_of_us INTEGER,
         position TEXT, part_source TEXT, part_sequence INTEGER, part_done INTEGER NOT NULL DEFAULT 0,
         clock_boot TEXT, clock_offset_us INTEGER, clock_told_boot_us INTEGER, clock_told_wall_us INTEGER,
-        scrubbed_us INTEGER, read_by TEXT, lost INTEGER NOT NULL DEFAULT 0
+        scrubbed_us INTEGER, read_by TEXT, lost INTEGER NOT NULL DEFAULT 0, mark_sum INTEGER
     ) STRICT;
     CREATE TABLE quarantine (
         id TEXT PRIMARY KEY, source TEXT NOT NULL, key INTEGER, why TEXT NOT NULL, since_us INTEGER NOT NULL,
@@ -93,6 +93,7 @@ const FROM_1: &str = "
     ALTER TABLE state ADD COLUMN scrubbed_us INTEGER;
     ALTER TABLE state ADD COLUMN read_by TEXT;
     ALTER TABLE state ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE state ADD COLUMN mark_sum INTEGER;
     ALTER TABLE quarantine RENAME TO quarantine_1;
     CREATE TABLE quarantine (
         id TEXT PRIMARY KEY, source TEXT NOT NULL, key INTEGER, why TEXT NOT NULL, since_us INTEGER NOT NULL,

@@ -18,14 +18,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use jiff::Timestamp;
-
 use crate::config;
 use crate::replica::gate::{Copy, FeedHeader, FileError};
 use crate::shell::feed::text::{self, ReadError};
 use crate::shell::feed::{is_feed_name, printable};
 
-use super::alarms::{AlarmKind, Alarms, FeedState};
+use super::alarms::{AlarmKind, Alarms, Waiting};
 use super::apply::{ApplyError, Batch};
 use super::feeding::Feeding;
 use super::gate::{self, Gate};
@@ -108,7 +106,7 @@ fn follow(spool: &mut Spool, poll: Duration, heartbeat: bool, feeding: &Feeding,
     loop {
         if heartbeat && Instant::now() >= beat_at {
             beat_at = Instant::now() + BEAT_EVERY;
-            if let Err(error) = feeding.beat(sample_mark()) {
+            if let Err(error) = feeding.beat(sample_mark(feeding.now())) {
                 tracing::warn!(%error, "the heartbeat could not be written");
             }
         }
@@ -127,7 +125,7 @@ impl Spool {
     /// Opens the spool of a data folder, and makes its folders.
     pub fn open(data: &Path, settings: config::Replica, feeding: Feeding) -> io::Result<Spool> {
         let folders = Folders::open(path(data))?;
-        let alarms = Alarms::new(&folders.spool, feeding.reading.metrics.clone());
+        let alarms = Alarms::new(feeding.clone());
         let gate = Gate::new(feeding.clone(), settings.clone(), &folders);
         Ok(Spool { folders, settings, feeding, gate, alarms, seen: HashMap::new(), forgot: None })
     }
@@ -158,7 +156,7 @@ impl Spool {
                 )
             });
         }
-        self.alarms.settle(Timestamp::now(), &self.waiting());
+        self.alarms.settle(self.waiting());
         self.tidy()?;
         result
     }
@@ -172,11 +170,11 @@ impl Spool {
         self.folders.forget(self.settings.spool_keep)
     }
 
-    fn waiting(&self) -> FeedState {
+    fn waiting(&self) -> Waiting {
         let mut waiting = self.gate.waiting();
         for seen in self.seen.values().filter(|seen| seen.what != What::Feed) {
-            waiting.waiting_files += 1;
-            waiting.waiting_bytes += seen.look.0;
+            waiting.files += 1;
+            waiting.bytes += seen.look.0;
         }
         waiting
     }
@@ -314,12 +312,6 @@ impl Spool {
                 Ok(false)
             }
         }
-    }
-
-    /// Whether something of this kind is wrong.
-    #[cfg(test)]
-    pub fn alarm(&self, kind: AlarmKind) -> bool {
-        self.alarms.stands(kind)
     }
 }
 

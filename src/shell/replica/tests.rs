@@ -22,6 +22,7 @@ pub(super) fn settings() -> config::Replica {
         cache_entries: 1000,
         look_up_timeout: Duration::from_secs(20),
         look_ups_waiting_max: 64,
+        scrub_rows_per_second: 100_000,
         spool_poll: Duration::from_millis(2),
         spool_source: None,
         spool_settle: Duration::from_secs(3600),
@@ -66,7 +67,7 @@ fn put(replica: &Replica, folder: &Folder, second: i64, cases: &[CaseRecord]) ->
     replica.apply_file(&file(folder, &text(Some(header(second)), cases))).expect("a sound batch")
 }
 
-fn receipt(n: u32) -> Receipt {
+pub(super) fn receipt(n: u32) -> Receipt {
     let formats = Formats::new(vec![sample::format()]).expect("sound");
     formats.from_keys(&format!("4401{n:011}")).expect("fits")
 }
@@ -432,6 +433,7 @@ fn an_end_of_the_program_takes_a_batch_back() {
         now: at(0),
         ending: &AtomicBool::new(true),
         unsure: &std::collections::HashSet::new(),
+        told: &|_| panic!("no mark is kept"),
         committed: &|_| panic!("nothing is committed"),
     };
     let ended = apply::apply(&surroundings, "endless", batch);

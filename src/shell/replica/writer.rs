@@ -11,24 +11,25 @@ use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::inquiry::Keys;
-use crate::replica::{Mark, SAMPLE};
+use crate::replica::{Change, KeptClock, Line, Mark, SAMPLE};
 
 use super::apply::{self, Applied, ApplyError, Batch};
 use super::cache::locked;
-use super::feeding::Asks;
+use super::conditions::{CLOCK, DAMAGED, HELD, UNWRITTEN};
 use super::held::{self, Decision, Held, HeldWhat};
 use super::metrics::{add, count};
 use super::quarantine;
 use super::readers::Reading;
 use super::run::{Committed, Outcome, Surroundings};
-use super::store;
+use super::{sample_mark, store};
 
 /// What the writer is told.
 pub(super) enum Task {
@@ -40,6 +41,8 @@ pub(super) enum Task {
     /// The source vouches for the copy as it is, up to a mark.
     Beat {
         mark: Mark,
+        /// What the upstream's clock shows, if it says so.
+        upstream_now: Option<Timestamp>,
         done: SyncSender<Result<(), ApplyError>>,
     },
     /// A whole file was made: it takes the live one's place.
@@ -60,32 +63,61 @@ pub(super) struct Writer {
     pub path: PathBuf,
     pub keys: Keys,
     pub reading: Arc<Reading>,
-    pub asks: Arc<Asks>,
     pub ending: Arc<AtomicBool>,
 }
 
 impl Writer {
     /// The life of the writer thread: until nobody can tell it anything more.
     pub fn run(mut self, tasks: Receiver<Task>) {
-        for task in tasks {
-            if let Err(error) = self.reopen() {
-                tracing::error!(%error, "the feed waits");
-            }
+        loop {
+            let task = match tasks.recv_timeout(LOOK_EVERY) {
+                Ok(task) => Some(task),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            self.reopen();
             match task {
-                Task::Apply { name, batch, done } => {
+                Some(Task::Apply { name, batch, done }) => {
                     let result = self.apply(&name, batch);
                     let _ = done.send(result);
                 }
-                Task::Beat { mark, done } => {
-                    let result = self.beat(&mark);
+                Some(Task::Beat { mark, upstream_now, done }) => {
+                    let result = self.beat(&mark, upstream_now);
+                    self.judge(result.as_ref().err());
                     let _ = done.send(result);
                 }
-                Task::Swap { built, rows, mark, done } => {
+                Some(Task::Swap { built, rows, mark, done }) => {
                     let result = self.swap(&built, rows, mark);
                     let _ = done.send(result);
                 }
-                Task::Do(work) => work(&mut self),
+                Some(Task::Do(work)) => work(&mut self),
+                None => {}
             }
+        }
+    }
+
+    /// Before anybody can ask: with `heartbeat`, the sample is vouched for; and rows that another program or other
+    /// settings could not use are tried.
+    pub fn begin(&mut self, heartbeat: bool, read_by: &str) {
+        let began = self.connection().and_then(|connection| {
+            self.publish_held();
+            if heartbeat {
+                self.beat(&sample_mark(self.reading.now()), None)?;
+            }
+            let state = store::state(connection)?;
+            let other = state.read_by.as_deref() != Some(read_by);
+            if other {
+                store::put_read_by(connection, read_by)?;
+            }
+            Ok(other && state.quarantined > 0)
+        });
+        let again = began.and_then(|again| if again { self.retry(None).map(Some) } else { Ok(None) });
+        match again {
+            Ok(Some(done)) => {
+                tracing::info!(done, "quarantine: tried again, as this program or its settings are others")
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the replica cannot be written yet"),
         }
     }
 
@@ -95,18 +127,21 @@ impl Writer {
         let unsure = locked(&reading.unsure).clone();
         let connection = self.connection()?;
         let committed = |commit: Committed| self.publish_commit(commit);
+        let told = |mark: &mut Mark| self.told(mark, None);
         let surroundings = Surroundings {
             connection,
             keys: &self.keys,
-            wal: wal(&self.path),
+            wal: store::beside(&self.path, "-wal"),
             now: Timestamp::now(),
             ending: &self.ending,
             unsure: &unsure,
+            told: &told,
             committed: &committed,
         };
         let run = || apply::apply(&surroundings, name, batch);
         let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(ApplyError::Fault));
         let metrics = &self.reading.metrics;
+        self.judge(result.as_ref().err());
         match result {
             Ok(None) => Ok(Applied::default()),
             Ok(Some(Outcome { applied, mark })) => {
@@ -128,21 +163,67 @@ impl Writer {
     }
 
     /// Renews the age and the place, if the mark's own source tells them.
-    pub fn beat(&self, told: &Mark) -> Result<(), ApplyError> {
-        let renewed = locked(&self.reading.mark).as_ref().and_then(|mark| mark.renewed(told));
-        let Some(mark) = renewed else { return Ok(()) };
-        let rows = self.reading.metrics.rows.load(Ordering::Relaxed);
-        store::put_state(self.connection()?, rows, &mark)?;
+    pub fn beat(&self, told: &Mark, upstream_now: Option<Timestamp>) -> Result<(), ApplyError> {
+        let Some(mark) = locked(&self.reading.mark).clone().filter(|mark| mark.source == told.source) else {
+            return Ok(());
+        };
+        let mut told = told.clone();
+        let clock = self.told(&mut told, upstream_now);
+        let Some(mark) = mark.renewed(&told) else { return Ok(()) };
+        let connection = self.connection()?;
+        let transaction = connection.unchecked_transaction()?;
+        store::put_mark(&transaction, &mark)?;
+        store::put_clock(&transaction, &clock)?;
+        transaction.commit()?;
         self.publish_mark(mark);
         Ok(())
     }
 
+    /// The upstream spoke: its clock is learnt, and a time that cannot be is cut.
+    fn told(&self, mark: &mut Mark, upstream_now: Option<Timestamp>) -> KeptClock {
+        let mut clock = locked(&self.reading.clock);
+        let said = mark.as_of;
+        mark.as_of = clock.told(self.reading.moment(), said, upstream_now);
+        let cut = (mark.as_of != said).then(|| {
+            "the upstream's time is hours ahead of this node's: set both clocks; its words count as of one hour ahead".into()
+        });
+        self.reading.alarms.set(CLOCK, cut);
+        clock.kept()
+    }
+
+    /// Tries rows of the quarantine again.
+    pub fn retry(&mut self, id: Option<&str>) -> Result<String, ApplyError> {
+        let connection = self.connection()?;
+        let (mut rows, mut elsewhere) = (Vec::new(), Vec::new());
+        for id in quarantine::ids(connection, id)? {
+            match quarantine::line(connection, &self.keys, &id)? {
+                Some((_, line)) => {
+                    let change = match Line::read(line.expose().as_bytes(), 2) {
+                        Ok(Line::Case(case)) => Change::Put(*case),
+                        Ok(Line::Header(_) | Line::Blank) => continue,
+                        Err(error) => Change::Bad(apply::bad(id.clone(), line.expose().as_bytes(), &error)),
+                    };
+                    rows.push((id, change));
+                }
+                None => elsewhere.push(id),
+            }
+        }
+        let (tried, asked) = (rows.len(), elsewhere.len());
+        self.reading.asks.want_rows(elsewhere);
+        let applied = if rows.is_empty() { Applied::default() } else { self.apply("again", Batch::Again(rows))? };
+        let mended = tried as u64 - applied.quarantined;
+        Ok(format!("{tried} rows tried, {mended} mended; {asked} asked of their source"))
+    }
+
     /// Puts a whole new file in the live one's place.
-    fn swap(&mut self, built: &Path, rows: u64, mark: Mark) -> Result<(), ApplyError> {
+    fn swap(&mut self, built: &Path, rows: u64, mut mark: Mark) -> Result<(), ApplyError> {
         self.expect_no_loss(rows, &mark)?;
         // Everything of the old file's log goes into the old file first: no log may stand beside the new one, which
-        // would take its pages for its own.
-        if !store::empty_log(self.connection()?)? {
+        // would take its pages for its own. A file that is damaged beyond opening has none that counts.
+        if let Some(connection) = &self.open
+            && !store::empty_log(connection, SWAP_PATIENCE)
+                .or_else(|error| if store::is_damage(&error) { Ok(true) } else { Err(error) })?
+        {
             return Err(ApplyError::Crowded);
         }
         let reading = self.reading.clone();
@@ -153,10 +234,14 @@ impl Writer {
         drop(opening);
         reading.queue.wake();
         reading.cache.drop_all();
-        self.asks.want_rebuild(false);
+        reading.asks.want_rebuild(false);
+        reading.torn.store(false, Ordering::Release);
+        reading.alarms.clear(DAMAGED);
+        reading.metrics.damaged.store(0, Ordering::Relaxed);
         count(&reading.metrics.rebuilds);
         tracing::info!(rows, "the new copy is live");
-        self.reopen()?;
+        self.reopen();
+        self.told(&mut mark, None);
         self.publish_commit(Committed { touched: None, rows, quarantine: true });
         self.publish_mark(mark);
         self.publish_held();
@@ -165,22 +250,53 @@ impl Writer {
 
     /// The file, if it is open.
     pub fn connection(&self) -> Result<&Connection, ApplyError> {
-        self.open.as_ref().ok_or_else(|| ApplyError::Source("the replica cannot be opened for writing".into()))
+        self.open.as_ref().ok_or(ApplyError::Closed)
     }
 
-    /// Opens the file, if it is not.
-    fn reopen(&mut self) -> Result<(), ApplyError> {
-        if self.open.is_none() {
-            let opened = store::open_writer(&self.path, &self.keys);
-            self.open = Some(opened.map_err(|error| ApplyError::Source(error.to_string()))?);
+    /// Opens the file, if it is not: the disk was full or could not be written when it was tried last.
+    fn reopen(&mut self) {
+        if self.open.is_some() {
+            return;
         }
-        Ok(())
+        match store::open_writer(&self.path, &self.keys) {
+            Ok(connection) => {
+                self.open = Some(connection);
+                // A reader that was opened on a folder that cannot be written does not see what is written to it.
+                self.reading.file.fetch_add(1, Ordering::AcqRel);
+                self.reading.queue.wake();
+                self.reading.alarms.clear(UNWRITTEN);
+                self.publish_held();
+            }
+            Err(error) => {
+                self.reading
+                    .alarms
+                    .raise(UNWRITTEN, format!("{error}: the copy answers, and the feed waits; {MAKE_ROOM}"));
+            }
+        }
+    }
+
+    /// Tells what a failure says of the file and its disk; a success says that all is well.
+    fn judge(&self, error: Option<&ApplyError>) {
+        let alarms = &self.reading.alarms;
+        match error {
+            Some(ApplyError::Store(error)) if store::is_damage(error) => self.reading.damaged("a batch met damage"),
+            Some(ApplyError::Store(error)) => {
+                alarms.raise(UNWRITTEN, format!("{error}: the copy answers, and the feed waits; {MAKE_ROOM}"));
+            }
+            Some(ApplyError::Crowded) => alarms.raise(UNWRITTEN, ApplyError::Crowded.to_string()),
+            Some(_) => {}
+            None => alarms.clear(UNWRITTEN),
+        }
     }
 
     /// A copy that has far fewer cases than the live one waits for a person, unless the live one is only the sample.
     fn expect_no_loss(&self, rows: u64, mark: &Mark) -> Result<(), ApplyError> {
-        let connection = self.connection()?;
-        let state = store::state(connection)?;
+        // Of a file that is damaged beyond that, nothing is lost.
+        let Ok(connection) = self.connection() else { return Ok(()) };
+        let state = match store::state(connection) {
+            Err(error) if store::is_damage(&error) => return Ok(()),
+            state => state?,
+        };
         let fewer = state.rows.saturating_sub(rows);
         let sample = state.mark.as_ref().is_none_or(|mark| mark.source == SAMPLE);
         if sample || !held::is_mass(fewer, state.rows) {
@@ -193,7 +309,7 @@ impl Writer {
             Some(Decision::Apply) => return Ok(()),
             Some(Decision::Drop) => {
                 held::clear(connection)?;
-                self.asks.want_rebuild(false);
+                self.reading.asks.want_rebuild(false);
                 self.publish_held();
                 return Err(ApplyError::Dropped);
             }
@@ -216,23 +332,29 @@ impl Writer {
     fn publish_commit(&self, commit: Committed) {
         let reading = &self.reading;
         if commit.quarantine {
-            let read = || -> Result<_, ApplyError> {
-                let connection = self.connection()?;
-                Ok((quarantine::unsure(connection)?, store::state(connection)?))
-            };
-            match read() {
-                Ok((unsure, state)) => {
-                    reading.set_unsure(unsure);
-                    reading.metrics.quarantined.store(state.quarantined, Ordering::Relaxed);
-                }
-                Err(error) => tracing::error!(%error, "the quarantine could not be read"),
-            }
+            self.publish_quarantine();
         }
         match commit.touched {
             Some(keys) => keys.into_iter().for_each(|key| reading.cache.drop_key(key)),
             None => reading.cache.drop_all(),
         }
         reading.metrics.rows.store(commit.rows, Ordering::Relaxed);
+    }
+
+    /// Tells what is in quarantine: nothing is said of those cases.
+    pub fn publish_quarantine(&self) {
+        let read = || -> Result<_, ApplyError> {
+            let connection = self.connection()?;
+            Ok((quarantine::unsure(connection)?, store::state(connection)?))
+        };
+        match read() {
+            Ok((unsure, state)) => {
+                self.reading.set_unsure(unsure);
+                self.reading.metrics.quarantined.store(state.quarantined, Ordering::Relaxed);
+                self.reading.metrics.quarantine_lost.store(state.lost, Ordering::Relaxed);
+            }
+            Err(error) => tracing::error!(%error, "the quarantine could not be read"),
+        }
     }
 
     fn publish_mark(&self, mark: Mark) {
@@ -244,28 +366,26 @@ impl Writer {
     pub fn publish_held(&self) {
         match self.connection().and_then(|connection| Ok(held::get(connection)?)) {
             Ok(held) => {
-                let waits = held.is_some_and(|held| held.decision.is_none());
-                self.reading.metrics.held.store(u64::from(waits), Ordering::Relaxed);
+                let waits = held.filter(|held| held.decision.is_none());
+                self.reading.metrics.held.store(u64::from(waits.is_some()), Ordering::Relaxed);
+                self.reading.alarms.set(HELD, waits.map(|held| held.to_string()));
             }
             Err(error) => tracing::error!(%error, "what is held could not be read"),
         }
     }
 }
 
-/// The write-ahead log of a file.
-fn wal(path: &Path) -> PathBuf {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    wal.into()
-}
-
 /// The one step of a swap that counts, synced.
 fn rename_over(built: &Path, path: &Path) -> std::io::Result<()> {
     for end in ["-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        let _ = fs::remove_file(name);
+        let _ = fs::remove_file(store::beside(path, end));
     }
     fs::rename(built, path)?;
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
+
+/// How often a file that could not be opened is tried again.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long a swap waits for readers in the middle of a read, before it is tried again.
+const SWAP_PATIENCE: Duration = Duration::from_secs(1);
+const MAKE_ROOM: &str = "make room on the disk, or make it writable";
