@@ -3,9 +3,9 @@
 //! The short form runs with every test; `tests/faults/postgres` runs the whole one. Each ends in a comparison of every
 //! row. How soon the copy has caught up is printed, and not asserted.
 
-mod support;
 #[path = "postgres/cluster.rs"]
 mod cluster;
+mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -40,7 +40,13 @@ impl Load {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             let mut random = 7u64;
             while !stopped.load(Ordering::Relaxed) {
-                runtime.block_on(session(&at, &stopped, &counted, &mut random, Duration::from_micros(1_000_000 / per_second)));
+                runtime.block_on(session(
+                    &at,
+                    &stopped,
+                    &counted,
+                    &mut random,
+                    Duration::from_micros(1_000_000 / per_second),
+                ));
                 std::thread::sleep(Duration::from_millis(20));
             }
         });
@@ -88,10 +94,14 @@ fn transaction(random: &mut u64) -> String {
     match next(100) {
         0 => cases(n, n + 3000, round),
         1..=5 => format!("BEGIN; {} ROLLBACK;", cases(n, n + 20, round)),
-        6..=10 => format!("BEGIN; {} SAVEPOINT a; {} ROLLBACK TO a; COMMIT;", cases(n, n, round), cases(n, n + 9, round + 1)),
+        6..=10 => {
+            format!("BEGIN; {} SAVEPOINT a; {} ROLLBACK TO a; COMMIT;", cases(n, n, round), cases(n, n + 9, round + 1))
+        }
         11..=25 => format!("DELETE FROM cases WHERE receipt = '4401{n:011}';"),
-        26..=28 => format!("UPDATE cases SET receipt = '4402{n:011}' WHERE receipt = '4401{n:011}'
-                            AND NOT EXISTS (SELECT FROM cases WHERE receipt = '4402{n:011}');"),
+        26..=28 => format!(
+            "UPDATE cases SET receipt = '4402{n:011}' WHERE receipt = '4401{n:011}'
+                            AND NOT EXISTS (SELECT FROM cases WHERE receipt = '4402{n:011}');"
+        ),
         _ => cases(n, n + next(4) as u32, round),
     }
 }
@@ -185,7 +195,10 @@ fn an_upstream_that_crashes_under_load_costs_no_answer_and_no_row() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
-                assert!(answers(&gateway, 900_000 + (scans.fetch_add(1, Ordering::Relaxed) % 10) as u32), "every scan is answered");
+                assert!(
+                    answers(&gateway, 900_000 + (scans.fetch_add(1, Ordering::Relaxed) % 10) as u32),
+                    "every scan is answered"
+                );
                 std::thread::sleep(Duration::from_millis(5));
             }
         });

@@ -210,6 +210,16 @@ pub struct Replica {
     /// How often the spool folder is looked at.
     pub spool_poll: Duration,
     pub postgres: super::Postgres,
+    /// Whose feed files are taken; none: of any source, until the copy follows one.
+    pub spool_source: Option<String>,
+    /// An incomplete file that has not grown for so long is torn.
+    pub spool_settle: Duration,
+    /// A number that has been missing for so long is told of.
+    pub spool_gap: Duration,
+    /// How long files that were refused or taken are kept; they hold second factors in clear.
+    pub spool_keep: Duration,
+    /// Who may sign feed files; none: files need no signature.
+    pub keys: crate::replica::gate::GateKeys,
 }
 
 /// What the copy follows.

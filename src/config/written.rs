@@ -10,6 +10,7 @@ use super::checked::{
     Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Source, Transport, Web,
 };
 use super::reader::{Complaint, Reader};
+use crate::replica::gate::{GateKey, GateKeys, is_key_name, read_public};
 
 /// Reads settings. `text` is the file's; `overrides` are the `--set` values in order; relative paths are
 /// taken from `base`.
@@ -284,7 +285,51 @@ fn replica(reader: &mut Reader, base: &Path) -> Replica {
             .unwrap_or(u32::MAX),
         spool_poll: reader.milliseconds("replica.spool_poll_ms", 20..=60_000, 200),
         postgres: super::postgres::postgres(reader, base),
+        spool_source: spool_source(reader),
+        spool_settle: reader.seconds("replica.spool_settle_s", 0..=3600, 10),
+        spool_gap: reader.seconds("replica.spool_gap_s", 0..=86_400, 30),
+        spool_keep: days(reader.number("replica.spool_keep_days", 1..=365, 7)),
+        keys: keys(reader),
     }
+}
+
+fn spool_source(reader: &mut Reader) -> Option<String> {
+    const KEY: &str = "replica.spool_source";
+    let source = reader.string(KEY, "");
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if source.len() > 40 || !source.bytes().all(plain) {
+        reader.complain(KEY, "must be 1 to 40 small letters, digits or _, as the feed files name it; empty: any");
+    }
+    Some(source).filter(|source| !source.is_empty())
+}
+
+/// A key as it is written.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Key {
+    name: String,
+    public: String,
+    first_sequence: Option<u64>,
+    last_sequence: Option<u64>,
+}
+
+fn keys(reader: &mut Reader) -> GateKeys {
+    const KEY: &str = "replica.key";
+    let mut keys = Vec::new();
+    for (n, Key { name, public, first_sequence, last_sequence }) in reader.tables(KEY).into_iter().enumerate() {
+        if !is_key_name(&name) {
+            reader.complain(&format!("{KEY}[{n}].name"), "must be 1 to 40 small letters, digits, _ or -");
+        }
+        let (first_sequence, last_sequence) = (first_sequence.unwrap_or(1), last_sequence.unwrap_or(u64::MAX));
+        if first_sequence > last_sequence {
+            reader.complain(&format!("{KEY}[{n}].last_sequence"), "must not lie before first_sequence");
+        }
+        match read_public(&public) {
+            Ok(public) => keys.push(GateKey { name, public, first_sequence, last_sequence }),
+            Err(wants) => reader.complain(&format!("{KEY}[{n}].public"), wants),
+        }
+    }
+    GateKeys::new(keys)
 }
 
 fn log(reader: &mut Reader) -> Log {

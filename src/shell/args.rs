@@ -75,12 +75,18 @@ pub enum Command {
         file: Option<PathBuf>,
         calls: Option<Span>,
     },
+    /// Makes, packs and checks feed files.
+    Feed(super::feed::Feed),
     Help,
     Version,
 }
 
 /// What `jindu --help` prints.
-pub const HELP: &str = "\
+pub fn help() -> String {
+    HELP.replace("FEED\n", super::feed::HELP)
+}
+
+const HELP: &str = "\
 jindu: telephone and barcode progress inquiry for an exit-entry office
 
 usage: jindu [COMMAND] [--config PATH] [--set KEY=VALUE]...
@@ -108,6 +114,7 @@ commands:
   replica quarantine retry|drop [ID]     try them again, or let go of them; all without ID
   replica held [apply|drop]              the batch that takes too many cases away: show it, or say what to do
   prompts list                           list every recording that the hotline can play
+FEED
 
 options:
   --config PATH     settings (default: config/jindu.toml)
@@ -119,7 +126,23 @@ exit codes: 0 done, 1 failed, 64 wrong command line or settings
 
 /// Reads the command line; an error is one line that says what is wrong.
 pub fn read(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Asked, String> {
-    Words::default().read(lexopt::Parser::from_iter(args)).map_err(|error| error.to_string())
+    let args: Vec<std::ffi::OsString> = args.into_iter().collect();
+    let live = args.iter().any(|word| word == "--live");
+    match args.get(1).and_then(|word| word.to_str()) {
+        Some("feed") => feed(args.into_iter().skip(2).collect()),
+        Some("sample") if live => feed([vec!["play".into()], args.into_iter().skip(2).collect()].concat()),
+        Some(_) | None => Words::default().read(lexopt::Parser::from_iter(args)).map_err(|error| error.to_string()),
+    }
+}
+
+/// The feed's commands have words of their own.
+fn feed(words: Vec<std::ffi::OsString>) -> Result<Asked, String> {
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        return Ok(Asked { config: PathBuf::new(), set: Vec::new(), command: Command::Help });
+    }
+    let (feed, config, set) = super::feed::read(words).map_err(|error| error.to_string())?;
+    let config = config.unwrap_or_else(|| Path::new("config/jindu.toml").into());
+    Ok(Asked { config, set, command: Command::Feed(feed) })
 }
 
 /// The words of a command line, before they are held against its command.

@@ -15,6 +15,8 @@ pub use crate::inquiry::{CallOutcome, LookUpResult};
 use crate::replica::upstream::Kind;
 use crate::sip::Method;
 
+use super::replica::Refusal;
+
 /// All numbers of one node.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -64,6 +66,9 @@ pub struct Metrics {
     pub upstream_transactions: Counter,
     pub upstream_changes: Counter,
     pub upstream_troubles: Counters<Kind>,
+    pub feed_refused: Counters<Refused>,
+    /// Files in the spool that were not taken yet.
+    pub feed_waiting_files: Gauge,
     /// How the copy is, as its status tells it.
     pub replica: Mutex<CopyNumbers>,
     pub scans: Counters2<ScanPath, ScanResult>,
@@ -159,6 +164,12 @@ impl Metrics {
         page.counters("jindu_replica_batches_total", "Change batches, by result.", &self.replica_batches);
         page.gauge("jindu_replica_quarantined", "Rows that could not be read.", &self.replica_quarantined);
         page.counter("jindu_replica_rows_total", "Rows changed.", &self.replica_rows);
+        page.counters(
+            "jindu_feed_refused_total",
+            "Files of the spool that were refused, by reason.",
+            &self.feed_refused,
+        );
+        page.gauge("jindu_feed_waiting_files", "Files in the spool, not taken yet.", &self.feed_waiting_files);
         self.render_copy(page);
     }
 
@@ -288,6 +299,19 @@ impl Label for Kind {
 
     fn index(self) -> usize {
         self as usize
+    }
+}
+
+/// Why a file was refused, by its place among [`Refusal::NAMES`].
+#[derive(Clone, Copy, Debug)]
+pub struct Refused(pub usize);
+
+impl Label for Refused {
+    const NAME: &'static str = "why";
+    const ALL: &'static [&'static str] = &Refusal::NAMES;
+
+    fn index(self) -> usize {
+        self.0
     }
 }
 

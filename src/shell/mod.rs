@@ -3,6 +3,7 @@
 pub mod args;
 pub mod clock;
 pub mod counter;
+pub mod feed;
 pub mod folder;
 pub mod hotline;
 pub mod journal;

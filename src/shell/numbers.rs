@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 
 use super::journal::JournalMetrics;
 use super::media::MediaMetrics;
-use super::metrics::{BatchResult, CacheResult, CopyNumbers, Direction, Metrics};
+use super::metrics::{BatchResult, CacheResult, CopyNumbers, Direction, Metrics, Refused};
 use super::phone::{Door, Live};
 use super::replica::{Replica, postgres::UpstreamMetrics};
 use super::{clock, folder};
@@ -60,6 +60,10 @@ pub fn carry(metrics: &Metrics, sources: &Sources) {
     metrics.replica_rows.set(replica.rows_applied.load(Relaxed));
     metrics.replica_quarantined.set(i64::try_from(replica.quarantined.load(Relaxed)).unwrap_or(i64::MAX));
     upstream(metrics, &replica.upstream);
+    for (why, refused) in replica.feed.refused.iter().enumerate() {
+        metrics.feed_refused.set(Refused(why), refused.load(Relaxed));
+    }
+    metrics.feed_waiting_files.set(i64::try_from(replica.feed.waiting_files.load(Relaxed)).unwrap_or(i64::MAX));
     metrics.rtp_packets.set(Direction::Sent, media.packets_sent.load(Relaxed));
     metrics.rtp_packets.set(Direction::Received, media.packets_received.load(Relaxed));
     metrics.rtp_lost.set(media.packets_lost.load(Relaxed));

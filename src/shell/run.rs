@@ -27,9 +27,13 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(complaint) => return wrong(&[complaint]),
     };
     match &asked.command {
-        Command::Help => return said(args::HELP),
+        Command::Help => return said(&args::help()),
         Command::Version => return said(concat!("jindu ", env!("CARGO_PKG_VERSION"), "\n")),
         _ => {}
+    }
+    if let Command::Feed(feed) = asked.command {
+        let asked = Asked { command: Command::Check, ..asked };
+        return coded(super::feed::perform(feed, || settings(&asked)));
     }
     match settings(&asked) {
         Ok(settings) => perform(asked.command, &settings),
@@ -75,7 +79,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Releases => publish::list(settings),
         Command::Emergency { on, by } => coded(publish::emergency(settings, on, &by)),
         Command::Replay { last } => coded(publish::replay_calls(settings, last)),
-        Command::Help | Command::Version => ExitCode::SUCCESS,
+        Command::Help | Command::Version | Command::Feed(_) => ExitCode::SUCCESS,
     }
 }
 

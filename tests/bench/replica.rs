@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::{Date, date};
 use jindu::config;
 use jindu::inquiry::{Answer, Factor, Formats, Keys, Proof, Receipt, SecondFactor, WorkingDays};
+use jindu::replica::gate::GateKeys;
 use jindu::replica::sample;
 use jindu::shell::replica::{Replica, Role, secret};
 
@@ -44,12 +45,18 @@ fn run(folder: &Path, cases: u64) {
 
 fn open(folder: &Path, keys: &Keys) -> Arc<Replica> {
     let settings = config::Replica {
+        source: config::Source::Spool,
         reader_threads: 2,
         cache_entries: 200_000,
         look_up_timeout: Duration::from_secs(5),
         look_ups_waiting_max: 1000,
         spool_poll: Duration::from_millis(500),
         postgres: config::Postgres::default(),
+        spool_source: None,
+        spool_settle: Duration::from_secs(10),
+        spool_gap: Duration::from_secs(30),
+        spool_keep: Duration::from_secs(3600),
+        keys: GateKeys::default(),
     };
     Replica::open(folder, &settings, keys.clone(), Role::Serve { sample_heartbeat: true }).expect("a data folder")
 }

@@ -92,7 +92,9 @@ impl Node {
     }
 
     fn until_copied(&self, times: u64) {
-        self.until("the table is copied", |node| node.rebuilds() >= times && node.upstream().streaming.load(Ordering::Relaxed) == 1);
+        self.until("the table is copied", |node| {
+            node.rebuilds() >= times && node.upstream().streaming.load(Ordering::Relaxed) == 1
+        });
     }
 }
 
@@ -145,13 +147,17 @@ fn an_unusable_row_waits_aside_and_comes_back_once_it_is_mended() {
 #[test]
 fn a_large_value_that_was_not_sent_is_asked_for() {
     let (cluster, folder) = (Cluster::make(), Folder::new());
-    cluster.sql("ALTER TABLE cases ALTER COLUMN pauses SET STORAGE EXTERNAL, ALTER COLUMN applicant_name SET STORAGE MAIN");
+    cluster.sql(
+        "ALTER TABLE cases ALTER COLUMN pauses SET STORAGE EXTERNAL, ALTER COLUMN applicant_name SET STORAGE MAIN",
+    );
     cluster.sql(&cases(1, 10, 1));
     let pause = |n| format!("{{\"from\":\"2026-02-{n:02}\",\"to\":\"2026-02-{n:02}\"}}");
     let pauses = (1..=28).map(pause).collect::<Vec<_>>().join(", ");
     // Past two kilobytes a row's largest value is stored elsewhere, and an update that leaves it alone does not send it.
     let name = "(SELECT string_agg(md5(n::text), '') FROM generate_series(1, 40) n)";
-    cluster.sql(&format!("UPDATE cases SET pauses = '[{pauses}]', applicant_name = {name} WHERE receipt = '440100000000003'"));
+    cluster.sql(&format!(
+        "UPDATE cases SET pauses = '[{pauses}]', applicant_name = {name} WHERE receipt = '440100000000003'"
+    ));
     let node = follow(&cluster, &folder, &[]);
     node.until_copied(1);
     cluster.sql("UPDATE cases SET stage = 'posted' WHERE receipt = '440100000000003'");
@@ -321,7 +327,9 @@ fn a_table_may_gain_columns_and_one_that_loses_a_mapped_one_is_never_read_wrongl
     node.until("drift is found", |node| node.trouble() == Some(Kind::Drift));
     assert_eq!(node.stage(1), stage, "the copy answers as it was");
     cluster.sql("BEGIN; ALTER TABLE cases DROP COLUMN stage; ALTER TABLE cases RENAME COLUMN state TO stage; COMMIT;");
-    node.until("it is copied once it fits again", |node| node.trouble().is_none() && node.stage(1) == Some(Stage::Posted));
+    node.until("it is copied once it fits again", |node| {
+        node.trouble().is_none() && node.stage(1) == Some(Stage::Posted)
+    });
     assert_eq!(node.same(&folder), 60);
 }
 
