@@ -9,6 +9,8 @@ mod support;
 mod calls;
 #[path = "faults/drill.rs"]
 mod drill;
+#[path = "faults/gate.rs"]
+mod gate;
 #[path = "faults/upstream.rs"]
 mod upstream;
 #[path = "faults/world.rs"]
@@ -186,6 +188,22 @@ fn a_node_that_is_killed_while_its_disk_is_full_or_read_only_comes_back_and_answ
             drill.world.writes_fail_with(0);
             drill.await_fresh(Duration::from_secs(10));
         }
+    }
+    drill.end();
+}
+
+#[test]
+fn a_gate_that_delivers_late_twice_in_halves_and_in_any_order_loses_nothing() {
+    let gate = gate::Gate::new();
+    let config = format!("--config={}", gate.settings().display());
+    let set = [config.as_str(), "replica.spool_source=intranet", "replica.spool_settle_s=1", "replica.spool_gap_s=1"];
+    let (data, every) = (temporary_folder("drill"), Duration::from_millis(150));
+    let mut drill = Drill::begin_with("a gate on a bad day", data, &set, Some(gate), every);
+    for _ in 0..times(2, 20) {
+        drill.fault();
+        drill.calls.await_more(calls::READY, 1);
+        drill.kill();
+        drill.scans.await_more(50);
     }
     drill.end();
 }

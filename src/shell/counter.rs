@@ -199,8 +199,6 @@ impl Counter {
         let troubles = [
             (age.is_none(), Trouble::NoCopy),
             (stale, Trouble::Stale),
-            (copy.held.load(Ordering::Relaxed) > 0, Trouble::Held),
-            (copy.quarantined.load(Ordering::Relaxed) > 0, Trouble::Quarantine),
             (calls >= calls_max, Trouble::LinesFull),
             (free.is_some_and(|free| free < folder::LOW_BYTES), Trouble::DiskLow),
         ];
@@ -214,6 +212,7 @@ impl Counter {
             release: live.short_name().to_owned(),
             disk_free_bytes: free,
             troubles: troubles.into_iter().filter_map(|(is_so, trouble)| is_so.then_some(trouble)).collect(),
+            alarms: self.replica.alarms().into_iter().map(|alarm| alarm.kind).collect(),
         }
     }
 

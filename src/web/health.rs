@@ -24,10 +24,6 @@ pub enum Trouble {
     NoCopy,
     /// The copy is so old that its age is told, or that it is not told at all.
     Stale,
-    /// Changes wait for an operator's word.
-    Held,
-    /// Rows that could not be read wait for a person.
-    Quarantine,
     /// Every line is in use.
     LinesFull,
     /// The disk of the data folder has little room.
@@ -51,6 +47,8 @@ pub struct Health {
     /// Room on the disk of the data folder; `None` when the system does not say.
     pub disk_free_bytes: Option<u64>,
     pub troubles: Vec<Trouble>,
+    /// Kinds of the copy's own alarms, as `jindu replica status` explains them: an upstream that is not reached is one.
+    pub alarms: Vec<String>,
 }
 
 impl Health {
@@ -75,6 +73,7 @@ impl Health {
             release: &'a str,
             disk_free_bytes: Option<u64>,
             troubles: &'a [Trouble],
+            alarms: &'a [String],
         }
         let told = Told {
             status: self.state,
@@ -86,6 +85,7 @@ impl Health {
             release: &self.release,
             disk_free_bytes: self.disk_free_bytes,
             troubles: &self.troubles,
+            alarms: &self.alarms,
         };
         serde_json::to_vec(&told).expect("numbers and words serialise")
     }
@@ -114,12 +114,13 @@ mod tests {
             release: "c0ffee".into(),
             disk_free_bytes: Some(7),
             troubles: vec![Trouble::Stale, Trouble::DiskLow],
+            alarms: vec!["held".into()],
         };
         assert_eq!(
             String::from_utf8(health.to_json()).unwrap(),
             r#"{"status":"stale","replica_age_s":61,"replica_cases":5,"calls":3,"calls_max":9,"maintenance":false,"#
                 .to_owned()
-                + r#""release":"c0ffee","disk_free_bytes":7,"troubles":["stale","disk_low"]}"#
+                + r#""release":"c0ffee","disk_free_bytes":7,"troubles":["stale","disk_low"],"alarms":["held"]}"#
         );
     }
 }

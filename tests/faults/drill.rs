@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::calls::Calls;
+use super::gate::Gate;
 use super::upstream::Office;
 use super::world::World;
 use crate::support::gateway::temporary_folder;
@@ -34,11 +35,22 @@ impl Drill {
 
     /// The same in a data folder that is there.
     pub fn begin_in(name: &'static str, data: PathBuf, set: &[&str]) -> Drill {
+        Drill::begin_with(name, data, set, None, Duration::from_millis(25))
+    }
+
+    /// The same, fed through a gate that loses its way, at this interval.
+    pub fn begin_with(
+        name: &'static str,
+        data: PathBuf,
+        set: &[&str],
+        gate: Option<Gate>,
+        every: Duration,
+    ) -> Drill {
         let world = World::new();
         let mut settings =
             vec!["data.sample_cases=0", "replica.spool_poll_ms=20", "phone.calls_max=190", "log.level=warn"];
         settings.extend(set);
-        let mut office = Office::open(&data, CASES);
+        let mut office = Office::open(&data, CASES, gate);
         let mut node = Node::new(Ipv4Addr::LOCALHOST, data, &settings, &world.environment());
         node.start_again();
         await_copy(&node);
@@ -46,7 +58,7 @@ impl Drill {
         let receipts = office.still().into_iter().map(|case| case.receipt).collect();
         let scans = Scans::in_peace(Arc::clone(&peace), node.web(), receipts, 2, Duration::from_millis(5));
         let calls = Calls::start(node.udp(), Arc::clone(&peace), office.still());
-        office.work(Duration::from_millis(25));
+        office.work(every);
         scans.await_more(50);
         Drill { name, node, world, office, scans, calls, peace, began: Instant::now(), faults: 0 }
     }

@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use jindu::inquiry::{Keys, Stage};
 use jindu::replica::{BatchHeader, CaseRecord, Line, Row};
 
+use super::gate::Gate;
 use crate::support::gateway::{jindu, temporary_folder};
 
 /// An office that feeds one node through its spool.
@@ -27,6 +28,8 @@ pub struct Office {
 
 struct Shared {
     spool: PathBuf,
+    /// Seals the batches and loses its way with them; none: plain files, straight into the spool.
+    gate: Option<Gate>,
     truth: Mutex<Truth>,
     stop: AtomicBool,
     away: AtomicBool,
@@ -51,12 +54,13 @@ pub struct Still {
 
 impl Office {
     /// Fills a node's spool with so many cases, before the node is started.
-    pub fn open(data: &Path, cases: usize) -> Office {
+    pub fn open(data: &Path, cases: usize, gate: Option<Gate>) -> Office {
         let spool = data.join("spool");
         fs::create_dir_all(&spool).expect("a folder can be made");
         let truth = Truth::sample(cases);
         let shared = Shared {
             spool,
+            gate,
             truth: Mutex::new(truth),
             stop: AtomicBool::new(false),
             away: AtomicBool::new(false),
@@ -117,6 +121,9 @@ impl Office {
             thread.join().expect("the office closes");
         }
         let shared = Arc::into_inner(self.shared).expect("nobody else works here");
+        if let Some(gate) = &shared.gate {
+            gate.deliver_all(&shared.spool);
+        }
         shared.truth.into_inner().expect("truth")
     }
 }
@@ -129,6 +136,9 @@ impl Shared {
             truth.sequence += 1;
             truth.sequence
         };
+        if let Some(gate) = &self.gate {
+            return gate.send(batch, sequence, &self.spool);
+        }
         let as_of = Timestamp::now() + SignedDuration::from_secs(self.ahead_s.load(Ordering::SeqCst));
         let header = BatchHeader {
             source: Some("intranet".into()),
