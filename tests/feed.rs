@@ -134,7 +134,19 @@ fn a_living_office_is_followed_through_kills_to_the_same_cases() {
     let folder = Folder::new();
     let (out_folder, data) = (folder.path("out"), folder.path("data"));
     let mut office = jindu(&folder.path("office"));
-    office.args(["sample", "--live", "--plain", "--rate", "300", "--every-ms", "40", "--changes", "900", "--cases", "500"]);
+    office.args([
+        "sample",
+        "--live",
+        "--plain",
+        "--rate",
+        "300",
+        "--every-ms",
+        "40",
+        "--changes",
+        "900",
+        "--cases",
+        "500",
+    ]);
     office.args(["--out".as_ref(), out_folder.as_os_str()]).stdout(Stdio::null());
     let mut office = office.spawn().expect("the program can be run");
     let set = ["data.sample_cases=0", "replica.spool_poll_ms=20"];

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Output;
 
 use jiff::{SignedDuration, Timestamp};
-use support::{Gateway, jindu, temporary_folder};
+use support::gateway::{Gateway, jindu, temporary_folder};
 
 const RECEIPT: &str = "440100000000123";
 

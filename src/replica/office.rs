@@ -112,7 +112,11 @@ impl Office {
         if case.stage == Stage::Posted {
             case.waybill_tail = Some(format!("{:04}", self.draw.below(10_000)));
         }
-        if is_end(case.stage) { self.closed.push(case.clone()) } else { self.open.push(case.clone()) }
+        if is_end(case.stage) {
+            self.closed.push(case.clone())
+        } else {
+            self.open.push(case.clone())
+        }
         Event::Put(case)
     }
 

@@ -131,7 +131,11 @@ impl Metrics {
         page.counters("jindu_replica_batches_total", "Change batches, by result.", &self.replica_batches);
         page.gauge("jindu_replica_quarantined", "Rows that could not be read.", &self.replica_quarantined);
         page.counter("jindu_replica_rows_total", "Rows changed.", &self.replica_rows);
-        page.counters("jindu_feed_refused_total", "Files of the spool that were refused, by reason.", &self.feed_refused);
+        page.counters(
+            "jindu_feed_refused_total",
+            "Files of the spool that were refused, by reason.",
+            &self.feed_refused,
+        );
         page.gauge("jindu_feed_waiting_files", "Files in the spool, not taken yet.", &self.feed_waiting_files);
         self.render_copy(page);
     }

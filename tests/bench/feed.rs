@@ -58,6 +58,7 @@ fn run(folder: &Path, cases: u64) {
 fn take(folder: &Path, known: &GateKeys, rows: u64) {
     let settings = config::Replica {
         source: config::Source::Spool,
+        scrub_rows_per_second: 1_000_000,
         reader_threads: 1,
         cache_entries: 1_000,
         look_up_timeout: Duration::from_secs(5),
@@ -70,7 +71,8 @@ fn take(folder: &Path, known: &GateKeys, rows: u64) {
         keys: known.clone(),
     };
     let keys = Keys::new(&secret(folder).expect("a secret"));
-    let replica = Replica::open(folder, &settings, keys, Role::Serve { sample_heartbeat: false }).expect("a data folder");
+    let replica =
+        Replica::open(folder, &settings, keys, Role::Serve { sample_heartbeat: false }).expect("a data folder");
     let metrics = replica.metrics();
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
     while count(&metrics.rows) != rows || count(&metrics.feed.waiting_files) > 0 {
@@ -91,7 +93,8 @@ fn inserts(path: &Path, rows: u64) {
     for file in 0..rows / LINES_A_FILE {
         let transaction = connection.transaction().expect("nobody else writes");
         {
-            let mut insert = transaction.prepare_cached("INSERT OR REPLACE INTO cases VALUES (?1, 1, ?2)").expect("sound");
+            let mut insert =
+                transaction.prepare_cached("INSERT OR REPLACE INTO cases VALUES (?1, 1, ?2)").expect("sound");
             for n in 0..LINES_A_FILE {
                 // Keys are keyed hashes: anywhere in the table.
                 let key = (file * LINES_A_FILE + n).wrapping_mul(0x9E37_79B9_7F4A_7C15).cast_signed();

@@ -46,6 +46,7 @@ fn run(folder: &Path, cases: u64) {
 fn open(folder: &Path, keys: &Keys) -> Arc<Replica> {
     let settings = config::Replica {
         source: config::Source::Spool,
+        scrub_rows_per_second: 1_000_000,
         reader_threads: 2,
         cache_entries: 200_000,
         look_up_timeout: Duration::from_secs(5),

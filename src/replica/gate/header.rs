@@ -74,8 +74,7 @@ impl FeedHeader {
         if format > FORMAT {
             return Err(HeaderError::Newer(format));
         }
-        let HeaderLine { feed } =
-            serde_json::from_str(text).map_err(|error| HeaderError::Line(json_error(error)))?;
+        let HeaderLine { feed } = serde_json::from_str(text).map_err(|error| HeaderError::Line(json_error(error)))?;
         feed.check().map_err(HeaderError::Line)?;
         Ok(feed)
     }

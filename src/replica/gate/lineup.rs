@@ -123,12 +123,9 @@ impl<N: Clone> Line<N> {
         }
         match (self.changes.first_key_value(), self.changes.last_key_value()) {
             (Some((first, names)), _) if *first <= place.sequence + 1 => Turn::Take(names[0].clone()),
-            (Some((first, _)), Some((last, _))) => Turn::Gap {
-                source: place.source.clone(),
-                missing: place.sequence + 1,
-                first: *first,
-                last: *last,
-            },
+            (Some((first, _)), Some((last, _))) => {
+                Turn::Gap { source: place.source.clone(), missing: place.sequence + 1, first: *first, last: *last }
+            }
             (None, _) | (_, None) => Turn::Nothing,
         }
     }

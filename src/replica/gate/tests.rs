@@ -71,8 +71,9 @@ fn a_file_without_its_end_is_torn_wherever_it_ends() {
     for end in 0..bytes.len() - 1 {
         let (whole, _) = read(&bytes[..end], 64);
         // Of the seal's line a part is there: it is no sound line then, and never a seal.
-        let torn = matches!(whole, Err(FileError::Torn(_) | FileError::NoFeed | FileError::Seal(_) | FileError::Header(_)))
-            || matches!(whole, Err(FileError::Count { .. }));
+        let torn =
+            matches!(whole, Err(FileError::Torn(_) | FileError::NoFeed | FileError::Seal(_) | FileError::Header(_)))
+                || matches!(whole, Err(FileError::Count { .. }));
         assert!(torn, "{end}: {whole:?}");
     }
     assert!(read(&bytes[..bytes.len() - 1], 64).0.is_ok(), "the last line needs no end");
@@ -173,7 +174,7 @@ impl Model {
 
     fn apply(&mut self, made: &Made) {
         self.cases.extend(made.puts.iter().copied());
-        made.deletes.iter().for_each(|case| drop(self.cases.remove(case)));
+        self.cases.retain(|case, _| !made.deletes.contains(case));
         let FeedHeader { source, sequence, as_of, .. } = made.header.clone();
         self.copy = Copy::At(Place { source, sequence, hash: made.hash, as_of });
     }
@@ -199,7 +200,13 @@ fn chain(draws: &[(u8, u32)]) -> (Vec<Made>, BTreeMap<u32, u64>) {
         let hash = Hash(Sha256::digest(header.to_line()).into());
         if draw % 5 == 0 {
             let forged = FeedHeader { sequence: u64::from(*draw) + 1, kind: Kind::Snapshot, ..header.clone() };
-            made.push(Made { header: forged, hash: Hash([9; 32]), puts: vec![(99, 99)], deletes: vec![], forged: true });
+            made.push(Made {
+                header: forged,
+                hash: Hash([9; 32]),
+                puts: vec![(99, 99)],
+                deletes: vec![],
+                forged: true,
+            });
         }
         made.push(Made { header, hash, puts, deletes, forged: false });
         previous = hash;

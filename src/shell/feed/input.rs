@@ -140,7 +140,8 @@ mod tests {
         let third = packed(&folder, Kind::Changes, "").unwrap();
         let files = [&first[0], &second[0], &third[0]].map(|packed| {
             let mut rows = Vec::new();
-            let whole = text::read(&packed.path, Reading::Rows, &mut |change| rows.push(format!("{change:?}"))).unwrap();
+            let whole =
+                text::read(&packed.path, Reading::Rows, &mut |change| rows.push(format!("{change:?}"))).unwrap();
             (whole, rows.join(" "))
         });
         assert_eq!(files.each_ref().map(|(_, rows)| rows.as_str()), ["Put", "Delete Put", ""]);

@@ -83,7 +83,8 @@ fn stem(path: &Path) -> String {
 const PRIVATE_START: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 const PRIVATE_WANTS: &str = "must be an Ed25519 private key in PEM, as jindu feed keygen writes it";
-const NAME_WANTS: &str = "a key's name must be 1 to 40 small letters, digits, _ or -; it is the file's name before the dot";
+const NAME_WANTS: &str =
+    "a key's name must be 1 to 40 small letters, digits, _ or -; it is the file's name before the dot";
 
 #[cfg(test)]
 mod tests {

@@ -67,7 +67,10 @@ pub fn perform(feed: Feed, settings: impl FnOnce() -> Result<Settings, Vec<Strin
 
 fn keygen(name: &str, folder: &Path) -> Result<ExitCode, String> {
     let public = keys::make(folder, name)?;
-    println!("{}: sign with it where the system of record is, and keep it there", folder.join(format!("{name}.key")).display());
+    println!(
+        "{}: sign with it where the system of record is, and keep it there",
+        folder.join(format!("{name}.key")).display()
+    );
     println!("for the settings of every node:\n\n[[replica.key]]\nname = \"{name}\"\npublic = \"{public}\"");
     Ok(ExitCode::SUCCESS)
 }

@@ -66,17 +66,13 @@ impl Verdict {
             Kind::Changes => "changes",
             Kind::Snapshot => "snapshot",
         };
-        let key = match (&whole.seal.key, keys.is_empty()) {
-            (Some(key), false) => format!("signed by {key}"),
-            (Some(_), true) => "signed, not checked: no key was given".into(),
-            (None, _) => "not signed".into(),
-        };
         self.lines.push(format!(
-            "{}: {} {}, {kind}, {puts} cases, {deletes} deleted, as of {}, {key}",
+            "{}: {} {}, {kind}, {puts} cases, {deletes} deleted, as of {}, {}",
             name(path),
             header.source,
             header.sequence,
-            header.as_of
+            header.as_of,
+            signed(&whole, keys)
         ));
         if let Some(first) = first_bad {
             self.faults += bad;
@@ -107,7 +103,9 @@ impl Verdict {
                     if *sequence > last + 1 {
                         self.chain_fault(format!("{source}: {} to {} are missing", last + 1, sequence - 1));
                     } else if whole.header.previous != hash {
-                        self.chain_fault(format!("{first} does not follow {source} {last}: two packers, or one set back"));
+                        self.chain_fault(format!(
+                            "{first} does not follow {source} {last}: two packers, or one set back"
+                        ));
                     }
                 }
                 Some(_) | None => {}
@@ -119,6 +117,14 @@ impl Verdict {
     fn chain_fault(&mut self, what: String) {
         self.faults += 1;
         self.lines.push(format!("  {what}"));
+    }
+}
+
+fn signed(whole: &Whole, keys: &GateKeys) -> String {
+    match (&whole.seal.key, keys.is_empty()) {
+        (Some(key), false) => format!("signed by {key}"),
+        (Some(_), true) => "signed, not checked: no key was given".into(),
+        (None, _) => "not signed".into(),
     }
 }
 

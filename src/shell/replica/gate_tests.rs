@@ -215,7 +215,7 @@ fn key(name: &str, byte: u8, first: u64, last: u64) -> GateKey {
 
 #[test]
 fn a_snapshot_and_the_changes_after_it_make_the_copy_what_the_upstream_is() {
-    let (mut upstream, mut node) = (Upstream::new(300), Node::new());
+    let (mut upstream, mut node) = (Upstream::new(3_000), Node::new());
     let first = upstream.snapshot();
     node.takes(&[&first]);
     node.holds(&upstream.truth());
@@ -239,7 +239,7 @@ fn a_snapshot_takes_away_what_is_not_in_it() {
 #[test]
 fn files_that_come_too_early_wait_for_the_missing_one_and_an_alarm_names_it() {
     let mut node = Node::with(config::Replica { spool_gap: Duration::ZERO, ..settings() });
-    let mut upstream = Upstream::new(100);
+    let mut upstream = Upstream::new(1_000);
     let files: Vec<Sent> = std::iter::once(upstream.snapshot()).chain((0..4).map(|_| upstream.changes(20))).collect();
     node.takes(&[&files[0], &files[4], &files[3], &files[1]]);
     assert_eq!((node.sequence(), node.left()), (Some(2), 2));
@@ -408,7 +408,8 @@ fn only_a_known_keys_seal_counts_in_its_turn() {
     let mut old = Upstream::signed(50, "k1", 1);
     let first = old.snapshot();
     let mut new = Upstream { key: Some(("k2".into(), SigningKey::from_bytes(&[2; 32]))), ..Upstream::signed(0, "", 0) };
-    (new.office, new.sequence, new.hash, new.as_of) = (Office::new(50, 1, TODAY, &notices_of_2026()), 1, old.hash, old.as_of);
+    (new.office, new.sequence, new.hash, new.as_of) =
+        (Office::new(50, 1, TODAY, &notices_of_2026()), 1, old.hash, old.as_of);
     let (by_old, by_new) = (old.changes(10), new.changes(10));
 
     // The old key is good for the first file only: what it signs after that is refused, and the new one's is taken.
@@ -520,7 +521,8 @@ fn an_upstreams_clock_that_is_wrong_never_makes_the_copy_younger() {
     let (mut upstream, mut node) = (Upstream::new(20), Node::new());
     node.takes(&[&upstream.snapshot()]);
     let told = upstream.as_of;
-    for (wrong, alarm) in [(told - SignedDuration::from_hours(5), true), (told + SignedDuration::from_hours(24 * 365), true)]
+    for (wrong, alarm) in
+        [(told - SignedDuration::from_hours(5), true), (told + SignedDuration::from_hours(24 * 365), true)]
     {
         upstream.as_of = wrong;
         let file = upstream.changes(10);
@@ -549,8 +551,7 @@ fn a_file_that_takes_many_cases_away_waits_for_a_person_and_so_does_what_follows
     let (mut upstream, mut node) = (Upstream::new(200), Node::new());
     node.takes(&[&upstream.snapshot()]);
     let before = node.rows();
-    let gone: Vec<String> =
-        upstream.office.cases().take(50).map(|case| gate::delete_line(&case.receipt)).collect();
+    let gone: Vec<String> = upstream.office.cases().take(50).map(|case| gate::delete_line(&case.receipt)).collect();
     let (mass, after) = (upstream.file(Kind::Changes, &gone), upstream.file(Kind::Changes, &[]));
     node.takes(&[&mass, &after]);
     node.look();
@@ -694,7 +695,8 @@ fn kept_and_refused_files_are_their_owners_and_do_not_stay_for_ever() {
     node.look();
     for folder in [spool::applied(node.folder.path()), spool::rejected(node.folder.path())] {
         let files: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        let files: Vec<&PathBuf> = files.iter().filter(|path| path.extension().is_some_and(|end| end != "why")).collect();
+        let files: Vec<&PathBuf> =
+            files.iter().filter(|path| path.extension().is_some_and(|end| end != "why")).collect();
         assert_eq!(files.len(), 1, "{}", folder.display());
         assert_eq!(fs::metadata(files[0]).unwrap().permissions().mode() & 0o777, 0o600);
     }

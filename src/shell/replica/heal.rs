@@ -30,7 +30,8 @@ pub(super) fn heal(
         if let Some(error) = failed {
             return Err(error);
         }
-        let Some(whole) = read.ok().filter(|whole| keys.check(whole).is_ok() && follows(reached.as_ref(), whole)) else {
+        let Some(whole) = read.ok().filter(|whole| keys.check(whole).is_ok() && follows(reached.as_ref(), whole))
+        else {
             return Ok(None);
         };
         let stands = (whole.header.sequence, whole.hash) == (place.sequence, place.hash);

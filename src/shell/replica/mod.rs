@@ -146,9 +146,7 @@ impl Replica {
                 let feeding = replica.start_writer(folder, &path, role, settings)?;
                 replica.start_upkeep(feeding.clone(), settings).map_err(|error| io_error(folder, error))?;
                 let follower = match settings.source {
-                    config::Source::Spool => {
-                        spool::Follower::start(folder, settings, sample_heartbeat, feeding)
-                    }
+                    config::Source::Spool => spool::Follower::start(folder, settings, sample_heartbeat, feeding),
                 };
                 replica.follower = Some(follower.map_err(|error| io_error(folder, error))?);
             }

@@ -24,7 +24,9 @@ impl Past {
         let mut past = Past { path, source: String::new(), hashes: BTreeMap::new(), written: 0 };
         for line in fs::read_to_string(&past.path).unwrap_or_default().lines() {
             let mut words = line.split(' ');
-            let (Some(source), Some(sequence), Some(hash)) = (words.next(), words.next(), words.next()) else { continue };
+            let (Some(source), Some(sequence), Some(hash)) = (words.next(), words.next(), words.next()) else {
+                continue;
+            };
             if let (Ok(sequence), Some(hash)) = (sequence.parse(), Hash::from_hex(hash)) {
                 past.note(source, sequence, hash);
                 past.written += 1;

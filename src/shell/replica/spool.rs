@@ -77,12 +77,7 @@ enum What {
 }
 
 impl Follower {
-    pub fn start(
-        folder: &Path,
-        settings: &config::Replica,
-        heartbeat: bool,
-        feeding: Feeding,
-    ) -> io::Result<Follower> {
+    pub fn start(folder: &Path, settings: &config::Replica, heartbeat: bool, feeding: Feeding) -> io::Result<Follower> {
         let mut spool = Spool::open(folder, settings.clone(), feeding.clone())?;
         let poll = settings.spool_poll;
         let (stop, stopped) = sync_channel(1);
