@@ -7,6 +7,7 @@
 
 mod bank;
 mod dtmf;
+mod ear;
 pub mod g711;
 mod playlist;
 mod resample;
@@ -14,6 +15,7 @@ mod tone;
 
 pub use bank::{Bank, BankError, Encoded, MasterError, encode_master};
 pub use dtmf::ToneDetector;
+pub use ear::{Search, Sought};
 pub use playlist::{Playlist, Span, Take};
 pub use tone::{LINE_TEST_DBOV, LINE_TEST_HZ, sine};
 

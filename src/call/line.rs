@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::base::{Deadline, Key, Private, earliest};
+use crate::base::{Deadline, Key, Lang, Private, earliest};
 use crate::flow::{self, Findings, PlayId, RecordResult, Transferred};
 use crate::inquiry::{CallOutcome, LookUpResult};
 use crate::sdp::{self, LocalMedia, Negotiated, Refused};
@@ -44,6 +44,8 @@ pub enum Input {
     Ticket(Option<String>),
     /// The duty officer's switch was turned.
     Emergency(bool),
+    /// From here on in this language, whatever was chosen.
+    Lang(Lang),
     /// End the call: the node stops.
     End,
     Deadline,
@@ -185,6 +187,11 @@ impl Call {
             Input::Emergency(on) => {
                 if let Some(talk) = &mut self.talk {
                     talk.set_emergency(on);
+                }
+            }
+            Input::Lang(lang) => {
+                if let Some(talk) = &mut self.talk {
+                    talk.set_lang(lang);
                 }
             }
             Input::End => self.end(now, CallOutcome::Finished, Some("drained"), &mut out),

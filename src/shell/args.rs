@@ -37,9 +37,10 @@ pub enum Command {
     },
     /// Lists every clip that the hotline can play: `lang<TAB>id<TAB>text`.
     PromptsList,
-    /// Runs call sheets in text.
+    /// Runs call sheets in text, or over SIP.
     Test {
         sheets: Vec<PathBuf>,
+        by: Way,
     },
     /// A call in text.
     Sim,
@@ -69,6 +70,16 @@ pub enum Command {
     Version,
 }
 
+/// How call sheets are run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    InText,
+    /// Over SIP, to a gateway of its own.
+    OverSip,
+    /// Over SIP, to the gateway at this address.
+    OverSipTo(String),
+}
+
 /// What `jindu --help` prints.
 pub const HELP: &str = "\
 jindu: telephone and barcode progress inquiry for an exit-entry office
@@ -79,6 +90,8 @@ commands:
   serve                                  answer the phone and the scanners (default)
   check                                  check settings, flow, words, calendar and recordings
   test SHEET...                          run call sheets against the flow, in text
+  test --sip [ADDRESS] SHEET...          the same over SIP and RTP, proven by the sound; to the gateway at ADDRESS,
+                                         or to one of its own that is set up as each sheet says
   sim                                    call the hotline in text; from a terminal, or acts from the standard input
   replay [--last N]                      past calls against the edited files: who would land elsewhere
   publish [--who NAME] [--why TEXT]      check, run the call sheets, and go live for new calls
@@ -117,6 +130,7 @@ struct Words {
     who: Option<String>,
     why: Option<String>,
     last: Option<u32>,
+    sip: bool,
     svg: bool,
     calls: Option<Span>,
     help: bool,
@@ -136,6 +150,12 @@ impl Words {
                 Long("who") => self.who = Some(parser.value()?.string()?),
                 Long("why") => self.why = Some(parser.value()?.string()?),
                 Long("last") => self.last = Some(parser.value()?.parse()?),
+                Long("sip") => {
+                    self.sip = true;
+                    if let Some(address) = parser.optional_value() {
+                        self.names.push(address);
+                    }
+                }
                 Long("svg") => self.svg = true,
                 Long("calls") => {
                     self.calls = Some(match parser.value()?.string()?.as_str() {
@@ -163,6 +183,7 @@ impl Words {
             (self.who.is_some(), "--who"),
             (self.why.is_some(), "--why"),
             (self.last.is_some(), "--last"),
+            (self.sip, "--sip"),
             (self.svg, "--svg"),
             (self.calls.is_some(), "--calls"),
         ] {
@@ -222,11 +243,21 @@ impl Words {
                 tail: self.tail.take(),
             },
             Some("test") => {
-                let sheets: Vec<PathBuf> = names.by_ref().map(PathBuf::from).collect();
+                let mut sheets: Vec<PathBuf> = names.by_ref().map(PathBuf::from).collect();
+                let by = match std::mem::take(&mut self.sip) {
+                    false => Way::InText,
+                    true => match sheets.first().and_then(|first| address_of(first)) {
+                        Some(address) => {
+                            sheets.remove(0);
+                            Way::OverSipTo(address)
+                        }
+                        None => Way::OverSip,
+                    },
+                };
                 if sheets.is_empty() {
                     return Err("test needs call sheets, as in jindu test tests/calls/*.call".into());
                 }
-                Command::Test { sheets }
+                Command::Test { sheets, by }
             }
             Some("prompts") => match names.next().map(|name| name.string()).transpose()?.as_deref() {
                 Some("list") => Command::PromptsList,
@@ -239,6 +270,14 @@ impl Words {
             Some(extra) => Err(format!("unexpected {}; see jindu --help", extra.to_string_lossy()).into()),
         }
     }
+}
+
+/// A word that is an address and no sheet.
+fn address_of(word: &Path) -> Option<String> {
+    let text = word.to_str()?;
+    let bare = text.trim_start_matches("sip:").trim_start_matches("udp:");
+    let port = bare.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    (port || bare.parse::<std::net::IpAddr>().is_ok() || bare != text).then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -262,6 +301,14 @@ mod tests {
         assert!(asked("lookup").expect_err("wrong").contains("RECEIPT"));
         assert!(asked("lookup 1 2").expect_err("wrong").contains("unexpected"));
         assert!(asked("sample --cases many --out x").is_err());
+        let sip = |line: &str| match asked(line).expect("right").command {
+            Command::Test { sheets, by } => (sheets.len(), by),
+            _ => panic!("a test"),
+        };
+        assert_eq!(sip("test --sip a.call b.call"), (2, Way::OverSip));
+        assert_eq!(sip("test --sip 127.0.0.1:5060 a.call"), (1, Way::OverSipTo("127.0.0.1:5060".into())));
+        assert_eq!(sip("test --sip=127.0.0.1 a.call"), (1, Way::OverSipTo("127.0.0.1".into())));
+        assert!(asked("check --sip").is_err());
         assert!(asked("dance").expect_err("wrong").contains("dance"));
     }
 }

@@ -15,6 +15,7 @@ pub mod phone;
 pub mod picture;
 pub mod publish;
 pub mod recordings;
+pub mod rehearsal;
 pub mod releases;
 pub mod replica;
 pub mod run;

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::args::{self, Asked, Command};
+use super::args::{self, Asked, Command, Way};
 use super::hotline::{self, Hotline};
 use super::replica::{Loaded, Replica, Role, load, secret};
 use super::serve;
-use super::{clock, folder, picture, publish, releases, sheets, sim};
+use super::{clock, folder, picture, publish, rehearsal, releases, sheets, sim};
 use crate::base::Lang;
 use crate::call;
 use crate::config::{self, Settings};
@@ -61,7 +61,11 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
             with_hotline(settings, |hotline| look_up(settings, &hotline, &receipt, tail))
         }
         Command::PromptsList => with_release(settings),
-        Command::Test { sheets } => match hotline::release(settings) {
+        Command::Test { sheets, by: Way::OverSip } => coded(rehearsal::run(settings, &sheets, None)),
+        Command::Test { sheets, by: Way::OverSipTo(address) } => {
+            coded(rehearsal::run(settings, &sheets, Some(&address)))
+        }
+        Command::Test { sheets, by: Way::InText } => match hotline::release(settings) {
             Ok(release) if sheets::run(&release, &sheets, sheets::Tell::All) => ExitCode::SUCCESS,
             Ok(_) => ExitCode::FAILURE,
             Err(complaints) => wrong(&complaints),
