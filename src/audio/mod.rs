@@ -12,11 +12,13 @@ pub mod g711;
 mod playlist;
 mod resample;
 mod tone;
+mod voice;
 
 pub use bank::{Bank, BankError, Encoded, MasterError, encode_master};
 pub use dtmf::ToneDetector;
 pub use ear::{Search, Sought};
 pub use playlist::{Playlist, Span, Take};
+pub use voice::spoken;
 pub use tone::{LINE_TEST_DBOV, LINE_TEST_HZ, sine};
 
 /// Samples a second on the telephone side.

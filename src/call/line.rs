@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::audio::spoken;
 use crate::base::{Deadline, Key, Lang, Private, earliest};
 use crate::flow::{self, Findings, PlayId, RecordResult, Transferred};
 use crate::inquiry::{CallOutcome, LookUpResult};
@@ -333,7 +334,7 @@ impl Call {
             Event::Key { key, source } => self.on_key(now, key, source, out),
             Event::Played(id) => self.tell_talk(now, flow::Input::Played(id), out),
             Event::Recorded { samples } => {
-                let length = Duration::from_micros(samples.len() as u64 * 125);
+                let length = spoken(&samples);
                 self.take = Some(samples);
                 self.tell_talk(now, flow::Input::Recorded(RecordResult::Taken { length }), out);
             }

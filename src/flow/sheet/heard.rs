@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 use super::parse::Said;
 use crate::base::Lang;
 use crate::flow::model::Type;
-use crate::flow::{Heard, Line};
+use crate::flow::{Heard, Line, PlayId};
 use crate::speech::{Value, length_of};
 
 /// What happened in a call.
 pub(super) enum Event {
     /// The lines of a menu are one event.
-    Heard { heard: Heard, lang: Lang, text: String, lines: Vec<Line> },
+    Heard { heard: Heard, lang: Lang, text: String, lines: Vec<Line>, play: PlayId },
     Node(Arc<str>),
     Ended,
 }
 
 /// When each line will have been heard, and when the play ends. The options of a menu are one line.
-pub(super) fn schedule(now: Instant, lines: &[Line]) -> (VecDeque<(Instant, Event)>, Instant) {
+pub(super) fn schedule(now: Instant, play: PlayId, lines: &[Line]) -> (VecDeque<(Instant, Event)>, Instant) {
     let mut out: VecDeque<(Instant, Event)> = VecDeque::new();
     let mut at = now;
     for line in lines {
@@ -33,7 +33,7 @@ pub(super) fn schedule(now: Instant, lines: &[Line]) -> (VecDeque<(Instant, Even
             }
             _ => {
                 let (heard, text) = (line.heard.clone(), line.text.clone());
-                out.push_back((due, Event::Heard { heard, lang: line.lang, text, lines: vec![line.clone()] }));
+                out.push_back((due, Event::Heard { heard, lang: line.lang, text, lines: vec![line.clone()], play }));
             }
         }
     }

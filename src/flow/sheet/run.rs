@@ -1,6 +1,6 @@
 //! Runs the calls of a sheet against a release, on virtual time: no clock, no sound, thousands of calls a second.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -64,6 +64,8 @@ pub(super) struct Call {
     pub(super) lines: VecDeque<(Instant, Event)>,
     play_ends: Option<(PlayId, Instant)>,
     arriving: Vec<(Instant, Input)>,
+    /// Plays that did not come to their end.
+    cut: BTreeSet<PlayId>,
     recording: Option<Take>,
     faults: Vec<String>,
 }
@@ -90,6 +92,7 @@ impl Call {
             lines: VecDeque::new(),
             play_ends: None,
             arriving: Vec::new(),
+            cut: BTreeSet::new(),
             recording: None,
             faults: Vec::new(),
         }
@@ -204,7 +207,7 @@ impl Call {
         if self.play_ends.is_some_and(|(playing, _)| playing == id) {
             return;
         }
-        let (schedule, ends) = schedule(now, lines);
+        let (schedule, ends) = schedule(now, id, lines);
         self.lines = schedule;
         self.play_ends = Some((id, ends));
     }
@@ -214,7 +217,7 @@ impl Call {
             // What is played is read from the conversation: of several plays at one moment only the last is heard.
             Output::Play { .. } | Output::Stop => {
                 self.lines.clear();
-                self.play_ends = None;
+                self.cut.extend(self.play_ends.take().map(|(id, _)| id));
             }
             Output::LookUp { source, by } => {
                 let findings = self.records.find(&self.release.flow, &source, &by);
@@ -273,6 +276,11 @@ impl Call {
             && self.play_ends.is_none()
             && self.arriving.is_empty()
             && self.talk.as_ref().is_some_and(Conversation::is_callers_turn)
+    }
+
+    /// Whether a play was cut short, or will be by what is on its way.
+    pub(super) fn is_cut(&self, play: PlayId) -> bool {
+        self.cut.contains(&play) || !self.arriving.is_empty()
     }
 
     pub(super) fn is_recording(&self) -> bool {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::DateTime;
 
-use super::heard::{Event, shown};
+use super::heard::{Event, is, shown};
 use super::parse::{Act, Said, SheetTest};
 use super::run::{Call, Failure};
 use crate::base::Lang;
@@ -54,6 +54,8 @@ pub struct Step {
     pub line: u32,
     pub act: Act,
     pub wanted: Option<Wanted>,
+    /// For `never`: how often its first words are heard all the same, in sentences with other values.
+    pub others: usize,
     /// How long it took in text.
     pub took: Duration,
 }
@@ -144,7 +146,7 @@ impl Writing {
             | Act::AtNode(_) => before,
         };
         let took = self.call.now.duration_since(began);
-        self.steps.push(Step { line, act: act.clone(), wanted, took });
+        self.steps.push(Step { line, act: act.clone(), wanted, others: self.others(act), took });
         Ok(())
     }
 
@@ -179,7 +181,13 @@ impl Writing {
     fn heard(&mut self, said: &Said) -> Option<Wanted> {
         let at = self.call.cursor.checked_sub(1)?;
         self.known = self.known.max(at + 1);
-        let mut sound = sound(&self.call.events[at])?;
+        let event = &self.call.events[at];
+        let mut sound = sound(event)?;
+        if let Event::Heard { play, .. } = event
+            && self.call.is_cut(*play)
+        {
+            return Some(Wanted::Begins(sound));
+        }
         if said.menu {
             // A menu is listened to as far as the words that are asked for; the first option at least.
             let holds = |line: &Line, word: &String| line.text.contains(word.as_str());
@@ -188,6 +196,12 @@ impl Writing {
             sound.lines.truncate(far + 1);
         }
         Some(Wanted::Whole(sound))
+    }
+
+    fn others(&self, act: &Act) -> usize {
+        let Act::Never(said) = act else { return 0 };
+        let any = Said { words: Vec::new(), ..said.clone() };
+        self.call.events.iter().filter(|event| is(event, &any)).count()
     }
 
     /// What begins when a caller has been silent for long enough.

@@ -12,21 +12,23 @@ mod never;
 mod own;
 mod perform;
 mod telephone;
+mod transcript;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use own::Theatre;
+use own::{Staged, Theatre};
 use perform::{Cast, perform};
 
 use super::{clock, hotline, releases};
 use crate::config::Settings;
 use crate::flow::sheet::{Failure, Need, Part, SheetTest, parse, part};
 use crate::shell::hotline::Hotline;
+use crate::speech::Needed;
 
 /// How one call went.
 pub(super) enum Outcome {
@@ -50,7 +52,8 @@ pub fn run(settings: &Settings, sheets: &[PathBuf], address: Option<&str>) -> Re
     };
     let at = address.map_or("a gateway of its own".into(), |address| address.to_string());
     println!("{} calls over SIP to {at}, {} at a time", tests.len(), AT_ONCE.min(tests.len()));
-    let house = House { settings, hotline: &hotline, theatre: theatre.as_ref(), address };
+    let texts = hotline::needed(&hotline.release);
+    let house = House { settings, hotline: &hotline, texts: &texts, theatre: theatre.as_ref(), address };
     Ok(tell(&house, &tests))
 }
 
@@ -84,6 +87,7 @@ fn read(sheets: &[PathBuf]) -> Result<Vec<(String, SheetTest)>, Vec<String>> {
 struct House<'a> {
     settings: &'a Settings,
     hotline: &'a Hotline,
+    texts: &'a BTreeSet<Needed>,
     theatre: Option<&'a Theatre>,
     address: Option<SocketAddr>,
 }
@@ -167,10 +171,7 @@ impl House<'_> {
         }
         match (self.theatre, self.address) {
             (Some(theatre), _) => self.staged(theatre, &part),
-            (None, Some(address)) => {
-                let cast = Cast { gateway: address, number: &self.number(), bank: &self.hotline.bank, house: None };
-                perform(&cast, release, &part)
-            }
+            (None, Some(address)) => perform(&self.cast(address, &self.number(), None), release, &part),
             (None, None) => Outcome::LeftOut("there is no gateway".into()),
         }
     }
@@ -178,12 +179,15 @@ impl House<'_> {
     fn staged(&self, theatre: &Theatre, part: &Part) -> Outcome {
         match theatre.stage(part) {
             Ok(stage) => {
-                let (gateway, house) = (stage.address(), Some(&stage));
-                let cast = Cast { gateway, number: &self.number(), bank: &self.hotline.bank, house };
-                perform(&cast, &self.hotline.release, part)
+                let number = self.number();
+                perform(&self.cast(stage.address(), &number, Some(&stage)), &self.hotline.release, part)
             }
             Err(what) => Outcome::Failed(Failure { line: 0, what }, Vec::new()),
         }
+    }
+
+    fn cast<'b>(&'b self, gateway: SocketAddr, number: &'b str, house: Option<&'b Staged>) -> Cast<'b> {
+        Cast { gateway, number, bank: &self.hotline.bank, texts: self.texts, house }
     }
 
     fn number(&self) -> String {
@@ -210,6 +214,3 @@ fn why(need: Need) -> &'static str {
 
 /// Calls at once.
 const AT_ONCE: usize = 24;
-
-/// What a running gateway and its sheet share.
-type Clips = Arc<crate::audio::Bank>;

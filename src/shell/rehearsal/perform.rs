@@ -1,23 +1,26 @@
 //! Performs one call: does what a caller does when it is time, and listens.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::own::Staged;
 use super::telephone::Telephone;
-use super::{Clips, Outcome};
-use crate::audio::{Playlist, Sought, Span, Take, samples_in};
+use super::Outcome;
+use super::transcript::transcript;
+use crate::audio::{Bank, Playlist, Sought, Span, Take, samples_in};
 use crate::base::Codec;
 use crate::flow::Release;
 use crate::flow::sheet::{Act, Failure, Part, Said, Sound, Step, Wanted};
-use crate::speech::{Piece, SENTENCE};
+use crate::speech::{Needed, Piece, SENTENCE};
 
 /// Who is called, and how its recordings sound.
 pub(super) struct Cast<'a> {
     pub gateway: SocketAddr,
     pub number: &'a str,
-    pub bank: &'a Clips,
+    pub bank: &'a Bank,
+    pub texts: &'a BTreeSet<Needed>,
     /// Our own gateway, which can be told how things stand.
     pub house: Option<&'a Staged>,
 }
@@ -113,7 +116,7 @@ impl Performance<'_> {
                 phone.send_all();
             }
             (Act::Wait(time), _) => self.phone()?.pass(*time),
-            (Act::Never(said), _) => return self.never(said),
+            (Act::Never(said), _) => return self.never(said, step.others),
             (Act::Ended, _) => {
                 if !self.phone()?.await_end(limit) {
                     return Err("expected the call to end; it goes on".into());
@@ -160,23 +163,36 @@ impl Performance<'_> {
         }
     }
 
-    /// None of the words of a prompt, or not the first option of a menu, is in what was heard.
-    fn never(&mut self, said: &Said) -> Result<(), String> {
+    /// The first words of a prompt, or the first option of a menu, are not in what was heard.
+    fn never(&mut self, said: &Said, others: usize) -> Result<(), String> {
         let langs = said.lang.map_or(self.release.flow.langs.clone(), |lang| vec![lang]);
         let codec = self.phone()?.codec();
+        let mut heard = 0;
         for lang in langs {
             let pieces = super::never::first_words(self.release, said, lang);
             let sought = sought(self.cast.bank, &pieces, codec);
             let phone = self.phone()?;
-            if !sought.is_empty() && phone.hear(&sought, 0, Duration::ZERO).is_some() {
-                return Err(format!("{} was heard in {}", said.name, lang.code()));
+            let mut from = 0;
+            while let Some(found) = phone.hear(&sought, from, Duration::ZERO).filter(|_| !sought.is_empty()) {
+                (from, heard) = (found.end, heard + 1);
             }
         }
-        Ok(())
+        match heard <= others {
+            true => Ok(()),
+            false => Err(format!("{} was heard, which it must not be", said.name)),
+        }
     }
 
+    /// What came true, and what was heard after it.
     fn told(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.heard)
+        let mut told = std::mem::take(&mut self.heard);
+        if let Some(phone) = &self.phone {
+            let from = self.from.min(phone.heard().len());
+            let heard = transcript(self.cast.bank, self.cast.texts, phone.codec(), &phone.heard()[from..]);
+            let heard = if heard.is_empty() { "nothing".into() } else { heard.join(" ") };
+            told.push(format!("after it was heard: {heard}"));
+        }
+        told
     }
 }
 
@@ -198,7 +214,7 @@ fn pieces(sound: &Sound) -> Vec<Piece> {
     pieces
 }
 
-fn sought(bank: &Clips, pieces: &[Piece], codec: Codec) -> Sought {
+fn sought(bank: &Bank, pieces: &[Piece], codec: Codec) -> Sought {
     let mut sought = Sought::default();
     for piece in pieces {
         match piece {
@@ -214,7 +230,7 @@ fn sought(bank: &Clips, pieces: &[Piece], codec: Codec) -> Sought {
     sought
 }
 
-fn tone(bank: &Clips, time: Duration, codec: Codec) -> Vec<u8> {
+fn tone(bank: &Bank, time: Duration, codec: Codec) -> Vec<u8> {
     let spans: Vec<Span> = bank.tone(time);
     let mut octets = vec![0; spans.iter().map(|span| span.length()).sum()];
     Playlist::new(spans).fill(bank, &Take::default(), codec, &mut octets);

@@ -158,6 +158,11 @@ impl Telephone {
         self.media.as_ref().map_or(Codec::Alaw, |media| media.codec)
     }
 
+    /// Everything heard so far.
+    pub fn heard(&self) -> &[u8] {
+        &self.heard.octets
+    }
+
     /// Whether the gateway has hung up.
     pub fn is_over(&self) -> bool {
         self.is_over
