@@ -7,6 +7,7 @@ use lexopt::prelude::*;
 
 use super::picture::{DAY, HOUR};
 use super::publish::{By, LAST};
+use super::recordings::Missing;
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ pub enum Command {
     Sim,
     Publish {
         by: By,
+        missing: Missing,
     },
     Rollback {
         release: Option<String>,
@@ -95,6 +97,7 @@ commands:
   sim                                    call the hotline in text; from a terminal, or acts from the standard input
   replay [--last N]                      past calls against the edited files: who would land elsewhere
   publish [--who NAME] [--why TEXT]      check, run the call sheets, and go live for new calls
+          [--allow-missing]              also where a recording is missing: the first language stands in for it
   rollback [HASH]                        make an older release live again
   releases                               what was published, by whom and why
   emergency on|off|status                the duty officer's notice, for every call
@@ -131,6 +134,7 @@ struct Words {
     why: Option<String>,
     last: Option<u32>,
     sip: bool,
+    allow_missing: bool,
     svg: bool,
     calls: Option<Span>,
     help: bool,
@@ -156,6 +160,7 @@ impl Words {
                         self.names.push(address);
                     }
                 }
+                Long("allow-missing") => self.allow_missing = true,
                 Long("svg") => self.svg = true,
                 Long("calls") => {
                     self.calls = Some(match parser.value()?.string()?.as_str() {
@@ -184,6 +189,7 @@ impl Words {
             (self.why.is_some(), "--why"),
             (self.last.is_some(), "--last"),
             (self.sip, "--sip"),
+            (self.allow_missing, "--allow-missing"),
             (self.svg, "--svg"),
             (self.calls.is_some(), "--calls"),
         ] {
@@ -211,7 +217,13 @@ impl Words {
         let command = match name.as_deref() {
             None | Some("serve") => Command::Serve,
             Some("sim") => Command::Sim,
-            Some("publish") => Command::Publish { by: self.by() },
+            Some("publish") => Command::Publish {
+                by: self.by(),
+                missing: match std::mem::take(&mut self.allow_missing) {
+                    true => Missing::StoodInFor,
+                    false => Missing::Refused,
+                },
+            },
             Some("rollback") => Command::Rollback {
                 release: names.next().map(|name| name.string()).transpose()?.map(|name| name.to_ascii_lowercase()),
                 by: self.by(),

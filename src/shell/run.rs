@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::args::{self, Asked, Command, Way};
 use super::hotline::{self, Hotline};
 use super::replica::{Loaded, Replica, Role, load, secret};
+use super::recordings::Missing;
 use super::serve;
 use super::{clock, folder, picture, publish, rehearsal, releases, sheets, sim};
 use crate::base::Lang;
@@ -52,7 +53,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
             Ok(hotline) => done(serve::serve(settings, hotline)),
             Err(complaints) => wrong(&complaints),
         },
-        Command::Check => with_hotline(settings, |hotline| check(&hotline)),
+        Command::Check => check(settings),
         Command::Sample { cases, seed, out } => {
             with_hotline(settings, |hotline| done(sample(&hotline, cases, seed, &out)))
         }
@@ -72,7 +73,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         },
         Command::Sim => coded(sim::run(settings)),
         Command::Picture { file, calls } => coded(picture::run(settings, file.as_deref(), calls)),
-        Command::Publish { by } => coded(publish::publish(settings, &by)),
+        Command::Publish { by, missing } => coded(publish::publish(settings, &by, missing)),
         Command::Rollback { release, by } => coded(publish::rollback(settings, release.as_deref(), &by)),
         Command::Releases => publish::list(settings),
         Command::Emergency { on, by } => coded(publish::emergency(settings, on, &by)),
@@ -86,7 +87,7 @@ fn coded(result: Result<ExitCode, Vec<String>>) -> ExitCode {
 }
 
 fn with_hotline(settings: &Settings, work: impl FnOnce(Hotline) -> ExitCode) -> ExitCode {
-    match hotline::read(settings) {
+    match hotline::read(settings, Missing::StoodInFor) {
         Ok(hotline) => work(hotline),
         Err(complaints) => wrong(&complaints),
     }
@@ -100,7 +101,24 @@ fn with_release(settings: &Settings) -> ExitCode {
     }
 }
 
-fn check(hotline: &Hotline) -> ExitCode {
+/// Flow, words and days first: what is wrong with them is not to be looked for among recordings.
+fn check(settings: &Settings) -> ExitCode {
+    let release = match hotline::release(settings) {
+        Ok(release) => release,
+        Err(complaints) => return wrong(&complaints),
+    };
+    match hotline::read(settings, Missing::Refused) {
+        Ok(hotline) => all_right(&hotline),
+        Err(complaints) => {
+            release.warnings.iter().for_each(|warning| println!("{warning}"));
+            let short = release.short_name();
+            println!("flow, words and calendar are right ({short}); its recordings are not all there:");
+            wrong(&complaints)
+        }
+    }
+}
+
+fn all_right(hotline: &Hotline) -> ExitCode {
     for remark in &hotline.remarks {
         println!("{remark}");
     }

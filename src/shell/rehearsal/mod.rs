@@ -28,6 +28,7 @@ use super::{clock, hotline, releases};
 use crate::config::Settings;
 use crate::flow::sheet::{Failure, Need, Part, SheetTest, parse, part};
 use crate::shell::hotline::Hotline;
+use crate::shell::recordings::Missing;
 use crate::speech::Needed;
 
 /// How one call went.
@@ -42,7 +43,7 @@ pub(super) enum Outcome {
 pub fn run(settings: &Settings, sheets: &[PathBuf], address: Option<&str>) -> Result<ExitCode, Vec<String>> {
     let address = address.map(find).transpose().map_err(|complaint| vec![complaint])?;
     let hotline = match address {
-        None => hotline::read(settings)?,
+        None => hotline::read(settings, Missing::StoodInFor)?,
         Some(_) => releases::to_serve(settings)?,
     };
     let tests = read(sheets)?;
