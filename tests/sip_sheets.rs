@@ -51,7 +51,9 @@ test "the switch, and the language, in the middle of a call"
   emergency on
   press 1
   hear emergency zh
+  hear menu main zh
   lang en
+  press *
   hear menu main en
 
 test "a busy desk"
