@@ -229,7 +229,10 @@ fn the_first_language_stands_in_for_a_recording_that_is_missing() {
     assert_eq!(checked.status.code(), Some(64));
     let told = text(&checked.stderr);
     assert!(text(&checked.stdout).contains("flow, words and calendar are right"), "{}", text(&checked.stdout));
-    assert!(told.contains("prompts/script.toml:") && told.contains("E47 prompt.hall_info.north has no recording in en"), "{told}");
+    assert!(
+        told.contains("prompts/script.toml:") && told.contains("E47 prompt.hall_info.north has no recording in en"),
+        "{told}"
+    );
     assert!(!run(&data.0, &draft, &["publish"], "").status.success());
     assert!(!data.0.join("releases/live").exists());
     let published = run(&data.0, &draft, &["publish", "--allow-missing"], "");
@@ -295,7 +298,8 @@ fn old_releases_go_and_those_that_may_be_needed_stay() {
         fs::create_dir_all(releases.join(&name)).expect("made");
         age(&releases.join(&name));
         audit.push_str(&format!(
-            "{{\"at\":\"2026-01-{:02}T00:00:00Z\",\"what\":\"publish\",\"release\":\"{name}\",\"who\":\"Li\"}}\n", n + 1
+            "{{\"at\":\"2026-01-{:02}T00:00:00Z\",\"what\":\"publish\",\"release\":\"{name}\",\"who\":\"Li\"}}\n",
+            n + 1
         ));
     }
     let written = fs::read_to_string(releases.join("audit.jsonl")).expect("the audit");
@@ -304,7 +308,10 @@ fn old_releases_go_and_those_that_may_be_needed_stay() {
     age(&releases.join(".new-1"));
     edit(&folder.0, exchanged);
     let published = run(&data.0, &draft, &["publish"], "");
-    assert!(published.status.success() && text(&published.stdout).contains("old releases were removed"), "{published:?}");
+    assert!(
+        published.status.success() && text(&published.stdout).contains("old releases were removed"),
+        "{published:?}"
+    );
     let left = |n: u32| releases.join(format!("{n:064x}")).exists();
     assert!(releases.join(live(&data.0)).exists() && releases.join(&first).exists());
     assert!((0..7).all(|n| !left(n)) && (7..25).all(left), "twenty are kept");

@@ -116,7 +116,8 @@ fn what_is_not_in_the_sound_was_not_heard() {
     let folder = Folder(temporary_folder("sip-wrong"));
     // The words are exchanged on the node alone: it answers to 2 as it should to 1.
     let flow = fs::read_to_string(home().join("config/hotline/flow.toml")).expect("the flow");
-    let other = flow.replace("set = { hall = \"north\" },   go = \"hall\"", "set = { hall = \"south\" },   go = \"hall\"");
+    let other =
+        flow.replace("set = { hall = \"north\" },   go = \"hall\"", "set = { hall = \"south\" },   go = \"hall\"");
     assert_ne!(flow, other);
     let path = folder.0.join("flow.toml");
     fs::write(&path, other).expect("written");

@@ -59,8 +59,14 @@ fn numbers() -> Vec<u32> {
     let mut numbers: Vec<u32> = (0..=99_999).collect();
     for place in [100_000_u32, 1_000_000, 10_000_000] {
         for digit in 1..=9 {
-            for offset in [0, 1, 2, 9, 10, 11, 12, 19, 20, 99, 100, 101, 110, 111, 200, 222, 999, 1000, 1001, 1010, 2000] {
-                numbers.extend([place * digit + offset, place * digit + offset * 1000, (place * digit).saturating_sub(offset)]);
+            for offset in
+                [0, 1, 2, 9, 10, 11, 12, 19, 20, 99, 100, 101, 110, 111, 200, 222, 999, 1000, 1001, 1010, 2000]
+            {
+                numbers.extend([
+                    place * digit + offset,
+                    place * digit + offset * 1000,
+                    (place * digit).saturating_sub(offset),
+                ]);
             }
             numbers.extend((0..10_000).step_by(367).map(|rest| place * digit + rest * 10_000 % place));
         }
@@ -200,12 +206,23 @@ fn every_day_of_every_recorded_year_is_said() {
     while day.year() <= 2035 {
         let ordinal = Num2Words::new(day.day() as u32).ordinal().to_words().expect("an ordinal");
         let months = [
-            "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
             "December",
         ];
         let (year, month) = (day.year(), months[day.month() as usize - 1]);
         let plain = |n: i8| chinese(Lang::Zh, n as u32);
-        let digits: String = year.to_string().chars().map(|c| "零一二三四五六七八九".chars().nth(c as usize - 48).unwrap()).collect();
+        let digits: String =
+            year.to_string().chars().map(|c| "零一二三四五六七八九".chars().nth(c as usize - 48).unwrap()).collect();
         let with_year = year != TODAY.year();
         let zh_year = if with_year { format!("{digits}年") } else { String::new() };
         let en_year = format!(" twenty {}", Num2Words::new((year - 2000) as u32).to_words().expect("a year"));
@@ -296,7 +313,8 @@ fn digits_are_said_one_by_one() {
             let digits = format!("{n:0width$}");
             let value = Value::Digits { digits: digits.clone(), groups: Vec::new() };
             for (lang, table) in tables {
-                let expected: String = digits.bytes().map(|d| table.chars().nth(usize::from(d - b'0')).unwrap()).collect();
+                let expected: String =
+                    digits.bytes().map(|d| table.chars().nth(usize::from(d - b'0')).unwrap()).collect();
                 assert_eq!(mouth.says(lang, "digits", &value).expect("said"), expected);
             }
             let expected: Vec<String> =

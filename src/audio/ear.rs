@@ -64,7 +64,9 @@ impl Sought {
             let due = end + gap;
             let mut places = due.saturating_sub(SLACK).max(end)..=due + SLACK;
             let found = places.find(|at| {
-                heard.get(*at..).is_some_and(|rest| rest.len() >= sound.len() && may_be(rest, sound) && alike(rest, sound))
+                heard
+                    .get(*at..)
+                    .is_some_and(|rest| rest.len() >= sound.len() && may_be(rest, sound) && alike(rest, sound))
             });
             match found {
                 Some(at) => end = at + sound.len(),

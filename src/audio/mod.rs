@@ -18,8 +18,8 @@ pub use bank::{Bank, BankError, Encoded, MasterError, encode_master};
 pub use dtmf::ToneDetector;
 pub use ear::{Search, Sought};
 pub use playlist::{Playlist, Span, Take};
-pub use voice::spoken;
 pub use tone::{LINE_TEST_DBOV, LINE_TEST_HZ, sine};
+pub use voice::spoken;
 
 /// Samples a second on the telephone side.
 pub const RATE: u32 = 8000;

@@ -55,8 +55,7 @@ impl Calendar {
         let file: Arc<str> = file.into();
         let (root, complaints) = read(&file, text);
         let mut reader = Reader { file, complaints };
-        let mut calendar =
-            Calendar { zone: "Asia/Shanghai".into(), file: reader.file.clone(), ..Calendar::default() };
+        let mut calendar = Calendar { zone: "Asia/Shanghai".into(), file: reader.file.clone(), ..Calendar::default() };
         for field in root.fields() {
             match (field.key.as_str(), &field.item.tree) {
                 ("zone", Tree::Text(zone)) => calendar.zone = reader.zone(field.line, zone),

@@ -134,7 +134,10 @@ impl Reader {
         let empty = Item { line: 1, tree: Tree::Table(Vec::new()) };
         let (line, item) = root.field("defaults").map_or((1, &empty), |field| (field.line, &field.item));
         let table = Table { at: "defaults", line, item };
-        self.known(table, &["barge_in", "type_ahead", "first_key", "next_key", "silent", "wrong", "give_up", "stand_in", "keys"]);
+        self.known(
+            table,
+            &["barge_in", "type_ahead", "first_key", "next_key", "silent", "wrong", "give_up", "stand_in", "keys"],
+        );
         let mut keys = self.choices(table);
         keys.iter_mut().for_each(|choice| choice.inherited = true);
         Defaults {

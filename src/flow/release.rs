@@ -87,7 +87,15 @@ impl Release {
             return Err(complaints);
         }
         let name = name_of(sources);
-        Ok(Arc::new(Release { name, flow, script, calendar, environment, warnings: complaints, lacking: BTreeSet::new() }))
+        Ok(Arc::new(Release {
+            name,
+            flow,
+            script,
+            calendar,
+            environment,
+            warnings: complaints,
+            lacking: BTreeSet::new(),
+        }))
     }
 
     /// The same release without some recordings. `self` must not be shared yet.

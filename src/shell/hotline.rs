@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use jiff::{civil::Date, tz::TimeZone};
 
-use super::serve::SAMPLE_SEED;
-use super::recordings::{self, Missing, Recordings};
 use super::clock;
+use super::recordings::{self, Missing, Recordings};
+use super::serve::SAMPLE_SEED;
 use crate::audio::Bank;
 use crate::base::Lang;
 use crate::call::line_test_clips;
@@ -102,9 +102,8 @@ pub fn rules(settings: &Settings, release: &Release) -> Result<(Rules, WorkingDa
 
 /// Those of them that are there.
 pub fn recorded(release: &Release) -> BTreeSet<Needed> {
-    let is_there = |needed: &Needed| {
-        release.is_recorded(&[Piece::Clip(Clip { lang: needed.lang, id: needed.id.clone() })])
-    };
+    let is_there =
+        |needed: &Needed| release.is_recorded(&[Piece::Clip(Clip { lang: needed.lang, id: needed.id.clone() })]);
     needed(release).into_iter().filter(is_there).collect()
 }
 

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::releases::{self, Entry};
 use super::recordings::Missing;
+use super::releases::{self, Entry};
 use super::{clock, hotline, priority, retention, sheets};
 use crate::config::Settings;
 use crate::flow::{Release, Replayed, replay};

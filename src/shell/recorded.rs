@@ -24,7 +24,12 @@ pub fn stale(release: &Release, needed: &Needed) -> Complaint {
         release,
         needed,
         "W08",
-        format!("{} was recorded in {} before its words were changed to \"{}\"", needed.id, needed.lang.code(), needed.text),
+        format!(
+            "{} was recorded in {} before its words were changed to \"{}\"",
+            needed.id,
+            needed.lang.code(),
+            needed.text
+        ),
         "record it again".into(),
     )
 }

@@ -60,7 +60,9 @@ pub fn read(
     }
     let bank = Bank::build(placed).map_err(|error| vec![error.to_string()])?;
     let mut remarks = remarks(release, &coverage);
-    remarks.extend(coverage.missing.iter().map(|needed| format!("{}; until then {} is heard", tell(needed), first.code())));
+    remarks.extend(
+        coverage.missing.iter().map(|needed| format!("{}; until then {} is heard", tell(needed), first.code())),
+    );
     Ok(Recordings { bank, lacking, remarks })
 }
 

@@ -73,7 +73,10 @@ fn clips(folder: &Path) -> io::Result<()> {
 
 /// Older than any publication takes: another one may be at work beside this.
 fn is_old(path: &Path) -> bool {
-    let age = fs::metadata(path).and_then(|about| about.modified()).ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+    let age = fs::metadata(path)
+        .and_then(|about| about.modified())
+        .ok()
+        .and_then(|at| SystemTime::now().duration_since(at).ok());
     age.is_some_and(|age| age > WORKING)
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::args::{self, Asked, Command, Way};
 use super::hotline::{self, Hotline};
-use super::replica::{Loaded, Replica, Role, load, secret};
 use super::recordings::Missing;
+use super::replica::{Loaded, Replica, Role, load, secret};
 use super::serve;
 use super::{clock, folder, picture, publish, rehearsal, releases, sheets, sim};
 use crate::base::Lang;

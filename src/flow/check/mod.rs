@@ -54,7 +54,9 @@ impl Subject<'_> {
 pub(super) fn all(subject: &Subject<'_>, broken: bool) -> Vec<Complaint> {
     let mut complaints = refs::check(subject);
     complaints.extend(words::check(subject));
-    complaints.extend(sense::check(subject));
+    if !broken {
+        complaints.extend(sense::check(subject));
+    }
     let astray =
         |complaint: &Complaint| matches!(complaint.code, "E03" | "E04" | "E05" | "E06" | "E07" | "E08" | "E12");
     if !broken && !complaints.iter().any(astray) {

@@ -20,7 +20,12 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
             Kind::Transfer(transfer) => address(subject, node, transfer, &mut complaints),
             Kind::Record(record) if record.say.is_empty() => {
                 let what = format!("record {}: nothing is said before the beep", node.name);
-                complaints.push(subject.complaint("W11", node.line, what, "add `say = \"…\"`, which asks for a message"));
+                complaints.push(subject.complaint(
+                    "W11",
+                    node.line,
+                    what,
+                    "add `say = \"…\"`, which asks for a message",
+                ));
             }
             Kind::Menu(menu) => tongues(subject, node, menu, &mut complaints),
             Kind::Ask(_)
@@ -49,7 +54,7 @@ fn limits(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
     ];
     for (_, write, proof) in missing.into_iter().filter(|(missing, ..)| *missing) {
         let what = format!("[limits] is silent about {proof}, so that it is not checked");
-        complaints.push(subject.complaint("W10", limits.line, what, format!("add `{write}`")));
+        complaints.push(subject.complaint("W10", limits.line.max(1), what, format!("add `{write}`")));
     }
 }
 
@@ -74,7 +79,8 @@ fn open_factor(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: 
 
 fn source(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Complaint>) {
     if &*lookup.source != SOURCE {
-        let what = format!("lookup {}: a node has no source {:?}; on a call it asks {SOURCE}", node.name, lookup.source);
+        let what =
+            format!("lookup {}: a node has no source {:?}; on a call it asks {SOURCE}", node.name, lookup.source);
         complaints.push(subject.complaint("W12", node.line, what, format!("write `source = \"{SOURCE}\"`")));
     }
 }
@@ -82,7 +88,12 @@ fn source(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut 
 fn address(subject: &Subject<'_>, node: &Node, transfer: &Transfer, complaints: &mut Vec<Complaint>) {
     if &*transfer.to != DESK {
         let what = format!("transfer {}: a node has no address {:?}; on a call this fails", node.name, transfer.to);
-        complaints.push(subject.complaint("W12", node.line, what, format!("write `to = \"{DESK}\"`, which is phone.desk")));
+        complaints.push(subject.complaint(
+            "W12",
+            node.line,
+            what,
+            format!("write `to = \"{DESK}\"`, which is phone.desk"),
+        ));
     }
 }
 
@@ -109,9 +120,11 @@ fn calendars(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
         let file = calendar.file.clone();
         complaints.push(Complaint { code: "W09", file, line, what, remedy });
     };
-    let lists = [(&working.off, "off"), (&working.work, "work")].map(|(days, key)| ("working", working.line, days, key));
+    let lists =
+        [(&working.off, "off"), (&working.work, "work")].map(|(days, key)| ("working", working.line, days, key));
     let desks = calendar.desks.iter().flat_map(|(name, desk)| {
-        let own = [(&desk.holiday, "holiday"), (&desk.closed, "closed"), (&desk.make_up, "make_up"), (&desk.days, "days")];
+        let own =
+            [(&desk.holiday, "holiday"), (&desk.closed, "closed"), (&desk.make_up, "make_up"), (&desk.days, "days")];
         own.map(|(days, key)| (&**name, desk.line, days, key))
     });
     for (name, line, days, key) in lists.into_iter().chain(desks) {
@@ -145,7 +158,8 @@ fn contradictions(working: &crate::flow::Working, desk: &Desk) -> Vec<(Date, &'s
     }
     let years: Vec<i16> = each(&desk.holiday).map(Date::year).collect();
     let known = |day: &Date| years.contains(&day.year());
-    let unheard = |day: &Date| !holds(&desk.make_up, *day) && desk.hours_on(*day).is_empty() && !holds(&desk.closed, *day);
+    let unheard =
+        |day: &Date| !holds(&desk.make_up, *day) && desk.hours_on(*day).is_empty() && !holds(&desk.closed, *day);
     for day in each(&working.work).filter(|day| known(day) && unheard(day)) {
         found.push((day, "is worked by [working], and the desk has no hours", "add it to `make_up`, or to `closed`"));
     }
@@ -158,7 +172,8 @@ fn contradictions(working: &crate::flow::Working, desk: &Desk) -> Vec<(Date, &'s
 }
 
 fn each(days: &[Days]) -> impl Iterator<Item = Date> {
-    days.iter().flat_map(|(from, to)| from.series(jiff::Span::new().days(1)).take(DAYS).take_while(move |day| day <= to))
+    days.iter()
+        .flat_map(|(from, to)| from.series(jiff::Span::new().days(1)).take(DAYS).take_while(move |day| day <= to))
 }
 
 fn holds(days: &[Days], day: Date) -> bool {

@@ -13,7 +13,13 @@ use crate::speech::{Value, length_of};
 /// What happened in a call.
 pub(super) enum Event {
     /// The lines of a menu are one event.
-    Heard { heard: Heard, lang: Lang, text: String, lines: Vec<Line>, play: PlayId },
+    Heard {
+        heard: Heard,
+        lang: Lang,
+        text: String,
+        lines: Vec<Line>,
+        play: PlayId,
+    },
     Node(Arc<str>),
     Ended,
 }
@@ -62,7 +68,9 @@ pub(super) fn shown(said: &Said) -> String {
 pub(super) fn describe(event: &Event) -> String {
     match event {
         Event::Heard { heard: Heard::Prompt(name), lang, text, .. } => format!("hear {name} {} {text:?}", lang.code()),
-        Event::Heard { heard: Heard::Menu(name), lang, text, .. } => format!("hear menu {name} {} {text:?}", lang.code()),
+        Event::Heard { heard: Heard::Menu(name), lang, text, .. } => {
+            format!("hear menu {name} {} {text:?}", lang.code())
+        }
         Event::Heard { heard: Heard::Sound, .. } => "a sound".into(),
         Event::Node(name) => format!("at_node {name}"),
         Event::Ended => "ended".into(),

@@ -81,7 +81,8 @@ impl Theatre {
         let live = self.live.load();
         let stage = Arc::new(Stage::new(Arc::clone(&live.release), part.civil, part.caller.clone()));
         let _here = self.runtime.enter();
-        let wire = Wire::bind(&[(Transport::Udp, (Ipv4Addr::LOCALHOST, 0).into())]).map_err(|error| error.to_string())?;
+        let wire =
+            Wire::bind(&[(Transport::Udp, (Ipv4Addr::LOCALHOST, 0).into())]).map_err(|error| error.to_string())?;
         let address = wire.listening().first().map(|(_, address)| *address).ok_or("no socket")?;
         let unlimited =
             AttemptLimits { per_caller: 0, per_kiosk: 0, per_receipt: 0, total: 0, window: self.settings.call_limit };

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Outcome;
 use super::own::Staged;
 use super::telephone::Telephone;
-use super::Outcome;
 use super::transcript::transcript;
 use crate::audio::{Bank, Playlist, Sought, Span, Take, samples_in};
 use crate::base::Codec;

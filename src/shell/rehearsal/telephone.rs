@@ -63,7 +63,12 @@ struct Pending {
 /// One packet's worth of what a caller does.
 enum Sending {
     /// A packet of an event: its length in samples, first and last.
-    Event { key: Key, length: u16, first: bool, last: bool },
+    Event {
+        key: Key,
+        length: u16,
+        first: bool,
+        last: bool,
+    },
     Silence,
     Voice,
 }
@@ -391,7 +396,8 @@ impl Telephone {
             Transferred::Busy => "SIP/2.0 486 Busy Here",
             Transferred::Failed => "SIP/2.0 503 Service Unavailable",
         };
-        let headers = "Event: refer\r\nSubscription-State: terminated;reason=noresource\r\nContent-Type: message/sipfrag\r\n";
+        let headers =
+            "Event: refer\r\nSubscription-State: terminated;reason=noresource\r\nContent-Type: message/sipfrag\r\n";
         self.request("NOTIFY", headers, body);
     }
 
@@ -402,11 +408,15 @@ impl Telephone {
                 text.push_str(&format!("{spelling}: {value}\r\n"));
             }
         }
-        for (name, spelling) in [(Name::From, "From"), (Name::To, "To"), (Name::CallId, "Call-ID"), (Name::CSeq, "CSeq")]
+        for (name, spelling) in
+            [(Name::From, "From"), (Name::To, "To"), (Name::CallId, "Call-ID"), (Name::CSeq, "CSeq")]
         {
             text.push_str(&format!("{spelling}: {}\r\n", request.header(name).unwrap_or_default()));
         }
-        text.push_str(&format!("Contact: <sip:{}@{}>\r\nContent-Length: 0\r\n\r\n", self.dialog.user, self.dialog.local));
+        text.push_str(&format!(
+            "Contact: <sip:{}@{}>\r\nContent-Length: 0\r\n\r\n",
+            self.dialog.user, self.dialog.local
+        ));
         let _ = self.sip.send(text.as_bytes());
     }
 

@@ -12,8 +12,14 @@ use super::{median, part, scans, setting};
 type Measure = fn(&mut Table);
 
 /// Every group by its name on the command line.
-pub const ALL: [(&str, Measure); 6] =
-    [("media", media), ("signal", signal), ("keys", keys), ("scan", scan), ("start", start), ("publish", super::publish::publish)];
+pub const ALL: [(&str, Measure); 6] = [
+    ("media", media),
+    ("signal", signal),
+    ("keys", keys),
+    ("scan", scan),
+    ("start", start),
+    ("publish", super::publish::publish),
+];
 
 /// Lines of the result.
 #[derive(Default)]

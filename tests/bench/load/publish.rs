@@ -14,7 +14,8 @@ pub fn publish(table: &mut Table) {
     let calls = setting("CALLS", 500);
     let gateway = Gateway::start(None);
     let draft = gateway.folder.join("flow.toml");
-    let flow = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/hotline/flow.toml")).expect("the flow");
+    let flow =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/hotline/flow.toml")).expect("the flow");
     fs::write(&draft, flow).expect("written");
     changed(&gateway, &draft, "publish");
     let began_with = live(&gateway);
@@ -56,7 +57,13 @@ pub fn publish(table: &mut Table) {
     table.line("publish", &format!("{what}: lost calls, changed calls"), "0; 0", "0; 0".into(), "-".into());
     table.line("publish", &format!("{what}: packets lost"), "0", lost.to_string(), quiet.1.to_string());
     let limit = format!("{:.1} ms; {:.1} ms without", quiet.0[0], quiet.0[1]);
-    table.line("publish", &format!("{what}: packet gap, p99; p99.9"), "as without", format!("{p99:.1} ms; {worst:.1} ms"), limit);
+    table.line(
+        "publish",
+        &format!("{what}: packet gap, p99; p99.9"),
+        "as without",
+        format!("{p99:.1} ms; {worst:.1} ms"),
+        limit,
+    );
 }
 
 /// The 99th and the 99.9th part of the gaps while something is done, and the packets lost in it.
