@@ -58,6 +58,7 @@ breaks! {
     an_outcome_that_does_not_exist: FLOW, "busy = \"desk_busy\"" => "bussy = \"desk_busy\"", "E05", ["bussy", "did you mean busy?"];
     an_outcome_left_out: FLOW, ", holiday = \"desk_holiday\" }" => " }", "E06", ["hours desk", "holiday"];
     a_switch_without_a_set: FLOW, "of  = \"case.minor\"" => "of  = \"case.by\"", "E07", ["case.by"];
+    a_value_that_no_set_has: FLOW, "keys.1 = { opt = \"guide.passport\",  set = { guide = \"passport\" }" => "keys.1 = { opt = \"guide.passport\",  set = { gide = \"passport\" }", "E34", ["sets gide"];
     a_state_without_a_way: FLOW, "posted     = \"st_posted\"\n" => "", "E08", ["switch status", "posted"];
     a_state_that_does_not_exist: FLOW, "ready      = \"st_ready\"" => "raedy      = \"st_ready\"", "E09", ["raedy", "did you mean ready?"];
     a_key_that_no_telephone_has: FLOW, "keys.9 = { opt = \"language\"" => "keys.10 = { opt = \"language\"", "E10", ["10", "0 to 9"];
@@ -70,6 +71,7 @@ breaks! {
     a_look_up_without_source: FLOW, "source  = \"progress\"\n" => "", "E15", ["source"];
     a_node_that_nothing_leads_to: FLOW, "go = \"halls\" }" => "go = \"guide\" }", "E20", ["menu halls", "never be reached"];
     a_path_without_end: FLOW, "say  = \"bye\"\nnext = \"@end\"" => "say  = \"bye\"\nnext = \"rate\"", "E23", ["rate", "bye"];
+    nothing_but_silence_ends_the_call: FLOW, "say  = \"bye\"\nnext = \"@end\"" => "say  = \"bye\"\nnext = \"main\"", "E23", ["bye"];
     a_loop_that_never_asks: FLOW, "say  = \"desk_busy\"\nnext = \"leave\"" => "say  = \"desk_busy\"\nnext = \"desk\"", "E22", ["desk_busy"];
     a_menu_that_silence_never_leaves: FLOW, "give_up = \"bye\"" => "give_up = \"@repeat\"", "E23", ["leave"];
     a_prompt_that_does_not_exist: FLOW, "\"still_there\"" => "\"still_their\"", "E30", ["still_their", "still_there"];
@@ -109,6 +111,13 @@ breaks! {
     a_source_that_no_node_has: FLOW, "source  = \"progress\"" => "source  = \"progres\"", "W12", ["progres"];
     languages_offered_in_one: FLOW, "speak = \"native\"            # each option in its own language\n" => "", "W13", ["menu language"];
     a_state_that_cases_have_and_the_flow_has_not: FLOW, "\"ready\", \"posted\", \"collected\", \"contact\"]" => "\"ready\", \"collected\", \"contact\"]", "W06", ["posted"];
+}
+
+#[test]
+fn a_flow_that_no_path_ends() {
+    let told = complaints(&FLOW.replace("\"@end\"", "\"main\""), SCRIPT, CALENDAR);
+    let found = told.iter().find(|complaint| complaint.code == "E21").expect("it is told");
+    assert!(found.to_string().contains("no path ends the call"), "{found}");
 }
 
 #[test]

@@ -235,6 +235,7 @@ fn the_first_language_stands_in_for_a_recording_that_is_missing() {
     );
     assert!(!run(&data.0, &draft, &["publish"], "").status.success());
     assert!(!data.0.join("releases/live").exists());
+    tells_of_changed_words(&data.0, &folder.0);
     let published = run(&data.0, &draft, &["publish", "--allow-missing"], "");
     assert!(published.status.success(), "{}{}", text(&published.stdout), text(&published.stderr));
     assert!(text(&published.stdout).contains("until then zh is heard"), "{}", text(&published.stdout));
@@ -243,6 +244,21 @@ fn the_first_language_stands_in_for_a_recording_that_is_missing() {
     phone.press("332");
     assert!(phone.hears(&clip("zh", "prompt.hall_info.north"), LONG), "the Mandarin sentence stands in");
     phone.hang_up();
+}
+
+/// Words that are no longer those that were recorded, with their line.
+fn tells_of_changed_words(data: &Path, folder: &Path) {
+    let script = fs::read_to_string(home().join("prompts/script.toml")).expect("the script");
+    let changed = script
+        .replace("\"多谢来电，再见。\"", "\"谢谢来电，再见。\"")
+        .replace("\"感谢来电，再见。\"", "\"谢谢来电，再见。\"");
+    assert_ne!(script, changed);
+    let path = folder.join("script.toml");
+    fs::write(&path, changed).expect("written");
+    let checked = run(data, &[format!("hotline.script={}", path.display())], &["check"], "");
+    let told = text(&checked.stdout);
+    assert!(checked.status.success() && told.contains("script.toml:"), "{told}{}", text(&checked.stderr));
+    assert!(told.contains("W08 prompt.bye was recorded in zh before its words were changed"), "{told}");
 }
 
 /// Killed at any moment, a publication has happened or has not: what is live can be read whole.

@@ -140,7 +140,7 @@ fn numbers_to_a_hundred_million_are_those_of_the_libraries() {
 fn english_without_and_is_the_librarys_own_wording() {
     let mouth = Mouth::new();
     let bare = |text: &str| text.replace(" and ", " ").replace([',', '-'], " ").replace("  ", " ");
-    for n in numbers().into_iter().step_by(3) {
+    for n in numbers().into_iter().step_by(11) {
         let library = Num2Words::new(n).to_words().expect("a number");
         assert_eq!(bare(&mouth.number(Lang::En, "number", n)), bare(&library), "{n}");
     }
@@ -149,7 +149,7 @@ fn english_without_and_is_the_librarys_own_wording() {
 #[test]
 fn a_count_differs_from_a_number_by_a_lone_two_alone() {
     let mouth = Mouth::new();
-    for n in numbers().into_iter().step_by(2).chain([2]) {
+    for n in numbers().into_iter().step_by(7).chain([2]) {
         for lang in Lang::ALL {
             let (count, number) = (mouth.number(lang, "count", n), mouth.number(lang, "number", n));
             match (n, lang) {
