@@ -89,7 +89,7 @@ fn draw_box(out: &mut String, place: &Place<'_>, flow: &Flow, traffic: Option<&T
             y + height - 5.0,
             WIDTH * traffic.map_or(0.0, |traffic| traffic.share(left))
         );
-        right(out, x + WIDTH - 8.0, y + height - 9.0, "#c00", &format!("{left} hung up"));
+        right(out, x + WIDTH - 8.0, y + height + 11.0, "#c00", &format!("{left} hung up"));
     }
     out.push_str("</g>\n");
 }

@@ -34,6 +34,9 @@ pub(super) fn schedule(now: Instant, play: PlayId, lines: &[Line]) -> (VecDeque<
         at += length;
         match (out.back_mut(), &line.heard) {
             (Some((_, Event::Heard { heard, text, lines, .. })), Heard::Menu(_)) if *heard == line.heard => {
+                if line.lang == Lang::En {
+                    text.push(' ');
+                }
                 text.push_str(&line.text);
                 lines.push(line.clone());
             }

@@ -11,6 +11,8 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use super::dialog::Dialog;
+use super::line_in::Heard;
 use crate::audio::{Search, Sought, g711};
 use crate::base::{Codec, Key};
 use crate::flow::Transferred;
@@ -41,18 +43,6 @@ pub(super) struct Telephone {
     pub transfer: Transferred,
 }
 
-/// What names the call in every message.
-struct Dialog {
-    local: SocketAddr,
-    user: String,
-    call_id: String,
-    tag: String,
-    to: String,
-    target: String,
-    routes: Vec<String>,
-    cseq: u32,
-}
-
 struct Pending {
     text: String,
     cseq: u32,
@@ -71,15 +61,6 @@ enum Sending {
     },
     Silence,
     Voice,
-}
-
-/// Sound as it came, in the order of sequence numbers; what is missing is silence.
-#[derive(Default)]
-struct Heard {
-    octets: Vec<u8>,
-    /// The extended sequence number of the first packet.
-    origin: Option<i64>,
-    newest: i64,
 }
 
 impl Telephone {
@@ -429,38 +410,6 @@ impl Telephone {
     }
 }
 
-impl Dialog {
-    fn text(&self, method: &str, cseq: u32, branch: &str, headers: &str, body: &str) -> String {
-        let Dialog { local, user, call_id, tag, to, target, routes, .. } = self;
-        let routes: String = routes.iter().map(|route| format!("Route: {route}\r\n")).collect();
-        format!(
-            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK{tag}{branch}{cseq};rport\r\n\
-             Max-Forwards: 70\r\n{routes}From: <sip:{user}@{local}>;tag={tag}\r\nTo: {to}\r\nCall-ID: {call_id}\r\n\
-             CSeq: {cseq} {method}\r\nContact: <sip:{user}@{local}>\r\n{headers}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-    }
-}
-
-impl Heard {
-    fn packet(&mut self, sequence: u16, octets: &[u8], idle: u8) {
-        let origin = *self.origin.get_or_insert(i64::from(sequence));
-        let newest = if self.octets.is_empty() { origin } else { self.newest };
-        // The nearest number that ends in these 16 bits.
-        let number = newest + i64::from(sequence.wrapping_sub(newest as u16) as i16);
-        self.newest = newest.max(number);
-        let Ok(place) = usize::try_from(number - origin) else { return };
-        let from = place * octets.len();
-        if from > self.octets.len() + LEAP_MAX {
-            return;
-        }
-        if self.octets.len() < from + octets.len() {
-            self.octets.resize(from + octets.len(), idle);
-        }
-        self.octets[from..from + octets.len()].copy_from_slice(octets);
-    }
-}
-
 fn event_of(key: Key) -> u8 {
     match key {
         Key::Digit(digit) => digit,
@@ -481,26 +430,7 @@ const EVENT_PAYLOAD: u8 = 101;
 const DATAGRAMS: usize = 64;
 /// Octets between two searches: a tenth of a second.
 const LOOK_EVERY: usize = 800;
-/// A leap of more than ten seconds is another stream.
-const LEAP_MAX: usize = 80_000;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 /// RFC 3261 §17.1.1.1.
 const T1: Duration = Duration::from_millis(500);
 const GOODBYE: Duration = Duration::from_secs(2);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sound_lies_in_the_order_of_its_numbers_and_what_is_lost_is_silence() {
-        let mut heard = Heard::default();
-        for sequence in [65_534_u16, 0, 65_535, 2] {
-            heard.packet(sequence, &[sequence as u8; 4], 9);
-        }
-        let expected = [[254; 4], [255; 4], [0; 4], [9; 4], [2; 4]].concat();
-        assert_eq!(heard.octets, expected);
-        heard.packet(40_000, &[1; 4], 9);
-        assert_eq!(heard.octets, expected, "a leap is no part of it");
-    }
-}
