@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::base::{Deadline, Key, Private, earliest};
+use crate::audio::spoken;
+use crate::base::{Deadline, Key, Lang, Private, earliest};
 use crate::flow::{self, Findings, PlayId, RecordResult, Transferred};
 use crate::inquiry::{CallOutcome, LookUpResult};
 use crate::sdp::{self, LocalMedia, Negotiated, Refused};
@@ -44,6 +45,8 @@ pub enum Input {
     Ticket(Option<String>),
     /// The duty officer's switch was turned.
     Emergency(bool),
+    /// From here on in this language, whatever was chosen.
+    Lang(Lang),
     /// End the call: the node stops.
     End,
     Deadline,
@@ -185,6 +188,11 @@ impl Call {
             Input::Emergency(on) => {
                 if let Some(talk) = &mut self.talk {
                     talk.set_emergency(on);
+                }
+            }
+            Input::Lang(lang) => {
+                if let Some(talk) = &mut self.talk {
+                    talk.set_lang(lang);
                 }
             }
             Input::End => self.end(now, CallOutcome::Finished, Some("drained"), &mut out),
@@ -331,7 +339,7 @@ impl Call {
             Event::Key { key, source } => self.on_key(now, key, source, out),
             Event::Played(id) => self.tell_talk(now, flow::Input::Played(id), out),
             Event::Recorded { samples } => {
-                let length = Duration::from_micros(samples.len() as u64 * 125);
+                let length = spoken(&samples);
                 self.take = Some(samples);
                 self.tell_talk(now, flow::Input::Recorded(RecordResult::Taken { length }), out);
             }

@@ -13,7 +13,7 @@ pub use admission::{Admission, Purpose, Rules, Turned};
 pub use control::{Command, Event, KeySource, StreamSetup};
 pub use line::{Beginning, Call, Input, Output};
 pub use line_test::{LineTest, line_test_clips};
-pub use question::{Question, believed, findings, instead, question};
+pub use question::{Question, believed, findings, instead, question, result_of};
 pub use stream::{Frame, Limits, MissingClip, Quality, Stream};
 pub use talk::Talk;
 pub use tally::Tally;

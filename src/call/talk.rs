@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::base::Deadline;
+use crate::base::{Deadline, Lang};
 use crate::flow::{Conversation, Input, Output};
 
 use super::line_test::LineTest;
@@ -24,6 +24,13 @@ impl Talk {
     pub(super) fn set_emergency(&mut self, on: bool) {
         match self {
             Talk::Hotline(conversation) => conversation.set_emergency(on),
+            Talk::LineTest(_) => {}
+        }
+    }
+
+    pub(super) fn set_lang(&mut self, lang: Lang) {
+        match self {
+            Talk::Hotline(conversation) => conversation.set_lang(lang),
             Talk::LineTest(_) => {}
         }
     }

@@ -7,6 +7,7 @@ use lexopt::prelude::*;
 
 use super::picture::{DAY, HOUR};
 use super::publish::{By, LAST};
+use super::recordings::Missing;
 use super::replica::{Decision, Request, Wish};
 
 /// What the user asked for.
@@ -42,9 +43,10 @@ pub enum Command {
     Upstream {
         verify: bool,
     },
-    /// Runs call sheets in text.
+    /// Runs call sheets in text, or over SIP.
     Test {
         sheets: Vec<PathBuf>,
+        by: Way,
     },
     /// A call in text.
     Sim,
@@ -55,6 +57,7 @@ pub enum Command {
     },
     Publish {
         by: By,
+        missing: Missing,
     },
     Rollback {
         release: Option<String>,
@@ -81,6 +84,16 @@ pub enum Command {
     Version,
 }
 
+/// How call sheets are run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    InText,
+    /// Over SIP, to a gateway of its own.
+    OverSip,
+    /// Over SIP, to the gateway at this address.
+    OverSipTo(String),
+}
+
 /// What `jindu --help` prints.
 pub fn help() -> String {
     HELP.replace("FEED\n", super::feed::HELP)
@@ -95,9 +108,12 @@ commands:
   serve                                  answer the phone and the scanners (default)
   check                                  check settings, flow, words, calendar and recordings
   test SHEET...                          run call sheets against the flow, in text
+  test --sip [ADDRESS] SHEET...          the same over SIP and RTP, proven by the sound; to the gateway at ADDRESS,
+                                         or to one of its own that is set up as each sheet says
   sim                                    call the hotline in text; from a terminal, or acts from the standard input
   replay [--last N]                      past calls against the edited files: who would land elsewhere
   publish [--who NAME] [--why TEXT]      check, run the call sheets, and go live for new calls
+          [--allow-missing]              also where a recording is missing: the first language stands in for it
   rollback [HASH]                        make an older release live again
   releases                               what was published, by whom and why
   emergency on|off|status                the duty officer's notice, for every call
@@ -158,6 +174,8 @@ struct Words {
     who: Option<String>,
     why: Option<String>,
     last: Option<u32>,
+    sip: bool,
+    allow_missing: bool,
     svg: bool,
     json: bool,
     calls: Option<Span>,
@@ -178,6 +196,13 @@ impl Words {
                 Long("who") => self.who = Some(parser.value()?.string()?),
                 Long("why") => self.why = Some(parser.value()?.string()?),
                 Long("last") => self.last = Some(parser.value()?.parse()?),
+                Long("sip") => {
+                    self.sip = true;
+                    if let Some(address) = parser.optional_value() {
+                        self.names.push(address);
+                    }
+                }
+                Long("allow-missing") => self.allow_missing = true,
                 Long("svg") => self.svg = true,
                 Long("json") => self.json = true,
                 Long("calls") => {
@@ -206,6 +231,8 @@ impl Words {
             (self.who.is_some(), "--who"),
             (self.why.is_some(), "--why"),
             (self.last.is_some(), "--last"),
+            (self.sip, "--sip"),
+            (self.allow_missing, "--allow-missing"),
             (self.svg, "--svg"),
             (self.json, "--json"),
             (self.calls.is_some(), "--calls"),
@@ -234,7 +261,13 @@ impl Words {
         let command = match name.as_deref() {
             None | Some("serve") => Command::Serve,
             Some("sim") => Command::Sim,
-            Some("publish") => Command::Publish { by: self.by() },
+            Some("publish") => Command::Publish {
+                by: self.by(),
+                missing: match std::mem::take(&mut self.allow_missing) {
+                    true => Missing::StoodInFor,
+                    false => Missing::Refused,
+                },
+            },
             Some("rollback") => Command::Rollback {
                 release: names.next().map(|name| name.string()).transpose()?.map(|name| name.to_ascii_lowercase()),
                 by: self.by(),
@@ -266,11 +299,21 @@ impl Words {
                 tail: self.tail.take(),
             },
             Some("test") => {
-                let sheets: Vec<PathBuf> = names.by_ref().map(PathBuf::from).collect();
+                let mut sheets: Vec<PathBuf> = names.by_ref().map(PathBuf::from).collect();
+                let by = match std::mem::take(&mut self.sip) {
+                    false => Way::InText,
+                    true => match sheets.first().and_then(|first| address_of(first)) {
+                        Some(address) => {
+                            sheets.remove(0);
+                            Way::OverSipTo(address)
+                        }
+                        None => Way::OverSip,
+                    },
+                };
                 if sheets.is_empty() {
                     return Err("test needs call sheets, as in jindu test tests/calls/*.call".into());
                 }
-                Command::Test { sheets }
+                Command::Test { sheets, by }
             }
             Some("upstream") => match names.next().map(|name| name.string()).transpose()?.as_deref() {
                 Some("check") => Command::Upstream { verify: false },
@@ -315,6 +358,14 @@ fn wish(words: (Option<String>, Option<String>, Option<String>)) -> Result<Wish,
     })
 }
 
+/// A word that is an address and no sheet.
+fn address_of(word: &Path) -> Option<String> {
+    let text = word.to_str()?;
+    let bare = text.trim_start_matches("sip:").trim_start_matches("udp:");
+    let port = bare.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    (port || bare.parse::<std::net::IpAddr>().is_ok() || bare != text).then(|| text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -336,6 +387,14 @@ mod tests {
         assert!(asked("lookup").expect_err("wrong").contains("RECEIPT"));
         assert!(asked("lookup 1 2").expect_err("wrong").contains("unexpected"));
         assert!(asked("sample --cases many --out x").is_err());
+        let sip = |line: &str| match asked(line).expect("right").command {
+            Command::Test { sheets, by } => (sheets.len(), by),
+            _ => panic!("a test"),
+        };
+        assert_eq!(sip("test --sip a.call b.call"), (2, Way::OverSip));
+        assert_eq!(sip("test --sip 127.0.0.1:5060 a.call"), (1, Way::OverSipTo("127.0.0.1:5060".into())));
+        assert_eq!(sip("test --sip=127.0.0.1 a.call"), (1, Way::OverSipTo("127.0.0.1".into())));
+        assert!(asked("check --sip").is_err());
         assert!(asked("dance").expect_err("wrong").contains("dance"));
     }
 }

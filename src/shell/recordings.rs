@@ -6,37 +6,68 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::recorded;
 use crate::audio::{Bank, Encoded, encode_master};
 use crate::base::Lang;
 use crate::config::Settings;
+use crate::flow::Release;
 use crate::speech::{Clip, Needed};
 use crate::studio::{Coverage, Manifest, read_manifest};
 
 /// A clip's place in the bank.
 type Placed = ((Lang, Arc<str>), Encoded);
 
-/// Reads every recording that is needed. What is missing stops a start; what is stale is remarked.
-pub fn read(settings: &Settings, needed: &BTreeSet<Needed>) -> Result<(Bank, Vec<String>), Vec<String>> {
+/// What was read.
+pub struct Recordings {
+    pub bank: Bank,
+    /// What is not there, though another language has it.
+    pub lacking: BTreeSet<Clip>,
+    pub remarks: Vec<String>,
+}
+
+/// What is made of recordings that are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// All of them must be there: before anything goes live.
+    Refused,
+    /// What the first language has stands in for them: a node starts, whatever became of a file.
+    StoodInFor,
+}
+
+/// Reads every recording that is needed. What is stale is remarked.
+pub fn read(
+    settings: &Settings,
+    release: &Release,
+    needed: &BTreeSet<Needed>,
+    allowed: Missing,
+) -> Result<Recordings, Vec<String>> {
     let folder = &settings.hotline.audio;
     let manifest = manifest(&settings.hotline.manifest).map_err(|complaint| vec![complaint])?;
     let there = clips_in(folder).map_err(|error| vec![format!("{}: {error}", folder.display())])?;
     let coverage = Coverage::of(needed, &there, &manifest);
-    if !coverage.missing.is_empty() {
-        return Err(coverage.missing.iter().map(|needed| missing(folder, needed)).collect());
-    }
-    let needed: Vec<&Needed> = needed.iter().collect();
-    let (placed, complaints) = encode_all(folder, &needed);
+    let first = release.flow.langs[0];
+    let refused = |needed: &&Needed| allowed == Missing::Refused || needed.lang == first;
+    let tell = |needed: &Needed| recorded::missing(release, folder, needed).to_string();
+    let mut complaints: Vec<String> = coverage.missing.iter().filter(refused).map(tell).collect();
+    let lacking = coverage.missing.iter().map(|needed| Clip { lang: needed.lang, id: needed.id.clone() });
+    let lacking: BTreeSet<Clip> = lacking.collect();
+    let is_there = |needed: &&Needed| !lacking.contains(&Clip { lang: needed.lang, id: needed.id.clone() });
+    let needed: Vec<&Needed> = needed.iter().filter(is_there).collect();
+    let (placed, unreadable) = encode_all(folder, &needed);
+    complaints.extend(unreadable);
     if !complaints.is_empty() {
         return Err(complaints);
     }
     let bank = Bank::build(placed).map_err(|error| vec![error.to_string()])?;
-    Ok((bank, remarks(&coverage)))
+    let mut remarks = remarks(release, &coverage);
+    remarks.extend(
+        coverage.missing.iter().map(|needed| format!("{}; until then {} is heard", tell(needed), first.code())),
+    );
+    Ok(Recordings { bank, lacking, remarks })
 }
 
-fn remarks(coverage: &Coverage) -> Vec<String> {
-    let stale = coverage.stale.iter().map(|needed| {
-        format!("{}/{}: its text was changed after it was recorded: \"{}\"", needed.lang.code(), needed.id, needed.text)
-    });
+fn remarks(release: &Release, coverage: &Coverage) -> Vec<String> {
+    let stale = coverage.stale.iter().map(|needed| recorded::stale(release, needed).to_string());
     let placeholders = match coverage.placeholder.len() {
         0 => None,
         n => Some(format!("{n} recordings are synthetic placeholders; record them before callers hear them")),
@@ -60,15 +91,6 @@ fn clips_in(folder: &Path) -> io::Result<BTreeSet<Clip>> {
 fn manifest(path: &Path) -> Result<Manifest, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     read_manifest(&text).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn missing(folder: &Path, needed: &Needed) -> String {
-    let path = path_of(folder, needed);
-    format!(
-        "{}: no recording of \"{}\"; record it, or render a placeholder (prompts/render)",
-        path.display(),
-        needed.text
-    )
 }
 
 fn path_of(folder: &Path, clip: &Needed) -> PathBuf {

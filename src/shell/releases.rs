@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::hotline::{self, Hotline};
+use super::recordings::Missing;
 use crate::config::{self, Settings};
 use crate::speech::Needed;
 
@@ -87,7 +88,7 @@ pub fn settings_of(settings: &Settings, name: &str) -> Settings {
 /// Reads a stored release whole, and checks that it is what was published.
 pub fn load(settings: &Settings, name: &str) -> Result<Hotline, Vec<String>> {
     verify(&folder(settings).join(name), name).map_err(|complaint| vec![complaint])?;
-    let hotline = hotline::read(&settings_of(settings, name))?;
+    let hotline = hotline::read(&settings_of(settings, name), Missing::StoodInFor)?;
     Ok(Hotline { name: name.to_owned(), ..hotline })
 }
 
@@ -225,7 +226,7 @@ pub fn to_serve(settings: &Settings) -> Result<Hotline, Vec<String>> {
             }
         }
     }
-    hotline::read(settings).map(|hotline| Hotline { passed_over, ..hotline })
+    hotline::read(settings, Missing::StoodInFor).map(|hotline| Hotline { passed_over, ..hotline })
 }
 
 fn is_name(name: &str) -> bool {

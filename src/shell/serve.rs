@@ -15,7 +15,7 @@ use super::hotline::Hotline;
 use super::journal::Journal;
 use super::media::{MediaConfig, MediaPlane};
 use super::metrics::Metrics;
-use super::phone::{Door, Live, Parts, Wire};
+use super::phone::{Cases, Door, Live, Parts, Wire};
 use super::replica::{FolderLock, Replica, Role, secret};
 use super::{clock, folder, logs, numbers, releases};
 use crate::config::{self, Settings, Source};
@@ -87,9 +87,9 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         emergency: Arc::new(AtomicBool::new(releases::emergency(settings).unwrap_or(settings.hotline.emergency))),
         keys: Arc::new(keys.clone()),
         attempts: Arc::new(Mutex::new(attempts)),
-        replica: Arc::clone(&replica),
+        cases: Cases::Copy(Arc::clone(&replica)),
         journal: Arc::clone(&journal),
-        media,
+        media: Arc::new(media),
         metrics: Arc::clone(&metrics),
         messages: settings.data.folder.join("messages"),
     };

@@ -7,14 +7,15 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::phone::{Door, Live};
-use super::releases;
+use super::{priority, releases};
+use crate::audio::Bank;
 use crate::config::Settings;
 
 /// Watches the data folder for as long as the door is there.
 pub fn start(settings: Settings, live: Arc<ArcSwap<Live>>, door: &Arc<Door>) -> std::io::Result<()> {
     let door = Arc::downgrade(door);
     let seen = releases::live(&settings);
-    let watch = Watch { settings, live, door, seen, told: None };
+    let watch = Watch { settings, live, door, seen, told: None, retired: Vec::new() };
     std::thread::Builder::new().name("releases".into()).spawn(move || watch.run()).map(drop)
 }
 
@@ -26,16 +27,22 @@ struct Watch {
     seen: Option<String>,
     /// What every call has been told of the switch.
     told: Option<bool>,
+    /// Recordings that calls in progress may still play.
+    retired: Vec<Arc<Bank>>,
 }
 
 impl Watch {
     fn run(mut self) {
+        // Reading a release is a second's work for every core: calls must not feel it.
+        priority::step_back();
         loop {
             std::thread::sleep(EVERY);
             if !self.switch() {
                 return;
             }
             self.release();
+            // The last call on an old release should not be the one that frees its recordings.
+            self.retired.retain(|bank| Arc::strong_count(bank) > 1);
         }
     }
 
@@ -62,7 +69,8 @@ impl Watch {
         match releases::load(&self.settings, &name) {
             Ok(hotline) => {
                 tracing::info!(release = &name[..12], "a release is live for new calls");
-                self.live.store(Arc::new(Live::of(&hotline)));
+                let old = self.live.swap(Arc::new(Live::of(&hotline)));
+                self.retired.push(Arc::clone(&old.bank));
             }
             Err(complaints) => {
                 for complaint in complaints.iter().take(COMPLAINTS) {

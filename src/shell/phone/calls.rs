@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep_until};
 
+use super::cases::Cases;
 use super::door::{Door, Live};
 use crate::base::{Lang, Private};
 use crate::call::{self, Beginning, Call, Event, Input, LineTest, Output, Purpose, Talk, Tally};
+use crate::flow::sheet::TICKET;
 use crate::flow::{Caller, Conversation, Findings, WallClock};
 use crate::inquiry::{Asker, CallRecord, LookUpResult, Proof};
 use crate::sdp::LocalMedia;
@@ -27,6 +29,7 @@ pub enum ToCall {
     LookedUp(Box<(Findings, LookUpResult)>),
     Ticket(Option<String>),
     Emergency(bool),
+    Lang(Lang),
     End,
 }
 
@@ -193,6 +196,7 @@ impl From<ToCall> for Input {
             }
             ToCall::Ticket(ticket) => Input::Ticket(ticket),
             ToCall::Emergency(on) => Input::Emergency(on),
+            ToCall::Lang(lang) => Input::Lang(lang),
             ToCall::End => Input::End,
         }
     }
@@ -206,8 +210,13 @@ fn begin(door: &Door, live: &Live, start: &Start, now: Instant) -> (Beginning, O
     let talk = match start.purpose {
         Purpose::LineTest => Talk::LineTest(LineTest::new(Lang::ALL[0])),
         Purpose::Hotline => {
-            let facts = Caller { number: number.map(Private::new), ..Caller::default() };
-            let wall = WallClock { at: now, civil: clock::local(&live.zone) };
+            let (facts, civil) = match &parts.cases {
+                Cases::Copy(_) => {
+                    (Caller { number: number.map(Private::new), ..Caller::default() }, clock::local(&live.zone))
+                }
+                Cases::Staged(stage) => (stage.caller.clone(), stage.civil),
+            };
+            let wall = WallClock { at: now, civil };
             let emergency = parts.emergency.load(std::sync::atomic::Ordering::Relaxed);
             Talk::Hotline(Box::new(Conversation::new(Arc::clone(&live.release), facts, wall, emergency, now)))
         }
@@ -269,7 +278,7 @@ impl Task {
                     }
                 }
                 Output::Media(command) => busy |= parts.media.command(self.held.stream.id, command).is_err(),
-                Output::LookUp { by, .. } => self.look_up(by),
+                Output::LookUp { source, by } => self.look_up(source, by),
                 Output::Keep { notify, keep, samples } => self.keep(&notify, keep, samples),
                 Output::LineTestKey { key, source } => {
                     let (call_id, key, via) = (&self.call_id, key.as_char(), source.name());
@@ -300,14 +309,14 @@ impl Task {
         false
     }
 
-    fn look_up(&self, by: BTreeMap<Arc<str>, Private<String>>) {
+    fn look_up(&self, source: Arc<str>, by: BTreeMap<Arc<str>, Private<String>>) {
         let door = Arc::clone(&self.door);
         let live = Arc::clone(&self.live);
         let inbox = self.inbox.clone();
         let caller = self.caller;
         tokio::spawn(async move {
             let asked = clock::now();
-            let (findings, result) = answer(&door, &live, &by, caller).await;
+            let (findings, result) = answer(&door, &live, &source, &by, caller).await;
             door.parts.metrics.look_ups.inc(Way::Phone, result);
             door.parts.metrics.look_up_time.observe(clock::now() - asked);
             let _ = inbox.send(ToCall::LookedUp(Box::new((findings, result)))).await;
@@ -315,6 +324,7 @@ impl Task {
     }
 
     fn keep(&self, notify: &str, keep: Duration, samples: Vec<i16>) {
+        let door = Arc::clone(&self.door);
         let journal = Arc::clone(&self.door.parts.journal);
         let folder = self.door.parts.messages.clone();
         let inbox = self.inbox.clone();
@@ -324,6 +334,10 @@ impl Task {
             if ticket.is_none() {
                 tracing::error!("a caller's message could not be kept");
             }
+            let ticket = match door.parts.cases {
+                Cases::Copy(_) => ticket,
+                Cases::Staged(_) => ticket.map(|_| TICKET.to_owned()),
+            };
             let _ = inbox.send(ToCall::Ticket(ticket)).await;
         });
     }
@@ -332,10 +346,20 @@ impl Task {
 async fn answer(
     door: &Door,
     live: &Live,
+    source: &str,
     by: &BTreeMap<Arc<str>, Private<String>>,
     caller: Option<u64>,
 ) -> (Findings, LookUpResult) {
     let parts = &door.parts;
+    let replica = match &parts.cases {
+        Cases::Copy(replica) => replica,
+        Cases::Staged(stage) => {
+            let (findings, delay) = stage.find(source, by);
+            tokio::time::sleep(delay).await;
+            let result = call::result_of(&findings);
+            return (findings, result);
+        }
+    };
     let question = call::question(&live.rules, by);
     let receipt = question.as_ref().map(|question| parts.keys.asker("receipt", question.receipt.number.expose()));
     let asker = Asker { caller, kiosk: None, receipt };
@@ -345,18 +369,18 @@ async fn answer(
         return instead;
     }
     let answer = match &question {
-        Some(question) => parts.replica.look_up(&question.receipt, &Proof::Factor(question.factor.clone())).await,
+        Some(question) => replica.look_up(&question.receipt, &Proof::Factor(question.factor.clone())).await,
         None => crate::inquiry::Answer::NotFound,
     };
     let refuse_after = parts.live.load().release.stale_after().1;
-    let answer = call::believed(answer, parts.replica.as_of(), parts.replica.now(), refuse_after);
+    let answer = call::believed(answer, replica.as_of(), replica.now(), refuse_after);
     match answer {
         crate::inquiry::Answer::Found { .. } => attempts().succeeded(asker),
         crate::inquiry::Answer::NotFound => attempts().failed(clock::now(), asker),
         crate::inquiry::Answer::Down => {}
     }
     let today = clock::local(&live.zone).date();
-    call::findings(&live.rules, &answer, today, parts.replica.now())
+    call::findings(&live.rules, &answer, today, replica.now())
 }
 
 /// Media events that wait for one call.

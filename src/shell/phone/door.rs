@@ -11,8 +11,10 @@ use jiff::tz::TimeZone;
 use tokio::sync::{Notify, mpsc};
 
 use super::calls;
+use super::cases::Cases;
 use super::wire::{Sender, Wire};
 use crate::audio::Bank;
+use crate::base::Lang;
 use crate::call::{Admission, Turned};
 use crate::config::{self, Network};
 use crate::flow::Release;
@@ -22,7 +24,6 @@ use crate::shell::hotline::Hotline;
 use crate::shell::journal::Journal;
 use crate::shell::media::MediaPlane;
 use crate::shell::metrics::{Metrics, SipDrop};
-use crate::shell::replica::Replica;
 use crate::sip::limits;
 use crate::sip::{Arrival, Front, FrontState, LegKey, Message, Method, Outgoing, Refusal, Sorted, parse_datagram};
 
@@ -66,9 +67,9 @@ pub struct Parts {
     pub emergency: Arc<AtomicBool>,
     pub keys: Arc<Keys>,
     pub attempts: Arc<Mutex<Attempts>>,
-    pub replica: Arc<Replica>,
+    pub cases: Cases,
     pub journal: Arc<Journal>,
-    pub media: MediaPlane,
+    pub media: Arc<MediaPlane>,
     pub metrics: Arc<Metrics>,
     /// Where recorded messages go.
     pub messages: std::path::PathBuf,
@@ -183,6 +184,13 @@ impl Door {
             told &= !matches!(inbox.try_send(calls::ToCall::Emergency(on)), Err(mpsc::error::TrySendError::Full(_)));
         }
         told
+    }
+
+    /// Speaks another language from here on, in every call: what a call sheet may ask for, and no caller's doing.
+    pub fn set_lang(&self, lang: Lang) {
+        for inbox in self.lines().values() {
+            let _ = inbox.try_send(calls::ToCall::Lang(lang));
+        }
     }
 
     fn lines(&self) -> MutexGuard<'_, HashMap<LegKey, mpsc::Sender<calls::ToCall>>> {
