@@ -39,13 +39,7 @@ impl Drill {
     }
 
     /// The same, fed through a gate that loses its way, at this interval.
-    pub fn begin_with(
-        name: &'static str,
-        data: PathBuf,
-        set: &[&str],
-        gate: Option<Gate>,
-        every: Duration,
-    ) -> Drill {
+    pub fn begin_with(name: &'static str, data: PathBuf, set: &[&str], gate: Option<Gate>, every: Duration) -> Drill {
         let world = World::new();
         let mut settings =
             vec!["data.sample_cases=0", "replica.spool_poll_ms=20", "phone.calls_max=190", "log.level=warn"];

@@ -14,7 +14,7 @@ use std::io::{self, BufReader};
 use std::path::PathBuf;
 
 use crate::base::Private;
-use crate::replica::{BadRow, BatchHeader, CaseRecord, Change, LINE_BYTES_MAX, Line, LineError, Mark};
+use crate::replica::{BadRow, BatchHeader, Change, LINE_BYTES_MAX, Line, LineError, Mark};
 
 use crate::shell::feed::text::Text;
 
@@ -25,7 +25,6 @@ use super::run::{Outcome, Run, Surroundings};
 /// Where a batch comes from.
 pub(super) enum Batch {
     File(PathBuf),
-    Cases(BatchHeader, Box<dyn Iterator<Item = CaseRecord> + Send>),
     Changes(Changes),
     /// Rows of the quarantine, tried again under their ids.
     Again(Vec<(String, Change)>),
@@ -142,15 +141,6 @@ impl std::fmt::Display for Applied {
 pub(super) fn apply(surroundings: &Surroundings, name: &str, batch: Batch) -> Result<Option<Outcome>, ApplyError> {
     match batch {
         Batch::File(path) => file(surroundings, name, &path).map(Some),
-        Batch::Cases(header, cases) => {
-            let mut run = Run::begin(surroundings, header.source.clone(), header.sequence)?;
-            for (case, place) in cases.zip(2..) {
-                run.change(&format!("{name}:{place}"), Change::Put(case))?;
-            }
-            judge(&run, Some(&header))?;
-            let mark = Mark::after(run.mark(), &header);
-            run.end(mark).map(Some)
-        }
         Batch::Changes(changes) => run_changes(surroundings, name, changes),
         Batch::Again(rows) => again(surroundings, rows),
     }

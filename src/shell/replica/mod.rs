@@ -68,7 +68,7 @@ use jiff::{Timestamp, civil::Date};
 
 use crate::config;
 use crate::inquiry::{self, Answer, Keys, Proof, Receipt, RowKey, Verifier, WorkingDays};
-use crate::replica::{AgeClock, BatchHeader, Mark, Row, SAMPLE, sample};
+use crate::replica::{AgeClock, Change, Mark, Row, SAMPLE, sample};
 use crate::shell::clock;
 
 use apply::Batch;
@@ -259,10 +259,12 @@ impl Replica {
         today: Date,
         calendar: &WorkingDays,
     ) -> Result<Applied, ApplyError> {
-        let header =
-            BatchHeader { source: Some(SAMPLE.into()), sequence: None, as_of: Timestamp::now(), cases: Some(cases) };
-        let cases = Box::new(sample::cases(cases, seed, today, calendar));
-        let applied = self.apply("sample".into(), Batch::Cases(header, cases))?;
+        let feeding = self.feeding.as_ref().ok_or(ApplyError::Ending)?;
+        let mut copy = feeding.rebuild()?;
+        for case in sample::cases(cases, seed, today, calendar) {
+            copy.add(SAMPLE, Change::Put(case))?;
+        }
+        let applied = copy.finish(sample_mark(self.now()))?;
         self.sample.store(true, Ordering::Relaxed);
         Ok(applied)
     }

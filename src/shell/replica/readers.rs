@@ -56,7 +56,7 @@ pub(super) struct Reading {
     any_unsure: AtomicBool,
     /// What is wrong with the copy.
     pub alarms: Conditions,
-    /// Whether the file's structure is known to be damaged.
+    /// Whether damage is known: then that a case is not found says nothing.
     pub torn: AtomicBool,
     /// What is asked of the source.
     pub asks: Asks,
@@ -201,9 +201,9 @@ impl Reading {
         // Before the read: the row may be newer than its age says, never older.
         let as_of = self.metrics.as_of()?;
         match catch_unwind(AssertUnwindSafe(|| self.read(key, open))) {
-            // Behind a damaged page there may be a row that cannot be found.
+            // A row that stands under a damaged key, or behind a damaged page, cannot be found.
             Ok(Ok(None)) if self.torn.load(Ordering::Acquire) => {
-                self.failed("the file's structure is damaged", open, false)
+                self.failed("not found, in a file that is damaged", open, false)
             }
             Ok(Ok(entry)) => Some((entry, as_of)),
             Ok(Err(error)) => {
@@ -212,7 +212,7 @@ impl Reading {
                     ReadError::Sqlite(error) => store::is_damage(error),
                 };
                 if damage {
-                    self.torn.fetch_or(!matches!(error, ReadError::Row(_)), Ordering::AcqRel);
+                    self.torn.store(true, Ordering::Release);
                     self.damaged("a look-up met damage");
                 }
                 self.failed(&error.to_string(), open, !damage)

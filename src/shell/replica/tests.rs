@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::testing::Folder;
 use super::*;
 use crate::inquiry::{Factor, Formats, SecondFactor, Stage, notices_of_2026};
-use crate::replica::{CaseRecord, SPOOL};
+use crate::replica::{BatchHeader, CaseRecord, SPOOL};
 
 pub(super) const SECRET: [u8; 32] = [9; 32];
 
@@ -43,6 +43,12 @@ pub(super) fn case(n: u32, stage: Stage, version: u64) -> CaseRecord {
     case.id_tail = Some("123X".into());
     (case.stage, case.version) = (stage, version);
     case
+}
+
+/// A batch of cases that are made while it is applied.
+fn cases(header: BatchHeader, cases: impl Iterator<Item = CaseRecord> + Send + 'static) -> Batch {
+    let changes = Box::new(cases.map(|case| Ok(Change::Put(case))));
+    Batch::Changes(apply::Changes { mark: Mark::after(None, &header), deletes: 0, changes })
 }
 
 fn header(second: i64) -> BatchHeader {
@@ -395,7 +401,7 @@ fn a_crash_leaves_a_batch_whole_or_not_at_all() {
     let folder = Folder::new();
     let replica = open(&folder, Role::Load);
     let batch = |version| (0..4000).map(move |n| case(n, Stage::Review, version));
-    replica.apply("one".into(), Batch::Cases(header(100), Box::new(batch(1)))).unwrap();
+    replica.apply("one".into(), cases(header(100), batch(1))).unwrap();
     let (sender, crashed) = sync_channel(1);
     let path = folder.path().to_owned();
     let second = batch(2).inspect(move |case| {
@@ -404,7 +410,7 @@ fn a_crash_leaves_a_batch_whole_or_not_at_all() {
             sender.send(crash(&folder)).unwrap();
         }
     });
-    replica.apply("two".into(), Batch::Cases(header(200), Box::new(second))).unwrap();
+    replica.apply("two".into(), cases(header(200), second)).unwrap();
     assert_eq!(versions(&crashed.recv().unwrap()), (Some(at(100)), vec![1, 1, 1]));
     assert_eq!(versions(&crash(&folder)), (Some(at(200)), vec![2, 2, 2]));
 }
@@ -414,7 +420,7 @@ fn a_panic_in_a_batch_takes_it_back_and_the_next_one_is_applied() {
     let folder = Folder::new();
     let replica = open(&folder, Role::Load);
     let faulty = (1..10).map(|n| if n < 9 { case(n, Stage::Review, 1) } else { panic!("a fault on purpose") });
-    let error = replica.apply("one".into(), Batch::Cases(header(100), Box::new(faulty))).unwrap_err();
+    let error = replica.apply("one".into(), cases(header(100), faulty)).unwrap_err();
     assert!(matches!(error, ApplyError::Fault) && replica.is_empty());
     assert_eq!(put(&replica, &folder, 200, &[case(1, Stage::Review, 1)]).new, 1);
 }
@@ -426,7 +432,7 @@ fn an_end_of_the_program_takes_a_batch_back() {
     drop(open(&folder, Role::Load));
     let connection = store::open_writer(&store::path(folder.path()), &keys).unwrap();
     let endless = (0..).map(|n| case(n, Stage::Review, 1));
-    let batch = Batch::Cases(header(100), Box::new(endless));
+    let batch = cases(header(100), endless);
     let surroundings = run::Surroundings {
         connection: &connection,
         keys: &keys,

@@ -79,7 +79,7 @@ impl Upkeep {
     fn end(&self, pass: &Pass) {
         let metrics = &self.feeding.reading.metrics;
         metrics.damaged.store(pass.damage.rows + pass.damage.structure.len() as u64, Ordering::Relaxed);
-        self.feeding.reading.torn.store(!pass.damage.structure.is_empty(), Ordering::Release);
+        self.feeding.reading.torn.store(!pass.damage.is_none(), Ordering::Release);
         if !pass.damage.is_none() {
             self.feeding.reading.damaged(&format!(
                 "{} damaged rows, structure: {}",
