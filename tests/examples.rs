@@ -91,7 +91,13 @@ fn config(file: &Path) -> String {
 #[test]
 fn every_number_that_an_alert_looks_at_is_on_the_page() {
     let gateway = Gateway::start(&[]);
-    let (_, page) = gateway.http("GET", "/metrics", "");
+    // The scrub tells of itself after its first pass.
+    let page = (0..600).find_map(|_| {
+        let (_, page) = gateway.http("GET", "/metrics", "");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        page.contains("jindu_replica_scrub_age_seconds").then_some(page)
+    });
+    let page = page.expect("a scrub ends");
     let there: BTreeSet<&str> =
         page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let rules = text("jindu.rules.yml");
@@ -122,5 +128,23 @@ fn every_file_is_named_in_the_guide() {
         if name != "README.md" && !name.ends_with(".png") {
             assert!(guide.contains(&name), "{name} is named in the guide");
         }
+    }
+}
+
+/// Each line is a comment, or a name, labels in braces and a number: what Prometheus takes.
+#[test]
+fn the_page_of_numbers_is_what_prometheus_reads() {
+    let gateway = Gateway::start(&["data.sample_cases=0"]);
+    let (_, page) = gateway.http("GET", "/metrics", "");
+    for line in page.lines().filter(|line| !line.starts_with("# ")) {
+        let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
+        assert!(value.parse::<f64>().is_ok() || value == "+Inf", "{line}");
+        let (name, labels) = series.split_once('{').map_or((series, None), |(name, labels)| (name, Some(labels)));
+        assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'), "{line}");
+        let pair = |pair: &str| pair.split_once("=\"").is_some_and(|(_, value)| value.ends_with('"'));
+        assert!(
+            labels.is_none_or(|labels| labels.strip_suffix('}').is_some_and(|all| all.split(',').all(pair))),
+            "{line}"
+        );
     }
 }

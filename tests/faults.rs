@@ -113,6 +113,8 @@ fn a_disk_that_is_really_full_stops_the_feed_which_goes_on_by_itself() {
         drill.fault();
         disk.fill();
         drill.calls.await_more(calls::READY, 1);
+        drill.kill();
+        drill.calls.await_more(calls::READY, 1);
         drill.scans.await_more(200);
         disk.empty();
         drill.await_fresh(Duration::from_secs(10));
@@ -176,18 +178,16 @@ fn a_full_disk_stops_the_feed_and_no_answer() {
 }
 
 #[test]
-fn a_node_that_is_killed_while_its_disk_is_full_or_read_only_comes_back_and_answers() {
-    let mut drill = Drill::begin("killed on a full and on a read-only disk", &[]);
-    for _ in 0..times(1, 5) {
-        for error in [libc::ENOSPC, libc::EROFS] {
-            drill.world.writes_fail_with(error);
-            drill.scans.await_more(20);
-            drill.kill();
-            drill.scans.await_more(100);
-            drill.calls.await_more(calls::READY, 1);
-            drill.world.writes_fail_with(0);
-            drill.await_fresh(Duration::from_secs(10));
-        }
+fn a_node_that_is_killed_on_a_read_only_disk_comes_back_and_answers() {
+    let mut drill = Drill::begin("killed on a read-only disk", &[]);
+    for _ in 0..times(1, 10) {
+        drill.world.writes_fail_with(libc::EROFS);
+        drill.scans.await_more(20);
+        drill.kill();
+        drill.scans.await_more(100);
+        drill.calls.await_more(calls::READY, 1);
+        drill.world.writes_fail_with(0);
+        drill.await_fresh(Duration::from_secs(10));
     }
     drill.end();
 }

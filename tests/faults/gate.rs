@@ -4,11 +4,12 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Mutex;
 
 use jindu::replica::CaseRecord;
 
-use crate::support::gateway::{home, jindu, temporary_folder};
+use crate::support::gateway::{home, temporary_folder};
 
 /// A gate with a key of its own.
 pub struct Gate {
@@ -85,7 +86,8 @@ impl Gate {
     }
 
     fn run(&self, words: &[&str]) {
-        let output = jindu(&self.folder).args(words).output().expect("the program runs");
+        let program = Command::new(env!("CARGO_BIN_EXE_jindu")).current_dir(home()).args(words).output();
+        let output = program.expect("the program runs");
         let told = [output.stdout, output.stderr].concat();
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&told));
     }
