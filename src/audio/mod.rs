@@ -13,7 +13,7 @@ mod resample;
 mod tone;
 
 pub use bank::{Bank, BankError, Encoded, MasterError, encode_master};
-pub use dtmf::ToneDetector;
+pub use dtmf::{ToneDetector, before_last_key};
 pub use playlist::{Playlist, Span, Take};
 pub use tone::{LINE_TEST_DBOV, LINE_TEST_HZ, sine};
 

@@ -92,6 +92,14 @@ pub struct Phone {
     pub numbers: Vec<String>,
     /// The user part of the line test; none switches it off.
     pub line_test: Option<String>,
+    /// The user part of the recording service; none switches it off.
+    pub studio: Option<String>,
+    /// Who may call it, beside being a trunk; empty: every trunk.
+    pub studio_trunks: Vec<Network>,
+    /// Operators who record by telephone at once.
+    pub studio_calls_max: usize,
+    /// The longest call to the recording service.
+    pub studio_limit: Duration,
     /// Where `transfer` to `desk` sends a caller: a SIP or tel URI.
     pub desk: Option<String>,
     /// The desk's number as it is read out.

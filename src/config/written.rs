@@ -110,6 +110,11 @@ fn phone(reader: &mut Reader) -> Phone {
     if session_expires < min_se {
         reader.complain("phone.session_expires_s", "must be at least phone.min_se_s");
     }
+    let line_test = reader.optional_string("phone.line_test").filter(|number| !number.is_empty());
+    let studio = reader.optional_string("phone.studio").filter(|number| !number.is_empty());
+    if studio.is_some() && studio == line_test {
+        reader.complain("phone.studio", "must differ from phone.line_test");
+    }
     Phone {
         listen: phone_listen(reader),
         public_address: address(reader, "phone.public_address"),
@@ -118,9 +123,13 @@ fn phone(reader: &mut Reader) -> Phone {
         calls_max: count(reader, "phone.calls_max", 1..=30_000, 2000),
         retry_after: reader.seconds("phone.retry_after_s", 1..=3600, 5),
         calls_per_second_max: count(reader, "phone.calls_per_second_max", 1..=100_000, 5000),
-        trunks: trunks(reader),
+        trunks: networks(reader, "phone.trunks", &["127.0.0.0/8", "::1/128"]),
         numbers: reader.strings("phone.numbers", &[]),
-        line_test: reader.optional_string("phone.line_test").filter(|number| !number.is_empty()),
+        line_test,
+        studio,
+        studio_trunks: networks(reader, "phone.studio_trunks", &[]),
+        studio_calls_max: count(reader, "phone.studio_calls_max", 1..=1000, 4),
+        studio_limit: reader.seconds("phone.studio_limit_s", 60..=86_400, 1800),
         desk,
         desk_number,
         media_timeout: reader.seconds("phone.media_timeout_s", 1..=86_400, 60),
@@ -177,13 +186,12 @@ fn media_ports(reader: &mut Reader) -> (u16, u16) {
     }
 }
 
-fn trunks(reader: &mut Reader) -> Vec<Network> {
-    const KEY: &str = "phone.trunks";
+fn networks(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<Network> {
     let mut networks = Vec::new();
-    for text in reader.strings(KEY, &["127.0.0.0/8", "::1/128"]) {
+    for text in reader.strings(key, default) {
         match network(&text) {
             Some(network) => networks.push(network),
-            None => reader.complain(KEY, format!("{text} must be an address or a network, as in 192.0.2.0/24")),
+            None => reader.complain(key, format!("{text} must be an address or a network, as in 192.0.2.0/24")),
         }
     }
     networks

@@ -11,7 +11,7 @@ use super::serve::SAMPLE_SEED;
 use super::{clock, recordings};
 use crate::audio::Bank;
 use crate::base::Lang;
-use crate::call::line_test_clips;
+use crate::call::{line_test_clips, studio_clips};
 use crate::config::Settings;
 use crate::flow::{self, Environment, Release, Sources, Working};
 use crate::inquiry::{Formats, NumberError, Receipt, Rules, ScanRules, WorkingDays};
@@ -94,12 +94,13 @@ pub fn rules(settings: &Settings, release: &Release) -> Result<(Rules, WorkingDa
     Ok((rules.map_err(lines)?, working))
 }
 
-/// Every recording that the hotline can play, the line test's included.
+/// Every recording that the hotline can play, those of the line test and of the recording service included.
 pub fn needed(release: &Release) -> BTreeSet<Needed> {
     let mut needed = release.clips_needed();
     let line_test: Vec<_> = line_test_clips().collect();
     let vocabulary = release.script.vocabulary(Lang::ALL[0]);
     needed.extend(vocabulary.into_iter().filter(|word| line_test.contains(&word.id)));
+    needed.extend(studio_clips(&release.flow.langs));
     needed
 }
 
