@@ -15,8 +15,10 @@ use super::hotline::Hotline;
 use super::journal::Journal;
 use super::media::{MediaConfig, MediaPlane};
 use super::metrics::Metrics;
-use super::phone::{Door, Live, Parts, Wire};
+use super::phone::{Booths, Door, Live, Parts, Shelf, Wire};
 use super::replica::{FolderLock, Replica, Role, secret};
+use super::studio::Accounts;
+use super::studio::accounts::SessionAges;
 use super::{clock, folder, logs, numbers, releases};
 use crate::config::Settings;
 use crate::inquiry::{AttemptLimits, Attempts, Keys};
@@ -75,6 +77,15 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         total: limits.failures_total,
         window: limits.failure_window,
     });
+    let ages = SessionAges { idle: Duration::from_secs(3600), longest: Duration::from_secs(43_200) };
+    let accounts = Arc::new(Accounts::open(&settings.data.folder, ages).map_err(|error| error.to_string())?);
+    let booths = Booths {
+        accounts,
+        shelf: Shelf { live: Arc::clone(&live), folder: settings.data.folder.join("studio/temp") },
+        tapes: settings.data.folder.join("studio/tapes"),
+        metrics: Arc::clone(&metrics),
+    };
+    booths.recover();
     let parts = Parts {
         settings: settings.phone.clone(),
         live: Arc::clone(&live),
@@ -85,6 +96,7 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         journal: Arc::clone(&journal),
         media,
         metrics: Arc::clone(&metrics),
+        booths,
         messages: settings.data.folder.join("messages"),
     };
     let door = Door::new(parts, &wire);
@@ -176,6 +188,9 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
     );
     if let Some(test) = &settings.phone.line_test {
         text.push_str(&format!("  dial   sip:{test}@{address} for the line test\n"));
+    }
+    if let Some(studio) = &settings.phone.studio {
+        text.push_str(&format!("  dial   sip:{studio}@{address} to record prompts, with operator number and PIN\n"));
     }
     text.push_str(&format!(
         "  open   {page} and scan or type a receipt\n\n  {:<16} {:<8} state\n",

@@ -40,7 +40,7 @@ impl Studio {
     pub(super) fn take(&mut self, now: Instant) {
         let State::ReadBack(slot) = &self.state else { return };
         let slot = slot.clone();
-        let max = slot.longest.clamp(SHORTEST_LIMIT, LONGEST_LIMIT);
+        let max = (slot.longest + ROOM).min(LONGEST_LIMIT);
         self.state = State::Taking { slot, ear: Ear::new() };
         self.playing = false;
         self.until = Some(now + max + MARGIN);
@@ -145,8 +145,8 @@ fn word_for(fault: Fault) -> Word {
 }
 
 const BEEP: Duration = Duration::from_millis(250);
-/// A prompt of one word still leaves time to breathe.
-const SHORTEST_LIMIT: Duration = Duration::from_secs(5);
+/// To begin to speak, and to reach for the key.
+const ROOM: Duration = Duration::from_secs(8);
 const LONGEST_LIMIT: Duration = Duration::from_secs(180);
 /// After the limit of a recording, until it must have ended.
 const MARGIN: Duration = Duration::from_secs(3);

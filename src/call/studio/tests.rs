@@ -154,7 +154,7 @@ fn an_operator_signs_in_chooses_a_language_and_finds_a_slot() {
 fn a_take_is_stored_before_anybody_is_asked_about_it() {
     let mut operator = Operator::at_the_beep();
     operator.out.retain(|output| !matches!(output, Output::Talk(flow::Output::Play { .. })));
-    assert_eq!(operator.heard(), ["find zh 12", "begin", "record 20 s"]);
+    assert_eq!(operator.heard(), ["find zh 12", "begin", "record 28 s"]);
     assert_eq!(operator.tell(Input::Sound(voice(200))).heard(), ["sound 1600"]);
     assert_eq!(operator.keys("#").heard(), ["stop"]);
     operator.tell(Input::Recorded { samples: voice(300), packets_lost: 2 });
@@ -174,7 +174,7 @@ fn a_take_is_heard_kept_made_again_or_discarded() {
     let mut operator = Operator::reviewing(report());
     operator.out.clear();
     assert_eq!(operator.keys("3").heard(), ["zh studio.speak", "beep"]);
-    assert_eq!(operator.hears_out().heard(), ["begin", "record 20 s"]);
+    assert_eq!(operator.hears_out().heard(), ["begin", "record 28 s"]);
     let mut operator = Operator::reviewing(report());
     operator.out.clear();
     assert_eq!(operator.keys("4").heard(), ["discard"]);

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use jiff::tz::TimeZone;
 use tokio::sync::{Notify, mpsc};
 
+use super::booth::Booths;
 use super::calls;
 use super::wire::{Sender, Wire};
 use crate::audio::Bank;
@@ -69,6 +70,8 @@ pub struct Parts {
     pub journal: Arc<Journal>,
     pub media: MediaPlane,
     pub metrics: Arc<Metrics>,
+    /// Where operators' calls reach the studio.
+    pub booths: Booths,
     /// Where recorded messages go.
     pub messages: std::path::PathBuf,
 }

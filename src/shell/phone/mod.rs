@@ -1,8 +1,13 @@
 //! The phone door: SIP sockets, one task a call.
 
+mod booth;
 mod calls;
 mod door;
+mod shelf;
+mod tape;
 mod wire;
 
+pub use booth::Booths;
 pub use door::{Door, Live, Parts};
+pub use shelf::Shelf;
 pub use wire::Wire;
