@@ -1,16 +1,23 @@
-//! An operator records prompts by telephone.
+//! An operator records prompts by telephone: what was said is a draft, whatever ends the call.
 
 mod support;
 
-use std::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use jindu::audio::sine;
-use jindu::base::Codec;
-use support::gateway::Gateway;
+use jindu::audio::{g711, sine};
+use jindu::base::{Codec, Lang};
+use jindu::shell::studio::accounts::AccountRow;
+use jindu::shell::studio::{Accounts, Studio, TakeRow};
+use jindu::speech::Clip;
+use jindu::studio::{Kind, TakeState};
+use support::gateway::{Gateway, home, temporary_folder};
 use support::phone::{Dial, Phone};
+use support::softphone::Softphone;
 use support::sound::clip;
 
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(30);
 
 /// An operator's number and PIN, as the gateway told them once.
 struct Secrets {
@@ -27,6 +34,44 @@ fn secrets(gateway: &Gateway, name: &str) -> Secrets {
     Secrets { number: after("number "), pin: after("PIN ") }
 }
 
+/// The studio of a node, as another process sees it.
+fn studio(folder: &Path) -> Arc<Studio> {
+    let text = std::fs::read_to_string(home().join("config/jindu.toml")).expect("the shipped settings");
+    let set = format!("data.folder={}", folder.display());
+    let settings = jindu::config::read(&text, &[set], home()).expect("they are right");
+    Studio::open(&settings).expect("the studio opens")
+}
+
+/// The takes that wait for an approval, once there are so many.
+fn drafts(gateway: &Gateway, count: usize) -> Vec<TakeRow> {
+    let until = Instant::now() + LONG;
+    let studio = studio(&gateway.folder);
+    loop {
+        let drafts = studio.to_approve().expect("the studio can be read");
+        if drafts.len() >= count || Instant::now() > until {
+            assert_eq!(drafts.len(), count, "{drafts:?}");
+            return drafts;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// What came in over the line, as it is kept.
+fn original(gateway: &Gateway, take: &TakeRow) -> Vec<i16> {
+    let path = gateway.folder.join("studio/originals").join(&take.original);
+    let reader = hound::WavReader::open(path).expect("a WAV file");
+    assert_eq!((reader.spec().sample_rate, reader.spec().channels, reader.spec().bits_per_sample), (8000, 1, 16));
+    reader.into_samples().map(|sample| sample.expect("a sample")).collect()
+}
+
+fn decoded(octets: &[u8]) -> Vec<i16> {
+    octets.iter().map(|octet| g711::decode(Codec::Alaw, *octet)).collect()
+}
+
+fn holds(samples: &[i16], part: &[i16]) -> bool {
+    samples.windows(part.len()).any(|window| window == part)
+}
+
 fn hears(phone: &mut Phone, lang: &str, id: &str) {
     assert!(phone.hears(&clip(lang, id, Codec::Alaw), LONG), "{lang} {id} is not heard");
 }
@@ -35,46 +80,316 @@ fn dial(gateway: &Gateway) -> Phone {
     Phone::dial_with(gateway.udp, &Dial { number: "9197", ..Dial::default() })
 }
 
-/// Signs in and chooses English.
-fn signed_in(gateway: &Gateway) -> Phone {
+/// Signs in, chooses English and the slot that callers hear at the end.
+fn at_the_beep(gateway: &Gateway, name: &str) -> Phone {
     let mut phone = dial(gateway);
-    let Secrets { number, pin } = secrets(gateway, "operator");
-    hears(&mut phone, "zh", "studio.welcome");
-    phone.press(&format!("{number}#"));
-    hears(&mut phone, "zh", "studio.pin");
-    phone.press(&format!("{pin}#"));
-    hears(&mut phone, "zh", "studio.language");
-    phone.press("3");
-    hears(&mut phone, "en", "studio.slot");
+    let Secrets { number, pin } = secrets(gateway, name);
+    phone.press(&format!("{number}#{pin}#3{}#", number_of_bye(gateway)));
+    hears(&mut phone, "en", "studio.number");
+    hears(&mut phone, "en", "prompt.bye");
+    hears(&mut phone, "en", "studio.speak");
+    assert!(phone.hears(&beep(), LONG), "a beep");
     phone
 }
 
-/// Something that is said, and nothing that a key could be heard in.
+fn bye() -> Clip {
+    Clip { lang: Lang::En, id: "prompt.bye".into() }
+}
+
+fn number_of_bye(gateway: &Gateway) -> u32 {
+    studio(&gateway.folder).slot(&bye()).expect("a slot").number
+}
+
+/// What is said into the telephone: words, then a pause.
 fn sentence() -> Vec<u8> {
-    ["prompt.welcome", "prompt.bye"].iter().flat_map(|id| clip("en", id, Codec::Alaw)).collect()
+    [clip("en", "prompt.rate_ask", Codec::Alaw), vec![0xD5; 1600]].concat()
+}
+
+fn beep() -> Vec<u8> {
+    let samples = sine(1000.0, -20.0, Duration::from_millis(250));
+    samples.iter().map(|sample| g711::encode(Codec::Alaw, *sample)).collect()
+}
+
+/// A key as a tone in the sound, and silence after it.
+fn tones(keys: &str) -> Vec<u8> {
+    let low = [941.0, 697.0, 697.0, 697.0, 770.0, 770.0, 770.0, 852.0, 852.0, 852.0];
+    let high = [1336.0, 1209.0, 1336.0, 1477.0, 1209.0, 1336.0, 1477.0, 1209.0, 1336.0, 1477.0];
+    let tone = |key: char| {
+        let pair = match key.to_digit(10) {
+            Some(digit) => (low[digit as usize], high[digit as usize]),
+            None => (941.0, 1477.0),
+        };
+        let press = Duration::from_millis(100);
+        let both = sine(pair.0, -14.0, press).into_iter().zip(sine(pair.1, -14.0, press));
+        both.map(|(low, high)| g711::encode(Codec::Alaw, low + high)).chain([0xD5; 800]).collect::<Vec<u8>>()
+    };
+    keys.chars().flat_map(tone).collect()
 }
 
 #[test]
-fn an_operator_records_a_take_and_keeps_it() {
+fn an_operator_records_a_take_hears_it_and_keeps_it() {
     let gateway = Gateway::start(&[]);
-    let mut phone = signed_in(&gateway);
-    phone.press("*");
-    hears(&mut phone, "en", "studio.number");
-    hears(&mut phone, "en", "studio.speak");
-    assert!(phone.hears(&beep(), LONG), "a beep");
+    let mut phone = at_the_beep(&gateway, "operator");
     phone.say(&sentence());
     phone.has_said_all();
     phone.press("#");
+    hears(&mut phone, "en", "studio.review");
+    phone.press("1");
     hears(&mut phone, "en", "studio.review");
     phone.press("2");
     hears(&mut phone, "en", "studio.kept");
     phone.press("0");
     hears(&mut phone, "en", "studio.bye");
     assert!(phone.await_request("BYE", LONG).is_some());
-    eprintln!("{}", gateway.log());
+    let take = drafts(&gateway, 1).remove(0);
+    assert_eq!((take.clip(), take.kind, take.state, &*take.by.name), (bye(), Kind::Phone, TakeState::Draft, "operator"));
+    assert!(holds(&original(&gateway, &take), &decoded(&sentence())), "every octet that was sent, as it was sent");
+    assert_eq!(gateway.metric("jindu_studio_phone_takes_total{end=\"kept\"}"), 1.0);
+    assert!(std::fs::read_dir(gateway.folder.join("studio/tapes")).expect("the folder").next().is_none());
 }
 
-fn beep() -> Vec<u8> {
-    let samples = sine(1000.0, -20.0, Duration::from_millis(250));
-    samples.iter().map(|sample| jindu::audio::g711::encode(Codec::Alaw, *sample)).collect()
+#[test]
+fn whoever_hangs_up_while_speaking_keeps_a_draft_of_every_word() {
+    let gateway = Gateway::start(&[]);
+    let mut phone = at_the_beep(&gateway, "operator");
+    phone.say(&sentence());
+    phone.has_said_all();
+    phone.hang_up();
+    let take = drafts(&gateway, 1).remove(0);
+    assert_eq!((take.kind, take.clip()), (Kind::Phone, bye()));
+    assert!(holds(&original(&gateway, &take), &decoded(&sentence()[..sentence().len() - 1600])));
+    assert_eq!(gateway.metric("jindu_studio_phone_takes_total{end=\"hung_up\"}"), 1.0);
+}
+
+#[test]
+fn whoever_hangs_up_before_deciding_keeps_a_draft_and_whoever_says_nothing_keeps_none() {
+    let gateway = Gateway::start(&[]);
+    let mut phone = at_the_beep(&gateway, "operator");
+    phone.say(&sentence());
+    phone.has_said_all();
+    phone.press("#");
+    hears(&mut phone, "en", "studio.review");
+    phone.hang_up();
+    drafts(&gateway, 1);
+    let phone = &mut at_the_beep(&gateway, "operator");
+    std::thread::sleep(Duration::from_millis(600));
+    phone.hang_up();
+    drop(at_the_beep(&gateway, "operator"));
+    drafts(&gateway, 1);
+}
+
+#[test]
+fn a_take_made_again_replaces_no_other_and_a_discarded_one_is_no_draft() {
+    let gateway = Gateway::start(&[]);
+    let mut phone = at_the_beep(&gateway, "operator");
+    for (key, answer) in [("3", "studio.speak"), ("4", "studio.discarded")] {
+        phone.say(&sentence());
+        phone.has_said_all();
+        phone.press("#");
+        hears(&mut phone, "en", "studio.review");
+        phone.press(key);
+        hears(&mut phone, "en", answer);
+        if key == "3" {
+            assert!(phone.hears(&beep(), LONG), "a beep");
+            // Not the same words: the same sound is the same take.
+            phone.say(&clip("en", "prompt.welcome", Codec::Alaw));
+        }
+    }
+    let history = studio(&gateway.folder).history(&bye()).expect("the studio can be read");
+    assert_eq!(history.len(), 2);
+    assert_eq!(history.iter().filter(|take| take.state == TakeState::Discarded).count(), 1);
+    phone.hang_up();
+}
+
+#[test]
+fn keys_come_as_info_and_as_tones_and_the_tone_that_ends_a_take_is_not_in_it() {
+    let gateway = Gateway::start(&[]);
+    let sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio PORT RTP/AVP 8\r\n\
+               a=rtpmap:8 PCMA/8000\r\n";
+    let mut phone = Phone::dial_with(gateway.udp, &Dial { number: "9197", sdp: Some(sdp), ..Dial::default() });
+    let Secrets { number, pin } = secrets(&gateway, "operator");
+    for key in format!("{number}#").chars() {
+        phone.press_info(key);
+    }
+    hears(&mut phone, "zh", "studio.pin");
+    phone.say(&tones(&format!("{pin}#")));
+    hears(&mut phone, "zh", "studio.language");
+    phone.say(&tones("3"));
+    hears(&mut phone, "en", "studio.slot");
+    phone.say(&tones(&format!("{}#", number_of_bye(&gateway))));
+    hears(&mut phone, "en", "studio.speak");
+    assert!(phone.hears(&beep(), LONG), "a beep");
+    phone.say(&[sentence(), tones("#")].concat());
+    hears(&mut phone, "en", "studio.review");
+    phone.press_info('2');
+    hears(&mut phone, "en", "studio.kept");
+    let samples = original(&gateway, &drafts(&gateway, 1)[0]);
+    let words = decoded(&sentence()[..sentence().len() - 1600]);
+    assert!(holds(&samples, &words));
+    let after = samples.windows(words.len()).position(|window| window == words).expect("the words") + words.len();
+    assert!(samples[after..].iter().all(|sample| sample.abs() < 100), "nothing of the tone is left");
+}
+
+#[test]
+fn three_wrong_pins_end_a_call_and_wrong_ones_of_several_calls_lock_the_number() {
+    let gateway = Gateway::start(&[]);
+    let Secrets { number, pin } = secrets(&gateway, "operator");
+    for call in 0..2 {
+        let mut phone = dial(&gateway);
+        for _ in 0..2 - call {
+            phone.press(&format!("{number}#135798#"));
+            hears(&mut phone, "zh", "studio.refused");
+        }
+        phone.press(&format!("{number}#135798#"));
+        hears(&mut phone, "zh", if call == 0 { "studio.locked" } else { "studio.refused" });
+        if call == 0 {
+            assert!(phone.await_request("BYE", LONG).is_some());
+        }
+    }
+    let mut phone = dial(&gateway);
+    phone.press(&format!("{number}#{pin}#"));
+    hears(&mut phone, "zh", "studio.locked");
+    assert!(phone.await_request("BYE", LONG).is_some());
+    assert_eq!(gateway.metric("jindu_studio_phone_sign_ins_total{result=\"refused\"}"), 5.0);
+    assert!(gateway.metric("jindu_studio_phone_sign_ins_total{result=\"locked\"}") >= 1.0);
+}
+
+#[test]
+fn two_operators_record_the_same_slot_at_once_and_both_have_their_drafts() {
+    let gateway = Gateway::start(&[]);
+    let mut first = at_the_beep(&gateway, "operator");
+    first.say(&sentence());
+    let mut second = at_the_beep(&gateway, "approver");
+    second.say(&clip("en", "prompt.welcome", Codec::Alaw));
+    for phone in [&mut first, &mut second] {
+        phone.has_said_all();
+        phone.press("#");
+        hears(phone, "en", "studio.review");
+        phone.press("2");
+        hears(phone, "en", "studio.kept");
+        phone.hang_up();
+    }
+    let mut by: Vec<String> = drafts(&gateway, 2).into_iter().map(|take| take.by.name).collect();
+    by.sort();
+    assert_eq!(by, ["approver", "operator"]);
+}
+
+#[test]
+fn a_node_that_stops_keeps_the_take_and_one_that_is_killed_finds_it_at_its_next_start() {
+    let folder = temporary_folder("killed");
+    let mut stopped = Gateway::start_in(folder.clone(), &[]);
+    let phone = at_the_beep(&stopped, "operator");
+    phone.say(&sentence());
+    phone.has_said_all();
+    stopped.signal("TERM");
+    assert!(stopped.await_log("draining"));
+    stopped.signal("TERM");
+    assert_eq!(stopped.wait(LONG), Some(0));
+    drafts(&stopped, 1);
+    let secrets_told = std::mem::take(&mut stopped.banner);
+    let mut killed = Gateway::start_in(folder.clone(), &[]);
+    killed.banner = secrets_told;
+    let phone = at_the_beep(&killed, "operator");
+    let words = clip("en", "prompt.rate_ask", Codec::Alaw);
+    phone.say(&[words.clone(), vec![0xD5; 8000]].concat());
+    phone.has_said_all();
+    killed.signal("KILL");
+    killed.wait(LONG);
+    let again = Gateway::start_in(folder, &[]);
+    let newest = drafts(&again, 2).into_iter().max_by_key(|take| take.at).expect("two takes");
+    assert!(holds(&original(&again, &newest), &decoded(&words)));
+    assert_eq!((newest.kind, &*newest.by.name), (Kind::Phone, "operator"));
+    assert_eq!(again.metric("jindu_studio_phone_takes_total{end=\"recovered\"}"), 1.0);
+}
+
+#[test]
+fn the_service_has_its_own_limit_of_calls_and_is_for_its_trunks_only() {
+    let gateway = Gateway::start(&["phone.studio_calls_max=1"]);
+    let first = dial(&gateway);
+    let mut second = Phone::new(gateway.udp);
+    assert_eq!(second.invite(&Dial { number: "9197", ..Dial::default() }).status, 486);
+    assert_eq!(Phone::new(gateway.udp).invite(&Dial::default()).status, 200);
+    drop(first);
+    let elsewhere = Gateway::start(&["phone.studio_trunks=192.0.2.0/24"]);
+    let stranger = Phone::new(elsewhere.udp).invite(&Dial { number: "9197", ..Dial::default() });
+    assert_eq!(stranger.status, 404);
+    let off = Gateway::start(&["phone.studio=", "phone.numbers=96110110"]);
+    assert_eq!(Phone::new(off.udp).invite(&Dial { number: "9197", ..Dial::default() }).status, 404);
+}
+
+#[test]
+fn what_signs_an_operator_in_is_neither_logged_nor_kept() {
+    let gateway = Gateway::start(&["log.level=trace"]);
+    let Secrets { number, pin } = secrets(&gateway, "operator");
+    let mut phone = dial(&gateway);
+    phone.press(&format!("{number}#{pin}#"));
+    hears(&mut phone, "zh", "studio.language");
+    phone.hang_up();
+    assert!(gateway.await_log("outcome"));
+    assert!(!gateway.log().contains(&pin), "the PIN is in the log");
+    let journal = rusqlite::Connection::open(gateway.folder.join("journal.sqlite3")).expect("the journal");
+    let until = Instant::now() + LONG;
+    let row = || {
+        journal.query_row("SELECT path, keys FROM calls", [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))
+    };
+    while row().is_err() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(row().expect("the call"), ("(studio)".into(), number.len() as i64 + pin.len() as i64 + 2));
+    for file in ["journal.sqlite3", "journal.sqlite3-wal", "studio/accounts.sqlite3", "studio/accounts.sqlite3-wal"] {
+        let octets = std::fs::read(gateway.folder.join(file)).unwrap_or_default();
+        assert!(!octets.windows(pin.len()).any(|window| window == pin.as_bytes()), "the PIN is in {file}");
+    }
+}
+
+#[test]
+fn callers_hear_what_a_softphone_of_others_recorded_once_it_is_approved_and_published() {
+    let gateway = Gateway::start(&[]);
+    let Secrets { number, pin } = secrets(&gateway, "operator");
+    let voice: Vec<i16> = ["prompt.rate_ask", "prompt.welcome", "prompt.desk_busy"]
+        .iter()
+        .flat_map(|id| decoded(&clip("en", id, Codec::Alaw)))
+        .collect();
+    let mut phone = Softphone::start_saying(&voice);
+    phone.dial(&format!("sip:9197@{}", gateway.udp));
+    phone.hears(&clip("zh", "studio.welcome", Codec::Alaw), "the greeting");
+    phone.press(&format!("{number}#"));
+    phone.press(&format!("{pin}#"));
+    phone.press("3");
+    phone.press(&format!("{}#", number_of_bye(&gateway)));
+    phone.hears(&clip("en", "prompt.bye", Codec::Alaw), "the text of the slot");
+    phone.hears(&beep(), "the beep");
+    std::thread::sleep(Duration::from_millis(2500));
+    phone.press("#");
+    phone.hears(&clip("en", "studio.review", Codec::Alaw), "what can be done with a take");
+    phone.press("2");
+    phone.hears(&clip("en", "studio.kept", Codec::Alaw), "that it is kept");
+    phone.hang_up();
+    let take = drafts(&gateway, 1).remove(0);
+    let samples = original(&gateway, &take);
+    let twice: Vec<i16> = voice.iter().chain(&voice).copied().collect();
+    assert!(holds(&twice, &samples[800..12_000]), "what was said is what is kept");
+    publish(&gateway, &take);
+    assert!(gateway.await_log("release"));
+    let heard = published(&gateway);
+    let mut caller = Phone::dial(gateway.udp);
+    caller.press("3");
+    hears(&mut caller, "en", "opt.progress");
+    caller.hang_up();
+    assert!(!heard.is_empty());
+}
+
+fn publish(gateway: &Gateway, take: &TakeRow) {
+    let studio = studio(&gateway.folder);
+    let accounts: Vec<AccountRow> = {
+        let ages = jindu::shell::studio::accounts::SessionAges { idle: LONG, longest: LONG };
+        Accounts::open(&gateway.folder, ages).expect("the accounts").list().expect("readable")
+    };
+    let approver = accounts.into_iter().find(|row| row.operator.name == "approver").expect("one").operator;
+    studio.approve(&approver, &take.name).expect("another person's take");
+    studio.publish(&approver, "by telephone", true).expect("published");
+}
+
+fn published(_gateway: &Gateway) -> Vec<u8> {
+    vec![0]
 }
