@@ -11,10 +11,22 @@ pub struct Settings {
     pub phone: Phone,
     pub web: Web,
     pub hotline: Hotline,
+    pub studio: Studio,
     pub inquiry: Inquiry,
     pub replica: Replica,
     pub journal: Journal,
     pub log: Log,
+}
+
+/// The prompt studio.
+#[derive(Clone, Debug)]
+pub struct Studio {
+    /// Bytes of one recording, as it is sent.
+    pub upload_bytes_max: u64,
+    /// How long a recording may be before it is trimmed.
+    pub upload_longest: Duration,
+    /// Bytes that all recordings of the studio may take on the disk.
+    pub disk_bytes_max: u64,
 }
 
 /// Where the program writes.

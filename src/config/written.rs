@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 use super::checked::{
-    Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Transport, Web,
+    Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Studio, Transport, Web,
 };
 use super::reader::{Complaint, Reader};
 
@@ -31,6 +31,7 @@ pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, V
         phone: phone(&mut reader),
         web: web(&mut reader),
         hotline: hotline(&mut reader, base),
+        studio: studio(&mut reader),
         inquiry: inquiry(&mut reader),
         replica: replica(&mut reader),
         journal: Journal { keep: days(reader.number("journal.keep_days", 1..=3650, 180)) },
@@ -226,6 +227,14 @@ fn hotline(reader: &mut Reader, base: &Path) -> Hotline {
         manifest: path(reader, base, "hotline.manifest", "prompts/manifest.json"),
         sheets: path(reader, base, "hotline.sheets", "tests/calls"),
         emergency: reader.boolean("hotline.emergency", false),
+    }
+}
+
+fn studio(reader: &mut Reader) -> Studio {
+    Studio {
+        upload_bytes_max: count(reader, "studio.upload_bytes_max", 100_000..=1_000_000_000, 134_217_728),
+        upload_longest: reader.seconds("studio.upload_longest_s", 10..=1800, 660),
+        disk_bytes_max: count::<u64>(reader, "studio.disk_mb_max", 50..=10_000_000, 20_000) * 1_000_000,
     }
 }
 
