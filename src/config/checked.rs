@@ -150,6 +150,20 @@ pub struct Hotline {
     pub emergency: bool,
 }
 
+/// The prompt operators' pages.
+#[derive(Clone, Debug)]
+pub struct Studio {
+    /// Addresses of its own; none: it is at `web.listen`.
+    pub listen: Vec<SocketAddr>,
+    /// Who may open it. Everybody else is told that nothing is there.
+    pub allow: Vec<Network>,
+    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub proxies: Vec<Network>,
+    /// A session without a request ends after so long, and any after `session`.
+    pub session_idle: Duration,
+    pub session: Duration,
+}
+
 /// What both doors share.
 #[derive(Clone, Debug)]
 pub struct Inquiry {

@@ -119,7 +119,7 @@ fn phone(reader: &mut Reader) -> Phone {
         calls_max: count(reader, "phone.calls_max", 1..=30_000, 2000),
         retry_after: reader.seconds("phone.retry_after_s", 1..=3600, 5),
         calls_per_second_max: count(reader, "phone.calls_per_second_max", 1..=100_000, 5000),
-        trunks: trunks(reader),
+        trunks: networks(reader, "phone.trunks", &LOOPBACK),
         numbers: reader.strings("phone.numbers", &[]),
         line_test: reader.optional_string("phone.line_test").filter(|number| !number.is_empty()),
         desk,
@@ -178,13 +178,12 @@ fn media_ports(reader: &mut Reader) -> (u16, u16) {
     }
 }
 
-fn trunks(reader: &mut Reader) -> Vec<Network> {
-    const KEY: &str = "phone.trunks";
+fn networks(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<Network> {
     let mut networks = Vec::new();
-    for text in reader.strings(KEY, &["127.0.0.0/8", "::1/128"]) {
+    for text in reader.strings(key, default) {
         match network(&text) {
             Some(network) => networks.push(network),
-            None => reader.complain(KEY, format!("{text} must be an address or a network, as in 192.0.2.0/24")),
+            None => reader.complain(key, format!("{text} must be an address or a network, as in 192.0.2.0/24")),
         }
     }
     networks
@@ -198,17 +197,30 @@ fn network(text: &str) -> Option<Network> {
     Some(Network { address, prefix })
 }
 
-fn web(reader: &mut Reader) -> Web {
-    const KEY: &str = "web.listen";
+fn web_listen(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<SocketAddr> {
     let mut listen = Vec::new();
-    for text in reader.strings(KEY, &["127.0.0.1:8080"]) {
+    for text in reader.strings(key, default) {
         match text.parse() {
             Ok(address) => listen.push(address),
-            Err(_) => reader.complain(KEY, format!("{text} must be ADDRESS:PORT, as in 127.0.0.1:8080 or [::1]:8080")),
+            Err(_) => reader.complain(key, format!("{text} must be ADDRESS:PORT, as in 127.0.0.1:8080 or [::1]:8080")),
         }
     }
+    listen
+}
+
+fn studio(reader: &mut Reader) -> Studio {
+    Studio {
+        listen: web_listen(reader, "studio.listen", &[]),
+        allow: networks(reader, "studio.allow", &LOOPBACK),
+        proxies: networks(reader, "studio.proxies", &[]),
+        session_idle: reader.seconds("studio.session_idle_s", 60..=86_400, 3600),
+        session: reader.seconds("studio.session_s", 300..=604_800, 43_200),
+    }
+}
+
+fn web(reader: &mut Reader) -> Web {
     Web {
-        listen,
+        listen: web_listen(reader, "web.listen", &["127.0.0.1:8080"]),
         connections_max: count(reader, "web.connections_max", 1..=100_000, 2000),
         request_timeout: reader.seconds("web.request_timeout_s", 1..=300, 10),
         image_bytes_max: count(reader, "web.image_bytes_max", 1024..=67_108_864, 12_582_912),
@@ -285,3 +297,5 @@ fn log(reader: &mut Reader) -> Log {
     }
     Log { level, json: reader.boolean("log.json", false) }
 }
+
+const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];

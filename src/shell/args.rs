@@ -7,6 +7,8 @@ use lexopt::prelude::*;
 
 use super::picture::{DAY, HOUR};
 use super::publish::{By, LAST};
+use super::studio::accounts::commands::AccountCommand;
+use crate::studio::Role;
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -60,6 +62,8 @@ pub enum Command {
     Replay {
         last: u32,
     },
+    /// Accounts of the prompt studio.
+    Account(AccountCommand),
     /// Draws the flow.
     Picture {
         file: Option<PathBuf>,
@@ -90,6 +94,11 @@ commands:
   sample --cases N --seed S --out FILE   write sample cases (one JSON object a line)
   load FILE                              load cases into the replica, while it serves or not
   prompts list                           list every recording that the hotline can play
+  studio account add NAME --role operator|approver [--number N]
+                                         let somebody record prompts at /studio; asks for a password and a PIN
+  studio account list
+  studio account password|pin|unlock|remove NAME
+  studio account role NAME operator|approver
 
 options:
   --config PATH     settings (default: config/jindu.toml)
@@ -117,6 +126,8 @@ struct Words {
     who: Option<String>,
     why: Option<String>,
     last: Option<u32>,
+    role: Option<String>,
+    number: Option<String>,
     svg: bool,
     calls: Option<Span>,
     help: bool,
@@ -136,6 +147,8 @@ impl Words {
                 Long("who") => self.who = Some(parser.value()?.string()?),
                 Long("why") => self.why = Some(parser.value()?.string()?),
                 Long("last") => self.last = Some(parser.value()?.parse()?),
+                Long("role") => self.role = Some(parser.value()?.string()?),
+                Long("number") => self.number = Some(parser.value()?.string()?),
                 Long("svg") => self.svg = true,
                 Long("calls") => {
                     self.calls = Some(match parser.value()?.string()?.as_str() {
@@ -163,6 +176,8 @@ impl Words {
             (self.who.is_some(), "--who"),
             (self.why.is_some(), "--why"),
             (self.last.is_some(), "--last"),
+            (self.role.is_some(), "--role"),
+            (self.number.is_some(), "--number"),
             (self.svg, "--svg"),
             (self.calls.is_some(), "--calls"),
         ] {
@@ -176,6 +191,36 @@ impl Words {
 
     fn by(&mut self) -> By {
         By { who: self.who.take(), why: self.why.take() }
+    }
+
+    /// `studio account …`
+    fn account(
+        &mut self,
+        names: &mut impl Iterator<Item = std::ffi::OsString>,
+    ) -> Result<AccountCommand, lexopt::Error> {
+        let mut word = || names.next().map(|name| name.string()).transpose();
+        if word()?.as_deref() != Some("account") {
+            return Err("studio has one command: studio account add|list|password|pin|role|unlock|remove".into());
+        }
+        let command = word()?.unwrap_or_default();
+        if command == "list" {
+            return Ok(AccountCommand::List);
+        }
+        let name = word()?.ok_or("name the account, as in jindu studio account add li.chen --role operator")?;
+        let role = |word: Option<String>| {
+            word.as_deref()
+                .and_then(Role::named)
+                .ok_or("name a role: operator records, approver approves and publishes")
+        };
+        Ok(match command.as_str() {
+            "add" => AccountCommand::Add { name, role: role(self.role.take())?, number: self.number.take() },
+            "password" => AccountCommand::Password { name },
+            "pin" => AccountCommand::Pin { name },
+            "role" => AccountCommand::Role { name, role: role(word()?)? },
+            "unlock" => AccountCommand::Unlock { name },
+            "remove" => AccountCommand::Remove { name },
+            _ => return Err("write studio account add, list, password, pin, role, unlock or remove".into()),
+        })
     }
 
     fn command(&mut self) -> Result<Command, lexopt::Error> {
@@ -232,6 +277,7 @@ impl Words {
                 Some("list") => Command::PromptsList,
                 _ => return Err("prompts has one command: prompts list".into()),
             },
+            Some("studio") => Command::Account(self.account(&mut names)?),
             Some(other) => return Err(format!("there is no command {other}; see jindu --help").into()),
         };
         match names.next() {
@@ -254,6 +300,22 @@ mod tests {
         assert!(matches!(asked("").expect("right").command, Command::Serve));
         let asked = asked("--config a/config/j.toml --set a.b=1 serve --set c=2").expect("right");
         assert_eq!((asked.set.len(), asked.config), (2, PathBuf::from("a/config/j.toml")));
+    }
+
+    #[test]
+    fn accounts_are_named_and_have_one_of_two_roles() {
+        let Command::Account(command) =
+            asked("studio account add li --role approver --number 77").expect("right").command
+        else {
+            panic!("another command")
+        };
+        let (name, number) = ("li".to_owned(), Some("77".to_owned()));
+        assert_eq!(command, AccountCommand::Add { name, role: Role::Approver, number });
+        assert!(asked("studio account role li operator").is_ok() && asked("studio account list").is_ok());
+        for wrong in ["studio", "studio account", "studio account add li", "studio account role li boss"] {
+            assert!(asked(wrong).is_err(), "{wrong}");
+        }
+        assert!(asked("studio account pin li --role operator").expect_err("wrong").contains("--role"));
     }
 
     #[test]

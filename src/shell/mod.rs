@@ -22,5 +22,6 @@ pub mod serve;
 pub mod sheets;
 pub mod sim;
 pub mod sockets;
+pub mod studio;
 pub mod watch;
 pub mod web;

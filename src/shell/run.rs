@@ -11,7 +11,7 @@ use super::args::{self, Asked, Command};
 use super::hotline::{self, Hotline};
 use super::replica::{Loaded, Replica, Role, load, secret};
 use super::serve;
-use super::{clock, folder, picture, publish, releases, sheets, sim};
+use super::{clock, folder, picture, publish, releases, sheets, sim, studio};
 use crate::base::Lang;
 use crate::call;
 use crate::config::{self, Settings};
@@ -72,6 +72,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Rollback { release, by } => coded(publish::rollback(settings, release.as_deref(), &by)),
         Command::Releases => publish::list(settings),
         Command::Emergency { on, by } => coded(publish::emergency(settings, on, &by)),
+        Command::Account(command) => coded(studio::accounts::commands::run(settings, &command)),
         Command::Replay { last } => coded(publish::replay_calls(settings, last)),
         Command::Help | Command::Version => ExitCode::SUCCESS,
     }

@@ -17,6 +17,7 @@ use super::media::{MediaConfig, MediaPlane};
 use super::metrics::Metrics;
 use super::phone::{Door, Live, Parts, Wire};
 use super::replica::{FolderLock, Replica, Role, secret};
+use super::studio::accounts::commands::{self as accounts, Made};
 use super::{clock, folder, logs, numbers, releases};
 use crate::config::Settings;
 use crate::inquiry::{AttemptLimits, Attempts, Keys};
@@ -112,7 +113,8 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
     super::watch::start(settings.clone(), live, &door)
         .map_err(|error| format!("cannot watch for releases: {error}"))?;
     numbers::keep(Arc::clone(&metrics), sources);
-    announce(settings, &wire, &listeners, &replica, &hotline.examples)?;
+    let made = first_accounts(settings, &replica)?;
+    announce(settings, &wire, &listeners, &replica, &hotline.examples, &made)?;
     let signals = Signals::new()?;
     let (stop, stopping) = watch::channel(false);
     let phone = tokio::spawn(wire.run(Arc::clone(&door)));
@@ -124,6 +126,16 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
     let _ = stop.send(true);
     let _ = tokio::time::timeout(LAST_REQUESTS, scan).await;
     ended
+}
+
+/// On the first start with sample cases, somebody who may record and somebody who may approve.
+fn first_accounts(settings: &Settings, replica: &Replica) -> Result<Vec<Made>, Fault> {
+    let sample = replica.is_sample() && settings.data.sample_cases > 0;
+    if !sample || settings.studio.allow.is_empty() {
+        return Ok(Vec::new());
+    }
+    let told = |error: super::studio::accounts::AccountError| error.to_string();
+    accounts::open(settings).and_then(|opened| accounts::first(&opened)).map_err(told)
 }
 
 fn open_media(settings: &Settings) -> Result<MediaPlane, Fault> {
@@ -152,13 +164,14 @@ fn announce(
     listeners: &web::Listeners,
     replica: &Replica,
     examples: &[sample::Example],
+    made: &[Made],
 ) -> Result<(), Fault> {
     let phone: Vec<String> =
         wire.listening().iter().map(|(transport, address)| format!("{}:{address}", transport.name())).collect();
     let pages: Vec<String> = listeners.addresses().iter().map(|address| format!("http://{address}")).collect();
     let mut text = String::new();
     if replica.is_sample() && settings.data.sample_cases > 0 {
-        text.push_str(&what_to_try(settings, &phone, &pages, examples));
+        text.push_str(&what_to_try(settings, &phone, &pages, examples, made));
     }
     text.push_str(&format!("ready phone={} web={}\n", phone.join(","), pages.join(",")));
     let mut out = io::stdout().lock();
@@ -167,7 +180,13 @@ fn announce(
     Ok(())
 }
 
-fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples: &[sample::Example]) -> String {
+fn what_to_try(
+    settings: &Settings,
+    phone: &[String],
+    pages: &[String],
+    examples: &[sample::Example],
+    made: &[Made],
+) -> String {
     let address = phone.first().and_then(|address| address.split_once(':')).map_or("", |(_, address)| address);
     let number = settings.phone.numbers.first().map_or("96110110", String::as_str);
     let page = pages.first().map_or("", String::as_str);
@@ -176,6 +195,12 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
     );
     if let Some(test) = &settings.phone.line_test {
         text.push_str(&format!("  dial   sip:{test}@{address} for the line test\n"));
+    }
+    for Made { name, password, number, pin } in made {
+        let (password, pin) = (password.expose(), pin.expose());
+        text.push_str(&format!(
+            "  record {page}/studio as {name}, password {password} (telephone: number {number}, PIN {pin}); told once\n"
+        ));
     }
     text.push_str(&format!(
         "  open   {page} and scan or type a receipt\n\n  {:<16} {:<8} state\n",

@@ -132,7 +132,8 @@ pub fn check_pin(pin: &str, number: &str) -> Result<(), RuleError> {
 
 /// Whether each character follows the one before it, up, down or along a row of the keyboard.
 fn is_run(chars: &[char]) -> bool {
-    let step = |by: i64| chars.windows(2).all(|pair| i64::from(u32::from(pair[1])) - i64::from(u32::from(pair[0])) == by);
+    let step =
+        |by: i64| chars.windows(2).all(|pair| i64::from(u32::from(pair[1])) - i64::from(u32::from(pair[0])) == by);
     let rows = ["1234567890", "0987654321", "qwertyuiop", "asdfghjkl", "zxcvbnm", "0147258369"];
     let text: String = chars.iter().collect();
     let along = |row: &&str| {
@@ -212,7 +213,9 @@ mod tests {
         assert_eq!(check_password("一二三四五六七八九", "li"), Err(RuleError::PasswordShort));
         assert_eq!(check_password(&"ab cd ef gh".repeat(30), "li"), Err(RuleError::PasswordLong));
         assert_eq!(check_password("i am Li.Chen 77", "li.chen"), Err(RuleError::PasswordName));
-        for common in ["aaaaaaaaaaaa", "1234567890", "Password1234", "abcdefghijkl", "0987654321", "WOAINI1314", "abababababab"] {
+        for common in
+            ["aaaaaaaaaaaa", "1234567890", "Password1234", "abcdefghijkl", "0987654321", "WOAINI1314", "abababababab"]
+        {
             assert_eq!(check_password(common, "li"), Err(RuleError::PasswordCommon), "{common}");
         }
     }

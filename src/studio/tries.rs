@@ -59,16 +59,10 @@ mod tests {
     #[test]
     fn the_wait_doubles_after_the_free_tries() {
         let wait = |failures| RULE.wait(failures, Duration::ZERO).map(|wait| wait.as_secs());
-        assert_eq!([0, 2, 3, 4, 5, 8, 40, u32::MAX].map(wait), [
-            None,
-            None,
-            Some(30),
-            Some(60),
-            Some(120),
-            Some(600),
-            Some(600),
-            Some(600)
-        ]);
+        assert_eq!(
+            [0, 2, 3, 4, 5, 8, 40, u32::MAX].map(wait),
+            [None, None, Some(30), Some(60), Some(120), Some(600), Some(600), Some(600)]
+        );
         assert_eq!(RULE.wait(4, Duration::from_secs(59)), Some(Duration::from_secs(1)));
         assert_eq!(RULE.wait(4, Duration::from_secs(60)), None);
     }

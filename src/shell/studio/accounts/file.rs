@@ -109,7 +109,7 @@ pub(super) enum Field<'a> {
 }
 
 pub(super) fn change(connection: &Connection, id: i64, field: &Field) -> rusqlite::Result<()> {
-    let mut set = |column: &str, value: &dyn rusqlite::ToSql| {
+    let set = |column: &str, value: &dyn rusqlite::ToSql| {
         connection.execute(&format!("UPDATE accounts SET {column} = ?2 WHERE id = ?1"), params![id, value]).map(drop)
     };
     match field {
@@ -189,7 +189,8 @@ pub(super) fn begin(
     from: &str,
     now: Timestamp,
 ) -> rusqlite::Result<i64> {
-    let sql = "INSERT INTO sessions (account, token, agent, address, began_us, seen_us) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+    let sql =
+        "INSERT INTO sessions (account, token, agent, address, began_us, seen_us) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
     connection.execute(sql, params![account, token, agent, from, now.as_microsecond()])?;
     let id = connection.last_insert_rowid();
     let sql = "DELETE FROM sessions WHERE account = ?1 AND id NOT IN

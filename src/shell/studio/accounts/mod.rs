@@ -24,7 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use self::file::{Account, Field, Hashed, hashed};
-use self::gate::Gate;
+use self::gate::{Gate, Inside};
 use crate::base::Private;
 use crate::shell::{clock, folder};
 use crate::studio::accounts::{self as rules, RuleError};
@@ -202,13 +202,10 @@ impl Accounts {
             tries.charge(&mut connection, now)?;
             (account, tries)
         };
-        let hash = account.as_ref().map(|account| &*account.password);
-        // Argon2 reads the whole text: a longer one than any password could be is cut short first.
-        let right = password.expose().len() <= rules::PASSWORD_BYTES_MAX && inside.verifies(password.expose(), hash);
-        drop(inside);
-        let address = from.address.to_string();
+        let right = verifies(inside, password, account.as_ref().map(|account| &*account.password));
+        let known = account.is_some();
         let Some(account) = account.filter(|_| right) else {
-            return Err(self.wrong("sign_in_failed", hash.map(|_| name), address, now));
+            return Err(self.wrong("sign_in_failed", known.then_some(name), from.address.to_string(), now));
         };
         let mut connection = self.lock();
         Ok(self.begin(&mut connection, account.operator, &tries, from, now)?)
@@ -277,13 +274,7 @@ impl Accounts {
         self.pin_at(clock::timestamp(), number, pin, caller)
     }
 
-    fn pin_at(
-        &self,
-        now: Timestamp,
-        number: &str,
-        pin: &Private<String>,
-        caller: &str,
-    ) -> Result<Operator, Refused> {
+    fn pin_at(&self, now: Timestamp, number: &str, pin: &Private<String>, caller: &str) -> Result<Operator, Refused> {
         let inside = self.gate.enter().ok_or(Refused::Busy)?;
         let tries = Tries(vec![
             Try { key: hashed("number", &[number]), rule: BY_NUMBER, shared: false },
@@ -294,9 +285,7 @@ impl Accounts {
             tries.charge(&mut connection, now)?;
             file::by_number(&connection, number).map_err(AccountError::from)?
         };
-        let hash = account.as_ref().and_then(|account| account.pin.as_deref());
-        let right = pin.expose().len() <= rules::PASSWORD_BYTES_MAX && inside.verifies(pin.expose(), hash);
-        drop(inside);
+        let right = verifies(inside, pin, account.as_ref().and_then(|account| account.pin.as_deref()));
         let known = account.as_ref().map(|account| account.operator.name.clone());
         let Some(account) = account.filter(|_| right) else {
             return Err(self.wrong("phone_sign_in_failed", known, "phone".into(), now));
@@ -416,10 +405,7 @@ impl Accounts {
         let tries = by_browser(&connection, name, account.as_ref(), device, from.address)?;
         tries.charge(&mut connection, now)?;
         drop(connection);
-        let hash = account.as_ref().map(|account| &*account.password);
-        let right = password.expose().len() <= rules::PASSWORD_BYTES_MAX && inside.verifies(password.expose(), hash);
-        drop(inside);
-        if !right {
+        if !verifies(inside, password, account.as_ref().map(|account| &*account.password)) {
             return Err(self.wrong("sign_in_failed", Some(name.to_owned()), from.address.to_string(), now));
         }
         Ok(tries.forgive(&self.lock()).map_err(AccountError::from)?)
@@ -538,6 +524,12 @@ impl Event {
     fn of(at: Timestamp, what: &str, who: &str, by: &str, from: &str) -> Event {
         Event { at, what: what.into(), who: who.into(), by: by.into(), from: from.into() }
     }
+}
+
+/// Whether a secret is the one of this hash; leaves the gate. Argon2 reads the whole text, so that one longer than any
+/// secret may be is not given to it.
+fn verifies(inside: Inside, secret: &Private<String>, hash: Option<&str>) -> bool {
+    secret.expose().len() <= rules::PASSWORD_BYTES_MAX && inside.verifies(secret.expose(), hash)
 }
 
 /// What one sign-in is counted by.
