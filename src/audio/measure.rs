@@ -191,7 +191,8 @@ fn between(samples: &[f32], at: usize, fraction: f64) -> f64 {
 
 /// The median pitch of voiced speech at 8000 Hz, in Hz, and how much of it is voiced.
 pub fn pitch(samples: &[i16]) -> Option<f64> {
-    let halved: Vec<f32> = samples.chunks_exact(2).map(|pair| (f32::from(pair[0]) + f32::from(pair[1])) / 2.0).collect();
+    let halved: Vec<f32> =
+        samples.chunks_exact(2).map(|pair| (f32::from(pair[0]) + f32::from(pair[1])) / 2.0).collect();
     let (window, hop) = (160, 80);
     if halved.len() < window {
         return None;
@@ -224,7 +225,8 @@ fn period(part: &[f32]) -> Option<f32> {
         return None;
     }
     // The first lag that is nearly as good as the best: a later one is two periods or three.
-    let peak = |at: usize| (at == 0 || scores[at] >= scores[at - 1]) && scores.get(at + 1).is_none_or(|s| scores[at] >= *s);
+    let peak =
+        |at: usize| (at == 0 || scores[at] >= scores[at - 1]) && scores.get(at + 1).is_none_or(|s| scores[at] >= *s);
     (0..scores.len()).find(|at| scores[*at] > best * 0.9 && peak(*at)).map(|at| (at + 10) as f32)
 }
 

@@ -52,9 +52,7 @@ pub fn kept(speech: &Range<usize>, frames: &Frames, samples: usize, rate: u32) -
 pub fn fade(samples: &mut [f32], rate: u32) {
     let half = samples.len() / 2;
     let (fade_in, fade_out) = ((rate as usize * 5 / 1000).min(half), (rate as usize * 10 / 1000).min(half));
-    let gain = |at: usize, of: usize| {
-        (0.5 - 0.5 * (std::f64::consts::PI * (at as f64 + 0.5) / of as f64).cos()) as f32
-    };
+    let gain = |at: usize, of: usize| (0.5 - 0.5 * (std::f64::consts::PI * (at as f64 + 0.5) / of as f64).cos()) as f32;
     for (at, sample) in samples.iter_mut().take(fade_in).enumerate() {
         *sample *= gain(at, fade_in);
     }

@@ -18,17 +18,6 @@ pub struct Settings {
     pub log: Log,
 }
 
-/// The prompt studio.
-#[derive(Clone, Debug)]
-pub struct Studio {
-    /// Bytes of one recording, as it is sent.
-    pub upload_bytes_max: u64,
-    /// How long a recording may be before it is trimmed.
-    pub upload_longest: Duration,
-    /// Bytes that all recordings of the studio may take on the disk.
-    pub disk_bytes_max: u64,
-}
-
 /// Where the program writes.
 #[derive(Clone, Debug)]
 pub struct Data {
@@ -162,6 +151,12 @@ pub struct Studio {
     /// A session without a request ends after so long, and any after `session`.
     pub session_idle: Duration,
     pub session: Duration,
+    /// Bytes of one recording, as it is sent.
+    pub upload_bytes_max: u64,
+    /// How long a recording may be before it is trimmed.
+    pub upload_longest: Duration,
+    /// Bytes that all recordings of the studio may take on the disk.
+    pub disk_bytes_max: u64,
 }
 
 /// What both doors share.

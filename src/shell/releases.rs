@@ -167,7 +167,12 @@ pub fn store(settings: &Settings, needed: &BTreeSet<Needed>, above: &Overlay) ->
 }
 
 /// Stores the live release's flow and words with other recordings above them.
-pub fn store_beside(settings: &Settings, live: &str, needed: &BTreeSet<Needed>, above: &Overlay) -> Result<String, String> {
+pub fn store_beside(
+    settings: &Settings,
+    live: &str,
+    needed: &BTreeSet<Needed>,
+    above: &Overlay,
+) -> Result<String, String> {
     let from = settings_of(settings, live);
     let parts = Parts { files: &from.hotline, needed, above, factory: &settings.hotline.manifest };
     store_at(&folder(settings), &parts)

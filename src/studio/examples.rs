@@ -96,7 +96,9 @@ pub fn filled(release: &Release, entry: &str) -> BTreeMap<Arc<str>, Value> {
 /// The value that a slot is shown with.
 fn example(release: &Release, slot: &Slot) -> Option<Value> {
     Some(match slot.kind {
-        SlotType::Word | SlotType::Words | SlotType::Opt | SlotType::Key => return values(release, slot).into_iter().next(),
+        SlotType::Word | SlotType::Words | SlotType::Opt | SlotType::Key => {
+            return values(release, slot).into_iter().next();
+        }
         SlotType::Digits => digits("440126112233456"),
         SlotType::Count | SlotType::Number => Value::Number(25),
         SlotType::Date => Value::Date(date(2026, 11, 24)),
@@ -119,7 +121,9 @@ fn values(release: &Release, slot: &Slot) -> Vec<Value> {
         SlotType::Count | SlotType::Number => numbers().map(Value::Number).collect(),
         SlotType::Date => dates().map(Value::Date).collect(),
         SlotType::Time => times().map(Value::Time).chain(dates().map(|d| Value::Time(d.at(9, 0, 0, 0)))).collect(),
-        SlotType::Money => numbers().map(|n| Value::Money(n.saturating_mul(100))).chain([Value::Money(99_999)]).collect(),
+        SlotType::Money => {
+            numbers().map(|n| Value::Money(n.saturating_mul(100))).chain([Value::Money(99_999)]).collect()
+        }
     }
 }
 

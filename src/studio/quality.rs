@@ -52,7 +52,8 @@ fn clipping(heard: &Heard) -> Option<Finding> {
         return None;
     }
     let zh = format!("破音：有 {n} 处波形被削顶。请把话筒音量调低或离远一些，再录一遍。");
-    let en = format!("clipped: the wave is cut off at {n} places. Turn the microphone down or move away, and record again.");
+    let en =
+        format!("clipped: the wave is cut off at {n} places. Turn the microphone down or move away, and record again.");
     finding("clipped", Grade::Reject, n.into(), "places", zh, en)
 }
 
@@ -78,7 +79,9 @@ fn peaky(figures: &Figures) -> Option<Finding> {
         return None;
     }
     let zh = format!("处理后仍偏小：{level:.1} dBov（目标 −20）。录音里有突发的响声，请避免喷麦和碰撞。");
-    let en = format!("still quiet after levelling: {level:.1} dBov, aimed at −20. Something in it is much louder than the voice: keep pops and knocks out.");
+    let en = format!(
+        "still quiet after levelling: {level:.1} dBov, aimed at −20. Something in it is much louder than the voice: keep pops and knocks out."
+    );
     finding("uneven", Grade::Warn, level, "dBov", zh, en)
 }
 
@@ -93,7 +96,9 @@ fn noise(figures: &Figures, kind: Kind) -> Option<Finding> {
     }
     let grade = if snr < least { Grade::Reject } else { Grade::Warn };
     let zh = format!("噪声大：人声只比环境响 {snr:.0} dB（应在 {good:.0} 以上）。请关掉风扇空调、关好门窗。");
-    let en = format!("noisy: the voice is only {snr:.0} dB over the room, wanted {good:.0} or more. Switch fans off, close doors and windows.");
+    let en = format!(
+        "noisy: the voice is only {snr:.0} dB over the room, wanted {good:.0} or more. Switch fans off, close doors and windows."
+    );
     finding("noisy", grade, snr, "dB", zh, en)
 }
 
@@ -103,7 +108,9 @@ fn hum(figures: &Figures, heard: &Heard) -> Option<Finding> {
         return None;
     }
     let zh = format!("有电源哼声：{line:.0} dBov（应低于 −50）。请换一个插座或电缆，让话筒远离电源。");
-    let en = format!("mains hum: {line:.0} dBov, wanted below −50. Try another socket or cable, and keep the microphone away from power supplies.");
+    let en = format!(
+        "mains hum: {line:.0} dBov, wanted below −50. Try another socket or cable, and keep the microphone away from power supplies."
+    );
     finding("hum", Grade::Warn, line, "dBov", zh, en)
 }
 
@@ -113,7 +120,8 @@ fn cut_start(heard: &Heard, kind: Kind) -> Option<Finding> {
         return None;
     }
     let zh = format!("开头可能被截掉：开始后 {ms} 毫秒就有声音。请按下录音后稍等再读。");
-    let en = format!("the beginning may be cut off: speech {ms} ms after the start. Wait a moment after pressing record.");
+    let en =
+        format!("the beginning may be cut off: speech {ms} ms after the start. Wait a moment after pressing record.");
     finding("cut_start", Grade::Warn, ms.into(), "ms", zh, en)
 }
 
@@ -166,8 +174,14 @@ fn other_voice(figures: &Figures, conditions: &Conditions) -> Option<Finding> {
         && !(1.0 / PITCH_RATIO..=PITCH_RATIO).contains(&ratio)
     {
         let (zh, en) = (
-            format!("像是另一个人的声音：音高 {hertz:.0} 赫，同组录音约 {:.0} 赫。一组录音请由同一人录。", voice.pitch_hz),
-            format!("sounds like another speaker: pitch {hertz:.0} Hz, the rest of the set about {:.0} Hz. One person should record a whole set.", voice.pitch_hz),
+            format!(
+                "像是另一个人的声音：音高 {hertz:.0} 赫，同组录音约 {:.0} 赫。一组录音请由同一人录。",
+                voice.pitch_hz
+            ),
+            format!(
+                "sounds like another speaker: pitch {hertz:.0} Hz, the rest of the set about {:.0} Hz. One person should record a whole set.",
+                voice.pitch_hz
+            ),
         );
         return finding("other_voice", Grade::Warn, hertz, "Hz", zh, en);
     }
@@ -176,14 +190,19 @@ fn other_voice(figures: &Figures, conditions: &Conditions) -> Option<Finding> {
         return None;
     }
     let zh = format!("音色与同组录音相差 {:.0} dB：请用同一话筒、同样距离。", apart.abs());
-    let en = format!("its tone differs from the rest of the set by {:.0} dB: use the same microphone at the same distance.", apart.abs());
+    let en = format!(
+        "its tone differs from the rest of the set by {:.0} dB: use the same microphone at the same distance.",
+        apart.abs()
+    );
     finding("other_tone", Grade::Warn, apart, "dB", zh, en)
 }
 
 /// A recording in which nobody speaks.
 pub(super) fn silent(level: f64) -> Finding {
     let zh = format!("没有听到人声（最响处 {level:.0} dBov）。请检查话筒是否接好、是否静音。");
-    let en = format!("nobody is heard: {level:.0} dBov at the loudest. Check that the microphone is connected and not muted.");
+    let en = format!(
+        "nobody is heard: {level:.0} dBov at the loudest. Check that the microphone is connected and not muted."
+    );
     let words = Words { zh, en };
     Finding { code: "silent".into(), grade: Grade::Reject, figure: Some(level.round()), unit: "dBov".into(), words }
 }

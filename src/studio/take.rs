@@ -216,13 +216,9 @@ mod tests {
 
     #[test]
     fn states_read_as_they_are_written() {
-        for state in [
-            TakeState::Fresh,
-            TakeState::Draft,
-            TakeState::Approved,
-            TakeState::Published,
-            TakeState::Discarded,
-        ] {
+        for state in
+            [TakeState::Fresh, TakeState::Draft, TakeState::Approved, TakeState::Published, TakeState::Discarded]
+        {
             assert_eq!(TakeState::from_code(state.code()), Some(state));
             assert_eq!(serde_json::to_string(&state).unwrap(), format!("\"{}\"", state.code()));
         }

@@ -65,7 +65,8 @@ impl Catalogue {
 
     /// What callers hear of each slot: the live release's recording; the factory's where it has none.
     fn listen(&mut self, settings: &Settings, live: Option<&Settings>) -> Result<(), Refusal> {
-        let factory = recordings::manifest(&settings.hotline.manifest).map_err(|complaint| Refusal::Flow(vec![complaint]));
+        let factory =
+            recordings::manifest(&settings.hotline.manifest).map_err(|complaint| Refusal::Flow(vec![complaint]));
         let factory = factory?;
         let own = live.map(|live| recordings::manifest(&live.hotline.manifest).unwrap_or_default()).unwrap_or_default();
         let takes = releases::live_takes(settings);

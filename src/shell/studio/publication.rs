@@ -82,7 +82,16 @@ impl Studio {
                 None => 0,
             };
             let live = entry.release.is_some() && entry.release == live;
-            ReleaseRow { at: entry.at, what: entry.what, release: entry.release, who: entry.who, why: entry.why, live, stored, takes }
+            ReleaseRow {
+                at: entry.at,
+                what: entry.what,
+                release: entry.release,
+                who: entry.who,
+                why: entry.why,
+                live,
+                stored,
+                takes,
+            }
         };
         let entries = releases::audit(&self.settings).into_iter().rev().filter(|entry| entry.release.is_some());
         entries.map(row).collect()
@@ -203,8 +212,8 @@ pub fn for_flow(settings: &Settings, needed: &BTreeSet<Needed>) -> Result<Overla
         let wanted = text_hash(&needed.text);
         let fits = |master: &&Master| master.text_sha256 == wanted;
         let shipped = recordings::path_of(&settings.hotline.audio, &clip).exists();
-        let fresh = shipped
-            && factory.get(&clip).is_some_and(|recorded| recorded.text_sha256.as_deref() == Some(&*wanted));
+        let fresh =
+            shipped && factory.get(&clip).is_some_and(|recorded| recorded.text_sha256.as_deref() == Some(&*wanted));
         let chosen = live.get(&clip).filter(fits).or_else(|| approved.get(&clip).filter(fits));
         let chosen = chosen.or_else(|| live.get(&clip).filter(|_| !fresh));
         above.extend(chosen.map(|master| (clip, master.clone())));
@@ -284,8 +293,12 @@ fn mixed(catalogue: &Catalogue, plan: &Plan) -> Vec<Words> {
         .filter(|(_, set)| is_close_knit(set))
         .collect();
     let told = touched.into_iter().filter_map(|(lang, set)| {
-        let slots: Vec<&Clip> =
-            catalogue.slots.iter().filter(|slot| slot.clip.lang == lang && slot.set == set).map(|slot| &slot.clip).collect();
+        let slots: Vec<&Clip> = catalogue
+            .slots
+            .iter()
+            .filter(|slot| slot.clip.lang == lang && slot.set == set)
+            .map(|slot| &slot.clip)
+            .collect();
         let recorded = slots.iter().filter(|clip| {
             let (new, live) = (plan.new.get(**clip), catalogue.heard(clip));
             new.map_or_else(|| live.is_some_and(|heard| !heard.placeholder), |new| new.take.is_some())
@@ -299,7 +312,11 @@ fn mixed(catalogue: &Catalogue, plan: &Plan) -> Vec<Words> {
 fn half(lang: Lang, set: &str, recorded: usize, all: usize) -> Words {
     let lang = lang.code();
     Words {
-        zh: format!("{lang} 的「{set}」一组 {all} 条中只有 {recorded} 条是真人录音：一个号码里会混有两种声音。请录完整组，或确认仍要发布。"),
-        en: format!("of the set {set} in {lang}, {recorded} of {all} recordings would be a person's: one number would be heard in two voices. Record the whole set, or confirm to publish as it is."),
+        zh: format!(
+            "{lang} 的「{set}」一组 {all} 条中只有 {recorded} 条是真人录音：一个号码里会混有两种声音。请录完整组，或确认仍要发布。"
+        ),
+        en: format!(
+            "of the set {set} in {lang}, {recorded} of {all} recordings would be a person's: one number would be heard in two voices. Record the whole set, or confirm to publish as it is."
+        ),
     }
 }

@@ -25,13 +25,17 @@ pub enum Refusal {
     NotYours(String),
     #[error("the take is {}: {wanted} is not possible", .state.code())]
     State { state: TakeState, wanted: &'static str },
-    #[error("the take was read from another text than the script has today: record it again, or publish the text first")]
+    #[error(
+        "the take was read from another text than the script has today: record it again, or publish the text first"
+    )]
     OtherText,
     #[error("callers hear this take: publish another one, or restore the factory's recording")]
     IsLive,
     #[error("say why: it stands in the audit")]
     NoReason,
-    #[error("nothing is approved, so there is nothing to publish; {waiting} takes wait for an approval by another person")]
+    #[error(
+        "nothing is approved, so there is nothing to publish; {waiting} takes wait for an approval by another person"
+    )]
     Nothing { waiting: usize },
     /// To be confirmed by asking again with the confirmation.
     #[error("{}", list(.0))]
@@ -40,7 +44,9 @@ pub enum Refusal {
     Busy,
     #[error("there is no release {0} to go back to; see jindu releases")]
     NoRelease(String),
-    #[error("the studio's recordings take {used} MB, and studio.disk_mb_max allows {most}: raise it, or run jindu prompts tidy")]
+    #[error(
+        "the studio's recordings take {used} MB, and studio.disk_mb_max allows {most}: raise it, or run jindu prompts tidy"
+    )]
     Full { used: u64, most: u64 },
     #[error("the disk has less than {0} MB left: free some before recording goes on")]
     DiskFull(u64),
@@ -86,7 +92,9 @@ impl Refusal {
             Refusal::NoSlot(slot) => format!("没有录音位置 {slot}。"),
             Refusal::NoTake(take) => format!("没有录音 {take}。"),
             Refusal::Unreadable(words) => words.zh.clone(),
-            Refusal::TooLarge { bytes, most } => format!("文件有 {bytes} 字节，最多只收 {most} 字节（studio.upload_bytes_max）。"),
+            Refusal::TooLarge { bytes, most } => {
+                format!("文件有 {bytes} 字节，最多只收 {most} 字节（studio.upload_bytes_max）。")
+            }
             Refusal::NotGood(words) => format!("这条录音不能保留：{}", words.zh),
             Refusal::NotApprover => "只有审核员可以审核、发布和回退。".into(),
             Refusal::OwnTake => "这条录音是您自己录的，须由另一位同事审核。".into(),
@@ -99,7 +107,9 @@ impl Refusal {
             Refusal::Mixed(warnings) => warnings.iter().map(|words| &*words.zh).collect::<Vec<_>>().join("\n"),
             Refusal::Busy => "另一次发布正在进行，请稍后再试。".into(),
             Refusal::NoRelease(name) => format!("没有可以退回的版本 {name}。"),
-            Refusal::Full { used, most } => format!("录音已占用 {used} MB，上限 {most} MB（studio.disk_mb_max）：请调高上限或运行 jindu prompts tidy。"),
+            Refusal::Full { used, most } => format!(
+                "录音已占用 {used} MB，上限 {most} MB（studio.disk_mb_max）：请调高上限或运行 jindu prompts tidy。"
+            ),
             Refusal::DiskFull(most) => format!("磁盘剩余不足 {most} MB，请先腾出空间再录音。"),
             Refusal::Flow(complaints) => format!("流程文件无法读取：{}", complaints.join("；")),
             Refusal::Fault(fault) => format!("录音库出错：{fault}"),

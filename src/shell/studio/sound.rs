@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::bench::Studio;
 use super::catalogue::Catalogue;
 use super::refusal::Refusal;
 use super::row::{Form, Wav, Which};
-use crate::audio::{RATE, samples_in, shape, telephone};
 use crate::audio::g711;
+use crate::audio::{RATE, samples_in, shape, telephone};
 use crate::base::Codec;
 use crate::shell::recordings;
 use crate::speech::{Clip, Piece};
@@ -63,9 +62,8 @@ impl Studio {
             return Ok(plain(studio::wav(&as_heard(&narrow(&samples(&master)?)), RATE)));
         };
         let saying = examples::with_values(&catalogue.release, &said.saying, clip, values, seed);
-        let heard = examples::compose(&catalogue.release, &saying).ok_or_else(|| {
-            Refusal::NoSlot(format!("{}: these values do not fill the sentence", said.saying.entry))
-        })?;
+        let heard = examples::compose(&catalogue.release, &saying)
+            .ok_or_else(|| Refusal::NoSlot(format!("{}: these values do not fill the sentence", said.saying.entry)))?;
         let mut sound: Vec<i16> = Vec::new();
         for piece in &heard.pieces {
             match piece {

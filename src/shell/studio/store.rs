@@ -234,11 +234,8 @@ impl Change<'_> {
 
     /// The take as it stands in this transaction.
     pub fn take(&self, name: &TakeName) -> Result<TakeRow, Refusal> {
-        let found = self.transaction.query_row(
-            &format!("SELECT {COLUMNS} FROM takes WHERE name = ?1"),
-            [name.as_str()],
-            take,
-        );
+        let found =
+            self.transaction.query_row(&format!("SELECT {COLUMNS} FROM takes WHERE name = ?1"), [name.as_str()], take);
         found.optional()?.ok_or_else(|| Refusal::NoTake(name.short().into()))
     }
 

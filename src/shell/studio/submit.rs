@@ -75,7 +75,8 @@ impl Studio {
             for take in takes {
                 if change.add(take)? {
                     let slot = take.clip();
-                    let deed = Deed { what, slot: Some(&slot), take: Some(&take.name), release: None, why: &take.label };
+                    let deed =
+                        Deed { what, slot: Some(&slot), take: Some(&take.name), release: None, why: &take.label };
                     change.note(&deed)?;
                 }
             }
