@@ -17,6 +17,7 @@ use super::media::{MediaConfig, MediaPlane};
 use super::metrics::Metrics;
 use super::phone::{Booths, Door, Live, Parts, Shelf, Wire};
 use super::replica::{FolderLock, Replica, Role, secret};
+use super::studio::Studio;
 use super::studio::accounts::commands::{self as accounts, Made};
 use super::{clock, folder, logs, numbers, releases};
 use crate::config::Settings;
@@ -76,9 +77,11 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         total: limits.failures_total,
         window: limits.failure_window,
     });
+    let accounts = Arc::new(accounts::open(settings).map_err(|error| error.to_string())?);
+    let studio = Studio::open(settings).map_err(|error| error.to_string())?;
     let booths = Booths {
-        accounts: Arc::new(accounts::open(settings).map_err(|error| error.to_string())?),
-        shelf: Shelf { live: Arc::clone(&live), folder: settings.data.folder.join("studio/temp") },
+        accounts: Arc::clone(&accounts),
+        shelf: Shelf { studio, accounts },
         tapes: settings.data.folder.join("studio/tapes"),
         metrics: Arc::clone(&metrics),
     };

@@ -118,10 +118,11 @@ pub struct Report {
 pub enum Fault {
     Silent,
     Quiet,
-    Clipped,
+    Loud,
     Noisy,
     Cut,
-    Long,
+    /// Too long for its text, or too short.
+    Length,
     OtherVoice,
     /// The line lost some of it.
     Lossy,

@@ -135,10 +135,10 @@ fn word_for(fault: Fault) -> Word {
     match fault {
         Fault::Silent => Word::Silent,
         Fault::Quiet => Word::Quiet,
-        Fault::Clipped => Word::Clipped,
+        Fault::Loud => Word::Loud,
         Fault::Noisy => Word::Noisy,
         Fault::Cut => Word::Cut,
-        Fault::Long => Word::Long,
+        Fault::Length => Word::Length,
         Fault::OtherVoice => Word::OtherVoice,
         Fault::Lossy => Word::Lossy,
     }

@@ -184,9 +184,9 @@ fn a_take_is_heard_kept_made_again_or_discarded() {
 
 #[test]
 fn what_is_wrong_with_a_take_is_said_and_an_unusable_one_cannot_be_kept() {
-    let faults = vec![Fault::Clipped, Fault::Lossy, Fault::Long];
+    let faults = vec![Fault::Loud, Fault::Lossy, Fault::Length];
     let mut operator = Operator::reviewing(Report { unusable: true, faults, sound: Vec::new() });
-    assert_eq!(operator.heard(), ["zh studio.clipped", "zh studio.lossy", "zh studio.unusable", "zh studio.review"]);
+    assert_eq!(operator.heard(), ["zh studio.loud", "zh studio.lossy", "zh studio.unusable", "zh studio.review"]);
     assert_eq!(operator.keys("2").heard(), ["zh studio.unusable", "zh studio.review"]);
 }
 

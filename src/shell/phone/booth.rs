@@ -16,14 +16,14 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::calls::ToCall;
-use super::shelf::{Place, Shelf, Stored, TakeName};
+use super::shelf::{Sent, Shelf, Stored};
 use super::tape::{Label, Leftover, Tape};
-use crate::base::{Lang, Private};
-use crate::call::{Ask, Reply, SignIn, spoken};
+use crate::base::Private;
+use crate::call::{Ask, Reply, SignIn, SlotFound, spoken};
 use crate::shell::clock;
 use crate::shell::metrics::{Metrics, SignInResult, TakeEnd};
-use crate::shell::studio::{Accounts, Refused};
-use crate::studio::Operator;
+use crate::shell::studio::{Accounts, Refusal, Refused};
+use crate::studio::{Operator, TakeName};
 
 /// What every booth works with.
 #[derive(Clone)]
@@ -44,11 +44,16 @@ struct Booth {
     tag: String,
     sitting: String,
     operator: Option<Operator>,
-    place: Option<Place>,
+    slot: Option<SlotFound>,
     tape: Option<Tape>,
-    take: Option<TakeName>,
+    /// A take that is stored, while its operator thinks about it.
+    take: Option<(TakeName, Usable)>,
     replies: mpsc::Sender<ToCall>,
 }
+
+/// Whether a take can be kept.
+#[derive(Clone, Copy)]
+struct Usable(bool);
 
 impl Booths {
     /// Opens a booth for a call; it closes when the sender is gone.
@@ -59,7 +64,7 @@ impl Booths {
             tag,
             sitting: format!("{:016x}", clock::seed()),
             operator: None,
-            place: None,
+            slot: None,
             tape: None,
             take: None,
             replies,
@@ -121,8 +126,8 @@ impl Booth {
     fn perform(&mut self, ask: Ask) -> Option<Reply> {
         match ask {
             Ask::SignIn { number, pin } => Some(self.sign_in(number.expose(), &pin)),
-            Ask::Find { lang, number } => Some(self.slot(|shelf, _| shelf.find(lang, number))),
-            Ask::Next { lang, after } => Some(self.slot(|shelf, operator| shelf.next(lang, after, operator))),
+            Ask::Find { lang, number } => Some(self.look_up(|shelf| shelf.find(lang, number))),
+            Ask::Next { lang, after } => Some(self.look_up(|shelf| shelf.next(lang, after))),
             Ask::Begin => {
                 self.begin();
                 None
@@ -161,15 +166,19 @@ impl Booth {
     }
 
     /// Looks a slot up, for an operator who has signed in.
-    fn slot(&mut self, look_up: impl FnOnce(&Shelf, &Operator) -> Result<Option<Place>, String>) -> Reply {
-        let Some(operator) = &self.operator else { return Reply::Down };
-        (self.tape, self.take) = (None, None);
-        match look_up(&self.booths.shelf, operator) {
-            Ok(place) => {
-                self.place = place;
-                Reply::Slot(self.place.as_ref().map(|place| place.found.clone()))
+    fn look_up(&mut self, how: impl FnOnce(&Shelf) -> Result<Option<SlotFound>, Refusal>) -> Reply {
+        if self.operator.is_none() {
+            return Reply::Down;
+        }
+        match how(&self.booths.shelf) {
+            Ok(slot) => {
+                self.slot = slot;
+                Reply::Slot(self.slot.clone())
             }
-            Err(error) => self.down(&error),
+            Err(error) => {
+                tracing::error!(call = %self.tag, %error, "the studio cannot be read");
+                Reply::Down
+            }
         }
     }
 
@@ -191,18 +200,26 @@ impl Booth {
     }
 
     fn submit(&mut self, samples: &[i16], packets_lost: u64) -> Reply {
-        let (Some(operator), Some(place)) = (&self.operator, &self.place) else { return Reply::Down };
-        match self.booths.shelf.submit(operator, place, &self.sitting, samples, packets_lost) {
-            Ok(Stored { take, report }) => {
-                self.take = Some(take);
+        let Some(stored) = self.store(samples, packets_lost, TakeEnd::Stored) else { return Reply::Submitted(None) };
+        self.take = Some((stored.take, Usable(!stored.report.unusable)));
+        Reply::Submitted(Some(stored.report))
+    }
+
+    /// Makes a take of what was recorded; what cannot be stored stays where it is until the next start.
+    fn store(&mut self, samples: &[i16], packets_lost: u64, end: TakeEnd) -> Option<Stored> {
+        let (operator, slot) = (self.operator.as_ref()?, self.slot.as_ref()?);
+        let sent = Sent { samples, packets_lost, sitting: &self.sitting };
+        match self.booths.shelf.submit(operator, &slot.clip, sent) {
+            Ok(stored) => {
                 self.forget();
-                self.booths.metrics.takes_by_phone.inc(TakeEnd::Stored);
-                Reply::Submitted(Some(report))
+                self.booths.metrics.takes_by_phone.inc(end);
+                Some(stored)
             }
             Err(error) => {
+                self.tape = None;
                 self.booths.metrics.takes_by_phone.inc(TakeEnd::Failed);
-                tracing::error!(call = %self.tag, error, "a take could not be stored; it stays in the data folder");
-                Reply::Submitted(None)
+                tracing::error!(call = %self.tag, %error, "a take could not be stored; it stays in the data folder");
+                None
             }
         }
     }
@@ -215,45 +232,41 @@ impl Booth {
         }
     }
 
-    fn decide(&mut self, end: TakeEnd, how: impl FnOnce(&Shelf, &Operator, &TakeName) -> Result<(), String>) -> Reply {
-        let (Some(operator), Some(take)) = (&self.operator, &self.take) else { return Reply::Done(false) };
-        let done = how(&self.booths.shelf, operator, take);
+    fn decide(
+        &mut self,
+        end: TakeEnd,
+        how: impl FnOnce(&Shelf, &Operator, &TakeName) -> Result<(), Refusal>,
+    ) -> Reply {
+        let (Some(operator), Some((take, _))) = (&self.operator, self.take.take()) else { return Reply::Done(false) };
+        let done = how(&self.booths.shelf, operator, &take);
         match &done {
             Ok(()) => self.booths.metrics.takes_by_phone.inc(end),
-            Err(error) => tracing::warn!(call = %self.tag, error, "what an operator decided could not be noted"),
+            Err(error) => tracing::warn!(call = %self.tag, %error, "what an operator decided could not be noted"),
         }
         Reply::Done(done.is_ok())
     }
 
-    /// Keeps a take that the end of the call ended.
+    /// Keeps a take that the end of the call ended, and one that its operator had not decided on.
     fn close(mut self, whole: Option<Vec<i16>>) {
-        let Some(tape) = &self.tape else { return };
-        let samples = whole.or_else(|| tape.samples().ok()).and_then(spoken);
-        let (Some(samples), Some(operator), Some(place)) = (samples, &self.operator, &self.place) else {
-            return self.forget();
-        };
-        match self.booths.shelf.submit(operator, place, &self.sitting, &samples, 0) {
-            Ok(_) => {
-                self.booths.metrics.takes_by_phone.inc(TakeEnd::HungUp);
-                tracing::info!(call = %self.tag, "the call ended during a take, which is a draft");
-                self.forget();
+        if let Some(tape) = &self.tape {
+            match whole.or_else(|| tape.samples().ok()).and_then(spoken) {
+                Some(samples) => {
+                    if let Some(stored) = self.store(&samples, 0, TakeEnd::HungUp) {
+                        tracing::info!(call = %self.tag, "the call ended during a take, which is a draft");
+                        self.take = Some((stored.take, Usable(!stored.report.unusable)));
+                    }
+                }
+                None => self.forget(),
             }
-            Err(error) => {
-                self.booths.metrics.takes_by_phone.inc(TakeEnd::Failed);
-                tracing::error!(call = %self.tag, error, "a take could not be stored; it stays in the data folder");
-            }
+        }
+        if matches!(self.take, Some((_, Usable(true)))) {
+            let _ = self.decide(TakeEnd::Kept, Shelf::keep);
         }
     }
 
     fn label(&self) -> Option<Label> {
-        let (operator, place) = (self.operator.as_ref()?, self.place.as_ref()?);
-        let (lang, slot): (Lang, String) = (place.found.clip.lang, place.found.clip.id.to_string());
-        Some(Label { operator: operator.id, lang, slot, sitting: self.sitting.clone() })
-    }
-
-    fn down(&self, error: &str) -> Reply {
-        tracing::error!(call = %self.tag, error, "the studio cannot be read");
-        Reply::Down
+        let (operator, clip) = (self.operator.as_ref()?.id, &self.slot.as_ref()?.clip);
+        Some(Label { operator, lang: clip.lang, slot: clip.id.to_string(), sitting: self.sitting.clone() })
     }
 }
 
