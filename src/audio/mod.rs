@@ -6,10 +6,13 @@
 //! ```
 
 mod bank;
+pub mod decode;
 mod dtmf;
 pub mod g711;
+pub mod measure;
 mod playlist;
 mod resample;
+pub mod shape;
 mod tone;
 
 pub use bank::{Bank, BankError, Encoded, MasterError, encode_master};
@@ -19,6 +22,11 @@ pub use tone::{LINE_TEST_DBOV, LINE_TEST_HZ, sine};
 
 /// Samples a second on the telephone side.
 pub const RATE: u32 = 8000;
+
+/// 16-bit samples at `rate` as a telephone has them, at 8000 Hz; `None` for a rate that no master has.
+pub fn telephone(samples: &[i16], rate: u32) -> Option<Vec<i16>> {
+    resample::to_8000(samples, rate)
+}
 
 /// How many samples a time has at 8000 Hz.
 pub fn samples_in(time: std::time::Duration) -> usize {

@@ -151,6 +151,12 @@ pub struct Studio {
     /// A session without a request ends after so long, and any after `session`.
     pub session_idle: Duration,
     pub session: Duration,
+    /// Bytes of one recording, as it is sent.
+    pub upload_bytes_max: u64,
+    /// How long a recording may be before it is trimmed.
+    pub upload_longest: Duration,
+    /// Bytes that all recordings of the studio may take on the disk.
+    pub disk_bytes_max: u64,
 }
 
 /// What both doors share.

@@ -215,6 +215,9 @@ fn studio(reader: &mut Reader) -> Studio {
         proxies: networks(reader, "studio.proxies", &[]),
         session_idle: reader.seconds("studio.session_idle_s", 60..=86_400, 3600),
         session: reader.seconds("studio.session_s", 300..=604_800, 43_200),
+        upload_bytes_max: count(reader, "studio.upload_bytes_max", 100_000..=1_000_000_000, 134_217_728),
+        upload_longest: reader.seconds("studio.upload_longest_s", 10..=1800, 660),
+        disk_bytes_max: count::<u64>(reader, "studio.disk_mb_max", 50..=10_000_000, 20_000) * 1_000_000,
     }
 }
 

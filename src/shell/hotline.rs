@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::{civil::Date, tz::TimeZone};
 
+use super::releases::Overlay;
 use super::serve::SAMPLE_SEED;
 use super::{clock, recordings};
 use crate::audio::Bank;
@@ -60,6 +61,11 @@ fn with_sources<T>(settings: &Settings, work: impl FnOnce(Sources<'_>, Environme
 
 /// Reads and checks all files of a hotline; every complaint at once.
 pub fn read(settings: &Settings) -> Result<Hotline, Vec<String>> {
+    read_with(settings, &Overlay::new())
+}
+
+/// The same, with operators' takes above the folder's recordings.
+pub fn read_with(settings: &Settings, above: &Overlay) -> Result<Hotline, Vec<String>> {
     let release = release(settings)?;
     let (rules, working) = rules(settings, &release)?;
     let scanner = &settings.inquiry.scanner;
@@ -67,7 +73,7 @@ pub fn read(settings: &Settings) -> Result<Hotline, Vec<String>> {
     let scan_rules = scan_rules.map_err(lines)?;
     let zone = TimeZone::get(&release.calendar.zone)
         .map_err(|error| vec![format!("{}: zone: {error}", settings.hotline.calendar.display())])?;
-    let (bank, mut remarks) = recordings::read(settings, &needed(&release))?;
+    let (bank, mut remarks) = recordings::read(settings, &needed(&release), above)?;
     remarks.extend(release.warnings.iter().map(ToString::to_string));
     let today = clock::local(&zone).date();
     let examples = sample::examples(SAMPLE_SEED, today, &working);

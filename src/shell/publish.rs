@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::releases::{self, Entry};
+use super::hotline::Hotline;
+use super::releases::{self, Entry, Overlay};
+use super::studio::{flow_published, for_flow};
 use super::{clock, hotline, sheets};
 use crate::config::Settings;
 use crate::flow::{Release, Replayed, replay};
@@ -35,7 +37,8 @@ type Complaints = Vec<String>;
 
 /// Checks the files of the settings, runs all call sheets, and makes them the live release.
 pub fn publish(settings: &Settings, by: &By) -> Result<ExitCode, Complaints> {
-    let hotline = hotline::read(settings)?;
+    let _lock = releases::lock(settings).map_err(one)?.ok_or_else(|| one(OTHER.into()))?;
+    let (hotline, above) = edited(settings)?;
     hotline.remarks.iter().for_each(|remark| println!("{remark}"));
     let folder = &settings.hotline.sheets;
     let found = sheets_in(folder).map_err(|error| {
@@ -46,7 +49,7 @@ pub fn publish(settings: &Settings, by: &By) -> Result<ExitCode, Complaints> {
         return Ok(ExitCode::FAILURE);
     }
     print_replay(&replayed(settings, &hotline.release, LAST)?);
-    let name = releases::store(settings, &hotline::needed(&hotline.release)).map_err(one)?;
+    let name = releases::store(settings, &hotline::needed(&hotline.release), &above).map_err(one)?;
     if releases::live(settings).as_deref() == Some(&*name) {
         println!("release {} is live already", &name[..12]);
         return Ok(ExitCode::SUCCESS);
@@ -56,7 +59,16 @@ pub fn publish(settings: &Settings, by: &By) -> Result<ExitCode, Complaints> {
     if stored.name() != hotline.release.name() {
         return Err(one("the files were changed while they were being published; publish again".into()));
     }
-    go_live(settings, &name, by.entry("publish", Some(&name)))
+    let entry = by.entry("publish", Some(&name));
+    flow_published(settings, &above, &name, &entry.who).map_err(|refusal| one(refusal.to_string()))?;
+    go_live(settings, &name, entry)
+}
+
+/// The edited files, with the takes that go with their words above the factory's recordings.
+pub fn edited(settings: &Settings) -> Result<(Hotline, Overlay), Complaints> {
+    let release = hotline::release(settings)?;
+    let above = for_flow(settings, &hotline::needed(&release)).map_err(one)?;
+    Ok((hotline::read_with(settings, &above)?, above))
 }
 
 fn go_live(settings: &Settings, name: &str, entry: Entry) -> Result<ExitCode, Complaints> {
@@ -68,6 +80,7 @@ fn go_live(settings: &Settings, name: &str, entry: Entry) -> Result<ExitCode, Co
 
 /// Makes an older release live: the one named, else the one before.
 pub fn rollback(settings: &Settings, beginning: Option<&str>, by: &By) -> Result<ExitCode, Complaints> {
+    let _lock = releases::lock(settings).map_err(one)?.ok_or_else(|| one(OTHER.into()))?;
     let name = match beginning {
         Some(beginning) => releases::find(settings, beginning).map_err(one)?,
         None => releases::previous(settings)
@@ -174,3 +187,4 @@ fn one(complaint: String) -> Complaints {
 /// Past calls that a publication is held against.
 pub const LAST: u32 = 10_000;
 const MOVES: usize = 20;
+const OTHER: &str = "another publication is under way; try again in a moment";

@@ -52,7 +52,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
             Ok(hotline) => done(serve::serve(settings, hotline)),
             Err(complaints) => wrong(&complaints),
         },
-        Command::Check => with_hotline(settings, |hotline| check(&hotline)),
+        Command::Check => coded(publish::edited(settings).map(|(hotline, _)| check(&hotline))),
         Command::Sample { cases, seed, out } => {
             with_hotline(settings, |hotline| done(sample(&hotline, cases, seed, &out)))
         }
