@@ -71,7 +71,8 @@ impl Studio {
         let Some(said) = &catalogue.slot(clip)?.said else {
             return Ok(plain(studio::wav(&as_heard(&narrow(&samples(&masters[clip])?)), RATE)));
         };
-        let saying = examples::with_values(&catalogue.release, &said.saying, clip, values, seed);
+        let saying = examples::naming(&catalogue.release, &said.saying, values);
+        let saying = examples::with_values(&catalogue.release, &saying, clip, values, seed);
         let heard = examples::compose(&catalogue.release, &saying)
             .ok_or_else(|| Refusal::NoSlot(format!("{}: these values do not fill the sentence", said.saying.entry)))?;
         let mut sound: Vec<i16> = Vec::new();

@@ -50,6 +50,8 @@ export async function hands({ main, rest: [lang, group] }) {
     phase = "reading";
     reading = new Reading(mic, lines.filter((line) => !line.read), { sound, wrong: once, line: shown, read: sendAlone, done, idle });
     mic.onblock = (block) => { meter.push(block); reading.block(block); };
+    draw();
+    reading.begin();
   }
 
   function sound(n, begun) {
@@ -269,7 +271,7 @@ export async function hands({ main, rest: [lang, group] }) {
           meter.node]),
       phase === "result" && h("p", { class: "soft" }, stateNames()));
     if (phase === "result") drawResult();
-    if (phase === "reading") drawReading();
+    if (phase === "reading" && reading.line) drawReading();
   }
 
   const stateNames = () => w(`保留后状态为「${stateName("recorded")}」，审核、发布后来电者才会听到。`, `Kept takes are “${stateName("recorded")}”; callers hear them when they are approved and published.`);

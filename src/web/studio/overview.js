@@ -13,7 +13,7 @@ const open = new Set();
 export async function overview({ main }) {
   await slots.recent();
   let shown = ROWS_MAX;
-  const body = h("div", {});
+  const body = h("div", { class: "stack" });
 
   function card(lang) {
     const own = slots.all().filter((row) => row.lang === lang);

@@ -19,7 +19,10 @@ export class Reading {
     this.on = on;
     this.at = -1;
     this.paused = false;
-    mic.start();
+  }
+
+  begin() {
+    this.mic.start();
     this.next();
   }
 
