@@ -26,12 +26,12 @@ struct Secrets {
 }
 
 fn secrets(gateway: &Gateway, name: &str) -> Secrets {
-    let line = gateway.banner.lines().find(|line| line.contains(&format!(" as {name},"))).expect("an account");
+    let line = gateway.banner.lines().find(|line| line.contains(&format!("name {name} "))).expect("an account");
     let after = |mark: &str| {
         let rest = line.split(mark).nth(1).unwrap_or_else(|| panic!("{mark} is in {line}"));
         rest.chars().take_while(char::is_ascii_digit).collect::<String>()
     };
-    Secrets { number: after("number "), pin: after("PIN ") }
+    Secrets { number: after("telephone: "), pin: after("PIN ") }
 }
 
 /// The studio of a node, as another process sees it.
@@ -148,7 +148,10 @@ fn an_operator_records_a_take_hears_it_and_keeps_it() {
     hears(&mut phone, "en", "studio.bye");
     assert!(phone.await_request("BYE", LONG).is_some());
     let take = drafts(&gateway, 1).remove(0);
-    assert_eq!((take.clip(), take.kind, take.state, &*take.by.name), (bye(), Kind::Phone, TakeState::Draft, "operator"));
+    assert_eq!(
+        (take.clip(), take.kind, take.state, &*take.by.name),
+        (bye(), Kind::Phone, TakeState::Draft, "operator")
+    );
     assert!(holds(&original(&gateway, &take), &decoded(&sentence())), "every octet that was sent, as it was sent");
     assert_eq!(gateway.metric("jindu_studio_phone_takes_total{end=\"kept\"}"), 1.0);
     assert!(std::fs::read_dir(gateway.folder.join("studio/tapes")).expect("the folder").next().is_none());
@@ -328,7 +331,8 @@ fn what_signs_an_operator_in_is_neither_logged_nor_kept() {
     let journal = rusqlite::Connection::open(gateway.folder.join("journal.sqlite3")).expect("the journal");
     let until = Instant::now() + LONG;
     let row = || {
-        journal.query_row("SELECT path, keys FROM calls", [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))
+        journal
+            .query_row("SELECT path, keys FROM calls", [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))
     };
     while row().is_err() && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(100));

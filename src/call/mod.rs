@@ -16,8 +16,6 @@ pub use line::{Beginning, Call, Input, Output};
 pub use line_test::{LineTest, line_test_clips};
 pub use question::{Question, believed, findings, instead, question};
 pub use stream::{Frame, Limits, MissingClip, Quality, Stream};
-pub use studio::{
-    Ask, Fault, Reply, Report, STUDIO_STEP, SignIn, SlotFound, Studio, spoken, studio_clips,
-};
+pub use studio::{Ask, Fault, Reply, Report, STUDIO_STEP, SignIn, SlotFound, Studio, spoken, studio_clips};
 pub use talk::Talk;
 pub use tally::Tally;

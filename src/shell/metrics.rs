@@ -85,7 +85,11 @@ impl Metrics {
             "Operators who signed in by telephone, by result.",
             &self.phone_sign_ins,
         );
-        page.counters("jindu_studio_phone_takes_total", "Takes by telephone, by what became of them.", &self.takes_by_phone);
+        page.counters(
+            "jindu_studio_phone_takes_total",
+            "Takes by telephone, by what became of them.",
+            &self.takes_by_phone,
+        );
         page.counters("jindu_sip_requests_total", "SIP requests received, by method.", &self.sip_requests);
         page.counters("jindu_sip_dropped_total", "SIP messages dropped unanswered, by reason.", &self.sip_dropped);
     }

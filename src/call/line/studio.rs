@@ -30,7 +30,13 @@ impl Call {
     }
 
     /// A recording ended. The end of a call ends its recording, and that is told when the call is over.
-    pub(super) fn studio_recorded(&mut self, now: Instant, samples: Vec<i16>, packets_lost: u64, out: &mut Vec<Output>) {
+    pub(super) fn studio_recorded(
+        &mut self,
+        now: Instant,
+        samples: Vec<i16>,
+        packets_lost: u64,
+        out: &mut Vec<Output>,
+    ) {
         if self.state == State::Talking {
             self.tell_studio(now, studio::Input::Recorded { samples, packets_lost }, out);
         } else {

@@ -31,8 +31,8 @@ use crate::flow::{self, PlayId};
 use crate::speech::Piece;
 
 use ear::Ear;
-use entry::Entry;
 pub use ear::spoken;
+use entry::Entry;
 pub use io::{Ask, Fault, Input, Output, Reply, Report, SignIn, SlotFound};
 use words::Word;
 pub use words::studio_clips;
@@ -60,7 +60,9 @@ pub struct Studio {
 #[derive(Debug)]
 enum State {
     Number,
-    Pin { number: Private<String> },
+    Pin {
+        number: Private<String>,
+    },
     SigningIn,
     Language,
     Slot,
@@ -68,12 +70,20 @@ enum State {
         next: bool,
     },
     ReadBack(SlotFound),
-    Taking { slot: SlotFound, ear: Ear },
+    Taking {
+        slot: SlotFound,
+        ear: Ear,
+    },
     Stopping(SlotFound),
     Saving(SlotFound),
-    Reviewing { slot: SlotFound, unusable: bool },
+    Reviewing {
+        slot: SlotFound,
+        unusable: bool,
+    },
     /// A draft is kept, or discarded.
-    Deciding { kept: bool },
+    Deciding {
+        kept: bool,
+    },
     /// The last words, then the end.
     Leaving,
 }
@@ -200,7 +210,11 @@ impl Studio {
     fn waited(&mut self, now: Instant) {
         self.until = None;
         match &self.state {
-            State::SigningIn | State::Finding { .. } | State::Stopping(_) | State::Saving(_) | State::Deciding { .. } => {
+            State::SigningIn
+            | State::Finding { .. }
+            | State::Stopping(_)
+            | State::Saving(_)
+            | State::Deciding { .. } => {
                 self.leave(now, Word::Failed);
             }
             State::Taking { .. } => self.stop_taking(now),

@@ -17,8 +17,7 @@ struct Operator {
 
 impl Operator {
     fn calls() -> Operator {
-        let mut operator =
-            Operator { studio: Studio::new(Lang::ALL.to_vec()), now: Instant::now(), out: Vec::new() };
+        let mut operator = Operator { studio: Studio::new(Lang::ALL.to_vec()), now: Instant::now(), out: Vec::new() };
         operator.tell(Input::Start);
         operator
     }
@@ -146,7 +145,15 @@ fn an_operator_signs_in_chooses_a_language_and_finds_a_slot() {
     operator.tell(Input::Reply(Reply::Slot(Some(slot(120)))));
     assert_eq!(
         operator.heard(),
-        ["en studio.number", "en digit.m.1", "en digit.m.2", "en digit.f.0", "zh prompt.welcome", "en studio.speak", "beep"]
+        [
+            "en studio.number",
+            "en digit.m.1",
+            "en digit.m.2",
+            "en digit.f.0",
+            "zh prompt.welcome",
+            "en studio.speak",
+            "beep"
+        ]
     );
 }
 
@@ -208,10 +215,7 @@ fn a_slot_that_is_not_there_and_a_prompt_without_a_recording_are_told_apart() {
     assert_eq!(operator.heard(), ["zh studio.unknown", "zh studio.slot"]);
     operator.keys("5#").out.clear();
     operator.tell(Input::Reply(Reply::Slot(Some(SlotFound { recorded: false, ..slot(5) }))));
-    assert_eq!(
-        operator.heard(),
-        ["zh studio.number", "zh digit.f.5", "zh studio.missing", "zh studio.speak", "beep"]
-    );
+    assert_eq!(operator.heard(), ["zh studio.number", "zh digit.f.5", "zh studio.missing", "zh studio.speak", "beep"]);
 }
 
 #[test]
@@ -305,9 +309,8 @@ fn input() -> impl Strategy<Value = Input> {
         11 => Key::Pound,
         digit => Key::Digit(digit),
     });
-    let found = (any::<bool>(), any::<bool>()).prop_map(|(there, recorded)| {
-        Input::Reply(Reply::Slot(there.then(|| SlotFound { recorded, ..slot(3) })))
-    });
+    let found = (any::<bool>(), any::<bool>())
+        .prop_map(|(there, recorded)| Input::Reply(Reply::Slot(there.then(|| SlotFound { recorded, ..slot(3) }))));
     let sound = (any::<bool>(), 0usize..90_000)
         .prop_map(|(loud, length)| if loud { voice(length as u64 / 8) } else { vec![0; length] });
     prop_oneof![

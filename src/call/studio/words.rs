@@ -171,7 +171,12 @@ const WORDS: [(&str, &str, &str, &str); 25] = [
         "試聽請撳1，儲存請撳2，重錄請撳3，放棄請撳4，結束請撳0。",
         "To listen, press 1. To keep it, press 2. To record again, press 3. To discard it, press 4. To finish, press 0.",
     ),
-    ("studio.unusable", "这一条不能用，请重录。", "呢一條用唔到，請重錄。", "It cannot be used. Please record it again."),
+    (
+        "studio.unusable",
+        "这一条不能用，请重录。",
+        "呢一條用唔到，請重錄。",
+        "It cannot be used. Please record it again.",
+    ),
     ("studio.kept", "已保存，等待审核。", "已經儲存，等待審核。", "It is kept, and waits for approval."),
     ("studio.discarded", "已放弃。", "已經放棄。", "It is discarded."),
     ("studio.silent", "没有听到声音，请重录。", "聽唔到聲音，請重錄。", "Nothing was heard. Please record it again."),
@@ -186,12 +191,7 @@ const WORDS: [(&str, &str, &str, &str); 25] = [
         "Its length does not fit the text. Please check it.",
     ),
     ("studio.lossy", "线路丢失了部分声音。", "條線冇咗部分聲音。", "The line lost some of the sound."),
-    (
-        "studio.voice",
-        "声音和其他录音不同。",
-        "聲音同其他錄音唔同。",
-        "The voice is not that of the other recordings.",
-    ),
+    ("studio.voice", "声音和其他录音不同。", "聲音同其他錄音唔同。", "The voice is not that of the other recordings."),
     (
         "studio.failed",
         "系统暂时不可用，请稍后再试。",

@@ -22,13 +22,12 @@ use crate::base::Private;
 use crate::call::{Ask, Reply, SignIn, SlotFound, spoken};
 use crate::shell::clock;
 use crate::shell::metrics::{Metrics, SignInResult, TakeEnd};
-use crate::shell::studio::{Accounts, Refusal, Refused};
+use crate::shell::studio::{Refusal, Refused};
 use crate::studio::{Operator, TakeName};
 
 /// What every booth works with.
 #[derive(Clone)]
 pub struct Booths {
-    pub accounts: Arc<Accounts>,
     pub shelf: Shelf,
     /// Where takes in progress lie.
     pub tapes: PathBuf,
@@ -148,7 +147,7 @@ impl Booth {
     }
 
     fn sign_in(&mut self, number: &str, pin: &Private<String>) -> Reply {
-        let (result, reply) = match self.booths.accounts.pin(number, pin, &self.caller) {
+        let (result, reply) = match self.booths.shelf.accounts.pin(number, pin, &self.caller) {
             Ok(operator) => {
                 tracing::info!(call = %self.tag, operator = operator.name, "an operator records by telephone");
                 self.operator = Some(operator);
@@ -232,11 +231,7 @@ impl Booth {
         }
     }
 
-    fn decide(
-        &mut self,
-        end: TakeEnd,
-        how: impl FnOnce(&Shelf, &Operator, &TakeName) -> Result<(), Refusal>,
-    ) -> Reply {
+    fn decide(&mut self, end: TakeEnd, how: impl FnOnce(&Shelf, &Operator, &TakeName) -> Result<(), Refusal>) -> Reply {
         let (Some(operator), Some((take, _))) = (&self.operator, self.take.take()) else { return Reply::Done(false) };
         let done = how(&self.booths.shelf, operator, &take);
         match &done {

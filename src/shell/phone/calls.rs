@@ -10,9 +10,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::door::{Door, Live};
 use crate::base::{Lang, Private};
-use crate::call::{
-    self, Ask, Beginning, Call, Event, Input, LineTest, Output, Purpose, Reply, Studio, Talk, Tally,
-};
+use crate::call::{self, Ask, Beginning, Call, Event, Input, LineTest, Output, Purpose, Reply, Studio, Talk, Tally};
 use crate::flow::{Caller, Conversation, Findings, WallClock};
 use crate::inquiry::{Asker, CallRecord, LookUpResult, Proof};
 use crate::sdp::LocalMedia;
@@ -119,9 +117,9 @@ pub async fn run(door: Arc<Door>, start: Start, inbox: mpsc::Sender<ToCall>, mut
     let record = beginning.tally.record(Duration::ZERO);
     let Start { key, stream, purpose, .. } = start;
     let tag = crate::base::tag(&call_id);
-    let booth = (purpose == Purpose::Studio).then(|| {
+    let booth = door.parts.booths.as_ref().filter(|_| purpose == Purpose::Studio).map(|booths| {
         let from = caller.map_or_else(|| record.trunk.clone(), |caller| format!("{caller:016x}"));
-        door.parts.booths.open(from, tag.clone(), inbox.clone())
+        booths.open(from, tag.clone(), inbox.clone())
     });
     let held = Held {
         door: Arc::clone(&door),
@@ -321,8 +319,8 @@ impl Task {
 
     /// A booth that is gone, or does not keep up, cannot reply: the operator is told.
     fn ask(&self, ask: Ask) {
-        if self.booth.as_ref().is_some_and(|booth| booth.try_send(ask).is_err()) {
-            tracing::error!(call = %self.held.tag, "the studio does not keep up with an operator's call");
+        if self.booth.as_ref().is_none_or(|booth| booth.try_send(ask).is_err()) {
+            tracing::error!(call = %self.held.tag, "the studio cannot be reached by an operator's call");
             let _ = self.inbox.try_send(ToCall::Studio(Box::new(Reply::Down)));
         }
     }

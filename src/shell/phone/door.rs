@@ -70,8 +70,8 @@ pub struct Parts {
     pub journal: Arc<Journal>,
     pub media: MediaPlane,
     pub metrics: Arc<Metrics>,
-    /// Where operators' calls reach the studio.
-    pub booths: Booths,
+    /// Where operators' calls reach the studio; none if it cannot be opened.
+    pub booths: Option<Booths>,
     /// Where recorded messages go.
     pub messages: std::path::PathBuf,
 }
