@@ -10,6 +10,7 @@
 //! bring keys. Nothing here waits: every answer from outside comes in as an [`Input`].
 
 mod studio;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -22,7 +23,7 @@ use crate::base::{Deadline, Key, Private, earliest};
 use crate::flow::{self, Findings, PlayId, RecordResult, Transferred};
 use crate::inquiry::{CallOutcome, LookUpResult};
 use crate::sdp::{self, LocalMedia, Negotiated, Refused};
-use crate::sip::{Arrival, Leg, LegInput, LegOutput, Local, Message, Outgoing, Progress, Why};
+use crate::sip::{Arrival, Leg, LegInput, LegOutput, Local, Message, Outgoing, Why};
 
 use super::control::{Command, Event, KeySource, StreamSetup};
 use super::studio::{Ask, Input as StudioInput, Output as Said, Reply};
@@ -375,30 +376,6 @@ impl Call {
         self.tell_talk(now, flow::Input::Key(key), out);
     }
 
-    fn on_referred(&mut self, now: Instant, progress: Progress, out: &mut Vec<Output>) {
-        match progress {
-            Progress::Trying | Progress::Ringing => {}
-            Progress::Done => {
-                self.tally.transferred();
-                if self.transfer_until.is_some() {
-                    self.transferred(now, Transferred::Done, out);
-                } else if !matches!(self.state, State::Over | State::Gone) {
-                    out.push(Output::Transferred(Transferred::Done));
-                    self.end(now, CallOutcome::Transferred, None, out);
-                }
-            }
-            Progress::Busy => self.transferred(now, Transferred::Busy, out),
-            Progress::Failed => self.transferred(now, Transferred::Failed, out),
-        }
-    }
-
-    fn transferred(&mut self, now: Instant, how: Transferred, out: &mut Vec<Output>) {
-        if self.transfer_until.take().is_some() {
-            out.push(Output::Transferred(how));
-            self.tell_talk(now, flow::Input::Transferred(how), out);
-        }
-    }
-
     fn on_ended(&mut self, why: Why, out: &mut Vec<Output>) {
         let (outcome, cause) = match why {
             Why::ByeReceived if self.state == State::Answered => (CallOutcome::Abandoned, None),
@@ -473,14 +450,6 @@ impl Call {
             flow::Output::Rated { score } => self.tally.rated(score),
             flow::Output::Lang(lang) => self.tally.lang(lang),
             flow::Output::HangUp => self.end(now, CallOutcome::Finished, None, out),
-        }
-    }
-
-    fn transfer(&mut self, now: Instant, to: &str, timeout: Duration, out: &mut Vec<Output>) {
-        self.transfer_until = Some(now + timeout);
-        match self.desks.get(to).cloned() {
-            Some(target_uri) => self.tell_leg(now, LegInput::Refer { target_uri, referred_by: None }, out),
-            None => self.transferred(now, Transferred::Failed, out),
         }
     }
 }

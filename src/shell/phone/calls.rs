@@ -202,16 +202,7 @@ fn begin(door: &Door, live: &Live, start: &Start, now: Instant) -> (Beginning, O
     let settings = &parts.settings;
     let number = start.invite.calling_user();
     let caller = number.as_deref().map(|number| parts.keys.asker("caller", number));
-    let talk = match start.purpose {
-        Purpose::Studio => Talk::Studio(Box::new(Studio::new(live.release.flow.langs.clone()))),
-        Purpose::LineTest => Talk::LineTest(LineTest::new(Lang::ALL[0])),
-        Purpose::Hotline => {
-            let facts = Caller { number: number.map(Private::new), ..Caller::default() };
-            let wall = WallClock { at: now, civil: clock::local(&live.zone) };
-            let emergency = parts.emergency.load(std::sync::atomic::Ordering::Relaxed);
-            Talk::Hotline(Box::new(Conversation::new(Arc::clone(&live.release), facts, wall, emergency, now)))
-        }
-    };
+    let talk = talk(door, live, start.purpose, number, now);
     let address = door.media_address(start.arrival.local);
     let local = Local {
         contact_uri: format!("sip:{}", std::net::SocketAddr::new(address, start.arrival.local.port())),
@@ -243,6 +234,21 @@ fn begin(door: &Door, live: &Live, start: &Start, now: Instant) -> (Beginning, O
         tally,
     };
     (beginning, caller)
+}
+
+/// What a call of a purpose talks to.
+fn talk(door: &Door, live: &Live, purpose: Purpose, number: Option<String>, now: Instant) -> Talk {
+    let parts = &door.parts;
+    match purpose {
+        Purpose::Studio => Talk::Studio(Box::new(Studio::new(live.release.flow.langs.clone()))),
+        Purpose::LineTest => Talk::LineTest(LineTest::new(Lang::ALL[0])),
+        Purpose::Hotline => {
+            let facts = Caller { number: number.map(Private::new), ..Caller::default() };
+            let wall = WallClock { at: now, civil: clock::local(&live.zone) };
+            let emergency = parts.emergency.load(std::sync::atomic::Ordering::Relaxed);
+            Talk::Hotline(Box::new(Conversation::new(Arc::clone(&live.release), facts, wall, emergency, now)))
+        }
+    }
 }
 
 struct Task {
