@@ -97,6 +97,17 @@ impl Frames {
         windows.map(|from| self.mean(from..from + window)).min_by(f64::total_cmp)
     }
 
+    /// The samples of the longest stretch outside the speech, half a second of it at most; `None` where that is less
+    /// than a fifth of a second.
+    pub fn longest_pause(&self, speech: &Range<usize>, samples: usize) -> Option<Range<usize>> {
+        let (before, after) = (0..speech.start, speech.end..self.len());
+        let longer = if before.len() >= after.len() { before } else { after };
+        // The decay of the last word, and a breath before the first, are no room.
+        let (start, end) = (longer.start + PAUSE_EDGE, longer.end.saturating_sub(PAUSE_EDGE));
+        let end = end.min(start + PAUSE_MOST);
+        (end >= start + PAUSE_LEAST).then(|| start * self.step..(end * self.step).min(samples))
+    }
+
     /// The level of active speech in dBov, after ITU-T P.56 method B on the frames' envelope: a threshold 15.9 dB
     /// below the level of what lies above it, with 200 ms of hangover. `None` for silence.
     pub fn active(&self) -> Option<f64> {
@@ -273,6 +284,9 @@ const RUN: usize = 3;
 const CLICK_FRAMES: usize = 8;
 const APART_FRAMES: usize = 30;
 const ROOM_FRAMES: usize = 20;
+const PAUSE_EDGE: usize = 10;
+const PAUSE_LEAST: usize = 40;
+const PAUSE_MOST: usize = 100;
 /// Nothing below this is speech.
 const FAINT: f64 = -65.0;
 const THRESHOLDS: u32 = 33;

@@ -50,7 +50,6 @@ pub fn process(sound: Decoded, conditions: &Conditions) -> Processed {
     let peak_in = sound.samples.iter().fold(0f32, |peak, sample| peak.max(sample.abs()));
     let original = sound.duration();
     let (mut samples, rate) = shape::to_master_rate(sound.samples, sound.rate);
-    let hum = quality::hum_source(&samples, rate);
     shape::high_pass(&mut samples, rate, HIGH_PASS_HZ);
     let frames = Frames::of(&samples, rate);
     let mut figures = Figures { original_ms: millis(original), rate_hz: rate, ..Figures::default() };
@@ -58,6 +57,7 @@ pub fn process(sound: Decoded, conditions: &Conditions) -> Processed {
         return silent(samples, rate, figures, peak_in);
     };
     let kept = shape::kept(&speech, &frames, samples.len(), rate);
+    let hum = quality::hum(&samples, rate, frames.longest_pause(&speech, samples.len()), HIGH_PASS_HZ);
     let heard = heard(&frames, &speech, clipped, hum);
     samples.truncate(kept.end);
     samples.drain(..kept.start);
@@ -150,3 +150,6 @@ const GAIN_MOST_DB: f64 = 30.0;
 const FRAME_MS: usize = 5;
 const EDGE_FRAMES: usize = 2;
 const VOICE_SECONDS: usize = 20;
+
+#[cfg(test)]
+mod tests;
