@@ -2,53 +2,11 @@
 
 use super::*;
 use crate::studio::Grade;
+use crate::studio::testing::{RATE, Speaker};
 use std::f64::consts::TAU;
 
-const RATE: u32 = 48_000;
-
-/// Something like speech: a buzz at a voice's pitch, in syllables, with quiet around it.
-struct Speaker {
-    pitch_hz: f64,
-    level: f64,
-    noise: f64,
-    hum: f64,
-    lead_s: f64,
-    tail_s: f64,
-    speech_s: f64,
-}
-
-impl Default for Speaker {
-    fn default() -> Speaker {
-        Speaker { pitch_hz: 140.0, level: 0.3, noise: 0.0003, hum: 0.0, lead_s: 0.4, tail_s: 0.4, speech_s: 2.0 }
-    }
-}
-
-impl Speaker {
-    fn samples(&self) -> Vec<f32> {
-        let seconds = self.lead_s + self.speech_s + self.tail_s;
-        let mut state = 1u32;
-        (0..(seconds * f64::from(RATE)) as usize)
-            .map(|n| {
-                let t = n as f64 / f64::from(RATE);
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let noise = (f64::from(state >> 8) / f64::from(1 << 23) - 1.0) * self.noise * 1.7;
-                let hum = (TAU * 50.0 * t).sin() * self.hum * 0.3 + (TAU * 100.0 * t).sin() * self.hum;
-                let voice = if (self.lead_s..self.lead_s + self.speech_s).contains(&t) { self.voice(t) } else { 0.0 };
-                (voice + noise + hum) as f32
-            })
-            .collect()
-    }
-
-    /// Harmonics falling by 6 dB an octave, four syllables a second.
-    fn voice(&self, t: f64) -> f64 {
-        let buzz: f64 = (1..24).map(|n| (TAU * self.pitch_hz * f64::from(n) * t).sin() / f64::from(n)).sum();
-        let syllable = (TAU * 2.0 * (t - self.lead_s)).sin().abs().max(0.02).sqrt();
-        self.level * buzz * syllable * 0.6
-    }
-
-    fn processed(&self) -> Processed {
-        process(sound(self.samples()), &conditions(Kind::Browser))
-    }
+fn processed(speaker: &Speaker) -> Processed {
+    process(sound(speaker.samples()), &conditions(Kind::Browser))
 }
 
 fn sound(samples: Vec<f32>) -> Decoded {
@@ -75,7 +33,7 @@ fn master(processed: &Processed) -> Vec<i16> {
 
 #[test]
 fn a_good_take_is_levelled_trimmed_and_passes_without_a_word() {
-    let done = Speaker::default().processed();
+    let done = processed(&Speaker::default());
     assert_eq!(codes(&done), []);
     let figures = &done.figures;
     assert!((figures.level_dbov + 20.0).abs() < 0.2, "{figures:?}");
@@ -94,18 +52,18 @@ fn a_good_take_is_levelled_trimmed_and_passes_without_a_word() {
 #[test]
 fn the_same_recording_gives_the_same_master() {
     let speaker = Speaker::default();
-    assert_eq!(speaker.processed().master, speaker.processed().master);
+    assert_eq!(processed(&speaker).master, processed(&speaker).master);
 }
 
 #[test]
 fn a_quiet_and_a_loud_take_come_out_equally_loud() {
-    let level = |level| Speaker { level, noise: 0.000_02, ..Speaker::default() }.processed().figures.level_dbov;
+    let level = |level| processed(&Speaker { level, noise: 0.000_02, ..Speaker::default() }).figures.level_dbov;
     assert!((level(0.05) - level(0.5)).abs() < 0.1);
 }
 
 #[test]
 fn each_fault_is_named_with_its_figure() {
-    let found = |speaker: Speaker| speaker.processed();
+    let found = |speaker: Speaker| processed(&speaker);
     let named = |done: &Processed, code: &str, grade| {
         let finding = done.findings.iter().find(|finding| finding.code == code);
         let finding = finding.unwrap_or_else(|| panic!("{code} is not among {:?}", done.findings));
@@ -114,7 +72,7 @@ fn each_fault_is_named_with_its_figure() {
     };
     named(&found(Speaker { level: 0.012, noise: 0.0, ..Speaker::default() }), "quiet", Grade::Warn);
     named(&found(Speaker { level: 0.002, noise: 0.0, ..Speaker::default() }), "quiet", Grade::Reject);
-    named(&found(Speaker { noise: 0.008, ..Speaker::default() }), "noisy", Grade::Warn);
+    named(&found(Speaker { noise: 0.0035, ..Speaker::default() }), "noisy", Grade::Warn);
     named(&found(Speaker { noise: 0.03, ..Speaker::default() }), "noisy", Grade::Reject);
     named(&found(Speaker { hum: 0.004, ..Speaker::default() }), "hum", Grade::Warn);
     named(&found(Speaker { lead_s: 0.0, ..Speaker::default() }), "cut_start", Grade::Warn);
@@ -127,24 +85,24 @@ fn each_fault_is_named_with_its_figure() {
 #[test]
 fn clipping_is_found_at_full_scale_and_after_it_was_made_softer() {
     let clip = |at: f32, gain: f32| {
-        let mut samples = Speaker { level: 0.9, ..Speaker::default() }.samples();
+        let mut samples = Speaker { level: 2.5, ..Speaker::default() }.samples();
         samples.iter_mut().for_each(|sample| *sample = sample.clamp(-at, at) * gain);
         process(sound(samples), &conditions(Kind::Browser))
     };
     assert!(codes(&clip(0.999, 1.0)).contains(&("clipped", Grade::Reject)));
     assert!(codes(&clip(0.8, 0.7)).contains(&("clipped", Grade::Reject)));
-    let loud = Speaker { level: 0.45, ..Speaker::default() }.processed();
+    let loud = processed(&Speaker { level: 0.45, ..Speaker::default() });
     assert!(codes(&loud).iter().all(|(code, _)| *code != "clipped"), "{:?}", loud.findings);
 }
 
 #[test]
 fn silence_and_noise_alone_are_no_speech() {
     for level in [0.0, 0.00005] {
-        let done = Speaker { level: 0.0, noise: level, ..Speaker::default() }.processed();
+        let done = processed(&Speaker { level: 0.0, noise: level, ..Speaker::default() });
         assert_eq!(codes(&done), [("silent", Grade::Reject)]);
     }
-    let noise = Speaker { level: 0.0, noise: 0.05, ..Speaker::default() }.processed();
-    assert!(noise.findings.iter().any(|finding| finding.grade == Grade::Reject), "{:?}", noise.findings);
+    let noise = processed(&Speaker { level: 0.0, noise: 0.05, ..Speaker::default() });
+    assert_eq!(codes(&noise), [("no_speech", Grade::Reject)]);
     let offset = process(sound(vec![0.4; 48_000]), &conditions(Kind::Browser));
     assert_eq!(codes(&offset), [("silent", Grade::Reject)]);
 }
@@ -211,6 +169,7 @@ fn the_shipped_recordings_pass() {
             let done = process(sound, &Conditions { expected, longest, ..conditions(Kind::File) });
             all += 1;
             for finding in done.findings {
+                assert_eq!(finding.grade, Grade::Warn, "{finding:?}");
                 told.push(format!("{}/{}: {}", lang.code(), file.file_name().to_string_lossy(), finding.words.en));
             }
         }
