@@ -17,6 +17,7 @@ use super::store::{Deed, Store};
 use crate::audio::encode_master;
 use crate::base::Lang;
 use crate::config::Settings;
+use crate::shell::aside::aside;
 use crate::shell::releases::{self, Entry, Master, Overlay};
 use crate::shell::{clock, hotline, recordings};
 use crate::speech::{Clip, Needed};
@@ -46,7 +47,7 @@ impl Studio {
         if !confirmed && !plan.publication.warnings.is_empty() {
             return Err(Refusal::Mixed(plan.publication.warnings));
         }
-        let release = self.make_release(&plan)?;
+        let release = aside(|| self.make_release(&plan))?;
         // Told to the store first: a crash in between leaves takes that can be approved again, and callers undisturbed.
         self.published(by, "publish", &release, &plan.publication, why)?;
         self.go_live(by, "publish prompts", &release, why)?;
@@ -64,7 +65,7 @@ impl Studio {
                 .map_err(|_| Refusal::NoRelease(beginning.into()))?,
             None => releases::previous(&self.settings).ok_or_else(|| Refusal::NoRelease(String::new()))?,
         };
-        releases::load(&self.settings, &release).map_err(Refusal::Flow)?;
+        aside(|| releases::load(&self.settings, &release).map(drop)).map_err(Refusal::Flow)?;
         self.store().change(&hand(by), |change| {
             change.note(&Deed { what: "rollback", release: Some(&release), why, ..Deed::default() })
         })?;

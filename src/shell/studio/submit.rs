@@ -9,6 +9,7 @@ use super::refusal::Refusal;
 use super::row::{TakeReport, TakeRow, Upload};
 use super::store::Deed;
 use crate::audio::decode::decode;
+use crate::shell::aside::aside;
 use crate::speech::Clip;
 use crate::studio::{Conditions, Operator, Slot, TakeName, TakeState, Voice, Words, process};
 
@@ -42,9 +43,10 @@ impl Studio {
             return Ok(same);
         }
         let conditions = self.conditions(catalogue, slot, text, &upload)?;
-        let sound = decode(&upload.bytes, self.settings.studio.upload_longest)
+        let longest = self.settings.studio.upload_longest;
+        let processed = aside(|| decode(&upload.bytes, longest).map(|sound| process(sound, &conditions)));
+        let processed = processed
             .map_err(|error| Refusal::Unreadable(Words { zh: unreadable_zh(&error), en: error.to_string() }))?;
-        let processed = process(sound, &conditions);
         let original = self.files.keep_original(&upload.bytes)?;
         let master = self.files.keep_master(&processed.master)?;
         let hand = hand(by);
