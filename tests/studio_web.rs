@@ -278,3 +278,45 @@ fn accounts_are_made_on_the_command_line_beside_the_serving_node() {
     assert_eq!(sign_in(gateway.web, "li.chen", "荔枝湾的船慢慢划过桥").status, 403);
     assert!(!run(&["remove", "li.chen"], "").0);
 }
+
+#[test]
+fn the_script_goes_out_on_paper_and_an_archive_goes_out_and_comes_back() {
+    let gateway = Gateway::start(&[]);
+    let (operator, approver) = (Person::of(&gateway, "operator"), Person::of(&gateway, "approver"));
+    let paper = operator.get("script?lang=yue");
+    assert_eq!((paper.status, paper.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(paper.header("content-security-policy").expect("a policy").starts_with("default-src 'none'"));
+    assert!(String::from_utf8_lossy(&paper.body).contains("你好"));
+    assert_eq!(operator.get("script?lang=fr").status, 400);
+    let archive = operator.get("export?lang=yue");
+    assert_eq!((archive.status, &archive.body[..2]), (200, &b"PK"[..]));
+    let small = operator.get("export?to_record=1&script_only=1");
+    assert!(small.status == 200 && small.body.len() < archive.body.len() / 10);
+    for (name, hostile) in [("nothing", &b""[..]), ("no archive", b"PK\x03\x04 nothing behind"), ("text", b"hello")] {
+        let reply = operator.send("import?label=x.zip", "application/zip", hostile);
+        assert!(
+            [409, 413, 422].contains(&reply.status),
+            "{name}: {} {}",
+            reply.status,
+            String::from_utf8_lossy(&reply.body)
+        );
+    }
+    let bytes = packed(&[("yue/digit.m.7__m.wav", &wav(&voice("yue", "digit.m.7")))]);
+    let taken = operator.send("import?label=studio.zip", "application/zip", &bytes).json();
+    assert_eq!((taken["done"].as_bool(), taken["files"][0]["refused"].as_bool()), (Some(true), Some(false)), "{taken}");
+    assert_eq!(approver.get("drafts").json()["takes"][0]["slot"], "digit.m.7");
+    let bytes = packed(&[("yue/digit.m.8__m.wav", &wav(&voice("yue", "digit.m.8"))), ("../../evil.wav", b"x")]);
+    let refused = operator.send("import?label=evil.zip", "application/zip", &bytes);
+    assert!(refused.status != 200 || refused.json()["done"] == false);
+    assert_eq!(approver.get("drafts").json()["takes"].as_array().expect("takes").len(), 1, "none of it was taken");
+}
+
+fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
+    use std::io::Write;
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        archive.start_file(*name, zip::write::SimpleFileOptions::default()).expect("a name");
+        archive.write_all(bytes).expect("memory");
+    }
+    archive.finish().expect("memory").into_inner()
+}

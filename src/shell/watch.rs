@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::phone::{Door, Live};
 use super::aside::step_back;
+use super::phone::{Door, Live};
 use super::releases;
 use crate::config::Settings;
 

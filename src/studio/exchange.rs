@@ -126,10 +126,8 @@ pub fn read_table(bytes: &[u8]) -> Result<Vec<Line>, TableError> {
     let text = text.trim_start_matches('\u{feff}');
     let head = text.lines().next().unwrap_or_default();
     let delimiter = [b',', b';', b'\t'].into_iter().max_by_key(|d| head.matches(char::from(*d)).count());
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter.unwrap_or(b','))
-        .flexible(true)
-        .from_reader(text.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter.unwrap_or(b',')).flexible(true).from_reader(text.as_bytes());
     let head = reader.headers().map_err(|error| TableError::Line(1, error.to_string()))?.clone();
     let column = |name: &'static str| {
         head.iter().position(|cell| cell.trim().eq_ignore_ascii_case(name)).ok_or(TableError::Head(name))
@@ -171,8 +169,7 @@ fn harmless(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t']) { format!("'{text}") } else { text.into() }
 }
 
-const HEAD: [&str; 10] =
-    ["lang", "slot", "variant", "text", "context", "note", "longest_s", "set", "number", "state"];
+const HEAD: [&str; 10] = ["lang", "slot", "variant", "text", "context", "note", "longest_s", "set", "number", "state"];
 /// What recordings end with.
 pub const ENDINGS: [&str; 9] = ["wav", "flac", "mp3", "m4a", "mp4", "webm", "ogg", "opus", "aac"];
 const LINES_MOST: usize = 20_000;
@@ -216,7 +213,13 @@ mod tests {
     fn names_that_lead_out_or_astray_are_refused_with_what_would_do() {
         let slots = slots();
         let error = |name: &str| slot_of(name, &slots).map(|slot| slot.clip.id.clone()).expect_err(name);
-        for outside in ["../yue/digit.m.7.wav", "/yue/digit.m.7.wav", "yue/../../digit.m.7.wav", "yue\\digit.m.7.wav", "C:/yue/digit.m.7.wav"] {
+        for outside in [
+            "../yue/digit.m.7.wav",
+            "/yue/digit.m.7.wav",
+            "yue/../../digit.m.7.wav",
+            "yue\\digit.m.7.wav",
+            "C:/yue/digit.m.7.wav",
+        ] {
             assert_eq!(error(outside), NameError::Outside, "{outside}");
         }
         assert_eq!(error("digit.m.7.wav"), NameError::Shape);

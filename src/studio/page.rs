@@ -71,7 +71,8 @@ fn escape(text: &str) -> String {
 
 const HEAD: &str =
     "<tr><th>编号 No.</th><th>读 Read</th><th>前后文 Context</th><th>最长 Longest</th><th>完成 Done</th></tr>\n";
-const TOP: &str = "<!doctype html>\n<html lang=\"zh-CN\"><meta charset=\"utf-8\"><title>录音稿 · Recording script</title>
+const TOP: &str =
+    "<!doctype html>\n<html lang=\"zh-CN\"><meta charset=\"utf-8\"><title>录音稿 · Recording script</title>
 <style>
 body{font:11pt/1.5 'Noto Sans CJK SC',sans-serif;margin:2em}table{border-collapse:collapse;width:100%}
 td,th{border:1px solid #999;padding:.3em .5em;text-align:left;vertical-align:top}tr{break-inside:avoid}

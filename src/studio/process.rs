@@ -114,13 +114,7 @@ fn voice(master: &[i16], rate: u32) -> (Option<f64>, Option<f64>) {
 }
 
 /// Nothing was said: the take is there to be heard, and cannot be kept.
-fn unheard(
-    samples: Vec<f32>,
-    rate: u32,
-    mut figures: Figures,
-    peak: f32,
-    finding: fn(f64) -> Finding,
-) -> Processed {
+fn unheard(samples: Vec<f32>, rate: u32, mut figures: Figures, peak: f32, finding: fn(f64) -> Finding) -> Processed {
     let short = &samples[..samples.len().min(rate as usize * VOICE_SECONDS)];
     let master = shape::to_16_bit(short, 1.0);
     let level = Frames::of(short, rate).percentile(0.99);

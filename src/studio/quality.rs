@@ -214,7 +214,8 @@ pub(super) fn silent(level: f64) -> Finding {
 /// A recording of a fan, a tone or a line's noise.
 pub(super) fn no_speech(level: f64) -> Finding {
     let zh = format!("听到的只有持续的噪声或音调（{level:.0} dBov），没有人声。请检查话筒和环境。");
-    let en = format!("only a steady noise or tone is heard ({level:.0} dBov), no voice. Check the microphone and the room.");
+    let en =
+        format!("only a steady noise or tone is heard ({level:.0} dBov), no voice. Check the microphone and the room.");
     let words = Words { zh, en };
     Finding { code: "no_speech".into(), grade: Grade::Reject, figure: Some(level.round()), unit: "dBov".into(), words }
 }

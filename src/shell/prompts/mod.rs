@@ -103,7 +103,12 @@ fn coverage(studio: &Studio, wanted: &Wanted, as_json: bool) -> Result<(), Refus
     let mut text = String::new();
     for row in &rows {
         let (lang, number) = (row.slot.clip.lang.code(), row.number);
-        text.push_str(&format!("{lang:<3} {number:>4} {:<11} {:<36} {}\n", row.state.code(), row.slot.clip.id, row.slot.text));
+        text.push_str(&format!(
+            "{lang:<3} {number:>4} {:<11} {:<36} {}\n",
+            row.state.code(),
+            row.slot.clip.id,
+            row.slot.text
+        ));
     }
     let told: Vec<String> = counts(&rows).iter().map(|(state, n)| format!("{n} {state}")).collect();
     text.push_str(&format!("{} slots: {}\n", rows.len(), told.join(", ")));
@@ -147,7 +152,13 @@ fn takes(studio: &Studio, slot: Option<&Clip>, as_json: bool) -> Result<(), Refu
     for take in &takes {
         let live = if take.live { '*' } else { ' ' };
         let (lang, state) = (take.lang.code(), take.state.code());
-        text.push_str(&format!("{live} {} {state:<9} {lang}/{} by {} {:.0}\n", take.name.short(), take.slot, take.by.name, take.at));
+        text.push_str(&format!(
+            "{live} {} {state:<9} {lang}/{} by {} {:.0}\n",
+            take.name.short(),
+            take.slot,
+            take.by.name,
+            take.at
+        ));
         for finding in &take.report.findings {
             text.push_str(&format!("      {}\n", finding.words.en));
         }
@@ -173,7 +184,8 @@ fn import(
         return Ok(one(&take, as_json));
     }
     let imported = if name.to_ascii_lowercase().ends_with(".csv") {
-        let lines = read_table(&read(file)?).map_err(|error| Refusal::Unreadable(crate::studio::Words::new(error.to_string(), error.to_string())))?;
+        let lines = read_table(&read(file)?)
+            .map_err(|error| Refusal::Unreadable(crate::studio::Words::new(error.to_string(), error.to_string())))?;
         Imported { texts: studio.changed_texts(&lines)?, ..Imported::default() }
     } else {
         let archive = File::open(file).map_err(|error| fault(file, &error))?;
@@ -207,10 +219,16 @@ fn reported(imported: &Imported, check: bool, as_json: bool) -> ExitCode {
         }
     }
     for change in &imported.texts {
-        println!("text of {}/{} (line {}): the script says \"{}\", the table \"{}\"", change.lang, change.slot, change.line, change.script, change.table);
+        println!(
+            "text of {}/{} (line {}): the script says \"{}\", the table \"{}\"",
+            change.lang, change.slot, change.line, change.script, change.table
+        );
     }
     if !imported.texts.is_empty() {
-        println!("{} texts differ: change them in the script, publish, and record what turns stale", imported.texts.len());
+        println!(
+            "{} texts differ: change them in the script, publish, and record what turns stale",
+            imported.texts.len()
+        );
     }
     match (refused, imported.done) {
         (0, true) => println!("{taken} takes taken in as drafts: another person approves them"),
@@ -271,13 +289,7 @@ fn published(release: &str, publication: &Publication, as_json: bool) {
     );
 }
 
-fn play(
-    studio: &Studio,
-    what: &str,
-    file: &Path,
-    sound: Sound,
-    values: &[(String, String)],
-) -> Result<(), Refusal> {
+fn play(studio: &Studio, what: &str, file: &Path, sound: Sound, values: &[(String, String)]) -> Result<(), Refusal> {
     let which = match words::slot(what) {
         Ok(slot) => Which::Live(slot),
         Err(_) => Which::Take(studio.find(what)?.name),
@@ -288,7 +300,7 @@ fn play(
         Sound::Original => Form::Original,
         Sound::Sentence => {
             let seed = if values.is_empty() { super::clock::seed() | 1 } else { 0 };
-            Form::InSentence { values: values.iter().cloned().collect(), seed }
+            Form::InSentence { values: values.iter().cloned().collect(), seed, with: Vec::new() }
         }
     };
     let sound = studio.sound(&which, &form)?;

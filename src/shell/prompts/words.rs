@@ -62,7 +62,8 @@ impl PromptWords {
             "slot" => self.slot = Some(slot(&parser.value()?.string()?)?),
             "value" => {
                 let word = parser.value()?.string()?;
-                let (name, value) = word.split_once('=').ok_or("write --value NAME=VALUE, as in --value receipt=4401…")?;
+                let (name, value) =
+                    word.split_once('=').ok_or("write --value NAME=VALUE, as in --value receipt=4401…")?;
                 self.values.push((name.into(), value.into()));
             }
             "days" => self.days = Some(parser.value()?.parse()?),
@@ -113,11 +114,11 @@ impl PromptWords {
         Ok(match command.as_str() {
             "list" => PromptCommand::List,
             "coverage" => PromptCommand::Coverage { wanted: self.wanted(), json: json() },
-            "takes" => {
-                PromptCommand::Takes { slot: word()?.map(|word| slot(&word)).transpose()?, json: json() }
-            }
+            "takes" => PromptCommand::Takes { slot: word()?.map(|word| slot(&word)).transpose()?, json: json() },
             "import" => PromptCommand::Import {
-                file: word()?.ok_or("import needs a FILE: a ZIP archive, a CSV table, or a recording with --slot")?.into(),
+                file: word()?
+                    .ok_or("import needs a FILE: a ZIP archive, a CSV table, or a recording with --slot")?
+                    .into(),
                 slot: self.slot.take(),
                 by,
                 check: std::mem::take(&mut self.check),

@@ -111,13 +111,7 @@ impl Studio {
     }
 
     /// Takes an archive in: every recording becomes a draft, or none does. With `check` nothing is taken in at all.
-    pub fn import(
-        &self,
-        by: &Operator,
-        from: impl Read + Seek,
-        label: &str,
-        check: bool,
-    ) -> Result<Imported, Refusal> {
+    pub fn import(&self, by: &Operator, from: impl Read + Seek, label: &str, check: bool) -> Result<Imported, Refusal> {
         let catalogue = self.catalogue()?;
         let (mut archive, unpacked) = self.survey(from)?;
         let mut imported = Imported { texts: self.changed_texts(&unpacked.lines)?, ..Imported::default() };
@@ -132,9 +126,12 @@ impl Studio {
                     report.slot = Some(format!("{}/{}", slot.clip.lang.code(), slot.clip.id));
                     let key = (slot.clip.lang.code().to_owned(), slot.clip.id.to_string());
                     let text = texts.get(&key).filter(|text| !text.is_empty()).unwrap_or(&slot.text).clone();
-                    let heard = catalogue.path(&slot.clip).is_some_and(|path| fs::read(path).is_ok_and(|own| own == bytes));
+                    let heard =
+                        catalogue.path(&slot.clip).is_some_and(|path| fs::read(path).is_ok_and(|own| own == bytes));
                     if heard {
-                        report.words.push(Words::new("与现用录音相同，未作改动。", "what callers hear already: left as it is"));
+                        report
+                            .words
+                            .push(Words::new("与现用录音相同，未作改动。", "what callers hear already: left as it is"));
                         imported.files.push(report);
                         continue;
                     }
@@ -208,10 +205,16 @@ impl Studio {
     fn survey<R: Read + Seek>(&self, from: R) -> Result<(ZipArchive<R>, Unpacked), Refusal> {
         let mut archive = ZipArchive::new(from).map_err(|error| damaged(error.to_string()))?;
         if archive.len() > ENTRIES_MOST {
-            return Err(wrong("压缩包里文件太多。", format!("the archive has {} files, at most {ENTRIES_MOST}", archive.len())));
+            return Err(wrong(
+                "压缩包里文件太多。",
+                format!("the archive has {} files, at most {ENTRIES_MOST}", archive.len()),
+            ));
         }
         if archive.has_overlapping_entries().map_err(|error| damaged(error.to_string()))? {
-            return Err(wrong("压缩包里的文件互相重叠。", "the archive's files overlap: it is no honest archive".into()));
+            return Err(wrong(
+                "压缩包里的文件互相重叠。",
+                "the archive's files overlap: it is no honest archive".into(),
+            ));
         }
         if archive.has_duplicate_names() {
             return Err(wrong("压缩包里有同名文件。", "two files of the archive have the same name".into()));
@@ -306,7 +309,10 @@ struct Pile {
 impl Pile {
     fn judge(&mut self, slot: &Clip, bytes: &[u8], report: &mut FileReport) {
         if !self.slots.insert(slot.clone()) {
-            report.refuse(Words::new("这个位置有两份录音，只能留一份。", "a second recording of one slot: leave one of them"));
+            report.refuse(Words::new(
+                "这个位置有两份录音，只能留一份。",
+                "a second recording of one slot: leave one of them",
+            ));
             return;
         }
         match self.sounds.insert(files::hash(bytes), slot.clone()) {

@@ -101,7 +101,10 @@ fn a_take_is_recorded_approved_by_another_published_and_taken_back() {
     assert_eq!(office.studio.slot(&bye()).unwrap().state, SlotState::Placeholder);
     let take = office.record(&li(), &bye(), &speaker(140.0));
     assert_eq!((take.state, take.report.findings.len()), (TakeState::Fresh, 0));
-    assert_eq!(fs::read(office.folder.path().join("studio/originals").join(&take.original)).unwrap(), speaker(140.0).wav());
+    assert_eq!(
+        fs::read(office.folder.path().join("studio/originals").join(&take.original)).unwrap(),
+        speaker(140.0).wav()
+    );
     office.studio.keep(&li(), &take.name).unwrap();
     assert_eq!(office.studio.slot(&bye()).unwrap().state, SlotState::Recorded);
     let own = operator(1, "li", Role::Approver);
@@ -284,13 +287,15 @@ fn a_take_is_heard_in_its_sentence_with_a_number_of_one_s_own() {
     let digit = slot(Lang::Yue, "digit.f.7");
     let take = office.record(&li(), &digit, &Speaker { speech_s: 0.5, ..Speaker::default() });
     let values = [("receipt".to_owned(), "440126112233457".to_owned())].into();
-    let form = Form::InSentence { values, seed: 0 };
+    let form = Form::InSentence { values, seed: 0, with: Vec::new() };
     let said = office.studio.sound(&Which::Take(take.name), &form).unwrap();
     assert!(said.text.as_deref().is_some_and(|text| text.contains("457")), "{:?}", said.text);
     let reader = hound::WavReader::new(&said.bytes[..]).unwrap();
     assert_eq!(reader.spec().sample_rate, 8000);
     assert!(reader.duration() > 4 * 8000, "a whole number is heard");
-    let random = office.studio.sound(&Which::Live(digit), &Form::InSentence { values: Default::default(), seed: 7 });
+    let random = office
+        .studio
+        .sound(&Which::Live(digit), &Form::InSentence { values: Default::default(), seed: 7, with: Vec::new() });
     assert!(random.unwrap().text.is_some());
 }
 
@@ -349,7 +354,14 @@ fn an_archive_goes_out_and_what_was_recorded_comes_back() {
     assert!(!untouched.done && untouched.files.iter().all(|file| !file.refused && file.take.is_none()));
     let (bye, digit) = (speaker(140.0).wav(), Speaker { speech_s: 0.5, ..Speaker::default() }.wav());
     let csv = "lang,slot,text\nyue,prompt.bye,多謝來電\n".as_bytes();
-    let zip = || archive(&[("yue/prompt.bye__f.wav", &bye), ("yue/digit.m.1.wav", &digit), ("script.csv", csv), ("__MACOSX/yue/._a.wav", b"x")]);
+    let zip = || {
+        archive(&[
+            ("yue/prompt.bye__f.wav", &bye),
+            ("yue/digit.m.1.wav", &digit),
+            ("script.csv", csv),
+            ("__MACOSX/yue/._a.wav", b"x"),
+        ])
+    };
     let checked = office.studio.import(&chen(), zip(), "studio.zip", true).unwrap();
     assert!(!checked.done && office.studio.history(&super::tests::bye()).unwrap().is_empty());
     let imported = office.studio.import(&chen(), zip(), "studio.zip", false).unwrap();
@@ -375,7 +387,8 @@ fn an_archive_with_one_bad_file_is_taken_in_by_no_part() {
         ("zh/prompt.welcome.wav", &good),
         ("zh/prompt.bye.wav", &good),
     ] {
-        let imported = office.studio.import(&chen(), archive(&[("en/prompt.bye.wav", &good), (bad, bytes)]), "a.zip", false);
+        let imported =
+            office.studio.import(&chen(), archive(&[("en/prompt.bye.wav", &good), (bad, bytes)]), "a.zip", false);
         let imported = imported.unwrap_or_else(|refusal| panic!("{bad}: {refusal}"));
         assert!(!imported.done && imported.files.iter().any(|file| file.refused), "{bad}: {imported:?}");
         assert!(imported.files.iter().filter(|file| file.refused).all(|file| !file.words[0].en.is_empty()));
