@@ -148,6 +148,8 @@ pub struct Studio {
     pub allow: Vec<Network>,
     /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub proxies: Vec<Network>,
+    /// Whether browsers on other machines may sign in without TLS.
+    pub in_the_clear: bool,
     /// A session without a request ends after so long, and any after `session`.
     pub session_idle: Duration,
     pub session: Duration,

@@ -213,6 +213,7 @@ fn studio(reader: &mut Reader) -> Studio {
         listen: web_listen(reader, "studio.listen", &[]),
         allow: networks(reader, "studio.allow", &LOOPBACK),
         proxies: networks(reader, "studio.proxies", &[]),
+        in_the_clear: reader.boolean("studio.in_the_clear", false),
         session_idle: reader.seconds("studio.session_idle_s", 60..=86_400, 3600),
         session: reader.seconds("studio.session_s", 300..=604_800, 43_200),
         upload_bytes_max: count(reader, "studio.upload_bytes_max", 100_000..=1_000_000_000, 134_217_728),

@@ -18,6 +18,7 @@ use super::metrics::Metrics;
 use super::phone::{Door, Live, Parts, Wire};
 use super::replica::{FolderLock, Replica, Role, secret};
 use super::studio::accounts::commands::{self as accounts, Made};
+use super::studio::{Accounts, Studio};
 use super::{clock, folder, logs, numbers, releases};
 use crate::config::Settings;
 use crate::inquiry::{AttemptLimits, Attempts, Keys};
@@ -89,8 +90,7 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         messages: settings.data.folder.join("messages"),
     };
     let door = Door::new(parts, &wire);
-    let listeners = web::Listeners::bind(&settings.web.listen)
-        .map_err(|(address, error)| format!("cannot listen on http://{address}: {error}"))?;
+    let listeners = listen(settings)?;
     let sources = numbers::Sources { replica: replica.metrics(), media: media_metrics, journal: journal.metrics() };
     let counter = Counter {
         live: Arc::clone(&live),
@@ -109,11 +109,12 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         total: limits.failures_total,
         window: limits.failure_window,
     };
-    let doors = Arc::new(web::Doors::new(counter::backend(counter), &settings.web, failures));
+    let made = first_accounts(settings, &replica)?;
+    let doors = web::Doors::new(counter::backend(counter), &settings.web, failures);
+    let doors = Arc::new(doors.with_studio(web::StudioDoor::new(settings, open_studio(settings))));
     super::watch::start(settings.clone(), live, &door)
         .map_err(|error| format!("cannot watch for releases: {error}"))?;
     numbers::keep(Arc::clone(&metrics), sources);
-    let made = first_accounts(settings, &replica)?;
     announce(settings, &wire, &listeners, &replica, &hotline.examples, &made)?;
     let signals = Signals::new()?;
     let (stop, stopping) = watch::channel(false);
@@ -126,6 +127,31 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
     let _ = stop.send(true);
     let _ = tokio::time::timeout(LAST_REQUESTS, scan).await;
     ended
+}
+
+/// The web's sockets: the studio has its own, or is beside the kiosk.
+fn listen(settings: &Settings) -> Result<web::Listeners, Fault> {
+    let failed = |(address, error)| format!("cannot listen on http://{address}: {error}");
+    let own = &settings.studio.listen;
+    let serves = if own.is_empty() { web::Serves::All } else { web::Serves::Public };
+    let public = web::Listeners::bind(&settings.web.listen, serves).map_err(failed)?;
+    Ok(public.and(web::Listeners::bind(own, web::Serves::Studio).map_err(failed)?))
+}
+
+/// A studio that cannot be opened costs no call: it is told in the log, and its page says so.
+fn open_studio(settings: &Settings) -> Option<(Arc<Accounts>, Arc<Studio>)> {
+    if settings.studio.allow.is_empty() {
+        return None;
+    }
+    let accounts = accounts::open(settings).map(Arc::new).map_err(|error| error.to_string());
+    let studio = Studio::open(settings).map_err(|refusal| refusal.to_string());
+    match accounts.and_then(|accounts| Ok((accounts, studio?))) {
+        Ok(opened) => Some(opened),
+        Err(error) => {
+            tracing::error!(error, "the prompt studio cannot be used");
+            None
+        }
+    }
 }
 
 /// On the first start with sample cases, somebody who may record and somebody who may approve.
@@ -171,7 +197,10 @@ fn announce(
     let pages: Vec<String> = listeners.addresses().iter().map(|address| format!("http://{address}")).collect();
     let mut text = String::new();
     if replica.is_sample() && settings.data.sample_cases > 0 {
-        text.push_str(&what_to_try(settings, &phone, &pages, examples, made));
+        text.push_str(&what_to_try(settings, &phone, &pages, examples));
+    }
+    if let Some(page) = listeners.studio() {
+        text.push_str(&first_sign_in(page, made));
     }
     text.push_str(&format!("ready phone={} web={}\n", phone.join(","), pages.join(",")));
     let mut out = io::stdout().lock();
@@ -180,13 +209,7 @@ fn announce(
     Ok(())
 }
 
-fn what_to_try(
-    settings: &Settings,
-    phone: &[String],
-    pages: &[String],
-    examples: &[sample::Example],
-    made: &[Made],
-) -> String {
+fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples: &[sample::Example]) -> String {
     let address = phone.first().and_then(|address| address.split_once(':')).map_or("", |(_, address)| address);
     let number = settings.phone.numbers.first().map_or("96110110", String::as_str);
     let page = pages.first().map_or("", String::as_str);
@@ -195,12 +218,6 @@ fn what_to_try(
     );
     if let Some(test) = &settings.phone.line_test {
         text.push_str(&format!("  dial   sip:{test}@{address} for the line test\n"));
-    }
-    for Made { name, password, number, pin } in made {
-        let (password, pin) = (password.expose(), pin.expose());
-        text.push_str(&format!(
-            "  record {page}/studio as {name}, password {password} (telephone: number {number}, PIN {pin}); told once\n"
-        ));
     }
     text.push_str(&format!(
         "  open   {page} and scan or type a receipt\n\n  {:<16} {:<8} state\n",
@@ -211,6 +228,23 @@ fn what_to_try(
         text.push_str(&format!("  {:<16} {tail:<8} {}\n", example.case.receipt, example.shows));
     }
     text.push('\n');
+    text
+}
+
+/// The accounts that the first start made. Their secrets are told here, and nowhere else.
+fn first_sign_in(page: std::net::SocketAddr, made: &[Made]) -> String {
+    let mut text = String::new();
+    for Made { name, password, number, pin } in made {
+        let (password, pin) = (password.expose(), pin.expose());
+        text.push_str(&format!(
+            "  studio http://{page}/studio  name {name}  password {password}  (telephone: {number}, PIN {pin})\n"
+        ));
+    }
+    if !text.is_empty() {
+        text.push_str(
+            "  The studio's passwords are told this once; jindu studio account password NAME sets new ones.\n\n",
+        );
+    }
     text
 }
 

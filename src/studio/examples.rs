@@ -169,6 +169,20 @@ const KEYS: [Key; 12] = [
     Key::Pound,
 ];
 
+/// The saying, if it has room for values of all these names; else the first one of its language that has.
+pub fn naming(release: &Release, saying: &Saying, given: &BTreeMap<String, String>) -> Saying {
+    let names = |saying: &Saying| -> BTreeSet<Arc<str>> {
+        let slots = release.script.entry(&saying.entry).map(|entry| entry.slots()).unwrap_or_default();
+        slots.into_iter().map(|slot| slot.name).collect()
+    };
+    let fits = |saying: &Saying| given.keys().all(|name| names(saying).contains(name.as_str()));
+    if fits(saying) {
+        return saying.clone();
+    }
+    let others = sayings(release).into_iter().filter(|other| other.lang == saying.lang);
+    others.into_iter().find(fits).unwrap_or_else(|| saying.clone())
+}
+
 /// A saying with values of one's own, and with digits made up from a seed where none are given. What does not fit its
 /// slot stays as it was, and a recording that must be heard stays in the sentence.
 pub fn with_values(

@@ -300,7 +300,7 @@ fn play(studio: &Studio, what: &str, file: &Path, sound: Sound, values: &[(Strin
         Sound::Original => Form::Original,
         Sound::Sentence => {
             let seed = if values.is_empty() { super::clock::seed() | 1 } else { 0 };
-            Form::InSentence { values: values.iter().cloned().collect(), seed }
+            Form::InSentence { values: values.iter().cloned().collect(), seed, with: Vec::new() }
         }
     };
     let sound = studio.sound(&which, &form)?;

@@ -140,10 +140,22 @@ impl Studio {
             Some(live) => releases::store_beside(&self.settings, &live, &plan.needed, &above),
             None => {
                 hotline::read_with(&self.settings, &above).map_err(Refusal::Flow)?;
+                self.keep_as_shipped(&plan.needed);
                 releases::store(&self.settings, &plan.needed, &above)
             }
         };
         stored.map_err(Refusal::Fault)
+    }
+
+    /// Before the first publication: keeps what is heard as a release, so that there is a way back to it. Where a
+    /// recording is missing there is nothing to go back to.
+    fn keep_as_shipped(&self, needed: &BTreeSet<Needed>) {
+        let Ok(shipped) = releases::store(&self.settings, needed, &Overlay::new()) else { return };
+        let (what, who, why) = ("publish".into(), "-".into(), "as shipped".into());
+        let entry = Entry { at: clock::timestamp(), what, release: Some(shipped), who, why };
+        if let Err(error) = releases::note(&self.settings, &entry) {
+            tracing::warn!(error, "the way back to what was shipped could not be noted");
+        }
     }
 
     /// Holds the approved takes against the flow that is live.

@@ -185,8 +185,8 @@ pub enum Form {
     /// As a caller hears it: 300 to 3400 Hz, 8000 samples a second, A-law.
     Phone,
     /// The same, in its sentence. Values by the names of the sentence's slots, as in `receipt=442026123456789`; what
-    /// is not given is made up from the seed.
-    InSentence { values: BTreeMap<String, String>, seed: u64 },
+    /// is not given is made up from the seed. `with` are takes that are heard in place of what is live.
+    InSentence { values: BTreeMap<String, String>, seed: u64, with: Vec<TakeName> },
 }
 
 /// Sound for a player.

@@ -30,7 +30,17 @@ impl Studio {
             }),
             Form::Master => Ok(plain(read(master)?)),
             Form::Phone => Ok(plain(studio::wav(&as_heard(&narrow(&samples(&master)?)), RATE))),
-            Form::InSentence { values, seed } => self.sentence(&catalogue, &clip, master, values, *seed),
+            Form::InSentence { values, seed, with } => {
+                let mut masters = BTreeMap::new();
+                for name in with {
+                    let take = self.take(name)?;
+                    masters.insert(take.clip(), self.files.master(&take.master));
+                }
+                if matches!(which, Which::Take(_)) || !masters.contains_key(&clip) {
+                    masters.insert(clip.clone(), master);
+                }
+                self.sentence(&catalogue, &clip, &masters, values, *seed)
+            }
         }
     }
 
@@ -48,27 +58,28 @@ impl Studio {
         }
     }
 
-    /// The slot's sentence, with the recording in its place and the live ones around it. Of a slot that no sentence
+    /// The slot's sentence, with these recordings in their places and the live ones around them. Of a slot that no sentence
     /// holds it is the recording alone.
     fn sentence(
         &self,
         catalogue: &Catalogue,
         clip: &Clip,
-        master: PathBuf,
+        masters: &BTreeMap<Clip, PathBuf>,
         values: &BTreeMap<String, String>,
         seed: u64,
     ) -> Result<Wav, Refusal> {
         let Some(said) = &catalogue.slot(clip)?.said else {
-            return Ok(plain(studio::wav(&as_heard(&narrow(&samples(&master)?)), RATE)));
+            return Ok(plain(studio::wav(&as_heard(&narrow(&samples(&masters[clip])?)), RATE)));
         };
-        let saying = examples::with_values(&catalogue.release, &said.saying, clip, values, seed);
+        let saying = examples::naming(&catalogue.release, &said.saying, values);
+        let saying = examples::with_values(&catalogue.release, &saying, clip, values, seed);
         let heard = examples::compose(&catalogue.release, &saying)
             .ok_or_else(|| Refusal::NoSlot(format!("{}: these values do not fill the sentence", said.saying.entry)))?;
         let mut sound: Vec<i16> = Vec::new();
         for piece in &heard.pieces {
             match piece {
                 Piece::Clip(wanted) => {
-                    let path = if wanted == clip { Some(master.as_path()) } else { catalogue.path(wanted) };
+                    let path = masters.get(wanted).map(PathBuf::as_path).or_else(|| catalogue.path(wanted));
                     let path = path.ok_or_else(|| Refusal::NoSlot(format!("{}/{}", wanted.lang.code(), wanted.id)))?;
                     sound.extend(narrow(&samples(path)?));
                 }

@@ -287,13 +287,15 @@ fn a_take_is_heard_in_its_sentence_with_a_number_of_one_s_own() {
     let digit = slot(Lang::Yue, "digit.f.7");
     let take = office.record(&li(), &digit, &Speaker { speech_s: 0.5, ..Speaker::default() });
     let values = [("receipt".to_owned(), "440126112233457".to_owned())].into();
-    let form = Form::InSentence { values, seed: 0 };
+    let form = Form::InSentence { values, seed: 0, with: Vec::new() };
     let said = office.studio.sound(&Which::Take(take.name), &form).unwrap();
     assert!(said.text.as_deref().is_some_and(|text| text.contains("457")), "{:?}", said.text);
     let reader = hound::WavReader::new(&said.bytes[..]).unwrap();
     assert_eq!(reader.spec().sample_rate, 8000);
     assert!(reader.duration() > 4 * 8000, "a whole number is heard");
-    let random = office.studio.sound(&Which::Live(digit), &Form::InSentence { values: Default::default(), seed: 7 });
+    let random = office
+        .studio
+        .sound(&Which::Live(digit), &Form::InSentence { values: Default::default(), seed: 7, with: Vec::new() });
     assert!(random.unwrap().text.is_some());
 }
 
