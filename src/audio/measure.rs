@@ -77,10 +77,11 @@ impl Frames {
         Some(runs.first()?.start..runs.last()?.end)
     }
 
-    /// 36 dB below the loudest frame, or 12 dB above the room where it is loud; never into the speech itself.
+    /// 36 dB below the loudest frame, or 12 dB above the room where it is loud. A trimmed word has no room: what is
+    /// quietest in it is speech too, and not cut into. Where the room is very loud, 6 dB above it must do.
     fn threshold(&self) -> f64 {
-        let peak = self.percentile(0.99);
-        (peak - 36.0).max((self.percentile(0.05) + 12.0).min(peak - 20.0)).max(FAINT)
+        let (peak, floor) = (self.percentile(0.99), self.percentile(0.05));
+        (peak - 36.0).max((floor + 12.0).min((peak - 20.0).max(floor + 6.0))).max(FAINT)
     }
 
     /// The room's noise, in dBov: the quietest tenth of a second away from the speech, or of a pause inside it. `None`
@@ -95,6 +96,22 @@ impl Frames {
             whole && (outside >= ROOM_FRAMES || speech.contains(from))
         });
         windows.map(|from| self.mean(from..from + window)).min_by(f64::total_cmp)
+    }
+
+    /// Whether half a second and more never changes its level by 10 dB, as no voice does.
+    pub fn is_steady(&self) -> bool {
+        self.len() > STEADY_FRAMES && self.percentile(0.98) - self.percentile(0.02) < 10.0
+    }
+
+    /// The samples of the longest stretch outside the speech, half a second of it at most; `None` where that is less
+    /// than a fifth of a second.
+    pub fn longest_pause(&self, speech: &Range<usize>, samples: usize) -> Option<Range<usize>> {
+        let (before, after) = (0..speech.start, speech.end..self.len());
+        let longer = if before.len() >= after.len() { before } else { after };
+        // The decay of the last word, and a breath before the first, are no room.
+        let (start, end) = (longer.start + PAUSE_EDGE, longer.end.saturating_sub(PAUSE_EDGE));
+        let end = end.min(start + PAUSE_MOST);
+        (end >= start + PAUSE_LEAST).then(|| start * self.step..(end * self.step).min(samples))
     }
 
     /// The level of active speech in dBov, after ITU-T P.56 method B on the frames' envelope: a threshold 15.9 dB
@@ -273,6 +290,10 @@ const RUN: usize = 3;
 const CLICK_FRAMES: usize = 8;
 const APART_FRAMES: usize = 30;
 const ROOM_FRAMES: usize = 20;
+const STEADY_FRAMES: usize = 100;
+const PAUSE_EDGE: usize = 10;
+const PAUSE_LEAST: usize = 40;
+const PAUSE_MOST: usize = 100;
 /// Nothing below this is speech.
 const FAINT: f64 = -65.0;
 const THRESHOLDS: u32 = 33;

@@ -6,6 +6,7 @@ use std::time::Duration as Span;
 use lexopt::prelude::*;
 
 use super::picture::{DAY, HOUR};
+use super::prompts::{PromptCommand, PromptWords};
 use super::publish::{By, LAST};
 use super::studio::accounts::commands::AccountCommand;
 use crate::studio::Role;
@@ -37,8 +38,8 @@ pub enum Command {
         receipt: String,
         tail: Option<String>,
     },
-    /// Lists every clip that the hotline can play: `lang<TAB>id<TAB>text`.
-    PromptsList,
+    /// The prompt studio's recordings.
+    Prompts(PromptCommand),
     /// Runs call sheets in text.
     Test {
         sheets: Vec<PathBuf>,
@@ -94,6 +95,21 @@ commands:
   sample --cases N --seed S --out FILE   write sample cases (one JSON object a line)
   load FILE                              load cases into the replica, while it serves or not
   prompts list                           list every recording that the hotline can play
+  prompts coverage [--lang L] [--missing] [--json]
+                                         every slot, its number and state; --missing: what is still to be recorded
+  prompts takes [LANG/SLOT] [--json]     takes that wait, or all takes of a slot, and what their checks found
+  prompts import FILE [--check] [--json] take in a ZIP of LANG/SLOT__VARIANT.wav and script.csv: all of it, or nothing
+  prompts import FILE --slot LANG/SLOT   take in one recording (WAV, FLAC, MP3, M4A, WebM, Ogg)
+  prompts export FILE [--lang L] [--missing] [--script]
+                                         .zip: script and recordings (--script: without these); .csv; .html to print
+  prompts approve TAKE|all --who NAME    approve what another person recorded
+  prompts discard TAKE                   hide a take; prompts tidy [--days N] deletes what was discarded
+  prompts restore LANG/SLOT              bring the factory's recording back with the next publication
+  prompts publish [--why TEXT] [--anyway] [--json]
+                                         make all approved takes live; --anyway: also where a set is half recorded
+  prompts rollback [HASH]                make an older release live again, flow and recordings
+  prompts play LANG/SLOT|TAKE [FILE|-] [--in-sentence [--value NAME=VALUE]] [--master|--original]
+                                         WAV as a caller hears it
   studio account add NAME --role operator|approver [--number N]
                                          let somebody record prompts at /studio; asks for a password and a PIN
   studio account list
@@ -128,7 +144,9 @@ struct Words {
     last: Option<u32>,
     role: Option<String>,
     number: Option<String>,
+    prompts: PromptWords,
     svg: bool,
+    json: bool,
     calls: Option<Span>,
     help: bool,
     version: bool,
@@ -150,6 +168,7 @@ impl Words {
                 Long("role") => self.role = Some(parser.value()?.string()?),
                 Long("number") => self.number = Some(parser.value()?.string()?),
                 Long("svg") => self.svg = true,
+                Long("json") => self.json = true,
                 Long("calls") => {
                     self.calls = Some(match parser.value()?.string()?.as_str() {
                         "hour" => HOUR,
@@ -160,7 +179,13 @@ impl Words {
                 Long("help") | Short('h') => self.help = true,
                 Long("version") | Short('V') => self.version = true,
                 Value(name) => self.names.push(name),
-                Short(_) | Long(_) => return Err(word.unexpected()),
+                Long(name) => {
+                    let name = name.to_owned();
+                    if !self.prompts.take(&name, &mut parser)? {
+                        return Err(Long(&name).unexpected());
+                    }
+                }
+                Short(_) => return Err(word.unexpected()),
             }
         }
         self.asked()
@@ -179,11 +204,15 @@ impl Words {
             (self.role.is_some(), "--role"),
             (self.number.is_some(), "--number"),
             (self.svg, "--svg"),
+            (self.json, "--json"),
             (self.calls.is_some(), "--calls"),
         ] {
             if given {
                 return Err(format!("{name} does not go with this command; see jindu --help").into());
             }
+        }
+        if let Some(name) = self.prompts.left() {
+            return Err(format!("{name} does not go with this command; see jindu --help").into());
         }
         let config = self.config.unwrap_or_else(|| Path::new("config/jindu.toml").into());
         Ok(Asked { config, set: self.set, command })
@@ -273,10 +302,10 @@ impl Words {
                 }
                 Command::Test { sheets }
             }
-            Some("prompts") => match names.next().map(|name| name.string()).transpose()?.as_deref() {
-                Some("list") => Command::PromptsList,
-                _ => return Err("prompts has one command: prompts list".into()),
-            },
+            Some("prompts") => {
+                let by = self.by();
+                Command::Prompts(self.prompts.command(&mut names, by, &mut self.json)?)
+            }
             Some("studio") => Command::Account(self.account(&mut names)?),
             Some(other) => return Err(format!("there is no command {other}; see jindu --help").into()),
         };

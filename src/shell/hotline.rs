@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::{civil::Date, tz::TimeZone};
 
+use super::recordings::From;
 use super::releases::Overlay;
 use super::serve::SAMPLE_SEED;
 use super::{clock, recordings};
@@ -61,11 +62,16 @@ fn with_sources<T>(settings: &Settings, work: impl FnOnce(Sources<'_>, Environme
 
 /// Reads and checks all files of a hotline; every complaint at once.
 pub fn read(settings: &Settings) -> Result<Hotline, Vec<String>> {
-    read_with(settings, &Overlay::new())
+    read_from(settings, &Overlay::new(), &From::Disk)
 }
 
 /// The same, with operators' takes above the folder's recordings.
 pub fn read_with(settings: &Settings, above: &Overlay) -> Result<Hotline, Vec<String>> {
+    read_from(settings, above, &From::Disk)
+}
+
+/// The same, with recordings that are in memory already.
+pub fn read_from(settings: &Settings, above: &Overlay, from: &From<'_>) -> Result<Hotline, Vec<String>> {
     let release = release(settings)?;
     let (rules, working) = rules(settings, &release)?;
     let scanner = &settings.inquiry.scanner;
@@ -73,7 +79,7 @@ pub fn read_with(settings: &Settings, above: &Overlay) -> Result<Hotline, Vec<St
     let scan_rules = scan_rules.map_err(lines)?;
     let zone = TimeZone::get(&release.calendar.zone)
         .map_err(|error| vec![format!("{}: zone: {error}", settings.hotline.calendar.display())])?;
-    let (bank, mut remarks) = recordings::read(settings, &needed(&release), above)?;
+    let (bank, mut remarks) = recordings::read(settings, &needed(&release), above, from)?;
     remarks.extend(release.warnings.iter().map(ToString::to_string));
     let today = clock::local(&zone).date();
     let examples = sample::examples(SAMPLE_SEED, today, &working);

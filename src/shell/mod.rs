@@ -1,6 +1,7 @@
 //! All IO: clock, sockets, files, databases, random numbers. It never decides.
 
 pub mod args;
+pub mod aside;
 pub mod clock;
 pub mod counter;
 pub mod folder;
@@ -13,6 +14,7 @@ pub mod metrics;
 pub mod numbers;
 pub mod phone;
 pub mod picture;
+pub mod prompts;
 pub mod publish;
 pub mod recordings;
 pub mod releases;

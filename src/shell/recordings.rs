@@ -16,12 +16,21 @@ use crate::studio::{Coverage, Manifest, Recorded, read_manifest};
 /// A clip's place in the bank.
 type Placed = ((Lang, Arc<str>), Encoded);
 
+/// Where recordings come from.
+pub enum From<'a> {
+    /// All from the disk.
+    Disk,
+    /// What the live bank has of them from there, by their hash; calls go on, and come first.
+    Bank(&'a (dyn Fn(&Needed) -> Option<Encoded> + Sync)),
+}
+
 /// Reads every recording that is needed, operators' takes above the folder's. What is missing stops a start; what is
 /// stale is remarked.
 pub fn read(
     settings: &Settings,
     needed: &BTreeSet<Needed>,
     above: &Overlay,
+    from: &From<'_>,
 ) -> Result<(Bank, Vec<String>), Vec<String>> {
     let folder = &settings.hotline.audio;
     let mut manifest = manifest(&settings.hotline.manifest).map_err(|complaint| vec![complaint])?;
@@ -36,7 +45,7 @@ pub fn read(
         return Err(coverage.missing.iter().map(|needed| missing(folder, needed)).collect());
     }
     let needed: Vec<&Needed> = needed.iter().collect();
-    let (placed, complaints) = encode_all(&Places { folder, above }, &needed);
+    let (placed, complaints) = encode_all(&Places { folder, above, from }, &needed);
     if !complaints.is_empty() {
         return Err(complaints);
     }
@@ -96,6 +105,7 @@ fn clip_of(needed: &Needed) -> Clip {
 struct Places<'a> {
     folder: &'a Path,
     above: &'a Overlay,
+    from: &'a From<'a>,
 }
 
 impl Places<'_> {
@@ -104,9 +114,13 @@ impl Places<'_> {
     }
 }
 
-/// Reads and encodes on every core: a thousand files are a second's work for one.
+/// Reads and encodes: at a start on every core, as a thousand files are a second's work for one; beside calls on the
+/// caller's thread alone.
 fn encode_all(places: &Places<'_>, clips: &[&Needed]) -> (Vec<Placed>, Vec<String>) {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = match places.from {
+        From::Disk => std::thread::available_parallelism().map_or(1, usize::from),
+        From::Bank(_) => 1,
+    };
     let share = clips.len().div_ceil(threads).max(1);
     let results: Vec<Result<Placed, String>> = std::thread::scope(|scope| {
         let workers: Vec<_> = clips
@@ -127,6 +141,11 @@ fn encode_all(places: &Places<'_>, clips: &[&Needed]) -> (Vec<Placed>, Vec<Strin
 }
 
 fn encode(places: &Places<'_>, clip: &Needed) -> Result<Placed, String> {
+    if let From::Bank(known) = places.from
+        && let Some(encoded) = known(clip)
+    {
+        return Ok(((clip.lang, Arc::clone(&clip.id)), encoded));
+    }
     let path = places.of(&clip_of(clip));
     let (samples, rate) = samples(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let encoded = encode_master(&samples, rate).map_err(|error| format!("{}: {error}", path.display()))?;

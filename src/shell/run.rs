@@ -11,14 +11,13 @@ use super::args::{self, Asked, Command};
 use super::hotline::{self, Hotline};
 use super::replica::{Loaded, Replica, Role, load, secret};
 use super::serve;
-use super::{clock, folder, picture, publish, releases, sheets, sim, studio};
+use super::{clock, folder, picture, prompts, publish, releases, sheets, sim, studio};
 use crate::base::Lang;
 use crate::call;
 use crate::config::{self, Settings};
 use crate::flow;
 use crate::inquiry::{Answer, Factor, Keys, Proof};
 use crate::replica::sample;
-use crate::speech::to_tsv;
 
 /// Runs the program.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -60,7 +59,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::LookUp { receipt, tail } => {
             with_hotline(settings, |hotline| look_up(settings, &hotline, &receipt, tail))
         }
-        Command::PromptsList => with_release(settings),
+        Command::Prompts(command) => coded(prompts::run(settings, &command)),
         Command::Test { sheets } => match hotline::release(settings) {
             Ok(release) if sheets::run(&release, &sheets, sheets::Tell::All) => ExitCode::SUCCESS,
             Ok(_) => ExitCode::FAILURE,
@@ -85,14 +84,6 @@ fn coded(result: Result<ExitCode, Vec<String>>) -> ExitCode {
 fn with_hotline(settings: &Settings, work: impl FnOnce(Hotline) -> ExitCode) -> ExitCode {
     match hotline::read(settings) {
         Ok(hotline) => work(hotline),
-        Err(complaints) => wrong(&complaints),
-    }
-}
-
-/// The list of recordings must not depend on the recordings.
-fn with_release(settings: &Settings) -> ExitCode {
-    match hotline::release(settings) {
-        Ok(release) => said(&to_tsv(&hotline::needed(&release))),
         Err(complaints) => wrong(&complaints),
     }
 }

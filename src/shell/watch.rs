@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::aside::step_back;
 use super::phone::{Door, Live};
 use super::releases;
 use crate::config::Settings;
@@ -30,6 +31,7 @@ struct Watch {
 
 impl Watch {
     fn run(mut self) {
+        step_back();
         loop {
             std::thread::sleep(EVERY);
             if !self.switch() {
@@ -59,7 +61,8 @@ impl Watch {
         }
         self.seen.clone_from(&named);
         let Some(name) = named else { return };
-        match releases::load(&self.settings, &name) {
+        let before = self.live.load_full();
+        match releases::load_beside(&self.settings, &name, &before.name, &before.bank) {
             Ok(hotline) => {
                 tracing::info!(release = &name[..12], "a release is live for new calls");
                 self.live.store(Arc::new(Live::of(&hotline)));

@@ -50,14 +50,17 @@ pub fn process(sound: Decoded, conditions: &Conditions) -> Processed {
     let peak_in = sound.samples.iter().fold(0f32, |peak, sample| peak.max(sample.abs()));
     let original = sound.duration();
     let (mut samples, rate) = shape::to_master_rate(sound.samples, sound.rate);
-    let hum = quality::hum_source(&samples, rate);
     shape::high_pass(&mut samples, rate, HIGH_PASS_HZ);
     let frames = Frames::of(&samples, rate);
     let mut figures = Figures { original_ms: millis(original), rate_hz: rate, ..Figures::default() };
     let Some(speech) = frames.speech() else {
-        return silent(samples, rate, figures, peak_in);
+        return unheard(samples, rate, figures, peak_in, quality::silent);
     };
+    if frames.is_steady() {
+        return unheard(samples, rate, figures, peak_in, quality::no_speech);
+    }
     let kept = shape::kept(&speech, &frames, samples.len(), rate);
+    let hum = quality::hum(&samples, rate, frames.longest_pause(&speech, samples.len()), HIGH_PASS_HZ);
     let heard = heard(&frames, &speech, clipped, hum);
     samples.truncate(kept.end);
     samples.drain(..kept.start);
@@ -111,14 +114,14 @@ fn voice(master: &[i16], rate: u32) -> (Option<f64>, Option<f64>) {
 }
 
 /// Nothing was said: the take is there to be heard, and cannot be kept.
-fn silent(samples: Vec<f32>, rate: u32, mut figures: Figures, peak: f32) -> Processed {
+fn unheard(samples: Vec<f32>, rate: u32, mut figures: Figures, peak: f32, finding: fn(f64) -> Finding) -> Processed {
     let short = &samples[..samples.len().min(rate as usize * VOICE_SECONDS)];
     let master = shape::to_16_bit(short, 1.0);
     let level = Frames::of(short, rate).percentile(0.99);
     figures.level_in_dbov = level;
     figures.level_dbov = level;
     figures.peak_dbtp = 20.0 * f64::from(peak.max(1e-9)).log10();
-    Processed { master: wav(&master, rate), figures, findings: vec![quality::silent(level)] }
+    Processed { master: wav(&master, rate), figures, findings: vec![finding(level)] }
 }
 
 fn millis(time: Duration) -> u32 {
@@ -150,3 +153,6 @@ const GAIN_MOST_DB: f64 = 30.0;
 const FRAME_MS: usize = 5;
 const EDGE_FRAMES: usize = 2;
 const VOICE_SECONDS: usize = 20;
+
+#[cfg(test)]
+mod tests;

@@ -6,3 +6,4 @@ pub mod gateway;
 pub mod phone;
 pub mod softphone;
 pub mod sound;
+pub mod studio;

@@ -136,6 +136,13 @@ impl Studio {
         }
     }
 
+    /// Takes that wait for anything: to be kept, approved or published; the oldest first.
+    pub fn waiting(&self) -> Result<Vec<TakeRow>, Refusal> {
+        let takes = self.store().takes()?;
+        let waits = |state| matches!(state, TakeState::Fresh | TakeState::Draft | TakeState::Approved);
+        Ok(takes.into_iter().filter(|take| waits(take.state)).collect())
+    }
+
     /// Takes that wait for an approval, the oldest first.
     pub fn to_approve(&self) -> Result<Vec<TakeRow>, Refusal> {
         let takes = self.store().takes()?;
@@ -215,6 +222,41 @@ impl Studio {
             change.note(&Deed { what, slot: Some(slot), ..Deed::default() })
         })?;
         self.slot(slot)
+    }
+
+    /// Deletes the recordings of takes that were discarded so long ago and never published. What they were, and who made
+    /// and discarded them, stays. How many, and the bytes that came free.
+    pub fn tidy(&self, by: &Operator, older: jiff::SignedDuration) -> Result<(usize, u64), Refusal> {
+        if !by.role.approves() {
+            return Err(Refusal::NotApprover);
+        }
+        let takes = self.store().discarded(clock::timestamp() - older)?;
+        self.store().change(&hand(by), |change| {
+            for take in &takes {
+                change.tidied(&take.name)?;
+                let slot = take.clip();
+                change.note(&Deed { what: "tidy", slot: Some(&slot), take: Some(&take.name), ..Deed::default() })?;
+            }
+            Ok(())
+        })?;
+        Ok((takes.len(), self.sweep(by, &takes)?))
+    }
+
+    /// Removes the files of takes that the store does not name, and gives the bytes that came free.
+    pub(super) fn sweep(&self, by: &Operator, takes: &[TakeRow]) -> Result<u64, Refusal> {
+        self.store().change(&hand(by), |change| {
+            let mut bytes = 0;
+            for take in takes {
+                let (original, master) = change.names(&take.original, &take.master)?;
+                if !original {
+                    bytes += self.files.forget(&self.files.original(&take.original));
+                }
+                if !master {
+                    bytes += self.files.forget(&self.files.master(&take.master));
+                }
+            }
+            Ok(bytes)
+        })
     }
 
     /// What was done, the newest first: up to `most` lines, from before a line on.

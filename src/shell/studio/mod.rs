@@ -3,6 +3,7 @@
 pub mod accounts;
 mod bench;
 mod catalogue;
+mod exchange;
 mod files;
 mod publication;
 mod refusal;
@@ -13,8 +14,12 @@ mod submit;
 
 pub use accounts::{Accounts, Refused};
 pub use bench::Studio;
+pub use exchange::{FileReport, Imported, TextChange, Wanted};
 pub use publication::{flow_published, for_flow};
 pub use refusal::{Refusal, state_zh};
 pub use row::{
     AuditRow, Change, Form, Heard, Person, Publication, ReleaseRow, SlotRow, TakeReport, TakeRow, Upload, Wav, Which,
 };
+
+#[cfg(test)]
+mod tests;

@@ -12,11 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::bench::{Studio, hand};
 use super::catalogue::Catalogue;
 use super::refusal::Refusal;
-use super::row::{Change, Heard, Publication, ReleaseRow, TakeRow};
+use super::row::{Change, Heard, Person, Publication, ReleaseRow, TakeRow};
 use super::store::{Deed, Store};
 use crate::audio::encode_master;
 use crate::base::Lang;
 use crate::config::Settings;
+use crate::shell::aside::aside;
 use crate::shell::releases::{self, Entry, Master, Overlay};
 use crate::shell::{clock, hotline, recordings};
 use crate::speech::{Clip, Needed};
@@ -46,7 +47,7 @@ impl Studio {
         if !confirmed && !plan.publication.warnings.is_empty() {
             return Err(Refusal::Mixed(plan.publication.warnings));
         }
-        let release = self.make_release(&plan)?;
+        let release = aside(|| self.make_release(&plan))?;
         // Told to the store first: a crash in between leaves takes that can be approved again, and callers undisturbed.
         self.published(by, "publish", &release, &plan.publication, why)?;
         self.go_live(by, "publish prompts", &release, why)?;
@@ -64,7 +65,7 @@ impl Studio {
                 .map_err(|_| Refusal::NoRelease(beginning.into()))?,
             None => releases::previous(&self.settings).ok_or_else(|| Refusal::NoRelease(String::new()))?,
         };
-        releases::load(&self.settings, &release).map_err(Refusal::Flow)?;
+        aside(|| releases::load(&self.settings, &release).map(drop)).map_err(Refusal::Flow)?;
         self.store().change(&hand(by), |change| {
             change.note(&Deed { what: "rollback", release: Some(&release), why, ..Deed::default() })
         })?;
@@ -139,10 +140,22 @@ impl Studio {
             Some(live) => releases::store_beside(&self.settings, &live, &plan.needed, &above),
             None => {
                 hotline::read_with(&self.settings, &above).map_err(Refusal::Flow)?;
+                self.keep_as_shipped(&plan.needed);
                 releases::store(&self.settings, &plan.needed, &above)
             }
         };
         stored.map_err(Refusal::Fault)
+    }
+
+    /// Before the first publication: keeps what is heard as a release, so that there is a way back to it. Where a
+    /// recording is missing there is nothing to go back to.
+    fn keep_as_shipped(&self, needed: &BTreeSet<Needed>) {
+        let Ok(shipped) = releases::store(&self.settings, needed, &Overlay::new()) else { return };
+        let (what, who, why) = ("publish".into(), "-".into(), "as shipped".into());
+        let entry = Entry { at: clock::timestamp(), what, release: Some(shipped), who, why };
+        if let Err(error) = releases::note(&self.settings, &entry) {
+            tracing::warn!(error, "the way back to what was shipped could not be noted");
+        }
     }
 
     /// Holds the approved takes against the flow that is live.
@@ -168,23 +181,11 @@ impl Studio {
                 plan.publication.behind.push(change);
             }
         }
-        for (clip, by) in restores.into_iter().filter(|(clip, _)| texts.contains_key(clip)) {
-            let shipped = recordings::path_of(&self.settings.hotline.audio, &clip);
-            if !plan.live.contains_key(&clip) || plan.new.contains_key(&clip) || !shipped.exists() {
-                continue;
+        for (clip, by) in restores {
+            let before = catalogue.heard(&clip).cloned();
+            if let Some(text) = texts.get(&clip) {
+                plan.restore(&self.settings, clip, text, by, before);
             }
-            let text = texts.get(&clip).map(|text| (*text).to_owned()).unwrap_or_default();
-            let text_sha256 = text_hash(&text);
-            plan.publication.changes.push(Change {
-                lang: clip.lang,
-                slot: clip.id.to_string(),
-                text,
-                take: None,
-                by: Some(by),
-                approved_by: None,
-                before: catalogue.heard(&clip).cloned(),
-            });
-            plan.new.insert(clip, Master { take: None, path: shipped, text_sha256 });
         }
         plan.publication.warnings = mixed(&catalogue, &plan);
         plan.needed = needed;
@@ -229,7 +230,7 @@ pub fn flow_published(settings: &Settings, above: &Overlay, release: &str, who: 
     }
     let mut store = Store::open(&folder)?;
     let names: Vec<TakeName> = above.values().filter_map(|master| TakeName::read(master.take.as_deref()?)).collect();
-    let who = super::row::Person { id: 0, name: who.into() };
+    let who = Person { id: 0, name: who.into() };
     let hand = super::store::Hand { who, at: clock::timestamp() };
     store.change(&hand, |change| {
         for name in &names {
@@ -270,6 +271,26 @@ struct Plan {
     /// What comes above them.
     new: Overlay,
     publication: Publication,
+}
+
+impl Plan {
+    /// Puts the factory's recording in the place of a live take, where there is one and nothing newer was approved.
+    fn restore(&mut self, settings: &Settings, clip: Clip, text: &str, by: Person, before: Option<Heard>) {
+        let path = recordings::path_of(&settings.hotline.audio, &clip);
+        if !self.live.contains_key(&clip) || self.new.contains_key(&clip) || !path.exists() {
+            return;
+        }
+        self.publication.changes.push(Change {
+            lang: clip.lang,
+            slot: clip.id.to_string(),
+            text: text.into(),
+            take: None,
+            by: Some(by),
+            approved_by: None,
+            before,
+        });
+        self.new.insert(clip, Master { take: None, path, text_sha256: text_hash(text) });
+    }
 }
 
 fn changed(take: &TakeRow, before: Option<&Heard>) -> Change {

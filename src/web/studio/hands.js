@@ -105,7 +105,7 @@ export async function hands({ main, rest: [lang, group] }) {
 
   function pick(slot, choices) {
     const one = { slot, choices, at: 0 };
-    picked = [...picked.filter((other) => other.slot !== slot), one];
+    picked = [...picked.filter((other) => other.slot !== slot), one].sort((a, b) => own.indexOf(a.slot) - own.indexOf(b.slot));
     submit(one);
   }
 
@@ -244,7 +244,7 @@ export async function hands({ main, rest: [lang, group] }) {
     const mic = current();
     const room = mic && mic.floor !== null ? roomWords(mic.floor) : null;
     const minutes = Math.max(1, Math.round((lines.length * 4 + cells) / 60));
-    return h("div", {},
+    return h("div", { class: "stack" },
       h("ol", { class: "steps" },
         h("li", {}, w("按空格，先安静两秒测房间噪声，再倒数三下。", "Press space: two seconds of silence for the room, then a count of three.")),
         isDigits ? h("li", {}, w("屏幕上一次显示四个数字。照平常念号码的语气读，每个数字之间稍停；读完会自动换下一行。", "Four digits are shown at a time. Read them as you would tell a number, with a small pause after each; the next line comes by itself."))

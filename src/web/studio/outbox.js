@@ -8,6 +8,7 @@
 import { Refused, ask, query, session } from "./api.js";
 
 const RETRY_MS = 4000;
+const OPEN_MS = 2500;
 const memory = new Map(); // for a browser that keeps nothing
 let opening = null;
 let timer = null;
@@ -16,17 +17,26 @@ const waiting = new Map(); // id → resolve of add()
 
 export const outbox = { onchange: () => {}, onreport: () => {}, count: 0, foreign: 0, problem: null };
 
+/** The browser's store, or null while there is none: a page that is going away may hold it for a moment. */
 function open() {
   opening ||= new Promise((resolve) => {
+    const none = () => { opening = null; resolve(null); };
+    const late = setTimeout(none, OPEN_MS);
     try {
       const asked = indexedDB.open("studio", 1);
       asked.onupgradeneeded = () => asked.result.createObjectStore("takes", { keyPath: "id" });
-      asked.onsuccess = () => resolve(asked.result);
-      asked.onerror = () => resolve(null);
-    } catch { resolve(null); }
+      asked.onsuccess = () => { clearTimeout(late); asked.result.onversionchange = () => asked.result.close(); resolve(asked.result); };
+      asked.onerror = none;
+    } catch { none(); }
   });
   return opening;
 }
+
+/** A page that lies in the browser's cache must not keep the store from the next one. */
+addEventListener("pagehide", () => {
+  opening?.then((base) => base?.close());
+  opening = null;
+});
 
 async function store(mode, act, fallback) {
   const base = await open();

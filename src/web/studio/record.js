@@ -20,7 +20,14 @@ const NOTHING_MS = 8000;
 const FILE_TYPES = ".wav,.mp3,.m4a,.mp4,.aac,.webm,.ogg,.opus,.flac,audio/*";
 
 export async function record({ main, rest: [lang, id] }) {
-  const [slot] = await Promise.all([get(query("slot", { lang, slot: id })), slots.recent(60000)]);
+  const [slot] = await Promise.all([get(query("slot", { lang, slot: id })).catch(alone), slots.recent(60000).catch(() => {})]);
+  /** While the node is away, recording goes on with what the table knows. */
+  function alone(problem) {
+    const row = problem.isAway && slots.of(lang, id);
+    if (!row) throw problem;
+    return { ...row, used_by: [], before: [], after: [], sentence: null, takes: [], others: [] };
+  }
+
   let phase = "ready";
   let run = 0; // numbers the recordings: whatever belongs to an earlier one is dropped
   let take = null; // the node's answer to the newest recording

@@ -33,6 +33,12 @@ pub enum Api {
     Releases,
     Rollback,
     Audit,
+    /// The script for print.
+    Script,
+    /// The script and what callers hear, as an archive.
+    Export,
+    /// An archive comes in.
+    Import,
 }
 
 /// Who may ask.
@@ -50,6 +56,7 @@ pub enum Takes {
     Json,
     /// A file of sound.
     Sound,
+    Archive,
 }
 
 /// Names what is asked for; `name` is what follows `/studio/api/`.
@@ -59,9 +66,9 @@ pub enum Takes {
 pub fn api(method: &str, name: &str) -> Result<Api, Problem> {
     let api = ALL.into_iter().find(|api| api.name() == name).ok_or(Problem::NotFound)?;
     match (api.body(), method) {
-        (Takes::Nothing, "GET" | "HEAD") | (Takes::Json | Takes::Sound, "POST") => Ok(api),
+        (Takes::Nothing, "GET" | "HEAD") | (Takes::Json | Takes::Sound | Takes::Archive, "POST") => Ok(api),
         (Takes::Nothing, _) => Err(Problem::Method { allow: "GET, HEAD" }),
-        (Takes::Json | Takes::Sound, _) => Err(Problem::Method { allow: "POST" }),
+        (Takes::Json | Takes::Sound | Takes::Archive, _) => Err(Problem::Method { allow: "POST" }),
     }
 }
 
@@ -110,11 +117,14 @@ impl Api {
             Api::Releases => ("releases", Who::SignedIn, Takes::Nothing),
             Api::Rollback => ("rollback", Who::Approver, Takes::Json),
             Api::Audit => ("audit", Who::SignedIn, Takes::Nothing),
+            Api::Script => ("script", Who::SignedIn, Takes::Nothing),
+            Api::Export => ("export", Who::SignedIn, Takes::Nothing),
+            Api::Import => ("import", Who::SignedIn, Takes::Archive),
         }
     }
 }
 
-const ALL: [Api; 22] = [
+const ALL: [Api; 25] = [
     Api::SignIn,
     Api::SignOut,
     Api::Me,
@@ -137,6 +147,9 @@ const ALL: [Api; 22] = [
     Api::Releases,
     Api::Rollback,
     Api::Audit,
+    Api::Script,
+    Api::Export,
+    Api::Import,
 ];
 
 #[cfg(test)]

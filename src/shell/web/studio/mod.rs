@@ -12,6 +12,7 @@
 
 mod access;
 mod account;
+mod exchange;
 mod presence;
 mod tell;
 mod work;
@@ -25,7 +26,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use self::access::{Access, Peer};
@@ -51,6 +52,7 @@ pub struct StudioDoor {
     /// Mebibytes that uploads may take at once.
     uploads: Semaphore,
     recordings: Semaphore,
+    archives: Semaphore,
 }
 
 /// What the door leads to.
@@ -81,6 +83,7 @@ impl StudioDoor {
             work: Semaphore::new(WORK_MAX),
             uploads: Semaphore::new(UPLOADS_MIB_MAX.max(mebibytes(upload_bytes_max as u64) as usize)),
             recordings: Semaphore::new(RECORDINGS_MAX),
+            archives: Semaphore::new(1),
         }
     }
 
@@ -127,7 +130,16 @@ impl StudioDoor {
                 let json = self.json(head, body).await?;
                 self.change(asked, peer, request, &json).await
             }
-            Body::Sound => self.take_in(head, body, request).await,
+            Body::Sound => {
+                let bytes = self.take_in(head, body, self.upload_bytes_max).await?;
+                let _turn = self.turn(&self.recordings, RECORDING_WAIT).await?;
+                self.submit(bytes, request).await
+            }
+            Body::Archive => {
+                let bytes = self.take_in(head, body, ARCHIVE_BYTES_MAX).await?;
+                let _turn = self.turn(&self.archives, RECORDING_WAIT).await?;
+                self.import(bytes, request).await
+            }
         }
     }
 
@@ -143,20 +155,22 @@ impl StudioDoor {
         Ok(body::whole(&head.headers, body, JSON_BYTES_MAX, self.request_timeout).await?)
     }
 
-    /// A recording's bytes. How long it is must be said first, so that there is room for it.
-    async fn take_in(&self, head: &Parts, body: Incoming, request: Asked) -> Result<Reply, Trouble> {
+    /// A file's bytes. How long it is must be said first, so that there is room for it.
+    async fn take_in(&self, head: &Parts, body: Incoming, limit: usize) -> Result<Bytes, Trouble> {
         let length = body.size_hint().exact().ok_or(Trouble::Length)?;
-        let busy = || Problem::Busy { retry_after: BUSY_RETRY };
-        let _room = if length > self.upload_bytes_max as u64 {
+        let _room = if length > limit as u64 {
             None
         } else {
             let room = timeout(BUSY_WAIT, self.uploads.acquire_many(mebibytes(length))).await;
-            Some(room.ok().and_then(Result::ok).ok_or_else(busy)?)
+            Some(room.ok().and_then(Result::ok).ok_or(BUSY)?)
         };
-        let bytes = body::upload(&head.headers, body, self.upload_bytes_max, self.request_timeout, UPLOAD_TIME).await?;
-        let turn = timeout(RECORDING_WAIT, self.recordings.acquire()).await;
-        let _turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
-        self.submit(bytes, request).await
+        Ok(body::upload(&head.headers, body, limit, self.request_timeout, UPLOAD_TIME).await?)
+    }
+
+    /// Waits for one of few places.
+    async fn turn<'a>(&self, places: &'a Semaphore, patience: Duration) -> Result<SemaphorePermit<'a>, Trouble> {
+        let turn = timeout(patience, places.acquire()).await;
+        Ok(turn.ok().and_then(Result::ok).ok_or(BUSY)?)
     }
 
     /// Work on a recording, which has its turn already.
@@ -174,9 +188,7 @@ impl StudioDoor {
         work: impl FnOnce(&Parted) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
         let parts = self.parts.clone().ok_or(Trouble::Away)?;
-        let busy = || Problem::Busy { retry_after: BUSY_RETRY };
-        let turn = timeout(BUSY_WAIT, self.work.acquire()).await;
-        let _turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
+        let _turn = self.turn(&self.work, BUSY_WAIT).await?;
         finished(tokio::task::spawn_blocking(move || work(&parts)).await)
     }
 
@@ -218,7 +230,10 @@ const PERMISSIONS: &str = "microphone=(self), camera=(), geolocation=()";
 const WORK_MAX: usize = 8;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 const BUSY_RETRY: Duration = Duration::from_secs(3);
+const BUSY: Problem = Problem::Busy { retry_after: BUSY_RETRY };
 const UPLOADS_MIB_MAX: usize = 256;
+/// Larger archives come by the command line.
+const ARCHIVE_BYTES_MAX: usize = UPLOADS_MIB_MAX << 20;
 const UPLOAD_TIME: Duration = Duration::from_secs(900);
 /// Recordings that are worked on, or wait for it, on a blocking thread.
 const RECORDINGS_MAX: usize = 2;

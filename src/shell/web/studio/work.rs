@@ -42,6 +42,8 @@ impl StudioDoor {
             }
             Api::Releases => self.releases().await,
             Api::Audit => self.audit(request).await,
+            Api::Script => self.script(request).await,
+            Api::Export => self.export(request).await,
             Api::SignIn
             | Api::SignOut
             | Api::Password
@@ -54,7 +56,8 @@ impl StudioDoor {
             | Api::Restore
             | Api::Presence
             | Api::Publish
-            | Api::Rollback => Err(Problem::NotFound.into()),
+            | Api::Rollback
+            | Api::Import => Err(Problem::NotFound.into()),
         }
     }
 
@@ -82,7 +85,10 @@ impl StudioDoor {
             | Api::Sound
             | Api::Publication
             | Api::Releases
-            | Api::Audit => Err(Problem::NotFound.into()),
+            | Api::Audit
+            | Api::Script
+            | Api::Export
+            | Api::Import => Err(Problem::NotFound.into()),
         }
     }
 
