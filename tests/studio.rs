@@ -210,11 +210,11 @@ fn a_keyboard_alone_will_do_and_at_twice_the_size_nothing_is_cut_off() {
             goes(&mut browser, route, shows);
             browser.until("document.documentElement.scrollWidth <= innerWidth");
             let small = browser.value(
-                "[...document.querySelectorAll('main button, main a.button')].filter((one) => one.offsetParent && one.getBoundingClientRect().height < 24).length",
+                "[...document.querySelectorAll('main button, main a.button')].filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 24).length",
             );
             assert_eq!(small, 0, "{route}: what is pressed has a size (WCAG 2.5.8)");
             let unnamed = browser.value(
-                "[...document.querySelectorAll('button, input, select, a[href], canvas')].filter((one) => one.offsetParent && !(one.ariaLabel || one.innerText?.trim() || one.labels?.length || one.ariaHidden)).length",
+                "[...document.querySelectorAll('button, input, select, a[href], canvas')].filter((one) => one.checkVisibility() && !(one.ariaLabel || one.innerText?.trim() || one.labels?.length || one.ariaHidden)).length",
             );
             assert_eq!(unnamed, 0, "{route}: everything has a name");
             if factor == 2 {

@@ -16,7 +16,8 @@ import { draw as drawWave, wav } from "./wave.js";
 export async function hands({ main, rest: [lang, group] }) {
   await slots.recent(2000);
   const isDigits = group === "digits";
-  const own = slots.all().filter((row) => row.lang === lang && groupOf(row) === group);
+  const rank = (row) => ["digit.m", "digit.f"].findIndex((start) => row.id.startsWith(start)) >>> 0;
+  const own = slots.all().filter((row) => row.lang === lang && groupOf(row) === group).sort((a, b) => rank(a) - rank(b));
   // Digits are one voice in one breath: the whole set is read anew. Of other sets what is still to do, if anything is.
   const wanted = isDigits || !own.some(todo) ? own : own.filter(todo);
   let lines = plan(wanted);

@@ -80,7 +80,7 @@ export async function publish({ main }) {
       warnings.map((one) => h("p", { class: "finding warn" }, "! ", told(one))),
       behind.length > 0 && h("p", { class: "finding warn" }, w(`另有 ${behind.length} 条因文案已改而留下。`, `${behind.length} more stay behind: their text has changed.`)),
       table(changes),
-      mayPublish ? h("form", { onsubmit: go }, h("label", { for: "why" }, w("发布原因（记入审计）", "Why (stands in the audit)")),
+      mayPublish ? h("form", { class: "stack", onsubmit: go }, h("label", { for: "why" }, w("发布原因（记入审计）", "Why (stands in the audit)")),
         h("input", { id: "why", name: "why", required: true, maxlength: 200, placeholder: w("例：粤语数字换成本单位录音", "as in: Cantonese digits in our own voice") }),
         warnings.length > 0 && h("label", { class: "check" }, h("input", { type: "checkbox", name: "confirmed", required: true }), w("以上提醒我已听过，仍要发布", "I have listened, and publish in spite of the warnings")),
         trouble && h("p", { class: "trouble", role: "alert" }, trouble),
@@ -91,8 +91,8 @@ export async function publish({ main }) {
     return h("section", { class: "card" }, h("h2", {}, w("已发布的版本", "Releases")),
       releases.length ? h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": w("版本", "Releases") }, h("table", {},
         h("thead", {}, h("tr", {}, [w("时间", "When"), w("做了什么", "What"), w("谁", "Who"), w("原因", "Why"), w("录音数", "Takes"), ""].map((name) => h("th", { scope: "col" }, name)))),
-        h("tbody", {}, releases.map((one) => h("tr", { class: one.live ? "live" : "" }, h("td", {}, when(one.at)),
-          h("th", { scope: "row" }, what(one.what), one.release && h("code", {}, " ", one.release.slice(0, 8))), h("td", {}, one.who), h("td", {}, one.why), h("td", {}, String(one.takes)),
+        h("tbody", {}, releases.map((one, n) => h("tr", { class: one.live && n === releases.findIndex((other) => other.live) ? "live" : "" }, h("td", {}, when(one.at)),
+          h("th", { scope: "row" }, what(one.what), one.release && h("code", {}, " ", one.release.slice(0, 8))), h("td", {}, one.who === "-" ? "" : one.who), h("td", {}, one.why === "as shipped" ? w("出厂状态", "as shipped") : one.why), h("td", {}, String(one.takes)),
           h("td", {}, one.live ? h("span", { class: "chip s-live" }, w("正在使用", "live")) : mayPublish && one.stored && one.release && button(w("退回此版", "Roll back to this"), () => back(one), { class: "tiny" })))))))
         : h("p", {}, w("还没有发布过，来电者听到的是出厂录音。", "Nothing was ever published: callers hear the factory's recordings.")));
   }
