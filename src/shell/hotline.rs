@@ -8,11 +8,12 @@ use std::sync::Arc;
 use jiff::{civil::Date, tz::TimeZone};
 
 use super::clock;
-use super::recordings::{self, Missing, Recordings};
+use super::recordings::{self, From, Missing, Recordings};
+use super::releases::Overlay;
 use super::serve::SAMPLE_SEED;
 use crate::audio::Bank;
 use crate::base::Lang;
-use crate::call::line_test_clips;
+use crate::call::{line_test_clips, studio_clips};
 use crate::config::Settings;
 use crate::flow::{self, Environment, Release, Sources, Working};
 use crate::inquiry::{Formats, NumberError, Receipt, Rules, ScanRules, WorkingDays};
@@ -80,11 +81,26 @@ fn with_sources<T>(settings: &Settings, work: impl FnOnce(Sources<'_>, Environme
 
 /// Reads and checks all files of a hotline; every complaint at once.
 pub fn read(settings: &Settings, missing: Missing) -> Result<Hotline, Vec<String>> {
+    read_from(settings, &Overlay::new(), &From::Disk, missing)
+}
+
+/// The same, with operators' takes above the folder's recordings.
+pub fn read_with(settings: &Settings, above: &Overlay, missing: Missing) -> Result<Hotline, Vec<String>> {
+    read_from(settings, above, &From::Disk, missing)
+}
+
+/// The same, with recordings that are in memory already.
+pub fn read_from(
+    settings: &Settings,
+    above: &Overlay,
+    from: &From<'_>,
+    missing: Missing,
+) -> Result<Hotline, Vec<String>> {
     let Wording { release, rules, working, zone } = wording(settings)?;
     let scanner = &settings.inquiry.scanner;
     let scan_rules = ScanRules::new(scanner.prefixes.clone(), scanner.suffixes.clone(), &scanner.qr_patterns);
     let scan_rules = scan_rules.map_err(lines)?;
-    let Recordings { bank, lacking, mut remarks } = recordings::read(settings, &release, &needed(&release), missing)?;
+    let Recordings { bank, lacking, mut remarks } = recordings::read(settings, &release, above, from, missing)?;
     let unrecorded = lacking.len();
     let release = release.lacking(lacking);
     remarks.extend(release.warnings.iter().map(ToString::to_string));
@@ -122,12 +138,13 @@ pub fn recorded(release: &Release) -> BTreeSet<Needed> {
     needed(release).into_iter().filter(is_there).collect()
 }
 
-/// Every recording that the hotline can play, the line test's included.
+/// Every recording that the hotline can play, those of the line test and of the recording service included.
 pub fn needed(release: &Release) -> BTreeSet<Needed> {
     let mut needed = release.clips_needed();
     let line_test: Vec<_> = line_test_clips().collect();
     let vocabulary = release.script.vocabulary(Lang::ALL[0]);
     needed.extend(vocabulary.into_iter().filter(|word| line_test.contains(&word.id)));
+    needed.extend(studio_clips(&release.flow.langs));
     needed
 }
 

@@ -5,9 +5,12 @@ use std::process::ExitCode;
 
 use rusqlite::{Connection, OpenFlags, params};
 
+use super::aside::step_back;
+use super::hotline::Hotline;
 use super::recordings::Missing;
-use super::releases::{self, Entry};
-use super::{clock, hotline, priority, retention, sheets};
+use super::releases::{self, Entry, Overlay};
+use super::studio::{flow_published, for_flow};
+use super::{clock, hotline, retention, sheets};
 use crate::config::Settings;
 use crate::flow::{Release, Replayed, replay};
 
@@ -36,8 +39,9 @@ type Complaints = Vec<String>;
 
 /// Checks the files of the settings, runs all call sheets, and makes them the live release.
 pub fn publish(settings: &Settings, by: &By, missing: Missing) -> Result<ExitCode, Complaints> {
-    priority::step_back();
-    let hotline = hotline::read(settings, missing)?;
+    step_back();
+    let _lock = releases::lock(settings).map_err(one)?.ok_or_else(|| one(OTHER.into()))?;
+    let (hotline, above) = edited(settings, missing)?;
     hotline.remarks.iter().for_each(|remark| println!("{remark}"));
     let folder = &settings.hotline.sheets;
     let found = sheets_in(folder).map_err(|error| {
@@ -48,7 +52,7 @@ pub fn publish(settings: &Settings, by: &By, missing: Missing) -> Result<ExitCod
         return Ok(ExitCode::FAILURE);
     }
     print_replay(&replayed(settings, &hotline.release, LAST)?);
-    let name = releases::store(settings, &hotline::recorded(&hotline.release)).map_err(one)?;
+    let name = releases::store(settings, &hotline::recorded(&hotline.release), &above).map_err(one)?;
     if releases::live(settings).as_deref() == Some(&*name) {
         println!("release {} is live already", &name[..12]);
         return Ok(ExitCode::SUCCESS);
@@ -58,7 +62,16 @@ pub fn publish(settings: &Settings, by: &By, missing: Missing) -> Result<ExitCod
     if stored.name() != hotline.release.name() {
         return Err(one("the files were changed while they were being published; publish again".into()));
     }
-    go_live(settings, &name, by.entry("publish", Some(&name)))
+    let entry = by.entry("publish", Some(&name));
+    flow_published(settings, &above, &name, &entry.who).map_err(|refusal| one(refusal.to_string()))?;
+    go_live(settings, &name, entry)
+}
+
+/// The edited files, with the takes that go with their words above the factory's recordings.
+pub fn edited(settings: &Settings, missing: Missing) -> Result<(Hotline, Overlay), Complaints> {
+    let release = hotline::release(settings)?;
+    let above = for_flow(settings, &hotline::needed(&release)).map_err(one)?;
+    Ok((hotline::read_with(settings, &above, missing)?, above))
 }
 
 fn go_live(settings: &Settings, name: &str, entry: Entry) -> Result<ExitCode, Complaints> {
@@ -86,6 +99,7 @@ fn tidy(settings: &Settings) {
 
 /// Makes an older release live: the one named, else the one before.
 pub fn rollback(settings: &Settings, beginning: Option<&str>, by: &By) -> Result<ExitCode, Complaints> {
+    let _lock = releases::lock(settings).map_err(one)?.ok_or_else(|| one(OTHER.into()))?;
     let name = match beginning {
         Some(beginning) => releases::find(settings, beginning).map_err(one)?,
         None => releases::previous(settings)
@@ -95,7 +109,7 @@ pub fn rollback(settings: &Settings, beginning: Option<&str>, by: &By) -> Result
         println!("release {} is live already", &name[..12]);
         return Ok(ExitCode::SUCCESS);
     }
-    priority::step_back();
+    step_back();
     let older = releases::load(settings, &name)?;
     print_replay(&replayed(settings, &older.release, LAST)?);
     go_live(settings, &name, by.entry("rollback", Some(&name)))
@@ -160,8 +174,8 @@ fn replayed(settings: &Settings, draft: &Release, last: u32) -> Result<Replayed,
 fn past_calls(path: &Path, last: u32) -> rusqlite::Result<Vec<(String, String)>> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    let mut select =
-        connection.prepare("SELECT release, path FROM calls WHERE path <> '' ORDER BY id DESC LIMIT ?1")?;
+    let mut select = connection
+        .prepare("SELECT release, path FROM calls WHERE path NOT IN ('', '(studio)') ORDER BY id DESC LIMIT ?1")?;
     let rows = select.query_map(params![last], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()
 }
@@ -195,3 +209,4 @@ fn one(complaint: String) -> Complaints {
 /// Past calls that a publication is held against.
 pub const LAST: u32 = 10_000;
 const MOVES: usize = 20;
+const OTHER: &str = "another publication is under way; try again in a moment";

@@ -12,14 +12,13 @@ use super::hotline::{self, Hotline, Wording};
 use super::recordings::Missing;
 use super::replica::{Loaded, Replica, Role, Wish, command, load, postgres, secret};
 use super::serve;
-use super::{clock, folder, picture, publish, rehearsal, releases, sheets, sim};
+use super::{clock, folder, picture, prompts, publish, rehearsal, releases, sheets, sim, studio};
 use crate::base::Lang;
 use crate::call;
 use crate::config::{self, Settings, Source};
 use crate::flow;
 use crate::inquiry::{Answer, Factor, Keys, Proof};
 use crate::replica::sample;
-use crate::speech::to_tsv;
 
 /// Runs the program.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -67,7 +66,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         }
         Command::Upstream { verify } => done(upstream(settings, verify)),
         Command::Replica { wish, json } => replica(settings, wish, json),
-        Command::PromptsList => with_release(settings),
+        Command::Prompts(command) => coded(prompts::run(settings, &command)),
         Command::Test { sheets, by: Way::OverSip } => coded(rehearsal::run(settings, &sheets, None)),
         Command::Test { sheets, by: Way::OverSipTo(address) } => {
             coded(rehearsal::run(settings, &sheets, Some(&address)))
@@ -83,6 +82,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Rollback { release, by } => coded(publish::rollback(settings, release.as_deref(), &by)),
         Command::Releases => publish::list(settings),
         Command::Emergency { on, by } => coded(publish::emergency(settings, on, &by)),
+        Command::Account(command) => coded(studio::accounts::commands::run(settings, &command)),
         Command::Replay { last } => coded(publish::replay_calls(settings, last)),
         Command::Help | Command::Version | Command::Feed(_) => ExitCode::SUCCESS,
     }
@@ -100,22 +100,14 @@ fn with_wording(settings: &Settings, work: impl FnOnce(Wording) -> ExitCode) -> 
     }
 }
 
-/// The list of recordings must not depend on the recordings.
-fn with_release(settings: &Settings) -> ExitCode {
-    match hotline::release(settings) {
-        Ok(release) => said(&to_tsv(&hotline::needed(&release))),
-        Err(complaints) => wrong(&complaints),
-    }
-}
-
 /// Flow, words and days first: what is wrong with them is not to be looked for among recordings.
 fn check(settings: &Settings) -> ExitCode {
     let release = match hotline::release(settings) {
         Ok(release) => release,
         Err(complaints) => return wrong(&complaints),
     };
-    match hotline::read(settings, Missing::Refused) {
-        Ok(hotline) => all_right(&hotline),
+    match publish::edited(settings, Missing::Refused) {
+        Ok((hotline, _)) => all_right(&hotline),
         Err(complaints) => {
             release.warnings.iter().for_each(|warning| println!("{warning}"));
             let short = release.short_name();

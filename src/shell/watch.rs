@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::aside::step_back;
 use super::phone::{Door, Live};
-use super::{priority, releases};
+use super::releases;
 use crate::audio::Bank;
 use crate::config::Settings;
 
@@ -34,7 +35,7 @@ struct Watch {
 impl Watch {
     fn run(mut self) {
         // Reading a release is a second's work for every core: calls must not feel it.
-        priority::step_back();
+        step_back();
         loop {
             std::thread::sleep(EVERY);
             if !self.switch() {
@@ -66,7 +67,8 @@ impl Watch {
         }
         self.seen.clone_from(&named);
         let Some(name) = named else { return };
-        match releases::load(&self.settings, &name) {
+        let before = self.live.load_full();
+        match releases::load_beside(&self.settings, &name, &before.name, &before.bank) {
             Ok(hotline) => {
                 tracing::info!(release = &name[..12], "a release is live for new calls");
                 let old = self.live.swap(Arc::new(Live::of(&hotline)));

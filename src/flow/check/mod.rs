@@ -27,7 +27,7 @@ use super::calendar::Calendar;
 use super::model::Flow;
 use crate::speech::{Complaint, Script};
 
-pub(super) use words::used;
+pub(super) use words::{used, used_by};
 
 /// What is checked together.
 pub(super) struct Subject<'a> {

@@ -96,6 +96,7 @@ impl Theatre {
             journal: Arc::clone(&self.journal),
             media: Arc::clone(&self.media),
             metrics: Arc::new(Metrics::new()),
+            booths: None,
             messages: self.folder.0.join("messages"),
         };
         let door = Door::new(parts, &wire);
