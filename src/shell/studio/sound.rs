@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::bench::Studio;
 use super::catalogue::Catalogue;
@@ -81,7 +81,7 @@ impl Studio {
                 Piece::Clip(wanted) => {
                     let path = masters.get(wanted).map(PathBuf::as_path).or_else(|| catalogue.path(wanted));
                     let path = path.ok_or_else(|| Refusal::NoSlot(format!("{}/{}", wanted.lang.code(), wanted.id)))?;
-                    sound.extend(narrow(&samples(&path.to_owned())?));
+                    sound.extend(narrow(&samples(path)?));
                 }
                 Piece::Silence(pause) => sound.resize(sound.len() + samples_in(*pause), 0),
                 Piece::Tone(_) | Piece::Take => {}
@@ -97,7 +97,7 @@ impl Studio {
 /// Samples of a master, and their rate.
 type Sound = (Vec<i16>, u32);
 
-fn samples(path: &PathBuf) -> Result<Sound, Refusal> {
+fn samples(path: &Path) -> Result<Sound, Refusal> {
     recordings::samples(path).map_err(|error| Refusal::Fault(format!("{}: {error}", path.display())))
 }
 
