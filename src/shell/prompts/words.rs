@@ -130,7 +130,7 @@ impl PromptWords {
             },
             "approve" => PromptCommand::Approve { take: word()?.ok_or("approve needs a TAKE, or all")?, by },
             "discard" => PromptCommand::Discard { take: word()?.ok_or("discard needs a TAKE")?, by },
-            "restore" => PromptCommand::Restore { slot: slot(&word()?.ok_or("restore needs LANG/SLOT")?)?, by },
+            "restore" => PromptCommand::Restore { slot: slot(&word()?.unwrap_or_default())?, by },
             "publish" => PromptCommand::Publish { by, anyway: std::mem::take(&mut self.anyway), json: json() },
             "rollback" => PromptCommand::Rollback { release: word()?, by },
             "play" => PromptCommand::Play {

@@ -231,30 +231,32 @@ impl Studio {
             return Err(Refusal::NotApprover);
         }
         let takes = self.store().discarded(clock::timestamp() - older)?;
-        let mut bytes = 0;
-        for take in &takes {
-            self.store().change(&hand(by), |change| {
+        self.store().change(&hand(by), |change| {
+            for take in &takes {
                 change.tidied(&take.name)?;
-                change.note(&Deed { what: "tidy", slot: Some(&take.clip()), take: Some(&take.name), ..Deed::default() })
-            })?;
-            bytes += self.sweep(std::slice::from_ref(take))?;
-        }
-        Ok((takes.len(), bytes))
+                let slot = take.clip();
+                change.note(&Deed { what: "tidy", slot: Some(&slot), take: Some(&take.name), ..Deed::default() })?;
+            }
+            Ok(())
+        })?;
+        Ok((takes.len(), self.sweep(by, &takes)?))
     }
 
     /// Removes the files of takes that the store does not name, and gives the bytes that came free.
-    pub(super) fn sweep(&self, takes: &[TakeRow]) -> Result<u64, Refusal> {
-        let mut bytes = 0;
-        for take in takes {
-            let (original, master) = self.store().names(&take.original, &take.master)?;
-            if !original {
-                bytes += self.files.forget(&self.files.original(&take.original));
+    pub(super) fn sweep(&self, by: &Operator, takes: &[TakeRow]) -> Result<u64, Refusal> {
+        self.store().change(&hand(by), |change| {
+            let mut bytes = 0;
+            for take in takes {
+                let (original, master) = change.names(&take.original, &take.master)?;
+                if !original {
+                    bytes += self.files.forget(&self.files.original(&take.original));
+                }
+                if !master {
+                    bytes += self.files.forget(&self.files.master(&take.master));
+                }
             }
-            if !master {
-                bytes += self.files.forget(&self.files.master(&take.master));
-            }
-        }
-        Ok(bytes)
+            Ok(bytes)
+        })
     }
 
     /// What was done, the newest first: up to `most` lines, from before a line on.

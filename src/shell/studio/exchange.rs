@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Seek, Write};
+use std::path::Path;
 
 use serde::Serialize;
 use zip::write::SimpleFileOptions;
@@ -123,22 +124,13 @@ impl Studio {
             match slot_of(&name, &catalogue.slots) {
                 Ok(slot) => {
                     let bytes = self.read(&mut archive, at)?;
-                    report.slot = Some(format!("{}/{}", slot.clip.lang.code(), slot.clip.id));
                     let key = (slot.clip.lang.code().to_owned(), slot.clip.id.to_string());
-                    let text = texts.get(&key).filter(|text| !text.is_empty()).unwrap_or(&slot.text).clone();
-                    let heard =
-                        catalogue.path(&slot.clip).is_some_and(|path| fs::read(path).is_ok_and(|own| own == bytes));
-                    if heard {
-                        report
-                            .words
-                            .push(Words::new("与现用录音相同，未作改动。", "what callers hear already: left as it is"));
-                        imported.files.push(report);
-                        continue;
-                    }
+                    report.slot = Some(format!("{}/{}", key.0, key.1));
+                    let text = texts.get(&key).filter(|text| !text.is_empty()).unwrap_or(&slot.text);
                     let upload = Upload { bytes, kind: Kind::File, label: name, sitting: format!("{label}/{}", key.0) };
-                    pile.judge(&slot.clip, &upload.bytes, &mut report);
-                    if !report.refused {
-                        self.stage(by, slot, &text, upload, &mut pile, &mut report)?;
+                    pile.judge(slot, &upload.bytes, catalogue.path(&slot.clip), &mut report);
+                    if !report.refused && report.words.is_empty() {
+                        self.stage(by, slot, text, upload, &mut pile, &mut report)?;
                     }
                 }
                 Err(error) => report.refuse(Words::new(format!("文件名不对：{error}"), error.to_string())),
@@ -149,7 +141,7 @@ impl Studio {
         if imported.done {
             self.add(by, "import", &pile.takes)?;
         } else {
-            self.sweep(&pile.takes)?;
+            self.sweep(by, &pile.takes)?;
         }
         Ok(imported)
     }
@@ -307,16 +299,21 @@ struct Pile {
 }
 
 impl Pile {
-    fn judge(&mut self, slot: &Clip, bytes: &[u8], report: &mut FileReport) {
-        if !self.slots.insert(slot.clone()) {
+    /// Says what is wrong with a recording beside others, or that it is no new one.
+    fn judge(&mut self, slot: &Slot, bytes: &[u8], heard: Option<&Path>, report: &mut FileReport) {
+        if heard.is_some_and(|path| fs::read(path).is_ok_and(|own| own == bytes)) {
+            report.words.push(Words::new("与现用录音相同，未作改动。", "what callers hear already: left as it is"));
+            return;
+        }
+        if !self.slots.insert(slot.clip.clone()) {
             report.refuse(Words::new(
                 "这个位置有两份录音，只能留一份。",
                 "a second recording of one slot: leave one of them",
             ));
             return;
         }
-        match self.sounds.insert(files::hash(bytes), slot.clone()) {
-            Some(other) if other.lang != slot.lang => {
+        match self.sounds.insert(files::hash(bytes), slot.clip.clone()) {
+            Some(other) if other.lang != slot.clip.lang => {
                 let same = format!("{}/{}", other.lang.code(), other.id);
                 report.refuse(Words::new(
                     format!("与 {same} 是同一段录音，但语言不同：可能放错了文件夹。"),

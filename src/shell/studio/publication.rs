@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::bench::{Studio, hand};
 use super::catalogue::Catalogue;
 use super::refusal::Refusal;
-use super::row::{Change, Heard, Publication, ReleaseRow, TakeRow};
+use super::row::{Change, Heard, Person, Publication, ReleaseRow, TakeRow};
 use super::store::{Deed, Store};
 use crate::audio::encode_master;
 use crate::base::Lang;
@@ -181,23 +181,11 @@ impl Studio {
                 plan.publication.behind.push(change);
             }
         }
-        for (clip, by) in restores.into_iter().filter(|(clip, _)| texts.contains_key(clip)) {
-            let shipped = recordings::path_of(&self.settings.hotline.audio, &clip);
-            if !plan.live.contains_key(&clip) || plan.new.contains_key(&clip) || !shipped.exists() {
-                continue;
+        for (clip, by) in restores {
+            let before = catalogue.heard(&clip).cloned();
+            if let Some(text) = texts.get(&clip) {
+                plan.restore(&self.settings, clip, text, by, before);
             }
-            let text = texts.get(&clip).map(|text| (*text).to_owned()).unwrap_or_default();
-            let text_sha256 = text_hash(&text);
-            plan.publication.changes.push(Change {
-                lang: clip.lang,
-                slot: clip.id.to_string(),
-                text,
-                take: None,
-                by: Some(by),
-                approved_by: None,
-                before: catalogue.heard(&clip).cloned(),
-            });
-            plan.new.insert(clip, Master { take: None, path: shipped, text_sha256 });
         }
         plan.publication.warnings = mixed(&catalogue, &plan);
         plan.needed = needed;
@@ -242,7 +230,7 @@ pub fn flow_published(settings: &Settings, above: &Overlay, release: &str, who: 
     }
     let mut store = Store::open(&folder)?;
     let names: Vec<TakeName> = above.values().filter_map(|master| TakeName::read(master.take.as_deref()?)).collect();
-    let who = super::row::Person { id: 0, name: who.into() };
+    let who = Person { id: 0, name: who.into() };
     let hand = super::store::Hand { who, at: clock::timestamp() };
     store.change(&hand, |change| {
         for name in &names {
@@ -283,6 +271,26 @@ struct Plan {
     /// What comes above them.
     new: Overlay,
     publication: Publication,
+}
+
+impl Plan {
+    /// Puts the factory's recording in the place of a live take, where there is one and nothing newer was approved.
+    fn restore(&mut self, settings: &Settings, clip: Clip, text: &str, by: Person, before: Option<Heard>) {
+        let path = recordings::path_of(&settings.hotline.audio, &clip);
+        if !self.live.contains_key(&clip) || self.new.contains_key(&clip) || !path.exists() {
+            return;
+        }
+        self.publication.changes.push(Change {
+            lang: clip.lang,
+            slot: clip.id.to_string(),
+            text: text.into(),
+            take: None,
+            by: Some(by),
+            approved_by: None,
+            before,
+        });
+        self.new.insert(clip, Master { take: None, path, text_sha256: text_hash(text) });
+    }
 }
 
 fn changed(take: &TakeRow, before: Option<&Heard>) -> Change {

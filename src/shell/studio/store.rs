@@ -155,13 +155,6 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Whether any take still names a file.
-    pub fn names(&self, original: &str, master: &str) -> Result<(bool, bool), Refusal> {
-        let of = "SELECT exists(SELECT 1 FROM takes WHERE original = ?1 AND NOT tidied),
-                         exists(SELECT 1 FROM takes WHERE master = ?2 AND NOT tidied)";
-        Ok(self.connection.query_row(of, params![original, master], |row| Ok((row.get(0)?, row.get(1)?)))?)
-    }
-
     /// Discarded takes that were never published, whose files are still there.
     pub fn discarded(&self, before: Timestamp) -> Result<Vec<TakeRow>, Refusal> {
         let of = "WHERE state = 'discarded' AND release IS NULL AND NOT tidied AND discarded_at < ?1";
@@ -287,6 +280,13 @@ impl Change<'_> {
             self.transaction.execute("DELETE FROM restores WHERE lang = ?1 AND slot = ?2", params![lang, id])?;
         }
         Ok(())
+    }
+
+    /// Whether any take still names an upload, and a master.
+    pub fn names(&self, original: &str, master: &str) -> Result<(bool, bool), Refusal> {
+        let of = "SELECT exists(SELECT 1 FROM takes WHERE original = ?1 AND NOT tidied),
+                         exists(SELECT 1 FROM takes WHERE master = ?2 AND NOT tidied)";
+        Ok(self.transaction.query_row(of, params![original, master], |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
     /// Notes that the files of a take are gone.

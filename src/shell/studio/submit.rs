@@ -11,7 +11,7 @@ use super::store::Deed;
 use crate::audio::decode::decode;
 use crate::shell::aside::aside;
 use crate::speech::Clip;
-use crate::studio::{Conditions, Operator, Slot, TakeName, TakeState, Voice, Words, process};
+use crate::studio::{Conditions, Operator, Processed, Slot, TakeName, TakeState, Voice, Words, process};
 
 impl Studio {
     /// Takes a recording of a slot in. The take is on the disk, fresh, when this returns; the same upload sent again is
@@ -49,32 +49,18 @@ impl Studio {
             .map_err(|error| Refusal::Unreadable(Words { zh: unreadable_zh(&error), en: error.to_string() }))?;
         let original = self.files.keep_original(&upload.bytes)?;
         let master = self.files.keep_master(&processed.master)?;
-        let hand = hand(by);
-        Ok(TakeRow {
-            name: TakeName::of(&slot.clip, text, &original, &master),
-            lang: slot.clip.lang,
-            slot: slot.clip.id.to_string(),
-            text: text.into(),
-            state: TakeState::Fresh,
-            live: false,
-            kind: upload.kind,
-            label: short(&upload.label),
-            sitting: short(&upload.sitting),
-            by: hand.who,
-            at: hand.at,
-            approved: None,
-            release: None,
-            original,
-            original_bytes: bytes,
-            master,
-            report: TakeReport { figures: processed.figures, findings: processed.findings },
-        })
+        Ok(row(by, slot, text, upload, Made { original, master, processed }))
     }
 
     /// Tells the store of takes, of all of them or of none.
     pub(super) fn add(&self, by: &Operator, what: &str, takes: &[TakeRow]) -> Result<(), Refusal> {
         self.store().change(&hand(by), |change| {
             for take in takes {
+                // Whoever sweeps does it in a transaction too: what is there stays.
+                let there = self.files.original(&take.original).exists() && self.files.master(&take.master).exists();
+                if !there {
+                    return Err(Refusal::Fault("the recording's files are gone: send it again".into()));
+                }
                 if change.add(take)? {
                     let slot = take.clip();
                     let deed =
@@ -121,6 +107,36 @@ impl Studio {
         let pitches = middle(newest.values().filter_map(|figures| figures.pitch_hz).collect());
         let tilts = middle(newest.values().filter_map(|figures| figures.tilt_db).collect());
         Ok(pitches.zip(tilts).map(|(pitch_hz, tilt_db)| Voice { pitch_hz, tilt_db }))
+    }
+}
+
+/// What came of an upload.
+struct Made {
+    original: String,
+    master: String,
+    processed: Processed,
+}
+
+fn row(by: &Operator, slot: &Slot, text: &str, upload: Upload, made: Made) -> TakeRow {
+    let hand = hand(by);
+    TakeRow {
+        name: TakeName::of(&slot.clip, text, &made.original, &made.master),
+        lang: slot.clip.lang,
+        slot: slot.clip.id.to_string(),
+        text: text.into(),
+        state: TakeState::Fresh,
+        live: false,
+        kind: upload.kind,
+        label: short(&upload.label),
+        sitting: short(&upload.sitting),
+        by: hand.who,
+        at: hand.at,
+        approved: None,
+        release: None,
+        original: made.original,
+        original_bytes: upload.bytes.len() as u64,
+        master: made.master,
+        report: TakeReport { figures: made.processed.figures, findings: made.processed.findings },
     }
 }
 
