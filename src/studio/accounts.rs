@@ -123,7 +123,8 @@ pub fn check_pin(pin: &str, number: &str) -> Result<(), RuleError> {
         return Err(RuleError::PinDigits);
     }
     let digits: Vec<char> = pin.chars().collect();
-    let half = |n: usize| pin.len() % n == 0 && pin.as_bytes().chunks(n).all(|part| part == &pin.as_bytes()[..n]);
+    let half =
+        |n: usize| pin.len().is_multiple_of(n) && pin.as_bytes().chunks(n).all(|part| part == &pin.as_bytes()[..n]);
     let repeated = half(1) || half(2) || half(3) || half(4);
     let year = ["19", "20"].iter().any(|century| pin.len() == 8 && pin.starts_with(century));
     let numbered = number.len() >= 4 && pin.contains(number);
@@ -140,7 +141,7 @@ fn is_run(chars: &[char]) -> bool {
         let twice = format!("{row}{row}");
         text.len() <= twice.len() && twice.contains(&text)
     };
-    step(1) || step(-1) || rows.iter().any(|row| along(&row))
+    step(1) || step(-1) || rows.iter().any(along)
 }
 
 pub const NAME_CHARS_MAX: usize = 32;

@@ -96,7 +96,7 @@ fn behind(from: IpAddr, headers: &HeaderMap, is_ours: impl Fn(IpAddr) -> bool) -
 }
 
 fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let value = headers.get_all(name).iter().last()?.to_str().ok()?;
+    let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
     value.rsplit(',').next().map(str::trim)
 }
 
