@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::hotline::Hotline;
 use super::phone::{Door, Live};
 use super::{priority, releases};
 use crate::audio::Bank;
@@ -33,8 +34,6 @@ struct Watch {
 
 impl Watch {
     fn run(mut self) {
-        // Reading a release is a second's work for every core: calls must not feel it.
-        priority::step_back();
         loop {
             std::thread::sleep(EVERY);
             if !self.switch() {
@@ -66,11 +65,11 @@ impl Watch {
         }
         self.seen.clone_from(&named);
         let Some(name) = named else { return };
-        match releases::load(&self.settings, &name) {
+        match read_aside(&self.settings, &name) {
             Ok(hotline) => {
-                tracing::info!(release = &name[..12], "a release is live for new calls");
                 let old = self.live.swap(Arc::new(Live::of(&hotline)));
                 self.retired.push(Arc::clone(&old.bank));
+                tracing::info!(release = &name[..12], "a release is live for new calls");
             }
             Err(complaints) => {
                 for complaint in complaints.iter().take(COMPLAINTS) {
@@ -81,6 +80,15 @@ impl Watch {
             }
         }
     }
+}
+
+/// Reads a release where calls leave time: it is a second's work for every core. The switch is not slowed by it.
+fn read_aside(settings: &Settings, name: &str) -> Result<Hotline, Vec<String>> {
+    let read = || {
+        priority::step_back();
+        releases::load(settings, name)
+    };
+    std::thread::scope(|scope| scope.spawn(read).join()).unwrap_or_else(|_| Err(vec!["it could not be read".into()]))
 }
 
 /// A change is heard within a second.
