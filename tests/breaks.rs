@@ -100,7 +100,7 @@ breaks! {
     a_menu_too_long_to_hear: FLOW, "menu_seconds  = 30" => "menu_seconds  = 5", "W04", ["menu main"];
     a_hash_that_became_a_comment: FLOW, "home   = true" => "# = \"desk\"\nhome   = true", "W05", ["pound"];
     a_proof_that_is_not_secret: FLOW, "secret      = true          # never logged, recorded or spoken\n" => "", "E42", ["ask id_tail", "secret = true"];
-    a_season_without_days: CALENDAR, "days = [\"2026-07-01..2026-08-31\", \"2026-09-21..2026-09-30\"]\n" => "", "E46", ["calendar.peak", "never holds"];
+    a_season_without_days: CALENDAR, "days = [\"2026-07-01..2026-08-31\", \"2026-09-21..2026-09-30\"]\n" => "", "W09", ["calendar.peak", "never holds"];
     a_holiday_that_counts_as_a_working_day: CALENDAR, "\"2026-09-25..2026-09-27\", \"2026-10-01..2026-10-07\",\n" => "\"2026-09-25..2026-09-27\",\n", "W09", ["[desk] 2026-10-01 is a holiday"];
     a_make_up_day_that_the_desk_sleeps_through: CALENDAR, "make_up = [\"2026-01-04\", " => "make_up = [", "W09", ["2026-01-04 is worked"];
     a_day_named_twice: CALENDAR, "\"2026-01-01..2026-01-03\", \"2026-02-15" => "\"2026-01-01..2026-01-03\", \"2026-01-03\", \"2026-02-15", "W09", ["names 2026-01-03 twice"];

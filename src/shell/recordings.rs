@@ -31,7 +31,7 @@ pub struct Recordings {
 pub enum Missing {
     /// All of them must be there: before anything goes live.
     Refused,
-    /// What the first language has stands in for them: a node starts, whatever became of a file.
+    /// What the first language has stands in for them: somebody published it so.
     StoodInFor,
 }
 

@@ -377,7 +377,7 @@ pub fn previous(settings: &Settings) -> Option<String> {
 }
 
 /// What a node begins with: the live release; if that cannot be read the one before, and so on; the files of the
-/// settings where nothing was ever published. What was passed over is told with it.
+/// settings where nothing was ever published, and then whole. What was passed over is told with it.
 pub fn to_serve(settings: &Settings) -> Result<Hotline, Vec<String>> {
     let past = audit(settings).into_iter().rev().filter_map(|entry| entry.release);
     let mut tried = BTreeSet::new();
@@ -390,7 +390,7 @@ pub fn to_serve(settings: &Settings) -> Result<Hotline, Vec<String>> {
             }
         }
     }
-    hotline::read(settings, Missing::StoodInFor).map(|hotline| Hotline { passed_over, ..hotline })
+    hotline::read(settings, Missing::Refused).map(|hotline| Hotline { passed_over, ..hotline })
 }
 
 fn is_name(name: &str) -> bool {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::aside::step_back;
+use super::hotline::Hotline;
 use super::phone::{Door, Live};
 use super::releases;
 use crate::audio::Bank;
@@ -34,8 +35,6 @@ struct Watch {
 
 impl Watch {
     fn run(mut self) {
-        // Reading a release is a second's work for every core: calls must not feel it.
-        step_back();
         loop {
             std::thread::sleep(EVERY);
             if !self.switch() {
@@ -68,11 +67,11 @@ impl Watch {
         self.seen.clone_from(&named);
         let Some(name) = named else { return };
         let before = self.live.load_full();
-        match releases::load_beside(&self.settings, &name, &before.name, &before.bank) {
+        match read_aside(&self.settings, &name, &before) {
             Ok(hotline) => {
-                tracing::info!(release = &name[..12], "a release is live for new calls");
                 let old = self.live.swap(Arc::new(Live::of(&hotline)));
                 self.retired.push(Arc::clone(&old.bank));
+                tracing::info!(release = &name[..12], "a release is live for new calls");
             }
             Err(complaints) => {
                 for complaint in complaints.iter().take(COMPLAINTS) {
@@ -83,6 +82,15 @@ impl Watch {
             }
         }
     }
+}
+
+/// Reads a release where calls leave time, and takes from memory what both play. The switch is not slowed by it.
+fn read_aside(settings: &Settings, name: &str, before: &Live) -> Result<Hotline, Vec<String>> {
+    let read = || {
+        step_back();
+        releases::load_beside(settings, name, &before.name, &before.bank)
+    };
+    std::thread::scope(|scope| scope.spawn(read).join()).unwrap_or_else(|_| Err(vec!["it could not be read".into()]))
 }
 
 /// A change is heard within a second.

@@ -10,10 +10,10 @@
 //! | E20–E23 | unreachable node; no end; a loop that never asks; a loop that silence never leaves |
 //! | E30–E38 | prompt, family member, language, slot, word, option or menu line missing or wrong |
 //! | E40–E42 | a person too far away; value used before it is known; secret spoken or passed on |
-//! | E45, E46 | make-up day without hours; no such calendar, or one without days |
+//! | E45, E46 | make-up day without hours; no such calendar |
 //! | E47, W08 | a recording that is missing; one of other words (told where recordings are read) |
 //! | W01–W07 | changed default key, unused words, too many options, long menu, lost key, state without words, simulated node |
-//! | W09–W13 | calendars at odds; no limit; a wordless beep; a source or address that no node has; languages read in one |
+//! | W09–W13 | calendars at odds, or without days; no limit; a wordless beep; a source or address that no node has; languages read in one |
 
 mod graph;
 mod paths;

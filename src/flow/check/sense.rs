@@ -107,7 +107,7 @@ fn seasons(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
         let When::Calendar(name) = when else { continue };
         if subject.calendar.desks.get(name).is_some_and(|desk| desk.days.is_empty()) {
             let what = format!("calendar.{name} has no days, so that this never holds");
-            complaints.push(subject.complaint("E46", line, what, format!("add `days = [\"…\"]` to [{name}]")));
+            complaints.push(subject.complaint("W09", line, what, format!("add `days = [\"…\"]` to [{name}]")));
         }
     }
 }
