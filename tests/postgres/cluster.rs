@@ -66,6 +66,7 @@ impl Cluster {
         let mut child = Command::new(script)
             .arg(&self.folder)
             .args(words)
+            .env("OWNER", std::process::id().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
+use super::alarms::FeedMetrics;
 use super::postgres::UpstreamMetrics;
 
 /// Counters and gauges; read them at any time, each is right by itself.
@@ -39,6 +40,7 @@ pub struct ReplicaMetrics {
     pub rebuilds: AtomicU64,
     /// Following a PostgreSQL upstream.
     pub upstream: UpstreamMetrics,
+    pub feed: FeedMetrics,
     /// Bad rows for which the quarantine had no room.
     pub quarantine_lost: AtomicU64,
     /// Faults that the last scrub found.
@@ -98,6 +100,7 @@ impl Default for ReplicaMetrics {
             held: AtomicU64::new(0),
             rebuilds: AtomicU64::new(0),
             upstream: UpstreamMetrics::default(),
+            feed: FeedMetrics::default(),
             quarantine_lost: AtomicU64::new(0),
             damaged: AtomicU64::new(0),
             lag_rows: AtomicU64::new(0),

@@ -9,21 +9,27 @@
 //! waits a limited time. The phone door asks with a factor, the scan door with the paper as its proof. Every answer
 //! carries the time up to which its upstream vouched for it, which is never this node's clock.
 
+mod alarms;
 mod apply;
 mod cache;
 mod command;
 mod conditions;
 mod control;
 mod feeding;
+mod gate;
+mod heal;
 mod held;
 mod lines;
 mod load;
 mod lock;
 mod metrics;
+mod past;
 pub mod postgres;
+mod putaway;
 mod quarantine;
 mod readers;
 mod rebuild;
+mod refusal;
 mod run;
 mod schema;
 mod scrub;
@@ -38,6 +44,8 @@ mod writer;
 
 #[cfg(test)]
 mod change_tests;
+#[cfg(test)]
+mod gate_tests;
 #[cfg(test)]
 mod keep_tests;
 #[cfg(test)]
@@ -70,6 +78,7 @@ use metrics::count;
 use readers::Reading;
 use writer::Writer;
 
+pub use alarms::FeedMetrics;
 pub use apply::{Applied, ApplyError};
 pub use command::{Wish, run as command};
 pub use conditions::{Condition, Conditions};
@@ -79,6 +88,7 @@ pub use load::{LoadError, Loaded, load};
 pub use lock::FolderLock;
 pub use metrics::ReplicaMetrics;
 pub use quarantine::Kept;
+pub use refusal::Refusal;
 pub use scrub::Damage;
 pub use secret::{SecretError, secret};
 pub use status::Status;
@@ -144,8 +154,7 @@ impl Replica {
                 replica.start_upkeep(feeding.clone(), settings).map_err(|error| io_error(folder, error))?;
                 let follower = match settings.source {
                     config::Source::Spool => {
-                        spool::Follower::start(folder, settings.spool_poll, sample_heartbeat, feeding)
-                            .map(Follower::Spool)
+                        spool::Follower::start(folder, settings, sample_heartbeat, feeding).map(Follower::Spool)
                     }
                     config::Source::Postgres => {
                         postgres::Follower::start(&settings.postgres, feeding).map(Follower::Postgres)
