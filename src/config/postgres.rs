@@ -61,11 +61,10 @@ pub struct UpstreamServer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tls {
     Off,
-    /// The server's certificate must come from this authority (none: from a public one), and with `name`, be for this
-    /// name; without one of its own, for the server's host.
+    /// The server's certificate must come from this authority (none: from a public one), and be for this name (none: for
+    /// the server's host).
     Verify {
         ca_file: Option<PathBuf>,
-        with_name: bool,
         name: Option<String>,
     },
 }
@@ -175,14 +174,15 @@ fn tls(reader: &mut Reader, base: &Path, local: bool) -> Tls {
             }
             Tls::Off
         }
-        "verify-ca" | "verify-full" => {
+        "verify-full" => {
             if local {
                 reader.complain(&key("tls"), "must be off over a Unix socket");
             }
-            Tls::Verify { ca_file, with_name: mode == "verify-full", name }
+            Tls::Verify { ca_file, name }
         }
         _ => {
-            reader.complain(&key("tls"), "must be off, verify-ca or verify-full");
+            reader
+                .complain(&key("tls"), "must be verify-full or off; for a certificate with another name set tls_name");
             Tls::Off
         }
     }

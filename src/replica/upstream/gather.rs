@@ -32,6 +32,7 @@ pub enum Heartbeat {
 
 /// One thing that a transaction did.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every step is a change")]
 pub enum Step {
     Change(Change),
     /// The row came without one of its large values: it must be asked for.

@@ -243,6 +243,14 @@ impl Mapping {
     }
 }
 
+/// What proves a case, by one of the three.
+#[derive(Default)]
+struct Proven {
+    id_tail: Option<String>,
+    birth_date: Option<String>,
+    verifier: Option<String>,
+}
+
 /// A row being read.
 struct Reading<'a> {
     mapping: &'a Mapping,
@@ -279,7 +287,7 @@ impl<'a> Reading<'a> {
     fn record(&self, receipt: String) -> Result<CaseRecord, String> {
         let map = self.mapping;
         let accepted_on = self.day(Role::AcceptedOn)?.ok_or_else(|| why(Role::AcceptedOn, "is missing"))?;
-        let (id_tail, birth_date, verifier) = self.factor()?;
+        let Proven { id_tail, birth_date, verifier } = self.factor()?;
         let waybill = self.text(Role::Waybill)?;
         Ok(CaseRecord {
             receipt,
@@ -304,7 +312,7 @@ impl<'a> Reading<'a> {
         self.text(role)?.map(|text| value::day(text).ok_or_else(|| why(role, "is no day"))).transpose()
     }
 
-    fn factor(&self) -> Result<(Option<String>, Option<String>, Option<String>), String> {
+    fn factor(&self) -> Result<Proven, String> {
         let text = self.text(Role::Factor)?.ok_or("the second factor is missing")?;
         let wrong = |what: &str| format!("the second factor {what}");
         match self.mapping.factor {
@@ -312,18 +320,18 @@ impl<'a> Reading<'a> {
                 let tail = last_four(text);
                 crate::inquiry::Factor::read(SecondFactor::IdTail, &tail)
                     .map_err(|_| wrong("must end in four letters or digits"))?;
-                Ok((Some(tail), None, None))
+                Ok(Proven { id_tail: Some(tail), ..Proven::default() })
             }
             FactorKind::BirthDate => {
                 let day = value::day(text).ok_or_else(|| wrong("is no day"))?;
-                Ok((None, Some(day.strftime("%Y%m%d").to_string()), None))
+                Ok(Proven { birth_date: Some(day.strftime("%Y%m%d").to_string()), ..Proven::default() })
             }
             FactorKind::Verifier => {
                 let hex = text.trim_start_matches("\\x");
                 crate::inquiry::Verifier::from_hex(hex)
                     .filter(|verifier| *verifier != crate::inquiry::Verifier::NONE)
                     .ok_or_else(|| wrong("must be 32 hex digits, not all 0"))?;
-                Ok((None, None, Some(hex.to_owned())))
+                Ok(Proven { verifier: Some(hex.to_owned()), ..Proven::default() })
             }
         }
     }

@@ -43,7 +43,7 @@ fn fields<'a>(row: &[Option<&'a str>]) -> Vec<Field<'a>> {
     row.iter().map(|value| value.map_or(Field::Null, |text| Field::Text(text.as_bytes()))).collect()
 }
 
-fn with<'a>(role: Role, value: Option<&'a str>) -> [Option<&'a str>; 13] {
+fn with(role: Role, value: Option<&str>) -> [Option<&str>; 13] {
     let mut row = ROW;
     row[role as usize] = value;
     row

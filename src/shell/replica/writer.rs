@@ -405,8 +405,8 @@ fn rename_over(built: &Path, path: &Path) -> std::io::Result<()> {
 
 /// How often a file that could not be opened is tried again.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How long a swap waits for readers in the middle of a read, before it is tried again.
 /// Readers that are woken let go within it, and the upkeep at its next ticks.
 const READERS_LET_GO: Duration = Duration::from_millis(500);
+/// How long a swap waits for readers in the middle of a read, before it is tried again.
 const SWAP_PATIENCE: Duration = Duration::from_secs(1);
 const MAKE_ROOM: &str = "make room on the disk, or make it writable";

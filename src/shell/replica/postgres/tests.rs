@@ -358,7 +358,6 @@ fn what_is_refused_is_told_with_its_remedy_and_nothing_falls_back() {
     expect(&[&format!("replica.postgres.ca_file={}", ca.display())], Kind::Tls, "ca_file");
     expect(&["replica.postgres.tls_name=other.test"], Kind::Tls, "tls_name");
     expect(&["replica.postgres.tls_name=db.test"], Kind::Setup, "");
-    expect(&["replica.postgres.tls_name=other.test", "replica.postgres.tls=verify-ca"], Kind::Setup, "");
     expect(&["replica.postgres.database=nothing"], Kind::Setup, "replica.postgres.database");
     expect(&["replica.postgres.publication=nothing"], Kind::Setup, "CREATE PUBLICATION nothing");
     expect(&["replica.postgres.columns.hall=office"], Kind::Setup, "column office is not there");

@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use crate::config::Postgres;
 use crate::inquiry::Keys;
 use crate::replica::Change;
-use crate::replica::upstream::{Catalogue, Kind, Lsn, Position, Slot, Trouble, lsn, lsn_text};
+use crate::replica::upstream::{Catalogue, Field, Kind, Lsn, Position, Slot, Trouble, lsn, lsn_text};
 use crate::shell::replica::{quarantine, store};
 
 use super::catalogue;
@@ -213,20 +213,12 @@ impl Comparing<'_> {
         let mut there: Vec<i64> = Vec::new();
         let mut suspects = HashMap::new();
         let mut failed = None;
-        let row = |row: &[crate::replica::upstream::Field<'_>]| {
-            let (key, wanted) = match change(mapping, &bound, row, 0) {
-                Change::Replace(case) => match case.to_row(self.keys) {
-                    Ok(row) => (row.at.key, Some(row.encode())),
-                    Err(_) => (self.keys.row(&case.receipt).key, None),
-                },
-                Change::Bad(bad) => {
-                    compared.unusable += 1;
-                    let Some(receipt) = bad.receipt else { return Ok(()) };
-                    (self.keys.row(receipt.expose()).key, None)
-                }
-                Change::Put(_) | Change::Delete { .. } | Change::Truncate => return Ok(()),
+        let row = |row: &[Field<'_>]| {
+            let Some((key, wanted)) = self.wanted(change(mapping, &bound, row, 0), &mut compared) else {
+                return Ok(());
             };
             there.push(key);
+            compared.upstream += u64::from(wanted.is_some());
             let found = self.row(key).unwrap_or_else(|error| {
                 failed = Some(error);
                 None
@@ -246,10 +238,24 @@ impl Comparing<'_> {
         if let Some(error) = failed {
             return Err(unreadable(error));
         }
-        compared.upstream = there.len() as u64 - compared.unusable.min(there.len() as u64);
         there.sort_unstable();
         compared.copy = self.left_over(&there, &mut suspects).map_err(unreadable)?;
         Ok((compared, suspects))
+    }
+
+    /// Where a row upstream stands in the copy, and as what; none when it stands nowhere, as what only when it is a case.
+    fn wanted(&self, change: Change, compared: &mut Compared) -> Option<(i64, Option<Vec<u8>>)> {
+        match change {
+            Change::Replace(case) => match case.to_row(self.keys) {
+                Ok(row) => Some((row.at.key, Some(row.encode()))),
+                Err(_) => Some((self.keys.row(&case.receipt).key, None)),
+            },
+            Change::Bad(bad) => {
+                compared.unusable += 1;
+                bad.receipt.map(|receipt| (self.keys.row(receipt.expose()).key, None))
+            }
+            Change::Put(_) | Change::Delete { .. } | Change::Truncate => None,
+        }
     }
 
     /// Begins a snapshot; gives a place in the log that everything in it stands before.
