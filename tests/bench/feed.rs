@@ -58,6 +58,7 @@ fn run(folder: &Path, cases: u64) {
 fn take(folder: &Path, known: &GateKeys, rows: u64) {
     let settings = config::Replica {
         source: config::Source::Spool,
+        scrub_rows_per_second: 1_000_000,
         reader_threads: 1,
         cache_entries: 1_000,
         look_up_timeout: Duration::from_secs(5),

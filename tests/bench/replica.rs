@@ -62,7 +62,6 @@ fn open_without_cache(folder: &Path, keys: &Keys, before: Arc<Replica>) -> Arc<R
 
 fn opened(folder: &Path, keys: &Keys, cache_entries: usize) -> Arc<Replica> {
     let settings = config::Replica {
-        source: config::Source::Spool,
         reader_threads: 2,
         cache_entries,
         look_up_timeout: Duration::from_secs(5),

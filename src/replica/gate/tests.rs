@@ -174,7 +174,7 @@ impl Model {
 
     fn apply(&mut self, made: &Made) {
         self.cases.extend(made.puts.iter().copied());
-        made.deletes.iter().for_each(|case| drop(self.cases.remove(case)));
+        self.cases.retain(|case, _| !made.deletes.contains(case));
         let FeedHeader { source, sequence, as_of, .. } = made.header.clone();
         self.copy = Copy::At(Place { source, sequence, hash: made.hash, as_of });
     }

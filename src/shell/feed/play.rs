@@ -37,7 +37,7 @@ pub fn play(play: &Play, packer: Option<Packer>, calendar: &WorkingDays, zone: &
     let today = || clock::local(zone).date();
     let mut office = Office::new(play.cases, play.seed, today(), calendar);
     let mut put = match packer {
-        Some(packer) => Put::Files(packer),
+        Some(packer) => Put::Files(Box::new(packer)),
         None => Put::Sql(BufWriter::new(io::stdout())),
     };
     put.all(&office)?;
@@ -82,7 +82,7 @@ fn transactions(events: &[Event], cases: usize) -> Vec<&[Event]> {
 
 /// Where changes go.
 enum Put {
-    Files(Packer),
+    Files(Box<Packer>),
     Sql(BufWriter<io::Stdout>),
 }
 

@@ -66,17 +66,13 @@ impl Verdict {
             Kind::Changes => "changes",
             Kind::Snapshot => "snapshot",
         };
-        let key = match (&whole.seal.key, keys.is_empty()) {
-            (Some(key), false) => format!("signed by {key}"),
-            (Some(_), true) => "signed, not checked: no key was given".into(),
-            (None, _) => "not signed".into(),
-        };
         self.lines.push(format!(
-            "{}: {} {}, {kind}, {puts} cases, {deletes} deleted, as of {}, {key}",
+            "{}: {} {}, {kind}, {puts} cases, {deletes} deleted, as of {}, {}",
             name(path),
             header.source,
             header.sequence,
-            header.as_of
+            header.as_of,
+            signed(&whole, keys)
         ));
         if let Some(first) = first_bad {
             self.faults += bad;
@@ -121,6 +117,14 @@ impl Verdict {
     fn chain_fault(&mut self, what: String) {
         self.faults += 1;
         self.lines.push(format!("  {what}"));
+    }
+}
+
+fn signed(whole: &Whole, keys: &GateKeys) -> String {
+    match (&whole.seal.key, keys.is_empty()) {
+        (Some(key), false) => format!("signed by {key}"),
+        (Some(_), true) => "signed, not checked: no key was given".into(),
+        (None, _) => "not signed".into(),
     }
 }
 

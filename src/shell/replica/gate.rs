@@ -174,23 +174,7 @@ impl Gate {
             alarms.raise(AlarmKind::Clock, || clock.clone());
         }
         match self.turn() {
-            Turn::Gap { source, missing, first, last } => {
-                let since = match self.gap {
-                    Some((number, since)) if number == missing => since,
-                    Some(_) | None => Instant::now(),
-                };
-                self.gap = Some((missing, since));
-                if since.elapsed() >= self.settings.spool_gap {
-                    let to = if first - 1 > missing { format!(" to {}", first - 1) } else { String::new() };
-                    let waiting = self.files.len();
-                    alarms.raise(AlarmKind::Gap, || {
-                        format!(
-                            "{source} {missing}{to} is missing, and {waiting} files up to {last} wait: have it sent again, \
-                             or a snapshot"
-                        )
-                    });
-                }
-            }
+            Turn::Gap { source, missing, first, last } => self.alarm_gap(alarms, &source, missing, first, last),
             Turn::NoStart { source, first, last } => {
                 self.gap = None;
                 alarms.raise(AlarmKind::NoStart, || {
@@ -207,6 +191,24 @@ impl Gate {
         }
     }
 
+    fn alarm_gap(&mut self, alarms: &mut Alarms, source: &str, missing: u64, first: u64, last: u64) {
+        let since = match self.gap {
+            Some((number, since)) if number == missing => since,
+            Some(_) | None => Instant::now(),
+        };
+        self.gap = Some((missing, since));
+        if since.elapsed() >= self.settings.spool_gap {
+            let to = if first - 1 > missing { format!(" to {}", first - 1) } else { String::new() };
+            let waiting = self.files.len();
+            alarms.raise(AlarmKind::Gap, || {
+                format!(
+                    "{source} {missing}{to} is missing, and {waiting} files up to {last} wait: have it sent again, or a \
+                     snapshot"
+                )
+            });
+        }
+    }
+
     /// Looks into one file and does what is to be done with it.
     fn take(
         &mut self,
@@ -215,12 +217,8 @@ impl Gate {
         alarms: &mut Alarms,
         ripe: &dyn Fn(&OsStr) -> bool,
     ) -> io::Result<Taken> {
-        let kind = self.files.get(&name).map_or(Kind::Changes, |waiting| waiting.header.kind);
-        let mut changes = Vec::new();
-        let reading = if kind == Kind::Changes { Reading::Rows } else { Reading::Check };
-        let read = text::read(&folders.spool.join(&name), reading, &mut |change| changes.push(change));
-        let whole = match read {
-            Ok(whole) => whole,
+        let (whole, changes) = match self.read(&name, folders) {
+            Ok(read) => read,
             Err(ReadError::File(FileError::Torn(_))) if !ripe(&name) => return Ok(Taken::Unripe),
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 self.gone(&name);
@@ -234,40 +232,55 @@ impl Gate {
                 }
             },
         };
-        if let Err(error) = self.settings.keys.check(&whole) {
-            return self.refuse(&name, folders, &Refusal::Seal(error));
+        match self.settings.keys.check(&whole) {
+            Ok(()) => self.act(Checked { name, whole, changes }, folders, alarms),
+            Err(error) => self.refuse(&name, folders, &Refusal::Seal(error)),
         }
-        match self.judge(&self.copy(), &whole) {
-            Standing::Next => {
-                let first = Checked { name, whole, changes };
-                self.changes(first, folders, alarms)
-            }
-            Standing::Start => self.snapshot(&name, &whole, folders, alarms),
-            Standing::Repeat if self.feeding.rebuild_is_wanted() && whole.header.kind == Kind::Snapshot => {
-                self.snapshot(&name, &whole, folders, alarms)
-            }
-            Standing::Repeat => self.away(&name, &whole, folders, "in the copy already: a repeat"),
+    }
+
+    /// Reads a file whole; its changes too, unless it is a snapshot, which has no bound.
+    fn read(&self, name: &OsStr, folders: &Folders) -> Result<(Whole, Vec<Change>), ReadError> {
+        let kind = self.files.get(name).map_or(Kind::Changes, |waiting| waiting.header.kind);
+        let reading = if kind == Kind::Changes { Reading::Rows } else { Reading::Check };
+        let mut changes = Vec::new();
+        let whole = text::read(&folders.spool.join(name), reading, &mut |change| changes.push(change))?;
+        Ok((whole, changes))
+    }
+
+    /// Does with a whole file what its place says.
+    fn act(&mut self, file: Checked, folders: &Folders, alarms: &mut Alarms) -> io::Result<Taken> {
+        let (name, whole) = (&file.name, &file.whole);
+        let again = self.feeding.rebuild_is_wanted() && whole.header.kind == Kind::Snapshot;
+        match self.judge(&self.copy(), whole) {
+            Standing::Next => self.changes(file, folders, alarms),
+            Standing::Start => self.snapshot(name, whole, folders, alarms),
+            Standing::Repeat if again => self.snapshot(name, whole, folders, alarms),
+            Standing::Repeat => self.away(name, whole, folders, "in the copy already: a repeat"),
             Standing::Superseded => {
-                folders.taken(&name, &whole, "older than the copy is: nothing of it is new")?;
-                self.gone(&name);
+                folders.taken(name, whole, "older than the copy is: nothing of it is new")?;
+                self.gone(name);
                 Ok(Taken::Away)
             }
-            Standing::Fork => self.refuse(&name, folders, &Refusal::Fork(whole.header.sequence)),
-            Standing::Broken => self.refuse(&name, folders, &Refusal::Broken(whole.header.sequence)),
+            Standing::Fork => self.refuse(name, folders, &Refusal::Fork(whole.header.sequence)),
+            Standing::Broken => self.refuse(name, folders, &Refusal::Broken(whole.header.sequence)),
             Standing::OtherSource => {
-                let ours = match (&self.settings.spool_source, self.copy()) {
-                    (Some(ours), _) => ours.clone(),
-                    (None, Copy::At(place)) => place.source,
-                    (None, Copy::Empty | Copy::Other) => "none".into(),
-                };
-                self.refuse(&name, folders, &Refusal::OtherSource { theirs: whole.header.source, ours })
+                let (theirs, ours) = (whole.header.source.clone(), self.followed());
+                self.refuse(name, folders, &Refusal::OtherSource { theirs, ours })
             }
             // Its header is another one than it was.
             Standing::Gap { .. } | Standing::NoStart => {
-                let bytes = self.files.get(&name).map_or(0, |waiting| waiting.bytes);
-                self.came(name, whole.header, bytes);
+                let bytes = self.files.get(name).map_or(0, |waiting| waiting.bytes);
+                self.came(name.clone(), whole.header.clone(), bytes);
                 Ok(Taken::Stop)
             }
+        }
+    }
+
+    fn followed(&self) -> String {
+        match (&self.settings.spool_source, self.copy()) {
+            (Some(ours), _) => ours.clone(),
+            (None, Copy::At(place)) => place.source,
+            (None, Copy::Empty | Copy::Other) => "none".into(),
         }
     }
 
@@ -286,6 +299,11 @@ impl Gate {
                 None => break,
             }
         }
+        self.apply(group, folders, alarms)
+    }
+
+    /// Applies files that follow each other, as one batch.
+    fn apply(&mut self, mut group: Vec<Checked>, folders: &Folders, alarms: &mut Alarms) -> io::Result<Taken> {
         let last = &group[group.len() - 1].whole;
         let mark = self.mark(last);
         let deletes = group.iter().map(|file| deletes(&file.changes)).max().unwrap_or(0);

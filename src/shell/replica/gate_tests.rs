@@ -215,7 +215,7 @@ fn key(name: &str, byte: u8, first: u64, last: u64) -> GateKey {
 
 #[test]
 fn a_snapshot_and_the_changes_after_it_make_the_copy_what_the_upstream_is() {
-    let (mut upstream, mut node) = (Upstream::new(300), Node::new());
+    let (mut upstream, mut node) = (Upstream::new(3_000), Node::new());
     let first = upstream.snapshot();
     node.takes(&[&first]);
     node.holds(&upstream.truth());
@@ -239,7 +239,7 @@ fn a_snapshot_takes_away_what_is_not_in_it() {
 #[test]
 fn files_that_come_too_early_wait_for_the_missing_one_and_an_alarm_names_it() {
     let mut node = Node::with(config::Replica { spool_gap: Duration::ZERO, ..settings() });
-    let mut upstream = Upstream::new(100);
+    let mut upstream = Upstream::new(1_000);
     let files: Vec<Sent> = std::iter::once(upstream.snapshot()).chain((0..4).map(|_| upstream.changes(20))).collect();
     node.takes(&[&files[0], &files[4], &files[3], &files[1]]);
     assert_eq!((node.sequence(), node.left()), (Some(2), 2));
