@@ -31,7 +31,7 @@ impl Gate {
             folder,
             state: Mutex::new(State { waiting: VecDeque::new(), random: 0x9E37_79B9_7F4A_7C15, copies: 0 }),
         };
-        gate.run(&["feed", "keygen", &gate.path("office").display().to_string()]);
+        gate.run(&["feed", "keygen", "office"]);
         gate
     }
 
@@ -86,7 +86,7 @@ impl Gate {
     }
 
     fn run(&self, words: &[&str]) {
-        let program = Command::new(env!("CARGO_BIN_EXE_jindu")).current_dir(home()).args(words).output();
+        let program = Command::new(env!("CARGO_BIN_EXE_jindu")).current_dir(&self.folder).args(words).output();
         let output = program.expect("the program runs");
         let told = [output.stdout, output.stderr].concat();
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&told));

@@ -176,6 +176,16 @@ pub(super) fn is_unwritable(error: &rusqlite::Error) -> bool {
     code.is_some_and(|code| matches!(code, CannotOpen | DiskFull | PermissionDenied | ReadOnly | SystemIoFailure))
 }
 
+/// Whether a failure says that the file was opened where nothing can be written.
+pub(super) fn is_read_only(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly)
+}
+
+/// Whether the disk lets the file be written, whatever SQLite has made of it.
+pub(super) fn may_be_written(path: &Path) -> bool {
+    OpenOptions::new().write(true).open(path).is_ok()
+}
+
 /// Whether a failure says that the file itself is damaged.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};

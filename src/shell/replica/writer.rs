@@ -29,6 +29,7 @@ use super::metrics::{add, count};
 use super::quarantine;
 use super::readers::Reading;
 use super::run::{Committed, Outcome, Surroundings};
+use super::store::StoreError;
 use super::{sample_mark, store};
 
 /// What the writer is told.
@@ -258,7 +259,15 @@ impl Writer {
         if self.open.is_some() {
             return;
         }
-        match store::open_writer(&self.path, &self.keys) {
+        let opened = match store::open_writer(&self.path, &self.keys) {
+            Err(StoreError::Sqlite { error, .. })
+                if store::is_read_only(&error) && store::may_be_written(&self.path) =>
+            {
+                self.open_alone()
+            }
+            opened => opened,
+        };
+        match opened {
             Ok(connection) => {
                 self.open = Some(connection);
                 // A reader that was opened on a folder that cannot be written does not see what is written to it.
@@ -273,6 +282,16 @@ impl Writer {
                     .raise(UNWRITTEN, format!("{error}: the copy answers, and the feed waits; {MAKE_ROOM}"));
             }
         }
+    }
+
+    /// Opens the file when no reader has it open: those that opened the log's index on a read-only disk would share
+    /// theirs with the writer, and it would stay read-only for as long as one of them is there.
+    fn open_alone(&self) -> Result<Connection, StoreError> {
+        let _closed = self.reading.opening.write().unwrap_or_else(PoisonError::into_inner);
+        self.reading.file.fetch_add(1, Ordering::AcqRel);
+        self.reading.queue.wake();
+        std::thread::sleep(READERS_LET_GO);
+        store::open_writer(&self.path, &self.keys)
     }
 
     /// Tells what a failure says of the file and its disk; a success says that all is well.
@@ -386,6 +405,8 @@ fn rename_over(built: &Path, path: &Path) -> std::io::Result<()> {
 
 /// How often a file that could not be opened is tried again.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Readers that are woken let go within it, and the upkeep at its next ticks.
+const READERS_LET_GO: Duration = Duration::from_millis(500);
 /// How long a swap waits for readers in the middle of a read, before it is tried again.
 const SWAP_PATIENCE: Duration = Duration::from_secs(1);
 const MAKE_ROOM: &str = "make room on the disk, or make it writable";
