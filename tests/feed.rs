@@ -4,11 +4,11 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::gateway::{Gateway, home, jindu, temporary_folder};
+use support::gateway::{Gateway, jindu, temporary_folder};
 
 /// A folder that goes when the test ends.
 struct Folder(PathBuf);
@@ -148,7 +148,7 @@ fn a_living_office_is_followed_through_kills_to_the_same_cases() {
         "500",
     ]);
     office.args(["--out".as_ref(), out_folder.as_os_str()]).stdout(Stdio::null());
-    let mut office = office.spawn().expect("the program can be run");
+    let mut office = Office(office.spawn().expect("the program can be run"));
     let set = ["data.sample_cases=0", "replica.spool_poll_ms=20"];
     let mut truth = std::collections::BTreeMap::new();
     let mut carried = 0;
@@ -157,7 +157,7 @@ fn a_living_office_is_followed_through_kills_to_the_same_cases() {
         let until = Instant::now() + Duration::from_millis(700);
         let mut over = false;
         while Instant::now() < until || (round == 3 && !over) {
-            over = office.try_wait().expect("ours").is_some();
+            over = office.0.try_wait().expect("ours").is_some();
             files(&out_folder).iter().for_each(|file| note(file, &mut truth));
             carried += carry(&out_folder, &data);
             std::thread::sleep(Duration::from_millis(20));
@@ -179,7 +179,16 @@ fn a_living_office_is_followed_through_kills_to_the_same_cases() {
     }
     assert!(carried > 10, "{carried} files");
     assert_eq!(files(&data.join("spool/rejected")).len(), 0);
-    let _ = home();
+}
+
+/// The office's program, which ends with the test.
+struct Office(Child);
+
+impl Drop for Office {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// What a file says, by a reader that knows nothing of the gateway's.

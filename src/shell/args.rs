@@ -168,12 +168,22 @@ exit codes: 0 done, 1 failed, 64 wrong command line or settings
 /// Reads the command line; an error is one line that says what is wrong.
 pub fn read(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Asked, String> {
     let args: Vec<std::ffi::OsString> = args.into_iter().collect();
+    let at = command_at(&args);
     let live = args.iter().any(|word| word == "--live");
-    match args.get(1).and_then(|word| word.to_str()) {
-        Some("feed") => feed(args.into_iter().skip(2).collect()),
-        Some("sample") if live => feed([vec!["play".into()], args.into_iter().skip(2).collect()].concat()),
+    match args.get(at).and_then(|word| word.to_str()) {
+        Some("feed") => feed([&args[1..at], &args[at + 1..]].concat()),
+        Some("sample") if live => feed([&args[1..at], &["play".into()], &args[at + 1..]].concat()),
         Some(_) | None => Words::default().read(lexopt::Parser::from_iter(args)).map_err(|error| error.to_string()),
     }
+}
+
+/// Where the command stands: the first word after the program that is neither a setting nor its value.
+fn command_at(args: &[std::ffi::OsString]) -> usize {
+    let mut at = 1;
+    while args.get(at).is_some_and(|word| word == "--config" || word == "--set") {
+        at += 2;
+    }
+    at.min(args.len())
 }
 
 /// The feed's commands have words of their own.

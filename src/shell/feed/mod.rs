@@ -13,7 +13,7 @@ mod words;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use jiff::Timestamp;
@@ -29,40 +29,54 @@ pub use play::{changes, snapshot};
 pub use verify::{is_feed_name, printable};
 pub use words::{Feed, HELP, Packing, read};
 
-/// Performs a command that needs no settings, or says that it does.
+/// Performs a command. Most need no settings; an error is a complaint about those.
 pub fn perform(feed: Feed, settings: impl FnOnce() -> Result<Settings, Vec<String>>) -> Result<ExitCode, Vec<String>> {
-    let one = |error: String| vec![error];
-    match feed {
-        Feed::Keygen { name, folder } => keygen(&name, &folder).map_err(one),
+    Ok(ended(match feed {
+        Feed::Keygen { name, folder } => keygen(&name, &folder),
         Feed::Pack { input, packing, snapshot, heartbeat, as_of } => {
             let kind = if snapshot { Kind::Snapshot } else { Kind::Changes };
-            let mut text: Box<dyn BufRead> = match input {
-                _ if heartbeat => Box::new(io::empty()),
-                None => Box::new(io::stdin().lock()),
-                Some(path) => {
-                    let file = File::open(&path).map_err(|error| one(format!("{}: {error}", path.display())))?;
-                    Box::new(BufReader::new(file))
-                }
-            };
-            packed(&packing, kind, as_of, &mut *text).map_err(one)
+            let input =
+                if heartbeat { Ok(Box::new(io::empty()) as Box<dyn BufRead>) } else { opened(input.as_deref()) };
+            input.and_then(|mut text| packed(&packing, kind, as_of, &mut *text))
         }
         Feed::Verify { paths, keys } => {
-            let keys = if keys.is_empty() { settings()?.replica.keys } else { files(&keys).map_err(one)? };
-            let verdict = verify::verify(&paths, &keys).map_err(one)?;
-            verdict.lines.iter().for_each(|line| println!("{line}"));
-            println!("{}", if verdict.faults == 0 { "all right".into() } else { format!("{} faults", verdict.faults) });
-            Ok(if verdict.faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            let keys = if keys.is_empty() { Ok(settings()?.replica.keys) } else { files(&keys) };
+            keys.and_then(|keys| verified(&paths, &keys))
         }
         Feed::Play { play, packing } => {
             let settings = settings()?;
             let release = hotline::release(&settings)?;
             let (_, working) = hotline::rules(&settings, &release)?;
-            let zone = TimeZone::get(&release.calendar.zone).map_err(|error| one(format!("zone: {error}")))?;
-            let packer = packing.as_ref().map(open).transpose().map_err(one)?;
-            play::play(&play, packer, &working, &zone).map_err(one)?;
-            Ok(ExitCode::SUCCESS)
+            let zone = TimeZone::get(&release.calendar.zone).map_err(|error| vec![format!("zone: {error}")])?;
+            let packer = packing.as_ref().map(open).transpose();
+            packer.and_then(|packer| play::play(&play, packer, &working, &zone)).map(|()| ExitCode::SUCCESS)
         }
+    }))
+}
+
+fn ended(result: Result<ExitCode, String>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        eprintln!("jindu: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+/// A file, or the standard input.
+fn opened(input: Option<&Path>) -> Result<Box<dyn BufRead>, String> {
+    let Some(path) = input else { return Ok(Box::new(io::stdin().lock())) };
+    let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(Box::new(BufReader::new(file)))
+}
+
+fn verified(paths: &[PathBuf], keys: &GateKeys) -> Result<ExitCode, String> {
+    let verdict = verify::verify(paths, keys)?;
+    verdict.lines.iter().for_each(|line| println!("{line}"));
+    if verdict.faults == 0 {
+        println!("all right");
+        return Ok(ExitCode::SUCCESS);
     }
+    println!("{} faults", verdict.faults);
+    Ok(ExitCode::FAILURE)
 }
 
 fn keygen(name: &str, folder: &Path) -> Result<ExitCode, String> {
@@ -94,8 +108,8 @@ fn packed(packing: &Packing, kind: Kind, as_of: Option<Timestamp>, text: &mut dy
 }
 
 /// Keys from files, good for every number.
-fn files(paths: &[std::path::PathBuf]) -> Result<GateKeys, String> {
-    let read = |path: &std::path::PathBuf| {
+fn files(paths: &[PathBuf]) -> Result<GateKeys, String> {
+    let read = |path: &PathBuf| {
         let (name, public) = keys::public(path)?;
         Ok(GateKey { name, public, first_sequence: 1, last_sequence: u64::MAX })
     };
