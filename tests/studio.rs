@@ -115,7 +115,8 @@ fn the_ten_digits_are_read_hands_free_and_a_whole_number_is_heard() {
         heard.extend(room(1100));
     }
     heard.extend(shipped("yue", "word.x"));
-    heard.extend(room(120_000));
+    // It is heard again soon: a slow machine that missed a line gets another chance at it.
+    heard.extend(room(4000));
     let mut browser = Browser::with_microphone(SCREEN.0, SCREEN.1, &microphone(&folder, &heard));
     signs_in(&mut browser, &gateway, "operator", "en");
     goes(&mut browser, "hands/yue/digits", ".press");
