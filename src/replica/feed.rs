@@ -184,7 +184,8 @@ impl CaseRecord {
         Ok(keys.verifier(&self.receipt, &factor))
     }
 
-    fn check(&self) -> Result<(), LineError> {
+    /// Whether its fields hold what they may.
+    pub(super) fn check(&self) -> Result<(), LineError> {
         check(is_receipt(&self.receipt), "receipt", "must be 6 to 32 digits")?;
         check(is_code(&self.document), "document", CODE)?;
         check(is_code(&self.case_type), "case_type", CODE)?;
@@ -221,7 +222,7 @@ fn is_header(text: &str) -> bool {
 }
 
 /// What JSON's reader says, without any value of the line: those may identify a person.
-fn json_error(error: serde_json::Error) -> LineError {
+pub(super) fn json_error(error: serde_json::Error) -> LineError {
     let text = error.to_string();
     let named = ["missing field", "duplicate field"].iter().any(|start| text.starts_with(start));
     let what = match text.split(" at line ").next() {
@@ -234,15 +235,15 @@ fn json_error(error: serde_json::Error) -> LineError {
     LineError::Json { what, column: error.column() }
 }
 
-fn check(holds: bool, field: &'static str, wants: &'static str) -> Result<(), LineError> {
+pub(super) fn check(holds: bool, field: &'static str, wants: &'static str) -> Result<(), LineError> {
     if holds { Ok(()) } else { Err(LineError::Field { field, wants }) }
 }
 
-fn is_receipt(text: &str) -> bool {
+pub(super) fn is_receipt(text: &str) -> bool {
     (6..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn is_code(text: &str) -> bool {
+pub(super) fn is_code(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     (1..=40).contains(&text.len()) && text.bytes().all(plain)
 }

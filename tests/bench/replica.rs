@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::{Date, date};
 use jindu::config;
 use jindu::inquiry::{Answer, Factor, Formats, Keys, Proof, Receipt, SecondFactor, WorkingDays};
+use jindu::replica::gate::GateKeys;
 use jindu::replica::sample;
 use jindu::shell::replica::{Replica, Role, secret};
 
@@ -68,6 +69,12 @@ fn opened(folder: &Path, keys: &Keys, cache_entries: usize) -> Arc<Replica> {
         scrub_rows_per_second: 20_000,
         source: config::Source::Spool,
         spool_poll: Duration::from_millis(500),
+        postgres: config::Postgres::default(),
+        spool_source: None,
+        spool_settle: Duration::from_secs(10),
+        spool_gap: Duration::from_secs(30),
+        spool_keep: Duration::from_secs(3600),
+        keys: GateKeys::default(),
     };
     Replica::open(folder, &settings, keys.clone(), Role::Serve { sample_heartbeat: true }).expect("a data folder")
 }

@@ -10,12 +10,13 @@
 //! A batch that is larger than one transaction may take (the write-ahead log has a bound) is several; the mark moves with
 //! the last one, and a crash between them costs nothing: the batch is found again, and goes on where it was.
 
-use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::PathBuf;
 
 use crate::base::Private;
 use crate::replica::{BadRow, BatchHeader, Change, LINE_BYTES_MAX, Line, LineError, Mark};
+
+use crate::shell::feed::text::Text;
 
 use super::held::HeldWhat;
 use super::lines::Lines;
@@ -40,6 +41,7 @@ pub(super) struct Changes {
 
 impl Changes {
     /// One transaction that is in memory.
+    #[cfg(test)]
     pub fn of(mark: Mark, changes: Vec<Change>) -> Changes {
         let deletes = changes.iter().filter(|change| matches!(change, Change::Delete { .. })).count();
         Changes { mark, deletes: deletes as u64, changes: Box::new(changes.into_iter().map(Ok)) }
@@ -64,6 +66,8 @@ pub enum ApplyError {
     Read(#[from] io::Error),
     #[error("cannot write the replica: {0}; if the disk is full, make room")]
     Store(#[from] rusqlite::Error),
+    #[error("damaged: it cannot be unpacked ({0}); send it again")]
+    Packing(String),
     #[error("line 1: {0}")]
     Header(LineError),
     #[error("torn: the header announces {announced} cases, the file holds {held}; send it again whole")]
@@ -105,6 +109,7 @@ impl ApplyError {
     pub fn is_final(&self) -> bool {
         match self {
             ApplyError::Header(_)
+            | ApplyError::Packing(_)
             | ApplyError::Count { .. }
             | ApplyError::Nothing(..)
             | ApplyError::Empty
@@ -172,11 +177,11 @@ fn again(surroundings: &Surroundings, rows: Vec<(String, Change)>) -> Result<Opt
 }
 
 fn file(surroundings: &Surroundings, name: &str, path: &std::path::Path) -> Result<Outcome, ApplyError> {
-    let header = survey(File::open(path)?)?;
+    let header = survey(opened(path)?)?;
     let source = header.as_ref().and_then(|header| header.source.clone());
     let mut run = Run::begin(surroundings, source, header.as_ref().and_then(|header| header.sequence))?;
-    let mut lines = Lines::new(BufReader::with_capacity(READ_AT_ONCE, File::open(path)?));
-    while let Some((number, bytes)) = lines.next()? {
+    let mut lines = Lines::new(opened(path)?);
+    while let Some((number, bytes)) = lines.next().map_err(unread)? {
         let id = || format!("{name}:{number}");
         match Line::read(bytes, number) {
             Ok(Line::Blank | Line::Header(_)) => {}
@@ -201,11 +206,22 @@ pub(super) fn bad(id: String, bytes: &[u8], error: &LineError) -> BadRow {
     BadRow { id, why: error.to_string(), receipt, line }
 }
 
+/// A batch's text, packed or not.
+fn opened(path: &std::path::Path) -> Result<BufReader<Text>, ApplyError> {
+    Ok(BufReader::with_capacity(READ_AT_ONCE, Text::open(path)?))
+}
+
+/// The disk may be mended; what cannot be unpacked stays so.
+fn unread(error: io::Error) -> ApplyError {
+    let packing = error.kind() == io::ErrorKind::UnexpectedEof || error.get_ref().is_some();
+    if packing { ApplyError::Packing(error.to_string()) } else { ApplyError::Read(error) }
+}
+
 /// Looks at the whole file before anything of it is applied: its header, and whether it is torn.
-fn survey(file: File) -> Result<Option<BatchHeader>, ApplyError> {
-    let mut lines = Lines::new(BufReader::with_capacity(READ_AT_ONCE, file));
+fn survey(text: BufReader<Text>) -> Result<Option<BatchHeader>, ApplyError> {
+    let mut lines = Lines::new(text);
     let (mut header, mut held) = (None, 0);
-    while let Some((number, bytes)) = lines.next()? {
+    while let Some((number, bytes)) = lines.next().map_err(unread)? {
         if number == 1 && starts_like_a_header(bytes) {
             match Line::read(bytes, number).map_err(ApplyError::Header)? {
                 Line::Header(read) => header = Some(read),

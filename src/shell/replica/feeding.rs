@@ -21,10 +21,11 @@ use crate::replica::{CaseRecord, Change, Mark, SAMPLE};
 
 use super::apply::{Applied, ApplyError, Batch};
 use super::cache::locked;
+use super::held::{self, Held};
 use super::readers::Reading;
 use super::rebuild::Rebuild;
 use super::sample_mark;
-use super::writer::Task;
+use super::writer::{Task, Writer};
 
 /// A source's hold on the copy. Cheap to clone.
 #[derive(Clone)]
@@ -78,6 +79,17 @@ impl Feeding {
     pub fn lag(&self, rows: u64, bytes: u64) {
         self.reading.metrics.lag_rows.store(rows, Ordering::Relaxed);
         self.reading.metrics.lag_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How many cases the copy has.
+    pub fn rows(&self) -> u64 {
+        self.reading.metrics.rows.load(Ordering::Relaxed)
+    }
+
+    /// What waits for a person.
+    pub fn held(&self) -> Result<Option<Held>, ApplyError> {
+        let held = |writer: &mut Writer| Ok(held::get(writer.connection()?)?);
+        self.told(|done| Task::Do(Box::new(move |writer| drop(done.send(held(writer))))))
     }
 
     /// Begins a copy of everything, beside the live one.

@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
+use super::alarms::FeedMetrics;
+use super::postgres::UpstreamMetrics;
+
 /// Counters and gauges; read them at any time, each is right by itself.
 #[derive(Debug)]
 pub struct ReplicaMetrics {
@@ -35,6 +38,9 @@ pub struct ReplicaMetrics {
     pub held: AtomicU64,
     /// Copies of everything that were swapped in.
     pub rebuilds: AtomicU64,
+    /// Following a PostgreSQL upstream.
+    pub upstream: UpstreamMetrics,
+    pub feed: FeedMetrics,
     /// Bad rows for which the quarantine had no room.
     pub quarantine_lost: AtomicU64,
     /// Faults that the last scrub found.
@@ -93,6 +99,8 @@ impl Default for ReplicaMetrics {
             quarantined: AtomicU64::new(0),
             held: AtomicU64::new(0),
             rebuilds: AtomicU64::new(0),
+            upstream: UpstreamMetrics::default(),
+            feed: FeedMetrics::default(),
             quarantine_lost: AtomicU64::new(0),
             damaged: AtomicU64::new(0),
             lag_rows: AtomicU64::new(0),

@@ -9,20 +9,27 @@
 //! waits a limited time. The phone door asks with a factor, the scan door with the paper as its proof. Every answer
 //! carries the time up to which its upstream vouched for it, which is never this node's clock.
 
+mod alarms;
 mod apply;
 mod cache;
 mod command;
 mod conditions;
 mod control;
 mod feeding;
+mod gate;
+mod heal;
 mod held;
 mod lines;
 mod load;
 mod lock;
 mod metrics;
+mod past;
+pub mod postgres;
+mod putaway;
 mod quarantine;
 mod readers;
 mod rebuild;
+mod refusal;
 mod run;
 mod schema;
 mod scrub;
@@ -37,6 +44,8 @@ mod writer;
 
 #[cfg(test)]
 mod change_tests;
+#[cfg(test)]
+mod gate_tests;
 #[cfg(test)]
 mod keep_tests;
 #[cfg(test)]
@@ -69,6 +78,7 @@ use metrics::count;
 use readers::Reading;
 use writer::Writer;
 
+pub use alarms::FeedMetrics;
 pub use apply::{Applied, ApplyError};
 pub use command::{Wish, run as command};
 pub use conditions::{Condition, Conditions};
@@ -78,6 +88,7 @@ pub use load::{LoadError, Loaded, load};
 pub use lock::FolderLock;
 pub use metrics::ReplicaMetrics;
 pub use quarantine::Kept;
+pub use refusal::Refusal;
 pub use scrub::Damage;
 pub use secret::{SecretError, secret};
 pub use status::Status;
@@ -104,7 +115,7 @@ pub struct Replica {
     waiting_max: usize,
     timeout: Duration,
     feeding: Option<Feeding>,
-    follower: Option<spool::Follower>,
+    follower: Option<Follower>,
     listening: OnceLock<control::Listening>,
     /// Ends the upkeep when it is dropped.
     upkeep: Option<SyncSender<()>>,
@@ -113,6 +124,12 @@ pub struct Replica {
     sample: AtomicBool,
     threads: Vec<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
+}
+
+/// The thread that follows the source; it ends when this is dropped.
+enum Follower {
+    Spool(#[expect(dead_code, reason = "held for its end")] spool::Follower),
+    Postgres(#[expect(dead_code, reason = "held for its end")] postgres::Follower),
 }
 
 /// Why a replica cannot be opened.
@@ -137,7 +154,10 @@ impl Replica {
                 replica.start_upkeep(feeding.clone(), settings).map_err(|error| io_error(folder, error))?;
                 let follower = match settings.source {
                     config::Source::Spool => {
-                        spool::Follower::start(folder, settings.spool_poll, sample_heartbeat, feeding)
+                        spool::Follower::start(folder, settings, sample_heartbeat, feeding).map(Follower::Spool)
+                    }
+                    config::Source::Postgres => {
+                        postgres::Follower::start(&settings.postgres, feeding).map(Follower::Postgres)
                     }
                 };
                 replica.follower = Some(follower.map_err(|error| io_error(folder, error))?);

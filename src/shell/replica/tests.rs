@@ -24,6 +24,12 @@ pub(super) fn settings() -> config::Replica {
         look_ups_waiting_max: 64,
         scrub_rows_per_second: 100_000,
         spool_poll: Duration::from_millis(2),
+        postgres: config::Postgres::default(),
+        spool_source: None,
+        spool_settle: Duration::from_secs(3600),
+        spool_gap: Duration::from_secs(3600),
+        spool_keep: Duration::from_secs(3600),
+        keys: crate::replica::gate::GateKeys::default(),
     }
 }
 
@@ -442,84 +448,77 @@ fn an_end_of_the_program_takes_a_batch_back() {
     assert_eq!(store::state(&connection).unwrap().mark, None);
 }
 
-/// A spool whose batches are only noted.
+/// A spool, looked at as the test says.
 struct Watched {
     folder: Folder,
     spool: spool::Spool,
-    applied: Vec<String>,
+    replica: Arc<Replica>,
 }
 
 impl Watched {
     fn new() -> Watched {
         let folder = Folder::new();
-        let spool = spool::Spool::open(folder.path()).unwrap();
-        Watched { folder, spool, applied: Vec::new() }
+        let replica = open(&folder, Role::Load);
+        let feeding = replica.feeding.clone().expect("a writer");
+        let spool = spool::Spool::open(folder.path(), settings(), feeding).unwrap();
+        Watched { folder, spool, replica }
     }
 
-    fn write(&self, name: &str, text: &str) {
+    /// A batch of one case.
+    fn write(&self, name: &str, n: u32) {
+        let text = text(Some(header(n.into())), &[case(n, Stage::Ready, 1)]);
         fs::write(spool::path(self.folder.path()).join(name), text).unwrap();
     }
 
-    fn step(&mut self, result: impl Fn() -> Result<Applied, ApplyError>) {
-        let applied = &mut self.applied;
-        let apply = |_: &Path, name: &str| {
-            applied.push(name.to_owned());
-            result()
-        };
-        self.spool.step(apply).unwrap();
-    }
-
-    fn done(&mut self) {
-        self.step(|| Ok(Applied::default()));
+    fn look(&mut self) -> u64 {
+        self.spool.step().unwrap();
+        total(&self.replica.metrics().rows)
     }
 }
 
 #[test]
 fn a_file_is_applied_once_it_is_settled_and_in_the_order_of_names() {
     let mut spool = Watched::new();
-    spool.write("2.ndjson", "b");
-    spool.write("1.ndjson", "a");
-    spool.write("0.ndjson.tmp", "half");
-    spool.write("0.part", "half");
-    spool.done();
-    assert!(spool.applied.is_empty(), "seen for the first time");
-    spool.write("1.ndjson", "a and more");
-    spool.done();
-    assert!(spool.applied.is_empty(), "1 still grows, and 2 does not overtake it");
-    spool.done();
-    assert_eq!(spool.applied, ["1.ndjson", "2.ndjson"]);
+    spool.write("2.ndjson", 2);
+    spool.write("1.ndjson", 1);
+    spool.write("0.ndjson.tmp", 3);
+    spool.write("0.part", 4);
+    assert_eq!(spool.look(), 0, "seen for the first time");
+    let mut text = text(Some(header(1)), &[case(1, Stage::Ready, 1)]);
+    text.push('\n');
+    fs::write(spool::path(spool.folder.path()).join("1.ndjson"), text).unwrap();
+    assert_eq!(spool.look(), 0, "1 still grows, and 2 does not overtake it");
+    assert_eq!(spool.look(), 2);
+    assert_eq!(spool.replica.as_of(), Some(at(2)), "2 was the later one");
     assert!(spool::applied(spool.folder.path()).join("2.ndjson.done").exists());
 }
 
 #[test]
-fn a_full_disk_makes_a_file_wait_and_loses_nothing() {
+fn a_packed_batch_is_taken_too_and_a_damaged_one_is_refused() {
     let mut spool = Watched::new();
-    spool.write("1.ndjson", "a");
-    spool.done();
-    for _ in 0..3 {
-        spool.step(|| Err(ApplyError::Read(io::Error::from(io::ErrorKind::StorageFull))));
-    }
-    spool.done();
-    assert_eq!(spool.applied.len(), 4);
-    assert!(spool::applied(spool.folder.path()).join("1.ndjson").exists());
-}
-
-#[test]
-fn links_in_the_spool_are_not_followed() {
-    let mut spool = Watched::new();
-    let target = spool.folder.path().join("elsewhere");
-    fs::write(&target, "x").unwrap();
-    std::os::unix::fs::symlink(&target, spool::path(spool.folder.path()).join("1.ndjson")).unwrap();
-    (0..3).for_each(|_| spool.done());
-    assert!(spool.applied.is_empty());
+    let text = text(Some(header(1)), &[case(1, Stage::Ready, 1)]);
+    let packed = zstd::encode_all(text.as_bytes(), 3).unwrap();
+    fs::write(spool::path(spool.folder.path()).join("1.ndjson.zst"), &packed).unwrap();
+    let long: String = (0..5_000).map(|n| case(n, Stage::Ready, 1).to_line() + "\n").collect();
+    let mut damaged = zstd::encode_all(long.as_bytes(), 3).unwrap();
+    let end = damaged.len() - 10;
+    damaged[end..].fill(0xAA);
+    fs::write(spool::path(spool.folder.path()).join("2.ndjson.zst"), &damaged).unwrap();
+    assert_eq!(spool.look(), 0);
+    assert_eq!(spool.look(), 1);
+    assert_eq!(fs::read_dir(spool::rejected(spool.folder.path())).unwrap().count(), 2);
 }
 
 #[test]
 fn only_the_newest_applied_files_are_kept() {
     let mut spool = Watched::new();
-    (0..40).for_each(|n| spool.write(&format!("{n:03}.ndjson"), "x"));
-    (0..2).for_each(|_| spool.done());
-    assert_eq!(spool.applied.len(), 40);
+    (0..40).for_each(|n| spool.write(&format!("{n:03}.ndjson"), n));
+    spool.look();
+    // Old files go at the first look and then every few seconds.
+    assert_eq!(spool.look(), 40);
+    let feeding = spool.replica.feeding.clone().expect("a writer");
+    spool.spool = spool::Spool::open(spool.folder.path(), settings(), feeding).unwrap();
+    spool.look();
     assert_eq!(fs::read_dir(spool::applied(spool.folder.path())).unwrap().count(), 64, "32 files and their notes");
 }
 
