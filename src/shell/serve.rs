@@ -16,7 +16,7 @@ use super::journal::Journal;
 use super::media::{MediaConfig, MediaPlane};
 use super::metrics::Metrics;
 use super::phone::{Booths, Cases, Door, Live, Parts, Shelf, Wire};
-use super::replica::{FolderLock, Replica, Role, secret};
+use super::replica::{ApplyError, FolderLock, Replica, Role, secret};
 use super::studio::accounts::commands::{self as accounts, Made};
 use super::studio::{Accounts, Studio};
 use super::{clock, folder, logs, numbers, releases};
@@ -57,13 +57,18 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
 
 /// On the first start, fills the copy with sample cases.
 fn fill(replica: &Replica, settings: &Settings, hotline: &Hotline) -> Result<(), Fault> {
-    let cases = settings.data.sample_cases;
+    let (cases, zone, working) = (settings.data.sample_cases.into(), hotline.zone.clone(), hotline.working.clone());
+    let again = move || sample::cases(cases, SAMPLE_SEED, clock::local(&zone).date(), &working);
+    replica.remember_sample(again);
     // A copy of a real upstream begins empty: no made-up case stands in it. One that is gone because it was damaged is its
     // source's to bring again.
     let made_up = settings.replica.source == Source::Spool && !replica.is_damaged();
     if replica.is_empty() && made_up && cases > 0 {
         let today = clock::local(&hotline.zone).date();
-        replica.fill_sample(cases.into(), SAMPLE_SEED, today, &hotline.working).map_err(|error| error.to_string())?;
+        match replica.fill_sample(cases, SAMPLE_SEED, today, &hotline.working) {
+            Err(ApplyError::Dropped) => {}
+            filled => drop(filled.map_err(|error| error.to_string())?),
+        }
     }
     Ok(())
 }

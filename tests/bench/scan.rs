@@ -23,9 +23,7 @@ use jindu::base::Private;
 use jindu::inquiry::{Answer, Case, Receipt, Stage};
 use jindu::shell::metrics::Metrics;
 use jindu::shell::web::{Backend, Doors, Listeners, Outcome, Serves, serve};
-use jindu::web::{
-    CodeKind, FailureLimits, Found, Hall, Health, KioskSettings, NodeState, Scanned, Shown, StageNames, Wording,
-};
+use jindu::web::{CodeKind, FailureLimits, Found, Hall, Health, KioskSettings, Scanned, Shown, StageNames, Wording};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -159,7 +157,7 @@ fn backend() -> Backend {
         speak: Box::new(|_, _, _| None),
         record: Box::new(|_| {}),
         rate: Box::new(|_| {}),
-        health: Box::new(|| Health::default()),
+        health: Box::new(Health::default),
         kiosk: Box::new(|| KioskSettings {
             answer_shown: Duration::from_secs(45),
             clear_warning: Duration::from_secs(20),

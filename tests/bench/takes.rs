@@ -71,7 +71,8 @@ fn table(home: &Path, folder: &Path) {
 
 fn memory(home: &Path, folder: &Path) {
     let before = resident();
-    let hotline = shell::hotline::read(&settings(home, folder)).expect("a hotline");
+    let hotline =
+        shell::hotline::read(&settings(home, folder), shell::recordings::Missing::Refused).expect("a hotline");
     let (clips, octets) = hotline.bank.size();
     let grown = resident().saturating_sub(before);
     println!(

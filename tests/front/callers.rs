@@ -46,7 +46,7 @@ impl Callers {
             .args(["-s", "96110110", "-i", "127.0.0.1", "-t", "u1"])
             .args(["-r", &rate.to_string(), "-m", &calls.to_string(), "-l", &calls.to_string()])
             .args(["-d", &hold.as_millis().to_string(), "-timeout", "120s", "-nostdin"])
-            .args(["-trace_err", "-error_file".as_ref()])
+            .args(["-trace_err", "-error_file"])
             .arg(&errors)
             .args(["-trace_logs", "-log_file"])
             .arg(&log)

@@ -68,7 +68,7 @@ use jiff::{Timestamp, civil::Date};
 
 use crate::config;
 use crate::inquiry::{self, Answer, Keys, Proof, Receipt, RowKey, Verifier, WorkingDays};
-use crate::replica::{AgeClock, Change, Mark, Row, SAMPLE, sample};
+use crate::replica::{AgeClock, CaseRecord, Mark, Row, SAMPLE, sample};
 use crate::shell::clock;
 
 use apply::Batch;
@@ -260,13 +260,17 @@ impl Replica {
         calendar: &WorkingDays,
     ) -> Result<Applied, ApplyError> {
         let feeding = self.feeding.as_ref().ok_or(ApplyError::Ending)?;
-        let mut copy = feeding.rebuild()?;
-        for case in sample::cases(cases, seed, today, calendar) {
-            copy.add(SAMPLE, Change::Put(case))?;
-        }
-        let applied = copy.finish(sample_mark(self.now()))?;
+        let applied = feeding.fill_sample(sample::cases(cases, seed, today, calendar))?;
         self.sample.store(true, Ordering::Relaxed);
         Ok(applied)
+    }
+
+    /// Remembers how the sample is made, so that a copy of it that is damaged can be made again.
+    pub fn remember_sample<C>(&self, make: impl Fn() -> C + Send + 'static)
+    where
+        C: Iterator<Item = CaseRecord> + Send + 'static,
+    {
+        *cache::locked(&self.reading.sample) = Some(Box::new(move || Box::new(make())));
     }
 
     /// Makes the readers open the file anew: another one was put in its place.

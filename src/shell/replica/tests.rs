@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::testing::Folder;
 use super::*;
 use crate::inquiry::{Factor, Formats, SecondFactor, Stage, notices_of_2026};
-use crate::replica::{BatchHeader, CaseRecord, SPOOL};
+use crate::replica::{BatchHeader, CaseRecord, Change, SPOOL};
 
 pub(super) const SECRET: [u8; 32] = [9; 32];
 
