@@ -12,6 +12,7 @@ pub struct Settings {
     pub phone: Phone,
     pub web: Web,
     pub hotline: Hotline,
+    pub studio: Studio,
     pub inquiry: Inquiry,
     pub replica: Replica,
     pub journal: Journal,
@@ -109,6 +110,14 @@ pub struct Phone {
     pub numbers: Vec<String>,
     /// The user part of the line test; none switches it off.
     pub line_test: Option<String>,
+    /// The user part of the recording service; none switches it off.
+    pub studio: Option<String>,
+    /// Who may call it, beside being a trunk; empty: every trunk.
+    pub studio_trunks: Vec<Network>,
+    /// Operators who record by telephone at once.
+    pub studio_calls_max: usize,
+    /// The longest call to the recording service.
+    pub studio_limit: Duration,
     /// Where `transfer` to `desk` sends a caller: a SIP or tel URI.
     pub desk: Option<String>,
     /// The desk's number as it is read out.
@@ -171,6 +180,28 @@ pub struct Hotline {
     pub sheets: PathBuf,
     /// The duty officer's switch at start.
     pub emergency: bool,
+}
+
+/// The prompt operators' pages.
+#[derive(Clone, Debug)]
+pub struct Studio {
+    /// Addresses of its own; none: it is at `web.listen`.
+    pub listen: Vec<SocketAddr>,
+    /// Who may open it. Everybody else is told that nothing is there.
+    pub allow: Vec<Network>,
+    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub proxies: Vec<Network>,
+    /// Whether browsers on other machines may sign in without TLS.
+    pub in_the_clear: bool,
+    /// A session without a request ends after so long, and any after `session`.
+    pub session_idle: Duration,
+    pub session: Duration,
+    /// Bytes of one recording, as it is sent.
+    pub upload_bytes_max: u64,
+    /// How long a recording may be before it is trimmed.
+    pub upload_longest: Duration,
+    /// Bytes that all recordings of the studio may take on the disk.
+    pub disk_bytes_max: u64,
 }
 
 /// What both doors share.

@@ -28,6 +28,7 @@ fn the_shipped_file_shows_every_key_with_its_default() {
         settings.inquiry.scanner.qr_patterns.clear();
         settings.phone.desk = None;
         settings.phone.line_test = None;
+        settings.phone.studio = None;
         format!("{settings:?}")
     };
     assert_eq!(strip(&shipped), strip(&bare));
@@ -46,6 +47,14 @@ fn every_complaint_comes_at_once_with_key_value_and_remedy() {
             "web.lisen = 127.0.0.1:1: is no setting; did you mean web.listen?",
         ]
     );
+}
+
+#[test]
+fn the_recording_service_and_the_line_test_have_numbers_of_their_own() {
+    assert_eq!(complaints(SHIPPED, &["phone.studio=9196"]), ["phone.studio = 9196: must differ from phone.line_test"]);
+    assert_eq!(complaints(SHIPPED, &["phone.studio=", "phone.line_test="]), Vec::<String>::new());
+    let found = complaints(SHIPPED, &["phone.studio_trunks=office"]);
+    assert_eq!(found, ["phone.studio_trunks = office: office must be an address or a network, as in 192.0.2.0/24"]);
 }
 
 #[test]

@@ -36,6 +36,9 @@ pub struct Metrics {
     pub call_length: Histogram<CallLengths>,
     pub keys: Counters<KeySource>,
     pub transfers: Counters<TransferResult>,
+    /// Operators who sign in to record by telephone.
+    pub phone_sign_ins: Counters<SignInResult>,
+    pub takes_by_phone: Counters<TakeEnd>,
     pub look_ups: Counters2<Door, LookUpResult>,
     /// Look-ups that were not in memory.
     pub look_up_time: Histogram<LookUpTimes>,
@@ -135,6 +138,16 @@ impl Metrics {
         page.histogram("jindu_call_seconds", "How long calls lasted.", &self.call_length);
         page.counters("jindu_keys_total", "Keys pressed, by how they came.", &self.keys);
         page.counters("jindu_transfers_total", "Transfers to a person, by result.", &self.transfers);
+        page.counters(
+            "jindu_studio_phone_sign_ins_total",
+            "Operators who signed in by telephone, by result.",
+            &self.phone_sign_ins,
+        );
+        page.counters(
+            "jindu_studio_phone_takes_total",
+            "Takes by telephone, by what became of them.",
+            &self.takes_by_phone,
+        );
         page.counters("jindu_sip_requests_total", "SIP requests received, by method.", &self.sip_requests);
         page.counters("jindu_sip_dropped_total", "SIP messages dropped unanswered, by reason.", &self.sip_dropped);
     }
@@ -540,6 +553,21 @@ impl Label for LookUpResult {
 label! {
     /// How a transfer ended.
     TransferResult, "result" { Done = "done", Busy = "busy", Failed = "failed" }
+}
+label! {
+    /// How an operator's sign-in by telephone ended.
+    SignInResult, "result" { Welcome = "welcome", Refused = "refused", Locked = "locked", Failed = "failed" }
+}
+label! {
+    /// What became of a take by telephone; each is stored as a draft before it is kept or discarded.
+    TakeEnd, "end" {
+        Stored = "stored", Kept = "kept", Discarded = "discarded",
+        /// The call ended during it; it is a draft.
+        HungUp = "hung_up",
+        /// The program ended during it; it is a draft since the next start.
+        Recovered = "recovered",
+        Failed = "failed",
+    }
 }
 label! {
     /// By which door a question came.

@@ -7,18 +7,18 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::args::{self, Asked, Command};
+use super::args::{self, Asked, Command, Way};
 use super::hotline::{self, Hotline, Wording};
+use super::recordings::Missing;
 use super::replica::{Loaded, Replica, Role, Wish, command, load, postgres, secret};
 use super::serve;
-use super::{clock, folder, picture, publish, releases, sheets, sim};
+use super::{clock, folder, picture, prompts, publish, rehearsal, releases, sheets, sim, studio};
 use crate::base::Lang;
 use crate::call;
 use crate::config::{self, Settings, Source};
 use crate::flow;
 use crate::inquiry::{Answer, Factor, Keys, Proof};
 use crate::replica::sample;
-use crate::speech::to_tsv;
 
 /// Runs the program.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -56,7 +56,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
             Ok(hotline) => done(serve::serve(settings, hotline)),
             Err(complaints) => wrong(&complaints),
         },
-        Command::Check => with_hotline(settings, |hotline| check(&hotline)),
+        Command::Check => check(settings),
         Command::Sample { cases, seed, out } => {
             with_wording(settings, |wording| done(sample(&wording, cases, seed, &out)))
         }
@@ -66,18 +66,23 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         }
         Command::Upstream { verify } => done(upstream(settings, verify)),
         Command::Replica { wish, json } => replica(settings, wish, json),
-        Command::PromptsList => with_release(settings),
-        Command::Test { sheets } => match hotline::release(settings) {
+        Command::Prompts(command) => coded(prompts::run(settings, &command)),
+        Command::Test { sheets, by: Way::OverSip } => coded(rehearsal::run(settings, &sheets, None)),
+        Command::Test { sheets, by: Way::OverSipTo(address) } => {
+            coded(rehearsal::run(settings, &sheets, Some(&address)))
+        }
+        Command::Test { sheets, by: Way::InText } => match hotline::release(settings) {
             Ok(release) if sheets::run(&release, &sheets, sheets::Tell::All) => ExitCode::SUCCESS,
             Ok(_) => ExitCode::FAILURE,
             Err(complaints) => wrong(&complaints),
         },
         Command::Sim => coded(sim::run(settings)),
         Command::Picture { file, calls } => coded(picture::run(settings, file.as_deref(), calls)),
-        Command::Publish { by } => coded(publish::publish(settings, &by)),
+        Command::Publish { by, missing } => coded(publish::publish(settings, &by, missing)),
         Command::Rollback { release, by } => coded(publish::rollback(settings, release.as_deref(), &by)),
         Command::Releases => publish::list(settings),
         Command::Emergency { on, by } => coded(publish::emergency(settings, on, &by)),
+        Command::Account(command) => coded(studio::accounts::commands::run(settings, &command)),
         Command::Replay { last } => coded(publish::replay_calls(settings, last)),
         Command::Help | Command::Version | Command::Feed(_) => ExitCode::SUCCESS,
     }
@@ -85,13 +90,6 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
 
 fn coded(result: Result<ExitCode, Vec<String>>) -> ExitCode {
     result.unwrap_or_else(|complaints| wrong(&complaints))
-}
-
-fn with_hotline(settings: &Settings, work: impl FnOnce(Hotline) -> ExitCode) -> ExitCode {
-    match hotline::read(settings) {
-        Ok(hotline) => work(hotline),
-        Err(complaints) => wrong(&complaints),
-    }
 }
 
 /// What is said in text needs no recordings.
@@ -102,15 +100,24 @@ fn with_wording(settings: &Settings, work: impl FnOnce(Wording) -> ExitCode) -> 
     }
 }
 
-/// The list of recordings must not depend on the recordings.
-fn with_release(settings: &Settings) -> ExitCode {
-    match hotline::release(settings) {
-        Ok(release) => said(&to_tsv(&hotline::needed(&release))),
-        Err(complaints) => wrong(&complaints),
+/// Flow, words and days first: what is wrong with them is not to be looked for among recordings.
+fn check(settings: &Settings) -> ExitCode {
+    let release = match hotline::release(settings) {
+        Ok(release) => release,
+        Err(complaints) => return wrong(&complaints),
+    };
+    match publish::edited(settings, Missing::Refused) {
+        Ok((hotline, _)) => all_right(&hotline),
+        Err(complaints) => {
+            release.warnings.iter().for_each(|warning| println!("{warning}"));
+            let short = release.short_name();
+            println!("flow, words and calendar are right ({short}); its recordings are not all there:");
+            wrong(&complaints)
+        }
     }
 }
 
-fn check(hotline: &Hotline) -> ExitCode {
+fn all_right(hotline: &Hotline) -> ExitCode {
     for remark in &hotline.remarks {
         println!("{remark}");
     }

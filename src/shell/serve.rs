@@ -15,8 +15,10 @@ use super::hotline::Hotline;
 use super::journal::Journal;
 use super::media::{MediaConfig, MediaPlane};
 use super::metrics::Metrics;
-use super::phone::{Door, Live, Parts, Wire};
+use super::phone::{Booths, Cases, Door, Live, Parts, Shelf, Wire};
 use super::replica::{FolderLock, Replica, Role, secret};
+use super::studio::accounts::commands::{self as accounts, Made};
+use super::studio::{Accounts, Studio};
 use super::{clock, folder, logs, numbers, releases};
 use crate::config::{self, Settings, Source};
 use crate::inquiry::{AttemptLimits, Attempts, Keys};
@@ -81,21 +83,30 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         total: limits.failures_total,
         window: limits.failure_window,
     });
+    let studio = open_studio(settings);
+    let booths = studio.clone().map(|(accounts, studio)| Booths {
+        shelf: Shelf { studio, accounts },
+        tapes: settings.data.folder.join("studio/tapes"),
+        metrics: Arc::clone(&metrics),
+    });
+    if let Some(booths) = &booths {
+        booths.recover();
+    }
     let parts = Parts {
         settings: settings.phone.clone(),
         live: Arc::clone(&live),
         emergency: Arc::new(AtomicBool::new(releases::emergency(settings).unwrap_or(settings.hotline.emergency))),
         keys: Arc::new(keys.clone()),
         attempts: Arc::new(Mutex::new(attempts)),
-        replica: Arc::clone(&replica),
+        cases: Cases::Copy(Arc::clone(&replica)),
         journal: Arc::clone(&journal),
-        media,
+        media: Arc::new(media),
         metrics: Arc::clone(&metrics),
+        booths,
         messages: settings.data.folder.join("messages"),
     };
     let door = Door::new(parts, &wire);
-    let listeners = web::Listeners::bind(&settings.web.listen)
-        .map_err(|(address, error)| format!("cannot listen on http://{address}: {error}"))?;
+    let listeners = listen(settings)?;
     let sources = numbers::Sources {
         replica: Arc::clone(&replica),
         media: media_metrics,
@@ -122,11 +133,13 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         total: limits.failures_total,
         window: limits.failure_window,
     };
-    let doors = Arc::new(web::Doors::new(counter::backend(counter), &settings.web, failures));
+    let made = first_accounts(settings, &replica)?;
+    let doors = web::Doors::new(counter::backend(counter), &settings.web, failures);
+    let doors = Arc::new(doors.with_studio(web::StudioDoor::new(settings, studio)));
     super::watch::start(settings.clone(), live, &door)
         .map_err(|error| format!("cannot watch for releases: {error}"))?;
     numbers::keep(Arc::clone(&metrics), sources);
-    announce(settings, &wire, &listeners, &replica, &hotline.examples)?;
+    announce(settings, &wire, &listeners, &replica, &hotline.examples, &made)?;
     let signals = Signals::new()?;
     let (stop, stopping) = watch::channel(false);
     let phone = tokio::spawn(wire.run(Arc::clone(&door)));
@@ -138,6 +151,41 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
     let _ = stop.send(true);
     let _ = tokio::time::timeout(LAST_REQUESTS, scan).await;
     ended
+}
+
+/// The web's sockets: the studio has its own, or is beside the kiosk.
+fn listen(settings: &Settings) -> Result<web::Listeners, Fault> {
+    let failed = |(address, error)| format!("cannot listen on http://{address}: {error}");
+    let own = &settings.studio.listen;
+    let serves = if own.is_empty() { web::Serves::All } else { web::Serves::Public };
+    let public = web::Listeners::bind(&settings.web.listen, serves).map_err(failed)?;
+    Ok(public.and(web::Listeners::bind(own, web::Serves::Studio).map_err(failed)?))
+}
+
+/// A studio that cannot be opened costs no call: it is told in the log, and its page says so.
+fn open_studio(settings: &Settings) -> Option<(Arc<Accounts>, Arc<Studio>)> {
+    if settings.studio.allow.is_empty() && settings.phone.studio.is_none() {
+        return None;
+    }
+    let accounts = accounts::open(settings).map(Arc::new).map_err(|error| error.to_string());
+    let studio = Studio::open(settings).map_err(|refusal| refusal.to_string());
+    match accounts.and_then(|accounts| Ok((accounts, studio?))) {
+        Ok(opened) => Some(opened),
+        Err(error) => {
+            tracing::error!(error, "the prompt studio cannot be used");
+            None
+        }
+    }
+}
+
+/// On the first start with sample cases, somebody who may record and somebody who may approve.
+fn first_accounts(settings: &Settings, replica: &Replica) -> Result<Vec<Made>, Fault> {
+    let sample = replica.is_sample() && settings.data.sample_cases > 0;
+    if !sample || settings.studio.allow.is_empty() {
+        return Ok(Vec::new());
+    }
+    let told = |error: super::studio::accounts::AccountError| error.to_string();
+    accounts::open(settings).and_then(|opened| accounts::first(&opened)).map_err(told)
 }
 
 fn open_media(settings: &Settings) -> Result<MediaPlane, Fault> {
@@ -166,6 +214,7 @@ fn announce(
     listeners: &web::Listeners,
     replica: &Replica,
     examples: &[sample::Example],
+    made: &[Made],
 ) -> Result<(), Fault> {
     let phone: Vec<String> =
         wire.listening().iter().map(|(transport, address)| format!("{}:{address}", transport.name())).collect();
@@ -173,6 +222,9 @@ fn announce(
     let mut text = String::new();
     if replica.is_sample() && settings.data.sample_cases > 0 {
         text.push_str(&what_to_try(settings, &phone, &pages, examples));
+    }
+    if let Some(page) = listeners.studio() {
+        text.push_str(&first_sign_in(page, made));
     }
     text.push_str(&format!("ready phone={} web={}\n", phone.join(","), pages.join(",")));
     let mut out = io::stdout().lock();
@@ -191,6 +243,9 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
     if let Some(test) = &settings.phone.line_test {
         text.push_str(&format!("  dial   sip:{test}@{address} for the line test\n"));
     }
+    if let Some(studio) = &settings.phone.studio {
+        text.push_str(&format!("  dial   sip:{studio}@{address} to record prompts by telephone\n"));
+    }
     text.push_str(&format!(
         "  open   {page} and scan or type a receipt\n\n  {:<16} {:<8} state\n",
         "receipt", "ID tail"
@@ -200,6 +255,23 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
         text.push_str(&format!("  {:<16} {tail:<8} {}\n", example.case.receipt, example.shows));
     }
     text.push('\n');
+    text
+}
+
+/// The accounts that the first start made. Their secrets are told here, and nowhere else.
+fn first_sign_in(page: std::net::SocketAddr, made: &[Made]) -> String {
+    let mut text = String::new();
+    for Made { name, password, number, pin } in made {
+        let (password, pin) = (password.expose(), pin.expose());
+        text.push_str(&format!(
+            "  studio http://{page}/studio  name {name}  password {password}  (telephone: {number}, PIN {pin})\n"
+        ));
+    }
+    if !text.is_empty() {
+        text.push_str(
+            "  The studio's passwords are told this once; jindu studio account password NAME sets new ones.\n\n",
+        );
+    }
     text
 }
 

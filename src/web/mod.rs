@@ -20,6 +20,7 @@ mod problem;
 mod request;
 mod route;
 mod shown;
+pub mod studio;
 mod wav;
 mod words;
 

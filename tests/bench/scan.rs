@@ -22,7 +22,7 @@ use jiff::{Timestamp, civil::date, tz::TimeZone};
 use jindu::base::Private;
 use jindu::inquiry::{Answer, Case, Receipt, Stage};
 use jindu::shell::metrics::Metrics;
-use jindu::shell::web::{Backend, Doors, Listeners, Outcome, serve};
+use jindu::shell::web::{Backend, Doors, Listeners, Outcome, Serves, serve};
 use jindu::web::{
     CodeKind, FailureLimits, Found, Hall, Health, KioskSettings, NodeState, Scanned, Shown, StageNames, Wording,
 };
@@ -130,7 +130,7 @@ fn scan_server() -> Server {
     };
     let limits = FailureLimits { per_kiosk: 10, per_address: 100, total: 1000, window: Duration::from_secs(600) };
     let doors = Arc::new(Doors::new(backend(), &web, limits));
-    let listeners = Listeners::bind(&web.listen).expect("a port is free");
+    let listeners = Listeners::bind(&web.listen, Serves::Public).expect("a port is free");
     let address = listeners.addresses()[0];
     let serving = async move {
         let (_stop, stopped) = watch::channel(false);

@@ -8,3 +8,4 @@ pub mod phone;
 pub mod scans;
 pub mod softphone;
 pub mod sound;
+pub mod studio;

@@ -1,6 +1,6 @@
 //! A telephone over real sockets: dials, presses keys, keeps every octet that it hears.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -64,6 +64,7 @@ struct Media {
     stop: Arc<AtomicBool>,
     muted: Arc<AtomicBool>,
     keys: Arc<Mutex<Vec<u8>>>,
+    voice: Arc<Mutex<VecDeque<u8>>>,
     heard: Arc<Mutex<BTreeMap<u32, Vec<u8>>>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -329,6 +330,20 @@ impl Phone {
         media.keys.lock().expect("keys").extend(keys.bytes());
     }
 
+    /// Says these octets, in the call's codec, from the next packet on.
+    pub fn say(&self, octets: &[u8]) {
+        let media = self.media.as_ref().expect("media");
+        media.voice.lock().expect("voice").extend(octets);
+    }
+
+    /// Waits until everything has been said.
+    pub fn has_said_all(&self) {
+        let media = self.media.as_ref().expect("media");
+        while !media.voice.lock().expect("voice").is_empty() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     pub fn press_info(&mut self, key: char) {
         let body = format!("Signal={key}\r\nDuration=160\r\n");
         let answer = self.request("INFO", "Content-Type: application/dtmf-relay\r\n", &body);
@@ -390,17 +405,18 @@ impl Media {
             stop: Arc::default(),
             muted: Arc::default(),
             keys: Arc::default(),
+            voice: Arc::default(),
             heard: Arc::default(),
             thread: None,
         };
         let (stop, muted) = (Arc::clone(&media.stop), Arc::clone(&media.muted));
-        let (keys, heard) = (Arc::clone(&media.keys), Arc::clone(&media.heard));
+        let (keys, voice, heard) = (Arc::clone(&media.keys), Arc::clone(&media.voice), Arc::clone(&media.heard));
         let sender = socket.try_clone().expect("a second handle");
         std::thread::spawn({
             let stop = Arc::clone(&stop);
             move || receive_all(&socket, codec, &stop, &heard)
         });
-        let thread = std::thread::spawn(move || send_all(&sender, peer, codec, &stop, &muted, &keys));
+        let thread = std::thread::spawn(move || send_all(&sender, peer, codec, &stop, &muted, (&keys, &voice)));
         Media { thread: Some(thread), ..media }
     }
 
@@ -440,7 +456,7 @@ fn send_all(
     codec: u8,
     stop: &AtomicBool,
     muted: &AtomicBool,
-    keys: &Mutex<Vec<u8>>,
+    (keys, voice): (&Mutex<Vec<u8>>, &Mutex<VecDeque<u8>>),
 ) {
     let silence = if codec == 8 { 0xd5 } else { 0xff };
     let mut line = Line { socket, peer, sequence: 1, timestamp: 0, ssrc: u32::from(peer.port()) + 77 };
@@ -454,7 +470,14 @@ fn send_all(
             Some(key) => line.key(key, &mut next),
             None if muted.load(Ordering::Relaxed) => pace(&mut next),
             None => {
-                line.packet(codec, false, line.timestamp, &[silence; 160]);
+                let mut body = [silence; 160];
+                let mut voice = voice.lock().expect("voice");
+                let count = voice.len().min(body.len());
+                for (to, from) in body.iter_mut().zip(voice.drain(..count)) {
+                    *to = from;
+                }
+                drop(voice);
+                line.packet(codec, false, line.timestamp, &body);
                 line.timestamp += 160;
                 pace(&mut next);
             }

@@ -10,10 +10,13 @@ use arc_swap::ArcSwap;
 use jiff::tz::TimeZone;
 use tokio::sync::{Notify, mpsc};
 
+use super::booth::Booths;
 use super::calls;
+use super::cases::Cases;
 use super::wire::{Sender, Wire};
 use crate::audio::Bank;
-use crate::call::{Admission, Turned};
+use crate::base::Lang;
+use crate::call::{Admission, Calls, Purpose, Turned};
 use crate::config::{self, Network};
 use crate::flow::Release;
 use crate::inquiry::{Attempts, CallOutcome, Keys, Rules};
@@ -22,7 +25,6 @@ use crate::shell::hotline::Hotline;
 use crate::shell::journal::Journal;
 use crate::shell::media::MediaPlane;
 use crate::shell::metrics::{Metrics, SipDrop};
-use crate::shell::replica::Replica;
 use crate::sip::limits;
 use crate::sip::{Arrival, Front, FrontState, LegKey, Message, Method, Outgoing, Refusal, Sorted, parse_datagram};
 
@@ -66,10 +68,12 @@ pub struct Parts {
     pub emergency: Arc<AtomicBool>,
     pub keys: Arc<Keys>,
     pub attempts: Arc<Mutex<Attempts>>,
-    pub replica: Arc<Replica>,
+    pub cases: Cases,
     pub journal: Arc<Journal>,
-    pub media: MediaPlane,
+    pub media: Arc<MediaPlane>,
     pub metrics: Arc<Metrics>,
+    /// Where operators' calls reach the studio; none if it cannot be opened.
+    pub booths: Option<Booths>,
     /// Where recorded messages go.
     pub messages: std::path::PathBuf,
 }
@@ -87,6 +91,8 @@ pub struct Door {
     unsettled: AtomicUsize,
     /// When a message last came for a call, or a call last ended.
     heard_at: Mutex<Option<Instant>>,
+    /// Of them, calls to the recording service.
+    operators: AtomicUsize,
     draining: AtomicBool,
     idle: Notify,
     sender: OnceLock<Sender>,
@@ -101,6 +107,8 @@ impl Door {
             calls_per_second_max: settings.calls_per_second_max,
             numbers: settings.numbers.clone(),
             line_test: settings.line_test.clone(),
+            studio: settings.studio.clone(),
+            studio_calls_max: settings.studio_calls_max,
         });
         let desks = settings.desk.iter().map(|uri| ("desk".to_owned(), uri.clone())).collect();
         let door = Arc::new(Door {
@@ -111,6 +119,7 @@ impl Door {
             in_progress: AtomicUsize::new(0),
             unsettled: AtomicUsize::new(0),
             heard_at: Mutex::default(),
+            operators: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             idle: Notify::new(),
             sender: OnceLock::new(),
@@ -183,6 +192,13 @@ impl Door {
             told &= !matches!(inbox.try_send(calls::ToCall::Emergency(on)), Err(mpsc::error::TrySendError::Full(_)));
         }
         told
+    }
+
+    /// Speaks another language from here on, in every call: what a call sheet may ask for, and no caller's doing.
+    pub fn set_lang(&self, lang: Lang) {
+        for inbox in self.lines().values() {
+            let _ = inbox.try_send(calls::ToCall::Lang(lang));
+        }
     }
 
     fn lines(&self) -> MutexGuard<'_, HashMap<LegKey, mpsc::Sender<calls::ToCall>>> {
@@ -280,9 +296,13 @@ impl Door {
             clock::now(),
             arrival.source.ip(),
             &user,
-            self.calls(),
+            Calls { all: self.calls(), studio: self.operators.load(Ordering::Relaxed) },
             self.is_draining(),
         );
+        let admitted = match admitted {
+            Ok(Purpose::Studio) if !self.may_record(arrival.source.ip()) => Err(Turned::NoSuchNumber),
+            admitted => admitted,
+        };
         if admitted.is_err() {
             self.parts.metrics.calls.inc(CallOutcome::Refused);
         }
@@ -295,10 +315,17 @@ impl Door {
                 }
             },
             Err(Turned::NoSuchNumber) => self.send(self.front.refuse(&invite, arrival, 404)),
+            Err(Turned::StudioBusy) => self.send(self.front.refuse(&invite, arrival, 486)),
             Err(Turned::TooFast | Turned::Draining | Turned::Full) => {
                 self.send(self.front.busy(&invite, arrival, state));
             }
         }
+    }
+
+    /// Whether operators may call from an address.
+    fn may_record(&self, address: IpAddr) -> bool {
+        let trunks = &self.parts.settings.studio_trunks;
+        trunks.is_empty() || trunks.iter().any(|trunk| trunk.contains(address))
     }
 
     fn start(self: &Arc<Self>, start: calls::Start) {
@@ -307,6 +334,9 @@ impl Door {
         self.in_progress.fetch_add(1, Ordering::Relaxed);
         self.unsettled.fetch_add(1, Ordering::Relaxed);
         self.parts.metrics.calls_in_progress.add(1);
+        if start.purpose == Purpose::Studio {
+            self.operators.fetch_add(1, Ordering::Relaxed);
+        }
         tokio::spawn(calls::run(Arc::clone(self), start, inbox, arrivals));
     }
 
@@ -343,9 +373,12 @@ impl Door {
     }
 
     /// A line is free again.
-    pub(super) fn freed(&self) {
+    pub(super) fn freed(&self, purpose: Purpose) {
         self.parts.metrics.calls_in_progress.add(-1);
         self.heard();
+        if purpose == Purpose::Studio {
+            self.operators.fetch_sub(1, Ordering::Relaxed);
+        }
         if self.in_progress.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.idle.notify_waiters();
         }
