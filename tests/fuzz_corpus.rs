@@ -51,3 +51,10 @@ fn media_packets_are_met() {
 fn scans_are_met() {
     replay("scan", targets::scan);
 }
+
+#[test]
+fn feed_files_are_met_in_pieces_of_every_size() {
+    for size in [1, 7, 255] {
+        replay("feed", |bytes| targets::feed(&[&[size], bytes].concat()));
+    }
+}

@@ -8,17 +8,21 @@
 mod bank;
 pub mod decode;
 mod dtmf;
+mod ear;
 pub mod g711;
 pub mod measure;
 mod playlist;
 mod resample;
 pub mod shape;
 mod tone;
+mod voice;
 
 pub use bank::{Bank, BankError, Encoded, MasterError, encode_master};
-pub use dtmf::ToneDetector;
+pub use dtmf::{ToneDetector, before_last_key};
+pub use ear::{Search, Sought};
 pub use playlist::{Playlist, Span, Take};
 pub use tone::{LINE_TEST_DBOV, LINE_TEST_HZ, sine};
+pub use voice::spoken;
 
 /// Samples a second on the telephone side.
 pub const RATE: u32 = 8000;

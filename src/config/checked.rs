@@ -1,5 +1,6 @@
 //! Settings as checked: everything in range, in the types that the rooms use.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +17,22 @@ pub struct Settings {
     pub replica: Replica,
     pub journal: Journal,
     pub log: Log,
+}
+
+impl Settings {
+    /// What does not stop a start, but should be known.
+    pub fn remarks(&self) -> Vec<String> {
+        let (lines, ports) = (self.phone.lines(), self.phone.media_ports);
+        let short = lines < self.phone.calls_max;
+        let remark = || {
+            format!(
+                "phone.calls_max = {}: phone.media_ports = {}-{} has room for {lines} calls, two ports each; widen it, \
+                 or the next call gets 503",
+                self.phone.calls_max, ports.0, ports.1
+            )
+        };
+        short.then(remark).into_iter().collect()
+    }
 }
 
 /// Where the program writes.
@@ -93,6 +110,14 @@ pub struct Phone {
     pub numbers: Vec<String>,
     /// The user part of the line test; none switches it off.
     pub line_test: Option<String>,
+    /// The user part of the recording service; none switches it off.
+    pub studio: Option<String>,
+    /// Who may call it, beside being a trunk; empty: every trunk.
+    pub studio_trunks: Vec<Network>,
+    /// Operators who record by telephone at once.
+    pub studio_calls_max: usize,
+    /// The longest call to the recording service.
+    pub studio_limit: Duration,
     /// Where `transfer` to `desk` sends a caller: a SIP or tel URI.
     pub desk: Option<String>,
     /// The desk's number as it is read out.
@@ -103,15 +128,33 @@ pub struct Phone {
     pub call_limit: Duration,
     /// How long a drain waits for calls in progress.
     pub drain_limit: Duration,
+    /// How long both doors stay open after the signal at least, so that balancers see it.
+    pub drain_least: Duration,
     /// RFC 4028: the session interval that we ask for, and the smallest that we accept.
     pub session_expires: Duration,
     pub min_se: Duration,
+}
+
+impl Phone {
+    /// Calls at once that there are lines and media ports for: RTP on an even port, RTCP on the next, on each address.
+    pub fn lines(&self) -> usize {
+        self.calls_max.min(self.media_pairs())
+    }
+
+    fn media_pairs(&self) -> usize {
+        let (first, last) = self.media_ports;
+        let pairs = (first..last).filter(|port| port % 2 == 0).count();
+        let addresses: BTreeSet<IpAddr> = self.listen.iter().map(|(_, address)| address.ip()).collect();
+        pairs * addresses.len()
+    }
 }
 
 /// The scan door and the operators' pages.
 #[derive(Clone, Debug)]
 pub struct Web {
     pub listen: Vec<SocketAddr>,
+    /// Balancers in front, whose X-Forwarded-For is believed.
+    pub proxies: Vec<Network>,
     pub connections_max: usize,
     /// A connection that sends no complete request for so long is closed.
     pub request_timeout: Duration,
@@ -187,12 +230,36 @@ pub struct Scanner {
 /// The copy on the node.
 #[derive(Clone, Debug)]
 pub struct Replica {
+    /// What the copy follows.
+    pub source: Source,
     pub reader_threads: usize,
     pub cache_entries: usize,
     pub look_up_timeout: Duration,
     pub look_ups_waiting_max: usize,
+    /// How fast the background scrub looks the file through.
+    pub scrub_rows_per_second: u32,
     /// How often the spool folder is looked at.
     pub spool_poll: Duration,
+    pub postgres: super::Postgres,
+    /// Whose feed files are taken; none: of any source, until the copy follows one.
+    pub spool_source: Option<String>,
+    /// An incomplete file that has not grown for so long is torn.
+    pub spool_settle: Duration,
+    /// A number that has been missing for so long is told of.
+    pub spool_gap: Duration,
+    /// How long files that were refused or taken are kept; they hold second factors in clear.
+    pub spool_keep: Duration,
+    /// Who may sign feed files; none: files need no signature.
+    pub keys: crate::replica::gate::GateKeys,
+}
+
+/// What the copy follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The files that come to the spool folder.
+    Spool,
+    /// The table of a PostgreSQL server, by logical replication.
+    Postgres,
 }
 
 /// The append-only record of calls and scans.

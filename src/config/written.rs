@@ -7,9 +7,10 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 use super::checked::{
-    Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Studio, Transport, Web,
+    Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Source, Studio, Transport, Web,
 };
 use super::reader::{Complaint, Reader};
+use crate::replica::gate::{GateKey, GateKeys, is_key_name, read_public};
 
 /// Reads settings. `text` is the file's; `overrides` are the `--set` values in order; relative paths are
 /// taken from `base`.
@@ -33,7 +34,7 @@ pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, V
         hotline: hotline(&mut reader, base),
         studio: studio(&mut reader),
         inquiry: inquiry(&mut reader),
-        replica: replica(&mut reader),
+        replica: replica(&mut reader, base),
         journal: Journal { keep: days(reader.number("journal.keep_days", 1..=3650, 180)) },
         log: log(&mut reader),
     };
@@ -111,6 +112,16 @@ fn phone(reader: &mut Reader) -> Phone {
     if session_expires < min_se {
         reader.complain("phone.session_expires_s", "must be at least phone.min_se_s");
     }
+    let drain_limit = reader.seconds("phone.drain_limit_s", 0..=86_400, 120);
+    let drain_least = reader.seconds("phone.drain_least_s", 0..=300, 0);
+    if drain_least > drain_limit {
+        reader.complain("phone.drain_least_s", "must be at most phone.drain_limit_s");
+    }
+    let line_test = reader.optional_string("phone.line_test").filter(|number| !number.is_empty());
+    let studio = reader.optional_string("phone.studio").filter(|number| !number.is_empty());
+    if studio.is_some() && studio == line_test {
+        reader.complain("phone.studio", "must differ from phone.line_test");
+    }
     Phone {
         listen: phone_listen(reader),
         public_address: address(reader, "phone.public_address"),
@@ -121,12 +132,17 @@ fn phone(reader: &mut Reader) -> Phone {
         calls_per_second_max: count(reader, "phone.calls_per_second_max", 1..=100_000, 5000),
         trunks: networks(reader, "phone.trunks", &LOOPBACK),
         numbers: reader.strings("phone.numbers", &[]),
-        line_test: reader.optional_string("phone.line_test").filter(|number| !number.is_empty()),
+        line_test,
+        studio,
+        studio_trunks: networks(reader, "phone.studio_trunks", &[]),
+        studio_calls_max: count(reader, "phone.studio_calls_max", 1..=1000, 4),
+        studio_limit: reader.seconds("phone.studio_limit_s", 60..=86_400, 1800),
         desk,
         desk_number,
         media_timeout: reader.seconds("phone.media_timeout_s", 1..=86_400, 60),
         call_limit: reader.seconds("phone.call_limit_s", 10..=86_400, 3600),
-        drain_limit: reader.seconds("phone.drain_limit_s", 0..=86_400, 120),
+        drain_limit,
+        drain_least,
         session_expires,
         min_se,
     }
@@ -225,6 +241,7 @@ fn studio(reader: &mut Reader) -> Studio {
 fn web(reader: &mut Reader) -> Web {
     Web {
         listen: web_listen(reader, "web.listen", &["127.0.0.1:8080"]),
+        proxies: networks(reader, "web.proxies", &[]),
         connections_max: count(reader, "web.connections_max", 1..=100_000, 2000),
         request_timeout: reader.seconds("web.request_timeout_s", 1..=300, 10),
         image_bytes_max: count(reader, "web.image_bytes_max", 1024..=67_108_864, 12_582_912),
@@ -276,14 +293,70 @@ fn scanner(reader: &mut Reader) -> Scanner {
     }
 }
 
-fn replica(reader: &mut Reader) -> Replica {
+fn replica(reader: &mut Reader, base: &Path) -> Replica {
+    let source = match reader.string("replica.source", "spool").as_str() {
+        "postgres" => Source::Postgres,
+        "spool" => Source::Spool,
+        _ => {
+            reader.complain("replica.source", "must be spool or postgres");
+            Source::Spool
+        }
+    };
     Replica {
+        source,
         reader_threads: count(reader, "replica.reader_threads", 1..=64, 2),
         cache_entries: count(reader, "replica.cache_entries", 100..=10_000_000, 100_000),
         look_up_timeout: reader.milliseconds("replica.look_up_timeout_ms", 10..=60_000, 2000),
         look_ups_waiting_max: count(reader, "replica.look_ups_waiting_max", 1..=1_000_000, 10_000),
+        scrub_rows_per_second: u32::try_from(reader.number("replica.scrub_rows_per_s", 10..=1_000_000, 20_000))
+            .unwrap_or(u32::MAX),
         spool_poll: reader.milliseconds("replica.spool_poll_ms", 20..=60_000, 200),
+        postgres: super::postgres::postgres(reader, base),
+        spool_source: spool_source(reader),
+        spool_settle: reader.seconds("replica.spool_settle_s", 0..=3600, 10),
+        spool_gap: reader.seconds("replica.spool_gap_s", 0..=86_400, 30),
+        spool_keep: days(reader.number("replica.spool_keep_days", 1..=365, 7)),
+        keys: keys(reader),
     }
+}
+
+fn spool_source(reader: &mut Reader) -> Option<String> {
+    const KEY: &str = "replica.spool_source";
+    let source = reader.string(KEY, "");
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if source.len() > 40 || !source.bytes().all(plain) {
+        reader.complain(KEY, "must be 1 to 40 small letters, digits or _, as the feed files name it; empty: any");
+    }
+    Some(source).filter(|source| !source.is_empty())
+}
+
+/// A key as it is written.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Key {
+    name: String,
+    public: String,
+    first_sequence: Option<u64>,
+    last_sequence: Option<u64>,
+}
+
+fn keys(reader: &mut Reader) -> GateKeys {
+    const KEY: &str = "replica.key";
+    let mut keys = Vec::new();
+    for (n, Key { name, public, first_sequence, last_sequence }) in reader.tables(KEY).into_iter().enumerate() {
+        if !is_key_name(&name) {
+            reader.complain(&format!("{KEY}[{n}].name"), "must be 1 to 40 small letters, digits, _ or -");
+        }
+        let (first_sequence, last_sequence) = (first_sequence.unwrap_or(1), last_sequence.unwrap_or(u64::MAX));
+        if first_sequence > last_sequence {
+            reader.complain(&format!("{KEY}[{n}].last_sequence"), "must not lie before first_sequence");
+        }
+        match read_public(&public) {
+            Ok(public) => keys.push(GateKey { name, public, first_sequence, last_sequence }),
+            Err(wants) => reader.complain(&format!("{KEY}[{n}].public"), wants),
+        }
+    }
+    GateKeys::new(keys)
 }
 
 fn log(reader: &mut Reader) -> Log {

@@ -1,6 +1,6 @@
 //! Keyed hashes that stand for receipt numbers and second factors, so that the replica holds neither.
 //!
-//! One secret of the installation gives four keys, one for each use; knowing what one of them makes tells nothing about
+//! One secret of the installation gives five keys, one for each use; knowing what one of them makes tells nothing about
 //! the others. All are HMAC-SHA-256 (RFC 2104) with the key's blocks worked in beforehand: two compressions a hash.
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -15,6 +15,7 @@ pub struct Keys {
     verifier: Hmac<Sha256>,
     asker: Hmac<Sha256>,
     tag: [u8; 32],
+    sealing: [u8; 32],
     fingerprint: [u8; 8],
 }
 
@@ -44,6 +45,7 @@ impl Keys {
             verifier: keyed(&derived("jindu verifier")),
             asker: keyed(&derived("jindu asker")),
             tag: derived("jindu tag"),
+            sealing: derived("jindu sealing"),
             fingerprint,
         }
     }
@@ -51,6 +53,11 @@ impl Keys {
     /// The key of the tags in logs, for [`crate::base::set_tag_key`].
     pub fn tag_key(&self) -> [u8; 32] {
         self.tag
+    }
+
+    /// The key under which rows that wait are kept.
+    pub fn sealing_key(&self) -> [u8; 32] {
+        self.sealing
     }
 
     /// Tells one secret from another, and nothing about either: kept in files that were made with it.

@@ -111,6 +111,24 @@ impl Line {
     }
 }
 
+impl Line {
+    /// Whether a line holds nothing but blanks.
+    pub fn is_blank(bytes: &[u8]) -> bool {
+        let text = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(bytes);
+        text.iter().all(u8::is_ascii_whitespace) || std::str::from_utf8(text).is_ok_and(|text| text.trim().is_empty())
+    }
+
+    /// Whose case a line is that cannot be used, if that much of it can be read.
+    pub fn receipt_of(text: &str) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Named {
+            receipt: String,
+        }
+        let Named { receipt } = serde_json::from_str(text.trim_start_matches('\u{FEFF}')).ok()?;
+        is_receipt(&receipt).then_some(receipt)
+    }
+}
+
 impl BatchHeader {
     /// The header as a line, without its end.
     pub fn to_line(&self) -> String {
@@ -166,10 +184,9 @@ impl CaseRecord {
         Ok(keys.verifier(&self.receipt, &factor))
     }
 
-    fn check(&self) -> Result<(), LineError> {
-        let receipt = self.receipt.as_bytes();
-        let receipt = (6..=32).contains(&receipt.len()) && receipt.iter().all(u8::is_ascii_digit);
-        check(receipt, "receipt", "must be 6 to 32 digits")?;
+    /// Whether its fields hold what they may.
+    pub(super) fn check(&self) -> Result<(), LineError> {
+        check(is_receipt(&self.receipt), "receipt", "must be 6 to 32 digits")?;
         check(is_code(&self.document), "document", CODE)?;
         check(is_code(&self.case_type), "case_type", CODE)?;
         check(is_code(&self.hall), "hall", CODE)?;
@@ -205,7 +222,7 @@ fn is_header(text: &str) -> bool {
 }
 
 /// What JSON's reader says, without any value of the line: those may identify a person.
-fn json_error(error: serde_json::Error) -> LineError {
+pub(super) fn json_error(error: serde_json::Error) -> LineError {
     let text = error.to_string();
     let named = ["missing field", "duplicate field"].iter().any(|start| text.starts_with(start));
     let what = match text.split(" at line ").next() {
@@ -218,11 +235,15 @@ fn json_error(error: serde_json::Error) -> LineError {
     LineError::Json { what, column: error.column() }
 }
 
-fn check(holds: bool, field: &'static str, wants: &'static str) -> Result<(), LineError> {
+pub(super) fn check(holds: bool, field: &'static str, wants: &'static str) -> Result<(), LineError> {
     if holds { Ok(()) } else { Err(LineError::Field { field, wants }) }
 }
 
-fn is_code(text: &str) -> bool {
+pub(super) fn is_receipt(text: &str) -> bool {
+    (6..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+pub(super) fn is_code(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     (1..=40).contains(&text.len()) && text.bytes().all(plain)
 }

@@ -3,14 +3,17 @@
 use jiff::Timestamp;
 
 use super::feed::{BatchHeader, SPOOL};
+use super::row;
 
 /// Stored beside the rows and changed in one transaction with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// Who vouches for the copy.
     pub source: String,
-    /// The last batch of that source, if it numbers them.
+    /// The last batch of that source, if it numbers them: a file's number, a position in a log.
     pub sequence: Option<u64>,
+    /// What that source needs to go on from here, in its own words.
+    pub position: Option<String>,
     /// The upstream's time up to which the copy holds everything; never this node's clock.
     pub as_of: Timestamp,
 }
@@ -22,13 +25,43 @@ impl Mark {
         let late = |before: &&Mark| before.source == source && header.sequence < before.sequence;
         match before.filter(late) {
             Some(before) if header.sequence.is_some() => before.clone(),
-            Some(_) | None => Mark { source: source.into(), sequence: header.sequence, as_of: header.as_of },
+            Some(_) | None => {
+                Mark { source: source.into(), sequence: header.sequence, position: None, as_of: header.as_of }
+            }
         }
     }
 
-    /// The mark after a heartbeat: the upstream has nothing new up to `as_of`. Only the mark's own source can say so.
-    pub fn beat(&self, source: &str, as_of: Timestamp) -> Option<Mark> {
-        (self.source == source && as_of > self.as_of).then(|| Mark { as_of, ..self.clone() })
+    /// A checksum of all of it: a flipped bit in it would tell a wrong age.
+    pub fn checksum(&self) -> u32 {
+        let (source, position) = (self.source.as_bytes(), self.position.as_deref().unwrap_or("").as_bytes());
+        let sequence = self.sequence.map_or([0; 9], |sequence| {
+            let mut bytes = [1; 9];
+            bytes[1..].copy_from_slice(&sequence.to_be_bytes());
+            bytes
+        });
+        let length = u64::try_from(source.len()).unwrap_or(u64::MAX).to_be_bytes();
+        row::checksum(self.as_of.as_microsecond(), &[&length, source, &sequence, position].concat())
+    }
+
+    /// Whether what this mark stands for is in a copy that stands at `stored`.
+    pub fn is_in(&self, stored: &Mark) -> bool {
+        self.source == stored.source && self.sequence.is_some_and(|number| stored.sequence >= Some(number))
+    }
+
+    /// The mark after the upstream said that there is nothing new up to `told`. Only the mark's own source can say so,
+    /// and a place before the mark's own says nothing.
+    pub fn renewed(&self, told: &Mark) -> Option<Mark> {
+        let behind = told.sequence.is_some() && told.sequence < self.sequence;
+        if self.source != told.source || behind {
+            return None;
+        }
+        let renewed = Mark {
+            source: self.source.clone(),
+            sequence: told.sequence.or(self.sequence),
+            position: told.position.clone().or_else(|| self.position.clone()),
+            as_of: told.as_of.max(self.as_of),
+        };
+        (renewed != *self).then_some(renewed)
     }
 }
 
@@ -61,8 +94,23 @@ mod tests {
     #[test]
     fn only_its_own_source_renews_a_mark_and_never_backwards() {
         let mark = Mark::after(None, &header(None, 100));
-        assert_eq!(mark.beat("sample", at(200)), None);
-        assert_eq!(mark.beat("spool", at(90)), None);
-        assert_eq!(mark.beat("spool", at(200)).map(|mark| mark.as_of), Some(at(200)));
+        let told = |source: &str, second| Mark { source: source.into(), as_of: at(second), ..mark.clone() };
+        assert_eq!(mark.renewed(&told("sample", 200)), None);
+        assert_eq!(mark.renewed(&told("spool", 90)), None);
+        assert_eq!(mark.renewed(&told("spool", 200)).map(|mark| mark.as_of), Some(at(200)));
+    }
+
+    #[test]
+    fn a_heartbeat_moves_the_place_forward_and_an_older_place_says_nothing() {
+        let mark = |sequence, position: &str, second| Mark {
+            source: "pg".into(),
+            sequence: Some(sequence),
+            position: Some(position.into()),
+            as_of: at(second),
+        };
+        let stored = mark(7, "0/7", 100);
+        assert_eq!(stored.renewed(&mark(6, "0/6", 200)), None);
+        assert_eq!(stored.renewed(&mark(9, "0/9", 90)), Some(mark(9, "0/9", 100)));
+        assert!(mark(7, "", 0).is_in(&stored) && mark(6, "", 0).is_in(&stored) && !mark(8, "", 0).is_in(&stored));
     }
 }

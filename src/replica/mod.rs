@@ -1,10 +1,18 @@
 //! The copy that knows its age: change batches, marks, rows, the sample (pure).
 
+mod age;
+mod change;
 mod feed;
+pub mod gate;
 mod mark;
+mod office;
 mod row;
 pub mod sample;
+pub mod upstream;
 
+pub use age::{AgeClock, KeptClock, Moment};
+pub use change::{BadRow, Change};
 pub use feed::{BatchHeader, CaseRecord, LINE_BYTES_MAX, Line, LineError, SAMPLE, SPOOL};
 pub use mark::Mark;
+pub use office::{Event, Office};
 pub use row::{Row, RowError};

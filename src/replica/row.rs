@@ -67,20 +67,28 @@ impl Row {
 
     /// Reads the bytes that stand under a key.
     pub fn decode(key: i64, bytes: &[u8]) -> Result<Row, RowError> {
-        if bytes.first() != Some(&FORM) {
-            return Err(RowError::Form);
-        }
-        let sum = bytes.get(1..BODY).ok_or(RowError::Checksum)?;
-        if sum != checksum(key, &bytes[BODY..]).to_be_bytes() {
-            return Err(RowError::Checksum);
-        }
-        Bytes(&bytes[BODY..]).row(key).ok_or(RowError::Content)
+        Bytes(sound_body(key, bytes)?).row(key).ok_or(RowError::Content)
     }
 
-    /// The receipt check of a row's bytes, without the rest: to see whether two receipts share a key.
-    pub fn check_of(bytes: &[u8]) -> Option<u64> {
-        Some(u64::from_be_bytes(bytes.get(BODY..BODY + 8)?.try_into().ok()?))
+    /// The receipt check of the bytes that stand under a key, without the rest; none when they are damaged.
+    pub fn check_of(key: i64, bytes: &[u8]) -> Option<u64> {
+        let body = sound_body(key, bytes).ok()?;
+        Some(u64::from_be_bytes(body.get(..8)?.try_into().ok()?))
     }
+
+    /// Whether the bytes that stand under a key are those that were written there.
+    pub fn is_sound(key: i64, bytes: &[u8]) -> Result<(), RowError> {
+        sound_body(key, bytes).map(drop)
+    }
+}
+
+fn sound_body(key: i64, bytes: &[u8]) -> Result<&[u8], RowError> {
+    if bytes.first() != Some(&FORM) {
+        return Err(RowError::Form);
+    }
+    let sum = bytes.get(1..BODY).ok_or(RowError::Checksum)?;
+    let body = &bytes[BODY..];
+    if sum == checksum(key, body).to_be_bytes() { Ok(body) } else { Err(RowError::Checksum) }
 }
 
 /// What is left to read.
@@ -211,7 +219,7 @@ fn day_of(number: u64) -> Option<Date> {
 }
 
 /// CRC-32 (ISO 3309) of the key and the body.
-fn checksum(key: i64, body: &[u8]) -> u32 {
+pub(super) fn checksum(key: i64, body: &[u8]) -> u32 {
     let step = |sum: u32, byte: &u8| CRC[usize::from(sum as u8 ^ byte)] ^ (sum >> 8);
     !key.to_be_bytes().iter().chain(body).fold(!0, step)
 }
@@ -346,7 +354,7 @@ mod tests {
         #[test]
         fn what_is_encoded_is_decoded(row in rows()) {
             let bytes = row.encode();
-            prop_assert_eq!(Row::check_of(&bytes), Some(row.at.check));
+            prop_assert_eq!(Row::check_of(row.at.key, &bytes), Some(row.at.check));
             prop_assert_eq!(Row::decode(row.at.key, &bytes), Ok(row));
         }
 

@@ -30,8 +30,19 @@ pub fn cases(
     today: Date,
     calendar: &WorkingDays,
 ) -> impl Iterator<Item = CaseRecord> + Send + use<> {
+    cases_from(0, n, seed, today, calendar)
+}
+
+/// [`cases`] from a place on.
+pub(super) fn cases_from(
+    first: u64,
+    n: u64,
+    seed: u64,
+    today: Date,
+    calendar: &WorkingDays,
+) -> impl Iterator<Item = CaseRecord> + Send + use<> {
     let calendar = calendar.clone();
-    (0..n).map(move |place| Draw::new(seed, place).case(place, seed, today, &calendar))
+    (first..first + n).map(move |place| Draw::new(seed, place).case(place, seed, today, &calendar))
 }
 
 /// The sample as a batch file, line by line without their ends: a header that says so, and [`cases`].
@@ -65,7 +76,7 @@ pub fn examples(seed: u64, today: Date, calendar: &WorkingDays) -> Vec<Example> 
 }
 
 /// What one case's random numbers come from: SplitMix64 (Steele, Lea, Flood 2014), begun anew for each case.
-struct Draw(u64);
+pub(super) struct Draw(u64);
 
 /// What kind of case it is.
 struct Plan {
@@ -76,7 +87,7 @@ struct Plan {
 }
 
 impl Draw {
-    fn new(seed: u64, place: u64) -> Draw {
+    pub(super) fn new(seed: u64, place: u64) -> Draw {
         let mut draw = Draw(seed ^ place.wrapping_mul(0xD6E8_FEB8_6659_FD93));
         draw.next();
         draw
@@ -90,7 +101,7 @@ impl Draw {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, n: u64) -> u64 {
+    pub(super) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
 
@@ -98,7 +109,7 @@ impl Draw {
         low + self.below(u64::from(high - low + 1)) as u32
     }
 
-    fn percent(&mut self, percent: u64) -> bool {
+    pub(super) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
@@ -202,7 +213,7 @@ impl Draw {
         if x { format!("{:03}X", digits / 10) } else { format!("{digits:04}") }
     }
 
-    fn items(&mut self) -> Vec<String> {
+    pub(super) fn items(&mut self) -> Vec<String> {
         let count = self.between(1, 3) as usize;
         let first = self.below(ITEMS.len() as u64) as usize;
         // Steps of 5 through 14 items meet none twice.

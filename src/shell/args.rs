@@ -8,6 +8,8 @@ use lexopt::prelude::*;
 use super::picture::{DAY, HOUR};
 use super::prompts::{PromptCommand, PromptWords};
 use super::publish::{By, LAST};
+use super::recordings::Missing;
+use super::replica::{Decision, Request, Wish};
 use super::studio::accounts::commands::AccountCommand;
 use crate::studio::Role;
 
@@ -40,14 +42,25 @@ pub enum Command {
     },
     /// The prompt studio's recordings.
     Prompts(PromptCommand),
-    /// Runs call sheets in text.
+    /// Looks at the PostgreSQL upstream's setup, or holds the copy against it row for row.
+    Upstream {
+        verify: bool,
+    },
+    /// Runs call sheets in text, or over SIP.
     Test {
         sheets: Vec<PathBuf>,
+        by: Way,
     },
     /// A call in text.
     Sim,
+    /// How the copy is, and what is done to it.
+    Replica {
+        wish: Wish,
+        json: bool,
+    },
     Publish {
         by: By,
+        missing: Missing,
     },
     Rollback {
         release: Option<String>,
@@ -70,12 +83,28 @@ pub enum Command {
         file: Option<PathBuf>,
         calls: Option<Span>,
     },
+    /// Makes, packs and checks feed files.
+    Feed(super::feed::Feed),
     Help,
     Version,
 }
 
+/// How call sheets are run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    InText,
+    /// Over SIP, to a gateway of its own.
+    OverSip,
+    /// Over SIP, to the gateway at this address.
+    OverSipTo(String),
+}
+
 /// What `jindu --help` prints.
-pub const HELP: &str = "\
+pub fn help() -> String {
+    HELP.replace("FEED\n", super::feed::HELP)
+}
+
+const HELP: &str = "\
 jindu: telephone and barcode progress inquiry for an exit-entry office
 
 usage: jindu [COMMAND] [--config PATH] [--set KEY=VALUE]...
@@ -84,9 +113,12 @@ commands:
   serve                                  answer the phone and the scanners (default)
   check                                  check settings, flow, words, calendar and recordings
   test SHEET...                          run call sheets against the flow, in text
+  test --sip [ADDRESS] SHEET...          the same over SIP and RTP, proven by the sound; to the gateway at ADDRESS,
+                                         or to one of its own that is set up as each sheet says
   sim                                    call the hotline in text; from a terminal, or acts from the standard input
   replay [--last N]                      past calls against the edited files: who would land elsewhere
   publish [--who NAME] [--why TEXT]      check, run the call sheets, and go live for new calls
+          [--allow-missing]              also where a recording is missing: the first language stands in for it
   rollback [HASH]                        make an older release live again
   releases                               what was published, by whom and why
   emergency on|off|status                the duty officer's notice, for every call
@@ -94,7 +126,16 @@ commands:
   lookup RECEIPT [--tail XXXX]           ask the replica what a caller would be told
   sample --cases N --seed S --out FILE   write sample cases (one JSON object a line)
   load FILE                              load cases into the replica, while it serves or not
+  upstream check                         what is still to be set up at the PostgreSQL server; changes nothing
+  upstream verify                        compare the copy with it row for row; exit code 1 when they differ
+  replica status                         how the copy is: its age, place, quarantine, alarms [--json]
+  replica verify                         look the whole file through, row by row; exit code 1 when it is damaged
+  replica rebuild                        ask the source for a copy of everything; the one there answers until then
+  replica quarantine [list]              rows that could not be used, and why
+  replica quarantine retry|drop [ID]     try them again, or let go of them; all without ID
+  replica held [apply|drop]              the batch that takes too many cases away: show it, or say what to do
   prompts list                           list every recording that the hotline can play
+FEED
   prompts coverage [--lang L] [--missing] [--json]
                                          every slot, its number and state; --missing: what is still to be recorded
   prompts takes [LANG/SLOT] [--json]     takes that wait, or all takes of a slot, and what their checks found
@@ -126,7 +167,23 @@ exit codes: 0 done, 1 failed, 64 wrong command line or settings
 
 /// Reads the command line; an error is one line that says what is wrong.
 pub fn read(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Asked, String> {
-    Words::default().read(lexopt::Parser::from_iter(args)).map_err(|error| error.to_string())
+    let args: Vec<std::ffi::OsString> = args.into_iter().collect();
+    let live = args.iter().any(|word| word == "--live");
+    match args.get(1).and_then(|word| word.to_str()) {
+        Some("feed") => feed(args.into_iter().skip(2).collect()),
+        Some("sample") if live => feed([vec!["play".into()], args.into_iter().skip(2).collect()].concat()),
+        Some(_) | None => Words::default().read(lexopt::Parser::from_iter(args)).map_err(|error| error.to_string()),
+    }
+}
+
+/// The feed's commands have words of their own.
+fn feed(words: Vec<std::ffi::OsString>) -> Result<Asked, String> {
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        return Ok(Asked { config: PathBuf::new(), set: Vec::new(), command: Command::Help });
+    }
+    let (feed, config, set) = super::feed::read(words).map_err(|error| error.to_string())?;
+    let config = config.unwrap_or_else(|| Path::new("config/jindu.toml").into());
+    Ok(Asked { config, set, command: Command::Feed(feed) })
 }
 
 /// The words of a command line, before they are held against its command.
@@ -142,6 +199,8 @@ struct Words {
     who: Option<String>,
     why: Option<String>,
     last: Option<u32>,
+    sip: bool,
+    allow_missing: bool,
     role: Option<String>,
     number: Option<String>,
     prompts: PromptWords,
@@ -165,6 +224,13 @@ impl Words {
                 Long("who") => self.who = Some(parser.value()?.string()?),
                 Long("why") => self.why = Some(parser.value()?.string()?),
                 Long("last") => self.last = Some(parser.value()?.parse()?),
+                Long("sip") => {
+                    self.sip = true;
+                    if let Some(address) = parser.optional_value() {
+                        self.names.push(address);
+                    }
+                }
+                Long("allow-missing") => self.allow_missing = true,
                 Long("role") => self.role = Some(parser.value()?.string()?),
                 Long("number") => self.number = Some(parser.value()?.string()?),
                 Long("svg") => self.svg = true,
@@ -201,6 +267,8 @@ impl Words {
             (self.who.is_some(), "--who"),
             (self.why.is_some(), "--why"),
             (self.last.is_some(), "--last"),
+            (self.sip, "--sip"),
+            (self.allow_missing, "--allow-missing"),
             (self.role.is_some(), "--role"),
             (self.number.is_some(), "--number"),
             (self.svg, "--svg"),
@@ -264,7 +332,13 @@ impl Words {
         let command = match name.as_deref() {
             None | Some("serve") => Command::Serve,
             Some("sim") => Command::Sim,
-            Some("publish") => Command::Publish { by: self.by() },
+            Some("publish") => Command::Publish {
+                by: self.by(),
+                missing: match std::mem::take(&mut self.allow_missing) {
+                    true => Missing::StoodInFor,
+                    false => Missing::Refused,
+                },
+            },
             Some("rollback") => Command::Rollback {
                 release: names.next().map(|name| name.string()).transpose()?.map(|name| name.to_ascii_lowercase()),
                 by: self.by(),
@@ -296,11 +370,31 @@ impl Words {
                 tail: self.tail.take(),
             },
             Some("test") => {
-                let sheets: Vec<PathBuf> = names.by_ref().map(PathBuf::from).collect();
+                let mut sheets: Vec<PathBuf> = names.by_ref().map(PathBuf::from).collect();
+                let by = match std::mem::take(&mut self.sip) {
+                    false => Way::InText,
+                    true => match sheets.first().and_then(|first| address_of(first)) {
+                        Some(address) => {
+                            sheets.remove(0);
+                            Way::OverSipTo(address)
+                        }
+                        None => Way::OverSip,
+                    },
+                };
                 if sheets.is_empty() {
                     return Err("test needs call sheets, as in jindu test tests/calls/*.call".into());
                 }
-                Command::Test { sheets }
+                Command::Test { sheets, by }
+            }
+            Some("upstream") => match names.next().map(|name| name.string()).transpose()?.as_deref() {
+                Some("check") => Command::Upstream { verify: false },
+                Some("verify") => Command::Upstream { verify: true },
+                _ => return Err("write upstream check or upstream verify".into()),
+            },
+            Some("replica") => {
+                let mut word = || names.next().map(|name| name.string()).transpose();
+                let words = (word()?, word()?, word()?);
+                Command::Replica { wish: wish(words)?, json: std::mem::take(&mut self.json) }
             }
             Some("prompts") => {
                 let by = self.by();
@@ -314,6 +408,34 @@ impl Words {
             Some(extra) => Err(format!("unexpected {}; see jindu --help", extra.to_string_lossy()).into()),
         }
     }
+}
+
+/// The words after `replica`.
+fn wish(words: (Option<String>, Option<String>, Option<String>)) -> Result<Wish, lexopt::Error> {
+    let (what, how, id) = words;
+    Ok(match (what.as_deref(), how.as_deref(), id) {
+        (Some("status"), None, None) => Wish::Ask(Request::Status),
+        (Some("verify"), None, None) => Wish::Verify,
+        (Some("rebuild"), None, None) => Wish::Ask(Request::Rebuild),
+        (Some("quarantine"), None | Some("list"), None) => Wish::Ask(Request::Quarantine),
+        (Some("quarantine"), Some("retry"), id) => Wish::Ask(Request::Retry { id }),
+        (Some("quarantine"), Some("drop"), id) => Wish::Ask(Request::Forget { id }),
+        (Some("held"), None, None) => Wish::Held,
+        (Some("held"), Some("apply"), None) => Wish::Ask(Request::Decide { decision: Decision::Apply }),
+        (Some("held"), Some("drop"), None) => Wish::Ask(Request::Decide { decision: Decision::Drop }),
+        _ => {
+            let commands = "status, verify, rebuild, quarantine [list|retry [ID]|drop [ID]] or held [apply|drop]";
+            return Err(format!("write replica {commands}").into());
+        }
+    })
+}
+
+/// A word that is an address and no sheet.
+fn address_of(word: &Path) -> Option<String> {
+    let text = word.to_str()?;
+    let bare = text.trim_start_matches("sip:").trim_start_matches("udp:");
+    let port = bare.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    (port || bare.parse::<std::net::IpAddr>().is_ok() || bare != text).then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -353,6 +475,14 @@ mod tests {
         assert!(asked("lookup").expect_err("wrong").contains("RECEIPT"));
         assert!(asked("lookup 1 2").expect_err("wrong").contains("unexpected"));
         assert!(asked("sample --cases many --out x").is_err());
+        let sip = |line: &str| match asked(line).expect("right").command {
+            Command::Test { sheets, by } => (sheets.len(), by),
+            _ => panic!("a test"),
+        };
+        assert_eq!(sip("test --sip a.call b.call"), (2, Way::OverSip));
+        assert_eq!(sip("test --sip 127.0.0.1:5060 a.call"), (1, Way::OverSipTo("127.0.0.1:5060".into())));
+        assert_eq!(sip("test --sip=127.0.0.1 a.call"), (1, Way::OverSipTo("127.0.0.1".into())));
+        assert!(asked("check --sip").is_err());
         assert!(asked("dance").expect_err("wrong").contains("dance"));
     }
 }

@@ -17,4 +17,5 @@ pub fn step_back() {
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
 }
 
+/// A tenth of what a call's thread gets: enough to come to an end on a machine that others use as well.
 const NICE: libc::c_int = 10;

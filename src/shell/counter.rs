@@ -3,12 +3,14 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
 use super::clock;
+use super::folder;
 use super::journal::Journal;
 use super::metrics::{self, Metrics, ScanPath};
 use super::phone::{Door, Live};
@@ -20,7 +22,9 @@ use crate::base::{Codec, Lang};
 use crate::flow::{self, Utterance};
 use crate::inquiry::{self, Answer, Case, Freshness, LookUpResult, Promise, Proof, ScanDoor, ScanResult, ScanRules};
 use crate::speech::{Clip, Piece};
-use crate::web::{self, CodeKind, Found, Hall, Health, KioskSettings, NodeState, Shown, Sound, StageNames, Wording};
+use crate::web::{
+    self, CodeKind, Found, Hall, Health, KioskSettings, NodeState, Shown, Sound, StageNames, Trouble, Wording,
+};
 use crate::{call, config};
 
 /// What the clerk works with.
@@ -33,6 +37,8 @@ pub struct Counter {
     pub metrics: Arc<Metrics>,
     pub settings: config::Web,
     pub desk_number: String,
+    /// The data folder, for its disk.
+    pub data: PathBuf,
     /// The journal's file, for the calls of the last day.
     pub past_calls: PathBuf,
 }
@@ -85,9 +91,9 @@ impl Counter {
     }
 
     /// What is said of an outcome, in one language: the phone's own sentences.
-    fn say(live: &Live, answer: &Answer, lang: Lang, now: Timestamp) -> Vec<Utterance> {
+    fn say(&self, live: &Live, answer: &Answer, lang: Lang, now: Timestamp) -> Vec<Utterance> {
         let local = now.to_zoned_datetime(live.zone.clone()).datetime();
-        let (findings, _) = call::findings(&live.rules, answer, local.date(), now);
+        let (findings, _) = call::findings(&live.rules, answer, local.date(), self.replica.now());
         flow::answer(&live.release, lang, findings.into(), local, clock::now())
     }
 
@@ -96,12 +102,12 @@ impl Counter {
         let live = &*self.live.load_full();
         let stages = Arc::new(stage_names(live));
         let answer = match outcome {
-            Outcome::Answer(answer) => &self.believed(live, answer, now),
+            Outcome::Answer(answer) => &self.believed(live, answer),
             Outcome::Other(kind) => return Shown::other(*kind, stages),
         };
-        let wording = Wording::by(|lang| text_of(&Self::say(live, answer, lang, now), lang));
+        let wording = Wording::by(|lang| text_of(&self.say(live, answer, lang, now), lang));
         match answer {
-            Answer::Found { case, as_of } => match freshness(live, inquiry::age(*as_of, now)) {
+            Answer::Found { case, as_of } => match freshness(live, inquiry::age(*as_of, self.replica.now())) {
                 Freshness::TooOld => Shown::unavailable(wording, stages),
                 fresh => {
                     let today = now.to_zoned_datetime(live.zone.clone()).date();
@@ -128,16 +134,16 @@ impl Counter {
         }
     }
 
-    fn believed(&self, live: &Live, answer: &Answer, now: Timestamp) -> Answer {
-        call::believed(answer.clone(), self.replica.as_of(), now, live.release.stale_after().1)
+    fn believed(&self, live: &Live, answer: &Answer) -> Answer {
+        call::believed(answer.clone(), self.replica.as_of(), self.replica.now(), live.release.stale_after().1)
     }
 
     fn speak(&self, outcome: &Outcome, lang: Lang, now: Timestamp) -> Option<Vec<u8>> {
         let Outcome::Answer(answer) = outcome else { return None };
         let live = self.live.load_full();
-        let answer = &self.believed(&live, answer, now);
+        let answer = &self.believed(&live, answer);
         let mut sounds = Vec::new();
-        for utterance in Self::say(&live, answer, lang, now) {
+        for utterance in self.say(&live, answer, lang, now) {
             for piece in utterance.pieces {
                 match piece {
                     Piece::Clip(clip) => sounds.push(Ok(decoded(&live.bank, &clip)?)),
@@ -179,7 +185,7 @@ impl Counter {
     }
 
     fn health(&self) -> Health {
-        let age = self.replica.as_of().map(|as_of| inquiry::age(as_of, clock::timestamp()));
+        let age = self.replica.age();
         let live = self.live.load();
         let stale = age.is_none_or(|age| freshness(&live, age) != Freshness::Fresh);
         let state = match (self.door.is_draining(), stale) {
@@ -187,7 +193,27 @@ impl Counter {
             (false, true) => NodeState::Stale,
             (false, false) => NodeState::Ok,
         };
-        Health { state, replica_age: age, calls: self.door.calls(), maintenance: self.settings.maintenance }
+        let copy = self.replica.metrics();
+        let (calls, calls_max) = (self.door.calls(), self.door.lines_max());
+        let free = folder::free_bytes(&self.data);
+        let troubles = [
+            (age.is_none(), Trouble::NoCopy),
+            (stale, Trouble::Stale),
+            (calls >= calls_max, Trouble::LinesFull),
+            (free.is_some_and(|free| free < folder::LOW_BYTES), Trouble::DiskLow),
+        ];
+        Health {
+            state,
+            replica_age: age,
+            replica_cases: copy.rows.load(Ordering::Relaxed),
+            calls,
+            calls_max,
+            maintenance: self.settings.maintenance,
+            release: live.short_name().to_owned(),
+            disk_free_bytes: free,
+            troubles: troubles.into_iter().filter_map(|(is_so, trouble)| is_so.then_some(trouble)).collect(),
+            alarms: self.replica.alarms().into_iter().map(|alarm| alarm.kind).collect(),
+        }
     }
 
     /// The live flow, with the calls of the last day where the journal can be read.

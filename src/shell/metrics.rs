@@ -6,24 +6,39 @@
 use std::fmt::Write;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub use crate::call::KeySource;
 use crate::flow::Transferred;
 pub use crate::inquiry::{CallOutcome, LookUpResult};
+use crate::replica::upstream::Kind;
 use crate::sip::Method;
+
+use super::replica::Refusal;
 
 /// All numbers of one node.
 #[derive(Debug, Default)]
 pub struct Metrics {
     pub calls: Counters<CallOutcome>,
     pub calls_in_progress: Gauge,
+    /// Calls that there may be at once.
+    pub calls_max: Gauge,
+    /// 1 from the signal to the end.
+    pub draining: Gauge,
+    /// The release that new calls begin with.
+    pub release: Name,
+    /// Room on the disk of the data folder, in bytes.
+    pub disk_free: Gauge,
     /// INVITE received → 200 sent.
     pub answer_time: Histogram<AnswerTimes>,
     /// How long calls last.
     pub call_length: Histogram<CallLengths>,
     pub keys: Counters<KeySource>,
     pub transfers: Counters<TransferResult>,
+    /// Operators who sign in to record by telephone.
+    pub phone_sign_ins: Counters<SignInResult>,
+    pub takes_by_phone: Counters<TakeEnd>,
     pub look_ups: Counters2<Door, LookUpResult>,
     /// Look-ups that were not in memory.
     pub look_up_time: Histogram<LookUpTimes>,
@@ -45,6 +60,20 @@ pub struct Metrics {
     pub replica_rows: Counter,
     /// Rows that could not be read and wait for a person.
     pub replica_quarantined: Gauge,
+    /// Following a PostgreSQL server.
+    pub upstream_streaming: Gauge,
+    pub upstream_copying: Gauge,
+    pub upstream_copied_rows: Gauge,
+    pub upstream_lag_ms: Gauge,
+    pub upstream_connects: Counter,
+    pub upstream_transactions: Counter,
+    pub upstream_changes: Counter,
+    pub upstream_troubles: Counters<Kind>,
+    pub feed_refused: Counters<Refused>,
+    /// Files in the spool that were not taken yet.
+    pub feed_waiting_files: Gauge,
+    /// How the copy is, as its status tells it.
+    pub replica: Mutex<CopyNumbers>,
     pub scans: Counters2<ScanPath, ScanResult>,
     pub ratings: Counters2<Door, Score>,
     pub http_requests: Counters<HttpClass>,
@@ -55,6 +84,23 @@ pub struct Metrics {
     pub journal_lost: Counter,
 }
 
+/// How the copy is.
+#[derive(Clone, Debug, Default)]
+pub struct CopyNumbers {
+    pub lag_rows: u64,
+    pub lag_bytes: u64,
+    pub rows_per_second: u64,
+    pub quarantine_lost: u64,
+    /// 1 while a batch waits for a person.
+    pub held: u64,
+    pub rebuilds: u64,
+    pub damaged: u64,
+    /// Since the last whole scrub; none before the first.
+    pub scrub_age: Option<Duration>,
+    /// Kinds of the conditions that last.
+    pub alarms: Vec<String>,
+}
+
 impl Metrics {
     pub fn new() -> Metrics {
         Metrics::default()
@@ -63,20 +109,45 @@ impl Metrics {
     /// Everything as text. `now_ms` is the time since the Unix epoch, for the replica's age.
     pub fn render(&self, now_ms: i64) -> String {
         let mut page = Page::default();
+        self.render_node(&mut page);
         self.render_calls(&mut page);
         self.render_media(&mut page);
         self.render_replica(&mut page, now_ms);
+        self.render_upstream(&mut page);
         self.render_web(&mut page);
         page.text
+    }
+
+    fn render_node(&self, page: &mut Page) {
+        page.head("jindu_info", "1; its labels say what runs here.", "gauge");
+        let labels = format!("{{version=\"{}\",release=\"{}\"}}", env!("CARGO_PKG_VERSION"), self.release.value());
+        page.sample("jindu_info", &labels, 1);
+        page.gauge(
+            "jindu_draining",
+            "1 while the node takes no new calls and finishes those that it has.",
+            &self.draining,
+        );
+        page.gauge("jindu_disk_free_bytes", "Room on the disk of the data folder.", &self.disk_free);
     }
 
     fn render_calls(&self, page: &mut Page) {
         page.counters("jindu_calls_total", "Calls that ended, by outcome.", &self.calls);
         page.gauge("jindu_calls_in_progress", "Calls in progress.", &self.calls_in_progress);
+        page.gauge("jindu_calls_max", "Calls that there may be at once.", &self.calls_max);
         page.histogram("jindu_answer_seconds", "INVITE received to 200 sent.", &self.answer_time);
         page.histogram("jindu_call_seconds", "How long calls lasted.", &self.call_length);
         page.counters("jindu_keys_total", "Keys pressed, by how they came.", &self.keys);
         page.counters("jindu_transfers_total", "Transfers to a person, by result.", &self.transfers);
+        page.counters(
+            "jindu_studio_phone_sign_ins_total",
+            "Operators who signed in by telephone, by result.",
+            &self.phone_sign_ins,
+        );
+        page.counters(
+            "jindu_studio_phone_takes_total",
+            "Takes by telephone, by what became of them.",
+            &self.takes_by_phone,
+        );
         page.counters("jindu_sip_requests_total", "SIP requests received, by method.", &self.sip_requests);
         page.counters("jindu_sip_dropped_total", "SIP messages dropped unanswered, by reason.", &self.sip_dropped);
     }
@@ -106,6 +177,48 @@ impl Metrics {
         page.counters("jindu_replica_batches_total", "Change batches, by result.", &self.replica_batches);
         page.gauge("jindu_replica_quarantined", "Rows that could not be read.", &self.replica_quarantined);
         page.counter("jindu_replica_rows_total", "Rows changed.", &self.replica_rows);
+        page.counters(
+            "jindu_feed_refused_total",
+            "Files of the spool that were refused, by reason.",
+            &self.feed_refused,
+        );
+        page.gauge("jindu_feed_waiting_files", "Files in the spool, not taken yet.", &self.feed_waiting_files);
+        self.render_copy(page);
+    }
+
+    fn render_copy(&self, page: &mut Page) {
+        let copy = self.replica.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (name, help, kind, value) in [
+            ("jindu_replica_lag_rows", "Changes that the source knows to be on their way.", "gauge", copy.lag_rows),
+            ("jindu_replica_lag_bytes", "Their bytes.", "gauge", copy.lag_bytes),
+            ("jindu_replica_apply_rows_per_second", "Rows changed, of late.", "gauge", copy.rows_per_second),
+            ("jindu_replica_quarantine_lost", "Bad rows past the quarantine's bound.", "gauge", copy.quarantine_lost),
+            ("jindu_replica_held", "1 while a batch waits for a person.", "gauge", copy.held),
+            ("jindu_replica_rebuilds_total", "Copies of everything swapped in.", "counter", copy.rebuilds),
+            ("jindu_replica_damaged", "Faults that the last scrub found.", "gauge", copy.damaged),
+        ] {
+            page.head(name, help, kind);
+            page.sample(name, "", format_args!("{value}"));
+        }
+        if let Some(age) = copy.scrub_age {
+            page.head("jindu_replica_scrub_age_seconds", "Since the last whole scrub.", "gauge");
+            page.sample("jindu_replica_scrub_age_seconds", "", format_args!("{}", age.as_secs()));
+        }
+        page.head("jindu_replica_alarm", "Conditions that last, by kind: see jindu replica status.", "gauge");
+        for kind in &copy.alarms {
+            page.sample("jindu_replica_alarm", &format!("{{kind=\"{kind}\"}}"), format_args!("1"));
+        }
+    }
+
+    fn render_upstream(&self, page: &mut Page) {
+        page.gauge("jindu_upstream_streaming", "1 while a PostgreSQL server is followed.", &self.upstream_streaming);
+        page.gauge("jindu_upstream_copying", "1 while its table is copied.", &self.upstream_copying);
+        page.gauge("jindu_upstream_copied_rows", "Rows of the copy being made.", &self.upstream_copied_rows);
+        page.gauge("jindu_upstream_lag_milliseconds", "Commit to sending, of the last one.", &self.upstream_lag_ms);
+        page.counter("jindu_upstream_connects_total", "Streams begun.", &self.upstream_connects);
+        page.counter("jindu_upstream_transactions_total", "Transactions applied.", &self.upstream_transactions);
+        page.counter("jindu_upstream_changes_total", "Changes applied.", &self.upstream_changes);
+        page.counters("jindu_upstream_troubles_total", "Why it was not followed, by kind.", &self.upstream_troubles);
     }
 
     fn render_web(&self, page: &mut Page) {
@@ -164,6 +277,24 @@ impl Gauge {
     }
 }
 
+/// A word that is a label's value: letters and digits of ours, never anything from outside.
+#[derive(Debug, Default)]
+pub struct Name(Mutex<String>);
+
+impl Name {
+    pub fn set(&self, name: &str) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *held != name {
+            held.clear();
+            held.extend(name.chars().filter(char::is_ascii_alphanumeric));
+        }
+    }
+
+    pub fn value(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// An enum whose members are label values.
 pub trait Label: Copy + 'static {
     /// The label's name.
@@ -173,6 +304,28 @@ pub trait Label: Copy + 'static {
 
     /// The discriminant.
     fn index(self) -> usize;
+}
+
+impl Label for Kind {
+    const NAME: &'static str = "kind";
+    const ALL: &'static [&'static str] = &Kind::NAMES;
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Why a file was refused, by its place among [`Refusal::NAMES`].
+#[derive(Clone, Copy, Debug)]
+pub struct Refused(pub usize);
+
+impl Label for Refused {
+    const NAME: &'static str = "why";
+    const ALL: &'static [&'static str] = &Refusal::NAMES;
+
+    fn index(self) -> usize {
+        self.0
+    }
 }
 
 /// A counter for each member of a label.
@@ -400,6 +553,21 @@ impl Label for LookUpResult {
 label! {
     /// How a transfer ended.
     TransferResult, "result" { Done = "done", Busy = "busy", Failed = "failed" }
+}
+label! {
+    /// How an operator's sign-in by telephone ended.
+    SignInResult, "result" { Welcome = "welcome", Refused = "refused", Locked = "locked", Failed = "failed" }
+}
+label! {
+    /// What became of a take by telephone; each is stored as a draft before it is kept or discarded.
+    TakeEnd, "end" {
+        Stored = "stored", Kept = "kept", Discarded = "discarded",
+        /// The call ended during it; it is a draft.
+        HungUp = "hung_up",
+        /// The program ended during it; it is a draft since the next start.
+        Recovered = "recovered",
+        Failed = "failed",
+    }
 }
 label! {
     /// By which door a question came.

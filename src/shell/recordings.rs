@@ -7,14 +7,33 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::releases::Overlay;
+use super::{hotline, recorded};
 use crate::audio::{Bank, Encoded, encode_master};
 use crate::base::Lang;
 use crate::config::Settings;
+use crate::flow::Release;
 use crate::speech::{Clip, Needed};
 use crate::studio::{Coverage, Manifest, Recorded, read_manifest};
 
 /// A clip's place in the bank.
 type Placed = ((Lang, Arc<str>), Encoded);
+
+/// What was read.
+pub struct Recordings {
+    pub bank: Bank,
+    /// What is not there, though another language has it.
+    pub lacking: BTreeSet<Clip>,
+    pub remarks: Vec<String>,
+}
+
+/// What is made of recordings that are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// All of them must be there: before anything goes live.
+    Refused,
+    /// What the first language has stands in for them: somebody published it so.
+    StoodInFor,
+}
 
 /// Where recordings come from.
 pub enum From<'a> {
@@ -24,14 +43,15 @@ pub enum From<'a> {
     Bank(&'a (dyn Fn(&Needed) -> Option<Encoded> + Sync)),
 }
 
-/// Reads every recording that is needed, operators' takes above the folder's. What is missing stops a start; what is
-/// stale is remarked.
+/// Reads every recording that a release can play, operators' takes above the folder's. What is stale is remarked.
 pub fn read(
     settings: &Settings,
-    needed: &BTreeSet<Needed>,
+    release: &Release,
     above: &Overlay,
     from: &From<'_>,
-) -> Result<(Bank, Vec<String>), Vec<String>> {
+    allowed: Missing,
+) -> Result<Recordings, Vec<String>> {
+    let needed = &hotline::needed(release);
     let folder = &settings.hotline.audio;
     let mut manifest = manifest(&settings.hotline.manifest).map_err(|complaint| vec![complaint])?;
     let mut there = clips_in(folder).map_err(|error| vec![format!("{}: {error}", folder.display())])?;
@@ -41,22 +61,29 @@ pub fn read(
         manifest.insert(clip.clone(), recorded);
     }
     let coverage = Coverage::of(needed, &there, &manifest);
-    if !coverage.missing.is_empty() {
-        return Err(coverage.missing.iter().map(|needed| missing(folder, needed)).collect());
-    }
-    let needed: Vec<&Needed> = needed.iter().collect();
-    let (placed, complaints) = encode_all(&Places { folder, above, from }, &needed);
+    let first = release.flow.langs[0];
+    let refused = |needed: &&Needed| allowed == Missing::Refused || needed.lang == first;
+    let tell = |needed: &Needed| recorded::missing(release, folder, needed).to_string();
+    let mut complaints: Vec<String> = coverage.missing.iter().filter(refused).map(tell).collect();
+    let lacking = coverage.missing.iter().map(|needed| Clip { lang: needed.lang, id: needed.id.clone() });
+    let lacking: BTreeSet<Clip> = lacking.collect();
+    let is_there = |needed: &&Needed| !lacking.contains(&Clip { lang: needed.lang, id: needed.id.clone() });
+    let needed: Vec<&Needed> = needed.iter().filter(is_there).collect();
+    let (placed, unreadable) = encode_all(&Places { folder, above, from }, &needed);
+    complaints.extend(unreadable);
     if !complaints.is_empty() {
         return Err(complaints);
     }
     let bank = Bank::build(placed).map_err(|error| vec![error.to_string()])?;
-    Ok((bank, remarks(&coverage)))
+    let mut remarks = remarks(release, &coverage);
+    remarks.extend(
+        coverage.missing.iter().map(|needed| format!("{}; until then {} is heard", tell(needed), first.code())),
+    );
+    Ok(Recordings { bank, lacking, remarks })
 }
 
-fn remarks(coverage: &Coverage) -> Vec<String> {
-    let stale = coverage.stale.iter().map(|needed| {
-        format!("{}/{}: its text was changed after it was recorded: \"{}\"", needed.lang.code(), needed.id, needed.text)
-    });
+fn remarks(release: &Release, coverage: &Coverage) -> Vec<String> {
+    let stale = coverage.stale.iter().map(|needed| recorded::stale(release, needed).to_string());
     let placeholders = match coverage.placeholder.len() {
         0 => None,
         n => Some(format!("{n} recordings are synthetic placeholders; record them before callers hear them")),
@@ -81,15 +108,6 @@ fn clips_in(folder: &Path) -> io::Result<BTreeSet<Clip>> {
 pub fn manifest(path: &Path) -> Result<Manifest, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     read_manifest(&text).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn missing(folder: &Path, needed: &Needed) -> String {
-    let path = path_of(folder, &clip_of(needed));
-    format!(
-        "{}: no recording of \"{}\"; record it, or render a placeholder (prompts/render)",
-        path.display(),
-        needed.text
-    )
 }
 
 /// Where a recording lies in a folder of recordings.

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::hotline::{self, Hotline};
-use super::recordings;
+use super::recordings::{self, Missing};
 use crate::audio::Bank;
 use crate::base::Lang;
 use crate::config::{self, Settings};
@@ -92,7 +92,7 @@ pub fn settings_of(settings: &Settings, name: &str) -> Settings {
 /// Reads a stored release whole, and checks that it is what was published.
 pub fn load(settings: &Settings, name: &str) -> Result<Hotline, Vec<String>> {
     verify(&folder(settings).join(name), name).map_err(|complaint| vec![complaint])?;
-    let hotline = hotline::read(&settings_of(settings, name))?;
+    let hotline = hotline::read(&settings_of(settings, name), Missing::StoodInFor)?;
     Ok(Hotline { name: name.to_owned(), ..hotline })
 }
 
@@ -109,7 +109,7 @@ pub fn load_beside(settings: &Settings, name: &str, live: &str, bank: &Bank) -> 
         if same(&path) { bank.encoded(needed.lang, &needed.id) } else { None }
     };
     let from = recordings::From::Bank(&known);
-    let hotline = hotline::read_from(&settings_of(settings, name), &Overlay::new(), &from)?;
+    let hotline = hotline::read_from(&settings_of(settings, name), &Overlay::new(), &from, Missing::StoodInFor)?;
     Ok(Hotline { name: name.to_owned(), ..hotline })
 }
 
@@ -205,7 +205,13 @@ pub fn store_beside(
     above: &Overlay,
 ) -> Result<String, String> {
     let from = settings_of(settings, live);
-    let parts = Parts { files: &from.hotline, needed, above, factory: &settings.hotline.manifest };
+    // What the live release lacks and no take brings is lacking on: another language stands in for it.
+    let is_there = |needed: &&Needed| {
+        let clip = Clip { lang: needed.lang, id: needed.id.clone() };
+        above.contains_key(&clip) || recordings::path_of(&from.hotline.audio, &clip).exists()
+    };
+    let needed: BTreeSet<Needed> = needed.iter().filter(is_there).cloned().collect();
+    let parts = Parts { files: &from.hotline, needed: &needed, above, factory: &settings.hotline.manifest };
     store_at(&folder(settings), &parts)
 }
 
@@ -371,7 +377,7 @@ pub fn previous(settings: &Settings) -> Option<String> {
 }
 
 /// What a node begins with: the live release; if that cannot be read the one before, and so on; the files of the
-/// settings where nothing was ever published. What was passed over is told with it.
+/// settings where nothing was ever published, and then whole. What was passed over is told with it.
 pub fn to_serve(settings: &Settings) -> Result<Hotline, Vec<String>> {
     let past = audit(settings).into_iter().rev().filter_map(|entry| entry.release);
     let mut tried = BTreeSet::new();
@@ -384,7 +390,7 @@ pub fn to_serve(settings: &Settings) -> Result<Hotline, Vec<String>> {
             }
         }
     }
-    hotline::read(settings).map(|hotline| Hotline { passed_over, ..hotline })
+    hotline::read(settings, Missing::Refused).map(|hotline| Hotline { passed_over, ..hotline })
 }
 
 fn is_name(name: &str) -> bool {

@@ -7,14 +7,15 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::args::{self, Asked, Command};
-use super::hotline::{self, Hotline};
-use super::replica::{Loaded, Replica, Role, load, secret};
+use super::args::{self, Asked, Command, Way};
+use super::hotline::{self, Hotline, Wording};
+use super::recordings::Missing;
+use super::replica::{Loaded, Replica, Role, Wish, command, load, postgres, secret};
 use super::serve;
-use super::{clock, folder, picture, prompts, publish, releases, sheets, sim, studio};
+use super::{clock, folder, picture, prompts, publish, rehearsal, releases, sheets, sim, studio};
 use crate::base::Lang;
 use crate::call;
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, Source};
 use crate::flow;
 use crate::inquiry::{Answer, Factor, Keys, Proof};
 use crate::replica::sample;
@@ -26,9 +27,13 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(complaint) => return wrong(&[complaint]),
     };
     match &asked.command {
-        Command::Help => return said(args::HELP),
+        Command::Help => return said(&args::help()),
         Command::Version => return said(concat!("jindu ", env!("CARGO_PKG_VERSION"), "\n")),
         _ => {}
+    }
+    if let Command::Feed(feed) = asked.command {
+        let asked = Asked { command: Command::Check, ..asked };
+        return coded(super::feed::perform(feed, || settings(&asked)));
     }
     match settings(&asked) {
         Ok(settings) => perform(asked.command, &settings),
@@ -51,29 +56,35 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
             Ok(hotline) => done(serve::serve(settings, hotline)),
             Err(complaints) => wrong(&complaints),
         },
-        Command::Check => coded(publish::edited(settings).map(|(hotline, _)| check(&hotline))),
+        Command::Check => check(settings),
         Command::Sample { cases, seed, out } => {
-            with_hotline(settings, |hotline| done(sample(&hotline, cases, seed, &out)))
+            with_wording(settings, |wording| done(sample(&wording, cases, seed, &out)))
         }
         Command::Load { file } => done(load_file(settings, &file)),
         Command::LookUp { receipt, tail } => {
-            with_hotline(settings, |hotline| look_up(settings, &hotline, &receipt, tail))
+            with_wording(settings, |wording| look_up(settings, &wording, &receipt, tail))
         }
+        Command::Upstream { verify } => done(upstream(settings, verify)),
+        Command::Replica { wish, json } => replica(settings, wish, json),
         Command::Prompts(command) => coded(prompts::run(settings, &command)),
-        Command::Test { sheets } => match hotline::release(settings) {
+        Command::Test { sheets, by: Way::OverSip } => coded(rehearsal::run(settings, &sheets, None)),
+        Command::Test { sheets, by: Way::OverSipTo(address) } => {
+            coded(rehearsal::run(settings, &sheets, Some(&address)))
+        }
+        Command::Test { sheets, by: Way::InText } => match hotline::release(settings) {
             Ok(release) if sheets::run(&release, &sheets, sheets::Tell::All) => ExitCode::SUCCESS,
             Ok(_) => ExitCode::FAILURE,
             Err(complaints) => wrong(&complaints),
         },
         Command::Sim => coded(sim::run(settings)),
         Command::Picture { file, calls } => coded(picture::run(settings, file.as_deref(), calls)),
-        Command::Publish { by } => coded(publish::publish(settings, &by)),
+        Command::Publish { by, missing } => coded(publish::publish(settings, &by, missing)),
         Command::Rollback { release, by } => coded(publish::rollback(settings, release.as_deref(), &by)),
         Command::Releases => publish::list(settings),
         Command::Emergency { on, by } => coded(publish::emergency(settings, on, &by)),
         Command::Account(command) => coded(studio::accounts::commands::run(settings, &command)),
         Command::Replay { last } => coded(publish::replay_calls(settings, last)),
-        Command::Help | Command::Version => ExitCode::SUCCESS,
+        Command::Help | Command::Version | Command::Feed(_) => ExitCode::SUCCESS,
     }
 }
 
@@ -81,14 +92,32 @@ fn coded(result: Result<ExitCode, Vec<String>>) -> ExitCode {
     result.unwrap_or_else(|complaints| wrong(&complaints))
 }
 
-fn with_hotline(settings: &Settings, work: impl FnOnce(Hotline) -> ExitCode) -> ExitCode {
-    match hotline::read(settings) {
-        Ok(hotline) => work(hotline),
+/// What is said in text needs no recordings.
+fn with_wording(settings: &Settings, work: impl FnOnce(Wording) -> ExitCode) -> ExitCode {
+    match hotline::wording(settings) {
+        Ok(wording) => work(wording),
         Err(complaints) => wrong(&complaints),
     }
 }
 
-fn check(hotline: &Hotline) -> ExitCode {
+/// Flow, words and days first: what is wrong with them is not to be looked for among recordings.
+fn check(settings: &Settings) -> ExitCode {
+    let release = match hotline::release(settings) {
+        Ok(release) => release,
+        Err(complaints) => return wrong(&complaints),
+    };
+    match publish::edited(settings, Missing::Refused) {
+        Ok((hotline, _)) => all_right(&hotline),
+        Err(complaints) => {
+            release.warnings.iter().for_each(|warning| println!("{warning}"));
+            let short = release.short_name();
+            println!("flow, words and calendar are right ({short}); its recordings are not all there:");
+            wrong(&complaints)
+        }
+    }
+}
+
+fn all_right(hotline: &Hotline) -> ExitCode {
     for remark in &hotline.remarks {
         println!("{remark}");
     }
@@ -100,14 +129,14 @@ fn check(hotline: &Hotline) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn sample(hotline: &Hotline, cases: u32, seed: u64, out: &Path) -> Result<(), String> {
+fn sample(wording: &Wording, cases: u32, seed: u64, out: &Path) -> Result<(), String> {
     let failed = |error: io::Error| format!("{}: {error}", out.display());
     let writer: Box<dyn Write> = match out.to_str() {
         Some("-") => Box::new(io::stdout().lock()),
         _ => Box::new(fs::File::create(out).map_err(failed)?),
     };
     let mut writer = BufWriter::new(writer);
-    let today = clock::local(&hotline.zone).date();
+    let today = clock::local(&wording.zone).date();
     let header = crate::replica::BatchHeader {
         source: None,
         sequence: None,
@@ -115,7 +144,7 @@ fn sample(hotline: &Hotline, cases: u32, seed: u64, out: &Path) -> Result<(), St
         cases: Some(cases.into()),
     };
     writeln!(writer, "{}", header.to_line()).map_err(failed)?;
-    for case in sample::cases(cases.into(), seed, today, &hotline.working) {
+    for case in sample::cases(cases.into(), seed, today, &wording.working) {
         writeln!(writer, "{}", case.to_line()).map_err(failed)?;
     }
     writer.flush().map_err(failed)?;
@@ -141,12 +170,34 @@ fn load_file(settings: &Settings, file: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn look_up(settings: &Settings, hotline: &Hotline, number: &str, tail: Option<String>) -> ExitCode {
-    let receipt = match hotline.rules.formats.from_keys(number) {
+fn upstream(settings: &Settings, verify: bool) -> Result<(), String> {
+    if settings.replica.source != Source::Postgres {
+        return Err("the copy follows no PostgreSQL server: set replica.source = \"postgres\"".into());
+    }
+    if verify {
+        let keys = keys(settings)?;
+        let (upstream, folder) = (&settings.replica.postgres, &settings.data.folder);
+        let compared = postgres::verify::verify(upstream, folder, &keys, VERIFY_PATIENCE);
+        let compared = compared.map_err(|error| error.to_string())?;
+        println!("{compared}");
+        return if compared.is_equal() { Ok(()) } else { Err("the copy is not the upstream".into()) };
+    }
+    let checked = postgres::verify::check(&settings.replica.postgres).map_err(|trouble| trouble.to_string())?;
+    println!("{checked}");
+    if checked.complaints.is_empty() { Ok(()) } else { Err("the upstream cannot be followed yet".into()) }
+}
+
+fn replica(settings: &Settings, wish: Wish, json: bool) -> ExitCode {
+    let ran = keys(settings).and_then(|keys| command(&settings.data.folder, &settings.replica, &keys, wish, json));
+    ran.unwrap_or_else(|complaint| done(Err(complaint)))
+}
+
+fn look_up(settings: &Settings, wording: &Wording, number: &str, tail: Option<String>) -> ExitCode {
+    let receipt = match wording.rules.formats.from_keys(number) {
         Ok(receipt) => receipt,
         Err(error) => return wrong(&[error.to_string()]),
     };
-    let kind = hotline.rules.formats.of(&receipt).second_factor;
+    let kind = wording.rules.formats.of(&receipt).second_factor;
     let factor = match tail.map(|tail| Factor::read(kind, &tail)).transpose() {
         Ok(factor) => factor,
         Err(error) => return wrong(&[error.to_string()]),
@@ -158,17 +209,16 @@ fn look_up(settings: &Settings, hotline: &Hotline, number: &str, tail: Option<St
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
         let answer = runtime.block_on(replica.look_up(&receipt, &proof));
-        print_answer(hotline, &answer)
+        print_answer(wording, &answer, replica.now())
     }))
 }
 
-fn print_answer(hotline: &Hotline, answer: &Answer) -> Result<(), String> {
-    let now = clock::timestamp();
-    let local = clock::local(&hotline.zone);
-    let (findings, result) = call::findings(&hotline.rules, answer, local.date(), now);
+fn print_answer(wording: &Wording, answer: &Answer, now: jiff::Timestamp) -> Result<(), String> {
+    let local = clock::local(&wording.zone);
+    let (findings, result) = call::findings(&wording.rules, answer, local.date(), now);
     println!("{}", result.name());
     for lang in Lang::ALL {
-        let words = flow::answer(&hotline.release, lang, findings.clone().into(), local, clock::now());
+        let words = flow::answer(&wording.release, lang, findings.clone().into(), local, clock::now());
         let text: Vec<String> = words.into_iter().map(|utterance| utterance.text).collect();
         println!("{:<4} {}", lang.code(), text.join(" "));
     }
@@ -208,3 +258,5 @@ fn said(text: &str) -> ExitCode {
 
 /// How long a serving node may take to load a file.
 const LOAD_PATIENCE: Duration = Duration::from_secs(300);
+/// How long the copy may take to reach where the upstream is.
+const VERIFY_PATIENCE: Duration = Duration::from_secs(60);

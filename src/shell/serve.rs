@@ -15,12 +15,12 @@ use super::hotline::Hotline;
 use super::journal::Journal;
 use super::media::{MediaConfig, MediaPlane};
 use super::metrics::Metrics;
-use super::phone::{Door, Live, Parts, Wire};
+use super::phone::{Booths, Cases, Door, Live, Parts, Shelf, Wire};
 use super::replica::{FolderLock, Replica, Role, secret};
 use super::studio::accounts::commands::{self as accounts, Made};
 use super::studio::{Accounts, Studio};
 use super::{clock, folder, logs, numbers, releases};
-use crate::config::Settings;
+use crate::config::{self, Settings, Source};
 use crate::inquiry::{AttemptLimits, Attempts, Keys};
 use crate::replica::sample;
 use crate::shell::web;
@@ -36,6 +36,9 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
         tracing::warn!(complaint, serving = hotline.name.get(..12), "the live release cannot be served");
     }
     let folder = &settings.data.folder;
+    for remark in settings.remarks() {
+        tracing::warn!(remark, "settings");
+    }
     folder::make(folder)?;
     let _lock = FolderLock::take(folder)
         .map_err(|error| format!("{}: {error}", folder.display()))?
@@ -55,7 +58,10 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
 /// On the first start, fills the copy with sample cases.
 fn fill(replica: &Replica, settings: &Settings, hotline: &Hotline) -> Result<(), Fault> {
     let cases = settings.data.sample_cases;
-    if replica.is_empty() && cases > 0 {
+    // A copy of a real upstream begins empty: no made-up case stands in it. One that is gone because it was damaged is its
+    // source's to bring again.
+    let made_up = settings.replica.source == Source::Spool && !replica.is_damaged();
+    if replica.is_empty() && made_up && cases > 0 {
         let today = clock::local(&hotline.zone).date();
         replica.fill_sample(cases.into(), SAMPLE_SEED, today, &hotline.working).map_err(|error| error.to_string())?;
     }
@@ -77,21 +83,38 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         total: limits.failures_total,
         window: limits.failure_window,
     });
+    let studio = open_studio(settings);
+    let booths = studio.clone().map(|(accounts, studio)| Booths {
+        shelf: Shelf { studio, accounts },
+        tapes: settings.data.folder.join("studio/tapes"),
+        metrics: Arc::clone(&metrics),
+    });
+    if let Some(booths) = &booths {
+        booths.recover();
+    }
     let parts = Parts {
         settings: settings.phone.clone(),
         live: Arc::clone(&live),
         emergency: Arc::new(AtomicBool::new(releases::emergency(settings).unwrap_or(settings.hotline.emergency))),
         keys: Arc::new(keys.clone()),
         attempts: Arc::new(Mutex::new(attempts)),
-        replica: Arc::clone(&replica),
+        cases: Cases::Copy(Arc::clone(&replica)),
         journal: Arc::clone(&journal),
-        media,
+        media: Arc::new(media),
         metrics: Arc::clone(&metrics),
+        booths,
         messages: settings.data.folder.join("messages"),
     };
     let door = Door::new(parts, &wire);
     let listeners = listen(settings)?;
-    let sources = numbers::Sources { replica: replica.metrics(), media: media_metrics, journal: journal.metrics() };
+    let sources = numbers::Sources {
+        replica: Arc::clone(&replica),
+        media: media_metrics,
+        journal: journal.metrics(),
+        door: Arc::clone(&door),
+        live: Arc::clone(&live),
+        folder: settings.data.folder.clone(),
+    };
     let counter = Counter {
         live: Arc::clone(&live),
         scan_rules: hotline.scan_rules.clone(),
@@ -101,6 +124,7 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         metrics: Arc::clone(&metrics),
         settings: settings.web.clone(),
         desk_number: settings.phone.desk_number.clone(),
+        data: settings.data.folder.clone(),
         past_calls: settings.data.folder.join("journal.sqlite3"),
     };
     let failures = FailureLimits {
@@ -111,7 +135,7 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
     };
     let made = first_accounts(settings, &replica)?;
     let doors = web::Doors::new(counter::backend(counter), &settings.web, failures);
-    let doors = Arc::new(doors.with_studio(web::StudioDoor::new(settings, open_studio(settings))));
+    let doors = Arc::new(doors.with_studio(web::StudioDoor::new(settings, studio)));
     super::watch::start(settings.clone(), live, &door)
         .map_err(|error| format!("cannot watch for releases: {error}"))?;
     numbers::keep(Arc::clone(&metrics), sources);
@@ -123,7 +147,7 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
     let scan = tokio::spawn(async move {
         web::serve(listeners, doors, &web_settings, stopping, LAST_REQUESTS).await;
     });
-    let ended = until_told(signals, &door, phone, settings.phone.drain_limit).await;
+    let ended = until_told(signals, &door, phone, &settings.phone).await;
     let _ = stop.send(true);
     let _ = tokio::time::timeout(LAST_REQUESTS, scan).await;
     ended
@@ -140,7 +164,7 @@ fn listen(settings: &Settings) -> Result<web::Listeners, Fault> {
 
 /// A studio that cannot be opened costs no call: it is told in the log, and its page says so.
 fn open_studio(settings: &Settings) -> Option<(Arc<Accounts>, Arc<Studio>)> {
-    if settings.studio.allow.is_empty() {
+    if settings.studio.allow.is_empty() && settings.phone.studio.is_none() {
         return None;
     }
     let accounts = accounts::open(settings).map(Arc::new).map_err(|error| error.to_string());
@@ -219,6 +243,9 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
     if let Some(test) = &settings.phone.line_test {
         text.push_str(&format!("  dial   sip:{test}@{address} for the line test\n"));
     }
+    if let Some(studio) = &settings.phone.studio {
+        text.push_str(&format!("  dial   sip:{studio}@{address} to record prompts by telephone\n"));
+    }
     text.push_str(&format!(
         "  open   {page} and scan or type a receipt\n\n  {:<16} {:<8} state\n",
         "receipt", "ID tail"
@@ -272,7 +299,7 @@ async fn until_told(
     mut signals: Signals,
     door: &Arc<Door>,
     mut phone: tokio::task::JoinHandle<io::Error>,
-    limit: Duration,
+    settings: &config::Phone,
 ) -> Result<(), Fault> {
     tokio::select! {
         () = signals.next() => {}
@@ -284,22 +311,23 @@ async fn until_told(
     }
     tracing::info!(calls = door.calls(), "draining: no new calls; a second signal ends at once");
     tokio::select! {
-        () = door.drain() => {}
-        () = tokio::time::sleep(limit) => {
+        // Both doors stay open for a while, so that balancers hear of it before they knock in vain.
+        _ = async { tokio::join!(door.drain(), tokio::time::sleep(settings.drain_least)) } => {}
+        () = tokio::time::sleep(settings.drain_limit) => {
             tracing::warn!(calls = door.calls(), "the drain limit is over");
-            end(door).await;
+            end(door, GOODBYES).await;
         }
-        () = signals.next() => end(door).await,
+        () = signals.next() => end(door, LAST_WORDS).await,
     }
     phone.abort();
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Hangs up on everybody, and gives the BYEs a moment to go out.
-async fn end(door: &Door) {
+/// Hangs up on everybody, and gives the BYEs so long to be answered.
+async fn end(door: &Door, limit: Duration) {
     door.end_calls();
-    let _ = tokio::time::timeout(LAST_WORDS, door.drain()).await;
+    let _ = tokio::time::timeout(limit, door.drain()).await;
 }
 
 /// The sample is the same everywhere, so that a README can name its receipts.
@@ -307,4 +335,7 @@ pub const SAMPLE_SEED: u64 = 1;
 /// Complaints about one release that are logged.
 const COMPLAINTS: usize = 5;
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
+/// After a second signal.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// After the drain limit: a BYE has three repeats in it.
+const GOODBYES: Duration = Duration::from_secs(4);

@@ -5,11 +5,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::civil::{Date, date};
 use jindu::config;
 use jindu::inquiry::{Answer, Factor, Formats, Keys, Proof, Receipt, SecondFactor, WorkingDays};
+use jindu::replica::gate::GateKeys;
 use jindu::replica::sample;
 use jindu::shell::replica::{Replica, Role, secret};
 
@@ -36,19 +38,43 @@ fn run(folder: &Path, cases: u64) {
     println!("{:28} {:.1} bytes a case", "size", bytes as f64 / cases as f64);
 
     let asked = asked(cases.min(50_000), &calendar);
-    from_file(&replica, &asked);
+    from_file("from the file", &replica, &asked);
+    from_file("from the file, warm", &open_without_cache(folder, &keys, replica), &asked);
+    let replica = open_without_cache(folder, &keys, open(folder, &keys));
+    beside_a_writer(folder, &replica, &asked, cases, &calendar);
+    drop(replica);
+    let replica = open(folder, &keys);
+    from_file("into memory", &replica, &asked);
     for (name, paper) in [("from memory, with factor", false), ("from memory, by paper", true)] {
         from_memory(name, &replica, &asked, paper);
     }
 }
 
 fn open(folder: &Path, keys: &Keys) -> Arc<Replica> {
+    opened(folder, keys, 200_000)
+}
+
+/// With hardly any memory of its own, so that each look-up reads the file; the system keeps the file's pages.
+fn open_without_cache(folder: &Path, keys: &Keys, before: Arc<Replica>) -> Arc<Replica> {
+    drop(before);
+    opened(folder, keys, 100)
+}
+
+fn opened(folder: &Path, keys: &Keys, cache_entries: usize) -> Arc<Replica> {
     let settings = config::Replica {
         reader_threads: 2,
-        cache_entries: 200_000,
+        cache_entries,
         look_up_timeout: Duration::from_secs(5),
         look_ups_waiting_max: 1000,
+        scrub_rows_per_second: 20_000,
+        source: config::Source::Spool,
         spool_poll: Duration::from_millis(500),
+        postgres: config::Postgres::default(),
+        spool_source: None,
+        spool_settle: Duration::from_secs(10),
+        spool_gap: Duration::from_secs(30),
+        spool_keep: Duration::from_secs(3600),
+        keys: GateKeys::default(),
     };
     Replica::open(folder, &settings, keys.clone(), Role::Serve { sample_heartbeat: true }).expect("a data folder")
 }
@@ -63,16 +89,74 @@ fn asked(cases: u64, calendar: &WorkingDays) -> Vec<(Receipt, Proof)> {
     sample::cases(cases, 1, TODAY, calendar).map(one).collect()
 }
 
-fn from_file(replica: &Replica, asked: &[(Receipt, Proof)]) {
+/// 2,000 changes a second in ten batches, while the same look-ups go on.
+fn beside_a_writer(
+    folder: &Path,
+    replica: &Arc<Replica>,
+    asked: &[(Receipt, Proof)],
+    cases: u64,
+    calendar: &WorkingDays,
+) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (writer, stopped, file) = (replica.clone(), stop.clone(), folder.join("changes.ndjson"));
+    let mut changes = sample::cases(cases.min(400_000), 1, TODAY, calendar).collect::<Vec<_>>().into_iter().cycle();
+    let thread = std::thread::spawn(move || {
+        let (mut applied, began) = (0u32, Instant::now());
+        while !stopped.load(Ordering::Relaxed) {
+            let as_of = jiff::Timestamp::now();
+            let mut text = format!("{{\"batch\":{{\"source\":\"sample\",\"as_of\":\"{as_of}\"}}}}\n");
+            for mut case in changes.by_ref().step_by(97).take(200) {
+                case.version += 1_000 + u64::from(applied);
+                text.push_str(&case.to_line());
+                text.push('\n');
+            }
+            std::fs::write(&file, text).expect("room");
+            writer.apply_file(&file).expect("sound");
+            applied += 200;
+            std::thread::sleep(
+                (began + Duration::from_millis(u64::from(applied) / 2)).saturating_duration_since(Instant::now()),
+            );
+        }
+        (applied, began.elapsed())
+    });
+    for _ in 0..3 {
+        from_file("… with a writer", replica, asked);
+    }
+    stop.store(true, Ordering::Relaxed);
+    let (applied, took) = thread.join().expect("the writer ends well");
+    println!("{:28} {:.0} changes a second", "the writer", f64::from(applied) / took.as_secs_f64());
+    let log = std::fs::metadata(folder.join("replica.sqlite3-wal")).map_or(0, |log| log.len());
+    println!("{:28} {} MiB", "its log", log >> 20);
+}
+
+/// CPU time of this process.
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    let ticks: u64 = stat
+        .rsplit(')')
+        .next()
+        .expect("fields")
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|n| n.parse::<u64>().unwrap_or(0))
+        .sum();
+    Duration::from_millis(ticks * 10)
+}
+
+fn from_file(name: &str, replica: &Replica, asked: &[(Receipt, Proof)]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let one = |(receipt, proof): &(Receipt, Proof)| {
         let start = Instant::now();
         assert!(matches!(runtime.block_on(replica.look_up(receipt, proof)), Answer::Found { .. }));
         start.elapsed()
     };
+    let before = cpu();
     let mut took: Vec<Duration> = asked.iter().map(one).collect();
+    let spent = (cpu() - before).as_secs_f64().max(0.001);
     took.sort();
-    println!("{:28} p50 {:?}, p99 {:?}", "from the file", took[took.len() / 2], took[took.len() * 99 / 100]);
+    let (p50, p99) = (took[took.len() / 2], took[took.len() * 99 / 100]);
+    println!("{name:28} p50 {p50:?}, p99 {p99:?}, {:.0} a CPU-second", took.len() as f64 / spent);
 }
 
 fn from_memory(name: &str, replica: &Replica, asked: &[(Receipt, Proof)], paper: bool) {

@@ -120,6 +120,7 @@ fn bare_server(size: usize) -> Server {
 fn scan_server() -> Server {
     let web = jindu::config::Web {
         listen: vec!["127.0.0.1:0".parse().expect("an address")],
+        proxies: Vec::new(),
         connections_max: 1000,
         request_timeout: Duration::from_secs(10),
         image_bytes_max: 8_000_000,
@@ -158,7 +159,7 @@ fn backend() -> Backend {
         speak: Box::new(|_, _, _| None),
         record: Box::new(|_| {}),
         rate: Box::new(|_| {}),
-        health: Box::new(|| Health { state: NodeState::Ok, replica_age: None, calls: 0, maintenance: false }),
+        health: Box::new(|| Health::default()),
         kiosk: Box::new(|| KioskSettings {
             answer_shown: Duration::from_secs(45),
             clear_warning: Duration::from_secs(20),

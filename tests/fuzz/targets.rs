@@ -4,7 +4,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use jindu::inquiry::{CheckDigit, Formats, ReceiptFormat, ScanRules, SecondFactor};
+use jindu::inquiry::{CheckDigit, Formats, Keys, ReceiptFormat, ScanRules, SecondFactor};
+use jindu::replica::Change;
+use jindu::replica::gate::{GateKeys, Intake, Reading, read_public};
 use jindu::rtp::{EventKeys, Packet, Reception, is_rtcp, rtcp};
 use jindu::sdp::{self, LocalMedia};
 use jindu::sip::{Arrival, Frame, Front, FrontState, Message, Name, StreamFramer, Transport, parse_datagram};
@@ -81,6 +83,31 @@ pub fn scan(bytes: &[u8]) {
         let _ = formats.from_scan(request.code.expose(), &rules);
     }
     let _ = formats.from_scan(&String::from_utf8_lossy(bytes), &rules);
+}
+
+/// A feed file; the first octet says in what pieces it comes. What a file is does not depend on them.
+pub fn feed(bytes: &[u8]) {
+    let Some((size, bytes)) = bytes.split_first() else { return };
+    let read = |size: usize| {
+        let (mut intake, mut rows) = (Intake::new(Reading::Rows), 0u64);
+        let mut take = |change: Change| {
+            rows += 1;
+            if let Change::Put(case) = change {
+                let _ = case.to_row(&Keys::new(&[1; 32]));
+            }
+        };
+        for piece in bytes.chunks(size) {
+            intake.push(piece, &mut take)?;
+        }
+        intake.end(&mut take).map(|whole| (whole, rows))
+    };
+    let (pieces, at_once) = (read(usize::from(*size).max(1)), read(bytes.len().max(1)));
+    assert_eq!(pieces.is_ok(), at_once.is_ok());
+    if let (Ok((whole, rows)), Ok(other)) = (&pieces, &at_once) {
+        assert_eq!((whole, *rows), (&other.0, whole.header.lines));
+        let _ = GateKeys::default().check(whole);
+    }
+    let _ = read_public(&String::from_utf8_lossy(bytes));
 }
 
 /// Everything that is asked of a message before a call takes it, and the reply.

@@ -46,7 +46,7 @@ pub(in crate::flow) fn used_by(flow: &Flow, script: &Script) -> BTreeMap<String,
 
 /// Every prompt of a flow, notices included.
 fn prompts(flow: &Flow) -> impl Iterator<Item = &Prompt> {
-    flow.nodes.iter().flat_map(Node::prompts).chain(flow.notices.iter().map(|notice| &notice.say))
+    flow.nodes.iter().flat_map(Node::prompts).chain(flow.notices.iter().map(|notice| &notice.say)).chain(&flow.stand_in)
 }
 
 /// The entries of a prompt: one, or one for each member of its family.

@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
+use super::alarms::FeedMetrics;
+use super::postgres::UpstreamMetrics;
+
 /// Counters and gauges; read them at any time, each is right by itself.
 #[derive(Debug)]
 pub struct ReplicaMetrics {
@@ -31,6 +34,23 @@ pub struct ReplicaMetrics {
     /// Rows of batches that were there already, as new or newer.
     pub rows_unchanged: AtomicU64,
     pub quarantined: AtomicU64,
+    /// 1 while a batch waits for a person.
+    pub held: AtomicU64,
+    /// Copies of everything that were swapped in.
+    pub rebuilds: AtomicU64,
+    /// Following a PostgreSQL upstream.
+    pub upstream: UpstreamMetrics,
+    pub feed: FeedMetrics,
+    /// Bad rows for which the quarantine had no room.
+    pub quarantine_lost: AtomicU64,
+    /// Faults that the last scrub found.
+    pub damaged: AtomicU64,
+    /// What the source knows to be on its way.
+    pub lag_rows: AtomicU64,
+    pub lag_bytes: AtomicU64,
+    pub rows_per_second: AtomicU64,
+    /// Microseconds since 1970; `i64::MIN` before the first whole pass.
+    scrubbed: AtomicI64,
     /// Microseconds since 1970; `i64::MIN` before the first batch.
     as_of: AtomicI64,
 }
@@ -40,6 +60,16 @@ impl ReplicaMetrics {
     pub fn as_of(&self) -> Option<Timestamp> {
         let micros = self.as_of.load(Ordering::Acquire);
         (micros != i64::MIN).then(|| Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MIN))
+    }
+
+    /// When the whole file was last looked through, and found sound.
+    pub fn scrubbed(&self) -> Option<Timestamp> {
+        let micros = self.scrubbed.load(Ordering::Relaxed);
+        (micros != i64::MIN).then(|| Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MIN))
+    }
+
+    pub(super) fn set_scrubbed(&self, at: Timestamp) {
+        self.scrubbed.store(at.as_microsecond(), Ordering::Relaxed);
     }
 
     /// Told after the changes it vouches for can be read, and old rows have left the cache.
@@ -67,6 +97,16 @@ impl Default for ReplicaMetrics {
             rows_applied: AtomicU64::new(0),
             rows_unchanged: AtomicU64::new(0),
             quarantined: AtomicU64::new(0),
+            held: AtomicU64::new(0),
+            rebuilds: AtomicU64::new(0),
+            upstream: UpstreamMetrics::default(),
+            feed: FeedMetrics::default(),
+            quarantine_lost: AtomicU64::new(0),
+            damaged: AtomicU64::new(0),
+            lag_rows: AtomicU64::new(0),
+            lag_bytes: AtomicU64::new(0),
+            rows_per_second: AtomicU64::new(0),
+            scrubbed: AtomicI64::new(i64::MIN),
             as_of: AtomicI64::new(i64::MIN),
         }
     }

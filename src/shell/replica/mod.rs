@@ -9,50 +9,89 @@
 //! waits a limited time. The phone door asks with a factor, the scan door with the paper as its proof. Every answer
 //! carries the time up to which its upstream vouched for it, which is never this node's clock.
 
+mod alarms;
 mod apply;
 mod cache;
+mod command;
+mod conditions;
+mod control;
+mod feeding;
+mod gate;
+mod heal;
+mod held;
 mod lines;
 mod load;
 mod lock;
 mod metrics;
+mod past;
+pub mod postgres;
+mod putaway;
+mod quarantine;
 mod readers;
+mod rebuild;
+mod refusal;
+mod run;
+mod schema;
+mod scrub;
+mod seal;
 mod secret;
+mod sorting;
 mod spool;
+mod status;
 mod store;
+mod upkeep;
 mod writer;
 
+#[cfg(test)]
+mod change_tests;
+#[cfg(test)]
+mod gate_tests;
+#[cfg(test)]
+mod keep_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
 use std::fs;
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::{Timestamp, civil::Date};
 
 use crate::config;
-use crate::inquiry::{Answer, Keys, Proof, Receipt, RowKey, Verifier, WorkingDays};
-use crate::replica::{BatchHeader, Mark, Row, SAMPLE, sample};
+use crate::inquiry::{self, Answer, Keys, Proof, Receipt, RowKey, Verifier, WorkingDays};
+use crate::replica::{AgeClock, Change, Mark, Row, SAMPLE, sample};
+use crate::shell::clock;
 
 use apply::Batch;
-use cache::{Cache, Entry, Joined};
+use cache::{Entry, Joined};
+use feeding::Feeding;
 use metrics::count;
-use readers::{Queue, Reading};
-use writer::{Task, Writer};
+use readers::Reading;
+use writer::Writer;
 
+pub use alarms::FeedMetrics;
 pub use apply::{Applied, ApplyError};
+pub use command::{Wish, run as command};
+pub use conditions::{Condition, Conditions};
+pub use control::{Reply, Request};
+pub use held::{Decision, Held, HeldWhat};
 pub use load::{LoadError, Loaded, load};
 pub use lock::FolderLock;
 pub use metrics::ReplicaMetrics;
+pub use quarantine::Kept;
+pub use refusal::Refusal;
+pub use scrub::Damage;
 pub use secret::{SecretError, secret};
+pub use status::Status;
 pub use store::StoreError;
 
 /// What a replica is opened for.
@@ -75,13 +114,22 @@ pub struct Replica {
     waiting: AtomicUsize,
     waiting_max: usize,
     timeout: Duration,
-    tasks: Option<SyncSender<Task>>,
-    follower: Option<spool::Follower>,
+    feeding: Option<Feeding>,
+    follower: Option<Follower>,
+    listening: OnceLock<control::Listening>,
+    /// Ends the upkeep when it is dropped.
+    upkeep: Option<SyncSender<()>>,
     ending: Arc<AtomicBool>,
     /// Whether the copy was the built-in sample when it was opened or filled.
     sample: AtomicBool,
     threads: Vec<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
+}
+
+/// The thread that follows the source; it ends when this is dropped.
+enum Follower {
+    Spool(#[expect(dead_code, reason = "held for its end")] spool::Follower),
+    Postgres(#[expect(dead_code, reason = "held for its end")] postgres::Follower),
 }
 
 /// Why a replica cannot be opened.
@@ -102,16 +150,31 @@ impl Replica {
         let mut replica = Replica::idle(&path, settings, keys);
         match role {
             Role::Serve { sample_heartbeat } => {
-                let tasks = replica.start_writer(folder, &path, sample_heartbeat)?;
-                let follower = spool::Follower::start(folder, settings.spool_poll, sample_heartbeat, tasks);
+                let feeding = replica.start_writer(folder, &path, role, settings)?;
+                replica.start_upkeep(feeding.clone(), settings).map_err(|error| io_error(folder, error))?;
+                let follower = match settings.source {
+                    config::Source::Spool => {
+                        spool::Follower::start(folder, settings, sample_heartbeat, feeding).map(Follower::Spool)
+                    }
+                    config::Source::Postgres => {
+                        postgres::Follower::start(&settings.postgres, feeding).map(Follower::Postgres)
+                    }
+                };
                 replica.follower = Some(follower.map_err(|error| io_error(folder, error))?);
             }
-            Role::Load => drop(replica.start_writer(folder, &path, false)?),
+            Role::Load => drop(replica.start_writer(folder, &path, role, settings)?),
             Role::Read => replica.read_state(&path)?,
         }
         let readers = settings.reader_threads.max(1);
-        replica.threads = (0..readers).map(|n| start_reader(n, &replica.reading)).collect::<Result<_, _>>()?;
-        Ok(Arc::new(replica))
+        replica.threads.extend((0..readers).map(|n| start_reader(n, &replica.reading)).collect::<Result<Vec<_>, _>>()?);
+        let replica = Arc::new(replica);
+        if matches!(role, Role::Serve { .. }) {
+            match control::Listening::start(folder, Arc::downgrade(&replica)) {
+                Ok(listening) => drop(replica.listening.set(listening)),
+                Err(error) => tracing::warn!(%error, "jindu replica cannot reach this node"),
+            }
+        }
+        Ok(replica)
     }
 
     /// The answer, if it is in memory: no other thread is asked, and nothing waits.
@@ -126,7 +189,8 @@ impl Replica {
             return answer;
         }
         count(&self.reading.metrics.cache_misses);
-        match self.read(at.key).await {
+        let read = self.read(at.key).await;
+        match read.filter(|_| !self.reading.is_unsure(at.key)) {
             Some((entry, as_of)) => self.judge(at, receipt, proof, &entry, as_of),
             None => {
                 count(&self.reading.metrics.down);
@@ -138,6 +202,31 @@ impl Replica {
     /// When the upstream last vouched for the copy; `None` while there is no copy.
     pub fn as_of(&self) -> Option<Timestamp> {
         self.reading.metrics.as_of()
+    }
+
+    /// The upstream's time, whatever is done to this node's clock: what ages are told by.
+    pub fn now(&self) -> Timestamp {
+        self.reading.now()
+    }
+
+    /// Since the upstream last vouched for the copy; `None` while there is no copy.
+    pub fn age(&self) -> Option<Duration> {
+        self.as_of().map(|as_of| inquiry::age(as_of, self.now()))
+    }
+
+    /// Whether a copy of everything is asked of the source, because the file is damaged or an operator wants it.
+    pub fn is_damaged(&self) -> bool {
+        self.reading.asks.rebuild_is_wanted()
+    }
+
+    /// What is wrong with the copy at the moment.
+    pub fn alarms(&self) -> Vec<Condition> {
+        self.reading.alarms.all()
+    }
+
+    /// Whether it follows a source.
+    pub fn is_following(&self) -> bool {
+        self.follower.is_some()
     }
 
     /// What is counted.
@@ -170,10 +259,12 @@ impl Replica {
         today: Date,
         calendar: &WorkingDays,
     ) -> Result<Applied, ApplyError> {
-        let header =
-            BatchHeader { source: Some(SAMPLE.into()), sequence: None, as_of: Timestamp::now(), cases: Some(cases) };
-        let cases = Box::new(sample::cases(cases, seed, today, calendar));
-        let applied = self.apply("sample".into(), Batch::Cases(header, cases))?;
+        let feeding = self.feeding.as_ref().ok_or(ApplyError::Ending)?;
+        let mut copy = feeding.rebuild()?;
+        for case in sample::cases(cases, seed, today, calendar) {
+            copy.add(SAMPLE, Change::Put(case))?;
+        }
+        let applied = copy.finish(sample_mark(self.now()))?;
         self.sample.store(true, Ordering::Relaxed);
         Ok(applied)
     }
@@ -185,16 +276,16 @@ impl Replica {
     }
 
     fn apply(&self, name: String, batch: Batch) -> Result<Applied, ApplyError> {
-        let (done, result) = sync_channel(1);
-        let tasks = self.tasks.as_ref().ok_or(ApplyError::Ending)?;
-        tasks.send(Task::Apply { name, batch, done }).map_err(|_| ApplyError::Ending)?;
-        result.recv().map_err(|_| ApplyError::Ending)?
+        self.feeding.as_ref().ok_or(ApplyError::Ending)?.apply(&name, batch)
     }
 
     fn in_memory(&self, at: RowKey, receipt: &Receipt, proof: &Proof) -> Option<Answer> {
         // The age first: the rows may be newer than it says, never older.
         let as_of = self.reading.metrics.as_of()?;
         let entry = self.reading.cache.get(at.key)?;
+        if self.reading.is_unsure(at.key) {
+            return None;
+        }
         count(&self.reading.metrics.cache_hits);
         if entry.is_none() {
             count(&self.reading.metrics.cache_hits_absent);
@@ -259,21 +350,17 @@ impl Replica {
 
     /// A replica whose threads are not started yet.
     fn idle(path: &Path, settings: &config::Replica, keys: Keys) -> Replica {
-        let reading = Reading {
-            path: path.to_owned(),
-            file: AtomicU64::new(0),
-            cache: Cache::new(settings.cache_entries),
-            queue: Queue::new(settings.look_ups_waiting_max),
-            metrics: Arc::default(),
-        };
+        let reading = Reading::new(path.to_owned(), settings.cache_entries, settings.look_ups_waiting_max);
         Replica {
             keys,
             reading: Arc::new(reading),
             waiting: AtomicUsize::new(0),
             waiting_max: settings.look_ups_waiting_max,
             timeout: settings.look_up_timeout,
-            tasks: None,
+            feeding: None,
             follower: None,
+            listening: OnceLock::new(),
+            upkeep: None,
             ending: Arc::default(),
             sample: AtomicBool::new(false),
             threads: Vec::new(),
@@ -281,22 +368,76 @@ impl Replica {
         }
     }
 
-    /// With `heartbeat`, the sample is vouched for before anybody can ask.
-    fn start_writer(&mut self, folder: &Path, path: &Path, heartbeat: bool) -> Result<SyncSender<Task>, OpenError> {
-        let builder = &mut fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(folder).map_err(|error| io_error(folder, error))?;
-        let connection = store::open_writer(path, &self.keys)?;
-        let mark = self.publish(path, &connection)?;
-        let (keys, reading, ending) = (self.keys.clone(), self.reading.clone(), self.ending.clone());
-        let mut writer = Writer { connection, keys, mark, reading, ending };
-        if heartbeat {
-            writer.beat(SAMPLE, Timestamp::now());
+    /// With `heartbeat`, the sample is vouched for before anybody can ask. A file that cannot be written, because its
+    /// disk is full or read-only, is answered from, and tried again by the writer.
+    fn start_writer(
+        &mut self,
+        folder: &Path,
+        path: &Path,
+        role: Role,
+        settings: &config::Replica,
+    ) -> Result<Feeding, OpenError> {
+        let serves = matches!(role, Role::Serve { .. });
+        let heartbeat = role == Role::Serve { sample_heartbeat: true };
+        let opened = self.prepare(folder, path, serves)?;
+        if let Some(connection) = &opened {
+            self.publish(path, connection)?;
         }
         let (tasks, receiver) = sync_channel(TASKS_MAX);
+        let feeding = Feeding {
+            tasks,
+            reading: self.reading.clone(),
+            folder: folder.to_owned(),
+            keys: self.keys.clone(),
+            ending: self.ending.clone(),
+        };
+        let mut writer = Writer {
+            open: opened,
+            path: path.to_owned(),
+            keys: self.keys.clone(),
+            reading: self.reading.clone(),
+            ending: self.ending.clone(),
+        };
+        writer.begin(heartbeat, &read_by(settings));
         let thread = std::thread::Builder::new().name("replica-writer".into()).spawn(move || writer.run(receiver));
         self.writer = Some(thread.map_err(|error| io_error(folder, error))?);
-        self.tasks = Some(tasks.clone());
-        Ok(tasks)
+        self.feeding = Some(feeding.clone());
+        Ok(feeding)
+    }
+
+    /// Opens the file for writing; `None` when it is there and can only be read. A node that serves puts a file that is
+    /// damaged beyond opening aside, and asks its source for everything.
+    fn prepare(&self, folder: &Path, path: &Path, serves: bool) -> Result<Option<rusqlite::Connection>, OpenError> {
+        let builder = &mut fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(folder).map_err(|error| io_error(folder, error))?;
+        if let Err(error) = rebuild::clear(folder) {
+            tracing::warn!(%error, "what an interrupted rebuild left could not be removed");
+        }
+        let opened = store::open_writer(path, &self.keys).and_then(|connection| {
+            store::state(&connection).map_err(|error| sqlite_error(path, error))?;
+            Ok(connection)
+        });
+        match opened {
+            Err(StoreError::Sqlite { error, .. }) if serves && store::is_damage(&error) => {
+                store::put_aside(path).map_err(|error| io_error(folder, error))?;
+                self.reading.damaged(&format!("the file could not be opened ({error}), and was put aside"));
+                Ok(Some(store::open_writer(path, &self.keys)?))
+            }
+            Err(StoreError::Sqlite { error, .. }) if store::is_unwritable(&error) && path.exists() => {
+                tracing::error!(%error, "the replica cannot be written: it answers, and the feed waits");
+                self.read_state(path).map(|()| None)
+            }
+            opened => Ok(Some(opened?)),
+        }
+    }
+
+    fn start_upkeep(&mut self, feeding: Feeding, settings: &config::Replica) -> io::Result<()> {
+        let (stop, stopped) = sync_channel(1);
+        let upkeep = upkeep::Upkeep::new(feeding, settings.scrub_rows_per_second);
+        let thread = std::thread::Builder::new().name("replica-upkeep".into());
+        self.threads.push(thread.spawn(move || upkeep.run(&stopped))?);
+        self.upkeep = Some(stop);
+        Ok(())
     }
 
     fn read_state(&self, path: &Path) -> Result<(), OpenError> {
@@ -304,12 +445,14 @@ impl Replica {
             return Err(OpenError::Missing(path.display().to_string()));
         }
         let connection = store::open_reader(path).map_err(|error| sqlite_error(path, error))?;
-        store::check(&connection, path, &self.keys)?;
-        self.publish(path, &connection).map(drop)
+        schema::check(&connection, path, &self.keys)?;
+        schema::check_readable(&connection, path)?;
+        self.publish(path, &connection)
     }
 
-    fn publish(&self, path: &Path, connection: &rusqlite::Connection) -> Result<Option<Mark>, OpenError> {
+    fn publish(&self, path: &Path, connection: &rusqlite::Connection) -> Result<(), OpenError> {
         let state = store::state(connection).map_err(|error| sqlite_error(path, error))?;
+        self.reading.set_unsure(quarantine::unsure(connection).map_err(|error| sqlite_error(path, error))?);
         let metrics = &self.reading.metrics;
         metrics.rows.store(state.rows, Ordering::Relaxed);
         metrics.quarantined.store(state.quarantined, Ordering::Relaxed);
@@ -317,8 +460,25 @@ impl Replica {
             metrics.set_as_of(mark.as_of);
             self.sample.store(mark.source == SAMPLE, Ordering::Relaxed);
         }
-        Ok(state.mark)
+        metrics.quarantine_lost.store(state.lost, Ordering::Relaxed);
+        state.scrubbed.into_iter().for_each(|at| metrics.set_scrubbed(at));
+        let clock = AgeClock::start(clock::moment(), &clock::boot_id(), state.clock.as_ref());
+        *cache::locked(&self.reading.clock) = clock;
+        *cache::locked(&self.reading.mark) = state.mark;
+        Ok(())
     }
+}
+
+/// The node vouches for the sample, which has no other upstream.
+fn sample_mark(as_of: Timestamp) -> Mark {
+    Mark { source: SAMPLE.into(), sequence: None, position: None, as_of }
+}
+
+/// Which program reads rows, with which settings: another one may read what this one could not.
+fn read_by(settings: &config::Replica) -> String {
+    let mut hash = std::hash::DefaultHasher::new();
+    format!("{settings:?}").hash(&mut hash);
+    format!("{} {:016x}", env!("CARGO_PKG_VERSION"), hash.finish())
 }
 
 /// Frees its place when it is dropped, however the waiting ended.
@@ -334,12 +494,15 @@ impl Drop for Place<'_> {
 impl Drop for Replica {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::Relaxed);
+        drop(self.listening.take());
+        drop(self.upkeep.take());
         drop(self.follower.take());
-        drop(self.tasks.take());
         self.reading.queue.close();
-        for thread in self.writer.take().into_iter().chain(self.threads.drain(..)) {
-            let _ = thread.join();
-        }
+        self.threads.drain(..).for_each(|thread| drop(thread.join()));
+        // The writer last: it moves the log into the file when it is the last to close it.
+        drop(self.feeding.take());
+        self.writer.take().into_iter().for_each(|thread| drop(thread.join()));
+        store::let_go();
     }
 }
 

@@ -1,14 +1,20 @@
 //! The reader threads: each has a connection of its own, and takes look-ups from one bounded queue.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 
+use crate::replica::{AgeClock, Mark, Moment};
+use crate::shell::clock;
+
 use super::cache::{Cache, Entry, Flight, Landed, locked};
+use super::conditions::{Conditions, DAMAGED};
+use super::feeding::Asks;
 use super::metrics::{ReplicaMetrics, count};
 use super::store::{self, ReadError};
 
@@ -23,6 +29,16 @@ pub(super) struct Queue {
 struct Jobs {
     waiting: VecDeque<(i64, Arc<Flight>)>,
     closed: bool,
+    /// How often the readers were woken without a look-up.
+    woken: u64,
+}
+
+/// What a reader has to do next.
+enum Job {
+    Fly(i64, Arc<Flight>),
+    /// Let go of a file that another one took the place of.
+    Look,
+    End,
 }
 
 /// What all readers share.
@@ -33,6 +49,23 @@ pub(super) struct Reading {
     pub cache: Cache,
     pub queue: Queue,
     pub metrics: Arc<ReplicaMetrics>,
+    /// Where the copy stands.
+    pub mark: Mutex<Option<Mark>>,
+    /// Cases in quarantine: what the file holds of them is older than its age says, so nothing is said of them.
+    pub unsure: Mutex<Arc<HashSet<i64>>>,
+    any_unsure: AtomicBool,
+    /// What is wrong with the copy.
+    pub alarms: Conditions,
+    /// Whether damage is known: then that a case is not found says nothing.
+    pub torn: AtomicBool,
+    /// What is asked of the source.
+    pub asks: Asks,
+    /// The upstream's clock.
+    pub clock: Mutex<AgeClock>,
+    #[cfg(test)]
+    passed: Mutex<std::time::Duration>,
+    /// Held while a file is opened, so that none is opened while another one is put in its place.
+    pub opening: RwLock<()>,
 }
 
 impl Queue {
@@ -51,25 +84,109 @@ impl Queue {
         room
     }
 
+    /// Lets the readers look whether another file stands there.
+    pub fn wake(&self) {
+        locked(&self.jobs).woken += 1;
+        self.filled.notify_all();
+    }
+
     /// Lets the readers end.
     pub fn close(&self) {
         locked(&self.jobs).closed = true;
         self.filled.notify_all();
     }
 
-    fn pop(&self) -> Option<(i64, Arc<Flight>)> {
+    fn pop(&self, woken: &mut u64) -> Job {
         let jobs = locked(&self.jobs);
-        let empty = |jobs: &mut Jobs| jobs.waiting.is_empty() && !jobs.closed;
+        let empty = |jobs: &mut Jobs| jobs.waiting.is_empty() && !jobs.closed && jobs.woken == *woken;
         let mut jobs = self.filled.wait_while(jobs, empty).unwrap_or_else(PoisonError::into_inner);
-        jobs.waiting.pop_front()
+        match jobs.waiting.pop_front() {
+            Some((key, flight)) => Job::Fly(key, flight),
+            None if jobs.closed => Job::End,
+            None => {
+                *woken = jobs.woken;
+                Job::Look
+            }
+        }
     }
 }
 
 impl Reading {
+    pub fn new(path: PathBuf, cache_entries: usize, waiting_max: usize) -> Reading {
+        Reading {
+            path,
+            file: AtomicU64::new(0),
+            cache: Cache::new(cache_entries),
+            queue: Queue::new(waiting_max),
+            metrics: Arc::default(),
+            mark: Mutex::default(),
+            unsure: Mutex::default(),
+            any_unsure: AtomicBool::new(false),
+            alarms: Conditions::default(),
+            torn: AtomicBool::new(false),
+            asks: Asks::default(),
+            clock: Mutex::new(AgeClock::start(clock::moment(), &clock::boot_id(), None)),
+            #[cfg(test)]
+            passed: Mutex::default(),
+            opening: RwLock::default(),
+        }
+    }
+
+    /// The upstream's time, whatever is done to this node's clock.
+    pub fn now(&self) -> Timestamp {
+        locked(&self.clock).now(self.moment())
+    }
+
+    pub fn moment(&self) -> Moment {
+        #[cfg(test)]
+        {
+            let passed = *locked(&self.passed);
+            let Moment { boot, wall } = clock::moment();
+            Moment { boot: boot + passed, wall: wall + passed }
+        }
+        #[cfg(not(test))]
+        clock::moment()
+    }
+
+    /// Lets time pass.
+    #[cfg(test)]
+    pub fn pass(&self, time: std::time::Duration) {
+        *locked(&self.passed) += time;
+    }
+
+    /// The file is damaged: a copy of everything is asked of the source.
+    pub fn damaged(&self, what: &str) {
+        let todo = "damaged rows are not told; a copy of everything is asked of the source, bring one if it cannot";
+        self.alarms.raise(DAMAGED, format!("{what}: {todo}"));
+        self.asks.want_rebuild(true);
+    }
+
+    /// Whether nothing may be said of a case.
+    pub fn is_unsure(&self, key: i64) -> bool {
+        self.any_unsure.load(Ordering::Acquire) && locked(&self.unsure).contains(&key)
+    }
+
+    pub fn set_unsure(&self, keys: HashSet<i64>) {
+        let any = !keys.is_empty();
+        *locked(&self.unsure) = Arc::new(keys);
+        self.any_unsure.store(any, Ordering::Release);
+    }
+
     /// The life of one reader thread.
     pub fn run(&self) {
         let mut open: Option<(u64, Connection)> = None;
-        while let Some((key, flight)) = self.queue.pop() {
+        // At once: on a disk that fills up later, a file that is open can be read, and another may not be opened.
+        self.look(&mut open);
+        let mut woken = 0;
+        loop {
+            let (key, flight) = match self.queue.pop(&mut woken) {
+                Job::Fly(key, flight) => (key, flight),
+                Job::Look => {
+                    self.look(&mut open);
+                    continue;
+                }
+                Job::End => return,
+            };
             if self.cache.discard(key, &flight) {
                 continue;
             }
@@ -84,24 +201,54 @@ impl Reading {
         // Before the read: the row may be newer than its age says, never older.
         let as_of = self.metrics.as_of()?;
         match catch_unwind(AssertUnwindSafe(|| self.read(key, open))) {
+            // A row that stands under a damaged key, or behind a damaged page, cannot be found.
+            Ok(Ok(None)) if self.torn.load(Ordering::Acquire) => {
+                self.failed("not found, in a file that is damaged", open, false)
+            }
             Ok(Ok(entry)) => Some((entry, as_of)),
-            Ok(Err(error)) => self.failed(&error.to_string(), open),
-            Err(_) => self.failed("a reader panicked", open),
+            Ok(Err(error)) => {
+                let damage = match &error {
+                    ReadError::Row(_) | ReadError::Order => true,
+                    ReadError::Sqlite(error) => store::is_damage(error),
+                };
+                if damage {
+                    self.torn.store(true, Ordering::Release);
+                    self.damaged("a look-up met damage");
+                }
+                self.failed(&error.to_string(), open, !damage)
+            }
+            Err(_) => self.failed("a reader panicked", open, true),
         }
     }
 
     fn read(&self, key: i64, open: &mut Option<(u64, Connection)>) -> Result<Entry, ReadError> {
-        let file = self.file.load(Ordering::Acquire);
-        let connection = match open.take() {
-            Some((of, connection)) if of == file => connection,
-            Some(_) | None => store::open_reader(&self.path)?,
-        };
-        let (_, connection) = open.insert((file, connection));
+        let connection = self.connection(open)?;
         Ok(store::row(connection, key)?.map(Arc::new))
     }
 
-    fn failed<T>(&self, why: &str, open: &mut Option<(u64, Connection)>) -> Option<T> {
-        *open = None;
+    /// The file that stands there: a reader that holds another one lets go of it.
+    pub fn connection<'a>(&self, open: &'a mut Option<(u64, Connection)>) -> rusqlite::Result<&'a Connection> {
+        let file = self.file.load(Ordering::Acquire);
+        if open.as_ref().is_none_or(|(of, _)| *of != file) {
+            *open = None;
+            let _opening = self.opening.read().unwrap_or_else(PoisonError::into_inner);
+            let file = self.file.load(Ordering::Acquire);
+            *open = Some((file, store::open_reader(&self.path)?));
+        }
+        Ok(&open.as_ref().expect("opened above").1)
+    }
+
+    fn look(&self, open: &mut Option<(u64, Connection)>) {
+        if let Err(error) = self.connection(open) {
+            tracing::warn!(%error, "the replica cannot be opened: the next look-up tries again");
+        }
+    }
+
+    /// A connection that met damage is as good as any; one that failed is opened anew by the next look-up.
+    fn failed<T>(&self, why: &str, open: &mut Option<(u64, Connection)>, reopen: bool) -> Option<T> {
+        if reopen {
+            *open = None;
+        }
         count(&self.metrics.read_errors);
         tracing::error!(why, "the replica could not be read");
         None

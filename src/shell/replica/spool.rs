@@ -1,30 +1,35 @@
-//! Follows the spool folder: batch files are applied in the order of their names, and moved out of the way.
+//! Follows the spool folder.
 //!
 //! ```text
-//!  spool/007.ndjson ─ settled? ─ applied ──► spool/applied/007.ndjson  + .done (what it did)
-//!                        │          └ not a batch ─► spool/rejected/007.ndjson + .why
-//!                        └ still growing, or the disk is full: it waits, and the later ones wait behind it
+//!  spool/*.ndjson, *.ndjson.zst ─┬─ feed files ─► gate: in the order of their numbers, see `gate`
+//!                                └─ batches without a seal, where no key is set: in the order of their names,
+//!                                   once they are settled
 //! ```
 //!
-//! A file should be written under another name (`.tmp`, `.part`) and renamed; one that is not is left until two looks
-//! in a row find it the same.
+//! A file should be written under another name (`.tmp`, `.part`) and renamed. One that is not is left until its seal is
+//! there, or two looks in a row find it the same.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::fs::{self, DirBuilder};
+use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use jiff::Timestamp;
+use crate::config;
+use crate::replica::gate::{Copy, FeedHeader, FileError};
+use crate::shell::feed::text::{self, ReadError};
+use crate::shell::feed::{is_feed_name, printable};
 
-use crate::replica::SAMPLE;
-
-use super::apply::{Applied, ApplyError, Batch};
-use super::writer::Task;
+use super::alarms::{AlarmKind, Alarms, Waiting};
+use super::apply::{ApplyError, Batch};
+use super::feeding::Feeding;
+use super::gate::{self, Gate};
+use super::putaway::{self, Folders};
+use super::refusal::Refusal;
+use super::sample_mark;
 
 /// The thread that follows; it ends when this is dropped.
 pub(super) struct Follower {
@@ -34,21 +39,50 @@ pub(super) struct Follower {
 
 /// The spool folder as it was last seen.
 pub(super) struct Spool {
-    folder: PathBuf,
-    seen: HashMap<PathBuf, Look>,
-    /// The file that could not be applied, so that it is told once.
-    stuck: Option<PathBuf>,
+    folders: Folders,
+    settings: config::Replica,
+    feeding: Feeding,
+    gate: Gate,
+    alarms: Alarms,
+    seen: HashMap<OsString, Seen>,
+    forgot: Option<Instant>,
 }
 
-/// What tells a growing file from a settled one.
-type Look = (u64, Option<SystemTime>);
+/// A file as it was last seen.
+struct Seen {
+    look: Look,
+    /// Since when it looks like that, and in how many looks.
+    since: Instant,
+    looks: u32,
+    what: What,
+}
+
+/// What tells a growing file from a settled one, and a new one of the same name from an old one.
+type Look = (u64, Option<SystemTime>, u64);
+
+/// What a file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    /// It was not looked into yet.
+    Unknown,
+    Feed,
+    /// A batch without a seal.
+    Loose,
+    /// Its first line is not there yet.
+    Begun,
+    /// Of a newer format.
+    Newer(u32),
+    /// It cannot be read, or is no file.
+    Unreadable(String),
+}
 
 impl Follower {
-    pub fn start(folder: &Path, poll: Duration, heartbeat: bool, tasks: SyncSender<Task>) -> io::Result<Follower> {
-        let mut spool = Spool::open(folder)?;
+    pub fn start(folder: &Path, settings: &config::Replica, heartbeat: bool, feeding: Feeding) -> io::Result<Follower> {
+        let mut spool = Spool::open(folder, settings.clone(), feeding.clone())?;
+        let poll = settings.spool_poll;
         let (stop, stopped) = sync_channel(1);
         let thread = std::thread::Builder::new().name("replica-follow".into());
-        let thread = thread.spawn(move || follow(&mut spool, poll, heartbeat, &tasks, &stopped))?;
+        let thread = thread.spawn(move || follow(&mut spool, poll, heartbeat, &feeding, &stopped))?;
         Ok(Follower { stop: Some(stop), thread: Some(thread) })
     }
 }
@@ -62,28 +96,20 @@ impl Drop for Follower {
     }
 }
 
-fn follow(spool: &mut Spool, poll: Duration, heartbeat: bool, tasks: &SyncSender<Task>, stopped: &Receiver<()>) {
+fn follow(spool: &mut Spool, poll: Duration, heartbeat: bool, feeding: &Feeding, stopped: &Receiver<()>) {
     let mut beat_at = Instant::now() + BEAT_EVERY;
     loop {
         if heartbeat && Instant::now() >= beat_at {
             beat_at = Instant::now() + BEAT_EVERY;
-            // A writer that is busy with a batch beats next time.
-            if let Err(TrySendError::Disconnected(_)) =
-                tasks.try_send(Task::Beat { source: SAMPLE, as_of: Timestamp::now() })
-            {
-                return;
+            if let Err(error) = feeding.beat(sample_mark(feeding.now())) {
+                tracing::warn!(%error, "the heartbeat could not be written");
             }
         }
-        let apply = |path: &Path, name: &str| {
-            let (done, result) = sync_channel(1);
-            let task = Task::Apply { name: name.into(), batch: Batch::File(path.into()), done };
-            tasks.send(task).map_err(|_| ApplyError::Ending)?;
-            result.recv().map_err(|_| ApplyError::Ending)?
-        };
-        if let Err(error) = spool.step(apply) {
-            tracing::warn!(%error, "the spool folder could not be read");
-        }
-        match stopped.recv_timeout(poll) {
+        let more = spool.step().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the spool folder could not be read or written");
+            false
+        });
+        match stopped.recv_timeout(if more { Duration::ZERO } else { poll }) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
         }
@@ -91,85 +117,205 @@ fn follow(spool: &mut Spool, poll: Duration, heartbeat: bool, tasks: &SyncSender
 }
 
 impl Spool {
-    /// Opens the spool of a data folder, and makes its folders: files in them hold second factors in clear.
-    pub fn open(data: &Path) -> io::Result<Spool> {
-        let folder = path(data);
-        for name in [folder.clone(), applied(data), rejected(data)] {
-            DirBuilder::new().recursive(true).mode(0o700).create(name)?;
-        }
-        Ok(Spool { folder, seen: HashMap::new(), stuck: None })
+    /// Opens the spool of a data folder, and makes its folders.
+    pub fn open(data: &Path, settings: config::Replica, feeding: Feeding) -> io::Result<Spool> {
+        let folders = Folders::open(path(data))?;
+        let alarms = Alarms::new(feeding.clone());
+        let gate = Gate::new(feeding.clone(), settings.clone(), &folders);
+        Ok(Spool { folders, settings, feeding, gate, alarms, seen: HashMap::new(), forgot: None })
     }
 
-    /// Looks once, and applies every settled file that no unsettled one stands before.
-    pub fn step(&mut self, mut apply: impl FnMut(&Path, &str) -> Result<Applied, ApplyError>) -> io::Result<()> {
-        let files = self.files()?;
-        let looks: HashMap<PathBuf, Look> = files.iter().cloned().collect();
-        let before = std::mem::replace(&mut self.seen, looks);
-        // A file that still grows is not overtaken by a later one.
-        let settled = files.iter().take_while(|(path, look)| before.get(path) == Some(look));
-        let mut done = 0;
-        for (path, _) in settled {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let result = apply(path, &name);
-            if !self.put_away(path, &name, result)? {
+    /// What the copy holds, as far as feeds care.
+    pub fn copy(&self) -> Copy {
+        self.gate.copy()
+    }
+
+    /// Looks once, and takes what can be taken; `true` when there is more to be taken at once.
+    pub fn step(&mut self) -> io::Result<bool> {
+        let result = self.look().and_then(|more_to_see| {
+            let settle = self.settings.spool_settle;
+            let seen = &self.seen;
+            let ripe = |name: &OsStr| seen.get(name).is_some_and(|seen| seen.since.elapsed() >= settle);
+            let more = self.gate.step(&self.folders, &mut self.alarms, &ripe)?;
+            self.others()?;
+            Ok(more || more_to_see)
+        });
+        if let Err(error) = &result {
+            self.alarms.raise(AlarmKind::Stuck, || format!("the spool cannot be read or written: {error}"));
+        }
+        if let Ok(Some((files, newest))) = self.folders.rejected() {
+            self.alarms.raise(AlarmKind::Refused, || {
+                format!(
+                    "{files} files lie in spool/rejected; the newest is {newest}. Have what is missing sent again, and \
+                     remove them"
+                )
+            });
+        }
+        self.alarms.settle(self.waiting());
+        self.tidy()?;
+        result
+    }
+
+    /// Old files go, now and then.
+    fn tidy(&mut self) -> io::Result<()> {
+        if self.forgot.is_some_and(|at| at.elapsed() < FORGET_EVERY) {
+            return Ok(());
+        }
+        self.forgot = Some(Instant::now());
+        self.folders.forget(self.settings.spool_keep)
+    }
+
+    fn waiting(&self) -> Waiting {
+        let mut waiting = self.gate.waiting();
+        for seen in self.seen.values().filter(|seen| seen.what != What::Feed) {
+            waiting.files += 1;
+            waiting.bytes += seen.look.0;
+        }
+        waiting
+    }
+
+    /// Sees what is there; `true` when not every file could be looked into.
+    fn look(&mut self) -> io::Result<bool> {
+        let mut before = std::mem::take(&mut self.seen);
+        let mut fresh = 0;
+        for (name, look, file) in self.entries()? {
+            let mut seen = match before.remove(&name) {
+                Some(seen) if seen.look == look => Seen { looks: seen.looks.saturating_add(1), ..seen },
+                Some(_) | None => Seen { look, since: Instant::now(), looks: 1, what: What::Unknown },
+            };
+            let open = match seen.what {
+                What::Unknown | What::Unreadable(_) => true,
+                What::Feed | What::Loose | What::Begun | What::Newer(_) => false,
+            };
+            if open && fresh < FRESH_MAX {
+                fresh += 1;
+                seen.what = if file { self.what(&name, look.0) } else { What::Unreadable(NO_FILE.into()) };
+            }
+            self.seen.insert(name, seen);
+        }
+        for name in before.keys() {
+            self.gate.gone(name);
+        }
+        Ok(fresh == FRESH_MAX)
+    }
+
+    /// The files of the spool, and how they look. Not through a link: only what lies here is read and moved.
+    fn entries(&self) -> io::Result<Vec<(OsString, Look, bool)>> {
+        use std::os::unix::fs::MetadataExt;
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(&self.folders.spool)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !is_feed_name(&name) {
+                continue;
+            }
+            let Ok(file) = fs::symlink_metadata(entry.path()) else { continue };
+            entries.push((name, (file.len(), file.modified().ok(), file.ino()), file.is_file()));
+            if entries.len() == FILES_MAX {
                 break;
             }
-            done += 1;
         }
-        if done > 0 { forget_old(&self.folder.join(APPLIED)) } else { Ok(()) }
+        Ok(entries)
     }
 
-    /// Moves a file to where its result sends it; `false` when it has to wait.
-    fn put_away(&mut self, path: &Path, name: &str, result: Result<Applied, ApplyError>) -> io::Result<bool> {
-        match result {
+    /// Looks into a file that is new, or another one than before.
+    fn what(&mut self, name: &OsStr, bytes: u64) -> What {
+        self.gate.gone(name);
+        match text::header(&self.folders.spool.join(name)) {
+            Ok(header) => {
+                self.feed(name, header, bytes);
+                What::Feed
+            }
+            Err(ReadError::File(FileError::NoFeed)) => What::Loose,
+            Err(ReadError::File(FileError::Newer(format))) => What::Newer(format),
+            Err(ReadError::File(FileError::Torn(_))) => What::Begun,
+            Err(ReadError::Io(error)) => What::Unreadable(error.to_string()),
+            Err(error) => match Refusal::of(error) {
+                Ok(why) => {
+                    if let Err(error) = gate::refuse(&self.feeding, name, &self.folders, &why) {
+                        return What::Unreadable(error.to_string());
+                    }
+                    What::Unknown
+                }
+                Err(error) => What::Unreadable(error.to_string()),
+            },
+        }
+    }
+
+    fn feed(&mut self, name: &OsStr, header: FeedHeader, bytes: u64) {
+        self.gate.came(name.to_owned(), header, bytes);
+    }
+
+    /// What is to be done with files that are no feed, or not yet.
+    fn others(&mut self) -> io::Result<()> {
+        let mut names: Vec<&OsString> =
+            self.seen.iter().filter(|(_, seen)| seen.what != What::Feed).map(|(name, _)| name).collect();
+        names.sort();
+        let names: Vec<OsString> = names.into_iter().cloned().collect();
+        let mut loose_goes_on = true;
+        for name in names {
+            let Seen { since, looks, what, .. } = &self.seen[&name];
+            let ripe = since.elapsed() >= self.settings.spool_settle;
+            match what {
+                What::Loose if !loose_goes_on => {}
+                What::Loose => loose_goes_on = *looks > 1 && self.loose(&name)?,
+                What::Begun if ripe => {
+                    gate::refuse(&self.feeding, &name, &self.folders, &Refusal::File(FileError::Torn(0)))?;
+                }
+                What::Begun => loose_goes_on = false,
+                What::Newer(format) => {
+                    let text = format!("{}: {}", printable(&name), FileError::Newer(*format));
+                    self.alarms.raise(AlarmKind::NewerFormat, || text);
+                }
+                What::Unreadable(why) => {
+                    let text = gate::unreadable(&name, &io::Error::other(why.clone()));
+                    self.alarms.raise(AlarmKind::Unreadable, || text);
+                }
+                What::Unknown | What::Feed => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies a batch that has no seal; `false` when it has to wait, and those after it too.
+    fn loose(&mut self, name: &OsStr) -> io::Result<bool> {
+        if let Some(refusal) = loose_is_refused(&self.settings, &self.copy()) {
+            gate::refuse(&self.feeding, name, &self.folders, &refusal)?;
+            return Ok(true);
+        }
+        let batch = Batch::File(self.folders.spool.join(name));
+        match self.feeding.apply(&printable(name), batch) {
             Ok(applied) => {
                 tracing::info!(
-                    batch = name,
+                    batch = printable(name),
                     new = applied.new,
                     changed = applied.changed,
                     quarantined = applied.quarantined,
                     "batch applied"
                 );
-                self.move_to(APPLIED, path, name, "done", &applied.to_string())?;
+                self.folders.applied(name, &applied.to_string())?;
+                Ok(true)
             }
             Err(error) if error.is_final() => {
-                tracing::error!(batch = name, %error, "batch rejected: mend it and put it into the spool again");
-                self.move_to(REJECTED, path, name, "why", &error.to_string())?;
+                gate::refuse(&self.feeding, name, &self.folders, &Refusal::Batch(error.to_string()))?;
+                Ok(true)
             }
-            Err(ApplyError::Ending) => return Ok(false),
+            Err(ApplyError::Ending) => Ok(false),
             Err(error) => {
-                if self.stuck.as_deref() != Some(path) {
-                    tracing::error!(batch = name, %error, "batch waits: it is tried again at every look");
-                    self.stuck = Some(path.to_owned());
-                }
-                return Ok(false);
+                let text = format!("{}: {error}; it is tried again", printable(name));
+                self.alarms.raise(AlarmKind::Stuck, || text);
+                Ok(false)
             }
         }
-        self.stuck = None;
-        Ok(true)
     }
+}
 
-    /// The note first: whoever finds the file there finds what became of it.
-    fn move_to(&self, to: &str, path: &Path, name: &str, note: &str, text: &str) -> io::Result<()> {
-        let folder = self.folder.join(to);
-        fs::write(folder.join(format!("{name}.{note}")), format!("{text}\n"))?;
-        fs::rename(path, folder.join(name))
-    }
-
-    /// The batch files in the order of their names, with how they look.
-    fn files(&self) -> io::Result<Vec<(PathBuf, Look)>> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            // Not through a link: only what lies here is moved and read.
-            let Ok(file) = fs::symlink_metadata(&path) else { continue };
-            if path.extension() == Some(OsStr::new(EXTENSION)) && file.is_file() {
-                files.push((path, (file.len(), file.modified().ok())));
-            }
-        }
-        files.sort();
-        files.truncate(FILES_MAX);
-        Ok(files)
+/// Why a batch without a seal is not taken here.
+pub(super) fn loose_is_refused(settings: &config::Replica, copy: &Copy) -> Option<Refusal> {
+    match copy {
+        _ if !settings.keys.is_empty() => Some(Refusal::NotSealed),
+        Copy::At(place) => Some(Refusal::Follows(place.source.clone())),
+        Copy::Empty | Copy::Other => None,
     }
 }
 
@@ -180,39 +326,19 @@ pub(super) fn path(data: &Path) -> PathBuf {
 
 /// Where applied files go.
 pub(super) fn applied(data: &Path) -> PathBuf {
-    path(data).join(APPLIED)
+    putaway::applied(&path(data))
 }
 
-/// Where files go that are no batches.
+/// Where files go that are of no use.
 pub(super) fn rejected(data: &Path) -> PathBuf {
-    path(data).join(REJECTED)
+    putaway::rejected(&path(data))
 }
 
-/// Keeps the newest applied files only: they hold second factors in clear, and would fill the disk.
-fn forget_old(folder: &Path) -> io::Result<()> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension() == Some(OsStr::new(EXTENSION)) {
-            files.push((fs::metadata(&path).and_then(|file| file.modified()).ok(), path));
-        }
-    }
-    files.sort();
-    let spare = files.len().saturating_sub(APPLIED_KEPT);
-    for (_, path) in &files[..spare] {
-        fs::remove_file(path)?;
-        let mut note = path.clone().into_os_string();
-        note.push(".done");
-        let _ = fs::remove_file(note);
-    }
-    Ok(())
-}
-
-pub(super) const EXTENSION: &str = "ndjson";
-const APPLIED: &str = "applied";
-const REJECTED: &str = "rejected";
-/// Files taken in one look; the rest has its turn in the next.
-const FILES_MAX: usize = 1000;
-const APPLIED_KEPT: usize = 32;
+const NO_FILE: &str = "it is a link, a folder or a pipe; copy the file itself here";
+/// Files that are seen at once; the rest when these are gone.
+const FILES_MAX: usize = 200_000;
+/// Files that are opened in one look to see what they are.
+const FRESH_MAX: usize = 20_000;
+const FORGET_EVERY: Duration = Duration::from_secs(10);
 /// How often the sample, which has no upstream, is vouched for.
 const BEAT_EVERY: Duration = Duration::from_secs(60);

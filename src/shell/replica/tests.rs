@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use jiff::civil::date;
@@ -10,25 +11,33 @@ use rusqlite::Connection;
 use super::testing::Folder;
 use super::*;
 use crate::inquiry::{Factor, Formats, SecondFactor, Stage, notices_of_2026};
-use crate::replica::{CaseRecord, SPOOL};
+use crate::replica::{BatchHeader, CaseRecord, SPOOL};
 
-const SECRET: [u8; 32] = [9; 32];
+pub(super) const SECRET: [u8; 32] = [9; 32];
 
-fn settings() -> config::Replica {
+pub(super) fn settings() -> config::Replica {
     config::Replica {
+        source: config::Source::Spool,
         reader_threads: 2,
         cache_entries: 1000,
         look_up_timeout: Duration::from_secs(20),
         look_ups_waiting_max: 64,
+        scrub_rows_per_second: 100_000,
         spool_poll: Duration::from_millis(2),
+        postgres: config::Postgres::default(),
+        spool_source: None,
+        spool_settle: Duration::from_secs(3600),
+        spool_gap: Duration::from_secs(3600),
+        spool_keep: Duration::from_secs(3600),
+        keys: crate::replica::gate::GateKeys::default(),
     }
 }
 
-fn open(folder: &Folder, role: Role) -> Arc<Replica> {
+pub(super) fn open(folder: &Folder, role: Role) -> Arc<Replica> {
     Replica::open(folder.path(), &settings(), Keys::new(&SECRET), role).expect("a writable folder")
 }
 
-fn case(n: u32, stage: Stage, version: u64) -> CaseRecord {
+pub(super) fn case(n: u32, stage: Stage, version: u64) -> CaseRecord {
     let mut case = sample::cases(1, 1, date(2026, 11, 23), &notices_of_2026()).next().expect("one");
     case.receipt = format!("4401{n:011}");
     case.id_tail = Some("123X".into());
@@ -36,11 +45,17 @@ fn case(n: u32, stage: Stage, version: u64) -> CaseRecord {
     case
 }
 
+/// A batch of cases that are made while it is applied.
+fn cases(header: BatchHeader, cases: impl Iterator<Item = CaseRecord> + Send + 'static) -> Batch {
+    let changes = Box::new(cases.map(|case| Ok(Change::Put(case))));
+    Batch::Changes(apply::Changes { mark: Mark::after(None, &header), deletes: 0, changes })
+}
+
 fn header(second: i64) -> BatchHeader {
     BatchHeader { as_of: at(second), ..BatchHeader::default() }
 }
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("a small number")
 }
 
@@ -59,7 +74,7 @@ fn put(replica: &Replica, folder: &Folder, second: i64, cases: &[CaseRecord]) ->
     replica.apply_file(&file(folder, &text(Some(header(second)), cases))).expect("a sound batch")
 }
 
-fn receipt(n: u32) -> Receipt {
+pub(super) fn receipt(n: u32) -> Receipt {
     let formats = Formats::new(vec![sample::format()]).expect("sound");
     formats.from_keys(&format!("4401{n:011}")).expect("fits")
 }
@@ -68,19 +83,19 @@ fn tail(entry: &str) -> Proof {
     Proof::Factor(Factor::read(SecondFactor::IdTail, entry).expect("four characters"))
 }
 
-fn ask(replica: &Replica, n: u32, proof: &Proof) -> Answer {
+pub(super) fn ask(replica: &Replica, n: u32, proof: &Proof) -> Answer {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(replica.look_up(&receipt(n), proof))
 }
 
-fn stage(answer: &Answer) -> Option<Stage> {
+pub(super) fn stage(answer: &Answer) -> Option<Stage> {
     match answer {
         Answer::Found { case, .. } => Some(case.stage),
         Answer::NotFound | Answer::Down => None,
     }
 }
 
-fn total(counter: &AtomicU64) -> u64 {
+pub(super) fn total(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 
@@ -174,7 +189,7 @@ fn bad_rows_go_to_quarantine_and_the_others_are_applied() {
     assert_eq!((applied.new, applied.quarantined), (2, 3));
     let file = Connection::open(folder.path().join("replica.sqlite3")).unwrap();
     let notes: Vec<(i64, String)> = file
-        .prepare("SELECT line, why FROM quarantine ORDER BY line")
+        .prepare("SELECT CAST(substr(id, instr(id, ':') + 1) AS INTEGER), why FROM quarantine ORDER BY 1")
         .unwrap()
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
         .unwrap()
@@ -386,7 +401,7 @@ fn a_crash_leaves_a_batch_whole_or_not_at_all() {
     let folder = Folder::new();
     let replica = open(&folder, Role::Load);
     let batch = |version| (0..4000).map(move |n| case(n, Stage::Review, version));
-    replica.apply("one".into(), Batch::Cases(header(100), Box::new(batch(1)))).unwrap();
+    replica.apply("one".into(), cases(header(100), batch(1))).unwrap();
     let (sender, crashed) = sync_channel(1);
     let path = folder.path().to_owned();
     let second = batch(2).inspect(move |case| {
@@ -395,7 +410,7 @@ fn a_crash_leaves_a_batch_whole_or_not_at_all() {
             sender.send(crash(&folder)).unwrap();
         }
     });
-    replica.apply("two".into(), Batch::Cases(header(200), Box::new(second))).unwrap();
+    replica.apply("two".into(), cases(header(200), second)).unwrap();
     assert_eq!(versions(&crashed.recv().unwrap()), (Some(at(100)), vec![1, 1, 1]));
     assert_eq!(versions(&crash(&folder)), (Some(at(200)), vec![2, 2, 2]));
 }
@@ -405,7 +420,7 @@ fn a_panic_in_a_batch_takes_it_back_and_the_next_one_is_applied() {
     let folder = Folder::new();
     let replica = open(&folder, Role::Load);
     let faulty = (1..10).map(|n| if n < 9 { case(n, Stage::Review, 1) } else { panic!("a fault on purpose") });
-    let error = replica.apply("one".into(), Batch::Cases(header(100), Box::new(faulty))).unwrap_err();
+    let error = replica.apply("one".into(), cases(header(100), faulty)).unwrap_err();
     assert!(matches!(error, ApplyError::Fault) && replica.is_empty());
     assert_eq!(put(&replica, &folder, 200, &[case(1, Stage::Review, 1)]).new, 1);
 }
@@ -415,92 +430,95 @@ fn an_end_of_the_program_takes_a_batch_back() {
     let folder = Folder::new();
     let keys = Keys::new(&SECRET);
     drop(open(&folder, Role::Load));
-    let mut connection = store::open_writer(&store::path(folder.path()), &keys).unwrap();
+    let connection = store::open_writer(&store::path(folder.path()), &keys).unwrap();
     let endless = (0..).map(|n| case(n, Stage::Review, 1));
-    let batch = Batch::Cases(header(100), Box::new(endless));
-    let ended = apply::apply(&mut connection, &keys, "endless", batch, &AtomicBool::new(true));
+    let batch = cases(header(100), endless);
+    let surroundings = run::Surroundings {
+        connection: &connection,
+        keys: &keys,
+        wal: folder.path().join("replica.sqlite3-wal"),
+        now: at(0),
+        ending: &AtomicBool::new(true),
+        unsure: &std::collections::HashSet::new(),
+        told: &|_| panic!("no mark is kept"),
+        committed: &|_| panic!("nothing is committed"),
+    };
+    let ended = apply::apply(&surroundings, "endless", batch);
     assert!(matches!(ended, Err(ApplyError::Ending)));
     assert_eq!(store::state(&connection).unwrap().mark, None);
 }
 
-/// A spool whose batches are only noted.
+/// A spool, looked at as the test says.
 struct Watched {
     folder: Folder,
     spool: spool::Spool,
-    applied: Vec<String>,
+    replica: Arc<Replica>,
 }
 
 impl Watched {
     fn new() -> Watched {
         let folder = Folder::new();
-        let spool = spool::Spool::open(folder.path()).unwrap();
-        Watched { folder, spool, applied: Vec::new() }
+        let replica = open(&folder, Role::Load);
+        let feeding = replica.feeding.clone().expect("a writer");
+        let spool = spool::Spool::open(folder.path(), settings(), feeding).unwrap();
+        Watched { folder, spool, replica }
     }
 
-    fn write(&self, name: &str, text: &str) {
+    /// A batch of one case.
+    fn write(&self, name: &str, n: u32) {
+        let text = text(Some(header(n.into())), &[case(n, Stage::Ready, 1)]);
         fs::write(spool::path(self.folder.path()).join(name), text).unwrap();
     }
 
-    fn step(&mut self, result: impl Fn() -> Result<Applied, ApplyError>) {
-        let applied = &mut self.applied;
-        let apply = |_: &Path, name: &str| {
-            applied.push(name.to_owned());
-            result()
-        };
-        self.spool.step(apply).unwrap();
-    }
-
-    fn done(&mut self) {
-        self.step(|| Ok(Applied::default()));
+    fn look(&mut self) -> u64 {
+        self.spool.step().unwrap();
+        total(&self.replica.metrics().rows)
     }
 }
 
 #[test]
 fn a_file_is_applied_once_it_is_settled_and_in_the_order_of_names() {
     let mut spool = Watched::new();
-    spool.write("2.ndjson", "b");
-    spool.write("1.ndjson", "a");
-    spool.write("0.ndjson.tmp", "half");
-    spool.write("0.part", "half");
-    spool.done();
-    assert!(spool.applied.is_empty(), "seen for the first time");
-    spool.write("1.ndjson", "a and more");
-    spool.done();
-    assert!(spool.applied.is_empty(), "1 still grows, and 2 does not overtake it");
-    spool.done();
-    assert_eq!(spool.applied, ["1.ndjson", "2.ndjson"]);
+    spool.write("2.ndjson", 2);
+    spool.write("1.ndjson", 1);
+    spool.write("0.ndjson.tmp", 3);
+    spool.write("0.part", 4);
+    assert_eq!(spool.look(), 0, "seen for the first time");
+    let mut text = text(Some(header(1)), &[case(1, Stage::Ready, 1)]);
+    text.push('\n');
+    fs::write(spool::path(spool.folder.path()).join("1.ndjson"), text).unwrap();
+    assert_eq!(spool.look(), 0, "1 still grows, and 2 does not overtake it");
+    assert_eq!(spool.look(), 2);
+    assert_eq!(spool.replica.as_of(), Some(at(2)), "2 was the later one");
     assert!(spool::applied(spool.folder.path()).join("2.ndjson.done").exists());
 }
 
 #[test]
-fn a_full_disk_makes_a_file_wait_and_loses_nothing() {
+fn a_packed_batch_is_taken_too_and_a_damaged_one_is_refused() {
     let mut spool = Watched::new();
-    spool.write("1.ndjson", "a");
-    spool.done();
-    for _ in 0..3 {
-        spool.step(|| Err(ApplyError::Read(io::Error::from(io::ErrorKind::StorageFull))));
-    }
-    spool.done();
-    assert_eq!(spool.applied.len(), 4);
-    assert!(spool::applied(spool.folder.path()).join("1.ndjson").exists());
-}
-
-#[test]
-fn links_in_the_spool_are_not_followed() {
-    let mut spool = Watched::new();
-    let target = spool.folder.path().join("elsewhere");
-    fs::write(&target, "x").unwrap();
-    std::os::unix::fs::symlink(&target, spool::path(spool.folder.path()).join("1.ndjson")).unwrap();
-    (0..3).for_each(|_| spool.done());
-    assert!(spool.applied.is_empty());
+    let text = text(Some(header(1)), &[case(1, Stage::Ready, 1)]);
+    let packed = zstd::encode_all(text.as_bytes(), 3).unwrap();
+    fs::write(spool::path(spool.folder.path()).join("1.ndjson.zst"), &packed).unwrap();
+    let long: String = (0..5_000).map(|n| case(n, Stage::Ready, 1).to_line() + "\n").collect();
+    let mut damaged = zstd::encode_all(long.as_bytes(), 3).unwrap();
+    let end = damaged.len() - 10;
+    damaged[end..].fill(0xAA);
+    fs::write(spool::path(spool.folder.path()).join("2.ndjson.zst"), &damaged).unwrap();
+    assert_eq!(spool.look(), 0);
+    assert_eq!(spool.look(), 1);
+    assert_eq!(fs::read_dir(spool::rejected(spool.folder.path())).unwrap().count(), 2);
 }
 
 #[test]
 fn only_the_newest_applied_files_are_kept() {
     let mut spool = Watched::new();
-    (0..40).for_each(|n| spool.write(&format!("{n:03}.ndjson"), "x"));
-    (0..2).for_each(|_| spool.done());
-    assert_eq!(spool.applied.len(), 40);
+    (0..40).for_each(|n| spool.write(&format!("{n:03}.ndjson"), n));
+    spool.look();
+    // Old files go at the first look and then every few seconds.
+    assert_eq!(spool.look(), 40);
+    let feeding = spool.replica.feeding.clone().expect("a writer");
+    spool.spool = spool::Spool::open(spool.folder.path(), settings(), feeding).unwrap();
+    spool.look();
     assert_eq!(fs::read_dir(spool::applied(spool.folder.path())).unwrap().count(), 64, "32 files and their notes");
 }
 

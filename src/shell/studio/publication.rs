@@ -18,6 +18,7 @@ use crate::audio::encode_master;
 use crate::base::Lang;
 use crate::config::Settings;
 use crate::shell::aside::aside;
+use crate::shell::recordings::Missing;
 use crate::shell::releases::{self, Entry, Master, Overlay};
 use crate::shell::{clock, hotline, recordings};
 use crate::speech::{Clip, Needed};
@@ -139,7 +140,7 @@ impl Studio {
         let stored = match releases::live(&self.settings) {
             Some(live) => releases::store_beside(&self.settings, &live, &plan.needed, &above),
             None => {
-                hotline::read_with(&self.settings, &above).map_err(Refusal::Flow)?;
+                hotline::read_with(&self.settings, &above, Missing::Refused).map_err(Refusal::Flow)?;
                 self.keep_as_shipped(&plan.needed);
                 releases::store(&self.settings, &plan.needed, &above)
             }

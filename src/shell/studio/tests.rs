@@ -11,6 +11,7 @@ use zip::write::SimpleFileOptions;
 use super::*;
 use crate::base::{Codec, Lang};
 use crate::config::{self, Settings};
+use crate::shell::recordings::Missing;
 use crate::shell::replica::testing::Folder;
 use crate::shell::{hotline, publish, recordings, releases};
 use crate::speech::Clip;
@@ -225,7 +226,7 @@ fn a_publication_of_the_flow_keeps_the_takes_that_fit_and_takes_approved_ones_al
     studio.approve(&wang(), &take.name).unwrap();
     let pending = studio.pending().unwrap();
     assert_eq!((pending.changes.len(), pending.behind.len()), (0, 1), "callers still hear the old text");
-    publish::publish(&settings, &publish::By::default()).unwrap();
+    publish::publish(&settings, &publish::By::default(), Missing::Refused).unwrap();
     assert_eq!(studio.slot(&changed).unwrap().live.unwrap().take, Some(take.name.clone()));
     assert_eq!(studio.take(&take.name).unwrap().state, TakeState::Published);
     assert_eq!(studio.slot(&kept).unwrap().state, SlotState::Live, "the other take stays");

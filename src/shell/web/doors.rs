@@ -19,6 +19,7 @@ use super::bounds::{BUSY_RETRY, PHOTOGRAPH_WAIT, PHOTOGRAPHS_MAX, RATINGS_PER_MI
 use super::reply::{self, Reply};
 use super::studio::StudioDoor;
 use crate::base::{Lang, Private};
+use crate::config::Network;
 use crate::inquiry::{Answer, Receipt, Stage};
 use crate::shell::metrics::{Door, HttpClass, LookUpResult, ScanPath, ScanResult, Score};
 use crate::web::{
@@ -40,6 +41,7 @@ pub enum Serves {
 /// Answers requests. One for the whole server.
 pub struct Doors {
     backend: Backend,
+    proxies: Vec<Network>,
     studio: Option<StudioDoor>,
     request_timeout: Duration,
     image_bytes_max: usize,
@@ -83,6 +85,7 @@ impl Doors {
         };
         Doors {
             backend,
+            proxies: web.proxies.clone(),
             studio: None,
             request_timeout: web.request_timeout,
             image_bytes_max: web.image_bytes_max,
@@ -107,6 +110,7 @@ impl Doors {
     /// Answers one request that came in by a socket that serves these pages.
     pub async fn answer(&self, serves: Serves, from: IpAddr, request: Request<Incoming>) -> Reply {
         let began = Instant::now();
+        let from = self.client(from, request.headers());
         let path = request.uri().path();
         let asks_studio = path == "/studio" || path.starts_with("/studio/");
         let reply = match (&self.studio, serves, asks_studio) {
@@ -120,6 +124,13 @@ impl Doors {
         metrics.http_requests.inc(class(reply.status()));
         metrics.http_time.observe(began.elapsed());
         reply
+    }
+
+    fn client(&self, from: IpAddr, head: &HeaderMap) -> IpAddr {
+        // Values that are no text are nothing that a proxy writes.
+        let forwarded = head.get_all(FORWARDED).into_iter().map(|value| value.to_str().unwrap_or("?"));
+        let is_proxy = |address| self.proxies.iter().any(|proxy| proxy.contains(address));
+        web::client(from, forwarded, is_proxy)
     }
 
     async fn public(&self, began: Instant, from: IpAddr, request: Request<Incoming>) -> Reply {
@@ -372,5 +383,7 @@ fn class(status: StatusCode) -> HttpClass {
     }
 }
 
+/// Where balancers name the address that they were asked from.
+const FORWARDED: &str = "x-forwarded-for";
 /// The header that names the kiosk where the body is a picture.
 const KIOSK: &str = "x-kiosk";

@@ -53,6 +53,7 @@ impl Office {
     fn with(connections_max: usize, request_timeout: Duration) -> Office {
         let web = crate::config::Web {
             listen: vec!["127.0.0.1:0".parse().unwrap()],
+            proxies: Vec::new(),
             connections_max,
             request_timeout,
             image_bytes_max: 300_000,
@@ -156,7 +157,7 @@ fn backend(told: &Arc<Told>) -> Backend {
             state: if health.draining.load(Relaxed) == 0 { NodeState::Ok } else { NodeState::Draining },
             replica_age: Some(Duration::from_secs(7)),
             calls: 2,
-            maintenance: false,
+            ..Health::default()
         }),
         kiosk: Box::new(|| KioskSettings {
             answer_shown: Duration::from_secs(45),

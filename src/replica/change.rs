@@ -1,0 +1,47 @@
+//! What an upstream says of one case, whichever way it comes.
+
+use crate::base::Private;
+
+use super::feed::CaseRecord;
+
+/// One change, in the order in which the upstream made it. `Debug` prints no value.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A case with a version: where a row is as new or newer, nothing changes.
+    Put(CaseRecord),
+    /// A case as the upstream has it, whatever its version: the order of the changes decides.
+    Replace(CaseRecord),
+    /// A case leaves the copy.
+    Delete { receipt: Private<String> },
+    /// All cases leave the copy. Always held for an operator.
+    Truncate,
+    /// A case that cannot be used.
+    Bad(BadRow),
+}
+
+/// A case that cannot be used as it came: kept aside, told of, and tried again.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BadRow {
+    /// By which it is found again: a place in a file, a primary key. It names no person.
+    pub id: String,
+    /// What is wrong, and what would do. It quotes no value.
+    pub why: String,
+    /// Whose case it is, if that can be read. Until it is mended, nothing is said of this case, and the next change of
+    /// the same case that can be used takes it out of quarantine.
+    pub receipt: Option<Private<String>>,
+    /// The case as a line of a batch, to be tried again when the program or its settings are other ones. Kept sealed.
+    /// None: only the source can bring it again.
+    pub line: Option<Private<String>>,
+}
+
+impl std::fmt::Debug for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Change::Put(_) => "Put",
+            Change::Replace(_) => "Replace",
+            Change::Delete { .. } => "Delete",
+            Change::Truncate => "Truncate",
+            Change::Bad(_) => "Bad",
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! The files that have come and were not taken yet, in the order in which they are to be taken.
+//!
+//! What a header says is believed only so far as to decide which file is looked into next; a forged one is found out
+//! then, and is gone.
+
+use std::collections::BTreeMap;
+
+use super::chain::{Copy, Place};
+use super::header::{FeedHeader, Kind};
+
+/// The files that wait, each by a name that the shell gave it.
+#[derive(Clone, Debug, Default)]
+pub struct Lineup<N> {
+    sources: BTreeMap<String, Line<N>>,
+}
+
+#[derive(Clone, Debug)]
+struct Line<N> {
+    changes: BTreeMap<u64, Vec<N>>,
+    snapshots: BTreeMap<u64, Vec<N>>,
+}
+
+/// What is to be done next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Turn<N> {
+    /// Look into this one: it is its turn, or it can be put away.
+    Take(N),
+    /// Nothing waits.
+    Nothing,
+    /// These wait for a number that has not come.
+    Gap { source: String, missing: u64, first: u64, last: u64 },
+    /// These wait for a snapshot to begin with.
+    NoStart { source: String, first: u64, last: u64 },
+}
+
+impl<N: Clone + PartialEq> Lineup<N> {
+    /// Takes a file in.
+    pub fn insert(&mut self, header: &FeedHeader, name: N) {
+        let line = self.sources.entry(header.source.clone());
+        let line = line.or_insert_with(|| Line { changes: BTreeMap::new(), snapshots: BTreeMap::new() });
+        line.of(header.kind).entry(header.sequence).or_default().push(name);
+    }
+
+    /// Forgets a file.
+    pub fn remove(&mut self, header: &FeedHeader, name: &N) {
+        let Some(line) = self.sources.get_mut(&header.source) else { return };
+        let files = line.of(header.kind);
+        if let Some(names) = files.get_mut(&header.sequence) {
+            names.retain(|other| other != name);
+            if names.is_empty() {
+                files.remove(&header.sequence);
+            }
+        }
+        if line.changes.is_empty() && line.snapshots.is_empty() {
+            self.sources.remove(&header.source);
+        }
+    }
+
+    /// What is to be done next by a copy that follows `source`, if that is settled.
+    pub fn turn(&self, copy: &Copy, source: Option<&str>) -> Turn<N> {
+        let followed = match copy {
+            Copy::At(place) => Some(source.unwrap_or(&place.source)),
+            Copy::Empty | Copy::Other => source,
+        };
+        let mut waits = Turn::Nothing;
+        for (name, line) in &self.sources {
+            let turn = match (followed, copy) {
+                // It is refused when it is looked into.
+                (Some(followed), _) if followed != name => line.any(),
+                (_, Copy::At(place)) if place.source == *name => line.after(place),
+                (_, Copy::At(_) | Copy::Empty | Copy::Other) => line.start(name, *copy == Copy::Empty),
+            };
+            match turn {
+                Turn::Take(name) => return Turn::Take(name),
+                Turn::Gap { .. } | Turn::NoStart { .. } => waits = turn,
+                Turn::Nothing => {}
+            }
+        }
+        waits
+    }
+
+    /// The next file after a place, if it is one of changes and nothing else is to be done before it.
+    pub fn follower(&self, place: &Place) -> Option<N> {
+        let line = self.sources.get(&place.source).filter(|line| line.snapshots.is_empty())?;
+        line.changes.get(&(place.sequence + 1))?.first().cloned()
+    }
+}
+
+impl<N: Clone> Line<N> {
+    fn of(&mut self, kind: Kind) -> &mut BTreeMap<u64, Vec<N>> {
+        match kind {
+            Kind::Changes => &mut self.changes,
+            Kind::Snapshot => &mut self.snapshots,
+        }
+    }
+
+    fn any(&self) -> Turn<N> {
+        let mut all = self.changes.values().chain(self.snapshots.values()).flatten();
+        all.next().map_or(Turn::Nothing, |name| Turn::Take(name.clone()))
+    }
+
+    /// The newest snapshot; what came before it is in it.
+    fn newest(&self) -> Option<&N> {
+        self.snapshots.values().next_back()?.first()
+    }
+
+    fn start(&self, source: &str, empty: bool) -> Turn<N> {
+        if let Some(name) = self.newest() {
+            return Turn::Take(name.clone());
+        }
+        match (self.changes.first_key_value(), self.changes.last_key_value()) {
+            (Some((1, names)), _) if empty => Turn::Take(names[0].clone()),
+            (Some((first, _)), Some((last, _))) => {
+                Turn::NoStart { source: source.to_owned(), first: *first, last: *last }
+            }
+            (None, _) | (_, None) => Turn::Nothing,
+        }
+    }
+
+    fn after(&self, place: &Place) -> Turn<N> {
+        if let Some(name) = self.newest() {
+            return Turn::Take(name.clone());
+        }
+        match (self.changes.first_key_value(), self.changes.last_key_value()) {
+            (Some((first, names)), _) if *first <= place.sequence + 1 => Turn::Take(names[0].clone()),
+            (Some((first, _)), Some((last, _))) => {
+                Turn::Gap { source: place.source.clone(), missing: place.sequence + 1, first: *first, last: *last }
+            }
+            (None, _) | (_, None) => Turn::Nothing,
+        }
+    }
+}

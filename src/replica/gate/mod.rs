@@ -1,0 +1,37 @@
+//! Feed files: how changes cross a one-way gate, which copies single files, in any order, late, twice or not at all.
+//!
+//! A feed file is text, one JSON object a line, plain (`.ndjson`) or compressed (`.ndjson.zst`):
+//!
+//! ```text
+//!  {"feed":{"format":1,"source":"intranet","sequence":7,"kind":"changes","previous":"9a…","as_of":"2026-11-23T09:00:00Z","lines":2}}
+//!  {"receipt":"440100000000123","id_tail":"123X","stage":"review","document":"passport", …}          a case
+//!  {"delete":{"receipt":"440100000000131"}}                                              a case leaves the copy
+//!  {"seal":{"sha256":"3c…","key":"office_2026","signature":"d0…"}}
+//! ```
+//!
+//! - **content**: every byte of the text before the seal line, line ends included. `sha256` is its SHA-256. It names the
+//!   file: the next one says it as its `previous`, the first one says 64 zeros.
+//! - **signature**: Ed25519 (RFC 8032 §5.1) over the 78 bytes `jindu feed 1` LF *sha256 in 64 small hex digits* LF.
+//! - **sequence**: counts every file of a source, snapshots and heartbeats included, without a gap.
+//! - **kind**: `changes`, or `snapshot`: all cases there are. A copy begins with a snapshot, and can go on from a newer one
+//!   whatever is missing before it.
+//! - **heartbeat**: `changes` with no line between header and seal: nothing happened up to `as_of`.
+//! - **lines**: how many lines stand between header and seal, blank ones aside.
+//!
+//! The seal stands inside the file, because a gate that copies single files would part a signature beside it from what it
+//! signs; it stands last, so that a file that is not there whole cannot have one. [`Intake`] reads a file as it comes,
+//! [`GateKeys`] judges its seal, [`Lineup`] says which one is looked into next, and [`Copy::judge`] whether it is its turn.
+
+mod chain;
+mod header;
+mod intake;
+mod keys;
+mod lineup;
+#[cfg(test)]
+mod tests;
+
+pub use chain::{Copy, Place, Standing};
+pub use header::{FORMAT, FeedHeader, Hash, Kind, Seal, delete_line};
+pub use intake::{BYTES_MAX, CHANGES_MAX, FileError, Intake, Reading, Whole, change, is_feed};
+pub use keys::{GateKey, GateKeys, PUBLIC_START, SealError, is_key_name, read_public, sign, signed_text};
+pub use lineup::{Lineup, Turn};

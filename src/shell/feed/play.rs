@@ -1,0 +1,176 @@
+//! `jindu feed play`: a living office, whose changes come out as feed files, or as SQL.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::inquiry::WorkingDays;
+use crate::replica::gate::{self, Kind};
+use crate::replica::{CaseRecord, Event, Office};
+
+use super::super::clock;
+use super::pack::{PackError, Packed, Packer};
+
+/// How the office lives.
+#[derive(Clone, Debug)]
+pub struct Play {
+    /// Where the files go; none for SQL on the standard output.
+    pub out: Option<PathBuf>,
+    pub cases: u64,
+    pub seed: u64,
+    /// Changes a second.
+    pub rate: f64,
+    /// From one file or transaction to the next.
+    pub every: Duration,
+    /// After so many changes it ends.
+    pub changes: Option<u64>,
+    pub seconds: Option<u64>,
+    /// A snapshot again after so many files, to heal whoever missed one.
+    pub snapshot_every: Option<u64>,
+}
+
+/// Lives until it is told to end, or is ended.
+pub fn play(play: &Play, packer: Option<Packer>, calendar: &WorkingDays, zone: &TimeZone) -> Result<(), String> {
+    let today = || clock::local(zone).date();
+    let mut office = Office::new(play.cases, play.seed, today(), calendar);
+    let mut put = match packer {
+        Some(packer) => Put::Files(Box::new(packer)),
+        None => Put::Sql(BufWriter::new(io::stdout())),
+    };
+    put.all(&office)?;
+    let began = Instant::now();
+    let (mut done, mut files, mut next) = (0u64, 0u64, began);
+    loop {
+        let over = play.seconds.is_some_and(|seconds| began.elapsed() >= Duration::from_secs(seconds));
+        if over || play.changes.is_some_and(|changes| done >= changes) {
+            return Ok(());
+        }
+        next += play.every;
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        let due = (began.elapsed().as_secs_f64() * play.rate) as u64;
+        let due = play.changes.map_or(due, |changes| due.min(changes));
+        let now = due.saturating_sub(done).min(gate::CHANGES_MAX);
+        let events: Vec<Event> = (0..now).map(|_| office.step(today())).collect();
+        done += now;
+        for events in transactions(&events, office.len()) {
+            put.changes(events)?;
+        }
+        files += 1;
+        if play.snapshot_every.is_some_and(|every| files.is_multiple_of(every)) {
+            put.all(&office)?;
+        }
+    }
+}
+
+/// Cuts events where more cases would leave at once than happens in an office: a node would ask a person.
+fn transactions(events: &[Event], cases: usize) -> Vec<&[Event]> {
+    let most = (cases / 100).max(5);
+    let (mut parts, mut from, mut gone) = (Vec::new(), 0, 0);
+    for (place, event) in events.iter().enumerate() {
+        gone += usize::from(matches!(event, Event::Gone(_)));
+        if gone > most {
+            parts.push(&events[from..place]);
+            (from, gone) = (place, 1);
+        }
+    }
+    parts.push(&events[from..]);
+    parts
+}
+
+/// Where changes go.
+enum Put {
+    Files(Box<Packer>),
+    Sql(BufWriter<io::Stdout>),
+}
+
+impl Put {
+    fn all(&mut self, office: &Office) -> Result<(), String> {
+        match self {
+            Put::Files(packer) => told(snapshot(packer, office)),
+            Put::Sql(out) => {
+                let text = sql_of(office.cases().map(put_sql));
+                out.write_all(format!("{SQL_TABLE}BEGIN;\nDELETE FROM cases;\n{text}COMMIT;\n").as_bytes())
+                    .and_then(|()| out.flush())
+                    .map_err(|error| format!("cannot print: {error}"))
+            }
+        }
+    }
+
+    fn changes(&mut self, events: &[Event]) -> Result<(), String> {
+        match self {
+            Put::Files(packer) => told(changes(packer, events)),
+            Put::Sql(out) => {
+                let text = sql_of(events.iter().map(|event| match event {
+                    Event::Put(case) => put_sql(case),
+                    Event::Gone(case) => format!("DELETE FROM cases WHERE receipt = '{}';", case.receipt),
+                }));
+                out.write_all(format!("BEGIN;\n{text}COMMIT;\n").as_bytes())
+                    .and_then(|()| out.flush())
+                    .map_err(|error| format!("cannot print: {error}"))
+            }
+        }
+    }
+}
+
+/// Packs all cases of an office.
+pub fn snapshot(packer: &mut Packer, office: &Office) -> Result<Packed, PackError> {
+    let as_of = packer.time(Timestamp::now());
+    let mut lines = office.cases().map(|case| Ok(case.to_line()));
+    packer.pack(Kind::Snapshot, as_of, office.len() as u64, &mut lines)
+}
+
+/// Packs what happened in an office.
+pub fn changes(packer: &mut Packer, events: &[Event]) -> Result<Packed, PackError> {
+    let as_of = packer.time(Timestamp::now());
+    let mut lines = events.iter().map(|event| match event {
+        Event::Put(case) => Ok(case.to_line()),
+        Event::Gone(case) => Ok(gate::delete_line(&case.receipt)),
+    });
+    packer.pack(Kind::Changes, as_of, events.len() as u64, &mut lines)
+}
+
+fn told(packed: Result<Packed, PackError>) -> Result<(), String> {
+    let packed = packed.map_err(|error| error.to_string())?;
+    let line = format!("{} {} lines\n", packed.path.display(), packed.lines);
+    let mut out = io::stdout().lock();
+    out.write_all(line.as_bytes()).and_then(|()| out.flush()).map_err(|error| format!("cannot print: {error}"))
+}
+
+fn sql_of(statements: impl Iterator<Item = String>) -> String {
+    statements.map(|statement| statement + "\n").collect()
+}
+
+/// Every word in it is of the sample's own making: codes, digits and dates.
+fn put_sql(case: &CaseRecord) -> String {
+    let text = |text: Option<&str>| text.map_or("NULL".into(), |text| format!("'{text}'"));
+    let pauses = serde_json::to_string(&case.pauses).expect("pauses are JSON");
+    let items = serde_json::to_string(&case.items).expect("words are JSON");
+    format!(
+        "INSERT INTO cases VALUES ('{}',{},'{}','{}','{}','{}','{}','{}','{pauses}','{items}',{},{},{}) \
+         ON CONFLICT (receipt) DO UPDATE SET id_tail=EXCLUDED.id_tail, stage=EXCLUDED.stage, \
+         document=EXCLUDED.document, case_type=EXCLUDED.case_type, hall=EXCLUDED.hall, \
+         accepted_on=EXCLUDED.accepted_on, stage_on=EXCLUDED.stage_on, pauses=EXCLUDED.pauses, items=EXCLUDED.items, \
+         waybill_tail=EXCLUDED.waybill_tail, minor=EXCLUDED.minor, version=EXCLUDED.version;",
+        case.receipt,
+        text(case.id_tail.as_deref()),
+        case.stage.code(),
+        case.document,
+        case.case_type,
+        case.hall,
+        case.accepted_on,
+        case.stage_on,
+        text(case.waybill_tail.as_deref()),
+        case.minor,
+        case.version
+    )
+}
+
+const SQL_TABLE: &str = "\
+CREATE TABLE IF NOT EXISTS cases (
+  receipt text PRIMARY KEY, id_tail text, stage text NOT NULL, document text NOT NULL, case_type text NOT NULL,
+  hall text NOT NULL, accepted_on date NOT NULL, stage_on date NOT NULL, pauses jsonb NOT NULL, items jsonb NOT NULL,
+  waybill_tail text, minor boolean NOT NULL, version bigint NOT NULL);
+";

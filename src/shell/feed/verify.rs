@@ -1,0 +1,159 @@
+//! `jindu feed verify`: what a node would think of these files.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::replica::Change;
+use crate::replica::gate::{GateKeys, Hash, Kind, Reading, Whole};
+
+use super::text;
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// A line for each file, and for each gap between them.
+    pub lines: Vec<String>,
+    pub faults: u64,
+}
+
+/// Looks at files and folders of files. Of a folder, its chain is checked too.
+pub fn verify(paths: &[PathBuf], keys: &GateKeys) -> Result<Verdict, String> {
+    let mut verdict = Verdict::default();
+    for path in paths {
+        let folder = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?.is_dir();
+        if !folder {
+            verdict.file(path, keys);
+            continue;
+        }
+        let mut files = feed_files(path)?;
+        files.sort();
+        let mut chain: BTreeMap<(String, u64), Vec<(Whole, String)>> = BTreeMap::new();
+        for file in files {
+            if let Some(whole) = verdict.file(&file, keys) {
+                let at = (whole.header.source.clone(), whole.header.sequence);
+                chain.entry(at).or_default().push((whole, name(&file)));
+            }
+        }
+        verdict.chain(&chain);
+    }
+    Ok(verdict)
+}
+
+impl Verdict {
+    fn file(&mut self, path: &Path, keys: &GateKeys) -> Option<Whole> {
+        let (mut puts, mut deletes, mut bad, mut first_bad) = (0u64, 0u64, 0u64, None);
+        let read = text::read(path, Reading::Rows, &mut |change| match change {
+            Change::Put(_) | Change::Replace(_) => puts += 1,
+            Change::Delete { .. } | Change::Truncate => deletes += 1,
+            Change::Bad(row) => {
+                bad += 1;
+                first_bad.get_or_insert(format!("line {}: {}", row.id.rsplit(':').next().unwrap_or_default(), row.why));
+            }
+        });
+        let whole = match read {
+            Ok(whole) => whole,
+            Err(error) => return self.fault(path, &error.to_string()),
+        };
+        if let Err(error) = keys.check(&whole) {
+            return self.fault(path, &error.to_string());
+        }
+        let header = &whole.header;
+        let kind = match header.kind {
+            Kind::Changes if header.lines == 0 => "heartbeat",
+            Kind::Changes => "changes",
+            Kind::Snapshot => "snapshot",
+        };
+        self.lines.push(format!(
+            "{}: {} {}, {kind}, {puts} cases, {deletes} deleted, as of {}, {}",
+            name(path),
+            header.source,
+            header.sequence,
+            header.as_of,
+            signed(&whole, keys)
+        ));
+        if let Some(first) = first_bad {
+            self.faults += bad;
+            self.lines.push(format!("  {bad} lines would go to quarantine; the first: {first}"));
+        }
+        Some(whole)
+    }
+
+    fn fault(&mut self, path: &Path, what: &str) -> Option<Whole> {
+        self.faults += 1;
+        self.lines.push(format!("{}: {what}", name(path)));
+        None
+    }
+
+    fn chain(&mut self, files: &BTreeMap<(String, u64), Vec<(Whole, String)>>) {
+        let mut before: Option<(&str, u64, Hash)> = None;
+        for ((source, sequence), same) in files {
+            let (whole, first) = &same[0];
+            for (other, name) in &same[1..] {
+                if other.hash == whole.hash {
+                    self.lines.push(format!("  {name} repeats {first}"));
+                } else {
+                    self.chain_fault(format!("{first} and {name} have one number and not one content"));
+                }
+            }
+            match before {
+                Some((of, last, hash)) if of == source => {
+                    if *sequence > last + 1 {
+                        self.chain_fault(format!("{source}: {} to {} are missing", last + 1, sequence - 1));
+                    } else if whole.header.previous != hash {
+                        self.chain_fault(format!(
+                            "{first} does not follow {source} {last}: two packers, or one set back"
+                        ));
+                    }
+                }
+                Some(_) | None => {}
+            }
+            before = Some((source, *sequence, whole.hash));
+        }
+    }
+
+    fn chain_fault(&mut self, what: String) {
+        self.faults += 1;
+        self.lines.push(format!("  {what}"));
+    }
+}
+
+fn signed(whole: &Whole, keys: &GateKeys) -> String {
+    match (&whole.seal.key, keys.is_empty()) {
+        (Some(key), false) => format!("signed by {key}"),
+        (Some(_), true) => "signed, not checked: no key was given".into(),
+        (None, _) => "not signed".into(),
+    }
+}
+
+/// The feed files of a folder, links and others aside.
+fn feed_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let fault = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(fault)? {
+        let entry = entry.map_err(fault)?;
+        if entry.file_type().is_ok_and(|kind| kind.is_file()) && is_feed_name(&entry.file_name()) {
+            files.push(entry.path());
+        }
+    }
+    Ok(files)
+}
+
+/// Whether a file is one for the spool, by its name.
+pub fn is_feed_name(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    name.ends_with(b".ndjson") || name.ends_with(b".ndjson.zst")
+}
+
+/// A name from outside, fit to be printed on one line.
+pub fn printable(name: &OsStr) -> String {
+    let text = name.to_string_lossy();
+    let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().take(200).map(plain).collect()
+}
+
+fn name(path: &Path) -> String {
+    printable(path.file_name().unwrap_or(path.as_os_str()))
+}

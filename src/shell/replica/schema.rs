@@ -1,0 +1,113 @@
+//! The tables of the replica's file, and the way from older ones.
+//!
+//! A file of an older schema is brought forward in one transaction when the program that writes opens it; a newer one is
+//! left as it is, with words. The rows' own bytes carry a form of their own (see `crate::replica::Row`).
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::inquiry::Keys;
+
+use super::store::StoreError;
+
+/// Makes the tables of an empty file, or brings those of an older one forward.
+pub(super) fn prepare(connection: &mut Connection, keys: &Keys) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if is_fresh(&transaction)? {
+        transaction.execute_batch(TABLES)?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.execute("INSERT INTO state (one, fingerprint, rows) VALUES (1, ?1, 0)", [keys.fingerprint()])?;
+    } else if schema_of(&transaction)? == 1 {
+        transaction.execute_batch(FROM_1)?;
+    }
+    transaction.pragma_update(None, "user_version", SCHEMA)?;
+    transaction.commit()
+}
+
+/// Whether a file is a replica made with these keys, which this program can bring forward if need be.
+pub(super) fn check(connection: &Connection, path: &Path, keys: &Keys) -> Result<(), StoreError> {
+    let name = || path.display().to_string();
+    let sqlite = |error| StoreError::Sqlite { path: name(), error };
+    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(sqlite)?;
+    if application != APPLICATION {
+        return Err(StoreError::Foreign(name()));
+    }
+    let schema = schema_of(connection).map_err(sqlite)?;
+    if schema > SCHEMA {
+        return Err(StoreError::Newer { path: name(), schema });
+    }
+    let fingerprint: Vec<u8> =
+        connection.query_row("SELECT fingerprint FROM state", [], |row| row.get(0)).map_err(sqlite)?;
+    if fingerprint == keys.fingerprint() { Ok(()) } else { Err(StoreError::OtherKey(name())) }
+}
+
+/// Whether a file is of the schema that this program reads; only who writes can bring it forward.
+pub(super) fn check_readable(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let name = || path.display().to_string();
+    match schema_of(connection).map_err(|error| StoreError::Sqlite { path: name(), error })? {
+        SCHEMA => Ok(()),
+        schema => Err(StoreError::Older { path: name(), schema }),
+    }
+}
+
+/// A file without tables is new.
+pub(super) fn is_fresh(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT count(*) = 0 FROM sqlite_schema", [], |row| row.get(0))
+}
+
+fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// `state`: `part_*`: how many changes of a batch that is larger than one transaction are in already, and whose mark it
+/// will move to. `clock_*`: see `crate::replica::AgeClock`. `read_by`: the program and settings that last tried the
+/// quarantine. `lost`: bad rows past its bound. `held`: at most one, as everything behind it waits.
+const TABLES: &str = "
+    CREATE TABLE cases (key INTEGER PRIMARY KEY, version INTEGER NOT NULL, row BLOB NOT NULL) STRICT;
+    CREATE TABLE state (
+        one INTEGER PRIMARY KEY CHECK (one = 1), fingerprint BLOB NOT NULL, rows INTEGER NOT NULL,
+        source TEXT, sequence INTEGER, as_of_us INTEGER,
+        position TEXT, part_source TEXT, part_sequence INTEGER, part_done INTEGER NOT NULL DEFAULT 0,
+        clock_boot TEXT, clock_offset_us INTEGER, clock_told_boot_us INTEGER, clock_told_wall_us INTEGER,
+        scrubbed_us INTEGER, read_by TEXT, lost INTEGER NOT NULL DEFAULT 0, mark_sum INTEGER
+    ) STRICT;
+    CREATE TABLE quarantine (
+        id TEXT PRIMARY KEY, source TEXT NOT NULL, key INTEGER, why TEXT NOT NULL, since_us INTEGER NOT NULL,
+        tries INTEGER NOT NULL DEFAULT 0, sealed BLOB
+    ) STRICT;
+    CREATE INDEX quarantine_key ON quarantine (key) WHERE key IS NOT NULL;
+    CREATE TABLE held (
+        one INTEGER PRIMARY KEY CHECK (one = 1), source TEXT NOT NULL, sequence INTEGER, what TEXT NOT NULL,
+        deletes INTEGER NOT NULL, rows INTEGER NOT NULL, since_us INTEGER NOT NULL, decision TEXT
+    ) STRICT;";
+const FROM_1: &str = "
+    ALTER TABLE state ADD COLUMN position TEXT;
+    ALTER TABLE state ADD COLUMN part_source TEXT;
+    ALTER TABLE state ADD COLUMN part_sequence INTEGER;
+    ALTER TABLE state ADD COLUMN part_done INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE state ADD COLUMN clock_boot TEXT;
+    ALTER TABLE state ADD COLUMN clock_offset_us INTEGER;
+    ALTER TABLE state ADD COLUMN clock_told_boot_us INTEGER;
+    ALTER TABLE state ADD COLUMN clock_told_wall_us INTEGER;
+    ALTER TABLE state ADD COLUMN scrubbed_us INTEGER;
+    ALTER TABLE state ADD COLUMN read_by TEXT;
+    ALTER TABLE state ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE state ADD COLUMN mark_sum INTEGER;
+    ALTER TABLE quarantine RENAME TO quarantine_1;
+    CREATE TABLE quarantine (
+        id TEXT PRIMARY KEY, source TEXT NOT NULL, key INTEGER, why TEXT NOT NULL, since_us INTEGER NOT NULL,
+        tries INTEGER NOT NULL DEFAULT 0, sealed BLOB
+    ) STRICT;
+    CREATE INDEX quarantine_key ON quarantine (key) WHERE key IS NOT NULL;
+    INSERT INTO quarantine (id, source, why, since_us)
+        SELECT q.batch || ':' || q.line, coalesce(state.source, 'spool'), q.why, coalesce(state.as_of_us, 0)
+        FROM quarantine_1 AS q, state;
+    DROP TABLE quarantine_1;
+    CREATE TABLE held (
+        one INTEGER PRIMARY KEY CHECK (one = 1), source TEXT NOT NULL, sequence INTEGER, what TEXT NOT NULL,
+        deletes INTEGER NOT NULL, rows INTEGER NOT NULL, since_us INTEGER NOT NULL, decision TEXT
+    ) STRICT;";
+/// "jind", in the file's header.
+const APPLICATION: i64 = 0x6A69_6E64;
+const SCHEMA: i64 = 2;

@@ -1,0 +1,127 @@
+//! Looks the whole file through, slowly and for ever: every row's checksum, the order of the keys, the count.
+//!
+//! ```text
+//!  slice of rows ─ wait ─ slice ─ … ─ the last key ─► rows counted in one snapshot = what the file says of itself
+//!        └ a row or a page is damaged ─► alarm; the row is down; a copy of everything is asked of the source
+//! ```
+//!
+//! SQLite's own check does not see a flipped bit in a value, and a scan of the rows walks every page of their tree. No
+//! read transaction lasts longer than a slice, but for the count, which is seconds on the largest copies.
+
+use rusqlite::Connection;
+
+use crate::replica::Row;
+
+use super::store;
+
+/// A pass through the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pass {
+    /// The last key that was looked at.
+    after: Option<i64>,
+    pub rows: u64,
+    pub damage: Damage,
+}
+
+/// What was found to be wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Damage {
+    pub rows: u64,
+    /// What is wrong with the file's structure, in SQLite's words; few, as one fault makes many.
+    pub structure: Vec<String>,
+}
+
+/// How a slice ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slice {
+    More,
+    /// The pass is over.
+    Last,
+}
+
+impl Damage {
+    pub fn is_none(&self) -> bool {
+        self.rows == 0 && self.structure.is_empty()
+    }
+
+    fn note(&mut self, what: String) {
+        if self.structure.len() < STRUCTURE_MAX && !self.structure.contains(&what) {
+            self.structure.push(what);
+        }
+    }
+}
+
+impl Pass {
+    /// Looks at the next rows. A page that cannot be read ends the pass: what lies behind it cannot be reached.
+    pub fn slice(&mut self, connection: &Connection, rows: u32) -> rusqlite::Result<Slice> {
+        match self.rows_after(connection, rows) {
+            Ok(seen) if seen == rows => Ok(Slice::More),
+            Ok(_) => self.count(connection).map(|()| Slice::Last),
+            Err(error) => self.failed(error),
+        }
+    }
+
+    fn rows_after(&mut self, connection: &Connection, most: u32) -> rusqlite::Result<u32> {
+        // Keys are 0 or more.
+        let sql = "SELECT key, version, row FROM cases WHERE key > ?1 ORDER BY key LIMIT ?2";
+        let mut select = connection.prepare_cached(sql)?;
+        let mut rows = select.query((self.after.unwrap_or(-1), most))?;
+        let mut seen = 0;
+        while let Some(row) = rows.next()? {
+            let key: i64 = row.get(0)?;
+            if self.after.is_some_and(|after| key <= after) {
+                self.damage.note("the keys are out of order".into());
+                // Going on from a key that goes backwards might never end.
+                return Ok(0);
+            }
+            self.after = Some(key);
+            let version: i64 = row.get(1).unwrap_or(-1);
+            let bytes = row.get_ref(2)?.as_blob().unwrap_or_default();
+            let sound = Row::decode(key, bytes).is_ok_and(|row| row.case.version.cast_signed() == version);
+            self.damage.rows += u64::from(!sound);
+            self.rows += 1;
+            seen += 1;
+        }
+        Ok(seen)
+    }
+
+    fn count(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let sql = "SELECT (SELECT count(*) FROM cases), (SELECT rows FROM state)";
+        let counted = connection.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
+        if let Err(error) = store::state(connection) {
+            return self.failed(error).map(drop);
+        }
+        match counted {
+            Ok((held, said)) if held == said => Ok(()),
+            Ok((held, said)) => {
+                self.damage.note(format!("{held} rows are there, and {said} should be"));
+                Ok(())
+            }
+            Err(error) => self.failed(error).map(drop),
+        }
+    }
+
+    fn failed(&mut self, error: rusqlite::Error) -> rusqlite::Result<Slice> {
+        if store::is_damage(&error) {
+            self.damage.note(error.to_string());
+            return Ok(Slice::Last);
+        }
+        Err(error)
+    }
+}
+
+/// Looks the whole file through at once, with SQLite's own check of its structure.
+pub(super) fn whole(connection: &Connection) -> rusqlite::Result<Pass> {
+    let mut pass = Pass::default();
+    while pass.slice(connection, WHOLE_SLICE)? == Slice::More {}
+    let mut check = connection.prepare("PRAGMA integrity_check(20)")?;
+    let said = check.query_map([], |row| row.get::<_, String>(0)).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match said {
+        Ok(said) => said.into_iter().filter(|line| line != "ok").for_each(|line| pass.damage.note(line)),
+        Err(error) => drop(pass.failed(error)?),
+    }
+    Ok(pass)
+}
+
+const STRUCTURE_MAX: usize = 20;
+const WHOLE_SLICE: u32 = 10_000;

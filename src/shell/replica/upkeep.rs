@@ -1,0 +1,130 @@
+//! The thread that keeps the copy in order while it serves: the scrub, the quarantine, the rate, what is wrong.
+//!
+//! It ticks a few times a second, and each tick does a bounded piece of work. Damage is written nowhere but told: the
+//! source is asked for a copy of everything, which takes the damaged file's place.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use crate::shell::clock;
+
+use super::cache::locked;
+use super::conditions::{DAMAGED, QUARANTINE};
+use super::feeding::Feeding;
+use super::scrub::{Pass, Slice};
+use super::store;
+use super::writer::Task;
+
+/// The thread's own.
+pub(super) struct Upkeep {
+    feeding: Feeding,
+    rows_per_tick: u32,
+    pass: Pass,
+    open: Option<(u64, Connection)>,
+    ticks: u64,
+    applied: u64,
+    /// The file that was last looked through, and when that ended.
+    passed: Option<(u64, Instant)>,
+}
+
+impl Upkeep {
+    pub fn new(feeding: Feeding, scrub_rows_per_second: u32) -> Upkeep {
+        let rows_per_tick = (scrub_rows_per_second / TICKS_PER_SECOND).max(1);
+        let applied = feeding.reading.metrics.rows_applied.load(Ordering::Relaxed);
+        Upkeep { feeding, rows_per_tick, pass: Pass::default(), open: None, ticks: 0, applied, passed: None }
+    }
+
+    /// The life of the thread: until `stopped` is gone.
+    pub fn run(mut self, stopped: &Receiver<()>) {
+        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
+            self.tick();
+        }
+    }
+
+    fn tick(&mut self) {
+        self.ticks += 1;
+        if self.ticks.is_multiple_of(RATE_TICKS) {
+            self.rate();
+            self.tell_quarantine();
+        }
+        if let Err(error) = self.scrub() {
+            tracing::warn!(%error, "the scrub could not read the replica: it goes on");
+            self.open = None;
+        }
+    }
+
+    fn scrub(&mut self) -> rusqlite::Result<()> {
+        let reading = Arc::clone(&self.feeding.reading);
+        let file = reading.file.load(Ordering::Acquire);
+        let rests = self.passed.is_some_and(|(of, at)| of == file && at.elapsed() < REST);
+        if rests || locked(&reading.mark).is_none() {
+            return Ok(());
+        }
+        if self.pass.slice(reading.connection(&mut self.open)?, self.rows_per_tick)? == Slice::Last {
+            let pass = std::mem::take(&mut self.pass);
+            self.passed = Some((file, Instant::now()));
+            let same_file = self.open.as_ref().is_some_and(|(file, _)| *file == reading.file.load(Ordering::Acquire));
+            if same_file {
+                self.end(&pass);
+            }
+        }
+        Ok(())
+    }
+
+    /// A pass is over, or met damage behind which it cannot go.
+    fn end(&self, pass: &Pass) {
+        let metrics = &self.feeding.reading.metrics;
+        metrics.damaged.store(pass.damage.rows + pass.damage.structure.len() as u64, Ordering::Relaxed);
+        self.feeding.reading.torn.store(!pass.damage.is_none(), Ordering::Release);
+        if !pass.damage.is_none() {
+            self.feeding.reading.damaged(&format!(
+                "{} damaged rows, structure: {}",
+                pass.damage.rows,
+                pass.damage.structure.first().map_or("sound", String::as_str)
+            ));
+            return;
+        }
+        self.feeding.reading.alarms.clear(DAMAGED);
+        let at = clock::timestamp();
+        metrics.set_scrubbed(at);
+        let noted = self.feeding.told(|done| {
+            Task::Do(Box::new(move |writer| {
+                let noted = writer.connection().and_then(|connection| Ok(store::put_scrubbed(connection, at)?));
+                let _ = done.send(noted);
+            }))
+        });
+        if let Err(error) = noted {
+            tracing::debug!(%error, "the end of a scrub could not be noted");
+        }
+    }
+
+    fn rate(&mut self) {
+        let metrics = &self.feeding.reading.metrics;
+        let applied = metrics.rows_applied.load(Ordering::Relaxed);
+        let seconds = RATE_TICKS / u64::from(TICKS_PER_SECOND);
+        metrics.rows_per_second.store((applied - self.applied) / seconds.max(1), Ordering::Relaxed);
+        self.applied = applied;
+    }
+
+    fn tell_quarantine(&self) {
+        let rows = self.feeding.reading.metrics.quarantined.load(Ordering::Relaxed);
+        let lost = self.feeding.reading.metrics.quarantine_lost.load(Ordering::Relaxed);
+        let text = match (rows, lost) {
+            (0, 0) => None,
+            (_, 0) => Some("rows could not be used: see jindu replica quarantine list".to_owned()),
+            _ => Some("more bad rows came than are kept: mend the upstream, then jindu replica rebuild".to_owned()),
+        };
+        self.feeding.reading.alarms.set(QUARANTINE, text);
+    }
+}
+
+const TICKS_PER_SECOND: u32 = 10;
+const TICK: Duration = Duration::from_millis(100);
+/// The rate is over so many ticks.
+const RATE_TICKS: u64 = 50;
+/// Between two passes through the same file.
+const REST: Duration = Duration::from_secs(60);

@@ -1,0 +1,119 @@
+//! `jindu replica …` beside a node that serves and without one, and a copy that ages and is healed.
+
+mod support;
+
+use std::path::Path;
+use std::process::Output;
+
+use jiff::{SignedDuration, Timestamp};
+use support::gateway::{Gateway, jindu, temporary_folder};
+
+const RECEIPT: &str = "440100000000123";
+
+fn batch(age: SignedDuration, cases: &[String]) -> String {
+    let as_of = Timestamp::now() - age;
+    let header = format!("{{\"batch\":{{\"as_of\":\"{as_of}\"}}}}\n");
+    header + &cases.join("\n") + "\n"
+}
+
+fn case(version: u32, stage: &str) -> String {
+    format!(
+        r#"{{"receipt":"{RECEIPT}","id_tail":"123X","stage":"{stage}","document":"passport","case_type":"new","hall":"north","accepted_on":"2026-11-02","stage_on":"2026-11-04","version":{version}}}"#
+    )
+}
+
+fn load(folder: &Path, text: &str) {
+    let file = temporary_folder("batch").join("batch.ndjson");
+    std::fs::write(&file, text).expect("writable");
+    let done = run(folder, &["load", &file.display().to_string()]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+fn run(folder: &Path, words: &[&str]) -> Output {
+    jindu(folder).args(words).output().expect("it runs")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn status(folder: &Path) -> serde_json::Value {
+    let output = run(folder, &["replica", "status", "--json"]);
+    assert!(output.status.success(), "{}", said(&output));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[test]
+fn the_status_is_told_beside_a_node_and_without_one_in_words_and_in_json() {
+    let folder = temporary_folder("replica-status");
+    let none = run(&folder, &["replica", "status"]);
+    assert!(!none.status.success() && said(&none).contains("no replica there"), "{}", said(&none));
+    load(&folder, &batch(SignedDuration::from_hours(8), &[case(1, "review"), "{\"receipt\":\"1\"}".into()]));
+    let alone = status(&folder);
+    assert_eq!((&alone["serving"], &alone["cases"], &alone["quarantined"]), (&false.into(), &1.into(), &1.into()));
+    let gateway = Gateway::start_in(folder.clone(), &["data.sample_cases=0"]);
+    let served = status(&folder);
+    assert_eq!(served["serving"], true);
+    let age = served["age_s"].as_u64().expect("an age");
+    assert!((28_800..28_900).contains(&age), "{age}");
+    let words = said(&run(&folder, &["replica", "status"]));
+    assert!(words.contains("8 h 0 min") && words.contains("quarantine   1 rows"), "{words}");
+    assert_eq!(gateway.metric("jindu_replica_held"), 0.0);
+}
+
+#[test]
+fn an_old_copy_tells_its_age_a_very_old_one_sends_to_a_person_and_a_new_batch_heals_both() {
+    let folder = temporary_folder("replica-age");
+    load(&folder, &batch(SignedDuration::from_hours(8), &[case(1, "review")]));
+    let gateway = Gateway::start_in(folder.clone(), &["data.sample_cases=0"]);
+    let health = || -> serde_json::Value { serde_json::from_str(&gateway.http("GET", "/health", "").1).expect("JSON") };
+    let told = gateway.scan(RECEIPT);
+    assert_eq!((&told["found"], &told["stale"]), (&true.into(), &true.into()), "{told}");
+    assert_eq!(health()["status"], "stale");
+    load(&folder, &batch(SignedDuration::from_hours(72), &[]));
+    assert_eq!(gateway.scan(RECEIPT)["unavailable"], true);
+    load(&folder, &batch(SignedDuration::ZERO, &[case(2, "ready")]));
+    let told = gateway.scan(RECEIPT);
+    assert_eq!((&told["found"], &told["stale"]), (&true.into(), &false.into()), "{told}");
+    assert_eq!(health()["status"], "ok");
+    assert!(gateway.metric("jindu_replica_age_seconds") < 60.0);
+}
+
+#[test]
+fn verify_finds_a_flipped_bit_says_so_by_its_exit_code_and_tells_the_node_that_serves() {
+    let folder = temporary_folder("replica-verify");
+    let cases: Vec<String> = (0..400).map(|n| case(1, "review").replace("0123", &format!("{n:04}"))).collect();
+    load(&folder, &batch(SignedDuration::ZERO, &cases));
+    let sound = run(&folder, &["replica", "verify"]);
+    assert!(sound.status.success() && said(&sound).contains("400 rows, 0 damaged"), "{}", said(&sound));
+    let path = folder.join("replica.sqlite3");
+    let mut bytes = std::fs::read(&path).expect("the replica");
+    let place = bytes.len() - 100;
+    bytes[place] ^= 1;
+    std::fs::write(&path, bytes).expect("writable");
+    let gateway = Gateway::start_in(folder.clone(), &["data.sample_cases=0", "replica.scrub_rows_per_s=10"]);
+    let damaged = run(&folder, &["replica", "verify", "--json"]);
+    assert_eq!(damaged.status.code(), Some(1), "{}", said(&damaged));
+    let report: serde_json::Value = serde_json::from_slice(&damaged.stdout).expect("JSON");
+    assert_eq!((&report["ok"], &report["damaged_rows"]), (&false.into(), &1.into()), "{report}");
+    let served = status(&folder);
+    assert_eq!(served["rebuild_wanted"], true, "{served}");
+    assert!(gateway.await_log("damaged"), "{}", gateway.log());
+}
+
+#[test]
+fn rows_in_quarantine_are_listed_without_what_they_hold_and_can_be_let_go() {
+    let folder = temporary_folder("replica-quarantine");
+    let bad = case(1, "review").replace("\"review\"", "\"mislaid\"");
+    load(&folder, &batch(SignedDuration::ZERO, &[bad, case(1, "review").replace("0123", "0131")]));
+    let list = said(&run(&folder, &["replica", "quarantine"]));
+    assert!(list.contains("batch.ndjson:2") && list.contains("a stage that the format does not have"), "{list}");
+    assert!(!list.contains("4401") && !list.contains("123X"), "{list}");
+    let tried = said(&run(&folder, &["replica", "quarantine", "retry"]));
+    assert!(tried.contains("1 rows tried, 0 mended"), "{tried}");
+    let gone = said(&run(&folder, &["replica", "quarantine", "drop", "batch.ndjson:2"]));
+    assert!(gone.contains("1 rows dropped"), "{gone}");
+    assert!(said(&run(&folder, &["replica", "quarantine", "list"])).contains("nothing is in quarantine"));
+    assert!(said(&run(&folder, &["replica", "held"])).contains("nothing is held"));
+    assert_eq!(run(&folder, &["replica", "heldd"]).status.code(), Some(64));
+}
