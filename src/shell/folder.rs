@@ -24,7 +24,7 @@ pub fn free_bytes(folder: &Path) -> Option<u64> {
         }
         disk.assume_init()
     };
-    Some(u64::from(disk.f_bavail) * u64::from(disk.f_frsize))
+    Some(disk.f_bavail * disk.f_frsize)
 }
 
 /// With less room than this a day's journal, or a rebuilt copy, may not fit.
