@@ -58,6 +58,7 @@ breaks! {
     an_outcome_that_does_not_exist: FLOW, "busy = \"desk_busy\"" => "bussy = \"desk_busy\"", "E05", ["bussy", "did you mean busy?"];
     an_outcome_left_out: FLOW, ", holiday = \"desk_holiday\" }" => " }", "E06", ["hours desk", "holiday"];
     a_switch_without_a_set: FLOW, "of  = \"case.minor\"" => "of  = \"case.by\"", "E07", ["case.by"];
+    a_value_that_no_set_has: FLOW, "keys.1 = { opt = \"guide.passport\",  set = { guide = \"passport\" }" => "keys.1 = { opt = \"guide.passport\",  set = { gide = \"passport\" }", "E34", ["sets gide"];
     a_state_without_a_way: FLOW, "posted     = \"st_posted\"\n" => "", "E08", ["switch status", "posted"];
     a_state_that_does_not_exist: FLOW, "ready      = \"st_ready\"" => "raedy      = \"st_ready\"", "E09", ["raedy", "did you mean ready?"];
     a_key_that_no_telephone_has: FLOW, "keys.9 = { opt = \"language\"" => "keys.10 = { opt = \"language\"", "E10", ["10", "0 to 9"];
@@ -70,6 +71,7 @@ breaks! {
     a_look_up_without_source: FLOW, "source  = \"progress\"\n" => "", "E15", ["source"];
     a_node_that_nothing_leads_to: FLOW, "go = \"halls\" }" => "go = \"guide\" }", "E20", ["menu halls", "never be reached"];
     a_path_without_end: FLOW, "say  = \"bye\"\nnext = \"@end\"" => "say  = \"bye\"\nnext = \"rate\"", "E23", ["rate", "bye"];
+    nothing_but_silence_ends_the_call: FLOW, "say  = \"bye\"\nnext = \"@end\"" => "say  = \"bye\"\nnext = \"main\"", "E23", ["bye"];
     a_loop_that_never_asks: FLOW, "say  = \"desk_busy\"\nnext = \"leave\"" => "say  = \"desk_busy\"\nnext = \"desk\"", "E22", ["desk_busy"];
     a_menu_that_silence_never_leaves: FLOW, "give_up = \"bye\"" => "give_up = \"@repeat\"", "E23", ["leave"];
     a_prompt_that_does_not_exist: FLOW, "\"still_there\"" => "\"still_their\"", "E30", ["still_their", "still_there"];
@@ -97,7 +99,25 @@ breaks! {
     too_many_options: FLOW, "options       = 6" => "options       = 4", "W03", ["menu main", "6 options"];
     a_menu_too_long_to_hear: FLOW, "menu_seconds  = 30" => "menu_seconds  = 5", "W04", ["menu main"];
     a_hash_that_became_a_comment: FLOW, "home   = true" => "# = \"desk\"\nhome   = true", "W05", ["pound"];
+    a_proof_that_is_not_secret: FLOW, "secret      = true          # never logged, recorded or spoken\n" => "", "E42", ["ask id_tail", "secret = true"];
+    a_season_without_days: CALENDAR, "days = [\"2026-07-01..2026-08-31\", \"2026-09-21..2026-09-30\"]\n" => "", "W09", ["calendar.peak", "never holds"];
+    a_holiday_that_counts_as_a_working_day: CALENDAR, "\"2026-09-25..2026-09-27\", \"2026-10-01..2026-10-07\",\n" => "\"2026-09-25..2026-09-27\",\n", "W09", ["[desk] 2026-10-01 is a holiday"];
+    a_make_up_day_that_the_desk_sleeps_through: CALENDAR, "make_up = [\"2026-01-04\", " => "make_up = [", "W09", ["2026-01-04 is worked"];
+    a_day_named_twice: CALENDAR, "\"2026-01-01..2026-01-03\", \"2026-02-15" => "\"2026-01-01..2026-01-03\", \"2026-01-03\", \"2026-02-15", "W09", ["names 2026-01-03 twice"];
+    notices_without_an_end: CALENDAR, "published_to = \"2026-12-31\"\n" => "", "W09", ["no date is promised"];
+    nothing_proven: FLOW, "keys_to_human = 3 " => "# keys_to_human = 3 ", "W10", ["how far callers are from a person"];
+    a_beep_out_of_nowhere: FLOW, "[record.complaint]\nsay    = \"complaint_ask\"\n" => "[record.complaint]\n", "W11", ["record complaint"];
+    a_transfer_to_nowhere: FLOW, "to      = \"desk\"" => "to      = \"dusk\"", "W12", ["dusk", "phone.desk"];
+    a_source_that_no_node_has: FLOW, "source  = \"progress\"" => "source  = \"progres\"", "W12", ["progres"];
+    languages_offered_in_one: FLOW, "speak = \"native\"            # each option in its own language\n" => "", "W13", ["menu language"];
     a_state_that_cases_have_and_the_flow_has_not: FLOW, "\"ready\", \"posted\", \"collected\", \"contact\"]" => "\"ready\", \"collected\", \"contact\"]", "W06", ["posted"];
+}
+
+#[test]
+fn a_flow_that_no_path_ends() {
+    let told = complaints(&FLOW.replace("\"@end\"", "\"main\""), SCRIPT, CALENDAR);
+    let found = told.iter().find(|complaint| complaint.code == "E21").expect("it is told");
+    assert!(found.to_string().contains("no path ends the call"), "{found}");
 }
 
 #[test]

@@ -86,6 +86,19 @@ fn the_example_flow_keeps_its_call_sheet() {
     assert_eq!(passes(&example(), "tests/flows/example/hotline.call"), 13);
 }
 
+/// Lines of other offices: other names, other languages, every kind of node.
+#[test]
+fn other_offices_flows_keep_their_call_sheets() {
+    for (name, tests) in [("water", 15), ("lamp", 3)] {
+        let file = |file: &str| format!("tests/flows/{name}/{file}");
+        let release = release(&file("flow.toml"), &file("words.toml"), &file("days.toml"));
+        assert_eq!(passes(&release, &file(&format!("{name}.call"))), tests);
+        let codes: Vec<&str> = release.warnings.iter().map(|complaint| complaint.code).collect();
+        // A queue, a message and a call back are acted out; nothing else is remarked.
+        assert_eq!(codes, vec!["W07"; if name == "water" { 3 } else { 0 }], "{:#?}", release.warnings);
+    }
+}
+
 #[test]
 fn both_flows_are_clean_but_for_advice() {
     for release in [hotline(), example()] {

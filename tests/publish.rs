@@ -207,3 +207,130 @@ fn the_handbooks_picture_is_the_flows_and_shows_what_is_wrong_with_a_draft() {
     let drawn = text(&run(&data.0, &draft, &["flow", "--svg"], "").stdout);
     assert!(drawn.contains("⚠ E03") && drawn.contains("stroke=\"#c00\""), "the fault is red");
 }
+
+/// What one recording leaves when it is gone: a refusal, or the first language in its place, and never silence.
+#[test]
+fn the_first_language_stands_in_for_a_recording_that_is_missing() {
+    let (data, folder) = (Folder(temporary_folder("missing")), Folder(temporary_folder("missing-draft")));
+    let mut draft = draft(&folder.0);
+    let audio = folder.0.join("audio");
+    for lang in ["zh", "yue", "en"] {
+        fs::create_dir_all(audio.join(lang)).expect("made");
+        for file in fs::read_dir(home().join("prompts/audio").join(lang)).expect("recordings") {
+            let file = file.expect("a file");
+            let missing = lang == "en" && file.file_name() == "prompt.hall_info.north.wav";
+            if !missing {
+                std::os::unix::fs::symlink(file.path(), audio.join(lang).join(file.file_name())).expect("linked");
+            }
+        }
+    }
+    draft.push(format!("hotline.audio={}", audio.display()));
+    let checked = run(&data.0, &draft, &["check"], "");
+    assert_eq!(checked.status.code(), Some(64));
+    let told = text(&checked.stderr);
+    assert!(text(&checked.stdout).contains("flow, words and calendar are right"), "{}", text(&checked.stdout));
+    assert!(
+        told.contains("prompts/script.toml:") && told.contains("E47 prompt.hall_info.north has no recording in en"),
+        "{told}"
+    );
+    assert!(!run(&data.0, &draft, &["publish"], "").status.success());
+    assert!(!data.0.join("releases/live").exists());
+    tells_of_changed_words(&data.0, &folder.0);
+    let published = run(&data.0, &draft, &["publish", "--allow-missing"], "");
+    assert!(published.status.success(), "{}{}", text(&published.stdout), text(&published.stderr));
+    assert!(text(&published.stdout).contains("until then zh is heard"), "{}", text(&published.stdout));
+    let gateway = Gateway::start_in(data.0.clone(), &[]);
+    let mut phone = Phone::dial(gateway.udp);
+    phone.press("332");
+    assert!(phone.hears(&clip("zh", "prompt.hall_info.north"), LONG), "the Mandarin sentence stands in");
+    phone.hang_up();
+}
+
+/// Words that are no longer those that were recorded, with their line.
+fn tells_of_changed_words(data: &Path, folder: &Path) {
+    let script = fs::read_to_string(home().join("prompts/script.toml")).expect("the script");
+    let changed = script
+        .replace("\"多谢来电，再见。\"", "\"谢谢来电，再见。\"")
+        .replace("\"感谢来电，再见。\"", "\"谢谢来电，再见。\"");
+    assert_ne!(script, changed);
+    let path = folder.join("script.toml");
+    fs::write(&path, changed).expect("written");
+    let checked = run(data, &[format!("hotline.script={}", path.display())], &["check"], "");
+    let told = text(&checked.stdout);
+    assert!(checked.status.success() && told.contains("script.toml:"), "{told}{}", text(&checked.stderr));
+    assert!(told.contains("W08 prompt.bye was recorded in zh before its words were changed"), "{told}");
+}
+
+/// Killed at any moment, a publication has happened or has not: what is live can be read whole.
+#[test]
+fn a_publication_that_is_killed_has_happened_or_has_not() {
+    let (data, folder) = (Folder(temporary_folder("killed")), Folder(temporary_folder("killed-draft")));
+    let draft = draft(&folder.0);
+    assert!(run(&data.0, &draft, &["publish", "--why", "first"], "").status.success());
+    let first = live(&data.0);
+    edit(&folder.0, exchanged);
+    let began = std::time::Instant::now();
+    assert!(run(&data.0, &draft, &["publish", "--why", "second"], "").status.success());
+    let (second, took) = (live(&data.0), began.elapsed());
+    assert_ne!(first, second);
+    for part in [50, 85, 97] {
+        fs::remove_dir_all(data.0.join("releases").join(&second)).expect("removed");
+        fs::write(data.0.join("releases/live"), format!("{first}\n")).expect("written");
+        let mut command = jindu(&data.0);
+        draft.iter().for_each(|set| {
+            command.arg("--set").arg(set);
+        });
+        let mut child = command.arg("publish").stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        thread::sleep(took * part / 100);
+        let _ = child.kill();
+        let _ = child.wait();
+        let now = live(&data.0);
+        assert!(now == first || now == second, "{now}");
+        // Rolling back to what is live reads nothing; to the other one reads it whole.
+        let other = if now == first { &second } else { &first };
+        let back = run(&data.0, &draft, &["rollback", &other[..12]], "");
+        let is_there = data.0.join("releases").join(other).exists();
+        assert_eq!(back.status.success(), is_there, "{}{}", text(&back.stdout), text(&back.stderr));
+        if !is_there {
+            assert!(run(&data.0, &draft, &["publish"], "").status.success(), "the next one goes through");
+        }
+        fs::create_dir_all(data.0.join("releases").join(&second)).expect("there to be removed");
+    }
+}
+
+#[test]
+fn old_releases_go_and_those_that_may_be_needed_stay() {
+    let (data, folder) = (Folder(temporary_folder("old")), Folder(temporary_folder("old-draft")));
+    let draft = draft(&folder.0);
+    assert!(run(&data.0, &draft, &["publish"], "").status.success());
+    let first = live(&data.0);
+    let releases = data.0.join("releases");
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(86_400);
+    let age = |path: &Path| fs::File::open(path).and_then(|file| file.set_modified(long_ago)).expect("aged");
+    // Twenty-five older ones, as the audit tells them, and what a killed publication left.
+    let mut audit = String::new();
+    for n in 0..25 {
+        let name = format!("{n:064x}");
+        fs::create_dir_all(releases.join(&name)).expect("made");
+        age(&releases.join(&name));
+        audit.push_str(&format!(
+            "{{\"at\":\"2026-01-{:02}T00:00:00Z\",\"what\":\"publish\",\"release\":\"{name}\",\"who\":\"Li\"}}\n",
+            n + 1
+        ));
+    }
+    let written = fs::read_to_string(releases.join("audit.jsonl")).expect("the audit");
+    fs::write(releases.join("audit.jsonl"), audit + &written).expect("written");
+    fs::create_dir_all(releases.join(".new-1")).expect("made");
+    age(&releases.join(".new-1"));
+    edit(&folder.0, exchanged);
+    let published = run(&data.0, &draft, &["publish"], "");
+    assert!(
+        published.status.success() && text(&published.stdout).contains("old releases were removed"),
+        "{published:?}"
+    );
+    let left = |n: u32| releases.join(format!("{n:064x}")).exists();
+    assert!(releases.join(live(&data.0)).exists() && releases.join(&first).exists());
+    assert!((0..7).all(|n| !left(n)) && (7..25).all(left), "twenty are kept");
+    assert!(!releases.join(".new-1").exists());
+    assert!(text(&run(&data.0, &draft, &["releases"], "").stdout).contains("(removed)"));
+}

@@ -72,10 +72,15 @@ pub struct Bank {
 impl Bank {
     /// Lays the recordings out, each under its language and name. Of two under one name the later one counts.
     pub fn build(recordings: impl IntoIterator<Item = ((Lang, Arc<str>), Encoded)>) -> Result<Bank, BankError> {
-        let mut arena = Arena::default();
-        let beep = arena.add(&Encoded::new(&tone::beep()))?;
-        let tone = arena.add(&Encoded::new(&tone::line_test()))?;
-        let mut clips = HashMap::new();
+        let recordings: Vec<_> = recordings.into_iter().collect();
+        let (beep, tone) = (Encoded::new(&tone::beep()), Encoded::new(&tone::line_test()));
+        let own = beep.alaw.len() + tone.alaw.len();
+        let octets = own + recordings.iter().map(|(_, encoded)| encoded.alaw.len()).sum::<usize>();
+        // Room for all of it at once: an arena that grows holds twice what it needs for a while.
+        let mut arena = Arena { alaw: Vec::with_capacity(octets), ulaw: Vec::with_capacity(octets) };
+        let beep = arena.add(&beep)?;
+        let tone = arena.add(&tone)?;
+        let mut clips = HashMap::with_capacity(recordings.len());
         for (name, encoded) in recordings {
             clips.insert(name, arena.add(&encoded)?);
         }
@@ -96,6 +101,12 @@ impl Bank {
     /// A clip as it goes over the line, for a page that plays it or a test that compares.
     pub fn octets(&self, lang: Lang, id: &Arc<str>, codec: Codec) -> Option<&[u8]> {
         self.clip(lang, id).map(|span| &self.arena(codec)[span.range()])
+    }
+
+    /// A clip as it was put in, for the bank of another release.
+    pub fn encoded(&self, lang: Lang, id: &Arc<str>) -> Option<Encoded> {
+        let span = self.clip(lang, id)?;
+        Some(Encoded { alaw: self.alaw[span.range()].to_vec(), ulaw: self.ulaw[span.range()].to_vec() })
     }
 
     /// How many clips there are, and the octets that they take in both laws.
@@ -131,7 +142,6 @@ impl Bank {
     }
 }
 
-#[derive(Default)]
 struct Arena {
     alaw: Vec<u8>,
     ulaw: Vec<u8>,

@@ -72,6 +72,20 @@ impl ToneDetector {
     }
 }
 
+/// Where the sound ends that comes before the tone of a key at its very end; its length if no such tone is there.
+pub fn before_last_key(samples: &[i16], key: Key) -> usize {
+    let from = samples.len().saturating_sub(LAST_KEY);
+    let mut window = [0.0; WINDOW];
+    let first = (from..samples.len().saturating_sub(WINDOW - 1)).step_by(HOP).find(|at| {
+        for (to, sample) in window.iter_mut().zip(&samples[*at..]) {
+            *to = f32::from(*sample);
+        }
+        tone_in(&window) == Some(key.as_char())
+    });
+    // The first window that holds nothing but the tone begins up to a hop after it.
+    first.map_or(samples.len(), |at| at.saturating_sub(WINDOW))
+}
+
 /// The key whose two tones, and nothing else of weight, are in a window. A to D are recognised, so that they are not
 /// taken for something else, and come to nothing.
 fn tone_in(window: &[f32; WINDOW]) -> Option<char> {
@@ -140,6 +154,8 @@ const RELATIVE_PEAK: f32 = 5.011_872;
 const ENERGY_SHARE: f32 = 0.749_894;
 /// The second harmonic is 13 dB below: vowels have one, keypads do not.
 const HARMONIC: f32 = 0.050_119;
+/// Half a second: a press, how long it takes to be heard, and the way of an order to the recording.
+const LAST_KEY: usize = RATE as usize / 2;
 /// Two and a half times 8000 Hz / 102.
 const RESOLUTION_HZ: f32 = 200.0;
 /// −38 dBm0 a tone; 0 dBm0 is 6.14 dB below the loudest square wave for A-law (ITU-T G.711 §4): mean square.

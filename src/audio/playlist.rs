@@ -67,6 +67,20 @@ pub struct Take {
     pub codec: Option<Codec>,
 }
 
+impl Take {
+    /// 16-bit samples as they go over the line.
+    pub fn of(samples: &[i16]) -> Take {
+        let octets = samples.iter().map(|sample| g711::encode(Codec::Alaw, *sample)).collect();
+        Take { octets, codec: Some(Codec::Alaw) }
+    }
+
+    /// As 16-bit samples.
+    pub fn samples(&self) -> Vec<i16> {
+        let codec = self.codec.unwrap_or(Codec::Alaw);
+        self.octets.iter().map(|octet| g711::decode(codec, *octet)).collect()
+    }
+}
+
 impl Playlist {
     /// These, one after the other.
     pub fn new(spans: Vec<Span>) -> Playlist {

@@ -18,6 +18,10 @@ pub struct Rules {
     /// User parts that reach the hotline; empty: every one.
     pub numbers: Vec<String>,
     pub line_test: Option<String>,
+    /// The user part of the recording service.
+    pub studio: Option<String>,
+    /// Calls to it at once.
+    pub studio_calls_max: usize,
 }
 
 /// What a call is for.
@@ -25,6 +29,17 @@ pub struct Rules {
 pub enum Purpose {
     Hotline,
     LineTest,
+    /// An operator records prompts.
+    Studio,
+}
+
+/// Calls in progress.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Calls {
+    /// Of every purpose.
+    pub all: usize,
+    /// To the recording service.
+    pub studio: usize,
 }
 
 /// Why a call is not admitted.
@@ -34,6 +49,8 @@ pub enum Turned {
     TooFast,
     /// 404: nobody here has that number.
     NoSuchNumber,
+    /// 486: as many operators as may are recording.
+    StudioBusy,
     /// 503: the node is draining.
     Draining,
     /// 503: every line is in use.
@@ -64,7 +81,7 @@ impl Admission {
         now: Instant,
         from: IpAddr,
         user: &str,
-        calls: usize,
+        calls: Calls,
         draining: bool,
     ) -> Result<Purpose, Turned> {
         if !self.pace(now, from) {
@@ -74,8 +91,11 @@ impl Admission {
         if draining {
             return Err(Turned::Draining);
         }
-        if calls >= self.rules.calls_max {
+        if calls.all >= self.rules.calls_max {
             return Err(Turned::Full);
+        }
+        if purpose == Purpose::Studio && calls.studio >= self.rules.studio_calls_max {
+            return Err(Turned::StudioBusy);
         }
         Ok(purpose)
     }
@@ -83,6 +103,9 @@ impl Admission {
     fn purpose(&self, user: &str) -> Option<Purpose> {
         if self.rules.line_test.as_deref() == Some(user) {
             return Some(Purpose::LineTest);
+        }
+        if self.rules.studio.as_deref() == Some(user) {
+            return Some(Purpose::Studio);
         }
         let ours = self.rules.numbers.is_empty() || self.rules.numbers.iter().any(|number| number == user);
         ours.then_some(Purpose::Hotline)
@@ -122,7 +145,13 @@ mod tests {
             calls_per_second_max: 5,
             numbers: vec!["96110110".into()],
             line_test: Some("9196".into()),
+            studio: Some("9197".into()),
+            studio_calls_max: 1,
         })
+    }
+
+    fn calls(all: usize, studio: usize) -> Calls {
+        Calls { all, studio }
     }
 
     const TRUNK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -130,25 +159,33 @@ mod tests {
     #[test]
     fn the_hotline_the_line_test_and_nobody_else_answer() {
         let (mut gate, now) = (gate(), Instant::now());
-        assert_eq!(gate.admit(now, TRUNK, "96110110", 0, false), Ok(Purpose::Hotline));
-        assert_eq!(gate.admit(now, TRUNK, "9196", 0, false), Ok(Purpose::LineTest));
-        assert_eq!(gate.admit(now, TRUNK, "110", 0, false), Err(Turned::NoSuchNumber));
+        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), false), Ok(Purpose::Hotline));
+        assert_eq!(gate.admit(now, TRUNK, "9196", calls(0, 0), false), Ok(Purpose::LineTest));
+        assert_eq!(gate.admit(now, TRUNK, "110", calls(0, 0), false), Err(Turned::NoSuchNumber));
+    }
+
+    #[test]
+    fn the_recording_service_takes_so_many_operators_at_once() {
+        let (mut gate, now) = (gate(), Instant::now());
+        assert_eq!(gate.admit(now, TRUNK, "9197", calls(0, 0), false), Ok(Purpose::Studio));
+        assert_eq!(gate.admit(now, TRUNK, "9197", calls(1, 1), false), Err(Turned::StudioBusy));
+        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(1, 1), false), Ok(Purpose::Hotline));
     }
 
     #[test]
     fn a_full_or_draining_node_turns_calls_away() {
         let (mut gate, now) = (gate(), Instant::now());
-        assert_eq!(gate.admit(now, TRUNK, "96110110", 2, false), Err(Turned::Full));
-        assert_eq!(gate.admit(now, TRUNK, "96110110", 0, true), Err(Turned::Draining));
+        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(2, 0), false), Err(Turned::Full));
+        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), true), Err(Turned::Draining));
     }
 
     #[test]
     fn a_flood_from_one_address_is_slowed_and_others_are_not() {
         let (mut gate, now) = (gate(), Instant::now());
-        let admitted = (0..100).filter(|_| gate.admit(now, TRUNK, "9196", 0, false).is_ok()).count();
+        let admitted = (0..100).filter(|_| gate.admit(now, TRUNK, "9196", calls(0, 0), false).is_ok()).count();
         assert_eq!(admitted, 10);
         let other = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
-        assert!(gate.admit(now, other, "9196", 0, false).is_ok());
-        assert!(gate.admit(now + Duration::from_secs(1), TRUNK, "9196", 0, false).is_ok());
+        assert!(gate.admit(now, other, "9196", calls(0, 0), false).is_ok());
+        assert!(gate.admit(now + Duration::from_secs(1), TRUNK, "9196", calls(0, 0), false).is_ok());
     }
 }

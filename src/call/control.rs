@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::audio::Take;
 use crate::base::{Codec, Key};
 use crate::flow::PlayId;
 use crate::sdp::{MediaPeer, Negotiated};
@@ -58,8 +59,12 @@ pub enum Command {
     /// Keep the caller's sound from now on, at most so long.
     Record {
         max: Duration,
+        /// Whether the sound is told as it comes, by [`Event::Sound`].
+        telling: bool,
     },
     StopRecord,
+    /// What [`Piece::Take`] plays from now on, as a new recording would be.
+    Load(Take),
     Close,
 }
 
@@ -94,9 +99,12 @@ pub enum Event {
     },
     /// A play came to its end by itself.
     Played(PlayId),
-    /// The recording ended (limit, stop or close): 16-bit samples at 8 kHz.
+    /// The next stretch of the recording in progress: 16-bit samples at 8 kHz. Its last stretch is never told so.
+    Sound(Vec<i16>),
+    /// The recording ended (limit, stop or close): all of it, and how many packets of it never came.
     Recorded {
         samples: Vec<i16>,
+        packets_lost: u64,
     },
     /// No RTP or RTCP from the peer for the configured time.
     PeerLost,

@@ -9,6 +9,9 @@
 //! The dialog tells when the caller can hear us; the conversation says what to play and ask; media events and INFO
 //! bring keys. Nothing here waits: every answer from outside comes in as an [`Input`].
 
+mod studio;
+mod transfer;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,13 +19,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::base::{Deadline, Key, Private, earliest};
+use crate::audio::spoken;
+use crate::base::{Deadline, Key, Lang, Private, earliest};
 use crate::flow::{self, Findings, PlayId, RecordResult, Transferred};
 use crate::inquiry::{CallOutcome, LookUpResult};
 use crate::sdp::{self, LocalMedia, Negotiated, Refused};
-use crate::sip::{Arrival, Leg, LegInput, LegOutput, Local, Message, Outgoing, Progress, Why};
+use crate::sip::{Arrival, Leg, LegInput, LegOutput, Local, Message, Outgoing, Why};
 
 use super::control::{Command, Event, KeySource, StreamSetup};
+use super::studio::{Ask, Input as StudioInput, Output as Said, Reply};
 use super::talk::Talk;
 use super::tally::Tally;
 
@@ -42,8 +47,12 @@ pub enum Input {
         result: LookUpResult,
     },
     Ticket(Option<String>),
+    /// The studio's reply to an operator's call.
+    Studio(Reply),
     /// The duty officer's switch was turned.
     Emergency(bool),
+    /// From here on in this language, whatever was chosen.
+    Lang(Lang),
     /// End the call: the node stops.
     End,
     Deadline,
@@ -67,6 +76,8 @@ pub enum Output {
         keep: Duration,
         samples: Vec<i16>,
     },
+    /// An operator's call asks the studio.
+    Studio(Ask),
     /// A key reached the line test.
     LineTestKey {
         key: Key,
@@ -117,6 +128,8 @@ pub struct Call {
     local: LocalMedia,
     negotiated: Option<Negotiated>,
     caller: IpAddr,
+    /// Whether it is a call to the recording service.
+    operator: bool,
     media_begun: bool,
     state: State,
     desks: Arc<BTreeMap<String, String>>,
@@ -143,12 +156,14 @@ impl Call {
     pub fn new(now: Instant, beginning: Beginning) -> (Call, Vec<Output>) {
         let Beginning { received, talk, invite, arrival, local, media, desks, limit, tally } = beginning;
         let (leg, first) = Leg::new(now, invite, &arrival, local);
+        let operator = matches!(talk, Talk::Studio(_));
         let mut call = Call {
             leg,
             talk: Some(talk),
             local: media,
             negotiated: None,
             caller: arrival.source.ip(),
+            operator,
             media_begun: false,
             state: State::Offered,
             desks,
@@ -182,9 +197,15 @@ impl Call {
                 self.tell_talk(now, flow::Input::LookedUp(findings), &mut out);
             }
             Input::Ticket(ticket) => self.tell_talk(now, flow::Input::Ticket(ticket), &mut out),
+            Input::Studio(reply) => self.tell_studio(now, StudioInput::Reply(reply), &mut out),
             Input::Emergency(on) => {
                 if let Some(talk) = &mut self.talk {
                     talk.set_emergency(on);
+                }
+            }
+            Input::Lang(lang) => {
+                if let Some(talk) = &mut self.talk {
+                    talk.set_lang(lang);
                 }
             }
             Input::End => self.end(now, CallOutcome::Finished, Some("drained"), &mut out),
@@ -204,6 +225,11 @@ impl Call {
             own(self.transfer_until, "transfer answered"),
             own(alive.then_some(self.limit_at), "longest call"),
         ])
+    }
+
+    /// Whether the other side has still to answer or acknowledge something: a repeat may be needed.
+    pub fn owes(&self) -> bool {
+        self.leg.owes()
     }
 
     /// What is known of the call for its record.
@@ -325,8 +351,12 @@ impl Call {
         match event {
             Event::Key { key, source } => self.on_key(now, key, source, out),
             Event::Played(id) => self.tell_talk(now, flow::Input::Played(id), out),
-            Event::Recorded { samples } => {
-                let length = Duration::from_micros(samples.len() as u64 * 125);
+            Event::Sound(samples) => self.tell_studio(now, StudioInput::Sound(samples), out),
+            Event::Recorded { samples, packets_lost } if self.operator => {
+                self.studio_recorded(now, samples, packets_lost, out);
+            }
+            Event::Recorded { samples, .. } => {
+                let length = spoken(&samples);
                 self.take = Some(samples);
                 self.tell_talk(now, flow::Input::Recorded(RecordResult::Taken { length }), out);
             }
@@ -359,30 +389,6 @@ impl Call {
         self.tell_talk(now, flow::Input::Key(key), out);
     }
 
-    fn on_referred(&mut self, now: Instant, progress: Progress, out: &mut Vec<Output>) {
-        match progress {
-            Progress::Trying | Progress::Ringing => {}
-            Progress::Done => {
-                self.tally.transferred();
-                if self.transfer_until.is_some() {
-                    self.transferred(now, Transferred::Done, out);
-                } else if !matches!(self.state, State::Over | State::Gone) {
-                    out.push(Output::Transferred(Transferred::Done));
-                    self.end(now, CallOutcome::Transferred, None, out);
-                }
-            }
-            Progress::Busy => self.transferred(now, Transferred::Busy, out),
-            Progress::Failed => self.transferred(now, Transferred::Failed, out),
-        }
-    }
-
-    fn transferred(&mut self, now: Instant, how: Transferred, out: &mut Vec<Output>) {
-        if self.transfer_until.take().is_some() {
-            out.push(Output::Transferred(how));
-            self.tell_talk(now, flow::Input::Transferred(how), out);
-        }
-    }
-
     fn on_ended(&mut self, why: Why, out: &mut Vec<Output>) {
         let (outcome, cause) = match why {
             Why::ByeReceived if self.state == State::Answered => (CallOutcome::Abandoned, None),
@@ -407,7 +413,11 @@ impl Call {
         self.state = State::Over;
         self.transfer_until = None;
         (self.talk, self.negotiated, self.take) = (None, None, None);
-        out.extend([Output::Media(Command::Close), Output::Over]);
+        out.push(Output::Media(Command::Close));
+        if self.operator {
+            out.push(Output::Studio(Ask::Left));
+        }
+        out.push(Output::Over);
     }
 
     fn end(&mut self, now: Instant, outcome: CallOutcome, cause: Option<&'static str>, out: &mut Vec<Output>) {
@@ -429,7 +439,11 @@ impl Call {
         }
     }
 
-    fn hear_talk(&mut self, now: Instant, output: flow::Output, out: &mut Vec<Output>) {
+    fn hear_talk(&mut self, now: Instant, said: Said, out: &mut Vec<Output>) {
+        let output = match said {
+            Said::Talk(output) => output,
+            Said::Record { .. } | Said::Load(_) | Said::Ask(_) => return self.hear_studio(said, out),
+        };
         match output {
             flow::Output::Play { id: PlayId(id), pieces } => {
                 out.push(Output::Media(Command::Play { id: PlayId(id), pieces }));
@@ -437,7 +451,7 @@ impl Call {
             flow::Output::Stop => out.push(Output::Media(Command::Stop)),
             flow::Output::LookUp { source, by } => out.push(Output::LookUp { source, by }),
             flow::Output::Transfer { to, timeout } => self.transfer(now, &to, timeout, out),
-            flow::Output::Record { max } => out.push(Output::Media(Command::Record { max })),
+            flow::Output::Record { max } => out.push(Output::Media(Command::Record { max, telling: false })),
             flow::Output::StopRecord => out.push(Output::Media(Command::StopRecord)),
             flow::Output::KeepTake { notify, keep } => {
                 let samples = self.take.take().unwrap_or_default();
@@ -449,14 +463,6 @@ impl Call {
             flow::Output::Rated { score } => self.tally.rated(score),
             flow::Output::Lang(lang) => self.tally.lang(lang),
             flow::Output::HangUp => self.end(now, CallOutcome::Finished, None, out),
-        }
-    }
-
-    fn transfer(&mut self, now: Instant, to: &str, timeout: Duration, out: &mut Vec<Output>) {
-        self.transfer_until = Some(now + timeout);
-        match self.desks.get(to).cloned() {
-            Some(target_uri) => self.tell_leg(now, LegInput::Refer { target_uri, referred_by: None }, out),
-            None => self.transferred(now, Transferred::Failed, out),
         }
     }
 }

@@ -47,6 +47,16 @@ pub fn findings(rules: &Rules, answer: &Answer, today: Date, now: Timestamp) -> 
     }
 }
 
+/// What the record says of an answer.
+pub fn result_of(findings: &Findings) -> LookUpResult {
+    match findings {
+        Findings::Found { .. } => LookUpResult::Found,
+        Findings::None => LookUpResult::NotFound,
+        Findings::Many => LookUpResult::HandedOver,
+        Findings::Down => LookUpResult::Down,
+    }
+}
+
 /// What the flow is told instead of an answer, when there were too many failures before: more tries lead to a person.
 pub fn instead(verdict: Verdict) -> Option<(Findings, LookUpResult)> {
     match verdict {

@@ -170,10 +170,12 @@ impl Stream {
                 return missing.map_or(Ok(()), Err);
             }
             Command::Stop => self.playing = None,
-            Command::Record { max } => {
+            Command::Record { max, telling } => {
                 self.end_recording(events);
-                self.recording = Some(Recording::new(now, max, self.setup.codec));
+                let lost = self.reception.lost();
+                self.recording = Some(Recording::new(now, max, self.setup.codec, telling, lost));
             }
+            Command::Load(take) => self.take = take,
             Command::StopRecord => self.end_recording(events),
             Command::Close => {
                 self.end_recording(events);
@@ -315,6 +317,7 @@ impl Stream {
         }
         if let Some(recording) = &mut self.recording {
             recording.add(now, arrival == Arrival::First, timestamp, codec, octets);
+            events.extend(recording.next_part().map(Event::Sound));
             if recording.is_over(now) {
                 self.end_recording(events);
             }
@@ -323,10 +326,9 @@ impl Stream {
 
     fn end_recording(&mut self, events: &mut Vec<Event>) {
         if let Some(recording) = self.recording.take() {
+            let packets_lost = recording.lost_since(self.reception.lost());
             self.take = recording.into_take();
-            let codec = self.take.codec.unwrap_or(self.setup.codec);
-            let samples = self.take.octets.iter().map(|octet| g711::decode(codec, *octet)).collect();
-            events.push(Event::Recorded { samples });
+            events.push(Event::Recorded { samples: self.take.samples(), packets_lost });
         }
     }
 

@@ -1,5 +1,6 @@
 //! Settings as checked: everything in range, in the types that the rooms use.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,10 +12,27 @@ pub struct Settings {
     pub phone: Phone,
     pub web: Web,
     pub hotline: Hotline,
+    pub studio: Studio,
     pub inquiry: Inquiry,
     pub replica: Replica,
     pub journal: Journal,
     pub log: Log,
+}
+
+impl Settings {
+    /// What does not stop a start, but should be known.
+    pub fn remarks(&self) -> Vec<String> {
+        let (lines, ports) = (self.phone.lines(), self.phone.media_ports);
+        let short = lines < self.phone.calls_max;
+        let remark = || {
+            format!(
+                "phone.calls_max = {}: phone.media_ports = {}-{} has room for {lines} calls, two ports each; widen it, \
+                 or the next call gets 503",
+                self.phone.calls_max, ports.0, ports.1
+            )
+        };
+        short.then(remark).into_iter().collect()
+    }
 }
 
 /// Where the program writes.
@@ -92,6 +110,14 @@ pub struct Phone {
     pub numbers: Vec<String>,
     /// The user part of the line test; none switches it off.
     pub line_test: Option<String>,
+    /// The user part of the recording service; none switches it off.
+    pub studio: Option<String>,
+    /// Who may call it, beside being a trunk; empty: every trunk.
+    pub studio_trunks: Vec<Network>,
+    /// Operators who record by telephone at once.
+    pub studio_calls_max: usize,
+    /// The longest call to the recording service.
+    pub studio_limit: Duration,
     /// Where `transfer` to `desk` sends a caller: a SIP or tel URI.
     pub desk: Option<String>,
     /// The desk's number as it is read out.
@@ -102,15 +128,33 @@ pub struct Phone {
     pub call_limit: Duration,
     /// How long a drain waits for calls in progress.
     pub drain_limit: Duration,
+    /// How long both doors stay open after the signal at least, so that balancers see it.
+    pub drain_least: Duration,
     /// RFC 4028: the session interval that we ask for, and the smallest that we accept.
     pub session_expires: Duration,
     pub min_se: Duration,
+}
+
+impl Phone {
+    /// Calls at once that there are lines and media ports for: RTP on an even port, RTCP on the next, on each address.
+    pub fn lines(&self) -> usize {
+        self.calls_max.min(self.media_pairs())
+    }
+
+    fn media_pairs(&self) -> usize {
+        let (first, last) = self.media_ports;
+        let pairs = (first..last).filter(|port| port % 2 == 0).count();
+        let addresses: BTreeSet<IpAddr> = self.listen.iter().map(|(_, address)| address.ip()).collect();
+        pairs * addresses.len()
+    }
 }
 
 /// The scan door and the operators' pages.
 #[derive(Clone, Debug)]
 pub struct Web {
     pub listen: Vec<SocketAddr>,
+    /// Balancers in front, whose X-Forwarded-For is believed.
+    pub proxies: Vec<Network>,
     pub connections_max: usize,
     /// A connection that sends no complete request for so long is closed.
     pub request_timeout: Duration,
@@ -136,6 +180,28 @@ pub struct Hotline {
     pub sheets: PathBuf,
     /// The duty officer's switch at start.
     pub emergency: bool,
+}
+
+/// The prompt operators' pages.
+#[derive(Clone, Debug)]
+pub struct Studio {
+    /// Addresses of its own; none: it is at `web.listen`.
+    pub listen: Vec<SocketAddr>,
+    /// Who may open it. Everybody else is told that nothing is there.
+    pub allow: Vec<Network>,
+    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub proxies: Vec<Network>,
+    /// Whether browsers on other machines may sign in without TLS.
+    pub in_the_clear: bool,
+    /// A session without a request ends after so long, and any after `session`.
+    pub session_idle: Duration,
+    pub session: Duration,
+    /// Bytes of one recording, as it is sent.
+    pub upload_bytes_max: u64,
+    /// How long a recording may be before it is trimmed.
+    pub upload_longest: Duration,
+    /// Bytes that all recordings of the studio may take on the disk.
+    pub disk_bytes_max: u64,
 }
 
 /// What both doors share.
@@ -174,6 +240,7 @@ pub struct Replica {
     pub scrub_rows_per_second: u32,
     /// How often the spool folder is looked at.
     pub spool_poll: Duration,
+    pub postgres: super::Postgres,
     /// Whose feed files are taken; none: of any source, until the copy follows one.
     pub spool_source: Option<String>,
     /// An incomplete file that has not grown for so long is torn.
@@ -191,6 +258,8 @@ pub struct Replica {
 pub enum Source {
     /// The files that come to the spool folder.
     Spool,
+    /// The table of a PostgreSQL server, by logical replication.
+    Postgres,
 }
 
 /// The append-only record of calls and scans.

@@ -28,6 +28,7 @@ fn the_shipped_file_shows_every_key_with_its_default() {
         settings.inquiry.scanner.qr_patterns.clear();
         settings.phone.desk = None;
         settings.phone.line_test = None;
+        settings.phone.studio = None;
         format!("{settings:?}")
     };
     assert_eq!(strip(&shipped), strip(&bare));
@@ -46,6 +47,14 @@ fn every_complaint_comes_at_once_with_key_value_and_remedy() {
             "web.lisen = 127.0.0.1:1: is no setting; did you mean web.listen?",
         ]
     );
+}
+
+#[test]
+fn the_recording_service_and_the_line_test_have_numbers_of_their_own() {
+    assert_eq!(complaints(SHIPPED, &["phone.studio=9196"]), ["phone.studio = 9196: must differ from phone.line_test"]);
+    assert_eq!(complaints(SHIPPED, &["phone.studio=", "phone.line_test="]), Vec::<String>::new());
+    let found = complaints(SHIPPED, &["phone.studio_trunks=office"]);
+    assert_eq!(found, ["phone.studio_trunks = office: office must be an address or a network, as in 192.0.2.0/24"]);
 }
 
 #[test]
@@ -71,4 +80,45 @@ fn a_network_holds_its_addresses_and_no_others() {
 #[test]
 fn text_that_is_no_toml_is_one_complaint() {
     assert_eq!(complaints("phone = [", &[]).len(), 1);
+}
+
+#[test]
+fn what_is_wrong_with_an_upstream_is_told_at_once() {
+    let found = complaints(
+        SHIPPED,
+        &[
+            "replica.source=mysql",
+            "replica.postgres.servers=db1:port",
+            "replica.postgres.tls=prefer",
+            "replica.postgres.slot=Node-1",
+            "replica.postgres.columns.birth_date=born",
+            "replica.postgres.columns.stage=",
+            "replica.postgres.stages.10=dancing",
+            "replica.postgres.time_zone=Canton",
+        ],
+    );
+    let keys: Vec<&str> = found.iter().filter_map(|text| text.split([' ', ':']).next()).collect();
+    let expected =
+        ["source", "postgres.servers", "postgres.servers", "postgres.tls", "postgres.slot", "postgres.columns.id_tail"];
+    let rest = ["postgres.columns.stage", "postgres.stages.10", "postgres.time_zone"];
+    for key in expected.iter().chain(&rest) {
+        assert!(keys.contains(&format!("replica.{key}").as_str()), "{key} in {found:?}");
+    }
+}
+
+#[test]
+fn servers_columns_and_codes_of_an_upstream_are_read() {
+    let set = [
+        "replica.postgres.servers=db1.example,[::1]:5433,/run/postgresql:5434",
+        "replica.postgres.columns.hall==central",
+        "replica.postgres.columns.waybill=",
+        "replica.postgres.stages.10=accepted",
+    ];
+    let set: Vec<String> = set.map(str::to_owned).into();
+    let upstream = read(SHIPPED, &set, Path::new("/srv")).expect("right").replica.postgres;
+    let servers: Vec<String> = upstream.servers.iter().map(ToString::to_string).collect();
+    assert_eq!(servers, ["db1.example:5432", "[::1]:5433", "/run/postgresql:5434"]);
+    let columns: Vec<&str> = upstream.mapping.columns().map(|(_, name)| name).collect();
+    assert!(!columns.contains(&"hall") && !columns.contains(&"waybill") && columns.contains(&"stage"));
+    assert_eq!(upstream.mapping.stages.get("10"), Some(&crate::inquiry::Stage::Accepted));
 }

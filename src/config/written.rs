@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 use super::checked::{
-    Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Source, Transport, Web,
+    Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Source, Studio, Transport, Web,
 };
 use super::reader::{Complaint, Reader};
 use crate::replica::gate::{GateKey, GateKeys, is_key_name, read_public};
@@ -32,8 +32,9 @@ pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, V
         phone: phone(&mut reader),
         web: web(&mut reader),
         hotline: hotline(&mut reader, base),
+        studio: studio(&mut reader),
         inquiry: inquiry(&mut reader),
-        replica: replica(&mut reader),
+        replica: replica(&mut reader, base),
         journal: Journal { keep: days(reader.number("journal.keep_days", 1..=3650, 180)) },
         log: log(&mut reader),
     };
@@ -111,6 +112,16 @@ fn phone(reader: &mut Reader) -> Phone {
     if session_expires < min_se {
         reader.complain("phone.session_expires_s", "must be at least phone.min_se_s");
     }
+    let drain_limit = reader.seconds("phone.drain_limit_s", 0..=86_400, 120);
+    let drain_least = reader.seconds("phone.drain_least_s", 0..=300, 0);
+    if drain_least > drain_limit {
+        reader.complain("phone.drain_least_s", "must be at most phone.drain_limit_s");
+    }
+    let line_test = reader.optional_string("phone.line_test").filter(|number| !number.is_empty());
+    let studio = reader.optional_string("phone.studio").filter(|number| !number.is_empty());
+    if studio.is_some() && studio == line_test {
+        reader.complain("phone.studio", "must differ from phone.line_test");
+    }
     Phone {
         listen: phone_listen(reader),
         public_address: address(reader, "phone.public_address"),
@@ -119,14 +130,19 @@ fn phone(reader: &mut Reader) -> Phone {
         calls_max: count(reader, "phone.calls_max", 1..=30_000, 2000),
         retry_after: reader.seconds("phone.retry_after_s", 1..=3600, 5),
         calls_per_second_max: count(reader, "phone.calls_per_second_max", 1..=100_000, 5000),
-        trunks: trunks(reader),
+        trunks: networks(reader, "phone.trunks", &LOOPBACK),
         numbers: reader.strings("phone.numbers", &[]),
-        line_test: reader.optional_string("phone.line_test").filter(|number| !number.is_empty()),
+        line_test,
+        studio,
+        studio_trunks: networks(reader, "phone.studio_trunks", &[]),
+        studio_calls_max: count(reader, "phone.studio_calls_max", 1..=1000, 4),
+        studio_limit: reader.seconds("phone.studio_limit_s", 60..=86_400, 1800),
         desk,
         desk_number,
         media_timeout: reader.seconds("phone.media_timeout_s", 1..=86_400, 60),
         call_limit: reader.seconds("phone.call_limit_s", 10..=86_400, 3600),
-        drain_limit: reader.seconds("phone.drain_limit_s", 0..=86_400, 120),
+        drain_limit,
+        drain_least,
         session_expires,
         min_se,
     }
@@ -178,13 +194,12 @@ fn media_ports(reader: &mut Reader) -> (u16, u16) {
     }
 }
 
-fn trunks(reader: &mut Reader) -> Vec<Network> {
-    const KEY: &str = "phone.trunks";
+fn networks(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<Network> {
     let mut networks = Vec::new();
-    for text in reader.strings(KEY, &["127.0.0.0/8", "::1/128"]) {
+    for text in reader.strings(key, default) {
         match network(&text) {
             Some(network) => networks.push(network),
-            None => reader.complain(KEY, format!("{text} must be an address or a network, as in 192.0.2.0/24")),
+            None => reader.complain(key, format!("{text} must be an address or a network, as in 192.0.2.0/24")),
         }
     }
     networks
@@ -198,17 +213,35 @@ fn network(text: &str) -> Option<Network> {
     Some(Network { address, prefix })
 }
 
-fn web(reader: &mut Reader) -> Web {
-    const KEY: &str = "web.listen";
+fn web_listen(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<SocketAddr> {
     let mut listen = Vec::new();
-    for text in reader.strings(KEY, &["127.0.0.1:8080"]) {
+    for text in reader.strings(key, default) {
         match text.parse() {
             Ok(address) => listen.push(address),
-            Err(_) => reader.complain(KEY, format!("{text} must be ADDRESS:PORT, as in 127.0.0.1:8080 or [::1]:8080")),
+            Err(_) => reader.complain(key, format!("{text} must be ADDRESS:PORT, as in 127.0.0.1:8080 or [::1]:8080")),
         }
     }
+    listen
+}
+
+fn studio(reader: &mut Reader) -> Studio {
+    Studio {
+        listen: web_listen(reader, "studio.listen", &[]),
+        allow: networks(reader, "studio.allow", &LOOPBACK),
+        proxies: networks(reader, "studio.proxies", &[]),
+        in_the_clear: reader.boolean("studio.in_the_clear", false),
+        session_idle: reader.seconds("studio.session_idle_s", 60..=86_400, 3600),
+        session: reader.seconds("studio.session_s", 300..=604_800, 43_200),
+        upload_bytes_max: count(reader, "studio.upload_bytes_max", 100_000..=1_000_000_000, 134_217_728),
+        upload_longest: reader.seconds("studio.upload_longest_s", 10..=1800, 660),
+        disk_bytes_max: count::<u64>(reader, "studio.disk_mb_max", 50..=10_000_000, 20_000) * 1_000_000,
+    }
+}
+
+fn web(reader: &mut Reader) -> Web {
     Web {
-        listen,
+        listen: web_listen(reader, "web.listen", &["127.0.0.1:8080"]),
+        proxies: networks(reader, "web.proxies", &[]),
         connections_max: count(reader, "web.connections_max", 1..=100_000, 2000),
         request_timeout: reader.seconds("web.request_timeout_s", 1..=300, 10),
         image_bytes_max: count(reader, "web.image_bytes_max", 1024..=67_108_864, 12_582_912),
@@ -260,13 +293,17 @@ fn scanner(reader: &mut Reader) -> Scanner {
     }
 }
 
-fn replica(reader: &mut Reader) -> Replica {
-    let source = reader.string("replica.source", "spool");
-    if source != "spool" {
-        reader.complain("replica.source", "must be spool");
-    }
+fn replica(reader: &mut Reader, base: &Path) -> Replica {
+    let source = match reader.string("replica.source", "spool").as_str() {
+        "postgres" => Source::Postgres,
+        "spool" => Source::Spool,
+        _ => {
+            reader.complain("replica.source", "must be spool or postgres");
+            Source::Spool
+        }
+    };
     Replica {
-        source: Source::Spool,
+        source,
         reader_threads: count(reader, "replica.reader_threads", 1..=64, 2),
         cache_entries: count(reader, "replica.cache_entries", 100..=10_000_000, 100_000),
         look_up_timeout: reader.milliseconds("replica.look_up_timeout_ms", 10..=60_000, 2000),
@@ -274,6 +311,7 @@ fn replica(reader: &mut Reader) -> Replica {
         scrub_rows_per_second: u32::try_from(reader.number("replica.scrub_rows_per_s", 10..=1_000_000, 20_000))
             .unwrap_or(u32::MAX),
         spool_poll: reader.milliseconds("replica.spool_poll_ms", 20..=60_000, 200),
+        postgres: super::postgres::postgres(reader, base),
         spool_source: spool_source(reader),
         spool_settle: reader.seconds("replica.spool_settle_s", 0..=3600, 10),
         spool_gap: reader.seconds("replica.spool_gap_s", 0..=86_400, 30),
@@ -328,3 +366,5 @@ fn log(reader: &mut Reader) -> Log {
     }
     Log { level, json: reader.boolean("log.json", false) }
 }
+
+const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];

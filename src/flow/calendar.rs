@@ -16,6 +16,7 @@ pub type Days = (Date, Date);
 #[derive(Clone, Debug, Default)]
 pub struct Calendar {
     pub zone: Arc<str>,
+    pub file: Arc<str>,
     pub working: Working,
     pub desks: BTreeMap<Arc<str>, Desk>,
 }
@@ -26,6 +27,7 @@ pub struct Working {
     pub published_to: Option<Date>,
     pub off: Vec<Days>,
     pub work: Vec<Days>,
+    pub line: u32,
 }
 
 /// The hours of one desk, or the days of one season.
@@ -53,7 +55,7 @@ impl Calendar {
         let file: Arc<str> = file.into();
         let (root, complaints) = read(&file, text);
         let mut reader = Reader { file, complaints };
-        let mut calendar = Calendar { zone: "Asia/Shanghai".into(), ..Calendar::default() };
+        let mut calendar = Calendar { zone: "Asia/Shanghai".into(), file: reader.file.clone(), ..Calendar::default() };
         for field in root.fields() {
             match (field.key.as_str(), &field.item.tree) {
                 ("zone", Tree::Text(zone)) => calendar.zone = reader.zone(field.line, zone),
@@ -131,7 +133,8 @@ impl Reader {
     fn working(&mut self, field: &Field) -> Working {
         self.only("working", &field.item, &["published_to", "off", "work"]);
         let published_to = field.item.field("published_to").and_then(|f| self.days(f)).map(|days| days[0].0);
-        Working { published_to, off: self.day_list(&field.item, "off"), work: self.day_list(&field.item, "work") }
+        let (off, work) = (self.day_list(&field.item, "off"), self.day_list(&field.item, "work"));
+        Working { published_to, off, work, line: field.line }
     }
 
     fn desk(&mut self, field: &Field) -> Desk {

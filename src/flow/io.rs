@@ -54,7 +54,7 @@ pub enum Transferred {
 /// How a recording ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordResult {
-    /// So much was recorded; a message is kept only when the flow says [`Output::KeepTake`].
+    /// So much was spoken; a message is kept only when the flow says [`Output::KeepTake`].
     Taken {
         length: Duration,
     },

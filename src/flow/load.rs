@@ -19,6 +19,7 @@ pub(super) struct Defaults {
     pub silent: Vec<Prompt>,
     pub wrong: Vec<Prompt>,
     pub give_up: Option<Go>,
+    pub stand_in: Option<Prompt>,
     pub keys: Vec<Choice>,
 }
 
@@ -61,6 +62,7 @@ impl Reader {
             start: self.needed_go(top, "start", "E15"),
             limits: self.limits(root),
             give_up: defaults.give_up.clone(),
+            stand_in: defaults.stand_in.clone(),
             entries: self.each(root, "entry", Reader::entry),
             notices: self.each(root, "notice", Reader::notice),
             nodes: Vec::new(),
@@ -132,7 +134,10 @@ impl Reader {
         let empty = Item { line: 1, tree: Tree::Table(Vec::new()) };
         let (line, item) = root.field("defaults").map_or((1, &empty), |field| (field.line, &field.item));
         let table = Table { at: "defaults", line, item };
-        self.known(table, &["barge_in", "type_ahead", "first_key", "next_key", "silent", "wrong", "give_up", "keys"]);
+        self.known(
+            table,
+            &["barge_in", "type_ahead", "first_key", "next_key", "silent", "wrong", "give_up", "stand_in", "keys"],
+        );
         let mut keys = self.choices(table);
         keys.iter_mut().for_each(|choice| choice.inherited = true);
         Defaults {
@@ -142,6 +147,7 @@ impl Reader {
             next_key: self.time(table, "next_key").unwrap_or(Duration::from_secs(3)),
             silent: self.prompts(table, "silent").unwrap_or_default(),
             wrong: self.prompts(table, "wrong").unwrap_or_default(),
+            stand_in: self.prompts(table, "stand_in").unwrap_or_default().into_iter().next(),
             give_up: item.field("give_up").map(|field| self.go("defaults: give_up", &field.item)),
             keys,
         }

@@ -21,6 +21,7 @@ mod release;
 mod replay;
 pub mod sheet;
 mod talk;
+mod users;
 mod ways;
 
 pub use answer::{Told, answer};

@@ -14,6 +14,8 @@ pub struct Flow {
     pub start: Go,
     pub limits: Limits,
     pub give_up: Option<Go>,
+    /// Said before a sentence that stands in for one without a recording, once a call.
+    pub stand_in: Option<Prompt>,
     pub entries: Vec<Entry>,
     pub notices: Vec<Notice>,
     /// In the order written.

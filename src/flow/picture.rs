@@ -78,7 +78,7 @@ fn draw_box(out: &mut String, place: &Place<'_>, flow: &Flow, traffic: Option<&T
     }
     for complaint in &place.complaints {
         let what = format!("⚠ {} {}", complaint.code, complaint.what);
-        text(out, x + 8.0, line, alarm(complaint).1, "bold", &short(&what, 34));
+        text(out, x + 8.0, line, alarm(complaint).1, "bold", &short(&what, 29));
         let _ = writeln!(out, "<title>{}</title>", escaped(&complaint.to_string()));
         line += 17.0;
     }
@@ -89,7 +89,7 @@ fn draw_box(out: &mut String, place: &Place<'_>, flow: &Flow, traffic: Option<&T
             y + height - 5.0,
             WIDTH * traffic.map_or(0.0, |traffic| traffic.share(left))
         );
-        right(out, x + WIDTH - 8.0, y + height - 9.0, "#c00", &format!("{left} hung up"));
+        right(out, x + WIDTH - 8.0, y + height + 11.0, "#c00", &format!("{left} hung up"));
     }
     out.push_str("</g>\n");
 }
@@ -174,8 +174,10 @@ fn own_ways<'a>(flow: &Flow, node: &'a Node) -> Vec<Exit<'a>> {
 fn label(node: &Node, exit: &Exit<'_>) -> String {
     let By::Key(key) = exit.by else { return exit.label.clone() };
     let choice: Option<&Choice> = node.choices().iter().find(|choice| choice.key == key);
-    let opt = choice.and_then(|choice| choice.opt.as_deref()).unwrap_or_default();
-    format!("{} {opt}", key.as_char())
+    match choice.and_then(|choice| choice.opt.as_deref()) {
+        Some(opt) => format!("{} {opt}", key.as_char()),
+        None => key.as_char().to_string(),
+    }
 }
 
 fn target(target: &Target) -> String {

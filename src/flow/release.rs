@@ -11,7 +11,7 @@ use super::calendar::Calendar;
 use super::check;
 use super::model::{Flow, Kind};
 use crate::inquiry::{NumberError, ReceiptFormat};
-use crate::speech::{Complaint, Needed, Script};
+use crate::speech::{Clip, Complaint, Needed, Piece, Script};
 
 /// The files of a release: their names for complaints, and their texts.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +58,8 @@ pub struct Release {
     pub environment: Environment,
     /// Complaints that do not stop a release.
     pub warnings: Vec<Complaint>,
+    /// Recordings that are not there; sentences that need one are said in the first language.
+    lacking: BTreeSet<Clip>,
 }
 
 impl fmt::Debug for Release {
@@ -85,7 +87,30 @@ impl Release {
             return Err(complaints);
         }
         let name = name_of(sources);
-        Ok(Arc::new(Release { name, flow, script, calendar, environment, warnings: complaints }))
+        Ok(Arc::new(Release {
+            name,
+            flow,
+            script,
+            calendar,
+            environment,
+            warnings: complaints,
+            lacking: BTreeSet::new(),
+        }))
+    }
+
+    /// The same release without some recordings. `self` must not be shared yet.
+    pub fn lacking(mut self: Arc<Release>, clips: BTreeSet<Clip>) -> Arc<Release> {
+        Arc::get_mut(&mut self).expect("a release that was just read is nobody else's").lacking = clips;
+        self
+    }
+
+    /// Whether all of it is recorded.
+    pub fn is_recorded(&self, pieces: &[Piece]) -> bool {
+        self.lacking.is_empty()
+            || pieces.iter().all(|piece| match piece {
+                Piece::Clip(clip) => !self.lacking.contains(clip),
+                Piece::Silence(_) | Piece::Tone(_) | Piece::Take => true,
+            })
     }
 
     /// SHA-256 of the sources, in hex.

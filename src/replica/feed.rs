@@ -184,7 +184,8 @@ impl CaseRecord {
         Ok(keys.verifier(&self.receipt, &factor))
     }
 
-    fn check(&self) -> Result<(), LineError> {
+    /// Whether its fields hold what they may.
+    pub(super) fn check(&self) -> Result<(), LineError> {
         check(is_receipt(&self.receipt), "receipt", "must be 6 to 32 digits")?;
         check(is_code(&self.document), "document", CODE)?;
         check(is_code(&self.case_type), "case_type", CODE)?;

@@ -8,6 +8,7 @@ mod mark;
 mod office;
 mod row;
 pub mod sample;
+pub mod upstream;
 
 pub use age::{AgeClock, KeptClock, Moment};
 pub use change::{BadRow, Change};

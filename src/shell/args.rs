@@ -6,8 +6,12 @@ use std::time::Duration as Span;
 use lexopt::prelude::*;
 
 use super::picture::{DAY, HOUR};
+use super::prompts::{PromptCommand, PromptWords};
 use super::publish::{By, LAST};
+use super::recordings::Missing;
 use super::replica::{Decision, Request, Wish};
+use super::studio::accounts::commands::AccountCommand;
+use crate::studio::Role;
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -36,11 +40,16 @@ pub enum Command {
         receipt: String,
         tail: Option<String>,
     },
-    /// Lists every clip that the hotline can play: `lang<TAB>id<TAB>text`.
-    PromptsList,
-    /// Runs call sheets in text.
+    /// The prompt studio's recordings.
+    Prompts(PromptCommand),
+    /// Looks at the PostgreSQL upstream's setup, or holds the copy against it row for row.
+    Upstream {
+        verify: bool,
+    },
+    /// Runs call sheets in text, or over SIP.
     Test {
         sheets: Vec<PathBuf>,
+        by: Way,
     },
     /// A call in text.
     Sim,
@@ -51,6 +60,7 @@ pub enum Command {
     },
     Publish {
         by: By,
+        missing: Missing,
     },
     Rollback {
         release: Option<String>,
@@ -66,6 +76,8 @@ pub enum Command {
     Replay {
         last: u32,
     },
+    /// Accounts of the prompt studio.
+    Account(AccountCommand),
     /// Draws the flow.
     Picture {
         file: Option<PathBuf>,
@@ -75,6 +87,16 @@ pub enum Command {
     Feed(super::feed::Feed),
     Help,
     Version,
+}
+
+/// How call sheets are run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    InText,
+    /// Over SIP, to a gateway of its own.
+    OverSip,
+    /// Over SIP, to the gateway at this address.
+    OverSipTo(String),
 }
 
 /// What `jindu --help` prints.
@@ -91,9 +113,12 @@ commands:
   serve                                  answer the phone and the scanners (default)
   check                                  check settings, flow, words, calendar and recordings
   test SHEET...                          run call sheets against the flow, in text
+  test --sip [ADDRESS] SHEET...          the same over SIP and RTP, proven by the sound; to the gateway at ADDRESS,
+                                         or to one of its own that is set up as each sheet says
   sim                                    call the hotline in text; from a terminal, or acts from the standard input
   replay [--last N]                      past calls against the edited files: who would land elsewhere
   publish [--who NAME] [--why TEXT]      check, run the call sheets, and go live for new calls
+          [--allow-missing]              also where a recording is missing: the first language stands in for it
   rollback [HASH]                        make an older release live again
   releases                               what was published, by whom and why
   emergency on|off|status                the duty officer's notice, for every call
@@ -101,6 +126,8 @@ commands:
   lookup RECEIPT [--tail XXXX]           ask the replica what a caller would be told
   sample --cases N --seed S --out FILE   write sample cases (one JSON object a line)
   load FILE                              load cases into the replica, while it serves or not
+  upstream check                         what is still to be set up at the PostgreSQL server; changes nothing
+  upstream verify                        compare the copy with it row for row; exit code 1 when they differ
   replica status                         how the copy is: its age, place, quarantine, alarms [--json]
   replica verify                         look the whole file through, row by row; exit code 1 when it is damaged
   replica rebuild                        ask the source for a copy of everything; the one there answers until then
@@ -109,6 +136,26 @@ commands:
   replica held [apply|drop]              the batch that takes too many cases away: show it, or say what to do
   prompts list                           list every recording that the hotline can play
 FEED
+  prompts coverage [--lang L] [--missing] [--json]
+                                         every slot, its number and state; --missing: what is still to be recorded
+  prompts takes [LANG/SLOT] [--json]     takes that wait, or all takes of a slot, and what their checks found
+  prompts import FILE [--check] [--json] take in a ZIP of LANG/SLOT__VARIANT.wav and script.csv: all of it, or nothing
+  prompts import FILE --slot LANG/SLOT   take in one recording (WAV, FLAC, MP3, M4A, WebM, Ogg)
+  prompts export FILE [--lang L] [--missing] [--script]
+                                         .zip: script and recordings (--script: without these); .csv; .html to print
+  prompts approve TAKE|all --who NAME    approve what another person recorded
+  prompts discard TAKE                   hide a take; prompts tidy [--days N] deletes what was discarded
+  prompts restore LANG/SLOT              bring the factory's recording back with the next publication
+  prompts publish [--why TEXT] [--anyway] [--json]
+                                         make all approved takes live; --anyway: also where a set is half recorded
+  prompts rollback [HASH]                make an older release live again, flow and recordings
+  prompts play LANG/SLOT|TAKE [FILE|-] [--in-sentence [--value NAME=VALUE]] [--master|--original]
+                                         WAV as a caller hears it
+  studio account add NAME --role operator|approver [--number N]
+                                         let somebody record prompts at /studio; asks for a password and a PIN
+  studio account list
+  studio account password|pin|unlock|remove NAME
+  studio account role NAME operator|approver
 
 options:
   --config PATH     settings (default: config/jindu.toml)
@@ -162,6 +209,11 @@ struct Words {
     who: Option<String>,
     why: Option<String>,
     last: Option<u32>,
+    sip: bool,
+    allow_missing: bool,
+    role: Option<String>,
+    number: Option<String>,
+    prompts: PromptWords,
     svg: bool,
     json: bool,
     calls: Option<Span>,
@@ -182,6 +234,15 @@ impl Words {
                 Long("who") => self.who = Some(parser.value()?.string()?),
                 Long("why") => self.why = Some(parser.value()?.string()?),
                 Long("last") => self.last = Some(parser.value()?.parse()?),
+                Long("sip") => {
+                    self.sip = true;
+                    if let Some(address) = parser.optional_value() {
+                        self.names.push(address);
+                    }
+                }
+                Long("allow-missing") => self.allow_missing = true,
+                Long("role") => self.role = Some(parser.value()?.string()?),
+                Long("number") => self.number = Some(parser.value()?.string()?),
                 Long("svg") => self.svg = true,
                 Long("json") => self.json = true,
                 Long("calls") => {
@@ -194,7 +255,13 @@ impl Words {
                 Long("help") | Short('h') => self.help = true,
                 Long("version") | Short('V') => self.version = true,
                 Value(name) => self.names.push(name),
-                Short(_) | Long(_) => return Err(word.unexpected()),
+                Long(name) => {
+                    let name = name.to_owned();
+                    if !self.prompts.take(&name, &mut parser)? {
+                        return Err(Long(&name).unexpected());
+                    }
+                }
+                Short(_) => return Err(word.unexpected()),
             }
         }
         self.asked()
@@ -210,6 +277,10 @@ impl Words {
             (self.who.is_some(), "--who"),
             (self.why.is_some(), "--why"),
             (self.last.is_some(), "--last"),
+            (self.sip, "--sip"),
+            (self.allow_missing, "--allow-missing"),
+            (self.role.is_some(), "--role"),
+            (self.number.is_some(), "--number"),
             (self.svg, "--svg"),
             (self.json, "--json"),
             (self.calls.is_some(), "--calls"),
@@ -218,12 +289,45 @@ impl Words {
                 return Err(format!("{name} does not go with this command; see jindu --help").into());
             }
         }
+        if let Some(name) = self.prompts.left() {
+            return Err(format!("{name} does not go with this command; see jindu --help").into());
+        }
         let config = self.config.unwrap_or_else(|| Path::new("config/jindu.toml").into());
         Ok(Asked { config, set: self.set, command })
     }
 
     fn by(&mut self) -> By {
         By { who: self.who.take(), why: self.why.take() }
+    }
+
+    /// `studio account …`
+    fn account(
+        &mut self,
+        names: &mut impl Iterator<Item = std::ffi::OsString>,
+    ) -> Result<AccountCommand, lexopt::Error> {
+        let mut word = || names.next().map(|name| name.string()).transpose();
+        if word()?.as_deref() != Some("account") {
+            return Err("studio has one command: studio account add|list|password|pin|role|unlock|remove".into());
+        }
+        let command = word()?.unwrap_or_default();
+        if command == "list" {
+            return Ok(AccountCommand::List);
+        }
+        let name = word()?.ok_or("name the account, as in jindu studio account add li.chen --role operator")?;
+        let role = |word: Option<String>| {
+            word.as_deref()
+                .and_then(Role::named)
+                .ok_or("name a role: operator records, approver approves and publishes")
+        };
+        Ok(match command.as_str() {
+            "add" => AccountCommand::Add { name, role: role(self.role.take())?, number: self.number.take() },
+            "password" => AccountCommand::Password { name },
+            "pin" => AccountCommand::Pin { name },
+            "role" => AccountCommand::Role { name, role: role(word()?)? },
+            "unlock" => AccountCommand::Unlock { name },
+            "remove" => AccountCommand::Remove { name },
+            _ => return Err("write studio account add, list, password, pin, role, unlock or remove".into()),
+        })
     }
 
     fn command(&mut self) -> Result<Command, lexopt::Error> {
@@ -238,7 +342,13 @@ impl Words {
         let command = match name.as_deref() {
             None | Some("serve") => Command::Serve,
             Some("sim") => Command::Sim,
-            Some("publish") => Command::Publish { by: self.by() },
+            Some("publish") => Command::Publish {
+                by: self.by(),
+                missing: match std::mem::take(&mut self.allow_missing) {
+                    true => Missing::StoodInFor,
+                    false => Missing::Refused,
+                },
+            },
             Some("rollback") => Command::Rollback {
                 release: names.next().map(|name| name.string()).transpose()?.map(|name| name.to_ascii_lowercase()),
                 by: self.by(),
@@ -270,21 +380,37 @@ impl Words {
                 tail: self.tail.take(),
             },
             Some("test") => {
-                let sheets: Vec<PathBuf> = names.by_ref().map(PathBuf::from).collect();
+                let mut sheets: Vec<PathBuf> = names.by_ref().map(PathBuf::from).collect();
+                let by = match std::mem::take(&mut self.sip) {
+                    false => Way::InText,
+                    true => match sheets.first().and_then(|first| address_of(first)) {
+                        Some(address) => {
+                            sheets.remove(0);
+                            Way::OverSipTo(address)
+                        }
+                        None => Way::OverSip,
+                    },
+                };
                 if sheets.is_empty() {
                     return Err("test needs call sheets, as in jindu test tests/calls/*.call".into());
                 }
-                Command::Test { sheets }
+                Command::Test { sheets, by }
             }
+            Some("upstream") => match names.next().map(|name| name.string()).transpose()?.as_deref() {
+                Some("check") => Command::Upstream { verify: false },
+                Some("verify") => Command::Upstream { verify: true },
+                _ => return Err("write upstream check or upstream verify".into()),
+            },
             Some("replica") => {
                 let mut word = || names.next().map(|name| name.string()).transpose();
                 let words = (word()?, word()?, word()?);
                 Command::Replica { wish: wish(words)?, json: std::mem::take(&mut self.json) }
             }
-            Some("prompts") => match names.next().map(|name| name.string()).transpose()?.as_deref() {
-                Some("list") => Command::PromptsList,
-                _ => return Err("prompts has one command: prompts list".into()),
-            },
+            Some("prompts") => {
+                let by = self.by();
+                Command::Prompts(self.prompts.command(&mut names, by, &mut self.json)?)
+            }
+            Some("studio") => Command::Account(self.account(&mut names)?),
             Some(other) => return Err(format!("there is no command {other}; see jindu --help").into()),
         };
         match names.next() {
@@ -314,6 +440,14 @@ fn wish(words: (Option<String>, Option<String>, Option<String>)) -> Result<Wish,
     })
 }
 
+/// A word that is an address and no sheet.
+fn address_of(word: &Path) -> Option<String> {
+    let text = word.to_str()?;
+    let bare = text.trim_start_matches("sip:").trim_start_matches("udp:");
+    let port = bare.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    (port || bare.parse::<std::net::IpAddr>().is_ok() || bare != text).then(|| text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,11 +464,35 @@ mod tests {
     }
 
     #[test]
+    fn accounts_are_named_and_have_one_of_two_roles() {
+        let Command::Account(command) =
+            asked("studio account add li --role approver --number 77").expect("right").command
+        else {
+            panic!("another command")
+        };
+        let (name, number) = ("li".to_owned(), Some("77".to_owned()));
+        assert_eq!(command, AccountCommand::Add { name, role: Role::Approver, number });
+        assert!(asked("studio account role li operator").is_ok() && asked("studio account list").is_ok());
+        for wrong in ["studio", "studio account", "studio account add li", "studio account role li boss"] {
+            assert!(asked(wrong).is_err(), "{wrong}");
+        }
+        assert!(asked("studio account pin li --role operator").expect_err("wrong").contains("--role"));
+    }
+
+    #[test]
     fn options_that_do_not_fit_the_command_are_refused() {
         assert!(asked("serve --cases 5").expect_err("wrong").contains("--cases"));
         assert!(asked("lookup").expect_err("wrong").contains("RECEIPT"));
         assert!(asked("lookup 1 2").expect_err("wrong").contains("unexpected"));
         assert!(asked("sample --cases many --out x").is_err());
+        let sip = |line: &str| match asked(line).expect("right").command {
+            Command::Test { sheets, by } => (sheets.len(), by),
+            _ => panic!("a test"),
+        };
+        assert_eq!(sip("test --sip a.call b.call"), (2, Way::OverSip));
+        assert_eq!(sip("test --sip 127.0.0.1:5060 a.call"), (1, Way::OverSipTo("127.0.0.1:5060".into())));
+        assert_eq!(sip("test --sip=127.0.0.1 a.call"), (1, Way::OverSipTo("127.0.0.1".into())));
+        assert!(asked("check --sip").is_err());
         assert!(asked("dance").expect_err("wrong").contains("dance"));
     }
 }

@@ -3,12 +3,14 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
 use super::clock;
+use super::folder;
 use super::journal::Journal;
 use super::metrics::{self, Metrics, ScanPath};
 use super::phone::{Door, Live};
@@ -20,7 +22,9 @@ use crate::base::{Codec, Lang};
 use crate::flow::{self, Utterance};
 use crate::inquiry::{self, Answer, Case, Freshness, LookUpResult, Promise, Proof, ScanDoor, ScanResult, ScanRules};
 use crate::speech::{Clip, Piece};
-use crate::web::{self, CodeKind, Found, Hall, Health, KioskSettings, NodeState, Shown, Sound, StageNames, Wording};
+use crate::web::{
+    self, CodeKind, Found, Hall, Health, KioskSettings, NodeState, Shown, Sound, StageNames, Trouble, Wording,
+};
 use crate::{call, config};
 
 /// What the clerk works with.
@@ -33,6 +37,8 @@ pub struct Counter {
     pub metrics: Arc<Metrics>,
     pub settings: config::Web,
     pub desk_number: String,
+    /// The data folder, for its disk.
+    pub data: PathBuf,
     /// The journal's file, for the calls of the last day.
     pub past_calls: PathBuf,
 }
@@ -187,7 +193,27 @@ impl Counter {
             (false, true) => NodeState::Stale,
             (false, false) => NodeState::Ok,
         };
-        Health { state, replica_age: age, calls: self.door.calls(), maintenance: self.settings.maintenance }
+        let copy = self.replica.metrics();
+        let (calls, calls_max) = (self.door.calls(), self.door.lines_max());
+        let free = folder::free_bytes(&self.data);
+        let troubles = [
+            (age.is_none(), Trouble::NoCopy),
+            (stale, Trouble::Stale),
+            (calls >= calls_max, Trouble::LinesFull),
+            (free.is_some_and(|free| free < folder::LOW_BYTES), Trouble::DiskLow),
+        ];
+        Health {
+            state,
+            replica_age: age,
+            replica_cases: copy.rows.load(Ordering::Relaxed),
+            calls,
+            calls_max,
+            maintenance: self.settings.maintenance,
+            release: live.short_name().to_owned(),
+            disk_free_bytes: free,
+            troubles: troubles.into_iter().filter_map(|(is_so, trouble)| is_so.then_some(trouble)).collect(),
+            alarms: self.replica.alarms().into_iter().map(|alarm| alarm.kind).collect(),
+        }
     }
 
     /// The live flow, with the calls of the last day where the journal can be read.

@@ -1,6 +1,9 @@
 //! The data folder: what lies there is for the user who runs the node, and for nobody else.
 
+use std::ffi::CString;
 use std::fs::DirBuilder;
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
@@ -8,4 +11,33 @@ use std::path::Path;
 pub fn make(folder: &Path) -> Result<(), String> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| format!("{}: the data folder cannot be made: {error}", folder.display()))
+}
+
+/// Room that this user may still fill on the folder's disk; `None` when the system does not say.
+pub fn free_bytes(folder: &Path) -> Option<u64> {
+    let path = CString::new(folder.as_os_str().as_bytes()).ok()?;
+    let mut disk = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: the path ends with a zero, and the answer is read only when the call has filled it.
+    let disk = unsafe {
+        if libc::statvfs(path.as_ptr(), disk.as_mut_ptr()) != 0 {
+            return None;
+        }
+        disk.assume_init()
+    };
+    Some(disk.f_bavail * disk.f_frsize)
+}
+
+/// With less room than this a day's journal, or a rebuilt copy, may not fit.
+pub const LOW_BYTES: u64 = 512 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_room_of_a_disk_is_known_and_that_of_nothing_is_not() {
+        assert!(free_bytes(Path::new("/")).is_some());
+        assert_eq!(free_bytes(Path::new("/no/such/folder")), None);
+        assert_eq!(free_bytes(Path::new("with a zero \0")), None);
+    }
 }

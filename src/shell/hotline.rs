@@ -7,16 +7,18 @@ use std::sync::Arc;
 
 use jiff::{civil::Date, tz::TimeZone};
 
+use super::clock;
+use super::recordings::{self, From, Missing, Recordings};
+use super::releases::Overlay;
 use super::serve::SAMPLE_SEED;
-use super::{clock, recordings};
 use crate::audio::Bank;
 use crate::base::Lang;
-use crate::call::line_test_clips;
+use crate::call::{line_test_clips, studio_clips};
 use crate::config::Settings;
 use crate::flow::{self, Environment, Release, Sources, Working};
 use crate::inquiry::{Formats, NumberError, Receipt, Rules, ScanRules, WorkingDays};
 use crate::replica::sample;
-use crate::speech::{Complaint, Needed};
+use crate::speech::{Clip, Complaint, Needed, Piece};
 
 /// Everything that answers are made of.
 pub struct Hotline {
@@ -31,6 +33,8 @@ pub struct Hotline {
     pub examples: Vec<sample::Example>,
     /// What does not stop a start, but should be known.
     pub remarks: Vec<String>,
+    /// Recordings that are not there.
+    pub unrecorded: usize,
     /// Why a release that should have been served is not.
     pub passed_over: Vec<String>,
 }
@@ -76,13 +80,31 @@ fn with_sources<T>(settings: &Settings, work: impl FnOnce(Sources<'_>, Environme
 }
 
 /// Reads and checks all files of a hotline; every complaint at once.
-pub fn read(settings: &Settings) -> Result<Hotline, Vec<String>> {
+pub fn read(settings: &Settings, missing: Missing) -> Result<Hotline, Vec<String>> {
+    read_from(settings, &Overlay::new(), &From::Disk, missing)
+}
+
+/// The same, with operators' takes above the folder's recordings.
+pub fn read_with(settings: &Settings, above: &Overlay, missing: Missing) -> Result<Hotline, Vec<String>> {
+    read_from(settings, above, &From::Disk, missing)
+}
+
+/// The same, with recordings that are in memory already.
+pub fn read_from(
+    settings: &Settings,
+    above: &Overlay,
+    from: &From<'_>,
+    missing: Missing,
+) -> Result<Hotline, Vec<String>> {
     let Wording { release, rules, working, zone } = wording(settings)?;
     let scanner = &settings.inquiry.scanner;
     let scan_rules = ScanRules::new(scanner.prefixes.clone(), scanner.suffixes.clone(), &scanner.qr_patterns);
     let scan_rules = scan_rules.map_err(lines)?;
-    let (bank, mut remarks) = recordings::read(settings, &needed(&release))?;
+    let Recordings { bank, lacking, mut remarks } = recordings::read(settings, &release, above, from, missing)?;
+    let unrecorded = lacking.len();
+    let release = release.lacking(lacking);
     remarks.extend(release.warnings.iter().map(ToString::to_string));
+    remarks.extend(settings.remarks());
     let today = clock::local(&zone).date();
     let examples = sample::examples(SAMPLE_SEED, today, &working);
     let rules = Arc::new(rules);
@@ -97,6 +119,7 @@ pub fn read(settings: &Settings) -> Result<Hotline, Vec<String>> {
         zone,
         examples,
         remarks,
+        unrecorded,
         passed_over,
     })
 }
@@ -108,12 +131,20 @@ pub fn rules(settings: &Settings, release: &Release) -> Result<(Rules, WorkingDa
     Ok((rules.map_err(lines)?, working))
 }
 
-/// Every recording that the hotline can play, the line test's included.
+/// Those of them that are there.
+pub fn recorded(release: &Release) -> BTreeSet<Needed> {
+    let is_there =
+        |needed: &Needed| release.is_recorded(&[Piece::Clip(Clip { lang: needed.lang, id: needed.id.clone() })]);
+    needed(release).into_iter().filter(is_there).collect()
+}
+
+/// Every recording that the hotline can play, those of the line test and of the recording service included.
 pub fn needed(release: &Release) -> BTreeSet<Needed> {
     let mut needed = release.clips_needed();
     let line_test: Vec<_> = line_test_clips().collect();
     let vocabulary = release.script.vocabulary(Lang::ALL[0]);
     needed.extend(vocabulary.into_iter().filter(|word| line_test.contains(&word.id)));
+    needed.extend(studio_clips(&release.flow.langs));
     needed
 }
 

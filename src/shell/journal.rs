@@ -4,6 +4,9 @@
 //! The writer commits what has come in whenever it has time, so records come one a transaction when little is going on
 //! and by the hundred when much is. Nothing in here names a person: numbers are keyed hashes.
 //!
+//! A disk that is full or read-only does not keep a node from starting: the file is opened when the disk allows it. A
+//! damaged file is set aside as `journal.sqlite3.damaged`, and another one is begun.
+//!
 //! ```text
 //!  call ──┐ bounded, never waits                       ┌─ calls, scans: appended, deleted by age
 //!  scan ──┼──────────────────────► writer ─ commit ────┤
@@ -11,8 +14,9 @@
 //! ```
 
 mod file;
+mod sweep;
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -20,7 +24,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::config;
@@ -67,6 +71,28 @@ pub enum JournalError {
     Thread(std::io::Error),
 }
 
+impl JournalError {
+    /// Whether the disk is at fault, or what it has made of the file: the node can do without for a while.
+    fn is_of_the_disk(&self) -> bool {
+        use rusqlite::ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
+        let code = match self {
+            JournalError::Sqlite { error, .. } => error.sqlite_error_code(),
+            JournalError::Newer { .. } | JournalError::Thread(_) => None,
+        };
+        self.is_damage() || matches!(code, Some(DiskFull | ReadOnly | SystemIoFailure | CannotOpen))
+    }
+
+    fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            JournalError::Sqlite { error, .. } => {
+                matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+            }
+            JournalError::Newer { .. } | JournalError::Thread(_) => false,
+        }
+    }
+}
+
 enum Entry {
     Call(Box<CallRecord>),
     Scan(Box<ScanRecord>),
@@ -79,11 +105,19 @@ enum Entry {
 impl Journal {
     /// Opens the journal of a data folder, and makes it if there is none.
     pub fn open(folder: &Path, settings: &config::Journal) -> Result<Arc<Journal>, JournalError> {
-        let path = folder.join("journal.sqlite3");
-        let connection = file::open(&path)?;
+        let path = folder.join(NAME);
+        let connection = match file::open(&path) {
+            Ok(connection) => Some(connection),
+            Err(error) if error.is_of_the_disk() && path.exists() => {
+                tracing::error!(%error, "the journal cannot be written: records are lost until it can");
+                None
+            }
+            Err(error) => return Err(error),
+        };
         let metrics = Arc::new(JournalMetrics::default());
         let (entries, receiver) = sync_channel(ENTRIES_MAX);
-        let writer = Writer { connection, folder: folder.into(), keep: settings.keep, metrics: metrics.clone() };
+        let (folder, metrics_too) = (folder.to_owned(), metrics.clone());
+        let writer = Writer { connection, folder, keep: settings.keep, metrics: metrics_too, failing: false };
         let thread = std::thread::Builder::new().name("journal".into()).spawn(move || writer.run(&receiver));
         let thread = Some(thread.map_err(JournalError::Thread)?);
         Ok(Arc::new(Journal { entries: Some(entries), metrics, thread }))
@@ -151,10 +185,13 @@ impl Drop for Journal {
 }
 
 struct Writer {
-    connection: Connection,
+    /// None while the disk does not let it be opened.
+    connection: Option<Connection>,
     folder: PathBuf,
     keep: Duration,
     metrics: Arc<JournalMetrics>,
+    /// The last batch could not be written: the next one is tried once, so that nobody waits behind a broken disk.
+    failing: bool,
 }
 
 /// Who is told once a transaction is committed.
@@ -186,47 +223,64 @@ impl Writer {
 
     /// Writes a batch. A file that cannot be written is tried a few times; then the batch is given up and counted.
     fn write(&mut self, batch: Vec<Entry>) {
-        for attempt in 1.. {
+        let attempts = if self.failing { 1 } else { ATTEMPTS };
+        for attempt in 1..=attempts {
             match self.transaction(&batch) {
                 Ok(issued) => {
+                    self.failing = false;
                     self.metrics.written.fetch_add(batch.len() as u64, Ordering::Relaxed);
                     return tell(batch, issued);
                 }
                 Err(error) => {
                     self.metrics.write_errors.fetch_add(1, Ordering::Relaxed);
-                    tracing::error!(%error, attempt, records = batch.len(), "the journal could not be written");
-                    if attempt == ATTEMPTS {
-                        break;
+                    if !self.failing {
+                        tracing::error!(%error, attempt, records = batch.len(), "the journal could not be written");
                     }
-                    std::thread::sleep(TRY_AGAIN);
+                    self.let_go(&error);
+                    if attempt < attempts {
+                        std::thread::sleep(TRY_AGAIN);
+                    }
                 }
             }
         }
+        self.failing = true;
         self.metrics.dropped.fetch_add(batch.len() as u64, Ordering::Relaxed);
     }
 
-    /// Returns the tickets that were issued, in the order of the batch.
-    fn transaction(&mut self, batch: &[Entry]) -> rusqlite::Result<Vec<String>> {
-        let transaction = self.connection.transaction()?;
-        let mut issued = Vec::new();
-        for entry in batch {
-            match entry {
-                Entry::Call(record) => file::put_call(&transaction, record)?,
-                Entry::Scan(record) => file::put_scan(&transaction, record)?,
-                Entry::Rating { at, kiosk, score } => file::put_rating(&transaction, *at, kiosk, *score)?,
-                Entry::Ticket(_) => issued.push(file::issue_ticket(&transaction)?),
-                Entry::Message(message, _) => file::put_message(&transaction, message)?,
-                Entry::Flush(_) => {}
+    /// A file that was opened on a read-only disk stays so until it is opened again; a damaged one is set aside.
+    fn let_go(&mut self, error: &JournalError) {
+        self.connection = None;
+        if error.is_damage() {
+            tracing::error!("the journal is damaged: it is set aside as journal.sqlite3.damaged, and a new one begun");
+            for suffix in ["", "-wal", "-shm"] {
+                let from = self.folder.join(format!("{NAME}{suffix}"));
+                let _ = std::fs::rename(from, self.folder.join(format!("{NAME}.damaged{suffix}")));
             }
         }
-        transaction.commit()?;
-        Ok(issued)
+    }
+
+    fn connection(&mut self) -> Result<&mut Connection, JournalError> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => file::open(&self.folder.join(NAME))?,
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    /// Returns the tickets that were issued, in the order of the batch.
+    fn transaction(&mut self, batch: &[Entry]) -> Result<Vec<String>, JournalError> {
+        let path = self.folder.join(NAME).display().to_string();
+        put(self.connection()?, batch).map_err(|error| JournalError::Sqlite { path, error })
     }
 
     /// Deletes what is past its age, a bounded number of rows at a time; whether there may be more.
     fn sweep(&mut self, now: Timestamp) -> bool {
         let before = now.checked_sub(self.keep).unwrap_or(Timestamp::MIN).as_microsecond();
-        match self.sweep_rows(before).and_then(|more| Ok(self.sweep_messages(now)? || more)) {
+        // A disk that is at fault is told of by what cannot be written.
+        let folder = self.folder.clone();
+        let Ok(connection) = self.connection() else { return false };
+        let rows = sweep::rows(connection, before);
+        match rows.and_then(|more| Ok(sweep::messages(connection, &folder, now)? || more)) {
             Ok(more) => more,
             Err(error) => {
                 tracing::warn!(%error, "old records could not be deleted from the journal");
@@ -234,40 +288,24 @@ impl Writer {
             }
         }
     }
+}
 
-    fn sweep_rows(&self, before: i64) -> rusqlite::Result<bool> {
-        let mut more = false;
-        for table in ["calls", "scans", "ratings"] {
-            // Records are appended in time's order, so the oldest are first by their number.
-            let sql = format!(
-                "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE at_us < ?1 ORDER BY at_us LIMIT ?2)"
-            );
-            more |= self.connection.execute(&sql, params![before, SWEEP_ROWS])? as i64 == SWEEP_ROWS;
+/// Writes a batch in one transaction. Returns the tickets that were issued, in the order of the batch.
+fn put(connection: &mut Connection, batch: &[Entry]) -> rusqlite::Result<Vec<String>> {
+    let transaction = connection.transaction()?;
+    let mut issued = Vec::new();
+    for entry in batch {
+        match entry {
+            Entry::Call(record) => file::put_call(&transaction, record)?,
+            Entry::Scan(record) => file::put_scan(&transaction, record)?,
+            Entry::Rating { at, kiosk, score } => file::put_rating(&transaction, *at, kiosk, *score)?,
+            Entry::Ticket(_) => issued.push(file::issue_ticket(&transaction)?),
+            Entry::Message(message, _) => file::put_message(&transaction, message)?,
+            Entry::Flush(_) => {}
         }
-        Ok(more)
     }
-
-    /// The recording first: a row without one is swept again, a recording without a row would lie for ever.
-    fn sweep_messages(&self, now: Timestamp) -> rusqlite::Result<bool> {
-        let sql = "SELECT id, path FROM messages WHERE keep_until_us < ?1 LIMIT ?2";
-        let mut select = self.connection.prepare_cached(sql)?;
-        let due: Vec<(i64, Option<String>)> = select
-            .query_map(params![now.as_microsecond(), SWEEP_ROWS], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<rusqlite::Result<_>>()?;
-        for (id, path) in &due {
-            let path = path.as_deref().filter(|path| is_inside(Path::new(path)));
-            let removed = path.map_or(Ok(()), |path| std::fs::remove_file(self.folder.join(path)));
-            match removed {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    tracing::warn!(%error, "an old message could not be deleted");
-                }
-                Ok(()) | Err(_) => {
-                    self.connection.execute("DELETE FROM messages WHERE id = ?1", [id])?;
-                }
-            }
-        }
-        Ok(due.len() as i64 == SWEEP_ROWS)
-    }
+    transaction.commit()?;
+    Ok(issued)
 }
 
 fn tell(batch: Vec<Entry>, issued: Vec<String>) {
@@ -287,11 +325,7 @@ fn tell(batch: Vec<Entry>, issued: Vec<String>) {
     }
 }
 
-/// Nothing outside the data folder is ever deleted.
-fn is_inside(path: &Path) -> bool {
-    path.components().all(|part| matches!(part, Component::Normal(_)))
-}
-
+const NAME: &str = "journal.sqlite3";
 /// Records that wait for the writer: some seconds of the heaviest load.
 const ENTRIES_MAX: usize = 16_384;
 const BATCH_MAX: usize = 500;
@@ -302,7 +336,6 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// While there is more to delete.
 const SWEEP_ON: Duration = Duration::from_millis(200);
-const SWEEP_ROWS: i64 = 5_000;
 
 #[cfg(test)]
 mod tests {
@@ -424,9 +457,19 @@ mod tests {
     }
 
     #[test]
-    fn nothing_outside_the_data_folder_is_deleted() {
-        assert!(is_inside(Path::new("messages/1.wav")));
-        assert!(!is_inside(Path::new("../1.wav")) && !is_inside(Path::new("/etc/passwd")));
+    fn a_damaged_journal_is_set_aside_and_another_one_begun() {
+        let folder = Folder::new();
+        std::fs::write(
+            folder.path().join(NAME),
+            "no database at all, and long enough to be looked at as one".repeat(99),
+        )
+        .unwrap();
+        let journal = open(&folder);
+        journal.call(call(Timestamp::now()));
+        journal.flush();
+        drop(journal);
+        assert_eq!(count(&folder, "calls"), 1);
+        assert!(folder.path().join("journal.sqlite3.damaged").exists());
     }
 
     #[test]

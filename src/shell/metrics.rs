@@ -12,6 +12,7 @@ use std::time::Duration;
 pub use crate::call::KeySource;
 use crate::flow::Transferred;
 pub use crate::inquiry::{CallOutcome, LookUpResult};
+use crate::replica::upstream::Kind;
 use crate::sip::Method;
 
 use super::replica::Refusal;
@@ -21,12 +22,23 @@ use super::replica::Refusal;
 pub struct Metrics {
     pub calls: Counters<CallOutcome>,
     pub calls_in_progress: Gauge,
+    /// Calls that there may be at once.
+    pub calls_max: Gauge,
+    /// 1 from the signal to the end.
+    pub draining: Gauge,
+    /// The release that new calls begin with.
+    pub release: Name,
+    /// Room on the disk of the data folder, in bytes.
+    pub disk_free: Gauge,
     /// INVITE received → 200 sent.
     pub answer_time: Histogram<AnswerTimes>,
     /// How long calls last.
     pub call_length: Histogram<CallLengths>,
     pub keys: Counters<KeySource>,
     pub transfers: Counters<TransferResult>,
+    /// Operators who sign in to record by telephone.
+    pub phone_sign_ins: Counters<SignInResult>,
+    pub takes_by_phone: Counters<TakeEnd>,
     pub look_ups: Counters2<Door, LookUpResult>,
     /// Look-ups that were not in memory.
     pub look_up_time: Histogram<LookUpTimes>,
@@ -48,6 +60,15 @@ pub struct Metrics {
     pub replica_rows: Counter,
     /// Rows that could not be read and wait for a person.
     pub replica_quarantined: Gauge,
+    /// Following a PostgreSQL server.
+    pub upstream_streaming: Gauge,
+    pub upstream_copying: Gauge,
+    pub upstream_copied_rows: Gauge,
+    pub upstream_lag_ms: Gauge,
+    pub upstream_connects: Counter,
+    pub upstream_transactions: Counter,
+    pub upstream_changes: Counter,
+    pub upstream_troubles: Counters<Kind>,
     pub feed_refused: Counters<Refused>,
     /// Files in the spool that were not taken yet.
     pub feed_waiting_files: Gauge,
@@ -88,20 +109,45 @@ impl Metrics {
     /// Everything as text. `now_ms` is the time since the Unix epoch, for the replica's age.
     pub fn render(&self, now_ms: i64) -> String {
         let mut page = Page::default();
+        self.render_node(&mut page);
         self.render_calls(&mut page);
         self.render_media(&mut page);
         self.render_replica(&mut page, now_ms);
+        self.render_upstream(&mut page);
         self.render_web(&mut page);
         page.text
+    }
+
+    fn render_node(&self, page: &mut Page) {
+        page.head("jindu_info", "1; its labels say what runs here.", "gauge");
+        let labels = format!("{{version=\"{}\",release=\"{}\"}}", env!("CARGO_PKG_VERSION"), self.release.value());
+        page.sample("jindu_info", &labels, 1);
+        page.gauge(
+            "jindu_draining",
+            "1 while the node takes no new calls and finishes those that it has.",
+            &self.draining,
+        );
+        page.gauge("jindu_disk_free_bytes", "Room on the disk of the data folder.", &self.disk_free);
     }
 
     fn render_calls(&self, page: &mut Page) {
         page.counters("jindu_calls_total", "Calls that ended, by outcome.", &self.calls);
         page.gauge("jindu_calls_in_progress", "Calls in progress.", &self.calls_in_progress);
+        page.gauge("jindu_calls_max", "Calls that there may be at once.", &self.calls_max);
         page.histogram("jindu_answer_seconds", "INVITE received to 200 sent.", &self.answer_time);
         page.histogram("jindu_call_seconds", "How long calls lasted.", &self.call_length);
         page.counters("jindu_keys_total", "Keys pressed, by how they came.", &self.keys);
         page.counters("jindu_transfers_total", "Transfers to a person, by result.", &self.transfers);
+        page.counters(
+            "jindu_studio_phone_sign_ins_total",
+            "Operators who signed in by telephone, by result.",
+            &self.phone_sign_ins,
+        );
+        page.counters(
+            "jindu_studio_phone_takes_total",
+            "Takes by telephone, by what became of them.",
+            &self.takes_by_phone,
+        );
         page.counters("jindu_sip_requests_total", "SIP requests received, by method.", &self.sip_requests);
         page.counters("jindu_sip_dropped_total", "SIP messages dropped unanswered, by reason.", &self.sip_dropped);
     }
@@ -164,6 +210,17 @@ impl Metrics {
         }
     }
 
+    fn render_upstream(&self, page: &mut Page) {
+        page.gauge("jindu_upstream_streaming", "1 while a PostgreSQL server is followed.", &self.upstream_streaming);
+        page.gauge("jindu_upstream_copying", "1 while its table is copied.", &self.upstream_copying);
+        page.gauge("jindu_upstream_copied_rows", "Rows of the copy being made.", &self.upstream_copied_rows);
+        page.gauge("jindu_upstream_lag_milliseconds", "Commit to sending, of the last one.", &self.upstream_lag_ms);
+        page.counter("jindu_upstream_connects_total", "Streams begun.", &self.upstream_connects);
+        page.counter("jindu_upstream_transactions_total", "Transactions applied.", &self.upstream_transactions);
+        page.counter("jindu_upstream_changes_total", "Changes applied.", &self.upstream_changes);
+        page.counters("jindu_upstream_troubles_total", "Why it was not followed, by kind.", &self.upstream_troubles);
+    }
+
     fn render_web(&self, page: &mut Page) {
         page.counters2("jindu_scans_total", "Scans, by way in and result.", &self.scans);
         page.counters2("jindu_ratings_total", "Ratings, by door and score.", &self.ratings);
@@ -220,6 +277,24 @@ impl Gauge {
     }
 }
 
+/// A word that is a label's value: letters and digits of ours, never anything from outside.
+#[derive(Debug, Default)]
+pub struct Name(Mutex<String>);
+
+impl Name {
+    pub fn set(&self, name: &str) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *held != name {
+            held.clear();
+            held.extend(name.chars().filter(char::is_ascii_alphanumeric));
+        }
+    }
+
+    pub fn value(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// An enum whose members are label values.
 pub trait Label: Copy + 'static {
     /// The label's name.
@@ -229,6 +304,15 @@ pub trait Label: Copy + 'static {
 
     /// The discriminant.
     fn index(self) -> usize;
+}
+
+impl Label for Kind {
+    const NAME: &'static str = "kind";
+    const ALL: &'static [&'static str] = &Kind::NAMES;
+
+    fn index(self) -> usize {
+        self as usize
+    }
 }
 
 /// Why a file was refused, by its place among [`Refusal::NAMES`].
@@ -469,6 +553,21 @@ impl Label for LookUpResult {
 label! {
     /// How a transfer ended.
     TransferResult, "result" { Done = "done", Busy = "busy", Failed = "failed" }
+}
+label! {
+    /// How an operator's sign-in by telephone ended.
+    SignInResult, "result" { Welcome = "welcome", Refused = "refused", Locked = "locked", Failed = "failed" }
+}
+label! {
+    /// What became of a take by telephone; each is stored as a draft before it is kept or discarded.
+    TakeEnd, "end" {
+        Stored = "stored", Kept = "kept", Discarded = "discarded",
+        /// The call ended during it; it is a draft.
+        HungUp = "hung_up",
+        /// The program ended during it; it is a draft since the next start.
+        Recovered = "recovered",
+        Failed = "failed",
+    }
 }
 label! {
     /// By which door a question came.

@@ -1,6 +1,7 @@
 //! All IO: clock, sockets, files, databases, random numbers. It never decides.
 
 pub mod args;
+pub mod aside;
 pub mod clock;
 pub mod counter;
 pub mod feed;
@@ -14,14 +15,19 @@ pub mod metrics;
 pub mod numbers;
 pub mod phone;
 pub mod picture;
+pub mod prompts;
 pub mod publish;
+pub mod recorded;
 pub mod recordings;
+pub mod rehearsal;
 pub mod releases;
 pub mod replica;
+pub mod retention;
 pub mod run;
 pub mod serve;
 pub mod sheets;
 pub mod sim;
 pub mod sockets;
+pub mod studio;
 pub mod watch;
 pub mod web;

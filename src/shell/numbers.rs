@@ -1,14 +1,18 @@
 //! Carries the numbers that other threads count over to the metrics page, once a second.
 
+use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::clock;
+use arc_swap::ArcSwap;
+
 use super::journal::JournalMetrics;
 use super::media::MediaMetrics;
 use super::metrics::{BatchResult, CacheResult, CopyNumbers, Direction, Metrics, Refused};
-use super::replica::Replica;
+use super::phone::{Door, Live};
+use super::replica::{Replica, postgres::UpstreamMetrics};
+use super::{clock, folder};
 use crate::inquiry;
 
 /// Where numbers are counted.
@@ -16,10 +20,16 @@ pub struct Sources {
     pub replica: Arc<Replica>,
     pub media: Arc<MediaMetrics>,
     pub journal: Arc<JournalMetrics>,
+    pub door: Arc<Door>,
+    pub live: Arc<ArcSwap<Live>>,
+    /// The data folder, for its disk.
+    pub folder: PathBuf,
 }
 
 /// Keeps the page's numbers until the runtime ends.
 pub fn keep(metrics: Arc<Metrics>, sources: Sources) {
+    // The first page that is asked for is whole.
+    carry(&metrics, &sources);
     tokio::spawn(async move {
         let mut tick = tokio::time::interval(EVERY);
         loop {
@@ -31,7 +41,11 @@ pub fn keep(metrics: Arc<Metrics>, sources: Sources) {
 
 /// Carries everything over once.
 pub fn carry(metrics: &Metrics, sources: &Sources) {
-    let Sources { replica: copy, media, journal } = sources;
+    let Sources { replica: copy, media, journal, door, live, folder } = sources;
+    metrics.calls_max.set(i64::try_from(door.lines_max()).unwrap_or(i64::MAX));
+    metrics.draining.set(door.is_draining().into());
+    metrics.release.set(live.load().short_name());
+    metrics.disk_free.set(folder::free_bytes(folder).map_or(0, |free| i64::try_from(free).unwrap_or(i64::MAX)));
     let replica = copy.metrics();
     *metrics.replica.lock().unwrap_or_else(PoisonError::into_inner) = numbers(copy);
     metrics.cache.set(CacheResult::Hit, replica.cache_hits.load(Relaxed));
@@ -45,6 +59,7 @@ pub fn carry(metrics: &Metrics, sources: &Sources) {
     metrics.replica_batches.set(BatchResult::Refused, replica.batches_rejected.load(Relaxed));
     metrics.replica_rows.set(replica.rows_applied.load(Relaxed));
     metrics.replica_quarantined.set(i64::try_from(replica.quarantined.load(Relaxed)).unwrap_or(i64::MAX));
+    upstream(metrics, &replica.upstream);
     for (why, refused) in replica.feed.refused.iter().enumerate() {
         metrics.feed_refused.set(Refused(why), refused.load(Relaxed));
     }
@@ -57,6 +72,20 @@ pub fn carry(metrics: &Metrics, sources: &Sources) {
         metrics.rtp_lateness.set_bucket(bucket, count.load(Relaxed));
     }
     metrics.journal_lost.set(journal.dropped.load(Relaxed));
+}
+
+fn upstream(metrics: &Metrics, upstream: &UpstreamMetrics) {
+    let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    metrics.upstream_streaming.set(gauge(upstream.streaming.load(Relaxed)));
+    metrics.upstream_copying.set(gauge(upstream.copying.load(Relaxed)));
+    metrics.upstream_copied_rows.set(gauge(upstream.copied_rows.load(Relaxed)));
+    metrics.upstream_lag_ms.set(upstream.lag_ms.load(Relaxed));
+    metrics.upstream_connects.set(upstream.connects.load(Relaxed));
+    metrics.upstream_transactions.set(upstream.transactions.load(Relaxed));
+    metrics.upstream_changes.set(upstream.changes.load(Relaxed));
+    for (kind, count) in upstream.troubles() {
+        metrics.upstream_troubles.set(kind, count);
+    }
 }
 
 fn numbers(copy: &Replica) -> CopyNumbers {

@@ -39,7 +39,7 @@ pub fn traffic(journal: &Path, span: Duration) -> rusqlite::Result<Option<Traffi
     connection.busy_timeout(Duration::from_secs(2))?;
     let since = clock::timestamp().checked_sub(span).unwrap_or(jiff::Timestamp::MIN).as_microsecond();
     let mut select = connection
-        .prepare("SELECT path, outcome FROM calls WHERE at_us >= ?1 AND path <> '' ORDER BY at_us DESC LIMIT ?2")?;
+        .prepare("SELECT path, outcome FROM calls WHERE at_us >= ?1 AND path NOT IN ('', '(studio)') ORDER BY at_us DESC LIMIT ?2")?;
     let rows = select.query_map(params![since, CALLS], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let calls: Vec<(String, String)> = rows.collect::<rusqlite::Result<_>>()?;
     let hung_up = CallOutcome::HungUp.name();

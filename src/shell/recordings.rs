@@ -6,37 +6,84 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::releases::Overlay;
+use super::{hotline, recorded};
 use crate::audio::{Bank, Encoded, encode_master};
 use crate::base::Lang;
 use crate::config::Settings;
+use crate::flow::Release;
 use crate::speech::{Clip, Needed};
-use crate::studio::{Coverage, Manifest, read_manifest};
+use crate::studio::{Coverage, Manifest, Recorded, read_manifest};
 
 /// A clip's place in the bank.
 type Placed = ((Lang, Arc<str>), Encoded);
 
-/// Reads every recording that is needed. What is missing stops a start; what is stale is remarked.
-pub fn read(settings: &Settings, needed: &BTreeSet<Needed>) -> Result<(Bank, Vec<String>), Vec<String>> {
+/// What was read.
+pub struct Recordings {
+    pub bank: Bank,
+    /// What is not there, though another language has it.
+    pub lacking: BTreeSet<Clip>,
+    pub remarks: Vec<String>,
+}
+
+/// What is made of recordings that are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// All of them must be there: before anything goes live.
+    Refused,
+    /// What the first language has stands in for them: somebody published it so.
+    StoodInFor,
+}
+
+/// Where recordings come from.
+pub enum From<'a> {
+    /// All from the disk.
+    Disk,
+    /// What the live bank has of them from there, by their hash; calls go on, and come first.
+    Bank(&'a (dyn Fn(&Needed) -> Option<Encoded> + Sync)),
+}
+
+/// Reads every recording that a release can play, operators' takes above the folder's. What is stale is remarked.
+pub fn read(
+    settings: &Settings,
+    release: &Release,
+    above: &Overlay,
+    from: &From<'_>,
+    allowed: Missing,
+) -> Result<Recordings, Vec<String>> {
+    let needed = &hotline::needed(release);
     let folder = &settings.hotline.audio;
-    let manifest = manifest(&settings.hotline.manifest).map_err(|complaint| vec![complaint])?;
-    let there = clips_in(folder).map_err(|error| vec![format!("{}: {error}", folder.display())])?;
-    let coverage = Coverage::of(needed, &there, &manifest);
-    if !coverage.missing.is_empty() {
-        return Err(coverage.missing.iter().map(|needed| missing(folder, needed)).collect());
+    let mut manifest = manifest(&settings.hotline.manifest).map_err(|complaint| vec![complaint])?;
+    let mut there = clips_in(folder).map_err(|error| vec![format!("{}: {error}", folder.display())])?;
+    for (clip, master) in above.iter().filter(|(_, master)| master.take.is_some()) {
+        there.insert(clip.clone());
+        let recorded = Recorded { text_sha256: Some(master.text_sha256.clone()), placeholder: false };
+        manifest.insert(clip.clone(), recorded);
     }
-    let needed: Vec<&Needed> = needed.iter().collect();
-    let (placed, complaints) = encode_all(folder, &needed);
+    let coverage = Coverage::of(needed, &there, &manifest);
+    let first = release.flow.langs[0];
+    let refused = |needed: &&Needed| allowed == Missing::Refused || needed.lang == first;
+    let tell = |needed: &Needed| recorded::missing(release, folder, needed).to_string();
+    let mut complaints: Vec<String> = coverage.missing.iter().filter(refused).map(tell).collect();
+    let lacking = coverage.missing.iter().map(|needed| Clip { lang: needed.lang, id: needed.id.clone() });
+    let lacking: BTreeSet<Clip> = lacking.collect();
+    let is_there = |needed: &&Needed| !lacking.contains(&Clip { lang: needed.lang, id: needed.id.clone() });
+    let needed: Vec<&Needed> = needed.iter().filter(is_there).collect();
+    let (placed, unreadable) = encode_all(&Places { folder, above, from }, &needed);
+    complaints.extend(unreadable);
     if !complaints.is_empty() {
         return Err(complaints);
     }
     let bank = Bank::build(placed).map_err(|error| vec![error.to_string()])?;
-    Ok((bank, remarks(&coverage)))
+    let mut remarks = remarks(release, &coverage);
+    remarks.extend(
+        coverage.missing.iter().map(|needed| format!("{}; until then {} is heard", tell(needed), first.code())),
+    );
+    Ok(Recordings { bank, lacking, remarks })
 }
 
-fn remarks(coverage: &Coverage) -> Vec<String> {
-    let stale = coverage.stale.iter().map(|needed| {
-        format!("{}/{}: its text was changed after it was recorded: \"{}\"", needed.lang.code(), needed.id, needed.text)
-    });
+fn remarks(release: &Release, coverage: &Coverage) -> Vec<String> {
+    let stale = coverage.stale.iter().map(|needed| recorded::stale(release, needed).to_string());
     let placeholders = match coverage.placeholder.len() {
         0 => None,
         n => Some(format!("{n} recordings are synthetic placeholders; record them before callers hear them")),
@@ -57,32 +104,46 @@ fn clips_in(folder: &Path) -> io::Result<BTreeSet<Clip>> {
     Ok(clips)
 }
 
-fn manifest(path: &Path) -> Result<Manifest, String> {
+/// Reads what a manifest tells of each recording.
+pub fn manifest(path: &Path) -> Result<Manifest, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     read_manifest(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn missing(folder: &Path, needed: &Needed) -> String {
-    let path = path_of(folder, needed);
-    format!(
-        "{}: no recording of \"{}\"; record it, or render a placeholder (prompts/render)",
-        path.display(),
-        needed.text
-    )
-}
-
-fn path_of(folder: &Path, clip: &Needed) -> PathBuf {
+/// Where a recording lies in a folder of recordings.
+pub fn path_of(folder: &Path, clip: &Clip) -> PathBuf {
     folder.join(clip.lang.code()).join(format!("{}.wav", clip.id))
 }
 
-/// Reads and encodes on every core: a thousand files are a second's work for one.
-fn encode_all(folder: &Path, clips: &[&Needed]) -> (Vec<Placed>, Vec<String>) {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+fn clip_of(needed: &Needed) -> Clip {
+    Clip { lang: needed.lang, id: Arc::clone(&needed.id) }
+}
+
+/// Where recordings lie: a take where there is one, else the folder.
+struct Places<'a> {
+    folder: &'a Path,
+    above: &'a Overlay,
+    from: &'a From<'a>,
+}
+
+impl Places<'_> {
+    fn of(&self, clip: &Clip) -> PathBuf {
+        self.above.get(clip).map_or_else(|| path_of(self.folder, clip), |master| master.path.clone())
+    }
+}
+
+/// Reads and encodes: at a start on every core, as a thousand files are a second's work for one; beside calls on the
+/// caller's thread alone.
+fn encode_all(places: &Places<'_>, clips: &[&Needed]) -> (Vec<Placed>, Vec<String>) {
+    let threads = match places.from {
+        From::Disk => std::thread::available_parallelism().map_or(1, usize::from),
+        From::Bank(_) => 1,
+    };
     let share = clips.len().div_ceil(threads).max(1);
     let results: Vec<Result<Placed, String>> = std::thread::scope(|scope| {
         let workers: Vec<_> = clips
             .chunks(share)
-            .map(|share| scope.spawn(move || share.iter().map(|clip| encode(folder, clip)).collect::<Vec<_>>()))
+            .map(|share| scope.spawn(move || share.iter().map(|clip| encode(places, clip)).collect::<Vec<_>>()))
             .collect();
         workers.into_iter().flat_map(|worker| worker.join().expect("encoding does not panic")).collect()
     });
@@ -97,14 +158,20 @@ fn encode_all(folder: &Path, clips: &[&Needed]) -> (Vec<Placed>, Vec<String>) {
     (placed, complaints)
 }
 
-fn encode(folder: &Path, clip: &Needed) -> Result<Placed, String> {
-    let path = path_of(folder, clip);
+fn encode(places: &Places<'_>, clip: &Needed) -> Result<Placed, String> {
+    if let From::Bank(known) = places.from
+        && let Some(encoded) = known(clip)
+    {
+        return Ok(((clip.lang, Arc::clone(&clip.id)), encoded));
+    }
+    let path = places.of(&clip_of(clip));
     let (samples, rate) = samples(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let encoded = encode_master(&samples, rate).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(((clip.lang, Arc::clone(&clip.id)), encoded))
 }
 
-fn samples(path: &Path) -> Result<(Vec<i16>, u32), String> {
+/// Reads a master: 16-bit samples of one channel, and their rate in Hz.
+pub fn samples(path: &Path) -> Result<(Vec<i16>, u32), String> {
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
     let reader = hound::WavReader::new(&bytes[..]).map_err(|error| error.to_string())?;
     let spec = reader.spec();

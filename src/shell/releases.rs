@@ -2,14 +2,16 @@
 //!
 //! ```text
 //!  <data>/releases/<hash>/  flow.toml script.toml calendar.toml manifest.json audio/<lang>/<clip>.wav  files.tsv
+//!                           takes.tsv   which of the recordings are operators' takes; the others are the factory's
 //!                  clips/   each recording once, by its hash; releases hold links to it
 //!                  live     the hash of the live release; replaced as a whole
 //!                  audit.jsonl   who published what, when and why; only appended to
 //! ```
 //! `files.tsv` lists every file with its SHA-256; the release's name is the SHA-256 of that list. A release is checked
-//! against it whenever it is read, so what went live is what was checked.
+//! against it whenever it is read, so what went live is what was checked. A flow and the takes above the factory's
+//! recordings are one release, so that a rollback brings both back as they were.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,8 +20,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::hotline::{self, Hotline};
+use super::recordings::{self, Missing};
+use crate::audio::Bank;
+use crate::base::Lang;
 use crate::config::{self, Settings};
-use crate::speech::Needed;
+use crate::speech::{Clip, Needed};
 
 /// One line of the audit.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -87,17 +92,47 @@ pub fn settings_of(settings: &Settings, name: &str) -> Settings {
 /// Reads a stored release whole, and checks that it is what was published.
 pub fn load(settings: &Settings, name: &str) -> Result<Hotline, Vec<String>> {
     verify(&folder(settings).join(name), name).map_err(|complaint| vec![complaint])?;
-    let hotline = hotline::read(&settings_of(settings, name))?;
+    let hotline = hotline::read(&settings_of(settings, name), Missing::StoodInFor)?;
     Ok(Hotline { name: name.to_owned(), ..hotline })
 }
 
+/// Reads a stored release beside the live one: what both play is taken from memory, so that a change of one recording
+/// reads and encodes one.
+pub fn load_beside(settings: &Settings, name: &str, live: &str, bank: &Bank) -> Result<Hotline, Vec<String>> {
+    let one = |complaint| vec![complaint];
+    let root = folder(settings);
+    let (there, here) = (hashes(&root.join(name)).map_err(one)?, hashes(&root.join(live)).unwrap_or_default());
+    let same = |path: &str| path.starts_with("audio/") && there.get(path) == here.get(path);
+    verify_but(&root.join(name), name, &same).map_err(one)?;
+    let known = |needed: &Needed| {
+        let path = format!("audio/{}/{}.wav", needed.lang.code(), needed.id);
+        if same(&path) { bank.encoded(needed.lang, &needed.id) } else { None }
+    };
+    let from = recordings::From::Bank(&known);
+    let hotline = hotline::read_from(&settings_of(settings, name), &Overlay::new(), &from, Missing::StoodInFor)?;
+    Ok(Hotline { name: name.to_owned(), ..hotline })
+}
+
+/// The files of a release with their hashes.
+fn hashes(folder: &Path) -> Result<BTreeMap<String, String>, String> {
+    let list = folder.join("files.tsv");
+    let text = fs::read_to_string(&list).map_err(|error| format!("{}: {error}", list.display()))?;
+    let lines = text.lines().filter_map(|line| line.split_once('\t'));
+    Ok(lines.map(|(hash, path)| (path.to_owned(), hash.to_owned())).collect())
+}
+
 fn verify(folder: &Path, name: &str) -> Result<(), String> {
+    verify_but(folder, name, &|_| false)
+}
+
+fn verify_but(folder: &Path, name: &str, skip: &dyn Fn(&str) -> bool) -> Result<(), String> {
     let list = folder.join("files.tsv");
     let text = fs::read_to_string(&list).map_err(|error| format!("{}: {error}", list.display()))?;
     if hash(text.as_bytes()) != name {
         return Err(format!("{}: changed after it was published; publish again", list.display()));
     }
-    for (written, path) in text.lines().filter_map(|line| line.split_once('\t')) {
+    let lines = text.lines().filter_map(|line| line.split_once('\t'));
+    for (written, path) in lines.filter(|(_, path)| !skip(path)) {
         let path = folder.join(path);
         let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         if hash(&bytes) != written {
@@ -107,14 +142,94 @@ fn verify(folder: &Path, name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Stores the files of the settings as a release, and gives its hash. It is whole before it has its name.
-pub fn store(settings: &Settings, needed: &BTreeSet<Needed>) -> Result<String, String> {
+/// A recording that takes the place of the one in the folder of recordings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Master {
+    /// The take's name; none where the factory's recording comes back.
+    pub take: Option<String>,
+    pub path: PathBuf,
+    /// [`crate::studio::text_hash`] of what it was read from.
+    pub text_sha256: String,
+}
+
+/// Recordings above those of the folder.
+pub type Overlay = BTreeMap<Clip, Master>;
+
+/// The takes of the live release.
+pub fn live_takes(settings: &Settings) -> Overlay {
+    live(settings).map(|name| takes_of(settings, &name)).unwrap_or_default()
+}
+
+/// The takes of a stored release.
+pub fn takes_of(settings: &Settings, name: &str) -> Overlay {
+    let folder = folder(settings).join(name);
+    let text = fs::read_to_string(folder.join("takes.tsv")).unwrap_or_default();
+    let line = |line: &str| {
+        let mut parts = line.split('\t');
+        let clip = Clip { lang: Lang::from_code(parts.next()?)?, id: parts.next()?.into() };
+        let (take, text_sha256) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+        let path = recordings::path_of(&folder.join("audio"), &clip);
+        Some((clip, Master { take: Some(take), path, text_sha256 }))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// Held while a release is made and goes live: two at once would each undo the other. `None` if another has it.
+pub fn lock(settings: &Settings) -> Result<Option<fs::File>, String> {
+    let path = folder(settings).join("lock");
+    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    fs::create_dir_all(folder(settings)).map_err(failed)?;
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(fs::TryLockError::Error(error)) => return Err(failed(error)),
+        }
+    }
+    Ok(None)
+}
+
+/// Stores the files of the settings, with the recordings above them, as a release, and gives its hash. It is whole
+/// before it has its name.
+pub fn store(settings: &Settings, needed: &BTreeSet<Needed>, above: &Overlay) -> Result<String, String> {
     let root = folder(settings);
+    store_at(&root, &Parts { files: &settings.hotline, needed, above, factory: &settings.hotline.manifest })
+}
+
+/// Stores the live release's flow and words with other recordings above them.
+pub fn store_beside(
+    settings: &Settings,
+    live: &str,
+    needed: &BTreeSet<Needed>,
+    above: &Overlay,
+) -> Result<String, String> {
+    let from = settings_of(settings, live);
+    // What the live release lacks and no take brings is lacking on: another language stands in for it.
+    let is_there = |needed: &&Needed| {
+        let clip = Clip { lang: needed.lang, id: needed.id.clone() };
+        above.contains_key(&clip) || recordings::path_of(&from.hotline.audio, &clip).exists()
+    };
+    let needed: BTreeSet<Needed> = needed.iter().filter(is_there).cloned().collect();
+    let parts = Parts { files: &from.hotline, needed: &needed, above, factory: &settings.hotline.manifest };
+    store_at(&folder(settings), &parts)
+}
+
+/// What a release is made of.
+struct Parts<'a> {
+    files: &'a config::Hotline,
+    needed: &'a BTreeSet<Needed>,
+    above: &'a Overlay,
+    /// The manifest that knows the factory's recordings.
+    factory: &'a Path,
+}
+
+fn store_at(root: &Path, parts: &Parts<'_>) -> Result<String, String> {
     let new = root.join(format!(".new-{}", std::process::id()));
     let failed = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
-    fs::create_dir_all(root.join("clips")).map_err(|error| failed(&root, error))?;
+    fs::create_dir_all(root.join("clips")).map_err(|error| failed(root, error))?;
     let _ = fs::remove_dir_all(&new);
-    let stored = fill(settings, needed, &root, &new).and_then(|name| {
+    let stored = fill(parts, root, &new).and_then(|name| {
         let to = root.join(&name);
         match fs::rename(&new, &to) {
             Ok(()) => Ok(name),
@@ -127,33 +242,83 @@ pub fn store(settings: &Settings, needed: &BTreeSet<Needed>) -> Result<String, S
     stored
 }
 
-fn fill(settings: &Settings, needed: &BTreeSet<Needed>, root: &Path, new: &Path) -> Result<String, String> {
-    let files = &settings.hotline;
-    let mut list = String::new();
-    let texts = [
-        (&files.flow, "flow.toml"),
-        (&files.script, "script.toml"),
-        (&files.calendar, "calendar.toml"),
-        (&files.manifest, "manifest.json"),
-    ];
+fn fill(parts: &Parts<'_>, root: &Path, new: &Path) -> Result<String, String> {
+    let files = parts.files;
     let failed = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+    let read = |path: &Path| fs::read(path).map_err(|error| failed(path, error));
+    let mut texts = vec![
+        ("flow.toml", read(&files.flow)?),
+        ("script.toml", read(&files.script)?),
+        ("calendar.toml", read(&files.calendar)?),
+        ("manifest.json", manifest(parts, read(&files.manifest)?)?),
+    ];
+    let takes = takes_tsv(parts);
+    if !takes.is_empty() {
+        texts.push(("takes.tsv", takes.into_bytes()));
+    }
+    let mut list = String::new();
     fs::create_dir_all(new).map_err(|error| failed(new, error))?;
-    for (from, name) in texts {
-        let bytes = fs::read(from).map_err(|error| failed(from, error))?;
+    for (name, bytes) in texts {
         write_synced(&new.join(name), &bytes).map_err(|error| failed(&new.join(name), error))?;
         list.push_str(&format!("{}\t{name}\n", hash(&bytes)));
     }
-    for needed in needed {
-        let name = format!("{}/{}.wav", needed.lang.code(), needed.id);
-        let from = files.audio.join(&name);
-        let bytes = fs::read(&from).map_err(|error| failed(&from, error))?;
+    for needed in parts.needed {
+        let clip = Clip { lang: needed.lang, id: needed.id.clone() };
+        let from = match parts.above.get(&clip) {
+            Some(master) => master.path.clone(),
+            None => recordings::path_of(&files.audio, &clip),
+        };
+        let bytes = read(&from)?;
         let hash = hash(&bytes);
+        let name = format!("{}/{}.wav", clip.lang.code(), clip.id);
         let to = new.join("audio").join(&name);
         keep_clip(&root.join("clips"), &hash, &bytes, &to).map_err(|error| failed(&to, error))?;
         list.push_str(&format!("{hash}\taudio/{name}\n"));
     }
     write_synced(&new.join("files.tsv"), list.as_bytes()).map_err(|error| failed(new, error))?;
     Ok(hash(list.as_bytes()))
+}
+
+fn takes_tsv(parts: &Parts<'_>) -> String {
+    let wanted: BTreeSet<Clip> =
+        parts.needed.iter().map(|needed| Clip { lang: needed.lang, id: needed.id.clone() }).collect();
+    let line = |(clip, master): (&Clip, &Master)| {
+        let take = master.take.as_deref().filter(|_| wanted.contains(clip))?;
+        Some(format!("{}\t{}\t{take}\t{}\n", clip.lang.code(), clip.id, master.text_sha256))
+    };
+    parts.above.iter().filter_map(line).collect()
+}
+
+/// The manifest, with the recordings above in place of those that it told of.
+fn manifest(parts: &Parts<'_>, below: Vec<u8>) -> Result<Vec<u8>, String> {
+    if parts.above.is_empty() {
+        return Ok(below);
+    }
+    let path = &parts.files.manifest;
+    let failed = |error: String| format!("{}: {error}", path.display());
+    let mut manifest: serde_json::Value = serde_json::from_slice(&below).map_err(|error| failed(error.to_string()))?;
+    let clips = manifest.get_mut("clips").and_then(|clips| clips.as_array_mut());
+    let clips = clips.ok_or_else(|| failed("has no clips".into()))?;
+    clips.retain(|clip| clip_of(clip).is_none_or(|clip| !parts.above.contains_key(&clip)));
+    let factory: serde_json::Value = match fs::read(parts.factory) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))?,
+        Err(_) => serde_json::Value::Null,
+    };
+    let shipped = factory["clips"].as_array().cloned().unwrap_or_default();
+    for (clip, master) in parts.above {
+        match &master.take {
+            Some(take) => clips.push(serde_json::json!({
+                "lang": clip.lang.code(), "id": &*clip.id, "text_sha256": master.text_sha256,
+                "state": "recorded", "take": take,
+            })),
+            None => clips.extend(shipped.iter().find(|shipped| clip_of(shipped).as_ref() == Some(clip)).cloned()),
+        }
+    }
+    serde_json::to_vec_pretty(&manifest).map_err(|error| failed(error.to_string()))
+}
+
+fn clip_of(written: &serde_json::Value) -> Option<Clip> {
+    Some(Clip { lang: Lang::from_code(written["lang"].as_str()?)?, id: written["id"].as_str()?.into() })
 }
 
 /// A recording is on the disk once, however many releases play it. What the operator records over is another file.
@@ -212,7 +377,7 @@ pub fn previous(settings: &Settings) -> Option<String> {
 }
 
 /// What a node begins with: the live release; if that cannot be read the one before, and so on; the files of the
-/// settings where nothing was ever published. What was passed over is told with it.
+/// settings where nothing was ever published, and then whole. What was passed over is told with it.
 pub fn to_serve(settings: &Settings) -> Result<Hotline, Vec<String>> {
     let past = audit(settings).into_iter().rev().filter_map(|entry| entry.release);
     let mut tried = BTreeSet::new();
@@ -225,7 +390,7 @@ pub fn to_serve(settings: &Settings) -> Result<Hotline, Vec<String>> {
             }
         }
     }
-    hotline::read(settings).map(|hotline| Hotline { passed_over, ..hotline })
+    hotline::read(settings, Missing::Refused).map(|hotline| Hotline { passed_over, ..hotline })
 }
 
 fn is_name(name: &str) -> bool {
@@ -249,3 +414,7 @@ pub fn emergency(settings: &Settings) -> Option<bool> {
 pub fn set_emergency(settings: &Settings, on: bool) -> Result<(), String> {
     replace(&settings.data.folder.join("emergency"), if on { "on\n" } else { "off\n" })
 }
+
+/// How long a publication waits for another to end.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);

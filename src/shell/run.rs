@@ -7,18 +7,18 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::args::{self, Asked, Command};
+use super::args::{self, Asked, Command, Way};
 use super::hotline::{self, Hotline, Wording};
-use super::replica::{Loaded, Replica, Role, Wish, command, load, secret};
+use super::recordings::Missing;
+use super::replica::{Loaded, Replica, Role, Wish, command, load, postgres, secret};
 use super::serve;
-use super::{clock, folder, picture, publish, releases, sheets, sim};
+use super::{clock, folder, picture, prompts, publish, rehearsal, releases, sheets, sim, studio};
 use crate::base::Lang;
 use crate::call;
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, Source};
 use crate::flow;
 use crate::inquiry::{Answer, Factor, Keys, Proof};
 use crate::replica::sample;
-use crate::speech::to_tsv;
 
 /// Runs the program.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -56,7 +56,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
             Ok(hotline) => done(serve::serve(settings, hotline)),
             Err(complaints) => wrong(&complaints),
         },
-        Command::Check => with_hotline(settings, |hotline| check(&hotline)),
+        Command::Check => check(settings),
         Command::Sample { cases, seed, out } => {
             with_wording(settings, |wording| done(sample(&wording, cases, seed, &out)))
         }
@@ -64,19 +64,25 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::LookUp { receipt, tail } => {
             with_wording(settings, |wording| look_up(settings, &wording, &receipt, tail))
         }
+        Command::Upstream { verify } => done(upstream(settings, verify)),
         Command::Replica { wish, json } => replica(settings, wish, json),
-        Command::PromptsList => with_release(settings),
-        Command::Test { sheets } => match hotline::release(settings) {
+        Command::Prompts(command) => coded(prompts::run(settings, &command)),
+        Command::Test { sheets, by: Way::OverSip } => coded(rehearsal::run(settings, &sheets, None)),
+        Command::Test { sheets, by: Way::OverSipTo(address) } => {
+            coded(rehearsal::run(settings, &sheets, Some(&address)))
+        }
+        Command::Test { sheets, by: Way::InText } => match hotline::release(settings) {
             Ok(release) if sheets::run(&release, &sheets, sheets::Tell::All) => ExitCode::SUCCESS,
             Ok(_) => ExitCode::FAILURE,
             Err(complaints) => wrong(&complaints),
         },
         Command::Sim => coded(sim::run(settings)),
         Command::Picture { file, calls } => coded(picture::run(settings, file.as_deref(), calls)),
-        Command::Publish { by } => coded(publish::publish(settings, &by)),
+        Command::Publish { by, missing } => coded(publish::publish(settings, &by, missing)),
         Command::Rollback { release, by } => coded(publish::rollback(settings, release.as_deref(), &by)),
         Command::Releases => publish::list(settings),
         Command::Emergency { on, by } => coded(publish::emergency(settings, on, &by)),
+        Command::Account(command) => coded(studio::accounts::commands::run(settings, &command)),
         Command::Replay { last } => coded(publish::replay_calls(settings, last)),
         Command::Help | Command::Version | Command::Feed(_) => ExitCode::SUCCESS,
     }
@@ -84,13 +90,6 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
 
 fn coded(result: Result<ExitCode, Vec<String>>) -> ExitCode {
     result.unwrap_or_else(|complaints| wrong(&complaints))
-}
-
-fn with_hotline(settings: &Settings, work: impl FnOnce(Hotline) -> ExitCode) -> ExitCode {
-    match hotline::read(settings) {
-        Ok(hotline) => work(hotline),
-        Err(complaints) => wrong(&complaints),
-    }
 }
 
 /// What is said in text needs no recordings.
@@ -101,15 +100,24 @@ fn with_wording(settings: &Settings, work: impl FnOnce(Wording) -> ExitCode) -> 
     }
 }
 
-/// The list of recordings must not depend on the recordings.
-fn with_release(settings: &Settings) -> ExitCode {
-    match hotline::release(settings) {
-        Ok(release) => said(&to_tsv(&hotline::needed(&release))),
-        Err(complaints) => wrong(&complaints),
+/// Flow, words and days first: what is wrong with them is not to be looked for among recordings.
+fn check(settings: &Settings) -> ExitCode {
+    let release = match hotline::release(settings) {
+        Ok(release) => release,
+        Err(complaints) => return wrong(&complaints),
+    };
+    match publish::edited(settings, Missing::Refused) {
+        Ok((hotline, _)) => all_right(&hotline),
+        Err(complaints) => {
+            release.warnings.iter().for_each(|warning| println!("{warning}"));
+            let short = release.short_name();
+            println!("flow, words and calendar are right ({short}); its recordings are not all there:");
+            wrong(&complaints)
+        }
     }
 }
 
-fn check(hotline: &Hotline) -> ExitCode {
+fn all_right(hotline: &Hotline) -> ExitCode {
     for remark in &hotline.remarks {
         println!("{remark}");
     }
@@ -160,6 +168,23 @@ fn load_file(settings: &Settings, file: &Path) -> Result<(), String> {
         Loaded::ByServer(done) => println!("{done}, by the node that serves"),
     }
     Ok(())
+}
+
+fn upstream(settings: &Settings, verify: bool) -> Result<(), String> {
+    if settings.replica.source != Source::Postgres {
+        return Err("the copy follows no PostgreSQL server: set replica.source = \"postgres\"".into());
+    }
+    if verify {
+        let keys = keys(settings)?;
+        let (upstream, folder) = (&settings.replica.postgres, &settings.data.folder);
+        let compared = postgres::verify::verify(upstream, folder, &keys, VERIFY_PATIENCE);
+        let compared = compared.map_err(|error| error.to_string())?;
+        println!("{compared}");
+        return if compared.is_equal() { Ok(()) } else { Err("the copy is not the upstream".into()) };
+    }
+    let checked = postgres::verify::check(&settings.replica.postgres).map_err(|trouble| trouble.to_string())?;
+    println!("{checked}");
+    if checked.complaints.is_empty() { Ok(()) } else { Err("the upstream cannot be followed yet".into()) }
 }
 
 fn replica(settings: &Settings, wish: Wish, json: bool) -> ExitCode {
@@ -233,3 +258,5 @@ fn said(text: &str) -> ExitCode {
 
 /// How long a serving node may take to load a file.
 const LOAD_PATIENCE: Duration = Duration::from_secs(300);
+/// How long the copy may take to reach where the upstream is.
+const VERIFY_PATIENCE: Duration = Duration::from_secs(60);

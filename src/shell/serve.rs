@@ -15,10 +15,12 @@ use super::hotline::Hotline;
 use super::journal::Journal;
 use super::media::{MediaConfig, MediaPlane};
 use super::metrics::Metrics;
-use super::phone::{Door, Live, Parts, Wire};
-use super::replica::{FolderLock, Replica, Role, secret};
+use super::phone::{Booths, Cases, Door, Live, Parts, Shelf, Wire};
+use super::replica::{ApplyError, FolderLock, Replica, Role, secret};
+use super::studio::accounts::commands::{self as accounts, Made};
+use super::studio::{Accounts, Studio};
 use super::{clock, folder, logs, numbers, releases};
-use crate::config::Settings;
+use crate::config::{self, Settings, Source};
 use crate::inquiry::{AttemptLimits, Attempts, Keys};
 use crate::replica::sample;
 use crate::shell::web;
@@ -34,6 +36,9 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
         tracing::warn!(complaint, serving = hotline.name.get(..12), "the live release cannot be served");
     }
     let folder = &settings.data.folder;
+    for remark in settings.remarks() {
+        tracing::warn!(remark, "settings");
+    }
     folder::make(folder)?;
     let _lock = FolderLock::take(folder)
         .map_err(|error| format!("{}: {error}", folder.display()))?
@@ -52,11 +57,18 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
 
 /// On the first start, fills the copy with sample cases.
 fn fill(replica: &Replica, settings: &Settings, hotline: &Hotline) -> Result<(), Fault> {
-    let cases = settings.data.sample_cases;
-    // A copy that is gone because it was damaged is its source's to bring again, and not to be made up.
-    if replica.is_empty() && !replica.is_damaged() && cases > 0 {
+    let (cases, zone, working) = (settings.data.sample_cases.into(), hotline.zone.clone(), hotline.working.clone());
+    let again = move || sample::cases(cases, SAMPLE_SEED, clock::local(&zone).date(), &working);
+    replica.remember_sample(again);
+    // A copy of a real upstream begins empty: no made-up case stands in it. One that is gone because it was damaged is its
+    // source's to bring again.
+    let made_up = settings.replica.source == Source::Spool && !replica.is_damaged();
+    if replica.is_empty() && made_up && cases > 0 {
         let today = clock::local(&hotline.zone).date();
-        replica.fill_sample(cases.into(), SAMPLE_SEED, today, &hotline.working).map_err(|error| error.to_string())?;
+        match replica.fill_sample(cases, SAMPLE_SEED, today, &hotline.working) {
+            Err(ApplyError::Dropped) => {}
+            filled => drop(filled.map_err(|error| error.to_string())?),
+        }
     }
     Ok(())
 }
@@ -76,22 +88,38 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         total: limits.failures_total,
         window: limits.failure_window,
     });
+    let studio = open_studio(settings);
+    let booths = studio.clone().map(|(accounts, studio)| Booths {
+        shelf: Shelf { studio, accounts },
+        tapes: settings.data.folder.join("studio/tapes"),
+        metrics: Arc::clone(&metrics),
+    });
+    if let Some(booths) = &booths {
+        booths.recover();
+    }
     let parts = Parts {
         settings: settings.phone.clone(),
         live: Arc::clone(&live),
         emergency: Arc::new(AtomicBool::new(releases::emergency(settings).unwrap_or(settings.hotline.emergency))),
         keys: Arc::new(keys.clone()),
         attempts: Arc::new(Mutex::new(attempts)),
-        replica: Arc::clone(&replica),
+        cases: Cases::Copy(Arc::clone(&replica)),
         journal: Arc::clone(&journal),
-        media,
+        media: Arc::new(media),
         metrics: Arc::clone(&metrics),
+        booths,
         messages: settings.data.folder.join("messages"),
     };
     let door = Door::new(parts, &wire);
-    let listeners = web::Listeners::bind(&settings.web.listen)
-        .map_err(|(address, error)| format!("cannot listen on http://{address}: {error}"))?;
-    let sources = numbers::Sources { replica: Arc::clone(&replica), media: media_metrics, journal: journal.metrics() };
+    let listeners = listen(settings)?;
+    let sources = numbers::Sources {
+        replica: Arc::clone(&replica),
+        media: media_metrics,
+        journal: journal.metrics(),
+        door: Arc::clone(&door),
+        live: Arc::clone(&live),
+        folder: settings.data.folder.clone(),
+    };
     let counter = Counter {
         live: Arc::clone(&live),
         scan_rules: hotline.scan_rules.clone(),
@@ -101,6 +129,7 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         metrics: Arc::clone(&metrics),
         settings: settings.web.clone(),
         desk_number: settings.phone.desk_number.clone(),
+        data: settings.data.folder.clone(),
         past_calls: settings.data.folder.join("journal.sqlite3"),
     };
     let failures = FailureLimits {
@@ -109,11 +138,13 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         total: limits.failures_total,
         window: limits.failure_window,
     };
-    let doors = Arc::new(web::Doors::new(counter::backend(counter), &settings.web, failures));
+    let made = first_accounts(settings, &replica)?;
+    let doors = web::Doors::new(counter::backend(counter), &settings.web, failures);
+    let doors = Arc::new(doors.with_studio(web::StudioDoor::new(settings, studio)));
     super::watch::start(settings.clone(), live, &door)
         .map_err(|error| format!("cannot watch for releases: {error}"))?;
     numbers::keep(Arc::clone(&metrics), sources);
-    announce(settings, &wire, &listeners, &replica, &hotline.examples)?;
+    announce(settings, &wire, &listeners, &replica, &hotline.examples, &made)?;
     let signals = Signals::new()?;
     let (stop, stopping) = watch::channel(false);
     let phone = tokio::spawn(wire.run(Arc::clone(&door)));
@@ -121,10 +152,45 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
     let scan = tokio::spawn(async move {
         web::serve(listeners, doors, &web_settings, stopping, LAST_REQUESTS).await;
     });
-    let ended = until_told(signals, &door, phone, settings.phone.drain_limit).await;
+    let ended = until_told(signals, &door, phone, &settings.phone).await;
     let _ = stop.send(true);
     let _ = tokio::time::timeout(LAST_REQUESTS, scan).await;
     ended
+}
+
+/// The web's sockets: the studio has its own, or is beside the kiosk.
+fn listen(settings: &Settings) -> Result<web::Listeners, Fault> {
+    let failed = |(address, error)| format!("cannot listen on http://{address}: {error}");
+    let own = &settings.studio.listen;
+    let serves = if own.is_empty() { web::Serves::All } else { web::Serves::Public };
+    let public = web::Listeners::bind(&settings.web.listen, serves).map_err(failed)?;
+    Ok(public.and(web::Listeners::bind(own, web::Serves::Studio).map_err(failed)?))
+}
+
+/// A studio that cannot be opened costs no call: it is told in the log, and its page says so.
+fn open_studio(settings: &Settings) -> Option<(Arc<Accounts>, Arc<Studio>)> {
+    if settings.studio.allow.is_empty() && settings.phone.studio.is_none() {
+        return None;
+    }
+    let accounts = accounts::open(settings).map(Arc::new).map_err(|error| error.to_string());
+    let studio = Studio::open(settings).map_err(|refusal| refusal.to_string());
+    match accounts.and_then(|accounts| Ok((accounts, studio?))) {
+        Ok(opened) => Some(opened),
+        Err(error) => {
+            tracing::error!(error, "the prompt studio cannot be used");
+            None
+        }
+    }
+}
+
+/// On the first start with sample cases, somebody who may record and somebody who may approve.
+fn first_accounts(settings: &Settings, replica: &Replica) -> Result<Vec<Made>, Fault> {
+    let sample = replica.is_sample() && settings.data.sample_cases > 0;
+    if !sample || settings.studio.allow.is_empty() {
+        return Ok(Vec::new());
+    }
+    let told = |error: super::studio::accounts::AccountError| error.to_string();
+    accounts::open(settings).and_then(|opened| accounts::first(&opened)).map_err(told)
 }
 
 fn open_media(settings: &Settings) -> Result<MediaPlane, Fault> {
@@ -153,6 +219,7 @@ fn announce(
     listeners: &web::Listeners,
     replica: &Replica,
     examples: &[sample::Example],
+    made: &[Made],
 ) -> Result<(), Fault> {
     let phone: Vec<String> =
         wire.listening().iter().map(|(transport, address)| format!("{}:{address}", transport.name())).collect();
@@ -160,6 +227,9 @@ fn announce(
     let mut text = String::new();
     if replica.is_sample() && settings.data.sample_cases > 0 {
         text.push_str(&what_to_try(settings, &phone, &pages, examples));
+    }
+    if let Some(page) = listeners.studio() {
+        text.push_str(&first_sign_in(page, made));
     }
     text.push_str(&format!("ready phone={} web={}\n", phone.join(","), pages.join(",")));
     let mut out = io::stdout().lock();
@@ -178,6 +248,9 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
     if let Some(test) = &settings.phone.line_test {
         text.push_str(&format!("  dial   sip:{test}@{address} for the line test\n"));
     }
+    if let Some(studio) = &settings.phone.studio {
+        text.push_str(&format!("  dial   sip:{studio}@{address} to record prompts by telephone\n"));
+    }
     text.push_str(&format!(
         "  open   {page} and scan or type a receipt\n\n  {:<16} {:<8} state\n",
         "receipt", "ID tail"
@@ -187,6 +260,23 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
         text.push_str(&format!("  {:<16} {tail:<8} {}\n", example.case.receipt, example.shows));
     }
     text.push('\n');
+    text
+}
+
+/// The accounts that the first start made. Their secrets are told here, and nowhere else.
+fn first_sign_in(page: std::net::SocketAddr, made: &[Made]) -> String {
+    let mut text = String::new();
+    for Made { name, password, number, pin } in made {
+        let (password, pin) = (password.expose(), pin.expose());
+        text.push_str(&format!(
+            "  studio http://{page}/studio  name {name}  password {password}  (telephone: {number}, PIN {pin})\n"
+        ));
+    }
+    if !text.is_empty() {
+        text.push_str(
+            "  The studio's passwords are told this once; jindu studio account password NAME sets new ones.\n\n",
+        );
+    }
     text
 }
 
@@ -214,7 +304,7 @@ async fn until_told(
     mut signals: Signals,
     door: &Arc<Door>,
     mut phone: tokio::task::JoinHandle<io::Error>,
-    limit: Duration,
+    settings: &config::Phone,
 ) -> Result<(), Fault> {
     tokio::select! {
         () = signals.next() => {}
@@ -226,22 +316,23 @@ async fn until_told(
     }
     tracing::info!(calls = door.calls(), "draining: no new calls; a second signal ends at once");
     tokio::select! {
-        () = door.drain() => {}
-        () = tokio::time::sleep(limit) => {
+        // Both doors stay open for a while, so that balancers hear of it before they knock in vain.
+        _ = async { tokio::join!(door.drain(), tokio::time::sleep(settings.drain_least)) } => {}
+        () = tokio::time::sleep(settings.drain_limit) => {
             tracing::warn!(calls = door.calls(), "the drain limit is over");
-            end(door).await;
+            end(door, GOODBYES).await;
         }
-        () = signals.next() => end(door).await,
+        () = signals.next() => end(door, LAST_WORDS).await,
     }
     phone.abort();
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Hangs up on everybody, and gives the BYEs a moment to go out.
-async fn end(door: &Door) {
+/// Hangs up on everybody, and gives the BYEs so long to be answered.
+async fn end(door: &Door, limit: Duration) {
     door.end_calls();
-    let _ = tokio::time::timeout(LAST_WORDS, door.drain()).await;
+    let _ = tokio::time::timeout(limit, door.drain()).await;
 }
 
 /// The sample is the same everywhere, so that a README can name its receipts.
@@ -249,4 +340,7 @@ pub const SAMPLE_SEED: u64 = 1;
 /// Complaints about one release that are logged.
 const COMPLAINTS: usize = 5;
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
+/// After a second signal.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// After the drain limit: a BYE has three repeats in it.
+const GOODBYES: Duration = Duration::from_secs(4);

@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::aside::step_back;
+use super::hotline::Hotline;
 use super::phone::{Door, Live};
 use super::releases;
+use crate::audio::Bank;
 use crate::config::Settings;
 
 /// Watches the data folder for as long as the door is there.
 pub fn start(settings: Settings, live: Arc<ArcSwap<Live>>, door: &Arc<Door>) -> std::io::Result<()> {
     let door = Arc::downgrade(door);
     let seen = releases::live(&settings);
-    let watch = Watch { settings, live, door, seen, told: None };
+    let watch = Watch { settings, live, door, seen, told: None, retired: Vec::new() };
     std::thread::Builder::new().name("releases".into()).spawn(move || watch.run()).map(drop)
 }
 
@@ -26,6 +29,8 @@ struct Watch {
     seen: Option<String>,
     /// What every call has been told of the switch.
     told: Option<bool>,
+    /// Recordings that calls in progress may still play.
+    retired: Vec<Arc<Bank>>,
 }
 
 impl Watch {
@@ -36,6 +41,8 @@ impl Watch {
                 return;
             }
             self.release();
+            // The last call on an old release should not be the one that frees its recordings.
+            self.retired.retain(|bank| Arc::strong_count(bank) > 1);
         }
     }
 
@@ -59,10 +66,12 @@ impl Watch {
         }
         self.seen.clone_from(&named);
         let Some(name) = named else { return };
-        match releases::load(&self.settings, &name) {
+        let before = self.live.load_full();
+        match read_aside(&self.settings, &name, &before) {
             Ok(hotline) => {
+                let old = self.live.swap(Arc::new(Live::of(&hotline)));
+                self.retired.push(Arc::clone(&old.bank));
                 tracing::info!(release = &name[..12], "a release is live for new calls");
-                self.live.store(Arc::new(Live::of(&hotline)));
             }
             Err(complaints) => {
                 for complaint in complaints.iter().take(COMPLAINTS) {
@@ -73,6 +82,15 @@ impl Watch {
             }
         }
     }
+}
+
+/// Reads a release where calls leave time, and takes from memory what both play. The switch is not slowed by it.
+fn read_aside(settings: &Settings, name: &str, before: &Live) -> Result<Hotline, Vec<String>> {
+    let read = || {
+        step_back();
+        releases::load_beside(settings, name, &before.name, &before.bank)
+    };
+    std::thread::scope(|scope| scope.spawn(read).join()).unwrap_or_else(|_| Err(vec!["it could not be read".into()]))
 }
 
 /// A change is heard within a second.

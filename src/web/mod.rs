@@ -11,6 +11,7 @@
 //! never the code that was scanned. Whatever goes wrong is a [`Problem`]: a status, a word for programs, and a
 //! sentence that says what to do.
 
+mod client;
 mod failures;
 mod health;
 mod page;
@@ -19,11 +20,13 @@ mod problem;
 mod request;
 mod route;
 mod shown;
+pub mod studio;
 mod wav;
 mod words;
 
+pub use client::client;
 pub use failures::{FailureLimits, Failures};
-pub use health::{Health, NodeState};
+pub use health::{Health, NodeState, Trouble};
 pub use page::{Asset, KioskSettings, asset};
 pub use photograph::{Photograph, PhotographError, PhotographLimits};
 pub use problem::Problem;

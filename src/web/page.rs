@@ -47,7 +47,7 @@ pub fn asset(route: Route) -> Option<&'static Asset> {
 }
 
 impl Asset {
-    fn new(content_type: &'static str, body: &'static [u8]) -> Asset {
+    pub(super) fn new(content_type: &'static str, body: &'static [u8]) -> Asset {
         let digest = Sha256::digest(body);
         let etag = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         Asset { content_type, body, etag: format!("\"{etag}\"") }

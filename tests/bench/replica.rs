@@ -69,6 +69,7 @@ fn opened(folder: &Path, keys: &Keys, cache_entries: usize) -> Arc<Replica> {
         scrub_rows_per_second: 20_000,
         source: config::Source::Spool,
         spool_poll: Duration::from_millis(500),
+        postgres: config::Postgres::default(),
         spool_source: None,
         spool_settle: Duration::from_secs(10),
         spool_gap: Duration::from_secs(30),

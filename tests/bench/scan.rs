@@ -22,10 +22,8 @@ use jiff::{Timestamp, civil::date, tz::TimeZone};
 use jindu::base::Private;
 use jindu::inquiry::{Answer, Case, Receipt, Stage};
 use jindu::shell::metrics::Metrics;
-use jindu::shell::web::{Backend, Doors, Listeners, Outcome, serve};
-use jindu::web::{
-    CodeKind, FailureLimits, Found, Hall, Health, KioskSettings, NodeState, Scanned, Shown, StageNames, Wording,
-};
+use jindu::shell::web::{Backend, Doors, Listeners, Outcome, Serves, serve};
+use jindu::web::{CodeKind, FailureLimits, Found, Hall, Health, KioskSettings, Scanned, Shown, StageNames, Wording};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -120,6 +118,7 @@ fn bare_server(size: usize) -> Server {
 fn scan_server() -> Server {
     let web = jindu::config::Web {
         listen: vec!["127.0.0.1:0".parse().expect("an address")],
+        proxies: Vec::new(),
         connections_max: 1000,
         request_timeout: Duration::from_secs(10),
         image_bytes_max: 8_000_000,
@@ -129,7 +128,7 @@ fn scan_server() -> Server {
     };
     let limits = FailureLimits { per_kiosk: 10, per_address: 100, total: 1000, window: Duration::from_secs(600) };
     let doors = Arc::new(Doors::new(backend(), &web, limits));
-    let listeners = Listeners::bind(&web.listen).expect("a port is free");
+    let listeners = Listeners::bind(&web.listen, Serves::Public).expect("a port is free");
     let address = listeners.addresses()[0];
     let serving = async move {
         let (_stop, stopped) = watch::channel(false);
@@ -158,7 +157,7 @@ fn backend() -> Backend {
         speak: Box::new(|_, _, _| None),
         record: Box::new(|_| {}),
         rate: Box::new(|_| {}),
-        health: Box::new(|| Health { state: NodeState::Ok, replica_age: None, calls: 0, maintenance: false }),
+        health: Box::new(Health::default),
         kiosk: Box::new(|| KioskSettings {
             answer_shown: Duration::from_secs(45),
             clear_warning: Duration::from_secs(20),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,20 @@ pub struct Browser {
 impl Browser {
     /// Starts one with a screen of this size, in pixels.
     pub fn start(width: u32, height: u32) -> Browser {
+        Browser::start_with(width, height, &[])
+    }
+
+    /// The same with a microphone that hears this file over and over, and whose use is allowed.
+    pub fn with_microphone(width: u32, height: u32, hears: &Path) -> Browser {
+        let file = format!("--use-file-for-fake-audio-capture={}", hears.display());
+        Browser::start_with(
+            width,
+            height,
+            &["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", &file],
+        )
+    }
+
+    fn start_with(width: u32, height: u32, more: &[&str]) -> Browser {
         let profile = temporary_folder("browser");
         let mut command = peer("chromium");
         command
@@ -32,6 +46,7 @@ impl Browser {
             .args(["--disable-background-networking", "--disable-component-update", "--disable-sync", "--mute-audio"])
             .args(["--remote-debugging-port=0", "--lang=zh-CN", &format!("--window-size={width},{height}")])
             .arg(format!("--user-data-dir={}", profile.display()))
+            .args(more)
             .arg("about:blank")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -128,6 +143,41 @@ impl Browser {
         waiting =
             waiting.max(self.send("Input.dispatchKeyEvent", json!({"type": "keyUp", "key": "Enter", "code": "Enter"})));
         self.reply(waiting);
+    }
+
+    /// Presses one key: a letter, ` `, `Enter`, `Tab`, `Escape`.
+    pub fn press(&mut self, key: &str) {
+        let code = match key {
+            "Enter" => 13,
+            "Tab" => 9,
+            "Escape" => 27,
+            " " => 32,
+            letter => u32::from(letter.to_ascii_uppercase().as_bytes()[0]),
+        };
+        let text = match key {
+            "Enter" => "\r",
+            "Tab" | "Escape" => "",
+            letter => letter,
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let mut event = json!({"type": kind, "key": key, "windowsVirtualKeyCode": code});
+            if kind == "keyDown" && !text.is_empty() {
+                event["text"] = json!(text);
+            }
+            self.call("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    /// Types text into whatever is in focus.
+    pub fn write(&mut self, text: &str) {
+        self.call("Input.insertText", json!({"text": text}));
+    }
+
+    /// Shows the page as large as a zoom does: fewer and larger pixels.
+    pub fn zoom(&mut self, width: u32, height: u32, factor: u32) {
+        let screen =
+            json!({"width": width / factor, "height": height / factor, "deviceScaleFactor": factor, "mobile": false});
+        self.call("Emulation.setDeviceMetricsOverride", screen);
     }
 
     /// A picture of the page at this scale, as PNG.

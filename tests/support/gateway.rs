@@ -18,6 +18,8 @@ pub struct Gateway {
     /// What it printed before it was ready.
     pub banner: String,
     log: Arc<Mutex<String>>,
+    /// The folder outlives this process.
+    kept: bool,
     _stdout: BufReader<ChildStdout>,
 }
 
@@ -52,16 +54,21 @@ pub fn jindu(folder: &Path) -> Command {
 }
 
 impl Gateway {
-    /// Starts one on free ports, with further `--set` values, and waits until it is ready.
+    /// Starts one on free ports, with further `--set` values or `--options`, and waits until it is ready.
     pub fn start(set: &[&str]) -> Gateway {
         Gateway::start_in(temporary_folder("gateway"), set)
     }
 
     /// The same in a folder that may hold data.
     pub fn start_in(folder: PathBuf, set: &[&str]) -> Gateway {
+        Gateway::start_under(folder, set, &[])
+    }
+
+    /// The same with variables of the environment.
+    pub fn start_under(folder: PathBuf, set: &[&str], env: &[(String, String)]) -> Gateway {
         // A range of media ports may be taken by somebody between a look at it and the start.
         for _ in 0..4 {
-            match Gateway::try_start(&folder, set) {
+            match Gateway::try_start(&folder, set, env) {
                 Ok(gateway) => return gateway,
                 Err(output) => {
                     assert!(output.contains("no media port is free"), "it ended before it was ready: {output}")
@@ -71,12 +78,16 @@ impl Gateway {
         panic!("no range of media ports is free");
     }
 
-    fn try_start(folder: &Path, set: &[&str]) -> Result<Gateway, String> {
+    fn try_start(folder: &Path, set: &[&str], env: &[(String, String)]) -> Result<Gateway, String> {
         let mut command = jindu(folder);
+        command.envs(env.iter().map(|(name, value)| (name, value)));
         let media = media_ports();
         let ports = ["phone.listen=127.0.0.1:0", "web.listen=127.0.0.1:0", "data.sample_cases=2000", &media];
         for value in ports.iter().chain(set) {
-            command.arg("--set").arg(value);
+            match value.starts_with("--") {
+                true => command.arg(value),
+                false => command.arg("--set").arg(value),
+            };
         }
         let mut child = command
             .stdin(Stdio::null())
@@ -106,7 +117,7 @@ impl Gateway {
             ready[at..end].parse().expect("an address")
         };
         let (udp, tcp, web) = (address("udp:"), address("tcp:"), address("web=http://"));
-        Ok(Gateway { child, folder: folder.to_owned(), udp, tcp, web, banner, log, _stdout: stdout })
+        Ok(Gateway { child, folder: folder.to_owned(), udp, tcp, web, banner, log, kept: false, _stdout: stdout })
     }
 
     pub fn pid(&self) -> u32 {
@@ -134,6 +145,19 @@ impl Gateway {
     pub fn signal(&self, name: &str) {
         let done = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
         assert!(done.expect("kill runs").success());
+    }
+
+    /// Ends it as a power cut does; its folder stays. Gives what it had logged.
+    pub fn kill(mut self) -> String {
+        self.kept = true;
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.log()
+    }
+
+    /// Lets its folder stay when it is dropped.
+    pub fn keep_folder(&mut self) {
+        self.kept = true;
     }
 
     /// Waits for the end of the process, and gives its exit code.
@@ -199,9 +223,14 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
+        if !self.kept {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
         if std::thread::panicking() {
-            eprintln!("--- the gateway's log ---\n{}", self.log());
+            let log = self.log();
+            let from = log.len().saturating_sub(LOG_SHOWN);
+            let from = (from..log.len()).find(|at| log.is_char_boundary(*at)).unwrap_or(0);
+            eprintln!("--- the end of the gateway's log ---\n{}", &log[from..]);
         }
     }
 }
@@ -217,6 +246,9 @@ fn media_ports() -> String {
     let first = first.expect("of 25 ranges of media ports one is free");
     format!("phone.media_ports={first}-{}", first + 399)
 }
+
+/// Bytes of the log that a failed test shows.
+const LOG_SHOWN: usize = 8000;
 
 fn collect(stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     let text = Arc::new(Mutex::new(String::new()));

@@ -3,6 +3,9 @@
 
 pub mod browser;
 pub mod gateway;
+pub mod node;
 pub mod phone;
+pub mod scans;
 pub mod softphone;
 pub mod sound;
+pub mod studio;

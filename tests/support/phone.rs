@@ -1,6 +1,6 @@
 //! A telephone over real sockets: dials, presses keys, keeps every octet that it hears.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,6 +15,8 @@ pub struct Phone {
     from_tag: String,
     to: String,
     target: String,
+    /// The Route headers of requests in the call: the Record-Routes of its answer, the nearest proxy first.
+    routes: String,
     cseq: u32,
     number: String,
     codec: u8,
@@ -62,6 +64,7 @@ struct Media {
     stop: Arc<AtomicBool>,
     muted: Arc<AtomicBool>,
     keys: Arc<Mutex<Vec<u8>>>,
+    voice: Arc<Mutex<VecDeque<u8>>>,
     heard: Arc<Mutex<BTreeMap<u32, Vec<u8>>>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -84,6 +87,7 @@ impl Phone {
             from_tag: format!("from-{unique}"),
             to: String::new(),
             target: String::new(),
+            routes: String::new(),
             cseq: 1,
             number: String::new(),
             codec: 8,
@@ -112,8 +116,38 @@ impl Phone {
         phone
     }
 
+    /// Dials the hotline; says why when that fails.
+    pub fn try_dial(server: SocketAddr) -> Result<Phone, String> {
+        let mut phone = Phone::new(server);
+        let answer = phone.try_invite(&Dial::default()).ok_or("no answer to INVITE")?;
+        if answer.status != 200 {
+            return Err(answer.text);
+        }
+        phone.ack();
+        phone.begin_media(&answer);
+        Ok(phone)
+    }
+
+    /// Hangs up; says why when that fails.
+    pub fn try_hang_up(&mut self) -> Result<(), String> {
+        self.cseq += 1;
+        self.send("BYE", "q", "", "");
+        let answer = self.try_final_answer("BYE");
+        self.end_media();
+        match answer {
+            Some(answer) if answer.status == 200 => Ok(()),
+            Some(answer) => Err(answer.text),
+            None => Err("no answer to BYE".into()),
+        }
+    }
+
     /// Sends the INVITE and gives its final answer. No ACK is sent yet to a 200; any other answer is acknowledged.
     pub fn invite(&mut self, dial: &Dial<'_>) -> Answer {
+        self.try_invite(dial).expect("an answer to INVITE")
+    }
+
+    /// The same; `None` when no answer comes.
+    pub fn try_invite(&mut self, dial: &Dial<'_>) -> Option<Answer> {
         self.number = dial.number.to_owned();
         self.codec = dial.codec;
         self.to = format!("<sip:{}@{}>", dial.number, self.server);
@@ -122,15 +156,16 @@ impl Phone {
         let headers =
             format!("{}{}", dial.headers, if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" });
         self.send("INVITE", "i", &headers, &sdp);
-        let answer = self.final_answer("INVITE");
+        let answer = self.try_final_answer("INVITE")?;
         self.to = answer.header("To").unwrap_or(&self.to).to_owned();
         if answer.status >= 300 {
             let cseq = self.cseq;
             self.send_numbered("ACK", cseq, "i", "", "");
         } else if let Some(contact) = answer.header("Contact") {
             self.target = contact.trim_start_matches('<').split('>').next().unwrap_or_default().to_owned();
+            self.routes = routes(&answer);
         }
-        answer
+        Some(answer)
     }
 
     fn offer(&self, dial: &Dial<'_>) -> String {
@@ -194,12 +229,13 @@ impl Phone {
         let text = format!(
             "{method} {} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK-{}-{branch}{cseq};rport\r\nMax-Forwards: 70\r\n\
              From: <sip:13800138000@{local}>;tag={}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:caller@{local}>\r\n\
-             {headers}Content-Length: {}\r\n\r\n{body}",
+             {}{headers}Content-Length: {}\r\n\r\n{body}",
             self.target,
             self.from_tag,
             self.from_tag,
             self.to,
             self.call_id,
+            self.routes,
             body.len()
         );
         self.sip.send_to(text.as_bytes(), self.server).expect("a datagram goes out");
@@ -215,15 +251,19 @@ impl Phone {
     }
 
     fn final_answer(&mut self, method: &str) -> Answer {
+        self.try_final_answer(method).unwrap_or_else(|| panic!("an answer to {method}"))
+    }
+
+    fn try_final_answer(&mut self, method: &str) -> Option<Answer> {
         loop {
-            let answer = self.receive().unwrap_or_else(|| panic!("an answer to {method}"));
+            let answer = self.receive()?;
             if answer.status == 0 {
                 self.reply_ok(&answer);
                 continue;
             }
             let cseq = format!("{} {method}", self.cseq);
             if answer.status >= 200 && answer.header("CSeq") == Some(cseq.as_str()) {
-                return answer;
+                return Some(answer);
             }
         }
     }
@@ -265,7 +305,10 @@ impl Phone {
 
     pub fn begin_media(&mut self, answer: &Answer) {
         let port = answer.text.split("m=audio ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
-        let peer = SocketAddr::new(self.server.ip(), port.expect("a media port in the answer"));
+        // Behind a proxy the sound comes from another address than the answer.
+        let line = answer.text.lines().find_map(|line| line.strip_prefix("c=IN "));
+        let address = line.and_then(|line| line.split(' ').nth(1)?.trim().parse().ok());
+        let peer = SocketAddr::new(address.unwrap_or(self.server.ip()), port.expect("a media port in the answer"));
         let socket = self.rtp.take().expect("media begins once");
         self.media = Some(Media::begin(socket, peer, self.codec));
     }
@@ -285,6 +328,20 @@ impl Phone {
     pub fn press(&self, keys: &str) {
         let media = self.media.as_ref().expect("media");
         media.keys.lock().expect("keys").extend(keys.bytes());
+    }
+
+    /// Says these octets, in the call's codec, from the next packet on.
+    pub fn say(&self, octets: &[u8]) {
+        let media = self.media.as_ref().expect("media");
+        media.voice.lock().expect("voice").extend(octets);
+    }
+
+    /// Waits until everything has been said.
+    pub fn has_said_all(&self) {
+        let media = self.media.as_ref().expect("media");
+        while !media.voice.lock().expect("voice").is_empty() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub fn press_info(&mut self, key: char) {
@@ -322,6 +379,18 @@ impl Phone {
     }
 }
 
+/// The route set of an answer (RFC 3261 §12.1.2): reversed.
+fn routes(answer: &Answer) -> String {
+    let head = answer.text.lines().take_while(|line| !line.is_empty());
+    let recorded = head.filter_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("record-route").then(|| value.trim())
+    });
+    let mut routes: Vec<&str> = recorded.flat_map(|value| value.split(',')).map(str::trim).collect();
+    routes.reverse();
+    routes.iter().map(|route| format!("Route: {route}\r\n")).collect()
+}
+
 impl Drop for Phone {
     fn drop(&mut self) {
         self.end_media();
@@ -336,17 +405,18 @@ impl Media {
             stop: Arc::default(),
             muted: Arc::default(),
             keys: Arc::default(),
+            voice: Arc::default(),
             heard: Arc::default(),
             thread: None,
         };
         let (stop, muted) = (Arc::clone(&media.stop), Arc::clone(&media.muted));
-        let (keys, heard) = (Arc::clone(&media.keys), Arc::clone(&media.heard));
+        let (keys, voice, heard) = (Arc::clone(&media.keys), Arc::clone(&media.voice), Arc::clone(&media.heard));
         let sender = socket.try_clone().expect("a second handle");
         std::thread::spawn({
             let stop = Arc::clone(&stop);
             move || receive_all(&socket, codec, &stop, &heard)
         });
-        let thread = std::thread::spawn(move || send_all(&sender, peer, codec, &stop, &muted, &keys));
+        let thread = std::thread::spawn(move || send_all(&sender, peer, codec, &stop, &muted, (&keys, &voice)));
         Media { thread: Some(thread), ..media }
     }
 
@@ -386,7 +456,7 @@ fn send_all(
     codec: u8,
     stop: &AtomicBool,
     muted: &AtomicBool,
-    keys: &Mutex<Vec<u8>>,
+    (keys, voice): (&Mutex<Vec<u8>>, &Mutex<VecDeque<u8>>),
 ) {
     let silence = if codec == 8 { 0xd5 } else { 0xff };
     let mut line = Line { socket, peer, sequence: 1, timestamp: 0, ssrc: u32::from(peer.port()) + 77 };
@@ -400,7 +470,14 @@ fn send_all(
             Some(key) => line.key(key, &mut next),
             None if muted.load(Ordering::Relaxed) => pace(&mut next),
             None => {
-                line.packet(codec, false, line.timestamp, &[silence; 160]);
+                let mut body = [silence; 160];
+                let mut voice = voice.lock().expect("voice");
+                let count = voice.len().min(body.len());
+                for (to, from) in body.iter_mut().zip(voice.drain(..count)) {
+                    *to = from;
+                }
+                drop(voice);
+                line.packet(codec, false, line.timestamp, &body);
                 line.timestamp += 160;
                 pace(&mut next);
             }

@@ -22,13 +22,18 @@ pub struct Softphone {
 impl Softphone {
     /// Starts one with a configuration of its own.
     pub fn start() -> Softphone {
+        Softphone::start_saying(&[])
+    }
+
+    /// The same, with these samples at 8 kHz at its microphone, over and over from the start of its call.
+    pub fn start_saying(voice: &[i16]) -> Softphone {
         let folder = temporary_folder("softphone");
         let write = |name: &str, text: &[u8]| fs::write(folder.join(name), text).expect("a file can be written");
         write("config", SETTINGS.replace("FOLDER", &folder.display().to_string()).as_bytes());
         write("accounts", b"<sip:caller@127.0.0.1>;regint=0;audio_codecs=PCMA/8000/1\n");
         write("contacts", b"");
         write("uuid", b"00000000-0000-4000-8000-000000000000");
-        silence(&folder.join("silence.wav"));
+        microphone(&folder.join("microphone.wav"), voice);
         let output = fs::File::create(folder.join("output")).expect("a file can be made");
         let errors = output.try_clone().expect("a second handle");
         let mut child = peer("baresip")
@@ -126,23 +131,24 @@ impl Drop for Softphone {
 }
 
 /// What the softphone says into its microphone.
-fn silence(path: &std::path::Path) {
+fn microphone(path: &std::path::Path, voice: &[i16]) {
     let spec =
         hound::WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     let mut writer = hound::WavWriter::create(path, spec).expect("a file can be made");
-    for _ in 0..8000 * 120 {
-        writer.write_sample(0_i16).expect("a sample is written");
+    let said = voice.iter().chain(if voice.is_empty() { &[0] } else { &[][..] });
+    for sample in said.cycle().take(8000 * 120) {
+        writer.write_sample(*sample).expect("a sample is written");
     }
     writer.finalize().expect("the file is written");
 }
 
 const WAV_HEADER: usize = 44;
 
-/// No sound hardware: silence from a file is sent, and what is decoded goes to a file before any player.
+/// No sound hardware: a file is sent, and what is decoded goes to a file before any player.
 const SETTINGS: &str = "\
 sip_listen 127.0.0.1:0
 audio_player aubridge,nobody
-audio_source aufile,FOLDER/silence.wav
+audio_source aufile,FOLDER/microphone.wav
 ausrc_srate 8000
 auplay_srate 8000
 ausrc_channels 1

@@ -1,7 +1,7 @@
 //! Finds recordings in what was heard: the gateway sends each clip's octets as they were encoded, so a clip is
 //! there when its own octets are.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use jindu::audio::{Bank, encode_master};
@@ -11,11 +11,15 @@ use super::gateway::home;
 
 /// A recording as the gateway plays it.
 pub fn clip(lang: &str, id: &str, codec: Codec) -> Vec<u8> {
-    let path: PathBuf = home().join(format!("prompts/audio/{lang}/{id}.wav"));
-    let mut reader = hound::WavReader::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    recording(&home().join(format!("prompts/audio/{lang}/{id}.wav")), codec)
+}
+
+/// A master as the gateway plays it.
+pub fn recording(path: &Path, codec: Codec) -> Vec<u8> {
+    let mut reader = hound::WavReader::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let rate = reader.spec().sample_rate;
     let samples: Vec<i16> = reader.samples().map(|sample| sample.expect("a sample")).collect();
-    let name: Arc<str> = id.into();
+    let name: Arc<str> = "clip".into();
     let encoded = encode_master(&samples, rate).expect("a master");
     let bank = Bank::build([((Lang::Zh, Arc::clone(&name)), encoded)]).expect("a bank");
     bank.octets(Lang::Zh, &name, codec).expect("the clip").to_vec()

@@ -14,11 +14,29 @@ pub(super) struct Recording {
     max: Duration,
     /// The timestamp of the first sample.
     origin: Option<u32>,
+    /// How much has been told, if it is told as it comes.
+    told: Option<usize>,
+    /// Packets that the peer's stream had lost before.
+    lost_before: u64,
 }
 
 impl Recording {
-    pub fn new(now: Instant, max: Duration, codec: Codec) -> Recording {
-        Recording { octets: Vec::new(), codec, began: now, max: max.min(LONGEST), origin: None }
+    pub fn new(now: Instant, max: Duration, codec: Codec, telling: bool, lost_before: u64) -> Recording {
+        let (octets, told) = (Vec::new(), telling.then_some(0));
+        Recording { octets, codec, began: now, max: max.min(LONGEST), origin: None, told, lost_before }
+    }
+
+    /// The next stretch that no late packet will change.
+    pub fn next_part(&mut self) -> Option<Vec<i16>> {
+        let told = self.told.as_mut()?;
+        let part = self.octets.get(*told..*told + PART).filter(|_| self.octets.len() >= *told + PART + LATEST)?;
+        *told += PART;
+        Some(part.iter().map(|octet| g711::decode(self.codec, *octet)).collect())
+    }
+
+    /// How many packets never came while it was made, of all that never came.
+    pub fn lost_since(&self, lost: u64) -> u64 {
+        lost.saturating_sub(self.lost_before)
     }
 
     /// Whether its time is up, by the clock or by the sound.
@@ -67,6 +85,9 @@ impl Recording {
     }
 }
 
+/// 200 ms at once, and no packet comes more than 100 ms late.
+const PART: usize = 1600;
+const LATEST: usize = 800;
 /// One second.
 const LEEWAY: usize = 8000;
 /// Whatever a flow says: 4.8 MB.

@@ -140,7 +140,7 @@ impl Talk {
     fn keys(&self) -> String {
         let key = |event: &Event| match event {
             Event::Key { key, .. } => Some(key.as_char()),
-            Event::Played(_) | Event::Recorded { .. } | Event::PeerLost => None,
+            Event::Played(_) | Event::Sound(_) | Event::Recorded { .. } | Event::PeerLost => None,
         };
         self.events.iter().filter_map(key).collect()
     }
@@ -148,7 +148,7 @@ impl Talk {
     fn played(&self) -> Vec<u32> {
         let played = |event: &Event| match event {
             Event::Played(id) => Some(id.0),
-            Event::Key { .. } | Event::Recorded { .. } | Event::PeerLost => None,
+            Event::Key { .. } | Event::Sound(_) | Event::Recorded { .. } | Event::PeerLost => None,
         };
         self.events.iter().filter_map(played).collect()
     }
@@ -164,8 +164,8 @@ impl Talk {
 
 fn take_of(event: &Event) -> &[i16] {
     match event {
-        Event::Recorded { samples } => samples,
-        Event::Key { .. } | Event::Played(_) | Event::PeerLost => &[],
+        Event::Recorded { samples, .. } => samples,
+        Event::Key { .. } | Event::Played(_) | Event::Sound(_) | Event::PeerLost => &[],
     }
 }
 
@@ -488,7 +488,7 @@ fn goodbye_is_said_by_a_stream_that_has_sent() {
 #[test]
 fn a_recording_holds_what_was_said_with_silence_for_what_was_lost() {
     let mut talk = Talk::new(setup());
-    talk.tell(Command::Record { max: ms(5000) });
+    talk.tell(Command::Record { max: ms(5000), telling: false });
     talk.hear(PEER, 1000, &[0xFA; 160]).pass(ms(60));
     talk.sequence += 1;
     talk.hear(PEER, 1320, &[0xFA; 160]).tell(Command::StopRecord).tell(Command::StopRecord);
@@ -499,12 +499,52 @@ fn a_recording_holds_what_was_said_with_silence_for_what_was_lost() {
 }
 
 #[test]
+fn a_recording_can_be_told_as_it_comes_late_packets_in_their_place() {
+    let mut talk = Talk::new(setup());
+    talk.tell(Command::Record { max: ms(5000), telling: true });
+    for n in (0..20u32).filter(|n| *n != 7) {
+        talk.sequence = 100 + n as u16;
+        talk.hear(PEER, n * 160, &[0xFA; 160]).pass(ms(20));
+        if n == 9 {
+            talk.sequence = 107;
+            talk.hear(PEER, 7 * 160, &[0xFA; 160]);
+        }
+    }
+    talk.tell(Command::StopRecord);
+    let loud = g711::decode(Codec::Alaw, 0xFA);
+    let told: Vec<&Vec<i16>> =
+        talk.events.iter().filter_map(|event| if let Event::Sound(part) = event { Some(part) } else { None }).collect();
+    assert_eq!(told, [&vec![loud; 1600]]);
+    assert_eq!(talk.recorded(), [vec![loud; 3200]]);
+}
+
+#[test]
+fn a_recording_tells_how_much_of_it_the_line_lost() {
+    let mut talk = Talk::new(setup());
+    talk.hear(PEER, 0, &[0xFA; 160]);
+    talk.sequence += 5;
+    talk.hear(PEER, 6 * 160, &[0xFA; 160]).tell(Command::Record { max: ms(5000), telling: false });
+    talk.hear(PEER, 7 * 160, &[0xFA; 160]).pass(ms(60));
+    talk.sequence += 2;
+    talk.hear(PEER, 10 * 160, &[0xFA; 160]).tell(Command::StopRecord);
+    let Some(Event::Recorded { samples, packets_lost }) = talk.events.last() else { panic!("a recording") };
+    assert_eq!((samples.len(), *packets_lost), (640, 2));
+}
+
+#[test]
+fn another_take_can_be_put_in_the_place_of_the_calls_own() {
+    let mut talk = Talk::new(setup());
+    talk.tell(Command::Load(Take::of(&[8000; 160]))).play(1, &[Piece::Take]).pass(ms(20));
+    assert_eq!(talk.sound()[..160], vec![g711::encode(Codec::Alaw, 8000); 160]);
+}
+
+#[test]
 fn a_recording_ends_at_its_limit_even_if_nothing_is_heard() {
     let mut talk = Talk::new(setup());
-    talk.tell(Command::Record { max: ms(100) }).pass(ms(200));
+    talk.tell(Command::Record { max: ms(100), telling: false }).pass(ms(200));
     assert_eq!(talk.recorded(), [[0i16; 0]]);
     let mut talk = Talk::new(setup());
-    talk.tell(Command::Record { max: ms(100) });
+    talk.tell(Command::Record { max: ms(100), telling: false });
     for n in 0..20 {
         talk.hear(PEER, n * 160, &[0xFA; 160]);
     }
@@ -514,7 +554,7 @@ fn a_recording_ends_at_its_limit_even_if_nothing_is_heard() {
 #[test]
 fn a_leaping_clock_of_the_peer_does_not_stretch_a_recording() {
     let mut talk = Talk::new(setup());
-    talk.tell(Command::Record { max: ms(60_000) });
+    talk.tell(Command::Record { max: ms(60_000), telling: false });
     talk.hear(PEER, 1000, &[0xFA; 160]);
     talk.hear(PEER, 3_000_000_000, &[0xFA; 160]);
     talk.hear(PEER, 3_000_000_160, &[0xFA; 160]);
@@ -525,7 +565,7 @@ fn a_leaping_clock_of_the_peer_does_not_stretch_a_recording() {
 #[test]
 fn a_take_is_played_back_to_its_caller() {
     let mut talk = Talk::new(setup());
-    talk.tell(Command::Record { max: ms(5000) });
+    talk.tell(Command::Record { max: ms(5000), telling: false });
     talk.hear(PEER, 0, &[0xFA; 160]).tell(Command::StopRecord);
     talk.play(1, &[Piece::Take]).pass(ms(39));
     assert_eq!(talk.sound()[..160], [0xFA; 160]);
@@ -557,7 +597,8 @@ fn command() -> impl Strategy<Value = Command> {
             pieces: vec![Piece::Tone(ms(250)), Piece::Silence(ms(length)), Piece::Take, clip("a")]
         }),
         Just(Command::Stop),
-        (0u64..500).prop_map(|max| Command::Record { max: ms(max) }),
+        (0u64..500, any::<bool>()).prop_map(|(max, telling)| Command::Record { max: ms(max), telling }),
+        Just(Command::Load(Take { octets: vec![0xFA; 99], codec: Some(Codec::Alaw) })),
         Just(Command::StopRecord),
         Just(Command::Close),
         (0u64..500).prop_map(|length| Command::Play { id: PlayId(0), pieces: vec![Piece::Tone(ms(length))] }),

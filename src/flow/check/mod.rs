@@ -11,11 +11,14 @@
 //! | E30–E38 | prompt, family member, language, slot, word, option or menu line missing or wrong |
 //! | E40–E42 | a person too far away; value used before it is known; secret spoken or passed on |
 //! | E45, E46 | make-up day without hours; no such calendar |
+//! | E47, W08 | a recording that is missing; one of other words (told where recordings are read) |
 //! | W01–W07 | changed default key, unused words, too many options, long menu, lost key, state without words, simulated node |
+//! | W09–W13 | calendars at odds, or without days; no limit; a wordless beep; a source or address that no node has; languages read in one |
 
 mod graph;
 mod paths;
 mod refs;
+mod sense;
 mod words;
 
 use std::sync::Arc;
@@ -24,7 +27,7 @@ use super::calendar::Calendar;
 use super::model::Flow;
 use crate::speech::{Complaint, Script};
 
-pub(super) use words::used;
+pub(super) use words::{used, used_by};
 
 /// What is checked together.
 pub(super) struct Subject<'a> {
@@ -51,6 +54,9 @@ impl Subject<'_> {
 pub(super) fn all(subject: &Subject<'_>, broken: bool) -> Vec<Complaint> {
     let mut complaints = refs::check(subject);
     complaints.extend(words::check(subject));
+    if !broken {
+        complaints.extend(sense::check(subject));
+    }
     let astray =
         |complaint: &Complaint| matches!(complaint.code, "E03" | "E04" | "E05" | "E06" | "E07" | "E08" | "E12");
     if !broken && !complaints.iter().any(astray) {

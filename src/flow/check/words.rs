@@ -1,26 +1,44 @@
 //! Words that must exist: prompts, families, options, the values of slots, in every language.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Subject;
 use crate::flow::model::*;
-use crate::speech::{Complaint, Script, Slot, SlotType, length_of, nearest};
+use crate::speech::{Complaint, Script, SlotType, length_of, nearest};
 
 /// The script's entries that a flow can ask for.
 pub(in crate::flow) fn used(flow: &Flow, script: &Script) -> BTreeSet<String> {
-    let mut used: BTreeSet<String> = ["prompt.bye".to_string()].into();
-    for prompt in prompts(flow) {
-        used.extend(expanded(flow, prompt).unwrap_or_default());
-    }
-    for choice in flow.nodes.iter().flat_map(Node::choices) {
-        if let Some(opt) = &choice.opt {
-            used.extend([format!("opt.{opt}"), "menu_line".into()]);
+    used_by(flow, script).into_keys().collect()
+}
+
+/// The same, each with the nodes that ask for it; the farewell is said wherever a call ends.
+pub(in crate::flow) fn used_by(flow: &Flow, script: &Script) -> BTreeMap<String, BTreeSet<Arc<str>>> {
+    let mut used: BTreeMap<String, BTreeSet<Arc<str>>> = BTreeMap::new();
+    used.insert("prompt.bye".into(), BTreeSet::new());
+    let mut add = |entry: String, user: &Arc<str>| used.entry(entry).or_default().insert(Arc::clone(user));
+    for node in &flow.nodes {
+        for entry in node.prompts().into_iter().filter_map(|prompt| expanded(flow, prompt)).flatten() {
+            add(entry, &node.name);
+        }
+        for opt in node.choices().iter().filter_map(|choice| choice.opt.as_deref()) {
+            add(format!("opt.{opt}"), &node.name);
+            add("menu_line".into(), &node.name);
         }
     }
-    let slots: Vec<Slot> = used.iter().filter_map(|path| script.entry(path)).flat_map(|entry| entry.slots()).collect();
-    for slot in slots.iter().filter(|slot| matches!(slot.kind, SlotType::Word | SlotType::Words)) {
-        if let Some((set, members)) = flow.members(&slot.name) {
-            used.extend(members.iter().map(|member| format!("opt.{set}.{member}")));
+    for notice in &flow.notices {
+        let user: Arc<str> = format!("notice:{}", notice.before).into();
+        for entry in expanded(flow, &notice.say).unwrap_or_default() {
+            add(entry, &user);
+        }
+    }
+    for (entry, users) in used.clone() {
+        let slots = script.entry(&entry).map(|entry| entry.slots()).unwrap_or_default();
+        for slot in slots.iter().filter(|slot| matches!(slot.kind, SlotType::Word | SlotType::Words)) {
+            let Some((set, members)) = flow.members(&slot.name) else { continue };
+            for member in members {
+                used.entry(format!("opt.{set}.{member}")).or_default().extend(users.iter().cloned());
+            }
         }
     }
     used
@@ -28,7 +46,7 @@ pub(in crate::flow) fn used(flow: &Flow, script: &Script) -> BTreeSet<String> {
 
 /// Every prompt of a flow, notices included.
 fn prompts(flow: &Flow) -> impl Iterator<Item = &Prompt> {
-    flow.nodes.iter().flat_map(Node::prompts).chain(flow.notices.iter().map(|notice| &notice.say))
+    flow.nodes.iter().flat_map(Node::prompts).chain(flow.notices.iter().map(|notice| &notice.say)).chain(&flow.stand_in)
 }
 
 /// The entries of a prompt: one, or one for each member of its family.

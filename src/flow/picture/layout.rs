@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{label, own_ways, target};
-use crate::flow::model::{Flow, Node, Target};
+use crate::flow::model::{Flow, Kind, Node, Target};
 use crate::speech::Complaint;
 
 /// A box.
@@ -107,7 +107,10 @@ fn rows(flow: &Flow, node: &Node, columns: &[usize], column: usize) -> Vec<Row> 
         let to = target(&exit.go.target);
         let label = label(node, &exit);
         let arrow = at.filter(|at| columns[*at] == column + 1);
-        let same = rows.iter_mut().find(|row| row.to == to && row.label.len() + label.len() < SHARED);
+        // The states of an hours node keep a row each, for their colours.
+        let alone = matches!(node.kind, Kind::Hours(_));
+        let joins = |row: &&mut Row| !alone && row.to == to && row.label.len() + label.len() < SHARED;
+        let same = rows.iter_mut().find(joins);
         match same {
             Some(row) => row.label = format!("{}, {}", row.label, label),
             None => {

@@ -7,18 +7,25 @@ use std::time::{Duration, Instant};
 use super::parse::Said;
 use crate::base::Lang;
 use crate::flow::model::Type;
-use crate::flow::{Heard, Line};
+use crate::flow::{Heard, Line, PlayId};
 use crate::speech::{Value, length_of};
 
 /// What happened in a call.
 pub(super) enum Event {
-    Heard { heard: Heard, lang: Lang, text: String },
+    /// The lines of a menu are one event.
+    Heard {
+        heard: Heard,
+        lang: Lang,
+        text: String,
+        lines: Vec<Line>,
+        play: PlayId,
+    },
     Node(Arc<str>),
     Ended,
 }
 
 /// When each line will have been heard, and when the play ends. The options of a menu are one line.
-pub(super) fn schedule(now: Instant, lines: &[Line]) -> (VecDeque<(Instant, Event)>, Instant) {
+pub(super) fn schedule(now: Instant, play: PlayId, lines: &[Line]) -> (VecDeque<(Instant, Event)>, Instant) {
     let mut out: VecDeque<(Instant, Event)> = VecDeque::new();
     let mut at = now;
     for line in lines {
@@ -26,18 +33,24 @@ pub(super) fn schedule(now: Instant, lines: &[Line]) -> (VecDeque<(Instant, Even
         let due = at + length.min(NOTICED);
         at += length;
         match (out.back_mut(), &line.heard) {
-            (Some((_, Event::Heard { heard, text, .. })), Heard::Menu(_)) if *heard == line.heard => {
+            (Some((_, Event::Heard { heard, text, lines, .. })), Heard::Menu(_)) if *heard == line.heard => {
+                if line.lang == Lang::En {
+                    text.push(' ');
+                }
                 text.push_str(&line.text);
+                lines.push(line.clone());
             }
-            _ => out
-                .push_back((due, Event::Heard { heard: line.heard.clone(), lang: line.lang, text: line.text.clone() })),
+            _ => {
+                let (heard, text) = (line.heard.clone(), line.text.clone());
+                out.push_back((due, Event::Heard { heard, lang: line.lang, text, lines: vec![line.clone()], play }));
+            }
         }
     }
     (out, at)
 }
 
 pub(super) fn is(event: &Event, said: &Said) -> bool {
-    let Event::Heard { heard, lang, text } = event else { return false };
+    let Event::Heard { heard, lang, text, .. } = event else { return false };
     let name = match heard {
         Heard::Prompt(name) if !said.menu => name,
         Heard::Menu(name) if said.menu => name,
@@ -57,8 +70,10 @@ pub(super) fn shown(said: &Said) -> String {
 
 pub(super) fn describe(event: &Event) -> String {
     match event {
-        Event::Heard { heard: Heard::Prompt(name), lang, text } => format!("hear {name} {} {text:?}", lang.code()),
-        Event::Heard { heard: Heard::Menu(name), lang, text } => format!("hear menu {name} {} {text:?}", lang.code()),
+        Event::Heard { heard: Heard::Prompt(name), lang, text, .. } => format!("hear {name} {} {text:?}", lang.code()),
+        Event::Heard { heard: Heard::Menu(name), lang, text, .. } => {
+            format!("hear menu {name} {} {text:?}", lang.code())
+        }
         Event::Heard { heard: Heard::Sound, .. } => "a sound".into(),
         Event::Node(name) => format!("at_node {name}"),
         Event::Ended => "ended".into(),

@@ -13,9 +13,13 @@
 
 mod heard;
 mod parse;
+mod records;
 mod run;
 mod session;
+mod telephone;
 
 pub use parse::{Act, Db, Row, Said, Sheet, SheetTest, parse};
-pub use run::{Failure, Outcome, run};
+pub use records::Records;
+pub use run::{Failure, Outcome, TICKET, run};
 pub use session::{Reply, Session};
+pub use telephone::{Need, Part, Sound, Step, Wanted, part};

@@ -1,17 +1,16 @@
 //! Runs the calls of a sheet against a release, on virtual time: no clock, no sound, thousands of calls a second.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::civil::{DateTime, date};
 
-use super::heard::{Event, describe, is, schedule, shown, value_of};
-use super::parse::{Act, Db, Row, Said, Sheet, SheetTest};
+use super::heard::{Event, describe, is, schedule, shown};
+use super::parse::{Act, Said, Sheet, SheetTest};
+use super::records::Records;
 use crate::base::{Lang, Private};
-use crate::flow::fit::fit;
 use crate::flow::io::*;
-use crate::flow::model::Node;
 use crate::flow::{Conversation, Mode, Release};
 
 /// How one call of a sheet went.
@@ -51,24 +50,22 @@ fn run_one(release: &Arc<Release>, test: &SheetTest, base: Instant) -> Outcome {
 pub(super) struct Call {
     pub(super) release: Arc<Release>,
     pub(super) now: Instant,
-    civil: DateTime,
-    caller: Caller,
-    emergency: bool,
-    pub(super) rows: Vec<Row>,
-    /// Rows that a look-up found, by their place.
-    pub(super) found: BTreeSet<usize>,
-    down: bool,
-    slow: Duration,
-    transfer: Transferred,
+    pub(super) civil: DateTime,
+    pub(super) caller: Caller,
+    pub(super) emergency: bool,
+    pub(super) records: Records,
+    pub(super) transfer: Transferred,
     pub(super) talk: Option<Conversation>,
     pub(super) events: Vec<Event>,
     /// Events before this one have been asked for.
     pub(super) cursor: usize,
     silences: u32,
     /// Lines of the play that have not been heard yet, and when they will have been.
-    lines: VecDeque<(Instant, Event)>,
+    pub(super) lines: VecDeque<(Instant, Event)>,
     play_ends: Option<(PlayId, Instant)>,
     arriving: Vec<(Instant, Input)>,
+    /// Plays that did not come to their end.
+    cut: BTreeSet<PlayId>,
     recording: Option<Take>,
     faults: Vec<String>,
 }
@@ -86,10 +83,7 @@ impl Call {
             civil: date(2026, 11, 24).at(10, 0, 0, 0),
             caller: Caller::default(),
             emergency: false,
-            rows: Vec::new(),
-            found: BTreeSet::new(),
-            down: false,
-            slow: LOOK_UP,
+            records: Records::default(),
             transfer: Transferred::Done,
             talk: None,
             events: Vec::new(),
@@ -98,6 +92,7 @@ impl Call {
             lines: VecDeque::new(),
             play_ends: None,
             arriving: Vec::new(),
+            cut: BTreeSet::new(),
             recording: None,
             faults: Vec::new(),
         }
@@ -109,7 +104,7 @@ impl Call {
             Act::At(civil) => self.before_the_call("at").map(|()| self.civil = *civil),
             Act::Caller(traits) => self.before_the_call("caller").and_then(|()| self.caller_is(traits)),
             Act::Db(db) => {
-                self.db(db);
+                self.records.apply(db);
                 Ok(())
             }
             Act::Emergency(on) => {
@@ -192,18 +187,6 @@ impl Call {
         Ok(())
     }
 
-    fn db(&mut self, db: &Db) {
-        match db {
-            Db::Row(row) => self.rows.push(row.clone()),
-            Db::Slow(time) => self.slow = *time,
-            Db::Down => self.down = true,
-            Db::Up => {
-                self.down = false;
-                self.slow = LOOK_UP;
-            }
-        }
-    }
-
     fn dial(&mut self) {
         if self.talk.is_none() {
             let clock = WallClock { at: self.now, civil: self.civil };
@@ -224,7 +207,7 @@ impl Call {
         if self.play_ends.is_some_and(|(playing, _)| playing == id) {
             return;
         }
-        let (schedule, ends) = schedule(now, lines);
+        let (schedule, ends) = schedule(now, id, lines);
         self.lines = schedule;
         self.play_ends = Some((id, ends));
     }
@@ -234,11 +217,11 @@ impl Call {
             // What is played is read from the conversation: of several plays at one moment only the last is heard.
             Output::Play { .. } | Output::Stop => {
                 self.lines.clear();
-                self.play_ends = None;
+                self.cut.extend(self.play_ends.take().map(|(id, _)| id));
             }
             Output::LookUp { source, by } => {
-                let findings = self.find(&source, &by);
-                self.arriving.push((self.now + self.slow, Input::LookedUp(findings)));
+                let findings = self.records.find(&self.release.flow, &source, &by);
+                self.arriving.push((self.now + self.records.delay(), Input::LookedUp(findings)));
             }
             Output::Transfer { .. } => self.arriving.push((self.now + TRANSFER, Input::Transferred(self.transfer))),
             Output::Record { max } => {
@@ -263,54 +246,6 @@ impl Call {
             let result = RecordResult::Taken { length: take.talked };
             self.arriving.push((self.now, Input::Recorded(result)));
         }
-    }
-
-    fn find(&mut self, source: &str, by: &BTreeMap<Arc<str>, Private<String>>) -> Findings {
-        if self.down {
-            return Findings::Down;
-        }
-        let fits = |row: &Row| {
-            row.source == source
-                && row.by.iter().all(|(name, value)| by.get(name.as_str()).is_some_and(|typed| typed.expose() == value))
-        };
-        // What a sheet says later of a case is so.
-        let Some((at, row)) = self.rows.iter().enumerate().rev().find(|(_, row)| fits(row)) else {
-            return Findings::None;
-        };
-        self.found.insert(at);
-        match row {
-            row if row.many => Findings::Many,
-            row => match self.facts(source, row) {
-                Some(facts) => Findings::Found { facts, age: row.age },
-                None => Findings::Down,
-            },
-        }
-    }
-
-    /// A row's values in the types of the flow; what every case has is added where the row leaves it out.
-    fn facts(&self, source: &str, row: &Row) -> Option<Facts> {
-        let flow = &self.release.flow;
-        let mut lookups = flow.nodes.iter().filter_map(Node::lookup);
-        let gives = lookups.find(|lookup| &*lookup.source == source)?.gives.clone();
-        let mut written = row.gives.clone();
-        let kind = |name: &str| flow.type_of(&format!("{gives}.{name}"));
-        let mut default = |name: &str, value: &str| {
-            let known =
-                flow.members(&format!("{gives}.{name}")).is_some_and(|(_, members)| fit(value, members).is_some());
-            if known && !written.contains_key(name) {
-                written.insert(name.into(), value.into());
-            }
-        };
-        default("minor", "no");
-        let promise = if row.gives.contains_key("by") {
-            "date"
-        } else if row.gives.contains_key("limit") {
-            "working_days"
-        } else {
-            "none"
-        };
-        default("promise", promise);
-        written.iter().map(|(name, value)| Some((Arc::from(name.as_str()), value_of(kind(name), value)?))).collect()
     }
 
     /// Lets time pass, with everything that falls due in it.
@@ -341,6 +276,21 @@ impl Call {
             && self.play_ends.is_none()
             && self.arriving.is_empty()
             && self.talk.as_ref().is_some_and(Conversation::is_callers_turn)
+    }
+
+    /// Whether a play was cut short, or will be by what is on its way.
+    pub(super) fn is_cut(&self, play: PlayId) -> bool {
+        self.cut.contains(&play) || !self.arriving.is_empty()
+    }
+
+    pub(super) fn is_recording(&self) -> bool {
+        self.recording.is_some()
+    }
+
+    /// Goes to the next thing that happens; false where nothing would within a sheet's patience.
+    pub(super) fn step_on(&mut self) -> bool {
+        let until = self.now + PATIENCE;
+        self.next_at().filter(|at| *at <= until).map(|at| self.step(at)).is_some()
     }
 
     fn step(&mut self, at: Instant) {
@@ -421,11 +371,11 @@ impl Call {
 const BETWEEN_KEYS: Duration = Duration::from_millis(120);
 /// A caller who waits for words takes them in before acting.
 const TAKING_IN: Duration = Duration::from_millis(1200);
-const LOOK_UP: Duration = Duration::from_millis(20);
 const TRANSFER: Duration = Duration::from_secs(3);
 /// How long a sheet waits for what it expects.
 const PATIENCE: Duration = Duration::from_secs(120);
-const TICKET: &str = "20261124";
+/// The ticket of every message that a sheet leaves.
+pub const TICKET: &str = "20261124";
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::heard::Event;
 use super::parse::{Act, Db, Row, Said, act_of};
+use super::records::Records;
 use super::run::Call;
 use crate::base::{Key, Lang};
 use crate::flow::model::{Kind, Target};
@@ -143,7 +144,7 @@ impl Session {
     }
 
     fn used(&self) -> Vec<Row> {
-        self.call.found.iter().filter_map(|at| self.cases.get(*at)).cloned().collect()
+        self.call.records.found().iter().filter_map(|at| self.cases.get(*at)).cloned().collect()
     }
 
     fn begin_anew(&mut self) {
@@ -191,7 +192,7 @@ impl Session {
         while let Some(event) = self.call.events.get(self.call.cursor) {
             match event {
                 Event::Node(_) => self.call.cursor += 1,
-                Event::Heard { heard, lang, text } => {
+                Event::Heard { heard, lang, text, .. } => {
                     let told = format!("{:<4}{text}", lang.code());
                     return Some((said(heard, *lang, text), told));
                 }
@@ -238,7 +239,7 @@ impl Session {
 
 fn call(release: &Arc<Release>, cases: &[Row], base: Instant) -> Call {
     let mut call = Call::new(release.clone(), base);
-    call.rows = cases.to_vec();
+    call.records = Records::new(cases.to_vec());
     call
 }
 

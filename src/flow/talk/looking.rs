@@ -16,6 +16,7 @@ impl Conversation {
     pub(in crate::flow) fn await_answer(&mut self, now: Instant, node: &Node, lang: Lang) {
         let Kind::Lookup(lookup) = &node.kind else { return };
         self.lang = lang;
+        self.for_ears = false;
         self.node = node.name.clone();
         let until = now + lookup.give_up_after;
         self.state = State::Looking(Looking { lookup: lookup.clone(), filler_at: None, until, answer: None });

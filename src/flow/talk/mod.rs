@@ -79,6 +79,10 @@ pub struct Conversation {
     hops: u32,
     /// Silences in a row.
     quiet: u32,
+    /// Words of regret were said for a sentence in another language.
+    excused: bool,
+    /// Heard, and not read from a screen: what is not recorded needs a sentence that is.
+    for_ears: bool,
     faults: u32,
     out: Vec<Output>,
 }
@@ -150,6 +154,8 @@ impl Conversation {
             state: State::Before,
             hops: 0,
             quiet: 0,
+            excused: false,
+            for_ears: true,
             faults: 0,
             out: Vec::new(),
             release,

@@ -7,7 +7,7 @@ use super::{Conversation, GUARD, State};
 use crate::base::{Key, Lang};
 use crate::flow::io::{Output, PlayId};
 use crate::flow::model::{Choice, Menu, Prompt, Target};
-use crate::speech::{Piece, SENTENCE, Utterance, Value};
+use crate::speech::{Piece, SENTENCE, SpeechError, Utterance, Value};
 
 /// What a line of a play is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Line {
     pub lang: Lang,
     pub text: String,
     pub pieces: Vec<Piece>,
+    /// In the first language, because it is not recorded in the caller's.
+    pub stands_in: bool,
 }
 
 /// What is being played.
@@ -78,6 +80,7 @@ impl Conversation {
         let mut all = std::mem::take(&mut self.prefix);
         all.extend(error);
         all.extend(lines);
+        self.excuse(now, &mut all);
         let mut pieces: Vec<Piece> = Vec::new();
         for line in &all {
             if !pieces.is_empty() && !line.pieces.is_empty() {
@@ -89,6 +92,18 @@ impl Conversation {
         let id = PlayId(self.plays);
         self.playing = Some(Playing { id, lines: all, guard });
         self.out.push(Output::Play { id, pieces });
+    }
+
+    /// Puts the words of regret before the first sentence of a call that stands in for another.
+    fn excuse(&mut self, now: Instant, lines: &mut Vec<Line>) {
+        let Some(at) = lines.iter().position(|line| line.stands_in).filter(|_| !self.excused) else { return };
+        self.excused = true;
+        let Some(prompt) = self.release.flow.stand_in.clone() else { return };
+        if let Ok(regret) = self.compose_prompt(now, &prompt)
+            && !regret.stands_in
+        {
+            lines.insert(at, regret);
+        }
     }
 
     pub(super) fn stop(&mut self) {
@@ -117,8 +132,8 @@ impl Conversation {
 
     pub(super) fn compose_entry(&self, now: Instant, lang: Lang, name: &str, entry: &str) -> Result<Line, Unsayable> {
         let slots = |slot: &str| self.slot(slot);
-        let said = self.release.script.compose(lang, entry, &slots, self.today(now));
-        said.map(|said| line(Heard::Prompt(name.into()), lang, said)).map_err(|error| error.to_string())
+        let said = |lang| self.release.script.compose(lang, entry, &slots, self.today(now));
+        self.as_recorded(Heard::Prompt(name.into()), lang, said)
     }
 
     pub(super) fn compose_menu(&self, menu: &Menu, name: &Arc<str>) -> Result<Vec<Line>, Unsayable> {
@@ -126,10 +141,26 @@ impl Conversation {
         for choice in menu.choices.iter().filter(|choice| self.holds(choice.when.as_ref())) {
             let Some(opt) = &choice.opt else { continue };
             let lang = if menu.native { own_lang(choice).unwrap_or(self.lang) } else { self.lang };
-            let said = self.release.script.compose_option(lang, &format!("opt.{opt}"), choice.key);
-            lines.push(line(Heard::Menu(name.clone()), lang, said.map_err(|error| error.to_string())?));
+            let said = |lang| self.release.script.compose_option(lang, &format!("opt.{opt}"), choice.key);
+            lines.push(self.as_recorded(Heard::Menu(name.clone()), lang, said)?);
         }
         Ok(lines)
+    }
+
+    /// What is said in a language; in the flow's first one where that is not recorded. Never silence.
+    fn as_recorded(
+        &self,
+        heard: Heard,
+        lang: Lang,
+        said: impl Fn(Lang) -> Result<Utterance, SpeechError>,
+    ) -> Result<Line, Unsayable> {
+        let own = said(lang).map_err(|error| error.to_string())?;
+        let first = self.release.flow.langs[0];
+        if !self.for_ears || lang == first || self.release.is_recorded(&own.pieces) {
+            return Ok(line(heard, lang, own));
+        }
+        let said = said(first).map_err(|error| error.to_string())?;
+        Ok(Line { stands_in: true, ..line(heard, first, said) })
     }
 
     /// What fills a slot; a word by its path under `opt`. Secrets fill none.
@@ -161,7 +192,7 @@ impl Conversation {
 }
 
 pub(super) fn line(heard: Heard, lang: Lang, said: Utterance) -> Line {
-    Line { heard, lang, text: said.text, pieces: said.pieces }
+    Line { heard, lang, text: said.text, pieces: said.pieces, stands_in: false }
 }
 
 /// The language that an option switches to.

@@ -135,9 +135,12 @@ impl MediaPlane {
                 self.close(id);
                 Ok(())
             }
-            Command::Setup(_) | Command::Play { .. } | Command::Stop | Command::Record { .. } | Command::StopRecord => {
-                self.inbox(id).push(Order::Command { id, command: Box::new(command) })
-            }
+            Command::Setup(_)
+            | Command::Play { .. }
+            | Command::Stop
+            | Command::Record { .. }
+            | Command::StopRecord
+            | Command::Load(_) => self.inbox(id).push(Order::Command { id, command: Box::new(command) }),
         }
     }
 

@@ -177,7 +177,9 @@ fn closing_says_goodbye_and_frees_the_ports() {
     let mut caller = Caller::of(&plane, V4);
     caller.hear();
     assert!(matches!(plane.open(V4, 1), Err(OpenError::PortsExhausted)));
-    plane.command(caller.stream.id, Command::Record { max: Duration::from_secs(9) }).expect("the thread runs");
+    plane
+        .command(caller.stream.id, Command::Record { max: Duration::from_secs(9), telling: false })
+        .expect("the thread runs");
     plane.close(caller.stream.id);
     assert!(matches!(caller.event(), Some(Event::Recorded { .. })));
     assert!(caller.event().is_none(), "the stream has let go of the call");

@@ -1,15 +1,18 @@
 //! One call, one task: feeds the call what comes in, and performs what it wants done.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep_until};
 
+use super::cases::Cases;
 use super::door::{Door, Live};
 use crate::base::{Lang, Private};
-use crate::call::{self, Beginning, Call, Event, Input, LineTest, Output, Purpose, Talk, Tally};
+use crate::call::{self, Ask, Beginning, Call, Event, Input, LineTest, Output, Purpose, Reply, Studio, Talk, Tally};
+use crate::flow::sheet::TICKET;
 use crate::flow::{Caller, Conversation, Findings, WallClock};
 use crate::inquiry::{Asker, CallRecord, LookUpResult, Proof};
 use crate::sdp::LocalMedia;
@@ -26,7 +29,9 @@ pub enum ToCall {
     TransportFailed,
     LookedUp(Box<(Findings, LookUpResult)>),
     Ticket(Option<String>),
+    Studio(Box<Reply>),
     Emergency(bool),
+    Lang(Lang),
     End,
 }
 
@@ -49,6 +54,9 @@ struct Held {
     began: Instant,
     tag: String,
     in_progress: bool,
+    /// Nothing is owed: a node that drains need not stay for this call.
+    settled: bool,
+    purpose: Purpose,
     slips: u32,
     record: CallRecord,
     /// A call that takes this one's place.
@@ -61,7 +69,13 @@ impl Held {
         if std::mem::take(&mut self.in_progress) {
             // The record first: a node that drains may end with its last line.
             self.note();
-            self.door.freed();
+            self.door.freed(self.purpose);
+        }
+    }
+
+    fn settle(&mut self) {
+        if !std::mem::replace(&mut self.settled, true) {
+            self.door.settled();
         }
     }
 
@@ -99,6 +113,7 @@ impl Drop for Held {
         }
         self.door.parts.media.close(self.stream.id);
         self.door.forget(&self.key);
+        self.settle();
         if let Some((message, arrival)) = self.renewed.take() {
             self.door.message(*message, &arrival);
         }
@@ -112,13 +127,28 @@ pub async fn run(door: Arc<Door>, start: Start, inbox: mpsc::Sender<ToCall>, mut
     let call_id = start.invite.call_id().to_owned();
     let (beginning, caller) = begin(&door, &live, &start, began);
     let record = beginning.tally.record(Duration::ZERO);
-    let Start { key, stream, .. } = start;
+    let Start { key, stream, purpose, .. } = start;
     let tag = crate::base::tag(&call_id);
-    let held =
-        Held { door: Arc::clone(&door), key, stream, began, tag, in_progress: true, slips: 0, record, renewed: None };
+    let booth = door.parts.booths.as_ref().filter(|_| purpose == Purpose::Studio).map(|booths| {
+        let from = caller.map_or_else(|| record.trunk.clone(), |caller| format!("{caller:016x}"));
+        booths.open(from, tag.clone(), inbox.clone())
+    });
+    let held = Held {
+        door: Arc::clone(&door),
+        key,
+        stream,
+        began,
+        tag,
+        in_progress: true,
+        settled: false,
+        purpose,
+        slips: 0,
+        record,
+        renewed: None,
+    };
     let (events, mut media) = mpsc::channel(MEDIA_QUEUE);
     let (call, first) = Call::new(clock::now(), beginning);
-    let mut task = Task { door, live, call, held, inbox, events: Some(events), caller, call_id };
+    let mut task = Task { door, live, call, held, inbox, events: Some(events), caller, call_id, booth };
     if task.perform(first) {
         return;
     }
@@ -173,7 +203,9 @@ impl From<ToCall> for Input {
                 Input::LookedUp { findings, result }
             }
             ToCall::Ticket(ticket) => Input::Ticket(ticket),
+            ToCall::Studio(reply) => Input::Studio(*reply),
             ToCall::Emergency(on) => Input::Emergency(on),
+            ToCall::Lang(lang) => Input::Lang(lang),
             ToCall::End => Input::End,
         }
     }
@@ -184,15 +216,7 @@ fn begin(door: &Door, live: &Live, start: &Start, now: Instant) -> (Beginning, O
     let settings = &parts.settings;
     let number = start.invite.calling_user();
     let caller = number.as_deref().map(|number| parts.keys.asker("caller", number));
-    let talk = match start.purpose {
-        Purpose::LineTest => Talk::LineTest(LineTest::new(Lang::ALL[0])),
-        Purpose::Hotline => {
-            let facts = Caller { number: number.map(Private::new), ..Caller::default() };
-            let wall = WallClock { at: now, civil: clock::local(&live.zone) };
-            let emergency = parts.emergency.load(std::sync::atomic::Ordering::Relaxed);
-            Talk::Hotline(Box::new(Conversation::new(Arc::clone(&live.release), facts, wall, emergency, now)))
-        }
-    };
+    let talk = talk(door, live, start.purpose, number, now);
     let address = door.media_address(start.arrival.local);
     let local = Local {
         contact_uri: format!("sip:{}", std::net::SocketAddr::new(address, start.arrival.local.port())),
@@ -217,10 +241,33 @@ fn begin(door: &Door, live: &Live, start: &Start, now: Instant) -> (Beginning, O
         local,
         media,
         desks: Arc::clone(&door.desks),
-        limit: settings.call_limit,
+        limit: match start.purpose {
+            Purpose::Studio => settings.studio_limit,
+            Purpose::Hotline | Purpose::LineTest => settings.call_limit,
+        },
         tally,
     };
     (beginning, caller)
+}
+
+/// What a call of a purpose talks to.
+fn talk(door: &Door, live: &Live, purpose: Purpose, number: Option<String>, now: Instant) -> Talk {
+    let parts = &door.parts;
+    match purpose {
+        Purpose::Studio => Talk::Studio(Box::new(Studio::new(live.release.flow.langs.clone()))),
+        Purpose::LineTest => Talk::LineTest(LineTest::new(Lang::ALL[0])),
+        Purpose::Hotline => {
+            let (facts, civil) = match &parts.cases {
+                Cases::Copy(_) => {
+                    (Caller { number: number.map(Private::new), ..Caller::default() }, clock::local(&live.zone))
+                }
+                Cases::Staged(stage) => (stage.caller.clone(), stage.civil),
+            };
+            let wall = WallClock { at: now, civil };
+            let emergency = parts.emergency.load(std::sync::atomic::Ordering::Relaxed);
+            Talk::Hotline(Box::new(Conversation::new(Arc::clone(&live.release), facts, wall, emergency, now)))
+        }
+    }
 }
 
 struct Task {
@@ -233,6 +280,8 @@ struct Task {
     events: Option<mpsc::Sender<Event>>,
     caller: Option<u64>,
     call_id: String,
+    /// Where an operator's call asks.
+    booth: Option<SyncSender<Ask>>,
 }
 
 impl Task {
@@ -250,8 +299,9 @@ impl Task {
                     }
                 }
                 Output::Media(command) => busy |= parts.media.command(self.held.stream.id, command).is_err(),
-                Output::LookUp { by, .. } => self.look_up(by),
+                Output::LookUp { source, by } => self.look_up(source, by),
                 Output::Keep { notify, keep, samples } => self.keep(&notify, keep, samples),
+                Output::Studio(ask) => self.ask(ask),
                 Output::LineTestKey { key, source } => {
                     let (call_id, key, via) = (&self.call_id, key.as_char(), source.name());
                     tracing::info!("line test key call_id={call_id} key={key} via={via}");
@@ -275,24 +325,36 @@ impl Task {
             tracing::warn!(call = %self.held.tag, "the media thread does not keep up");
             let _ = self.inbox.try_send(ToCall::End);
         }
+        if !self.held.in_progress && !self.call.owes() {
+            self.held.settle();
+        }
         false
     }
 
-    fn look_up(&self, by: BTreeMap<Arc<str>, Private<String>>) {
+    fn look_up(&self, source: Arc<str>, by: BTreeMap<Arc<str>, Private<String>>) {
         let door = Arc::clone(&self.door);
         let live = Arc::clone(&self.live);
         let inbox = self.inbox.clone();
         let caller = self.caller;
         tokio::spawn(async move {
             let asked = clock::now();
-            let (findings, result) = answer(&door, &live, &by, caller).await;
+            let (findings, result) = answer(&door, &live, &source, &by, caller).await;
             door.parts.metrics.look_ups.inc(Way::Phone, result);
             door.parts.metrics.look_up_time.observe(clock::now() - asked);
             let _ = inbox.send(ToCall::LookedUp(Box::new((findings, result)))).await;
         });
     }
 
+    /// A booth that is gone, or does not keep up, cannot reply: the operator is told.
+    fn ask(&self, ask: Ask) {
+        if self.booth.as_ref().is_none_or(|booth| booth.try_send(ask).is_err()) {
+            tracing::error!(call = %self.held.tag, "the studio cannot be reached by an operator's call");
+            let _ = self.inbox.try_send(ToCall::Studio(Box::new(Reply::Down)));
+        }
+    }
+
     fn keep(&self, notify: &str, keep: Duration, samples: Vec<i16>) {
+        let door = Arc::clone(&self.door);
         let journal = Arc::clone(&self.door.parts.journal);
         let folder = self.door.parts.messages.clone();
         let inbox = self.inbox.clone();
@@ -302,6 +364,10 @@ impl Task {
             if ticket.is_none() {
                 tracing::error!("a caller's message could not be kept");
             }
+            let ticket = match door.parts.cases {
+                Cases::Copy(_) => ticket,
+                Cases::Staged(_) => ticket.map(|_| TICKET.to_owned()),
+            };
             let _ = inbox.send(ToCall::Ticket(ticket)).await;
         });
     }
@@ -310,10 +376,20 @@ impl Task {
 async fn answer(
     door: &Door,
     live: &Live,
+    source: &str,
     by: &BTreeMap<Arc<str>, Private<String>>,
     caller: Option<u64>,
 ) -> (Findings, LookUpResult) {
     let parts = &door.parts;
+    let replica = match &parts.cases {
+        Cases::Copy(replica) => replica,
+        Cases::Staged(stage) => {
+            let (findings, delay) = stage.find(source, by);
+            tokio::time::sleep(delay).await;
+            let result = call::result_of(&findings);
+            return (findings, result);
+        }
+    };
     let question = call::question(&live.rules, by);
     let receipt = question.as_ref().map(|question| parts.keys.asker("receipt", question.receipt.number.expose()));
     let asker = Asker { caller, kiosk: None, receipt };
@@ -323,18 +399,18 @@ async fn answer(
         return instead;
     }
     let answer = match &question {
-        Some(question) => parts.replica.look_up(&question.receipt, &Proof::Factor(question.factor.clone())).await,
+        Some(question) => replica.look_up(&question.receipt, &Proof::Factor(question.factor.clone())).await,
         None => crate::inquiry::Answer::NotFound,
     };
     let refuse_after = parts.live.load().release.stale_after().1;
-    let answer = call::believed(answer, parts.replica.as_of(), parts.replica.now(), refuse_after);
+    let answer = call::believed(answer, replica.as_of(), replica.now(), refuse_after);
     match answer {
         crate::inquiry::Answer::Found { .. } => attempts().succeeded(asker),
         crate::inquiry::Answer::NotFound => attempts().failed(clock::now(), asker),
         crate::inquiry::Answer::Down => {}
     }
     let today = clock::local(&live.zone).date();
-    call::findings(&live.rules, &answer, today, parts.replica.now())
+    call::findings(&live.rules, &answer, today, replica.now())
 }
 
 /// Media events that wait for one call.

@@ -4,16 +4,19 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use jiff::tz::TimeZone;
 use tokio::sync::{Notify, mpsc};
 
+use super::booth::Booths;
 use super::calls;
+use super::cases::Cases;
 use super::wire::{Sender, Wire};
 use crate::audio::Bank;
-use crate::call::{Admission, Turned};
+use crate::base::Lang;
+use crate::call::{Admission, Calls, Purpose, Turned};
 use crate::config::{self, Network};
 use crate::flow::Release;
 use crate::inquiry::{Attempts, CallOutcome, Keys, Rules};
@@ -22,7 +25,7 @@ use crate::shell::hotline::Hotline;
 use crate::shell::journal::Journal;
 use crate::shell::media::MediaPlane;
 use crate::shell::metrics::{Metrics, SipDrop};
-use crate::shell::replica::Replica;
+use crate::sip::limits;
 use crate::sip::{Arrival, Front, FrontState, LegKey, Message, Method, Outgoing, Refusal, Sorted, parse_datagram};
 
 /// What calls begin with, swapped as a whole when a release is published.
@@ -65,10 +68,12 @@ pub struct Parts {
     pub emergency: Arc<AtomicBool>,
     pub keys: Arc<Keys>,
     pub attempts: Arc<Mutex<Attempts>>,
-    pub replica: Arc<Replica>,
+    pub cases: Cases,
     pub journal: Arc<Journal>,
-    pub media: MediaPlane,
+    pub media: Arc<MediaPlane>,
     pub metrics: Arc<Metrics>,
+    /// Where operators' calls reach the studio; none if it cannot be opened.
+    pub booths: Option<Booths>,
     /// Where recorded messages go.
     pub messages: std::path::PathBuf,
 }
@@ -78,9 +83,16 @@ pub struct Door {
     pub(super) parts: Parts,
     pub(super) desks: Arc<BTreeMap<String, String>>,
     front: Front,
+    lines_max: usize,
     admission: Mutex<Admission>,
     lines: Mutex<HashMap<LegKey, mpsc::Sender<calls::ToCall>>>,
     in_progress: AtomicUsize,
+    /// Calls whose other side has still to answer something: those in progress, and those with a BYE under way.
+    unsettled: AtomicUsize,
+    /// When a message last came for a call, or a call last ended.
+    heard_at: Mutex<Option<Instant>>,
+    /// Of them, calls to the recording service.
+    operators: AtomicUsize,
     draining: AtomicBool,
     idle: Notify,
     sender: OnceLock<Sender>,
@@ -91,17 +103,23 @@ impl Door {
     pub fn new(parts: Parts, wire: &Wire) -> Arc<Door> {
         let settings = &parts.settings;
         let admission = Admission::new(crate::call::Rules {
-            calls_max: settings.calls_max,
+            calls_max: settings.lines(),
             calls_per_second_max: settings.calls_per_second_max,
             numbers: settings.numbers.clone(),
             line_test: settings.line_test.clone(),
+            studio: settings.studio.clone(),
+            studio_calls_max: settings.studio_calls_max,
         });
         let desks = settings.desk.iter().map(|uri| ("desk".to_owned(), uri.clone())).collect();
         let door = Arc::new(Door {
             front: Front::new(clock::seed()),
+            lines_max: settings.lines(),
             admission: Mutex::new(admission),
             lines: Mutex::default(),
             in_progress: AtomicUsize::new(0),
+            unsettled: AtomicUsize::new(0),
+            heard_at: Mutex::default(),
+            operators: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             idle: Notify::new(),
             sender: OnceLock::new(),
@@ -118,21 +136,44 @@ impl Door {
         self.in_progress.load(Ordering::Relaxed)
     }
 
+    /// How many calls there may be at once.
+    pub fn lines_max(&self) -> usize {
+        self.lines_max
+    }
+
     /// Whether new calls are turned away.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Turns new calls away, and returns when none is in progress.
+    /// Turns new calls away, and returns when none is in progress and the last ones have had their last words: our
+    /// BYEs are answered, and a BYE whose answer was lost has had time to come again (RFC 3261 §17.1.2.2).
     pub async fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        let mut over_at = None;
         loop {
             let idle = self.idle.notified();
-            if self.calls() == 0 {
-                return;
+            let now = clock::now();
+            let wait_until = match self.calls() {
+                0 => Some(self.last_words(now, *over_at.get_or_insert(now))),
+                _ => None,
+            };
+            match wait_until {
+                Some(until) if until <= now => return,
+                Some(until) => drop(tokio::time::timeout_at(until.into(), idle).await),
+                None => idle.await,
             }
-            idle.await;
         }
+    }
+
+    /// Until when late messages of ended calls are waited for; `over_at` is when the last line was free.
+    fn last_words(&self, now: Instant, over_at: Instant) -> Instant {
+        let limit = over_at + limits::GIVE_UP;
+        if self.unsettled.load(Ordering::Relaxed) > 0 {
+            return limit;
+        }
+        let heard = *self.heard_at.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.map_or(now, |heard| (heard + QUIET).min(limit))
     }
 
     /// Ends every call.
@@ -151,6 +192,13 @@ impl Door {
             told &= !matches!(inbox.try_send(calls::ToCall::Emergency(on)), Err(mpsc::error::TrySendError::Full(_)));
         }
         told
+    }
+
+    /// Speaks another language from here on, in every call: what a call sheet may ask for, and no caller's doing.
+    pub fn set_lang(&self, lang: Lang) {
+        for inbox in self.lines().values() {
+            let _ = inbox.try_send(calls::ToCall::Lang(lang));
+        }
     }
 
     fn lines(&self) -> MutexGuard<'_, HashMap<LegKey, mpsc::Sender<calls::ToCall>>> {
@@ -196,7 +244,7 @@ impl Door {
         let state = FrontState {
             known: self.lines().contains_key(&key),
             draining: self.is_draining(),
-            full: self.calls() >= self.parts.settings.calls_max,
+            full: self.calls() >= self.lines_max,
             retry_after: self.parts.settings.retry_after,
         };
         match self.front.sort(&message, arrival, state) {
@@ -213,6 +261,9 @@ impl Door {
     }
 
     fn to_call(&self, key: &LegKey, message: Message, arrival: &Arrival) {
+        if self.is_draining() {
+            self.heard();
+        }
         let inbox = self.lines().get(key).cloned();
         let given = match inbox {
             Some(inbox) => inbox.try_send(calls::ToCall::Sip(Box::new((message, *arrival)))),
@@ -245,9 +296,13 @@ impl Door {
             clock::now(),
             arrival.source.ip(),
             &user,
-            self.calls(),
+            Calls { all: self.calls(), studio: self.operators.load(Ordering::Relaxed) },
             self.is_draining(),
         );
+        let admitted = match admitted {
+            Ok(Purpose::Studio) if !self.may_record(arrival.source.ip()) => Err(Turned::NoSuchNumber),
+            admitted => admitted,
+        };
         if admitted.is_err() {
             self.parts.metrics.calls.inc(CallOutcome::Refused);
         }
@@ -260,17 +315,28 @@ impl Door {
                 }
             },
             Err(Turned::NoSuchNumber) => self.send(self.front.refuse(&invite, arrival, 404)),
+            Err(Turned::StudioBusy) => self.send(self.front.refuse(&invite, arrival, 486)),
             Err(Turned::TooFast | Turned::Draining | Turned::Full) => {
                 self.send(self.front.busy(&invite, arrival, state));
             }
         }
     }
 
+    /// Whether operators may call from an address.
+    fn may_record(&self, address: IpAddr) -> bool {
+        let trunks = &self.parts.settings.studio_trunks;
+        trunks.is_empty() || trunks.iter().any(|trunk| trunk.contains(address))
+    }
+
     fn start(self: &Arc<Self>, start: calls::Start) {
         let (inbox, arrivals) = mpsc::channel(CALL_QUEUE);
         self.lines().insert(start.key.clone(), inbox.clone());
         self.in_progress.fetch_add(1, Ordering::Relaxed);
+        self.unsettled.fetch_add(1, Ordering::Relaxed);
         self.parts.metrics.calls_in_progress.add(1);
+        if start.purpose == Purpose::Studio {
+            self.operators.fetch_add(1, Ordering::Relaxed);
+        }
         tokio::spawn(calls::run(Arc::clone(self), start, inbox, arrivals));
     }
 
@@ -307,11 +373,26 @@ impl Door {
     }
 
     /// A line is free again.
-    pub(super) fn freed(&self) {
+    pub(super) fn freed(&self, purpose: Purpose) {
         self.parts.metrics.calls_in_progress.add(-1);
+        self.heard();
+        if purpose == Purpose::Studio {
+            self.operators.fetch_sub(1, Ordering::Relaxed);
+        }
         if self.in_progress.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.idle.notify_waiters();
         }
+    }
+
+    /// A call's other side has answered everything.
+    pub(super) fn settled(&self) {
+        if self.unsettled.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.idle.notify_waiters();
+        }
+    }
+
+    fn heard(&self) {
+        *self.heard_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock::now());
     }
 
     /// A call is gone, late repeats and all.
@@ -322,3 +403,6 @@ impl Door {
 
 /// Inputs that wait for one call.
 const CALL_QUEUE: usize = 64;
+/// After so long without a message of an ended call none is expected: three lost answers to a BYE are healed within it
+/// (repeats after 0.5, 1 and 2 s).
+const QUIET: Duration = Duration::from_millis(2500);

@@ -17,13 +17,14 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use jiff::Timestamp;
 
 use crate::inquiry::Keys;
-use crate::replica::Mark;
+use crate::replica::{CaseRecord, Change, Mark, SAMPLE};
 
 use super::apply::{Applied, ApplyError, Batch};
 use super::cache::locked;
 use super::held::{self, Held};
 use super::readers::Reading;
 use super::rebuild::Rebuild;
+use super::sample_mark;
 use super::writer::{Task, Writer};
 
 /// A source's hold on the copy. Cheap to clone.
@@ -94,6 +95,15 @@ impl Feeding {
     /// Begins a copy of everything, beside the live one.
     pub fn rebuild(&self) -> Result<Rebuild, ApplyError> {
         Rebuild::begin(self.clone())
+    }
+
+    /// Makes a copy of the sample, for which this node vouches itself. A copy of another source stays.
+    pub fn fill_sample(&self, cases: impl Iterator<Item = CaseRecord>) -> Result<Applied, ApplyError> {
+        let mut copy = self.rebuild()?;
+        for case in cases {
+            copy.add(SAMPLE, Change::Put(case))?;
+        }
+        copy.finish(sample_mark(self.now()))
     }
 
     /// Whether a copy of everything is wanted: by an operator, or because the file is damaged. Stays so until one was

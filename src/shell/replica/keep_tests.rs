@@ -403,6 +403,25 @@ fn look_ups_never_fail_while_copies_are_swapped_in_under_them() {
     assert_eq!(total(&replica.metrics().read_errors), 0);
 }
 
+#[test]
+fn the_sample_takes_no_other_sources_place_and_is_made_again_when_it_is_damaged() {
+    let folder = Folder::new();
+    let calendar = crate::inquiry::notices_of_2026();
+    let today = jiff::civil::date(2026, 11, 23);
+    let replica = open(&folder, SERVE);
+    replica.fill_sample(300, 1, today, &calendar).unwrap();
+    let working = calendar.clone();
+    replica.remember_sample(move || sample::cases(300, 1, today, &working));
+    replica.perform(Request::Rebuild);
+    assert!(comes(|| total(&replica.metrics().rebuilds) == 2 && !feeding(&replica).rebuild_is_wanted()));
+    let first = feeding(&replica).rebuild().unwrap();
+    assert!(matches!(feeding(&replica).rebuild(), Err(ApplyError::Source(_))), "one at a time");
+    drop(first);
+    rebuild(&replica, 500);
+    assert!(matches!(replica.fill_sample(300, 1, today, &calendar), Err(ApplyError::Dropped)));
+    assert_eq!(stage(&ask(&replica, 7, &Proof::Paper)), Some(Stage::Ready));
+}
+
 /// The part of [`a_kill_at_any_moment_of_a_rebuild_leaves_a_whole_copy`] that is killed.
 #[test]
 #[ignore = "runs in a process of its own, which is killed"]

@@ -13,7 +13,12 @@ pub struct FolderLock {
 impl FolderLock {
     /// Takes the lock, or says that another program holds it (`None`).
     pub fn take(folder: &Path) -> io::Result<Option<FolderLock>> {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(folder.join("lock"))?;
+        let path = folder.join("lock");
+        let file = match OpenOptions::new().write(true).create(true).truncate(false).open(&path) {
+            // On a disk that has turned read-only an earlier start's file will do.
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(&path)?,
+            opened => opened?,
+        };
         match file.try_lock() {
             Ok(()) => Ok(Some(FolderLock { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use jiff::Timestamp;
 
 use super::alarms::FeedMetrics;
+use super::postgres::UpstreamMetrics;
 
 /// Counters and gauges; read them at any time, each is right by itself.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct ReplicaMetrics {
     pub held: AtomicU64,
     /// Copies of everything that were swapped in.
     pub rebuilds: AtomicU64,
+    /// Following a PostgreSQL upstream.
+    pub upstream: UpstreamMetrics,
     pub feed: FeedMetrics,
     /// Bad rows for which the quarantine had no room.
     pub quarantine_lost: AtomicU64,
@@ -96,6 +99,7 @@ impl Default for ReplicaMetrics {
             quarantined: AtomicU64::new(0),
             held: AtomicU64::new(0),
             rebuilds: AtomicU64::new(0),
+            upstream: UpstreamMetrics::default(),
             feed: FeedMetrics::default(),
             quarantine_lost: AtomicU64::new(0),
             damaged: AtomicU64::new(0),

@@ -24,6 +24,7 @@ mod load;
 mod lock;
 mod metrics;
 mod past;
+pub mod postgres;
 mod putaway;
 mod quarantine;
 mod readers;
@@ -67,7 +68,7 @@ use jiff::{Timestamp, civil::Date};
 
 use crate::config;
 use crate::inquiry::{self, Answer, Keys, Proof, Receipt, RowKey, Verifier, WorkingDays};
-use crate::replica::{AgeClock, Change, Mark, Row, SAMPLE, sample};
+use crate::replica::{AgeClock, CaseRecord, Mark, Row, SAMPLE, sample};
 use crate::shell::clock;
 
 use apply::Batch;
@@ -114,7 +115,7 @@ pub struct Replica {
     waiting_max: usize,
     timeout: Duration,
     feeding: Option<Feeding>,
-    follower: Option<spool::Follower>,
+    follower: Option<Follower>,
     listening: OnceLock<control::Listening>,
     /// Ends the upkeep when it is dropped.
     upkeep: Option<SyncSender<()>>,
@@ -123,6 +124,12 @@ pub struct Replica {
     sample: AtomicBool,
     threads: Vec<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
+}
+
+/// The thread that follows the source; it ends when this is dropped.
+enum Follower {
+    Spool(#[expect(dead_code, reason = "held for its end")] spool::Follower),
+    Postgres(#[expect(dead_code, reason = "held for its end")] postgres::Follower),
 }
 
 /// Why a replica cannot be opened.
@@ -146,7 +153,12 @@ impl Replica {
                 let feeding = replica.start_writer(folder, &path, role, settings)?;
                 replica.start_upkeep(feeding.clone(), settings).map_err(|error| io_error(folder, error))?;
                 let follower = match settings.source {
-                    config::Source::Spool => spool::Follower::start(folder, settings, sample_heartbeat, feeding),
+                    config::Source::Spool => {
+                        spool::Follower::start(folder, settings, sample_heartbeat, feeding).map(Follower::Spool)
+                    }
+                    config::Source::Postgres => {
+                        postgres::Follower::start(&settings.postgres, feeding).map(Follower::Postgres)
+                    }
                 };
                 replica.follower = Some(follower.map_err(|error| io_error(folder, error))?);
             }
@@ -248,13 +260,17 @@ impl Replica {
         calendar: &WorkingDays,
     ) -> Result<Applied, ApplyError> {
         let feeding = self.feeding.as_ref().ok_or(ApplyError::Ending)?;
-        let mut copy = feeding.rebuild()?;
-        for case in sample::cases(cases, seed, today, calendar) {
-            copy.add(SAMPLE, Change::Put(case))?;
-        }
-        let applied = copy.finish(sample_mark(self.now()))?;
+        let applied = feeding.fill_sample(sample::cases(cases, seed, today, calendar))?;
         self.sample.store(true, Ordering::Relaxed);
         Ok(applied)
+    }
+
+    /// Remembers how the sample is made, so that a copy of it that is damaged can be made again.
+    pub fn remember_sample<C>(&self, make: impl Fn() -> C + Send + 'static)
+    where
+        C: Iterator<Item = CaseRecord> + Send + 'static,
+    {
+        *cache::locked(&self.reading.sample) = Some(Box::new(move || Box::new(make())));
     }
 
     /// Makes the readers open the file anew: another one was put in its place.

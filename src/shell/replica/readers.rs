@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use crate::replica::{AgeClock, Mark, Moment};
+use crate::replica::{AgeClock, CaseRecord, Mark, Moment};
 use crate::shell::clock;
 
 use super::cache::{Cache, Entry, Flight, Landed, locked};
@@ -41,6 +41,9 @@ enum Job {
     End,
 }
 
+/// Makes the cases of the sample.
+pub(super) type MakeSample = Box<dyn Fn() -> Box<dyn Iterator<Item = CaseRecord>> + Send>;
+
 /// What all readers share.
 pub(super) struct Reading {
     pub path: PathBuf,
@@ -64,6 +67,10 @@ pub(super) struct Reading {
     pub clock: Mutex<AgeClock>,
     #[cfg(test)]
     passed: Mutex<std::time::Duration>,
+    /// Whether a copy of everything is being made.
+    pub rebuilding: AtomicBool,
+    /// How the sample is made, if it may be made again.
+    pub sample: Mutex<Option<MakeSample>>,
     /// Held while a file is opened, so that none is opened while another one is put in its place.
     pub opening: RwLock<()>,
 }
@@ -128,6 +135,8 @@ impl Reading {
             clock: Mutex::new(AgeClock::start(clock::moment(), &clock::boot_id(), None)),
             #[cfg(test)]
             passed: Mutex::default(),
+            rebuilding: AtomicBool::new(false),
+            sample: Mutex::default(),
             opening: RwLock::default(),
         }
     }

@@ -14,6 +14,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -40,8 +41,12 @@ pub(super) struct Rebuild {
 
 impl Rebuild {
     pub(super) fn begin(feeding: Feeding) -> Result<Rebuild, ApplyError> {
-        clear(&feeding.folder)?;
-        let sorting = Sorting::begin(runs(&feeding.folder))?;
+        // Two at once would make one file.
+        if feeding.reading.rebuilding.swap(true, Ordering::AcqRel) {
+            return Err(ApplyError::Source("another copy of everything is being made".into()));
+        }
+        let begun = clear(&feeding.folder).and_then(|()| Sorting::begin(runs(&feeding.folder)));
+        let sorting = begun.inspect_err(|_| feeding.reading.rebuilding.store(false, Ordering::Release))?;
         Ok(Rebuild { feeding, sorting, bad: Vec::new(), lost: 0, places: 0 })
     }
 
@@ -170,6 +175,7 @@ impl Rebuild {
 impl Drop for Rebuild {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(runs(&self.feeding.folder));
+        self.feeding.reading.rebuilding.store(false, Ordering::Release);
     }
 }
 

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::testing::Folder;
 use super::*;
 use crate::inquiry::{Factor, Formats, SecondFactor, Stage, notices_of_2026};
-use crate::replica::{BatchHeader, CaseRecord, SPOOL};
+use crate::replica::{BatchHeader, CaseRecord, Change, SPOOL};
 
 pub(super) const SECRET: [u8; 32] = [9; 32];
 
@@ -24,6 +24,7 @@ pub(super) fn settings() -> config::Replica {
         look_ups_waiting_max: 64,
         scrub_rows_per_second: 100_000,
         spool_poll: Duration::from_millis(2),
+        postgres: config::Postgres::default(),
         spool_source: None,
         spool_settle: Duration::from_secs(3600),
         spool_gap: Duration::from_secs(3600),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use crate::replica::SAMPLE;
 use crate::shell::clock;
 
 use super::cache::locked;
@@ -50,6 +51,7 @@ impl Upkeep {
         if self.ticks.is_multiple_of(RATE_TICKS) {
             self.rate();
             self.tell_quarantine();
+            self.remake_sample();
         }
         if let Err(error) = self.scrub() {
             tracing::warn!(%error, "the scrub could not read the replica: it goes on");
@@ -108,6 +110,21 @@ impl Upkeep {
         let seconds = RATE_TICKS / u64::from(TICKS_PER_SECOND);
         metrics.rows_per_second.store((applied - self.applied) / seconds.max(1), Ordering::Relaxed);
         self.applied = applied;
+    }
+
+    /// The sample has no source that could be asked for it: this node makes it again.
+    fn remake_sample(&self) {
+        let reading = &self.feeding.reading;
+        let sample = locked(&reading.mark).as_ref().is_some_and(|mark| mark.source == SAMPLE);
+        if !sample || !self.feeding.rebuild_is_wanted() {
+            return;
+        }
+        let cases = locked(&reading.sample).as_ref().map(|make| make());
+        if let Some(cases) = cases
+            && let Err(error) = self.feeding.fill_sample(cases)
+        {
+            tracing::warn!(%error, "the sample could not be made again");
+        }
     }
 
     fn tell_quarantine(&self) {

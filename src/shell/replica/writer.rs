@@ -217,6 +217,7 @@ impl Writer {
 
     /// Puts a whole new file in the live one's place.
     fn swap(&mut self, built: &Path, rows: u64, mut mark: Mark) -> Result<(), ApplyError> {
+        self.expect_no_sample(&mark)?;
         self.expect_no_loss(rows, &mark)?;
         // Everything of the old file's log goes into the old file first: no log may stand beside the new one, which
         // would take its pages for its own. A file that is damaged beyond opening has none that counts.
@@ -287,6 +288,12 @@ impl Writer {
             Some(_) => {}
             None => alarms.clear(UNWRITTEN),
         }
+    }
+
+    /// The sample takes the place of nothing but itself: a source may have brought its first copy meanwhile.
+    fn expect_no_sample(&self, mark: &Mark) -> Result<(), ApplyError> {
+        let there = locked(&self.reading.mark).as_ref().is_some_and(|there| there.source != SAMPLE);
+        if mark.source == SAMPLE && there { Err(ApplyError::Dropped) } else { Ok(()) }
     }
 
     /// A copy that has far fewer cases than the live one waits for a person, unless the live one is only the sample.

@@ -21,25 +21,39 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::bounds::{ACCEPT_PAUSE, BUFFER_BYTES_MAX, HEAD_BYTES_MAX, LAST_REQUEST, STALLED_MAX};
-use super::doors::Doors;
+use super::doors::{Doors, Serves};
 use crate::shell::sockets::tcp_listener;
 
 /// Bound sockets that nobody accepts from yet.
-pub struct Listeners(Vec<TcpListener>);
+pub struct Listeners(Vec<(TcpListener, Serves)>);
 
 impl Listeners {
     /// Binds all addresses, or none. Within a tokio runtime.
     ///
     /// # Errors
     /// The address that could not be bound, and why.
-    pub fn bind(addresses: &[SocketAddr]) -> Result<Listeners, (SocketAddr, io::Error)> {
-        let bound = addresses.iter().map(|address| tcp_listener(*address).map_err(|error| (*address, error)));
+    pub fn bind(addresses: &[SocketAddr], serves: Serves) -> Result<Listeners, (SocketAddr, io::Error)> {
+        let bound = addresses.iter().map(|address| match tcp_listener(*address) {
+            Ok(listener) => Ok((listener, serves)),
+            Err(error) => Err((*address, error)),
+        });
         bound.collect::<Result<_, _>>().map(Listeners)
+    }
+
+    /// An address that serves the prompt operators' pages.
+    pub fn studio(&self) -> Option<SocketAddr> {
+        let mut own = self.0.iter().filter(|(_, serves)| *serves != Serves::Public);
+        own.find_map(|(listener, _)| listener.local_addr().ok())
+    }
+
+    /// These and others.
+    pub fn and(self, others: Listeners) -> Listeners {
+        Listeners(self.0.into_iter().chain(others.0).collect())
     }
 
     /// The addresses, with the ports that the system chose.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        self.0.iter().filter_map(|(listener, _)| listener.local_addr().ok()).collect()
     }
 }
 
@@ -57,8 +71,8 @@ pub async fn serve(
         request_timeout: web.request_timeout,
     });
     let mut tasks = JoinSet::new();
-    for listener in listeners.0 {
-        tasks.spawn(Arc::clone(&server).accept(listener, stop.clone(), last_requests));
+    for (listener, serves) in listeners.0 {
+        tasks.spawn(Arc::clone(&server).accept(listener, serves, stop.clone(), last_requests));
     }
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
@@ -74,13 +88,19 @@ struct Server {
 }
 
 impl Server {
-    async fn accept(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>, last_requests: Duration) {
+    async fn accept(
+        self: Arc<Self>,
+        listener: TcpListener,
+        serves: Serves,
+        mut stop: watch::Receiver<bool>,
+        last_requests: Duration,
+    ) {
         let mut tasks = JoinSet::new();
         let theirs = stop.clone();
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, from)) => self.open(&mut tasks, stream, from, &theirs),
+                    Ok((stream, from)) => self.open(&mut tasks, stream, (from, serves), &theirs),
                     Err(error) => {
                         tracing::warn!(%error, "a connection could not be accepted");
                         sleep(ACCEPT_PAUSE).await;
@@ -99,7 +119,7 @@ impl Server {
         self: &Arc<Self>,
         tasks: &mut JoinSet<()>,
         stream: TcpStream,
-        from: SocketAddr,
+        (from, serves): (SocketAddr, Serves),
         stop: &watch::Receiver<bool>,
     ) {
         let metrics = &self.doors.backend().metrics;
@@ -113,13 +133,14 @@ impl Server {
             metrics.http_connections_refused.inc();
         }
         let _ = stream.set_nodelay(true);
-        tasks.spawn(Arc::clone(self).connection(stream, from.ip().to_canonical(), entry.connection, stop.clone()));
+        let from = (from.ip().to_canonical(), serves);
+        tasks.spawn(Arc::clone(self).connection(stream, from, entry.connection, stop.clone()));
     }
 
     async fn connection(
         self: Arc<Self>,
         stream: TcpStream,
-        from: IpAddr,
+        (from, serves): (IpAddr, Serves),
         open: Arc<Connection>,
         mut stop: watch::Receiver<bool>,
     ) {
@@ -129,7 +150,7 @@ impl Server {
             let (server, open) = (&self, &open);
             async move {
                 let _busy = open.busy(&server.connections);
-                Ok::<_, Infallible>(server.doors.answer(from, request).await)
+                Ok::<_, Infallible>(server.doors.answer(serves, from, request).await)
             }
         });
         let connection = http(self.request_timeout).serve_connection(TokioIo::new(stream), service);

@@ -4,10 +4,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Request, StatusCode};
 use jiff::Timestamp;
 use quick_cache::sync::Cache;
@@ -15,11 +14,12 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::backend::{Backend, Outcome, RateRecord, ScanRecord, Trace};
-use super::bounds::{
-    BUSY_RETRY, LEFTOVER_TIME, PHOTOGRAPH_WAIT, PHOTOGRAPHS_MAX, RATINGS_PER_MINUTE, REPLIES_MAX, UPLOADS_MAX,
-};
+use super::body;
+use super::bounds::{BUSY_RETRY, PHOTOGRAPH_WAIT, PHOTOGRAPHS_MAX, RATINGS_PER_MINUTE, REPLIES_MAX, UPLOADS_MAX};
 use super::reply::{self, Reply};
+use super::studio::StudioDoor;
 use crate::base::{Lang, Private};
+use crate::config::Network;
 use crate::inquiry::{Answer, Receipt, Stage};
 use crate::shell::metrics::{Door, HttpClass, LookUpResult, ScanPath, ScanResult, Score};
 use crate::web::{
@@ -27,9 +27,22 @@ use crate::web::{
     Route, ScanRequest, Scanned, Shown, SpeechRequest,
 };
 
+/// Which pages a socket serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serves {
+    /// Scans, the kiosk and what watches the node.
+    Public,
+    /// The prompt operators' pages.
+    Studio,
+    /// Both.
+    All,
+}
+
 /// Answers requests. One for the whole server.
 pub struct Doors {
     backend: Backend,
+    proxies: Vec<Network>,
+    studio: Option<StudioDoor>,
     request_timeout: Duration,
     image_bytes_max: usize,
     failures: Mutex<Failures>,
@@ -72,6 +85,8 @@ impl Doors {
         };
         Doors {
             backend,
+            proxies: web.proxies.clone(),
+            studio: None,
             request_timeout: web.request_timeout,
             image_bytes_max: web.image_bytes_max,
             failures: Mutex::new(Failures::new(limits)),
@@ -82,25 +97,50 @@ impl Doors {
         }
     }
 
+    /// The same with the prompt operators' pages.
+    pub fn with_studio(self, studio: StudioDoor) -> Doors {
+        Doors { studio: Some(studio), ..self }
+    }
+
     /// The rest of the program.
     pub fn backend(&self) -> &Backend {
         &self.backend
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, from: IpAddr, request: Request<Incoming>) -> Reply {
+    /// Answers one request that came in by a socket that serves these pages.
+    pub async fn answer(&self, serves: Serves, from: IpAddr, request: Request<Incoming>) -> Reply {
         let began = Instant::now();
-        let reply = match self.dispatch(began, from, request).await {
-            Ok(reply) => reply,
-            Err(problem) => {
-                tracing::debug!(problem = problem.code(), status = problem.status(), "request refused");
-                reply::problem(&problem)
+        let from = self.client(from, request.headers());
+        let path = request.uri().path();
+        let asks_studio = path == "/studio" || path.starts_with("/studio/");
+        let reply = match (&self.studio, serves, asks_studio) {
+            (Some(studio), Serves::Studio | Serves::All, true) => studio.answer(from, request).await,
+            (_, Serves::Public | Serves::All, false) => self.public(began, from, request).await,
+            (None, _, true) | (_, Serves::Public, true) | (_, Serves::Studio, false) => {
+                reply::problem(&Problem::NotFound)
             }
         };
         let metrics = &self.backend.metrics;
         metrics.http_requests.inc(class(reply.status()));
         metrics.http_time.observe(began.elapsed());
         reply
+    }
+
+    fn client(&self, from: IpAddr, head: &HeaderMap) -> IpAddr {
+        // Values that are no text are nothing that a proxy writes.
+        let forwarded = head.get_all(FORWARDED).into_iter().map(|value| value.to_str().unwrap_or("?"));
+        let is_proxy = |address| self.proxies.iter().any(|proxy| proxy.contains(address));
+        web::client(from, forwarded, is_proxy)
+    }
+
+    async fn public(&self, began: Instant, from: IpAddr, request: Request<Incoming>) -> Reply {
+        match self.dispatch(began, from, request).await {
+            Ok(reply) => reply,
+            Err(problem) => {
+                tracing::debug!(problem = problem.code(), status = problem.status(), "request refused");
+                reply::problem(&problem)
+            }
+        }
     }
 
     async fn dispatch(&self, began: Instant, from: IpAddr, request: Request<Incoming>) -> Result<Reply, Problem> {
@@ -223,7 +263,7 @@ impl Doors {
         self.admit(began, from, &kiosk, ScanPath::Image)?;
         let busy = || Problem::Busy { retry_after: BUSY_RETRY };
         let _upload = self.uploads.try_acquire().map_err(|_| busy())?;
-        let bytes = self.body(head, body, self.image_bytes_max).await?;
+        let bytes = body::whole(head, body, self.image_bytes_max, self.request_timeout).await?;
         let turn = timeout(PHOTOGRAPH_WAIT, self.photographs.acquire()).await;
         let _turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
         match self.barcode(bytes).await {
@@ -319,53 +359,7 @@ impl Doors {
     }
 
     async fn json_body(&self, head: &HeaderMap, body: Incoming) -> Result<Bytes, Problem> {
-        self.body(head, body, JSON_BYTES_MAX).await
-    }
-
-    /// A whole body within its limits of size and time.
-    async fn body(&self, head: &HeaderMap, mut body: Incoming, limit: usize) -> Result<Bytes, Problem> {
-        if body.size_hint().lower() > limit as u64 {
-            if !head.contains_key(EXPECT) {
-                let _ = timeout(LEFTOVER_TIME, leftover(&mut body, limit)).await;
-            }
-            return Err(Problem::TooLarge { limit });
-        }
-        match timeout(self.request_timeout, collected(&mut body, limit)).await {
-            Ok(collected) => collected,
-            Err(_) => Err(Problem::Slow),
-        }
-    }
-}
-
-async fn collected(body: &mut Incoming, limit: usize) -> Result<Bytes, Problem> {
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Problem::Broken)?.into_data() else { continue };
-        if first.len() + rest.len() + data.len() > limit {
-            return Err(Problem::TooLarge { limit });
-        }
-        if first.is_empty() {
-            first = data;
-        } else {
-            rest.extend_from_slice(&data);
-        }
-    }
-    if rest.is_empty() {
-        return Ok(first);
-    }
-    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
-    whole.extend_from_slice(&first);
-    whole.extend_from_slice(&rest);
-    Ok(whole.freeze())
-}
-
-/// Reads on for a while, so that a sender who does not listen before it has sent gets to see the reply.
-async fn leftover(body: &mut Incoming, limit: usize) {
-    let mut left = limit;
-    while let Some(Ok(frame)) = body.frame().await {
-        let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
-        left = rest;
+        body::whole(head, body, JSON_BYTES_MAX, self.request_timeout).await
     }
 }
 
@@ -389,5 +383,7 @@ fn class(status: StatusCode) -> HttpClass {
     }
 }
 
+/// Where balancers name the address that they were asked from.
+const FORWARDED: &str = "x-forwarded-for";
 /// The header that names the kiosk where the body is a picture.
 const KIOSK: &str = "x-kiosk";

@@ -13,13 +13,16 @@
 
 mod accept;
 mod backend;
+mod body;
 mod bounds;
 mod doors;
 mod reply;
+mod studio;
 
 pub use accept::{Listeners, serve};
 pub use backend::{Backend, Boxed, Outcome, RateRecord, ScanRecord, Trace};
-pub use doors::Doors;
+pub use doors::{Doors, Serves};
+pub use studio::StudioDoor;
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
+use crate::web::studio::Trouble;
 use crate::web::{Asset, Problem};
 
 /// A whole reply.
@@ -37,6 +38,39 @@ pub fn problem(problem: &Problem) -> Reply {
     if problem.ends_connection() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    reply
+}
+
+/// An answer of the studio: for its own page, and for nobody else's (Fetch §3.7, HTML §7.1.3).
+pub fn studio(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
+    isolated(answer(status, content_type, body))
+}
+
+/// Why the studio did not do something.
+pub fn trouble(trouble: &Trouble) -> Reply {
+    let status = StatusCode::from_u16(trouble.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut reply = match trouble {
+        Trouble::Request(of_request) => problem(of_request),
+        _ => answer(status, JSON, Bytes::new()),
+    };
+    *reply.body_mut() = Full::new(trouble.to_json().into());
+    if let Some(wait) = trouble.retry_after() {
+        reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    }
+    isolated(reply)
+}
+
+/// A file of the studio's page.
+pub fn page(file: &'static Asset, request: &HeaderMap, permissions: &'static str) -> Reply {
+    let mut reply = isolated(asset(file, request));
+    reply.headers_mut().insert(PERMISSIONS, HeaderValue::from_static(permissions));
+    reply
+}
+
+fn isolated(mut reply: Reply) -> Reply {
+    let headers = reply.headers_mut();
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     reply
 }
 

@@ -53,6 +53,7 @@ impl Office {
     fn with(connections_max: usize, request_timeout: Duration) -> Office {
         let web = crate::config::Web {
             listen: vec!["127.0.0.1:0".parse().unwrap()],
+            proxies: Vec::new(),
             connections_max,
             request_timeout,
             image_bytes_max: 300_000,
@@ -73,7 +74,7 @@ impl Office {
         });
         let limits = FailureLimits { per_kiosk: 3, per_address: 10, total: 100, window: Duration::from_secs(600) };
         let doors = Arc::new(Doors::new(backend(&told), &web, limits));
-        let listeners = Listeners::bind(&web.listen).unwrap();
+        let listeners = Listeners::bind(&web.listen, Serves::All).unwrap();
         let address = listeners.addresses()[0];
         let (stop, stopped) = watch::channel(false);
         let serving =
@@ -156,7 +157,7 @@ fn backend(told: &Arc<Told>) -> Backend {
             state: if health.draining.load(Relaxed) == 0 { NodeState::Ok } else { NodeState::Draining },
             replica_age: Some(Duration::from_secs(7)),
             calls: 2,
-            maintenance: false,
+            ..Health::default()
         }),
         kiosk: Box::new(|| KioskSettings {
             answer_shown: Duration::from_secs(45),
@@ -541,11 +542,11 @@ async fn an_answer_can_be_heard_and_a_waybill_cannot() {
 
 #[tokio::test]
 async fn both_families_of_addresses_are_bound_or_none() {
-    let both = Listeners::bind(&["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()]).unwrap();
+    let both = Listeners::bind(&["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()], Serves::All).unwrap();
     let addresses = both.addresses();
     assert!(addresses[0].is_ipv4() && addresses[1].is_ipv6());
     assert!(addresses.iter().all(|address| address.port() != 0));
-    let (taken, _) = Listeners::bind(&["127.0.0.1:0".parse().unwrap(), addresses[0]]).err().unwrap();
+    let (taken, _) = Listeners::bind(&["127.0.0.1:0".parse().unwrap(), addresses[0]], Serves::All).err().unwrap();
     assert_eq!(taken, addresses[0]);
 }
 

@@ -75,6 +75,10 @@ impl Clients {
         self.0.len() < limits::CLIENT_TRANSACTIONS
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn push(&mut self, client: Client) {
         self.0.push(client);
     }

@@ -221,6 +221,11 @@ impl Leg {
         matches!(self.stage, Stage::Over { .. } | Stage::Gone)
     }
 
+    /// Whether something is owed: a request of ours waits for its answer, or an answer of ours for its ACK.
+    pub fn owes(&self) -> bool {
+        !self.clients.is_empty() || self.invites.iter().any(|invite| invite.next().is_some())
+    }
+
     /// Feeds one input and returns everything it caused, in order.
     #[must_use]
     pub fn handle_input(&mut self, now: Instant, input: LegInput) -> Vec<LegOutput> {

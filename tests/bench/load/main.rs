@@ -1,7 +1,7 @@
 //! The whole product under load: a `jindu` process on one side, callers and scanners of ours on the other.
 //!
 //! `tests/bench/run` runs every figure and prints one table; `cargo bench --bench load -- media` runs one
-//! (`media`, `signal`, `keys`, `scan`, `start`). `CALLS`, `SECONDS` and `ROUNDS` in the environment change the size.
+//! (`media`, `signal`, `keys`, `scan`, `start`, `publish`). `CALLS`, `SECONDS` and `ROUNDS` in the environment change the size.
 //!
 //! The machine may be shared: what has a limit is measured beside that limit in the same run, rounds alternate, and
 //! medians are told. Nothing is asserted about time; everything is asserted about correctness: no call may fail, no error
@@ -11,6 +11,7 @@ mod callers;
 mod figures;
 mod probe;
 mod process;
+mod publish;
 mod scans;
 mod sockets;
 

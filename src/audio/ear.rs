@@ -1,0 +1,167 @@
+//! Finds known sounds in what came over a line: a far end that plays recordings as they were encoded is heard octet for
+//! octet, but for a packet lost here and there.
+
+use std::ops::Range;
+
+/// Sounds one after the other, each with the octets of silence before it.
+#[derive(Clone, Debug, Default)]
+pub struct Sought {
+    sounds: Vec<(usize, Vec<u8>)>,
+    gap: usize,
+}
+
+/// What a search led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Search {
+    Found(Range<usize>),
+    /// It may still come.
+    NotYet,
+}
+
+impl Sought {
+    /// Adds a sound that follows the ones before.
+    pub fn sound(&mut self, octets: Vec<u8>) {
+        if !octets.is_empty() {
+            self.sounds.push((std::mem::take(&mut self.gap), octets));
+        }
+    }
+
+    /// Adds silence before the next sound.
+    pub fn silence(&mut self, octets: usize) {
+        self.gap += octets;
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.sounds.is_empty()
+    }
+
+    /// Only the first so many octets of sound.
+    pub fn shortened(mut self, most: usize) -> Sought {
+        self.sounds.truncate(1);
+        self.sounds.iter_mut().for_each(|(_, octets)| octets.truncate(most));
+        self
+    }
+
+    /// Looks for all of it from `from` on; moves `from` past what has been searched in vain.
+    pub fn find(&self, heard: &[u8], from: &mut usize) -> Search {
+        let Some((_, first)) = self.sounds.first() else { return Search::Found(*from..*from) };
+        while *from + first.len() <= heard.len() {
+            if may_be(&heard[*from..], first) && alike(&heard[*from..], first) {
+                match self.rest(heard, *from + first.len()) {
+                    Some(Search::Found(all)) => return Search::Found(*from..all.end),
+                    Some(Search::NotYet) => return Search::NotYet,
+                    None => {}
+                }
+            }
+            *from += 1;
+        }
+        Search::NotYet
+    }
+
+    /// What follows a first sound that ends at `end`; `None`: something else does.
+    fn rest(&self, heard: &[u8], mut end: usize) -> Option<Search> {
+        for (gap, sound) in &self.sounds[1..] {
+            let due = end + gap;
+            let mut places = due.saturating_sub(SLACK).max(end)..=due + SLACK;
+            let found = places.find(|at| {
+                heard
+                    .get(*at..)
+                    .is_some_and(|rest| rest.len() >= sound.len() && may_be(rest, sound) && alike(rest, sound))
+            });
+            match found {
+                Some(at) => end = at + sound.len(),
+                None if heard.len() < due + SLACK + sound.len() => return Some(Search::NotYet),
+                None => return None,
+            }
+        }
+        Some(Search::Found(end..end))
+    }
+}
+
+/// Whether any of three short stretches is there: most places are ruled out by it.
+fn may_be(heard: &[u8], sound: &[u8]) -> bool {
+    let length = ANCHOR.min(sound.len());
+    [1, 2, 3].into_iter().any(|quarter| {
+        let at = (sound.len() * quarter / 4).min(sound.len() - length);
+        let pairs = heard[at..at + length].iter().zip(&sound[at..at + length]);
+        pairs.filter(|(a, b)| a != b).take(ANCHOR_MISSES + 1).count() <= ANCHOR_MISSES
+    })
+}
+
+/// Whether nearly all octets are the same. `heard` is at least as long.
+fn alike(heard: &[u8], sound: &[u8]) -> bool {
+    let most = sound.len() / ONE_IN;
+    heard.iter().zip(sound).filter(|(a, b)| a != b).take(most + 1).count() <= most
+}
+
+/// A far end may begin a sound this much sooner or later than its script says: two packets.
+const SLACK: usize = 320;
+const ANCHOR: usize = 24;
+const ANCHOR_MISSES: usize = 2;
+/// One octet in so many may differ: a lost packet or two in a sentence.
+const ONE_IN: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(seed: u8, length: usize) -> Vec<u8> {
+        let mut state = u32::from(seed) + 1;
+        (0..length)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 24) as u8
+            })
+            .collect()
+    }
+
+    fn sought(parts: &[(usize, &[u8])]) -> Sought {
+        let mut sought = Sought::default();
+        for (gap, sound) in parts {
+            sought.silence(*gap);
+            sought.sound(sound.to_vec());
+        }
+        sought
+    }
+
+    const IDLE: u8 = 0xD5;
+
+    #[test]
+    fn a_sentence_is_found_where_it_stands_and_not_before_it_is_whole() {
+        let (a, b) = (noise(1, 2000), noise(2, 1000));
+        let heard = [vec![IDLE; 500], a.clone(), vec![IDLE; 400], b.clone(), vec![IDLE; 700]].concat();
+        let sought = sought(&[(0, &a), (400, &b)]);
+        let mut from = 0;
+        assert_eq!(sought.find(&heard[..3000], &mut from), Search::NotYet);
+        assert_eq!(sought.find(&heard, &mut from), Search::Found(500..3900));
+        let mut past = 600;
+        assert_eq!(sought.find(&heard, &mut past), Search::NotYet);
+    }
+
+    #[test]
+    fn another_word_in_its_place_is_another_sentence() {
+        let (a, b, c) = (noise(1, 2000), noise(2, 1000), noise(3, 1000));
+        let heard = [a.clone(), vec![IDLE; 400], c, vec![IDLE; 2000]].concat();
+        assert_eq!(sought(&[(0, &a), (400, &b)]).find(&heard, &mut 0), Search::NotYet);
+        let apart = [a.clone(), vec![IDLE; 4000], b.clone(), vec![IDLE; 2000]].concat();
+        assert_eq!(sought(&[(0, &a), (400, &b)]).find(&apart, &mut 0), Search::NotYet, "a pause too long");
+    }
+
+    #[test]
+    fn a_lost_packet_is_put_up_with_and_two_lost_words_are_not() {
+        let a = noise(1, 4000);
+        let mut heard = a.clone();
+        heard[800..960].fill(IDLE);
+        assert_eq!(sought(&[(0, &a)]).find(&heard, &mut 0), Search::Found(0..4000));
+        heard[2000..2600].fill(IDLE);
+        assert_eq!(sought(&[(0, &a)]).find(&heard, &mut 0), Search::NotYet);
+    }
+
+    #[test]
+    fn silence_alone_is_no_sound() {
+        let sought = sought(&[(100, &[])]);
+        assert!(sought.is_empty());
+        let a = noise(4, 500);
+        assert_eq!(super::tests::sought(&[(0, &a)]).find(&vec![IDLE; 9000], &mut 0), Search::NotYet);
+    }
+}

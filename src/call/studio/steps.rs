@@ -1,0 +1,163 @@
+//! Signing in, choosing a language, choosing what to record.
+
+use std::time::Instant;
+
+use super::words::spelled;
+use super::{Ask, BREATH, NEXT_KEY, Output, SignIn, SlotFound, State, Studio, Word};
+use crate::base::{Key, Lang, Private};
+use crate::flow;
+use crate::speech::Piece;
+
+impl Studio {
+    pub(super) fn ask_number(&mut self, now: Instant, words: &[Word]) {
+        self.entry.clear();
+        self.state = State::Number;
+        self.say(now, words);
+    }
+
+    /// A key of a number or a PIN.
+    pub(super) fn typed(&mut self, now: Instant, key: Key) {
+        self.hush();
+        self.until = Some(now + NEXT_KEY);
+        let in_slots = matches!(self.state, State::Slot);
+        match key {
+            Key::Digit(0) if in_slots && self.entry.is_empty() => self.leave(now, Word::Bye),
+            Key::Digit(digit) => self.entry.push(digit),
+            Key::Star if in_slots && self.entry.is_empty() => {
+                self.ask(now, State::Finding { next: true }, Ask::Next { lang: self.lang, after: self.last });
+            }
+            Key::Star => {
+                self.entry.clear();
+                self.ask_again(now);
+            }
+            Key::Pound if self.entry.is_empty() && in_slots => self.ask_language(now),
+            Key::Pound if self.entry.is_empty() => self.ask_again(now),
+            Key::Pound => self.entered(now),
+        }
+    }
+
+    fn ask_again(&mut self, now: Instant) {
+        match &self.state {
+            State::Number => self.say(now, &[Word::Welcome]),
+            State::Pin { .. } => self.say(now, &[Word::Pin]),
+            State::Slot => self.say(now, &[Word::Slot]),
+            State::SigningIn
+            | State::Language
+            | State::Finding { .. }
+            | State::ReadBack(_)
+            | State::Taking { .. }
+            | State::Stopping(_)
+            | State::Saving(_)
+            | State::Reviewing { .. }
+            | State::Deciding { .. }
+            | State::Leaving => {}
+        }
+    }
+
+    fn entered(&mut self, now: Instant) {
+        let digits = self.entry.take();
+        match &mut self.state {
+            State::Number => {
+                self.state = State::Pin { number: Private::new(digits) };
+                self.say(now, &[Word::Pin]);
+            }
+            State::Pin { number } => {
+                let number = std::mem::take(number);
+                self.ask(now, State::SigningIn, Ask::SignIn { number, pin: Private::new(digits) });
+            }
+            State::Slot => match digits.parse() {
+                Ok(number) => self.ask(now, State::Finding { next: false }, Ask::Find { lang: self.lang, number }),
+                Err(_) => self.ask_slot(now, &[Word::Unknown]),
+            },
+            State::SigningIn
+            | State::Language
+            | State::Finding { .. }
+            | State::ReadBack(_)
+            | State::Taking { .. }
+            | State::Stopping(_)
+            | State::Saving(_)
+            | State::Reviewing { .. }
+            | State::Deciding { .. }
+            | State::Leaving => {}
+        }
+    }
+
+    pub(super) fn signed_in(&mut self, now: Instant, how: SignIn) {
+        match how {
+            SignIn::Welcome => self.ask_language(now),
+            SignIn::Locked => self.leave(now, Word::Locked),
+            SignIn::Refused => {
+                self.refusals += 1;
+                if self.refusals >= REFUSALS_MAX {
+                    self.leave(now, Word::Locked);
+                } else {
+                    self.ask_number(now, &[Word::Refused]);
+                }
+            }
+        }
+    }
+
+    /// Each language offers itself in its own words.
+    pub(super) fn ask_language(&mut self, now: Instant) {
+        if self.langs.len() < 2 {
+            return self.ask_slot(now, &[]);
+        }
+        self.state = State::Language;
+        let offer = |lang: &Lang| [Word::Language.piece(*lang), Piece::Silence(BREATH)];
+        let pieces = self.langs.iter().flat_map(offer).collect();
+        self.play(now, pieces);
+    }
+
+    pub(super) fn language(&mut self, now: Instant, key: Key) {
+        let chosen = match key {
+            Key::Digit(digit @ 1..=3) => Some(Lang::ALL[usize::from(digit) - 1]),
+            Key::Digit(_) | Key::Star | Key::Pound => None,
+        };
+        self.hush();
+        match chosen.filter(|lang| self.langs.contains(lang)) {
+            Some(lang) => {
+                if lang != self.lang {
+                    (self.lang, self.last) = (lang, 0);
+                    self.out.push(Output::Talk(flow::Output::Lang(lang)));
+                }
+                self.ask_slot(now, &[]);
+            }
+            None => self.ask_language(now),
+        }
+    }
+
+    /// Asks for the next number, after some words on what came before.
+    pub(super) fn ask_slot(&mut self, now: Instant, before: &[Word]) {
+        self.entry.clear();
+        self.state = State::Slot;
+        self.say(now, &[before, &[Word::Slot]].concat());
+    }
+
+    pub(super) fn found(&mut self, now: Instant, found: Option<SlotFound>, next: bool) {
+        match found {
+            Some(slot) => {
+                self.last = slot.number;
+                self.read_back(now, slot);
+            }
+            None if next => self.ask_slot(now, &[Word::NothingLeft]),
+            None => self.ask_slot(now, &[Word::Unknown]),
+        }
+    }
+
+    /// Its number, its text as callers hear it, and what to do.
+    fn read_back(&mut self, now: Instant, slot: SlotFound) {
+        let mut pieces = vec![Word::Number.piece(self.lang)];
+        pieces.extend(spelled(self.lang, slot.number));
+        pieces.push(Piece::Silence(BREATH));
+        if slot.recorded {
+            pieces.push(Piece::Clip(slot.clip.clone()));
+        } else {
+            pieces.push(Word::Missing.piece(self.lang));
+        }
+        pieces.push(Piece::Silence(BREATH));
+        self.before_beep(now, slot, pieces);
+    }
+}
+
+/// Refused sign-ins in one call.
+const REFUSALS_MAX: u8 = 3;

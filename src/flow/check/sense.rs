@@ -1,0 +1,195 @@
+//! What can be read and run, and is hardly meant: proofs without a limit, an open second factor, an address that no
+//! node has, calendars that contradict each other.
+
+use jiff::civil::{Date, Weekday};
+
+use super::Subject;
+use crate::flow::calendar::{Days, Desk};
+use crate::flow::model::*;
+use crate::speech::Complaint;
+
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    limits(subject, &mut complaints);
+    for node in &subject.flow.nodes {
+        match &node.kind {
+            Kind::Lookup(lookup) => {
+                open_factor(subject, node, lookup, &mut complaints);
+                source(subject, node, lookup, &mut complaints);
+            }
+            Kind::Transfer(transfer) => address(subject, node, transfer, &mut complaints),
+            Kind::Record(record) if record.say.is_empty() => {
+                let what = format!("record {}: nothing is said before the beep", node.name);
+                complaints.push(subject.complaint(
+                    "W11",
+                    node.line,
+                    what,
+                    "add `say = \"…\"`, which asks for a message",
+                ));
+            }
+            Kind::Menu(menu) => tongues(subject, node, menu, &mut complaints),
+            Kind::Ask(_)
+            | Kind::Say(_)
+            | Kind::Switch(_)
+            | Kind::Hours(_)
+            | Kind::Queue(_)
+            | Kind::Record(_)
+            | Kind::Rate(_)
+            | Kind::Sms(_)
+            | Kind::Callback(_) => {}
+        }
+    }
+    seasons(subject, &mut complaints);
+    calendars(subject, &mut complaints);
+    complaints
+}
+
+/// Without a limit nothing is proven.
+fn limits(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+    let limits = &subject.flow.limits;
+    let missing = [
+        (limits.keys_to_human.is_none(), "keys_to_human = 3", "how far callers are from a person"),
+        (limits.menu_seconds.is_none(), "menu_seconds = 30", "how long a menu takes to hear"),
+        (limits.options.is_none(), "options = 6", "how many options a menu has"),
+    ];
+    for (_, write, proof) in missing.into_iter().filter(|(missing, ..)| *missing) {
+        let what = format!("[limits] is silent about {proof}, so that it is not checked");
+        complaints.push(subject.complaint("W10", limits.line.max(1), what, format!("add `{write}`")));
+    }
+}
+
+/// Whoever chooses a language may not understand the one before.
+fn tongues(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec<Complaint>) {
+    let chooses = |choice: &&Choice| choice.set.iter().any(|(var, _)| &**var == "lang");
+    if !menu.native && menu.choices.iter().filter(chooses).count() > 1 {
+        let what = format!("menu {}: its options choose a language, and all are read in one", node.name);
+        complaints.push(subject.complaint("W13", node.line, what, "add `speak = \"native\"`"));
+    }
+}
+
+/// Who knows a number must prove to be its holder: what a look-up asks for beside the number is secret.
+fn open_factor(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Complaint>) {
+    for var in lookup.by.iter().skip(1).filter(|var| !subject.flow.is_secret(var)) {
+        let asks = |node: &&Node| matches!(&node.kind, Kind::Ask(ask) if ask.store == *var);
+        let Some(ask) = subject.flow.nodes.iter().find(asks) else { continue };
+        let what = format!("ask {}: lookup {} takes {var} as a proof, and it is not secret", ask.name, node.name);
+        complaints.push(subject.complaint("E42", ask.line, what, "add `secret = true`"));
+    }
+}
+
+fn source(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Complaint>) {
+    if &*lookup.source != SOURCE {
+        let what =
+            format!("lookup {}: a node has no source {:?}; on a call it asks {SOURCE}", node.name, lookup.source);
+        complaints.push(subject.complaint("W12", node.line, what, format!("write `source = \"{SOURCE}\"`")));
+    }
+}
+
+fn address(subject: &Subject<'_>, node: &Node, transfer: &Transfer, complaints: &mut Vec<Complaint>) {
+    if &*transfer.to != DESK {
+        let what = format!("transfer {}: a node has no address {:?}; on a call this fails", node.name, transfer.to);
+        complaints.push(subject.complaint(
+            "W12",
+            node.line,
+            what,
+            format!("write `to = \"{DESK}\"`, which is phone.desk"),
+        ));
+    }
+}
+
+/// A condition on a calendar without days never holds.
+fn seasons(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+    let choices = subject.flow.nodes.iter().flat_map(Node::choices);
+    let conditions = (choices.filter_map(|choice| Some((choice.when.as_ref()?, choice.line))))
+        .chain(subject.flow.notices.iter().filter_map(|notice| Some((notice.when.as_ref()?, notice.line))))
+        .chain(subject.flow.entries.iter().map(|entry| (&entry.when, entry.line)));
+    for (when, line) in conditions {
+        let When::Calendar(name) = when else { continue };
+        if subject.calendar.desks.get(name).is_some_and(|desk| desk.days.is_empty()) {
+            let what = format!("calendar.{name} has no days, so that this never holds");
+            complaints.push(subject.complaint("W09", line, what, format!("add `days = [\"…\"]` to [{name}]")));
+        }
+    }
+}
+
+/// A holiday is one for everybody: what one table says of a day and another does not is a slip of one of them.
+fn calendars(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+    let calendar = subject.calendar;
+    let working = &calendar.working;
+    let mut tell = |line, what: String, remedy: String| {
+        let file = calendar.file.clone();
+        complaints.push(Complaint { code: "W09", file, line, what, remedy });
+    };
+    let lists =
+        [(&working.off, "off"), (&working.work, "work")].map(|(days, key)| ("working", working.line, days, key));
+    let desks = calendar.desks.iter().flat_map(|(name, desk)| {
+        let own =
+            [(&desk.holiday, "holiday"), (&desk.closed, "closed"), (&desk.make_up, "make_up"), (&desk.days, "days")];
+        own.map(|(days, key)| (&**name, desk.line, days, key))
+    });
+    for (name, line, days, key) in lists.into_iter().chain(desks) {
+        if let Some(day) = twice(days) {
+            tell(line, format!("[{name}] {key} names {day} twice"), "name each day once".into());
+        }
+    }
+    if working.published_to.is_none() && !(working.off.is_empty() && working.work.is_empty()) {
+        let what = "[working] does not say how far the notices go, so that no date is promised".into();
+        tell(working.line, what, "add `published_to = \"2026-12-31\"`, the last day of the last notice".into());
+    }
+    for (name, desk) in &calendar.desks {
+        for (day, what, remedy) in contradictions(working, desk) {
+            tell(desk.line, format!("[{name}] {day} {what}"), remedy.into());
+        }
+    }
+}
+
+/// The days on which a desk and the working calendar differ, of those that both have something to say of.
+fn contradictions(working: &crate::flow::Working, desk: &Desk) -> Vec<(Date, &'static str, &'static str)> {
+    let weekday = |day: Date| !matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday);
+    let mut found = Vec::new();
+    if working.off.is_empty() && working.work.is_empty() {
+        return found;
+    }
+    for day in each(&desk.holiday).filter(|day| weekday(*day) && !holds(&working.off, *day)) {
+        found.push((day, "is a holiday, and [working] counts it", "add it to `off` of [working], or remove it"));
+    }
+    for day in each(&desk.make_up).filter(|day| !weekday(*day) && !holds(&working.work, *day)) {
+        found.push((day, "is worked, and [working] does not count it", "add it to `work` of [working], or remove it"));
+    }
+    let years: Vec<i16> = each(&desk.holiday).map(Date::year).collect();
+    let known = |day: &Date| years.contains(&day.year());
+    let unheard =
+        |day: &Date| !holds(&desk.make_up, *day) && desk.hours_on(*day).is_empty() && !holds(&desk.closed, *day);
+    for day in each(&working.work).filter(|day| known(day) && unheard(day)) {
+        found.push((day, "is worked by [working], and the desk has no hours", "add it to `make_up`, or to `closed`"));
+    }
+    for day in each(&working.off).filter(|day| known(day) && weekday(*day) && !desk.hours_on(*day).is_empty()) {
+        if !holds(&desk.holiday, day) && !holds(&desk.closed, day) {
+            found.push((day, "is off by [working], and the desk is open", "add it to `holiday`, or to `closed`"));
+        }
+    }
+    found
+}
+
+fn each(days: &[Days]) -> impl Iterator<Item = Date> {
+    days.iter()
+        .flat_map(|(from, to)| from.series(jiff::Span::new().days(1)).take(DAYS).take_while(move |day| day <= to))
+}
+
+fn holds(days: &[Days], day: Date) -> bool {
+    days.iter().any(|(from, to)| (*from..=*to).contains(&day))
+}
+
+fn twice(days: &[Days]) -> Option<Date> {
+    let overlaps = |(at, (from, to)): (usize, &Days)| {
+        days[..at].iter().find(|(a, b)| a <= to && from <= b).map(|(a, _)| (*a).max(*from))
+    };
+    days.iter().enumerate().find_map(overlaps)
+}
+
+/// Where look-ups of a call go.
+const SOURCE: &str = "progress";
+/// Where transfers of a call go.
+const DESK: &str = "desk";
+/// Days of one range that are looked at: a season, or a year by mistake.
+const DAYS: usize = 400;

@@ -1,0 +1,284 @@
+//! A call of a sheet as a part for a telephone: what to do, and which sounds must have come before and after it.
+//!
+//! ```text
+//!  sheet ─► the call in text ─► steps: wait for the beginning of this sound, press 1, hear that sound whole, …
+//! ```
+//! In text every sentence is known with its recordings; a telephone that hears those very recordings has heard the
+//! sentence. What a caller does is tied to what was heard before it, not to a clock, so that a slow line changes nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::civil::DateTime;
+
+use super::heard::{Event, is, shown};
+use super::parse::{Act, Said, SheetTest};
+use super::run::{Call, Failure};
+use crate::base::Lang;
+use crate::flow::io::Caller;
+use crate::flow::model::Kind;
+use crate::flow::{Heard, Line, Release};
+
+/// What a call needs that a caller cannot bring along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// `at`: another day or hour.
+    Time,
+    /// `db`: cases, or a source that is down.
+    Cases,
+    /// `caller`: somebody who is known.
+    Caller,
+    /// `emergency`: the duty officer's switch.
+    Switch,
+    /// `lang`: a language that no key chose.
+    Language,
+    /// A queue, a message or a call back, which are acted out in text only.
+    ActedOut,
+}
+
+/// One call for a telephone.
+#[derive(Debug)]
+pub struct Part {
+    pub needs: BTreeSet<Need>,
+    /// How things stand when the call begins.
+    pub civil: DateTime,
+    pub caller: Caller,
+    pub emergency: bool,
+    pub steps: Vec<Step>,
+}
+
+/// One act.
+#[derive(Debug)]
+pub struct Step {
+    pub line: u32,
+    pub act: Act,
+    pub wanted: Option<Wanted>,
+    /// For `never`: how often its first words are heard all the same, in sentences with other values.
+    pub others: usize,
+    /// How long it took in text.
+    pub took: Duration,
+}
+
+/// What a telephone must hear for a step.
+#[derive(Debug)]
+pub enum Wanted {
+    /// Before the act, this begins.
+    Begins(Sound),
+    /// Before the act, this is heard to its end.
+    Ends(Sound),
+    /// The act is to hear this whole.
+    Whole(Sound),
+}
+
+/// A prompt, or the options of a menu, as the recordings that it is made of.
+#[derive(Clone, Debug)]
+pub struct Sound {
+    pub heard: Heard,
+    pub lang: Lang,
+    pub lines: Vec<Line>,
+}
+
+/// Makes a part of a call that passes in text; else tells where it fails. `civil` is when the call is made where the
+/// sheet does not say it.
+pub fn part(
+    release: &Arc<Release>,
+    test: &SheetTest,
+    civil: Option<DateTime>,
+    emergency: bool,
+    base: Instant,
+) -> Result<Part, Failure> {
+    let mut call = Call::new(release.clone(), base);
+    call.civil = civil.unwrap_or(call.civil);
+    call.emergency = emergency;
+    let mut writing = Writing { call, known: 0, needs: BTreeSet::new(), steps: Vec::new(), begun: None };
+    for (line, act) in &test.acts {
+        writing.act(*line, act).map_err(|what| Failure { line: *line, what })?;
+    }
+    writing.begin();
+    if acted_out(release, &writing.call) {
+        writing.needs.insert(Need::ActedOut);
+    }
+    let (civil, caller, emergency) = writing.begun.unwrap_or_default();
+    Ok(Part { needs: writing.needs, civil, caller, emergency, steps: writing.steps })
+}
+
+struct Writing {
+    call: Call,
+    /// Events before this one are known to have been heard.
+    known: usize,
+    needs: BTreeSet<Need>,
+    steps: Vec<Step>,
+    begun: Option<(DateTime, Caller, bool)>,
+}
+
+impl Writing {
+    fn begin(&mut self) {
+        let call = &self.call;
+        self.begun.get_or_insert_with(|| (call.civil, call.caller.clone(), call.emergency));
+    }
+
+    fn act(&mut self, line: u32, act: &Act) -> Result<(), String> {
+        self.needs.extend(need(act));
+        let began = self.call.now;
+        if is_in_call(act) {
+            self.begin();
+        }
+        let before = self.before(act);
+        self.call.act(act)?;
+        let wanted = match act {
+            Act::Hear(said) => self.heard(said),
+            Act::Silence(_) => self.upcoming(),
+            Act::Ended => {
+                self.known = self.call.events.len();
+                None
+            }
+            Act::At(_)
+            | Act::Db(_)
+            | Act::Caller(_)
+            | Act::Emergency(_)
+            | Act::Lang(_)
+            | Act::Transfer(_)
+            | Act::Press(_)
+            | Act::Talk(_)
+            | Act::Wait(_)
+            | Act::Never(_)
+            | Act::AtNode(_) => before,
+        };
+        let took = self.call.now.duration_since(began);
+        self.steps.push(Step { line, act: act.clone(), wanted, others: self.others(act), took });
+        Ok(())
+    }
+
+    /// What was heard last before an act, if that is not known yet.
+    fn before(&mut self, act: &Act) -> Option<Wanted> {
+        let whole = match act {
+            Act::Talk(_) => {
+                // The beep comes while the act waits for it.
+                let mut ahead = 0;
+                while !self.call.is_recording() && ahead < EVENTS && self.call.step_on() {
+                    ahead += 1;
+                }
+                true
+            }
+            Act::Press(_) | Act::Wait(_) | Act::Never(_) | Act::Emergency(_) | Act::Lang(_) | Act::Db(_) => false,
+            Act::At(_)
+            | Act::Caller(_)
+            | Act::Transfer(_)
+            | Act::Silence(_)
+            | Act::Hear(_)
+            | Act::AtNode(_)
+            | Act::Ended => return None,
+        };
+        let known = self.known;
+        let (at, sound) =
+            self.call.events.iter().enumerate().skip(known).rev().find_map(|(at, event)| Some((at, sound(event)?)))?;
+        self.known = at + 1;
+        Some(if whole { Wanted::Ends(sound) } else { Wanted::Begins(sound) })
+    }
+
+    /// The event that an expectation came true with.
+    fn heard(&mut self, said: &Said) -> Option<Wanted> {
+        let at = self.call.cursor.checked_sub(1)?;
+        self.known = self.known.max(at + 1);
+        let event = &self.call.events[at];
+        let mut sound = sound(event)?;
+        if let Event::Heard { play, .. } = event
+            && self.call.is_cut(*play)
+        {
+            return Some(Wanted::Begins(sound));
+        }
+        if said.menu {
+            // A menu is listened to as far as the words that are asked for; the first option at least.
+            let holds = |line: &Line, word: &String| line.text.contains(word.as_str());
+            let last = |word: &String| sound.lines.iter().position(|line| holds(line, word));
+            let far = said.words.iter().map(|word| last(word).unwrap_or(sound.lines.len())).max().unwrap_or(0);
+            sound.lines.truncate(far + 1);
+        }
+        Some(Wanted::Whole(sound))
+    }
+
+    fn others(&self, act: &Act) -> usize {
+        let Act::Never(said) = act else { return 0 };
+        let any = Said { words: Vec::new(), ..said.clone() };
+        self.call.events.iter().filter(|event| is(event, &any)).count()
+    }
+
+    /// What begins when a caller has been silent for long enough.
+    fn upcoming(&mut self) -> Option<Wanted> {
+        let (_, next) = self.call.lines.front()?;
+        let sound = sound(next)?;
+        self.known = self.call.events.len() + 1;
+        Some(Wanted::Begins(sound))
+    }
+}
+
+fn sound(event: &Event) -> Option<Sound> {
+    match event {
+        Event::Heard { heard, lang, lines, .. } => {
+            Some(Sound { heard: heard.clone(), lang: *lang, lines: lines.clone() })
+        }
+        Event::Node(_) | Event::Ended => None,
+    }
+}
+
+impl Sound {
+    /// As a sheet would ask for it.
+    pub fn name(&self) -> String {
+        let (name, menu) = match &self.heard {
+            Heard::Prompt(name) => (name.to_string(), false),
+            Heard::Menu(name) => (name.to_string(), true),
+            Heard::Sound => return "the beep".into(),
+        };
+        shown(&Said { name, menu, lang: Some(self.lang), words: Vec::new() })
+    }
+}
+
+fn need(act: &Act) -> Option<Need> {
+    match act {
+        Act::At(_) => Some(Need::Time),
+        Act::Db(_) => Some(Need::Cases),
+        Act::Caller(_) => Some(Need::Caller),
+        Act::Emergency(_) => Some(Need::Switch),
+        Act::Lang(_) => Some(Need::Language),
+        Act::Transfer(_)
+        | Act::Press(_)
+        | Act::Silence(_)
+        | Act::Talk(_)
+        | Act::Wait(_)
+        | Act::Hear(_)
+        | Act::Never(_)
+        | Act::AtNode(_)
+        | Act::Ended => None,
+    }
+}
+
+/// Whether an act begins the call, if nothing did before.
+fn is_in_call(act: &Act) -> bool {
+    match act {
+        Act::At(_) | Act::Caller(_) | Act::Db(_) | Act::Emergency(_) | Act::Transfer(_) => false,
+        Act::Lang(_)
+        | Act::Press(_)
+        | Act::Silence(_)
+        | Act::Talk(_)
+        | Act::Wait(_)
+        | Act::Hear(_)
+        | Act::Never(_)
+        | Act::AtNode(_)
+        | Act::Ended => true,
+    }
+}
+
+/// Whether the call came through a node that a real call leaves by its failure.
+fn acted_out(release: &Release, call: &Call) -> bool {
+    call.events.iter().any(|event| match event {
+        Event::Node(name) => release
+            .flow
+            .node(name)
+            .is_some_and(|node| matches!(node.kind, Kind::Queue(_) | Kind::Sms(_) | Kind::Callback(_))),
+        Event::Heard { .. } | Event::Ended => false,
+    })
+}
+
+/// Steps to a beep; more is a flow that talks for ever.
+const EVENTS: usize = 2_000;

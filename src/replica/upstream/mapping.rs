@@ -1,0 +1,435 @@
+//! Which column of the upstream's table is which field of a case, and what its codes mean here.
+//!
+//! ```text
+//!  a row of the table ─ columns ─► texts ─ code tables ─► CaseRecord, or why it cannot be one
+//! ```
+//!
+//! The upstream's codes map many to one. A code that no table knows makes its row unusable: nothing is guessed. What is
+//! told of such a row names the column, and the code only where that cannot be anybody's number.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::base::Private;
+use crate::inquiry::{SecondFactor, Stage};
+use crate::replica::CaseRecord;
+
+use super::message::{Field, StreamColumn};
+use super::value;
+
+/// A field of a case that a column may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    Receipt,
+    Factor,
+    Stage,
+    Document,
+    CaseType,
+    Hall,
+    AcceptedOn,
+    StageOn,
+    Pauses,
+    Items,
+    Waybill,
+    Minor,
+    Version,
+}
+
+/// Where a field's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Column(String),
+    /// The same for every case.
+    Fixed(String),
+}
+
+/// What the factor's column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactorKind {
+    /// The number of the identity document, or its end; the last four are taken.
+    IdTail,
+    BirthDate,
+    /// The keyed hash itself, 32 hex digits.
+    Verifier,
+}
+
+/// The mapping of one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    pub schema: String,
+    pub table: String,
+    pub factor: FactorKind,
+    /// By role; a role that is not there has no value.
+    pub origins: BTreeMap<Role, Origin>,
+    pub stages: BTreeMap<String, Stage>,
+    pub documents: BTreeMap<String, String>,
+    pub case_types: BTreeMap<String, String>,
+    pub halls: BTreeMap<String, String>,
+    pub items: BTreeMap<String, String>,
+}
+
+/// A mapping held against the columns of a table: where each role's value stands in a row.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    places: [Place; ROLES],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Column(usize),
+    Fixed,
+    Absent,
+}
+
+/// Why a row is no case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unmapped {
+    /// A large value was not sent with the change: the row must be asked for.
+    Incomplete(Private<String>),
+    /// It cannot be used.
+    Bad { receipt: Option<Private<String>>, why: String },
+}
+
+/// A mapped column that the table does not have, or has in a type that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Drift {
+    #[error("column {0} is not there: rename it back, or change replica.postgres.columns")]
+    Missing(String),
+    #[error("column {column} has a type that cannot be {what}: change it back, or map another column")]
+    Type { column: String, what: &'static str },
+    #[error("a delete does not tell column {0}: set the table's REPLICA IDENTITY to FULL, or to a unique index on it")]
+    Untold(String),
+}
+
+impl Role {
+    /// Every role, in the order of a copied row.
+    pub const ALL: [Role; ROLES] = [
+        Role::Receipt,
+        Role::Factor,
+        Role::Stage,
+        Role::Document,
+        Role::CaseType,
+        Role::Hall,
+        Role::AcceptedOn,
+        Role::StageOn,
+        Role::Pauses,
+        Role::Items,
+        Role::Waybill,
+        Role::Minor,
+        Role::Version,
+    ];
+
+    /// As it is called in the settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Receipt => "receipt",
+            Role::Factor => "id_tail, birth_date or verifier",
+            Role::Stage => "stage",
+            Role::Document => "document",
+            Role::CaseType => "case_type",
+            Role::Hall => "hall",
+            Role::AcceptedOn => "accepted_on",
+            Role::StageOn => "stage_on",
+            Role::Pauses => "pauses",
+            Role::Items => "items",
+            Role::Waybill => "waybill",
+            Role::Minor => "minor",
+            Role::Version => "version",
+        }
+    }
+
+    /// Whether values of a built-in type can be read as this; types of the upstream's own making are read as text.
+    fn reads(self, type_id: u32) -> bool {
+        const TEXT: &[u32] = &[18, 19, 25, 1042, 1043];
+        const WHOLE: &[u32] = &[20, 21, 23, 1700];
+        const DAY: &[u32] = &[1082, 1114, 1184];
+        const JSON: &[u32] = &[114, 3802];
+        const LIST: &[u32] = &[1002, 1009, 1014, 1015];
+        const RANGE: &[u32] = &[3912, 3913, 4535, 6155];
+        let kinds: &[&[u32]] = match self {
+            Role::Receipt | Role::Stage | Role::Document | Role::CaseType | Role::Hall | Role::Waybill => {
+                &[TEXT, WHOLE]
+            }
+            Role::Factor => &[TEXT, WHOLE, DAY, &[17]],
+            Role::AcceptedOn | Role::StageOn => &[TEXT, DAY, &[20, 23]],
+            Role::Pauses => &[TEXT, JSON, RANGE],
+            Role::Items => &[TEXT, JSON, LIST],
+            Role::Minor => &[TEXT, WHOLE, &[16]],
+            Role::Version => &[WHOLE, DAY],
+        };
+        type_id >= FIRST_OWN_TYPE || kinds.iter().any(|kind| kind.contains(&type_id))
+    }
+}
+
+impl Mapping {
+    /// The columns that are read, in the order of [`Role::ALL`], each once for each role.
+    pub fn columns(&self) -> impl Iterator<Item = (Role, &str)> {
+        Role::ALL.into_iter().filter_map(|role| match self.origins.get(&role)? {
+            Origin::Column(name) => Some((role, name.as_str())),
+            Origin::Fixed(_) => None,
+        })
+    }
+
+    /// The column of the receipt number.
+    pub fn receipt_column(&self) -> &str {
+        self.columns().find(|(role, _)| *role == Role::Receipt).map_or("", |(_, name)| name)
+    }
+
+    /// Stands for all that decides what a row becomes: another one means that every row must be read anew.
+    pub fn fingerprint(&self, row_filter: Option<&str>) -> String {
+        let digest = Sha256::digest(format!("1 {self:?} {row_filter:?}"));
+        digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Holds the mapping against a table's columns.
+    pub fn bind(&self, columns: &[StreamColumn]) -> Result<Bound, Vec<Drift>> {
+        let mut drifts = Vec::new();
+        let places = Role::ALL.map(|role| match self.origins.get(&role) {
+            None => Place::Absent,
+            Some(Origin::Fixed(_)) => Place::Fixed,
+            Some(Origin::Column(name)) => match columns.iter().position(|column| column.name == *name) {
+                Some(at) if role.reads(columns[at].type_id) => Place::Column(at),
+                Some(_) => {
+                    drifts.push(Drift::Type { column: name.clone(), what: role.name() });
+                    Place::Absent
+                }
+                None => {
+                    drifts.push(Drift::Missing(name.clone()));
+                    Place::Absent
+                }
+            },
+        });
+        let receipt = self.receipt_column();
+        if columns.iter().any(|column| column.name == receipt && !column.is_told) {
+            drifts.push(Drift::Untold(receipt.to_owned()));
+        }
+        if drifts.is_empty() { Ok(Bound { places }) } else { Err(drifts) }
+    }
+
+    /// For rows that hold just the columns of [`Mapping::columns`], in that order.
+    pub fn bind_copied(&self) -> Bound {
+        let mut next = 0..;
+        let places = Role::ALL.map(|role| match self.origins.get(&role) {
+            None => Place::Absent,
+            Some(Origin::Fixed(_)) => Place::Fixed,
+            Some(Origin::Column(_)) => Place::Column(next.next().unwrap_or_default()),
+        });
+        Bound { places }
+    }
+
+    /// The receipt number of a row, in its one spelling.
+    pub fn receipt(&self, bound: &Bound, row: &[Field<'_>]) -> Option<Private<String>> {
+        let Place::Column(at) = bound.places[Role::Receipt as usize] else { return None };
+        let Field::Text(bytes) = row.get(at)? else { return None };
+        receipt(std::str::from_utf8(bytes).ok()?)
+    }
+
+    /// The case that a row holds.
+    pub fn case(&self, bound: &Bound, row: &[Field<'_>]) -> Result<CaseRecord, Unmapped> {
+        let receipt = self.receipt(bound, row);
+        let reading = Reading { mapping: self, bound, row };
+        let bad = |why: String| Unmapped::Bad { receipt: receipt.clone(), why };
+        if reading.is_incomplete() {
+            return Err(match receipt {
+                Some(receipt) => Unmapped::Incomplete(receipt),
+                None => bad("receipt: cannot be read".into()),
+            });
+        }
+        let number = receipt.clone().ok_or_else(|| bad(why(Role::Receipt, "must be 6 to 32 digits")))?;
+        let record = reading.record(number.into_inner()).map_err(bad)?;
+        record.check().map_err(|error| bad(error.to_string()))?;
+        Ok(record)
+    }
+}
+
+/// What proves a case, by one of the three.
+#[derive(Default)]
+struct Proven {
+    id_tail: Option<String>,
+    birth_date: Option<String>,
+    verifier: Option<String>,
+}
+
+/// A row being read.
+struct Reading<'a> {
+    mapping: &'a Mapping,
+    bound: &'a Bound,
+    row: &'a [Field<'a>],
+}
+
+impl<'a> Reading<'a> {
+    fn is_incomplete(&self) -> bool {
+        self.bound.places.iter().any(|place| match place {
+            Place::Column(at) => self.row.get(*at) == Some(&Field::Unchanged),
+            Place::Fixed | Place::Absent => false,
+        })
+    }
+
+    /// The text of a role's value; none when it is NULL or nothing but blanks.
+    fn text(&self, role: Role) -> Result<Option<&'a str>, String> {
+        let text = match self.bound.places[role as usize] {
+            Place::Absent => return Ok(None),
+            Place::Fixed => match self.mapping.origins.get(&role) {
+                Some(Origin::Fixed(text)) => text.as_str(),
+                Some(Origin::Column(_)) | None => return Ok(None),
+            },
+            Place::Column(at) => match self.row.get(at) {
+                Some(Field::Text(bytes)) => {
+                    std::str::from_utf8(bytes).map_err(|_| why(role, "is not UTF-8: mend it upstream"))?
+                }
+                Some(Field::Null | Field::Unchanged) | None => return Ok(None),
+            },
+        };
+        Ok(Some(text.trim()).filter(|text| !text.is_empty()))
+    }
+
+    fn record(&self, receipt: String) -> Result<CaseRecord, String> {
+        let map = self.mapping;
+        let accepted_on = self.day(Role::AcceptedOn)?.ok_or_else(|| why(Role::AcceptedOn, "is missing"))?;
+        let Proven { id_tail, birth_date, verifier } = self.factor()?;
+        let waybill = self.text(Role::Waybill)?;
+        Ok(CaseRecord {
+            receipt,
+            id_tail,
+            birth_date,
+            verifier,
+            stage: self.stage()?,
+            document: self.code(Role::Document, &map.documents)?,
+            case_type: self.code(Role::CaseType, &map.case_types)?,
+            hall: self.code(Role::Hall, &map.halls)?,
+            accepted_on,
+            stage_on: self.day(Role::StageOn)?.unwrap_or(accepted_on),
+            pauses: self.list(Role::Pauses, value::pauses, "must be JSON or ranges of dates")?,
+            items: self.items()?,
+            waybill_tail: waybill.map(last_four),
+            minor: self.minor()?,
+            version: self.version()?,
+        })
+    }
+
+    fn day(&self, role: Role) -> Result<Option<jiff::civil::Date>, String> {
+        self.text(role)?.map(|text| value::day(text).ok_or_else(|| why(role, "is no day"))).transpose()
+    }
+
+    fn factor(&self) -> Result<Proven, String> {
+        let text = self.text(Role::Factor)?.ok_or("the second factor is missing")?;
+        let wrong = |what: &str| format!("the second factor {what}");
+        match self.mapping.factor {
+            FactorKind::IdTail => {
+                let tail = last_four(text);
+                crate::inquiry::Factor::read(SecondFactor::IdTail, &tail)
+                    .map_err(|_| wrong("must end in four letters or digits"))?;
+                Ok(Proven { id_tail: Some(tail), ..Proven::default() })
+            }
+            FactorKind::BirthDate => {
+                let day = value::day(text).ok_or_else(|| wrong("is no day"))?;
+                Ok(Proven { birth_date: Some(day.strftime("%Y%m%d").to_string()), ..Proven::default() })
+            }
+            FactorKind::Verifier => {
+                let hex = text.trim_start_matches("\\x");
+                crate::inquiry::Verifier::from_hex(hex)
+                    .filter(|verifier| *verifier != crate::inquiry::Verifier::NONE)
+                    .ok_or_else(|| wrong("must be 32 hex digits, not all 0"))?;
+                Ok(Proven { verifier: Some(hex.to_owned()), ..Proven::default() })
+            }
+        }
+    }
+
+    fn stage(&self) -> Result<Stage, String> {
+        let code = self.text(Role::Stage)?.unwrap_or_default();
+        let stages = &self.mapping.stages;
+        let found = match stages.get(code).or_else(|| stages.get(ANY)) {
+            Some(stage) => Some(*stage),
+            None if stages.is_empty() => Stage::ALL.into_iter().find(|stage| stage.code() == code),
+            None => None,
+        };
+        found.ok_or_else(|| unknown(Role::Stage, code, "replica.postgres.stages"))
+    }
+
+    fn code(&self, role: Role, table: &BTreeMap<String, String>) -> Result<String, String> {
+        let code = self.text(role)?.unwrap_or_default();
+        let fixed = self.bound.places[role as usize] == Place::Fixed;
+        match table.get(code).or_else(|| table.get(ANY)) {
+            Some(found) => Ok(found.clone()),
+            None if (table.is_empty() || fixed) && !code.is_empty() => Ok(code.to_owned()),
+            None => Err(unknown(role, code, &format!("replica.postgres.{}s", role.name()))),
+        }
+    }
+
+    fn items(&self) -> Result<Vec<String>, String> {
+        let words = self.list(Role::Items, value::words, "must be an array, JSON, or words with commas")?;
+        let table = &self.mapping.items;
+        let word = |word: String| match table.get(&word).or_else(|| table.get(ANY)) {
+            Some(found) => Ok(found.clone()),
+            None if table.is_empty() => Ok(word),
+            None => Err(unknown(Role::Items, &word, "replica.postgres.items")),
+        };
+        words.into_iter().map(word).collect()
+    }
+
+    fn list<T>(&self, role: Role, read: fn(&str) -> Option<Vec<T>>, wants: &str) -> Result<Vec<T>, String> {
+        let text = self.text(role)?;
+        text.map_or_else(|| Ok(Vec::new()), |text| read(text).ok_or_else(|| why(role, wants)))
+    }
+
+    /// Where the column is there and holds nothing, the applicant may be a child: then the stage alone is told.
+    fn minor(&self) -> Result<bool, String> {
+        let absent = self.bound.places[Role::Minor as usize] == Place::Absent;
+        match self.text(Role::Minor)? {
+            None => Ok(!absent),
+            Some(text) => value::truth(text).ok_or_else(|| why(Role::Minor, "must be yes or no")),
+        }
+    }
+
+    /// A whole number, or a time as its microseconds.
+    fn version(&self) -> Result<u64, String> {
+        let Some(text) = self.text(Role::Version)? else { return Ok(0) };
+        let time = || {
+            let plain = text.get(..text.rfind(['+']).unwrap_or(text.len()))?;
+            let time: jiff::civil::DateTime = plain.parse().ok()?;
+            let micros = jiff::tz::Offset::UTC.to_timestamp(time).ok()?.as_microsecond();
+            u64::try_from(micros).ok()
+        };
+        text.parse().ok().or_else(time).ok_or_else(|| why(Role::Version, "must be a whole number or a time"))
+    }
+}
+
+/// A receipt number in its one spelling: digits alone.
+pub fn receipt(text: &str) -> Option<Private<String>> {
+    let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
+    let sound = (6..=32).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    sound.then(|| Private::new(digits))
+}
+
+fn last_four(text: &str) -> String {
+    let from = text.char_indices().rev().nth(3).map_or(0, |(at, _)| at);
+    text[from..].to_ascii_uppercase()
+}
+
+fn why(role: Role, what: &str) -> String {
+    format!("{}: {what}", role.name())
+}
+
+/// Names the code where it is too short, or too wordy, to be part of anybody's number.
+fn unknown(role: Role, code: &str, table: &str) -> String {
+    let wordy = code.len() <= 24 && code.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    let role = role.name();
+    if code.is_empty() {
+        format!("{role}: is missing: add \"\" to [{table}] if that has a meaning")
+    } else if wordy || code.len() <= 3 {
+        format!("{role}: the code \"{}\" is not in [{table}]: add it", code.escape_debug())
+    } else {
+        format!("{role}: a code that is not in [{table}]: add it")
+    }
+}
+
+/// Stands in a code table for every code that is not there.
+const ANY: &str = "*";
+const ROLES: usize = 13;
+/// Object ids below are PostgreSQL's own.
+const FIRST_OWN_TYPE: u32 = 16_384;
+
+#[cfg(test)]
+#[path = "mapping_tests.rs"]
+pub(super) mod tests;

@@ -1,0 +1,27 @@
+//! A PostgreSQL upstream, without touching it: what its stream says, what its rows mean, where the copy stands in its log.
+//!
+//! ```text
+//!  messages ─► Gather ─► transactions ─► changes of the copy        catalogue ─► complaints
+//!                 └ Mapping: a row ─► a case, or why not            stored position + server ─► Plan
+//! ```
+//!
+//! The shell has the connections and does what is decided here.
+
+mod copied;
+mod gather;
+mod mapping;
+mod message;
+mod position;
+mod table;
+mod trouble;
+mod value;
+
+pub use copied::{CopiedRows, CopyError};
+pub use gather::{Gather, GatherError, Heartbeat, Step, Transaction, bad, timestamp, timestamp_of_text};
+pub use mapping::{Bound, Drift, FactorKind, Mapping, Origin, Role, Unmapped, receipt};
+pub use message::{Field, StreamColumn};
+pub use position::{
+    Anchor, Lsn, PLUGIN, Plan, Position, Server, Slot, Wanted, WhyCopy, WhyHold, history, lsn, lsn_text, plan,
+};
+pub use table::{Catalogue, HeartbeatTable, Identity, Publication};
+pub use trouble::{Kind, Names, Refusal, Trouble, split_state};

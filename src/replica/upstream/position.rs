@@ -1,0 +1,315 @@
+//! Where in an upstream's log the copy stands, and whether that is still a place in that log.
+//!
+//! ```text
+//!            anchor = sequence          seen
+//!  ───────────┼──last commit─────────────┼──────────► the log
+//!             └ where its record begins  └ told that nothing more is up to here
+//! ```
+//!
+//! The anchor is the last transaction in the copy: the place of its commit record, and its time. A stream that can begin
+//! there must begin with it, or the log is another one than it was: restored from a backup, or promoted behind the copy.
+//! The server forgets transactions only as far as it was told that they are safe here; a slot that is further than that
+//! has lost some.
+
+use serde::{Deserialize, Serialize};
+
+/// A place in a log, as PostgreSQL counts: bytes since its beginning.
+pub type Lsn = u64;
+
+/// Where the copy stands. Kept as text in [`crate::replica::Mark`], whose sequence is the last commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// The cluster's own number.
+    pub system: String,
+    pub timeline: u32,
+    pub slot: String,
+    /// [`super::Mapping::fingerprint`] of the rows.
+    pub mapping: String,
+    pub seen: Lsn,
+    pub anchor: Option<Anchor>,
+}
+
+/// The last transaction that is in the copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anchor {
+    /// Where its commit record begins.
+    pub commit: Lsn,
+    /// When it was committed, as the upstream writes it: microseconds since 2000.
+    pub time: i64,
+}
+
+/// What a server says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    pub system: String,
+    pub timeline: u32,
+    pub lsn: Lsn,
+    /// Where older timelines were left, from the server's history; empty on the first.
+    pub left: Vec<(u32, Lsn)>,
+}
+
+/// What a server says of a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    pub plugin: String,
+    /// Whether it belongs to the database that is followed.
+    pub here: bool,
+    pub is_active: bool,
+    pub confirmed: Option<Lsn>,
+    /// The server gave up what it kept for it.
+    pub is_lost: bool,
+}
+
+/// What to do with a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Stream; first comes the anchor, if the slot reaches back to it.
+    Continue { expect: Option<Anchor> },
+    /// Copy the table anew, beside the copy that answers.
+    Copy(WhyCopy),
+    /// Somebody uses the slot.
+    Busy,
+    /// An operator must decide.
+    Hold(WhyHold),
+}
+
+/// Why the table is copied anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WhyCopy {
+    #[error("there is no copy of this upstream yet")]
+    First,
+    #[error("the mapping, the slot's name or the publication's row filter is another one")]
+    Settings,
+    #[error("the upstream has lost the slot: somebody dropped it, or a standby without it was promoted")]
+    SlotGone,
+    #[error("the upstream gave up the slot's log (max_slot_wal_keep_size): the node was away for too long")]
+    SlotLost,
+    #[error("the slot is ahead of the copy: the copy is an older one, or somebody else reads the slot")]
+    Gap,
+    #[error("the upstream's log goes back behind the copy: it was restored from a backup")]
+    Restored,
+    #[error(
+        "the upstream's log is another one than the copy followed: restored from a backup, or promoted without its last changes"
+    )]
+    Diverged,
+    #[error("the table was changed and changed back in the meantime")]
+    Drift,
+    #[error("an operator asked for it")]
+    Asked,
+    #[error("another database cluster, which replica.postgres.accept_system allows")]
+    OtherSystem,
+}
+
+/// Why nothing is done until an operator acts.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WhyHold {
+    #[error(
+        "this is another database cluster (system {found}) than the copy's ({expected}): if that is right, set \
+         replica.postgres.accept_system = \"{found}\""
+    )]
+    OtherSystem { expected: String, found: String },
+    #[error("the slot {0} is not one of pgoutput in this database: name another in replica.postgres.slot")]
+    ForeignSlot(String),
+}
+
+impl Position {
+    /// Reads what [`Position::to_text`] wrote.
+    pub fn read(text: &str) -> Option<Position> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// As it is kept beside the rows.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("a position holds nothing that JSON cannot")
+    }
+
+    /// Where a stream is asked to begin; a server that was told of a later place begins there.
+    pub fn start(&self) -> Lsn {
+        self.anchor.map_or(0, |anchor| anchor.commit)
+    }
+}
+
+/// What the settings say of a position.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub slot: &'a str,
+    pub mapping: &'a str,
+    /// A cluster that may take the place of another one.
+    pub accept_system: Option<&'a str>,
+}
+
+/// What to do with a server, given where the copy stands: its position, and the place of its last commit.
+pub fn plan(wanted: Wanted<'_>, stored: Option<(&Position, Lsn)>, server: &Server, slot: Option<&Slot>) -> Plan {
+    if slot.is_some_and(|slot| slot.plugin != PLUGIN || !slot.here) {
+        return Plan::Hold(WhyHold::ForeignSlot(wanted.slot.to_owned()));
+    }
+    let verdict = verdict(wanted, stored, server, slot);
+    match (&verdict, slot) {
+        (Plan::Continue { .. } | Plan::Copy(_), Some(slot)) if slot.is_active => Plan::Busy,
+        _ => verdict,
+    }
+}
+
+fn verdict(wanted: Wanted<'_>, stored: Option<(&Position, Lsn)>, server: &Server, slot: Option<&Slot>) -> Plan {
+    let Some((position, sequence)) = stored else { return Plan::Copy(WhyCopy::First) };
+    if position.system != server.system {
+        return match wanted.accept_system {
+            Some(accepted) if accepted == server.system => Plan::Copy(WhyCopy::OtherSystem),
+            Some(_) | None => {
+                Plan::Hold(WhyHold::OtherSystem { expected: position.system.clone(), found: server.system.clone() })
+            }
+        };
+    }
+    if position.slot != wanted.slot || position.mapping != wanted.mapping {
+        return Plan::Copy(WhyCopy::Settings);
+    }
+    if let Some(why) = broken(position, sequence, server) {
+        return Plan::Copy(why);
+    }
+    let Some(slot) = slot else { return Plan::Copy(WhyCopy::SlotGone) };
+    let confirmed = match slot.confirmed {
+        Some(confirmed) if !slot.is_lost => confirmed,
+        Some(_) | None => return Plan::Copy(WhyCopy::SlotLost),
+    };
+    if confirmed > position.seen.max(sequence) {
+        return Plan::Copy(WhyCopy::Gap);
+    }
+    Plan::Continue { expect: position.anchor.filter(|anchor| confirmed <= anchor.commit) }
+}
+
+/// Whether the server's log no longer holds what the copy followed.
+fn broken(position: &Position, sequence: Lsn, server: &Server) -> Option<WhyCopy> {
+    match server.timeline.cmp(&position.timeline) {
+        std::cmp::Ordering::Less => Some(WhyCopy::Restored),
+        std::cmp::Ordering::Equal => (server.lsn < position.seen.max(sequence)).then_some(WhyCopy::Restored),
+        std::cmp::Ordering::Greater => {
+            let left = server.left.iter().find(|(timeline, _)| *timeline == position.timeline);
+            // The last commit's record begins before the timeline was left, or it is not on the new one.
+            let kept =
+                left.is_some_and(|(_, left)| position.anchor.map_or(sequence <= *left, |last| last.commit < *left));
+            (!kept).then_some(WhyCopy::Diverged)
+        }
+    }
+}
+
+/// Where a server's timelines were left, from the text of a history file.
+pub fn history(text: &str) -> Vec<(u32, Lsn)> {
+    let line = |line: &str| {
+        let mut words = line.split_whitespace();
+        Some((words.next()?.parse().ok()?, lsn(words.next()?)?))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// Reads `16/B374D848`.
+pub fn lsn(text: &str) -> Option<Lsn> {
+    let (high, low) = text.trim().split_once('/')?;
+    let part = |hex: &str| (1..=8).contains(&hex.len()).then(|| u64::from_str_radix(hex, 16).ok())?;
+    Some(part(high)? << 32 | part(low)?)
+}
+
+/// Writes `16/B374D848`.
+pub fn lsn_text(lsn: Lsn) -> String {
+    format!("{:X}/{:X}", lsn >> 32, lsn & 0xFFFF_FFFF)
+}
+
+/// The plugin whose messages are read.
+pub const PLUGIN: &str = "pgoutput";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WANTED: Wanted<'_> = Wanted { slot: "jindu", mapping: "aa", accept_system: None };
+
+    fn position() -> Position {
+        Position {
+            system: "1".into(),
+            timeline: 3,
+            slot: "jindu".into(),
+            mapping: "aa".into(),
+            seen: 500,
+            anchor: Some(Anchor { commit: 380, time: 77 }),
+        }
+    }
+
+    fn server() -> Server {
+        Server { system: "1".into(), timeline: 3, lsn: 900, left: vec![(1, 10), (2, 20)] }
+    }
+
+    fn slot(confirmed: Lsn) -> Slot {
+        Slot { plugin: PLUGIN.into(), here: true, is_active: false, confirmed: Some(confirmed), is_lost: false }
+    }
+
+    fn judged(position: &Position, server: &Server, slot: Option<&Slot>) -> Plan {
+        plan(WANTED, Some((position, 380)), server, slot)
+    }
+
+    #[test]
+    fn a_stream_goes_on_and_begins_with_the_anchor_where_the_slot_reaches_back_to_it() {
+        let anchor = position().anchor;
+        assert_eq!(judged(&position(), &server(), Some(&slot(380))), Plan::Continue { expect: anchor });
+        assert_eq!(judged(&position(), &server(), Some(&slot(381))), Plan::Continue { expect: None });
+        assert_eq!(judged(&position(), &server(), Some(&slot(500))), Plan::Continue { expect: None });
+    }
+
+    #[test]
+    fn what_cannot_be_proven_complete_is_copied_anew() {
+        let copy = |position: &Position, server: &Server, slot: Option<&Slot>, why| {
+            assert_eq!(judged(position, server, slot), Plan::Copy(why));
+        };
+        let (position, server) = (position(), server());
+        assert_eq!(plan(WANTED, None, &server, None), Plan::Copy(WhyCopy::First));
+        copy(&position, &server, None, WhyCopy::SlotGone);
+        copy(&position, &server, Some(&slot(501)), WhyCopy::Gap);
+        copy(&position, &server, Some(&Slot { is_lost: true, ..slot(380) }), WhyCopy::SlotLost);
+        copy(&position, &server, Some(&Slot { confirmed: None, ..slot(380) }), WhyCopy::SlotLost);
+        copy(&position, &Server { lsn: 499, ..server.clone() }, Some(&slot(380)), WhyCopy::Restored);
+        copy(&position, &Server { timeline: 2, ..server.clone() }, Some(&slot(380)), WhyCopy::Restored);
+        let other = Position { mapping: "bb".into(), ..position.clone() };
+        copy(&other, &server, Some(&slot(380)), WhyCopy::Settings);
+    }
+
+    #[test]
+    fn a_promoted_standby_goes_on_only_if_it_had_every_change() {
+        let promoted = |left| Server { timeline: 4, left: vec![(3, left)], ..server() };
+        let anchor = position().anchor;
+        assert_eq!(judged(&position(), &promoted(381), Some(&slot(380))), Plan::Continue { expect: anchor });
+        assert_eq!(judged(&position(), &promoted(380), Some(&slot(380))), Plan::Copy(WhyCopy::Diverged));
+        assert_eq!(judged(&position(), &promoted(381), None), Plan::Copy(WhyCopy::SlotGone));
+        let unknown = Server { timeline: 4, left: vec![], ..server() };
+        assert_eq!(judged(&position(), &unknown, Some(&slot(380))), Plan::Copy(WhyCopy::Diverged));
+    }
+
+    #[test]
+    fn another_cluster_waits_for_an_operator_unless_it_was_named() {
+        let other = Server { system: "2".into(), ..server() };
+        assert!(matches!(judged(&position(), &other, None), Plan::Hold(WhyHold::OtherSystem { .. })));
+        let wanted = Wanted { accept_system: Some("2"), ..WANTED };
+        assert_eq!(plan(wanted, Some((&position(), 380)), &other, None), Plan::Copy(WhyCopy::OtherSystem));
+        let wanted = Wanted { accept_system: Some("3"), ..WANTED };
+        assert!(matches!(plan(wanted, Some((&position(), 380)), &other, None), Plan::Hold(_)));
+    }
+
+    #[test]
+    fn a_slot_that_is_somebody_elses_is_left_alone() {
+        for slot in [Slot { plugin: "wal2json".into(), ..slot(380) }, Slot { here: false, ..slot(380) }] {
+            assert!(matches!(judged(&position(), &server(), Some(&slot)), Plan::Hold(WhyHold::ForeignSlot(_))));
+            assert!(matches!(plan(WANTED, None, &server(), Some(&slot)), Plan::Hold(WhyHold::ForeignSlot(_))));
+        }
+        let busy = Slot { is_active: true, ..slot(380) };
+        assert_eq!(judged(&position(), &server(), Some(&busy)), Plan::Busy);
+        assert_eq!(plan(WANTED, None, &server(), Some(&busy)), Plan::Busy);
+    }
+
+    #[test]
+    fn a_position_is_read_as_it_was_written() {
+        assert_eq!(Position::read(&position().to_text()), Some(position()));
+        assert_eq!(Position::read("16/B374D848"), None);
+        assert_eq!(lsn("16/B374D848").map(lsn_text), Some("16/B374D848".to_owned()));
+        assert_eq!((lsn("0"), lsn("x/1"), lsn("123456789/0")), (None, None, None));
+        assert_eq!(history("1\t0/5000028\tno recovery target\n\n2\t0/6000000\tbefore\n").len(), 2);
+    }
+}

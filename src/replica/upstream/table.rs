@@ -1,0 +1,287 @@
+//! Whether an upstream is set up so that its table can be followed: every complaint at once, each with its remedy.
+
+use super::mapping::Mapping;
+use super::message::StreamColumn;
+
+/// What the upstream's catalogue says of the table, the role and the publication.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalogue {
+    pub user: String,
+    pub may_replicate: bool,
+    pub wal_level: String,
+    /// `max_slot_wal_keep_size`, in bytes; none: the log grows without end while a node is away.
+    pub slot_keeps_bytes: Option<u64>,
+    pub is_standby: bool,
+    /// Its columns; none when there is no such table.
+    pub columns: Option<Vec<StreamColumn>>,
+    /// Columns that the role may read.
+    pub readable: Vec<String>,
+    pub may_use_schema: bool,
+    /// Policies would hide rows from the copy and not from the stream.
+    pub is_row_secured: bool,
+    /// Columns whose old values a delete tells; none: it tells nothing.
+    pub identity: Option<Identity>,
+    /// Whether one receipt number can stand in one row only.
+    pub receipt_is_unique: bool,
+    pub publication: Option<Publication>,
+    /// The heartbeat's table, if one is wanted.
+    pub heartbeat: Option<HeartbeatTable>,
+}
+
+/// What an update and a delete tell of the row before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    Full,
+    Columns(Vec<String>),
+}
+
+/// What the publication says of the table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Publication {
+    pub holds_table: bool,
+    /// The table's columns that it sends; none: all.
+    pub columns: Option<Vec<String>>,
+    pub row_filter: Option<String>,
+    /// Inserts, updates, deletes and truncations.
+    pub sends: [bool; 4],
+    pub holds_heartbeat: bool,
+}
+
+/// What the catalogue says of the heartbeat's table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeartbeatTable {
+    pub name: String,
+    pub column: String,
+    pub is_there: bool,
+    pub column_is_time: bool,
+    pub may_read: bool,
+    pub may_write: bool,
+    pub has_row: bool,
+}
+
+impl Catalogue {
+    /// What keeps the table from being followed.
+    pub fn complaints(&self, mapping: &Mapping, publication: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        if !self.may_replicate {
+            found.push(format!("the role may not replicate: ALTER ROLE {} REPLICATION", self.user));
+        }
+        if self.wal_level != "logical" {
+            found.push(format!("wal_level is {}: ALTER SYSTEM SET wal_level = logical, and restart", self.wal_level));
+        }
+        let table = format!("{}.{}", mapping.schema, mapping.table);
+        match &self.columns {
+            None => found.push(format!("there is no table {table}: correct replica.postgres.table")),
+            Some(columns) => self.of_table(&table, columns, mapping, &mut found),
+        }
+        self.of_publication(&table, mapping, publication, &mut found);
+        if let Some(heartbeat) = &self.heartbeat {
+            self.of_heartbeat(heartbeat, publication, &mut found);
+        }
+        found
+    }
+
+    /// What should be mended, and does not keep the table from being followed.
+    pub fn remarks(&self, mapping: &Mapping) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.slot_keeps_bytes.is_none() {
+            found.push(
+                "max_slot_wal_keep_size is not set: a node that stays away would fill the upstream's disk".into(),
+            );
+        }
+        if !self.receipt_is_unique {
+            let column = mapping.receipt_column();
+            found.push(format!(
+                "nothing keeps two rows from having one receipt number: CREATE UNIQUE INDEX ON {}.{} ({column}); of two \
+                 the later change is told",
+                mapping.schema, mapping.table
+            ));
+        }
+        found
+    }
+
+    fn of_table(&self, table: &str, columns: &[StreamColumn], mapping: &Mapping, found: &mut Vec<String>) {
+        if !self.may_use_schema {
+            found.push(format!(
+                "the role may not use the schema: GRANT USAGE ON SCHEMA {} TO {}",
+                mapping.schema, self.user
+            ));
+        }
+        if let Err(drifts) = mapping.bind(columns) {
+            found.extend(drifts.iter().map(|drift| format!("{table}: {drift}")));
+        }
+        let there = |name: &&str| columns.iter().any(|column| column.name == **name);
+        let mut hidden: Vec<&str> = mapping.columns().map(|(_, name)| name).filter(there).collect();
+        hidden.retain(|name| !self.readable.iter().any(|readable| readable == name));
+        hidden.dedup();
+        if !hidden.is_empty() {
+            found.push(format!(
+                "the role may not read: GRANT SELECT ({}) ON {table} TO {}",
+                hidden.join(", "),
+                self.user
+            ));
+        }
+        if self.is_row_secured {
+            found.push(format!("row security would hide cases from the role: ALTER ROLE {} BYPASSRLS", self.user));
+        }
+        let receipt = mapping.receipt_column();
+        let told = match &self.identity {
+            Some(Identity::Full) => true,
+            Some(Identity::Columns(columns)) => columns.iter().any(|column| column == receipt),
+            None => false,
+        };
+        if !told {
+            found.push(format!(
+                "a delete would not tell the receipt number: ALTER TABLE {table} REPLICA IDENTITY USING INDEX (a unique \
+                 index on {receipt}, NOT NULL), or REPLICA IDENTITY FULL"
+            ));
+        }
+    }
+
+    fn of_publication(&self, table: &str, mapping: &Mapping, name: &str, found: &mut Vec<String>) {
+        let Some(publication) = &self.publication else {
+            return found.push(format!("there is no publication {name}: CREATE PUBLICATION {name} FOR TABLE {table}"));
+        };
+        if !publication.holds_table {
+            return found
+                .push(format!("the publication does not hold the table: ALTER PUBLICATION {name} ADD TABLE {table}"));
+        }
+        if publication.sends != [true; 4] {
+            found.push(format!(
+                "the publication leaves changes out: ALTER PUBLICATION {name} SET (publish = 'insert, update, delete, truncate')"
+            ));
+        }
+        if let Some(columns) = &publication.columns {
+            let sent = |name: &str| columns.iter().any(|column| column == name);
+            let missing: Vec<&str> = mapping.columns().map(|(_, name)| name).filter(|name| !sent(name)).collect();
+            if !missing.is_empty() {
+                let missing = missing.join(", ");
+                found.push(format!(
+                    "the publication's column list lacks {missing}: ALTER PUBLICATION {name} SET TABLE {table} (…)"
+                ));
+            }
+        }
+    }
+
+    fn of_heartbeat(&self, heartbeat: &HeartbeatTable, publication: &str, found: &mut Vec<String>) {
+        let HeartbeatTable { name, column, .. } = heartbeat;
+        if !heartbeat.is_there {
+            return found.push(format!(
+                "there is no heartbeat table {name}: see config/examples/postgres, or set replica.postgres.heartbeat_table = \"\""
+            ));
+        }
+        if !heartbeat.column_is_time {
+            found.push(format!("{name}.{column} must be there, of type timestamptz"));
+        }
+        if !heartbeat.may_read {
+            found.push(format!("the role may not read the heartbeat: GRANT SELECT ON {name} TO {}", self.user));
+        } else if !heartbeat.has_row {
+            found.push(format!("the heartbeat has no row: INSERT INTO {name} ({column}) VALUES (now())"));
+        }
+        if self.publication.as_ref().is_some_and(|publication| !publication.holds_heartbeat) {
+            found.push(format!(
+                "the publication does not hold the heartbeat: ALTER PUBLICATION {publication} ADD TABLE {name}"
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mapping::Role;
+    use super::super::mapping::tests::plain;
+    use super::*;
+
+    fn sound() -> Catalogue {
+        let columns: Vec<StreamColumn> = plain()
+            .columns()
+            .map(|(role, name)| StreamColumn { name: name.into(), type_id: type_of(role), is_told: true })
+            .collect();
+        Catalogue {
+            user: "jindu".into(),
+            may_replicate: true,
+            wal_level: "logical".into(),
+            slot_keeps_bytes: Some(1 << 30),
+            is_standby: false,
+            readable: columns.iter().map(|column| column.name.clone()).collect(),
+            columns: Some(columns),
+            may_use_schema: true,
+            is_row_secured: false,
+            identity: Some(Identity::Columns(vec!["receipt".into()])),
+            receipt_is_unique: true,
+            publication: Some(Publication {
+                holds_table: true,
+                sends: [true; 4],
+                holds_heartbeat: true,
+                ..Publication::default()
+            }),
+            heartbeat: Some(HeartbeatTable {
+                name: "public.jindu_heartbeat".into(),
+                column: "beat_at".into(),
+                is_there: true,
+                column_is_time: true,
+                may_read: true,
+                may_write: true,
+                has_row: true,
+            }),
+        }
+    }
+
+    fn type_of(role: Role) -> u32 {
+        match role {
+            Role::AcceptedOn | Role::StageOn => 1082,
+            Role::Minor => 16,
+            Role::Version => 20,
+            _ => 25,
+        }
+    }
+
+    fn complaints(change: impl FnOnce(&mut Catalogue)) -> Vec<String> {
+        let mut catalogue = sound();
+        change(&mut catalogue);
+        catalogue.complaints(&plain(), "jindu")
+    }
+
+    #[test]
+    fn a_sound_upstream_has_no_complaint_and_no_remark() {
+        assert_eq!((complaints(|_| {}), sound().remarks(&plain())), (vec![], vec![]));
+    }
+
+    #[test]
+    fn each_fault_has_its_remedy() {
+        type Fault = fn(&mut Catalogue);
+        let cases: [(Fault, &str); 13] = [
+            (|found| found.may_replicate = false, "ALTER ROLE jindu REPLICATION"),
+            (|found| found.wal_level = "replica".into(), "wal_level = logical"),
+            (|found| found.columns = None, "no table public.cases"),
+            (|found| found.may_use_schema = false, "GRANT USAGE ON SCHEMA public TO jindu"),
+            (|found| drop(found.readable.remove(2)), "GRANT SELECT (stage) ON public.cases TO jindu"),
+            (|found| found.is_row_secured = true, "BYPASSRLS"),
+            (|found| found.identity = Some(Identity::Columns(vec!["id".into()])), "REPLICA IDENTITY USING INDEX"),
+            (|found| found.publication = None, "CREATE PUBLICATION jindu FOR TABLE public.cases"),
+            (|found| of(found).holds_table = false, "ADD TABLE public.cases"),
+            (|found| of(found).sends[2] = false, "publish = 'insert, update, delete, truncate'"),
+            (|found| of(found).columns = Some(vec!["receipt".into()]), "column list lacks id_tail, stage"),
+            (|found| of(found).holds_heartbeat = false, "ADD TABLE public.jindu_heartbeat"),
+            (|found| found.heartbeat = Some(HeartbeatTable::default()), "no heartbeat table"),
+        ];
+        for (fault, remedy) in cases {
+            let found = complaints(fault);
+            assert!(found.len() == 1 && found[0].contains(remedy), "{remedy}: {found:?}");
+        }
+    }
+
+    fn of(catalogue: &mut Catalogue) -> &mut Publication {
+        catalogue.publication.as_mut().expect("a sound catalogue has one")
+    }
+
+    #[test]
+    fn all_complaints_come_at_once() {
+        let found = complaints(|found| {
+            found.may_replicate = false;
+            found.wal_level = "replica".into();
+            found.identity = None;
+        });
+        assert_eq!(found.len(), 3, "{found:?}");
+    }
+}

@@ -1,0 +1,148 @@
+//! A take while it is recorded: a file that grows with it, so that whatever ends the call, or the program, ends no take.
+//!
+//! ```text
+//!  begin ──► LABEL as a line of JSON, then 16-bit samples, low octet first ──► remove, once a draft holds them
+//!                                  └─ kill -9, power ──► found at the next start, and made a draft then
+//! ```
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::Lang;
+use crate::shell::{clock, folder};
+
+/// What a take is of, and whose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// The operator's id.
+    pub operator: i64,
+    pub lang: Lang,
+    /// The recording's id.
+    pub slot: String,
+    /// What groups the takes of one call.
+    pub sitting: String,
+}
+
+/// A take in progress.
+#[derive(Debug)]
+pub struct Tape {
+    file: File,
+    path: PathBuf,
+}
+
+/// A take that nobody finished.
+#[derive(Debug)]
+pub struct Leftover {
+    pub label: Label,
+    pub samples: Vec<i16>,
+    path: PathBuf,
+}
+
+impl Tape {
+    /// Begins one in a folder, which is made if it is not there.
+    pub fn begin(folder: &Path, label: &Label) -> io::Result<Tape> {
+        folder::make(folder).map_err(io::Error::other)?;
+        let path = folder.join(format!("{:016x}.{EXTENSION}", clock::seed()));
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let mut line = serde_json::to_vec(label)?;
+        line.push(b'\n');
+        file.write_all(&line)?;
+        Ok(Tape { file, path })
+    }
+
+    /// Adds the next stretch.
+    pub fn add(&mut self, samples: &[i16]) -> io::Result<()> {
+        let octets: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        self.file.write_all(&octets)
+    }
+
+    /// What was recorded so far.
+    pub fn samples(&self) -> io::Result<Vec<i16>> {
+        read(&self.path).map(|(_, samples)| samples)
+    }
+
+    /// A draft holds it, or nobody wants it.
+    pub fn remove(self) -> io::Result<()> {
+        fs::remove_file(&self.path)
+    }
+}
+
+impl Leftover {
+    /// The takes that lie in a folder, oldest first, with what cannot be read left where it is.
+    pub fn in_folder(folder: &Path) -> Vec<Leftover> {
+        let Ok(files) = fs::read_dir(folder) else { return Vec::new() };
+        let mut found: Vec<(std::time::SystemTime, Leftover)> = files
+            .filter_map(|file| {
+                let path = file.ok()?.path();
+                let tape = path.extension().is_some_and(|extension| extension == EXTENSION);
+                let written = path.metadata().and_then(|metadata| metadata.modified()).ok()?;
+                let (label, samples) = tape.then(|| read(&path).ok())??;
+                Some((written, Leftover { label, samples, path }))
+            })
+            .collect();
+        found.sort_by_key(|(written, _)| *written);
+        found.into_iter().map(|(_, leftover)| leftover).collect()
+    }
+
+    /// A draft holds it, or nobody wants it.
+    pub fn remove(self) -> io::Result<()> {
+        fs::remove_file(&self.path)
+    }
+}
+
+fn read(path: &Path) -> io::Result<(Label, Vec<i16>)> {
+    if fs::metadata(path)?.len() > OCTETS_MAX {
+        return Err(io::Error::other("longer than any take"));
+    }
+    let octets = fs::read(path)?;
+    let end = octets.iter().position(|octet| *octet == b'\n').ok_or(io::ErrorKind::UnexpectedEof)?;
+    let label = serde_json::from_slice(&octets[..end])?;
+    // A write that was cut short may end with half a sample.
+    let samples = octets[end + 1..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+    Ok((label, samples))
+}
+
+const EXTENSION: &str = "tape";
+/// Ten minutes, and the label.
+const OCTETS_MAX: u64 = 600 * 16_000 + 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::replica::testing::Folder;
+
+    fn label() -> Label {
+        Label { operator: 7, lang: Lang::Yue, slot: "prompt.bye".into(), sitting: "s".into() }
+    }
+
+    #[test]
+    fn a_take_that_nobody_finished_is_found_with_all_that_was_written() {
+        let folder = Folder::new();
+        let mut tape = Tape::begin(folder.path(), &label()).expect("a writable folder");
+        tape.add(&[1, -2, i16::MIN]).expect("room");
+        tape.add(&[i16::MAX]).expect("room");
+        assert_eq!(tape.samples().expect("readable"), [1, -2, i16::MIN, i16::MAX]);
+        tape.file.write_all(&[0x55]).expect("room");
+        drop(tape);
+        fs::write(folder.path().join("other.tape"), b"no label").expect("written");
+        fs::write(folder.path().join("notes.txt"), b"{}\n").expect("written");
+        let mut found = Leftover::in_folder(folder.path());
+        assert_eq!(found.len(), 1);
+        let leftover = found.remove(0);
+        assert_eq!((&leftover.label, &leftover.samples[..]), (&label(), &[1, -2, i16::MIN, i16::MAX][..]));
+        leftover.remove().expect("removed");
+        assert!(Leftover::in_folder(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_finished_take_leaves_nothing_behind() {
+        let folder = Folder::new();
+        let tape = Tape::begin(&folder.path().join("tapes"), &label()).expect("a writable folder");
+        tape.remove().expect("removed");
+        assert!(Leftover::in_folder(&folder.path().join("tapes")).is_empty());
+    }
+}

@@ -1,0 +1,48 @@
+//! Recordings that are missing or out of date, told as faults of the script: with the line whose words they are of.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::flow::Release;
+use crate::speech::{Complaint, Needed};
+
+/// A sentence that nobody has spoken yet.
+pub fn missing(release: &Release, folder: &Path, needed: &Needed) -> Complaint {
+    let file = folder.join(needed.lang.code()).join(format!("{}.wav", needed.id));
+    complaint(
+        release,
+        needed,
+        "E47",
+        format!("{} has no recording in {}: \"{}\"", needed.id, needed.lang.code(), needed.text),
+        format!("record it as {}, or render a placeholder (prompts/render)", file.display()),
+    )
+}
+
+/// A sentence whose words were changed after it was recorded.
+pub fn stale(release: &Release, needed: &Needed) -> Complaint {
+    complaint(
+        release,
+        needed,
+        "W08",
+        format!(
+            "{} was recorded in {} before its words were changed to \"{}\"",
+            needed.id,
+            needed.lang.code(),
+            needed.text
+        ),
+        "record it again".into(),
+    )
+}
+
+fn complaint(release: &Release, needed: &Needed, code: &'static str, what: String, remedy: String) -> Complaint {
+    let file = Arc::clone(release.script.file());
+    Complaint { code, file, line: line_of(release, &needed.id), what, remedy }
+}
+
+/// The line of an entry's recording: `prompt.bye`, or `prompt.ready.0` for the first of several.
+fn line_of(release: &Release, id: &str) -> u32 {
+    let whole = release.script.entry(id);
+    let part = || id.rsplit_once('.').and_then(|(entry, _)| release.script.entry(entry));
+    // The words of numbers and dates stand in no line.
+    whole.or_else(part).map_or(1, |entry| entry.line)
+}

@@ -1,0 +1,250 @@
+//! Performs one call: does what a caller does when it is time, and listens.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Outcome;
+use super::own::Staged;
+use super::telephone::Telephone;
+use super::transcript::transcript;
+use crate::audio::{Bank, Playlist, Sought, Span, Take, samples_in};
+use crate::base::Codec;
+use crate::flow::Release;
+use crate::flow::sheet::{Act, Failure, Part, Said, Sound, Step, Wanted};
+use crate::speech::{Needed, Piece, SENTENCE};
+
+/// Who is called, and how its recordings sound.
+pub(super) struct Cast<'a> {
+    pub gateway: SocketAddr,
+    pub number: &'a str,
+    pub bank: &'a Bank,
+    pub texts: &'a BTreeSet<Needed>,
+    /// Our own gateway, which can be told how things stand.
+    pub house: Option<&'a Staged>,
+}
+
+/// Makes the call.
+pub(super) fn perform(cast: &Cast<'_>, release: &Arc<Release>, part: &Part) -> Outcome {
+    let mut act = Performance { cast, release, phone: None, from: 0, heard: Vec::new() };
+    for step in &part.steps {
+        if let Err(what) = act.step(step) {
+            let so_far = act.told();
+            return Outcome::Failed(Failure { line: step.line, what }, so_far);
+        }
+    }
+    if let Some(phone) = act.phone {
+        phone.hang_up();
+    }
+    Outcome::Passed
+}
+
+struct Performance<'a> {
+    cast: &'a Cast<'a>,
+    release: &'a Arc<Release>,
+    phone: Option<Telephone>,
+    /// What was heard before this octet has been asked for.
+    from: usize,
+    heard: Vec<String>,
+}
+
+impl Performance<'_> {
+    fn step(&mut self, step: &Step) -> Result<(), String> {
+        if let (Act::Db(db), Some(house)) = (&step.act, self.cast.house)
+            && self.phone.is_none()
+        {
+            house.apply(db);
+            return Ok(());
+        }
+        match &step.act {
+            Act::At(_) | Act::Caller(_) => return Ok(()),
+            Act::Emergency(_) | Act::Transfer(_) if self.phone.is_none() => {}
+            Act::Emergency(_)
+            | Act::Transfer(_)
+            | Act::Db(_)
+            | Act::Lang(_)
+            | Act::Press(_)
+            | Act::Silence(_)
+            | Act::Talk(_)
+            | Act::Wait(_)
+            | Act::Hear(_)
+            | Act::Never(_)
+            | Act::AtNode(_)
+            | Act::Ended => self.dial()?,
+        }
+        let limit = patience(step.took);
+        match &step.wanted {
+            Some(Wanted::Begins(sound)) => self.hear(sound, Listening::ToItsBeginning, limit)?,
+            Some(Wanted::Ends(sound)) | Some(Wanted::Whole(sound)) => self.hear(sound, Listening::ToItsEnd, limit)?,
+            None => {}
+        }
+        self.act(step, limit)
+    }
+
+    fn dial(&mut self) -> Result<(), String> {
+        if self.phone.is_none() {
+            self.phone = Some(Telephone::dial(self.cast.gateway, self.cast.number, ANSWER)?);
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, step: &Step, limit: Duration) -> Result<(), String> {
+        match (&step.act, self.cast.house) {
+            (Act::Db(db), Some(house)) => house.apply(db),
+            (Act::Emergency(on), Some(house)) => house.set_emergency(*on),
+            (Act::Lang(lang), Some(house)) => {
+                house.set_lang(*lang);
+                self.phone()?.pass(A_MOMENT);
+            }
+            (Act::Transfer(how), _) => {
+                if let Some(phone) = &mut self.phone {
+                    phone.transfer = *how;
+                } else {
+                    self.dial()?;
+                    self.phone()?.transfer = *how;
+                }
+            }
+            (Act::Press(keys), _) => {
+                let phone = self.phone()?;
+                phone.press(keys);
+                phone.send_all();
+            }
+            (Act::Talk(time), _) => {
+                let phone = self.phone()?;
+                phone.speak(*time);
+                phone.send_all();
+            }
+            (Act::Wait(time), _) => self.phone()?.pass(*time),
+            (Act::Never(said), _) => return self.never(said, step.others),
+            (Act::Ended, _) => {
+                if !self.phone()?.await_end(limit) {
+                    return Err("expected the call to end; it goes on".into());
+                }
+            }
+            (Act::Hear(_) | Act::Silence(_) | Act::AtNode(_) | Act::At(_) | Act::Caller(_), _) => {}
+            (Act::Db(_) | Act::Emergency(_) | Act::Lang(_), None) => {}
+        }
+        Ok(())
+    }
+
+    fn phone(&mut self) -> Result<&mut Telephone, String> {
+        self.phone.as_mut().ok_or_else(|| "the call was not made".into())
+    }
+
+    fn hear(&mut self, sound: &Sound, how: Listening, limit: Duration) -> Result<(), String> {
+        let codec = self.phone()?.codec();
+        let whole = sought(self.cast.bank, &pieces(sound), codec);
+        let sought = match how {
+            Listening::ToItsBeginning => whole.shortened(BEGINNING),
+            Listening::ToItsEnd => whole,
+        };
+        if sought.is_empty() {
+            return Ok(());
+        }
+        let from = self.from;
+        let phone = self.phone()?;
+        match phone.hear(&sought, from, limit) {
+            Some(found) => {
+                let at = found.start as f64 / f64::from(crate::audio::RATE);
+                let text: String = sound.lines.iter().map(|line| line.text.as_str()).collect();
+                self.heard.push(format!("{at:7.2} s  {} {text:?}", sound.name()));
+                self.from = match how {
+                    Listening::ToItsBeginning => found.start,
+                    Listening::ToItsEnd => found.end,
+                };
+                Ok(())
+            }
+            None => {
+                let over = if phone.is_over() { "; the call ended before" } else { "" };
+                let text: String = sound.lines.iter().map(|line| line.text.as_str()).collect();
+                Err(format!("expected {} {text:?}; its recordings were not heard{over}", sound.name()))
+            }
+        }
+    }
+
+    /// The first words of a prompt, or the first option of a menu, are not in what was heard.
+    fn never(&mut self, said: &Said, others: usize) -> Result<(), String> {
+        let langs = said.lang.map_or(self.release.flow.langs.clone(), |lang| vec![lang]);
+        let codec = self.phone()?.codec();
+        let mut heard = 0;
+        for lang in langs {
+            let pieces = super::never::first_words(self.release, said, lang);
+            let sought = sought(self.cast.bank, &pieces, codec);
+            let phone = self.phone()?;
+            let mut from = 0;
+            while let Some(found) = phone.hear(&sought, from, Duration::ZERO).filter(|_| !sought.is_empty()) {
+                (from, heard) = (found.end, heard + 1);
+            }
+        }
+        match heard <= others {
+            true => Ok(()),
+            false => Err(format!("{} was heard, which it must not be", said.name)),
+        }
+    }
+
+    /// What came true, and what was heard after it.
+    fn told(&mut self) -> Vec<String> {
+        let mut told = std::mem::take(&mut self.heard);
+        if let Some(phone) = &self.phone {
+            let from = self.from.min(phone.heard().len());
+            let heard = transcript(self.cast.bank, self.cast.texts, phone.codec(), &phone.heard()[from..]);
+            let heard = if heard.is_empty() { "nothing".into() } else { heard.join(" ") };
+            told.push(format!("after it was heard: {heard}"));
+        }
+        told
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Listening {
+    ToItsBeginning,
+    ToItsEnd,
+}
+
+/// A line after the other, with the pause that a conversation makes between them.
+fn pieces(sound: &Sound) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for line in sound.lines.iter().filter(|line| !line.pieces.is_empty()) {
+        if !pieces.is_empty() {
+            pieces.push(Piece::Silence(SENTENCE));
+        }
+        pieces.extend(line.pieces.iter().cloned());
+    }
+    pieces
+}
+
+fn sought(bank: &Bank, pieces: &[Piece], codec: Codec) -> Sought {
+    let mut sought = Sought::default();
+    for piece in pieces {
+        match piece {
+            Piece::Clip(clip) => {
+                sought.sound(bank.octets(clip.lang, &clip.id, codec).map(<[u8]>::to_vec).unwrap_or_default());
+            }
+            Piece::Silence(time) => sought.silence(samples_in(*time)),
+            Piece::Tone(time) => sought.sound(tone(bank, *time, codec)),
+            // What the caller said itself.
+            Piece::Take => break,
+        }
+    }
+    sought
+}
+
+fn tone(bank: &Bank, time: Duration, codec: Codec) -> Vec<u8> {
+    let spans: Vec<Span> = bank.tone(time);
+    let mut octets = vec![0; spans.iter().map(|span| span.length()).sum()];
+    Playlist::new(spans).fill(bank, &Take::default(), codec, &mut octets);
+    octets
+}
+
+/// How long a telephone waits for what took so long in text: recordings are slower than the text's guess.
+fn patience(took: Duration) -> Duration {
+    (took * 2 + PATIENCE).min(LONGEST)
+}
+
+const ANSWER: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
+const LONGEST: Duration = Duration::from_secs(300);
+const A_MOMENT: Duration = Duration::from_millis(60);
+/// As much of a sentence as makes a caller notice it: 300 ms.
+const BEGINNING: usize = 2400;

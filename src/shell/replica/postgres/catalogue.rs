@@ -1,0 +1,200 @@
+//! What a server says of itself, of the table and of the slot.
+
+use std::fmt::Write;
+
+use pgwire_replication::ReplicationClient;
+
+use crate::config::{Postgres, UpstreamServer};
+use crate::replica::upstream::{
+    Catalogue, Heartbeat, HeartbeatTable, Identity, Kind, Publication, Server, Slot, StreamColumn, Trouble, history,
+    lsn,
+};
+
+use super::session::{self, Session};
+
+/// Reads everything that decides whether the table can be followed.
+pub(super) async fn read(settings: &Postgres, session: &Session) -> Result<Catalogue, Trouble> {
+    let (schema, table) = (&settings.mapping.schema, &settings.mapping.table);
+    let role = session.row(settings, ROLE).await?;
+    let text = |at: usize| role.get(at).unwrap_or_default().to_owned();
+    let version: u32 = text(0).parse().unwrap_or_default();
+    let mut found = Catalogue {
+        user: text(1),
+        may_replicate: text(2) == "t",
+        wal_level: text(3),
+        is_standby: text(4) == "t",
+        slot_keeps_bytes: text(5).parse().ok(),
+        ..Catalogue::default()
+    };
+    let sql = TABLE.replace("{schema}", &literal(schema)).replace("{table}", &literal(table));
+    if let Some(row) = session.rows(settings, &sql).await?.first() {
+        let id = row.get(0).unwrap_or_default();
+        found.may_use_schema = row.get(1) == Some("t");
+        found.is_row_secured = row.get(2) == Some("t");
+        found.receipt_is_unique = is_unique(settings, session, id).await?;
+        found.identity = identity(settings, session, id, row.get(3).unwrap_or_default()).await?;
+        columns(settings, session, id, &mut found).await?;
+    }
+    found.publication = publication(settings, session, version).await?;
+    found.heartbeat = heartbeat(settings, session).await?;
+    Ok(found)
+}
+
+/// What the server of a stream says of itself, asked on the connection that then streams.
+pub(super) async fn server(
+    settings: &Postgres,
+    at: &UpstreamServer,
+    client: &mut ReplicationClient,
+) -> Result<Server, Trouble> {
+    let wrong = |error| session::of_stream(settings, at, &error);
+    let system = client.identify_system().await.map_err(wrong)?;
+    let left = if system.timeline > 1 {
+        let file = client.timeline_history(system.timeline).await.map_err(wrong)?;
+        history(&String::from_utf8_lossy(&file.content))
+    } else {
+        Vec::new()
+    };
+    Ok(Server { system: system.system_id, timeline: system.timeline, lsn: system.xlogpos.as_u64(), left })
+}
+
+/// What the server says of the slot; none when there is no such slot.
+pub(super) async fn slot(settings: &Postgres, session: &Session) -> Result<Option<Slot>, Trouble> {
+    let rows = session.rows(settings, &SLOT.replace("{slot}", &literal(&settings.slot))).await?;
+    Ok(rows.first().map(|row| Slot {
+        plugin: row.get(0).unwrap_or_default().to_owned(),
+        here: row.get(1) == Some("t"),
+        is_active: row.get(2) == Some("t"),
+        confirmed: row.get(3).and_then(lsn),
+        is_lost: row.get(4) == Some("lost"),
+    }))
+}
+
+async fn columns(settings: &Postgres, session: &Session, id: &str, found: &mut Catalogue) -> Result<(), Trouble> {
+    let rows = session.rows(settings, &COLUMNS.replace("{id}", id)).await?;
+    let mut columns = Vec::new();
+    for row in rows {
+        let name = row.get(0).unwrap_or_default().to_owned();
+        if row.get(2) == Some("t") {
+            found.readable.push(name.clone());
+        }
+        let type_id = row.get(1).and_then(|id| id.parse().ok()).unwrap_or_default();
+        // Whether a delete tells it is asked of the replica identity.
+        columns.push(StreamColumn { name, type_id, is_told: true });
+    }
+    found.columns = Some(columns);
+    Ok(())
+}
+
+async fn identity(settings: &Postgres, session: &Session, id: &str, kind: &str) -> Result<Option<Identity>, Trouble> {
+    let which = match kind {
+        "f" => return Ok(Some(Identity::Full)),
+        "d" => "indisprimary",
+        "i" => "indisreplident",
+        _ => return Ok(None),
+    };
+    let rows = session.rows(settings, &IDENTITY.replace("{id}", id).replace("{which}", which)).await?;
+    let columns: Vec<String> = rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect();
+    Ok((!columns.is_empty()).then_some(Identity::Columns(columns)))
+}
+
+async fn is_unique(settings: &Postgres, session: &Session, id: &str) -> Result<bool, Trouble> {
+    let column = literal(settings.mapping.receipt_column());
+    let row = session.row(settings, &UNIQUE.replace("{id}", id).replace("{column}", &column)).await?;
+    Ok(row.get(0) == Some("t"))
+}
+
+/// Row filters and column lists are PostgreSQL 15's.
+async fn publication(settings: &Postgres, session: &Session, version: u32) -> Result<Option<Publication>, Trouble> {
+    let name = literal(&settings.publication);
+    let truncates = if version >= 110_000 { "pubtruncate" } else { "true" };
+    let sql = PUBLICATION.replace("{name}", &name).replace("{truncates}", truncates);
+    let rows = session.rows(settings, &sql).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let sends = [0, 1, 2, 3].map(|at| row.get(at) == Some("t"));
+    let fine = if version >= 150_000 { "array_to_json(attnames), rowfilter" } else { "NULL, NULL" };
+    let sql = PUBLISHED.replace("{name}", &name).replace("{fine}", fine);
+    let mut found = Publication { sends, ..Publication::default() };
+    for row in session.rows(settings, &sql).await? {
+        let is = |schema: &str, table: &str| row.get(0) == Some(schema) && row.get(1) == Some(table);
+        if is(&settings.mapping.schema, &settings.mapping.table) {
+            found.holds_table = true;
+            found.columns = row.get(2).and_then(|names| serde_json::from_str(names).ok());
+            found.row_filter = row.get(3).map(str::to_owned);
+        }
+        if let Heartbeat::Row { schema, table, .. } = &settings.heartbeat {
+            found.holds_heartbeat |= is(schema, table);
+        }
+    }
+    Ok(Some(found))
+}
+
+async fn heartbeat(settings: &Postgres, session: &Session) -> Result<Option<HeartbeatTable>, Trouble> {
+    let Heartbeat::Row { schema, table, column } = &settings.heartbeat else { return Ok(None) };
+    let mut found =
+        HeartbeatTable { name: format!("{schema}.{table}"), column: column.clone(), ..HeartbeatTable::default() };
+    let sql = HEARTBEAT.replace("{schema}", &literal(schema)).replace("{table}", &literal(table));
+    let rows = session.rows(settings, &sql.replace("{column}", &literal(column))).await?;
+    let Some(row) = rows.first() else { return Ok(Some(found)) };
+    found.is_there = true;
+    [found.may_read, found.may_write, found.column_is_time] = [0, 1, 2].map(|at| row.get(at) == Some("t"));
+    if found.may_read {
+        let sql = format!("SELECT count(*) > 0 FROM {}.{}", identifier(schema), identifier(table));
+        found.has_row = session.row(settings, &sql).await?.get(0) == Some("t");
+    }
+    Ok(Some(found))
+}
+
+/// A name as SQL takes it.
+pub(super) fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as SQL takes it.
+pub(super) fn literal(text: &str) -> String {
+    let mut out = String::from("'");
+    let _ = write!(out, "{}", text.replace('\'', "''"));
+    out.push('\'');
+    out
+}
+
+/// The words of all complaints, as one trouble.
+pub(super) fn complaint(complaints: &[String]) -> Option<Trouble> {
+    let count = complaints.len();
+    let kind = if complaints.iter().any(|text| text.contains("column ")) { Kind::Drift } else { Kind::Setup };
+    (count > 0).then(|| Trouble::new(kind, format!("the upstream must be set up ({count}): {}", complaints.join("; "))))
+}
+
+const ROLE: &str = "
+    SELECT current_setting('server_version_num'), rolname, rolsuper OR rolreplication OR EXISTS (
+             SELECT FROM pg_roles r WHERE r.rolname = 'rds_replication' AND pg_has_role(current_user, r.oid, 'member')),
+           current_setting('wal_level'), pg_is_in_recovery(),
+           (SELECT pg_size_bytes(nullif(current_setting('max_slot_wal_keep_size', true), '-1')))
+    FROM pg_roles WHERE rolname = current_user";
+const TABLE: &str = "
+    SELECT c.oid, has_schema_privilege(n.oid, 'USAGE'), row_security_active(c.oid), c.relreplident
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = {schema} AND c.relname = {table} AND c.relkind IN ('r', 'p')";
+const COLUMNS: &str = "
+    SELECT attname, atttypid, has_column_privilege(attrelid, attnum, 'SELECT')
+    FROM pg_attribute WHERE attrelid = {id} AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
+const IDENTITY: &str = "
+    SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+    WHERE i.indrelid = {id} AND i.{which}";
+const UNIQUE: &str = "
+    SELECT EXISTS (
+        SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = {id} AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indnkeyatts = 1
+          AND a.attname = {column})";
+const PUBLICATION: &str =
+    "SELECT pubinsert, pubupdate, pubdelete, {truncates} FROM pg_publication WHERE pubname = {name}";
+const PUBLISHED: &str = "SELECT schemaname, tablename, {fine} FROM pg_publication_tables WHERE pubname = {name}";
+const HEARTBEAT: &str = "
+    SELECT has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE'),
+           has_table_privilege(c.oid, 'UPDATE'),
+           EXISTS (SELECT FROM pg_attribute a
+                   WHERE a.attrelid = c.oid AND a.attname = {column} AND a.atttypid = 'timestamptz'::regtype)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = {schema} AND c.relname = {table}";
+const SLOT: &str = "
+    SELECT plugin, database = current_database(), active, confirmed_flush_lsn, to_json(s) ->> 'wal_status'
+    FROM pg_replication_slots s WHERE slot_name = {slot}";

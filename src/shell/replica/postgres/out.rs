@@ -1,0 +1,57 @@
+//! Rows out of the table, over an SQL connection.
+
+use std::future::poll_fn;
+use std::pin::pin;
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use crate::config::{Postgres, UpstreamServer};
+use crate::replica::upstream::{Catalogue, CopiedRows, Field, Kind, Mapping, Trouble};
+
+use super::catalogue::identifier;
+use super::session::{self, Session};
+
+/// The statement that selects the mapped columns in their order, of the rows that the publication lets through.
+pub(super) fn select(mapping: &Mapping, catalogue: &Catalogue, only: Option<&str>) -> String {
+    let columns: Vec<String> = mapping.columns().map(|(_, name)| identifier(name)).collect();
+    of_columns(&columns.join(", "), mapping, catalogue, only)
+}
+
+/// The same of the receipt numbers alone.
+pub(super) fn select_receipts(mapping: &Mapping, catalogue: &Catalogue) -> String {
+    of_columns(&identifier(mapping.receipt_column()), mapping, catalogue, None)
+}
+
+fn of_columns(columns: &str, mapping: &Mapping, catalogue: &Catalogue, only: Option<&str>) -> String {
+    let filter = catalogue.publication.as_ref().and_then(|publication| publication.row_filter.as_deref());
+    let wheres: Vec<String> = filter.into_iter().chain(only).map(|condition| format!("({condition})")).collect();
+    let wheres = if wheres.is_empty() { String::new() } else { format!(" WHERE {}", wheres.join(" AND ")) };
+    format!("SELECT {columns} FROM {}.{}{wheres}", identifier(&mapping.schema), identifier(&mapping.table))
+}
+
+/// Runs a SELECT, and gives its rows one by one. Each may take as long as the upstream may be silent.
+pub(super) async fn copy_out(
+    settings: &Postgres,
+    server: &UpstreamServer,
+    session: &Session,
+    select: &str,
+    mut row: impl FnMut(&[Field<'_>]) -> Result<(), Trouble>,
+) -> Result<(), Trouble> {
+    let wrong = |error| session::of_sql(settings, server, &error);
+    let stream = session.client.copy_out(&format!("COPY ({select}) TO STDOUT")).await.map_err(wrong)?;
+    let mut stream = pin!(stream);
+    let mut copied = CopiedRows::default();
+    let limit = settings.silence;
+    loop {
+        let next = poll_fn(|cx| stream.as_mut().poll_next(cx));
+        let chunk: Option<Result<Bytes, _>> = tokio::time::timeout(limit, next)
+            .await
+            .map_err(|_| Trouble::new(Kind::Silent, format!("the copy stands still for {limit:?}")))?;
+        match chunk {
+            Some(chunk) => copied.take(&chunk.map_err(wrong)?, &mut row)?,
+            None => break,
+        }
+    }
+    Ok(copied.end()?)
+}

@@ -1,0 +1,230 @@
+//! The two kinds of connection to a server: one for SQL, one for the stream.
+//!
+//! Both pin how values are written (ISO dates, the office's time zone), so that a row reads the same copied and streamed.
+//! A password is read anew for every connection: one that was changed is used at the next try.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pgwire_replication::{Lsn as StreamLsn, PgWireError, ReplicationClient, ReplicationConfig};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
+
+use crate::config::{Postgres, UpstreamServer};
+use crate::replica::upstream::{Kind, Lsn, Names, Refusal, Trouble, split_state};
+
+use super::tls;
+
+/// An SQL connection. It ends when this is dropped.
+pub(super) struct Session {
+    pub client: Client,
+    driver: JoinHandle<()>,
+    limit: Duration,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Session {
+    /// Connects and logs in.
+    pub async fn open(settings: &Postgres, server: &UpstreamServer) -> Result<Session, Trouble> {
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host(&server.host)
+            .port(server.port)
+            .user(&settings.user)
+            .dbname(&settings.database)
+            .application_name(APPLICATION)
+            .options(options(settings))
+            .connect_timeout(settings.connect_timeout)
+            .tcp_user_timeout(settings.silence)
+            .keepalives_idle(KEEPALIVE);
+        if let Some(password) = password(settings)? {
+            config.password(password);
+        }
+        let opening = async {
+            match tls::of_session(&settings.tls)? {
+                None => {
+                    config.ssl_mode(tokio_postgres::config::SslMode::Disable);
+                    let (client, connection) =
+                        config.connect(NoTls).await.map_err(|error| of_sql(settings, server, &error))?;
+                    Ok::<_, Trouble>((client, tokio::spawn(async move { drop(connection.await) })))
+                }
+                Some(tls) => {
+                    config.ssl_mode(tokio_postgres::config::SslMode::Require);
+                    let (client, connection) =
+                        config.connect(tls).await.map_err(|error| of_sql(settings, server, &error))?;
+                    Ok((client, tokio::spawn(async move { drop(connection.await) })))
+                }
+            }
+        };
+        let opened = tokio::time::timeout(settings.connect_timeout, opening).await;
+        let (client, driver) = opened.map_err(|_| slow(server, settings.connect_timeout))??;
+        Ok(Session { client, driver, limit: settings.connect_timeout.max(QUERY_AT_LEAST) })
+    }
+
+    /// Runs statements; gives the rows of all of them.
+    pub async fn rows(&self, settings: &Postgres, sql: &str) -> Result<Vec<SimpleQueryRow>, Trouble> {
+        let asked = tokio::time::timeout(self.limit, self.client.simple_query(sql)).await;
+        let messages = asked
+            .map_err(|_| Trouble::new(Kind::Silent, format!("the upstream does not answer within {:?}", self.limit)))?
+            .map_err(|error| of_sql(settings, &settings.servers[0], &error))?;
+        let row = |message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        };
+        Ok(messages.into_iter().filter_map(row).collect())
+    }
+
+    /// The first row of the first statement, with so many columns.
+    pub async fn row(&self, settings: &Postgres, sql: &str) -> Result<SimpleQueryRow, Trouble> {
+        let rows = self.rows(settings, sql).await?;
+        rows.into_iter()
+            .next()
+            .ok_or_else(|| Trouble::new(Kind::Protocol, "the upstream gave no row where it must give one"))
+    }
+}
+
+/// Connects for a stream, and logs in: what is asked before its start is asked of the server that then streams.
+pub(super) async fn stream(
+    settings: &Postgres,
+    server: &UpstreamServer,
+    start: Lsn,
+) -> Result<ReplicationClient, Trouble> {
+    let password = password(settings)?.unwrap_or_default();
+    let mut config = ReplicationConfig::new(
+        &server.host,
+        &settings.user,
+        password,
+        &settings.database,
+        &settings.slot,
+        settings.publication.as_str(),
+    )
+    .with_port(server.port)
+    .with_tls(tls::of_stream(&settings.tls, server))
+    .with_start_lsn(StreamLsn(start))
+    .with_status_interval(STATUS_EVERY)
+    .with_wakeup_interval(WAKE_EVERY)
+    .with_buffer_size(EVENTS_MAX)
+    .with_options(options(settings));
+    config.max_message_size = MESSAGE_BYTES_MAX;
+    config.application_name = Some(settings.slot.clone());
+    ReplicationClient::connect_gated(config).await.map_err(|error| of_stream(settings, server, &error))
+}
+
+/// What an SQL connection's error asks for.
+pub(super) fn of_sql(settings: &Postgres, server: &UpstreamServer, error: &tokio_postgres::Error) -> Trouble {
+    if let Some(refused) = error.as_db_error() {
+        let refusal = Refusal { state: refused.code().code(), message: refused.message() };
+        return Trouble::of_refusal(refusal, names(settings, &table(settings)));
+    }
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    of_text(settings, server, &text)
+}
+
+/// What a stream's error asks for.
+pub(super) fn of_stream(settings: &Postgres, server: &UpstreamServer, error: &PgWireError) -> Trouble {
+    match error {
+        PgWireError::Server(text) => {
+            let (message, state) = split_state(text);
+            Trouble::of_refusal(Refusal { state, message }, names(settings, &table(settings)))
+        }
+        PgWireError::Io(error) => Trouble::new(Kind::Unreachable, format!("{server}: {error}")),
+        PgWireError::Auth(text) => Trouble::new(
+            Kind::Password,
+            format!("{server}: {text}: correct the password in replica.postgres.password_file"),
+        ),
+        PgWireError::MessageTooLarge { payload_bytes, limit_bytes } => Trouble::new(
+            Kind::Protocol,
+            format!(
+                "a change of {payload_bytes} bytes (at most {limit_bytes}): leave its large columns out of the publication"
+            ),
+        ),
+        other => of_text(settings, server, &other.to_string()),
+    }
+}
+
+fn of_text(settings: &Postgres, server: &UpstreamServer, text: &str) -> Trouble {
+    let tls = ["tls", "TLS", "certificate"].iter().any(|word| text.contains(word));
+    if !tls {
+        return Trouble::new(Kind::Unreachable, format!("{server}: {text}"));
+    }
+    let advice = if text.contains("does not support TLS") || text.contains("SSLRequest") {
+        "switch ssl on there; this node does not go on without it unless replica.postgres.tls is off".to_owned()
+    } else if text.contains("NotValidForName") || text.contains("not valid for name") {
+        format!(
+            "its certificate is for another name than {}: set replica.postgres.tls_name to a name in it",
+            server.host
+        )
+    } else {
+        "its certificate does not come from replica.postgres.ca_file: give the authority that signed it".to_owned()
+    };
+    let _ = settings;
+    Trouble::new(Kind::Tls, format!("{server}: {text}; {advice}"))
+}
+
+/// `schema.table` of the cases, quoted where it must be.
+pub(super) fn table(settings: &Postgres) -> String {
+    format!("{}.{}", settings.mapping.schema, settings.mapping.table)
+}
+
+fn names<'a>(settings: &'a Postgres, table: &'a str) -> Names<'a> {
+    Names {
+        user: &settings.user,
+        database: &settings.database,
+        table,
+        publication: &settings.publication,
+        slot: &settings.slot,
+    }
+}
+
+fn options(settings: &Postgres) -> String {
+    format!(
+        "-c datestyle=ISO,YMD -c timezone={} -c bytea_output=hex -c statement_timeout=0 \
+         -c idle_in_transaction_session_timeout=0 -c search_path=pg_catalog",
+        settings.time_zone
+    )
+}
+
+fn slow(server: &UpstreamServer, limit: Duration) -> Trouble {
+    Trouble::new(Kind::Unreachable, format!("{server}: no connection within {limit:?}"))
+}
+
+fn password(settings: &Postgres) -> Result<Option<String>, Trouble> {
+    let wrong = |what: String| Trouble::new(Kind::Password, what);
+    if let Some(path) = &settings.password_file {
+        return read_password(path).map(Some).map_err(wrong);
+    }
+    let Some(name) = &settings.password_env else { return Ok(None) };
+    match std::env::var(name) {
+        Ok(password) => Ok(Some(password)),
+        Err(_) => Err(wrong(format!("the environment variable {name} of replica.postgres.password_env is not set"))),
+    }
+}
+
+fn read_password(path: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|error| format!("replica.postgres.password_file {}: {error}", path.display()))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// As it is shown in the upstream's list of sessions.
+const APPLICATION: &str = "jindu";
+const KEEPALIVE: Duration = Duration::from_secs(10);
+const QUERY_AT_LEAST: Duration = Duration::from_secs(30);
+/// How soon the upstream is told of what is safe here.
+const STATUS_EVERY: Duration = Duration::from_millis(500);
+/// How often it is told that this node lives.
+const WAKE_EVERY: Duration = Duration::from_secs(5);
+/// Messages that wait between the connection and the copy.
+const EVENTS_MAX: usize = 4096;
+/// A case has some hundred bytes; what else is in the upstream's row may be larger.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;

@@ -1,0 +1,300 @@
+//! The accounts' file, `<data>/studio/accounts.sqlite3`: a serving node and the command line both write it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use sha2::{Digest, Sha256};
+
+use super::{AccountError, AccountRow, Event, Open};
+use crate::studio::tries::{FORGOTTEN_AFTER, TryRule};
+use crate::studio::{Operator, Role};
+
+/// A key of something that is told by its hash only: a token, a mistyped name, an address.
+pub(super) type Hashed = [u8; 32];
+
+/// The hash of something of this kind.
+pub(super) fn hashed(kind: &str, parts: &[&str]) -> Hashed {
+    let mut hash = Sha256::new();
+    for part in std::iter::once(&kind).chain(parts) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().into()
+}
+
+/// Opens the file, and makes it if there is none.
+pub(super) fn open(path: &Path) -> Result<Connection, AccountError> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(PATIENCE)?;
+    let schema: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if schema > SCHEMA {
+        return Err(AccountError::Newer { path: path.display().to_string(), schema });
+    }
+    connection.execute_batch(PRAGMAS)?;
+    if schema == 0 {
+        let transaction = connection.unchecked_transaction()?;
+        transaction.execute_batch(TABLES)?;
+        transaction.pragma_update(None, "user_version", SCHEMA)?;
+        transaction.commit()?;
+    }
+    Ok(connection)
+}
+
+/// What a sign-in is held against.
+pub(super) struct Account {
+    pub operator: Operator,
+    pub password: String,
+    pub pin: Option<String>,
+}
+
+fn account(row: &Row) -> rusqlite::Result<Account> {
+    Ok(Account { operator: operator(row)?, password: row.get("password")?, pin: row.get("pin")? })
+}
+
+fn operator(row: &Row) -> rusqlite::Result<Operator> {
+    let role: String = row.get("role")?;
+    let role = Role::named(&role).unwrap_or(Role::Operator);
+    Ok(Operator { id: row.get("id")?, name: row.get("name")?, number: row.get("number")?, role })
+}
+
+/// The account of a name that can sign in.
+pub(super) fn by_name(connection: &Connection, name: &str) -> rusqlite::Result<Option<Account>> {
+    let sql = "SELECT * FROM accounts WHERE name = ?1 AND removed_us IS NULL";
+    connection.prepare_cached(sql)?.query_row([name], account).optional()
+}
+
+/// The account of a number that can sign in.
+pub(super) fn by_number(connection: &Connection, number: &str) -> rusqlite::Result<Option<Account>> {
+    let sql = "SELECT * FROM accounts WHERE number = ?1 AND removed_us IS NULL";
+    connection.prepare_cached(sql)?.query_row([number], account).optional()
+}
+
+/// Everybody who can sign in, by name.
+pub(super) fn list(connection: &Connection) -> rusqlite::Result<Vec<AccountRow>> {
+    let sql = "SELECT * FROM accounts WHERE removed_us IS NULL ORDER BY name";
+    let row = |row: &Row| {
+        let signed_in: Option<i64> = row.get("signed_in_us")?;
+        Ok(AccountRow {
+            operator: operator(row)?,
+            has_pin: row.get::<_, Option<String>>("pin")?.is_some(),
+            signed_in: signed_in.and_then(|us| Timestamp::from_microsecond(us).ok()),
+        })
+    };
+    connection.prepare_cached(sql)?.query_map([], row)?.collect()
+}
+
+/// The smallest number from 101 on that nobody ever had.
+pub(super) fn next_number(connection: &Connection) -> rusqlite::Result<String> {
+    let sql = "SELECT coalesce(max(CAST(number AS INTEGER)), 100) + 1 FROM accounts WHERE length(number) = 3";
+    connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(|number| number.max(101).to_string())
+}
+
+/// Notes a new account; gives its id.
+pub(super) fn add(connection: &Connection, account: &Account) -> rusqlite::Result<i64> {
+    let Account { operator, password, pin } = account;
+    let sql = "INSERT INTO accounts (name, number, role, password, pin) VALUES (?1, ?2, ?3, ?4, ?5)";
+    connection.execute(sql, params![operator.name, operator.number, operator.role.code(), password, pin])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// A field of an account that can be changed.
+pub(super) enum Field<'a> {
+    Password(&'a str),
+    Pin(&'a str),
+    Role(Role),
+    Removed(Timestamp),
+    SignedIn(Timestamp),
+}
+
+pub(super) fn change(connection: &Connection, id: i64, field: &Field) -> rusqlite::Result<()> {
+    let set = |column: &str, value: &dyn rusqlite::ToSql| {
+        connection.execute(&format!("UPDATE accounts SET {column} = ?2 WHERE id = ?1"), params![id, value]).map(drop)
+    };
+    match field {
+        Field::Password(hash) => set("password", hash),
+        Field::Pin(hash) => set("pin", hash),
+        Field::Role(role) => set("role", &role.code()),
+        Field::Removed(at) => set("removed_us", &at.as_microsecond()),
+        Field::SignedIn(at) => set("signed_in_us", &at.as_microsecond()),
+    }
+}
+
+/// What is left of the wait of something that may be tried by this rule.
+pub(super) fn wait(
+    connection: &Connection,
+    key: &Hashed,
+    rule: &TryRule,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Duration>> {
+    let sql = "SELECT failures, last_us FROM tries WHERE key = ?1";
+    let found = connection.prepare_cached(sql)?.query_row([key], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)));
+    let Some((failures, last_us)) = found.optional()? else { return Ok(None) };
+    Ok(rule.wait(failures, since(last_us, now)))
+}
+
+/// A clock that was set back counts as no time.
+fn since(last_us: i64, now: Timestamp) -> Duration {
+    Duration::from_micros(u64::try_from(now.as_microsecond().saturating_sub(last_us)).unwrap_or(0))
+}
+
+/// Counts a failure. Those of a day ago are forgotten; of too many the oldest are.
+pub(super) fn failed(connection: &Connection, key: &Hashed, now: Timestamp) -> rusqlite::Result<()> {
+    let now_us = now.as_microsecond();
+    let old_us = now_us.saturating_sub_unsigned(FORGOTTEN_AFTER.as_micros() as u64);
+    connection.execute("DELETE FROM tries WHERE last_us < ?1", [old_us])?;
+    let count: i64 = connection.query_row("SELECT count(*) FROM tries", [], |row| row.get(0))?;
+    if count >= TRIES_MAX {
+        let sql = "DELETE FROM tries WHERE key IN (SELECT key FROM tries ORDER BY last_us LIMIT ?1)";
+        connection.execute(sql, [TRIES_MAX / 10])?;
+    }
+    let sql = "INSERT INTO tries (key, failures, last_us) VALUES (?1, 1, ?2)
+               ON CONFLICT (key) DO UPDATE SET failures = failures + 1, last_us = ?2";
+    connection.prepare_cached(sql)?.execute(params![key, now_us]).map(drop)
+}
+
+/// Takes one failure back: it was none.
+pub(super) fn forgive(connection: &Connection, key: &Hashed) -> rusqlite::Result<()> {
+    connection.execute("UPDATE tries SET failures = failures - 1 WHERE key = ?1 AND failures > 0", [key]).map(drop)
+}
+
+/// Forgets all failures of a key.
+pub(super) fn clear(connection: &Connection, key: &Hashed) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM tries WHERE key = ?1", [key]).map(drop)
+}
+
+/// Whether this browser has signed in to the account before.
+pub(super) fn is_known(connection: &Connection, account: i64, device: &Hashed) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM devices WHERE account = ?1 AND device = ?2";
+    connection.prepare_cached(sql)?.exists(params![account, device])
+}
+
+/// Remembers a browser; the ones of an account that were used longest ago make room.
+pub(super) fn know(connection: &Connection, account: i64, device: &Hashed, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO devices (account, device, used_us) VALUES (?1, ?2, ?3)
+               ON CONFLICT (account, device) DO UPDATE SET used_us = ?3";
+    connection.execute(sql, params![account, device, now.as_microsecond()])?;
+    let sql = "DELETE FROM devices WHERE account = ?1 AND device NOT IN
+               (SELECT device FROM devices WHERE account = ?1 ORDER BY used_us DESC LIMIT 20)";
+    connection.execute(sql, [account]).map(drop)
+}
+
+/// Begins a session; the oldest of too many end.
+pub(super) fn begin(
+    connection: &Connection,
+    account: i64,
+    token: &Hashed,
+    agent: &str,
+    from: &str,
+    now: Timestamp,
+) -> rusqlite::Result<i64> {
+    let sql =
+        "INSERT INTO sessions (account, token, agent, address, began_us, seen_us) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+    connection.execute(sql, params![account, token, agent, from, now.as_microsecond()])?;
+    let id = connection.last_insert_rowid();
+    let sql = "DELETE FROM sessions WHERE account = ?1 AND id NOT IN
+               (SELECT id FROM sessions WHERE account = ?1 ORDER BY began_us DESC, id DESC LIMIT 20)";
+    connection.execute(sql, [account])?;
+    Ok(id)
+}
+
+/// An open session, and whose it is.
+pub(super) fn session(connection: &Connection, token: &Hashed) -> rusqlite::Result<Option<(Open, Operator)>> {
+    let sql = "SELECT sessions.id AS session, agent, address, began_us, seen_us, accounts.* FROM sessions
+               JOIN accounts ON accounts.id = sessions.account WHERE token = ?1 AND removed_us IS NULL";
+    connection.prepare_cached(sql)?.query_row([token], |row| Ok((open_session(row)?, operator(row)?))).optional()
+}
+
+fn open_session(row: &Row) -> rusqlite::Result<Open> {
+    let at = |name| Ok::<_, rusqlite::Error>(Timestamp::from_microsecond(row.get(name)?).unwrap_or_default());
+    Ok(Open {
+        id: row.get("session")?,
+        agent: row.get("agent")?,
+        address: row.get("address")?,
+        began: at("began_us")?,
+        seen: at("seen_us")?,
+    })
+}
+
+/// The sessions of an account, the one used last first.
+pub(super) fn sessions(connection: &Connection, account: i64) -> rusqlite::Result<Vec<Open>> {
+    let sql = "SELECT id AS session, agent, address, began_us, seen_us FROM sessions WHERE account = ?1
+               ORDER BY seen_us DESC";
+    connection.prepare_cached(sql)?.query_map([account], open_session)?.collect()
+}
+
+pub(super) fn seen(connection: &Connection, session: i64, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE sessions SET seen_us = ?2 WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute(params![session, now.as_microsecond()]).map(drop)
+}
+
+/// Ends one session of an account; whether there was one.
+pub(super) fn end(connection: &Connection, account: i64, session: i64) -> rusqlite::Result<bool> {
+    let sql = "DELETE FROM sessions WHERE account = ?1 AND id = ?2";
+    Ok(connection.execute(sql, params![account, session])? > 0)
+}
+
+/// Ends all sessions of an account but one.
+pub(super) fn end_others(connection: &Connection, account: i64, but: Option<i64>) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM sessions WHERE account = ?1 AND id IS NOT ?2";
+    connection.execute(sql, params![account, but]).map(drop)
+}
+
+/// Ends what began or was used before these moments.
+pub(super) fn sweep(connection: &Connection, began: Timestamp, seen: Timestamp) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM sessions WHERE began_us < ?1 OR seen_us < ?2";
+    connection.execute(sql, params![began.as_microsecond(), seen.as_microsecond()]).map(drop)
+}
+
+/// Notes what happened. Events of more than a year ago are deleted.
+pub(super) fn note(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO events (at_us, what, who, by, address) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let Event { at, what, who, by, from } = event;
+    connection.prepare_cached(sql)?.execute(params![at.as_microsecond(), what, who, by, from])?;
+    let old = at.saturating_sub(EVENTS_KEPT).unwrap_or(Timestamp::MIN);
+    connection.execute("DELETE FROM events WHERE at_us < ?1", [old.as_microsecond()]).map(drop)
+}
+
+/// The newest events, the newest first.
+pub(super) fn events(connection: &Connection, max: u32) -> rusqlite::Result<Vec<Event>> {
+    let sql = "SELECT at_us, what, who, by, address FROM events ORDER BY id DESC LIMIT ?1";
+    let event = |row: &Row| {
+        Ok(Event {
+            at: Timestamp::from_microsecond(row.get(0)?).unwrap_or_default(),
+            what: row.get(1)?,
+            who: row.get(2)?,
+            by: row.get(3)?,
+            from: row.get(4)?,
+        })
+    };
+    connection.prepare_cached(sql)?.query_map([max], event)?.collect()
+}
+
+const TABLES: &str = "
+    CREATE TABLE accounts (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, number TEXT NOT NULL, role TEXT NOT NULL,
+        password TEXT NOT NULL, pin TEXT, signed_in_us INTEGER, removed_us INTEGER
+    ) STRICT;
+    CREATE UNIQUE INDEX accounts_name ON accounts (name) WHERE removed_us IS NULL;
+    CREATE UNIQUE INDEX accounts_number ON accounts (number) WHERE removed_us IS NULL;
+    CREATE TABLE tries (key BLOB PRIMARY KEY, failures INTEGER NOT NULL, last_us INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE INDEX tries_last ON tries (last_us);
+    CREATE TABLE devices (
+        account INTEGER NOT NULL, device BLOB NOT NULL, used_us INTEGER NOT NULL, PRIMARY KEY (account, device)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE sessions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, account INTEGER NOT NULL, token BLOB NOT NULL UNIQUE, agent TEXT NOT NULL,
+        address TEXT NOT NULL, began_us INTEGER NOT NULL, seen_us INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, at_us INTEGER NOT NULL, what TEXT NOT NULL, who TEXT NOT NULL,
+        by TEXT NOT NULL, address TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX events_at ON events (at_us);
+    CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'an event never changes'); END;";
+const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+const SCHEMA: i64 = 1;
+const PATIENCE: Duration = Duration::from_secs(5);
+const TRIES_MAX: i64 = 20_000;
+const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);

@@ -1,0 +1,268 @@
+use super::*;
+use crate::shell::replica::testing::Folder;
+
+const PASSWORD: &str = "荔枝湾 correct horse";
+const PIN: &str = "730518";
+
+struct Office {
+    _folder: Folder,
+    accounts: Accounts,
+    now: Timestamp,
+}
+
+impl Office {
+    fn new() -> Office {
+        let folder = Folder::new();
+        let ages = SessionAges { idle: Duration::from_secs(3600), longest: Duration::from_secs(12 * 3600) };
+        let accounts = Accounts::open(folder.path(), ages).expect("a writable folder");
+        let new = |name: &str, role| NewAccount {
+            name: name.into(),
+            role,
+            number: None,
+            password: private(PASSWORD),
+            pin: Some(private(PIN)),
+        };
+        accounts.add(&new("li", Role::Operator), "test").expect("a new account");
+        accounts.add(&new("chen", Role::Approver), "test").expect("a new account");
+        Office { _folder: folder, accounts, now: Timestamp::now() }
+    }
+
+    fn later(&mut self, seconds: u64) -> &mut Office {
+        self.now += Duration::from_secs(seconds);
+        self
+    }
+
+    fn try_in(&self, name: &str, password: &str, from: &Origin) -> Result<SignedIn, Refused> {
+        self.accounts.sign_in_at(self.now, name, &private(password), from)
+    }
+
+    fn who(&self, signed_in: &SignedIn) -> Option<String> {
+        let session = self.accounts.by_token_at(self.now, &signed_in.token).expect("a readable file");
+        session.map(|session| session.operator.name)
+    }
+}
+
+fn private(text: &str) -> Private<String> {
+    Private::new(text.to_owned())
+}
+
+fn from(address: &str) -> Origin {
+    Origin { address: address.parse().expect("an address"), agent: "Browser 1.0".into(), device: None }
+}
+
+fn home() -> Origin {
+    from("192.0.2.1")
+}
+
+#[test]
+fn the_right_password_opens_a_session_and_its_end_closes_it() {
+    let office = Office::new();
+    let signed_in = office.try_in(" LI ", PASSWORD, &home()).expect("right");
+    assert_eq!(signed_in.token.expose().len(), 64);
+    assert_eq!(office.who(&signed_in).as_deref(), Some("li"));
+    let session = office.accounts.by_token_at(office.now, &signed_in.token).unwrap().unwrap();
+    assert_eq!((session.id, &session.csrf), (signed_in.session.id, &signed_in.session.csrf));
+    assert_ne!(session.csrf, signed_in.token);
+    assert!(office.accounts.end_session(&session.operator, session.id, "sign_out").unwrap());
+    assert_eq!(office.who(&signed_in), None);
+}
+
+#[test]
+fn nothing_that_opens_a_session_lies_in_the_file() {
+    let office = Office::new();
+    let signed_in = office.try_in("li", PASSWORD, &home()).expect("right");
+    let _ = office.try_in(PASSWORD, "in the wrong field", &home());
+    office.accounts.lock().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let file = std::fs::read(office._folder.path().join("studio/accounts.sqlite3")).unwrap();
+    let csrf = &signed_in.session.csrf;
+    for secret in [PASSWORD, PIN, signed_in.token.expose(), signed_in.device.expose(), csrf.expose()] {
+        assert!(!file.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()));
+    }
+}
+
+#[test]
+fn wrong_names_and_wrong_passwords_are_told_alike() {
+    let office = Office::new();
+    for (name, password) in [("li", "wrong horse"), ("nobody", PASSWORD), ("", ""), ("<li>", PASSWORD), ("li", "")] {
+        let refused = office.try_in(name, password, &home()).unwrap_err();
+        assert!(matches!(refused, Refused::Wrong), "{name} {refused}");
+    }
+    let long = "x".repeat(1_000_000);
+    assert!(matches!(office.try_in("li", &long, &home()), Err(Refused::Wrong)));
+}
+
+#[test]
+fn after_a_few_wrong_passwords_even_the_right_one_must_wait_and_then_will_do() {
+    let mut office = Office::new();
+    for name in ["li", "nobody"] {
+        for _ in 0..5 {
+            assert!(matches!(office.try_in(name, "wrong", &home()), Err(Refused::Wrong)));
+        }
+        let Err(Refused::Wait { retry_after }) = office.try_in(name, PASSWORD, &home()) else { panic!("no wait") };
+        assert_eq!(retry_after.as_secs(), 30, "{name}");
+    }
+    office.later(31);
+    assert!(office.try_in("li", PASSWORD, &home()).is_ok());
+    assert!(matches!(office.try_in("li", "wrong", &home()), Err(Refused::Wrong)), "forgiven by the success");
+}
+
+#[test]
+fn whoever_guesses_from_elsewhere_does_not_lock_out_a_known_browser() {
+    let office = Office::new();
+    let signed_in = office.try_in("li", PASSWORD, &home()).expect("right");
+    let known = Origin { device: Some(signed_in.device.clone()), ..home() };
+    for _ in 0..20 {
+        let _ = office.try_in("li", "wrong", &from("198.51.100.7"));
+    }
+    assert!(matches!(office.try_in("li", PASSWORD, &from("198.51.100.7")), Err(Refused::Wait { .. })));
+    assert!(office.try_in("li", PASSWORD, &known).is_ok());
+    let stranger = Origin { device: Some(private("made up")), ..home() };
+    assert!(matches!(office.try_in("li", PASSWORD, &stranger), Err(Refused::Wait { .. })));
+    for _ in 0..5 {
+        let _ = office.try_in("li", "wrong", &known);
+    }
+    assert!(matches!(office.try_in("li", PASSWORD, &known), Err(Refused::Wait { .. })), "stolen browsers wait too");
+}
+
+#[test]
+fn one_address_cannot_try_name_after_name() {
+    let office = Office::new();
+    for n in 0..30 {
+        assert!(matches!(office.try_in(&format!("name{n}"), "wrong", &home()), Err(Refused::Wrong)));
+    }
+    assert!(matches!(office.try_in("li", PASSWORD, &home()), Err(Refused::Wait { .. })));
+    assert!(office.try_in("li", PASSWORD, &from("192.0.2.2")).is_ok());
+    for n in 0..30 {
+        let _ = office.try_in(&format!("other{n}"), "wrong", &from(&format!("2001:db8::{n:x}")));
+    }
+    assert!(matches!(office.try_in("li", PASSWORD, &from("2001:db8::ffff")), Err(Refused::Wait { .. })));
+}
+
+#[test]
+fn a_session_ends_when_it_is_idle_and_in_any_case_after_its_longest_time() {
+    let mut office = Office::new();
+    let signed_in = office.try_in("li", PASSWORD, &home()).expect("right");
+    for _ in 0..12 {
+        assert!(office.later(3500).who(&signed_in).is_some());
+    }
+    assert_eq!(office.later(3500).who(&signed_in), None, "twelve hours");
+    let signed_in = office.try_in("li", PASSWORD, &home()).expect("right");
+    assert_eq!(office.later(3601).who(&signed_in), None, "idle");
+}
+
+#[test]
+fn a_new_password_ends_the_other_sessions_and_needs_the_old_one() {
+    let office = Office::new();
+    let (here, there) =
+        (office.try_in("li", PASSWORD, &home()).unwrap(), office.try_in("li", PASSWORD, &home()).unwrap());
+    let change = |old, new| office.accounts.change_password(&here.session, &private(old), &private(new), &home());
+    assert!(matches!(change("wrong", "a new long one 9"), Err(Refused::Wrong)));
+    assert!(matches!(change(PASSWORD, "short"), Err(Refused::Account(AccountError::Rule(_)))));
+    change(PASSWORD, "a new long one 9").expect("right");
+    assert!(office.who(&here).is_some() && office.who(&there).is_none());
+    assert!(office.try_in("li", PASSWORD, &home()).is_err());
+    assert!(office.try_in("li", "a new long one 9", &home()).is_ok());
+}
+
+#[test]
+fn a_role_counts_from_the_next_request_and_a_removed_account_is_gone_at_once() {
+    let office = Office::new();
+    let signed_in = office.try_in("li", PASSWORD, &home()).expect("right");
+    office.accounts.set_role("li", Role::Approver, "test").unwrap();
+    let session = office.accounts.by_token_at(office.now, &signed_in.token).unwrap().unwrap();
+    assert_eq!(session.operator.role, Role::Approver);
+    office.accounts.remove("li", "test").unwrap();
+    assert_eq!(office.who(&signed_in), None);
+    assert!(matches!(office.try_in("li", PASSWORD, &home()), Err(Refused::Wrong)));
+    assert!(matches!(office.accounts.pin("101", &private(PIN), "c"), Err(Refused::Wrong)));
+    assert!(matches!(office.accounts.remove("li", "test"), Err(AccountError::Unknown(_))));
+}
+
+#[test]
+fn names_and_numbers_are_told_apart() {
+    let office = Office::new();
+    let mut new =
+        NewAccount { name: "Li".into(), role: Role::Operator, number: None, password: private(PASSWORD), pin: None };
+    assert!(matches!(office.accounts.add(&new, "test"), Err(AccountError::NameTaken(_))));
+    new.name = "wang".into();
+    new.number = Some("101".into());
+    assert!(matches!(office.accounts.add(&new, "test"), Err(AccountError::NumberTaken(_))));
+    new.number = None;
+    assert_eq!(office.accounts.add(&new, "test").unwrap().number, "103");
+}
+
+#[test]
+fn a_pin_opens_the_telephone_and_few_may_be_tried() {
+    let mut office = Office::new();
+    let key = |office: &Office, number: &str, pin: &str, caller: &str| {
+        office.accounts.pin_at(office.now, number, &private(pin), caller)
+    };
+    assert_eq!(key(&office, "101", PIN, "a").expect("right").name, "li");
+    for n in 0..5 {
+        assert!(matches!(key(&office, "101", "000000", &format!("caller{n}")), Err(Refused::Wrong)));
+    }
+    assert!(matches!(key(&office, "101", PIN, "elsewhere"), Err(Refused::Wait { .. })));
+    assert_eq!(key(&office, "102", PIN, "elsewhere").expect("another's number").name, "chen");
+    office.later(61);
+    assert_eq!(key(&office, "101", PIN, "elsewhere").expect("after the wait").name, "li");
+    for n in 0..10 {
+        let _ = key(&office, &format!("{}", 500 + n), PIN, "robot");
+    }
+    assert!(matches!(key(&office, "101", PIN, "robot"), Err(Refused::Wait { .. })));
+}
+
+#[test]
+fn an_account_without_a_pin_has_no_telephone() {
+    let office = Office::new();
+    let new =
+        NewAccount { name: "wang".into(), role: Role::Operator, number: None, password: private(PASSWORD), pin: None };
+    let number = office.accounts.add(&new, "test").unwrap().number;
+    for pin in ["", "000000", PASSWORD] {
+        assert!(matches!(office.accounts.pin(&number, &private(pin), "c"), Err(Refused::Wrong)));
+    }
+}
+
+#[test]
+fn what_happened_is_in_the_audit_and_a_mistyped_name_is_not() {
+    let office = Office::new();
+    let _ = office.try_in("my secret password", "x", &home());
+    let _ = office.try_in("li", "wrong", &home());
+    let signed_in = office.try_in("li", PASSWORD, &home()).expect("right");
+    office.accounts.end_session(&signed_in.session.operator, signed_in.session.id, "sign_out").unwrap();
+    let events = office.accounts.events(100).unwrap();
+    let told: Vec<(&str, &str)> = events.iter().rev().map(|event| (&*event.what, &*event.who)).collect();
+    assert_eq!(
+        told,
+        [
+            ("add", "li"),
+            ("add", "chen"),
+            ("sign_in_failed", "-"),
+            ("sign_in_failed", "li"),
+            ("sign_in", "li"),
+            ("sign_out", "li")
+        ]
+    );
+    assert!(office.accounts.lock().execute("UPDATE events SET who = 'x'", []).is_err());
+}
+
+#[test]
+fn the_command_line_unlocks_beside_a_serving_node() {
+    let office = Office::new();
+    for _ in 0..5 {
+        let _ = office.try_in("li", "wrong", &home());
+    }
+    let beside = Accounts::open(office._folder.path(), office.accounts.ages).unwrap();
+    beside.unlock("li", "test").unwrap();
+    assert!(office.try_in("li", PASSWORD, &home()).is_ok());
+}
+
+#[test]
+fn parallel_guesses_are_counted_before_they_are_verified() {
+    let office = Office::new();
+    let refused = std::thread::scope(|scope| {
+        let guess = || matches!(office.try_in("li", "wrong", &home()), Err(Refused::Wrong));
+        let guesses: Vec<_> = (0..12).map(|_| scope.spawn(guess)).collect();
+        guesses.into_iter().map(|guess| guess.join().unwrap()).filter(|wrong| *wrong).count()
+    });
+    assert_eq!(refused, 5, "the others wait");
+}

@@ -1,0 +1,151 @@
+//! The slots of a flow, with what callers hear of each: read from the edited files, else from the live release.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::refusal::Refusal;
+use super::row::{Heard, SlotRow, TakeRow};
+use super::store::Store;
+use crate::config::Settings;
+use crate::flow::Release;
+use crate::shell::{hotline, recordings, releases};
+use crate::speech::Clip;
+use crate::studio::{self, Manifest, Slot, SlotState, TakeName, TakeState, text_hash};
+
+/// What the files were when they were read.
+pub(super) type Stamp = Vec<Option<(SystemTime, u64)>>;
+
+pub(super) struct Catalogue {
+    pub stamp: Stamp,
+    pub release: Arc<Release>,
+    pub slots: Vec<Slot>,
+    index: BTreeMap<Clip, usize>,
+    numbers: BTreeMap<String, u32>,
+    heard: BTreeMap<Clip, Heard>,
+    /// Where what callers hear lies.
+    paths: BTreeMap<Clip, PathBuf>,
+}
+
+impl Catalogue {
+    /// Changes whenever anything does that a catalogue is made of.
+    pub fn stamp(settings: &Settings) -> Stamp {
+        let files = &settings.hotline;
+        let live = settings.data.folder.join("releases/live");
+        let lang = |lang: crate::base::Lang| files.audio.join(lang.code());
+        let folders = crate::base::Lang::ALL.map(lang);
+        let paths = [&files.flow, &files.script, &files.calendar, &files.manifest, &live];
+        paths.into_iter().chain(&folders).map(|path| modified(path)).collect()
+    }
+
+    /// Reads the edited files. While they are broken, the live release says what there is to record.
+    pub fn read(settings: &Settings, stamp: Stamp) -> Result<Catalogue, Refusal> {
+        let live = releases::live(settings).map(|name| releases::settings_of(settings, &name));
+        let release = hotline::release(settings).or_else(|complaints| {
+            let live = live.as_ref().ok_or(complaints.clone())?;
+            hotline::release(live).map_err(|_| complaints)
+        });
+        let release = release.map_err(Refusal::Flow)?;
+        let needed = hotline::needed(&release);
+        let slots = studio::slots(&release, &needed);
+        let index = slots.iter().enumerate().map(|(at, slot)| (slot.clip.clone(), at)).collect();
+        let mut catalogue = Catalogue {
+            stamp,
+            release,
+            slots,
+            index,
+            numbers: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            paths: BTreeMap::new(),
+        };
+        catalogue.listen(settings, live.as_ref())?;
+        Ok(catalogue)
+    }
+
+    /// What callers hear of each slot: the live release's recording; the factory's where it has none.
+    fn listen(&mut self, settings: &Settings, live: Option<&Settings>) -> Result<(), Refusal> {
+        let factory =
+            recordings::manifest(&settings.hotline.manifest).map_err(|complaint| Refusal::Flow(vec![complaint]));
+        let factory = factory?;
+        let own = live.map(|live| recordings::manifest(&live.hotline.manifest).unwrap_or_default()).unwrap_or_default();
+        let takes = releases::live_takes(settings);
+        for slot in &self.slots {
+            let take = takes.get(&slot.clip).and_then(|master| TakeName::read(master.take.as_deref()?));
+            let places = live.map(|live| (live, &own)).into_iter().chain([(settings, &factory)]);
+            for (place, manifest) in places {
+                let path = recordings::path_of(&place.hotline.audio, &slot.clip);
+                if path.exists() {
+                    self.heard.insert(slot.clip.clone(), heard(slot, manifest, take));
+                    self.paths.insert(slot.clip.clone(), path);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives every slot its number.
+    pub fn number(&mut self, store: &mut Store) -> Result<(), Refusal> {
+        let mut ids: Vec<&str> = self.slots.iter().map(|slot| &*slot.clip.id).collect();
+        ids.sort_by_key(|id| studio::set_of(id));
+        self.numbers = store.numbers(ids.into_iter())?.into_iter().collect();
+        Ok(())
+    }
+
+    pub fn number_of(&self, slot: &Slot) -> u32 {
+        self.numbers.get(&*slot.clip.id).copied().unwrap_or_default()
+    }
+
+    pub fn slot(&self, clip: &Clip) -> Result<&Slot, Refusal> {
+        let at = self.index.get(clip).ok_or_else(|| Refusal::NoSlot(format!("{}/{}", clip.lang.code(), clip.id)))?;
+        Ok(&self.slots[*at])
+    }
+
+    pub fn heard(&self, clip: &Clip) -> Option<&Heard> {
+        self.heard.get(clip)
+    }
+
+    /// The recording that callers hear.
+    pub fn path(&self, clip: &Clip) -> Option<&Path> {
+        self.paths.get(clip).map(PathBuf::as_path)
+    }
+
+    /// A take, with whether callers hear it.
+    pub fn marked(&self, take: TakeRow) -> TakeRow {
+        let live = self.heard.get(&take.clip()).is_some_and(|heard| heard.take.as_ref() == Some(&take.name));
+        TakeRow { live, ..take }
+    }
+
+    /// A slot with its takes, the oldest first.
+    pub fn row(&self, slot: &Slot, takes: &[TakeRow], restored: bool) -> SlotRow {
+        let live = self.heard.get(&slot.clip).cloned();
+        let of = |state| takes.iter().rev().find(move |take| take.state == state && take.text == slot.text);
+        let waiting = of(TakeState::Approved).or_else(|| of(TakeState::Draft)).or_else(|| of(TakeState::Fresh));
+        let state = match (waiting.map(|take| take.state), &live) {
+            (Some(TakeState::Approved), _) => SlotState::Approved,
+            (Some(TakeState::Draft), _) => SlotState::Recorded,
+            (_, None) => SlotState::Missing,
+            (_, Some(live)) if !live.fresh => SlotState::Stale,
+            (_, Some(live)) if live.placeholder => SlotState::Placeholder,
+            (_, Some(_)) => SlotState::Live,
+        };
+        let waiting = waiting.cloned();
+        SlotRow { slot: slot.clone(), number: self.number_of(slot), state, live, waiting, restored }
+    }
+}
+
+fn heard(slot: &Slot, manifest: &Manifest, take: Option<TakeName>) -> Heard {
+    let recorded = manifest.get(&slot.clip);
+    let read_from = recorded.and_then(|recorded| recorded.text_sha256.as_deref());
+    Heard {
+        take,
+        fresh: read_from == Some(&*text_hash(&slot.text)),
+        placeholder: recorded.is_some_and(|recorded| recorded.placeholder),
+    }
+}
+
+fn modified(path: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}

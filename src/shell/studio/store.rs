@@ -1,0 +1,377 @@
+//! The studio's store: what takes there are and where they stand. SQLite in WAL mode; a transaction is synced before
+//! anybody is told that it was done. The audit is only appended to: the file itself refuses a change.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+
+use super::refusal::Refusal;
+use super::row::{AuditRow, Person, TakeReport, TakeRow};
+use crate::base::Lang;
+use crate::speech::Clip;
+use crate::studio::{Kind, TakeName, TakeState};
+
+#[derive(Debug)]
+pub(super) struct Store {
+    connection: Connection,
+}
+
+/// What is noted of a deed.
+#[derive(Debug, Default)]
+pub(super) struct Deed<'a> {
+    pub what: &'a str,
+    pub slot: Option<&'a Clip>,
+    pub take: Option<&'a TakeName>,
+    pub release: Option<&'a str>,
+    pub why: &'a str,
+}
+
+/// Who does something, and when.
+#[derive(Clone, Debug)]
+pub(super) struct Hand {
+    pub who: Person,
+    pub at: Timestamp,
+}
+
+impl Store {
+    pub fn open(folder: &Path) -> Result<Store, Refusal> {
+        let path = folder.join("studio.sqlite3");
+        let connection = Connection::open(&path)?;
+        connection.busy_timeout(PATIENCE)?;
+        let (application, schema): (i64, i64) = (
+            connection.pragma_query_value(None, "application_id", |row| row.get(0))?,
+            connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
+        );
+        if schema > SCHEMA {
+            return Err(Refusal::Fault(format!("{}: written by a newer version: start that version", path.display())));
+        }
+        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+        if application != APPLICATION {
+            connection.execute_batch(CREATE)?;
+        }
+        Ok(Store { connection })
+    }
+
+    /// Does something and notes it, both or neither.
+    pub fn change<T>(
+        &mut self,
+        hand: &Hand,
+        work: impl FnOnce(&Change<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let change = Change { transaction, hand };
+        let done = work(&change)?;
+        change.transaction.commit()?;
+        Ok(done)
+    }
+
+    /// Every take that is not discarded, the newest last.
+    pub fn takes(&self) -> Result<Vec<TakeRow>, Refusal> {
+        self.select("WHERE state <> 'discarded' ORDER BY rowid", params![])
+    }
+
+    /// All takes of a slot, discarded ones too, the newest first.
+    pub fn history(&self, slot: &Clip) -> Result<Vec<TakeRow>, Refusal> {
+        self.select("WHERE lang = ?1 AND slot = ?2 ORDER BY rowid DESC", params![slot.lang.code(), &*slot.id])
+    }
+
+    pub fn take(&self, name: &TakeName) -> Result<Option<TakeRow>, Refusal> {
+        Ok(self.select("WHERE name = ?1", params![name.as_str()])?.pop())
+    }
+
+    /// Takes whose name begins so.
+    pub fn named(&self, beginning: &str) -> Result<Vec<TakeRow>, Refusal> {
+        self.select("WHERE substr(name, 1, length(?1)) = ?1 LIMIT 2", params![beginning])
+    }
+
+    /// A take of this very upload for this slot and text, if there is one.
+    pub fn same(&self, slot: &Clip, text: &str, original: &str) -> Result<Option<TakeRow>, Refusal> {
+        let of = "WHERE lang = ?1 AND slot = ?2 AND text = ?3 AND original = ?4 AND state <> 'discarded' LIMIT 1";
+        Ok(self.select(of, params![slot.lang.code(), &*slot.id, text, original])?.pop())
+    }
+
+    /// The levels of active speech in a sitting so far, in dBov before any gain.
+    pub fn levels(&self, sitting: &str) -> Result<Vec<f64>, Refusal> {
+        let of = "SELECT level_dbov FROM takes WHERE sitting = ?1 AND state <> 'discarded' AND good";
+        let mut select = self.connection.prepare_cached(of)?;
+        let rows = select.query_map([sitting], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Slots whose factory recording is to come back.
+    pub fn restores(&self) -> Result<Vec<(Clip, Person)>, Refusal> {
+        let mut select = self.connection.prepare_cached("SELECT lang, slot, by_id, by_name FROM restores")?;
+        let rows = select.query_map([], |row| Ok((clip(row, 0)?, Person { id: row.get(2)?, name: row.get(3)? })))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The numbers of the slots; ids that have none yet are given the next ones.
+    pub fn numbers<'a>(&mut self, ids: impl Iterator<Item = &'a str>) -> Result<Vec<(String, u32)>, Refusal> {
+        let known = self.known_numbers()?;
+        let have: std::collections::BTreeSet<&str> = known.iter().map(|(id, _)| &**id).collect();
+        let mut new: Vec<&str> = ids.filter(|id| !have.contains(id)).collect();
+        if new.is_empty() {
+            return Ok(known);
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        new.retain(|id| seen.insert(*id));
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for id in new {
+            transaction.execute(
+                "INSERT OR IGNORE INTO slots (number, id) SELECT coalesce(max(number), ?1) + 1, ?2 FROM slots",
+                params![FIRST_NUMBER - 1, id],
+            )?;
+        }
+        transaction.commit()?;
+        self.known_numbers()
+    }
+
+    fn known_numbers(&self) -> Result<Vec<(String, u32)>, Refusal> {
+        let mut select = self.connection.prepare_cached("SELECT id, number FROM slots")?;
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The audit, the newest first.
+    pub fn audit(&self, before: Option<i64>, most: u32) -> Result<Vec<AuditRow>, Refusal> {
+        let of = "SELECT id, at, by_id, by_name, what, lang, slot, take, release, why FROM audit WHERE id < ?1
+                  ORDER BY id DESC LIMIT ?2";
+        let mut select = self.connection.prepare_cached(of)?;
+        let rows = select.query_map(params![before.unwrap_or(i64::MAX), most], |row| {
+            Ok(AuditRow {
+                id: row.get(0)?,
+                at: timestamp(row, 1)?,
+                who: Person { id: row.get(2)?, name: row.get(3)? },
+                what: row.get(4)?,
+                lang: row.get(5)?,
+                slot: row.get(6)?,
+                take: row.get(7)?,
+                release: row.get(8)?,
+                why: row.get(9)?,
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Discarded takes that were never published, whose files are still there.
+    pub fn discarded(&self, before: Timestamp) -> Result<Vec<TakeRow>, Refusal> {
+        let of = "WHERE state = 'discarded' AND release IS NULL AND NOT tidied AND discarded_at < ?1";
+        self.select(of, params![before.as_microsecond()])
+    }
+
+    fn select(&self, clause: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<TakeRow>, Refusal> {
+        let mut select = self.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM takes {clause}"))?;
+        let rows = select.query_map(values, take)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+/// A change under way.
+pub(super) struct Change<'a> {
+    transaction: Transaction<'a>,
+    hand: &'a Hand,
+}
+
+impl Change<'_> {
+    pub fn note(&self, deed: &Deed<'_>) -> Result<(), Refusal> {
+        self.transaction.execute(
+            "INSERT INTO audit (at, by_id, by_name, what, lang, slot, take, release, why)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                self.hand.at.as_microsecond(),
+                self.hand.who.id,
+                self.hand.who.name,
+                deed.what,
+                deed.slot.map(|slot| slot.lang.code()),
+                deed.slot.map(|slot| &*slot.id),
+                deed.take.map(TakeName::as_str),
+                deed.release,
+                deed.why,
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Adds a take. Whether it is new: the same take may come twice.
+    pub fn add(&self, take: &TakeRow) -> Result<bool, Refusal> {
+        let report = serde_json::to_string(&take.report).map_err(|error| Refusal::Fault(error.to_string()))?;
+        let added = self.transaction.execute(
+            "INSERT INTO takes (name, lang, slot, text, state, kind, label, sitting, by_id, by_name, at, original,
+                                original_bytes, master, report, level_dbov, good)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+             ON CONFLICT (name) DO UPDATE SET state = excluded.state, tidied = 0 WHERE state = 'discarded'",
+            params![
+                take.name.as_str(),
+                take.lang.code(),
+                take.slot,
+                take.text,
+                take.state.code(),
+                take.kind.code(),
+                take.label,
+                take.sitting,
+                take.by.id,
+                take.by.name,
+                take.at.as_microsecond(),
+                take.original,
+                take.original_bytes.cast_signed(),
+                take.master,
+                report,
+                take.report.figures.level_in_dbov,
+                take.report.is_good(),
+            ],
+        )?;
+        Ok(added > 0)
+    }
+
+    /// The take as it stands in this transaction.
+    pub fn take(&self, name: &TakeName) -> Result<TakeRow, Refusal> {
+        let found =
+            self.transaction.query_row(&format!("SELECT {COLUMNS} FROM takes WHERE name = ?1"), [name.as_str()], take);
+        found.optional()?.ok_or_else(|| Refusal::NoTake(name.short().into()))
+    }
+
+    /// Moves a take to another state.
+    pub fn state(&self, name: &TakeName, state: TakeState) -> Result<(), Refusal> {
+        let at = (state == TakeState::Discarded).then(|| self.hand.at.as_microsecond());
+        self.transaction.execute(
+            "UPDATE takes SET state = ?2, discarded_at = ?3 WHERE name = ?1",
+            params![name.as_str(), state.code(), at],
+        )?;
+        Ok(())
+    }
+
+    /// Approves a take. One that was approved before for the same slot and text waits again.
+    pub fn approve(&self, take: &TakeRow) -> Result<Vec<TakeName>, Refusal> {
+        let mut select = self.transaction.prepare_cached(
+            "UPDATE takes SET state = 'draft' WHERE lang = ?1 AND slot = ?2 AND state = 'approved' AND name <> ?3
+             RETURNING name",
+        )?;
+        let rows = select.query_map(params![take.lang.code(), take.slot, take.name.as_str()], |row| row.get(0))?;
+        let before: Vec<String> = rows.collect::<rusqlite::Result<_>>()?;
+        self.transaction.execute(
+            "UPDATE takes SET state = 'approved', approved_id = ?2, approved_name = ?3, approved_at = ?4 WHERE name = ?1",
+            params![take.name.as_str(), self.hand.who.id, self.hand.who.name, self.hand.at.as_microsecond()],
+        )?;
+        self.restore(&take.clip(), false)?;
+        Ok(before.iter().filter_map(|name| TakeName::read(name)).collect())
+    }
+
+    /// Notes that a take went live.
+    pub fn published(&self, name: &TakeName, release: &str) -> Result<(), Refusal> {
+        self.transaction.execute(
+            "UPDATE takes SET state = 'published', release = coalesce(release, ?2) WHERE name = ?1",
+            params![name.as_str(), release],
+        )?;
+        Ok(())
+    }
+
+    /// Whether the factory's recording of a slot is to come back.
+    pub fn restore(&self, slot: &Clip, on: bool) -> Result<(), Refusal> {
+        let (lang, id) = (slot.lang.code(), &*slot.id);
+        if on {
+            let who = &self.hand.who;
+            self.transaction.execute(
+                "INSERT OR REPLACE INTO restores (lang, slot, by_id, by_name) VALUES (?1, ?2, ?3, ?4)",
+                params![lang, id, who.id, who.name],
+            )?;
+        } else {
+            self.transaction.execute("DELETE FROM restores WHERE lang = ?1 AND slot = ?2", params![lang, id])?;
+        }
+        Ok(())
+    }
+
+    /// Whether any take still names an upload, and a master.
+    pub fn names(&self, original: &str, master: &str) -> Result<(bool, bool), Refusal> {
+        let of = "SELECT exists(SELECT 1 FROM takes WHERE original = ?1 AND NOT tidied),
+                         exists(SELECT 1 FROM takes WHERE master = ?2 AND NOT tidied)";
+        Ok(self.transaction.query_row(of, params![original, master], |row| Ok((row.get(0)?, row.get(1)?)))?)
+    }
+
+    /// Notes that the files of a take are gone.
+    pub fn tidied(&self, name: &TakeName) -> Result<(), Refusal> {
+        self.transaction.execute("UPDATE takes SET tidied = 1 WHERE name = ?1", [name.as_str()])?;
+        Ok(())
+    }
+}
+
+fn take(row: &Row<'_>) -> rusqlite::Result<TakeRow> {
+    let lang: Clip = clip(row, 1)?;
+    let approver: Option<i64> = row.get(11)?;
+    let approved = match approver {
+        Some(id) => Some((Person { id, name: row.get(12)? }, timestamp(row, 13)?)),
+        None => None,
+    };
+    let report: String = row.get(18)?;
+    Ok(TakeRow {
+        name: read(row, 0, TakeName::read)?,
+        lang: lang.lang,
+        slot: lang.id.to_string(),
+        text: row.get(3)?,
+        state: read(row, 4, TakeState::from_code)?,
+        live: false,
+        kind: read(row, 5, Kind::from_code)?,
+        label: row.get(6)?,
+        sitting: row.get(7)?,
+        by: Person { id: row.get(8)?, name: row.get(9)? },
+        at: timestamp(row, 10)?,
+        approved,
+        release: row.get(14)?,
+        original: row.get(15)?,
+        original_bytes: row.get::<_, i64>(16)?.cast_unsigned(),
+        master: row.get(17)?,
+        report: serde_json::from_str::<TakeReport>(&report).map_err(|error| wrong(18, error))?,
+    })
+}
+
+fn clip(row: &Row<'_>, at: usize) -> rusqlite::Result<Clip> {
+    let id: String = row.get(at + 1)?;
+    Ok(Clip { lang: read(row, at, Lang::from_code)?, id: id.into() })
+}
+
+fn timestamp(row: &Row<'_>, at: usize) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_microsecond(row.get(at)?).map_err(|error| wrong(at, error))
+}
+
+fn read<T>(row: &Row<'_>, at: usize, from: impl FnOnce(&str) -> Option<T>) -> rusqlite::Result<T> {
+    let text: String = row.get(at)?;
+    from(&text).ok_or_else(|| wrong(at, format!("{text:?} is not known here")))
+}
+
+fn wrong(at: usize, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(at, rusqlite::types::Type::Text, why.into())
+}
+
+const COLUMNS: &str = "name, lang, slot, text, state, kind, label, sitting, by_id, by_name, at, approved_id,
+    approved_name, approved_at, release, original, original_bytes, master, report";
+const CREATE: &str = "
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS slots (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS takes (
+    name TEXT NOT NULL UNIQUE, lang TEXT NOT NULL, slot TEXT NOT NULL, text TEXT NOT NULL, state TEXT NOT NULL,
+    kind TEXT NOT NULL, label TEXT NOT NULL, sitting TEXT NOT NULL, by_id INTEGER NOT NULL, by_name TEXT NOT NULL,
+    at INTEGER NOT NULL, original TEXT NOT NULL, original_bytes INTEGER NOT NULL, master TEXT NOT NULL,
+    report TEXT NOT NULL, level_dbov REAL NOT NULL, good INTEGER NOT NULL,
+    approved_id INTEGER, approved_name TEXT, approved_at INTEGER, release TEXT,
+    discarded_at INTEGER, tidied INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS takes_by_slot ON takes (lang, slot);
+CREATE INDEX IF NOT EXISTS takes_by_sitting ON takes (sitting);
+CREATE TABLE IF NOT EXISTS restores (
+    lang TEXT NOT NULL, slot TEXT NOT NULL, by_id INTEGER NOT NULL, by_name TEXT NOT NULL, PRIMARY KEY (lang, slot));
+CREATE TABLE IF NOT EXISTS audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, by_id INTEGER NOT NULL, by_name TEXT NOT NULL,
+    what TEXT NOT NULL, lang TEXT, slot TEXT, take TEXT, release TEXT, why TEXT NOT NULL);
+CREATE TRIGGER IF NOT EXISTS audit_stays BEFORE UPDATE ON audit
+    BEGIN SELECT raise(ABORT, 'the audit is only appended to'); END;
+CREATE TRIGGER IF NOT EXISTS audit_is_kept BEFORE DELETE ON audit
+    BEGIN SELECT raise(ABORT, 'the audit is only appended to'); END;
+PRAGMA application_id = 0x6a647374;
+PRAGMA user_version = 1;
+COMMIT;";
+const APPLICATION: i64 = 0x6a64_7374;
+const SCHEMA: i64 = 1;
+/// The command line and a serving node may both be at it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Three digits on a telephone from the start.
+const FIRST_NUMBER: u32 = 101;

@@ -1,0 +1,228 @@
+//! Who may open the studio, and whether a request comes from the studio's own page.
+
+use std::net::IpAddr;
+
+use hyper::header::{COOKIE, HOST, HeaderMap, HeaderName, ORIGIN, USER_AGENT};
+
+use super::Token;
+use crate::base::Private;
+use crate::config::{self, Network};
+use crate::shell::studio::accounts::Origin;
+use crate::web::studio::{Api, Trouble};
+
+/// Which addresses may open the studio.
+pub(super) struct Access {
+    allow: Vec<Network>,
+    proxies: Vec<Network>,
+    in_the_clear: bool,
+}
+
+/// The browser at the other end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub address: IpAddr,
+    /// It came by TLS as far as a proxy that we believe.
+    pub is_secure: bool,
+    /// What the browser takes us to be, where a proxy says so.
+    host: Option<String>,
+    is_proxied: bool,
+}
+
+impl Access {
+    pub fn new(studio: &config::Studio) -> Access {
+        Access { allow: studio.allow.clone(), proxies: studio.proxies.clone(), in_the_clear: studio.in_the_clear }
+    }
+
+    /// The browser behind a connection, if it may open the studio. What says that it was forwarded counts only from a
+    /// proxy that we know: an unknown one could bring the whole world to us under its own address.
+    pub fn admit(&self, from: IpAddr, headers: &HeaderMap) -> Option<Peer> {
+        let within = |networks: &[Network], address| networks.iter().any(|network| network.contains(address));
+        let is_proxied = within(&self.proxies, from);
+        let forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
+        if forwarded && !is_proxied {
+            return None;
+        }
+        let address = if is_proxied { behind(from, headers, |address| within(&self.proxies, address))? } else { from };
+        let is_secure = is_proxied && last(headers, "x-forwarded-proto").is_some_and(|proto| proto == "https");
+        let host = if is_proxied { last(headers, "x-forwarded-host").map(str::to_owned) } else { None };
+        within(&self.allow, address).then_some(Peer { address, is_secure, host, is_proxied })
+    }
+
+    /// Whether cookies of this browser are sent by TLS only.
+    ///
+    /// # Errors
+    /// [`Trouble::InTheClear`] where they would cross a network in the clear.
+    pub fn secure_cookies(&self, peer: &Peer) -> Result<bool, Trouble> {
+        let is_here = peer.address.is_loopback() && !peer.is_proxied;
+        match peer.is_secure {
+            true => Ok(true),
+            false if is_here || self.in_the_clear => Ok(false),
+            false => Err(Trouble::InTheClear),
+        }
+    }
+
+    /// Refuses what another site's page has sent (OWASP: Fetch metadata, and the origin where a browser tells none).
+    pub fn same_site(&self, peer: &Peer, asked: Api, headers: &HeaderMap) -> Result<(), Trouble> {
+        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
+        match site {
+            None | Some(b"same-origin") => {}
+            Some(b"none") if !asked.changes() => {}
+            Some(_) => return Err(Trouble::OtherSite),
+        }
+        if !asked.changes() || !headers.contains_key(ORIGIN) {
+            return Ok(());
+        }
+        let origin = text(ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+        let ours = peer.host.as_deref().or_else(|| text(HOST));
+        let is_ours = origin.zip(ours).is_some_and(|(origin, ours)| origin.eq_ignore_ascii_case(ours));
+        if is_ours { Ok(()) } else { Err(Trouble::OtherSite) }
+    }
+}
+
+/// The first address that is no proxy of ours, from the connection backwards.
+fn behind(from: IpAddr, headers: &HeaderMap, is_ours: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
+    let mut address = from;
+    let lines: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().map(|line| line.to_str()).collect::<Result<_, _>>().ok()?;
+    for hop in lines.iter().flat_map(|line| line.split(',')).rev() {
+        let hop = hop.trim();
+        address = hop.trim_matches(['[', ']']).parse::<IpAddr>().ok()?.to_canonical();
+        if !is_ours(address) {
+            break;
+        }
+    }
+    Some(address)
+}
+
+fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+    value.rsplit(',').next().map(str::trim)
+}
+
+/// A cookie of ours.
+pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<Token> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let (_, value) = pairs.find(|(given, _)| *given == name)?;
+    let is_ours = value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_ours.then(|| Private::new(value.to_owned()))
+}
+
+/// Where a request comes from, as the accounts count it.
+pub(super) fn origin(peer: &Peer, headers: &HeaderMap) -> Origin {
+    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("").to_owned();
+    Origin { address: peer.address, agent, device: cookie(headers, DEVICE) }
+}
+
+/// Whether two tokens are the same, in a time that does not tell where they differ.
+pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
+    let difference = a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b));
+    a.len() == b.len() && difference == 0
+}
+
+/// The value of a `Set-Cookie` header (RFC 6265 §4.1).
+pub(super) fn set_cookie(name: &str, value: &Token, max_age_s: u64, is_secure: bool) -> String {
+    let secure = if is_secure { "; Secure" } else { "" };
+    format!("{name}={}; Path=/studio; Max-Age={max_age_s}; HttpOnly; SameSite=Strict{secure}", value.expose())
+}
+
+pub(super) const SESSION: &str = "jindu_studio";
+pub(super) const DEVICE: &str = "jindu_studio_browser";
+const FORWARDED: [&str; 3] = ["x-forwarded-for", "forwarded", "x-real-ip"];
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn access() -> Access {
+        let network = |address: &str, prefix| Network { address: address.parse().unwrap(), prefix };
+        Access::new(&config::Studio {
+            listen: Vec::new(),
+            allow: vec![network("127.0.0.0", 8), network("192.0.2.0", 24)],
+            proxies: vec![network("10.0.0.1", 32)],
+            in_the_clear: false,
+            session_idle: Duration::ZERO,
+            session: Duration::ZERO,
+            upload_bytes_max: 0,
+            upload_longest: Duration::ZERO,
+            disk_bytes_max: 0,
+        })
+    }
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    fn admitted(from: &str, lines: &[(&'static str, &'static str)]) -> Option<Peer> {
+        access().admit(from.parse().unwrap(), &headers(lines))
+    }
+
+    #[test]
+    fn only_allowed_addresses_find_the_studio() {
+        assert!(admitted("127.0.0.1", &[]).is_some() && admitted("192.0.2.7", &[]).is_some());
+        assert_eq!(admitted("198.51.100.1", &[]), None);
+    }
+
+    #[test]
+    fn a_known_proxy_tells_who_is_behind_it_and_an_unknown_one_brings_nobody() {
+        let peer =
+            admitted("10.0.0.1", &[("x-forwarded-for", "203.0.113.9, 192.0.2.7"), ("x-forwarded-proto", "https")]);
+        let peer = peer.expect("allowed");
+        assert_eq!((peer.address.to_string().as_str(), peer.is_secure), ("192.0.2.7", true));
+        assert_eq!(admitted("10.0.0.1", &[("x-forwarded-for", "192.0.2.7, 203.0.113.9")]), None, "the nearest counts");
+        assert_eq!(admitted("10.0.0.1", &[("x-forwarded-for", "nonsense")]), None);
+        assert_eq!(admitted("10.0.0.1", &[]), None, "the proxy itself is not allowed");
+        assert_eq!(admitted("127.0.0.1", &[("x-forwarded-for", "127.0.0.1")]), None, "an unknown proxy");
+        assert_eq!(admitted("127.0.0.1", &[("forwarded", "for=127.0.0.1")]), None);
+    }
+
+    #[test]
+    fn cookies_cross_a_network_by_tls_only() {
+        let secure = |peer: Option<Peer>| access().secure_cookies(&peer.expect("allowed"));
+        assert_eq!(secure(admitted("127.0.0.1", &[])), Ok(false));
+        assert_eq!(secure(admitted("192.0.2.7", &[])), Err(Trouble::InTheClear));
+        let https = [("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "https")];
+        assert_eq!(secure(admitted("10.0.0.1", &https)), Ok(true));
+        assert_eq!(secure(admitted("10.0.0.1", &https[..1])), Err(Trouble::InTheClear));
+    }
+
+    #[test]
+    fn another_sites_page_is_refused() {
+        let peer = admitted("127.0.0.1", &[]).expect("allowed");
+        let asked = |api, lines: &[(&'static str, &'static str)]| access().same_site(&peer, api, &headers(lines));
+        let host = ("host", "127.0.0.1:8080");
+        assert_eq!(
+            asked(Api::Publish, &[host, ("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")]),
+            Ok(())
+        );
+        assert_eq!(asked(Api::Publish, &[host]), Ok(()), "no browser: the token is asked all the same");
+        for wrong in [
+            &[host, ("origin", "http://evil.example")][..],
+            &[host, ("origin", "null")],
+            &[host, ("sec-fetch-site", "cross-site")],
+            &[host, ("sec-fetch-site", "same-site")],
+            &[host, ("sec-fetch-site", "none")],
+            &[("origin", "http://127.0.0.1:8080")],
+        ] {
+            assert_eq!(asked(Api::Publish, wrong), Err(Trouble::OtherSite), "{wrong:?}");
+        }
+        assert_eq!(asked(Api::Sound, &[host, ("sec-fetch-site", "none")]), Ok(()));
+        assert_eq!(asked(Api::Sound, &[host, ("sec-fetch-site", "cross-site")]), Err(Trouble::OtherSite));
+    }
+
+    #[test]
+    fn a_cookie_is_ours_or_nothing() {
+        let ours = "a1".repeat(32);
+        let line = format!("other=1; jindu_studio={ours}; x");
+        let mut lines = HeaderMap::new();
+        lines.insert(COOKIE, line.parse().unwrap());
+        assert_eq!(cookie(&lines, SESSION).expect("ours").expose(), &ours);
+        for wrong in ["jindu_studio=", "jindu_studio=abc", "jindu_studio_browser=1", "jindu_studio"] {
+            assert_eq!(cookie(&headers(&[("cookie", wrong)]), SESSION), None, "{wrong}");
+        }
+        assert!(same(b"abc", b"abc") && !same(b"abc", b"abd") && !same(b"abc", b"ab") && !same(b"", b"a"));
+    }
+}

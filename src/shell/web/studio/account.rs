@@ -1,0 +1,155 @@
+//! Signing in and out, and one's own account.
+
+use hyper::header::{HeaderMap, HeaderValue, SET_COOKIE};
+use serde::Serialize;
+
+use super::access::{self, Peer};
+use super::{Asked, StudioDoor, json};
+use crate::base::Private;
+use crate::shell::studio::Refused;
+use crate::shell::studio::accounts::{AccountError, Open, Session};
+use crate::shell::web::reply::Reply;
+use crate::studio::Operator;
+use crate::web::studio::{EndSession, NewPassword, NewPin, SignIn, Told, Trouble};
+
+/// What the page is told of whoever is signed in.
+#[derive(Serialize)]
+struct Me<'a> {
+    operator: &'a Operator,
+    csrf: &'a str,
+    ends: String,
+}
+
+#[derive(Serialize)]
+struct Done {
+    done: bool,
+}
+
+impl StudioDoor {
+    pub(super) async fn sign_in(&self, peer: &Peer, headers: &HeaderMap, body: &[u8]) -> Result<Reply, Trouble> {
+        let is_secure = self.access.secure_cookies(peer)?;
+        let SignIn { name, password } = SignIn::read(body)?;
+        let origin = access::origin(peer, headers);
+        let signed_in =
+            self.blocking(move |parts| parts.accounts.sign_in(&name, &password, &origin).map_err(refused)).await?;
+        tracing::info!(operator = signed_in.session.operator.number, from = %peer.address, "signed in to the studio");
+        let mut reply = me(&signed_in.session);
+        let session = access::set_cookie(access::SESSION, &signed_in.token, self.session.as_secs(), is_secure);
+        let device = access::set_cookie(access::DEVICE, &signed_in.device, DEVICE_S, is_secure);
+        for cookie in [session, device] {
+            if let Ok(value) = HeaderValue::from_str(&cookie) {
+                reply.headers_mut().append(SET_COOKIE, value);
+            }
+        }
+        Ok(reply)
+    }
+
+    pub(super) async fn sign_out(&self, asked: Asked, peer: &Peer) -> Result<Reply, Trouble> {
+        let Session { id, operator, .. } = asked.session;
+        self.blocking(move |parts| parts.accounts.end_session(&operator, id, "sign_out").map_err(trouble)).await?;
+        let mut reply = json(&Done { done: true });
+        let gone = access::set_cookie(access::SESSION, &Private::new(String::new()), 0, peer.is_secure);
+        if let Ok(value) = HeaderValue::from_str(&gone) {
+            reply.headers_mut().append(SET_COOKIE, value);
+        }
+        Ok(reply)
+    }
+
+    pub(super) async fn new_password(&self, asked: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+        let NewPassword { old, new } = NewPassword::read(body)?;
+        let Asked { session, origin, .. } = asked;
+        self.blocking(move |parts| parts.accounts.change_password(&session, &old, &new, &origin).map_err(refused))
+            .await?;
+        Ok(json(&Done { done: true }))
+    }
+
+    pub(super) async fn new_pin(&self, asked: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+        let NewPin { password, pin } = NewPin::read(body)?;
+        let Asked { session, origin, .. } = asked;
+        self.blocking(move |parts| parts.accounts.change_pin(&session, &password, &pin, &origin).map_err(refused))
+            .await?;
+        Ok(json(&Done { done: true }))
+    }
+
+    pub(super) async fn sessions(&self, asked: Asked) -> Result<Reply, Trouble> {
+        #[derive(Serialize)]
+        struct Row {
+            id: i64,
+            agent: String,
+            address: String,
+            began: String,
+            seen: String,
+            here: bool,
+        }
+        #[derive(Serialize)]
+        struct Rows {
+            sessions: Vec<Row>,
+        }
+        let Session { id: here, operator, .. } = asked.session;
+        let open = self.blocking(move |parts| parts.accounts.sessions(&operator).map_err(trouble)).await?;
+        let row = |Open { id, agent, address, began, seen }: Open| {
+            let (began, seen) = (began.to_string(), seen.to_string());
+            Row { id, agent, address, began, seen, here: id == here }
+        };
+        Ok(json(&Rows { sessions: open.into_iter().map(row).collect() }))
+    }
+
+    pub(super) async fn end_session(&self, asked: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+        let EndSession { id } = EndSession::read(body)?;
+        let operator = asked.session.operator;
+        let ended = self
+            .blocking(move |parts| parts.accounts.end_session(&operator, id, "end_session").map_err(trouble))
+            .await?;
+        Ok(json(&Done { done: ended }))
+    }
+}
+
+pub(super) fn me(session: &Session) -> Reply {
+    json(&Me { operator: &session.operator, csrf: session.csrf.expose(), ends: session.ends.to_string() })
+}
+
+fn refused(refused: Refused) -> Trouble {
+    match refused {
+        Refused::Wrong => Trouble::Wrong,
+        Refused::Wait { retry_after } => Trouble::Wait { retry_after },
+        Refused::Busy => crate::web::Problem::Busy { retry_after: super::BUSY_RETRY }.into(),
+        Refused::Account(error) => trouble(error),
+    }
+}
+
+/// What is wrong with an account; what is wrong with the node goes to its log.
+pub(super) fn trouble(error: AccountError) -> Trouble {
+    match error {
+        AccountError::Rule(rule) => {
+            let words = Told { zh: rule_zh(&rule).into(), en: rule.to_string() };
+            Trouble::Refused { status: 422, code: "rule", words }
+        }
+        AccountError::Busy => crate::web::Problem::Busy { retry_after: super::BUSY_RETRY }.into(),
+        AccountError::Unknown(_) => Trouble::SignedOut,
+        error @ (AccountError::Sqlite(_)
+        | AccountError::Newer { .. }
+        | AccountError::Folder(_)
+        | AccountError::NameTaken(_)
+        | AccountError::NumberTaken(_)) => {
+            tracing::error!(%error, "the studio's accounts failed");
+            Trouble::Away
+        }
+    }
+}
+
+fn rule_zh(rule: &crate::studio::accounts::RuleError) -> &'static str {
+    use crate::studio::accounts::RuleError;
+    match rule {
+        RuleError::Name => "账号名为 1 到 32 个字母、数字或 . - _。",
+        RuleError::Number => "操作员编号为 2 到 6 位数字。",
+        RuleError::PasswordShort => "密码至少 10 个字符：几个不相干的词最好记。",
+        RuleError::PasswordLong => "密码太长了。",
+        RuleError::PasswordCommon => "这个密码太常见，请换几个不相干的词。",
+        RuleError::PasswordName => "密码里不能有账号名。",
+        RuleError::PinDigits => "PIN 为 6 到 8 位数字。",
+        RuleError::PinCommon => "这个 PIN 太容易猜：不要用连号、重复、年份或操作员编号。",
+    }
+}
+
+/// A browser stays known for a year.
+const DEVICE_S: u64 = 365 * 86_400;

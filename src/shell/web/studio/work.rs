@@ -1,0 +1,320 @@
+//! Slots, takes, sound, publications.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::{HeaderName, HeaderValue};
+use serde::Serialize;
+
+use super::access::Peer;
+use super::tell::{Line, Row, Take, Whole, refused};
+use super::{Asked, StudioDoor, account, json};
+use crate::base::Lang;
+use crate::shell::studio::{Form, Publication, Refusal, ReleaseRow, Studio, TakeRow, Upload, Wav, Which};
+use crate::shell::web::reply::{self, Reply};
+use crate::speech::Clip;
+use crate::studio::{Kind, Operator, TakeName};
+use crate::web::Problem;
+use crate::web::studio::{Api, Place, Publish, Query, Restore, Rollback, Takes, Trouble};
+
+/// What is done with takes.
+type Deed = fn(&Studio, &Operator, &TakeName) -> Result<TakeRow, Refusal>;
+
+#[derive(Serialize)]
+struct TakesTold<'a> {
+    takes: Vec<Take<'a>>,
+}
+
+impl StudioDoor {
+    /// Requests that change nothing.
+    pub(super) async fn read(&self, asked: Api, request: Asked) -> Result<Reply, Trouble> {
+        match asked {
+            Api::Me => Ok(account::me(&request.session)),
+            Api::Sessions => self.sessions(request).await,
+            Api::Slots => self.slots(request).await,
+            Api::Slot => self.slot(request).await,
+            Api::Drafts => self.drafts().await,
+            Api::Sound => self.sound(request).await,
+            Api::Publication => {
+                let pending = self.blocking(|parts| parts.studio.pending().map_err(refused)).await?;
+                Ok(json(&pending))
+            }
+            Api::Releases => self.releases().await,
+            Api::Audit => self.audit(request).await,
+            Api::Script => self.script(request).await,
+            Api::Export => self.export(request).await,
+            Api::SignIn
+            | Api::SignOut
+            | Api::Password
+            | Api::Pin
+            | Api::EndSession
+            | Api::Take
+            | Api::Keep
+            | Api::Discard
+            | Api::Approve
+            | Api::Restore
+            | Api::Presence
+            | Api::Publish
+            | Api::Rollback
+            | Api::Import => Err(Problem::NotFound.into()),
+        }
+    }
+
+    /// Requests that change something.
+    pub(super) async fn change(&self, asked: Api, peer: &Peer, request: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+        match asked {
+            Api::SignOut => self.sign_out(request, peer).await,
+            Api::Password => self.new_password(request, body).await,
+            Api::Pin => self.new_pin(request, body).await,
+            Api::EndSession => self.end_session(request, body).await,
+            Api::Keep => self.each(request, body, Studio::keep).await,
+            Api::Discard => self.each(request, body, Studio::discard).await,
+            Api::Approve => self.each(request, body, Studio::approve).await,
+            Api::Restore => self.restore(request, body).await,
+            Api::Presence => self.note_presence(&request, body),
+            Api::Publish => self.publish(request, body).await,
+            Api::Rollback => self.rollback(request, body).await,
+            Api::SignIn
+            | Api::Me
+            | Api::Sessions
+            | Api::Slots
+            | Api::Slot
+            | Api::Take
+            | Api::Drafts
+            | Api::Sound
+            | Api::Publication
+            | Api::Releases
+            | Api::Audit
+            | Api::Script
+            | Api::Export
+            | Api::Import => Err(Problem::NotFound.into()),
+        }
+    }
+
+    async fn slots(&self, request: Asked) -> Result<Reply, Trouble> {
+        #[derive(Serialize)]
+        struct Rows<'a> {
+            rows: Vec<Row<'a>>,
+        }
+        let present: Vec<(Clip, String)> = {
+            let mut presence = self.presence.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let all = presence.all(&request.session.operator, Instant::now());
+            all.map(|(clip, name)| (clip.clone(), name.to_owned())).collect()
+        };
+        self.blocking(move |parts| {
+            let rows = parts.studio.slots().map_err(refused)?;
+            let others = |clip: &Clip| {
+                present.iter().filter(|(at, _)| at == clip).map(|(_, name)| name.as_str()).collect::<Vec<_>>()
+            };
+            Ok(json(&Rows { rows: rows.iter().map(|row| Row::of(row, others(&row.slot.clip))).collect() }))
+        })
+        .await
+    }
+
+    async fn slot(&self, request: Asked) -> Result<Reply, Trouble> {
+        let clip = clip(&request.query)?;
+        let others = self.others(&request.session, Some(&clip));
+        self.blocking(move |parts| {
+            let row = parts.studio.slot(&clip).map_err(refused)?;
+            let takes = parts.studio.history(&clip).map_err(refused)?;
+            Ok(json(&Whole::of(&row, &takes, &others)))
+        })
+        .await
+    }
+
+    pub(super) async fn submit(&self, bytes: Bytes, request: Asked) -> Result<Reply, Trouble> {
+        let Asked { session, query, .. } = request;
+        let clip = clip(&query)?;
+        let kind = match query.get("kind") {
+            Some("browser") | None => Kind::Browser,
+            Some("file") => Kind::File,
+            Some(_) => return Err(Problem::Field { field: "kind", must: "must be browser or file" }.into()),
+        };
+        let short =
+            |name, chars| query.get(name).unwrap_or("").chars().filter(|c| !c.is_control()).take(chars).collect();
+        let upload = Upload { bytes: bytes.into(), kind, label: short("label", 120), sitting: short("sitting", 64) };
+        let operator = session.operator;
+        self.recording(move |studio| {
+            let take = studio.submit(&operator, &clip, upload).map_err(refused)?;
+            Ok(json(&Take::of(&take)))
+        })
+        .await
+    }
+
+    async fn drafts(&self) -> Result<Reply, Trouble> {
+        self.blocking(|parts| {
+            let takes = parts.studio.to_approve().map_err(refused)?;
+            Ok(json(&TakesTold { takes: takes.iter().map(Take::of).collect() }))
+        })
+        .await
+    }
+
+    /// Does something with each take; the first refusal ends it, and what was done before it stays done.
+    async fn each(&self, request: Asked, body: &[u8], deed: Deed) -> Result<Reply, Trouble> {
+        let Takes { takes } = Takes::read(body)?;
+        let names: Vec<TakeName> = takes.iter().map(|name| take_name(name)).collect::<Result<_, _>>()?;
+        let operator = request.session.operator;
+        self.blocking(move |parts| {
+            let done: Result<Vec<TakeRow>, Refusal> =
+                names.iter().map(|name| deed(&parts.studio, &operator, name)).collect();
+            let done = done.map_err(refused)?;
+            Ok(json(&TakesTold { takes: done.iter().map(Take::of).collect() }))
+        })
+        .await
+    }
+
+    async fn restore(&self, request: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+        let Restore { lang, slot, on } = Restore::read(body)?;
+        let operator = request.session.operator;
+        let clip = Clip { lang, id: slot.into() };
+        self.blocking(move |parts| {
+            let row = parts.studio.restore(&operator, &clip, on).map_err(refused)?;
+            Ok(json(&Row::of(&row, Vec::new())))
+        })
+        .await
+    }
+
+    fn note_presence(&self, request: &Asked, body: &[u8]) -> Result<Reply, Trouble> {
+        #[derive(Serialize)]
+        struct Others {
+            others: Vec<String>,
+        }
+        let Place { lang, slot } = Place::read(body)?;
+        let clip = Clip { lang, id: slot.chars().take(SLOT_CHARS_MAX).collect::<String>().into() };
+        {
+            let mut presence = self.presence.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            presence.note(&request.session.operator, clip.clone(), Instant::now());
+        }
+        Ok(json(&Others { others: self.others(&request.session, Some(&clip)) }))
+    }
+
+    async fn sound(&self, request: Asked) -> Result<Reply, Trouble> {
+        let query = request.query;
+        let which = match query.get("take") {
+            Some(name) => Which::Take(take_name(name)?),
+            None => Which::Live(clip(&query)?),
+        };
+        let form = form(&query)?;
+        let Wav { bytes, media_type, text } =
+            self.blocking(move |parts| parts.studio.sound(&which, &form).map_err(refused)).await?;
+        let mut reply = reply::studio(StatusCode::OK, media_type, bytes);
+        if let Some(text) = text
+            && let Ok(value) = HeaderValue::from_str(&escaped(&text))
+        {
+            reply.headers_mut().insert(HeaderName::from_static("x-studio-text"), value);
+        }
+        Ok(reply)
+    }
+
+    async fn publish(&self, request: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+        #[derive(Serialize)]
+        struct Published {
+            release: String,
+            #[serde(flatten)]
+            publication: Publication,
+        }
+        let Publish { why, confirmed } = Publish::read(body)?;
+        let operator = request.session.operator;
+        self.blocking(move |parts| {
+            let why = reason(&why)?;
+            let (release, publication) = parts.studio.publish(&operator, &why, confirmed).map_err(refused)?;
+            Ok(json(&Published { release, publication }))
+        })
+        .await
+    }
+
+    async fn releases(&self) -> Result<Reply, Trouble> {
+        #[derive(Serialize)]
+        struct Rows {
+            releases: Vec<ReleaseRow>,
+        }
+        self.blocking(|parts| Ok(json(&Rows { releases: parts.studio.releases() }))).await
+    }
+
+    async fn rollback(&self, request: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+        #[derive(Serialize)]
+        struct Back {
+            release: String,
+        }
+        let Rollback { release, why } = Rollback::read(body)?;
+        let operator = request.session.operator;
+        self.blocking(move |parts| {
+            let why = reason(&why)?;
+            let release = parts.studio.rollback(&operator, release.as_deref(), &why).map_err(refused)?;
+            Ok(json(&Back { release }))
+        })
+        .await
+    }
+
+    /// What was done, the newest first; who signed in is for approvers.
+    async fn audit(&self, request: Asked) -> Result<Reply, Trouble> {
+        #[derive(Serialize)]
+        struct Rows {
+            rows: Vec<Line>,
+        }
+        let approves = request.session.operator.role.approves();
+        self.blocking(move |parts| {
+            let takes = parts.studio.audit(None, AUDIT_ROWS).map_err(refused)?;
+            let mut rows: Vec<Line> = takes.into_iter().map(Line::from).collect();
+            if approves {
+                let events = parts.accounts.events(AUDIT_ROWS).map_err(account::trouble)?;
+                rows.extend(events.into_iter().map(Line::from));
+            }
+            rows.sort_by_key(|row| std::cmp::Reverse(row.at));
+            rows.truncate(AUDIT_ROWS as usize);
+            Ok(json(&Rows { rows }))
+        })
+        .await
+    }
+}
+
+fn clip(query: &Query) -> Result<Clip, Trouble> {
+    let lang = query.get("lang").and_then(Lang::from_code);
+    let lang = lang.ok_or(Problem::Field { field: "lang", must: "must be zh, yue or en" })?;
+    let id = query.get("slot").filter(|id| !id.is_empty());
+    let id = id.ok_or(Problem::Field { field: "slot", must: "must name a slot, as in digit.m.7" })?;
+    Ok(Clip { lang, id: id.into() })
+}
+
+fn take_name(text: &str) -> Result<TakeName, Problem> {
+    TakeName::read(text).ok_or(Problem::Field { field: "take", must: "must be the name of a take: 64 digits in hex" })
+}
+
+/// `form`, and for a sentence its values, its seed, and the takes that are heard in it (`with`).
+fn form(query: &Query) -> Result<Form, Trouble> {
+    match query.get("form") {
+        Some("original") => Ok(Form::Original),
+        Some("master") => Ok(Form::Master),
+        Some("phone") | None => Ok(Form::Phone),
+        Some("sentence") => {
+            let values = query.others(&["take", "lang", "slot", "form", "seed", "with"]);
+            let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let seed = query.get("seed").and_then(|seed| seed.parse().ok()).unwrap_or(0);
+            let with = query.get("with").unwrap_or("").split(',').filter(|name| !name.is_empty());
+            let with = with.take(WITH_MAX).map(take_name).collect::<Result<_, _>>()?;
+            Ok(Form::InSentence { values, seed, with })
+        }
+        Some(_) => Err(Problem::Field { field: "form", must: "must be original, master, phone or sentence" }.into()),
+    }
+}
+
+fn reason(why: &str) -> Result<String, Trouble> {
+    let why: String = why.trim().chars().filter(|c| !c.is_control()).take(WHY_CHARS_MAX).collect();
+    if why.is_empty() { Err(refused(Refusal::NoReason)) } else { Ok(why) }
+}
+
+/// Text for a header: percent-encoded (RFC 3986 §2.1) but for plain letters and digits.
+fn escaped(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
+
+const SLOT_CHARS_MAX: usize = 128;
+const WHY_CHARS_MAX: usize = 200;
+const WITH_MAX: usize = 64;
+const AUDIT_ROWS: u32 = 500;

@@ -1,0 +1,245 @@
+//! Who may work in the studio: names, roles, passwords, and the number and PIN that serve on a telephone.
+//!
+//! The rules for passwords are those of NIST SP 800-63B §5.1.1: long, not one that everybody tries, and otherwise free.
+
+use serde::Serialize;
+
+/// A person who records or approves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Operator {
+    /// Never given twice, so that what a person did stays theirs after their account is gone.
+    pub id: i64,
+    /// As it is typed to sign in, and as others see it.
+    pub name: String,
+    /// As it is keyed in on a telephone.
+    pub number: String,
+    pub role: Role,
+}
+
+/// What a person may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Records, imports, keeps and discards takes.
+    Operator,
+    /// The same, and approves other people's takes, publishes and rolls back.
+    Approver,
+}
+
+impl Role {
+    /// As it is written.
+    pub fn code(self) -> &'static str {
+        match self {
+            Role::Operator => "operator",
+            Role::Approver => "approver",
+        }
+    }
+
+    /// The role of a word.
+    pub fn named(word: &str) -> Option<Role> {
+        [Role::Operator, Role::Approver].into_iter().find(|role| role.code() == word)
+    }
+
+    /// Whether the role lets its holder approve, publish and roll back.
+    pub fn approves(self) -> bool {
+        self == Role::Approver
+    }
+}
+
+/// Why an account cannot be as it was asked for. Each says what would do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    #[error("a name has 1 to {NAME_CHARS_MAX} letters, digits, '.', '-' or '_'")]
+    Name,
+    #[error("an operator number has 2 to 6 digits")]
+    Number,
+    #[error("a password has at least {PASSWORD_CHARS_MIN} characters: several words are easy to remember")]
+    PasswordShort,
+    #[error("a password has at most {PASSWORD_BYTES_MAX} bytes")]
+    PasswordLong,
+    #[error("this password is among the first that anybody tries: choose several words that do not belong together")]
+    PasswordCommon,
+    #[error("a password must not hold the name of its account")]
+    PasswordName,
+    #[error("a PIN has 6 to 8 digits")]
+    PinDigits,
+    #[error("this PIN is among the first that anybody tries: avoid runs, repeats, years and the operator number")]
+    PinCommon,
+}
+
+/// A name as it is kept: trimmed, full-width forms made narrow, small letters.
+///
+/// # Errors
+/// [`RuleError::Name`]
+pub fn name(written: &str) -> Result<String, RuleError> {
+    let narrow = written.trim().chars().map(|c| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        other => other,
+    });
+    let name: String = narrow.flat_map(char::to_lowercase).collect();
+    let fits = (1..=NAME_CHARS_MAX).contains(&name.chars().count());
+    let clean = name.chars().all(|c| c.is_alphanumeric() || ".-_".contains(c));
+    if fits && clean { Ok(name) } else { Err(RuleError::Name) }
+}
+
+/// Whether a number can be an operator's.
+///
+/// # Errors
+/// [`RuleError::Number`]
+pub fn check_number(number: &str) -> Result<(), RuleError> {
+    let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+    if digits && (2..=6).contains(&number.len()) { Ok(()) } else { Err(RuleError::Number) }
+}
+
+/// Whether a password is good enough for the account of this name.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_password(password: &str, name: &str) -> Result<(), RuleError> {
+    let chars: Vec<char> = password.to_lowercase().chars().collect();
+    let folded: String = chars.iter().collect();
+    if password.chars().count() < PASSWORD_CHARS_MIN {
+        return Err(RuleError::PasswordShort);
+    }
+    if password.len() > PASSWORD_BYTES_MAX {
+        return Err(RuleError::PasswordLong);
+    }
+    if name.chars().count() >= 3 && folded.contains(name) {
+        return Err(RuleError::PasswordName);
+    }
+    let mut different = chars.clone();
+    different.sort_unstable();
+    different.dedup();
+    let common = COMMON.iter().any(|word| folded == *word || (word.len() >= 10 && folded.starts_with(word)));
+    if different.len() < 5 || common || is_run(&chars) { Err(RuleError::PasswordCommon) } else { Ok(()) }
+}
+
+/// Whether a PIN is good enough for the account of this number.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_pin(pin: &str, number: &str) -> Result<(), RuleError> {
+    if !(6..=8).contains(&pin.len()) || !pin.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(RuleError::PinDigits);
+    }
+    let digits: Vec<char> = pin.chars().collect();
+    let half =
+        |n: usize| pin.len().is_multiple_of(n) && pin.as_bytes().chunks(n).all(|part| part == &pin.as_bytes()[..n]);
+    let repeated = half(1) || half(2) || half(3) || half(4);
+    let year = ["19", "20"].iter().any(|century| pin.len() == 8 && pin.starts_with(century));
+    let numbered = number.len() >= 4 && pin.contains(number);
+    if repeated || year || numbered || is_run(&digits) { Err(RuleError::PinCommon) } else { Ok(()) }
+}
+
+/// Whether each character follows the one before it, up, down or along a row of the keyboard.
+fn is_run(chars: &[char]) -> bool {
+    let step =
+        |by: i64| chars.windows(2).all(|pair| i64::from(u32::from(pair[1])) - i64::from(u32::from(pair[0])) == by);
+    let rows = ["1234567890", "0987654321", "qwertyuiop", "asdfghjkl", "zxcvbnm", "0147258369"];
+    let text: String = chars.iter().collect();
+    let along = |row: &&str| {
+        let twice = format!("{row}{row}");
+        text.len() <= twice.len() && twice.contains(&text)
+    };
+    step(1) || step(-1) || rows.iter().any(along)
+}
+
+pub const NAME_CHARS_MAX: usize = 32;
+pub const PASSWORD_CHARS_MIN: usize = 10;
+/// Longer ones would only cost time.
+pub const PASSWORD_BYTES_MAX: usize = 256;
+
+/// Passwords of ten characters and more that lists of leaked ones begin with, in small letters.
+const COMMON: [&str; 34] = [
+    "1234567890",
+    "123456789a",
+    "123456789q",
+    "a123456789",
+    "q123456789",
+    "0123456789",
+    "1q2w3e4r5t",
+    "1qaz2wsx3edc",
+    "1qazxsw23edc",
+    "qazwsxedcrfv",
+    "qwertyuiop",
+    "qwerty123456",
+    "qwer123456",
+    "password123",
+    "password1234",
+    "passw0rd123",
+    "p@ssw0rd123",
+    "administrator",
+    "admin123456",
+    "admin12345",
+    "welcome123",
+    "letmein1234",
+    "changeme123",
+    "iloveyou123",
+    "woaini1314",
+    "woaini520",
+    "woaini5201314",
+    "5201314520",
+    "zxcvbnm123",
+    "asdfghjkl123",
+    "abc1234567",
+    "abcd123456",
+    "aa12345678",
+    "12345678910",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_kept_as_one_would_type_it_again() {
+        assert_eq!(name(" Li.Chen "), Ok("li.chen".into()));
+        assert_eq!(name("ｗａｎｇ-2"), Ok("wang-2".into()));
+        assert_eq!(name("陈丽"), Ok("陈丽".into()));
+        for wrong in ["", "  ", "a b", "a/b", "<b>", "a\u{0}", "a\u{202e}b", &"x".repeat(33)] {
+            assert_eq!(name(wrong), Err(RuleError::Name), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_unusual_password_will_do_in_any_script() {
+        for good in ["correct horse battery", "荔枝湾的船慢慢划过桥", "kq7w-m2xz-9fta-vvbn"] {
+            assert_eq!(check_password(good, "li"), Ok(()), "{good}");
+        }
+    }
+
+    #[test]
+    fn what_everybody_tries_is_refused_with_the_reason() {
+        assert_eq!(check_password("short", "li"), Err(RuleError::PasswordShort));
+        assert_eq!(check_password("一二三四五六七八九", "li"), Err(RuleError::PasswordShort));
+        assert_eq!(check_password(&"ab cd ef gh".repeat(30), "li"), Err(RuleError::PasswordLong));
+        assert_eq!(check_password("i am Li.Chen 77", "li.chen"), Err(RuleError::PasswordName));
+        for common in
+            ["aaaaaaaaaaaa", "1234567890", "Password1234", "abcdefghijkl", "0987654321", "WOAINI1314", "abababababab"]
+        {
+            assert_eq!(check_password(common, "li"), Err(RuleError::PasswordCommon), "{common}");
+        }
+    }
+
+    #[test]
+    fn a_pin_is_digits_that_nobody_tries_first() {
+        assert_eq!(check_pin("730518", "101"), Ok(()));
+        assert_eq!(check_pin("73051894", "101"), Ok(()));
+        for wrong in ["", "12345", "123456789", "12a456", "１２３４５６"] {
+            assert_eq!(check_pin(wrong, "101"), Err(RuleError::PinDigits), "{wrong}");
+        }
+        for common in ["111111", "123456", "654321", "121212", "123123", "19840512", "12341234", "890123", "147258"] {
+            assert_eq!(check_pin(common, "101"), Err(RuleError::PinCommon), "{common}");
+        }
+        assert_eq!(check_pin("470815", "4708"), Err(RuleError::PinCommon));
+    }
+
+    #[test]
+    fn a_role_reads_as_it_is_written() {
+        for role in [Role::Operator, Role::Approver] {
+            assert_eq!(Role::named(role.code()), Some(role));
+        }
+        assert_eq!(Role::named("admin"), None);
+        assert!(Role::Approver.approves() && !Role::Operator.approves());
+    }
+}

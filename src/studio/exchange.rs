@@ -1,0 +1,253 @@
+//! What goes to a studio and to a translator, and what comes back: names of files, and a table of the script.
+//!
+//! ```text
+//!  <lang>/<slot>__<variant>.wav      yue/digit.m.7__m.wav
+//!  script.csv                        lang,slot,variant,text,context,note,longest_s,set,number,state
+//! ```
+
+use std::path::{Component, Path};
+
+use super::slot::{Slot, Variant};
+use super::take::SlotState;
+use crate::base::Lang;
+use crate::speech::{Clip, nearest};
+
+/// The name of a slot's file.
+pub fn file_name(slot: &Slot) -> String {
+    format!("{}/{}__{}.wav", slot.clip.lang.code(), slot.clip.id, slot.variant.code())
+}
+
+/// Why a file's name will not do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    #[error("the name leads out of its folder")]
+    Outside,
+    #[error("not the name of a recording: write LANG/SLOT__VARIANT.wav, as in yue/digit.m.7__m.wav")]
+    Shape,
+    #[error("{0} is no language of the hotline: zh, yue or en")]
+    Lang(String),
+    #[error("there is no slot {0}{hint}", hint = near(.1))]
+    Slot(String, Option<String>),
+    #[error("{slot} is recorded as __{wanted}, not __{got}: {}", variant_words(.wanted))]
+    Variant { slot: String, wanted: &'static str, got: String },
+}
+
+/// The slot of a file, by its last folder and its name.
+pub fn slot_of<'a>(name: &str, slots: &'a [Slot]) -> Result<&'a Slot, NameError> {
+    let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+    if name.contains(['\\', '\0', ':']) || !Path::new(name).components().all(inside) {
+        return Err(NameError::Outside);
+    }
+    let mut parts = name.rsplit('/');
+    let (file, lang) = (parts.next().unwrap_or_default(), parts.next().ok_or(NameError::Shape)?);
+    let (stem, ending) = file.rsplit_once('.').ok_or(NameError::Shape)?;
+    if !ENDINGS.contains(&ending.to_ascii_lowercase().as_str()) {
+        return Err(NameError::Shape);
+    }
+    let lang = Lang::from_code(lang).ok_or_else(|| NameError::Lang(lang.into()))?;
+    let (id, variant) = stem.rsplit_once("__").map_or((stem, None), |(id, variant)| (id, Some(variant)));
+    let slot = find(&Clip { lang, id: id.into() }, slots)?;
+    match variant {
+        Some(got) if got != slot.variant.code() => {
+            let wanted = slot.variant.code();
+            Err(NameError::Variant { slot: id.into(), wanted, got: got.into() })
+        }
+        Some(_) | None => Ok(slot),
+    }
+}
+
+fn find<'a>(clip: &Clip, slots: &'a [Slot]) -> Result<&'a Slot, NameError> {
+    slots.iter().find(|slot| slot.clip == *clip).ok_or_else(|| {
+        let known = slots.iter().filter(|slot| slot.clip.lang == clip.lang).map(|slot| &*slot.clip.id);
+        NameError::Slot(format!("{}/{}", clip.lang.code(), clip.id), nearest(&clip.id, known).map(str::to_owned))
+    })
+}
+
+fn near(near: &Option<String>) -> String {
+    near.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default()
+}
+
+fn variant_words(code: &str) -> &'static str {
+    if code == Variant::Medial.code() { "the sentence goes on after it" } else { "the sentence ends with it" }
+}
+
+/// A line of the table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// Counted from 1, the head included.
+    pub line: u64,
+    pub lang: String,
+    pub slot: String,
+    pub text: String,
+}
+
+/// Why a table cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TableError {
+    #[error("the table is not in UTF-8: save it as «CSV UTF-8»")]
+    NotUtf8,
+    #[error("the table's head lacks {0}: it needs lang, slot and text")]
+    Head(&'static str),
+    #[error("line {0}: {1}")]
+    Line(u64, String),
+    #[error("the table has more than {LINES_MOST} lines")]
+    TooLong,
+}
+
+/// Writes the table, with a mark of its encoding for spreadsheets.
+pub fn table<'a>(rows: impl Iterator<Item = (&'a Slot, u32, SlotState)>) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
+    let write = |writer: &mut csv::Writer<Vec<u8>>, cells: &[&str]| {
+        writer.write_record(cells).expect("memory takes what is written");
+    };
+    write(&mut writer, &HEAD);
+    for (slot, number, state) in rows {
+        let (longest, number) = (format!("{:.1}", slot.longest.as_secs_f64()), number.to_string());
+        let cells = [
+            slot.clip.lang.code(),
+            &slot.clip.id,
+            slot.variant.code(),
+            &harmless(&slot.text),
+            &harmless(&context(slot)),
+            &note(slot),
+            &longest,
+            &slot.set,
+            &number,
+            state.code(),
+        ];
+        write(&mut writer, &cells);
+    }
+    writer.into_inner().expect("memory takes what is written")
+}
+
+/// Reads a table as it was exported, whatever a spreadsheet made of its separators.
+pub fn read_table(bytes: &[u8]) -> Result<Vec<Line>, TableError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| TableError::NotUtf8)?;
+    let text = text.trim_start_matches('\u{feff}');
+    let head = text.lines().next().unwrap_or_default();
+    let delimiter = [b',', b';', b'\t'].into_iter().max_by_key(|d| head.matches(char::from(*d)).count());
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter.unwrap_or(b',')).flexible(true).from_reader(text.as_bytes());
+    let head = reader.headers().map_err(|error| TableError::Line(1, error.to_string()))?.clone();
+    let column = |name: &'static str| {
+        head.iter().position(|cell| cell.trim().eq_ignore_ascii_case(name)).ok_or(TableError::Head(name))
+    };
+    let (lang, slot, words) = (column("lang")?, column("slot")?, column("text")?);
+    let mut lines = Vec::new();
+    for (at, record) in reader.records().enumerate() {
+        let line = at as u64 + 2;
+        let record = record.map_err(|error| TableError::Line(line, error.to_string()))?;
+        let cell = |at: usize| record.get(at).unwrap_or_default().trim().to_owned();
+        let text = cell(words);
+        lines.push(Line { line, lang: cell(lang), slot: cell(slot), text: text.trim_start_matches('\'').into() });
+        if lines.len() > LINES_MOST {
+            return Err(TableError::TooLong);
+        }
+    }
+    Ok(lines)
+}
+
+/// What is heard before and after a slot, with the slot between brackets.
+pub fn context(slot: &Slot) -> String {
+    let Some(said) = &slot.said else { return String::new() };
+    let side = |part: &[(Clip, String)]| part.iter().map(|(_, text)| &**text).collect::<Vec<_>>().join(" ");
+    format!("{} [{}] {}", side(&said.before), slot.text, side(&said.after)).trim().into()
+}
+
+/// How a slot is to be read.
+pub fn note(slot: &Slot) -> String {
+    let ends = match slot.variant {
+        Variant::Medial => "语调保持，后面还有话 · voice stays up: the sentence goes on",
+        Variant::Final => "语调落下，到此为止 · voice comes down: it ends here",
+    };
+    let yao = slot.clip.lang == Lang::Zh && slot.text == "幺";
+    if yao { format!("读 yāo · {ends}") } else { ends.into() }
+}
+
+/// A spreadsheet takes a cell that begins so for a formula.
+fn harmless(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t']) { format!("'{text}") } else { text.into() }
+}
+
+const HEAD: [&str; 10] = ["lang", "slot", "variant", "text", "context", "note", "longest_s", "set", "number", "state"];
+/// What recordings end with.
+pub const ENDINGS: [&str; 9] = ["wav", "flac", "mp3", "m4a", "mp4", "webm", "ogg", "opus", "aac"];
+const LINES_MOST: usize = 20_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn slot(lang: Lang, id: &str, variant: Variant, text: &str) -> Slot {
+        Slot {
+            clip: Clip { lang, id: id.into() },
+            text: text.into(),
+            variant,
+            set: "digits".into(),
+            longest: Duration::from_secs(2),
+            used_by: Vec::new(),
+            said: None,
+        }
+    }
+
+    fn slots() -> Vec<Slot> {
+        vec![
+            slot(Lang::Yue, "digit.m.7", Variant::Medial, "七"),
+            slot(Lang::Yue, "digit.f.7", Variant::Final, "七"),
+            slot(Lang::En, "prompt.bye", Variant::Final, "=Goodbye, \"caller\""),
+        ]
+    }
+
+    #[test]
+    fn a_file_name_leads_back_to_its_slot() {
+        let slots = slots();
+        for slot in &slots {
+            assert_eq!(slot_of(&file_name(slot), &slots).map(|found| &found.clip), Ok(&slot.clip));
+        }
+        let clip = |name: &str| slot_of(name, &slots).map(|slot| slot.clip.id.to_string());
+        assert_eq!(clip("from studio/yue/digit.m.7.FLAC"), Ok("digit.m.7".into()));
+    }
+
+    #[test]
+    fn names_that_lead_out_or_astray_are_refused_with_what_would_do() {
+        let slots = slots();
+        let error = |name: &str| slot_of(name, &slots).map(|slot| slot.clip.id.clone()).expect_err(name);
+        for outside in [
+            "../yue/digit.m.7.wav",
+            "/yue/digit.m.7.wav",
+            "yue/../../digit.m.7.wav",
+            "yue\\digit.m.7.wav",
+            "C:/yue/digit.m.7.wav",
+        ] {
+            assert_eq!(error(outside), NameError::Outside, "{outside}");
+        }
+        assert_eq!(error("digit.m.7.wav"), NameError::Shape);
+        assert_eq!(error("yue/digit.m.7"), NameError::Shape);
+        assert_eq!(error("yue/notes.txt"), NameError::Shape);
+        assert_eq!(error("fr/digit.m.7.wav"), NameError::Lang("fr".into()));
+        assert!(error("yue/digit.m.8.wav").to_string().contains("did you mean digit."));
+        assert!(error("yue/digit.m.7__f.wav").to_string().contains("recorded as __m"));
+        assert_eq!(error("zh/digit.m.7.wav"), NameError::Slot("zh/digit.m.7".into(), None));
+    }
+
+    #[test]
+    fn a_table_comes_back_as_it_went_out() {
+        let slots = slots();
+        let table = table(slots.iter().map(|slot| (slot, 101, SlotState::Missing)));
+        let lines = read_table(&table).expect("our own table");
+        let back: Vec<(&str, &str, &str)> = lines.iter().map(|l| (&*l.lang, &*l.slot, &*l.text)).collect();
+        assert_eq!(back[0], ("yue", "digit.m.7", "七"));
+        assert_eq!(back[2], ("en", "prompt.bye", "=Goodbye, \"caller\""));
+        assert!(String::from_utf8(table).unwrap().contains("\"'=Goodbye"), "no spreadsheet runs it");
+    }
+
+    #[test]
+    fn a_spreadsheet_s_own_separators_are_read_and_a_broken_table_is_named() {
+        let lines = read_table("slot;lang;text\r\ndigit.m.7;yue;柒\r\n".as_bytes()).expect("semicolons");
+        assert_eq!((&*lines[0].slot, &*lines[0].text, lines[0].line), ("digit.m.7", "柒", 2));
+        assert_eq!(read_table(b"lang,slot\nzh,a\n"), Err(TableError::Head("text")));
+        assert_eq!(read_table(&[0xC6, 0xDF]), Err(TableError::NotUtf8));
+        assert_eq!(read_table(b""), Err(TableError::Head("lang")));
+    }
+}

@@ -1,0 +1,265 @@
+//! The slots that operators record into: computed from a release and the rules of speech, never kept by hand.
+//!
+//! ```text
+//!  Release ──► the recordings it can ask for ──► Slot { text, variant, set, longest, used_by, said }
+//!                   └─ sentences with examples ──► Said: what a caller hears before and after each
+//! ```
+//! Every slot is found inside a sentence that a caller can hear, so that it can be read, and played, in its place. The
+//! sentences are composed by the same code that composes a call's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::examples::{self, Saying};
+use crate::flow::Release;
+use crate::speech::{Clip, Needed, Piece, length_of};
+
+/// One recording that an operator makes.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    pub clip: Clip,
+    /// What is read.
+    pub text: String,
+    pub variant: Variant,
+    /// What it should be recorded together with: one voice, one sitting.
+    pub set: String,
+    /// Longer takes are refused.
+    pub longest: Duration,
+    /// Nodes of the flow that a caller hears it at.
+    pub used_by: Vec<Arc<str>>,
+    /// A sentence that it stands in; none for the few that are heard alone.
+    pub said: Option<Said>,
+}
+
+/// Whether the sentence goes on after a recording, which decides how the voice ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Variant {
+    /// The voice stays up.
+    Medial,
+    /// The voice comes down.
+    Final,
+}
+
+impl Variant {
+    /// The letter of file names.
+    pub fn code(self) -> &'static str {
+        match self {
+            Variant::Medial => "m",
+            Variant::Final => "f",
+        }
+    }
+}
+
+/// A slot in the sentence that it is said in.
+#[derive(Clone, Debug)]
+pub struct Said {
+    pub saying: Saying,
+    /// The whole sentence, as a screen shows it.
+    pub sentence: String,
+    /// Recordings heard before and after it, in the order heard, with their texts.
+    pub before: Vec<(Clip, String)>,
+    pub after: Vec<(Clip, String)>,
+}
+
+impl Slot {
+    /// About how long the text takes to say.
+    pub fn expected(&self) -> Duration {
+        length_of(self.clip.lang, &self.text, &[]).max(SHORTEST_WORD)
+    }
+}
+
+/// All slots of a release, in the order in which they are best recorded: set by set, numbers as one counts.
+pub fn slots(release: &Release, needed: &BTreeSet<Needed>) -> Vec<Slot> {
+    let texts: BTreeMap<Clip, &str> = needed.iter().map(|needed| (clip_of(needed), &*needed.text)).collect();
+    let mut said = BTreeMap::new();
+    for saying in examples::sayings(release) {
+        if let Some(heard) = examples::compose(release, &saying) {
+            place(&saying, &heard, &texts, &mut said);
+        }
+    }
+    let used = release.entries_used();
+    let mut slots: Vec<Slot> = needed.iter().map(|needed| slot(needed, &used, said.remove(&clip_of(needed)))).collect();
+    slots.sort_by_cached_key(|slot| (slot.clip.lang, rank(&slot.clip.id), slot.set.clone(), counted(&slot.clip.id)));
+    slots
+}
+
+fn clip_of(needed: &Needed) -> Clip {
+    Clip { lang: needed.lang, id: Arc::clone(&needed.id) }
+}
+
+/// Notes for each recording of a sentence where it stands, if no sentence did before.
+fn place(
+    saying: &Saying,
+    heard: &crate::flow::Utterance,
+    texts: &BTreeMap<Clip, &str>,
+    said: &mut BTreeMap<Clip, Said>,
+) {
+    let clips: Vec<&Clip> = heard
+        .pieces
+        .iter()
+        .filter_map(|piece| match piece {
+            Piece::Clip(clip) => Some(clip),
+            Piece::Silence(_) | Piece::Tone(_) | Piece::Take => None,
+        })
+        .collect();
+    let told = |clips: &[&Clip]| -> Vec<(Clip, String)> {
+        clips.iter().map(|clip| ((*clip).clone(), texts.get(*clip).copied().unwrap_or_default().into())).collect()
+    };
+    for (at, clip) in clips.iter().enumerate() {
+        if !said.contains_key(*clip) {
+            let before = told(&clips[at.saturating_sub(NEIGHBOURS)..at]);
+            let after = told(&clips[at + 1..clips.len().min(at + 1 + NEIGHBOURS)]);
+            let sentence = heard.text.clone();
+            said.insert((*clip).clone(), Said { saying: saying.clone(), sentence, before, after });
+        }
+    }
+}
+
+fn slot(needed: &Needed, used: &BTreeMap<String, BTreeSet<Arc<str>>>, said: Option<Said>) -> Slot {
+    let id = &needed.id;
+    let own = used.get(&**id).or_else(|| id.rsplit_once('.').and_then(|(entry, _)| used.get(entry)));
+    let by = own.or_else(|| said.as_ref().and_then(|said| used.get(&said.saying.entry)));
+    let variant = match (id.strip_prefix("digit."), &said) {
+        (Some(digit), _) if digit.starts_with('m') => Variant::Medial,
+        (None, Some(said)) if !said.after.is_empty() => Variant::Medial,
+        _ => Variant::Final,
+    };
+    let mut slot = Slot {
+        clip: clip_of(needed),
+        text: needed.text.clone(),
+        variant,
+        set: set_of(id),
+        longest: Duration::ZERO,
+        used_by: by.map(|by| by.iter().cloned().collect()).unwrap_or_default(),
+        said,
+    };
+    slot.longest = slot.expected() * 5 / 2 + BREATH;
+    slot
+}
+
+/// What a recording belongs together with: the parts of a sentence, the digits, the numbers, the words of a family.
+pub fn set_of(id: &str) -> String {
+    let mut parts = id.split('.');
+    let (first, second) = (parts.next().unwrap_or_default(), parts.next());
+    match (first, second, parts.next()) {
+        ("digit" | "word", ..) => "digits".into(),
+        ("num" | "hundreds" | "thousands" | "unit", ..) => "numbers".into(),
+        ("day" | "month" | "year", ..) => "dates".into(),
+        ("time" | "money" | "key", ..) => first.into(),
+        ("opt", Some(family), Some(_)) => format!("opt.{family}"),
+        ("opt", ..) => "opt".into(),
+        ("prompt", Some(_), Some(_)) => match id.rsplit_once('.') {
+            Some((entry, last)) if last.bytes().all(|byte| byte.is_ascii_digit()) => entry.into(),
+            _ => id.into(),
+        },
+        _ => id.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').into(),
+    }
+}
+
+/// Whether a half-recorded set sounds broken: several of its words are heard within one breath.
+pub fn is_close_knit(set: &str) -> bool {
+    matches!(set, "digits" | "numbers" | "dates" | "time" | "money")
+}
+
+/// Sentences first, then what is said in menus, then numbers.
+fn rank(id: &str) -> u8 {
+    match id.split('.').next().unwrap_or_default() {
+        "prompt" => 0,
+        "opt" | "menu_line" => 1,
+        "key" => 2,
+        "digit" | "word" => 3,
+        "month" | "day" | "year" => 4,
+        _ => 5,
+    }
+}
+
+/// An id with its numbers padded, so that 10 comes after 9.
+fn counted(id: &str) -> String {
+    id.split('.').map(|part| format!("{part:0>6}.")).collect()
+}
+
+/// Recordings to each side that are told.
+const NEIGHBOURS: usize = 3;
+/// What a take may hold beside its words.
+const BREATH: Duration = Duration::from_millis(1500);
+/// No word is said in less.
+const SHORTEST_WORD: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Lang;
+    use crate::flow::{Environment, Sources};
+
+    fn release() -> Arc<Release> {
+        let environment = Environment {
+            receipt: Box::new(|typed| Ok((typed.into(), vec![3, 4, 4, 4]))),
+            receipt_formats: Vec::new(),
+            desk_number: "96110110".into(),
+        };
+        let sources = Sources {
+            flow: ("flow.toml", include_str!("../../config/hotline/flow.toml")),
+            script: ("script.toml", include_str!("../../prompts/script.toml")),
+            calendar: ("calendar.toml", include_str!("../../config/calendar.toml")),
+        };
+        Release::load(sources, environment).unwrap_or_else(|complaints| panic!("{complaints:#?}"))
+    }
+
+    #[test]
+    fn every_recording_that_a_call_can_ask_for_is_one_slot_and_stands_in_a_sentence() {
+        let release = release();
+        let needed = release.clips_needed();
+        let slots = slots(&release, &needed);
+        let ids: BTreeSet<Clip> = slots.iter().map(|slot| slot.clip.clone()).collect();
+        assert_eq!(ids, needed.iter().map(clip_of).collect());
+        assert_eq!(slots.len(), needed.len());
+        let alone: Vec<_> = slots.iter().filter(|slot| slot.said.is_none()).map(|slot| &*slot.clip.id).collect();
+        assert_eq!(alone, [""; 0], "heard in no sentence");
+        let unused: Vec<_> = slots.iter().filter(|slot| slot.used_by.is_empty()).map(|slot| &*slot.clip.id).collect();
+        assert!(unused.iter().all(|id| id.starts_with("prompt.bye")), "{unused:?}");
+    }
+
+    #[test]
+    fn digits_are_recorded_in_two_ways_and_as_one_set() {
+        let release = release();
+        let slots = slots(&release, &release.clips_needed());
+        let find = |id: &str| slots.iter().find(|s| &*s.clip.id == id && s.clip.lang == Lang::Yue).expect("a slot");
+        let (medial, last) = (find("digit.m.7"), find("digit.f.7"));
+        assert_eq!((medial.variant, last.variant), (Variant::Medial, Variant::Final));
+        assert_eq!((&*medial.set, &*last.set), ("digits", "digits"));
+        assert_eq!(medial.text, "七");
+        assert!(medial.longest >= Duration::from_secs(2) && medial.longest < Duration::from_secs(4));
+        let said = last.said.as_ref().expect("digits are said in a sentence");
+        assert!(!said.before.is_empty(), "{said:?}");
+    }
+
+    #[test]
+    fn parts_of_a_sentence_belong_together_and_families_too() {
+        for (id, set) in [
+            ("prompt.ready.0", "prompt.ready"),
+            ("prompt.fees.passport", "prompt.fees.passport"),
+            ("prompt.fees.passport.1", "prompt.fees.passport"),
+            ("prompt.bye", "prompt.bye"),
+            ("opt.doc.passport", "opt.doc"),
+            ("opt.agent", "opt"),
+            ("menu_line.1", "menu_line"),
+            ("word.x", "digits"),
+            ("hundreds.3", "numbers"),
+        ] {
+            assert_eq!(set_of(id), set, "{id}");
+        }
+    }
+
+    #[test]
+    fn ten_comes_after_nine() {
+        let release = release();
+        let slots = slots(&release, &release.clips_needed());
+        let days: Vec<&str> = slots
+            .iter()
+            .filter(|slot| slot.clip.lang == Lang::En && slot.clip.id.starts_with("day."))
+            .map(|slot| &*slot.clip.id)
+            .collect();
+        assert_eq!((days[0], days[9], days[30]), ("day.1", "day.10", "day.31"));
+    }
+}

@@ -1,0 +1,78 @@
+//! How long somebody who gave wrong passwords must wait before the next try.
+//!
+//! ```text
+//!  failures   1 … free    free + 1   free + 2   …          a success, or a quiet day
+//!  wait            none       first   2 × first  … longest ──────────────► none
+//! ```
+//! A wait always ends: nobody can lock the true holder out for good. Tries during a wait are refused without being
+//! held against a password, and do not make it longer.
+
+use std::time::Duration;
+
+/// A limit for one kind of tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TryRule {
+    /// Failures that cost no wait.
+    pub free: u32,
+    /// The wait after the next one; each further failure doubles it.
+    pub first_wait: Duration,
+    pub longest_wait: Duration,
+}
+
+impl TryRule {
+    /// What is left of the wait after so many failures, the last of them so long ago.
+    pub fn wait(&self, failures: u32, since_last: Duration) -> Option<Duration> {
+        if failures < self.free || since_last >= FORGOTTEN_AFTER {
+            return None;
+        }
+        let doubled = 1_u32.checked_shl(failures - self.free).unwrap_or(u32::MAX).max(1);
+        let wait = self.first_wait.saturating_mul(doubled).min(self.longest_wait);
+        wait.checked_sub(since_last).filter(|left| !left.is_zero())
+    }
+}
+
+/// Failures are forgotten when no other one came for so long.
+pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// A name in a browser; from a browser that its holder has signed in with before, by that browser alone.
+pub const BY_NAME: TryRule =
+    TryRule { free: 5, first_wait: Duration::from_secs(30), longest_wait: Duration::from_secs(900) };
+/// All names from one address: an office may have one address.
+pub const BY_ADDRESS: TryRule =
+    TryRule { free: 30, first_wait: Duration::from_secs(30), longest_wait: Duration::from_secs(900) };
+/// An operator number on the telephone: at one try an hour a PIN of six digits lasts for more than a century.
+pub const BY_NUMBER: TryRule =
+    TryRule { free: 5, first_wait: Duration::from_secs(60), longest_wait: Duration::from_secs(3600) };
+/// All numbers from one caller.
+pub const BY_CALLER: TryRule =
+    TryRule { free: 10, first_wait: Duration::from_secs(60), longest_wait: Duration::from_secs(3600) };
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RULE: TryRule =
+        TryRule { free: 3, first_wait: Duration::from_secs(30), longest_wait: Duration::from_secs(600) };
+
+    #[test]
+    fn the_wait_doubles_after_the_free_tries() {
+        let wait = |failures| RULE.wait(failures, Duration::ZERO).map(|wait| wait.as_secs());
+        assert_eq!(
+            [0, 2, 3, 4, 5, 8, 40, u32::MAX].map(wait),
+            [None, None, Some(30), Some(60), Some(120), Some(600), Some(600), Some(600)]
+        );
+        assert_eq!(RULE.wait(4, Duration::from_secs(59)), Some(Duration::from_secs(1)));
+        assert_eq!(RULE.wait(4, Duration::from_secs(60)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_wait_ends(failures: u32, since_s in 0_u64..100_000) {
+            let wait = RULE.wait(failures, Duration::from_secs(since_s)).unwrap_or_default();
+            prop_assert!(wait <= RULE.longest_wait);
+            prop_assert_eq!(RULE.wait(failures, RULE.longest_wait), None);
+        }
+    }
+}

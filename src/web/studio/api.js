@@ -1,0 +1,56 @@
+// Asks the node. Every request that changes something carries the token of the session.
+
+import { w } from "./dom.js";
+
+export const session = { operator: null, csrf: "", signedOut: () => {} };
+
+/** Why something was not done: the status (0: the node was not reached), a code for programs, words for people. */
+export class Refused extends Error {
+  constructor(status, told) {
+    super(told.code || "offline");
+    this.status = status;
+    this.code = told.error || "offline";
+    this.words = told.words || { zh: told.message || "", en: told.message || "" };
+  }
+
+  get isAway() { return this.status === 0 || this.status === 502 || this.status === 504; }
+}
+
+const AWAY = {
+  zh: "连接不上服务器。已录好的内容都留在本机，恢复后会自动补交。",
+  en: "The node cannot be reached. What you recorded is kept on this computer and is sent when it is back.",
+};
+
+export async function ask(method, path, { json, body, type, signal, limit = 20000 } = {}) {
+  const headers = {};
+  if (method !== "GET") headers["X-Studio-Token"] = session.csrf;
+  if (json) { headers["Content-Type"] = "application/json"; body = JSON.stringify(json); }
+  if (type) headers["Content-Type"] = type;
+  const signals = [AbortSignal.timeout(limit), ...(signal ? [signal] : [])];
+  let reply;
+  try {
+    reply = await fetch("/studio/api/" + path, { method, headers, body, signal: AbortSignal.any(signals), redirect: "error" });
+  } catch (error) {
+    throw new Refused(0, { words: AWAY, code: error.name });
+  }
+  if (reply.ok) return reply;
+  const told = await reply.json().catch(() => ({ message: `HTTP ${reply.status}` }));
+  if (reply.status === 401 && told.error === "signed_out") session.signedOut();
+  throw new Refused(reply.status, told);
+}
+
+export const get = (path, options) => ask("GET", path, options).then((reply) => reply.json());
+export const post = (path, json, options) => ask("POST", path, { json: json || {}, ...options }).then((reply) => reply.json());
+
+/** The path of a request with these questions; those that are undefined are left out. */
+export function query(path, questions) {
+  const asked = new URLSearchParams();
+  for (const [key, value] of Object.entries(questions)) if (value !== undefined && value !== null) asked.set(key, value);
+  return `${path}?${asked}`;
+}
+
+/** What a person is told of an error. */
+export const words = (error) => {
+  if (error instanceof Refused) return w(error.words.zh, error.words.en);
+  return w("页面出错了：", "The page has a fault: ") + String(error && error.message);
+};

@@ -1,0 +1,16 @@
+//! The prompt operators' page and its interface (pure): paths, questions, bodies, and what is told when something is
+//! not done. The files of the page are built in.
+
+mod page;
+mod query;
+mod request;
+mod route;
+mod trouble;
+
+pub use page::page;
+pub use query::Query;
+pub use request::{
+    EndSession, JSON_BYTES_MAX, NewPassword, NewPin, Place, Publish, Restore, Rollback, SignIn, TAKES_MAX, Takes,
+};
+pub use route::{Api, Takes as Body, Who, api};
+pub use trouble::{Told, Trouble};

@@ -1,0 +1,214 @@
+//! JSON bodies of the studio → what was asked.
+
+use serde::Deserialize;
+
+use crate::base::{Lang, Private};
+use crate::web::Problem;
+
+/// The most bytes of a JSON body: a few hundred names of takes.
+pub const JSON_BYTES_MAX: usize = 64 * 1024;
+/// The most takes of one request; the largest set has some two hundred.
+pub const TAKES_MAX: usize = 500;
+
+/// `POST sign-in`
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    pub name: String,
+    pub password: Private<String>,
+}
+
+/// `POST password`
+#[derive(Clone, Debug)]
+pub struct NewPassword {
+    pub old: Private<String>,
+    pub new: Private<String>,
+}
+
+/// `POST pin`
+#[derive(Clone, Debug)]
+pub struct NewPin {
+    pub password: Private<String>,
+    pub pin: Private<String>,
+}
+
+/// `POST end-session`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndSession {
+    pub id: i64,
+}
+
+/// `POST keep`, `POST discard`, `POST approve`: names of takes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Takes {
+    pub takes: Vec<String>,
+}
+
+/// `POST presence`: where somebody is.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    pub lang: Lang,
+    pub slot: String,
+}
+
+/// `POST restore`: the factory's recording of a slot.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restore {
+    pub lang: Lang,
+    pub slot: String,
+    #[serde(default = "yes")]
+    pub on: bool,
+}
+
+/// `POST publish`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    pub why: String,
+    /// Whether the warnings were read.
+    #[serde(default)]
+    pub confirmed: bool,
+}
+
+/// `POST rollback`: to the release before, if none is named.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rollback {
+    #[serde(default)]
+    pub release: Option<String>,
+    pub why: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Reads a body as JSON.
+///
+/// Only the place of an error is told: its text may hold a piece of what was sent.
+fn json<'a, T: Deserialize<'a>>(body: &'a [u8], want: &'static str) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| Problem::Json { line: error.line(), column: error.column(), want })
+}
+
+macro_rules! read {
+    ($($of:ty: $want:literal),+ $(,)?) => {
+        $(impl $of {
+            /// Reads the body.
+            ///
+            /// # Errors
+            /// [`Problem::Json`]
+            pub fn read(body: &[u8]) -> Result<Self, Problem> {
+                json(body, $want)
+            }
+        })+
+    };
+}
+
+read! {
+    EndSession: r#"{"id": 1}"#,
+    Place: r#"{"lang": "yue", "slot": "digit.m.7"}"#,
+    Restore: r#"{"lang": "yue", "slot": "digit.m.7", "on": true}"#,
+    Publish: r#"{"why": "...", "confirmed": false}"#,
+    Rollback: r#"{"release": "...", "why": "..."}"#,
+}
+
+impl Takes {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// [`Problem::Json`] or [`Problem::Field`].
+    pub fn read(body: &[u8]) -> Result<Takes, Problem> {
+        let takes: Takes = json(body, r#"{"takes": ["..."]}"#)?;
+        let fits = (1..=TAKES_MAX).contains(&takes.takes.len());
+        if fits { Ok(takes) } else { Err(Problem::Field { field: "takes", must: "must name 1 to 500 takes" }) }
+    }
+}
+
+impl SignIn {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// [`Problem::Json`]
+    pub fn read(body: &[u8]) -> Result<SignIn, Problem> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Written {
+            name: String,
+            password: String,
+        }
+        let Written { name, password } = json(body, r#"{"name": "...", "password": "..."}"#)?;
+        Ok(SignIn { name, password: Private::new(password) })
+    }
+}
+
+impl NewPassword {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// [`Problem::Json`]
+    pub fn read(body: &[u8]) -> Result<NewPassword, Problem> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Written {
+            old: String,
+            new: String,
+        }
+        let Written { old, new } = json(body, r#"{"old": "...", "new": "..."}"#)?;
+        Ok(NewPassword { old: Private::new(old), new: Private::new(new) })
+    }
+}
+
+impl NewPin {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// [`Problem::Json`]
+    pub fn read(body: &[u8]) -> Result<NewPin, Problem> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Written {
+            password: String,
+            pin: String,
+        }
+        let Written { password, pin } = json(body, r#"{"password": "...", "pin": "..."}"#)?;
+        Ok(NewPin { password: Private::new(password), pin: Private::new(pin) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_sent_is_read_and_what_is_too_much_is_refused() {
+        assert_eq!(SignIn::read(br#"{"name":"li","password":"x"}"#).unwrap().name, "li");
+        assert_eq!(Publish::read(br#"{"why":"w"}"#).unwrap(), Publish { why: "w".into(), confirmed: false });
+        assert!(Restore::read(br#"{"lang":"yue","slot":"a"}"#).unwrap().on);
+        assert!(Place::read(br#"{"lang":"fr","slot":"a"}"#).is_err());
+        assert!(Publish::read(br#"{"why":"w","role":"approver"}"#).is_err());
+        for takes in [0, TAKES_MAX + 1] {
+            let body = serde_json::json!({ "takes": vec!["a"; takes] }).to_string();
+            assert!(Takes::read(body.as_bytes()).is_err());
+        }
+    }
+
+    #[test]
+    fn an_error_never_repeats_a_password() {
+        for body in [r#"{"name":"li","password":["geheim"]}"#, r#"{"name":"li","geheim":1}"#, "\"geheim\""] {
+            let problem = SignIn::read(body.as_bytes()).unwrap_err();
+            assert!(!format!("{problem} {problem:?}").contains("geheim"), "{problem}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = (SignIn::read(&body), Takes::read(&body), Rollback::read(&body), EndSession::read(&body));
+        }
+    }
+}

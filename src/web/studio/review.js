@@ -1,0 +1,113 @@
+// What waits for an approval: heard as callers will hear it, by somebody else than who recorded it.
+
+import { get, post, session, words } from "./api.js";
+import { ask, button, fill, h, key, notice, w, when } from "./dom.js";
+import { play, stop } from "./player.js";
+import { figures, findings, kindName, plays, playButtons } from "./report.js";
+import { groupName, groupOf, langName, langTag, slots } from "./slots.js";
+
+export async function review({ main }) {
+  await slots.recent(0);
+  const mayApprove = session.operator.role === "approver";
+  let at = 0;
+  let takes = [];
+
+  async function load() {
+    takes = (await get("drafts")).takes;
+    at = Math.min(at, Math.max(0, takes.length - 1));
+  }
+
+  const isOwn = (take) => take.by.name === session.operator.name;
+  const bunchOf = (take) => {
+    const row = slots.of(take.lang, take.slot);
+    return `${take.lang}/${row ? groupOf(row) : ""}/${take.by.name}`;
+  };
+
+  async function approve(some) {
+    try {
+      const { takes: approved } = await post("approve", { takes: some.map((take) => take.name) });
+      notice("good", w(`已审核 ${approved.length} 条，可以发布了。`, `${approved.length} approved, ready to be published.`));
+    } catch (problem) {
+      notice("approve", words(problem));
+    }
+    await again();
+  }
+
+  async function sendBack(take) {
+    const sure = await ask(w("不用这条录音？", "Not to be used?"), h("p", {}, w(`「${take.text}」将回到待录。录音仍保留在历史里。`, `“${take.text}” is to be recorded again. The take stays in the history.`)), w("不用", "Discard"));
+    if (!sure) return;
+    await post("discard", { takes: [take.name] }).catch((problem) => notice("approve", words(problem)));
+    await again();
+  }
+
+  async function again() {
+    slots.stale();
+    await Promise.all([load(), slots.load()]).catch((problem) => notice("approve", words(problem)));
+    draw();
+    main.querySelectorAll(".draft")[at]?.focus();
+  }
+
+  async function hearBunch(bunch) {
+    for (const take of bunch) {
+      main.querySelectorAll(".draft.playing").forEach((node) => node.classList.remove("playing"));
+      main.querySelector(`[data-take="${take.name}"]`)?.classList.add("playing");
+      const ended = await play({ take: take.name, form: "phone" }).catch((problem) => notice("sound", words(problem)));
+      if (!ended) break;
+    }
+    main.querySelectorAll(".draft.playing").forEach((node) => node.classList.remove("playing"));
+  }
+
+  function bunchCard(bunch) {
+    const [first] = bunch;
+    const row = slots.of(first.lang, first.slot);
+    const group = row ? groupOf(row) : "";
+    const may = bunch.filter((take) => mayApprove && !isOwn(take));
+    const isDigits = group === "digits";
+    return h("section", { class: "card" },
+      h("div", { class: "row" }, h("h2", {}, `${langName(first.lang)} · ${groupName(group)} · ${first.by.name}`, h("small", {}, w(` ${bunch.length} 条`, ` ${bunch.length} takes`))),
+        button(["▶ ", w("依次听", "Hear all")], () => hearBunch(bunch)),
+        isDigits && button(["▶ ", w("听一个完整编号", "Hear a whole number")], () => play({ lang: first.lang, slot: "digit.f.0", form: "sentence", receipt: "440163234719228", with: bunch.map((take) => take.name).join(",") }).catch((problem) => notice("sound", words(problem)))),
+        may.length > 1 && button(w(`全部通过（${may.length}）`, `Approve all (${may.length})`), () => approve(may), { class: "first" })),
+      bunch.some(isOwn) && h("p", { class: "finding warn" }, w("自己录的须由另一位同事审核。", "Your own takes are approved by another person.")),
+      h("ul", { class: "plain" }, bunch.map((take) => draft(take, row))));
+  }
+
+  function draft(take) {
+    const row = slots.of(take.lang, take.slot);
+    const changed = row && row.text !== take.text;
+    return h("li", { class: "draft", tabindex: 0, "data-take": take.name, onfocus: (event) => { at = [...main.querySelectorAll(".draft")].indexOf(event.target); } },
+      h("p", { class: "row" }, h("a", { href: `#/record/${take.lang}/${take.slot}`, lang: langTag[take.lang] }, take.text), h("small", {}, `${take.by.name} · ${when(take.at)} · ${kindName(take.kind)}`)),
+      changed && h("p", { class: "finding bad" }, w(`文案已改为「${row.text}」：不能再用。`, `The text is now “${row.text}”: this take will not do.`)),
+      take.report.findings.length > 0 && findings(take.report), playButtons(plays(take, { live: Boolean(row?.live), sentence: true })), figures(take.report),
+      mayApprove && h("div", { class: "row" },
+        button([w("通过", "Approve"), " ", key("A")], () => approve([take]), { class: "first", disabled: isOwn(take) || changed, title: isOwn(take) ? w("自己录的须由另一位同事审核", "another person approves your takes") : null }),
+        button([w("不用", "Discard"), " ", key("D")], () => sendBack(take))));
+  }
+
+  function draw() {
+    const bunches = new Map();
+    for (const take of takes) bunches.set(bunchOf(take), [...(bunches.get(bunchOf(take)) || []), take]);
+    fill(main, h("h1", { tabindex: -1 }, w("审核", "Review"), h("small", {}, w(` ${takes.length} 条待审核`, ` ${takes.length} to review`))),
+      !mayApprove && h("p", { class: "finding warn" }, w("您是录音员：可以听，由审核员通过。", "You are an operator: you may listen, an approver approves.")),
+      takes.length ? [...bunches.values()].map(bunchCard) : h("p", { class: "card" }, w("没有待审核的录音。", "Nothing waits for a review.")));
+  }
+
+  function keys({ key: pressed }) {
+    const list = [...main.querySelectorAll(".draft")];
+    const here = list.indexOf(document.activeElement.closest?.(".draft"));
+    const take = here >= 0 && takes.find((one) => one.name === list[here].dataset.take);
+    const go = (by) => list[Math.min(list.length - 1, Math.max(0, here + by))]?.focus();
+    const acts = { j: () => go(1), ArrowDown: () => go(1), k: () => go(-1), ArrowUp: () => go(-1), Escape: stop };
+    if (take) {
+      for (const one of plays(take, { live: true, sentence: true })) acts[one.name] = one.act;
+      if (mayApprove && !isOwn(take)) acts.a = () => approve([take]);
+      if (mayApprove) acts.d = () => sendBack(take);
+    }
+    const act = acts[pressed.length === 1 ? pressed.toLowerCase() : pressed];
+    if (act) act();
+    return Boolean(act);
+  }
+
+  await load();
+  return { draw, key: keys };
+}

@@ -1,0 +1,150 @@
+//! The files of `config/examples` pass their own programs' checks, fit one another, and name nothing that is not there.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use support::gateway::{Gateway, home, jindu, peer, temporary_folder};
+
+fn example(name: &str) -> PathBuf {
+    home().join("config/examples").join(name)
+}
+
+fn text(name: &str) -> String {
+    fs::read_to_string(example(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn passes(command: &mut Command) {
+    let output = command.output().expect("the checker runs");
+    let told = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&told));
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// What stands behind `KEY=` or `KEY = `.
+fn number(text: &str, key: &str) -> u64 {
+    let line = text.lines().find(|line| line.starts_with(key)).unwrap_or_else(|| panic!("{key} is set"));
+    let value = line.split_once('=').expect("a value").1.trim();
+    value.split(' ').next().and_then(|value| value.parse().ok()).expect("a number")
+}
+
+#[test]
+fn proxy_and_balancer_accept_their_files() {
+    passes(peer("kamailio").args(["-c", "-f"]).arg(example("kamailio.cfg")));
+    passes(peer("haproxy").args(["-c", "-f"]).arg(example("haproxy.cfg")));
+}
+
+#[test]
+fn systemd_accepts_the_unit_and_finds_it_well_shut() {
+    if !is_installed("systemd-analyze") {
+        eprintln!("not run: systemd is not installed here");
+        return;
+    }
+    let folder = temporary_folder("unit");
+    let unit = folder.join("jindu.service");
+    let ours = text("jindu.service").replace("/opt/jindu/bin/jindu", env!("CARGO_BIN_EXE_jindu"));
+    fs::write(&unit, ours).expect("a file can be written");
+    passes(Command::new("systemd-analyze").arg("verify").arg(&unit));
+    passes(Command::new("systemd-analyze").args(["security", "--offline=yes", "--threshold=25"]).arg(&unit));
+    let _ = fs::remove_dir_all(&folder);
+}
+
+#[test]
+fn prometheus_accepts_its_files() {
+    if !is_installed("promtool") {
+        eprintln!("not run: promtool is not installed here");
+        return;
+    }
+    passes(Command::new("promtool").args(["check", "rules"]).arg(example("jindu.rules.yml")));
+    passes(Command::new("promtool").args(["check", "config"]).arg(example("prometheus.yml")));
+}
+
+#[test]
+fn a_node_starts_with_its_example_and_is_given_the_time_to_drain() {
+    let settings = text("node.toml");
+    passes(jindu(&temporary_folder("check")).arg("check").arg("--config").arg(example("node.toml")));
+    let (drain, stop) = (number(&settings, "drain_limit_s"), number(&text("jindu.service"), "TimeoutStopSec"));
+    assert!(stop > drain, "systemd waits {stop} s for a drain of {drain} s");
+    let folder = temporary_folder("node");
+    let file = folder.join("node.toml");
+    let mut ours = settings.replace("192.0.2.11:5060", "127.0.0.1:0").replace("192.0.2.11:8080", "127.0.0.1:0");
+    ours = ours.replace("192.0.2.10", "127.0.0.1").replace("192.0.2.20", "127.0.0.1").replace("json = true", "");
+    fs::write(&file, ours).expect("a file can be written");
+    let gateway = Gateway::start_in(folder.clone(), &["phone.drain_least_s=0", &config(&file)]);
+    let (status, health) = gateway.http("GET", "/health", "");
+    assert_eq!(status, 200);
+    assert!(health.contains("\"troubles\":["), "{health}");
+}
+
+/// The harness names settings only; the file is one of them.
+fn config(file: &Path) -> String {
+    format!("--config={}", file.display())
+}
+
+#[test]
+fn every_number_that_an_alert_looks_at_is_on_the_page() {
+    let gateway = Gateway::start(&[]);
+    // The scrub tells of itself after its first pass.
+    let page = (0..600).find_map(|_| {
+        let (_, page) = gateway.http("GET", "/metrics", "");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        page.contains("jindu_replica_scrub_age_seconds").then_some(page)
+    });
+    let page = page.expect("a scrub ends");
+    let there: BTreeSet<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let rules = text("jindu.rules.yml");
+    let words = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let used: BTreeSet<&str> = words.filter(|word| word.starts_with("jindu_")).collect();
+    assert!(used.len() > 10, "{used:?}");
+    for name in used {
+        let family = name.trim_end_matches("_bucket");
+        assert!(there.contains(family), "{name} is on the page:\n{page}");
+    }
+}
+
+#[test]
+fn every_alert_is_explained_in_the_guide() {
+    let (rules, guide) = (text("jindu.rules.yml"), text("README.md"));
+    let alerts: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(alerts.len() > 10);
+    for alert in alerts {
+        assert!(guide.contains(&format!("`{alert}`")), "{alert} is explained");
+    }
+}
+
+#[test]
+fn every_file_is_named_in_the_guide() {
+    let guide = text("README.md");
+    for entry in fs::read_dir(example("")).expect("the folder") {
+        let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+        if name != "README.md" && !name.ends_with(".png") {
+            assert!(guide.contains(&name), "{name} is named in the guide");
+        }
+    }
+}
+
+/// Each line is a comment, or a name, labels in braces and a number: what Prometheus takes.
+#[test]
+fn the_page_of_numbers_is_what_prometheus_reads() {
+    let gateway = Gateway::start(&["data.sample_cases=0"]);
+    let (_, page) = gateway.http("GET", "/metrics", "");
+    for line in page.lines().filter(|line| !line.starts_with("# ")) {
+        let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
+        assert!(value.parse::<f64>().is_ok() || value == "+Inf", "{line}");
+        let (name, labels) = series.split_once('{').map_or((series, None), |(name, labels)| (name, Some(labels)));
+        assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'), "{line}");
+        let pair = |pair: &str| pair.split_once("=\"").is_some_and(|(_, value)| value.ends_with('"'));
+        assert!(
+            labels.is_none_or(|labels| labels.strip_suffix('}').is_some_and(|all| all.split(',').all(pair))),
+            "{line}"
+        );
+    }
+}

@@ -1,0 +1,104 @@
+//! A throw-away PostgreSQL for tests, by the script beside this file.
+
+#![allow(dead_code)]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A cluster below one folder. It is stopped and removed when this is dropped.
+pub struct Cluster {
+    pub folder: PathBuf,
+}
+
+impl Cluster {
+    /// A primary with a table of cases, a heartbeat, a publication and a role.
+    pub fn make() -> Cluster {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("jindu-pg-{}-{n}", std::process::id()));
+        let cluster = Cluster { folder };
+        cluster.run(&["make"]);
+        cluster
+    }
+
+    /// Runs a command of the script.
+    pub fn run(&self, words: &[&str]) -> String {
+        self.fed(words, "")
+    }
+
+    /// Runs SQL on a node as the superuser; gives what it prints.
+    pub fn sql_on(&self, node: &str, sql: &str) -> String {
+        self.fed(&["sql", node], sql)
+    }
+
+    /// The same on the primary.
+    pub fn sql(&self, sql: &str) -> String {
+        self.sql_on("primary", sql)
+    }
+
+    /// Where a node listens.
+    pub fn server(&self, node: &str) -> String {
+        format!("127.0.0.1:{}", self.run(&["port", node]).trim())
+    }
+
+    /// How a client of the tests connects to a node, as the superuser, over its Unix socket.
+    pub fn superuser(&self, node: &str) -> String {
+        format!("host={} port={} user=postgres dbname=crj", self.folder.display(), self.run(&["port", node]).trim())
+    }
+
+    /// The settings of a node that follows it, as `KEY=VALUE`.
+    pub fn settings(&self, node: &str) -> Vec<String> {
+        let file = |name: &str| self.folder.join(name).display().to_string();
+        vec![
+            "replica.source=postgres".into(),
+            format!("replica.postgres.servers={}", self.server(node)),
+            format!("replica.postgres.ca_file={}", file("ca.pem")),
+            format!("replica.postgres.password_file={}", file("password")),
+            "replica.postgres.heartbeat_every_s=1".into(),
+            "replica.postgres.reconnect_most_s=1".into(),
+        ]
+    }
+
+    fn fed(&self, words: &[&str], input: &str) -> String {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres/cluster");
+        let mut child = Command::new(script)
+            .arg(&self.folder)
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the script can be run");
+        child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
+        let output = child.wait_with_output().expect("it ends");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "cluster {words:?}: {told} (tests/run installs what the tests need)");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres/cluster"))
+            .arg(&self.folder)
+            .arg("remove")
+            .status();
+    }
+}
+
+/// SQL that makes or changes cases `from` to `to` of the examples' table: each is what its number and `round` make it.
+pub fn cases(from: u32, to: u32, round: u32) -> String {
+    format!(
+        "INSERT INTO public.cases SELECT '4401' || lpad(n::text, 11, '0'), 'name ' || n, lpad((n % 10000)::text, 4, '0'),
+            (ARRAY['accepted','review','supplement','production','ready','posted','collected','contact'])[1 + (n + {round}) % 8],
+            (ARRAY['passport','hkmo_permit','visa'])[1 + n % 3], (ARRAY['new','renewal'])[1 + n % 2],
+            (ARRAY['north','south','central'])[1 + n % 3], DATE '2026-01-01' + n % 300, DATE '2026-01-01' + n % 300 + {round} % 60,
+            CASE WHEN n % 5 = 0 THEN '[{{\"from\":\"2026-01-03\",\"to\":\"2026-01-05\"}}]'::jsonb END,
+            CASE WHEN n % 7 = 0 THEN ARRAY['photo','form'] END, CASE WHEN n % 11 = 0 THEN 'SF' || (100000 + n) END,
+            n % 13 = 0, {round}
+         FROM generate_series({from}, {to}) n
+         ON CONFLICT (receipt) DO UPDATE SET stage = EXCLUDED.stage, stage_on = EXCLUDED.stage_on, version = EXCLUDED.version;"
+    )
+}

@@ -1,0 +1,189 @@
+//! An office with a prompt studio: its people, and their requests over HTTP.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jindu::audio::{Bank, encode_master};
+use jindu::base::{Codec, Lang};
+use serde_json::{Value, json};
+
+use super::gateway::{Gateway, home};
+
+/// A reply over HTTP.
+pub struct Reply {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// A header, by its name in small letters.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("JSON: {}", String::from_utf8_lossy(&self.body)))
+    }
+}
+
+/// One request with these header lines.
+pub fn request(to: SocketAddr, method: &str, path: &str, lines: &[String], body: &[u8]) -> Reply {
+    let mut stream = TcpStream::connect(to).expect("the web door is open");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit");
+    let more: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nContent-Length: {length}\r\n{more}\r\n"
+    );
+    // A refusal may come before all was sent.
+    let _ = stream.write_all(&[head.as_bytes(), body].concat());
+    let mut reply = Vec::new();
+    let _ = stream.read_to_end(&mut reply);
+    let end = reply.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8_lossy(&reply[..end]).into_owned();
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+    Reply { status, head, body: reply[end + 4..].to_vec() }
+}
+
+/// The password that the first start made up for a name.
+pub fn password(gateway: &Gateway, name: &str) -> String {
+    let mark = format!("name {name}  password ");
+    let at = gateway.banner.find(&mark).unwrap_or_else(|| panic!("{name} is in {}", gateway.banner)) + mark.len();
+    gateway.banner[at..].split_whitespace().next().expect("a password").to_owned()
+}
+
+/// Somebody who is signed in.
+pub struct Person {
+    web: SocketAddr,
+    pub cookie: String,
+    pub token: String,
+}
+
+impl Person {
+    /// Signs one of the accounts of the first start in.
+    pub fn of(gateway: &Gateway, name: &str) -> Person {
+        let reply = sign_in(gateway.web, name, &password(gateway, name));
+        assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+        let cookie = reply.header("set-cookie").and_then(|line| line.split(';').next()).expect("a cookie").to_owned();
+        let token = reply.json()["csrf"].as_str().expect("a token").to_owned();
+        Person { web: gateway.web, cookie, token }
+    }
+
+    pub fn get(&self, name: &str) -> Reply {
+        request(self.web, "GET", &format!("/studio/api/{name}"), &[format!("Cookie: {}", self.cookie)], b"")
+    }
+
+    pub fn post(&self, name: &str, body: &Value) -> Reply {
+        self.send(name, "application/json", body.to_string().as_bytes())
+    }
+
+    /// What must be done, as JSON.
+    pub fn does(&self, name: &str, body: &Value) -> Value {
+        let reply = self.post(name, body);
+        assert_eq!(reply.status, 200, "{name}: {}", String::from_utf8_lossy(&reply.body));
+        reply.json()
+    }
+
+    pub fn send(&self, name: &str, kind: &str, body: &[u8]) -> Reply {
+        let lines = [
+            format!("Cookie: {}", self.cookie),
+            format!("X-Studio-Token: {}", self.token),
+            format!("Content-Type: {kind}"),
+        ];
+        request(self.web, "POST", &format!("/studio/api/{name}"), &lines, body)
+    }
+
+    /// Sends a recording of a slot in.
+    pub fn records(&self, lang: &str, slot: &str, file: &[u8]) -> Reply {
+        let name = format!("take?lang={lang}&slot={slot}&kind=browser&sitting=s1");
+        self.send(&name, "application/octet-stream", file)
+    }
+
+    /// Sends one in that is good, and keeps it; its name.
+    pub fn keeps(&self, lang: &str, slot: &str, file: &[u8]) -> String {
+        let reply = self.records(lang, slot, file);
+        assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+        let take = reply.json();
+        assert_eq!(take["good"], true, "{take}");
+        let name = take["name"].as_str().expect("a name").to_owned();
+        self.does("keep", &json!({ "takes": [name] }));
+        name
+    }
+
+    /// A take as a call plays it, in A-law.
+    pub fn octets(&self, take: &str) -> Vec<u8> {
+        let reply = self.get(&format!("sound?take={take}&form=master"));
+        assert_eq!(reply.status, 200);
+        octets(&reply.body)
+    }
+}
+
+/// A sign-in by name and password.
+pub fn sign_in(web: SocketAddr, name: &str, password: &str) -> Reply {
+    let body = json!({"name": name, "password": password}).to_string();
+    request(web, "POST", "/studio/api/sign-in", &["Content-Type: application/json".into()], body.as_bytes())
+}
+
+/// A WAV file as a call plays it, in A-law.
+pub fn octets(wav: &[u8]) -> Vec<u8> {
+    let mut reader = hound::WavReader::new(wav).expect("a WAV file");
+    let rate = reader.spec().sample_rate;
+    let samples: Vec<i16> = reader.samples().map(|sample| sample.expect("a sample")).collect();
+    let encoded = encode_master(&samples, rate).expect("a master");
+    let name: std::sync::Arc<str> = "take".into();
+    let bank = Bank::build([((Lang::Zh, name.clone()), encoded)]).expect("a bank");
+    bank.octets(Lang::Zh, &name, Codec::Alaw).expect("the take").to_vec()
+}
+
+/// Samples of a shipped recording, without the silence at its ends, at 16 kHz.
+pub fn shipped(lang: &str, id: &str) -> Vec<i16> {
+    let path = home().join(format!("prompts/audio/{lang}/{id}.wav"));
+    let samples: Vec<i16> =
+        hound::WavReader::open(path).expect("shipped").samples().map(|sample| sample.expect("a sample")).collect();
+    let loud = |sample: &i16| sample.unsigned_abs() > 300;
+    let first = samples.iter().position(loud).unwrap_or(0);
+    let last = samples.iter().rposition(loud).unwrap_or(samples.len() - 1);
+    samples[first..=last].to_vec()
+}
+
+/// A quiet room for so long, at 16 kHz.
+pub fn room(milliseconds: usize) -> Vec<i16> {
+    let mut state = 1_u32;
+    (0..milliseconds * 16)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((state >> 24) % 13) as i16 - 6
+        })
+        .collect()
+}
+
+/// A voice in a quiet room: a shipped recording with some room to its sides.
+pub fn voice(lang: &str, id: &str) -> Vec<i16> {
+    [room(300), shipped(lang, id), room(300)].concat()
+}
+
+/// A WAV file of samples at 16 kHz.
+pub fn wav(samples: &[i16]) -> Vec<u8> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut bytes, spec).expect("memory");
+    samples.iter().for_each(|sample| writer.write_sample(*sample).expect("memory"));
+    writer.finalize().expect("memory");
+    bytes.into_inner()
+}
+
+/// A file that a microphone hears.
+pub fn microphone(folder: &Path, samples: &[i16]) -> PathBuf {
+    let path = folder.join("microphone.wav");
+    std::fs::write(&path, wav(samples)).expect("a file can be written");
+    path
+}
