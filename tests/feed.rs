@@ -62,10 +62,13 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// The gate: what is in one folder is renamed into the other, whole.
 fn carry(from: &Path, data: &Path) -> usize {
+    carry_files(&files(from), data)
+}
+
+fn carry_files(files: &[PathBuf], data: &Path) -> usize {
     let spool = data.join("spool");
     fs::create_dir_all(&spool).expect("a folder");
-    let files = files(from);
-    for file in &files {
+    for file in files {
         let name = file.file_name().expect("a name").to_string_lossy().into_owned();
         let draft = spool.join(format!("{name}.part"));
         fs::copy(file, &draft).expect("room");
@@ -152,26 +155,34 @@ fn a_living_office_is_followed_through_kills_to_the_same_cases() {
     let set = ["data.sample_cases=0", "replica.spool_poll_ms=20"];
     let mut truth = std::collections::BTreeMap::new();
     let mut carried = 0;
+    // A gateway takes its data with it when it is dropped.
+    let mut killed = Vec::new();
     for round in 0..4 {
         let mut gateway = Gateway::start_in(data.clone(), &set);
         let until = Instant::now() + Duration::from_millis(700);
         let mut over = false;
         while Instant::now() < until || (round == 3 && !over) {
             over = office.0.try_wait().expect("ours").is_some();
-            files(&out_folder).iter().for_each(|file| note(file, &mut truth));
-            carried += carry(&out_folder, &data);
+            let came = files(&out_folder);
+            came.iter().for_each(|file| note(file, &mut truth));
+            carried += carry_files(&came, &data);
             std::thread::sleep(Duration::from_millis(20));
         }
         if round < 3 {
             gateway.signal("KILL");
             gateway.wait(Duration::from_secs(10));
+            killed.push(gateway);
         } else {
-            files(&out_folder).iter().for_each(|file| note(file, &mut truth));
-            carried += carry(&out_folder, &data);
-            self::until(Duration::from_secs(30), "all is taken", || {
-                gateway.metric("jindu_feed_waiting_files") == 0.0
-                    && gateway.metric("jindu_replica_cases") == truth.len() as f64
-            });
+            let came = files(&out_folder);
+            came.iter().for_each(|file| note(file, &mut truth));
+            carried += carry_files(&came, &data);
+            let start = Instant::now();
+            let cases = truth.len() as f64;
+            while gateway.metric("jindu_feed_waiting_files") > 0.0 || gateway.metric("jindu_replica_cases") != cases {
+                let (waiting, log) = (alarms(&gateway), gateway.log());
+                assert!(start.elapsed() < Duration::from_secs(30), "{cases} cases are wanted: {waiting}\n{log}");
+                std::thread::sleep(Duration::from_millis(50));
+            }
             for (receipt, stage) in &truth {
                 assert_eq!(gateway.scan(receipt)["stage"].as_str(), Some(stage.as_str()), "{receipt}");
             }
