@@ -45,7 +45,7 @@ impl Peace {
     }
 
     pub fn lasted_since(&self, day: u64) -> bool {
-        day % 2 == 0 && self.day() == day
+        day.is_multiple_of(2) && self.day() == day
     }
 }
 
