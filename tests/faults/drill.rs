@@ -128,14 +128,13 @@ impl Drill {
             truth.len(),
             caught_up.as_secs_f64(),
         );
-        Ended { calls: calls.clips, log }
+        Ended { calls: calls.clips }
     }
 }
 
 /// What is left after a drill.
 pub struct Ended {
     pub calls: BTreeMap<&'static str, u64>,
-    pub log: String,
 }
 
 fn await_copy(node: &Node) {
