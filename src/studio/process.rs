@@ -54,7 +54,10 @@ pub fn process(sound: Decoded, conditions: &Conditions) -> Processed {
     let frames = Frames::of(&samples, rate);
     let mut figures = Figures { original_ms: millis(original), rate_hz: rate, ..Figures::default() };
     let Some(speech) = frames.speech() else {
-        return unheard(samples, rate, figures, peak_in, quality::silent);
+        // Noise that never changes hides whatever was said under it.
+        let loud = frames.percentile(0.5) > quality::SILENT_DBOV;
+        let finding = if loud { quality::no_speech } else { quality::silent };
+        return unheard(samples, rate, figures, peak_in, finding);
     };
     if frames.is_steady() {
         return unheard(samples, rate, figures, peak_in, quality::no_speech);

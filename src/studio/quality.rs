@@ -266,6 +266,8 @@ pub(super) fn hum(samples: &[f32], rate: u32, room: Option<Range<usize>>, high_p
     [50.0, 100.0, 150.0, 60.0, 120.0].into_iter().filter_map(line).max_by(f64::total_cmp)
 }
 
+/// A recording that is mostly below this has nobody near its microphone.
+pub(super) const SILENT_DBOV: f64 = -55.0;
 const QUIET_DBOV: f64 = -35.0;
 /// So quiet that what is made of it is mostly the converter's noise.
 const FAINT_DBOV: f64 = -50.0;

@@ -12,7 +12,8 @@ pub(in crate::flow) fn used(flow: &Flow, script: &Script) -> BTreeSet<String> {
     used_by(flow, script).into_keys().collect()
 }
 
-/// The same, each with the nodes that ask for it; the farewell is said wherever a call ends.
+/// The same, each with the nodes that ask for it; the farewell is said wherever a call ends, `stand_in` wherever another
+/// language has to stand in.
 pub(in crate::flow) fn used_by(flow: &Flow, script: &Script) -> BTreeMap<String, BTreeSet<Arc<str>>> {
     let mut used: BTreeMap<String, BTreeSet<Arc<str>>> = BTreeMap::new();
     used.insert("prompt.bye".into(), BTreeSet::new());
@@ -31,6 +32,9 @@ pub(in crate::flow) fn used_by(flow: &Flow, script: &Script) -> BTreeMap<String,
         for entry in expanded(flow, &notice.say).unwrap_or_default() {
             add(entry, &user);
         }
+    }
+    for entry in flow.stand_in.iter().filter_map(|prompt| expanded(flow, prompt)).flatten() {
+        add(entry, &"stand_in".into());
     }
     for (entry, users) in used.clone() {
         let slots = script.entry(&entry).map(|entry| entry.slots()).unwrap_or_default();

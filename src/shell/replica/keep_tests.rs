@@ -149,12 +149,14 @@ fn a_file_that_cannot_be_opened_is_put_aside_and_asked_for_anew() {
     header.seek(SeekFrom::Start(0)).unwrap();
     header.write_all(&[0xA5; 100]).unwrap();
     let replica = open(&folder, SERVE);
-    assert!(replica.is_empty() && replica.is_damaged() && alarms(&replica) == [DAMAGED]);
+    assert!(replica.is_empty() && replica.is_damaged(), "{:?}", replica.status());
+    assert!(alarms(&replica).contains(&DAMAGED.to_owned()), "{:?}", alarms(&replica));
     assert!(matches!(ask(&replica, 1, &Proof::Paper), Answer::Down));
     assert!(store::beside(&file(&folder), ".damaged").exists());
     rebuild(&replica, 100);
     assert_eq!(stage(&ask(&replica, 1, &Proof::Paper)), Some(Stage::Ready));
-    assert!(!replica.is_damaged() && alarms(&replica).is_empty());
+    assert!(!replica.is_damaged());
+    assert!(comes(|| alarms(&replica).is_empty()), "{:?}", alarms(&replica));
 }
 
 #[test]
@@ -414,7 +416,11 @@ fn the_sample_takes_no_other_sources_place_and_is_made_again_when_it_is_damaged(
     replica.remember_sample(move || sample::cases(300, 1, today, &working));
     replica.perform(Request::Rebuild);
     assert!(comes(|| total(&replica.metrics().rebuilds) == 2 && !feeding(&replica).rebuild_is_wanted()));
-    let first = feeding(&replica).rebuild().unwrap();
+    let mut first = None;
+    assert!(comes(|| {
+        first = feeding(&replica).rebuild().ok();
+        first.is_some()
+    }));
     assert!(matches!(feeding(&replica).rebuild(), Err(ApplyError::Source(_))), "one at a time");
     drop(first);
     rebuild(&replica, 500);

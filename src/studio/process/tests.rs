@@ -74,7 +74,7 @@ fn each_fault_is_named_with_its_figure() {
     named(&found(Speaker { level: 0.002, noise: 0.0, ..Speaker::default() }), "quiet", Grade::Reject);
     named(&found(Speaker { noise: 0.0035, ..Speaker::default() }), "noisy", Grade::Warn);
     named(&found(Speaker { noise: 0.03, ..Speaker::default() }), "noisy", Grade::Reject);
-    named(&found(Speaker { hum: 0.004, ..Speaker::default() }), "hum", Grade::Warn);
+    named(&found(Speaker { hum: 0.012, ..Speaker::default() }), "hum", Grade::Warn);
     named(&found(Speaker { lead_s: 0.0, ..Speaker::default() }), "cut_start", Grade::Warn);
     named(&found(Speaker { tail_s: 0.0, ..Speaker::default() }), "cut_end", Grade::Warn);
     named(&found(Speaker { speech_s: 5.7, ..Speaker::default() }), "long", Grade::Warn);
