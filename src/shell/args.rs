@@ -180,8 +180,12 @@ pub fn read(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Asked,
 /// Where the command stands: the first word after the program that is neither a setting nor its value.
 fn command_at(args: &[std::ffi::OsString]) -> usize {
     let mut at = 1;
-    while args.get(at).is_some_and(|word| word == "--config" || word == "--set") {
-        at += 2;
+    while let Some(word) = args.get(at).and_then(|word| word.to_str()).filter(|word| word.starts_with("--")) {
+        match word {
+            "--config" | "--set" => at += 2,
+            _ if word.starts_with("--config=") || word.starts_with("--set=") => at += 1,
+            _ => break,
+        }
     }
     at.min(args.len())
 }

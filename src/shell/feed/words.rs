@@ -103,10 +103,7 @@ impl Given {
         }
         let command = self.names.remove(0).string()?;
         match command.as_str() {
-            "keygen" if !self.names.is_empty() => Ok(Feed::Keygen {
-                name: self.names.remove(0).string()?,
-                folder: self.out.take().unwrap_or_else(|| ".".into()),
-            }),
+            "keygen" if !self.names.is_empty() => Ok(self.keygen()),
             "keygen" => Err("feed keygen needs a NAME for the key, as in feed keygen office-2026".into()),
             "pack" => self.pack(),
             "verify" if !self.names.is_empty() => Ok(Feed::Verify {
@@ -117,6 +114,15 @@ impl Given {
             "play" => self.play(),
             other => Err(format!("there is no command feed {other}; there are keygen, pack, verify, play").into()),
         }
+    }
+
+    /// The name may be written with its folder.
+    fn keygen(&mut self) -> Feed {
+        let path = PathBuf::from(self.names.remove(0));
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let out = self.out.take().unwrap_or_else(|| ".".into());
+        Feed::Keygen { name, folder: parent.map_or(out.clone(), |parent| out.join(parent)) }
     }
 
     fn pack(&mut self) -> Result<Feed, lexopt::Error> {
