@@ -103,7 +103,7 @@ impl State {
 
     /// Some of what waits comes whole, in any order; some comes twice, some in halves first, some not yet.
     fn deliver_some(&mut self, spool: &Path, all: bool) {
-        while all && let Some(path) = self.waiting.pop_front() {
+        if all && let Some(path) = self.waiting.pop_front() {
             return self.deliver(&path, spool, 1);
         }
         if self.waiting.len() < 4 && self.draw(3) > 0 {
