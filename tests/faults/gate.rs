@@ -39,8 +39,7 @@ impl Gate {
     pub fn settings(&self) -> PathBuf {
         let shipped = fs::read_to_string(home().join("config/jindu.toml")).expect("the shipped settings");
         let public = fs::read_to_string(self.path("office.pub")).expect("a public key");
-        let public = public.split_whitespace().last().expect("a key").to_owned();
-        let public = public.trim_start_matches("public=").trim_matches('"').to_owned();
+        let public = public.lines().find(|line| !line.starts_with('-')).expect("a key between its PEM lines");
         let file = self.path("jindu.toml");
         let text = format!("{shipped}\n[[replica.key]]\nname = \"office\"\npublic = \"{public}\"\n");
         fs::write(&file, text).expect("a file can be written");
