@@ -144,8 +144,9 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
     super::watch::start(settings.clone(), live, &door)
         .map_err(|error| format!("cannot watch for releases: {error}"))?;
     numbers::keep(Arc::clone(&metrics), sources);
-    announce(settings, &wire, &listeners, &replica, &hotline.examples, &made)?;
+    // Before anybody is told that the node is ready: who is told may stop it at once.
     let signals = Signals::new()?;
+    announce(settings, &wire, &listeners, &replica, &hotline.examples, &made)?;
     let (stop, stopping) = watch::channel(false);
     let phone = tokio::spawn(wire.run(Arc::clone(&door)));
     let web_settings = settings.web.clone();
