@@ -39,8 +39,9 @@ fn run(folder: &Path, cases: u64) {
 
     let asked = asked(cases.min(50_000), &calendar);
     from_file("from the file", &replica, &asked);
-    from_file("from the file, warm", &open_without_cache(folder, &keys, replica), &asked);
-    let replica = open_without_cache(folder, &keys, open(folder, &keys));
+    let replica = open_without_cache(folder, &keys, replica);
+    from_file("from the file, warm", &replica, &asked);
+    many_from_file("the same, 64 at once", &replica, &asked);
     beside_a_writer(folder, &replica, &asked, cases, &calendar);
     drop(replica);
     let replica = open(folder, &keys);
@@ -157,6 +158,30 @@ fn from_file(name: &str, replica: &Replica, asked: &[(Receipt, Proof)]) {
     took.sort();
     let (p50, p99) = (took[took.len() / 2], took[took.len() * 99 / 100]);
     println!("{name:28} p50 {p50:?}, p99 {p99:?}, {:.0} a CPU-second", took.len() as f64 / spent);
+}
+
+/// As many at once as a busy node has under way: what a look-up costs when nobody has to be woken for each.
+fn many_from_file(name: &str, replica: &Arc<Replica>, asked: &[(Receipt, Proof)]) {
+    const AT_ONCE: usize = 64;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let (before, began) = (cpu(), Instant::now());
+    runtime.block_on(async {
+        let each = |part: &[(Receipt, Proof)]| {
+            let (replica, part) = (replica.clone(), part.to_vec());
+            tokio::spawn(async move {
+                for (receipt, proof) in &part {
+                    assert!(matches!(replica.look_up(receipt, proof).await, Answer::Found { .. }));
+                }
+            })
+        };
+        let tasks: Vec<_> = asked.chunks(asked.len().div_ceil(AT_ONCE)).map(each).collect();
+        for task in tasks {
+            task.await.expect("every look-up found its case");
+        }
+    });
+    let (spent, took) = ((cpu() - before).as_secs_f64().max(0.001), began.elapsed().as_secs_f64());
+    let count = asked.len() as f64;
+    println!("{name:28} {:.0} a second, {:.0} a CPU-second", count / took, count / spent);
 }
 
 fn from_memory(name: &str, replica: &Replica, asked: &[(Receipt, Proof)], paper: bool) {
