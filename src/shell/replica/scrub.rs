@@ -1,12 +1,15 @@
 //! Looks the whole file through, slowly and for ever: every row's checksum, the order of the keys, the count.
 //!
 //! ```text
-//!  slice of rows ─ wait ─ slice ─ … ─ the last key ─► rows counted in one snapshot = what the file says of itself
-//!        └ a row or a page is damaged ─► alarm; the row is down; a copy of everything is asked of the source
+//!  rows counted in one snapshot = what the file says of itself ─ slice of rows ─ wait ─ slice ─ … ─ the last key
+//!        └ rows are missing                                             └ a row or a page is damaged
+//!                  └───────────────────────┬──────────────────────────────────┘
+//!                  alarm; the row is down; a copy of everything is asked of the source
 //! ```
 //!
 //! SQLite's own check does not see a flipped bit in a value, and a scan of the rows walks every page of their tree. No
-//! read transaction lasts longer than a slice, but for the count, which is seconds on the largest copies.
+//! read transaction lasts longer than a slice, but for the count, which is seconds on the largest copies: it comes first,
+//! as rows that a damaged page hides are those that would be told to be unknown.
 
 use rusqlite::Connection;
 
@@ -17,6 +20,7 @@ use super::store;
 /// A pass through the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pass {
+    counted: bool,
     /// The last key that was looked at.
     after: Option<i64>,
     pub rows: u64,
@@ -54,9 +58,13 @@ impl Damage {
 impl Pass {
     /// Looks at the next rows. A page that cannot be read ends the pass: what lies behind it cannot be reached.
     pub fn slice(&mut self, connection: &Connection, rows: u32) -> rusqlite::Result<Slice> {
+        if !self.counted {
+            self.count(connection)?;
+            self.counted = true;
+        }
         match self.rows_after(connection, rows) {
             Ok(seen) if seen == rows => Ok(Slice::More),
-            Ok(_) => self.count(connection).map(|()| Slice::Last),
+            Ok(_) => Ok(Slice::Last),
             Err(error) => self.failed(error),
         }
     }

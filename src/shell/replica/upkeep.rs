@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use crate::replica::SAMPLE;
+use crate::shell::aside::step_back;
 use crate::shell::clock;
 
 use super::cache::locked;
@@ -25,6 +26,8 @@ pub(super) struct Upkeep {
     feeding: Feeding,
     rows_per_tick: u32,
     pass: Pass,
+    /// The file that the pass goes through.
+    passing: u64,
     open: Option<(u64, Connection)>,
     ticks: u64,
     applied: u64,
@@ -36,11 +39,13 @@ impl Upkeep {
     pub fn new(feeding: Feeding, scrub_rows_per_second: u32) -> Upkeep {
         let rows_per_tick = (scrub_rows_per_second / TICKS_PER_SECOND).max(1);
         let applied = feeding.reading.metrics.rows_applied.load(Ordering::Relaxed);
-        Upkeep { feeding, rows_per_tick, pass: Pass::default(), open: None, ticks: 0, applied, passed: None }
+        let (pass, passing) = (Pass::default(), 0);
+        Upkeep { feeding, rows_per_tick, pass, passing, open: None, ticks: 0, applied, passed: None }
     }
 
     /// The life of the thread: until `stopped` is gone.
     pub fn run(mut self, stopped: &Receiver<()>) {
+        step_back();
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
             self.tick();
         }
@@ -66,13 +71,25 @@ impl Upkeep {
         if rests || locked(&reading.mark).is_none() {
             return Ok(());
         }
-        if self.pass.slice(reading.connection(&mut self.open)?, self.rows_per_tick)? == Slice::Last {
-            let pass = std::mem::take(&mut self.pass);
-            self.passed = Some((file, Instant::now()));
-            let same_file = self.open.as_ref().is_some_and(|(file, _)| *file == reading.file.load(Ordering::Acquire));
-            if same_file {
+        let connection = reading.connection(&mut self.open)?;
+        if self.passing != file {
+            (self.passing, self.pass) = (file, Pass::default());
+        }
+        let fresh = self.passed.is_none_or(|(of, _)| of != file);
+        let rows = if fresh { self.rows_per_tick.saturating_mul(FIRST_PASS) } else { self.rows_per_tick };
+        let slice = self.pass.slice(connection, rows)?;
+        if self.open.as_ref().is_none_or(|(open, _)| *open != file) || reading.file.load(Ordering::Acquire) != file {
+            return Ok(());
+        }
+        match slice {
+            Slice::Last => {
+                let pass = std::mem::take(&mut self.pass);
+                self.passed = Some((file, Instant::now()));
                 self.end(&pass);
             }
+            // At once, and again when the pass is over: nobody is told "not found" from a file that is damaged.
+            Slice::More if !self.pass.damage.is_none() => reading.torn.store(true, Ordering::Release),
+            Slice::More => {}
         }
         Ok(())
     }
@@ -145,3 +162,5 @@ const TICK: Duration = Duration::from_millis(100);
 const RATE_TICKS: u64 = 50;
 /// Between two passes through the same file.
 const REST: Duration = Duration::from_secs(60);
+/// The first pass through a file is so many times as fast: nobody knows yet what the file is worth.
+const FIRST_PASS: u32 = 10;
