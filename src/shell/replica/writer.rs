@@ -30,7 +30,7 @@ use super::quarantine;
 use super::readers::Reading;
 use super::run::{Committed, Outcome, Surroundings};
 use super::store::StoreError;
-use super::{sample_mark, store};
+use super::{made_up, sample_mark, store};
 
 /// What the writer is told.
 pub(super) enum Task {
@@ -139,10 +139,19 @@ impl Writer {
             told: &told,
             committed: &committed,
         };
+        // Whose the batch is, it tells when it is read: until then the copy is nobody's.
+        self.note_sample(matches!(batch, Batch::Again(_)));
         let run = || apply::apply(&surroundings, name, batch);
         let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(ApplyError::Fault));
-        let metrics = &self.reading.metrics;
         self.judge(result.as_ref().err());
+        let result = self.applied(result);
+        self.note_sample(true);
+        result
+    }
+
+    /// Tells what a batch did.
+    fn applied(&self, result: Result<Option<Outcome>, ApplyError>) -> Result<Applied, ApplyError> {
+        let metrics = &self.reading.metrics;
         match result {
             Ok(None) => Ok(Applied::default()),
             Ok(Some(Outcome { applied, mark })) => {
@@ -161,6 +170,12 @@ impl Writer {
                 Err(error)
             }
         }
+    }
+
+    /// Keeps the note beside the file true; with `stays` unset, another source's cases are about to come.
+    fn note_sample(&self, stays: bool) {
+        let sample = locked(&self.reading.mark).as_ref().is_some_and(|mark| mark.source == SAMPLE);
+        made_up::keep(self.path.parent().unwrap_or(Path::new(".")), sample && stays);
     }
 
     /// Renews the age and the place, if the mark's own source tells them.
@@ -228,6 +243,7 @@ impl Writer {
         {
             return Err(ApplyError::Crowded);
         }
+        self.note_sample(mark.source == SAMPLE);
         let reading = self.reading.clone();
         let opening = reading.opening.write().unwrap_or_else(PoisonError::into_inner);
         drop(self.open.take());
@@ -247,6 +263,7 @@ impl Writer {
         self.publish_commit(Committed { touched: None, rows, quarantine: true });
         self.publish_mark(mark);
         self.publish_held();
+        self.note_sample(true);
         Ok(())
     }
 
