@@ -115,6 +115,8 @@ fn a_damaged_sample_is_made_again_at_the_next_start() {
     let (receipt, _) = gateway.example("ready");
     gateway.kill();
     std::fs::write(folder.join("replica.sqlite3"), b"no replica ".repeat(1_000)).expect("writable");
+    let told = run(&folder, &["replica", "status"]);
+    assert!(!told.status.success() && said(&told).contains("start the server"), "{}", said(&told));
     let gateway = Gateway::start_in(folder.clone(), &[]);
     assert_eq!(gateway.scan(&receipt)["stage"], "ready");
     assert!(gateway.log().contains("it was made again"), "{}", gateway.log());

@@ -407,6 +407,7 @@ impl Replica {
         };
         let mut writer = Writer {
             open: opened,
+            inode: store::inode(path),
             path: path.to_owned(),
             keys: self.keys.clone(),
             reading: self.reading.clone(),

@@ -61,6 +61,8 @@ pub(super) enum Task {
 pub(super) struct Writer {
     /// None after it failed, until the next task opens the file anew.
     pub open: Option<Connection>,
+    /// The file that is open, by its inode.
+    pub inode: Option<u64>,
     pub path: PathBuf,
     pub keys: Keys,
     pub reading: Arc<Reading>,
@@ -77,6 +79,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             self.reopen();
+            self.look_after_file();
             match task {
                 Some(Task::Apply { name, batch, done }) => {
                     let result = self.apply(&name, batch);
@@ -288,6 +291,7 @@ impl Writer {
         match opened {
             Ok(connection) => {
                 self.open = Some(connection);
+                self.inode = store::inode(&self.path);
                 // A reader that was opened on a folder that cannot be written does not see what is written to it.
                 self.reading.file.fetch_add(1, Ordering::AcqRel);
                 self.reading.queue.wake();
@@ -299,6 +303,13 @@ impl Writer {
                     .alarms
                     .raise(UNWRITTEN, format!("{error}: the copy answers, and the feed waits; {MAKE_ROOM}"));
             }
+        }
+    }
+
+    /// A file that somebody removed, or put another in the place of, is answered from; what it is told goes with it.
+    fn look_after_file(&self) {
+        if self.open.is_some() && store::inode(&self.path) != self.inode && !self.reading.asks.rebuild_is_wanted() {
+            self.reading.damaged("the file was removed, or another one put in its place");
         }
     }
 

@@ -86,6 +86,27 @@ fn a_copy_that_is_gone_is_made_again_of_the_files_that_were_kept_and_never_of_th
 }
 
 #[test]
+fn a_file_that_is_removed_or_replaced_under_the_node_is_made_again_while_it_answers() {
+    let replaced = |file: &Path| {
+        let other = file.with_extension("other");
+        fs::write(&other, b"another").unwrap();
+        fs::rename(other, file).unwrap();
+    };
+    for lose in [LOSSES[2], replaced] {
+        let (mut upstream, mut node) = (Upstream::new(100), Node::new());
+        node.takes(&[&upstream.snapshot(), &upstream.changes(10)]);
+        lose(&store::path(node.folder.path()));
+        node.takes(&[&upstream.changes(10)]);
+        assert!(feeding(&node.replica).rebuild_is_wanted() || total(&node.replica.metrics().rebuilds) > 1);
+        node.look();
+        assert!(!feeding(&node.replica).rebuild_is_wanted());
+        let node = node.restart();
+        assert_eq!(node.sequence(), Some(3));
+        node.holds(&upstream.truth());
+    }
+}
+
+#[test]
 fn an_upstream_that_never_sent_a_snapshot_is_followed_from_its_first_file_again() {
     let (mut upstream, mut node) = (Upstream::new(0), Node::new());
     node.takes(&[&upstream.changes(30), &upstream.changes(30)]);
