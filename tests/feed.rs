@@ -133,6 +133,31 @@ fn what_upstream_packs_and_signs_is_what_the_gateway_answers() {
 }
 
 #[test]
+fn a_copy_that_is_gone_comes_back_by_itself_and_no_made_up_case_stands_in_for_it() {
+    let folder = Folder::new();
+    let data = folder.path("data");
+    let pack = |words: &[&str], lines: &str| {
+        let fixed = ["pack", "--out", "out", "--source", "intranet"];
+        let output = folder.feed(&[&fixed[..], words].concat(), lines);
+        assert!(output.status.success(), "{}", out(&output));
+    };
+    pack(&["--snapshot"], &(case(1, "accepted", 1) + &case(2, "review", 1)));
+    pack(&[], &case(1, "ready", 2));
+    let set = ["replica.spool_poll_ms=20"];
+    let gateway = Gateway::start_in(data.clone(), &set);
+    carry(&folder.path("out"), &data);
+    let stage = |gateway: &Gateway, n: u32| gateway.scan(&format!("44010000000{n:04}"))["stage"].clone();
+    until(Duration::from_secs(20), "both files are in", || stage(&gateway, 1) == "ready");
+    gateway.kill();
+    fs::write(data.join("replica.sqlite3"), "").expect("writable");
+    let gateway = Gateway::start_in(data.clone(), &set);
+    until(Duration::from_secs(20), "the kept files are in", || stage(&gateway, 1) == "ready");
+    assert_eq!(stage(&gateway, 2), "review");
+    until(Duration::from_secs(20), "two cases, and no sample", || gateway.metric("jindu_replica_cases") == 2.0);
+    until(Duration::from_secs(20), "nothing is wrong", || alarms(&gateway).is_empty());
+}
+
+#[test]
 fn a_living_office_is_followed_through_kills_to_the_same_cases() {
     let folder = Folder::new();
     let (out_folder, data) = (folder.path("out"), folder.path("data"));

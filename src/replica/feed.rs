@@ -118,14 +118,11 @@ impl Line {
         text.iter().all(u8::is_ascii_whitespace) || std::str::from_utf8(text).is_ok_and(|text| text.trim().is_empty())
     }
 
-    /// Whose case a line is that cannot be used, if that much of it can be read.
-    pub fn receipt_of(text: &str) -> Option<String> {
-        #[derive(Deserialize)]
-        struct Named {
-            receipt: String,
-        }
-        let Named { receipt } = serde_json::from_str(text.trim_start_matches('\u{FEFF}')).ok()?;
-        is_receipt(&receipt).then_some(receipt)
+    /// Whose case a line is that cannot be used, if that much of it can be read. It need not be JSON, nor UTF-8, nor whole:
+    /// what is kept of the case is out of date all the same.
+    pub fn receipt_of(line: &[u8]) -> Option<String> {
+        let starts = line.windows(RECEIPT.len()).enumerate().filter(|(_, bytes)| *bytes == RECEIPT);
+        starts.map(|(at, _)| &line[at + RECEIPT.len()..]).find_map(receipt_value)
     }
 }
 
@@ -209,6 +206,15 @@ impl std::fmt::Debug for CaseRecord {
     }
 }
 
+/// The digits of a field's value, quoted or not.
+fn receipt_value(rest: &[u8]) -> Option<String> {
+    let value = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+    let value = value.strip_prefix(b"\"").unwrap_or(value);
+    let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let receipt = std::str::from_utf8(&value[..digits]).ok()?;
+    is_receipt(receipt).then(|| receipt.to_owned())
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HeaderLine {
@@ -228,7 +234,7 @@ pub(super) fn json_error(error: serde_json::Error) -> LineError {
     let what = match text.split(" at line ").next() {
         Some(what) if named => what.to_owned(),
         Some(what) if what.starts_with("unknown field") => "a field that the format does not have".into(),
-        Some(what) if what.starts_with("unknown variant") => "a stage that the format does not have".into(),
+        Some(what) if what.starts_with("unknown variant") => "a word that the format does not have".into(),
         _ if error.is_syntax() || error.is_eof() => "not a JSON object".into(),
         _ => "a value of the wrong type or form".into(),
     };
@@ -256,6 +262,8 @@ fn is_pause(pause: &Pause) -> bool {
     is_day(pause.from) && pause.to.is_none_or(|to| is_day(to) && pause.from <= to)
 }
 
+/// The field that names a case.
+const RECEIPT: &[u8] = b"\"receipt\"";
 /// The source of a batch that names none.
 pub const SPOOL: &str = "spool";
 /// The source of the built-in sample, which the node itself vouches for.
@@ -278,6 +286,20 @@ mod tests {
 
     fn read(text: &str) -> Result<Line, LineError> {
         Line::read(text.as_bytes(), 1)
+    }
+
+    #[test]
+    fn whose_case_a_line_is_can_be_told_of_one_that_is_no_json_no_utf8_or_not_whole() {
+        let own = |line: &[u8]| Line::receipt_of(line);
+        for rest in [&b"}"[..], b",\"version\":1e400}", b",\"hall\":\"\xff\xfe", b"}\0", b",\"receipt\":null,"] {
+            let quoted = [&b"\xef\xbb\xbf{\"receipt\" : \"440100000000123\""[..], rest].concat();
+            assert_eq!(own(&quoted).as_deref(), Some("440100000000123"));
+        }
+        assert_eq!(own(br#"{"delete":{"receipt":"440100000000123"},"x":1}"#).as_deref(), Some("440100000000123"));
+        assert_eq!(own(br#"{"receipt":440100000000123}"#).as_deref(), Some("440100000000123"));
+        for none in ["", "{\"receipt\"", "{\"receipt\":\"12345\"}", "{\"note\":\"\\\"receipt\\\":1234567\"}"] {
+            assert_eq!(own(none.as_bytes()), None, "{none}");
+        }
     }
 
     #[test]

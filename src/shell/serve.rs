@@ -61,20 +61,23 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
     runtime.block_on(run(settings, hotline, keys, replica, doors))
 }
 
-/// On the first start, fills the copy with sample cases.
+/// On the first start, and where the sample was damaged beyond opening, fills the copy with sample cases.
 fn fill(replica: &Replica, settings: &Settings, hotline: &Hotline) -> Result<(), Fault> {
     let (cases, zone, working) = (settings.data.sample_cases.into(), hotline.zone.clone(), hotline.working.clone());
     let again = move || sample::cases(cases, SAMPLE_SEED, clock::local(&zone).date(), &working);
     replica.remember_sample(again);
     // A copy of a real upstream begins empty: no made-up case stands in it. One that is gone because it was damaged is its
     // source's to bring again.
-    let made_up = settings.replica.source == Source::Spool && !replica.is_damaged();
-    if replica.is_empty() && made_up && cases > 0 {
-        let today = clock::local(&hotline.zone).date();
-        match replica.fill_sample(cases, SAMPLE_SEED, today, &hotline.working) {
-            Err(ApplyError::Dropped) => {}
-            filled => drop(filled.map_err(|error| error.to_string())?),
-        }
+    if settings.replica.source != Source::Spool || !replica.wants_sample() || cases == 0 {
+        return Ok(());
+    }
+    let damaged = replica.is_damaged();
+    let today = clock::local(&hotline.zone).date();
+    match replica.fill_sample(cases, SAMPLE_SEED, today, &hotline.working) {
+        Ok(_) if damaged => tracing::warn!(cases, "the damaged copy was the built-in sample: it was made again"),
+        // A feed has brought the office's cases, or is about to.
+        Ok(_) | Err(ApplyError::Dropped | ApplyError::Busy) => {}
+        Err(error) => return Err(error.to_string()),
     }
     Ok(())
 }

@@ -221,7 +221,7 @@ impl Intake {
         if self.reading == Reading::Rows {
             let change = read_change(content(line), text).unwrap_or_else(|error| {
                 let id = format!("{}:{}:{}", header.source, header.sequence, self.number);
-                Change::Bad(bad_row(id, text, &error))
+                Change::Bad(bad_row(id, line, text, &error))
             });
             take(change);
         }
@@ -253,14 +253,10 @@ fn read_change(bytes: &[u8], text: Option<&str>) -> Result<Change, LineError> {
     }
 }
 
-fn bad_row(id: String, text: Option<&str>, error: &LineError) -> BadRow {
-    let line = text.filter(|text| text.len() <= LINE_BYTES_MAX);
-    let receipt = line.and_then(|line| {
-        let value: serde_json::Value = serde_json::from_str(line).ok()?;
-        let receipt = value.get("receipt").or_else(|| value.get("delete")?.get("receipt"))?.as_str()?;
-        Some(Private::new(receipt.to_owned()))
-    });
-    BadRow { id, why: error.to_string(), receipt, line: line.map(|line| Private::new(line.to_owned())) }
+fn bad_row(id: String, line: &[u8], text: Option<&str>, error: &LineError) -> BadRow {
+    let receipt = Line::receipt_of(line).map(Private::new);
+    let line = text.filter(|text| text.len() <= LINE_BYTES_MAX).map(|line| Private::new(line.to_owned()));
+    BadRow { id, why: error.to_string(), receipt, line }
 }
 
 /// A line without its end.

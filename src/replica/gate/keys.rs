@@ -49,6 +49,12 @@ impl GateKeys {
 
     /// Whether a file was sealed by somebody who may.
     pub fn check(&self, whole: &Whole) -> Result<(), SealError> {
+        self.check_at(whole, whole.header.sequence)
+    }
+
+    /// Whether a file was sealed by somebody who may seal the one of this number. A snapshot that sets a copy back to a low
+    /// number is judged by the number that would be the copy's next: a key that is over cannot begin anew.
+    pub fn check_at(&self, whole: &Whole, sequence: u64) -> Result<(), SealError> {
         if self.is_empty() {
             return Ok(());
         }
@@ -56,7 +62,6 @@ impl GateKeys {
             (Some(name), Some(signature)) => (name, signature),
             (None, _) | (_, None) => return Err(SealError::Unsigned),
         };
-        let sequence = whole.header.sequence;
         let mut named = self.0.iter().filter(|key| key.name == *name).peekable();
         if named.peek().is_none() {
             return Err(SealError::Unknown(printable(name)));

@@ -40,7 +40,7 @@ pub fn perform(feed: Feed, settings: impl FnOnce() -> Result<Settings, Vec<Strin
             input.and_then(|mut text| packed(&packing, kind, as_of, &mut *text))
         }
         Feed::Verify { paths, keys } => {
-            let keys = if keys.is_empty() { Ok(settings()?.replica.keys) } else { files(&keys) };
+            let keys = if keys.is_empty() { Ok(settings().map_err(no_keys)?.replica.keys) } else { files(&keys) };
             keys.and_then(|keys| verified(&paths, &keys))
         }
         Feed::Play { play, packing } => {
@@ -52,6 +52,11 @@ pub fn perform(feed: Feed, settings: impl FnOnce() -> Result<Settings, Vec<Strin
             packer.and_then(|packer| play::play(&play, packer, &working, &zone)).map(|()| ExitCode::SUCCESS)
         }
     }))
+}
+
+fn no_keys(mut complaints: Vec<String>) -> Vec<String> {
+    complaints.push("the keys are those of the settings: where there are none, give --key NAME.pub".into());
+    complaints
 }
 
 fn ended(result: Result<ExitCode, String>) -> ExitCode {

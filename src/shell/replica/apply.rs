@@ -96,6 +96,8 @@ pub enum ApplyError {
     Crowded,
     #[error("the replica is not open for writing: see jindu replica status")]
     Closed,
+    #[error("another copy of everything is being made")]
+    Busy,
     #[error("{0}")]
     Source(String),
     #[error("a fault of this program on this batch: keep the file, and report it")]
@@ -121,6 +123,7 @@ impl ApplyError {
             | ApplyError::Held { .. }
             | ApplyError::Crowded
             | ApplyError::Closed
+            | ApplyError::Busy
             | ApplyError::Source(_)
             | ApplyError::Ending => false,
         }
@@ -202,7 +205,7 @@ fn file(surroundings: &Surroundings, name: &str, path: &std::path::Path) -> Resu
 pub(super) fn bad(id: String, bytes: &[u8], error: &LineError) -> BadRow {
     let whole = Some(bytes).filter(|bytes| bytes.len() <= LINE_BYTES_MAX);
     let line = whole.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(|line| Private::new(line.to_owned()));
-    let receipt = line.as_ref().and_then(|line| Line::receipt_of(line.expose())).map(Private::new);
+    let receipt = Line::receipt_of(bytes).map(Private::new);
     BadRow { id, why: error.to_string(), receipt, line }
 }
 

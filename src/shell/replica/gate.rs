@@ -16,7 +16,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::config;
-use crate::replica::gate::{Copy, FeedHeader, FileError, Hash, Kind, Lineup, Place, Reading, Standing, Turn, Whole};
+use crate::replica::gate::{
+    Copy, FeedHeader, FileError, Hash, Kind, Lineup, Place, Reading, SealError, Standing, Turn, Whole,
+};
 use crate::replica::{Change, Mark};
 use crate::shell::feed::printable;
 use crate::shell::feed::text::{self, ReadError};
@@ -24,7 +26,7 @@ use crate::shell::feed::text::{self, ReadError};
 use super::alarms::{self, AlarmKind, Alarms};
 use super::apply::{Applied, ApplyError, Batch, Changes};
 use super::feeding::Feeding;
-use super::heal::heal;
+use super::heal::Way;
 use super::held;
 use super::metrics::count;
 use super::past::Past;
@@ -76,7 +78,7 @@ struct Checked {
 impl Gate {
     pub fn new(feeding: Feeding, settings: config::Replica, folders: &Folders) -> Gate {
         let past = Past::open(folders);
-        Gate {
+        let gate = Gate {
             feeding,
             settings,
             lineup: Lineup::default(),
@@ -86,6 +88,21 @@ impl Gate {
             held: None,
             clock: None,
             healed: None,
+        };
+        gate.bring_back(folders);
+        gate
+    }
+
+    /// A copy that lost its log, or was restored from a backup, is behind the files that were put away: they are taken again,
+    /// each in its turn.
+    fn bring_back(&self, folders: &Folders) {
+        let Copy::At(place) = self.copy() else { return };
+        match folders.bring_back(place.sequence) {
+            Ok(0) => {}
+            Ok(files) => {
+                tracing::warn!(files, at = place.sequence, "the copy is older than its files: they are taken again")
+            }
+            Err(error) => tracing::warn!(%error, "kept files could not be taken again"),
         }
     }
 
@@ -150,14 +167,23 @@ impl Gate {
     /// Makes the copy again of the files it was made of, where one is wanted and they are there.
     fn heal(&mut self, folders: &Folders, alarms: &mut Alarms) -> io::Result<()> {
         let lately = self.healed.is_some_and(|at| at.elapsed() < HEAL_EVERY);
-        let Copy::At(place) = self.copy() else { return Ok(()) };
         if !self.feeding.rebuild_is_wanted() || lately || self.held.is_some() {
             return Ok(());
         }
+        // Where the whole file is gone, nobody says where it stood.
+        let place = match self.copy() {
+            Copy::At(place) => Some(place),
+            Copy::Empty => None,
+            Copy::Other => return Ok(()),
+        };
         self.healed = Some(Instant::now());
-        match heal(&self.feeding, &self.settings.keys, folders, &place) {
-            Ok(Some(applied)) => told("the kept files, again", 1, &applied),
-            Ok(None) => {}
+        let Some(way) = Way::find(&self.settings.keys, folders, place.as_ref())? else { return Ok(()) };
+        let mark = match self.feeding.mark() {
+            Some(mark) => mark,
+            None => self.mark(way.end()),
+        };
+        match way.go(&self.feeding, mark) {
+            Ok(applied) => told("the kept files, again", way.len(), &applied),
             Err(ApplyError::Ending) => {}
             Err(error) => alarms.raise(AlarmKind::Stuck, || format!("a new copy could not be made: {error}")),
         }
@@ -253,11 +279,14 @@ impl Gate {
         let again = self.feeding.rebuild_is_wanted() && whole.header.kind == Kind::Snapshot;
         match self.judge(&self.copy(), whole) {
             Standing::Next => self.changes(file, folders, alarms),
-            Standing::Start => self.snapshot(name, whole, folders, alarms),
+            Standing::Start => match self.may_begin(whole) {
+                Ok(()) => self.snapshot(name, whole, folders, alarms),
+                Err(error) => self.refuse(name, folders, &Refusal::Seal(error)),
+            },
             Standing::Repeat if again => self.snapshot(name, whole, folders, alarms),
             Standing::Repeat => self.away(name, whole, folders, "in the copy already: a repeat"),
             Standing::Superseded => {
-                folders.taken(name, whole, "older than the copy is: nothing of it is new")?;
+                folders.superseded(name, whole, "older than the copy is: nothing of it is new")?;
                 self.gone(name);
                 Ok(Taken::Away)
             }
@@ -273,6 +302,16 @@ impl Gate {
                 self.came(name.clone(), whole.header.clone(), bytes);
                 Ok(Taken::Stop)
             }
+        }
+    }
+
+    /// Whether whoever sealed a snapshot may set the copy to its number.
+    fn may_begin(&self, whole: &Whole) -> Result<(), SealError> {
+        match self.copy() {
+            Copy::At(place) if place.source == whole.header.source && whole.header.sequence <= place.sequence => {
+                self.settings.keys.check_at(whole, place.sequence + 1)
+            }
+            Copy::At(_) | Copy::Empty | Copy::Other => Ok(()),
         }
     }
 

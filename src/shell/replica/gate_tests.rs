@@ -1,5 +1,7 @@
 //! The one-way gate on real files: whatever the way does to them, the copy ends as the upstream is.
 
+mod lost;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -440,6 +442,26 @@ fn only_a_known_keys_seal_counts_in_its_turn() {
     assert!(node.refused().iter().any(|found| found.contains("takes signed ones only")), "{:?}", node.refused());
     assert_eq!(node.sequence(), None);
     node.takes(&[&first]);
+    assert_eq!(node.sequence(), Some(1));
+}
+
+#[test]
+fn a_key_that_is_over_cannot_set_the_copy_back_to_its_own_numbers() {
+    let mut old = Upstream::signed(50, "k1", 1);
+    let mut node = Node::keyed(vec![key("k1", 1, 1, 2), key("k2", 2, 1, u64::MAX)]);
+    node.takes(&[&old.snapshot(), &old.changes(5)]);
+    old.key = Some(("k2".into(), SigningKey::from_bytes(&[2; 32])));
+    node.takes(&[&old.changes(5)]);
+    let truth = old.truth();
+    let anew = |name: &str, byte| {
+        let as_of = old.as_of + SignedDuration::from_secs(60);
+        Upstream { as_of, ..Upstream::signed(50, name, byte) }.snapshot()
+    };
+    node.takes(&[&anew("k1", 1)]);
+    assert!(node.refused()[0].contains("key k1 is not good for sequence 4"), "{:?}", node.refused());
+    assert_eq!(node.sequence(), Some(3));
+    node.holds(&truth);
+    node.takes(&[&anew("k2", 2)]);
     assert_eq!(node.sequence(), Some(1));
 }
 

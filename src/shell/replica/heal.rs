@@ -1,5 +1,14 @@
 //! Makes the copy again of the files it was made of: the last snapshot, and the changes since, which are kept for this.
+//!
+//! ```text
+//!  kept files ─ whole, sealed, each naming the one before ─► the way ─┬─ it leads where the copy stands ─► a new copy
+//!                                                                     └─ no copy is left: as far as it leads ─► the same
+//! ```
 
+use std::io;
+use std::path::PathBuf;
+
+use crate::replica::Mark;
 use crate::replica::gate::{Copy, GateKeys, Kind, Place, Reading, Standing, Whole};
 use crate::shell::feed::text;
 
@@ -7,45 +16,74 @@ use super::apply::{Applied, ApplyError};
 use super::feeding::Feeding;
 use super::putaway::Folders;
 
-/// Makes a new copy that stands where the live one does, and swaps it in. None: the kept files do not lead there.
-pub(super) fn heal(
-    feeding: &Feeding,
-    keys: &GateKeys,
-    folders: &Folders,
-    place: &Place,
-) -> Result<Option<Applied>, ApplyError> {
-    let Some(mark) = feeding.mark() else { return Ok(None) };
-    let mut rebuild = feeding.rebuild()?;
-    let mut reached = None;
-    for path in folders.kept()? {
-        let mut failed = None;
-        let source = &place.source;
-        let read = text::read(&path, Reading::Rows, &mut |change| {
-            if failed.is_none()
-                && let Err(error) = rebuild.add(source, change)
-            {
-                failed = Some(error);
-            }
-        });
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        let Some(whole) = read.ok().filter(|whole| keys.check(whole).is_ok() && follows(reached.as_ref(), whole))
-        else {
-            return Ok(None);
-        };
-        let stands = (whole.header.sequence, whole.hash) == (place.sequence, place.hash);
-        let there = stands && whole.header.source == place.source;
-        reached = Some(whole);
-        if there {
-            return rebuild.finish(mark).map(Some);
-        }
-    }
-    Ok(None)
+/// Kept files that follow each other, from one to begin with on.
+pub(super) struct Way {
+    files: Vec<(PathBuf, Whole)>,
 }
 
+impl Way {
+    /// The way to `place`, or without one as far as it leads. None: the kept files do not lead there. One that is damaged,
+    /// or is there twice, is not followed.
+    pub fn find(keys: &GateKeys, folders: &Folders, place: Option<&Place>) -> io::Result<Option<Way>> {
+        let mut files: Vec<(PathBuf, Whole)> = Vec::new();
+        for path in folders.kept()? {
+            let Ok(whole) = text::read(&path, Reading::Check, &mut |_| {}) else { continue };
+            if keys.check(&whole).is_ok() && follows(files.last().map(|(_, before)| before), &whole) {
+                files.push((path, whole));
+            }
+            if place.is_some_and(|place| files.last().is_some_and(|(_, last)| is_at(last, place))) {
+                break;
+            }
+        }
+        let there = match (files.last(), place) {
+            (Some((_, last)), Some(place)) => is_at(last, place),
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        Ok(there.then_some(Way { files }))
+    }
+
+    /// Where it leads.
+    pub fn end(&self) -> &Whole {
+        &self.files.last().expect("a way has a file").1
+    }
+
+    /// How many files it is long.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Makes a new copy of it, and swaps it in.
+    pub fn go(&self, feeding: &Feeding, mark: Mark) -> Result<Applied, ApplyError> {
+        let mut rebuild = feeding.rebuild()?;
+        for (path, whole) in &self.files {
+            let mut failed = None;
+            let read = text::read(path, Reading::Rows, &mut |change| {
+                if failed.is_none()
+                    && let Err(error) = rebuild.add(&whole.header.source, change)
+                {
+                    failed = Some(error);
+                }
+            });
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            if read.ok().as_ref() != Some(whole) {
+                return Err(ApplyError::Source("a kept file changed while it was read: it is read again".into()));
+            }
+        }
+        rebuild.finish(mark)
+    }
+}
+
+fn is_at(whole: &Whole, place: &Place) -> bool {
+    let header = &whole.header;
+    (&header.source, header.sequence, whole.hash) == (&place.source, place.sequence, place.hash)
+}
+
+/// Whether a kept file is one to begin with, or follows the one before.
 fn follows(before: Option<&Whole>, whole: &Whole) -> bool {
-    let Some(before) = before else { return whole.header.kind == Kind::Snapshot };
+    let Some(before) = before else { return whole.header.kind == Kind::Snapshot || whole.header.sequence == 1 };
     let header = before.header.clone();
     let place = Place { source: header.source, sequence: header.sequence, hash: before.hash, as_of: header.as_of };
     Copy::At(place).judge(None, &whole.header, Some(&whole.hash), |_| None) == Standing::Next

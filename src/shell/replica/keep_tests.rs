@@ -421,7 +421,7 @@ fn the_sample_takes_no_other_sources_place_and_is_made_again_when_it_is_damaged(
         first = feeding(&replica).rebuild().ok();
         first.is_some()
     }));
-    assert!(matches!(feeding(&replica).rebuild(), Err(ApplyError::Source(_))), "one at a time");
+    assert!(matches!(feeding(&replica).rebuild(), Err(ApplyError::Busy)), "one at a time");
     drop(first);
     rebuild(&replica, 500);
     assert!(matches!(replica.fill_sample(300, 1, today, &calendar), Err(ApplyError::Dropped)));

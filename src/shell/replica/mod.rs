@@ -22,6 +22,7 @@ mod held;
 mod lines;
 mod load;
 mod lock;
+mod made_up;
 mod metrics;
 mod past;
 pub mod postgres;
@@ -122,6 +123,8 @@ pub struct Replica {
     ending: Arc<AtomicBool>,
     /// Whether the copy was the built-in sample when it was opened or filled.
     sample: AtomicBool,
+    /// Whether nothing was in the copy when it was opened that a source would have to bring again.
+    made_up: bool,
     threads: Vec<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
 }
@@ -237,6 +240,11 @@ impl Replica {
     /// Whether there is nothing to answer from: no batch was ever applied.
     pub fn is_empty(&self) -> bool {
         self.as_of().is_none()
+    }
+
+    /// Whether the sample belongs into the copy: it is empty, and was never anything else, or the sample.
+    pub fn wants_sample(&self) -> bool {
+        self.is_empty() && self.made_up
     }
 
     /// Whether the copy was the built-in sample when it was opened or filled.
@@ -367,6 +375,7 @@ impl Replica {
             upkeep: None,
             ending: Arc::default(),
             sample: AtomicBool::new(false),
+            made_up: false,
             threads: Vec::new(),
             writer: None,
         }
@@ -387,6 +396,7 @@ impl Replica {
         if let Some(connection) = &opened {
             self.publish(path, connection)?;
         }
+        self.tell_lost(folder, settings, serves);
         let (tasks, receiver) = sync_channel(TASKS_MAX);
         let feeding = Feeding {
             tasks,
@@ -397,6 +407,7 @@ impl Replica {
         };
         let mut writer = Writer {
             open: opened,
+            inode: store::inode(path),
             path: path.to_owned(),
             keys: self.keys.clone(),
             reading: self.reading.clone(),
@@ -433,6 +444,20 @@ impl Replica {
             }
             opened => Ok(Some(opened?)),
         }
+    }
+
+    /// Tells a first start from a copy that is gone, and what was in it.
+    fn tell_lost(&mut self, folder: &Path, settings: &config::Replica, serves: bool) {
+        if let Some(mark) = cache::locked(&self.reading.mark).as_ref() {
+            made_up::keep(folder, mark.source == SAMPLE);
+            return;
+        }
+        let noted = made_up::is_noted(folder);
+        let followed = settings.source == config::Source::Spool && spool::has_followed(folder);
+        if serves && followed && !noted && !self.is_damaged() {
+            self.reading.damaged("the file is gone that followed a feed");
+        }
+        self.made_up = noted || !self.is_damaged() && !followed;
     }
 
     fn start_upkeep(&mut self, feeding: Feeding, settings: &config::Replica) -> io::Result<()> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::replica::gate::{FeedHeader, Hash, Whole};
 
@@ -20,7 +20,7 @@ pub(super) struct Past {
 impl Past {
     /// Reads what was noted. A note that was lost makes a repeat of an old file one of which nothing can be said.
     pub fn open(folders: &Folders) -> Past {
-        let path = folders.spool.join("past");
+        let path = folders.spool.join(NOTES);
         let mut past = Past { path, source: String::new(), hashes: BTreeMap::new(), written: 0 };
         for line in fs::read_to_string(&past.path).unwrap_or_default().lines() {
             let mut words = line.split(' ');
@@ -33,6 +33,11 @@ impl Past {
             }
         }
         past
+    }
+
+    /// Whether anything was noted in a spool.
+    pub fn is_noted(spool: &Path) -> bool {
+        fs::metadata(spool.join(NOTES)).is_ok_and(|notes| notes.len() > 0)
     }
 
     pub fn hash(&self, source: &str, sequence: u64) -> Option<Hash> {
@@ -85,5 +90,6 @@ impl Past {
     }
 }
 
+const NOTES: &str = "past";
 /// Files that are remembered.
 const PAST_MAX: usize = 10_000;

@@ -26,13 +26,19 @@ pub(super) struct Folders {
 }
 
 impl Folders {
+    /// Those of a spool that is there.
+    pub fn at(spool: PathBuf) -> Folders {
+        let (applied, rejected) = (spool.join(APPLIED), spool.join(REJECTED));
+        Folders { spool, applied, rejected }
+    }
+
     /// Makes them, for their owner alone.
     pub fn open(spool: PathBuf) -> io::Result<Folders> {
-        let (applied, rejected) = (spool.join(APPLIED), spool.join(REJECTED));
-        for folder in [&spool, &applied, &rejected] {
+        let folders = Folders::at(spool);
+        for folder in [&folders.spool, &folders.applied, &folders.rejected] {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        Ok(Folders { spool, applied, rejected })
+        Ok(folders)
     }
 
     /// Puts a feed file away that is in the copy. A program that waits for `name` finds a note.
@@ -41,6 +47,14 @@ impl Folders {
             fs::write(self.applied.join(noted(name, "done")), format!("{note}\n"))?;
         }
         self.put(name, &self.applied, &kept_name(name, whole))
+    }
+
+    /// Puts a feed file away of which the copy holds nothing and needs nothing: no copy is made again of it.
+    pub fn superseded(&self, name: &OsStr, whole: &Whole, note: &str) -> io::Result<()> {
+        if is_waited_for(name) {
+            fs::write(self.applied.join(noted(name, "done")), format!("{note}\n"))?;
+        }
+        self.put(name, &self.applied, &format!("old-{}", kept_name(name, whole)))
     }
 
     /// Puts a batch away that is in the copy. The note first: whoever finds the file there finds what became of it.
@@ -89,13 +103,28 @@ impl Folders {
         Ok(())
     }
 
-    /// The feed files that the copy was made of, from its last snapshot on, in the order of their numbers.
+    /// The feed files that the copy was made of, from its last snapshot on, or from number 1 where there was none, in the
+    /// order of their numbers.
     pub fn kept(&self) -> io::Result<Vec<PathBuf>> {
         let mut kept: Vec<PathBuf> = files(&self.applied)?.into_iter().map(|(_, path)| path).collect();
         kept.retain(|path| number(path).is_some());
         kept.sort();
-        let snapshot = kept.iter().rposition(|path| is_snapshot(path));
-        Ok(snapshot.map_or_else(Vec::new, |first| kept.split_off(first)))
+        let first = || kept.first().filter(|path| number(path) == Some(1)).map(|_| 0);
+        let begin = kept.iter().rposition(|path| is_snapshot(path)).or_else(first);
+        Ok(begin.map_or_else(Vec::new, |first| kept.split_off(first)))
+    }
+
+    /// Brings kept files back that the copy does not hold: it is an older one than they were put away from. Gives how many.
+    pub fn bring_back(&self, sequence: u64) -> io::Result<usize> {
+        let kept = self.kept()?;
+        let beyond: Vec<&PathBuf> =
+            kept.iter().filter(|path| number(path).is_some_and(|number| number > sequence)).collect();
+        for path in &beyond {
+            if let Some(name) = path.file_name() {
+                fs::rename(path, self.spool.join(name))?;
+            }
+        }
+        Ok(beyond.len())
     }
 
     /// Lets go of what is old. Of feed files, those from the last snapshot on are kept as long as they are not too many:

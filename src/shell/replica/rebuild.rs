@@ -43,7 +43,7 @@ impl Rebuild {
     pub(super) fn begin(feeding: Feeding) -> Result<Rebuild, ApplyError> {
         // Two at once would make one file.
         if feeding.reading.rebuilding.swap(true, Ordering::AcqRel) {
-            return Err(ApplyError::Source("another copy of everything is being made".into()));
+            return Err(ApplyError::Busy);
         }
         let begun = clear(&feeding.folder).and_then(|()| Sorting::begin(runs(&feeding.folder)));
         let sorting = begun.inspect_err(|_| feeding.reading.rebuilding.store(false, Ordering::Release))?;

@@ -27,6 +27,7 @@ use super::alarms::{AlarmKind, Alarms, Waiting};
 use super::apply::{ApplyError, Batch};
 use super::feeding::Feeding;
 use super::gate::{self, Gate};
+use super::past::Past;
 use super::putaway::{self, Folders};
 use super::refusal::Refusal;
 use super::sample_mark;
@@ -322,6 +323,11 @@ pub(super) fn loose_is_refused(settings: &config::Replica, copy: &Copy) -> Optio
 /// The spool folder of a data folder.
 pub(super) fn path(data: &Path) -> PathBuf {
     data.join("spool")
+}
+
+/// Whether a data folder's copy has followed a feed: its files are kept, or were noted.
+pub(super) fn has_followed(data: &Path) -> bool {
+    Past::is_noted(&path(data)) || Folders::at(path(data)).kept().is_ok_and(|kept| !kept.is_empty())
 }
 
 /// Where applied files go.

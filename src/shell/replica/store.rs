@@ -23,7 +23,7 @@ use super::schema;
 /// Why a file cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("{path}: {error}")]
+    #[error("{path}: {error}{}", what_then(error))]
     Sqlite { path: String, error: rusqlite::Error },
     #[error("{0}: not a replica: remove it, or point data.folder elsewhere")]
     Foreign(String),
@@ -87,6 +87,11 @@ pub(super) struct Part {
 /// The place of the file in a data folder.
 pub(super) fn path(folder: &Path) -> PathBuf {
     folder.join("replica.sqlite3")
+}
+
+/// Which file stands at a path, if any.
+pub(super) fn inode(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).map(|file| file.ino()).ok()
 }
 
 /// Opens the file for writing, and makes it if there is none.
@@ -153,9 +158,8 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 
 fn open_read_only(path: &Path, name: std::ffi::OsString, more: OpenFlags) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
-    let inode = || std::fs::metadata(path).map(|file| file.ino()).ok();
     loop {
-        let before = inode();
+        let before = inode(path);
         let connection = Connection::open_with_flags(&name, flags)?;
         connection.busy_timeout(READER_PATIENCE)?;
         // The last one to close a file would remove the log by its name, which may be another file's by then.
@@ -163,7 +167,7 @@ fn open_read_only(path: &Path, name: std::ffi::OsString, more: OpenFlags) -> rus
         connection.execute_batch(READER_PRAGMAS)?;
         // Opens log and index at once, and not when a disk may be full.
         connection.query_row("SELECT 1 FROM state", [], |_| Ok(()))?;
-        if inode() == before {
+        if inode(path) == before {
             return Ok(connection);
         }
     }
@@ -184,6 +188,14 @@ pub(super) fn is_read_only(error: &rusqlite::Error) -> bool {
 /// Whether the disk lets the file be written, whatever SQLite has made of it.
 pub(super) fn may_be_written(path: &Path) -> bool {
     OpenOptions::new().write(true).open(path).is_ok()
+}
+
+/// What is to be done after a failure, where that is plain.
+fn what_then(error: &rusqlite::Error) -> &'static str {
+    match is_damage(error) {
+        true => ": the file is damaged; start the server, which puts it aside and makes it again of what is kept",
+        false => "",
+    }
 }
 
 /// Whether a failure says that the file itself is damaged.

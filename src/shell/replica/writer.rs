@@ -30,7 +30,7 @@ use super::quarantine;
 use super::readers::Reading;
 use super::run::{Committed, Outcome, Surroundings};
 use super::store::StoreError;
-use super::{sample_mark, store};
+use super::{made_up, sample_mark, store};
 
 /// What the writer is told.
 pub(super) enum Task {
@@ -61,6 +61,8 @@ pub(super) enum Task {
 pub(super) struct Writer {
     /// None after it failed, until the next task opens the file anew.
     pub open: Option<Connection>,
+    /// The file that is open, by its inode.
+    pub inode: Option<u64>,
     pub path: PathBuf,
     pub keys: Keys,
     pub reading: Arc<Reading>,
@@ -77,6 +79,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             self.reopen();
+            self.look_after_file();
             match task {
                 Some(Task::Apply { name, batch, done }) => {
                     let result = self.apply(&name, batch);
@@ -139,10 +142,19 @@ impl Writer {
             told: &told,
             committed: &committed,
         };
+        // Whose the batch is, it tells when it is read: until then the copy is nobody's.
+        self.note_sample(matches!(batch, Batch::Again(_)));
         let run = || apply::apply(&surroundings, name, batch);
         let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(ApplyError::Fault));
-        let metrics = &self.reading.metrics;
         self.judge(result.as_ref().err());
+        let result = self.applied(result);
+        self.note_sample(true);
+        result
+    }
+
+    /// Tells what a batch did.
+    fn applied(&self, result: Result<Option<Outcome>, ApplyError>) -> Result<Applied, ApplyError> {
+        let metrics = &self.reading.metrics;
         match result {
             Ok(None) => Ok(Applied::default()),
             Ok(Some(Outcome { applied, mark })) => {
@@ -161,6 +173,12 @@ impl Writer {
                 Err(error)
             }
         }
+    }
+
+    /// Keeps the note beside the file true; with `stays` unset, another source's cases are about to come.
+    fn note_sample(&self, stays: bool) {
+        let sample = locked(&self.reading.mark).as_ref().is_some_and(|mark| mark.source == SAMPLE);
+        made_up::keep(self.path.parent().unwrap_or(Path::new(".")), sample && stays);
     }
 
     /// Renews the age and the place, if the mark's own source tells them.
@@ -228,6 +246,7 @@ impl Writer {
         {
             return Err(ApplyError::Crowded);
         }
+        self.note_sample(mark.source == SAMPLE);
         let reading = self.reading.clone();
         let opening = reading.opening.write().unwrap_or_else(PoisonError::into_inner);
         drop(self.open.take());
@@ -247,6 +266,7 @@ impl Writer {
         self.publish_commit(Committed { touched: None, rows, quarantine: true });
         self.publish_mark(mark);
         self.publish_held();
+        self.note_sample(true);
         Ok(())
     }
 
@@ -271,6 +291,7 @@ impl Writer {
         match opened {
             Ok(connection) => {
                 self.open = Some(connection);
+                self.inode = store::inode(&self.path);
                 // A reader that was opened on a folder that cannot be written does not see what is written to it.
                 self.reading.file.fetch_add(1, Ordering::AcqRel);
                 self.reading.queue.wake();
@@ -282,6 +303,13 @@ impl Writer {
                     .alarms
                     .raise(UNWRITTEN, format!("{error}: the copy answers, and the feed waits; {MAKE_ROOM}"));
             }
+        }
+    }
+
+    /// A file that somebody removed, or put another in the place of, is answered from; what it is told goes with it.
+    fn look_after_file(&self) {
+        if self.open.is_some() && store::inode(&self.path) != self.inode && !self.reading.asks.rebuild_is_wanted() {
+            self.reading.damaged("the file was removed, or another one put in its place");
         }
     }
 
