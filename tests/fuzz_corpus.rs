@@ -53,6 +53,11 @@ fn scans_are_met() {
 }
 
 #[test]
+fn recordings_are_met() {
+    replay("recording", targets::recording);
+}
+
+#[test]
 fn feed_files_are_met_in_pieces_of_every_size() {
     for size in [1, 7, 255] {
         replay("feed", |bytes| targets::feed(&[&[size], bytes].concat()));

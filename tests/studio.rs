@@ -70,6 +70,8 @@ fn what_is_read_into_the_microphone_is_approved_published_and_heard_by_a_caller(
     browser.press("2");
     browser.press("Enter");
     browser.until("!location.hash.endsWith('prompt.welcome') && document.querySelector('#press') !== null");
+    // The page holds whoever leaves it with recordings that are not sent.
+    browser.until("document.querySelector('#outbox').hidden");
     signs_out(&mut browser);
 
     signs_in(&mut browser, &gateway, "approver", "zh");

@@ -9,6 +9,7 @@
 //! The dialog tells when the caller can hear us; the conversation says what to play and ask; media events and INFO
 //! bring keys. Nothing here waits: every answer from outside comes in as an [`Input`].
 
+mod offer;
 mod studio;
 mod transfer;
 
@@ -17,13 +18,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use crate::audio::spoken;
 use crate::base::{Deadline, Key, Lang, Private, earliest};
 use crate::flow::{self, Findings, PlayId, RecordResult, Transferred};
 use crate::inquiry::{CallOutcome, LookUpResult};
-use crate::sdp::{self, LocalMedia, Negotiated, Refused};
+use crate::sdp::{self, LocalMedia, Negotiated};
 use crate::sip::{Arrival, Leg, LegInput, LegOutput, Local, Message, Outgoing, Why};
 
 use super::control::{Command, Event, KeySource, StreamSetup};
@@ -281,58 +280,6 @@ impl Call {
                 out.push(Output::Gone);
             }
         }
-    }
-
-    fn on_offer(&mut self, now: Instant, offer: &Bytes, out: &mut Vec<Output>) {
-        match sdp::answer(offer, &self.local) {
-            Ok((negotiated, answer)) => {
-                self.local.version += 1;
-                self.answered(now, out);
-                self.agree(negotiated, out);
-                self.tell_leg(now, LegInput::Answer { sdp: answer }, out);
-            }
-            Err(refused) => {
-                let (status, warning) = match refused {
-                    Refused::Malformed(_) => (400, None),
-                    Refused::NotAcceptable { warning, text } => (488, Some((warning, text.to_owned()))),
-                };
-                if self.state == State::Offered {
-                    self.tally.ended(CallOutcome::Refused, Some("no codec in common"));
-                }
-                self.tell_leg(now, LegInput::Refuse { status, warning, retry_after: None }, out);
-            }
-        }
-    }
-
-    fn on_answer(&mut self, now: Instant, answer: &Bytes, out: &mut Vec<Output>) {
-        match sdp::accept(answer, &self.local) {
-            Ok(negotiated) => self.agree(negotiated, out),
-            Err(_) => self.end(now, CallOutcome::Failed, Some("no codec in common"), out),
-        }
-    }
-
-    fn answered(&mut self, now: Instant, out: &mut Vec<Output>) {
-        if self.state == State::Offered {
-            self.state = State::Answered;
-            let after = now.duration_since(self.began);
-            self.tally.answered(after);
-            out.push(Output::Answered(after));
-        }
-    }
-
-    fn agree(&mut self, negotiated: Negotiated, out: &mut Vec<Output>) {
-        self.negotiated = Some(negotiated);
-        self.set_up_media(out);
-    }
-
-    fn set_up_media(&mut self, out: &mut Vec<Output>) {
-        let Some(negotiated) = &self.negotiated else { return };
-        let mut setup = StreamSetup { caller: Some(self.caller), ..StreamSetup::from(negotiated) };
-        // Before the ACK nobody hears us, and nobody owes us sound.
-        setup.sending &= self.state == State::Talking;
-        setup.receiving &= self.state == State::Talking;
-        out.push(if self.media_begun { Output::Media(Command::Setup(setup)) } else { Output::Begin(setup) });
-        self.media_begun = true;
     }
 
     fn start_talking(&mut self, now: Instant, out: &mut Vec<Output>) {

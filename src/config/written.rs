@@ -151,7 +151,9 @@ fn phone(reader: &mut Reader) -> Phone {
 fn phone_listen(reader: &mut Reader) -> Vec<(Transport, SocketAddr)> {
     const KEY: &str = "phone.listen";
     let mut listen = Vec::new();
-    for text in reader.strings(KEY, &["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]) {
+    let asked = reader.strings(KEY, &["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]);
+    let none = asked.is_empty();
+    for text in asked {
         let (transports, address): (&[Transport], &str) = match text.split_once(':') {
             Some(("udp", rest)) => (&[Transport::Udp], rest),
             Some(("tcp", rest)) => (&[Transport::Tcp], rest),
@@ -161,11 +163,13 @@ fn phone_listen(reader: &mut Reader) -> Vec<(Transport, SocketAddr)> {
             Ok(address) => listen.extend(transports.iter().map(|transport| (*transport, address))),
             Err(_) => reader.complain(
                 KEY,
-                format!("{text} must be TRANSPORT:ADDRESS:PORT, as in udp:127.0.0.1:5060 or tcp:[::1]:5060"),
+                format!(
+                    "{text} must be TRANSPORT:ADDRESS:PORT with a port up to 65535, as in udp:127.0.0.1:5060 or tcp:[::1]:5060"
+                ),
             ),
         }
     }
-    if listen.is_empty() {
+    if none {
         reader.complain(KEY, "must name at least one address to listen on");
     }
     listen

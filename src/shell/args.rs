@@ -11,6 +11,7 @@ use super::publish::{By, LAST};
 use super::recordings::Missing;
 use super::replica::{Decision, Request, Wish};
 use super::studio::accounts::commands::AccountCommand;
+use crate::speech::nearest;
 use crate::studio::Role;
 
 /// What the user asked for.
@@ -85,7 +86,8 @@ pub enum Command {
     },
     /// Makes, packs and checks feed files.
     Feed(super::feed::Feed),
-    Help,
+    /// All of the help, or what it says of one command.
+    Help(Option<String>),
     Version,
 }
 
@@ -99,10 +101,60 @@ pub enum Way {
     OverSipTo(String),
 }
 
-/// What `jindu --help` prints.
-pub fn help() -> String {
-    HELP.replace("FEED\n", super::feed::HELP)
+/// What `jindu --help` prints; with a command, what it says of that one.
+pub fn help(of: Option<&str>) -> String {
+    let whole = HELP.replace("FEED\n", super::feed::HELP);
+    let Some(name) = of else { return whole };
+    let mut told = String::new();
+    let mut is_its = false;
+    for line in whole.lines().skip_while(|line| *line != "commands:").skip(1).take_while(|line| !line.is_empty()) {
+        // A line that is further in belongs to the command above it.
+        if let Some(entry) = line.strip_prefix("  ").filter(|entry| !entry.starts_with(' ')) {
+            is_its = entry.split_whitespace().next() == Some(name);
+        }
+        if is_its {
+            told.push_str(line);
+            told.push('\n');
+        }
+    }
+    let options = whole.find("options:").map_or("", |at| &whole[at..]);
+    format!("usage: jindu {name} … [--config PATH] [--set KEY=VALUE]...\n\n{told}\n{options}")
 }
+
+/// Whether there is such a command.
+fn is_command(name: &str) -> bool {
+    COMMANDS.contains(&name)
+}
+
+fn no_command(name: &str) -> String {
+    match nearest(name, COMMANDS.iter().copied()) {
+        Some(near) => format!("there is no command {name}; did you mean {near}? See jindu --help"),
+        None => format!("there is no command {name}; see jindu --help"),
+    }
+}
+
+const COMMANDS: &[&str] = &[
+    "serve",
+    "check",
+    "test",
+    "sim",
+    "replay",
+    "publish",
+    "rollback",
+    "releases",
+    "emergency",
+    "flow",
+    "lookup",
+    "sample",
+    "load",
+    "upstream",
+    "replica",
+    "feed",
+    "prompts",
+    "studio",
+    "help",
+    "version",
+];
 
 const HELP: &str = "\
 jindu: telephone and barcode progress inquiry for an exit-entry office
@@ -160,7 +212,7 @@ FEED
 options:
   --config PATH     settings (default: config/jindu.toml)
   --set KEY=VALUE   change one setting, as in --set phone.listen=udp:127.0.0.1:5070; repeatable
-  --help, --version
+  --help, --version also jindu help COMMAND
 
 exit codes: 0 done, 1 failed, 64 wrong command line or settings
 ";
@@ -173,7 +225,10 @@ pub fn read(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Asked,
     match args.get(at).and_then(|word| word.to_str()) {
         Some("feed") => feed([&args[1..at], &args[at + 1..]].concat()),
         Some("sample") if live => feed([&args[1..at], &["play".into()], &args[at + 1..]].concat()),
-        Some(_) | None => Words::default().read(lexopt::Parser::from_iter(args)).map_err(|error| error.to_string()),
+        Some(_) | None => Words::default().read(lexopt::Parser::from_iter(args)).map_err(|error| match error {
+            lexopt::Error::UnexpectedOption(_) => format!("{error}; see jindu --help"),
+            error => error.to_string(),
+        }),
     }
 }
 
@@ -193,7 +248,8 @@ fn command_at(args: &[std::ffi::OsString]) -> usize {
 /// The feed's commands have words of their own.
 fn feed(words: Vec<std::ffi::OsString>) -> Result<Asked, String> {
     if words.iter().any(|word| word == "--help" || word == "-h") {
-        return Ok(Asked { config: PathBuf::new(), set: Vec::new(), command: Command::Help });
+        let command = Command::Help(Some("feed".into()));
+        return Ok(Asked { config: PathBuf::new(), set: Vec::new(), command });
     }
     let (feed, config, set) = super::feed::read(words).map_err(|error| error.to_string())?;
     let config = config.unwrap_or_else(|| Path::new("config/jindu.toml").into());
@@ -335,16 +391,21 @@ impl Words {
     }
 
     fn command(&mut self) -> Result<Command, lexopt::Error> {
+        let mut names = std::mem::take(&mut self.names).into_iter();
+        let name = names.next().map(|name| name.string()).transpose()?;
         if self.help {
-            return Ok(Command::Help);
+            return Ok(Command::Help(name.filter(|name| is_command(name) && name != "help")));
         }
         if self.version {
             return Ok(Command::Version);
         }
-        let mut names = std::mem::take(&mut self.names).into_iter();
-        let name = names.next().map(|name| name.string()).transpose()?;
         let command = match name.as_deref() {
             None | Some("serve") => Command::Serve,
+            Some("help") => match names.next().map(|name| name.string()).transpose()? {
+                Some(name) if !is_command(&name) => return Err(no_command(&name).into()),
+                name => Command::Help(name.filter(|name| name != "help")),
+            },
+            Some("version") => Command::Version,
             Some("sim") => Command::Sim,
             Some("publish") => Command::Publish {
                 by: self.by(),
@@ -415,7 +476,7 @@ impl Words {
                 Command::Prompts(self.prompts.command(&mut names, by, &mut self.json)?)
             }
             Some("studio") => Command::Account(self.account(&mut names)?),
-            Some(other) => return Err(format!("there is no command {other}; see jindu --help").into()),
+            Some(other) => return Err(no_command(other).into()),
         };
         match names.next() {
             None => Ok(command),
@@ -484,6 +545,24 @@ mod tests {
     }
 
     #[test]
+    fn help_is_told_of_one_command_or_of_all() {
+        let told = |line: &str| match asked(line).expect("right").command {
+            Command::Help(of) => help(of.as_deref()),
+            other => panic!("{other:?}"),
+        };
+        let whole = told("help");
+        assert_eq!(whole, told("--help"));
+        assert!(COMMANDS.iter().filter(|name| !["help", "version"].contains(*name)).all(|name| {
+            let its = told(&format!("help {name}"));
+            its == told(&format!("{name} --help"))
+                && its.contains(&format!("\n  {name} "))
+                && its.len() < whole.len() / 2
+        }));
+        assert!(told("publish --help").contains("--allow-missing") && !told("publish --help").contains("rollback"));
+        assert!(asked("help me").expect_err("wrong").contains("there is no command me"));
+    }
+
+    #[test]
     fn options_that_do_not_fit_the_command_are_refused() {
         assert!(asked("serve --cases 5").expect_err("wrong").contains("--cases"));
         assert!(asked("lookup").expect_err("wrong").contains("RECEIPT"));
@@ -498,5 +577,7 @@ mod tests {
         assert_eq!(sip("test --sip=127.0.0.1 a.call"), (1, Way::OverSipTo("127.0.0.1".into())));
         assert!(asked("check --sip").is_err());
         assert!(asked("dance").expect_err("wrong").contains("dance"));
+        assert!(asked("chekc").expect_err("wrong").contains("did you mean check?"));
+        assert!(asked("check --confg x").expect_err("wrong").contains("jindu --help"));
     }
 }

@@ -196,11 +196,13 @@ impl Counter {
         let copy = self.replica.metrics();
         let (calls, calls_max) = (self.door.calls(), self.door.lines_max());
         let free = folder::free_bytes(&self.data);
+        let alarms: Vec<String> = self.replica.alarms().into_iter().map(|alarm| alarm.kind).collect();
         let troubles = [
             (age.is_none(), Trouble::NoCopy),
             (stale, Trouble::Stale),
             (calls >= calls_max, Trouble::LinesFull),
             (free.is_some_and(|free| free < folder::LOW_BYTES), Trouble::DiskLow),
+            (!alarms.is_empty(), Trouble::Copy),
         ];
         Health {
             state,
@@ -212,7 +214,7 @@ impl Counter {
             release: live.short_name().to_owned(),
             disk_free_bytes: free,
             troubles: troubles.into_iter().filter_map(|(is_so, trouble)| is_so.then_some(trouble)).collect(),
-            alarms: self.replica.alarms().into_iter().map(|alarm| alarm.kind).collect(),
+            alarms,
         }
     }
 

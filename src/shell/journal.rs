@@ -14,7 +14,10 @@
 //! ```
 
 mod file;
+mod past;
 mod sweep;
+
+pub use past::past_calls;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

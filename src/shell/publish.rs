@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use rusqlite::{Connection, OpenFlags, params};
-
 use super::aside::step_back;
 use super::hotline::Hotline;
+use super::journal::past_calls;
 use super::recordings::Missing;
 use super::releases::{self, Entry, Overlay};
 use super::studio::{flow_published, for_flow};
-use super::{clock, hotline, retention, sheets};
+use super::{clock, hotline, recorded, retention, sheets};
 use crate::config::Settings;
 use crate::flow::{Release, Replayed, replay};
 
@@ -67,34 +66,35 @@ pub fn publish(settings: &Settings, by: &By, missing: Missing) -> Result<ExitCod
     go_live(settings, &name, entry)
 }
 
-/// The edited files, with the takes that go with their words above the factory's recordings.
+/// The edited files, with the takes that go with their words above the factory's recordings. Words that only a recording
+/// of older ones would be heard for, with a take among these, cannot go live.
 pub fn edited(settings: &Settings, missing: Missing) -> Result<(Hotline, Overlay), Complaints> {
     let release = hotline::release(settings)?;
-    let above = for_flow(settings, &hotline::needed(&release)).map_err(one)?;
-    Ok((hotline::read_with(settings, &above, missing)?, above))
+    let along = for_flow(settings, &hotline::needed(&release)).map_err(one)?;
+    let mut complaints: Complaints =
+        along.outdated.iter().map(|needed| recorded::outdated(&release, needed).to_string()).collect();
+    let read = hotline::read_with(settings, &along.above, missing);
+    let mut hotline = match read {
+        Ok(hotline) if complaints.is_empty() => hotline,
+        Ok(_) => return Err(complaints),
+        Err(more) => {
+            complaints.extend(more);
+            return Err(complaints);
+        }
+    };
+    hotline.remarks.extend(along.given_way.iter().map(|needed| recorded::given_way(&release, needed).to_string()));
+    Ok((hotline, along.above))
 }
 
 fn go_live(settings: &Settings, name: &str, entry: Entry) -> Result<ExitCode, Complaints> {
-    releases::set_live(settings, name).map_err(one)?;
-    releases::note(settings, &entry).map_err(one)?;
+    let removed = releases::go_live(settings, name, &entry).map_err(one)?;
     println!("release {} is live: new calls take it within a second, calls in progress keep theirs", &name[..12]);
-    tidy(settings);
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Removes releases that nobody needs. What is live is live: a failure here is told, and no more.
-fn tidy(settings: &Settings) {
-    let path = settings.data.folder.join("journal.sqlite3");
-    let calls = if path.exists() { past_calls(&path, LAST) } else { Ok(Vec::new()) };
-    let gone = calls.map_err(|error| error.to_string()).and_then(|calls| {
-        let called = calls.into_iter().map(|(release, _)| release).collect();
-        retention::clean(settings, &called).map_err(|error| error.to_string())
-    });
-    match gone {
-        Ok(gone) if gone.is_empty() => {}
-        Ok(gone) => println!("{} old releases were removed; the last {} are kept", gone.len(), retention::KEPT),
-        Err(error) => eprintln!("jindu: old releases could not be removed: {error}"),
+    match removed {
+        Ok(0) => {}
+        Ok(gone) => println!("{gone} old releases were removed; the last {} are kept", retention::KEPT),
+        Err(error) => eprintln!("jindu: {error}"),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Makes an older release live: the one named, else the one before.
@@ -152,12 +152,7 @@ pub fn replay_calls(settings: &Settings, last: u32) -> Result<ExitCode, Complain
 }
 
 fn replayed(settings: &Settings, draft: &Release, last: u32) -> Result<Replayed, Complaints> {
-    let path = settings.data.folder.join("journal.sqlite3");
-    let calls = if path.exists() {
-        past_calls(&path, last).map_err(|error| one(format!("{}: {error}", path.display())))?
-    } else {
-        Vec::new()
-    };
+    let calls = past_calls(settings, last).map_err(one)?;
     let mut flows = std::collections::BTreeMap::new();
     let stored = releases::names(settings);
     for (release, _) in &calls {
@@ -169,15 +164,6 @@ fn replayed(settings: &Settings, draft: &Release, last: u32) -> Result<Replayed,
     }
     let flow = |release: &str| flows.get(release).and_then(Option::as_ref);
     Ok(replay(&draft.flow, calls.iter().map(|(release, path)| (flow(release), path.as_str()))))
-}
-
-fn past_calls(path: &Path, last: u32) -> rusqlite::Result<Vec<(String, String)>> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    let mut select = connection
-        .prepare("SELECT release, path FROM calls WHERE path NOT IN ('', '(studio)') ORDER BY id DESC LIMIT ?1")?;
-    let rows = select.query_map(params![last], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    rows.collect()
 }
 
 fn print_replay(report: &Replayed) {

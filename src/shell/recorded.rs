@@ -34,6 +34,39 @@ pub fn stale(release: &Release, needed: &Needed) -> Complaint {
     )
 }
 
+/// A sentence whose words were changed after an operator's take of it went live, and which nobody has spoken since.
+pub fn outdated(release: &Release, needed: &Needed) -> Complaint {
+    complaint(
+        release,
+        needed,
+        "E48",
+        format!(
+            "callers would hear a take of {} in {} that was recorded before its words were changed to \"{}\"",
+            needed.id,
+            needed.lang.code(),
+            needed.text
+        ),
+        "record the new words and have the take approved, which this publication then takes along; or restore the old words"
+            .into(),
+    )
+}
+
+/// The same, where the factory has the new words.
+pub fn given_way(release: &Release, needed: &Needed) -> Complaint {
+    complaint(
+        release,
+        needed,
+        "W14",
+        format!(
+            "the take of {} in {} was recorded before its words were changed to \"{}\"; the factory's recording is heard",
+            needed.id,
+            needed.lang.code(),
+            needed.text
+        ),
+        "record it again".into(),
+    )
+}
+
 fn complaint(release: &Release, needed: &Needed, code: &'static str, what: String, remedy: String) -> Complaint {
     let file = Arc::clone(release.script.file());
     Complaint { code, file, line: line_of(release, &needed.id), what, remedy }

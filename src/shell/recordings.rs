@@ -53,6 +53,9 @@ pub fn read(
 ) -> Result<Recordings, Vec<String>> {
     let needed = &hotline::needed(release);
     let folder = &settings.hotline.audio;
+    if !folder.is_dir() {
+        return Err(vec![format!("hotline.audio = {}: there is no such folder of recordings", folder.display())]);
+    }
     let mut manifest = manifest(&settings.hotline.manifest).map_err(|complaint| vec![complaint])?;
     let mut there = clips_in(folder).map_err(|error| vec![format!("{}: {error}", folder.display())])?;
     for (clip, master) in above.iter().filter(|(_, master)| master.take.is_some()) {

@@ -10,15 +10,22 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use super::journal::past_calls;
+use super::publish::LAST;
 use super::releases;
 use crate::config::Settings;
 
-/// Removes what nobody needs; gives the names of the releases that went. `called` are the short names of the releases
-/// that recent calls began with.
-pub fn clean(settings: &Settings, called: &BTreeSet<String>) -> io::Result<Vec<String>> {
+/// Removes what nobody needs: how many releases that were.
+pub fn clean(settings: &Settings) -> Result<usize, String> {
+    let called = past_calls(settings, LAST)?.into_iter().map(|(release, _)| release).collect();
+    remove(settings, &called).map_err(|error| error.to_string())
+}
+
+/// `called` are the short names of the releases that recent calls began with.
+fn remove(settings: &Settings, called: &BTreeSet<String>) -> io::Result<usize> {
     let root = settings.data.folder.join("releases");
     let kept = kept(settings, called);
-    let mut gone = Vec::new();
+    let mut gone = 0;
     for name in releases::names(settings).difference(&kept) {
         if !is_old(&root.join(name)) {
             continue;
@@ -27,7 +34,7 @@ pub fn clean(settings: &Settings, called: &BTreeSet<String>) -> io::Result<Vec<S
         let aside = root.join(format!(".old-{}", &name[..12]));
         fs::rename(root.join(name), &aside)?;
         fs::remove_dir_all(&aside)?;
-        gone.push(name.clone());
+        gone += 1;
     }
     leftovers(&root)?;
     clips(&root.join("clips"))?;

@@ -26,8 +26,11 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(asked) => asked,
         Err(complaint) => return wrong(&[complaint]),
     };
+    if !matches!(asked.command, Command::Serve) {
+        end_with_the_reader();
+    }
     match &asked.command {
-        Command::Help => return said(&args::help()),
+        Command::Help(of) => return said(&args::help(of.as_deref())),
         Command::Version => return said(concat!("jindu ", env!("CARGO_PKG_VERSION"), "\n")),
         _ => {}
     }
@@ -39,6 +42,13 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(settings) => perform(asked.command, &settings),
         Err(complaints) => wrong(&complaints),
     }
+}
+
+/// Lets a command end without a word when who reads what it prints has seen enough, as every filter does. A node that
+/// serves goes on.
+fn end_with_the_reader() {
+    // SAFETY: the system's own way of handling the signal; no handler of ours runs.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }
 
 fn settings(asked: &Asked) -> Result<Settings, Vec<String>> {
@@ -84,7 +94,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Emergency { on, by } => coded(publish::emergency(settings, on, &by)),
         Command::Account(command) => coded(studio::accounts::commands::run(settings, &command)),
         Command::Replay { last } => coded(publish::replay_calls(settings, last)),
-        Command::Help | Command::Version | Command::Feed(_) => ExitCode::SUCCESS,
+        Command::Help(_) | Command::Version | Command::Feed(_) => ExitCode::SUCCESS,
     }
 }
 
@@ -106,8 +116,10 @@ fn check(settings: &Settings) -> ExitCode {
         Ok(release) => release,
         Err(complaints) => return wrong(&complaints),
     };
+    let unreadable = files_not_there(settings);
     match publish::edited(settings, Missing::Refused) {
-        Ok((hotline, _)) => all_right(&hotline),
+        Ok((hotline, _)) if unreadable.is_empty() => all_right(&hotline),
+        Ok(_) => wrong(&unreadable),
         Err(complaints) => {
             release.warnings.iter().for_each(|warning| println!("{warning}"));
             let short = release.short_name();
@@ -115,6 +127,27 @@ fn check(settings: &Settings) -> ExitCode {
             wrong(&complaints)
         }
     }
+}
+
+/// What the settings name and a later command would look for in vain.
+fn files_not_there(settings: &Settings) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let mut look = |key: &str, path: &Path, found: bool| {
+        if !found {
+            complaints.push(format!("{key} = {}: it is not there, or may not be read", path.display()));
+        }
+    };
+    let sheets = &settings.hotline.sheets;
+    look("hotline.sheets", sheets, sheets.is_dir());
+    if settings.replica.source == Source::Postgres {
+        let upstream = &settings.replica.postgres;
+        let mut file = |key, path: &Path| look(key, path, fs::File::open(path).is_ok());
+        upstream.password_file.iter().for_each(|path| file("replica.postgres.password_file", path));
+        if let config::Tls::Verify { ca_file: Some(path), .. } = &upstream.tls {
+            file("replica.postgres.ca_file", path);
+        }
+    }
+    complaints
 }
 
 fn all_right(hotline: &Hotline) -> ExitCode {

@@ -43,16 +43,22 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
     let _lock = FolderLock::take(folder)
         .map_err(|error| format!("{}: {error}", folder.display()))?
         .ok_or_else(|| format!("{}: another jindu serves from this data folder; stop it first", folder.display()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start: {error}"))?;
+    // The doors' sockets before anything that takes time: a port that is taken is told at once.
+    let doors = {
+        let _runtime = runtime.enter();
+        let wire = Wire::bind(&settings.phone.listen);
+        (wire.map_err(|error| listening("phone.listen", &error))?, listen(settings)?)
+    };
     let keys = Keys::new(&secret(folder).map_err(|error| error.to_string())?);
     crate::base::set_tag_key(keys.tag_key());
     let role = Role::Serve { sample_heartbeat: settings.data.sample_heartbeat };
     let replica = Replica::open(folder, &settings.replica, keys.clone(), role).map_err(|error| error.to_string())?;
     fill(&replica, settings, &hotline)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| format!("cannot start: {error}"))?;
-    runtime.block_on(run(settings, hotline, keys, replica))
+    runtime.block_on(run(settings, hotline, keys, replica, doors))
 }
 
 /// On the first start, fills the copy with sample cases.
@@ -73,13 +79,18 @@ fn fill(replica: &Replica, settings: &Settings, hotline: &Hotline) -> Result<(),
     Ok(())
 }
 
-async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Replica>) -> Result<(), Fault> {
+async fn run(
+    settings: &Settings,
+    hotline: Hotline,
+    keys: Keys,
+    replica: Arc<Replica>,
+    (wire, listeners): (Wire, web::Listeners),
+) -> Result<(), Fault> {
     let metrics = Arc::new(Metrics::new());
     let journal = Journal::open(&settings.data.folder, &settings.journal).map_err(|error| error.to_string())?;
     let live = Arc::new(ArcSwap::from_pointee(Live::of(&hotline)));
     let media = open_media(settings)?;
     let media_metrics = media.metrics();
-    let wire = Wire::bind(&settings.phone.listen).map_err(|error| error.to_string())?;
     let limits = &settings.inquiry;
     let attempts = Attempts::new(AttemptLimits {
         per_caller: limits.failures_per_caller,
@@ -111,7 +122,6 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
         messages: settings.data.folder.join("messages"),
     };
     let door = Door::new(parts, &wire);
-    let listeners = listen(settings)?;
     let sources = numbers::Sources {
         replica: Arc::clone(&replica),
         media: media_metrics,
@@ -161,11 +171,31 @@ async fn run(settings: &Settings, hotline: Hotline, keys: Keys, replica: Arc<Rep
 
 /// The web's sockets: the studio has its own, or is beside the kiosk.
 fn listen(settings: &Settings) -> Result<web::Listeners, Fault> {
-    let failed = |(address, error)| format!("cannot listen on http://{address}: {error}");
+    let failed = |key: &'static str| {
+        move |(address, error): (std::net::SocketAddr, io::Error)| {
+            let error = io::Error::new(error.kind(), format!("cannot listen on http://{address}: {error}"));
+            listening(key, &error)
+        }
+    };
     let own = &settings.studio.listen;
     let serves = if own.is_empty() { web::Serves::All } else { web::Serves::Public };
-    let public = web::Listeners::bind(&settings.web.listen, serves).map_err(failed)?;
-    Ok(public.and(web::Listeners::bind(own, web::Serves::Studio).map_err(failed)?))
+    let public = web::Listeners::bind(&settings.web.listen, serves).map_err(failed("web.listen"))?;
+    Ok(public.and(web::Listeners::bind(own, web::Serves::Studio).map_err(failed("studio.listen"))?))
+}
+
+/// What to do about an address that cannot be listened on.
+fn listening(key: &str, error: &io::Error) -> Fault {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("another program has that port (ss -lntup names it): end it, or change {key}")
+        }
+        io::ErrorKind::AddrNotAvailable => format!("this machine has no such address: change {key}"),
+        io::ErrorKind::PermissionDenied => {
+            format!("a port below 1024 takes root or CAP_NET_BIND_SERVICE: change {key}")
+        }
+        _ => format!("see {key}"),
+    };
+    format!("{error}; {remedy}")
 }
 
 /// A studio that cannot be opened costs no call: it is told in the log, and its page says so.
@@ -210,7 +240,8 @@ fn open_media(settings: &Settings) -> Result<MediaPlane, Fault> {
         media_timeout: phone.media_timeout,
         latch_any: false,
     };
-    MediaPlane::start(&config).map_err(|error| format!("cannot start the media threads: {error}"))
+    MediaPlane::start(&config)
+        .map_err(|error| format!("cannot start the media threads: {error}; see phone.listen and phone.media_ports"))
 }
 
 /// Says what to try, and then the one line that tells a program that everything is open.

@@ -28,6 +28,8 @@ pub enum Trouble {
     LinesFull,
     /// The disk of the data folder has little room.
     DiskLow,
+    /// The copy has alarms of its own: see `alarms`.
+    Copy,
 }
 
 /// `GET /health`.

@@ -1,7 +1,7 @@
 //! What the replica costs: `cargo bench --bench replica [-- CASES]`.
 //!
-//! Prints the first load, the start with data present, the size on disk, and look-ups from the file and from memory.
-//! Nothing is asserted; compare figures of one run only.
+//! Prints the first load, the start with data present, the size on disk, and look-ups from the file and from memory,
+//! beside what bare SQLite does on one thread. Every look-up must find its case; compare figures of one run only.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -42,6 +42,7 @@ fn run(folder: &Path, cases: u64) {
     let replica = open_without_cache(folder, &keys, replica);
     from_file("from the file, warm", &replica, &asked);
     many_from_file("the same, 64 at once", &replica, &asked);
+    bare("bare SQLite, one thread", folder, &keys, &asked);
     beside_a_writer(folder, &replica, &asked, cases, &calendar);
     drop(replica);
     let replica = open(folder, &keys);
@@ -182,6 +183,22 @@ fn many_from_file(name: &str, replica: &Arc<Replica>, asked: &[(Receipt, Proof)]
     let (spent, took) = ((cpu() - before).as_secs_f64().max(0.001), began.elapsed().as_secs_f64());
     let count = asked.len() as f64;
     println!("{name:28} {:.0} a second, {:.0} a CPU-second", count / took, count / spent);
+}
+
+/// The limit: one prepared statement on one thread, without queue, judgement or decoding.
+fn bare(name: &str, folder: &Path, keys: &Keys, asked: &[(Receipt, Proof)]) {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        rusqlite::Connection::open_with_flags(folder.join("replica.sqlite3"), flags).expect("a replica is there");
+    connection.execute_batch("PRAGMA mmap_size = 268435456; PRAGMA cache_size = -8192;").expect("sound");
+    let mut select = connection.prepare("SELECT row FROM cases WHERE key = ?1").expect("a table of cases");
+    let before = cpu();
+    for (receipt, _) in asked {
+        let key = keys.row(receipt.number.expose()).key;
+        let row: Vec<u8> = select.query_row([key], |row| row.get(0)).expect("the case is there");
+        assert!(!row.is_empty());
+    }
+    println!("{name:28} {:.0} a CPU-second", asked.len() as f64 / (cpu() - before).as_secs_f64().max(0.001));
 }
 
 fn from_memory(name: &str, replica: &Replica, asked: &[(Receipt, Proof)], paper: bool) {

@@ -4,12 +4,14 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use jindu::audio::decode::decode;
 use jindu::inquiry::{CheckDigit, Formats, Keys, ReceiptFormat, ScanRules, SecondFactor};
 use jindu::replica::Change;
 use jindu::replica::gate::{GateKeys, Intake, Reading, read_public};
 use jindu::rtp::{EventKeys, Packet, Reception, is_rtcp, rtcp};
 use jindu::sdp::{self, LocalMedia};
 use jindu::sip::{Arrival, Frame, Front, FrontState, Message, Name, StreamFramer, Transport, parse_datagram};
+use jindu::studio::{Conditions, Kind, process};
 use jindu::web::{RateRequest, ScanRequest, SpeechRequest};
 
 /// One datagram on the SIP port.
@@ -108,6 +110,26 @@ pub fn feed(bytes: &[u8]) {
         let _ = GateKeys::default().check(whole);
     }
     let _ = read_public(&String::from_utf8_lossy(bytes));
+}
+
+/// A recording that an operator sends, and the master that is made of it.
+pub fn recording(bytes: &[u8]) {
+    let longest = Duration::from_secs(20);
+    let Ok(sound) = decode(bytes, longest) else { return };
+    assert!(
+        !sound.samples.is_empty() && (8000..=192_000).contains(&sound.rate),
+        "{} at {}",
+        sound.samples.len(),
+        sound.rate
+    );
+    assert!(sound.duration() <= longest, "{:?}", sound.duration());
+    assert!(sound.samples.iter().all(|sample| sample.abs() <= 4.0), "bounded, and a number");
+    // The checks look through every sample, which is the fuzzer's time: the longest would say nothing more.
+    if sound.duration() <= Duration::from_secs(2) {
+        let expected = Duration::from_secs(1);
+        let conditions = Conditions { kind: Kind::File, expected, longest, sitting_dbov: Vec::new(), voice: None };
+        assert!(process(sound, &conditions).master.starts_with(b"RIFF"));
+    }
 }
 
 /// Everything that is asked of a message before a call takes it, and the reply.

@@ -95,8 +95,9 @@ pub enum SignIn {
 pub struct SlotFound {
     pub number: u32,
     pub clip: Clip,
-    /// Whether there is a recording that callers hear.
-    pub recorded: bool,
+    /// Its words as they were recorded before, at 8 kHz; none where nobody has spoken these words yet. Not a clip: of a
+    /// flow that is still to be published, the call's own recordings hold none.
+    pub heard: Option<Vec<i16>>,
     pub longest: Duration,
     /// The newest take that callers do not hear yet, as they would: at 8 kHz.
     pub draft: Option<Vec<i16>>,

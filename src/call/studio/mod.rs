@@ -235,8 +235,13 @@ impl Studio {
         if self.silences > SILENCES_MAX {
             return self.leave(now, Word::Bye);
         }
+        self.ask_again(now);
+    }
+
+    /// Asks what is to be typed or pressed once more.
+    fn ask_again(&mut self, now: Instant) {
         match &self.state {
-            State::Number => self.ask_number(now, &[Word::Welcome]),
+            State::Number => self.say(now, &[Word::Welcome]),
             State::Pin { .. } => self.say(now, &[Word::Pin]),
             State::Language => self.ask_language(now),
             State::Slot => self.say(now, &[Word::Slot]),

@@ -36,24 +36,6 @@ impl Studio {
         }
     }
 
-    fn ask_again(&mut self, now: Instant) {
-        match &self.state {
-            State::Number => self.say(now, &[Word::Welcome]),
-            State::Pin { .. } => self.say(now, &[Word::Pin]),
-            State::Slot => self.say(now, &[Word::Slot]),
-            State::SigningIn
-            | State::Language
-            | State::Finding { .. }
-            | State::ReadBack(_)
-            | State::Taking { .. }
-            | State::Stopping(_)
-            | State::Saving(_)
-            | State::Reviewing { .. }
-            | State::Deciding { .. }
-            | State::Leaving => {}
-        }
-    }
-
     fn entered(&mut self, now: Instant) {
         let digits = self.entry.take();
         match &mut self.state {
@@ -144,16 +126,12 @@ impl Studio {
         }
     }
 
-    /// Its number, its text as callers hear it, and what to do.
+    /// Its number, its text as it was recorded before, and what to do.
     fn read_back(&mut self, now: Instant, slot: SlotFound) {
         let mut pieces = vec![Word::Number.piece(self.lang)];
         pieces.extend(spelled(self.lang, slot.number));
         pieces.push(Piece::Silence(BREATH));
-        if slot.recorded {
-            pieces.push(Piece::Clip(slot.clip.clone()));
-        } else {
-            pieces.push(Word::Missing.piece(self.lang));
-        }
+        pieces.push(self.load(slot.heard.clone()));
         pieces.push(Piece::Silence(BREATH));
         self.before_beep(now, slot, pieces);
     }

@@ -23,17 +23,21 @@ impl Studio {
             Key::Star => self.ask_slot(now, &[]),
             Key::Digit(0) => self.leave(now, Word::Bye),
             Key::Digit(1) => {
-                let heard = match (&slot.draft, slot.recorded) {
-                    (Some(draft), _) => {
-                        self.out.push(Output::Load(draft.clone()));
-                        Piece::Take
-                    }
-                    (None, true) => Piece::Clip(slot.clip.clone()),
-                    (None, false) => Word::Missing.piece(self.lang),
-                };
+                let heard = self.load(slot.draft.clone().or_else(|| slot.heard.clone()));
                 self.before_beep(now, slot, vec![heard, Piece::Silence(BREATH)]);
             }
             Key::Digit(_) => {}
+        }
+    }
+
+    /// A recording to be played next; the word that there is none, if there is none.
+    pub(super) fn load(&mut self, recording: Option<Vec<i16>>) -> Piece {
+        match recording {
+            Some(samples) => {
+                self.out.push(Output::Load(samples));
+                Piece::Take
+            }
+            None => Word::Missing.piece(self.lang),
         }
     }
 

@@ -121,7 +121,7 @@ fn asked(ask: &Ask) -> String {
 
 fn slot(number: u32) -> SlotFound {
     let clip = Clip { lang: Lang::Zh, id: "prompt.welcome".into() };
-    SlotFound { number, clip, recorded: true, longest: Duration::from_secs(20), draft: None }
+    SlotFound { number, clip, heard: Some(vec![2; 800]), longest: Duration::from_secs(20), draft: None }
 }
 
 fn voice(ms: u64) -> Vec<i16> {
@@ -146,11 +146,12 @@ fn an_operator_signs_in_chooses_a_language_and_finds_a_slot() {
     assert_eq!(
         operator.heard(),
         [
+            "load 800",
             "en studio.number",
             "en digit.m.1",
             "en digit.m.2",
             "en digit.f.0",
-            "zh prompt.welcome",
+            "take",
             "en studio.speak",
             "beep"
         ]
@@ -161,7 +162,7 @@ fn an_operator_signs_in_chooses_a_language_and_finds_a_slot() {
 fn a_take_is_stored_before_anybody_is_asked_about_it() {
     let mut operator = Operator::at_the_beep();
     operator.out.retain(|output| !matches!(output, Output::Talk(flow::Output::Play { .. })));
-    assert_eq!(operator.heard(), ["find zh 12", "begin", "record 28 s"]);
+    assert_eq!(operator.heard(), ["find zh 12", "load 800", "begin", "record 28 s"]);
     assert_eq!(operator.tell(Input::Sound(voice(200))).heard(), ["sound 1600"]);
     assert_eq!(operator.keys("#").heard(), ["stop"]);
     operator.tell(Input::Recorded { samples: voice(300), packets_lost: 2 });
@@ -214,7 +215,7 @@ fn a_slot_that_is_not_there_and_a_prompt_without_a_recording_are_told_apart() {
     operator.tell(Input::Reply(Reply::Slot(None)));
     assert_eq!(operator.heard(), ["zh studio.unknown", "zh studio.slot"]);
     operator.keys("5#").out.clear();
-    operator.tell(Input::Reply(Reply::Slot(Some(SlotFound { recorded: false, ..slot(5) }))));
+    operator.tell(Input::Reply(Reply::Slot(Some(SlotFound { heard: None, ..slot(5) }))));
     assert_eq!(operator.heard(), ["zh studio.number", "zh digit.f.5", "zh studio.missing", "zh studio.speak", "beep"]);
 }
 
@@ -309,8 +310,9 @@ fn input() -> impl Strategy<Value = Input> {
         11 => Key::Pound,
         digit => Key::Digit(digit),
     });
-    let found = (any::<bool>(), any::<bool>())
-        .prop_map(|(there, recorded)| Input::Reply(Reply::Slot(there.then(|| SlotFound { recorded, ..slot(3) }))));
+    let found = (any::<bool>(), any::<bool>()).prop_map(|(there, recorded)| {
+        Input::Reply(Reply::Slot(there.then(|| SlotFound { heard: recorded.then(|| vec![2; 80]), ..slot(3) })))
+    });
     let sound = (any::<bool>(), 0usize..90_000)
         .prop_map(|(loud, length)| if loud { voice(length as u64 / 8) } else { vec![0; length] });
     prop_oneof![

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::tape::Label;
-use crate::audio::{RATE, g711};
+use crate::audio::{RATE, g711, telephone};
 use crate::base::{Codec, Lang};
 use crate::call::{Fault, Report, SlotFound};
 use crate::shell::studio::{Accounts, Form, Refusal, SlotRow, Studio, TakeRow, Upload, Which};
@@ -56,10 +56,20 @@ impl Shelf {
         SlotFound {
             number: row.number,
             clip: row.slot.clip.clone(),
-            recorded: row.live.is_some(),
+            // Read back in its old words, a text that was changed would be recorded in its old words.
+            heard: row.live.as_ref().filter(|heard| heard.fresh).and_then(|_| self.read_back(&row.slot.clip)),
             longest: row.slot.longest,
             draft: row.waiting.as_ref().and_then(|take| self.heard(&take.name)),
         }
+    }
+
+    /// A recording as it goes over the line.
+    fn read_back(&self, slot: &Clip) -> Option<Vec<i16>> {
+        let wav = self.studio.sound(&Which::Live(slot.clone()), &Form::Master).ok()?;
+        let reader = hound::WavReader::new(&wav.bytes[..]).ok()?;
+        let rate = reader.spec().sample_rate;
+        let samples: Vec<i16> = reader.into_samples().map_while(Result::ok).collect();
+        telephone(&samples, rate)
     }
 
     /// A take as callers would hear it. One that cannot be played is only not heard.
@@ -172,6 +182,35 @@ const LOSS_MOST: f64 = 0.01;
 mod tests {
     use super::*;
     use crate::audio::decode::decode;
+    use crate::config;
+    use crate::shell::recordings;
+    use crate::shell::replica::testing::Folder;
+    use crate::shell::studio::accounts::SessionAges;
+
+    #[test]
+    fn a_slot_is_read_back_as_callers_hear_it_unless_its_words_were_changed() {
+        let folder = Folder::new();
+        let script = folder.path().join("script.toml");
+        std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/prompts/script.toml"), &script).expect("copied");
+        let settings = format!("data.folder={}", folder.path().display());
+        let words = format!("hotline.script={}", script.display());
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let settings =
+            config::read(include_str!("../../../config/jindu.toml"), &[settings, words], root).expect("right");
+        let studio = Studio::open(&settings).expect("opens");
+        let day = Duration::from_secs(86_400);
+        let ages = SessionAges { idle: day, longest: day };
+        let accounts = Arc::new(Accounts::open(&settings.data.folder, ages).expect("opens"));
+        let shelf = Shelf { studio: Arc::clone(&studio), accounts };
+        let bye = studio.slot(&Clip { lang: Lang::En, id: "prompt.bye".into() }).expect("a slot");
+        let found = || shelf.find(Lang::En, bye.number).expect("readable").expect("a slot");
+        let recording = recordings::path_of(&settings.hotline.audio, &bye.slot.clip);
+        let (samples, rate) = recordings::samples(&recording).expect("a master");
+        assert_eq!(found().heard, telephone(&samples, rate));
+        let text = std::fs::read_to_string(&script).expect("the script");
+        std::fs::write(&script, text.replace(&*bye.slot.text, "So long, and thanks for calling.")).expect("written");
+        assert_eq!(found().heard, None, "its old words are not what is to be read");
+    }
 
     #[test]
     fn a_file_holds_the_octets_that_came_and_is_read_back_value_for_value() {

@@ -15,7 +15,7 @@ mod submit;
 pub use accounts::{Accounts, Refused};
 pub use bench::Studio;
 pub use exchange::{FileReport, Imported, TextChange, Wanted};
-pub use publication::{flow_published, for_flow};
+pub use publication::{Along, flow_published, for_flow};
 pub use refusal::{Refusal, state_zh};
 pub use row::{
     AuditRow, Change, Form, Heard, Person, Publication, ReleaseRow, SlotRow, TakeReport, TakeRow, Upload, Wav, Which,

@@ -100,10 +100,14 @@ impl Studio {
     }
 
     fn go_live(&self, by: &Operator, what: &str, release: &str, why: &str) -> Result<(), Refusal> {
-        releases::set_live(&self.settings, release).map_err(Refusal::Fault)?;
         let (what, who, why) = (what.to_owned(), by.name.clone(), why.trim().to_owned());
         let entry = Entry { at: clock::timestamp(), what, release: Some(release.into()), who, why };
-        releases::note(&self.settings, &entry).map_err(Refusal::Fault)
+        match aside(|| releases::go_live(&self.settings, release, &entry)).map_err(Refusal::Fault)? {
+            Ok(0) => {}
+            Ok(gone) => tracing::info!(gone, "old releases were removed"),
+            Err(error) => tracing::warn!("{error}"),
+        }
+        Ok(())
     }
 
     fn published(
@@ -199,28 +203,41 @@ impl Studio {
     }
 }
 
+/// What a publication of the flow takes along.
+#[derive(Debug, Default)]
+pub struct Along {
+    pub above: Overlay,
+    /// Live takes of other words, in whose place the factory's recordings of the new ones are heard.
+    pub given_way: Vec<Needed>,
+    /// Words that neither a take nor the factory has recorded since they were changed, though a take of the old ones
+    /// is live: callers would be told what is not so any more.
+    pub outdated: Vec<Needed>,
+}
+
 /// What a publication of the flow takes along: the live takes that fit its words, and approved ones where the live
-/// recording does not. A take of another text gives way to a factory recording of this one.
-pub fn for_flow(settings: &Settings, needed: &BTreeSet<Needed>) -> Result<Overlay, String> {
+/// recording does not. A take of other words never goes with it.
+pub fn for_flow(settings: &Settings, needed: &BTreeSet<Needed>) -> Result<Along, String> {
     let live = releases::live_takes(settings);
     let approved = approved(settings).map_err(|refusal| refusal.to_string())?;
+    let mut along = Along::default();
     if live.is_empty() && approved.is_empty() {
-        return Ok(Overlay::new());
+        return Ok(along);
     }
     let factory = recordings::manifest(&settings.hotline.manifest)?;
-    let mut above = Overlay::new();
     for needed in needed {
         let clip = Clip { lang: needed.lang, id: needed.id.clone() };
         let wanted = text_hash(&needed.text);
         let fits = |master: &&Master| master.text_sha256 == wanted;
-        let shipped = recordings::path_of(&settings.hotline.audio, &clip).exists();
-        let fresh =
-            shipped && factory.get(&clip).is_some_and(|recorded| recorded.text_sha256.as_deref() == Some(&*wanted));
-        let chosen = live.get(&clip).filter(fits).or_else(|| approved.get(&clip).filter(fits));
-        let chosen = chosen.or_else(|| live.get(&clip).filter(|_| !fresh));
-        above.extend(chosen.map(|master| (clip, master.clone())));
+        if let Some(master) = live.get(&clip).filter(fits).or_else(|| approved.get(&clip).filter(fits)) {
+            along.above.insert(clip, master.clone());
+        } else if live.contains_key(&clip) && recordings::path_of(&settings.hotline.audio, &clip).exists() {
+            // Where there is no recording at all, that is told as any other that is missing.
+            let of = factory.get(&clip).and_then(|recorded| recorded.text_sha256.as_deref());
+            let to = if of == Some(&*wanted) { &mut along.given_way } else { &mut along.outdated };
+            to.push(needed.clone());
+        }
     }
-    Ok(above)
+    Ok(along)
 }
 
 /// Tells the store that a publication of the flow took approved takes along.

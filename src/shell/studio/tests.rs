@@ -16,7 +16,7 @@ use crate::shell::replica::testing::Folder;
 use crate::shell::{hotline, publish, recordings, releases};
 use crate::speech::Clip;
 use crate::studio::testing::Speaker;
-use crate::studio::{Kind, Operator, Role, SlotState, TakeState};
+use crate::studio::{Kind, Operator, Role, SlotState, TakeState, text_hash};
 
 struct Office {
     folder: Folder,
@@ -84,6 +84,8 @@ fn bye() -> Clip {
 fn upload(speaker: &Speaker) -> Upload {
     Upload { bytes: speaker.wav(), kind: Kind::Browser, label: "take 1".into(), sitting: String::new() }
 }
+
+const NEW_WORDS: &str = "多謝來電，後會有期。";
 
 fn speaker(pitch_hz: f64) -> Speaker {
     Speaker { pitch_hz, speech_s: 1.5, ..Speaker::default() }
@@ -235,25 +237,81 @@ fn a_publication_of_the_flow_keeps_the_takes_that_fit_and_takes_approved_ones_al
     assert_eq!(studio.slot(&kept).unwrap().state, SlotState::Live, "the other take stays");
 }
 
+/// The office with files of its own in place of the script and the manifest, and a take live for [`bye`].
+fn with_a_take_live(manifest: impl FnOnce(&str) -> String) -> (Office, Settings, String) {
+    let office = Office::new();
+    let mut settings = office.settings.clone();
+    let files = [("script.toml", &mut settings.hotline.script), ("manifest.json", &mut settings.hotline.manifest)];
+    for (name, path) in files {
+        let own = office.folder.path().join(name);
+        fs::copy(&*path, &own).unwrap();
+        *path = own;
+    }
+    office.approved(&bye(), &speaker(140.0));
+    office.studio.publish(&wang(), "one", false).unwrap();
+    let needed = hotline::needed(&hotline::release(&settings).unwrap());
+    let old = needed.into_iter().find(|needed| needed.lang == bye().lang && needed.id == bye().id).unwrap().text;
+    let script = fs::read_to_string(&settings.hotline.script).unwrap();
+    fs::write(&settings.hotline.script, script.replace(&*old, NEW_WORDS)).unwrap();
+    let told = fs::read_to_string(&settings.hotline.manifest).unwrap();
+    fs::write(&settings.hotline.manifest, manifest(&told.replace(&text_hash(&old), "@@"))).unwrap();
+    (office, settings, text_hash(&old))
+}
+
 #[test]
-fn a_take_of_another_text_gives_way_to_a_factory_recording_of_the_right_one() {
+fn words_that_only_a_take_of_the_old_ones_is_there_for_do_not_go_live() {
+    let (office, settings, old) = with_a_take_live(|manifest| manifest.replace("@@", &text_hash("旧")));
+    assert_ne!(old, text_hash(NEW_WORDS));
+    let live = releases::live(&settings);
+    let refused = publish::publish(&settings, &publish::By::default(), Missing::StoodInFor).unwrap_err();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(refused[0].contains("E48") && refused[0].contains("prompt.bye in yue"), "{refused:?}");
+    assert!(refused[0].contains(NEW_WORDS) && refused[0].contains("script.toml:"), "{refused:?}");
+    assert_eq!(releases::live(&settings), live, "callers hear what they heard");
+    let studio = Studio::open(&settings).unwrap();
+    let take = studio.submit(&li(), &bye(), upload(&speaker(150.0))).unwrap();
+    let draft = publish::edited(&settings, Missing::Refused).err().expect("a draft is no approved take");
+    assert!(draft[0].contains("E48"), "{draft:?}");
+    studio.approve(&wang(), &take.name).unwrap();
+    let (_, above) = publish::edited(&settings, Missing::Refused).unwrap();
+    assert_eq!(above[&bye()].take.as_deref(), Some(take.name.as_str()), "the new take goes along");
+    drop(office);
+}
+
+#[test]
+fn a_take_of_other_words_gives_way_to_a_factory_recording_of_the_right_ones() {
+    let (office, settings, _) = with_a_take_live(|manifest| manifest.replace("@@", &text_hash(NEW_WORDS)));
+    let (hotline, above) = publish::edited(&settings, Missing::Refused).unwrap();
+    assert!(!above.contains_key(&bye()));
+    let told: Vec<&String> = hotline.remarks.iter().filter(|remark| remark.contains("W14")).collect();
+    assert!(told.len() == 1 && told[0].contains(NEW_WORDS), "{:?}", hotline.remarks);
+    let factory = recordings::path_of(&settings.hotline.audio, &bye());
+    assert_eq!(hotline.bank.octets(Lang::Yue, &bye().id, Codec::Alaw).unwrap(), encoded(&factory));
+    assert_eq!(releases::live_takes(&settings).len(), 1, "what is live keeps its take");
+    drop(office);
+}
+
+#[test]
+fn publications_and_rollbacks_of_takes_remove_old_releases_too() {
     let office = Office::new();
     office.approved(&bye(), &speaker(140.0));
     office.studio.publish(&wang(), "one", false).unwrap();
-    let needed = hotline::needed(&hotline::release(&office.settings).unwrap());
-    let other: std::collections::BTreeSet<_> = needed
-        .into_iter()
-        .map(|mut n| {
-            if n.lang == bye().lang && n.id == bye().id {
-                n.text = "另一句".into();
-            }
-            n
-        })
-        .collect();
-    let above = for_flow(&office.settings, &other).unwrap();
-    assert!(above.contains_key(&bye()), "the factory's is of the old text too: a person's is as good");
-    let live = releases::takes_of(&office.settings, &releases::live(&office.settings).unwrap());
-    assert_eq!(live.len(), 1);
+    let root = office.folder.path().join("releases");
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(86_400);
+    let forgotten = |n: u32| {
+        let old = root.join(format!("{n:064x}"));
+        fs::create_dir_all(&old).unwrap();
+        fs::File::open(&old).and_then(|folder| folder.set_modified(long_ago)).unwrap();
+        old
+    };
+    let old = forgotten(1);
+    office.approved(&bye(), &speaker(150.0));
+    office.studio.publish(&wang(), "two", false).unwrap();
+    assert!(!old.exists(), "a publication of takes removes what nobody needs");
+    let old = forgotten(2);
+    office.studio.rollback(&wang(), None, "one was better").unwrap();
+    assert!(!old.exists(), "and so does a rollback");
+    assert_eq!(releases::names(&office.settings).len(), 3, "what was shipped, one, two");
 }
 
 #[test]

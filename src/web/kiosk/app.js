@@ -171,6 +171,7 @@ function drawAnswer() {
   $("stage-card").classList.toggle("small", stage === "contact");
   answer.classList.toggle("sparse", !shown.progress);
   $("again").hidden = shown.found || Boolean(shown.unavailable) || shown.title === "wait";
+  $("retype").hidden = $("again").hidden;
   $("wording").textContent = shown.wording[lang];
   drawFacts();
   drawSteps();
@@ -433,6 +434,7 @@ async function configure() {
 
 const DO = {
   keys() { go("keys"); typed(); },
+  retype() { home(); if (getComputedStyle(document.querySelector(".typing")).display === "none") go("keys"); typed(); },
   home,
   speak,
   erase,

@@ -31,7 +31,8 @@ const GROUPS = [
   ["time", /^time$/, () => w("时间", "Times of day")],
   ["numbers", /^numbers$/, () => w("数目", "Numbers")],
   ["money", /^money$/, () => w("金额", "Money")],
-  ["studio", /./, () => w("其他", "Others")],
+  ["studio", /^studio/, () => w("电话录音服务", "Recording by telephone")],
+  ["others", /./, () => w("其他", "Others")],
 ];
 export const groupOf = (row) => GROUPS.find(([, fits]) => fits.test(row.set))[0];
 export const groupName = (group) => (GROUPS.find(([name]) => name === group) || GROUPS[GROUPS.length - 1])[2]();

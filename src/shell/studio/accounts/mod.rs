@@ -11,9 +11,11 @@
 //!
 //! All methods block; call them from a thread that may.
 
+mod change;
 pub mod commands;
 mod file;
 mod gate;
+mod tries;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -23,13 +25,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
-use self::file::{Account, Field, Hashed, hashed};
+pub use self::change::NewAccount;
+use self::file::{Field, hashed};
 use self::gate::{Gate, Inside};
+use self::tries::Tries;
 use crate::base::Private;
 use crate::shell::{clock, folder};
+use crate::studio::Operator;
 use crate::studio::accounts::{self as rules, RuleError};
-use crate::studio::tries::{BY_ADDRESS, BY_CALLER, BY_NAME, BY_NUMBER, TryRule};
-use crate::studio::{Operator, Role};
 
 /// The accounts of one data folder.
 pub struct Accounts {
@@ -146,17 +149,6 @@ pub struct Event {
     pub from: String,
 }
 
-/// An account to be made.
-#[derive(Clone, Debug)]
-pub struct NewAccount {
-    pub name: String,
-    pub role: Role,
-    /// The next free one where none is given.
-    pub number: Option<String>,
-    pub password: Private<String>,
-    pub pin: Option<Private<String>>,
-}
-
 impl Accounts {
     /// Opens the accounts of a data folder, and makes their file if there is none.
     ///
@@ -198,7 +190,7 @@ impl Accounts {
         let (account, tries) = {
             let mut connection = self.lock();
             let account = file::by_name(&connection, &name).map_err(AccountError::from)?;
-            let tries = by_browser(&connection, &name, account.as_ref(), device, from.address)?;
+            let tries = Tries::by_browser(&connection, &name, account.as_ref(), device, from.address)?;
             tries.charge(&mut connection, now)?;
             (account, tries)
         };
@@ -276,10 +268,7 @@ impl Accounts {
 
     fn pin_at(&self, now: Timestamp, number: &str, pin: &Private<String>, caller: &str) -> Result<Operator, Refused> {
         let inside = self.gate.enter().ok_or(Refused::Busy)?;
-        let tries = Tries(vec![
-            Try { key: hashed("number", &[number]), rule: BY_NUMBER, shared: false },
-            Try { key: hashed("caller", &[caller]), rule: BY_CALLER, shared: true },
-        ]);
+        let tries = Tries::by_phone(number, caller);
         let account = {
             let mut connection = self.lock();
             tries.charge(&mut connection, now)?;
@@ -308,153 +297,6 @@ impl Accounts {
             Ok(()) => Refused::Wrong,
             Err(error) => Refused::Account(error.into()),
         }
-    }
-
-    /// Makes an account.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn add(&self, new: &NewAccount, by: &str) -> Result<Operator, AccountError> {
-        let name = rules::name(&new.name)?;
-        rules::check_password(new.password.expose(), &name)?;
-        let number = match &new.number {
-            Some(number) => number.clone(),
-            None => file::next_number(&self.lock())?,
-        };
-        rules::check_number(&number)?;
-        if let Some(pin) = &new.pin {
-            rules::check_pin(pin.expose(), &number)?;
-        }
-        let password = self.hash(&new.password)?;
-        let pin = new.pin.as_ref().map(|pin| self.hash(pin)).transpose()?;
-        let mut connection = self.lock();
-        if file::by_name(&connection, &name)?.is_some() {
-            return Err(AccountError::NameTaken(name));
-        }
-        if file::by_number(&connection, &number)?.is_some() {
-            return Err(AccountError::NumberTaken(number));
-        }
-        let operator = Operator { id: 0, name, number, role: new.role };
-        let transaction = connection.transaction()?;
-        let account = Account { operator, password, pin };
-        let id = file::add(&transaction, &account)?;
-        file::note(&transaction, &Event::of(clock::timestamp(), "add", &account.operator.name, by, ""))?;
-        transaction.commit()?;
-        Ok(Operator { id, ..account.operator })
-    }
-
-    /// Sets a password, and ends all sessions of the account but `keep`.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn set_password(
-        &self,
-        name: &str,
-        password: &Private<String>,
-        keep: Option<i64>,
-        by: &str,
-    ) -> Result<(), AccountError> {
-        rules::check_password(password.expose(), &rules::name(name)?)?;
-        let hash = self.hash(password)?;
-        self.change(name, "password", by, |connection, account| {
-            file::change(connection, account.operator.id, &Field::Password(&hash))?;
-            file::end_others(connection, account.operator.id, keep)
-        })
-    }
-
-    /// Changes the password of somebody who is signed in and knows the old one. Wrong old ones count like sign-ins.
-    ///
-    /// # Errors
-    /// Why not.
-    pub fn change_password(
-        &self,
-        session: &Session,
-        old: &Private<String>,
-        new: &Private<String>,
-        from: &Origin,
-    ) -> Result<(), Refused> {
-        let name = &session.operator.name;
-        rules::check_password(new.expose(), name).map_err(AccountError::from)?;
-        self.confirm(name, old, from)?;
-        Ok(self.set_password(name, new, Some(session.id), name)?)
-    }
-
-    /// Sets the PIN of somebody who is signed in and knows the password.
-    ///
-    /// # Errors
-    /// Why not.
-    pub fn change_pin(
-        &self,
-        session: &Session,
-        password: &Private<String>,
-        pin: &Private<String>,
-        from: &Origin,
-    ) -> Result<(), Refused> {
-        rules::check_pin(pin.expose(), &session.operator.number).map_err(AccountError::from)?;
-        self.confirm(&session.operator.name, password, from)?;
-        Ok(self.set_pin(&session.operator.name, pin, &session.operator.name)?)
-    }
-
-    /// Whether a password is the account's; counted like a sign-in.
-    fn confirm(&self, name: &str, password: &Private<String>, from: &Origin) -> Result<(), Refused> {
-        let now = clock::timestamp();
-        let device = from.device.as_ref().map(|device| hashed("device", &[device.expose()]));
-        let inside = self.gate.enter().ok_or(Refused::Busy)?;
-        let mut connection = self.lock();
-        let account = file::by_name(&connection, name).map_err(AccountError::from)?;
-        let tries = by_browser(&connection, name, account.as_ref(), device, from.address)?;
-        tries.charge(&mut connection, now)?;
-        drop(connection);
-        if !verifies(inside, password, account.as_ref().map(|account| &*account.password)) {
-            return Err(self.wrong("sign_in_failed", Some(name.to_owned()), from.address.to_string(), now));
-        }
-        Ok(tries.forgive(&self.lock()).map_err(AccountError::from)?)
-    }
-
-    /// Sets a PIN.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn set_pin(&self, name: &str, pin: &Private<String>, by: &str) -> Result<(), AccountError> {
-        let account = self.find(name)?;
-        rules::check_pin(pin.expose(), &account.operator.number)?;
-        let hash = self.hash(pin)?;
-        self.change(name, "pin", by, |connection, account| {
-            file::change(connection, account.operator.id, &Field::Pin(&hash))?;
-            file::clear(connection, &hashed("number", &[&account.operator.number]))
-        })
-    }
-
-    /// Gives an account another role; its sessions have it with their next request.
-    ///
-    /// # Errors
-    /// There is no such account, or the file cannot be written.
-    pub fn set_role(&self, name: &str, role: Role, by: &str) -> Result<(), AccountError> {
-        self.change(name, "role", by, |connection, account| {
-            file::change(connection, account.operator.id, &Field::Role(role))
-        })
-    }
-
-    /// Removes an account and ends its sessions. What it did stays in the audit under its name.
-    ///
-    /// # Errors
-    /// There is no such account, or the file cannot be written.
-    pub fn remove(&self, name: &str, by: &str) -> Result<(), AccountError> {
-        self.change(name, "remove", by, |connection, account| {
-            file::end_others(connection, account.operator.id, None)?;
-            file::change(connection, account.operator.id, &Field::Removed(clock::timestamp()))
-        })
-    }
-
-    /// Forgets the failed tries of an account.
-    ///
-    /// # Errors
-    /// There is no such account, or the file cannot be written.
-    pub fn unlock(&self, name: &str, by: &str) -> Result<(), AccountError> {
-        self.change(name, "unlock", by, |connection, account| {
-            file::clear(connection, &hashed("name", &[&account.operator.name]))?;
-            file::clear(connection, &hashed("number", &[&account.operator.number]))
-        })
     }
 
     /// Ends a session of its own operator; whether there was one.
@@ -489,32 +331,6 @@ impl Accounts {
         Ok(file::events(&self.lock(), max)?)
     }
 
-    fn find(&self, name: &str) -> Result<Account, AccountError> {
-        let name = rules::name(name)?;
-        file::by_name(&self.lock(), &name)?.ok_or(AccountError::Unknown(name))
-    }
-
-    fn change(
-        &self,
-        name: &str,
-        what: &str,
-        by: &str,
-        change: impl FnOnce(&Connection, &Account) -> rusqlite::Result<()>,
-    ) -> Result<(), AccountError> {
-        let name = rules::name(name)?;
-        let mut connection = self.lock();
-        let transaction = connection.transaction()?;
-        let account = file::by_name(&transaction, &name)?.ok_or(AccountError::Unknown(name))?;
-        change(&transaction, &account)?;
-        file::note(&transaction, &Event::of(clock::timestamp(), what, &account.operator.name, by, ""))?;
-        Ok(transaction.commit()?)
-    }
-
-    fn hash(&self, secret: &Private<String>) -> Result<String, AccountError> {
-        let inside = self.gate.enter().ok_or(AccountError::Busy)?;
-        inside.hash(secret.expose()).ok_or(AccountError::Busy)
-    }
-
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -530,73 +346,6 @@ impl Event {
 /// secret may be is not given to it.
 fn verifies(inside: Inside, secret: &Private<String>, hash: Option<&str>) -> bool {
     secret.expose().len() <= rules::PASSWORD_BYTES_MAX && inside.verifies(secret.expose(), hash)
-}
-
-/// What one sign-in is counted by.
-struct Tries(Vec<Try>);
-
-struct Try {
-    key: Hashed,
-    rule: TryRule,
-    /// By several people: one success does not forgive the failures of others.
-    shared: bool,
-}
-
-fn by_browser(
-    connection: &Connection,
-    name: &str,
-    account: Option<&Account>,
-    device: Option<Hashed>,
-    address: IpAddr,
-) -> Result<Tries, AccountError> {
-    if let (Some(account), Some(device)) = (account, device)
-        && file::is_known(connection, account.operator.id, &device)?
-    {
-        let key = hashed("known", &[name, &hex(&device)]);
-        return Ok(Tries(vec![Try { key, rule: BY_NAME, shared: false }]));
-    }
-    Ok(Tries(vec![
-        Try { key: hashed("name", &[name]), rule: BY_NAME, shared: false },
-        Try { key: hashed("address", &[&neighbourhood(address)]), rule: BY_ADDRESS, shared: true },
-    ]))
-}
-
-/// An IPv4 address, or the /64 that one IPv6 subscriber has.
-fn neighbourhood(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("{:x?}", &address.segments()[..4]),
-    }
-}
-
-impl Tries {
-    /// Counts a failure ahead, or tells how long to wait.
-    fn charge(&self, connection: &mut Connection, now: Timestamp) -> Result<(), Refused> {
-        let charged = (|| {
-            let transaction = connection.transaction()?;
-            let mut longest = None;
-            for one in &self.0 {
-                longest = longest.max(file::wait(&transaction, &one.key, &one.rule, now)?);
-            }
-            if longest.is_none() {
-                for one in &self.0 {
-                    file::failed(&transaction, &one.key, now)?;
-                }
-            }
-            transaction.commit()?;
-            Ok(longest)
-        })();
-        match charged.map_err(|error: rusqlite::Error| Refused::Account(error.into()))? {
-            Some(retry_after) => Err(Refused::Wait { retry_after }),
-            None => Ok(()),
-        }
-    }
-
-    fn forgive(&self, connection: &Connection) -> rusqlite::Result<()> {
-        self.0.iter().try_for_each(|one| {
-            if one.shared { file::forgive(connection, &one.key) } else { file::clear(connection, &one.key) }
-        })
-    }
 }
 
 /// 256 bits that nobody can guess, as hex.
