@@ -180,11 +180,26 @@ fn tls(reader: &mut Reader, base: &Path, local: bool) -> Tls {
             }
             Tls::Verify { ca_file, name }
         }
-        _ => {
-            reader
-                .complain(&key("tls"), "must be verify-full or off; for a certificate with another name set tls_name");
+        other => {
+            reader.complain(&key("tls"), unknown_tls(other));
             Tls::Off
         }
+    }
+}
+
+/// What stands for the other modes that PostgreSQL's own clients have.
+fn unknown_tls(mode: &str) -> String {
+    match mode {
+        "disable" => "must be verify-full or off: off is what disable is elsewhere".into(),
+        "allow" | "prefer" | "require" => {
+            format!("must be verify-full or off: {mode} would talk to whoever answers; give the authority in ca_file")
+        }
+        "verify-ca" => {
+            "must be verify-full or off: for a certificate with another name than the host's set tls_name to a \
+                        name in it, which jindu upstream check tells when it does not match"
+                .into()
+        }
+        _ => "must be verify-full or off".into(),
     }
 }
 

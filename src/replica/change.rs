@@ -17,6 +17,8 @@ pub enum Change {
     Truncate,
     /// A case that cannot be used.
     Bad(BadRow),
+    /// The upstream has a row no more that was put aside under this id.
+    Gone { id: String },
 }
 
 /// A case that cannot be used as it came: kept aside, told of, and tried again.
@@ -42,6 +44,7 @@ impl std::fmt::Debug for Change {
             Change::Delete { .. } => "Delete",
             Change::Truncate => "Truncate",
             Change::Bad(_) => "Bad",
+            Change::Gone { .. } => "Gone",
         })
     }
 }

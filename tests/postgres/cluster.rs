@@ -5,11 +5,14 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A cluster below one folder. It is stopped and removed when this is dropped.
+/// A cluster below one folder, which is stopped and removed when this is dropped; or a database in one that is shared.
 pub struct Cluster {
     pub folder: PathBuf,
+    pub database: String,
+    shared: bool,
 }
 
 impl Cluster {
@@ -18,9 +21,40 @@ impl Cluster {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("jindu-pg-{}-{n}", std::process::id()));
-        let cluster = Cluster { folder };
+        let cluster = Cluster { folder, database: "crj".into(), shared: false };
         cluster.run(&["make"]);
         cluster
+    }
+
+    /// A database of its own, set up the same, in a cluster that all tests of this process share: for those that change
+    /// nothing of the server. The slot has the database's name.
+    pub fn shared(database: &str) -> Cluster {
+        Cluster::shared_as(database, "TEMPLATE crj")
+    }
+
+    /// The same, without an encoding: it takes any bytes.
+    pub fn shared_without_encoding(database: &str) -> Cluster {
+        let cluster =
+            Cluster::shared_as(database, "TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'");
+        for file in ["table.sql", "2-role.sql", "3-publication.sql"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples/postgres").join(file);
+            let sql = std::fs::read_to_string(path).expect("the examples are there");
+            // The role is the cluster's, and is there.
+            cluster.sql(&sql.lines().filter(|line| !line.starts_with("CREATE ROLE")).collect::<Vec<_>>().join("\n"));
+        }
+        cluster
+    }
+
+    fn shared_as(database: &str, made: &str) -> Cluster {
+        static SHARED: OnceLock<PathBuf> = OnceLock::new();
+        let folder = SHARED.get_or_init(|| {
+            let mut made = Cluster::make();
+            made.shared = true;
+            made.folder.clone()
+        });
+        let of = |database: &str| Cluster { folder: folder.clone(), database: database.into(), shared: true };
+        of("postgres").sql(&format!("CREATE DATABASE {database} {made}"));
+        of(database)
     }
 
     /// Runs a command of the script.
@@ -45,7 +79,12 @@ impl Cluster {
 
     /// How a client of the tests connects to a node, as the superuser, over its Unix socket.
     pub fn superuser(&self, node: &str) -> String {
-        format!("host={} port={} user=postgres dbname=crj", self.folder.display(), self.run(&["port", node]).trim())
+        format!(
+            "host={} port={} user=postgres dbname={}",
+            self.folder.display(),
+            self.run(&["port", node]).trim(),
+            self.database
+        )
     }
 
     /// The settings of a node that follows it, as `KEY=VALUE`.
@@ -54,6 +93,8 @@ impl Cluster {
         vec![
             "replica.source=postgres".into(),
             format!("replica.postgres.servers={}", self.server(node)),
+            format!("replica.postgres.database={}", self.database),
+            format!("replica.postgres.slot={}", if self.shared { &self.database } else { "jindu" }),
             format!("replica.postgres.ca_file={}", file("ca.pem")),
             format!("replica.postgres.password_file={}", file("password")),
             "replica.postgres.heartbeat_every_s=1".into(),
@@ -67,6 +108,7 @@ impl Cluster {
             .arg(&self.folder)
             .args(words)
             .env("OWNER", std::process::id().to_string())
+            .env("DATABASE", &self.database)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -82,6 +124,10 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        // The shared one goes with this process.
+        if self.shared {
+            return;
+        }
         let _ = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/postgres/cluster"))
             .arg(&self.folder)
             .arg("remove")

@@ -5,3 +5,4 @@ CREATE ROLE jindu LOGIN REPLICATION PASSWORD :password CONNECTION LIMIT 100;
 GRANT USAGE ON SCHEMA public TO jindu;
 GRANT SELECT (receipt, id_tail, stage, document, case_type, hall, accepted_on, stage_on, pauses, items, waybill, minor, version)
     ON public.cases TO jindu;
+-- Where the publication has a row filter, also what that reads: GRANT SELECT (city) ON public.cases TO jindu;

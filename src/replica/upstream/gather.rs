@@ -18,7 +18,7 @@ use crate::base::{Private, tag};
 use crate::replica::{BadRow, Change};
 
 use super::mapping::{Bound, Drift, Mapping, Unmapped};
-use super::message::{Field, Message, MessageError, Relation, Tuple};
+use super::message::{Field, Message, MessageError, Relation, StreamColumn, Tuple};
 use super::position::{Anchor, Lsn};
 
 /// Where the upstream's clock is read.
@@ -75,6 +75,9 @@ pub struct Gather {
     tables: HashMap<u32, Table>,
     expect: Option<Anchor>,
     inside: Option<Inside>,
+    /// The table of cases as it was described last: its id, and the columns that are read.
+    described: Option<(u32, Vec<StreamColumn>)>,
+    redescribed: bool,
 }
 
 #[derive(Debug)]
@@ -98,12 +101,18 @@ struct Inside {
 impl Gather {
     /// A machine at the beginning of a stream, which must begin with `expect` if there is one.
     pub fn new(mapping: Mapping, heartbeat: Heartbeat, expect: Option<Anchor>) -> Gather {
-        Gather { mapping, heartbeat, tables: HashMap::new(), expect, inside: None }
+        Gather { mapping, heartbeat, tables: HashMap::new(), expect, inside: None, described: None, redescribed: false }
     }
 
     /// Whether the stream is still to prove that it is the log which the copy followed.
     pub fn is_unproven(&self) -> bool {
         self.expect.is_some()
+    }
+
+    /// Whether the table of cases was described anew, and is not what it was: another table of that name, or a column
+    /// of another type. What its rows became by that, the stream does not tell.
+    pub fn is_redescribed(&self) -> bool {
+        self.redescribed
     }
 
     /// Whether a transaction has begun and not ended.
@@ -165,6 +174,7 @@ impl Gather {
     }
 
     fn relation(&mut self, relation: Relation) {
+        self.describe(&relation);
         let is = |schema: &str, table: &str| relation.schema == schema && relation.table == table;
         let table = match &self.heartbeat {
             _ if is(&self.mapping.schema, &self.mapping.table) => match self.mapping.bind(&relation.columns) {
@@ -182,18 +192,34 @@ impl Gather {
         self.tables.insert(relation.id, table);
     }
 
+    fn describe(&mut self, relation: &Relation) {
+        if relation.schema != self.mapping.schema || relation.table != self.mapping.table {
+            return;
+        }
+        let is_read = |column: &&StreamColumn| self.mapping.columns().any(|(_, name)| name == column.name);
+        let mut columns: Vec<StreamColumn> = relation.columns.iter().filter(is_read).cloned().collect();
+        columns.sort_by(|one, other| one.name.cmp(&other.name));
+        let found = (relation.id, columns);
+        self.redescribed |= self.described.as_ref().is_some_and(|before| *before != found);
+        self.described = Some(found);
+    }
+
     fn row<'a>(&mut self, relation: u32, old: Option<Tuple<'a>>, mut new: Tuple<'a>) -> Result<(), GatherError> {
         let Gather { mapping, tables, inside, .. } = self;
         let inside = inside.as_mut().ok_or(GatherError::Order)?;
         match tables.get(&relation).ok_or(GatherError::Undescribed)? {
             Table::Cases(bound) => {
                 let before = old.as_ref().and_then(|old| mapping.receipt(bound, old));
+                let nameless = old.as_ref().and_then(|old| mapping.nameless(bound, old));
                 old.iter().for_each(|old| complete(&mut new, old));
                 if inside.known {
                     return Ok(());
                 }
                 if let Some(before) = before.filter(|before| Some(before) != mapping.receipt(bound, &new).as_ref()) {
                     inside.steps.push(Step::Change(Change::Delete { receipt: before }));
+                }
+                if let Some(nameless) = nameless.filter(|name| Some(name) != mapping.nameless(bound, &new).as_ref()) {
+                    inside.steps.push(Step::Change(gone(&nameless)));
                 }
                 inside.steps.push(step(mapping, bound, &new, inside.anchor.commit));
             }
@@ -211,11 +237,12 @@ impl Gather {
         let Gather { mapping, tables, inside, .. } = self;
         let inside = inside.as_mut().ok_or(GatherError::Order)?;
         match tables.get(&relation).ok_or(GatherError::Undescribed)? {
-            // A row without a receipt number was never in the copy.
             Table::Cases(_) if inside.known => Ok(()),
             Table::Cases(bound) => {
                 let receipt = mapping.receipt(bound, old);
                 inside.steps.extend(receipt.map(|receipt| Step::Change(Change::Delete { receipt })));
+                // A row without a receipt number was never in the copy, and may be in quarantine.
+                inside.steps.extend(mapping.nameless(bound, old).map(|name| Step::Change(gone(&name))));
                 Ok(())
             }
             Table::Drifted(table, drift) => Err(drifted(table, drift)),
@@ -242,17 +269,29 @@ fn step(mapping: &Mapping, bound: &Bound, row: &[Field<'_>], at: Lsn) -> Step {
     match mapping.case(bound, row) {
         Ok(case) => Step::Change(Change::Replace(case)),
         Err(Unmapped::Incomplete(receipt)) => Step::Look(receipt),
-        Err(Unmapped::Bad { receipt, why }) => Step::Change(bad(receipt, why, at)),
+        Err(Unmapped::Bad { receipt, nameless, why }) => Step::Change(bad(receipt, nameless.as_deref(), why, at)),
     }
 }
 
-/// A row for the quarantine. One whose receipt number can be read is found by that again, any other by its place.
-pub fn bad(receipt: Option<Private<String>>, why: String, at: Lsn) -> Change {
-    let id = match &receipt {
-        Some(receipt) => format!("postgres:{}", tag(receipt.expose())),
-        None => format!("postgres:{}", super::position::lsn_text(at)),
+/// A row for the quarantine. One whose receipt number can be read is found by that again, any other by its name
+/// ([`Mapping::nameless`]), or else by its place.
+pub fn bad(receipt: Option<Private<String>>, nameless: Option<&str>, why: String, at: Lsn) -> Change {
+    let id = match (&receipt, nameless) {
+        (Some(receipt), _) => row_id(receipt),
+        (None, Some(name)) => format!("postgres:{name}"),
+        (None, None) => format!("postgres:{}", super::position::lsn_text(at)),
     };
     Change::Bad(BadRow { id, why, receipt, line: None })
+}
+
+/// Under what the row of a case is kept aside.
+pub fn row_id(receipt: &Private<String>) -> String {
+    format!("postgres:{}", tag(receipt.expose()))
+}
+
+/// A row of that name is not upstream any more.
+pub fn gone(nameless: &str) -> Change {
+    Change::Gone { id: format!("postgres:{nameless}") }
 }
 
 /// Takes values that were not sent from the old row, where that has them.

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
-use super::super::mapping::Role;
 use super::super::mapping::tests::{ROW, plain};
 use super::super::message::tests::{change, relation};
+use super::super::role::Role;
 use super::*;
 use crate::inquiry::Stage;
 
@@ -183,4 +183,37 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_row_without_a_readable_number_has_a_name_and_is_gone_once_it_is_mended_or_deleted() {
+    let odd = with(Role::Receipt, Some("no number"));
+    let [Step::Change(Change::Bad(bad))] = &steps(&[change(b'I', CASES, &[(b'N', &odd)])])[..] else {
+        panic!("a bad row")
+    };
+    let gone = Step::Change(Change::Gone { id: bad.id.clone() });
+    assert!(bad.id.starts_with("postgres:row-"), "{}", bad.id);
+    let mut old = key();
+    old[0] = Some("no number");
+    assert_eq!(steps(&[change(b'D', CASES, &[(b'K', &old)])]), std::slice::from_ref(&gone));
+    let mended = steps(&[change(b'U', CASES, &[(b'K', &old), (b'N', &ROW)])]);
+    assert!(matches!(&mended[..], [first, Step::Change(Change::Replace(_))] if *first == gone));
+    let again = steps(&[change(b'U', CASES, &[(b'N', &odd)])]);
+    assert!(matches!(&again[..], [Step::Change(Change::Bad(again))] if again.id == bad.id));
+}
+
+#[test]
+fn a_table_described_anew_is_noticed_unless_it_is_what_it_was() {
+    let mut gather = gather(None);
+    let mut wider = columns();
+    wider.push(("colour", 25));
+    gather.message(&relation(CASES, "public", "cases", &wider)).unwrap();
+    assert!(!gather.is_redescribed(), "a column that is not read");
+    let mut other = columns();
+    other[2].1 = 1043;
+    gather.message(&relation(CASES, "public", "cases", &other)).unwrap();
+    assert!(gather.is_redescribed(), "a type");
+    let mut gather = super::tests::gather(None);
+    gather.message(&relation(CASES + 10, "public", "cases", &columns())).unwrap();
+    assert!(gather.is_redescribed(), "another table of that name");
 }

@@ -11,30 +11,13 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::base::Private;
+use crate::base::{Private, tag};
 use crate::inquiry::{SecondFactor, Stage};
 use crate::replica::CaseRecord;
 
 use super::message::{Field, StreamColumn};
+use super::role::{ROLES, Role};
 use super::value;
-
-/// A field of a case that a column may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    Receipt,
-    Factor,
-    Stage,
-    Document,
-    CaseType,
-    Hall,
-    AcceptedOn,
-    StageOn,
-    Pauses,
-    Items,
-    Waybill,
-    Minor,
-    Version,
-}
 
 /// Where a field's value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,8 +70,8 @@ enum Place {
 pub enum Unmapped {
     /// A large value was not sent with the change: the row must be asked for.
     Incomplete(Private<String>),
-    /// It cannot be used.
-    Bad { receipt: Option<Private<String>>, why: String },
+    /// It cannot be used. One whose receipt number cannot be read has a name of its own, if enough of it came.
+    Bad { receipt: Option<Private<String>>, nameless: Option<String>, why: String },
 }
 
 /// A mapped column that the table does not have, or has in a type that cannot be read.
@@ -100,66 +83,6 @@ pub enum Drift {
     Type { column: String, what: &'static str },
     #[error("a delete does not tell column {0}: set the table's REPLICA IDENTITY to FULL, or to a unique index on it")]
     Untold(String),
-}
-
-impl Role {
-    /// Every role, in the order of a copied row.
-    pub const ALL: [Role; ROLES] = [
-        Role::Receipt,
-        Role::Factor,
-        Role::Stage,
-        Role::Document,
-        Role::CaseType,
-        Role::Hall,
-        Role::AcceptedOn,
-        Role::StageOn,
-        Role::Pauses,
-        Role::Items,
-        Role::Waybill,
-        Role::Minor,
-        Role::Version,
-    ];
-
-    /// As it is called in the settings.
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::Receipt => "receipt",
-            Role::Factor => "id_tail, birth_date or verifier",
-            Role::Stage => "stage",
-            Role::Document => "document",
-            Role::CaseType => "case_type",
-            Role::Hall => "hall",
-            Role::AcceptedOn => "accepted_on",
-            Role::StageOn => "stage_on",
-            Role::Pauses => "pauses",
-            Role::Items => "items",
-            Role::Waybill => "waybill",
-            Role::Minor => "minor",
-            Role::Version => "version",
-        }
-    }
-
-    /// Whether values of a built-in type can be read as this; types of the upstream's own making are read as text.
-    fn reads(self, type_id: u32) -> bool {
-        const TEXT: &[u32] = &[18, 19, 25, 1042, 1043];
-        const WHOLE: &[u32] = &[20, 21, 23, 1700];
-        const DAY: &[u32] = &[1082, 1114, 1184];
-        const JSON: &[u32] = &[114, 3802];
-        const LIST: &[u32] = &[1002, 1009, 1014, 1015];
-        const RANGE: &[u32] = &[3912, 3913, 4535, 6155];
-        let kinds: &[&[u32]] = match self {
-            Role::Receipt | Role::Stage | Role::Document | Role::CaseType | Role::Hall | Role::Waybill => {
-                &[TEXT, WHOLE]
-            }
-            Role::Factor => &[TEXT, WHOLE, DAY, &[17]],
-            Role::AcceptedOn | Role::StageOn => &[TEXT, DAY, &[20, 23]],
-            Role::Pauses => &[TEXT, JSON, RANGE],
-            Role::Items => &[TEXT, JSON, LIST],
-            Role::Minor => &[TEXT, WHOLE, &[16]],
-            Role::Version => &[WHOLE, DAY],
-        };
-        type_id >= FIRST_OWN_TYPE || kinds.iter().any(|kind| kind.contains(&type_id))
-    }
 }
 
 impl Mapping {
@@ -225,11 +148,37 @@ impl Mapping {
         receipt(std::str::from_utf8(bytes).ok()?)
     }
 
+    /// By what a row is found again whose receipt number cannot be read: by what stands in the number's place, or, where
+    /// nothing does, by all that is read of the row. None: the number can be read, or not enough of the row came.
+    pub fn nameless(&self, bound: &Bound, row: &[Field<'_>]) -> Option<String> {
+        let Place::Column(at) = bound.places[Role::Receipt as usize] else { return None };
+        if self.receipt(bound, row).is_some() {
+            return None;
+        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if let Some(Field::Text(bytes)) = row.get(at) {
+            return Some(format!("{NAMELESS}{}", tag(&text(bytes))));
+        }
+        let mut whole = String::new();
+        for place in bound.places {
+            match place {
+                Place::Column(at) => match row.get(at)? {
+                    Field::Text(bytes) => whole += &text(bytes),
+                    Field::Null => {}
+                    Field::Unchanged => return None,
+                },
+                Place::Fixed | Place::Absent => {}
+            }
+            whole.push('\u{1f}');
+        }
+        Some(format!("{NAMELESS}{}", tag(&whole)))
+    }
+
     /// The case that a row holds.
     pub fn case(&self, bound: &Bound, row: &[Field<'_>]) -> Result<CaseRecord, Unmapped> {
         let receipt = self.receipt(bound, row);
         let reading = Reading { mapping: self, bound, row };
-        let bad = |why: String| Unmapped::Bad { receipt: receipt.clone(), why };
+        let bad = |why: String| Unmapped::Bad { receipt: receipt.clone(), nameless: self.nameless(bound, row), why };
         if reading.is_incomplete() {
             return Err(match receipt {
                 Some(receipt) => Unmapped::Incomplete(receipt),
@@ -424,11 +373,10 @@ fn unknown(role: Role, code: &str, table: &str) -> String {
     }
 }
 
+/// What the names of rows without a readable receipt number begin with, after the source's name.
+pub const NAMELESS: &str = "row-";
 /// Stands in a code table for every code that is not there.
 const ANY: &str = "*";
-const ROLES: usize = 13;
-/// Object ids below are PostgreSQL's own.
-const FIRST_OWN_TYPE: u32 = 16_384;
 
 #[cfg(test)]
 #[path = "mapping_tests.rs"]

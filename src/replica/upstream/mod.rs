@@ -12,16 +12,18 @@ mod gather;
 mod mapping;
 mod message;
 mod position;
+mod role;
 mod table;
 mod trouble;
 mod value;
 
 pub use copied::{CopiedRows, CopyError};
-pub use gather::{Gather, GatherError, Heartbeat, Step, Transaction, bad, timestamp, timestamp_of_text};
-pub use mapping::{Bound, Drift, FactorKind, Mapping, Origin, Role, Unmapped, receipt};
+pub use gather::{Gather, GatherError, Heartbeat, Step, Transaction, bad, gone, row_id, timestamp, timestamp_of_text};
+pub use mapping::{Bound, Drift, FactorKind, Mapping, NAMELESS, Origin, Unmapped, receipt};
 pub use message::{Field, StreamColumn};
 pub use position::{
-    Anchor, Lsn, PLUGIN, Plan, Position, Server, Slot, Wanted, WhyCopy, WhyHold, history, lsn, lsn_text, plan,
+    Anchor, Lsn, PLUGIN, Plan, Position, Server, Shape, Slot, Wanted, WhyCopy, WhyHold, history, lsn, lsn_text, plan,
 };
-pub use table::{Catalogue, HeartbeatTable, Identity, Publication};
+pub use role::Role;
+pub use table::{Catalogue, Form, HeartbeatTable, Identity, Publication};
 pub use trouble::{Kind, Names, Refusal, Trouble, split_state};

@@ -28,6 +28,33 @@ pub struct Position {
     pub mapping: String,
     pub seen: Lsn,
     pub anchor: Option<Anchor>,
+    /// What the table was; none in a copy of an older program.
+    #[serde(default)]
+    pub shape: Option<Shape>,
+}
+
+/// What must stay as it is for the stream to tell all that happens to a table's rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shape {
+    /// Stands for the table itself, its partitions and their files, its mapped columns with their types, and its place
+    /// in the publication.
+    pub lineage: String,
+    /// Where the rows lie. TRUNCATE, VACUUM FULL and whatever rewrites every row give a table another file.
+    pub file: String,
+    /// Stands for who changed the mapped columns last.
+    pub columns: String,
+}
+
+impl Shape {
+    /// Why rows may be other ones than the stream tells, with a shape that was another one `before`. ALTER COLUMN TYPE
+    /// may give every row another value, and tells none: it gives the table another file and changes a column.
+    pub fn differs(&self, before: &Shape) -> Option<WhyCopy> {
+        if self.lineage != before.lineage {
+            return Some(WhyCopy::Table);
+        }
+        (self.file != before.file && self.columns != before.columns).then_some(WhyCopy::Rewritten)
+    }
 }
 
 /// The last transaction that is in the copy.
@@ -82,6 +109,13 @@ pub enum WhyCopy {
     First,
     #[error("the mapping, the slot's name or the publication's row filter is another one")]
     Settings,
+    #[error(
+        "the table, one of its partitions or mapped columns, or the publication was made anew: what happened to rows by \
+         that, the upstream's log does not tell"
+    )]
+    Table,
+    #[error("a mapped column was rewritten (ALTER COLUMN TYPE), which the upstream's log does not tell")]
+    Rewritten,
     #[error("the upstream has lost the slot: somebody dropped it, or a standby without it was promoted")]
     SlotGone,
     #[error("the upstream gave up the slot's log (max_slot_wal_keep_size): the node was away for too long")]
@@ -136,6 +170,7 @@ impl Position {
 pub struct Wanted<'a> {
     pub slot: &'a str,
     pub mapping: &'a str,
+    pub shape: &'a Shape,
     /// A cluster that may take the place of another one.
     pub accept_system: Option<&'a str>,
 }
@@ -164,6 +199,9 @@ fn verdict(wanted: Wanted<'_>, stored: Option<(&Position, Lsn)>, server: &Server
     }
     if position.slot != wanted.slot || position.mapping != wanted.mapping {
         return Plan::Copy(WhyCopy::Settings);
+    }
+    if let Some(why) = position.shape.as_ref().and_then(|before| wanted.shape.differs(before)) {
+        return Plan::Copy(why);
     }
     if let Some(why) = broken(position, sequence, server) {
         return Plan::Copy(why);
@@ -222,7 +260,8 @@ pub const PLUGIN: &str = "pgoutput";
 mod tests {
     use super::*;
 
-    const WANTED: Wanted<'_> = Wanted { slot: "jindu", mapping: "aa", accept_system: None };
+    const SHAPE: &Shape = &Shape { lineage: String::new(), file: String::new(), columns: String::new() };
+    const WANTED: Wanted<'_> = Wanted { slot: "jindu", mapping: "aa", shape: SHAPE, accept_system: None };
 
     fn position() -> Position {
         Position {
@@ -232,6 +271,7 @@ mod tests {
             mapping: "aa".into(),
             seen: 500,
             anchor: Some(Anchor { commit: 380, time: 77 }),
+            shape: Some(SHAPE.clone()),
         }
     }
 
@@ -273,6 +313,19 @@ mod tests {
     }
 
     #[test]
+    fn what_the_stream_does_not_tell_of_a_table_is_copied() {
+        let with = |lineage: &str, file: &str, columns: &str| {
+            let shape = Shape { lineage: lineage.into(), file: file.into(), columns: columns.into() };
+            plan(Wanted { shape: &shape, ..WANTED }, Some((&position(), 380)), &server(), Some(&slot(500)))
+        };
+        assert_eq!(with("other", "", ""), Plan::Copy(WhyCopy::Table));
+        assert_eq!(with("", "2", "b"), Plan::Copy(WhyCopy::Rewritten));
+        // A TRUNCATE, which the stream tells; a GRANT.
+        assert_eq!(with("", "2", ""), Plan::Continue { expect: None });
+        assert_eq!(with("", "", "b"), Plan::Continue { expect: None });
+    }
+
+    #[test]
     fn a_promoted_standby_goes_on_only_if_it_had_every_change() {
         let promoted = |left| Server { timeline: 4, left: vec![(3, left)], ..server() };
         let anchor = position().anchor;
@@ -307,6 +360,8 @@ mod tests {
     #[test]
     fn a_position_is_read_as_it_was_written() {
         assert_eq!(Position::read(&position().to_text()), Some(position()));
+        let older = position().to_text().split(",\"shape\"").next().unwrap().to_owned() + "}";
+        assert_eq!(Position::read(&older), Some(Position { shape: None, ..position() }));
         assert_eq!(Position::read("16/B374D848"), None);
         assert_eq!(lsn("16/B374D848").map(lsn_text), Some("16/B374D848".to_owned()));
         assert_eq!((lsn("0"), lsn("x/1"), lsn("123456789/0")), (None, None, None));

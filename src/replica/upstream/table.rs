@@ -2,11 +2,14 @@
 
 use super::mapping::Mapping;
 use super::message::StreamColumn;
+use super::position::Shape;
 
 /// What the upstream's catalogue says of the table, the role and the publication.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
     pub user: String,
+    /// `server_version_num`.
+    pub version: u32,
     pub may_replicate: bool,
     pub wal_level: String,
     /// `max_slot_wal_keep_size`, in bytes; none: the log grows without end while a node is away.
@@ -14,9 +17,15 @@ pub struct Catalogue {
     pub is_standby: bool,
     /// Its columns; none when there is no such table.
     pub columns: Option<Vec<StreamColumn>>,
+    pub form: Form,
+    pub shape: Shape,
+    /// Mapped columns that the server computes.
+    pub generated: Vec<String>,
     /// Columns that the role may read.
     pub readable: Vec<String>,
     pub may_use_schema: bool,
+    /// Whether the role may read what the publication's row filter reads.
+    pub may_filter: bool,
     /// Policies would hide rows from the copy and not from the stream.
     pub is_row_secured: bool,
     /// Columns whose old values a delete tells; none: it tells nothing.
@@ -26,6 +35,18 @@ pub struct Catalogue {
     pub publication: Option<Publication>,
     /// The heartbeat's table, if one is wanted.
     pub heartbeat: Option<HeartbeatTable>,
+}
+
+/// How a table is put together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    #[default]
+    Plain,
+    Partitioned,
+    /// A partition of the table of this name.
+    PartOf(String),
+    /// Other tables inherit from it.
+    Inherited,
 }
 
 /// What an update and a delete tell of the row before.
@@ -42,6 +63,10 @@ pub struct Publication {
     /// The table's columns that it sends; none: all.
     pub columns: Option<Vec<String>>,
     pub row_filter: Option<String>,
+    /// Whether it tells the changes of partitions under their root's name.
+    pub by_root: bool,
+    /// Whether it holds a partition of the table.
+    pub holds_part: bool,
     /// Inserts, updates, deletes and truncations.
     pub sends: [bool; 4],
     pub holds_heartbeat: bool,
@@ -66,6 +91,20 @@ impl Catalogue {
         if !self.may_replicate {
             found.push(format!("the role may not replicate: ALTER ROLE {} REPLICATION", self.user));
         }
+        if self.version < OLDEST {
+            found.push(format!(
+                "PostgreSQL {} is too old: {} is the oldest that can be followed",
+                self.version / 10_000,
+                OLDEST / 10_000
+            ));
+        }
+        if !self.can_decode() {
+            found.push(
+                "this is a standby, and before PostgreSQL 16 only a primary can be followed: name it in \
+                 replica.postgres.servers"
+                    .into(),
+            );
+        }
         if self.wal_level != "logical" {
             found.push(format!("wal_level is {}: ALTER SYSTEM SET wal_level = logical, and restart", self.wal_level));
         }
@@ -79,6 +118,11 @@ impl Catalogue {
             self.of_heartbeat(heartbeat, publication, &mut found);
         }
         found
+    }
+
+    /// Whether a slot can be made here.
+    pub fn can_decode(&self) -> bool {
+        !self.is_standby || self.version >= STANDBY_DECODES
     }
 
     /// What should be mended, and does not keep the table from being followed.
@@ -107,18 +151,11 @@ impl Catalogue {
                 mapping.schema, self.user
             ));
         }
-        if let Err(drifts) = mapping.bind(columns) {
-            found.extend(drifts.iter().map(|drift| format!("{table}: {drift}")));
-        }
-        let there = |name: &&str| columns.iter().any(|column| column.name == **name);
-        let mut hidden: Vec<&str> = mapping.columns().map(|(_, name)| name).filter(there).collect();
-        hidden.retain(|name| !self.readable.iter().any(|readable| readable == name));
-        hidden.dedup();
-        if !hidden.is_empty() {
+        self.of_columns(table, columns, mapping, found);
+        if self.form == Form::Inherited {
             found.push(format!(
-                "the role may not read: GRANT SELECT ({}) ON {table} TO {}",
-                hidden.join(", "),
-                self.user
+                "other tables inherit from {table}, and their changes come under their own names: follow a table that \
+                 has its rows itself, or a partitioned one"
             ));
         }
         if self.is_row_secured {
@@ -138,13 +175,43 @@ impl Catalogue {
         }
     }
 
+    fn of_columns(&self, table: &str, columns: &[StreamColumn], mapping: &Mapping, found: &mut Vec<String>) {
+        if let Err(drifts) = mapping.bind(columns) {
+            found.extend(drifts.iter().map(|drift| format!("{table}: {drift}")));
+        }
+        let there = |name: &&str| columns.iter().any(|column| column.name == **name);
+        let mut hidden: Vec<&str> = mapping.columns().map(|(_, name)| name).filter(there).collect();
+        hidden.retain(|name| !self.readable.iter().any(|readable| readable == name));
+        hidden.dedup();
+        if !hidden.is_empty() {
+            found.push(format!(
+                "the role may not read: GRANT SELECT ({}) ON {table} TO {}",
+                hidden.join(", "),
+                self.user
+            ));
+        }
+        if !self.generated.is_empty() && self.version < GENERATED_SENT {
+            found.push(format!(
+                "column {} is generated, and PostgreSQL does not send it: map a column that is stored, kept by a trigger",
+                self.generated.join(", ")
+            ));
+        }
+    }
+
     fn of_publication(&self, table: &str, mapping: &Mapping, name: &str, found: &mut Vec<String>) {
         let Some(publication) = &self.publication else {
             return found.push(format!("there is no publication {name}: CREATE PUBLICATION {name} FOR TABLE {table}"));
         };
         if !publication.holds_table {
-            return found
-                .push(format!("the publication does not hold the table: ALTER PUBLICATION {name} ADD TABLE {table}"));
+            return found.push(self.unpublished(publication, table, name));
+        }
+        if !self.may_filter {
+            let filter = publication.row_filter.as_deref().unwrap_or_default();
+            found.push(format!(
+                "the role may not read what the publication's row filter reads: GRANT SELECT on its columns of {table} \
+                 TO {}: {filter}",
+                self.user
+            ));
         }
         if publication.sends != [true; 4] {
             found.push(format!(
@@ -159,6 +226,27 @@ impl Catalogue {
                 found.push(format!(
                     "the publication's column list lacks {missing}: ALTER PUBLICATION {name} SET TABLE {table} (…)"
                 ));
+            }
+        }
+    }
+
+    /// Why the publication does not tell the table's changes under its name.
+    fn unpublished(&self, publication: &Publication, table: &str, name: &str) -> String {
+        match &self.form {
+            Form::Partitioned if publication.holds_part => format!(
+                "the publication tells the changes of {table} under the names of its partitions: ALTER PUBLICATION {name} \
+                 SET (publish_via_partition_root = true)"
+            ),
+            Form::Partitioned if !publication.by_root => format!(
+                "the publication does not hold the table, which is partitioned: ALTER PUBLICATION {name} ADD TABLE \
+                 {table}; ALTER PUBLICATION {name} SET (publish_via_partition_root = true)"
+            ),
+            Form::PartOf(root) if publication.by_root => format!(
+                "{table} is a partition, and the publication tells its changes under the name of {root}: set \
+                 replica.postgres.table = \"{root}\", or ALTER PUBLICATION {name} SET (publish_via_partition_root = false)"
+            ),
+            Form::Plain | Form::Partitioned | Form::PartOf(_) | Form::Inherited => {
+                format!("the publication does not hold the table: ALTER PUBLICATION {name} ADD TABLE {table}")
             }
         }
     }
@@ -186,10 +274,16 @@ impl Catalogue {
     }
 }
 
+/// What the catalogue is asked for came with this one.
+const OLDEST: u32 = 120_000;
+const STANDBY_DECODES: u32 = 160_000;
+/// A publication can be told to send generated columns.
+const GENERATED_SENT: u32 = 180_000;
+
 #[cfg(test)]
 mod tests {
-    use super::super::mapping::Role;
     use super::super::mapping::tests::plain;
+    use super::super::role::Role;
     use super::*;
 
     fn sound() -> Catalogue {
@@ -199,13 +293,18 @@ mod tests {
             .collect();
         Catalogue {
             user: "jindu".into(),
+            version: 150_000,
             may_replicate: true,
             wal_level: "logical".into(),
             slot_keeps_bytes: Some(1 << 30),
             is_standby: false,
             readable: columns.iter().map(|column| column.name.clone()).collect(),
             columns: Some(columns),
+            form: Form::Plain,
+            shape: Shape::default(),
+            generated: vec![],
             may_use_schema: true,
+            may_filter: true,
             is_row_secured: false,
             identity: Some(Identity::Columns(vec!["receipt".into()])),
             receipt_is_unique: true,
@@ -250,10 +349,16 @@ mod tests {
     #[test]
     fn each_fault_has_its_remedy() {
         type Fault = fn(&mut Catalogue);
-        let cases: [(Fault, &str); 13] = [
+        let cases: [(Fault, &str); 19] = [
             (|found| found.may_replicate = false, "ALTER ROLE jindu REPLICATION"),
             (|found| found.wal_level = "replica".into(), "wal_level = logical"),
             (|found| found.columns = None, "no table public.cases"),
+            (|found| found.version = 110_022, "PostgreSQL 11 is too old"),
+            (|found| found.is_standby = true, "name it in replica.postgres.servers"),
+            (|found| found.generated = vec!["stage".into()], "column stage is generated"),
+            (|found| found.form = Form::Inherited, "inherit from public.cases"),
+            (|found| found.may_filter = false, "GRANT SELECT on its columns of public.cases TO jindu"),
+            (in_parts, "SET (publish_via_partition_root = true)"),
             (|found| found.may_use_schema = false, "GRANT USAGE ON SCHEMA public TO jindu"),
             (|found| drop(found.readable.remove(2)), "GRANT SELECT (stage) ON public.cases TO jindu"),
             (|found| found.is_row_secured = true, "BYPASSRLS"),
@@ -269,6 +374,11 @@ mod tests {
             let found = complaints(fault);
             assert!(found.len() == 1 && found[0].contains(remedy), "{remedy}: {found:?}");
         }
+    }
+
+    fn in_parts(found: &mut Catalogue) {
+        found.form = Form::Partitioned;
+        *of(found) = Publication { holds_table: false, holds_part: true, ..of(found).clone() };
     }
 
     fn of(catalogue: &mut Catalogue) -> &mut Publication {

@@ -180,13 +180,23 @@ impl Trouble {
                 (Kind::Setup, format!("CREATE PUBLICATION {publication} FOR TABLE {table}"))
             }
             "42704" if message.contains("slot") => (Kind::SlotLost, "it is made anew".to_owned()),
+            "55000" if message.contains("recovery") => (
+                Kind::Setup,
+                "name the primary in replica.postgres.servers too: before PostgreSQL 16 a standby cannot be followed"
+                    .to_owned(),
+            ),
             "55000" if message.contains("wal_level") => {
                 (Kind::Setup, "set wal_level = logical there, and restart it".to_owned())
             }
             "55000" if message.contains("slot") => (Kind::SlotLost, "it is made anew".to_owned()),
             "55006" => (Kind::SlotBusy, format!("if another node reads slot {slot}, give each a slot of its own")),
             "53400" => (Kind::Setup, "raise max_replication_slots there, or drop a slot that nobody reads".to_owned()),
-            "53300" => (Kind::Unreachable, "raise max_connections or max_wal_senders there, if it stays so".to_owned()),
+            "53300" => (
+                Kind::Unreachable,
+                format!(
+                    "raise max_connections, max_wal_senders or the CONNECTION LIMIT of {user} there, if it stays so"
+                ),
+            ),
             "57P01" | "57P02" | "57P03" | "57P05" | "53200" | "53100" => {
                 (Kind::Unreachable, "it is tried again".to_owned())
             }
@@ -239,7 +249,7 @@ impl WhyCopy {
             WhyCopy::First | WhyCopy::Settings | WhyCopy::Asked => None,
             WhyCopy::SlotGone | WhyCopy::SlotLost => Some(Kind::SlotLost),
             WhyCopy::Gap | WhyCopy::Restored | WhyCopy::Diverged => Some(Kind::Diverged),
-            WhyCopy::Drift => Some(Kind::Drift),
+            WhyCopy::Drift | WhyCopy::Table | WhyCopy::Rewritten => Some(Kind::Drift),
             WhyCopy::OtherSystem => Some(Kind::OtherSystem),
         }
     }
@@ -287,6 +297,8 @@ mod tests {
             ("42704", "publication \"jindu\" does not exist", Kind::Setup, "CREATE PUBLICATION jindu"),
             ("55006", "replication slot \"jindu_1\" is active for PID 7", Kind::SlotBusy, "a slot of its own"),
             ("57P03", "the database system is starting up", Kind::Unreachable, "tried again"),
+            ("55000", "logical decoding cannot be used while in recovery", Kind::Setup, "name the primary"),
+            ("53300", "too many connections for role \"jindu\"", Kind::Unreachable, "CONNECTION LIMIT of jindu"),
         ] {
             let trouble = of(state, message);
             assert_eq!(trouble.kind, kind, "{message}");

@@ -106,7 +106,7 @@ fn row(line: &[u8], number: u64, kind: Kind) -> Result<Option<String>, LineError
     match gate::change(line)? {
         Change::Put(case) => Ok(Some(case.to_line())),
         Change::Delete { receipt } if kind == Kind::Changes => Ok(Some(gate::delete_line(receipt.expose()))),
-        Change::Delete { .. } | Change::Replace(_) | Change::Truncate | Change::Bad(_) => {
+        Change::Delete { .. } | Change::Replace(_) | Change::Truncate | Change::Bad(_) | Change::Gone { .. } => {
             Err(LineError::Field { field: "delete", wants: "has no place in a snapshot: leave the case out" })
         }
     }

@@ -48,6 +48,7 @@ impl Verdict {
         let read = text::read(path, Reading::Rows, &mut |change| match change {
             Change::Put(_) | Change::Replace(_) => puts += 1,
             Change::Delete { .. } | Change::Truncate => deletes += 1,
+            Change::Gone { .. } => {}
             Change::Bad(row) => {
                 bad += 1;
                 first_bad.get_or_insert(format!("line {}: {}", row.id.rsplit(':').next().unwrap_or_default(), row.why));

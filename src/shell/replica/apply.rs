@@ -21,6 +21,7 @@ use crate::shell::feed::text::Text;
 use super::held::HeldWhat;
 use super::lines::Lines;
 use super::run::{Outcome, Run, Surroundings};
+use super::store;
 
 /// Where a batch comes from.
 pub(super) enum Batch {
@@ -171,7 +172,8 @@ fn run_changes(surroundings: &Surroundings, name: &str, changes: Changes) -> Res
 
 /// Tries rows again; the mark stays where it is.
 fn again(surroundings: &Surroundings, rows: Vec<(String, Change)>) -> Result<Option<Outcome>, ApplyError> {
-    let mut run = Run::begin(surroundings, None, None)?;
+    let source = store::state(surroundings.connection)?.mark.map(|mark| mark.source);
+    let mut run = Run::begin(surroundings, source, None)?;
     let Some(mark) = run.mark().cloned() else { return Err(ApplyError::NoAge) };
     for (id, change) in rows {
         run.again(&id, change)?;

@@ -69,6 +69,10 @@ impl Rebuild {
                 self.bad(source, bad);
                 Ok(())
             }
+            Change::Gone { id } => {
+                self.bad.retain(|(_, bad)| bad.id != id);
+                Ok(())
+            }
         }
     }
 

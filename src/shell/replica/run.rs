@@ -137,6 +137,7 @@ impl<'a> Run<'a> {
             Change::Delete { receipt } => self.delete(&receipt)?,
             Change::Truncate => self.truncate()?,
             Change::Bad(bad) => self.bad(&bad)?,
+            Change::Gone { id } => self.gone(&id)?,
         }
         self.part.done += 1;
         self.pending += 1;
@@ -232,6 +233,13 @@ impl<'a> Run<'a> {
         } else {
             quarantine::lose(connection, 1)?;
         }
+        Ok(())
+    }
+
+    /// The upstream has no row any more that was kept under this id.
+    fn gone(&mut self, id: &str) -> Result<(), ApplyError> {
+        self.quarantine |= quarantine::remove(self.surroundings.connection, Some(id))? > 0;
+        self.applied.unchanged += 1;
         Ok(())
     }
 

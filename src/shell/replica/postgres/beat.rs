@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::{Postgres, UpstreamServer};
-use crate::replica::upstream::{Heartbeat, Trouble, lsn};
+use crate::replica::upstream::{Heartbeat, Shape, Trouble, lsn};
 use crate::shell::replica::feeding::Feeding;
 
 use super::catalogue::{self, identifier};
@@ -34,6 +34,7 @@ impl Beat {
             settings: settings.clone(),
             server: met.server.clone(),
             mapping: met.mapping.clone(),
+            shape: met.catalogue.shape.clone(),
             statement: statement(settings, met),
             feeding,
             changed: changed.clone(),
@@ -51,6 +52,7 @@ struct Beating {
     settings: Postgres,
     server: UpstreamServer,
     mapping: String,
+    shape: Shape,
     /// What writes the heartbeat; none: the upstream does.
     statement: Option<String>,
     feeding: Feeding,
@@ -98,11 +100,13 @@ impl Beating {
         Ok(())
     }
 
-    /// A row filter, a replica identity or a right that was changed does not show in the stream.
+    /// A row filter, a replica identity or a right that was changed does not show in the stream, and neither does a table
+    /// made anew or rewritten.
     async fn check(&self, session: &Session) -> Result<(), Trouble> {
         let found = catalogue::read(&self.settings, session).await?;
         let complaints = found.complaints(&self.settings.mapping, &self.settings.publication);
-        if !complaints.is_empty() || fingerprint(&self.settings, &found) != self.mapping {
+        let other = fingerprint(&self.settings, &found) != self.mapping || found.shape.differs(&self.shape).is_some();
+        if !complaints.is_empty() || other {
             self.changed.store(true, Ordering::Relaxed);
         }
         Ok(())
@@ -137,5 +141,5 @@ fn statement(settings: &Postgres, met: &Met) -> Option<String> {
 const END_OF_LOG: &str = "
     SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END";
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
-const CHECK_EVERY: Duration = Duration::from_secs(30);
+const CHECK_EVERY: Duration = if cfg!(test) { Duration::from_secs(2) } else { Duration::from_secs(10) };
 const PAUSE: Duration = Duration::from_secs(5);

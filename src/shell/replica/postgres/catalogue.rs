@@ -3,11 +3,12 @@
 use std::fmt::Write;
 
 use pgwire_replication::ReplicationClient;
+use sha2::{Digest, Sha256};
 
 use crate::config::{Postgres, UpstreamServer};
 use crate::replica::upstream::{
-    Catalogue, Heartbeat, HeartbeatTable, Identity, Kind, Publication, Server, Slot, StreamColumn, Trouble, history,
-    lsn,
+    Catalogue, Form, Heartbeat, HeartbeatTable, Identity, Kind, Publication, Server, Slot, StreamColumn, Trouble,
+    history, lsn,
 };
 
 use super::session::{self, Session};
@@ -20,6 +21,7 @@ pub(super) async fn read(settings: &Postgres, session: &Session) -> Result<Catal
     let version: u32 = text(0).parse().unwrap_or_default();
     let mut found = Catalogue {
         user: text(1),
+        version,
         may_replicate: text(2) == "t",
         wal_level: text(3),
         is_standby: text(4) == "t",
@@ -33,9 +35,17 @@ pub(super) async fn read(settings: &Postgres, session: &Session) -> Result<Catal
         found.is_row_secured = row.get(2) == Some("t");
         found.receipt_is_unique = is_unique(settings, session, id).await?;
         found.identity = identity(settings, session, id, row.get(3).unwrap_or_default()).await?;
+        found.form = match (row.get(4), row.get(5)) {
+            (Some("p"), _) => Form::Partitioned,
+            (_, Some(root)) => Form::PartOf(root.to_owned()),
+            _ if row.get(6) == Some("t") => Form::Inherited,
+            _ => Form::Plain,
+        };
         columns(settings, session, id, &mut found).await?;
+        lineage(settings, session, id, &mut found).await?;
     }
-    found.publication = publication(settings, session, version).await?;
+    found.publication = publication(settings, session, &found.form, version).await?;
+    found.may_filter = may_filter(settings, session, found.publication.as_ref()).await?;
     found.heartbeat = heartbeat(settings, session).await?;
     Ok(found)
 }
@@ -72,17 +82,60 @@ pub(super) async fn slot(settings: &Postgres, session: &Session) -> Result<Optio
 async fn columns(settings: &Postgres, session: &Session, id: &str, found: &mut Catalogue) -> Result<(), Trouble> {
     let rows = session.rows(settings, &COLUMNS.replace("{id}", id)).await?;
     let mut columns = Vec::new();
+    let mut changed = String::new();
     for row in rows {
         let name = row.get(0).unwrap_or_default().to_owned();
         if row.get(2) == Some("t") {
             found.readable.push(name.clone());
+        }
+        if settings.mapping.columns().any(|(_, mapped)| mapped == name) {
+            let [number, by, form] = [3, 4, 5].map(|at| row.get(at).unwrap_or_default());
+            let _ = write!(found.shape.lineage, "{number}:{form} ");
+            let _ = write!(changed, "{by} ");
+            if row.get(6) == Some("t") {
+                found.generated.push(name.clone());
+            }
         }
         let type_id = row.get(1).and_then(|id| id.parse().ok()).unwrap_or_default();
         // Whether a delete tells it is asked of the replica identity.
         columns.push(StreamColumn { name, type_id, is_told: true });
     }
     found.columns = Some(columns);
+    found.shape.columns = short(&changed);
     Ok(())
+}
+
+/// What must stay as it is for the stream to tell everything: the oldest parts of it are the columns' own.
+async fn lineage(settings: &Postgres, session: &Session, id: &str, found: &mut Catalogue) -> Result<(), Trouble> {
+    let schemas = if found.version >= 150_000 { OF_SCHEMA } else { "NULL" };
+    let sql = LINEAGE.replace("{schemas}", schemas).replace("{id}", id);
+    let row = session.row(settings, &sql.replace("{name}", &literal(&settings.publication))).await?;
+    for at in 1..5 {
+        let _ = write!(found.shape.lineage, "{id} {:?} ", row.get(at));
+    }
+    found.shape.lineage = short(&found.shape.lineage);
+    found.shape.file = row.get(0).unwrap_or_default().to_owned();
+    Ok(())
+}
+
+/// Stands for a text.
+fn short(text: &str) -> String {
+    Sha256::digest(text)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether the role may read what the row filter reads: the copy is made of what passes it.
+async fn may_filter(
+    settings: &Postgres,
+    session: &Session,
+    publication: Option<&Publication>,
+) -> Result<bool, Trouble> {
+    let Some(filter) = publication.and_then(|publication| publication.row_filter.as_deref()) else { return Ok(true) };
+    let table = format!("{}.{}", identifier(&settings.mapping.schema), identifier(&settings.mapping.table));
+    match session.rows(settings, &format!("SELECT FROM {table} WHERE ({filter}) LIMIT 0")).await {
+        Ok(_) => Ok(true),
+        Err(trouble) if trouble.kind == Kind::Permission => Ok(false),
+        Err(trouble) => Err(trouble),
+    }
 }
 
 async fn identity(settings: &Postgres, session: &Session, id: &str, kind: &str) -> Result<Option<Identity>, Trouble> {
@@ -104,16 +157,21 @@ async fn is_unique(settings: &Postgres, session: &Session, id: &str) -> Result<b
 }
 
 /// Row filters and column lists are PostgreSQL 15's.
-async fn publication(settings: &Postgres, session: &Session, version: u32) -> Result<Option<Publication>, Trouble> {
+async fn publication(
+    settings: &Postgres,
+    session: &Session,
+    form: &Form,
+    version: u32,
+) -> Result<Option<Publication>, Trouble> {
     let name = literal(&settings.publication);
-    let truncates = if version >= 110_000 { "pubtruncate" } else { "true" };
-    let sql = PUBLICATION.replace("{name}", &name).replace("{truncates}", truncates);
+    let by_root = if version >= 130_000 { "pubviaroot" } else { "false" };
+    let sql = PUBLICATION.replace("{name}", &name).replace("{by_root}", by_root);
     let rows = session.rows(settings, &sql).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let sends = [0, 1, 2, 3].map(|at| row.get(at) == Some("t"));
     let fine = if version >= 150_000 { "array_to_json(attnames), rowfilter" } else { "NULL, NULL" };
     let sql = PUBLISHED.replace("{name}", &name).replace("{fine}", fine);
-    let mut found = Publication { sends, ..Publication::default() };
+    let mut found = Publication { sends, by_root: row.get(4) == Some("t"), ..Publication::default() };
     for row in session.rows(settings, &sql).await? {
         let is = |schema: &str, table: &str| row.get(0) == Some(schema) && row.get(1) == Some(table);
         if is(&settings.mapping.schema, &settings.mapping.table) {
@@ -124,6 +182,11 @@ async fn publication(settings: &Postgres, session: &Session, version: u32) -> Re
         if let Heartbeat::Row { schema, table, .. } = &settings.heartbeat {
             found.holds_heartbeat |= is(schema, table);
         }
+    }
+    if *form == Form::Partitioned && !found.holds_table {
+        let table = format!("{}.{}", identifier(&settings.mapping.schema), identifier(&settings.mapping.table));
+        let row = session.row(settings, &PARTS.replace("{name}", &name).replace("{table}", &literal(&table))).await?;
+        found.holds_part = row.get(0) == Some("t");
     }
     Ok(Some(found))
 }
@@ -171,14 +234,18 @@ const ROLE: &str = "
            (SELECT pg_size_bytes(nullif(current_setting('max_slot_wal_keep_size', true), '-1')))
     FROM pg_roles WHERE rolname = current_user";
 const TABLE: &str = "
-    SELECT c.oid, has_schema_privilege(n.oid, 'USAGE'), row_security_active(c.oid), c.relreplident
+    SELECT c.oid, has_schema_privilege(n.oid, 'USAGE'), row_security_active(c.oid), c.relreplident, c.relkind,
+           (SELECT pn.nspname || '.' || p.relname FROM pg_class p JOIN pg_namespace pn ON pn.oid = p.relnamespace
+            WHERE c.relispartition AND p.oid = pg_partition_root(c.oid)),
+           EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = {schema} AND c.relname = {table} AND c.relkind IN ('r', 'p')";
 const COLUMNS: &str = "
-    SELECT attname, atttypid, has_column_privilege(attrelid, attnum, 'SELECT')
+    SELECT attname, atttypid, has_column_privilege(attrelid, attnum, 'SELECT'), attnum, xmin,
+           format_type(atttypid, atttypmod), attgenerated <> ''
     FROM pg_attribute WHERE attrelid = {id} AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
 const IDENTITY: &str = "
-    SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+    SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])
     WHERE i.indrelid = {id} AND i.{which}";
 const UNIQUE: &str = "
     SELECT EXISTS (
@@ -186,8 +253,29 @@ const UNIQUE: &str = "
         WHERE i.indrelid = {id} AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indnkeyatts = 1
           AND a.attname = {column})";
 const PUBLICATION: &str =
-    "SELECT pubinsert, pubupdate, pubdelete, {truncates} FROM pg_publication WHERE pubname = {name}";
+    "SELECT pubinsert, pubupdate, pubdelete, pubtruncate, {by_root} FROM pg_publication WHERE pubname = {name}";
 const PUBLISHED: &str = "SELECT schemaname, tablename, {fine} FROM pg_publication_tables WHERE pubname = {name}";
+const PARTS: &str = "
+    SELECT EXISTS (SELECT FROM pg_publication_tables p
+                   JOIN pg_partition_tree({table}::regclass) t ON t.relid = to_regclass(format('%I.%I', p.schemaname, p.tablename))
+                   WHERE p.pubname = {name})";
+/// The row that says something is known by its last writer: whatever is made anew or changed has another one. Partitions
+/// come and go, and are emptied, without a word in the stream: their files stand for that.
+const LINEAGE: &str = "
+    SELECT c.relfilenode,
+           (SELECT p.oid || ':' || p.xmin FROM pg_publication p WHERE p.pubname = {name}),
+           (SELECT string_agg(r.oid || ':' || r.xmin, ' ' ORDER BY r.oid)
+            FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+            WHERE p.pubname = {name}
+              AND (r.prrelid = c.oid OR r.prrelid IN (SELECT relid FROM pg_partition_ancestors(c.oid)))),
+           {schemas},
+           (SELECT string_agg(l.oid || ':' || l.relfilenode, ' ' ORDER BY l.oid)
+            FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid WHERE c.relkind = 'p' AND t.isleaf)
+    FROM pg_class c WHERE c.oid = {id}";
+const OF_SCHEMA: &str = "
+    (SELECT string_agg(s.oid || ':' || s.xmin, ' ' ORDER BY s.oid)
+     FROM pg_publication_namespace s JOIN pg_publication p ON p.oid = s.pnpubid
+     WHERE p.pubname = {name} AND s.pnnspid = c.relnamespace)";
 const HEARTBEAT: &str = "
     SELECT has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE'),
            has_table_privilege(c.oid, 'UPDATE'),

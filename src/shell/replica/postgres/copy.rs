@@ -60,6 +60,7 @@ impl Following {
             mapping: met.mapping.clone(),
             seen: fresh.place,
             anchor: None,
+            shape: Some(met.catalogue.shape.clone()),
         };
         // The first transaction after the copy may stand at the very place.
         let sequence = Some(fresh.place.saturating_sub(1));
@@ -79,7 +80,8 @@ impl Following {
         let limit = settings.copy_start_timeout;
         let made = tokio::time::timeout(limit, client.simple_query(&sql)).await.map_err(|_| {
             let what =
-                "the slot cannot begin, as a transaction has been open upstream for longer: see pg_stat_activity there";
+                "the slot cannot begin, as a transaction has been open upstream for longer: see pg_stat_activity and
+                 pg_prepared_xacts there";
             Trouble::new(Kind::Unreachable, format!("{what} (waited {limit:?})"))
         })?;
         let rows = made.map_err(|error| session::of_stream(settings, &met.server, &error))?;
@@ -134,9 +136,9 @@ impl Following {
 pub(super) fn change(mapping: &Mapping, bound: &Bound, row: &[Field<'_>], at: u64) -> Change {
     match mapping.case(bound, row) {
         Ok(case) => Change::Replace(case),
-        Err(Unmapped::Bad { receipt, why }) => bad(receipt, why, at),
+        Err(Unmapped::Bad { receipt, nameless, why }) => bad(receipt, nameless.as_deref(), why, at),
         // A copy has whole values.
-        Err(Unmapped::Incomplete(receipt)) => bad(Some(receipt), "a value is missing".into(), at),
+        Err(Unmapped::Incomplete(receipt)) => bad(Some(receipt), None, "a value is missing".into(), at),
     }
 }
 

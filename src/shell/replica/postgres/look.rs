@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use crate::base::Private;
-use crate::replica::upstream::{Field, Step, Trouble, bad};
-use crate::replica::{Change, upstream};
+use crate::replica::Change;
+use crate::replica::upstream::{Field, NAMELESS, Trouble, gone, row_id};
 
 use super::catalogue::literal;
 use super::copy::change;
-use super::out::{copy_out, select, select_receipts};
+use super::out::{copy_out, select};
 use super::session::Session;
 use super::{Following, Met};
 
@@ -21,25 +21,32 @@ impl Following {
         Ok(found.into_iter().next_back().unwrap_or_else(|| Change::Delete { receipt: receipt.clone() }))
     }
 
-    /// Steps that bring rows of the quarantine again. One whose receipt number cannot be read stays there.
-    pub(super) async fn again(&self, met: &Met, ids: Vec<String>) -> Result<Vec<Step>, Trouble> {
-        let ids: HashSet<String> = ids.into_iter().collect();
-        let mapping = &self.settings.mapping;
-        let mut steps = Vec::new();
+    /// Rows of the quarantine as the upstream has them by now, by their ids. One without a readable receipt number that
+    /// is there no more leaves; one with such a number leaves when the stream tells of it.
+    pub(super) async fn again(&self, met: &Met, ids: Vec<String>) -> Result<Vec<(String, Change)>, Trouble> {
+        let mut ids: HashSet<String> = ids.into_iter().collect();
+        let (mapping, bound) = (&self.settings.mapping, self.settings.mapping.bind_copied());
+        let mut found = Vec::new();
         let wanted = |row: &[Field<'_>]| {
-            let [Field::Text(bytes)] = row else { return Ok(()) };
-            let Some(receipt) = std::str::from_utf8(bytes).ok().and_then(upstream::receipt) else { return Ok(()) };
-            if let Change::Bad(bad) = bad(Some(receipt.clone()), String::new(), 0)
-                && ids.contains(&bad.id)
-            {
-                steps.push(Step::Look(receipt));
+            let change = change(mapping, &bound, row, 0);
+            let id = match &change {
+                Change::Bad(bad) => Some(bad.id.clone()),
+                Change::Replace(case) => Some(row_id(&Private::new(case.receipt.clone()))),
+                Change::Put(_) | Change::Delete { .. } | Change::Truncate | Change::Gone { .. } => None,
+            };
+            if let Some(id) = id.filter(|id| ids.remove(id)) {
+                found.push((id, change));
             }
             Ok(())
         };
         let session = Session::open(&self.settings, &met.server).await?;
-        let sql = select_receipts(mapping, &met.catalogue);
-        copy_out(&self.settings, &met.server, &session, &sql, wanted).await?;
-        Ok(steps)
+        copy_out(&self.settings, &met.server, &session, &select(mapping, &met.catalogue, None), wanted).await?;
+        let nameless = ids.into_iter().filter_map(|id| {
+            let name = id.strip_prefix("postgres:")?;
+            name.starts_with(NAMELESS).then(|| (id.clone(), gone(name)))
+        });
+        found.extend(nameless);
+        Ok(found)
     }
 
     async fn find(&self, met: &Met, only: &str) -> Result<Vec<Change>, Trouble> {

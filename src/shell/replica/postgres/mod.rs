@@ -192,6 +192,7 @@ impl Following {
         let wanted = Wanted {
             slot: &self.settings.slot,
             mapping: &met.mapping,
+            shape: &met.catalogue.shape,
             accept_system: self.settings.accept_system.as_deref(),
         };
         let at = stored.as_ref().map(|(position, sequence)| (position, *sequence));
@@ -257,6 +258,8 @@ impl Following {
             }
         }
         match (standby, trouble) {
+            // Until it is promoted, a standby of before PostgreSQL 16 is of no use.
+            (Some((_, _, catalogue)), Some(trouble)) if !catalogue.can_decode() => Err(trouble),
             (Some((server, session, catalogue)), _) => self.judged(server, session, catalogue),
             (None, Some(trouble)) => Err(trouble),
             (None, None) => Err(Trouble::new(Kind::Setup, "replica.postgres.servers names no server")),
@@ -293,7 +296,8 @@ impl Following {
         let Some((stored, _)) = self.stored() else {
             return Err(Trouble::new(Kind::Protocol, "the copy's place is gone: it is read anew"));
         };
-        let position = Position { timeline: server.timeline, ..stored };
+        let shape = Some(met.catalogue.shape.clone());
+        let position = Position { timeline: server.timeline, shape, ..stored };
         tracing::info!(server = %met.server, from = lsn_text(position.seen), "following the upstream");
         self.begin(&mut client, &met.server).await?;
         self.stream(met, position, client, expect).await
@@ -371,5 +375,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const CONVERSATION_AT_LEAST: Duration = Duration::from_secs(15);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod tests;

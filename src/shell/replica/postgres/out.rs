@@ -15,19 +15,10 @@ use super::session::{self, Session};
 /// The statement that selects the mapped columns in their order, of the rows that the publication lets through.
 pub(super) fn select(mapping: &Mapping, catalogue: &Catalogue, only: Option<&str>) -> String {
     let columns: Vec<String> = mapping.columns().map(|(_, name)| identifier(name)).collect();
-    of_columns(&columns.join(", "), mapping, catalogue, only)
-}
-
-/// The same of the receipt numbers alone.
-pub(super) fn select_receipts(mapping: &Mapping, catalogue: &Catalogue) -> String {
-    of_columns(&identifier(mapping.receipt_column()), mapping, catalogue, None)
-}
-
-fn of_columns(columns: &str, mapping: &Mapping, catalogue: &Catalogue, only: Option<&str>) -> String {
     let filter = catalogue.publication.as_ref().and_then(|publication| publication.row_filter.as_deref());
     let wheres: Vec<String> = filter.into_iter().chain(only).map(|condition| format!("({condition})")).collect();
     let wheres = if wheres.is_empty() { String::new() } else { format!(" WHERE {}", wheres.join(" AND ")) };
-    format!("SELECT {columns} FROM {}.{}{wheres}", identifier(&mapping.schema), identifier(&mapping.table))
+    format!("SELECT {} FROM {}.{}{wheres}", columns.join(", "), identifier(&mapping.schema), identifier(&mapping.table))
 }
 
 /// Runs a SELECT, and gives its rows one by one. Each may take as long as the upstream may be silent.

@@ -63,7 +63,9 @@ impl Session {
         };
         let opened = tokio::time::timeout(settings.connect_timeout, opening).await;
         let (client, driver) = opened.map_err(|_| slow(server, settings.connect_timeout))??;
-        Ok(Session { client, driver, limit: settings.connect_timeout.max(QUERY_AT_LEAST) })
+        let session = Session { client, driver, limit: settings.connect_timeout.max(QUERY_AT_LEAST) };
+        session.rows(settings, MANNERS).await?;
+        Ok(session)
     }
 
     /// Runs statements; gives the rows of all of them.
@@ -112,7 +114,13 @@ pub(super) async fn stream(
     .with_options(options(settings));
     config.max_message_size = MESSAGE_BYTES_MAX;
     config.application_name = Some(settings.slot.clone());
-    ReplicationClient::connect_gated(config).await.map_err(|error| of_stream(settings, server, &error))
+    let opening = async {
+        let mut client = ReplicationClient::connect_gated(config).await?;
+        client.simple_query(MANNERS).await.map(|_| client)
+    };
+    let limit = settings.connect_timeout.max(QUERY_AT_LEAST);
+    let opened = tokio::time::timeout(limit, opening).await.map_err(|_| slow(server, limit))?;
+    opened.map_err(|error| of_stream(settings, server, &error))
 }
 
 /// What an SQL connection's error asks for.
@@ -137,6 +145,7 @@ pub(super) fn of_stream(settings: &Postgres, server: &UpstreamServer, error: &Pg
             let (message, state) = split_state(text);
             Trouble::of_refusal(Refusal { state, message }, names(settings, &table(settings)))
         }
+        PgWireError::Io(error) if was_cut(&error.to_string()) => cut(server),
         PgWireError::Io(error) => Trouble::new(Kind::Unreachable, format!("{server}: {error}")),
         PgWireError::Auth(text) => Trouble::new(
             Kind::Password,
@@ -145,7 +154,8 @@ pub(super) fn of_stream(settings: &Postgres, server: &UpstreamServer, error: &Pg
         PgWireError::MessageTooLarge { payload_bytes, limit_bytes } => Trouble::new(
             Kind::Protocol,
             format!(
-                "a change of {payload_bytes} bytes (at most {limit_bytes}): leave its large columns out of the publication"
+                "a change of {payload_bytes} bytes (at most {limit_bytes}): leave its large columns out of the publication (a \
+                 column list), and then: jindu replica rebuild"
             ),
         ),
         other => of_text(settings, server, &other.to_string()),
@@ -153,6 +163,9 @@ pub(super) fn of_stream(settings: &Postgres, server: &UpstreamServer, error: &Pg
 }
 
 fn of_text(settings: &Postgres, server: &UpstreamServer, text: &str) -> Trouble {
+    if was_cut(text) {
+        return cut(server);
+    }
     let tls = ["tls", "TLS", "certificate"].iter().any(|word| text.contains(word));
     if !tls {
         return Trouble::new(Kind::Unreachable, format!("{server}: {text}"));
@@ -164,11 +177,24 @@ fn of_text(settings: &Postgres, server: &UpstreamServer, text: &str) -> Trouble 
             "its certificate is for another name than {}: set replica.postgres.tls_name to a name in it",
             server.host
         )
+    } else if text.contains("CaUsedAsEndEntity") {
+        "its certificate is an authority's own: give the server one that an authority has signed for it, with its name in \
+         subjectAltName, and that authority in replica.postgres.ca_file"
+            .to_owned()
     } else {
         "its certificate does not come from replica.postgres.ca_file: give the authority that signed it".to_owned()
     };
     let _ = settings;
     Trouble::new(Kind::Tls, format!("{server}: {text}; {advice}"))
+}
+
+/// A connection that is cut within TLS says so in words of TLS.
+fn was_cut(text: &str) -> bool {
+    ["close_notify", "unexpected end of file", "unexpected EOF", "early eof"].iter().any(|word| text.contains(word))
+}
+
+fn cut(server: &UpstreamServer) -> Trouble {
+    Trouble::new(Kind::Unreachable, format!("{server}: the connection was cut off"))
 }
 
 /// `schema.table` of the cases, quoted where it must be.
@@ -216,6 +242,13 @@ fn read_password(path: &Path) -> Result<String, String> {
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
+/// Limits that a role may have and older servers do not know: a copy and an idle session outlast them, this node's own
+/// stand in its settings. And a database without an encoding sends its bytes as they are: asked for UTF-8, it would refuse
+/// the whole table for one row that is none.
+const MANNERS: &str = "
+    SELECT set_config(name, CASE name WHEN 'client_encoding' THEN 'SQL_ASCII' ELSE '0' END, false) FROM pg_settings
+    WHERE name IN ('idle_session_timeout', 'lock_timeout', 'transaction_timeout')
+       OR name = 'client_encoding' AND current_setting('server_encoding') = 'SQL_ASCII'";
 /// As it is shown in the upstream's list of sessions.
 const APPLICATION: &str = "jindu";
 const KEEPALIVE: Duration = Duration::from_secs(10);

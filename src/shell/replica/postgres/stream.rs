@@ -292,7 +292,8 @@ impl Stream<'_> {
 
     /// What is to be done now and then: what an operator or the scrub asks for, and what may not wait longer.
     async fn asked(&mut self, beat: &Beat) -> Result<Option<Ended>, Trouble> {
-        if self.following.feeding.rebuild_is_wanted() || beat.setup_changed() {
+        let redescribed = self.gather.is_redescribed() && !self.gather.is_inside();
+        if self.following.feeding.rebuild_is_wanted() || beat.setup_changed() || redescribed {
             self.settle(true)?;
             return Ok(Some(Ended::Again));
         }
@@ -310,11 +311,11 @@ impl Stream<'_> {
         Ok(None)
     }
 
-    /// Brings rows of the quarantine again, with the next transaction.
+    /// Brings rows of the quarantine again; the place stays where it is.
     async fn bring(&mut self, ids: Vec<String>) -> Result<(), Trouble> {
-        for step in self.following.again(&self.met, ids).await? {
-            let change = self.change(step).await?;
-            self.batch.changes.push(change);
+        let rows = self.following.again(&self.met, ids).await?;
+        if !rows.is_empty() {
+            self.apply(Batch::Again(rows))?;
         }
         Ok(())
     }

@@ -12,18 +12,18 @@ use crate::inquiry::{Answer, Formats, Keys, Proof, Stage};
 use crate::replica::sample;
 
 #[path = "../../../../tests/postgres/cluster.rs"]
-mod cluster;
+pub(super) mod cluster;
 use cluster::{Cluster, cases};
 
-const SECRET: [u8; 32] = [9; 32];
+pub(super) const SECRET: [u8; 32] = [9; 32];
 
 /// A node that follows.
-struct Node {
-    replica: Arc<Replica>,
-    settings: config::Replica,
+pub(super) struct Node {
+    pub replica: Arc<Replica>,
+    pub settings: config::Replica,
 }
 
-fn settings(cluster: &Cluster, node: &str, more: &[&str]) -> config::Replica {
+pub(super) fn settings(cluster: &Cluster, node: &str, more: &[&str]) -> config::Replica {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
     let shipped = include_str!("../../../../config/jindu.toml");
     let mut set = cluster.settings(node);
@@ -31,7 +31,7 @@ fn settings(cluster: &Cluster, node: &str, more: &[&str]) -> config::Replica {
     config::read(shipped, &set, home).expect("sound settings").replica
 }
 
-fn follow(cluster: &Cluster, folder: &Folder, more: &[&str]) -> Node {
+pub(super) fn follow(cluster: &Cluster, folder: &Folder, more: &[&str]) -> Node {
     crate::base::set_tag_key(Keys::new(&SECRET).tag_key());
     let settings = settings(cluster, "primary", more);
     let role = Role::Serve { sample_heartbeat: false };
@@ -40,34 +40,34 @@ fn follow(cluster: &Cluster, folder: &Folder, more: &[&str]) -> Node {
 }
 
 impl Node {
-    fn upstream(&self) -> &UpstreamMetrics {
+    pub fn upstream(&self) -> &UpstreamMetrics {
         &self.replica.reading.metrics.upstream
     }
 
-    fn trouble(&self) -> Option<Kind> {
+    pub fn trouble(&self) -> Option<Kind> {
         self.upstream().trouble().map(|trouble| trouble.kind)
     }
 
-    fn rebuilds(&self) -> u64 {
+    pub fn rebuilds(&self) -> u64 {
         self.replica.metrics().rebuilds.load(Ordering::Relaxed)
     }
 
-    fn quarantined(&self) -> u64 {
+    pub fn quarantined(&self) -> u64 {
         self.replica.metrics().quarantined.load(Ordering::Relaxed)
     }
 
-    fn held(&self) -> bool {
+    pub fn held(&self) -> bool {
         self.replica.metrics().held.load(Ordering::Relaxed) > 0
     }
 
-    fn stage(&self, n: u32) -> Option<Stage> {
+    pub fn stage(&self, n: u32) -> Option<Stage> {
         match self.ask(n) {
             Answer::Found { case, .. } => Some(case.stage),
             Answer::NotFound | Answer::Down => None,
         }
     }
 
-    fn ask(&self, n: u32) -> Answer {
+    pub fn ask(&self, n: u32) -> Answer {
         let formats = Formats::new(vec![sample::format()]).expect("sound");
         let receipt = formats.from_keys(&format!("4401{n:011}")).expect("fits");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
@@ -75,7 +75,7 @@ impl Node {
     }
 
     /// The copy is the upstream, row for row.
-    fn same(&self, folder: &Folder) -> u64 {
+    pub fn same(&self, folder: &Folder) -> u64 {
         let patience = Duration::from_secs(60);
         let found = verify::verify(&self.settings.postgres, folder.path(), &Keys::new(&SECRET), patience);
         let found = found.unwrap_or_else(|error| panic!("{error}; {:?}", self.upstream().trouble()));
@@ -83,7 +83,7 @@ impl Node {
         found.upstream
     }
 
-    fn until(&self, what: &str, holds: impl Fn(&Node) -> bool) {
+    pub fn until(&self, what: &str, holds: impl Fn(&Node) -> bool) {
         let until = Instant::now() + Duration::from_secs(60);
         while !holds(self) {
             assert!(Instant::now() < until, "{what}; trouble: {:?}", self.upstream().trouble());
@@ -91,7 +91,7 @@ impl Node {
         }
     }
 
-    fn until_copied(&self, times: u64) {
+    pub fn until_copied(&self, times: u64) {
         self.until("the table is copied", |node| {
             node.rebuilds() >= times && node.upstream().streaming.load(Ordering::Relaxed) == 1
         });

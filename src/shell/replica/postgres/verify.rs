@@ -8,7 +8,7 @@
 //! Beside a serving node it reads the node's file, as a look-up does, and takes no slot.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -120,10 +120,9 @@ pub fn verify(settings: &Postgres, folder: &Path, keys: &Keys, patience: Duratio
     tls::use_provider();
     let runtime = super::runtime().map_err(|error| VerifyError::Copy(error.to_string()))?;
     let path = store::path(folder);
-    let copy = store::open_reader(&path).map_err(unreadable)?;
     runtime.block_on(async {
         let (_, session, catalogue) = meet(settings).await?;
-        let comparing = Comparing { settings, session, catalogue, copy, keys, patience };
+        let comparing = Comparing { settings, session, catalogue, path, keys, patience };
         comparing.run().await
     })
 }
@@ -170,7 +169,8 @@ struct Comparing<'a> {
     settings: &'a Postgres,
     session: Session,
     catalogue: Catalogue,
-    copy: Connection,
+    /// The copy's file.
+    path: PathBuf,
     keys: &'a Keys,
     patience: Duration,
 }
@@ -205,8 +205,8 @@ impl Comparing<'_> {
 
     async fn pass(&self) -> Result<(Compared, HashMap<i64, Differs>), VerifyError> {
         let end = self.snapshot().await?;
-        self.await_copy(end).await?;
-        let unsure = quarantine::unsure(&self.copy).map_err(unreadable)?;
+        let copy = self.await_copy(end).await?;
+        let unsure = quarantine::unsure(&copy).map_err(unreadable)?;
         let mapping = &self.settings.mapping;
         let bound = mapping.bind_copied();
         let mut compared = Compared { passes: 1, ..Compared::default() };
@@ -219,7 +219,7 @@ impl Comparing<'_> {
             };
             there.push(key);
             compared.upstream += u64::from(wanted.is_some());
-            let found = self.row(key).unwrap_or_else(|error| {
+            let found = row_of(&copy, key).unwrap_or_else(|error| {
                 failed = Some(error);
                 None
             });
@@ -239,7 +239,7 @@ impl Comparing<'_> {
             return Err(unreadable(error));
         }
         there.sort_unstable();
-        compared.copy = self.left_over(&there, &mut suspects).map_err(unreadable)?;
+        compared.copy = left_over(&copy, &there, &mut suspects).map_err(unreadable)?;
         Ok((compared, suspects))
     }
 
@@ -254,7 +254,7 @@ impl Comparing<'_> {
                 compared.unusable += 1;
                 bad.receipt.map(|receipt| (self.keys.row(receipt.expose()).key, None))
             }
-            Change::Put(_) | Change::Delete { .. } | Change::Truncate => None,
+            Change::Put(_) | Change::Delete { .. } | Change::Truncate | Change::Gone { .. } => None,
         }
     }
 
@@ -271,43 +271,53 @@ impl Comparing<'_> {
         Ok(row.get(0).and_then(lsn).unwrap_or_default())
     }
 
-    async fn await_copy(&self, end: Lsn) -> Result<(), VerifyError> {
+    /// Opens the copy once it has reached a place. Each look opens it anew: a fresh copy may have been swapped in.
+    async fn await_copy(&self, end: Lsn) -> Result<Connection, VerifyError> {
         let until = Instant::now() + self.patience;
+        let mut at = None;
         loop {
-            let state = store::state(&self.copy).map_err(unreadable)?;
-            let position = state.mark.and_then(|mark| Position::read(mark.position.as_deref()?));
-            let at = position.map_or(0, |position| position.seen);
-            if at >= end {
-                return Ok(());
+            match self.look() {
+                Ok((copy, seen)) if seen >= end => return Ok(copy),
+                Ok((_, seen)) => at = Some(seen),
+                // In the moment of a swap there may be nothing to open.
+                Err(_) if at.is_some() && Instant::now() < until => {}
+                Err(error) => return Err(unreadable(error)),
             }
             if Instant::now() >= until {
-                let waited_s = self.patience.as_secs();
-                return Err(VerifyError::Behind { wanted: lsn_text(end), at: lsn_text(at), waited_s });
+                let (waited_s, at) = (self.patience.as_secs(), lsn_text(at.unwrap_or_default()));
+                return Err(VerifyError::Behind { wanted: lsn_text(end), at, waited_s });
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
-    fn row(&self, key: i64) -> rusqlite::Result<Option<Vec<u8>>> {
-        use rusqlite::OptionalExtension;
-        let mut select = self.copy.prepare_cached("SELECT row FROM cases WHERE key = ?1")?;
-        select.query_row([key], |row| row.get(0)).optional()
+    /// The copy as it is, and how far it reaches.
+    fn look(&self) -> rusqlite::Result<(Connection, Lsn)> {
+        let copy = store::open_reader(&self.path)?;
+        let position = store::state(&copy)?.mark.and_then(|mark| Position::read(mark.position.as_deref()?));
+        Ok((copy, position.map_or(0, |position| position.seen)))
     }
+}
 
-    /// Counts the copy's cases, and those among them that are not upstream.
-    fn left_over(&self, there: &[i64], suspects: &mut HashMap<i64, Differs>) -> rusqlite::Result<u64> {
-        let mut select = self.copy.prepare_cached("SELECT key FROM cases")?;
-        let mut rows = select.query([])?;
-        let mut count = 0;
-        while let Some(row) = rows.next()? {
-            let key = row.get(0)?;
-            count += 1;
-            if there.binary_search(&key).is_err() {
-                suspects.insert(key, Differs::LeftOver);
-            }
+fn row_of(copy: &Connection, key: i64) -> rusqlite::Result<Option<Vec<u8>>> {
+    use rusqlite::OptionalExtension;
+    let mut select = copy.prepare_cached("SELECT row FROM cases WHERE key = ?1")?;
+    select.query_row([key], |row| row.get(0)).optional()
+}
+
+/// Counts the copy's cases, and those among them that are not upstream.
+fn left_over(copy: &Connection, there: &[i64], suspects: &mut HashMap<i64, Differs>) -> rusqlite::Result<u64> {
+    let mut select = copy.prepare_cached("SELECT key FROM cases")?;
+    let mut rows = select.query([])?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        let key = row.get(0)?;
+        count += 1;
+        if there.binary_search(&key).is_err() {
+            suspects.insert(key, Differs::LeftOver);
         }
-        Ok(count)
     }
+    Ok(count)
 }
 
 fn unreadable(error: rusqlite::Error) -> VerifyError {
