@@ -258,7 +258,10 @@ fn mapping(reader: &mut Reader) -> Mapping {
         match origin(&reader.string(&key, name)) {
             Some(Origin::Fixed(_)) if role == Role::Receipt => reader.complain(&key, "must be a column"),
             Some(origin) => drop(origins.insert(role, origin)),
-            None if needed => reader.complain(&key, "must name a column, or a fixed value after =, as in \"=new\""),
+            None if needed => reader.complain(
+                &key,
+                "may not be empty: name a column, or a value that is the same for every case, as in \"=new\"",
+            ),
             None => {}
         }
     }

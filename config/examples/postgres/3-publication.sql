@@ -12,6 +12,7 @@ GRANT SELECT, UPDATE ON public.jindu_heartbeat TO jindu;
 --   ALTER TABLE public.cases REPLICA IDENTITY USING INDEX cases_receipt;
 -- Or, at the price of a longer log: ALTER TABLE public.cases REPLICA IDENTITY FULL (then without a column list below).
 
+-- Put your table and your columns in place of these.
 -- The columns that leave the server, and no other (PostgreSQL 15; before, leave the list out).
 CREATE PUBLICATION jindu FOR
     TABLE public.cases (receipt, id_tail, stage, document, case_type, hall, accepted_on, stage_on, pauses, items, waybill, minor, version),

@@ -77,7 +77,9 @@ pub enum Unmapped {
 /// A mapped column that the table does not have, or has in a type that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Drift {
-    #[error("column {0} is not there: rename it back, or change replica.postgres.columns")]
+    #[error(
+        "column {0} is not there: rename it back, or change replica.postgres.columns (\"\" for a field that the table does not have)"
+    )]
     Missing(String),
     #[error("column {column} has a type that cannot be {what}: change it back, or map another column")]
     Type { column: String, what: &'static str },

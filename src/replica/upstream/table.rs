@@ -219,12 +219,21 @@ impl Catalogue {
             ));
         }
         if let Some(columns) = &publication.columns {
-            let sent = |name: &str| columns.iter().any(|column| column == name);
-            let missing: Vec<&str> = mapping.columns().map(|(_, name)| name).filter(|name| !sent(name)).collect();
+            // One that the table does not have is told of elsewhere.
+            let lacks = |name: &&str| {
+                let is_there = self.columns.iter().flatten().any(|column| column.name == **name);
+                is_there && !columns.iter().any(|column| column == *name)
+            };
+            let missing: Vec<&str> = mapping.columns().map(|(_, name)| name).filter(lacks).collect();
             if !missing.is_empty() {
-                let missing = missing.join(", ");
+                let whole: Vec<&str> = columns.iter().map(String::as_str).chain(missing.iter().copied()).collect();
+                let filter =
+                    publication.row_filter.as_ref().map_or(String::new(), |filter| format!(" WHERE ({filter})"));
                 found.push(format!(
-                    "the publication's column list lacks {missing}: ALTER PUBLICATION {name} SET TABLE {table} (…)"
+                    "the publication's column list lacks {}: BEGIN; ALTER PUBLICATION {name} DROP TABLE {table}; ALTER \
+                     PUBLICATION {name} ADD TABLE {table} ({}){filter}; COMMIT",
+                    missing.join(", "),
+                    whole.join(", ")
                 ));
             }
         }
