@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::apply::{Batch, Changes};
 use super::feeding::Feeding;
-use super::testing::Folder;
+use super::testing::{Folder, comes};
 use super::tests::{ask, at, case, open, stage, total};
 use super::*;
 use crate::base::Private;
@@ -118,6 +118,8 @@ fn many_deletes_are_held_until_a_person_says_what_they_are() {
         replica.decide(decision).unwrap();
         apply(&replica, 2, most()).unwrap();
         assert_eq!(total(&replica.metrics().rows), left, "{decision:?}");
+        let kept = |replica: &Replica| replica.alarms().iter().any(|alarm| alarm.kind == "kept");
+        assert_eq!(kept(&replica), decision == Decision::Drop, "the copy is not its source's any more");
         assert_eq!(told(&replica, 999), Some(Stage::Posted), "what it does not take away is applied either way");
         assert_eq!((total(&replica.metrics().held), replica.held().unwrap()), (0, None));
     }
@@ -240,6 +242,37 @@ fn a_batch_larger_than_one_transaction_goes_on_where_it_was() {
     let applied = feeding(&replica).apply("two", Batch::Changes(torn(size))).unwrap();
     assert_eq!((applied.new, applied.unchanged), (5_000, 0), "the first 20,000 are not applied again");
     assert_eq!((feeding(&replica).mark(), total(&replica.metrics().rows)), (Some(mark(2)), 25_000));
+}
+
+#[test]
+fn what_a_person_kept_is_told_until_the_copy_is_its_sources_again() {
+    let folder = Folder::new();
+    let replica = open(&folder, Role::Load);
+    apply(&replica, 1, (0..1_000).map(|n| put(n, Stage::Ready, 1)).collect()).unwrap();
+    assert!(apply(&replica, 2, (0..40).map(delete).collect()).is_err());
+    replica.decide(Decision::Drop).unwrap();
+    apply(&replica, 2, (0..40).map(delete).collect()).unwrap();
+    drop(replica);
+    let replica = open(&folder, Role::Load);
+    let kept = |replica: &Replica| replica.alarms().into_iter().find(|alarm| alarm.kind == "kept");
+    assert!(comes(|| kept(&replica).is_some_and(|alarm| alarm.text.contains("40 cases"))));
+    let mut rebuild = feeding(&replica).rebuild().unwrap();
+    (0..1_000).for_each(|n| rebuild.add("intranet", put(n, Stage::Ready, 2)).unwrap());
+    rebuild.finish(mark(7)).unwrap();
+    assert_eq!(kept(&replica), None);
+}
+
+#[test]
+fn a_file_of_schema_2_is_brought_forward() {
+    let folder = Folder::new();
+    let replica = open(&folder, Role::Load);
+    apply(&replica, 1, vec![put(1, Stage::Ready, 1)]).unwrap();
+    drop(replica);
+    let path = folder.path().join("replica.sqlite3");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch("ALTER TABLE state DROP COLUMN kept; PRAGMA user_version = 2").unwrap();
+    drop(connection);
+    assert_eq!(told(&open(&folder, Role::Load), 1), Some(Stage::Ready));
 }
 
 #[test]

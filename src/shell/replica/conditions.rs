@@ -62,6 +62,8 @@ impl Conditions {
 
 /// A batch waits for a person.
 pub(super) const HELD: &str = "held";
+/// Cases are there that the source took away, as a person decided.
+pub(super) const KEPT: &str = "kept";
 /// Rows in quarantine.
 pub(super) const QUARANTINE: &str = "quarantine";
 /// The file is damaged.

@@ -10,7 +10,7 @@ use super::apply::{Batch, Changes};
 use super::conditions::{DAMAGED, UNWRITTEN};
 use super::control::ask as ask_node;
 use super::feeding::Feeding;
-use super::testing::Folder;
+use super::testing::{Folder, comes};
 use super::tests::{SECRET, ask, at, case, open, receipt, settings, stage, total};
 use super::*;
 use crate::base::Private;
@@ -47,18 +47,6 @@ fn rebuild(replica: &Replica, rows: u32) {
     let mut rebuild = feeding(replica).rebuild().expect("room");
     (0..rows).for_each(|n| rebuild.add("intranet", put(n, Stage::Ready, 1)).expect("sound"));
     rebuild.finish(mark(2)).expect("a whole copy");
-}
-
-/// Waits for what another thread does.
-fn comes(mut what: impl FnMut() -> bool) -> bool {
-    let until = Instant::now() + Duration::from_secs(20);
-    while !what() {
-        if Instant::now() > until {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    true
 }
 
 fn alarms(replica: &Replica) -> Vec<String> {

@@ -65,6 +65,8 @@ pub(super) struct Run<'a> {
     room: u64,
     quarantine: bool,
     decision: Option<Decision>,
+    /// Cases that this transaction keeps though the source takes them away.
+    kept: u64,
     touched: Touched,
     pub applied: Applied,
     pub first_error: Option<String>,
@@ -88,6 +90,7 @@ impl<'a> Run<'a> {
             room: quarantine::ROWS_MAX.saturating_sub(before.quarantined),
             quarantine: false,
             decision: None,
+            kept: 0,
             touched: Touched::default(),
             applied: Applied::default(),
             first_error: None,
@@ -133,7 +136,8 @@ impl<'a> Run<'a> {
         match change {
             Change::Put(case) => self.put(id, &case, false)?,
             Change::Replace(case) => self.put(id, &case, true)?,
-            Change::Delete { .. } | Change::Truncate if dropped => {}
+            Change::Delete { .. } if dropped => self.kept += 1,
+            Change::Truncate if dropped => self.kept += self.rows,
             Change::Delete { receipt } => self.delete(&receipt)?,
             Change::Truncate => self.truncate()?,
             Change::Bad(bad) => self.bad(&bad)?,
@@ -280,6 +284,9 @@ impl<'a> Run<'a> {
 
     fn commit(&mut self) -> Result<(), ApplyError> {
         let Some(transaction) = self.transaction.take() else { return Err(ApplyError::Fault) };
+        if self.kept > 0 {
+            store::keep(&transaction, std::mem::take(&mut self.kept))?;
+        }
         transaction.commit()?;
         self.pending = 0;
         let touched = std::mem::take(&mut self.touched).keys();

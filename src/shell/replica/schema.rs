@@ -18,8 +18,13 @@ pub(super) fn prepare(connection: &mut Connection, keys: &Keys) -> rusqlite::Res
         transaction.execute_batch(TABLES)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.execute("INSERT INTO state (one, fingerprint, rows) VALUES (1, ?1, 0)", [keys.fingerprint()])?;
-    } else if schema_of(&transaction)? == 1 {
-        transaction.execute_batch(FROM_1)?;
+    } else {
+        let schema = schema_of(&transaction)?;
+        for (from, step) in [(1, FROM_1), (2, FROM_2)] {
+            if schema <= from {
+                transaction.execute_batch(step)?;
+            }
+        }
     }
     transaction.pragma_update(None, "user_version", SCHEMA)?;
     transaction.commit()
@@ -62,7 +67,7 @@ fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
 
 /// `state`: `part_*`: how many changes of a batch that is larger than one transaction are in already, and whose mark it
 /// will move to. `clock_*`: see `crate::replica::AgeClock`. `read_by`: the program and settings that last tried the
-/// quarantine. `lost`: bad rows past its bound. `held`: at most one, as everything behind it waits.
+/// quarantine. `lost`: bad rows past its bound. `kept`: cases that a person kept though the source took them away. `held`: at most one, as everything behind it waits.
 const TABLES: &str = "
     CREATE TABLE cases (key INTEGER PRIMARY KEY, version INTEGER NOT NULL, row BLOB NOT NULL) STRICT;
     CREATE TABLE state (
@@ -70,7 +75,8 @@ const TABLES: &str = "
         source TEXT, sequence INTEGER, as_of_us INTEGER,
         position TEXT, part_source TEXT, part_sequence INTEGER, part_done INTEGER NOT NULL DEFAULT 0,
         clock_boot TEXT, clock_offset_us INTEGER, clock_told_boot_us INTEGER, clock_told_wall_us INTEGER,
-        scrubbed_us INTEGER, read_by TEXT, lost INTEGER NOT NULL DEFAULT 0, mark_sum INTEGER
+        scrubbed_us INTEGER, read_by TEXT, lost INTEGER NOT NULL DEFAULT 0, mark_sum INTEGER,
+        kept INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE TABLE quarantine (
         id TEXT PRIMARY KEY, source TEXT NOT NULL, key INTEGER, why TEXT NOT NULL, since_us INTEGER NOT NULL,
@@ -108,6 +114,7 @@ const FROM_1: &str = "
         one INTEGER PRIMARY KEY CHECK (one = 1), source TEXT NOT NULL, sequence INTEGER, what TEXT NOT NULL,
         deletes INTEGER NOT NULL, rows INTEGER NOT NULL, since_us INTEGER NOT NULL, decision TEXT
     ) STRICT;";
+const FROM_2: &str = "ALTER TABLE state ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;";
 /// "jind", in the file's header.
 const APPLICATION: i64 = 0x6A69_6E64;
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;

@@ -407,6 +407,16 @@ pub(super) fn put_part(connection: &Connection, rows: u64, part: &Part) -> rusql
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 
+/// Notes that cases are kept which the source took away.
+pub(super) fn keep(connection: &Connection, cases: u64) -> rusqlite::Result<()> {
+    connection.prepare_cached("UPDATE state SET kept = kept + ?1")?.execute([cases.cast_signed()]).map(drop)
+}
+
+/// Cases that are kept though the source took them away.
+pub(super) fn kept(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.prepare_cached("SELECT kept FROM state")?.query_row([], |row| row.get(0)).map(i64::cast_unsigned)
+}
+
 /// Moves the write-ahead log into the file and empties it; `false` when a reader keeps it from being emptied.
 pub(super) fn empty_log(connection: &Connection, patience: Duration) -> rusqlite::Result<bool> {
     connection.busy_timeout(patience)?;

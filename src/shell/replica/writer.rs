@@ -23,7 +23,7 @@ use crate::replica::{Change, KeptClock, Line, Mark, SAMPLE};
 
 use super::apply::{self, Applied, ApplyError, Batch};
 use super::cache::locked;
-use super::conditions::{CLOCK, DAMAGED, HELD, UNWRITTEN};
+use super::conditions::{CLOCK, DAMAGED, HELD, KEPT, UNWRITTEN};
 use super::held::{self, Decision, Held, HeldWhat};
 use super::metrics::{add, count};
 use super::quarantine;
@@ -363,6 +363,7 @@ impl Writer {
             Some(Decision::Apply) => return Ok(()),
             Some(Decision::Drop) => {
                 held::clear(connection)?;
+                store::keep(connection, fewer)?;
                 self.reading.asks.want_rebuild(false);
                 self.publish_held();
                 return Err(ApplyError::Dropped);
@@ -416,17 +417,29 @@ impl Writer {
         *locked(&self.reading.mark) = Some(mark);
     }
 
-    /// Tells what is held, for the metrics.
+    /// Tells what is held, and what a person kept of it.
     pub fn publish_held(&self) {
-        match self.connection().and_then(|connection| Ok(held::get(connection)?)) {
-            Ok(held) => {
+        let read = || -> Result<_, ApplyError> {
+            let connection = self.connection()?;
+            Ok((held::get(connection)?, store::kept(connection)?))
+        };
+        match read() {
+            Ok((held, kept)) => {
                 let waits = held.filter(|held| held.decision.is_none());
                 self.reading.metrics.held.store(u64::from(waits.is_some()), Ordering::Relaxed);
                 self.reading.alarms.set(HELD, waits.map(|held| held.to_string()));
+                self.reading.alarms.set(KEPT, (kept > 0).then(|| kept_words(kept)));
             }
             Err(error) => tracing::error!(%error, "what is held could not be read"),
         }
     }
+}
+
+fn kept_words(cases: u64) -> String {
+    format!(
+        "{cases} cases are told that the source took away, as a person decided (held drop): when the source is right \
+         again, jindu replica rebuild makes the copy its own"
+    )
 }
 
 /// The one step of a swap that counts, synced.

@@ -1,24 +1,12 @@
 //! A copy that is damaged beyond opening, or gone: what it is made again of, and what never takes its place.
 
 use std::path::Path;
-use std::time::Instant;
 
+use super::super::testing::comes;
 use super::*;
 use crate::replica::sample;
 
 const SERVE: Role = Role::Serve { sample_heartbeat: false };
-
-/// Waits for what another thread does.
-fn comes(mut what: impl FnMut() -> bool) -> bool {
-    let until = Instant::now() + Duration::from_secs(20);
-    while !what() {
-        if Instant::now() > until {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    true
-}
 
 fn wants_anew(node: &mut Node) {
     feeding(&node.replica).reading.asks.want_rebuild(true);
