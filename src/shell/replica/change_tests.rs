@@ -1,5 +1,6 @@
 //! Changes, held batches, quarantine, rebuilds and older files, on real files.
 
+use std::fs;
 use std::sync::atomic::Ordering;
 
 use super::apply::{Batch, Changes};

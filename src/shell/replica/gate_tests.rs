@@ -19,6 +19,7 @@ use super::testing::Folder;
 use super::tests::{SECRET, open, settings, total};
 use super::writer::{Task, Writer};
 use super::*;
+use crate::config;
 use crate::inquiry::notices_of_2026;
 use crate::replica::gate::{self, FORMAT, FeedHeader, GateKey, GateKeys, Hash, Kind, Seal};
 use crate::replica::{CaseRecord, Event, Office};

@@ -1,5 +1,6 @@
 //! Damage, full and read-only disks, stuck readers, age, and the operator's words, on real files.
 
+use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::process::Command;
@@ -14,6 +15,7 @@ use super::testing::{Folder, comes};
 use super::tests::{SECRET, ask, at, case, open, receipt, settings, stage, total};
 use super::*;
 use crate::base::Private;
+use crate::config;
 use crate::inquiry::{Freshness, Stage};
 use crate::replica::{BadRow, Change};
 

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 
 use super::testing::Folder;
 use super::*;
+use crate::config;
 use crate::inquiry::{Factor, Formats, SecondFactor, Stage, notices_of_2026};
 use crate::replica::{BatchHeader, CaseRecord, Change, SPOOL};
 
@@ -402,7 +403,7 @@ fn a_crash_leaves_a_batch_whole_or_not_at_all() {
     let replica = open(&folder, Role::Load);
     let batch = |version| (0..4000).map(move |n| case(n, Stage::Review, version));
     replica.apply("one".into(), cases(header(100), batch(1))).unwrap();
-    let (sender, crashed) = sync_channel(1);
+    let (sender, crashed) = std::sync::mpsc::sync_channel(1);
     let path = folder.path().to_owned();
     let second = batch(2).inspect(move |case| {
         if case.receipt.ends_with("3998") {
