@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use super::alarms::AlarmKind;
 use super::feeding::Feeding;
 use super::spool::{self, Spool};
-use super::testing::Folder;
+use super::testing::{Folder, comes};
 use super::tests::{SECRET, open, settings, total};
 use super::writer::{Task, Writer};
 use super::*;
@@ -806,9 +806,14 @@ fn wild_way(seed: u64) {
     }
     node.look();
     node.takes(&files.iter().collect::<Vec<_>>());
-    node.look();
+    // Whatever keeps a file for a moment, such as a reader in the middle of a read, lets it go at a later look.
+    let taken = comes(|| {
+        node.look();
+        node.left() == 0
+    });
+    assert!(taken, "seed {seed}: {} files wait; {:?}", node.left(), node.replica.alarms());
     node.holds(&upstream.truth());
-    assert_eq!((node.replica.as_of(), node.left()), (Some(upstream.as_of), 0), "seed {seed}");
+    assert_eq!(node.replica.as_of(), Some(upstream.as_of), "seed {seed}");
 }
 
 #[test]

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use crate::replica::SAMPLE;
-use crate::shell::aside::step_back;
 use crate::shell::clock;
 
 use super::cache::locked;
@@ -45,7 +44,6 @@ impl Upkeep {
 
     /// The life of the thread: until `stopped` is gone.
     pub fn run(mut self, stopped: &Receiver<()>) {
-        step_back();
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
             self.tick();
         }
@@ -77,7 +75,7 @@ impl Upkeep {
         }
         let fresh = self.passed.is_none_or(|(of, _)| of != file);
         let rows = if fresh { self.rows_per_tick.saturating_mul(FIRST_PASS) } else { self.rows_per_tick };
-        let slice = self.pass.slice(connection, rows)?;
+        let slice = slices(&mut self.pass, connection, rows)?;
         if self.open.as_ref().is_none_or(|(open, _)| *open != file) || reading.file.load(Ordering::Acquire) != file {
             return Ok(());
         }
@@ -156,6 +154,18 @@ impl Upkeep {
     }
 }
 
+/// Goes on by so many rows, a few in each read: whoever wants to swap the file or empty its log waits for a read to end.
+fn slices(pass: &mut Pass, connection: &Connection, mut rows: u32) -> rusqlite::Result<Slice> {
+    while rows > SLICE_ROWS {
+        if pass.slice(connection, SLICE_ROWS)? == Slice::Last {
+            return Ok(Slice::Last);
+        }
+        rows -= SLICE_ROWS;
+    }
+    pass.slice(connection, rows)
+}
+
+const SLICE_ROWS: u32 = 1_000;
 const TICKS_PER_SECOND: u32 = 10;
 const TICK: Duration = Duration::from_millis(100);
 /// The rate is over so many ticks.
@@ -163,4 +173,4 @@ const RATE_TICKS: u64 = 50;
 /// Between two passes through the same file.
 const REST: Duration = Duration::from_secs(60);
 /// The first pass through a file is so many times as fast: nobody knows yet what the file is worth.
-const FIRST_PASS: u32 = 10;
+const FIRST_PASS: u32 = 5;

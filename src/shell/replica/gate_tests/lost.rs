@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::super::testing::comes;
 use super::*;
 use crate::replica::sample;
 
