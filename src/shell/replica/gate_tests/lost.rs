@@ -136,7 +136,9 @@ fn a_sample_that_is_gone_is_wanted_again_and_no_longer_once_a_feed_came() {
         let replica = open(&folder, SERVE);
         assert!(replica.is_empty() && replica.wants_sample());
         fill(&replica);
-        assert!(!replica.is_damaged() && replica.is_sample() && replica.alarms().is_empty());
+        assert!(!replica.is_damaged() && replica.is_sample());
+        // The follower may have looked while the sample was not there yet; its next look takes its alarm back.
+        assert!(comes(|| replica.alarms().is_empty()), "{:?}", replica.alarms());
         drop(replica);
 
         let replica = open(&folder, Role::Load);
