@@ -51,7 +51,7 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
     let doors = {
         let _runtime = runtime.enter();
         let wire = Wire::bind(&settings.phone.listen);
-        (wire.map_err(|error| listening("phone.listen", &error))?, listen(settings)?)
+        (wire.map_err(|error| unheard("phone.listen", &error.to_string(), error.kind()))?, listen(settings)?)
     };
     let keys = Keys::new(&secret(folder).map_err(|error| error.to_string())?);
     crate::base::set_tag_key(keys.tag_key());
@@ -174,21 +174,20 @@ async fn run(
 
 /// The web's sockets: the studio has its own, or is beside the kiosk.
 fn listen(settings: &Settings) -> Result<web::Listeners, Fault> {
-    let failed = |key: &'static str| {
-        move |(address, error): (std::net::SocketAddr, io::Error)| {
-            let error = io::Error::new(error.kind(), format!("cannot listen on http://{address}: {error}"));
-            listening(key, &error)
-        }
+    let bind = |key: &str, addresses: &[std::net::SocketAddr], serves| {
+        web::Listeners::bind(addresses, serves).map_err(|(address, error)| {
+            unheard(key, &format!("cannot listen on http://{address}: {error}"), error.kind())
+        })
     };
     let own = &settings.studio.listen;
     let serves = if own.is_empty() { web::Serves::All } else { web::Serves::Public };
-    let public = web::Listeners::bind(&settings.web.listen, serves).map_err(failed("web.listen"))?;
-    Ok(public.and(web::Listeners::bind(own, web::Serves::Studio).map_err(failed("studio.listen"))?))
+    let public = bind("web.listen", &settings.web.listen, serves)?;
+    Ok(public.and(bind("studio.listen", own, web::Serves::Studio)?))
 }
 
-/// What to do about an address that cannot be listened on.
-fn listening(key: &str, error: &io::Error) -> Fault {
-    let remedy = match error.kind() {
+/// That an address cannot be listened on, and what to do about it.
+fn unheard(key: &str, what: &str, kind: io::ErrorKind) -> Fault {
+    let remedy = match kind {
         io::ErrorKind::AddrInUse => {
             format!("another program has that port (ss -lntup names it): end it, or change {key}")
         }
@@ -198,7 +197,7 @@ fn listening(key: &str, error: &io::Error) -> Fault {
         }
         _ => format!("see {key}"),
     };
-    format!("{error}; {remedy}")
+    format!("{what}; {remedy}")
 }
 
 /// A studio that cannot be opened costs no call: it is told in the log, and its page says so.
