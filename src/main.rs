@@ -1,5 +1,5 @@
-//! The `jindu` command: everything is in the library's `shell` room.
+//! The `jindu` command: everything is in the `shell` room.
 
 fn main() -> std::process::ExitCode {
-    jindu::shell::run::run(std::env::args_os())
+    shell::run::run(std::env::args_os())
 }

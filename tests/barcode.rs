@@ -1,7 +1,5 @@
 //! Barcodes drawn by zint, posted as photographs.
 
-mod support;
-
 use std::fs;
 
 use serde_json::Value;

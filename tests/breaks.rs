@@ -1,7 +1,7 @@
 //! Deliberate breaks of the hotline: each is caught, with its code, on its line, in words that say what to do.
 
-use jindu::flow::{Complaint, Environment, Release, Sources};
-use jindu::inquiry::NumberError;
+use flow::{Complaint, Environment, Release, Sources};
+use inquiry::NumberError;
 
 const FLOW: &str = include_str!("../config/hotline/flow.toml");
 const SCRIPT: &str = include_str!("../prompts/script.toml");

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use jindu::flow::sheet;
-use jindu::flow::{Environment, Release, Sources};
-use jindu::inquiry::{CheckDigit, NumberError, ReceiptFormat, SecondFactor};
+use flow::sheet;
+use flow::{Environment, Release, Sources};
+use inquiry::{CheckDigit, NumberError, ReceiptFormat, SecondFactor};
 
 /// The sample office's format: 15 digits that begin with 4401.
 fn environment() -> Environment {

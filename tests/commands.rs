@@ -1,7 +1,5 @@
 //! The commands of the program, run as an operator runs them.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -12,7 +10,7 @@ use support::gateway::{Gateway, home, jindu, temporary_folder};
 use support::phone::Phone;
 use support::sound::clip;
 
-use jindu::base::Codec;
+use base::Codec;
 
 /// A folder that goes when the test ends.
 struct Folder(PathBuf);

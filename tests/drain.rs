@@ -1,7 +1,5 @@
 //! What a node owes before it may go, and whom it believes while it stands behind balancers.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! The files of `config/examples` pass their own programs' checks, fit one another, and name nothing that is not there.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

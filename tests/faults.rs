@@ -3,8 +3,6 @@
 //!
 //! This is the short form. `tests/faults/run` plays the whole: `JINDU_FAULTS=whole`.
 
-mod support;
-
 #[path = "faults/calls.rs"]
 mod calls;
 #[path = "faults/drill.rs"]

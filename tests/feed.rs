@@ -1,7 +1,5 @@
 //! The one-way gate with the program itself at both ends: packed by one, followed by another that is killed on the way.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

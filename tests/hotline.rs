@@ -1,11 +1,9 @@
 //! Whole calls over real SIP and RTP: what a caller keys in, and what is heard, octet for octet.
 
-mod support;
-
 use std::thread;
 use std::time::Duration;
 
-use jindu::base::Codec;
+use base::Codec;
 use support::gateway::Gateway;
 use support::phone::{Dial, Phone};
 use support::sound::clip;

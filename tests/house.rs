@@ -1,117 +1,63 @@
-//! The map in `src/ARCHITECTURE.md` and the tree are the same.
+//! The table of rooms in `src/ARCHITECTURE.md` and the workspace are the same.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::process::Command;
 
-fn src() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
-}
+use serde_json::Value;
+use support::gateway::home;
 
-/// Room → the rooms it may use; `None` for every room.
-fn map() -> BTreeMap<String, Option<BTreeSet<String>>> {
-    let text = fs::read_to_string(src().join("ARCHITECTURE.md")).expect("the map");
-    let rows = text.lines().filter(|line| line.starts_with("| `"));
-    rows.map(|row| {
-        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let uses = match cells[2] {
-            "every room" => None,
-            "–" => Some(BTreeSet::new()),
-            rooms => Some(rooms.split(' ').map(str::to_owned).collect()),
-        };
-        (cells[0].trim_matches('`').to_owned(), uses)
-    })
-    .collect()
-}
+type Rooms = BTreeMap<String, BTreeSet<String>>;
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
-
-/// Files that are compiled for tests only: `#[cfg(test)]` stands before their `mod`.
-fn is_for_tests(file: &Path) -> bool {
-    let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
-    let folder = file.parent().expect("a folder");
-    let above = folder.with_extension("rs");
-    [folder.join("mod.rs"), above].iter().filter_map(|parent| fs::read_to_string(parent).ok()).any(|text| {
-        ["mod", "pub mod", "pub(crate) mod", "pub(super) mod"]
-            .iter()
-            .any(|kind| text.contains(&format!("#[cfg(test)]\n{kind} {name};")))
-    })
-}
-
-#[test]
-fn every_room_is_on_the_map_and_the_map_shows_no_other() {
-    let rooms: BTreeSet<String> = fs::read_dir(src())
-        .expect("src")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.is_dir())
-        .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
+/// Room → the rooms it uses, as the table says.
+fn table() -> Rooms {
+    let text = std::fs::read_to_string(home().join("src/ARCHITECTURE.md")).expect("the map");
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
         .collect();
-    assert_eq!(rooms, map().into_keys().collect());
+    let names: BTreeSet<String> = rows.iter().map(|cells| cells[0].trim_matches('`').to_owned()).collect();
+    rows.iter()
+        .map(|cells| {
+            let room = cells[0].trim_matches('`').to_owned();
+            let uses = match cells[2] {
+                "every room" => names.iter().filter(|name| **name != room).cloned().collect(),
+                "–" => BTreeSet::new(),
+                rooms => rooms.split(' ').map(str::to_owned).collect(),
+            };
+            (room, uses)
+        })
+        .collect()
+}
+
+/// The same as the crates below `src` declare it, dependencies for tests left out.
+fn workspace() -> Rooms {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .current_dir(home())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let packages = metadata["packages"].as_array().expect("packages");
+    let rooms = packages.iter().filter(|package| {
+        let manifest = text(&package["manifest_path"]);
+        manifest.contains("/src/") && manifest.ends_with("/Cargo.toml")
+    });
+    let rooms: BTreeMap<String, &Value> = rooms.map(|package| (text(&package["name"]), package)).collect();
+    rooms
+        .iter()
+        .map(|(name, package)| {
+            let dependencies = package["dependencies"].as_array().expect("dependencies");
+            let shipped = dependencies.iter().filter(|dependency| dependency["kind"].is_null());
+            let uses = shipped.map(|dependency| text(&dependency["name"])).filter(|name| rooms.contains_key(name));
+            (name.clone(), uses.collect())
+        })
+        .collect()
 }
 
 #[test]
-fn rooms_use_only_the_rooms_their_arrows_point_to() {
-    let map = map();
-    let mut wrong = Vec::new();
-    for (room, uses) in &map {
-        let Some(uses) = uses else { continue };
-        let mut files = Vec::new();
-        sources(&src().join(room), &mut files);
-        for file in files.iter().filter(|file| !is_for_tests(file)) {
-            let text = fs::read_to_string(file).expect("a source");
-            let shipped = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-            for (n, line) in shipped.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
-                for after in line.split("crate::").skip(1) {
-                    let used: String = after.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
-                    if map.contains_key(&used) && used != *room && !uses.contains(&used) {
-                        wrong.push(format!("{}:{}: {room} uses {used}", file.display(), n + 1));
-                    }
-                }
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn only_the_shell_touches_the_world() {
-    let worldly = [
-        "std::fs",
-        "std::net::Udp",
-        "std::net::Tcp",
-        "std::env::",
-        "std::process::",
-        "std::thread",
-        "tokio::",
-        "rusqlite",
-        "getrandom",
-        "Instant::now",
-        "SystemTime",
-        "Timestamp::now",
-        "hyper::",
-    ];
-    let mut wrong = Vec::new();
-    for room in map().into_keys().filter(|room| room != "shell") {
-        let mut files = Vec::new();
-        sources(&src().join(&room), &mut files);
-        for file in files.iter().filter(|file| !is_for_tests(file)) {
-            let text = fs::read_to_string(file).expect("a source");
-            let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
-            for (n, line) in shipped.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
-                if let Some(what) = worldly.iter().find(|what| line.contains(**what)) {
-                    wrong.push(format!("{}:{}: {what}", file.display(), n + 1));
-                }
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+fn the_table_of_rooms_is_what_the_workspace_declares() {
+    assert_eq!(table(), workspace());
 }

@@ -1,7 +1,5 @@
 //! The kiosk's page in a real browser, with a scanner that types like a keyboard.
 
-mod support;
-
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use jindu::flow::{Environment, Release, Sources};
-use jindu::inquiry::NumberError;
+use flow::{Environment, Release, Sources};
+use inquiry::NumberError;
 
 const FLOW: &str = include_str!("../config/hotline/flow.toml");
 const SCRIPT: &str = include_str!("../prompts/script.toml");

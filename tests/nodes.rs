@@ -1,15 +1,13 @@
 //! Two and three nodes behind Kamailio and HAProxy, with the files of `config/examples`: what a node that ends costs.
 
 mod front;
-mod support;
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use base::Codec;
 use front::balancer::Balancer;
 use front::callers::{Callers, End, Fate};
 use front::proxy::Proxy;
-use jindu::base::Codec;
 use support::node::Node;
 use support::phone::{Dial, Phone};
 use support::scans::{Scans, ask};

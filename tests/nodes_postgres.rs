@@ -1,11 +1,9 @@
 //! Three nodes that follow one PostgreSQL, behind Kamailio and HAProxy with the files of `config/examples`: nodes and
 //! upstream are killed and stopped under calls, scans and changes, and every copy ends as the upstream has it, row for row.
 
-mod front;
-mod support;
-
 #[path = "postgres/cluster.rs"]
 mod cluster;
+mod front;
 
 use std::fs;
 use std::net::Ipv4Addr;

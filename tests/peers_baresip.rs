@@ -1,8 +1,6 @@
 //! A softphone of others calls the hotline, presses keys, and records what it hears.
 
-mod support;
-
-use jindu::base::Codec;
+use base::Codec;
 use support::gateway::Gateway;
 use support::softphone::Softphone;
 use support::sound::clip;

@@ -1,7 +1,5 @@
 //! sipp, a SIP load tool of others, plays the caller: `tests/sipp/*.xml` over real sockets.
 
-mod support;
-
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;

@@ -5,8 +5,6 @@
 
 #[path = "postgres/cluster.rs"]
 mod cluster;
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::Arc;
@@ -14,8 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use base::Codec;
 use cluster::{Cluster, cases};
-use jindu::base::Codec;
 use support::gateway::{Gateway, jindu, temporary_folder};
 use support::phone::Phone;
 use support::sound::clip;

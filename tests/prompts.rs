@@ -1,15 +1,13 @@
 //! The prompt studio by the program itself: recordings from real encoders, hostile files, and takes on a call.
 
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use jindu::audio::decode::{DecodeError, Decoded, decode};
-use jindu::audio::{g711, telephone};
-use jindu::base::Codec;
+use audio::decode::{DecodeError, Decoded, decode};
+use audio::{g711, telephone};
+use base::Codec;
 use support::gateway::{Gateway, home, jindu, peer, temporary_folder};
 use support::phone::Phone;
 

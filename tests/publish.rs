@@ -1,7 +1,5 @@
 //! What an operator changes while calls go on, and a call in text, by the program itself.
 
-mod support;
-
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,7 +7,7 @@ use std::process::{Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use jindu::base::Codec;
+use base::Codec;
 use support::gateway::{Gateway, home, jindu, temporary_folder};
 use support::phone::Phone;
 use support::sound;

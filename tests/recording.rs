@@ -1,17 +1,15 @@
 //! An operator records prompts by telephone: what was said is a draft, whatever ends the call.
 
-mod support;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jindu::audio::{g711, sine};
-use jindu::base::{Codec, Lang};
-use jindu::shell::studio::accounts::SessionAges;
-use jindu::shell::studio::{Accounts, Studio, TakeRow};
-use jindu::speech::Clip;
-use jindu::studio::{Kind, TakeState};
+use audio::{g711, sine};
+use base::{Codec, Lang};
+use shell::studio::accounts::SessionAges;
+use shell::studio::{Accounts, Studio, TakeRow};
+use speech::Clip;
+use studio::{Kind, TakeState};
 use support::gateway::{Gateway, home, temporary_folder};
 use support::phone::{Dial, Phone};
 use support::softphone::Softphone;
@@ -38,7 +36,7 @@ fn secrets(gateway: &Gateway, name: &str) -> Secrets {
 fn studio(folder: &Path) -> Arc<Studio> {
     let text = std::fs::read_to_string(home().join("config/jindu.toml")).expect("the shipped settings");
     let set = format!("data.folder={}", folder.display());
-    let settings = jindu::config::read(&text, &[set], home()).expect("they are right");
+    let settings = config::read(&text, &[set], home()).expect("they are right");
     Studio::open(&settings).expect("the studio opens")
 }
 

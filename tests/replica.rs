@@ -1,7 +1,5 @@
 //! `jindu replica …` beside a node that serves and without one, and a copy that ages and is healed.
 
-mod support;
-
 use std::path::Path;
 use std::process::Output;
 

@@ -1,7 +1,5 @@
 //! `jindu test --sip`: sheets over real SIP and RTP, where what is heard is proven by the sound.
 
-mod support;
-
 use std::fs;
 use std::path::PathBuf;
 use std::process::Output;

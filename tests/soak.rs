@@ -1,7 +1,5 @@
 //! Callers who hang up wherever they like leave nothing behind.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
 use support::gateway::Gateway;

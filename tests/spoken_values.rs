@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use base::Lang;
 use chinese_number::{ChineseCase, ChineseCountMethod, ChineseVariant, NumberToChinese};
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
-use jindu::base::Lang;
-use jindu::speech::{Piece, Script, Value};
 use num2words::Num2Words;
+use speech::{Piece, Script, Value};
 
 const SCRIPT: &str = "
 [prompt]

@@ -1,7 +1,5 @@
 //! The studio in a real browser with a microphone: two people, and a caller who hears what they made.
 
-mod support;
-
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;

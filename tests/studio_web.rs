@@ -1,12 +1,10 @@
 //! The studio over HTTP: who may do what, and what is refused.
 
-mod support;
-
 use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use jindu::base::Codec;
+use base::Codec;
 use serde_json::{Value, json};
 use support::gateway::{Gateway, peer, temporary_folder};
 use support::phone::Phone;

@@ -1,14 +1,12 @@
 //! Bytes that no honest peer sends, on the sockets of a running node: it stays up, and goes on serving.
 
-mod support;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jindu::base::Codec;
+use base::Codec;
 use support::gateway::{Gateway, home};
 use support::phone::{Dial, Phone};
 use support::sound::clip;

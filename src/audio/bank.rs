@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::playlist::Span;
 use super::{RATE, g711, resample, samples_in, tone};
-use crate::base::{Codec, Lang};
+use base::{Codec, Lang};
 
 /// A recording in both laws at 8000 Hz.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@
 use std::f32::consts::TAU;
 
 use super::RATE;
-use crate::base::Key;
+use base::Key;
 
 /// Listens to one caller.
 #[derive(Clone, Debug)]
@@ -166,8 +166,8 @@ mod tests {
     use std::f64::consts::TAU;
 
     use super::*;
-    use crate::audio::g711;
-    use crate::base::Codec;
+    use crate::g711;
+    use base::Codec;
 
     /// A fixed sequence of even numbers between 0 and 1 (Marsaglia's xorshift).
     struct Dice(u64);
@@ -324,20 +324,20 @@ mod tests {
         let mut dice = Dice(5);
         let noise: Vec<i16> = (0..80_000).map(|_| (3000.0 * dice.gauss()).clamp(-32768.0, 32767.0) as i16).collect();
         assert_eq!(heard(&noise), "");
-        assert_eq!(heard(&crate::audio::sine(697.0, -10.0, std::time::Duration::from_secs(1))), "");
+        assert_eq!(heard(&crate::sine(697.0, -10.0, std::time::Duration::from_secs(1))), "");
         assert_eq!(heard(&[0; 8000]), "");
     }
 
     /// The prompts of the tree, if it has any: speech in all three languages must not press keys.
     #[test]
     fn the_prompts_press_no_keys() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts/audio");
+        let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("prompts/audio");
         for lang in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             for file in std::fs::read_dir(lang.path()).into_iter().flatten().flatten() {
                 let Ok(mut wav) = hound::WavReader::open(file.path()) else { continue };
                 let rate = wav.spec().sample_rate;
                 let samples: Vec<i16> = wav.samples().flatten().collect();
-                let samples = crate::audio::resample::to_8000(&samples, rate).expect("a master's rate");
+                let samples = crate::resample::to_8000(&samples, rate).expect("a master's rate");
                 assert_eq!(heard(&samples), "", "{:?}", file.path());
             }
         }

@@ -1,6 +1,6 @@
 //! ITU-T G.711: 16-bit samples ↔ A-law and µ-law octets, value for value as ITU-T G.191's reference code.
 
-use crate::base::Codec;
+use base::Codec;
 
 /// What fills silence: the code of the smallest value (A-law 0xD5, µ-law 0xFF).
 pub fn idle(codec: Codec) -> u8 {

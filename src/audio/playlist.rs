@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Bank, g711};
-use crate::base::Codec;
+use base::Codec;
 
 /// A stretch of a playlist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,8 +147,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::audio::{encode_master, samples_in};
-    use crate::base::Lang;
+    use crate::{encode_master, samples_in};
+    use base::Lang;
 
     fn bank() -> Bank {
         let of = |level: i16, length: usize| encode_master(&vec![level; length], 8000).expect("a good master");

@@ -23,7 +23,7 @@ const LOUD: i64 = 200;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::sine;
+    use crate::sine;
 
     #[test]
     fn a_silent_line_and_its_noise_hold_no_voice() {

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::audio::Take;
-use crate::base::{Codec, Key};
-use crate::flow::PlayId;
-use crate::sdp::{MediaPeer, Negotiated};
-use crate::speech::Piece;
+use audio::Take;
+use base::{Codec, Key};
+use flow::PlayId;
+use sdp::{MediaPeer, Negotiated};
+use speech::Piece;
 
 /// How a stream begins, or goes on after a re-INVITE.
 #[derive(Clone, Debug)]

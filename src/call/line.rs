@@ -18,12 +18,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::audio::spoken;
-use crate::base::{Deadline, Key, Lang, Private, earliest};
-use crate::flow::{self, Findings, PlayId, RecordResult, Transferred};
-use crate::inquiry::{CallOutcome, LookUpResult};
-use crate::sdp::{self, LocalMedia, Negotiated};
-use crate::sip::{Arrival, Leg, LegInput, LegOutput, Local, Message, Outgoing, Why};
+use audio::spoken;
+use base::{Deadline, Key, Lang, Private, earliest};
+use flow::{self, Findings, PlayId, RecordResult, Transferred};
+use inquiry::{CallOutcome, LookUpResult};
+use sdp::{self, LocalMedia, Negotiated};
+use sip::{Arrival, Leg, LegInput, LegOutput, Local, Message, Outgoing, Why};
 
 use super::control::{Command, Event, KeySource, StreamSetup};
 use super::studio::{Ask, Input as StudioInput, Output as Said, Reply};

@@ -11,9 +11,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{Key, Lang};
-use crate::flow::{Input, Output, PlayId};
-use crate::speech::{Clip, Piece};
+use base::{Key, Lang};
+use flow::{Input, Output, PlayId};
+use speech::{Clip, Piece};
 
 /// One call to the line test's number.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::{Timestamp, civil::Date};
 
-use crate::base::Private;
-use crate::flow::{self, Findings};
-use crate::inquiry::{self, Answer, Factor, LookUpResult, Receipt, Rules, Verdict};
+use base::Private;
+use flow::{self, Findings};
+use inquiry::{self, Answer, Factor, LookUpResult, Receipt, Rules, Verdict};
 
 /// A receipt and the proof that its holder gave.
 #[derive(Clone, Debug)]

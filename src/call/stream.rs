@@ -27,9 +27,9 @@ use reports::Reports;
 pub use resolve::MissingClip;
 
 use super::{Command, Event, KeySource, StreamSetup};
-use crate::audio::{Bank, Playlist, Take, ToneDetector, g711, samples_in};
-use crate::flow::PlayId;
-use crate::rtp::{Arrival, EventKeys, HEADER, Header, Packet, Reception, is_rtcp, rtcp};
+use audio::{Bank, Playlist, Take, ToneDetector, g711, samples_in};
+use flow::PlayId;
+use rtp::{Arrival, EventKeys, HEADER, Header, Packet, Reception, is_rtcp, rtcp};
 
 /// What a stream puts up with.
 #[derive(Clone, Copy, Debug)]

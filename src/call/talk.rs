@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use crate::base::{Deadline, Lang};
-use crate::flow::{Conversation, Input};
+use base::{Deadline, Lang};
+use flow::{Conversation, Input};
 
 use super::line_test::LineTest;
 use super::studio::{self, Output, Studio};
@@ -74,6 +74,6 @@ impl Talk {
     }
 }
 
-fn said(outputs: Vec<crate::flow::Output>) -> Vec<Output> {
+fn said(outputs: Vec<flow::Output>) -> Vec<Output> {
     outputs.into_iter().map(Output::Talk).collect()
 }

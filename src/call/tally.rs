@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::base::Lang;
-use crate::inquiry::{CallOutcome, CallRecord, LookUpResult};
+use base::Lang;
+use inquiry::{CallOutcome, CallRecord, LookUpResult};
 
 /// A call's record in the making.
 #[derive(Clone, Debug)]

@@ -207,8 +207,8 @@ pub struct Studio {
 /// What both doors share.
 #[derive(Clone, Debug)]
 pub struct Inquiry {
-    pub formats: Vec<crate::inquiry::ReceiptFormat>,
-    pub limits: Vec<crate::inquiry::TimeLimit>,
+    pub formats: Vec<inquiry::ReceiptFormat>,
+    pub limits: Vec<inquiry::TimeLimit>,
     pub scanner: Scanner,
     /// Failures (no match) within `failure_window` after which a caller is handed to a person, a kiosk told to wait.
     pub failures_per_caller: u32,
@@ -250,7 +250,7 @@ pub struct Replica {
     /// How long files that were refused or taken are kept; they hold second factors in clear.
     pub spool_keep: Duration,
     /// Who may sign feed files; none: files need no signature.
-    pub keys: crate::replica::gate::GateKeys,
+    pub keys: replica::gate::GateKeys,
 }
 
 /// What the copy follows.

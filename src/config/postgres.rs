@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use toml::Value;
 
-use crate::inquiry::Stage;
-use crate::replica::upstream::{FactorKind, Heartbeat, Mapping, Origin, Role};
+use inquiry::Stage;
+use replica::upstream::{FactorKind, Heartbeat, Mapping, Origin, Role};
 
 use super::reader::Reader;
 

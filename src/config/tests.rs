@@ -120,5 +120,5 @@ fn servers_columns_and_codes_of_an_upstream_are_read() {
     assert_eq!(servers, ["db1.example:5432", "[::1]:5433", "/run/postgresql:5434"]);
     let columns: Vec<&str> = upstream.mapping.columns().map(|(_, name)| name).collect();
     assert!(!columns.contains(&"hall") && !columns.contains(&"waybill") && columns.contains(&"stage"));
-    assert_eq!(upstream.mapping.stages.get("10"), Some(&crate::inquiry::Stage::Accepted));
+    assert_eq!(upstream.mapping.stages.get("10"), Some(&inquiry::Stage::Accepted));
 }

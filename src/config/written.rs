@@ -10,7 +10,7 @@ use super::checked::{
     Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Source, Studio, Transport, Web,
 };
 use super::reader::{Complaint, Reader};
-use crate::replica::gate::{GateKey, GateKeys, is_key_name, read_public};
+use replica::gate::{GateKey, GateKeys, is_key_name, read_public};
 
 /// Reads settings. `text` is the file's; `overrides` are the `--set` values in order; relative paths are
 /// taken from `base`.

@@ -9,8 +9,8 @@ use super::io::{Caller, Facts, Findings, Input, Output, WallClock};
 use super::model::{Kind, Target};
 use super::release::Release;
 use super::talk::Conversation;
-use crate::base::Lang;
-use crate::speech::Utterance;
+use base::Lang;
+use speech::Utterance;
 
 /// What a screen has to tell.
 #[derive(Clone, Debug)]

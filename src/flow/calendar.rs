@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use jiff::civil::{Date, DateTime, Time, Weekday};
 
+use inquiry::WorkingDays;
+
 use super::read::Reader;
-use crate::speech::source::{Field, Item, Tree, read};
-use crate::speech::{Complaint, nearest};
+use speech::source::{Field, Item, Tree, read};
+use speech::{Complaint, nearest};
 
 /// Days from one to another, both included.
 pub type Days = (Date, Date);
@@ -47,6 +49,21 @@ pub enum Opening {
     Open,
     Closed,
     Holiday,
+}
+
+impl Working {
+    /// The calendar that dates are counted in. Without a published year no date is promised.
+    pub fn days(&self) -> WorkingDays {
+        WorkingDays::new(self.published_to.unwrap_or(Date::MIN), each(&self.off), each(&self.work))
+    }
+}
+
+/// Every day of the ranges, both ends included.
+fn each(ranges: &[Days]) -> Vec<Date> {
+    ranges
+        .iter()
+        .flat_map(|(from, to)| from.series(jiff::Span::new().days(1)).take_while(move |day| day <= to))
+        .collect()
 }
 
 impl Calendar {

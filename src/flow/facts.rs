@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::io::Facts;
-use crate::inquiry::{Progress, Promise};
-use crate::speech::Value;
+use inquiry::{Progress, Promise};
+use speech::Value;
 
 /// The variables of a case, without their prefix: `status`, `doc`, `by`.
 pub fn facts(progress: &Progress) -> Facts {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::model::{Flow, Type};
-use crate::speech::Value;
+use speech::Value;
 
 /// The member of a set that a value is called by there.
 pub fn fit(value: &str, members: &[Arc<str>]) -> Option<Arc<str>> {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::DateTime;
 
-use crate::base::{Key, Lang, Private};
-use crate::speech::{Piece, Value};
+use base::{Key, Lang, Private};
+use speech::{Piece, Value};
 
 /// Numbers the plays of one conversation, so that a late "played" of a stopped one is known for what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::model::*;
 use super::read::{Reader, Table};
-use crate::base::{Key, Lang};
-use crate::speech::source::{Field, Item, Tree, read};
-use crate::speech::{Complaint, nearest};
+use base::{Key, Lang};
+use speech::source::{Field, Item, Tree, read};
+use speech::{Complaint, nearest};
 
 /// What every menu and ask inherits.
 pub(super) struct Defaults {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{Key, Lang};
+use base::{Key, Lang};
 
 /// The graph of a hotline.
 #[derive(Clone, Debug)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::load::Defaults;
 use super::model::*;
 use super::read::{Reader, Table};
-use crate::base::Key;
-use crate::speech::source::Tree;
+use base::Key;
+use speech::source::Tree;
 
 impl Reader {
     pub(super) fn kind(&mut self, kind: &'static str, table: Table<'_>, defaults: &Defaults) -> Kind {

@@ -17,8 +17,8 @@ use std::fmt::Write;
 
 use super::model::{Choice, Flow, Kind, Node, Target, When};
 use super::ways::{By, Exit};
-use crate::speech::Complaint;
 use layout::{Place, Row, WIDTH, lay_out};
+use speech::Complaint;
 pub use traffic::Traffic;
 
 /// Draws a flow. Complaints about its file are shown at their nodes, traffic as the widths of arrows.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::model::{Go, Prompt, Target, When};
-use crate::base::Key;
-use crate::speech::source::{Field, Item, Tree};
-use crate::speech::{Complaint, nearest};
+use base::Key;
+use speech::source::{Field, Item, Tree};
+use speech::{Complaint, nearest};
 
 /// Collects complaints about one file.
 pub(super) struct Reader {

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use super::calendar::Calendar;
 use super::check;
 use super::model::{Flow, Kind};
-use crate::inquiry::{NumberError, ReceiptFormat};
-use crate::speech::{Clip, Complaint, Needed, Piece, Script};
+use inquiry::{NumberError, ReceiptFormat};
+use speech::{Clip, Complaint, Needed, Piece, Script};
 
 /// The files of a release: their names for complaints, and their texts.
 #[derive(Clone, Copy, Debug)]

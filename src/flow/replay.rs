@@ -132,7 +132,7 @@ fn shown(target: &Target) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::{Environment, Release, Sources};
+    use crate::{Environment, Release, Sources};
     use std::sync::Arc;
 
     const FLOW: &str = include_str!("../../config/hotline/flow.toml");

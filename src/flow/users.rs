@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::check::used_by;
 use super::model::{Choice, Node};
 use super::release::Release;
-use crate::base::Key;
+use base::Key;
 
 impl Release {
     /// For each entry that a call can hear, the nodes that ask for it, and the notices as `notice:<node>`.

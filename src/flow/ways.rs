@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::model::*;
-use crate::base::Key;
+use base::Key;
 
 /// What makes a call leave a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

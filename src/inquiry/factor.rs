@@ -1,6 +1,6 @@
 //! What proves that an asker may hear of a case.
 
-use crate::base::Private;
+use base::Private;
 
 use super::receipt::SecondFactor;
 

@@ -3,7 +3,7 @@
 //! There is no single receipt format; an office lists its own. A set is sound when every number fits at most one
 //! format, so that a number alone says how it is grouped, checked and proven.
 
-use crate::base::Private;
+use base::Private;
 
 use super::receipt::{CheckDigit, NumberError, Receipt, ReceiptFormat};
 

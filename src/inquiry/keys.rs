@@ -50,7 +50,7 @@ impl Keys {
         }
     }
 
-    /// The key of the tags in logs, for [`crate::base::set_tag_key`].
+    /// The key of the tags in logs, for [`base::set_tag_key`].
     pub fn tag_key(&self) -> [u8; 32] {
         self.tag
     }
@@ -146,7 +146,7 @@ fn word(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inquiry::SecondFactor;
+    use crate::SecondFactor;
 
     fn factor(entry: &str) -> Factor {
         Factor::read(SecondFactor::IdTail, entry).unwrap()

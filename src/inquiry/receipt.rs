@@ -1,6 +1,6 @@
 //! Receipt numbers: formats are configuration.
 
-use crate::base::Private;
+use base::Private;
 use serde::{Deserialize, Serialize};
 
 /// One format of receipt number.

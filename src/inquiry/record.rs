@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::base::Lang;
+use base::Lang;
 
 use super::case::Stage;
 

@@ -215,7 +215,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::inquiry::ReceiptFormat;
+    use crate::ReceiptFormat;
 
     fn formats() -> Formats {
         let format = |name: &str, length, prefix: &str| ReceiptFormat {

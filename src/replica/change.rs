@@ -1,6 +1,6 @@
 //! What an upstream says of one case, whichever way it comes.
 
-use crate::base::Private;
+use base::Private;
 
 use super::feed::CaseRecord;
 

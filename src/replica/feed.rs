@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
-use crate::inquiry::{Case, Factor, Keys, Pause, SecondFactor, Stage, Verifier};
+use inquiry::{Case, Factor, Keys, Pause, SecondFactor, Stage, Verifier};
 
 use super::row::Row;
 

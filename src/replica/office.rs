@@ -12,7 +12,7 @@
 
 use jiff::civil::Date;
 
-use crate::inquiry::{Pause, Stage, WorkingDays};
+use inquiry::{Pause, Stage, WorkingDays};
 
 use super::feed::CaseRecord;
 use super::sample::{self, Draw};
@@ -155,8 +155,8 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::inquiry::notices_of_2026;
-    use crate::replica::Line;
+    use crate::Line;
+    use support::calendar::notices_of_2026;
 
     const TODAY: Date = date(2026, 11, 23);
 

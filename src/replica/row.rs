@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock};
 
 use jiff::civil::Date;
 
-use crate::inquiry::{Case, Pause, RowKey, Stage, Verifier};
+use inquiry::{Case, Pause, RowKey, Stage, Verifier};
 
 /// One row.
 #[derive(Clone, Debug, PartialEq, Eq)]

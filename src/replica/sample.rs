@@ -7,7 +7,7 @@
 use jiff::civil::Date;
 use jiff::{Span, Timestamp};
 
-use crate::inquiry::{CheckDigit, Pause, ReceiptFormat, SecondFactor, Stage, WorkingDays};
+use inquiry::{CheckDigit, Pause, ReceiptFormat, SecondFactor, Stage, WorkingDays};
 
 use super::feed::{BatchHeader, CaseRecord, SAMPLE};
 
@@ -277,8 +277,9 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::inquiry::{Formats, Keys, LimitTable, Progress, Promise, TimeLimit, Unit, notices_of_2026};
-    use crate::replica::Line;
+    use crate::Line;
+    use inquiry::{Formats, Keys, LimitTable, Progress, Promise, TimeLimit, Unit};
+    use support::calendar::notices_of_2026;
 
     const TODAY: Date = date(2026, 11, 23);
 

@@ -16,7 +16,7 @@
 //! ```
 
 use super::Header;
-use crate::base::Key;
+use base::Key;
 
 /// Reads one peer's events.
 #[derive(Clone, Debug, Default)]

@@ -183,7 +183,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rtp::is_rtcp;
+    use crate::is_rtcp;
 
     fn own(name: &str) -> Own<'_> {
         Own {

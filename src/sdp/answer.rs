@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::description::{Address, Description, Media, payload};
 use super::write::{Chosen, write_answer};
 use super::{Direction, LocalMedia, MediaPeer, Negotiated, Refused};
-use crate::base::Codec;
+use base::Codec;
 
 /// Answers an offer: the first audio line that we can serve is accepted, all others are declined with port 0.
 ///

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::Codec;
+use base::Codec;
 
 const OURS: LocalMedia = LocalMedia {
     address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10)),
@@ -320,7 +320,7 @@ fn our_own_offer_is_accepted_as_the_answer_says() {
 /// The fuzzer's corpus: the last part of a name but one is the answer's status.
 #[test]
 fn the_corpus_is_answered_as_its_names_say() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/sdp");
+    let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("tests/fuzz/corpus/sdp");
     let mut count = 0;
     for file in std::fs::read_dir(folder).expect("the corpus is committed").flatten() {
         let name = file.file_name().to_string_lossy().into_owned();

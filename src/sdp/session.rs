@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::base::Codec;
+use base::Codec;
 
 /// Where the peer says that its media is, and what it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

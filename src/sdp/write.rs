@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::description::{Description, Media};
 use super::{LocalMedia, Negotiated};
-use crate::base::Codec;
+use base::Codec;
 
 /// The line that an answer accepts.
 pub(super) struct Chosen<'a> {

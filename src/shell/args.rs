@@ -11,8 +11,8 @@ use super::publish::{By, LAST};
 use super::recordings::Missing;
 use super::replica::{Decision, Request, Wish};
 use super::studio::accounts::commands::AccountCommand;
-use crate::speech::nearest;
-use crate::studio::Role;
+use speech::nearest;
+use studio::Role;
 
 /// What the user asked for.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
-use crate::replica::Moment;
+use replica::Moment;
 
 /// A moment for deadlines. Follows tokio's clock, so that tests can pause it.
 pub fn now() -> Instant {

@@ -17,15 +17,12 @@ use super::phone::{Door, Live};
 use super::picture;
 use super::replica::Replica;
 use super::web::{Backend, Outcome, ScanRecord};
-use crate::audio::{Bank, g711};
-use crate::base::{Codec, Lang};
-use crate::flow::{self, Utterance};
-use crate::inquiry::{self, Answer, Case, Freshness, LookUpResult, Promise, Proof, ScanDoor, ScanResult, ScanRules};
-use crate::speech::{Clip, Piece};
-use crate::web::{
-    self, CodeKind, Found, Hall, Health, KioskSettings, NodeState, Shown, Sound, StageNames, Trouble, Wording,
-};
-use crate::{call, config};
+use audio::{Bank, g711};
+use base::{Codec, Lang};
+use flow::{self, Utterance};
+use inquiry::{self, Answer, Case, Freshness, LookUpResult, Promise, Proof, ScanDoor, ScanResult, ScanRules};
+use speech::{Clip, Piece};
+use web::{self, CodeKind, Found, Hall, Health, KioskSettings, NodeState, Shown, Sound, StageNames, Trouble, Wording};
 
 /// What the clerk works with.
 pub struct Counter {

@@ -5,20 +5,20 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::{civil::Date, tz::TimeZone};
+use jiff::tz::TimeZone;
 
 use super::clock;
 use super::recordings::{self, From, Missing, Recordings};
 use super::releases::Overlay;
 use super::serve::SAMPLE_SEED;
-use crate::audio::Bank;
-use crate::base::Lang;
-use crate::call::{line_test_clips, studio_clips};
-use crate::config::Settings;
-use crate::flow::{self, Environment, Release, Sources, Working};
-use crate::inquiry::{Formats, NumberError, Receipt, Rules, ScanRules, WorkingDays};
-use crate::replica::sample;
-use crate::speech::{Clip, Complaint, Needed, Piece};
+use audio::Bank;
+use base::Lang;
+use call::{line_test_clips, studio_clips};
+use config::Settings;
+use flow::{self, Environment, Release, Sources};
+use inquiry::{Formats, NumberError, Receipt, Rules, ScanRules, WorkingDays};
+use replica::sample;
+use speech::{Clip, Complaint, Needed, Piece};
 
 /// Everything that answers are made of.
 pub struct Hotline {
@@ -126,7 +126,7 @@ pub fn read_from(
 
 /// The rules of dates and numbers that go with a release.
 pub fn rules(settings: &Settings, release: &Release) -> Result<(Rules, WorkingDays), Vec<String>> {
-    let working = working_days(&release.calendar.working);
+    let working = release.calendar.working.days();
     let rules = Rules::new(settings.inquiry.formats.clone(), &settings.inquiry.limits, working.clone());
     Ok((rules.map_err(lines)?, working))
 }
@@ -167,16 +167,4 @@ fn environment(settings: &Settings, formats: Formats) -> Environment {
         receipt_formats: settings.inquiry.formats.clone(),
         desk_number: settings.phone.desk_number.clone(),
     }
-}
-
-/// The working calendar; without one nothing is promised, and the rule is told instead of a date.
-fn working_days(working: &Working) -> WorkingDays {
-    WorkingDays::new(working.published_to.unwrap_or(Date::MIN), each(&working.off), each(&working.work))
-}
-
-fn each(ranges: &[(Date, Date)]) -> Vec<Date> {
-    ranges
-        .iter()
-        .flat_map(|(from, to)| from.series(jiff::Span::new().days(1)).take_while(move |day| day <= to))
-        .collect()
 }

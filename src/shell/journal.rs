@@ -30,8 +30,8 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::config;
-use crate::inquiry::{CallRecord, ScanRecord};
+use config;
+use inquiry::{CallRecord, ScanRecord};
 
 /// The journal of this node.
 pub struct Journal {
@@ -345,9 +345,9 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::base::Lang;
-    use crate::inquiry::{CallOutcome, LookUpResult, ScanDoor, ScanResult, Stage};
-    use crate::shell::replica::testing::Folder;
+    use base::Lang;
+    use inquiry::{CallOutcome, LookUpResult, ScanDoor, ScanResult, Stage};
+    use support::folder::Folder;
 
     const DAY: Duration = Duration::from_secs(24 * 3600);
 

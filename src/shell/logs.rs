@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::config::Log;
+use config::Log;
 
 /// Keeps the log's writer alive; dropping it writes what is left.
 pub struct Logs {

@@ -16,9 +16,9 @@ pub use self::labels::{
     Refused, ScanPath, ScanResult, Score, SignInResult, SipDrop, SipMethod, TakeEnd, TransferResult,
 };
 use self::page::Page;
-pub use crate::call::KeySource;
-pub use crate::inquiry::{CallOutcome, LookUpResult};
-use crate::replica::upstream::Kind;
+pub use call::KeySource;
+pub use inquiry::{CallOutcome, LookUpResult};
+use replica::upstream::Kind;
 
 /// All numbers of one node.
 #[derive(Debug, Default)]

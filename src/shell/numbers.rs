@@ -13,7 +13,7 @@ use super::metrics::{BatchResult, CacheResult, CopyNumbers, Direction, Metrics, 
 use super::phone::{Door, Live};
 use super::replica::{Replica, postgres::UpstreamMetrics};
 use super::{clock, folder};
-use crate::inquiry;
+use inquiry;
 
 /// Where numbers are counted.
 pub struct Sources {

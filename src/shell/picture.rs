@@ -9,9 +9,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::{clock, hotline};
-use crate::config::Settings;
-use crate::flow::{self, Traffic};
-use crate::inquiry::CallOutcome;
+use config::Settings;
+use flow::{self, Traffic};
+use inquiry::CallOutcome;
 
 /// Draws the files of the settings, faults and all, into a file or to the standard output.
 pub fn run(settings: &Settings, file: Option<&Path>, calls: Option<Duration>) -> Result<ExitCode, Vec<String>> {

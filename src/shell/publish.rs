@@ -10,8 +10,8 @@ use super::recordings::Missing;
 use super::releases::{self, Entry, Overlay};
 use super::studio::{flow_published, for_flow};
 use super::{clock, hotline, recorded, retention, sheets};
-use crate::config::Settings;
-use crate::flow::{Release, Replayed, replay};
+use config::Settings;
+use flow::{Release, Replayed, replay};
 
 /// Who does it, and why; for the audit.
 #[derive(Clone, Debug, Default)]

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::flow::Release;
-use crate::speech::{Complaint, Needed};
+use flow::Release;
+use speech::{Complaint, Needed};
 
 /// A sentence that nobody has spoken yet.
 pub fn missing(release: &Release, folder: &Path, needed: &Needed) -> Complaint {

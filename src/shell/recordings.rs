@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use super::releases::Overlay;
 use super::{hotline, recorded};
-use crate::audio::{Bank, Encoded, encode_master};
-use crate::base::Lang;
-use crate::config::Settings;
-use crate::flow::Release;
-use crate::speech::{Clip, Needed};
-use crate::studio::{Coverage, Manifest, Recorded, read_manifest};
+use audio::{Bank, Encoded, encode_master};
+use base::Lang;
+use config::Settings;
+use flow::Release;
+use speech::{Clip, Needed};
+use studio::{Coverage, Manifest, Recorded, read_manifest};
 
 /// A clip's place in the bank.
 type Placed = ((Lang, Arc<str>), Encoded);

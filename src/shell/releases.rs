@@ -25,10 +25,10 @@ pub use self::store::{store, store_beside};
 use super::hotline::{self, Hotline};
 use super::recordings::{self, Missing};
 use super::retention;
-use crate::audio::Bank;
-use crate::base::Lang;
-use crate::config::{self, Settings};
-use crate::speech::{Clip, Needed};
+use audio::Bank;
+use base::Lang;
+use config::{self, Settings};
+use speech::{Clip, Needed};
 
 /// One line of the audit.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -160,7 +160,7 @@ pub struct Master {
     /// The take's name; none where the factory's recording comes back.
     pub take: Option<String>,
     pub path: PathBuf,
-    /// [`crate::studio::text_hash`] of what it was read from.
+    /// [`studio::text_hash`] of what it was read from.
     pub text_sha256: String,
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use super::journal::past_calls;
 use super::publish::LAST;
 use super::releases;
-use crate::config::Settings;
+use config::Settings;
 
 /// Removes what nobody needs: how many releases that were.
 pub fn clean(settings: &Settings) -> Result<usize, String> {

@@ -13,12 +13,12 @@ use super::recordings::Missing;
 use super::replica::{Loaded, Replica, Role, Wish, command, load, postgres, secret};
 use super::serve;
 use super::{clock, folder, picture, prompts, publish, rehearsal, releases, sheets, sim, studio};
-use crate::base::Lang;
-use crate::call;
-use crate::config::{self, Settings, Source};
-use crate::flow;
-use crate::inquiry::{Answer, Factor, Keys, Proof};
-use crate::replica::sample;
+use base::Lang;
+use call;
+use config::{self, Settings, Source};
+use flow;
+use inquiry::{Answer, Factor, Keys, Proof};
+use replica::sample;
 
 /// Runs the program.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -170,12 +170,8 @@ fn sample(wording: &Wording, cases: u32, seed: u64, out: &Path) -> Result<(), St
     };
     let mut writer = BufWriter::new(writer);
     let today = clock::local(&wording.zone).date();
-    let header = crate::replica::BatchHeader {
-        source: None,
-        sequence: None,
-        as_of: clock::timestamp(),
-        cases: Some(cases.into()),
-    };
+    let header =
+        replica::BatchHeader { source: None, sequence: None, as_of: clock::timestamp(), cases: Some(cases.into()) };
     writeln!(writer, "{}", header.to_line()).map_err(failed)?;
     for case in sample::cases(cases.into(), seed, today, &wording.working) {
         writeln!(writer, "{}", case.to_line()).map_err(failed)?;

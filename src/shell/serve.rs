@@ -19,12 +19,12 @@ use super::phone::{Booths, Cases, Door, Live, Parts, Shelf, Wire};
 use super::replica::{ApplyError, FolderLock, Replica, Role, secret};
 use super::studio::accounts::commands::{self as accounts, Made};
 use super::studio::{Accounts, Studio};
+use super::web;
 use super::{clock, folder, logs, numbers, releases};
-use crate::config::{self, Settings, Source};
-use crate::inquiry::{AttemptLimits, Attempts, Keys};
-use crate::replica::sample;
-use crate::shell::web;
-use crate::web::FailureLimits;
+use ::web::FailureLimits;
+use config::{self, Settings, Source};
+use inquiry::{AttemptLimits, Attempts, Keys};
+use replica::sample;
 
 /// Why the program cannot serve; one line that says what to do.
 type Fault = String;
@@ -54,7 +54,7 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
         (wire.map_err(|error| unheard("phone.listen", &error.to_string(), error.kind()))?, listen(settings)?)
     };
     let keys = Keys::new(&secret(folder).map_err(|error| error.to_string())?);
-    crate::base::set_tag_key(keys.tag_key());
+    base::set_tag_key(keys.tag_key());
     let role = Role::Serve { sample_heartbeat: settings.data.sample_heartbeat };
     let replica = Replica::open(folder, &settings.replica, keys.clone(), role).map_err(|error| error.to_string())?;
     fill(&replica, settings, &hotline)?;

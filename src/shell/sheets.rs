@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::flow::Release;
-use crate::flow::sheet::{Outcome, parse, run as run_sheet};
+use flow::Release;
+use flow::sheet::{Outcome, parse, run as run_sheet};
 
 /// Which calls of the sheets are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,12 +10,12 @@ use jiff::civil::date;
 
 use super::hotline;
 use super::serve::SAMPLE_SEED;
-use crate::config::Settings;
-use crate::flow;
-use crate::flow::sheet::{Reply, Row, Session};
-use crate::inquiry::{Case, Rules};
-use crate::replica::sample::{self, Example};
-use crate::speech::Value;
+use config::Settings;
+use flow;
+use flow::sheet::{Reply, Row, Session};
+use inquiry::{Case, Rules};
+use replica::sample::{self, Example};
+use speech::Value;
 
 /// Runs a session to its end. Fails when a line of a script could not be done.
 pub fn run(settings: &Settings) -> Result<ExitCode, Vec<String>> {

@@ -10,8 +10,8 @@ use super::aside::step_back;
 use super::hotline::Hotline;
 use super::phone::{Door, Live};
 use super::releases;
-use crate::audio::Bank;
-use crate::config::Settings;
+use audio::Bank;
+use config::Settings;
 
 /// Watches the data folder for as long as the door is there.
 pub fn start(settings: Settings, live: Arc<ArcSwap<Live>>, door: &Arc<Door>) -> std::io::Result<()> {

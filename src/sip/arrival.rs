@@ -143,8 +143,8 @@ const DEFAULT_PORT: u16 = 5060;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sip::peer::addr;
-    use crate::sip::{Front, FrontState, Message, Name, Sorted, parse_datagram};
+    use crate::peer::addr;
+    use crate::{Front, FrontState, Message, Name, Sorted, parse_datagram};
 
     fn options(via: &str) -> Message {
         let text = format!(

@@ -235,8 +235,8 @@ fn accepts_sdp(message: &Message) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sip::peer::{OFFER, Peer, addr, arrival};
-    use crate::sip::{Target, parse_datagram};
+    use crate::peer::{OFFER, Peer, addr, arrival};
+    use crate::{Target, parse_datagram};
 
     const IDLE: FrontState =
         FrontState { known: false, draining: false, full: false, retry_after: Duration::from_secs(9) };

@@ -262,8 +262,8 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sip::Transport;
-    use crate::sip::peer::{OFFER, Peer, arrival};
+    use crate::Transport;
+    use crate::peer::{OFFER, Peer, arrival};
 
     fn invite() -> String {
         Peer::new(Transport::Udp).text("INVITE", 1, 1, "", OFFER)
@@ -298,7 +298,7 @@ mod tests {
     fn the_largest_datagram_is_read() {
         let text = invite().replace(&format!("Content-Length: {}\r\n", OFFER.len()), "");
         let padded = format!("{text}{}", "a=x\r\n".repeat(12_900));
-        assert!((64_000..=crate::sip::limits::MESSAGE_BYTES).contains(&padded.len()));
+        assert!((64_000..=crate::limits::MESSAGE_BYTES).contains(&padded.len()));
         assert!(read(&padded).body.len() > 60_000);
     }
 

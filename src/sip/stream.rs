@@ -129,8 +129,8 @@ const TOO_LARGE: Fault = Fault { status: 513, why: "the message is too large" };
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sip::Transport;
-    use crate::sip::peer::{OFFER, Peer, arrival};
+    use crate::Transport;
+    use crate::peer::{OFFER, Peer, arrival};
 
     fn framer(bytes: &[u8]) -> StreamFramer {
         let mut framer = StreamFramer::new();

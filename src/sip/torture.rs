@@ -99,7 +99,7 @@ const MESSAGES: [(&str, Fate); 66] = [
 ];
 
 fn corpus() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/sip")
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("tests/fuzz/corpus/sip")
 }
 
 fn read(name: &str) -> Vec<u8> {

@@ -12,7 +12,7 @@ use super::sentence::{Part, Sentence, Slot, SlotType};
 use super::spoken::{self, Spoken};
 use super::vocabulary::{self, Needed, date_text};
 use super::{Clip, Piece, Value};
-use crate::base::{Key, Lang};
+use base::{Key, Lang};
 
 /// What is said: for the ear and for the eye.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::Complaint;
 use super::complaint::nearest;
 use super::sentence::{Sentence, Slot, SlotError, SlotType};
 use super::source::{self, Field, Item, Tree};
-use crate::base::Lang;
+use base::Lang;
 
 /// The words of a release: `menu_line`, `opt.*` and `prompt.*`.
 #[derive(Clone, Debug)]

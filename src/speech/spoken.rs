@@ -9,7 +9,7 @@
 
 use jiff::civil::{Date, DateTime};
 
-use crate::base::{Key, Lang};
+use base::{Key, Lang};
 
 /// A word of the vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::civil::{Date, DateTime};
 
-use crate::base::Lang;
+use base::Lang;
 
 /// What a slot holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

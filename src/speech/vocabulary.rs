@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use super::sentence::SlotType;
 use super::spoken::{Spoken, Unit, YEARS};
-use crate::base::{Key, Lang};
+use base::{Key, Lang};
 
 /// A recording that can be asked for: language, id, and the text that it is read from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

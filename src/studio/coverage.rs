@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::base::Lang;
-use crate::speech::{Clip, Needed};
+use base::Lang;
+use speech::{Clip, Needed};
 
 /// The state of one recording, as `manifest.json` tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]

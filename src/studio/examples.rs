@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use jiff::civil::{Date, DateTime, date, time};
 
-use crate::base::{Key, Lang};
-use crate::flow::{Release, Utterance};
-use crate::speech::{Clip, Piece, Slot, SlotType, Value};
+use base::{Key, Lang};
+use flow::{Release, Utterance};
+use speech::{Clip, Piece, Slot, SlotType, Value};
 
 /// One sentence in one language, with what fills it.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,7 +144,7 @@ fn numbers() -> impl Iterator<Item = u32> {
 fn dates() -> impl Iterator<Item = Date> {
     let days = (1..=31).map(|day| date(2026, 12, day));
     let months = (1..=12).map(|month| date(2026, month, 24));
-    days.chain(months).chain(crate::speech::spoken::YEARS.map(|year| date(year, 11, 24)))
+    days.chain(months).chain(speech::spoken::YEARS.map(|year| date(year, 11, 24)))
 }
 
 fn times() -> impl Iterator<Item = DateTime> {

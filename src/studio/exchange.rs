@@ -9,8 +9,8 @@ use std::path::{Component, Path};
 
 use super::slot::{Slot, Variant};
 use super::take::SlotState;
-use crate::base::Lang;
-use crate::speech::{Clip, nearest};
+use base::Lang;
+use speech::{Clip, nearest};
 
 /// The name of a slot's file.
 pub fn file_name(slot: &Slot) -> String {

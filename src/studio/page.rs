@@ -3,7 +3,7 @@
 use super::exchange::{context, note};
 use super::slot::Slot;
 use super::take::SlotState;
-use crate::base::Lang;
+use base::Lang;
 
 /// A page that stands alone: no script, no picture, nothing from elsewhere.
 pub fn page<'a>(rows: impl Iterator<Item = (&'a Slot, u32, SlotState)>) -> String {
@@ -86,8 +86,8 @@ Brackets hold what is read; around it stands what a caller hears. One person rec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::speech::Clip;
-    use crate::studio::Variant;
+    use crate::Variant;
+    use speech::Clip;
     use std::time::Duration;
 
     #[test]

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use super::quality::{self, Heard};
 use super::take::{Figures, Finding, Kind};
-use crate::audio::decode::Decoded;
-use crate::audio::measure::{self, Frames};
-use crate::audio::{shape, telephone};
+use audio::decode::Decoded;
+use audio::measure::{self, Frames};
+use audio::{shape, telephone};
 
 /// What a take is held against.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::process::Conditions;
 use super::take::{Figures, Finding, Grade, Kind, Words};
-use crate::audio::measure;
+use audio::measure;
 
 /// What the checks go by, beside the figures.
 #[derive(Clone, Copy, Debug)]

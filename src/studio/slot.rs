@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::examples::{self, Saying};
-use crate::flow::Release;
-use crate::speech::{Clip, Needed, Piece, length_of};
+use flow::Release;
+use speech::{Clip, Needed, Piece, length_of};
 
 /// One recording that an operator makes.
 #[derive(Clone, Debug)]
@@ -89,12 +89,7 @@ fn clip_of(needed: &Needed) -> Clip {
 }
 
 /// Notes for each recording of a sentence where it stands, if no sentence did before.
-fn place(
-    saying: &Saying,
-    heard: &crate::flow::Utterance,
-    texts: &BTreeMap<Clip, &str>,
-    said: &mut BTreeMap<Clip, Said>,
-) {
+fn place(saying: &Saying, heard: &flow::Utterance, texts: &BTreeMap<Clip, &str>, said: &mut BTreeMap<Clip, Said>) {
     let clips: Vec<&Clip> = heard
         .pieces
         .iter()
@@ -189,8 +184,8 @@ const SHORTEST_WORD: Duration = Duration::from_millis(300);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Lang;
-    use crate::flow::{Environment, Sources};
+    use base::Lang;
+    use flow::{Environment, Sources};
 
     fn release() -> Arc<Release> {
         let environment = Environment {

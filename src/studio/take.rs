@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::coverage::text_hash;
-use crate::speech::Clip;
+use speech::Clip;
 
 /// How a take came in; the limits of its checks follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,7 +189,7 @@ pub struct Figures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Lang;
+    use base::Lang;
 
     fn slot(id: &str) -> Clip {
         Clip { lang: Lang::Yue, id: id.into() }

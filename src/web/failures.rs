@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::Kiosk;
-use crate::base::Private;
+use base::Private;
 
 /// How many failures are borne within a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

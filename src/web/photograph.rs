@@ -13,7 +13,7 @@ use rxing::multi::{GenericMultipleBarcodeReader, MultipleBarcodeReader};
 use rxing::{BarcodeFormat, BinaryBitmap, DecodeHints, Luma8Source, MultiFormatReader};
 
 use super::{CODE_BYTES_MAX, Problem};
-use crate::base::Private;
+use base::Private;
 
 /// What one picture may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

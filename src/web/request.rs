@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::Problem;
-use crate::base::{Lang, Private};
+use base::{Lang, Private};
 
 /// The most bytes of a JSON body: a QR code's text and some room.
 pub const JSON_BYTES_MAX: usize = 8 * 1024;

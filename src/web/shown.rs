@@ -9,7 +9,7 @@ use jiff::{ZonedDateTime, civil::Date};
 use serde::Serialize;
 
 use super::words::{CodeKind, StageNames, Step, Wording};
-use crate::inquiry::{Case, Stage};
+use inquiry::{Case, Stage};
 
 /// A hall by its code and names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

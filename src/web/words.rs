@@ -4,8 +4,8 @@
 
 use serde::Serialize;
 
-use crate::base::Lang;
-use crate::inquiry::Stage;
+use base::Lang;
+use inquiry::Stage;
 
 /// One text in the three languages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

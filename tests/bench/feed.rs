@@ -7,14 +7,14 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use config;
+use inquiry::{Keys, WorkingDays};
 use jiff::civil::{Date, date};
-use jindu::config;
-use jindu::inquiry::{Keys, WorkingDays};
-use jindu::replica::gate::{GateKey, GateKeys};
-use jindu::replica::{Event, Office};
-use jindu::shell::feed::keys::{self, PrivateKey};
-use jindu::shell::feed::{self, Packer};
-use jindu::shell::replica::{Replica, Role, secret};
+use replica::gate::{GateKey, GateKeys};
+use replica::{Event, Office};
+use shell::feed::keys::{self, PrivateKey};
+use shell::feed::{self, Packer};
+use shell::replica::{Replica, Role, secret};
 
 const TODAY: Date = date(2026, 11, 23);
 const LINES_A_FILE: u64 = 1_000;

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cluster::{Cluster, cases};
-use jindu::config;
-use jindu::inquiry::{Answer, Formats, Keys, Proof, Receipt, ReceiptFormat};
-use jindu::shell::replica::{Replica, Role, postgres::verify};
+use config;
+use inquiry::{Answer, Formats, Keys, Proof, Receipt, ReceiptFormat};
+use shell::replica::{Replica, Role, postgres::verify};
 
 fn main() {
     let rows: u32 = std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(500_000);

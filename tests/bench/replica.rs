@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use config;
+use inquiry::{Answer, Factor, Formats, Keys, Proof, Receipt, SecondFactor, WorkingDays};
 use jiff::civil::{Date, date};
-use jindu::config;
-use jindu::inquiry::{Answer, Factor, Formats, Keys, Proof, Receipt, SecondFactor, WorkingDays};
-use jindu::replica::gate::GateKeys;
-use jindu::replica::sample;
-use jindu::shell::replica::{Replica, Role, secret};
+use replica::gate::GateKeys;
+use replica::sample;
+use shell::replica::{Replica, Role, secret};
 
 const TODAY: Date = date(2026, 11, 23);
 
@@ -84,7 +84,7 @@ fn opened(folder: &Path, keys: &Keys, cache_entries: usize) -> Arc<Replica> {
 
 fn asked(cases: u64, calendar: &WorkingDays) -> Vec<(Receipt, Proof)> {
     let formats = Formats::new(vec![sample::format()]).expect("sound");
-    let one = |case: jindu::replica::CaseRecord| {
+    let one = |case: replica::CaseRecord| {
         let tail = case.id_tail.expect("the sample has tails");
         let factor = Factor::read(SecondFactor::IdTail, &tail).expect("four characters");
         (formats.from_keys(&case.receipt).expect("fits"), Proof::Factor(factor))

@@ -12,20 +12,20 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base::Private;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use inquiry::{Answer, Case, Receipt, Stage};
 use jiff::{Timestamp, civil::date, tz::TimeZone};
-use jindu::base::Private;
-use jindu::inquiry::{Answer, Case, Receipt, Stage};
-use jindu::shell::metrics::Metrics;
-use jindu::shell::web::{Backend, Doors, Listeners, Outcome, Serves, serve};
-use jindu::web::{CodeKind, FailureLimits, Found, Hall, Health, KioskSettings, Scanned, Shown, StageNames, Wording};
+use shell::metrics::Metrics;
+use shell::web::{Backend, Doors, Listeners, Outcome, Serves, serve};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use web::{CodeKind, FailureLimits, Found, Hall, Health, KioskSettings, Scanned, Shown, StageNames, Wording};
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
@@ -116,7 +116,7 @@ fn bare_server(size: usize) -> Server {
 }
 
 fn scan_server() -> Server {
-    let web = jindu::config::Web {
+    let web = config::Web {
         listen: vec!["127.0.0.1:0".parse().expect("an address")],
         proxies: Vec::new(),
         connections_max: 1000,

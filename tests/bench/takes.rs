@@ -6,10 +6,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use jindu::audio::decode::decode;
-use jindu::shell::studio::Studio;
-use jindu::studio::{Conditions, Kind, process};
-use jindu::{config, shell};
+use audio::decode::decode;
+use shell::studio::Studio;
+use studio::{Conditions, Kind, process};
 
 fn main() {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));

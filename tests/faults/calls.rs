@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use jindu::base::Codec;
+use base::Codec;
 
 use super::upstream::Still;
-use crate::support::phone::Phone;
-use crate::support::scans::Peace;
-use crate::support::sound::{clip, find};
+use support::phone::Phone;
+use support::scans::Peace;
+use support::sound::{clip, find};
 
 /// Callers at work.
 pub struct Calls {

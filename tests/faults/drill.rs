@@ -10,9 +10,9 @@ use super::calls::Calls;
 use super::gate::Gate;
 use super::upstream::Office;
 use super::world::World;
-use crate::support::gateway::temporary_folder;
-use crate::support::node::Node;
-use crate::support::scans::{Peace, Scans};
+use support::gateway::temporary_folder;
+use support::node::Node;
+use support::scans::{Peace, Scans};
 
 /// A node, those who ask it, and the office that it follows.
 pub struct Drill {

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-use jindu::replica::CaseRecord;
+use replica::CaseRecord;
 
-use crate::support::gateway::{home, temporary_folder};
+use support::gateway::{home, temporary_folder};
 
 /// A gate with a key of its own.
 pub struct Gate {

@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use inquiry::{Keys, Stage};
 use jiff::{SignedDuration, Timestamp};
-use jindu::inquiry::{Keys, Stage};
-use jindu::replica::{BatchHeader, CaseRecord, Line, Row};
+use replica::{BatchHeader, CaseRecord, Line, Row};
 
 use super::gate::Gate;
-use crate::support::gateway::{jindu, temporary_folder};
+use support::gateway::{jindu, temporary_folder};
 
 /// An office that feeds one node through its spool.
 pub struct Office {
@@ -223,7 +223,7 @@ impl Truth {
     /// Row for row, what the copy in a data folder has otherwise.
     pub fn differences(&self, data: &Path) -> Result<Vec<String>, String> {
         let told = |error: &dyn std::fmt::Display| error.to_string();
-        let keys = Keys::new(&jindu::shell::replica::secret(data).map_err(|error| told(&error))?);
+        let keys = Keys::new(&shell::replica::secret(data).map_err(|error| told(&error))?);
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         let copy = rusqlite::Connection::open_with_flags(data.join("replica.sqlite3"), flags);
         let copy = copy.map_err(|error| told(&error))?;

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::support::gateway::{home, temporary_folder};
+use support::gateway::{home, temporary_folder};
 
 /// The world of one node.
 pub struct World {

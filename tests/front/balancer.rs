@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::example::{Group, free_port, put, text};
-use crate::support::gateway::{peer, temporary_folder};
+use support::gateway::{peer, temporary_folder};
 
 /// An HTTP balancer in front of nodes.
 pub struct Balancer {

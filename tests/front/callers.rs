@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::gateway::{home, peer, temporary_folder};
+use support::gateway::{home, peer, temporary_folder};
 
 /// Callers at work.
 pub struct Callers {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command};
 
-use crate::support::gateway::home;
+use support::gateway::home;
 
 /// A shipped file.
 pub fn text(name: &str) -> String {

@@ -7,8 +7,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::example::{Group, free_port, put, text};
-use crate::support::gateway::{peer, temporary_folder};
-use crate::support::phone::Phone;
+use support::gateway::{peer, temporary_folder};
+use support::phone::Phone;
 
 /// A SIP proxy in front of nodes.
 pub struct Proxy {

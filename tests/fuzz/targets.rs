@@ -4,15 +4,15 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use jindu::audio::decode::decode;
-use jindu::inquiry::{CheckDigit, Formats, Keys, ReceiptFormat, ScanRules, SecondFactor};
-use jindu::replica::Change;
-use jindu::replica::gate::{GateKeys, Intake, Reading, read_public};
-use jindu::rtp::{EventKeys, Packet, Reception, is_rtcp, rtcp};
-use jindu::sdp::{self, LocalMedia};
-use jindu::sip::{Arrival, Frame, Front, FrontState, Message, Name, StreamFramer, Transport, parse_datagram};
-use jindu::studio::{Conditions, Kind, process};
-use jindu::web::{RateRequest, ScanRequest, SpeechRequest};
+use audio::decode::decode;
+use inquiry::{CheckDigit, Formats, Keys, ReceiptFormat, ScanRules, SecondFactor};
+use replica::Change;
+use replica::gate::{GateKeys, Intake, Reading, read_public};
+use rtp::{EventKeys, Packet, Reception, is_rtcp, rtcp};
+use sdp::{self, LocalMedia};
+use sip::{Arrival, Frame, Front, FrontState, Message, Name, StreamFramer, Transport, parse_datagram};
+use studio::{Conditions, Kind, process};
+use web::{RateRequest, ScanRequest, SpeechRequest};
 
 /// One datagram on the SIP port.
 pub fn sip_datagram(bytes: &[u8]) {

@@ -25,7 +25,14 @@ pub struct Gateway {
 
 /// The project's folder.
 pub fn home() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// The program under test: cargo puts it beside the folder of the running test or benchmark.
+pub fn program() -> PathBuf {
+    let running = std::env::current_exe().expect("a test runs from a file");
+    let folder = running.parent().and_then(Path::parent).expect("target/<profile>/deps");
+    folder.join("jindu")
 }
 
 /// A program that the tests talk to; `tests/run` installs those that are missing.
@@ -48,7 +55,7 @@ pub fn temporary_folder(name: &str) -> PathBuf {
 
 /// The program with the shipped settings and a data folder.
 pub fn jindu(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_jindu"));
+    let mut command = Command::new(program());
     command.current_dir(home()).arg("--set").arg(format!("data.folder={}", folder.display()));
     command
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Stdio};
 use std::time::{Duration, Instant};
 
-use jindu::audio::g711;
-use jindu::base::Codec;
+use audio::g711;
+use base::Codec;
 
 use super::gateway::{peer, temporary_folder};
 

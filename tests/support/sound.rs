@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use jindu::audio::{Bank, encode_master};
-use jindu::base::{Codec, Lang};
+use audio::{Bank, encode_master};
+use base::{Codec, Lang};
 
 use super::gateway::home;
 

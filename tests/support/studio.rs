@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jindu::audio::{Bank, encode_master};
-use jindu::base::{Codec, Lang};
+use audio::{Bank, encode_master};
+use base::{Codec, Lang};
 use serde_json::{Value, json};
 
 use super::gateway::{Gateway, home};

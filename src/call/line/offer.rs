@@ -5,10 +5,10 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{Call, Output, State};
-use crate::call::control::{Command, StreamSetup};
-use crate::inquiry::CallOutcome;
-use crate::sdp::{self, Negotiated, Refused};
-use crate::sip::LegInput;
+use crate::control::{Command, StreamSetup};
+use inquiry::CallOutcome;
+use sdp::{self, Negotiated, Refused};
+use sip::LegInput;
 
 impl Call {
     pub(super) fn on_offer(&mut self, now: Instant, offer: &Bytes, out: &mut Vec<Output>) {

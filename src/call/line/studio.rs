@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use super::{Call, Output, State};
-use crate::audio::Take;
-use crate::call::control::Command;
-use crate::call::studio::{self, Ask};
-use crate::call::talk::Talk;
+use crate::control::Command;
+use crate::studio::{self, Ask};
+use crate::talk::Talk;
+use audio::Take;
 
 impl Call {
     /// Tells the recording service, if the call is one to it; what it does not take comes back.

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{Call, Output, State};
-use crate::flow::{self, Transferred};
-use crate::inquiry::CallOutcome;
-use crate::sip::{LegInput, Progress};
+use flow::{self, Transferred};
+use inquiry::CallOutcome;
+use sip::{LegInput, Progress};
 
 impl Call {
     pub(super) fn on_referred(&mut self, now: Instant, progress: Progress, out: &mut Vec<Output>) {

@@ -8,7 +8,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::sdp::MediaPeer;
+use sdp::MediaPeer;
 
 /// Where a stream's packets come from and go to.
 #[derive(Clone, Debug)]

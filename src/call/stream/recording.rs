@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::audio::{Take, g711, samples_in};
-use crate::base::Codec;
+use audio::{Take, g711, samples_in};
+use base::Codec;
 
 /// A recording in progress.
 #[derive(Debug)]

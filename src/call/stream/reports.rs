@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Dice;
-use crate::rtp::{ReceptionReport, rtcp};
+use rtp::{ReceptionReport, rtcp};
 
 /// What a stream reports, and by when.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Pieces of a sentence → ranges of the bank.
 
-use crate::audio::{Bank, Playlist, Span, samples_in};
-use crate::speech::{Clip, Piece};
+use audio::{Bank, Playlist, Span, samples_in};
+use speech::{Clip, Piece};
 
 /// A playlist asks for a clip that the release lacks; a release whose check passed holds every one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

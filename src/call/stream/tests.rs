@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::audio::encode_master;
-use crate::base::{Codec, Key, Lang};
-use crate::rtp::rtcp::LONGEST;
-use crate::sdp::MediaPeer;
-use crate::speech::{Clip, Piece};
+use audio::encode_master;
+use base::{Codec, Key, Lang};
+use rtp::rtcp::LONGEST;
+use sdp::MediaPeer;
+use speech::{Clip, Piece};
 
 const LIMITS: Limits = Limits { media_timeout: Duration::from_secs(60), latch_any: false };
 const PEER: &str = "192.0.2.1:4000";
@@ -299,8 +299,8 @@ fn a_key_is_one_event_and_tones_are_not_heard_beside_it() {
 
 /// 200 ms of key 5 in the sound.
 fn tone_of_5() -> Vec<i16> {
-    let low = crate::audio::sine(770.0, -16.0, ms(200));
-    let high = crate::audio::sine(1336.0, -16.0, ms(200));
+    let low = audio::sine(770.0, -16.0, ms(200));
+    let high = audio::sine(1336.0, -16.0, ms(200));
     low.iter().zip(&high).map(|(low, high)| low + high).collect()
 }
 
@@ -441,7 +441,7 @@ fn reports_leave_every_5_seconds_or_so_and_tell_loss_and_round_trip() {
     }
     let time = rtcp::read(&talk.reports[0], 0).and_then(|report| report.sender_time).expect("a sender report");
     assert_ne!(time, sent);
-    let ours = crate::rtp::ReceptionReport { ssrc, lost: 4, ..Default::default() };
+    let ours = rtp::ReceptionReport { ssrc, lost: 4, ..Default::default() };
     let own = rtcp::Own {
         ssrc: 9,
         sender: None,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::audio::{RATE, before_last_key};
-use crate::base::Key;
+use audio::{RATE, before_last_key};
+use base::Key;
 
 /// Listens to a recording while it is made.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ const FAINTEST: f32 = -48.0;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::sine;
+    use audio::sine;
 
     fn tone(hertz: f64, dbov: f64, ms: u64) -> Vec<i16> {
         sine(hertz, dbov, Duration::from_millis(ms))

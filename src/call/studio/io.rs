@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::base::{Key, Lang, Private};
-use crate::flow::{self, PlayId};
-use crate::speech::Clip;
+use base::{Key, Lang, Private};
+use flow::{self, PlayId};
+use speech::Clip;
 
 /// What an operator's call takes in.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub enum Output {
     Record {
         max: Duration,
     },
-    /// What [`crate::speech::Piece::Take`] plays from now on.
+    /// What [`speech::Piece::Take`] plays from now on.
     Load(Vec<i16>),
     Ask(Ask),
 }

@@ -26,9 +26,9 @@ mod words;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::base::{Deadline, Key, Lang, Private};
-use crate::flow::{self, PlayId};
-use crate::speech::Piece;
+use base::{Deadline, Key, Lang, Private};
+use flow::{self, PlayId};
+use speech::Piece;
 
 use ear::Ear;
 pub use ear::spoken;

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use super::words::spelled;
 use super::{Ask, BREATH, NEXT_KEY, Output, SignIn, SlotFound, State, Studio, Word};
-use crate::base::{Key, Lang, Private};
-use crate::flow;
-use crate::speech::Piece;
+use base::{Key, Lang, Private};
+use flow;
+use speech::Piece;
 
 impl Studio {
     pub(super) fn ask_number(&mut self, now: Instant, words: &[Word]) {

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{Ask, BREATH, Ear, Fault, Output, REPLY_MAX, Report, SlotFound, State, Studio, Word, spoken};
-use crate::base::Key;
-use crate::flow;
-use crate::speech::Piece;
+use base::Key;
+use flow;
+use speech::Piece;
 
 impl Studio {
     /// What there is to hear of a slot, then the words before the beep, then the beep.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
-use crate::audio::sine;
-use crate::speech::Clip;
+use audio::sine;
+use speech::Clip;
 
 /// An operator's call, and what it has done since it was last looked at.
 struct Operator {

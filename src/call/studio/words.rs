@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use crate::base::Lang;
-use crate::speech::spoken::Spoken;
-use crate::speech::{Clip, Needed, Piece};
+use base::Lang;
+use speech::spoken::Spoken;
+use speech::{Clip, Needed, Piece};
 
 /// A sentence of the recording service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Subject;
-use crate::base::Key;
-use crate::flow::model::*;
-use crate::flow::ways::{By, Exit};
-use crate::speech::Complaint;
+use crate::model::*;
+use crate::ways::{By, Exit};
+use base::Key;
+use speech::Complaint;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
     let mut complaints = Vec::new();

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use super::calendar::Calendar;
 use super::model::Flow;
-use crate::speech::{Complaint, Script};
+use speech::{Complaint, Script};
 
 pub(super) use words::{used, used_by};
 

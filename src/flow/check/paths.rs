@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::Subject;
 use super::graph::{nexts, roots};
-use crate::flow::model::*;
-use crate::flow::ways::{By, Exit};
-use crate::speech::Complaint;
+use crate::model::*;
+use crate::ways::{By, Exit};
+use speech::Complaint;
 
 type Known = BTreeSet<Arc<str>>;
 

@@ -1,11 +1,11 @@
 //! Names that must exist: nodes, values of sets, variables, calendars.
 
 use super::Subject;
-use crate::base::Lang;
-use crate::flow::fit::fit;
-use crate::flow::model::*;
-use crate::inquiry::Stage;
-use crate::speech::{Complaint, nearest};
+use crate::fit::fit;
+use crate::model::*;
+use base::Lang;
+use inquiry::Stage;
+use speech::{Complaint, nearest};
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
     let mut complaints = Vec::new();

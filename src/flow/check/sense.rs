@@ -4,9 +4,9 @@
 use jiff::civil::{Date, Weekday};
 
 use super::Subject;
-use crate::flow::calendar::{Days, Desk};
-use crate::flow::model::*;
-use crate::speech::Complaint;
+use crate::calendar::{Days, Desk};
+use crate::model::*;
+use speech::Complaint;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
     let mut complaints = Vec::new();
@@ -144,7 +144,7 @@ fn calendars(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
 }
 
 /// The days on which a desk and the working calendar differ, of those that both have something to say of.
-fn contradictions(working: &crate::flow::Working, desk: &Desk) -> Vec<(Date, &'static str, &'static str)> {
+fn contradictions(working: &crate::Working, desk: &Desk) -> Vec<(Date, &'static str, &'static str)> {
     let weekday = |day: Date| !matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday);
     let mut found = Vec::new();
     if working.off.is_empty() && working.work.is_empty() {

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Subject;
-use crate::flow::model::*;
-use crate::speech::{Complaint, Script, SlotType, length_of, nearest};
+use crate::model::*;
+use speech::{Complaint, Script, SlotType, length_of, nearest};
 
 /// The script's entries that a flow can ask for.
-pub(in crate::flow) fn used(flow: &Flow, script: &Script) -> BTreeSet<String> {
+pub(crate) fn used(flow: &Flow, script: &Script) -> BTreeSet<String> {
     used_by(flow, script).into_keys().collect()
 }
 
 /// The same, each with the nodes that ask for it; the farewell is said wherever a call ends, `stand_in` wherever another
 /// language has to stand in.
-pub(in crate::flow) fn used_by(flow: &Flow, script: &Script) -> BTreeMap<String, BTreeSet<Arc<str>>> {
+pub(crate) fn used_by(flow: &Flow, script: &Script) -> BTreeMap<String, BTreeSet<Arc<str>>> {
     let mut used: BTreeMap<String, BTreeSet<Arc<str>>> = BTreeMap::new();
     used.insert("prompt.bye".into(), BTreeSet::new());
     let mut add = |entry: String, user: &Arc<str>| used.entry(entry).or_default().insert(Arc::clone(user));
@@ -134,7 +134,7 @@ fn options(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec
 
 fn menu_line(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
     let file = subject.script.file().clone();
-    let has = |entry: &crate::speech::Entry, kind| entry.slots().iter().any(|slot| slot.kind == kind);
+    let has = |entry: &speech::Entry, kind| entry.slots().iter().any(|slot| slot.kind == kind);
     let (line, what) = match subject.script.entry("menu_line") {
         None => (1, "the script has no menu_line"),
         Some(entry) if !has(entry, SlotType::Opt) || !has(entry, SlotType::Key) => {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{label, own_ways, target};
-use crate::flow::model::{Flow, Kind, Node, Target};
-use crate::speech::Complaint;
+use crate::model::{Flow, Kind, Node, Target};
+use speech::Complaint;
 
 /// A box.
 pub(super) struct Place<'a> {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::parse::Said;
-use crate::base::Lang;
-use crate::flow::model::Type;
-use crate::flow::{Heard, Line, PlayId};
-use crate::speech::{Value, length_of};
+use crate::model::Type;
+use crate::{Heard, Line, PlayId};
+use base::Lang;
+use speech::{Value, length_of};
 
 /// What happened in a call.
 pub(super) enum Event {

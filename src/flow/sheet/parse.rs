@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::civil::DateTime;
 
-use crate::base::{Key, Lang};
-use crate::flow::Transferred;
-use crate::flow::read::duration as written;
-use crate::speech::{Complaint, nearest};
+use crate::Transferred;
+use crate::read::duration as written;
+use base::{Key, Lang};
+use speech::{Complaint, nearest};
 
 /// The tests of one file.
 #[derive(Clone, Debug, Default)]

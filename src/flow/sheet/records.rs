@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::heard::value_of;
 use super::parse::{Db, Row};
-use crate::base::Private;
-use crate::flow::fit::fit;
-use crate::flow::io::{Facts, Findings};
-use crate::flow::model::{Flow, Node};
+use crate::fit::fit;
+use crate::io::{Facts, Findings};
+use crate::model::{Flow, Node};
+use base::Private;
 
 /// What a source knows, and how it is just then.
 #[derive(Clone, Debug)]

@@ -9,9 +9,9 @@ use jiff::civil::{DateTime, date};
 use super::heard::{Event, describe, is, schedule, shown};
 use super::parse::{Act, Said, Sheet, SheetTest};
 use super::records::Records;
-use crate::base::{Lang, Private};
-use crate::flow::io::*;
-use crate::flow::{Conversation, Mode, Release};
+use crate::io::*;
+use crate::{Conversation, Mode, Release};
+use base::{Lang, Private};
 
 /// How one call of a sheet went.
 #[derive(Clone, Debug)]
@@ -380,7 +380,7 @@ pub const TICKET: &str = "20261124";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::{Environment, Sources};
+    use crate::{Environment, Sources};
 
     const FLOW: &str = r#"
 schema = 1

@@ -14,9 +14,9 @@ use super::heard::Event;
 use super::parse::{Act, Db, Row, Said, act_of};
 use super::records::Records;
 use super::run::Call;
-use crate::base::{Key, Lang};
-use crate::flow::model::{Kind, Target};
-use crate::flow::{Heard, Release};
+use crate::model::{Kind, Target};
+use crate::{Heard, Release};
+use base::{Key, Lang};
 
 /// What one line of a session led to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

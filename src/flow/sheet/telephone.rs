@@ -15,10 +15,10 @@ use jiff::civil::DateTime;
 use super::heard::{Event, is, shown};
 use super::parse::{Act, Said, SheetTest};
 use super::run::{Call, Failure};
-use crate::base::Lang;
-use crate::flow::io::Caller;
-use crate::flow::model::Kind;
-use crate::flow::{Heard, Line, Release};
+use crate::io::Caller;
+use crate::model::Kind;
+use crate::{Heard, Line, Release};
+use base::Lang;
 
 /// What a call needs that a caller cannot bring along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -11,11 +11,11 @@ use std::time::Instant;
 
 use super::saying::{Line, is_digit};
 use super::{Conversation, Entered, QUIET, SWALLOW, State};
-use crate::base::{Deadline, Key, Lang, Private};
-use crate::flow::io::{Output, SlipKind};
-use crate::flow::model::*;
-use crate::inquiry::NumberError;
-use crate::speech::Value;
+use crate::io::{Output, SlipKind};
+use crate::model::*;
+use base::{Deadline, Key, Lang, Private};
+use inquiry::NumberError;
+use speech::Value;
 
 /// A question that waits for keys.
 pub(super) struct Asking {

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::waiting::{Looking, Queueing};
 use super::{Conversation, Mode, State};
-use crate::base::{Lang, Private};
-use crate::flow::io::{Facts, Findings, Output, Transferred};
-use crate::flow::model::*;
-use crate::speech::Value;
+use crate::io::{Facts, Findings, Output, Transferred};
+use crate::model::*;
+use base::{Lang, Private};
+use speech::Value;
 
 impl Conversation {
     /// As if a look-up had been made, for an answer by the other door.
-    pub(in crate::flow) fn await_answer(&mut self, now: Instant, node: &Node, lang: Lang) {
+    pub(crate) fn await_answer(&mut self, now: Instant, node: &Node, lang: Lang) {
         let Kind::Lookup(lookup) = &node.kind else { return };
         self.lang = lang;
         self.for_ears = false;

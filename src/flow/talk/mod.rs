@@ -27,11 +27,11 @@ use jiff::civil::{Date, DateTime};
 use super::io::{Caller, Input, Output, PlayId, WallClock};
 use super::model::*;
 use super::release::Release;
-use crate::base::{Deadline, Key, Lang, Private, earliest};
-use crate::speech::Value;
 use asking::Asking;
+use base::{Deadline, Key, Lang, Private, earliest};
 use saying::Playing;
 pub use saying::{Heard, Line};
+use speech::Value;
 use waiting::{Looking, Queueing, Recording};
 
 /// Whether queues, messages and calls back are acted out.
@@ -201,7 +201,7 @@ impl Conversation {
     }
 
     /// Where the words now said lead to.
-    pub(in crate::flow) fn next(&self) -> Option<&Target> {
+    pub(crate) fn next(&self) -> Option<&Target> {
         match &self.state {
             State::Speaking { next, .. } => Some(next),
             State::Before

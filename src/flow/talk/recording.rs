@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use super::saying::{Heard, Line, line};
 use super::waiting::{PATIENCE, Phase, Recording};
 use super::{Conversation, State};
-use crate::base::Key;
-use crate::flow::io::{Output, RecordResult};
-use crate::flow::model::{Record, Review};
-use crate::speech::{Piece, Utterance, Value};
+use crate::io::{Output, RecordResult};
+use crate::model::{Record, Review};
+use base::Key;
+use speech::{Piece, Utterance, Value};
 
 impl Conversation {
     pub(super) fn record(&mut self, now: Instant, record: &Record) {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Conversation, GUARD, State};
-use crate::base::{Key, Lang};
-use crate::flow::io::{Output, PlayId};
-use crate::flow::model::{Choice, Menu, Prompt, Target};
-use crate::speech::{Piece, SENTENCE, SpeechError, Utterance, Value};
+use crate::io::{Output, PlayId};
+use crate::model::{Choice, Menu, Prompt, Target};
+use base::{Key, Lang};
+use speech::{Piece, SENTENCE, SpeechError, Utterance, Value};
 
 /// What a line of a play is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::*;
-use crate::flow::{Environment, Facts, Findings, RecordResult, SlipKind, Sources, Transferred, facts};
-use crate::inquiry::{NumberError, Progress, Promise, Stage};
-use crate::speech::Piece;
+use crate::{Environment, Facts, Findings, RecordResult, SlipKind, Sources, Transferred, facts};
+use inquiry::{NumberError, Progress, Promise, Stage};
+use speech::Piece;
 
 fn environment() -> Environment {
     let receipt = |typed: &str| match typed.len() {
@@ -15,7 +15,7 @@ fn environment() -> Environment {
         15 => Err(NumberError::Prefix),
         got => Err(NumberError::Length { expected: 15, got }),
     };
-    let format = crate::inquiry::ReceiptFormat {
+    let format = inquiry::ReceiptFormat {
         name: "city".into(),
         length: 15,
         prefix: "4401".into(),
@@ -233,19 +233,19 @@ fn a_screen_gets_the_words_of_the_phone() {
     let release = hotline();
     let local = date(2026, 11, 24).at(10, 0, 0, 0);
     let told = |told| -> Vec<String> {
-        crate::flow::answer(&release, Lang::Zh, told, local, Instant::now()).into_iter().map(|said| said.text).collect()
+        crate::answer(&release, Lang::Zh, told, local, Instant::now()).into_iter().map(|said| said.text).collect()
     };
-    let fresh = told(crate::flow::Told::Found { facts: ready(), age: Duration::from_secs(60) });
+    let fresh = told(crate::Told::Found { facts: ready(), age: Duration::from_secs(60) });
     assert_eq!(
         fresh,
         ["您申请的普通护照，可以领取了。请带受理回执和身份证，到城北大厅领取。", "城北大厅，工作日九点到十七点。"]
     );
-    let old = told(crate::flow::Told::Found { facts: ready(), age: Duration::from_secs(3600) });
+    let old = told(crate::Told::Found { facts: ready(), age: Duration::from_secs(3600) });
     assert_eq!(old[0], "以下信息截至9点。");
     assert_eq!(old.len(), 3);
-    assert_eq!(told(crate::flow::Told::NotFound), ["未查询到相符记录，请核对后重新输入。"]);
-    assert_eq!(told(crate::flow::Told::Down), ["查询系统暂时不可用，请稍后再试，或转人工。"]);
-    let refused = told(crate::flow::Told::Found { facts: ready(), age: Duration::from_secs(90_000) });
+    assert_eq!(told(crate::Told::NotFound), ["未查询到相符记录，请核对后重新输入。"]);
+    assert_eq!(told(crate::Told::Down), ["查询系统暂时不可用，请稍后再试，或转人工。"]);
+    let refused = told(crate::Told::Found { facts: ready(), age: Duration::from_secs(90_000) });
     assert_eq!(refused, ["查询系统暂时不可用，请稍后再试，或转人工。"]);
 }
 

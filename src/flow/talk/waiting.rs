@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::base::{Deadline, earliest};
-use crate::flow::io::Findings;
-use crate::flow::model::{Lookup, Queue, Record};
+use crate::io::Findings;
+use crate::model::{Lookup, Queue, Record};
+use base::{Deadline, earliest};
 
 /// A look-up under way.
 pub(super) struct Looking {

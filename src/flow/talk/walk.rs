@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{ASKED, Conversation, FAULTS, HOPS, Mode, State};
-use crate::flow::calendar::Opening;
-use crate::flow::io::Output;
-use crate::flow::model::*;
+use crate::calendar::Opening;
+use crate::io::Output;
+use crate::model::*;
 
 impl Conversation {
     pub(super) fn go(&mut self, now: Instant, target: &Target) {

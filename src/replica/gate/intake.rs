@@ -11,7 +11,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::base::Private;
+use base::Private;
 
 use super::super::change::{BadRow, Change};
 use super::super::feed::{LINE_BYTES_MAX, Line, LineError};

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::replica::Change;
+use crate::Change;
 
 const CASE: &str = r#"{"receipt":"440100000000123","id_tail":"123X","stage":"review","document":"passport","case_type":"new","hall":"north","accepted_on":"2026-11-02","stage_on":"2026-11-04","version":3}"#;
 

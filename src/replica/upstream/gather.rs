@@ -14,8 +14,8 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use crate::base::{Private, tag};
-use crate::replica::{BadRow, Change};
+use crate::{BadRow, Change};
+use base::{Private, tag};
 
 use super::mapping::{Bound, Drift, Mapping, Unmapped};
 use super::message::{Field, Message, MessageError, Relation, StreamColumn, Tuple};

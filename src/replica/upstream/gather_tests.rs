@@ -4,7 +4,7 @@ use super::super::mapping::tests::{ROW, plain};
 use super::super::message::tests::{change, relation};
 use super::super::role::Role;
 use super::*;
-use crate::inquiry::Stage;
+use inquiry::Stage;
 
 const CASES: u32 = 7;
 const BEAT: u32 = 8;

@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::base::{Private, tag};
-use crate::inquiry::{SecondFactor, Stage};
-use crate::replica::CaseRecord;
+use crate::CaseRecord;
+use base::{Private, tag};
+use inquiry::{SecondFactor, Stage};
 
 use super::message::{Field, StreamColumn};
 use super::role::{ROLES, Role};
@@ -269,7 +269,7 @@ impl<'a> Reading<'a> {
         match self.mapping.factor {
             FactorKind::IdTail => {
                 let tail = last_four(text);
-                crate::inquiry::Factor::read(SecondFactor::IdTail, &tail)
+                inquiry::Factor::read(SecondFactor::IdTail, &tail)
                     .map_err(|_| wrong("must end in four letters or digits"))?;
                 Ok(Proven { id_tail: Some(tail), ..Proven::default() })
             }
@@ -279,8 +279,8 @@ impl<'a> Reading<'a> {
             }
             FactorKind::Verifier => {
                 let hex = text.trim_start_matches("\\x");
-                crate::inquiry::Verifier::from_hex(hex)
-                    .filter(|verifier| *verifier != crate::inquiry::Verifier::NONE)
+                inquiry::Verifier::from_hex(hex)
+                    .filter(|verifier| *verifier != inquiry::Verifier::NONE)
                     .ok_or_else(|| wrong("must be 32 hex digits, not all 0"))?;
                 Ok(Proven { verifier: Some(hex.to_owned()), ..Proven::default() })
             }

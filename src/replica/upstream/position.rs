@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// A place in a log, as PostgreSQL counts: bytes since its beginning.
 pub type Lsn = u64;
 
-/// Where the copy stands. Kept as text in [`crate::replica::Mark`], whose sequence is the last commit.
+/// Where the copy stands. Kept as text in [`crate::Mark`], whose sequence is the last commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Position {

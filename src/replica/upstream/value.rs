@@ -5,7 +5,7 @@
 
 use jiff::civil::Date;
 
-use crate::inquiry::Pause;
+use inquiry::Pause;
 
 /// A day: of a date, of any timestamp, or yyyymmdd.
 pub(super) fn day(text: &str) -> Option<Date> {

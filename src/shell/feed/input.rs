@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::replica::gate::{self, CHANGES_MAX, Kind};
-use crate::replica::{Change, LINE_BYTES_MAX, Line, LineError};
+use replica::gate::{self, CHANGES_MAX, Kind};
+use replica::{Change, LINE_BYTES_MAX, Line, LineError};
 
 use super::pack::{OWN, PackError, Packed, Packer};
 
@@ -119,9 +119,9 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::replica::gate::Reading;
-    use crate::shell::feed::text;
-    use crate::shell::replica::testing::Folder;
+    use crate::feed::text;
+    use replica::gate::Reading;
+    use support::folder::Folder;
 
     const CASE: &str = r#"{"receipt":"440100000000123","id_tail":"123X","stage":"review","document":"passport","case_type":"new","hall":"north","accepted_on":"2026-11-02","stage_on":"2026-11-04","version":3}"#;
     const GONE: &str = r#"{"delete":{"receipt":"440100000000123"}}"#;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use base64ct::{Base64, Encoding};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 
-use crate::replica::gate::{self, Hash, PUBLIC_START, Seal};
+use replica::gate::{self, Hash, PUBLIC_START, Seal};
 
 /// A private key, and the name that its seals tell.
 pub struct PrivateKey {
@@ -91,7 +91,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::shell::replica::testing::Folder;
+    use support::folder::Folder;
 
     #[test]
     fn a_pair_of_keys_is_made_once_and_the_private_one_is_its_owners() {

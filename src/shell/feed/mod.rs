@@ -1,6 +1,6 @@
 //! `jindu feed`: makes, packs and checks the files that cross a one-way gate, and plays an office that writes them.
 //!
-//! What the files are, `crate::replica::gate` says. `keygen`, `pack` and `verify --key` need no settings: they run where the
+//! What the files are, `replica::gate` says. `keygen`, `pack` and `verify --key` need no settings: they run where the
 //! system of record is, where there is no gateway.
 
 mod input;
@@ -19,8 +19,8 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::config::Settings;
-use crate::replica::gate::{GateKey, GateKeys, Kind};
+use config::Settings;
+use replica::gate::{GateKey, GateKeys, Kind};
 
 use super::hotline;
 

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::replica::gate::{FORMAT, FeedHeader, Hash, Kind, Seal};
+use replica::gate::{FORMAT, FeedHeader, Hash, Kind, Seal};
 
 use super::keys::PrivateKey;
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::inquiry::WorkingDays;
-use crate::replica::gate::{self, Kind};
-use crate::replica::{CaseRecord, Event, Office};
+use inquiry::WorkingDays;
+use replica::gate::{self, Kind};
+use replica::{CaseRecord, Event, Office};
 
 use super::super::clock;
 use super::pack::{PackError, Packed, Packer};

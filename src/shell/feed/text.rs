@@ -10,8 +10,8 @@ use std::path::Path;
 
 use zstd::stream::read::Decoder;
 
-use crate::replica::Change;
-use crate::replica::gate::{FeedHeader, FileError, Intake, Reading, Whole};
+use replica::Change;
+use replica::gate::{FeedHeader, FileError, Intake, Reading, Whole};
 
 /// Why a file cannot be read as a feed.
 #[derive(Debug, thiserror::Error)]

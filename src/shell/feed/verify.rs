@@ -6,8 +6,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::replica::Change;
-use crate::replica::gate::{GateKeys, Hash, Kind, Reading, Whole};
+use replica::Change;
+use replica::gate::{GateKeys, Hash, Kind, Reading, Whole};
 
 use super::text;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::inquiry::{CallRecord, ScanRecord, Stage};
+use inquiry::{CallRecord, ScanRecord, Stage};
 
 use super::{JournalError, Message};
 

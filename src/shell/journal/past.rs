@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::NAME;
-use crate::config::Settings;
+use config::Settings;
 
 /// The release that each of so many last calls began with, by its short name, and the call's path; the newest first.
 pub fn past_calls(settings: &Settings, last: u32) -> Result<Vec<(String, String)>, String> {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::Sender;
 use super::metrics::{MediaMetrics, add};
 use super::ports::Pair;
 use super::sys::{self, BATCH, Batch};
-use crate::call::{Command, Event, Frame, Stream};
+use call::{Command, Event, Frame, Stream};
 
 /// A stream at work.
 pub(super) struct Line {

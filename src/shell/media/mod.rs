@@ -30,8 +30,8 @@ pub use metrics::{LATENESS_BOUNDS_MS, MediaMetrics};
 use ports::Ports;
 use thread::{Inbox, Order, run};
 
-use crate::audio::Bank;
-use crate::call::{Command, Event, Limits, StreamSetup};
+use audio::Bank;
+use call::{Command, Event, Limits, StreamSetup};
 
 /// What the media plane is given at start.
 #[derive(Clone, Debug)]

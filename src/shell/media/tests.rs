@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::*;
-use crate::audio::{Bank, encode_master};
-use crate::base::{Codec, Lang};
-use crate::flow::PlayId;
-use crate::rtp::{HEADER, Header, Packet, rtcp};
-use crate::sdp::MediaPeer;
-use crate::speech::{Clip, Piece};
+use audio::{Bank, encode_master};
+use base::{Codec, Lang};
+use flow::PlayId;
+use rtp::{HEADER, Header, Packet, rtcp};
+use sdp::MediaPeer;
+use speech::{Clip, Piece};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);

@@ -19,8 +19,8 @@ use super::ports::{Pair, Ports};
 use super::sys::{self, Batch, Bell, Epoll};
 use super::wheel::Wheel;
 use super::{MediaBusy, StreamId, UNBEGUN_MAX};
-use crate::audio::Bank;
-use crate::call::{Command, Event, Frame, Limits, Stream, StreamSetup};
+use audio::Bank;
+use call::{Command, Event, Frame, Limits, Stream, StreamSetup};
 
 /// What the control plane wants of a thread.
 pub(super) enum Order {

@@ -1,12 +1,12 @@
 //! The labels that numbers are told apart by, and the bounds that durations are counted between.
 
 use super::instruments::{Buckets, Label};
-use crate::call::KeySource;
-use crate::flow::Transferred;
-use crate::inquiry::{CallOutcome, LookUpResult};
-use crate::replica::upstream::Kind;
-use crate::shell::replica::Refusal;
-use crate::sip::Method;
+use crate::replica::Refusal;
+use call::KeySource;
+use flow::Transferred;
+use inquiry::{CallOutcome, LookUpResult};
+use replica::upstream::Kind;
+use sip::Method;
 
 /// Declares an enum and its label values together.
 macro_rules! label {

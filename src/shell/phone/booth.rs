@@ -18,12 +18,12 @@ use tokio::sync::mpsc;
 use super::calls::ToCall;
 use super::shelf::{Sent, Shelf, Stored};
 use super::tape::{Label, Leftover, Tape};
-use crate::base::Private;
-use crate::call::{Ask, Reply, SignIn, SlotFound, spoken};
-use crate::shell::clock;
-use crate::shell::metrics::{Metrics, SignInResult, TakeEnd};
-use crate::shell::studio::{Refusal, Refused};
-use crate::studio::{Operator, TakeName};
+use crate::clock;
+use crate::metrics::{Metrics, SignInResult, TakeEnd};
+use crate::studio::{Refusal, Refused};
+use base::Private;
+use call::{Ask, Reply, SignIn, SlotFound, spoken};
+use studio::{Operator, TakeName};
 
 /// What every booth works with.
 #[derive(Clone)]

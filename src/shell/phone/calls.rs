@@ -10,16 +10,16 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::cases::Cases;
 use super::door::{Door, Live};
-use crate::base::{Lang, Private};
-use crate::call::{self, Ask, Beginning, Call, Event, Input, LineTest, Output, Purpose, Reply, Studio, Talk, Tally};
-use crate::flow::sheet::TICKET;
-use crate::flow::{Caller, Conversation, Findings, WallClock};
-use crate::inquiry::{Asker, CallRecord, LookUpResult, Proof};
-use crate::sdp::LocalMedia;
-use crate::shell::media::OpenStream;
-use crate::shell::metrics::{Door as Way, Score};
-use crate::shell::{clock, messages};
-use crate::sip::{Arrival, LegKey, Local, Message};
+use crate::media::OpenStream;
+use crate::metrics::{Door as Way, Score};
+use crate::{clock, messages};
+use base::{Lang, Private};
+use call::{self, Ask, Beginning, Call, Event, Input, LineTest, Output, Purpose, Reply, Studio, Talk, Tally};
+use flow::sheet::TICKET;
+use flow::{Caller, Conversation, Findings, WallClock};
+use inquiry::{Asker, CallRecord, LookUpResult, Proof};
+use sdp::LocalMedia;
+use sip::{Arrival, LegKey, Local, Message};
 
 /// What reaches a call from outside its task.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ pub async fn run(door: Arc<Door>, start: Start, inbox: mpsc::Sender<ToCall>, mut
     let (beginning, caller) = begin(&door, &live, &start, began);
     let record = beginning.tally.record(Duration::ZERO);
     let Start { key, stream, purpose, .. } = start;
-    let tag = crate::base::tag(&call_id);
+    let tag = base::tag(&call_id);
     let booth = door.parts.booths.as_ref().filter(|_| purpose == Purpose::Studio).map(|booths| {
         let from = caller.map_or_else(|| record.trunk.clone(), |caller| format!("{caller:016x}"));
         booths.open(from, tag.clone(), inbox.clone())
@@ -400,14 +400,14 @@ async fn answer(
     }
     let answer = match &question {
         Some(question) => replica.look_up(&question.receipt, &Proof::Factor(question.factor.clone())).await,
-        None => crate::inquiry::Answer::NotFound,
+        None => inquiry::Answer::NotFound,
     };
     let refuse_after = parts.live.load().release.stale_after().1;
     let answer = call::believed(answer, replica.as_of(), replica.now(), refuse_after);
     match answer {
-        crate::inquiry::Answer::Found { .. } => attempts().succeeded(asker),
-        crate::inquiry::Answer::NotFound => attempts().failed(clock::now(), asker),
-        crate::inquiry::Answer::Down => {}
+        inquiry::Answer::Found { .. } => attempts().succeeded(asker),
+        inquiry::Answer::NotFound => attempts().failed(clock::now(), asker),
+        inquiry::Answer::Down => {}
     }
     let today = clock::local(&live.zone).date();
     call::findings(&live.rules, &answer, today, replica.now())

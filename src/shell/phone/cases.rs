@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::civil::DateTime;
 
-use crate::base::Private;
-use crate::flow::sheet::{Db, Records};
-use crate::flow::{Caller, Findings, Release};
-use crate::shell::replica::Replica;
+use crate::replica::Replica;
+use base::Private;
+use flow::sheet::{Db, Records};
+use flow::{Caller, Findings, Release};
 
 /// Who answers.
 pub enum Cases {

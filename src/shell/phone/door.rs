@@ -14,19 +14,19 @@ use super::booth::Booths;
 use super::calls;
 use super::cases::Cases;
 use super::wire::{Sender, Wire};
-use crate::audio::Bank;
-use crate::base::Lang;
-use crate::call::{Admission, Calls, Purpose, Turned};
-use crate::config::{self, Network};
-use crate::flow::Release;
-use crate::inquiry::{Attempts, CallOutcome, Keys, Rules};
-use crate::shell::clock;
-use crate::shell::hotline::Hotline;
-use crate::shell::journal::Journal;
-use crate::shell::media::MediaPlane;
-use crate::shell::metrics::{Metrics, SipDrop};
-use crate::sip::limits;
-use crate::sip::{Arrival, Front, FrontState, LegKey, Message, Method, Outgoing, Refusal, Sorted, parse_datagram};
+use crate::clock;
+use crate::hotline::Hotline;
+use crate::journal::Journal;
+use crate::media::MediaPlane;
+use crate::metrics::{Metrics, SipDrop};
+use audio::Bank;
+use base::Lang;
+use call::{Admission, Calls, Purpose, Turned};
+use config::{self, Network};
+use flow::Release;
+use inquiry::{Attempts, CallOutcome, Keys, Rules};
+use sip::limits;
+use sip::{Arrival, Front, FrontState, LegKey, Message, Method, Outgoing, Refusal, Sorted, parse_datagram};
 
 /// What calls begin with, swapped as a whole when a release is published.
 pub struct Live {
@@ -102,7 +102,7 @@ impl Door {
     /// A door that sends by a wire's sockets.
     pub fn new(parts: Parts, wire: &Wire) -> Arc<Door> {
         let settings = &parts.settings;
-        let admission = Admission::new(crate::call::Rules {
+        let admission = Admission::new(call::Rules {
             calls_max: settings.lines(),
             calls_per_second_max: settings.calls_per_second_max,
             numbers: settings.numbers.clone(),

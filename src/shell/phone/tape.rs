@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::Lang;
-use crate::shell::{clock, folder};
+use crate::{clock, folder};
+use base::Lang;
 
 /// What a take is of, and whose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +113,7 @@ const OCTETS_MAX: u64 = 600 * 16_000 + 4096;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::replica::testing::Folder;
+    use support::folder::Folder;
 
     fn label() -> Label {
         Label { operator: 7, lang: Lang::Yue, slot: "prompt.bye".into(), sitting: "s".into() }

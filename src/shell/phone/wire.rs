@@ -20,10 +20,10 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::config::Transport as Listening;
-use crate::shell::clock;
-use crate::shell::sockets::tcp_listener;
-use crate::sip::{Arrival, Frame, Outgoing, StreamFramer, Target, Transport};
+use crate::clock;
+use crate::sockets::tcp_listener;
+use config::Transport as Listening;
+use sip::{Arrival, Frame, Outgoing, StreamFramer, Target, Transport};
 
 use super::door::Door;
 

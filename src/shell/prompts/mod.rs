@@ -18,10 +18,10 @@ use serde_json::json;
 use super::hotline;
 use super::publish::By;
 use super::studio::{Form, Imported, Publication, Refusal, SlotRow, Studio, TakeRow, Upload, Wanted, Which};
-use crate::config::Settings;
-use crate::speech::{Clip, to_tsv};
-use crate::studio::exchange::read_table;
-use crate::studio::{Kind, Operator, Role, SlotState, TakeState};
+use config::Settings;
+use speech::{Clip, to_tsv};
+use studio::exchange::read_table;
+use studio::{Kind, Operator, Role, SlotState, TakeState};
 
 /// What was wrong, a line each.
 type Complaints = Vec<String>;
@@ -185,7 +185,7 @@ fn import(
     }
     let imported = if name.to_ascii_lowercase().ends_with(".csv") {
         let lines = read_table(&read(file)?)
-            .map_err(|error| Refusal::Unreadable(crate::studio::Words::new(error.to_string(), error.to_string())))?;
+            .map_err(|error| Refusal::Unreadable(studio::Words::new(error.to_string(), error.to_string())))?;
         Imported { texts: studio.changed_texts(&lines)?, ..Imported::default() }
     } else {
         let archive = File::open(file).map_err(|error| fault(file, &error))?;

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use lexopt::ValueExt;
 
-use crate::base::Lang;
-use crate::shell::publish::By;
-use crate::shell::studio::Wanted;
-use crate::speech::Clip;
+use crate::publish::By;
+use crate::studio::Wanted;
+use base::Lang;
+use speech::Clip;
 
 /// A command of `jindu prompts`.
 #[derive(Clone, Debug)]

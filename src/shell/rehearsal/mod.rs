@@ -27,11 +27,11 @@ use own::{Staged, Theatre};
 use perform::{Cast, perform};
 
 use super::{clock, hotline, releases};
-use crate::config::Settings;
-use crate::flow::sheet::{Failure, Need, Part, SheetTest, parse, part};
-use crate::shell::hotline::Hotline;
-use crate::shell::recordings::Missing;
-use crate::speech::Needed;
+use crate::hotline::Hotline;
+use crate::recordings::Missing;
+use config::Settings;
+use flow::sheet::{Failure, Need, Part, SheetTest, parse, part};
+use speech::Needed;
 
 /// How one call went.
 pub(super) enum Outcome {
@@ -199,7 +199,7 @@ impl House<'_> {
 }
 
 fn asks_for_cases(test: &SheetTest) -> bool {
-    test.acts.iter().any(|(_, act)| matches!(act, crate::flow::sheet::Act::Db(_)))
+    test.acts.iter().any(|(_, act)| matches!(act, flow::sheet::Act::Db(_)))
 }
 
 fn why(need: Need) -> &'static str {

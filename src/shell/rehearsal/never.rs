@@ -1,10 +1,10 @@
 //! The words by which a sentence that must not be heard would be known.
 
-use crate::base::Lang;
-use crate::flow::Release;
-use crate::flow::model::Kind;
-use crate::flow::sheet::Said;
-use crate::speech::{Clip, Piece};
+use base::Lang;
+use flow::Release;
+use flow::model::Kind;
+use flow::sheet::Said;
+use speech::{Clip, Piece};
 
 /// The first recorded words of a prompt, or the first option of a menu; none where a prompt is made of values alone.
 pub(super) fn first_words(release: &Release, said: &Said, lang: Lang) -> Vec<Piece> {

@@ -9,16 +9,16 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
-use crate::base::Lang;
-use crate::config::{self, Network, Settings, Transport};
-use crate::flow::sheet::{Db, Part};
-use crate::inquiry::{AttemptLimits, Attempts, Keys};
-use crate::shell::hotline::Hotline;
-use crate::shell::journal::Journal;
-use crate::shell::media::{MediaConfig, MediaPlane};
-use crate::shell::metrics::Metrics;
-use crate::shell::phone::{Cases, Door, Live, Parts, Stage, Wire};
-use crate::shell::{clock, folder};
+use crate::hotline::Hotline;
+use crate::journal::Journal;
+use crate::media::{MediaConfig, MediaPlane};
+use crate::metrics::Metrics;
+use crate::phone::{Cases, Door, Live, Parts, Stage, Wire};
+use crate::{clock, folder};
+use base::Lang;
+use config::{self, Network, Settings, Transport};
+use flow::sheet::{Db, Part};
+use inquiry::{AttemptLimits, Attempts, Keys};
 
 /// What the gateways of a run share.
 pub(super) struct Theatre {

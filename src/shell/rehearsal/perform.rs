@@ -9,11 +9,11 @@ use super::Outcome;
 use super::own::Staged;
 use super::telephone::Telephone;
 use super::transcript::transcript;
-use crate::audio::{Bank, Playlist, Sought, Span, Take, samples_in};
-use crate::base::Codec;
-use crate::flow::Release;
-use crate::flow::sheet::{Act, Failure, Part, Said, Sound, Step, Wanted};
-use crate::speech::{Needed, Piece, SENTENCE};
+use audio::{Bank, Playlist, Sought, Span, Take, samples_in};
+use base::Codec;
+use flow::Release;
+use flow::sheet::{Act, Failure, Part, Said, Sound, Step, Wanted};
+use speech::{Needed, Piece, SENTENCE};
 
 /// Who is called, and how its recordings sound.
 pub(super) struct Cast<'a> {
@@ -146,7 +146,7 @@ impl Performance<'_> {
         let phone = self.phone()?;
         match phone.hear(&sought, from, limit) {
             Some(found) => {
-                let at = found.start as f64 / f64::from(crate::audio::RATE);
+                let at = found.start as f64 / f64::from(audio::RATE);
                 let text: String = sound.lines.iter().map(|line| line.text.as_str()).collect();
                 self.heard.push(format!("{at:7.2} s  {} {text:?}", sound.name()));
                 self.from = match how {

@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use super::dialog::Dialog;
 use super::line_in::Heard;
-use crate::audio::{Search, Sought, g711};
-use crate::base::{Codec, Key};
-use crate::flow::Transferred;
-use crate::rtp::{HEADER, Header, Packet};
-use crate::sdp::{self, LocalMedia, Negotiated};
-use crate::shell::clock;
-use crate::sip::{Message, Method, Name, parse_datagram};
+use crate::clock;
+use audio::{Search, Sought, g711};
+use base::{Codec, Key};
+use flow::Transferred;
+use rtp::{HEADER, Header, Packet};
+use sdp::{self, LocalMedia, Negotiated};
+use sip::{Message, Method, Name, parse_datagram};
 
 /// A telephone in a call.
 pub(super) struct Telephone {

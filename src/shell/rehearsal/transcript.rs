@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::audio::Bank;
-use crate::base::Codec;
-use crate::speech::Needed;
+use audio::Bank;
+use base::Codec;
+use speech::Needed;
 
 /// The texts of the recordings in a stretch of sound, in their order; of one that was cut short, too.
 pub(super) fn transcript(bank: &Bank, texts: &BTreeSet<Needed>, codec: Codec, heard: &[u8]) -> Vec<String> {

@@ -6,10 +6,10 @@ use std::io;
 use std::path::Path;
 
 use super::{Master, Overlay, folder, hash, settings_of, write_synced};
-use crate::base::Lang;
-use crate::config::{self, Settings};
-use crate::shell::recordings;
-use crate::speech::{Clip, Needed};
+use crate::recordings;
+use base::Lang;
+use config::{self, Settings};
+use speech::{Clip, Needed};
 
 /// Stores the files of the settings, with the recordings above them, as a release, and gives its hash. It is whole
 /// before it has its name.

@@ -13,10 +13,10 @@
 use std::io::{self, BufReader};
 use std::path::PathBuf;
 
-use crate::base::Private;
-use crate::replica::{BadRow, BatchHeader, Change, LINE_BYTES_MAX, Line, LineError, Mark};
+use base::Private;
+use replica::{BadRow, BatchHeader, Change, LINE_BYTES_MAX, Line, LineError, Mark};
 
-use crate::shell::feed::text::Text;
+use crate::feed::text::Text;
 
 use super::held::HeldWhat;
 use super::lines::Lines;

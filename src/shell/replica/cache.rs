@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use quick_cache::UnitWeighter;
 use tokio::sync::oneshot;
 
-use crate::replica::Row;
+use replica::Row;
 
 /// A row, or that there is none.
 pub(super) type Entry = Option<Arc<Row>>;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config;
-use crate::inquiry::Keys;
+use config;
+use inquiry::Keys;
 
 use super::control::{self, Reply, Request};
 use super::{FolderLock, Replica, Role, schema, scrub, store};

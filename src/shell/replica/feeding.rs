@@ -16,8 +16,8 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use jiff::Timestamp;
 
-use crate::inquiry::Keys;
-use crate::replica::{CaseRecord, Change, Mark, SAMPLE};
+use inquiry::Keys;
+use replica::{CaseRecord, Change, Mark, SAMPLE};
 
 use super::apply::{Applied, ApplyError, Batch};
 use super::cache::locked;

@@ -8,20 +8,20 @@
 //!
 //! What is applied is what was checked: changes are read into memory once, checked, and applied from there; a snapshot is
 //! read twice, and swapped in only when it was the same both times. Small files that follow each other are one
-//! transaction. Everything that is told of a file is decided by `crate::replica::gate`.
+//! transaction. Everything that is told of a file is decided by `replica::gate`.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::config;
-use crate::replica::gate::{
+use crate::feed::printable;
+use crate::feed::text::{self, ReadError};
+use config;
+use replica::gate::{
     Copy, FeedHeader, FileError, Hash, Kind, Lineup, Place, Reading, SealError, Standing, Turn, Whole,
 };
-use crate::replica::{Change, Mark};
-use crate::shell::feed::printable;
-use crate::shell::feed::text::{self, ReadError};
+use replica::{Change, Mark};
 
 use super::alarms::{self, AlarmKind, Alarms};
 use super::apply::{Applied, ApplyError, Batch, Changes};

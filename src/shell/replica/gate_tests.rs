@@ -15,14 +15,14 @@ use rusqlite::Connection;
 use super::alarms::AlarmKind;
 use super::feeding::Feeding;
 use super::spool::{self, Spool};
-use super::testing::{Folder, comes};
 use super::tests::{SECRET, open, settings, total};
 use super::writer::{Task, Writer};
 use super::*;
-use crate::config;
-use crate::inquiry::notices_of_2026;
-use crate::replica::gate::{self, FORMAT, FeedHeader, GateKey, GateKeys, Hash, Kind, Seal};
-use crate::replica::{CaseRecord, Event, Office};
+use config;
+use replica::gate::{self, FORMAT, FeedHeader, GateKey, GateKeys, Hash, Kind, Seal};
+use replica::{CaseRecord, Event, Office};
+use support::calendar::notices_of_2026;
+use support::folder::{Folder, comes};
 
 const TODAY: Date = date(2026, 11, 23);
 
@@ -203,7 +203,7 @@ impl Node {
 
     fn left(&self) -> usize {
         let names = fs::read_dir(spool::path(self.folder.path())).unwrap().map(|entry| entry.unwrap().file_name());
-        names.filter(|name| crate::shell::feed::is_feed_name(name)).count()
+        names.filter(|name| crate::feed::is_feed_name(name)).count()
     }
 }
 

@@ -8,9 +8,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::replica::Mark;
-use crate::replica::gate::{Copy, GateKeys, Kind, Place, Reading, Standing, Whole};
-use crate::shell::feed::text;
+use crate::feed::text;
+use replica::Mark;
+use replica::gate::{Copy, GateKeys, Kind, Place, Reading, Standing, Whole};
 
 use super::apply::{Applied, ApplyError};
 use super::feeding::Feeding;

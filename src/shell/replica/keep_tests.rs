@@ -11,13 +11,13 @@ use super::apply::{Batch, Changes};
 use super::conditions::{DAMAGED, UNWRITTEN};
 use super::control::ask as ask_node;
 use super::feeding::Feeding;
-use super::testing::{Folder, comes};
 use super::tests::{SECRET, ask, at, case, open, receipt, settings, stage, total};
 use super::*;
-use crate::base::Private;
-use crate::config;
-use crate::inquiry::{Freshness, Stage};
-use crate::replica::{BadRow, Change};
+use base::Private;
+use config;
+use inquiry::{Freshness, Stage};
+use replica::{BadRow, Change};
+use support::folder::{Folder, comes};
 
 const SERVE: Role = Role::Serve { sample_heartbeat: false };
 
@@ -398,7 +398,7 @@ fn look_ups_never_fail_while_copies_are_swapped_in_under_them() {
 #[test]
 fn the_sample_takes_no_other_sources_place_and_is_made_again_when_it_is_damaged() {
     let folder = Folder::new();
-    let calendar = crate::inquiry::notices_of_2026();
+    let calendar = support::calendar::notices_of_2026();
     let today = jiff::civil::date(2026, 11, 23);
     let replica = open(&folder, SERVE);
     replica.fill_sample(300, 1, today, &calendar).unwrap();

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use crate::replica::LINE_BYTES_MAX;
+use replica::LINE_BYTES_MAX;
 
 /// Reads line by line into one buffer.
 pub(super) struct Lines<R> {

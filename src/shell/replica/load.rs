@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::config;
-use crate::inquiry::Keys;
-use crate::shell::feed::text;
+use crate::feed::text;
+use config;
+use inquiry::Keys;
 
 use super::apply::ApplyError;
 use super::lock::FolderLock;

@@ -30,7 +30,7 @@ impl FolderLock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::replica::testing::Folder;
+    use support::folder::Folder;
 
     #[test]
     fn the_second_taker_waits_until_the_first_is_gone() {

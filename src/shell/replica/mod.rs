@@ -51,8 +51,6 @@ mod gate_tests;
 #[cfg(test)]
 mod keep_tests;
 #[cfg(test)]
-pub(crate) mod testing;
-#[cfg(test)]
 mod tests;
 
 use std::path::Path;
@@ -64,8 +62,8 @@ use std::time::Duration;
 
 use jiff::{Timestamp, civil::Date};
 
-use crate::inquiry::{self, Answer, Keys, Proof, Receipt, RowKey, Verifier, WorkingDays};
-use crate::replica::{CaseRecord, Mark, Row, SAMPLE, sample};
+use inquiry::{self, Answer, Keys, Proof, Receipt, RowKey, Verifier, WorkingDays};
+use replica::{CaseRecord, Mark, Row, SAMPLE, sample};
 
 use apply::Batch;
 use cache::{Entry, Joined};

@@ -10,10 +10,10 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use crate::config;
-use crate::inquiry::Keys;
-use crate::replica::{AgeClock, SAMPLE};
-use crate::shell::clock;
+use crate::clock;
+use config;
+use inquiry::Keys;
+use replica::{AgeClock, SAMPLE};
 
 use super::feeding::Feeding;
 use super::readers::Reading;

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::replica::gate::{FeedHeader, Hash, Whole};
+use replica::gate::{FeedHeader, Hash, Whole};
 
 use super::putaway::Folders;
 

@@ -15,8 +15,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::replica::gate::{Kind, Whole};
-use crate::shell::feed::is_feed_name;
+use crate::feed::is_feed_name;
+use replica::gate::{Kind, Whole};
 
 /// The folders of a spool.
 pub(super) struct Folders {

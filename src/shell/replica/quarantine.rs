@@ -13,9 +13,9 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::base::Private;
-use crate::inquiry::Keys;
-use crate::replica::BadRow;
+use base::Private;
+use inquiry::Keys;
+use replica::BadRow;
 
 use super::seal;
 

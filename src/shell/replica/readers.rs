@@ -11,8 +11,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use crate::replica::{AgeClock, CaseRecord, Mark, Moment};
-use crate::shell::clock;
+use crate::clock;
+use replica::{AgeClock, CaseRecord, Mark, Moment};
 
 use super::cache::{Cache, Entry, Flight, Landed, locked};
 use super::conditions::{Conditions, DAMAGED};

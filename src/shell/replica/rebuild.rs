@@ -20,8 +20,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use crate::base::Private;
-use crate::replica::{BadRow, CaseRecord, Change, Mark, Row};
+use base::Private;
+use replica::{BadRow, CaseRecord, Change, Mark, Row};
 
 use super::apply::{Applied, ApplyError};
 use super::cache::locked;

@@ -1,7 +1,7 @@
 //! Why a file of the spool is not taken, ever: it goes to `rejected`, and what it should have brought is still missing.
 
-use crate::replica::gate::{FileError, SealError};
-use crate::shell::feed::text::ReadError;
+use crate::feed::text::ReadError;
+use replica::gate::{FileError, SealError};
 
 /// Why a file is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -9,9 +9,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::base::Private;
-use crate::inquiry::Keys;
-use crate::replica::{BadRow, CaseRecord, Change, KeptClock, Mark, SPOOL};
+use base::Private;
+use inquiry::Keys;
+use replica::{BadRow, CaseRecord, Change, KeptClock, Mark, SPOOL};
 
 use super::apply::{Applied, ApplyError};
 use super::held::{self, Decision, Held, HeldWhat};

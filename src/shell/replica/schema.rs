@@ -1,13 +1,13 @@
 //! The tables of the replica's file, and the way from older ones.
 //!
 //! A file of an older schema is brought forward in one transaction when the program that writes opens it; a newer one is
-//! left as it is, with words. The rows' own bytes carry a form of their own (see `crate::replica::Row`).
+//! left as it is, with words. The rows' own bytes carry a form of their own (see `replica::Row`).
 
 use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::inquiry::Keys;
+use inquiry::Keys;
 
 use super::store::StoreError;
 
@@ -66,7 +66,7 @@ fn schema_of(connection: &Connection) -> rusqlite::Result<i64> {
 }
 
 /// `state`: `part_*`: how many changes of a batch that is larger than one transaction are in already, and whose mark it
-/// will move to. `clock_*`: see `crate::replica::AgeClock`. `read_by`: the program and settings that last tried the
+/// will move to. `clock_*`: see `replica::AgeClock`. `read_by`: the program and settings that last tried the
 /// quarantine. `lost`: bad rows past its bound. `kept`: cases that a person kept though the source took them away. `held`: at most one, as everything behind it waits.
 const TABLES: &str = "
     CREATE TABLE cases (key INTEGER PRIMARY KEY, version INTEGER NOT NULL, row BLOB NOT NULL) STRICT;

@@ -13,7 +13,7 @@
 
 use rusqlite::Connection;
 
-use crate::replica::Row;
+use replica::Row;
 
 use super::store;
 

@@ -6,8 +6,8 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
-use crate::base::Private;
-use crate::inquiry::Keys;
+use base::Private;
+use inquiry::Keys;
 
 /// Seals a text; none when the system gives no random number.
 pub(super) fn seal(keys: &Keys, text: &str) -> Option<Vec<u8>> {

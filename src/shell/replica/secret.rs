@@ -54,7 +54,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::shell::replica::testing::Folder;
+    use support::folder::Folder;
 
     #[test]
     fn the_secret_is_made_once_and_is_for_its_owner_only() {

@@ -13,7 +13,7 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
-use crate::replica::Row;
+use replica::Row;
 
 /// What a record does to the case that stands under its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -196,7 +196,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::shell::replica::testing::Folder;
+    use support::folder::Folder;
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]

@@ -18,10 +18,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::config;
-use crate::replica::gate::{Copy, FeedHeader, FileError};
-use crate::shell::feed::text::{self, ReadError};
-use crate::shell::feed::{is_feed_name, printable};
+use crate::feed::text::{self, ReadError};
+use crate::feed::{is_feed_name, printable};
+use config;
+use replica::gate::{Copy, FeedHeader, FileError};
 
 use super::alarms::{AlarmKind, Alarms, Waiting};
 use super::apply::{ApplyError, Batch};

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
-use crate::replica::Mark;
+use replica::Mark;
 
 use super::apply::ApplyError;
 use super::cache::locked;
@@ -100,7 +100,7 @@ impl Replica {
             rebuild_wanted: reading.asks.rebuild_is_wanted(),
             rebuilds: number(&metrics.rebuilds),
             last_scrub: metrics.scrubbed(),
-            last_scrub_age_s: metrics.scrubbed().map(|at| crate::inquiry::age(at, now).as_secs()),
+            last_scrub_age_s: metrics.scrubbed().map(|at| inquiry::age(at, now).as_secs()),
             damaged: number(&metrics.damaged),
             file_bytes: bytes(""),
             log_bytes: bytes("-wal"),

@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, params};
 
-use crate::inquiry::{Keys, RowKey};
-use crate::replica::{KeptClock, Mark, Moment, Row, RowError};
+use inquiry::{Keys, RowKey};
+use replica::{KeptClock, Mark, Moment, Row, RowError};
 
 use super::schema;
 

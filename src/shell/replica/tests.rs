@@ -8,11 +8,12 @@ use std::time::Duration;
 use jiff::civil::date;
 use rusqlite::Connection;
 
-use super::testing::Folder;
 use super::*;
-use crate::config;
-use crate::inquiry::{Factor, Formats, SecondFactor, Stage, notices_of_2026};
-use crate::replica::{BatchHeader, CaseRecord, Change, SPOOL};
+use config;
+use inquiry::{Factor, Formats, SecondFactor, Stage};
+use replica::{BatchHeader, CaseRecord, Change, SPOOL};
+use support::calendar::notices_of_2026;
+use support::folder::Folder;
 
 pub(super) const SECRET: [u8; 32] = [9; 32];
 
@@ -30,7 +31,7 @@ pub(super) fn settings() -> config::Replica {
         spool_settle: Duration::from_secs(3600),
         spool_gap: Duration::from_secs(3600),
         spool_keep: Duration::from_secs(3600),
-        keys: crate::replica::gate::GateKeys::default(),
+        keys: replica::gate::GateKeys::default(),
     }
 }
 

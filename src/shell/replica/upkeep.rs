@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::replica::SAMPLE;
-use crate::shell::clock;
+use crate::clock;
+use replica::SAMPLE;
 
 use super::cache::locked;
 use super::conditions::{DAMAGED, QUARANTINE};

@@ -18,8 +18,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use crate::inquiry::Keys;
-use crate::replica::{Change, KeptClock, Line, Mark, SAMPLE};
+use inquiry::Keys;
+use replica::{Change, KeptClock, Line, Mark, SAMPLE};
 
 use super::apply::{self, Applied, ApplyError, Batch};
 use super::cache::locked;

@@ -16,11 +16,11 @@ use super::files::Files;
 use super::refusal::Refusal;
 use super::row::*;
 use super::store::{Deed, Hand, Store};
-use crate::base::Lang;
-use crate::config::Settings;
-use crate::shell::clock;
-use crate::speech::Clip;
-use crate::studio::{Operator, SlotState, TakeName, TakeState};
+use crate::clock;
+use base::Lang;
+use config::Settings;
+use speech::Clip;
+use studio::{Operator, SlotState, TakeName, TakeState};
 
 /// The prompt studio of a node.
 pub struct Studio {
@@ -272,7 +272,7 @@ fn mine(take: &TakeRow, by: &Operator) -> Result<(), Refusal> {
 }
 
 fn good(take: &TakeRow) -> Result<(), Refusal> {
-    let bad = take.report.findings.iter().find(|finding| finding.grade == crate::studio::Grade::Reject);
+    let bad = take.report.findings.iter().find(|finding| finding.grade == studio::Grade::Reject);
     bad.map_or(Ok(()), |finding| Err(Refusal::NotGood(finding.words.clone())))
 }
 

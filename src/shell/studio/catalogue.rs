@@ -8,11 +8,11 @@ use std::time::SystemTime;
 use super::refusal::Refusal;
 use super::row::{Heard, SlotRow, TakeRow};
 use super::store::Store;
-use crate::config::Settings;
-use crate::flow::Release;
-use crate::shell::{hotline, recordings, releases};
-use crate::speech::Clip;
-use crate::studio::{self, Manifest, Slot, SlotState, TakeName, TakeState, text_hash};
+use crate::{hotline, recordings, releases};
+use config::Settings;
+use flow::Release;
+use speech::Clip;
+use studio::{self, Manifest, Slot, SlotState, TakeName, TakeState, text_hash};
 
 /// What the files were when they were read.
 pub(super) type Stamp = Vec<Option<(SystemTime, u64)>>;
@@ -33,8 +33,8 @@ impl Catalogue {
     pub fn stamp(settings: &Settings) -> Stamp {
         let files = &settings.hotline;
         let live = settings.data.folder.join("releases/live");
-        let lang = |lang: crate::base::Lang| files.audio.join(lang.code());
-        let folders = crate::base::Lang::ALL.map(lang);
+        let lang = |lang: base::Lang| files.audio.join(lang.code());
+        let folders = base::Lang::ALL.map(lang);
         let paths = [&files.flow, &files.script, &files.calendar, &files.manifest, &live];
         paths.into_iter().chain(&folders).map(|path| modified(path)).collect()
     }

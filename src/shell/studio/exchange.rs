@@ -16,10 +16,10 @@ use super::bench::Studio;
 use super::files;
 use super::refusal::Refusal;
 use super::row::{SlotRow, TakeRow, Upload};
-use crate::base::Lang;
-use crate::speech::Clip;
-use crate::studio::exchange::{self, Line, file_name, read_table, slot_of};
-use crate::studio::{Grade, Kind, Operator, Slot, SlotState, TakeState, Words, page};
+use base::Lang;
+use speech::Clip;
+use studio::exchange::{self, Line, file_name, read_table, slot_of};
+use studio::{Grade, Kind, Operator, Slot, SlotState, TakeState, Words, page};
 
 /// Which slots go out.
 #[derive(Clone, Copy, Debug, Default)]

@@ -14,15 +14,15 @@ use super::catalogue::Catalogue;
 use super::refusal::Refusal;
 use super::row::{Change, Heard, Person, Publication, ReleaseRow, TakeRow};
 use super::store::{Deed, Store};
-use crate::audio::encode_master;
-use crate::base::Lang;
-use crate::config::Settings;
-use crate::shell::aside::aside;
-use crate::shell::recordings::Missing;
-use crate::shell::releases::{self, Entry, Master, Overlay};
-use crate::shell::{clock, hotline, recordings};
-use crate::speech::{Clip, Needed};
-use crate::studio::{Operator, TakeName, TakeState, Words, is_close_knit, text_hash};
+use crate::aside::aside;
+use crate::recordings::Missing;
+use crate::releases::{self, Entry, Master, Overlay};
+use crate::{clock, hotline, recordings};
+use audio::encode_master;
+use base::Lang;
+use config::Settings;
+use speech::{Clip, Needed};
+use studio::{Operator, TakeName, TakeState, Words, is_close_knit, text_hash};
 
 impl Studio {
     /// What a publication would change, and what would sound wrong.

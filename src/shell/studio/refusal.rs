@@ -1,6 +1,6 @@
 //! Why the studio did not do what it was asked to, for the person who asked.
 
-use crate::studio::{TakeState, Words};
+use studio::{TakeState, Words};
 
 /// Each says what would do, in the two languages of the studio.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

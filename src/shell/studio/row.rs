@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::base::Lang;
-use crate::speech::Clip;
-use crate::studio::{Figures, Finding, Grade, Kind, Slot, SlotState, TakeName, TakeState, Words};
+use base::Lang;
+use speech::Clip;
+use studio::{Figures, Finding, Grade, Kind, Slot, SlotState, TakeName, TakeState, Words};
 
 /// A recording that comes in.
 #[derive(Clone, Debug)]

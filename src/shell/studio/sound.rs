@@ -8,12 +8,12 @@ use super::bench::Studio;
 use super::catalogue::Catalogue;
 use super::refusal::Refusal;
 use super::row::{Form, Wav, Which};
-use crate::audio::g711;
-use crate::audio::{RATE, samples_in, shape, telephone};
-use crate::base::Codec;
-use crate::shell::recordings;
-use crate::speech::{Clip, Piece};
-use crate::studio::{self, examples};
+use crate::recordings;
+use audio::g711;
+use audio::{RATE, samples_in, shape, telephone};
+use base::Codec;
+use speech::{Clip, Piece};
+use studio::{self, examples};
 
 impl Studio {
     /// Sound for a player.

@@ -9,9 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehav
 
 use super::refusal::Refusal;
 use super::row::{AuditRow, Person, TakeReport, TakeRow};
-use crate::base::Lang;
-use crate::speech::Clip;
-use crate::studio::{Kind, TakeName, TakeState};
+use base::Lang;
+use speech::Clip;
+use studio::{Kind, TakeName, TakeState};
 
 #[derive(Debug)]
 pub(super) struct Store {

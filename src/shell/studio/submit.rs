@@ -8,10 +8,10 @@ use super::files;
 use super::refusal::Refusal;
 use super::row::{TakeReport, TakeRow, Upload};
 use super::store::Deed;
-use crate::audio::decode::decode;
-use crate::shell::aside::aside;
-use crate::speech::Clip;
-use crate::studio::{Conditions, Operator, Processed, Slot, TakeName, TakeState, Voice, Words, process};
+use crate::aside::aside;
+use audio::decode::decode;
+use speech::Clip;
+use studio::{Conditions, Operator, Processed, Slot, TakeName, TakeState, Voice, Words, process};
 
 impl Studio {
     /// Takes a recording of a slot in. The take is on the disk, fresh, when this returns; the same upload sent again is
@@ -151,8 +151,8 @@ fn short(label: &str) -> String {
     label.chars().filter(|c| !c.is_control()).take(LABEL_CHARS).collect()
 }
 
-fn unreadable_zh(error: &crate::audio::decode::DecodeError) -> String {
-    use crate::audio::decode::DecodeError;
+fn unreadable_zh(error: &audio::decode::DecodeError) -> String {
+    use audio::decode::DecodeError;
     match error {
         DecodeError::Empty => "文件是空的，没有声音。".into(),
         DecodeError::Kind(kind) => format!("不支持 {kind}：请另存为 WAV、FLAC、MP3、M4A 或 Opus。"),

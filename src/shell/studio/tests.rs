@@ -9,14 +9,14 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::*;
-use crate::base::{Codec, Lang};
-use crate::config::{self, Settings};
-use crate::shell::recordings::Missing;
-use crate::shell::replica::testing::Folder;
-use crate::shell::{hotline, publish, recordings, releases};
-use crate::speech::Clip;
-use crate::studio::testing::Speaker;
-use crate::studio::{Kind, Operator, Role, SlotState, TakeState, text_hash};
+use crate::recordings::Missing;
+use crate::{hotline, publish, recordings, releases};
+use base::{Codec, Lang};
+use config::{self, Settings};
+use speech::Clip;
+use studio::{Kind, Operator, Role, SlotState, TakeState, text_hash};
+use support::folder::Folder;
+use support::speaker::Speaker;
 
 struct Office {
     folder: Folder,
@@ -31,7 +31,7 @@ impl Office {
 
     fn with(more: &[String]) -> Office {
         let folder = Folder::new();
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         let mut overrides = vec![format!("data.folder={}", folder.path().display())];
         overrides.extend(more.iter().cloned());
         let settings = config::read(include_str!("../../../config/jindu.toml"), &overrides, root).expect("right");
@@ -93,8 +93,8 @@ fn speaker(pitch_hz: f64) -> Speaker {
 
 fn encoded(path: &Path) -> Vec<u8> {
     let (samples, rate) = recordings::samples(path).expect("a master");
-    let samples = crate::audio::telephone(&samples, rate).expect("a rate");
-    samples.into_iter().map(|sample| crate::audio::g711::encode(Codec::Alaw, sample)).collect()
+    let samples = audio::telephone(&samples, rate).expect("a rate");
+    samples.into_iter().map(|sample| audio::g711::encode(Codec::Alaw, sample)).collect()
 }
 
 #[test]

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::base::{Lang, tag};
-use crate::inquiry::{Answer, Case, Receipt, Stage};
-use crate::shell::metrics::{Metrics, ScanPath, ScanResult, Score};
-use crate::web::{CodeKind, Health, Kiosk, KioskSettings, Scanned, Shown};
+use crate::metrics::{Metrics, ScanPath, ScanResult, Score};
+use base::{Lang, tag};
+use inquiry::{Answer, Case, Receipt, Stage};
+use web::{CodeKind, Health, Kiosk, KioskSettings, Scanned, Shown};
 
 /// A future of a closure.
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;

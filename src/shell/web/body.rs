@@ -9,7 +9,7 @@ use hyper::header::{EXPECT, HeaderMap};
 use tokio::time::timeout;
 
 use super::bounds::LEFTOVER_TIME;
-use crate::web::Problem;
+use web::Problem;
 
 /// A small body, all of it within a time.
 pub async fn whole(head: &HeaderMap, mut body: Incoming, limit: usize, time: Duration) -> Result<Bytes, Problem> {

@@ -18,11 +18,11 @@ use super::body;
 use super::bounds::{BUSY_RETRY, PHOTOGRAPH_WAIT, PHOTOGRAPHS_MAX, RATINGS_PER_MINUTE, REPLIES_MAX, UPLOADS_MAX};
 use super::reply::{self, Reply};
 use super::studio::StudioDoor;
-use crate::base::{Lang, Private};
-use crate::config::Network;
-use crate::inquiry::{Answer, Receipt, Stage};
-use crate::shell::metrics::{Door, HttpClass, LookUpResult, ScanPath, ScanResult, Score};
-use crate::web::{
+use crate::metrics::{Door, HttpClass, LookUpResult, ScanPath, ScanResult, Score};
+use base::{Lang, Private};
+use config::Network;
+use inquiry::{Answer, Receipt, Stage};
+use web::{
     self, CodeKind, FailureLimits, Failures, JSON_BYTES_MAX, Kiosk, Photograph, PhotographLimits, Problem, RateRequest,
     Route, ScanRequest, Scanned, Shown, SpeechRequest,
 };
@@ -76,7 +76,7 @@ struct Answered<T> {
 }
 
 impl Doors {
-    pub fn new(backend: Backend, web: &crate::config::Web, limits: FailureLimits) -> Doors {
+    pub fn new(backend: Backend, web: &config::Web, limits: FailureLimits) -> Doors {
         let ratings = FailureLimits {
             per_kiosk: RATINGS_PER_MINUTE,
             per_address: RATINGS_PER_MINUTE,

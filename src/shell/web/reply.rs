@@ -5,8 +5,8 @@ use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use crate::web::studio::Trouble;
-use crate::web::{Asset, Problem};
+use web::studio::Trouble;
+use web::{Asset, Problem};
 
 /// A whole reply.
 pub type Reply = Response<Full<Bytes>>;

@@ -12,10 +12,10 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::base::Private;
-use crate::inquiry::{Answer, Case, Receipt, Stage};
-use crate::shell::metrics::{CallOutcome, Metrics, ScanPath, ScanResult, Score};
-use crate::web::{
+use crate::metrics::{CallOutcome, Metrics, ScanPath, ScanResult, Score};
+use base::Private;
+use inquiry::{Answer, Case, Receipt, Stage};
+use web::{
     CodeKind, FailureLimits, Found, Hall, Health, KioskSettings, NodeState, Scanned, Shown, Sound, StageNames, Wording,
     wav,
 };
@@ -54,7 +54,7 @@ impl Office {
     }
 
     fn with(connections_max: usize, request_timeout: Duration) -> Office {
-        let web = crate::config::Web {
+        let web = config::Web {
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             proxies: Vec::new(),
             connections_max,

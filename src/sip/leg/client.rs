@@ -5,10 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sip::arrival::Outgoing;
-use crate::sip::grammar::{Class, Method, class};
-use crate::sip::limits::{self, GIVE_UP, T1, T2};
-use crate::sip::message::Message;
+use crate::arrival::Outgoing;
+use crate::grammar::{Class, Method, class};
+use crate::limits::{self, GIVE_UP, T1, T2};
+use crate::message::Message;
 
 /// A request of ours that waits for its final response.
 #[derive(Debug)]

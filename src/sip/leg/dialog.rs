@@ -2,13 +2,13 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::sip::arrival::{Arrival, Outgoing, Target, Transport, request_target};
-use crate::sip::grammar::{Method, NameAddr, values};
-use crate::sip::lexer::Name;
-use crate::sip::limits;
-use crate::sip::message::{LegKey, Message};
-use crate::sip::response::{Request, host_of, line_of, token};
-use crate::sip::uri::Uri;
+use crate::arrival::{Arrival, Outgoing, Target, Transport, request_target};
+use crate::grammar::{Method, NameAddr, values};
+use crate::lexer::Name;
+use crate::limits;
+use crate::message::{LegKey, Message};
+use crate::response::{Request, host_of, line_of, token};
+use crate::uri::Uri;
 
 use super::Local;
 

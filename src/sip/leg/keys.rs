@@ -4,7 +4,7 @@
 //! `Duration=160`, and `application/dtmf` with the bare key. Seen in the field: a space after `=`, lower case, LF
 //! alone, `Signal=10` and `Signal=11` for `*` and `#`, a bare `5` under either type, and nothing at all.
 
-use crate::base::Key;
+use base::Key;
 
 /// The media types, as the Accept of a 415 lists them.
 pub(super) const ACCEPT_KEYS: &str = "application/dtmf-relay, application/dtmf";

@@ -35,7 +35,7 @@ use self::session::Session;
 use super::arrival::{Arrival, Outgoing};
 use super::limits::{GIVE_UP, TRYING_AFTER};
 use super::message::{LegKey, Message};
-use crate::base::{Deadline, Key, earliest};
+use base::{Deadline, Key, earliest};
 
 /// Who we are in a call.
 #[derive(Clone, Debug)]

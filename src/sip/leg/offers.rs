@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use super::server::{Id, Phase, Repeat};
 use super::session::{Session, Terms, TooSmall, negotiate};
 use super::{Bye, Leg, LegOutput, Stage, Why};
-use crate::sip::arrival::{Arrival, Outgoing};
-use crate::sip::front::{ALLOW, SUPPORTED};
-use crate::sip::grammar::{Class, Method, class};
-use crate::sip::lexer::Name;
-use crate::sip::message::Message;
-use crate::sip::response::Response;
+use crate::arrival::{Arrival, Outgoing};
+use crate::front::{ALLOW, SUPPORTED};
+use crate::grammar::{Class, Method, class};
+use crate::lexer::Name;
+use crate::message::Message;
+use crate::response::Response;
 
 /// The offers that wait for our answer: at most an INVITE's and an UPDATE's.
 #[derive(Debug, Default)]

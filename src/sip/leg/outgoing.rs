@@ -6,13 +6,13 @@ use super::client::Client;
 use super::dialog::Drafted;
 use super::session::{granted, seconds};
 use super::{Leg, LegOutput, Progress, Stage, Why};
-use crate::sip::arrival::Outgoing;
-use crate::sip::front::{ALLOW, SUPPORTED};
-use crate::sip::grammar::{Class, Method, class};
-use crate::sip::lexer::Name;
-use crate::sip::limits::REFRESH_TRIES;
-use crate::sip::message::Message;
-use crate::sip::uri::Uri;
+use crate::arrival::Outgoing;
+use crate::front::{ALLOW, SUPPORTED};
+use crate::grammar::{Class, Method, class};
+use crate::lexer::Name;
+use crate::limits::REFRESH_TRIES;
+use crate::message::Message;
+use crate::uri::Uri;
 
 /// The subscription that our REFER made (RFC 3515 §2.4.4).
 #[derive(Debug)]

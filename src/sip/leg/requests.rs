@@ -7,13 +7,13 @@ use super::outgoing::fragment_progress;
 use super::server::{Id, InviteServer, Phase};
 use super::session::TooSmall;
 use super::{Bye, Leg, LegOutput, Stage, Why};
-use crate::sip::arrival::{Arrival, Outgoing};
-use crate::sip::front::{self, ACCEPT, ALLOW};
-use crate::sip::grammar::{self, Class, Method, class};
-use crate::sip::lexer::Name;
-use crate::sip::limits::RETRY_AFTER_MAX_S;
-use crate::sip::message::Message;
-use crate::sip::response::Response;
+use crate::arrival::{Arrival, Outgoing};
+use crate::front::{self, ACCEPT, ALLOW};
+use crate::grammar::{self, Class, Method, class};
+use crate::lexer::Name;
+use crate::limits::RETRY_AFTER_MAX_S;
+use crate::message::Message;
+use crate::response::Response;
 
 impl Leg {
     pub(super) fn receive(&mut self, now: Instant, message: Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {

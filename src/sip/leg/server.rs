@@ -11,10 +11,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::sip::arrival::{Arrival, Outgoing};
-use crate::sip::grammar::Method;
-use crate::sip::limits::{self, GIVE_UP, T1, T2};
-use crate::sip::message::Message;
+use crate::arrival::{Arrival, Outgoing};
+use crate::grammar::Method;
+use crate::limits::{self, GIVE_UP, T1, T2};
+use crate::message::Message;
 
 /// What makes a request the same request: RFC 3261 §17.2.3, and its CSeq number, because some peers use one branch
 /// for all requests of a call, and a second key must not be taken for a repeat of the first.

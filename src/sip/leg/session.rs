@@ -5,9 +5,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::sip::grammar;
-use crate::sip::lexer::Name;
-use crate::sip::message::Message;
+use crate::grammar;
+use crate::lexer::Name;
+use crate::message::Message;
 
 /// What a 2xx says about the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,8 +95,8 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sip::Transport;
-    use crate::sip::peer::{OFFER, Peer};
+    use crate::Transport;
+    use crate::peer::{OFFER, Peer};
 
     const OURS: Duration = Duration::from_secs(1800);
     const MIN: Duration = Duration::from_secs(90);

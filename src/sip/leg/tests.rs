@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::sip::peer::{ANSWER, Call, OFFER, ended, response_to, sent};
-use crate::sip::{Method, Name, Target, Transport};
+use crate::peer::{ANSWER, Call, OFFER, ended, response_to, sent};
+use crate::{Method, Name, Target, Transport};
 
 mod changes;
 mod elsewhere;
@@ -41,7 +41,7 @@ fn requests(out: &[(Duration, LegOutput)], method: &Method) -> usize {
 }
 
 /// The one request of ours in the last step.
-fn request(call: &Call, method: &Method) -> crate::sip::Message {
+fn request(call: &Call, method: &Method) -> crate::Message {
     call.sent().into_iter().find(|message| message.is(method)).expect("a request of ours")
 }
 
@@ -164,7 +164,7 @@ fn a_request_before_the_ack_that_owes_an_answer_establishes_nothing() {
 }
 
 /// The INVITE of the next call under the same Call-ID and From tag.
-fn next_call(call: &Call, cseq: u32) -> crate::sip::Message {
+fn next_call(call: &Call, cseq: u32) -> crate::Message {
     let mut peer = call.peer.clone();
     peer.to_tag = String::new();
     peer.write("INVITE", cseq, 500, "", OFFER)
@@ -194,7 +194,7 @@ fn a_new_call_may_follow_under_the_same_key_but_not_while_the_first_is_up() {
     assert_eq!(call.statuses(), [482]);
     call.ask("BYE", "", "");
     let restarted = call.peer.text("INVITE", 1, 600, "", OFFER).replace(&format!(";tag={}", call.leg.local_tag()), "");
-    let out = call.receive(crate::sip::parse_datagram(restarted.as_bytes()).expect("sound"));
+    let out = call.receive(crate::parse_datagram(restarted.as_bytes()).expect("sound"));
     assert!(matches!(out, [LegOutput::Renewed { .. }, LegOutput::Gone]), "{out:?}");
 }
 
@@ -427,7 +427,7 @@ fn the_memory_for_repeats_is_bounded() {
     let mut call = Call::established(Transport::Udp);
     let first = call.peer.request("OPTIONS", "", "");
     call.receive(first.clone());
-    for _ in 0..crate::sip::limits::CACHED_RESPONSES {
+    for _ in 0..crate::limits::CACHED_RESPONSES {
         call.ask("OPTIONS", "", "");
     }
     call.receive(first);

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::web::Asset;
+use crate::Asset;
 
 /// The file at a path, if one is there.
 pub fn page(path: &str) -> Option<&'static Asset> {

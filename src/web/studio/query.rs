@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::web::Problem;
+use crate::Problem;
 
 /// Questions by name, decoded (WHATWG URL §5.1). Of two with one name the last counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

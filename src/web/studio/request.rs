@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::base::{Lang, Private};
-use crate::web::Problem;
+use crate::Problem;
+use base::{Lang, Private};
 
 /// The most bytes of a JSON body: a few hundred names of takes.
 pub const JSON_BYTES_MAX: usize = 64 * 1024;

@@ -1,6 +1,6 @@
 //! Method and name → what is asked for, who may ask, and what body comes with it.
 
-use crate::web::Problem;
+use crate::Problem;
 
 /// What a request asks of the studio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

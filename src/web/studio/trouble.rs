@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::web::Problem;
+use crate::Problem;
 
 /// What a person is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::replica::sample;
+use replica::sample;
 
 const SERVE: Role = Role::Serve { sample_heartbeat: false };
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::config::{Postgres, UpstreamServer};
-use crate::replica::upstream::{Heartbeat, Shape, Trouble, lsn};
-use crate::shell::replica::feeding::Feeding;
+use crate::replica::feeding::Feeding;
+use config::{Postgres, UpstreamServer};
+use replica::upstream::{Heartbeat, Shape, Trouble, lsn};
 
 use super::catalogue::{self, identifier};
 use super::session::Session;

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use pgwire_replication::ReplicationClient;
 use sha2::{Digest, Sha256};
 
-use crate::config::{Postgres, UpstreamServer};
-use crate::replica::upstream::{
+use config::{Postgres, UpstreamServer};
+use replica::upstream::{
     Catalogue, Form, Heartbeat, HeartbeatTable, Identity, Kind, Publication, Server, Slot, StreamColumn, Trouble,
     history, lsn,
 };

@@ -11,12 +11,12 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 use pgwire_replication::ReplicationClient;
 
-use crate::replica::upstream::{
+use crate::replica::apply::ApplyError;
+use crate::replica::rebuild::Rebuild;
+use replica::upstream::{
     Bound, Field, Heartbeat, Kind, Lsn, Mapping, Position, Server, Trouble, Unmapped, bad, lsn, timestamp_of_text,
 };
-use crate::replica::{Change, Mark};
-use crate::shell::replica::apply::ApplyError;
-use crate::shell::replica::rebuild::Rebuild;
+use replica::{Change, Mark};
 
 use super::catalogue::{identifier, literal};
 use super::out::{copy_out, select};

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::base::Private;
-use crate::replica::Change;
-use crate::replica::upstream::{Field, NAMELESS, Trouble, gone, row_id};
+use base::Private;
+use replica::Change;
+use replica::upstream::{Field, NAMELESS, Trouble, gone, row_id};
 
 use super::catalogue::literal;
 use super::copy::change;

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use crate::replica::upstream::{Kind, Lsn, Trouble};
+use replica::upstream::{Kind, Lsn, Trouble};
 
 /// Counters and gauges; read them at any time, each is right by itself.
 #[derive(Debug, Default)]

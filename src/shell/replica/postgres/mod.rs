@@ -9,7 +9,7 @@
 //! ```
 //!
 //! What is acknowledged upstream is on this node's disk. What a batch brings and how far it reaches are one transaction.
-//! The decisions are in [`crate::replica::upstream`]; here are the connections, the waits and their limits.
+//! The decisions are in [`replica::upstream`]; here are the connections, the waits and their limits.
 
 mod beat;
 mod catalogue;
@@ -30,8 +30,8 @@ use std::time::Duration;
 use pgwire_replication::ReplicationClient;
 use tokio::sync::watch;
 
-use crate::config::{Postgres, UpstreamServer};
-use crate::replica::upstream::{
+use config::{Postgres, UpstreamServer};
+use replica::upstream::{
     Anchor, Catalogue, Kind, Lsn, Plan, Position, Server, Trouble, Wanted, WhyCopy, lsn_text, plan,
 };
 

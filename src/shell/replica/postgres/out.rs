@@ -6,8 +6,8 @@ use std::pin::pin;
 use bytes::Bytes;
 use futures_core::Stream;
 
-use crate::config::{Postgres, UpstreamServer};
-use crate::replica::upstream::{Catalogue, CopiedRows, Field, Kind, Mapping, Trouble};
+use config::{Postgres, UpstreamServer};
+use replica::upstream::{Catalogue, CopiedRows, Field, Kind, Mapping, Trouble};
 
 use super::catalogue::identifier;
 use super::session::{self, Session};

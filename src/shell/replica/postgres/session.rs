@@ -10,8 +10,8 @@ use pgwire_replication::{Lsn as StreamLsn, PgWireError, ReplicationClient, Repli
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
-use crate::config::{Postgres, UpstreamServer};
-use crate::replica::upstream::{Kind, Lsn, Names, Refusal, Trouble, split_state};
+use config::{Postgres, UpstreamServer};
+use replica::upstream::{Kind, Lsn, Names, Refusal, Trouble, split_state};
 
 use super::tls;
 

@@ -19,11 +19,9 @@ use jiff::Timestamp;
 use pgwire_replication::{Lsn as StreamLsn, PgWireError, ReplicationClient, ReplicationEvent};
 use tokio::time::Instant;
 
-use crate::replica::upstream::{
-    Anchor, Gather, GatherError, Kind, Lsn, Position, Step, Transaction, Trouble, timestamp,
-};
-use crate::replica::{Change, Mark};
-use crate::shell::replica::apply::{Applied, ApplyError, Batch, Changes};
+use crate::replica::apply::{Applied, ApplyError, Batch, Changes};
+use replica::upstream::{Anchor, Gather, GatherError, Kind, Lsn, Position, Step, Transaction, Trouble, timestamp};
+use replica::{Change, Mark};
 
 use super::beat::Beat;
 use super::{Ended, Following, Met, SOURCE, session};
@@ -353,7 +351,7 @@ impl Stream<'_> {
         self.settle(true)?;
         let position =
             Position { seen: huge.commit.max(self.position.seen), anchor: Some(anchor), ..self.position.clone() };
-        if matches!(self.following.settings.heartbeat, crate::replica::upstream::Heartbeat::Commits) {
+        if matches!(self.following.settings.heartbeat, replica::upstream::Heartbeat::Commits) {
             self.as_of = timestamp(anchor.time).map_or(self.as_of, |told| told.max(self.as_of));
         }
         let mark = self.mark(&position, anchor.commit);

@@ -6,11 +6,11 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::Ordering;
 
 use super::super::control::{Reply, Request};
-use super::super::testing::Folder;
 use super::tests::cluster::{Cluster, cases};
 use super::tests::{Node, follow, settings};
 use super::*;
-use crate::inquiry::Stage;
+use inquiry::Stage;
+use support::folder::Folder;
 
 impl Node {
     fn retry(&self) {

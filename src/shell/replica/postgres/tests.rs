@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::testing::Folder;
 use super::super::{Decision, Replica, Role};
 use super::*;
-use crate::config;
-use crate::inquiry::{Answer, Formats, Keys, Proof, Stage};
-use crate::replica::sample;
+use config;
+use inquiry::{Answer, Formats, Keys, Proof, Stage};
+use replica::sample;
+use support::folder::Folder;
 
 #[path = "../../../../tests/postgres/cluster.rs"]
 pub(super) mod cluster;
@@ -24,7 +24,7 @@ pub(super) struct Node {
 }
 
 pub(super) fn settings(cluster: &Cluster, node: &str, more: &[&str]) -> config::Replica {
-    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let home = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let shipped = include_str!("../../../../config/jindu.toml");
     let mut set = cluster.settings(node);
     set.extend(more.iter().map(|text| (*text).to_owned()));
@@ -32,7 +32,7 @@ pub(super) fn settings(cluster: &Cluster, node: &str, more: &[&str]) -> config::
 }
 
 pub(super) fn follow(cluster: &Cluster, folder: &Folder, more: &[&str]) -> Node {
-    crate::base::set_tag_key(Keys::new(&SECRET).tag_key());
+    base::set_tag_key(Keys::new(&SECRET).tag_key());
     let settings = settings(cluster, "primary", more);
     let role = Role::Serve { sample_heartbeat: false };
     let replica = Replica::open(folder.path(), &settings, Keys::new(&SECRET), role).expect("a writable folder");

@@ -15,8 +15,8 @@ use tokio_postgres::Socket;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::config::{Tls, UpstreamServer};
-use crate::replica::upstream::{Kind, Trouble};
+use config::{Tls, UpstreamServer};
+use replica::upstream::{Kind, Trouble};
 
 /// The settings of a replication connection.
 pub(super) fn of_stream(tls: &Tls, server: &UpstreamServer) -> TlsConfig {

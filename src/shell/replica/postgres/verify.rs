@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::config::Postgres;
-use crate::inquiry::Keys;
-use crate::replica::Change;
-use crate::replica::upstream::{Catalogue, Field, Kind, Lsn, Position, Slot, Trouble, lsn, lsn_text};
-use crate::shell::replica::{quarantine, store};
+use crate::replica::{quarantine, store};
+use config::Postgres;
+use inquiry::Keys;
+use replica::Change;
+use replica::upstream::{Catalogue, Field, Kind, Lsn, Position, Slot, Trouble, lsn, lsn_text};
 
 use super::catalogue;
 use super::copy::change;

@@ -5,10 +5,10 @@ use rusqlite::Connection;
 use super::file::{self, Account, Field, hashed};
 use super::tries::Tries;
 use super::{AccountError, Accounts, Event, Origin, Refused, Session, verifies};
-use crate::base::Private;
-use crate::shell::clock;
-use crate::studio::accounts as rules;
-use crate::studio::{Operator, Role};
+use crate::clock;
+use base::Private;
+use studio::accounts as rules;
+use studio::{Operator, Role};
 
 /// An account to be made.
 #[derive(Clone, Debug)]

@@ -5,10 +5,10 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 use super::{AccountError, AccountRow, Accounts, NewAccount, SessionAges};
-use crate::base::Private;
-use crate::config::Settings;
-use crate::shell::folder;
-use crate::studio::accounts::{self as rules, Role};
+use crate::folder;
+use base::Private;
+use config::Settings;
+use studio::accounts::{self as rules, Role};
 
 /// What is to be done with accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,7 +225,7 @@ const LINE_BYTES_MAX: u64 = 4096;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::replica::testing::Folder;
+    use support::folder::Folder;
 
     #[test]
     fn a_secret_is_one_line_of_the_standard_input() {

@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 
 use super::{AccountError, AccountRow, Event, Open};
-use crate::studio::tries::{FORGOTTEN_AFTER, TryRule};
-use crate::studio::{Operator, Role};
+use studio::tries::{FORGOTTEN_AFTER, TryRule};
+use studio::{Operator, Role};
 
 /// A key of something that is told by its hash only: a token, a mistyped name, an address.
 pub(super) type Hashed = [u8; 32];

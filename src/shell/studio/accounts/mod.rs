@@ -29,10 +29,10 @@ pub use self::change::NewAccount;
 use self::file::{Field, hashed};
 use self::gate::{Gate, Inside};
 use self::tries::Tries;
-use crate::base::Private;
-use crate::shell::{clock, folder};
-use crate::studio::Operator;
-use crate::studio::accounts::{self as rules, RuleError};
+use crate::{clock, folder};
+use base::Private;
+use studio::Operator;
+use studio::accounts::{self as rules, RuleError};
 
 /// The accounts of one data folder.
 pub struct Accounts {

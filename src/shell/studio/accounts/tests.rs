@@ -1,6 +1,6 @@
 use super::*;
-use crate::shell::replica::testing::Folder;
-use crate::studio::Role;
+use studio::Role;
+use support::folder::Folder;
 
 const PASSWORD: &str = "荔枝湾 correct horse";
 const PIN: &str = "730518";

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::file::{self, Account, Hashed, hashed};
 use super::{AccountError, Refused, hex};
-use crate::studio::tries::{BY_ADDRESS, BY_CALLER, BY_NAME, BY_NUMBER, TryRule};
+use studio::tries::{BY_ADDRESS, BY_CALLER, BY_NAME, BY_NUMBER, TryRule};
 
 /// What one sign-in is counted by.
 pub(super) struct Tries(Vec<Try>);

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use hyper::header::{COOKIE, HOST, HeaderMap, HeaderName, ORIGIN, USER_AGENT};
 
 use super::Token;
-use crate::base::Private;
-use crate::config::{self, Network};
-use crate::shell::studio::accounts::Origin;
-use crate::web::studio::{Api, Trouble};
+use crate::studio::accounts::Origin;
+use base::Private;
+use config::{self, Network};
+use web::studio::{Api, Trouble};
 
 /// Which addresses may open the studio.
 pub(super) struct Access {

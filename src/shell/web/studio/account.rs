@@ -5,12 +5,12 @@ use serde::Serialize;
 
 use super::access::{self, Peer};
 use super::{Asked, StudioDoor, json};
-use crate::base::Private;
-use crate::shell::studio::Refused;
-use crate::shell::studio::accounts::{AccountError, Open, Session};
-use crate::shell::web::reply::Reply;
-use crate::studio::Operator;
-use crate::web::studio::{EndSession, NewPassword, NewPin, SignIn, Told, Trouble};
+use crate::studio::Refused;
+use crate::studio::accounts::{AccountError, Open, Session};
+use crate::web::reply::Reply;
+use base::Private;
+use studio::Operator;
+use web::studio::{EndSession, NewPassword, NewPin, SignIn, Told, Trouble};
 
 /// What the page is told of whoever is signed in.
 #[derive(Serialize)]
@@ -112,7 +112,7 @@ fn refused(refused: Refused) -> Trouble {
     match refused {
         Refused::Wrong => Trouble::Wrong,
         Refused::Wait { retry_after } => Trouble::Wait { retry_after },
-        Refused::Busy => crate::web::Problem::Busy { retry_after: super::BUSY_RETRY }.into(),
+        Refused::Busy => web::Problem::Busy { retry_after: super::BUSY_RETRY }.into(),
         Refused::Account(error) => trouble(error),
     }
 }
@@ -124,7 +124,7 @@ pub(super) fn trouble(error: AccountError) -> Trouble {
             let words = Told { zh: rule_zh(&rule).into(), en: rule.to_string() };
             Trouble::Refused { status: 422, code: "rule", words }
         }
-        AccountError::Busy => crate::web::Problem::Busy { retry_after: super::BUSY_RETRY }.into(),
+        AccountError::Busy => web::Problem::Busy { retry_after: super::BUSY_RETRY }.into(),
         AccountError::Unknown(_) => Trouble::SignedOut,
         error @ (AccountError::Sqlite(_)
         | AccountError::Newer { .. }
@@ -137,8 +137,8 @@ pub(super) fn trouble(error: AccountError) -> Trouble {
     }
 }
 
-fn rule_zh(rule: &crate::studio::accounts::RuleError) -> &'static str {
-    use crate::studio::accounts::RuleError;
+fn rule_zh(rule: &studio::accounts::RuleError) -> &'static str {
+    use studio::accounts::RuleError;
     match rule {
         RuleError::Name => "账号名为 1 到 32 个字母、数字或 . - _。",
         RuleError::Number => "操作员编号为 2 到 6 位数字。",

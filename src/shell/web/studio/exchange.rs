@@ -8,11 +8,11 @@ use hyper::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, HeaderValue};
 
 use super::tell::refused;
 use super::{Asked, RECORDING_WAIT, StudioDoor, json};
-use crate::base::Lang;
-use crate::shell::studio::Wanted;
-use crate::shell::web::reply::{self, Reply};
-use crate::web::Problem;
-use crate::web::studio::{Query, Trouble};
+use crate::studio::Wanted;
+use crate::web::reply::{self, Reply};
+use base::Lang;
+use web::Problem;
+use web::studio::{Query, Trouble};
 
 impl StudioDoor {
     /// The script for print: a page that stands alone, with a style of its own and nothing that runs.

@@ -33,12 +33,12 @@ use self::access::{Access, Peer};
 use self::presence::Presence;
 use super::body;
 use super::reply::{self, Reply};
-use crate::base::Private;
-use crate::config;
-use crate::shell::studio::accounts::{Origin, Session};
-use crate::shell::studio::{Accounts, Studio};
-use crate::web::studio::{Body, JSON_BYTES_MAX, Query, Trouble, Who, api, page};
-use crate::web::{self, Problem};
+use crate::studio::accounts::{Origin, Session};
+use crate::studio::{Accounts, Studio};
+use base::Private;
+use config;
+use web::studio::{Body, JSON_BYTES_MAX, Query, Trouble, Who, api, page};
+use web::{self, Problem};
 
 /// The studio's door. One for the whole server.
 pub struct StudioDoor {
@@ -192,7 +192,7 @@ impl StudioDoor {
         finished(tokio::task::spawn_blocking(move || work(&parts)).await)
     }
 
-    fn others(&self, session: &Session, at: Option<&crate::speech::Clip>) -> Vec<String> {
+    fn others(&self, session: &Session, at: Option<&speech::Clip>) -> Vec<String> {
         let mut presence = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
         presence.others(&session.operator, at, std::time::Instant::now())
     }

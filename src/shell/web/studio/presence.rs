@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::speech::Clip;
-use crate::studio::Operator;
+use speech::Clip;
+use studio::Operator;
 
 /// Where each operator was last. One entry an account, so it cannot grow.
 #[derive(Default)]
@@ -46,8 +46,8 @@ const GONE_AFTER: Duration = Duration::from_secs(25);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Lang;
-    use crate::studio::Role;
+    use base::Lang;
+    use studio::Role;
 
     #[test]
     fn others_are_told_as_long_as_they_are_there_and_nobody_is_told_of_themselves() {

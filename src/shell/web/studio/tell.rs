@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::base::Lang;
-use crate::shell::studio::accounts::Event;
-use crate::shell::studio::{AuditRow, Heard, Refusal, SlotRow, TakeRow};
-use crate::speech::Clip;
-use crate::web::studio::{Told, Trouble};
+use crate::studio::accounts::Event;
+use crate::studio::{AuditRow, Heard, Refusal, SlotRow, TakeRow};
+use base::Lang;
+use speech::Clip;
+use web::studio::{Told, Trouble};
 
 /// A slot in the table.
 #[derive(Serialize)]

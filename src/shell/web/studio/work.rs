@@ -10,13 +10,13 @@ use serde::Serialize;
 use super::access::Peer;
 use super::tell::{Line, Row, Take, Whole, refused};
 use super::{Asked, StudioDoor, account, json};
-use crate::base::Lang;
-use crate::shell::studio::{Form, Publication, Refusal, ReleaseRow, Studio, TakeRow, Upload, Wav, Which};
-use crate::shell::web::reply::{self, Reply};
-use crate::speech::Clip;
-use crate::studio::{Kind, Operator, TakeName};
-use crate::web::Problem;
-use crate::web::studio::{Api, Place, Publish, Query, Restore, Rollback, Takes, Trouble};
+use crate::studio::{Form, Publication, Refusal, ReleaseRow, Studio, TakeRow, Upload, Wav, Which};
+use crate::web::reply::{self, Reply};
+use base::Lang;
+use speech::Clip;
+use studio::{Kind, Operator, TakeName};
+use web::Problem;
+use web::studio::{Api, Place, Publish, Query, Restore, Rollback, Takes, Trouble};
 
 /// What is done with takes.
 type Deed = fn(&Studio, &Operator, &TakeName) -> Result<TakeRow, Refusal>;

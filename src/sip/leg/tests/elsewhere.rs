@@ -116,7 +116,7 @@ fn a_reinvite_moves_the_target() {
     let text =
         call.peer.text("INVITE", 2, 50, "", OFFER).replace("13800000000@192.0.2.9:5070>", "moved@192.0.2.77:5090>");
     call.peer.cseq = 2;
-    call.receive(crate::sip::parse_datagram(text.as_bytes()).expect("sound"));
+    call.receive(crate::parse_datagram(text.as_bytes()).expect("sound"));
     call = call.answer();
     let ack = call.peer.ack(2, "");
     call.receive(ack);
@@ -128,7 +128,7 @@ fn a_reinvite_moves_the_target() {
 fn a_host_name_in_a_contact_is_left_to_be_resolved() {
     let mut call = Call::established(Transport::Udp);
     let text = call.peer.text("UPDATE", 2, 50, "", "").replace("13800000000@192.0.2.9:5070>", "a@sbc.example.com>");
-    call.receive(crate::sip::parse_datagram(text.as_bytes()).expect("sound"));
+    call.receive(crate::parse_datagram(text.as_bytes()).expect("sound"));
     call.input(LegInput::HangUp { reason: None });
     let LegOutput::Send(outgoing) = &call.out[0] else { panic!("{:?}", call.out) };
     assert!(matches!(&outgoing.to, Target::Host { host, port: None, .. } if host == "sbc.example.com"));

@@ -25,5 +25,3 @@ pub use record::{CallOutcome, CallRecord, LookUpResult, ScanDoor, ScanRecord, Sc
 pub use rules::{Rules, RulesError};
 pub use scan::{ScanRuleError, ScanRules, Scanned, Unreadable};
 pub use working_days::WorkingDays;
-#[cfg(test)]
-pub(crate) use working_days::notices_of_2026;

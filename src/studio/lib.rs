@@ -9,8 +9,6 @@ mod process;
 mod quality;
 mod slot;
 mod take;
-#[cfg(test)]
-pub mod testing;
 pub mod tries;
 
 pub use accounts::{Operator, Role};

@@ -36,4 +36,4 @@ pub use replay::{Move, Replayed, replay};
 pub use talk::{Conversation, Heard, Line, Mode};
 pub use ways::{By, Exit};
 
-pub use crate::speech::{Complaint, Utterance};
+pub use speech::{Complaint, Utterance};

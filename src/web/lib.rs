@@ -36,7 +36,7 @@ pub use shown::{Found, Hall, Shown};
 pub use wav::{Sound, wav};
 pub use words::{CodeKind, StageNames, Step, Wording};
 
-use crate::inquiry::Receipt;
+use inquiry::Receipt;
 
 /// What a scanned text turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]

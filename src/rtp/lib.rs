@@ -22,7 +22,7 @@ mod tests {
     /// The fuzzer's corpus: the ending of a name is what the datagram is.
     #[test]
     fn the_corpus_is_read_as_its_names_say() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/rtp");
+        let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("tests/fuzz/corpus/rtp");
         let mut count = 0;
         for file in std::fs::read_dir(folder).expect("the corpus is committed").flatten() {
             let name = file.file_name().to_string_lossy().into_owned();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A folder of its own under the system's temporary one.
-pub(crate) struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
     pub fn new() -> Folder {
@@ -34,7 +34,7 @@ impl Drop for Folder {
 }
 
 /// Waits for what another thread does.
-pub(crate) fn comes(mut what: impl FnMut() -> bool) -> bool {
+pub fn comes(mut what: impl FnMut() -> bool) -> bool {
     let until = Instant::now() + Duration::from_secs(20);
     while !what() {
         if Instant::now() > until {

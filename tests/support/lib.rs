@@ -1,0 +1,13 @@
+//! What tests share: a node in a process of its own, a telephone, a browser, a scanner, and fixtures.
+
+pub mod browser;
+pub mod calendar;
+pub mod folder;
+pub mod gateway;
+pub mod node;
+pub mod phone;
+pub mod scans;
+pub mod softphone;
+pub mod sound;
+pub mod speaker;
+pub mod studio;
