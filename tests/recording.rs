@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use audio::{g711, sine};
 use base::{Codec, Lang};
-use shell::studio::accounts::SessionAges;
-use shell::studio::{Accounts, Studio, TakeRow};
 use speech::Clip;
 use studio::{Kind, TakeState};
+use studio_store::accounts::SessionAges;
+use studio_store::{Accounts, Studio, TakeRow};
 use support::gateway::{Gateway, home, temporary_folder};
 use support::phone::{Dial, Phone};
 use support::softphone::Softphone;

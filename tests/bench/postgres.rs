@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use cluster::{Cluster, cases};
 use config;
 use inquiry::{Answer, Formats, Keys, Proof, Receipt, ReceiptFormat};
-use shell::replica::{Replica, Role, postgres::verify};
+use replica_store::{Replica, Role, postgres::verify};
 
 fn main() {
     let rows: u32 = std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(500_000);

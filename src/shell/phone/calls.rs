@@ -10,14 +10,15 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::cases::Cases;
 use super::door::{Door, Live};
-use crate::media::OpenStream;
-use crate::metrics::{Door as Way, Score};
-use crate::{clock, messages};
 use base::{Lang, Private};
 use call::{self, Ask, Beginning, Call, Event, Input, LineTest, Output, Purpose, Reply, Studio, Talk, Tally};
 use flow::sheet::TICKET;
 use flow::{Caller, Conversation, Findings, WallClock};
 use inquiry::{Asker, CallRecord, LookUpResult, Proof};
+use journal::messages;
+use media::OpenStream;
+use metrics::{Door as Way, Score};
+use os::clock;
 use sdp::LocalMedia;
 use sip::{Arrival, LegKey, Local, Message};
 

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{clock, folder};
 use base::Lang;
+use os::clock;
+use os::folder;
 
 /// What a take is of, and whose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,9 +20,9 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::clock;
-use crate::sockets::tcp_listener;
 use config::Transport as Listening;
+use os::clock;
+use os::sockets::tcp_listener;
 use sip::{Arrival, Frame, Outgoing, StreamFramer, Target, Transport};
 
 use super::door::Door;

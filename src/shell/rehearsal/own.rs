@@ -9,16 +9,17 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
-use crate::hotline::Hotline;
-use crate::journal::Journal;
-use crate::media::{MediaConfig, MediaPlane};
-use crate::metrics::Metrics;
-use crate::phone::{Cases, Door, Live, Parts, Stage, Wire};
-use crate::{clock, folder};
 use base::Lang;
 use config::{self, Network, Settings, Transport};
 use flow::sheet::{Db, Part};
 use inquiry::{AttemptLimits, Attempts, Keys};
+use journal::Journal;
+use media::{MediaConfig, MediaPlane};
+use metrics::Metrics;
+use os::clock;
+use os::folder;
+use phone::{Cases, Door, Live, Parts, Stage, Wire};
+use release::hotline::Hotline;
 
 /// What the gateways of a run share.
 pub(super) struct Theatre {

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use super::dialog::Dialog;
 use super::line_in::Heard;
-use crate::clock;
 use audio::{Search, Sought, g711};
 use base::{Codec, Key};
 use flow::Transferred;
+use os::clock;
 use rtp::{HEADER, Header, Packet};
 use sdp::{self, LocalMedia, Negotiated};
 use sip::{Message, Method, Name, parse_datagram};

@@ -15,9 +15,9 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::feed::printable;
-use crate::feed::text::{self, ReadError};
 use config;
+use feed::printable;
+use feed::text::{self, ReadError};
 use replica::gate::{
     Copy, FeedHeader, FileError, Hash, Kind, Lineup, Place, Reading, SealError, Standing, Turn, Whole,
 };

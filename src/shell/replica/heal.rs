@@ -8,7 +8,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::feed::text;
+use feed::text;
 use replica::Mark;
 use replica::gate::{Copy, GateKeys, Kind, Place, Reading, Standing, Whole};
 

@@ -15,7 +15,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::feed::is_feed_name;
+use feed::is_feed_name;
 use replica::gate::{Kind, Whole};
 
 /// The folders of a spool.

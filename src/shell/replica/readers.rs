@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use crate::clock;
+use os::clock;
 use replica::{AgeClock, CaseRecord, Mark, Moment};
 
 use super::cache::{Cache, Entry, Flight, Landed, locked};

@@ -18,9 +18,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::feed::text::{self, ReadError};
-use crate::feed::{is_feed_name, printable};
 use config;
+use feed::text::{self, ReadError};
+use feed::{is_feed_name, printable};
 use replica::gate::{Copy, FeedHeader, FileError};
 
 use super::alarms::{AlarmKind, Alarms, Waiting};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::clock;
+use os::clock;
 use replica::SAMPLE;
 
 use super::cache::locked;

@@ -8,9 +8,11 @@ use std::time::SystemTime;
 use super::refusal::Refusal;
 use super::row::{Heard, SlotRow, TakeRow};
 use super::store::Store;
-use crate::{hotline, recordings, releases};
 use config::Settings;
 use flow::Release;
+use release::hotline;
+use release::recordings;
+use release::releases;
 use speech::Clip;
 use studio::{self, Manifest, Slot, SlotState, TakeName, TakeState, text_hash};
 

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sha2::{Digest, Sha256};
 
 use super::refusal::Refusal;
-use crate::folder;
+use os::folder;
 
 /// The folder, and how much it may grow.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::replica::feeding::Feeding;
+use crate::feeding::Feeding;
 use config::{Postgres, UpstreamServer};
 use replica::upstream::{Heartbeat, Shape, Trouble, lsn};
 

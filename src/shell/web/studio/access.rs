@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use hyper::header::{COOKIE, HOST, HeaderMap, HeaderName, ORIGIN, USER_AGENT};
 
 use super::Token;
-use crate::studio::accounts::Origin;
 use base::Private;
 use config::{self, Network};
+use studio_store::accounts::Origin;
 use web::studio::{Api, Trouble};
 
 /// Which addresses may open the studio.

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::studio::accounts::Event;
-use crate::studio::{AuditRow, Heard, Refusal, SlotRow, TakeRow};
 use base::Lang;
 use speech::Clip;
+use studio_store::accounts::Event;
+use studio_store::{AuditRow, Heard, Refusal, SlotRow, TakeRow};
 use web::studio::{Told, Trouble};
 
 /// A slot in the table.
