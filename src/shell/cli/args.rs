@@ -16,7 +16,7 @@ use studio_store::accounts::commands::AccountCommand;
 
 /// What the user asked for.
 #[derive(Debug)]
-pub struct Asked {
+pub(crate) struct Asked {
     pub config: PathBuf,
     pub set: Vec<String>,
     pub command: Command,
@@ -24,7 +24,7 @@ pub struct Asked {
 
 /// A command of the program.
 #[derive(Debug)]
-pub enum Command {
+pub(crate) enum Command {
     Serve,
     Check,
     /// Writes sample cases to a file; the standard output with `-`.
@@ -93,7 +93,7 @@ pub enum Command {
 
 /// How call sheets are run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     InText,
     /// Over SIP, to a gateway of its own.
     OverSip,
@@ -102,7 +102,7 @@ pub enum Way {
 }
 
 /// What `jindu --help` prints; with a command, what it says of that one.
-pub fn help(of: Option<&str>) -> String {
+pub(crate) fn help(of: Option<&str>) -> String {
     let whole = HELP.replace("FEED\n", super::feed::HELP);
     let Some(name) = of else { return whole };
     let mut told = String::new();
@@ -218,7 +218,7 @@ exit codes: 0 done, 1 failed, 64 wrong command line or settings
 ";
 
 /// Reads the command line; an error is one line that says what is wrong.
-pub fn read(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Asked, String> {
+pub(crate) fn read(args: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Asked, String> {
     let args: Vec<std::ffi::OsString> = args.into_iter().collect();
     let at = command_at(&args);
     let live = args.iter().any(|word| word == "--live");

@@ -22,7 +22,10 @@ use feed::{input, keys, play, verify};
 pub(crate) use crate::feed_words::{Feed, HELP, Packing, read};
 
 /// Performs a command. Most need no settings; an error is a complaint about those.
-pub fn perform(feed: Feed, settings: impl FnOnce() -> Result<Settings, Vec<String>>) -> Result<ExitCode, Vec<String>> {
+pub(crate) fn perform(
+    feed: Feed,
+    settings: impl FnOnce() -> Result<Settings, Vec<String>>,
+) -> Result<ExitCode, Vec<String>> {
     Ok(ended(match feed {
         Feed::Keygen { name, folder } => keygen(&name, &folder),
         Feed::Pack { input, packing, snapshot, heartbeat, as_of } => {

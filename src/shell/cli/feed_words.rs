@@ -11,7 +11,7 @@ use feed::play::Play;
 
 /// A command of the feed.
 #[derive(Debug)]
-pub enum Feed {
+pub(crate) enum Feed {
     Keygen {
         name: String,
         folder: PathBuf,
@@ -36,7 +36,7 @@ pub enum Feed {
 
 /// How files are packed.
 #[derive(Clone, Debug)]
-pub struct Packing {
+pub(crate) struct Packing {
     pub out: PathBuf,
     pub source: Option<String>,
     pub key: Option<PathBuf>,
@@ -44,7 +44,7 @@ pub struct Packing {
 }
 
 /// What `jindu feed` has, for the help.
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
   feed keygen NAME [--out FOLDER]        make a pair of keys for signing: NAME.key, NAME.pub
   feed pack [FILE] --out FOLDER          pack changes (or --snapshot, --heartbeat) into the next file of the feed;
                                          [--key NAME.key] [--source NAME] [--as-of TIME] [--plain]
@@ -55,7 +55,9 @@ pub const HELP: &str = "\
 ";
 
 /// Reads the words after `jindu feed`; returns the command, and the settings' file and changes that were named.
-pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<(Feed, Option<PathBuf>, Vec<String>), lexopt::Error> {
+pub(crate) fn read(
+    words: impl IntoIterator<Item = OsString>,
+) -> Result<(Feed, Option<PathBuf>, Vec<String>), lexopt::Error> {
     let mut given = Given::default();
     let mut parser = lexopt::Parser::from_args(words);
     while let Some(word) = parser.next()? {

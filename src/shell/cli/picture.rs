@@ -11,7 +11,7 @@ use journal::traffic;
 use release::hotline;
 
 /// Draws the files of the settings, faults and all, into a file or to the standard output.
-pub fn run(settings: &Settings, file: Option<&Path>, calls: Option<Duration>) -> Result<ExitCode, Vec<String>> {
+pub(crate) fn run(settings: &Settings, file: Option<&Path>, calls: Option<Duration>) -> Result<ExitCode, Vec<String>> {
     let (drawn, complaints) = hotline::draft(settings)?;
     let journal = settings.data.folder.join("journal.sqlite3");
     let traffic = match calls.map(|span| traffic(&journal, span)).transpose() {

@@ -10,13 +10,13 @@ use flow::sheet::{Outcome, parse, run as run_sheet};
 
 /// Which calls of the sheets are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tell {
+pub(crate) enum Tell {
     All,
     Failures,
 }
 
 /// Runs every sheet and tells how many calls passed; whether none failed.
-pub fn run(release: &Arc<Release>, sheets: &[PathBuf], tell: Tell) -> bool {
+pub(crate) fn run(release: &Arc<Release>, sheets: &[PathBuf], tell: Tell) -> bool {
     let (mut passed, mut failed) = (0, 0);
     for path in sheets {
         let file = path.display().to_string();

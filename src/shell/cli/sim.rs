@@ -9,7 +9,6 @@ use std::time::Instant;
 use jiff::civil::date;
 
 use config::Settings;
-use flow;
 use flow::sheet::{Reply, Row, Session};
 use inquiry::{Case, Rules};
 use release::hotline;
@@ -18,7 +17,7 @@ use replica::sample::{self, Example};
 use speech::Value;
 
 /// Runs a session to its end. Fails when a line of a script could not be done.
-pub fn run(settings: &Settings) -> Result<ExitCode, Vec<String>> {
+pub(crate) fn run(settings: &Settings) -> Result<ExitCode, Vec<String>> {
     let release = hotline::release(settings)?;
     let (rules, working) = hotline::rules(settings, &release)?;
     let today = date(2026, 11, 24);

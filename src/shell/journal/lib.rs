@@ -33,7 +33,6 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use config;
 use inquiry::{CallRecord, ScanRecord};
 
 /// The journal of this node.

@@ -24,7 +24,7 @@ use web::{self, CodeKind, Found, Hall, Health, KioskSettings, NodeState, Shown, 
 use web_service::{Backend, Outcome, ScanRecord};
 
 /// What the clerk works with.
-pub struct Counter {
+pub(crate) struct Counter {
     pub live: Arc<ArcSwap<Live>>,
     pub scan_rules: ScanRules,
     pub replica: Arc<Replica>,
@@ -40,7 +40,7 @@ pub struct Counter {
 }
 
 /// The clerk's answers, as the web server asks for them.
-pub fn backend(counter: Counter) -> Backend {
+pub(crate) fn backend(counter: Counter) -> Backend {
     let metrics = Arc::clone(&counter.metrics);
     let counter = Arc::new(counter);
     let with = || Arc::clone(&counter);

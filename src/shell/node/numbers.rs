@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use inquiry;
 use journal::JournalMetrics;
 use media::MediaMetrics;
 use metrics::{BatchResult, CacheResult, CopyNumbers, Direction, Metrics, Refused};
@@ -17,7 +16,7 @@ use phone::{Door, Live};
 use replica_store::{Replica, postgres::UpstreamMetrics};
 
 /// Where numbers are counted.
-pub struct Sources {
+pub(crate) struct Sources {
     pub replica: Arc<Replica>,
     pub media: Arc<MediaMetrics>,
     pub journal: Arc<JournalMetrics>,
@@ -28,7 +27,7 @@ pub struct Sources {
 }
 
 /// Keeps the page's numbers until the runtime ends.
-pub fn keep(metrics: Arc<Metrics>, sources: Sources) {
+pub(crate) fn keep(metrics: Arc<Metrics>, sources: Sources) {
     // The first page that is asked for is whole.
     carry(&metrics, &sources);
     tokio::spawn(async move {
@@ -41,7 +40,7 @@ pub fn keep(metrics: Arc<Metrics>, sources: Sources) {
 }
 
 /// Carries everything over once.
-pub fn carry(metrics: &Metrics, sources: &Sources) {
+pub(crate) fn carry(metrics: &Metrics, sources: &Sources) {
     let Sources { replica: copy, media, journal, door, live, folder } = sources;
     metrics.calls_max.set(i64::try_from(door.lines_max()).unwrap_or(i64::MAX));
     metrics.draining.set(door.is_draining().into());

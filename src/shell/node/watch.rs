@@ -14,7 +14,7 @@ use release::hotline::Hotline;
 use release::releases;
 
 /// Watches the data folder for as long as the door is there.
-pub fn start(settings: Settings, live: Arc<ArcSwap<Live>>, door: &Arc<Door>) -> std::io::Result<()> {
+pub(crate) fn start(settings: Settings, live: Arc<ArcSwap<Live>>, door: &Arc<Door>) -> std::io::Result<()> {
     let door = Arc::downgrade(door);
     let seen = releases::live(&settings);
     let watch = Watch { settings, live, door, seen, told: None, retired: Vec::new() };

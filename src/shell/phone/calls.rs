@@ -37,7 +37,7 @@ pub enum ToCall {
 }
 
 /// What a call's task begins with.
-pub struct Start {
+pub(crate) struct Start {
     /// When the INVITE came in.
     pub received: Instant,
     pub key: LegKey,
@@ -122,7 +122,12 @@ impl Drop for Held {
 }
 
 /// Runs one call to its end.
-pub async fn run(door: Arc<Door>, start: Start, inbox: mpsc::Sender<ToCall>, mut arrivals: mpsc::Receiver<ToCall>) {
+pub(crate) async fn run(
+    door: Arc<Door>,
+    start: Start,
+    inbox: mpsc::Sender<ToCall>,
+    mut arrivals: mpsc::Receiver<ToCall>,
+) {
     let began = start.received;
     let live = door.parts.live.load_full();
     let call_id = start.invite.call_id().to_owned();

@@ -10,7 +10,6 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use config;
 use inquiry::Keys;
 use os::clock;
 use replica::{AgeClock, SAMPLE};

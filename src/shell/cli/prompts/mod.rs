@@ -5,7 +5,7 @@
 
 mod words;
 
-pub use words::{PromptCommand, PromptWords, Sound};
+pub(crate) use words::{PromptCommand, PromptWords, Sound};
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -30,7 +30,7 @@ type Complaints = Vec<String>;
 ///
 /// # Errors
 /// Lines that say what is wrong with the command or its files.
-pub fn run(settings: &Settings, command: &PromptCommand) -> Result<ExitCode, Complaints> {
+pub(crate) fn run(settings: &Settings, command: &PromptCommand) -> Result<ExitCode, Complaints> {
     if let PromptCommand::List = command {
         // The list of recordings must not depend on the recordings.
         let release = hotline::release(settings)?;

@@ -11,7 +11,7 @@ use studio_store::Wanted;
 
 /// A command of `jindu prompts`.
 #[derive(Clone, Debug)]
-pub enum PromptCommand {
+pub(crate) enum PromptCommand {
     List,
     Coverage { wanted: Wanted, json: bool },
     Takes { slot: Option<Clip>, json: bool },
@@ -28,7 +28,7 @@ pub enum PromptCommand {
 
 /// As what `play` plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sound {
+pub(crate) enum Sound {
     /// As a caller hears it.
     Phone,
     /// The same, in its sentence.
@@ -39,7 +39,7 @@ pub enum Sound {
 
 /// Options that only these commands have.
 #[derive(Debug, Default)]
-pub struct PromptWords {
+pub(crate) struct PromptWords {
     lang: Option<Lang>,
     slot: Option<Clip>,
     values: Vec<(String, String)>,
@@ -53,7 +53,7 @@ pub struct PromptWords {
 
 impl PromptWords {
     /// Takes one option in; whether it is one of these.
-    pub fn take(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<bool, lexopt::Error> {
+    pub(crate) fn take(&mut self, name: &str, parser: &mut lexopt::Parser) -> Result<bool, lexopt::Error> {
         match name {
             "lang" => {
                 let word = parser.value()?.string()?;
@@ -80,7 +80,7 @@ impl PromptWords {
     }
 
     /// The options that no command took.
-    pub fn left(&self) -> Option<&'static str> {
+    pub(crate) fn left(&self) -> Option<&'static str> {
         [
             (self.lang.is_some(), "--lang"),
             (self.slot.is_some(), "--slot"),
@@ -102,7 +102,7 @@ impl PromptWords {
     }
 
     /// Reads the command after `prompts`.
-    pub fn command(
+    pub(crate) fn command(
         &mut self,
         names: &mut impl Iterator<Item = std::ffi::OsString>,
         by: By,
@@ -146,7 +146,7 @@ impl PromptWords {
 }
 
 /// Reads `yue/digit.m.7`.
-pub fn slot(word: &str) -> Result<Clip, String> {
+pub(super) fn slot(word: &str) -> Result<Clip, String> {
     let read = word.split_once('/').and_then(|(lang, id)| Some(Clip { lang: Lang::from_code(lang)?, id: id.into() }));
     read.ok_or_else(|| format!("{word}: write LANG/SLOT, as in yue/digit.m.7; see jindu prompts coverage"))
 }

@@ -34,7 +34,6 @@ use self::presence::Presence;
 use super::body;
 use super::reply::{self, Reply};
 use base::Private;
-use config;
 use studio_store::accounts::{Origin, Session};
 use studio_store::{Accounts, Studio};
 use web::studio::{Body, JSON_BYTES_MAX, Query, Trouble, Who, api, page};
