@@ -17,10 +17,14 @@ use release::releases::{self, Entry, Overlay};
 use release::retention;
 use studio_store::{flow_published, for_flow};
 
-/// Who does it, and why; for the audit.
-#[derive(Clone, Debug, Default)]
+/// Who does it, and why; for the audit log.
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct By {
+    /// Who does it, for the audit log; the user of the terminal where nothing is said
+    #[arg(long, value_name = "NAME")]
     pub who: Option<String>,
+    /// Why, for the audit log
+    #[arg(long, value_name = "TEXT")]
     pub why: Option<String>,
 }
 
