@@ -5,14 +5,15 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::grammar::{Malformed, param};
 
+/// Checks what every URI has: a scheme, and no white space, quotes or angle brackets.
 pub(super) fn check_shape(uri: &str) -> Result<(), Malformed> {
-    let scheme = uri.split_once(':').ok_or(Malformed("a URI needs a scheme"))?.0;
+    let scheme = uri.split_once(':').ok_or(Malformed("a URI has no scheme"))?.0;
     let starts = scheme.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
     if !starts || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')) {
-        return Err(Malformed("a URI needs a scheme"));
+        return Err(Malformed("a URI has no scheme"));
     }
     if uri.bytes().any(|byte| byte.is_ascii_whitespace() || matches!(byte, b'<' | b'>' | b'"')) {
-        return Err(Malformed("a URI has no spaces, quotes or brackets"));
+        return Err(Malformed("a URI contains spaces, quotes or angle brackets"));
     }
     Ok(())
 }
@@ -20,20 +21,26 @@ pub(super) fn check_shape(uri: &str) -> Result<(), Malformed> {
 /// A URI's scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
+    /// `sip:`
     Sip,
+    /// `sips:`, reachable over TLS only.
     Sips,
+    /// `tel:`, a telephone number (RFC 3966).
     Tel,
+    /// Any other scheme; its parts are not read.
     Other,
 }
 
 /// A `sip:`, `sips:` or `tel:` URI in its parts, or only the scheme of another.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Uri<'a> {
+    /// What the parts mean depends on it.
     pub scheme: Scheme,
     /// Escaped as written, password cut off; the number of a `tel:` URI.
     pub user: Option<&'a str>,
-    /// IPv6 references keep their brackets.
+    /// Empty for a `tel:` URI; IPv6 references keep their brackets.
     pub host: &'a str,
+    /// `None` means the default port of the transport.
     pub port: Option<u16>,
     /// Empty, or from the first semicolon.
     pub params: &'a str,
@@ -41,7 +48,7 @@ pub struct Uri<'a> {
     pub headers: Option<&'a str>,
 }
 
-/// Prints the scheme and where it leads, not whom it names.
+/// Prints scheme, host and port, not the user.
 impl fmt::Debug for Uri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Uri({:?}, {}, {:?})", self.scheme, self.host, self.port)
@@ -52,7 +59,7 @@ impl<'a> Uri<'a> {
     /// Reads a URI without angle brackets.
     pub fn read(text: &'a str) -> Result<Uri<'a>, Malformed> {
         check_shape(text)?;
-        let (scheme, rest) = text.split_once(':').ok_or(Malformed("a URI needs a scheme"))?;
+        let (scheme, rest) = text.split_once(':').ok_or(Malformed("a URI has no scheme"))?;
         let scheme = match scheme {
             name if name.eq_ignore_ascii_case("sip") => Scheme::Sip,
             name if name.eq_ignore_ascii_case("sips") => Scheme::Sips,
@@ -70,14 +77,14 @@ impl<'a> Uri<'a> {
         }
     }
 
-    /// A user may hold `;` and `?` (RFC 3261 §25.1 user-unreserved), so the last `@` is looked for first.
+    /// A user may hold `;` and `?` (RFC 3261 §25.1 user-unreserved), so the last `@` separates it from the host.
     fn read_sip(scheme: Scheme, rest: &'a str) -> Result<Uri<'a>, Malformed> {
         let (user, rest) = match rest.rsplit_once('@') {
             Some((user, rest)) => (Some(user.split_once(':').map_or(user, |(user, _password)| user)), rest),
             None => (None, rest),
         };
         if user == Some("") {
-            return Err(Malformed("an empty user before @"));
+            return Err(Malformed("the user before @ is empty"));
         }
         let (rest, headers) = match rest.split_once('?') {
             Some((rest, headers)) => (rest, Some(headers)),
@@ -100,13 +107,13 @@ impl<'a> Uri<'a> {
 }
 
 /// Splits `host[:port]`; the host is a name, an IPv4 address or an IPv6 reference in brackets.
-pub fn host_port(text: &str) -> Result<(&str, Option<u16>), Malformed> {
+pub(crate) fn host_port(text: &str) -> Result<(&str, Option<u16>), Malformed> {
     let text = text.trim();
     let (host, port) = match text.strip_prefix('[') {
         Some(inner) => {
-            let close = inner.find(']').ok_or(Malformed("an IPv6 reference needs its bracket"))?;
+            let close = inner.find(']').ok_or(Malformed("an IPv6 reference has no closing bracket"))?;
             if !inner[..close].bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) {
-                return Err(Malformed("an IPv6 reference holds an address"));
+                return Err(Malformed("an IPv6 reference holds no address"));
             }
             let rest = inner[close + 1..].trim_start();
             let port = rest.strip_prefix(':').map(str::trim);
@@ -123,21 +130,21 @@ pub fn host_port(text: &str) -> Result<(&str, Option<u16>), Malformed> {
     let named =
         host.starts_with('[') || host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     if host.is_empty() || !named {
-        return Err(Malformed("not a host"));
+        return Err(Malformed("the host is not a name or address"));
     }
     let port = match port {
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some(digits.parse().map_err(|_| Malformed("not a port"))?)
+            Some(digits.parse().map_err(|_| Malformed("the port is not a number from 0 to 65535"))?)
         }
-        Some(_) => return Err(Malformed("not a port")),
+        Some(_) => return Err(Malformed("the port is not a number from 0 to 65535")),
         None => None,
     };
     Ok((host, port))
 }
 
-/// The address that a host is, brackets or not; `None` for names. The three colons that the ABNF of RFC 3261 allowed
-/// by mistake are taken as two (RFC 5118 §4.10).
-pub fn address(host: &str) -> Option<IpAddr> {
+/// The address of a numeric host, with or without brackets; `None` for names. Three colons, which the ABNF of RFC 3261
+/// allows by mistake, count as two (RFC 5118 §4.10).
+pub(crate) fn address(host: &str) -> Option<IpAddr> {
     let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     match inner {
         Some(inner) if inner.contains(":::") => inner.replace(":::", "::").parse::<Ipv6Addr>().ok().map(IpAddr::V6),
@@ -146,8 +153,8 @@ pub fn address(host: &str) -> Option<IpAddr> {
     }
 }
 
-/// Undoes `%41`; an escape that is not one stays as written (RFC 3261 §19.1.2). Bytes that are not UTF-8 are replaced.
-pub fn unescape(text: &str) -> String {
+/// Decodes `%41` escapes; a malformed escape stays as written (RFC 3261 §19.1.2). Bytes that are not UTF-8 are replaced.
+pub(crate) fn unescape(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -190,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_uri_is_refused() {
+    fn malformed_uris_are_rejected() {
         for text in [
             "",
             "sip",
@@ -209,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_undone_and_what_is_none_stays() {
+    fn escapes_are_decoded_and_malformed_ones_stay() {
         assert_eq!(unescape("%39196%2A"), "9196*");
         assert_eq!(unescape("100%"), "100%");
         assert_eq!(unescape("%zz%+1%4"), "%zz%+1%4");
@@ -217,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn three_colons_are_two() {
+    fn three_colons_count_as_two() {
         assert_eq!(address("[2001:db8:::192.0.2.1]"), address("[2001:db8::192.0.2.1]"));
         assert_eq!(address("h.example.com"), None);
         assert_eq!(address("192.0.2.1"), "192.0.2.1".parse().ok());
