@@ -1,6 +1,6 @@
 //! The header fields that every message must have, and those that must be well formed where they occur.
 
-use super::grammar::{self, Malformed, Method};
+use super::grammar::{self, GrammarError, Method};
 use super::lexer::{Fault, Head, Name, Start};
 use super::limits;
 use super::name_addr::NameAddr;
@@ -109,20 +109,20 @@ fn check_contacts(line: &str) -> Result<(), Fault> {
 
 impl Via {
     /// Reads the first value of a Via line. White space may stand around its separators (RFC 3261 §25.1).
-    pub(super) fn read(line: &str) -> Result<Via, Malformed> {
+    pub(super) fn read(line: &str) -> Result<Via, GrammarError> {
         let (value, more) = grammar::first_value(line)?;
         if more.is_some_and(|more| grammar::values(more).any(str::is_empty)) {
-            return Err(Malformed("a Via value is empty"));
+            return Err(GrammarError("a Via value is empty"));
         }
         let end = value.find(';').unwrap_or(value.len());
         let (sent, params) = (&value[..end], &value[end..]);
         let mut parts = sent.splitn(3, '/').map(str::trim);
         let (name, version) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
         if !name.eq_ignore_ascii_case("SIP") || version.is_empty() {
-            return Err(Malformed("Via lacks SIP/2.0 and a transport"));
+            return Err(GrammarError("Via lacks SIP/2.0 and a transport"));
         }
-        let rest = parts.next().ok_or(Malformed("Via lacks SIP/2.0 and a transport"))?;
-        let (transport, by) = rest.split_once([' ', '\t']).ok_or(Malformed("Via lacks the sent-by address"))?;
+        let rest = parts.next().ok_or(GrammarError("Via lacks SIP/2.0 and a transport"))?;
+        let (transport, by) = rest.split_once([' ', '\t']).ok_or(GrammarError("Via lacks the sent-by address"))?;
         let (host, port) = uri::host_port(by)?;
         let mut via = Via {
             transport: transport.to_ascii_uppercase(),

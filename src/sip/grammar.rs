@@ -177,7 +177,7 @@ pub(crate) fn is_token(byte: u8) -> bool {
 /// Walks `text` outside quoted strings and angle brackets, and stops at the first byte that `wanted` picks.
 ///
 /// `None` inside the result means "not found"; `Err` an unbalanced quote or bracket.
-pub(super) fn find_outside(text: &str, wanted: impl Fn(u8) -> bool) -> Result<Option<usize>, Malformed> {
+pub(super) fn find_outside(text: &str, wanted: impl Fn(u8) -> bool) -> Result<Option<usize>, GrammarError> {
     let bytes = text.as_bytes();
     let (mut at, mut angle) = (0, false);
     while at < bytes.len() {
@@ -190,14 +190,14 @@ pub(super) fn find_outside(text: &str, wanted: impl Fn(u8) -> bool) -> Result<Op
         }
         at += 1;
     }
-    if angle { Err(Malformed("unbalanced <>")) } else { Ok(None) }
+    if angle { Err(GrammarError("unbalanced <>")) } else { Ok(None) }
 }
 
 /// The index of the quote that closes the one at `start`.
 ///
 /// A backslash right after U+FFFD escapes nothing: it is the second byte of a GBK character whose first byte was
 /// replaced, and taking it for an escape would swallow the closing quote of a caller's name.
-pub(super) fn end_of_quoted(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
+pub(super) fn end_of_quoted(bytes: &[u8], start: usize) -> Result<usize, GrammarError> {
     let mut at = start + 1;
     while at < bytes.len() {
         match bytes[at] {
@@ -206,16 +206,16 @@ pub(super) fn end_of_quoted(bytes: &[u8], start: usize) -> Result<usize, Malform
             _ => at += 1,
         }
     }
-    Err(Malformed("unbalanced quotes"))
+    Err(GrammarError("unbalanced quotes"))
 }
 
 /// What is wrong with a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Malformed(pub &'static str);
+pub struct GrammarError(pub &'static str);
 
 /// The first of several comma-separated values, and the rest after the comma.
-pub(crate) fn first_value(text: &str) -> Result<(&str, Option<&str>), Malformed> {
+pub(crate) fn first_value(text: &str) -> Result<(&str, Option<&str>), GrammarError> {
     Ok(match find_outside(text, |byte| byte == b',')? {
         Some(comma) => (text[..comma].trim(), Some(&text[comma + 1..])),
         None => (text.trim(), None),
@@ -244,7 +244,7 @@ pub(crate) struct Param<'a> {
 }
 
 /// The parameters in a text that is empty or starts with a semicolon.
-pub(crate) fn params(text: &str) -> impl Iterator<Item = Result<Param<'_>, Malformed>> {
+pub(crate) fn params(text: &str) -> impl Iterator<Item = Result<Param<'_>, GrammarError>> {
     let mut rest = text.trim();
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -259,8 +259,8 @@ pub(crate) fn params(text: &str) -> impl Iterator<Item = Result<Param<'_>, Malfo
     })
 }
 
-fn next_param(text: &str) -> Result<(Param<'_>, &str), Malformed> {
-    let inner = text.strip_prefix(';').ok_or(Malformed("a parameter must follow a semicolon"))?;
+fn next_param(text: &str) -> Result<(Param<'_>, &str), GrammarError> {
+    let inner = text.strip_prefix(';').ok_or(GrammarError("a parameter must follow a semicolon"))?;
     let end = find_outside(inner, |byte| byte == b';')?.unwrap_or(inner.len());
     let (text, rest) = (inner[..end].trim(), inner[end..].trim_start());
     let (name, value) = match text.split_once('=') {
@@ -268,7 +268,7 @@ fn next_param(text: &str) -> Result<(Param<'_>, &str), Malformed> {
         None => (text, None),
     };
     if name.is_empty() || name.bytes().any(|byte| byte.is_ascii_whitespace() || matches!(byte, b',' | b'"' | b'<')) {
-        return Err(Malformed("a parameter needs a name"));
+        return Err(GrammarError("a parameter needs a name"));
     }
     Ok((Param { name, value, text }, rest))
 }

@@ -33,7 +33,7 @@ mod uri;
 pub use arrival::{Arrival, Outgoing, Target, Transport};
 pub use dispatcher::{ACCEPT, ALLOW, Front, FrontState, SUPPORTED, Sorted};
 pub use fields::{CSeq, Via};
-pub use grammar::{Malformed, Method};
+pub use grammar::{GrammarError, Method};
 pub use leg::{Leg, LegInput, LegOutput, Local, Progress, Why};
 pub use lexer::{Fault, Name};
 pub use message::{LegKey, Message, Refusal, parse_datagram};

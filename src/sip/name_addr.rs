@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::grammar::{Malformed, end_of_quoted, find_outside, param, params};
+use super::grammar::{GrammarError, end_of_quoted, find_outside, param, params};
 use super::uri;
 
 /// The value of From, To, Contact, Route and their like: `name-addr` or `addr-spec`, then parameters.
@@ -26,7 +26,7 @@ impl fmt::Debug for NameAddr<'_> {
 impl<'a> NameAddr<'a> {
     /// Reads one value. Without brackets everything from the first semicolon is a parameter of the header
     /// (RFC 3261 §20), and a comma or question mark is not allowed (§20.10).
-    pub fn read(text: &'a str) -> Result<NameAddr<'a>, Malformed> {
+    pub fn read(text: &'a str) -> Result<NameAddr<'a>, GrammarError> {
         let text = text.trim();
         let found = match find_outside(text, |byte| byte == b'<')? {
             Some(open) => NameAddr::bracketed(text, open)?,
@@ -38,25 +38,25 @@ impl<'a> NameAddr<'a> {
         Ok(found)
     }
 
-    fn bracketed(text: &'a str, open: usize) -> Result<NameAddr<'a>, Malformed> {
-        let close = open + text[open..].find('>').ok_or(Malformed("unbalanced <>"))?;
+    fn bracketed(text: &'a str, open: usize) -> Result<NameAddr<'a>, GrammarError> {
+        let close = open + text[open..].find('>').ok_or(GrammarError("unbalanced <>"))?;
         let (display, uri, params) = (text[..open].trim(), text[open + 1..close].trim(), text[close + 1..].trim());
         let quoted = display.starts_with('"');
         if quoted && end_of_quoted(display.as_bytes(), 0)? != display.len() - 1 {
-            return Err(Malformed("text after a quoted name"));
+            return Err(GrammarError("text after a quoted name"));
         }
         if !quoted && display.bytes().any(|byte| matches!(byte, b',' | b';' | b'"' | b'@' | b':')) {
-            return Err(Malformed("a name with special characters must be quoted"));
+            return Err(GrammarError("a name with special characters must be quoted"));
         }
         uri::check_shape(uri)?;
         Ok(NameAddr { display, uri, params })
     }
 
-    fn bare(text: &'a str) -> Result<NameAddr<'a>, Malformed> {
+    fn bare(text: &'a str) -> Result<NameAddr<'a>, GrammarError> {
         let end = text.find(';').unwrap_or(text.len());
         let (uri, params) = (text[..end].trim(), text[end..].trim());
         if uri.contains([',', '?', '"', '>']) {
-            return Err(Malformed("a URI with , or ? must stand in <>"));
+            return Err(GrammarError("a URI with , or ? must stand in <>"));
         }
         uri::check_shape(uri)?;
         Ok(NameAddr { display: "", uri, params })

@@ -3,17 +3,17 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::grammar::{Malformed, param};
+use super::grammar::{GrammarError, param};
 
 /// Checks what every URI has: a scheme, and no white space, quotes or angle brackets.
-pub(super) fn check_shape(uri: &str) -> Result<(), Malformed> {
-    let scheme = uri.split_once(':').ok_or(Malformed("a URI has no scheme"))?.0;
+pub(super) fn check_shape(uri: &str) -> Result<(), GrammarError> {
+    let scheme = uri.split_once(':').ok_or(GrammarError("a URI has no scheme"))?.0;
     let starts = scheme.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
     if !starts || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')) {
-        return Err(Malformed("a URI has no scheme"));
+        return Err(GrammarError("a URI has no scheme"));
     }
     if uri.bytes().any(|byte| byte.is_ascii_whitespace() || matches!(byte, b'<' | b'>' | b'"')) {
-        return Err(Malformed("a URI contains spaces, quotes or angle brackets"));
+        return Err(GrammarError("a URI contains spaces, quotes or angle brackets"));
     }
     Ok(())
 }
@@ -57,9 +57,9 @@ impl fmt::Debug for Uri<'_> {
 
 impl<'a> Uri<'a> {
     /// Reads a URI without angle brackets.
-    pub fn read(text: &'a str) -> Result<Uri<'a>, Malformed> {
+    pub fn read(text: &'a str) -> Result<Uri<'a>, GrammarError> {
         check_shape(text)?;
-        let (scheme, rest) = text.split_once(':').ok_or(Malformed("a URI has no scheme"))?;
+        let (scheme, rest) = text.split_once(':').ok_or(GrammarError("a URI has no scheme"))?;
         let scheme = match scheme {
             name if name.eq_ignore_ascii_case("sip") => Scheme::Sip,
             name if name.eq_ignore_ascii_case("sips") => Scheme::Sips,
@@ -78,13 +78,13 @@ impl<'a> Uri<'a> {
     }
 
     /// A user may hold `;` and `?` (RFC 3261 §25.1 user-unreserved), so the last `@` separates it from the host.
-    fn read_sip(scheme: Scheme, rest: &'a str) -> Result<Uri<'a>, Malformed> {
+    fn read_sip(scheme: Scheme, rest: &'a str) -> Result<Uri<'a>, GrammarError> {
         let (user, rest) = match rest.rsplit_once('@') {
             Some((user, rest)) => (Some(user.split_once(':').map_or(user, |(user, _password)| user)), rest),
             None => (None, rest),
         };
         if user == Some("") {
-            return Err(Malformed("the user before @ is empty"));
+            return Err(GrammarError("the user before @ is empty"));
         }
         let (rest, headers) = match rest.split_once('?') {
             Some((rest, headers)) => (rest, Some(headers)),
@@ -107,18 +107,18 @@ impl<'a> Uri<'a> {
 }
 
 /// Splits `host[:port]`; the host is a name, an IPv4 address or an IPv6 reference in brackets.
-pub(crate) fn host_port(text: &str) -> Result<(&str, Option<u16>), Malformed> {
+pub(crate) fn host_port(text: &str) -> Result<(&str, Option<u16>), GrammarError> {
     let text = text.trim();
     let (host, port) = match text.strip_prefix('[') {
         Some(inner) => {
-            let close = inner.find(']').ok_or(Malformed("an IPv6 reference has no closing bracket"))?;
+            let close = inner.find(']').ok_or(GrammarError("an IPv6 reference has no closing bracket"))?;
             if !inner[..close].bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) {
-                return Err(Malformed("an IPv6 reference holds no address"));
+                return Err(GrammarError("an IPv6 reference holds no address"));
             }
             let rest = inner[close + 1..].trim_start();
             let port = rest.strip_prefix(':').map(str::trim);
             if port.is_none() && !rest.is_empty() {
-                return Err(Malformed("text after an IPv6 reference"));
+                return Err(GrammarError("text after an IPv6 reference"));
             }
             (&text[..close + 2], port)
         }
@@ -130,13 +130,13 @@ pub(crate) fn host_port(text: &str) -> Result<(&str, Option<u16>), Malformed> {
     let named =
         host.starts_with('[') || host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     if host.is_empty() || !named {
-        return Err(Malformed("the host is not a name or address"));
+        return Err(GrammarError("the host is not a name or address"));
     }
     let port = match port {
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some(digits.parse().map_err(|_| Malformed("the port is not a number from 0 to 65535"))?)
+            Some(digits.parse().map_err(|_| GrammarError("the port is not a number from 0 to 65535"))?)
         }
-        Some(_) => return Err(Malformed("the port is not a number from 0 to 65535")),
+        Some(_) => return Err(GrammarError("the port is not a number from 0 to 65535")),
         None => None,
     };
     Ok((host, port))
