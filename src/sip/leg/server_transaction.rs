@@ -40,7 +40,7 @@ impl Id {
         })
     }
 
-    /// Whether an ACK to a refusal, or a CANCEL, is for this INVITE (RFC 3261 §9.2, §17.2.3).
+    /// Whether an ACK of a rejection, or a CANCEL, is for this INVITE (RFC 3261 §9.2, §17.2.3).
     fn is_for(&self, invite: &Id) -> bool {
         self.branch == invite.branch && self.host == invite.host && self.port == invite.port && self.cseq == invite.cseq
     }
@@ -159,7 +159,7 @@ impl Invites {
         }
     }
 
-    /// The INVITE whose final response an ACK acknowledges: a refused one by its branch, else an accepted one by its
+    /// The INVITE whose final response an ACK acknowledges: a rejected one by its branch, else an accepted one by its
     /// number. The ACK of a 2xx has a branch of its own (RFC 3261 §13.2.2.4), though some clients use the INVITE's.
     pub(super) fn acknowledged_by(&mut self, ack: &Id) -> Option<&mut InviteServer> {
         let refused = |invite: &InviteServer| matches!(invite.phase, Phase::Refused(_)) && ack.is_for(&invite.id);
