@@ -23,7 +23,7 @@ pub use clip_match::{Search, Sought};
 pub use dtmf::{ToneDetector, before_last_key};
 pub use playlist::{Playlist, Span, Take};
 pub use speech_activity::spoken;
-pub use tone::{LINE_TEST_DBOV, LINE_TEST_HZ, sine};
+pub use tone::sine;
 
 /// Samples a second on the telephone side.
 pub const RATE: u32 = 8000;

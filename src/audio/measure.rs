@@ -287,7 +287,7 @@ pub fn factor(db: f64) -> f64 {
 }
 
 /// The level of digital silence, in dBov.
-pub const SILENCE: f64 = -150.0;
+const SILENCE: f64 = -150.0;
 const FRAME_MS: usize = 5;
 /// Frames that must be loud in a row.
 const RUN: usize = 3;

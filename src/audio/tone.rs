@@ -37,9 +37,9 @@ fn fade(samples: &mut [i16], length: usize) {
 }
 
 /// The frequency of the line test tone; ITU-T O.131 uses a similar one.
-pub const LINE_TEST_HZ: f64 = 1000.0;
+const LINE_TEST_HZ: f64 = 1000.0;
 /// The level of the line test tone.
-pub const LINE_TEST_DBOV: f64 = -20.0;
+const LINE_TEST_DBOV: f64 = -20.0;
 const BEEP_DBOV: f64 = -20.0;
 
 #[cfg(test)]

@@ -23,11 +23,11 @@ use super::response::{Response, host_of, stateless_tag};
 use super::uri::{Scheme, Uri};
 
 /// The Allow value: the methods that a call accepts.
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";
 /// The Accept value: the body that an INVITE may carry.
-pub const ACCEPT: &str = "application/sdp";
+pub(crate) const ACCEPT: &str = "application/sdp";
 /// The Supported value: session timers (RFC 4028).
-pub const SUPPORTED: &str = "timer";
+pub(crate) const SUPPORTED: &str = "timer";
 
 /// The disposition of a message.
 #[derive(Debug)]

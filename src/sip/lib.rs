@@ -31,7 +31,7 @@ mod torture;
 mod uri;
 
 pub use arrival::{Arrival, Outgoing, Target, Transport};
-pub use dispatcher::{ACCEPT, ALLOW, Front, FrontState, SUPPORTED, Sorted};
+pub use dispatcher::{Front, FrontState, Sorted};
 pub use fields::{CSeq, Via};
 pub use grammar::{GrammarError, Method};
 pub use leg::{Leg, LegInput, LegOutput, Local, Progress, Why};
@@ -39,4 +39,3 @@ pub use lexer::{Fault, Name};
 pub use message::{LegKey, Message, Refusal, parse_datagram};
 pub use name_addr::NameAddr;
 pub use stream::{Frame, StreamFramer};
-pub use uri::{Scheme, Uri};

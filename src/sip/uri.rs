@@ -20,7 +20,7 @@ pub(super) fn check_shape(uri: &str) -> Result<(), GrammarError> {
 
 /// A URI's scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
+pub(crate) enum Scheme {
     /// `sip:`
     Sip,
     /// `sips:`, reachable over TLS only.
@@ -33,7 +33,7 @@ pub enum Scheme {
 
 /// A `sip:`, `sips:` or `tel:` URI in its parts, or only the scheme of another.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Uri<'a> {
+pub(crate) struct Uri<'a> {
     /// What the parts mean depends on it.
     pub scheme: Scheme,
     /// Escaped as written, password cut off; the number of a `tel:` URI.
@@ -57,7 +57,7 @@ impl fmt::Debug for Uri<'_> {
 
 impl<'a> Uri<'a> {
     /// Reads a URI without angle brackets.
-    pub fn read(text: &'a str) -> Result<Uri<'a>, GrammarError> {
+    pub(crate) fn read(text: &'a str) -> Result<Uri<'a>, GrammarError> {
         check_shape(text)?;
         let (scheme, rest) = text.split_once(':').ok_or(GrammarError("a URI has no scheme"))?;
         let scheme = match scheme {
@@ -96,13 +96,8 @@ impl<'a> Uri<'a> {
     }
 
     /// The value of a URI parameter.
-    pub fn param(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn param(&self, name: &str) -> Option<&'a str> {
         param(self.params, name)
-    }
-
-    /// The host as an address, if it is one.
-    pub fn address(&self) -> Option<IpAddr> {
-        address(self.host)
     }
 }
 
