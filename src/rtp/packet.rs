@@ -1,21 +1,27 @@
 //! One RTP packet (RFC 3550 §5.1).
 
-/// Octets of a header without sources and extension: all that we ever send.
+/// Octets of a header without contributing sources and extension, as every local packet has it.
 pub const HEADER: usize = 12;
 
-/// The fields of a header that mean something to us.
+/// The header fields that reception and telephone events use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
+    /// The first packet of a talkspurt or event (RFC 3551 §4.1, RFC 4733 §2.5.1.1).
     pub marker: bool,
+    /// 0 to 127.
     pub payload_type: u8,
+    /// Increments by one per packet and wraps.
     pub sequence: u16,
+    /// The sampling instant of the first octet, in 1/8000 s; wraps.
     pub timestamp: u32,
+    /// The synchronization source.
     pub ssrc: u32,
 }
 
 /// A packet as read from a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
+    /// The fixed part of the header.
     pub header: Header,
     /// Without contributing sources, extension and padding.
     pub payload: &'a [u8],
@@ -24,13 +30,17 @@ pub struct Packet<'a> {
 /// Why a datagram is not RTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PacketError {
-    #[error("shorter than its header says")]
+    /// Shorter than its header and extension.
+    #[error("the datagram is shorter than its RTP header says")]
     Short,
-    #[error("not version 2")]
+    /// The version is not 2.
+    #[error("the RTP version is not 2")]
     Version,
-    #[error("RTCP on an RTP port")]
+    /// An RTCP packet type (RFC 5761 §4).
+    #[error("the datagram is RTCP")]
     Rtcp,
-    #[error("padding longer than the payload")]
+    /// The padding count is zero or exceeds the payload.
+    #[error("the RTP padding is longer than the payload")]
     Padding,
 }
 
@@ -117,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rtp_is_refused() {
+    fn datagrams_that_are_not_rtp_are_rejected() {
         let rtcp = [0x80, 200, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0];
         for (datagram, error) in [
             (Vec::new(), PacketError::Short),

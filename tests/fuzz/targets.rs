@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use audio::decode::decode;
+use audio::decode::opus::{FRAMES_MAX, OpusError, OpusStream};
 use inquiry::{CheckDigit, Formats, Keys, ReceiptFormat, ScanRules, SecondFactor};
 use replica::Change;
 use replica::gate::{GateKeys, Intake, Reading, read_public};
@@ -129,6 +130,23 @@ pub fn recording(bytes: &[u8]) {
         let expected = Duration::from_secs(1);
         let conditions = Conditions { kind: Kind::File, expected, longest, sitting_dbov: Vec::new(), voice: None };
         assert!(process(sound, &conditions).master.starts_with(b"RIFF"));
+    }
+}
+
+/// An Opus stream: the length of its header in one octet, the header, then packets, each after its length in two octets.
+pub(crate) fn opus(bytes: &[u8]) {
+    let Some((length, rest)) = bytes.split_first() else { return };
+    let (head, mut rest) = rest.split_at(rest.len().min(usize::from(*length)));
+    let Ok(mut stream) = OpusStream::new(head, None) else { return };
+    let channels = stream.channels();
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let (packet, next) = after.split_at(after.len().min(usize::from(u16::from_be_bytes(*length))));
+        rest = next;
+        match stream.decode(packet) {
+            Ok(samples) => assert!(samples.len() <= FRAMES_MAX * channels && samples.len().is_multiple_of(channels)),
+            Err(OpusError::Panicked) => return,
+            Err(OpusError::Packet(_) | OpusError::Channels(_)) => {}
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod calendar;
+pub mod corpus;
 pub mod folder;
 pub mod gateway;
 pub mod node;

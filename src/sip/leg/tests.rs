@@ -1,13 +1,13 @@
-//! One test per rule of a call, on a clock turned by hand.
+//! One test per rule of a call, on a virtual clock.
 
 use std::time::Duration;
 
 use super::*;
-use crate::peer::{ANSWER, Call, OFFER, ended, response_to, sent};
+use crate::test_peer::{ANSWER, Call, OFFER, ended, response_to, sent};
 use crate::{Method, Name, Target, Transport};
 
-mod changes;
-mod elsewhere;
+mod in_dialog;
+mod transfer_and_routing;
 
 const BOTH: [Transport; 2] = [Transport::Udp, Transport::Tcp];
 
@@ -40,9 +40,9 @@ fn requests(out: &[(Duration, LegOutput)], method: &Method) -> usize {
     sent(out.iter().map(|(_, output)| output)).iter().filter(|message| message.is(method)).count()
 }
 
-/// The one request of ours in the last step.
-fn request(call: &Call, method: &Method) -> crate::Message {
-    call.sent().into_iter().find(|message| message.is(method)).expect("a request of ours")
+/// The local request of the last step.
+fn request(call: &Call, method: &Method) -> Message {
+    call.sent().into_iter().find(|message| message.is(method)).expect("a local request")
 }
 
 // INVITE and its ACK.
@@ -61,7 +61,7 @@ fn a_repeated_invite_gets_the_same_response_and_goes_no_further() {
 }
 
 #[test]
-fn an_invite_repeated_before_its_answer_is_told_to_wait() {
+fn an_invite_repeated_before_its_answer_gets_a_100() {
     let mut call = Call::offered(Transport::Udp);
     for _ in 0..2 {
         let invite = call.invite.clone();
@@ -138,7 +138,7 @@ fn a_merged_invite_is_482_and_does_not_disturb_the_call() {
     assert_eq!(call.statuses(), [482]);
     assert_eq!(offers(&call.out), 0);
     let ack = call.peer.write("ACK", 1, 99, "", "");
-    assert!(call.receive(ack).is_empty(), "the ACK of the 482 is none of the 200");
+    assert!(call.receive(ack).is_empty(), "the ACK of the 482 does not acknowledge the 200");
     call = call.acknowledge();
     assert!(matches!(call.out[..], [LegOutput::Established]));
 }
@@ -155,7 +155,7 @@ fn a_delayed_offer_is_ours_and_its_answer_comes_in_the_ack() {
 }
 
 #[test]
-fn a_request_before_the_ack_that_owes_an_answer_establishes_nothing() {
+fn a_request_before_the_ack_with_the_answer_establishes_nothing() {
     let mut call = Call::with(Transport::Udp, "", "").answer();
     assert_eq!(call.ask("INFO", "", "").status(), Some(200));
     assert_eq!(call.out.len(), 1);
@@ -164,7 +164,7 @@ fn a_request_before_the_ack_that_owes_an_answer_establishes_nothing() {
 }
 
 /// The INVITE of the next call under the same Call-ID and From tag.
-fn next_call(call: &Call, cseq: u32) -> crate::Message {
+fn next_call(call: &Call, cseq: u32) -> Message {
     let mut peer = call.peer.clone();
     peer.to_tag = String::new();
     peer.write("INVITE", cseq, 500, "", OFFER)
@@ -208,7 +208,7 @@ fn a_fork_of_a_refused_invite_is_merged_while_the_refusal_waits_for_its_ack() {
 }
 
 #[test]
-fn an_ack_without_the_answer_that_is_owed_ends_the_call() {
+fn an_ack_without_the_required_answer_ends_the_call() {
     let mut call = Call::with(Transport::Udp, "", "").answer().acknowledge();
     assert_eq!(call.ended(), Some(Why::NoAnswer));
     assert!(request(&call, &Method::Bye).header_named("Reason").is_some());
@@ -235,7 +235,7 @@ fn a_refusal_repeats_over_udp_until_its_ack_and_not_over_tcp() {
 }
 
 #[test]
-fn a_refusal_that_nobody_acknowledges_is_given_up_after_64_t1() {
+fn an_unacknowledged_refusal_times_out_after_64_t1() {
     let mut call = Call::offered(Transport::Udp);
     call.input(LegInput::Refuse { status: 503, warning: None, retry_after: Some(Duration::from_secs(7)) });
     assert_eq!(call.sent()[0].header(Name::RetryAfter), Some("7"));
@@ -330,7 +330,7 @@ fn we_hang_up_by_bye_that_repeats_until_it_is_answered() {
 }
 
 #[test]
-fn a_bye_that_nobody_answers_is_given_up() {
+fn an_unanswered_bye_times_out() {
     let mut call = Call::established(Transport::Udp);
     call.input(LegInput::HangUp { reason: None });
     let out = call.pass(Duration::from_secs(60));
@@ -423,7 +423,7 @@ fn a_repeated_info_is_one_key_even_if_every_request_has_one_branch() {
 }
 
 #[test]
-fn the_memory_for_repeats_is_bounded() {
+fn the_response_cache_is_bounded() {
     let mut call = Call::established(Transport::Udp);
     let first = call.peer.request("OPTIONS", "", "");
     call.receive(first.clone());
@@ -431,5 +431,5 @@ fn the_memory_for_repeats_is_bounded() {
         call.ask("OPTIONS", "", "");
     }
     call.receive(first);
-    assert_eq!(call.statuses(), [500], "forgotten, and so out of order");
+    assert_eq!(call.statuses(), [500], "evicted, and so out of order");
 }

@@ -1,24 +1,24 @@
-//! Keys in the bodies of INFO requests.
+//! Keys in INFO bodies.
 //!
 //! Two media types are in use, and neither has an RFC: `application/dtmf-relay` with lines `Signal=5` and
-//! `Duration=160`, and `application/dtmf` with the bare key. Seen in the field: a space after `=`, lower case, LF
-//! alone, `Signal=10` and `Signal=11` for `*` and `#`, a bare `5` under either type, and nothing at all.
+//! `Duration=160`, and `application/dtmf` with the bare key. Trunks also send: a space after `=`, lower case, bare LF,
+//! `Signal=10` and `Signal=11` for `*` and `#`, a bare `5` under either type, and an empty body.
 
 use base::Key;
 
-/// The media types, as the Accept of a 415 lists them.
+/// The Accept value of a 415.
 pub(super) const ACCEPT_KEYS: &str = "application/dtmf-relay, application/dtmf";
 
-/// What an INFO body says.
+/// The content of an INFO body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum InfoBody {
     /// A key of the keypad.
     Key(Key),
-    /// Nothing, or a signal that no keypad has (A to D, a hook flash).
+    /// An empty body, or a signal that no keypad has (A to D, a hook flash).
     Nothing,
-    /// Not a signal.
+    /// Not a signal: 400.
     Malformed,
-    /// Another media type.
+    /// Another media type: 415.
     Foreign,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn read(content_type: Option<&str>, body: &[u8]) -> InfoBody {
     if !matches!(content_type, Some("application/dtmf-relay" | "application/dtmf")) {
         return InfoBody::Foreign;
     }
-    let Ok(text) = std::str::from_utf8(&body[..body.len().min(LONGEST_BODY)]) else { return InfoBody::Malformed };
+    let Ok(text) = std::str::from_utf8(&body[..body.len().min(BODY_MAX)]) else { return InfoBody::Malformed };
     let signal = text.lines().find_map(signal_of).or_else(|| text.lines().next());
     signal.map_or(InfoBody::Nothing, |signal| read_signal(signal.trim()))
 }
@@ -57,7 +57,7 @@ fn read_signal(signal: &str) -> InfoBody {
     }
 }
 
-const LONGEST_BODY: usize = 256;
+const BODY_MAX: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_seen_in_the_field_is_one_key() {
+    fn every_spelling_seen_on_trunks_is_one_key() {
         let five = || InfoBody::Key(Key::Digit(5));
         for body in ["Signal=5\r\nDuration=160\r\n", "Signal= 5\r\nDuration= 250", "signal=5\nduration=100\n", "5"] {
             assert_eq!(relay(body), five(), "{body:?}");
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_keypad_has_is_no_key() {
+    fn signals_that_no_keypad_has_are_no_keys() {
         for body in ["", "\r\n", "Signal=A", "Signal=16", "Signal=!", "Signal="] {
             assert_eq!(relay(body), InfoBody::Nothing, "{body:?}");
         }

@@ -1,7 +1,7 @@
-//! Client transactions of a leg: BYE, REFER, UPDATE and re-INVITE of ours (RFC 3261 §17.1).
+//! Client transactions of a leg: local BYE, REFER, UPDATE and re-INVITE (RFC 3261 §17.1).
 //!
-//! Over UDP a request repeats at T1, 2·T1, 4·T1 …, for INVITE until any response, for others at most every T2 until a
-//! final one. Without a final response it fails after 64·T1; an INVITE that was told to wait, after three minutes.
+//! Over UDP a request is retransmitted after T1, 2·T1, 4·T1 …: an INVITE until any response, others at most every T2 until
+//! a final one. Without a final response it fails after 64·T1; an INVITE with a provisional response, after three minutes.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::grammar::{Class, Method, class};
 use crate::limits::{self, GIVE_UP, T1, T2};
 use crate::message::Message;
 
-/// A request of ours that waits for its final response.
+/// A local request that waits for its final response.
 #[derive(Debug)]
 pub(super) struct Client {
     pub method: Method,
@@ -24,7 +24,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub fn new(now: Instant, method: Method, branch: String, cseq: u32, request: Outgoing) -> Client {
+    pub(super) fn new(now: Instant, method: Method, branch: String, cseq: u32, request: Outgoing) -> Client {
         let repeat_at = request.to.transport().is_unreliable().then(|| now + T1);
         Client { method, branch, cseq, request, repeat_at, pause: T1, until: now + GIVE_UP, provisional: false }
     }
@@ -34,14 +34,14 @@ impl Client {
     }
 
     fn next(&self) -> (Instant, &'static str) {
-        (self.repeat_at.map_or(self.until, |at| at.min(self.until)), "request of ours")
+        (self.repeat_at.map_or(self.until, |at| at.min(self.until)), "request retransmission")
     }
 
-    fn hear_provisional(&mut self, now: Instant) {
+    fn note_provisional(&mut self, now: Instant) {
         if self.is_invite() {
             self.repeat_at = None;
             if !self.provisional {
-                self.until = now + LONGEST_WAIT;
+                self.until = now + PROVISIONAL_WAIT;
             }
         } else {
             self.pause = T2;
@@ -59,59 +59,59 @@ impl Client {
     }
 }
 
-/// What a deadline did to the requests that wait.
+/// The requests that a deadline concerns.
 #[derive(Debug, Default)]
 pub(super) struct Due {
     pub again: Vec<Outgoing>,
     pub failed: Vec<Client>,
 }
 
-/// The requests of ours that wait.
+/// The pending client transactions.
 #[derive(Debug, Default)]
 pub(super) struct Clients(Vec<Client>);
 
 impl Clients {
-    pub fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.0.len() < limits::CLIENT_TRANSACTIONS
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub fn push(&mut self, client: Client) {
+    pub(super) fn push(&mut self, client: Client) {
         self.0.push(client);
     }
 
-    pub fn any(&self, method: &Method) -> bool {
+    pub(super) fn any(&self, method: &Method) -> bool {
         self.0.iter().any(|client| client.method == *method)
     }
 
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 
-    pub fn next(&self) -> Option<(Instant, &'static str)> {
+    pub(super) fn next(&self) -> Option<(Instant, &'static str)> {
         self.0.iter().map(Client::next).min_by_key(|next| next.0)
     }
 
-    /// The request that this final response ends, taken out; `None` for a provisional or a strange one.
-    pub fn end(&mut self, now: Instant, response: &Message) -> Option<Client> {
+    /// Removes and returns the request that this final response ends; `None` for a provisional or unmatched response.
+    pub(super) fn end(&mut self, now: Instant, response: &Message) -> Option<Client> {
         let cseq = response.cseq();
         let at = self.0.iter().position(|client| {
             client.branch == response.via().branch && client.cseq == cseq.number && client.method == cseq.method
         })?;
         match class(response.status()?)? {
             Class::Provisional => {
-                self.0[at].hear_provisional(now);
+                self.0[at].note_provisional(now);
                 None
             }
             Class::Success | Class::Failure => Some(self.0.remove(at)),
         }
     }
 
-    /// What is to be sent again at `now`, and what failed.
-    pub fn due(&mut self, now: Instant) -> Due {
+    /// The requests to retransmit at `now`, and those that timed out.
+    pub(super) fn due(&mut self, now: Instant) -> Due {
         let mut due = Due::default();
         let mut at = 0;
         while at < self.0.len() {
@@ -129,4 +129,4 @@ impl Clients {
 }
 
 /// RFC 3261 §16.6 Timer C: more than three minutes between a provisional and a final response.
-const LONGEST_WAIT: Duration = Duration::from_secs(181);
+const PROVISIONAL_WAIT: Duration = Duration::from_secs(181);

@@ -1,36 +1,36 @@
-//! Requests of ours inside a call: BYE, REFER, and the refresh of a session by UPDATE or re-INVITE.
+//! Local requests inside the dialog: BYE, REFER, and session refresh by UPDATE or re-INVITE.
 
 use std::time::{Duration, Instant};
 
-use super::client::Client;
+use super::client_transaction::Client;
 use super::dialog::Drafted;
-use super::session::{granted, seconds};
+use super::session_timer::{granted, seconds};
 use super::{Leg, LegOutput, Progress, Stage, Why};
 use crate::arrival::Outgoing;
-use crate::front::{ALLOW, SUPPORTED};
+use crate::dispatcher::{ALLOW, SUPPORTED};
 use crate::grammar::{Class, Method, class};
 use crate::lexer::Name;
 use crate::limits::REFRESH_TRIES;
 use crate::message::Message;
 use crate::uri::Uri;
 
-/// The subscription that our REFER made (RFC 3515 §2.4.4).
+/// The subscription that a local REFER creates (RFC 3515 §2.4.4).
 #[derive(Debug)]
 pub(super) struct Subscription {
-    /// The REFER's CSeq number, by which NOTIFYs of several REFERs are told apart (RFC 3515 §2.4.6).
+    /// The CSeq number of the REFER, which is the Event `id` of its NOTIFYs (RFC 3515 §2.4.6).
     cseq: u32,
-    /// A final status was told: what comes after it is only the end.
+    /// A final status has been reported: only the end of the subscription follows.
     concluded: bool,
 }
 
 impl Subscription {
-    /// Whether a NOTIFY with this Event `id` is about it; most have none.
-    pub fn is_meant(&self, id: Option<&str>) -> bool {
+    /// Whether a NOTIFY with this Event `id` belongs to it; most NOTIFYs have no `id`.
+    pub(super) fn matches(&self, id: Option<&str>) -> bool {
         id.is_none_or(|id| id.parse() == Ok(self.cseq))
     }
 }
 
-/// What a `message/sipfrag` body says (RFC 3420): the status line of the referred call.
+/// The progress in a `message/sipfrag` body (RFC 3420): the status line of the referred call.
 pub(super) fn fragment_progress(body: &[u8]) -> Option<Progress> {
     let line = body.split(|byte| matches!(byte, b'\r' | b'\n')).find(|line| !line.is_empty())?;
     let digits = line.strip_prefix(b"SIP/2.0 ")?.get(..3)?;
@@ -53,7 +53,7 @@ impl Leg {
         self.send(now, draft, &[], out);
     }
 
-    /// Sends the other side elsewhere. What cannot stand in Refer-To, or has no call to stand in, fails at once.
+    /// Transfers the caller by REFER. An invalid target URI, or a call that is not established, fails at once.
     pub(super) fn refer(
         &mut self,
         now: Instant,
@@ -75,8 +75,8 @@ impl Leg {
         self.send(now, draft, &[], out);
     }
 
-    /// A NOTIFY's news; the end of a subscription without a final status is a failure.
-    pub(super) fn hear_progress(&mut self, progress: Option<Progress>, ended: bool, out: &mut Vec<LegOutput>) {
+    /// Reports the progress in a NOTIFY; the end of a subscription without a final status is a failure.
+    pub(super) fn note_progress(&mut self, progress: Option<Progress>, ended: bool, out: &mut Vec<LegOutput>) {
         let Some(subscription) = &mut self.subscription else { return };
         let concluded = subscription.concluded;
         let fin = matches!(progress, Some(Progress::Done | Progress::Busy | Progress::Failed));
@@ -91,7 +91,7 @@ impl Leg {
         }
     }
 
-    /// RFC 4028 §7.4: by UPDATE where the other side takes it, else by a re-INVITE that changes nothing.
+    /// Refreshes the session (RFC 4028 §7.4): by UPDATE if the peer supports it, else by a re-INVITE that changes nothing.
     pub(super) fn refresh_session(&mut self, now: Instant, out: &mut Vec<LegOutput>) {
         let busy = self.is_inviting() || self.clients.any(&Method::Update) || !self.clients.has_room();
         let pause = self.local_pause() + Duration::from_secs(1);
@@ -120,7 +120,7 @@ impl Leg {
         self.send(now, draft, &sdp, out);
     }
 
-    /// RFC 3261 §14.1: whoever does not own the Call-ID waits 0 to 2 s after a collision.
+    /// RFC 3261 §14.1: the side that does not own the Call-ID waits 0 to 2 s after a collision.
     fn local_pause(&self) -> Duration {
         Duration::from_millis(self.local.seed % 200 * 10)
     }
@@ -139,7 +139,7 @@ impl Leg {
         }
     }
 
-    /// A request of ours is over; no response at all counts as 408 (RFC 3261 §8.1.3.1).
+    /// Ends a local request; no response counts as 408 (RFC 3261 §8.1.3.1).
     pub(super) fn conclude(
         &mut self,
         now: Instant,
@@ -200,7 +200,7 @@ impl Leg {
         }
     }
 
-    /// The ACK of our re-INVITE: for a 2xx a request of its own, else on the INVITE's branch (RFC 3261 §17.1.1.3).
+    /// Sends the ACK of a local re-INVITE: for a 2xx a request of its own, else on the INVITE's branch (RFC 3261 §17.1.1.3).
     fn acknowledge(&mut self, client: &Client, response: &Message, out: &mut Vec<LegOutput>) {
         let success = response.status().and_then(class) == Some(Class::Success);
         let ack = if success { self.dialog.draft_ack(client.cseq).outgoing(&[]) } else { ack_of(client, response) };

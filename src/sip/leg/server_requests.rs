@@ -1,19 +1,18 @@
-//! Messages from the other side: which of them repeat, which are out of order, what each method does in a call.
+//! Requests and responses from the peer: retransmissions, order, and what each method does inside a call.
 
 use std::time::Instant;
 
-use super::keys::{self, InfoBody};
-use super::outgoing::fragment_progress;
-use super::server::{Id, InviteServer, Phase};
-use super::session::TooSmall;
+use super::client_requests::fragment_progress;
+use super::info::{self, InfoBody};
+use super::server_transaction::{Id, InviteServer, Phase};
+use super::session_timer::TooSmall;
 use super::{Bye, Leg, LegOutput, Stage, Why};
 use crate::arrival::{Arrival, Outgoing};
-use crate::front::{self, ACCEPT, ALLOW};
+use crate::dispatcher::{self, ACCEPT, ALLOW};
 use crate::grammar::{self, Class, Method, class};
 use crate::lexer::Name;
 use crate::limits::RETRY_AFTER_MAX_S;
 use crate::message::Message;
-use crate::response::Response;
 
 impl Leg {
     pub(super) fn receive(&mut self, now: Instant, message: Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
@@ -29,7 +28,7 @@ impl Leg {
         }
     }
 
-    /// An ACK is for a 2xx by its CSeq number, for a refusal by its branch; a repeated one does nothing.
+    /// An ACK matches a 2xx by its CSeq number, a rejection by its branch; a repeated one has no effect.
     fn receive_ack(&mut self, now: Instant, id: &Id, ack: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
         let Some(invite) = self.invites.acknowledged_by(id) else { return };
         let (accepted, delayed) = (invite.is_accepted(), invite.delayed);
@@ -68,7 +67,7 @@ impl Leg {
         let found = self.invites.find(|invite| invite.is_cancelled_by(id));
         let found = found.map(|invite| (invite.id.clone(), invite.is_pending()));
         let status = if found.is_some() { 200 } else { 481 };
-        out.push(LegOutput::Send(Response::to(cancel, arrival, status, &self.dialog.local_tag).done()));
+        out.push(LegOutput::Send(cancel.respond(arrival, status, &self.dialog.local_tag).done()));
         let Some((invite, true)) = found else { return };
         self.offers.forget(&invite);
         self.refuse_invite(now, &invite, 487, &[], out);
@@ -87,7 +86,7 @@ impl Leg {
                 (_, None) => {}
             };
         }
-        if self.is_renewed_by(&invite) {
+        if self.begins_another_call(&invite) {
             self.stage = Stage::Gone;
             return out.extend([LegOutput::Renewed { message: invite, arrival: *arrival }, LegOutput::Gone]);
         }
@@ -100,15 +99,15 @@ impl Leg {
         }
     }
 
-    /// Whether an INVITE outside the dialog begins another call. While the first one's final response waits for its
-    /// ACK, one of the same number is the first on another path (RFC 3261 §8.2.2.2); one of another number shows that
-    /// the response came through.
-    fn is_renewed_by(&self, invite: &Message) -> bool {
+    /// Whether an INVITE outside the dialog begins another call. While the final response to the first INVITE waits for its
+    /// ACK, one with the same number is the first on another path (RFC 3261 §8.2.2.2); another number shows that the
+    /// caller has the response.
+    fn begins_another_call(&self, invite: &Message) -> bool {
         let same = |known: &InviteServer| known.is_numbered(invite.cseq().number) && known.next().is_some();
         self.is_over() && invite.to_tag().is_empty() && !self.invites.iter().any(same)
     }
 
-    /// Refuses an INVITE that is no offer to us, with a transaction of its own: over UDP it repeats until its ACK.
+    /// Rejects an INVITE in a transaction of its own: over UDP the response is retransmitted until its ACK.
     fn refuse_new(
         &mut self,
         now: Instant,
@@ -123,26 +122,26 @@ impl Leg {
         if known && invite.cseq().number > self.dialog.remote_cseq {
             self.dialog.remote_cseq = invite.cseq().number;
         }
-        let response = Response::to(&invite, arrival, status, &self.dialog.local_tag);
+        let response = invite.respond(arrival, status, &self.dialog.local_tag);
         match self.push_invite(now, invite, arrival) {
             Some(id) => self.refuse_invite(now, &id, status, &headers, out),
-            // No room to remember it: told once, and again when it repeats.
+            // No room for a transaction: every retransmission gets a stateless response.
             None => out.push(LegOutput::Send(response.done())),
         }
     }
 
-    /// Why an INVITE is not taken up: RFC 3261 §8.2.2.2 (merged), §12.2.2 (order), §14.2 (glare).
+    /// Why an INVITE is rejected: RFC 3261 §8.2.2.2 (merged), §12.2.2 (order), §14.2 (glare).
     fn objection(&self, invite: &Message) -> Option<(u16, Headers)> {
-        if let Some(status) = self.stranger(invite) {
+        if let Some(status) = self.out_of_dialog_status(invite) {
             return Some((status, Vec::new()));
         }
-        if let Some(tags) = front::unsupported(invite) {
+        if let Some(tags) = dispatcher::unsupported(invite) {
             return Some((420, vec![("Unsupported", tags)]));
         }
-        if front::has_foreign_body(invite) {
+        if dispatcher::has_foreign_body(invite) {
             return Some((415, vec![("Accept", ACCEPT.into())]));
         }
-        if let Some(encoding) = front::foreign_encoding(invite) {
+        if let Some(encoding) = dispatcher::foreign_encoding(invite) {
             return Some((415, vec![("Accept-Encoding", encoding.into())]));
         }
         if self.is_inviting() || self.awaits_answer() {
@@ -151,8 +150,8 @@ impl Leg {
         (!self.offers.is_empty()).then(|| (500, vec![("Retry-After", self.retry_after())]))
     }
 
-    /// A status for a request that is not of this dialog, or comes out of order.
-    fn stranger(&self, request: &Message) -> Option<u16> {
+    /// The status for a request outside this dialog or out of order; `None` for one that is in order.
+    fn out_of_dialog_status(&self, request: &Message) -> Option<u16> {
         let merged = request.to_tag().is_empty() && request.is(&Method::Invite);
         if merged {
             return Some(482);
@@ -167,13 +166,13 @@ impl Leg {
         (request.cseq().number <= self.dialog.remote_cseq).then_some(500)
     }
 
-    /// From 0 to 10 s (RFC 3261 §14.2), by the call, so that two legs do not try again at the same moment.
+    /// From 0 to 10 s (RFC 3261 §14.2), derived from the seed, so that two legs do not retry at the same moment.
     fn retry_after(&self) -> String {
         (self.local.seed % (RETRY_AFTER_MAX_S + 1)).to_string()
     }
 
-    /// A request of the dialog in its order: it proves that the other side has our 2xx. Where the 2xx was an offer,
-    /// only the ACK brings what media needs.
+    /// Notes a request of the dialog in its order: it proves that the peer has the 2xx. If the 2xx contained an offer, only
+    /// the ACK establishes the call, because it brings the answer.
     fn accept_order(&mut self, request: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
         self.dialog.remote_cseq = self.dialog.remote_cseq.max(request.cseq().number);
         self.dialog.arrival = *arrival;
@@ -186,11 +185,11 @@ impl Leg {
         if let Some(reply) = self.replies.of(&id) {
             return out.extend(reply.cloned().map(LegOutput::Send));
         }
-        if let Some(status) = self.stranger(&request) {
+        if let Some(status) = self.out_of_dialog_status(&request) {
             return self.reply(id, &request, arrival, status, &[], out);
         }
         self.accept_order(&request, arrival, out);
-        if let Some(tags) = front::unsupported(&request) {
+        if let Some(tags) = dispatcher::unsupported(&request) {
             return self.reply(id, &request, arrival, 420, &[("Unsupported", &tags)], out);
         }
         match request.method() {
@@ -200,7 +199,7 @@ impl Leg {
             Some(Method::Notify) => self.receive_notify(id, &request, arrival, out),
             Some(Method::Options) => self.receive_options(id, &request, arrival, out),
             method => {
-                let status = front::status_of_refused(method);
+                let status = dispatcher::status_of_refused(method);
                 self.reply(id, &request, arrival, status, &[("Allow", ALLOW)], out);
             }
         }
@@ -215,7 +214,7 @@ impl Leg {
         headers: &[(&str, &str)],
         out: &mut Vec<LegOutput>,
     ) {
-        let response = Response::to(request, arrival, status, &self.dialog.local_tag);
+        let response = request.respond(arrival, status, &self.dialog.local_tag);
         let response = headers.iter().fold(response, |response, (name, value)| response.header(name, value));
         self.send_reply(id, response.done(), out);
     }
@@ -225,7 +224,7 @@ impl Leg {
         out.push(LegOutput::Send(response));
     }
 
-    /// RFC 3261 §15.1.2: 200, and what still waits for an answer gets 487. It may come before the ACK.
+    /// RFC 3261 §15.1.2: 200, and every open offer gets 487. A BYE may come before the ACK.
     fn receive_bye(&mut self, now: Instant, id: Id, bye: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
         self.reply(id, bye, arrival, 200, &[], out);
         self.refuse_all(now, 487, out);
@@ -246,20 +245,20 @@ impl Leg {
             return self.reply(id, info, arrival, 469, &[("Recv-Info", "")], out);
         }
         let content_type = info.content_type();
-        match keys::read(content_type.as_deref(), &info.body) {
+        match info::read(content_type.as_deref(), &info.body) {
             InfoBody::Key(key) => {
                 self.reply(id, info, arrival, 200, &[], out);
                 out.push(LegOutput::Key(key));
             }
             InfoBody::Nothing => self.reply(id, info, arrival, 200, &[], out),
             InfoBody::Malformed => self.reply(id, info, arrival, 400, &[], out),
-            InfoBody::Foreign => self.reply(id, info, arrival, 415, &[("Accept", keys::ACCEPT_KEYS)], out),
+            InfoBody::Foreign => self.reply(id, info, arrival, 415, &[("Accept", info::ACCEPT_KEYS)], out),
         }
     }
 
-    /// RFC 3311 §5.2: with an offer it may collide with one on its way, without it refreshes session and target.
+    /// RFC 3311 §5.2: an UPDATE with an offer may collide with a pending one; without an offer it refreshes session and target.
     fn receive_update(&mut self, now: Instant, id: Id, update: Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
-        if front::has_foreign_body(&update) {
+        if dispatcher::has_foreign_body(&update) {
             return self.reply(id, &update, arrival, 415, &[("Accept", ACCEPT)], out);
         }
         if let Err(TooSmall(min)) = self.terms(&update) {
@@ -267,7 +266,7 @@ impl Leg {
             return self.reply(id, &update, arrival, 422, &[("Min-SE", &seconds)], out);
         }
         if update.sdp().is_none() {
-            self.hear_abilities(&update);
+            self.note_capabilities(&update);
             return self.accept_update(now, id, &update, arrival, out);
         }
         if self.is_inviting() || self.awaits_answer() {
@@ -277,11 +276,11 @@ impl Leg {
             let after = self.retry_after();
             return self.reply(id, &update, arrival, 500, &[("Retry-After", &after)], out);
         }
-        self.hear_abilities(&update);
+        self.note_capabilities(&update);
         self.take_update(id, update, arrival, out);
     }
 
-    /// RFC 3515 §2.4.4: the NOTIFYs of our REFER tell how it goes.
+    /// RFC 3515 §2.4.4: NOTIFYs report the progress of the transfer.
     fn receive_notify(&mut self, id: Id, notify: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
         let event = notify.header_named("Event").or_else(|| notify.header_named("o")).unwrap_or("");
         let (event, params) = event.split_at(event.find(';').unwrap_or(event.len()));
@@ -289,19 +288,19 @@ impl Leg {
             return self.reply(id, notify, arrival, 489, &[("Allow-Events", "refer")], out);
         }
         let refer = grammar::param(params, "id");
-        if !self.subscription.as_ref().is_some_and(|subscription| subscription.is_meant(refer)) {
+        if !self.subscription.as_ref().is_some_and(|subscription| subscription.matches(refer)) {
             return self.reply(id, notify, arrival, 481, &[], out);
         }
         self.reply(id, notify, arrival, 200, &[], out);
         let state = notify.header(Name::SubscriptionState).unwrap_or("");
         let ended = state.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("terminated");
-        self.hear_progress(fragment_progress(&notify.body), ended, out);
+        self.note_progress(fragment_progress(&notify.body), ended, out);
     }
 
     fn receive_options(&mut self, id: Id, options: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
-        let response = Response::to(options, arrival, 200, &self.dialog.local_tag);
+        let response = options.respond(arrival, 200, &self.dialog.local_tag);
         let response = response.header("Contact", &self.dialog.contact);
-        self.send_reply(id, front::capabilities(response).done(), out);
+        self.send_reply(id, dispatcher::capabilities(response).done(), out);
     }
 
     fn receive_response(&mut self, now: Instant, response: &Message, out: &mut Vec<LegOutput>) {
@@ -320,7 +319,7 @@ impl Leg {
     }
 }
 
-/// Headers of a refusal.
+/// Headers of a rejection.
 type Headers = Vec<(&'static str, String)>;
 
 const NO_ANSWER: &str = "SIP;cause=488;text=\"No answer to the offer\"";

@@ -1,14 +1,15 @@
-//! Decides where a message goes, and answers what needs no call.
+//! The dispatcher: decides which call a message belongs to, and answers requests that need no call.
 //!
 //! ```text
-//! response, ACK ──────── known call? ─► Leg, else Drop (an ACK and a stray response are never answered)
+//! response, ACK ──────── known call? ─► Leg, else Drop (an ACK and a stray response get no response)
 //! request with To tag ── known call? ─► Leg, else 481
-//! OPTIONS ────────────── 200, or 503 while draining: the heartbeat of a trunk tells the truth
+//! OPTIONS ────────────── 200, or 503 while draining: the heartbeat of a trunk
 //! INVITE ─────────────── known call? ─► Leg; 416, 420, 415, 406; 503 when full or draining; else a new call
 //! other methods ──────── 405 (known to SIP) or 501, with Allow
 //! ```
 //!
-//! Nothing is remembered here: the To tag of a reply is derived from the request, so a repeat gets the same reply.
+//! The dispatcher keeps no state: the To tag of a reply is derived from the request, so a retransmission gets the same
+//! reply.
 
 use std::time::Duration;
 
@@ -21,51 +22,52 @@ use super::message::{LegKey, Message};
 use super::response::{Response, host_of, stateless_tag};
 use super::uri::{Scheme, Uri};
 
-/// The methods that a call takes.
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";
-/// The body that an INVITE may bring.
-pub const ACCEPT: &str = "application/sdp";
-/// The extensions that are understood and asked for.
-pub const SUPPORTED: &str = "timer";
+/// The Allow value: the methods that a call accepts.
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";
+/// The Accept value: the body that an INVITE may carry.
+pub(crate) const ACCEPT: &str = "application/sdp";
+/// The Supported value: session timers (RFC 4028).
+pub(crate) const SUPPORTED: &str = "timer";
 
-/// What a message is to the service.
+/// The disposition of a message.
 #[derive(Debug)]
 pub enum Sorted {
-    /// Nothing: a stray response or ACK.
+    /// A stray response or ACK: no action.
     Drop,
-    /// Answered here.
+    /// A stateless response, to be sent.
     Reply(Outgoing),
-    /// For the call of this key.
+    /// For the existing leg of this key.
     Leg(LegKey),
-    /// A new call of this key.
+    /// A new call under this key.
     Invite(LegKey),
 }
 
-/// What the service is up to when a message comes.
+/// The state of the node when a message arrives.
 #[derive(Clone, Copy, Debug)]
 pub struct FrontState {
-    /// Whether [`Message::leg_key`] of this message names a leg that lives.
+    /// [`Message::leg_key`] of this message names an existing leg.
     pub known: bool,
+    /// The node finishes its calls and takes no new ones.
     pub draining: bool,
     /// No line is free.
     pub full: bool,
-    /// When a refused caller may try again.
+    /// The Retry-After of a 503.
     pub retry_after: Duration,
 }
 
-/// The sorter.
+/// The dispatcher.
 #[derive(Clone, Debug)]
 pub struct Front {
     seed: u64,
 }
 
 impl Front {
-    /// `seed` makes the tags of stateless replies ours; any number that other nodes do not share.
+    /// `seed` makes the To tags of stateless replies unique to this node.
     pub fn new(seed: u64) -> Front {
         Front { seed }
     }
 
-    /// Sorts one message.
+    /// The disposition of one message.
     pub fn sort(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Sorted {
         let Some(method) = message.method() else { return sort_response(message, state) };
         let asked = match method {
@@ -99,28 +101,28 @@ impl Front {
         }
     }
 
-    /// The answer to a message whose leg turned out to be gone; `None` for what is never answered.
+    /// A 481 to a request whose leg has ended meanwhile; `None` for an ACK or a response.
     pub fn no_such_leg(&self, message: &Message, arrival: &Arrival) -> Option<Outgoing> {
         let silent = message.method().is_none_or(|method| *method == Method::Ack);
         (!silent).then(|| self.reply(message, arrival, 481).done())
     }
 
-    /// A refusal of a new call from outside the stack: no such number (404), unknown trunk (403), broken (500).
+    /// A rejection of a new call that the caller of this crate decides: number unknown (404), not a trunk (403), fault (500).
     pub fn refuse(&self, message: &Message, arrival: &Arrival, status: u16) -> Outgoing {
         self.reply(message, arrival, status).done()
     }
 
-    /// A 503 with Retry-After: no line is free, or calls come too fast.
+    /// A 503 with Retry-After: no line is free, or the call rate is above its limit.
     pub fn busy(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Outgoing {
         let seconds = state.retry_after.as_secs().max(1).to_string();
         self.reply(message, arrival, 503).header("Retry-After", &seconds).done()
     }
 
     fn reply(&self, message: &Message, arrival: &Arrival, status: u16) -> Response {
-        Response::to(message, arrival, status, &stateless_tag(self.seed, &message.head))
+        message.respond(arrival, status, &stateless_tag(self.seed, &message.head))
     }
 
-    /// A known call still answers by its own tag: its leg refuses what it does not take.
+    /// A request inside a known call goes to its leg, whose 405 or 501 carries the dialog's tag.
     fn refuse_method(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Sorted {
         if state.known && !message.to_tag().is_empty() {
             return Sorted::Leg(message.leg_key());
@@ -129,7 +131,7 @@ impl Front {
         Sorted::Reply(self.reply(message, arrival, status).header("Allow", ALLOW).done())
     }
 
-    /// What OPTIONS and INVITE have in common: the scheme of the URI, and required extensions.
+    /// The checks that OPTIONS and INVITE share: URI scheme (416) and required extensions (420).
     fn check(&self, message: &Message, arrival: &Arrival) -> Option<Outgoing> {
         let scheme = Uri::read(message.request_uri()).map_or(Scheme::Other, |uri| uri.scheme);
         if scheme == Scheme::Other {
@@ -166,17 +168,17 @@ impl Front {
 }
 
 fn sort_response(message: &Message, state: FrontState) -> Sorted {
-    // More than one Via means that it was meant for somebody else (RFC 3261 §8.1.3.3).
-    let ours = state.known && message.list(Name::Via).count() == 1;
-    if ours { Sorted::Leg(message.leg_key()) } else { Sorted::Drop }
+    // More than one Via: the response belongs to another element (RFC 3261 §8.1.3.3).
+    let expected = state.known && message.list(Name::Via).count() == 1;
+    if expected { Sorted::Leg(message.leg_key()) } else { Sorted::Drop }
 }
 
-/// 501 for what no RFC names, 405 for what this element does not do.
+/// 501 for an extension method, 405 for a known method that is not served.
 pub(super) fn status_of_refused(method: Option<&Method>) -> u16 {
     if matches!(method, Some(Method::Other(_))) { 501 } else { 405 }
 }
 
-/// What an OPTIONS answer and a 2xx tell about us (RFC 3261 §11.2).
+/// The capability headers of a 200 to OPTIONS (RFC 3261 §11.2).
 pub(super) fn capabilities(response: Response) -> Response {
     response
         .header("Allow", ALLOW)
@@ -186,7 +188,7 @@ pub(super) fn capabilities(response: Response) -> Response {
         .header("Supported", SUPPORTED)
 }
 
-/// The listener's address as a Contact; none for an unspecified one, which nobody could reach.
+/// The listener's address as a Contact; `None` for an unspecified address, which is unreachable.
 fn contact_of(arrival: &Arrival) -> Option<String> {
     let local = arrival.local;
     if local.ip().is_unspecified() {
@@ -199,9 +201,9 @@ fn contact_of(arrival: &Arrival) -> Option<String> {
     Some(format!("<sip:{}:{}{transport}>", host_of(local.ip()), local.port()))
 }
 
-/// The required extensions that are not understood, as an Unsupported value.
+/// The required extensions that are not supported, as an Unsupported value.
 ///
-/// `100rel` is understood: a call is answered at once, without a provisional response that would need a PRACK.
+/// `100rel` is accepted: a call gets its final response without a reliable provisional one, so no PRACK is needed.
 pub(super) fn unsupported(message: &Message) -> Option<String> {
     let unknown = message
         .list(Name::Require)
@@ -211,13 +213,13 @@ pub(super) fn unsupported(message: &Message) -> Option<String> {
     (!tags.is_empty()).then_some(tags)
 }
 
-/// The encodings that would be taken, if the body has another.
+/// The Accept-Encoding value of a 415, if the body has another encoding.
 pub(super) fn foreign_encoding(message: &Message) -> Option<&'static str> {
     let foreign = message.list(Name::ContentEncoding).any(|encoding| !encoding.eq_ignore_ascii_case("identity"));
     (foreign && !message.body.is_empty()).then_some("identity")
 }
 
-/// Whether there is a body without a session description, and it must be understood.
+/// Whether the body holds no session description and its handling is not optional.
 pub(super) fn has_foreign_body(message: &Message) -> bool {
     let optional = message.header_named("Content-Disposition").is_some_and(|text| {
         grammar::param(&text[text.find(';').unwrap_or(text.len())..], "handling")
@@ -226,7 +228,7 @@ pub(super) fn has_foreign_body(message: &Message) -> bool {
     !message.body.is_empty() && message.sdp().is_none() && !optional
 }
 
-/// Whether a session description may stand in the answer (RFC 3261 §20.1).
+/// Whether the caller accepts a session description in the response (RFC 3261 §20.1).
 fn accepts_sdp(message: &Message) -> bool {
     let mut kinds = message.list(Name::Accept).map(media_type).peekable();
     kinds.peek().is_none() || kinds.any(|kind| matches!(kind.as_str(), "application/sdp" | "application/*" | "*/*"))
@@ -235,7 +237,7 @@ fn accepts_sdp(message: &Message) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peer::{OFFER, Peer, addr, arrival};
+    use crate::test_peer::{OFFER, Peer, addr, arrival};
     use crate::{Target, parse_datagram};
 
     const IDLE: FrontState =
@@ -247,7 +249,7 @@ mod tests {
 
     fn reply(message: &Message, state: FrontState) -> Message {
         match sort(message, state) {
-            Sorted::Reply(reply) => parse_datagram(&reply.bytes).expect("we write sound messages"),
+            Sorted::Reply(reply) => parse_datagram(&reply.bytes).expect("our messages are well formed"),
             other => panic!("{other:?}"),
         }
     }
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn options_tells_the_truth_as_a_heartbeat() {
+    fn options_is_200_or_503_while_draining() {
         let options = peer().request("OPTIONS", "", "");
         let up = reply(&options, IDLE);
         assert_eq!((up.status(), up.header(Name::Contact)), (Some(200), Some("<sip:192.0.2.1:5060>")));
@@ -289,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeat_gets_the_same_tag_and_another_request_another() {
+    fn a_retransmission_gets_the_same_tag_and_another_request_another() {
         let mut peer = peer();
         let invite = peer.request("INVITE", "", OFFER);
         let full = FrontState { full: true, ..IDLE };
@@ -299,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_of_calls_that_nobody_knows_are_481_and_acks_are_never_answered() {
+    fn requests_of_unknown_calls_are_481_and_acks_get_no_response() {
         let mut peer = peer();
         peer.to_tag = "gone".into();
         for method in ["BYE", "INFO", "UPDATE", "NOTIFY", "CANCEL", "INVITE", "OPTIONS"] {
@@ -314,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_goes_to_its_leg_by_our_tags_place_and_strays_are_dropped() {
+    fn a_response_goes_to_its_leg_and_strays_are_dropped() {
         let text = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:us@h>;tag=us\r\n\
                     To: <sip:them@h>;tag=them\r\nCall-ID: c\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n";
         let response = parse_datagram(text.as_bytes()).expect("sound");
@@ -327,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_invite_asks_for_and_we_lack_is_refused_by_name() {
+    fn unsupported_requirements_of_an_invite_are_rejected_by_name() {
         let mut peer = peer();
         let refused = reply(&peer.request("INVITE", "Require: replaces, timer, 100rel\r\n", OFFER), IDLE);
         assert_eq!((refused.status(), refused.header_named("Unsupported")), (Some(420), Some("replaces")));
@@ -341,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_call_refuses_strange_methods_itself() {
+    fn a_known_call_rejects_unknown_methods_itself() {
         let mut peer = peer();
         let message = peer.request("MESSAGE", "", "");
         assert_eq!(reply(&message, FrontState { known: true, ..IDLE }).status(), Some(405));

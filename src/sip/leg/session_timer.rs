@@ -1,7 +1,7 @@
-//! Session timers, as user agent server (RFC 4028 §9).
+//! Session timers of a user agent server (RFC 4028 §9).
 //!
-//! One side refreshes the session at half its interval, by UPDATE or re-INVITE; when nothing refreshes it, both end
-//! it. The caller's side is let refresh wherever it can: it knows whether its caller is still there.
+//! One side, the refresher, refreshes the session at half its interval, by UPDATE or re-INVITE; without a refresh both
+//! sides end the call. The caller's side is the refresher wherever it can be: it knows whether its caller is still there.
 
 use std::time::{Duration, Instant};
 
@@ -9,39 +9,39 @@ use crate::grammar;
 use crate::lexer::Name;
 use crate::message::Message;
 
-/// What a 2xx says about the session.
+/// The session terms of a 2xx.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Terms {
     pub interval: Duration,
     pub we_refresh: bool,
-    /// Whether the 2xx requires the extension: the other side supports it.
+    /// The 2xx requires the extension, because the peer supports it.
     pub required: bool,
 }
 
 impl Terms {
-    /// The Session-Expires value of a response to the other side's request, in which it is the UAC.
-    pub fn header(&self) -> String {
+    /// The Session-Expires value of a response; the peer is the UAC.
+    pub(super) fn header(&self) -> String {
         format!("{};refresher={}", self.interval.as_secs(), if self.we_refresh { "uas" } else { "uac" })
     }
 }
 
-/// The interval is below what we accept: a 422 with this Min-SE.
+/// The interval is below the local minimum: a 422 with this Min-SE.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooSmall(pub Duration);
 
-/// A session that expires.
+/// A session with an expiry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Session {
     pub interval: Duration,
-    /// When we refresh, if that is ours to do.
+    /// The next local refresh; `None` if the peer is the refresher.
     pub refresh_at: Option<Instant>,
-    /// When the call ends, if nothing refreshed it (RFC 4028 §10).
+    /// When the call ends without a refresh (RFC 4028 §10).
     pub ends_at: Instant,
     pub tries: u8,
 }
 
 impl Session {
-    pub fn new(now: Instant, interval: Duration, we_refresh: bool) -> Session {
+    pub(super) fn new(now: Instant, interval: Duration, we_refresh: bool) -> Session {
         let early = (interval / 3).min(Duration::from_secs(32));
         let refresh_at = we_refresh.then(|| now + interval / 2);
         Session { interval, refresh_at, ends_at: now + (interval - early), tries: 0 }
@@ -50,7 +50,7 @@ impl Session {
 
 /// Chooses the terms for an INVITE or UPDATE (RFC 4028 §9, Table 2).
 ///
-/// A caller without session timers that did not ask for one gets none: its silence ends the call by media.
+/// A caller that neither supports session timers nor asks for one gets none; the media timeout ends its call.
 pub(super) fn negotiate(message: &Message, ours: Duration, min_se: Duration) -> Result<Option<Terms>, TooSmall> {
     let supported = message.lists(Name::Supported, "timer") || message.lists(Name::Require, "timer");
     let their_min = message.header(Name::MinSe).and_then(seconds).unwrap_or(Duration::ZERO);
@@ -67,14 +67,14 @@ pub(super) fn negotiate(message: &Message, ours: Duration, min_se: Duration) -> 
     Ok(Some(Terms { interval, we_refresh, required: supported }))
 }
 
-/// The session that a 2xx to our own refresh grants: in it we are the UAC. `None` if the other side keeps no timer.
+/// The session that a 2xx to a local refresh grants, in which this side is the UAC; `None` if the peer keeps no timer.
 pub(super) fn granted(now: Instant, response: &Message) -> Option<Session> {
     let text = response.header(Name::SessionExpires)?;
     let we_refresh = !refresher(text).is_some_and(|name| name.eq_ignore_ascii_case("uas"));
     Some(Session::new(now, seconds(text)?.max(SHORTEST), we_refresh))
 }
 
-/// The seconds before the parameters, at most a day.
+/// The delta-seconds before the parameters, at most a day.
 pub(super) fn seconds(text: &str) -> Option<Duration> {
     let end = text.find(';').unwrap_or(text.len());
     let digits = text[..end].trim();
@@ -96,7 +96,7 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 mod tests {
     use super::*;
     use crate::Transport;
-    use crate::peer::{OFFER, Peer};
+    use crate::test_peer::{OFFER, Peer};
 
     const OURS: Duration = Duration::from_secs(1800);
     const MIN: Duration = Duration::from_secs(90);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_is_lowered_to_ours_but_never_below_what_either_side_bears() {
+    fn an_interval_is_lowered_to_ours_but_never_below_either_minimum() {
         let header = |text: &str| Ok(Some(text.to_owned()));
         assert_eq!(terms("k: timer\r\nx: 7200\r\n"), header("1800;refresher=uac"));
         assert_eq!(terms("k: timer\r\nx: 7200\r\nMin-SE: 3600\r\n"), header("3600;refresher=uac"));

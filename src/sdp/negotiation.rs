@@ -1,37 +1,46 @@
-//! What an offer and an answer agree on.
+//! The media of both sides, and what an offer and its answer agree on.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use base::Codec;
 
-/// Where the peer says that its media is, and what it takes.
+/// The media addresses of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MediaPeer {
+    /// Receives RTP.
     pub rtp: SocketAddr,
+    /// Receives RTCP: the next port, or the one of `a=rtcp` (RFC 3605).
     pub rtcp: SocketAddr,
-    /// RTP and RTCP on one port (RFC 5761), offered and accepted.
+    /// RTP and RTCP share one port (RFC 5761 §5.1.1), offered and accepted.
     pub rtcp_mux: bool,
 }
 
-/// Where our own media is, as a session description names it.
+/// The local media address and the `o=` line of a session description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalMedia {
+    /// The address of the `c=` and `o=` lines.
     pub address: IpAddr,
+    /// The port of the `m=` line.
     pub rtp_port: u16,
+    /// Written as `a=rtcp` unless it is the next port.
     pub rtcp_port: u16,
-    /// The `o=` line's session id: the same for the whole call.
+    /// The session id of the `o=` line, constant for the call.
     pub session_id: u64,
-    /// The `o=` line's version: one more with each changed description (RFC 3264 §8).
+    /// The version of the `o=` line, incremented with each changed description (RFC 3264 §8).
     pub version: u64,
 }
 
 /// A stream's direction as the peer described it (RFC 3264 §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
+    /// Both ways.
     SendRecv,
+    /// The peer sends only: hold.
     SendOnly,
+    /// The peer receives only.
     RecvOnly,
+    /// Neither way.
     Inactive,
 }
 
@@ -64,32 +73,36 @@ impl Direction {
     }
 }
 
-/// What both sides agreed on, seen from us.
+/// The agreed media, seen from this side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Negotiated {
+    /// The law of both directions.
     pub codec: Codec,
+    /// The payload type of the codec.
     pub payload: u8,
+    /// The payload type of telephone-event (RFC 4733); `None` if the peer does not offer it.
     pub event_payload: Option<u8>,
+    /// The time of one packet, 10 to 60 ms.
     pub ptime: Duration,
-    /// None while the peer names no address (`0.0.0.0` or port 0: an old way to hold).
+    /// `None` while the peer names no address: `0.0.0.0` is the hold of RFC 2543.
     pub peer: Option<MediaPeer>,
     /// As the peer described it.
     pub direction: Direction,
 }
 
 impl Negotiated {
-    /// Whether the peer wants our sound, and says where.
+    /// Whether this side sends RTP: the peer receives and names an address.
     pub fn we_send(&self) -> bool {
         self.peer.is_some() && matches!(self.direction, Direction::SendRecv | Direction::RecvOnly)
     }
 
-    /// Whether the peer must be heard: a peer that holds us may be silent for as long as it likes.
+    /// Whether the peer must send RTP: only a peer that sends and receives; one that holds the call may stay silent.
     pub fn we_expect(&self) -> bool {
         self.peer.is_some() && self.direction == Direction::SendRecv
     }
 }
 
-/// Why an offer cannot be accepted.
+/// Why an offer or answer is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// 400: not SDP.
@@ -97,5 +110,10 @@ pub enum Refused {
     Malformed(&'static str),
     /// 488 with a Warning header of this code (RFC 3261 §20.43) and text.
     #[error("{text}")]
-    NotAcceptable { warning: u16, text: &'static str },
+    NotAcceptable {
+        /// The warn-code, 300 to 330.
+        warning: u16,
+        /// The warn-text for the peer's engineers.
+        text: &'static str,
+    },
 }

@@ -1,4 +1,4 @@
-//! What changes while a call is up: methods, offers, session timers.
+//! Requests inside a dialog: methods, offers, session timers.
 
 use super::*;
 

@@ -1,9 +1,9 @@
-//! RFC 4733 events → one key per press.
+//! Telephone events (RFC 4733) → one key per press.
 //!
-//! A press is several packets with one timestamp and a growing duration; the last one comes three times and has the
-//! end bit. Any of them may be lost, doubled or late, and peers differ:
+//! A press is several packets with one timestamp and a growing duration; the last one is sent three times
+//! with the end bit. Any of them may be lost, doubled or late, and peers differ:
 //!
-//! - the end packets may all be lost, or be all that arrives;
+//! - all end packets may be lost, or only they may arrive;
 //! - a press held over 8 s goes on under a new timestamp, without an end before it (§2.5.1.3);
 //! - some peers move the timestamp with every packet of one press, some leave it for the next press;
 //! - the duration may stay zero.
@@ -11,18 +11,18 @@
 //! ```text
 //!             packet of an unknown press ─► key
 //!  None ───────────────────────────────────────► Down ── end bit ──► Up
-//!                      ▲ newer packet that starts afresh ─► key        │
+//!                      ▲ newer packet of a new press ─► key            │
 //!                      └───────────────────────────────────────────────┘
 //! ```
 
 use super::Header;
 use base::Key;
 
-/// Reads one peer's events.
+/// Decodes the telephone events of one peer.
 #[derive(Clone, Debug, Default)]
 pub struct EventKeys {
     current: Option<Press>,
-    /// The presses before the current one, for packets that come late: timestamp and event.
+    /// Timestamp and event of the presses before the current one, to recognise late packets.
     past: [Option<(u32, u8)>; PAST],
     oldest: usize,
 }
@@ -30,8 +30,9 @@ pub struct EventKeys {
 #[derive(Clone, Copy, Debug)]
 struct Press {
     event: u8,
-    /// Of the press's first packet, and of its newest.
+    /// The timestamp of the first packet.
     began: u32,
+    /// The timestamp of the newest packet.
     timestamp: u32,
     sequence: u16,
     duration: u16,
@@ -50,7 +51,7 @@ struct Sighting {
 }
 
 impl EventKeys {
-    /// Takes a packet of the event payload type; returns a key when a press begins, as soon as anything of it is seen.
+    /// Takes a packet of the event payload type; returns a key with the first packet that arrives of a press.
     pub fn packet(&mut self, header: &Header, payload: &[u8]) -> Option<Key> {
         let &[event, flags, high, low, ..] = payload else { return None };
         let sighting = Sighting {
@@ -77,7 +78,7 @@ impl EventKeys {
         Key::from_event(event)
     }
 
-    /// A new source: numbers mean nothing across it.
+    /// Starts over for a new source, whose sequence numbers and timestamps are unrelated.
     pub fn reset(&mut self) {
         *self = EventKeys::default();
     }
@@ -99,12 +100,12 @@ impl EventKeys {
 }
 
 impl Press {
-    /// Whether a packet was sent before the newest of this press, or is that one again.
+    /// Whether a packet was sent before the newest of this press, or repeats it.
     fn is_older(&self, sighting: &Sighting) -> bool {
         self.sequence.wrapping_sub(sighting.sequence) < 0x8000
     }
 
-    /// Whether a packet's timestamp lies within what is known of this press.
+    /// Whether a packet's timestamp lies between the first and the newest of this press.
     fn knows(&self, sighting: &Sighting) -> bool {
         let span = self.timestamp.wrapping_sub(self.began);
         sighting.event == self.event && sighting.timestamp.wrapping_sub(self.began) <= span
@@ -118,13 +119,13 @@ impl Press {
         let later = sighting.timestamp.wrapping_sub(self.timestamp);
         let grows = sighting.duration >= self.duration;
         match (later == 0, self.ended) {
-            // The same timestamp again: only a duration that starts afresh tells a press of a peer that forgets to
-            // move it; once ended, a packet without the end bit and with the marker does too.
+            // The same timestamp: only a duration that restarts marks a new press of a peer that never moves the
+            // timestamp; after the end, so does a packet with the marker and without the end bit.
             (true, false) => grows && !(sighting.marker && sighting.duration < FIRST_DURATION_MAX && self.aged()),
             (true, true) => sighting.end || grows && !sighting.marker,
             // A moved timestamp: the next segment of a long press, or a peer that moves it with every packet.
             (false, false) => !sighting.marker && (self.next_segment(later) || self.moving(later, grows)),
-            // The end again, by a peer that moves the timestamp: no new press can begin before this one was over.
+            // A repeated end of a peer that moves the timestamp: a new press cannot begin before this one is over.
             (false, true) => {
                 sighting.end && !sighting.marker && sighting.duration == self.duration && self.overlaps(later)
             }
@@ -157,9 +158,9 @@ impl Press {
 }
 
 const PAST: usize = 4;
-/// The first packet of a press tells at most so much: 60 ms.
+/// The longest duration of the first packet of a press: 60 ms.
 const FIRST_DURATION_MAX: u16 = 480;
-/// A segment ends near the largest duration, 8.19 s; some of its last packets may be lost.
+/// A segment ends near the largest duration, 8.19 s; its last packets may be lost.
 const SEGMENT_MIN: u16 = 0xD000;
 const SEGMENT_SLACK: u32 = 0x3000;
 /// A peer that moves the timestamp moves it by a packet's time, at most 60 ms with losses.

@@ -1,10 +1,10 @@
-//! How much of a recording is somebody speaking.
+//! The duration of speech in a telephone recording.
 
 use std::time::Duration;
 
 use super::RATE;
 
-/// From the first to the last moment that is louder than a quiet line; nothing if none is.
+/// The time from the first to the last 20 ms that are louder than line noise; zero without any. Samples are at 8000 Hz.
 pub fn spoken(samples: &[i16]) -> Duration {
     let is_loud = |frame: &[i16]| {
         let energy: i64 = frame.iter().map(|sample| i64::from(*sample) * i64::from(*sample)).sum();
@@ -17,7 +17,7 @@ pub fn spoken(samples: &[i16]) -> Duration {
 
 /// 20 ms.
 const FRAME: usize = 160;
-/// The effective value of a frame, about −44 dBov: over a line's noise, and under a whisper.
+/// The RMS of a frame, about −44 dBov: above line noise, below a whisper.
 const LOUD: i64 = 200;
 
 #[cfg(test)]
@@ -26,14 +26,14 @@ mod tests {
     use crate::sine;
 
     #[test]
-    fn a_silent_line_and_its_noise_hold_no_voice() {
+    fn silence_and_line_noise_are_no_speech() {
         assert_eq!(spoken(&[]), Duration::ZERO);
         let noise: Vec<i16> = (0..16_000).map(|n| ((n * 7919) % 120 - 60) as i16).collect();
         assert_eq!(spoken(&noise), Duration::ZERO);
     }
 
     #[test]
-    fn a_voice_lasts_from_its_first_word_to_its_last() {
+    fn speech_lasts_from_its_first_word_to_its_last() {
         let word = sine(300.0, -20.0, Duration::from_millis(400));
         let samples = [vec![0; 8000], word.clone(), vec![0; 4000], word, vec![0; 8000]].concat();
         let length = spoken(&samples);

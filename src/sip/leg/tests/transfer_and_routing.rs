@@ -1,4 +1,4 @@
-//! Where a call goes: transfers, routes, addresses, transport.
+//! Transfers, routes, addresses, transport.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn progress(call: &Call) -> Option<Progress> {
 }
 
 #[test]
-fn a_refer_tells_how_the_other_call_goes() {
+fn a_refer_reports_the_progress_of_the_transfer() {
     let mut call = Call::established(Transport::Udp);
     call.input(LegInput::Refer { target_uri: "tel:+862096110".into(), referred_by: Some("sip:ivr@192.0.2.1".into()) });
     let refer = request(&call, &Method::Refer);
@@ -56,7 +56,7 @@ fn a_refer_can_fail_in_every_way() {
 }
 
 #[test]
-fn the_news_of_an_earlier_refer_are_not_taken_for_the_later_ones() {
+fn notifies_of_an_earlier_refer_do_not_count_for_a_later_one() {
     let mut call = Call::established(Transport::Udp);
     for _ in 0..2 {
         call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
@@ -125,7 +125,7 @@ fn a_reinvite_moves_the_target() {
 }
 
 #[test]
-fn a_host_name_in_a_contact_is_left_to_be_resolved() {
+fn a_host_name_in_a_contact_is_resolved_by_the_transport() {
     let mut call = Call::established(Transport::Udp);
     let text = call.peer.text("UPDATE", 2, 50, "", "").replace("13800000000@192.0.2.9:5070>", "a@sbc.example.com>");
     call.receive(crate::parse_datagram(text.as_bytes()).expect("sound"));

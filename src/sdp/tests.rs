@@ -1,4 +1,4 @@
-//! Strange offers, and what becomes of each.
+//! Unusual offers, and the answer to each.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -222,7 +222,7 @@ fn hold_and_resume_keep_the_session_id_and_count_versions() {
 }
 
 #[test]
-fn what_cannot_be_served_is_refused_with_its_warning() {
+fn an_unusable_offer_is_rejected_with_its_warning() {
     for (lines, code) in [
         ("a=nothing", 304),
         ("m=video 4000 RTP/AVP 31", 304),
@@ -281,7 +281,7 @@ fn untidy_descriptions_are_read() {
 }
 
 #[test]
-fn what_is_no_description_is_malformed() {
+fn input_that_is_no_description_is_malformed() {
     let many = format!("{HEAD}{}", "m=audio 4000 RTP/AVP 8\r\n".repeat(40));
     for offer in [
         b"".as_slice(),
@@ -317,22 +317,19 @@ fn our_own_offer_is_accepted_as_the_answer_says() {
     assert!(accept(b"", &OURS).is_err());
 }
 
-/// The fuzzer's corpus: the last part of a name but one is the answer's status.
+/// The fuzzer's corpus: the second-last part of a name is the status of the answer.
 #[test]
 fn the_corpus_is_answered_as_its_names_say() {
-    let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("tests/fuzz/corpus/sdp");
-    let mut count = 0;
-    for file in std::fs::read_dir(folder).expect("the corpus is committed").flatten() {
-        let name = file.file_name().to_string_lossy().into_owned();
-        let status = match answer(&std::fs::read(file.path()).expect("a file"), &OURS) {
+    let files = support::corpus::files("sdp");
+    for (name, offer) in &files {
+        let status = match answer(offer, &OURS) {
             Ok(_) => "200",
             Err(Refused::NotAcceptable { .. }) => "488",
             Err(Refused::Malformed(_)) => "400",
         };
         assert_eq!(name.rsplit('.').nth(1), Some(status), "{name}");
-        count += 1;
     }
-    assert!(count >= 30, "{count}");
+    assert!(files.len() >= 30, "{}", files.len());
 }
 
 fn line() -> impl Strategy<Value = String> {

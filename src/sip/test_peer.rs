@@ -1,4 +1,4 @@
-//! The cast of this room's tests: a caller's user agent, and a call whose clock is turned by hand.
+//! The cast of this crate's tests: a caller's user agent, and a call on a virtual clock.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-/// An offer, as far as this room cares.
-pub const OFFER: &str =
+/// An offer; this crate does not read it.
+pub(crate) const OFFER: &str =
     "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
-pub const ANSWER: &str =
+pub(crate) const ANSWER: &str =
     "v=0\r\no=- 2 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 5000 RTP/AVP 8\r\n";
 
-pub fn local() -> Local {
+pub(crate) fn local() -> Local {
     Local {
         contact_uri: "sip:192.0.2.1:5060".into(),
         seed: 77,
@@ -21,17 +21,23 @@ pub fn local() -> Local {
     }
 }
 
-pub fn arrival(transport: Transport) -> Arrival {
+pub(crate) fn arrival(transport: Transport) -> Arrival {
     Arrival { transport, source: addr("192.0.2.9:5070"), local: addr("192.0.2.1:5060") }
 }
 
-pub fn addr(text: &str) -> SocketAddr {
+pub(crate) fn addr(text: &str) -> SocketAddr {
     text.parse().expect("an address in a test")
 }
 
-/// A user agent client that writes what it is told to.
+/// The start of a virtual clock.
+#[expect(clippy::disallowed_methods, reason = "an Instant has no other constructor")]
+pub(crate) fn epoch() -> Instant {
+    Instant::now()
+}
+
+/// A user agent client that writes requests as the test describes them.
 #[derive(Clone)]
-pub struct Peer {
+pub(crate) struct Peer {
     pub transport: Transport,
     pub to_tag: String,
     pub cseq: u32,
@@ -41,29 +47,29 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub fn new(transport: Transport) -> Peer {
+    pub(crate) fn new(transport: Transport) -> Peer {
         Peer { transport, to_tag: String::new(), cseq: 0, branch: 0, always: String::new() }
     }
 
     /// A new request of a new transaction.
-    pub fn request(&mut self, method: &str, headers: &str, sdp: &str) -> Message {
+    pub(crate) fn request(&mut self, method: &str, headers: &str, sdp: &str) -> Message {
         self.cseq += 1;
         self.branch += 1;
         self.write(method, self.cseq, self.branch, headers, sdp)
     }
 
     /// The ACK of a 2xx: a branch of its own.
-    pub fn ack(&mut self, cseq: u32, sdp: &str) -> Message {
+    pub(crate) fn ack(&mut self, cseq: u32, sdp: &str) -> Message {
         self.branch += 1;
         self.write("ACK", cseq, self.branch, "", sdp)
     }
 
-    pub fn write(&self, method: &str, cseq: u32, branch: u32, headers: &str, sdp: &str) -> Message {
+    pub(crate) fn write(&self, method: &str, cseq: u32, branch: u32, headers: &str, sdp: &str) -> Message {
         parse_datagram(self.text(method, cseq, branch, headers, sdp).as_bytes())
-            .expect("the peer writes sound requests")
+            .expect("the peer writes well-formed requests")
     }
 
-    pub fn text(&self, method: &str, cseq: u32, branch: u32, headers: &str, sdp: &str) -> String {
+    pub(crate) fn text(&self, method: &str, cseq: u32, branch: u32, headers: &str, sdp: &str) -> String {
         let mut text = format!(
             "{method} sip:9196@192.0.2.1 SIP/2.0\r\n\
              Via: SIP/2.0/{} 192.0.2.9:5070;branch=z9hG4bKpeer{branch}\r\n\
@@ -86,8 +92,8 @@ impl Peer {
     }
 }
 
-/// The answer of a UAC to a request of ours.
-pub fn response_to(request: &Message, status: u16, headers: &str, sdp: &str) -> Message {
+/// The response of the peer to a local request.
+pub(crate) fn response_to(request: &Message, status: u16, headers: &str, sdp: &str) -> Message {
     let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
     let line = |name| request.header(name).unwrap_or("").to_owned();
     let text = format!(
@@ -100,81 +106,81 @@ pub fn response_to(request: &Message, status: u16, headers: &str, sdp: &str) -> 
         line(Name::CSeq),
         sdp.len()
     );
-    parse_datagram(text.as_bytes()).expect("the peer writes sound responses")
+    parse_datagram(text.as_bytes()).expect("the peer writes well-formed responses")
 }
 
-/// A call between a peer and a leg, with a clock that only moves by hand.
-pub struct Call {
+/// A call between a peer and a leg on a virtual clock.
+pub(crate) struct Call {
     pub peer: Peer,
     pub leg: Leg,
     pub now: Instant,
     pub invite: Message,
-    /// What came out of the last step.
+    /// The outputs of the last step.
     pub out: Vec<LegOutput>,
 }
 
 impl Call {
-    /// The INVITE came in, its offer waits.
-    pub fn offered(transport: Transport) -> Call {
+    /// A call whose offer waits for its answer.
+    pub(crate) fn offered(transport: Transport) -> Call {
         Call::with(transport, "", OFFER)
     }
 
-    pub fn with(transport: Transport, headers: &str, sdp: &str) -> Call {
+    pub(crate) fn with(transport: Transport, headers: &str, sdp: &str) -> Call {
         let mut peer = Peer::new(transport);
         let invite = peer.request("INVITE", headers, sdp);
-        let now = Instant::now();
+        let now = epoch();
         let (leg, out) = Leg::new(now, invite.clone(), &arrival(transport), local());
         peer.to_tag = leg.local_tag().into();
         Call { peer, leg, now, invite, out }
     }
 
-    /// The 200 went out.
-    pub fn answered(transport: Transport) -> Call {
+    /// A call whose 200 went out.
+    pub(crate) fn answered(transport: Transport) -> Call {
         Call::offered(transport).answer()
     }
 
-    /// The ACK came.
-    pub fn established(transport: Transport) -> Call {
+    /// A call whose ACK arrived.
+    pub(crate) fn established(transport: Transport) -> Call {
         Call::answered(transport).acknowledge()
     }
 
-    pub fn answer(mut self) -> Call {
+    pub(crate) fn answer(mut self) -> Call {
         self.input(LegInput::Answer { sdp: ANSWER.into() });
         self
     }
 
-    pub fn acknowledge(mut self) -> Call {
+    pub(crate) fn acknowledge(mut self) -> Call {
         let ack = self.peer.ack(self.invite.cseq().number, "");
         self.receive(ack);
         self
     }
 
-    pub fn input(&mut self, input: LegInput) -> &[LegOutput] {
+    pub(crate) fn input(&mut self, input: LegInput) -> &[LegOutput] {
         self.out = self.leg.handle_input(self.now, input);
         &self.out
     }
 
-    pub fn receive(&mut self, message: Message) -> &[LegOutput] {
+    pub(crate) fn receive(&mut self, message: Message) -> &[LegOutput] {
         let arrival = arrival(self.peer.transport);
         self.input(LegInput::Received { message, arrival })
     }
 
-    /// A request in the call; what it caused stays in `out`, its response comes back.
-    pub fn ask(&mut self, method: &str, headers: &str, sdp: &str) -> Message {
+    /// Sends a request inside the call and returns its response; all outputs stay in `out`.
+    pub(crate) fn ask(&mut self, method: &str, headers: &str, sdp: &str) -> Message {
         let request = self.peer.request(method, headers, sdp);
         self.receive(request);
         self.sent().remove(0)
     }
 
-    /// Turns the clock to the next deadline, which must be there, and runs it.
-    pub fn next_deadline(&mut self) -> &[LegOutput] {
+    /// Moves the clock to the next deadline and runs it.
+    pub(crate) fn next_deadline(&mut self) -> &[LegOutput] {
         let deadline = self.leg.deadline().expect("a deadline");
         self.now = self.now.max(deadline.at);
         self.input(LegInput::Deadline)
     }
 
-    /// Lets time pass, every deadline at its moment; collects all that came out, with the time since the start of it.
-    pub fn pass(&mut self, time: Duration) -> Vec<(Duration, LegOutput)> {
+    /// Moves the clock, runs every deadline at its moment, and returns all outputs with the time since the start.
+    pub(crate) fn pass(&mut self, time: Duration) -> Vec<(Duration, LegOutput)> {
         let (start, mut all) = (self.now, Vec::new());
         while let Some(deadline) = self.leg.deadline().filter(|deadline| deadline.at <= start + time) {
             self.now = self.now.max(deadline.at);
@@ -186,26 +192,26 @@ impl Call {
     }
 
     /// The messages of the last step.
-    pub fn sent(&self) -> Vec<Message> {
+    pub(crate) fn sent(&self) -> Vec<Message> {
         sent(&self.out)
     }
 
     /// The statuses of the responses of the last step.
-    pub fn statuses(&self) -> Vec<u16> {
+    pub(crate) fn statuses(&self) -> Vec<u16> {
         self.sent().iter().filter_map(Message::status).collect()
     }
 
-    pub fn ended(&self) -> Option<Why> {
+    pub(crate) fn ended(&self) -> Option<Why> {
         ended(&self.out)
     }
 }
 
-pub fn ended<'a>(out: impl IntoIterator<Item = &'a LegOutput>) -> Option<Why> {
+pub(crate) fn ended<'a>(out: impl IntoIterator<Item = &'a LegOutput>) -> Option<Why> {
     out.into_iter().find_map(|output| if let LegOutput::Ended { why } = output { Some(*why) } else { None })
 }
 
-pub fn sent<'a>(out: impl IntoIterator<Item = &'a LegOutput>) -> Vec<Message> {
+pub(crate) fn sent<'a>(out: impl IntoIterator<Item = &'a LegOutput>) -> Vec<Message> {
     let outgoing =
         out.into_iter().filter_map(|output| if let LegOutput::Send(out) = output { Some(out) } else { None });
-    outgoing.map(|outgoing| parse_datagram(&outgoing.bytes).expect("we write sound messages")).collect()
+    outgoing.map(|outgoing| parse_datagram(&outgoing.bytes).expect("our messages are well formed")).collect()
 }

@@ -1,25 +1,26 @@
-//! Finds known sounds in what came over a line: a far end that plays recordings as they were encoded is heard octet for
-//! octet, but for a packet lost here and there.
+//! Finds known clips in received octets. A gateway that plays recordings as they were encoded delivers them octet for
+//! octet, except for lost packets.
 
 use std::ops::Range;
 
-/// Sounds one after the other, each with the octets of silence before it.
+/// A sequence of clips, each with the octets of silence before it.
 #[derive(Clone, Debug, Default)]
 pub struct Sought {
     sounds: Vec<(usize, Vec<u8>)>,
     gap: usize,
 }
 
-/// What a search led to.
+/// The result of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Search {
+    /// The octets from the first clip to the end of the last.
     Found(Range<usize>),
-    /// It may still come.
+    /// Not in the octets so far.
     NotYet,
 }
 
 impl Sought {
-    /// Adds a sound that follows the ones before.
+    /// Adds a clip after the ones before.
     pub fn sound(&mut self, octets: Vec<u8>) {
         if !octets.is_empty() {
             self.sounds.push((std::mem::take(&mut self.gap), octets));
@@ -31,22 +32,23 @@ impl Sought {
         self.gap += octets;
     }
 
+    /// Whether there is no clip to search for.
     pub fn is_empty(&self) -> bool {
         self.sounds.is_empty()
     }
 
-    /// Only the first so many octets of sound.
+    /// At most the first `most` octets of the first clip.
     pub fn shortened(mut self, most: usize) -> Sought {
         self.sounds.truncate(1);
         self.sounds.iter_mut().for_each(|(_, octets)| octets.truncate(most));
         self
     }
 
-    /// Looks for all of it from `from` on; moves `from` past what has been searched in vain.
+    /// Searches for the whole sequence from `from` on; moves `from` past the octets that cannot begin it.
     pub fn find(&self, heard: &[u8], from: &mut usize) -> Search {
         let Some((_, first)) = self.sounds.first() else { return Search::Found(*from..*from) };
         while *from + first.len() <= heard.len() {
-            if may_be(&heard[*from..], first) && alike(&heard[*from..], first) {
+            if may_match(&heard[*from..], first) && matches(&heard[*from..], first) {
                 match self.rest(heard, *from + first.len()) {
                     Some(Search::Found(all)) => return Search::Found(*from..all.end),
                     Some(Search::NotYet) => return Search::NotYet,
@@ -58,7 +60,7 @@ impl Sought {
         Search::NotYet
     }
 
-    /// What follows a first sound that ends at `end`; `None`: something else does.
+    /// Searches for the clips after a first one that ends at `end`; `None` if something else follows.
     fn rest(&self, heard: &[u8], mut end: usize) -> Option<Search> {
         for (gap, sound) in &self.sounds[1..] {
             let due = end + gap;
@@ -66,7 +68,7 @@ impl Sought {
             let found = places.find(|at| {
                 heard
                     .get(*at..)
-                    .is_some_and(|rest| rest.len() >= sound.len() && may_be(rest, sound) && alike(rest, sound))
+                    .is_some_and(|rest| rest.len() >= sound.len() && may_match(rest, sound) && matches(rest, sound))
             });
             match found {
                 Some(at) => end = at + sound.len(),
@@ -78,8 +80,8 @@ impl Sought {
     }
 }
 
-/// Whether any of three short stretches is there: most places are ruled out by it.
-fn may_be(heard: &[u8], sound: &[u8]) -> bool {
+/// Whether any of three short stretches matches, which rules out most places.
+fn may_match(heard: &[u8], sound: &[u8]) -> bool {
     let length = ANCHOR.min(sound.len());
     [1, 2, 3].into_iter().any(|quarter| {
         let at = (sound.len() * quarter / 4).min(sound.len() - length);
@@ -88,17 +90,17 @@ fn may_be(heard: &[u8], sound: &[u8]) -> bool {
     })
 }
 
-/// Whether nearly all octets are the same. `heard` is at least as long.
-fn alike(heard: &[u8], sound: &[u8]) -> bool {
+/// Whether nearly all octets are equal. `heard` is at least as long as `sound`.
+fn matches(heard: &[u8], sound: &[u8]) -> bool {
     let most = sound.len() / ONE_IN;
     heard.iter().zip(sound).filter(|(a, b)| a != b).take(most + 1).count() <= most
 }
 
-/// A far end may begin a sound this much sooner or later than its script says: two packets.
+/// How much earlier or later than due a clip may begin: two packets.
 const SLACK: usize = 320;
 const ANCHOR: usize = 24;
 const ANCHOR_MISSES: usize = 2;
-/// One octet in so many may differ: a lost packet or two in a sentence.
+/// One octet in this many may differ: one or two lost packets in a sentence.
 const ONE_IN: usize = 20;
 
 #[cfg(test)]
@@ -127,7 +129,7 @@ mod tests {
     const IDLE: u8 = 0xD5;
 
     #[test]
-    fn a_sentence_is_found_where_it_stands_and_not_before_it_is_whole() {
+    fn a_sentence_is_found_in_its_place_and_not_before_it_is_complete() {
         let (a, b) = (noise(1, 2000), noise(2, 1000));
         let heard = [vec![IDLE; 500], a.clone(), vec![IDLE; 400], b.clone(), vec![IDLE; 700]].concat();
         let sought = sought(&[(0, &a), (400, &b)]);
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn another_word_in_its_place_is_another_sentence() {
+    fn a_different_word_is_a_different_sentence() {
         let (a, b, c) = (noise(1, 2000), noise(2, 1000), noise(3, 1000));
         let heard = [a.clone(), vec![IDLE; 400], c, vec![IDLE; 2000]].concat();
         assert_eq!(sought(&[(0, &a), (400, &b)]).find(&heard, &mut 0), Search::NotYet);
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_packet_is_put_up_with_and_two_lost_words_are_not() {
+    fn a_lost_packet_is_tolerated_and_lost_words_are_not() {
         let a = noise(1, 4000);
         let mut heard = a.clone();
         heard[800..960].fill(IDLE);
@@ -158,10 +160,10 @@ mod tests {
     }
 
     #[test]
-    fn silence_alone_is_no_sound() {
+    fn silence_alone_is_no_clip() {
         let sought = sought(&[(100, &[])]);
         assert!(sought.is_empty());
         let a = noise(4, 500);
-        assert_eq!(super::tests::sought(&[(0, &a)]).find(&vec![IDLE; 9000], &mut 0), Search::NotYet);
+        assert_eq!(self::sought(&[(0, &a)]).find(&vec![IDLE; 9000], &mut 0), Search::NotYet);
     }
 }
