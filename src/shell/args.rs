@@ -457,7 +457,7 @@ impl Words {
                     },
                 };
                 if sheets.is_empty() {
-                    return Err("test needs call sheets, as in jindu test tests/calls/*.call".into());
+                    return Err("test needs call sheets, as in jindu test config/hotline/calls/*.call".into());
                 }
                 Command::Test { sheets, by }
             }
