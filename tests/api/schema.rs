@@ -7,11 +7,11 @@ use regex_lite::Regex;
 use serde_json::{Map, Value};
 
 /// Schema documents by their names.
-pub struct Schemas(BTreeMap<String, Value>);
+pub(crate) struct Schemas(BTreeMap<String, Value>);
 
 /// Whether an object may have properties that its schema does not name and does not forbid.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Others {
+pub(crate) enum Others {
     Allowed,
     /// For replies of this version of the program: each field is described.
     Refused,
@@ -24,16 +24,16 @@ struct Check<'a> {
 }
 
 impl Schemas {
-    pub fn new(documents: impl IntoIterator<Item = (&'static str, Value)>) -> Schemas {
+    pub(crate) fn new(documents: impl IntoIterator<Item = (&'static str, Value)>) -> Schemas {
         Schemas(documents.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
-    pub fn document(&self, name: &str) -> &Value {
+    pub(crate) fn document(&self, name: &str) -> &Value {
         self.0.get(name).unwrap_or_else(|| panic!("no document {name}"))
     }
 
     /// Why a value does not fit the schema at `document#/pointer`; nothing when it does.
-    pub fn faults(&self, at: &str, value: &Value, others: Others) -> Vec<String> {
+    pub(crate) fn faults(&self, at: &str, value: &Value, others: Others) -> Vec<String> {
         let (document, schema) = self.find("", at);
         Check { schemas: self, document, others }.faults(schema, value, "")
     }
