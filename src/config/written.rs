@@ -262,7 +262,7 @@ fn hotline(reader: &mut Reader, base: &Path) -> Hotline {
         calendar: path(reader, base, "hotline.calendar", "config/calendar.toml"),
         audio: path(reader, base, "hotline.audio", "prompts/audio"),
         manifest: path(reader, base, "hotline.manifest", "prompts/manifest.json"),
-        sheets: path(reader, base, "hotline.sheets", "tests/calls"),
+        sheets: path(reader, base, "hotline.sheets", "config/hotline/calls"),
         emergency: reader.boolean("hotline.emergency", false),
     }
 }
