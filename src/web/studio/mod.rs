@@ -1,5 +1,4 @@
-//! The prompt operators' page and its interface (pure): paths, questions, bodies, and what is told when something is
-//! not done. The files of the page are built in.
+//! The studio's page and API (pure): paths, queries, bodies and errors. The files of the page are built in.
 
 mod page;
 mod query;
