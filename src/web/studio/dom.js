@@ -17,7 +17,7 @@ export function speak(next) {
 export const w = (zh, en) => (lang === "zh" ? zh : en);
 
 /** The words of a reply in the page's language. */
-export const told = (words) => (words ? words[lang] || words.en || "" : "");
+export const localized = (words) => (words ? words[lang] || words.en || "" : "");
 
 /** An element. Keys that begin with "on" are listeners; true and false set and leave attributes. */
 export function h(tag, props, ...children) {

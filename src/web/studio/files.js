@@ -1,7 +1,7 @@
 // Files: the script to print, export as a ZIP, and import of a ZIP from a recording studio.
 
 import { ask, query, words } from "./api.js";
-import { button, fill, h, notice, told, w } from "./dom.js";
+import { button, fill, h, notice, localized, w } from "./dom.js";
 import { LANGS, langName, slots } from "./slots.js";
 
 const ZIP_MS = 600000;
@@ -49,7 +49,7 @@ export async function files({ main }) {
       ? w(`已导入 ${result.files.length} 个文件，等待审核。`, `${result.files.length} files were imported and wait for approval.`)
       : w(`有 ${bad.length} 个文件不合格，整包未导入。请改正后重新上传。`, `${bad.length} files were rejected, so none was imported. Correct them and send the package again.`)),
     h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": w("文件", "Files") }, h("table", {}, h("tbody", {}, result.files.map((one) => h("tr", {}, h("th", { scope: "row" }, h("code", {}, one.file)),
-      h("td", { class: one.refused ? "trouble" : "" }, one.words.length ? one.words.map(told).join(" ") : "✓")))))),
+      h("td", { class: one.refused ? "trouble" : "" }, one.words.length ? one.words.map(localized).join(" ") : "✓")))))),
     result.texts.length > 0 && h("div", {}, h("p", { class: "finding warn" }, w("表格中有几行文字与现行文案不同。如需修改文案，请联系系统管理员发布：", "Some lines of the table differ from the script. To change the script, ask the administrator to publish them:")),
       h("ul", {}, result.texts.map((one) => h("li", {}, h("code", {}, `${one.lang}/${one.slot}`), " ", one.script, " → ", one.table)))));
   }

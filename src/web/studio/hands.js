@@ -120,7 +120,7 @@ export async function hands({ main, rest: [lang, group] }) {
     if (one.at !== at) { if (answer.take) post("discard", { takes: [answer.take.name] }).catch(() => {}); return; }
     one.take = answer.take || null;
     one.refused = answer.refused || null;
-    // Another of the three will do where the first does not.
+    // If the first of the three choices is rejected, another one is tried.
     if ((one.refused || !one.take.good) && one.at + 1 < one.choices.length) { exchange(one); return; }
     if (phase === "result") drawResult();
   }

@@ -118,10 +118,10 @@ async function one(take) {
   const latest = (await list()).find((one) => one.id === take.id);
   if (answer.take && latest?.keep && answer.take.good) answer.take = await keep(answer.take);
   await drop(take.id);
-  const told = waiting.get(take.id);
+  const resolve = waiting.get(take.id);
   waiting.delete(take.id);
   outbox.onreport({ sent: take, wanted: Boolean(latest?.keep), ...answer });
-  if (told) told(answer);
+  if (resolve) resolve(answer);
 }
 
 async function keep(take) {

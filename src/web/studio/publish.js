@@ -1,7 +1,7 @@
 // Publication: changes to publish, past releases, rollback, audit log.
 
 import { get, post, session, words } from "./api.js";
-import { ask, button, fill, h, notice, told, w, when } from "./dom.js";
+import { ask, button, fill, h, notice, localized, w, when } from "./dom.js";
 import { play } from "./player.js";
 import { langName, langTag, slots } from "./slots.js";
 
@@ -77,7 +77,7 @@ export async function publish({ main }) {
     }
     return h("section", { class: "card" }, h("h2", {}, w(`将发布 ${changes.length} 处改动`, `${changes.length} changes go live`)),
       h("p", {}, w("所有语言同时生效：新来电立即听到，通话中的来电仍用原版本，随时可以回退。", "All languages change at once: new calls hear the new recordings, calls in progress keep theirs, and you can roll back at any time.")),
-      warnings.map((one) => h("p", { class: "finding warn" }, "! ", told(one))),
+      warnings.map((one) => h("p", { class: "finding warn" }, "! ", localized(one))),
       behind.length > 0 && h("p", { class: "finding warn" }, w(`另有 ${behind.length} 条因文案已修改，不在本次发布之内。`, `${behind.length} more are not published: their text has changed.`)),
       table(changes),
       mayPublish ? h("form", { class: "stack", onsubmit: go }, h("label", { for: "why" }, w("发布原因（记入审计日志）", "Reason (kept in the audit log)")),

@@ -284,8 +284,8 @@ export async function record({ main, rest: [lang, id] }) {
   }
 
   const present = async () => {
-    const told = await post("presence", { lang, slot: id }).catch(() => null);
-    if (told && told.others.join() !== others.join()) { others = told.others; drawOthers(); }
+    const reply = await post("presence", { lang, slot: id }).catch(() => null);
+    if (reply && reply.others.join() !== others.join()) { others = reply.others; drawOthers(); }
   };
   const timer = setInterval(present, PRESENT_MS);
   present();

@@ -1,7 +1,7 @@
 // The report of a take, and the ways to play it.
 
 import { words } from "./api.js";
-import { button, h, key, notice, seconds, told, w, when } from "./dom.js";
+import { button, h, key, notice, seconds, localized, w, when } from "./dom.js";
 import { play, playAll } from "./player.js";
 
 const db = (value) => (value === null || value === undefined ? "—" : `${value.toFixed(1)} dB`);
@@ -18,7 +18,7 @@ export function findings(report) {
   if (!report.findings.length) return h("p", { class: "finding good" }, w("✓ 检查通过，没有问题。", "✓ All checks passed."));
   const bad = (one) => one.grade === "reject";
   return h("ul", { class: "plain" }, [...report.findings].sort((a, b) => bad(b) - bad(a)).map((one) =>
-    h("li", { class: "finding " + (bad(one) ? "bad" : "warn") }, bad(one) ? w("✕ 须重录：", "✕ Record again: ") : w("! 请留意：", "! Listen again: "), told(one.words))));
+    h("li", { class: "finding " + (bad(one) ? "bad" : "warn") }, bad(one) ? w("✕ 须重录：", "✕ Record again: ") : w("! 请留意：", "! Listen again: "), localized(one.words))));
 }
 
 export function figures(report) {

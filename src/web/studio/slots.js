@@ -43,8 +43,8 @@ export const todo = (row) => ["missing", "stale", "placeholder"].includes(row.st
 
 export const slots = {
   async load() {
-    const told = await get("slots");
-    rows = new Map(told.rows.map((row) => [keyOf(row.lang, row.id), row]));
+    const reply = await get("slots");
+    rows = new Map(reply.rows.map((row) => [keyOf(row.lang, row.id), row]));
     fresh = Date.now();
   },
   /** Loads unless it was loaded a moment ago. */
