@@ -29,7 +29,7 @@ pub use health::{Health, NodeState, Trouble};
 pub use page::{Asset, KioskSettings, asset};
 pub use photograph::{Photograph, PhotographError, PhotographLimits};
 pub use problem::Problem;
-pub use request::{CODE_BYTES_MAX, JSON_BYTES_MAX, Kiosk, RateRequest, ScanRequest, SpeechRequest};
+pub use request::{JSON_BYTES_MAX, Kiosk, RateRequest, ScanRequest, SpeechRequest};
 pub use route::{Body, Route, body_of, route};
 pub use shown::{Found, Hall, Shown};
 pub use wav::{Sound, wav};

@@ -12,7 +12,8 @@ use rxing::common::HybridBinarizer;
 use rxing::multi::{GenericMultipleBarcodeReader, MultipleBarcodeReader};
 use rxing::{BarcodeFormat, BinaryBitmap, DecodeHints, Luma8Source, MultiFormatReader};
 
-use super::{CODE_BYTES_MAX, Problem};
+use super::Problem;
+use super::request::CODE_BYTES_MAX;
 use base::Private;
 
 /// Limits for one picture.

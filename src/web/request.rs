@@ -11,7 +11,7 @@ use base::{Lang, Private};
 /// The most bytes of a JSON body: a QR code's text and some room.
 pub const JSON_BYTES_MAX: usize = 8 * 1024;
 /// The most bytes of a scanned text; a version 40 QR code holds 2,953 (ISO/IEC 18004).
-pub const CODE_BYTES_MAX: usize = 3 * 1024;
+pub(super) const CODE_BYTES_MAX: usize = 3 * 1024;
 
 /// The name that a kiosk gives itself, made fit for logs: at most 32 characters of `A–Z a–z 0–9 . _ -`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

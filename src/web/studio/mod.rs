@@ -8,8 +8,6 @@ mod trouble;
 
 pub use page::page;
 pub use query::Query;
-pub use request::{
-    EndSession, JSON_BYTES_MAX, NewPassword, NewPin, Place, Publish, Restore, Rollback, SignIn, TAKES_MAX, Takes,
-};
+pub use request::{EndSession, JSON_BYTES_MAX, NewPassword, NewPin, Place, Publish, Restore, Rollback, SignIn, Takes};
 pub use route::{Api, Takes as Body, Who, api};
 pub use trouble::{Told, Trouble};

@@ -5,10 +5,10 @@ use serde::Deserialize;
 use crate::Problem;
 use base::{Lang, Private};
 
-/// The most bytes of a JSON body: room for [`TAKES_MAX`] names of takes.
+/// The most bytes of a JSON body: room for 500 names of takes.
 pub const JSON_BYTES_MAX: usize = 64 * 1024;
 /// The most takes in one request; the largest set has about two hundred.
-pub const TAKES_MAX: usize = 500;
+const TAKES_MAX: usize = 500;
 
 /// `POST sign-in`
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ pub struct EndSession {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Takes {
-    /// The names of takes; 1 to [`TAKES_MAX`].
+    /// The names of takes; 1 to 500.
     pub takes: Vec<String>,
 }
 
