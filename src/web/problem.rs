@@ -1,4 +1,4 @@
-//! What went wrong with a request, told to a program and to a person.
+//! Errors of requests, for programs and for people.
 
 use std::time::Duration;
 
@@ -6,40 +6,80 @@ use serde::Serialize;
 
 use super::words::{self, Wording};
 
-/// Why a request has no answer. None of them repeats what was sent.
+/// Why a request has no answer. No text repeats what was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    #[error("nothing is here: scan with POST /api/scan, the kiosk page is at /kiosk")]
+    /// No route has this path.
+    #[error("there is nothing at this path: scan with POST /api/scan; the kiosk page is at /kiosk")]
     NotFound,
-    #[error("this path takes {allow}")]
-    Method { allow: &'static str },
-    #[error("the body may have at most {limit} bytes")]
-    TooLarge { limit: usize },
-    #[error("send the body as {want}, and name it in Content-Type")]
-    MediaType { want: &'static str },
-    /// The JSON does not read; where, but not what stood there.
-    #[error("the body is not the JSON that is expected here (line {line}, column {column}): send {want}")]
-    Json { line: usize, column: usize, want: &'static str },
+    /// The path has a route, with another method.
+    #[error("this path accepts {allow}")]
+    Method {
+        /// The value of Allow (RFC 9110 §10.2.1).
+        allow: &'static str,
+    },
+    /// The body is longer than the route accepts.
+    #[error("the body is too large: send at most {limit} bytes")]
+    TooLarge {
+        /// In bytes.
+        limit: usize,
+    },
+    /// The body is of another type, or of none.
+    #[error("send the body as {want} and declare it in Content-Type")]
+    MediaType {
+        /// The types that are accepted.
+        want: &'static str,
+    },
+    /// The JSON cannot be read; with the place, and never with the text there.
+    #[error("the body is not the expected JSON (line {line}, column {column}): send {want}")]
+    Json {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+        /// The shape that is accepted.
+        want: &'static str,
+    },
+    /// A field has a value that is not accepted.
     #[error("{field} {must}")]
-    Field { field: &'static str, must: &'static str },
-    /// The body did not come in time.
+    Field {
+        /// The field's name.
+        field: &'static str,
+        /// What would be accepted, after the name: `must be 1, 2 or 3`.
+        must: &'static str,
+    },
+    /// The body did not arrive in time.
     #[error("the request came too slowly: send it again at once")]
     Slow,
-    /// The body broke off.
-    #[error("the body ended before its length: send it again")]
+    /// The connection ended before the body did.
+    #[error("the body ended before its Content-Length: send it again")]
     Broken,
+    /// The limit of failed look-ups is reached.
     #[error("too many tries without a match: wait {} seconds", .retry_after.as_secs())]
-    Limited { retry_after: Duration },
-    #[error("no barcode was found: photograph it flat, sharp and filling the picture")]
+    Limited {
+        /// When the first of the failures is forgotten.
+        retry_after: Duration,
+    },
+    /// The photograph holds no barcode that can be read.
+    #[error("no barcode was found: photograph it flat and sharp, so that it fills the picture")]
     NoBarcode,
+    /// The photograph cannot be decoded.
     #[error("the picture cannot be read: send a JPEG, PNG or WebP photograph")]
     NoPicture,
+    /// The photograph is larger than is decoded.
     #[error("the picture has more than {limit} pixels: send a smaller one")]
-    TooManyPixels { limit: u64 },
+    TooManyPixels {
+        /// The most pixels that are accepted.
+        limit: u64,
+    },
     /// All workers are busy.
-    #[error("too much is asked at once: try again in {} seconds", .retry_after.as_secs())]
-    Busy { retry_after: Duration },
-    #[error("there is no recording of this answer: show its words")]
+    #[error("all workers are busy: try again in {} seconds", .retry_after.as_secs())]
+    Busy {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The answer needs a clip that the release does not have.
+    #[error("there is no recording of this answer: show its text")]
     NoSpeech,
 }
 
@@ -59,7 +99,7 @@ impl Problem {
         }
     }
 
-    /// A word for programs, logs and metrics.
+    /// A stable code for programs, logs and metrics.
     pub fn code(&self) -> &'static str {
         match self {
             Problem::NotFound => "not_found",
@@ -79,7 +119,7 @@ impl Problem {
         }
     }
 
-    /// When to come back, if that is what is asked for.
+    /// The value of Retry-After.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Problem::Limited { retry_after } | Problem::Busy { retry_after } => Some(*retry_after),
@@ -98,17 +138,17 @@ impl Problem {
         }
     }
 
-    /// The methods that would do.
+    /// The value of Allow.
     pub fn allow(&self) -> Option<&'static str> {
         if let Problem::Method { allow } = self { Some(allow) } else { None }
     }
 
-    /// Whether what is left of the request cannot be read any more, so that the connection must end.
+    /// Whether the rest of the request cannot be read, so that the connection must close.
     pub fn ends_connection(&self) -> bool {
         matches!(self, Problem::TooLarge { .. } | Problem::Slow | Problem::Broken)
     }
 
-    /// What a screen shows, for the problems that a person at a kiosk can meet.
+    /// The words on the screen, for problems that a person at a kiosk can meet.
     pub fn wording(&self) -> Option<Wording> {
         match self {
             Problem::Limited { .. } => Some(words::limited()),
@@ -126,14 +166,14 @@ impl Problem {
     /// The reply's body.
     pub fn to_json(&self) -> Vec<u8> {
         #[derive(Serialize)]
-        struct Told {
+        struct Body {
             error: &'static str,
             message: String,
             #[serde(skip_serializing_if = "Option::is_none")]
             wording: Option<Wording>,
         }
-        let told = Told { error: self.code(), message: self.to_string(), wording: self.wording() };
-        serde_json::to_vec(&told).expect("strings serialise")
+        let body = Body { error: self.code(), message: self.to_string(), wording: self.wording() };
+        serde_json::to_vec(&body).expect("strings serialise")
     }
 }
 
@@ -142,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_that_a_person_can_meet_has_words_in_three_languages() {
+    fn a_problem_of_a_person_has_words_in_three_languages() {
         let json: serde_json::Value =
             serde_json::from_slice(&Problem::Limited { retry_after: Duration::from_secs(60) }.to_json()).unwrap();
         assert_eq!(json["error"], "limited");
@@ -153,10 +193,10 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_of_programs_says_what_to_do_and_has_no_words() {
+    fn a_problem_of_a_program_says_what_to_do_and_has_no_words() {
         let json: serde_json::Value =
             serde_json::from_slice(&Problem::MediaType { want: "application/json" }.to_json()).unwrap();
-        assert_eq!(json["message"], "send the body as application/json, and name it in Content-Type");
+        assert_eq!(json["message"], "send the body as application/json and declare it in Content-Type");
         assert!(json.get("wording").is_none());
     }
 }

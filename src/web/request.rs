@@ -1,4 +1,4 @@
-//! JSON bodies → what was asked.
+//! JSON bodies of the scan API.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,15 +11,15 @@ use base::{Lang, Private};
 /// The most bytes of a JSON body: a QR code's text and some room.
 pub const JSON_BYTES_MAX: usize = 8 * 1024;
 /// The most bytes of a scanned text; a version 40 QR code holds 2,953 (ISO/IEC 18004).
-pub const CODE_BYTES_MAX: usize = 3 * 1024;
+pub(super) const CODE_BYTES_MAX: usize = 3 * 1024;
 
 /// The name that a kiosk gives itself, made fit for logs: at most 32 characters of `A–Z a–z 0–9 . _ -`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Kiosk(String);
 
 impl Kiosk {
-    /// Takes a name. Whatever does not fit becomes `_`; a name with many digits is somebody's number in the wrong field,
-    /// and loses them. No applicant goes without an answer for the name of a kiosk.
+    /// Makes a name fit. Other characters become `_`; so do the digits of a name with more than six of them, which may be a
+    /// personal number in the wrong field. A name is never refused, so that every applicant gets an answer.
     pub fn named(name: &str) -> Kiosk {
         let numbered = name.chars().filter(char::is_ascii_digit).count() > KIOSK_DIGITS_MAX;
         let fit = |c: char| match c {
@@ -42,10 +42,12 @@ impl fmt::Display for Kiosk {
     }
 }
 
-/// `POST /api/scan`: a text as the scanner sent it.
+/// `POST /api/scan`: a text as scanned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScanRequest {
+    /// As scanned or typed, prefixes and suffixes included.
     pub code: Private<String>,
+    /// The kiosk; empty if not given.
     pub kiosk: Kiosk,
 }
 
@@ -67,10 +69,12 @@ impl ScanRequest {
     }
 }
 
-/// `POST /api/scan/speech`: the same, and the language to hear it in.
+/// `POST /api/scan/speech`: the answer to a scan as speech.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpeechRequest {
+    /// The scan whose answer is spoken.
     pub scan: ScanRequest,
+    /// The language to speak.
     pub lang: Lang,
 }
 
@@ -95,7 +99,9 @@ impl SpeechRequest {
 /// `POST /api/rate`: 1 satisfied, 2 fair, 3 not satisfied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateRequest {
+    /// 1 to 3.
     pub score: u8,
+    /// The kiosk; empty if not given.
     pub kiosk: Kiosk,
 }
 
@@ -120,7 +126,7 @@ impl RateRequest {
 }
 
 fn json<'a, T: Deserialize<'a>>(body: &'a [u8], want: &'static str) -> Result<T, Problem> {
-    // Only the place of the error is kept: its text may hold a piece of what was sent.
+    // Only the place of the error is kept: its text may quote what was sent.
     serde_json::from_slice(body).map_err(|error| Problem::Json { line: error.line(), column: error.column(), want })
 }
 
@@ -145,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_name_of_a_kiosk_is_refused_and_none_holds_a_number() {
+    fn no_kiosk_name_is_refused_and_none_holds_a_number() {
         assert_eq!(Kiosk::named("north hall/3").as_str(), "north_hall_3");
         assert_eq!(Kiosk::named("k-440100123456789").as_str(), "k-_______________");
         assert_eq!(Kiosk::named("一楼\n1").as_str(), "___1");
@@ -177,8 +183,8 @@ mod tests {
             r#""440100123456789""#,
         ] {
             let problem = ScanRequest::read(body.as_bytes()).unwrap_err();
-            let told = String::from_utf8(problem.to_json()).unwrap();
-            assert!(!told.contains("4401"), "{told}");
+            let body = String::from_utf8(problem.to_json()).unwrap();
+            assert!(!body.contains("4401"), "{body}");
             assert_eq!(problem.status(), 400);
         }
     }

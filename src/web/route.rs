@@ -1,8 +1,8 @@
-//! Method and path → what is asked for.
+//! Routes of the scan API and the kiosk page: method and path → [`Route`].
 
 use super::Problem;
 
-/// What a request asks for.
+/// A route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Route {
     /// `GET /` and `GET /kiosk`
@@ -36,15 +36,18 @@ pub enum Route {
 /// The body that a route expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
+    /// GET: there is none.
     None,
+    /// A JSON object.
     Json,
+    /// A photograph: JPEG, PNG or WebP.
     Image,
 }
 
-/// Names the route; `HEAD` goes wherever `GET` goes.
+/// Finds the route of a request; `HEAD` is accepted wherever `GET` is.
 ///
 /// # Errors
-/// [`Problem::NotFound`] for a path that nothing is at, [`Problem::Method`] for the wrong method.
+/// [`Problem::NotFound`] for an unknown path, [`Problem::Method`] for the wrong method.
 pub fn route(method: &str, path: &str) -> Result<Route, Problem> {
     let route = match path {
         "/api/scan" => Route::Scan,
@@ -89,10 +92,10 @@ pub fn body_of(route: Route) -> Body {
 impl Body {
     /// Whether a Content-Type header names this kind of body.
     ///
-    /// JSON must be declared: a form on a stranger's page cannot send that type without the browser asking first.
+    /// JSON must be declared: a form on another site cannot send that type without a preflight request (Fetch §4.8).
     ///
     /// # Errors
-    /// [`Problem::MediaType`] with the types that would do.
+    /// [`Problem::MediaType`] with the accepted types.
     pub fn check_type(self, content_type: Option<&str>) -> Result<(), Problem> {
         let declared = content_type.unwrap_or("").split(';').next().unwrap_or("").trim();
         let any = |types: &[&str]| types.iter().any(|accepted| declared.eq_ignore_ascii_case(accepted));
@@ -111,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_path_has_its_method_and_the_other_method_is_told_which() {
+    fn every_path_has_its_method_and_another_one_gets_allow() {
         assert_eq!(route("GET", "/"), Ok(Route::Page));
         assert_eq!(route("HEAD", "/kiosk"), Ok(Route::Page));
         assert_eq!(route("POST", "/api/scan"), Ok(Route::Scan));

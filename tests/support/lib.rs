@@ -7,6 +7,7 @@ pub mod folder;
 pub mod gateway;
 pub mod node;
 pub mod phone;
+pub mod recordings;
 pub mod scans;
 pub mod softphone;
 pub mod sound;

@@ -1,68 +1,90 @@
-//! Method and name → what is asked for, who may ask, and what body comes with it.
+//! Routes of the studio's API: method and name → [`Api`], the role it needs and its body.
 
 use crate::Problem;
 
-/// What a request asks of the studio.
+/// A route of the studio's API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Api {
+    /// Name and password open a session.
     SignIn,
+    /// The session of this browser ends.
     SignOut,
-    /// Who is signed in.
+    /// The signed-in account.
     Me,
+    /// Changes the account's password.
     Password,
+    /// Changes the PIN for the telephone.
     Pin,
+    /// The account's open sessions.
     Sessions,
+    /// Ends one of them.
     EndSession,
-    /// Every slot.
+    /// All slots.
     Slots,
     /// One slot with its takes.
     Slot,
-    /// A recording comes in.
+    /// Uploads a recording.
     Take,
+    /// Keeps fresh takes as drafts.
     Keep,
+    /// Hides takes.
     Discard,
-    /// Takes that wait for an approval.
+    /// Takes that wait for approval.
     Drafts,
+    /// Approves drafts of other people.
     Approve,
+    /// Puts the factory's recording back at the next publication.
     Restore,
+    /// Reports the open slot, and returns who else has it open.
     Presence,
+    /// A take, a live recording or a whole sentence, as WAV.
     Sound,
-    /// What a publication would change.
+    /// Previews a publication.
     Publication,
+    /// Makes a release of the live flow and all approved takes.
     Publish,
+    /// Past releases.
     Releases,
+    /// Makes an earlier release live.
     Rollback,
+    /// The audit log.
     Audit,
-    /// The script for print.
+    /// The script as a page to print.
     Script,
-    /// The script and what callers hear, as an archive.
+    /// The script and the live recordings as an archive.
     Export,
-    /// An archive comes in.
+    /// Uploads an archive.
     Import,
 }
 
-/// Who may ask.
+/// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
+    /// No session is needed.
     Anybody,
+    /// An open session of any role.
     SignedIn,
+    /// A session of an approver.
     Approver,
 }
 
-/// The body that comes with a request.
+/// The body of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
+    /// GET: there is none.
     Nothing,
+    /// A JSON object.
     Json,
-    /// A file of sound.
+    /// An audio file.
     Sound,
+    /// A ZIP archive.
     Archive,
 }
 
-/// Names what is asked for; `name` is what follows `/studio/api/`.
+/// Finds the route of a request; `name` is the path after `/studio/api/`.
 ///
 /// # Errors
-/// [`Problem::NotFound`] for a name that is not known, [`Problem::Method`] for the wrong method.
+/// [`Problem::NotFound`] for an unknown name, [`Problem::Method`] for the wrong method.
 pub fn api(method: &str, name: &str) -> Result<Api, Problem> {
     let api = ALL.into_iter().find(|api| api.name() == name).ok_or(Problem::NotFound)?;
     match (api.body(), method) {
@@ -73,22 +95,22 @@ pub fn api(method: &str, name: &str) -> Result<Api, Problem> {
 }
 
 impl Api {
-    /// What follows `/studio/api/`.
+    /// The path after `/studio/api/`.
     pub fn name(self) -> &'static str {
         self.row().0
     }
 
-    /// Who may ask.
+    /// Who may use it.
     pub fn who(self) -> Who {
         self.row().1
     }
 
-    /// The body that comes with it.
+    /// Its body.
     pub fn body(self) -> Takes {
         self.row().2
     }
 
-    /// Whether something is changed, so that the request must come from the studio's own page.
+    /// Whether it changes something, so that it must come from the studio's own page.
     pub fn changes(self) -> bool {
         self.body() != Takes::Nothing
     }
@@ -159,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_found_by_its_method_and_the_other_method_is_told_which() {
+    fn every_name_has_its_method_and_another_one_gets_allow() {
         for wanted in ALL {
             let (right, wrong) = if wanted.changes() { ("POST", "GET") } else { ("GET", "POST") };
             assert_eq!(api(right, wanted.name()), Ok(wanted));
@@ -171,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_told_apart_and_only_signing_in_is_for_anybody() {
+    fn names_are_distinct_and_only_sign_in_needs_no_session() {
         assert_eq!(ALL.iter().map(|api| api.name()).collect::<BTreeSet<_>>().len(), ALL.len());
         let open: Vec<Api> = ALL.into_iter().filter(|api| api.who() == Who::Anybody).collect();
         assert_eq!(open, [Api::SignIn]);

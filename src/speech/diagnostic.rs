@@ -1,22 +1,25 @@
-//! What is wrong with the files that make a conversation, told to the person who edits them.
+//! Diagnostics: what is wrong with the files of a release, for the person who edits them.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// One fault of a file: where it is, what is wrong in plain words, and what would do.
+/// One fault of a file: where it is, what is wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
-    /// `E03`: the release is refused; `W02`: it is not.
+    /// A stable code: `E03` for an error, which refuses the release; `W02` for a warning, which does not.
     pub code: &'static str,
+    /// The file's name, as the person who edits it knows it.
     pub file: Arc<str>,
     /// Counted from 1.
     pub line: u32,
+    /// What is wrong, with the key or value that was found.
     pub what: String,
+    /// What to do about it; empty where the fault says it all.
     pub remedy: String,
 }
 
 impl Complaint {
-    /// Whether a release with this fault is refused.
+    /// Whether it refuses the release.
     pub fn is_error(&self) -> bool {
         self.code.starts_with('E')
     }
@@ -29,13 +32,13 @@ impl fmt::Display for Complaint {
     }
 }
 
-/// The word of `known` that is likely meant by `word`: fewest edits, and not too many of them.
+/// The word of `known` nearest to `word` by edit distance, for "did you mean"; none if all are too far away.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let most = (word.chars().count() / 3).max(1) + 1;
     known.into_iter().map(|k| (edits(word, k), k)).filter(|(n, _)| *n <= most).min_by_key(|(n, _)| *n).map(|(_, k)| k)
 }
 
-/// Levenshtein's distance.
+/// The Levenshtein distance.
 fn edits(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -56,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_of_the_finger_is_recognised() {
+    fn a_mistyped_word_finds_its_neighbour() {
         assert_eq!(nearest("receit", ["receipt", "main"]), Some("receipt"));
         assert_eq!(nearest("give-up", ["give_up", "go"]), Some("give_up"));
         assert_eq!(nearest("elephant", ["main", "desk"]), None);

@@ -1,4 +1,4 @@
-//! From the text of `jindu.toml` and `--set KEY=VALUE` to checked settings, with every complaint at once.
+//! From the text of `jindu.toml` and `--set KEY=VALUE` to checked settings, with every error at once.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use toml::{Table, Value};
 
-use super::checked::{
+use super::reader::{Complaint, Reader};
+use super::settings::{
     Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Source, Studio, Transport, Web,
 };
-use super::reader::{Complaint, Reader};
 use replica::gate::{GateKey, GateKeys, is_key_name, read_public};
 
 /// Reads settings. `text` is the file's; `overrides` are the `--set` values in order; relative paths are
@@ -17,16 +17,16 @@ use replica::gate::{GateKey, GateKeys, is_key_name, read_public};
 pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, Vec<Complaint>> {
     let mut table: Table = toml::from_str(text).map_err(|error| {
         let what = error.to_string().trim_end().replace('\n', "\n  ");
-        vec![Complaint { key: "jindu.toml".into(), value: None, what: format!("is no TOML: {what}") }]
+        vec![Complaint { key: "jindu.toml".into(), value: None, what: format!("is not TOML: {what}") }]
     })?;
-    let mut complaints = Vec::new();
+    let mut diagnostics = Vec::new();
     for text in overrides {
-        if let Err(complaint) = set(&mut table, text) {
-            complaints.push(complaint);
+        if let Err(diagnostic) = set(&mut table, text) {
+            diagnostics.push(diagnostic);
         }
     }
     let mut reader = Reader::new(table);
-    reader.complaints = complaints;
+    reader.diagnostics = diagnostics;
     let settings = Settings {
         data: data(&mut reader, base),
         phone: phone(&mut reader),
@@ -39,7 +39,7 @@ pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, V
         log: log(&mut reader),
     };
     reader.unknown_keys();
-    if reader.complaints.is_empty() { Ok(settings) } else { Err(reader.complaints) }
+    if reader.diagnostics.is_empty() { Ok(settings) } else { Err(reader.diagnostics) }
 }
 
 /// Applies one `KEY=VALUE`. The value is TOML (`5`, `true`, `["a"]`) or, failing that, plain text.
@@ -48,11 +48,14 @@ fn set(table: &mut Table, text: &str) -> Result<(), Complaint> {
     let (key, value) = text.split_once('=').ok_or_else(|| wrong("must be KEY=VALUE, as in phone.calls_max=500"))?;
     let value = parsed(value.trim());
     let mut parts: Vec<&str> = key.trim().split('.').collect();
-    let last = parts.pop().filter(|part| !part.is_empty()).ok_or_else(|| wrong("names no key"))?;
+    let last = parts
+        .pop()
+        .filter(|part| !part.is_empty())
+        .ok_or_else(|| wrong("must name a key, as in phone.calls_max=500"))?;
     let mut here = table;
     for part in parts {
         let inner = here.entry(part).or_insert_with(|| Value::Table(Table::new()));
-        here = inner.as_table_mut().ok_or_else(|| wrong("goes below a key that is no table"))?;
+        here = inner.as_table_mut().ok_or_else(|| wrong("has a key below one that is not a table"))?;
     }
     here.insert(last.to_owned(), value);
     Ok(())
@@ -76,7 +79,7 @@ fn days(n: i64) -> Duration {
 fn path(reader: &mut Reader, base: &Path, key: &str, default: &str) -> PathBuf {
     let written = reader.string(key, default);
     if written.is_empty() {
-        reader.complain(key, "must name a file or folder");
+        reader.report(key, "must name a file or folder");
     }
     base.join(written)
 }
@@ -101,26 +104,26 @@ fn count<T: TryFrom<i64> + Default>(
 fn phone(reader: &mut Reader) -> Phone {
     let desk = reader.optional_string("phone.desk").filter(|uri| !uri.is_empty());
     if desk.as_deref().is_some_and(|uri| !["sip:", "sips:", "tel:"].iter().any(|scheme| uri.starts_with(scheme))) {
-        reader.complain("phone.desk", "must be a SIP or tel URI, as in sip:desk@192.0.2.7");
+        reader.report("phone.desk", "must be a SIP or tel URI, as in sip:desk@192.0.2.7");
     }
     let desk_number = reader.string("phone.desk_number", "96110110");
     if !desk_number.chars().all(|c| c.is_ascii_digit()) {
-        reader.complain("phone.desk_number", "must be digits: it is read out");
+        reader.report("phone.desk_number", "must be digits, since callers hear it digit by digit");
     }
     let min_se = reader.seconds("phone.min_se_s", 90..=7200, 90);
     let session_expires = reader.seconds("phone.session_expires_s", 90..=86_400, 1800);
     if session_expires < min_se {
-        reader.complain("phone.session_expires_s", "must be at least phone.min_se_s");
+        reader.report("phone.session_expires_s", "must be at least phone.min_se_s");
     }
     let drain_limit = reader.seconds("phone.drain_limit_s", 0..=86_400, 120);
     let drain_least = reader.seconds("phone.drain_least_s", 0..=300, 0);
     if drain_least > drain_limit {
-        reader.complain("phone.drain_least_s", "must be at most phone.drain_limit_s");
+        reader.report("phone.drain_least_s", "must be at most phone.drain_limit_s");
     }
     let line_test = reader.optional_string("phone.line_test").filter(|number| !number.is_empty());
     let studio = reader.optional_string("phone.studio").filter(|number| !number.is_empty());
     if studio.is_some() && studio == line_test {
-        reader.complain("phone.studio", "must differ from phone.line_test");
+        reader.report("phone.studio", "must differ from phone.line_test");
     }
     Phone {
         listen: phone_listen(reader),
@@ -161,7 +164,7 @@ fn phone_listen(reader: &mut Reader) -> Vec<(Transport, SocketAddr)> {
         };
         match address.parse() {
             Ok(address) => listen.extend(transports.iter().map(|transport| (*transport, address))),
-            Err(_) => reader.complain(
+            Err(_) => reader.report(
                 KEY,
                 format!(
                     "{text} must be TRANSPORT:ADDRESS:PORT with a port up to 65535, as in udp:127.0.0.1:5060 or tcp:[::1]:5060"
@@ -170,7 +173,7 @@ fn phone_listen(reader: &mut Reader) -> Vec<(Transport, SocketAddr)> {
         }
     }
     if none {
-        reader.complain(KEY, "must name at least one address to listen on");
+        reader.report(KEY, "must name at least one address to listen on");
     }
     listen
 }
@@ -179,7 +182,7 @@ fn address(reader: &mut Reader, key: &str) -> Option<IpAddr> {
     let text = reader.optional_string(key).filter(|text| !text.is_empty())?;
     let address = text.parse().ok().filter(|address: &IpAddr| !address.is_unspecified());
     if address.is_none() {
-        reader.complain(key, "must be an IP address that peers can reach");
+        reader.report(key, "must be an IP address that peers can reach, not 0.0.0.0 or [::]");
     }
     address
 }
@@ -192,7 +195,7 @@ fn media_ports(reader: &mut Reader) -> (u16, u16) {
     match ports {
         Some((first, last)) if (1024..last).contains(&first) => (first, last),
         _ => {
-            reader.complain(KEY, "must be FIRST-LAST, ports from 1024 to 65535, as in 20000-29999");
+            reader.report(KEY, "must be FIRST-LAST, ports from 1024 to 65535, as in 20000-29999");
             (20_000, 29_999)
         }
     }
@@ -203,7 +206,7 @@ fn networks(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<Network> {
     for text in reader.strings(key, default) {
         match network(&text) {
             Some(network) => networks.push(network),
-            None => reader.complain(key, format!("{text} must be an address or a network, as in 192.0.2.0/24")),
+            None => reader.report(key, format!("{text} must be an address or a network, as in 192.0.2.0/24")),
         }
     }
     networks
@@ -222,7 +225,7 @@ fn web_listen(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<SocketAdd
     for text in reader.strings(key, default) {
         match text.parse() {
             Ok(address) => listen.push(address),
-            Err(_) => reader.complain(key, format!("{text} must be ADDRESS:PORT, as in 127.0.0.1:8080 or [::1]:8080")),
+            Err(_) => reader.report(key, format!("{text} must be ADDRESS:PORT, as in 127.0.0.1:8080 or [::1]:8080")),
         }
     }
     listen
@@ -270,7 +273,7 @@ fn hotline(reader: &mut Reader, base: &Path) -> Hotline {
 fn inquiry(reader: &mut Reader) -> Inquiry {
     let formats = reader.tables("inquiry.receipt");
     if formats.is_empty() {
-        reader.complain("inquiry.receipt", "must describe at least one receipt format: [[inquiry.receipt]]");
+        reader.report("inquiry.receipt", "must describe at least one receipt format, in a table [[inquiry.receipt]]");
     }
     Inquiry {
         formats,
@@ -288,7 +291,7 @@ fn scanner(reader: &mut Reader) -> Scanner {
     const KEY: &str = "inquiry.scanner.qr_patterns";
     let qr_patterns = reader.strings(KEY, &[]);
     if qr_patterns.iter().any(|pattern| pattern.matches("{receipt}").count() != 1) {
-        reader.complain(KEY, "each must hold {receipt} once");
+        reader.report(KEY, "each pattern must contain {receipt} exactly once");
     }
     Scanner {
         prefixes: reader.strings("inquiry.scanner.prefixes", &[]),
@@ -302,7 +305,7 @@ fn replica(reader: &mut Reader, base: &Path) -> Replica {
         "postgres" => Source::Postgres,
         "spool" => Source::Spool,
         _ => {
-            reader.complain("replica.source", "must be spool or postgres");
+            reader.report("replica.source", "must be spool or postgres");
             Source::Spool
         }
     };
@@ -329,12 +332,15 @@ fn spool_source(reader: &mut Reader) -> Option<String> {
     let source = reader.string(KEY, "");
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     if source.len() > 40 || !source.bytes().all(plain) {
-        reader.complain(KEY, "must be 1 to 40 small letters, digits or _, as the feed files name it; empty: any");
+        reader.report(
+            KEY,
+            "must be 1 to 40 lower-case letters, digits or _, as in the names of the feed files, or empty for any",
+        );
     }
     Some(source).filter(|source| !source.is_empty())
 }
 
-/// A key as it is written.
+/// `[[replica.key]]` as written.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Key {
@@ -349,15 +355,15 @@ fn keys(reader: &mut Reader) -> GateKeys {
     let mut keys = Vec::new();
     for (n, Key { name, public, first_sequence, last_sequence }) in reader.tables(KEY).into_iter().enumerate() {
         if !is_key_name(&name) {
-            reader.complain(&format!("{KEY}[{n}].name"), "must be 1 to 40 small letters, digits, _ or -");
+            reader.report(&format!("{KEY}[{n}].name"), "must be 1 to 40 lower-case letters, digits, _ or -");
         }
         let (first_sequence, last_sequence) = (first_sequence.unwrap_or(1), last_sequence.unwrap_or(u64::MAX));
         if first_sequence > last_sequence {
-            reader.complain(&format!("{KEY}[{n}].last_sequence"), "must not lie before first_sequence");
+            reader.report(&format!("{KEY}[{n}].last_sequence"), "must be at least first_sequence");
         }
         match read_public(&public) {
             Ok(public) => keys.push(GateKey { name, public, first_sequence, last_sequence }),
-            Err(wants) => reader.complain(&format!("{KEY}[{n}].public"), wants),
+            Err(error) => reader.report(&format!("{KEY}[{n}].public"), error),
         }
     }
     GateKeys::new(keys)
@@ -366,7 +372,7 @@ fn keys(reader: &mut Reader) -> GateKeys {
 fn log(reader: &mut Reader) -> Log {
     let level = reader.string("log.level", "info");
     if !["error", "warn", "info", "debug", "trace"].contains(&level.as_str()) {
-        reader.complain("log.level", "must be error, warn, info, debug or trace");
+        reader.report("log.level", "must be error, warn, info, debug or trace");
     }
     Log { level, json: reader.boolean("log.json", false) }
 }

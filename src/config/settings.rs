@@ -1,4 +1,4 @@
-//! Settings as checked: everything in range, in the types that the rooms use.
+//! Settings as checked: every value in range and in the type that the crates use.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -8,26 +8,35 @@ use std::time::Duration;
 /// All settings of one node.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The data folder and the sample.
     pub data: Data,
+    /// SIP, media and limits of calls.
     pub phone: Phone,
+    /// The HTTP service of scans and pages.
     pub web: Web,
+    /// The files of the conversation.
     pub hotline: Hotline,
+    /// The prompt operators' page.
     pub studio: Studio,
+    /// Receipt formats, time limits and limits of failed look-ups.
     pub inquiry: Inquiry,
+    /// The local copy of the cases and its source.
     pub replica: Replica,
+    /// How long records are kept.
     pub journal: Journal,
+    /// Log level and format.
     pub log: Log,
 }
 
 impl Settings {
-    /// What does not stop a start, but should be known.
+    /// Warnings: what does not prevent a start, but should be known.
     pub fn remarks(&self) -> Vec<String> {
         let (lines, ports) = (self.phone.lines(), self.phone.media_ports);
         let short = lines < self.phone.calls_max;
         let remark = || {
             format!(
-                "phone.calls_max = {}: phone.media_ports = {}-{} has room for {lines} calls, two ports each; widen it, \
-                 or the next call gets 503",
+                "phone.calls_max = {}: phone.media_ports = {}-{} has room for {lines} calls, two ports each: widen it, \
+                 or further calls get 503",
                 self.phone.calls_max, ports.0, ports.1
             )
         };
@@ -40,21 +49,23 @@ impl Settings {
 pub struct Data {
     /// The only folder that the program writes to.
     pub folder: PathBuf,
-    /// How many sample cases are made when the folder holds no replica; 0 makes none.
+    /// How many sample cases a new replica starts with; 0: none.
     pub sample_cases: u32,
-    /// Whether a replica made of sample cases counts as fresh for as long as the node runs.
+    /// Whether a replica of sample cases counts as fresh while the node runs.
     pub sample_heartbeat: bool,
 }
 
-/// A transport that SIP comes in by.
+/// A SIP transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
+    /// RFC 3261 §18 over datagrams.
     Udp,
+    /// RFC 3261 §18 over a stream.
     Tcp,
 }
 
 impl Transport {
-    /// As it stands in a Via header and in the ready line, in lower case.
+    /// Its name in lower case, as in the ready line.
     pub fn name(self) -> &'static str {
         match self {
             Transport::Udp => "udp",
@@ -66,12 +77,14 @@ impl Transport {
 /// A range of addresses: `192.0.2.0/24`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
+    /// Any address of the range.
     pub address: IpAddr,
+    /// The number of leading bits that are fixed: 0 to 32, or 0 to 128 for IPv6.
     pub prefix: u8,
 }
 
 impl Network {
-    /// Whether an address is in the range. An IPv4 address mapped into IPv6 counts as IPv4.
+    /// Whether the range contains an address. An IPv4 address mapped into IPv6 counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(net), IpAddr::V4(ip)) => {
@@ -89,9 +102,10 @@ fn shifted(bits: u128, prefix: u8, width: u32) -> u128 {
     bits.checked_shr(width - u32::from(prefix)).unwrap_or(0)
 }
 
-/// The phone door.
+/// The telephone side: SIP, media, limits of calls.
 #[derive(Clone, Debug)]
 pub struct Phone {
+    /// Each transport with its address; port 0 lets the system choose.
     pub listen: Vec<(Transport, SocketAddr)>,
     /// The address that Contact and SDP name when a listener is bound to an unspecified address.
     pub public_address: Option<IpAddr>,
@@ -99,44 +113,46 @@ pub struct Phone {
     pub media_ports: (u16, u16),
     /// How many media threads; at most one a core.
     pub media_threads: usize,
-    /// Calls at once; the next one gets 503 with Retry-After.
+    /// Calls at once; further ones get 503 with Retry-After.
     pub calls_max: usize,
+    /// What Retry-After says in a 503.
     pub retry_after: Duration,
-    /// New calls a second from one address before they are refused.
+    /// New calls a second from one address; further ones are refused.
     pub calls_per_second_max: u32,
-    /// Who may call; nobody else gets an answer.
+    /// The peers that may call; packets from other addresses are ignored.
     pub trunks: Vec<Network>,
     /// The user parts that reach the hotline; empty: every one.
     pub numbers: Vec<String>,
-    /// The user part of the line test; none switches it off.
+    /// The user part of the line test; none disables it.
     pub line_test: Option<String>,
-    /// The user part of the recording service; none switches it off.
+    /// The user part of the recording service; none disables it.
     pub studio: Option<String>,
-    /// Who may call it, beside being a trunk; empty: every trunk.
+    /// The trunks that may call the recording service; empty: every trunk.
     pub studio_trunks: Vec<Network>,
-    /// Operators who record by telephone at once.
+    /// Recording sessions at once.
     pub studio_calls_max: usize,
     /// The longest call to the recording service.
     pub studio_limit: Duration,
     /// Where `transfer` to `desk` sends a caller: a SIP or tel URI.
     pub desk: Option<String>,
-    /// The desk's number as it is read out.
+    /// The desk's number as callers hear it, in digits.
     pub desk_number: String,
-    /// A caller that sends no media for so long is ended.
+    /// A call without media from the caller for this long is ended.
     pub media_timeout: Duration,
     /// The longest call.
     pub call_limit: Duration,
     /// How long a drain waits for calls in progress.
     pub drain_limit: Duration,
-    /// How long both doors stay open after the signal at least, so that balancers see it.
+    /// How long a draining node answers at least, so that balancers notice the drain.
     pub drain_least: Duration,
-    /// RFC 4028: the session interval that we ask for, and the smallest that we accept.
+    /// RFC 4028 §4: the session interval that is requested.
     pub session_expires: Duration,
+    /// RFC 4028 §5: the smallest session interval that is accepted; less gets 422.
     pub min_se: Duration,
 }
 
 impl Phone {
-    /// Calls at once that there are lines and media ports for: RTP on an even port, RTCP on the next, on each address.
+    /// Calls at once that `calls_max` and the media ports allow: RTP on an even port, RTCP on the next, on each address.
     pub fn lines(&self) -> usize {
         self.calls_max.min(self.media_pairs())
     }
@@ -149,54 +165,62 @@ impl Phone {
     }
 }
 
-/// The scan door and the operators' pages.
+/// The HTTP service: scan API, kiosk page, and the studio unless it has its own addresses.
 #[derive(Clone, Debug)]
 pub struct Web {
+    /// Addresses of the HTTP service.
     pub listen: Vec<SocketAddr>,
-    /// Balancers in front, whose X-Forwarded-For is believed.
+    /// Balancers whose X-Forwarded-For is trusted.
     pub proxies: Vec<Network>,
+    /// Open connections at once; a further one takes the place of an idle one or gets 503.
     pub connections_max: usize,
-    /// A connection that sends no complete request for so long is closed.
+    /// A connection without a complete request for this long is closed.
     pub request_timeout: Duration,
     /// The largest photograph of a barcode, in bytes.
     pub image_bytes_max: usize,
-    /// How long the kiosk shows an answer before it warns, and how long it warns before it clears (WCAG 2.2.1).
+    /// How long the kiosk shows an answer before it warns.
     pub answer_shown: Duration,
+    /// How long the kiosk warns before it clears; 20 s at least (WCAG 2.2.1).
     pub clear_warning: Duration,
-    /// Shown on the kiosk instead of scanning when set.
+    /// Whether the kiosk shows a notice instead of scanning.
     pub maintenance: bool,
 }
 
 /// The files that make a conversation.
 #[derive(Clone, Debug)]
 pub struct Hotline {
+    /// The call flow: `flow.toml`.
     pub flow: PathBuf,
+    /// Every sentence in three languages: `script.toml`.
     pub script: PathBuf,
+    /// Working days and public holidays: `calendar.toml`.
     pub calendar: PathBuf,
     /// The folder of recordings: `<lang>/<clip>.wav`.
     pub audio: PathBuf,
+    /// What each recording was read from: `manifest.json`.
     pub manifest: PathBuf,
     /// The folder of call sheets that a publication must pass.
     pub sheets: PathBuf,
-    /// The duty officer's switch at start.
+    /// Whether the emergency notice is on at the start.
     pub emergency: bool,
 }
 
 /// The prompt operators' pages.
 #[derive(Clone, Debug)]
 pub struct Studio {
-    /// Addresses of its own; none: it is at `web.listen`.
+    /// Addresses of its own; empty: it is served at `web.listen`.
     pub listen: Vec<SocketAddr>,
-    /// Who may open it. Everybody else is told that nothing is there.
+    /// The addresses that may open it; others get 404.
     pub allow: Vec<Network>,
-    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    /// TLS proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted.
     pub proxies: Vec<Network>,
     /// Whether browsers on other machines may sign in without TLS.
     pub in_the_clear: bool,
-    /// A session without a request ends after so long, and any after `session`.
+    /// A session without a request for this long ends.
     pub session_idle: Duration,
+    /// The longest session, in use or not.
     pub session: Duration,
-    /// Bytes of one recording, as it is sent.
+    /// Bytes of one recording as uploaded.
     pub upload_bytes_max: u64,
     /// How long a recording may be before it is trimmed.
     pub upload_longest: Duration,
@@ -204,67 +228,82 @@ pub struct Studio {
     pub disk_bytes_max: u64,
 }
 
-/// What both doors share.
+/// What telephone and kiosk share.
 #[derive(Clone, Debug)]
 pub struct Inquiry {
+    /// Receipt formats, tried in this order.
     pub formats: Vec<inquiry::ReceiptFormat>,
+    /// Legal time limits by document and case type.
     pub limits: Vec<inquiry::TimeLimit>,
+    /// What is removed from a scanned text before it is read as a receipt number.
     pub scanner: Scanner,
-    /// Failures (no match) within `failure_window` after which a caller is handed to a person, a kiosk told to wait.
+    /// Failed look-ups (no match) within `failure_window` after which a caller is transferred to the desk.
     pub failures_per_caller: u32,
+    /// The same for one kiosk: it must wait.
     pub failures_per_kiosk: u32,
+    /// The same for one receipt number.
     pub failures_per_receipt: u32,
+    /// The same over all callers and kiosks together.
     pub failures_total: u32,
+    /// The time over which these failures are counted.
     pub failure_window: Duration,
 }
 
 /// What a scanner adds around a code.
 #[derive(Clone, Debug, Default)]
 pub struct Scanner {
+    /// Texts before the code, as the scanner is set up.
     pub prefixes: Vec<String>,
+    /// Texts after the code.
     pub suffixes: Vec<String>,
     /// Patterns of QR texts that hold a receipt number: literal text with one `{receipt}`.
     pub qr_patterns: Vec<String>,
 }
 
-/// The copy on the node.
+/// The replica: the local copy of the cases.
 #[derive(Clone, Debug)]
 pub struct Replica {
-    /// What the copy follows.
+    /// Where changes come from.
     pub source: Source,
+    /// Threads that read the copy from disk.
     pub reader_threads: usize,
+    /// Rows held in memory.
     pub cache_entries: usize,
+    /// A look-up that takes longer ends as unavailable.
     pub look_up_timeout: Duration,
+    /// Look-ups that may wait for a reader; the next one ends as unavailable at once.
     pub look_ups_waiting_max: usize,
-    /// How fast the background scrub looks the file through.
+    /// How many rows a second the background scrub verifies.
     pub scrub_rows_per_second: u32,
-    /// How often the spool folder is looked at.
+    /// How often the spool folder is read.
     pub spool_poll: Duration,
+    /// How the upstream is reached; in use when `source` is [`Source::Postgres`].
     pub postgres: super::Postgres,
-    /// Whose feed files are taken; none: of any source, until the copy follows one.
+    /// The source whose feed files are accepted; none: that of the first snapshot.
     pub spool_source: Option<String>,
-    /// An incomplete file that has not grown for so long is torn.
+    /// An incomplete file that has not grown for this long is rejected as torn.
     pub spool_settle: Duration,
-    /// A number that has been missing for so long is told of.
+    /// A missing sequence number raises an alarm after this long.
     pub spool_gap: Duration,
-    /// How long files that were refused or taken are kept; they hold second factors in clear.
+    /// How long applied and rejected files are kept; they hold second factors in the clear.
     pub spool_keep: Duration,
-    /// Who may sign feed files; none: files need no signature.
+    /// The public keys that may sign feed files; none: files need no signature.
     pub keys: replica::gate::GateKeys,
 }
 
-/// What the copy follows.
+/// Where the replica gets its changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The files that come to the spool folder.
+    /// Files in the spool folder.
     Spool,
-    /// The table of a PostgreSQL server, by logical replication.
+    /// A table of a PostgreSQL server, by logical replication.
     Postgres,
 }
 
 /// The append-only record of calls and scans.
 #[derive(Clone, Debug)]
 pub struct Journal {
+    /// Records older than this are deleted.
     pub keep: Duration,
 }
 
@@ -273,5 +312,6 @@ pub struct Journal {
 pub struct Log {
     /// error, warn, info, debug or trace.
     pub level: String,
+    /// JSON lines in place of text lines.
     pub json: bool,
 }
