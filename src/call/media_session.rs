@@ -53,7 +53,9 @@ pub struct Frame {
 /// How a stream went, for the call's record and metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quality {
+    /// RTP packets produced.
     pub packets_sent: u64,
+    /// RTP packets accepted from the peer.
     pub packets_received: u64,
     /// Of the peer's stream.
     pub packets_lost: u64,

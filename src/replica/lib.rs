@@ -3,11 +3,14 @@
 mod age;
 mod change;
 mod feed;
+/// Feed files of a one-way gate: header, seal, keys, order.
 pub mod gate;
 mod mark;
 mod office;
 mod row;
+/// A made-up office, for trying out and for tests.
 pub mod sample;
+/// A PostgreSQL upstream.
 pub mod upstream;
 
 pub use age::{AgeClock, KeptClock, Moment};

@@ -103,7 +103,7 @@ impl Office {
         case.version += 1;
         case.items.clear();
         for pause in &mut case.pauses {
-            pause.to = pause.to.or(Some(day.max(pause.from)));
+            pause.to.get_or_insert_with(|| day.max(pause.from));
         }
         if case.stage == Stage::Supplement {
             case.pauses.push(Pause { from: day, to: None });

@@ -14,8 +14,11 @@ pub enum Kind {
     Unreachable,
     /// Said nothing for too long.
     Silent,
+    /// The password is wrong.
     Password,
+    /// The TLS handshake failed.
     Tls,
+    /// The role may not do what is needed.
     Permission,
     /// The upstream is not set up for it, or the settings do not fit it.
     Setup,
@@ -33,6 +36,7 @@ pub enum Kind {
     Held,
     /// The replica's file cannot be written.
     Store,
+    /// The server sent what this program cannot use.
     Protocol,
 }
 
@@ -40,28 +44,38 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct Trouble {
+    /// The counter's label.
     pub kind: Kind,
+    /// What is wrong and what to do.
     pub what: String,
 }
 
 /// What a server says when it refuses: its SQLSTATE, and its message.
 #[derive(Clone, Copy, Debug)]
 pub struct Refusal<'a> {
+    /// The SQLSTATE, five characters.
     pub state: &'a str,
+    /// The server's message.
     pub message: &'a str,
 }
 
 /// The names that an advice needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Names<'a> {
+    /// The role.
     pub user: &'a str,
+    /// The database.
     pub database: &'a str,
+    /// The table of cases, with its schema.
     pub table: &'a str,
+    /// The publication.
     pub publication: &'a str,
+    /// The replication slot.
     pub slot: &'a str,
 }
 
 impl Kind {
+    /// Every kind, in the order of declaration.
     pub const ALL: [Kind; 14] = [
         Kind::Unreachable,
         Kind::Silent,
@@ -90,6 +104,7 @@ impl Kind {
         names
     };
 
+    /// The label of its counter.
     pub const fn name(self) -> &'static str {
         match self {
             Kind::Unreachable => "unreachable",
@@ -149,6 +164,7 @@ impl Kind {
 }
 
 impl Trouble {
+    /// A trouble of a kind.
     pub fn new(kind: Kind, what: impl Into<String>) -> Trouble {
         Trouble { kind, what: what.into() }
     }
