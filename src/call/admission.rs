@@ -51,7 +51,7 @@ pub struct Calls {
 pub enum Turned {
     /// 503: this address calls too fast.
     TooFast,
-    /// 404: nobody here has that number.
+    /// 404: the number is not served here.
     NoSuchNumber,
     /// 486: as many operators as may are recording.
     StudioBusy,

@@ -1,4 +1,4 @@
-//! What the control plane tells a media stream, and what the stream tells back.
+//! Commands to a media session, and its events.
 
 use std::net::IpAddr;
 use std::time::Duration;

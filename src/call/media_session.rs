@@ -86,7 +86,7 @@ pub struct Stream {
     reception: Reception,
     event_keys: EventKeys,
     tones: Option<Box<ToneDetector>>,
-    /// Since when the peer has been silent; none once that was told.
+    /// Since when the peer has been silent; none once that was reported.
     silent_since: Option<Instant>,
     reports: Reports,
     quality: Quality,
@@ -146,7 +146,7 @@ impl Stream {
         self.latch.rtp_target()
     }
 
-    /// The address that packets come from, once it is certain: nobody else is heard.
+    /// The address that packets come from, once it is latched; packets from elsewhere are refused.
     pub fn latched(&self) -> Option<SocketAddr> {
         self.latch.source()
     }

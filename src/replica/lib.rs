@@ -1,4 +1,4 @@
-//! The copy that knows its age: change batches, marks, rows, the sample (pure).
+//! The replica's rules, without IO: change batches, marks, rows, ages, feed files, a PostgreSQL upstream, the sample.
 
 mod age;
 mod change;

@@ -1,4 +1,4 @@
-//! Who the peer is on the wire: symmetric RTP (RFC 4961), without being anybody's loudspeaker.
+//! Who the peer is on the wire: symmetric RTP (RFC 4961), without sending sound to an address that never asked for it.
 //!
 //! ```text
 //!            valid packet from the address in the SDP or that of the caller's SIP (or, behind NAT, from anyone)

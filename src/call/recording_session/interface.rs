@@ -103,7 +103,7 @@ pub enum Ask {
         /// Packets that never came while it was made.
         packets_lost: u64,
     },
-    /// Nobody said anything: there is no take.
+    /// The recording holds no speech: there is no take.
     Forget,
     /// The draft is what its operator wants. [`Reply::Done`] follows.
     Keep,

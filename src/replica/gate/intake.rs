@@ -74,7 +74,7 @@ pub enum FileError {
     #[error("something stands after the seal: write one feed a file")]
     AfterSeal,
     /// The content's hash is not the seal's.
-    #[error("damaged: its content does not have the hash that its seal tells; send it again")]
+    #[error("damaged: its content does not have the hash that its seal names; send it again")]
     Hash,
     /// The number of lines is not the header's.
     #[error("the header announces {announced} lines, the file holds {held}: its writer is at fault, pack it again")]

@@ -44,7 +44,7 @@ pub enum SealError {
         sequence: u64,
     },
     /// The signature does not match the key of this name.
-    #[error("the signature is not that of key {0}: it was changed on the way, or somebody forged it; find out who")]
+    #[error("the signature is not that of key {0}: the file was changed on the way or forged; find out by whom")]
     Signature(String),
 }
 

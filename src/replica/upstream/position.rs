@@ -107,43 +107,43 @@ pub enum Plan {
         /// The transaction that the stream must begin with, if the slot reaches back to it.
         expect: Option<Anchor>,
     },
-    /// Copy the table anew, beside the copy that answers.
+    /// Copy the table again, beside the copy that answers.
     Copy(WhyCopy),
-    /// Somebody uses the slot.
+    /// Another client reads the slot.
     Busy,
     /// An operator must decide.
     Hold(WhyHold),
 }
 
-/// Why the table is copied anew.
+/// Why the table is copied again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WhyCopy {
     /// There is no copy.
     #[error("there is no copy of this upstream yet")]
     First,
     /// Mapping, slot or row filter changed.
-    #[error("the mapping, the slot's name or the publication's row filter is another one")]
+    #[error("the mapping, the slot's name or the publication's row filter has changed")]
     Settings,
     /// The table or its publication was recreated.
     #[error(
-        "the table, one of its partitions or mapped columns, or the publication was made anew: what happened to rows by \
-         that, the upstream's log does not tell"
+        "the table, one of its partitions or mapped columns, or the publication was recreated: the upstream's log \
+         does not report what that did to rows"
     )]
     Table,
     /// A mapped column was rewritten.
-    #[error("a mapped column was rewritten (ALTER COLUMN TYPE), which the upstream's log does not tell")]
+    #[error("a mapped column was rewritten (ALTER COLUMN TYPE), which the upstream's log does not report")]
     Rewritten,
     /// The slot does not exist.
-    #[error("the upstream has lost the slot: somebody dropped it, or a standby without it was promoted")]
+    #[error("the slot does not exist at the upstream: it was dropped, or a standby without it was promoted")]
     SlotGone,
     /// The server discarded the log that the slot needs.
-    #[error("the upstream gave up the slot's log (max_slot_wal_keep_size): the node was away for too long")]
+    #[error("the upstream discarded the slot's log (max_slot_wal_keep_size): the node was disconnected for too long")]
     SlotLost,
     /// The slot is ahead of the copy.
-    #[error("the slot is ahead of the copy: the copy is an older one, or somebody else reads the slot")]
+    #[error("the slot is ahead of the copy: the copy is an older one, or another client reads the slot")]
     Gap,
     /// The log ends before the copy's position.
-    #[error("the upstream's log goes back behind the copy: it was restored from a backup")]
+    #[error("the upstream's log ends before the copy's position: it was restored from a backup")]
     Restored,
     /// The log has another history than the copy.
     #[error(

@@ -1,4 +1,4 @@
-//! Why an upstream cannot be followed at the moment, in words for whoever must act.
+//! Why an upstream cannot be followed at the moment, in words for the person who must act.
 //!
 //! Nothing of it ends the program: the copy answers as it is, its age grows, and the upstream is tried again. A server's
 //! own words are quoted only where they cannot hold a value of a row.
@@ -22,9 +22,9 @@ pub enum Kind {
     Permission,
     /// The upstream is not set up for it, or the settings do not fit it.
     Setup,
-    /// The slot is read by somebody else, or by this node's connection that has not ended yet.
+    /// The slot is read by another client, or by this node's connection that has not ended yet.
     SlotBusy,
-    /// The slot is gone: everything is copied anew.
+    /// The slot is gone: everything is copied again.
     SlotLost,
     /// The log is another one than the copy followed.
     Diverged,
@@ -175,9 +175,10 @@ impl Trouble {
         let Names { user, database, table, publication, slot } = names;
         let says = format!("the upstream says: {message} (SQLSTATE {state})");
         let (kind, advice) = match state {
-            "28P01" => {
-                (Kind::Password, format!("set the password of {user} anew, there or in replica.postgres.password_file"))
-            }
+            "28P01" => (
+                Kind::Password,
+                format!("set the password of {user} again, there or in replica.postgres.password_file"),
+            ),
             "28000" if message.contains("pg_hba.conf") => (
                 Kind::Permission,
                 format!(
@@ -195,7 +196,7 @@ impl Trouble {
             "42704" if message.contains("publication") => {
                 (Kind::Setup, format!("CREATE PUBLICATION {publication} FOR TABLE {table}"))
             }
-            "42704" if message.contains("slot") => (Kind::SlotLost, "it is made anew".to_owned()),
+            "42704" if message.contains("slot") => (Kind::SlotLost, "it is created again".to_owned()),
             "55000" if message.contains("recovery") => (
                 Kind::Setup,
                 "name the primary in replica.postgres.servers too: before PostgreSQL 16 a standby cannot be followed"
@@ -204,9 +205,9 @@ impl Trouble {
             "55000" if message.contains("wal_level") => {
                 (Kind::Setup, "set wal_level = logical there, and restart it".to_owned())
             }
-            "55000" if message.contains("slot") => (Kind::SlotLost, "it is made anew".to_owned()),
+            "55000" if message.contains("slot") => (Kind::SlotLost, "it is created again".to_owned()),
             "55006" => (Kind::SlotBusy, format!("if another node reads slot {slot}, give each a slot of its own")),
-            "53400" => (Kind::Setup, "raise max_replication_slots there, or drop a slot that nobody reads".to_owned()),
+            "53400" => (Kind::Setup, "raise max_replication_slots there, or drop a slot without a reader".to_owned()),
             "53300" => (
                 Kind::Unreachable,
                 format!(
