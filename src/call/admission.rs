@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 /// What admission goes by.
 #[derive(Clone, Debug)]
 pub struct Rules {
+    /// Calls of every purpose at once.
     pub calls_max: usize,
     /// New calls a second from one address; twice as many may come in one burst.
     pub calls_per_second_max: u32,
     /// User parts that reach the hotline; empty: every one.
     pub numbers: Vec<String>,
+    /// The user part of the line test; none: there is no line test.
     pub line_test: Option<String>,
     /// The user part of the recording service.
     pub studio: Option<String>,
@@ -27,7 +29,9 @@ pub struct Rules {
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
+    /// A caller's inquiry.
     Hotline,
+    /// A technician tests a trunk.
     LineTest,
     /// An operator records prompts.
     Studio,
@@ -47,7 +51,7 @@ pub struct Calls {
 pub enum Turned {
     /// 503: this address calls too fast.
     TooFast,
-    /// 404: nobody here has that number.
+    /// 404: the number is not served here.
     NoSuchNumber,
     /// 486: as many operators as may are recording.
     StudioBusy,
@@ -71,6 +75,7 @@ struct Bucket {
 }
 
 impl Admission {
+    /// Admission by these rules, with every address at its full allowance.
     pub fn new(rules: Rules) -> Self {
         Admission { rules, sources: HashMap::new() }
     }

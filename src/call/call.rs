@@ -36,14 +36,21 @@ pub use events::{Effect, Input, Output, Telemetry};
 pub struct Beginning {
     /// When the INVITE came in.
     pub received: Instant,
+    /// What the caller is connected to.
     pub talk: Talk,
+    /// The INVITE that begins the dialog.
     pub invite: Message,
+    /// How the INVITE came.
     pub arrival: Arrival,
+    /// This node's side of the dialog.
     pub local: Local,
+    /// This node's side of the session description.
     pub media: LocalMedia,
     /// Names of transfer targets → SIP URIs.
     pub desks: Arc<BTreeMap<String, String>>,
+    /// How long the call may last.
     pub limit: Duration,
+    /// The call's detail record, just begun.
     pub tally: Tally,
 }
 

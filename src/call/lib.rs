@@ -20,4 +20,4 @@ pub use line_test::{LineTest, line_test_clips};
 pub use look_up::{Question, believed, findings, instead, question, result_of};
 pub use media_control::{Command, Event, KeySource, StreamSetup};
 pub use media_session::{Frame, Limits, MissingClip, Quality, Stream};
-pub use recording_session::{Ask, Fault, Reply, Report, STUDIO_STEP, SignIn, SlotFound, Studio, spoken, studio_clips};
+pub use recording_session::{Ask, Fault, Reply, Report, SignIn, SlotFound, Studio, spoken, studio_clips};

@@ -13,7 +13,9 @@ use inquiry::{self, Answer, Factor, LookUpResult, Receipt, Rules, Verdict};
 /// A receipt and the proof that its holder gave.
 #[derive(Clone, Debug)]
 pub struct Question {
+    /// The case's receipt number.
     pub receipt: Receipt,
+    /// The second factor.
     pub factor: Factor,
 }
 

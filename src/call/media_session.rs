@@ -53,7 +53,9 @@ pub struct Frame {
 /// How a stream went, for the call's record and metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quality {
+    /// RTP packets produced.
     pub packets_sent: u64,
+    /// RTP packets accepted from the peer.
     pub packets_received: u64,
     /// Of the peer's stream.
     pub packets_lost: u64,
@@ -84,7 +86,7 @@ pub struct Stream {
     reception: Reception,
     event_keys: EventKeys,
     tones: Option<Box<ToneDetector>>,
-    /// Since when the peer has been silent; none once that was told.
+    /// Since when the peer has been silent; none once that was reported.
     silent_since: Option<Instant>,
     reports: Reports,
     quality: Quality,
@@ -144,7 +146,7 @@ impl Stream {
         self.latch.rtp_target()
     }
 
-    /// The address that packets come from, once it is certain: nobody else is heard.
+    /// The address that packets come from, once it is latched; packets from elsewhere are refused.
     pub fn latched(&self) -> Option<SocketAddr> {
         self.latch.source()
     }

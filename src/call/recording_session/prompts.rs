@@ -40,7 +40,7 @@ pub(super) enum Prompt {
 
 impl Prompt {
     /// In order of their first use.
-    pub const ALL: [Prompt; 25] = [
+    pub(super) const ALL: [Prompt; 25] = [
         Prompt::Welcome,
         Prompt::Pin,
         Prompt::Refused,
@@ -69,7 +69,7 @@ impl Prompt {
     ];
 
     /// The sentence as something to play.
-    pub fn piece(self, lang: Lang) -> Piece {
+    pub(super) fn piece(self, lang: Lang) -> Piece {
         Piece::Clip(Clip { lang, id: self.id() })
     }
 

@@ -86,7 +86,7 @@ impl Studio {
         }
     }
 
-    /// A telephone that nobody speaks into does not record for ever.
+    /// A telephone without a speaker does not record endlessly.
     fn silent_take(&mut self, now: Instant) {
         self.silences += 1;
         if self.silences > super::SILENCES_MAX {
@@ -157,9 +157,9 @@ const ROOM: Duration = Duration::from_secs(8);
 const LONGEST_LIMIT: Duration = Duration::from_secs(180);
 /// After the limit of a recording, until it must have ended.
 const MARGIN: Duration = Duration::from_secs(3);
-/// Nobody begins to speak.
+/// Until a recording without speech ends.
 const SILENCE_BEFORE: Duration = Duration::from_secs(10);
-/// Whoever spoke has finished, and forgot the key.
+/// Until a recording ends whose speaker has finished and forgot the key.
 const SILENCE_AFTER: Duration = Duration::from_secs(4);
-/// More at once help nobody.
+/// More at once would not help the operator.
 const FAULTS_TOLD: usize = 2;
