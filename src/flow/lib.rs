@@ -33,7 +33,18 @@ pub use picture::{Traffic, picture};
 pub use release::draft;
 pub use release::{Environment, ReceiptCheck, Release, Sources};
 pub use replay::{Move, Replayed, replay};
-pub use talk::{Conversation, Heard, Line, Mode};
-pub use ways::{By, Exit};
+pub(crate) use talk::Mode;
+pub use talk::{Conversation, Heard, Line};
 
 pub use speech::{Complaint, Utterance};
+
+#[cfg(test)]
+mod virtual_time {
+    use std::time::Instant;
+
+    /// Where a test's clock begins; it moves on by addition.
+    #[expect(clippy::disallowed_methods, reason = "an Instant can be made in no other way")]
+    pub(crate) fn start() -> Instant {
+        Instant::now()
+    }
+}

@@ -372,7 +372,7 @@ impl Reader {
             let at = format!("{}: low", table.at);
             let own = Table { at: &at, line: field.line, item: &field.item };
             self.known(own, &["from", "go"]);
-            let from = self.whole(own, "from", i64::from(best)..=i64::from(worst)).unwrap_or(u32::from(worst));
+            let from = self.whole(own, "from", i64::from(best)..=i64::from(worst)).unwrap_or_else(|| u32::from(worst));
             (from as u8, self.needed_go(own, "go", "E04"))
         });
         let free = |choice: &&Choice| !matches!(choice.key, Key::Digit(d) if (best..=worst).contains(&d));

@@ -10,15 +10,17 @@ use sha2::{Digest, Sha256};
 use super::calendar::Calendar;
 use super::check;
 use super::model::{Flow, Kind};
-use inquiry::AgeLimits;
-use inquiry::{NumberError, ReceiptFormat};
+use inquiry::{AgeLimits, NumberError, ReceiptFormat};
 use speech::{Clip, Complaint, Needed, Piece, Script};
 
 /// The files of a release: their names for complaints, and their texts.
 #[derive(Clone, Copy, Debug)]
 pub struct Sources<'a> {
+    /// The flow: nodes, keys, limits.
     pub flow: (&'a str, &'a str),
+    /// The script: every sentence in every language.
     pub script: (&'a str, &'a str),
+    /// The calendar: desk hours, seasons, working days.
     pub calendar: (&'a str, &'a str),
 }
 
@@ -27,7 +29,9 @@ pub type ReceiptCheck = Box<dyn Fn(&str) -> Result<(String, Vec<u8>), NumberErro
 
 /// What a release takes from the settings of the node.
 pub struct Environment {
+    /// Checks what a caller types as a receipt number.
     pub receipt: ReceiptCheck,
+    /// The formats that the check knows, for lengths and prefixes.
     pub receipt_formats: Vec<ReceiptFormat>,
     /// The desk's number as it is read out.
     pub desk_number: String,
@@ -41,7 +45,7 @@ impl Environment {
     }
 
     /// Whether further digits could make a number of what has been typed.
-    pub fn more_may_come(&self, typed: &str) -> bool {
+    pub(crate) fn more_may_come(&self, typed: &str) -> bool {
         let fits = |format: &ReceiptFormat| {
             usize::from(format.length) > typed.len()
                 && (typed.starts_with(&format.prefix) || format.prefix.starts_with(typed))
@@ -53,9 +57,13 @@ impl Environment {
 /// What a conversation runs: immutable, shared, named by the hash of its sources.
 pub struct Release {
     name: String,
+    /// The graph.
     pub flow: Flow,
+    /// The sentences.
     pub script: Script,
+    /// The days and hours.
     pub calendar: Calendar,
+    /// What the node's settings add.
     pub environment: Environment,
     /// Complaints that do not stop a release.
     pub warnings: Vec<Complaint>,

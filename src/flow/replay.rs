@@ -13,7 +13,9 @@ use super::ways::Exit;
 /// What became of past calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
+    /// Calls that were run.
     pub calls: usize,
+    /// Of them, calls with a step that ends elsewhere.
     pub elsewhere: usize,
     /// The most frequent first.
     pub moves: Vec<(Move, usize)>,
@@ -22,10 +24,13 @@ pub struct Replayed {
 /// A step that ends elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Move {
+    /// The node before the step; empty: the start of the call.
     pub from: String,
     /// The key or the outcome, if it is known.
     pub way: String,
+    /// The node that it led to.
     pub before: String,
+    /// Where the draft leads, in words.
     pub now: String,
 }
 
@@ -92,8 +97,8 @@ fn moved(old: Option<&Flow>, draft: &Flow, from: &str, to: &str) -> Option<Move>
         let same = ways.iter().find(|other| other.label == way.label);
         match same {
             Some(other) if leads(draft, &other.go.target, from, to) => return None,
-            Some(other) => now = now.or(Some((&way.label, shown(&other.go.target)))),
-            None => now = now.or(Some((&way.label, "nothing".into()))),
+            Some(other) => now = now.or_else(|| Some((&way.label, shown(&other.go.target)))),
+            None => now = now.or_else(|| Some((&way.label, "nothing".into()))),
         }
     }
     match now {

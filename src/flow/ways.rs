@@ -7,7 +7,8 @@ use base::Key;
 
 /// What makes a call leave a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub(crate) enum By {
+    /// The caller pressed this key.
     Key(Key),
     /// An entry was typed.
     Entry,
@@ -19,11 +20,16 @@ pub enum By {
 
 /// One way out of a node.
 #[derive(Clone, Debug)]
-pub struct Exit<'a> {
+pub(crate) struct Exit<'a> {
+    /// The outcome's name in the flow, or `key 1`.
     pub label: String,
+    /// Where it leads.
     pub go: &'a Go,
+    /// What makes the call take it.
     pub by: By,
+    /// Variables that it sets, and their values.
     pub set: &'a [(Arc<str>, Arc<str>)],
+    /// It comes from `[defaults]`.
     pub inherited: bool,
 }
 
@@ -51,7 +57,7 @@ impl Flow {
     }
 
     /// Whether a variable holds a secret entry.
-    pub fn is_secret(&self, var: &str) -> bool {
+    pub(crate) fn is_secret(&self, var: &str) -> bool {
         self.nodes.iter().any(|node| matches!(&node.kind, Kind::Ask(ask) if ask.secret && &*ask.store == var))
     }
 
@@ -89,7 +95,7 @@ impl Node {
     }
 
     /// The kind's name, as in `[menu.main]`.
-    pub fn kind_name(&self) -> &'static str {
+    pub(crate) fn kind_name(&self) -> &'static str {
         match &self.kind {
             Kind::Menu(_) => "menu",
             Kind::Ask(_) => "ask",
@@ -121,7 +127,7 @@ impl Node {
     }
 
     /// Every way out.
-    pub fn exits(&self) -> Vec<Exit<'_>> {
+    pub(crate) fn exits(&self) -> Vec<Exit<'_>> {
         match &self.kind {
             Kind::Menu(menu) => {
                 keys(&menu.choices).chain([out("give_up", &menu.manner.give_up, By::Silence)]).collect()

@@ -11,8 +11,10 @@ pub struct Factor(Private<String>);
 /// Why an entry cannot be a second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FactorError {
+    /// Not the last four of an identity number.
     #[error("the end of an identity number has 4 characters: digits, and perhaps X at the end")]
     IdTail,
+    /// Not a day.
     #[error("a date of birth has 8 digits: year, month, day")]
     BirthDate,
 }

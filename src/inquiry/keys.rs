@@ -24,6 +24,7 @@ pub struct Keys {
 pub struct RowKey {
     /// 0 or more.
     pub key: i64,
+    /// Compared after the row is read.
     pub check: u64,
 }
 

@@ -27,6 +27,7 @@ pub enum CallOutcome {
 }
 
 impl CallOutcome {
+    /// All outcomes, in the order of metrics.
     pub const ALL: [CallOutcome; 6] = [
         CallOutcome::Finished,
         CallOutcome::HungUp,
@@ -52,16 +53,20 @@ impl CallOutcome {
 /// How a look-up ended, for records and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LookUpResult {
+    /// The case was found.
     Found,
+    /// Nothing matches the number and its proof.
     NotFound,
     /// The copy was too old to answer from.
     TooOld,
+    /// The replica could not be read in time.
     Down,
     /// Not made: too many failures before it.
     HandedOver,
 }
 
 impl LookUpResult {
+    /// All results, in the order of metrics.
     pub const ALL: [LookUpResult; 5] = [
         LookUpResult::Found,
         LookUpResult::NotFound,
@@ -85,13 +90,17 @@ impl LookUpResult {
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRecord {
+    /// When the INVITE came in.
     pub started: Timestamp,
     /// INVITE → 200; none when it was never answered.
     pub answered_after: Option<Duration>,
+    /// From the INVITE to the end.
     pub duration: Duration,
+    /// How the call ended.
     pub outcome: CallOutcome,
     /// The last SIP status or the cause, for the engineer: `486`, `media lost`.
     pub cause: Option<&'static str>,
+    /// The language at the end of the call.
     pub lang: Option<Lang>,
     /// The hash of the release that the call began with.
     pub release: Arc<str>,
@@ -99,11 +108,13 @@ pub struct CallRecord {
     pub path: Vec<Arc<str>>,
     /// How many keys were pressed; never which.
     pub keys: u32,
+    /// What its look-ups came to, in order.
     pub look_ups: Vec<LookUpResult>,
     /// The address of the trunk.
     pub trunk: String,
     /// [`super::Keys::asker`] of the caller's number, if it was told.
     pub caller: Option<u64>,
+    /// The caller's score, as keyed in.
     pub rating: Option<u8>,
 }
 
@@ -129,9 +140,13 @@ impl ScanDoor {
 /// What came of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ScanResult {
+    /// A receipt: what its look-up came to.
     LookUp(LookUpResult),
+    /// The label of an express parcel.
     Waybill,
+    /// An identity card.
     IdCard,
+    /// Nothing that is known.
     Unreadable,
 }
 
@@ -150,13 +165,18 @@ impl ScanResult {
 /// One scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScanRecord {
+    /// When the scan came in.
     pub at: Timestamp,
     /// The kiosk's own name, as configured there.
     pub kiosk: String,
+    /// Which way it came in.
     pub door: ScanDoor,
+    /// What came of it.
     pub result: ScanResult,
+    /// The stage of the case that was found.
     pub stage: Option<Stage>,
     /// [`super::Keys::asker`] of the receipt number.
     pub receipt: Option<u64>,
+    /// From the request to the reply.
     pub duration: Duration,
 }

@@ -11,6 +11,7 @@ use super::working_days::WorkingDays;
 /// The office's rules, checked.
 #[derive(Clone, Debug)]
 pub struct Rules {
+    /// The formats of receipt numbers.
     pub formats: Formats,
     limits: LimitTable,
     calendar: WorkingDays,
@@ -19,8 +20,10 @@ pub struct Rules {
 /// Why rules cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RulesError {
+    /// A receipt format is wrong.
     #[error("{0}")]
     Format(#[from] FormatError),
+    /// A time limit is wrong.
     #[error("{0}")]
     Limit(#[from] LimitError),
 }

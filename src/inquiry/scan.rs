@@ -24,8 +24,10 @@ pub struct ScanRules {
 /// Why a rule cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScanRuleError {
+    /// It would take nothing off.
     #[error("an empty prefix or suffix: remove it")]
     Empty,
+    /// The pattern does not say where the number stands.
     #[error("QR pattern {0:?}: must hold {{receipt}} exactly once")]
     Pattern(String),
 }
@@ -33,17 +35,20 @@ pub enum ScanRuleError {
 /// What a scan turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scanned {
+    /// A receipt number.
     Receipt(Receipt),
     /// An express waybill: the receipt is another label.
     Waybill,
     /// An identity card's number; it is not kept.
     IdCard,
+    /// Something else.
     Unreadable(Unreadable),
 }
 
 /// Why a scan is of no use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
+    /// There is no text.
     Empty,
     /// Longer than any code that is printed on a receipt.
     TooLong,

@@ -165,7 +165,7 @@ fn near_a_person(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints
             if !matches!(node.kind, Kind::Menu(_)) || far.is_some_and(|keys| keys <= most) {
                 continue;
             }
-            let how = far.map_or("no keys lead".to_string(), |keys| format!("it takes {keys} keys"));
+            let how = far.map_or_else(|| "no keys lead".to_string(), |keys| format!("it takes {keys} keys"));
             let what = format!(
                 "menu {}: when the desk is {word}, {how} to a person or a message box; the limit is {most}",
                 node.name

@@ -114,10 +114,10 @@ fn options(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec
         let opt = choice.opt.as_deref().unwrap_or_default();
         if subject.script.entry(&format!("opt.{opt}")).is_none() {
             let known = subject.script.entries().filter_map(|(path, _)| path.strip_prefix("opt."));
-            let remedy = nearest(opt, known)
-                .map_or(format!("write it in {} as opt.{opt}", subject.script.file()), |near| {
-                    format!("did you mean {near:?}?")
-                });
+            let remedy = nearest(opt, known).map_or_else(
+                || format!("write it in {} as opt.{opt}", subject.script.file()),
+                |near| format!("did you mean {near:?}?"),
+            );
             let what = format!("menu {}: there are no words for the option {opt:?}", node.name);
             complaints.push(subject.complaint("E37", choice.line, what, remedy));
         }
@@ -180,7 +180,7 @@ fn slots(subject: &Subject<'_>, path: &str, complaints: &mut Vec<Complaint>) {
         let Some(kind) = subject.flow.type_of(name) else {
             let known = subject.flow.types.keys().map(|key| &**key).chain(["receipt.length", "desk.number"]);
             let remedy = nearest(name, known)
-                .map_or(format!("add \"{name}\" to [type]"), |near| format!("did you mean {near}?"));
+                .map_or_else(|| format!("add \"{name}\" to [type]"), |near| format!("did you mean {near}?"));
             complain("E34", format!("{path}: nothing is called {{{name}}}"), remedy);
             continue;
         };

@@ -31,11 +31,11 @@ pub(super) struct Row {
 
 impl Place<'_> {
     /// The base line of a row's text.
-    pub fn row_y(&self, n: usize) -> f64 {
+    pub(super) fn row_y(&self, n: usize) -> f64 {
         self.y + 38.0 + LINE * (self.notices + n) as f64
     }
 
-    pub fn height(&self) -> f64 {
+    pub(super) fn height(&self) -> f64 {
         34.0 + LINE * (self.notices + self.rows.len() + self.complaints.len()) as f64
     }
 }

@@ -16,8 +16,11 @@ use base::{Lang, Private};
 /// How one call of a sheet went.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// The test's name.
     pub name: String,
+    /// Where the test stands.
     pub line: u32,
+    /// Absent: the test passed.
     pub failure: Option<Failure>,
     /// What was heard and where the call went, one line each.
     pub transcript: Vec<String>,
@@ -26,7 +29,9 @@ pub struct Outcome {
 /// The first act that did not come true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
+    /// The act's line.
     pub line: u32,
+    /// What was expected, and what came instead.
     pub what: String,
 }
 
@@ -435,7 +440,10 @@ bye    = { zh = "再见。", en = "Goodbye." }
         let sources = Sources { flow: ("f", FLOW), script: ("s", SCRIPT), calendar: ("c", "") };
         let release = Release::load(sources, environment).unwrap_or_else(|complaints| panic!("{complaints:#?}"));
         let sheet = super::super::parse(calls, "a.call").expect("a sheet");
-        run(&release, &sheet, Instant::now()).into_iter().map(|outcome| outcome.failure.map(|f| f.line)).collect()
+        run(&release, &sheet, crate::virtual_time::start())
+            .into_iter()
+            .map(|outcome| outcome.failure.map(|f| f.line))
+            .collect()
     }
 
     #[test]

@@ -40,19 +40,26 @@ pub enum Need {
 /// One call for a telephone.
 #[derive(Debug)]
 pub struct Part {
+    /// What the gateway must be given before the call.
     pub needs: BTreeSet<Need>,
     /// How things stand when the call begins.
     pub civil: DateTime,
+    /// Who calls.
     pub caller: Caller,
+    /// Whether the duty officer's switch is on.
     pub emergency: bool,
+    /// What to do and to hear, in order.
     pub steps: Vec<Step>,
 }
 
 /// One act.
 #[derive(Debug)]
 pub struct Step {
+    /// The act's line in the sheet.
     pub line: u32,
+    /// What to do.
     pub act: Act,
+    /// What must be heard for it.
     pub wanted: Option<Wanted>,
     /// For `never`: how often its first words are heard all the same, in sentences with other values.
     pub others: usize,
@@ -74,8 +81,11 @@ pub enum Wanted {
 /// A prompt, or the options of a menu, as the recordings that it is made of.
 #[derive(Clone, Debug)]
 pub struct Sound {
+    /// Which prompt or menu.
     pub heard: Heard,
+    /// The language of the recordings.
     pub lang: Lang,
+    /// The prompt, or each option that is listened to.
     pub lines: Vec<Line>,
 }
 

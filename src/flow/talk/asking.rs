@@ -28,12 +28,12 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    pub fn deadline(&self) -> Option<Deadline> {
+    pub(super) fn deadline(&self) -> Option<Deadline> {
         let why = if self.typed.is_empty() { "first key" } else { "next key" };
         self.until.map(|at| Deadline { at, why })
     }
 
-    pub fn listen(&mut self, now: Instant) {
+    pub(super) fn listen(&mut self, now: Instant) {
         let wait = if self.typed.is_empty() { self.manner.first_key } else { self.manner.next_key };
         self.until = Some(now + wait);
     }
@@ -177,7 +177,7 @@ impl Conversation {
             asking.until = None;
             return self.read_question(now, None, true);
         }
-        match is_digit(key).or(ask.star_is.filter(|_| key == Key::Star)) {
+        match is_digit(key).or_else(|| ask.star_is.filter(|_| key == Key::Star)) {
             Some(character) => {
                 asking.typed.push(character);
                 asking.listen(now);

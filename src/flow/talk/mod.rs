@@ -36,7 +36,7 @@ use waiting::{Looking, Queueing, Recording};
 
 /// Whether queues, messages and calls back are acted out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// A real call: they take the outcome of their failure.
     Call,
     /// A call sheet or a terminal: a queue waits, a message is sent, a call back is booked.
@@ -122,7 +122,7 @@ impl Conversation {
     }
 
     /// As [`Conversation::new`], with queues and messages acted out if wanted.
-    pub fn in_mode(
+    pub(crate) fn in_mode(
         release: Arc<Release>,
         caller: Caller,
         clock: WallClock,
@@ -243,7 +243,7 @@ impl Conversation {
     }
 
     /// Whether the next thing to happen is the caller's to do, once nothing is being said.
-    pub fn is_callers_turn(&self) -> bool {
+    pub(crate) fn is_callers_turn(&self) -> bool {
         match &self.state {
             State::Asking(_) | State::Recording(_) | State::Queueing(_) | State::Over => true,
             State::Before
@@ -255,7 +255,7 @@ impl Conversation {
     }
 
     /// Whether the caller is being recorded, or is about to be.
-    pub fn is_recording(&self) -> bool {
+    pub(crate) fn is_recording(&self) -> bool {
         matches!(self.state, State::Recording(_))
     }
 
@@ -265,14 +265,9 @@ impl Conversation {
     }
 
     /// The keys that lead somewhere at this moment, with the words of those that are offered.
-    pub fn open_keys(&self) -> Vec<(Key, Option<Arc<str>>)> {
+    pub(crate) fn open_keys(&self) -> Vec<(Key, Option<Arc<str>>)> {
         let choices = self.release.flow.node(&self.node).map_or(&[][..], Node::choices);
         choices.iter().filter(|choice| self.holds(choice.when.as_ref())).map(|c| (c.key, c.opt.clone())).collect()
-    }
-
-    /// How many keys wait in line.
-    pub fn keys_waiting(&self) -> usize {
-        self.line.len()
     }
 
     fn start(&mut self, now: Instant) {

@@ -23,9 +23,13 @@ pub enum Heard {
 /// One line of what a caller hears.
 #[derive(Clone, Debug)]
 pub struct Line {
+    /// Which prompt, menu or sound.
     pub heard: Heard,
+    /// The language that it is said in.
     pub lang: Lang,
+    /// The words, for transcripts and screens; empty for a sound.
     pub text: String,
+    /// The recordings that it is made of.
     pub pieces: Vec<Piece>,
     /// In the first language, because it is not recorded in the caller's.
     pub stands_in: bool,

@@ -43,7 +43,7 @@ struct Phone {
 
 impl Phone {
     fn dials(release: &Arc<Release>) -> Phone {
-        let now = Instant::now();
+        let now = crate::virtual_time::start();
         let clock = WallClock { at: now, civil: date(2026, 11, 24).at(10, 0, 0, 0) };
         let mut phone = Phone { talk: Conversation::new(release.clone(), Caller::default(), clock, false, now), now };
         let outputs = phone.gives(Input::Start);
@@ -233,7 +233,10 @@ fn a_screen_gets_the_words_of_the_phone() {
     let release = hotline();
     let local = date(2026, 11, 24).at(10, 0, 0, 0);
     let told = |told| -> Vec<String> {
-        crate::answer(&release, Lang::Zh, told, local, Instant::now()).into_iter().map(|said| said.text).collect()
+        crate::answer(&release, Lang::Zh, told, local, crate::virtual_time::start())
+            .into_iter()
+            .map(|said| said.text)
+            .collect()
     };
     let fresh = told(crate::Told::Found { facts: ready(), age: Duration::from_secs(60) });
     assert_eq!(

@@ -16,7 +16,7 @@ pub(super) struct Looking {
 }
 
 impl Looking {
-    pub fn deadline(&self, playing: bool) -> Option<Deadline> {
+    pub(super) fn deadline(&self, playing: bool) -> Option<Deadline> {
         if self.answer.is_some() {
             return None;
         }
@@ -54,7 +54,7 @@ pub(super) enum Phase {
 }
 
 impl Recording {
-    pub fn deadline(&self) -> Option<Deadline> {
+    pub(super) fn deadline(&self) -> Option<Deadline> {
         let (at, why) = match self.phase {
             Phase::Taking { until } | Phase::Stopping { until } => (Some(until), "recording"),
             Phase::Reviewing { until } => (until, "review"),
@@ -74,17 +74,17 @@ pub(super) struct Queueing {
 }
 
 impl Queueing {
-    pub fn new(queue: Queue, now: Instant) -> Queueing {
+    pub(super) fn new(queue: Queue, now: Instant) -> Queueing {
         let tell_at = queue.tell.as_ref().map(|(every, _)| now + *every);
         let hint_at = queue.hint.as_ref().map(|(after, _)| now + *after);
         Queueing { queue, since: now, tell_at, hint_at }
     }
 
-    pub fn until(&self) -> Instant {
+    pub(super) fn until(&self) -> Instant {
         self.since + self.queue.max_wait
     }
 
-    pub fn deadline(&self, playing: bool) -> Option<Deadline> {
+    pub(super) fn deadline(&self, playing: bool) -> Option<Deadline> {
         let due = |at: Option<Instant>, why| at.filter(|_| !playing).map(|at| Deadline { at, why });
         let limit = Some(Deadline { at: self.until(), why: "longest wait" });
         earliest([due(self.hint_at, "hint"), due(self.tell_at, "place in the queue"), limit])
