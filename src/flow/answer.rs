@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::DateTime;
 
+use super::conversation::Conversation;
 use super::io::{Caller, Facts, Findings, Input, Output, WallClock};
 use super::model::{Kind, Target};
 use super::release::Release;
-use super::talk::Conversation;
 use base::Lang;
 use speech::Utterance;
 

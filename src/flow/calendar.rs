@@ -1,4 +1,4 @@
-//! Days and hours: when a desk answers, on which days a notice is played, and the raw working calendar.
+//! Days and hours: when a desk is open, on which days a notice plays, and the working calendar as written.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub struct Desk {
     pub line: u32,
 }
 
-/// What a desk is at one moment.
+/// The state of a desk at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
     /// Within the hours.
@@ -84,7 +84,7 @@ fn each(ranges: &[Days]) -> Vec<Date> {
 }
 
 impl Calendar {
-    /// Reads the calendar file; what is wrong with it is told, and the rest is kept.
+    /// Reads the calendar file. Diagnostics are returned beside what could be read.
     pub fn parse(text: &str, file: &str) -> (Calendar, Vec<Complaint>) {
         let file: Arc<str> = file.into();
         let (root, complaints) = read(&file, text);
@@ -112,7 +112,7 @@ impl Calendar {
         (calendar, reader.complaints)
     }
 
-    /// Whether a desk is open; none if there is no such calendar.
+    /// Whether a desk is open; `None` if there is no such calendar.
     pub fn opening(&self, name: &str, at: DateTime) -> Option<Opening> {
         self.desks.get(name).map(|desk| desk.opening(at))
     }
@@ -138,7 +138,7 @@ impl Desk {
         if open { Opening::Open } else { Opening::Closed }
     }
 
-    /// The hours of a day; a weekend day worked instead has Monday's, or those of the first weekday that has any.
+    /// The hours of a day. A make-up day has Monday's, or those of the first weekday that has any.
     pub(crate) fn hours_on(&self, day: Date) -> &[(Time, Time)] {
         let own = self.week.get(&number(day.weekday())).map_or(&[][..], |hours| hours);
         if own.is_empty() && within(&self.make_up, day) {
@@ -220,7 +220,7 @@ impl Reader {
         item.field(key).and_then(|field| self.days(field)).unwrap_or_default()
     }
 
-    /// A day, a range of days, or a list of both; none (with a complaint) when one cannot be read.
+    /// A day, a range of days, or a list of both; `None` and a diagnostic when none can be read.
     fn days(&mut self, field: &Field) -> Option<Vec<Days>> {
         let items = match &field.item.tree {
             Tree::List(items) => items.as_slice(),
@@ -330,7 +330,7 @@ days = ["2026-07-01..2026-08-31"]
     }
 
     #[test]
-    fn what_cannot_be_read_is_told_with_its_line() {
+    fn each_unreadable_value_is_reported_with_its_line() {
         let text = "[desk]\nweek = { mon-fry = [\"09:00-12:00\"], sat = [\"12:00-09:00\"] }\nholidays = []\nclosed = [\"2026-13-01\"]\n";
         let (_, complaints) = Calendar::parse(text, "calendar.toml");
         let codes: Vec<(&str, u32)> = complaints.iter().map(|c| (c.code, c.line)).collect();

@@ -1,4 +1,4 @@
-//! Reading fields of a table, with a complaint for each that will not do.
+//! Reading the fields of a table, with a diagnostic for each invalid one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use base::Key;
 use speech::source::{Field, Item, Tree};
 use speech::{Complaint, nearest};
 
-/// Collects complaints about one file.
+/// Reads one file and collects its diagnostics.
 pub(super) struct Reader {
     pub file: Arc<str>,
     pub complaints: Vec<Complaint>,
@@ -151,7 +151,7 @@ impl Reader {
         Some(lines)
     }
 
-    /// Where a field leads; a node that does not exist is told later, when all nodes are known.
+    /// Where a field leads. A missing node is reported later, when all nodes are known.
     pub(crate) fn go(&mut self, at: &str, item: &Item) -> Go {
         let target = match item.text() {
             Some("@end") => Target::End,
@@ -278,7 +278,7 @@ pub(super) fn phone_key(name: &str) -> Option<Key> {
     }
 }
 
-/// Stands where a target is missing; the complaint has been made, so no release holds it.
+/// Stands for a missing target; it is reported, so no release holds it.
 pub(super) fn nowhere(line: u32) -> Go {
     Go { target: Target::End, line }
 }

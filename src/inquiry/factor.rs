@@ -1,10 +1,10 @@
-//! What proves that an asker may hear of a case.
+//! What proves that a client may hear about a case.
 
 use base::Private;
 
 use super::receipt::SecondFactor;
 
-/// A second factor as it was given, brought into its one spelling.
+/// A second factor in its normal form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Factor(Private<String>);
 
@@ -19,12 +19,12 @@ pub enum FactorError {
     BirthDate,
 }
 
-/// What an asker shows for a case.
+/// What entitles a client to hear about a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// The paper itself was scanned.
     Paper,
-    /// The number was told, and with it what only its holder knows.
+    /// The number was keyed in, with a second factor that its holder knows.
     Factor(Factor),
 }
 

@@ -30,7 +30,7 @@ pub enum FormatError {
         /// The length as written.
         length: u8,
     },
-    /// The prefix cannot be keyed in, or leaves no digit to key in.
+    /// The prefix cannot be keyed in, or is the whole number.
     #[error("format {format} ({name}): prefix: must be digits, and shorter than the number; keypads have no letters")]
     Prefix {
         /// Its place.
@@ -50,7 +50,7 @@ pub enum FormatError {
         /// What they should add up to.
         length: u8,
     },
-    /// The name tells it apart from no other.
+    /// The name is empty or not unique.
     #[error("format {format}: the name {name:?} is empty or taken: give each format a name of its own")]
     Name {
         /// Its place.

@@ -1,4 +1,5 @@
-//! What both doors share: receipt numbers, proofs, progress and what may be said of it, working days, age, records.
+//! What telephone and scan share: receipt numbers, proofs, progress and its disclosure, working days, age, the look-up's
+//! steps and limits, records.
 
 mod age;
 mod attempts;

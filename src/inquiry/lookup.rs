@@ -7,9 +7,9 @@
 //!   LookUp ── query() ──► the shell reads the replica ──► Reading
 //!      │ LookUp::finish(reading, age limits)
 //!      │   judges the age: in a replica that is too old, a missing number may merely not have arrived
-//!      │   counts: NotFound is a failure, Found a success, Down and what is too old to know neither
+//!      │   counts: NotFound is a failure, Found a success, Down is neither
 //!      ▼
-//!   Outcome { answer, freshness, result, took }                what is told, and what the records hold
+//!   Outcome { answer, freshness, result, took }                for the client, the records and the metrics
 //! ```
 //!
 //! The doors differ in who asks and in their [`Limiter`]. The shell locks the limiter for `begin` and for `finish`, not
@@ -26,7 +26,7 @@ use crate::limit::{Limiter, Rejected};
 use crate::receipt::Receipt;
 use crate::record::LookUpResult;
 
-/// What the replica is asked: a receipt, and the proof of whoever asks.
+/// What the replica is asked: a receipt, and the client's proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     /// The number.
@@ -57,9 +57,9 @@ pub struct LookUp<C> {
 
 /// What a look-up came to.
 #[derive(Clone, Debug)]
-#[must_use = "an outcome is told to the client and recorded"]
+#[must_use = "answer the client and record the outcome"]
 pub struct Outcome {
-    /// What the client may be told. Whether a found case is told in spite of its age is for `freshness`.
+    /// What the client may hear. `freshness` decides whether a found case is disclosed in spite of its age.
     pub answer: Answer,
     /// How old the answer is.
     pub freshness: Freshness,
@@ -302,7 +302,7 @@ mod tests {
             match (answer(), &outcome.answer) {
                 (Answer::Found { .. }, Answer::Found { .. }) | (Answer::NotFound | Answer::Down, Answer::Down) => {}
                 (Answer::NotFound, Answer::NotFound) => prop_assert!(outcome.freshness != Freshness::TooOld),
-                (read, told) => prop_assert!(false, "{read:?} became {told:?}"),
+                (read, outcome) => prop_assert!(false, "{read:?} became {outcome:?}"),
             }
         }
     }

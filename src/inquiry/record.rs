@@ -1,4 +1,4 @@
-//! What is kept of a call and of a scan: enough to run the service by, and nothing that names a person.
+//! The records of a call and of a scan: enough to run the service, and nothing that names a person.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use super::case::Stage;
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CallOutcome {
-    /// The conversation came to its end.
+    /// The application ended the call.
     Finished,
     /// The caller hung up during it.
     HungUp,
-    /// A person took over.
+    /// An agent took over.
     Transferred,
     /// The caller hung up before an answer, or cancelled.
     Abandoned,
     /// Refused before it began: full, unknown, draining, no codec in common.
     Refused,
-    /// We or the network failed: lost media, no ACK, an internal fault.
+    /// The node or the network failed: lost media, no ACK, an internal fault.
     Failed,
 }
 
@@ -37,7 +37,7 @@ impl CallOutcome {
         CallOutcome::Failed,
     ];
 
-    /// As it stands in the journal and in metrics.
+    /// The value in the journal and in metrics.
     pub fn name(self) -> &'static str {
         match self {
             CallOutcome::Finished => "finished",
@@ -57,11 +57,11 @@ pub enum LookUpResult {
     Found,
     /// Nothing matches the number and its proof.
     NotFound,
-    /// The copy was too old to answer from.
+    /// The replica was too old to answer from.
     TooOld,
     /// The replica could not be read in time.
     Down,
-    /// Not made: too many failures before it.
+    /// Not made: its client had too many failures.
     HandedOver,
 }
 
@@ -75,7 +75,7 @@ impl LookUpResult {
         LookUpResult::HandedOver,
     ];
 
-    /// As it stands in the journal and in metrics.
+    /// The value in the journal and in metrics.
     pub fn name(self) -> &'static str {
         match self {
             LookUpResult::Found => "found",
@@ -92,7 +92,7 @@ impl LookUpResult {
 pub struct CallRecord {
     /// When the INVITE came in.
     pub started: Timestamp,
-    /// INVITE → 200; none when it was never answered.
+    /// INVITE → 200; absent when it was not answered.
     pub answered_after: Option<Duration>,
     /// From the INVITE to the end.
     pub duration: Duration,
@@ -104,7 +104,7 @@ pub struct CallRecord {
     pub lang: Option<Lang>,
     /// The hash of the release that the call began with.
     pub release: Arc<str>,
-    /// The nodes that were reached, in order.
+    /// The nodes that were entered, in order.
     pub path: Vec<Arc<str>>,
     /// How many keys were pressed; never which.
     pub keys: u32,
@@ -112,13 +112,13 @@ pub struct CallRecord {
     pub look_ups: Vec<LookUpResult>,
     /// The address of the trunk.
     pub trunk: String,
-    /// [`super::Keys::asker`] of the caller's number, if it was told.
+    /// [`super::Keys::asker`] of the caller's number; absent when it is hidden.
     pub caller: Option<u64>,
     /// The caller's score, as keyed in.
     pub rating: Option<u8>,
 }
 
-/// Which door a scan came by.
+/// Which way a scan came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ScanDoor {
     /// Typed by a scanner or on the kiosk's keypad.
@@ -128,7 +128,7 @@ pub enum ScanDoor {
 }
 
 impl ScanDoor {
-    /// As it stands in the journal and in metrics.
+    /// The value in the journal and in metrics.
     pub fn name(self) -> &'static str {
         match self {
             ScanDoor::Code => "code",
@@ -151,7 +151,7 @@ pub enum ScanResult {
 }
 
 impl ScanResult {
-    /// As it stands in the journal and in metrics.
+    /// The value in the journal and in metrics.
     pub fn name(self) -> &'static str {
         match self {
             ScanResult::LookUp(result) => result.name(),

@@ -1,4 +1,4 @@
-//! What both doors answer by: the formats of numbers, the time limits, the working calendar.
+//! The office's rules: the formats of numbers, the time limits, the working calendar.
 
 use jiff::civil::Date;
 
@@ -29,7 +29,10 @@ pub enum RulesError {
 }
 
 impl Rules {
-    /// Checks formats and limits, and reports everything that is wrong with either.
+    /// Checks formats and limits.
+    ///
+    /// # Errors
+    /// Everything that is wrong with either.
     pub fn new(
         formats: Vec<ReceiptFormat>,
         limits: &[TimeLimit],
@@ -44,7 +47,7 @@ impl Rules {
         }
     }
 
-    /// What is said of a case today.
+    /// What is disclosed of a case today.
     pub fn progress(&self, case: &Case, today: Date) -> Progress {
         Progress::of(case, today, &self.limits, &self.calendar)
     }

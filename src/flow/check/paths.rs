@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::Subject;
 use super::graph::{nexts, roots};
+use crate::exits::{By, Exit};
 use crate::model::*;
-use crate::ways::{By, Exit};
 use speech::Complaint;
 
 type Known = BTreeSet<Arc<str>>;

@@ -7,13 +7,12 @@ use super::Subject;
 use crate::model::*;
 use speech::{Complaint, Script, SlotType, length_of, nearest};
 
-/// The script's entries that a flow can ask for.
+/// The script's entries that a flow can play.
 pub(crate) fn used(flow: &Flow, script: &Script) -> BTreeSet<String> {
     used_by(flow, script).into_keys().collect()
 }
 
-/// The same, each with the nodes that ask for it; the farewell is said wherever a call ends, `stand_in` wherever another
-/// language has to stand in.
+/// The same, each with the nodes that use it. The farewell can end any call, and `stand_in` can precede any sentence.
 pub(crate) fn used_by(flow: &Flow, script: &Script) -> BTreeMap<String, BTreeSet<Arc<str>>> {
     let mut used: BTreeMap<String, BTreeSet<Arc<str>>> = BTreeMap::new();
     used.insert("prompt.bye".into(), BTreeSet::new());
@@ -244,7 +243,7 @@ fn languages(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
 fn unused(subject: &Subject<'_>, used: &BTreeSet<String>, complaints: &mut Vec<Complaint>) {
     for (path, entry) in subject.script.entries().filter(|(path, _)| !used.contains(&***path)) {
         let file = subject.script.file().clone();
-        let what = format!("nothing ever says {path}");
+        let what = format!("no node uses {path}");
         complaints.push(Complaint {
             code: "W02",
             file,

@@ -40,13 +40,13 @@ pub enum Act {
     Caller(Vec<String>),
     /// The duty officer turns the emergency switch.
     Emergency(bool),
-    /// From here on the call is in this language, whatever was chosen.
+    /// From here on the call is in this language, as if the caller had chosen it.
     Lang(Lang),
     /// How the next transfers end.
     Transfer(Transferred),
     /// The caller presses keys.
     Press(Vec<Key>),
-    /// The caller lets so many waits for a key pass.
+    /// The caller lets so many waits for a key time out.
     Silence(u32),
     /// Speaks after the beep.
     Talk(Duration),
@@ -103,7 +103,10 @@ pub struct Said {
     pub words: Vec<String>,
 }
 
-/// Reads a sheet whole.
+/// Reads a sheet.
+///
+/// # Errors
+/// A diagnostic for each line that cannot be read.
 pub fn parse(text: &str, file: &str) -> Result<Sheet, Vec<Complaint>> {
     let file: Arc<str> = file.into();
     let mut sheet = Sheet::default();
@@ -153,7 +156,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// One act as it is written; an error says what would do.
+/// One act as it is written; an error says what to write.
 pub(super) fn act_of(line: &str) -> Result<Act, String> {
     act(&words(line))
 }
@@ -276,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_read_says_what_would_do() {
+    fn an_unreadable_line_says_what_to_write() {
         let complaints = parse("press 1\ntest \"a\"\n  pres 1\n  press a\n  db x\n", "a.call").unwrap_err();
         let lines: Vec<u32> = complaints.iter().map(|c| c.line).collect();
         assert_eq!(lines, [1, 3, 4, 5]);

@@ -1,4 +1,4 @@
-//! What the states that wait for something else than an answer remember, and when they fall due.
+//! The states that wait for something other than a key, and their deadlines.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ pub(super) struct Looking {
     pub lookup: Lookup,
     pub filler_at: Option<Instant>,
     pub until: Instant,
-    /// The answer came while a filler was being said.
+    /// The answer came while a filler was playing.
     pub answer: Option<Findings>,
 }
 
@@ -43,7 +43,7 @@ pub(super) enum Phase {
     Stopping {
         until: Instant,
     },
-    /// Telling the keys, then waiting for one.
+    /// Plays the keys, then waits for one.
     Reviewing {
         until: Option<Instant>,
     },
@@ -65,7 +65,7 @@ impl Recording {
     }
 }
 
-/// A caller waiting for a person, acted out.
+/// A caller waiting for an agent, simulated.
 pub(super) struct Queueing {
     pub queue: Queue,
     pub since: Instant,
@@ -91,5 +91,5 @@ impl Queueing {
     }
 }
 
-/// How long the media plane may take to end a recording, or the store to number it.
+/// How long the media plane may take to end a recording, or the journal to give its ticket.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);

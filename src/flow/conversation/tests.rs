@@ -35,7 +35,7 @@ fn hotline() -> Arc<Release> {
     Release::load(sources, environment()).expect("the hotline is sound")
 }
 
-/// A caller with a telephone: presses keys, waits, and is told what happens.
+/// A caller with a telephone: presses keys, waits, and hears prompts.
 struct Phone {
     talk: Conversation,
     now: Instant,
@@ -256,7 +256,7 @@ fn any_input() -> impl Strategy<Value = u8> {
     0u8..24
 }
 
-/// Whatever happens to a call, in whatever order: it goes on, or it has been ended.
+/// After any inputs in any order, a call goes on or has ended.
 fn survives(release: &Arc<Release>, inputs: &[u8]) {
     let mut phone = Phone::dials(release);
     for &choice in inputs {

@@ -1,4 +1,4 @@
-//! What was heard in a call, held against what a sheet expects.
+//! What is heard in a call, compared with what a sheet expects.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -92,5 +92,5 @@ pub(super) fn value_of(kind: Option<Type>, text: &str) -> Option<Value> {
     })
 }
 
-/// A line that was cut short earlier was not heard.
+/// A line that is cut short earlier counts as not heard.
 const NOTICED: Duration = Duration::from_millis(300);
