@@ -18,6 +18,7 @@ mod load;
 pub mod model;
 mod node_tables;
 mod picture;
+mod question_tables;
 mod read;
 mod release;
 mod replay;
@@ -26,7 +27,6 @@ mod usage;
 
 pub use answer::{Told, answer};
 pub use calendar::{Calendar, Opening, Working};
-pub(crate) use conversation::Mode;
 pub use conversation::{Conversation, Heard, Line};
 pub use facts::facts;
 pub use fit::fit;

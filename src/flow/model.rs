@@ -323,7 +323,7 @@ pub struct Say {
     pub next: Go,
 }
 
-/// What is said while a look-up takes its time.
+/// The prompt that fills the wait for a look-up.
 #[derive(Clone, Debug)]
 pub struct Filler {
     /// Said first after so long.
@@ -339,9 +339,9 @@ pub struct Filler {
 pub struct Stale {
     /// An older answer is preceded by `say`.
     pub tell_after: Option<Duration>,
-    /// The words that tell the age.
+    /// The prompt that announces the age.
     pub say: Option<Prompt>,
-    /// An older answer is not told.
+    /// An older answer is refused.
     pub refuse_after: Option<Duration>,
     /// Where it leads; absent: as if the source were down.
     pub refuse: Option<Go>,
@@ -396,7 +396,7 @@ pub struct Hours {
     pub holiday: Go,
 }
 
-/// `[queue.…]`: waits for an agent. Acted out in rehearsals; a call takes `nobody`.
+/// `[queue.…]`: waits for an agent. Simulated in rehearsals; a call takes `nobody`.
 #[derive(Clone, Debug)]
 pub struct Queue {
     /// Said on entering.
@@ -501,7 +501,7 @@ pub struct Rate {
     pub choices: Vec<Choice>,
 }
 
-/// `[sms.…]`: sends a text message. Acted out in rehearsals; a call takes `failed`.
+/// `[sms.…]`: sends a text message. Simulated in rehearsals; a call takes `failed`.
 #[derive(Clone, Debug)]
 pub struct Sms {
     /// The template's name.
@@ -514,7 +514,7 @@ pub struct Sms {
     pub failed: Go,
 }
 
-/// `[callback.…]`: books a call back. Acted out in rehearsals; a call takes `failed`.
+/// `[callback.…]`: books a call back. Simulated in rehearsals; a call takes `failed`.
 #[derive(Clone, Debug)]
 pub struct Callback {
     /// Whom to call: `caller`.

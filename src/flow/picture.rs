@@ -10,13 +10,14 @@
 //!  │ 9 ↩ language │      └─────────────┘
 //! ```
 
+mod labels;
 mod layout;
 mod traffic;
 
 use std::fmt::Write;
 
-use super::exits::{By, Exit};
-use super::model::{Choice, Flow, Kind, Node, Target, When};
+use super::model::{Flow, Kind, Node, When};
+use labels::target;
 use layout::{Place, Row, WIDTH, lay_out};
 use speech::Complaint;
 pub use traffic::Traffic;
@@ -161,33 +162,6 @@ fn foot(flow: &Flow, traffic: Option<&Traffic>) -> Vec<String> {
     ];
     lines.extend(traffic.map(|traffic| format!("Arrows as wide as their share of {} calls.", traffic.calls())));
     lines
-}
-
-/// The exits of a node that get a row: those that are the same everywhere are in the legend.
-fn own_ways<'a>(flow: &Flow, node: &'a Node) -> Vec<Exit<'a>> {
-    let usual = |exit: &Exit<'_>| {
-        exit.inherited || exit.by == By::Silence && flow.give_up.as_ref().is_some_and(|go| go.target == exit.go.target)
-    };
-    node.exits().into_iter().filter(|exit| !usual(exit)).collect()
-}
-
-fn label(node: &Node, exit: &Exit<'_>) -> String {
-    let By::Key(key) = exit.by else { return exit.label.clone() };
-    let choice: Option<&Choice> = node.choices().iter().find(|choice| choice.key == key);
-    match choice.and_then(|choice| choice.opt.as_deref()) {
-        Some(opt) => format!("{} {opt}", key.as_char()),
-        None => key.as_char().to_string(),
-    }
-}
-
-fn target(target: &Target) -> String {
-    match target {
-        Target::Node(name) => name.to_string(),
-        Target::End => "the end".into(),
-        Target::Home => "the menu before".into(),
-        Target::Back => "one step back".into(),
-        Target::Repeat => "once more".into(),
-    }
 }
 
 fn condition(when: &When) -> String {

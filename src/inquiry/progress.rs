@@ -166,7 +166,7 @@ impl Promise {
     }
 }
 
-/// A year: a longer limit is a slip of the pen.
+/// A year: a longer limit is a mistake.
 const LIMIT_MAX: u32 = 366;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Subject;
+use super::subject::Subject;
 use crate::exits::{By, Exit};
 use crate::model::*;
 use base::Key;

@@ -19,35 +19,13 @@ mod graph;
 mod paths;
 mod refs;
 mod sense;
+mod subject;
 mod words;
 
-use std::sync::Arc;
+use speech::Complaint;
 
-use super::calendar::Calendar;
-use super::model::Flow;
-use speech::{Complaint, Script};
-
+pub(super) use subject::Subject;
 pub(super) use words::{used, used_by};
-
-/// What is checked together.
-pub(super) struct Subject<'a> {
-    pub flow: &'a Flow,
-    pub file: &'a Arc<str>,
-    pub script: &'a Script,
-    pub calendar: &'a Calendar,
-}
-
-impl Subject<'_> {
-    fn complaint(
-        &self,
-        code: &'static str,
-        line: u32,
-        what: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Complaint {
-        Complaint { code, file: self.file.clone(), line, what: what.into(), remedy: remedy.into() }
-    }
-}
 
 /// All checks that need more than one table. Where targets are missing, paths are not checked: one mistake would be
 /// reported many times.

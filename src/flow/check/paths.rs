@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::Subject;
 use super::graph::{nexts, roots};
+use super::subject::Subject;
 use crate::exits::{By, Exit};
 use crate::model::*;
 use speech::Complaint;

@@ -1,6 +1,6 @@
 //! Names that must exist: nodes, values of sets, variables, calendars.
 
-use super::Subject;
+use super::subject::Subject;
 use crate::fit::fit;
 use crate::model::*;
 use base::Lang;
@@ -27,7 +27,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
         }
         if let Kind::Queue(_) | Kind::Sms(_) | Kind::Callback(_) = &node.kind {
             let what = format!("{} {}: on a call this takes its failure outcome", node.kind_name(), node.name);
-            complaints.push(subject.complaint("W07", node.line, what, "it is acted out in call sheets only"));
+            complaints.push(subject.complaint("W07", node.line, what, "it is simulated in call sheets only"));
         }
         for choice in node.choices() {
             settings(subject, node, choice, &mut complaints);

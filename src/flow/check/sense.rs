@@ -3,7 +3,7 @@
 
 use jiff::civil::{Date, Weekday};
 
-use super::Subject;
+use super::subject::Subject;
 use crate::calendar::{Days, Desk};
 use crate::model::*;
 use speech::Complaint;
@@ -144,7 +144,7 @@ fn calendars(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
 }
 
 /// The days that a desk and the working calendar both cover and judge differently.
-fn contradictions(working: &crate::Working, desk: &Desk) -> Vec<(Date, &'static str, &'static str)> {
+fn contradictions(working: &crate::calendar::Working, desk: &Desk) -> Vec<(Date, &'static str, &'static str)> {
     let weekday = |day: Date| !matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday);
     let mut found = Vec::new();
     if working.off.is_empty() && working.work.is_empty() {

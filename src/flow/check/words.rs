@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Subject;
+use super::subject::Subject;
 use crate::model::*;
 use speech::{Complaint, Script, SlotType, length_of, nearest};
 

@@ -17,6 +17,7 @@ mod prompts;
 mod question;
 mod queue;
 mod recording;
+mod spoken;
 mod transfer;
 mod waiting;
 
@@ -26,15 +27,14 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::{Date, DateTime};
 
-use super::io::{Caller, Input, Output, PlayId, WallClock};
+use super::io::{Caller, Input, Output, PlayId, Transferred, WallClock};
 use super::model::*;
 use super::release::Release;
 use base::{Deadline, Key, Lang, Private, earliest};
-use prompts::Playing;
-pub use prompts::{Heard, Line};
-use question::Question;
 use speech::Value;
-use waiting::{Looking, Queueing, Recording};
+use spoken::Playing;
+pub use spoken::{Heard, Line};
+use waiting::{Looking, Question, Queueing, Recording};
 
 /// Whether queues, text messages and call-backs are simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -352,7 +352,7 @@ impl Conversation {
         match &self.state {
             State::Asking(_) => self.timed_out(now),
             State::Looking(_) => self.lookup_timed_out(now),
-            State::Transferring { until } if *until <= now => self.transferred(now, super::Transferred::Failed),
+            State::Transferring { until } if *until <= now => self.transferred(now, Transferred::Failed),
             State::Recording(_) => self.recording_timed_out(now),
             State::Queueing(_) => self.queue_timed_out(now),
             State::Before | State::Speaking { .. } | State::Announcing | State::Transferring { .. } | State::Over => {}

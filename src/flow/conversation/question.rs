@@ -9,35 +9,15 @@
 
 use std::time::Instant;
 
-use super::prompts::{Line, is_digit};
+use super::prompts::is_digit;
+use super::spoken::Line;
+use super::waiting::Question;
 use super::{Conversation, Entered, NO_INPUTS_MAX, SPARE_END_KEY, State};
 use crate::io::{Output, SlipKind};
 use crate::model::*;
-use base::{Deadline, Key, Lang, Private};
+use base::{Key, Lang, Private};
 use inquiry::NumberError;
 use speech::Value;
-
-/// A question that waits for keys.
-pub(super) struct Question {
-    manner: Manner,
-    typed: String,
-    /// Absent while the question plays.
-    until: Option<Instant>,
-    no_inputs: usize,
-    no_matches: usize,
-}
-
-impl Question {
-    pub(super) fn deadline(&self) -> Option<Deadline> {
-        let why = if self.typed.is_empty() { "first key" } else { "next key" };
-        self.until.map(|at| Deadline { at, why })
-    }
-
-    pub(super) fn listen(&mut self, now: Instant) {
-        let wait = if self.typed.is_empty() { self.manner.first_key } else { self.manner.next_key };
-        self.until = Some(now + wait);
-    }
-}
 
 impl Conversation {
     /// Asks the current node's question.

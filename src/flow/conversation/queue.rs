@@ -1,4 +1,4 @@
-//! Queues, acted out in rehearsals: a call takes the outcome of an absent agent.
+//! Queues, simulated in rehearsals: a call takes the outcome of an absent agent.
 
 use std::time::Instant;
 

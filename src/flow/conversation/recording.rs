@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::prompts::{Heard, Line, line};
+use super::prompts::line;
+use super::spoken::{Heard, Line};
 use super::waiting::{PATIENCE, Phase, Recording};
 use super::{Conversation, State};
 use crate::io::{Output, RecordResult};

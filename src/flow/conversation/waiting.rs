@@ -1,10 +1,32 @@
-//! The states that wait for something other than a key, and their deadlines.
+//! The states that wait for a key or an answer, and their deadlines.
 
 use std::time::{Duration, Instant};
 
 use crate::io::Findings;
-use crate::model::{Lookup, Queue, Record};
+use crate::model::{Lookup, Manner, Queue, Record};
 use base::{Deadline, earliest};
+
+/// A question that waits for keys.
+pub(super) struct Question {
+    pub manner: Manner,
+    pub typed: String,
+    /// Absent while the question plays.
+    pub until: Option<Instant>,
+    pub no_inputs: usize,
+    pub no_matches: usize,
+}
+
+impl Question {
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        let why = if self.typed.is_empty() { "first key" } else { "next key" };
+        self.until.map(|at| Deadline { at, why })
+    }
+
+    pub(super) fn listen(&mut self, now: Instant) {
+        let wait = if self.typed.is_empty() { self.manner.first_key } else { self.manner.next_key };
+        self.until = Some(now + wait);
+    }
+}
 
 /// A look-up under way.
 pub(super) struct Looking {

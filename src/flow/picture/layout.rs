@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{label, own_ways, target};
+use super::labels::{label, own_exits, target};
 use crate::model::{Flow, Kind, Node, Target};
 use speech::Complaint;
 
@@ -80,7 +80,9 @@ fn columns(flow: &Flow) -> Vec<usize> {
         found.insert(at, column);
         // Exits that are the same everywhere come last, so that a desk stands after the menus, not beside the first one.
         next.extend(
-            own_ways(flow, &flow.nodes[at]).iter().filter_map(|exit| Some((index(flow, &exit.go.target)?, column + 1))),
+            own_exits(flow, &flow.nodes[at])
+                .iter()
+                .filter_map(|exit| Some((index(flow, &exit.go.target)?, column + 1))),
         );
         if next.is_empty() {
             let ways = flow.nodes.iter().enumerate().filter(|(at, _)| found.contains_key(at));
@@ -102,7 +104,7 @@ fn index(flow: &Flow, target: &Target) -> Option<usize> {
 
 fn rows(flow: &Flow, node: &Node, columns: &[usize], column: usize) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
-    for exit in own_ways(flow, node) {
+    for exit in own_exits(flow, node) {
         let at = index(flow, &exit.go.target);
         let to = target(&exit.go.target);
         let label = label(node, &exit);

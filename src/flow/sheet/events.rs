@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::parse::Said;
+use crate::conversation::{Heard, Line};
+use crate::io::PlayId;
 use crate::model::Type;
-use crate::{Heard, Line, PlayId};
 use base::Lang;
 use speech::{Value, length_of};
 

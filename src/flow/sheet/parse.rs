@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::civil::DateTime;
 
-use crate::Transferred;
+use crate::io::Transferred;
 use crate::read::duration as written;
 use base::{Key, Lang};
 use speech::{Complaint, nearest};

@@ -9,8 +9,9 @@ use jiff::civil::{DateTime, date};
 use super::events::{Event, describe, is, schedule, shown};
 use super::parse::{Act, Said, Sheet, SheetTest};
 use super::records::Records;
+use crate::conversation::{Conversation, Mode};
 use crate::io::*;
-use crate::{Conversation, Mode, Release};
+use crate::release::Release;
 use base::{Lang, Private};
 
 /// How one call of a sheet went.

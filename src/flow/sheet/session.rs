@@ -14,8 +14,9 @@ use super::events::Event;
 use super::parse::{Act, Db, Row, Said, act_of};
 use super::records::Records;
 use super::run::Call;
+use crate::conversation::Heard;
 use crate::model::{Kind, Target};
-use crate::{Heard, Release};
+use crate::release::Release;
 use base::{Key, Lang};
 
 /// What one line of a session led to.

@@ -15,9 +15,10 @@ use jiff::civil::DateTime;
 use super::events::{Event, is, shown};
 use super::parse::{Act, Said, SheetTest};
 use super::run::{Call, Failure};
+use crate::conversation::{Heard, Line};
 use crate::io::Caller;
 use crate::model::Kind;
-use crate::{Heard, Line, Release};
+use crate::release::Release;
 use base::Lang;
 
 /// What a call needs that no caller can provide.

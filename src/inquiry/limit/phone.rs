@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::failures::{ClientFailures, TotalFailures};
-use super::{Limiter, Rejected};
-use crate::Keys;
+use super::limiter::{Limiter, Rejected};
+use crate::keys::Keys;
 
 /// Failures within the window from which on look-ups by telephone are rejected; `None`: no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
