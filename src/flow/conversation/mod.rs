@@ -1,22 +1,25 @@
-//! One caller's conversation: keys and answers in, words and wishes out.
+//! One call's IVR application: keys and answers in, prompts and requests out.
 //!
 //! ```text
 //!            enter            Played / key             key, entry, silence
-//!  Start ──► node ──► Speaking ────────────► Asking ────────────────────────► next node
+//!  Start ──► node ──► Speaking ────────────► Question ────────────────────────► next node
 //!                 ├─► Looking       (filler, answer, give up)            │
 //!                 ├─► Recording     (beep, take, review, ticket)         │
 //!                 ├─► Transferring  (done, busy, failed)                 ▼
 //!                 └─► Queueing      (simulated)                        Over
 //! ```
-//! Keys wait in one line, whatever is being said; a state takes them from it when it can. Steps without the caller
-//! are counted, so that no flow can spin: past the bound the call is ended politely.
+//! Keys go into one type-ahead queue, also while a prompt plays; a state takes them from it when it can. Steps without
+//! the caller are counted, so that no flow can loop: past the bound the call ends with a goodbye.
 
-mod asking;
-mod looking;
+mod lookup;
+mod navigation;
+mod prompts;
+mod question;
+mod queue;
 mod recording;
-mod saying;
+mod spoken;
+mod transfer;
 mod waiting;
-mod walk;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -24,26 +27,25 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::{Date, DateTime};
 
-use super::io::{Caller, Input, Output, PlayId, WallClock};
+use super::io::{Caller, Input, Output, PlayId, Transferred, WallClock};
 use super::model::*;
 use super::release::Release;
-use asking::Asking;
 use base::{Deadline, Key, Lang, Private, earliest};
-use saying::Playing;
-pub use saying::{Heard, Line};
 use speech::Value;
-use waiting::{Looking, Queueing, Recording};
+use spoken::Playing;
+pub use spoken::{Heard, Line};
+use waiting::{Looking, Question, Queueing, Recording};
 
-/// Whether queues, messages and calls back are acted out.
+/// Whether queues, text messages and call-backs are simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// A real call: they take the outcome of their failure.
+pub(crate) enum Mode {
+    /// A real call: each takes its failure outcome.
     Call,
-    /// A call sheet or a terminal: a queue waits, a message is sent, a call back is booked.
+    /// A call sheet or a terminal: a queue waits, a message is sent, a call-back is booked.
     Simulated,
 }
 
-/// A caller's way through a release, from the first word to the last.
+/// The state of one call in its release, from the first prompt to the last.
 pub struct Conversation {
     release: Arc<Release>,
     caller: Caller,
@@ -54,34 +56,35 @@ pub struct Conversation {
     node: Arc<str>,
     facts: BTreeMap<Arc<str>, Value>,
     entries: BTreeMap<Arc<str>, Entered>,
-    /// The questions met, for `@back`.
-    asked: Vec<Arc<str>>,
+    /// The questions entered, for `@back`.
+    history: Vec<Arc<str>>,
     home: Option<Arc<str>>,
-    /// Notices already heard.
-    told: BTreeSet<usize>,
-    /// Misses by look-up.
+    /// Notices already played.
+    notices_heard: BTreeSet<usize>,
+    /// Look-ups that found nothing, by node.
     misses: BTreeMap<Arc<str>, u32>,
-    /// Answers still to come for look-ups that were given up.
-    owed: u32,
-    line: VecDeque<Key>,
-    /// The end key of an entry that was full already.
-    swallow: Option<(Key, Instant)>,
+    /// Answers still to come for look-ups that timed out; each is ignored.
+    late_answers: u32,
+    /// Keys pressed that no state has taken yet.
+    type_ahead: VecDeque<Key>,
+    /// An end key that may still come for an entry that is already complete.
+    spare_end_key: Option<(Key, Instant)>,
     playing: Option<Playing>,
     plays: u32,
-    /// Said before the next words: how old an answer is.
+    /// Played before the next prompt: the age of an answer.
     prefix: Vec<Line>,
-    /// The words for the age of an answer that is old enough to be told so, and the look-up's prefix.
+    /// For an answer whose age is announced: the look-up's prefix and the prompt.
     aged: Option<(Arc<str>, Prompt)>,
-    /// An answer or a failure is being told: keys pressed before it do not skip it.
+    /// An answer or a failure is being announced: keys pressed before it do not skip it.
     answering: bool,
     state: State,
     /// Nodes entered since the last input.
-    hops: u32,
-    /// Silences in a row.
-    quiet: u32,
-    /// Words of regret were said for a sentence in another language.
-    excused: bool,
-    /// Heard, and not read from a screen: what is not recorded needs a sentence that is.
+    steps: u32,
+    /// No-inputs in a row.
+    no_inputs: u32,
+    /// The apology for a sentence in another language has been played.
+    apologised: bool,
+    /// The output is heard, not read: a sentence without a recording needs a substitute.
     for_ears: bool,
     faults: u32,
     out: Vec<Output>,
@@ -95,15 +98,15 @@ struct Entered {
 
 enum State {
     Before,
-    /// Keys beyond the first `hold` in line cut it short, if `barge_in`.
+    /// With `barge_in`, keys beyond the first `hold` in the queue cut it short.
     Speaking {
         next: Target,
         barge_in: bool,
         hold: usize,
     },
-    Asking(Asking),
+    Asking(Question),
     Looking(Looking),
-    /// Words before a transfer.
+    /// The prompt before a transfer.
     Announcing,
     Transferring {
         until: Instant,
@@ -121,8 +124,8 @@ impl Conversation {
         Conversation::in_mode(release, caller, WallClock { at: now, civil }, emergency, Mode::Call)
     }
 
-    /// As [`Conversation::new`], with queues and messages acted out if wanted.
-    pub fn in_mode(
+    /// As [`Conversation::new`], with queues, text messages and call-backs simulated if wanted.
+    pub(crate) fn in_mode(
         release: Arc<Release>,
         caller: Caller,
         clock: WallClock,
@@ -139,22 +142,22 @@ impl Conversation {
             node: "".into(),
             facts: BTreeMap::new(),
             entries: BTreeMap::new(),
-            asked: Vec::new(),
+            history: Vec::new(),
             home: None,
-            told: BTreeSet::new(),
+            notices_heard: BTreeSet::new(),
             misses: BTreeMap::new(),
-            owed: 0,
-            line: VecDeque::new(),
-            swallow: None,
+            late_answers: 0,
+            type_ahead: VecDeque::new(),
+            spare_end_key: None,
             playing: None,
             plays: 0,
             prefix: Vec::new(),
             aged: None,
             answering: false,
             state: State::Before,
-            hops: 0,
-            quiet: 0,
-            excused: false,
+            steps: 0,
+            no_inputs: 0,
+            apologised: false,
             for_ears: true,
             faults: 0,
             out: Vec::new(),
@@ -165,7 +168,7 @@ impl Conversation {
     /// Feeds one input and returns everything it caused, in order.
     #[must_use]
     pub fn handle_input(&mut self, now: Instant, input: Input) -> Vec<Output> {
-        self.hops = 0;
+        self.steps = 0;
         match input {
             Input::Start => self.start(now),
             Input::Key(key) => self.key(now, key),
@@ -180,9 +183,9 @@ impl Conversation {
         std::mem::take(&mut self.out)
     }
 
-    /// When [`Input::Deadline`] is due; none while only the caller's end or another input can change anything.
+    /// When [`Input::Deadline`] is due; `None` while only another input can change anything.
     pub fn deadline(&self) -> Option<Deadline> {
-        let guard = self.playing.as_ref().filter(|_| !self.line.is_empty()).and_then(|playing| playing.guard);
+        let guard = self.playing.as_ref().filter(|_| !self.type_ahead.is_empty()).and_then(|playing| playing.guard);
         let guard = guard.map(|at| Deadline { at, why: "first words of an error" });
         let own = match &self.state {
             State::Asking(asking) => asking.deadline(),
@@ -195,12 +198,12 @@ impl Conversation {
         earliest([guard, own])
     }
 
-    /// What is being played, for a transcript; the words of a secret are never among it.
+    /// What is being played, for a transcript. Secrets are never part of it.
     pub fn playing(&self) -> Option<(PlayId, &[Line])> {
         self.playing.as_ref().map(|playing| (playing.id, &playing.lines[..]))
     }
 
-    /// Where the words now said lead to.
+    /// Where the prompt that plays leads.
     pub(crate) fn next(&self) -> Option<&Target> {
         match &self.state {
             State::Speaking { next, .. } => Some(next),
@@ -220,7 +223,7 @@ impl Conversation {
         &self.node
     }
 
-    /// The language spoken.
+    /// The language of the call.
     pub fn lang(&self) -> Lang {
         self.lang
     }
@@ -230,20 +233,20 @@ impl Conversation {
         &self.release
     }
 
-    /// The duty officer's switch cuts across calls in progress.
+    /// Turns the duty officer's emergency switch, for calls in progress too.
     pub fn set_emergency(&mut self, on: bool) {
         self.emergency = on;
     }
 
-    /// Speaks another language from the next words on, as if the caller had chosen it.
+    /// Speaks another language from the next prompt on, as if the caller had chosen it.
     pub fn set_lang(&mut self, lang: Lang) {
         if self.release.flow.langs.contains(&lang) {
             self.lang = lang;
         }
     }
 
-    /// Whether the next thing to happen is the caller's to do, once nothing is being said.
-    pub fn is_callers_turn(&self) -> bool {
+    /// Whether the call waits for the caller once nothing plays.
+    pub(crate) fn is_callers_turn(&self) -> bool {
         match &self.state {
             State::Asking(_) | State::Recording(_) | State::Queueing(_) | State::Over => true,
             State::Before
@@ -254,8 +257,8 @@ impl Conversation {
         }
     }
 
-    /// Whether the caller is being recorded, or is about to be.
-    pub fn is_recording(&self) -> bool {
+    /// Whether the call takes a message, before and after the beep.
+    pub(crate) fn is_recording(&self) -> bool {
         matches!(self.state, State::Recording(_))
     }
 
@@ -264,15 +267,10 @@ impl Conversation {
         matches!(self.state, State::Over)
     }
 
-    /// The keys that lead somewhere at this moment, with the words of those that are offered.
-    pub fn open_keys(&self) -> Vec<(Key, Option<Arc<str>>)> {
+    /// The keys that lead somewhere now, with the option of those that are read out.
+    pub(crate) fn open_keys(&self) -> Vec<(Key, Option<Arc<str>>)> {
         let choices = self.release.flow.node(&self.node).map_or(&[][..], Node::choices);
         choices.iter().filter(|choice| self.holds(choice.when.as_ref())).map(|c| (c.key, c.opt.clone())).collect()
-    }
-
-    /// How many keys wait in line.
-    pub fn keys_waiting(&self) -> usize {
-        self.line.len()
     }
 
     fn start(&mut self, now: Instant) {
@@ -292,28 +290,28 @@ impl Conversation {
         if matches!(self.state, State::Over) {
             return;
         }
-        if let Some((end, until)) = self.swallow.take()
+        if let Some((end, until)) = self.spare_end_key.take()
             && end == key
             && now < until
-            && self.line.is_empty()
+            && self.type_ahead.is_empty()
         {
             return;
         }
-        self.quiet = 0;
-        if self.line.len() < KEYS_IN_LINE {
-            self.line.push_back(key);
+        self.no_inputs = 0;
+        if self.type_ahead.len() < TYPE_AHEAD_MAX {
+            self.type_ahead.push_back(key);
         }
     }
 
-    /// Lets the state take keys from the line until it wants no more.
+    /// Lets the state take keys from the queue until it takes no more.
     fn settle(&mut self, now: Instant) {
-        while !self.line.is_empty() && self.hops <= HOPS && self.take_one(now) {}
+        while !self.type_ahead.is_empty() && self.steps <= STEPS_MAX && self.take_one(now) {}
     }
 
     /// Whether something changed.
     fn take_one(&mut self, now: Instant) -> bool {
         match &self.state {
-            State::Speaking { next, barge_in: true, hold } if self.line.len() > *hold && !self.guarded(now) => {
+            State::Speaking { next, barge_in: true, hold } if self.type_ahead.len() > *hold && !self.guarded(now) => {
                 let next = next.clone();
                 self.stop();
                 self.prefix.clear();
@@ -352,11 +350,11 @@ impl Conversation {
 
     fn deadline_passed(&mut self, now: Instant) {
         match &self.state {
-            State::Asking(_) => self.waited(now),
-            State::Looking(_) => self.looking_waited(now),
-            State::Transferring { until } if *until <= now => self.transferred(now, super::Transferred::Failed),
-            State::Recording(_) => self.recording_waited(now),
-            State::Queueing(_) => self.queueing_waited(now),
+            State::Asking(_) => self.timed_out(now),
+            State::Looking(_) => self.lookup_timed_out(now),
+            State::Transferring { until } if *until <= now => self.transferred(now, Transferred::Failed),
+            State::Recording(_) => self.recording_timed_out(now),
+            State::Queueing(_) => self.queue_timed_out(now),
             State::Before | State::Speaking { .. } | State::Announcing | State::Transferring { .. } | State::Over => {}
         }
     }
@@ -404,20 +402,20 @@ impl Conversation {
     }
 }
 
-/// Nodes that one input may pass through.
-const HOPS: u32 = 64;
-/// Keys that wait; the rest of a flood is not a caller's wish.
-const KEYS_IN_LINE: usize = 64;
-/// Questions remembered for `@back`.
-const ASKED: usize = 256;
-/// Faults after which a call is ended.
-const FAULTS: u32 = 2;
-/// Silences in a row after which a call is ended, whatever the flow says.
-const QUIET: u32 = 12;
+/// Nodes that one input may enter.
+const STEPS_MAX: u32 = 64;
+/// Keys that wait; further ones are dropped.
+const TYPE_AHEAD_MAX: usize = 64;
+/// Questions kept for `@back`.
+const HISTORY_MAX: usize = 256;
+/// Faults after which a call ends.
+const FAULTS_MAX: u32 = 2;
+/// No-inputs in a row after which a call ends, also where the flow would go on.
+const NO_INPUTS_MAX: u32 = 12;
 /// How long the first words of an error cannot be cut short.
 const GUARD: Duration = Duration::from_secs(1);
 /// How long the end key of a full entry is expected.
-const SWALLOW: Duration = Duration::from_secs(1);
+const SPARE_END_KEY: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

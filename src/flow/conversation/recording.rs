@@ -1,8 +1,9 @@
-//! Messages: the beep, the take, hearing it again, and its ticket.
+//! Messages: the beep, the recording, its review, and its ticket.
 
 use std::time::{Duration, Instant};
 
-use super::saying::{Heard, Line, line};
+use super::prompts::line;
+use super::spoken::{Heard, Line};
 use super::waiting::{PATIENCE, Phase, Recording};
 use super::{Conversation, State};
 use crate::io::{Output, RecordResult};
@@ -15,7 +16,7 @@ impl Conversation {
         match self.compose(now, &record.say) {
             Ok(lines) => {
                 self.phase(record, Phase::Intro);
-                if self.line.is_empty() {
+                if self.type_ahead.is_empty() {
                     self.intro(now, record, lines);
                 }
             }
@@ -27,10 +28,10 @@ impl Conversation {
         self.state = State::Recording(Recording { record: record.clone(), phase });
     }
 
-    /// The words, if not cut short, and the beep.
+    /// The prompt, unless it was cut short, and the beep.
     fn intro(&mut self, now: Instant, record: &Record, mut lines: Vec<Line>) {
-        // What was typed ahead got the caller here; nothing of it belongs to the message.
-        self.line.clear();
+        // Keys pressed before the beep are not meant for the message.
+        self.type_ahead.clear();
         if record.beep {
             lines.push(self.sound(Piece::Tone(BEEP)));
         }
@@ -63,7 +64,7 @@ impl Conversation {
         let record = recording.record.clone();
         match recording.phase {
             Phase::Intro => {
-                let key = self.line.pop_front();
+                let key = self.type_ahead.pop_front();
                 self.stop();
                 match key.and_then(|key| self.chosen(&record.choices, key)) {
                     Some(choice) => self.choose(now, &choice),
@@ -71,13 +72,13 @@ impl Conversation {
                 }
             }
             Phase::Taking { .. } => {
-                if self.line.pop_front() == Some(record.stop) {
+                if self.type_ahead.pop_front() == Some(record.stop) {
                     recording.phase = Phase::Stopping { until: now + PATIENCE };
                     self.out.push(Output::StopRecord);
                 }
             }
             Phase::Reviewing { .. } | Phase::Listening => {
-                let key = self.line.pop_front();
+                let key = self.type_ahead.pop_front();
                 self.stop();
                 self.reviewed(now, &record, key);
             }
@@ -105,7 +106,7 @@ impl Conversation {
         let State::Recording(recording) = &mut self.state else { return };
         recording.phase = Phase::Reviewing { until: Some(now + REVIEW) };
         let Review::Yes(Some(prompt)) = recording.record.review.clone() else { return };
-        if !self.line.is_empty() {
+        if !self.type_ahead.is_empty() {
             return;
         }
         match self.compose_prompt(now, &prompt) {
@@ -159,8 +160,8 @@ impl Conversation {
         }
     }
 
-    /// A recording that does not end, a ticket that does not come, a caller who has said what there was to say.
-    pub(super) fn recording_waited(&mut self, now: Instant) {
+    /// The recording does not end, the ticket does not come, or the caller has nothing to add.
+    pub(super) fn recording_timed_out(&mut self, now: Instant) {
         let State::Recording(recording) = &self.state else { return };
         if recording.deadline().is_none_or(|deadline| now < deadline.at) {
             return;
@@ -179,7 +180,7 @@ impl Conversation {
 }
 
 const BEEP: Duration = Duration::from_millis(250);
-/// A take shorter than this holds no message.
+/// A shorter recording holds no message.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// A message is sent when its caller has nothing to add for so long.
+/// A message is kept when its caller presses no key for so long.
 const REVIEW: Duration = Duration::from_secs(6);

@@ -1,12 +1,13 @@
-//! What was heard in a call, held against what a sheet expects.
+//! What is heard in a call, compared with what a sheet expects.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::parse::Said;
+use crate::conversation::{Heard, Line};
+use crate::io::PlayId;
 use crate::model::Type;
-use crate::{Heard, Line, PlayId};
 use base::Lang;
 use speech::{Value, length_of};
 
@@ -92,5 +93,5 @@ pub(super) fn value_of(kind: Option<Type>, text: &str) -> Option<Value> {
     })
 }
 
-/// A line that was cut short earlier was not heard.
+/// A line that is cut short earlier counts as not heard.
 const NOTICED: Duration = Duration::from_millis(300);

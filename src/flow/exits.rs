@@ -1,29 +1,35 @@
-//! The graph of a flow: every way out of every node, and what can be heard there.
+//! The graph of a flow: every exit of every node, and the prompts that can be heard there.
 
 use std::sync::Arc;
 
 use super::model::*;
 use base::Key;
 
-/// What makes a call leave a node.
+/// What makes a call take an exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub(crate) enum By {
+    /// The caller pressed this key.
     Key(Key),
     /// An entry was typed.
     Entry,
-    /// No key came.
+    /// No key came in time (no-input).
     Silence,
-    /// The node came to this end without the caller.
+    /// The node took it without the caller.
     Itself,
 }
 
-/// One way out of a node.
+/// One exit of a node.
 #[derive(Clone, Debug)]
-pub struct Exit<'a> {
+pub(crate) struct Exit<'a> {
+    /// The outcome's name in the flow, or `key 1`.
     pub label: String,
+    /// Where it leads.
     pub go: &'a Go,
+    /// What makes the call take it.
     pub by: By,
+    /// Variables that it sets, and their values.
     pub set: &'a [(Arc<str>, Arc<str>)],
+    /// It comes from `[defaults]`.
     pub inherited: bool,
 }
 
@@ -51,7 +57,7 @@ impl Flow {
     }
 
     /// Whether a variable holds a secret entry.
-    pub fn is_secret(&self, var: &str) -> bool {
+    pub(crate) fn is_secret(&self, var: &str) -> bool {
         self.nodes.iter().any(|node| matches!(&node.kind, Kind::Ask(ask) if ask.secret && &*ask.store == var))
     }
 
@@ -65,7 +71,7 @@ impl Flow {
 }
 
 impl Node {
-    /// The variable that the caller's answer goes to, and what it is.
+    /// The variable that the caller's answer goes to, and its type.
     pub fn stores(&self) -> Option<(&Arc<str>, Type)> {
         match &self.kind {
             Kind::Ask(ask) => Some((&ask.store, Type::Digits)),
@@ -89,7 +95,7 @@ impl Node {
     }
 
     /// The kind's name, as in `[menu.main]`.
-    pub fn kind_name(&self) -> &'static str {
+    pub(crate) fn kind_name(&self) -> &'static str {
         match &self.kind {
             Kind::Menu(_) => "menu",
             Kind::Ask(_) => "ask",
@@ -106,7 +112,7 @@ impl Node {
         }
     }
 
-    /// Whether the caller is asked something here, or waits for a person.
+    /// Whether the caller is asked something here, or waits for an agent.
     pub fn asks(&self) -> bool {
         match &self.kind {
             Kind::Menu(_) | Kind::Ask(_) | Kind::Queue(_) | Kind::Record(_) | Kind::Rate(_) => true,
@@ -120,8 +126,8 @@ impl Node {
         }
     }
 
-    /// Every way out.
-    pub fn exits(&self) -> Vec<Exit<'_>> {
+    /// Every exit.
+    pub(crate) fn exits(&self) -> Vec<Exit<'_>> {
         match &self.kind {
             Kind::Menu(menu) => {
                 keys(&menu.choices).chain([out("give_up", &menu.manner.give_up, By::Silence)]).collect()
@@ -190,7 +196,7 @@ impl Node {
 }
 
 impl Manner {
-    /// What is said to the silent and to the mistaken.
+    /// The no-input and no-match prompts.
     pub fn prompts(&self) -> impl Iterator<Item = &Prompt> {
         self.silent.iter().chain(&self.wrong)
     }

@@ -1,18 +1,18 @@
-//! From node to node: targets, notices, nodes that need no answer, and the ends of a call.
+//! Navigation: targets, notices, nodes that need no answer, and the ends of a call.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{ASKED, Conversation, FAULTS, HOPS, Mode, State};
+use super::{Conversation, FAULTS_MAX, HISTORY_MAX, Mode, STEPS_MAX, State};
 use crate::calendar::Opening;
 use crate::io::Output;
 use crate::model::*;
 
 impl Conversation {
     pub(super) fn go(&mut self, now: Instant, target: &Target) {
-        self.hops += 1;
-        if self.hops > HOPS {
-            return self.end_politely(now, "the flow goes round without asking anything".into());
+        self.steps += 1;
+        if self.steps > STEPS_MAX {
+            return self.end_politely(now, "the flow loops without asking the caller anything".into());
         }
         match target {
             Target::Node(name) => self.enter(now, &name.clone()),
@@ -22,8 +22,8 @@ impl Conversation {
                 self.enter(now, &home);
             }
             Target::Back => {
-                self.asked.pop();
-                let back = self.asked.last().cloned().unwrap_or_else(|| self.node.clone());
+                self.history.pop();
+                let back = self.history.last().cloned().unwrap_or_else(|| self.node.clone());
                 self.enter(now, &back);
             }
             Target::Repeat => self.enter(now, &self.node.clone()),
@@ -69,24 +69,24 @@ impl Conversation {
             self.home = Some(node.name.clone());
         }
         let question = matches!(node.kind, Kind::Menu(_) | Kind::Ask(_) | Kind::Rate(_));
-        if question && self.asked.last() != Some(&node.name) && self.asked.len() < ASKED {
-            self.asked.push(node.name.clone());
+        if question && self.history.last() != Some(&node.name) && self.history.len() < HISTORY_MAX {
+            self.history.push(node.name.clone());
         }
     }
 
-    /// Plays the first notice that is due before a node; whether there was one.
+    /// Plays the first notice that is due before a node; false if none is.
     pub(super) fn notice(&mut self, now: Instant, name: &Arc<str>) -> bool {
         let release = self.release.clone();
         let today = self.today(now);
         let due = release.flow.notices.iter().enumerate().find(|(at, notice)| {
             notice.before == *name
-                && !self.told.contains(at)
-                && (self.line.is_empty() || notice.must_hear)
+                && !self.notices_heard.contains(at)
+                && (self.type_ahead.is_empty() || notice.must_hear)
                 && notice.until.is_none_or(|until| today <= until)
                 && self.holds_at(now, notice.when.as_ref())
         });
         let Some((at, notice)) = due else { return false };
-        self.told.insert(at);
+        self.notices_heard.insert(at);
         self.say(now, std::slice::from_ref(&notice.say), &Target::Node(name.clone()), !notice.must_hear);
         true
     }
@@ -95,7 +95,7 @@ impl Conversation {
         let value = self.member(&switch.of);
         match switch.arms.iter().find(|(arm, _)| Some(arm) == value.as_ref()) {
             Some((_, go)) => self.go(now, &go.target),
-            None => self.fault(now, format!("{} has no value that leads on", switch.of)),
+            None => self.fault(now, format!("{} has no value that leads anywhere", switch.of)),
         }
     }
 
@@ -109,11 +109,10 @@ impl Conversation {
         self.go(now, &go.target);
     }
 
-    /// Something that a checked release should not meet: it is told to whoever reads the log, and the caller gets
-    /// a person or a goodbye, never silence.
+    /// Reports a fault that a checked release should not have. The caller gets a person or a goodbye, never silence.
     pub(super) fn fault(&mut self, now: Instant, what: String) {
         self.faults += 1;
-        let give_up = self.release.flow.give_up.clone().filter(|_| self.faults <= FAULTS);
+        let give_up = self.release.flow.give_up.clone().filter(|_| self.faults <= FAULTS_MAX);
         match give_up {
             None => self.end_politely(now, what),
             Some(go) => {
@@ -125,11 +124,11 @@ impl Conversation {
 
     pub(super) fn end_politely(&mut self, now: Instant, what: String) {
         self.out.push(Output::Fault { node: self.node.clone(), what });
-        self.line.clear();
+        self.type_ahead.clear();
         match self.compose_entry(now, self.lang, "bye", "prompt.bye") {
             Ok(line) if !matches!(self.state, State::Over) => {
                 self.state = State::Speaking { next: Target::End, barge_in: false, hold: 0 };
-                self.hops = 0;
+                self.steps = 0;
                 self.play(now, vec![line], None);
             }
             Ok(_) | Err(_) => self.hang_up(),
@@ -140,7 +139,7 @@ impl Conversation {
         if !matches!(self.state, State::Over) {
             self.state = State::Over;
             self.playing = None;
-            self.line.clear();
+            self.type_ahead.clear();
             self.out.push(Output::HangUp);
         }
     }

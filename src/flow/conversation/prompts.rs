@@ -1,51 +1,22 @@
-//! Composing what is said, and playing it.
+//! Composing prompts and playing them.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::spoken::{Heard, Line, Playing};
 use super::{Conversation, GUARD, State};
 use crate::io::{Output, PlayId};
 use crate::model::{Choice, Menu, Prompt, Target};
 use base::{Key, Lang};
 use speech::{Piece, SENTENCE, SpeechError, Utterance, Value};
 
-/// What a line of a play is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// A prompt by its name, with the family's member in its place: `fees.hkmo`.
-    Prompt(Arc<str>),
-    /// The options of a menu.
-    Menu(Arc<str>),
-    /// A beep, or a recorded message.
-    Sound,
-}
-
-/// One line of what a caller hears.
-#[derive(Clone, Debug)]
-pub struct Line {
-    pub heard: Heard,
-    pub lang: Lang,
-    pub text: String,
-    pub pieces: Vec<Piece>,
-    /// In the first language, because it is not recorded in the caller's.
-    pub stands_in: bool,
-}
-
-/// What is being played.
-pub(super) struct Playing {
-    pub id: PlayId,
-    pub lines: Vec<Line>,
-    /// Not to be cut short before this.
-    pub guard: Option<Instant>,
-}
-
-/// A sentence that cannot be said: a fault of the release or of a source.
+/// Why a sentence cannot be composed: a fault of the release or of a source.
 type Unsayable = String;
 
 impl Conversation {
     pub(super) fn say(&mut self, now: Instant, prompts: &[Prompt], next: &Target, barge_in: bool) {
-        let hold = if self.answering { self.line.len() } else { 0 };
-        if prompts.is_empty() || (barge_in && self.line.len() > hold) {
+        let hold = if self.answering { self.type_ahead.len() } else { 0 };
+        if prompts.is_empty() || (barge_in && self.type_ahead.len() > hold) {
             self.prefix.clear();
             return self.go(now, next);
         }
@@ -58,7 +29,7 @@ impl Conversation {
         }
     }
 
-    /// An old answer that is told again tells its age again.
+    /// An old answer that is repeated announces its age again.
     fn again_with_age(&mut self, now: Instant, prompts: &[Prompt]) -> Result<(), Unsayable> {
         let Some((gives, _)) = self.aged.clone().filter(|_| !self.answering) else { return Ok(()) };
         let of_answer = |name: &str| name.strip_prefix(&*gives).is_some_and(|rest| rest.starts_with('.'));
@@ -74,13 +45,13 @@ impl Conversation {
         Ok(())
     }
 
-    /// Plays lines, after those that must come first; an error's first words are guarded.
+    /// Plays lines, after those that must come first. The start of an error prompt cannot be cut short.
     pub(super) fn play(&mut self, now: Instant, lines: Vec<Line>, error: Option<Line>) {
         let guard = error.is_some().then(|| now + GUARD);
         let mut all = std::mem::take(&mut self.prefix);
         all.extend(error);
         all.extend(lines);
-        self.excuse(now, &mut all);
+        self.apologise(now, &mut all);
         let mut pieces: Vec<Piece> = Vec::new();
         for line in &all {
             if !pieces.is_empty() && !line.pieces.is_empty() {
@@ -94,15 +65,15 @@ impl Conversation {
         self.out.push(Output::Play { id, pieces });
     }
 
-    /// Puts the words of regret before the first sentence of a call that stands in for another.
-    fn excuse(&mut self, now: Instant, lines: &mut Vec<Line>) {
-        let Some(at) = lines.iter().position(|line| line.stands_in).filter(|_| !self.excused) else { return };
-        self.excused = true;
+    /// Puts the apology before the first sentence of a call that stands in for another.
+    fn apologise(&mut self, now: Instant, lines: &mut Vec<Line>) {
+        let Some(at) = lines.iter().position(|line| line.stands_in).filter(|_| !self.apologised) else { return };
+        self.apologised = true;
         let Some(prompt) = self.release.flow.stand_in.clone() else { return };
-        if let Ok(regret) = self.compose_prompt(now, &prompt)
-            && !regret.stands_in
+        if let Ok(apology) = self.compose_prompt(now, &prompt)
+            && !apology.stands_in
         {
-            lines.insert(at, regret);
+            lines.insert(at, apology);
         }
     }
 
@@ -147,7 +118,7 @@ impl Conversation {
         Ok(lines)
     }
 
-    /// What is said in a language; in the flow's first one where that is not recorded. Never silence.
+    /// A sentence in a language, or in the flow's first one where that is not recorded. Never silence.
     fn as_recorded(
         &self,
         heard: Heard,
@@ -163,7 +134,7 @@ impl Conversation {
         Ok(Line { stands_in: true, ..line(heard, first, said) })
     }
 
-    /// What fills a slot; a word by its path under `opt`. Secrets fill none.
+    /// What fills a slot; a word by its path under `opt`. Secrets fill no slot.
     pub(super) fn slot(&self, name: &str) -> Option<Value> {
         let flow = &self.release.flow;
         let path = |member: &Arc<str>| match flow.members(name) {

@@ -1,4 +1,4 @@
-//! Which parts of a flow ask for an entry of the script: what an operator is told beside a recording.
+//! Which nodes use an entry of the script: shown to an operator beside a recording.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::release::Release;
 use base::Key;
 
 impl Release {
-    /// For each entry that a call can hear, the nodes that ask for it, and the notices as `notice:<node>`.
+    /// For each entry that a call can play, the nodes that use it, and the notices as `notice:<node>`.
     pub fn entries_used(&self) -> BTreeMap<String, BTreeSet<Arc<str>>> {
         used_by(&self.flow, &self.script)
     }

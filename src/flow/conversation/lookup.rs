@@ -1,18 +1,18 @@
-//! Look-ups, transfers and queues: waiting for somebody else than the caller.
+//! Look-ups: the question, the filler while it takes its time, the answer and its age.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::waiting::{Looking, Queueing};
-use super::{Conversation, Mode, State};
-use crate::io::{Facts, Findings, Output, Transferred};
+use super::waiting::Looking;
+use super::{Conversation, State};
+use crate::io::{Facts, Findings, Output};
 use crate::model::*;
 use base::{Lang, Private};
 use speech::Value;
 
 impl Conversation {
-    /// As if a look-up had been made, for an answer by the other door.
+    /// Enters a look-up that is already made: a kiosk needs only what follows from its answer.
     pub(crate) fn await_answer(&mut self, now: Instant, node: &Node, lang: Lang) {
         let Kind::Lookup(lookup) = &node.kind else { return };
         self.lang = lang;
@@ -49,14 +49,14 @@ impl Conversation {
         }
     }
 
-    /// What an earlier look-up gave must not be told as the answer of this one.
+    /// Removes what an earlier look-up gave: it must not be spoken as the answer of this one.
     fn forget(&mut self, gives: &str) {
         self.facts.retain(|name, _| name.strip_prefix(gives).is_none_or(|rest| !rest.starts_with('.')));
     }
 
     pub(super) fn looked_up(&mut self, now: Instant, findings: Findings) {
-        if self.owed > 0 {
-            self.owed -= 1;
+        if self.late_answers > 0 {
+            self.late_answers -= 1;
             return;
         }
         let State::Looking(looking) = &mut self.state else { return };
@@ -74,13 +74,13 @@ impl Conversation {
         }
     }
 
-    pub(super) fn looking_waited(&mut self, now: Instant) {
+    pub(super) fn lookup_timed_out(&mut self, now: Instant) {
         let State::Looking(looking) = &mut self.state else { return };
         if looking.answer.is_some() {
             return;
         }
         if looking.until <= now {
-            self.owed += 1;
+            self.late_answers += 1;
             return self.conclude(now, Findings::Down);
         }
         let Some(filler) = &looking.lookup.filler else { return };
@@ -158,116 +158,4 @@ impl Conversation {
         }
         Ok(())
     }
-
-    pub(super) fn announce(&mut self, now: Instant, transfer: &Transfer) {
-        if transfer.say.is_empty() {
-            return self.transfer(now);
-        }
-        match self.compose(now, &transfer.say) {
-            Ok(lines) => {
-                self.state = State::Announcing;
-                self.play(now, lines, None);
-            }
-            Err(what) => self.fault(now, what),
-        }
-    }
-
-    pub(super) fn transfer(&mut self, now: Instant) {
-        let release = self.release.clone();
-        let Some(Node { kind: Kind::Transfer(transfer), .. }) = release.flow.node(&self.node) else { return };
-        self.prefix.clear();
-        self.state = State::Transferring { until: now + transfer.timeout + super::waiting::PATIENCE };
-        self.out.push(Output::Transfer { to: transfer.to.clone(), timeout: transfer.timeout });
-    }
-
-    pub(super) fn transferred(&mut self, now: Instant, ended: Transferred) {
-        let release = self.release.clone();
-        let waiting = matches!(self.state, State::Transferring { .. } | State::Queueing(_));
-        let outcomes = release.flow.node(&self.node).filter(|_| waiting).and_then(outcomes);
-        let Some([done, busy, failed]) = outcomes else { return };
-        let go = match ended {
-            Transferred::Done => done,
-            Transferred::Busy => busy,
-            Transferred::Failed => failed,
-        };
-        self.stop();
-        // Keys pressed while it rang were meant for nobody.
-        self.line.clear();
-        self.answering = true;
-        self.go(now, &go.target);
-    }
-
-    pub(super) fn queue(&mut self, now: Instant, queue: &Queue) {
-        if self.mode == Mode::Call {
-            return self.go(now, &queue.nobody.target);
-        }
-        self.state = State::Queueing(Queueing::new(queue.clone(), now));
-        self.facts.insert("queue.place".into(), Value::Number(SIMULATED_PLACE));
-        self.facts.insert("queue.minutes".into(), Value::Number(SIMULATED_MINUTES));
-        if !queue.say.is_empty() {
-            match self.compose(now, &queue.say) {
-                Ok(lines) => self.play(now, lines, None),
-                Err(what) => self.fault(now, what),
-            }
-        }
-    }
-
-    pub(super) fn take_while_queueing(&mut self, now: Instant) -> bool {
-        let Some(key) = self.line.pop_front() else { return false };
-        let State::Queueing(queueing) = &self.state else { return true };
-        let choices = queueing.queue.choices.clone();
-        if let Some(choice) = self.chosen(&choices, key) {
-            self.stop();
-            self.choose(now, &choice);
-        }
-        true
-    }
-
-    pub(super) fn queueing_waited(&mut self, now: Instant) {
-        let playing = self.playing.is_some();
-        let State::Queueing(queueing) = &mut self.state else { return };
-        if queueing.until() <= now {
-            let target = queueing.queue.timeout.target.clone();
-            self.stop();
-            return self.go(now, &target);
-        }
-        let due = |at: Option<Instant>| !playing && at.is_some_and(|at| at <= now);
-        let prompt = if due(queueing.tell_at) {
-            let tell = queueing.queue.tell.clone();
-            queueing.tell_at = tell.as_ref().map(|(every, _)| now + *every);
-            tell
-        } else if due(queueing.hint_at) {
-            queueing.hint_at = None;
-            queueing.queue.hint.clone()
-        } else {
-            None
-        };
-        if let Some((_, prompt)) = prompt {
-            match self.compose_prompt(now, &prompt) {
-                Ok(line) => self.play(now, vec![line], None),
-                Err(what) => self.fault(now, what),
-            }
-        }
-    }
 }
-
-/// Where a call goes when a person was reached, was busy, or was not reached.
-fn outcomes(node: &Node) -> Option<[&Go; 3]> {
-    match &node.kind {
-        Kind::Transfer(transfer) => Some([&transfer.done, &transfer.busy, &transfer.failed]),
-        Kind::Queue(queue) => Some([&queue.ended, &queue.full, &queue.nobody]),
-        Kind::Menu(_)
-        | Kind::Ask(_)
-        | Kind::Say(_)
-        | Kind::Lookup(_)
-        | Kind::Switch(_)
-        | Kind::Hours(_)
-        | Kind::Record(_)
-        | Kind::Rate(_)
-        | Kind::Sms(_)
-        | Kind::Callback(_) => None,
-    }
-}
-
-const SIMULATED_PLACE: u32 = 3;
-const SIMULATED_MINUTES: u32 = 5;

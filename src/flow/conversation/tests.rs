@@ -35,7 +35,7 @@ fn hotline() -> Arc<Release> {
     Release::load(sources, environment()).expect("the hotline is sound")
 }
 
-/// A caller with a telephone: presses keys, waits, and is told what happens.
+/// A caller with a telephone: presses keys, waits, and hears prompts.
 struct Phone {
     talk: Conversation,
     now: Instant,
@@ -43,7 +43,7 @@ struct Phone {
 
 impl Phone {
     fn dials(release: &Arc<Release>) -> Phone {
-        let now = Instant::now();
+        let now = crate::virtual_time::start();
         let clock = WallClock { at: now, civil: date(2026, 11, 24).at(10, 0, 0, 0) };
         let mut phone = Phone { talk: Conversation::new(release.clone(), Caller::default(), clock, false, now), now };
         let outputs = phone.gives(Input::Start);
@@ -233,7 +233,10 @@ fn a_screen_gets_the_words_of_the_phone() {
     let release = hotline();
     let local = date(2026, 11, 24).at(10, 0, 0, 0);
     let told = |told| -> Vec<String> {
-        crate::answer(&release, Lang::Zh, told, local, Instant::now()).into_iter().map(|said| said.text).collect()
+        crate::answer(&release, Lang::Zh, told, local, crate::virtual_time::start())
+            .into_iter()
+            .map(|said| said.text)
+            .collect()
     };
     let fresh = told(crate::Told::Found { facts: ready(), age: Duration::from_secs(60) });
     assert_eq!(
@@ -253,7 +256,7 @@ fn any_input() -> impl Strategy<Value = u8> {
     0u8..24
 }
 
-/// Whatever happens to a call, in whatever order: it goes on, or it has been ended.
+/// After any inputs in any order, a call goes on or has ended.
 fn survives(release: &Arc<Release>, inputs: &[u8]) {
     let mut phone = Phone::dials(release);
     for &choice in inputs {

@@ -1,60 +1,41 @@
-//! Questions: menus, entries and ratings. One set of rules for all of them.
+//! Questions: menus, entries and ratings share one set of rules.
 //!
 //! ```text
 //!           Played                 key                    end key, full, next_key
-//!  telling ────────► listening ──────────► collecting ───────────────────────────► next
-//!     │                  └─ first_key ─► silent prompt … give up    └─► wrong prompt … give up
+//!  playing ────────► listening ──────────► collecting ───────────────────────────► next
+//!     │                  └─ first_key ─► no-input prompt … give up  └─► no-match prompt … give up
 //!     └────────────── key (barge-in) ─────────┘
 //! ```
 
 use std::time::Instant;
 
-use super::saying::{Line, is_digit};
-use super::{Conversation, Entered, QUIET, SWALLOW, State};
+use super::prompts::is_digit;
+use super::spoken::Line;
+use super::waiting::Question;
+use super::{Conversation, Entered, NO_INPUTS_MAX, SPARE_END_KEY, State};
 use crate::io::{Output, SlipKind};
 use crate::model::*;
-use base::{Deadline, Key, Lang, Private};
+use base::{Key, Lang, Private};
 use inquiry::NumberError;
 use speech::Value;
 
-/// A question that waits for keys.
-pub(super) struct Asking {
-    manner: Manner,
-    typed: String,
-    /// Absent while the question is being read.
-    until: Option<Instant>,
-    silents: usize,
-    wrongs: usize,
-}
-
-impl Asking {
-    pub fn deadline(&self) -> Option<Deadline> {
-        let why = if self.typed.is_empty() { "first key" } else { "next key" };
-        self.until.map(|at| Deadline { at, why })
-    }
-
-    pub fn listen(&mut self, now: Instant) {
-        let wait = if self.typed.is_empty() { self.manner.first_key } else { self.manner.next_key };
-        self.until = Some(now + wait);
-    }
-}
-
 impl Conversation {
-    /// Asks the present node's question.
+    /// Asks the current node's question.
     pub(super) fn ask(&mut self, now: Instant) {
         let release = self.release.clone();
         let Some(manner) = release.flow.node(&self.node).and_then(manner) else { return };
         if !manner.type_ahead {
-            self.line.clear();
+            self.type_ahead.clear();
         }
-        let asking = Asking { manner: manner.clone(), typed: String::new(), until: None, silents: 0, wrongs: 0 };
+        let asking =
+            Question { manner: manner.clone(), typed: String::new(), until: None, no_inputs: 0, no_matches: 0 };
         self.state = State::Asking(asking);
         self.read_question(now, None, true);
     }
 
-    /// Reads the question, after an error's words if there are any. With keys in line there is no need to.
+    /// Plays the question, after an error prompt if there is one. With keys in the queue it is skipped.
     fn read_question(&mut self, now: Instant, error: Option<Line>, question: bool) {
-        if !self.line.is_empty() && error.is_none() && self.prefix.is_empty() {
+        if !self.type_ahead.is_empty() && error.is_none() && self.prefix.is_empty() {
             if let State::Asking(asking) = &mut self.state {
                 asking.listen(now);
             }
@@ -94,14 +75,14 @@ impl Conversation {
         }
     }
 
-    /// Takes the first key in line, if the question may be cut short.
+    /// Takes the first key of the queue, if the question may be cut short.
     pub(super) fn take_answer(&mut self, now: Instant) -> bool {
         let State::Asking(asking) = &mut self.state else { return false };
         let barge_in = asking.manner.barge_in;
         if self.playing.is_some() && (!barge_in || self.guarded(now)) {
             return false;
         }
-        let Some(key) = self.line.pop_front() else { return false };
+        let Some(key) = self.type_ahead.pop_front() else { return false };
         self.stop();
         self.answer(now, key);
         true
@@ -124,7 +105,7 @@ impl Conversation {
             | Kind::Sms(_)
             | Kind::Callback(_) => match self.chosen(node.choices(), key) {
                 Some(choice) => self.choose(now, &choice),
-                None => self.wrong(now, SlipKind::WrongKey, None),
+                None => self.no_match(now, SlipKind::WrongKey, None),
             },
         }
     }
@@ -155,7 +136,7 @@ impl Conversation {
                 self.go(now, &low.unwrap_or(&rate.next).target);
             }
             (_, Some(choice)) => self.choose(now, &choice),
-            (_, None) => self.wrong(now, SlipKind::WrongKey, None),
+            (_, None) => self.no_match(now, SlipKind::WrongKey, None),
         }
     }
 
@@ -177,7 +158,7 @@ impl Conversation {
             asking.until = None;
             return self.read_question(now, None, true);
         }
-        match is_digit(key).or(ask.star_is.filter(|_| key == Key::Star)) {
+        match is_digit(key).or_else(|| ask.star_is.filter(|_| key == Key::Star)) {
             Some(character) => {
                 asking.typed.push(character);
                 asking.listen(now);
@@ -185,7 +166,7 @@ impl Conversation {
                     self.entered(now, ask, true);
                 }
             }
-            None => self.wrong(now, SlipKind::WrongKey, None),
+            None => self.no_match(now, SlipKind::WrongKey, None),
         }
     }
 
@@ -203,12 +184,12 @@ impl Conversation {
         }
     }
 
-    /// An entry is over: its end key, its last digit, or silence.
+    /// An entry ends: by its end key, its last digit, or a timeout.
     fn entered(&mut self, now: Instant, ask: &Ask, full: bool) {
         let State::Asking(asking) = &mut self.state else { return };
         let typed = std::mem::take(&mut asking.typed);
         if full && let Some(end) = ask.end {
-            self.swallow_end(now, end);
+            self.expect_spare_end_key(now, end);
         }
         let zero = self.chosen(&ask.choices, Key::Digit(0)).filter(|_| typed == "0");
         match (self.checked(ask, &typed), zero) {
@@ -216,25 +197,25 @@ impl Conversation {
                 self.entries.insert(ask.store.clone(), entered);
                 self.go(now, &ask.next.target);
             }
-            // Nobody's number is a lone 0: it means what it means everywhere.
+            // A lone 0 is no entry: it does what 0 does everywhere.
             (Err(_), Some(choice)) => self.choose(now, &choice),
             (Err(NumberError::Length { .. }), None) => {
-                self.wrong(now, SlipKind::WrongLength, ask.wrong_length.as_ref())
+                self.no_match(now, SlipKind::WrongLength, ask.wrong_length.as_ref())
             }
             (Err(NumberError::Prefix | NumberError::CheckDigit), None) => {
-                self.wrong(now, SlipKind::WrongNumber, ask.wrong_number.as_ref());
+                self.no_match(now, SlipKind::WrongNumber, ask.wrong_number.as_ref());
             }
         }
     }
 
-    /// Many callers press the end key although the entry has ended by itself.
-    fn swallow_end(&mut self, now: Instant, end: Key) {
-        match self.line.front() {
+    /// Many callers press the end key although the entry is already complete.
+    fn expect_spare_end_key(&mut self, now: Instant, end: Key) {
+        match self.type_ahead.front() {
             Some(key) if *key == end => {
-                self.line.pop_front();
+                self.type_ahead.pop_front();
             }
             Some(_) => {}
-            None => self.swallow = Some((end, now + SWALLOW)),
+            None => self.spare_end_key = Some((end, now + SPARE_END_KEY)),
         }
     }
 
@@ -251,14 +232,14 @@ impl Conversation {
         }
     }
 
-    /// The wait for a key is over.
-    pub(super) fn waited(&mut self, now: Instant) {
+    /// The wait for a key has timed out.
+    pub(super) fn timed_out(&mut self, now: Instant) {
         let State::Asking(asking) = &self.state else { return };
         if asking.until.is_none_or(|until| now < until) {
             return;
         }
         if asking.typed.is_empty() {
-            return self.silent(now);
+            return self.no_input(now);
         }
         let release = self.release.clone();
         if let Some(Node { kind: Kind::Ask(ask), .. }) = release.flow.node(&self.node) {
@@ -266,21 +247,21 @@ impl Conversation {
         }
     }
 
-    fn silent(&mut self, now: Instant) {
+    fn no_input(&mut self, now: Instant) {
         self.out.push(Output::Slip { node: self.node.clone(), kind: SlipKind::Silence });
-        self.quiet += 1;
-        if self.quiet > QUIET {
-            return self.end_politely(now, "nobody is there".into());
+        self.no_inputs += 1;
+        if self.no_inputs > NO_INPUTS_MAX {
+            return self.end_politely(now, "the caller answers no question".into());
         }
         let State::Asking(asking) = &mut self.state else { return };
         asking.until = None;
-        let prompt = asking.manner.silent.get(asking.silents).cloned();
-        asking.silents += 1;
+        let prompt = asking.manner.silent.get(asking.no_inputs).cloned();
+        asking.no_inputs += 1;
         let rated = matches!(self.release.flow.node(&self.node), Some(Node { kind: Kind::Rate(_), .. }));
         match prompt.filter(|_| !rated) {
             Some(prompt) => {
                 self.say_and_ask_again(now, &prompt, true);
-                // A reminder is no error: it can be cut short from its first word.
+                // A no-input prompt is no error: it can be cut short from its first word.
                 if let Some(playing) = &mut self.playing {
                     playing.guard = None;
                 }
@@ -289,16 +270,16 @@ impl Conversation {
         }
     }
 
-    /// What came was wrong; `told` are the question's own words for it.
-    fn wrong(&mut self, now: Instant, kind: SlipKind, told: Option<&Prompt>) {
+    /// The answer was wrong; `own` is the question's own prompt for it.
+    fn no_match(&mut self, now: Instant, kind: SlipKind, own: Option<&Prompt>) {
         self.out.push(Output::Slip { node: self.node.clone(), kind });
         let State::Asking(asking) = &mut self.state else { return };
         asking.until = None;
         asking.typed.clear();
-        let prompt = asking.manner.wrong.get(asking.wrongs).cloned();
-        asking.wrongs += 1;
+        let prompt = asking.manner.wrong.get(asking.no_matches).cloned();
+        asking.no_matches += 1;
         match prompt {
-            Some(prompt) => self.say_and_ask_again(now, told.unwrap_or(&prompt), told.is_none()),
+            Some(prompt) => self.say_and_ask_again(now, own.unwrap_or(&prompt), own.is_none()),
             None => self.give_up(now),
         }
     }
