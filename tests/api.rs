@@ -9,7 +9,7 @@ use support::gateway::{Gateway, home, jindu, temporary_folder};
 
 use replica::Line;
 use replica::gate::{Intake, Reading, change};
-use web::{Problem, RateRequest, Route, ScanRequest, SpeechRequest};
+use web::{RateRequest, RequestError, Route, ScanRequest, SpeechRequest};
 
 #[path = "api/schema.rs"]
 mod schema;
@@ -51,40 +51,40 @@ fn place(route: Route) -> (&'static str, &'static str) {
 const ROUTES: usize = 13;
 
 /// Every kind of problem. A new one does not compile until it is listed here.
-fn problems() -> Vec<Problem> {
+fn problems() -> Vec<RequestError> {
     let wait = Duration::from_secs(9);
     let all = vec![
-        Problem::NotFound,
-        Problem::Method { allow: "POST" },
-        Problem::TooLarge { limit: 9 },
-        Problem::MediaType { want: "application/json" },
-        Problem::Json { line: 1, column: 2, want: "{}" },
-        Problem::Field { field: "score", must: "must be 1, 2 or 3" },
-        Problem::Slow,
-        Problem::Broken,
-        Problem::Limited { retry_after: wait },
-        Problem::NoBarcode,
-        Problem::NoPicture,
-        Problem::TooManyPixels { limit: 9 },
-        Problem::Busy { retry_after: wait },
-        Problem::NoSpeech,
+        RequestError::NotFound,
+        RequestError::Method { allow: "POST" },
+        RequestError::TooLarge { limit: 9 },
+        RequestError::MediaType { want: "application/json" },
+        RequestError::Json { line: 1, column: 2, want: "{}" },
+        RequestError::Field { field: "score", must: "must be 1, 2 or 3" },
+        RequestError::Slow,
+        RequestError::Broken,
+        RequestError::Limited { retry_after: wait },
+        RequestError::NoBarcode,
+        RequestError::NoPicture,
+        RequestError::TooManyPixels { limit: 9 },
+        RequestError::Busy { retry_after: wait },
+        RequestError::NoSpeech,
     ];
     for problem in &all {
         match problem {
-            Problem::NotFound
-            | Problem::Method { .. }
-            | Problem::TooLarge { .. }
-            | Problem::MediaType { .. }
-            | Problem::Json { .. }
-            | Problem::Field { .. }
-            | Problem::Slow
-            | Problem::Broken
-            | Problem::Limited { .. }
-            | Problem::NoBarcode
-            | Problem::NoPicture
-            | Problem::TooManyPixels { .. }
-            | Problem::Busy { .. }
-            | Problem::NoSpeech => {}
+            RequestError::NotFound
+            | RequestError::Method { .. }
+            | RequestError::TooLarge { .. }
+            | RequestError::MediaType { .. }
+            | RequestError::Json { .. }
+            | RequestError::Field { .. }
+            | RequestError::Slow
+            | RequestError::Broken
+            | RequestError::Limited { .. }
+            | RequestError::NoBarcode
+            | RequestError::NoPicture
+            | RequestError::TooManyPixels { .. }
+            | RequestError::Busy { .. }
+            | RequestError::NoSpeech => {}
         }
     }
     all

@@ -11,7 +11,7 @@ pub use super::filter::{high_pass, low_pass};
 use super::measure::Frames;
 
 /// The samples to keep: the speech, 20 ms before it and 70 ms after it, which a final consonant needs.
-pub fn kept(speech: &Range<usize>, frames: &Frames, samples: usize, rate: u32) -> Range<usize> {
+pub fn trimmed(speech: &Range<usize>, frames: &Frames, samples: usize, rate: u32) -> Range<usize> {
     let ms = |ms: usize| rate as usize * ms / 1000;
     let start = (speech.start * frames.step).saturating_sub(ms(BEFORE_MS));
     let end = (speech.end * frames.step + ms(AFTER_MS)).min(samples);

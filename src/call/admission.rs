@@ -48,7 +48,7 @@ pub struct Calls {
 
 /// Why a call is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turned {
+pub enum Rejection {
     /// 503: this address calls too fast.
     TooFast,
     /// 404: the number is not served here.
@@ -88,19 +88,19 @@ impl Admission {
         user: &str,
         calls: Calls,
         draining: bool,
-    ) -> Result<Purpose, Turned> {
+    ) -> Result<Purpose, Rejection> {
         if !self.pace(now, from) {
-            return Err(Turned::TooFast);
+            return Err(Rejection::TooFast);
         }
-        let purpose = self.purpose(user).ok_or(Turned::NoSuchNumber)?;
+        let purpose = self.purpose(user).ok_or(Rejection::NoSuchNumber)?;
         if draining {
-            return Err(Turned::Draining);
+            return Err(Rejection::Draining);
         }
         if calls.all >= self.rules.calls_max {
-            return Err(Turned::Full);
+            return Err(Rejection::Full);
         }
         if purpose == Purpose::Studio && calls.studio >= self.rules.studio_calls_max {
-            return Err(Turned::StudioBusy);
+            return Err(Rejection::StudioBusy);
         }
         Ok(purpose)
     }
@@ -167,22 +167,22 @@ mod tests {
         let (mut gate, now) = (gate(), test_clock::start());
         assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), false), Ok(Purpose::Hotline));
         assert_eq!(gate.admit(now, TRUNK, "9196", calls(0, 0), false), Ok(Purpose::LineTest));
-        assert_eq!(gate.admit(now, TRUNK, "110", calls(0, 0), false), Err(Turned::NoSuchNumber));
+        assert_eq!(gate.admit(now, TRUNK, "110", calls(0, 0), false), Err(Rejection::NoSuchNumber));
     }
 
     #[test]
     fn the_recording_service_takes_so_many_operators_at_once() {
         let (mut gate, now) = (gate(), test_clock::start());
         assert_eq!(gate.admit(now, TRUNK, "9197", calls(0, 0), false), Ok(Purpose::Studio));
-        assert_eq!(gate.admit(now, TRUNK, "9197", calls(1, 1), false), Err(Turned::StudioBusy));
+        assert_eq!(gate.admit(now, TRUNK, "9197", calls(1, 1), false), Err(Rejection::StudioBusy));
         assert_eq!(gate.admit(now, TRUNK, "96110110", calls(1, 1), false), Ok(Purpose::Hotline));
     }
 
     #[test]
     fn a_full_or_draining_node_turns_calls_away() {
         let (mut gate, now) = (gate(), test_clock::start());
-        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(2, 0), false), Err(Turned::Full));
-        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), true), Err(Turned::Draining));
+        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(2, 0), false), Err(Rejection::Full));
+        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), true), Err(Rejection::Draining));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{Timestamp, civil::Date};
 
 use base::Private;
-use flow::{self, Findings};
+use flow::{self, LookUpAnswer};
 use inquiry::{self, Answer, Factor, LookUpResult, Receipt, Rules, Verdict};
 
 /// A receipt and the proof that its holder gave.
@@ -38,32 +38,32 @@ pub fn believed(answer: Answer, as_of: Option<Timestamp>, now: Timestamp, refuse
 }
 
 /// What the flow is told of an answer.
-pub fn findings(rules: &Rules, answer: &Answer, today: Date, now: Timestamp) -> (Findings, LookUpResult) {
+pub fn findings(rules: &Rules, answer: &Answer, today: Date, now: Timestamp) -> (LookUpAnswer, LookUpResult) {
     match answer {
         Answer::Found { case, as_of } => {
             let facts = flow::facts(&rules.progress(case, today));
-            (Findings::Found { facts, age: inquiry::age(*as_of, now) }, LookUpResult::Found)
+            (LookUpAnswer::Found { facts, age: inquiry::age(*as_of, now) }, LookUpResult::Found)
         }
-        Answer::NotFound => (Findings::None, LookUpResult::NotFound),
-        Answer::Down => (Findings::Down, LookUpResult::Down),
+        Answer::NotFound => (LookUpAnswer::None, LookUpResult::NotFound),
+        Answer::Down => (LookUpAnswer::Down, LookUpResult::Down),
     }
 }
 
 /// What the record says of an answer.
-pub fn result_of(findings: &Findings) -> LookUpResult {
+pub fn result_of(findings: &LookUpAnswer) -> LookUpResult {
     match findings {
-        Findings::Found { .. } => LookUpResult::Found,
-        Findings::None => LookUpResult::NotFound,
-        Findings::Many => LookUpResult::HandedOver,
-        Findings::Down => LookUpResult::Down,
+        LookUpAnswer::Found { .. } => LookUpResult::Found,
+        LookUpAnswer::None => LookUpResult::NotFound,
+        LookUpAnswer::Many => LookUpResult::HandedOver,
+        LookUpAnswer::Down => LookUpResult::Down,
     }
 }
 
 /// What the flow is told instead of an answer, when there were too many failures before: more tries lead to a person.
-pub fn instead(verdict: Verdict) -> Option<(Findings, LookUpResult)> {
+pub fn instead(verdict: Verdict) -> Option<(LookUpAnswer, LookUpResult)> {
     match verdict {
         Verdict::Go => None,
-        Verdict::HandToPerson => Some((Findings::Many, LookUpResult::HandedOver)),
+        Verdict::HandToPerson => Some((LookUpAnswer::Many, LookUpResult::HandedOver)),
     }
 }
 

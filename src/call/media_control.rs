@@ -6,7 +6,7 @@ use std::time::Duration;
 use audio::Take;
 use base::{Codec, Key};
 use flow::PlayId;
-use sdp::{MediaPeer, Negotiated};
+use sdp::{Negotiated, RemoteMedia};
 use speech::Piece;
 
 /// How a stream begins, or goes on after a re-INVITE.
@@ -21,7 +21,7 @@ pub struct StreamSetup {
     /// The sound in one packet that leaves.
     pub ptime: Duration,
     /// Where the peer receives, by its session description; none before there is one.
-    pub peer: Option<MediaPeer>,
+    pub peer: Option<RemoteMedia>,
     /// Where the caller's SIP comes from: its sound may come from there too, whatever address its SDP names (a machine
     /// with several, as when a softphone calls a node on its own machine).
     pub caller: Option<IpAddr>,

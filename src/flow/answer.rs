@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::DateTime;
 
 use super::conversation::Conversation;
-use super::io::{Caller, Facts, Findings, Input, Output, WallClock};
+use super::io::{Caller, Facts, Input, LookUpAnswer, Output, WallClock};
 use super::model::{Kind, Target};
 use super::release::Release;
 use base::Lang;
@@ -50,21 +50,21 @@ pub fn answer(release: &Arc<Release>, lang: Lang, told: Told, local: DateTime, n
     said
 }
 
-impl From<Findings> for Told {
-    fn from(findings: Findings) -> Told {
+impl From<LookUpAnswer> for Told {
+    fn from(findings: LookUpAnswer) -> Told {
         match findings {
-            Findings::Found { facts, age } => Told::Found { facts, age },
-            Findings::None | Findings::Many => Told::NotFound,
-            Findings::Down => Told::Down,
+            LookUpAnswer::Found { facts, age } => Told::Found { facts, age },
+            LookUpAnswer::None | LookUpAnswer::Many => Told::NotFound,
+            LookUpAnswer::Down => Told::Down,
         }
     }
 }
 
-fn findings(told: Told) -> Findings {
+fn findings(told: Told) -> LookUpAnswer {
     match told {
-        Told::Found { facts, age } => Findings::Found { facts, age },
-        Told::NotFound => Findings::None,
-        Told::Down => Findings::Down,
+        Told::Found { facts, age } => LookUpAnswer::Found { facts, age },
+        Told::NotFound => LookUpAnswer::None,
+        Told::Down => LookUpAnswer::Down,
     }
 }
 

@@ -42,7 +42,7 @@ pub type Facts = BTreeMap<Arc<str>, Value>;
 
 /// What a look-up found.
 #[derive(Clone, Debug)]
-pub enum Findings {
+pub enum LookUpAnswer {
     /// One record fits.
     Found {
         /// What it says, fitted to the flow's variables.
@@ -91,7 +91,7 @@ pub enum Input {
     /// A play ended by itself.
     Played(PlayId),
     /// The answer to [`Output::LookUp`].
-    LookedUp(Findings),
+    LookedUp(LookUpAnswer),
     /// The end of [`Output::Transfer`].
     Transferred(Transferred),
     /// The end of [`Output::Record`].
@@ -104,7 +104,7 @@ pub enum Input {
 
 /// Why an answer was not taken (no-input, no-match), for the journal. It never holds the entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SlipKind {
+pub enum InputError {
     /// No key came in time (no-input).
     Silence,
     /// The key leads nowhere (no-match).
@@ -165,7 +165,7 @@ pub enum Output {
         /// The question.
         node: Arc<str>,
         /// What was wrong.
-        kind: SlipKind,
+        kind: InputError,
     },
     /// The caller's score.
     Rated {

@@ -30,11 +30,11 @@ pub use calendar::{Calendar, Opening, Working};
 pub use conversation::{Conversation, Heard, Line};
 pub use facts::facts;
 pub use fit::fit;
-pub use io::{Caller, Facts, Findings, Input, Output, PlayId, RecordResult, SlipKind, Transferred, WallClock};
+pub use io::{Caller, Facts, Input, InputError, LookUpAnswer, Output, PlayId, RecordResult, Transferred, WallClock};
 pub use picture::{Traffic, picture};
 pub use release::draft;
 pub use release::{Environment, ReceiptCheck, Release, Sources};
-pub use replay::{Move, Replayed, replay};
+pub use replay::{Move, ReplayReport, replay};
 
 pub use speech::{Complaint, Utterance};
 

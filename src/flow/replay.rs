@@ -11,7 +11,7 @@ use super::model::{Flow, Kind, Target};
 
 /// How past calls fare with a draft.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Replayed {
+pub struct ReplayReport {
     /// Calls that were run.
     pub calls: usize,
     /// Of them, calls with a step that leads elsewhere.
@@ -41,8 +41,8 @@ impl std::fmt::Display for Move {
 }
 
 /// Runs calls against a draft. Each is its own flow, if that is known, and its nodes separated by commas.
-pub fn replay<'a>(draft: &Flow, calls: impl IntoIterator<Item = (Option<&'a Flow>, &'a str)>) -> Replayed {
-    let mut report = Replayed::default();
+pub fn replay<'a>(draft: &Flow, calls: impl IntoIterator<Item = (Option<&'a Flow>, &'a str)>) -> ReplayReport {
+    let mut report = ReplayReport::default();
     let mut moves: BTreeMap<Move, usize> = BTreeMap::new();
     let mut known: HashMap<(usize, &str, &str), Option<Move>> = HashMap::new();
     for (old, path) in calls {

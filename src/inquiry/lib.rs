@@ -28,9 +28,9 @@ pub use limit::{
     KIOSKS_PER_ADDRESS, Limiter, PhoneClient, PhoneLimiter, PhoneLimits, Rejected, ScanClient, ScanLimiter, ScanLimits,
 };
 pub use lookup::{LookUp, Outcome, Query, Reading};
-pub use progress::{LimitError, LimitTable, Progress, Promise};
+pub use progress::{Progress, Promise, TimeLimitError, TimeLimits};
 pub use receipt::{CheckDigit, NumberError, Receipt, ReceiptFormat, SecondFactor};
-pub use record::{CallOutcome, CallRecord, LookUpResult, ScanDoor, ScanRecord, ScanResult};
+pub use record::{CallOutcome, CallRecord, LookUpResult, ScanPath, ScanRecord, ScanResult};
 pub use rules::{Rules, RulesError};
 pub use scan::{ScanRuleError, ScanRules, Scanned, Unreadable};
 pub use working_days::WorkingDays;

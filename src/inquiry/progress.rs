@@ -13,7 +13,7 @@ use super::working_days::WorkingDays;
 
 /// The time limits, document × case type.
 #[derive(Clone, Debug, Default)]
-pub struct LimitTable(HashMap<String, Limits>);
+pub struct TimeLimits(HashMap<String, Limits>);
 
 #[derive(Clone, Debug, Default)]
 struct Limits {
@@ -23,7 +23,7 @@ struct Limits {
 
 /// Why a table of limits cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LimitError {
+pub enum TimeLimitError {
     /// Two rows for one document and case type.
     #[error("two limits for {document} {case_type}: keep one")]
     Twice {
@@ -78,14 +78,14 @@ pub enum Promise {
     None,
 }
 
-impl LimitTable {
+impl TimeLimits {
     /// Checks the rows and reports everything that is wrong with them.
-    pub fn new(rows: &[TimeLimit]) -> Result<LimitTable, Vec<LimitError>> {
+    pub fn new(rows: &[TimeLimit]) -> Result<TimeLimits, Vec<TimeLimitError>> {
         let mut table: HashMap<String, Limits> = HashMap::new();
         let mut errors = Vec::new();
         for TimeLimit { document, case_type, n, unit } in rows {
             if !(1..=LIMIT_MAX).contains(n) {
-                errors.push(LimitError::Range { document: document.clone(), n: *n });
+                errors.push(TimeLimitError::Range { document: document.clone(), n: *n });
             }
             let limits = table.entry(document.clone()).or_default();
             let earlier = match case_type {
@@ -94,10 +94,10 @@ impl LimitTable {
             };
             if earlier.is_some() {
                 let case_type = case_type.clone().unwrap_or_else(|| "without case type".into());
-                errors.push(LimitError::Twice { document: document.clone(), case_type });
+                errors.push(TimeLimitError::Twice { document: document.clone(), case_type });
             }
         }
-        if errors.is_empty() { Ok(LimitTable(table)) } else { Err(errors) }
+        if errors.is_empty() { Ok(TimeLimits(table)) } else { Err(errors) }
     }
 
     /// The limit of a document and case type, if the table has one.
@@ -109,7 +109,7 @@ impl LimitTable {
 
 impl Progress {
     /// What is disclosed of a case today.
-    pub fn of(case: &Case, today: Date, limits: &LimitTable, calendar: &WorkingDays) -> Progress {
+    pub fn of(case: &Case, today: Date, limits: &TimeLimits, calendar: &WorkingDays) -> Progress {
         let bare = Progress {
             stage: case.stage,
             minor: case.minor,
@@ -139,7 +139,7 @@ impl Progress {
 }
 
 impl Promise {
-    fn of(case: &Case, today: Date, limits: &LimitTable, calendar: &WorkingDays) -> Promise {
+    fn of(case: &Case, today: Date, limits: &TimeLimits, calendar: &WorkingDays) -> Promise {
         let Some((n, unit)) = limits.limit(&case.document, &case.case_type) else { return Promise::None };
         let (date, rule) = match unit {
             Unit::WorkingDays => {
@@ -181,8 +181,8 @@ mod tests {
         TimeLimit { document: document.into(), case_type: case_type.map(Into::into), n, unit }
     }
 
-    fn limits() -> LimitTable {
-        LimitTable::new(&[
+    fn limits() -> TimeLimits {
+        TimeLimits::new(&[
             limit("passport", None, 7, Unit::WorkingDays),
             limit("hkmo_permit", None, 7, Unit::WorkingDays),
             limit("hkmo_permit", Some("cross_province"), 20, Unit::Days),
@@ -282,6 +282,6 @@ mod tests {
             limit("visa", None, 8, Unit::Days),
             limit("visa", Some("new"), 0, Unit::Days),
         ];
-        assert_eq!(LimitTable::new(&rows).unwrap_err().len(), 2);
+        assert_eq!(TimeLimits::new(&rows).unwrap_err().len(), 2);
     }
 }

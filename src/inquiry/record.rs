@@ -124,19 +124,19 @@ pub struct CallRecord {
 
 /// Which way a scan came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ScanDoor {
+pub enum ScanPath {
     /// Typed by a scanner or on the kiosk's keypad.
     Code,
     /// A photograph of a code.
     Image,
 }
 
-impl ScanDoor {
+impl ScanPath {
     /// The value in the journal and in metrics.
     pub fn name(self) -> &'static str {
         match self {
-            ScanDoor::Code => "code",
-            ScanDoor::Image => "image",
+            ScanPath::Code => "code",
+            ScanPath::Image => "image",
         }
     }
 }
@@ -174,7 +174,7 @@ pub struct ScanRecord {
     /// The kiosk's own name, as configured there.
     pub kiosk: String,
     /// Which way it came in.
-    pub door: ScanDoor,
+    pub door: ScanPath,
     /// What came of it.
     pub result: ScanResult,
     /// The stage of the case that was found.

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use super::case::{Case, TimeLimit};
 use super::format::{FormatError, Formats};
-use super::progress::{LimitError, LimitTable, Progress};
+use super::progress::{Progress, TimeLimitError, TimeLimits};
 use super::receipt::ReceiptFormat;
 use super::working_days::WorkingDays;
 
@@ -13,7 +13,7 @@ use super::working_days::WorkingDays;
 pub struct Rules {
     /// The formats of receipt numbers.
     pub formats: Formats,
-    limits: LimitTable,
+    limits: TimeLimits,
     calendar: WorkingDays,
 }
 
@@ -25,7 +25,7 @@ pub enum RulesError {
     Format(#[from] FormatError),
     /// A time limit is wrong.
     #[error("{0}")]
-    Limit(#[from] LimitError),
+    Limit(#[from] TimeLimitError),
 }
 
 impl Rules {
@@ -38,7 +38,7 @@ impl Rules {
         limits: &[TimeLimit],
         calendar: WorkingDays,
     ) -> Result<Rules, Vec<RulesError>> {
-        match (Formats::new(formats), LimitTable::new(limits)) {
+        match (Formats::new(formats), TimeLimits::new(limits)) {
             (Ok(formats), Ok(limits)) => Ok(Rules { formats, limits, calendar }),
             (formats, limits) => {
                 let formats = formats.err().into_iter().flatten().map(RulesError::from);

@@ -14,7 +14,7 @@ use super::quality::{self, Measured};
 use super::take::{Figures, Finding};
 use audio::decode::Decoded;
 use audio::measure::{self, Frames};
-use audio::{shape, telephone};
+use audio::{shape, to_telephone_rate};
 
 /// A master with its figures and findings.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub fn process(sound: Decoded, conditions: &Conditions) -> Processed {
     if frames.is_steady() {
         return without_speech(samples, rate, figures, peak_in, quality::no_speech);
     }
-    let kept = shape::kept(&speech, &frames, samples.len(), rate);
+    let kept = shape::trimmed(&speech, &frames, samples.len(), rate);
     let hum = quality::hum(&samples, rate, frames.longest_pause(&speech, samples.len()), HIGH_PASS_HZ);
     let measured = measured(&frames, &speech, clipped, hum);
     samples.truncate(kept.end);
@@ -66,7 +66,7 @@ fn measured(frames: &Frames, speech: &Range<usize>, clipped: u32, hum_dbov: Opti
     Measured {
         clipped,
         level_dbov,
-        room_dbov: frames.room(speech),
+        room_dbov: frames.room_noise(speech),
         hum_dbov,
         lead_ms: (speech.start * FRAME_MS) as u32,
         tail_ms: ((frames.len() - speech.end) * FRAME_MS) as u32,
@@ -93,7 +93,7 @@ fn gain(figures: &mut Figures, level: f64, samples: &[f32], sitting: &[f64]) -> 
 /// Pitch and tilt within telephone bandwidth, so that takes by browser and by telephone are comparable.
 fn voice(master: &[i16], rate: u32) -> (Option<f64>, Option<f64>) {
     let part = &master[..master.len().min(rate as usize * VOICE_SECONDS)];
-    match telephone(part, rate) {
+    match to_telephone_rate(part, rate) {
         Some(samples) => (measure::pitch(&samples), measure::tilt(&samples)),
         None => (None, None),
     }

@@ -256,8 +256,8 @@ fn flat_tops(samples: &[f32], level: f32, least: usize, flat: f32) -> u32 {
 pub(super) fn hum(samples: &[f32], rate: u32, room: Option<Range<usize>>, high_pass_hz: f64) -> Option<f64> {
     let part = &samples[room?];
     let line = |hertz: f64| {
-        let beside = [-30.0, -20.0, 20.0, 30.0].map(|away| measure::line(part, rate, hertz + away));
-        let (line, beside) = (measure::line(part, rate, hertz), beside.into_iter().fold(f64::MIN, f64::max));
+        let beside = [-30.0, -20.0, 20.0, 30.0].map(|away| measure::tone_level(part, rate, hertz + away));
+        let (line, beside) = (measure::tone_level(part, rate, hertz), beside.into_iter().fold(f64::MIN, f64::max));
         let lost = 10.0 * (1.0 + (high_pass_hz / hertz).powi(4)).log10();
         (line > beside + 10.0).then_some(line + lost)
     };

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A reply holds stage, dates and words. It never holds a name, an identity or document number, an address, or the
-//! scanned code. Every error is a [`Problem`]: an HTTP status, a stable code, and a sentence that says what to do.
+//! scanned code. Every error is a [`RequestError`]: an HTTP status, a stable code, and a sentence that says what to do.
 
 mod client;
 mod failures;
@@ -28,7 +28,7 @@ pub use failures::{FailureLimits, Failures};
 pub use health::{Health, NodeState, Trouble};
 pub use page::{Asset, KioskSettings, asset};
 pub use photograph::{Photograph, PhotographError, PhotographLimits};
-pub use problem::Problem;
+pub use problem::RequestError;
 pub use request::{JSON_BYTES_MAX, Kiosk, RateRequest, ScanRequest, SpeechRequest};
 pub use route::{Body, Route, body_of, route};
 pub use shown::{Found, Hall, Shown};

@@ -8,7 +8,7 @@ use super::words::{self, Wording};
 
 /// Why a request has no answer. No text repeats what was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub enum RequestError {
     /// No route has this path.
     #[error("there is nothing at this path: scan with POST /api/scan; the kiosk page is at /kiosk")]
     NotFound,
@@ -83,83 +83,87 @@ pub enum Problem {
     NoSpeech,
 }
 
-impl Problem {
+impl RequestError {
     /// The HTTP status (RFC 9110 §15, RFC 6585).
     pub fn status(&self) -> u16 {
         match self {
-            Problem::NotFound | Problem::NoSpeech => 404,
-            Problem::Method { .. } => 405,
-            Problem::TooLarge { .. } | Problem::TooManyPixels { .. } => 413,
-            Problem::MediaType { .. } | Problem::NoPicture => 415,
-            Problem::Json { .. } | Problem::Field { .. } | Problem::Broken => 400,
-            Problem::Slow => 408,
-            Problem::Limited { .. } => 429,
-            Problem::NoBarcode => 422,
-            Problem::Busy { .. } => 503,
+            RequestError::NotFound | RequestError::NoSpeech => 404,
+            RequestError::Method { .. } => 405,
+            RequestError::TooLarge { .. } | RequestError::TooManyPixels { .. } => 413,
+            RequestError::MediaType { .. } | RequestError::NoPicture => 415,
+            RequestError::Json { .. } | RequestError::Field { .. } | RequestError::Broken => 400,
+            RequestError::Slow => 408,
+            RequestError::Limited { .. } => 429,
+            RequestError::NoBarcode => 422,
+            RequestError::Busy { .. } => 503,
         }
     }
 
     /// A stable code for programs, logs and metrics.
     pub fn code(&self) -> &'static str {
         match self {
-            Problem::NotFound => "not_found",
-            Problem::Method { .. } => "method",
-            Problem::TooLarge { .. } => "too_large",
-            Problem::MediaType { .. } => "media_type",
-            Problem::Json { .. } => "json",
-            Problem::Field { .. } => "field",
-            Problem::Slow => "slow",
-            Problem::Broken => "broken",
-            Problem::Limited { .. } => "limited",
-            Problem::NoBarcode => "no_barcode",
-            Problem::NoPicture => "no_picture",
-            Problem::TooManyPixels { .. } => "too_many_pixels",
-            Problem::Busy { .. } => "busy",
-            Problem::NoSpeech => "no_speech",
+            RequestError::NotFound => "not_found",
+            RequestError::Method { .. } => "method",
+            RequestError::TooLarge { .. } => "too_large",
+            RequestError::MediaType { .. } => "media_type",
+            RequestError::Json { .. } => "json",
+            RequestError::Field { .. } => "field",
+            RequestError::Slow => "slow",
+            RequestError::Broken => "broken",
+            RequestError::Limited { .. } => "limited",
+            RequestError::NoBarcode => "no_barcode",
+            RequestError::NoPicture => "no_picture",
+            RequestError::TooManyPixels { .. } => "too_many_pixels",
+            RequestError::Busy { .. } => "busy",
+            RequestError::NoSpeech => "no_speech",
         }
     }
 
     /// The value of Retry-After.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Problem::Limited { retry_after } | Problem::Busy { retry_after } => Some(*retry_after),
-            Problem::NotFound
-            | Problem::Method { .. }
-            | Problem::TooLarge { .. }
-            | Problem::MediaType { .. }
-            | Problem::Json { .. }
-            | Problem::Field { .. }
-            | Problem::Slow
-            | Problem::Broken
-            | Problem::NoBarcode
-            | Problem::NoPicture
-            | Problem::TooManyPixels { .. }
-            | Problem::NoSpeech => None,
+            RequestError::Limited { retry_after } | RequestError::Busy { retry_after } => Some(*retry_after),
+            RequestError::NotFound
+            | RequestError::Method { .. }
+            | RequestError::TooLarge { .. }
+            | RequestError::MediaType { .. }
+            | RequestError::Json { .. }
+            | RequestError::Field { .. }
+            | RequestError::Slow
+            | RequestError::Broken
+            | RequestError::NoBarcode
+            | RequestError::NoPicture
+            | RequestError::TooManyPixels { .. }
+            | RequestError::NoSpeech => None,
         }
     }
 
     /// The value of Allow.
     pub fn allow(&self) -> Option<&'static str> {
-        if let Problem::Method { allow } = self { Some(allow) } else { None }
+        if let RequestError::Method { allow } = self { Some(allow) } else { None }
     }
 
     /// Whether the rest of the request cannot be read, so that the connection must close.
     pub fn ends_connection(&self) -> bool {
-        matches!(self, Problem::TooLarge { .. } | Problem::Slow | Problem::Broken)
+        matches!(self, RequestError::TooLarge { .. } | RequestError::Slow | RequestError::Broken)
     }
 
     /// The words on the screen, for problems that a person at a kiosk can meet.
     pub fn wording(&self) -> Option<Wording> {
         match self {
-            Problem::Limited { .. } => Some(words::limited()),
-            Problem::NoBarcode | Problem::NoPicture | Problem::TooManyPixels { .. } => Some(words::no_barcode()),
-            Problem::TooLarge { .. } | Problem::Busy { .. } | Problem::Slow | Problem::Broken => Some(words::busy()),
-            Problem::NotFound
-            | Problem::Method { .. }
-            | Problem::MediaType { .. }
-            | Problem::Json { .. }
-            | Problem::Field { .. }
-            | Problem::NoSpeech => None,
+            RequestError::Limited { .. } => Some(words::limited()),
+            RequestError::NoBarcode | RequestError::NoPicture | RequestError::TooManyPixels { .. } => {
+                Some(words::no_barcode())
+            }
+            RequestError::TooLarge { .. } | RequestError::Busy { .. } | RequestError::Slow | RequestError::Broken => {
+                Some(words::busy())
+            }
+            RequestError::NotFound
+            | RequestError::Method { .. }
+            | RequestError::MediaType { .. }
+            | RequestError::Json { .. }
+            | RequestError::Field { .. }
+            | RequestError::NoSpeech => None,
         }
     }
 
@@ -184,7 +188,7 @@ mod tests {
     #[test]
     fn a_problem_of_a_person_has_words_in_three_languages() {
         let json: serde_json::Value =
-            serde_json::from_slice(&Problem::Limited { retry_after: Duration::from_secs(60) }.to_json()).unwrap();
+            serde_json::from_slice(&RequestError::Limited { retry_after: Duration::from_secs(60) }.to_json()).unwrap();
         assert_eq!(json["error"], "limited");
         assert!(json["message"].as_str().unwrap().contains("wait 60 seconds"));
         for lang in ["zh", "yue", "en"] {
@@ -195,7 +199,7 @@ mod tests {
     #[test]
     fn a_problem_of_a_program_says_what_to_do_and_has_no_words() {
         let json: serde_json::Value =
-            serde_json::from_slice(&Problem::MediaType { want: "application/json" }.to_json()).unwrap();
+            serde_json::from_slice(&RequestError::MediaType { want: "application/json" }.to_json()).unwrap();
         assert_eq!(json["message"], "send the body as application/json and declare it in Content-Type");
         assert!(json.get("wording").is_none());
     }

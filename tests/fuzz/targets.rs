@@ -9,9 +9,9 @@ use audio::decode::opus::{FRAMES_MAX, OpusError, OpusStream};
 use inquiry::{CheckDigit, Formats, Keys, ReceiptFormat, ScanRules, SecondFactor};
 use replica::Change;
 use replica::gate::{GateKeys, Intake, Reading, read_public};
-use rtp::{EventKeys, Packet, Reception, is_rtcp, rtcp};
+use rtp::{Packet, Reception, TelephoneEvents, is_rtcp, rtcp};
 use sdp::{self, LocalMedia};
-use sip::{Arrival, Frame, Front, FrontState, Message, Name, StreamFramer, Transport, parse_datagram};
+use sip::{Arrival, Dispatcher, Frame, HeaderName, Message, NodeState, StreamFramer, Transport, parse_datagram};
 use studio::{Conditions, Kind, process};
 use web::{RateRequest, ScanRequest, SpeechRequest};
 
@@ -59,7 +59,7 @@ pub fn sdp(bytes: &[u8]) {
 /// Packets on a media port: each begins with its length.
 pub fn rtp(bytes: &[u8]) {
     let start = Instant::now();
-    let (mut reception, mut keys) = (Reception::new(start), EventKeys::default());
+    let (mut reception, mut keys) = (Reception::new(start), TelephoneEvents::default());
     let mut rest = bytes;
     let mut now = start;
     while let Some((length, after)) = rest.split_first() {
@@ -153,12 +153,12 @@ pub(crate) fn opus(bytes: &[u8]) {
 /// Everything that is asked of a message before a call takes it, and the reply.
 fn met(message: &Message) {
     let _ = (message.from(), message.to(), message.contact(), message.called_user(), message.calling_user());
-    let _ = (message.content_type(), message.leg_key(), message.list(Name::Via).count());
+    let _ = (message.content_type(), message.leg_key(), message.list(HeaderName::Via).count());
     if let Some(body) = message.sdp() {
         sdp(&body);
     }
-    let state = FrontState { known: false, draining: false, full: false, retry_after: Duration::from_secs(5) };
-    let _ = Front::new(1).sort(message, &arrival(Transport::Tcp), state);
+    let state = NodeState { known: false, draining: false, full: false, retry_after: Duration::from_secs(5) };
+    let _ = Dispatcher::new(1).dispatch(message, &arrival(Transport::Tcp), state);
 }
 
 fn arrival(transport: Transport) -> Arrival {

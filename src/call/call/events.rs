@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Key, Lang, Private};
-use flow::{Findings, Transferred};
+use flow::{LookUpAnswer, Transferred};
 use inquiry::{CallRecord, LookUpResult};
 use sip::{Arrival, Message, Outgoing};
 
@@ -26,7 +26,7 @@ pub enum Input {
     /// The reply to [`Effect::LookUp`].
     LookedUp {
         /// The answer as the flow reads it.
-        findings: Box<Findings>,
+        findings: Box<LookUpAnswer>,
         /// The answer as the call's record names it.
         result: LookUpResult,
     },

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use super::{Call, Output, State, Telemetry};
 use flow::{self, Transferred};
 use inquiry::CallOutcome;
-use sip::{LegInput, Progress};
+use sip::{LegInput, TransferProgress};
 
 impl Call {
-    pub(super) fn on_referred(&mut self, now: Instant, progress: Progress, out: &mut Vec<Output>) {
+    pub(super) fn on_referred(&mut self, now: Instant, progress: TransferProgress, out: &mut Vec<Output>) {
         match progress {
-            Progress::Trying | Progress::Ringing => {}
-            Progress::Done => {
+            TransferProgress::Trying | TransferProgress::Ringing => {}
+            TransferProgress::Done => {
                 self.cdr.transferred();
                 if self.transfer_until.is_some() {
                     self.transferred(now, Transferred::Done, out);
@@ -20,8 +20,8 @@ impl Call {
                     self.end(now, CallOutcome::Transferred, None, out);
                 }
             }
-            Progress::Busy => self.transferred(now, Transferred::Busy, out),
-            Progress::Failed => self.transferred(now, Transferred::Failed, out),
+            TransferProgress::Busy => self.transferred(now, Transferred::Busy, out),
+            TransferProgress::Failed => self.transferred(now, Transferred::Failed, out),
         }
     }
 

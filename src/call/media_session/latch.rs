@@ -8,12 +8,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use sdp::MediaPeer;
+use sdp::RemoteMedia;
 
 /// Where a stream's packets come from and go to.
 #[derive(Clone, Debug)]
 pub(super) struct Latch {
-    peer: Option<MediaPeer>,
+    peer: Option<RemoteMedia>,
     caller: Option<IpAddr>,
     any: bool,
     source: Option<SocketAddr>,
@@ -21,7 +21,7 @@ pub(super) struct Latch {
 }
 
 impl Latch {
-    pub(super) fn new(peer: Option<MediaPeer>, caller: Option<IpAddr>, any: bool) -> Latch {
+    pub(super) fn new(peer: Option<RemoteMedia>, caller: Option<IpAddr>, any: bool) -> Latch {
         Latch { peer, caller: caller.map(|caller| caller.to_canonical()), any, source: None, rtcp_source: None }
     }
 

@@ -53,7 +53,7 @@ impl Reports {
         }
     }
 
-    pub(super) fn round_trip(&self, now: Instant, block: &rtcp::Block) -> Option<Duration> {
+    pub(super) fn round_trip(&self, now: Instant, block: &rtcp::ReportBlock) -> Option<Duration> {
         let trip = rtcp::round_trip(block, (self.ntp(now) >> 16) as u32)?;
         Some(Duration::from_micros((u64::from(trip) * 1_000_000) >> 16))
     }
@@ -69,17 +69,17 @@ impl Reports {
         timestamp: u32,
         reception: Option<ReceptionReport>,
         bye: bool,
-        to: &mut [u8; rtcp::LONGEST],
+        to: &mut [u8; rtcp::COMPOUND_MAX],
     ) -> usize {
         self.due = now + self.pause();
         let sends = self.packets != self.packets_reported;
         self.packets_reported = self.packets;
-        let sender = rtcp::Sender { ntp: self.ntp(now), timestamp, packets: self.packets, octets: self.octets };
+        let sender = rtcp::SenderInfo { ntp: self.ntp(now), timestamp, packets: self.packets, octets: self.octets };
         let (last_report, delay) = match self.last_sender {
             Some((time, at)) => (time, (now.duration_since(at).as_micros() * 65_536 / 1_000_000) as u32),
             None => (0, 0),
         };
-        let own = rtcp::Own {
+        let own = rtcp::LocalReport {
             ssrc: self.ssrc,
             sender: sends.then_some(sender),
             reception,

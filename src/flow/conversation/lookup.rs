@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::waiting::Looking;
 use super::{Conversation, State};
-use crate::io::{Facts, Findings, Output};
+use crate::io::{Facts, LookUpAnswer, Output};
 use crate::model::*;
 use base::{Lang, Private};
 use speech::Value;
@@ -54,7 +54,7 @@ impl Conversation {
         self.facts.retain(|name, _| name.strip_prefix(gives).is_none_or(|rest| !rest.starts_with('.')));
     }
 
-    pub(super) fn looked_up(&mut self, now: Instant, findings: Findings) {
+    pub(super) fn looked_up(&mut self, now: Instant, findings: LookUpAnswer) {
         if self.late_answers > 0 {
             self.late_answers -= 1;
             return;
@@ -81,7 +81,7 @@ impl Conversation {
         }
         if looking.until <= now {
             self.late_answers += 1;
-            return self.conclude(now, Findings::Down);
+            return self.conclude(now, LookUpAnswer::Down);
         }
         let Some(filler) = &looking.lookup.filler else { return };
         if self.playing.is_none() && looking.filler_at.is_some_and(|at| at <= now) {
@@ -93,15 +93,15 @@ impl Conversation {
         }
     }
 
-    fn conclude(&mut self, now: Instant, findings: Findings) {
+    fn conclude(&mut self, now: Instant, findings: LookUpAnswer) {
         let State::Looking(looking) = std::mem::replace(&mut self.state, State::Announcing) else { return };
         let lookup = looking.lookup;
         self.answering = true;
         match findings {
-            Findings::Found { facts, age } => self.found(now, &lookup, facts, age),
-            Findings::None => self.missed(now, &lookup),
-            Findings::Many => self.go(now, &lookup.many.target),
-            Findings::Down => self.down(now, &lookup),
+            LookUpAnswer::Found { facts, age } => self.found(now, &lookup, facts, age),
+            LookUpAnswer::None => self.missed(now, &lookup),
+            LookUpAnswer::Many => self.go(now, &lookup.many.target),
+            LookUpAnswer::Down => self.down(now, &lookup),
         }
     }
 

@@ -13,7 +13,7 @@ use super::prompts::is_digit;
 use super::spoken::Line;
 use super::waiting::Question;
 use super::{Conversation, Entered, NO_INPUTS_MAX, SPARE_END_KEY, State};
-use crate::io::{Output, SlipKind};
+use crate::io::{InputError, Output};
 use crate::model::*;
 use base::{Key, Lang, Private};
 use inquiry::NumberError;
@@ -105,7 +105,7 @@ impl Conversation {
             | Kind::Sms(_)
             | Kind::Callback(_) => match self.chosen(node.choices(), key) {
                 Some(choice) => self.choose(now, &choice),
-                None => self.no_match(now, SlipKind::WrongKey, None),
+                None => self.no_match(now, InputError::WrongKey, None),
             },
         }
     }
@@ -136,7 +136,7 @@ impl Conversation {
                 self.go(now, &low.unwrap_or(&rate.next).target);
             }
             (_, Some(choice)) => self.choose(now, &choice),
-            (_, None) => self.no_match(now, SlipKind::WrongKey, None),
+            (_, None) => self.no_match(now, InputError::WrongKey, None),
         }
     }
 
@@ -166,7 +166,7 @@ impl Conversation {
                     self.entered(now, ask, true);
                 }
             }
-            None => self.no_match(now, SlipKind::WrongKey, None),
+            None => self.no_match(now, InputError::WrongKey, None),
         }
     }
 
@@ -200,10 +200,10 @@ impl Conversation {
             // A lone 0 is no entry: it does what 0 does everywhere.
             (Err(_), Some(choice)) => self.choose(now, &choice),
             (Err(NumberError::Length { .. }), None) => {
-                self.no_match(now, SlipKind::WrongLength, ask.wrong_length.as_ref())
+                self.no_match(now, InputError::WrongLength, ask.wrong_length.as_ref())
             }
             (Err(NumberError::Prefix | NumberError::CheckDigit), None) => {
-                self.no_match(now, SlipKind::WrongNumber, ask.wrong_number.as_ref());
+                self.no_match(now, InputError::WrongNumber, ask.wrong_number.as_ref());
             }
         }
     }
@@ -248,7 +248,7 @@ impl Conversation {
     }
 
     fn no_input(&mut self, now: Instant) {
-        self.out.push(Output::Slip { node: self.node.clone(), kind: SlipKind::Silence });
+        self.out.push(Output::Slip { node: self.node.clone(), kind: InputError::Silence });
         self.no_inputs += 1;
         if self.no_inputs > NO_INPUTS_MAX {
             return self.end_politely(now, "the caller answers no question".into());
@@ -271,7 +271,7 @@ impl Conversation {
     }
 
     /// The answer was wrong; `own` is the question's own prompt for it.
-    fn no_match(&mut self, now: Instant, kind: SlipKind, own: Option<&Prompt>) {
+    fn no_match(&mut self, now: Instant, kind: InputError, own: Option<&Prompt>) {
         self.out.push(Output::Slip { node: self.node.clone(), kind });
         let State::Asking(asking) = &mut self.state else { return };
         asking.until = None;

@@ -5,7 +5,7 @@ use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Environment, Facts, Findings, RecordResult, SlipKind, Sources, Transferred, facts};
+use crate::{Environment, Facts, InputError, LookUpAnswer, RecordResult, Sources, Transferred, facts};
 use inquiry::{NumberError, Progress, Promise, Stage};
 use speech::Piece;
 
@@ -146,7 +146,7 @@ fn an_answer_that_comes_after_it_was_given_up_is_not_taken_for_the_next_one() {
         phone.waits();
     }
     assert_eq!(phone.hears(), ["lookup_down"]);
-    assert!(phone.gives(Input::LookedUp(Findings::Found { facts: ready(), age: Duration::ZERO })).is_empty());
+    assert!(phone.gives(Input::LookedUp(LookUpAnswer::Found { facts: ready(), age: Duration::ZERO })).is_empty());
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn keys_pressed_during_a_look_up_do_not_skip_its_answer() {
     let mut phone = Phone::dials(&release);
     phone.presses("114401261124000181234");
     phone.presses("3");
-    phone.gives(Input::LookedUp(Findings::Found { facts: ready(), age: Duration::ZERO }));
+    phone.gives(Input::LookedUp(LookUpAnswer::Found { facts: ready(), age: Duration::ZERO }));
     assert_eq!(phone.hears(), ["st_ready", "hall_hours.north"]);
     phone.hears_it_out();
     assert_eq!(phone.talk.node().as_ref(), "main");
@@ -168,7 +168,7 @@ fn a_source_that_says_what_the_flow_has_no_word_for_counts_as_down_and_is_told()
     phone.presses("114401261124000181234");
     let mut facts = ready();
     facts.insert("hall".into(), Value::Word("moon".into()));
-    let outputs = phone.gives(Input::LookedUp(Findings::Found { facts, age: Duration::ZERO }));
+    let outputs = phone.gives(Input::LookedUp(LookUpAnswer::Found { facts, age: Duration::ZERO }));
     assert!(outputs.iter().any(|output| matches!(output, Output::Fault { .. })));
     assert_eq!(phone.hears(), ["lookup_down"]);
 }
@@ -180,7 +180,7 @@ fn a_missing_value_leads_to_a_person_and_never_to_silence() {
     phone.presses("114401261124000181234");
     let mut facts = ready();
     facts.remove("hall");
-    let outputs = phone.gives(Input::LookedUp(Findings::Found { facts, age: Duration::ZERO }));
+    let outputs = phone.gives(Input::LookedUp(LookUpAnswer::Found { facts, age: Duration::ZERO }));
     assert!(outputs.iter().any(|output| matches!(output, Output::Fault { .. })));
     assert_eq!(phone.hears(), ["desk_open"]);
 }
@@ -212,7 +212,7 @@ fn a_slip_names_its_kind_and_never_the_entry() {
     let mut phone = Phone::dials(&release);
     phone.presses("11");
     let outputs = phone.presses("123#");
-    assert!(outputs.iter().any(|output| matches!(output, Output::Slip { kind: SlipKind::WrongLength, .. })));
+    assert!(outputs.iter().any(|output| matches!(output, Output::Slip { kind: InputError::WrongLength, .. })));
     assert!(!format!("{outputs:?}").contains("123"));
 }
 
@@ -269,9 +269,9 @@ fn survives(release: &Arc<Release>, inputs: &[u8]) {
                 None => Input::Deadline,
             },
             15 | 16 => Input::Deadline,
-            17 => Input::LookedUp(Findings::Found { facts: ready(), age: Duration::from_secs(60) }),
-            18 => Input::LookedUp(Findings::None),
-            19 => Input::LookedUp(Findings::Down),
+            17 => Input::LookedUp(LookUpAnswer::Found { facts: ready(), age: Duration::from_secs(60) }),
+            18 => Input::LookedUp(LookUpAnswer::None),
+            19 => Input::LookedUp(LookUpAnswer::Down),
             20 => Input::Transferred(Transferred::Busy),
             21 => Input::Recorded(RecordResult::Taken { length: Duration::from_secs(5) }),
             22 => Input::Ticket(Some("12345".into())),

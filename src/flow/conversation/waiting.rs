@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::io::Findings;
+use crate::io::LookUpAnswer;
 use crate::model::{Lookup, Manner, Queue, Record};
 use base::{Deadline, earliest};
 
@@ -34,7 +34,7 @@ pub(super) struct Looking {
     pub filler_at: Option<Instant>,
     pub until: Instant,
     /// The answer came while a filler was playing.
-    pub answer: Option<Findings>,
+    pub answer: Option<LookUpAnswer>,
 }
 
 impl Looking {

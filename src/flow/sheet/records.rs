@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::events::value_of;
 use super::parse::{Db, Row};
 use crate::fit::fit;
-use crate::io::{Facts, Findings};
+use crate::io::{Facts, LookUpAnswer};
 use crate::model::{Flow, Node};
 use base::Private;
 
@@ -57,23 +57,23 @@ impl Records {
     }
 
     /// What a look-up finds. Of several records that fit, the last one counts.
-    pub fn find(&mut self, flow: &Flow, source: &str, by: &BTreeMap<Arc<str>, Private<String>>) -> Findings {
+    pub fn find(&mut self, flow: &Flow, source: &str, by: &BTreeMap<Arc<str>, Private<String>>) -> LookUpAnswer {
         if self.down {
-            return Findings::Down;
+            return LookUpAnswer::Down;
         }
         let fits = |row: &Row| {
             row.source == source
                 && row.by.iter().all(|(name, value)| by.get(name.as_str()).is_some_and(|typed| typed.expose() == value))
         };
         let Some((at, row)) = self.rows.iter().enumerate().rev().find(|(_, row)| fits(row)) else {
-            return Findings::None;
+            return LookUpAnswer::None;
         };
         self.found.insert(at);
         match row {
-            row if row.many => Findings::Many,
+            row if row.many => LookUpAnswer::Many,
             row => match facts(flow, source, row) {
-                Some(facts) => Findings::Found { facts, age: row.age },
-                None => Findings::Down,
+                Some(facts) => LookUpAnswer::Found { facts, age: row.age },
+                None => LookUpAnswer::Down,
             },
         }
     }

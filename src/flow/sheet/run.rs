@@ -236,7 +236,7 @@ impl Call {
             Output::StopRecord => self.end_take(),
             Output::KeepTake { .. } => self.arriving.push((self.now, Input::Ticket(Some(TICKET.into())))),
             Output::Step { node } => self.events.push(Event::Node(node)),
-            Output::Slip { kind: SlipKind::Silence, .. } => self.silences += 1,
+            Output::Slip { kind: InputError::Silence, .. } => self.silences += 1,
             Output::Slip { .. } | Output::Rated { .. } | Output::Lang(_) => {}
             Output::Fault { node, what } => self.faults.push(format!("fault at {node}: {what}")),
             Output::HangUp => {

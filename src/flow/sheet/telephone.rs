@@ -23,7 +23,7 @@ use base::Lang;
 
 /// What a call needs that no caller can provide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Need {
+pub enum Requirement {
     /// `at`: another day or hour.
     Time,
     /// `db`: cases, or a source that is down.
@@ -42,7 +42,7 @@ pub enum Need {
 #[derive(Debug)]
 pub struct Part {
     /// What the gateway must be given before the call.
-    pub needs: BTreeSet<Need>,
+    pub needs: BTreeSet<Requirement>,
     /// The local time at which the call begins.
     pub civil: DateTime,
     /// Who calls.
@@ -110,7 +110,7 @@ pub fn part(
     }
     writing.begin();
     if acted_out(release, &writing.call) {
-        writing.needs.insert(Need::ActedOut);
+        writing.needs.insert(Requirement::ActedOut);
     }
     let (civil, caller, emergency) = writing.begun.unwrap_or_default();
     Ok(Part { needs: writing.needs, civil, caller, emergency, steps: writing.steps })
@@ -120,7 +120,7 @@ struct Writing {
     call: Call,
     /// Events before this one are known to have been heard.
     known: usize,
-    needs: BTreeSet<Need>,
+    needs: BTreeSet<Requirement>,
     steps: Vec<Step>,
     begun: Option<(DateTime, Caller, bool)>,
 }
@@ -247,13 +247,13 @@ impl Sound {
     }
 }
 
-fn need(act: &Act) -> Option<Need> {
+fn need(act: &Act) -> Option<Requirement> {
     match act {
-        Act::At(_) => Some(Need::Time),
-        Act::Db(_) => Some(Need::Cases),
-        Act::Caller(_) => Some(Need::Caller),
-        Act::Emergency(_) => Some(Need::Switch),
-        Act::Lang(_) => Some(Need::Language),
+        Act::At(_) => Some(Requirement::Time),
+        Act::Db(_) => Some(Requirement::Cases),
+        Act::Caller(_) => Some(Requirement::Caller),
+        Act::Emergency(_) => Some(Requirement::Switch),
+        Act::Lang(_) => Some(Requirement::Language),
         Act::Transfer(_)
         | Act::Press(_)
         | Act::Silence(_)

@@ -10,7 +10,7 @@ use super::header::{FeedHeader, Kind};
 
 /// The files that wait, each by a name that the shell gave it.
 #[derive(Clone, Debug, Default)]
-pub struct Lineup<N> {
+pub struct FileQueue<N> {
     sources: BTreeMap<String, Line<N>>,
 }
 
@@ -49,7 +49,7 @@ pub enum Turn<N> {
     },
 }
 
-impl<N: Clone + PartialEq> Lineup<N> {
+impl<N: Clone + PartialEq> FileQueue<N> {
     /// Takes a file in.
     pub fn insert(&mut self, header: &FeedHeader, name: N) {
         let line = self.sources.entry(header.source.clone());

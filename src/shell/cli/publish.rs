@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::sheets;
 use config::Settings;
-use flow::{Release, Replayed, replay};
+use flow::{Release, ReplayReport, replay};
 use journal::{REPLAYED_MAX, past_calls};
 use os::aside::step_back;
 use os::clock;
@@ -159,7 +159,7 @@ pub fn replay_calls(settings: &Settings, last: u32) -> Result<ExitCode, Complain
     Ok(ExitCode::SUCCESS)
 }
 
-fn replayed(settings: &Settings, draft: &Release, last: u32) -> Result<Replayed, Complaints> {
+fn replayed(settings: &Settings, draft: &Release, last: u32) -> Result<ReplayReport, Complaints> {
     let calls = past_calls(settings, last).map_err(one)?;
     let mut flows = std::collections::BTreeMap::new();
     let stored = releases::names(settings);
@@ -174,7 +174,7 @@ fn replayed(settings: &Settings, draft: &Release, last: u32) -> Result<Replayed,
     Ok(replay(&draft.flow, calls.iter().map(|(release, path)| (flow(release), path.as_str()))))
 }
 
-fn print_replay(report: &Replayed) {
+fn print_replay(report: &ReplayReport) {
     println!("{} past calls replayed; {} would land elsewhere", report.calls, report.elsewhere);
     for (step, calls) in report.moves.iter().take(MOVES) {
         println!("  {calls:>6}  {step}");

@@ -12,10 +12,10 @@ use super::cases::Cases;
 use super::door::{Door, Live};
 use base::{Lang, Private};
 use call::{
-    self, Ask, Beginning, Call, Effect, Event, Input, LineTest, Output, Purpose, Reply, Studio, Talk, Tally, Telemetry,
+    self, Ask, Call, CallSetup, Effect, Event, Input, LineTest, Output, Purpose, Reply, Studio, Talk, Tally, Telemetry,
 };
 use flow::sheet::TICKET;
-use flow::{Caller, Conversation, Findings, WallClock};
+use flow::{Caller, Conversation, LookUpAnswer, WallClock};
 use inquiry::{Asker, CallRecord, LookUpResult, Proof};
 use journal::messages;
 use media::{MediaBusy, OpenStream};
@@ -178,7 +178,7 @@ fn far(now: Instant) -> Instant {
     now + Duration::from_secs(86_400 * 30)
 }
 
-fn begin(door: &Door, live: &Live, start: Start) -> (Beginning, Option<u64>) {
+fn begin(door: &Door, live: &Live, start: Start) -> (CallSetup, Option<u64>) {
     let Start { received, invite, arrival, purpose, stream } = start;
     let parts = &door.parts;
     let settings = &parts.settings;
@@ -201,7 +201,7 @@ fn begin(door: &Door, live: &Live, start: Start) -> (Beginning, Option<u64>) {
     };
     let trunk = arrival.source.ip().to_string();
     let tally = Tally::new(clock::timestamp(), live.short_name().into(), trunk, caller);
-    let beginning = Beginning {
+    let beginning = CallSetup {
         received,
         talk,
         invite,
@@ -357,7 +357,7 @@ async fn answer(
     source: &str,
     by: &BTreeMap<Arc<str>, Private<String>>,
     caller: Option<u64>,
-) -> (Findings, LookUpResult) {
+) -> (LookUpAnswer, LookUpResult) {
     let parts = &door.parts;
     let replica = match &parts.cases {
         Cases::Copy(replica) => replica,

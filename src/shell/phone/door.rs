@@ -16,7 +16,7 @@ use super::cases::Cases;
 use super::wire::{Sender, Wire};
 use audio::Bank;
 use base::Lang;
-use call::{Admission, Calls, Input, Purpose, Turned};
+use call::{Admission, Calls, Input, Purpose, Rejection};
 use config::{self, Network};
 use flow::Release;
 use inquiry::{Attempts, CallOutcome, Keys, Rules};
@@ -26,7 +26,9 @@ use metrics::{Metrics, SipDrop};
 use os::clock;
 use release::hotline::Hotline;
 use sip::limits;
-use sip::{Arrival, Front, FrontState, LegKey, Message, Method, Outgoing, Refusal, Sorted, parse_datagram};
+use sip::{
+    Arrival, Dispatcher, Disposition, LegKey, MalformedMessage, Message, Method, NodeState, Outgoing, parse_datagram,
+};
 
 /// What calls begin with, swapped as a whole when a release is published.
 pub struct Live {
@@ -82,7 +84,7 @@ pub struct Parts {
 pub struct Door {
     pub(super) parts: Parts,
     pub(super) desks: Arc<BTreeMap<String, String>>,
-    front: Front,
+    front: Dispatcher,
     lines_max: usize,
     admission: Mutex<Admission>,
     lines: Mutex<HashMap<LegKey, mpsc::Sender<Input>>>,
@@ -112,7 +114,7 @@ impl Door {
         });
         let desks = settings.desk.iter().map(|uri| ("desk".to_owned(), uri.clone())).collect();
         let door = Arc::new(Door {
-            front: Front::new(clock::seed()),
+            front: Dispatcher::new(clock::seed()),
             lines_max: settings.lines(),
             admission: Mutex::new(admission),
             lines: Mutex::default(),
@@ -226,7 +228,7 @@ impl Door {
     }
 
     /// Answers what could not be read, where an answer is due.
-    pub(super) fn refused(&self, refusal: &Refusal, arrival: &Arrival) {
+    pub(super) fn refused(&self, refusal: &MalformedMessage, arrival: &Arrival) {
         self.parts.metrics.sip_dropped.inc(SipDrop::Malformed);
         tracing::debug!(fault = ?refusal.fault, "malformed SIP");
         if let Some(reply) = refusal.reply(arrival) {
@@ -241,22 +243,22 @@ impl Door {
             self.parts.metrics.sip_requests.inc(method.into());
         }
         let key = message.leg_key();
-        let state = FrontState {
+        let state = NodeState {
             known: self.lines().contains_key(&key),
             draining: self.is_draining(),
             full: self.calls() >= self.lines_max,
             retry_after: self.parts.settings.retry_after,
         };
-        match self.front.sort(&message, arrival, state) {
-            Sorted::Drop => self.parts.metrics.sip_dropped.inc(SipDrop::Stray),
-            Sorted::Reply(reply) => {
+        match self.front.dispatch(&message, arrival, state) {
+            Disposition::Drop => self.parts.metrics.sip_dropped.inc(SipDrop::Stray),
+            Disposition::Reply(reply) => {
                 if message.is(&Method::Invite) && message.to_tag().is_empty() {
                     self.parts.metrics.calls.inc(CallOutcome::Refused);
                 }
                 self.send(reply);
             }
-            Sorted::Leg(key) => self.to_call(&key, message, arrival),
-            Sorted::Invite(key) => self.new_call(received, key, message, arrival, state),
+            Disposition::Leg(key) => self.to_call(&key, message, arrival),
+            Disposition::Invite(key) => self.new_call(received, key, message, arrival, state),
         }
     }
 
@@ -289,7 +291,7 @@ impl Door {
         key: LegKey,
         invite: Message,
         arrival: &Arrival,
-        state: FrontState,
+        state: NodeState,
     ) {
         let user = invite.called_user().unwrap_or_default();
         let admitted = self.admission.lock().unwrap_or_else(PoisonError::into_inner).admit(
@@ -300,7 +302,7 @@ impl Door {
             self.is_draining(),
         );
         let admitted = match admitted {
-            Ok(Purpose::Studio) if !self.may_record(arrival.source.ip()) => Err(Turned::NoSuchNumber),
+            Ok(Purpose::Studio) if !self.may_record(arrival.source.ip()) => Err(Rejection::NoSuchNumber),
             admitted => admitted,
         };
         if admitted.is_err() {
@@ -311,13 +313,13 @@ impl Door {
                 Ok(stream) => self.start(key, calls::Start { received, invite, arrival: *arrival, purpose, stream }),
                 Err(error) => {
                     tracing::warn!(%error, "a call was turned away");
-                    self.send(self.front.busy(&invite, arrival, state));
+                    self.send(self.front.unavailable(&invite, arrival, state));
                 }
             },
-            Err(Turned::NoSuchNumber) => self.send(self.front.refuse(&invite, arrival, 404)),
-            Err(Turned::StudioBusy) => self.send(self.front.refuse(&invite, arrival, 486)),
-            Err(Turned::TooFast | Turned::Draining | Turned::Full) => {
-                self.send(self.front.busy(&invite, arrival, state));
+            Err(Rejection::NoSuchNumber) => self.send(self.front.reject(&invite, arrival, 404)),
+            Err(Rejection::StudioBusy) => self.send(self.front.reject(&invite, arrival, 486)),
+            Err(Rejection::TooFast | Rejection::Draining | Rejection::Full) => {
+                self.send(self.front.unavailable(&invite, arrival, state));
             }
         }
     }

@@ -9,5 +9,5 @@ mod trouble;
 pub use page::page;
 pub use query::Query;
 pub use request::{EndSession, JSON_BYTES_MAX, NewPassword, NewPin, Place, Publish, Restore, Rollback, SignIn, Takes};
-pub use route::{Api, Takes as Body, Who, api};
+pub use route::{Api, RequiredAccess, Takes as Body, api};
 pub use trouble::{Told, Trouble};

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::Problem;
+use crate::RequestError;
 use base::{Lang, Private};
 
 /// The most bytes of a JSON body: room for 500 names of takes.
@@ -105,8 +105,12 @@ fn yes() -> bool {
 /// Reads a body as JSON.
 ///
 /// The error holds only its place: the text may quote what was sent.
-fn json<'a, T: Deserialize<'a>>(body: &'a [u8], want: &'static str) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::Json { line: error.line(), column: error.column(), want })
+fn json<'a, T: Deserialize<'a>>(body: &'a [u8], want: &'static str) -> Result<T, RequestError> {
+    serde_json::from_slice(body).map_err(|error| RequestError::Json {
+        line: error.line(),
+        column: error.column(),
+        want,
+    })
 }
 
 macro_rules! read {
@@ -115,8 +119,8 @@ macro_rules! read {
             /// Reads the body.
             ///
             /// # Errors
-            /// [`Problem::Json`]
-            pub fn read(body: &[u8]) -> Result<Self, Problem> {
+            /// [`RequestError::Json`]
+            pub fn read(body: &[u8]) -> Result<Self, RequestError> {
                 json(body, $want)
             }
         })+
@@ -135,11 +139,11 @@ impl Takes {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`] or [`Problem::Field`].
-    pub fn read(body: &[u8]) -> Result<Takes, Problem> {
+    /// [`RequestError::Json`] or [`RequestError::Field`].
+    pub fn read(body: &[u8]) -> Result<Takes, RequestError> {
         let takes: Takes = json(body, r#"{"takes": ["..."]}"#)?;
         let fits = (1..=TAKES_MAX).contains(&takes.takes.len());
-        if fits { Ok(takes) } else { Err(Problem::Field { field: "takes", must: "must name 1 to 500 takes" }) }
+        if fits { Ok(takes) } else { Err(RequestError::Field { field: "takes", must: "must name 1 to 500 takes" }) }
     }
 }
 
@@ -147,8 +151,8 @@ impl SignIn {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`]
-    pub fn read(body: &[u8]) -> Result<SignIn, Problem> {
+    /// [`RequestError::Json`]
+    pub fn read(body: &[u8]) -> Result<SignIn, RequestError> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Written {
@@ -164,8 +168,8 @@ impl NewPassword {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`]
-    pub fn read(body: &[u8]) -> Result<NewPassword, Problem> {
+    /// [`RequestError::Json`]
+    pub fn read(body: &[u8]) -> Result<NewPassword, RequestError> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Written {
@@ -181,8 +185,8 @@ impl NewPin {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`]
-    pub fn read(body: &[u8]) -> Result<NewPin, Problem> {
+    /// [`RequestError::Json`]
+    pub fn read(body: &[u8]) -> Result<NewPin, RequestError> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Written {

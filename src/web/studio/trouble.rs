@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::Problem;
+use crate::RequestError;
 
 /// A message in the studio's two languages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -19,7 +19,7 @@ pub struct Told {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// The request itself is wrong.
-    Request(Problem),
+    Request(RequestError),
     /// There is no session, or it has expired.
     SignedOut,
     /// A page of another site sent it.
@@ -52,8 +52,8 @@ pub enum Trouble {
     },
 }
 
-impl From<Problem> for Trouble {
-    fn from(problem: Problem) -> Trouble {
+impl From<RequestError> for Trouble {
+    fn from(problem: RequestError) -> Trouble {
         Trouble::Request(problem)
     }
 }
@@ -155,21 +155,21 @@ fn wait(retry_after: Duration) -> Told {
     }
 }
 
-fn of_request(problem: &Problem) -> Told {
+fn of_request(problem: &RequestError) -> Told {
     let zh = match problem {
-        Problem::TooLarge { limit } => format!("文件过大，最多 {limit} 字节。"),
-        Problem::Slow | Problem::Broken => "上传中断，请重试。".into(),
-        Problem::Busy { .. } => "服务器正忙，请稍候几秒再试。".into(),
-        Problem::NotFound
-        | Problem::Method { .. }
-        | Problem::MediaType { .. }
-        | Problem::Json { .. }
-        | Problem::Field { .. }
-        | Problem::Limited { .. }
-        | Problem::NoBarcode
-        | Problem::NoPicture
-        | Problem::TooManyPixels { .. }
-        | Problem::NoSpeech => format!("请求有误：{problem}"),
+        RequestError::TooLarge { limit } => format!("文件过大，最多 {limit} 字节。"),
+        RequestError::Slow | RequestError::Broken => "上传中断，请重试。".into(),
+        RequestError::Busy { .. } => "服务器正忙，请稍候几秒再试。".into(),
+        RequestError::NotFound
+        | RequestError::Method { .. }
+        | RequestError::MediaType { .. }
+        | RequestError::Json { .. }
+        | RequestError::Field { .. }
+        | RequestError::Limited { .. }
+        | RequestError::NoBarcode
+        | RequestError::NoPicture
+        | RequestError::TooManyPixels { .. }
+        | RequestError::NoSpeech => format!("请求有误：{problem}"),
     };
     Told { zh, en: problem.to_string() }
 }
@@ -182,7 +182,7 @@ mod tests {
     fn every_trouble_has_a_status_a_code_and_words_in_both_languages() {
         let words = Told { zh: "太吵".into(), en: "noisy".into() };
         let all = [
-            Trouble::Request(Problem::Busy { retry_after: Duration::from_secs(2) }),
+            Trouble::Request(RequestError::Busy { retry_after: Duration::from_secs(2) }),
             Trouble::SignedOut,
             Trouble::OtherSite,
             Trouble::Token,
