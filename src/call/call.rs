@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use audio::speech_duration;
 use base::{Deadline, Key, earliest};
-use flow::{self, RecordResult, Transferred};
+use flow::{self, RecordResult, TransferOutcome};
 use inquiry::CallOutcome;
 use sdp::{self, LocalMedia, Negotiated};
 use sip::{Arrival, EndCause, Leg, LegInput, LegOutput, Local, Message};
@@ -131,7 +131,7 @@ impl Call {
                 self.cdr.looked_up(result);
                 self.feed_application(now, flow::Input::LookedUp(*findings), &mut out);
             }
-            Input::Ticket(ticket) => self.feed_application(now, flow::Input::Ticket(ticket), &mut out),
+            Input::Ticket(ticket) => self.feed_application(now, flow::Input::RecordingSaved(ticket), &mut out),
             Input::Studio(reply) => self.feed_recording(now, RecordingInput::Reply(*reply), &mut out),
             Input::Emergency(on) => {
                 if let Some(application) = &mut self.application {
@@ -172,7 +172,7 @@ impl Call {
             self.feed_leg(now, LegInput::Deadline, out);
         }
         if self.transfer_until.is_some_and(|at| at <= now) {
-            self.transferred(now, Transferred::Failed, out);
+            self.transferred(now, TransferOutcome::Failed, out);
         }
         let due = self.application.as_ref().and_then(Talk::deadline);
         if matches!(self.state, State::Talking) && due.is_some_and(|due| due.at <= now) {
@@ -236,7 +236,7 @@ impl Call {
             Event::Recorded { samples, .. } => {
                 let length = speech_duration(&samples);
                 self.take = Some(samples);
-                self.feed_application(now, flow::Input::Recorded(RecordResult::Taken { length }), out);
+                self.feed_application(now, flow::Input::Recorded(RecordResult::Recorded { length }), out);
             }
             Event::PeerReport { packets_lost, round_trip } => self.cdr.peer_report(packets_lost, round_trip),
             Event::PeerLost => self.end(now, CallOutcome::Failed, Some("media lost"), out),
@@ -278,8 +278,8 @@ impl Call {
             EndCause::PeerLost => (CallOutcome::Failed, Some("caller unknown to its trunk")),
             EndCause::SessionExpired => (CallOutcome::Failed, Some("session expired")),
             EndCause::TransportFailed => (CallOutcome::Failed, Some("transport failed")),
-            EndCause::WeHungUp => (CallOutcome::Finished, None),
-            EndCause::Refused => (CallOutcome::Refused, None),
+            EndCause::HungUp => (CallOutcome::Finished, None),
+            EndCause::Rejected => (CallOutcome::Refused, None),
         };
         self.cdr.ended(outcome, cause);
         self.over(now, out);
@@ -336,13 +336,13 @@ impl Call {
             flow::Output::Record { max } => {
                 out.push(Effect::Media(Command::Record { max, telling: false }).into());
             }
-            flow::Output::StopRecord => out.push(Effect::Media(Command::StopRecord).into()),
-            flow::Output::KeepTake { notify, keep } => {
+            flow::Output::StopRecording => out.push(Effect::Media(Command::StopRecord).into()),
+            flow::Output::SaveRecording { notify, keep } => {
                 let samples = self.take.take().unwrap_or_default();
                 out.push(Effect::Keep { notify, keep, samples }.into());
             }
             flow::Output::Step { node } => self.cdr.step(node),
-            flow::Output::Slip { .. } => self.cdr.slip(),
+            flow::Output::InputError { .. } => self.cdr.slip(),
             flow::Output::Fault { node, what } => out.push(Telemetry::Fault { node, what }.into()),
             flow::Output::Rated { score } => self.cdr.rated(score),
             flow::Output::Lang(lang) => self.cdr.lang(lang),

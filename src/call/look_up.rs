@@ -32,8 +32,8 @@ pub fn question(rules: &Rules, by: &BTreeMap<Arc<str>, Private<String>>) -> Opti
 pub fn believed(answer: Answer, as_of: Option<Timestamp>, now: Timestamp, refuse_after: Option<Duration>) -> Answer {
     let too_old = |limit: Duration| as_of.is_none_or(|as_of| inquiry::age(as_of, now) > limit);
     match answer {
-        Answer::NotFound if refuse_after.is_some_and(too_old) => Answer::Down,
-        Answer::NotFound | Answer::Found { .. } | Answer::Down => answer,
+        Answer::NotFound if refuse_after.is_some_and(too_old) => Answer::Unavailable,
+        Answer::NotFound | Answer::Found { .. } | Answer::Unavailable => answer,
     }
 }
 
@@ -44,8 +44,8 @@ pub fn findings(rules: &Rules, answer: &Answer, today: Date, now: Timestamp) -> 
             let facts = flow::facts(&rules.progress(case, today));
             (LookUpAnswer::Found { facts, age: inquiry::age(*as_of, now) }, LookUpResult::Found)
         }
-        Answer::NotFound => (LookUpAnswer::None, LookUpResult::NotFound),
-        Answer::Down => (LookUpAnswer::Down, LookUpResult::Down),
+        Answer::NotFound => (LookUpAnswer::NotFound, LookUpResult::NotFound),
+        Answer::Unavailable => (LookUpAnswer::Unavailable, LookUpResult::Unavailable),
     }
 }
 
@@ -53,9 +53,9 @@ pub fn findings(rules: &Rules, answer: &Answer, today: Date, now: Timestamp) -> 
 pub fn result_of(findings: &LookUpAnswer) -> LookUpResult {
     match findings {
         LookUpAnswer::Found { .. } => LookUpResult::Found,
-        LookUpAnswer::None => LookUpResult::NotFound,
-        LookUpAnswer::Many => LookUpResult::HandedOver,
-        LookUpAnswer::Down => LookUpResult::Down,
+        LookUpAnswer::NotFound => LookUpResult::NotFound,
+        LookUpAnswer::Ambiguous => LookUpResult::Rejected,
+        LookUpAnswer::Unavailable => LookUpResult::Unavailable,
     }
 }
 
@@ -63,7 +63,7 @@ pub fn result_of(findings: &LookUpAnswer) -> LookUpResult {
 pub fn instead(verdict: Verdict) -> Option<(LookUpAnswer, LookUpResult)> {
     match verdict {
         Verdict::Go => None,
-        Verdict::HandToPerson => Some((LookUpAnswer::Many, LookUpResult::HandedOver)),
+        Verdict::HandToPerson => Some((LookUpAnswer::Ambiguous, LookUpResult::Rejected)),
     }
 }
 
@@ -77,8 +77,8 @@ mod tests {
         let hour = Some(Duration::from_secs(3600));
         let believed = |as_of, now, limit| believed(Answer::NotFound, as_of, now, limit);
         assert!(matches!(believed(Some(at(0)), at(60), hour), Answer::NotFound));
-        assert!(matches!(believed(Some(at(0)), at(3601), hour), Answer::Down));
-        assert!(matches!(believed(None, at(0), hour), Answer::Down));
+        assert!(matches!(believed(Some(at(0)), at(3601), hour), Answer::Unavailable));
+        assert!(matches!(believed(None, at(0), hour), Answer::Unavailable));
         assert!(matches!(believed(Some(at(0)), at(99_999), None), Answer::NotFound));
     }
 }

@@ -14,7 +14,7 @@ use speech::Utterance;
 
 /// A look-up's result for a screen.
 #[derive(Clone, Debug)]
-pub enum Told {
+pub enum ScreenAnswer {
     /// One record fits.
     Found {
         /// What it says, fitted to the flow's variables.
@@ -25,12 +25,12 @@ pub enum Told {
     /// Nothing that may be shown fits.
     NotFound,
     /// The replica could not be read.
-    Down,
+    Unavailable,
 }
 
 /// Walks from the first look-up's outcome to the next question and returns what is said on the way, one utterance for
 /// each prompt. `local` is the local time at `now`. Empty if the flow has no look-up.
-pub fn answer(release: &Arc<Release>, lang: Lang, told: Told, local: DateTime, now: Instant) -> Vec<Utterance> {
+pub fn answer(release: &Arc<Release>, lang: Lang, told: ScreenAnswer, local: DateTime, now: Instant) -> Vec<Utterance> {
     let Some(node) = release.flow.nodes.iter().find(|node| matches!(node.kind, Kind::Lookup(_))) else {
         return Vec::new();
     };
@@ -50,21 +50,21 @@ pub fn answer(release: &Arc<Release>, lang: Lang, told: Told, local: DateTime, n
     said
 }
 
-impl From<LookUpAnswer> for Told {
-    fn from(findings: LookUpAnswer) -> Told {
+impl From<LookUpAnswer> for ScreenAnswer {
+    fn from(findings: LookUpAnswer) -> ScreenAnswer {
         match findings {
-            LookUpAnswer::Found { facts, age } => Told::Found { facts, age },
-            LookUpAnswer::None | LookUpAnswer::Many => Told::NotFound,
-            LookUpAnswer::Down => Told::Down,
+            LookUpAnswer::Found { facts, age } => ScreenAnswer::Found { facts, age },
+            LookUpAnswer::NotFound | LookUpAnswer::Ambiguous => ScreenAnswer::NotFound,
+            LookUpAnswer::Unavailable => ScreenAnswer::Unavailable,
         }
     }
 }
 
-fn findings(told: Told) -> LookUpAnswer {
+fn findings(told: ScreenAnswer) -> LookUpAnswer {
     match told {
-        Told::Found { facts, age } => LookUpAnswer::Found { facts, age },
-        Told::NotFound => LookUpAnswer::None,
-        Told::Down => LookUpAnswer::Down,
+        ScreenAnswer::Found { facts, age } => LookUpAnswer::Found { facts, age },
+        ScreenAnswer::NotFound => LookUpAnswer::NotFound,
+        ScreenAnswer::Unavailable => LookUpAnswer::Unavailable,
     }
 }
 
@@ -74,12 +74,12 @@ fn tells(release: &Release, output: &Output) -> bool {
         Output::Step { node } => {
             release.flow.node(node).is_some_and(|node| matches!(node.kind, Kind::Say(_) | Kind::Switch(_)))
         }
-        Output::Play { .. } | Output::Stop | Output::Lang(_) | Output::Slip { .. } | Output::Rated { .. } => true,
+        Output::Play { .. } | Output::Stop | Output::Lang(_) | Output::InputError { .. } | Output::Rated { .. } => true,
         Output::LookUp { .. }
         | Output::Transfer { .. }
         | Output::Record { .. }
-        | Output::StopRecord
-        | Output::KeepTake { .. }
+        | Output::StopRecording
+        | Output::SaveRecording { .. }
         | Output::Fault { .. }
         | Output::HangUp => false,
     }

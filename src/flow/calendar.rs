@@ -9,7 +9,7 @@ use inquiry::WorkingDays;
 
 use super::read::Reader;
 use speech::source::{Field, Item, Tree, read};
-use speech::{Complaint, nearest};
+use speech::{Diagnostic, closest_match};
 
 /// Days from one to another, both included.
 pub type Days = (Date, Date);
@@ -85,21 +85,21 @@ fn each(ranges: &[Days]) -> Vec<Date> {
 
 impl Calendar {
     /// Reads the calendar file. Diagnostics are returned beside what could be read.
-    pub fn parse(text: &str, file: &str) -> (Calendar, Vec<Complaint>) {
+    pub fn parse(text: &str, file: &str) -> (Calendar, Vec<Diagnostic>) {
         let file: Arc<str> = file.into();
         let (root, complaints) = read(&file, text);
         let mut reader = Reader { file, complaints };
         let mut calendar = Calendar { zone: "Asia/Shanghai".into(), file: reader.file.clone(), ..Calendar::default() };
         for field in root.fields() {
             match (field.key.as_str(), &field.item.tree) {
-                ("zone", Tree::Text(zone)) => calendar.zone = reader.zone(field.line, zone),
+                ("zone", Tree::String(zone)) => calendar.zone = reader.zone(field.line, zone),
                 ("working", Tree::Table(_)) => calendar.working = reader.working(field),
                 (name, Tree::Table(_)) => {
                     let desk = reader.desk(field);
                     calendar.desks.insert(name.into(), desk);
                 }
                 (name, _) => {
-                    let what = format!("{name} = {} means nothing here", field.item.noun());
+                    let what = format!("{name} = {} means nothing here", field.item.kind());
                     reader.complain(
                         "E02",
                         field.line,
@@ -209,7 +209,7 @@ impl Reader {
     fn only(&mut self, at: &str, item: &Item, known: &[&str]) {
         for field in item.fields().iter().filter(|field| !known.contains(&field.key.as_str())) {
             let what = format!("[{at}] has no {:?}", field.key);
-            let near = nearest(&field.key, known.iter().copied());
+            let near = closest_match(&field.key, known.iter().copied());
             let remedy = near
                 .map_or_else(|| format!("it may have {}", known.join(", ")), |near| format!("did you mean {near}?"));
             self.complain("E02", field.line, what, remedy);
@@ -224,7 +224,7 @@ impl Reader {
     fn days(&mut self, field: &Field) -> Option<Vec<Days>> {
         let items = match &field.item.tree {
             Tree::List(items) => items.as_slice(),
-            Tree::Text(_) | Tree::Whole(_) | Tree::Flag(_) | Tree::Table(_) | Tree::Other(_) => {
+            Tree::String(_) | Tree::Whole(_) | Tree::Flag(_) | Tree::Table(_) | Tree::Other(_) => {
                 std::slice::from_ref(&field.item)
             }
         };
@@ -233,7 +233,7 @@ impl Reader {
             match item.text().and_then(day_or_range) {
                 Some(range) => days.push(range),
                 None => {
-                    let what = format!("{}: {:?} is no day", field.key, item.text().unwrap_or_else(|| item.noun()));
+                    let what = format!("{}: {:?} is no day", field.key, item.text().unwrap_or_else(|| item.kind()));
                     self.complain("E14", item.line, what, "write \"2026-10-01\" or \"2026-10-01..2026-10-07\"");
                 }
             }
@@ -266,7 +266,7 @@ impl Reader {
             match item.text().and_then(from_to) {
                 Some(range) => hours.push(range),
                 None => {
-                    let what = format!("{}: {:?} are no hours", field.key, item.text().unwrap_or_else(|| item.noun()));
+                    let what = format!("{}: {:?} are no hours", field.key, item.text().unwrap_or_else(|| item.kind()));
                     self.complain("E14", item.line, what, "write \"09:00-12:00\", the earlier time first");
                 }
             }

@@ -140,7 +140,7 @@ impl Node {
             Kind::Switch(switch) => switch.arms.iter().map(|(value, go)| itself(value, go)).collect(),
             Kind::Hours(h) => vec![itself("open", &h.open), itself("closed", &h.closed), itself("holiday", &h.holiday)],
             Kind::Queue(q) => {
-                let own = [("ended", &q.ended), ("full", &q.full), ("timeout", &q.timeout), ("nobody", &q.nobody)];
+                let own = [("ended", &q.ended), ("full", &q.full), ("timeout", &q.timeout), ("nobody", &q.no_agents)];
                 keys(&q.choices).chain(own.map(|(label, go)| itself(label, go))).collect()
             }
             Kind::Transfer(t) => vec![itself("done", &t.done), itself("busy", &t.busy), itself("failed", &t.failed)],
@@ -170,7 +170,7 @@ impl Node {
                 Review::Yes(Some(prompt)) => r.say.iter().chain([prompt]).collect(),
                 Review::Yes(None) | Review::No => r.say.iter().collect(),
             },
-            Kind::Rate(rate) => rate.say.iter().chain(&rate.manner.wrong).collect(),
+            Kind::Rate(rate) => rate.say.iter().chain(&rate.manner.no_match).collect(),
             Kind::Callback(c) => c.say.iter().collect(),
             Kind::Switch(_) | Kind::Hours(_) | Kind::Sms(_) => Vec::new(),
         }
@@ -195,16 +195,16 @@ impl Node {
     }
 }
 
-impl Manner {
+impl InputPolicy {
     /// The no-input and no-match prompts.
     pub fn prompts(&self) -> impl Iterator<Item = &Prompt> {
-        self.silent.iter().chain(&self.wrong)
+        self.no_input.iter().chain(&self.no_match)
     }
 }
 
 impl Lookup {
     fn exits(&self) -> Vec<Exit<'_>> {
-        let own = [("found", &self.found), ("none", &self.none), ("many", &self.many), ("down", &self.down)];
+        let own = [("found", &self.found), ("none", &self.none), ("many", &self.ambiguous), ("down", &self.down)];
         let tries = self.tries.iter().map(|(_, go)| itself("tries", go));
         let refuse = self.stale.refuse.iter().map(|go| itself("refuse", go));
         own.into_iter().map(|(label, go)| itself(label, go)).chain(tries).chain(refuse).collect()

@@ -51,16 +51,16 @@ pub enum LookUpAnswer {
         age: Duration,
     },
     /// No record fits.
-    None,
+    NotFound,
     /// More than one record fits, or the caller has failed too often: no look-up was made.
-    Many,
+    Ambiguous,
     /// The source does not answer.
-    Down,
+    Unavailable,
 }
 
 /// How a transfer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transferred {
+pub enum TransferOutcome {
     /// The other side took the call, and has ended it.
     Done,
     /// The other side is busy.
@@ -73,7 +73,7 @@ pub enum Transferred {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordResult {
     /// There is a recording; it is kept as a message only on [`Output::KeepTake`].
-    Taken {
+    Recorded {
         /// How much was spoken.
         length: Duration,
     },
@@ -93,11 +93,11 @@ pub enum Input {
     /// The answer to [`Output::LookUp`].
     LookedUp(LookUpAnswer),
     /// The end of [`Output::Transfer`].
-    Transferred(Transferred),
+    TransferEnded(TransferOutcome),
     /// The end of [`Output::Record`].
     Recorded(RecordResult),
     /// The ticket number of the kept message; absent when it could not be kept.
-    Ticket(Option<String>),
+    RecordingSaved(Option<String>),
     /// [`super::Conversation::deadline`] has come.
     Deadline,
 }
@@ -106,9 +106,9 @@ pub enum Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputError {
     /// No key came in time (no-input).
-    Silence,
+    NoInput,
     /// The key leads nowhere (no-match).
-    WrongKey,
+    NoMatch,
     /// The entry is too short or too long.
     WrongLength,
     /// The entry cannot be a receipt number.
@@ -147,9 +147,9 @@ pub enum Output {
         max: Duration,
     },
     /// End the recording; [`Input::Recorded`] still follows.
-    StopRecord,
+    StopRecording,
     /// Keep the last take as a message for `notify` for so long; exactly one [`Input::Ticket`] follows.
-    KeepTake {
+    SaveRecording {
         /// Which department it is for.
         notify: Arc<str>,
         /// How long it is kept.
@@ -161,7 +161,7 @@ pub enum Output {
         node: Arc<str>,
     },
     /// A question was answered with nothing, or with something wrong: for the call's figures.
-    Slip {
+    InputError {
         /// The question.
         node: Arc<str>,
         /// What was wrong.

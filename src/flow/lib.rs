@@ -25,18 +25,20 @@ mod replay;
 pub mod sheet;
 mod usage;
 
-pub use answer::{Told, answer};
+pub use answer::{ScreenAnswer, answer};
 pub use calendar::{Calendar, Opening, Working};
-pub use conversation::{Conversation, Heard, Line};
+pub use conversation::{Conversation, PromptId, SpokenLine};
 pub use facts::facts;
 pub use fit::fit;
-pub use io::{Caller, Facts, Input, InputError, LookUpAnswer, Output, PlayId, RecordResult, Transferred, WallClock};
-pub use picture::{Traffic, picture};
+pub use io::{
+    Caller, Facts, Input, InputError, LookUpAnswer, Output, PlayId, RecordResult, TransferOutcome, WallClock,
+};
+pub use picture::{Traffic, diagram};
 pub use release::draft;
 pub use release::{Environment, ReceiptCheck, Release, Sources};
 pub use replay::{Move, ReplayReport, replay};
 
-pub use speech::{Complaint, Utterance};
+pub use speech::{Diagnostic, Utterance};
 
 #[cfg(test)]
 mod virtual_time {

@@ -52,7 +52,7 @@ impl Reader {
             tries: self.tries(table),
             found,
             none,
-            many,
+            ambiguous: many,
             down,
         }
     }
@@ -68,14 +68,14 @@ impl Reader {
         Some(Filler { after, every, say })
     }
 
-    fn stale(&mut self, table: Table<'_>) -> Stale {
+    fn stale(&mut self, table: Table<'_>) -> AgePolicy {
         let Some(field) = table.item.field("stale") else {
-            return Stale { tell_after: None, say: None, refuse_after: None, refuse: None };
+            return AgePolicy { tell_after: None, say: None, refuse_after: None, refuse: None };
         };
         let at = format!("{}: stale", table.at);
         let own = Table { at: &at, line: field.line, item: &field.item };
         self.known(own, &["tell_after", "say", "refuse_after", "refuse"]);
-        let stale = Stale {
+        let stale = AgePolicy {
             tell_after: self.time(own, "tell_after"),
             say: self.prompt(own, "say"),
             refuse_after: self.time(own, "refuse_after"),
@@ -135,7 +135,7 @@ impl Reader {
             ended,
             full,
             timeout,
-            nobody,
+            no_agents: nobody,
         }
     }
 
@@ -167,7 +167,7 @@ impl Reader {
         let review = match table.item.field("review").map(|field| &field.item.tree) {
             None | Some(Tree::Flag(false)) => Review::No,
             Some(Tree::Flag(true)) => Review::Yes(None),
-            Some(Tree::Text(_) | Tree::Whole(_) | Tree::List(_) | Tree::Table(_) | Tree::Other(_)) => {
+            Some(Tree::String(_) | Tree::Whole(_) | Tree::List(_) | Tree::Table(_) | Tree::Other(_)) => {
                 Review::Yes(self.prompt(table, "review"))
             }
         };

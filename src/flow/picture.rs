@@ -19,11 +19,11 @@ use std::fmt::Write;
 use super::model::{Flow, Kind, Node, When};
 use labels::target;
 use layout::{Place, Row, WIDTH, lay_out};
-use speech::Complaint;
+use speech::Diagnostic;
 pub use traffic::Traffic;
 
 /// Draws a flow. Diagnostics of its file are shown at their nodes, traffic as the widths of arrows.
-pub fn picture(flow: &Flow, file: &str, complaints: &[Complaint], traffic: Option<&Traffic>) -> String {
+pub fn diagram(flow: &Flow, file: &str, complaints: &[Diagnostic], traffic: Option<&Traffic>) -> String {
     let (places, width, height) = lay_out(flow, file, complaints);
     let mut arrows = String::new();
     let mut boxes = String::new();
@@ -78,7 +78,7 @@ fn draw_box(out: &mut String, place: &Place<'_>, flow: &Flow, traffic: Option<&T
         line += 17.0;
     }
     for complaint in &place.complaints {
-        let what = format!("⚠ {} {}", complaint.code, complaint.what);
+        let what = format!("⚠ {} {}", complaint.code, complaint.message);
         text(out, x + 8.0, line, alarm(complaint).1, "bold", &short(&what, 29));
         let _ = writeln!(out, "<title>{}</title>", escaped(&complaint.to_string()));
         line += 17.0;
@@ -177,7 +177,7 @@ fn condition(when: &When) -> String {
 }
 
 /// Whether it stops a release, and the colour that says so.
-fn alarm(complaint: &Complaint) -> (bool, &'static str) {
+fn alarm(complaint: &Diagnostic) -> (bool, &'static str) {
     if complaint.is_error() { (true, "#c00") } else { (false, "#b70") }
 }
 

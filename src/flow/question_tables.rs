@@ -7,14 +7,14 @@ use base::Key;
 
 impl Reader {
     /// `silence` is the field that says where the silent go: `give_up`, or a rating's `skip`.
-    fn manner(&mut self, table: Table<'_>, defaults: &Defaults, give_up: Go) -> Manner {
-        Manner {
+    fn manner(&mut self, table: Table<'_>, defaults: &Defaults, give_up: Go) -> InputPolicy {
+        InputPolicy {
             barge_in: self.flag(table, "barge_in", defaults.barge_in),
             type_ahead: self.flag(table, "type_ahead", defaults.type_ahead),
             first_key: self.time(table, "first_key").unwrap_or(defaults.first_key),
             next_key: self.time(table, "next_key").unwrap_or(defaults.next_key),
-            silent: self.prompts(table, "silent").unwrap_or_else(|| defaults.silent.clone()),
-            wrong: self.prompts(table, "wrong").unwrap_or_else(|| defaults.wrong.clone()),
+            no_input: self.prompts(table, "silent").unwrap_or_else(|| defaults.silent.clone()),
+            no_match: self.prompts(table, "wrong").unwrap_or_else(|| defaults.wrong.clone()),
             give_up,
         }
     }

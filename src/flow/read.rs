@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::model::{Go, Prompt, Target, When};
 use base::Key;
 use speech::source::{Field, Item, Tree};
-use speech::{Complaint, nearest};
+use speech::{Diagnostic, closest_match};
 
 /// Reads one file and collects its diagnostics.
 pub(super) struct Reader {
     pub file: Arc<str>,
-    pub complaints: Vec<Complaint>,
+    pub complaints: Vec<Diagnostic>,
 }
 
 /// A table that is being read: `menu main`.
@@ -31,13 +31,13 @@ impl Reader {
         remedy: impl Into<String>,
     ) {
         let file = self.file.clone();
-        self.complaints.push(Complaint { code, file, line, what: what.into(), remedy: remedy.into() });
+        self.complaints.push(Diagnostic { code, file, line, message: what.into(), remedy: remedy.into() });
     }
 
     /// Every field must be known.
     pub(crate) fn known(&mut self, table: Table<'_>, keys: &[&str]) {
         for field in table.item.fields().iter().filter(|field| !keys.contains(&field.key.as_str())) {
-            let near = nearest(&field.key, keys.iter().copied());
+            let near = closest_match(&field.key, keys.iter().copied());
             let remedy =
                 near.map_or_else(|| format!("it may have {}", keys.join(", ")), |near| format!("did you mean {near}?"));
             self.complain("E02", field.line, format!("{} has no {:?}", table.at, field.key), remedy);
@@ -45,7 +45,7 @@ impl Reader {
     }
 
     fn wrong(&mut self, table: Table<'_>, field: &Field, wanted: &str) {
-        let what = format!("{}: {} is {}, not {wanted}", table.at, field.key, field.item.noun());
+        let what = format!("{}: {} is {}, not {wanted}", table.at, field.key, field.item.kind());
         self.complain("E14", field.line, what, format!("write {wanted}"));
     }
 
@@ -135,7 +135,7 @@ impl Reader {
         let field = table.item.field(key)?;
         let items = match &field.item.tree {
             Tree::List(items) => items.as_slice(),
-            Tree::Text(_) => std::slice::from_ref(&field.item),
+            Tree::String(_) => std::slice::from_ref(&field.item),
             Tree::Whole(_) | Tree::Flag(_) | Tree::Table(_) | Tree::Other(_) => {
                 self.wrong(table, field, "a text or a list of texts");
                 return Some(Vec::new());
@@ -159,7 +159,7 @@ impl Reader {
             Some("@back") => Target::Back,
             Some("@repeat") => Target::Repeat,
             Some(text) if text.starts_with('@') => {
-                let near = nearest(text, ["@end", "@home", "@back", "@repeat"]);
+                let near = closest_match(text, ["@end", "@home", "@back", "@repeat"]);
                 let remedy = near.map_or_else(
                     || "targets are @end, @home, @back, @repeat or a node".into(),
                     |n| format!("did you mean {n}?"),
@@ -172,7 +172,7 @@ impl Reader {
                 self.complain(
                     "E14",
                     item.line,
-                    format!("{at} is {}, not a node's name", item.noun()),
+                    format!("{at} is {}, not a node's name", item.kind()),
                     "write a node's name in quotes",
                 );
                 Target::End
@@ -198,7 +198,7 @@ impl Reader {
         let on = table.item.field("on");
         for field in on.map_or(&[][..], |on| on.item.fields()) {
             if !outcomes.contains(&field.key.as_str()) {
-                let near = nearest(&field.key, outcomes);
+                let near = closest_match(&field.key, outcomes);
                 let remedy = near.map_or_else(
                     || format!("outcomes are {}", outcomes.join(", ")),
                     |near| format!("did you mean {near}?"),
@@ -230,7 +230,7 @@ impl Reader {
             other => match other.strip_prefix("calendar.") {
                 Some(name) => When::Calendar(name.into()),
                 None => {
-                    let remedy = match nearest(other, CONDITIONS) {
+                    let remedy = match closest_match(other, CONDITIONS) {
                         Some(near) => format!("did you mean {near}?"),
                         None => format!("conditions are {}", CONDITIONS.join(", ")),
                     };
@@ -249,7 +249,7 @@ impl Reader {
             let remedy = match name {
                 "*" => "write star".to_string(),
                 "#" => "write pound".to_string(),
-                _ => match nearest(name, ["star", "pound"]) {
+                _ => match closest_match(name, ["star", "pound"]) {
                     Some(near) if name.len() > 2 => format!("did you mean {near}?"),
                     _ => "keys are 0 to 9, star and pound".to_string(),
                 },

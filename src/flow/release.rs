@@ -11,7 +11,7 @@ use super::calendar::Calendar;
 use super::check;
 use super::model::{Flow, Kind};
 use inquiry::{AgeLimits, NumberError, ReceiptFormat};
-use speech::{Clip, Complaint, Needed, Piece, Script};
+use speech::{Clip, ClipText, Diagnostic, Piece, Script};
 
 /// The files of a release: their names for diagnostics, and their texts.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +66,7 @@ pub struct Release {
     /// What the node's settings add.
     pub environment: Environment,
     /// Diagnostics that do not stop a release.
-    pub warnings: Vec<Complaint>,
+    pub warnings: Vec<Diagnostic>,
     /// Missing recordings; sentences that need one are said in the first language.
     lacking: BTreeSet<Clip>,
 }
@@ -82,7 +82,7 @@ impl Release {
     ///
     /// # Errors
     /// Every diagnostic, warnings included, sorted by severity, file and line.
-    pub fn load(sources: Sources<'_>, environment: Environment) -> Result<Arc<Release>, Vec<Complaint>> {
+    pub fn load(sources: Sources<'_>, environment: Environment) -> Result<Arc<Release>, Vec<Diagnostic>> {
         let (flow, mut complaints) = Flow::parse(sources.flow.1, sources.flow.0);
         let (script, more) = Script::parse_leniently(sources.script.1, sources.script.0);
         complaints.extend(more);
@@ -95,7 +95,7 @@ impl Release {
         complaints
             .sort_by(|a, b| (!a.is_error(), &a.file, a.line, a.code).cmp(&(!b.is_error(), &b.file, b.line, b.code)));
         complaints.dedup();
-        if complaints.iter().any(Complaint::is_error) {
+        if complaints.iter().any(Diagnostic::is_error) {
             return Err(complaints);
         }
         let name = name_of(sources);
@@ -114,7 +114,7 @@ impl Release {
     ///
     /// # Panics
     /// If the release is shared already.
-    pub fn lacking(mut self: Arc<Release>, clips: BTreeSet<Clip>) -> Arc<Release> {
+    pub fn without_recordings(mut self: Arc<Release>, clips: BTreeSet<Clip>) -> Arc<Release> {
         Arc::get_mut(&mut self).expect("a release that was just read is not shared").lacking = clips;
         self
     }
@@ -124,7 +124,7 @@ impl Release {
         self.lacking.is_empty()
             || pieces.iter().all(|piece| match piece {
                 Piece::Clip(clip) => !self.lacking.contains(clip),
-                Piece::Silence(_) | Piece::Tone(_) | Piece::Take => true,
+                Piece::Silence(_) | Piece::Tone(_) | Piece::Message => true,
             })
     }
 
@@ -149,9 +149,9 @@ impl Release {
     }
 
     /// Every recording that a call on this release can ask for.
-    pub fn clips_needed(&self) -> BTreeSet<Needed> {
+    pub fn clips_needed(&self) -> BTreeSet<ClipText> {
         let used = check::used(&self.flow, &self.script);
-        self.script.clips_needed(&self.flow.langs, used.iter().map(String::as_str))
+        self.script.clips_of(&self.flow.langs, used.iter().map(String::as_str))
     }
 
     /// The first characters of the name, for logs and records.
@@ -161,7 +161,7 @@ impl Release {
 }
 
 /// The flow of files that may have faults, and all that is wrong with them: for a picture.
-pub fn draft(sources: Sources<'_>, environment: Environment) -> (Flow, Vec<Complaint>) {
+pub fn draft(sources: Sources<'_>, environment: Environment) -> (Flow, Vec<Diagnostic>) {
     let (flow, _) = Flow::parse(sources.flow.1, sources.flow.0);
     let complaints = match Release::load(sources, environment) {
         Ok(release) => release.warnings.clone(),
@@ -186,7 +186,7 @@ fn name_of(sources: Sources<'_>) -> String {
 mod tests {
     use super::*;
 
-    fn load() -> Result<Arc<Release>, Vec<Complaint>> {
+    fn load() -> Result<Arc<Release>, Vec<Diagnostic>> {
         let environment = Environment {
             receipt: Box::new(|typed| Ok((typed.into(), vec![4, 4, 4, 3]))),
             receipt_formats: Vec::new(),

@@ -15,9 +15,9 @@ pub struct ReplayReport {
     /// Calls that were run.
     pub calls: usize,
     /// Of them, calls with a step that leads elsewhere.
-    pub elsewhere: usize,
+    pub diverged: usize,
     /// The most frequent first.
-    pub moves: Vec<(Move, usize)>,
+    pub divergences: Vec<(Move, usize)>,
 }
 
 /// A step that leads elsewhere in the draft.
@@ -26,7 +26,7 @@ pub struct Move {
     /// The node before the step; empty: the start of the call.
     pub from: String,
     /// The key or the outcome, if it is known.
-    pub way: String,
+    pub exit: String,
     /// The node that it led to.
     pub before: String,
     /// Where the draft leads, in words.
@@ -35,7 +35,7 @@ pub struct Move {
 
 impl std::fmt::Display for Move {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let way = if self.way.is_empty() { String::new() } else { format!(", {}", self.way) };
+        let way = if self.exit.is_empty() { String::new() } else { format!(", {}", self.exit) };
         write!(f, "{}{way}: led to {}, now {}", self.from, self.before, self.now)
     }
 }
@@ -52,15 +52,15 @@ pub fn replay<'a>(draft: &Flow, calls: impl IntoIterator<Item = (Option<&'a Flow
         for node in path.split(',').filter(|node| !node.is_empty()) {
             let step = known.entry((of, from, node)).or_insert_with(|| moved(old, draft, from, node));
             if let Some(step) = step {
-                report.elsewhere += 1;
+                report.diverged += 1;
                 *moves.entry(step.clone()).or_default() += 1;
                 break;
             }
             from = node;
         }
     }
-    report.moves = moves.into_iter().collect();
-    report.moves.sort_by(|(a, n), (b, m)| m.cmp(n).then(a.cmp(b)));
+    report.divergences = moves.into_iter().collect();
+    report.divergences.sort_by(|(a, n), (b, m)| m.cmp(n).then(a.cmp(b)));
     report
 }
 
@@ -68,7 +68,7 @@ pub fn replay<'a>(draft: &Flow, calls: impl IntoIterator<Item = (Option<&'a Flow
 fn moved(old: Option<&Flow>, draft: &Flow, from: &str, to: &str) -> Option<Move> {
     let of = |way: &str, now: String| {
         let from = if from.is_empty() { "the start" } else { from };
-        Some(Move { from: from.into(), way: way.into(), before: to.into(), now })
+        Some(Move { from: from.into(), exit: way.into(), before: to.into(), now })
     };
     let gone = || format!("there is no node {to}");
     if from.is_empty() {
@@ -166,7 +166,7 @@ mod tests {
         let release = load(FLOW);
         for old in [None, Some(&release.flow)] {
             let report = replay(&release.flow, PATHS.map(|path| (old, path)));
-            assert_eq!((report.calls, report.elsewhere), (3, 0), "{report:?}");
+            assert_eq!((report.calls, report.diverged), (3, 0), "{report:?}");
         }
     }
 
@@ -187,16 +187,16 @@ mod tests {
             ),
         );
         let report = replay(&draft.flow, PATHS.map(|path| (Some(&old.flow), path)));
-        assert_eq!(report.elsewhere, 2);
-        let steps: Vec<String> = report.moves.iter().map(|(step, n)| format!("{n} {step}")).collect();
+        assert_eq!(report.diverged, 2);
+        let steps: Vec<String> = report.divergences.iter().map(|(step, n)| format!("{n} {step}")).collect();
         assert_eq!(steps, ["1 main, key 2: led to guide, now to halls", "1 main, key 3: led to halls, now to guide"]);
-        assert_eq!(replay(&draft.flow, PATHS.map(|path| (None, path))).elsewhere, 0);
+        assert_eq!(replay(&draft.flow, PATHS.map(|path| (None, path))).diverged, 0);
     }
 
     #[test]
     fn a_removed_node_is_reported() {
         let release = load(FLOW);
         let report = replay(&release.flow, [(None, "welcome,language,main,lottery,bye")]);
-        assert_eq!(report.moves[0].0.to_string(), "main: led to lottery, now there is no node lottery");
+        assert_eq!(report.divergences[0].0.to_string(), "main: led to lottery, now there is no node lottery");
     }
 }

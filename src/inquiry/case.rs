@@ -137,5 +137,5 @@ pub enum Answer {
     /// Wrong number, wrong second factor and too new alike.
     NotFound,
     /// The replica could not be read in time.
-    Down,
+    Unavailable,
 }

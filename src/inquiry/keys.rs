@@ -90,7 +90,7 @@ impl Keys {
     }
 
     /// Stands for a caller or a receipt in [`super::PhoneLimiter`] and in the journal; `kind` keeps them apart.
-    pub fn asker(&self, kind: &str, value: &str) -> u64 {
+    pub fn client(&self, kind: &str, value: &str) -> u64 {
         let mut mac = self.asker.clone();
         mac.update(&[kind.len() as u8]);
         mac.update(kind.as_bytes());
@@ -168,7 +168,7 @@ mod tests {
         let (one, other) = (Keys::new(&[1; 32]), Keys::new(&[2; 32]));
         assert_ne!(one.row("440100000000123"), other.row("440100000000123"));
         assert_ne!(one.fingerprint(), other.fingerprint());
-        assert_ne!(one.asker("caller", "1"), one.asker("kiosk", "1"));
+        assert_ne!(one.client("caller", "1"), one.client("kiosk", "1"));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub use progress::{Progress, Promise, TimeLimitError, TimeLimits};
 pub use receipt::{CheckDigit, NumberError, Receipt, ReceiptFormat, SecondFactor};
 pub use record::{CallOutcome, CallRecord, LookUpResult, ScanPath, ScanRecord, ScanResult};
 pub use rules::{Rules, RulesError};
-pub use scan::{ScanRuleError, ScanRules, Scanned, Unreadable};
+pub use scan::{ScanFault, ScanRuleError, ScanRules, Scanned};
 pub use working_days::WorkingDays;
 
 #[cfg(test)]

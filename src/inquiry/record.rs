@@ -60,9 +60,9 @@ pub enum LookUpResult {
     /// The replica was too old to answer from.
     TooOld,
     /// The replica could not be read in time.
-    Down,
+    Unavailable,
     /// Not made: its client had too many failures.
-    HandedOver,
+    Rejected,
 }
 
 impl LookUpResult {
@@ -71,8 +71,8 @@ impl LookUpResult {
         LookUpResult::Found,
         LookUpResult::NotFound,
         LookUpResult::TooOld,
-        LookUpResult::Down,
-        LookUpResult::HandedOver,
+        LookUpResult::Unavailable,
+        LookUpResult::Rejected,
     ];
 
     /// The value in the journal and in metrics.
@@ -81,8 +81,8 @@ impl LookUpResult {
             LookUpResult::Found => "found",
             LookUpResult::NotFound => "not_found",
             LookUpResult::TooOld => "too_old",
-            LookUpResult::Down => "down",
-            LookUpResult::HandedOver => "handed_over",
+            LookUpResult::Unavailable => "down",
+            LookUpResult::Rejected => "handed_over",
         }
     }
 }
@@ -174,7 +174,7 @@ pub struct ScanRecord {
     /// The kiosk's own name, as configured there.
     pub kiosk: String,
     /// Which way it came in.
-    pub door: ScanPath,
+    pub path: ScanPath,
     /// What came of it.
     pub result: ScanResult,
     /// The stage of the case that was found.

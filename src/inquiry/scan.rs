@@ -42,12 +42,12 @@ pub enum Scanned {
     /// An identity card's number; it is not kept.
     IdCard,
     /// Something else.
-    Unreadable(Unreadable),
+    Unreadable(ScanFault),
 }
 
 /// Why a scan is no receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreadable {
+pub enum ScanFault {
     /// There is no text.
     Empty,
     /// Longer than any code that is printed on a receipt.
@@ -84,12 +84,12 @@ impl Formats {
     /// Reads what a scanner sent.
     pub fn from_scan(&self, text: &str, rules: &ScanRules) -> Scanned {
         if text.len() > SCAN_BYTES_MAX {
-            return Scanned::Unreadable(Unreadable::TooLong);
+            return Scanned::Unreadable(ScanFault::TooLong);
         }
         let narrow: String = text.chars().map(narrow).collect();
         let framed = trim(&narrow);
         if framed.is_empty() {
-            return Scanned::Unreadable(Unreadable::Empty);
+            return Scanned::Unreadable(ScanFault::Empty);
         }
         // A configured prefix may look like the start of a number, so the code as it is comes first.
         let bare = unframe(framed, rules);
@@ -124,9 +124,9 @@ impl Formats {
             Scanned::Waybill
         } else if !plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit()) {
             let error = self.from_keys(&plain).err().unwrap_or(NumberError::Prefix);
-            Scanned::Unreadable(Unreadable::Number(error))
+            Scanned::Unreadable(ScanFault::Number(error))
         } else {
-            Scanned::Unreadable(Unreadable::Other)
+            Scanned::Unreadable(ScanFault::Other)
         }
     }
 }
@@ -280,10 +280,7 @@ mod tests {
     #[test]
     fn zeros_of_the_number_itself_are_kept() {
         assert_eq!(number("44010000000000000000"), "44010000000000000000");
-        assert!(
-            matches!(scan("00440100000000123"), Scanned::Unreadable(Unreadable::Number(_))),
-            "two zeros are no pad"
-        );
+        assert!(matches!(scan("00440100000000123"), Scanned::Unreadable(ScanFault::Number(_))), "two zeros are no pad");
     }
 
     #[test]
@@ -293,7 +290,7 @@ mod tests {
             "https://jz.example/r?n=440100000000123&v=1&next=x",
             "receipt 440100000000123",
         ] {
-            assert_eq!(scan(text), Scanned::Unreadable(Unreadable::Other), "{text}");
+            assert_eq!(scan(text), Scanned::Unreadable(ScanFault::Other), "{text}");
         }
     }
 
@@ -301,7 +298,7 @@ mod tests {
     fn other_labels_and_cards_are_recognised() {
         for waybill in ["EA123456789CN", "ea123456789cn", "SF1234567890123", "]C0SF123456789012", "JDVA12345678901"] {
             let expected =
-                if waybill.starts_with("JDVA") { Scanned::Unreadable(Unreadable::Other) } else { Scanned::Waybill };
+                if waybill.starts_with("JDVA") { Scanned::Unreadable(ScanFault::Other) } else { Scanned::Waybill };
             assert_eq!(scan(waybill), expected, "{waybill}");
         }
         // GB 11643's own example, and one with a wrong check character.
@@ -312,12 +309,9 @@ mod tests {
 
     #[test]
     fn long_and_empty_scans_are_refused() {
-        assert_eq!(scan(&"4".repeat(513)), Scanned::Unreadable(Unreadable::TooLong));
-        assert_eq!(scan("\r\n"), Scanned::Unreadable(Unreadable::Empty));
-        assert_eq!(
-            scan("12345"),
-            Scanned::Unreadable(Unreadable::Number(NumberError::Length { expected: 15, got: 5 }))
-        );
+        assert_eq!(scan(&"4".repeat(513)), Scanned::Unreadable(ScanFault::TooLong));
+        assert_eq!(scan("\r\n"), Scanned::Unreadable(ScanFault::Empty));
+        assert_eq!(scan("12345"), Scanned::Unreadable(ScanFault::Number(NumberError::Length { expected: 15, got: 5 })));
     }
 
     #[test]

@@ -363,7 +363,7 @@ proptest! {
             asked.extend(sent(&out).into_iter().filter(|message| message.method().is_some_and(|m| *m != Method::Ack)));
             all.extend(out);
         }
-        all.extend(call.input(LegInput::HangUp { reason: None }).iter().filter(|o| matches!(o, LegOutput::Ended { .. })).map(|_| LegOutput::Ended { why: EndCause::WeHungUp }));
+        all.extend(call.input(LegInput::HangUp { reason: None }).iter().filter(|o| matches!(o, LegOutput::Ended { .. })).map(|_| LegOutput::Ended { why: EndCause::HungUp }));
         all.extend(call.pass(Duration::from_secs(400)).into_iter().map(|(_, output)| output));
         let count = |wanted: fn(&LegOutput) -> bool| all.iter().filter(|output| wanted(output)).count();
         prop_assert_eq!(count(|output| matches!(output, LegOutput::Ended { .. })), 1, "a call ends once");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Complaint;
+use super::Diagnostic;
 
 /// A value and the line it stands on.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct Item {
 #[derive(Clone, Debug)]
 pub enum Tree {
     /// A TOML string.
-    Text(String),
+    String(String),
     /// A TOML integer.
     Whole(i64),
     /// A TOML boolean.
@@ -49,7 +49,7 @@ impl Item {
     pub fn fields(&self) -> &[Field] {
         match &self.tree {
             Tree::Table(fields) => fields,
-            Tree::Text(_) | Tree::Whole(_) | Tree::Flag(_) | Tree::List(_) | Tree::Other(_) => &[],
+            Tree::String(_) | Tree::Whole(_) | Tree::Flag(_) | Tree::List(_) | Tree::Other(_) => &[],
         }
     }
 
@@ -61,15 +61,15 @@ impl Item {
     /// The text, if it is one.
     pub fn text(&self) -> Option<&str> {
         match &self.tree {
-            Tree::Text(text) => Some(text),
+            Tree::String(text) => Some(text),
             Tree::Whole(_) | Tree::Flag(_) | Tree::List(_) | Tree::Table(_) | Tree::Other(_) => None,
         }
     }
 
     /// What kind of value it is, with its article, for a diagnostic.
-    pub fn noun(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match &self.tree {
-            Tree::Text(_) => "a text",
+            Tree::String(_) => "a text",
             Tree::Whole(_) => "a number",
             Tree::Flag(_) => "true or false",
             Tree::List(_) => "a list",
@@ -80,14 +80,14 @@ impl Item {
 }
 
 /// Reads a TOML text. What cannot be read becomes a diagnostic; the rest is still in the tree.
-pub fn read(file: &Arc<str>, text: &str) -> (Item, Vec<Complaint>) {
+pub fn read(file: &Arc<str>, text: &str) -> (Item, Vec<Diagnostic>) {
     let lines = Lines::of(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     let diagnostics = errors.iter().map(|error| syntax(file, text, &lines, error)).collect();
     (Item { line: 1, tree: table_tree(&lines, table.get_ref()) }, diagnostics)
 }
 
-fn syntax(file: &Arc<str>, text: &str, lines: &Lines, error: &toml::de::Error) -> Complaint {
+fn syntax(file: &Arc<str>, text: &str, lines: &Lines, error: &toml::de::Error) -> Diagnostic {
     let line = error.span().map_or(1, |span| lines.at(span.start));
     let written = text.lines().nth(line as usize - 1).unwrap_or("").trim();
     let twice = error.message().contains("duplicate key");
@@ -106,12 +106,12 @@ fn syntax(file: &Arc<str>, text: &str, lines: &Lines, error: &toml::de::Error) -
             "compare it with its neighbours: quotes, brackets, =",
         )
     };
-    Complaint { code, file: file.clone(), line, what, remedy: remedy.into() }
+    Diagnostic { code, file: file.clone(), line, message: what, remedy: remedy.into() }
 }
 
 fn value_tree(lines: &Lines, value: &Spanned<DeValue<'_>>) -> Item {
     let tree = match value.get_ref() {
-        DeValue::String(text) => Tree::Text(text.to_string()),
+        DeValue::String(text) => Tree::String(text.to_string()),
         DeValue::Integer(whole) => {
             i64::from_str_radix(whole.as_str(), whole.radix()).map_or(Tree::Other("a number out of range"), Tree::Whole)
         }

@@ -41,7 +41,7 @@ pub enum Spoken {
     /// The pause between two groups of digits.
     Group,
     /// The pause between a date and a time.
-    Breath,
+    ClausePause,
 }
 
 /// Words that go with numbers.
@@ -223,7 +223,7 @@ pub fn time(lang: Lang, time: DateTime, today: Date) -> Option<Vec<Spoken>> {
     let mut out = Vec::new();
     if time.date() != today {
         out = date(lang, time.date(), today)?;
-        out.push(Spoken::Breath);
+        out.push(Spoken::ClausePause);
     }
     let (hour, minute) = (time.hour() as u8, time.minute() as u8);
     match lang {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use base::Lang;
-use speech::{Clip, Needed};
+use speech::{Clip, ClipText};
 
 /// One recording in `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,18 +49,18 @@ struct WrittenClip {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// Needed and missing: the release must not go live.
-    pub missing: Vec<Needed>,
+    pub missing: Vec<ClipText>,
     /// Recorded from another text than that of the script.
-    pub stale: Vec<Needed>,
+    pub stale: Vec<ClipText>,
     /// Present, up to date and synthetic.
-    pub placeholder: Vec<Needed>,
+    pub placeholder: Vec<ClipText>,
     /// Present and unused.
     pub unused: Vec<Clip>,
 }
 
 impl Coverage {
     /// Compares the recordings present with those needed.
-    pub fn of(needed: &BTreeSet<Needed>, files: &BTreeSet<Clip>, manifest: &Manifest) -> Coverage {
+    pub fn of(needed: &BTreeSet<ClipText>, files: &BTreeSet<Clip>, manifest: &Manifest) -> Coverage {
         let mut coverage = Coverage::default();
         for need in needed {
             let clip = Clip { lang: need.lang, id: need.id.clone() };
@@ -95,8 +95,8 @@ pub fn text_hash(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn need(id: &str, text: &str) -> Needed {
-        Needed { lang: Lang::Zh, id: id.into(), text: text.into() }
+    fn need(id: &str, text: &str) -> ClipText {
+        ClipText { lang: Lang::Zh, id: id.into(), text: text.into() }
     }
 
     fn clip(id: &str) -> Clip {
@@ -115,7 +115,7 @@ mod tests {
             [(clip("b"), recorded("甲", true)), (clip("c"), recorded("丙", true)), (clip("d"), recorded("丁", false))]
                 .into();
         let coverage = Coverage::of(&needed, &files, &manifest);
-        let ids = |list: &[Needed]| list.iter().map(|n| n.id.to_string()).collect::<Vec<_>>();
+        let ids = |list: &[ClipText]| list.iter().map(|n| n.id.to_string()).collect::<Vec<_>>();
         assert_eq!(ids(&coverage.missing), ["a"]);
         assert_eq!(ids(&coverage.stale), ["b", "e"]);
         assert_eq!(ids(&coverage.placeholder), ["c"]);

@@ -10,7 +10,7 @@ use std::path::{Component, Path};
 use super::slot::{Slot, Variant};
 use super::take::SlotState;
 use base::Lang;
-use speech::{Clip, nearest};
+use speech::{Clip, closest_match};
 
 /// The name of a slot's file.
 pub fn file_name(slot: &Slot) -> String {
@@ -71,7 +71,7 @@ pub fn slot_of<'a>(name: &str, slots: &'a [Slot]) -> Result<&'a Slot, NameError>
 fn find<'a>(clip: &Clip, slots: &'a [Slot]) -> Result<&'a Slot, NameError> {
     slots.iter().find(|slot| slot.clip == *clip).ok_or_else(|| {
         let known = slots.iter().filter(|slot| slot.clip.lang == clip.lang).map(|slot| &*slot.clip.id);
-        NameError::Slot(format!("{}/{}", clip.lang.code(), clip.id), nearest(&clip.id, known).map(str::to_owned))
+        NameError::Slot(format!("{}/{}", clip.lang.code(), clip.id), closest_match(&clip.id, known).map(str::to_owned))
     })
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::examples::{self, Saying};
 use flow::Release;
-use speech::{Clip, Needed, Piece, length_of};
+use speech::{Clip, ClipText, Piece, estimated_length};
 
 /// One recording that an operator makes.
 #[derive(Clone, Debug)]
@@ -69,12 +69,12 @@ pub struct Said {
 impl Slot {
     /// The estimated length of the text when read.
     pub fn expected(&self) -> Duration {
-        length_of(self.clip.lang, &self.text, &[]).max(SHORTEST_WORD)
+        estimated_length(self.clip.lang, &self.text, &[]).max(SHORTEST_WORD)
     }
 }
 
 /// All slots of a release in recording order: set by set, numbers in ascending order.
-pub fn slots(release: &Release, needed: &BTreeSet<Needed>) -> Vec<Slot> {
+pub fn slots(release: &Release, needed: &BTreeSet<ClipText>) -> Vec<Slot> {
     let texts: BTreeMap<Clip, &str> = needed.iter().map(|needed| (clip_of(needed), &*needed.text)).collect();
     let mut said = BTreeMap::new();
     for saying in examples::sayings(release) {
@@ -88,7 +88,7 @@ pub fn slots(release: &Release, needed: &BTreeSet<Needed>) -> Vec<Slot> {
     slots
 }
 
-fn clip_of(needed: &Needed) -> Clip {
+fn clip_of(needed: &ClipText) -> Clip {
     Clip { lang: needed.lang, id: Arc::clone(&needed.id) }
 }
 
@@ -104,7 +104,7 @@ fn note_context(
         .iter()
         .filter_map(|piece| match piece {
             Piece::Clip(clip) => Some(clip),
-            Piece::Silence(_) | Piece::Tone(_) | Piece::Take => None,
+            Piece::Silence(_) | Piece::Tone(_) | Piece::Message => None,
         })
         .collect();
     let texts_of = |clips: &[&Clip]| -> Vec<(Clip, String)> {
@@ -120,7 +120,7 @@ fn note_context(
     }
 }
 
-fn slot(needed: &Needed, used: &BTreeMap<String, BTreeSet<Arc<str>>>, said: Option<Said>) -> Slot {
+fn slot(needed: &ClipText, used: &BTreeMap<String, BTreeSet<Arc<str>>>, said: Option<Said>) -> Slot {
     let id = &needed.id;
     let own = used.get(&**id).or_else(|| id.rsplit_once('.').and_then(|(entry, _)| used.get(entry)));
     let by = own.or_else(|| said.as_ref().and_then(|said| used.get(&said.saying.entry)));

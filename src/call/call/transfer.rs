@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Call, Output, State, Telemetry};
-use flow::{self, Transferred};
+use flow::{self, TransferOutcome};
 use inquiry::CallOutcome;
 use sip::{LegInput, TransferProgress};
 
@@ -14,21 +14,21 @@ impl Call {
             TransferProgress::Done => {
                 self.cdr.transferred();
                 if self.transfer_until.is_some() {
-                    self.transferred(now, Transferred::Done, out);
+                    self.transferred(now, TransferOutcome::Done, out);
                 } else if !matches!(self.state, State::Over | State::Gone) {
-                    out.push(Telemetry::Transferred(Transferred::Done).into());
+                    out.push(Telemetry::Transferred(TransferOutcome::Done).into());
                     self.end(now, CallOutcome::Transferred, None, out);
                 }
             }
-            TransferProgress::Busy => self.transferred(now, Transferred::Busy, out),
-            TransferProgress::Failed => self.transferred(now, Transferred::Failed, out),
+            TransferProgress::Busy => self.transferred(now, TransferOutcome::Busy, out),
+            TransferProgress::Failed => self.transferred(now, TransferOutcome::Failed, out),
         }
     }
 
-    pub(super) fn transferred(&mut self, now: Instant, how: Transferred, out: &mut Vec<Output>) {
+    pub(super) fn transferred(&mut self, now: Instant, how: TransferOutcome, out: &mut Vec<Output>) {
         if self.transfer_until.take().is_some() {
             out.push(Telemetry::Transferred(how).into());
-            self.feed_application(now, flow::Input::Transferred(how), out);
+            self.feed_application(now, flow::Input::TransferEnded(how), out);
         }
     }
 
@@ -36,7 +36,7 @@ impl Call {
         self.transfer_until = Some(now + timeout);
         match self.desks.get(to).cloned() {
             Some(target_uri) => self.feed_leg(now, LegInput::Refer { target_uri, referred_by: None }, out),
-            None => self.transferred(now, Transferred::Failed, out),
+            None => self.transferred(now, TransferOutcome::Failed, out),
         }
     }
 }

@@ -548,7 +548,7 @@ fn a_recording_tells_how_much_of_it_the_line_lost() {
 #[test]
 fn another_take_can_be_put_in_the_place_of_the_calls_own() {
     let mut talk = Talk::new(setup());
-    talk.tell(Command::Load(Take::of(&[8000; 160]))).play(1, &[Piece::Take]).pass(ms(20));
+    talk.tell(Command::Load(Take::of(&[8000; 160]))).play(1, &[Piece::Message]).pass(ms(20));
     assert_eq!(talk.sound()[..160], vec![g711::encode(Codec::Alaw, 8000); 160]);
 }
 
@@ -581,7 +581,7 @@ fn a_take_is_played_back_to_its_caller() {
     let mut talk = Talk::new(setup());
     talk.tell(Command::Record { max: ms(5000), telling: false });
     talk.hear(PEER, 0, &[0xFA; 160]).tell(Command::StopRecord);
-    talk.play(1, &[Piece::Take]).pass(ms(39));
+    talk.play(1, &[Piece::Message]).pass(ms(39));
     assert_eq!(talk.sound()[..160], [0xFA; 160]);
     assert_eq!((talk.sound()[160], talk.played()), (0xD5, vec![1]));
 }
@@ -608,7 +608,7 @@ fn command() -> impl Strategy<Value = Command> {
         ),
         (0u32..9, 0u64..200).prop_map(|(id, length)| Command::Play {
             id: PlayId(id),
-            pieces: vec![Piece::Tone(ms(250)), Piece::Silence(ms(length)), Piece::Take, clip("a")]
+            pieces: vec![Piece::Tone(ms(250)), Piece::Silence(ms(length)), Piece::Message, clip("a")]
         }),
         Just(Command::Stop),
         (0u64..500, any::<bool>()).prop_map(|(max, telling)| Command::Record { max: ms(max), telling }),

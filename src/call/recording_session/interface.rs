@@ -37,9 +37,9 @@ impl Input {
             flow::Input::Played(id) => Some(Input::Played(id)),
             flow::Input::Deadline => Some(Input::Deadline),
             flow::Input::LookedUp(_)
-            | flow::Input::Transferred(_)
+            | flow::Input::TransferEnded(_)
             | flow::Input::Recorded(_)
-            | flow::Input::Ticket(_) => None,
+            | flow::Input::RecordingSaved(_) => None,
         }
     }
 }

@@ -36,7 +36,7 @@ impl Studio {
         match recording {
             Some(samples) => {
                 self.out.push(Output::Load(Take::of(samples)));
-                Piece::Take
+                Piece::Message
             }
             None => Prompt::Missing.piece(self.lang),
         }
@@ -116,7 +116,7 @@ impl Studio {
         match key {
             Key::Digit(1) => {
                 self.out.extend(slot.draft.as_deref().map(Take::of).map(Output::Load));
-                let pieces = vec![Piece::Take, Piece::Silence(BREATH), Prompt::Review.piece(self.lang)];
+                let pieces = vec![Piece::Message, Piece::Silence(BREATH), Prompt::Review.piece(self.lang)];
                 self.play(now, pieces);
             }
             Key::Digit(2) if unusable => self.say(now, &[Prompt::Unusable, Prompt::Review]),

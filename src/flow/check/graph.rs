@@ -7,9 +7,9 @@ use super::subject::Subject;
 use crate::exits::{By, Exit};
 use crate::model::*;
 use base::Key;
-use speech::Complaint;
+use speech::Diagnostic;
 
-pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut complaints = Vec::new();
     let reached = reached(subject.flow);
     for node in subject.flow.nodes.iter().filter(|node| !reached.contains(&node.name)) {
@@ -54,7 +54,7 @@ fn reached(flow: &Flow) -> BTreeSet<Arc<str>> {
     seen
 }
 
-fn ends(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints: &mut Vec<Complaint>) {
+fn ends(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints: &mut Vec<Diagnostic>) {
     let flow = subject.flow;
     let mut ending: BTreeSet<Arc<str>> = BTreeSet::new();
     loop {
@@ -110,7 +110,7 @@ fn cycles(flow: &Flow, edges: &BTreeMap<Arc<str>, Vec<Arc<str>>>) -> Vec<Vec<Arc
     cycles
 }
 
-fn loops(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+fn loops(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
     let flow = subject.flow;
     let silent = |name: &Arc<str>| flow.node(name).is_some_and(|node| !node.asks());
     let edges = flow.nodes.iter().filter(|node| !node.asks()).map(|node| {
@@ -126,7 +126,7 @@ fn loops(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
 }
 
 /// Loops that a caller who presses no key never leaves.
-fn silent_loops(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints: &mut Vec<Complaint>) {
+fn silent_loops(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints: &mut Vec<Diagnostic>) {
     let flow = subject.flow;
     let edges = flow.nodes.iter().filter(|node| reached.contains(&node.name)).map(|node| {
         let unasked = |exit: &Exit<'_>| match exit.by {
@@ -156,7 +156,7 @@ enum State {
     Holiday,
 }
 
-fn near_a_person(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints: &mut Vec<Complaint>) {
+fn near_a_person(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints: &mut Vec<Diagnostic>) {
     let Some(most) = subject.flow.limits.keys_to_human else { return };
     for (state, word) in [(State::Open, "open"), (State::Closed, "closed"), (State::Holiday, "a holiday")] {
         let keys = keys_to_human(subject.flow, state);

@@ -22,21 +22,21 @@ mod sense;
 mod subject;
 mod words;
 
-use speech::Complaint;
+use speech::Diagnostic;
 
 pub(super) use subject::Subject;
 pub(super) use words::{used, used_by};
 
 /// All checks that need more than one table. Where targets are missing, paths are not checked: one mistake would be
 /// reported many times.
-pub(super) fn all(subject: &Subject<'_>, broken: bool) -> Vec<Complaint> {
+pub(super) fn all(subject: &Subject<'_>, broken: bool) -> Vec<Diagnostic> {
     let mut complaints = refs::check(subject);
     complaints.extend(words::check(subject));
     if !broken {
         complaints.extend(sense::check(subject));
     }
     let astray =
-        |complaint: &Complaint| matches!(complaint.code, "E03" | "E04" | "E05" | "E06" | "E07" | "E08" | "E12");
+        |complaint: &Diagnostic| matches!(complaint.code, "E03" | "E04" | "E05" | "E06" | "E07" | "E08" | "E12");
     if !broken && !complaints.iter().any(astray) {
         complaints.extend(graph::check(subject));
         complaints.extend(paths::check(subject));

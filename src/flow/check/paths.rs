@@ -7,11 +7,11 @@ use super::graph::{nexts, roots};
 use super::subject::Subject;
 use crate::exits::{By, Exit};
 use crate::model::*;
-use speech::Complaint;
+use speech::Diagnostic;
 
 type Known = BTreeSet<Arc<str>>;
 
-pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let known = known(subject.flow);
     let mut complaints = Vec::new();
     for node in &subject.flow.nodes {

@@ -6,9 +6,9 @@ use jiff::civil::{Date, Weekday};
 use super::subject::Subject;
 use crate::calendar::{Days, Desk};
 use crate::model::*;
-use speech::Complaint;
+use speech::Diagnostic;
 
-pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut complaints = Vec::new();
     limits(subject, &mut complaints);
     for node in &subject.flow.nodes {
@@ -45,7 +45,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
 }
 
 /// A check without its limit is skipped.
-fn limits(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+fn limits(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
     let limits = &subject.flow.limits;
     let missing = [
         (limits.keys_to_human.is_none(), "keys_to_human = 3", "how far callers are from a person"),
@@ -59,7 +59,7 @@ fn limits(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
 }
 
 /// A caller who chooses a language may not understand the current one.
-fn tongues(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec<Complaint>) {
+fn tongues(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec<Diagnostic>) {
     let chooses = |choice: &&Choice| choice.set.iter().any(|(var, _)| &**var == "lang");
     if !menu.native && menu.choices.iter().filter(chooses).count() > 1 {
         let what = format!("menu {}: its options choose a language, and all are read in the same one", node.name);
@@ -68,7 +68,7 @@ fn tongues(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec
 }
 
 /// A caller must prove to hold the receipt: what a look-up asks for beside the number is secret.
-fn open_factor(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Complaint>) {
+fn open_factor(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Diagnostic>) {
     for var in lookup.by.iter().skip(1).filter(|var| !subject.flow.is_secret(var)) {
         let asks = |node: &&Node| matches!(&node.kind, Kind::Ask(ask) if ask.store == *var);
         let Some(ask) = subject.flow.nodes.iter().find(asks) else { continue };
@@ -77,7 +77,7 @@ fn open_factor(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: 
     }
 }
 
-fn source(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Complaint>) {
+fn source(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Diagnostic>) {
     if &*lookup.source != SOURCE {
         let what =
             format!("lookup {}: a node has no source {:?}; on a call it asks {SOURCE}", node.name, lookup.source);
@@ -85,7 +85,7 @@ fn source(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut 
     }
 }
 
-fn address(subject: &Subject<'_>, node: &Node, transfer: &Transfer, complaints: &mut Vec<Complaint>) {
+fn address(subject: &Subject<'_>, node: &Node, transfer: &Transfer, complaints: &mut Vec<Diagnostic>) {
     if &*transfer.to != DESK {
         let what = format!("transfer {}: a node has no address {:?}; on a call this fails", node.name, transfer.to);
         complaints.push(subject.complaint(
@@ -98,7 +98,7 @@ fn address(subject: &Subject<'_>, node: &Node, transfer: &Transfer, complaints: 
 }
 
 /// A condition on a calendar without days never holds.
-fn seasons(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+fn seasons(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
     let choices = subject.flow.nodes.iter().flat_map(Node::choices);
     let conditions = (choices.filter_map(|choice| Some((choice.when.as_ref()?, choice.line))))
         .chain(subject.flow.notices.iter().filter_map(|notice| Some((notice.when.as_ref()?, notice.line))))
@@ -113,12 +113,12 @@ fn seasons(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
 }
 
 /// Tables that differ about a day: one of them is mistaken, as a holiday holds for every desk.
-fn calendars(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+fn calendars(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
     let calendar = subject.calendar;
     let working = &calendar.working;
     let mut report = |line, what: String, remedy: String| {
         let file = calendar.file.clone();
-        complaints.push(Complaint { code: "W09", file, line, what, remedy });
+        complaints.push(Diagnostic { code: "W09", file, line, message: what, remedy });
     };
     let lists =
         [(&working.off, "off"), (&working.work, "work")].map(|(days, key)| ("working", working.line, days, key));

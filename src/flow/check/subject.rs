@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::calendar::Calendar;
 use crate::model::Flow;
-use speech::{Complaint, Script};
+use speech::{Diagnostic, Script};
 
 /// What is checked together.
 pub(crate) struct Subject<'a> {
@@ -21,7 +21,7 @@ impl Subject<'_> {
         line: u32,
         what: impl Into<String>,
         remedy: impl Into<String>,
-    ) -> Complaint {
-        Complaint { code, file: self.file.clone(), line, what: what.into(), remedy: remedy.into() }
+    ) -> Diagnostic {
+        Diagnostic { code, file: self.file.clone(), line, message: what.into(), remedy: remedy.into() }
     }
 }

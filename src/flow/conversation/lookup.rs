@@ -81,7 +81,7 @@ impl Conversation {
         }
         if looking.until <= now {
             self.late_answers += 1;
-            return self.conclude(now, LookUpAnswer::Down);
+            return self.conclude(now, LookUpAnswer::Unavailable);
         }
         let Some(filler) = &looking.lookup.filler else { return };
         if self.playing.is_none() && looking.filler_at.is_some_and(|at| at <= now) {
@@ -99,9 +99,9 @@ impl Conversation {
         self.answering = true;
         match findings {
             LookUpAnswer::Found { facts, age } => self.found(now, &lookup, facts, age),
-            LookUpAnswer::None => self.missed(now, &lookup),
-            LookUpAnswer::Many => self.go(now, &lookup.many.target),
-            LookUpAnswer::Down => self.down(now, &lookup),
+            LookUpAnswer::NotFound => self.missed(now, &lookup),
+            LookUpAnswer::Ambiguous => self.go(now, &lookup.ambiguous.target),
+            LookUpAnswer::Unavailable => self.down(now, &lookup),
         }
     }
 

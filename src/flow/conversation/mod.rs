@@ -27,13 +27,13 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::{Date, DateTime};
 
-use super::io::{Caller, Input, Output, PlayId, Transferred, WallClock};
+use super::io::{Caller, Input, Output, PlayId, TransferOutcome, WallClock};
 use super::model::*;
 use super::release::Release;
 use base::{Deadline, Key, Lang, Private, earliest};
 use speech::Value;
 use spoken::Playing;
-pub use spoken::{Heard, Line};
+pub use spoken::{PromptId, SpokenLine};
 use waiting::{Looking, Question, Queueing, Recording};
 
 /// Whether queues, text messages and call-backs are simulated.
@@ -72,7 +72,7 @@ pub struct Conversation {
     playing: Option<Playing>,
     plays: u32,
     /// Played before the next prompt: the age of an answer.
-    prefix: Vec<Line>,
+    prefix: Vec<SpokenLine>,
     /// For an answer whose age is announced: the look-up's prefix and the prompt.
     aged: Option<(Arc<str>, Prompt)>,
     /// An answer or a failure is being announced: keys pressed before it do not skip it.
@@ -174,9 +174,9 @@ impl Conversation {
             Input::Key(key) => self.key(now, key),
             Input::Played(id) => self.played(now, id),
             Input::LookedUp(findings) => self.looked_up(now, findings),
-            Input::Transferred(ended) => self.transferred(now, ended),
+            Input::TransferEnded(ended) => self.transferred(now, ended),
             Input::Recorded(result) => self.recorded(now, result),
-            Input::Ticket(ticket) => self.ticket(now, ticket),
+            Input::RecordingSaved(ticket) => self.ticket(now, ticket),
             Input::Deadline => self.deadline_passed(now),
         }
         self.settle(now);
@@ -199,7 +199,7 @@ impl Conversation {
     }
 
     /// What is being played, for a transcript. Secrets are never part of it.
-    pub fn playing(&self) -> Option<(PlayId, &[Line])> {
+    pub fn playing(&self) -> Option<(PlayId, &[SpokenLine])> {
         self.playing.as_ref().map(|playing| (playing.id, &playing.lines[..]))
     }
 
@@ -352,7 +352,7 @@ impl Conversation {
         match &self.state {
             State::Asking(_) => self.timed_out(now),
             State::Looking(_) => self.lookup_timed_out(now),
-            State::Transferring { until } if *until <= now => self.transferred(now, Transferred::Failed),
+            State::Transferring { until } if *until <= now => self.transferred(now, TransferOutcome::Failed),
             State::Recording(_) => self.recording_timed_out(now),
             State::Queueing(_) => self.queue_timed_out(now),
             State::Before | State::Speaking { .. } | State::Announcing | State::Transferring { .. } | State::Over => {}

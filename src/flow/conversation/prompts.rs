@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::spoken::{Heard, Line, Playing};
+use super::spoken::{Playing, PromptId, SpokenLine};
 use super::{Conversation, GUARD, State};
 use crate::io::{Output, PlayId};
 use crate::model::{Choice, Menu, Prompt, Target};
 use base::{Key, Lang};
-use speech::{Piece, SENTENCE, SpeechError, Utterance, Value};
+use speech::{Piece, SENTENCE_PAUSE, SpeechError, Utterance, Value};
 
 /// Why a sentence cannot be composed: a fault of the release or of a source.
 type Unsayable = String;
@@ -46,7 +46,7 @@ impl Conversation {
     }
 
     /// Plays lines, after those that must come first. The start of an error prompt cannot be cut short.
-    pub(super) fn play(&mut self, now: Instant, lines: Vec<Line>, error: Option<Line>) {
+    pub(super) fn play(&mut self, now: Instant, lines: Vec<SpokenLine>, error: Option<SpokenLine>) {
         let guard = error.is_some().then(|| now + GUARD);
         let mut all = std::mem::take(&mut self.prefix);
         all.extend(error);
@@ -55,7 +55,7 @@ impl Conversation {
         let mut pieces: Vec<Piece> = Vec::new();
         for line in &all {
             if !pieces.is_empty() && !line.pieces.is_empty() {
-                pieces.push(Piece::Silence(SENTENCE));
+                pieces.push(Piece::Silence(SENTENCE_PAUSE));
             }
             pieces.extend(line.pieces.iter().cloned());
         }
@@ -66,12 +66,12 @@ impl Conversation {
     }
 
     /// Puts the apology before the first sentence of a call that stands in for another.
-    fn apologise(&mut self, now: Instant, lines: &mut Vec<Line>) {
-        let Some(at) = lines.iter().position(|line| line.stands_in).filter(|_| !self.apologised) else { return };
+    fn apologise(&mut self, now: Instant, lines: &mut Vec<SpokenLine>) {
+        let Some(at) = lines.iter().position(|line| line.is_substitute).filter(|_| !self.apologised) else { return };
         self.apologised = true;
         let Some(prompt) = self.release.flow.stand_in.clone() else { return };
         if let Ok(apology) = self.compose_prompt(now, &prompt)
-            && !apology.stands_in
+            && !apology.is_substitute
         {
             lines.insert(at, apology);
         }
@@ -87,11 +87,11 @@ impl Conversation {
         self.playing.as_ref().and_then(|playing| playing.guard).is_some_and(|guard| now < guard)
     }
 
-    pub(super) fn compose(&self, now: Instant, prompts: &[Prompt]) -> Result<Vec<Line>, Unsayable> {
+    pub(super) fn compose(&self, now: Instant, prompts: &[Prompt]) -> Result<Vec<SpokenLine>, Unsayable> {
         prompts.iter().map(|prompt| self.compose_prompt(now, prompt)).collect()
     }
 
-    pub(super) fn compose_prompt(&self, now: Instant, prompt: &Prompt) -> Result<Line, Unsayable> {
+    pub(super) fn compose_prompt(&self, now: Instant, prompt: &Prompt) -> Result<SpokenLine, Unsayable> {
         let member = match prompt.var() {
             None => "".into(),
             Some(var) => self.member(var).ok_or_else(|| format!("{}: {var} has no value", prompt.name))?,
@@ -101,19 +101,25 @@ impl Conversation {
         self.compose_entry(now, self.lang, name, &entry)
     }
 
-    pub(super) fn compose_entry(&self, now: Instant, lang: Lang, name: &str, entry: &str) -> Result<Line, Unsayable> {
+    pub(super) fn compose_entry(
+        &self,
+        now: Instant,
+        lang: Lang,
+        name: &str,
+        entry: &str,
+    ) -> Result<SpokenLine, Unsayable> {
         let slots = |slot: &str| self.slot(slot);
         let said = |lang| self.release.script.compose(lang, entry, &slots, self.today(now));
-        self.as_recorded(Heard::Prompt(name.into()), lang, said)
+        self.as_recorded(PromptId::Prompt(name.into()), lang, said)
     }
 
-    pub(super) fn compose_menu(&self, menu: &Menu, name: &Arc<str>) -> Result<Vec<Line>, Unsayable> {
-        let mut lines: Vec<Line> = Vec::new();
+    pub(super) fn compose_menu(&self, menu: &Menu, name: &Arc<str>) -> Result<Vec<SpokenLine>, Unsayable> {
+        let mut lines: Vec<SpokenLine> = Vec::new();
         for choice in menu.choices.iter().filter(|choice| self.holds(choice.when.as_ref())) {
             let Some(opt) = &choice.opt else { continue };
             let lang = if menu.native { own_lang(choice).unwrap_or(self.lang) } else { self.lang };
             let said = |lang| self.release.script.compose_option(lang, &format!("opt.{opt}"), choice.key);
-            lines.push(self.as_recorded(Heard::Menu(name.clone()), lang, said)?);
+            lines.push(self.as_recorded(PromptId::Menu(name.clone()), lang, said)?);
         }
         Ok(lines)
     }
@@ -121,17 +127,17 @@ impl Conversation {
     /// A sentence in a language, or in the flow's first one where that is not recorded. Never silence.
     fn as_recorded(
         &self,
-        heard: Heard,
+        heard: PromptId,
         lang: Lang,
         said: impl Fn(Lang) -> Result<Utterance, SpeechError>,
-    ) -> Result<Line, Unsayable> {
+    ) -> Result<SpokenLine, Unsayable> {
         let own = said(lang).map_err(|error| error.to_string())?;
         let first = self.release.flow.langs[0];
         if !self.for_ears || lang == first || self.release.is_recorded(&own.pieces) {
             return Ok(line(heard, lang, own));
         }
         let said = said(first).map_err(|error| error.to_string())?;
-        Ok(Line { stands_in: true, ..line(heard, first, said) })
+        Ok(SpokenLine { is_substitute: true, ..line(heard, first, said) })
     }
 
     /// What fills a slot; a word by its path under `opt`. Secrets fill no slot.
@@ -162,8 +168,8 @@ impl Conversation {
     }
 }
 
-pub(super) fn line(heard: Heard, lang: Lang, said: Utterance) -> Line {
-    Line { heard, lang, text: said.text, pieces: said.pieces, stands_in: false }
+pub(super) fn line(heard: PromptId, lang: Lang, said: Utterance) -> SpokenLine {
+    SpokenLine { prompt: heard, lang, text: said.text, pieces: said.pieces, is_substitute: false }
 }
 
 /// The language that an option switches to.

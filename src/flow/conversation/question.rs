@@ -10,7 +10,7 @@
 use std::time::Instant;
 
 use super::prompts::is_digit;
-use super::spoken::Line;
+use super::spoken::SpokenLine;
 use super::waiting::Question;
 use super::{Conversation, Entered, NO_INPUTS_MAX, SPARE_END_KEY, State};
 use crate::io::{InputError, Output};
@@ -34,7 +34,7 @@ impl Conversation {
     }
 
     /// Plays the question, after an error prompt if there is one. With keys in the queue it is skipped.
-    fn read_question(&mut self, now: Instant, error: Option<Line>, question: bool) {
+    fn read_question(&mut self, now: Instant, error: Option<SpokenLine>, question: bool) {
         if !self.type_ahead.is_empty() && error.is_none() && self.prefix.is_empty() {
             if let State::Asking(asking) = &mut self.state {
                 asking.listen(now);
@@ -53,7 +53,7 @@ impl Conversation {
         }
     }
 
-    fn question(&self, now: Instant) -> Result<Vec<Line>, String> {
+    fn question(&self, now: Instant) -> Result<Vec<SpokenLine>, String> {
         let Some(node) = self.release.flow.node(&self.node) else { return Ok(Vec::new()) };
         match &node.kind {
             Kind::Menu(menu) => {
@@ -105,7 +105,7 @@ impl Conversation {
             | Kind::Sms(_)
             | Kind::Callback(_) => match self.chosen(node.choices(), key) {
                 Some(choice) => self.choose(now, &choice),
-                None => self.no_match(now, InputError::WrongKey, None),
+                None => self.no_match(now, InputError::NoMatch, None),
             },
         }
     }
@@ -136,7 +136,7 @@ impl Conversation {
                 self.go(now, &low.unwrap_or(&rate.next).target);
             }
             (_, Some(choice)) => self.choose(now, &choice),
-            (_, None) => self.no_match(now, InputError::WrongKey, None),
+            (_, None) => self.no_match(now, InputError::NoMatch, None),
         }
     }
 
@@ -166,7 +166,7 @@ impl Conversation {
                     self.entered(now, ask, true);
                 }
             }
-            None => self.no_match(now, InputError::WrongKey, None),
+            None => self.no_match(now, InputError::NoMatch, None),
         }
     }
 
@@ -248,14 +248,14 @@ impl Conversation {
     }
 
     fn no_input(&mut self, now: Instant) {
-        self.out.push(Output::Slip { node: self.node.clone(), kind: InputError::Silence });
+        self.out.push(Output::InputError { node: self.node.clone(), kind: InputError::NoInput });
         self.no_inputs += 1;
         if self.no_inputs > NO_INPUTS_MAX {
             return self.end_politely(now, "the caller answers no question".into());
         }
         let State::Asking(asking) = &mut self.state else { return };
         asking.until = None;
-        let prompt = asking.manner.silent.get(asking.no_inputs).cloned();
+        let prompt = asking.manner.no_input.get(asking.no_inputs).cloned();
         asking.no_inputs += 1;
         let rated = matches!(self.release.flow.node(&self.node), Some(Node { kind: Kind::Rate(_), .. }));
         match prompt.filter(|_| !rated) {
@@ -272,11 +272,11 @@ impl Conversation {
 
     /// The answer was wrong; `own` is the question's own prompt for it.
     fn no_match(&mut self, now: Instant, kind: InputError, own: Option<&Prompt>) {
-        self.out.push(Output::Slip { node: self.node.clone(), kind });
+        self.out.push(Output::InputError { node: self.node.clone(), kind });
         let State::Asking(asking) = &mut self.state else { return };
         asking.until = None;
         asking.typed.clear();
-        let prompt = asking.manner.wrong.get(asking.no_matches).cloned();
+        let prompt = asking.manner.no_match.get(asking.no_matches).cloned();
         asking.no_matches += 1;
         match prompt {
             Some(prompt) => self.say_and_ask_again(now, own.unwrap_or(&prompt), own.is_none()),
@@ -298,7 +298,7 @@ impl Conversation {
     }
 }
 
-fn manner(node: &Node) -> Option<&Manner> {
+fn manner(node: &Node) -> Option<&InputPolicy> {
     match &node.kind {
         Kind::Menu(menu) => Some(&menu.manner),
         Kind::Ask(ask) => Some(&ask.manner),

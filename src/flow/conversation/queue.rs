@@ -10,7 +10,7 @@ use speech::Value;
 impl Conversation {
     pub(super) fn queue(&mut self, now: Instant, queue: &Queue) {
         if self.mode == Mode::Call {
-            return self.go(now, &queue.nobody.target);
+            return self.go(now, &queue.no_agents.target);
         }
         self.state = State::Queueing(Queueing::new(queue.clone(), now));
         self.facts.insert("queue.place".into(), Value::Number(SIMULATED_PLACE));

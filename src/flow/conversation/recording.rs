@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::prompts::line;
-use super::spoken::{Heard, Line};
+use super::spoken::{PromptId, SpokenLine};
 use super::waiting::{PATIENCE, Phase, Recording};
 use super::{Conversation, State};
 use crate::io::{Output, RecordResult};
@@ -29,7 +29,7 @@ impl Conversation {
     }
 
     /// The prompt, unless it was cut short, and the beep.
-    fn intro(&mut self, now: Instant, record: &Record, mut lines: Vec<Line>) {
+    fn intro(&mut self, now: Instant, record: &Record, mut lines: Vec<SpokenLine>) {
         // Keys pressed before the beep are not meant for the message.
         self.type_ahead.clear();
         if record.beep {
@@ -38,8 +38,8 @@ impl Conversation {
         if lines.is_empty() { self.take(now) } else { self.play(now, lines, None) }
     }
 
-    fn sound(&self, piece: Piece) -> Line {
-        line(Heard::Sound, self.lang, Utterance { pieces: vec![piece], text: String::new() })
+    fn sound(&self, piece: Piece) -> SpokenLine {
+        line(PromptId::Sound, self.lang, Utterance { pieces: vec![piece], text: String::new() })
     }
 
     fn take(&mut self, now: Instant) {
@@ -74,7 +74,7 @@ impl Conversation {
             Phase::Taking { .. } => {
                 if self.type_ahead.pop_front() == Some(record.stop) {
                     recording.phase = Phase::Stopping { until: now + PATIENCE };
-                    self.out.push(Output::StopRecord);
+                    self.out.push(Output::StopRecording);
                 }
             }
             Phase::Reviewing { .. } | Phase::Listening => {
@@ -94,11 +94,11 @@ impl Conversation {
         };
         let record = record.clone();
         match result {
-            RecordResult::Taken { length } if length >= SHORTEST => match record.review {
+            RecordResult::Recorded { length } if length >= SHORTEST => match record.review {
                 Review::No => self.keep(now, &record),
                 Review::Yes(_) => self.review(now),
             },
-            RecordResult::Taken { .. } | RecordResult::Failed => self.go(now, &record.empty.target),
+            RecordResult::Recorded { .. } | RecordResult::Failed => self.go(now, &record.empty.target),
         }
     }
 
@@ -125,7 +125,7 @@ impl Conversation {
             Some(Key::Digit(1)) => self.keep(now, record),
             Some(Key::Digit(2)) => {
                 self.phase(record, Phase::Listening);
-                let take = self.sound(Piece::Take);
+                let take = self.sound(Piece::Message);
                 self.play(now, vec![take], None);
             }
             Some(Key::Digit(3)) => {
@@ -142,7 +142,7 @@ impl Conversation {
 
     fn keep(&mut self, now: Instant, record: &Record) {
         self.phase(record, Phase::Saving { until: now + PATIENCE });
-        self.out.push(Output::KeepTake { notify: record.notify.clone(), keep: record.keep });
+        self.out.push(Output::SaveRecording { notify: record.notify.clone(), keep: record.keep });
     }
 
     pub(super) fn ticket(&mut self, now: Instant, ticket: Option<String>) {
@@ -169,7 +169,7 @@ impl Conversation {
         let record = recording.record.clone();
         match recording.phase {
             Phase::Taking { .. } => {
-                self.out.push(Output::StopRecord);
+                self.out.push(Output::StopRecording);
                 self.phase(&record, Phase::Stopping { until: now + PATIENCE });
             }
             Phase::Stopping { .. } | Phase::Saving { .. } => self.go(now, &record.empty.target),

@@ -9,7 +9,7 @@ use speech::Piece;
 
 /// What a line of a play is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum PromptId {
     /// A prompt by its name, with the family's member in its place: `fees.hkmo`.
     Prompt(Arc<str>),
     /// The options of a menu.
@@ -20,9 +20,9 @@ pub enum Heard {
 
 /// One line of what a caller hears.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct SpokenLine {
     /// Which prompt, menu or sound.
-    pub heard: Heard,
+    pub prompt: PromptId,
     /// The language that it is said in.
     pub lang: Lang,
     /// The words, for transcripts and screens; empty for a sound.
@@ -30,13 +30,13 @@ pub struct Line {
     /// The recordings that it is made of.
     pub pieces: Vec<Piece>,
     /// It is in the flow's first language, as it is not recorded in the caller's.
-    pub stands_in: bool,
+    pub is_substitute: bool,
 }
 
 /// The play in progress.
 pub(super) struct Playing {
     pub id: PlayId,
-    pub lines: Vec<Line>,
+    pub lines: Vec<SpokenLine>,
     /// It cannot be cut short before this.
     pub guard: Option<Instant>,
 }

@@ -5,7 +5,7 @@ use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Environment, Facts, InputError, LookUpAnswer, RecordResult, Sources, Transferred, facts};
+use crate::{Environment, Facts, InputError, LookUpAnswer, RecordResult, Sources, TransferOutcome, facts};
 use inquiry::{NumberError, Progress, Promise, Stage};
 use speech::Piece;
 
@@ -77,10 +77,10 @@ impl Phone {
         let lines = self.talk.playing().map_or(&[][..], |(_, lines)| lines);
         lines
             .iter()
-            .map(|line| match &line.heard {
-                Heard::Prompt(name) => name.to_string(),
-                Heard::Menu(name) => format!("menu {name}"),
-                Heard::Sound => "sound".into(),
+            .map(|line| match &line.prompt {
+                PromptId::Prompt(name) => name.to_string(),
+                PromptId::Menu(name) => format!("menu {name}"),
+                PromptId::Sound => "sound".into(),
             })
             .collect()
     }
@@ -194,7 +194,7 @@ fn a_transfer_that_is_not_answered_comes_back() {
     assert!(matches!(phone.talk.state, State::Transferring { .. }));
     phone.waits();
     assert_eq!(phone.hears(), ["desk_busy"]);
-    assert!(phone.gives(Input::Transferred(Transferred::Done)).is_empty(), "too late");
+    assert!(phone.gives(Input::TransferEnded(TransferOutcome::Done)).is_empty(), "too late");
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_slip_names_its_kind_and_never_the_entry() {
     let mut phone = Phone::dials(&release);
     phone.presses("11");
     let outputs = phone.presses("123#");
-    assert!(outputs.iter().any(|output| matches!(output, Output::Slip { kind: InputError::WrongLength, .. })));
+    assert!(outputs.iter().any(|output| matches!(output, Output::InputError { kind: InputError::WrongLength, .. })));
     assert!(!format!("{outputs:?}").contains("123"));
 }
 
@@ -223,7 +223,7 @@ fn a_recording_whose_end_never_comes_is_given_up() {
     phone.presses("14");
     let outputs = phone.hears_it_out();
     assert!(matches!(outputs[..], [Output::Record { .. }]));
-    assert!(matches!(phone.waits()[..], [Output::StopRecord]));
+    assert!(matches!(phone.waits()[..], [Output::StopRecording]));
     phone.waits();
     assert!(phone.hears().contains(&"menu main".to_string()));
 }
@@ -238,17 +238,17 @@ fn a_screen_gets_the_words_of_the_phone() {
             .map(|said| said.text)
             .collect()
     };
-    let fresh = told(crate::Told::Found { facts: ready(), age: Duration::from_secs(60) });
+    let fresh = told(crate::ScreenAnswer::Found { facts: ready(), age: Duration::from_secs(60) });
     assert_eq!(
         fresh,
         ["您申请的普通护照，可以领取了。请带受理回执和身份证，到城北大厅领取。", "城北大厅，工作日九点到十七点。"]
     );
-    let old = told(crate::Told::Found { facts: ready(), age: Duration::from_secs(3600) });
+    let old = told(crate::ScreenAnswer::Found { facts: ready(), age: Duration::from_secs(3600) });
     assert_eq!(old[0], "以下信息截至9点。");
     assert_eq!(old.len(), 3);
-    assert_eq!(told(crate::Told::NotFound), ["未查询到相符记录，请核对后重新输入。"]);
-    assert_eq!(told(crate::Told::Down), ["查询系统暂时不可用，请稍后再试，或转人工。"]);
-    let refused = told(crate::Told::Found { facts: ready(), age: Duration::from_secs(90_000) });
+    assert_eq!(told(crate::ScreenAnswer::NotFound), ["未查询到相符记录，请核对后重新输入。"]);
+    assert_eq!(told(crate::ScreenAnswer::Unavailable), ["查询系统暂时不可用，请稍后再试，或转人工。"]);
+    let refused = told(crate::ScreenAnswer::Found { facts: ready(), age: Duration::from_secs(90_000) });
     assert_eq!(refused, ["查询系统暂时不可用，请稍后再试，或转人工。"]);
 }
 
@@ -270,11 +270,11 @@ fn survives(release: &Arc<Release>, inputs: &[u8]) {
             },
             15 | 16 => Input::Deadline,
             17 => Input::LookedUp(LookUpAnswer::Found { facts: ready(), age: Duration::from_secs(60) }),
-            18 => Input::LookedUp(LookUpAnswer::None),
-            19 => Input::LookedUp(LookUpAnswer::Down),
-            20 => Input::Transferred(Transferred::Busy),
-            21 => Input::Recorded(RecordResult::Taken { length: Duration::from_secs(5) }),
-            22 => Input::Ticket(Some("12345".into())),
+            18 => Input::LookedUp(LookUpAnswer::NotFound),
+            19 => Input::LookedUp(LookUpAnswer::Unavailable),
+            20 => Input::TransferEnded(TransferOutcome::Busy),
+            21 => Input::Recorded(RecordResult::Recorded { length: Duration::from_secs(5) }),
+            22 => Input::RecordingSaved(Some("12345".into())),
             _ => Input::Recorded(RecordResult::Failed),
         };
         if matches!(input, Input::Deadline)

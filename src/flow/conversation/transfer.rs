@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Conversation, State};
-use crate::io::{Output, Transferred};
+use crate::io::{Output, TransferOutcome};
 use crate::model::*;
 
 impl Conversation {
@@ -28,15 +28,15 @@ impl Conversation {
         self.out.push(Output::Transfer { to: transfer.to.clone(), timeout: transfer.timeout });
     }
 
-    pub(super) fn transferred(&mut self, now: Instant, ended: Transferred) {
+    pub(super) fn transferred(&mut self, now: Instant, ended: TransferOutcome) {
         let release = self.release.clone();
         let waiting = matches!(self.state, State::Transferring { .. } | State::Queueing(_));
         let outcomes = release.flow.node(&self.node).filter(|_| waiting).and_then(outcomes);
         let Some([done, busy, failed]) = outcomes else { return };
         let go = match ended {
-            Transferred::Done => done,
-            Transferred::Busy => busy,
-            Transferred::Failed => failed,
+            TransferOutcome::Done => done,
+            TransferOutcome::Busy => busy,
+            TransferOutcome::Failed => failed,
         };
         self.stop();
         // Keys pressed while it rang answer no question.
@@ -50,7 +50,7 @@ impl Conversation {
 fn outcomes(node: &Node) -> Option<[&Go; 3]> {
     match &node.kind {
         Kind::Transfer(transfer) => Some([&transfer.done, &transfer.busy, &transfer.failed]),
-        Kind::Queue(queue) => Some([&queue.ended, &queue.full, &queue.nobody]),
+        Kind::Queue(queue) => Some([&queue.ended, &queue.full, &queue.no_agents]),
         Kind::Menu(_)
         | Kind::Ask(_)
         | Kind::Say(_)

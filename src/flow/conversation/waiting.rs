@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use crate::io::LookUpAnswer;
-use crate::model::{Lookup, Manner, Queue, Record};
+use crate::model::{InputPolicy, Lookup, Queue, Record};
 use base::{Deadline, earliest};
 
 /// A question that waits for keys.
 pub(super) struct Question {
-    pub manner: Manner,
+    pub manner: InputPolicy,
     pub typed: String,
     /// Absent while the question plays.
     pub until: Option<Instant>,

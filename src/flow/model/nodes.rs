@@ -48,7 +48,7 @@ pub enum Kind {
 
 /// How a question waits for keys, and what it does about no-input and no-match.
 #[derive(Clone, Debug)]
-pub struct Manner {
+pub struct InputPolicy {
     /// A key cuts the prompt short.
     pub barge_in: bool,
     /// Keys pressed before the question answer it.
@@ -58,9 +58,9 @@ pub struct Manner {
     /// How long each further key may take.
     pub next_key: Duration,
     /// Said on the first, second, … no-input: no key in time.
-    pub silent: Vec<Prompt>,
+    pub no_input: Vec<Prompt>,
     /// Said on the first, second, … no-match: a wrong key or entry.
-    pub wrong: Vec<Prompt>,
+    pub no_match: Vec<Prompt>,
     /// Where the call goes after the last of either.
     pub give_up: Go,
 }
@@ -94,7 +94,7 @@ pub struct Menu {
     /// `@home` leads here.
     pub home: bool,
     /// How it waits.
-    pub manner: Manner,
+    pub manner: InputPolicy,
     /// Its keys, and the inherited ones that it does not use itself.
     pub choices: Vec<Choice>,
 }
@@ -141,7 +141,7 @@ pub struct Ask {
     /// Keys that lead elsewhere while nothing has been typed.
     pub choices: Vec<Choice>,
     /// How it waits.
-    pub manner: Manner,
+    pub manner: InputPolicy,
 }
 
 /// `[say.…]`: words without a question.
@@ -168,7 +168,7 @@ pub struct Filler {
 
 /// What follows from the age of an answer.
 #[derive(Clone, Debug)]
-pub struct Stale {
+pub struct AgePolicy {
     /// An older answer is preceded by `say`.
     pub tell_after: Option<Duration>,
     /// The prompt that announces the age.
@@ -193,7 +193,7 @@ pub struct Lookup {
     /// Without an answer after so long the source counts as down.
     pub give_up_after: Duration,
     /// What an old answer leads to.
-    pub stale: Stale,
+    pub stale: AgePolicy,
     /// After so many look-ups in a call that found nothing, the call goes here.
     pub tries: Option<(u32, Go)>,
     /// One record fits.
@@ -201,7 +201,7 @@ pub struct Lookup {
     /// No record fits.
     pub none: Go,
     /// More than one record fits, or the caller has failed too often.
-    pub many: Go,
+    pub ambiguous: Go,
     /// The source does not answer.
     pub down: Go,
 }
@@ -254,7 +254,7 @@ pub struct Queue {
     /// The longest wait is over.
     pub timeout: Go,
     /// No agent is on duty.
-    pub nobody: Go,
+    pub no_agents: Go,
 }
 
 /// `[transfer.…]`: hands the call over to a telephone.
@@ -328,7 +328,7 @@ pub struct Rate {
     /// Where no-input leads.
     pub skip: Go,
     /// How it waits.
-    pub manner: Manner,
+    pub manner: InputPolicy,
     /// Inherited keys that are no scores.
     pub choices: Vec<Choice>,
 }

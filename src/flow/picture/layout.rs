@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::labels::{label, own_exits, target};
 use crate::model::{Flow, Kind, Node, Target};
-use speech::Complaint;
+use speech::Diagnostic;
 
 /// A box.
 pub(super) struct Place<'a> {
@@ -12,7 +12,7 @@ pub(super) struct Place<'a> {
     pub x: f64,
     pub y: f64,
     pub rows: Vec<Row>,
-    pub complaints: Vec<&'a Complaint>,
+    pub complaints: Vec<&'a Diagnostic>,
     notices: usize,
     column: usize,
 }
@@ -41,7 +41,7 @@ impl Place<'_> {
 }
 
 /// Every box in its place, and the size of it all.
-pub(super) fn lay_out<'a>(flow: &'a Flow, file: &str, complaints: &'a [Complaint]) -> (Vec<Place<'a>>, f64, f64) {
+pub(super) fn lay_out<'a>(flow: &'a Flow, file: &str, complaints: &'a [Diagnostic]) -> (Vec<Place<'a>>, f64, f64) {
     let columns = columns(flow);
     let mut places: Vec<Place<'a>> = flow
         .nodes
@@ -126,7 +126,7 @@ fn rows(flow: &Flow, node: &Node, columns: &[usize], column: usize) -> Vec<Row> 
 }
 
 /// Diagnostics whose line is within a node's table.
-fn of_node<'a>(flow: &Flow, at: usize, file: &str, complaints: &'a [Complaint]) -> Vec<&'a Complaint> {
+fn of_node<'a>(flow: &Flow, at: usize, file: &str, complaints: &'a [Diagnostic]) -> Vec<&'a Diagnostic> {
     let from = flow.nodes[at].line;
     let to = flow.nodes.get(at + 1).map_or(u32::MAX, |next| next.line);
     complaints.iter().filter(|c| &*c.file == file && (from..to).contains(&c.line)).take(3).collect()

@@ -4,21 +4,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::parse::Said;
-use crate::conversation::{Heard, Line};
+use super::parse::Expected;
+use crate::conversation::{PromptId, SpokenLine};
 use crate::io::PlayId;
 use crate::model::Type;
 use base::Lang;
-use speech::{Value, length_of};
+use speech::{Value, estimated_length};
 
 /// What happened in a call.
 pub(super) enum Event {
     /// The lines of a menu are one event.
     Heard {
-        heard: Heard,
+        heard: PromptId,
         lang: Lang,
         text: String,
-        lines: Vec<Line>,
+        lines: Vec<SpokenLine>,
         play: PlayId,
     },
     Node(Arc<str>),
@@ -26,15 +26,15 @@ pub(super) enum Event {
 }
 
 /// When each line will have been heard, and when the play ends. The options of a menu are one line.
-pub(super) fn schedule(now: Instant, play: PlayId, lines: &[Line]) -> (VecDeque<(Instant, Event)>, Instant) {
+pub(super) fn schedule(now: Instant, play: PlayId, lines: &[SpokenLine]) -> (VecDeque<(Instant, Event)>, Instant) {
     let mut out: VecDeque<(Instant, Event)> = VecDeque::new();
     let mut at = now;
     for line in lines {
-        let length = length_of(line.lang, &line.text, &line.pieces);
+        let length = estimated_length(line.lang, &line.text, &line.pieces);
         let due = at + length.min(NOTICED);
         at += length;
-        match (out.back_mut(), &line.heard) {
-            (Some((_, Event::Heard { heard, text, lines, .. })), Heard::Menu(_)) if *heard == line.heard => {
+        match (out.back_mut(), &line.prompt) {
+            (Some((_, Event::Heard { heard, text, lines, .. })), PromptId::Menu(_)) if *heard == line.prompt => {
                 if line.lang == Lang::En {
                     text.push(' ');
                 }
@@ -42,7 +42,7 @@ pub(super) fn schedule(now: Instant, play: PlayId, lines: &[Line]) -> (VecDeque<
                 lines.push(line.clone());
             }
             _ => {
-                let (heard, text) = (line.heard.clone(), line.text.clone());
+                let (heard, text) = (line.prompt.clone(), line.text.clone());
                 out.push_back((due, Event::Heard { heard, lang: line.lang, text, lines: vec![line.clone()], play }));
             }
         }
@@ -50,19 +50,19 @@ pub(super) fn schedule(now: Instant, play: PlayId, lines: &[Line]) -> (VecDeque<
     (out, at)
 }
 
-pub(super) fn is(event: &Event, said: &Said) -> bool {
+pub(super) fn is(event: &Event, said: &Expected) -> bool {
     let Event::Heard { heard, lang, text, .. } = event else { return false };
     let name = match heard {
-        Heard::Prompt(name) if !said.menu => name,
-        Heard::Menu(name) if said.menu => name,
-        Heard::Prompt(_) | Heard::Menu(_) | Heard::Sound => return false,
+        PromptId::Prompt(name) if !said.menu => name,
+        PromptId::Menu(name) if said.menu => name,
+        PromptId::Prompt(_) | PromptId::Menu(_) | PromptId::Sound => return false,
     };
     **name == *said.name
         && said.lang.is_none_or(|l| l == *lang)
         && said.words.iter().all(|word| text.contains(word.as_str()))
 }
 
-pub(super) fn shown(said: &Said) -> String {
+pub(super) fn shown(said: &Expected) -> String {
     let menu = if said.menu { "menu " } else { "" };
     let lang = said.lang.map(|lang| format!(" in {}", lang.code())).unwrap_or_default();
     let words: String = said.words.iter().map(|word| format!(" {word:?}")).collect();
@@ -71,11 +71,13 @@ pub(super) fn shown(said: &Said) -> String {
 
 pub(super) fn describe(event: &Event) -> String {
     match event {
-        Event::Heard { heard: Heard::Prompt(name), lang, text, .. } => format!("hear {name} {} {text:?}", lang.code()),
-        Event::Heard { heard: Heard::Menu(name), lang, text, .. } => {
+        Event::Heard { heard: PromptId::Prompt(name), lang, text, .. } => {
+            format!("hear {name} {} {text:?}", lang.code())
+        }
+        Event::Heard { heard: PromptId::Menu(name), lang, text, .. } => {
             format!("hear menu {name} {} {text:?}", lang.code())
         }
-        Event::Heard { heard: Heard::Sound, .. } => "a sound".into(),
+        Event::Heard { heard: PromptId::Sound, .. } => "a sound".into(),
         Event::Node(name) => format!("at_node {name}"),
         Event::Ended => "ended".into(),
     }

@@ -18,8 +18,8 @@ mod run;
 mod session;
 mod telephone;
 
-pub use parse::{Act, Db, Row, Said, Sheet, SheetTest, parse};
+pub use parse::{Act, Db, Expected, Row, Sheet, SheetTest, parse};
 pub use records::Records;
 pub use run::{Failure, Outcome, TICKET, run};
 pub use session::{Reply, Session};
-pub use telephone::{Part, Requirement, Sound, Step, Wanted, part};
+pub use telephone::{Cue, Requirement, Script, Sound, Step, script};

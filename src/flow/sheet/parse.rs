@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::civil::DateTime;
 
-use crate::io::Transferred;
+use crate::io::TransferOutcome;
 use crate::read::duration as written;
 use base::{Key, Lang};
-use speech::{Complaint, nearest};
+use speech::{Diagnostic, closest_match};
 
 /// The tests of one file.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +43,7 @@ pub enum Act {
     /// From here on the call is in this language, as if the caller had chosen it.
     Lang(Lang),
     /// How the next transfers end.
-    Transfer(Transferred),
+    Transfer(TransferOutcome),
     /// The caller presses keys.
     Press(Vec<Key>),
     /// The caller lets so many waits for a key time out.
@@ -53,9 +53,9 @@ pub enum Act {
     /// Time passes.
     Wait(Duration),
     /// The caller hears this, at some time from here on.
-    Hear(Said),
+    Hear(Expected),
     /// The caller has not heard this in the whole call.
-    Never(Said),
+    Never(Expected),
     /// The call comes to this node.
     AtNode(Arc<str>),
     /// The call ends.
@@ -92,7 +92,7 @@ pub struct Row {
 
 /// What a caller should hear.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct Expected {
     /// `welcome`, `fees.hkmo`, or a menu's name.
     pub name: String,
     /// `name` is a menu, and its options are meant.
@@ -107,7 +107,7 @@ pub struct Said {
 ///
 /// # Errors
 /// A diagnostic for each line that cannot be read.
-pub fn parse(text: &str, file: &str) -> Result<Sheet, Vec<Complaint>> {
+pub fn parse(text: &str, file: &str) -> Result<Sheet, Vec<Diagnostic>> {
     let file: Arc<str> = file.into();
     let mut sheet = Sheet::default();
     let mut complaints = Vec::new();
@@ -129,7 +129,7 @@ pub fn parse(text: &str, file: &str) -> Result<Sheet, Vec<Complaint>> {
         };
         if let Err(remedy) = read {
             let what = format!("this line cannot be read: {trimmed}");
-            complaints.push(Complaint { code: "E50", file: file.clone(), line, what, remedy });
+            complaints.push(Diagnostic { code: "E50", file: file.clone(), line, message: what, remedy });
         }
     }
     if complaints.is_empty() { Ok(sheet) } else { Err(complaints) }
@@ -175,9 +175,9 @@ fn act(words: &[String]) -> Result<Act, String> {
         },
         "lang" => first.and_then(Lang::from_code).map(Act::Lang).ok_or_else(|| "write `lang zh`, `yue` or `en`".into()),
         "transfer" => match first {
-            Some("done") => Ok(Act::Transfer(Transferred::Done)),
-            Some("busy") => Ok(Act::Transfer(Transferred::Busy)),
-            Some("failed") => Ok(Act::Transfer(Transferred::Failed)),
+            Some("done") => Ok(Act::Transfer(TransferOutcome::Done)),
+            Some("busy") => Ok(Act::Transfer(TransferOutcome::Busy)),
+            Some("failed") => Ok(Act::Transfer(TransferOutcome::Failed)),
             Some(_) | None => Err("write `transfer done`, `busy` or `failed`".into()),
         },
         "press" => {
@@ -195,7 +195,7 @@ fn act(words: &[String]) -> Result<Act, String> {
         "at_node" => first.map(|name| Act::AtNode(name.into())).ok_or_else(|| "write `at_node agent`".into()),
         "ended" => Ok(Act::Ended),
         other => {
-            let near = nearest(other, ACTS);
+            let near = closest_match(other, ACTS);
             Err(near.map_or_else(|| format!("acts are {}", ACTS.join(", ")), |near| format!("did you mean {near}?")))
         }
     }
@@ -236,14 +236,14 @@ fn db(rest: &[String]) -> Result<Db, String> {
     Ok(Db::Row(Row { source: plain[0].into(), by, gives, age, many }))
 }
 
-fn said(rest: &[String]) -> Result<Said, String> {
+fn said(rest: &[String]) -> Result<Expected, String> {
     let usage = "write `hear welcome`, `hear menu main`, and a language and words if they matter";
     let menu = rest.first().is_some_and(|word| word == "menu") && rest.len() > 1;
     let rest = if menu { &rest[1..] } else { rest };
     let name = rest.first().ok_or(usage)?.clone();
     let lang = rest.get(1).and_then(|word| Lang::from_code(word));
     let words = rest[if lang.is_some() { 2 } else { 1 }..].to_vec();
-    Ok(Said { name, menu, lang, words })
+    Ok(Expected { name, menu, lang, words })
 }
 
 const OLDEST: Duration = Duration::from_secs(3650 * 86_400);

@@ -59,21 +59,21 @@ impl Records {
     /// What a look-up finds. Of several records that fit, the last one counts.
     pub fn find(&mut self, flow: &Flow, source: &str, by: &BTreeMap<Arc<str>, Private<String>>) -> LookUpAnswer {
         if self.down {
-            return LookUpAnswer::Down;
+            return LookUpAnswer::Unavailable;
         }
         let fits = |row: &Row| {
             row.source == source
                 && row.by.iter().all(|(name, value)| by.get(name.as_str()).is_some_and(|typed| typed.expose() == value))
         };
         let Some((at, row)) = self.rows.iter().enumerate().rev().find(|(_, row)| fits(row)) else {
-            return LookUpAnswer::None;
+            return LookUpAnswer::NotFound;
         };
         self.found.insert(at);
         match row {
-            row if row.many => LookUpAnswer::Many,
+            row if row.many => LookUpAnswer::Ambiguous,
             row => match facts(flow, source, row) {
                 Some(facts) => LookUpAnswer::Found { facts, age: row.age },
-                None => LookUpAnswer::Down,
+                None => LookUpAnswer::Unavailable,
             },
         }
     }

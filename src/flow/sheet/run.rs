@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::{DateTime, date};
 
 use super::events::{Event, describe, is, schedule, shown};
-use super::parse::{Act, Said, Sheet, SheetTest};
+use super::parse::{Act, Expected, Sheet, SheetTest};
 use super::records::Records;
 use crate::conversation::{Conversation, Mode};
 use crate::io::*;
@@ -60,7 +60,7 @@ pub(super) struct Call {
     pub(super) caller: Caller,
     pub(super) emergency: bool,
     pub(super) records: Records,
-    pub(super) transfer: Transferred,
+    pub(super) transfer: TransferOutcome,
     pub(super) conversation: Option<Conversation>,
     pub(super) events: Vec<Event>,
     /// Events before this one have been matched.
@@ -90,7 +90,7 @@ impl Call {
             caller: Caller::default(),
             emergency: false,
             records: Records::default(),
-            transfer: Transferred::Done,
+            transfer: TransferOutcome::Done,
             conversation: None,
             events: Vec::new(),
             cursor: 0,
@@ -229,15 +229,15 @@ impl Call {
                 let findings = self.records.find(&self.release.flow, &source, &by);
                 self.arriving.push((self.now + self.records.delay(), Input::LookedUp(findings)));
             }
-            Output::Transfer { .. } => self.arriving.push((self.now + TRANSFER, Input::Transferred(self.transfer))),
+            Output::Transfer { .. } => self.arriving.push((self.now + TRANSFER, Input::TransferEnded(self.transfer))),
             Output::Record { max } => {
                 self.recording = Some(Take { ends: self.now + max, talked: Duration::ZERO });
             }
-            Output::StopRecord => self.end_take(),
-            Output::KeepTake { .. } => self.arriving.push((self.now, Input::Ticket(Some(TICKET.into())))),
+            Output::StopRecording => self.end_take(),
+            Output::SaveRecording { .. } => self.arriving.push((self.now, Input::RecordingSaved(Some(TICKET.into())))),
             Output::Step { node } => self.events.push(Event::Node(node)),
-            Output::Slip { kind: InputError::Silence, .. } => self.silences += 1,
-            Output::Slip { .. } | Output::Rated { .. } | Output::Lang(_) => {}
+            Output::InputError { kind: InputError::NoInput, .. } => self.silences += 1,
+            Output::InputError { .. } | Output::Rated { .. } | Output::Lang(_) => {}
             Output::Fault { node, what } => self.faults.push(format!("fault at {node}: {what}")),
             Output::HangUp => {
                 self.lines.clear();
@@ -249,7 +249,7 @@ impl Call {
 
     fn end_take(&mut self) {
         if let Some(take) = self.recording.take() {
-            let result = RecordResult::Taken { length: take.talked };
+            let result = RecordResult::Recorded { length: take.talked };
             self.arriving.push((self.now, Input::Recorded(result)));
         }
     }
@@ -342,7 +342,7 @@ impl Call {
         Ok(())
     }
 
-    fn hear(&mut self, said: &Said) -> Result<(), String> {
+    fn hear(&mut self, said: &Expected) -> Result<(), String> {
         self.wait_for(&shown(said), |event| is(event, said))?;
         self.pass(TAKING_IN);
         Ok(())

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::events::Event;
-use super::parse::{Act, Db, Row, Said, act_of};
+use super::parse::{Act, Db, Expected, Row, act_of};
 use super::records::Records;
 use super::run::Call;
-use crate::conversation::Heard;
+use crate::conversation::PromptId;
 use crate::model::{Kind, Target};
 use crate::release::Release;
 use base::{Key, Lang};
@@ -25,7 +25,7 @@ pub struct Reply {
     /// What was heard and what can be done next, a line each.
     pub lines: Vec<String>,
     /// Why the line could not be read or done.
-    pub wrong: Option<String>,
+    pub error: Option<String>,
 }
 
 /// A caller at a keyboard.
@@ -59,7 +59,7 @@ impl Session {
         let line = line.trim();
         match self.act(line) {
             Ok(act) => self.perform(&act, line),
-            Err(wrong) => Reply { wrong: Some(wrong), ..Reply::default() },
+            Err(wrong) => Reply { error: Some(wrong), ..Reply::default() },
         }
     }
 
@@ -107,7 +107,7 @@ impl Session {
             lines.push("-- a new call".to_owned());
         }
         if let Err(wrong) = self.call.act(act) {
-            return Reply { lines, wrong: Some(format!("{line}: {wrong}")) };
+            return Reply { lines, error: Some(format!("{line}: {wrong}")) };
         }
         match act {
             Act::Press(keys) => {
@@ -133,7 +133,7 @@ impl Session {
             self.listen(&mut lines);
             lines.extend(self.prompt());
         }
-        Reply { lines, wrong: None }
+        Reply { lines, error: None }
     }
 
     fn note(&mut self, act: String) {
@@ -189,7 +189,7 @@ impl Session {
     }
 
     /// The next thing heard: as a sheet writes it, and as the session shows it.
-    fn next_heard(&mut self) -> Option<(Option<Said>, String)> {
+    fn next_heard(&mut self) -> Option<(Option<Expected>, String)> {
         while let Some(event) = self.call.events.get(self.call.cursor) {
             match event {
                 Event::Node(_) => self.call.cursor += 1,
@@ -273,22 +273,22 @@ fn leads(target: &Target) -> String {
     }
 }
 
-fn said(heard: &Heard, lang: Lang, text: &str) -> Option<Said> {
+fn said(heard: &PromptId, lang: Lang, text: &str) -> Option<Expected> {
     let (name, menu) = match heard {
-        Heard::Prompt(name) => (name, false),
-        Heard::Menu(name) => (name, true),
-        Heard::Sound => return None,
+        PromptId::Prompt(name) => (name, false),
+        PromptId::Menu(name) => (name, true),
+        PromptId::Sound => return None,
     };
     // Quotes cannot be written in a sheet, and the words of a menu follow from its options.
     let words = if menu || text.contains('"') || text.is_empty() { Vec::new() } else { vec![text.to_owned()] };
-    Some(Said { name: name.to_string(), menu, lang: Some(lang), words })
+    Some(Expected { name: name.to_string(), menu, lang: Some(lang), words })
 }
 
-fn ended() -> Said {
-    Said { name: String::new(), menu: false, lang: None, words: Vec::new() }
+fn ended() -> Expected {
+    Expected { name: String::new(), menu: false, lang: None, words: Vec::new() }
 }
 
-fn written(said: &Said) -> String {
+fn written(said: &Expected) -> String {
     if said.name.is_empty() {
         return "ended".into();
     }

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use jiff::civil::DateTime;
 
 use super::events::{Event, is, shown};
-use super::parse::{Act, Said, SheetTest};
+use super::parse::{Act, Expected, SheetTest};
 use super::run::{Call, Failure};
-use crate::conversation::{Heard, Line};
+use crate::conversation::{PromptId, SpokenLine};
 use crate::io::Caller;
 use crate::model::Kind;
 use crate::release::Release;
@@ -40,7 +40,7 @@ pub enum Requirement {
 
 /// One call for a telephone.
 #[derive(Debug)]
-pub struct Part {
+pub struct Script {
     /// What the gateway must be given before the call.
     pub needs: BTreeSet<Requirement>,
     /// The local time at which the call begins.
@@ -61,7 +61,7 @@ pub struct Step {
     /// What to do.
     pub act: Act,
     /// What must be heard for it.
-    pub wanted: Option<Wanted>,
+    pub wanted: Option<Cue>,
     /// For `never`: how often the same prompt is heard with other words.
     pub others: usize,
     /// How long it took in text.
@@ -70,7 +70,7 @@ pub struct Step {
 
 /// What a telephone must hear for a step.
 #[derive(Debug)]
-pub enum Wanted {
+pub enum Cue {
     /// Before the act, this begins.
     Begins(Sound),
     /// Before the act, this is heard to its end.
@@ -83,24 +83,24 @@ pub enum Wanted {
 #[derive(Clone, Debug)]
 pub struct Sound {
     /// Which prompt or menu.
-    pub heard: Heard,
+    pub heard: PromptId,
     /// The language of the recordings.
     pub lang: Lang,
     /// The prompt, or each option that is listened to.
-    pub lines: Vec<Line>,
+    pub lines: Vec<SpokenLine>,
 }
 
 /// Makes a script of a call that passes in text. `civil` is the time of the call where the sheet sets none.
 ///
 /// # Errors
 /// The first act that fails in text.
-pub fn part(
+pub fn script(
     release: &Arc<Release>,
     test: &SheetTest,
     civil: Option<DateTime>,
     emergency: bool,
     base: Instant,
-) -> Result<Part, Failure> {
+) -> Result<Script, Failure> {
     let mut call = Call::new(release.clone(), base);
     call.civil = civil.unwrap_or(call.civil);
     call.emergency = emergency;
@@ -113,7 +113,7 @@ pub fn part(
         writing.needs.insert(Requirement::ActedOut);
     }
     let (civil, caller, emergency) = writing.begun.unwrap_or_default();
-    Ok(Part { needs: writing.needs, civil, caller, emergency, steps: writing.steps })
+    Ok(Script { needs: writing.needs, civil, caller, emergency, steps: writing.steps })
 }
 
 struct Writing {
@@ -164,7 +164,7 @@ impl Writing {
     }
 
     /// What was heard last before an act, if that is not known yet.
-    fn before(&mut self, act: &Act) -> Option<Wanted> {
+    fn before(&mut self, act: &Act) -> Option<Cue> {
         let whole = match act {
             Act::Talk(_) => {
                 // The beep comes while the act waits for it.
@@ -187,11 +187,11 @@ impl Writing {
         let (at, sound) =
             self.call.events.iter().enumerate().skip(known).rev().find_map(|(at, event)| Some((at, sound(event)?)))?;
         self.known = at + 1;
-        Some(if whole { Wanted::Ends(sound) } else { Wanted::Begins(sound) })
+        Some(if whole { Cue::Ends(sound) } else { Cue::Begins(sound) })
     }
 
     /// The event that an expectation came true with.
-    fn heard(&mut self, said: &Said) -> Option<Wanted> {
+    fn heard(&mut self, said: &Expected) -> Option<Cue> {
         let at = self.call.cursor.checked_sub(1)?;
         self.known = self.known.max(at + 1);
         let event = &self.call.events[at];
@@ -199,30 +199,30 @@ impl Writing {
         if let Event::Heard { play, .. } = event
             && self.call.is_cut(*play)
         {
-            return Some(Wanted::Begins(sound));
+            return Some(Cue::Begins(sound));
         }
         if said.menu {
             // A menu is listened to as far as the words that are asked for; the first option at least.
-            let holds = |line: &Line, word: &String| line.text.contains(word.as_str());
+            let holds = |line: &SpokenLine, word: &String| line.text.contains(word.as_str());
             let last = |word: &String| sound.lines.iter().position(|line| holds(line, word));
             let far = said.words.iter().map(|word| last(word).unwrap_or(sound.lines.len())).max().unwrap_or(0);
             sound.lines.truncate(far + 1);
         }
-        Some(Wanted::Whole(sound))
+        Some(Cue::Whole(sound))
     }
 
     fn others(&self, act: &Act) -> usize {
         let Act::Never(said) = act else { return 0 };
-        let any = Said { words: Vec::new(), ..said.clone() };
+        let any = Expected { words: Vec::new(), ..said.clone() };
         self.call.events.iter().filter(|event| is(event, &any)).count()
     }
 
     /// What begins when a caller has been silent for long enough.
-    fn upcoming(&mut self) -> Option<Wanted> {
+    fn upcoming(&mut self) -> Option<Cue> {
         let (_, next) = self.call.lines.front()?;
         let sound = sound(next)?;
         self.known = self.call.events.len() + 1;
-        Some(Wanted::Begins(sound))
+        Some(Cue::Begins(sound))
     }
 }
 
@@ -239,11 +239,11 @@ impl Sound {
     /// As a sheet would ask for it.
     pub fn name(&self) -> String {
         let (name, menu) = match &self.heard {
-            Heard::Prompt(name) => (name.to_string(), false),
-            Heard::Menu(name) => (name.to_string(), true),
-            Heard::Sound => return "the beep".into(),
+            PromptId::Prompt(name) => (name.to_string(), false),
+            PromptId::Menu(name) => (name.to_string(), true),
+            PromptId::Sound => return "the beep".into(),
         };
-        shown(&Said { name, menu, lang: Some(self.lang), words: Vec::new() })
+        shown(&Expected { name, menu, lang: Some(self.lang), words: Vec::new() })
     }
 }
 

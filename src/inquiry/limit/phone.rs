@@ -38,7 +38,7 @@ pub struct PhoneClient {
 impl PhoneClient {
     /// The client for a caller, who is hashed once a call, and the receipt number of one look-up.
     pub fn new(keys: &Keys, caller: Option<u64>, receipt: Option<&str>) -> PhoneClient {
-        PhoneClient { caller, receipt: receipt.map(|number| keys.asker("receipt", number)) }
+        PhoneClient { caller, receipt: receipt.map(|number| keys.client("receipt", number)) }
     }
 }
 

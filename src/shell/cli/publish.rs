@@ -175,12 +175,12 @@ fn replayed(settings: &Settings, draft: &Release, last: u32) -> Result<ReplayRep
 }
 
 fn print_replay(report: &ReplayReport) {
-    println!("{} past calls replayed; {} would land elsewhere", report.calls, report.elsewhere);
-    for (step, calls) in report.moves.iter().take(MOVES) {
+    println!("{} past calls replayed; {} would land elsewhere", report.calls, report.diverged);
+    for (step, calls) in report.divergences.iter().take(MOVES) {
         println!("  {calls:>6}  {step}");
     }
-    if report.moves.len() > MOVES {
-        println!("  and {} rarer ones", report.moves.len() - MOVES);
+    if report.divergences.len() > MOVES {
+        println!("  and {} rarer ones", report.divergences.len() - MOVES);
     }
 }
 

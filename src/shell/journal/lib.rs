@@ -389,7 +389,7 @@ mod tests {
         ScanRecord {
             at,
             kiosk: "hall-1".into(),
-            door: ScanPath::Code,
+            path: ScanPath::Code,
             result: ScanResult::LookUp(LookUpResult::Found),
             stage: Some(Stage::Ready),
             receipt: Some(7),

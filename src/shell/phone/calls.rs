@@ -183,7 +183,7 @@ fn begin(door: &Door, live: &Live, start: Start) -> (CallSetup, Option<u64>) {
     let parts = &door.parts;
     let settings = &parts.settings;
     let number = invite.calling_user();
-    let caller = number.as_deref().map(|number| parts.keys.asker("caller", number));
+    let caller = number.as_deref().map(|number| parts.keys.client("caller", number));
     let talk = talk(door, live, purpose, number, received);
     let address = door.media_address(arrival.local);
     let local = Local {
@@ -369,7 +369,7 @@ async fn answer(
         }
     };
     let question = call::question(&live.rules, by);
-    let receipt = question.as_ref().map(|question| parts.keys.asker("receipt", question.receipt.number.expose()));
+    let receipt = question.as_ref().map(|question| parts.keys.client("receipt", question.receipt.number.expose()));
     let asker = Asker { caller, kiosk: None, receipt };
     let attempts = || parts.attempts.lock().unwrap_or_else(PoisonError::into_inner);
     let verdict = attempts().may_ask(clock::now(), asker);
@@ -385,7 +385,7 @@ async fn answer(
     match answer {
         inquiry::Answer::Found { .. } => attempts().succeeded(asker),
         inquiry::Answer::NotFound => attempts().failed(clock::now(), asker),
-        inquiry::Answer::Down => {}
+        inquiry::Answer::Unavailable => {}
     }
     let today = clock::local(&live.zone).date();
     call::findings(&live.rules, &answer, today, replica.now())

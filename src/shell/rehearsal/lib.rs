@@ -27,13 +27,13 @@ use own::{Staged, Theatre};
 use perform::{Cast, perform};
 
 use config::Settings;
-use flow::sheet::{Failure, Part, Requirement, SheetTest, parse, part};
+use flow::sheet::{Failure, Requirement, Script, SheetTest, parse, script};
 use os::clock;
 use release::hotline;
 use release::hotline::Hotline;
 use release::recordings::Missing;
 use release::releases;
-use speech::Needed;
+use speech::ClipText;
 
 /// How one call went.
 pub(crate) enum Outcome {
@@ -92,7 +92,7 @@ fn read(sheets: &[PathBuf]) -> Result<Vec<(String, SheetTest)>, Vec<String>> {
 struct House<'a> {
     settings: &'a Settings,
     hotline: &'a Hotline,
-    texts: &'a BTreeSet<Needed>,
+    texts: &'a BTreeSet<ClipText>,
     theatre: Option<&'a Theatre>,
     address: Option<SocketAddr>,
 }
@@ -161,7 +161,7 @@ impl House<'_> {
                 (Some(clock::local(&self.hotline.zone)), on)
             }
         };
-        let part = match part(release, test, civil, emergency, clock::now()) {
+        let part = match script(release, test, civil, emergency, clock::now()) {
             Ok(part) => part,
             Err(failure) if self.address.is_some() && asks_for_cases(test) => {
                 return Outcome::LeftOut(format!("{}; {}", why(Requirement::Cases), failure.what));
@@ -181,7 +181,7 @@ impl House<'_> {
         }
     }
 
-    fn staged(&self, theatre: &Theatre, part: &Part) -> Outcome {
+    fn staged(&self, theatre: &Theatre, part: &Script) -> Outcome {
         match theatre.stage(part) {
             Ok(stage) => {
                 let number = self.number();

@@ -15,7 +15,7 @@ use super::dialog::Dialog;
 use super::line_in::Heard;
 use audio::{ClipMatch, ClipSequence, g711};
 use base::{Codec, Key};
-use flow::Transferred;
+use flow::TransferOutcome;
 use os::clock;
 use rtp::{HEADER_OCTETS, Header, Packet};
 use sdp::{self, LocalMedia, Negotiated};
@@ -40,7 +40,7 @@ pub(super) struct Telephone {
     dice: u32,
     is_over: bool,
     /// How transfers end.
-    pub transfer: Transferred,
+    pub transfer: TransferOutcome,
 }
 
 struct Pending {
@@ -124,7 +124,7 @@ impl Telephone {
             heard: Heard::default(),
             dice,
             is_over: false,
-            transfer: Transferred::Done,
+            transfer: TransferOutcome::Done,
         })
     }
 
@@ -378,9 +378,9 @@ impl Telephone {
     /// RFC 3515 §2.4.4: how the referred call went.
     fn notify(&mut self) {
         let body = match self.transfer {
-            Transferred::Done => "SIP/2.0 200 OK",
-            Transferred::Busy => "SIP/2.0 486 Busy Here",
-            Transferred::Failed => "SIP/2.0 503 Service Unavailable",
+            TransferOutcome::Done => "SIP/2.0 200 OK",
+            TransferOutcome::Busy => "SIP/2.0 486 Busy Here",
+            TransferOutcome::Failed => "SIP/2.0 503 Service Unavailable",
         };
         let headers =
             "Event: refer\r\nSubscription-State: terminated;reason=noresource\r\nContent-Type: message/sipfrag\r\n";

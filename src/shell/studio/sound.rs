@@ -84,7 +84,7 @@ impl Studio {
                     sound.extend(narrow(&samples(path)?));
                 }
                 Piece::Silence(pause) => sound.resize(sound.len() + samples_in(*pause), 0),
-                Piece::Tone(_) | Piece::Take => {}
+                Piece::Tone(_) | Piece::Message => {}
             }
             if sound.len() > SENTENCE_SAMPLES {
                 break;

@@ -224,7 +224,7 @@ impl Doors {
         let result = match &answer {
             Answer::Found { .. } => LookUpResult::Found,
             Answer::NotFound => LookUpResult::NotFound,
-            Answer::Down => LookUpResult::Down,
+            Answer::Unavailable => LookUpResult::Unavailable,
         };
         metrics.look_ups.inc(Door::Scan, result);
         answer

@@ -137,7 +137,7 @@ pub enum EndCause {
     /// The transport gave up on a message.
     TransportFailed,
     /// This side hung up.
-    WeHungUp,
+    HungUp,
     /// The INVITE was rejected.
-    Refused,
+    Rejected,
 }

@@ -134,7 +134,7 @@ impl Leg {
             LegInput::Refer { target_uri, referred_by } => {
                 self.refer(now, &target_uri, referred_by.as_deref(), &mut out);
             }
-            LegInput::HangUp { reason } => self.hang_up(now, reason, EndCause::WeHungUp, &mut out),
+            LegInput::HangUp { reason } => self.hang_up(now, reason, EndCause::HungUp, &mut out),
             LegInput::TransportFailed => self.lose_transport(now, &mut out),
             LegInput::Deadline => self.run_timers(now, &mut out),
         }

@@ -70,7 +70,7 @@ impl Leg {
                 let seconds = min.as_secs().to_string();
                 self.refuse_invite(now, &id, 422, &[("Min-SE", &seconds)], out);
                 if self.stage == Stage::Offered {
-                    self.end(now, Bye::Nothing, EndCause::Refused, out);
+                    self.end(now, Bye::Nothing, EndCause::Rejected, out);
                 }
             }
             None => {
@@ -170,7 +170,7 @@ impl Leg {
         let first = self.stage == Stage::Offered && !self.offers.is_empty();
         self.refuse_pending(now, refusing, out);
         if first {
-            self.end(now, Bye::Nothing, EndCause::Refused, out);
+            self.end(now, Bye::Nothing, EndCause::Rejected, out);
         }
     }
 

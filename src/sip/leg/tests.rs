@@ -225,7 +225,7 @@ fn a_refusal_repeats_over_udp_until_its_ack_and_not_over_tcp() {
         call.input(LegInput::Reject { status: 488, warning, retry_after: None });
         assert_eq!(call.statuses(), [488]);
         assert_eq!(call.sent()[0].header_named("Warning"), Some("304 jindu \"Media type x not available\""));
-        assert_eq!(call.ended(), Some(EndCause::Refused));
+        assert_eq!(call.ended(), Some(EndCause::Rejected));
         assert_eq!(call.pass(Duration::from_secs(4)).len(), repeats);
         let ack = call.peer.write("ACK", 1, 1, "", "");
         assert!(!call.receive(ack).iter().any(|output| matches!(output, LegOutput::Send(_))));
@@ -320,7 +320,7 @@ fn we_hang_up_by_bye_that_repeats_until_it_is_answered() {
     let mut call = Call::established(Transport::Udp);
     call.input(LegInput::HangUp { reason: Some("Q.850;cause=16;text=\"Normal call clearing\"") });
     let bye = request(&call, &Method::Bye);
-    assert_eq!(call.ended(), Some(EndCause::WeHungUp));
+    assert_eq!(call.ended(), Some(EndCause::HungUp));
     assert_eq!(bye.from_tag(), call.leg.local_tag());
     assert_eq!(bye.request_uri(), "sip:13800000000@192.0.2.9:5070");
     assert_eq!(call.pass(Duration::from_millis(1600)).len(), 2);
@@ -343,7 +343,7 @@ fn a_hang_up_before_the_ack_waits_for_it() {
     let mut call = Call::answered(Transport::Udp);
     call.input(LegInput::HangUp { reason: None });
     assert!(call.sent().is_empty());
-    assert_eq!(call.ended(), Some(EndCause::WeHungUp));
+    assert_eq!(call.ended(), Some(EndCause::HungUp));
     call = call.acknowledge();
     request(&call, &Method::Bye);
 }
@@ -362,7 +362,7 @@ fn a_hang_up_before_the_answer_refuses_the_call() {
     let mut call = Call::offered(Transport::Udp);
     call.input(LegInput::HangUp { reason: None });
     assert_eq!(call.statuses(), [480]);
-    assert_eq!(call.ended(), Some(EndCause::WeHungUp));
+    assert_eq!(call.ended(), Some(EndCause::HungUp));
 }
 
 #[test]

@@ -181,7 +181,7 @@ fn an_interval_that_is_too_small_is_422_with_min_se() {
     let call = Call::with(Transport::Udp, "Supported: timer\r\nx: 60\r\n", OFFER);
     assert_eq!(call.statuses(), [422]);
     assert_eq!(call.sent()[0].header(HeaderName::MinSe), Some("90"));
-    assert_eq!(call.ended(), Some(EndCause::Refused));
+    assert_eq!(call.ended(), Some(EndCause::Rejected));
     let mut call = Call::established(Transport::Udp);
     assert_eq!(call.ask("UPDATE", "Supported: timer\r\nSession-Expires: 30\r\n", "").status(), Some(422));
     assert_eq!(call.ask("INVITE", "Supported: timer\r\nSession-Expires: 30\r\n", OFFER).status(), Some(422));
