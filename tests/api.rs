@@ -44,7 +44,7 @@ fn place(route: Route) -> (&'static str, &'static str) {
         Route::Rate => ("post", "/api/rate"),
         Route::Health => ("get", "/health"),
         Route::Metrics => ("get", "/metrics"),
-        Route::Picture => ("get", "/flow.svg"),
+        Route::FlowDiagram => ("get", "/flow.svg"),
     }
 }
 

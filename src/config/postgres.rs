@@ -48,7 +48,7 @@ pub struct Postgres {
     /// The wait after the first failure; it doubles with each further one.
     pub reconnect_first: Duration,
     /// The longest wait between two attempts.
-    pub reconnect_most: Duration,
+    pub reconnect_max: Duration,
     /// How long a table copy waits for the upstream's open transactions before it starts.
     pub copy_start_timeout: Duration,
 }
@@ -128,7 +128,7 @@ pub(super) fn postgres(reader: &mut Reader, base: &Path) -> Postgres {
         connect_timeout: reader.seconds(&key("connect_timeout_s"), 1..=300, 10),
         silence: reader.seconds(&key("silence_s"), 5..=3600, 60),
         reconnect_first: first,
-        reconnect_most: most,
+        reconnect_max: most,
         copy_start_timeout: reader.seconds(&key("copy_start_timeout_s"), 5..=86_400, 300),
     }
 }

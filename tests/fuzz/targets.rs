@@ -12,7 +12,7 @@ use replica::gate::{GateKeys, Intake, Reading, read_public};
 use rtp::{Packet, Reception, TelephoneEvents, is_rtcp, rtcp};
 use sdp::{self, LocalMedia};
 use sip::{Arrival, Dispatcher, Frame, HeaderName, Message, NodeState, StreamFramer, Transport, parse_datagram};
-use studio::{Conditions, Kind, process};
+use studio::{Conditions, TakeSource, process};
 use web::{RateRequest, ScanRequest, SpeechRequest};
 
 /// One datagram on the SIP port.
@@ -128,7 +128,8 @@ pub fn recording(bytes: &[u8]) {
     // The checks look through every sample, which is the fuzzer's time: the longest would say nothing more.
     if sound.duration() <= Duration::from_secs(2) {
         let expected = Duration::from_secs(1);
-        let conditions = Conditions { kind: Kind::File, expected, longest, sitting_dbov: Vec::new(), voice: None };
+        let conditions =
+            Conditions { kind: TakeSource::File, expected, longest, sitting_dbov: Vec::new(), voice: None };
         assert!(process(sound, &conditions).master.starts_with(b"RIFF"));
     }
 }

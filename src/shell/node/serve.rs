@@ -39,7 +39,7 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
         tracing::warn!(complaint, serving = hotline.name.get(..12), "the live release cannot be served");
     }
     let folder = &settings.data.folder;
-    for remark in settings.remarks() {
+    for remark in settings.warnings() {
         tracing::warn!(remark, "settings");
     }
     folder::make(folder)?;
@@ -354,7 +354,7 @@ async fn until_told(
     tracing::info!(calls = door.calls(), "draining: no new calls; a second signal ends at once");
     tokio::select! {
         // Both doors stay open for a while, so that balancers hear of it before they knock in vain.
-        _ = async { tokio::join!(door.drain(), tokio::time::sleep(settings.drain_least)) } => {}
+        _ = async { tokio::join!(door.drain(), tokio::time::sleep(settings.drain_min)) } => {}
         () = tokio::time::sleep(settings.drain_limit) => {
             tracing::warn!(calls = door.calls(), "the drain limit is over");
             end(door, GOODBYES).await;

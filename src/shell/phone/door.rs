@@ -105,7 +105,7 @@ impl Door {
     pub fn new(parts: Parts, wire: &Wire) -> Arc<Door> {
         let settings = &parts.settings;
         let admission = Admission::new(call::Rules {
-            calls_max: settings.lines(),
+            calls_max: settings.calls_limit(),
             calls_per_second_max: settings.calls_per_second_max,
             numbers: settings.numbers.clone(),
             line_test: settings.line_test.clone(),
@@ -115,7 +115,7 @@ impl Door {
         let desks = settings.desk.iter().map(|uri| ("desk".to_owned(), uri.clone())).collect();
         let door = Arc::new(Door {
             front: Dispatcher::new(clock::seed()),
-            lines_max: settings.lines(),
+            lines_max: settings.calls_limit(),
             admission: Mutex::new(admission),
             lines: Mutex::default(),
             in_progress: AtomicUsize::new(0),

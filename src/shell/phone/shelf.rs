@@ -8,7 +8,7 @@ use audio::{RATE, g711, to_telephone_rate};
 use base::{Codec, Lang};
 use call::{Fault, Report, SlotFound};
 use speech::Clip;
-use studio::{Grade, Kind, Operator, TakeName};
+use studio::{Grade, Operator, TakeName, TakeSource};
 use studio_store::{Accounts, Form, Refusal, SlotRow, Studio, TakeRow, Upload, Which};
 
 /// The take store, as an operator's call sees it.
@@ -85,7 +85,7 @@ impl Shelf {
             0 => "telephone".into(),
             lost => format!("telephone, {lost} packets lost"),
         };
-        let upload = Upload { bytes: file(sent.samples), kind: Kind::Phone, label, sitting: sent.sitting.into() };
+        let upload = Upload { bytes: file(sent.samples), kind: TakeSource::Phone, label, sitting: sent.sitting.into() };
         let row = self.studio.submit(by, slot, upload)?;
         Ok(Stored { report: self.report(&row, sent), take: row.name })
     }

@@ -351,7 +351,7 @@ fn fingerprint(settings: &Postgres, catalogue: &Catalogue) -> String {
 /// How long to wait after so many failures: doubled each time, up to the most, and half of it by chance.
 fn pause(settings: &Postgres, failures: u32, chance: f64) -> Duration {
     let doubled = settings.reconnect_first.saturating_mul(1 << failures.saturating_sub(1).min(16));
-    doubled.min(settings.reconnect_most).mul_f64(0.5 + chance / 2.0)
+    doubled.min(settings.reconnect_max).mul_f64(0.5 + chance / 2.0)
 }
 
 /// A number from 0 to 1.
