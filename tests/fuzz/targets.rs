@@ -8,7 +8,7 @@ use audio::decode::decode;
 use audio::decode::opus::{FRAMES_MAX, OpusError, OpusStream};
 use inquiry::{CheckDigit, Formats, Keys, ReceiptFormat, ScanRules, SecondFactor};
 use replica::Change;
-use replica::gate::{GateKeys, Intake, Reading, read_public};
+use replica::gate::{GateKeys, FileReader, Reading, read_public};
 use rtp::{Packet, Reception, TelephoneEvents, is_rtcp, rtcp};
 use sdp::{self, LocalMedia};
 use sip::{Arrival, Dispatcher, Frame, HeaderName, Message, NodeState, StreamFramer, Transport, parse_datagram};
@@ -92,7 +92,7 @@ pub fn scan(bytes: &[u8]) {
 pub fn feed(bytes: &[u8]) {
     let Some((size, bytes)) = bytes.split_first() else { return };
     let read = |size: usize| {
-        let (mut intake, mut rows) = (Intake::new(Reading::Rows), 0u64);
+        let (mut intake, mut rows) = (FileReader::new(Reading::Rows), 0u64);
         let mut take = |change: Change| {
             rows += 1;
             if let Change::Put(case) = change {

@@ -12,7 +12,7 @@ use super::cases::Cases;
 use super::door::{Door, Live};
 use base::{Lang, Private};
 use call::{
-    self, Ask, Call, CallSetup, Effect, Event, Input, LineTest, Output, Purpose, Reply, Studio, Talk, Tally, Telemetry,
+    self, StudioRequest, Call, CallSetup, Effect, MediaEvent, Input, LineTest, Output, Purpose, Reply, RecordingSession, Application, CdrBuilder, Telemetry,
 };
 use flow::sheet::TICKET;
 use flow::{Caller, Conversation, LookUpAnswer, WallClock};
@@ -117,7 +117,7 @@ pub(crate) async fn run(
     let call_id = start.invite.call_id().to_owned();
     let (purpose, stream) = (start.purpose, start.stream);
     let (beginning, caller) = begin(&door, &live, start);
-    let record = beginning.tally.unfinished();
+    let record = beginning.cdr.unfinished();
     let tag = base::tag(&call_id);
     let booth = door.parts.booths.as_ref().filter(|_| purpose == Purpose::Studio).map(|booths| {
         let from = caller.map_or_else(|| record.trunk.clone(), |caller| format!("{caller:016x}"));
@@ -155,7 +155,7 @@ pub(crate) async fn run(
             event = media.recv(), if listening => {
                 // A stream that ends by itself, by a fault or a call that took no events, ends its call.
                 listening = event.is_some();
-                Input::Media(event.unwrap_or(Event::PeerLost))
+                Input::Media(event.unwrap_or(MediaEvent::PeerLost))
             }
             () = sleep.as_mut() => Input::Deadline,
         };
@@ -200,30 +200,30 @@ fn begin(door: &Door, live: &Live, start: Start) -> (CallSetup, Option<u64>) {
         version: 1,
     };
     let trunk = arrival.source.ip().to_string();
-    let tally = Tally::new(clock::timestamp(), live.short_name().into(), trunk, caller);
+    let tally = CdrBuilder::new(clock::timestamp(), live.short_name().into(), trunk, caller);
     let beginning = CallSetup {
         received,
-        talk,
+        application: talk,
         invite,
         arrival,
         local,
         media,
-        desks: Arc::clone(&door.desks),
+        transfer_targets: Arc::clone(&door.desks),
         limit: match purpose {
             Purpose::Studio => settings.studio_limit,
             Purpose::Hotline | Purpose::LineTest => settings.call_limit,
         },
-        tally,
+        cdr: tally,
     };
     (beginning, caller)
 }
 
 /// What a call of a purpose talks to.
-fn talk(door: &Door, live: &Live, purpose: Purpose, number: Option<String>, now: Instant) -> Talk {
+fn talk(door: &Door, live: &Live, purpose: Purpose, number: Option<String>, now: Instant) -> Application {
     let parts = &door.parts;
     match purpose {
-        Purpose::Studio => Talk::Studio(Box::new(Studio::new(live.release.flow.langs.clone()))),
-        Purpose::LineTest => Talk::LineTest(LineTest::new(Lang::ALL[0])),
+        Purpose::Studio => Application::Recording(Box::new(RecordingSession::new(live.release.flow.langs.clone()))),
+        Purpose::LineTest => Application::LineTest(LineTest::new(Lang::ALL[0])),
         Purpose::Hotline => {
             let (facts, civil) = match &parts.cases {
                 Cases::Copy(_) => {
@@ -233,7 +233,7 @@ fn talk(door: &Door, live: &Live, purpose: Purpose, number: Option<String>, now:
             };
             let wall = WallClock { at: now, civil };
             let emergency = parts.emergency.load(std::sync::atomic::Ordering::Relaxed);
-            Talk::Hotline(Box::new(Conversation::new(Arc::clone(&live.release), facts, wall, emergency, now)))
+            Application::Hotline(Box::new(Conversation::new(Arc::clone(&live.release), facts, wall, emergency, now)))
         }
     }
 }
@@ -245,11 +245,11 @@ struct Task {
     held: Held,
     inbox: mpsc::Sender<Input>,
     /// Given to the media stream when it begins.
-    events: Option<mpsc::Sender<Event>>,
+    events: Option<mpsc::Sender<MediaEvent>>,
     caller: Option<u64>,
     call_id: String,
     /// Where an operator's call asks.
-    booth: Option<SyncSender<Ask>>,
+    booth: Option<SyncSender<StudioRequest>>,
 }
 
 impl Task {
@@ -267,7 +267,7 @@ impl Task {
             tracing::warn!(call = %self.held.tag, "the media thread does not keep up");
             let _ = self.inbox.try_send(Input::End);
         }
-        if self.held.unfinished.is_none() && !self.call.owes() {
+        if self.held.unfinished.is_none() && !self.call.awaits_response() {
             self.held.settle();
         }
         false
@@ -277,17 +277,17 @@ impl Task {
         let parts = &self.door.parts;
         match effect {
             Effect::Send(outgoing) => self.door.send_for(outgoing, &self.inbox),
-            Effect::Begin(setup) => {
+            Effect::StartMedia(setup) => {
                 if let Some(events) = self.events.take() {
                     parts.media.begin(self.held.stream.id, setup, Arc::clone(&self.live.bank), events)?;
                 }
             }
             Effect::Media(command) => parts.media.command(self.held.stream.id, command)?,
             Effect::LookUp { source, by } => self.look_up(source, by),
-            Effect::Keep { notify, keep, samples } => self.keep(&notify, keep, samples),
+            Effect::KeepMessage { notify, keep, samples } => self.keep(&notify, keep, samples),
             Effect::Studio(ask) => self.ask(ask),
             Effect::Over { record, slips } => self.held.over(*record, slips),
-            Effect::Renewed { message, arrival } => self.held.renewed = Some((message, arrival)),
+            Effect::NewInvite { message, arrival } => self.held.renewed = Some((message, arrival)),
             Effect::Gone => {}
         }
         Ok(())
@@ -324,7 +324,7 @@ impl Task {
     }
 
     /// A booth that is gone, or does not keep up, cannot reply: the operator is told.
-    fn ask(&self, ask: Ask) {
+    fn ask(&self, ask: StudioRequest) {
         if self.booth.as_ref().is_none_or(|booth| booth.try_send(ask).is_err()) {
             tracing::error!(call = %self.held.tag, "the studio cannot be reached by an operator's call");
             let _ = self.inbox.try_send(Input::Studio(Box::new(Reply::Down)));

@@ -16,7 +16,7 @@ use super::cases::Cases;
 use super::wire::{Sender, Wire};
 use audio::Bank;
 use base::Lang;
-use call::{Admission, Calls, Input, Purpose, Rejection};
+use call::{Admission, CallCounts, Input, Purpose, Rejection};
 use config::{self, Network};
 use flow::Release;
 use inquiry::{Attempts, CallOutcome, Keys, Rules};
@@ -104,10 +104,10 @@ impl Door {
     /// A door that sends by a wire's sockets.
     pub fn new(parts: Parts, wire: &Wire) -> Arc<Door> {
         let settings = &parts.settings;
-        let admission = Admission::new(call::Rules {
+        let admission = Admission::new(call::AdmissionRules {
             calls_max: settings.calls_limit(),
             calls_per_second_max: settings.calls_per_second_max,
-            numbers: settings.numbers.clone(),
+            hotline_numbers: settings.numbers.clone(),
             line_test: settings.line_test.clone(),
             studio: settings.studio.clone(),
             studio_calls_max: settings.studio_calls_max,
@@ -298,7 +298,7 @@ impl Door {
             clock::now(),
             arrival.source.ip(),
             &user,
-            Calls { all: self.calls(), studio: self.operators.load(Ordering::Relaxed) },
+            CallCounts { all: self.calls(), studio: self.operators.load(Ordering::Relaxed) },
             self.is_draining(),
         );
         let admitted = match admitted {
