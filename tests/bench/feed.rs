@@ -7,7 +7,6 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use config;
 use inquiry::{Keys, WorkingDays};
 use jiff::civil::{Date, date};
 use replica::gate::{GateKey, GateKeys};

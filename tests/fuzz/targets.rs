@@ -15,7 +15,7 @@ use studio::{Conditions, Kind, process};
 use web::{RateRequest, ScanRequest, SpeechRequest};
 
 /// One datagram on the SIP port.
-pub fn sip_datagram(bytes: &[u8]) {
+pub(crate) fn sip_datagram(bytes: &[u8]) {
     match parse_datagram(bytes) {
         Ok(message) => met(&message),
         Err(refusal) => {
@@ -31,7 +31,7 @@ pub fn sip_datagram(bytes: &[u8]) {
 }
 
 /// A TCP connection's octets; the first octet says in what pieces they come.
-pub fn sip_stream(bytes: &[u8]) {
+pub(crate) fn sip_stream(bytes: &[u8]) {
     let Some((size, bytes)) = bytes.split_first() else { return };
     let mut framer = StreamFramer::new();
     for piece in bytes.chunks(usize::from(*size).max(1)) {
@@ -48,7 +48,7 @@ pub fn sip_stream(bytes: &[u8]) {
 }
 
 /// An offer, the answer to our offer, and a re-INVITE's offer.
-pub fn sdp(bytes: &[u8]) {
+pub(crate) fn sdp(bytes: &[u8]) {
     if let Ok((negotiated, _)) = sdp::answer(bytes, &OURS) {
         assert!((10..=60).contains(&negotiated.ptime.as_millis()), "{negotiated:?}");
     }
@@ -56,7 +56,7 @@ pub fn sdp(bytes: &[u8]) {
 }
 
 /// Packets on a media port: each begins with its length.
-pub fn rtp(bytes: &[u8]) {
+pub(crate) fn rtp(bytes: &[u8]) {
     let start = Instant::now();
     let (mut reception, mut keys) = (Reception::new(start), EventKeys::default());
     let mut rest = bytes;
@@ -78,7 +78,7 @@ pub fn rtp(bytes: &[u8]) {
 }
 
 /// A body that a kiosk posts, and the code in it.
-pub fn scan(bytes: &[u8]) {
+pub(crate) fn scan(bytes: &[u8]) {
     let _ = (SpeechRequest::read(bytes), RateRequest::read(bytes));
     let (formats, rules) = (formats(), rules());
     if let Ok(request) = ScanRequest::read(bytes) {
@@ -88,7 +88,7 @@ pub fn scan(bytes: &[u8]) {
 }
 
 /// A feed file; the first octet says in what pieces it comes. What a file is does not depend on them.
-pub fn feed(bytes: &[u8]) {
+pub(crate) fn feed(bytes: &[u8]) {
     let Some((size, bytes)) = bytes.split_first() else { return };
     let read = |size: usize| {
         let (mut intake, mut rows) = (Intake::new(Reading::Rows), 0u64);
@@ -113,7 +113,7 @@ pub fn feed(bytes: &[u8]) {
 }
 
 /// A recording that an operator sends, and the master that is made of it.
-pub fn recording(bytes: &[u8]) {
+pub(crate) fn recording(bytes: &[u8]) {
     let longest = Duration::from_secs(20);
     let Ok(sound) = decode(bytes, longest) else { return };
     assert!(

@@ -2,12 +2,17 @@
 
 pub mod browser;
 pub mod calendar;
+pub mod command;
 pub mod folder;
 pub mod gateway;
+mod media;
 pub mod node;
 pub mod phone;
+pub mod ports;
+pub mod postgres;
 pub mod scans;
 pub mod softphone;
 pub mod sound;
 pub mod speaker;
 pub mod studio;
+pub mod wait;

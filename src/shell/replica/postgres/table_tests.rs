@@ -6,11 +6,11 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::Ordering;
 
 use super::super::control::{Reply, Request};
-use super::tests::cluster::{Cluster, cases};
 use super::tests::{Node, follow, settings};
 use super::*;
 use inquiry::Stage;
 use support::folder::Folder;
+use support::postgres::{Cluster, cases};
 
 impl Node {
     fn retry(&self) {

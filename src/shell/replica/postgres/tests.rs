@@ -10,10 +10,7 @@ use config;
 use inquiry::{Answer, Formats, Keys, Proof, Stage};
 use replica::sample;
 use support::folder::Folder;
-
-#[path = "../../../../tests/postgres/cluster.rs"]
-pub(super) mod cluster;
-use cluster::{Cluster, cases};
+use support::postgres::{Cluster, cases};
 
 pub(super) const SECRET: [u8; 32] = [9; 32];
 
