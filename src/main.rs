@@ -1,5 +1,5 @@
-//! The `jindu` command: everything is in the `shell` room.
+//! The `jindu` command: everything is in the `cli` wing.
 
 fn main() -> std::process::ExitCode {
-    shell::run::run(std::env::args_os())
+    cli::run::run(std::env::args_os())
 }

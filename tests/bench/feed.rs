@@ -7,13 +7,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use feed::Packer;
+use feed::keys::{self, PrivateKey};
 use inquiry::{Keys, WorkingDays};
 use jiff::civil::{Date, date};
 use replica::gate::{GateKey, GateKeys};
 use replica::{Event, Office};
-use shell::feed::keys::{self, PrivateKey};
-use shell::feed::{self, Packer};
-use shell::replica::{Replica, Role, secret};
+use replica_store::{Replica, Role, secret};
 
 const TODAY: Date = date(2026, 11, 23);
 const LINES_A_FILE: u64 = 1_000;

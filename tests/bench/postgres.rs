@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inquiry::{Answer, Formats, Keys, Proof, Receipt, ReceiptFormat};
-use shell::replica::{Replica, Role, postgres::verify};
+use replica_store::{Replica, Role, postgres::verify};
 use support::postgres::{Cluster, cases};
 
 fn main() {

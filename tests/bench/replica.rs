@@ -12,7 +12,7 @@ use inquiry::{Answer, Factor, Formats, Keys, Proof, Receipt, SecondFactor, Worki
 use jiff::civil::{Date, date};
 use replica::gate::GateKeys;
 use replica::sample;
-use shell::replica::{Replica, Role, secret};
+use replica_store::{Replica, Role, secret};
 
 const TODAY: Date = date(2026, 11, 23);
 

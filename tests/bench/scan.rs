@@ -21,11 +21,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use inquiry::{Answer, Case, Receipt, Stage};
 use jiff::{Timestamp, civil::date, tz::TimeZone};
-use shell::metrics::Metrics;
-use shell::web::{Backend, Doors, Listeners, Outcome, Serves, serve};
+use metrics::Metrics;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use web::{CodeKind, FailureLimits, Found, Hall, Health, KioskSettings, Scanned, Shown, StageNames, Wording};
+use web_service::{Backend, Doors, Listeners, Outcome, Serves, serve};
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);

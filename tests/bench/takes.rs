@@ -7,8 +7,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use audio::decode::decode;
-use shell::studio::Studio;
 use studio::{Conditions, Kind, process};
+use studio_store::Studio;
 
 fn main() {
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -71,7 +71,7 @@ fn table(home: &Path, folder: &Path) {
 fn memory(home: &Path, folder: &Path) {
     let before = resident();
     let hotline =
-        shell::hotline::read(&settings(home, folder), shell::recordings::Missing::Refused).expect("a hotline");
+        release::hotline::read(&settings(home, folder), release::recordings::Missing::Refused).expect("a hotline");
     let (clips, octets) = hotline.bank.size();
     let grown = resident().saturating_sub(before);
     println!(

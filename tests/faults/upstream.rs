@@ -223,7 +223,7 @@ impl Truth {
     /// Row for row, what the copy in a data folder has otherwise.
     pub(crate) fn differences(&self, data: &Path) -> Result<Vec<String>, String> {
         let told = |error: &dyn std::fmt::Display| error.to_string();
-        let keys = Keys::new(&shell::replica::secret(data).map_err(|error| told(&error))?);
+        let keys = Keys::new(&replica_store::secret(data).map_err(|error| told(&error))?);
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         let copy = rusqlite::Connection::open_with_flags(data.join("replica.sqlite3"), flags);
         let copy = copy.map_err(|error| told(&error))?;

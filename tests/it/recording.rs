@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use audio::{g711, sine};
 use base::{Codec, Lang};
-use shell::studio::{Studio, TakeRow};
 use speech::Clip;
 use studio::{Kind, TakeState};
+use studio_store::{Studio, TakeRow};
 use support::gateway::{Gateway, home, temporary_folder};
 use support::phone::{Dial, Phone};
 use support::sound::{beep, clip};

@@ -119,7 +119,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::feed::text;
+    use crate::text;
     use replica::gate::Reading;
     use support::folder::Folder;
 

@@ -11,8 +11,8 @@ use inquiry::WorkingDays;
 use replica::gate::{self, Kind};
 use replica::{CaseRecord, Event, Office};
 
-use super::super::clock;
 use super::pack::{PackError, Packed, Packer};
+use os::clock;
 
 /// How the office lives.
 #[derive(Clone, Debug)]

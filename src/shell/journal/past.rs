@@ -28,3 +28,6 @@ fn read(path: &Path, last: u32) -> rusqlite::Result<Vec<(String, String)>> {
 
 /// How long the writer is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Past calls that a publication is compared with.
+pub const REPLAYED_MAX: u32 = 10_000;

@@ -36,12 +36,12 @@ pub(super) enum Fate {
 }
 
 impl Line {
-    pub fn new(pair: Pair, stream: Stream, events: Sender<Event>) -> Line {
+    pub(crate) fn new(pair: Pair, stream: Stream, events: Sender<Event>) -> Line {
         Line { pair, stream, events, connected: None }
     }
 
     /// Sends what is due.
-    pub fn tick(&mut self, now: Instant, lent: &mut Lent<'_>) -> Fate {
+    pub(crate) fn tick(&mut self, now: Instant, lent: &mut Lent<'_>) -> Fate {
         let due = self.stream.deadline();
         if now >= due {
             lent.metrics.late(now - due);
@@ -53,7 +53,7 @@ impl Line {
     }
 
     /// Does what the control plane says.
-    pub fn command(&mut self, now: Instant, command: Command, lent: &mut Lent<'_>) -> Fate {
+    pub(crate) fn command(&mut self, now: Instant, command: Command, lent: &mut Lent<'_>) -> Fate {
         if let Err(missing) = self.stream.command(now, command, lent.events) {
             add(&lent.metrics.clips_missing, 1);
             tracing::error!(clip = %missing.0.id, lang = missing.0.lang.code(), "{missing}");
@@ -63,7 +63,7 @@ impl Line {
     }
 
     /// Reads the RTP port.
-    pub fn rtp_ready(&mut self, now: Instant, lent: &mut Lent<'_>) -> Fate {
+    pub(crate) fn rtp_ready(&mut self, now: Instant, lent: &mut Lent<'_>) -> Fate {
         for _ in 0..ROUNDS {
             let count = lent.batch.receive(&self.pair.rtp);
             for (datagram, from) in (0..count).filter_map(|n| lent.batch.datagram(n)) {
@@ -79,7 +79,7 @@ impl Line {
     }
 
     /// Reads the RTCP port.
-    pub fn rtcp_ready(&mut self, now: Instant, lent: &mut Lent<'_>) {
+    pub(crate) fn rtcp_ready(&mut self, now: Instant, lent: &mut Lent<'_>) {
         let count = lent.batch.receive(&self.pair.rtcp);
         for (datagram, from) in (0..count).filter_map(|n| lent.batch.datagram(n)) {
             self.stream.handle_rtcp(now, datagram, from);
@@ -87,7 +87,7 @@ impl Line {
     }
 
     /// Says goodbye and gives the sockets up.
-    pub fn close(mut self, now: Instant, lent: &mut Lent<'_>) -> Pair {
+    pub(crate) fn close(mut self, now: Instant, lent: &mut Lent<'_>) -> Pair {
         let _ = self.command(now, Command::Close, lent);
         self.stream.goodbye(now, lent.frame);
         self.send(lent);

@@ -40,7 +40,7 @@ struct Pool {
 
 impl Ports {
     /// Binds one pair an address, to see that it can be bound.
-    pub fn new(addresses: &[IpAddr], (first, last): (u16, u16)) -> io::Result<Ports> {
+    pub(crate) fn new(addresses: &[IpAddr], (first, last): (u16, u16)) -> io::Result<Ports> {
         let even = (first..last).filter(|port| port % 2 == 0).collect::<VecDeque<u16>>();
         if addresses.is_empty() || even.is_empty() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "media needs an address and a pair of ports"));
@@ -63,7 +63,7 @@ impl Ports {
     }
 
     /// A pair for a call that came in at `local`.
-    pub fn take(&self, local: IpAddr, now: Instant) -> Result<Pair, OpenError> {
+    pub(crate) fn take(&self, local: IpAddr, now: Instant) -> Result<Pair, OpenError> {
         let local = local.to_canonical();
         let same_version = |address: &IpAddr| address.is_ipv4() == local.is_ipv4();
         let index = self
@@ -78,7 +78,7 @@ impl Ports {
     }
 
     /// Takes a pair back.
-    pub fn give_back(&self, pair: Pair, now: Instant) {
+    pub(crate) fn give_back(&self, pair: Pair, now: Instant) {
         if sys::disconnect(&pair.rtp).is_err() {
             // It stays connected to the old caller: of no use to anybody else, so it is bound anew.
             let index = self.addresses.iter().position(|address| *address == pair.address);
@@ -127,7 +127,7 @@ impl Pair {
     }
 
     /// RTP and RTCP.
-    pub fn ports(&self) -> (u16, u16) {
+    pub(crate) fn ports(&self) -> (u16, u16) {
         (self.port, self.port + 1)
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub(super) struct Epoll(OwnedFd);
 
 impl Epoll {
-    pub fn new() -> io::Result<Epoll> {
+    pub(crate) fn new() -> io::Result<Epoll> {
         // SAFETY: epoll_create1 takes no pointer; the result is checked before it is owned.
         let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         // SAFETY: `fd` is new and nobody else has it.
@@ -20,20 +20,20 @@ impl Epoll {
     }
 
     /// Reports `token` while there is something to read.
-    pub fn add(&self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
+    pub(crate) fn add(&self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
         // SAFETY: both descriptors are open for as long as they are borrowed; the kernel copies `event`.
         check(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_raw_fd(), &mut event) })?;
         Ok(())
     }
 
-    pub fn remove(&self, fd: BorrowedFd<'_>) {
+    pub(crate) fn remove(&self, fd: BorrowedFd<'_>) {
         // SAFETY: as for `add`; a null event is allowed for DEL since Linux 2.6.9. An error means that it was not there.
         unsafe { libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_DEL, fd.as_raw_fd(), std::ptr::null_mut()) };
     }
 
     /// The tokens that are ready, without waiting; at most as many as fit.
-    pub fn ready(&self, tokens: &mut Vec<u64>) {
+    pub(crate) fn ready(&self, tokens: &mut Vec<u64>) {
         tokens.clear();
         let mut events = [const { MaybeUninit::<libc::epoll_event>::uninit() }; READY_MAX];
         // SAFETY: the kernel writes at most READY_MAX events, and says how many.
@@ -46,7 +46,7 @@ impl Epoll {
     }
 
     /// Waits until something is ready, at most so long.
-    pub fn wait(&self, most: Duration) {
+    pub(crate) fn wait(&self, most: Duration) {
         let mut poll = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         let most = libc::timespec { tv_sec: most.as_secs() as _, tv_nsec: most.subsec_nanos().into() };
         // SAFETY: both pointers are to values of this frame; no signal mask is given. Errors end the wait early.
@@ -59,20 +59,20 @@ impl Epoll {
 pub(super) struct Bell(OwnedFd);
 
 impl Bell {
-    pub fn new() -> io::Result<Bell> {
+    pub(crate) fn new() -> io::Result<Bell> {
         // SAFETY: eventfd takes no pointer; the result is checked before it is owned.
         let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
         // SAFETY: `fd` is new and nobody else has it.
         Ok(Bell(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
-    pub fn ring(&self) {
+    pub(crate) fn ring(&self) {
         let one = 1u64;
         // SAFETY: eight octets are read from `one`. A full counter rings just as well.
         unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
     }
 
-    pub fn silence(&self) {
+    pub(crate) fn silence(&self) {
         let mut count = 0u64;
         // SAFETY: eight octets are written to `count`. It may not have rung.
         unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) };
@@ -93,14 +93,14 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub fn new() -> Batch {
+    pub(crate) fn new() -> Batch {
         // SAFETY: sockaddr_storage is plain data; all zeros is a value of it (AF_UNSPEC).
         let names = Box::new([unsafe { zeroed() }; BATCH]);
         Batch { octets: Box::new([[0; DATAGRAM_MAX]; BATCH]), names, lengths: [None; BATCH] }
     }
 
     /// Reads what is there, at most [`BATCH`] datagrams; returns how many.
-    pub fn receive(&mut self, socket: &UdpSocket) -> usize {
+    pub(crate) fn receive(&mut self, socket: &UdpSocket) -> usize {
         // SAFETY: iovec and mmsghdr are plain data; all zeros is a value of them, null pointers included.
         let (mut parts, mut messages): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) = unsafe { zeroed() };
         for n in 0..BATCH {
@@ -130,7 +130,7 @@ impl Batch {
     }
 
     /// One of the datagrams of the last [`Batch::receive`]; none if it was longer than any RTP packet.
-    pub fn datagram(&self, n: usize) -> Option<(&[u8], SocketAddr)> {
+    pub(crate) fn datagram(&self, n: usize) -> Option<(&[u8], SocketAddr)> {
         let length = self.lengths[n]?;
         Some((&self.octets[n][..length], address(&self.names[n])?))
     }

@@ -45,17 +45,17 @@ impl std::fmt::Debug for Order {
 }
 
 impl Inbox {
-    pub fn new() -> io::Result<Inbox> {
+    pub(crate) fn new() -> io::Result<Inbox> {
         Ok(Inbox { orders: Mutex::default(), bell: Bell::new()? })
     }
 
     /// Puts an order in, unless too many wait.
-    pub fn push(&self, order: Order) -> Result<(), MediaBusy> {
+    pub(crate) fn push(&self, order: Order) -> Result<(), MediaBusy> {
         self.put(order, ORDERS_MAX)
     }
 
     /// Puts in an order that opens or ends something: there is one a stream, and streams are bounded by the ports.
-    pub fn push_always(&self, order: Order) {
+    pub(crate) fn push_always(&self, order: Order) {
         let _ = self.put(order, usize::MAX);
     }
 
@@ -127,7 +127,12 @@ pub(super) fn run(mut thread: Thread) {
 }
 
 impl Thread {
-    pub fn new(inbox: Arc<Inbox>, ports: Arc<Ports>, metrics: Arc<MediaMetrics>, limits: Limits) -> io::Result<Thread> {
+    pub(crate) fn new(
+        inbox: Arc<Inbox>,
+        ports: Arc<Ports>,
+        metrics: Arc<MediaMetrics>,
+        limits: Limits,
+    ) -> io::Result<Thread> {
         let epoll = Epoll::new()?;
         epoll.add(inbox.bell.as_fd(), BELL)?;
         let now = Instant::now();

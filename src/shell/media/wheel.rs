@@ -16,7 +16,7 @@ pub(super) struct Wheel {
 }
 
 impl Wheel {
-    pub fn new(now: Instant) -> Wheel {
+    pub(crate) fn new(now: Instant) -> Wheel {
         Wheel { epoch: now, buckets: vec![Vec::new(); BUCKETS], done: 0, count: 0 }
     }
 
@@ -31,7 +31,7 @@ impl Wheel {
 
     /// Where a stream with this packet time begins: in the present millisecond, or a little later in a packet time
     /// where fewer streams are.
-    pub fn place(&self, now: Instant, ptime: Duration) -> Instant {
+    pub(crate) fn place(&self, now: Instant, ptime: Duration) -> Instant {
         let width = (ptime.as_millis() as u64).clamp(1, BUCKETS as u64 / 2);
         let fair = self.count as u64 / width + 1;
         let first = self.slot(now);
@@ -41,14 +41,14 @@ impl Wheel {
     }
 
     /// Puts a stream where its next packet is due; what is already due comes with the next run.
-    pub fn insert(&mut self, id: u64, due: Instant) {
+    pub(crate) fn insert(&mut self, id: u64, due: Instant) {
         let slot = self.slot(due).clamp(self.done + 1, self.done + BUCKETS as u64 - 1);
         self.buckets[(slot % BUCKETS as u64) as usize].push(id);
         self.count += 1;
     }
 
     /// Takes out every stream that is due, in order.
-    pub fn take_due(&mut self, now: Instant, due: &mut Vec<u64>) {
+    pub(crate) fn take_due(&mut self, now: Instant, due: &mut Vec<u64>) {
         due.clear();
         let passed = now.saturating_duration_since(self.epoch).as_millis() as u64;
         let from = (self.done + 1).max((passed + 1).saturating_sub(BUCKETS as u64));
@@ -60,7 +60,7 @@ impl Wheel {
     }
 
     /// When the next stream is due.
-    pub fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         let next = self.done + 1;
         (next..next + BUCKETS as u64)
             .find(|slot| !self.buckets[(slot % BUCKETS as u64) as usize].is_empty())

@@ -1,11 +1,11 @@
 //! The labels that numbers are told apart by, and the bounds that durations are counted between.
 
 use super::instruments::{Buckets, Label};
-use crate::replica::Refusal;
 use call::KeySource;
 use flow::Transferred;
 use inquiry::{CallOutcome, LookUpResult};
 use replica::upstream::Kind;
+use replica_store::Refusal;
 use sip::Method;
 
 /// Declares an enum and its label values together.

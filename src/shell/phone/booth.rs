@@ -18,12 +18,12 @@ use tokio::sync::mpsc;
 use super::calls::ToCall;
 use super::shelf::{Sent, Shelf, Stored};
 use super::tape::{Label, Leftover, Tape};
-use crate::clock;
-use crate::metrics::{Metrics, SignInResult, TakeEnd};
-use crate::studio::{Refusal, Refused};
 use base::Private;
 use call::{Ask, Reply, SignIn, SlotFound, spoken};
+use metrics::{Metrics, SignInResult, TakeEnd};
+use os::clock;
 use studio::{Operator, TakeName};
+use studio_store::{Refusal, Refused};
 
 /// What every booth works with.
 #[derive(Clone)]

@@ -10,14 +10,15 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::cases::Cases;
 use super::door::{Door, Live};
-use crate::media::OpenStream;
-use crate::metrics::{Door as Way, Score};
-use crate::{clock, messages};
 use base::{Lang, Private};
 use call::{self, Ask, Beginning, Call, Event, Input, LineTest, Output, Purpose, Reply, Studio, Talk, Tally};
 use flow::sheet::TICKET;
 use flow::{Caller, Conversation, Findings, WallClock};
 use inquiry::{Asker, CallRecord, LookUpResult, Proof};
+use journal::messages;
+use media::OpenStream;
+use metrics::{Door as Way, Score};
+use os::clock;
 use sdp::LocalMedia;
 use sip::{Arrival, LegKey, Local, Message};
 
@@ -36,7 +37,7 @@ pub enum ToCall {
 }
 
 /// What a call's task begins with.
-pub struct Start {
+pub(crate) struct Start {
     /// When the INVITE came in.
     pub received: Instant,
     pub key: LegKey,
@@ -121,7 +122,12 @@ impl Drop for Held {
 }
 
 /// Runs one call to its end.
-pub async fn run(door: Arc<Door>, start: Start, inbox: mpsc::Sender<ToCall>, mut arrivals: mpsc::Receiver<ToCall>) {
+pub(crate) async fn run(
+    door: Arc<Door>,
+    start: Start,
+    inbox: mpsc::Sender<ToCall>,
+    mut arrivals: mpsc::Receiver<ToCall>,
+) {
     let began = start.received;
     let live = door.parts.live.load_full();
     let call_id = start.invite.call_id().to_owned();

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::civil::DateTime;
 
-use crate::replica::Replica;
 use base::Private;
 use flow::sheet::{Db, Records};
 use flow::{Caller, Findings, Release};
+use replica_store::Replica;
 
 /// Who answers.
 pub enum Cases {

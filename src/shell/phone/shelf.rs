@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::tape::Label;
-use crate::studio::{Accounts, Form, Refusal, SlotRow, Studio, TakeRow, Upload, Which};
 use audio::{RATE, g711, telephone};
 use base::{Codec, Lang};
 use call::{Fault, Report, SlotFound};
 use speech::Clip;
 use studio::{Grade, Kind, Operator, TakeName};
+use studio_store::{Accounts, Form, Refusal, SlotRow, Studio, TakeRow, Upload, Which};
 
 /// The take store, as an operator's call sees it.
 #[derive(Clone)]
@@ -181,20 +181,20 @@ const LOSS_MOST: f64 = 0.01;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recordings;
-    use crate::studio::accounts::SessionAges;
     use audio::decode::decode;
     use config;
+    use release::recordings;
+    use studio_store::accounts::SessionAges;
     use support::folder::Folder;
 
     #[test]
     fn a_slot_is_read_back_as_callers_hear_it_unless_its_words_were_changed() {
         let folder = Folder::new();
         let script = folder.path().join("script.toml");
-        std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../../prompts/script.toml"), &script).expect("copied");
+        std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../prompts/script.toml"), &script).expect("copied");
         let settings = format!("data.folder={}", folder.path().display());
         let words = format!("hotline.script={}", script.display());
-        let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.."));
         let settings =
             config::read(include_str!("../../../config/jindu.toml"), &[settings, words], root).expect("right");
         let studio = Studio::open(&settings).expect("opens");

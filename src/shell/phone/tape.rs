@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{clock, folder};
 use base::Lang;
+use os::clock;
+use os::folder;
 
 /// What a take is of, and whose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,14 +30,14 @@ pub struct Label {
 
 /// A take in progress.
 #[derive(Debug)]
-pub struct Tape {
+pub(crate) struct Tape {
     file: File,
     path: PathBuf,
 }
 
 /// A take that nobody finished.
 #[derive(Debug)]
-pub struct Leftover {
+pub(crate) struct Leftover {
     pub label: Label,
     pub samples: Vec<i16>,
     path: PathBuf,
@@ -44,7 +45,7 @@ pub struct Leftover {
 
 impl Tape {
     /// Begins one in a folder, which is made if it is not there.
-    pub fn begin(folder: &Path, label: &Label) -> io::Result<Tape> {
+    pub(crate) fn begin(folder: &Path, label: &Label) -> io::Result<Tape> {
         folder::make(folder).map_err(io::Error::other)?;
         let path = folder.join(format!("{:016x}.{EXTENSION}", clock::seed()));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
@@ -55,25 +56,25 @@ impl Tape {
     }
 
     /// Adds the next stretch.
-    pub fn add(&mut self, samples: &[i16]) -> io::Result<()> {
+    pub(crate) fn add(&mut self, samples: &[i16]) -> io::Result<()> {
         let octets: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
         self.file.write_all(&octets)
     }
 
     /// What was recorded so far.
-    pub fn samples(&self) -> io::Result<Vec<i16>> {
+    pub(crate) fn samples(&self) -> io::Result<Vec<i16>> {
         read(&self.path).map(|(_, samples)| samples)
     }
 
     /// A draft holds it, or nobody wants it.
-    pub fn remove(self) -> io::Result<()> {
+    pub(crate) fn remove(self) -> io::Result<()> {
         fs::remove_file(&self.path)
     }
 }
 
 impl Leftover {
     /// The takes that lie in a folder, oldest first, with what cannot be read left where it is.
-    pub fn in_folder(folder: &Path) -> Vec<Leftover> {
+    pub(crate) fn in_folder(folder: &Path) -> Vec<Leftover> {
         let Ok(files) = fs::read_dir(folder) else { return Vec::new() };
         let mut found: Vec<(std::time::SystemTime, Leftover)> = files
             .filter_map(|file| {
@@ -89,7 +90,7 @@ impl Leftover {
     }
 
     /// A draft holds it, or nobody wants it.
-    pub fn remove(self) -> io::Result<()> {
+    pub(crate) fn remove(self) -> io::Result<()> {
         fs::remove_file(&self.path)
     }
 }

@@ -20,9 +20,9 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::clock;
-use crate::sockets::tcp_listener;
 use config::Transport as Listening;
+use os::clock;
+use os::sockets::tcp_listener;
 use sip::{Arrival, Frame, Outgoing, StreamFramer, Target, Transport};
 
 use super::door::Door;
@@ -35,7 +35,7 @@ pub struct Wire {
 }
 
 /// The connections, by their other end.
-pub struct Streams {
+pub(crate) struct Streams {
     open: Mutex<HashMap<SocketAddr, Stream>>,
     /// Messages that could not be sent: no such socket, a full queue, a refused connection.
     pub unsent: AtomicU64,
@@ -273,7 +273,7 @@ pub struct Sender {
 }
 
 /// What to do when a message cannot be sent.
-pub type OnFailure = Box<dyn FnOnce() + Send>;
+pub(crate) type OnFailure = Box<dyn FnOnce() + Send>;
 
 impl Sender {
     /// Sends one message; never waits. `failed` is called when it certainly did not go out.

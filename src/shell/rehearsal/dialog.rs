@@ -16,7 +16,7 @@ pub(super) struct Dialog {
 
 impl Dialog {
     /// A request as it goes out.
-    pub fn text(&self, method: &str, cseq: u32, branch: &str, headers: &str, body: &str) -> String {
+    pub(crate) fn text(&self, method: &str, cseq: u32, branch: &str, headers: &str, body: &str) -> String {
         let Dialog { local, user, call_id, tag, to, target, routes, .. } = self;
         let routes: String = routes.iter().map(|route| format!("Route: {route}\r\n")).collect();
         format!(

@@ -11,7 +11,7 @@ pub(super) struct Heard {
 
 impl Heard {
     /// Lays a packet in its place.
-    pub fn packet(&mut self, sequence: u16, octets: &[u8], idle: u8) {
+    pub(crate) fn packet(&mut self, sequence: u16, octets: &[u8], idle: u8) {
         let origin = *self.origin.get_or_insert(i64::from(sequence));
         let newest = if self.octets.is_empty() { origin } else { self.newest };
         // The nearest number that ends in these 16 bits.

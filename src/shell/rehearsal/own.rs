@@ -9,16 +9,17 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
-use crate::hotline::Hotline;
-use crate::journal::Journal;
-use crate::media::{MediaConfig, MediaPlane};
-use crate::metrics::Metrics;
-use crate::phone::{Cases, Door, Live, Parts, Stage, Wire};
-use crate::{clock, folder};
 use base::Lang;
 use config::{self, Network, Settings, Transport};
 use flow::sheet::{Db, Part};
 use inquiry::{AttemptLimits, Attempts, Keys};
+use journal::Journal;
+use media::{MediaConfig, MediaPlane};
+use metrics::Metrics;
+use os::clock;
+use os::folder;
+use phone::{Cases, Door, Live, Parts, Stage, Wire};
+use release::hotline::Hotline;
 
 /// What the gateways of a run share.
 pub(super) struct Theatre {
@@ -49,7 +50,7 @@ pub(super) struct Staged {
 }
 
 impl Theatre {
-    pub fn open(settings: &Settings, hotline: &Hotline) -> Result<Theatre, String> {
+    pub(crate) fn open(settings: &Settings, hotline: &Hotline) -> Result<Theatre, String> {
         let folder = Folder(std::env::temp_dir().join(format!("jindu-test-{:016x}", clock::seed())));
         folder::make(&folder.0)?;
         let journal = Journal::open(&folder.0, &settings.journal).map_err(|error| error.to_string())?;
@@ -77,7 +78,7 @@ impl Theatre {
     }
 
     /// Opens a gateway as a call needs it.
-    pub fn stage(&self, part: &Part) -> Result<Staged, String> {
+    pub(crate) fn stage(&self, part: &Part) -> Result<Staged, String> {
         let live = self.live.load();
         let stage = Arc::new(Stage::new(Arc::clone(&live.release), part.civil, part.caller.clone()));
         let _here = self.runtime.enter();
@@ -106,19 +107,19 @@ impl Theatre {
 }
 
 impl Staged {
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub fn apply(&self, db: &Db) {
+    pub(crate) fn apply(&self, db: &Db) {
         self.stage.apply(db);
     }
 
-    pub fn set_emergency(&self, on: bool) {
+    pub(crate) fn set_emergency(&self, on: bool) {
         self.door.set_emergency(on);
     }
 
-    pub fn set_lang(&self, lang: Lang) {
+    pub(crate) fn set_lang(&self, lang: Lang) {
         self.door.set_lang(lang);
     }
 }

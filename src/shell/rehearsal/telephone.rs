@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use super::dialog::Dialog;
 use super::line_in::Heard;
-use crate::clock;
 use audio::{Search, Sought, g711};
 use base::{Codec, Key};
 use flow::Transferred;
+use os::clock;
 use rtp::{HEADER, Header, Packet};
 use sdp::{self, LocalMedia, Negotiated};
 use sip::{Message, Method, Name, parse_datagram};
@@ -65,7 +65,7 @@ enum Sending {
 
 impl Telephone {
     /// Calls a number and waits until it is answered.
-    pub fn dial(gateway: SocketAddr, number: &str, limit: Duration) -> Result<Telephone, String> {
+    pub(crate) fn dial(gateway: SocketAddr, number: &str, limit: Duration) -> Result<Telephone, String> {
         let mut phone = Telephone::new(gateway, number).map_err(|error| format!("no socket: {error}"))?;
         let ours = phone.media_of()?;
         let offer = String::from_utf8_lossy(&sdp::offer(&ours)).into_owned();
@@ -140,22 +140,22 @@ impl Telephone {
     }
 
     /// The law that is heard.
-    pub fn codec(&self) -> Codec {
+    pub(crate) fn codec(&self) -> Codec {
         self.media.as_ref().map_or(Codec::Alaw, |media| media.codec)
     }
 
     /// Everything heard so far.
-    pub fn heard(&self) -> &[u8] {
+    pub(crate) fn heard(&self) -> &[u8] {
         &self.heard.octets
     }
 
     /// Whether the gateway has hung up.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.is_over
     }
 
     /// Presses keys, one after the other.
-    pub fn press(&mut self, keys: &[Key]) {
+    pub(crate) fn press(&mut self, keys: &[Key]) {
         for key in keys {
             let packets = (1..=KEY_PACKETS).map(|n| Sending::Event {
                 key: *key,
@@ -169,13 +169,13 @@ impl Telephone {
     }
 
     /// Says something for so long, that is no tone.
-    pub fn speak(&mut self, time: Duration) {
+    pub(crate) fn speak(&mut self, time: Duration) {
         let packets = time.as_millis() / PTIME.as_millis();
         self.sending.extend((0..packets).map(|_| Sending::Voice));
     }
 
     /// Lets so much time pass.
-    pub fn pass(&mut self, time: Duration) {
+    pub(crate) fn pass(&mut self, time: Duration) {
         let until = clock::now() + time;
         while clock::now() < until && !self.is_over {
             self.tick();
@@ -183,14 +183,14 @@ impl Telephone {
     }
 
     /// Goes on until everything was sent.
-    pub fn send_all(&mut self) {
+    pub(crate) fn send_all(&mut self) {
         while !self.sending.is_empty() && !self.is_over {
             self.tick();
         }
     }
 
     /// Listens until a sound was heard, from octet `from` on.
-    pub fn hear(&mut self, sought: &Sought, from: usize, limit: Duration) -> Option<std::ops::Range<usize>> {
+    pub(crate) fn hear(&mut self, sought: &Sought, from: usize, limit: Duration) -> Option<std::ops::Range<usize>> {
         let until = clock::now() + limit;
         let mut searched = from;
         let mut looked = 0;
@@ -210,7 +210,7 @@ impl Telephone {
     }
 
     /// Waits until the gateway hangs up.
-    pub fn await_end(&mut self, limit: Duration) -> bool {
+    pub(crate) fn await_end(&mut self, limit: Duration) -> bool {
         let until = clock::now() + limit;
         while !self.is_over && clock::now() < until {
             self.tick();
@@ -219,7 +219,7 @@ impl Telephone {
     }
 
     /// Ends the call.
-    pub fn hang_up(mut self) {
+    pub(crate) fn hang_up(mut self) {
         if self.is_over {
             return;
         }

@@ -41,7 +41,7 @@ impl AlarmKind {
     ];
 
     /// As metrics and the status name it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             AlarmKind::Gap => "feed_gap",
             AlarmKind::NoStart => "feed_no_start",
@@ -82,17 +82,17 @@ pub(super) struct Alarms {
 }
 
 impl Alarms {
-    pub fn new(feeding: Feeding) -> Alarms {
+    pub(crate) fn new(feeding: Feeding) -> Alarms {
         Alarms { feeding, raised: BTreeMap::new(), told: BTreeMap::new() }
     }
 
     /// Says that something is wrong at this look; the first to say so of its kind is heard.
-    pub fn raise(&mut self, kind: AlarmKind, text: impl FnOnce() -> String) {
+    pub(crate) fn raise(&mut self, kind: AlarmKind, text: impl FnOnce() -> String) {
         self.raised.entry(kind).or_insert_with(text);
     }
 
     /// Ends a look: what was not raised in it is over.
-    pub fn settle(&mut self, waiting: Waiting) {
+    pub(crate) fn settle(&mut self, waiting: Waiting) {
         let mut raised = std::mem::take(&mut self.raised);
         for kind in AlarmKind::ALL {
             match raised.remove(&kind) {

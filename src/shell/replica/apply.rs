@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use base::Private;
 use replica::{BadRow, BatchHeader, Change, LINE_BYTES_MAX, Line, LineError, Mark};
 
-use crate::feed::text::Text;
+use feed::text::Text;
 
 use super::held::HeldWhat;
 use super::lines::Lines;

@@ -54,19 +54,19 @@ pub(super) enum Joined {
 }
 
 impl Cache {
-    pub fn new(entries: usize) -> Cache {
+    pub(crate) fn new(entries: usize) -> Cache {
         let hash = BuildHasherDefault::default();
         let entries = quick_cache::sync::Cache::with(entries, entries as u64, UnitWeighter, hash, Default::default());
         Cache { entries, stripes: (0..STRIPES).map(|_| Mutex::default()).collect() }
     }
 
     /// The entry of a key, if it is in memory.
-    pub fn get(&self, key: i64) -> Option<Entry> {
+    pub(crate) fn get(&self, key: i64) -> Option<Entry> {
         self.entries.get(&key)
     }
 
     /// Joins the flight for a key, or starts one.
-    pub fn join(&self, key: i64) -> Joined {
+    pub(crate) fn join(&self, key: i64) -> Joined {
         let (sender, receiver) = oneshot::channel();
         let mut stripe = self.stripe(key);
         if let Some(flight) = stripe.flights.get(&key) {
@@ -79,12 +79,12 @@ impl Cache {
     }
 
     /// The generation of a key, to be noted before it is read.
-    pub fn generation(&self, key: i64) -> u64 {
+    pub(crate) fn generation(&self, key: i64) -> u64 {
         self.stripe(key).generation
     }
 
     /// Ends a flight: keeps what it brought, unless the key may have changed since `generation`, and tells who waits.
-    pub fn land(&self, key: i64, flight: &Arc<Flight>, generation: u64, landed: &Landed) {
+    pub(crate) fn land(&self, key: i64, flight: &Arc<Flight>, generation: u64, landed: &Landed) {
         {
             let mut stripe = self.stripe(key);
             if stripe.flights.get(&key).is_some_and(|other| Arc::ptr_eq(other, flight)) {
@@ -102,7 +102,7 @@ impl Cache {
     }
 
     /// Forgets a flight that nobody waits for, so that the read is spared; `false` when somebody does.
-    pub fn discard(&self, key: i64, flight: &Arc<Flight>) -> bool {
+    pub(crate) fn discard(&self, key: i64, flight: &Arc<Flight>) -> bool {
         let mut stripe = self.stripe(key);
         let abandoned = flight.waiting().iter().all(oneshot::Sender::is_closed);
         if abandoned && stripe.flights.get(&key).is_some_and(|other| Arc::ptr_eq(other, flight)) {
@@ -112,7 +112,7 @@ impl Cache {
     }
 
     /// Drops a key whose change was committed.
-    pub fn drop_key(&self, key: i64) {
+    pub(crate) fn drop_key(&self, key: i64) {
         let mut stripe = self.stripe(key);
         stripe.generation += 1;
         stripe.flights.remove(&key);
@@ -120,7 +120,7 @@ impl Cache {
     }
 
     /// Drops everything: many keys changed, or the file was exchanged.
-    pub fn drop_all(&self) {
+    pub(crate) fn drop_all(&self) {
         for stripe in &self.stripes {
             let mut stripe = locked(stripe);
             stripe.generation += 1;

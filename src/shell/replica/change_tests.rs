@@ -279,7 +279,7 @@ fn a_file_of_schema_2_is_brought_forward() {
 #[test]
 fn a_file_of_schema_1_is_brought_forward_with_everything_in_it() {
     let folder = Folder::new();
-    let old = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/replica/schema_1.sqlite3");
+    let old = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/replica/schema_1.sqlite3");
     fs::copy(old, folder.path().join("replica.sqlite3")).unwrap();
     let read = Replica::open(folder.path(), &super::tests::settings(), Keys::new(&super::tests::SECRET), Role::Read);
     assert!(matches!(read, Err(OpenError::Store(StoreError::Older { schema: 1, .. }))), "who reads changes nothing");

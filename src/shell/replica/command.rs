@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use config;
 use inquiry::Keys;
 
 use super::control::{self, Reply, Request};

@@ -61,7 +61,7 @@ pub(super) struct Listening {
 
 impl Listening {
     /// Listens in a data folder. The caller holds the folder's lock, so that a socket that is there is a dead one.
-    pub fn start(folder: &Path, replica: Weak<Replica>) -> io::Result<Listening> {
+    pub(crate) fn start(folder: &Path, replica: Weak<Replica>) -> io::Result<Listening> {
         let path = folder.join(NAME);
         let _ = fs::remove_file(&path);
         let listener = at_folder(folder, UnixListener::bind)?;
@@ -92,7 +92,7 @@ impl Drop for Listening {
 }
 
 /// Asks the node that serves from a folder; `None` when none does.
-pub fn ask(folder: &Path, request: &Request) -> io::Result<Option<Reply>> {
+pub(crate) fn ask(folder: &Path, request: &Request) -> io::Result<Option<Reply>> {
     let stream = match at_folder(folder, UnixStream::connect) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             return Ok(None);

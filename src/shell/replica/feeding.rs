@@ -46,59 +46,59 @@ pub(super) struct Asks {
 
 impl Feeding {
     /// Where the copy stands.
-    pub fn mark(&self) -> Option<Mark> {
+    pub(crate) fn mark(&self) -> Option<Mark> {
         locked(&self.reading.mark).clone()
     }
 
     /// Applies a batch; when this returns, its rows can be looked up.
-    pub fn apply(&self, name: &str, batch: Batch) -> Result<Applied, ApplyError> {
+    pub(crate) fn apply(&self, name: &str, batch: Batch) -> Result<Applied, ApplyError> {
         self.told(|done| Task::Apply { name: name.into(), batch, done })
     }
 
     /// The upstream says that there is nothing new up to `mark`. Kept when this returns.
-    pub fn beat(&self, mark: Mark) -> Result<(), ApplyError> {
+    pub(crate) fn beat(&self, mark: Mark) -> Result<(), ApplyError> {
         self.told(|done| Task::Beat { mark, upstream_now: None, done })
     }
 
     /// The same, by an upstream that says what its clock shows: ages are told by that clock from here on.
-    pub fn beat_at(&self, mark: Mark, upstream_now: Timestamp) -> Result<(), ApplyError> {
+    pub(crate) fn beat_at(&self, mark: Mark, upstream_now: Timestamp) -> Result<(), ApplyError> {
         self.told(|done| Task::Beat { mark, upstream_now: Some(upstream_now), done })
     }
 
     /// The upstream's time, whatever is done to this node's clock.
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.reading.now()
     }
 
     /// Tells a condition of the source that lasts, once, with what would do; `None` when it is over.
-    pub fn alarm(&self, kind: &'static str, text: Option<String>) {
+    pub(crate) fn alarm(&self, kind: &'static str, text: Option<String>) {
         self.reading.alarms.set(kind, text);
     }
 
     /// Tells what the source knows to be on its way.
-    pub fn lag(&self, rows: u64, bytes: u64) {
+    pub(crate) fn lag(&self, rows: u64, bytes: u64) {
         self.reading.metrics.lag_rows.store(rows, Ordering::Relaxed);
         self.reading.metrics.lag_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// How many cases the copy has.
-    pub fn rows(&self) -> u64 {
+    pub(crate) fn rows(&self) -> u64 {
         self.reading.metrics.rows.load(Ordering::Relaxed)
     }
 
     /// What waits for a person.
-    pub fn held(&self) -> Result<Option<Held>, ApplyError> {
+    pub(crate) fn held(&self) -> Result<Option<Held>, ApplyError> {
         let held = |writer: &mut Writer| Ok(held::get(writer.connection()?)?);
         self.told(|done| Task::Do(Box::new(move |writer| drop(done.send(held(writer))))))
     }
 
     /// Begins a copy of everything, beside the live one.
-    pub fn rebuild(&self) -> Result<Rebuild, ApplyError> {
+    pub(crate) fn rebuild(&self) -> Result<Rebuild, ApplyError> {
         Rebuild::begin(self.clone())
     }
 
     /// Makes a copy of the sample, for which this node vouches itself. A copy of another source stays.
-    pub fn fill_sample(&self, cases: impl Iterator<Item = CaseRecord>) -> Result<Applied, ApplyError> {
+    pub(crate) fn fill_sample(&self, cases: impl Iterator<Item = CaseRecord>) -> Result<Applied, ApplyError> {
         let mut copy = self.rebuild()?;
         for case in cases {
             copy.add(SAMPLE, Change::Put(case))?;
@@ -108,17 +108,17 @@ impl Feeding {
 
     /// Whether a copy of everything is wanted: by an operator, or because the file is damaged. Stays so until one was
     /// swapped in.
-    pub fn rebuild_is_wanted(&self) -> bool {
+    pub(crate) fn rebuild_is_wanted(&self) -> bool {
         self.reading.asks.rebuild.load(Ordering::Relaxed)
     }
 
     /// The rows in quarantine that the source is to bring again; asked once.
-    pub fn rows_wanted(&self) -> Vec<String> {
+    pub(crate) fn rows_wanted(&self) -> Vec<String> {
         std::mem::take(&mut *locked(&self.reading.asks.again))
     }
 
     /// Whether the program is ending.
-    pub fn ending(&self) -> bool {
+    pub(crate) fn ending(&self) -> bool {
         self.ending.load(Ordering::Relaxed)
     }
 
@@ -133,16 +133,16 @@ impl Feeding {
 }
 
 impl Asks {
-    pub fn want_rebuild(&self, wanted: bool) {
+    pub(crate) fn want_rebuild(&self, wanted: bool) {
         self.rebuild.store(wanted, Ordering::Relaxed);
     }
 
-    pub fn rebuild_is_wanted(&self) -> bool {
+    pub(crate) fn rebuild_is_wanted(&self) -> bool {
         self.rebuild.load(Ordering::Relaxed)
     }
 
     /// Asks for rows again; past the bound they are asked for with the next retry.
-    pub fn want_rows(&self, ids: impl IntoIterator<Item = String>) {
+    pub(crate) fn want_rows(&self, ids: impl IntoIterator<Item = String>) {
         let mut again = locked(&self.again);
         let room = AGAIN_MAX.saturating_sub(again.len());
         again.extend(ids.into_iter().take(room));

@@ -15,9 +15,8 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::feed::printable;
-use crate::feed::text::{self, ReadError};
-use config;
+use feed::printable;
+use feed::text::{self, ReadError};
 use replica::gate::{
     Copy, FeedHeader, FileError, Hash, Kind, Lineup, Place, Reading, SealError, Standing, Turn, Whole,
 };
@@ -76,7 +75,7 @@ struct Checked {
 }
 
 impl Gate {
-    pub fn new(feeding: Feeding, settings: config::Replica, folders: &Folders) -> Gate {
+    pub(crate) fn new(feeding: Feeding, settings: config::Replica, folders: &Folders) -> Gate {
         let past = Past::open(folders);
         let gate = Gate {
             feeding,
@@ -107,7 +106,7 @@ impl Gate {
     }
 
     /// What the copy holds, as far as feeds care.
-    pub fn copy(&self) -> Copy {
+    pub(crate) fn copy(&self) -> Copy {
         let Some(Mark { source, sequence, position, as_of }) = self.feeding.mark() else { return Copy::Empty };
         match (sequence, position.as_deref().and_then(Hash::from_hex)) {
             (Some(sequence), Some(hash)) => Copy::At(Place { source, sequence, hash, as_of }),
@@ -116,21 +115,21 @@ impl Gate {
     }
 
     /// A file came, or is another one than before.
-    pub fn came(&mut self, name: OsString, header: FeedHeader, bytes: u64) {
+    pub(crate) fn came(&mut self, name: OsString, header: FeedHeader, bytes: u64) {
         self.gone(&name);
         self.lineup.insert(&header, name.clone());
         self.files.insert(name, Waiting { header, bytes, asleep: false });
     }
 
     /// A file is no longer there.
-    pub fn gone(&mut self, name: &OsStr) {
+    pub(crate) fn gone(&mut self, name: &OsStr) {
         if let Some(waiting) = self.files.remove(name) {
             self.lineup.remove(&waiting.header, &name.to_owned());
         }
     }
 
     /// What waits.
-    pub fn waiting(&self) -> alarms::Waiting {
+    pub(crate) fn waiting(&self) -> alarms::Waiting {
         alarms::Waiting {
             files: self.files.len() as u64,
             bytes: self.files.values().map(|file| file.bytes).sum(),
@@ -140,7 +139,12 @@ impl Gate {
 
     /// Takes what can be taken, for a while; `true` when there is more. `ripe`: whether a file has not grown for so long
     /// that it will not.
-    pub fn step(&mut self, folders: &Folders, alarms: &mut Alarms, ripe: &dyn Fn(&OsStr) -> bool) -> io::Result<bool> {
+    pub(crate) fn step(
+        &mut self,
+        folders: &Folders,
+        alarms: &mut Alarms,
+        ripe: &dyn Fn(&OsStr) -> bool,
+    ) -> io::Result<bool> {
         let began = Instant::now();
         let mut more = false;
         self.heal(folders, alarms)?;

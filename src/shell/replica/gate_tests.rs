@@ -203,7 +203,7 @@ impl Node {
 
     fn left(&self) -> usize {
         let names = fs::read_dir(spool::path(self.folder.path())).unwrap().map(|entry| entry.unwrap().file_name());
-        names.filter(|name| crate::feed::is_feed_name(name)).count()
+        names.filter(|name| feed::is_feed_name(name)).count()
     }
 }
 

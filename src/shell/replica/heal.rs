@@ -8,7 +8,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::feed::text;
+use feed::text;
 use replica::Mark;
 use replica::gate::{Copy, GateKeys, Kind, Place, Reading, Standing, Whole};
 
@@ -24,7 +24,7 @@ pub(super) struct Way {
 impl Way {
     /// The way to `place`, or without one as far as it leads. None: the kept files do not lead there. One that is damaged,
     /// or is there twice, is not followed.
-    pub fn find(keys: &GateKeys, folders: &Folders, place: Option<&Place>) -> io::Result<Option<Way>> {
+    pub(crate) fn find(keys: &GateKeys, folders: &Folders, place: Option<&Place>) -> io::Result<Option<Way>> {
         let mut files: Vec<(PathBuf, Whole)> = Vec::new();
         for path in folders.kept()? {
             let Ok(whole) = text::read(&path, Reading::Check, &mut |_| {}) else { continue };
@@ -44,17 +44,17 @@ impl Way {
     }
 
     /// Where it leads.
-    pub fn end(&self) -> &Whole {
+    pub(crate) fn end(&self) -> &Whole {
         &self.files.last().expect("a way has a file").1
     }
 
     /// How many files it is long.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.files.len()
     }
 
     /// Makes a new copy of it, and swaps it in.
-    pub fn go(&self, feeding: &Feeding, mark: Mark) -> Result<Applied, ApplyError> {
+    pub(crate) fn go(&self, feeding: &Feeding, mark: Mark) -> Result<Applied, ApplyError> {
         let mut rebuild = feeding.rebuild()?;
         for (path, whole) in &self.files {
             let mut failed = None;

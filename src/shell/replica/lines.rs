@@ -12,12 +12,12 @@ pub(super) struct Lines<R> {
 }
 
 impl<R: BufRead> Lines<R> {
-    pub fn new(input: R) -> Self {
+    pub(crate) fn new(input: R) -> Self {
         Lines { input, line: Vec::new(), number: 0 }
     }
 
     /// The next line without its end, and its number from 1. Of a line that is too long, one byte more than allowed.
-    pub fn next(&mut self) -> io::Result<Option<(u64, &[u8])>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<(u64, &[u8])>> {
         self.line.clear();
         let most = LINE_BYTES_MAX as u64 + 1;
         if self.input.by_ref().take(most).read_until(b'\n', &mut self.line)? == 0 {

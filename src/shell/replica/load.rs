@@ -5,8 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::feed::text;
-use config;
+use feed::text;
 use inquiry::Keys;
 
 use super::apply::ApplyError;

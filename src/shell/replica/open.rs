@@ -10,9 +10,8 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use crate::clock;
-use config;
 use inquiry::Keys;
+use os::clock;
 use replica::{AgeClock, SAMPLE};
 
 use super::feeding::Feeding;

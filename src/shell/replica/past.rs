@@ -19,7 +19,7 @@ pub(super) struct Past {
 
 impl Past {
     /// Reads what was noted. A note that was lost makes a repeat of an old file one of which nothing can be said.
-    pub fn open(folders: &Folders) -> Past {
+    pub(crate) fn open(folders: &Folders) -> Past {
         let path = folders.spool.join(NOTES);
         let mut past = Past { path, source: String::new(), hashes: BTreeMap::new(), written: 0 };
         for line in fs::read_to_string(&past.path).unwrap_or_default().lines() {
@@ -36,23 +36,23 @@ impl Past {
     }
 
     /// Whether anything was noted in a spool.
-    pub fn is_noted(spool: &Path) -> bool {
+    pub(crate) fn is_noted(spool: &Path) -> bool {
         fs::metadata(spool.join(NOTES)).is_ok_and(|notes| notes.len() > 0)
     }
 
-    pub fn hash(&self, source: &str, sequence: u64) -> Option<Hash> {
+    pub(crate) fn hash(&self, source: &str, sequence: u64) -> Option<Hash> {
         self.hashes.get(&sequence).copied().filter(|_| self.source == source)
     }
 
     /// The copy goes on from a snapshot of this number: what was beyond it is another story.
-    pub fn begin(&mut self, source: &str, sequence: u64) {
+    pub(crate) fn begin(&mut self, source: &str, sequence: u64) {
         if self.source != source || self.hashes.last_key_value().is_some_and(|(last, _)| *last >= sequence) {
             self.hashes.clear();
         }
         self.source = source.to_owned();
     }
 
-    pub fn add(&mut self, whole: &Whole) {
+    pub(crate) fn add(&mut self, whole: &Whole) {
         let FeedHeader { source, sequence, .. } = &whole.header;
         if self.hash(source, *sequence).is_some() {
             return;

@@ -15,7 +15,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::feed::is_feed_name;
+use feed::is_feed_name;
 use replica::gate::{Kind, Whole};
 
 /// The folders of a spool.
@@ -27,13 +27,13 @@ pub(super) struct Folders {
 
 impl Folders {
     /// Those of a spool that is there.
-    pub fn at(spool: PathBuf) -> Folders {
+    pub(crate) fn at(spool: PathBuf) -> Folders {
         let (applied, rejected) = (spool.join(APPLIED), spool.join(REJECTED));
         Folders { spool, applied, rejected }
     }
 
     /// Makes them, for their owner alone.
-    pub fn open(spool: PathBuf) -> io::Result<Folders> {
+    pub(crate) fn open(spool: PathBuf) -> io::Result<Folders> {
         let folders = Folders::at(spool);
         for folder in [&folders.spool, &folders.applied, &folders.rejected] {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -42,7 +42,7 @@ impl Folders {
     }
 
     /// Puts a feed file away that is in the copy. A program that waits for `name` finds a note.
-    pub fn taken(&self, name: &OsStr, whole: &Whole, note: &str) -> io::Result<()> {
+    pub(crate) fn taken(&self, name: &OsStr, whole: &Whole, note: &str) -> io::Result<()> {
         if is_waited_for(name) {
             fs::write(self.applied.join(noted(name, "done")), format!("{note}\n"))?;
         }
@@ -50,7 +50,7 @@ impl Folders {
     }
 
     /// Puts a feed file away of which the copy holds nothing and needs nothing: no copy is made again of it.
-    pub fn superseded(&self, name: &OsStr, whole: &Whole, note: &str) -> io::Result<()> {
+    pub(crate) fn superseded(&self, name: &OsStr, whole: &Whole, note: &str) -> io::Result<()> {
         if is_waited_for(name) {
             fs::write(self.applied.join(noted(name, "done")), format!("{note}\n"))?;
         }
@@ -58,13 +58,13 @@ impl Folders {
     }
 
     /// Puts a batch away that is in the copy. The note first: whoever finds the file there finds what became of it.
-    pub fn applied(&self, name: &OsStr, note: &str) -> io::Result<()> {
+    pub(crate) fn applied(&self, name: &OsStr, note: &str) -> io::Result<()> {
         fs::write(self.applied.join(noted(name, "done")), format!("{note}\n"))?;
         self.put(name, &self.applied, &safe(name))
     }
 
     /// Puts a file away that is of no use. An earlier one of the same name stays.
-    pub fn refused(&self, name: &OsStr, why: &str) -> io::Result<()> {
+    pub(crate) fn refused(&self, name: &OsStr, why: &str) -> io::Result<()> {
         let mut place = safe(name);
         for n in 2.. {
             if !self.rejected.join(&place).exists() {
@@ -85,7 +85,7 @@ impl Folders {
     }
 
     /// How many files lie in `rejected`, and why the newest does.
-    pub fn rejected(&self) -> io::Result<Option<(usize, String)>> {
+    pub(crate) fn rejected(&self) -> io::Result<Option<(usize, String)>> {
         let files = files(&self.rejected)?;
         let Some(newest) = files.iter().max_by_key(|file| file.0) else { return Ok(None) };
         let name = newest.1.file_name().unwrap_or_default();
@@ -94,7 +94,7 @@ impl Folders {
     }
 
     /// The copy goes on from a snapshot that is about to be put away: what it was made of before is of no use.
-    pub fn begin(&self) -> io::Result<()> {
+    pub(crate) fn begin(&self) -> io::Result<()> {
         for (_, path) in files(&self.applied)? {
             if number(&path).is_some() {
                 fs::remove_file(path)?;
@@ -105,7 +105,7 @@ impl Folders {
 
     /// The feed files that the copy was made of, from its last snapshot on, or from number 1 where there was none, in the
     /// order of their numbers.
-    pub fn kept(&self) -> io::Result<Vec<PathBuf>> {
+    pub(crate) fn kept(&self) -> io::Result<Vec<PathBuf>> {
         let mut kept: Vec<PathBuf> = files(&self.applied)?.into_iter().map(|(_, path)| path).collect();
         kept.retain(|path| number(path).is_some());
         kept.sort();
@@ -115,7 +115,7 @@ impl Folders {
     }
 
     /// Brings kept files back that the copy does not hold: it is an older one than they were put away from. Gives how many.
-    pub fn bring_back(&self, sequence: u64) -> io::Result<usize> {
+    pub(crate) fn bring_back(&self, sequence: u64) -> io::Result<usize> {
         let kept = self.kept()?;
         let beyond: Vec<&PathBuf> =
             kept.iter().filter(|path| number(path).is_some_and(|number| number > sequence)).collect();
@@ -129,7 +129,7 @@ impl Folders {
 
     /// Lets go of what is old. Of feed files, those from the last snapshot on are kept as long as they are not too many:
     /// the copy can be made again of them.
-    pub fn forget(&self, keep: Duration) -> io::Result<()> {
+    pub(crate) fn forget(&self, keep: Duration) -> io::Result<()> {
         let now = SystemTime::now();
         let old = |since: &SystemTime| now.duration_since(*since).is_ok_and(|age| age > keep);
         let mut applied = files(&self.applied)?;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use crate::clock;
+use os::clock;
 use replica::{AgeClock, CaseRecord, Mark, Moment};
 
 use super::cache::{Cache, Entry, Flight, Landed, locked};
@@ -80,12 +80,12 @@ pub(super) struct Reading {
 }
 
 impl Queue {
-    pub fn new(max: usize) -> Queue {
+    pub(crate) fn new(max: usize) -> Queue {
         Queue { jobs: Mutex::default(), filled: Condvar::new(), max }
     }
 
     /// Adds a look-up; `false` when the queue is full or closed.
-    pub fn push(&self, key: i64, flight: Arc<Flight>) -> bool {
+    pub(crate) fn push(&self, key: i64, flight: Arc<Flight>) -> bool {
         let mut jobs = locked(&self.jobs);
         let room = !jobs.closed && jobs.waiting.len() < self.max;
         if room {
@@ -99,13 +99,13 @@ impl Queue {
     }
 
     /// Lets the readers look whether another file stands there.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         locked(&self.jobs).woken += 1;
         self.filled.notify_all();
     }
 
     /// Lets the readers end.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         locked(&self.jobs).closed = true;
         self.filled.notify_all();
     }
@@ -128,7 +128,7 @@ impl Queue {
 }
 
 impl Reading {
-    pub fn new(path: PathBuf, cache_entries: usize, waiting_max: usize) -> Reading {
+    pub(crate) fn new(path: PathBuf, cache_entries: usize, waiting_max: usize) -> Reading {
         Reading {
             path,
             file: AtomicU64::new(0),
@@ -151,11 +151,11 @@ impl Reading {
     }
 
     /// The upstream's time, whatever is done to this node's clock.
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         locked(&self.clock).now(self.moment())
     }
 
-    pub fn moment(&self) -> Moment {
+    pub(crate) fn moment(&self) -> Moment {
         #[cfg(test)]
         {
             let passed = *locked(&self.passed);
@@ -173,25 +173,25 @@ impl Reading {
     }
 
     /// The file is damaged: a copy of everything is asked of the source.
-    pub fn damaged(&self, what: &str) {
+    pub(crate) fn damaged(&self, what: &str) {
         let todo = "damaged rows are not told; a copy of everything is asked of the source, bring one if it cannot";
         self.alarms.raise(DAMAGED, format!("{what}: {todo}"));
         self.asks.want_rebuild(true);
     }
 
     /// Whether nothing may be said of a case.
-    pub fn is_unsure(&self, key: i64) -> bool {
+    pub(crate) fn is_unsure(&self, key: i64) -> bool {
         self.any_unsure.load(Ordering::Acquire) && locked(&self.unsure).contains(&key)
     }
 
-    pub fn set_unsure(&self, keys: HashSet<i64>) {
+    pub(crate) fn set_unsure(&self, keys: HashSet<i64>) {
         let any = !keys.is_empty();
         *locked(&self.unsure) = Arc::new(keys);
         self.any_unsure.store(any, Ordering::Release);
     }
 
     /// The life of one reader thread.
-    pub fn run(&self) {
+    pub(crate) fn run(&self) {
         let mut open: Option<(u64, Connection)> = None;
         // At once: on a disk that fills up later, a file that is open can be read, and another may not be opened.
         self.look(&mut open);
@@ -245,7 +245,7 @@ impl Reading {
     }
 
     /// The file that stands there: a reader that holds another one lets go of it.
-    pub fn connection<'a>(&self, open: &'a mut Option<(u64, Connection)>) -> rusqlite::Result<&'a Connection> {
+    pub(crate) fn connection<'a>(&self, open: &'a mut Option<(u64, Connection)>) -> rusqlite::Result<&'a Connection> {
         let file = self.file.load(Ordering::Acquire);
         if open.as_ref().is_none_or(|(of, _)| *of != file) {
             *open = None;

@@ -52,7 +52,7 @@ impl Rebuild {
 
     /// Adds a change. Of two rows of one case the later one counts; of two [`Change::Put`] the one with the higher
     /// version.
-    pub fn add(&mut self, source: &str, change: Change) -> Result<(), ApplyError> {
+    pub(crate) fn add(&mut self, source: &str, change: Change) -> Result<(), ApplyError> {
         self.places += 1;
         if self.places.is_multiple_of(1024) && self.feeding.ending() {
             return Err(ApplyError::Ending);
@@ -78,7 +78,7 @@ impl Rebuild {
 
     /// Ends the copy and swaps it in. Far fewer cases than the live copy has are held for a person; what was added is
     /// then gone, and is to be brought again once it is decided.
-    pub fn finish(mut self, mark: Mark) -> Result<Applied, ApplyError> {
+    pub(crate) fn finish(mut self, mark: Mark) -> Result<Applied, ApplyError> {
         let path = beside(&self.feeding.folder);
         let built = self.build(&path, &mark).and_then(|(rows, applied)| {
             let sizes = fs::metadata(&path)?.len();

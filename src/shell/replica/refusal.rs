@@ -1,6 +1,6 @@
 //! Why a file of the spool is not taken, ever: it goes to `rejected`, and what it should have brought is still missing.
 
-use crate::feed::text::ReadError;
+use feed::text::ReadError;
 use replica::gate::{FileError, SealError};
 
 /// Why a file is refused.

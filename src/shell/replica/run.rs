@@ -73,7 +73,7 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub fn begin(
+    pub(crate) fn begin(
         surroundings: &'a Surroundings<'a>,
         source: Option<String>,
         sequence: Option<u64>,
@@ -100,12 +100,12 @@ impl<'a> Run<'a> {
     }
 
     /// The mark before this batch.
-    pub fn mark(&self) -> Option<&Mark> {
+    pub(crate) fn mark(&self) -> Option<&Mark> {
         self.before.mark.as_ref()
     }
 
     /// Goes on where an earlier try of the same batch ended.
-    pub fn resume(&mut self) {
+    pub(crate) fn resume(&mut self) {
         let same = |part: &&Part| part.source == self.part.source && part.sequence == self.part.sequence;
         if self.part.sequence.is_some() {
             self.skip = self.before.part.as_ref().filter(same).map_or(0, |part| part.done);
@@ -113,13 +113,13 @@ impl<'a> Run<'a> {
     }
 
     /// Holds a batch that takes so many cases away, unless a person said what to do.
-    pub fn expect_deletes(&mut self, mark: &Mark, deletes: u64) -> Result<(), ApplyError> {
+    pub(crate) fn expect_deletes(&mut self, mark: &Mark, deletes: u64) -> Result<(), ApplyError> {
         self.decision = held::decision(self.surroundings.connection, mark)?;
         if held::is_mass(deletes, self.before.rows) { self.ask(mark, HeldWhat::Deletes, deletes) } else { Ok(()) }
     }
 
     /// The next of a batch's changes, from its first on.
-    pub fn next(&mut self, id: &str, mark: &Mark, change: Change) -> Result<(), ApplyError> {
+    pub(crate) fn next(&mut self, id: &str, mark: &Mark, change: Change) -> Result<(), ApplyError> {
         if self.part.done < self.skip {
             self.part.done += 1;
             return Ok(());
@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
     }
 
     /// Applies one change, and commits when there are enough.
-    pub fn change(&mut self, id: &str, change: Change) -> Result<(), ApplyError> {
+    pub(crate) fn change(&mut self, id: &str, change: Change) -> Result<(), ApplyError> {
         let dropped = self.decision == Some(Decision::Drop);
         match change {
             Change::Put(case) => self.put(id, &case, false)?,
@@ -153,7 +153,7 @@ impl<'a> Run<'a> {
     }
 
     /// Tries a row of the quarantine again.
-    pub fn again(&mut self, id: &str, change: Change) -> Result<(), ApplyError> {
+    pub(crate) fn again(&mut self, id: &str, change: Change) -> Result<(), ApplyError> {
         if !matches!(change, Change::Bad(_)) {
             quarantine::remove(self.surroundings.connection, Some(id))?;
             self.quarantine = true;
@@ -162,7 +162,7 @@ impl<'a> Run<'a> {
     }
 
     /// Commits what is left, with the mark.
-    pub fn end(mut self, mut mark: Mark) -> Result<Outcome, ApplyError> {
+    pub(crate) fn end(mut self, mut mark: Mark) -> Result<Outcome, ApplyError> {
         let connection = self.surroundings.connection;
         let clock = (self.surroundings.told)(&mut mark);
         store::put_state(connection, self.rows, &mark)?;

@@ -57,7 +57,7 @@ impl Damage {
 
 impl Pass {
     /// Looks at the next rows. A page that cannot be read ends the pass: what lies behind it cannot be reached.
-    pub fn slice(&mut self, connection: &Connection, rows: u32) -> rusqlite::Result<Slice> {
+    pub(crate) fn slice(&mut self, connection: &Connection, rows: u32) -> rusqlite::Result<Slice> {
         if !self.counted {
             self.count(connection)?;
             self.counted = true;

@@ -56,12 +56,12 @@ pub(super) struct Found<'a> {
 }
 
 impl Sorting {
-    pub fn begin(folder: PathBuf) -> io::Result<Sorting> {
+    pub(crate) fn begin(folder: PathBuf) -> io::Result<Sorting> {
         DirBuilder::new().mode(0o700).create(&folder)?;
         Ok(Sorting { folder, runs: 0, bytes: Vec::new(), records: Vec::new(), place: 0 })
     }
 
-    pub fn add(&mut self, key: i64, kind: Kind, version: u64, row: &[u8]) -> io::Result<()> {
+    pub(crate) fn add(&mut self, key: i64, kind: Kind, version: u64, row: &[u8]) -> io::Result<()> {
         let start = self.bytes.len();
         self.bytes.extend(row);
         self.records.push(Record { key, place: self.place, kind, version, start, length: row.len() });
@@ -70,14 +70,14 @@ impl Sorting {
     }
 
     /// Forgets all records.
-    pub fn restart(&mut self) -> io::Result<()> {
+    pub(crate) fn restart(&mut self) -> io::Result<()> {
         fs::remove_dir_all(&self.folder)?;
         *self = Sorting::begin(std::mem::take(&mut self.folder))?;
         Ok(())
     }
 
     /// Ends the gathering.
-    pub fn merge(&mut self) -> io::Result<Sorted> {
+    pub(crate) fn merge(&mut self) -> io::Result<Sorted> {
         self.spill()?;
         (self.bytes, self.records) = (Vec::new(), Vec::new());
         let mut sorted = Sorted { runs: Vec::new(), heads: BinaryHeap::new(), best: Vec::new() };
@@ -135,7 +135,7 @@ struct Head {
 
 impl Sorted {
     /// The row of the next key that has one.
-    pub fn next(&mut self) -> io::Result<Option<Found<'_>>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<Found<'_>>> {
         loop {
             let Some(first) = self.pop()? else { return Ok(None) };
             let key = first.key;

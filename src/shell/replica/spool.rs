@@ -18,9 +18,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::feed::text::{self, ReadError};
-use crate::feed::{is_feed_name, printable};
-use config;
+use feed::text::{self, ReadError};
+use feed::{is_feed_name, printable};
 use replica::gate::{Copy, FeedHeader, FileError};
 
 use super::alarms::{AlarmKind, Alarms, Waiting};
@@ -78,7 +77,12 @@ enum What {
 }
 
 impl Follower {
-    pub fn start(folder: &Path, settings: &config::Replica, heartbeat: bool, feeding: Feeding) -> io::Result<Follower> {
+    pub(crate) fn start(
+        folder: &Path,
+        settings: &config::Replica,
+        heartbeat: bool,
+        feeding: Feeding,
+    ) -> io::Result<Follower> {
         let mut spool = Spool::open(folder, settings.clone(), feeding.clone())?;
         let poll = settings.spool_poll;
         let (stop, stopped) = sync_channel(1);
@@ -119,7 +123,7 @@ fn follow(spool: &mut Spool, poll: Duration, heartbeat: bool, feeding: &Feeding,
 
 impl Spool {
     /// Opens the spool of a data folder, and makes its folders.
-    pub fn open(data: &Path, settings: config::Replica, feeding: Feeding) -> io::Result<Spool> {
+    pub(crate) fn open(data: &Path, settings: config::Replica, feeding: Feeding) -> io::Result<Spool> {
         let folders = Folders::open(path(data))?;
         let alarms = Alarms::new(feeding.clone());
         let gate = Gate::new(feeding.clone(), settings.clone(), &folders);
@@ -127,12 +131,12 @@ impl Spool {
     }
 
     /// What the copy holds, as far as feeds care.
-    pub fn copy(&self) -> Copy {
+    pub(crate) fn copy(&self) -> Copy {
         self.gate.copy()
     }
 
     /// Looks once, and takes what can be taken; `true` when there is more to be taken at once.
-    pub fn step(&mut self) -> io::Result<bool> {
+    pub(crate) fn step(&mut self) -> io::Result<bool> {
         let result = self.look().and_then(|more_to_see| {
             let settle = self.settings.spool_settle;
             let seen = &self.seen;

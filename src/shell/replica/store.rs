@@ -39,7 +39,7 @@ pub enum StoreError {
 
 /// Why a row could not be read.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
+pub(crate) enum ReadError {
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
     #[error(transparent)]
@@ -327,7 +327,7 @@ pub(super) struct Puts<'a> {
 }
 
 impl<'a> Puts<'a> {
-    pub fn new(connection: &'a Connection) -> rusqlite::Result<Puts<'a>> {
+    pub(crate) fn new(connection: &'a Connection) -> rusqlite::Result<Puts<'a>> {
         Ok(Puts {
             select: connection.prepare_cached("SELECT version, row FROM cases WHERE key = ?1")?,
             insert: connection.prepare_cached("INSERT INTO cases (key, version, row) VALUES (?1, ?2, ?3)")?,
@@ -337,19 +337,19 @@ impl<'a> Puts<'a> {
     }
 
     /// Writes a row, unless the one that is there is as new or newer; a damaged one is overwritten whatever it says.
-    pub fn put(&mut self, row: &Row) -> rusqlite::Result<Put> {
+    pub(crate) fn put(&mut self, row: &Row) -> rusqlite::Result<Put> {
         let version = row.case.version.cast_signed();
         self.write(row, |newest, before| version <= newest && Row::is_sound(row.at.key, before).is_ok())
     }
 
     /// Writes a row over whatever is there.
-    pub fn replace(&mut self, row: &Row) -> rusqlite::Result<Put> {
+    pub(crate) fn replace(&mut self, row: &Row) -> rusqlite::Result<Put> {
         let bytes = row.encode();
         self.write(row, |_, before| before == bytes)
     }
 
     /// Takes a row out; `false` when there is none of this receipt.
-    pub fn delete(&mut self, at: RowKey) -> rusqlite::Result<bool> {
+    pub(crate) fn delete(&mut self, at: RowKey) -> rusqlite::Result<bool> {
         let check = self
             .select
             .query_row([at.key], |found| Ok(Row::check_of(at.key, found.get_ref(1)?.as_blob()?)))

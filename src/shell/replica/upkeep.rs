@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::clock;
+use os::clock;
 use replica::SAMPLE;
 
 use super::cache::locked;
@@ -35,7 +35,7 @@ pub(super) struct Upkeep {
 }
 
 impl Upkeep {
-    pub fn new(feeding: Feeding, scrub_rows_per_second: u32) -> Upkeep {
+    pub(crate) fn new(feeding: Feeding, scrub_rows_per_second: u32) -> Upkeep {
         let rows_per_tick = (scrub_rows_per_second / TICKS_PER_SECOND).max(1);
         let applied = feeding.reading.metrics.rows_applied.load(Ordering::Relaxed);
         let (pass, passing) = (Pass::default(), 0);
@@ -43,7 +43,7 @@ impl Upkeep {
     }
 
     /// The life of the thread: until `stopped` is gone.
-    pub fn run(mut self, stopped: &Receiver<()>) {
+    pub(crate) fn run(mut self, stopped: &Receiver<()>) {
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
             self.tick();
         }

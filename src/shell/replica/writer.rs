@@ -71,7 +71,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// The life of the writer thread: until nobody can tell it anything more.
-    pub fn run(mut self, tasks: Receiver<Task>) {
+    pub(crate) fn run(mut self, tasks: Receiver<Task>) {
         loop {
             let task = match tasks.recv_timeout(LOOK_EVERY) {
                 Ok(task) => Some(task),
@@ -102,7 +102,7 @@ impl Writer {
 
     /// Before anybody can ask: with `heartbeat`, the sample is vouched for; and rows that another program or other
     /// settings could not use are tried.
-    pub fn begin(&mut self, heartbeat: bool, read_by: &str) {
+    pub(crate) fn begin(&mut self, heartbeat: bool, read_by: &str) {
         let began = self.connection().and_then(|connection| {
             self.publish_held();
             if heartbeat {
@@ -126,7 +126,7 @@ impl Writer {
     }
 
     /// Applies a batch; a panic takes its transaction back, and costs its batch, not the feed.
-    pub fn apply(&self, name: &str, batch: Batch) -> Result<Applied, ApplyError> {
+    pub(crate) fn apply(&self, name: &str, batch: Batch) -> Result<Applied, ApplyError> {
         let reading = self.reading.clone();
         let unsure = locked(&reading.unsure).clone();
         let connection = self.connection()?;
@@ -182,7 +182,7 @@ impl Writer {
     }
 
     /// Renews the age and the place, if the mark's own source tells them.
-    pub fn beat(&self, told: &Mark, upstream_now: Option<Timestamp>) -> Result<(), ApplyError> {
+    pub(crate) fn beat(&self, told: &Mark, upstream_now: Option<Timestamp>) -> Result<(), ApplyError> {
         let Some(mark) = locked(&self.reading.mark).clone().filter(|mark| mark.source == told.source) else {
             return Ok(());
         };
@@ -211,7 +211,7 @@ impl Writer {
     }
 
     /// Tries rows of the quarantine again.
-    pub fn retry(&mut self, id: Option<&str>) -> Result<String, ApplyError> {
+    pub(crate) fn retry(&mut self, id: Option<&str>) -> Result<String, ApplyError> {
         let connection = self.connection()?;
         let (mut rows, mut elsewhere) = (Vec::new(), Vec::new());
         for id in quarantine::ids(connection, id)? {
@@ -271,7 +271,7 @@ impl Writer {
     }
 
     /// The file, if it is open.
-    pub fn connection(&self) -> Result<&Connection, ApplyError> {
+    pub(crate) fn connection(&self) -> Result<&Connection, ApplyError> {
         self.open.as_ref().ok_or(ApplyError::Closed)
     }
 
@@ -397,7 +397,7 @@ impl Writer {
     }
 
     /// Tells what is in quarantine: nothing is said of those cases.
-    pub fn publish_quarantine(&self) {
+    pub(crate) fn publish_quarantine(&self) {
         let read = || -> Result<_, ApplyError> {
             let connection = self.connection()?;
             Ok((quarantine::unsure(connection)?, store::state(connection)?))
@@ -418,7 +418,7 @@ impl Writer {
     }
 
     /// Tells what is held, and what a person kept of it.
-    pub fn publish_held(&self) {
+    pub(crate) fn publish_held(&self) {
         let read = || -> Result<_, ApplyError> {
             let connection = self.connection()?;
             Ok((held::get(connection)?, store::kept(connection)?))

@@ -16,9 +16,9 @@ use super::files::Files;
 use super::refusal::Refusal;
 use super::row::*;
 use super::store::{Deed, Hand, Store};
-use crate::clock;
 use base::Lang;
 use config::Settings;
+use os::clock;
 use speech::Clip;
 use studio::{Operator, SlotState, TakeName, TakeState};
 

@@ -8,9 +8,11 @@ use std::time::SystemTime;
 use super::refusal::Refusal;
 use super::row::{Heard, SlotRow, TakeRow};
 use super::store::Store;
-use crate::{hotline, recordings, releases};
 use config::Settings;
 use flow::Release;
+use release::hotline;
+use release::recordings;
+use release::releases;
 use speech::Clip;
 use studio::{self, Manifest, Slot, SlotState, TakeName, TakeState, text_hash};
 
@@ -30,7 +32,7 @@ pub(super) struct Catalogue {
 
 impl Catalogue {
     /// Changes whenever anything does that a catalogue is made of.
-    pub fn stamp(settings: &Settings) -> Stamp {
+    pub(crate) fn stamp(settings: &Settings) -> Stamp {
         let files = &settings.hotline;
         let live = settings.data.folder.join("releases/live");
         let lang = |lang: base::Lang| files.audio.join(lang.code());
@@ -40,7 +42,7 @@ impl Catalogue {
     }
 
     /// Reads the edited files. While they are broken, the live release says what there is to record.
-    pub fn read(settings: &Settings, stamp: Stamp) -> Result<Catalogue, Refusal> {
+    pub(crate) fn read(settings: &Settings, stamp: Stamp) -> Result<Catalogue, Refusal> {
         let live = releases::live(settings).map(|name| releases::settings_of(settings, &name));
         let release = hotline::release(settings).or_else(|complaints| {
             let live = live.as_ref().ok_or(complaints.clone())?;
@@ -86,39 +88,39 @@ impl Catalogue {
     }
 
     /// Gives every slot its number.
-    pub fn number(&mut self, store: &mut Store) -> Result<(), Refusal> {
+    pub(crate) fn number(&mut self, store: &mut Store) -> Result<(), Refusal> {
         let mut ids: Vec<&str> = self.slots.iter().map(|slot| &*slot.clip.id).collect();
         ids.sort_by_key(|id| studio::set_of(id));
         self.numbers = store.numbers(ids.into_iter())?.into_iter().collect();
         Ok(())
     }
 
-    pub fn number_of(&self, slot: &Slot) -> u32 {
+    pub(crate) fn number_of(&self, slot: &Slot) -> u32 {
         self.numbers.get(&*slot.clip.id).copied().unwrap_or_default()
     }
 
-    pub fn slot(&self, clip: &Clip) -> Result<&Slot, Refusal> {
+    pub(crate) fn slot(&self, clip: &Clip) -> Result<&Slot, Refusal> {
         let at = self.index.get(clip).ok_or_else(|| Refusal::NoSlot(format!("{}/{}", clip.lang.code(), clip.id)))?;
         Ok(&self.slots[*at])
     }
 
-    pub fn heard(&self, clip: &Clip) -> Option<&Heard> {
+    pub(crate) fn heard(&self, clip: &Clip) -> Option<&Heard> {
         self.heard.get(clip)
     }
 
     /// The recording that callers hear.
-    pub fn path(&self, clip: &Clip) -> Option<&Path> {
+    pub(crate) fn path(&self, clip: &Clip) -> Option<&Path> {
         self.paths.get(clip).map(PathBuf::as_path)
     }
 
     /// A take, with whether callers hear it.
-    pub fn marked(&self, take: TakeRow) -> TakeRow {
+    pub(crate) fn marked(&self, take: TakeRow) -> TakeRow {
         let live = self.heard.get(&take.clip()).is_some_and(|heard| heard.take.as_ref() == Some(&take.name));
         TakeRow { live, ..take }
     }
 
     /// A slot with its takes, the oldest first.
-    pub fn row(&self, slot: &Slot, takes: &[TakeRow], restored: bool) -> SlotRow {
+    pub(crate) fn row(&self, slot: &Slot, takes: &[TakeRow], restored: bool) -> SlotRow {
         let live = self.heard.get(&slot.clip).cloned();
         let of = |state| takes.iter().rev().find(move |take| take.state == state && take.text == slot.text);
         let waiting = of(TakeState::Approved).or_else(|| of(TakeState::Draft)).or_else(|| of(TakeState::Fresh));

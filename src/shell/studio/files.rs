@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sha2::{Digest, Sha256};
 
 use super::refusal::Refusal;
-use crate::folder;
+use os::folder;
 
 /// The folder, and how much it may grow.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Files {
 
 impl Files {
     /// Opens the folder, and makes it if it is not there.
-    pub fn open(data: &Path, most: u64) -> Result<Files, Refusal> {
+    pub(crate) fn open(data: &Path, most: u64) -> Result<Files, Refusal> {
         let folder = data.join("studio");
         for part in [&folder, &folder.join(ORIGINALS), &folder.join(MASTERS)] {
             folder::make(part).map_err(Refusal::Fault)?;
@@ -37,12 +37,12 @@ impl Files {
         Ok(Files { folder, used: AtomicU64::new(used), most })
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Whether so many more bytes may come.
-    pub fn room_for(&self, bytes: u64) -> Result<(), Refusal> {
+    pub(crate) fn room_for(&self, bytes: u64) -> Result<(), Refusal> {
         let used = self.used.load(Ordering::Relaxed);
         if used.saturating_add(bytes) > self.most {
             return Err(Refusal::Full { used: used / MB, most: self.most / MB });
@@ -53,28 +53,28 @@ impl Files {
         }
     }
 
-    pub fn keep_original(&self, bytes: &[u8]) -> Result<String, Refusal> {
+    pub(crate) fn keep_original(&self, bytes: &[u8]) -> Result<String, Refusal> {
         let hash = hash(bytes);
         self.keep(&self.original(&hash), bytes)?;
         Ok(hash)
     }
 
-    pub fn keep_master(&self, bytes: &[u8]) -> Result<String, Refusal> {
+    pub(crate) fn keep_master(&self, bytes: &[u8]) -> Result<String, Refusal> {
         let hash = hash(bytes);
         self.keep(&self.master(&hash), bytes)?;
         Ok(hash)
     }
 
-    pub fn original(&self, hash: &str) -> PathBuf {
+    pub(crate) fn original(&self, hash: &str) -> PathBuf {
         self.folder.join(ORIGINALS).join(hash)
     }
 
-    pub fn master(&self, hash: &str) -> PathBuf {
+    pub(crate) fn master(&self, hash: &str) -> PathBuf {
         self.folder.join(MASTERS).join(format!("{hash}.wav"))
     }
 
     /// Deletes a file that nothing names any more.
-    pub fn forget(&self, path: &Path) -> u64 {
+    pub(crate) fn forget(&self, path: &Path) -> u64 {
         let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
         if fs::remove_file(path).is_err() {
             return 0;

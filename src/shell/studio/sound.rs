@@ -8,10 +8,10 @@ use super::bench::Studio;
 use super::catalogue::Catalogue;
 use super::refusal::Refusal;
 use super::row::{Form, Wav, Which};
-use crate::recordings;
 use audio::g711;
 use audio::{RATE, samples_in, shape, telephone};
 use base::Codec;
+use release::recordings;
 use speech::{Clip, Piece};
 use studio::{self, examples};
 

@@ -36,7 +36,7 @@ pub(super) struct Hand {
 }
 
 impl Store {
-    pub fn open(folder: &Path) -> Result<Store, Refusal> {
+    pub(crate) fn open(folder: &Path) -> Result<Store, Refusal> {
         let path = folder.join("studio.sqlite3");
         let connection = Connection::open(&path)?;
         connection.busy_timeout(PATIENCE)?;
@@ -55,7 +55,7 @@ impl Store {
     }
 
     /// Does something and notes it, both or neither.
-    pub fn change<T>(
+    pub(crate) fn change<T>(
         &mut self,
         hand: &Hand,
         work: impl FnOnce(&Change<'_>) -> Result<T, Refusal>,
@@ -68,32 +68,32 @@ impl Store {
     }
 
     /// Every take that is not discarded, the newest last.
-    pub fn takes(&self) -> Result<Vec<TakeRow>, Refusal> {
+    pub(crate) fn takes(&self) -> Result<Vec<TakeRow>, Refusal> {
         self.select("WHERE state <> 'discarded' ORDER BY rowid", params![])
     }
 
     /// All takes of a slot, discarded ones too, the newest first.
-    pub fn history(&self, slot: &Clip) -> Result<Vec<TakeRow>, Refusal> {
+    pub(crate) fn history(&self, slot: &Clip) -> Result<Vec<TakeRow>, Refusal> {
         self.select("WHERE lang = ?1 AND slot = ?2 ORDER BY rowid DESC", params![slot.lang.code(), &*slot.id])
     }
 
-    pub fn take(&self, name: &TakeName) -> Result<Option<TakeRow>, Refusal> {
+    pub(crate) fn take(&self, name: &TakeName) -> Result<Option<TakeRow>, Refusal> {
         Ok(self.select("WHERE name = ?1", params![name.as_str()])?.pop())
     }
 
     /// Takes whose name begins so.
-    pub fn named(&self, beginning: &str) -> Result<Vec<TakeRow>, Refusal> {
+    pub(crate) fn named(&self, beginning: &str) -> Result<Vec<TakeRow>, Refusal> {
         self.select("WHERE substr(name, 1, length(?1)) = ?1 LIMIT 2", params![beginning])
     }
 
     /// A take of this very upload for this slot and text, if there is one.
-    pub fn same(&self, slot: &Clip, text: &str, original: &str) -> Result<Option<TakeRow>, Refusal> {
+    pub(crate) fn same(&self, slot: &Clip, text: &str, original: &str) -> Result<Option<TakeRow>, Refusal> {
         let of = "WHERE lang = ?1 AND slot = ?2 AND text = ?3 AND original = ?4 AND state <> 'discarded' LIMIT 1";
         Ok(self.select(of, params![slot.lang.code(), &*slot.id, text, original])?.pop())
     }
 
     /// The levels of active speech in a sitting so far, in dBov before any gain.
-    pub fn levels(&self, sitting: &str) -> Result<Vec<f64>, Refusal> {
+    pub(crate) fn levels(&self, sitting: &str) -> Result<Vec<f64>, Refusal> {
         let of = "SELECT level_dbov FROM takes WHERE sitting = ?1 AND state <> 'discarded' AND good";
         let mut select = self.connection.prepare_cached(of)?;
         let rows = select.query_map([sitting], |row| row.get(0))?;
@@ -101,14 +101,14 @@ impl Store {
     }
 
     /// Slots whose factory recording is to come back.
-    pub fn restores(&self) -> Result<Vec<(Clip, Person)>, Refusal> {
+    pub(crate) fn restores(&self) -> Result<Vec<(Clip, Person)>, Refusal> {
         let mut select = self.connection.prepare_cached("SELECT lang, slot, by_id, by_name FROM restores")?;
         let rows = select.query_map([], |row| Ok((clip(row, 0)?, Person { id: row.get(2)?, name: row.get(3)? })))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// The numbers of the slots; ids that have none yet are given the next ones.
-    pub fn numbers<'a>(&mut self, ids: impl Iterator<Item = &'a str>) -> Result<Vec<(String, u32)>, Refusal> {
+    pub(crate) fn numbers<'a>(&mut self, ids: impl Iterator<Item = &'a str>) -> Result<Vec<(String, u32)>, Refusal> {
         let known = self.known_numbers()?;
         let have: std::collections::BTreeSet<&str> = known.iter().map(|(id, _)| &**id).collect();
         let mut new: Vec<&str> = ids.filter(|id| !have.contains(id)).collect();
@@ -135,7 +135,7 @@ impl Store {
     }
 
     /// The audit, the newest first.
-    pub fn audit(&self, before: Option<i64>, most: u32) -> Result<Vec<AuditRow>, Refusal> {
+    pub(crate) fn audit(&self, before: Option<i64>, most: u32) -> Result<Vec<AuditRow>, Refusal> {
         let of = "SELECT id, at, by_id, by_name, what, lang, slot, take, release, why FROM audit WHERE id < ?1
                   ORDER BY id DESC LIMIT ?2";
         let mut select = self.connection.prepare_cached(of)?;
@@ -156,7 +156,7 @@ impl Store {
     }
 
     /// Discarded takes that were never published, whose files are still there.
-    pub fn discarded(&self, before: Timestamp) -> Result<Vec<TakeRow>, Refusal> {
+    pub(crate) fn discarded(&self, before: Timestamp) -> Result<Vec<TakeRow>, Refusal> {
         let of = "WHERE state = 'discarded' AND release IS NULL AND NOT tidied AND discarded_at < ?1";
         self.select(of, params![before.as_microsecond()])
     }
@@ -175,7 +175,7 @@ pub(super) struct Change<'a> {
 }
 
 impl Change<'_> {
-    pub fn note(&self, deed: &Deed<'_>) -> Result<(), Refusal> {
+    pub(crate) fn note(&self, deed: &Deed<'_>) -> Result<(), Refusal> {
         self.transaction.execute(
             "INSERT INTO audit (at, by_id, by_name, what, lang, slot, take, release, why)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -195,7 +195,7 @@ impl Change<'_> {
     }
 
     /// Adds a take. Whether it is new: the same take may come twice.
-    pub fn add(&self, take: &TakeRow) -> Result<bool, Refusal> {
+    pub(crate) fn add(&self, take: &TakeRow) -> Result<bool, Refusal> {
         let report = serde_json::to_string(&take.report).map_err(|error| Refusal::Fault(error.to_string()))?;
         let added = self.transaction.execute(
             "INSERT INTO takes (name, lang, slot, text, state, kind, label, sitting, by_id, by_name, at, original,
@@ -226,14 +226,14 @@ impl Change<'_> {
     }
 
     /// The take as it stands in this transaction.
-    pub fn take(&self, name: &TakeName) -> Result<TakeRow, Refusal> {
+    pub(crate) fn take(&self, name: &TakeName) -> Result<TakeRow, Refusal> {
         let found =
             self.transaction.query_row(&format!("SELECT {COLUMNS} FROM takes WHERE name = ?1"), [name.as_str()], take);
         found.optional()?.ok_or_else(|| Refusal::NoTake(name.short().into()))
     }
 
     /// Moves a take to another state.
-    pub fn state(&self, name: &TakeName, state: TakeState) -> Result<(), Refusal> {
+    pub(crate) fn state(&self, name: &TakeName, state: TakeState) -> Result<(), Refusal> {
         let at = (state == TakeState::Discarded).then(|| self.hand.at.as_microsecond());
         self.transaction.execute(
             "UPDATE takes SET state = ?2, discarded_at = ?3 WHERE name = ?1",
@@ -243,7 +243,7 @@ impl Change<'_> {
     }
 
     /// Approves a take. One that was approved before for the same slot and text waits again.
-    pub fn approve(&self, take: &TakeRow) -> Result<Vec<TakeName>, Refusal> {
+    pub(crate) fn approve(&self, take: &TakeRow) -> Result<Vec<TakeName>, Refusal> {
         let mut select = self.transaction.prepare_cached(
             "UPDATE takes SET state = 'draft' WHERE lang = ?1 AND slot = ?2 AND state = 'approved' AND name <> ?3
              RETURNING name",
@@ -259,7 +259,7 @@ impl Change<'_> {
     }
 
     /// Notes that a take went live.
-    pub fn published(&self, name: &TakeName, release: &str) -> Result<(), Refusal> {
+    pub(crate) fn published(&self, name: &TakeName, release: &str) -> Result<(), Refusal> {
         self.transaction.execute(
             "UPDATE takes SET state = 'published', release = coalesce(release, ?2) WHERE name = ?1",
             params![name.as_str(), release],
@@ -268,7 +268,7 @@ impl Change<'_> {
     }
 
     /// Whether the factory's recording of a slot is to come back.
-    pub fn restore(&self, slot: &Clip, on: bool) -> Result<(), Refusal> {
+    pub(crate) fn restore(&self, slot: &Clip, on: bool) -> Result<(), Refusal> {
         let (lang, id) = (slot.lang.code(), &*slot.id);
         if on {
             let who = &self.hand.who;
@@ -283,14 +283,14 @@ impl Change<'_> {
     }
 
     /// Whether any take still names an upload, and a master.
-    pub fn names(&self, original: &str, master: &str) -> Result<(bool, bool), Refusal> {
+    pub(crate) fn names(&self, original: &str, master: &str) -> Result<(bool, bool), Refusal> {
         let of = "SELECT exists(SELECT 1 FROM takes WHERE original = ?1 AND NOT tidied),
                          exists(SELECT 1 FROM takes WHERE master = ?2 AND NOT tidied)";
         Ok(self.transaction.query_row(of, params![original, master], |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
     /// Notes that the files of a take are gone.
-    pub fn tidied(&self, name: &TakeName) -> Result<(), Refusal> {
+    pub(crate) fn tidied(&self, name: &TakeName) -> Result<(), Refusal> {
         self.transaction.execute("UPDATE takes SET tidied = 1 WHERE name = ?1", [name.as_str()])?;
         Ok(())
     }

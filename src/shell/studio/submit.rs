@@ -8,8 +8,8 @@ use super::files;
 use super::refusal::Refusal;
 use super::row::{TakeReport, TakeRow, Upload};
 use super::store::Deed;
-use crate::aside::aside;
 use audio::decode::decode;
+use os::aside::aside;
 use speech::Clip;
 use studio::{Conditions, Operator, Processed, Slot, TakeName, TakeState, Voice, Words, process};
 

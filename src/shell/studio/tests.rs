@@ -9,10 +9,13 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::*;
-use crate::recordings::Missing;
-use crate::{hotline, publish, recordings, releases};
 use base::{Codec, Lang};
+use cli::publish;
 use config::{self, Settings};
+use release::hotline;
+use release::recordings;
+use release::recordings::Missing;
+use release::releases;
 use speech::Clip;
 use studio::{Kind, Operator, Role, SlotState, TakeState, text_hash};
 use support::folder::Folder;
@@ -31,7 +34,7 @@ impl Office {
 
     fn with(more: &[String]) -> Office {
         let folder = Folder::new();
-        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.."));
         let mut overrides = vec![format!("data.folder={}", folder.path().display())];
         overrides.extend(more.iter().cloned());
         let settings = config::read(include_str!("../../../config/jindu.toml"), &overrides, root).expect("right");

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::bounds::{ACCEPT_PAUSE, BUFFER_BYTES_MAX, HEAD_BYTES_MAX, LAST_REQUEST, STALLED_MAX};
 use super::doors::{Doors, Serves};
-use crate::sockets::tcp_listener;
+use os::sockets::tcp_listener;
 
 /// Bound sockets that nobody accepts from yet.
 pub struct Listeners(Vec<(TcpListener, Serves)>);

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::metrics::{Metrics, ScanPath, ScanResult, Score};
 use base::{Lang, tag};
 use inquiry::{Answer, Case, Receipt, Stage};
+use metrics::{Metrics, ScanPath, ScanResult, Score};
 use web::{CodeKind, Health, Kiosk, KioskSettings, Scanned, Shown};
 
 /// A future of a closure.

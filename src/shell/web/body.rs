@@ -12,7 +12,12 @@ use super::bounds::LEFTOVER_TIME;
 use web::Problem;
 
 /// A small body, all of it within a time.
-pub async fn whole(head: &HeaderMap, mut body: Incoming, limit: usize, time: Duration) -> Result<Bytes, Problem> {
+pub(crate) async fn whole(
+    head: &HeaderMap,
+    mut body: Incoming,
+    limit: usize,
+    time: Duration,
+) -> Result<Bytes, Problem> {
     refuse_larger(head, &mut body, limit).await?;
     match timeout(time, collected(&mut body, limit, time)).await {
         Ok(collected) => collected,
@@ -21,7 +26,7 @@ pub async fn whole(head: &HeaderMap, mut body: Incoming, limit: usize, time: Dur
 }
 
 /// A large body: each piece of it comes within `pause`, all of it within `time`.
-pub async fn upload(
+pub(crate) async fn upload(
     head: &HeaderMap,
     mut body: Incoming,
     limit: usize,

@@ -18,10 +18,10 @@ use super::body;
 use super::bounds::{BUSY_RETRY, PHOTOGRAPH_WAIT, PHOTOGRAPHS_MAX, RATINGS_PER_MINUTE, REPLIES_MAX, UPLOADS_MAX};
 use super::reply::{self, Reply};
 use super::studio::StudioDoor;
-use crate::metrics::{Door, HttpClass, LookUpResult, ScanPath, ScanResult, Score};
 use base::{Lang, Private};
 use config::Network;
 use inquiry::{Answer, Receipt, Stage};
+use metrics::{Door, HttpClass, LookUpResult, ScanPath, ScanResult, Score};
 use web::{
     self, CodeKind, FailureLimits, Failures, JSON_BYTES_MAX, Kiosk, Photograph, PhotographLimits, Problem, RateRequest,
     Route, ScanRequest, Scanned, Shown, SpeechRequest,

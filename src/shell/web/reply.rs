@@ -9,10 +9,10 @@ use web::studio::Trouble;
 use web::{Asset, Problem};
 
 /// A whole reply.
-pub type Reply = Response<Full<Bytes>>;
+pub(crate) type Reply = Response<Full<Bytes>>;
 
 /// An answer: never stored by anybody on its way.
-pub fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
+pub(crate) fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
     let mut reply = bare(status, content_type, body.into());
     reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NOTHING));
@@ -20,12 +20,12 @@ pub fn answer(status: StatusCode, content_type: &'static str, body: impl Into<By
 }
 
 /// JSON with status 200.
-pub fn json(body: impl Into<Bytes>) -> Reply {
+pub(crate) fn json(body: impl Into<Bytes>) -> Reply {
     answer(StatusCode::OK, JSON, body)
 }
 
 /// A problem: its status, its JSON, and the headers that say what would do.
-pub fn problem(problem: &Problem) -> Reply {
+pub(crate) fn problem(problem: &Problem) -> Reply {
     let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut reply = answer(status, JSON, problem.to_json());
     let headers = reply.headers_mut();
@@ -42,12 +42,12 @@ pub fn problem(problem: &Problem) -> Reply {
 }
 
 /// An answer of the studio: for its own page, and for nobody else's (Fetch §3.7, HTML §7.1.3).
-pub fn studio(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
+pub(crate) fn studio(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
     isolated(answer(status, content_type, body))
 }
 
 /// Why the studio did not do something.
-pub fn trouble(trouble: &Trouble) -> Reply {
+pub(crate) fn trouble(trouble: &Trouble) -> Reply {
     let status = StatusCode::from_u16(trouble.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut reply = match trouble {
         Trouble::Request(of_request) => problem(of_request),
@@ -61,7 +61,7 @@ pub fn trouble(trouble: &Trouble) -> Reply {
 }
 
 /// A file of the studio's page.
-pub fn page(file: &'static Asset, request: &HeaderMap, permissions: &'static str) -> Reply {
+pub(crate) fn page(file: &'static Asset, request: &HeaderMap, permissions: &'static str) -> Reply {
     let mut reply = isolated(asset(file, request));
     reply.headers_mut().insert(PERMISSIONS, HeaderValue::from_static(permissions));
     reply
@@ -75,7 +75,7 @@ fn isolated(mut reply: Reply) -> Reply {
 }
 
 /// A file of the page, or 304 when the browser has it.
-pub fn asset(asset: &'static Asset, request: &HeaderMap) -> Reply {
+pub(crate) fn asset(asset: &'static Asset, request: &HeaderMap) -> Reply {
     let known = request.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
     let mut reply = if known.is_some_and(|tags| asset.is_known_to(tags)) {
         bare(StatusCode::NOT_MODIFIED, asset.content_type, Bytes::new())
@@ -103,7 +103,7 @@ fn bare(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
     reply
 }
 
-pub const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 const PERMISSIONS: HeaderName = HeaderName::from_static("permissions-policy");
 /// For replies that are no page.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";

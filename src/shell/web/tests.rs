@@ -12,9 +12,9 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::metrics::{CallOutcome, Metrics, ScanPath, ScanResult, Score};
 use base::Private;
 use inquiry::{Answer, Case, Receipt, Stage};
+use metrics::{CallOutcome, Metrics, ScanPath, ScanResult, Score};
 use web::{
     CodeKind, FailureLimits, Found, Hall, Health, KioskSettings, NodeState, Scanned, Shown, Sound, StageNames, Wording,
     wav,

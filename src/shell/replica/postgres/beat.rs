@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::replica::feeding::Feeding;
+use crate::feeding::Feeding;
 use config::{Postgres, UpstreamServer};
 use replica::upstream::{Heartbeat, Shape, Trouble, lsn};
 
@@ -28,7 +28,7 @@ impl Drop for Beat {
 }
 
 impl Beat {
-    pub fn start(settings: &Postgres, met: &Met, feeding: Feeding) -> Beat {
+    pub(super) fn start(settings: &Postgres, met: &Met, feeding: Feeding) -> Beat {
         let changed = Arc::new(AtomicBool::new(false));
         let mut beating = Beating {
             settings: settings.clone(),
@@ -43,7 +43,7 @@ impl Beat {
     }
 
     /// Whether the upstream's setup is another one than the stream began with.
-    pub fn setup_changed(&self) -> bool {
+    pub(super) fn setup_changed(&self) -> bool {
         self.changed.load(Ordering::Relaxed)
     }
 }

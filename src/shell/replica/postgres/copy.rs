@@ -11,8 +11,8 @@ use std::sync::atomic::Ordering;
 use jiff::Timestamp;
 use pgwire_replication::ReplicationClient;
 
-use crate::replica::apply::ApplyError;
-use crate::replica::rebuild::Rebuild;
+use crate::apply::ApplyError;
+use crate::rebuild::Rebuild;
 use replica::upstream::{
     Bound, Field, Heartbeat, Kind, Lsn, Mapping, Position, Server, Trouble, Unmapped, bad, lsn, timestamp_of_text,
 };

@@ -47,7 +47,7 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    pub fn start(settings: &Postgres, feeding: Feeding) -> io::Result<Follower> {
+    pub(crate) fn start(settings: &Postgres, feeding: Feeding) -> io::Result<Follower> {
         tls::use_provider();
         let runtime = runtime()?;
         let (stop, stopped) = watch::channel(false);

@@ -30,7 +30,7 @@ impl Drop for Session {
 
 impl Session {
     /// Connects and logs in.
-    pub async fn open(settings: &Postgres, server: &UpstreamServer) -> Result<Session, Trouble> {
+    pub(super) async fn open(settings: &Postgres, server: &UpstreamServer) -> Result<Session, Trouble> {
         let mut config = tokio_postgres::Config::new();
         config
             .host(&server.host)
@@ -69,7 +69,7 @@ impl Session {
     }
 
     /// Runs statements; gives the rows of all of them.
-    pub async fn rows(&self, settings: &Postgres, sql: &str) -> Result<Vec<SimpleQueryRow>, Trouble> {
+    pub(super) async fn rows(&self, settings: &Postgres, sql: &str) -> Result<Vec<SimpleQueryRow>, Trouble> {
         let asked = tokio::time::timeout(self.limit, self.client.simple_query(sql)).await;
         let messages = asked
             .map_err(|_| Trouble::new(Kind::Silent, format!("the upstream does not answer within {:?}", self.limit)))?
@@ -82,7 +82,7 @@ impl Session {
     }
 
     /// The first row of the first statement, with so many columns.
-    pub async fn row(&self, settings: &Postgres, sql: &str) -> Result<SimpleQueryRow, Trouble> {
+    pub(super) async fn row(&self, settings: &Postgres, sql: &str) -> Result<SimpleQueryRow, Trouble> {
         let rows = self.rows(settings, sql).await?;
         rows.into_iter()
             .next()

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use pgwire_replication::{Lsn as StreamLsn, PgWireError, ReplicationClient, ReplicationEvent};
 use tokio::time::Instant;
 
-use crate::replica::apply::{Applied, ApplyError, Batch, Changes};
+use crate::apply::{Applied, ApplyError, Batch, Changes};
 use replica::upstream::{Anchor, Gather, GatherError, Kind, Lsn, Position, Step, Transaction, Trouble, timestamp};
 use replica::{Change, Mark};
 

@@ -21,7 +21,7 @@ pub(super) struct Node {
 }
 
 pub(super) fn settings(cluster: &Cluster, node: &str, more: &[&str]) -> config::Replica {
-    let home = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let home = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.."));
     let shipped = include_str!("../../../../config/jindu.toml");
     let mut set = cluster.settings(node);
     set.extend(more.iter().map(|text| (*text).to_owned()));

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::replica::{quarantine, store};
+use crate::{quarantine, store};
 use config::Postgres;
 use inquiry::Keys;
 use replica::Change;

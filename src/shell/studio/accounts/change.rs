@@ -5,8 +5,8 @@ use rusqlite::Connection;
 use super::file::{self, Account, Field, hashed};
 use super::tries::Tries;
 use super::{AccountError, Accounts, Event, Origin, Refused, Session, verifies};
-use crate::clock;
 use base::Private;
+use os::clock;
 use studio::accounts as rules;
 use studio::{Operator, Role};
 

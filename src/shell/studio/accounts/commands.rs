@@ -5,9 +5,9 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 use super::{AccountError, AccountRow, Accounts, NewAccount, SessionAges};
-use crate::folder;
 use base::Private;
 use config::Settings;
+use os::folder;
 use studio::accounts::{self as rules, Role};
 
 /// What is to be done with accounts.

@@ -24,7 +24,7 @@ pub(super) struct Inside<'a>(&'a Gate);
 
 impl Gate {
     /// Waits for a place; `None` when too many wait, or it takes too long.
-    pub fn enter(&self) -> Option<Inside<'_>> {
+    pub(super) fn enter(&self) -> Option<Inside<'_>> {
         let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
         if at.inside >= INSIDE_MAX {
             if at.waiting >= WAITING_MAX {
@@ -45,13 +45,13 @@ impl Gate {
 
 impl Inside<'_> {
     /// Whether the secret is the one that was hashed. Without a hash, it takes the same time and is not.
-    pub fn verifies(&self, secret: &str, hash: Option<&str>) -> bool {
+    pub(super) fn verifies(&self, secret: &str, hash: Option<&str>) -> bool {
         let right = Argon2::default().verify_password(secret.as_bytes(), hash.unwrap_or(NOBODY)).is_ok();
         right && hash.is_some()
     }
 
     /// The PHC string of a secret, salted anew.
-    pub fn hash(&self, secret: &str) -> Option<String> {
+    pub(super) fn hash(&self, secret: &str) -> Option<String> {
         Argon2::default().hash_password(secret.as_bytes()).ok().map(|hash| hash.to_string())
     }
 }

@@ -29,8 +29,9 @@ pub use self::change::NewAccount;
 use self::file::{Field, hashed};
 use self::gate::{Gate, Inside};
 use self::tries::Tries;
-use crate::{clock, folder};
 use base::Private;
+use os::clock;
+use os::folder;
 use studio::Operator;
 use studio::accounts::{self as rules, RuleError};
 

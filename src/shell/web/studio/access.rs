@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use hyper::header::{COOKIE, HOST, HeaderMap, HeaderName, ORIGIN, USER_AGENT};
 
 use super::Token;
-use crate::studio::accounts::Origin;
 use base::Private;
 use config::{self, Network};
+use studio_store::accounts::Origin;
 use web::studio::{Api, Trouble};
 
 /// Which addresses may open the studio.
@@ -29,13 +29,13 @@ pub(super) struct Peer {
 }
 
 impl Access {
-    pub fn new(studio: &config::Studio) -> Access {
+    pub(super) fn new(studio: &config::Studio) -> Access {
         Access { allow: studio.allow.clone(), proxies: studio.proxies.clone(), in_the_clear: studio.in_the_clear }
     }
 
     /// The browser behind a connection, if it may open the studio. What says that it was forwarded counts only from a
     /// proxy that we know: an unknown one could bring the whole world to us under its own address.
-    pub fn admit(&self, from: IpAddr, headers: &HeaderMap) -> Option<Peer> {
+    pub(super) fn admit(&self, from: IpAddr, headers: &HeaderMap) -> Option<Peer> {
         let within = |networks: &[Network], address| networks.iter().any(|network| network.contains(address));
         let is_proxied = within(&self.proxies, from);
         let forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
@@ -52,7 +52,7 @@ impl Access {
     ///
     /// # Errors
     /// [`Trouble::InTheClear`] where they would cross a network in the clear.
-    pub fn secure_cookies(&self, peer: &Peer) -> Result<bool, Trouble> {
+    pub(super) fn secure_cookies(&self, peer: &Peer) -> Result<bool, Trouble> {
         let is_here = peer.address.is_loopback() && !peer.is_proxied;
         match peer.is_secure {
             true => Ok(true),
@@ -62,7 +62,7 @@ impl Access {
     }
 
     /// Refuses what another site's page has sent (OWASP: Fetch metadata, and the origin where a browser tells none).
-    pub fn same_site(&self, peer: &Peer, asked: Api, headers: &HeaderMap) -> Result<(), Trouble> {
+    pub(super) fn same_site(&self, peer: &Peer, asked: Api, headers: &HeaderMap) -> Result<(), Trouble> {
         let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
         match site {

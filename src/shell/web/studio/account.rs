@@ -5,11 +5,11 @@ use serde::Serialize;
 
 use super::access::{self, Peer};
 use super::{Asked, StudioDoor, json};
-use crate::studio::Refused;
-use crate::studio::accounts::{AccountError, Open, Session};
-use crate::web::reply::Reply;
+use crate::reply::Reply;
 use base::Private;
 use studio::Operator;
+use studio_store::Refused;
+use studio_store::accounts::{AccountError, Open, Session};
 use web::studio::{EndSession, NewPassword, NewPin, SignIn, Told, Trouble};
 
 /// What the page is told of whoever is signed in.

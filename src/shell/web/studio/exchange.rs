@@ -8,9 +8,9 @@ use hyper::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, HeaderValue};
 
 use super::tell::refused;
 use super::{Asked, RECORDING_WAIT, StudioDoor, json};
-use crate::studio::Wanted;
-use crate::web::reply::{self, Reply};
+use crate::reply::{self, Reply};
 use base::Lang;
+use studio_store::Wanted;
 use web::Problem;
 use web::studio::{Query, Trouble};
 

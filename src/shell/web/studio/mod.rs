@@ -33,10 +33,9 @@ use self::access::{Access, Peer};
 use self::presence::Presence;
 use super::body;
 use super::reply::{self, Reply};
-use crate::studio::accounts::{Origin, Session};
-use crate::studio::{Accounts, Studio};
 use base::Private;
-use config;
+use studio_store::accounts::{Origin, Session};
+use studio_store::{Accounts, Studio};
 use web::studio::{Body, JSON_BYTES_MAX, Query, Trouble, Who, api, page};
 use web::{self, Problem};
 

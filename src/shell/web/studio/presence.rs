@@ -20,12 +20,12 @@ struct Seen {
 
 impl Presence {
     /// Notes that somebody is at a slot.
-    pub fn note(&mut self, who: &Operator, clip: Clip, now: Instant) {
+    pub(super) fn note(&mut self, who: &Operator, clip: Clip, now: Instant) {
         self.at.insert(who.id, Seen { name: who.name.clone(), clip, when: now });
     }
 
     /// Everybody else who is at a slot.
-    pub fn others(&mut self, who: &Operator, at: Option<&Clip>, now: Instant) -> Vec<String> {
+    pub(super) fn others(&mut self, who: &Operator, at: Option<&Clip>, now: Instant) -> Vec<String> {
         self.all(who, now)
             .filter(|(clip, _)| at.is_none_or(|at| at == *clip))
             .map(|(_, name)| name.to_owned())
@@ -33,7 +33,7 @@ impl Presence {
     }
 
     /// Where everybody else is.
-    pub fn all(&mut self, who: &Operator, now: Instant) -> impl Iterator<Item = (&Clip, &str)> {
+    pub(super) fn all(&mut self, who: &Operator, now: Instant) -> impl Iterator<Item = (&Clip, &str)> {
         self.at.retain(|_, seen| now.saturating_duration_since(seen.when) < GONE_AFTER);
         let me = who.id;
         self.at.iter().filter(move |(id, _)| **id != me).map(|(_, seen)| (&seen.clip, seen.name.as_str()))

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::studio::accounts::Event;
-use crate::studio::{AuditRow, Heard, Refusal, SlotRow, TakeRow};
 use base::Lang;
 use speech::Clip;
+use studio_store::accounts::Event;
+use studio_store::{AuditRow, Heard, Refusal, SlotRow, TakeRow};
 use web::studio::{Told, Trouble};
 
 /// A slot in the table.
@@ -37,7 +37,7 @@ struct Waiting<'a> {
 }
 
 impl<'a> Row<'a> {
-    pub fn of(row: &'a SlotRow, others: Vec<&'a str>) -> Row<'a> {
+    pub(super) fn of(row: &'a SlotRow, others: Vec<&'a str>) -> Row<'a> {
         let waiting = row.waiting.as_ref().map(|take| Waiting {
             name: take.name.as_str(),
             state: take.state.code(),
@@ -84,7 +84,7 @@ struct Near<'a> {
 }
 
 impl<'a> Whole<'a> {
-    pub fn of(row: &'a SlotRow, takes: &'a [TakeRow], here: &'a [String]) -> Whole<'a> {
+    pub(super) fn of(row: &'a SlotRow, takes: &'a [TakeRow], here: &'a [String]) -> Whole<'a> {
         let said = row.slot.said.as_ref();
         let near = |list: &'a [(Clip, String)]| list.iter().map(|(clip, text)| Near { id: &clip.id, text }).collect();
         Whole {
@@ -108,7 +108,7 @@ pub(super) struct Take<'a> {
 }
 
 impl<'a> Take<'a> {
-    pub fn of(take: &'a TakeRow) -> Take<'a> {
+    pub(super) fn of(take: &'a TakeRow) -> Take<'a> {
         Take { take, good: take.report.is_good() }
     }
 }

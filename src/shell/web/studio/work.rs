@@ -10,11 +10,11 @@ use serde::Serialize;
 use super::access::Peer;
 use super::tell::{Line, Row, Take, Whole, refused};
 use super::{Asked, StudioDoor, account, json};
-use crate::studio::{Form, Publication, Refusal, ReleaseRow, Studio, TakeRow, Upload, Wav, Which};
-use crate::web::reply::{self, Reply};
+use crate::reply::{self, Reply};
 use base::Lang;
 use speech::Clip;
 use studio::{Kind, Operator, TakeName};
+use studio_store::{Form, Publication, Refusal, ReleaseRow, Studio, TakeRow, Upload, Wav, Which};
 use web::Problem;
 use web::studio::{Api, Place, Publish, Query, Restore, Rollback, Takes, Trouble};
 

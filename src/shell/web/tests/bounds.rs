@@ -14,7 +14,7 @@ async fn a_wrong_path_method_or_type_is_told_what_would_do() {
     visitor.says("HEAD /kiosk HTTP/1.1\r\nHost: kiosk\r\nConnection: close\r\n\r\n").await;
     while visitor.more().await {}
     assert!(visitor.read.ends_with(b"\r\n\r\n"));
-    assert_eq!(office.told.metrics.http_requests.value(crate::metrics::HttpClass::Refused), 4);
+    assert_eq!(office.told.metrics.http_requests.value(metrics::HttpClass::Refused), 4);
 }
 
 #[tokio::test]

@@ -1,0 +1,117 @@
+//! `jindu feed`: makes, packs and checks the files that cross a one-way gate, and plays an office that writes them.
+//!
+//! What the files are, `replica::gate` says. `keygen`, `pack` and `verify --key` need no settings: they run where the
+//! system of record is, where there is no gateway.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use config::Settings;
+use replica::gate::{GateKey, GateKeys, Kind};
+
+use release::hotline;
+
+use feed::Packer;
+use feed::{input, keys, play, verify};
+
+pub(crate) use crate::feed_words::{Feed, HELP, Packing, read};
+
+/// Performs a command. Most need no settings; an error is a complaint about those.
+pub(crate) fn perform(
+    feed: Feed,
+    settings: impl FnOnce() -> Result<Settings, Vec<String>>,
+) -> Result<ExitCode, Vec<String>> {
+    Ok(ended(match feed {
+        Feed::Keygen { name, folder } => keygen(&name, &folder),
+        Feed::Pack { input, packing, snapshot, heartbeat, as_of } => {
+            let kind = if snapshot { Kind::Snapshot } else { Kind::Changes };
+            let input =
+                if heartbeat { Ok(Box::new(io::empty()) as Box<dyn BufRead>) } else { opened(input.as_deref()) };
+            input.and_then(|mut text| packed(&packing, kind, as_of, &mut *text))
+        }
+        Feed::Verify { paths, keys } => {
+            let keys = if keys.is_empty() { Ok(settings().map_err(no_keys)?.replica.keys) } else { files(&keys) };
+            keys.and_then(|keys| verified(&paths, &keys))
+        }
+        Feed::Play { play, packing } => {
+            let settings = settings()?;
+            let release = hotline::release(&settings)?;
+            let (_, working) = hotline::rules(&settings, &release)?;
+            let zone = TimeZone::get(&release.calendar.zone).map_err(|error| vec![format!("zone: {error}")])?;
+            let packer = packing.as_ref().map(open).transpose();
+            packer.and_then(|packer| play::play(&play, packer, &working, &zone)).map(|()| ExitCode::SUCCESS)
+        }
+    }))
+}
+
+fn no_keys(mut complaints: Vec<String>) -> Vec<String> {
+    complaints.push("the keys are those of the settings: where there are none, give --key NAME.pub".into());
+    complaints
+}
+
+fn ended(result: Result<ExitCode, String>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        eprintln!("jindu: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+/// A file, or the standard input.
+fn opened(input: Option<&Path>) -> Result<Box<dyn BufRead>, String> {
+    let Some(path) = input else { return Ok(Box::new(io::stdin().lock())) };
+    let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(Box::new(BufReader::new(file)))
+}
+
+fn verified(paths: &[PathBuf], keys: &GateKeys) -> Result<ExitCode, String> {
+    let verdict = verify::verify(paths, keys)?;
+    verdict.lines.iter().for_each(|line| println!("{line}"));
+    if verdict.faults == 0 {
+        println!("all right");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{} faults", verdict.faults);
+    Ok(ExitCode::FAILURE)
+}
+
+fn keygen(name: &str, folder: &Path) -> Result<ExitCode, String> {
+    let public = keys::make(folder, name)?;
+    println!(
+        "{}: sign with it where the system of record is, and keep it there",
+        folder.join(format!("{name}.key")).display()
+    );
+    println!("for the settings of every node:\n\n[[replica.key]]\nname = \"{name}\"\npublic = \"{public}\"");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(packing: &Packing) -> Result<Packer, String> {
+    let key = packing.key.as_deref().map(keys::PrivateKey::read).transpose()?;
+    let packer = Packer::open(&packing.out, packing.source.as_deref(), key, packing.plain);
+    packer.map_err(|error| error.to_string())
+}
+
+fn packed(packing: &Packing, kind: Kind, as_of: Option<Timestamp>, text: &mut dyn BufRead) -> Result<ExitCode, String> {
+    let mut packer = open(packing)?;
+    if packer.is_new() && kind == Kind::Changes {
+        eprintln!("the first file of this feed is no snapshot: a node that holds cases already will wait for one");
+    }
+    let as_of = as_of.unwrap_or_else(|| packer.time(Timestamp::now()));
+    for packed in input::pack(&mut packer, &packing.out, kind, as_of, text).map_err(|error| error.to_string())? {
+        println!("{} {} lines", packed.path.display(), packed.lines);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Keys from files, good for every number.
+fn files(paths: &[PathBuf]) -> Result<GateKeys, String> {
+    let read = |path: &PathBuf| {
+        let (name, public) = keys::public(path)?;
+        Ok(GateKey { name, public, first_sequence: 1, last_sequence: u64::MAX })
+    };
+    paths.iter().map(read).collect::<Result<Vec<_>, String>>().map(GateKeys::new)
+}

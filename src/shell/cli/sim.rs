@@ -1,0 +1,154 @@
+//! `jindu sim`: a call in text, at a terminal or with acts from the standard input. Nothing in it waits.
+
+use std::fs;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::civil::date;
+
+use config::Settings;
+use flow::sheet::{Reply, Row, Session};
+use inquiry::{Case, Rules};
+use release::hotline;
+use release::hotline::SAMPLE_SEED;
+use replica::sample::{self, Example};
+use speech::Value;
+
+/// Runs a session to its end. Fails when a line of a script could not be done.
+pub(crate) fn run(settings: &Settings) -> Result<ExitCode, Vec<String>> {
+    let release = hotline::release(settings)?;
+    let (rules, working) = hotline::rules(settings, &release)?;
+    let today = date(2026, 11, 24);
+    let examples = sample::examples(SAMPLE_SEED, today, &working);
+    let rows = match release.flow.nodes.iter().find_map(|node| node.lookup()) {
+        Some(lookup) => examples.iter().map(|example| row(lookup, example, &rules, today)).collect(),
+        None => Vec::new(),
+    };
+    let terminal = io::stdin().is_terminal();
+    let mut session = Session::new(Arc::clone(&release), rows, Instant::now());
+    let mut out = io::stdout().lock();
+    if terminal {
+        let _ = out.write_all(welcome(&examples).as_bytes());
+        show(&mut out, &session.line(""));
+    }
+    let failed = converse(&mut session, terminal, &mut out).map_err(|error| vec![format!("sim: {error}")])?;
+    Ok(if failed && !terminal { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Whether any line could not be done.
+fn converse(session: &mut Session, terminal: bool, out: &mut impl Write) -> io::Result<bool> {
+    let mut failed = false;
+    let mut lines = io::stdin().lock().lines();
+    loop {
+        if terminal {
+            write!(out, "> ")?;
+            out.flush()?;
+        }
+        let Some(line) = lines.next().transpose()? else { break };
+        let line = line.trim();
+        if !terminal && !line.starts_with('#') {
+            writeln!(out, "> {line}")?;
+        }
+        match line.split_once(' ').unwrap_or((line, "")) {
+            ("quit" | "exit", _) => break,
+            ("help" | "?", _) => out.write_all(HELP.as_bytes())?,
+            // A comment of a script; the key itself when a person types it.
+            _ if line.starts_with('#') && !terminal => {}
+            ("save", file) => failed |= !save(session, file.trim(), out)?,
+            _ => failed |= !show(out, &session.line(line)),
+        }
+    }
+    out.flush()?;
+    Ok(failed)
+}
+
+fn show(out: &mut impl Write, reply: &Reply) -> bool {
+    for line in &reply.lines {
+        let _ = writeln!(out, "{line}");
+    }
+    if let Some(wrong) = &reply.wrong {
+        let _ = writeln!(out, "! {wrong}");
+    }
+    reply.wrong.is_none()
+}
+
+/// Never over a file that is there.
+fn save(session: &Session, file: &str, out: &mut impl Write) -> io::Result<bool> {
+    if file.is_empty() {
+        writeln!(out, "! write `save FILE`, as in save tests/calls/mine.call")?;
+        return Ok(false);
+    }
+    let made = fs::OpenOptions::new().write(true).create_new(true).open(file);
+    match made.and_then(|mut made| made.write_all(session.sheet().as_bytes())) {
+        Ok(()) => writeln!(out, "-- saved; run it with: jindu test {file}").map(|()| true),
+        Err(error) => writeln!(out, "! {file}: {error}; choose another name").map(|()| false),
+    }
+}
+
+/// A sample case, as a look-up of this flow finds it.
+fn row(lookup: &flow::model::Lookup, example: &Example, rules: &Rules, today: jiff::civil::Date) -> Row {
+    let record = &example.case;
+    let case = Case {
+        stage: record.stage,
+        document: record.document.as_str().into(),
+        case_type: record.case_type.as_str().into(),
+        hall: record.hall.as_str().into(),
+        accepted_on: record.accepted_on,
+        stage_on: record.stage_on,
+        pauses: record.pauses.clone(),
+        items: record.items.iter().map(|item| item.as_str().into()).collect(),
+        waybill_tail: record.waybill_tail.clone(),
+        minor: record.minor,
+        version: record.version,
+    };
+    let facts = flow::facts(&rules.progress(&case, today));
+    let proofs = [Some(record.receipt.clone()), record.id_tail.clone().or(record.birth_date.clone())];
+    let by = lookup.by.iter().zip(proofs).filter_map(|(name, proof)| Some((name.to_string(), proof?)));
+    Row {
+        source: lookup.source.to_string(),
+        by: by.collect(),
+        gives: facts.iter().map(|(name, value)| (name.to_string(), written(value))).collect(),
+        age: std::time::Duration::from_secs(60),
+        many: false,
+    }
+}
+
+/// A value as a call sheet writes it.
+fn written(value: &Value) -> String {
+    match value {
+        Value::Word(word) => word.to_string(),
+        Value::Words(words) => words.join(","),
+        Value::Digits { digits, .. } => digits.clone(),
+        Value::Number(n) | Value::Money(n) => n.to_string(),
+        Value::Date(date) => date.to_string(),
+        Value::Time(time) => time.to_string(),
+    }
+}
+
+fn welcome(examples: &[Example]) -> String {
+    let mut text = String::from("A call on 2026-11-24 at 10:00. Sample cases:\n");
+    for example in examples {
+        let tail = example.case.id_tail.as_deref().unwrap_or("");
+        text.push_str(&format!("  {:<16} {tail:<6} {}\n", example.case.receipt, example.shows));
+    }
+    text.push_str("help tells what can be written.\n\n");
+    text
+}
+
+const HELP: &str = "\
+  1, 123#                 keys
+  wait 10s, silence 2     time passes; so many waits for a key pass
+  talk 20s                speaks after the beep
+  at 2026-10-02 10:00     a new call at this time
+  caller senior           a new call by somebody known (senior, mobile, blocked, number)
+  lang en                 from here on in this language
+  db down, db up          the records do not answer; answer again
+  db slow 20s             they answer late
+  db RECEIPT TAIL -> status=ready doc=passport hall=north
+  emergency on|off        the duty officer's notice
+  transfer busy           how transfers end (done, busy, failed)
+  save FILE               the session as a call sheet
+  quit
+";

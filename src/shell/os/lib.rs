@@ -1,0 +1,8 @@
+//! What the operating system gives: clocks, random numbers, the data folder and its disk, listening sockets, logs,
+//! work at a low priority.
+
+pub mod aside;
+pub mod clock;
+pub mod folder;
+pub mod logs;
+pub mod sockets;

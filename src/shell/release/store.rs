@@ -1,0 +1,157 @@
+//! How a release comes to the disk: all of its files beside the others, then its name.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::recordings;
+use crate::releases::{Master, Overlay, folder, hash, settings_of, write_synced};
+use base::Lang;
+use config::{self, Settings};
+use speech::{Clip, Needed};
+
+/// Stores the files of the settings, with the recordings above them, as a release, and gives its hash. It is whole
+/// before it has its name.
+pub fn store(settings: &Settings, needed: &BTreeSet<Needed>, above: &Overlay) -> Result<String, String> {
+    let root = folder(settings);
+    store_at(&root, &Parts { files: &settings.hotline, needed, above, factory: &settings.hotline.manifest })
+}
+
+/// Stores the live release's flow and words with other recordings above them.
+pub fn store_beside(
+    settings: &Settings,
+    live: &str,
+    needed: &BTreeSet<Needed>,
+    above: &Overlay,
+) -> Result<String, String> {
+    let from = settings_of(settings, live);
+    // What the live release lacks and no take brings is lacking on: another language stands in for it.
+    let is_there = |needed: &&Needed| {
+        let clip = Clip { lang: needed.lang, id: needed.id.clone() };
+        above.contains_key(&clip) || recordings::path_of(&from.hotline.audio, &clip).exists()
+    };
+    let needed: BTreeSet<Needed> = needed.iter().filter(is_there).cloned().collect();
+    let parts = Parts { files: &from.hotline, needed: &needed, above, factory: &settings.hotline.manifest };
+    store_at(&folder(settings), &parts)
+}
+
+/// What a release is made of.
+struct Parts<'a> {
+    files: &'a config::Hotline,
+    needed: &'a BTreeSet<Needed>,
+    above: &'a Overlay,
+    /// The manifest that knows the factory's recordings.
+    factory: &'a Path,
+}
+
+fn store_at(root: &Path, parts: &Parts<'_>) -> Result<String, String> {
+    let new = root.join(format!(".new-{}", std::process::id()));
+    let failed = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+    fs::create_dir_all(root.join("clips")).map_err(|error| failed(root, error))?;
+    let _ = fs::remove_dir_all(&new);
+    let stored = fill(parts, root, &new).and_then(|name| {
+        let to = root.join(&name);
+        match fs::rename(&new, &to) {
+            Ok(()) => Ok(name),
+            // The same release was stored before.
+            Err(_) if to.join("files.tsv").exists() => Ok(name),
+            Err(error) => Err(failed(&to, error)),
+        }
+    });
+    let _ = fs::remove_dir_all(&new);
+    stored
+}
+
+fn fill(parts: &Parts<'_>, root: &Path, new: &Path) -> Result<String, String> {
+    let files = parts.files;
+    let failed = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+    let read = |path: &Path| fs::read(path).map_err(|error| failed(path, error));
+    let mut texts = vec![
+        ("flow.toml", read(&files.flow)?),
+        ("script.toml", read(&files.script)?),
+        ("calendar.toml", read(&files.calendar)?),
+        ("manifest.json", manifest(parts, read(&files.manifest)?)?),
+    ];
+    let takes = takes_tsv(parts);
+    if !takes.is_empty() {
+        texts.push(("takes.tsv", takes.into_bytes()));
+    }
+    let mut list = String::new();
+    fs::create_dir_all(new).map_err(|error| failed(new, error))?;
+    for (name, bytes) in texts {
+        write_synced(&new.join(name), &bytes).map_err(|error| failed(&new.join(name), error))?;
+        list.push_str(&format!("{}\t{name}\n", hash(&bytes)));
+    }
+    for needed in parts.needed {
+        let clip = Clip { lang: needed.lang, id: needed.id.clone() };
+        let from = match parts.above.get(&clip) {
+            Some(master) => master.path.clone(),
+            None => recordings::path_of(&files.audio, &clip),
+        };
+        let bytes = read(&from)?;
+        let hash = hash(&bytes);
+        let name = format!("{}/{}.wav", clip.lang.code(), clip.id);
+        let to = new.join("audio").join(&name);
+        keep_clip(&root.join("clips"), &hash, &bytes, &to).map_err(|error| failed(&to, error))?;
+        list.push_str(&format!("{hash}\taudio/{name}\n"));
+    }
+    write_synced(&new.join("files.tsv"), list.as_bytes()).map_err(|error| failed(new, error))?;
+    Ok(hash(list.as_bytes()))
+}
+
+fn takes_tsv(parts: &Parts<'_>) -> String {
+    let wanted: BTreeSet<Clip> =
+        parts.needed.iter().map(|needed| Clip { lang: needed.lang, id: needed.id.clone() }).collect();
+    let line = |(clip, master): (&Clip, &Master)| {
+        let take = master.take.as_deref().filter(|_| wanted.contains(clip))?;
+        Some(format!("{}\t{}\t{take}\t{}\n", clip.lang.code(), clip.id, master.text_sha256))
+    };
+    parts.above.iter().filter_map(line).collect()
+}
+
+/// The manifest, with the recordings above in place of those that it told of.
+fn manifest(parts: &Parts<'_>, below: Vec<u8>) -> Result<Vec<u8>, String> {
+    if parts.above.is_empty() {
+        return Ok(below);
+    }
+    let path = &parts.files.manifest;
+    let failed = |error: String| format!("{}: {error}", path.display());
+    let mut manifest: serde_json::Value = serde_json::from_slice(&below).map_err(|error| failed(error.to_string()))?;
+    let clips = manifest.get_mut("clips").and_then(|clips| clips.as_array_mut());
+    let clips = clips.ok_or_else(|| failed("has no clips".into()))?;
+    clips.retain(|clip| clip_of(clip).is_none_or(|clip| !parts.above.contains_key(&clip)));
+    let factory: serde_json::Value = match fs::read(parts.factory) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))?,
+        Err(_) => serde_json::Value::Null,
+    };
+    let shipped = factory["clips"].as_array().cloned().unwrap_or_default();
+    for (clip, master) in parts.above {
+        match &master.take {
+            Some(take) => clips.push(serde_json::json!({
+                "lang": clip.lang.code(), "id": &*clip.id, "text_sha256": master.text_sha256,
+                "state": "recorded", "take": take,
+            })),
+            None => clips.extend(shipped.iter().find(|shipped| clip_of(shipped).as_ref() == Some(clip)).cloned()),
+        }
+    }
+    serde_json::to_vec_pretty(&manifest).map_err(|error| failed(error.to_string()))
+}
+
+fn clip_of(written: &serde_json::Value) -> Option<Clip> {
+    Some(Clip { lang: Lang::from_code(written["lang"].as_str()?)?, id: written["id"].as_str()?.into() })
+}
+
+/// A recording is on the disk once, however many releases play it. What the operator records over is another file.
+fn keep_clip(clips: &Path, hash: &str, bytes: &[u8], to: &Path) -> io::Result<()> {
+    let clip = clips.join(hash);
+    if !clip.exists() {
+        let new = clips.join(format!(".new-{}", std::process::id()));
+        write_synced(&new, bytes)?;
+        fs::rename(&new, &clip)?;
+    }
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::hard_link(&clip, to).or_else(|_| fs::copy(&clip, to).map(drop))
+}
