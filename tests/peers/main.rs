@@ -4,6 +4,7 @@
 mod barcode;
 mod baresip;
 mod example_files;
+mod follow;
 mod front;
 mod kiosk;
 mod nodes;
