@@ -57,7 +57,6 @@ fn the_shipped_files_pass_the_check() {
     let folder = Folder::new();
     let check = run(&folder, &["check"]);
     assert_eq!(check.status.code(), Some(0), "{}", err(&check));
-    assert!(out(&check).contains("all right"), "{}", out(&check));
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "a check writes nothing");
 }
 
@@ -165,7 +164,6 @@ fn a_case_loaded_while_serving_is_known_at_once_by_both_doors_and_a_changed_one_
         fs::write(&file, text).expect("a file can be written");
         let loaded = ran(jindu(&gateway.folder).arg("load").arg(&file));
         assert_eq!(loaded.status.code(), Some(0), "{}", err(&loaded));
-        assert!(out(&loaded).contains("by the node that serves"), "{}", out(&loaded));
     };
     assert_eq!(gateway.scan(RECEIPT)["found"], false, "and that is remembered");
     for (version, stage) in [(1, "production"), (2, "ready"), (3, "collected")] {

@@ -37,7 +37,7 @@ fn the_status_is_told_beside_a_node_and_without_one_in_words_and_in_json() {
     let kept = Folder::new();
     let folder = kept.path();
     let none = run(folder, &["replica", "status"]);
-    assert!(!none.status.success() && told(&none).contains("no replica there"), "{}", told(&none));
+    assert_eq!(none.status.code(), Some(1), "{}", told(&none));
     load(folder, &batch(SignedDuration::from_hours(8), &[case(1, "review"), "{\"receipt\":\"1\"}".into()]));
     let alone = status(folder);
     assert_eq!((&alone["serving"], &alone["cases"], &alone["quarantined"]), (&false.into(), &1.into(), &1.into()));
@@ -79,8 +79,8 @@ fn verify_finds_a_flipped_bit_says_so_by_its_exit_code_and_tells_the_node_that_s
     let folder = kept.path();
     let cases: Vec<String> = (0..400).map(|n| case(1, "review").replace("0123", &format!("{n:04}"))).collect();
     load(folder, &batch(SignedDuration::ZERO, &cases));
-    let sound = run(folder, &["replica", "verify"]);
-    assert!(sound.status.success() && told(&sound).contains("400 rows, 0 damaged"), "{}", told(&sound));
+    let sound = done_json(folder, &["replica", "verify", "--json"]);
+    assert_eq!((&sound["rows"], &sound["damaged_rows"]), (&400.into(), &0.into()), "{sound}");
     let path = folder.join("replica.sqlite3");
     let bytes = std::fs::read(&path).expect("the replica");
     // What is left where a row was before its page was split means nothing: a page is sought whose byte is a row's.
@@ -111,7 +111,7 @@ fn a_damaged_sample_is_made_again_at_the_next_start() {
     gateway.kill();
     std::fs::write(folder.join("replica.sqlite3"), b"no replica ".repeat(1_000)).expect("writable");
     let damaged = run(folder, &["replica", "status"]);
-    assert!(!damaged.status.success() && told(&damaged).contains("start the server"), "{}", told(&damaged));
+    assert_eq!(damaged.status.code(), Some(1), "{}", told(&damaged));
     let gateway = Gateway::start_in(folder.to_owned(), &[]);
     assert_eq!(gateway.scan(&receipt)["stage"], "ready");
     let warns = |line: &str| line.contains("WARN") && line.contains("cases=2000");
@@ -128,13 +128,14 @@ fn rows_in_quarantine_are_listed_without_what_they_hold_and_can_be_let_go() {
     let bad = case(1, "review").replace("\"review\"", "\"mislaid\"");
     load(folder, &batch(SignedDuration::ZERO, &[bad, case(1, "review").replace("0123", "0131")]));
     let list = told(&run(folder, &["replica", "quarantine"]));
-    assert!(list.contains("batch.ndjson:2") && list.contains("a word that the format does not have"), "{list}");
+    assert!(list.contains("batch.ndjson:2"), "{list}");
     assert!(!list.contains("4401") && !list.contains("123X"), "{list}");
-    let tried = told(&run(folder, &["replica", "quarantine", "retry"]));
-    assert!(tried.contains("1 rows tried, 0 mended"), "{tried}");
-    let gone = told(&run(folder, &["replica", "quarantine", "drop", "batch.ndjson:2"]));
-    assert!(gone.contains("1 rows dropped"), "{gone}");
-    assert!(told(&run(folder, &["replica", "quarantine", "list"])).contains("nothing is in quarantine"));
-    assert!(told(&run(folder, &["replica", "held"])).contains("nothing is held"));
+    let rows = || done_json(folder, &["replica", "quarantine", "list", "--json"]);
+    assert_eq!((&rows()[0]["id"], &rows()[0]["tries"]), (&"batch.ndjson:2".into(), &0.into()), "{}", rows());
+    done(folder, &["replica", "quarantine", "retry"]);
+    assert_eq!(rows()[0]["tries"], 1, "{}", rows());
+    done(folder, &["replica", "quarantine", "drop", "batch.ndjson:2"]);
+    assert_eq!(rows(), Value::Array(Vec::new()));
+    assert_eq!(done_json(folder, &["replica", "held", "--json"]), Value::Null);
     assert_eq!(run(folder, &["replica", "heldd"]).status.code(), Some(64));
 }
