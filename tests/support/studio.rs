@@ -37,7 +37,7 @@ impl Reply {
 /// One request with these header lines.
 pub fn request(to: SocketAddr, method: &str, path: &str, lines: &[String], body: &[u8]) -> Reply {
     let mut stream = TcpStream::connect(to).expect("the web door is open");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit");
+    stream.set_read_timeout(Some(Duration::from_secs(180))).expect("a limit");
     let more: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
     let length = body.len();
     let head = format!(
