@@ -1,4 +1,4 @@
-//! Which recordings a release lacks, which are out of date, and which nobody asks for.
+//! Coverage: which recordings of a release are missing, out of date, synthetic or unused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,19 +8,19 @@ use sha2::{Digest, Sha256};
 use base::Lang;
 use speech::{Clip, Needed};
 
-/// The state of one recording, as `manifest.json` tells it.
+/// One recording in `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// [`text_hash`] of the text that it was read from; absent if nobody wrote it down.
+    /// [`text_hash`] of the text that it was read from; absent if unknown.
     pub text_sha256: Option<String>,
-    /// Made by a machine, until an operator records it.
+    /// Synthetic, until an operator records it.
     pub placeholder: bool,
 }
 
-/// What is known of every recording.
+/// The entries of `manifest.json` by recording.
 pub type Manifest = BTreeMap<Clip, Recorded>;
 
-/// Reads `manifest.json`; fields that coverage does not need are left alone.
+/// Reads `manifest.json`; fields that coverage does not need are ignored.
 pub fn read_manifest(json: &str) -> Result<Manifest, serde_json::Error> {
     let written: Written = serde_json::from_str(json)?;
     let recorded = |clip: WrittenClip| {
@@ -45,21 +45,21 @@ struct WrittenClip {
     state: String,
 }
 
-/// What is there, held against what a release can ask for. Lists are sorted by language and id.
+/// The recordings present compared with those that a release can play. Lists are sorted by language and id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// Asked for and not there: a release must not go live.
+    /// Needed and missing: the release must not go live.
     pub missing: Vec<Needed>,
-    /// Read from another text than the script has today.
+    /// Recorded from another text than that of the script.
     pub stale: Vec<Needed>,
-    /// There, up to date, and made by a machine.
+    /// Present, up to date and synthetic.
     pub placeholder: Vec<Needed>,
-    /// There, and nothing asks for it.
+    /// Present and unused.
     pub unused: Vec<Clip>,
 }
 
 impl Coverage {
-    /// Compares the recordings there are with those that can be asked for.
+    /// Compares the recordings present with those needed.
     pub fn of(needed: &BTreeSet<Needed>, files: &BTreeSet<Clip>, manifest: &Manifest) -> Coverage {
         let mut coverage = Coverage::default();
         for need in needed {
@@ -83,11 +83,6 @@ impl Coverage {
         let asked: BTreeSet<(Lang, &str)> = needed.iter().map(|need| (need.lang, &*need.id)).collect();
         coverage.unused = files.iter().filter(|clip| !asked.contains(&(clip.lang, &*clip.id))).cloned().collect();
         coverage
-    }
-
-    /// Whether every recording that can be asked for is there.
-    pub fn is_complete(&self) -> bool {
-        self.missing.is_empty()
     }
 }
 
@@ -113,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn each_recording_is_told_by_what_is_wrong_with_it() {
+    fn each_recording_is_listed_by_its_fault() {
         let needed = [need("a", "甲"), need("b", "乙"), need("c", "丙"), need("d", "丁"), need("e", "戊")].into();
         let files = ["b", "c", "d", "e", "z"].map(clip).into();
         let manifest =
@@ -125,11 +120,10 @@ mod tests {
         assert_eq!(ids(&coverage.stale), ["b", "e"]);
         assert_eq!(ids(&coverage.placeholder), ["c"]);
         assert_eq!(coverage.unused, [clip("z")]);
-        assert!(!coverage.is_complete());
     }
 
     #[test]
-    fn a_manifest_is_read() {
+    fn a_manifest_is_parsed() {
         let json = r#"{"format": "WAV", "clips": [
             {"lang": "yue", "id": "day.1", "text": "一號", "text_sha256": "ab", "state": "placeholder", "ms": 900},
             {"lang": "zh", "id": "day.1", "state": "recorded"}]}"#;

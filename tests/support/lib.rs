@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod calendar;
 pub mod command;
+pub mod corpus;
 pub mod folder;
 pub mod gateway;
 mod media;
@@ -10,6 +11,7 @@ pub mod node;
 pub mod phone;
 pub mod ports;
 pub mod postgres;
+pub mod recordings;
 pub mod scans;
 pub mod softphone;
 pub mod sound;

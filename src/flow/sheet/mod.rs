@@ -11,7 +11,7 @@
 //! ```
 //! A sheet is a regression test, documentation and a bug report in one.
 
-mod heard;
+mod events;
 mod parse;
 mod records;
 mod run;
@@ -22,4 +22,4 @@ pub use parse::{Act, Db, Row, Said, Sheet, SheetTest, parse};
 pub use records::Records;
 pub use run::{Failure, Outcome, TICKET, run};
 pub use session::{Reply, Session};
-pub use telephone::{Need, Part, Sound, Step, Wanted, part};
+pub use telephone::{Part, Requirement, Sound, Step, Wanted, part};

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use audio::{Bank, g711};
 use base::{Codec, Lang};
 use flow::{self, Utterance};
-use inquiry::{self, Answer, Case, Freshness, LookUpResult, Promise, Proof, ScanDoor, ScanResult, ScanRules};
+use inquiry::{self, Answer, Case, Freshness, LookUpResult, Promise, Proof, ScanResult, ScanRules};
 use journal::Journal;
 use metrics::{self, Metrics, ScanPath};
 use os::clock;
@@ -166,8 +166,8 @@ impl Counter {
             metrics::ScanResult::Unreadable | metrics::ScanResult::NoBarcode => ScanResult::Unreadable,
         };
         let door = match record.path {
-            ScanPath::Code | ScanPath::Speech => ScanDoor::Code,
-            ScanPath::Image => ScanDoor::Image,
+            ScanPath::Code | ScanPath::Speech => inquiry::ScanPath::Code,
+            ScanPath::Image => inquiry::ScanPath::Image,
         };
         self.journal.scan(inquiry::ScanRecord {
             at: record.at,

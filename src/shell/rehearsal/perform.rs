@@ -9,7 +9,7 @@ use super::Outcome;
 use super::own::Staged;
 use super::telephone::Telephone;
 use super::transcript::transcript;
-use audio::{Bank, Playlist, Sought, Span, Take, samples_in};
+use audio::{Bank, ClipSequence, Playlist, Span, Take, samples_in};
 use base::Codec;
 use flow::Release;
 use flow::sheet::{Act, Failure, Part, Said, Sound, Step, Wanted};
@@ -214,8 +214,8 @@ fn pieces(sound: &Sound) -> Vec<Piece> {
     pieces
 }
 
-fn sought(bank: &Bank, pieces: &[Piece], codec: Codec) -> Sought {
-    let mut sought = Sought::default();
+fn sought(bank: &Bank, pieces: &[Piece], codec: Codec) -> ClipSequence {
+    let mut sought = ClipSequence::default();
     for piece in pieces {
         match piece {
             Piece::Clip(clip) => {
