@@ -32,8 +32,8 @@ use flow::{self, PlayId};
 use speech::Piece;
 
 use entry::Entry;
-pub use interface::{StudioRequest, TakeFault, Reply, TakeReport, SignIn, Slot};
 pub(crate) use interface::{Input, Output};
+pub use interface::{Reply, SignIn, Slot, StudioRequest, TakeFault, TakeReport};
 use prompts::Prompt;
 pub use prompts::studio_clips;
 use speech_detector::SpeechDetector;

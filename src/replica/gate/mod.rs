@@ -30,8 +30,8 @@ mod lineup;
 #[cfg(test)]
 mod tests;
 
-pub use chain::{ReplicaState, FilePosition, Standing};
-pub use header::{FORMAT, FeedHeader, Hash, FileKind, Seal, delete_line};
+pub use chain::{FilePosition, ReplicaState, Standing};
+pub use header::{FORMAT, FeedHeader, FileKind, Hash, Seal, delete_line};
 pub use intake::{BYTES_MAX, CHANGES_MAX, FileError, FileReader, Reading, VerifiedFile, change, is_feed};
 pub use keys::{GateKey, GateKeys, PUBLIC_START, SealError, is_key_name, read_public, sign, signed_text};
 pub use lineup::{FileQueue, NextFile};

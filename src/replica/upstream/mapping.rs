@@ -16,7 +16,7 @@ use base::{Private, tag};
 use inquiry::{SecondFactor, Stage};
 
 use super::message::{Field, StreamColumn};
-use super::role::{ROLES, CaseField};
+use super::role::{CaseField, ROLES};
 use super::value;
 
 /// Where a field's value comes from.

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::shelf::{Sent, Shelf, Stored};
 use super::tape::{Label, Leftover, Tape};
 use base::Private;
-use call::{StudioRequest, Input, Reply, SignIn, Slot, trim_to_speech};
+use call::{Input, Reply, SignIn, Slot, StudioRequest, trim_to_speech};
 use metrics::{Metrics, SignInResult, TakeEnd};
 use os::clock;
 use studio::{Operator, TakeName};

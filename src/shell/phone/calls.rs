@@ -12,7 +12,8 @@ use super::cases::Cases;
 use super::door::{Door, Live};
 use base::{Lang, Private};
 use call::{
-    self, StudioRequest, Call, CallSetup, Effect, MediaEvent, Input, LineTest, Output, Purpose, Reply, RecordingSession, Application, CdrBuilder, Telemetry,
+    self, Application, Call, CallSetup, CdrBuilder, Effect, Input, LineTest, MediaEvent, Output, Purpose,
+    RecordingSession, Reply, StudioRequest, Telemetry,
 };
 use flow::sheet::TICKET;
 use flow::{Caller, Conversation, LookUpAnswer, WallClock};

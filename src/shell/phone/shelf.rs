@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::tape::Label;
 use audio::{RATE, g711, to_telephone_rate};
 use base::{Codec, Lang};
-use call::{TakeFault, TakeReport, Slot};
+use call::{Slot, TakeFault, TakeReport};
 use speech::Clip;
 use studio::{Grade, Operator, TakeName, TakeSource};
 use studio_store::{Accounts, Form, Refusal, SlotRow, Studio, TakeRow, Upload, Which};
