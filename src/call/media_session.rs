@@ -126,7 +126,7 @@ impl MediaSession {
         stream
     }
 
-    /// When [`Stream::tick`] is due.
+    /// When [`MediaSession::tick`] is due.
     pub fn deadline(&self) -> Instant {
         self.due
     }
@@ -151,7 +151,7 @@ impl MediaSession {
         self.latch.source()
     }
 
-    /// Where RTCP goes. With [`Stream::rtcp_mux`] it leaves from the RTP port.
+    /// Where RTCP goes. With [`MediaSession::rtcp_mux`] it leaves from the RTP port.
     pub fn rtcp_target(&self) -> Option<SocketAddr> {
         self.latch.rtcp_target()
     }

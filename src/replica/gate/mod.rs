@@ -19,8 +19,8 @@
 //! - **lines**: how many lines stand between header and seal, blank ones aside.
 //!
 //! The seal stands inside the file, because a gate that copies single files would part a signature beside it from what it
-//! signs; it stands last, so that a file that is not there whole cannot have one. [`Intake`] reads a file as it comes,
-//! [`GateKeys`] judges its seal, [`FileQueue`] says which one is looked into next, and [`Copy::judge`] whether it is its turn.
+//! signs; it stands last, so that a file that is not there whole cannot have one. [`FileReader`] reads a file as it comes,
+//! [`GateKeys`] judges its seal, [`FileQueue`] says which one is looked into next, and [`ReplicaState::judge`] whether it is its turn.
 
 mod chain;
 mod header;

@@ -22,7 +22,7 @@ pub(crate) fn plain() -> Mapping {
     }
 }
 
-/// A row of that table, in the order of [`Role::ALL`].
+/// A row of that table, in the order of [`CaseField::ALL`].
 pub(crate) const ROW: [Option<&str>; 13] = [
     Some("440100000000123"),
     Some("123X"),
