@@ -9,7 +9,7 @@ use super::catalogue::Catalogue;
 use super::refusal::Refusal;
 use super::row::{Form, Wav, Which};
 use audio::g711;
-use audio::{RATE, samples_in, shape, to_telephone_rate};
+use audio::{RATE, mastering, samples_in, to_telephone_rate};
 use base::Codec;
 use release::recordings;
 use speech::{Clip, Piece};
@@ -108,9 +108,9 @@ fn narrow((samples, rate): &Sound) -> Vec<i16> {
 /// A telephone's band, and its A-law.
 fn as_heard(samples: &[i16]) -> Vec<i16> {
     let mut band: Vec<f32> = samples.iter().map(|sample| f32::from(*sample) / 32768.0).collect();
-    shape::high_pass(&mut band, RATE, 300.0);
-    shape::low_pass(&mut band, RATE, 3400.0);
-    let coded = shape::to_16_bit(&band, 1.0).into_iter();
+    mastering::high_pass(&mut band, RATE, 300.0);
+    mastering::low_pass(&mut band, RATE, 3400.0);
+    let coded = mastering::to_16_bit(&band, 1.0).into_iter();
     coded.map(|sample| g711::decode(Codec::Alaw, g711::encode(Codec::Alaw, sample))).collect()
 }
 

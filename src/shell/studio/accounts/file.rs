@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 
 use super::{AccountError, AccountRow, Event, Open};
-use studio::tries::{FORGOTTEN_AFTER, LockoutRule};
+use studio::lockout::{FORGOTTEN_AFTER, LockoutRule};
 use studio::{Operator, Role};
 
 /// A key of something that is told by its hash only: a token, a mistyped name, an address.

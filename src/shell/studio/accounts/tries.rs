@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::file::{self, Account, Hashed, hashed};
 use super::{AccountError, Refused, hex};
-use studio::tries::{BY_ADDRESS, BY_CALLER, BY_NAME, BY_NUMBER, LockoutRule};
+use studio::lockout::{BY_ADDRESS, BY_CALLER, BY_NAME, BY_NUMBER, LockoutRule};
 
 /// What one sign-in is counted by.
 pub(super) struct Tries(Vec<Try>);
