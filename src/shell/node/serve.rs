@@ -25,7 +25,7 @@ use release::hotline::{Hotline, SAMPLE_SEED};
 use release::releases;
 use replica::sample;
 use replica_store::{ApplyError, FolderLock, Replica, Role, secret};
-use studio_store::accounts::first::{self as accounts, Made};
+use studio_store::accounts::initial::{self as accounts, InitialAccount};
 use studio_store::{Accounts, Studio};
 use web::FailureLimits;
 
@@ -35,7 +35,7 @@ type Fault = String;
 /// Serves until a signal ends it. The result is the exit code.
 pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
     let _logs = logs::start(&settings.log);
-    for complaint in hotline.passed_over.iter().take(COMPLAINTS) {
+    for complaint in hotline.skipped.iter().take(COMPLAINTS) {
         tracing::warn!(complaint, serving = hotline.name.get(..12), "the live release cannot be served");
     }
     let folder = &settings.data.folder;
@@ -220,13 +220,13 @@ fn open_studio(settings: &Settings) -> Option<(Arc<Accounts>, Arc<Studio>)> {
 }
 
 /// On the first start with sample cases, somebody who may record and somebody who may approve.
-fn first_accounts(settings: &Settings, replica: &Replica) -> Result<Vec<Made>, Fault> {
+fn first_accounts(settings: &Settings, replica: &Replica) -> Result<Vec<InitialAccount>, Fault> {
     let sample = replica.is_sample() && settings.data.sample_cases > 0;
     if !sample || settings.studio.allow.is_empty() {
         return Ok(Vec::new());
     }
     let told = |error: studio_store::accounts::AccountError| error.to_string();
-    accounts::open(settings).and_then(|opened| accounts::first(&opened)).map_err(told)
+    accounts::open(settings).and_then(|opened| accounts::create(&opened)).map_err(told)
 }
 
 fn open_media(settings: &Settings) -> Result<MediaPlane, Fault> {
@@ -256,7 +256,7 @@ fn announce(
     listeners: &web_service::Listeners,
     replica: &Replica,
     examples: &[sample::Example],
-    made: &[Made],
+    made: &[InitialAccount],
 ) -> Result<(), Fault> {
     let phone: Vec<String> =
         wire.listening().iter().map(|(transport, address)| format!("{}:{address}", transport.name())).collect();
@@ -301,9 +301,9 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
 }
 
 /// The accounts that the first start made. Their secrets are told here, and nowhere else.
-fn first_sign_in(page: std::net::SocketAddr, made: &[Made]) -> String {
+fn first_sign_in(page: std::net::SocketAddr, made: &[InitialAccount]) -> String {
     let mut text = String::new();
-    for Made { name, password, number, pin } in made {
+    for InitialAccount { name, password, number, pin } in made {
         let (password, pin) = (password.expose(), pin.expose());
         text.push_str(&format!(
             "  studio http://{page}/studio  name {name}  password {password}  (telephone: {number}, PIN {pin})\n"

@@ -1,4 +1,4 @@
-//! Reads the files that make a conversation: flow, words, days, recordings.
+//! Reads the files of a hotline: flow, words, calendar, recordings.
 
 use std::fs;
 use std::path::Path;
