@@ -376,6 +376,15 @@ const CONVERSATION_AT_LEAST: Duration = Duration::from_secs(15);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
-mod table_tests;
-#[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_doubles_up_to_the_most_and_never_is_the_same_for_all() {
+        let settings = Postgres::default();
+        assert_eq!(pause(&settings, 1, 1.0), settings.reconnect_first);
+        assert_eq!(pause(&settings, 2, 1.0), settings.reconnect_first * 2);
+        assert_eq!(pause(&settings, 40, 1.0), settings.reconnect_most);
+        assert_eq!(pause(&settings, 40, 0.0), settings.reconnect_most / 2);
+    }
+}

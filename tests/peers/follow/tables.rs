@@ -4,13 +4,17 @@
 use std::io::Read;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use super::super::control::{Reply, Request};
-use super::tests::cluster::{Cluster, cases};
-use super::tests::{Node, follow, settings};
-use super::*;
 use inquiry::Stage;
+use replica::upstream::Kind;
+use replica_store::postgres::verify;
+use replica_store::{Decision, Reply, Request};
 use support::folder::Folder;
+use support::postgres::{Cluster, cases};
+use support::wait::{SOON, eventually};
+
+use super::{Node, follow, settings};
 
 impl Node {
     fn retry(&self) {
@@ -73,7 +77,7 @@ fn a_row_filter_decides_what_is_copied_followed_and_compared() {
     assert_eq!((node.same(&folder), node.held()), (599, false));
     cluster.sql("UPDATE cases SET city = 'sz' WHERE city = 'gz' AND receipt < '440100000000100'");
     node.until("many that leave are held", |node| node.held());
-    assert!(node.replica.decide(super::super::Decision::Apply).expect("asked"));
+    assert!(node.replica.decide(Decision::Apply).expect("asked"));
     node.until("they leave", |node| !node.held() && node.stage(50).is_none());
     publish(&cluster, &format!("cases ({columns}) WHERE (city <> 'bj')"));
     node.until_rebuilt("another filter means another copy", 2);
@@ -112,7 +116,7 @@ fn a_partitioned_table_is_followed_by_its_root_and_its_partitions_may_come_and_g
     // None of these is told by the stream.
     cluster.sql("ALTER TABLE cases DETACH PARTITION high; UPDATE high SET stage = 'posted'");
     node.until("a partition that went is noticed", |node| node.held());
-    assert!(node.replica.decide(super::super::Decision::Apply).expect("asked"));
+    assert!(node.replica.decide(Decision::Apply).expect("asked"));
     node.until_rebuilt("the copy is without it", 2);
     assert_eq!(node.same(&folder), 498);
     cluster.sql("ALTER TABLE cases ATTACH PARTITION high FOR VALUES FROM ('440100000000500') TO ('4402')");
@@ -283,11 +287,7 @@ fn a_subscriber_that_publishes_again_is_followed_with_the_time_of_its_source() {
         "CREATE SUBSCRIPTION feed CONNECTION '{from}' PUBLICATION jindu WITH (create_slot = false, slot_name = 'city_feed')"
     ));
     let ready = "SELECT (SELECT count(*) FROM cases) = 200 AND (SELECT count(*) FROM jindu_heartbeat) = 1";
-    let until = std::time::Instant::now() + Duration::from_secs(30);
-    while city.sql(ready).trim() != "t" {
-        assert!(std::time::Instant::now() < until, "the subscriber is filled");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    eventually(SOON, "the subscriber is filled", || city.sql(ready).trim() == "t");
     let node = follow(&city, &folder, &["replica.postgres.heartbeat_every_s=0"]);
     node.until_copied(1);
     assert_eq!(node.same(&folder), 200);

@@ -1,73 +1,74 @@
-//! Following a real PostgreSQL, in this process.
+//! Following a PostgreSQL server as the node does, in this process.
 
-use std::path::Path;
+mod tables;
+
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::super::{Decision, Replica, Role};
-use super::*;
-use config;
 use inquiry::{Answer, Formats, Keys, Proof, Stage};
 use replica::sample;
+use replica::upstream::Kind;
+use replica_store::postgres::{UpstreamMetrics, verify};
+use replica_store::{Decision, Replica, ReplicaMetrics, Role};
 use support::folder::Folder;
+use support::gateway::home;
+use support::postgres::{Cluster, cases};
+use support::wait::eventually;
 
-#[path = "../../../../tests/postgres/cluster.rs"]
-pub(super) mod cluster;
-use cluster::{Cluster, cases};
-
-pub(super) const SECRET: [u8; 32] = [9; 32];
+const SECRET: [u8; 32] = [9; 32];
 
 /// A node that follows.
-pub(super) struct Node {
-    pub replica: Arc<Replica>,
-    pub settings: config::Replica,
+struct Node {
+    replica: Arc<Replica>,
+    metrics: Arc<ReplicaMetrics>,
+    settings: config::Replica,
 }
 
-pub(super) fn settings(cluster: &Cluster, node: &str, more: &[&str]) -> config::Replica {
-    let home = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.."));
-    let shipped = include_str!("../../../../config/jindu.toml");
+fn settings(cluster: &Cluster, node: &str, more: &[&str]) -> config::Replica {
+    let shipped = include_str!("../../../config/jindu.toml");
     let mut set = cluster.settings(node);
     set.extend(more.iter().map(|text| (*text).to_owned()));
-    config::read(shipped, &set, home).expect("sound settings").replica
+    config::read(shipped, &set, home()).expect("sound settings").replica
 }
 
-pub(super) fn follow(cluster: &Cluster, folder: &Folder, more: &[&str]) -> Node {
+fn follow(cluster: &Cluster, folder: &Folder, more: &[&str]) -> Node {
     base::set_tag_key(Keys::new(&SECRET).tag_key());
     let settings = settings(cluster, "primary", more);
     let role = Role::Serve { sample_heartbeat: false };
     let replica = Replica::open(folder.path(), &settings, Keys::new(&SECRET), role).expect("a writable folder");
-    Node { replica, settings }
+    Node { metrics: replica.metrics(), replica, settings }
 }
 
 impl Node {
-    pub fn upstream(&self) -> &UpstreamMetrics {
-        &self.replica.reading.metrics.upstream
+    fn upstream(&self) -> &UpstreamMetrics {
+        &self.metrics.upstream
     }
 
-    pub fn trouble(&self) -> Option<Kind> {
+    fn trouble(&self) -> Option<Kind> {
         self.upstream().trouble().map(|trouble| trouble.kind)
     }
 
-    pub fn rebuilds(&self) -> u64 {
-        self.replica.metrics().rebuilds.load(Ordering::Relaxed)
+    fn rebuilds(&self) -> u64 {
+        self.metrics.rebuilds.load(Ordering::Relaxed)
     }
 
-    pub fn quarantined(&self) -> u64 {
-        self.replica.metrics().quarantined.load(Ordering::Relaxed)
+    fn quarantined(&self) -> u64 {
+        self.metrics.quarantined.load(Ordering::Relaxed)
     }
 
-    pub fn held(&self) -> bool {
-        self.replica.metrics().held.load(Ordering::Relaxed) > 0
+    fn held(&self) -> bool {
+        self.metrics.held.load(Ordering::Relaxed) > 0
     }
 
-    pub fn stage(&self, n: u32) -> Option<Stage> {
+    fn stage(&self, n: u32) -> Option<Stage> {
         match self.ask(n) {
             Answer::Found { case, .. } => Some(case.stage),
             Answer::NotFound | Answer::Down => None,
         }
     }
 
-    pub fn ask(&self, n: u32) -> Answer {
+    fn ask(&self, n: u32) -> Answer {
         let formats = Formats::new(vec![sample::format()]).expect("sound");
         let receipt = formats.from_keys(&format!("4401{n:011}")).expect("fits");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
@@ -75,7 +76,7 @@ impl Node {
     }
 
     /// The copy is the upstream, row for row.
-    pub fn same(&self, folder: &Folder) -> u64 {
+    fn same(&self, folder: &Folder) -> u64 {
         let patience = Duration::from_secs(60);
         let found = verify::verify(&self.settings.postgres, folder.path(), &Keys::new(&SECRET), patience);
         let found = found.unwrap_or_else(|error| panic!("{error}; {:?}", self.upstream().trouble()));
@@ -83,15 +84,14 @@ impl Node {
         found.upstream
     }
 
-    pub fn until(&self, what: &str, holds: impl Fn(&Node) -> bool) {
-        let until = Instant::now() + Duration::from_secs(60);
-        while !holds(self) {
-            assert!(Instant::now() < until, "{what}; trouble: {:?}", self.upstream().trouble());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+    fn until(&self, what: &str, holds: impl Fn(&Node) -> bool) {
+        eventually(Duration::from_secs(60), what, || match holds(self) {
+            true => Ok(()),
+            false => Err(format!("trouble: {:?}", self.upstream().trouble())),
+        });
     }
 
-    pub fn until_copied(&self, times: u64) {
+    fn until_copied(&self, times: u64) {
         self.until("the table is copied", |node| {
             node.rebuilds() >= times && node.upstream().streaming.load(Ordering::Relaxed) == 1
         });
@@ -384,13 +384,4 @@ fn an_idle_table_holds_no_log_and_a_time_of_commits_tells_the_age_too() {
     node.until("the log is let go", |_| cluster.sql(kept).trim() == "t");
     node.until("the age is renewed", |node| node.replica.as_of() > before);
     assert_eq!(node.same(&folder), 5);
-}
-
-#[test]
-fn a_pause_doubles_up_to_the_most_and_never_is_the_same_for_all() {
-    let settings = Postgres::default();
-    assert_eq!(pause(&settings, 1, 1.0), settings.reconnect_first);
-    assert_eq!(pause(&settings, 2, 1.0), settings.reconnect_first * 2);
-    assert_eq!(pause(&settings, 40, 1.0), settings.reconnect_most);
-    assert_eq!(pause(&settings, 40, 0.0), settings.reconnect_most / 2);
 }
