@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 /// What admission goes by.
 #[derive(Clone, Debug)]
 pub struct Rules {
+    /// Calls of every purpose at once.
     pub calls_max: usize,
     /// New calls a second from one address; twice as many may come in one burst.
     pub calls_per_second_max: u32,
     /// User parts that reach the hotline; empty: every one.
     pub numbers: Vec<String>,
+    /// The user part of the line test; none: there is no line test.
     pub line_test: Option<String>,
     /// The user part of the recording service.
     pub studio: Option<String>,
@@ -27,7 +29,9 @@ pub struct Rules {
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
+    /// A caller's inquiry.
     Hotline,
+    /// A technician tests a trunk.
     LineTest,
     /// An operator records prompts.
     Studio,
@@ -47,7 +51,7 @@ pub struct Calls {
 pub enum Turned {
     /// 503: this address calls too fast.
     TooFast,
-    /// 404: nobody here has that number.
+    /// 404: the number is not served here.
     NoSuchNumber,
     /// 486: as many operators as may are recording.
     StudioBusy,
@@ -71,6 +75,7 @@ struct Bucket {
 }
 
 impl Admission {
+    /// Admission by these rules, with every address at its full allowance.
     pub fn new(rules: Rules) -> Self {
         Admission { rules, sources: HashMap::new() }
     }
@@ -138,6 +143,7 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_clock;
 
     fn gate() -> Admission {
         Admission::new(Rules {
@@ -158,7 +164,7 @@ mod tests {
 
     #[test]
     fn the_hotline_the_line_test_and_nobody_else_answer() {
-        let (mut gate, now) = (gate(), Instant::now());
+        let (mut gate, now) = (gate(), test_clock::start());
         assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), false), Ok(Purpose::Hotline));
         assert_eq!(gate.admit(now, TRUNK, "9196", calls(0, 0), false), Ok(Purpose::LineTest));
         assert_eq!(gate.admit(now, TRUNK, "110", calls(0, 0), false), Err(Turned::NoSuchNumber));
@@ -166,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_recording_service_takes_so_many_operators_at_once() {
-        let (mut gate, now) = (gate(), Instant::now());
+        let (mut gate, now) = (gate(), test_clock::start());
         assert_eq!(gate.admit(now, TRUNK, "9197", calls(0, 0), false), Ok(Purpose::Studio));
         assert_eq!(gate.admit(now, TRUNK, "9197", calls(1, 1), false), Err(Turned::StudioBusy));
         assert_eq!(gate.admit(now, TRUNK, "96110110", calls(1, 1), false), Ok(Purpose::Hotline));
@@ -174,14 +180,14 @@ mod tests {
 
     #[test]
     fn a_full_or_draining_node_turns_calls_away() {
-        let (mut gate, now) = (gate(), Instant::now());
+        let (mut gate, now) = (gate(), test_clock::start());
         assert_eq!(gate.admit(now, TRUNK, "96110110", calls(2, 0), false), Err(Turned::Full));
         assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), true), Err(Turned::Draining));
     }
 
     #[test]
     fn a_flood_from_one_address_is_slowed_and_others_are_not() {
-        let (mut gate, now) = (gate(), Instant::now());
+        let (mut gate, now) = (gate(), test_clock::start());
         let admitted = (0..100).filter(|_| gate.admit(now, TRUNK, "9196", calls(0, 0), false).is_ok()).count();
         assert_eq!(admitted, 10);
         let other = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));

@@ -1,27 +1,35 @@
-//! The answer by the other door: the very words that the phone would say, for a screen.
+//! The answer at a kiosk: the words that the telephone would say, for a screen.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::civil::DateTime;
 
+use super::conversation::Conversation;
 use super::io::{Caller, Facts, Findings, Input, Output, WallClock};
 use super::model::{Kind, Target};
 use super::release::Release;
-use super::talk::Conversation;
 use base::Lang;
 use speech::Utterance;
 
-/// What a screen has to tell.
+/// A look-up's result for a screen.
 #[derive(Clone, Debug)]
 pub enum Told {
-    Found { facts: Facts, age: Duration },
+    /// One record fits.
+    Found {
+        /// What it says, fitted to the flow's variables.
+        facts: Facts,
+        /// How old the replica was when it was read.
+        age: Duration,
+    },
+    /// Nothing that may be shown fits.
     NotFound,
+    /// The replica could not be read.
     Down,
 }
 
-/// Walks from the first look-up's outcome to the next question and returns what is said on the way: one utterance
-/// for each prompt. `local` is the local time at `now`. Empty if the flow looks nothing up.
+/// Walks from the first look-up's outcome to the next question and returns what is said on the way, one utterance for
+/// each prompt. `local` is the local time at `now`. Empty if the flow has no look-up.
 pub fn answer(release: &Arc<Release>, lang: Lang, told: Told, local: DateTime, now: Instant) -> Vec<Utterance> {
     let Some(node) = release.flow.nodes.iter().find(|node| matches!(node.kind, Kind::Lookup(_))) else {
         return Vec::new();
@@ -60,7 +68,7 @@ fn findings(told: Told) -> Findings {
     }
 }
 
-/// Whether an output belongs to telling an answer; whatever else a call may do next is not for a screen.
+/// Whether an output belongs to the answer. A screen shows nothing of what a call does next.
 fn tells(release: &Release, output: &Output) -> bool {
     match output {
         Output::Step { node } => {

@@ -24,7 +24,7 @@ pub(super) struct Defaults {
 }
 
 impl Flow {
-    /// Reads a flow file; what is wrong with it is told, and the rest is kept for further checks.
+    /// Reads a flow file. Diagnostics are returned beside what could be read, for further checks.
     pub(super) fn parse(text: &str, file: &str) -> (Flow, Vec<Complaint>) {
         let file: Arc<str> = file.into();
         let (root, complaints) = read(&file, text);
@@ -36,7 +36,7 @@ impl Flow {
 }
 
 impl Reader {
-    /// A bare `#` begins a comment in TOML, so that a key written that way vanishes without a trace.
+    /// A bare `#` begins a comment in TOML, so a key written that way is lost silently.
     fn comments(&mut self, text: &str) {
         for (at, line) in text.lines().enumerate() {
             let line = line.trim();

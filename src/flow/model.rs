@@ -1,4 +1,4 @@
-//! A flow as checked: nodes, the keys and outcomes that lead from one to the next, and the sets they rely on.
+//! A flow as checked: its nodes, the keys and outcomes that lead from one to the next, and its sets of values.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,63 +9,90 @@ use base::{Key, Lang};
 /// The graph of a hotline.
 #[derive(Clone, Debug)]
 pub struct Flow {
+    /// As `flow` names it, for operators.
     pub name: Arc<str>,
+    /// The languages spoken; the first is the one that calls begin in and that stands in for a missing recording.
     pub langs: Vec<Lang>,
+    /// Where a call begins that no entry rule takes.
     pub start: Go,
+    /// What the checks prove for every path.
     pub limits: Limits,
+    /// Where no-input and no-match end, unless a node says otherwise.
     pub give_up: Option<Go>,
-    /// Said before a sentence that stands in for one without a recording, once a call.
+    /// Said once a call, before the first sentence that stands in for one without a recording.
     pub stand_in: Option<Prompt>,
+    /// Rules about the caller, in order; the first that holds takes the call.
     pub entries: Vec<Entry>,
+    /// Messages before a node, in the order written.
     pub notices: Vec<Notice>,
     /// In the order written.
     pub nodes: Vec<Node>,
+    /// The place of each node in `nodes`, by name.
     pub index: BTreeMap<Arc<str>, usize>,
+    /// The sets of values, by name.
     pub enums: BTreeMap<Arc<str>, Enum>,
+    /// The types of variables as declared, with the line.
     pub types: BTreeMap<Arc<str>, (Type, u32)>,
 }
 
 /// What is proven for every path.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
+    /// Keys from any menu to a person or a message box, at most.
     pub keys_to_human: Option<u32>,
+    /// How long a menu takes to hear, at most.
     pub menu_seconds: Option<u32>,
+    /// Options that a menu reads out, at most.
     pub options: Option<u32>,
+    /// Where `[limits]` stands.
     pub line: u32,
 }
 
 /// A closed set of values.
 #[derive(Clone, Debug)]
 pub struct Enum {
+    /// The values, in the order written.
     pub members: Vec<Arc<str>>,
+    /// Where the set stands.
     pub line: u32,
 }
 
 /// What a variable holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Type {
+    /// One of the set's values, or several.
     Enum(Arc<str>),
+    /// A day.
     Date,
+    /// A day and a time of day.
     Time,
+    /// Digits that are read one by one.
     Digits,
+    /// A number of things.
     Count,
+    /// A plain number.
     Number,
+    /// An amount of money, in fen.
     Money,
 }
 
 /// Where a call goes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Go {
+    /// The node, or one of the four relative targets.
     pub target: Target,
+    /// Where it is written.
     pub line: u32,
 }
 
+/// A target as `go` and the outcomes write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
+    /// A node by its name.
     Node(Arc<str>),
     /// `@end`: hang up.
     End,
-    /// `@home`: the menu marked `home` that was met last.
+    /// `@home`: the last menu entered that is marked `home`.
     Home,
     /// `@back`: the question before this one.
     Back,
@@ -76,7 +103,9 @@ pub enum Target {
 /// A prompt by its name, or a family `fees.{doc}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
+    /// As written, without `prompt.`.
     pub name: Arc<str>,
+    /// Where it is written.
     pub line: u32,
 }
 
@@ -99,11 +128,17 @@ impl Prompt {
 /// A condition of an entry rule, a notice or an option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum When {
+    /// `caller.blocked`: the caller is on the list of blocked numbers.
     Blocked,
+    /// `caller.senior`: the caller is known to be a senior.
     Senior,
+    /// `caller.mobile`: the call comes from a mobile telephone.
     Mobile,
+    /// `caller.last_lang`: the language of the last call is known.
     LastLang,
+    /// `caller.number`: the calling number is not hidden.
     Number,
+    /// `switch.emergency`: the duty officer's switch is on.
     Emergency,
     /// Today is in the `days` of a calendar.
     Calendar(Arc<str>),
@@ -112,244 +147,382 @@ pub enum When {
 /// `[[entry]]`: who is calling.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// What must hold.
     pub when: When,
+    /// Where the call goes then.
     pub go: Go,
+    /// The call begins in the language of the caller's last call.
     pub set_last_lang: bool,
+    /// Where the rule stands.
     pub line: u32,
 }
 
 /// `[[notice]]`: a message before a node, once a call.
 #[derive(Clone, Debug)]
 pub struct Notice {
+    /// The node's name.
     pub before: Arc<str>,
+    /// What is said.
     pub say: Prompt,
+    /// What must hold; absent: always said.
     pub when: Option<When>,
+    /// It cannot be cut short, nor skipped by type-ahead.
     pub must_hear: bool,
     /// The last day; absent: until the condition no longer holds.
     pub until: Option<jiff::civil::Date>,
+    /// Where the notice stands.
     pub line: u32,
 }
 
+/// One step of a call.
 #[derive(Clone, Debug)]
 pub struct Node {
+    /// Unique in the flow: the journal and call sheets name it.
     pub name: Arc<str>,
+    /// Where its table stands.
     pub line: u32,
+    /// What it does.
     pub kind: Kind,
 }
 
 /// The twelve kinds of node.
 #[derive(Clone, Debug)]
 pub enum Kind {
+    /// Offers keys.
     Menu(Menu),
+    /// Collects an entry of digits.
     Ask(Ask),
+    /// Speaks and goes on.
     Say(Say),
+    /// Asks a data source about what was entered.
     Lookup(Lookup),
+    /// Goes on by the value of a variable.
     Switch(Switch),
+    /// Goes on by the hours of a calendar.
     Hours(Hours),
+    /// Waits for an agent.
     Queue(Queue),
+    /// Transfers to a telephone number.
     Transfer(Transfer),
+    /// Takes a message.
     Record(Record),
+    /// Asks for a score.
     Rate(Rate),
+    /// Sends a text message.
     Sms(Sms),
+    /// Books a call back.
     Callback(Callback),
 }
 
-/// How a question waits for keys.
+/// How a question waits for keys, and what it does about no-input and no-match.
 #[derive(Clone, Debug)]
 pub struct Manner {
+    /// A key cuts the prompt short.
     pub barge_in: bool,
+    /// Keys pressed before the question answer it.
     pub type_ahead: bool,
+    /// How long the first key may take, from the end of the prompt.
     pub first_key: Duration,
+    /// How long each further key may take.
     pub next_key: Duration,
-    /// Said the first, second, … time that no key comes.
+    /// Said on the first, second, … no-input: no key in time.
     pub silent: Vec<Prompt>,
-    /// Said the first, second, … time that a key or an entry is wrong.
+    /// Said on the first, second, … no-match: a wrong key or entry.
     pub wrong: Vec<Prompt>,
+    /// Where the call goes after the last of either.
     pub give_up: Go,
 }
 
 /// A key and where it leads.
 #[derive(Clone, Debug)]
 pub struct Choice {
+    /// The key.
     pub key: Key,
     /// The words it is offered with: `progress`, `doc.passport`. Absent: it works, and is not read out.
     pub opt: Option<Arc<str>>,
+    /// Variables that it sets, and their values.
     pub set: Vec<(Arc<str>, Arc<str>)>,
+    /// Where it leads.
     pub go: Go,
+    /// When it is offered and works; absent: always.
     pub when: Option<When>,
+    /// It comes from `[defaults]`.
     pub inherited: bool,
+    /// Where it is written.
     pub line: u32,
 }
 
+/// `[menu.…]`: the caller chooses a key.
 #[derive(Clone, Debug)]
 pub struct Menu {
+    /// Said before the options.
     pub say: Vec<Prompt>,
+    /// Each option that sets a language is read in that language.
     pub native: bool,
+    /// `@home` leads here.
     pub home: bool,
+    /// How it waits.
     pub manner: Manner,
+    /// Its keys, and the inherited ones that it does not use itself.
     pub choices: Vec<Choice>,
 }
 
 /// How long an entry may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
+    /// So many keys, both bounds included.
     Digits {
+        /// The fewest.
         min: u8,
+        /// The most: with it the entry is complete.
         max: u8,
     },
     /// As the receipt formats of the settings say.
     Receipt,
 }
 
+/// `[ask.…]`: the caller types digits.
 #[derive(Clone, Debug)]
 pub struct Ask {
+    /// The question.
     pub say: Vec<Prompt>,
+    /// The variable that takes the entry.
     pub store: Arc<str>,
+    /// How long it is.
     pub length: Length,
+    /// The key that ends it.
     pub end: Option<Key>,
+    /// The key that deletes what was typed.
     pub erase: Option<Key>,
+    /// What star types: `X`, the last character of some identity numbers.
     pub star_is: Option<char>,
+    /// The entry is never spoken nor passed on.
     pub secret: bool,
+    /// The entry may be scanned instead at a kiosk.
     pub scan: bool,
+    /// Said when the length is wrong; absent: what `wrong` says.
     pub wrong_length: Option<Prompt>,
+    /// Said when the number cannot be a receipt number; absent: what `wrong` says.
     pub wrong_number: Option<Prompt>,
+    /// Where an entry leads.
     pub next: Go,
     /// Keys that lead elsewhere while nothing has been typed.
     pub choices: Vec<Choice>,
+    /// How it waits.
     pub manner: Manner,
 }
 
+/// `[say.…]`: words without a question.
 #[derive(Clone, Debug)]
 pub struct Say {
+    /// The prompts, in order.
     pub say: Vec<Prompt>,
+    /// A key cuts them short.
     pub barge_in: bool,
+    /// Where the call goes after them.
     pub next: Go,
 }
 
-/// What is said while a look-up takes its time.
+/// The prompt that fills the wait for a look-up.
 #[derive(Clone, Debug)]
 pub struct Filler {
+    /// Said first after so long.
     pub after: Duration,
+    /// Said again after so long.
     pub every: Duration,
+    /// The prompt.
     pub say: Prompt,
 }
 
-/// What the age of an answer leads to.
+/// What follows from the age of an answer.
 #[derive(Clone, Debug)]
 pub struct Stale {
+    /// An older answer is preceded by `say`.
     pub tell_after: Option<Duration>,
+    /// The prompt that announces the age.
     pub say: Option<Prompt>,
+    /// An older answer is refused.
     pub refuse_after: Option<Duration>,
-    /// Absent: as if the source were down.
+    /// Where it leads; absent: as if the source were down.
     pub refuse: Option<Go>,
 }
 
+/// `[lookup.…]`: a question to a data source.
 #[derive(Clone, Debug)]
 pub struct Lookup {
+    /// The source's name: `progress`.
     pub source: Arc<str>,
+    /// The variables that are asked by.
     pub by: Vec<Arc<str>>,
+    /// The prefix of the variables that it gives: `case` for `case.status`.
     pub gives: Arc<str>,
+    /// Said while it takes its time.
     pub filler: Option<Filler>,
+    /// Without an answer after so long the source counts as down.
     pub give_up_after: Duration,
+    /// What an old answer leads to.
     pub stale: Stale,
-    /// After so many misses in a call the next node is this one.
+    /// After so many look-ups in a call that found nothing, the call goes here.
     pub tries: Option<(u32, Go)>,
+    /// One record fits.
     pub found: Go,
+    /// No record fits.
     pub none: Go,
+    /// More than one record fits, or the caller has failed too often.
     pub many: Go,
+    /// The source does not answer.
     pub down: Go,
 }
 
+/// `[switch.…]`: goes on by a value.
 #[derive(Clone, Debug)]
 pub struct Switch {
+    /// The variable.
     pub of: Arc<str>,
+    /// Each of its values, and where it leads.
     pub arms: Vec<(Arc<str>, Go)>,
 }
 
+/// `[hours.…]`: goes on by the clock.
 #[derive(Clone, Debug)]
 pub struct Hours {
+    /// The calendar's name.
     pub calendar: Arc<str>,
+    /// Within its hours.
     pub open: Go,
+    /// Outside its hours.
     pub closed: Go,
+    /// On one of its holidays.
     pub holiday: Go,
 }
 
+/// `[queue.…]`: waits for an agent. Simulated in rehearsals; a call takes `nobody`.
 #[derive(Clone, Debug)]
 pub struct Queue {
+    /// Said on entering.
     pub say: Vec<Prompt>,
+    /// The agents' pool.
     pub pool: Arc<str>,
+    /// What plays meanwhile.
     pub music: Option<Arc<str>>,
+    /// Said every so often: the position and the estimated wait.
     pub tell: Option<(Duration, Prompt)>,
+    /// Said once after so long: what else the caller can do.
     pub hint: Option<(Duration, Prompt)>,
+    /// Variables that the agent is shown.
     pub pass: Vec<Arc<str>>,
+    /// The longest wait.
     pub max_wait: Duration,
+    /// Keys that work meanwhile.
     pub choices: Vec<Choice>,
+    /// An agent has served the caller.
     pub ended: Go,
+    /// The queue takes no more callers.
     pub full: Go,
+    /// The longest wait is over.
     pub timeout: Go,
+    /// No agent is on duty.
     pub nobody: Go,
 }
 
+/// `[transfer.…]`: hands the call over to a telephone.
 #[derive(Clone, Debug)]
 pub struct Transfer {
+    /// Said before it.
     pub say: Vec<Prompt>,
+    /// The address by its name in the settings: `desk`.
     pub to: Arc<str>,
+    /// How long it may ring.
     pub timeout: Duration,
+    /// The other side has taken the call, and it is over.
     pub done: Go,
+    /// The other side is busy.
     pub busy: Go,
+    /// The other side cannot be reached.
     pub failed: Go,
 }
 
 /// Whether a caller may hear a message again before it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Review {
+    /// The message is kept when it ends.
     No,
     /// 1 sends, 2 plays, 3 records again; with words that say so.
     Yes(Option<Prompt>),
 }
 
+/// `[record.…]`: the caller leaves a message.
 #[derive(Clone, Debug)]
 pub struct Record {
+    /// Said before the beep.
     pub say: Vec<Prompt>,
+    /// Whether there is a beep.
     pub beep: bool,
+    /// The longest message.
     pub max: Duration,
+    /// The key that ends it.
     pub stop: Key,
+    /// Whether the caller may review it.
     pub review: Review,
+    /// How long it is kept.
     pub keep: Duration,
+    /// Which department it is for.
     pub notify: Arc<str>,
+    /// The variable that takes its ticket number.
     pub gives: Option<Arc<str>>,
     /// Inherited keys, which work before the beep and after the take.
     pub choices: Vec<Choice>,
+    /// It is kept.
     pub saved: Go,
+    /// Nothing was spoken, or it could not be kept.
     pub empty: Go,
 }
 
+/// `[rate.…]`: the caller gives a score.
 #[derive(Clone, Debug)]
 pub struct Rate {
+    /// The question.
     pub say: Vec<Prompt>,
+    /// The variable that takes the score.
     pub store: Arc<str>,
+    /// The digit that praises most.
     pub best: u8,
+    /// The digit that praises least.
     pub worst: u8,
-    /// From this score on, downwards in praise.
+    /// Scores from this one to `worst` lead elsewhere.
     pub low: Option<(u8, Go)>,
+    /// Where a score leads.
     pub next: Go,
+    /// Where no-input leads.
     pub skip: Go,
+    /// How it waits.
     pub manner: Manner,
+    /// Inherited keys that are no scores.
     pub choices: Vec<Choice>,
 }
 
+/// `[sms.…]`: sends a text message. Simulated in rehearsals; a call takes `failed`.
 #[derive(Clone, Debug)]
 pub struct Sms {
+    /// The template's name.
     pub template: Arc<str>,
+    /// Whom it goes to: `caller`.
     pub to: Arc<str>,
+    /// It is sent.
     pub sent: Go,
+    /// It cannot be sent.
     pub failed: Go,
 }
 
+/// `[callback.…]`: books a call back. Simulated in rehearsals; a call takes `failed`.
 #[derive(Clone, Debug)]
 pub struct Callback {
+    /// Whom to call: `caller`.
     pub number: Arc<str>,
+    /// Said when it is booked.
     pub say: Vec<Prompt>,
+    /// It is booked.
     pub booked: Go,
+    /// It cannot be booked.
     pub failed: Go,
 }

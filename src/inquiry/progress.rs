@@ -1,7 +1,7 @@
-//! What is said of a case, by either door: the stage, what comes next, and by when.
+//! What is disclosed of a case: the stage, what comes next, and by when.
 //!
-//! Both doors ask here, so both say the same. What must not be said is left out here and cannot be said elsewhere:
-//! of a person under 14 nothing but the stage; of a refused, withdrawn or held case neither date nor hall.
+//! Both doors use it, so both say the same. What must not be disclosed is left out here and cannot be said elsewhere: of a
+//! person under 14 only the stage; of a refused, withdrawn or held case neither date nor hall.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,22 +24,38 @@ struct Limits {
 /// Why a table of limits cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
+    /// Two rows for one document and case type.
     #[error("two limits for {document} {case_type}: keep one")]
-    Twice { document: String, case_type: String },
+    Twice {
+        /// The document's code.
+        document: String,
+        /// The case type's code, or that there is none.
+        case_type: String,
+    },
+    /// The number of days is out of bounds.
     #[error("limit of {document}: n = {n}: must be 1 to {LIMIT_MAX}")]
-    Range { document: String, n: u32 },
+    Range {
+        /// The document's code.
+        document: String,
+        /// The number as written.
+        n: u32,
+    },
 }
 
-/// What is said of a case.
+/// What is disclosed of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Progress {
+    /// How far the case is.
     pub stage: Stage,
     /// The applicant is under 14: everything below is empty.
     pub minor: bool,
+    /// What is applied for.
     pub document: Option<Document>,
     /// Where to go: while papers are asked for, and when the document is ready.
     pub hall: Option<Arc<str>>,
+    /// By when it is expected.
     pub promise: Promise,
+    /// Papers that are missing, by their codes.
     pub items: Vec<ItemCode>,
     /// When the present stage was reached.
     pub stage_on: Option<Date>,
@@ -50,12 +66,13 @@ pub struct Progress {
 /// By when a document is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Promise {
+    /// This day; it may be today.
     By(Date),
     /// The rule, where no date can be promised: so many working days, pauses not counted.
     WorkingDays(u32),
     /// The rule in plain days.
     Days(u32),
-    /// The promised date is past: a person explains; no date is read out.
+    /// The promised date is past: an agent explains, and no date is read out.
     Over,
     /// Nothing is promised in this stage.
     None,
@@ -91,7 +108,7 @@ impl LimitTable {
 }
 
 impl Progress {
-    /// What is said of a case today.
+    /// What is disclosed of a case today.
     pub fn of(case: &Case, today: Date, limits: &LimitTable, calendar: &WorkingDays) -> Progress {
         let bare = Progress {
             stage: case.stage,
@@ -149,7 +166,7 @@ impl Promise {
     }
 }
 
-/// A year: a longer limit is a slip of the pen.
+/// A year: a longer limit is a mistake.
 const LIMIT_MAX: u32 = 366;
 
 #[cfg(test)]

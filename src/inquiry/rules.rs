@@ -1,4 +1,4 @@
-//! What both doors answer by: the formats of numbers, the time limits, the working calendar.
+//! The office's rules: the formats of numbers, the time limits, the working calendar.
 
 use jiff::civil::Date;
 
@@ -11,6 +11,7 @@ use super::working_days::WorkingDays;
 /// The office's rules, checked.
 #[derive(Clone, Debug)]
 pub struct Rules {
+    /// The formats of receipt numbers.
     pub formats: Formats,
     limits: LimitTable,
     calendar: WorkingDays,
@@ -19,14 +20,19 @@ pub struct Rules {
 /// Why rules cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RulesError {
+    /// A receipt format is wrong.
     #[error("{0}")]
     Format(#[from] FormatError),
+    /// A time limit is wrong.
     #[error("{0}")]
     Limit(#[from] LimitError),
 }
 
 impl Rules {
-    /// Checks formats and limits, and reports everything that is wrong with either.
+    /// Checks formats and limits.
+    ///
+    /// # Errors
+    /// Everything that is wrong with either.
     pub fn new(
         formats: Vec<ReceiptFormat>,
         limits: &[TimeLimit],
@@ -41,7 +47,7 @@ impl Rules {
         }
     }
 
-    /// What is said of a case today.
+    /// What is disclosed of a case today.
     pub fn progress(&self, case: &Case, today: Date) -> Progress {
         Progress::of(case, today, &self.limits, &self.calendar)
     }

@@ -1,4 +1,4 @@
-//! What a scanner sends, made into a receipt number, or into a reason that helps the person at the kiosk.
+//! Reads a scanner's text as a receipt number, or says what it is, so that the kiosk can help.
 //!
 //! ```text
 //!  bytes ─ bounded ─ narrow ─ unframe ─┬─ receipt of a format      ─► Receipt
@@ -8,12 +8,12 @@
 //!                                      └─ anything else            ─► Unreadable
 //! ```
 //!
-//! A QR code may say anything: a number is taken out of one by a configured pattern only, and no address is opened.
+//! A QR code can hold any text: a number is taken out of it by a configured pattern only, and no address is opened.
 
 use super::format::Formats;
 use super::receipt::{NumberError, Receipt};
 
-/// What surrounds a code, by configuration.
+/// What scanners add around a code, by configuration.
 #[derive(Clone, Debug, Default)]
 pub struct ScanRules {
     prefixes: Vec<String>,
@@ -24,8 +24,10 @@ pub struct ScanRules {
 /// Why a rule cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScanRuleError {
+    /// It would take nothing off.
     #[error("an empty prefix or suffix: remove it")]
     Empty,
+    /// The pattern does not say where the number stands.
     #[error("QR pattern {0:?}: must hold {{receipt}} exactly once")]
     Pattern(String),
 }
@@ -33,17 +35,20 @@ pub enum ScanRuleError {
 /// What a scan turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scanned {
+    /// A receipt number.
     Receipt(Receipt),
     /// An express waybill: the receipt is another label.
     Waybill,
     /// An identity card's number; it is not kept.
     IdCard,
+    /// Something else.
     Unreadable(Unreadable),
 }
 
-/// Why a scan is of no use.
+/// Why a scan is no receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
+    /// There is no text.
     Empty,
     /// Longer than any code that is printed on a receipt.
     TooLong,
@@ -140,7 +145,7 @@ fn trim(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c.is_control() || c == '\u{FEFF}')
 }
 
-/// Takes off what the scanner was told to add, in whatever order it adds it.
+/// Removes what the scanner is configured to add, in any order.
 fn unframe<'a>(text: &'a str, rules: &ScanRules) -> &'a str {
     let mut code = text;
     for _ in 0..FRAMES_MAX {
@@ -247,7 +252,7 @@ mod tests {
     const PLAIN: &str = "440100000000123";
 
     #[test]
-    fn whatever_a_scanner_adds_is_taken_off() {
+    fn what_a_scanner_adds_is_removed() {
         let framings = [
             "440100000000123\r\n",
             "440100000000123\t",

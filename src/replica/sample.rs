@@ -62,6 +62,7 @@ pub fn lines(
 pub struct Example {
     /// A stage's code, `minor` or `overdue`.
     pub shows: &'static str,
+    /// The case.
     pub case: CaseRecord,
 }
 

@@ -1,6 +1,6 @@
 //! Names that must exist: nodes, values of sets, variables, calendars.
 
-use super::Subject;
+use super::subject::Subject;
 use crate::fit::fit;
 use crate::model::*;
 use base::Lang;
@@ -27,7 +27,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
         }
         if let Kind::Queue(_) | Kind::Sms(_) | Kind::Callback(_) = &node.kind {
             let what = format!("{} {}: on a call this takes its failure outcome", node.kind_name(), node.name);
-            complaints.push(subject.complaint("W07", node.line, what, "it is acted out in call sheets only"));
+            complaints.push(subject.complaint("W07", node.line, what, "it is simulated in call sheets only"));
         }
         for choice in node.choices() {
             settings(subject, node, choice, &mut complaints);
@@ -51,7 +51,8 @@ fn targets(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
             && !name.is_empty()
         {
             let near = nearest(name, flow.index.keys().map(|key| &**key));
-            let remedy = near.map_or("name a node of this flow".into(), |near| format!("did you mean {near:?}?"));
+            let remedy =
+                near.map_or_else(|| "name a node of this flow".into(), |near| format!("did you mean {near:?}?"));
             complaints.push(subject.complaint(
                 "E03",
                 go.line,
@@ -93,8 +94,8 @@ fn values(subject: &Subject<'_>, node: &Node, switch: &Switch, complaints: &mut 
     }
     for (arm, go) in switch.arms.iter().filter(|(arm, _)| !members.contains(arm)) {
         let near = nearest(arm, members.iter().map(|member| &**member));
-        let remedy =
-            near.map_or(format!("add it to [enum] {set}, or remove it"), |near| format!("did you mean {near}?"));
+        let remedy = near
+            .map_or_else(|| format!("add it to [enum] {set}, or remove it"), |near| format!("did you mean {near}?"));
         complaints.push(subject.complaint(
             "E09",
             go.line,
@@ -126,7 +127,8 @@ fn settings(subject: &Subject<'_>, node: &Node, choice: &Choice, complaints: &mu
             }
             Some((set, members)) if !members.contains(value) => {
                 let near = nearest(value, members.iter().map(|member| &**member));
-                let remedy = near.map_or(format!("add it to [enum] {set}"), |near| format!("did you mean {near}?"));
+                let remedy =
+                    near.map_or_else(|| format!("add it to [enum] {set}"), |near| format!("did you mean {near}?"));
                 complaints.push(subject.complaint(
                     "E09",
                     choice.line,
@@ -142,8 +144,8 @@ fn settings(subject: &Subject<'_>, node: &Node, choice: &Choice, complaints: &mu
 fn look_up(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Complaint>) {
     for var in lookup.by.iter().filter(|var| subject.flow.type_of(var).is_none()) {
         let stores = subject.flow.nodes.iter().filter_map(|node| node.stores().map(|(name, _)| &**name));
-        let remedy =
-            nearest(var, stores).map_or("store it in an ask before".into(), |near| format!("did you mean {near}?"));
+        let remedy = nearest(var, stores)
+            .map_or_else(|| "store it in an ask before".into(), |near| format!("did you mean {near}?"));
         complaints.push(subject.complaint(
             "E34",
             node.line,
@@ -183,7 +185,7 @@ fn calendar(subject: &Subject<'_>, name: &str, line: u32, complaints: &mut Vec<C
     let desks = &subject.calendar.desks;
     if !desks.contains_key(name) {
         let remedy = nearest(name, desks.keys().map(|key| &**key))
-            .map_or(format!("add [{name}] to the calendar file"), |near| format!("did you mean {near}?"));
+            .map_or_else(|| format!("add [{name}] to the calendar file"), |near| format!("did you mean {near}?"));
         complaints.push(subject.complaint("E46", line, format!("there is no calendar {name:?}"), remedy));
     }
 }

@@ -3,17 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Subject;
+use super::subject::Subject;
 use crate::model::*;
 use speech::{Complaint, Script, SlotType, length_of, nearest};
 
-/// The script's entries that a flow can ask for.
+/// The script's entries that a flow can play.
 pub(crate) fn used(flow: &Flow, script: &Script) -> BTreeSet<String> {
     used_by(flow, script).into_keys().collect()
 }
 
-/// The same, each with the nodes that ask for it; the farewell is said wherever a call ends, `stand_in` wherever another
-/// language has to stand in.
+/// The same, each with the nodes that use it. The farewell can end any call, and `stand_in` can precede any sentence.
 pub(crate) fn used_by(flow: &Flow, script: &Script) -> BTreeMap<String, BTreeSet<Arc<str>>> {
     let mut used: BTreeMap<String, BTreeSet<Arc<str>>> = BTreeMap::new();
     used.insert("prompt.bye".into(), BTreeSet::new());
@@ -114,10 +113,10 @@ fn options(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec
         let opt = choice.opt.as_deref().unwrap_or_default();
         if subject.script.entry(&format!("opt.{opt}")).is_none() {
             let known = subject.script.entries().filter_map(|(path, _)| path.strip_prefix("opt."));
-            let remedy = nearest(opt, known)
-                .map_or(format!("write it in {} as opt.{opt}", subject.script.file()), |near| {
-                    format!("did you mean {near:?}?")
-                });
+            let remedy = nearest(opt, known).map_or_else(
+                || format!("write it in {} as opt.{opt}", subject.script.file()),
+                |near| format!("did you mean {near:?}?"),
+            );
             let what = format!("menu {}: there are no words for the option {opt:?}", node.name);
             complaints.push(subject.complaint("E37", choice.line, what, remedy));
         }
@@ -180,7 +179,7 @@ fn slots(subject: &Subject<'_>, path: &str, complaints: &mut Vec<Complaint>) {
         let Some(kind) = subject.flow.type_of(name) else {
             let known = subject.flow.types.keys().map(|key| &**key).chain(["receipt.length", "desk.number"]);
             let remedy = nearest(name, known)
-                .map_or(format!("add \"{name}\" to [type]"), |near| format!("did you mean {near}?"));
+                .map_or_else(|| format!("add \"{name}\" to [type]"), |near| format!("did you mean {near}?"));
             complain("E34", format!("{path}: nothing is called {{{name}}}"), remedy);
             continue;
         };
@@ -244,7 +243,7 @@ fn languages(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
 fn unused(subject: &Subject<'_>, used: &BTreeSet<String>, complaints: &mut Vec<Complaint>) {
     for (path, entry) in subject.script.entries().filter(|(path, _)| !used.contains(&***path)) {
         let file = subject.script.file().clone();
-        let what = format!("nothing ever says {path}");
+        let what = format!("no node uses {path}");
         complaints.push(Complaint {
             code: "W02",
             file,

@@ -11,7 +11,7 @@
 //! ```
 //! A sheet is a regression test, documentation and a bug report in one.
 
-mod heard;
+mod events;
 mod parse;
 mod records;
 mod run;

@@ -1,10 +1,10 @@
-//! A call of a sheet as a part for a telephone: what to do, and which sounds must have come before and after it.
+//! A call of a sheet as a script for a telephone: what to do, and which sounds must come before and after it.
 //!
 //! ```text
 //!  sheet ─► the call in text ─► steps: wait for the beginning of this sound, press 1, hear that sound whole, …
 //! ```
-//! In text every sentence is known with its recordings; a telephone that hears those very recordings has heard the
-//! sentence. What a caller does is tied to what was heard before it, not to a clock, so that a slow line changes nothing.
+//! In text every sentence is known with its recordings; a telephone that hears those recordings has heard the sentence.
+//! What a caller does depends on what was heard before it, not on a clock, so a slow line changes nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,49 +12,57 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::DateTime;
 
-use super::heard::{Event, is, shown};
+use super::events::{Event, is, shown};
 use super::parse::{Act, Said, SheetTest};
 use super::run::{Call, Failure};
+use crate::conversation::{Heard, Line};
 use crate::io::Caller;
 use crate::model::Kind;
-use crate::{Heard, Line, Release};
+use crate::release::Release;
 use base::Lang;
 
-/// What a call needs that a caller cannot bring along.
+/// What a call needs that no caller can provide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// `at`: another day or hour.
     Time,
     /// `db`: cases, or a source that is down.
     Cases,
-    /// `caller`: somebody who is known.
+    /// `caller`: a known caller.
     Caller,
     /// `emergency`: the duty officer's switch.
     Switch,
     /// `lang`: a language that no key chose.
     Language,
-    /// A queue, a message or a call back, which are acted out in text only.
+    /// A queue, a text message or a call-back, which are simulated in text only.
     ActedOut,
 }
 
 /// One call for a telephone.
 #[derive(Debug)]
 pub struct Part {
+    /// What the gateway must be given before the call.
     pub needs: BTreeSet<Need>,
-    /// How things stand when the call begins.
+    /// The local time at which the call begins.
     pub civil: DateTime,
+    /// Who calls.
     pub caller: Caller,
+    /// Whether the duty officer's switch is on.
     pub emergency: bool,
+    /// What to do and to hear, in order.
     pub steps: Vec<Step>,
 }
 
 /// One act.
 #[derive(Debug)]
 pub struct Step {
+    /// The act's line in the sheet.
     pub line: u32,
+    /// What to do.
     pub act: Act,
+    /// What must be heard for it.
     pub wanted: Option<Wanted>,
-    /// For `never`: how often its first words are heard all the same, in sentences with other values.
+    /// For `never`: how often the same prompt is heard with other words.
     pub others: usize,
     /// How long it took in text.
     pub took: Duration,
@@ -74,13 +82,18 @@ pub enum Wanted {
 /// A prompt, or the options of a menu, as the recordings that it is made of.
 #[derive(Clone, Debug)]
 pub struct Sound {
+    /// Which prompt or menu.
     pub heard: Heard,
+    /// The language of the recordings.
     pub lang: Lang,
+    /// The prompt, or each option that is listened to.
     pub lines: Vec<Line>,
 }
 
-/// Makes a part of a call that passes in text; else tells where it fails. `civil` is when the call is made where the
-/// sheet does not say it.
+/// Makes a script of a call that passes in text. `civil` is the time of the call where the sheet sets none.
+///
+/// # Errors
+/// The first act that fails in text.
 pub fn part(
     release: &Arc<Release>,
     test: &SheetTest,
@@ -269,7 +282,7 @@ fn is_in_call(act: &Act) -> bool {
     }
 }
 
-/// Whether the call came through a node that a real call leaves by its failure.
+/// Whether the call entered a node that a real call leaves by its failure outcome.
 fn acted_out(release: &Release, call: &Call) -> bool {
     call.events.iter().any(|event| match event {
         Event::Node(name) => release
@@ -280,5 +293,5 @@ fn acted_out(release: &Release, call: &Call) -> bool {
     })
 }
 
-/// Steps to a beep; more is a flow that talks for ever.
+/// Steps to a beep; more is a flow that never stops talking.
 const EVENTS: usize = 2_000;

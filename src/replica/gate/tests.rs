@@ -113,7 +113,7 @@ fn what_a_file_claims_must_hold() {
         FeedHeader { sequence: 0, ..sound.clone() },
         FeedHeader { sequence: 1, ..sound.clone() },
         FeedHeader { sequence: u64::MAX, ..sound.clone() },
-        FeedHeader { source: "In tranet".into(), ..sound.clone() },
+        FeedHeader { source: "In tranet".into(), ..sound },
     ] {
         assert!(matches!(wrong(&bad, &[CASE]), FileError::Header(_)), "{bad:?}");
     }
