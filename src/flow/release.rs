@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::calendar::Calendar;
 use super::check;
 use super::model::{Flow, Kind};
+use inquiry::AgeLimits;
 use inquiry::{NumberError, ReceiptFormat};
 use speech::{Clip, Complaint, Needed, Piece, Script};
 
@@ -125,6 +126,12 @@ impl Release {
             _ => None,
         });
         stale.unwrap_or_default()
+    }
+
+    /// The age limits of the first look-up: the answers of both doors go by them.
+    pub fn age_limits(&self) -> AgeLimits {
+        let (tell_after, refuse_after) = self.stale_after();
+        AgeLimits { tell_after, refuse_after }
     }
 
     /// Every recording that a call on this release can ask for.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// What the age of the copy means for an answer.
+/// What the age of the replica means for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
+    /// The answer needs no age.
     Fresh,
     /// The age is told with the answer.
     Old,
@@ -14,17 +15,33 @@ pub enum Freshness {
     TooOld,
 }
 
-impl Freshness {
-    /// Judges by when the upstream last vouched for the copy. A moment ahead of `now` (two clocks) is fresh.
-    pub fn of(as_of: Timestamp, now: Timestamp, tell_after: Duration, refuse_after: Duration) -> Freshness {
-        let age = age(as_of, now);
-        if age > refuse_after {
+/// From which ages on an answer says its age, and is refused; `None`: at no age. The release sets both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AgeLimits {
+    /// Older answers say how old they are.
+    pub tell_after: Option<Duration>,
+    /// Older answers are refused.
+    pub refuse_after: Option<Duration>,
+}
+
+impl AgeLimits {
+    /// Judges an age. `None`, a replica that the upstream never vouched for, is older than every limit.
+    pub fn judge(self, age: Option<Duration>) -> Freshness {
+        let over = |limit: Duration| age.is_none_or(|age| age > limit);
+        if self.refuse_after.is_some_and(over) {
             Freshness::TooOld
-        } else if age > tell_after {
+        } else if age.is_none() || self.tell_after.is_some_and(over) {
             Freshness::Old
         } else {
             Freshness::Fresh
         }
+    }
+}
+
+impl Freshness {
+    /// Judges by when the upstream last vouched for the replica. A moment ahead of `now` (two clocks) is fresh.
+    pub fn of(as_of: Timestamp, now: Timestamp, tell_after: Duration, refuse_after: Duration) -> Freshness {
+        AgeLimits { tell_after: Some(tell_after), refuse_after: Some(refuse_after) }.judge(Some(age(as_of, now)))
     }
 }
 
@@ -50,6 +67,16 @@ mod tests {
         assert_eq!(judged(1801), Freshness::Old);
         assert_eq!(judged(86_400), Freshness::Old);
         assert_eq!(judged(86_401), Freshness::TooOld);
+    }
+
+    #[test]
+    fn an_absent_limit_bounds_no_age_and_an_unknown_age_exceeds_every_limit() {
+        let week = Some(Duration::from_secs(7 * 86_400));
+        let tell = AgeLimits { tell_after: Some(Duration::from_secs(60)), refuse_after: None };
+        assert_eq!(AgeLimits::default().judge(week), Freshness::Fresh);
+        assert_eq!(tell.judge(week), Freshness::Old);
+        assert_eq!(AgeLimits { refuse_after: week, ..tell }.judge(None), Freshness::TooOld);
+        assert_eq!(AgeLimits::default().judge(None), Freshness::Old);
     }
 
     #[test]
