@@ -138,6 +138,7 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_clock;
 
     fn gate() -> Admission {
         Admission::new(Rules {
@@ -158,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_hotline_the_line_test_and_nobody_else_answer() {
-        let (mut gate, now) = (gate(), Instant::now());
+        let (mut gate, now) = (gate(), test_clock::start());
         assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), false), Ok(Purpose::Hotline));
         assert_eq!(gate.admit(now, TRUNK, "9196", calls(0, 0), false), Ok(Purpose::LineTest));
         assert_eq!(gate.admit(now, TRUNK, "110", calls(0, 0), false), Err(Turned::NoSuchNumber));
@@ -166,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_recording_service_takes_so_many_operators_at_once() {
-        let (mut gate, now) = (gate(), Instant::now());
+        let (mut gate, now) = (gate(), test_clock::start());
         assert_eq!(gate.admit(now, TRUNK, "9197", calls(0, 0), false), Ok(Purpose::Studio));
         assert_eq!(gate.admit(now, TRUNK, "9197", calls(1, 1), false), Err(Turned::StudioBusy));
         assert_eq!(gate.admit(now, TRUNK, "96110110", calls(1, 1), false), Ok(Purpose::Hotline));
@@ -174,14 +175,14 @@ mod tests {
 
     #[test]
     fn a_full_or_draining_node_turns_calls_away() {
-        let (mut gate, now) = (gate(), Instant::now());
+        let (mut gate, now) = (gate(), test_clock::start());
         assert_eq!(gate.admit(now, TRUNK, "96110110", calls(2, 0), false), Err(Turned::Full));
         assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), true), Err(Turned::Draining));
     }
 
     #[test]
     fn a_flood_from_one_address_is_slowed_and_others_are_not() {
-        let (mut gate, now) = (gate(), Instant::now());
+        let (mut gate, now) = (gate(), test_clock::start());
         let admitted = (0..100).filter(|_| gate.admit(now, TRUNK, "9196", calls(0, 0), false).is_ok()).count();
         assert_eq!(admitted, 10);
         let other = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));

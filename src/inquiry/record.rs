@@ -105,6 +105,10 @@ pub struct CallRecord {
     /// [`super::Keys::asker`] of the caller's number, if it was told.
     pub caller: Option<u64>,
     pub rating: Option<u8>,
+    /// How many of our packets the peer missed, by its last RTCP report; none without a report.
+    pub peer_packets_lost: Option<u32>,
+    /// The last round trip that RTCP measured between this node and the peer.
+    pub round_trip: Option<Duration>,
 }
 
 /// Which door a scan came by.

@@ -27,17 +27,30 @@ pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
             transaction.pragma_update(None, "user_version", SCHEMA)?;
             transaction.commit()?;
         }
-        Ok(())
+        add_columns(&connection)
     };
     prepare().map_err(failed)?;
     Ok(connection)
+}
+
+/// Adds the columns that an older file of this schema lacks. They may be NULL and stand last, so that an older program
+/// goes on writing to the file.
+fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
+    for column in ["peer_packets_lost", "round_trip_us"] {
+        let known = "SELECT 1 FROM pragma_table_info('calls') WHERE name = ?1";
+        if connection.query_row(known, [column], |_| Ok(())).optional()?.is_none() {
+            connection.execute_batch(&format!("ALTER TABLE calls ADD COLUMN {column} INTEGER"))?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite::Result<()> {
     let path = record.path.iter().take(PATH_MAX).map(|node| &**node).collect::<Vec<_>>().join(",");
     let look_ups = record.look_ups.iter().take(PATH_MAX).map(|result| result.name()).collect::<Vec<_>>().join(",");
     let sql = "INSERT INTO calls (at_us, answered_ms, duration_ms, outcome, cause, lang, release, path, keys,
-        look_ups, trunk, caller, rating) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+        look_ups, trunk, caller, rating, peer_packets_lost, round_trip_us)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
     let values = params![
         record.started.as_microsecond(),
         record.answered_after.map(millis),
@@ -52,6 +65,8 @@ pub(super) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
         record.trunk,
         record.caller.map(u64::cast_signed),
         record.rating,
+        record.peer_packets_lost,
+        record.round_trip.map(micros),
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
@@ -72,7 +87,7 @@ pub(super) fn put_scan(connection: &Connection, record: &ScanRecord) -> rusqlite
         record.result.name(),
         record.stage.map(Stage::code),
         record.receipt.map(u64::cast_signed),
-        i64::try_from(record.duration.as_micros()).unwrap_or(i64::MAX),
+        micros(record.duration),
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
@@ -110,6 +125,10 @@ pub(super) fn put_message(connection: &Connection, message: &Message) -> rusqlit
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 const TABLES: &str = "

@@ -380,6 +380,8 @@ mod tests {
             trunk: "192.0.2.1".into(),
             caller: Some(u64::MAX),
             rating: Some(1),
+            peer_packets_lost: Some(2),
+            round_trip: Some(Duration::from_micros(1500)),
         }
     }
 
@@ -413,6 +415,24 @@ mod tests {
             .query_row("SELECT path, look_ups FROM calls", [], |row| Ok((row.get(0)?, row.get(1)?)))
             .unwrap();
         assert_eq!((path.as_str(), look_ups.as_str()), ("welcome,main", "not_found,found"));
+    }
+
+    #[test]
+    fn a_file_without_the_peers_reports_takes_them_from_the_next_start() {
+        let folder = Folder::new();
+        drop(open(&folder));
+        opened(&folder)
+            .execute_batch(
+                "ALTER TABLE calls DROP COLUMN peer_packets_lost; ALTER TABLE calls DROP COLUMN round_trip_us",
+            )
+            .unwrap();
+        let journal = open(&folder);
+        journal.call(call(Timestamp::now()));
+        drop(journal);
+        let reported: (i64, i64) = opened(&folder)
+            .query_row("SELECT peer_packets_lost, round_trip_us FROM calls", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!(reported, (2, 1500));
     }
 
     #[test]

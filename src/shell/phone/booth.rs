@@ -15,11 +15,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::calls::ToCall;
 use super::shelf::{Sent, Shelf, Stored};
 use super::tape::{Label, Leftover, Tape};
 use base::Private;
-use call::{Ask, Reply, SignIn, SlotFound, spoken};
+use call::{Ask, Input, Reply, SignIn, SlotFound, spoken};
 use metrics::{Metrics, SignInResult, TakeEnd};
 use os::clock;
 use studio::{Operator, TakeName};
@@ -47,7 +46,7 @@ struct Booth {
     tape: Option<Tape>,
     /// A take that is stored, while its operator thinks about it.
     take: Option<(TakeName, Usable)>,
-    replies: mpsc::Sender<ToCall>,
+    replies: mpsc::Sender<Input>,
 }
 
 /// Whether a take can be kept.
@@ -56,7 +55,7 @@ struct Usable(bool);
 
 impl Booths {
     /// Opens a booth for a call; it closes when the sender is gone.
-    pub fn open(&self, caller: String, tag: String, replies: mpsc::Sender<ToCall>) -> SyncSender<Ask> {
+    pub fn open(&self, caller: String, tag: String, replies: mpsc::Sender<Input>) -> SyncSender<Ask> {
         let booth = Booth {
             booths: self.clone(),
             caller,
@@ -102,7 +101,7 @@ impl Booth {
                 break;
             }
             if let Some(reply) = self.perform(ask)
-                && self.replies.blocking_send(ToCall::Studio(Box::new(reply))).is_err()
+                && self.replies.blocking_send(Input::Studio(Box::new(reply))).is_err()
             {
                 break;
             }

@@ -16,7 +16,7 @@ use super::cases::Cases;
 use super::wire::{Sender, Wire};
 use audio::Bank;
 use base::Lang;
-use call::{Admission, Calls, Purpose, Turned};
+use call::{Admission, Calls, Input, Purpose, Turned};
 use config::{self, Network};
 use flow::Release;
 use inquiry::{Attempts, CallOutcome, Keys, Rules};
@@ -85,7 +85,7 @@ pub struct Door {
     front: Front,
     lines_max: usize,
     admission: Mutex<Admission>,
-    lines: Mutex<HashMap<LegKey, mpsc::Sender<calls::ToCall>>>,
+    lines: Mutex<HashMap<LegKey, mpsc::Sender<Input>>>,
     in_progress: AtomicUsize,
     /// Calls whose other side has still to answer something: those in progress, and those with a BYE under way.
     unsettled: AtomicUsize,
@@ -179,7 +179,7 @@ impl Door {
     /// Ends every call.
     pub fn end_calls(&self) {
         for inbox in self.lines().values() {
-            let _ = inbox.try_send(calls::ToCall::End);
+            let _ = inbox.try_send(Input::End);
         }
     }
 
@@ -189,7 +189,7 @@ impl Door {
         self.parts.emergency.store(on, Ordering::Relaxed);
         let mut told = true;
         for inbox in self.lines().values() {
-            told &= !matches!(inbox.try_send(calls::ToCall::Emergency(on)), Err(mpsc::error::TrySendError::Full(_)));
+            told &= !matches!(inbox.try_send(Input::Emergency(on)), Err(mpsc::error::TrySendError::Full(_)));
         }
         told
     }
@@ -197,11 +197,11 @@ impl Door {
     /// Speaks another language from here on, in every call: what a call sheet may ask for, and no caller's doing.
     pub fn set_lang(&self, lang: Lang) {
         for inbox in self.lines().values() {
-            let _ = inbox.try_send(calls::ToCall::Lang(lang));
+            let _ = inbox.try_send(Input::Lang(lang));
         }
     }
 
-    fn lines(&self) -> MutexGuard<'_, HashMap<LegKey, mpsc::Sender<calls::ToCall>>> {
+    fn lines(&self) -> MutexGuard<'_, HashMap<LegKey, mpsc::Sender<Input>>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -266,14 +266,14 @@ impl Door {
         }
         let inbox = self.lines().get(key).cloned();
         let given = match inbox {
-            Some(inbox) => inbox.try_send(calls::ToCall::Sip(Box::new((message, *arrival)))),
-            None => Err(mpsc::error::TrySendError::Closed(calls::ToCall::Sip(Box::new((message, *arrival))))),
+            Some(inbox) => inbox.try_send(Input::Sip(Box::new((message, *arrival)))),
+            None => Err(mpsc::error::TrySendError::Closed(Input::Sip(Box::new((message, *arrival))))),
         };
         match given {
             Ok(()) => {}
             // Whoever sends more than a call can take will send it again.
             Err(mpsc::error::TrySendError::Full(_)) => self.parts.metrics.sip_dropped.inc(SipDrop::Full),
-            Err(mpsc::error::TrySendError::Closed(calls::ToCall::Sip(sip))) => {
+            Err(mpsc::error::TrySendError::Closed(Input::Sip(sip))) => {
                 let (message, arrival) = *sip;
                 if let Some(reply) = self.front.no_such_leg(&message, &arrival) {
                     self.send(reply);
@@ -308,7 +308,7 @@ impl Door {
         }
         match admitted {
             Ok(purpose) => match self.parts.media.open(self.media_address(arrival.local), clock::seed()) {
-                Ok(stream) => self.start(calls::Start { received, key, invite, arrival: *arrival, purpose, stream }),
+                Ok(stream) => self.start(key, calls::Start { received, invite, arrival: *arrival, purpose, stream }),
                 Err(error) => {
                     tracing::warn!(%error, "a call was turned away");
                     self.send(self.front.busy(&invite, arrival, state));
@@ -328,16 +328,16 @@ impl Door {
         trunks.is_empty() || trunks.iter().any(|trunk| trunk.contains(address))
     }
 
-    fn start(self: &Arc<Self>, start: calls::Start) {
+    fn start(self: &Arc<Self>, key: LegKey, start: calls::Start) {
         let (inbox, arrivals) = mpsc::channel(CALL_QUEUE);
-        self.lines().insert(start.key.clone(), inbox.clone());
+        self.lines().insert(key.clone(), inbox.clone());
         self.in_progress.fetch_add(1, Ordering::Relaxed);
         self.unsettled.fetch_add(1, Ordering::Relaxed);
         self.parts.metrics.calls_in_progress.add(1);
         if start.purpose == Purpose::Studio {
             self.operators.fetch_add(1, Ordering::Relaxed);
         }
-        tokio::spawn(calls::run(Arc::clone(self), start, inbox, arrivals));
+        tokio::spawn(calls::run(Arc::clone(self), key, start, inbox, arrivals));
     }
 
     /// The address that peers reach us at: the listener's own, else the configured one.
@@ -362,11 +362,11 @@ impl Door {
     }
 
     /// Sends for a call, which hears of it when that fails.
-    pub(super) fn send_for(&self, outgoing: Outgoing, inbox: &mpsc::Sender<calls::ToCall>) {
+    pub(super) fn send_for(&self, outgoing: Outgoing, inbox: &mpsc::Sender<Input>) {
         let inbox = inbox.clone();
         if let Some(sender) = self.sender.get() {
             let failed = move || {
-                let _ = inbox.try_send(calls::ToCall::TransportFailed);
+                let _ = inbox.try_send(Input::TransportFailed);
             };
             sender.send(outgoing, Some(Box::new(failed)));
         }

@@ -106,6 +106,13 @@ pub enum Event {
         samples: Vec<i16>,
         packets_lost: u64,
     },
+    /// The peer reported on the sound that it receives (RFC 3550 §6.4).
+    PeerReport {
+        /// How many of our packets it has missed so far.
+        packets_lost: u32,
+        /// None while the peer has not yet echoed a report of ours.
+        round_trip: Option<Duration>,
+    },
     /// No RTP or RTCP from the peer for the configured time.
     PeerLost,
 }

@@ -1,4 +1,4 @@
-//! What is noted of a call while it lasts, for its record.
+//! Builds a call's detail record (CDR) while the call lasts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use base::Lang;
 use inquiry::{CallOutcome, CallRecord, LookUpResult};
 
-/// A call's record in the making.
+/// A call detail record in the making.
 #[derive(Clone, Debug)]
 pub struct Tally {
     record: CallRecord,
-    /// Set once: the first reason that a call ended for is the true one.
+    /// The first reason why a call ends is the true one; later ones are ignored.
     ended: bool,
     transferred: bool,
     slips: u32,
@@ -35,13 +35,26 @@ impl Tally {
             trunk,
             caller,
             rating: None,
+            peer_packets_lost: None,
+            round_trip: None,
         };
         Tally { record, ended: false, transferred: false, slips: 0 }
     }
 
-    /// The record of a call that lasted so long. A call that nothing ended was ended by a fault of ours.
-    pub fn record(&self, duration: Duration) -> CallRecord {
-        CallRecord { duration, ..self.record.clone() }
+    /// The record as it stands: of a call whose task panics, which nothing else ended.
+    pub fn unfinished(&self) -> CallRecord {
+        self.record.clone()
+    }
+
+    /// The record of a call that lasted so long; its lists move out of the builder.
+    pub(super) fn finish(&mut self, duration: Duration) -> CallRecord {
+        CallRecord {
+            duration,
+            path: std::mem::take(&mut self.record.path),
+            look_ups: std::mem::take(&mut self.record.look_ups),
+            trunk: std::mem::take(&mut self.record.trunk),
+            ..self.record.clone()
+        }
     }
 
     pub(super) fn answered(&mut self, after: Duration) {
@@ -68,8 +81,8 @@ impl Tally {
         self.slips += 1;
     }
 
-    /// How many entries were refused: silences, wrong keys, wrong numbers.
-    pub fn slips(&self) -> u32 {
+    /// How many entries were refused: no input, wrong keys, wrong numbers.
+    pub(super) fn slips(&self) -> u32 {
         self.slips
     }
 
@@ -79,6 +92,12 @@ impl Tally {
 
     pub(super) fn lang(&mut self, lang: Lang) {
         self.record.lang = Some(lang);
+    }
+
+    /// What the peer last reported of the sound that it received (RFC 3550 §6.4.1).
+    pub(super) fn peer_report(&mut self, packets_lost: u32, round_trip: Option<Duration>) {
+        self.record.peer_packets_lost = Some(packets_lost);
+        self.record.round_trip = round_trip.or(self.record.round_trip);
     }
 
     pub(super) fn transferred(&mut self) {
@@ -96,5 +115,27 @@ impl Tally {
     }
 }
 
-/// A caller who goes round in circles fills no disk.
+/// Bounds a record: a caller may go round the menus for the whole call.
 const STEPS_MAX: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_end_and_the_last_report_stand_in_the_record() {
+        let mut cdr = Tally::new(Timestamp::UNIX_EPOCH, "abc".into(), "192.0.2.1".into(), None);
+        cdr.step("welcome".into());
+        cdr.peer_report(1, Some(Duration::from_millis(20)));
+        cdr.peer_report(3, None);
+        cdr.ended(CallOutcome::HungUp, None);
+        cdr.ended(CallOutcome::Failed, Some("media lost"));
+        let record = cdr.finish(Duration::from_secs(9));
+        assert_eq!(
+            (record.outcome, record.cause, record.duration),
+            (CallOutcome::HungUp, None, Duration::from_secs(9))
+        );
+        assert_eq!((record.peer_packets_lost, record.round_trip), (Some(3), Some(Duration::from_millis(20))));
+        assert_eq!((record.path.len(), record.trunk.as_str()), (1, "192.0.2.1"));
+    }
+}

@@ -16,26 +16,28 @@
 //! made is told in [`Ask::Sound`]: whoever hangs up, and whatever breaks, the take is there. Takes never replace one
 //! another. What is typed to sign in is [`Private`], and no step of the record tells a key.
 
-mod ear;
 mod entry;
-mod io;
-mod steps;
+mod interface;
+mod menus;
+mod prompts;
+mod speech_detector;
 mod take;
-mod words;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base::{Deadline, Key, Lang, Private};
 use flow::{self, PlayId};
 use speech::Piece;
 
-use ear::Ear;
-pub use ear::spoken;
 use entry::Entry;
-pub use io::{Ask, Fault, Input, Output, Reply, Report, SignIn, SlotFound};
-use words::Word;
-pub use words::studio_clips;
+pub use interface::{Ask, Fault, Reply, Report, SignIn, SlotFound};
+pub(crate) use interface::{Input, Output};
+use prompts::Prompt;
+pub use prompts::studio_clips;
+use speech_detector::SpeechDetector;
+pub use speech_detector::spoken;
 
 /// One call to the recording service.
 #[derive(Debug)]
@@ -69,15 +71,15 @@ enum State {
     Finding {
         next: bool,
     },
-    ReadBack(SlotFound),
+    ReadBack(Arc<SlotFound>),
     Taking {
-        slot: SlotFound,
-        ear: Ear,
+        slot: Arc<SlotFound>,
+        detector: SpeechDetector,
     },
-    Stopping(SlotFound),
-    Saving(SlotFound),
+    Stopping(Arc<SlotFound>),
+    Saving(Arc<SlotFound>),
     Reviewing {
-        slot: SlotFound,
+        slot: Arc<SlotFound>,
         unusable: bool,
     },
     /// A draft is kept, or discarded.
@@ -110,12 +112,12 @@ impl Studio {
 
     /// Feeds one input and returns everything it caused, in order.
     #[must_use]
-    pub fn handle_input(&mut self, now: Instant, input: Input) -> Vec<Output> {
+    pub(crate) fn handle_input(&mut self, now: Instant, input: Input) -> Vec<Output> {
         match input {
             Input::Start => {
-                self.out.push(Output::Talk(flow::Output::Step { node: STUDIO_STEP.into() }));
-                self.out.push(Output::Talk(flow::Output::Lang(self.lang)));
-                self.ask_number(now, &[Word::Welcome]);
+                self.out.push(Output::Step { node: STUDIO_STEP.into() });
+                self.out.push(Output::Lang(self.lang));
+                self.ask_number(now, &[Prompt::Welcome]);
             }
             Input::Key(key) => self.key(now, key),
             Input::Played(PlayId(id)) => {
@@ -139,7 +141,7 @@ impl Studio {
     }
 
     /// When [`Input::Deadline`] is due.
-    pub fn deadline(&self) -> Option<Deadline> {
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
         self.until.map(|at| Deadline { at, why: "operator's next step" })
     }
 
@@ -200,7 +202,7 @@ impl Studio {
                 self.decided(now, kept, done);
             }
             (State::SigningIn | State::Finding { .. } | State::Saving(_) | State::Deciding { .. }, Reply::Down) => {
-                self.leave(now, Word::Failed);
+                self.leave(now, Prompt::Failed);
             }
             // What was asked before the state changed.
             (_, Reply::SignedIn(_) | Reply::Slot(_) | Reply::Submitted(_) | Reply::Done(_) | Reply::Down) => {}
@@ -215,7 +217,7 @@ impl Studio {
             | State::Stopping(_)
             | State::Saving(_)
             | State::Deciding { .. } => {
-                self.leave(now, Word::Failed);
+                self.leave(now, Prompt::Failed);
             }
             State::Taking { .. } => self.stop_taking(now),
             State::Leaving => self.hang_up(),
@@ -233,7 +235,7 @@ impl Studio {
         }
         self.silences += 1;
         if self.silences > SILENCES_MAX {
-            return self.leave(now, Word::Bye);
+            return self.leave(now, Prompt::Bye);
         }
         self.ask_again(now);
     }
@@ -241,11 +243,11 @@ impl Studio {
     /// Asks what is to be typed or pressed once more.
     fn ask_again(&mut self, now: Instant) {
         match &self.state {
-            State::Number => self.say(now, &[Word::Welcome]),
-            State::Pin { .. } => self.say(now, &[Word::Pin]),
+            State::Number => self.say(now, &[Prompt::Welcome]),
+            State::Pin { .. } => self.say(now, &[Prompt::Pin]),
             State::Language => self.ask_language(now),
-            State::Slot => self.say(now, &[Word::Slot]),
-            State::Reviewing { .. } => self.say(now, &[Word::Review]),
+            State::Slot => self.say(now, &[Prompt::Slot]),
+            State::Reviewing { .. } => self.say(now, &[Prompt::Review]),
             State::SigningIn
             | State::Finding { .. }
             | State::ReadBack(_)
@@ -258,7 +260,7 @@ impl Studio {
     }
 
     /// Says sentences, with a breath between them.
-    fn say(&mut self, now: Instant, words: &[Word]) {
+    fn say(&mut self, now: Instant, words: &[Prompt]) {
         let pieces = words.iter().flat_map(|word| [word.piece(self.lang), Piece::Silence(BREATH)]).collect();
         self.play(now, pieces);
     }
@@ -268,13 +270,13 @@ impl Studio {
         self.playing = true;
         // A line on hold plays nothing to its end.
         self.until = Some(now + PLAY_MAX);
-        self.out.push(Output::Talk(flow::Output::Play { id: PlayId(self.plays), pieces }));
+        self.out.push(Output::Play { id: PlayId(self.plays), pieces });
     }
 
     /// A key cuts what plays short.
     fn hush(&mut self) {
         if std::mem::take(&mut self.playing) {
-            self.out.push(Output::Talk(flow::Output::Stop));
+            self.out.push(Output::Stop);
         }
     }
 
@@ -285,16 +287,16 @@ impl Studio {
         self.out.push(Output::Ask(ask));
     }
 
-    fn leave(&mut self, now: Instant, word: Word) {
+    fn leave(&mut self, now: Instant, word: Prompt) {
         self.state = State::Leaving;
-        let last: &[Word] = if word == Word::Bye { &[Word::Bye] } else { &[word, Word::Bye] };
+        let last: &[Prompt] = if word == Prompt::Bye { &[Prompt::Bye] } else { &[word, Prompt::Bye] };
         self.say(now, last);
-        self.until = Some(now + LAST_WORDS_MAX);
+        self.until = Some(now + LAST_PROMPTS_MAX);
     }
 
     fn hang_up(&mut self) {
         self.until = None;
-        self.out.push(Output::Talk(flow::Output::HangUp));
+        self.out.push(Output::HangUp);
     }
 }
 
@@ -308,7 +310,7 @@ const NEXT_KEY: Duration = Duration::from_secs(6);
 const PLAY_MAX: Duration = Duration::from_secs(120);
 /// Longer than the studio takes for a take of the longest kind.
 const REPLY_MAX: Duration = Duration::from_secs(20);
-const LAST_WORDS_MAX: Duration = Duration::from_secs(20);
+const LAST_PROMPTS_MAX: Duration = Duration::from_secs(20);
 const BREATH: Duration = Duration::from_millis(300);
 const SILENCES_MAX: u8 = 3;
 const AHEAD_MAX: usize = 32;

@@ -1,11 +1,11 @@
-//! What both sides agree on for the sound of a call: offers, answers, and the stream that comes of them.
+//! Offer and answer (RFC 3264): what both sides agree on for the sound of a call, and the media session that follows.
 
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{Call, Output, State};
-use crate::control::{Command, StreamSetup};
+use super::{Call, Effect, Output, State, Telemetry};
+use crate::media_control::{Command, StreamSetup};
 use inquiry::CallOutcome;
 use sdp::{self, Negotiated, Refused};
 use sip::LegInput;
@@ -17,7 +17,7 @@ impl Call {
                 self.local.version += 1;
                 self.answered(now, out);
                 self.agree(negotiated, out);
-                self.tell_leg(now, LegInput::Answer { sdp: answer }, out);
+                self.feed_leg(now, LegInput::Answer { sdp: answer }, out);
             }
             Err(refused) => {
                 let (status, warning) = match refused {
@@ -25,9 +25,9 @@ impl Call {
                     Refused::NotAcceptable { warning, text } => (488, Some((warning, text.to_owned()))),
                 };
                 if self.state == State::Offered {
-                    self.tally.ended(CallOutcome::Refused, Some("no codec in common"));
+                    self.cdr.ended(CallOutcome::Refused, Some("no codec in common"));
                 }
-                self.tell_leg(now, LegInput::Refuse { status, warning, retry_after: None }, out);
+                self.feed_leg(now, LegInput::Refuse { status, warning, retry_after: None }, out);
             }
         }
     }
@@ -43,8 +43,8 @@ impl Call {
         if self.state == State::Offered {
             self.state = State::Answered;
             let after = now.duration_since(self.began);
-            self.tally.answered(after);
-            out.push(Output::Answered(after));
+            self.cdr.answered(after);
+            out.push(Telemetry::Answered(after).into());
         }
     }
 
@@ -56,10 +56,11 @@ impl Call {
     pub(super) fn set_up_media(&mut self, out: &mut Vec<Output>) {
         let Some(negotiated) = &self.negotiated else { return };
         let mut setup = StreamSetup { caller: Some(self.caller), ..StreamSetup::from(negotiated) };
-        // Before the ACK nobody hears us, and nobody owes us sound.
+        // Before the ACK the caller hears nothing and need not send.
         setup.sending &= self.state == State::Talking;
         setup.receiving &= self.state == State::Talking;
-        out.push(if self.media_begun { Output::Media(Command::Setup(setup)) } else { Output::Begin(setup) });
+        let effect = if self.media_begun { Effect::Media(Command::Setup(setup)) } else { Effect::Begin(setup) };
+        out.push(effect.into());
         self.media_begun = true;
     }
 }

@@ -1,23 +1,23 @@
-//! Hears whether an operator speaks, and what of a recording is speech.
+//! Detects speech by its level above the noise floor: whether an operator speaks, and what of a recording to keep.
 
 use std::time::Duration;
 
 use audio::{RATE, before_last_key};
 use base::Key;
 
-/// Listens to a recording while it is made.
+/// Follows a recording while it is made, 20 ms at a time.
 #[derive(Clone, Debug)]
-pub(super) struct Ear {
+pub(super) struct SpeechDetector {
     frame: Vec<i16>,
-    /// The quietest level of late, in dBov.
+    /// The noise floor: the quietest recent level, in dBov.
     floor: f32,
     voiced: u32,
     quiet: u32,
 }
 
-impl Ear {
-    pub fn new() -> Ear {
-        Ear { frame: Vec::with_capacity(FRAME), floor: FLOOR_AT_FIRST, voiced: 0, quiet: 0 }
+impl SpeechDetector {
+    pub fn new() -> SpeechDetector {
+        SpeechDetector { frame: Vec::with_capacity(FRAME), floor: FLOOR_AT_FIRST, voiced: 0, quiet: 0 }
     }
 
     pub fn feed(&mut self, samples: &[i16]) {
@@ -30,12 +30,12 @@ impl Ear {
         }
     }
 
-    /// Whether anything was said: not a click, not the line's noise.
+    /// Whether there was speech: more than a click or the line's noise.
     pub fn heard_speech(&self) -> bool {
         self.voiced >= SPEECH_FRAMES
     }
 
-    /// How long nothing has been said, by the sound that came.
+    /// How long the speaker has been silent, by the samples that came.
     pub fn quiet(&self) -> Duration {
         Duration::from_millis(20) * self.quiet
     }
@@ -53,13 +53,13 @@ impl Ear {
     }
 }
 
-/// What is worth keeping of a recording: without the tone of the key that ended it. `None`: nobody said anything.
+/// A recording (16-bit samples at 8 kHz) without the tone of the key that ended it; none if it holds no speech.
 pub fn spoken(mut samples: Vec<i16>) -> Option<Vec<i16>> {
     let end = before_last_key(&samples, Key::Pound);
     samples.truncate(end);
-    let mut ear = Ear::new();
-    ear.feed(&samples);
-    ear.heard_speech().then_some(samples)
+    let mut detector = SpeechDetector::new();
+    detector.feed(&samples);
+    detector.heard_speech().then_some(samples)
 }
 
 /// 20 ms.
@@ -96,10 +96,10 @@ mod tests {
     fn speech_is_kept_whole_and_quiet_is_counted_after_it() {
         let samples = [tone(440.0, -20.0, 400), vec![0; 8000]].concat();
         assert_eq!(spoken(samples.clone()).map(|kept| kept.len()), Some(samples.len()));
-        let mut ear = Ear::new();
-        samples.chunks(77).for_each(|part| ear.feed(part));
-        assert!(ear.heard_speech());
-        assert_eq!(ear.quiet(), Duration::from_secs(1));
+        let mut detector = SpeechDetector::new();
+        samples.chunks(77).for_each(|part| detector.feed(part));
+        assert!(detector.heard_speech());
+        assert_eq!(detector.quiet(), Duration::from_secs(1));
     }
 
     #[test]

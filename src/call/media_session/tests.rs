@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::test_clock;
 use audio::encode_master;
 use base::{Codec, Key, Lang};
 use rtp::rtcp::LONGEST;
@@ -57,7 +58,7 @@ impl Talk {
     fn with(setup: StreamSetup, limits: Limits) -> Talk {
         let one_second = encode_master(&[1000; 8000], 8000).expect("a good master");
         let bank = Bank::build([((Lang::Zh, "a".into()), one_second)]).expect("small");
-        let now = Instant::now();
+        let now = test_clock::start();
         Talk {
             stream: Stream::new(setup, Arc::new(bank), limits, 42, now),
             now,
@@ -140,7 +141,11 @@ impl Talk {
     fn keys(&self) -> String {
         let key = |event: &Event| match event {
             Event::Key { key, .. } => Some(key.as_char()),
-            Event::Played(_) | Event::Sound(_) | Event::Recorded { .. } | Event::PeerLost => None,
+            Event::Played(_)
+            | Event::Sound(_)
+            | Event::Recorded { .. }
+            | Event::PeerReport { .. }
+            | Event::PeerLost => None,
         };
         self.events.iter().filter_map(key).collect()
     }
@@ -148,7 +153,11 @@ impl Talk {
     fn played(&self) -> Vec<u32> {
         let played = |event: &Event| match event {
             Event::Played(id) => Some(id.0),
-            Event::Key { .. } | Event::Sound(_) | Event::Recorded { .. } | Event::PeerLost => None,
+            Event::Key { .. }
+            | Event::Sound(_)
+            | Event::Recorded { .. }
+            | Event::PeerReport { .. }
+            | Event::PeerLost => None,
         };
         self.events.iter().filter_map(played).collect()
     }
@@ -165,7 +174,7 @@ impl Talk {
 fn take_of(event: &Event) -> &[i16] {
     match event {
         Event::Recorded { samples, .. } => samples,
-        Event::Key { .. } | Event::Played(_) | Event::Sound(_) | Event::PeerLost => &[],
+        Event::Key { .. } | Event::Played(_) | Event::Sound(_) | Event::PeerReport { .. } | Event::PeerLost => &[],
     }
 }
 
@@ -189,7 +198,7 @@ fn the_first_packet_leaves_at_once_and_the_others_every_20_ms() {
 fn seeds_make_different_streams_and_the_same_seed_the_same() {
     let ssrc = |seed| {
         let bank = Arc::new(Bank::build([]).expect("small"));
-        Stream::new(setup(), bank, LIMITS, seed, Instant::now()).reports.ssrc()
+        Stream::new(setup(), bank, LIMITS, seed, test_clock::start()).reports.ssrc()
     };
     assert_eq!(ssrc(1), ssrc(1));
     assert_ne!(ssrc(1), ssrc(2));
@@ -459,6 +468,9 @@ fn reports_leave_every_5_seconds_or_so_and_tell_loss_and_round_trip() {
     assert_eq!(quality.peer_lost, 4);
     let trip = quality.round_trip.expect("measured").as_millis();
     assert!((19..=21).contains(&trip), "{trip}");
+    talk.pass(ms(20));
+    let reports = |event: &Event| matches!(event, Event::PeerReport { packets_lost: 4, round_trip: Some(_) });
+    assert_eq!(talk.events.iter().filter(|event| reports(event)).count(), 1);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use speech::{Clip, Needed, Piece};
 
 /// A sentence of the recording service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Word {
+pub(super) enum Prompt {
     Welcome,
     Pin,
     Refused,
@@ -38,34 +38,34 @@ pub(super) enum Word {
     Bye,
 }
 
-impl Word {
+impl Prompt {
     /// In order of their first use.
-    pub const ALL: [Word; 25] = [
-        Word::Welcome,
-        Word::Pin,
-        Word::Refused,
-        Word::Locked,
-        Word::Language,
-        Word::Slot,
-        Word::Unknown,
-        Word::NothingLeft,
-        Word::Number,
-        Word::Missing,
-        Word::Speak,
-        Word::Review,
-        Word::Unusable,
-        Word::Kept,
-        Word::Discarded,
-        Word::Silent,
-        Word::Quiet,
-        Word::Loud,
-        Word::Noisy,
-        Word::Cut,
-        Word::Length,
-        Word::Lossy,
-        Word::OtherVoice,
-        Word::Failed,
-        Word::Bye,
+    pub const ALL: [Prompt; 25] = [
+        Prompt::Welcome,
+        Prompt::Pin,
+        Prompt::Refused,
+        Prompt::Locked,
+        Prompt::Language,
+        Prompt::Slot,
+        Prompt::Unknown,
+        Prompt::NothingLeft,
+        Prompt::Number,
+        Prompt::Missing,
+        Prompt::Speak,
+        Prompt::Review,
+        Prompt::Unusable,
+        Prompt::Kept,
+        Prompt::Discarded,
+        Prompt::Silent,
+        Prompt::Quiet,
+        Prompt::Loud,
+        Prompt::Noisy,
+        Prompt::Cut,
+        Prompt::Length,
+        Prompt::Lossy,
+        Prompt::OtherVoice,
+        Prompt::Failed,
+        Prompt::Bye,
     ];
 
     /// The sentence as something to play.
@@ -88,18 +88,18 @@ impl Word {
 
     /// Its recording's id, and its words in Mandarin, Cantonese and English.
     fn written(self) -> (&'static str, &'static str, &'static str, &'static str) {
-        WORDS[self as usize]
+        PROMPTS[self as usize]
     }
 }
 
 /// The recordings that the recording service needs to be used in these languages: its sentences, and digits to spell
 /// numbers with.
 pub fn studio_clips(langs: &[Lang]) -> Vec<Needed> {
-    let sentence = |lang, word: Word| Needed { lang, id: word.id(), text: word.text(lang).into() };
+    let sentence = |lang, word: Prompt| Needed { lang, id: word.id(), text: word.text(lang).into() };
     let digits = || (0..10).flat_map(|digit| [Spoken::DigitMedial(digit), Spoken::DigitFinal(digit)]);
     let all = |lang: &Lang| {
         let lang = *lang;
-        let sentences = Word::ALL.into_iter().map(move |word| sentence(lang, word));
+        let sentences = Prompt::ALL.into_iter().map(move |word| sentence(lang, word));
         sentences.chain(digits().filter_map(move |digit| digit.needed(lang)))
     };
     langs.iter().flat_map(all).collect()
@@ -116,8 +116,8 @@ pub(super) fn spelled(lang: Lang, number: u32) -> Vec<Piece> {
     spoken.filter_map(|word| Some(Piece::Clip(Clip { lang, id: word.clip_id()?.into() }))).collect()
 }
 
-/// One row for each of [`Word::ALL`], in that order.
-const WORDS: [(&str, &str, &str, &str); 25] = [
+/// One row for each of [`Prompt::ALL`], in that order.
+const PROMPTS: [(&str, &str, &str, &str); 25] = [
     (
         "studio.welcome",
         "录音服务。请输入操作员编号，按井号键结束。",
@@ -207,11 +207,14 @@ mod tests {
 
     #[test]
     fn every_word_has_an_id_of_its_own_and_stands_in_its_row() {
-        let ids: std::collections::BTreeSet<Arc<str>> = Word::ALL.into_iter().map(Word::id).collect();
-        assert_eq!(ids.len(), Word::ALL.len());
-        for (place, word) in Word::ALL.into_iter().enumerate() {
+        let ids: std::collections::BTreeSet<Arc<str>> = Prompt::ALL.into_iter().map(Prompt::id).collect();
+        assert_eq!(ids.len(), Prompt::ALL.len());
+        for (place, word) in Prompt::ALL.into_iter().enumerate() {
             assert_eq!(word as usize, place);
         }
-        assert_eq!((&*Word::Bye.id(), &*Word::Cut.id(), &*Word::Pin.id()), ("studio.bye", "studio.cut", "studio.pin"));
+        assert_eq!(
+            (&*Prompt::Bye.id(), &*Prompt::Cut.id(), &*Prompt::Pin.id()),
+            ("studio.bye", "studio.cut", "studio.pin")
+        );
     }
 }

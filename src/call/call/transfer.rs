@@ -1,8 +1,8 @@
-//! A call that a person takes over: the REFER, and what comes of it.
+//! Blind transfer to a person: the REFER (RFC 3515) and its progress.
 
 use std::time::{Duration, Instant};
 
-use super::{Call, Output, State};
+use super::{Call, Output, State, Telemetry};
 use flow::{self, Transferred};
 use inquiry::CallOutcome;
 use sip::{LegInput, Progress};
@@ -12,11 +12,11 @@ impl Call {
         match progress {
             Progress::Trying | Progress::Ringing => {}
             Progress::Done => {
-                self.tally.transferred();
+                self.cdr.transferred();
                 if self.transfer_until.is_some() {
                     self.transferred(now, Transferred::Done, out);
                 } else if !matches!(self.state, State::Over | State::Gone) {
-                    out.push(Output::Transferred(Transferred::Done));
+                    out.push(Telemetry::Transferred(Transferred::Done).into());
                     self.end(now, CallOutcome::Transferred, None, out);
                 }
             }
@@ -27,15 +27,15 @@ impl Call {
 
     pub(super) fn transferred(&mut self, now: Instant, how: Transferred, out: &mut Vec<Output>) {
         if self.transfer_until.take().is_some() {
-            out.push(Output::Transferred(how));
-            self.tell_talk(now, flow::Input::Transferred(how), out);
+            out.push(Telemetry::Transferred(how).into());
+            self.feed_application(now, flow::Input::Transferred(how), out);
         }
     }
 
     pub(super) fn transfer(&mut self, now: Instant, to: &str, timeout: Duration, out: &mut Vec<Output>) {
         self.transfer_until = Some(now + timeout);
         match self.desks.get(to).cloned() {
-            Some(target_uri) => self.tell_leg(now, LegInput::Refer { target_uri, referred_by: None }, out),
+            Some(target_uri) => self.feed_leg(now, LegInput::Refer { target_uri, referred_by: None }, out),
             None => self.transferred(now, Transferred::Failed, out),
         }
     }

@@ -1,43 +1,71 @@
-//! What an operator's call takes in and gives out.
+//! What a recording session takes in and gives out, and what it asks of the studio.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use audio::Take;
 use base::{Key, Lang, Private};
 use flow::{self, PlayId};
-use speech::Clip;
+use speech::{Clip, Piece};
 
-/// What an operator's call takes in.
+/// What a recording session takes in.
 #[derive(Clone, Debug)]
-pub enum Input {
-    /// The call is up and hears us.
+pub(crate) enum Input {
+    /// The call is up, and the operator can hear it.
     Start,
+    /// A key was pressed.
     Key(Key),
     /// A play came to its end by itself.
     Played(PlayId),
-    /// The next stretch of the recording in progress.
+    /// The next part of the recording in progress.
     Sound(Vec<i16>),
-    /// The recording, whole, and how many packets of it never came.
-    Recorded {
-        samples: Vec<i16>,
-        packets_lost: u64,
-    },
+    /// The whole recording, and how many of its packets never came.
+    Recorded { samples: Vec<i16>, packets_lost: u64 },
+    /// The studio's reply.
     Reply(Reply),
+    /// [`Studio::deadline`](super::Studio::deadline) has come.
     Deadline,
 }
 
-/// What an operator's call wants done, in order.
+impl Input {
+    /// What the call offers every application, as far as it concerns a recording session; the rest are replies to
+    /// what only a flow asks.
+    pub(crate) fn of(input: flow::Input) -> Option<Input> {
+        match input {
+            flow::Input::Start => Some(Input::Start),
+            flow::Input::Key(key) => Some(Input::Key(key)),
+            flow::Input::Played(id) => Some(Input::Played(id)),
+            flow::Input::Deadline => Some(Input::Deadline),
+            flow::Input::LookedUp(_)
+            | flow::Input::Transferred(_)
+            | flow::Input::Recorded(_)
+            | flow::Input::Ticket(_) => None,
+        }
+    }
+}
+
+/// What a recording session wants done, in order.
 #[derive(Clone, Debug)]
-pub enum Output {
-    /// What any conversation wants.
-    Talk(flow::Output),
-    /// Record, telling the sound as it comes, until [`flow::Output::StopRecord`] or the limit; exactly one
-    /// [`Input::Recorded`] follows.
-    Record {
-        max: Duration,
-    },
-    /// What [`speech::Piece::Take`] plays from now on.
-    Load(Vec<i16>),
+pub(crate) enum Output {
+    /// Play these; an earlier play ends without [`Input::Played`].
+    Play { id: PlayId, pieces: Vec<Piece> },
+    /// Stop what plays.
+    Stop,
+    /// Record, with the sound as it comes, until [`Output::StopRecord`] or the limit; exactly one [`Input::Recorded`]
+    /// follows.
+    Record { max: Duration },
+    /// End the recording.
+    StopRecord,
+    /// What [`Piece::Take`] plays from here on.
+    Load(Take),
+    /// Ask the studio.
     Ask(Ask),
+    /// The one step of the call's record.
+    Step { node: Arc<str> },
+    /// The language was chosen.
+    Lang(Lang),
+    /// End the call.
+    HangUp,
 }
 
 /// What the recording service asks of the studio.

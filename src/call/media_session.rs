@@ -13,18 +13,18 @@
 //! ```
 
 mod latch;
+mod playlist;
 mod recording;
-mod reports;
-mod resolve;
+mod rtcp_reports;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use latch::Latch;
+pub use playlist::MissingClip;
 use recording::Recording;
-use reports::Reports;
-pub use resolve::MissingClip;
+use rtcp_reports::Reports;
 
 use super::{Command, Event, KeySource, StreamSetup};
 use audio::{Bank, Playlist, Take, ToneDetector, g711, samples_in};
@@ -61,6 +61,7 @@ pub struct Quality {
     pub packets_refused: u64,
     /// Of our stream, as the peer last told.
     pub peer_lost: i32,
+    /// From our report to the peer's answer and back, less the time that the peer held it.
     pub round_trip: Option<Duration>,
 }
 
@@ -87,6 +88,8 @@ pub struct Stream {
     silent_since: Option<Instant>,
     reports: Reports,
     quality: Quality,
+    /// The peer reported since the last tick.
+    peer_reported: bool,
 }
 
 impl Stream {
@@ -115,6 +118,7 @@ impl Stream {
             silent_since: Some(now),
             reports: Reports::new(ssrc, dice, now),
             quality: Quality::default(),
+            peer_reported: false,
         };
         stream.listen_for_tones();
         stream
@@ -165,7 +169,7 @@ impl Stream {
         match command {
             Command::Setup(setup) => self.change(now, setup),
             Command::Play { id, pieces } => {
-                let (list, missing) = resolve::resolve(&self.bank, &pieces);
+                let (list, missing) = playlist::resolve(&self.bank, &pieces);
                 self.playing = Some((id, list));
                 return missing.map_or(Ok(()), Err);
             }
@@ -222,6 +226,7 @@ impl Stream {
         if let Some(block) = report.ours {
             self.quality.peer_lost = block.lost;
             self.quality.round_trip = self.reports.round_trip(now, &block).or(self.quality.round_trip);
+            self.peer_reported = true;
         }
     }
 
@@ -246,6 +251,15 @@ impl Stream {
         self.timestamp = self.timestamp.wrapping_add(samples as u32);
         self.due += ptime;
         self.watch(now, events);
+    }
+
+    /// Passes the peer's report on: with the tick, so that a peer that reports too often cannot fill the events' queue.
+    fn pass_peer_report(&mut self, events: &mut Vec<Event>) {
+        if std::mem::take(&mut self.peer_reported) {
+            // Duplicates can make the count negative (RFC 3550 §6.4.1).
+            let packets_lost = self.quality.peer_lost.max(0).cast_unsigned();
+            events.push(Event::PeerReport { packets_lost, round_trip: self.quality.round_trip });
+        }
     }
 
     /// The goodbye of a stream that has sent anything (RFC 3550 §6.3.7).
@@ -293,6 +307,7 @@ impl Stream {
 
     /// What falls due by time alone.
     fn watch(&mut self, now: Instant, events: &mut Vec<Event>) {
+        self.pass_peer_report(events);
         if self.recording.as_ref().is_some_and(|recording| recording.is_over(now)) {
             self.end_recording(events);
         }

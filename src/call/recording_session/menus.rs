@@ -1,15 +1,16 @@
 //! Signing in, choosing a language, choosing what to record.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::words::spelled;
-use super::{Ask, BREATH, NEXT_KEY, Output, SignIn, SlotFound, State, Studio, Word};
+use super::prompts::spelled;
+use super::{Ask, BREATH, NEXT_KEY, Output, Prompt, SignIn, SlotFound, State, Studio};
 use base::{Key, Lang, Private};
 use flow;
 use speech::Piece;
 
 impl Studio {
-    pub(super) fn ask_number(&mut self, now: Instant, words: &[Word]) {
+    pub(super) fn ask_number(&mut self, now: Instant, words: &[Prompt]) {
         self.entry.clear();
         self.state = State::Number;
         self.say(now, words);
@@ -21,7 +22,7 @@ impl Studio {
         self.until = Some(now + NEXT_KEY);
         let in_slots = matches!(self.state, State::Slot);
         match key {
-            Key::Digit(0) if in_slots && self.entry.is_empty() => self.leave(now, Word::Bye),
+            Key::Digit(0) if in_slots && self.entry.is_empty() => self.leave(now, Prompt::Bye),
             Key::Digit(digit) => self.entry.push(digit),
             Key::Star if in_slots && self.entry.is_empty() => {
                 self.ask(now, State::Finding { next: true }, Ask::Next { lang: self.lang, after: self.last });
@@ -41,7 +42,7 @@ impl Studio {
         match &mut self.state {
             State::Number => {
                 self.state = State::Pin { number: Private::new(digits) };
-                self.say(now, &[Word::Pin]);
+                self.say(now, &[Prompt::Pin]);
             }
             State::Pin { number } => {
                 let number = std::mem::take(number);
@@ -49,7 +50,7 @@ impl Studio {
             }
             State::Slot => match digits.parse() {
                 Ok(number) => self.ask(now, State::Finding { next: false }, Ask::Find { lang: self.lang, number }),
-                Err(_) => self.ask_slot(now, &[Word::Unknown]),
+                Err(_) => self.ask_slot(now, &[Prompt::Unknown]),
             },
             State::SigningIn
             | State::Language
@@ -67,13 +68,13 @@ impl Studio {
     pub(super) fn signed_in(&mut self, now: Instant, how: SignIn) {
         match how {
             SignIn::Welcome => self.ask_language(now),
-            SignIn::Locked => self.leave(now, Word::Locked),
+            SignIn::Locked => self.leave(now, Prompt::Locked),
             SignIn::Refused => {
                 self.refusals += 1;
                 if self.refusals >= REFUSALS_MAX {
-                    self.leave(now, Word::Locked);
+                    self.leave(now, Prompt::Locked);
                 } else {
-                    self.ask_number(now, &[Word::Refused]);
+                    self.ask_number(now, &[Prompt::Refused]);
                 }
             }
         }
@@ -85,7 +86,7 @@ impl Studio {
             return self.ask_slot(now, &[]);
         }
         self.state = State::Language;
-        let offer = |lang: &Lang| [Word::Language.piece(*lang), Piece::Silence(BREATH)];
+        let offer = |lang: &Lang| [Prompt::Language.piece(*lang), Piece::Silence(BREATH)];
         let pieces = self.langs.iter().flat_map(offer).collect();
         self.play(now, pieces);
     }
@@ -100,7 +101,7 @@ impl Studio {
             Some(lang) => {
                 if lang != self.lang {
                     (self.lang, self.last) = (lang, 0);
-                    self.out.push(Output::Talk(flow::Output::Lang(lang)));
+                    self.out.push(Output::Lang(lang));
                 }
                 self.ask_slot(now, &[]);
             }
@@ -109,10 +110,10 @@ impl Studio {
     }
 
     /// Asks for the next number, after some words on what came before.
-    pub(super) fn ask_slot(&mut self, now: Instant, before: &[Word]) {
+    pub(super) fn ask_slot(&mut self, now: Instant, before: &[Prompt]) {
         self.entry.clear();
         self.state = State::Slot;
-        self.say(now, &[before, &[Word::Slot]].concat());
+        self.say(now, &[before, &[Prompt::Slot]].concat());
     }
 
     pub(super) fn found(&mut self, now: Instant, found: Option<SlotFound>, next: bool) {
@@ -121,19 +122,19 @@ impl Studio {
                 self.last = slot.number;
                 self.read_back(now, slot);
             }
-            None if next => self.ask_slot(now, &[Word::NothingLeft]),
-            None => self.ask_slot(now, &[Word::Unknown]),
+            None if next => self.ask_slot(now, &[Prompt::NothingLeft]),
+            None => self.ask_slot(now, &[Prompt::Unknown]),
         }
     }
 
     /// Its number, its text as it was recorded before, and what to do.
     fn read_back(&mut self, now: Instant, slot: SlotFound) {
-        let mut pieces = vec![Word::Number.piece(self.lang)];
+        let mut pieces = vec![Prompt::Number.piece(self.lang)];
         pieces.extend(spelled(self.lang, slot.number));
         pieces.push(Piece::Silence(BREATH));
-        pieces.push(self.load(slot.heard.clone()));
+        pieces.push(self.load(slot.heard.as_deref()));
         pieces.push(Piece::Silence(BREATH));
-        self.before_beep(now, slot, pieces);
+        self.before_beep(now, Arc::new(slot), pieces);
     }
 }
 

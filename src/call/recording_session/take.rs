@@ -1,51 +1,52 @@
 //! One take: the beep, the recording, what the operator thinks of it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Ask, BREATH, Ear, Fault, Output, REPLY_MAX, Report, SlotFound, State, Studio, Word, spoken};
+use super::{Ask, BREATH, Fault, Output, Prompt, REPLY_MAX, Report, SlotFound, SpeechDetector, State, Studio, spoken};
+use audio::Take;
 use base::Key;
-use flow;
 use speech::Piece;
 
 impl Studio {
     /// What there is to hear of a slot, then the words before the beep, then the beep.
-    pub(super) fn before_beep(&mut self, now: Instant, slot: SlotFound, mut pieces: Vec<Piece>) {
+    pub(super) fn before_beep(&mut self, now: Instant, slot: Arc<SlotFound>, mut pieces: Vec<Piece>) {
         self.state = State::ReadBack(slot);
-        pieces.extend([Word::Speak.piece(self.lang), Piece::Silence(BREATH), Piece::Tone(BEEP)]);
+        pieces.extend([Prompt::Speak.piece(self.lang), Piece::Silence(BREATH), Piece::Tone(BEEP)]);
         self.play(now, pieces);
     }
 
     pub(super) fn key_before_beep(&mut self, now: Instant, key: Key) {
         let State::ReadBack(slot) = &self.state else { return };
-        let slot = slot.clone();
+        let slot = Arc::clone(slot);
         match key {
             Key::Pound => self.play(now, vec![Piece::Tone(BEEP)]),
             Key::Star => self.ask_slot(now, &[]),
-            Key::Digit(0) => self.leave(now, Word::Bye),
+            Key::Digit(0) => self.leave(now, Prompt::Bye),
             Key::Digit(1) => {
-                let heard = self.load(slot.draft.clone().or_else(|| slot.heard.clone()));
+                let heard = self.load(slot.draft.as_deref().or(slot.heard.as_deref()));
                 self.before_beep(now, slot, vec![heard, Piece::Silence(BREATH)]);
             }
             Key::Digit(_) => {}
         }
     }
 
-    /// A recording to be played next; the word that there is none, if there is none.
-    pub(super) fn load(&mut self, recording: Option<Vec<i16>>) -> Piece {
+    /// A recording to be played next, or the prompt that there is none.
+    pub(super) fn load(&mut self, recording: Option<&[i16]>) -> Piece {
         match recording {
             Some(samples) => {
-                self.out.push(Output::Load(samples));
+                self.out.push(Output::Load(Take::of(samples)));
                 Piece::Take
             }
-            None => Word::Missing.piece(self.lang),
+            None => Prompt::Missing.piece(self.lang),
         }
     }
 
     pub(super) fn take(&mut self, now: Instant) {
         let State::ReadBack(slot) = &self.state else { return };
-        let slot = slot.clone();
+        let slot = Arc::clone(slot);
         let max = (slot.longest + ROOM).min(LONGEST_LIMIT);
-        self.state = State::Taking { slot, ear: Ear::new() };
+        self.state = State::Taking { slot, detector: SpeechDetector::new() };
         self.playing = false;
         self.until = Some(now + max + MARGIN);
         self.out.extend([Output::Ask(Ask::Begin), Output::Record { max }]);
@@ -53,10 +54,10 @@ impl Studio {
 
     pub(super) fn sound(&mut self, now: Instant, samples: Vec<i16>) {
         let taking = matches!(self.state, State::Taking { .. } | State::Stopping(_));
-        if let State::Taking { ear, .. } = &mut self.state {
-            ear.feed(&samples);
-            let enough = if ear.heard_speech() { SILENCE_AFTER } else { SILENCE_BEFORE };
-            if ear.quiet() >= enough {
+        if let State::Taking { detector, .. } = &mut self.state {
+            detector.feed(&samples);
+            let enough = if detector.heard_speech() { SILENCE_AFTER } else { SILENCE_BEFORE };
+            if detector.quiet() >= enough {
                 self.stop_taking(now);
             }
         }
@@ -67,19 +68,19 @@ impl Studio {
 
     pub(super) fn stop_taking(&mut self, now: Instant) {
         let State::Taking { slot, .. } = &self.state else { return };
-        self.state = State::Stopping(slot.clone());
+        self.state = State::Stopping(Arc::clone(slot));
         self.until = Some(now + REPLY_MAX);
-        self.out.push(Output::Talk(flow::Output::StopRecord));
+        self.out.push(Output::StopRecord);
     }
 
     pub(super) fn recorded(&mut self, now: Instant, samples: Vec<i16>, packets_lost: u64) {
         let (State::Taking { slot, .. } | State::Stopping(slot)) = &self.state else { return };
-        let slot = slot.clone();
+        let slot = Arc::clone(slot);
         match spoken(samples) {
             Some(samples) => self.ask(now, State::Saving(slot), Ask::Submit { samples, packets_lost }),
             None => {
                 self.out.push(Output::Ask(Ask::Forget));
-                self.before_beep(now, slot, vec![Word::Silent.piece(self.lang), Piece::Silence(BREATH)]);
+                self.before_beep(now, slot, vec![Prompt::Silent.piece(self.lang), Piece::Silence(BREATH)]);
                 self.silent_take(now);
             }
         }
@@ -89,62 +90,64 @@ impl Studio {
     fn silent_take(&mut self, now: Instant) {
         self.silences += 1;
         if self.silences > super::SILENCES_MAX {
-            self.leave(now, Word::Bye);
+            self.leave(now, Prompt::Bye);
         }
     }
 
     pub(super) fn submitted(&mut self, now: Instant, report: Option<Report>) {
         let State::Saving(slot) = &self.state else { return };
-        let slot = slot.clone();
-        let Some(report) = report else { return self.leave(now, Word::Failed) };
-        let mut words: Vec<Word> = report.faults.iter().take(FAULTS_TOLD).map(|fault| word_for(*fault)).collect();
+        let mut slot = Arc::clone(slot);
+        let Some(report) = report else { return self.leave(now, Prompt::Failed) };
+        let mut words: Vec<Prompt> = report.faults.iter().take(FAULTS_TOLD).map(|fault| word_for(*fault)).collect();
         if report.unusable {
-            words.push(Word::Unusable);
+            words.push(Prompt::Unusable);
         }
-        words.push(Word::Review);
-        let draft = (!report.sound.is_empty()).then_some(report.sound);
-        self.state = State::Reviewing { slot: SlotFound { draft, ..slot }, unusable: report.unusable };
+        words.push(Prompt::Review);
+        // The state's own reference goes first, so that the slot is changed in place and not copied.
+        self.state = State::Leaving;
+        Arc::make_mut(&mut slot).draft = (!report.sound.is_empty()).then_some(report.sound);
+        self.state = State::Reviewing { slot, unusable: report.unusable };
         self.say(now, &words);
     }
 
     pub(super) fn reviewed(&mut self, now: Instant, key: Key) {
         let State::Reviewing { slot, unusable } = &self.state else { return };
-        let (slot, unusable) = (slot.clone(), *unusable);
+        let (slot, unusable) = (Arc::clone(slot), *unusable);
         match key {
             Key::Digit(1) => {
-                self.out.extend(slot.draft.map(Output::Load));
-                let pieces = vec![Piece::Take, Piece::Silence(BREATH), Word::Review.piece(self.lang)];
+                self.out.extend(slot.draft.as_deref().map(Take::of).map(Output::Load));
+                let pieces = vec![Piece::Take, Piece::Silence(BREATH), Prompt::Review.piece(self.lang)];
                 self.play(now, pieces);
             }
-            Key::Digit(2) if unusable => self.say(now, &[Word::Unusable, Word::Review]),
+            Key::Digit(2) if unusable => self.say(now, &[Prompt::Unusable, Prompt::Review]),
             Key::Digit(2) => self.ask(now, State::Deciding { kept: true }, Ask::Keep),
             Key::Digit(3) => self.before_beep(now, slot, Vec::new()),
             Key::Digit(4) => self.ask(now, State::Deciding { kept: false }, Ask::Discard),
-            Key::Digit(0) => self.leave(now, Word::Bye),
-            Key::Digit(_) | Key::Star | Key::Pound => self.say(now, &[Word::Review]),
+            Key::Digit(0) => self.leave(now, Prompt::Bye),
+            Key::Digit(_) | Key::Star | Key::Pound => self.say(now, &[Prompt::Review]),
         }
     }
 
     pub(super) fn decided(&mut self, now: Instant, kept: bool, done: bool) {
         match (done, kept) {
-            (true, true) => self.ask_slot(now, &[Word::Kept]),
-            (true, false) => self.ask_slot(now, &[Word::Discarded]),
+            (true, true) => self.ask_slot(now, &[Prompt::Kept]),
+            (true, false) => self.ask_slot(now, &[Prompt::Discarded]),
             // The draft is there, whatever could not be noted of it.
-            (false, _) => self.ask_slot(now, &[Word::Failed]),
+            (false, _) => self.ask_slot(now, &[Prompt::Failed]),
         }
     }
 }
 
-fn word_for(fault: Fault) -> Word {
+fn word_for(fault: Fault) -> Prompt {
     match fault {
-        Fault::Silent => Word::Silent,
-        Fault::Quiet => Word::Quiet,
-        Fault::Loud => Word::Loud,
-        Fault::Noisy => Word::Noisy,
-        Fault::Cut => Word::Cut,
-        Fault::Length => Word::Length,
-        Fault::OtherVoice => Word::OtherVoice,
-        Fault::Lossy => Word::Lossy,
+        Fault::Silent => Prompt::Silent,
+        Fault::Quiet => Prompt::Quiet,
+        Fault::Loud => Prompt::Loud,
+        Fault::Noisy => Prompt::Noisy,
+        Fault::Cut => Prompt::Cut,
+        Fault::Length => Prompt::Length,
+        Fault::OtherVoice => Prompt::OtherVoice,
+        Fault::Lossy => Prompt::Lossy,
     }
 }
 
