@@ -17,7 +17,7 @@ pub use application::Talk;
 pub use call::{Beginning, Call, Effect, Input, Output, Telemetry};
 pub use cdr::Tally;
 pub use line_test::{LineTest, line_test_clips};
-pub use look_up::{Question, believed, findings, instead, question, result_of};
+pub use look_up::{findings, query, result_of};
 pub use media_control::{Command, Event, KeySource, StreamSetup};
 pub use media_session::{Frame, Limits, MissingClip, Quality, Stream};
 pub use recording_session::{Ask, Fault, Reply, Report, STUDIO_STEP, SignIn, SlotFound, Studio, spoken, studio_clips};

@@ -88,7 +88,7 @@ impl Keys {
         fits && verifier != Verifier::NONE
     }
 
-    /// Stands for a caller, kiosk or receipt in [`super::Attempts`] and in the journal; `kind` keeps them apart.
+    /// Stands for a caller or a receipt in [`super::PhoneClient`] and in the journal; `kind` keeps them apart.
     pub fn asker(&self, kind: &str, value: &str) -> u64 {
         let mut mac = self.asker.clone();
         mac.update(&[kind.len() as u8]);

@@ -1,7 +1,6 @@
 //! What both doors share: receipt numbers, proofs, progress and what may be said of it, working days, age, records.
 
 mod age;
-mod attempts;
 mod capacity;
 mod case;
 mod factor;
@@ -14,10 +13,10 @@ mod receipt;
 mod record;
 mod rules;
 mod scan;
+mod scan_record;
 mod working_days;
 
 pub use age::{AgeLimits, Freshness, age};
-pub use attempts::{Asker, AttemptLimits, Attempts, Verdict};
 pub use capacity::{Availability, Capacity};
 pub use case::{Answer, Case, CaseType, Document, ItemCode, Pause, Stage, TimeLimit, Unit};
 pub use factor::{Factor, FactorError, Proof};
@@ -29,9 +28,10 @@ pub use limit::{
 pub use lookup::{LookUp, Outcome, Query, Reading};
 pub use progress::{LimitError, LimitTable, Progress, Promise};
 pub use receipt::{CheckDigit, NumberError, Receipt, ReceiptFormat, SecondFactor};
-pub use record::{CallOutcome, CallRecord, LookUpResult, ScanDoor, ScanRecord, ScanResult};
+pub use record::{CallOutcome, CallRecord, LookUpResult};
 pub use rules::{Rules, RulesError};
 pub use scan::{ScanRuleError, ScanRules, Scanned, Unreadable};
+pub use scan_record::{ScanPath, ScanRecord, ScanResult, Score};
 pub use working_days::WorkingDays;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What is kept of a call and of a scan: enough to run the service by, and nothing that names a person.
+//! What is kept of a call: enough to run the service by, and nothing that names a person.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +6,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use base::Lang;
-
-use super::case::Stage;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,58 +107,4 @@ pub struct CallRecord {
     pub peer_packets_lost: Option<u32>,
     /// The last round trip that RTCP measured between this node and the peer.
     pub round_trip: Option<Duration>,
-}
-
-/// Which door a scan came by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ScanDoor {
-    /// Typed by a scanner or on the kiosk's keypad.
-    Code,
-    /// A photograph of a code.
-    Image,
-}
-
-impl ScanDoor {
-    /// As it stands in the journal and in metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            ScanDoor::Code => "code",
-            ScanDoor::Image => "image",
-        }
-    }
-}
-
-/// What came of a scan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ScanResult {
-    LookUp(LookUpResult),
-    Waybill,
-    IdCard,
-    Unreadable,
-}
-
-impl ScanResult {
-    /// As it stands in the journal and in metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            ScanResult::LookUp(result) => result.name(),
-            ScanResult::Waybill => "waybill",
-            ScanResult::IdCard => "id_card",
-            ScanResult::Unreadable => "unreadable",
-        }
-    }
-}
-
-/// One scan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScanRecord {
-    pub at: Timestamp,
-    /// The kiosk's own name, as configured there.
-    pub kiosk: String,
-    pub door: ScanDoor,
-    pub result: ScanResult,
-    pub stage: Option<Stage>,
-    /// [`super::Keys::asker`] of the receipt number.
-    pub receipt: Option<u64>,
-    pub duration: Duration,
 }

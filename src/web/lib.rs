@@ -12,7 +12,6 @@
 //! sentence that says what to do.
 
 mod client;
-mod failures;
 mod health;
 mod page;
 mod photograph;
@@ -25,7 +24,6 @@ mod wav;
 mod words;
 
 pub use client::client;
-pub use failures::{FailureLimits, Failures};
 pub use health::{Health, NodeState, Trouble};
 pub use page::{Asset, KioskSettings, asset};
 pub use photograph::{Photograph, PhotographError, PhotographLimits};
@@ -35,14 +33,3 @@ pub use route::{Body, Route, body_of, route};
 pub use shown::{Found, Hall, Shown};
 pub use wav::{Sound, wav};
 pub use words::{CodeKind, StageNames, Step, Wording};
-
-use inquiry::Receipt;
-
-/// What a scanned text turned out to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scanned {
-    /// A number that fits one of the configured formats.
-    Receipt(Receipt),
-    /// Something else, which is told in its own words.
-    Other(CodeKind),
-}

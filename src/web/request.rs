@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::Problem;
 use base::{Lang, Private};
+use inquiry::Score;
 
 /// The most bytes of a JSON body: a QR code's text and some room.
 pub const JSON_BYTES_MAX: usize = 8 * 1024;
@@ -95,7 +96,9 @@ impl SpeechRequest {
 /// `POST /api/rate`: 1 satisfied, 2 fair, 3 not satisfied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateRequest {
-    pub score: u8,
+    /// The key that was pressed.
+    pub score: Score,
+    /// Where.
     pub kiosk: Kiosk,
 }
 
@@ -115,7 +118,7 @@ impl RateRequest {
         if !(1..=3).contains(&written.score) {
             return Err(Problem::Field { field: "score", must: "must be 1, 2 or 3" });
         }
-        Ok(RateRequest { score: written.score, kiosk: kiosk(written.kiosk.as_deref()) })
+        Ok(RateRequest { score: Score::of(written.score), kiosk: kiosk(written.kiosk.as_deref()) })
     }
 }
 
@@ -197,7 +200,7 @@ mod tests {
     fn speech_needs_a_language_and_a_rating_a_score() {
         assert_eq!(SpeechRequest::read(br#"{"code":"1","lang":"yue"}"#).unwrap().lang, Lang::Yue);
         assert!(SpeechRequest::read(br#"{"code":"1","lang":"fr"}"#).is_err());
-        assert_eq!(RateRequest::read(br#"{"score":3}"#).unwrap().score, 3);
+        assert_eq!(RateRequest::read(br#"{"score":3}"#).unwrap().score, Score::NotSatisfied);
         for score in ["0", "4", "-1", "1.5", "256", "\"1\""] {
             assert!(RateRequest::read(format!(r#"{{"score":{score}}}"#).as_bytes()).is_err(), "{score}");
         }

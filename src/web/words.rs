@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use base::Lang;
-use inquiry::Stage;
+use inquiry::{Scanned, Stage};
 
 /// One text in the three languages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -48,6 +48,16 @@ pub enum CodeKind {
 }
 
 impl CodeKind {
+    /// The kind of what a scanner sent.
+    pub fn of(scanned: &Scanned) -> CodeKind {
+        match scanned {
+            Scanned::Receipt(_) => CodeKind::Receipt,
+            Scanned::Waybill => CodeKind::Waybill,
+            Scanned::IdCard => CodeKind::IdCard,
+            Scanned::Unreadable(_) => CodeKind::Unreadable,
+        }
+    }
+
     /// The code on the wire and in logs.
     pub fn code(self) -> &'static str {
         match self {

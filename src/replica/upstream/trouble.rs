@@ -79,18 +79,8 @@ impl Kind {
         Kind::Protocol,
     ];
 
-    /// Their names, in the same order.
-    pub const NAMES: [&'static str; Kind::ALL.len()] = {
-        let mut names = [""; Kind::ALL.len()];
-        let mut n = 0;
-        while n < names.len() {
-            names[n] = Kind::ALL[n].name();
-            n += 1;
-        }
-        names
-    };
-
-    pub const fn name(self) -> &'static str {
+    /// The name in status, alarms and metrics.
+    pub fn name(self) -> &'static str {
         match self {
             Kind::Unreachable => "unreachable",
             Kind::Silent => "silent",

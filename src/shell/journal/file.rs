@@ -83,8 +83,8 @@ pub(super) fn put_scan(connection: &Connection, record: &ScanRecord) -> rusqlite
     let values = params![
         record.at.as_microsecond(),
         record.kiosk,
-        record.door.name(),
-        record.result.name(),
+        record.path.journal_name(),
+        record.result.journal_name(),
         record.stage.map(Stage::code),
         record.receipt.map(u64::cast_signed),
         micros(record.duration),

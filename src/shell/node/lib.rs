@@ -1,6 +1,6 @@
 //! The composition root: settings become everything that serves; signals, drain, the change of a live release.
 
-mod counter;
-mod numbers;
+mod backend;
+mod collectors;
 pub mod serve;
 mod watch;

@@ -2,32 +2,33 @@
 
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use super::counter::{self, Counter};
-use crate::numbers;
+use crate::backend::NodeBackend;
+use crate::collectors::{JournalCollector, MediaCollector, NodeCollector, ReplicaCollector};
 use config::{self, Settings, Source};
-use inquiry::{AttemptLimits, Attempts, Keys};
+use inquiry::{Keys, PhoneLimits, ScanLimits};
 use journal::Journal;
 use media::{MediaConfig, MediaPlane};
-use metrics::Metrics;
+use metrics::{Metrics, Registry};
 use os::clock;
 use os::folder;
 use os::logs;
-use phone::{Booths, Cases, Door, Live, Parts, Shelf, Wire};
+use phone::{Booths, Cases, Door, Live, LookUps, Parts, Shelf, Wire};
 use release::hotline::{Hotline, SAMPLE_SEED};
 use release::releases;
 use replica::sample;
 use replica_store::{ApplyError, FolderLock, Replica, Role, secret};
 use studio_store::accounts::commands::{self as accounts, Made};
 use studio_store::{Accounts, Studio};
-use web::FailureLimits;
+use web_service::{HttpService, StudioService};
 
 /// Why the program cannot serve; one line that says what to do.
 type Fault = String;
@@ -97,14 +98,8 @@ async fn run(
     let live = Arc::new(ArcSwap::from_pointee(Live::of(&hotline)));
     let media = open_media(settings)?;
     let media_metrics = media.metrics();
-    let limits = &settings.inquiry;
-    let attempts = Attempts::new(AttemptLimits {
-        per_caller: limits.failures_per_caller,
-        per_kiosk: limits.failures_per_kiosk,
-        per_receipt: limits.failures_per_receipt,
-        total: limits.failures_total,
-        window: limits.failure_window,
-    });
+    let (phone_limits, scan_limits) = limits(&settings.inquiry);
+    let keys = Arc::new(keys);
     let studio = open_studio(settings);
     let booths = studio.clone().map(|(accounts, studio)| Booths {
         shelf: Shelf { studio, accounts },
@@ -118,9 +113,8 @@ async fn run(
         settings: settings.phone.clone(),
         live: Arc::clone(&live),
         emergency: Arc::new(AtomicBool::new(releases::emergency(settings).unwrap_or(settings.hotline.emergency))),
-        keys: Arc::new(keys.clone()),
-        attempts: Arc::new(Mutex::new(attempts)),
-        cases: Cases::Copy(Arc::clone(&replica)),
+        keys: Arc::clone(&keys),
+        cases: Cases::Copy(Box::new(LookUps::new(Arc::clone(&replica), keys, phone_limits))),
         journal: Arc::clone(&journal),
         media: Arc::new(media),
         metrics: Arc::clone(&metrics),
@@ -128,38 +122,27 @@ async fn run(
         messages: settings.data.folder.join("messages"),
     };
     let door = Door::new(parts, &wire);
-    let sources = numbers::Sources {
-        replica: Arc::clone(&replica),
-        media: media_metrics,
-        journal: journal.metrics(),
-        door: Arc::clone(&door),
-        live: Arc::clone(&live),
-        folder: settings.data.folder.clone(),
-    };
-    let counter = Counter {
+    let registry = Registry::new(metrics)
+        .with(NodeCollector { door: Arc::clone(&door), live: Arc::clone(&live), folder: settings.data.folder.clone() })
+        .with(MediaCollector(media_metrics))
+        .with(ReplicaCollector(Arc::clone(&replica)))
+        .with(JournalCollector(journal.metrics()));
+    let backend = NodeBackend {
         live: Arc::clone(&live),
         scan_rules: hotline.scan_rules.clone(),
         replica: Arc::clone(&replica),
         journal,
         door: Arc::clone(&door),
-        metrics: Arc::clone(&metrics),
         settings: settings.web.clone(),
         desk_number: settings.phone.desk_number.clone(),
         data: settings.data.folder.clone(),
         past_calls: settings.data.folder.join("journal.sqlite3"),
     };
-    let failures = FailureLimits {
-        per_kiosk: limits.failures_per_kiosk,
-        per_address: limits.failures_per_kiosk.saturating_mul(20),
-        total: limits.failures_total,
-        window: limits.failure_window,
-    };
     let made = first_accounts(settings, &replica)?;
-    let doors = web_service::Doors::new(counter::backend(counter), &settings.web, failures);
-    let doors = Arc::new(doors.with_studio(web_service::StudioDoor::new(settings, studio)));
+    let service = HttpService::new(backend, registry, &settings.web, scan_limits);
+    let service = Arc::new(service.with_studio(StudioService::new(settings, studio)));
     super::watch::start(settings.clone(), live, &door)
         .map_err(|error| format!("cannot watch for releases: {error}"))?;
-    numbers::keep(Arc::clone(&metrics), sources);
     // Before anybody is told that the node is ready: who is told may stop it at once.
     let signals = Signals::new()?;
     announce(settings, &wire, &listeners, &replica, &hotline.examples, &made)?;
@@ -167,12 +150,25 @@ async fn run(
     let phone = tokio::spawn(wire.run(Arc::clone(&door)));
     let web_settings = settings.web.clone();
     let scan = tokio::spawn(async move {
-        web_service::serve(listeners, doors, &web_settings, stopping, LAST_REQUESTS).await;
+        web_service::serve(listeners, service, &web_settings, stopping, LAST_REQUESTS).await;
     });
     let ended = until_told(signals, &door, phone, &settings.phone).await;
     let _ = stop.send(true);
     let _ = tokio::time::timeout(LAST_REQUESTS, scan).await;
     ended
+}
+
+/// The limits of failed look-ups, by telephone and by scan. The settings are at least 1: no limit can be switched off.
+fn limits(settings: &config::Inquiry) -> (PhoneLimits, ScanLimits) {
+    let at_most = NonZeroU32::new;
+    let (total, window) = (at_most(settings.failures_total), settings.failure_window);
+    let phone = PhoneLimits {
+        per_caller: at_most(settings.failures_per_caller),
+        per_receipt: at_most(settings.failures_per_receipt),
+        total,
+        window,
+    };
+    (phone, ScanLimits::of_kiosks(at_most(settings.failures_per_kiosk), total, window))
 }
 
 /// The web's sockets: the studio has its own, or is beside the kiosk.

@@ -1,25 +1,25 @@
 //! One call, one task: feeds the call what comes in, and performs what it wants done.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep_until};
 
-use super::cases::Cases;
+use super::cases::{Cases, LookUpRequest};
 use super::door::{Door, Live};
 use base::{Lang, Private};
 use call::{
     self, Ask, Beginning, Call, Effect, Event, Input, LineTest, Output, Purpose, Reply, Studio, Talk, Tally, Telemetry,
 };
 use flow::sheet::TICKET;
-use flow::{Caller, Conversation, Findings, WallClock};
-use inquiry::{Asker, CallRecord, LookUpResult, Proof};
+use flow::{Caller, Conversation, WallClock};
+use inquiry::CallRecord;
 use journal::messages;
 use media::{MediaBusy, OpenStream};
-use metrics::{Door as Way, Score};
+use metrics::Door as Way;
 use os::clock;
 use sdp::LocalMedia;
 use sip::{Arrival, LegKey, Local, Message};
@@ -66,12 +66,7 @@ impl Held {
     }
 
     fn note(&self, record: CallRecord, slips: u32) {
-        let metrics = &self.door.parts.metrics;
-        metrics.calls.inc(record.outcome);
-        metrics.call_length.observe(record.duration);
-        if let Some(rating) = record.rating {
-            metrics.ratings.inc(Way::Phone, Score::of(rating));
-        }
+        self.door.parts.metrics.call_ended(&record);
         let lang = record.lang.map_or("-", Lang::code);
         tracing::info!(
             call = %self.tag,
@@ -316,7 +311,9 @@ impl Task {
         let caller = self.caller;
         tokio::spawn(async move {
             let asked = clock::now();
-            let (findings, result) = answer(&door, &live, &source, &by, caller).await;
+            let request = LookUpRequest { rules: &live.rules, zone: &live.zone, source: &source, by: &by, caller };
+            let age_limits = || door.parts.live.load().release.age_limits();
+            let (findings, result) = door.parts.cases.look_up(request, age_limits).await;
             door.parts.metrics.look_ups.inc(Way::Phone, result);
             door.parts.metrics.look_up_time.observe(clock::now() - asked);
             let _ = inbox.send(Input::LookedUp { findings: Box::new(findings), result }).await;
@@ -349,46 +346,6 @@ impl Task {
             let _ = inbox.send(Input::Ticket(ticket)).await;
         });
     }
-}
-
-async fn answer(
-    door: &Door,
-    live: &Live,
-    source: &str,
-    by: &BTreeMap<Arc<str>, Private<String>>,
-    caller: Option<u64>,
-) -> (Findings, LookUpResult) {
-    let parts = &door.parts;
-    let replica = match &parts.cases {
-        Cases::Copy(replica) => replica,
-        Cases::Staged(stage) => {
-            let (findings, delay) = stage.find(source, by);
-            tokio::time::sleep(delay).await;
-            let result = call::result_of(&findings);
-            return (findings, result);
-        }
-    };
-    let question = call::question(&live.rules, by);
-    let receipt = question.as_ref().map(|question| parts.keys.asker("receipt", question.receipt.number.expose()));
-    let asker = Asker { caller, kiosk: None, receipt };
-    let attempts = || parts.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-    let verdict = attempts().may_ask(clock::now(), asker);
-    if let Some(instead) = call::instead(verdict) {
-        return instead;
-    }
-    let answer = match &question {
-        Some(question) => replica.look_up(&question.receipt, &Proof::Factor(question.factor.clone())).await,
-        None => inquiry::Answer::NotFound,
-    };
-    let refuse_after = parts.live.load().release.stale_after().1;
-    let answer = call::believed(answer, replica.as_of(), replica.now(), refuse_after);
-    match answer {
-        inquiry::Answer::Found { .. } => attempts().succeeded(asker),
-        inquiry::Answer::NotFound => attempts().failed(clock::now(), asker),
-        inquiry::Answer::Down => {}
-    }
-    let today = clock::local(&live.zone).date();
-    call::findings(&live.rules, &answer, today, replica.now())
 }
 
 /// Media events that wait for one call.

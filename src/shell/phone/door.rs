@@ -19,7 +19,7 @@ use base::Lang;
 use call::{Admission, Calls, Input, Purpose, Turned};
 use config::{self, Network};
 use flow::Release;
-use inquiry::{Attempts, CallOutcome, Keys, Rules};
+use inquiry::{CallOutcome, Keys, Rules};
 use journal::Journal;
 use media::MediaPlane;
 use metrics::{Metrics, SipDrop};
@@ -67,7 +67,6 @@ pub struct Parts {
     pub live: Arc<ArcSwap<Live>>,
     pub emergency: Arc<AtomicBool>,
     pub keys: Arc<Keys>,
-    pub attempts: Arc<Mutex<Attempts>>,
     pub cases: Cases,
     pub journal: Arc<Journal>,
     pub media: Arc<MediaPlane>,

@@ -9,7 +9,7 @@ mod tape;
 mod wire;
 
 pub use booth::Booths;
-pub use cases::{Cases, Stage};
+pub use cases::{Cases, LookUps, Stage};
 pub use door::{Door, Live, Parts};
 pub use shelf::Shelf;
 pub use wire::Wire;

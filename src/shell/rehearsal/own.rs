@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use base::Lang;
 use config::{self, Network, Settings, Transport};
 use flow::sheet::{Db, Part};
-use inquiry::{AttemptLimits, Attempts, Keys};
+use inquiry::Keys;
 use journal::Journal;
 use media::{MediaConfig, MediaPlane};
 use metrics::Metrics;
@@ -85,14 +85,11 @@ impl Theatre {
         let wire =
             Wire::bind(&[(Transport::Udp, (Ipv4Addr::LOCALHOST, 0).into())]).map_err(|error| error.to_string())?;
         let address = wire.listening().first().map(|(_, address)| *address).ok_or("no socket")?;
-        let unlimited =
-            AttemptLimits { per_caller: 0, per_kiosk: 0, per_receipt: 0, total: 0, window: self.settings.call_limit };
         let parts = Parts {
             settings: self.settings.clone(),
             live: Arc::clone(&self.live),
             emergency: Arc::new(AtomicBool::new(part.emergency)),
             keys: Arc::clone(&self.keys),
-            attempts: Arc::new(Mutex::new(Attempts::new(unlimited))),
             cases: Cases::Staged(Arc::clone(&stage)),
             journal: Arc::clone(&self.journal),
             media: Arc::clone(&self.media),
