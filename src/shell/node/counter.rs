@@ -17,7 +17,7 @@ use journal::Journal;
 use metrics::{self, Metrics, ScanPath};
 use os::clock;
 use os::folder;
-use phone::{Door, Live};
+use phone::{LiveRelease as Live, Registry};
 use replica_store::Replica;
 use speech::{Clip, Piece};
 use web::{self, CodeKind, Found, Hall, Health, KioskSettings, NodeState, Shown, Sound, StageNames, Trouble, Wording};
@@ -29,7 +29,7 @@ pub(crate) struct Counter {
     pub scan_rules: ScanRules,
     pub replica: Arc<Replica>,
     pub journal: Arc<Journal>,
-    pub door: Arc<Door>,
+    pub registry: Arc<Registry>,
     pub metrics: Arc<Metrics>,
     pub settings: config::Web,
     pub desk_number: String,
@@ -184,13 +184,13 @@ impl Counter {
         let age = self.replica.age();
         let live = self.live.load();
         let stale = age.is_none_or(|age| freshness(&live, age) != Freshness::Fresh);
-        let state = match (self.door.is_draining(), stale) {
+        let state = match (self.registry.is_draining(), stale) {
             (true, _) => NodeState::Draining,
             (false, true) => NodeState::Stale,
             (false, false) => NodeState::Ok,
         };
         let copy = self.replica.metrics();
-        let (calls, calls_max) = (self.door.calls(), self.door.lines_max());
+        let (calls, calls_max) = (self.registry.calls(), self.registry.lines_max());
         let free = folder::free_bytes(&self.data);
         let alarms: Vec<String> = self.replica.alarms().into_iter().map(|alarm| alarm.kind).collect();
         let troubles = [

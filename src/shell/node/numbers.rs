@@ -12,7 +12,7 @@ use media::MediaMetrics;
 use metrics::{BatchResult, CacheResult, CopyNumbers, Direction, Metrics, Refused};
 use os::clock;
 use os::folder;
-use phone::{Door, Live};
+use phone::{LiveRelease, Registry};
 use replica_store::{Replica, postgres::UpstreamMetrics};
 
 /// Where numbers are counted.
@@ -20,8 +20,8 @@ pub(crate) struct Sources {
     pub replica: Arc<Replica>,
     pub media: Arc<MediaMetrics>,
     pub journal: Arc<JournalMetrics>,
-    pub door: Arc<Door>,
-    pub live: Arc<ArcSwap<Live>>,
+    pub registry: Arc<Registry>,
+    pub live: Arc<ArcSwap<LiveRelease>>,
     /// The data folder, for its disk.
     pub folder: PathBuf,
 }
@@ -41,9 +41,9 @@ pub(crate) fn keep(metrics: Arc<Metrics>, sources: Sources) {
 
 /// Carries everything over once.
 pub(crate) fn carry(metrics: &Metrics, sources: &Sources) {
-    let Sources { replica: copy, media, journal, door, live, folder } = sources;
-    metrics.calls_max.set(i64::try_from(door.lines_max()).unwrap_or(i64::MAX));
-    metrics.draining.set(door.is_draining().into());
+    let Sources { replica: copy, media, journal, registry, live, folder } = sources;
+    metrics.calls_max.set(i64::try_from(registry.lines_max()).unwrap_or(i64::MAX));
+    metrics.draining.set(registry.is_draining().into());
     metrics.release.set(live.load().short_name());
     metrics.disk_free.set(folder::free_bytes(folder).map_or(0, |free| i64::try_from(free).unwrap_or(i64::MAX)));
     let replica = copy.metrics();

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use metrics::Metrics;
 use os::clock;
 use os::folder;
 use os::logs;
-use phone::{Booths, Cases, Door, Live, Parts, Shelf, Wire};
+use phone::{Cases, LiveRelease, RecordingService, Registry, Services, TakeStore, TransportLayer, UserAgent};
 use release::hotline::{Hotline, SAMPLE_SEED};
 use release::releases;
 use replica::sample;
@@ -53,7 +52,7 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
     // The doors' sockets before anything that takes time: a port that is taken is told at once.
     let doors = {
         let _runtime = runtime.enter();
-        let wire = Wire::bind(&settings.phone.listen);
+        let wire = TransportLayer::bind(&settings.phone.listen);
         (wire.map_err(|error| unheard("phone.listen", &error.to_string(), error.kind()))?, listen(settings)?)
     };
     let keys = Keys::new(&secret(folder).map_err(|error| error.to_string())?);
@@ -90,11 +89,11 @@ async fn run(
     hotline: Hotline,
     keys: Keys,
     replica: Arc<Replica>,
-    (wire, listeners): (Wire, web_service::Listeners),
+    (wire, listeners): (TransportLayer, web_service::Listeners),
 ) -> Result<(), Fault> {
     let metrics = Arc::new(Metrics::new());
     let journal = Journal::open(&settings.data.folder, &settings.journal).map_err(|error| error.to_string())?;
-    let live = Arc::new(ArcSwap::from_pointee(Live::of(&hotline)));
+    let live = Arc::new(ArcSwap::from_pointee(LiveRelease::of(&hotline)));
     let media = open_media(settings)?;
     let media_metrics = media.metrics();
     let limits = &settings.inquiry;
@@ -106,33 +105,33 @@ async fn run(
         window: limits.failure_window,
     });
     let studio = open_studio(settings);
-    let booths = studio.clone().map(|(accounts, studio)| Booths {
-        shelf: Shelf { studio, accounts },
-        tapes: settings.data.folder.join("studio/tapes"),
+    let recording = studio.clone().map(|(accounts, studio)| RecordingService {
+        store: TakeStore { studio, accounts },
+        in_progress: settings.data.folder.join("studio/tapes"),
         metrics: Arc::clone(&metrics),
     });
-    if let Some(booths) = &booths {
-        booths.recover();
+    if let Some(recording) = &recording {
+        recording.recover();
     }
-    let parts = Parts {
-        settings: settings.phone.clone(),
+    let services = Services {
         live: Arc::clone(&live),
-        emergency: Arc::new(AtomicBool::new(releases::emergency(settings).unwrap_or(settings.hotline.emergency))),
-        keys: Arc::new(keys.clone()),
-        attempts: Arc::new(Mutex::new(attempts)),
+        keys,
+        attempts: Mutex::new(attempts),
         cases: Cases::Copy(Arc::clone(&replica)),
         journal: Arc::clone(&journal),
         media: Arc::new(media),
         metrics: Arc::clone(&metrics),
-        booths,
+        recording,
         messages: settings.data.folder.join("messages"),
     };
-    let door = Door::new(parts, &wire);
+    let emergency = releases::emergency(settings).unwrap_or(settings.hotline.emergency);
+    let registry = Registry::new(settings.phone.lines(), emergency);
+    let user_agent = UserAgent::new(settings.phone.clone(), services, Arc::clone(&registry), &wire);
     let sources = numbers::Sources {
         replica: Arc::clone(&replica),
         media: media_metrics,
         journal: journal.metrics(),
-        door: Arc::clone(&door),
+        registry: Arc::clone(&registry),
         live: Arc::clone(&live),
         folder: settings.data.folder.clone(),
     };
@@ -141,7 +140,7 @@ async fn run(
         scan_rules: hotline.scan_rules.clone(),
         replica: Arc::clone(&replica),
         journal,
-        door: Arc::clone(&door),
+        registry: Arc::clone(&registry),
         metrics: Arc::clone(&metrics),
         settings: settings.web.clone(),
         desk_number: settings.phone.desk_number.clone(),
@@ -157,19 +156,19 @@ async fn run(
     let made = first_accounts(settings, &replica)?;
     let doors = web_service::Doors::new(counter::backend(counter), &settings.web, failures);
     let doors = Arc::new(doors.with_studio(web_service::StudioDoor::new(settings, studio)));
-    super::watch::start(settings.clone(), live, &door)
+    super::watch::start(settings.clone(), live, &registry)
         .map_err(|error| format!("cannot watch for releases: {error}"))?;
     numbers::keep(Arc::clone(&metrics), sources);
     // Before anybody is told that the node is ready: who is told may stop it at once.
     let signals = Signals::new()?;
     announce(settings, &wire, &listeners, &replica, &hotline.examples, &made)?;
     let (stop, stopping) = watch::channel(false);
-    let phone = tokio::spawn(wire.run(Arc::clone(&door)));
+    let phone = tokio::spawn(wire.run(user_agent));
     let web_settings = settings.web.clone();
     let scan = tokio::spawn(async move {
         web_service::serve(listeners, doors, &web_settings, stopping, LAST_REQUESTS).await;
     });
-    let ended = until_told(signals, &door, phone, &settings.phone).await;
+    let ended = until_told(signals, &registry, phone, &settings.phone).await;
     let _ = stop.send(true);
     let _ = tokio::time::timeout(LAST_REQUESTS, scan).await;
     ended
@@ -252,7 +251,7 @@ fn open_media(settings: &Settings) -> Result<MediaPlane, Fault> {
 /// Says what to try, and then the one line that tells a program that everything is open.
 fn announce(
     settings: &Settings,
-    wire: &Wire,
+    wire: &TransportLayer,
     listeners: &web_service::Listeners,
     replica: &Replica,
     examples: &[sample::Example],
@@ -339,7 +338,7 @@ impl Signals {
 /// Serves until a signal, then drains until the last call, the limit or a second signal.
 async fn until_told(
     mut signals: Signals,
-    door: &Arc<Door>,
+    registry: &Registry,
     mut phone: tokio::task::JoinHandle<io::Error>,
     settings: &config::Phone,
 ) -> Result<(), Fault> {
@@ -351,15 +350,15 @@ async fn until_told(
             return Err(format!("the phone door failed: {error}"));
         }
     }
-    tracing::info!(calls = door.calls(), "draining: no new calls; a second signal ends at once");
+    tracing::info!(calls = registry.calls(), "draining: no new calls; a second signal ends at once");
     tokio::select! {
         // Both doors stay open for a while, so that balancers hear of it before they knock in vain.
-        _ = async { tokio::join!(door.drain(), tokio::time::sleep(settings.drain_least)) } => {}
+        _ = async { tokio::join!(registry.drain(), tokio::time::sleep(settings.drain_least)) } => {}
         () = tokio::time::sleep(settings.drain_limit) => {
-            tracing::warn!(calls = door.calls(), "the drain limit is over");
-            end(door, GOODBYES).await;
+            tracing::warn!(calls = registry.calls(), "the drain limit is over");
+            end(registry, GOODBYES).await;
         }
-        () = signals.next() => end(door, LAST_WORDS).await,
+        () = signals.next() => end(registry, LAST_WORDS).await,
     }
     phone.abort();
     tracing::info!("stopped");
@@ -367,9 +366,9 @@ async fn until_told(
 }
 
 /// Hangs up on everybody, and gives the BYEs so long to be answered.
-async fn end(door: &Door, limit: Duration) {
-    door.end_calls();
-    let _ = tokio::time::timeout(limit, door.drain()).await;
+async fn end(registry: &Registry, limit: Duration) {
+    registry.end_calls();
+    let _ = tokio::time::timeout(limit, registry.drain()).await;
 }
 
 /// Complaints about one release that are logged.

@@ -21,14 +21,17 @@ pub enum Cases {
 
 /// How things stand in a call that a sheet describes.
 pub struct Stage {
+    /// Its flow names the sources that are looked up.
     pub release: Arc<Release>,
     /// When calls are made, whatever the clock says.
     pub civil: DateTime,
+    /// Who calls, whatever number the INVITE shows.
     pub caller: Caller,
     records: Mutex<Records>,
 }
 
 impl Stage {
+    /// A stage without cases.
     pub fn new(release: Arc<Release>, civil: DateTime, caller: Caller) -> Stage {
         Stage { release, civil, caller, records: Mutex::default() }
     }
