@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 /// What admission goes by.
 #[derive(Clone, Debug)]
 pub struct Rules {
+    /// Calls of every purpose at once.
     pub calls_max: usize,
     /// New calls a second from one address; twice as many may come in one burst.
     pub calls_per_second_max: u32,
     /// User parts that reach the hotline; empty: every one.
     pub numbers: Vec<String>,
+    /// The user part of the line test; none: there is no line test.
     pub line_test: Option<String>,
     /// The user part of the recording service.
     pub studio: Option<String>,
@@ -27,7 +29,9 @@ pub struct Rules {
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
+    /// A caller's inquiry.
     Hotline,
+    /// A technician tests a trunk.
     LineTest,
     /// An operator records prompts.
     Studio,
@@ -44,10 +48,10 @@ pub struct Calls {
 
 /// Why a call is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turned {
+pub enum Rejection {
     /// 503: this address calls too fast.
     TooFast,
-    /// 404: nobody here has that number.
+    /// 404: the number is not served here.
     NoSuchNumber,
     /// 486: as many operators as may are recording.
     StudioBusy,
@@ -71,6 +75,7 @@ struct Bucket {
 }
 
 impl Admission {
+    /// Admission by these rules, with every address at its full allowance.
     pub fn new(rules: Rules) -> Self {
         Admission { rules, sources: HashMap::new() }
     }
@@ -83,19 +88,19 @@ impl Admission {
         user: &str,
         calls: Calls,
         draining: bool,
-    ) -> Result<Purpose, Turned> {
+    ) -> Result<Purpose, Rejection> {
         if !self.pace(now, from) {
-            return Err(Turned::TooFast);
+            return Err(Rejection::TooFast);
         }
-        let purpose = self.purpose(user).ok_or(Turned::NoSuchNumber)?;
+        let purpose = self.purpose(user).ok_or(Rejection::NoSuchNumber)?;
         if draining {
-            return Err(Turned::Draining);
+            return Err(Rejection::Draining);
         }
         if calls.all >= self.rules.calls_max {
-            return Err(Turned::Full);
+            return Err(Rejection::Full);
         }
         if purpose == Purpose::Studio && calls.studio >= self.rules.studio_calls_max {
-            return Err(Turned::StudioBusy);
+            return Err(Rejection::StudioBusy);
         }
         Ok(purpose)
     }
@@ -162,22 +167,22 @@ mod tests {
         let (mut gate, now) = (gate(), test_clock::start());
         assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), false), Ok(Purpose::Hotline));
         assert_eq!(gate.admit(now, TRUNK, "9196", calls(0, 0), false), Ok(Purpose::LineTest));
-        assert_eq!(gate.admit(now, TRUNK, "110", calls(0, 0), false), Err(Turned::NoSuchNumber));
+        assert_eq!(gate.admit(now, TRUNK, "110", calls(0, 0), false), Err(Rejection::NoSuchNumber));
     }
 
     #[test]
     fn the_recording_service_takes_so_many_operators_at_once() {
         let (mut gate, now) = (gate(), test_clock::start());
         assert_eq!(gate.admit(now, TRUNK, "9197", calls(0, 0), false), Ok(Purpose::Studio));
-        assert_eq!(gate.admit(now, TRUNK, "9197", calls(1, 1), false), Err(Turned::StudioBusy));
+        assert_eq!(gate.admit(now, TRUNK, "9197", calls(1, 1), false), Err(Rejection::StudioBusy));
         assert_eq!(gate.admit(now, TRUNK, "96110110", calls(1, 1), false), Ok(Purpose::Hotline));
     }
 
     #[test]
     fn a_full_or_draining_node_turns_calls_away() {
         let (mut gate, now) = (gate(), test_clock::start());
-        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(2, 0), false), Err(Turned::Full));
-        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), true), Err(Turned::Draining));
+        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(2, 0), false), Err(Rejection::Full));
+        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), true), Err(Rejection::Draining));
     }
 
     #[test]

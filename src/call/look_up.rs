@@ -7,13 +7,15 @@ use std::time::Duration;
 use jiff::{Timestamp, civil::Date};
 
 use base::Private;
-use flow::{self, Findings};
+use flow::{self, LookUpAnswer};
 use inquiry::{self, Answer, Factor, LookUpResult, Receipt, Rules, Verdict};
 
 /// A receipt and the proof that its holder gave.
 #[derive(Clone, Debug)]
 pub struct Question {
+    /// The case's receipt number.
     pub receipt: Receipt,
+    /// The second factor.
     pub factor: Factor,
 }
 
@@ -30,38 +32,38 @@ pub fn question(rules: &Rules, by: &BTreeMap<Arc<str>, Private<String>>) -> Opti
 pub fn believed(answer: Answer, as_of: Option<Timestamp>, now: Timestamp, refuse_after: Option<Duration>) -> Answer {
     let too_old = |limit: Duration| as_of.is_none_or(|as_of| inquiry::age(as_of, now) > limit);
     match answer {
-        Answer::NotFound if refuse_after.is_some_and(too_old) => Answer::Down,
-        Answer::NotFound | Answer::Found { .. } | Answer::Down => answer,
+        Answer::NotFound if refuse_after.is_some_and(too_old) => Answer::Unavailable,
+        Answer::NotFound | Answer::Found { .. } | Answer::Unavailable => answer,
     }
 }
 
 /// What the flow is told of an answer.
-pub fn findings(rules: &Rules, answer: &Answer, today: Date, now: Timestamp) -> (Findings, LookUpResult) {
+pub fn findings(rules: &Rules, answer: &Answer, today: Date, now: Timestamp) -> (LookUpAnswer, LookUpResult) {
     match answer {
         Answer::Found { case, as_of } => {
             let facts = flow::facts(&rules.progress(case, today));
-            (Findings::Found { facts, age: inquiry::age(*as_of, now) }, LookUpResult::Found)
+            (LookUpAnswer::Found { facts, age: inquiry::age(*as_of, now) }, LookUpResult::Found)
         }
-        Answer::NotFound => (Findings::None, LookUpResult::NotFound),
-        Answer::Down => (Findings::Down, LookUpResult::Down),
+        Answer::NotFound => (LookUpAnswer::NotFound, LookUpResult::NotFound),
+        Answer::Unavailable => (LookUpAnswer::Unavailable, LookUpResult::Unavailable),
     }
 }
 
 /// What the record says of an answer.
-pub fn result_of(findings: &Findings) -> LookUpResult {
+pub fn result_of(findings: &LookUpAnswer) -> LookUpResult {
     match findings {
-        Findings::Found { .. } => LookUpResult::Found,
-        Findings::None => LookUpResult::NotFound,
-        Findings::Many => LookUpResult::HandedOver,
-        Findings::Down => LookUpResult::Down,
+        LookUpAnswer::Found { .. } => LookUpResult::Found,
+        LookUpAnswer::NotFound => LookUpResult::NotFound,
+        LookUpAnswer::Ambiguous => LookUpResult::Rejected,
+        LookUpAnswer::Unavailable => LookUpResult::Unavailable,
     }
 }
 
 /// What the flow is told instead of an answer, when there were too many failures before: more tries lead to a person.
-pub fn instead(verdict: Verdict) -> Option<(Findings, LookUpResult)> {
+pub fn instead(verdict: Verdict) -> Option<(LookUpAnswer, LookUpResult)> {
     match verdict {
         Verdict::Go => None,
-        Verdict::HandToPerson => Some((Findings::Many, LookUpResult::HandedOver)),
+        Verdict::HandToPerson => Some((LookUpAnswer::Ambiguous, LookUpResult::Rejected)),
     }
 }
 
@@ -75,8 +77,8 @@ mod tests {
         let hour = Some(Duration::from_secs(3600));
         let believed = |as_of, now, limit| believed(Answer::NotFound, as_of, now, limit);
         assert!(matches!(believed(Some(at(0)), at(60), hour), Answer::NotFound));
-        assert!(matches!(believed(Some(at(0)), at(3601), hour), Answer::Down));
-        assert!(matches!(believed(None, at(0), hour), Answer::Down));
+        assert!(matches!(believed(Some(at(0)), at(3601), hour), Answer::Unavailable));
+        assert!(matches!(believed(None, at(0), hour), Answer::Unavailable));
         assert!(matches!(believed(Some(at(0)), at(99_999), None), Answer::NotFound));
     }
 }

@@ -1,10 +1,9 @@
-//! Who has asked for too many receipts that do not exist.
+//! Limits of failed look-ups at kiosks, against guessing of receipt numbers.
 //!
-//! Receipt numbers can be guessed, and every guess that fails is remembered for a while: by kiosk, by network address,
-//! and over all. One person's receipt that is not in the copy yet, scanned again and again, is one failure.
+//! A failed look-up is counted for a window of time: by kiosk, by network address, and in total. A receipt that is not in
+//! the replica yet and is scanned repeatedly counts once.
 //!
-//! When failures come from everywhere at once and the budget over all is used up, nobody is locked out who has not
-//! failed: a single failure is then enough to make a kiosk wait.
+//! When the total is used up, a kiosk without failures may still scan, and a single failure makes it wait.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,13 +13,16 @@ use std::time::{Duration, Instant};
 use super::Kiosk;
 use base::Private;
 
-/// How many failures are borne within a window.
+/// How many failures are accepted within the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FailureLimits {
+    /// For one kiosk name at one address.
     pub per_kiosk: u32,
-    /// A kiosk can call itself anything, so its address has a limit too; a hall's kiosks may share one.
+    /// For one address, since a kiosk may change its name; the kiosks of a hall may share an address.
     pub per_address: u32,
+    /// Over all kiosks.
     pub total: u32,
+    /// How long a failure counts.
     pub window: Duration,
 }
 
@@ -33,15 +35,16 @@ pub struct Failures {
     all: VecDeque<Instant>,
 }
 
-/// When, and a hash of the receipt: the same one counts once.
+/// Time and hash of the receipt, so that one receipt counts once.
 type Failed = VecDeque<(Instant, u64)>;
 
 impl Failures {
+    /// Starts without failures.
     pub fn new(limits: FailureLimits) -> Failures {
         Failures { limits, kiosks: HashMap::new(), addresses: HashMap::new(), all: VecDeque::new() }
     }
 
-    /// How long a kiosk must wait before its next scan; `None`: it need not.
+    /// How long a kiosk must wait before its next scan; `None` if it may scan now.
     pub fn wait(&mut self, now: Instant, from: IpAddr, kiosk: &Kiosk) -> Option<Duration> {
         if self.all.is_empty() {
             return None;
@@ -52,18 +55,17 @@ impl Failures {
         }
         let spent = self.all.len() >= self.limits.total as usize;
         let limit = |usual: u32| if spent { 1 } else { usual as usize };
-        let by_kiosk = until_fewer(&mut self.kiosks, kiosk_key(from, kiosk), limit(self.limits.per_kiosk), now, window);
-        let by_address =
-            until_fewer(&mut self.addresses, address_key(from), limit(self.limits.per_address), now, window);
+        let by_kiosk = wait_of(&mut self.kiosks, kiosk_key(from, kiosk), limit(self.limits.per_kiosk), now, window);
+        let by_address = wait_of(&mut self.addresses, address_key(from), limit(self.limits.per_address), now, window);
         by_kiosk.max(by_address)
     }
 
-    /// Remembers a scan that matched nothing.
+    /// Counts a scan without a match.
     pub fn failed(&mut self, now: Instant, from: IpAddr, kiosk: &Kiosk, code: &Private<String>) {
         let receipt = hash(code.expose());
         let window = self.limits.window;
-        let new = remember(&mut self.kiosks, kiosk_key(from, kiosk), receipt, now, self.limits.per_kiosk, window);
-        remember(&mut self.addresses, address_key(from), receipt, now, self.limits.per_address, window);
+        let new = count_failure(&mut self.kiosks, kiosk_key(from, kiosk), receipt, now, self.limits.per_kiosk, window);
+        count_failure(&mut self.addresses, address_key(from), receipt, now, self.limits.per_address, window);
         if new {
             if self.all.len() >= self.limits.total as usize {
                 self.all.pop_front();
@@ -81,7 +83,7 @@ fn address_key(from: IpAddr) -> u64 {
     hash(&network(from))
 }
 
-/// An IPv6 subscriber owns a whole /64.
+/// One IPv6 subscriber has a whole /64.
 fn network(address: IpAddr) -> u128 {
     match address.to_canonical() {
         IpAddr::V4(v4) => u128::from(u32::from(v4)),
@@ -95,13 +97,7 @@ fn hash(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-fn until_fewer(
-    map: &mut HashMap<u64, Failed>,
-    key: u64,
-    limit: usize,
-    now: Instant,
-    window: Duration,
-) -> Option<Duration> {
+fn wait_of(map: &mut HashMap<u64, Failed>, key: u64, limit: usize, now: Instant, window: Duration) -> Option<Duration> {
     let failed = map.get_mut(&key)?;
     forget(failed, now, window);
     if failed.is_empty() {
@@ -109,12 +105,12 @@ fn until_fewer(
         return None;
     }
     let over = failed.len().checked_sub(limit)?;
-    let (at, _) = failed.get(over).or(failed.back())?;
+    let (at, _) = failed.get(over).or_else(|| failed.back())?;
     Some(window.saturating_sub(now.saturating_duration_since(*at)).max(Duration::from_secs(1)))
 }
 
-/// Says whether this receipt is a new failure there.
-fn remember(
+/// Counts a receipt under a key; false if it is counted already.
+fn count_failure(
     map: &mut HashMap<u64, Failed>,
     key: u64,
     receipt: u64,
@@ -125,7 +121,7 @@ fn remember(
     if map.len() >= KEYS_MAX && !map.contains_key(&key) {
         map.retain(|_, failed| failed.back().is_some_and(|(at, _)| now.saturating_duration_since(*at) < window));
         if map.len() >= KEYS_MAX {
-            return true; // counted over all; nobody is forgotten for a flood of new names
+            return true; // it counts in the total; a flood of new names evicts no key
         }
     }
     let failed = map.entry(key).or_default();
@@ -146,7 +142,7 @@ fn forget(failed: &mut Failed, now: Instant, window: Duration) {
     }
 }
 
-/// How many kiosks and how many addresses are remembered at once.
+/// The most kiosks and the most addresses counted at once.
 const KEYS_MAX: usize = 16_384;
 
 #[cfg(test)]
@@ -160,11 +156,16 @@ mod tests {
         start: Instant,
     }
 
+    #[expect(clippy::disallowed_methods, reason = "an origin for the times of these tests, which never wait")]
+    fn origin() -> Instant {
+        Instant::now()
+    }
+
     impl Scanner {
         fn new(total: u32) -> Scanner {
             let window = Duration::from_secs(600);
             let limits = FailureLimits { per_kiosk: 3, per_address: 5, total, window };
-            Scanner { failures: Failures::new(limits), start: Instant::now() }
+            Scanner { failures: Failures::new(limits), start: origin() }
         }
 
         fn fails(&mut self, second: u64, from: IpAddr, kiosk: &str, code: &str) {
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_receipt_scanned_again_and_again_is_one_failure() {
+    fn the_same_receipt_scanned_repeatedly_is_one_failure() {
         let mut scanner = Scanner::new(100);
         for second in 0..50 {
             scanner.fails(second, HALL, "a", "the same");
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn another_name_does_not_help_an_address() {
+    fn a_new_name_does_not_lift_the_limit_of_an_address() {
         let mut scanner = Scanner::new(100);
         for n in 0..5 {
             scanner.fails(n, HALL, &format!("k{n}"), &n.to_string());
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn when_the_budget_over_all_is_spent_only_who_has_failed_waits() {
+    fn when_the_total_is_used_up_only_kiosks_with_failures_wait() {
         let mut scanner = Scanner::new(4);
         for n in 0..4 {
             scanner.fails(n, format!("192.0.2.{n}").parse().unwrap(), "a", &n.to_string());

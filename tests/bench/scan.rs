@@ -151,7 +151,7 @@ fn backend() -> Backend {
             let n: usize = receipt.number.expose().get(7..)?.parse().ok()?;
             Some(cases.get(n).map_or(Answer::NotFound, |case| Answer::Found { case: Arc::clone(case), as_of }))
         }),
-        look_up: Box::new(|_| Box::pin(async { Answer::Down })),
+        look_up: Box::new(|_| Box::pin(async { Answer::Unavailable })),
         key: Box::new(|case, _| case.stage as u64 * 1000 + case.version % 1000),
         show: Box::new(move |outcome, _| show(outcome, &names, &zone)),
         speak: Box::new(|_, _, _| None),
@@ -203,7 +203,7 @@ fn show(outcome: &Outcome, names: &Arc<StageNames>, zone: &TimeZone) -> Shown {
             Arc::clone(names),
         ),
         Outcome::Answer(Answer::NotFound) => Shown::not_found(words(), Arc::clone(names)),
-        Outcome::Answer(Answer::Down) => Shown::unavailable(words(), Arc::clone(names)),
+        Outcome::Answer(Answer::Unavailable) => Shown::unavailable(words(), Arc::clone(names)),
         Outcome::Other(kind) => Shown::other(*kind, Arc::clone(names)),
     }
 }

@@ -83,7 +83,7 @@ pub(super) fn put_scan(connection: &Connection, record: &ScanRecord) -> rusqlite
     let values = params![
         record.at.as_microsecond(),
         record.kiosk,
-        record.door.name(),
+        record.path.name(),
         record.result.name(),
         record.stage.map(Stage::code),
         record.receipt.map(u64::cast_signed),

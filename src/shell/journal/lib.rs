@@ -348,7 +348,7 @@ mod tests {
 
     use super::*;
     use base::Lang;
-    use inquiry::{CallOutcome, LookUpResult, ScanDoor, ScanResult, Stage};
+    use inquiry::{CallOutcome, LookUpResult, ScanPath, ScanResult, Stage};
     use support::folder::Folder;
 
     const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -389,7 +389,7 @@ mod tests {
         ScanRecord {
             at,
             kiosk: "hall-1".into(),
-            door: ScanDoor::Code,
+            path: ScanPath::Code,
             result: ScanResult::LookUp(LookUpResult::Found),
             stage: Some(Stage::Ready),
             receipt: Some(7),

@@ -12,8 +12,8 @@ use audio::{Bank, encode_master};
 use base::{Codec, Lang};
 use call::{Command, Event, StreamSetup};
 use flow::PlayId;
-use rtp::{HEADER, Header, Packet, rtcp};
-use sdp::MediaPeer;
+use rtp::{HEADER_OCTETS, Header, Packet, rtcp};
+use sdp::RemoteMedia;
 use speech::{Clip, Piece};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -73,7 +73,7 @@ impl Caller {
         };
         let (rtp, rtcp) = (socket(), socket());
         let named = |socket: &UdpSocket| socket.local_addr().expect("bound");
-        let peer = MediaPeer { rtp: named(&rtp), rtcp: named(&rtcp), rtcp_mux: false };
+        let peer = RemoteMedia { rtp: named(&rtp), rtcp: named(&rtcp), rtcp_mux: false };
         let setup = StreamSetup {
             codec: Codec::Alaw,
             payload: 8,
@@ -103,11 +103,11 @@ impl Caller {
         let timestamp = u32::from(self.sequence) * 1600;
         let header = Header { marker: true, payload_type: 101, sequence: self.sequence, timestamp, ssrc: 5 };
         self.sequence += 1;
-        let mut datagram = [0; HEADER + 4];
+        let mut datagram = [0; HEADER_OCTETS + 4];
         if let Some(fixed) = datagram.first_chunk_mut() {
             header.write(fixed);
         }
-        datagram[HEADER..].copy_from_slice(&[event, 10, 0, 160]);
+        datagram[HEADER_OCTETS..].copy_from_slice(&[event, 10, 0, 160]);
         let to = SocketAddr::new(socket.local_addr().expect("bound").ip(), self.session.rtp_port);
         socket.send_to(&datagram, to).expect("loopback");
     }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use audio::{Bank, g711};
 use base::{Codec, Lang};
 use flow::{self, Utterance};
-use inquiry::{self, Answer, Case, Freshness, LookUpResult, Promise, Proof, ScanDoor, ScanResult, ScanRules};
+use inquiry::{self, Answer, Case, Freshness, LookUpResult, Promise, Proof, ScanResult, ScanRules};
 use journal::Journal;
 use metrics::{self, Metrics, ScanPath};
 use os::clock;
@@ -126,7 +126,7 @@ impl Counter {
                 }
             },
             Answer::NotFound => Shown::not_found(wording, stages),
-            Answer::Down => Shown::unavailable(wording, stages),
+            Answer::Unavailable => Shown::unavailable(wording, stages),
         }
     }
 
@@ -144,7 +144,7 @@ impl Counter {
                 match piece {
                     Piece::Clip(clip) => sounds.push(Ok(decoded(&live.bank, &clip)?)),
                     Piece::Silence(length) => sounds.push(Err(length)),
-                    Piece::Tone(_) | Piece::Take => {}
+                    Piece::Tone(_) | Piece::Message => {}
                 }
             }
         }
@@ -159,20 +159,20 @@ impl Counter {
         let result = match record.result {
             metrics::ScanResult::Found => ScanResult::LookUp(LookUpResult::Found),
             metrics::ScanResult::NotFound => ScanResult::LookUp(LookUpResult::NotFound),
-            metrics::ScanResult::Unavailable => ScanResult::LookUp(LookUpResult::Down),
-            metrics::ScanResult::Limited => ScanResult::LookUp(LookUpResult::HandedOver),
+            metrics::ScanResult::Unavailable => ScanResult::LookUp(LookUpResult::Unavailable),
+            metrics::ScanResult::Limited => ScanResult::LookUp(LookUpResult::Rejected),
             metrics::ScanResult::Waybill => ScanResult::Waybill,
             metrics::ScanResult::IdCard => ScanResult::IdCard,
             metrics::ScanResult::Unreadable | metrics::ScanResult::NoBarcode => ScanResult::Unreadable,
         };
         let door = match record.path {
-            ScanPath::Code | ScanPath::Speech => ScanDoor::Code,
-            ScanPath::Image => ScanDoor::Image,
+            ScanPath::Code | ScanPath::Speech => inquiry::ScanPath::Code,
+            ScanPath::Image => inquiry::ScanPath::Image,
         };
         self.journal.scan(inquiry::ScanRecord {
             at: record.at,
             kiosk: record.kiosk.as_str().to_owned(),
-            door,
+            path: door,
             result,
             stage: record.stage,
             receipt: None,
@@ -218,7 +218,7 @@ impl Counter {
     fn picture(&self) -> String {
         let live = self.live.load_full();
         let traffic = journal::traffic(&self.past_calls, journal::DAY).ok().flatten();
-        flow::picture(&live.release.flow, "", &[], traffic.as_ref())
+        flow::diagram(&live.release.flow, "", &[], traffic.as_ref())
     }
 
     fn kiosk(&self) -> KioskSettings {

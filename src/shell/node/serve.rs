@@ -24,7 +24,7 @@ use release::hotline::{Hotline, SAMPLE_SEED};
 use release::releases;
 use replica::sample;
 use replica_store::{ApplyError, FolderLock, Replica, Role, secret};
-use studio_store::accounts::commands::{self as accounts, Made};
+use studio_store::accounts::first::{self as accounts, Made};
 use studio_store::{Accounts, Studio};
 use web::FailureLimits;
 

@@ -22,10 +22,10 @@ use super::registry::Registration;
 use super::services::{Services, Shared};
 use base::{Lang, Private};
 use call::{
-    self, Ask, Beginning, Call, Effect, Event, Input, LineTest, Output, Purpose, Reply, Studio, Talk, Tally, Telemetry,
+    self, Ask, Call, CallSetup, Effect, Event, Input, LineTest, Output, Purpose, Reply, Studio, Talk, Tally, Telemetry,
 };
 use flow::sheet::TICKET;
-use flow::{Caller, Conversation, Findings, WallClock};
+use flow::{Caller, Conversation, LookUpAnswer, WallClock};
 use inquiry::{Asker, LookUpResult, Proof};
 use journal::messages;
 use media::{MediaBusy, OpenSession};
@@ -96,11 +96,11 @@ fn far(now: Instant) -> Instant {
     now + Duration::from_secs(86_400 * 30)
 }
 
-fn begin(shared: &Shared, registration: &Registration, live: &LiveRelease, start: Start) -> Beginning {
+fn begin(shared: &Shared, registration: &Registration, live: &LiveRelease, start: Start) -> CallSetup {
     let Start { received, invite, arrival, address, session } = start;
     let settings = &shared.settings;
     let number = invite.calling_user();
-    let caller = number.as_deref().map(|number| shared.services.keys.asker("caller", number));
+    let caller = number.as_deref().map(|number| shared.services.keys.client("caller", number));
     let local = Local {
         contact_uri: format!("sip:{}", SocketAddr::new(address, arrival.local.port())),
         seed: clock::seed(),
@@ -115,7 +115,7 @@ fn begin(shared: &Shared, registration: &Registration, live: &LiveRelease, start
         version: 1,
     };
     let trunk = arrival.source.ip().to_string();
-    Beginning {
+    CallSetup {
         received,
         talk: application(shared, registration, live, number, received),
         invite,
@@ -312,7 +312,7 @@ async fn answer(
     source: &str,
     by: &BTreeMap<Arc<str>, Private<String>>,
     caller: Option<u64>,
-) -> (Findings, LookUpResult) {
+) -> (LookUpAnswer, LookUpResult) {
     let replica = match &services.cases {
         Cases::Copy(replica) => replica,
         Cases::Staged(stage) => {
@@ -323,7 +323,7 @@ async fn answer(
         }
     };
     let question = call::question(&live.rules, by);
-    let receipt = question.as_ref().map(|question| services.keys.asker("receipt", question.receipt.number.expose()));
+    let receipt = question.as_ref().map(|question| services.keys.client("receipt", question.receipt.number.expose()));
     let asker = Asker { caller, kiosk: None, receipt };
     let attempts = || services.attempts.lock().unwrap_or_else(PoisonError::into_inner);
     let verdict = attempts().may_ask(clock::now(), asker);
@@ -339,7 +339,7 @@ async fn answer(
     match answer {
         inquiry::Answer::Found { .. } => attempts().succeeded(asker),
         inquiry::Answer::NotFound => attempts().failed(clock::now(), asker),
-        inquiry::Answer::Down => {}
+        inquiry::Answer::Unavailable => {}
     }
     let today = clock::local(&live.zone).date();
     call::findings(&live.rules, &answer, today, replica.now())

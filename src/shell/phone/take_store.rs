@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::take_file::Label;
-use audio::{RATE, g711, telephone};
+use audio::{RATE, g711, to_telephone_rate};
 use base::{Codec, Lang};
 use call::{Fault, Report, SlotFound};
 use speech::Clip;
@@ -72,7 +72,7 @@ impl TakeStore {
         let reader = hound::WavReader::new(&wav.bytes[..]).ok()?;
         let rate = reader.spec().sample_rate;
         let samples: Vec<i16> = reader.into_samples().map_while(Result::ok).collect();
-        telephone(&samples, rate)
+        to_telephone_rate(&samples, rate)
     }
 
     /// A take as callers would hear it. One that cannot be played is only not heard.
@@ -209,7 +209,7 @@ mod tests {
         let found = || store.find(Lang::En, bye.number).expect("readable").expect("a slot");
         let recording = recordings::path_of(&settings.hotline.audio, &bye.slot.clip);
         let (samples, rate) = recordings::samples(&recording).expect("a master");
-        assert_eq!(found().heard, telephone(&samples, rate));
+        assert_eq!(found().heard, to_telephone_rate(&samples, rate));
         let text = std::fs::read_to_string(&script).expect("the script");
         std::fs::write(&script, text.replace(&*bye.slot.text, "So long, and thanks for calling.")).expect("written");
         assert_eq!(found().heard, None, "its old words are not what is to be read");

@@ -1,7 +1,7 @@
 //! The user agent server of a node (RFC 3261 §8.2): gives each message to its call, and each new call a task of its own.
 //!
 //! ```text
-//!  transport ── message ──► UserAgent ──► sip::Front ──► drop, a stateless response
+//!  transport ── message ──► UserAgent ──► sip::Dispatcher ──► drop, a stateless response
 //!                              │  ▲                 ├──► the inbox of a call, from the registry
 //!                              │  └ a call in place ├──► Admission ──► line, ports ──► call task
 //!                              │    of an ended one │
@@ -18,16 +18,16 @@ use super::calls::{self, Start};
 use super::registry::Registry;
 use super::services::{Services, Shared};
 use super::transport::{Receiver, TransportLayer};
-use call::{Admission, Input, Purpose, Turned};
+use call::{Admission, Input, Purpose, Rejection};
 use inquiry::CallOutcome;
 use metrics::{Metrics, SipDrop};
 use os::clock;
-use sip::{Arrival, Front, FrontState, LegKey, Message, Method, Outgoing, Refusal, Sorted};
+use sip::{Arrival, Dispatcher, Disposition, LegKey, MalformedMessage, Message, Method, NodeState, Outgoing};
 
 /// Takes every SIP message of a node.
 pub struct UserAgent {
     this: Weak<UserAgent>,
-    front: Front,
+    dispatcher: Dispatcher,
     admission: Mutex<Admission>,
     registry: Arc<Registry>,
     shared: Arc<Shared>,
@@ -51,7 +51,7 @@ impl UserAgent {
         });
         Arc::new_cyclic(|this: &Weak<UserAgent>| UserAgent {
             this: Weak::clone(this),
-            front: Front::new(clock::seed()),
+            dispatcher: Dispatcher::new(clock::seed()),
             admission: Mutex::new(admission),
             registry,
             shared: Arc::new(Shared::new(settings, services, transport.sender(Weak::<UserAgent>::clone(this)))),
@@ -79,20 +79,22 @@ impl UserAgent {
     }
 
     fn no_such_call(&self, message: &Message, arrival: &Arrival) {
-        if let Some(reply) = self.front.no_such_leg(message, arrival) {
+        if let Some(reply) = self.dispatcher.no_such_leg(message, arrival) {
             self.reply(reply);
         }
     }
 
-    fn new_call(&self, received: Instant, key: LegKey, invite: Message, arrival: &Arrival, state: FrontState) {
+    fn new_call(&self, received: Instant, key: LegKey, invite: Message, arrival: &Arrival, state: NodeState) {
         let purpose = match self.admit(&invite, arrival) {
             Ok(purpose) => purpose,
-            Err(turned) => {
+            Err(rejection) => {
                 self.metrics().calls.inc(CallOutcome::Refused);
-                return self.reply(match turned {
-                    Turned::NoSuchNumber => self.front.refuse(&invite, arrival, 404),
-                    Turned::StudioBusy => self.front.refuse(&invite, arrival, 486),
-                    Turned::TooFast | Turned::Draining | Turned::Full => self.front.busy(&invite, arrival, state),
+                return self.reply(match rejection {
+                    Rejection::NoSuchNumber => self.dispatcher.reject(&invite, arrival, 404),
+                    Rejection::StudioBusy => self.dispatcher.reject(&invite, arrival, 486),
+                    Rejection::TooFast | Rejection::Draining | Rejection::Full => {
+                        self.dispatcher.unavailable(&invite, arrival, state)
+                    }
                 });
             }
         };
@@ -103,18 +105,18 @@ impl UserAgent {
             }
             Err(error) => {
                 tracing::warn!(%error, "a call was rejected: no media session");
-                self.reply(self.front.busy(&invite, arrival, state));
+                self.reply(self.dispatcher.unavailable(&invite, arrival, state));
             }
         }
     }
 
-    fn admit(&self, invite: &Message, arrival: &Arrival) -> Result<Purpose, Turned> {
+    fn admit(&self, invite: &Message, arrival: &Arrival) -> Result<Purpose, Rejection> {
         let user = invite.called_user().unwrap_or_default();
         let from = arrival.source.ip();
         let (calls, draining) = (self.registry.lines_in_use(), self.registry.is_draining());
         let mut admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
         match admission.admit(clock::now(), from, &user, calls, draining)? {
-            Purpose::Studio if !self.may_record(from) => Err(Turned::NoSuchNumber),
+            Purpose::Studio if !self.may_record(from) => Err(Rejection::NoSuchNumber),
             purpose => Ok(purpose),
         }
     }
@@ -162,29 +164,29 @@ impl Receiver for UserAgent {
         }
         let key = message.leg_key();
         let inbox = self.registry.inbox(&key);
-        let state = FrontState {
+        let state = NodeState {
             known: inbox.is_some(),
             draining: self.registry.is_draining(),
             full: self.registry.calls() >= self.registry.lines_max(),
             retry_after: self.shared.settings.retry_after,
         };
-        match self.front.sort(&message, arrival, state) {
-            Sorted::Drop => self.metrics().sip_dropped.inc(SipDrop::Stray),
-            Sorted::Reply(reply) => {
+        match self.dispatcher.dispatch(&message, arrival, state) {
+            Disposition::Drop => self.metrics().sip_dropped.inc(SipDrop::Stray),
+            Disposition::Reply(reply) => {
                 if message.is(&Method::Invite) && message.to_tag().is_empty() {
                     self.metrics().calls.inc(CallOutcome::Refused);
                 }
                 self.reply(reply);
             }
-            Sorted::Leg(_) => self.deliver(inbox, message, arrival),
-            Sorted::Invite(_) => self.new_call(received, key, message, arrival, state),
+            Disposition::Leg(_) => self.deliver(inbox, message, arrival),
+            Disposition::Invite(_) => self.new_call(received, key, message, arrival, state),
         }
     }
 
-    fn malformed(&self, refusal: &Refusal, arrival: &Arrival) {
+    fn malformed(&self, malformed: &MalformedMessage, arrival: &Arrival) {
         self.metrics().sip_dropped.inc(SipDrop::Malformed);
-        tracing::debug!(fault = ?refusal.fault, "malformed SIP");
-        if let Some(reply) = refusal.reply(arrival) {
+        tracing::debug!(fault = ?malformed.fault, "malformed SIP");
+        if let Some(reply) = malformed.reply(arrival) {
             self.reply(reply);
         }
     }

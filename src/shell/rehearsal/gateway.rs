@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use base::Lang;
 use config::{self, Network, Settings, Transport};
-use flow::sheet::{Db, Part};
+use flow::sheet::{Db, Script};
 use inquiry::{AttemptLimits, Attempts, Keys};
 use journal::Journal;
 use media::{MediaConfig, MediaPlane};
@@ -77,7 +77,7 @@ impl Gateways {
     }
 
     /// Opens a gateway as a call needs it.
-    pub(crate) fn start(&self, part: &Part) -> Result<Gateway, String> {
+    pub(crate) fn start(&self, part: &Script) -> Result<Gateway, String> {
         let stage = Arc::new(Stage::new(Arc::clone(&self.live.load().release), part.civil, part.caller.clone()));
         let _here = self.runtime.enter();
         let any = (Transport::Udp, (Ipv4Addr::LOCALHOST, 0).into());

@@ -30,13 +30,13 @@ use outcome::{Outcome, Report};
 use perform::{Called, perform};
 
 use config::Settings;
-use flow::sheet::{Failure, Need, Part, SheetTest, parse, part};
+use flow::sheet::{Failure, Requirement, Script, SheetTest, parse, script};
 use os::clock;
 use release::hotline;
 use release::hotline::Hotline;
 use release::recordings::Missing;
 use release::releases;
-use speech::Needed;
+use speech::ClipText;
 
 /// Runs sheets against the gateway at an address (`HOST[:PORT]`, UDP), else against private ones. Success: some call
 /// passed and none failed.
@@ -88,7 +88,7 @@ fn read(sheets: &[PathBuf]) -> Result<Vec<(String, SheetTest)>, Vec<String>> {
 struct Run<'a> {
     settings: &'a Settings,
     hotline: &'a Hotline,
-    texts: &'a BTreeSet<Needed>,
+    texts: &'a BTreeSet<ClipText>,
     /// Opens a private gateway for each call; none where a running one is called.
     gateways: Option<&'a Gateways>,
     address: Option<SocketAddr>,
@@ -123,17 +123,17 @@ impl Run<'_> {
                 (Some(clock::local(&self.hotline.zone)), on)
             }
         };
-        let part = match part(release, test, civil, emergency, clock::now()) {
+        let part = match script(release, test, civil, emergency, clock::now()) {
             Ok(part) => part,
             Err(failure) if self.address.is_some() && asks_for_cases(test) => {
-                return Outcome::LeftOut(format!("{}; {}", why(Need::Cases), failure.what));
+                return Outcome::LeftOut(format!("{}; {}", why(Requirement::Cases), failure.what));
             }
             Err(failure) => {
                 let what = format!("the call fails in text already: {}", failure.what);
                 return Outcome::Failed(Failure { what, ..failure }, Vec::new());
             }
         };
-        if let Some(need) = part.needs.iter().find(|need| self.address.is_some() || **need == Need::ActedOut) {
+        if let Some(need) = part.needs.iter().find(|need| self.address.is_some() || **need == Requirement::ActedOut) {
             return Outcome::LeftOut(why(*need).into());
         }
         match (self.gateways, self.address) {
@@ -143,7 +143,7 @@ impl Run<'_> {
         }
     }
 
-    fn in_private(&self, gateways: &Gateways, part: &Part) -> Outcome {
+    fn in_private(&self, gateways: &Gateways, part: &Script) -> Outcome {
         match gateways.start(part) {
             Ok(gateway) => {
                 let number = self.number();
@@ -167,14 +167,16 @@ fn asks_for_cases(test: &SheetTest) -> bool {
     test.acts.iter().any(|(_, act)| matches!(act, flow::sheet::Act::Db(_)))
 }
 
-fn why(need: Need) -> &'static str {
+fn why(need: Requirement) -> &'static str {
     match need {
-        Need::Time => "a gateway that runs cannot be told the day (`at`); run it without an address",
-        Need::Cases => "a gateway that runs has its own cases (`db`); run it without an address",
-        Need::Caller => "a gateway that runs knows its callers itself (`caller`); run it without an address",
-        Need::Switch => "the switch of a gateway that runs is not turned (`emergency`); run it without an address",
-        Need::Language => "no caller can change the language by itself (`lang`); run it without an address",
-        Need::ActedOut => {
+        Requirement::Time => "a gateway that runs cannot be told the day (`at`); run it without an address",
+        Requirement::Cases => "a gateway that runs has its own cases (`db`); run it without an address",
+        Requirement::Caller => "a gateway that runs knows its callers itself (`caller`); run it without an address",
+        Requirement::Switch => {
+            "the switch of a gateway that runs is not turned (`emergency`); run it without an address"
+        }
+        Requirement::Language => "no caller can change the language by itself (`lang`); run it without an address",
+        Requirement::ActedOut => {
             "queue, sms and callback are acted out in text only; on a call they take the outcome of their failure"
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use audio::g711;
 use base::{Codec, Key};
-use rtp::{HEADER, Header};
+use rtp::{HEADER_OCTETS, Header};
 use sdp::Negotiated;
 
 /// The RTP stream of a telephone.
@@ -113,7 +113,7 @@ impl RtpSender {
         body: &[u8],
     ) {
         let header = Header { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc };
-        let mut head = [0; HEADER];
+        let mut head = [0; HEADER_OCTETS];
         header.write(&mut head);
         self.sequence = self.sequence.wrapping_add(1);
         let _ = socket.send_to(&[&head[..], body].concat(), peer);

@@ -141,7 +141,7 @@ fn backend(told: &Arc<Told>) -> Backend {
             Box::pin(async move {
                 told.waiting.notify_one();
                 told.go_on.notified().await;
-                Answer::Down
+                Answer::Unavailable
             })
         }),
         key: Box::new(|case, _| case.stage as u64),
@@ -190,7 +190,7 @@ fn show(outcome: &Outcome) -> Shown {
             names(),
         ),
         Outcome::Answer(Answer::NotFound) => Shown::not_found(words("none"), names()),
-        Outcome::Answer(Answer::Down) => Shown::unavailable(words("down"), names()),
+        Outcome::Answer(Answer::Unavailable) => Shown::unavailable(words("down"), names()),
         Outcome::Other(kind) => Shown::other(*kind, names()),
     }
 }

@@ -108,7 +108,7 @@ async fn read_datagrams(sockets: UdpSockets, number: usize, receiver: Arc<dyn Re
                 let arrival = Arrival { transport: Transport::Udp, source, local: *local };
                 match parse_datagram(&buffer[..length]) {
                     Ok(message) => receiver.message(message, &arrival),
-                    Err(refusal) => receiver.malformed(&refusal, &arrival),
+                    Err(malformed) => receiver.malformed(&malformed, &arrival),
                 }
             }
             // An ICMP error names one peer that is gone; the socket is sound.

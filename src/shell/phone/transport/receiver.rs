@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use sip::{Arrival, Message, Refusal};
+use sip::{Arrival, MalformedMessage, Message};
 
 /// Takes what the sockets receive. No method may block: all of them run on the tasks that read the sockets.
 pub trait Receiver: Send + Sync {
@@ -13,5 +13,5 @@ pub trait Receiver: Send + Sync {
     fn message(&self, message: Message, arrival: &Arrival);
 
     /// Takes what could not be parsed; the sender is answered where RFC 3261 requires it.
-    fn malformed(&self, refusal: &Refusal, arrival: &Arrival);
+    fn malformed(&self, malformed: &MalformedMessage, arrival: &Arrival);
 }

@@ -147,7 +147,7 @@ async fn read(
                     receiver.message(message, arrival);
                     spoke = true;
                 }
-                Frame::Refused(refusal) => receiver.malformed(&refusal, arrival),
+                Frame::Malformed(malformed) => receiver.malformed(&malformed, arrival),
             }
         }
         streams.heard(arrival.source, spoke);

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Receiver, TransportLayer};
 use config::Transport as Listening;
-use sip::{Arrival, Message, Outgoing, Refusal, Target, Transport};
+use sip::{Arrival, MalformedMessage, Message, Outgoing, Target, Transport};
 
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -30,7 +30,7 @@ impl Receiver for Notes {
         let _ = self.notes.send((Some(message.call_id().to_owned()), *arrival));
     }
 
-    fn malformed(&self, _refusal: &Refusal, arrival: &Arrival) {
+    fn malformed(&self, _malformed: &MalformedMessage, arrival: &Arrival) {
         let _ = self.notes.send((None, *arrival));
     }
 }

@@ -112,7 +112,7 @@ fn refused(refused: Refused) -> Trouble {
     match refused {
         Refused::Wrong => Trouble::Wrong,
         Refused::Wait { retry_after } => Trouble::Wait { retry_after },
-        Refused::Busy => web::Problem::Busy { retry_after: super::BUSY_RETRY }.into(),
+        Refused::Busy => web::RequestError::Busy { retry_after: super::BUSY_RETRY }.into(),
         Refused::Account(error) => trouble(error),
     }
 }
@@ -124,7 +124,7 @@ pub(super) fn trouble(error: AccountError) -> Trouble {
             let words = Told { zh: rule_zh(&rule).into(), en: rule.to_string() };
             Trouble::Refused { status: 422, code: "rule", words }
         }
-        AccountError::Busy => web::Problem::Busy { retry_after: super::BUSY_RETRY }.into(),
+        AccountError::Busy => web::RequestError::Busy { retry_after: super::BUSY_RETRY }.into(),
         AccountError::Unknown(_) => Trouble::SignedOut,
         error @ (AccountError::Sqlite(_)
         | AccountError::Newer { .. }

@@ -36,8 +36,8 @@ use super::reply::{self, Reply};
 use base::Private;
 use studio_store::accounts::{Origin, Session};
 use studio_store::{Accounts, Studio};
-use web::studio::{Body, JSON_BYTES_MAX, Query, Trouble, Who, api, page};
-use web::{self, Problem};
+use web::studio::{Body, JSON_BYTES_MAX, Query, RequiredAccess, Trouble, api, page};
+use web::{self, RequestError};
 
 /// The studio's door. One for the whole server.
 pub struct StudioDoor {
@@ -89,11 +89,11 @@ impl StudioDoor {
     /// Answers one request for a path below `/studio`.
     pub async fn answer(&self, from: IpAddr, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
-        let Some(peer) = self.access.admit(from, &head.headers) else { return reply::problem(&Problem::NotFound) };
+        let Some(peer) = self.access.admit(from, &head.headers) else { return reply::problem(&RequestError::NotFound) };
         if let Some(asset) = page(head.uri.path()) {
             return match head.method.as_str() {
                 "GET" | "HEAD" => reply::page(asset, &head.headers, PERMISSIONS),
-                _ => reply::problem(&Problem::Method { allow: "GET, HEAD" }),
+                _ => reply::problem(&RequestError::Method { allow: "GET, HEAD" }),
             };
         }
         match self.asked(&peer, &head, body).await {
@@ -106,10 +106,10 @@ impl StudioDoor {
     }
 
     async fn asked(&self, peer: &Peer, head: &Parts, body: Incoming) -> Result<Reply, Trouble> {
-        let name = head.uri.path().strip_prefix("/studio/api/").ok_or(Problem::NotFound)?;
+        let name = head.uri.path().strip_prefix("/studio/api/").ok_or(RequestError::NotFound)?;
         let asked = api(head.method.as_str(), name)?;
         self.access.same_site(peer, asked, &head.headers)?;
-        if asked.who() == Who::Anybody {
+        if asked.who() == RequiredAccess::Anybody {
             let json = self.json(head, body).await?;
             return self.sign_in(peer, &head.headers, &json).await;
         }
@@ -118,7 +118,7 @@ impl StudioDoor {
         if asked.changes() && !access::same(token, session.csrf.expose().as_bytes()) {
             return Err(Trouble::Token);
         }
-        if asked.who() == Who::Approver && !session.operator.role.approves() {
+        if asked.who() == RequiredAccess::Approver && !session.operator.role.approves() {
             return Err(Trouble::Approver);
         }
         let query = Query::read(head.uri.query().unwrap_or(""))?;
@@ -229,7 +229,7 @@ const PERMISSIONS: &str = "microphone=(self), camera=(), geolocation=()";
 const WORK_MAX: usize = 8;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 const BUSY_RETRY: Duration = Duration::from_secs(3);
-const BUSY: Problem = Problem::Busy { retry_after: BUSY_RETRY };
+const BUSY: RequestError = RequestError::Busy { retry_after: BUSY_RETRY };
 const UPLOADS_MIB_MAX: usize = 256;
 /// Larger archives come by the command line.
 const ARCHIVE_BYTES_MAX: usize = UPLOADS_MIB_MAX << 20;
