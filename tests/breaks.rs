@@ -1,6 +1,6 @@
 //! Deliberate breaks of the hotline: each is caught, with its code, on its line, in words that say what to do.
 
-use flow::{Complaint, Environment, Release, Sources};
+use flow::{Diagnostic, Environment, Release, Sources};
 use inquiry::NumberError;
 
 const FLOW: &str = include_str!("../config/hotline/flow.toml");
@@ -15,7 +15,7 @@ fn environment() -> Environment {
     }
 }
 
-fn complaints(flow: &str, script: &str, calendar: &str) -> Vec<Complaint> {
+fn complaints(flow: &str, script: &str, calendar: &str) -> Vec<Diagnostic> {
     let sources =
         Sources { flow: ("flow.toml", flow), script: ("script.toml", script), calendar: ("calendar.toml", calendar) };
     match Release::load(sources, environment()) {
@@ -157,7 +157,7 @@ proptest::proptest! {
         texts[file] = characters[..from].iter().chain(put.chars().collect::<Vec<_>>().iter()).chain(&characters[to..]).collect();
         let [flow, script, calendar] = &texts;
         for complaint in complaints(flow, script, calendar) {
-            assert!(complaint.line >= 1 && !complaint.what.is_empty());
+            assert!(complaint.line >= 1 && !complaint.message.is_empty());
         }
     }
 }

@@ -72,11 +72,11 @@ fn passes(release: &Arc<Release>, path: &str) -> usize {
 #[test]
 fn the_hotline_keeps_every_call_sheet() {
     let release = hotline();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/calls");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/hotline/calls");
     let mut calls = 0;
     for entry in std::fs::read_dir(folder).expect("the folder of call sheets") {
         let name = entry.expect("a folder that can be read").file_name();
-        calls += passes(&release, &format!("tests/calls/{}", name.to_string_lossy()));
+        calls += passes(&release, &format!("config/hotline/calls/{}", name.to_string_lossy()));
     }
     assert!(calls >= 30, "only {calls} calls");
 }

@@ -58,6 +58,11 @@ fn recordings_are_met() {
 }
 
 #[test]
+fn opus_streams_are_met() {
+    replay("opus", targets::opus);
+}
+
+#[test]
 fn feed_files_are_met_in_pieces_of_every_size() {
     for size in [1, 7, 255] {
         replay("feed", |bytes| targets::feed(&[&[size], bytes].concat()));

@@ -27,7 +27,7 @@ fn told(flow: &str, script: &str, calendar: &str) -> BTreeSet<String> {
         Ok(release) => release.warnings.clone(),
         Err(complaints) => complaints,
     };
-    complaints.iter().map(|complaint| format!("{} {}", complaint.code, complaint.what)).collect()
+    complaints.iter().map(|complaint| format!("{} {}", complaint.code, complaint.message)).collect()
 }
 
 /// What was done to a file: in words, and the file after it.

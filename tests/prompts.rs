@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use audio::decode::{DecodeError, Decoded, decode};
-use audio::{g711, telephone};
+use audio::{g711, to_telephone_rate};
 use base::Codec;
 use support::gateway::{Gateway, home, jindu, peer, temporary_folder};
 use support::phone::Phone;
@@ -189,7 +189,7 @@ fn as_played(data: &Folder, take: &str) -> Vec<u8> {
     let reader = hound::WavReader::open(&file).expect("a master");
     let rate = reader.spec().sample_rate;
     let samples: Vec<i16> = reader.into_samples().map(|sample| sample.expect("a sample")).collect();
-    let samples = telephone(&samples, rate).expect("a master's rate");
+    let samples = to_telephone_rate(&samples, rate).expect("a master's rate");
     samples.into_iter().map(|sample| g711::encode(Codec::Alaw, sample)).collect()
 }
 

@@ -43,7 +43,7 @@ impl Mouth {
         let said = self.script.compose(lang, &format!("prompt.{kind}"), &|_| Some(value.clone()), TODAY).ok()?;
         let clips = said.pieces.iter().filter_map(|piece| match piece {
             Piece::Clip(clip) => Some(&*self.texts[&(clip.lang, clip.id.clone())]),
-            Piece::Silence(_) | Piece::Tone(_) | Piece::Take => None,
+            Piece::Silence(_) | Piece::Tone(_) | Piece::Message => None,
         });
         let clips: Vec<&str> = clips.collect();
         Some(clips.join(if lang == Lang::En { " " } else { "" }))

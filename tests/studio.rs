@@ -92,7 +92,8 @@ fn what_is_read_into_the_microphone_is_approved_published_and_heard_by_a_caller(
     assert!(phone.hears(&approver.octets(&take), LONG), "the caller hears that very take");
     phone.hang_up();
 
-    browser.value("[...document.querySelectorAll('tr button')].find((one) => /退回此版/.test(one.innerText)).click()");
+    browser
+        .value("[...document.querySelectorAll('tr button')].find((one) => /回退到此版本/.test(one.innerText)).click()");
     browser.until("document.querySelector('dialog[open] .danger') !== null");
     browser.click("dialog .danger");
     browser.until("document.querySelector('tr.live th').innerText.includes('回退')");

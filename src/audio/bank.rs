@@ -1,7 +1,7 @@
-//! All recordings of a release, encoded once per law, in memory that never changes.
+//! The bank: all recordings of a release, encoded once per law, immutable.
 //!
-//! One octet a sample and law; a clip is the same range in both arenas, so that a call may change its codec in the
-//! middle of a sentence.
+//! A sample is one octet per law; a clip is the same range in both arenas, so that a call can change its codec within a
+//! sentence.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -22,23 +22,23 @@ pub struct Encoded {
 /// Why a master cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MasterError {
-    /// Its sample rate.
-    #[error("{0} samples a second: record at 8000, 16000, 22050, 24000, 32000, 44100 or 48000")]
+    /// A sample rate that masters do not have.
+    #[error("the recording has {0} samples a second: record at 8000, 16000, 22050, 24000, 32000, 44100 or 48000")]
     Rate(u32),
-    /// It holds no sound.
-    #[error("the recording is empty")]
+    /// There is no sample.
+    #[error("the recording is empty: record it again")]
     Empty,
 }
 
-/// Why no bank can be made.
+/// Why a bank cannot be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BankError {
-    /// More than an arena's index can hold.
-    #[error("the recordings are longer than {0} hours in all")]
+    /// More samples than a 32-bit index can address.
+    #[error("the recordings together are longer than {0} hours: remove some")]
     TooLong(u64),
 }
 
-/// A master, 16-bit mono samples at `rate`, as it goes over the line.
+/// Encodes a master, 16-bit mono samples at `rate`, in both laws at 8000 Hz.
 pub fn encode_master(samples: &[i16], rate: u32) -> Result<Encoded, MasterError> {
     if samples.is_empty() {
         return Err(MasterError::Empty);
@@ -53,7 +53,7 @@ impl Encoded {
         Encoded { alaw: law(Codec::Alaw), ulaw: law(Codec::Ulaw) }
     }
 
-    /// How long it plays.
+    /// The playing time.
     pub fn duration(&self) -> Duration {
         duration(self.alaw.len())
     }
@@ -70,13 +70,13 @@ pub struct Bank {
 }
 
 impl Bank {
-    /// Lays the recordings out, each under its language and name. Of two under one name the later one counts.
+    /// Builds a bank of recordings by language and name. Of two under one name the later one counts.
     pub fn build(recordings: impl IntoIterator<Item = ((Lang, Arc<str>), Encoded)>) -> Result<Bank, BankError> {
         let recordings: Vec<_> = recordings.into_iter().collect();
         let (beep, tone) = (Encoded::new(&tone::beep()), Encoded::new(&tone::line_test()));
         let own = beep.alaw.len() + tone.alaw.len();
         let octets = own + recordings.iter().map(|(_, encoded)| encoded.alaw.len()).sum::<usize>();
-        // Room for all of it at once: an arena that grows holds twice what it needs for a while.
+        // Reserved at once: a growing arena needs twice its memory for a while.
         let mut arena = Arena { alaw: Vec::with_capacity(octets), ulaw: Vec::with_capacity(octets) };
         let beep = arena.add(&beep)?;
         let tone = arena.add(&tone)?;
@@ -88,28 +88,28 @@ impl Bank {
         Ok(Bank { alaw: arena.alaw.into(), ulaw: arena.ulaw.into(), clips, beep, tone })
     }
 
-    /// A clip, to be put on a playlist; none if the release lacks it.
+    /// A clip for a playlist; `None` if the release lacks it.
     pub fn clip(&self, lang: Lang, id: &Arc<str>) -> Option<Span> {
         self.clips.get(&(lang, Arc::clone(id))).copied()
     }
 
-    /// How long a clip plays.
+    /// The playing time of a clip.
     pub fn duration(&self, lang: Lang, id: &Arc<str>) -> Option<Duration> {
         self.clip(lang, id).map(|span| duration(span.length()))
     }
 
-    /// A clip as it goes over the line, for a page that plays it or a test that compares.
+    /// The octets of a clip in one law.
     pub fn octets(&self, lang: Lang, id: &Arc<str>, codec: Codec) -> Option<&[u8]> {
         self.clip(lang, id).map(|span| &self.arena(codec)[span.range()])
     }
 
-    /// A clip as it was put in, for the bank of another release.
+    /// A clip in both laws, for the bank of another release.
     pub fn encoded(&self, lang: Lang, id: &Arc<str>) -> Option<Encoded> {
         let span = self.clip(lang, id)?;
         Some(Encoded { alaw: self.alaw[span.range()].to_vec(), ulaw: self.ulaw[span.range()].to_vec() })
     }
 
-    /// How many clips there are, and the octets that they take in both laws.
+    /// The number of clips, and the octets of both arenas.
     pub fn size(&self) -> (usize, usize) {
         (self.clips.len(), self.alaw.len() + self.ulaw.len())
     }
@@ -119,7 +119,7 @@ impl Bank {
         self.beep
     }
 
-    /// A 1 kHz tone for so long: up to the length of a beep the beep itself, longer the line test's.
+    /// A 1 kHz tone of this length: the beep if the length is no longer than it, else the line test tone.
     pub fn tone(&self, length: Duration) -> Vec<Span> {
         let mut left = samples_in(length.min(TONE_MAX));
         if left <= self.beep.length() {
@@ -165,7 +165,7 @@ fn duration(samples: usize) -> Duration {
     Duration::from_micros(samples as u64 * 1_000_000 / u64::from(RATE))
 }
 
-/// No line test lasts longer than the longest call.
+/// The longest tone: the longest call.
 const TONE_MAX: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]

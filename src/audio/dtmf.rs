@@ -1,8 +1,9 @@
-//! Keys heard in the sound (ITU-T Q.23), for callers whose trunk sends no RFC 4733 events.
+//! DTMF detection (ITU-T Q.23, Q.24), for trunks that send no telephone events.
 //!
 //! Goertzel filters over windows of 102 samples, a new window every 51. Four windows in a row that show the same key
-//! (31.9 ms) are one press; six that do not end it, so that a hole of 20 ms does not make two presses of one. The limits inside a window are wider than what is promised of a
-//! whole tone, because a window's leakage and G.711 eat about 1 dB.
+//! (31.9 ms) are one press; six that do not end it, so that a gap of 20 ms does not
+//! split a press. The limits within a window are wider than those promised for a whole tone, because leakage and G.711
+//! cost about 1 dB.
 //!
 //! ```text
 //!          4 windows alike            6 windows without it
@@ -15,9 +16,9 @@ use std::f32::consts::TAU;
 use super::RATE;
 use base::Key;
 
-/// Listens to one caller.
+/// Detects the keys of one caller.
 #[derive(Clone, Debug)]
-pub struct ToneDetector {
+pub struct DtmfDetector {
     window: [f32; WINDOW],
     filled: usize,
     candidate: Option<char>,
@@ -26,21 +27,21 @@ pub struct ToneDetector {
     missed: u8,
 }
 
-impl Default for ToneDetector {
+impl Default for DtmfDetector {
     fn default() -> Self {
-        ToneDetector { window: [0.0; WINDOW], filled: 0, candidate: None, alike: 0, down: None, missed: 0 }
+        DtmfDetector { window: [0.0; WINDOW], filled: 0, candidate: None, alike: 0, down: None, missed: 0 }
     }
 }
 
-impl ToneDetector {
-    /// Feeds samples at 8000 Hz; each key is reported once, when it has lasted long enough.
-    pub fn feed(&mut self, samples: impl IntoIterator<Item = i16>, mut heard: impl FnMut(Key)) {
+impl DtmfDetector {
+    /// Feeds samples at 8000 Hz and calls `on_key` once per press, as soon as the press is certain.
+    pub fn feed(&mut self, samples: impl IntoIterator<Item = i16>, mut on_key: impl FnMut(Key)) {
         for sample in samples {
             self.window[self.filled] = f32::from(sample);
             self.filled += 1;
             if self.filled == WINDOW {
                 if let Some(key) = self.judge() {
-                    heard(key);
+                    on_key(key);
                 }
                 self.window.copy_within(HOP.., 0);
                 self.filled = WINDOW - HOP;
@@ -48,7 +49,7 @@ impl ToneDetector {
         }
     }
 
-    /// Judges one full window; returns a key when its press has just become certain.
+    /// Evaluates one full window; returns a key when its press becomes certain.
     fn judge(&mut self) -> Option<Key> {
         let seen = tone_in(&self.window);
         self.alike = if seen.is_some() && seen == self.candidate { self.alike.saturating_add(1) } else { 1 };
@@ -72,7 +73,7 @@ impl ToneDetector {
     }
 }
 
-/// Where the sound ends that comes before the tone of a key at its very end; its length if no such tone is there.
+/// The samples before the tone of `key` at the end of a recording; all of them if there is no such tone.
 pub fn before_last_key(samples: &[i16], key: Key) -> usize {
     let from = samples.len().saturating_sub(LAST_KEY);
     let mut window = [0.0; WINDOW];
@@ -82,12 +83,12 @@ pub fn before_last_key(samples: &[i16], key: Key) -> usize {
         }
         tone_in(&window) == Some(key.as_char())
     });
-    // The first window that holds nothing but the tone begins up to a hop after it.
+    // The first window that holds only the tone begins up to one hop after it.
     first.map_or(samples.len(), |at| at.saturating_sub(WINDOW))
 }
 
-/// The key whose two tones, and nothing else of weight, are in a window. A to D are recognised, so that they are not
-/// taken for something else, and come to nothing.
+/// The key whose two tones dominate a window. A to D are recognised too, so that they are not mistaken for other keys;
+/// the detector drops them.
 fn tone_in(window: &[f32; WINDOW]) -> Option<char> {
     let energy: f32 = window.iter().map(|sample| sample * sample).sum();
     if energy < FLOOR * WINDOW as f32 {
@@ -105,7 +106,7 @@ fn tone_in(window: &[f32; WINDOW]) -> Option<char> {
         return None;
     }
     let harmonic = |hertz: f32, fundamental: f32| power(window, 2.0 * hertz) > fundamental * HARMONIC;
-    // Where the low tone's harmonic lies beside the high tone, the window cannot tell them apart.
+    // A harmonic of the low tone close to the high tone cannot be separated from it within one window.
     let apart = (2.0 * LOW[row] - HIGH[column]).abs() > RESOLUTION_HZ;
     if apart && harmonic(LOW[row], low_power) || harmonic(HIGH[column], high_power) {
         return None;
@@ -140,7 +141,7 @@ fn stands_out(powers: &[f32; 4], peak: usize) -> bool {
 const WINDOW: usize = 102;
 const HOP: usize = 51;
 const AGREEING: u8 = 4;
-/// A pause of 40 ms makes seven; a hole of one lost packet, filled with silence on its way, makes four.
+/// A pause of 40 ms misses seven windows; one lost packet, filled with silence, misses four.
 const MISSES: u8 = 6;
 const LOW: [f32; 4] = [697.0, 770.0, 852.0, 941.0];
 const HIGH: [f32; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
@@ -154,7 +155,7 @@ const RELATIVE_PEAK: f32 = 5.011_872;
 const ENERGY_SHARE: f32 = 0.749_894;
 /// The second harmonic is 13 dB below: vowels have one, keypads do not.
 const HARMONIC: f32 = 0.050_119;
-/// Half a second: a press, how long it takes to be heard, and the way of an order to the recording.
+/// Half a second: a press, its detection, and the delay until the recording stops.
 const LAST_KEY: usize = RATE as usize / 2;
 /// Two and a half times 8000 Hz / 102.
 const RESOLUTION_HZ: f32 = 200.0;
@@ -226,18 +227,17 @@ mod tests {
         out.iter().map(|sample| sample.clamp(-32768.0, 32767.0) as i16).collect()
     }
 
-    /// What the detector makes of samples that went over the line.
-    fn heard(samples: &[i16]) -> String {
+    /// The keys that the detector finds in samples after A-law.
+    fn detected(samples: &[i16]) -> String {
         let mut keys = String::new();
         let line = samples.iter().map(|sample| g711::decode(Codec::Alaw, g711::encode(Codec::Alaw, *sample)));
-        ToneDetector::default().feed(line, |key| keys.push(key.as_char()));
+        DtmfDetector::default().feed(line, |key| keys.push(key.as_char()));
         keys
     }
 
     const ALL: &str = "1234567890*#";
 
-    /// How many presses in a thousand of `rounds` × 12 are heard rightly; a string that is heard wrongly counts by
-    /// the presses that differ.
+    /// The share of correctly detected presses among `rounds` × 12, in permille.
     fn permille(press: Press, rounds: usize) -> usize {
         let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
         let mut right = 0;
@@ -245,27 +245,27 @@ mod tests {
             for key in ALL.chars() {
                 let mut text = [0; 4];
                 let text = key.encode_utf8(&mut text);
-                right += usize::from(heard(&sound(text, press, &mut dice)) == *text);
+                right += usize::from(detected(&sound(text, press, &mut dice)) == *text);
             }
         }
         right * 1000 / (rounds * ALL.len())
     }
 
     #[test]
-    fn every_one_of_640_short_keys_is_heard_once() {
+    fn every_one_of_640_short_keys_is_detected_once() {
         let mut dice = Dice(7);
         for round in 0..16 {
             let text: String = (0..40).map(|n| ALL.as_bytes()[(n * 7 + round * 5) % 12] as char).collect();
-            assert_eq!(heard(&sound(&text, PLAIN, &mut dice)), text, "round {round}");
+            assert_eq!(detected(&sound(&text, PLAIN, &mut dice)), text, "round {round}");
         }
     }
 
     #[test]
     fn a_repeated_key_counts_as_often_as_it_is_pressed() {
         let mut dice = Dice(11);
-        assert_eq!(heard(&sound("1111111", PLAIN, &mut dice)), "1111111");
+        assert_eq!(detected(&sound("1111111", PLAIN, &mut dice)), "1111111");
         let long = Press { on_ms: 3000.0, ..PLAIN };
-        assert_eq!(heard(&sound("55", long, &mut dice)), "55");
+        assert_eq!(detected(&sound("55", long, &mut dice)), "55");
     }
 
     #[test]
@@ -274,10 +274,10 @@ mod tests {
         for start in (600..1400).step_by(37) {
             let mut samples = sound("8", Press { on_ms: 200.0, ..PLAIN }, &mut dice);
             samples[start..start + 160].fill(0);
-            assert_eq!(heard(&samples), "8", "{start}");
+            assert_eq!(detected(&samples), "8", "{start}");
             let mut cut = sound("8", Press { on_ms: 200.0, ..PLAIN }, &mut dice);
             cut.drain(start..start + 160);
-            assert_eq!(heard(&cut), "8", "{start}");
+            assert_eq!(detected(&cut), "8", "{start}");
         }
     }
 
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn frequencies_off_by_1_5_percent_are_heard_and_by_3_5_percent_are_not() {
+    fn frequencies_off_by_1_5_percent_are_detected_and_by_3_5_percent_are_not() {
         for stretch in [0.985, 1.015] {
             assert_eq!(permille(Press { stretch, ..PLAIN }, 40), 1000, "{stretch}");
         }
@@ -316,30 +316,24 @@ mod tests {
 
     #[test]
     fn letters_are_no_keys() {
-        assert_eq!(heard(&sound("ABCD1", PLAIN, &mut Dice(3))), "1");
+        assert_eq!(detected(&sound("ABCD1", PLAIN, &mut Dice(3))), "1");
     }
 
     #[test]
     fn silence_noise_and_a_single_tone_are_no_keys() {
         let mut dice = Dice(5);
         let noise: Vec<i16> = (0..80_000).map(|_| (3000.0 * dice.gauss()).clamp(-32768.0, 32767.0) as i16).collect();
-        assert_eq!(heard(&noise), "");
-        assert_eq!(heard(&crate::sine(697.0, -10.0, std::time::Duration::from_secs(1))), "");
-        assert_eq!(heard(&[0; 8000]), "");
+        assert_eq!(detected(&noise), "");
+        assert_eq!(detected(&crate::sine(697.0, -10.0, std::time::Duration::from_secs(1))), "");
+        assert_eq!(detected(&[0; 8000]), "");
     }
 
-    /// The prompts of the tree, if it has any: speech in all three languages must not press keys.
+    /// Speech in all three languages, from the prompts of the tree, must not press keys.
     #[test]
     fn the_prompts_press_no_keys() {
-        let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("prompts/audio");
-        for lang in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            for file in std::fs::read_dir(lang.path()).into_iter().flatten().flatten() {
-                let Ok(mut wav) = hound::WavReader::open(file.path()) else { continue };
-                let rate = wav.spec().sample_rate;
-                let samples: Vec<i16> = wav.samples().flatten().collect();
-                let samples = crate::resample::to_8000(&samples, rate).expect("a master's rate");
-                assert_eq!(heard(&samples), "", "{:?}", file.path());
-            }
+        for (path, rate, samples) in support::corpus::prompts() {
+            let samples = crate::resample::to_8000(&samples, rate).expect("a master's rate");
+            assert_eq!(detected(&samples), "", "{}", path.display());
         }
     }
 }

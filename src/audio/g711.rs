@@ -2,7 +2,7 @@
 
 use base::Codec;
 
-/// What fills silence: the code of the smallest value (A-law 0xD5, µ-law 0xFF).
+/// The octet of silence: the code of the smallest value (A-law 0xD5, µ-law 0xFF).
 pub fn idle(codec: Codec) -> u8 {
     match codec {
         Codec::Alaw => 0xD5,
@@ -35,7 +35,7 @@ const fn encode_alaw(sample: i16) -> u8 {
     let magnitude = if sample < 0 { !sample } else { sample } >> 4;
     let mut code = magnitude;
     if code > 15 {
-        // The highest bit says the segment; the four bits below it say the step.
+        // The highest bit gives the segment, the four bits below it the step.
         let exponent = 12 - magnitude.leading_zeros() as i16;
         code = (magnitude >> (exponent - 1)) - 16 + (exponent << 4);
     }
@@ -46,7 +46,7 @@ const fn encode_alaw(sample: i16) -> u8 {
 const fn encode_ulaw(sample: i16) -> u8 {
     let magnitude = (if sample < 0 { !sample } else { sample } >> 2) + 33;
     let magnitude = if magnitude > 0x1FFF { 0x1FFF } else { magnitude };
-    // At least 33, so that the highest bit says the segment, from 1 on.
+    // At least 33, so that the highest bit gives the segment, from 1 on.
     let segment = 11 - magnitude.leading_zeros();
     let high = (8 - segment) as u8;
     let low = 0x0F - ((magnitude >> segment) & 0x0F) as u8;
@@ -143,11 +143,11 @@ mod tests {
         for codec in LAWS {
             let mut last = i16::MIN;
             for sample in i16::MIN..=i16::MAX {
-                let heard = decode(codec, encode(codec, sample));
-                assert!(heard >= last, "{codec:?} {sample}");
-                last = heard;
-                let error = (i32::from(heard) - i32::from(sample)).abs();
-                assert!(error <= (i32::from(sample).abs() / 16).clamp(16, 1024), "{codec:?} {sample} {heard}");
+                let decoded = decode(codec, encode(codec, sample));
+                assert!(decoded >= last, "{codec:?} {sample}");
+                last = decoded;
+                let error = (i32::from(decoded) - i32::from(sample)).abs();
+                assert!(error <= (i32::from(sample).abs() / 16).clamp(16, 1024), "{codec:?} {sample} {decoded}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! G.711, clips in memory, tones and their detection.
+//! G.711, clips in memory, playlists, tones and their detection; decoding and measuring recordings.
 //!
 //! ```text
 //!  WAV master ─► encode_master ─► Bank (one arena per law) ─► Playlist ─► a packet's octets
@@ -6,33 +6,34 @@
 //! ```
 
 mod bank;
+mod clip_match;
 pub mod decode;
 mod dtmf;
-mod ear;
+mod filter;
 pub mod g711;
 pub mod measure;
 mod playlist;
 mod resample;
 pub mod shape;
+mod speech_activity;
 mod tone;
-mod voice;
 
 pub use bank::{Bank, BankError, Encoded, MasterError, encode_master};
-pub use dtmf::{ToneDetector, before_last_key};
-pub use ear::{Search, Sought};
+pub use clip_match::{ClipMatch, ClipSequence};
+pub use dtmf::{DtmfDetector, before_last_key};
 pub use playlist::{Playlist, Span, Take};
-pub use tone::{LINE_TEST_DBOV, LINE_TEST_HZ, sine};
-pub use voice::spoken;
+pub use speech_activity::speech_duration;
+pub use tone::sine;
 
 /// Samples a second on the telephone side.
 pub const RATE: u32 = 8000;
 
-/// 16-bit samples at `rate` as a telephone has them, at 8000 Hz; `None` for a rate that no master has.
-pub fn telephone(samples: &[i16], rate: u32) -> Option<Vec<i16>> {
+/// 16-bit samples at `rate`, resampled to 8000 Hz; `None` for a rate outside those of recordings.
+pub fn to_telephone_rate(samples: &[i16], rate: u32) -> Option<Vec<i16>> {
     resample::to_8000(samples, rate)
 }
 
-/// How many samples a time has at 8000 Hz.
+/// The samples of a duration at 8000 Hz.
 pub fn samples_in(time: std::time::Duration) -> usize {
     (time.as_micros() * u128::from(RATE) / 1_000_000) as usize
 }

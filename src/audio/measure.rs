@@ -1,8 +1,10 @@
-//! What a recording is like: how loud its speech is, how quiet its room, how high its voice.
+//! Measurements of a recording: speech level, room noise, pauses, true peak, pitch, spectral tilt.
 //!
 //! Levels are in dBov: 0 is the power of a full-scale square wave, so a full-scale sine is −3.01 dBov.
 
 use std::ops::Range;
+
+use super::filter::high_pass;
 
 /// The power of each frame of 5 ms.
 #[derive(Clone, Debug)]
@@ -13,21 +15,24 @@ pub struct Frames {
 }
 
 impl Frames {
+    /// Cuts samples at `rate` into frames of 5 ms.
     pub fn of(samples: &[f32], rate: u32) -> Frames {
         let step = (rate as usize * FRAME_MS / 1000).max(1);
         let power = |frame: &[f32]| frame.iter().map(|s| f64::from(*s).powi(2)).sum::<f64>() / frame.len() as f64;
         Frames { power: samples.chunks(step).map(power).collect(), step }
     }
 
+    /// How many frames there are.
     pub fn len(&self) -> usize {
         self.power.len()
     }
 
+    /// Whether there is no frame, as in an empty recording.
     pub fn is_empty(&self) -> bool {
         self.power.is_empty()
     }
 
-    /// Some of the frames.
+    /// The frames of a range.
     pub fn part(&self, frames: Range<usize>) -> Frames {
         Frames { power: self.power[frames].to_vec(), step: self.step }
     }
@@ -37,7 +42,7 @@ impl Frames {
         dbov(self.power[frame])
     }
 
-    /// The level that a share of all frames lies below, in dBov.
+    /// The level in dBov that this share of all frames lies below; `share` is 0.0 to 1.0.
     pub fn percentile(&self, share: f64) -> f64 {
         let mut sorted = self.power.clone();
         sorted.sort_unstable_by(f64::total_cmp);
@@ -45,14 +50,14 @@ impl Frames {
         sorted.get(at.min(sorted.len().saturating_sub(1))).map_or(SILENCE, |power| dbov(*power))
     }
 
-    /// The mean level of some frames, in dBov.
+    /// The mean level of a range of frames, in dBov.
     pub fn mean(&self, frames: Range<usize>) -> f64 {
         let part = &self.power[frames];
         dbov(part.iter().sum::<f64>() / part.len().max(1) as f64)
     }
 
-    /// Frames that hold speech: from the first to the last that are louder than the threshold for three in a row,
-    /// without lone clicks at either end. `None` where nothing is.
+    /// The frames of the speech: from the first to the last run of three frames above the threshold, without single clicks
+    /// at either end. `None` without such a run.
     pub fn speech(&self) -> Option<Range<usize>> {
         let threshold = self.threshold();
         let mut runs: Vec<Range<usize>> = Vec::new();
@@ -77,16 +82,16 @@ impl Frames {
         Some(runs.first()?.start..runs.last()?.end)
     }
 
-    /// 36 dB below the loudest frame, or 12 dB above the room where it is loud. A trimmed word has no room: what is
-    /// quietest in it is speech too, and not cut into. Where the room is very loud, 6 dB above it must do.
+    /// 36 dB below the loudest frame, or 12 dB above the room noise if that is loud, or 6 dB above it if it is very loud. A
+    /// trimmed word has no room noise: its quietest frames are speech and stay.
     fn threshold(&self) -> f64 {
         let (peak, floor) = (self.percentile(0.99), self.percentile(0.05));
         (peak - 36.0).max((floor + 12.0).min((peak - 20.0).max(floor + 6.0))).max(FAINT)
     }
 
     /// The room's noise, in dBov: the quietest tenth of a second away from the speech, or of a pause inside it. `None`
-    /// where the recording has none, as a trimmed word.
-    pub fn room(&self, speech: &Range<usize>) -> Option<f64> {
+    /// for a recording without either, such as a trimmed word.
+    pub fn room_noise(&self, speech: &Range<usize>) -> Option<f64> {
         let threshold = self.threshold();
         let quiet: Vec<usize> = (0..self.len()).filter(|frame| self.level(*frame) < threshold).collect();
         let outside = quiet.iter().filter(|frame| !speech.contains(frame)).count();
@@ -98,17 +103,17 @@ impl Frames {
         windows.map(|from| self.mean(from..from + window)).min_by(f64::total_cmp)
     }
 
-    /// Whether half a second and more never changes its level by 10 dB, as no voice does.
+    /// Whether more than half a second stays within 10 dB, which speech never does.
     pub fn is_steady(&self) -> bool {
         self.len() > STEADY_FRAMES && self.percentile(0.98) - self.percentile(0.02) < 10.0
     }
 
-    /// The samples of the longest stretch outside the speech, half a second of it at most; `None` where that is less
+    /// The samples of the longest stretch outside the speech, half a second of it at most; `None` if that is less
     /// than a fifth of a second.
     pub fn longest_pause(&self, speech: &Range<usize>, samples: usize) -> Option<Range<usize>> {
         let (before, after) = (0..speech.start, speech.end..self.len());
         let longer = if before.len() >= after.len() { before } else { after };
-        // The decay of the last word, and a breath before the first, are no room.
+        // The decay of the last word and the breath before the first are not room noise.
         let (start, end) = (longer.start + PAUSE_EDGE, longer.end.saturating_sub(PAUSE_EDGE));
         let end = end.min(start + PAUSE_MOST);
         (end >= start + PAUSE_LEAST).then(|| start * self.step..(end * self.step).min(samples))
@@ -171,7 +176,7 @@ fn is_click(run: &Range<usize>, next: &Range<usize>) -> bool {
     run.len() < CLICK_FRAMES && apart > APART_FRAMES
 }
 
-/// The loudest sample between the samples too: four times oversampled where it matters (ITU-R BS.1770-5 annex 2).
+/// The true peak, four times oversampled near the loudest samples (ITU-R BS.1770-5 annex 2).
 pub fn true_peak(samples: &[f32]) -> f64 {
     let peak = samples.iter().fold(0f32, |peak, sample| peak.max(sample.abs()));
     let mut highest = f64::from(peak);
@@ -206,7 +211,7 @@ fn between(samples: &[f32], at: usize, fraction: f64) -> f64 {
     sum
 }
 
-/// The median pitch of voiced speech at 8000 Hz, in Hz, and how much of it is voiced.
+/// The median pitch in Hz of voiced speech at 8000 Hz; `None` with too few voiced frames.
 pub fn pitch(samples: &[i16]) -> Option<f64> {
     let halved: Vec<f32> =
         samples.chunks_exact(2).map(|pair| (f32::from(pair[0]) + f32::from(pair[1])) / 2.0).collect();
@@ -229,7 +234,7 @@ fn energy(part: &[f32]) -> f32 {
     part.iter().map(|sample| sample * sample).sum()
 }
 
-/// The lag at which a part of voiced speech is most like itself, in samples at 4000 Hz: 400 down to 60 Hz.
+/// The pitch period by autocorrelation, in samples at 4000 Hz: 400 down to 60 Hz.
 fn period(part: &[f32]) -> Option<f32> {
     let score = |lag: usize| {
         let (early, late) = (&part[..part.len() - lag], &part[lag..]);
@@ -251,13 +256,13 @@ fn period(part: &[f32]) -> Option<f32> {
 pub fn tilt(samples: &[i16]) -> Option<f64> {
     let mut high: Vec<f32> = samples.iter().map(|sample| f32::from(*sample) / 32768.0).collect();
     let all: f64 = high.iter().map(|sample| f64::from(*sample).powi(2)).sum();
-    super::shape::high_pass(&mut high, super::RATE, 1000.0);
+    high_pass(&mut high, super::RATE, 1000.0);
     let above: f64 = high.iter().map(|sample| f64::from(*sample).powi(2)).sum();
     (all > above && above > 0.0).then(|| 10.0 * (above / (all - above)).log10())
 }
 
-/// The level of a sine of some frequency in a stretch of sound, in dBov (Goertzel's algorithm).
-pub fn line(samples: &[f32], rate: u32, hertz: f64) -> f64 {
+/// The level of one frequency in samples at `rate`, in dBov (Goertzel's algorithm).
+pub fn tone_level(samples: &[f32], rate: u32, hertz: f64) -> f64 {
     let angle = std::f64::consts::TAU * hertz / f64::from(rate);
     let (mut one, mut two) = (0.0, 0.0);
     for (at, sample) in samples.iter().enumerate() {
@@ -271,22 +276,22 @@ pub fn line(samples: &[f32], rate: u32, hertz: f64) -> f64 {
     dbov(2.0 * power / (samples.len() as f64).powi(2))
 }
 
-/// A mean square as a level.
+/// A mean square as a level in dBov.
 pub fn dbov(power: f64) -> f64 {
     if power > 1e-15 { 10.0 * power.log10() } else { SILENCE }
 }
 
-/// A level as a factor.
+/// A level in dB as an amplitude factor.
 pub fn factor(db: f64) -> f64 {
     10f64.powf(db / 20.0)
 }
 
-/// Below anything that a converter gives.
-pub const SILENCE: f64 = -150.0;
+/// The level of digital silence, in dBov.
+const SILENCE: f64 = -150.0;
 const FRAME_MS: usize = 5;
 /// Frames that must be loud in a row.
 const RUN: usize = 3;
-/// A mouse, a key, a lip: shorter than this, and further from the speech than a stop's closure.
+/// A click of a mouse, a key or the lips is shorter than this, and farther from the speech than the closure of a stop.
 const CLICK_FRAMES: usize = 8;
 const APART_FRAMES: usize = 30;
 const ROOM_FRAMES: usize = 20;
@@ -294,7 +299,7 @@ const STEADY_FRAMES: usize = 100;
 const PAUSE_EDGE: usize = 10;
 const PAUSE_LEAST: usize = 40;
 const PAUSE_MOST: usize = 100;
-/// Nothing below this is speech.
+/// The lowest level of speech.
 const FAINT: f64 = -65.0;
 const THRESHOLDS: u32 = 33;
 const MARGIN: f64 = 15.9;

@@ -1,4 +1,4 @@
-//! What plays, as ranges of the bank, cut into packets at sample accuracy.
+//! A playlist: ranges of the bank, silence and the call's take, cut into packets at sample accuracy.
 
 use std::ops::Range;
 
@@ -10,10 +10,14 @@ use base::Codec;
 pub enum Span {
     /// A range of the bank's arenas.
     Arena {
+        /// The first sample.
         start: u32,
+        /// Samples.
         length: u32,
     },
+    /// Silence.
     Silence {
+        /// Samples.
         length: u32,
     },
     /// The call's own last recording.
@@ -21,12 +25,12 @@ pub enum Span {
 }
 
 impl Span {
-    /// Silence for so many samples.
+    /// Silence of this many samples.
     pub fn silence(samples: usize) -> Span {
         Span::Silence { length: u32::try_from(samples).unwrap_or(u32::MAX) }
     }
 
-    /// Samples in the bank or of silence.
+    /// Samples of a clip or of silence; zero for a take, whose length only the call knows.
     pub fn length(self) -> usize {
         match self {
             Span::Arena { length, .. } | Span::Silence { length } => length as usize,
@@ -41,7 +45,7 @@ impl Span {
         }
     }
 
-    /// At most so many samples of it.
+    /// The span, cut off at `most` samples.
     pub(super) fn shortened(self, most: usize) -> Span {
         match self {
             Span::Arena { start, length } => Span::Arena { start, length: length.min(most as u32) },
@@ -51,7 +55,7 @@ impl Span {
     }
 }
 
-/// Pieces in the order of play, and how far play has come.
+/// Spans in playing order, and the playing position.
 #[derive(Clone, Debug)]
 pub struct Playlist {
     spans: Box<[Span]>,
@@ -59,22 +63,23 @@ pub struct Playlist {
     offset: usize,
 }
 
-/// A recording of the call, as it came over the line.
+/// A recording of the caller, as received.
 #[derive(Clone, Debug, Default)]
 pub struct Take {
-    /// Octets in `codec`, or none.
+    /// One octet a sample, in `codec`.
     pub octets: Vec<u8>,
+    /// The law of the octets; `None` for an empty take.
     pub codec: Option<Codec>,
 }
 
 impl Take {
-    /// 16-bit samples as they go over the line.
+    /// Encodes 16-bit samples at 8000 Hz.
     pub fn of(samples: &[i16]) -> Take {
         let octets = samples.iter().map(|sample| g711::encode(Codec::Alaw, *sample)).collect();
         Take { octets, codec: Some(Codec::Alaw) }
     }
 
-    /// As 16-bit samples.
+    /// The take as 16-bit samples at 8000 Hz.
     pub fn samples(&self) -> Vec<i16> {
         let codec = self.codec.unwrap_or(Codec::Alaw);
         self.octets.iter().map(|octet| g711::decode(codec, *octet)).collect()
@@ -82,13 +87,13 @@ impl Take {
 }
 
 impl Playlist {
-    /// These, one after the other.
+    /// A playlist of these spans, at its start.
     pub fn new(spans: Vec<Span>) -> Playlist {
         Playlist { spans: spans.into(), span: 0, offset: 0 }
     }
 
-    /// Copies the next octets into `packet`, fills what is left of it with silence, and tells whether the end of the
-    /// list lies within this packet or before it.
+    /// Copies the next octets into `packet` and fills the rest with silence. Returns whether the playlist ends within this
+    /// packet or ended before it.
     pub fn fill(&mut self, bank: &Bank, take: &Take, codec: Codec, packet: &mut [u8]) -> bool {
         let mut filled = 0;
         while filled < packet.len() {
@@ -100,7 +105,7 @@ impl Playlist {
         self.span == self.spans.len()
     }
 
-    /// Copies from one span; goes on to the next when it is used up.
+    /// Copies from one span; advances to the next at its end.
     fn copy(&mut self, span: Span, bank: &Bank, take: &Take, codec: Codec, packet: &mut [u8]) -> usize {
         let length = span_length(span, take);
         let count = packet.len().min(length.saturating_sub(self.offset));
@@ -125,7 +130,7 @@ impl Playlist {
         count
     }
 
-    /// So that a list whose last samples were just copied is known to be over.
+    /// Skips empty spans, so that a list is over with the packet of its last sample.
     fn skip_empty(&mut self, take: &Take) {
         while self.offset == 0 && self.spans.get(self.span).is_some_and(|span| span_length(*span, take) == 0) {
             self.span += 1;
@@ -197,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_take_is_played_back_in_the_law_of_the_moment() {
+    fn a_take_is_played_back_in_the_current_law() {
         let take = Take { octets: vec![0xFA; 200], codec: Some(Codec::Alaw) };
         assert_eq!(play(&[Span::Take], &take, Codec::Alaw, 100).0, vec![0xFA; 200]);
         let other = g711::transcode(Codec::Alaw, Codec::Ulaw, 0xFA);

@@ -1,7 +1,7 @@
-//! Any master's rate → 8000 Hz through a band-limiting polyphase filter of our own.
+//! Resamples recordings to 8000 Hz by a band-limiting polyphase filter.
 //!
-//! A windowed sinc (Kaiser, about 65 dB): flat to 3400 Hz, more than 55 dB down from 4250 Hz on, which would fold onto
-//! 3750 Hz and below. The delay is taken out, so a clip's first sample stays its first sample.
+//! A windowed sinc (Kaiser, about 65 dB): flat to 3400 Hz, more than 55 dB down from 4250 Hz on, which would alias
+//! to 3750 Hz and below. The delay is compensated, so the first sample of a clip stays first.
 
 use super::RATE;
 
@@ -46,7 +46,7 @@ impl Filter {
                 let row = &self.rows[position % phases];
                 let from = position / phases;
                 let sample = dot(row, &padded[from..]);
-                // Rounds half away from zero; the cast cuts off what is left, and stops at the ends of the range.
+                // Rounds half away from zero; the cast truncates and saturates.
                 (sample + 0.5f32.copysign(sample)) as i16
             })
             .collect()
@@ -70,7 +70,7 @@ fn row(fraction: f64, half: usize, rate: f64) -> Vec<f32> {
     taps.iter().map(|tap| (tap / sum) as f32).collect()
 }
 
-/// Eight sums side by side, so that the compiler can keep them in one register.
+/// The dot product, in eight parallel sums for one vector register.
 fn dot(taps: &[f32], samples: &[f32]) -> f32 {
     let mut sums = [0f32; 8];
     let samples = &samples[..taps.len()];
@@ -99,12 +99,12 @@ fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// Between what must pass (3400 Hz) and what must not (4200 Hz).
+/// Between the pass band (3400 Hz) and the stop band (4200 Hz).
 const CUTOFF_HZ: f64 = 3800.0;
 const KAISER_BETA: f64 = 6.2;
 /// Half the filter's length: 65 dB over a transition of 800 Hz.
 const HALF_SECONDS: f64 = 0.0026;
-/// 44,100 Hz has 441 steps over 80 phases; more phases than that is no recording's rate.
+/// 44,100 Hz has 441 steps over 80 phases; a rate with more steps is not a rate of recordings.
 const MOST_STEPS: u32 = 441;
 
 #[cfg(test)]

@@ -1,54 +1,24 @@
-//! A recording → a master: without hum and offset, without the silence around it, at the right level, with soft ends.
+//! The steps that turn a recording into a master: remove hum and offset, trim silence, set the level, fade the ends.
 //!
-//! Nothing here changes a voice: one filter below it, one gain for all of it.
+//! No step changes the voice: one filter lies below it, and one gain applies to the whole recording.
 
 use std::ops::Range;
 
 use rubato::audioadapter_buffers::owned::InterleavedOwned;
 use rubato::{Fft, FixedSync, Resampler};
 
+pub use super::filter::{high_pass, low_pass};
 use super::measure::Frames;
 
-/// A high-pass of the second order (Butterworth). It begins settled, so that an offset makes no thump.
-pub fn high_pass(samples: &mut [f32], rate: u32, hertz: f64) {
-    let angle = std::f64::consts::TAU * hertz / f64::from(rate);
-    let alpha = angle.sin() * std::f64::consts::FRAC_1_SQRT_2;
-    let a0 = 1.0 + alpha;
-    let (b0, a1, a2) = ((1.0 + angle.cos()) / 2.0 / a0, -2.0 * angle.cos() / a0, (1.0 - alpha) / a0);
-    let first = samples.first().map_or(0.0, |sample| f64::from(*sample));
-    let (mut x1, mut x2, mut y1, mut y2) = (first, first, 0.0, 0.0);
-    for sample in samples {
-        let x = f64::from(*sample);
-        let y = b0 * (x - 2.0 * x1 + x2) - a1 * y1 - a2 * y2;
-        (x2, x1, y2, y1) = (x1, x, y1, y);
-        *sample = y as f32;
-    }
-}
-
-/// A low-pass of the second order (Butterworth).
-pub fn low_pass(samples: &mut [f32], rate: u32, hertz: f64) {
-    let angle = std::f64::consts::TAU * hertz / f64::from(rate);
-    let alpha = angle.sin() * std::f64::consts::FRAC_1_SQRT_2;
-    let a0 = 1.0 + alpha;
-    let (b0, a1, a2) = ((1.0 - angle.cos()) / 2.0 / a0, -2.0 * angle.cos() / a0, (1.0 - alpha) / a0);
-    let (mut x1, mut x2, mut y1, mut y2) = (0.0, 0.0, 0.0, 0.0);
-    for sample in samples {
-        let x = f64::from(*sample);
-        let y = b0 * (x + 2.0 * x1 + x2) - a1 * y1 - a2 * y2;
-        (x2, x1, y2, y1) = (x1, x, y1, y);
-        *sample = y as f32;
-    }
-}
-
-/// Samples to keep: speech, a breath before it, and the tail that a final consonant needs.
-pub fn kept(speech: &Range<usize>, frames: &Frames, samples: usize, rate: u32) -> Range<usize> {
+/// The samples to keep: the speech, 20 ms before it and 70 ms after it, which a final consonant needs.
+pub fn trimmed(speech: &Range<usize>, frames: &Frames, samples: usize, rate: u32) -> Range<usize> {
     let ms = |ms: usize| rate as usize * ms / 1000;
     let start = (speech.start * frames.step).saturating_sub(ms(BEFORE_MS));
     let end = (speech.end * frames.step + ms(AFTER_MS)).min(samples);
     start..end.max(start)
 }
 
-/// Raised-cosine ends: 5 ms in, 10 ms out.
+/// Fades the ends by a raised cosine: 5 ms in, 10 ms out.
 pub fn fade(samples: &mut [f32], rate: u32) {
     let half = samples.len() / 2;
     let (fade_in, fade_out) = ((rate as usize * 5 / 1000).min(half), (rate as usize * 10 / 1000).min(half));
@@ -67,7 +37,7 @@ pub fn to_16_bit(samples: &[f32], gain: f64) -> Vec<i16> {
     samples.iter().map(|sample| (sample * gain).round() as i16).collect()
 }
 
-/// Brings rates that no master has to one that it has: odd ones and those above 48 kHz. What a master may have stays.
+/// Resamples to a rate of masters: odd rates and rates above 48 kHz change, the rates of masters stay.
 pub fn to_master_rate(samples: Vec<f32>, rate: u32) -> (Vec<f32>, u32) {
     let to = match rate {
         8000 | 16_000 | 22_050 | 24_000 | 32_000 | 44_100 | 48_000 => return (samples, rate),

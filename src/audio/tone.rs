@@ -1,4 +1,4 @@
-//! Tones: the beep before a recording and the line test's reference.
+//! Tones: the beep before a recording, and the reference tone of the line test.
 
 use std::f64::consts::TAU;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub fn sine(hertz: f64, dbov: f64, length: Duration) -> Vec<i16> {
         .collect()
 }
 
-/// Raised-cosine ends, so that a tone does not click.
+/// Fades the ends by a raised cosine, so that a tone does not click.
 fn fade(samples: &mut [i16], length: usize) {
     let count = samples.len();
     for n in 0..length.min(count / 2) {
@@ -36,10 +36,10 @@ fn fade(samples: &mut [i16], length: usize) {
     }
 }
 
-/// The line test's tone (ITU-T O.131 uses the same neighbourhood).
-pub const LINE_TEST_HZ: f64 = 1000.0;
-/// Its level.
-pub const LINE_TEST_DBOV: f64 = -20.0;
+/// The frequency of the line test tone; ITU-T O.131 uses a similar one.
+const LINE_TEST_HZ: f64 = 1000.0;
+/// The level of the line test tone.
+const LINE_TEST_DBOV: f64 = -20.0;
 const BEEP_DBOV: f64 = -20.0;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The codecs of the phone door.
+//! The codecs of telephone calls.
 
 /// A G.711 companding law, at 8000 samples a second, one octet a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

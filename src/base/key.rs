@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// One of the twelve keys. A to D exist in RFC 4733 §3.2 but on no caller's telephone; they are ignored.
+/// One of the twelve keys. RFC 4733 §3.2 also has A to D, which telephones lack; they are ignored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Key {
     /// 0 to 9.
@@ -44,7 +44,7 @@ impl Key {
     }
 }
 
-/// Prints a placeholder: what a caller presses may be a number or a second factor, and has no place in a log.
+/// Prints a placeholder: a pressed key may belong to a receipt number or a second factor, which logs must not contain.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(_)")

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A language with rules for numbers and dates, and recordings.
+/// A language with number and date rules and recordings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lang {
@@ -18,7 +18,7 @@ impl Lang {
     /// All languages, the default first.
     pub const ALL: [Lang; 3] = [Lang::Zh, Lang::Yue, Lang::En];
 
-    /// The code used in files and on the wire.
+    /// The code in files and in the HTTP API.
     pub fn code(self) -> &'static str {
         match self {
             Lang::Zh => "zh",

@@ -1,4 +1,4 @@
-//! What every room may use: deadlines, private values, keys, languages.
+//! Types that every crate shares: deadlines, private values, keys, languages, codecs.
 
 mod codec;
 mod deadline;

@@ -1,7 +1,7 @@
-//! Values that identify a person, and must never reach a log.
+//! Values that identify a person and must not appear in logs.
 //!
 //! A [`Private`] value prints as a keyed tag: equal values have equal tags within one installation, so that an
-//! operator can follow a receipt through the log, and nobody can read or guess it without the key.
+//! operator can follow a receipt through the log, while the value cannot be read or guessed without the key.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -11,12 +11,12 @@ use sha2::Sha256;
 
 static TAG_KEY: OnceLock<[u8; 32]> = OnceLock::new();
 
-/// Sets the key of all tags, once, before the first log line. Later calls change nothing.
+/// Sets the key of all tags, once, before the first log line. Later calls have no effect.
 pub fn set_tag_key(key: [u8; 32]) {
     let _ = TAG_KEY.set(key);
 }
 
-/// A tag for a value that identifies a person: 12 hex digits of HMAC-SHA-256 (RFC 2104) under the installation's key.
+/// The tag of a value: 12 hex digits of HMAC-SHA-256 (RFC 2104) under the installation's key, or `~` before the key is set.
 pub fn tag(value: &str) -> String {
     let Some(key) = TAG_KEY.get() else { return "~".into() };
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
@@ -25,7 +25,7 @@ pub fn tag(value: &str) -> String {
     digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A phone number, receipt number or second factor: usable, comparable, and never printed.
+/// A phone number, receipt number or second factor: comparable, and printed only as a tag.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Private<T>(T);
 
@@ -35,12 +35,12 @@ impl<T> Private<T> {
         Private(value)
     }
 
-    /// The value itself, for look-ups and the wire. Never for a log.
+    /// The value itself, for look-ups and protocols, not for logs.
     pub fn expose(&self) -> &T {
         &self.0
     }
 
-    /// Gives the value up.
+    /// The value itself, by value.
     pub fn into_inner(self) -> T {
         self.0
     }

@@ -19,12 +19,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use audio::spoken;
+use audio::speech_duration;
 use base::{Deadline, Key, earliest};
-use flow::{self, RecordResult, Transferred};
+use flow::{self, RecordResult, TransferOutcome};
 use inquiry::CallOutcome;
 use sdp::{self, LocalMedia, Negotiated};
-use sip::{Arrival, Leg, LegInput, LegOutput, Local, Message, Why};
+use sip::{Arrival, EndCause, Leg, LegInput, LegOutput, Local, Message};
 
 use super::application::Talk;
 use super::cdr::Tally;
@@ -33,17 +33,24 @@ use super::recording_session::{Ask, Input as RecordingInput};
 pub use events::{Effect, Input, Output, Telemetry};
 
 /// What a call begins with.
-pub struct Beginning {
+pub struct CallSetup {
     /// When the INVITE came in.
     pub received: Instant,
+    /// What the caller is connected to.
     pub talk: Talk,
+    /// The INVITE that begins the dialog.
     pub invite: Message,
+    /// How the INVITE came.
     pub arrival: Arrival,
+    /// This node's side of the dialog.
     pub local: Local,
+    /// This node's side of the session description.
     pub media: LocalMedia,
     /// Names of transfer targets → SIP URIs.
     pub desks: Arc<BTreeMap<String, String>>,
+    /// How long the call may last.
     pub limit: Duration,
+    /// The call's detail record, just begun.
     pub tally: Tally,
 }
 
@@ -80,8 +87,8 @@ enum State {
 
 impl Call {
     /// Begins a call with its INVITE, and returns everything that causes.
-    pub fn new(now: Instant, beginning: Beginning) -> (Call, Vec<Output>) {
-        let Beginning { received, talk, invite, arrival, local, media, desks, limit, tally } = beginning;
+    pub fn new(now: Instant, beginning: CallSetup) -> (Call, Vec<Output>) {
+        let CallSetup { received, talk, invite, arrival, local, media, desks, limit, tally } = beginning;
         let (leg, first) = Leg::new(now, invite, &arrival, local);
         let operator = matches!(talk, Talk::Studio(_));
         let mut call = Call {
@@ -124,7 +131,7 @@ impl Call {
                 self.cdr.looked_up(result);
                 self.feed_application(now, flow::Input::LookedUp(*findings), &mut out);
             }
-            Input::Ticket(ticket) => self.feed_application(now, flow::Input::Ticket(ticket), &mut out),
+            Input::Ticket(ticket) => self.feed_application(now, flow::Input::RecordingSaved(ticket), &mut out),
             Input::Studio(reply) => self.feed_recording(now, RecordingInput::Reply(*reply), &mut out),
             Input::Emergency(on) => {
                 if let Some(application) = &mut self.application {
@@ -157,7 +164,7 @@ impl Call {
 
     /// Whether a message of this call awaits its response or ACK: a retransmission may be needed.
     pub fn owes(&self) -> bool {
-        self.leg.owes()
+        self.leg.has_pending_transactions()
     }
 
     fn on_deadline(&mut self, now: Instant, out: &mut Vec<Output>) {
@@ -165,7 +172,7 @@ impl Call {
             self.feed_leg(now, LegInput::Deadline, out);
         }
         if self.transfer_until.is_some_and(|at| at <= now) {
-            self.transferred(now, Transferred::Failed, out);
+            self.transferred(now, TransferOutcome::Failed, out);
         }
         let due = self.application.as_ref().and_then(Talk::deadline);
         if matches!(self.state, State::Talking) && due.is_some_and(|due| due.at <= now) {
@@ -196,7 +203,7 @@ impl Call {
             LegOutput::Key(key) => self.on_key(now, key, KeySource::Info, out),
             LegOutput::Referred(progress) => self.on_referred(now, progress, out),
             LegOutput::Ended { why } => self.on_ended(now, why, out),
-            LegOutput::Renewed { message, arrival } => {
+            LegOutput::NextCall { message, arrival } => {
                 out.push(Effect::Renewed { message: Box::new(message), arrival }.into());
             }
             LegOutput::Gone => {
@@ -227,9 +234,9 @@ impl Call {
                 self.on_operator_recorded(now, samples, packets_lost, out);
             }
             Event::Recorded { samples, .. } => {
-                let length = spoken(&samples);
+                let length = speech_duration(&samples);
                 self.take = Some(samples);
-                self.feed_application(now, flow::Input::Recorded(RecordResult::Taken { length }), out);
+                self.feed_application(now, flow::Input::Recorded(RecordResult::Recorded { length }), out);
             }
             Event::PeerReport { packets_lost, round_trip } => self.cdr.peer_report(packets_lost, round_trip),
             Event::PeerLost => self.end(now, CallOutcome::Failed, Some("media lost"), out),
@@ -261,18 +268,18 @@ impl Call {
         self.feed_application(now, flow::Input::Key(key), out);
     }
 
-    fn on_ended(&mut self, now: Instant, why: Why, out: &mut Vec<Output>) {
+    fn on_ended(&mut self, now: Instant, why: EndCause, out: &mut Vec<Output>) {
         let (outcome, cause) = match why {
-            Why::ByeReceived if self.state == State::Answered => (CallOutcome::Abandoned, None),
-            Why::ByeReceived => (CallOutcome::HungUp, None),
-            Why::Cancelled => (CallOutcome::Abandoned, Some("cancelled")),
-            Why::NoAck => (CallOutcome::Failed, Some("no ACK")),
-            Why::NoAnswer => (CallOutcome::Failed, Some("no session description in the ACK")),
-            Why::PeerLost => (CallOutcome::Failed, Some("caller unknown to its trunk")),
-            Why::SessionExpired => (CallOutcome::Failed, Some("session expired")),
-            Why::TransportFailed => (CallOutcome::Failed, Some("transport failed")),
-            Why::WeHungUp => (CallOutcome::Finished, None),
-            Why::Refused => (CallOutcome::Refused, None),
+            EndCause::ByeReceived if self.state == State::Answered => (CallOutcome::Abandoned, None),
+            EndCause::ByeReceived => (CallOutcome::HungUp, None),
+            EndCause::Cancelled => (CallOutcome::Abandoned, Some("cancelled")),
+            EndCause::NoAck => (CallOutcome::Failed, Some("no ACK")),
+            EndCause::NoAnswer => (CallOutcome::Failed, Some("no session description in the ACK")),
+            EndCause::PeerLost => (CallOutcome::Failed, Some("caller unknown to its trunk")),
+            EndCause::SessionExpired => (CallOutcome::Failed, Some("session expired")),
+            EndCause::TransportFailed => (CallOutcome::Failed, Some("transport failed")),
+            EndCause::HungUp => (CallOutcome::Finished, None),
+            EndCause::Rejected => (CallOutcome::Refused, None),
         };
         self.cdr.ended(outcome, cause);
         self.over(now, out);
@@ -329,13 +336,13 @@ impl Call {
             flow::Output::Record { max } => {
                 out.push(Effect::Media(Command::Record { max, telling: false }).into());
             }
-            flow::Output::StopRecord => out.push(Effect::Media(Command::StopRecord).into()),
-            flow::Output::KeepTake { notify, keep } => {
+            flow::Output::StopRecording => out.push(Effect::Media(Command::StopRecord).into()),
+            flow::Output::SaveRecording { notify, keep } => {
                 let samples = self.take.take().unwrap_or_default();
                 out.push(Effect::Keep { notify, keep, samples }.into());
             }
             flow::Output::Step { node } => self.cdr.step(node),
-            flow::Output::Slip { .. } => self.cdr.slip(),
+            flow::Output::InputError { .. } => self.cdr.slip(),
             flow::Output::Fault { node, what } => out.push(Telemetry::Fault { node, what }.into()),
             flow::Output::Rated { score } => self.cdr.rated(score),
             flow::Output::Lang(lang) => self.cdr.lang(lang),

@@ -12,12 +12,12 @@ mod recording_session;
 #[cfg(test)]
 mod test_clock;
 
-pub use admission::{Admission, Calls, Purpose, Rules, Turned};
+pub use admission::{Admission, Purpose, Rejection, Rules};
 pub use application::Talk;
-pub use call::{Beginning, Call, Effect, Input, Output, Telemetry};
+pub use call::{Call, CallSetup, Effect, Input, Output, Telemetry};
 pub use cdr::Tally;
 pub use line_test::{LineTest, line_test_clips};
 pub use look_up::{findings, query, result_of};
 pub use media_control::{Command, Event, KeySource, StreamSetup};
 pub use media_session::{Frame, Limits, MissingClip, Quality, Stream};
-pub use recording_session::{Ask, Fault, Reply, Report, STUDIO_STEP, SignIn, SlotFound, Studio, spoken, studio_clips};
+pub use recording_session::{Ask, Fault, Reply, Report, SignIn, SlotFound, Studio, spoken, studio_clips};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{Timestamp, civil::Date};
 
 use base::Private;
-use flow::{self, Findings};
+use flow::{self, LookUpAnswer};
 use inquiry::{self, Answer, Factor, LookUpResult, Proof, Query, Rules};
 
 /// Reads a look-up's fields. `None`: they are no receipt and proof, and so match nothing.
@@ -19,23 +19,23 @@ pub fn query(rules: &Rules, by: &BTreeMap<Arc<str>, Private<String>>) -> Option<
 }
 
 /// What the flow is told of an answer.
-pub fn findings(rules: &Rules, answer: &Answer, today: Date, now: Timestamp) -> (Findings, LookUpResult) {
+pub fn findings(rules: &Rules, answer: &Answer, today: Date, now: Timestamp) -> (LookUpAnswer, LookUpResult) {
     match answer {
         Answer::Found { case, as_of } => {
             let facts = flow::facts(&rules.progress(case, today));
-            (Findings::Found { facts, age: inquiry::age(*as_of, now) }, LookUpResult::Found)
+            (LookUpAnswer::Found { facts, age: inquiry::age(*as_of, now) }, LookUpResult::Found)
         }
-        Answer::NotFound => (Findings::None, LookUpResult::NotFound),
-        Answer::Down => (Findings::Down, LookUpResult::Down),
+        Answer::NotFound => (LookUpAnswer::NotFound, LookUpResult::NotFound),
+        Answer::Unavailable => (LookUpAnswer::Unavailable, LookUpResult::Unavailable),
     }
 }
 
 /// What the record says of an answer.
-pub fn result_of(findings: &Findings) -> LookUpResult {
+pub fn result_of(findings: &LookUpAnswer) -> LookUpResult {
     match findings {
-        Findings::Found { .. } => LookUpResult::Found,
-        Findings::None => LookUpResult::NotFound,
-        Findings::Many => LookUpResult::HandedOver,
-        Findings::Down => LookUpResult::Down,
+        LookUpAnswer::Found { .. } => LookUpResult::Found,
+        LookUpAnswer::NotFound => LookUpResult::NotFound,
+        LookUpAnswer::Ambiguous => LookUpResult::Rejected,
+        LookUpAnswer::Unavailable => LookUpResult::Unavailable,
     }
 }

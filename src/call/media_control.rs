@@ -1,4 +1,4 @@
-//! What the control plane tells a media stream, and what the stream tells back.
+//! Commands to a media session, and its events.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -6,19 +6,22 @@ use std::time::Duration;
 use audio::Take;
 use base::{Codec, Key};
 use flow::PlayId;
-use sdp::{MediaPeer, Negotiated};
+use sdp::{Negotiated, RemoteMedia};
 use speech::Piece;
 
 /// How a stream begins, or goes on after a re-INVITE.
 #[derive(Clone, Debug)]
 pub struct StreamSetup {
+    /// The codec in both directions.
     pub codec: Codec,
     /// The payload number that the peer chose for the codec.
     pub payload: u8,
     /// telephone-event at 8000 Hz, if negotiated; without it tones in the sound are heard.
     pub event_payload: Option<u8>,
+    /// The sound in one packet that leaves.
     pub ptime: Duration,
-    pub peer: Option<MediaPeer>,
+    /// Where the peer receives, by its session description; none before there is one.
+    pub peer: Option<RemoteMedia>,
     /// Where the caller's SIP comes from: its sound may come from there too, whatever address its SDP names (a machine
     /// with several, as when a softphone calls a node on its own machine).
     pub caller: Option<IpAddr>,
@@ -51,20 +54,25 @@ pub enum Command {
     Setup(StreamSetup),
     /// Play these; an earlier play is over and reports nothing.
     Play {
+        /// Named again in [`Event::Played`].
         id: PlayId,
+        /// What to play, in order.
         pieces: Vec<Piece>,
     },
     /// Be silent at once.
     Stop,
     /// Keep the caller's sound from now on, at most so long.
     Record {
+        /// The longest recording.
         max: Duration,
         /// Whether the sound is told as it comes, by [`Event::Sound`].
         telling: bool,
     },
+    /// End the recording in progress; [`Event::Recorded`] follows if there is one.
     StopRecord,
     /// What [`Piece::Take`] plays from now on, as a new recording would be.
     Load(Take),
+    /// End the session, and with it a recording in progress.
     Close,
 }
 
@@ -93,8 +101,11 @@ impl KeySource {
 /// To the control plane.
 #[derive(Clone, Debug)]
 pub enum Event {
+    /// The caller pressed a key.
     Key {
+        /// The key.
         key: Key,
+        /// How it was received.
         source: KeySource,
     },
     /// A play came to its end by itself.
@@ -103,7 +114,9 @@ pub enum Event {
     Sound(Vec<i16>),
     /// The recording ended (limit, stop or close): all of it, and how many packets of it never came.
     Recorded {
+        /// 16-bit samples at 8 kHz.
         samples: Vec<i16>,
+        /// Packets that never came while it was made.
         packets_lost: u64,
     },
     /// The peer reported on the sound that it receives (RFC 3550 §6.4).

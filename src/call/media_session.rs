@@ -27,9 +27,9 @@ use recording::Recording;
 use rtcp_reports::Reports;
 
 use super::{Command, Event, KeySource, StreamSetup};
-use audio::{Bank, Playlist, Take, ToneDetector, g711, samples_in};
+use audio::{Bank, DtmfDetector, Playlist, Take, g711, samples_in};
 use flow::PlayId;
-use rtp::{Arrival, EventKeys, HEADER, Header, Packet, Reception, is_rtcp, rtcp};
+use rtp::{HEADER_OCTETS, Header, Packet, Reception, SequencePlace, TelephoneEvents, is_rtcp, rtcp};
 
 /// What a stream puts up with.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +43,9 @@ pub struct Limits {
 /// What one deadline produced; lent by the caller and used again and again.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    rtp: [u8; HEADER + PAYLOAD_MAX],
+    rtp: [u8; HEADER_OCTETS + PAYLOAD_MAX],
     rtp_length: usize,
-    rtcp: [u8; rtcp::LONGEST],
+    rtcp: [u8; rtcp::COMPOUND_MAX],
     rtcp_length: usize,
     skipped: u32,
 }
@@ -53,7 +53,9 @@ pub struct Frame {
 /// How a stream went, for the call's record and metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quality {
+    /// RTP packets produced.
     pub packets_sent: u64,
+    /// RTP packets accepted from the peer.
     pub packets_received: u64,
     /// Of the peer's stream.
     pub packets_lost: u64,
@@ -82,9 +84,9 @@ pub struct Stream {
     take: Take,
     latch: Latch,
     reception: Reception,
-    event_keys: EventKeys,
-    tones: Option<Box<ToneDetector>>,
-    /// Since when the peer has been silent; none once that was told.
+    event_keys: TelephoneEvents,
+    tones: Option<Box<DtmfDetector>>,
+    /// Since when the peer has been silent; none once that was reported.
     silent_since: Option<Instant>,
     reports: Reports,
     quality: Quality,
@@ -113,7 +115,7 @@ impl Stream {
             recording: None,
             take: Take::default(),
             reception: Reception::new(now),
-            event_keys: EventKeys::default(),
+            event_keys: TelephoneEvents::default(),
             tones: None,
             silent_since: Some(now),
             reports: Reports::new(ssrc, dice, now),
@@ -144,7 +146,7 @@ impl Stream {
         self.latch.rtp_target()
     }
 
-    /// The address that packets come from, once it is certain: nobody else is heard.
+    /// The address that packets come from, once it is latched; packets from elsewhere are refused.
     pub fn latched(&self) -> Option<SocketAddr> {
         self.latch.source()
     }
@@ -201,7 +203,7 @@ impl Stream {
         let Header { sequence, timestamp, ssrc, payload_type, .. } = packet.header;
         let earlier = self.reception.ssrc();
         let arrival = self.reception.packet(now, sequence, timestamp, ssrc);
-        if arrival == Arrival::First && earlier.is_some() {
+        if arrival == SequencePlace::First && earlier.is_some() {
             self.event_keys.reset();
         }
         self.heard(now);
@@ -223,7 +225,7 @@ impl Stream {
         }
         self.heard(now);
         self.reports.received(now, &report);
-        if let Some(block) = report.ours {
+        if let Some(block) = report.block {
             self.quality.peer_lost = block.lost;
             self.quality.round_trip = self.reports.round_trip(now, &block).or(self.quality.round_trip);
             self.peer_reported = true;
@@ -282,7 +284,7 @@ impl Stream {
         if let Some(fixed) = frame.rtp.first_chunk_mut() {
             header.write(fixed);
         }
-        let payload = &mut frame.rtp[HEADER..HEADER + samples];
+        let payload = &mut frame.rtp[HEADER_OCTETS..HEADER_OCTETS + samples];
         match &mut self.playing {
             Some((id, list)) => {
                 if list.fill(&self.bank, &self.take, self.setup.codec, payload) {
@@ -292,7 +294,7 @@ impl Stream {
             }
             None => payload.fill(g711::idle(self.setup.codec)),
         }
-        frame.rtp_length = HEADER + samples;
+        frame.rtp_length = HEADER_OCTETS + samples;
         self.sequence = self.sequence.wrapping_add(1);
         self.quality.packets_sent += 1;
         self.reports.sent(samples);
@@ -318,20 +320,20 @@ impl Stream {
         }
     }
 
-    fn sound(&mut self, now: Instant, arrival: Arrival, timestamp: u32, octets: &[u8], events: &mut Vec<Event>) {
+    fn sound(&mut self, now: Instant, arrival: SequencePlace, timestamp: u32, octets: &[u8], events: &mut Vec<Event>) {
         let codec = self.setup.codec;
         match arrival {
-            Arrival::First | Arrival::Next { .. } => {
+            SequencePlace::First | SequencePlace::Next { .. } => {
                 if let Some(tones) = &mut self.tones {
                     let samples = octets.iter().map(|octet| g711::decode(codec, *octet));
                     tones.feed(samples, |key| events.push(Event::Key { key, source: KeySource::Tone }));
                 }
             }
-            Arrival::Late => {}
-            Arrival::Duplicate | Arrival::Stray => return,
+            SequencePlace::Late => {}
+            SequencePlace::Duplicate | SequencePlace::Stray => return,
         }
         if let Some(recording) = &mut self.recording {
-            recording.add(now, arrival == Arrival::First, timestamp, codec, octets);
+            recording.add(now, arrival == SequencePlace::First, timestamp, codec, octets);
             events.extend(recording.next_part().map(Event::Sound));
             if recording.is_over(now) {
                 self.end_recording(events);
@@ -402,7 +404,13 @@ impl Frame {
 
 impl Default for Frame {
     fn default() -> Self {
-        Frame { rtp: [0; HEADER + PAYLOAD_MAX], rtp_length: 0, rtcp: [0; rtcp::LONGEST], rtcp_length: 0, skipped: 0 }
+        Frame {
+            rtp: [0; HEADER_OCTETS + PAYLOAD_MAX],
+            rtp_length: 0,
+            rtcp: [0; rtcp::COMPOUND_MAX],
+            rtcp_length: 0,
+            skipped: 0,
+        }
     }
 }
 

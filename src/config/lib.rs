@@ -1,13 +1,13 @@
-//! Settings: as written in `jindu.toml` and on the command line → as checked, every complaint at once.
+//! Settings: `jindu.toml` and `--set KEY=VALUE` as written → [`Settings`] as checked, every error at once.
 
-mod checked;
 mod postgres;
+mod read;
 mod reader;
+mod settings;
 #[cfg(test)]
 mod tests;
-mod written;
 
-pub use checked::*;
 pub use postgres::{Postgres, Tls, UpstreamServer};
+pub use read::read;
 pub use reader::Complaint;
-pub use written::read;
+pub use settings::*;

@@ -1,4 +1,4 @@
-//! Settings of a PostgreSQL upstream: where it is, what is followed there, and what its columns and codes mean.
+//! Settings of a PostgreSQL upstream: its servers, what is replicated, and what its columns and codes mean.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -15,31 +15,41 @@ use super::reader::Reader;
 /// A PostgreSQL upstream.
 #[derive(Clone, Debug)]
 pub struct Postgres {
-    /// Tried in this order, until one is found that is no standby.
+    /// Tried in this order; the first that is not a standby is used.
     pub servers: Vec<UpstreamServer>,
+    /// The database that holds the table.
     pub database: String,
+    /// A role with REPLICATION and SELECT.
     pub user: String,
     /// A file that holds the password and nothing else.
     pub password_file: Option<PathBuf>,
-    /// The environment variable that holds it.
+    /// The environment variable that holds the password.
     pub password_env: Option<String>,
+    /// Whether the connection is encrypted and the server verified.
     pub tls: Tls,
+    /// The publication that holds the table and the heartbeat.
     pub publication: String,
+    /// The logical replication slot, one for each node.
     pub slot: String,
+    /// Which table, and what its columns and codes mean.
     pub mapping: Mapping,
+    /// What the age of the copy is taken from.
     pub heartbeat: Heartbeat,
-    /// How often this node writes the heartbeat itself; none: the upstream does.
+    /// How often this node writes the heartbeat row; none if the upstream writes it.
     pub heartbeat_every: Option<Duration>,
-    /// The days of the upstream's times are those of this zone.
+    /// The time zone in which the upstream's times become days.
     pub time_zone: String,
-    /// Another cluster that may take the upstream's place, by its system identifier.
+    /// The system identifier of another cluster that may replace the upstream.
     pub accept_system: Option<String>,
+    /// The longest wait for a connection.
     pub connect_timeout: Duration,
-    /// An upstream that says nothing for so long is left and tried again.
+    /// A connection without any message for this long is closed and opened again.
     pub silence: Duration,
+    /// The wait after the first failure; it doubles with each further one.
     pub reconnect_first: Duration,
+    /// The longest wait between two attempts.
     pub reconnect_most: Duration,
-    /// How long the beginning of a copy may wait for the upstream's open transactions.
+    /// How long a table copy waits for the upstream's open transactions before it starts.
     pub copy_start_timeout: Duration,
 }
 
@@ -54,23 +64,27 @@ impl Default for Postgres {
 pub struct UpstreamServer {
     /// A name, an address, or the folder of a Unix socket.
     pub host: String,
+    /// A TCP port, or the number in the socket's name.
     pub port: u16,
 }
 
-/// How a connection is kept private; it never falls back to less.
+/// How a connection is protected. It never falls back to less.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tls {
+    /// In the clear.
     Off,
-    /// The server's certificate must come from this authority (none: from a public one), and be for this name (none: for
+    /// The server's certificate must be signed by the authority in `ca_file` (none: a public one) and hold `name` (none:
     /// the server's host).
     Verify {
+        /// Certificates in PEM.
         ca_file: Option<PathBuf>,
+        /// The name that the certificate must hold.
         name: Option<String>,
     },
 }
 
 impl UpstreamServer {
-    /// Whether it is reached over a Unix socket.
+    /// Whether it is a Unix socket.
     pub fn is_local(&self) -> bool {
         self.host.starts_with('/')
     }
@@ -89,18 +103,18 @@ pub(super) fn postgres(reader: &mut Reader, base: &Path) -> Postgres {
     let password_file = text(reader, "password_file", "").map(|path| base.join(path));
     let password_env = text(reader, "password_env", "");
     if password_file.is_some() && password_env.is_some() {
-        reader.complain(&key("password_env"), "give the password in a file or in the environment, not in both");
+        reader.report(&key("password_env"), "must be empty when password_file is set: give the password once");
     }
     let every = reader.number(&key("heartbeat_every_s"), 0..=3600, 5).unsigned_abs();
     let first = reader.milliseconds(&key("reconnect_first_ms"), 10..=60_000, 200);
     let most = reader.seconds(&key("reconnect_most_s"), 1..=3600, 10);
     if most < first {
-        reader.complain(&key("reconnect_most_s"), "must be at least reconnect_first_ms");
+        reader.report(&key("reconnect_most_s"), "must be at least reconnect_first_ms");
     }
     Postgres {
         servers,
-        database: needed(reader, "database", "crj"),
-        user: needed(reader, "user", "jindu"),
+        database: required(reader, "database", "crj"),
+        user: required(reader, "user", "jindu"),
         password_file,
         password_env,
         tls,
@@ -127,10 +141,10 @@ fn text(reader: &mut Reader, name: &str, default: &str) -> Option<String> {
     Some(reader.string(&key(name), default)).filter(|text| !text.is_empty())
 }
 
-fn needed(reader: &mut Reader, name: &str, default: &str) -> String {
+fn required(reader: &mut Reader, name: &str, default: &str) -> String {
     let found = text(reader, name, default);
     if found.is_none() {
-        reader.complain(&key(name), "must not be empty");
+        reader.report(&key(name), "must not be empty");
     }
     found.unwrap_or_default()
 }
@@ -141,12 +155,13 @@ fn servers(reader: &mut Reader) -> Vec<UpstreamServer> {
     for text in reader.strings(&key, &["127.0.0.1:5432"]) {
         match server(&text) {
             Some(server) => servers.push(server),
-            None => reader
-                .complain(&key, format!("{text} must be HOST:PORT, as in db1.example:5432 or /run/postgresql:5432")),
+            None => {
+                reader.report(&key, format!("{text} must be HOST:PORT, as in db1.example:5432 or /run/postgresql:5432"))
+            }
         }
     }
     if servers.is_empty() {
-        reader.complain(&key, "must name at least one server");
+        reader.report(&key, "must name at least one server");
     }
     servers
 }
@@ -170,33 +185,36 @@ fn tls(reader: &mut Reader, base: &Path, local: bool) -> Tls {
     match mode.as_str() {
         "off" => {
             if ca_file.is_some() || name.is_some() {
-                reader.complain(&key("tls"), "is off, and ca_file or tls_name is set: remove those, or verify");
+                reader.report(
+                    &key("tls"),
+                    "must be verify-full when ca_file or tls_name is set: set it, or remove those two",
+                );
             }
             Tls::Off
         }
         "verify-full" => {
             if local {
-                reader.complain(&key("tls"), "must be off over a Unix socket");
+                reader.report(&key("tls"), "must be off over a Unix socket");
             }
             Tls::Verify { ca_file, name }
         }
         other => {
-            reader.complain(&key("tls"), unknown_tls(other));
+            reader.report(&key("tls"), unknown_tls(other));
             Tls::Off
         }
     }
 }
 
-/// What stands for the other modes that PostgreSQL's own clients have.
+/// Explains the modes of PostgreSQL's own clients that are not accepted here.
 fn unknown_tls(mode: &str) -> String {
     match mode {
-        "disable" => "must be verify-full or off: off is what disable is elsewhere".into(),
+        "disable" => "must be verify-full or off: write off for what PostgreSQL's clients call disable".into(),
         "allow" | "prefer" | "require" => {
-            format!("must be verify-full or off: {mode} would talk to whoever answers; give the authority in ca_file")
+            format!("must be verify-full or off: {mode} does not verify the server; name the authority in ca_file")
         }
         "verify-ca" => {
-            "must be verify-full or off: for a certificate with another name than the host's set tls_name to a \
-                        name in it, which jindu upstream check tells when it does not match"
+            "must be verify-full or off: if the certificate has another name than the host, set tls_name to a name in \
+                        it; jindu upstream check prints the names"
                 .into()
         }
         _ => "must be verify-full or off".into(),
@@ -204,26 +222,26 @@ fn unknown_tls(mode: &str) -> String {
 }
 
 fn publication(reader: &mut Reader) -> String {
-    let name = needed(reader, "publication", "jindu");
+    let name = required(reader, "publication", "jindu");
     if name.contains([',', ' ', '\'', '"']) {
-        reader.complain(&key("publication"), "must be one name, without commas, blanks and quotes");
+        reader.report(&key("publication"), "must be one name, without commas, spaces and quotes");
     }
     name
 }
 
 fn slot(reader: &mut Reader) -> String {
-    let name = needed(reader, "slot", "jindu");
+    let name = required(reader, "slot", "jindu");
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     if name.len() > 63 || !name.bytes().all(plain) {
-        reader.complain(&key("slot"), "must be 1 to 63 small letters, digits or _, and another one on each node");
+        reader.report(&key("slot"), "must be 1 to 63 lower-case letters, digits or _, and differ on each node");
     }
     name
 }
 
 fn time_zone(reader: &mut Reader) -> String {
-    let name = needed(reader, "time_zone", "Asia/Shanghai");
+    let name = required(reader, "time_zone", "Asia/Shanghai");
     if jiff::tz::TimeZone::get(&name).is_err() {
-        reader.complain(&key("time_zone"), "must be the name of a time zone, as in Asia/Shanghai");
+        reader.report(&key("time_zone"), "must be the name of a time zone, as in Asia/Shanghai");
     }
     name
 }
@@ -232,13 +250,13 @@ fn time_zone(reader: &mut Reader) -> String {
 fn table(reader: &mut Reader, name: &str, text: &str) -> (String, String) {
     let (schema, table) = text.split_once('.').unwrap_or(("public", text));
     if schema.is_empty() || table.is_empty() || table.contains('.') {
-        reader.complain(&key(name), "must be SCHEMA.TABLE, as in public.cases");
+        reader.report(&key(name), "must be SCHEMA.TABLE, as in public.cases");
     }
     (schema.to_owned(), table.to_owned())
 }
 
 fn heartbeat(reader: &mut Reader) -> Heartbeat {
-    let column = needed(reader, "heartbeat_column", "beat_at");
+    let column = required(reader, "heartbeat_column", "beat_at");
     match text(reader, "heartbeat_table", "public.jindu_heartbeat") {
         Some(name) => {
             let (schema, table) = table(reader, "heartbeat_table", &name);
@@ -249,18 +267,20 @@ fn heartbeat(reader: &mut Reader) -> Heartbeat {
 }
 
 fn mapping(reader: &mut Reader) -> Mapping {
-    let name = needed(reader, "table", "public.cases");
+    let name = required(reader, "table", "public.cases");
     let (schema, table) = table(reader, "table", &name);
     let mut origins = BTreeMap::new();
     let factor = factor(reader, &mut origins);
-    for (role, name, needed) in COLUMNS {
+    for (role, name, required) in COLUMNS {
         let key = key(&format!("columns.{name}"));
         match origin(&reader.string(&key, name)) {
-            Some(Origin::Fixed(_)) if role == Role::Receipt => reader.complain(&key, "must be a column"),
+            Some(Origin::Fixed(_)) if role == Role::Receipt => {
+                reader.report(&key, "must be a column, not a fixed value")
+            }
             Some(origin) => drop(origins.insert(role, origin)),
-            None if needed => reader.complain(
+            None if required => reader.report(
                 &key,
-                "may not be empty: name a column, or a value that is the same for every case, as in \"=new\"",
+                "must not be empty: name a column, or a value that is the same for every case, as in \"=new\"",
             ),
             None => {}
         }
@@ -297,9 +317,9 @@ fn factor(reader: &mut Reader, origins: &mut BTreeMap<Role, Origin>) -> FactorKi
             kind
         }
         Ok(_) | Err(_) => {
-            reader.complain(
+            reader.report(
                 &key("columns.id_tail"),
-                "one of id_tail, birth_date and verifier must name a column, the others \"\"",
+                "exactly one of id_tail, birth_date and verifier must name a column; the others must be \"\"",
             );
             FactorKind::IdTail
         }
@@ -320,26 +340,26 @@ fn stages(reader: &mut Reader) -> BTreeMap<String, Stage> {
             Some(stage) => drop(stages.insert(code, stage)),
             None => {
                 let known = Stage::ALL.map(Stage::code).join(", ");
-                reader.complain(&key(&format!("stages.{code}")), format!("must be one of {known}"));
+                reader.report(&key(&format!("stages.{code}")), format!("must be one of {known}"));
             }
         }
     }
     stages
 }
 
-/// A table from the upstream's codes to ours.
+/// Reads a table of codes: the upstream's → this program's.
 fn codes(reader: &mut Reader, name: &str) -> BTreeMap<String, String> {
     let key = key(name);
     let Some(value) = reader.value(&key) else { return BTreeMap::new() };
     let Value::Table(table) = value else {
-        reader.complain(&key, "must be a table of codes, as in \"10\" = \"accepted\"");
+        reader.report(&key, "must be a table of codes, as in \"10\" = \"accepted\"");
         return BTreeMap::new();
     };
     let mut codes = BTreeMap::new();
     for (code, ours) in table {
         match ours.as_str() {
             Some(ours) if !ours.is_empty() => drop(codes.insert(code, ours.to_owned())),
-            Some(_) | None => reader.complain(&format!("{key}.{code}"), "must be a code in quotes"),
+            Some(_) | None => reader.report(&format!("{key}.{code}"), "must be a code in quotes"),
         }
     }
     codes

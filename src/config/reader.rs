@@ -1,4 +1,4 @@
-//! Reads a table of settings key by key, and gathers every complaint.
+//! Reads a table of settings key by key and collects every error.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use toml::{Table, Value};
 
-/// One thing that is wrong with the settings: the key, its value, and what would do.
+/// One error of the settings: key, value, and what is accepted. It prints as `phone.calls_max = 0: must be 1 to 30000`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complaint {
+    /// The key, `phone.calls_max`, or what stands in its place, `--set phone`.
     pub key: String,
+    /// The value as written; none where the key has none.
     pub value: Option<String>,
+    /// What is wrong or what would be accepted; it reads on after the value: `must be 1 to 30000`.
     pub what: String,
 }
 
@@ -28,21 +31,21 @@ impl fmt::Display for Complaint {
 pub(super) struct Reader {
     table: Table,
     used: BTreeSet<String>,
-    pub(super) complaints: Vec<Complaint>,
+    pub(super) diagnostics: Vec<Complaint>,
 }
 
 impl Reader {
     pub(super) fn new(table: Table) -> Self {
-        Reader { table, used: BTreeSet::new(), complaints: Vec::new() }
+        Reader { table, used: BTreeSet::new(), diagnostics: Vec::new() }
     }
 
-    /// Notes a complaint about a key as it stands.
-    pub(super) fn complain(&mut self, key: &str, what: impl Into<String>) {
+    /// Adds a diagnostic for a key, with its value as written.
+    pub(super) fn report(&mut self, key: &str, what: impl Into<String>) {
         let value = find(&self.table, key).map(shown);
-        self.complaints.push(Complaint { key: key.into(), value, what: what.into() });
+        self.diagnostics.push(Complaint { key: key.into(), value, what: what.into() });
     }
 
-    /// The value of a key, which counts as read.
+    /// The value of a key, which is then a known key.
     pub(super) fn value(&mut self, key: &str) -> Option<Value> {
         self.used.insert(key.to_owned());
         find(&self.table, key).cloned()
@@ -57,7 +60,7 @@ impl Reader {
             Value::String(text) => Some(text),
             Value::Integer(number) => Some(number.to_string()),
             _ => {
-                self.complain(key, "must be a text in quotes");
+                self.report(key, "must be a text in quotes");
                 None
             }
         }
@@ -68,7 +71,7 @@ impl Reader {
             None => default,
             Some(Value::Boolean(value)) => value,
             Some(_) => {
-                self.complain(key, "must be true or false");
+                self.report(key, "must be true or false");
                 default
             }
         }
@@ -79,7 +82,7 @@ impl Reader {
             None => default,
             Some(Value::Integer(number)) if range.contains(&number) => number,
             Some(_) => {
-                self.complain(key, format!("must be {} to {}", range.start(), range.end()));
+                self.report(key, format!("must be {} to {}", range.start(), range.end()));
                 default
             }
         }
@@ -93,7 +96,7 @@ impl Reader {
         Duration::from_millis(self.number(key, range, default).unsigned_abs())
     }
 
-    /// A list of texts; one text with commas will do too, as `--set` gives it.
+    /// A list of texts, or one text with commas, as `--set` gives it.
     pub(super) fn strings(&mut self, key: &str, default: &[&str]) -> Vec<String> {
         match self.value(key) {
             None => default.iter().map(|text| (*text).to_owned()).collect(),
@@ -103,7 +106,7 @@ impl Reader {
             Some(Value::Integer(number)) => vec![number.to_string()],
             Some(Value::Array(values)) => self.strings_of(key, &values),
             Some(_) => {
-                self.complain(key, "must be a list of texts in quotes");
+                self.report(key, "must be a list of texts in quotes");
                 Vec::new()
             }
         }
@@ -112,12 +115,12 @@ impl Reader {
     fn strings_of(&mut self, key: &str, values: &[Value]) -> Vec<String> {
         let texts: Vec<String> = values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect();
         if texts.len() != values.len() {
-            self.complain(key, "must be a list of texts in quotes");
+            self.report(key, "must be a list of texts in quotes");
         }
         texts
     }
 
-    /// A list of tables, each read by serde, which refuses unknown fields.
+    /// A list of tables, each deserialized by serde; types that deny unknown fields refuse them.
     pub(super) fn tables<T: serde::de::DeserializeOwned>(&mut self, key: &str) -> Vec<T> {
         match self.value(key) {
             None => Vec::new(),
@@ -125,7 +128,7 @@ impl Reader {
                 values.into_iter().enumerate().filter_map(|(n, value)| self.table_of(key, n, value)).collect()
             }
             Some(_) => {
-                self.complain(key, format!("must be written as tables: [[{key}]]"));
+                self.report(key, format!("must be written as tables: [[{key}]]"));
                 Vec::new()
             }
         }
@@ -136,23 +139,23 @@ impl Reader {
             Ok(read) => Some(read),
             Err(error) => {
                 let what = error.to_string().trim().replace('\n', "; ");
-                self.complaints.push(Complaint { key: format!("{key}[{n}]"), value: None, what });
+                self.diagnostics.push(Complaint { key: format!("{key}[{n}]"), value: None, what });
                 None
             }
         }
     }
 
-    /// Complains of every key that nobody read.
+    /// Reports every key that is not a setting.
     pub(super) fn unknown_keys(&mut self) {
         let mut leaves = Vec::new();
         leaves_of(&self.table, String::new(), &self.used, &mut leaves);
         for key in leaves {
             let near = nearest(&key, &self.used);
             let what = match near {
-                Some(near) => format!("is no setting; did you mean {near}?"),
-                None => "is no setting; config/jindu.toml lists them all".to_owned(),
+                Some(near) => format!("is not a setting; did you mean {near}?"),
+                None => "is not a setting; config/jindu.toml lists them all".to_owned(),
             };
-            self.complain(&key, what);
+            self.report(&key, what);
         }
     }
 }

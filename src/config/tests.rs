@@ -4,24 +4,24 @@ use super::*;
 
 const SHIPPED: &str = include_str!("../../config/jindu.toml");
 
-fn complaints(text: &str, overrides: &[&str]) -> Vec<String> {
+fn errors(text: &str, overrides: &[&str]) -> Vec<String> {
     let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
     match read(text, &overrides, Path::new("/srv")) {
         Ok(_) => Vec::new(),
-        Err(complaints) => complaints.iter().map(ToString::to_string).collect(),
+        Err(found) => found.iter().map(ToString::to_string).collect(),
     }
 }
 
 #[test]
-fn the_shipped_file_is_right() {
-    assert_eq!(complaints(SHIPPED, &[]), Vec::<String>::new());
+fn the_shipped_file_is_valid() {
+    assert_eq!(errors(SHIPPED, &[]), Vec::<String>::new());
 }
 
 #[test]
 fn the_shipped_file_shows_every_key_with_its_default() {
-    let shipped = read(SHIPPED, &[], Path::new("/srv")).expect("the shipped file is right");
+    let shipped = read(SHIPPED, &[], Path::new("/srv")).expect("the shipped file is valid");
     let receipts = "[[inquiry.receipt]]\nname = \"city\"\nlength = 15\nprefix = \"4401\"\ngroups = [4, 4, 4, 3]\n";
-    let bare = read(receipts, &[], Path::new("/srv")).expect("defaults are right");
+    let bare = read(receipts, &[], Path::new("/srv")).expect("defaults are valid");
     let strip = |settings: &Settings| {
         let mut settings = settings.clone();
         settings.inquiry.limits.clear();
@@ -35,25 +35,25 @@ fn the_shipped_file_shows_every_key_with_its_default() {
 }
 
 #[test]
-fn every_complaint_comes_at_once_with_key_value_and_remedy() {
+fn every_error_comes_at_once_with_key_value_and_remedy() {
     let found =
-        complaints(SHIPPED, &["phone.calls_max=0", "web.lisen=127.0.0.1:1", "web.clear_warning_s=5", "log.level=loud"]);
+        errors(SHIPPED, &["phone.calls_max=0", "web.lisen=127.0.0.1:1", "web.clear_warning_s=5", "log.level=loud"]);
     assert_eq!(
         found,
         [
             "phone.calls_max = 0: must be 1 to 30000",
             "web.clear_warning_s = 5: must be 20 to 120",
             "log.level = loud: must be error, warn, info, debug or trace",
-            "web.lisen = 127.0.0.1:1: is no setting; did you mean web.listen?",
+            "web.lisen = 127.0.0.1:1: is not a setting; did you mean web.listen?",
         ]
     );
 }
 
 #[test]
 fn the_recording_service_and_the_line_test_have_numbers_of_their_own() {
-    assert_eq!(complaints(SHIPPED, &["phone.studio=9196"]), ["phone.studio = 9196: must differ from phone.line_test"]);
-    assert_eq!(complaints(SHIPPED, &["phone.studio=", "phone.line_test="]), Vec::<String>::new());
-    let found = complaints(SHIPPED, &["phone.studio_trunks=office"]);
+    assert_eq!(errors(SHIPPED, &["phone.studio=9196"]), ["phone.studio = 9196: must differ from phone.line_test"]);
+    assert_eq!(errors(SHIPPED, &["phone.studio=", "phone.line_test="]), Vec::<String>::new());
+    let found = errors(SHIPPED, &["phone.studio_trunks=office"]);
     assert_eq!(found, ["phone.studio_trunks = office: office must be an address or a network, as in 192.0.2.0/24"]);
 }
 
@@ -68,7 +68,7 @@ fn listen_takes_one_text_a_list_or_both_transports() {
 }
 
 #[test]
-fn a_network_holds_its_addresses_and_no_others() {
+fn a_network_contains_its_addresses_and_no_others() {
     let network = Network { address: "192.0.2.0".parse().expect("address"), prefix: 24 };
     assert!(network.contains("192.0.2.7".parse().expect("address")));
     assert!(network.contains("::ffff:192.0.2.7".parse().expect("address")));
@@ -78,13 +78,13 @@ fn a_network_holds_its_addresses_and_no_others() {
 }
 
 #[test]
-fn text_that_is_no_toml_is_one_complaint() {
-    assert_eq!(complaints("phone = [", &[]).len(), 1);
+fn text_that_is_not_toml_is_one_error() {
+    assert_eq!(errors("phone = [", &[]).len(), 1);
 }
 
 #[test]
-fn what_is_wrong_with_an_upstream_is_told_at_once() {
-    let found = complaints(
+fn every_error_of_an_upstream_comes_at_once() {
+    let found = errors(
         SHIPPED,
         &[
             "replica.source=mysql",

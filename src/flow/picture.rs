@@ -2,7 +2,7 @@
 //!
 //! Nodes stand in columns, by how many steps they are from the start; each is a box with one row for each way out. A way
 //! to the next column is an arrow from its row; a way back is written in its row (`↩ main`), so that the picture has
-//! no line that runs against the others. Keys that work everywhere are told once, below.
+//! no line that runs against the others. Keys that work everywhere are listed once, below.
 //!
 //! ```text
 //!  ┌ menu main ───┐      ┌ ask receipt ┐
@@ -10,19 +10,20 @@
 //!  │ 9 ↩ language │      └─────────────┘
 //! ```
 
+mod labels;
 mod layout;
 mod traffic;
 
 use std::fmt::Write;
 
-use super::model::{Choice, Flow, Kind, Node, Target, When};
-use super::ways::{By, Exit};
+use super::model::{Flow, Kind, Node, When};
+use labels::target;
 use layout::{Place, Row, WIDTH, lay_out};
-use speech::Complaint;
+use speech::Diagnostic;
 pub use traffic::Traffic;
 
-/// Draws a flow. Complaints about its file are shown at their nodes, traffic as the widths of arrows.
-pub fn picture(flow: &Flow, file: &str, complaints: &[Complaint], traffic: Option<&Traffic>) -> String {
+/// Draws a flow. Diagnostics of its file are shown at their nodes, traffic as the widths of arrows.
+pub fn diagram(flow: &Flow, file: &str, complaints: &[Diagnostic], traffic: Option<&Traffic>) -> String {
     let (places, width, height) = lay_out(flow, file, complaints);
     let mut arrows = String::new();
     let mut boxes = String::new();
@@ -77,7 +78,7 @@ fn draw_box(out: &mut String, place: &Place<'_>, flow: &Flow, traffic: Option<&T
         line += 17.0;
     }
     for complaint in &place.complaints {
-        let what = format!("⚠ {} {}", complaint.code, complaint.what);
+        let what = format!("⚠ {} {}", complaint.code, complaint.message);
         text(out, x + 8.0, line, alarm(complaint).1, "bold", &short(&what, 29));
         let _ = writeln!(out, "<title>{}</title>", escaped(&complaint.to_string()));
         line += 17.0;
@@ -142,13 +143,13 @@ fn draw_arrow(out: &mut String, (place, n): (&Place<'_>, usize), to: &Place<'_>,
     }
 }
 
-/// What holds everywhere, and how to read the picture.
+/// The keys that work everywhere, and the legend.
 fn foot(flow: &Flow, traffic: Option<&Traffic>) -> Vec<String> {
     let mut everywhere: Vec<String> = Vec::new();
     for choice in flow.nodes.iter().flat_map(Node::choices).filter(|choice| choice.inherited) {
-        let told = format!("{} → {}", choice.key.as_char(), target(&choice.go.target));
-        if !everywhere.contains(&told) {
-            everywhere.push(told);
+        let key = format!("{} → {}", choice.key.as_char(), target(&choice.go.target));
+        if !everywhere.contains(&key) {
+            everywhere.push(key);
         }
     }
     let silence = flow.give_up.as_ref().map(|go| format!(", silence → {}", target(&go.target))).unwrap_or_default();
@@ -161,33 +162,6 @@ fn foot(flow: &Flow, traffic: Option<&Traffic>) -> Vec<String> {
     ];
     lines.extend(traffic.map(|traffic| format!("Arrows as wide as their share of {} calls.", traffic.calls())));
     lines
-}
-
-/// The ways out of a node that are worth a row: what is the same everywhere is left to the foot.
-fn own_ways<'a>(flow: &Flow, node: &'a Node) -> Vec<Exit<'a>> {
-    let usual = |exit: &Exit<'_>| {
-        exit.inherited || exit.by == By::Silence && flow.give_up.as_ref().is_some_and(|go| go.target == exit.go.target)
-    };
-    node.exits().into_iter().filter(|exit| !usual(exit)).collect()
-}
-
-fn label(node: &Node, exit: &Exit<'_>) -> String {
-    let By::Key(key) = exit.by else { return exit.label.clone() };
-    let choice: Option<&Choice> = node.choices().iter().find(|choice| choice.key == key);
-    match choice.and_then(|choice| choice.opt.as_deref()) {
-        Some(opt) => format!("{} {opt}", key.as_char()),
-        None => key.as_char().to_string(),
-    }
-}
-
-fn target(target: &Target) -> String {
-    match target {
-        Target::Node(name) => name.to_string(),
-        Target::End => "the end".into(),
-        Target::Home => "the menu before".into(),
-        Target::Back => "one step back".into(),
-        Target::Repeat => "once more".into(),
-    }
 }
 
 fn condition(when: &When) -> String {
@@ -203,7 +177,7 @@ fn condition(when: &When) -> String {
 }
 
 /// Whether it stops a release, and the colour that says so.
-fn alarm(complaint: &Complaint) -> (bool, &'static str) {
+fn alarm(complaint: &Diagnostic) -> (bool, &'static str) {
     if complaint.is_error() { (true, "#c00") } else { (false, "#b70") }
 }
 

@@ -1,4 +1,4 @@
-//! How old an answer is, and what follows from it.
+//! The age of an answer, and what follows from it.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use jiff::Timestamp;
 pub enum Freshness {
     /// The answer needs no age.
     Fresh,
-    /// The age is told with the answer.
+    /// The answer says its age.
     Old,
-    /// No answer: a person helps.
+    /// The answer is refused: an agent helps.
     TooOld,
 }
 
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn age_is_told_past_the_first_limit_and_refused_past_the_second() {
+    fn an_answer_says_its_age_past_the_first_limit_and_is_refused_past_the_second() {
         assert_eq!(judged(0), Freshness::Fresh);
         assert_eq!(judged(1800), Freshness::Fresh);
         assert_eq!(judged(1801), Freshness::Old);
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn an_upstream_clock_ahead_of_ours_is_fresh() {
+    fn an_upstream_clock_ahead_of_the_local_one_is_fresh() {
         assert_eq!(judged(-3600), Freshness::Fresh);
     }
 }

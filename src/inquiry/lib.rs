@@ -1,4 +1,5 @@
-//! What both doors share: receipt numbers, proofs, progress and what may be said of it, working days, age, records.
+//! What telephone and scan share: receipt numbers, proofs, progress and its disclosure, working days, age, the look-up's
+//! steps and limits, records.
 
 mod age;
 mod capacity;
@@ -26,11 +27,11 @@ pub use limit::{
     KIOSKS_PER_ADDRESS, Limiter, PhoneClient, PhoneLimiter, PhoneLimits, Rejected, ScanClient, ScanLimiter, ScanLimits,
 };
 pub use lookup::{LookUp, Outcome, Query, Reading};
-pub use progress::{LimitError, LimitTable, Progress, Promise};
+pub use progress::{Progress, Promise, TimeLimitError, TimeLimits};
 pub use receipt::{CheckDigit, NumberError, Receipt, ReceiptFormat, SecondFactor};
 pub use record::{CallOutcome, CallRecord, LookUpResult};
 pub use rules::{Rules, RulesError};
-pub use scan::{ScanRuleError, ScanRules, Scanned, Unreadable};
+pub use scan::{ScanFault, ScanRuleError, ScanRules, Scanned};
 pub use scan_record::{ScanPath, ScanRecord, ScanResult, Score};
 pub use working_days::WorkingDays;
 

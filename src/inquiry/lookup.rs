@@ -7,9 +7,9 @@
 //!   LookUp ── query() ──► the shell reads the replica ──► Reading
 //!      │ LookUp::finish(reading, age limits)
 //!      │   judges the age: in a replica that is too old, a missing number may merely not have arrived
-//!      │   counts: NotFound is a failure, Found a success, Down and what is too old to know neither
+//!      │   counts: NotFound is a failure, Found a success, Down is neither
 //!      ▼
-//!   Outcome { answer, freshness, result, took }                what is told, and what the records hold
+//!   Outcome { answer, freshness, result, took }                for the client, the records and the metrics
 //! ```
 //!
 //! The doors differ in who asks and in their [`Limiter`]. The shell locks the limiter for `begin` and for `finish`, not
@@ -26,7 +26,7 @@ use crate::limit::{Limiter, Rejected};
 use crate::receipt::Receipt;
 use crate::record::LookUpResult;
 
-/// What the replica is asked: a receipt, and the proof of whoever asks.
+/// What the replica is asked: a receipt, and the client's proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     /// The number.
@@ -57,9 +57,9 @@ pub struct LookUp<C> {
 
 /// What a look-up came to.
 #[derive(Clone, Debug)]
-#[must_use = "an outcome is told to the client and recorded"]
+#[must_use = "answer the client and record the outcome"]
 pub struct Outcome {
-    /// What the client may be told. Whether a found case is told in spite of its age is for `freshness`.
+    /// What the client may hear. `freshness` decides whether a found case is disclosed in spite of its age.
     pub answer: Answer,
     /// How old the answer is.
     pub freshness: Freshness,
@@ -109,7 +109,7 @@ impl<C> LookUp<C> {
                 limiter.failed(now, &self.client);
                 LookUpResult::NotFound
             }
-            Answer::Down => LookUpResult::Down,
+            Answer::Unavailable => LookUpResult::Unavailable,
         };
         Outcome { answer, freshness, result, took }
     }
@@ -120,7 +120,7 @@ impl Outcome {
     pub fn stage(&self) -> Option<Stage> {
         match &self.answer {
             Answer::Found { case, .. } => Some(case.stage),
-            Answer::NotFound | Answer::Down => None,
+            Answer::NotFound | Answer::Unavailable => None,
         }
     }
 }
@@ -129,11 +129,11 @@ impl Outcome {
 fn judge(reading: Reading, limits: AgeLimits) -> (Answer, Freshness) {
     let as_of = match &reading.answer {
         Answer::Found { as_of, .. } => Some(*as_of),
-        Answer::NotFound | Answer::Down => reading.as_of,
+        Answer::NotFound | Answer::Unavailable => reading.as_of,
     };
     let freshness = limits.judge(as_of.map(|as_of| age(as_of, reading.now)));
     let answer = match (reading.answer, freshness) {
-        (Answer::NotFound, Freshness::TooOld) => Answer::Down,
+        (Answer::NotFound, Freshness::TooOld) => Answer::Unavailable,
         (answer, _) => answer,
     };
     (answer, freshness)
@@ -218,21 +218,21 @@ mod tests {
     #[test]
     fn what_an_old_replica_lacks_may_merely_not_have_arrived() {
         assert_eq!(result(Answer::NotFound, 3601), (LookUpResult::NotFound, Freshness::Old));
-        assert_eq!(result(Answer::NotFound, 86_401), (LookUpResult::Down, Freshness::TooOld));
-        assert_eq!(result(Answer::Down, 0), (LookUpResult::Down, Freshness::Fresh));
+        assert_eq!(result(Answer::NotFound, 86_401), (LookUpResult::Unavailable, Freshness::TooOld));
+        assert_eq!(result(Answer::Unavailable, 0), (LookUpResult::Unavailable, Freshness::Fresh));
     }
 
     #[test]
     fn a_replica_of_unknown_age_answers_only_where_no_age_is_refused() {
         let judged = |limits| judge(Reading { answer: Answer::NotFound, as_of: None, now: at(0) }, limits);
-        assert!(matches!(judged(LIMITS), (Answer::Down, Freshness::TooOld)));
+        assert!(matches!(judged(LIMITS), (Answer::Unavailable, Freshness::TooOld)));
         assert!(matches!(judged(AgeLimits::default()), (Answer::NotFound, Freshness::Old)));
     }
 
     #[test]
     fn only_a_number_that_matches_nothing_counts_against_its_client() {
         let (mut limiter, now) = (phone(), start());
-        for answer in [case(0), Answer::Down, case(-86_401), Answer::Down] {
+        for answer in [case(0), Answer::Unavailable, case(-86_401), Answer::Unavailable] {
             assert!(looked_up(&mut limiter, now, CALLER, reading(answer, 0)).is_some());
         }
         assert!(looked_up(&mut limiter, now, CALLER, reading(Answer::NotFound, 86_401)).is_some());
@@ -291,7 +291,7 @@ mod tests {
             kind in 0u8..3, age in 0i64..200_000, of_case in 0i64..200_000, known in any::<bool>(),
             tell in proptest::option::of(0u64..100_000), refuse in proptest::option::of(0u64..100_000),
         ) {
-            let answer = || match kind { 0 => case(-of_case), 1 => Answer::NotFound, _ => Answer::Down };
+            let answer = || match kind { 0 => case(-of_case), 1 => Answer::NotFound, _ => Answer::Unavailable };
             let read = Reading { answer: answer(), as_of: known.then(|| at(-age)), now: at(0) };
             let limits = AgeLimits {
                 tell_after: tell.map(Duration::from_secs), refuse_after: refuse.map(Duration::from_secs),
@@ -300,9 +300,9 @@ mod tests {
             let look_up = LookUp::begin(&mut limiter, start(), CALLER, query()).expect("within limits");
             let outcome = look_up.finish(&mut limiter, start(), read, limits);
             match (answer(), &outcome.answer) {
-                (Answer::Found { .. }, Answer::Found { .. }) | (Answer::NotFound | Answer::Down, Answer::Down) => {}
+                (Answer::Found { .. }, Answer::Found { .. }) | (Answer::NotFound | Answer::Unavailable, Answer::Unavailable) => {}
                 (Answer::NotFound, Answer::NotFound) => prop_assert!(outcome.freshness != Freshness::TooOld),
-                (read, told) => prop_assert!(false, "{read:?} became {told:?}"),
+                (read, outcome) => prop_assert!(false, "{read:?} became {outcome:?}"),
             }
         }
     }

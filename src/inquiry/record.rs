@@ -1,4 +1,4 @@
-//! What is kept of a call: enough to run the service by, and nothing that names a person.
+//! The record of a call: enough to run the service, and nothing that names a person.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,21 +10,22 @@ use base::Lang;
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CallOutcome {
-    /// The conversation came to its end.
+    /// The application ended the call.
     Finished,
     /// The caller hung up during it.
     HungUp,
-    /// A person took over.
+    /// An agent took over.
     Transferred,
     /// The caller hung up before an answer, or cancelled.
     Abandoned,
     /// Refused before it began: full, unknown, draining, no codec in common.
     Refused,
-    /// We or the network failed: lost media, no ACK, an internal fault.
+    /// The node or the network failed: lost media, no ACK, an internal fault.
     Failed,
 }
 
 impl CallOutcome {
+    /// All outcomes, in the order of metrics.
     pub const ALL: [CallOutcome; 6] = [
         CallOutcome::Finished,
         CallOutcome::HungUp,
@@ -34,7 +35,7 @@ impl CallOutcome {
         CallOutcome::Failed,
     ];
 
-    /// As it stands in the journal and in metrics.
+    /// The value in the journal and in metrics.
     pub fn name(self) -> &'static str {
         match self {
             CallOutcome::Finished => "finished",
@@ -50,32 +51,36 @@ impl CallOutcome {
 /// How a look-up ended, for records and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LookUpResult {
+    /// The case was found.
     Found,
+    /// Nothing matches the number and its proof.
     NotFound,
-    /// The copy was too old to answer from.
+    /// The replica was too old to answer from.
     TooOld,
-    Down,
-    /// Not made: too many failures before it.
-    HandedOver,
+    /// The replica could not be read in time.
+    Unavailable,
+    /// Not made: its client had too many failures.
+    Rejected,
 }
 
 impl LookUpResult {
+    /// All results, in the order of metrics.
     pub const ALL: [LookUpResult; 5] = [
         LookUpResult::Found,
         LookUpResult::NotFound,
         LookUpResult::TooOld,
-        LookUpResult::Down,
-        LookUpResult::HandedOver,
+        LookUpResult::Unavailable,
+        LookUpResult::Rejected,
     ];
 
-    /// As it stands in the journal and in metrics.
+    /// The value in the journal and in metrics.
     pub fn name(self) -> &'static str {
         match self {
             LookUpResult::Found => "found",
             LookUpResult::NotFound => "not_found",
             LookUpResult::TooOld => "too_old",
-            LookUpResult::Down => "down",
-            LookUpResult::HandedOver => "handed_over",
+            LookUpResult::Unavailable => "down",
+            LookUpResult::Rejected => "handed_over",
         }
     }
 }
@@ -83,25 +88,31 @@ impl LookUpResult {
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRecord {
+    /// When the INVITE came in.
     pub started: Timestamp,
-    /// INVITE → 200; none when it was never answered.
+    /// INVITE → 200; absent when it was not answered.
     pub answered_after: Option<Duration>,
+    /// From the INVITE to the end.
     pub duration: Duration,
+    /// How the call ended.
     pub outcome: CallOutcome,
     /// The last SIP status or the cause, for the engineer: `486`, `media lost`.
     pub cause: Option<&'static str>,
+    /// The language at the end of the call.
     pub lang: Option<Lang>,
     /// The hash of the release that the call began with.
     pub release: Arc<str>,
-    /// The nodes that were reached, in order.
+    /// The nodes that were entered, in order.
     pub path: Vec<Arc<str>>,
     /// How many keys were pressed; never which.
     pub keys: u32,
+    /// What its look-ups came to, in order.
     pub look_ups: Vec<LookUpResult>,
     /// The address of the trunk.
     pub trunk: String,
-    /// [`super::Keys::asker`] of the caller's number, if it was told.
+    /// [`super::Keys::client`] of the caller's number; absent when it is hidden.
     pub caller: Option<u64>,
+    /// The caller's score, as keyed in.
     pub rating: Option<u8>,
     /// How many of our packets the peer missed, by its last RTCP report; none without a report.
     pub peer_packets_lost: Option<u32>,

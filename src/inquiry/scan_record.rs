@@ -1,4 +1,4 @@
-//! What is kept of a scan: enough to run the service by, and nothing that names a person.
+//! The record of a scan: enough to run the service, and nothing that names a person.
 
 use std::time::Duration;
 
@@ -60,12 +60,12 @@ impl ScanResult {
     pub const ALL: [ScanResult; 8] = [
         ScanResult::LookUp(LookUpResult::Found),
         ScanResult::LookUp(LookUpResult::NotFound),
-        ScanResult::LookUp(LookUpResult::Down),
+        ScanResult::LookUp(LookUpResult::Unavailable),
         ScanResult::Waybill,
         ScanResult::IdCard,
         ScanResult::Unreadable,
         ScanResult::NoBarcode,
-        ScanResult::LookUp(LookUpResult::HandedOver),
+        ScanResult::LookUp(LookUpResult::Rejected),
     ];
 
     /// The name in metrics and logs. A replica that is too old is as unavailable as one that cannot be read.
@@ -73,8 +73,8 @@ impl ScanResult {
         match self {
             ScanResult::LookUp(LookUpResult::Found) => "found",
             ScanResult::LookUp(LookUpResult::NotFound) => "not_found",
-            ScanResult::LookUp(LookUpResult::TooOld | LookUpResult::Down) => "unavailable",
-            ScanResult::LookUp(LookUpResult::HandedOver) => "limited",
+            ScanResult::LookUp(LookUpResult::TooOld | LookUpResult::Unavailable) => "unavailable",
+            ScanResult::LookUp(LookUpResult::Rejected) => "limited",
             ScanResult::Waybill => "waybill",
             ScanResult::IdCard => "id_card",
             ScanResult::Unreadable => "unreadable",
@@ -85,7 +85,7 @@ impl ScanResult {
     /// The name in the journal.
     pub fn journal_name(self) -> &'static str {
         match self {
-            ScanResult::LookUp(LookUpResult::TooOld) => LookUpResult::Down.name(),
+            ScanResult::LookUp(LookUpResult::TooOld) => LookUpResult::Unavailable.name(),
             ScanResult::LookUp(result) => result.name(),
             ScanResult::Waybill => "waybill",
             ScanResult::IdCard => "id_card",
@@ -107,7 +107,7 @@ pub struct ScanRecord {
     pub result: ScanResult,
     /// The stage of the case that was found.
     pub stage: Option<Stage>,
-    /// [`super::Keys::asker`] of the receipt number.
+    /// [`super::Keys::client`] of the receipt number.
     pub receipt: Option<u64>,
     /// From the request's head to the reply.
     pub duration: Duration,

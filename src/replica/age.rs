@@ -25,6 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 pub struct Moment {
     /// Since the machine was booted, sleep included.
     pub boot: Duration,
+    /// The wall clock; it may jump.
     pub wall: Timestamp,
 }
 
@@ -33,7 +34,9 @@ pub struct Moment {
 pub struct KeptClock {
     /// Names this boot of the machine.
     pub boot_id: String,
+    /// Upstream's time less time since boot, in microseconds.
     pub offset_us: i64,
+    /// When the upstream last reported.
     pub told: Moment,
 }
 
@@ -47,6 +50,7 @@ pub struct AgeClock {
 }
 
 impl AgeClock {
+    /// The clock of a program that starts at `now`; `kept` is what its last run stored.
     pub fn start(now: Moment, boot_id: &str, kept: Option<&KeptClock>) -> AgeClock {
         let boot_id = boot_id.to_owned();
         match kept {
@@ -76,7 +80,7 @@ impl AgeClock {
     /// believed of `as_of`: a time further ahead than clocks are wrong is cut off.
     pub fn told(&mut self, now: Moment, as_of: Timestamp, upstream_now: Option<Timestamp>) -> Timestamp {
         let ceiling = self.now(now).max(now.wall) + SignedDuration::try_from(AHEAD_MAX).unwrap_or_default();
-        let believed = upstream_now.map_or(as_of.min(ceiling), |_| as_of);
+        let believed = if upstream_now.is_some() { as_of } else { as_of.min(ceiling) };
         if let Some(upstream) = upstream_now {
             self.offset_us = upstream.as_microsecond() - micros(now.boot);
         }
@@ -85,6 +89,7 @@ impl AgeClock {
         believed
     }
 
+    /// What to store with the mark.
     pub fn kept(&self) -> KeptClock {
         KeptClock { boot_id: self.boot_id.clone(), offset_us: self.offset_us, told: self.told }
     }

@@ -1,13 +1,16 @@
-//! The copy that knows its age: change batches, marks, rows, the sample (pure).
+//! The replica's rules, without IO: change batches, marks, rows, ages, feed files, a PostgreSQL upstream, the sample.
 
 mod age;
 mod change;
 mod feed;
+/// Feed files of a one-way gate: header, seal, keys, order.
 pub mod gate;
 mod mark;
 mod office;
 mod row;
+/// A made-up office, for trying out and for tests.
 pub mod sample;
+/// A PostgreSQL upstream.
 pub mod upstream;
 
 pub use age::{AgeClock, KeptClock, Moment};

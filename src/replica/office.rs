@@ -86,7 +86,7 @@ impl Office {
     fn comes(&mut self, today: Date) -> Event {
         let mut case = sample::cases_from(self.next, 1, self.seed, today, &self.calendar).next().expect("one");
         self.next += 1;
-        // Nobody is served on a day off.
+        // No case is accepted on a day off.
         let day = self.working(today);
         (case.stage, case.accepted_on, case.stage_on) = (Stage::Accepted, day, day);
         (case.pauses, case.items, case.waybill_tail, case.version) = (Vec::new(), Vec::new(), None, 1);
@@ -103,7 +103,7 @@ impl Office {
         case.version += 1;
         case.items.clear();
         for pause in &mut case.pauses {
-            pause.to = pause.to.or(Some(day.max(pause.from)));
+            pause.to.get_or_insert_with(|| day.max(pause.from));
         }
         if case.stage == Stage::Supplement {
             case.pauses.push(Pause { from: day, to: None });
@@ -123,7 +123,7 @@ impl Office {
     fn after(&mut self, case: &CaseRecord) -> Stage {
         match case.stage {
             Stage::Accepted => Stage::Review,
-            // Nobody is asked for papers again and again.
+            // Papers are requested at most three times.
             Stage::Review if case.pauses.len() < 3 && self.draw.percent(12) => Stage::Supplement,
             Stage::Review if self.draw.percent(3) => Stage::Contact,
             Stage::Review => Stage::Production,

@@ -1,21 +1,27 @@
 //! One RTP packet (RFC 3550 §5.1).
 
-/// Octets of a header without sources and extension: all that we ever send.
-pub const HEADER: usize = 12;
+/// Octets of a header without contributing sources and extension, as every local packet has it.
+pub const HEADER_OCTETS: usize = 12;
 
-/// The fields of a header that mean something to us.
+/// The header fields that reception and telephone events use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
+    /// The first packet of a talkspurt or event (RFC 3551 §4.1, RFC 4733 §2.5.1.1).
     pub marker: bool,
+    /// 0 to 127.
     pub payload_type: u8,
+    /// Increments by one per packet and wraps.
     pub sequence: u16,
+    /// The sampling instant of the first octet, in 1/8000 s; wraps.
     pub timestamp: u32,
+    /// The synchronization source.
     pub ssrc: u32,
 }
 
 /// A packet as read from a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
+    /// The fixed part of the header.
     pub header: Header,
     /// Without contributing sources, extension and padding.
     pub payload: &'a [u8],
@@ -24,13 +30,17 @@ pub struct Packet<'a> {
 /// Why a datagram is not RTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PacketError {
-    #[error("shorter than its header says")]
+    /// Shorter than its header and extension.
+    #[error("the datagram is shorter than its RTP header says")]
     Short,
-    #[error("not version 2")]
+    /// The version is not 2.
+    #[error("the RTP version is not 2")]
     Version,
-    #[error("RTCP on an RTP port")]
+    /// An RTCP packet type (RFC 5761 §4).
+    #[error("the datagram is RTCP")]
     Rtcp,
-    #[error("padding longer than the payload")]
+    /// The padding count is zero or exceeds the payload.
+    #[error("the RTP padding is longer than the payload")]
     Padding,
 }
 
@@ -42,7 +52,7 @@ pub fn is_rtcp(datagram: &[u8]) -> bool {
 
 impl Header {
     /// Writes the header to the first [`HEADER`] octets.
-    pub fn write(&self, to: &mut [u8; HEADER]) {
+    pub fn write(&self, to: &mut [u8; HEADER_OCTETS]) {
         to[0] = 0x80;
         to[1] = u8::from(self.marker) << 7 | (self.payload_type & 0x7F);
         to[2..4].copy_from_slice(&self.sequence.to_be_bytes());
@@ -54,14 +64,14 @@ impl Header {
 impl Packet<'_> {
     /// Reads a datagram.
     pub fn read(datagram: &[u8]) -> Result<Packet<'_>, PacketError> {
-        let fixed: &[u8; HEADER] = datagram.first_chunk().ok_or(PacketError::Short)?;
+        let fixed: &[u8; HEADER_OCTETS] = datagram.first_chunk().ok_or(PacketError::Short)?;
         if fixed[0] >> 6 != 2 {
             return Err(PacketError::Version);
         }
         if is_rtcp(datagram) {
             return Err(PacketError::Rtcp);
         }
-        let mut from = HEADER + 4 * usize::from(fixed[0] & 0x0F);
+        let mut from = HEADER_OCTETS + 4 * usize::from(fixed[0] & 0x0F);
         if fixed[0] & 0x10 != 0 {
             let extension: &[u8; 4] = datagram.get(from..).and_then(<[u8]>::first_chunk).ok_or(PacketError::Short)?;
             from += 4 + 4 * usize::from(u16::from_be_bytes([extension[2], extension[3]]));
@@ -117,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rtp_is_refused() {
+    fn datagrams_that_are_not_rtp_are_rejected() {
         let rtcp = [0x80, 200, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0];
         for (datagram, error) in [
             (Vec::new(), PacketError::Short),
@@ -148,7 +158,7 @@ mod tests {
             (sequence, timestamp, ssrc) in any::<(u16, u32, u32)>(),
         ) {
             let header = Header { marker, payload_type, sequence, timestamp, ssrc };
-            let mut datagram = [0; HEADER];
+            let mut datagram = [0; HEADER_OCTETS];
             header.write(&mut datagram);
             prop_assert_eq!(Packet::read(&datagram), Ok(Packet { header, payload: &[] }));
         }

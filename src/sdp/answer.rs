@@ -1,18 +1,18 @@
-//! An offer → our answer; an answer to our offer → what was agreed (RFC 3264).
+//! A remote offer → the local answer; the answer to a local offer → the agreed media (RFC 3264).
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::description::{Address, Description, Media, payload};
 use super::write::{Chosen, write_answer};
-use super::{Direction, LocalMedia, MediaPeer, Negotiated, Refused};
+use super::{Direction, LocalMedia, Negotiated, Rejection, RemoteMedia};
 use base::Codec;
 
-/// Answers an offer: the first audio line that we can serve is accepted, all others are declined with port 0.
+/// Answers an offer: the first usable audio line is accepted, all others are declined with port 0.
 ///
-/// The answer has the offer's number and order of `m=` lines (RFC 3264 §6), one codec — the first of the offer
-/// that we have — and the offer's own number for telephone-event.
-pub fn answer(offer: &[u8], ours: &LocalMedia) -> Result<(Negotiated, Vec<u8>), Refused> {
+/// The answer has the offer's number and order of `m=` lines (RFC 3264 §6), one codec, the first
+/// supported one of the offer, and the offer's payload type of telephone-event.
+pub fn answer(offer: &[u8], ours: &LocalMedia) -> Result<(Negotiated, Vec<u8>), Rejection> {
     let description = Description::parse(offer)?;
     let (line, negotiated) = choose(&description, ours)?;
     let media = &description.media[line];
@@ -21,9 +21,13 @@ pub fn answer(offer: &[u8], ours: &LocalMedia) -> Result<(Negotiated, Vec<u8>), 
     Ok((negotiated, text))
 }
 
-/// Answers a later offer of the same call: the version grows by one if the answer differs from `previous`
+/// Answers a subsequent offer of the same call: the version is incremented if the answer differs from `previous`
 /// (RFC 3264 §8).
-pub fn answer_again(offer: &[u8], ours: &mut LocalMedia, previous: &[u8]) -> Result<(Negotiated, Vec<u8>), Refused> {
+pub fn answer_subsequent(
+    offer: &[u8],
+    ours: &mut LocalMedia,
+    previous: &[u8],
+) -> Result<(Negotiated, Vec<u8>), Rejection> {
     let (negotiated, text) = answer(offer, ours)?;
     if text == previous {
         return Ok((negotiated, text));
@@ -33,20 +37,20 @@ pub fn answer_again(offer: &[u8], ours: &mut LocalMedia, previous: &[u8]) -> Res
 }
 
 /// Reads the answer to an offer that [`super::offer`] wrote.
-pub fn accept(answer: &[u8], ours: &LocalMedia) -> Result<Negotiated, Refused> {
+pub fn accept(answer: &[u8], ours: &LocalMedia) -> Result<Negotiated, Rejection> {
     let description = Description::parse(answer)?;
     let (_line, mut negotiated) = choose(&description, ours)?;
     if let Some(peer) = &mut negotiated.peer
         && peer.rtcp_mux
     {
-        // We did not offer it, so it cannot have been accepted (RFC 5761 §5.1.1).
-        *peer = MediaPeer { rtcp: following(peer.rtp), rtcp_mux: false, ..*peer };
+        // The local offer never has rtcp-mux, so the answer must not accept it (RFC 5761 §5.1.1).
+        *peer = RemoteMedia { rtcp: following(peer.rtp), rtcp_mux: false, ..*peer };
     }
     Ok(negotiated)
 }
 
 /// The first usable audio line, or why the first audio line is not usable.
-fn choose(description: &Description, ours: &LocalMedia) -> Result<(usize, Negotiated), Refused> {
+fn choose(description: &Description, ours: &LocalMedia) -> Result<(usize, Negotiated), Rejection> {
     let mut first_reason = None;
     for (line, media) in description.media.iter().enumerate() {
         if !media.kind.eq_ignore_ascii_case("audio") {
@@ -60,7 +64,7 @@ fn choose(description: &Description, ours: &LocalMedia) -> Result<(usize, Negoti
     Err(first_reason.unwrap_or(NO_AUDIO))
 }
 
-fn negotiate(media: &Media, ours: &LocalMedia) -> Result<Negotiated, Refused> {
+fn negotiate(media: &Media, ours: &LocalMedia) -> Result<Negotiated, Rejection> {
     if media.port == 0 {
         return Err(NO_AUDIO);
     }
@@ -72,7 +76,7 @@ fn negotiate(media: &Media, ours: &LocalMedia) -> Result<Negotiated, Refused> {
     let peer = address.map(|address| peer(media, address));
     let direction = match (peer, media.direction) {
         (Some(_), direction) => direction,
-        // RFC 2543 §B.5: an address of zeros asks for silence.
+        // RFC 2543 §B.5: an address of zeros is a hold.
         (None, Direction::SendRecv | Direction::SendOnly) => Direction::SendOnly,
         (None, Direction::RecvOnly | Direction::Inactive) => Direction::Inactive,
     };
@@ -102,7 +106,7 @@ fn codec(media: &Media) -> Option<(Codec, u8)> {
     })
 }
 
-/// telephone-event at the clock of the sound (RFC 4733 §2.1), under whatever number the peer chose.
+/// The payload type of telephone-event at the clock rate of the codec (RFC 4733 §2.1).
 fn event_payload(media: &Media, codec_payload: u8) -> Option<u8> {
     media.formats.iter().filter_map(|format| payload(format)).filter(|number| *number != codec_payload).find(|number| {
         media
@@ -113,7 +117,7 @@ fn event_payload(media: &Media, codec_payload: u8) -> Option<u8> {
     })
 }
 
-/// `0-16` if the peer offers a hook flash too, for peers that compare; we hear keys in either case.
+/// `0-16` if the peer offers a hook flash too, for peers that compare the lists; keys are read in either case.
 fn event_parameters(media: &Media, negotiated: &Negotiated) -> &'static str {
     let offers_flash = media
         .parameters
@@ -128,11 +132,11 @@ fn ptime(media: &Media) -> Duration {
     Duration::from_millis(wanted.min(longest).into())
 }
 
-/// The peer's address; none when it is all zeros, which asks for silence.
-fn address(media: &Media, ours: &LocalMedia) -> Result<Option<IpAddr>, Refused> {
+/// The peer's address; `None` for an address of zeros, which is a hold.
+fn address(media: &Media, ours: &LocalMedia) -> Result<Option<IpAddr>, Rejection> {
     let ip = match media.address {
         Address::Ip(ip) => ip,
-        Address::Missing => return Err(Refused::Malformed("no c= line")),
+        Address::Missing => return Err(Rejection::Malformed("there is no c= line")),
         Address::Name => return Err(NOT_NUMERIC),
         Address::OtherNetwork => return Err(OTHER_NETWORK),
     };
@@ -148,17 +152,17 @@ fn address(media: &Media, ours: &LocalMedia) -> Result<Option<IpAddr>, Refused> 
     Ok(Some(ip))
 }
 
-fn peer(media: &Media, address: IpAddr) -> MediaPeer {
+fn peer(media: &Media, address: IpAddr) -> RemoteMedia {
     let rtp = SocketAddr::new(address, media.port);
     if media.rtcp_mux {
-        return MediaPeer { rtp, rtcp: rtp, rtcp_mux: true };
+        return RemoteMedia { rtp, rtcp: rtp, rtcp_mux: true };
     }
     let rtcp_address = media
         .rtcp_address
         .filter(|ip| ip.is_ipv4() == address.is_ipv4() && !ip.is_multicast() && !ip.is_unspecified())
         .unwrap_or(address);
-    let rtcp_port = media.rtcp_port.unwrap_or(following(rtp).port());
-    MediaPeer { rtp, rtcp: SocketAddr::new(rtcp_address, rtcp_port), rtcp_mux: false }
+    let rtcp_port = media.rtcp_port.unwrap_or_else(|| following(rtp).port());
+    RemoteMedia { rtp, rtcp: SocketAddr::new(rtcp_address, rtcp_port), rtcp_mux: false }
 }
 
 /// RFC 3550 §11: RTCP is on the next port.
@@ -167,11 +171,13 @@ fn following(rtp: SocketAddr) -> SocketAddr {
 }
 
 // The codes are those of RFC 3261 §20.43.
-const NO_AUDIO: Refused = Refused::NotAcceptable { warning: 304, text: "an audio stream is needed" };
-const NO_CODEC: Refused = Refused::NotAcceptable { warning: 305, text: "PCMA or PCMU at 8000 Hz is needed" };
-const OTHER_TRANSPORT: Refused = Refused::NotAcceptable { warning: 302, text: "only RTP/AVP is available" };
-const OTHER_NETWORK: Refused = Refused::NotAcceptable { warning: 300, text: "only network type IN is available" };
-const NOT_NUMERIC: Refused = Refused::NotAcceptable { warning: 301, text: "a numeric media address is needed" };
-const OTHER_FAMILY: Refused =
-    Refused::NotAcceptable { warning: 301, text: "no media address of this IP version is available" };
-const MULTICAST: Refused = Refused::NotAcceptable { warning: 330, text: "multicast is not available" };
+const NO_AUDIO: Rejection = Rejection::NotAcceptable { warning: 304, text: "no audio stream is offered" };
+const NO_CODEC: Rejection =
+    Rejection::NotAcceptable { warning: 305, text: "neither PCMA nor PCMU at 8000 Hz is offered" };
+const OTHER_TRANSPORT: Rejection =
+    Rejection::NotAcceptable { warning: 302, text: "only RTP/AVP and RTP/AVPF are supported" };
+const OTHER_NETWORK: Rejection = Rejection::NotAcceptable { warning: 300, text: "only network type IN is supported" };
+const NOT_NUMERIC: Rejection = Rejection::NotAcceptable { warning: 301, text: "the media address is not numeric" };
+const OTHER_FAMILY: Rejection =
+    Rejection::NotAcceptable { warning: 301, text: "the media address has another IP version than this side" };
+const MULTICAST: Rejection = Rejection::NotAcceptable { warning: 330, text: "multicast is not supported" };

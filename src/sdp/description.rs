@@ -1,19 +1,19 @@
-//! Bytes → the few lines of a session description that matter here (RFC 8866 §5).
+//! Bytes → the lines of a session description that an answer depends on (RFC 8866 §5).
 //!
-//! Unknown, empty and misplaced lines are passed over, lines may end with CR LF or LF, and text in another
-//! encoding than UTF-8 (a session name in GBK) costs nothing. Only what the answer needs must be right.
+//! Unknown, empty and misplaced lines are ignored, lines may end with CR LF or LF, and text in another encoding than
+//! UTF-8 (a session name in GBK) is accepted. Only the lines that the answer needs must be well formed.
 
 use std::net::IpAddr;
 
-use super::{Direction, Refused};
+use super::{Direction, Rejection};
 
-/// A session description, reduced to what the answer depends on.
+/// The media lines of a session description.
 #[derive(Debug)]
 pub(super) struct Description {
     pub media: Vec<Media>,
 }
 
-/// One `m=` line with its attributes; session-level values are filled in where it has none of its own.
+/// One `m=` line with its attributes; session-level values apply where it has none.
 #[derive(Debug)]
 pub(super) struct Media {
     pub kind: String,
@@ -48,13 +48,13 @@ pub(super) enum Address {
     /// No `c=` line at either level.
     Missing,
     Ip(IpAddr),
-    /// A name, or something that is no address: we do not resolve.
+    /// A name, or malformed: names are not resolved.
     Name,
     /// A network that is not the Internet.
     OtherNetwork,
 }
 
-/// What stands before the first `m=` line, or after one.
+/// The session level, or the level of one `m=` line.
 #[derive(Default)]
 struct Level {
     address: Option<Address>,
@@ -78,9 +78,9 @@ struct Section {
 
 impl Description {
     /// Reads a description.
-    pub fn parse(bytes: &[u8]) -> Result<Description, Refused> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Description, Rejection> {
         if bytes.len() > BODY_MAX {
-            return Err(Refused::Malformed("longer than 64 KiB"));
+            return Err(Rejection::Malformed("it is longer than 64 KiB"));
         }
         let mut session = Level::default();
         let mut sections: Vec<Section> = Vec::new();
@@ -91,34 +91,36 @@ impl Description {
             let value = String::from_utf8_lossy(value);
             let level = sections.last_mut().map_or(&mut session, |section| &mut section.level);
             match kind {
-                b'v' if value.trim() != "0" => return Err(Refused::Malformed("v= is not 0")),
+                b'v' if value.trim() != "0" => return Err(Rejection::Malformed("v= is not 0")),
                 b'v' => versioned = true,
                 b'c' if level.address.is_none() => level.address = Some(connection(&value)),
                 b'a' => level.attribute(value.trim()),
-                b'm' if sections.len() == MEDIA_MAX => return Err(Refused::Malformed("too many m= lines")),
+                b'm' if sections.len() == MEDIA_MAX => {
+                    return Err(Rejection::Malformed("there are more than 32 m= lines"));
+                }
                 b'm' => sections.push(Section::parse(&value)?),
-                _other_lines_say_nothing_to_us => {}
+                _ignored_line => {}
             }
         }
         if !versioned && sections.is_empty() {
-            return Err(Refused::Malformed("neither a v= nor an m= line"));
+            return Err(Rejection::Malformed("there is neither a v= nor an m= line"));
         }
         Ok(Description { media: sections.into_iter().map(|section| section.under(&session)).collect() })
     }
 }
 
 impl Section {
-    fn parse(value: &str) -> Result<Section, Refused> {
+    fn parse(value: &str) -> Result<Section, Rejection> {
         let mut words = value.split_ascii_whitespace();
         let (Some(kind), Some(port), Some(protocol)) = (words.next(), words.next(), words.next()) else {
-            return Err(Refused::Malformed("an m= line needs media, port, protocol and formats"));
+            return Err(Rejection::Malformed("an m= line lacks media, port or protocol"));
         };
         if !is_token(kind) || !protocol.split('/').all(is_token) {
-            return Err(Refused::Malformed("an m= line holds a character that no token has"));
+            return Err(Rejection::Malformed("an m= line has a character that is not allowed in a token"));
         }
-        // `49170/2` names two pairs of ports; we use the first.
+        // `49170/2` names two port pairs; the first is used.
         let port = port.split('/').next().unwrap_or(port);
-        let port = port.parse().map_err(|_| Refused::Malformed("an m= line's port is not 0 to 65535"))?;
+        let port = port.parse().map_err(|_| Rejection::Malformed("an m= line's port is not 0 to 65535"))?;
         let formats: Vec<String> = words.filter(|word| is_token(word)).take(FORMATS_MAX).map(str::to_owned).collect();
         Ok(Section { kind: kind.into(), port, protocol: protocol.into(), formats, level: Level::default() })
     }
@@ -158,7 +160,7 @@ impl Level {
             "maxptime" => self.maxptime_ms = milliseconds(value),
             "rtcp" => self.rtcp(value),
             "rtcp-mux" | "rtcp-mux-only" => self.rtcp_mux = true,
-            _other_attributes_say_nothing_to_us => {}
+            _ignored_attribute => {}
         }
     }
 
@@ -173,7 +175,7 @@ impl Level {
     }
 }
 
-/// `IN IP4 192.0.2.1/127`. The address's own form decides its family, whatever the line says.
+/// `IN IP4 192.0.2.1/127`. The form of the address decides its family, not the `IP4` of the line.
 fn connection(value: &str) -> Address {
     let mut words = value.split_ascii_whitespace();
     let (network, _family, address) = (words.next(), words.next(), words.next());
@@ -201,7 +203,7 @@ fn parameters(value: &str) -> Option<(u8, String)> {
     Some((payload(number)?, rest.trim().to_owned()))
 }
 
-/// A payload number, 0 to 127 (RFC 3550 §5.1).
+/// A payload type, 0 to 127 (RFC 3550 §5.1).
 pub(super) fn payload(text: &str) -> Option<u8> {
     text.parse().ok().filter(|number| *number < 128)
 }
@@ -211,7 +213,7 @@ fn milliseconds(text: &str) -> Option<u32> {
     text.split('.').next()?.trim().parse().ok()
 }
 
-/// RFC 8866 §9 `token`, without the characters that matter to nobody here.
+/// RFC 8866 §9 `token`, at most 64 octets.
 fn is_token(text: &str) -> bool {
     text.len() <= TOKEN_MAX
         && !text.is_empty()

@@ -1,21 +1,21 @@
 //! SDP offers and answers (RFC 8866, RFC 3264) for one audio stream.
 //!
-//! Pure functions from bytes to bytes. What comes from outside is read leniently (line ends, missing or unknown
-//! lines, bytes that are not UTF-8) but within bounds; what goes out is plain and complete.
+//! Pure functions from bytes to bytes. Reading is lenient (line ends, missing or unknown lines, bytes
+//! that are not UTF-8) and bounded; what is written is plain and complete.
 //!
 //! ```text
-//!  offer ──► Description ──► first usable audio line ──► Negotiated + answer with as many m= lines
+//!  offer ──► Description ──► first usable audio line ──► Negotiated + answer with the same m= lines
 //!  answer ─► Description ──► the audio line ───────────► Negotiated
 //! ```
 
 mod answer;
 mod description;
-mod session;
+mod negotiation;
 mod write;
 
-pub use answer::{accept, answer, answer_again};
-pub use session::{Direction, LocalMedia, MediaPeer, Negotiated, Refused};
+pub use answer::{accept, answer, answer_subsequent};
+pub use negotiation::{Direction, LocalMedia, Negotiated, Rejection, RemoteMedia};
 pub use write::offer;
 
 #[cfg(test)]
-mod offers;
+mod tests;

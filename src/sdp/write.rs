@@ -1,4 +1,4 @@
-//! Session descriptions as text (RFC 8866 §5): CR LF, every mandatory line, nothing optional that we do not use.
+//! Writes session descriptions (RFC 8866 §5): CR LF, every mandatory line, no unused optional line.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ pub(super) struct Chosen<'a> {
     pub event_parameters: &'static str,
 }
 
-/// Our offer, for an INVITE without one: both laws, keys, 20 ms.
+/// The local offer in the 200 to an INVITE without one: both laws, telephone-event, 20 ms.
 pub fn offer(ours: &LocalMedia) -> Vec<u8> {
     let mut text = session(ours);
     let _ = write!(text, "m=audio {} RTP/AVP 8 0 101\r\n", ours.rtp_port);
@@ -74,7 +74,7 @@ fn accepted(text: &mut String, media: &Media, chosen: &Chosen<'_>, ours: &LocalM
     let _ = write!(text, "a={}\r\n", direction.mirrored().name());
 }
 
-/// RFC 3264 §6: port 0, and at least one format, which means nothing.
+/// RFC 3264 §6: port 0 and at least one format, which has no meaning.
 fn declined(text: &mut String, media: &Media) {
     let format = media.formats.first().map_or("0", String::as_str);
     let _ = write!(text, "m={} 0 {} {format}\r\n", media.kind, media.protocol);

@@ -1,8 +1,8 @@
-//! Where a message came from, and where messages go.
+//! How a message arrived, and where responses and requests go.
 //!
-//! A response goes back by the Via of its request: to the port that it came from when the client asked for it with
+//! A response goes back by the Via of its request: to its source port if the client asks for that with
 //! `rport` (RFC 3581 §4), else to the port in Via (RFC 3261 §18.2.2); over TCP on the connection of the request, and
-//! to the sent-by address only when that is gone.
+//! to the sent-by address only when that connection is gone.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -15,12 +15,14 @@ use super::uri::{self, Scheme, Uri};
 /// A transport of SIP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
+    /// One datagram per message; messages get lost and are retransmitted.
     Udp,
+    /// A stream, framed by Content-Length.
     Tcp,
 }
 
 impl Transport {
-    /// Whether requests and responses may get lost, and so must be repeated.
+    /// Whether messages may get lost, so that transactions retransmit them.
     pub fn is_unreliable(self) -> bool {
         match self {
             Transport::Udp => true,
@@ -28,7 +30,7 @@ impl Transport {
         }
     }
 
-    /// As in Via.
+    /// The name as Via writes it.
     pub fn name(self) -> &'static str {
         match self {
             Transport::Udp => "UDP",
@@ -40,26 +42,52 @@ impl Transport {
 /// How a message came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
+    /// The transport that carried the message.
     pub transport: Transport,
-    /// The other end.
+    /// The remote socket address.
     pub source: SocketAddr,
-    /// Our end: the listener's socket, or the accepted connection's.
+    /// The local socket address: the listener's, or the accepted connection's.
     pub local: SocketAddr,
 }
 
 /// Where a message goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// From the socket at `local` to `peer`; over TCP on the connection with `peer`, and if that is gone, to `otherwise`.
-    Same { transport: Transport, local: SocketAddr, peer: SocketAddr, otherwise: Option<Box<Target>> },
-    /// From the listener at `local` to an address; over TCP on a connection to it, opened if need be.
-    Address { transport: Transport, local: SocketAddr, to: SocketAddr },
+    /// To the peer that the call or request came from.
+    Same {
+        /// UDP or TCP.
+        transport: Transport,
+        /// The socket that sends.
+        local: SocketAddr,
+        /// The receiver; over TCP the far end of the existing connection.
+        peer: SocketAddr,
+        /// Where the message goes if that connection is gone.
+        otherwise: Option<Box<Target>>,
+    },
+    /// To an address; over TCP on a connection to it, opened if there is none.
+    Address {
+        /// UDP or TCP.
+        transport: Transport,
+        /// The listener that sends.
+        local: SocketAddr,
+        /// The receiver.
+        to: SocketAddr,
+    },
     /// As `Address`, after the host name is resolved (RFC 3263).
-    Host { transport: Transport, local: SocketAddr, host: String, port: Option<u16> },
+    Host {
+        /// UDP or TCP.
+        transport: Transport,
+        /// The listener that sends.
+        local: SocketAddr,
+        /// The name to resolve.
+        host: String,
+        /// `None`: the port comes from DNS, or is the default.
+        port: Option<u16>,
+    },
 }
 
 impl Target {
-    /// The transport that the message takes.
+    /// UDP or TCP.
     pub fn transport(&self) -> Transport {
         match self {
             Target::Same { transport, .. } | Target::Address { transport, .. } | Target::Host { transport, .. } => {
@@ -69,24 +97,29 @@ impl Target {
     }
 }
 
-/// Bytes to send.
+/// A message to send.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Outgoing {
+    /// The whole message.
     pub bytes: Bytes,
+    /// Where it goes.
     pub to: Target,
 }
 
-/// Prints how much goes where, and nothing of what is in it.
+/// Prints length and target, and no content.
 impl fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Outgoing({} bytes, {:?})", self.bytes.len(), self.to)
     }
 }
 
-/// Where the response to a request with this Via goes. Without a readable Via: back where it came from.
+/// Where the response to a request with this Via goes; without a readable Via, the source address.
 pub(super) fn reply_target(via: Option<&Via>, arrival: &Arrival) -> Target {
     let Arrival { transport, source, local } = *arrival;
-    let port = via.map_or(source.port(), |via| via.port.unwrap_or(DEFAULT_PORT));
+    let port = match via {
+        Some(via) => via.port.unwrap_or(DEFAULT_PORT),
+        None => source.port(),
+    };
     let sent_by = SocketAddr::new(source.ip(), port);
     match transport {
         Transport::Tcp => {
@@ -105,7 +138,7 @@ pub(super) fn reply_target(via: Option<&Via>, arrival: &Arrival) -> Target {
     }
 }
 
-/// A name in maddr is not looked up: it stems from multicast, and would have us resolve what a stranger wrote.
+/// A name in maddr is ignored: it is meant for multicast, and resolving a name that any sender may choose costs a query.
 fn maddr_address(text: &str) -> Option<IpAddr> {
     uri::address(text)
 }
@@ -129,7 +162,7 @@ pub(super) fn request_target(uri: &str, arrival: &Arrival) -> Option<Target> {
     })
 }
 
-/// An IPv4 address as the socket that the call came by takes it: mapped, if that is an IPv6 socket for both.
+/// An IPv4 address in the form that the socket of the call takes: mapped, if that is a dual-stack IPv6 socket.
 fn same_family(ip: IpAddr, arrival: &Arrival) -> IpAddr {
     match (ip, arrival.source.ip()) {
         (IpAddr::V4(ip), IpAddr::V6(source)) if source.to_ipv4_mapped().is_some() => IpAddr::V6(ip.to_ipv6_mapped()),
@@ -143,8 +176,8 @@ const DEFAULT_PORT: u16 = 5060;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peer::addr;
-    use crate::{Front, FrontState, Message, Name, Sorted, parse_datagram};
+    use crate::test_peer::addr;
+    use crate::{Dispatcher, Disposition, HeaderName, Message, NodeState, parse_datagram};
 
     fn options(via: &str) -> Message {
         let text = format!(
@@ -157,10 +190,12 @@ mod tests {
     fn reply(via: &str, transport: Transport, source: &str) -> (String, Target) {
         let arrival = Arrival { transport, source: addr(source), local: addr("192.0.2.1:5060") };
         let state =
-            FrontState { known: false, draining: false, full: false, retry_after: std::time::Duration::from_secs(1) };
-        let Sorted::Reply(reply) = Front::new(1).sort(&options(via), &arrival, state) else { panic!("a reply") };
+            NodeState { known: false, draining: false, full: false, retry_after: std::time::Duration::from_secs(1) };
+        let Disposition::Reply(reply) = Dispatcher::new(1).dispatch(&options(via), &arrival, state) else {
+            panic!("a reply")
+        };
         let message = parse_datagram(&reply.bytes).expect("sound");
-        (message.header(Name::Via).expect("a Via").to_owned(), reply.to)
+        (message.header(HeaderName::Via).expect("a Via").to_owned(), reply.to)
     }
 
     fn peer_of(target: &Target) -> String {

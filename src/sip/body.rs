@@ -1,13 +1,13 @@
-//! Bodies: their media type, and the session description inside.
+//! Message bodies: media type, and the session description in a plain or multipart body.
 
 use bytes::Bytes;
 
 use super::grammar;
-use super::lexer::{Head, Name, head_end};
+use super::lexer::{Head, HeaderName, head_end};
 use super::limits;
 
-/// The session description in a body (RFC 5621 §3.1: SIP-I trunks send it beside ISUP). A body without a type is taken
-/// for what it looks like.
+/// The session description in a body. SIP-I trunks send it in a multipart body together with ISUP (RFC 5621 §3.1). A body
+/// without Content-Type counts as SDP if it starts like one.
 pub(super) fn sdp(content_type: Option<&str>, body: &Bytes) -> Option<Bytes> {
     if body.is_empty() {
         return None;
@@ -49,7 +49,7 @@ fn sdp_of_part(part: &Bytes) -> Option<Bytes> {
     let line = part.iter().position(|byte| *byte == b'\n')?;
     let (end, start) = head_end(part, line)?;
     let head = Head::read(&part[..end]);
-    let kind = head.values_of(Name::ContentType).next()?;
+    let kind = head.values_of(HeaderName::ContentType).next()?;
     let stop =
         part.len() - [b"\r\n".as_slice(), b"\n"].iter().find(|ending| part.ends_with(ending)).map_or(0, |e| e.len());
     (media_type(kind) == "application/sdp" && start <= stop).then(|| part.slice(start..stop))
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_description_is_found_beside_isup() {
+    fn a_session_description_is_found_next_to_isup() {
         let body = "preamble\r\n--x-1\r\nContent-Type: application/isup; version=itu-t92+\r\n\r\n\u{1}\u{2}\r\n--x-1\r\n\
                     content-type : Application/SDP\r\nX: y\r\n\r\nv=0\r\ns=-\r\n\r\n--x-1--\r\n";
         let found = sdp(Some("multipart/mixed; boundary=\"x-1\""), &Bytes::from(body));
@@ -72,14 +72,14 @@ mod tests {
     }
 
     #[test]
-    fn a_body_without_a_type_is_taken_for_what_it_looks_like() {
+    fn a_body_without_a_type_is_sdp_if_it_starts_like_sdp() {
         assert!(sdp(None, &Bytes::from("v=0\r\n")).is_some());
         assert!(sdp(None, &Bytes::from("hello")).is_none());
         assert!(sdp(Some("text/plain"), &Bytes::from("v=0\r\n")).is_none());
     }
 
     #[test]
-    fn boundaries_that_overlap_or_never_come_find_nothing() {
+    fn overlapping_or_missing_boundaries_yield_no_description() {
         for body in ["------", "----\r\n\r\n----", "--x", "", "--\n\n--\n\n--"] {
             for kind in [
                 "multipart/mixed;boundary=--",

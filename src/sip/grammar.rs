@@ -1,39 +1,53 @@
-//! The words of the grammar: methods, status classes, name-addr, parameters, lists. The only file that touches `rsip`.
+//! Tokens of the grammar: methods, status classes, reason phrases, parameters, lists. The only file that uses `rsip`.
 //!
-//! From `rsip` 0.4 come the method names and the classes of status codes. What it cannot do is done here and in
-//! [`lexer`](super::lexer), because each of these cost a call when it was tried:
+//! `rsip` 0.4 supplies the method names and the classes of status codes, and nothing else. Its typed headers add no
+//! value here: a user agent server copies Via, From, To, Call-ID, CSeq and Record-Route as written, and the typed forms
+//! print them differently. Its digest service stays unused because this side neither challenges nor registers.
+//! The rest of `rsip` fails on messages that trunks send, so this module and [`lexer`](super::lexer) read them:
 //!
 //! - its method reader ignores case, SIP's does not (RFC 3261 §7.1), and it knows no extension methods;
 //! - its reasons are identifiers (`NotFound`), not the phrases of RFC 3261 §21;
 //! - its URI reader ends a user at the first dot (`j.doe@host` has no user there), splits IPv6 references at their
 //!   first colon, drops URI headers, and finds no scheme in `tel:` URIs;
-//! - a From with a `tel:` URI, or with `<` inside a quoted name, has no tag there;
-//! - a folded header, or one byte that is not UTF-8, loses the whole message there.
+//! - it finds no tag in a From with a `tel:` URI, or with `<` inside a quoted name;
+//! - it rejects the whole message for one folded header or one byte that is not UTF-8.
 //!
-//! URIs are read in [`uri`](super::uri). Everything here borrows from the text it reads; nothing allocates but
-//! [`Method::Other`].
+//! URIs are read in [`uri`](super::uri), From and To values in [`name_addr`](super::name_addr). Everything here borrows
+//! from the text it reads; only [`Method::Other`] allocates.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::uri;
-
 /// A request method, compared with case (RFC 3261 §7.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
+    /// Begins a call, or changes one (RFC 3261 §13, §14).
     Invite,
+    /// Confirms the final response to an INVITE (RFC 3261 §13.2.2.4, §17.1.1.3).
     Ack,
+    /// Ends a call (RFC 3261 §15).
     Bye,
+    /// Withdraws an INVITE that has no final response (RFC 3261 §9).
     Cancel,
+    /// Asks for capabilities; trunks use it as a heartbeat (RFC 3261 §11).
     Options,
+    /// Carries keys inside a call (RFC 6086).
     Info,
+    /// Changes or refreshes a session without an INVITE (RFC 3311).
     Update,
+    /// Reports the progress of a transfer (RFC 6665, RFC 3515).
     Notify,
+    /// Binds an address of record (RFC 3261 §10); not served.
     Register,
+    /// Confirms a reliable provisional response (RFC 3262); not served.
     Prack,
+    /// Asks for a transfer (RFC 3515).
     Refer,
+    /// Asks for notifications (RFC 6665); not served.
     Subscribe,
+    /// Carries an instant message (RFC 3428); not served.
     Message,
+    /// Publishes event state (RFC 3903); not served.
     Publish,
     /// An extension method, as written.
     Other(String),
@@ -67,7 +81,7 @@ impl Method {
         })
     }
 
-    /// As it stands on the wire.
+    /// As written in a start line.
     pub fn as_str(&self) -> &str {
         match self {
             Method::Invite => "INVITE",
@@ -97,15 +111,17 @@ impl fmt::Display for Method {
 
 /// The class of a status code (RFC 3261 §7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub(crate) enum Class {
+    /// 100 to 199: the final response follows.
     Provisional,
+    /// 200 to 299.
     Success,
     /// 300 to 699.
     Failure,
 }
 
 /// The class of a code between 100 and 699; `None` outside.
-pub fn class(status: u16) -> Option<Class> {
+pub(crate) fn class(status: u16) -> Option<Class> {
     match rsip::StatusCode::from(status).kind() {
         rsip::StatusCodeKind::Provisional => Some(Class::Provisional),
         rsip::StatusCodeKind::Successful => Some(Class::Success),
@@ -117,8 +133,8 @@ pub fn class(status: u16) -> Option<Class> {
     }
 }
 
-/// The reason phrase of a status that this room sends (RFC 3261 §21).
-pub fn reason(status: u16) -> &'static str {
+/// The reason phrase of a status that this crate sends (RFC 3261 §21).
+pub(crate) fn reason(status: u16) -> &'static str {
     match status {
         100 => "Trying",
         180 => "Ringing",
@@ -154,14 +170,14 @@ pub fn reason(status: u16) -> &'static str {
 }
 
 /// A character of `token` (RFC 3261 §25.1).
-pub fn is_token(byte: u8) -> bool {
+pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }
 
 /// Walks `text` outside quoted strings and angle brackets, and stops at the first byte that `wanted` picks.
 ///
 /// `None` inside the result means "not found"; `Err` an unbalanced quote or bracket.
-fn find_outside(text: &str, wanted: impl Fn(u8) -> bool) -> Result<Option<usize>, Malformed> {
+pub(super) fn find_outside(text: &str, wanted: impl Fn(u8) -> bool) -> Result<Option<usize>, GrammarError> {
     let bytes = text.as_bytes();
     let (mut at, mut angle) = (0, false);
     while at < bytes.len() {
@@ -174,14 +190,14 @@ fn find_outside(text: &str, wanted: impl Fn(u8) -> bool) -> Result<Option<usize>
         }
         at += 1;
     }
-    if angle { Err(Malformed("unbalanced <>")) } else { Ok(None) }
+    if angle { Err(GrammarError("unbalanced <>")) } else { Ok(None) }
 }
 
 /// The index of the quote that closes the one at `start`.
 ///
 /// A backslash right after U+FFFD escapes nothing: it is the second byte of a GBK character whose first byte was
 /// replaced, and taking it for an escape would swallow the closing quote of a caller's name.
-fn end_of_quoted(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
+pub(super) fn end_of_quoted(bytes: &[u8], start: usize) -> Result<usize, GrammarError> {
     let mut at = start + 1;
     while at < bytes.len() {
         match bytes[at] {
@@ -190,16 +206,16 @@ fn end_of_quoted(bytes: &[u8], start: usize) -> Result<usize, Malformed> {
             _ => at += 1,
         }
     }
-    Err(Malformed("unbalanced quotes"))
+    Err(GrammarError("unbalanced quotes"))
 }
 
 /// What is wrong with a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Malformed(pub &'static str);
+pub struct GrammarError(pub &'static str);
 
 /// The first of several comma-separated values, and the rest after the comma.
-pub fn first_value(text: &str) -> Result<(&str, Option<&str>), Malformed> {
+pub(crate) fn first_value(text: &str) -> Result<(&str, Option<&str>), GrammarError> {
     Ok(match find_outside(text, |byte| byte == b',')? {
         Some(comma) => (text[..comma].trim(), Some(&text[comma + 1..])),
         None => (text.trim(), None),
@@ -207,7 +223,7 @@ pub fn first_value(text: &str) -> Result<(&str, Option<&str>), Malformed> {
 }
 
 /// The comma-separated values of one header line, commas in quotes and brackets kept. Ends at what is malformed.
-pub fn values(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn values(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let (value, more) = first_value(rest?).ok()?;
@@ -218,16 +234,17 @@ pub fn values(text: &str) -> impl Iterator<Item = &str> {
 
 /// One `;name` or `;name=value`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Param<'a> {
+pub(crate) struct Param<'a> {
+    /// As written; parameter names are compared without case.
     pub name: &'a str,
-    /// Quoted strings keep their quotes.
+    /// After the equals sign. Quoted strings keep their quotes.
     pub value: Option<&'a str>,
-    /// Both as written, without the semicolon.
+    /// Name and value as written, without the semicolon.
     pub text: &'a str,
 }
 
 /// The parameters in a text that is empty or starts with a semicolon.
-pub fn params(text: &str) -> impl Iterator<Item = Result<Param<'_>, Malformed>> {
+pub(crate) fn params(text: &str) -> impl Iterator<Item = Result<Param<'_>, GrammarError>> {
     let mut rest = text.trim();
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -242,8 +259,8 @@ pub fn params(text: &str) -> impl Iterator<Item = Result<Param<'_>, Malformed>> 
     })
 }
 
-fn next_param(text: &str) -> Result<(Param<'_>, &str), Malformed> {
-    let inner = text.strip_prefix(';').ok_or(Malformed("a parameter must follow a semicolon"))?;
+fn next_param(text: &str) -> Result<(Param<'_>, &str), GrammarError> {
+    let inner = text.strip_prefix(';').ok_or(GrammarError("a parameter must follow a semicolon"))?;
     let end = find_outside(inner, |byte| byte == b';')?.unwrap_or(inner.len());
     let (text, rest) = (inner[..end].trim(), inner[end..].trim_start());
     let (name, value) = match text.split_once('=') {
@@ -251,75 +268,12 @@ fn next_param(text: &str) -> Result<(Param<'_>, &str), Malformed> {
         None => (text, None),
     };
     if name.is_empty() || name.bytes().any(|byte| byte.is_ascii_whitespace() || matches!(byte, b',' | b'"' | b'<')) {
-        return Err(Malformed("a parameter needs a name"));
+        return Err(GrammarError("a parameter needs a name"));
     }
     Ok((Param { name, value, text }, rest))
 }
 
 /// The value of a parameter, names compared without case. A malformed list has none.
-pub fn param<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn param<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     params(text).flatten().find(|param| param.name.eq_ignore_ascii_case(name)).map(|param| param.value.unwrap_or(""))
-}
-
-/// The value of From, To, Contact, Route and their like: `name-addr` or `addr-spec`, then parameters.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct NameAddr<'a> {
-    /// As written, quotes and all.
-    pub display: &'a str,
-    /// Without angle brackets.
-    pub uri: &'a str,
-    /// Empty, or from the first semicolon.
-    pub params: &'a str,
-}
-
-/// Prints nothing: it names a person.
-impl fmt::Debug for NameAddr<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("NameAddr(_)")
-    }
-}
-
-impl<'a> NameAddr<'a> {
-    /// Reads one value. Without brackets everything from the first semicolon is a parameter of the header
-    /// (RFC 3261 §20), and a comma or question mark is not allowed (§20.10).
-    pub fn read(text: &'a str) -> Result<NameAddr<'a>, Malformed> {
-        let text = text.trim();
-        let found = match find_outside(text, |byte| byte == b'<')? {
-            Some(open) => NameAddr::bracketed(text, open)?,
-            None => NameAddr::bare(text)?,
-        };
-        for param in params(found.params) {
-            param?;
-        }
-        Ok(found)
-    }
-
-    fn bracketed(text: &'a str, open: usize) -> Result<NameAddr<'a>, Malformed> {
-        let close = open + text[open..].find('>').ok_or(Malformed("unbalanced <>"))?;
-        let (display, uri, params) = (text[..open].trim(), text[open + 1..close].trim(), text[close + 1..].trim());
-        let quoted = display.starts_with('"');
-        if quoted && end_of_quoted(display.as_bytes(), 0)? != display.len() - 1 {
-            return Err(Malformed("text after a quoted name"));
-        }
-        if !quoted && display.bytes().any(|byte| matches!(byte, b',' | b';' | b'"' | b'@' | b':')) {
-            return Err(Malformed("a name with special characters must be quoted"));
-        }
-        uri::check_shape(uri)?;
-        Ok(NameAddr { display, uri, params })
-    }
-
-    fn bare(text: &'a str) -> Result<NameAddr<'a>, Malformed> {
-        let end = text.find(';').unwrap_or(text.len());
-        let (uri, params) = (text[..end].trim(), text[end..].trim());
-        if uri.contains([',', '?', '"', '>']) {
-            return Err(Malformed("a URI with , or ? must stand in <>"));
-        }
-        uri::check_shape(uri)?;
-        Ok(NameAddr { display: "", uri, params })
-    }
-
-    /// The tag, if there is one that is not empty.
-    pub fn tag(&self) -> Option<&'a str> {
-        param(self.params, "tag").filter(|tag| !tag.is_empty())
-    }
 }

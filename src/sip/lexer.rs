@@ -1,11 +1,11 @@
-//! Bytes → start line, header lines, body: bounded, and without an allocation per header.
+//! Bytes → start line and header lines, bounded, without an allocation per header.
 //!
 //! The head of a message becomes one `String`, in which folds, stray control characters and bytes that are not UTF-8
-//! have been replaced; every header is a pair of ranges in it. So whatever is copied into a response cannot bring a
-//! line break along, and a name in GBK costs its letters, never the call.
+//! are replaced; every header is a pair of ranges in it. So no value that is copied into a response contains a line
+//! break, and a display name in GBK loses its letters, never the call.
 //!
-//! What is wrong does not stop the lexer: the rest is read on, because a 400 needs the Via, From, To, Call-ID and CSeq
-//! of the request that it answers (RFC 3261 §8.2.6.2).
+//! A fault does not stop the lexer: it reads on, because a 400 needs the Via, From, To, Call-ID and CSeq of the request
+//! that it answers (RFC 3261 §8.2.6.2).
 
 use std::fmt;
 use std::ops::Range;
@@ -15,73 +15,92 @@ use super::limits;
 
 /// A header's name, compact forms resolved (RFC 3261 §7.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Name {
+pub enum HeaderName {
+    /// Media types that a response may carry (RFC 3261 §20.1).
     Accept,
+    /// Methods that the sender supports (§20.5).
     Allow,
+    /// Call-ID (§20.8).
     CallId,
+    /// Where the sender takes requests (§20.10).
     Contact,
+    /// Encoding of the body (§20.12).
     ContentEncoding,
+    /// Octets of the body (§20.14).
     ContentLength,
+    /// Media type of the body (§20.15).
     ContentType,
+    /// CSeq (§20.16).
     CSeq,
+    /// The caller (§20.20).
     From,
+    /// Hops left (§20.22).
     MaxForwards,
+    /// Smallest session interval, RFC 4028 §5.
     MinSe,
+    /// Proxies that stay on the path (RFC 3261 §20.30).
     RecordRoute,
+    /// Extensions that the receiver must support (§20.32).
     Require,
+    /// When to try again (§20.33).
     RetryAfter,
+    /// Session interval, RFC 4028 §4.
     SessionExpires,
+    /// State of a subscription, RFC 6665 §8.2.3.
     SubscriptionState,
+    /// Extensions that the sender supports (RFC 3261 §20.37).
     Supported,
+    /// The called party (§20.39).
     To,
+    /// The path of the request (§20.42).
     Via,
-    /// Any other; [`Message::header_named`](super::Message::header_named) finds it by its spelling.
+    /// Any other header; [`Message::header_named`](super::Message::header_named) finds it by its spelling.
     Other,
 }
 
-impl Name {
-    fn read(text: &str) -> Name {
-        let candidates: &[(&str, Name)] = match text.len() {
+impl HeaderName {
+    fn read(text: &str) -> HeaderName {
+        let candidates: &[(&str, HeaderName)] = match text.len() {
             1 => &[
-                ("v", Name::Via),
-                ("f", Name::From),
-                ("t", Name::To),
-                ("i", Name::CallId),
-                ("m", Name::Contact),
-                ("l", Name::ContentLength),
-                ("c", Name::ContentType),
-                ("k", Name::Supported),
-                ("e", Name::ContentEncoding),
-                ("x", Name::SessionExpires),
+                ("v", HeaderName::Via),
+                ("f", HeaderName::From),
+                ("t", HeaderName::To),
+                ("i", HeaderName::CallId),
+                ("m", HeaderName::Contact),
+                ("l", HeaderName::ContentLength),
+                ("c", HeaderName::ContentType),
+                ("k", HeaderName::Supported),
+                ("e", HeaderName::ContentEncoding),
+                ("x", HeaderName::SessionExpires),
             ],
-            2 => &[("To", Name::To)],
-            3 => &[("Via", Name::Via)],
-            4 => &[("From", Name::From), ("CSeq", Name::CSeq)],
-            5 => &[("Allow", Name::Allow)],
-            6 => &[("Accept", Name::Accept), ("Min-SE", Name::MinSe)],
-            7 => &[("Call-ID", Name::CallId), ("Contact", Name::Contact), ("Require", Name::Require)],
-            9 => &[("Supported", Name::Supported)],
-            11 => &[("Retry-After", Name::RetryAfter)],
+            2 => &[("To", HeaderName::To)],
+            3 => &[("Via", HeaderName::Via)],
+            4 => &[("From", HeaderName::From), ("CSeq", HeaderName::CSeq)],
+            5 => &[("Allow", HeaderName::Allow)],
+            6 => &[("Accept", HeaderName::Accept), ("Min-SE", HeaderName::MinSe)],
+            7 => &[("Call-ID", HeaderName::CallId), ("Contact", HeaderName::Contact), ("Require", HeaderName::Require)],
+            9 => &[("Supported", HeaderName::Supported)],
+            11 => &[("Retry-After", HeaderName::RetryAfter)],
             12 => &[
-                ("Max-Forwards", Name::MaxForwards),
-                ("Content-Type", Name::ContentType),
-                ("Record-Route", Name::RecordRoute),
+                ("Max-Forwards", HeaderName::MaxForwards),
+                ("Content-Type", HeaderName::ContentType),
+                ("Record-Route", HeaderName::RecordRoute),
             ],
-            14 => &[("Content-Length", Name::ContentLength)],
-            15 => &[("Session-Expires", Name::SessionExpires)],
-            16 => &[("Content-Encoding", Name::ContentEncoding)],
-            18 => &[("Subscription-State", Name::SubscriptionState)],
+            14 => &[("Content-Length", HeaderName::ContentLength)],
+            15 => &[("Session-Expires", HeaderName::SessionExpires)],
+            16 => &[("Content-Encoding", HeaderName::ContentEncoding)],
+            18 => &[("Subscription-State", HeaderName::SubscriptionState)],
             _ => &[],
         };
         let known = candidates.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
-        known.map_or(Name::Other, |(_, name)| *name)
+        known.map_or(HeaderName::Other, |(_, name)| *name)
     }
 }
 
 /// One header line, as ranges of the head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    pub name: Name,
+    pub name: HeaderName,
     pub spelling: Range<usize>,
     pub value: Range<usize>,
 }
@@ -93,11 +112,13 @@ pub(super) enum Start {
     Response { status: u16, reason: Range<usize> },
 }
 
-/// What is wrong with a message: the status that says so, and what to look at.
+/// What is wrong with a message: a response status and a short text for the Warning header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{status}: {why}")]
 pub struct Fault {
+    /// The status of the response: 400, 505 or 513.
     pub status: u16,
+    /// Names the field and what is wrong with it; contains nothing of the message.
     pub why: &'static str,
 }
 
@@ -113,13 +134,13 @@ pub(super) struct Head {
     pub text: String,
     pub lines: Vec<Line>,
     pub start: Option<Start>,
-    /// The first thing that is wrong.
+    /// The first fault.
     pub fault: Option<Fault>,
-    /// An ACK or a response, which nobody answers, however wrong it is.
+    /// An ACK or a response, which never gets a response, even if it is malformed.
     pub unanswerable: bool,
 }
 
-/// Prints nothing of what a stranger wrote: there are phone numbers in it.
+/// Prints no content: headers contain phone numbers.
 impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Head({} lines, {:?})", self.lines.len(), self.fault)
@@ -128,7 +149,7 @@ impl fmt::Debug for Head {
 
 impl Head {
     /// Reads the bytes before the empty line.
-    pub fn read(bytes: &[u8]) -> Head {
+    pub(crate) fn read(bytes: &[u8]) -> Head {
         let text = clean(bytes);
         let mut head = Head { text, lines: Vec::with_capacity(24), start: None, fault: None, unanswerable: false };
         let end = line_end(&head.text, 0);
@@ -142,7 +163,7 @@ impl Head {
         head
     }
 
-    pub fn complain(&mut self, fault: Fault) {
+    pub(crate) fn note_fault(&mut self, fault: Fault) {
         self.fault.get_or_insert(fault);
     }
 
@@ -151,36 +172,36 @@ impl Head {
         self.unanswerable = line.starts_with("SIP/") || line.starts_with("ACK ");
         match read_start_line(line) {
             Ok(start) => self.start = Some(start),
-            Err(fault) => self.complain(fault),
+            Err(fault) => self.note_fault(fault),
         }
     }
 
     fn read_line(&mut self, line: Range<usize>) {
         let text = &self.text[line.clone()];
-        let Some(colon) = text.find(':') else { return self.complain(Fault::bad("a header line needs a colon")) };
+        let Some(colon) = text.find(':') else { return self.note_fault(Fault::bad("a header line has no colon")) };
         let name = text[..colon].trim_end_matches([' ', '\t']);
         if name.is_empty() || !name.bytes().all(grammar::is_token) {
-            return self.complain(Fault::bad("a header's name is a token"));
+            return self.note_fault(Fault::bad("a header name is not a token"));
         }
         if text.len() > limits::LINE_BYTES {
-            return self.complain(Fault::bad("a header line is too long"));
+            return self.note_fault(Fault::bad("a header line is too long"));
         }
         if self.lines.len() == limits::HEADER_LINES {
-            return self.complain(Fault::bad("too many header lines"));
+            return self.note_fault(Fault::bad("too many header lines"));
         }
         let value = text[colon + 1..].trim_matches([' ', '\t']);
         let from = value.as_ptr() as usize - text.as_ptr() as usize + line.start;
         let spelling = line.start..line.start + name.len();
-        let line = Line { name: Name::read(name), spelling, value: from..from + value.len() };
+        let line = Line { name: HeaderName::read(name), spelling, value: from..from + value.len() };
         self.lines.push(line);
     }
 
-    pub fn values_of(&self, name: Name) -> impl Iterator<Item = &str> {
+    pub(crate) fn values_of(&self, name: HeaderName) -> impl Iterator<Item = &str> {
         self.lines.iter().filter(move |line| line.name == name).map(|line| &self.text[line.value.clone()])
     }
 
-    /// The only value of a header that may stand once; a fault if it stands twice.
-    pub fn only(&self, name: Name, twice: &'static str) -> Result<Option<&str>, Fault> {
+    /// The value of a header that may occur once; a fault with the text `twice` if it occurs more often.
+    pub(crate) fn only(&self, name: HeaderName, twice: &'static str) -> Result<Option<&str>, Fault> {
         let mut values = self.values_of(name);
         let first = values.next();
         if values.next().is_some() { Err(Fault::bad(twice)) } else { Ok(first) }
@@ -189,7 +210,7 @@ impl Head {
 
 /// Where the head ends and the body begins; `None` without an empty line.
 ///
-/// Both CRLF and a bare LF end a line: some gateways send the latter, and nothing else can be meant.
+/// Both CRLF and a bare LF end a line: some gateways send the latter.
 pub(super) fn head_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
     let mut at = from;
     while let Some(found) = bytes[at..].iter().position(|byte| *byte == b'\n') {
@@ -244,21 +265,21 @@ fn read_start_line(line: &str) -> Result<Start, Fault> {
         return read_status_line(line, rest);
     }
     let (Some(first), Some(last)) = (line.find(' '), line.rfind(' ')) else {
-        return Err(Fault::bad("a request line has three parts"));
+        return Err(Fault::bad("the request line does not have three parts"));
     };
     let version = &line[last + 1..];
     if !version.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("SIP/")) {
-        return Err(Fault::bad("a request line ends with the version"));
+        return Err(Fault::bad("the request line does not end with the SIP version"));
     }
     if !version.eq_ignore_ascii_case("SIP/2.0") {
-        return Err(Fault { status: 505, why: "the version is not 2.0" });
+        return Err(Fault { status: 505, why: "the SIP version is not 2.0" });
     }
     let uri = if first < last { first + 1..last } else { last..last };
     let text = &line[uri.clone()];
     if text.is_empty() || text.contains([' ', '\t', '<', '>', '"']) {
-        return Err(Fault::bad("the request URI has no spaces, quotes or brackets"));
+        return Err(Fault::bad("the Request-URI is empty or has spaces, quotes or angle brackets"));
     }
-    let method = Method::read(&line[..first]).ok_or(Fault::bad("the method is a token"))?;
+    let method = Method::read(&line[..first]).ok_or_else(|| Fault::bad("the method is not a token"))?;
     Ok(Start::Request { method, uri })
 }
 
@@ -269,6 +290,6 @@ fn read_status_line(line: &str, rest: &str) -> Result<Start, Fault> {
         Ok(status) if digits && grammar::class(status).is_some() => {
             Ok(Start::Response { status, reason: line.len() - reason.len()..line.len() })
         }
-        Ok(_) | Err(_) => Err(Fault::bad("the status is a number from 100 to 699")),
+        Ok(_) | Err(_) => Err(Fault::bad("the status is not a number from 100 to 699")),
     }
 }

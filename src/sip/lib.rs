@@ -1,4 +1,4 @@
-//! SIP for a user agent server, sans-IO: messages, the legs of calls, answers that need no call.
+//! SIP for a user agent server, sans-IO: messages, the dispatcher, the legs of calls.
 //!
 //! ```text
 //! datagram ─► parse_datagram ─┐
@@ -7,34 +7,35 @@
 //!                                                └──► nothing
 //! ```
 //!
-//! There is no table of transactions: a leg owns those of its call, everything else is answered without memory. The
-//! shell keeps one map from [`LegKey`] to call tasks, and asks it before [`Front::sort`].
+//! There is no transaction table: a leg owns the transactions of its call, and every other request gets a stateless
+//! response. The call registry maps [`LegKey`] to call tasks and is consulted before [`Front::sort`], the dispatcher.
 //!
-//! Outside bytes are bounded by [`limits`] before they are parsed, and nothing here panics on them.
+//! [`limits`] bounds outside bytes before they are parsed, and no input makes the parser panic.
 
 mod arrival;
 mod body;
+mod dispatcher;
 mod fields;
-mod front;
-pub mod grammar;
+mod grammar;
 mod leg;
 mod lexer;
 pub mod limits;
 mod message;
-#[cfg(test)]
-mod peer;
+mod name_addr;
 mod response;
 mod stream;
+#[cfg(test)]
+mod test_peer;
 #[cfg(test)]
 mod torture;
 mod uri;
 
 pub use arrival::{Arrival, Outgoing, Target, Transport};
+pub use dispatcher::{Dispatcher, Disposition, NodeState};
 pub use fields::{CSeq, Via};
-pub use front::{ACCEPT, ALLOW, Front, FrontState, SUPPORTED, Sorted};
-pub use grammar::{Method, NameAddr};
-pub use leg::{Leg, LegInput, LegOutput, Local, Progress, Why};
-pub use lexer::{Fault, Name};
-pub use message::{LegKey, Message, Refusal, parse_datagram};
+pub use grammar::{GrammarError, Method};
+pub use leg::{EndCause, Leg, LegInput, LegOutput, Local, TransferProgress};
+pub use lexer::{Fault, HeaderName};
+pub use message::{LegKey, MalformedMessage, Message, parse_datagram};
+pub use name_addr::NameAddr;
 pub use stream::{Frame, StreamFramer};
-pub use uri::{Scheme, Uri};

@@ -1,9 +1,8 @@
-//! A SIP message: its start line, its headers in order, its body, and what every request and response must have, read
-//! once.
+//! A SIP message: start line, headers in order, body, and the values that every message must have, read once.
 //!
 //! ```text
-//! bytes ─► Head (lexer) ─► Message: Via, From, To, Call-ID, CSeq, Max-Forwards, Contact are there and well formed
-//!                    └───► Refusal: answered by a 400-type response if it was a request, else by silence
+//! bytes ─► Head (lexer) ─► Message: Via, From, To, Call-ID and CSeq are there; they, Max-Forwards and Contact are sound
+//!                    └───► Refusal: a malformed request gets a 4xx or 5xx, a malformed response or ACK gets nothing
 //! ```
 
 use std::fmt;
@@ -13,12 +12,13 @@ use bytes::Bytes;
 use super::arrival::{Arrival, Outgoing};
 use super::body::{self, media_type};
 use super::fields::{CSeq, Core, Via, content_length, read_core};
-use super::grammar::{self, Method, NameAddr};
-use super::lexer::{Fault, Head, Name, Start, head_end};
+use super::grammar::{self, Method};
+use super::lexer::{Fault, Head, HeaderName, Start, head_end};
+use super::name_addr::NameAddr;
 use super::response::{Response, stateless_tag};
 use super::uri::{self, Uri};
 
-/// A request or response that can be worked with.
+/// A well-formed request or response.
 #[derive(Clone)]
 pub struct Message {
     pub(super) head: Head,
@@ -31,7 +31,7 @@ pub struct Message {
     cseq: CSeq,
 }
 
-/// Prints which message it is, and nothing that says who calls or what was pressed.
+/// Prints status, number and method, and nothing that identifies a caller or a key.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let CSeq { number, method } = &self.cseq;
@@ -42,9 +42,10 @@ impl fmt::Debug for Message {
     }
 }
 
-/// What finds a call: Call-ID and the tag of the other side. Prints as nothing that identifies a caller.
+/// What identifies a leg: Call-ID and remote tag. Its debug form identifies no caller.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct LegKey {
+    /// The Call-ID value as written.
     pub call_id: String,
     /// Empty for user agents of RFC 2543.
     pub remote_tag: String,
@@ -56,21 +57,23 @@ impl fmt::Debug for LegKey {
     }
 }
 
-/// A message that cannot be worked with.
+/// A malformed message.
 #[derive(Clone, Debug)]
-pub struct Refusal {
+pub struct MalformedMessage {
+    /// The first fault.
     pub fault: Fault,
     head: Box<Head>,
 }
 
-impl Refusal {
-    pub(super) fn new(fault: Fault, head: Head) -> Refusal {
-        Refusal { fault, head: Box::new(head) }
+impl MalformedMessage {
+    pub(super) fn new(fault: Fault, head: Head) -> MalformedMessage {
+        MalformedMessage { fault, head: Box::new(head) }
     }
 
-    /// The response that tells the sender, if it sent a request that may be answered.
+    /// The response to a malformed request, with the fault in its Warning; `None` for an ACK, a response, or a request
+    /// without Via.
     pub fn reply(&self, arrival: &Arrival) -> Option<Outgoing> {
-        let via = self.head.values_of(Name::Via).next()?;
+        let via = self.head.values_of(HeaderName::Via).next()?;
         if self.head.unanswerable {
             return None;
         }
@@ -85,41 +88,41 @@ impl Refusal {
 
 /// Reads a datagram. What follows the body that Content-Length names is ignored; without one the body is the rest
 /// (RFC 3261 §18.3).
-pub fn parse_datagram(bytes: &[u8]) -> Result<Message, Refusal> {
+pub fn parse_datagram(bytes: &[u8]) -> Result<Message, MalformedMessage> {
     let skip = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let bytes = &bytes[skip..];
     let (end, body) = head_end(bytes, 0).unwrap_or((bytes.len(), bytes.len()));
     let mut head = Head::read(&bytes[..end]);
     if end == body {
-        head.complain(Fault::bad("the empty line after the headers is missing"));
+        head.note_fault(Fault::bad("the empty line after the headers is missing"));
     }
     let rest = &bytes[body..];
     let length = match content_length(&head) {
         Ok(Some(length)) if length <= rest.len() => length,
         Ok(None) => rest.len(),
-        Ok(Some(_)) => return refuse(head, Fault::bad("the body is shorter than Content-Length says")),
+        Ok(Some(_)) => return refuse(head, Fault::bad("the body is shorter than Content-Length")),
         Err(fault) => return refuse(head, fault),
     };
     Message::from_parts(head, &rest[..length])
 }
 
-fn refuse(mut head: Head, fault: Fault) -> Result<Message, Refusal> {
-    head.complain(fault);
-    Err(Refusal::new(head.fault.unwrap_or(fault), head))
+fn refuse(mut head: Head, fault: Fault) -> Result<Message, MalformedMessage> {
+    head.note_fault(fault);
+    Err(MalformedMessage::new(head.fault.unwrap_or(fault), head))
 }
 
 impl Message {
-    /// Interprets a head and takes its body.
-    pub(super) fn from_parts(head: Head, body: &[u8]) -> Result<Message, Refusal> {
+    /// Reads the mandatory values of a head and adds the body.
+    pub(super) fn from_parts(head: Head, body: &[u8]) -> Result<Message, MalformedMessage> {
         if let Some(fault) = head.fault {
-            return Err(Refusal::new(fault, head));
+            return Err(MalformedMessage::new(fault, head));
         }
         match read_core(&head) {
             Ok(core) => {
                 let Core { via, from_tag, to_tag, call_id, cseq } = core;
                 Ok(Message { head, body: Bytes::copy_from_slice(body), via, from_tag, to_tag, call_id, cseq })
             }
-            Err(fault) => Err(Refusal::new(fault, head)),
+            Err(fault) => Err(MalformedMessage::new(fault, head)),
         }
     }
 
@@ -175,26 +178,28 @@ impl Message {
         &self.to_tag
     }
 
+    /// The Call-ID as written.
     pub fn call_id(&self) -> &str {
         &self.call_id
     }
 
+    /// Number and method.
     pub fn cseq(&self) -> &CSeq {
         &self.cseq
     }
 
-    /// The first value line of a header.
-    pub fn header(&self, name: Name) -> Option<&str> {
+    /// The first line of a header.
+    pub fn header(&self, name: HeaderName) -> Option<&str> {
         self.head.values_of(name).next()
     }
 
-    /// All value lines of a header, in order; one line may hold several values.
-    pub fn headers(&self, name: Name) -> impl Iterator<Item = &str> {
+    /// All lines of a header, in order; one line may hold several values.
+    pub fn headers(&self, name: HeaderName) -> impl Iterator<Item = &str> {
         self.head.values_of(name)
     }
 
     /// All values of a header of comma-separated values, in order.
-    pub fn list(&self, name: Name) -> impl Iterator<Item = &str> {
+    pub fn list(&self, name: HeaderName) -> impl Iterator<Item = &str> {
         self.head.values_of(name).flat_map(grammar::values).filter(|value| !value.is_empty())
     }
 
@@ -206,28 +211,28 @@ impl Message {
     }
 
     /// Whether a list header holds a token, without case: `Supported: timer`.
-    pub fn lists(&self, name: Name, token: &str) -> bool {
+    pub fn lists(&self, name: HeaderName, token: &str) -> bool {
         self.list(name).any(|value| value.eq_ignore_ascii_case(token))
     }
 
-    /// The From value: who calls.
+    /// The From value: the calling party.
     pub fn from(&self) -> NameAddr<'_> {
-        self.party(Name::From)
+        self.party(HeaderName::From)
     }
 
-    /// The To value: who was called.
+    /// The To value: the called party.
     pub fn to(&self) -> NameAddr<'_> {
-        self.party(Name::To)
+        self.party(HeaderName::To)
     }
 
-    fn party(&self, name: Name) -> NameAddr<'_> {
+    fn party(&self, name: HeaderName) -> NameAddr<'_> {
         let text = self.header(name).unwrap_or("");
         NameAddr::read(text).unwrap_or(NameAddr { display: "", uri: "", params: "" })
     }
 
     /// The first Contact, if there is one.
     pub fn contact(&self) -> Option<NameAddr<'_>> {
-        NameAddr::read(self.list(Name::Contact).next()?).ok()
+        NameAddr::read(self.list(HeaderName::Contact).next()?).ok()
     }
 
     /// The user of the Request-URI, unescaped: the extension that was dialled.
@@ -235,27 +240,34 @@ impl Message {
         Uri::read(self.request_uri()).ok()?.user.map(uri::unescape)
     }
 
-    /// The user of the From URI, unescaped: the number of the caller, as far as From tells it.
+    /// The user of the From URI, unescaped: the caller's number as From states it.
     pub fn calling_user(&self) -> Option<String> {
         Uri::read(self.from().uri).ok()?.user.map(uri::unescape)
     }
 
     /// The media type of the body, lower case, without parameters: `application/sdp`.
     pub fn content_type(&self) -> Option<String> {
-        let text = self.header(Name::ContentType)?;
+        let text = self.header(HeaderName::ContentType)?;
         Some(media_type(text))
     }
 
     /// The session description in the body, alone or inside a multipart body.
     pub fn sdp(&self) -> Option<Bytes> {
-        body::sdp(self.header(Name::ContentType), &self.body)
+        body::sdp(self.header(HeaderName::ContentType), &self.body)
     }
 
-    /// The call that this message belongs to, seen from us: the remote tag is From's in a request that we receive, and
-    /// To's in a response to a request of ours.
+    /// The leg that this message belongs to: the remote tag is From's in a received request, and To's in a response to a
+    /// request that the leg sent.
     pub fn leg_key(&self) -> LegKey {
         let remote_tag = if self.method().is_some() { &self.from_tag } else { &self.to_tag };
         LegKey { call_id: self.call_id.clone(), remote_tag: remote_tag.clone() }
+    }
+}
+
+impl Message {
+    /// Begins the response to this request; `tag` goes on a To that has none (a 100 takes an empty one).
+    pub(super) fn respond(&self, arrival: &Arrival, status: u16, tag: &str) -> Response {
+        Response::new(&self.head, Some(&self.via), arrival, status, grammar::reason(status), tag)
     }
 }
 
@@ -263,7 +275,7 @@ impl Message {
 mod tests {
     use super::*;
     use crate::Transport;
-    use crate::peer::{OFFER, Peer, arrival};
+    use crate::test_peer::{OFFER, Peer, arrival};
 
     fn invite() -> String {
         Peer::new(Transport::Udp).text("INVITE", 1, 1, "", OFFER)
@@ -273,7 +285,7 @@ mod tests {
         parse_datagram(text.as_bytes()).unwrap_or_else(|wrong| panic!("{:?}", wrong.fault))
     }
 
-    /// The status, and what the Warning says.
+    /// The status and the text of the Warning.
     fn refused(text: &str) -> Option<(String, String)> {
         let reply = parse_datagram(text.as_bytes()).err()?.reply(&arrival(Transport::Udp))?;
         let text = String::from_utf8_lossy(&reply.bytes).into_owned();
@@ -319,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_found_in_every_shape_of_from() {
+    fn tags_are_found_in_every_form_of_from() {
         for (from, tag) in [
             ("tel:+8620;tag=a", "a"),
             ("<tel:+8620;phone-context=x>;tag=b", "b"),
@@ -334,12 +346,12 @@ mod tests {
     }
 
     #[test]
-    fn a_name_in_gbk_costs_its_letters_and_not_the_call() {
+    fn a_name_in_gbk_loses_its_letters_and_not_the_call() {
         let text = invite();
         let at = text.find("Caller").expect("a name");
         for name in [b"\xb9\xe3\xd6\xdd".as_slice(), b"\xb9\x5c", b"\xff\xfe\x80"] {
             let bytes = [&text.as_bytes()[..at], name, &text.as_bytes()[at + 6..]].concat();
-            let message = parse_datagram(&bytes).expect("sound but for its name");
+            let message = parse_datagram(&bytes).expect("well formed except for its name");
             assert_eq!(message.from_tag(), "peer");
         }
     }
@@ -348,10 +360,10 @@ mod tests {
     fn a_400_says_what_is_wrong_and_copies_what_it_can() {
         for (from, to, why) in [
             ("CSeq: 1 INVITE\r\n", "", "CSeq is missing"),
-            ("CSeq: 1 INVITE", "CSeq: 2147483648 INVITE", "CSeq is a number below 2^31 and a method"),
+            ("CSeq: 1 INVITE", "CSeq: 2147483648 INVITE", "CSeq is not a number below 2^31 and a method"),
             ("Call-ID: call@peer\r\n", "", "Call-ID is missing"),
-            ("Max-Forwards: 70", "Max-Forwards: many", "Max-Forwards is a number from 0 to 255"),
-            ("Call-ID:", "Call-ID", "a header line needs a colon"),
+            ("Max-Forwards: 70", "Max-Forwards: many", "Max-Forwards is not a number from 0 to 255"),
+            ("Call-ID:", "Call-ID", "a header line has no colon"),
         ] {
             let (status, warning) = refused(&invite().replace(from, to)).expect("a reply");
             assert_eq!((status.as_str(), warning.as_str()), ("400", why));
@@ -359,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_told_about_a_malformed_ack_or_response_or_one_without_via() {
+    fn a_malformed_ack_or_response_or_a_request_without_via_gets_no_reply() {
         assert!(refused(&invite().replace("INVITE", "ACK").replace("CSeq: 1 ACK", "CSeq: x ACK")).is_none());
         assert!(refused("SIP/2.0 200 OK\r\nVia: x\r\n\r\n").is_none());
         assert!(refused("hello\r\n\r\n").is_none());

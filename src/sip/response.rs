@@ -1,4 +1,4 @@
-//! Writes responses (RFC 3261 §8.2.6) and requests.
+//! Writes responses (RFC 3261 §8.2.6) and requests as text.
 
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,35 +9,45 @@ use bytes::Bytes;
 use super::arrival::{Arrival, Outgoing, Target, Transport, reply_target};
 use super::fields::Via;
 use super::grammar::{self, Method};
-use super::lexer::{Head, Name};
-use super::message::Message;
+use super::lexer::{Head, HeaderName};
+use super::name_addr::NameAddr;
 use super::uri;
 
-/// A response being written: what it copies from its request is in it from the start.
+/// A response being written; it starts with the lines that it copies from its request.
 pub(super) struct Response {
     text: String,
     to: Target,
 }
 
 impl Response {
-    /// Status line, Via, From, To, Call-ID and CSeq. `tag` goes on the To of a request that has none; an empty one goes
-    /// nowhere (a 100 has none).
-    pub fn new(head: &Head, via: Option<&Via>, arrival: &Arrival, status: u16, reason: &str, tag: &str) -> Response {
+    /// Status line, Via, From, To, Call-ID and CSeq. `tag` is added to a To that has none; an empty
+    /// one is not added (a 100 has no tag).
+    pub(crate) fn new(
+        head: &Head,
+        via: Option<&Via>,
+        arrival: &Arrival,
+        status: u16,
+        reason: &str,
+        tag: &str,
+    ) -> Response {
         let mut text = String::with_capacity(1024);
         let _ = write!(text, "SIP/2.0 {status} {reason}\r\n");
         let mut top = true;
-        for line in head.values_of(Name::Via) {
+        for line in head.values_of(HeaderName::Via) {
             match via {
                 Some(via) if top => write_top_via(&mut text, line, via, arrival),
                 Some(_) | None => line_of(&mut text, "Via", line),
             }
             top = false;
         }
-        for (name, spelling) in
-            [(Name::From, "From"), (Name::To, "To"), (Name::CallId, "Call-ID"), (Name::CSeq, "CSeq")]
-        {
+        for (name, spelling) in [
+            (HeaderName::From, "From"),
+            (HeaderName::To, "To"),
+            (HeaderName::CallId, "Call-ID"),
+            (HeaderName::CSeq, "CSeq"),
+        ] {
             let Some(value) = head.values_of(name).next() else { continue };
-            let untagged = name == Name::To && !tag.is_empty() && !has_tag(value);
+            let untagged = name == HeaderName::To && !tag.is_empty() && !has_tag(value);
             if untagged {
                 let _ = write!(text, "To: {value};tag={tag}\r\n");
             } else {
@@ -47,33 +57,28 @@ impl Response {
         Response { text, to: reply_target(via, arrival) }
     }
 
-    /// The response to a message that was read whole.
-    pub fn to(message: &Message, arrival: &Arrival, status: u16, tag: &str) -> Response {
-        Response::new(&message.head, Some(message.via()), arrival, status, grammar::reason(status), tag)
-    }
-
     /// Adds a header.
-    pub fn header(mut self, name: &str, value: &str) -> Response {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Response {
         line_of(&mut self.text, name, value);
         self
     }
 
     /// Adds every line of a header of the request, as RFC 3261 §12.1.1 asks for Record-Route.
-    pub fn copy(mut self, message: &Message, name: Name, spelling: &str) -> Response {
-        for value in message.headers(name) {
+    pub(crate) fn copy(mut self, head: &Head, name: HeaderName, spelling: &str) -> Response {
+        for value in head.values_of(name) {
             line_of(&mut self.text, spelling, value);
         }
         self
     }
 
-    /// Ends it without a body.
-    pub fn done(mut self) -> Outgoing {
+    /// Ends the response without a body.
+    pub(crate) fn done(mut self) -> Outgoing {
         self.text.push_str("Content-Length: 0\r\n\r\n");
         Outgoing { bytes: Bytes::from(self.text), to: self.to }
     }
 
-    /// Ends it with a body.
-    pub fn body(mut self, kind: &str, body: &[u8]) -> Outgoing {
+    /// Ends the response with a body of this media type.
+    pub(crate) fn body(mut self, kind: &str, body: &[u8]) -> Outgoing {
         let _ = write!(self.text, "Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
         let mut bytes = self.text.into_bytes();
         bytes.extend_from_slice(body);
@@ -90,7 +95,7 @@ pub(super) fn line_of(text: &mut String, name: &str, value: &str) {
 }
 
 fn has_tag(value: &str) -> bool {
-    grammar::NameAddr::read(value).is_ok_and(|party| party.tag().is_some())
+    NameAddr::read(value).is_ok_and(|party| party.tag().is_some())
 }
 
 /// The topmost Via with `received`, and `rport` if it was asked for (RFC 3261 §18.2.1, RFC 3581 §4).
@@ -116,7 +121,7 @@ fn write_top_via(text: &mut String, line: &str, via: &Via, arrival: &Arrival) {
     text.push_str("\r\n");
 }
 
-/// An address as it stands in a URI or Via: IPv6 in brackets.
+/// An address as URIs and Via write it: IPv6 in brackets.
 pub(super) fn host_of(ip: IpAddr) -> String {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.to_string(),
@@ -124,29 +129,29 @@ pub(super) fn host_of(ip: IpAddr) -> String {
     }
 }
 
-/// Tags and branches, the same for the same seed and count.
+/// A tag or branch; the same seed and count give the same one.
 pub(super) fn token(seed: u64, count: u64) -> String {
     let mut hasher = DefaultHasher::new();
     (seed, count).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
-/// The To tag of a response that nothing remembers: repeats of the request get the same one (RFC 3261 §8.2.7).
+/// The To tag of a stateless response: a retransmitted request gets the same one (RFC 3261 §8.2.7).
 pub(super) fn stateless_tag(seed: u64, head: &Head) -> String {
     let mut hasher = DefaultHasher::new();
     seed.hash(&mut hasher);
-    for name in [Name::Via, Name::From, Name::CallId, Name::CSeq] {
+    for name in [HeaderName::Via, HeaderName::From, HeaderName::CallId, HeaderName::CSeq] {
         head.values_of(name).next().unwrap_or("").hash(&mut hasher);
     }
     format!("{:016x}", hasher.finish())
 }
 
-/// A request of ours inside a call.
+/// A request inside a dialog.
 pub(super) struct Request<'a> {
     pub method: &'a Method,
     pub uri: &'a str,
     pub transport: Transport,
-    /// What stands in Via: the address that responses reach us by.
+    /// The sent-by address of Via, where responses arrive.
     pub sent_by: &'a str,
     pub branch: &'a str,
     /// Route values, in order.
@@ -158,8 +163,8 @@ pub(super) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// The head up to what is particular to the request; the caller adds headers and a body.
-    pub fn head(&self) -> String {
+    /// The common head of every request; the caller adds further headers and a body.
+    pub(crate) fn head(&self) -> String {
         let mut text = String::with_capacity(1024);
         let Request { method, uri, sent_by, branch, from, to, call_id, cseq, .. } = self;
         let transport = self.transport.name();

@@ -6,23 +6,24 @@
 //!     └── no empty line within the limit, no or wrong Content-Length ──► Refusal, Closed
 //! ```
 //!
-//! Where one message ends cannot be guessed: after a message without a sound Content-Length the stream is over. The
-//! refusal comes out first, so that its sender learns why.
+//! The end of a message follows from Content-Length alone: after a message without a sound one the stream is closed. The
+//! refusal is returned first, so that the sender gets a response.
 
 use bytes::{Buf, BytesMut};
 
 use super::fields::content_length;
 use super::lexer::{Fault, Head, head_end};
 use super::limits;
-use super::message::{Message, Refusal};
+use super::message::{MalformedMessage, Message};
 
-/// What a stream held.
+/// One unit of a stream.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "nearly every frame is a message")]
+#[expect(clippy::large_enum_variant, reason = "nearly every frame is a message")]
 pub enum Frame {
+    /// A well-formed request or response.
     Message(Message),
-    /// A message that cannot be worked with; the stream goes on unless [`StreamFramer::is_closed`].
-    Refused(Refusal),
+    /// A malformed message; the stream goes on unless [`StreamFramer::is_closed`].
+    Malformed(MalformedMessage),
     /// A keep-alive that waits for a CRLF (RFC 5626 §3.5.1).
     Ping,
 }
@@ -31,37 +32,33 @@ pub enum Frame {
 #[derive(Debug, Default)]
 pub struct StreamFramer {
     buffer: BytesMut,
-    /// Where the search for the empty line goes on, so that a dripping peer costs no second look.
+    /// Where the search for the empty line continues: a slow sender causes no second search.
     searched: usize,
-    /// How long the message at the front is, once its head is there: it is not read again for each byte of its body.
+    /// Octets of the first message once its head is complete: the head is not read again for each octet of the body.
     whole: usize,
     closed: bool,
 }
 
 impl StreamFramer {
+    /// A framer for a new connection.
     pub fn new() -> StreamFramer {
         StreamFramer::default()
     }
 
-    /// Takes bytes as they were received. Call [`next`](Self::next) until it is `None` before the next push.
+    /// Adds received bytes. Call [`next`](Self::next) until it is `None` before the next push.
     pub fn push(&mut self, bytes: &[u8]) {
         if !self.closed {
             self.buffer.extend_from_slice(bytes);
         }
     }
 
-    /// Whether the connection is to be closed: nothing after this can be told apart.
+    /// Whether the connection must be closed, because the start of the next message is unknown.
     pub fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Whether part of a message waits for its rest: the shell limits how long.
-    pub fn is_partial(&self) -> bool {
-        !self.buffer.is_empty()
-    }
-
-    /// The next frame that is whole.
-    #[allow(clippy::should_implement_trait, reason = "an iterator that ends now and goes on after a push is a trap")]
+    /// The next complete frame.
+    #[expect(clippy::should_implement_trait, reason = "an iterator must not continue after it has returned None")]
     pub fn next(&mut self) -> Option<Frame> {
         if self.closed || self.buffer.len() < self.whole {
             return None;
@@ -101,7 +98,7 @@ impl StreamFramer {
         let length = match content_length(&head) {
             Ok(Some(length)) if length <= limits::MESSAGE_BYTES - body => length,
             Ok(Some(_)) => return Some(self.close(head, TOO_LARGE)),
-            Ok(None) => return Some(self.close(head, Fault::bad("a stream needs Content-Length"))),
+            Ok(None) => return Some(self.close(head, Fault::bad("a message on a stream has no Content-Length"))),
             Err(fault) => return Some(self.close(head, fault)),
         };
         self.whole = body + length;
@@ -113,24 +110,24 @@ impl StreamFramer {
         self.searched = 0;
         Some(match Message::from_parts(head, &bytes[body..]) {
             Ok(message) => Frame::Message(message),
-            Err(refusal) => Frame::Refused(refusal),
+            Err(refusal) => Frame::Malformed(refusal),
         })
     }
 
     fn close(&mut self, head: Head, fault: Fault) -> Frame {
         self.closed = true;
         self.buffer.clear();
-        Frame::Refused(Refusal::new(fault, head))
+        Frame::Malformed(MalformedMessage::new(fault, head))
     }
 }
 
-const TOO_LARGE: Fault = Fault { status: 513, why: "the message is too large" };
+const TOO_LARGE: Fault = Fault { status: 513, why: "the message is longer than 65535 octets" };
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Transport;
-    use crate::peer::{OFFER, Peer, arrival};
+    use crate::test_peer::{OFFER, Peer, arrival};
 
     fn framer(bytes: &[u8]) -> StreamFramer {
         let mut framer = StreamFramer::new();
@@ -139,7 +136,7 @@ mod tests {
     }
 
     fn status(frame: Option<Frame>) -> Option<String> {
-        let Some(Frame::Refused(refusal)) = frame else { return None };
+        let Some(Frame::Malformed(refusal)) = frame else { return None };
         let reply = refusal.reply(&arrival(Transport::Tcp))?;
         Some(String::from_utf8_lossy(&reply.bytes[8..11]).into_owned())
     }
@@ -149,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn two_crlfs_are_a_ping_and_one_is_nothing() {
+    fn two_crlfs_are_a_ping_and_one_is_ignored() {
         let mut framer = framer(b"\r\n");
         assert!(framer.next().is_none());
         framer.push(b"\r\n\r\n");
@@ -157,7 +154,7 @@ mod tests {
         assert!(framer.next().is_none());
         framer.push(options(1).as_bytes());
         assert!(matches!(framer.next(), Some(Frame::Message(_))));
-        assert!(!framer.is_partial() && !framer.is_closed());
+        assert!(framer.buffer.is_empty() && !framer.is_closed());
     }
 
     #[test]
@@ -169,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_sound_length_the_stream_is_over_after_a_400() {
+    fn without_a_sound_length_the_stream_closes_after_a_400() {
         for length in
             ["X: 1", "Content-Length: -1", "Content-Length: 5\r\nl: 6", "Content-Length: 99999999999999999999"]
         {
@@ -181,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_513_and_the_end() {
+    fn a_message_that_is_too_large_is_513_and_closes_the_stream() {
         let large = options(1).replace(&format!("Content-Length: {}", OFFER.len()), "Content-Length: 65535");
         let mut body = framer(large.as_bytes());
         assert_eq!(status(body.next()).as_deref(), Some("513"));
@@ -195,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_of_something_else_is_closed_without_a_reply() {
+    fn a_stream_that_is_not_sip_is_closed_without_a_reply() {
         let mut framer = framer(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
         assert!(status(framer.next()).is_none());
         assert!(framer.is_closed());

@@ -1,24 +1,24 @@
-//! RFC 4475 and RFC 5118, message by message, through parser, front and leg; then the same messages damaged.
+//! RFC 4475 and RFC 5118, message by message, through parser, dispatcher and leg; then the same messages damaged.
 //!
-//! The messages are files, because they are a fuzzer's corpus too. What an RFC leaves open is decided here, once, with
-//! the reason beside it.
+//! The messages are files, because they are the fuzzer's corpus too. Where an RFC leaves the outcome open, the table
+//! decides and gives the reason.
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::peer::{ANSWER, Call, OFFER, arrival, local, response_to, sent};
+use super::test_peer::{ANSWER, Call, OFFER, Peer, arrival, epoch, local, response_to, sent};
 use super::*;
 
-/// What becomes of a message.
+/// The outcome of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     /// A response of this status.
     Status(u16),
     /// An offer of a new call, answered 200.
     Call,
-    /// Nothing comes back.
+    /// No response.
     Silence,
 }
 
@@ -26,7 +26,7 @@ use Fate::{Silence, Status};
 
 const MESSAGES: [(&str, Fate); 66] = [
     // RFC 4475 §3.1.1, valid. A REGISTER is sound and refused: this is no registrar.
-    ("wsinv", Status(481)), // it has a To tag, of a call that nobody knows
+    ("wsinv", Status(481)), // it has a To tag of an unknown call
     ("intmeth", Status(501)),
     ("esc01", Fate::Call),
     ("escnull", Status(405)),
@@ -51,7 +51,7 @@ const MESSAGES: [(&str, Fate); 66] = [
     ("lwsstart", Status(400)),
     ("trws", Status(400)),
     ("escruri", Status(400)),
-    ("baddate", Fate::Call), // a Date is of no use here, and none costs a call
+    ("baddate", Fate::Call), // the Date is not read
     ("regbadct", Status(400)),
     ("badaspec", Status(200)), // spaces inside <> cannot be misread
     ("baddn", Status(400)),
@@ -98,25 +98,25 @@ const MESSAGES: [(&str, Fate); 66] = [
     ("angle-in-name", Fate::Call),
 ];
 
-fn corpus() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("tests/fuzz/corpus/sip")
-}
+static CORPUS: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| support::corpus::files("sip"));
 
 fn read(name: &str) -> Vec<u8> {
-    std::fs::read(corpus().join(format!("{name}.sip"))).unwrap_or_else(|wrong| panic!("{name}: {wrong}"))
+    let file = format!("{name}.sip");
+    let found = CORPUS.iter().find(|(known, _)| *known == file);
+    found.unwrap_or_else(|| panic!("{file} is not in the corpus")).1.clone()
 }
 
-fn state() -> FrontState {
-    FrontState { known: false, draining: false, full: false, retry_after: Duration::from_secs(5) }
+fn state() -> NodeState {
+    NodeState { known: false, draining: false, full: false, retry_after: Duration::from_secs(5) }
 }
 
 fn fate_of_message(message: Message, arrival: &Arrival) -> (Fate, Option<Outgoing>) {
-    match Front::new(1).sort(&message, arrival, state()) {
-        Sorted::Drop => (Silence, None),
-        Sorted::Reply(reply) => fate_of_reply(reply),
-        Sorted::Leg(_) => panic!("no leg is known"),
-        Sorted::Invite(_) => {
-            let now = Instant::now();
+    match Dispatcher::new(1).dispatch(&message, arrival, state()) {
+        Disposition::Drop => (Silence, None),
+        Disposition::Reply(reply) => fate_of_reply(reply),
+        Disposition::Leg(_) => panic!("no leg is known"),
+        Disposition::Invite(_) => {
+            let now = epoch();
             let (mut leg, out) = Leg::new(now, message, arrival, local());
             assert!(matches!(out[..], [LegOutput::Offer { .. }]), "{out:?}");
             let out = leg.handle_input(now, LegInput::Answer { sdp: ANSWER.into() });
@@ -140,7 +140,7 @@ fn fate_of(bytes: &[u8], arrival: &Arrival) -> (Fate, Option<Outgoing>) {
 }
 
 #[test]
-fn every_torture_message_has_its_fate_as_a_datagram() {
+fn every_torture_message_has_its_outcome_as_a_datagram() {
     let wrong: Vec<_> = MESSAGES
         .iter()
         .map(|(name, fate)| (*name, *fate, fate_of(&read(name), &arrival(Transport::Udp)).0))
@@ -150,13 +150,13 @@ fn every_torture_message_has_its_fate_as_a_datagram() {
 }
 
 #[test]
-fn every_torture_message_has_its_fate_on_a_stream() {
+fn every_torture_message_has_its_outcome_on_a_stream() {
     for (name, expected) in MESSAGES {
         let mut framer = StreamFramer::new();
         framer.push(&read(name));
         let got = match framer.next() {
             Some(Frame::Message(message)) => fate_of_message(message, &arrival(Transport::Tcp)).0,
-            Some(Frame::Refused(refusal)) => {
+            Some(Frame::Malformed(refusal)) => {
                 refusal.reply(&arrival(Transport::Tcp)).map_or(Silence, |reply| fate_of_reply(reply).0)
             }
             Some(Frame::Ping) => panic!("{name} is no ping"),
@@ -173,12 +173,8 @@ fn every_torture_message_has_its_fate_on_a_stream() {
 
 #[test]
 fn the_corpus_and_the_table_name_the_same_messages() {
-    let mut files: Vec<String> = std::fs::read_dir(corpus())
-        .expect("the corpus is committed")
-        .map(|entry| entry.expect("a file").path().file_stem().expect("a name").to_string_lossy().into_owned())
-        .collect();
-    let mut names: Vec<String> = MESSAGES.iter().map(|(name, _)| (*name).to_owned()).collect();
-    files.sort();
+    let files: Vec<String> = CORPUS.iter().map(|(name, _)| name.clone()).collect();
+    let mut names: Vec<String> = MESSAGES.iter().map(|(name, _)| format!("{name}.sip")).collect();
     names.sort();
     assert_eq!(files, names);
 }
@@ -196,7 +192,7 @@ fn every_reply_is_itself_a_sound_message_and_the_same_for_a_repeat() {
     }
 }
 
-/// Everything that a stranger's bytes go through.
+/// Every step that outside bytes go through.
 fn digest(bytes: &[u8]) {
     let arrival = arrival(Transport::Udp);
     match parse_datagram(bytes) {
@@ -214,12 +210,12 @@ fn digest(bytes: &[u8]) {
 
 fn digest_message(message: Message, arrival: &Arrival) {
     let _ = (message.called_user(), message.calling_user(), message.contact().is_some(), message.sdp().is_some());
-    let front = Front::new(1);
-    drop(front.no_such_leg(&message, arrival));
-    drop(front.sort(&message, arrival, FrontState { known: true, ..state() }));
-    if let Sorted::Invite(_) = front.sort(&message, arrival, state()) {
-        let (mut leg, _) = Leg::new(Instant::now(), message.clone(), arrival, local());
-        drop(leg.handle_input(Instant::now(), LegInput::Answer { sdp: ANSWER.into() }));
+    let dispatcher = Dispatcher::new(1);
+    drop(dispatcher.no_such_leg(&message, arrival));
+    drop(dispatcher.dispatch(&message, arrival, NodeState { known: true, ..state() }));
+    if let Disposition::Invite(_) = dispatcher.dispatch(&message, arrival, state()) {
+        let (mut leg, _) = Leg::new(epoch(), message.clone(), arrival, local());
+        drop(leg.handle_input(epoch(), LegInput::Answer { sdp: ANSWER.into() }));
     }
     let mut call = Call::established(Transport::Udp);
     call.receive(message);
@@ -241,7 +237,7 @@ fn mutate(mut bytes: Vec<u8>, edits: &[(prop::sample::Index, u8, u8)]) -> Vec<u8
     bytes
 }
 
-/// What may happen to a call, for the law that every state meets every input.
+/// An event of a call, for the law that every state accepts every input.
 #[derive(Clone, Debug)]
 enum Event {
     Request { method: usize, old: bool, tagged: bool, sdp: bool, header: usize },
@@ -306,7 +302,7 @@ fn happen(call: &mut Call, event: &Event, asked: &[Message]) -> Vec<LegOutput> {
             call.receive(ack);
         }
         Event::Answer => drop(call.input(LegInput::Answer { sdp: ANSWER.into() })),
-        Event::Refuse => drop(call.input(LegInput::Refuse { status: 488, warning: None, retry_after: None })),
+        Event::Refuse => drop(call.input(LegInput::Reject { status: 488, warning: None, retry_after: None })),
         Event::Refer => {
             call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
         }
@@ -334,8 +330,8 @@ proptest! {
     }
 
     #[test]
-    fn a_stream_holds_the_same_messages_however_it_is_cut(cuts in prop::collection::vec(1usize..400, 1..40)) {
-        let peer = super::peer::Peer::new(Transport::Tcp);
+    fn the_pieces_of_a_stream_do_not_change_its_messages(cuts in prop::collection::vec(1usize..400, 1..40)) {
+        let peer = Peer::new(Transport::Tcp);
         let text: String = (1..6).map(|n| peer.text("OPTIONS", n, n, "", if n % 2 == 0 { OFFER } else { "" })).collect();
         let (mut framer, mut rest, mut cseqs) = (StreamFramer::new(), text.as_bytes(), Vec::new());
         for cut in cuts.iter().cycle() {
@@ -351,11 +347,13 @@ proptest! {
             }
         }
         prop_assert_eq!(cseqs, vec![1, 2, 3, 4, 5]);
-        prop_assert!(!framer.is_partial());
+        framer.push(peer.text("OPTIONS", 6, 6, "", "").as_bytes());
+        let last = framer.next();
+        prop_assert!(matches!(&last, Some(Frame::Message(message)) if message.cseq().number == 6), "no octet is left over");
     }
 
     #[test]
-    fn every_state_meets_every_input(tcp in any::<bool>(), first in 0..HEADERS.len(), events in prop::collection::vec(event(), 1..40)) {
+    fn every_state_accepts_every_input(tcp in any::<bool>(), first in 0..HEADERS.len(), events in prop::collection::vec(event(), 1..40)) {
         let transport = if tcp { Transport::Tcp } else { Transport::Udp };
         let mut call = Call::with(transport, if first == 4 { "" } else { HEADERS[first] }, if first == 0 { "" } else { OFFER });
         let mut all = std::mem::take(&mut call.out);
@@ -365,7 +363,7 @@ proptest! {
             asked.extend(sent(&out).into_iter().filter(|message| message.method().is_some_and(|m| *m != Method::Ack)));
             all.extend(out);
         }
-        all.extend(call.input(LegInput::HangUp { reason: None }).iter().filter(|o| matches!(o, LegOutput::Ended { .. })).map(|_| LegOutput::Ended { why: Why::WeHungUp }));
+        all.extend(call.input(LegInput::HangUp { reason: None }).iter().filter(|o| matches!(o, LegOutput::Ended { .. })).map(|_| LegOutput::Ended { why: EndCause::HungUp }));
         all.extend(call.pass(Duration::from_secs(400)).into_iter().map(|(_, output)| output));
         let count = |wanted: fn(&LegOutput) -> bool| all.iter().filter(|output| wanted(output)).count();
         prop_assert_eq!(count(|output| matches!(output, LegOutput::Ended { .. })), 1, "a call ends once");

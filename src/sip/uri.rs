@@ -3,37 +3,44 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::grammar::{Malformed, param};
+use super::grammar::{GrammarError, param};
 
-pub(super) fn check_shape(uri: &str) -> Result<(), Malformed> {
-    let scheme = uri.split_once(':').ok_or(Malformed("a URI needs a scheme"))?.0;
+/// Checks what every URI has: a scheme, and no white space, quotes or angle brackets.
+pub(super) fn check_shape(uri: &str) -> Result<(), GrammarError> {
+    let scheme = uri.split_once(':').ok_or(GrammarError("a URI has no scheme"))?.0;
     let starts = scheme.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
     if !starts || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')) {
-        return Err(Malformed("a URI needs a scheme"));
+        return Err(GrammarError("a URI has no scheme"));
     }
     if uri.bytes().any(|byte| byte.is_ascii_whitespace() || matches!(byte, b'<' | b'>' | b'"')) {
-        return Err(Malformed("a URI has no spaces, quotes or brackets"));
+        return Err(GrammarError("a URI contains spaces, quotes or angle brackets"));
     }
     Ok(())
 }
 
 /// A URI's scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
+pub(crate) enum Scheme {
+    /// `sip:`
     Sip,
+    /// `sips:`, reachable over TLS only.
     Sips,
+    /// `tel:`, a telephone number (RFC 3966).
     Tel,
+    /// Any other scheme; its parts are not read.
     Other,
 }
 
 /// A `sip:`, `sips:` or `tel:` URI in its parts, or only the scheme of another.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Uri<'a> {
+pub(crate) struct Uri<'a> {
+    /// What the parts mean depends on it.
     pub scheme: Scheme,
     /// Escaped as written, password cut off; the number of a `tel:` URI.
     pub user: Option<&'a str>,
-    /// IPv6 references keep their brackets.
+    /// Empty for a `tel:` URI; IPv6 references keep their brackets.
     pub host: &'a str,
+    /// `None` means the default port of the transport.
     pub port: Option<u16>,
     /// Empty, or from the first semicolon.
     pub params: &'a str,
@@ -41,7 +48,7 @@ pub struct Uri<'a> {
     pub headers: Option<&'a str>,
 }
 
-/// Prints the scheme and where it leads, not whom it names.
+/// Prints scheme, host and port, not the user.
 impl fmt::Debug for Uri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Uri({:?}, {}, {:?})", self.scheme, self.host, self.port)
@@ -50,9 +57,9 @@ impl fmt::Debug for Uri<'_> {
 
 impl<'a> Uri<'a> {
     /// Reads a URI without angle brackets.
-    pub fn read(text: &'a str) -> Result<Uri<'a>, Malformed> {
+    pub(crate) fn read(text: &'a str) -> Result<Uri<'a>, GrammarError> {
         check_shape(text)?;
-        let (scheme, rest) = text.split_once(':').ok_or(Malformed("a URI needs a scheme"))?;
+        let (scheme, rest) = text.split_once(':').ok_or(GrammarError("a URI has no scheme"))?;
         let scheme = match scheme {
             name if name.eq_ignore_ascii_case("sip") => Scheme::Sip,
             name if name.eq_ignore_ascii_case("sips") => Scheme::Sips,
@@ -70,14 +77,14 @@ impl<'a> Uri<'a> {
         }
     }
 
-    /// A user may hold `;` and `?` (RFC 3261 §25.1 user-unreserved), so the last `@` is looked for first.
-    fn read_sip(scheme: Scheme, rest: &'a str) -> Result<Uri<'a>, Malformed> {
+    /// A user may hold `;` and `?` (RFC 3261 §25.1 user-unreserved), so the last `@` separates it from the host.
+    fn read_sip(scheme: Scheme, rest: &'a str) -> Result<Uri<'a>, GrammarError> {
         let (user, rest) = match rest.rsplit_once('@') {
             Some((user, rest)) => (Some(user.split_once(':').map_or(user, |(user, _password)| user)), rest),
             None => (None, rest),
         };
         if user == Some("") {
-            return Err(Malformed("an empty user before @"));
+            return Err(GrammarError("the user before @ is empty"));
         }
         let (rest, headers) = match rest.split_once('?') {
             Some((rest, headers)) => (rest, Some(headers)),
@@ -89,29 +96,24 @@ impl<'a> Uri<'a> {
     }
 
     /// The value of a URI parameter.
-    pub fn param(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn param(&self, name: &str) -> Option<&'a str> {
         param(self.params, name)
-    }
-
-    /// The host as an address, if it is one.
-    pub fn address(&self) -> Option<IpAddr> {
-        address(self.host)
     }
 }
 
 /// Splits `host[:port]`; the host is a name, an IPv4 address or an IPv6 reference in brackets.
-pub fn host_port(text: &str) -> Result<(&str, Option<u16>), Malformed> {
+pub(crate) fn host_port(text: &str) -> Result<(&str, Option<u16>), GrammarError> {
     let text = text.trim();
     let (host, port) = match text.strip_prefix('[') {
         Some(inner) => {
-            let close = inner.find(']').ok_or(Malformed("an IPv6 reference needs its bracket"))?;
+            let close = inner.find(']').ok_or(GrammarError("an IPv6 reference has no closing bracket"))?;
             if !inner[..close].bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) {
-                return Err(Malformed("an IPv6 reference holds an address"));
+                return Err(GrammarError("an IPv6 reference holds no address"));
             }
             let rest = inner[close + 1..].trim_start();
             let port = rest.strip_prefix(':').map(str::trim);
             if port.is_none() && !rest.is_empty() {
-                return Err(Malformed("text after an IPv6 reference"));
+                return Err(GrammarError("text after an IPv6 reference"));
             }
             (&text[..close + 2], port)
         }
@@ -123,21 +125,21 @@ pub fn host_port(text: &str) -> Result<(&str, Option<u16>), Malformed> {
     let named =
         host.starts_with('[') || host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     if host.is_empty() || !named {
-        return Err(Malformed("not a host"));
+        return Err(GrammarError("the host is not a name or address"));
     }
     let port = match port {
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some(digits.parse().map_err(|_| Malformed("not a port"))?)
+            Some(digits.parse().map_err(|_| GrammarError("the port is not a number from 0 to 65535"))?)
         }
-        Some(_) => return Err(Malformed("not a port")),
+        Some(_) => return Err(GrammarError("the port is not a number from 0 to 65535")),
         None => None,
     };
     Ok((host, port))
 }
 
-/// The address that a host is, brackets or not; `None` for names. The three colons that the ABNF of RFC 3261 allowed
-/// by mistake are taken as two (RFC 5118 §4.10).
-pub fn address(host: &str) -> Option<IpAddr> {
+/// The address of a numeric host, with or without brackets; `None` for names. Three colons, which the ABNF of RFC 3261
+/// allows by mistake, count as two (RFC 5118 §4.10).
+pub(crate) fn address(host: &str) -> Option<IpAddr> {
     let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     match inner {
         Some(inner) if inner.contains(":::") => inner.replace(":::", "::").parse::<Ipv6Addr>().ok().map(IpAddr::V6),
@@ -146,8 +148,8 @@ pub fn address(host: &str) -> Option<IpAddr> {
     }
 }
 
-/// Undoes `%41`; an escape that is not one stays as written (RFC 3261 §19.1.2). Bytes that are not UTF-8 are replaced.
-pub fn unescape(text: &str) -> String {
+/// Decodes `%41` escapes; a malformed escape stays as written (RFC 3261 §19.1.2). Bytes that are not UTF-8 are replaced.
+pub(crate) fn unescape(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_uri_is_refused() {
+    fn malformed_uris_are_rejected() {
         for text in [
             "",
             "sip",
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_undone_and_what_is_none_stays() {
+    fn escapes_are_decoded_and_malformed_ones_stay() {
         assert_eq!(unescape("%39196%2A"), "9196*");
         assert_eq!(unescape("100%"), "100%");
         assert_eq!(unescape("%zz%+1%4"), "%zz%+1%4");
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn three_colons_are_two() {
+    fn three_colons_count_as_two() {
         assert_eq!(address("[2001:db8:::192.0.2.1]"), address("[2001:db8::192.0.2.1]"));
         assert_eq!(address("h.example.com"), None);
         assert_eq!(address("192.0.2.1"), "192.0.2.1".parse().ok());

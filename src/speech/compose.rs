@@ -1,6 +1,6 @@
 //! A sentence and its values → the text for a screen, and the recordings for a caller.
 //!
-//! Pauses are made here and not in the recordings, which are trimmed: what stands in the text decides them.
+//! Recordings are trimmed, so pauses are inserted here; the punctuation of the text decides their length.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,35 +10,58 @@ use jiff::civil::Date;
 use super::script::Script;
 use super::sentence::{Part, Sentence, Slot, SlotType};
 use super::spoken::{self, Spoken};
-use super::vocabulary::{self, Needed, date_text};
+use super::vocabulary::{self, ClipText, date_text};
 use super::{Clip, Piece, Value};
 use base::{Key, Lang};
 
-/// What is said: for the ear and for the eye.
+/// A composed sentence: clips to play and text to show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Utterance {
+    /// For the ear: recordings and pauses, in the order heard.
     pub pieces: Vec<Piece>,
+    /// For the eye: the same sentence as one line of text.
     pub text: String,
 }
 
-/// Why a sentence cannot be said. A checked release meets only [`SpeechError::Missing`] and [`SpeechError::Range`].
+/// Why a sentence cannot be composed. A checked release meets only [`SpeechError::Missing`] and [`SpeechError::Range`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpeechError {
+    /// No entry has this path.
     #[error("the script has no entry {0}")]
     Entry(String),
-    #[error("{0} has no words in {lang}", lang = .1.code())]
+    /// The entry at this path is not written in this language.
+    #[error("{0} has no text in {lang}", lang = .1.code())]
     Language(String, Lang),
-    #[error("{entry}: nothing fills {{{slot}}}")]
-    Missing { entry: String, slot: String },
-    #[error("{entry}: what fills {{{slot}}} is no {kind}")]
-    Type { entry: String, slot: String, kind: &'static str },
+    /// The caller of `compose` gave no value for a slot.
+    #[error("{entry}: {{{slot}}} has no value")]
+    Missing {
+        /// The entry's path.
+        entry: String,
+        /// The slot's name.
+        slot: String,
+    },
+    /// The value is of another type than the slot.
+    #[error("{entry}: the value of {{{slot}}} is not of the type {kind}")]
+    Type {
+        /// The entry's path.
+        entry: String,
+        /// The slot's name.
+        slot: String,
+        /// The slot's type, by its name in the script.
+        kind: &'static str,
+    },
     /// A number too large, a year without a recording, a character without a word.
-    #[error("{entry}: what fills {{{slot}}} cannot be spoken")]
-    Range { entry: String, slot: String },
+    #[error("{entry}: the value of {{{slot}}} cannot be spoken")]
+    Range {
+        /// The entry's path.
+        entry: String,
+        /// The slot's name.
+        slot: String,
+    },
 }
 
 impl Script {
-    /// Says an entry. A word's value is its path under `opt`: `doc.passport`.
+    /// Composes an entry. A word's value is its path under `opt`: `doc.passport`.
     pub fn compose(
         &self,
         lang: Lang,
@@ -46,25 +69,25 @@ impl Script {
         slots: &dyn Fn(&str) -> Option<Value>,
         today: Date,
     ) -> Result<Utterance, SpeechError> {
-        let mut voice = Voice::new(lang);
-        self.say(entry, slots, today, &mut voice)?;
-        Ok(voice.done())
+        let mut builder = UtteranceBuilder::new(lang);
+        self.say(entry, slots, today, &mut builder)?;
+        Ok(builder.finish())
     }
 
-    /// Says one line of a menu: the option's words, and the key.
+    /// Composes one line of a menu: the option's words, and its key.
     pub fn compose_option(&self, lang: Lang, opt: &str, key: Key) -> Result<Utterance, SpeechError> {
-        let mut voice = Voice::new(lang);
+        let mut builder = UtteranceBuilder::new(lang);
         for part in &self.sentence(lang, "menu_line")?.parts {
             match part {
-                Part::Text { text, clip } => voice.literal(text, clip.as_deref()),
+                Part::Text { text, clip } => builder.literal(text, clip.as_deref()),
                 Part::Slot(Slot { kind: SlotType::Key, .. }) => {
-                    voice.text.push(key.as_char());
-                    voice.word(Spoken::Key(key));
+                    builder.text.push(key.as_char());
+                    builder.word(Spoken::Key(key));
                 }
-                Part::Slot(_) => self.say(opt, &|_| None, Date::ZERO, &mut voice)?,
+                Part::Slot(_) => self.say(opt, &|_| None, Date::ZERO, &mut builder)?,
             }
         }
-        Ok(voice.done())
+        Ok(builder.finish())
     }
 
     fn sentence(&self, lang: Lang, entry: &str) -> Result<&Sentence, SpeechError> {
@@ -77,27 +100,34 @@ impl Script {
         entry: &str,
         slots: &dyn Fn(&str) -> Option<Value>,
         today: Date,
-        voice: &mut Voice,
+        builder: &mut UtteranceBuilder,
     ) -> Result<(), SpeechError> {
-        for part in &self.sentence(voice.lang, entry)?.parts {
+        for part in &self.sentence(builder.lang, entry)?.parts {
             match part {
-                Part::Text { text, clip } => voice.literal(text, clip.as_deref()),
+                Part::Text { text, clip } => builder.literal(text, clip.as_deref()),
                 Part::Slot(slot) => {
                     let missing = || SpeechError::Missing { entry: entry.into(), slot: slot.name.to_string() };
                     let value = slots(&slot.name).ok_or_else(missing)?;
-                    self.fill(entry, slot, &value, today, voice)?;
+                    self.fill(entry, slot, &value, today, builder)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn fill(&self, entry: &str, slot: &Slot, value: &Value, today: Date, voice: &mut Voice) -> Result<(), SpeechError> {
-        let lang = voice.lang;
+    fn fill(
+        &self,
+        entry: &str,
+        slot: &Slot,
+        value: &Value,
+        today: Date,
+        builder: &mut UtteranceBuilder,
+    ) -> Result<(), SpeechError> {
+        let lang = builder.lang;
         let (text, words) = match (slot.kind, value) {
-            (SlotType::Word | SlotType::Words, Value::Word(word)) => return self.words(&[word], voice),
+            (SlotType::Word | SlotType::Words, Value::Word(word)) => return self.words(&[word], builder),
             (SlotType::Word | SlotType::Words, Value::Words(words)) => {
-                return self.words(&words.iter().collect::<Vec<_>>(), voice);
+                return self.words(&words.iter().collect::<Vec<_>>(), builder);
             }
             (SlotType::Digits, Value::Digits { digits, groups }) => {
                 (spoken::grouped(digits, groups).join(" "), spoken::digits(digits, groups))
@@ -113,38 +143,38 @@ impl Script {
             }
         };
         let words = words.ok_or_else(|| SpeechError::Range { entry: entry.into(), slot: slot.name.to_string() })?;
-        voice.text.push_str(&text);
-        words.into_iter().for_each(|word| voice.word(word));
+        builder.text.push_str(&text);
+        words.into_iter().for_each(|word| builder.word(word));
         Ok(())
     }
 
-    fn words(&self, words: &[&std::sync::Arc<str>], voice: &mut Voice) -> Result<(), SpeechError> {
+    fn words(&self, words: &[&std::sync::Arc<str>], builder: &mut UtteranceBuilder) -> Result<(), SpeechError> {
         for (nth, word) in words.iter().enumerate() {
             if nth > 0 {
-                let comma = match voice.lang {
+                let comma = match builder.lang {
                     Lang::Zh | Lang::Yue => "、",
                     Lang::En => ", ",
                 };
-                voice.literal(comma, None);
+                builder.literal(comma, None);
             }
-            self.say(&format!("opt.{word}"), &|_| None, Date::ZERO, voice)?;
+            self.say(&format!("opt.{word}"), &|_| None, Date::ZERO, builder)?;
         }
         Ok(())
     }
 
-    /// Every word that values are spoken with in a language.
-    pub fn vocabulary(&self, lang: Lang) -> Vec<Needed> {
+    /// The recordings of every word that values of a language are spoken with.
+    pub fn vocabulary(&self, lang: Lang) -> Vec<ClipText> {
         vocabulary::vocabulary(lang)
     }
 
-    /// The recordings that some entries can ask for, with the vocabulary of their slots.
-    pub fn clips_needed<'a>(&self, langs: &[Lang], entries: impl IntoIterator<Item = &'a str>) -> BTreeSet<Needed> {
+    /// The recordings that these entries can play, with the vocabulary of their slots.
+    pub fn clips_of<'a>(&self, langs: &[Lang], entries: impl IntoIterator<Item = &'a str>) -> BTreeSet<ClipText> {
         let mut needed = BTreeSet::new();
         for path in entries {
             let Some(entry) = self.entry(path) else { continue };
             for &lang in langs {
                 let Some(sentence) = entry.sentence(lang) else { continue };
-                needed.extend(sentence.clips().map(|(id, text)| Needed { lang, id: id.clone(), text: text.into() }));
+                needed.extend(sentence.clips().map(|(id, text)| ClipText { lang, id: id.clone(), text: text.into() }));
                 let words = sentence.slots().flat_map(|slot| vocabulary::words_of(lang, slot.kind));
                 needed.extend(words.filter_map(|word| word.needed(lang)));
             }
@@ -152,16 +182,16 @@ impl Script {
         needed
     }
 
-    /// The recordings of the whole script, used or not: the list that a renderer reads.
-    pub fn clips(&self) -> BTreeSet<Needed> {
-        let mut all = self.clips_needed(&Lang::ALL, self.entries.keys().map(|path| &**path));
+    /// The recordings of the whole script, used or not, for a renderer.
+    pub fn clips(&self) -> BTreeSet<ClipText> {
+        let mut all = self.clips_of(&Lang::ALL, self.entries.keys().map(|path| &**path));
         all.extend(Lang::ALL.into_iter().flat_map(vocabulary::vocabulary));
         all
     }
 }
 
-/// A list of recordings as lines of `lang`, `id` and `text`, parted by tabs.
-pub fn to_tsv<'a>(needed: impl IntoIterator<Item = &'a Needed>) -> String {
+/// A list of recordings as lines of `lang`, `id` and `text`, separated by tabs.
+pub fn to_tsv<'a>(needed: impl IntoIterator<Item = &'a ClipText>) -> String {
     needed
         .into_iter()
         .map(|n| format!("{}\t{}\t{}\n", n.lang.code(), n.id, n.text.replace(['\t', '\n'], " ")))
@@ -194,18 +224,18 @@ fn time_text(lang: Lang, time: jiff::civil::DateTime, today: Date) -> String {
     }
 }
 
-/// Strings pieces together, with the pauses between them.
-struct Voice {
+/// Joins clips and inserts the pauses between them.
+struct UtteranceBuilder {
     lang: Lang,
     pieces: Vec<Piece>,
-    /// What must be silent before the next recording.
+    /// The pause owed before the next clip.
     pause: Duration,
     text: String,
 }
 
-impl Voice {
-    fn new(lang: Lang) -> Voice {
-        Voice { lang, pieces: Vec::new(), pause: Duration::ZERO, text: String::new() }
+impl UtteranceBuilder {
+    fn new(lang: Lang) -> UtteranceBuilder {
+        UtteranceBuilder { lang, pieces: Vec::new(), pause: Duration::ZERO, text: String::new() }
     }
 
     fn literal(&mut self, text: &str, clip: Option<&str>) {
@@ -224,7 +254,7 @@ impl Voice {
     fn word(&mut self, word: Spoken) {
         match word {
             Spoken::Group => self.pause = self.pause.max(BETWEEN_GROUPS),
-            Spoken::Breath => self.pause = self.pause.max(CLAUSE),
+            Spoken::ClausePause => self.pause = self.pause.max(CLAUSE),
             Spoken::DigitMedial(_) | Spoken::DigitFinal(_) | Spoken::X => self.spoken(word, WITHIN_GROUP),
             Spoken::Num(_)
             | Spoken::TwoCount
@@ -252,15 +282,15 @@ impl Voice {
         self.pieces.push(Piece::Clip(Clip { lang: self.lang, id: id.into() }));
     }
 
-    fn done(self) -> Utterance {
+    fn finish(self) -> Utterance {
         Utterance { pieces: self.pieces, text: self.text.trim().into() }
     }
 }
 
-/// The pause that some punctuation asks for.
+/// The longest pause that the punctuation calls for.
 fn pause_of(punctuation: &str) -> Duration {
     let longest = punctuation.chars().map(|c| match c {
-        '。' | '！' | '？' | '.' | '!' | '?' => SENTENCE,
+        '。' | '！' | '？' | '.' | '!' | '?' => SENTENCE_PAUSE,
         '：' | ':' => COLON,
         '，' | '、' | '；' | ',' | ';' => CLAUSE,
         _ => Duration::ZERO,
@@ -268,8 +298,8 @@ fn pause_of(punctuation: &str) -> Duration {
     longest.max().unwrap_or_default()
 }
 
-/// About how long a text and its sounds take, before any of it is recorded.
-pub fn length_of(lang: Lang, text: &str, pieces: &[Piece]) -> Duration {
+/// Estimates how long a text and its pauses take to say, from its length.
+pub fn estimated_length(lang: Lang, text: &str, pieces: &[Piece]) -> Duration {
     let spoken = text.chars().filter(|c| c.is_alphanumeric()).count() as u64;
     let per_character = match lang {
         Lang::Zh | Lang::Yue => 210,
@@ -277,13 +307,13 @@ pub fn length_of(lang: Lang, text: &str, pieces: &[Piece]) -> Duration {
     };
     let sounds = pieces.iter().map(|piece| match piece {
         Piece::Silence(pause) | Piece::Tone(pause) => *pause,
-        Piece::Clip(_) | Piece::Take => Duration::ZERO,
+        Piece::Clip(_) | Piece::Message => Duration::ZERO,
     });
     Duration::from_millis(spoken * per_character) + sounds.sum::<Duration>()
 }
 
-/// Between two sentences.
-pub const SENTENCE: Duration = Duration::from_millis(400);
+/// The pause between two sentences.
+pub const SENTENCE_PAUSE: Duration = Duration::from_millis(400);
 const COLON: Duration = Duration::from_millis(250);
 const CLAUSE: Duration = Duration::from_millis(150);
 const BETWEEN_GROUPS: Duration = Duration::from_millis(280);
@@ -330,7 +360,7 @@ en = "It is {receipt:digits}."
                 Piece::Clip(clip) => clip.id.to_string(),
                 Piece::Silence(d) => format!("{}", d.as_millis()),
                 Piece::Tone(_) => "tone".into(),
-                Piece::Take => "take".into(),
+                Piece::Message => "take".into(),
             })
             .collect();
         words.join(" ")
@@ -347,7 +377,7 @@ en = "It is {receipt:digits}."
     }
 
     #[test]
-    fn the_screen_and_the_ear_get_the_same_words() {
+    fn text_and_clips_hold_the_same_words() {
         let (text, pieces) = say(Lang::Zh, "prompt.ready", &case);
         assert_eq!(text, "您的普通护照，请在12月24日前领取。");
         assert_eq!(
@@ -358,13 +388,13 @@ en = "It is {receipt:digits}."
     }
 
     #[test]
-    fn items_of_a_list_are_parted_by_a_pause() {
+    fn items_of_a_list_are_separated_by_a_pause() {
         let (text, pieces) = say(Lang::Zh, "prompt.need", &case);
         assert_eq!((&*text, &*pieces), ("需要：照片、表。", "prompt.need.0 250 opt.item.photo 150 opt.item.form"));
     }
 
     #[test]
-    fn digits_stand_close_in_a_group_and_apart_between_groups() {
+    fn digits_are_close_in_a_group_and_apart_between_groups() {
         let (text, pieces) = say(Lang::En, "prompt.number", &case);
         assert_eq!(text, "It is 442 0261 2345 6789.");
         assert!(pieces.starts_with("prompt.number.0 20 digit.m.4 20 digit.m.4 20 digit.f.2 280 digit.m.0"), "{pieces}");
@@ -386,13 +416,13 @@ en = "It is {receipt:digits}."
     fn a_missing_value_is_an_error_and_never_silence() {
         let script = Script::parse(SCRIPT, "script.toml").unwrap();
         let error = script.compose(Lang::Zh, "prompt.ready", &|_| None, date(2026, 1, 1)).unwrap_err();
-        assert_eq!(error.to_string(), "prompt.ready: nothing fills {case.doc}");
+        assert_eq!(error.to_string(), "prompt.ready: {case.doc} has no value");
         let error = script.compose(Lang::Yue, "prompt.ready", &case, date(2026, 1, 1)).unwrap_err();
-        assert_eq!(error.to_string(), "prompt.ready has no words in yue");
+        assert_eq!(error.to_string(), "prompt.ready has no text in yue");
     }
 
     #[test]
-    fn whatever_is_composed_is_among_the_recordings_needed() {
+    fn every_composed_clip_is_on_the_list_of_recordings() {
         let script = Script::parse(SCRIPT, "script.toml").unwrap();
         let needed: BTreeSet<(Lang, String)> = script.clips().into_iter().map(|n| (n.lang, n.id.to_string())).collect();
         for lang in [Lang::Zh, Lang::En] {

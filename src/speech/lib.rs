@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!  script.toml ──► Script ──compose(language, entry, values)──► Utterance { text, pieces }
-//!                     └─────clips──► every recording that can ever be asked for
+//!                     └─────clips──► every recording that a call can play
 //! ```
 
-mod complaint;
 mod compose;
+mod diagnostic;
 mod script;
 mod sentence;
 pub mod source;
@@ -14,9 +14,9 @@ pub mod spoken;
 mod value;
 mod vocabulary;
 
-pub use complaint::{Complaint, nearest};
-pub use compose::{SENTENCE, SpeechError, Utterance, length_of, to_tsv};
+pub use compose::{SENTENCE_PAUSE, SpeechError, Utterance, estimated_length, to_tsv};
+pub use diagnostic::{Diagnostic, closest_match};
 pub use script::{Entry, Script};
 pub use sentence::{Part, Sentence, Slot, SlotError, SlotType};
 pub use value::{Clip, Piece, Value};
-pub use vocabulary::{Needed, vocabulary};
+pub use vocabulary::{ClipText, vocabulary};

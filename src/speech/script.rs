@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Complaint;
-use super::complaint::nearest;
+use super::Diagnostic;
+use super::diagnostic::closest_match;
 use super::sentence::{Sentence, Slot, SlotError, SlotType};
 use super::source::{self, Field, Item, Tree};
 use base::Lang;
@@ -20,6 +20,7 @@ pub struct Script {
 /// One sentence in every language that it is written in.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// The line of the script file it begins on, counted from 1.
     pub line: u32,
     texts: [Option<Sentence>; 3],
 }
@@ -27,7 +28,7 @@ pub struct Entry {
 impl Entry {
     /// The sentence in a language.
     pub fn sentence(&self, lang: Lang) -> Option<&Sentence> {
-        self.texts[place(lang)].as_ref()
+        self.texts[lang_index(lang)].as_ref()
     }
 
     /// The words of an entry without slots.
@@ -45,7 +46,7 @@ impl Entry {
     }
 }
 
-pub(super) fn place(lang: Lang) -> usize {
+pub(super) fn lang_index(lang: Lang) -> usize {
     match lang {
         Lang::Zh => 0,
         Lang::Yue => 1,
@@ -55,23 +56,23 @@ pub(super) fn place(lang: Lang) -> usize {
 
 impl Script {
     /// Reads a script file whole.
-    pub fn parse(text: &str, file: &str) -> Result<Script, Vec<Complaint>> {
-        let (script, complaints) = Script::parse_leniently(text, file);
-        if complaints.is_empty() { Ok(script) } else { Err(complaints) }
+    pub fn parse(text: &str, file: &str) -> Result<Script, Vec<Diagnostic>> {
+        let (script, diagnostics) = Script::parse_leniently(text, file);
+        if diagnostics.is_empty() { Ok(script) } else { Err(diagnostics) }
     }
 
-    /// Reads what can be read, so that one run tells every complaint of every file.
-    pub fn parse_leniently(text: &str, file: &str) -> (Script, Vec<Complaint>) {
+    /// Reads what can be read, so that one run reports every error of every file.
+    pub fn parse_leniently(text: &str, file: &str) -> (Script, Vec<Diagnostic>) {
         let file: Arc<str> = file.into();
-        let (root, complaints) = source::read(&file, text);
-        let mut reader = Reader { script: Script { file, entries: BTreeMap::new() }, complaints };
+        let (root, diagnostics) = source::read(&file, text);
+        let mut reader = Reader { script: Script { file, entries: BTreeMap::new() }, diagnostics };
         for field in root.fields() {
             reader.top(field);
         }
-        (reader.script, reader.complaints)
+        (reader.script, reader.diagnostics)
     }
 
-    /// The file it was read from, for complaints.
+    /// The file it was read from, for diagnostics.
     pub fn file(&self) -> &Arc<str> {
         &self.file
     }
@@ -89,36 +90,38 @@ impl Script {
 
 struct Reader {
     script: Script,
-    complaints: Vec<Complaint>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 impl Reader {
-    fn complain(&mut self, code: &'static str, line: u32, what: String, remedy: impl Into<String>) {
+    fn report(&mut self, code: &'static str, line: u32, what: String, remedy: impl Into<String>) {
         let file = self.script.file.clone();
-        self.complaints.push(Complaint { code, file, line, what, remedy: remedy.into() });
+        self.diagnostics.push(Diagnostic { code, file, line, message: what, remedy: remedy.into() });
     }
 
     fn top(&mut self, field: &Field) {
         match field.key.as_str() {
             "schema" => {
                 if !matches!(field.item.tree, Tree::Whole(1)) {
-                    self.complain("E14", field.line, "schema must be 1".into(), "write `schema = 1`");
+                    self.report("E14", field.line, "schema must be 1".into(), "write `schema = 1`");
                 }
             }
             "menu_line" | "opt" | "prompt" => self.branch(&field.key, field.line, &field.item),
             other => {
-                let known = nearest(other, ["menu_line", "opt", "prompt", "schema"]);
-                let remedy = known
-                    .map_or("use [prompt.…], [opt] or [menu_line]".to_string(), |k| format!("did you mean [{k}]?"));
-                self.complain("E02", field.line, format!("[{other}] is no table of a script"), remedy);
+                let known = closest_match(other, ["menu_line", "opt", "prompt", "schema"]);
+                let remedy = known.map_or_else(
+                    || "use [prompt.…], [opt] or [menu_line]".to_string(),
+                    |k| format!("did you mean [{k}]?"),
+                );
+                self.report("E02", field.line, format!("[{other}] is not a table of a script"), remedy);
             }
         }
     }
 
     fn branch(&mut self, path: &str, line: u32, item: &Item) {
         if item.fields().is_empty() {
-            let what = format!("{path} is {}, not sentences", item.noun());
-            self.complain("E14", line, what, "write one text for each language: zh, yue, en");
+            let what = format!("{path} is {}, not sentences", item.kind());
+            self.report("E14", line, what, "write one text for each language: zh, yue, en");
         } else if item.fields().iter().any(|field| !matches!(field.item.tree, Tree::Table(_))) {
             self.leaf(path, line, item);
         } else {
@@ -133,17 +136,22 @@ impl Reader {
         for field in item.fields() {
             let Some(lang) = Lang::ALL.into_iter().find(|lang| lang.code() == field.key) else {
                 let what = format!("{path}: {:?} is not a language of the hotline", field.key);
-                self.complain("E02", field.line, what, "languages are zh, yue and en");
+                self.report("E02", field.line, what, "languages are zh, yue and en");
                 continue;
             };
             match field.item.text() {
-                Some(text) if !text.trim().is_empty() => texts[place(lang)] = self.sentence(path, field.line, text),
-                Some(_) => {
-                    self.complain("E32", field.line, format!("{path}: no words in {}", field.key), "write the sentence")
+                Some(text) if !text.trim().is_empty() => {
+                    texts[lang_index(lang)] = self.sentence(path, field.line, text)
                 }
+                Some(_) => self.report(
+                    "E32",
+                    field.line,
+                    format!("{path}: the sentence in {} is empty", field.key),
+                    "write the sentence",
+                ),
                 None => {
-                    let what = format!("{path}: {} is {}, not a text", field.key, field.item.noun());
-                    self.complain("E14", field.line, what, "put the sentence in quotes");
+                    let what = format!("{path}: {} is {}, not a text", field.key, field.item.kind());
+                    self.report("E14", field.line, what, "put the sentence in quotes");
                 }
             }
         }
@@ -158,7 +166,7 @@ impl Reader {
                 let (code, remedy) = match &error {
                     SlotError::UnknownType { kind, .. } => (
                         "E35",
-                        match nearest(kind, SlotType::NAMES) {
+                        match closest_match(kind, SlotType::NAMES) {
                             Some(near) => format!("did you mean {near}?"),
                             None => format!("types are {}", SlotType::NAMES.join(", ")),
                         },
@@ -170,7 +178,7 @@ impl Reader {
                         ("E34", "a slot is written {name:type}".to_string())
                     }
                 };
-                self.complain(code, line, format!("{path}: {error}"), remedy);
+                self.report(code, line, format!("{path}: {error}"), remedy);
                 None
             }
         }
@@ -179,7 +187,7 @@ impl Reader {
     fn same_slots(&mut self, path: &str, line: u32, texts: &[Option<Sentence>; 3]) {
         let sets: Vec<(Lang, BTreeSet<&Slot>)> = Lang::ALL
             .into_iter()
-            .filter_map(|lang| texts[place(lang)].as_ref().map(|sentence| (lang, sentence.slots().collect())))
+            .filter_map(|lang| texts[lang_index(lang)].as_ref().map(|sentence| (lang, sentence.slots().collect())))
             .collect();
         let Some((first, slots)) = sets.first() else { return };
         let differing: Vec<String> = sets
@@ -192,7 +200,7 @@ impl Reader {
             })
             .collect();
         for what in differing {
-            self.complain("E33", line, format!("{path}: {what}"), "say the same values in every language");
+            self.report("E33", line, format!("{path}: {what}"), "use the same slots in every language");
         }
     }
 }
@@ -202,10 +210,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_complaints_come_in_one_run() {
+    fn all_errors_come_in_one_run() {
         let text = "[prompt.a]\nzh = \"甲{x:date}\"\nen = \"a\"\n[prompt.b]\nfr = \"b\"\nzh = \"{x}\"\n[promt.c]\nzh = \"c\"\n";
-        let complaints = Script::parse(text, "script.toml").unwrap_err();
-        let codes: Vec<(&str, u32)> = complaints.iter().map(|c| (c.code, c.line)).collect();
+        let diagnostics = Script::parse(text, "script.toml").unwrap_err();
+        let codes: Vec<(&str, u32)> = diagnostics.iter().map(|c| (c.code, c.line)).collect();
         assert_eq!(codes, [("E33", 1), ("E02", 5), ("E35", 6), ("E02", 7)]);
     }
 }

@@ -1,17 +1,25 @@
-//! One sentence of one language: the words between its slots, and the slots.
+//! One sentence of one language, parsed into literal texts and slots.
 
 use std::sync::Arc;
 
 /// What a slot may be filled with, as written after its colon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SlotType {
+    /// A member of an enum, spoken by its words under `opt`.
     Word,
+    /// Several members, with a pause between them.
     Words,
+    /// Digits, one by one, in groups.
     Digits,
+    /// A number with a measure word after it: 2 is 两, not 二.
     Count,
+    /// A number that stands alone.
     Number,
+    /// A date; its year is spoken where it is not the current one.
     Date,
+    /// A time of day, with its date where that is not today.
     Time,
+    /// Yuan, jiao and fen.
     Money,
     /// `{opt}` of the menu line: the words of an option.
     Opt,
@@ -58,45 +66,62 @@ impl SlotType {
 /// A slot of a sentence.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot {
+    /// The name that a value is given under: `case.doc`, `receipt`.
     pub name: Arc<str>,
+    /// What may fill it.
     pub kind: SlotType,
 }
 
 /// A part of a sentence, in the order spoken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Literal text; `clip` is absent where it is nothing but punctuation.
+    /// Literal text; `clip` is absent if the text is only punctuation.
     Text {
+        /// As written, punctuation included.
         text: String,
+        /// The recording's id.
         clip: Option<Arc<str>>,
     },
+    /// A place that a value fills.
     Slot(Slot),
 }
 
-/// A sentence as written, and cut at its slots.
+/// A sentence as written, and its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sentence {
+    /// As written, slots in braces.
     pub text: String,
+    /// Its texts and slots, in the order spoken.
     pub parts: Vec<Part>,
 }
 
-/// Why a sentence cannot be cut.
+/// Why a sentence cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SlotError {
-    #[error("a {{ without its }}")]
+    /// An opening brace is never closed.
+    #[error("{{ is not closed by }}")]
     Open,
-    #[error("a }} without its {{")]
+    /// A closing brace was never opened.
+    #[error("}} has no {{ before it")]
     Close,
+    /// The slot, by its name, has no `:type`.
     #[error("the slot {{{0}}} has no type")]
     NoType(String),
+    /// No slot type has this name.
     #[error("the slot {{{name}}} has the unknown type {kind:?}")]
-    UnknownType { name: String, kind: String },
-    #[error("a slot without a name")]
+    UnknownType {
+        /// The slot's name.
+        name: String,
+        /// The type as written.
+        kind: String,
+    },
+    /// Nothing stands before the colon.
+    #[error("a slot has no name")]
     NoName,
 }
 
 impl Sentence {
-    /// Cuts a sentence into recordings and slots. A recording is named after the entry's path; with slots, by the
+    /// Parses a sentence into recordings and slots. A recording is named after the entry's path; with slots, by the
     /// path and its place among the texts that hold more than punctuation.
     pub fn cut(path: &str, text: &str) -> Result<Sentence, SlotError> {
         let mut parts = Vec::new();
@@ -179,14 +204,14 @@ mod tests {
     }
 
     #[test]
-    fn punctuation_alone_is_no_recording() {
+    fn punctuation_alone_needs_no_recording() {
         let sentence = Sentence::cut("p", "{a:word}，请按 {b:date}。").unwrap();
         assert_eq!(sentence.clips().map(|(c, t)| (&**c, t)).collect::<Vec<_>>(), [("p.0", "，请按")]);
         assert_eq!(sentence.slots().count(), 2);
     }
 
     #[test]
-    fn a_slip_in_a_slot_is_named() {
+    fn a_wrong_slot_is_named() {
         assert_eq!(Sentence::cut("p", "a {b"), Err(SlotError::Open));
         assert_eq!(Sentence::cut("p", "a {b {c:word}"), Err(SlotError::Open));
         assert_eq!(Sentence::cut("p", "a b}"), Err(SlotError::Close));

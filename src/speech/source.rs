@@ -1,37 +1,46 @@
-//! A TOML text as a tree that knows its lines, so that every complaint can name one.
+//! A TOML text as a tree that knows its lines, so that every diagnostic can name one.
 
 use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Complaint;
+use super::Diagnostic;
 
 /// A value and the line it stands on.
 #[derive(Clone, Debug)]
 pub struct Item {
+    /// Counted from 1.
     pub line: u32,
+    /// The value.
     pub tree: Tree,
 }
 
 /// What a value is.
 #[derive(Clone, Debug)]
 pub enum Tree {
-    Text(String),
+    /// A TOML string.
+    String(String),
+    /// A TOML integer.
     Whole(i64),
+    /// A TOML boolean.
     Flag(bool),
+    /// A TOML array.
     List(Vec<Item>),
     /// In the order written.
     Table(Vec<Field>),
-    /// A float or a date: nothing here is written with them.
+    /// A float or a date, which no file of a release uses; with its noun.
     Other(&'static str),
 }
 
 /// One `key = value`.
 #[derive(Clone, Debug)]
 pub struct Field {
+    /// One segment of the key; dotted keys are nested tables.
     pub key: String,
+    /// The line of the key, counted from 1.
     pub line: u32,
+    /// The value, with its own line.
     pub item: Item,
 }
 
@@ -40,7 +49,7 @@ impl Item {
     pub fn fields(&self) -> &[Field] {
         match &self.tree {
             Tree::Table(fields) => fields,
-            Tree::Text(_) | Tree::Whole(_) | Tree::Flag(_) | Tree::List(_) | Tree::Other(_) => &[],
+            Tree::String(_) | Tree::Whole(_) | Tree::Flag(_) | Tree::List(_) | Tree::Other(_) => &[],
         }
     }
 
@@ -52,15 +61,15 @@ impl Item {
     /// The text, if it is one.
     pub fn text(&self) -> Option<&str> {
         match &self.tree {
-            Tree::Text(text) => Some(text),
+            Tree::String(text) => Some(text),
             Tree::Whole(_) | Tree::Flag(_) | Tree::List(_) | Tree::Table(_) | Tree::Other(_) => None,
         }
     }
 
-    /// What it is, for a complaint.
-    pub fn noun(&self) -> &'static str {
+    /// What kind of value it is, with its article, for a diagnostic.
+    pub fn kind(&self) -> &'static str {
         match &self.tree {
-            Tree::Text(_) => "a text",
+            Tree::String(_) => "a text",
             Tree::Whole(_) => "a number",
             Tree::Flag(_) => "true or false",
             Tree::List(_) => "a list",
@@ -70,22 +79,22 @@ impl Item {
     }
 }
 
-/// Reads a text whole; what cannot be read becomes complaints, and the rest is still there.
-pub fn read(file: &Arc<str>, text: &str) -> (Item, Vec<Complaint>) {
+/// Reads a TOML text. What cannot be read becomes a diagnostic; the rest is still in the tree.
+pub fn read(file: &Arc<str>, text: &str) -> (Item, Vec<Diagnostic>) {
     let lines = Lines::of(text);
     let (table, errors) = DeTable::parse_recoverable(text);
-    let complaints = errors.iter().map(|error| syntax(file, text, &lines, error)).collect();
-    (Item { line: 1, tree: grow_table(&lines, table.get_ref()) }, complaints)
+    let diagnostics = errors.iter().map(|error| syntax(file, text, &lines, error)).collect();
+    (Item { line: 1, tree: table_tree(&lines, table.get_ref()) }, diagnostics)
 }
 
-fn syntax(file: &Arc<str>, text: &str, lines: &Lines, error: &toml::de::Error) -> Complaint {
+fn syntax(file: &Arc<str>, text: &str, lines: &Lines, error: &toml::de::Error) -> Diagnostic {
     let line = error.span().map_or(1, |span| lines.at(span.start));
     let written = text.lines().nth(line as usize - 1).unwrap_or("").trim();
     let twice = error.message().contains("duplicate key");
     let (code, what, remedy) = if twice && written.starts_with('[') {
-        ("E01", format!("{written} stands here a second time"), "give one of the two another name")
+        ("E01", format!("{written} is written a second time"), "give one of the two another name")
     } else if twice && (written.starts_with("keys") || written.contains("keys")) {
-        ("E11", "the same phone key is given twice".to_string(), "give each phone key one job in a node")
+        ("E11", "the same phone key is given twice".to_string(), "give each key one target in a node")
     } else if twice {
         ("E11", "the same name is given twice".to_string(), "remove one of the two")
     } else if written.starts_with("keys.*") || written.starts_with("keys.#") || written.starts_with('*') {
@@ -97,30 +106,30 @@ fn syntax(file: &Arc<str>, text: &str, lines: &Lines, error: &toml::de::Error) -
             "compare it with its neighbours: quotes, brackets, =",
         )
     };
-    Complaint { code, file: file.clone(), line, what, remedy: remedy.into() }
+    Diagnostic { code, file: file.clone(), line, message: what, remedy: remedy.into() }
 }
 
-fn grow(lines: &Lines, value: &Spanned<DeValue<'_>>) -> Item {
+fn value_tree(lines: &Lines, value: &Spanned<DeValue<'_>>) -> Item {
     let tree = match value.get_ref() {
-        DeValue::String(text) => Tree::Text(text.to_string()),
+        DeValue::String(text) => Tree::String(text.to_string()),
         DeValue::Integer(whole) => {
             i64::from_str_radix(whole.as_str(), whole.radix()).map_or(Tree::Other("a number out of range"), Tree::Whole)
         }
         DeValue::Boolean(flag) => Tree::Flag(*flag),
         DeValue::Float(_) => Tree::Other("a number with a point"),
         DeValue::Datetime(_) => Tree::Other("a date without quotes"),
-        DeValue::Array(list) => Tree::List(list.iter().map(|item| grow(lines, item)).collect()),
-        DeValue::Table(table) => grow_table(lines, table),
+        DeValue::Array(list) => Tree::List(list.iter().map(|item| value_tree(lines, item)).collect()),
+        DeValue::Table(table) => table_tree(lines, table),
     };
     Item { line: lines.at(value.span().start), tree }
 }
 
-fn grow_table(lines: &Lines, table: &DeTable<'_>) -> Tree {
+fn table_tree(lines: &Lines, table: &DeTable<'_>) -> Tree {
     let mut fields: Vec<(usize, Field)> = table
         .iter()
         .map(|(key, value)| {
             let start = key.span().start;
-            (start, Field { key: key.get_ref().to_string(), line: lines.at(start), item: grow(lines, value) })
+            (start, Field { key: key.get_ref().to_string(), line: lines.at(start), item: value_tree(lines, value) })
         })
         .collect();
     fields.sort_by_key(|(start, _)| *start);
@@ -146,8 +155,8 @@ mod tests {
 
     #[test]
     fn every_value_knows_its_line_and_fields_keep_their_order() {
-        let (item, complaints) = read(&"f.toml".into(), "b = 1\na = \"x\"\n[z.y]\nk = [\n 1,\n 2]\n");
-        assert!(complaints.is_empty());
+        let (item, diagnostics) = read(&"f.toml".into(), "b = 1\na = \"x\"\n[z.y]\nk = [\n 1,\n 2]\n");
+        assert!(diagnostics.is_empty());
         let keys: Vec<&str> = item.fields().iter().map(|f| f.key.as_str()).collect();
         assert_eq!(keys, ["b", "a", "z"]);
         let y = item.field("z").unwrap().item.field("y").unwrap();
@@ -157,15 +166,15 @@ mod tests {
     }
 
     #[test]
-    fn a_table_written_twice_is_a_name_given_twice() {
-        let (_, complaints) = read(&"f.toml".into(), "[say.a]\nsay=\"x\"\n[say.a]\nsay=\"y\"\n");
-        assert_eq!((complaints[0].code, complaints[0].line), ("E01", 3));
+    fn a_table_written_twice_is_an_error() {
+        let (_, diagnostics) = read(&"f.toml".into(), "[say.a]\nsay=\"x\"\n[say.a]\nsay=\"y\"\n");
+        assert_eq!((diagnostics[0].code, diagnostics[0].line), ("E01", 3));
     }
 
     #[test]
-    fn a_bare_star_is_explained() {
-        let (_, complaints) = read(&"f.toml".into(), "[menu.a]\nkeys.* = \"x\"\n");
-        assert_eq!(complaints[0].code, "E10");
-        assert!(complaints[0].remedy.contains("star"));
+    fn a_bare_star_is_an_error_with_a_remedy() {
+        let (_, diagnostics) = read(&"f.toml".into(), "[menu.a]\nkeys.* = \"x\"\n");
+        assert_eq!(diagnostics[0].code, "E10");
+        assert!(diagnostics[0].remedy.contains("star"));
     }
 }

@@ -1,4 +1,4 @@
-//! Values as they are spoken: first the words, in the order of the language, then the recordings of them.
+//! Values as they are spoken: words in the order of the language. `vocabulary` names their recordings.
 //!
 //! ```text
 //!  Value ──► Vec<Spoken> ──► clip ids         (this file and `vocabulary`)
@@ -14,7 +14,7 @@ use base::{Key, Lang};
 /// A word of the vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Spoken {
-    /// A digit that another one of its group follows.
+    /// A digit with another one of its group after it.
     DigitMedial(u8),
     /// The last digit of a group.
     DigitFinal(u8),
@@ -28,33 +28,50 @@ pub enum Spoken {
     Hundreds(u8),
     /// 1 to 9 thousands.
     Thousands(u8),
+    /// A measure or a connecting word.
     Unit(Unit),
+    /// A year of [`YEARS`].
     Year(i16),
+    /// A month, 1 to 12.
     Month(i8),
+    /// A day of the month, 1 to 31.
     Day(i8),
     /// A key of the telephone.
     Key(Key),
     /// The pause between two groups of digits.
     Group,
     /// The pause between a date and a time.
-    Breath,
+    ClausePause,
 }
 
 /// Words that go with numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unit {
+    /// 万, 萬.
     TenThousand,
+    /// English only: after more than nine of them.
     Thousand,
+    /// English only.
     Million,
+    /// English only: before tens and ones, and before small change.
     And,
+    /// 点, 點.
     Hour,
+    /// 分 of the clock.
     Minute,
+    /// a.m.
     Am,
+    /// p.m.
     Pm,
+    /// English only: the zero of ten oh five.
     Oh,
+    /// English only: o'clock, of a full hour.
     OClock,
+    /// 元, 蚊, yuan.
     Yuan,
+    /// A tenth of a yuan: 角, 毫, jiao.
     Jiao,
+    /// A hundredth of a yuan: 分, fen.
     Fen,
 }
 
@@ -206,7 +223,7 @@ pub fn time(lang: Lang, time: DateTime, today: Date) -> Option<Vec<Spoken>> {
     let mut out = Vec::new();
     if time.date() != today {
         out = date(lang, time.date(), today)?;
-        out.push(Spoken::Breath);
+        out.push(Spoken::ClausePause);
     }
     let (hour, minute) = (time.hour() as u8, time.minute() as u8);
     match lang {

@@ -8,11 +8,14 @@ use super::sentence::SlotType;
 use super::spoken::{Spoken, Unit, YEARS};
 use base::{Key, Lang};
 
-/// A recording that can be asked for: language, id, and the text that it is read from.
+/// A recording that a release can play: language, id, and the text that it is read from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Needed {
+pub struct ClipText {
+    /// The language it is read in.
     pub lang: Lang,
+    /// The recording's id, as in [`Clip`](super::Clip).
     pub id: Arc<str>,
+    /// The text that the speaker reads.
     pub text: String,
 }
 
@@ -34,7 +37,7 @@ impl Spoken {
             Spoken::Key(Key::Digit(d)) => format!("key.{d}"),
             Spoken::Key(Key::Star) => "key.star".into(),
             Spoken::Key(Key::Pound) => "key.pound".into(),
-            Spoken::Group | Spoken::Breath => return None,
+            Spoken::Group | Spoken::ClausePause => return None,
         })
     }
 
@@ -46,17 +49,17 @@ impl Spoken {
                 below_100(lang, d)
             }
             Spoken::X => "X".into(),
-            Spoken::TwoCount => by(lang, "两", "兩", "two"),
-            Spoken::Hundreds(n) => format!("{}{}", below_100(lang, n), by(lang, "百", "百", " hundred")),
-            Spoken::Thousands(2) => by(lang, "两千", "兩千", "two thousand"),
-            Spoken::Thousands(n) => format!("{}{}", below_100(lang, n), by(lang, "千", "千", " thousand")),
+            Spoken::TwoCount => in_lang(lang, "两", "兩", "two"),
+            Spoken::Hundreds(n) => format!("{}{}", below_100(lang, n), in_lang(lang, "百", "百", " hundred")),
+            Spoken::Thousands(2) => in_lang(lang, "两千", "兩千", "two thousand"),
+            Spoken::Thousands(n) => format!("{}{}", below_100(lang, n), in_lang(lang, "千", "千", " thousand")),
             Spoken::Unit(unit) => unit.text(lang),
             Spoken::Year(year) => year_text(lang, year),
             Spoken::Month(month) => month_text(lang, month),
             Spoken::Day(day) => day_text(lang, day),
-            Spoken::Key(Key::Star) => by(lang, "星号键", "星字掣", "star"),
-            Spoken::Key(Key::Pound) => by(lang, "井号键", "井字掣", "pound"),
-            Spoken::Group | Spoken::Breath => String::new(),
+            Spoken::Key(Key::Star) => in_lang(lang, "星号键", "星字掣", "star"),
+            Spoken::Key(Key::Pound) => in_lang(lang, "井号键", "井字掣", "pound"),
+            Spoken::Group | Spoken::ClausePause => String::new(),
         }
     }
 }
@@ -82,25 +85,25 @@ impl Unit {
 
     fn text(self, lang: Lang) -> String {
         match self {
-            Unit::TenThousand => by(lang, "万", "萬", ""),
-            Unit::Thousand => by(lang, "", "", "thousand"),
-            Unit::Million => by(lang, "", "", "million"),
-            Unit::And => by(lang, "", "", "and"),
-            Unit::Hour => by(lang, "点", "點", ""),
-            Unit::Minute => by(lang, "分", "分", ""),
-            Unit::Am => by(lang, "", "", "a.m."),
-            Unit::Pm => by(lang, "", "", "p.m."),
-            Unit::Oh => by(lang, "", "", "oh"),
-            Unit::OClock => by(lang, "", "", "o'clock"),
-            Unit::Yuan => by(lang, "元", "蚊", "yuan"),
-            Unit::Jiao => by(lang, "角", "毫", "jiao"),
-            Unit::Fen => by(lang, "分", "分", "fen"),
+            Unit::TenThousand => in_lang(lang, "万", "萬", ""),
+            Unit::Thousand => in_lang(lang, "", "", "thousand"),
+            Unit::Million => in_lang(lang, "", "", "million"),
+            Unit::And => in_lang(lang, "", "", "and"),
+            Unit::Hour => in_lang(lang, "点", "點", ""),
+            Unit::Minute => in_lang(lang, "分", "分", ""),
+            Unit::Am => in_lang(lang, "", "", "a.m."),
+            Unit::Pm => in_lang(lang, "", "", "p.m."),
+            Unit::Oh => in_lang(lang, "", "", "oh"),
+            Unit::OClock => in_lang(lang, "", "", "o'clock"),
+            Unit::Yuan => in_lang(lang, "元", "蚊", "yuan"),
+            Unit::Jiao => in_lang(lang, "角", "毫", "jiao"),
+            Unit::Fen => in_lang(lang, "分", "分", "fen"),
         }
     }
 }
 
 /// The words that a slot of a type may need.
-pub fn words_of(lang: Lang, kind: SlotType) -> Vec<Spoken> {
+pub(super) fn words_of(lang: Lang, kind: SlotType) -> Vec<Spoken> {
     match kind {
         SlotType::Word | SlotType::Words | SlotType::Opt => Vec::new(),
         SlotType::Digits => {
@@ -119,9 +122,9 @@ pub fn words_of(lang: Lang, kind: SlotType) -> Vec<Spoken> {
 }
 
 /// Every word of a language.
-pub fn vocabulary(lang: Lang) -> Vec<Needed> {
+pub fn vocabulary(lang: Lang) -> Vec<ClipText> {
     let all = [SlotType::Digits, SlotType::Key, SlotType::Money, SlotType::Time];
-    let mut needed: Vec<Needed> =
+    let mut needed: Vec<ClipText> =
         all.into_iter().flat_map(|kind| words_of(lang, kind)).filter_map(|word| word.needed(lang)).collect();
     needed.sort();
     needed.dedup();
@@ -130,8 +133,8 @@ pub fn vocabulary(lang: Lang) -> Vec<Needed> {
 
 impl Spoken {
     /// The recording of this word in a language.
-    pub fn needed(self, lang: Lang) -> Option<Needed> {
-        Some(Needed { lang, id: self.clip_id()?.into(), text: self.text(lang) })
+    pub fn needed(self, lang: Lang) -> Option<ClipText> {
+        Some(ClipText { lang, id: self.clip_id()?.into(), text: self.text(lang) })
     }
 }
 
@@ -157,7 +160,7 @@ fn clock(lang: Lang) -> Vec<Spoken> {
     (0..60).map(Spoken::Num).chain(own).collect()
 }
 
-fn by(lang: Lang, zh: &str, yue: &str, en: &str) -> String {
+fn in_lang(lang: Lang, zh: &str, yue: &str, en: &str) -> String {
     match lang {
         Lang::Zh => zh.into(),
         Lang::Yue => yue.into(),
@@ -198,7 +201,7 @@ fn month_text(lang: Lang, month: i8) -> String {
 }
 
 /// The English name of a month.
-pub fn month_name(month: i8) -> &'static str {
+fn month_name(month: i8) -> &'static str {
     MONTHS[usize::from(month as u8) - 1]
 }
 
@@ -219,8 +222,8 @@ fn ordinal(day: u8) -> String {
     }
 }
 
-/// A date as a screen shows it: its year only where it is not this year's.
-pub fn date_text(lang: Lang, date: Date, today: Date) -> String {
+/// A date as a screen shows it: its year only if it is not the current one.
+pub(super) fn date_text(lang: Lang, date: Date, today: Date) -> String {
     let (year, month, day) = (date.year(), date.month(), date.day());
     let same = year == today.year();
     match lang {

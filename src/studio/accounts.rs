@@ -1,33 +1,34 @@
-//! Who may work in the studio: names, roles, passwords, and the number and PIN that serve on a telephone.
+//! Rules of studio accounts: names, roles, passwords, and number and PIN for the telephone.
 //!
-//! The rules for passwords are those of NIST SP 800-63B §5.1.1: long, not one that everybody tries, and otherwise free.
+//! Passwords follow NIST SP 800-63B §5.1.1: long, not common, and otherwise unrestricted.
 
 use serde::Serialize;
 
-/// A person who records or approves.
+/// An account of the studio.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Operator {
-    /// Never given twice, so that what a person did stays theirs after their account is gone.
+    /// Never reused, so that the audit log stays true after an account is removed.
     pub id: i64,
-    /// As it is typed to sign in, and as others see it.
+    /// The name to sign in with, shown to others.
     pub name: String,
-    /// As it is keyed in on a telephone.
+    /// The operator number, keyed in by telephone.
     pub number: String,
+    /// What the account may do.
     pub role: Role,
 }
 
-/// What a person may do.
+/// What an account may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Records, imports, keeps and discards takes.
     Operator,
-    /// The same, and approves other people's takes, publishes and rolls back.
+    /// Also approves takes of others, publishes and rolls back.
     Approver,
 }
 
 impl Role {
-    /// As it is written.
+    /// Its name in files and on the command line.
     pub fn code(self) -> &'static str {
         match self {
             Role::Operator => "operator",
@@ -35,39 +36,47 @@ impl Role {
         }
     }
 
-    /// The role of a word.
+    /// The role of that name.
     pub fn named(word: &str) -> Option<Role> {
         [Role::Operator, Role::Approver].into_iter().find(|role| role.code() == word)
     }
 
-    /// Whether the role lets its holder approve, publish and roll back.
+    /// Whether it may approve, publish and roll back.
     pub fn approves(self) -> bool {
         self == Role::Approver
     }
 }
 
-/// Why an account cannot be as it was asked for. Each says what would do.
+/// Why a name, number, password or PIN is refused. The text says what is accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
+    /// Empty, too long, or with other characters.
     #[error("a name has 1 to {NAME_CHARS_MAX} letters, digits, '.', '-' or '_'")]
     Name,
+    /// Not 2 to 6 digits.
     #[error("an operator number has 2 to 6 digits")]
     Number,
-    #[error("a password has at least {PASSWORD_CHARS_MIN} characters: several words are easy to remember")]
+    /// Fewer than 10 characters.
+    #[error("a password has at least {PASSWORD_CHARS_MIN} characters: several words are long and easy to remember")]
     PasswordShort,
+    /// More than [`PASSWORD_BYTES_MAX`] bytes.
     #[error("a password has at most {PASSWORD_BYTES_MAX} bytes")]
     PasswordLong,
-    #[error("this password is among the first that anybody tries: choose several words that do not belong together")]
+    /// On the list of common passwords, a run of keys, or of fewer than five different characters.
+    #[error("this password is too common: choose several unrelated words")]
     PasswordCommon,
-    #[error("a password must not hold the name of its account")]
+    /// The account's name is part of it.
+    #[error("a password must not contain the name of its account")]
     PasswordName,
+    /// Not 6 to 8 digits.
     #[error("a PIN has 6 to 8 digits")]
     PinDigits,
-    #[error("this PIN is among the first that anybody tries: avoid runs, repeats, years and the operator number")]
+    /// A run, a repetition, a year, or the operator number.
+    #[error("this PIN is too easy to guess: avoid runs, repeats, years and the operator number")]
     PinCommon,
 }
 
-/// A name as it is kept: trimmed, full-width forms made narrow, small letters.
+/// Normalizes a name: trimmed, full-width forms made narrow, lower case.
 ///
 /// # Errors
 /// [`RuleError::Name`]
@@ -82,7 +91,7 @@ pub fn name(written: &str) -> Result<String, RuleError> {
     if fits && clean { Ok(name) } else { Err(RuleError::Name) }
 }
 
-/// Whether a number can be an operator's.
+/// Checks an operator number.
 ///
 /// # Errors
 /// [`RuleError::Number`]
@@ -91,10 +100,10 @@ pub fn check_number(number: &str) -> Result<(), RuleError> {
     if digits && (2..=6).contains(&number.len()) { Ok(()) } else { Err(RuleError::Number) }
 }
 
-/// Whether a password is good enough for the account of this name.
+/// Checks a password for the account of this name.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The first rule that it breaks.
 pub fn check_password(password: &str, name: &str) -> Result<(), RuleError> {
     let chars: Vec<char> = password.to_lowercase().chars().collect();
     let folded: String = chars.iter().collect();
@@ -114,10 +123,10 @@ pub fn check_password(password: &str, name: &str) -> Result<(), RuleError> {
     if different.len() < 5 || common || is_run(&chars) { Err(RuleError::PasswordCommon) } else { Ok(()) }
 }
 
-/// Whether a PIN is good enough for the account of this number.
+/// Checks a PIN for the account of this number.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The first rule that it breaks.
 pub fn check_pin(pin: &str, number: &str) -> Result<(), RuleError> {
     if !(6..=8).contains(&pin.len()) || !pin.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(RuleError::PinDigits);
@@ -144,12 +153,14 @@ fn is_run(chars: &[char]) -> bool {
     step(1) || step(-1) || rows.iter().any(along)
 }
 
-pub const NAME_CHARS_MAX: usize = 32;
-pub const PASSWORD_CHARS_MIN: usize = 10;
-/// Longer ones would only cost time.
+/// The most characters of a name.
+const NAME_CHARS_MAX: usize = 32;
+/// The fewest characters of a password, counted as Unicode scalar values.
+const PASSWORD_CHARS_MIN: usize = 10;
+/// The most bytes of a password; longer ones only cost hashing time.
 pub const PASSWORD_BYTES_MAX: usize = 256;
 
-/// Passwords of ten characters and more that lists of leaked ones begin with, in small letters.
+/// The most common passwords of ten characters and more, in lower case.
 const COMMON: [&str; 34] = [
     "1234567890",
     "123456789a",
@@ -192,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_kept_as_one_would_type_it_again() {
+    fn a_name_is_normalized() {
         assert_eq!(name(" Li.Chen "), Ok("li.chen".into()));
         assert_eq!(name("ｗａｎｇ-2"), Ok("wang-2".into()));
         assert_eq!(name("陈丽"), Ok("陈丽".into()));
@@ -202,14 +213,14 @@ mod tests {
     }
 
     #[test]
-    fn a_long_unusual_password_will_do_in_any_script() {
+    fn a_long_unusual_password_is_accepted_in_any_script() {
         for good in ["correct horse battery", "荔枝湾的船慢慢划过桥", "kq7w-m2xz-9fta-vvbn"] {
             assert_eq!(check_password(good, "li"), Ok(()), "{good}");
         }
     }
 
     #[test]
-    fn what_everybody_tries_is_refused_with_the_reason() {
+    fn a_common_password_is_refused_with_the_reason() {
         assert_eq!(check_password("short", "li"), Err(RuleError::PasswordShort));
         assert_eq!(check_password("一二三四五六七八九", "li"), Err(RuleError::PasswordShort));
         assert_eq!(check_password(&"ab cd ef gh".repeat(30), "li"), Err(RuleError::PasswordLong));
@@ -222,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_is_digits_that_nobody_tries_first() {
+    fn a_pin_is_digits_that_are_hard_to_guess() {
         assert_eq!(check_pin("730518", "101"), Ok(()));
         assert_eq!(check_pin("73051894", "101"), Ok(()));
         for wrong in ["", "12345", "123456789", "12a456", "１２３４５６"] {
@@ -235,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_reads_as_it_is_written() {
+    fn a_role_is_read_from_its_name() {
         for role in [Role::Operator, Role::Approver] {
             assert_eq!(Role::named(role.code()), Some(role));
         }

@@ -1,4 +1,4 @@
-//! Which recordings a release lacks, which are out of date, and which nobody asks for.
+//! Coverage: which recordings of a release are missing, out of date, synthetic or unused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,21 +6,21 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use base::Lang;
-use speech::{Clip, Needed};
+use speech::{Clip, ClipText};
 
-/// The state of one recording, as `manifest.json` tells it.
+/// One recording in `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// [`text_hash`] of the text that it was read from; absent if nobody wrote it down.
+    /// [`text_hash`] of the text that it was read from; absent if unknown.
     pub text_sha256: Option<String>,
-    /// Made by a machine, until an operator records it.
+    /// Synthetic, until an operator records it.
     pub placeholder: bool,
 }
 
-/// What is known of every recording.
+/// The entries of `manifest.json` by recording.
 pub type Manifest = BTreeMap<Clip, Recorded>;
 
-/// Reads `manifest.json`; fields that coverage does not need are left alone.
+/// Reads `manifest.json`; fields that coverage does not need are ignored.
 pub fn read_manifest(json: &str) -> Result<Manifest, serde_json::Error> {
     let written: Written = serde_json::from_str(json)?;
     let recorded = |clip: WrittenClip| {
@@ -45,22 +45,22 @@ struct WrittenClip {
     state: String,
 }
 
-/// What is there, held against what a release can ask for. Lists are sorted by language and id.
+/// The recordings present compared with those that a release can play. Lists are sorted by language and id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// Asked for and not there: a release must not go live.
-    pub missing: Vec<Needed>,
-    /// Read from another text than the script has today.
-    pub stale: Vec<Needed>,
-    /// There, up to date, and made by a machine.
-    pub placeholder: Vec<Needed>,
-    /// There, and nothing asks for it.
+    /// Needed and missing: the release must not go live.
+    pub missing: Vec<ClipText>,
+    /// Recorded from another text than that of the script.
+    pub stale: Vec<ClipText>,
+    /// Present, up to date and synthetic.
+    pub placeholder: Vec<ClipText>,
+    /// Present and unused.
     pub unused: Vec<Clip>,
 }
 
 impl Coverage {
-    /// Compares the recordings there are with those that can be asked for.
-    pub fn of(needed: &BTreeSet<Needed>, files: &BTreeSet<Clip>, manifest: &Manifest) -> Coverage {
+    /// Compares the recordings present with those needed.
+    pub fn of(needed: &BTreeSet<ClipText>, files: &BTreeSet<Clip>, manifest: &Manifest) -> Coverage {
         let mut coverage = Coverage::default();
         for need in needed {
             let clip = Clip { lang: need.lang, id: need.id.clone() };
@@ -84,11 +84,6 @@ impl Coverage {
         coverage.unused = files.iter().filter(|clip| !asked.contains(&(clip.lang, &*clip.id))).cloned().collect();
         coverage
     }
-
-    /// Whether every recording that can be asked for is there.
-    pub fn is_complete(&self) -> bool {
-        self.missing.is_empty()
-    }
 }
 
 /// SHA-256 of a text in UTF-8, in hex, as the manifest stores it.
@@ -100,8 +95,8 @@ pub fn text_hash(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn need(id: &str, text: &str) -> Needed {
-        Needed { lang: Lang::Zh, id: id.into(), text: text.into() }
+    fn need(id: &str, text: &str) -> ClipText {
+        ClipText { lang: Lang::Zh, id: id.into(), text: text.into() }
     }
 
     fn clip(id: &str) -> Clip {
@@ -113,23 +108,22 @@ mod tests {
     }
 
     #[test]
-    fn each_recording_is_told_by_what_is_wrong_with_it() {
+    fn each_recording_is_listed_by_its_fault() {
         let needed = [need("a", "甲"), need("b", "乙"), need("c", "丙"), need("d", "丁"), need("e", "戊")].into();
         let files = ["b", "c", "d", "e", "z"].map(clip).into();
         let manifest =
             [(clip("b"), recorded("甲", true)), (clip("c"), recorded("丙", true)), (clip("d"), recorded("丁", false))]
                 .into();
         let coverage = Coverage::of(&needed, &files, &manifest);
-        let ids = |list: &[Needed]| list.iter().map(|n| n.id.to_string()).collect::<Vec<_>>();
+        let ids = |list: &[ClipText]| list.iter().map(|n| n.id.to_string()).collect::<Vec<_>>();
         assert_eq!(ids(&coverage.missing), ["a"]);
         assert_eq!(ids(&coverage.stale), ["b", "e"]);
         assert_eq!(ids(&coverage.placeholder), ["c"]);
         assert_eq!(coverage.unused, [clip("z")]);
-        assert!(!coverage.is_complete());
     }
 
     #[test]
-    fn a_manifest_is_read() {
+    fn a_manifest_is_parsed() {
         let json = r#"{"format": "WAV", "clips": [
             {"lang": "yue", "id": "day.1", "text": "一號", "text_sha256": "ab", "state": "placeholder", "ms": 900},
             {"lang": "zh", "id": "day.1", "state": "recorded"}]}"#;

@@ -1,4 +1,4 @@
-//! Sentences with values in them, so that every recording can be heard where a caller hears it.
+//! Example sentences with values, so that every recording can be played in context.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -10,18 +10,20 @@ use base::{Key, Lang};
 use flow::{Release, Utterance};
 use speech::{Clip, Piece, Slot, SlotType, Value};
 
-/// One sentence in one language, with what fills it.
+/// One sentence in one language, with the values of its slots.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Saying {
+    /// The language it is spoken in.
     pub lang: Lang,
     /// The entry of the script: `prompt.ready`, `opt.agent`.
     pub entry: String,
-    /// Where the entry is an option of a menu, the key that it is offered under.
+    /// The key, if the entry is an option of a menu.
     pub key: Option<Key>,
+    /// The value of each slot, by the slot's name.
     pub values: BTreeMap<Arc<str>, Value>,
 }
 
-/// Composes a sentence; none if its values do not fill it.
+/// Composes a sentence; none if a value is missing or of another type.
 pub fn compose(release: &Release, saying: &Saying) -> Option<Utterance> {
     let composed = match saying.key {
         Some(key) => release.script.compose_option(saying.lang, &saying.entry, key),
@@ -30,8 +32,7 @@ pub fn compose(release: &Release, saying: &Saying) -> Option<Utterance> {
     composed.ok().filter(|utterance| !utterance.pieces.is_empty())
 }
 
-/// Sentences that between them ask for every recording of a release: each entry once, then one more for each word
-/// that a value can be spoken with.
+/// Sentences that together play every recording of a release: each entry once, then one for each word of the vocabulary.
 pub fn sayings(release: &Release) -> Vec<Saying> {
     let used = release.entries_used();
     let offered = release.options_offered();
@@ -47,7 +48,7 @@ pub fn sayings(release: &Release) -> Vec<Saying> {
         let any = offered.keys().next();
         sayings.extend(any.iter().flat_map(|entry| KEYS.map(|key| option(lang, entry, key))));
         sayings.extend(spoken(release, lang, used.keys().filter(|entry| !is_word(entry))));
-        // A word that no sentence holds is heard alone.
+        // A word that no sentence contains is played alone.
         sayings.extend(used.keys().filter(|entry| is_word(entry)).map(|entry| Saying {
             lang,
             entry: entry.clone(),
@@ -66,7 +67,7 @@ fn option(lang: Lang, entry: &str, key: Key) -> Saying {
     Saying { lang, entry: entry.into(), key: Some(key), values: BTreeMap::new() }
 }
 
-/// Every word of every kind of value, in the first sentence that has room for the kind.
+/// Every word of every slot type, in the first sentence with a slot of the type.
 fn spoken<'a>(release: &Release, lang: Lang, entries: impl Iterator<Item = &'a String>) -> Vec<Saying> {
     let mut sayings = Vec::new();
     let mut done: BTreeSet<(SlotType, Option<Arc<str>>)> = BTreeSet::new();
@@ -93,7 +94,7 @@ pub fn filled(release: &Release, entry: &str) -> BTreeMap<Arc<str>, Value> {
     slots.into_iter().filter_map(|slot| Some((Arc::clone(&slot.name), example(release, &slot)?))).collect()
 }
 
-/// The value that a slot is shown with.
+/// The example value of a slot.
 fn example(release: &Release, slot: &Slot) -> Option<Value> {
     Some(match slot.kind {
         SlotType::Word | SlotType::Words | SlotType::Opt | SlotType::Key => {
@@ -107,7 +108,7 @@ fn example(release: &Release, slot: &Slot) -> Option<Value> {
     })
 }
 
-/// Values that between them use every word that a slot can be spoken with.
+/// Values that together use every word of a slot's vocabulary.
 fn values(release: &Release, slot: &Slot) -> Vec<Value> {
     match slot.kind {
         SlotType::Word => members(release, slot).into_iter().map(Value::Word).collect(),
@@ -152,7 +153,7 @@ fn times() -> impl Iterator<Item = DateTime> {
     hours.chain((1..60).map(|minute| TODAY.at(14, minute, 0, 0)))
 }
 
-/// A day without a year of its own in any example, so that years are spoken.
+/// No example has this year, so that years are spoken.
 const TODAY: Date = date(2001, 6, 1);
 const KEYS: [Key; 12] = [
     Key::Digit(0),
@@ -169,7 +170,7 @@ const KEYS: [Key; 12] = [
     Key::Pound,
 ];
 
-/// The saying, if it has room for values of all these names; else the first one of its language that has.
+/// The sentence, if it has slots of all these names; else the first of its language that has.
 pub fn naming(release: &Release, saying: &Saying, given: &BTreeMap<String, String>) -> Saying {
     let names = |saying: &Saying| -> BTreeSet<Arc<str>> {
         let slots = release.script.entry(&saying.entry).map(|entry| entry.slots()).unwrap_or_default();
@@ -183,8 +184,8 @@ pub fn naming(release: &Release, saying: &Saying, given: &BTreeMap<String, Strin
     others.into_iter().find(fits).unwrap_or_else(|| saying.clone())
 }
 
-/// A saying with values of one's own, and with digits made up from a seed where none are given. What does not fit its
-/// slot stays as it was, and a recording that must be heard stays in the sentence.
+/// The sentence with the given values, and with digits from a seed where none are given. A value that does not fit its
+/// slot is ignored; so are random digits that would remove `clip` from the sentence.
 pub fn with_values(
     release: &Release,
     saying: &Saying,
@@ -209,14 +210,14 @@ pub fn with_values(
     if !given.is_empty() || holds(&made) { made } else { saying.clone() }
 }
 
-/// Reads a value as a person writes it.
+/// Reads a value as typed.
 fn read(release: &Release, slot: &Slot, text: &str) -> Option<Value> {
     let text = text.trim();
     Some(match slot.kind {
         SlotType::Word => Value::Word(text.into()),
         SlotType::Words => Value::Words(text.split(',').map(|word| word.trim().into()).collect()),
         SlotType::Digits => {
-            let digits: String = text.chars().filter(|c| !c.is_whitespace()).take(DIGITS_MOST).collect();
+            let digits: String = text.chars().filter(|c| !c.is_whitespace()).take(DIGITS_MAX).collect();
             let spoken = digits.chars().all(|c| c.is_ascii_digit() || c == 'X');
             let (digits, groups) = match (release.environment.receipt)(&digits) {
                 Ok((number, groups)) => (number, groups),
@@ -236,7 +237,7 @@ fn random(slot: &Slot, seed: u64) -> Option<Value> {
     if slot.kind != SlotType::Digits || seed == 0 {
         return None;
     }
-    // Knuth's multiplicative step: any ten digits will do.
+    // Knuth's linear congruential generator: any digits serve as an example.
     let mut state = seed;
     let mut digit = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -246,4 +247,4 @@ fn random(slot: &Slot, seed: u64) -> Option<Value> {
     Some(digits(&format!("4401{tail}")))
 }
 
-const DIGITS_MOST: usize = 32;
+const DIGITS_MAX: usize = 32;

@@ -1,4 +1,4 @@
-//! What goes to a studio and to a translator, and what comes back: names of files, and a table of the script.
+//! Exchange with recording studios and translators: file names, and the script as a CSV table.
 //!
 //! ```text
 //!  <lang>/<slot>__<variant>.wav      yue/digit.m.7__m.wav
@@ -10,29 +10,41 @@ use std::path::{Component, Path};
 use super::slot::{Slot, Variant};
 use super::take::SlotState;
 use base::Lang;
-use speech::{Clip, nearest};
+use speech::{Clip, closest_match};
 
 /// The name of a slot's file.
 pub fn file_name(slot: &Slot) -> String {
     format!("{}/{}__{}.wav", slot.clip.lang.code(), slot.clip.id, slot.variant.code())
 }
 
-/// Why a file's name will not do.
+/// Why a file name is not that of a slot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    #[error("the name leads out of its folder")]
+    /// An absolute path, a drive, a backslash or `..`.
+    #[error("the name points outside its folder")]
     Outside,
+    /// No folder, no ending, or an ending that no recording has.
     #[error("not the name of a recording: write LANG/SLOT__VARIANT.wav, as in yue/digit.m.7__m.wav")]
     Shape,
-    #[error("{0} is no language of the hotline: zh, yue or en")]
+    /// The folder is not a language code.
+    #[error("{0} is not a language of the hotline: use zh, yue or en")]
     Lang(String),
-    #[error("there is no slot {0}{hint}", hint = near(.1))]
+    /// No slot has this id; with the nearest one that exists.
+    #[error("there is no slot {0}{hint}", hint = hint(.1))]
     Slot(String, Option<String>),
+    /// The name says the other variant than the slot has.
     #[error("{slot} is recorded as __{wanted}, not __{got}: {}", variant_words(.wanted))]
-    Variant { slot: String, wanted: &'static str, got: String },
+    Variant {
+        /// The slot's id.
+        slot: String,
+        /// The code of the slot's variant.
+        wanted: &'static str,
+        /// The code in the name.
+        got: String,
+    },
 }
 
-/// The slot of a file, by its last folder and its name.
+/// Finds the slot of a file by its last folder and its name.
 pub fn slot_of<'a>(name: &str, slots: &'a [Slot]) -> Result<&'a Slot, NameError> {
     let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
     if name.contains(['\\', '\0', ':']) || !Path::new(name).components().all(inside) {
@@ -59,11 +71,11 @@ pub fn slot_of<'a>(name: &str, slots: &'a [Slot]) -> Result<&'a Slot, NameError>
 fn find<'a>(clip: &Clip, slots: &'a [Slot]) -> Result<&'a Slot, NameError> {
     slots.iter().find(|slot| slot.clip == *clip).ok_or_else(|| {
         let known = slots.iter().filter(|slot| slot.clip.lang == clip.lang).map(|slot| &*slot.clip.id);
-        NameError::Slot(format!("{}/{}", clip.lang.code(), clip.id), nearest(&clip.id, known).map(str::to_owned))
+        NameError::Slot(format!("{}/{}", clip.lang.code(), clip.id), closest_match(&clip.id, known).map(str::to_owned))
     })
 }
 
-fn near(near: &Option<String>) -> String {
+fn hint(near: &Option<String>) -> String {
     near.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default()
 }
 
@@ -71,44 +83,51 @@ fn variant_words(code: &str) -> &'static str {
     if code == Variant::Medial.code() { "the sentence goes on after it" } else { "the sentence ends with it" }
 }
 
-/// A line of the table.
+/// A row of the table as read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {
-    /// Counted from 1, the head included.
+    /// Counted from 1, the header included.
     pub line: u64,
+    /// The language code as written.
     pub lang: String,
+    /// The slot's id as written.
     pub slot: String,
+    /// The text to read.
     pub text: String,
 }
 
 /// Why a table cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TableError {
-    #[error("the table is not in UTF-8: save it as «CSV UTF-8»")]
+    /// Saved in another encoding, GB 18030 as a rule.
+    #[error("the table is not in UTF-8: save it as \"CSV UTF-8\"")]
     NotUtf8,
-    #[error("the table's head lacks {0}: it needs lang, slot and text")]
+    /// A column of this name is missing.
+    #[error("the header has no column {0}: it needs lang, slot and text")]
     Head(&'static str),
+    /// The CSV reader's own error, with the line.
     #[error("line {0}: {1}")]
     Line(u64, String),
-    #[error("the table has more than {LINES_MOST} lines")]
+    /// More lines than any hotline has slots.
+    #[error("the table has more than {LINES_MAX} lines: remove some")]
     TooLong,
 }
 
-/// Writes the table, with a mark of its encoding for spreadsheets.
+/// Writes the table in UTF-8 with a byte order mark, which spreadsheets need.
 pub fn table<'a>(rows: impl Iterator<Item = (&'a Slot, u32, SlotState)>) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
     let write = |writer: &mut csv::Writer<Vec<u8>>, cells: &[&str]| {
-        writer.write_record(cells).expect("memory takes what is written");
+        writer.write_record(cells).expect("writing to memory does not fail");
     };
-    write(&mut writer, &HEAD);
+    write(&mut writer, &HEADER);
     for (slot, number, state) in rows {
         let (longest, number) = (format!("{:.1}", slot.longest.as_secs_f64()), number.to_string());
         let cells = [
             slot.clip.lang.code(),
             &slot.clip.id,
             slot.variant.code(),
-            &harmless(&slot.text),
-            &harmless(&context(slot)),
+            &escaped(&slot.text),
+            &escaped(&context(slot)),
             &note(slot),
             &longest,
             &slot.set,
@@ -117,20 +136,20 @@ pub fn table<'a>(rows: impl Iterator<Item = (&'a Slot, u32, SlotState)>) -> Vec<
         ];
         write(&mut writer, &cells);
     }
-    writer.into_inner().expect("memory takes what is written")
+    writer.into_inner().expect("writing to memory does not fail")
 }
 
-/// Reads a table as it was exported, whatever a spreadsheet made of its separators.
+/// Reads an exported table; separators may be commas, semicolons or tabs, as spreadsheets save them.
 pub fn read_table(bytes: &[u8]) -> Result<Vec<Line>, TableError> {
     let text = std::str::from_utf8(bytes).map_err(|_| TableError::NotUtf8)?;
     let text = text.trim_start_matches('\u{feff}');
-    let head = text.lines().next().unwrap_or_default();
-    let delimiter = [b',', b';', b'\t'].into_iter().max_by_key(|d| head.matches(char::from(*d)).count());
+    let header = text.lines().next().unwrap_or_default();
+    let delimiter = [b',', b';', b'\t'].into_iter().max_by_key(|d| header.matches(char::from(*d)).count());
     let mut reader =
         csv::ReaderBuilder::new().delimiter(delimiter.unwrap_or(b',')).flexible(true).from_reader(text.as_bytes());
-    let head = reader.headers().map_err(|error| TableError::Line(1, error.to_string()))?.clone();
+    let header = reader.headers().map_err(|error| TableError::Line(1, error.to_string()))?.clone();
     let column = |name: &'static str| {
-        head.iter().position(|cell| cell.trim().eq_ignore_ascii_case(name)).ok_or(TableError::Head(name))
+        header.iter().position(|cell| cell.trim().eq_ignore_ascii_case(name)).ok_or(TableError::Head(name))
     };
     let (lang, slot, words) = (column("lang")?, column("slot")?, column("text")?);
     let mut lines = Vec::new();
@@ -140,39 +159,40 @@ pub fn read_table(bytes: &[u8]) -> Result<Vec<Line>, TableError> {
         let cell = |at: usize| record.get(at).unwrap_or_default().trim().to_owned();
         let text = cell(words);
         lines.push(Line { line, lang: cell(lang), slot: cell(slot), text: text.trim_start_matches('\'').into() });
-        if lines.len() > LINES_MOST {
+        if lines.len() > LINES_MAX {
             return Err(TableError::TooLong);
         }
     }
     Ok(lines)
 }
 
-/// What is heard before and after a slot, with the slot between brackets.
+/// What is heard before and after a slot, with the slot in brackets.
 pub fn context(slot: &Slot) -> String {
     let Some(said) = &slot.said else { return String::new() };
     let side = |part: &[(Clip, String)]| part.iter().map(|(_, text)| &**text).collect::<Vec<_>>().join(" ");
     format!("{} [{}] {}", side(&said.before), slot.text, side(&said.after)).trim().into()
 }
 
-/// How a slot is to be read.
+/// How to read a slot, in Chinese and English.
 pub fn note(slot: &Slot) -> String {
     let ends = match slot.variant {
-        Variant::Medial => "语调保持，后面还有话 · voice stays up: the sentence goes on",
-        Variant::Final => "语调落下，到此为止 · voice comes down: it ends here",
+        Variant::Medial => "语调保持，后面还有内容 · voice stays up: the sentence goes on",
+        Variant::Final => "语调下降，句子到此结束 · voice falls: the sentence ends here",
     };
     let yao = slot.clip.lang == Lang::Zh && slot.text == "幺";
     if yao { format!("读 yāo · {ends}") } else { ends.into() }
 }
 
-/// A spreadsheet takes a cell that begins so for a formula.
-fn harmless(text: &str) -> String {
+/// Prefixes a cell that a spreadsheet would run as a formula.
+fn escaped(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t']) { format!("'{text}") } else { text.into() }
 }
 
-const HEAD: [&str; 10] = ["lang", "slot", "variant", "text", "context", "note", "longest_s", "set", "number", "state"];
-/// What recordings end with.
-pub const ENDINGS: [&str; 9] = ["wav", "flac", "mp3", "m4a", "mp4", "webm", "ogg", "opus", "aac"];
-const LINES_MOST: usize = 20_000;
+const HEADER: [&str; 10] =
+    ["lang", "slot", "variant", "text", "context", "note", "longest_s", "set", "number", "state"];
+/// File name endings of recordings.
+const ENDINGS: [&str; 9] = ["wav", "flac", "mp3", "m4a", "mp4", "webm", "ogg", "opus", "aac"];
+const LINES_MAX: usize = 20_000;
 
 #[cfg(test)]
 mod tests {
@@ -200,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_name_leads_back_to_its_slot() {
+    fn a_file_name_identifies_its_slot() {
         let slots = slots();
         for slot in &slots {
             assert_eq!(slot_of(&file_name(slot), &slots).map(|found| &found.clip), Ok(&slot.clip));
@@ -210,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_lead_out_or_astray_are_refused_with_what_would_do() {
+    fn names_outside_the_folder_or_of_no_slot_are_refused_with_a_hint() {
         let slots = slots();
         let error = |name: &str| slot_of(name, &slots).map(|slot| slot.clip.id.clone()).expect_err(name);
         for outside in [
@@ -232,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_comes_back_as_it_went_out() {
+    fn an_exported_table_is_read_back_unchanged() {
         let slots = slots();
         let table = table(slots.iter().map(|slot| (slot, 101, SlotState::Missing)));
         let lines = read_table(&table).expect("our own table");
@@ -243,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spreadsheet_s_own_separators_are_read_and_a_broken_table_is_named() {
+    fn separators_of_spreadsheets_are_read_and_a_broken_table_is_an_error() {
         let lines = read_table("slot;lang;text\r\ndigit.m.7;yue;柒\r\n".as_bytes()).expect("semicolons");
         assert_eq!((&*lines[0].slot, &*lines[0].text, lines[0].line), ("digit.m.7", "柒", 2));
         assert_eq!(read_table(b"lang,slot\nzh,a\n"), Err(TableError::Head("text")));

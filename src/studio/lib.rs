@@ -1,6 +1,7 @@
-//! The prompt operator's workshop (pure): which recordings a release lacks, which are out of date; who may work there.
+//! The prompt studio (pure): the slots of a release, takes and their checks, accounts, exchange with other studios.
 
 pub mod accounts;
+mod conditions;
 mod coverage;
 pub mod examples;
 pub mod exchange;
@@ -12,8 +13,9 @@ mod take;
 pub mod tries;
 
 pub use accounts::{Operator, Role};
+pub use conditions::{Conditions, Voice};
 pub use coverage::{Coverage, Manifest, Recorded, read_manifest, text_hash};
 pub use page::page;
-pub use process::{Conditions, Processed, Voice, process, wav};
+pub use process::{Processed, process, wav};
 pub use slot::{Said, Slot, Variant, is_close_knit, set_of, slots};
 pub use take::{Figures, Finding, Grade, Kind, SlotState, TakeName, TakeState, Words};

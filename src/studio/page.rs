@@ -1,11 +1,11 @@
-//! The script on paper: what a speaker reads, set by set, with what is heard around each line.
+//! The script as a page to print: the text of every slot, set by set, with its context.
 
 use super::exchange::{context, note};
 use super::slot::Slot;
 use super::take::SlotState;
 use base::Lang;
 
-/// A page that stands alone: no script, no picture, nothing from elsewhere.
+/// A self-contained HTML page without scripts, pictures or links.
 pub fn page<'a>(rows: impl Iterator<Item = (&'a Slot, u32, SlotState)>) -> String {
     let mut body = String::new();
     let mut heading = None;
@@ -79,8 +79,8 @@ td,th{border:1px solid #999;padding:.3em .5em;text-align:left;vertical-align:top
 h2{break-after:avoid}.text{font-size:15pt}small{color:#555}.missing,.stale{background:#fdd}.placeholder{background:#ffd}
 </style>
 <main><h1>录音稿 · Recording script</h1>
-<p>方括号里是要读的文字，前后是来电者会听到的话。每组请由同一人一次录完。<br>
-Brackets hold what is read; around it stands what a caller hears. One person records a whole set in one sitting.</p>
+<p>方括号内是要读的文字，前后是来电者会听到的内容。每组请由同一人一次录完。<br>
+Read the text in brackets; around it is what a caller hears. One person records a whole set in one sitting.</p>
 ";
 
 #[cfg(test)]
@@ -91,7 +91,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_page_holds_every_line_and_runs_nothing_of_it() {
+    fn a_page_holds_every_text_escaped() {
         let slot = Slot {
             clip: Clip { lang: Lang::En, id: "prompt.a".into() },
             text: "<script>alert(1)</script> & \"hello\"".into(),

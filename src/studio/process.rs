@@ -1,4 +1,4 @@
-//! A decoded recording → a master, with what was measured and what is wrong with it.
+//! Makes a master of a decoded recording, measures it and checks it.
 //!
 //! ```text
 //!  one channel ─► high-pass 100 Hz ─► trim ─► gain ─► fades ─► 16 bits
@@ -9,42 +9,25 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::quality::{self, Heard};
-use super::take::{Figures, Finding, Kind};
+use super::conditions::Conditions;
+use super::quality::{self, Measured};
+use super::take::{Figures, Finding};
 use audio::decode::Decoded;
 use audio::measure::{self, Frames};
-use audio::{shape, telephone};
+use audio::{shape, to_telephone_rate};
 
-/// What a take is held against.
-#[derive(Clone, Debug)]
-pub struct Conditions {
-    pub kind: Kind,
-    /// About how long its text takes to say, and what it may be at most.
-    pub expected: Duration,
-    pub longest: Duration,
-    /// The levels of the other takes of the sitting, before any gain, in dBov.
-    pub sitting_dbov: Vec<f64>,
-    /// The other takes of the set; none where there are too few.
-    pub voice: Option<Voice>,
-}
-
-/// What a set sounds like.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Voice {
-    pub pitch_hz: f64,
-    pub tilt_db: f64,
-}
-
-/// A master, and what the checks say.
+/// A master with its figures and findings.
 #[derive(Clone, Debug)]
 pub struct Processed {
     /// A RIFF WAVE file: 16-bit PCM, one channel.
     pub master: Vec<u8>,
+    /// What was measured.
     pub figures: Figures,
+    /// What the checks found; empty for a good take.
     pub findings: Vec<Finding>,
 }
 
-/// Makes a master.
+/// Makes a master. A recording without speech is rejected by its only finding.
 pub fn process(sound: Decoded, conditions: &Conditions) -> Processed {
     let clipped = quality::clipped(&sound.samples, sound.companded);
     let peak_in = sound.samples.iter().fold(0f32, |peak, sample| peak.max(sample.abs()));
@@ -54,36 +37,36 @@ pub fn process(sound: Decoded, conditions: &Conditions) -> Processed {
     let frames = Frames::of(&samples, rate);
     let mut figures = Figures { original_ms: millis(original), rate_hz: rate, ..Figures::default() };
     let Some(speech) = frames.speech() else {
-        // Noise that never changes hides whatever was said under it.
+        // A loud steady noise masks any speech.
         let loud = frames.percentile(0.5) > quality::SILENT_DBOV;
         let finding = if loud { quality::no_speech } else { quality::silent };
-        return unheard(samples, rate, figures, peak_in, finding);
+        return without_speech(samples, rate, figures, peak_in, finding);
     };
     if frames.is_steady() {
-        return unheard(samples, rate, figures, peak_in, quality::no_speech);
+        return without_speech(samples, rate, figures, peak_in, quality::no_speech);
     }
-    let kept = shape::kept(&speech, &frames, samples.len(), rate);
+    let kept = shape::trimmed(&speech, &frames, samples.len(), rate);
     let hum = quality::hum(&samples, rate, frames.longest_pause(&speech, samples.len()), HIGH_PASS_HZ);
-    let heard = heard(&frames, &speech, clipped, hum);
+    let measured = measured(&frames, &speech, clipped, hum);
     samples.truncate(kept.end);
     samples.drain(..kept.start);
     figures.speech_ms = millis(Duration::from_secs_f64(samples.len() as f64 / f64::from(rate)));
-    figures.snr_db = heard.room_dbov.map(|room| heard.level_dbov - room);
-    let gain_db = gain(&mut figures, heard.level_dbov, &samples, &conditions.sitting_dbov);
+    figures.snr_db = measured.room_dbov.map(|room| measured.level_dbov - room);
+    let gain_db = gain(&mut figures, measured.level_dbov, &samples, &conditions.sitting_dbov);
     shape::fade(&mut samples, rate);
     let master = shape::to_16_bit(&samples, measure::factor(gain_db));
     (figures.pitch_hz, figures.tilt_db) = voice(&master, rate);
-    let findings = quality::check(&figures, &heard, conditions);
+    let findings = quality::check(&figures, &measured, conditions);
     Processed { master: wav(&master, rate), figures, findings }
 }
 
-fn heard(frames: &Frames, speech: &Range<usize>, clipped: u32, hum_dbov: Option<f64>) -> Heard {
+fn measured(frames: &Frames, speech: &Range<usize>, clipped: u32, hum_dbov: Option<f64>) -> Measured {
     let part = frames.part(speech.clone());
     let level_dbov = part.active().unwrap_or_else(|| frames.mean(speech.clone()));
-    Heard {
+    Measured {
         clipped,
         level_dbov,
-        room_dbov: frames.room(speech),
+        room_dbov: frames.room_noise(speech),
         hum_dbov,
         lead_ms: (speech.start * FRAME_MS) as u32,
         tail_ms: ((frames.len() - speech.end) * FRAME_MS) as u32,
@@ -92,7 +75,7 @@ fn heard(frames: &Frames, speech: &Range<usize>, clipped: u32, hum_dbov: Option<
     }
 }
 
-/// The gain of a take: the sitting's, by its middle level, and up to 2 dB of its own; less where its peak would clip.
+/// The gain of a take: that of the sitting's median level, up to 2 dB more or less, limited by the peak.
 fn gain(figures: &mut Figures, level: f64, samples: &[f32], sitting: &[f64]) -> f64 {
     let mut levels: Vec<f64> = sitting.iter().copied().chain([level]).collect();
     levels.sort_unstable_by(f64::total_cmp);
@@ -107,17 +90,23 @@ fn gain(figures: &mut Figures, level: f64, samples: &[f32], sitting: &[f64]) -> 
     gain_db
 }
 
-/// Pitch and tilt as a telephone passes them, so that a browser's take and a telephone's can be compared.
+/// Pitch and tilt within telephone bandwidth, so that takes by browser and by telephone are comparable.
 fn voice(master: &[i16], rate: u32) -> (Option<f64>, Option<f64>) {
     let part = &master[..master.len().min(rate as usize * VOICE_SECONDS)];
-    match telephone(part, rate) {
+    match to_telephone_rate(part, rate) {
         Some(samples) => (measure::pitch(&samples), measure::tilt(&samples)),
         None => (None, None),
     }
 }
 
-/// Nothing was said: the take is there to be heard, and cannot be kept.
-fn unheard(samples: Vec<f32>, rate: u32, mut figures: Figures, peak: f32, finding: fn(f64) -> Finding) -> Processed {
+/// A take without speech: it can be played, and cannot be kept.
+fn without_speech(
+    samples: Vec<f32>,
+    rate: u32,
+    mut figures: Figures,
+    peak: f32,
+    finding: fn(f64) -> Finding,
+) -> Processed {
     let short = &samples[..samples.len().min(rate as usize * VOICE_SECONDS)];
     let master = shape::to_16_bit(short, 1.0);
     let level = Frames::of(short, rate).percentile(0.99);
@@ -131,27 +120,27 @@ fn millis(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
-/// Writes a master as masters are.
+/// Encodes samples as a master: RIFF WAVE, 16-bit PCM, one channel.
 pub fn wav(samples: &[i16], rate: u32) -> Vec<u8> {
     let spec =
         hound::WavSpec { channels: 1, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     let mut file = std::io::Cursor::new(Vec::with_capacity(samples.len() * 2 + 44));
-    let mut writer = hound::WavWriter::new(&mut file, spec).expect("memory takes what is written");
+    let mut writer = hound::WavWriter::new(&mut file, spec).expect("writing to memory does not fail");
     {
         let mut block = writer.get_i16_writer(samples.len() as u32);
         samples.iter().for_each(|sample| block.write_sample(*sample));
-        block.flush().expect("as many samples as were promised");
+        block.flush().expect("the block holds exactly these samples");
     }
-    writer.finalize().expect("memory takes what is written");
+    writer.finalize().expect("writing to memory does not fail");
     file.into_inner()
 }
 
 const HIGH_PASS_HZ: f64 = 100.0;
 pub(super) const TARGET_DBOV: f64 = -20.0;
-/// What a take may differ from its sitting.
+/// How far the gain of a take may differ from that of its sitting.
 const OWN_DB: f64 = 2.0;
 const PEAK_DBTP: f64 = -3.0;
-/// More than this lifts the room, not the voice.
+/// A higher gain raises the room noise more than the voice.
 const GAIN_MOST_DB: f64 = 30.0;
 const FRAME_MS: usize = 5;
 const EDGE_FRAMES: usize = 2;

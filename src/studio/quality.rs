@@ -1,42 +1,42 @@
-//! What is wrong with a take, in words that an operator can act on, with the figure that was measured.
+//! The checks of a take. A finding names the fault, the measured figure and what the operator can do.
 //!
-//! The limits are those of practice: a browser's take is made at a desk and can be made again at once; a telephone's
-//! has the telephone's noise; a file comes trimmed from another studio.
+//! Limits depend on how a take came in: in the browser it can be repeated at once; a telephone adds noise; a file from
+//! a studio is already trimmed.
 
 use std::ops::Range;
 
-use super::process::Conditions;
+use super::conditions::Conditions;
 use super::take::{Figures, Finding, Grade, Kind, Words};
 use audio::measure;
 
-/// What the checks go by, beside the figures.
+/// Measurements that only the checks need.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Heard {
-    /// Places where the tops of the wave are cut off.
+pub(super) struct Measured {
+    /// The number of clipped places.
     pub clipped: u32,
     /// Active speech before the gain.
     pub level_dbov: f64,
     pub room_dbov: Option<f64>,
-    /// The strongest line of mains hum in the room's sound, before the high-pass.
+    /// The strongest line of mains hum in the room noise, before the high-pass.
     pub hum_dbov: Option<f64>,
-    /// What the recording holds before and after the speech.
+    /// Milliseconds before and after the speech.
     pub lead_ms: u32,
     pub tail_ms: u32,
-    /// The first and the last 10 ms against the speech.
+    /// The level of the first and the last 10 ms, relative to the speech.
     pub edge_start_db: f64,
     pub edge_end_db: f64,
 }
 
-/// Every check of a take in which speech was found.
-pub(super) fn check(figures: &Figures, heard: &Heard, conditions: &Conditions) -> Vec<Finding> {
+/// Runs every check of a take in which speech was found.
+pub(super) fn check(figures: &Figures, measured: &Measured, conditions: &Conditions) -> Vec<Finding> {
     let found = [
-        clipping(heard),
-        level(heard),
-        peaky(figures),
+        clipping(measured),
+        level(measured),
+        uneven(figures),
         noise(figures, conditions.kind),
-        humming(figures, heard),
-        cut_start(heard, conditions.kind),
-        cut_end(heard, conditions.kind),
+        mains_hum(figures, measured),
+        cut_start(measured, conditions.kind),
+        cut_end(measured, conditions.kind),
         length(figures, conditions),
         other_voice(figures, conditions),
     ];
@@ -48,41 +48,40 @@ fn finding(code: &str, grade: Grade, figure: f64, unit: &str, zh: String, en: St
     Some(Finding { code: code.into(), grade, figure: Some(figure), unit: unit.into(), words: Words { zh, en } })
 }
 
-fn clipping(heard: &Heard) -> Option<Finding> {
-    let n = heard.clipped;
+fn clipping(measured: &Measured) -> Option<Finding> {
+    let n = measured.clipped;
     if n == 0 {
         return None;
     }
-    let zh = format!("破音：有 {n} 处波形被削顶。请把话筒音量调低或离远一些，再录一遍。");
-    let en =
-        format!("clipped: the wave is cut off at {n} places. Turn the microphone down or move away, and record again.");
+    let zh = format!("声音削波：有 {n} 处过载。请调低话筒音量或离远一些，再录一遍。");
+    let en = format!("clipped at {n} places. Turn the microphone down or move away from it, and record again.");
     finding("clipped", Grade::Reject, n.into(), "places", zh, en)
 }
 
-fn level(heard: &Heard) -> Option<Finding> {
-    let level = heard.level_dbov;
+fn level(measured: &Measured) -> Option<Finding> {
+    let level = measured.level_dbov;
     let grade = |near: bool| if near { Grade::Warn } else { Grade::Reject };
     if level < QUIET_DBOV {
         let zh = format!("声音太小：{level:.0} dBov（应在 −35 至 −12）。请靠近话筒或调高音量。");
-        let en = format!("too quiet: {level:.0} dBov, wanted −35 to −12. Move nearer or turn the microphone up.");
+        let en = format!("too quiet: {level:.0} dBov (−35 to −12 is right). Move closer or turn the microphone up.");
         return finding("quiet", grade(level >= FAINT_DBOV), level, "dBov", zh, en);
     }
     if level > LOUD_DBOV {
         let zh = format!("声音太大：{level:.0} dBov（应在 −35 至 −12）。请离远一些或调低音量。");
-        let en = format!("too loud: {level:.0} dBov, wanted −35 to −12. Move away or turn the microphone down.");
+        let en = format!("too loud: {level:.0} dBov (−35 to −12 is right). Move away or turn the microphone down.");
         return finding("loud", Grade::Warn, level, "dBov", zh, en);
     }
     None
 }
 
-fn peaky(figures: &Figures) -> Option<Finding> {
+fn uneven(figures: &Figures) -> Option<Finding> {
     let level = figures.level_dbov;
     if level >= SOFT_DBOV {
         return None;
     }
-    let zh = format!("处理后仍偏小：{level:.1} dBov（目标 −20）。录音里有突发的响声，请避免喷麦和碰撞。");
+    let zh = format!("处理后仍偏小：{level:.1} dBov（目标 −20）。录音里有突发的响声，请避免对着话筒喷气和碰撞话筒。");
     let en = format!(
-        "still quiet after levelling: {level:.1} dBov, aimed at −20. Something in it is much louder than the voice: keep pops and knocks out."
+        "still quiet after levelling: {level:.1} dBov (the target is −20). Something in it is much louder than the voice: avoid pops and knocks."
     );
     finding("uneven", Grade::Warn, level, "dBov", zh, en)
 }
@@ -99,43 +98,45 @@ fn noise(figures: &Figures, kind: Kind) -> Option<Finding> {
         return None;
     }
     let grade = if snr < least { Grade::Reject } else { Grade::Warn };
-    let zh = format!("噪声大：人声只比环境响 {snr:.0} dB（应在 {good:.0} 以上）。请关掉风扇空调、关好门窗。");
+    let zh = format!("噪声大：人声只比环境噪声高 {snr:.0} dB（应在 {good:.0} 以上）。请关掉风扇和空调，关好门窗。");
     let en = format!(
-        "noisy: the voice is only {snr:.0} dB over the room, wanted {good:.0} or more. Switch fans off, close doors and windows."
+        "noisy: the voice is only {snr:.0} dB above the room ({good:.0} or more is right). Switch off fans, close doors and windows."
     );
     finding("noisy", grade, snr, "dB", zh, en)
 }
 
-fn humming(figures: &Figures, heard: &Heard) -> Option<Finding> {
-    let line = heard.hum_dbov? + figures.gain_db;
+fn mains_hum(figures: &Figures, measured: &Measured) -> Option<Finding> {
+    let line = measured.hum_dbov? + figures.gain_db;
     if line < HUM_DBOV {
         return None;
     }
-    let zh = format!("有电源哼声：{line:.0} dBov（应低于 −50）。请换一个插座或电缆，让话筒远离电源。");
+    let zh = format!("有电源嗡声：{line:.0} dBov（应低于 −50）。请换一个插座或电缆，让话筒远离电源。");
     let en = format!(
-        "mains hum: {line:.0} dBov, wanted below −50. Try another socket or cable, and keep the microphone away from power supplies."
+        "mains hum: {line:.0} dBov (below −50 is right). Try another socket or cable, and keep the microphone away from power supplies."
     );
     finding("hum", Grade::Warn, line, "dBov", zh, en)
 }
 
-fn cut_start(heard: &Heard, kind: Kind) -> Option<Finding> {
-    let ms = heard.lead_ms;
-    if !is_cut(ms, heard.edge_start_db, kind) {
+fn cut_start(measured: &Measured, kind: Kind) -> Option<Finding> {
+    let ms = measured.lead_ms;
+    if !is_cut(ms, measured.edge_start_db, kind) {
         return None;
     }
-    let zh = format!("开头可能被截掉：开始后 {ms} 毫秒就有声音。请按下录音后稍等再读。");
-    let en =
-        format!("the beginning may be cut off: speech {ms} ms after the start. Wait a moment after pressing record.");
+    let zh = format!("开头可能不完整：开始录音后 {ms} 毫秒就有人声。请按下录音键，稍等片刻再读。");
+    let en = format!(
+        "the beginning may be cut off: speech begins {ms} ms after the start. Wait a moment after pressing record."
+    );
     finding("cut_start", Grade::Warn, ms.into(), "ms", zh, en)
 }
 
-fn cut_end(heard: &Heard, kind: Kind) -> Option<Finding> {
-    let ms = heard.tail_ms;
-    if !is_cut(ms, heard.edge_end_db, kind) {
+fn cut_end(measured: &Measured, kind: Kind) -> Option<Finding> {
+    let ms = measured.tail_ms;
+    if !is_cut(ms, measured.edge_end_db, kind) {
         return None;
     }
-    let zh = format!("结尾可能被截掉：离结束只有 {ms} 毫秒还有声音。请读完稍等再停。");
-    let en = format!("the end may be cut off: speech until {ms} ms before the end. Wait a moment before you stop.");
+    let zh = format!("结尾可能不完整：距录音结束 {ms} 毫秒处仍有人声。请读完稍等片刻再停止。");
+    let en =
+        format!("the end may be cut off: speech lasts until {ms} ms before the end. Wait a moment before you stop.");
     finding("cut_end", Grade::Warn, ms.into(), "ms", zh, en)
 }
 
@@ -152,19 +153,19 @@ fn length(figures: &Figures, conditions: &Conditions) -> Option<Finding> {
     let seconds = f64::from(figures.speech_ms) / 1000.0;
     let (expected, longest) = (conditions.expected.as_secs_f64(), conditions.longest.as_secs_f64());
     if seconds > longest {
-        let zh = format!("太长：{seconds:.1} 秒，此处最多 {longest:.1} 秒。请只读给出的文字。");
+        let zh = format!("太长：{seconds:.1} 秒，这里最多 {longest:.1} 秒。请只读显示的文字。");
         let en = format!("too long: {seconds:.1} s, at most {longest:.1} s here. Read only the text that is shown.");
         return finding("long", Grade::Reject, seconds, "s", zh, en);
     }
     if seconds > expected * 2.5 + 0.3 {
-        let zh = format!("偏长：{seconds:.1} 秒，预计约 {expected:.1} 秒。请检查是否多读了。");
+        let zh = format!("偏长：{seconds:.1} 秒，预计约 {expected:.1} 秒。请检查是否多读了内容。");
         let en = format!("long: {seconds:.1} s, expected about {expected:.1} s. Check that nothing else was said.");
         return finding("long", Grade::Warn, seconds, "s", zh, en);
     }
-    // The silence that is left around the words does not count.
+    // The silence kept around the words does not count.
     let spoken = (seconds - 0.09).max(0.0);
     if spoken < (expected * 0.35).max(0.08) {
-        let zh = format!("太短：{spoken:.1} 秒，预计约 {expected:.1} 秒。请检查是否漏读。");
+        let zh = format!("偏短：{spoken:.1} 秒，预计约 {expected:.1} 秒。请检查是否漏读。");
         let en = format!("short: {spoken:.1} s, expected about {expected:.1} s. Check that nothing is missing.");
         return finding("short", Grade::Warn, spoken, "s", zh, en);
     }
@@ -179,11 +180,11 @@ fn other_voice(figures: &Figures, conditions: &Conditions) -> Option<Finding> {
     {
         let (zh, en) = (
             format!(
-                "像是另一个人的声音：音高 {hertz:.0} 赫，同组录音约 {:.0} 赫。一组录音请由同一人录。",
+                "可能不是同一个人的声音：音高 {hertz:.0} 赫兹，同组录音约 {:.0} 赫兹。同一组请由同一人录制。",
                 voice.pitch_hz
             ),
             format!(
-                "sounds like another speaker: pitch {hertz:.0} Hz, the rest of the set about {:.0} Hz. One person should record a whole set.",
+                "sounds like another speaker: pitch {hertz:.0} Hz, the rest of the set about {:.0} Hz. One person should record the whole set.",
                 voice.pitch_hz
             ),
         );
@@ -193,7 +194,7 @@ fn other_voice(figures: &Figures, conditions: &Conditions) -> Option<Finding> {
     if apart.abs() <= TILT_DB {
         return None;
     }
-    let zh = format!("音色与同组录音相差 {:.0} dB：请用同一话筒、同样距离。", apart.abs());
+    let zh = format!("音色与同组录音相差 {:.0} dB：请使用同一个话筒，保持同样的距离。", apart.abs());
     let en = format!(
         "its tone differs from the rest of the set by {:.0} dB: use the same microphone at the same distance.",
         apart.abs()
@@ -201,26 +202,23 @@ fn other_voice(figures: &Figures, conditions: &Conditions) -> Option<Finding> {
     finding("other_tone", Grade::Warn, apart, "dB", zh, en)
 }
 
-/// A recording in which nobody speaks.
+/// The finding of a silent recording.
 pub(super) fn silent(level: f64) -> Finding {
-    let zh = format!("没有听到人声（最响处 {level:.0} dBov）。请检查话筒是否接好、是否静音。");
-    let en = format!(
-        "nobody is heard: {level:.0} dBov at the loudest. Check that the microphone is connected and not muted."
-    );
+    let zh = format!("没有录到人声（最响处 {level:.0} dBov）。请检查话筒是否接好、是否静音。");
+    let en = format!("no voice: {level:.0} dBov at the loudest. Check that the microphone is connected and not muted.");
     let words = Words { zh, en };
     Finding { code: "silent".into(), grade: Grade::Reject, figure: Some(level.round()), unit: "dBov".into(), words }
 }
 
-/// A recording of a fan, a tone or a line's noise.
+/// The finding of a recording that holds only a fan, a tone or line noise.
 pub(super) fn no_speech(level: f64) -> Finding {
-    let zh = format!("听到的只有持续的噪声或音调（{level:.0} dBov），没有人声。请检查话筒和环境。");
-    let en =
-        format!("only a steady noise or tone is heard ({level:.0} dBov), no voice. Check the microphone and the room.");
+    let zh = format!("只录到持续的噪声或音调（{level:.0} dBov），没有人声。请检查话筒和录音环境。");
+    let en = format!("only a steady noise or tone ({level:.0} dBov), no voice. Check the microphone and the room.");
     let words = Words { zh, en };
     Finding { code: "no_speech".into(), grade: Grade::Reject, figure: Some(level.round()), unit: "dBov".into(), words }
 }
 
-/// Places where the wave is cut off: three samples in a row at full scale, all at one height or beyond it.
+/// Counts clipped places: three samples in a row at full scale, all at one height or beyond it.
 pub(super) fn clipped(samples: &[f32], companded: bool) -> u32 {
     let peak = samples.iter().fold(0f32, |peak, sample| peak.max(sample.abs()));
     let (full, least) = if companded { (COMPANDED_FULL, 4) } else { (FULL, 3) };
@@ -228,12 +226,12 @@ pub(super) fn clipped(samples: &[f32], companded: bool) -> u32 {
     if hard > 0 || companded || peak < PULLED_DOWN || peak >= full {
         return hard;
     }
-    // Cut off, and made softer afterwards: the same height again and again.
+    // Clipped first and attenuated afterwards: the same height many times.
     let soft = flat_tops(samples, peak * 0.9999, 4, 0.0001);
     if soft >= 5 { soft } else { 0 }
 }
 
-/// Runs of so many samples of one sign above a level that are flat, or beyond full scale.
+/// Counts runs of at least `least` samples of one sign above a level that are flat or beyond full scale.
 fn flat_tops(samples: &[f32], level: f32, least: usize, flat: f32) -> u32 {
     let (mut places, mut at) = (0, 0);
     while at < samples.len() {
@@ -258,27 +256,27 @@ fn flat_tops(samples: &[f32], level: f32, least: usize, flat: f32) -> u32 {
 pub(super) fn hum(samples: &[f32], rate: u32, room: Option<Range<usize>>, high_pass_hz: f64) -> Option<f64> {
     let part = &samples[room?];
     let line = |hertz: f64| {
-        let beside = [-30.0, -20.0, 20.0, 30.0].map(|away| measure::line(part, rate, hertz + away));
-        let (line, beside) = (measure::line(part, rate, hertz), beside.into_iter().fold(f64::MIN, f64::max));
+        let beside = [-30.0, -20.0, 20.0, 30.0].map(|away| measure::tone_level(part, rate, hertz + away));
+        let (line, beside) = (measure::tone_level(part, rate, hertz), beside.into_iter().fold(f64::MIN, f64::max));
         let lost = 10.0 * (1.0 + (high_pass_hz / hertz).powi(4)).log10();
         (line > beside + 10.0).then_some(line + lost)
     };
     [50.0, 100.0, 150.0, 60.0, 120.0].into_iter().filter_map(line).max_by(f64::total_cmp)
 }
 
-/// A recording that is mostly below this has nobody near its microphone.
+/// A recording that is mostly below this holds no voice.
 pub(super) const SILENT_DBOV: f64 = -55.0;
 const QUIET_DBOV: f64 = -35.0;
-/// So quiet that what is made of it is mostly the converter's noise.
+/// Below this, the gain would raise mostly the noise of the converter.
 const FAINT_DBOV: f64 = -50.0;
 const LOUD_DBOV: f64 = -12.0;
-/// What a levelled take should reach.
+/// A levelled take should reach this.
 const SOFT_DBOV: f64 = -25.5;
 const HUM_DBOV: f64 = -50.0;
 const FULL: f32 = 0.985;
 /// The highest codes of A-law and µ-law.
 const COMPANDED_FULL: f32 = 0.98;
 const PULLED_DOWN: f32 = 0.25;
-/// A voice's median pitch moves by this much from one prompt to the next, and by more from one person to another.
+/// The median pitch of one voice varies by this ratio between prompts; between people it varies by more.
 const PITCH_RATIO: f64 = 1.25;
 const TILT_DB: f64 = 6.0;

@@ -1,11 +1,11 @@
-//! The slots that operators record into: computed from a release and the rules of speech, never kept by hand.
+//! Slots: the recordings that operators make, computed from a release and the rules of speech.
 //!
 //! ```text
-//!  Release ──► the recordings it can ask for ──► Slot { text, variant, set, longest, used_by, said }
+//!  Release ──► the recordings it can play ──► Slot { text, variant, set, longest, used_by, said }
 //!                   └─ sentences with examples ──► Said: what a caller hears before and after each
 //! ```
-//! Every slot is found inside a sentence that a caller can hear, so that it can be read, and played, in its place. The
-//! sentences are composed by the same code that composes a call's.
+//! Each slot comes with a sentence that a caller can hear, so that it can be read and played in context. The same code
+//! composes these sentences and those of a call.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,36 +13,38 @@ use std::time::Duration;
 
 use super::examples::{self, Saying};
 use flow::Release;
-use speech::{Clip, Needed, Piece, length_of};
+use speech::{Clip, ClipText, Piece, estimated_length};
 
 /// One recording that an operator makes.
 #[derive(Clone, Debug)]
 pub struct Slot {
+    /// Language and id of the recording.
     pub clip: Clip,
-    /// What is read.
+    /// The text to read.
     pub text: String,
+    /// How the voice ends.
     pub variant: Variant,
-    /// What it should be recorded together with: one voice, one sitting.
+    /// The set it belongs to, recorded by one voice in one sitting.
     pub set: String,
     /// Longer takes are refused.
     pub longest: Duration,
-    /// Nodes of the flow that a caller hears it at.
+    /// The nodes of the flow that play it.
     pub used_by: Vec<Arc<str>>,
-    /// A sentence that it stands in; none for the few that are heard alone.
+    /// A sentence that contains it; none if it is heard alone.
     pub said: Option<Said>,
 }
 
-/// Whether the sentence goes on after a recording, which decides how the voice ends.
+/// The intonation of a recording: whether the sentence goes on after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Variant {
-    /// The voice stays up.
+    /// The sentence goes on: the voice stays up.
     Medial,
-    /// The voice comes down.
+    /// The sentence ends: the voice falls.
     Final,
 }
 
 impl Variant {
-    /// The letter of file names.
+    /// The letter in file names: `m` or `f`.
     pub fn code(self) -> &'static str {
         match self {
             Variant::Medial => "m",
@@ -51,31 +53,33 @@ impl Variant {
     }
 }
 
-/// A slot in the sentence that it is said in.
+/// The sentence around a slot.
 #[derive(Clone, Debug)]
 pub struct Said {
+    /// The sentence, by its entry and values.
     pub saying: Saying,
     /// The whole sentence, as a screen shows it.
     pub sentence: String,
-    /// Recordings heard before and after it, in the order heard, with their texts.
+    /// Up to three recordings before the slot, in the order heard, with their texts.
     pub before: Vec<(Clip, String)>,
+    /// Up to three recordings after it.
     pub after: Vec<(Clip, String)>,
 }
 
 impl Slot {
-    /// About how long the text takes to say.
+    /// The estimated length of the text when read.
     pub fn expected(&self) -> Duration {
-        length_of(self.clip.lang, &self.text, &[]).max(SHORTEST_WORD)
+        estimated_length(self.clip.lang, &self.text, &[]).max(SHORTEST_WORD)
     }
 }
 
-/// All slots of a release, in the order in which they are best recorded: set by set, numbers as one counts.
-pub fn slots(release: &Release, needed: &BTreeSet<Needed>) -> Vec<Slot> {
+/// All slots of a release in recording order: set by set, numbers in ascending order.
+pub fn slots(release: &Release, needed: &BTreeSet<ClipText>) -> Vec<Slot> {
     let texts: BTreeMap<Clip, &str> = needed.iter().map(|needed| (clip_of(needed), &*needed.text)).collect();
     let mut said = BTreeMap::new();
     for saying in examples::sayings(release) {
         if let Some(heard) = examples::compose(release, &saying) {
-            place(&saying, &heard, &texts, &mut said);
+            note_context(&saying, &heard, &texts, &mut said);
         }
     }
     let used = release.entries_used();
@@ -84,34 +88,39 @@ pub fn slots(release: &Release, needed: &BTreeSet<Needed>) -> Vec<Slot> {
     slots
 }
 
-fn clip_of(needed: &Needed) -> Clip {
+fn clip_of(needed: &ClipText) -> Clip {
     Clip { lang: needed.lang, id: Arc::clone(&needed.id) }
 }
 
-/// Notes for each recording of a sentence where it stands, if no sentence did before.
-fn place(saying: &Saying, heard: &flow::Utterance, texts: &BTreeMap<Clip, &str>, said: &mut BTreeMap<Clip, Said>) {
+/// Notes the sentence of each recording that has none yet.
+fn note_context(
+    saying: &Saying,
+    heard: &flow::Utterance,
+    texts: &BTreeMap<Clip, &str>,
+    said: &mut BTreeMap<Clip, Said>,
+) {
     let clips: Vec<&Clip> = heard
         .pieces
         .iter()
         .filter_map(|piece| match piece {
             Piece::Clip(clip) => Some(clip),
-            Piece::Silence(_) | Piece::Tone(_) | Piece::Take => None,
+            Piece::Silence(_) | Piece::Tone(_) | Piece::Message => None,
         })
         .collect();
-    let told = |clips: &[&Clip]| -> Vec<(Clip, String)> {
+    let texts_of = |clips: &[&Clip]| -> Vec<(Clip, String)> {
         clips.iter().map(|clip| ((*clip).clone(), texts.get(*clip).copied().unwrap_or_default().into())).collect()
     };
     for (at, clip) in clips.iter().enumerate() {
         if !said.contains_key(*clip) {
-            let before = told(&clips[at.saturating_sub(NEIGHBOURS)..at]);
-            let after = told(&clips[at + 1..clips.len().min(at + 1 + NEIGHBOURS)]);
+            let before = texts_of(&clips[at.saturating_sub(NEIGHBOURS)..at]);
+            let after = texts_of(&clips[at + 1..clips.len().min(at + 1 + NEIGHBOURS)]);
             let sentence = heard.text.clone();
             said.insert((*clip).clone(), Said { saying: saying.clone(), sentence, before, after });
         }
     }
 }
 
-fn slot(needed: &Needed, used: &BTreeMap<String, BTreeSet<Arc<str>>>, said: Option<Said>) -> Slot {
+fn slot(needed: &ClipText, used: &BTreeMap<String, BTreeSet<Arc<str>>>, said: Option<Said>) -> Slot {
     let id = &needed.id;
     let own = used.get(&**id).or_else(|| id.rsplit_once('.').and_then(|(entry, _)| used.get(entry)));
     let by = own.or_else(|| said.as_ref().and_then(|said| used.get(&said.saying.entry)));
@@ -133,7 +142,7 @@ fn slot(needed: &Needed, used: &BTreeMap<String, BTreeSet<Arc<str>>>, said: Opti
     slot
 }
 
-/// What a recording belongs together with: the parts of a sentence, the digits, the numbers, the words of a family.
+/// The set of a recording: the parts of one sentence, the digits, the numbers, the words of one family.
 pub fn set_of(id: &str) -> String {
     let mut parts = id.split('.');
     let (first, second) = (parts.next().unwrap_or_default(), parts.next());
@@ -152,7 +161,7 @@ pub fn set_of(id: &str) -> String {
     }
 }
 
-/// Whether a half-recorded set sounds broken: several of its words are heard within one breath.
+/// Whether a set must be recorded whole: several of its words are heard in one phrase.
 pub fn is_close_knit(set: &str) -> bool {
     matches!(set, "digits" | "numbers" | "dates" | "time" | "money")
 }
@@ -169,16 +178,16 @@ fn rank(id: &str) -> u8 {
     }
 }
 
-/// An id with its numbers padded, so that 10 comes after 9.
+/// An id with its numbers padded, so that 10 sorts after 9.
 fn counted(id: &str) -> String {
     id.split('.').map(|part| format!("{part:0>6}.")).collect()
 }
 
-/// Recordings to each side that are told.
+/// Recordings on each side that are listed.
 const NEIGHBOURS: usize = 3;
-/// What a take may hold beside its words.
+/// Time that a take may hold beside its words.
 const BREATH: Duration = Duration::from_millis(1500);
-/// No word is said in less.
+/// The shortest time for a word.
 const SHORTEST_WORD: Duration = Duration::from_millis(300);
 
 #[cfg(test)]
@@ -198,11 +207,11 @@ mod tests {
             script: ("script.toml", include_str!("../../prompts/script.toml")),
             calendar: ("calendar.toml", include_str!("../../config/calendar.toml")),
         };
-        Release::load(sources, environment).unwrap_or_else(|complaints| panic!("{complaints:#?}"))
+        Release::load(sources, environment).unwrap_or_else(|errors| panic!("{errors:#?}"))
     }
 
     #[test]
-    fn every_recording_that_a_call_can_ask_for_is_one_slot_and_stands_in_a_sentence() {
+    fn every_recording_that_a_call_can_play_is_one_slot_with_a_sentence() {
         let release = release();
         let needed = release.clips_needed();
         let slots = slots(&release, &needed);
@@ -216,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_recorded_in_two_ways_and_as_one_set() {
+    fn digits_have_two_variants_and_are_one_set() {
         let release = release();
         let slots = slots(&release, &release.clips_needed());
         let find = |id: &str| slots.iter().find(|s| &*s.clip.id == id && s.clip.lang == Lang::Yue).expect("a slot");
@@ -247,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_comes_after_nine() {
+    fn ten_sorts_after_nine() {
         let release = release();
         let slots = slots(&release, &release.clips_needed());
         let days: Vec<&str> = slots

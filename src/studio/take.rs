@@ -1,12 +1,12 @@
-//! A take: one recording of one slot, immutable, and named by the hash of what it is made of.
+//! A take: one immutable recording of one slot, named by the hash of its content.
 //!
 //! ```text
 //!            keep            approve                publish
 //!  Fresh ───────────► Draft ───────────► Approved ───────────► Published
 //!    └─── discard ──────┴── discard ────────┘                      │
-//!              └─► Discarded                 approve again ◄───────┘  (once another take, or the factory's, is live)
+//!              └─► Discarded                 approve again ◄───────┘  (when another take or the factory's is live)
 //! ```
-//! A fresh take is stored before anybody is told of it, so that a lost connection costs nothing.
+//! A fresh take is stored before the upload is acknowledged, so that a lost connection costs nothing.
 
 use std::fmt;
 
@@ -16,58 +16,61 @@ use sha2::{Digest, Sha256};
 use super::coverage::text_hash;
 use speech::Clip;
 
-/// How a take came in; the limits of its checks follow from it.
+/// How a take came in. It decides the limits of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
+    /// Recorded in the studio's page.
     Browser,
+    /// Recorded in a call to the recording service.
     Phone,
+    /// Uploaded as a file or in an archive.
     File,
 }
 
-/// Where a take stands.
+/// The state of a take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TakeState {
-    /// Sent in; nobody has said yet that it is good.
+    /// Uploaded, not kept yet.
     Fresh,
-    /// Kept by who recorded it: waits for another person's approval.
+    /// Kept by its operator: waits for the approval of another person.
     Draft,
     /// Goes live with the next publication.
     Approved,
-    /// Was published; whether it is live, the live release says.
+    /// Published at some time; the live release says whether it is live.
     Published,
-    /// Hidden.
+    /// Discarded: hidden, and deleted by a tidy-up.
     Discarded,
 }
 
-/// Where a slot stands: what is to be done about it next.
+/// The state of a slot: what to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, PartialOrd, Ord)]
 #[serde(rename_all = "lowercase")]
 pub enum SlotState {
-    /// There is no recording at all.
+    /// No recording.
     Missing,
-    /// What callers hear was read from another text.
+    /// The live recording is of another text.
     Stale,
-    /// What callers hear was made by a machine.
+    /// The live recording is synthetic.
     Placeholder,
-    /// A take waits for its approval.
+    /// A take waits for approval.
     Recorded,
-    /// A take waits for its publication.
+    /// A take waits for publication.
     Approved,
-    /// Callers hear a person, and the right words.
+    /// A person's recording of the current text is live.
     Live,
 }
 
 macro_rules! codes {
     ($of:ty { $($variant:ident = $code:literal),+ $(,)? }) => {
         impl $of {
-            /// As it is stored and shown.
+            /// Its name in the store and the API.
             pub fn code(self) -> &'static str {
                 match self { $(<$of>::$variant => $code),+ }
             }
 
-            /// The one that is written so.
+            /// The variant of that name.
             pub fn from_code(code: &str) -> Option<$of> {
                 match code { $($code => Some(<$of>::$variant),)+ _ => None }
             }
@@ -86,7 +89,7 @@ codes!(SlotState {
     Live = "live",
 });
 
-/// The name of a take: SHA-256, in hex, of its slot, its text, the upload and the master made of it.
+/// The name of a take: SHA-256, in hex, of slot, text, upload and master.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TakeName(String);
 
@@ -107,11 +110,12 @@ impl TakeName {
         (text.len() == 64 && text.bytes().all(hex)).then(|| TakeName(text.into()))
     }
 
+    /// The 64 hex digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Enough of it to tell it from others on a screen.
+    /// The first 12 digits, for screens.
     pub fn short(&self) -> &str {
         &self.0[..12]
     }
@@ -123,14 +127,17 @@ impl fmt::Display for TakeName {
     }
 }
 
-/// What is told to an operator, in the two languages of the studio.
+/// A message for an operator in the two languages of the studio.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Words {
+    /// Simplified Chinese.
     pub zh: String,
+    /// English.
     pub en: String,
 }
 
 impl Words {
+    /// Puts the two languages together.
     pub fn new(zh: impl Into<String>, en: impl Into<String>) -> Words {
         Words { zh: zh.into(), en: en.into() }
     }
@@ -142,45 +149,51 @@ impl fmt::Display for Words {
     }
 }
 
-/// One thing that a check found.
+/// One result of a check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// A short name for programs: `clipped`, `quiet`, `noisy`.
+    /// A stable code: `clipped`, `quiet`, `noisy`.
     pub code: String,
+    /// Whether the take may still be kept.
     pub grade: Grade,
-    /// What was measured, in the unit of the check; absent where nothing is counted.
+    /// The measured figure; absent if nothing was measured.
     pub figure: Option<f64>,
+    /// The unit of `figure`: `dBov`, `dB`, `ms`, `s`, `Hz`, `places`.
     pub unit: String,
-    /// What is wrong and what would do, the figure included.
+    /// What is wrong, with the figure, and what to do.
     pub words: Words,
 }
 
-/// What a finding leads to.
+/// The consequence of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grade {
-    /// The take may be kept; somebody should listen again.
+    /// The take may be kept; listen to it again.
     Warn,
-    /// The take is there to be heard, and cannot be kept.
+    /// The take can be played, and cannot be kept.
     Reject,
 }
 
-/// What was measured of a take.
+/// The measurements of a take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
-    /// What came in, and what is left after trimming.
+    /// Length of the upload.
     pub original_ms: u32,
+    /// Length after trimming.
     pub speech_ms: u32,
-    /// Samples a second of the master.
+    /// Sample rate of the master.
     pub rate_hz: u32,
-    /// Active speech before and after the gain.
+    /// Active speech level before the gain.
     pub level_in_dbov: f64,
+    /// Active speech level after the gain.
     pub level_dbov: f64,
+    /// The gain applied.
     pub gain_db: f64,
+    /// True peak of the master.
     pub peak_dbtp: f64,
-    /// Speech over the room's noise; absent where there is no pause to measure it in.
+    /// Speech level above the room noise; absent if no pause is long enough to measure it.
     pub snr_db: Option<f64>,
-    /// The median pitch of the voice; absent where none was found.
+    /// The median pitch of the voice; absent if none was found.
     pub pitch_hz: Option<f64>,
     /// Energy above 1 kHz over that below.
     pub tilt_db: Option<f64>,
@@ -196,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_take_is_named_by_all_that_it_is_made_of() {
+    fn a_take_name_depends_on_every_part() {
         let name = TakeName::of(&slot("a"), "甲", "11", "22");
         assert_eq!(name, TakeName::of(&slot("a"), "甲", "11", "22"));
         for other in [
@@ -215,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn states_read_as_they_are_written() {
+    fn states_are_read_from_their_codes() {
         for state in
             [TakeState::Fresh, TakeState::Draft, TakeState::Approved, TakeState::Published, TakeState::Discarded]
         {

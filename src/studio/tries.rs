@@ -1,26 +1,27 @@
-//! How long somebody who gave wrong passwords must wait before the next try.
+//! How long a client must wait after wrong passwords or PINs.
 //!
 //! ```text
-//!  failures   1 … free    free + 1   free + 2   …          a success, or a quiet day
+//!  failures   1 … free    free + 1   free + 2   …          a success, or a day without failures
 //!  wait            none       first   2 × first  … longest ──────────────► none
 //! ```
-//! A wait always ends: nobody can lock the true holder out for good. Tries during a wait are refused without being
-//! held against a password, and do not make it longer.
+//! Every wait ends, so no attacker can lock the account's holder out permanently. Tries during a wait are refused without
+//! checking the password, and do not extend the wait.
 
 use std::time::Duration;
 
-/// A limit for one kind of tries.
+/// The limit of one kind of tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TryRule {
-    /// Failures that cost no wait.
+    /// Failures without a wait.
     pub free: u32,
-    /// The wait after the next one; each further failure doubles it.
+    /// The wait after the next failure; each further one doubles it.
     pub first_wait: Duration,
+    /// The upper limit of a wait.
     pub longest_wait: Duration,
 }
 
 impl TryRule {
-    /// What is left of the wait after so many failures, the last of them so long ago.
+    /// The rest of the wait after `failures`, the last of them `since_last` ago.
     pub fn wait(&self, failures: u32, since_last: Duration) -> Option<Duration> {
         if failures < self.free || since_last >= FORGOTTEN_AFTER {
             return None;
@@ -31,19 +32,19 @@ impl TryRule {
     }
 }
 
-/// Failures are forgotten when no other one came for so long.
+/// Failures are forgotten this long after the last one.
 pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// A name in a browser; from a browser that its holder has signed in with before, by that browser alone.
+/// Of one account name. A browser that has signed in to the account before is counted on its own.
 pub const BY_NAME: TryRule =
     TryRule { free: 5, first_wait: Duration::from_secs(30), longest_wait: Duration::from_secs(900) };
-/// All names from one address: an office may have one address.
+/// Of all names from one address; a whole office may share one.
 pub const BY_ADDRESS: TryRule =
     TryRule { free: 30, first_wait: Duration::from_secs(30), longest_wait: Duration::from_secs(900) };
-/// An operator number on the telephone: at one try an hour a PIN of six digits lasts for more than a century.
+/// Of one operator number by telephone: at one try an hour a PIN of six digits withstands more than a century.
 pub const BY_NUMBER: TryRule =
     TryRule { free: 5, first_wait: Duration::from_secs(60), longest_wait: Duration::from_secs(3600) };
-/// All numbers from one caller.
+/// Of all operator numbers from one caller.
 pub const BY_CALLER: TryRule =
     TryRule { free: 10, first_wait: Duration::from_secs(60), longest_wait: Duration::from_secs(3600) };
 

@@ -1,16 +1,16 @@
-//! Who asks, when balancers stand between: limits are kept by the address of the kiosk, not of the balancer.
+//! The address of a client behind balancers: limits count by the address of the kiosk, not of the balancer.
 //!
 //! ```text
-//!  kiosk 10.1.2.3 ──► balancer 10.0.0.5 ──► us        X-Forwarded-For: 203.0.113.9, 10.1.2.3
-//!                                                     said by the kiosk ─┘            └─ added by the balancer
+//!  kiosk 10.1.2.3 ──► balancer 10.0.0.5 ──► node      X-Forwarded-For: 203.0.113.9, 10.1.2.3
+//!                                                     sent by the kiosk ─┘            └─ added by the balancer
 //! ```
 //!
-//! Every proxy adds the address that it was asked from at the end, so the list is read from its end: proxies of ours are
-//! passed over, and the first other address is the one that asks. What stands before it anybody may have written.
+//! Every proxy appends the address of its own client, so the list is read from its end: trusted proxies are skipped, and
+//! the first other address is the client. Entries before it may be forged.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// The address that asks. `forwarded` are the values of all X-Forwarded-For headers, in order.
+/// The client's address. `forwarded` are the values of all X-Forwarded-For headers, in order.
 pub fn client<'a>(
     from: IpAddr,
     forwarded: impl DoubleEndedIterator<Item = &'a str>,
@@ -29,7 +29,7 @@ pub fn client<'a>(
     client
 }
 
-/// An address, as proxies write it: some add a port.
+/// Reads an address as proxies write it: some add a port.
 fn address(text: &str) -> Option<IpAddr> {
     let plain = text.trim_start_matches('[').trim_end_matches(']');
     let address = plain.parse().ok().or_else(|| text.parse().ok().map(|socket: SocketAddr| socket.ip()))?;
@@ -48,14 +48,14 @@ mod tests {
     }
 
     #[test]
-    fn only_a_proxy_is_believed() {
+    fn only_a_proxy_is_trusted() {
         assert_eq!(ask("10.1.2.3", &["203.0.113.9"]), "10.1.2.3");
         assert_eq!(ask("10.0.0.5", &["10.1.2.3"]), "10.1.2.3");
         assert_eq!(ask("10.0.0.5", &[]), "10.0.0.5");
     }
 
     #[test]
-    fn what_a_kiosk_says_of_itself_is_passed_over() {
+    fn an_entry_sent_by_the_kiosk_is_ignored() {
         assert_eq!(ask("10.0.0.5", &["203.0.113.9, 10.1.2.3"]), "10.1.2.3");
         assert_eq!(ask("10.0.0.5", &["203.0.113.9", "10.1.2.3, 10.0.0.6"]), "10.1.2.3");
         assert_eq!(ask("10.0.0.5", &["203.0.113.9, nonsense"]), "10.0.0.5");
@@ -71,7 +71,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_stranger_is_never_anybody_else(values in proptest::collection::vec("[0-9a-f:., \\[\\]]{0,40}", 0..4)) {
+        fn a_client_without_a_proxy_cannot_forge_its_address(values in proptest::collection::vec("[0-9a-f:., \\[\\]]{0,40}", 0..4)) {
             let values: Vec<&str> = values.iter().map(String::as_str).collect();
             prop_assert_eq!(ask("192.0.2.7", &values), "192.0.2.7");
         }

@@ -1,4 +1,4 @@
-//! What a balancer and an operator are told of this node.
+//! `GET /health`: the state of this node for balancers and operators.
 
 use std::time::Duration;
 
@@ -8,53 +8,58 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeState {
+    /// Serving, with a fresh copy.
     #[default]
     Ok,
-    /// The copy is older than answers may be: the node serves, and says so.
+    /// The replica is older than answers may be: the node serves, and answers state their age.
     Stale,
     /// No new calls; those in progress finish.
     Draining,
 }
 
-/// What somebody should look at; the node serves all the same.
+/// A condition to look at; the node still serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
-    /// Nothing to answer from: no copy was ever made.
+    /// There is no replica.
     NoCopy,
-    /// The copy is so old that its age is told, or that it is not told at all.
+    /// The replica is so old that answers state its age or are refused.
     Stale,
     /// Every line is in use.
     LinesFull,
-    /// The disk of the data folder has little room.
+    /// The disk of the data folder is nearly full.
     DiskLow,
-    /// The copy has alarms of its own: see `alarms`.
+    /// The replica has alarms: see `alarms`.
     Copy,
 }
 
 /// `GET /health`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
+    /// Whether new work should be sent here.
     pub state: NodeState,
-    /// How long ago the upstream vouched for the copy; `None` before the first time.
+    /// The age of the replica by the upstream's clock; `None` before the first `as_of`.
     pub replica_age: Option<Duration>,
+    /// Cases in the replica.
     pub replica_cases: u64,
-    /// Calls in progress, and how many there may be.
+    /// Calls in progress.
     pub calls: usize,
+    /// Calls at once; further ones get 503.
     pub calls_max: usize,
     /// The kiosk's page shows a notice instead of scanning.
     pub maintenance: bool,
-    /// The release that new calls begin with: its short name, the same on every node that serves the same.
+    /// The short name of the live release; equal on nodes with the same release.
     pub release: String,
-    /// Room on the disk of the data folder; `None` when the system does not say.
+    /// Free space on the disk of the data folder; `None` if unknown.
     pub disk_free_bytes: Option<u64>,
+    /// Conditions to look at; empty if there are none.
     pub troubles: Vec<Trouble>,
-    /// Kinds of the copy's own alarms, as `jindu replica status` explains them: an upstream that is not reached is one.
+    /// Codes of the replica's alarms, which `jindu replica status` explains.
     pub alarms: Vec<String>,
 }
 
 impl Health {
-    /// 503 while draining, so that a balancer sends nobody; a stale copy still answers.
+    /// 503 while draining, so that a balancer sends no new work; else 200, for a stale replica too.
     pub fn status(&self) -> u16 {
         match self.state {
             NodeState::Ok | NodeState::Stale => 200,
@@ -65,7 +70,7 @@ impl Health {
     /// The reply's body.
     pub fn to_json(&self) -> Vec<u8> {
         #[derive(Serialize)]
-        struct Told<'a> {
+        struct Body<'a> {
             status: NodeState,
             replica_age_s: Option<u64>,
             replica_cases: u64,
@@ -77,7 +82,7 @@ impl Health {
             troubles: &'a [Trouble],
             alarms: &'a [String],
         }
-        let told = Told {
+        let body = Body {
             status: self.state,
             replica_age_s: self.replica_age.map(|age| age.as_secs()),
             replica_cases: self.replica_cases,
@@ -89,7 +94,7 @@ impl Health {
             troubles: &self.troubles,
             alarms: &self.alarms,
         };
-        serde_json::to_vec(&told).expect("numbers and words serialise")
+        serde_json::to_vec(&body).expect("numbers and words serialise")
     }
 }
 
@@ -105,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_told_in_one_line_of_json() {
+    fn the_body_is_one_line_of_json() {
         let health = Health {
             state: NodeState::Stale,
             replica_age: Some(Duration::from_secs(61)),

@@ -1,4 +1,4 @@
-//! The kiosk's page: files built into the program, and its settings.
+//! The kiosk's page: its files, built into the program, and its settings.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -8,16 +8,18 @@ use sha2::{Digest, Sha256};
 
 use super::Route;
 
-/// A file of the page.
+/// A file of a page.
 #[derive(Clone, Debug)]
 pub struct Asset {
+    /// The value of Content-Type.
     pub content_type: &'static str,
+    /// The file as built in.
     pub body: &'static [u8],
     /// A strong validator (RFC 9110 §8.8.3), quotes included.
     pub etag: String,
 }
 
-/// The file at a route, if a file is there.
+/// The file of a route; none for routes that are not files.
 pub fn asset(route: Route) -> Option<&'static Asset> {
     static PAGE: LazyLock<Asset> =
         LazyLock::new(|| Asset::new("text/html; charset=utf-8", include_bytes!("kiosk/index.html")));
@@ -60,17 +62,20 @@ impl Asset {
     }
 }
 
-/// What the page asks for when it starts.
+/// `GET /kiosk/config.json`, which the page reads at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KioskSettings {
-    /// How long an answer is shown before the warning, and how long the warning before it is cleared.
+    /// How long an answer is shown before the warning.
     pub answer_shown: Duration,
+    /// How long the warning is shown before the screen is cleared; at least 20 s are sent.
     pub clear_warning: Duration,
+    /// Whether the page shows a notice instead of scanning.
     pub maintenance: bool,
+    /// The largest photograph that the node accepts.
     pub image_bytes_max: usize,
-    /// The lengths of receipt numbers, told where one is typed.
+    /// The lengths of receipt numbers, shown where one is typed.
     pub receipt_lengths: Vec<u8>,
-    /// How the office's desk is reached; empty: not shown.
+    /// The desk's telephone number; empty: not shown.
     pub desk_number: String,
 }
 
@@ -78,7 +83,7 @@ impl KioskSettings {
     /// The reply's body.
     pub fn to_json(&self) -> Vec<u8> {
         #[derive(Serialize)]
-        struct Told<'a> {
+        struct Body<'a> {
             answer_shown_s: u64,
             clear_warning_s: u64,
             maintenance: bool,
@@ -86,7 +91,7 @@ impl KioskSettings {
             receipt_lengths: &'a [u8],
             desk_number: &'a str,
         }
-        let told = Told {
+        let body = Body {
             answer_shown_s: self.answer_shown.as_secs(),
             clear_warning_s: self.clear_warning.max(WARNING_MIN).as_secs(),
             maintenance: self.maintenance,
@@ -94,7 +99,7 @@ impl KioskSettings {
             receipt_lengths: &self.receipt_lengths,
             desk_number: &self.desk_number,
         };
-        serde_json::to_vec(&told).expect("strings and numbers serialise")
+        serde_json::to_vec(&body).expect("strings and numbers serialise")
     }
 }
 
@@ -115,13 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn the_page_asks_nothing_of_strangers_and_has_no_inline_script_or_style() {
+    fn the_page_loads_nothing_from_other_hosts_and_has_no_inline_script_or_style() {
         let text = |route| std::str::from_utf8(asset(route).unwrap().body).unwrap();
         let page = text(Route::Page);
         assert!(!page.contains("<script>") && !page.contains(" style=") && !page.contains(" onclick="));
         for route in [Route::Page, Route::Script, Route::Scanner, Route::Words, Route::Style] {
-            let strangers = text(route).replace("http://www.w3.org/2000/svg", "");
-            assert!(!strangers.contains("http://") && !strangers.contains("https://"), "{route:?}");
+            let own = text(route).replace("http://www.w3.org/2000/svg", "");
+            assert!(!own.contains("http://") && !own.contains("https://"), "{route:?}");
         }
         for route in [Route::Script, Route::Scanner] {
             for keeper in ["localStorage", "sessionStorage", "indexedDB", "pushState", "document.cookie", "innerHTML"] {

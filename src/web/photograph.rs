@@ -1,7 +1,7 @@
-//! A photograph of a barcode → its text.
+//! Reads the barcode in a photograph.
 //!
-//! A hand-held picture is seldom straight or of the right size, so it is tried as it is, smaller (which also takes
-//! noise out), and turned; the cheapest tries first, until one gives a text that is wanted or the time is over.
+//! A hand-held picture is seldom straight or of the right size. It is tried at several sizes (a smaller one also has less
+//! noise) and angles, cheapest first, until an attempt gives a wanted text or the time is over.
 
 use std::io::Cursor;
 use std::time::Duration;
@@ -12,15 +12,16 @@ use rxing::common::HybridBinarizer;
 use rxing::multi::{GenericMultipleBarcodeReader, MultipleBarcodeReader};
 use rxing::{BarcodeFormat, BinaryBitmap, DecodeHints, Luma8Source, MultiFormatReader};
 
-use super::{CODE_BYTES_MAX, Problem};
+use super::RequestError;
+use super::request::CODE_BYTES_MAX;
 use base::Private;
 
-/// What one picture may cost.
+/// Limits for one picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PhotographLimits {
-    /// Pixels, known before any of them is decoded.
+    /// Pixels, checked in the header before decoding.
     pub pixels: u64,
-    /// Reading is given up after so long, between two tries.
+    /// The search ends after this time, between two attempts.
     pub time: Duration,
 }
 
@@ -30,23 +31,29 @@ impl Default for PhotographLimits {
     }
 }
 
-/// Why a photograph gives no text.
+/// Why a photograph has no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PhotographError {
+    /// The bytes cannot be decoded as one of the three formats.
     #[error("neither JPEG, PNG nor WebP, or damaged")]
     NoPicture,
+    /// The header announces a larger picture than is decoded.
     #[error("more than {limit} pixels")]
-    TooManyPixels { limit: u64 },
+    TooManyPixels {
+        /// The most pixels that are accepted.
+        limit: u64,
+    },
+    /// No attempt found a code, or the time was over before one did.
     #[error("no barcode found")]
     NoBarcode,
 }
 
-impl From<PhotographError> for Problem {
-    fn from(error: PhotographError) -> Problem {
+impl From<PhotographError> for RequestError {
+    fn from(error: PhotographError) -> RequestError {
         match error {
-            PhotographError::NoPicture => Problem::NoPicture,
-            PhotographError::TooManyPixels { limit } => Problem::TooManyPixels { limit },
-            PhotographError::NoBarcode => Problem::NoBarcode,
+            PhotographError::NoPicture => RequestError::NoPicture,
+            PhotographError::TooManyPixels { limit } => RequestError::TooManyPixels { limit },
+            PhotographError::NoBarcode => RequestError::NoBarcode,
         }
     }
 }
@@ -111,7 +118,7 @@ impl Photograph {
     }
 }
 
-/// One way to look at a picture.
+/// One attempt: a size and an angle.
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
     /// The longer side, in pixels.
@@ -255,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_barcode_that_is_not_wanted_is_the_second_best() {
+    fn an_unwanted_barcode_is_the_second_best() {
         let mut both = GrayImage::from_pixel(1100, 1200, image::Luma([235]));
         imageops::replace(&mut both, &barcode("SF1234567890", BarcodeFormat::CODE_128, 700, 160), 50, 50);
         let waybill = encoded(&both, ImageFormat::Png);
@@ -265,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_without_a_barcode_and_a_broken_one_are_told_apart() {
+    fn a_picture_without_a_barcode_and_a_broken_one_differ() {
         let blank = encoded(&GrayImage::from_pixel(400, 300, image::Luma([200])), ImageFormat::Png);
         assert_eq!(read(&blank), Err(PhotographError::NoBarcode));
         assert_eq!(read(&blank[..blank.len() / 2]), Err(PhotographError::NoPicture));
@@ -280,8 +287,8 @@ mod tests {
         let mut claim = encoded(&GrayImage::new(1, 1), ImageFormat::Png);
         claim[16..20].copy_from_slice(&60_000u32.to_be_bytes());
         claim[20..24].copy_from_slice(&60_000u32.to_be_bytes());
-        let told = read(&claim);
-        assert!(matches!(told, Err(PhotographError::TooManyPixels { .. } | PhotographError::NoPicture)), "{told:?}");
+        let found = read(&claim);
+        assert!(matches!(found, Err(PhotographError::TooManyPixels { .. } | PhotographError::NoPicture)), "{found:?}");
         let limits = PhotographLimits { pixels: 1000, ..PhotographLimits::default() };
         let large = encoded(&GrayImage::new(40, 40), ImageFormat::Png);
         assert_eq!(Photograph::read(&large, limits).unwrap_err(), PhotographError::TooManyPixels { limit: 1000 });
@@ -291,7 +298,7 @@ mod tests {
     fn the_search_ends_with_its_time() {
         let limits = PhotographLimits::default();
         let picture = encoded(&barcode(RECEIPT, BarcodeFormat::CODE_128, 600, 160), ImageFormat::Png);
-        let told = Photograph::read(&picture, limits).unwrap().barcode(limits, || limits.time, |_| true);
-        assert_eq!(told, Err(PhotographError::NoBarcode));
+        let found = Photograph::read(&picture, limits).unwrap().barcode(limits, || limits.time, |_| true);
+        assert_eq!(found, Err(PhotographError::NoBarcode));
     }
 }

@@ -1,26 +1,26 @@
-//! JSON bodies → what was asked.
+//! JSON bodies of the scan API.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 
-use super::Problem;
+use super::RequestError;
 use base::{Lang, Private};
 use inquiry::Score;
 
 /// The most bytes of a JSON body: a QR code's text and some room.
 pub const JSON_BYTES_MAX: usize = 8 * 1024;
 /// The most bytes of a scanned text; a version 40 QR code holds 2,953 (ISO/IEC 18004).
-pub const CODE_BYTES_MAX: usize = 3 * 1024;
+pub(super) const CODE_BYTES_MAX: usize = 3 * 1024;
 
 /// The name that a kiosk gives itself, made fit for logs: at most 32 characters of `A–Z a–z 0–9 . _ -`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Kiosk(String);
 
 impl Kiosk {
-    /// Takes a name. Whatever does not fit becomes `_`; a name with many digits is somebody's number in the wrong field,
-    /// and loses them. No applicant goes without an answer for the name of a kiosk.
+    /// Makes a name fit. Other characters become `_`; so do the digits of a name with more than six of them, which may be a
+    /// personal number in the wrong field. A name is never refused, so that every applicant gets an answer.
     pub fn named(name: &str) -> Kiosk {
         let numbered = name.chars().filter(char::is_ascii_digit).count() > KIOSK_DIGITS_MAX;
         let fit = |c: char| match c {
@@ -43,10 +43,12 @@ impl fmt::Display for Kiosk {
     }
 }
 
-/// `POST /api/scan`: a text as the scanner sent it.
+/// `POST /api/scan`: a text as scanned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScanRequest {
+    /// As scanned or typed, prefixes and suffixes included.
     pub code: Private<String>,
+    /// The kiosk; empty if not given.
     pub kiosk: Kiosk,
 }
 
@@ -54,8 +56,8 @@ impl ScanRequest {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`] or [`Problem::Field`].
-    pub fn read(body: &[u8]) -> Result<ScanRequest, Problem> {
+    /// [`RequestError::Json`] or [`RequestError::Field`].
+    pub fn read(body: &[u8]) -> Result<ScanRequest, RequestError> {
         #[derive(Deserialize)]
         struct Written<'a> {
             #[serde(borrow)]
@@ -68,10 +70,12 @@ impl ScanRequest {
     }
 }
 
-/// `POST /api/scan/speech`: the same, and the language to hear it in.
+/// `POST /api/scan/speech`: the answer to a scan as speech.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpeechRequest {
+    /// The scan whose answer is spoken.
     pub scan: ScanRequest,
+    /// The language to speak.
     pub lang: Lang,
 }
 
@@ -79,16 +83,16 @@ impl SpeechRequest {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`] or [`Problem::Field`].
-    pub fn read(body: &[u8]) -> Result<SpeechRequest, Problem> {
+    /// [`RequestError::Json`] or [`RequestError::Field`].
+    pub fn read(body: &[u8]) -> Result<SpeechRequest, RequestError> {
         #[derive(Deserialize)]
         struct Written<'a> {
             #[serde(borrow)]
             lang: Cow<'a, str>,
         }
         let written: Written<'_> = json(body, r#"{"code": "...", "lang": "zh", "kiosk": "..."}"#)?;
-        let lang =
-            Lang::from_code(&written.lang).ok_or(Problem::Field { field: "lang", must: "must be zh, yue or en" })?;
+        let lang = Lang::from_code(&written.lang)
+            .ok_or(RequestError::Field { field: "lang", must: "must be zh, yue or en" })?;
         Ok(SpeechRequest { scan: ScanRequest::read(body)?, lang })
     }
 }
@@ -98,7 +102,7 @@ impl SpeechRequest {
 pub struct RateRequest {
     /// The key that was pressed.
     pub score: Score,
-    /// Where.
+    /// The kiosk; empty if not given.
     pub kiosk: Kiosk,
 }
 
@@ -106,8 +110,8 @@ impl RateRequest {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`] or [`Problem::Field`].
-    pub fn read(body: &[u8]) -> Result<RateRequest, Problem> {
+    /// [`RequestError::Json`] or [`RequestError::Field`].
+    pub fn read(body: &[u8]) -> Result<RateRequest, RequestError> {
         #[derive(Deserialize)]
         struct Written<'a> {
             score: u8,
@@ -116,20 +120,24 @@ impl RateRequest {
         }
         let written: Written<'_> = json(body, r#"{"score": 1, "kiosk": "..."}"#)?;
         if !(1..=3).contains(&written.score) {
-            return Err(Problem::Field { field: "score", must: "must be 1, 2 or 3" });
+            return Err(RequestError::Field { field: "score", must: "must be 1, 2 or 3" });
         }
         Ok(RateRequest { score: Score::of(written.score), kiosk: kiosk(written.kiosk.as_deref()) })
     }
 }
 
-fn json<'a, T: Deserialize<'a>>(body: &'a [u8], want: &'static str) -> Result<T, Problem> {
-    // Only the place of the error is kept: its text may hold a piece of what was sent.
-    serde_json::from_slice(body).map_err(|error| Problem::Json { line: error.line(), column: error.column(), want })
+fn json<'a, T: Deserialize<'a>>(body: &'a [u8], want: &'static str) -> Result<T, RequestError> {
+    // Only the place of the error is kept: its text may quote what was sent.
+    serde_json::from_slice(body).map_err(|error| RequestError::Json {
+        line: error.line(),
+        column: error.column(),
+        want,
+    })
 }
 
-fn code(code: &str) -> Result<Private<String>, Problem> {
+fn code(code: &str) -> Result<Private<String>, RequestError> {
     if code.len() > CODE_BYTES_MAX {
-        return Err(Problem::Field { field: "code", must: "must be at most 3072 bytes" });
+        return Err(RequestError::Field { field: "code", must: "must be at most 3072 bytes" });
     }
     Ok(Private::new(code.to_owned()))
 }
@@ -148,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_name_of_a_kiosk_is_refused_and_none_holds_a_number() {
+    fn no_kiosk_name_is_refused_and_none_holds_a_number() {
         assert_eq!(Kiosk::named("north hall/3").as_str(), "north_hall_3");
         assert_eq!(Kiosk::named("k-440100123456789").as_str(), "k-_______________");
         assert_eq!(Kiosk::named("一楼\n1").as_str(), "___1");
@@ -161,7 +169,7 @@ mod tests {
         assert_eq!(scan.code.expose(), "]C0123");
         assert_eq!(scan.kiosk.as_str(), "north-1");
         assert_eq!(ScanRequest::read(br#"{"code":"1","kiosk":null}"#).unwrap().kiosk, Kiosk::default());
-        assert!(matches!(ScanRequest::read(br#"{"kiosk":"a"}"#), Err(Problem::Json { .. })));
+        assert!(matches!(ScanRequest::read(br#"{"kiosk":"a"}"#), Err(RequestError::Json { .. })));
     }
 
     #[test]
@@ -180,8 +188,8 @@ mod tests {
             r#""440100123456789""#,
         ] {
             let problem = ScanRequest::read(body.as_bytes()).unwrap_err();
-            let told = String::from_utf8(problem.to_json()).unwrap();
-            assert!(!told.contains("4401"), "{told}");
+            let body = String::from_utf8(problem.to_json()).unwrap();
+            assert!(!body.contains("4401"), "{body}");
             assert_eq!(problem.status(), 400);
         }
     }

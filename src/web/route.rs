@@ -1,8 +1,8 @@
-//! Method and path → what is asked for.
+//! Routes of the scan API and the kiosk page: method and path → [`Route`].
 
-use super::Problem;
+use super::RequestError;
 
-/// What a request asks for.
+/// A route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Route {
     /// `GET /` and `GET /kiosk`
@@ -36,16 +36,19 @@ pub enum Route {
 /// The body that a route expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
+    /// GET: there is none.
     None,
+    /// A JSON object.
     Json,
+    /// A photograph: JPEG, PNG or WebP.
     Image,
 }
 
-/// Names the route; `HEAD` goes wherever `GET` goes.
+/// Finds the route of a request; `HEAD` is accepted wherever `GET` is.
 ///
 /// # Errors
-/// [`Problem::NotFound`] for a path that nothing is at, [`Problem::Method`] for the wrong method.
-pub fn route(method: &str, path: &str) -> Result<Route, Problem> {
+/// [`RequestError::NotFound`] for an unknown path, [`RequestError::Method`] for the wrong method.
+pub fn route(method: &str, path: &str) -> Result<Route, RequestError> {
     let route = match path {
         "/api/scan" => Route::Scan,
         "/" | "/kiosk" | "/kiosk/" => Route::Page,
@@ -60,12 +63,12 @@ pub fn route(method: &str, path: &str) -> Result<Route, Problem> {
         "/health" => Route::Health,
         "/metrics" => Route::Metrics,
         "/flow.svg" => Route::Picture,
-        _ => return Err(Problem::NotFound),
+        _ => return Err(RequestError::NotFound),
     };
     match (body_of(route), method) {
         (Body::None, "GET" | "HEAD") | (Body::Json | Body::Image, "POST") => Ok(route),
-        (Body::None, _) => Err(Problem::Method { allow: "GET, HEAD" }),
-        (Body::Json | Body::Image, _) => Err(Problem::Method { allow: "POST" }),
+        (Body::None, _) => Err(RequestError::Method { allow: "GET, HEAD" }),
+        (Body::Json | Body::Image, _) => Err(RequestError::Method { allow: "POST" }),
     }
 }
 
@@ -89,19 +92,19 @@ pub fn body_of(route: Route) -> Body {
 impl Body {
     /// Whether a Content-Type header names this kind of body.
     ///
-    /// JSON must be declared: a form on a stranger's page cannot send that type without the browser asking first.
+    /// JSON must be declared: a form on another site cannot send that type without a preflight request (Fetch §4.8).
     ///
     /// # Errors
-    /// [`Problem::MediaType`] with the types that would do.
-    pub fn check_type(self, content_type: Option<&str>) -> Result<(), Problem> {
+    /// [`RequestError::MediaType`] with the accepted types.
+    pub fn check_type(self, content_type: Option<&str>) -> Result<(), RequestError> {
         let declared = content_type.unwrap_or("").split(';').next().unwrap_or("").trim();
         let any = |types: &[&str]| types.iter().any(|accepted| declared.eq_ignore_ascii_case(accepted));
         match self {
             Body::None => Ok(()),
             Body::Json if any(&["application/json"]) => Ok(()),
             Body::Image if any(&["image/jpeg", "image/png", "image/webp", "application/octet-stream"]) => Ok(()),
-            Body::Json => Err(Problem::MediaType { want: "application/json" }),
-            Body::Image => Err(Problem::MediaType { want: "image/jpeg, image/png or image/webp" }),
+            Body::Json => Err(RequestError::MediaType { want: "application/json" }),
+            Body::Image => Err(RequestError::MediaType { want: "image/jpeg, image/png or image/webp" }),
         }
     }
 }
@@ -111,15 +114,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_path_has_its_method_and_the_other_method_is_told_which() {
+    fn every_path_has_its_method_and_another_one_gets_allow() {
         assert_eq!(route("GET", "/"), Ok(Route::Page));
         assert_eq!(route("HEAD", "/kiosk"), Ok(Route::Page));
         assert_eq!(route("POST", "/api/scan"), Ok(Route::Scan));
-        assert_eq!(route("GET", "/api/scan"), Err(Problem::Method { allow: "POST" }));
-        assert_eq!(route("DELETE", "/health"), Err(Problem::Method { allow: "GET, HEAD" }));
-        assert_eq!(route("GET", "/api/scan/"), Err(Problem::NotFound));
-        assert_eq!(route("GET", "//"), Err(Problem::NotFound));
-        assert_eq!(route("GET", "/kiosk/../../etc/passwd"), Err(Problem::NotFound));
+        assert_eq!(route("GET", "/api/scan"), Err(RequestError::Method { allow: "POST" }));
+        assert_eq!(route("DELETE", "/health"), Err(RequestError::Method { allow: "GET, HEAD" }));
+        assert_eq!(route("GET", "/api/scan/"), Err(RequestError::NotFound));
+        assert_eq!(route("GET", "//"), Err(RequestError::NotFound));
+        assert_eq!(route("GET", "/kiosk/../../etc/passwd"), Err(RequestError::NotFound));
     }
 
     #[test]
@@ -127,7 +130,7 @@ mod tests {
         assert_eq!(Body::Json.check_type(Some("application/json; charset=utf-8")), Ok(()));
         assert_eq!(Body::Json.check_type(Some("Application/JSON")), Ok(()));
         for other in [None, Some(""), Some("text/plain"), Some("application/x-www-form-urlencoded"), Some(";;;")] {
-            assert!(matches!(Body::Json.check_type(other), Err(Problem::MediaType { .. })), "{other:?}");
+            assert!(matches!(Body::Json.check_type(other), Err(RequestError::MediaType { .. })), "{other:?}");
         }
         assert_eq!(Body::Image.check_type(Some("image/webp")), Ok(()));
         assert!(Body::Image.check_type(Some("image/heic")).is_err());

@@ -1,7 +1,7 @@
 //! An answer as a screen shows it, and its JSON.
 //!
-//! What may be told depends on the stage, and is decided here once: a date only while the case is under way, a hall
-//! only where the person must go, and nothing but the stage of somebody under 14.
+//! The stage decides what is shown: a date only while the case is under way, a hall only if the applicant must go there,
+//! and only the stage for applicants under 14.
 
 use std::sync::Arc;
 
@@ -14,44 +14,57 @@ use inquiry::{Case, Stage};
 /// A hall by its code and names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Hall {
+    /// The hall's code in the data: `north`.
     pub code: String,
+    /// Its name as it is spoken.
     #[serde(flatten)]
     pub name: Wording,
 }
 
-/// What is known of a case that was found.
+/// A case that was found, before disclosure.
 #[derive(Clone, Debug)]
 pub struct Found<'a> {
+    /// The row, whole; `Shown::found` takes only what may be shown.
     pub case: &'a Case,
     /// The promised date, if one may be promised.
     pub expected_by: Option<Date>,
+    /// The case's hall, if the script has a name for it.
     pub hall: Option<Hall>,
-    /// When the upstream last vouched for the copy, in the office's time zone.
+    /// The replica's `as_of`, in the office's time zone.
     pub as_of: ZonedDateTime,
-    /// Old enough that the words tell the age.
+    /// Whether the words state the age.
     pub stale: bool,
+    /// The answer's sentences.
     pub wording: Wording,
 }
 
 /// An answer as a screen shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
+    /// A case was found.
     pub found: bool,
-    /// The copy could not be read, or is too old to be believed.
+    /// The replica could not be read or is too old.
     pub unavailable: bool,
+    /// What the scanned text is.
     pub kind: CodeKind,
+    /// Where the case stands; none without a case.
     pub stage: Option<Stage>,
+    /// What the screen says.
     pub wording: Wording,
+    /// The names of all stages, for the progress line.
     pub stages: Arc<StageNames>,
+    /// The promised date; only while the case is under way.
     pub expected_by: Option<Date>,
+    /// Where to go; only when the person must.
     pub hall: Option<Hall>,
-    /// Told to the minute: replies of one minute are the same.
+    /// Sent to the minute, so that replies of one minute are equal and can be cached.
     pub as_of: Option<ZonedDateTime>,
+    /// Old enough that the screen shows a warning.
     pub stale: bool,
 }
 
 impl Shown {
-    /// A case. Of what is given, only what the stage allows is shown.
+    /// A found case, reduced to what its stage allows to disclose.
     pub fn found(found: Found<'_>, stages: Arc<StageNames>) -> Shown {
         let Found { case, expected_by, hall, as_of, stale, wording } = found;
         let under_way = matches!(case.stage, Stage::Accepted | Stage::Review | Stage::Production);
@@ -70,7 +83,7 @@ impl Shown {
         }
     }
 
-    /// No such receipt: unknown and too new alike.
+    /// No such receipt, whether unknown or too new.
     pub fn not_found(wording: Wording, stages: Arc<StageNames>) -> Shown {
         Shown {
             found: false,
@@ -86,19 +99,19 @@ impl Shown {
         }
     }
 
-    /// The copy could not be read, or is too old.
+    /// The replica could not be read or is too old.
     pub fn unavailable(wording: Wording, stages: Arc<StageNames>) -> Shown {
         Shown { unavailable: true, ..Shown::not_found(wording, stages) }
     }
 
-    /// A code that is no receipt.
+    /// A code that is not a receipt number.
     pub fn other(kind: CodeKind, stages: Arc<StageNames>) -> Shown {
         Shown { kind, ..Shown::not_found(kind.words(), stages) }
     }
 
     /// The reply's body.
     pub fn to_json(&self) -> Vec<u8> {
-        let told = Told {
+        let body = Body {
             found: self.found,
             unavailable: self.unavailable,
             kind: self.kind,
@@ -111,12 +124,12 @@ impl Shown {
             as_of: self.as_of.as_ref().map(|at| at.strftime("%Y-%m-%dT%H:%M:00%:z").to_string()),
             stale: self.stale,
         };
-        serde_json::to_vec(&told).expect("strings, dates and flags serialise")
+        serde_json::to_vec(&body).expect("strings, dates and flags serialise")
     }
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct Body<'a> {
     found: bool,
     unavailable: bool,
     kind: CodeKind,
@@ -130,16 +143,16 @@ struct Told<'a> {
     stale: bool,
 }
 
-/// The way of a case, and where on it the case stands.
+/// The steps of a case and its current step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 struct Progress {
     steps: &'static [Step],
     at: usize,
-    /// The clock of the time limit is stopped.
+    /// The time limit is suspended.
     paused: bool,
 }
 
-/// `None` where a line would tell more than the words may.
+/// `None` if a progress line would disclose more than the words.
 fn progress(stage: Stage) -> Option<Progress> {
     use Step::{Accepted, Collected, Delivery, Posted, Production, Ready, Review, Supplement};
     const USUAL: &[Step] = &[Accepted, Review, Production, Delivery, Collected];
@@ -196,22 +209,22 @@ mod tests {
     }
 
     #[test]
-    fn a_case_under_way_tells_its_date_and_where_it_stands() {
-        let told = json(&case(Stage::Review, false));
-        assert_eq!(told["found"], true);
-        assert_eq!(told["kind"], "receipt");
-        assert_eq!(told["stage"], "review");
-        assert_eq!(told["progress"]["at"], 1);
-        assert_eq!(told["progress"]["steps"][2], "production");
-        assert_eq!(told["expected_by"], "2026-12-01");
-        assert_eq!(told["hall"], serde_json::Value::Null);
-        assert_eq!(told["as_of"], "2026-11-23T10:00:00+08:00");
-        assert_eq!(told["wording"]["yue"], "乙");
-        assert_eq!(told["stages"]["delivery"]["zh"], "领取或寄送");
+    fn a_case_under_way_shows_its_date_and_step() {
+        let body = json(&case(Stage::Review, false));
+        assert_eq!(body["found"], true);
+        assert_eq!(body["kind"], "receipt");
+        assert_eq!(body["stage"], "review");
+        assert_eq!(body["progress"]["at"], 1);
+        assert_eq!(body["progress"]["steps"][2], "production");
+        assert_eq!(body["expected_by"], "2026-12-01");
+        assert_eq!(body["hall"], serde_json::Value::Null);
+        assert_eq!(body["as_of"], "2026-11-23T10:00:00+08:00");
+        assert_eq!(body["wording"]["yue"], "乙");
+        assert_eq!(body["stages"]["delivery"]["zh"], "领取或寄送");
     }
 
     #[test]
-    fn a_hall_is_told_only_where_the_person_must_go() {
+    fn a_hall_is_shown_only_if_the_applicant_must_go_there() {
         assert_eq!(json(&case(Stage::Ready, false))["hall"]["en"], "the North Hall");
         assert_eq!(json(&case(Stage::Ready, false))["hall"]["code"], "north");
         let supplement = json(&case(Stage::Supplement, false));
@@ -223,18 +236,18 @@ mod tests {
     }
 
     #[test]
-    fn of_somebody_under_14_only_the_stage_is_told() {
+    fn of_an_applicant_under_14_only_the_stage_is_shown() {
         for stage in [Stage::Accepted, Stage::Ready, Stage::Supplement] {
-            let told = json(&case(stage, true));
-            assert!(told["hall"].is_null() && told["expected_by"].is_null());
-            assert!(!told["stage"].is_null());
+            let body = json(&case(stage, true));
+            assert!(body["hall"].is_null() && body["expected_by"].is_null());
+            assert!(!body["stage"].is_null());
         }
     }
 
     #[test]
     fn contact_has_no_line_and_no_date() {
-        let told = json(&case(Stage::Contact, false));
-        assert!(told["progress"].is_null() && told["expected_by"].is_null() && told["hall"].is_null());
+        let body = json(&case(Stage::Contact, false));
+        assert!(body["progress"].is_null() && body["expected_by"].is_null() && body["hall"].is_null());
     }
 
     #[test]
@@ -245,10 +258,10 @@ mod tests {
             Shown::unavailable(Wording::new("无", "無", "none"), names()),
             Shown::other(CodeKind::Waybill, names()),
         ] {
-            let told: serde_json::Value = serde_json::from_slice(&shown.to_json()).unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&shown.to_json()).unwrap();
             let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-            assert_eq!(keys(&told), keys(&found));
-            assert_eq!(told["found"], false);
+            assert_eq!(keys(&body), keys(&found));
+            assert_eq!(body["found"], false);
         }
     }
 
@@ -256,9 +269,9 @@ mod tests {
     fn the_step_a_case_stands_at_is_its_stage() {
         for stage in [Stage::Accepted, Stage::Review, Stage::Supplement, Stage::Production, Stage::Ready, Stage::Posted]
         {
-            let told = json(&case(stage, false));
-            let at = told["progress"]["at"].as_u64().unwrap() as usize;
-            assert_eq!(told["progress"]["steps"][at], told["stage"]);
+            let body = json(&case(stage, false));
+            let at = body["progress"]["at"].as_u64().unwrap() as usize;
+            assert_eq!(body["progress"]["steps"][at], body["stage"]);
         }
     }
 }

@@ -1,16 +1,18 @@
-//! Sound for a browser: a RIFF WAVE file of 16-bit mono PCM (Multimedia Programming Interface and Data
+//! Speech for a browser: a RIFF WAVE file of 16-bit mono PCM (Multimedia Programming Interface and Data
 //! Specifications 1.0, IBM and Microsoft 1991).
 
 use std::time::Duration;
 
-/// A stretch of sound.
+/// A piece of speech.
 #[derive(Clone, Copy, Debug)]
 pub enum Sound<'a> {
+    /// 16-bit samples of a clip.
     Samples(&'a [i16]),
+    /// A pause.
     Silence(Duration),
 }
 
-/// Joins stretches of sound, all at `rate` samples a second, into one file.
+/// Joins pieces, all at `rate` samples a second, into one file.
 pub fn wav<'a>(rate: u32, sounds: impl Iterator<Item = Sound<'a>>) -> Vec<u8> {
     let mut file = vec![0; HEADER];
     for sound in sounds {
@@ -52,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wav_reader_hears_what_was_joined() {
+    fn a_wav_reader_reads_what_was_joined() {
         let file = wav(
             8000,
             [Sound::Samples(&[1, -2]), Sound::Silence(Duration::from_millis(1)), Sound::Samples(&[3])].into_iter(),

@@ -1,17 +1,21 @@
-//! Words that only a screen needs: names of stages, and what is said of a code that is no receipt.
+//! Texts that only a screen shows: names of stages, and messages for codes that are not receipts.
 //!
-//! Everything about a case comes from the hotline's own sentences; what stands here has no counterpart on the phone.
+//! Answers about a case use the sentences of the hotline; the texts here have no counterpart by telephone. Cantonese is
+//! standard traditional Chinese, as on any screen.
 
 use serde::Serialize;
 
 use base::Lang;
 use inquiry::{Scanned, Stage};
 
-/// One text in the three languages.
+/// A text in three languages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Wording {
+    /// Simplified Chinese, for Mandarin.
     pub zh: String,
+    /// Traditional Chinese, for Cantonese.
     pub yue: String,
+    /// English.
     pub en: String,
 }
 
@@ -39,11 +43,13 @@ impl Wording {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CodeKind {
+    /// A number in one of the configured formats.
     Receipt,
     /// A courier's waybill.
     Waybill,
+    /// An identity document's number.
     IdCard,
-    /// Neither: a smudged label, a stranger's code, or a slip of the finger.
+    /// None of these: a smudged label, another code, or a typing error.
     Unreadable,
 }
 
@@ -58,7 +64,7 @@ impl CodeKind {
         }
     }
 
-    /// The code on the wire and in logs.
+    /// The code in JSON and logs.
     pub fn code(self) -> &'static str {
         match self {
             CodeKind::Receipt => "receipt",
@@ -68,55 +74,71 @@ impl CodeKind {
         }
     }
 
-    /// What a person with such a code in hand should do.
+    /// Tells the applicant what to scan; empty for a receipt.
     pub fn words(self) -> Wording {
         match self {
             CodeKind::Receipt => Wording::default(),
             CodeKind::Waybill => Wording::new(
                 "这是快递单号。请扫描受理回执上的条形码。",
-                "呢個係速遞單號。請掃描受理回執上面嘅條碼。",
+                "這是速遞單號。請掃描受理回執上的條碼。",
                 "This is a courier's waybill. Please scan the barcode on your receipt.",
             ),
             CodeKind::IdCard => Wording::new(
                 "这是证件号码。请扫描受理回执上的条形码。",
-                "呢個係證件號碼。請掃描受理回執上面嘅條碼。",
+                "這是證件號碼。請掃描受理回執上的條碼。",
                 "This is an identity document. Please scan the barcode on your receipt.",
             ),
             CodeKind::Unreadable => Wording::new(
-                "这不是受理回执的编号。请核对后再扫描或输入一次。",
-                "呢個唔係受理回執嘅編號。請核對之後再掃描或者輸入一次。",
-                "This is not a receipt number. Please check it, and scan or type it again.",
+                "这不是受理回执编号。请核对后重新扫描或输入。",
+                "這不是受理回執編號。請核對後重新掃描或輸入。",
+                "This is not a receipt number. Please check it and scan or type it again.",
             ),
         }
     }
 }
 
-/// A step of the progress line: a public stage, or the hand-over before it is known whether by counter or by post.
+/// A step of the progress line: a public stage, or the delivery before it is known whether by hall or by post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
+    /// The application was accepted.
     Accepted,
+    /// Under review.
     Review,
+    /// The applicant must supply something; the time limit is suspended.
     Supplement,
+    /// The document is being made.
     Production,
     /// Collected at a hall or posted.
     Delivery,
+    /// Ready to collect at a hall.
     Ready,
+    /// Handed to the courier.
     Posted,
+    /// The applicant has it.
     Collected,
 }
 
-/// The names of all stages and steps. The stages' names are the hotline's words for them.
+/// The names of all stages and steps, in the words of the hotline.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StageNames {
+    /// Of [`Stage::Accepted`].
     pub accepted: Wording,
+    /// Of [`Stage::Review`].
     pub review: Wording,
+    /// Of [`Stage::Supplement`].
     pub supplement: Wording,
+    /// Of [`Stage::Production`].
     pub production: Wording,
+    /// Of [`Step::Delivery`].
     pub delivery: Wording,
+    /// Of [`Stage::Ready`].
     pub ready: Wording,
+    /// Of [`Stage::Posted`].
     pub posted: Wording,
+    /// Of [`Stage::Collected`].
     pub collected: Wording,
+    /// Of [`Stage::Contact`].
     pub contact: Wording,
 }
 
@@ -139,24 +161,24 @@ impl StageNames {
 
 pub(super) fn limited() -> Wording {
     Wording::new(
-        "多次未查询到相符记录，请稍等几分钟再试，或到窗口咨询。",
-        "多次查唔到相符嘅紀錄，請等幾分鐘再試，或者去窗口問。",
+        "多次未查询到相符记录，请您稍等几分钟再试，或到窗口咨询。",
+        "多次未查詢到相符紀錄，請您稍等幾分鐘再試，或到窗口查詢。",
         "No matching record was found after several tries. Please wait a few minutes, or ask at a counter.",
     )
 }
 
 pub(super) fn no_barcode() -> Wording {
     Wording::new(
-        "照片里没有找到条形码。请靠近些，让条形码平整、清晰、占满画面，再拍一次。",
-        "相入面搵唔到條碼。請影近啲，條碼要平、要清、佔滿畫面，再影一次。",
-        "No barcode was found in the photograph. Please hold it flat, move closer until it fills the picture, and try again.",
+        "照片中没有识别到条形码。请将条形码放平，靠近拍摄，使其清晰并占满画面，再拍一次。",
+        "照片中找不到條碼。請將條碼放平，靠近拍攝，使其清晰並佔滿畫面，再拍一次。",
+        "No barcode was found in the photograph. Please lay it flat, move closer until it fills the picture, and try again.",
     )
 }
 
 pub(super) fn busy() -> Wording {
     Wording::new(
-        "现在查询的人较多，请稍后再试。",
-        "而家查詢嘅人比較多，請等陣再試。",
+        "当前查询人数较多，请稍后再试。",
+        "目前查詢人數較多，請稍等片刻再試。",
         "The service is busy. Please try again in a moment.",
     )
 }

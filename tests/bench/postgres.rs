@@ -92,7 +92,7 @@ fn lag(cluster: &Cluster, replica: &Arc<Replica>) {
 async fn sees(replica: &Replica, receipt: &Receipt, version: u64) -> bool {
     match replica.look_up(receipt, &Proof::Paper).await {
         Answer::Found { case, .. } => case.version == version,
-        Answer::NotFound | Answer::Down => false,
+        Answer::NotFound | Answer::Unavailable => false,
     }
 }
 

@@ -21,8 +21,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use inquiry::{
-    AgeLimits, Answer, Case, Outcome, Query, Reading, Receipt, ScanLimits, ScanRecord, Scanned, Score, Stage,
-    Unreadable,
+    AgeLimits, Answer, Case, Outcome, Query, Reading, Receipt, ScanFault, ScanLimits, ScanRecord, Scanned, Score,
+    Stage, Unreadable,
 };
 use jiff::{Timestamp, civil::date, tz::TimeZone};
 use metrics::Registry;
@@ -174,7 +174,7 @@ impl Backend for Office {
     fn read(&self, text: &str) -> Scanned {
         match text.len() {
             15 => Scanned::Receipt(Receipt { number: Private::new(text.to_owned()), format: 0 }),
-            _ => Scanned::Unreadable(Unreadable::Other),
+            _ => Scanned::Unreadable(ScanFault::Other),
         }
     }
 
@@ -185,7 +185,7 @@ impl Backend for Office {
     }
 
     fn look_up<'a>(&'a self, _query: &'a Query) -> Pending<'a, Answer> {
-        Box::pin(async { Answer::Down })
+        Box::pin(async { Answer::Unavailable })
     }
 
     fn reading(&self, answer: Answer) -> Reading {
@@ -267,7 +267,7 @@ fn show(outcome: &Outcome, names: &Arc<StageNames>, zone: &TimeZone) -> Shown {
             Arc::clone(names),
         ),
         Answer::NotFound => Shown::not_found(words(), Arc::clone(names)),
-        Answer::Down => Shown::unavailable(words(), Arc::clone(names)),
+        Answer::Unavailable => Shown::unavailable(words(), Arc::clone(names)),
     }
 }
 

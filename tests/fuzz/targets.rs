@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use audio::decode::decode;
+use audio::decode::opus::{FRAMES_MAX, OpusError, OpusStream};
 use inquiry::{CheckDigit, Formats, Keys, ReceiptFormat, ScanRules, SecondFactor};
 use replica::Change;
 use replica::gate::{GateKeys, Intake, Reading, read_public};
-use rtp::{EventKeys, Packet, Reception, is_rtcp, rtcp};
+use rtp::{Packet, Reception, TelephoneEvents, is_rtcp, rtcp};
 use sdp::{self, LocalMedia};
-use sip::{Arrival, Frame, Front, FrontState, Message, Name, StreamFramer, Transport, parse_datagram};
+use sip::{Arrival, Dispatcher, Frame, HeaderName, Message, NodeState, StreamFramer, Transport, parse_datagram};
 use studio::{Conditions, Kind, process};
 use web::{RateRequest, ScanRequest, SpeechRequest};
 
@@ -58,7 +59,7 @@ pub fn sdp(bytes: &[u8]) {
 /// Packets on a media port: each begins with its length.
 pub fn rtp(bytes: &[u8]) {
     let start = Instant::now();
-    let (mut reception, mut keys) = (Reception::new(start), EventKeys::default());
+    let (mut reception, mut keys) = (Reception::new(start), TelephoneEvents::default());
     let mut rest = bytes;
     let mut now = start;
     while let Some((length, after)) = rest.split_first() {
@@ -132,15 +133,32 @@ pub fn recording(bytes: &[u8]) {
     }
 }
 
+/// An Opus stream: the length of its header in one octet, the header, then packets, each after its length in two octets.
+pub(crate) fn opus(bytes: &[u8]) {
+    let Some((length, rest)) = bytes.split_first() else { return };
+    let (head, mut rest) = rest.split_at(rest.len().min(usize::from(*length)));
+    let Ok(mut stream) = OpusStream::new(head, None) else { return };
+    let channels = stream.channels();
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let (packet, next) = after.split_at(after.len().min(usize::from(u16::from_be_bytes(*length))));
+        rest = next;
+        match stream.decode(packet) {
+            Ok(samples) => assert!(samples.len() <= FRAMES_MAX * channels && samples.len().is_multiple_of(channels)),
+            Err(OpusError::Panicked) => return,
+            Err(OpusError::Packet(_) | OpusError::Channels(_)) => {}
+        }
+    }
+}
+
 /// Everything that is asked of a message before a call takes it, and the reply.
 fn met(message: &Message) {
     let _ = (message.from(), message.to(), message.contact(), message.called_user(), message.calling_user());
-    let _ = (message.content_type(), message.leg_key(), message.list(Name::Via).count());
+    let _ = (message.content_type(), message.leg_key(), message.list(HeaderName::Via).count());
     if let Some(body) = message.sdp() {
         sdp(&body);
     }
-    let state = FrontState { known: false, draining: false, full: false, retry_after: Duration::from_secs(5) };
-    let _ = Front::new(1).sort(message, &arrival(Transport::Tcp), state);
+    let state = NodeState { known: false, draining: false, full: false, retry_after: Duration::from_secs(5) };
+    let _ = Dispatcher::new(1).dispatch(message, &arrival(Transport::Tcp), state);
 }
 
 fn arrival(transport: Transport) -> Arrival {

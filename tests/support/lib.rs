@@ -2,10 +2,12 @@
 
 pub mod browser;
 pub mod calendar;
+pub mod corpus;
 pub mod folder;
 pub mod gateway;
 pub mod node;
 pub mod phone;
+pub mod recordings;
 pub mod scans;
 pub mod softphone;
 pub mod sound;

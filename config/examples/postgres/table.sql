@@ -1,4 +1,4 @@
--- A table of cases whose columns are named as in config/jindu.toml: to try things out with, and for the tests.
+-- A table of cases whose columns have the names in config/jindu.toml, for trials and tests.
 CREATE TABLE public.cases (
     receipt text PRIMARY KEY,
     applicant_name text,

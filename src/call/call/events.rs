@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Key, Lang, Private};
-use flow::{Findings, Transferred};
+use flow::{LookUpAnswer, TransferOutcome};
 use inquiry::{CallRecord, LookUpResult};
 use sip::{Arrival, Message, Outgoing};
 
@@ -26,7 +26,7 @@ pub enum Input {
     /// The reply to [`Effect::LookUp`].
     LookedUp {
         /// The answer as the flow reads it.
-        findings: Box<Findings>,
+        findings: Box<LookUpAnswer>,
         /// The answer as the call's record names it.
         result: LookUpResult,
     },
@@ -113,7 +113,7 @@ pub enum Telemetry {
     /// The call was answered, so long after its INVITE came in.
     Answered(Duration),
     /// How a transfer to a person ended.
-    Transferred(Transferred),
+    Transferred(TransferOutcome),
     /// The flow met an error that its check should have found; the caller is helped on.
     Fault {
         /// The node where it happened.

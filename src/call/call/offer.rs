@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Call, Effect, Output, State, Telemetry};
 use crate::media_control::{Command, StreamSetup};
 use inquiry::CallOutcome;
-use sdp::{self, Negotiated, Refused};
+use sdp::{self, Negotiated, Rejection};
 use sip::LegInput;
 
 impl Call {
@@ -21,13 +21,13 @@ impl Call {
             }
             Err(refused) => {
                 let (status, warning) = match refused {
-                    Refused::Malformed(_) => (400, None),
-                    Refused::NotAcceptable { warning, text } => (488, Some((warning, text.to_owned()))),
+                    Rejection::Malformed(_) => (400, None),
+                    Rejection::NotAcceptable { warning, text } => (488, Some((warning, text.to_owned()))),
                 };
                 if self.state == State::Offered {
                     self.cdr.ended(CallOutcome::Refused, Some("no codec in common"));
                 }
-                self.feed_leg(now, LegInput::Refuse { status, warning, retry_after: None }, out);
+                self.feed_leg(now, LegInput::Reject { status, warning, retry_after: None }, out);
             }
         }
     }

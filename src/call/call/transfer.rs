@@ -3,32 +3,32 @@
 use std::time::{Duration, Instant};
 
 use super::{Call, Output, State, Telemetry};
-use flow::{self, Transferred};
+use flow::{self, TransferOutcome};
 use inquiry::CallOutcome;
-use sip::{LegInput, Progress};
+use sip::{LegInput, TransferProgress};
 
 impl Call {
-    pub(super) fn on_referred(&mut self, now: Instant, progress: Progress, out: &mut Vec<Output>) {
+    pub(super) fn on_referred(&mut self, now: Instant, progress: TransferProgress, out: &mut Vec<Output>) {
         match progress {
-            Progress::Trying | Progress::Ringing => {}
-            Progress::Done => {
+            TransferProgress::Trying | TransferProgress::Ringing => {}
+            TransferProgress::Done => {
                 self.cdr.transferred();
                 if self.transfer_until.is_some() {
-                    self.transferred(now, Transferred::Done, out);
+                    self.transferred(now, TransferOutcome::Done, out);
                 } else if !matches!(self.state, State::Over | State::Gone) {
-                    out.push(Telemetry::Transferred(Transferred::Done).into());
+                    out.push(Telemetry::Transferred(TransferOutcome::Done).into());
                     self.end(now, CallOutcome::Transferred, None, out);
                 }
             }
-            Progress::Busy => self.transferred(now, Transferred::Busy, out),
-            Progress::Failed => self.transferred(now, Transferred::Failed, out),
+            TransferProgress::Busy => self.transferred(now, TransferOutcome::Busy, out),
+            TransferProgress::Failed => self.transferred(now, TransferOutcome::Failed, out),
         }
     }
 
-    pub(super) fn transferred(&mut self, now: Instant, how: Transferred, out: &mut Vec<Output>) {
+    pub(super) fn transferred(&mut self, now: Instant, how: TransferOutcome, out: &mut Vec<Output>) {
         if self.transfer_until.take().is_some() {
             out.push(Telemetry::Transferred(how).into());
-            self.feed_application(now, flow::Input::Transferred(how), out);
+            self.feed_application(now, flow::Input::TransferEnded(how), out);
         }
     }
 
@@ -36,7 +36,7 @@ impl Call {
         self.transfer_until = Some(now + timeout);
         match self.desks.get(to).cloned() {
             Some(target_uri) => self.feed_leg(now, LegInput::Refer { target_uri, referred_by: None }, out),
-            None => self.transferred(now, Transferred::Failed, out),
+            None => self.transferred(now, TransferOutcome::Failed, out),
         }
     }
 }

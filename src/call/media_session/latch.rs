@@ -1,4 +1,4 @@
-//! Who the peer is on the wire: symmetric RTP (RFC 4961), without being anybody's loudspeaker.
+//! Who the peer is on the wire: symmetric RTP (RFC 4961), without sending sound to an address that never asked for it.
 //!
 //! ```text
 //!            valid packet from the address in the SDP or that of the caller's SIP (or, behind NAT, from anyone)
@@ -8,12 +8,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use sdp::MediaPeer;
+use sdp::RemoteMedia;
 
 /// Where a stream's packets come from and go to.
 #[derive(Clone, Debug)]
 pub(super) struct Latch {
-    peer: Option<MediaPeer>,
+    peer: Option<RemoteMedia>,
     caller: Option<IpAddr>,
     any: bool,
     source: Option<SocketAddr>,
@@ -21,19 +21,19 @@ pub(super) struct Latch {
 }
 
 impl Latch {
-    pub fn new(peer: Option<MediaPeer>, caller: Option<IpAddr>, any: bool) -> Latch {
+    pub(super) fn new(peer: Option<RemoteMedia>, caller: Option<IpAddr>, any: bool) -> Latch {
         Latch { peer, caller: caller.map(|caller| caller.to_canonical()), any, source: None, rtcp_source: None }
     }
 
-    pub fn source(&self) -> Option<SocketAddr> {
+    pub(super) fn source(&self) -> Option<SocketAddr> {
         self.source
     }
 
-    pub fn rtp_target(&self) -> Option<SocketAddr> {
+    pub(super) fn rtp_target(&self) -> Option<SocketAddr> {
         self.peer.map(|peer| self.source.unwrap_or(peer.rtp))
     }
 
-    pub fn rtcp_target(&self) -> Option<SocketAddr> {
+    pub(super) fn rtcp_target(&self) -> Option<SocketAddr> {
         let peer = self.peer?;
         if peer.rtcp_mux {
             return self.rtp_target();
@@ -42,7 +42,7 @@ impl Latch {
     }
 
     /// Whether a valid RTP packet is the peer's; the first one settles it.
-    pub fn admits(&mut self, from: SocketAddr) -> bool {
+    pub(super) fn admits(&mut self, from: SocketAddr) -> bool {
         let from = canonical(from);
         let Some(peer) = self.peer else { return false };
         match self.source {
@@ -56,7 +56,7 @@ impl Latch {
     }
 
     /// Whether a valid RTCP packet is the peer's: it comes from the same machine, on whatever port.
-    pub fn admits_rtcp(&mut self, from: SocketAddr) -> bool {
+    pub(super) fn admits_rtcp(&mut self, from: SocketAddr) -> bool {
         let from = canonical(from);
         let Some(peer) = self.peer else { return false };
         let known = self.rtp_target().is_some_and(|target| target.ip() == from.ip()) || peer.rtcp.ip() == from.ip();

@@ -20,7 +20,7 @@ pub(super) fn resolve(bank: &Bank, pieces: &[Piece]) -> (Playlist, Option<Missin
             },
             Piece::Silence(time) => spans.push(Span::silence(samples_in(*time))),
             Piece::Tone(time) => spans.extend(bank.tone(*time)),
-            Piece::Take => spans.push(Span::Take),
+            Piece::Message => spans.push(Span::Take),
         }
     }
     (Playlist::new(spans), missing)

@@ -21,13 +21,13 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    pub fn new(now: Instant, max: Duration, codec: Codec, telling: bool, lost_before: u64) -> Recording {
+    pub(super) fn new(now: Instant, max: Duration, codec: Codec, telling: bool, lost_before: u64) -> Recording {
         let (octets, told) = (Vec::new(), telling.then_some(0));
         Recording { octets, codec, began: now, max: max.min(LONGEST), origin: None, told, lost_before }
     }
 
     /// The next stretch that no late packet will change.
-    pub fn next_part(&mut self) -> Option<Vec<i16>> {
+    pub(super) fn next_part(&mut self) -> Option<Vec<i16>> {
         let told = self.told.as_mut()?;
         let part = self.octets.get(*told..*told + PART).filter(|_| self.octets.len() >= *told + PART + LATEST)?;
         *told += PART;
@@ -35,18 +35,18 @@ impl Recording {
     }
 
     /// How many packets never came while it was made, of all that never came.
-    pub fn lost_since(&self, lost: u64) -> u64 {
+    pub(super) fn lost_since(&self, lost: u64) -> u64 {
         lost.saturating_sub(self.lost_before)
     }
 
     /// Whether its time is up, by the clock or by the sound.
-    pub fn is_over(&self, now: Instant) -> bool {
+    pub(super) fn is_over(&self, now: Instant) -> bool {
         now.duration_since(self.began) >= self.max || self.octets.len() >= samples_in(self.max)
     }
 
     /// Adds a packet. A new source, or a timestamp that leaps further than time has passed, goes on where the
     /// recording stands.
-    pub fn add(&mut self, now: Instant, new_source: bool, timestamp: u32, codec: Codec, octets: &[u8]) {
+    pub(super) fn add(&mut self, now: Instant, new_source: bool, timestamp: u32, codec: Codec, octets: &[u8]) {
         let end = self.octets.len();
         let here = timestamp.wrapping_sub(end as u32);
         let passed = samples_in(now.duration_since(self.began)) + LEEWAY;
@@ -72,7 +72,7 @@ impl Recording {
         }
     }
 
-    pub fn into_take(self) -> Take {
+    pub(super) fn into_take(self) -> Take {
         Take { octets: self.octets, codec: Some(self.codec) }
     }
 

@@ -21,7 +21,7 @@ pub(super) struct Reports {
 }
 
 impl Reports {
-    pub fn new(ssrc: u32, mut dice: Dice, now: Instant) -> Reports {
+    pub(super) fn new(ssrc: u32, mut dice: Dice, now: Instant) -> Reports {
         let name = format!("{:016x}", dice.roll());
         let mut reports = Reports {
             ssrc,
@@ -38,48 +38,48 @@ impl Reports {
         reports
     }
 
-    pub fn ssrc(&self) -> u32 {
+    pub(super) fn ssrc(&self) -> u32 {
         self.ssrc
     }
 
-    pub fn sent(&mut self, octets: usize) {
+    pub(super) fn sent(&mut self, octets: usize) {
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(octets as u32);
     }
 
-    pub fn received(&mut self, now: Instant, report: &rtcp::Report) {
+    pub(super) fn received(&mut self, now: Instant, report: &rtcp::Report) {
         if let Some(time) = report.sender_time {
             self.last_sender = Some((time, now));
         }
     }
 
-    pub fn round_trip(&self, now: Instant, block: &rtcp::Block) -> Option<Duration> {
+    pub(super) fn round_trip(&self, now: Instant, block: &rtcp::ReportBlock) -> Option<Duration> {
         let trip = rtcp::round_trip(block, (self.ntp(now) >> 16) as u32)?;
         Some(Duration::from_micros((u64::from(trip) * 1_000_000) >> 16))
     }
 
-    pub fn are_due(&self, now: Instant) -> bool {
+    pub(super) fn are_due(&self, now: Instant) -> bool {
         now >= self.due
     }
 
     /// Writes a report and sets the time of the next one.
-    pub fn write(
+    pub(super) fn write(
         &mut self,
         now: Instant,
         timestamp: u32,
         reception: Option<ReceptionReport>,
         bye: bool,
-        to: &mut [u8; rtcp::LONGEST],
+        to: &mut [u8; rtcp::COMPOUND_MAX],
     ) -> usize {
         self.due = now + self.pause();
         let sends = self.packets != self.packets_reported;
         self.packets_reported = self.packets;
-        let sender = rtcp::Sender { ntp: self.ntp(now), timestamp, packets: self.packets, octets: self.octets };
+        let sender = rtcp::SenderInfo { ntp: self.ntp(now), timestamp, packets: self.packets, octets: self.octets };
         let (last_report, delay) = match self.last_sender {
             Some((time, at)) => (time, (now.duration_since(at).as_micros() * 65_536 / 1_000_000) as u32),
             None => (0, 0),
         };
-        let own = rtcp::Own {
+        let own = rtcp::LocalReport {
             ssrc: self.ssrc,
             sender: sends.then_some(sender),
             reception,

@@ -6,8 +6,8 @@ use super::*;
 use crate::test_clock;
 use audio::encode_master;
 use base::{Codec, Key, Lang};
-use rtp::rtcp::LONGEST;
-use sdp::MediaPeer;
+use rtp::rtcp::COMPOUND_MAX;
+use sdp::RemoteMedia;
 use speech::{Clip, Piece};
 
 const LIMITS: Limits = Limits { media_timeout: Duration::from_secs(60), latch_any: false };
@@ -32,7 +32,7 @@ fn setup() -> StreamSetup {
         payload: 8,
         event_payload: Some(101),
         ptime: ms(20),
-        peer: Some(MediaPeer { rtp: at(PEER), rtcp: at(PEER_RTCP), rtcp_mux: false }),
+        peer: Some(RemoteMedia { rtp: at(PEER), rtcp: at(PEER_RTCP), rtcp_mux: false }),
         caller: None,
         sending: true,
         receiving: true,
@@ -122,7 +122,7 @@ impl Talk {
     }
 
     fn packet(&mut self, from: &str, header: Header, payload: &[u8]) -> &mut Talk {
-        let mut fixed = [0; HEADER];
+        let mut fixed = [0; HEADER_OCTETS];
         header.write(&mut fixed);
         let datagram = [&fixed, payload].concat();
         self.stream.handle_packet(self.now, &datagram, at(from), &mut self.events);
@@ -135,7 +135,7 @@ impl Talk {
 
     /// What was sent, without headers.
     fn sound(&self) -> Vec<u8> {
-        self.sent.iter().flat_map(|packet| packet[HEADER..].to_vec()).collect()
+        self.sent.iter().flat_map(|packet| packet[HEADER_OCTETS..].to_vec()).collect()
     }
 
     fn keys(&self) -> String {
@@ -290,7 +290,7 @@ fn codec_and_packet_time_change_in_the_middle_of_a_sentence() {
     let sound = talk.sound();
     assert!(sound[..320].iter().all(|octet| *octet == 0xFA));
     assert!(sound[320..8000].iter().all(|octet| *octet == 0xCE));
-    assert_eq!((talk.sent[2].len(), talk.headers()[2].payload_type), (HEADER + 240, 0));
+    assert_eq!((talk.sent[2].len(), talk.headers()[2].payload_type), (HEADER_OCTETS + 240, 0));
     let headers = talk.headers();
     assert_eq!(headers[2].timestamp, headers[1].timestamp.wrapping_add(160));
     assert_eq!(headers[3].timestamp, headers[2].timestamp.wrapping_add(240));
@@ -374,7 +374,7 @@ fn a_new_address_in_a_re_invite_opens_the_latch_and_the_same_one_does_not() {
     talk.press("192.0.2.1:7777", 2, 20);
     talk.tell(Command::Setup(setup()));
     assert_eq!(talk.stream.latched(), Some(at("192.0.2.1:7777")));
-    let moved = MediaPeer { rtp: at("192.0.2.50:6000"), rtcp: at("192.0.2.50:6001"), rtcp_mux: false };
+    let moved = RemoteMedia { rtp: at("192.0.2.50:6000"), rtcp: at("192.0.2.50:6001"), rtcp_mux: false };
     talk.tell(Command::Setup(StreamSetup { peer: Some(moved), ..setup() }));
     assert_eq!((talk.stream.latched(), talk.stream.rtp_target()), (None, Some(at("192.0.2.50:6000"))));
     talk.press("192.0.2.50:6000", 3, 30);
@@ -412,8 +412,9 @@ fn strangers_and_noise_do_not_keep_a_lost_peer_alive() {
 #[test]
 fn a_peers_reports_alone_show_that_it_is_there() {
     let mut talk = Talk::new(setup());
-    let own = rtcp::Own { ssrc: 9, sender: None, reception: None, last_report: 0, delay: 0, name: "x", bye: false };
-    let mut report = [0; LONGEST];
+    let own =
+        rtcp::LocalReport { ssrc: 9, sender: None, reception: None, last_report: 0, delay: 0, name: "x", bye: false };
+    let mut report = [0; COMPOUND_MAX];
     let length = rtcp::write(&own, &mut report);
     for _ in 0..30 {
         talk.pass(ms(5000));
@@ -437,7 +438,7 @@ fn reports_leave_every_5_seconds_or_so_and_tell_loss_and_round_trip() {
     let ssrc = talk.headers()[0].ssrc;
     let last = talk.reports.last().expect("reports were sent");
     let report = rtcp::read(last, 9).expect("well-formed");
-    let block = report.ours.expect("about the peer");
+    let block = report.block.expect("about the peer");
     assert_eq!(report.ssrc, ssrc);
     assert!((120..=135).contains(&block.fraction_lost), "{}", block.fraction_lost);
     assert!((2400..=2500).contains(&talk.stream.quality().packets_lost));
@@ -451,7 +452,7 @@ fn reports_leave_every_5_seconds_or_so_and_tell_loss_and_round_trip() {
     let time = rtcp::read(&talk.reports[0], 0).and_then(|report| report.sender_time).expect("a sender report");
     assert_ne!(time, sent);
     let ours = rtp::ReceptionReport { ssrc, lost: 4, ..Default::default() };
-    let own = rtcp::Own {
+    let own = rtcp::LocalReport {
         ssrc: 9,
         sender: None,
         reception: Some(ours),
@@ -460,7 +461,7 @@ fn reports_leave_every_5_seconds_or_so_and_tell_loss_and_round_trip() {
         name: "x",
         bye: false,
     };
-    let mut answer = [0; LONGEST];
+    let mut answer = [0; COMPOUND_MAX];
     let length = rtcp::write(&own, &mut answer);
     let at_report = talk.stream.deadline() - ms(20);
     talk.stream.handle_rtcp(at_report + ms(30), &answer[..length], at(PEER_RTCP));
@@ -475,10 +476,11 @@ fn reports_leave_every_5_seconds_or_so_and_tell_loss_and_round_trip() {
 
 #[test]
 fn on_a_shared_port_reports_are_told_from_sound() {
-    let mux = MediaPeer { rtp: at(PEER), rtcp: at(PEER), rtcp_mux: true };
+    let mux = RemoteMedia { rtp: at(PEER), rtcp: at(PEER), rtcp_mux: true };
     let mut talk = Talk::new(StreamSetup { peer: Some(mux), ..setup() });
-    let own = rtcp::Own { ssrc: 9, sender: None, reception: None, last_report: 0, delay: 0, name: "x", bye: false };
-    let mut report = [0; LONGEST];
+    let own =
+        rtcp::LocalReport { ssrc: 9, sender: None, reception: None, last_report: 0, delay: 0, name: "x", bye: false };
+    let mut report = [0; COMPOUND_MAX];
     let length = rtcp::write(&own, &mut report);
     talk.stream.handle_packet(talk.now, &report[..length], at(PEER), &mut talk.events);
     talk.press(PEER, 1, 10);
@@ -546,7 +548,7 @@ fn a_recording_tells_how_much_of_it_the_line_lost() {
 #[test]
 fn another_take_can_be_put_in_the_place_of_the_calls_own() {
     let mut talk = Talk::new(setup());
-    talk.tell(Command::Load(Take::of(&[8000; 160]))).play(1, &[Piece::Take]).pass(ms(20));
+    talk.tell(Command::Load(Take::of(&[8000; 160]))).play(1, &[Piece::Message]).pass(ms(20));
     assert_eq!(talk.sound()[..160], vec![g711::encode(Codec::Alaw, 8000); 160]);
 }
 
@@ -579,7 +581,7 @@ fn a_take_is_played_back_to_its_caller() {
     let mut talk = Talk::new(setup());
     talk.tell(Command::Record { max: ms(5000), telling: false });
     talk.hear(PEER, 0, &[0xFA; 160]).tell(Command::StopRecord);
-    talk.play(1, &[Piece::Take]).pass(ms(39));
+    talk.play(1, &[Piece::Message]).pass(ms(39));
     assert_eq!(talk.sound()[..160], [0xFA; 160]);
     assert_eq!((talk.sound()[160], talk.played()), (0xD5, vec![1]));
 }
@@ -606,7 +608,7 @@ fn command() -> impl Strategy<Value = Command> {
         ),
         (0u32..9, 0u64..200).prop_map(|(id, length)| Command::Play {
             id: PlayId(id),
-            pieces: vec![Piece::Tone(ms(250)), Piece::Silence(ms(length)), Piece::Take, clip("a")]
+            pieces: vec![Piece::Tone(ms(250)), Piece::Silence(ms(length)), Piece::Message, clip("a")]
         }),
         Just(Command::Stop),
         (0u64..500, any::<bool>()).prop_map(|(max, telling)| Command::Record { max: ms(max), telling }),

@@ -6,22 +6,22 @@ pub(super) struct Entry(String);
 
 impl Entry {
     /// Adds a digit; one too many is not taken.
-    pub fn push(&mut self, digit: u8) {
+    pub(super) fn push(&mut self, digit: u8) {
         if self.0.len() < DIGITS_MAX {
             self.0.push(char::from(b'0' + digit));
         }
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 
     /// Gives the digits up.
-    pub fn take(&mut self) -> String {
+    pub(super) fn take(&mut self) -> String {
         std::mem::take(&mut self.0)
     }
 }

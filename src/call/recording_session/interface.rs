@@ -37,9 +37,9 @@ impl Input {
             flow::Input::Played(id) => Some(Input::Played(id)),
             flow::Input::Deadline => Some(Input::Deadline),
             flow::Input::LookedUp(_)
-            | flow::Input::Transferred(_)
+            | flow::Input::TransferEnded(_)
             | flow::Input::Recorded(_)
-            | flow::Input::Ticket(_) => None,
+            | flow::Input::RecordingSaved(_) => None,
         }
     }
 }
@@ -72,18 +72,38 @@ pub(crate) enum Output {
 #[derive(Clone, Debug)]
 pub enum Ask {
     /// [`Reply::SignedIn`] follows.
-    SignIn { number: Private<String>, pin: Private<String> },
+    SignIn {
+        /// The operator's number.
+        number: Private<String>,
+        /// The operator's PIN.
+        pin: Private<String>,
+    },
     /// The recording of that number. [`Reply::Slot`] follows.
-    Find { lang: Lang, number: u32 },
+    Find {
+        /// The language that is recorded.
+        lang: Lang,
+        /// The slot's number, as printed in the script.
+        number: u32,
+    },
     /// The next one to record, after that number. [`Reply::Slot`] follows.
-    Next { lang: Lang, after: u32 },
+    Next {
+        /// The language that is recorded.
+        lang: Lang,
+        /// The number of the slot recorded last; 0 at the beginning.
+        after: u32,
+    },
     /// A take of the slot that was found last begins: what of it follows must outlive the call.
     Begin,
     /// The next stretch of it.
     Sound(Vec<i16>),
     /// The take is whole: make a draft of it. [`Reply::Submitted`] follows.
-    Submit { samples: Vec<i16>, packets_lost: u64 },
-    /// Nobody said anything: there is no take.
+    Submit {
+        /// 16-bit samples at 8 kHz.
+        samples: Vec<i16>,
+        /// Packets that never came while it was made.
+        packets_lost: u64,
+    },
+    /// The recording holds no speech: there is no take.
     Forget,
     /// The draft is what its operator wants. [`Reply::Done`] follows.
     Keep,
@@ -92,12 +112,16 @@ pub enum Ask {
     /// The call has ended. A take in progress may follow whole, as [`Ask::Last`].
     Left,
     /// What was recorded of the take that the end of the call ended.
-    Last { samples: Vec<i16> },
+    Last {
+        /// 16-bit samples at 8 kHz.
+        samples: Vec<i16>,
+    },
 }
 
 /// What the studio replies.
 #[derive(Clone, Debug)]
 pub enum Reply {
+    /// The reply to [`Ask::SignIn`].
     SignedIn(SignIn),
     /// The slot that was asked for, or that there is none.
     Slot(Option<SlotFound>),
@@ -112,7 +136,9 @@ pub enum Reply {
 /// How a sign-in ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignIn {
+    /// Number and PIN are right.
     Welcome,
+    /// Number or PIN is wrong.
     Refused,
     /// After too many tries, of this call or of others.
     Locked,
@@ -121,11 +147,14 @@ pub enum SignIn {
 /// A recording to be made.
 #[derive(Clone, Debug)]
 pub struct SlotFound {
+    /// Its number in the script of its language.
     pub number: u32,
+    /// The recording's language and id.
     pub clip: Clip,
     /// Its words as they were recorded before, at 8 kHz; none where nobody has spoken these words yet. Not a clip: of a
     /// flow that is still to be published, the call's own recordings hold none.
     pub heard: Option<Vec<i16>>,
+    /// How long a recording of its text may be.
     pub longest: Duration,
     /// The newest take that callers do not hear yet, as they would: at 8 kHz.
     pub draft: Option<Vec<i16>>,
@@ -145,13 +174,19 @@ pub struct Report {
 /// What is wrong with a take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// It holds no speech.
     Silent,
+    /// The level is too low.
     Quiet,
+    /// The level is too high, or the sound is clipped.
     Loud,
+    /// The background is too loud.
     Noisy,
+    /// The speech begins or ends at the edge of the recording.
     Cut,
     /// Too long for its text, or too short.
     Length,
+    /// The voice differs from that of the other recordings.
     OtherVoice,
     /// The line lost some of it.
     Lossy,

@@ -6,7 +6,6 @@ use std::time::Instant;
 use super::prompts::spelled;
 use super::{Ask, BREATH, NEXT_KEY, Output, Prompt, SignIn, SlotFound, State, Studio};
 use base::{Key, Lang, Private};
-use flow;
 use speech::Piece;
 
 impl Studio {

@@ -301,7 +301,7 @@ impl Studio {
 }
 
 /// The one step of such a call in the journal: not a node, and so in brackets.
-pub const STUDIO_STEP: &str = "(studio)";
+const STUDIO_STEP: &str = "(studio)";
 /// After a question, until it is asked again.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// After a key, until what was typed is complete.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base::Lang;
 use speech::spoken::Spoken;
-use speech::{Clip, Needed, Piece};
+use speech::{Clip, ClipText, Piece};
 
 /// A sentence of the recording service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(super) enum Prompt {
 
 impl Prompt {
     /// In order of their first use.
-    pub const ALL: [Prompt; 25] = [
+    pub(super) const ALL: [Prompt; 25] = [
         Prompt::Welcome,
         Prompt::Pin,
         Prompt::Refused,
@@ -69,7 +69,7 @@ impl Prompt {
     ];
 
     /// The sentence as something to play.
-    pub fn piece(self, lang: Lang) -> Piece {
+    pub(super) fn piece(self, lang: Lang) -> Piece {
         Piece::Clip(Clip { lang, id: self.id() })
     }
 
@@ -94,8 +94,8 @@ impl Prompt {
 
 /// The recordings that the recording service needs to be used in these languages: its sentences, and digits to spell
 /// numbers with.
-pub fn studio_clips(langs: &[Lang]) -> Vec<Needed> {
-    let sentence = |lang, word: Prompt| Needed { lang, id: word.id(), text: word.text(lang).into() };
+pub fn studio_clips(langs: &[Lang]) -> Vec<ClipText> {
+    let sentence = |lang, word: Prompt| ClipText { lang, id: word.id(), text: word.text(lang).into() };
     let digits = || (0..10).flat_map(|digit| [Spoken::DigitMedial(digit), Spoken::DigitFinal(digit)]);
     let all = |lang: &Lang| {
         let lang = *lang;

@@ -16,11 +16,11 @@ pub(super) struct SpeechDetector {
 }
 
 impl SpeechDetector {
-    pub fn new() -> SpeechDetector {
+    pub(super) fn new() -> SpeechDetector {
         SpeechDetector { frame: Vec::with_capacity(FRAME), floor: FLOOR_AT_FIRST, voiced: 0, quiet: 0 }
     }
 
-    pub fn feed(&mut self, samples: &[i16]) {
+    pub(super) fn feed(&mut self, samples: &[i16]) {
         for sample in samples {
             self.frame.push(*sample);
             if self.frame.len() == FRAME {
@@ -31,12 +31,12 @@ impl SpeechDetector {
     }
 
     /// Whether there was speech: more than a click or the line's noise.
-    pub fn heard_speech(&self) -> bool {
+    pub(super) fn heard_speech(&self) -> bool {
         self.voiced >= SPEECH_FRAMES
     }
 
     /// How long the speaker has been silent, by the samples that came.
-    pub fn quiet(&self) -> Duration {
+    pub(super) fn quiet(&self) -> Duration {
         Duration::from_millis(20) * self.quiet
     }
 

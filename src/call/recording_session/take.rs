@@ -36,7 +36,7 @@ impl Studio {
         match recording {
             Some(samples) => {
                 self.out.push(Output::Load(Take::of(samples)));
-                Piece::Take
+                Piece::Message
             }
             None => Prompt::Missing.piece(self.lang),
         }
@@ -86,7 +86,7 @@ impl Studio {
         }
     }
 
-    /// A telephone that nobody speaks into does not record for ever.
+    /// A telephone without a speaker does not record endlessly.
     fn silent_take(&mut self, now: Instant) {
         self.silences += 1;
         if self.silences > super::SILENCES_MAX {
@@ -116,7 +116,7 @@ impl Studio {
         match key {
             Key::Digit(1) => {
                 self.out.extend(slot.draft.as_deref().map(Take::of).map(Output::Load));
-                let pieces = vec![Piece::Take, Piece::Silence(BREATH), Prompt::Review.piece(self.lang)];
+                let pieces = vec![Piece::Message, Piece::Silence(BREATH), Prompt::Review.piece(self.lang)];
                 self.play(now, pieces);
             }
             Key::Digit(2) if unusable => self.say(now, &[Prompt::Unusable, Prompt::Review]),
@@ -157,9 +157,9 @@ const ROOM: Duration = Duration::from_secs(8);
 const LONGEST_LIMIT: Duration = Duration::from_secs(180);
 /// After the limit of a recording, until it must have ended.
 const MARGIN: Duration = Duration::from_secs(3);
-/// Nobody begins to speak.
+/// Until a recording without speech ends.
 const SILENCE_BEFORE: Duration = Duration::from_secs(10);
-/// Whoever spoke has finished, and forgot the key.
+/// Until a recording ends whose speaker has finished and forgot the key.
 const SILENCE_AFTER: Duration = Duration::from_secs(4);
-/// More at once help nobody.
+/// More at once would not help the operator.
 const FAULTS_TOLD: usize = 2;

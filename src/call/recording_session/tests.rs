@@ -98,7 +98,7 @@ fn sound(piece: &Piece) -> Option<String> {
         Piece::Clip(clip) => Some(format!("{} {}", clip.lang.code(), clip.id)),
         Piece::Silence(_) => None,
         Piece::Tone(_) => Some("beep".into()),
-        Piece::Take => Some("take".into()),
+        Piece::Message => Some("take".into()),
     }
 }
 

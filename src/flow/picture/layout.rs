@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{label, own_ways, target};
+use super::labels::{label, own_exits, target};
 use crate::model::{Flow, Kind, Node, Target};
-use speech::Complaint;
+use speech::Diagnostic;
 
 /// A box.
 pub(super) struct Place<'a> {
@@ -12,12 +12,12 @@ pub(super) struct Place<'a> {
     pub x: f64,
     pub y: f64,
     pub rows: Vec<Row>,
-    pub complaints: Vec<&'a Complaint>,
+    pub complaints: Vec<&'a Diagnostic>,
     notices: usize,
     column: usize,
 }
 
-/// One way out, or several that lead to the same place.
+/// One exit, or several that lead to the same node.
 pub(super) struct Row {
     pub label: String,
     /// The box of the next column that it leads to.
@@ -25,23 +25,23 @@ pub(super) struct Row {
     pub to: String,
     /// It leads to an earlier column, or nowhere new.
     pub back: bool,
-    /// It leads to no node.
+    /// It leads to a node that does not exist.
     pub lost: bool,
 }
 
 impl Place<'_> {
     /// The base line of a row's text.
-    pub fn row_y(&self, n: usize) -> f64 {
+    pub(super) fn row_y(&self, n: usize) -> f64 {
         self.y + 38.0 + LINE * (self.notices + n) as f64
     }
 
-    pub fn height(&self) -> f64 {
+    pub(super) fn height(&self) -> f64 {
         34.0 + LINE * (self.notices + self.rows.len() + self.complaints.len()) as f64
     }
 }
 
 /// Every box in its place, and the size of it all.
-pub(super) fn lay_out<'a>(flow: &'a Flow, file: &str, complaints: &'a [Complaint]) -> (Vec<Place<'a>>, f64, f64) {
+pub(super) fn lay_out<'a>(flow: &'a Flow, file: &str, complaints: &'a [Diagnostic]) -> (Vec<Place<'a>>, f64, f64) {
     let columns = columns(flow);
     let mut places: Vec<Place<'a>> = flow
         .nodes
@@ -67,7 +67,7 @@ pub(super) fn lay_out<'a>(flow: &'a Flow, file: &str, complaints: &'a [Complaint
     (places, MARGIN * 2.0 + (WIDTH + GAP) * last as f64 + WIDTH, height + MARGIN)
 }
 
-/// Steps from the start for each node. What nothing leads to stands after the rest.
+/// Steps from the start for each node. Unreachable nodes stand after the rest.
 fn columns(flow: &Flow) -> Vec<usize> {
     let mut found: BTreeMap<usize, usize> = BTreeMap::new();
     let mut next = VecDeque::new();
@@ -78,9 +78,11 @@ fn columns(flow: &Flow) -> Vec<usize> {
             continue;
         }
         found.insert(at, column);
-        // What is everywhere comes last, so that a desk stands after the menus, not beside the first of them.
+        // Exits that are the same everywhere come last, so that a desk stands after the menus, not beside the first one.
         next.extend(
-            own_ways(flow, &flow.nodes[at]).iter().filter_map(|exit| Some((index(flow, &exit.go.target)?, column + 1))),
+            own_exits(flow, &flow.nodes[at])
+                .iter()
+                .filter_map(|exit| Some((index(flow, &exit.go.target)?, column + 1))),
         );
         if next.is_empty() {
             let ways = flow.nodes.iter().enumerate().filter(|(at, _)| found.contains_key(at));
@@ -102,7 +104,7 @@ fn index(flow: &Flow, target: &Target) -> Option<usize> {
 
 fn rows(flow: &Flow, node: &Node, columns: &[usize], column: usize) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
-    for exit in own_ways(flow, node) {
+    for exit in own_exits(flow, node) {
         let at = index(flow, &exit.go.target);
         let to = target(&exit.go.target);
         let label = label(node, &exit);
@@ -123,8 +125,8 @@ fn rows(flow: &Flow, node: &Node, columns: &[usize], column: usize) -> Vec<Row> 
     rows
 }
 
-/// Complaints whose line is within a node's table.
-fn of_node<'a>(flow: &Flow, at: usize, file: &str, complaints: &'a [Complaint]) -> Vec<&'a Complaint> {
+/// Diagnostics whose line is within a node's table.
+fn of_node<'a>(flow: &Flow, at: usize, file: &str, complaints: &'a [Diagnostic]) -> Vec<&'a Diagnostic> {
     let from = flow.nodes[at].line;
     let to = flow.nodes.get(at + 1).map_or(u32::MAX, |next| next.line);
     complaints.iter().filter(|c| &*c.file == file && (from..to).contains(&c.line)).take(3).collect()
@@ -159,5 +161,5 @@ const GAP: f64 = 80.0;
 const MARGIN: f64 = 20.0;
 const LINE: f64 = 17.0;
 const APART: f64 = 14.0;
-/// Letters that ways to the same place may take up in one row.
+/// Letters that exits to the same node may take up in one row.
 const SHARED: usize = 20;

@@ -1,4 +1,4 @@
-//! What past calls did, by the nodes that they came through.
+//! Past calls counted by the nodes that they entered.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Counts calls: the nodes of each with commas between, and whether the caller hung up.
+    /// Counts calls: the nodes of each, separated by commas, and whether the caller hung up.
     pub fn of<'a>(calls: impl IntoIterator<Item = (&'a str, bool)>) -> Traffic {
         let mut traffic = Traffic::default();
         for (path, hung_up) in calls {
@@ -35,7 +35,7 @@ impl Traffic {
         self.steps.get(&(from.to_owned(), to.to_owned())).copied()
     }
 
-    /// Calls that ended here by the caller.
+    /// Calls in which the caller hung up at this node.
     pub(super) fn left(&self, node: &str) -> Option<usize> {
         self.left.get(node).copied()
     }

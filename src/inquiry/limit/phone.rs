@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::failures::{ClientFailures, TotalFailures};
-use super::{Limiter, Rejected};
-use crate::Keys;
+use super::limiter::{Limiter, Rejected};
+use crate::keys::Keys;
 
 /// Failures within the window from which on look-ups by telephone are rejected; `None`: no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,16 +29,16 @@ impl PhoneLimits {
 /// Who asks by telephone for what: keyed hashes, which say nothing about either number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PhoneClient {
-    /// [`Keys::asker`] of the calling number; absent when the caller hides it.
+    /// [`Keys::client`] of the calling number; absent when the caller hides it.
     pub caller: Option<u64>,
-    /// [`Keys::asker`] of the receipt number; absent when what was keyed in is no receipt number.
+    /// [`Keys::client`] of the receipt number; absent when what was keyed in is no receipt number.
     pub receipt: Option<u64>,
 }
 
 impl PhoneClient {
     /// The client for a caller, who is hashed once a call, and the receipt number of one look-up.
     pub fn new(keys: &Keys, caller: Option<u64>, receipt: Option<&str>) -> PhoneClient {
-        PhoneClient { caller, receipt: receipt.map(|number| keys.asker("receipt", number)) }
+        PhoneClient { caller, receipt: receipt.map(|number| keys.client("receipt", number)) }
     }
 }
 

@@ -10,7 +10,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::failures::{ClientFailures, TotalFailures};
-use super::{Limiter, Rejected};
+use super::limiter::{Limiter, Rejected};
 
 /// Failures within the window from which on scans are rejected; `None`: no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

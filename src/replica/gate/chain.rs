@@ -14,9 +14,13 @@ use super::header::{FeedHeader, Hash, Kind};
 /// The last file of a source that a copy holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
+    /// The feed's source.
     pub source: String,
+    /// The file's number.
     pub sequence: u64,
+    /// The file's content hash.
     pub hash: Hash,
+    /// The upstream's time up to which the copy is complete.
     pub as_of: Timestamp,
 }
 
@@ -43,7 +47,10 @@ pub enum Standing {
     /// An older file or snapshot than the copy is; what it held is in the copy.
     Superseded,
     /// It comes later: `missing` comes first.
-    Gap { missing: u64 },
+    Gap {
+        /// The number that comes next.
+        missing: u64,
+    },
     /// Changes of a feed that the copy does not follow yet: a snapshot comes first.
     NoStart,
     /// Another file with this number is in the copy.

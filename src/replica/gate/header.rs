@@ -17,6 +17,7 @@ pub struct FeedHeader {
     pub source: String,
     /// From 1, one more with each file of the source.
     pub sequence: u64,
+    /// Changes or a snapshot.
     pub kind: Kind,
     /// The content's hash of the file before; [`Hash::NONE`] for the first.
     pub previous: Hash,
@@ -44,6 +45,7 @@ pub struct Hash(pub [u8; 32]);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seal {
+    /// The hash of every byte before the seal's line.
     pub sha256: Hash,
     /// The name of the key that signed; none in a file that is not signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -44,37 +44,56 @@ pub enum Reading {
 /// A file that is there whole, as it was written. Who wrote it, its seal tells: see [`super::GateKeys`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Whole {
+    /// Its first line.
     pub header: FeedHeader,
+    /// Its content's hash, which its seal names too.
     pub hash: Hash,
+    /// Its last line.
     pub seal: Seal,
 }
 
 /// Why a file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
+    /// The first line is no feed header.
     #[error("no feed file: its first line must begin with {{\"feed\":")]
     NoFeed,
+    /// A newer format than [`super::FORMAT`].
     #[error("format {0} is newer than this program: update jindu, the file is taken then")]
     Newer(u32),
+    /// The header is wrong.
     #[error("line 1: {0}")]
     Header(LineError),
+    /// The seal is wrong.
     #[error("the seal: {0}")]
     Seal(LineError),
+    /// There is no seal; how many lines there are.
     #[error("torn: it ends after {0} lines without a seal; send it again whole")]
     Torn(u64),
+    /// The seal is not the last line.
     #[error("something stands after the seal: write one feed a file")]
     AfterSeal,
-    #[error("damaged: its content does not have the hash that its seal tells; send it again")]
+    /// The content's hash is not the seal's.
+    #[error("damaged: its content does not have the hash that its seal names; send it again")]
     Hash,
+    /// The number of lines is not the header's.
     #[error("the header announces {announced} lines, the file holds {held}: its writer is at fault, pack it again")]
-    Count { announced: u64, held: u64 },
+    Count {
+        /// The header's number.
+        announced: u64,
+        /// The lines that were read.
+        held: u64,
+    },
+    /// Too many changes for one file.
     #[error("more than {CHANGES_MAX} lines of changes: write several files, or a snapshot")]
     Long,
+    /// Too many bytes for one file of changes.
     #[error("more than {BYTES_MAX} bytes of changes: write several files, or a snapshot")]
     Large,
 }
 
 impl Intake {
+    /// A reader at the beginning of a file.
     pub fn new(reading: Reading) -> Intake {
         Intake {
             reading,

@@ -10,7 +10,7 @@ use super::header::{FeedHeader, Kind};
 
 /// The files that wait, each by a name that the shell gave it.
 #[derive(Clone, Debug, Default)]
-pub struct Lineup<N> {
+pub struct FileQueue<N> {
     sources: BTreeMap<String, Line<N>>,
 }
 
@@ -28,12 +28,28 @@ pub enum Turn<N> {
     /// Nothing waits.
     Nothing,
     /// These wait for a number that has not come.
-    Gap { source: String, missing: u64, first: u64, last: u64 },
+    Gap {
+        /// The feed's source.
+        source: String,
+        /// The number that must come first.
+        missing: u64,
+        /// The lowest number that waits.
+        first: u64,
+        /// The highest number that waits.
+        last: u64,
+    },
     /// These wait for a snapshot to begin with.
-    NoStart { source: String, first: u64, last: u64 },
+    NoStart {
+        /// The feed's source.
+        source: String,
+        /// The lowest number that waits.
+        first: u64,
+        /// The highest number that waits.
+        last: u64,
+    },
 }
 
-impl<N: Clone + PartialEq> Lineup<N> {
+impl<N: Clone + PartialEq> FileQueue<N> {
     /// Takes a file in.
     pub fn insert(&mut self, header: &FeedHeader, name: N) {
         let line = self.sources.entry(header.source.clone());

@@ -113,7 +113,7 @@ fn what_a_file_claims_must_hold() {
         FeedHeader { sequence: 0, ..sound.clone() },
         FeedHeader { sequence: 1, ..sound.clone() },
         FeedHeader { sequence: u64::MAX, ..sound.clone() },
-        FeedHeader { source: "In tranet".into(), ..sound.clone() },
+        FeedHeader { source: "In tranet".into(), ..sound },
     ] {
         assert!(matches!(wrong(&bad, &[CASE]), FileError::Header(_)), "{bad:?}");
     }
@@ -139,7 +139,7 @@ fn public_keys_are_read_in_each_of_their_forms_and_nothing_else_is() {
 struct Model {
     copy: Copy,
     cases: BTreeMap<u32, u64>,
-    lineup: Lineup<usize>,
+    lineup: FileQueue<usize>,
 }
 
 /// A file of the model: what it does to the cases.
@@ -223,7 +223,7 @@ proptest! {
         order in proptest::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..60),
     ) {
         let (files, truth) = chain(&draws);
-        let mut model = Model { copy: Copy::Empty, cases: BTreeMap::new(), lineup: Lineup::default() };
+        let mut model = Model { copy: Copy::Empty, cases: BTreeMap::new(), lineup: FileQueue::default() };
         let arrive = |model: &mut Model, name: usize| {
             model.lineup.remove(&files[name].header, &name);
             model.lineup.insert(&files[name].header, name);

@@ -25,7 +25,14 @@ use super::position::{Anchor, Lsn};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heartbeat {
     /// In a row of this table, which is replicated with the cases: through any cascade, it tells the source's time.
-    Row { schema: String, table: String, column: String },
+    Row {
+        /// The table's schema.
+        schema: String,
+        /// The table's name.
+        table: String,
+        /// The `timestamptz` column that holds the time.
+        column: String,
+    },
     /// In the time of every commit.
     Commits,
 }
@@ -34,6 +41,7 @@ pub enum Heartbeat {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "nearly every step is a change")]
 pub enum Step {
+    /// A change of the copy.
     Change(Change),
     /// The row came without one of its large values: it must be asked for.
     Look(Private<String>),
@@ -42,7 +50,9 @@ pub enum Step {
 /// A transaction as the upstream committed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
+    /// What it did, in order.
     pub steps: Vec<Step>,
+    /// Its commit record's place and time.
     pub anchor: Anchor,
     /// Where its commit record ends.
     pub end: Lsn,
@@ -53,16 +63,27 @@ pub struct Transaction {
 /// Why the stream cannot be followed further.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GatherError {
+    /// A message cannot be read.
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// A table no longer fits the mapping.
     #[error("table {table}: {drift}")]
-    Drift { table: String, drift: Drift },
+    Drift {
+        /// The table's name with its schema.
+        table: String,
+        /// What does not fit.
+        drift: Drift,
+    },
+    /// The heartbeat's table holds no time.
     #[error("the heartbeat's table: {0}")]
     Heartbeat(&'static str),
+    /// The expected anchor is not in the stream.
     #[error("the stream does not begin with the transaction that the copy ends with")]
     Diverged,
+    /// Begin, change and commit are out of order.
     #[error("a message out of its order: a change outside of a transaction, or a transaction inside of one")]
     Order,
+    /// A change comes before its table's relation message.
     #[error("a change of a table that the stream has not described")]
     Undescribed,
 }

@@ -204,16 +204,16 @@ fn a_row_without_a_readable_number_has_a_name_and_is_gone_once_it_is_mended_or_d
 
 #[test]
 fn a_table_described_anew_is_noticed_unless_it_is_what_it_was() {
-    let mut gather = gather(None);
+    let mut retyped = gather(None);
     let mut wider = columns();
     wider.push(("colour", 25));
-    gather.message(&relation(CASES, "public", "cases", &wider)).unwrap();
-    assert!(!gather.is_redescribed(), "a column that is not read");
+    retyped.message(&relation(CASES, "public", "cases", &wider)).unwrap();
+    assert!(!retyped.is_redescribed(), "a column that is not read");
     let mut other = columns();
     other[2].1 = 1043;
-    gather.message(&relation(CASES, "public", "cases", &other)).unwrap();
-    assert!(gather.is_redescribed(), "a type");
-    let mut gather = super::tests::gather(None);
+    retyped.message(&relation(CASES, "public", "cases", &other)).unwrap();
+    assert!(retyped.is_redescribed(), "a type");
+    let mut gather = gather(None);
     gather.message(&relation(CASES + 10, "public", "cases", &columns())).unwrap();
     assert!(gather.is_redescribed(), "another table of that name");
 }

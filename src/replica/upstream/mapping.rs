@@ -22,6 +22,7 @@ use super::value;
 /// Where a field's value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
+    /// A column of this name.
     Column(String),
     /// The same for every case.
     Fixed(String),
@@ -32,6 +33,7 @@ pub enum Origin {
 pub enum FactorKind {
     /// The number of the identity document, or its end; the last four are taken.
     IdTail,
+    /// A date of birth.
     BirthDate,
     /// The keyed hash itself, 32 hex digits.
     Verifier,
@@ -40,15 +42,23 @@ pub enum FactorKind {
 /// The mapping of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
+    /// The table's schema.
     pub schema: String,
+    /// The table's name.
     pub table: String,
+    /// What the factor's column holds.
     pub factor: FactorKind,
     /// By role; a role that is not there has no value.
     pub origins: BTreeMap<Role, Origin>,
+    /// The upstream's codes → stages; empty: the codes are equal.
     pub stages: BTreeMap<String, Stage>,
+    /// The upstream's codes → documents; empty: the codes are equal.
     pub documents: BTreeMap<String, String>,
+    /// The upstream's codes → case types; empty: the codes are equal.
     pub case_types: BTreeMap<String, String>,
+    /// The upstream's codes → halls; empty: the codes are equal.
     pub halls: BTreeMap<String, String>,
+    /// The upstream's codes → papers; empty: the codes are equal.
     pub items: BTreeMap<String, String>,
 }
 
@@ -71,18 +81,33 @@ pub enum Unmapped {
     /// A large value was not sent with the change: the row must be asked for.
     Incomplete(Private<String>),
     /// It cannot be used. One whose receipt number cannot be read has a name of its own, if enough of it came.
-    Bad { receipt: Option<Private<String>>, nameless: Option<String>, why: String },
+    Bad {
+        /// The receipt number, if it can be read.
+        receipt: Option<Private<String>>,
+        /// The row's own name ([`Mapping::nameless`]), if the number cannot be read.
+        nameless: Option<String>,
+        /// Field and reason; no value is quoted.
+        why: String,
+    },
 }
 
 /// A mapped column that the table does not have, or has in a type that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Drift {
+    /// There is no column of this name.
     #[error(
         "column {0} is not there: rename it back, or change replica.postgres.columns (\"\" for a field that the table does not have)"
     )]
     Missing(String),
+    /// A column's type cannot be read as its field.
     #[error("column {column} has a type that cannot be {what}: change it back, or map another column")]
-    Type { column: String, what: &'static str },
+    Type {
+        /// The column's name.
+        column: String,
+        /// The field's name in the settings.
+        what: &'static str,
+    },
+    /// The replica identity does not hold this column.
     #[error("a delete does not tell column {0}: set the table's REPLICA IDENTITY to FULL, or to a unique index on it")]
     Untold(String),
 }

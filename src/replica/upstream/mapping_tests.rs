@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// A mapping of a table whose columns are named after the fields.
-pub fn plain() -> Mapping {
+pub(crate) fn plain() -> Mapping {
     let column = |role: Role| {
         let name = if role == Role::Factor { "id_tail" } else { role.name() };
         (role, Origin::Column(name.to_owned()))
@@ -23,7 +23,7 @@ pub fn plain() -> Mapping {
 }
 
 /// A row of that table, in the order of [`Role::ALL`].
-pub const ROW: [Option<&str>; 13] = [
+pub(crate) const ROW: [Option<&str>; 13] = [
     Some("440100000000123"),
     Some("123X"),
     Some("review"),

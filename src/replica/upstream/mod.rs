@@ -1,4 +1,5 @@
-//! A PostgreSQL upstream, without touching it: what its stream says, what its rows mean, where the copy stands in its log.
+//! A PostgreSQL upstream, without a connection: messages of its stream, the meaning of its rows, the copy's position in
+//! its log.
 //!
 //! ```text
 //!  messages ─► Gather ─► transactions ─► changes of the copy        catalogue ─► complaints
@@ -20,7 +21,7 @@ mod value;
 pub use copied::{CopiedRows, CopyError};
 pub use gather::{Gather, GatherError, Heartbeat, Step, Transaction, bad, gone, row_id, timestamp, timestamp_of_text};
 pub use mapping::{Bound, Drift, FactorKind, Mapping, NAMELESS, Origin, Unmapped, receipt};
-pub use message::{Field, StreamColumn};
+pub use message::{Field, MessageError, StreamColumn};
 pub use position::{
     Anchor, Lsn, PLUGIN, Plan, Position, Server, Shape, Slot, Wanted, WhyCopy, WhyHold, history, lsn, lsn_text, plan,
 };

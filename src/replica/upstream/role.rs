@@ -3,18 +3,31 @@
 /// A field of a case that a column may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
+    /// The receipt number.
     Receipt,
+    /// The second factor, in one of its three forms.
     Factor,
+    /// The stage's code.
     Stage,
+    /// The document's code.
     Document,
+    /// The case type's code.
     CaseType,
+    /// The hall's code.
     Hall,
+    /// The day of acceptance.
     AcceptedOn,
+    /// The day of the stage.
     StageOn,
+    /// When the clock stood still.
     Pauses,
+    /// Papers that are still needed.
     Items,
+    /// The waybill number; its last four characters are kept.
     Waybill,
+    /// Whether the applicant is a minor.
     Minor,
+    /// The case's version.
     Version,
 }
 

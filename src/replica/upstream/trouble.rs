@@ -1,4 +1,4 @@
-//! Why an upstream cannot be followed at the moment, in words for whoever must act.
+//! Why an upstream cannot be followed at the moment, in words for the person who must act.
 //!
 //! Nothing of it ends the program: the copy answers as it is, its age grows, and the upstream is tried again. A server's
 //! own words are quoted only where they cannot hold a value of a row.
@@ -14,14 +14,17 @@ pub enum Kind {
     Unreachable,
     /// Said nothing for too long.
     Silent,
+    /// The password is wrong.
     Password,
+    /// The TLS handshake failed.
     Tls,
+    /// The role may not do what is needed.
     Permission,
     /// The upstream is not set up for it, or the settings do not fit it.
     Setup,
-    /// The slot is read by somebody else, or by this node's connection that has not ended yet.
+    /// The slot is read by another client, or by this node's connection that has not ended yet.
     SlotBusy,
-    /// The slot is gone: everything is copied anew.
+    /// The slot is gone: everything is copied again.
     SlotLost,
     /// The log is another one than the copy followed.
     Diverged,
@@ -33,6 +36,7 @@ pub enum Kind {
     Held,
     /// The replica's file cannot be written.
     Store,
+    /// The server sent what this program cannot use.
     Protocol,
 }
 
@@ -40,28 +44,38 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct Trouble {
+    /// The counter's label.
     pub kind: Kind,
+    /// What is wrong and what to do.
     pub what: String,
 }
 
 /// What a server says when it refuses: its SQLSTATE, and its message.
 #[derive(Clone, Copy, Debug)]
 pub struct Refusal<'a> {
+    /// The SQLSTATE, five characters.
     pub state: &'a str,
+    /// The server's message.
     pub message: &'a str,
 }
 
 /// The names that an advice needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Names<'a> {
+    /// The role.
     pub user: &'a str,
+    /// The database.
     pub database: &'a str,
+    /// The table of cases, with its schema.
     pub table: &'a str,
+    /// The publication.
     pub publication: &'a str,
+    /// The replication slot.
     pub slot: &'a str,
 }
 
 impl Kind {
+    /// Every kind, in the order of declaration.
     pub const ALL: [Kind; 14] = [
         Kind::Unreachable,
         Kind::Silent,
@@ -79,7 +93,7 @@ impl Kind {
         Kind::Protocol,
     ];
 
-    /// The name in status, alarms and metrics.
+    /// The label of its counter.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Unreachable => "unreachable",
@@ -139,6 +153,7 @@ impl Kind {
 }
 
 impl Trouble {
+    /// A trouble of a kind.
     pub fn new(kind: Kind, what: impl Into<String>) -> Trouble {
         Trouble { kind, what: what.into() }
     }
@@ -149,9 +164,10 @@ impl Trouble {
         let Names { user, database, table, publication, slot } = names;
         let says = format!("the upstream says: {message} (SQLSTATE {state})");
         let (kind, advice) = match state {
-            "28P01" => {
-                (Kind::Password, format!("set the password of {user} anew, there or in replica.postgres.password_file"))
-            }
+            "28P01" => (
+                Kind::Password,
+                format!("set the password of {user} again, there or in replica.postgres.password_file"),
+            ),
             "28000" if message.contains("pg_hba.conf") => (
                 Kind::Permission,
                 format!(
@@ -169,7 +185,7 @@ impl Trouble {
             "42704" if message.contains("publication") => {
                 (Kind::Setup, format!("CREATE PUBLICATION {publication} FOR TABLE {table}"))
             }
-            "42704" if message.contains("slot") => (Kind::SlotLost, "it is made anew".to_owned()),
+            "42704" if message.contains("slot") => (Kind::SlotLost, "it is created again".to_owned()),
             "55000" if message.contains("recovery") => (
                 Kind::Setup,
                 "name the primary in replica.postgres.servers too: before PostgreSQL 16 a standby cannot be followed"
@@ -178,9 +194,9 @@ impl Trouble {
             "55000" if message.contains("wal_level") => {
                 (Kind::Setup, "set wal_level = logical there, and restart it".to_owned())
             }
-            "55000" if message.contains("slot") => (Kind::SlotLost, "it is made anew".to_owned()),
+            "55000" if message.contains("slot") => (Kind::SlotLost, "it is created again".to_owned()),
             "55006" => (Kind::SlotBusy, format!("if another node reads slot {slot}, give each a slot of its own")),
-            "53400" => (Kind::Setup, "raise max_replication_slots there, or drop a slot that nobody reads".to_owned()),
+            "53400" => (Kind::Setup, "raise max_replication_slots there, or drop a slot without a reader".to_owned()),
             "53300" => (
                 Kind::Unreachable,
                 format!(

@@ -19,32 +19,32 @@ use release::hotline;
 use feed::Packer;
 use feed::{input, keys, play, verify};
 
-pub(crate) use crate::feed_words::{Feed, HELP, Packing, read};
+use crate::args::feed::{FeedCommand, Packing};
 
-/// Performs a command. Most need no settings; an error is a complaint about those.
+/// Performs a command. Most need no settings; an error names what is wrong with those.
 pub(crate) fn perform(
-    feed: Feed,
+    command: FeedCommand,
     settings: impl FnOnce() -> Result<Settings, Vec<String>>,
 ) -> Result<ExitCode, Vec<String>> {
-    Ok(ended(match feed {
-        Feed::Keygen { name, folder } => keygen(&name, &folder),
-        Feed::Pack { input, packing, snapshot, heartbeat, as_of } => {
+    Ok(ended(match command {
+        FeedCommand::Keygen { name, out } => keygen(&name, &out),
+        FeedCommand::Pack { file, packing, snapshot, heartbeat, as_of } => {
             let kind = if snapshot { Kind::Snapshot } else { Kind::Changes };
-            let input =
-                if heartbeat { Ok(Box::new(io::empty()) as Box<dyn BufRead>) } else { opened(input.as_deref()) };
+            let input = if heartbeat { Ok(Box::new(io::empty()) as Box<dyn BufRead>) } else { opened(file.as_deref()) };
             input.and_then(|mut text| packed(&packing, kind, as_of, &mut *text))
         }
-        Feed::Verify { paths, keys } => {
+        FeedCommand::Verify { paths, keys } => {
             let keys = if keys.is_empty() { Ok(settings().map_err(no_keys)?.replica.keys) } else { files(&keys) };
             keys.and_then(|keys| verified(&paths, &keys))
         }
-        Feed::Play { play, packing } => {
+        FeedCommand::Play(arguments) => {
+            let (office, packing) = arguments.read();
             let settings = settings()?;
             let release = hotline::release(&settings)?;
             let (_, working) = hotline::rules(&settings, &release)?;
             let zone = TimeZone::get(&release.calendar.zone).map_err(|error| vec![format!("zone: {error}")])?;
             let packer = packing.as_ref().map(open).transpose();
-            packer.and_then(|packer| play::play(&play, packer, &working, &zone)).map(|()| ExitCode::SUCCESS)
+            packer.and_then(|packer| play::play(&office, packer, &working, &zone)).map(|()| ExitCode::SUCCESS)
         }
     }))
 }
@@ -63,7 +63,7 @@ fn ended(result: Result<ExitCode, String>) -> ExitCode {
 
 /// A file, or the standard input.
 fn opened(input: Option<&Path>) -> Result<Box<dyn BufRead>, String> {
-    let Some(path) = input else { return Ok(Box::new(io::stdin().lock())) };
+    let Some(path) = input.filter(|path| path.as_os_str() != "-") else { return Ok(Box::new(io::stdin().lock())) };
     let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(Box::new(BufReader::new(file)))
 }
@@ -79,7 +79,9 @@ fn verified(paths: &[PathBuf], keys: &GateKeys) -> Result<ExitCode, String> {
     Ok(ExitCode::FAILURE)
 }
 
-fn keygen(name: &str, folder: &Path) -> Result<ExitCode, String> {
+fn keygen(path: &Path, out: &Path) -> Result<ExitCode, String> {
+    let name = &path.file_name().unwrap_or_default().to_string_lossy();
+    let folder = &path.parent().map_or_else(|| out.to_owned(), |parent| out.join(parent));
     let public = keys::make(folder, name)?;
     println!(
         "{}: sign with it where the system of record is, and keep it there",
@@ -90,8 +92,8 @@ fn keygen(name: &str, folder: &Path) -> Result<ExitCode, String> {
 }
 
 fn open(packing: &Packing) -> Result<Packer, String> {
-    let key = packing.key.as_deref().map(keys::PrivateKey::read).transpose()?;
-    let packer = Packer::open(&packing.out, packing.source.as_deref(), key, packing.plain);
+    let key = packing.signing.key.as_deref().map(keys::PrivateKey::read).transpose()?;
+    let packer = Packer::open(&packing.out, packing.signing.source.as_deref(), key, packing.signing.plain);
     packer.map_err(|error| error.to_string())
 }
 

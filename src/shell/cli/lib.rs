@@ -1,8 +1,8 @@
 //! The command line: commands, options, printing, exit codes.
 
+mod account;
 mod args;
 mod feed;
-mod feed_words;
 mod picture;
 mod prompts;
 pub mod publish;

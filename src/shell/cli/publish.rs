@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::sheets;
 use config::Settings;
-use flow::{Release, Replayed, replay};
+use flow::{Release, ReplayReport, replay};
 use journal::{REPLAYED_MAX, past_calls};
 use os::aside::step_back;
 use os::clock;
@@ -17,10 +17,14 @@ use release::releases::{self, Entry, Overlay};
 use release::retention;
 use studio_store::{flow_published, for_flow};
 
-/// Who does it, and why; for the audit.
-#[derive(Clone, Debug, Default)]
+/// Who does it, and why; for the audit log.
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct By {
+    /// Who does it, for the audit log; the user of the terminal where nothing is said
+    #[arg(long, value_name = "NAME")]
     pub who: Option<String>,
+    /// Why, for the audit log
+    #[arg(long, value_name = "TEXT")]
     pub why: Option<String>,
 }
 
@@ -155,7 +159,7 @@ pub fn replay_calls(settings: &Settings, last: u32) -> Result<ExitCode, Complain
     Ok(ExitCode::SUCCESS)
 }
 
-fn replayed(settings: &Settings, draft: &Release, last: u32) -> Result<Replayed, Complaints> {
+fn replayed(settings: &Settings, draft: &Release, last: u32) -> Result<ReplayReport, Complaints> {
     let calls = past_calls(settings, last).map_err(one)?;
     let mut flows = std::collections::BTreeMap::new();
     let stored = releases::names(settings);
@@ -170,13 +174,13 @@ fn replayed(settings: &Settings, draft: &Release, last: u32) -> Result<Replayed,
     Ok(replay(&draft.flow, calls.iter().map(|(release, path)| (flow(release), path.as_str()))))
 }
 
-fn print_replay(report: &Replayed) {
-    println!("{} past calls replayed; {} would land elsewhere", report.calls, report.elsewhere);
-    for (step, calls) in report.moves.iter().take(MOVES) {
+fn print_replay(report: &ReplayReport) {
+    println!("{} past calls replayed; {} would land elsewhere", report.calls, report.diverged);
+    for (step, calls) in report.divergences.iter().take(MOVES) {
         println!("  {calls:>6}  {step}");
     }
-    if report.moves.len() > MOVES {
-        println!("  and {} rarer ones", report.moves.len() - MOVES);
+    if report.divergences.len() > MOVES {
+        println!("  and {} rarer ones", report.divergences.len() - MOVES);
     }
 }
 

@@ -3,52 +3,69 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::args::{self, Asked, Command, Way};
+use crate::account;
+use crate::args::replica::ReplicaArguments;
+use crate::args::{self, Arguments, Command, Span, Upstream, Way};
 use crate::picture;
 use crate::prompts;
 use crate::publish;
 use crate::sheets;
 use crate::sim;
 use base::Lang;
-use call;
-use config::{self, Settings, Source};
-use flow;
+use config::{Settings, Source};
 use inquiry::{Answer, Factor, Keys, Proof};
 use node::serve;
 use os::clock;
 use os::folder;
-use rehearsal;
 use release::hotline::{self, Hotline, Wording};
 use release::recordings::Missing;
 use release::releases;
 use replica::sample;
-use replica_store::{Loaded, Replica, Role, Wish, command, load, postgres, secret};
+use replica_store::{Loaded, Replica, Role, command, load, postgres, secret};
 
 /// Runs the program.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let asked = match args::read(words) {
-        Ok(asked) => asked,
-        Err(complaint) => return wrong(&[complaint]),
+    let Arguments { config, set, command } = match args::read(words) {
+        Ok(arguments) => arguments,
+        Err(error) => return refused(&error),
     };
-    if !matches!(asked.command, Command::Serve) {
+    let command = command.unwrap_or(Command::Serve);
+    if !matches!(command, Command::Serve) {
         end_with_the_reader();
     }
-    match &asked.command {
-        Command::Help(of) => return said(&args::help(of.as_deref())),
-        Command::Version => return said(concat!("jindu ", env!("CARGO_PKG_VERSION"), "\n")),
-        _ => {}
+    let settings = || settings(&config, &set);
+    match command {
+        Command::Version => said(concat!("jindu ", env!("CARGO_PKG_VERSION"), "\n").as_bytes()),
+        Command::Man => manual(),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut args::table(), "jindu", &mut script);
+            said(&script)
+        }
+        // Most of these run where the system of record is, which has no settings of a node.
+        Command::Feed(command) => coded(crate::feed::perform(command, settings)),
+        command => match settings() {
+            Ok(settings) => perform(command, &settings),
+            Err(complaints) => wrong(&complaints),
+        },
     }
-    if let Command::Feed(feed) = asked.command {
-        let asked = Asked { command: Command::Check, ..asked };
-        return coded(super::feed::perform(feed, || settings(&asked)));
-    }
-    match settings(&asked) {
-        Ok(settings) => perform(asked.command, &settings),
-        Err(complaints) => wrong(&complaints),
+}
+
+/// Prints what is wrong with the command line, or the help that it asked for.
+fn refused(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+}
+
+fn manual() -> ExitCode {
+    let mut page = Vec::new();
+    match clap_mangen::Man::new(args::table()).render(&mut page) {
+        Ok(()) => said(&page),
+        Err(error) => done(Err(error.to_string())),
     }
 }
 
@@ -59,13 +76,11 @@ fn end_with_the_reader() {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }
 
-fn settings(asked: &Asked) -> Result<Settings, Vec<String>> {
-    let path = &asked.config;
+fn settings(path: &Path, set: &[String]) -> Result<Settings, Vec<String>> {
     let text = fs::read_to_string(path)
         .map_err(|error| vec![format!("{}: {error}; name the settings with --config PATH", path.display())])?;
     // Relative paths start from the working directory, which holds prompts/ beside config/.
-    config::read(&text, &asked.set, Path::new(""))
-        .map_err(|complaints| complaints.iter().map(ToString::to_string).collect())
+    config::read(&text, set, Path::new("")).map_err(|complaints| complaints.iter().map(ToString::to_string).collect())
 }
 
 fn perform(command: Command, settings: &Settings) -> ExitCode {
@@ -79,30 +94,45 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
             with_wording(settings, |wording| done(sample(&wording, cases, seed, &out)))
         }
         Command::Load { file } => done(load_file(settings, &file)),
-        Command::LookUp { receipt, tail } => {
+        Command::Lookup { receipt, tail } => {
             with_wording(settings, |wording| look_up(settings, &wording, &receipt, tail))
         }
-        Command::Upstream { verify } => done(upstream(settings, verify)),
-        Command::Replica { wish, json } => replica(settings, wish, json),
+        Command::Upstream(command) => done(upstream(settings, command)),
+        Command::Replica(arguments) => replica(settings, arguments),
         Command::Prompts(command) => coded(prompts::run(settings, &command)),
-        Command::Test { sheets, by: Way::OverSip } => coded(rehearsal::run(settings, &sheets, None)),
-        Command::Test { sheets, by: Way::OverSipTo(address) } => {
-            coded(rehearsal::run(settings, &sheets, Some(&address)))
+        Command::Test(arguments) => match arguments.read() {
+            Ok((way, sheets)) => test(settings, &way, &sheets),
+            Err(error) => refused(&error),
+        },
+        Command::Sim => coded(sim::run(settings)),
+        Command::Flow { svg: _, file, calls } => {
+            coded(picture::run(settings, file.as_deref(), calls.map(Span::length)))
         }
-        Command::Test { sheets, by: Way::InText } => match hotline::release(settings) {
-            Ok(release) if sheets::run(&release, &sheets, sheets::Tell::All) => ExitCode::SUCCESS,
+        Command::Publish { by, allow_missing } => {
+            let missing = if allow_missing { Missing::StoodInFor } else { Missing::Refused };
+            coded(publish::publish(settings, &by, missing))
+        }
+        Command::Rollback { release, by } => {
+            let release = release.map(|hash| hash.to_ascii_lowercase());
+            coded(publish::rollback(settings, release.as_deref(), &by))
+        }
+        Command::Releases => publish::list(settings),
+        Command::Emergency { state, by } => coded(publish::emergency(settings, state.wanted(), &by)),
+        Command::Studio(args::Studio::Account(command)) => coded(account::run(settings, &command)),
+        Command::Replay { last } => coded(publish::replay_calls(settings, last)),
+        Command::Version | Command::Man | Command::Completions { .. } | Command::Feed(_) => ExitCode::SUCCESS,
+    }
+}
+
+fn test(settings: &Settings, way: &Way, sheets: &[PathBuf]) -> ExitCode {
+    match way {
+        Way::OverSip => coded(rehearsal::run(settings, sheets, None)),
+        Way::OverSipTo(address) => coded(rehearsal::run(settings, sheets, Some(address))),
+        Way::InText => match hotline::release(settings) {
+            Ok(release) if sheets::run(&release, sheets, sheets::Tell::All) => ExitCode::SUCCESS,
             Ok(_) => ExitCode::FAILURE,
             Err(complaints) => wrong(&complaints),
         },
-        Command::Sim => coded(sim::run(settings)),
-        Command::Picture { file, calls } => coded(picture::run(settings, file.as_deref(), calls)),
-        Command::Publish { by, missing } => coded(publish::publish(settings, &by, missing)),
-        Command::Rollback { release, by } => coded(publish::rollback(settings, release.as_deref(), &by)),
-        Command::Releases => publish::list(settings),
-        Command::Emergency { on, by } => coded(publish::emergency(settings, on, &by)),
-        Command::Account(command) => coded(studio_store::accounts::commands::run(settings, &command)),
-        Command::Replay { last } => coded(publish::replay_calls(settings, last)),
-        Command::Help(_) | Command::Version | Command::Feed(_) => ExitCode::SUCCESS,
     }
 }
 
@@ -207,11 +237,11 @@ fn load_file(settings: &Settings, file: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn upstream(settings: &Settings, verify: bool) -> Result<(), String> {
+fn upstream(settings: &Settings, command: Upstream) -> Result<(), String> {
     if settings.replica.source != Source::Postgres {
         return Err("the copy follows no PostgreSQL server: set replica.source = \"postgres\"".into());
     }
-    if verify {
+    if command == Upstream::Verify {
         let keys = keys(settings)?;
         let (upstream, folder) = (&settings.replica.postgres, &settings.data.folder);
         let compared = postgres::verify::verify(upstream, folder, &keys, VERIFY_PATIENCE);
@@ -224,7 +254,9 @@ fn upstream(settings: &Settings, verify: bool) -> Result<(), String> {
     if checked.complaints.is_empty() { Ok(()) } else { Err("the upstream cannot be followed yet".into()) }
 }
 
-fn replica(settings: &Settings, wish: Wish, json: bool) -> ExitCode {
+fn replica(settings: &Settings, arguments: ReplicaArguments) -> ExitCode {
+    let json = arguments.json;
+    let wish = arguments.into();
     let ran = keys(settings).and_then(|keys| command(&settings.data.folder, &settings.replica, &keys, wish, json));
     ran.unwrap_or_else(|complaint| done(Err(complaint)))
 }
@@ -262,7 +294,7 @@ fn print_answer(wording: &Wording, answer: &Answer, now: jiff::Timestamp) -> Res
     match answer {
         Answer::Found { .. } => Ok(()),
         Answer::NotFound => Err("no case has this number and tail".into()),
-        Answer::Down => Err("the replica could not be read".into()),
+        Answer::Unavailable => Err("the replica could not be read".into()),
     }
 }
 
@@ -284,12 +316,12 @@ fn wrong(complaints: &[String]) -> ExitCode {
     if complaints.len() > 1 {
         eprintln!("{} complaints; nothing was done", complaints.len());
     }
-    ExitCode::from(64)
+    ExitCode::from(USAGE)
 }
 
-fn said(text: &str) -> ExitCode {
+fn said(text: &[u8]) -> ExitCode {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _ = out.write_all(text).and_then(|()| out.flush());
     ExitCode::SUCCESS
 }
 
@@ -297,3 +329,5 @@ fn said(text: &str) -> ExitCode {
 const LOAD_PATIENCE: Duration = Duration::from_secs(300);
 /// How long the copy may take to reach where the upstream is.
 const VERIFY_PATIENCE: Duration = Duration::from_secs(60);
+/// Wrong command line or settings: `EX_USAGE` of sysexits.
+const USAGE: u8 = 64;

@@ -68,16 +68,16 @@ fn show(out: &mut impl Write, reply: &Reply) -> bool {
     for line in &reply.lines {
         let _ = writeln!(out, "{line}");
     }
-    if let Some(wrong) = &reply.wrong {
+    if let Some(wrong) = &reply.error {
         let _ = writeln!(out, "! {wrong}");
     }
-    reply.wrong.is_none()
+    reply.error.is_none()
 }
 
 /// Never over a file that is there.
 fn save(session: &Session, file: &str, out: &mut impl Write) -> io::Result<bool> {
     if file.is_empty() {
-        writeln!(out, "! write `save FILE`, as in save tests/calls/mine.call")?;
+        writeln!(out, "! write `save FILE`, as in save config/hotline/calls/mine.call")?;
         return Ok(false);
     }
     let made = fs::OpenOptions::new().write(true).create_new(true).open(file);

@@ -2,7 +2,7 @@
 
 use super::instruments::{Buckets, Label};
 use call::KeySource;
-use flow::Transferred;
+use flow::TransferOutcome;
 use inquiry::{CallOutcome, LookUpResult, ScanPath, ScanResult, Score};
 use sip::Method;
 
@@ -78,12 +78,12 @@ impl Label for ScanResult {
         match self {
             ScanResult::LookUp(LookUpResult::Found) => 0,
             ScanResult::LookUp(LookUpResult::NotFound) => 1,
-            ScanResult::LookUp(LookUpResult::TooOld | LookUpResult::Down) => 2,
+            ScanResult::LookUp(LookUpResult::TooOld | LookUpResult::Unavailable) => 2,
             ScanResult::Waybill => 3,
             ScanResult::IdCard => 4,
             ScanResult::Unreadable => 5,
             ScanResult::NoBarcode => 6,
-            ScanResult::LookUp(LookUpResult::HandedOver) => 7,
+            ScanResult::LookUp(LookUpResult::Rejected) => 7,
         }
     }
 }
@@ -205,12 +205,12 @@ buckets! {
     HttpTimes = [20, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
 }
 
-impl From<Transferred> for TransferResult {
-    fn from(how: Transferred) -> TransferResult {
+impl From<TransferOutcome> for TransferResult {
+    fn from(how: TransferOutcome) -> TransferResult {
         match how {
-            Transferred::Done => TransferResult::Done,
-            Transferred::Busy => TransferResult::Busy,
-            Transferred::Failed => TransferResult::Failed,
+            TransferOutcome::Done => TransferResult::Done,
+            TransferOutcome::Busy => TransferResult::Busy,
+            TransferOutcome::Failed => TransferResult::Failed,
         }
     }
 }
@@ -265,6 +265,6 @@ mod tests {
     #[test]
     fn a_replica_that_is_too_old_shares_the_place_of_one_that_is_down() {
         let place = |result| ScanResult::LookUp(result).index();
-        assert_eq!(place(LookUpResult::TooOld), place(LookUpResult::Down));
+        assert_eq!(place(LookUpResult::TooOld), place(LookUpResult::Unavailable));
     }
 }

@@ -12,13 +12,13 @@ use audio::{Bank, g711};
 use base::{Codec, Lang};
 use flow::{self, Utterance};
 use inquiry::{
-    AgeLimits, Answer, Availability, Capacity, Case, Freshness, Outcome, Promise, Query, Reading, ScanRecord,
-    ScanRules, Scanned, Score,
+    AgeLimits, Answer, Availability, Case, Freshness, Outcome, Promise, Query, Reading, ScanRecord, ScanRules, Scanned,
+    Score,
 };
 use journal::Journal;
 use os::clock;
 use os::folder;
-use phone::{Door, Live};
+use phone::{LiveRelease, Registry};
 use replica_store::Replica;
 use speech::{Clip, Piece};
 use web::{
@@ -28,11 +28,11 @@ use web_service::{Backend, Pending};
 
 /// The node, as the HTTP service knows it.
 pub(crate) struct NodeBackend {
-    pub live: Arc<ArcSwap<Live>>,
+    pub live: Arc<ArcSwap<LiveRelease>>,
     pub scan_rules: ScanRules,
     pub replica: Arc<Replica>,
     pub journal: Arc<Journal>,
-    pub door: Arc<Door>,
+    pub registry: Arc<Registry>,
     pub settings: config::Web,
     pub desk_number: String,
     /// The data folder, for its disk.
@@ -99,7 +99,7 @@ impl Backend for NodeBackend {
                 Shown::found(found, stages)
             }
             (Answer::NotFound, _) => Shown::not_found(wording, stages),
-            (Answer::Found { .. } | Answer::Down, _) => Shown::unavailable(wording, stages),
+            (Answer::Found { .. } | Answer::Unavailable, _) => Shown::unavailable(wording, stages),
         }
     }
 
@@ -115,7 +115,7 @@ impl Backend for NodeBackend {
                 match piece {
                     Piece::Clip(clip) => sounds.push(Ok(decoded(&live.bank, &clip)?)),
                     Piece::Silence(length) => sounds.push(Err(length)),
-                    Piece::Tone(_) | Piece::Take => {}
+                    Piece::Tone(_) | Piece::Message => {}
                 }
             }
         }
@@ -136,7 +136,7 @@ impl Backend for NodeBackend {
 
     fn health(&self) -> Health {
         let live = self.live.load();
-        let capacity = capacity(&self.door);
+        let capacity = self.registry.capacity();
         let age = self.replica.age();
         let stale = live.release.age_limits().judge(age) != Freshness::Fresh;
         let free = folder::free_bytes(&self.data);
@@ -181,35 +181,30 @@ impl Backend for NodeBackend {
     fn picture(&self) -> String {
         let live = self.live.load_full();
         let traffic = journal::traffic(&self.past_calls, journal::DAY).ok().flatten();
-        flow::picture(&live.release.flow, "", &[], traffic.as_ref())
+        flow::diagram(&live.release.flow, "", &[], traffic.as_ref())
     }
 }
 
 impl NodeBackend {
     /// What is said of a receipt, in one language: the phone's own sentences.
-    fn sentences(&self, live: &Live, answer: &Answer, lang: Lang, now: Timestamp) -> Vec<Utterance> {
+    fn sentences(&self, live: &LiveRelease, answer: &Answer, lang: Lang, now: Timestamp) -> Vec<Utterance> {
         let local = now.to_zoned_datetime(live.zone.clone()).datetime();
         let (findings, _) = call::findings(&live.rules, answer, local.date(), self.replica.now());
         flow::answer(&live.release, lang, findings.into(), local, clock::now())
     }
 }
 
-/// The calls of a node, and how many it takes.
-pub(crate) fn capacity(door: &Door) -> Capacity {
-    Capacity { calls: door.calls(), calls_max: door.lines_max(), draining: door.is_draining() }
-}
-
-fn hall_of(live: &Live, code: &str) -> Hall {
+fn hall_of(live: &LiveRelease, code: &str) -> Hall {
     Hall { code: code.to_owned(), name: word(live, "hall", code) }
 }
 
 /// A member of an enum, by the word that callers hear for it.
-fn word(live: &Live, family: &str, member: &str) -> Wording {
+fn word(live: &LiveRelease, family: &str, member: &str) -> Wording {
     let entry = live.release.script.entry(&format!("opt.{family}.{member}"));
     Wording::by(|lang| entry.and_then(|entry| entry.plain(lang)).unwrap_or(member).to_owned())
 }
 
-fn stage_names(live: &Live) -> StageNames {
+fn stage_names(live: &LiveRelease) -> StageNames {
     StageNames::by(|stage| word(live, "case_status", stage.code()))
 }
 

@@ -6,26 +6,25 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 
-use crate::backend::capacity;
 use journal::JournalMetrics;
 use media::{LATENESS_BOUNDS_MS, MediaMetrics};
 use metrics::{Collect, Page};
 use os::clock;
 use os::folder;
-use phone::{Door, Live};
+use phone::{LiveRelease, Registry};
 use replica_store::{Refusal, Replica, ReplicaMetrics, postgres::UpstreamMetrics};
 
 /// What runs here, the disk, and how many calls there may be.
 pub(crate) struct NodeCollector {
-    pub door: Arc<Door>,
-    pub live: Arc<ArcSwap<Live>>,
+    pub registry: Arc<Registry>,
+    pub live: Arc<ArcSwap<LiveRelease>>,
     /// The data folder, for its disk.
     pub folder: PathBuf,
 }
 
 impl Collect for NodeCollector {
     fn collect(&self, page: &mut Page) {
-        let capacity = capacity(&self.door);
+        let capacity = self.registry.capacity();
         page.info(
             "jindu_info",
             "1; its labels say what runs here.",

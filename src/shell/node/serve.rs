@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -17,16 +16,16 @@ use config::{self, Settings, Source};
 use inquiry::{Keys, PhoneLimits, ScanLimits};
 use journal::Journal;
 use media::{MediaConfig, MediaPlane};
-use metrics::{Metrics, Registry};
+use metrics::{self, Metrics};
 use os::clock;
 use os::folder;
 use os::logs;
-use phone::{Booths, Cases, Door, Live, LookUps, Parts, Shelf, Wire};
+use phone::{Cases, LiveRelease, LookUps, RecordingService, Registry, Services, TakeStore, TransportLayer, UserAgent};
 use release::hotline::{Hotline, SAMPLE_SEED};
 use release::releases;
 use replica::sample;
 use replica_store::{ApplyError, FolderLock, Replica, Role, secret};
-use studio_store::accounts::commands::{self as accounts, Made};
+use studio_store::accounts::first::{self as accounts, Made};
 use studio_store::{Accounts, Studio};
 use web_service::{HttpService, StudioService};
 
@@ -54,7 +53,7 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
     // The doors' sockets before anything that takes time: a port that is taken is told at once.
     let doors = {
         let _runtime = runtime.enter();
-        let wire = Wire::bind(&settings.phone.listen);
+        let wire = TransportLayer::bind(&settings.phone.listen);
         (wire.map_err(|error| unheard("phone.listen", &error.to_string(), error.kind()))?, listen(settings)?)
     };
     let keys = Keys::new(&secret(folder).map_err(|error| error.to_string())?);
@@ -91,39 +90,42 @@ async fn run(
     hotline: Hotline,
     keys: Keys,
     replica: Arc<Replica>,
-    (wire, listeners): (Wire, web_service::Listeners),
+    (wire, listeners): (TransportLayer, web_service::Listeners),
 ) -> Result<(), Fault> {
     let metrics = Arc::new(Metrics::new());
     let journal = Journal::open(&settings.data.folder, &settings.journal).map_err(|error| error.to_string())?;
-    let live = Arc::new(ArcSwap::from_pointee(Live::of(&hotline)));
+    let live = Arc::new(ArcSwap::from_pointee(LiveRelease::of(&hotline)));
     let media = open_media(settings)?;
     let media_metrics = media.metrics();
     let (phone_limits, scan_limits) = limits(&settings.inquiry);
-    let keys = Arc::new(keys);
     let studio = open_studio(settings);
-    let booths = studio.clone().map(|(accounts, studio)| Booths {
-        shelf: Shelf { studio, accounts },
-        tapes: settings.data.folder.join("studio/tapes"),
+    let recording = studio.clone().map(|(accounts, studio)| RecordingService {
+        store: TakeStore { studio, accounts },
+        in_progress: settings.data.folder.join("studio/tapes"),
         metrics: Arc::clone(&metrics),
     });
-    if let Some(booths) = &booths {
-        booths.recover();
+    if let Some(recording) = &recording {
+        recording.recover();
     }
-    let parts = Parts {
-        settings: settings.phone.clone(),
+    let services = Services {
         live: Arc::clone(&live),
-        emergency: Arc::new(AtomicBool::new(releases::emergency(settings).unwrap_or(settings.hotline.emergency))),
-        keys: Arc::clone(&keys),
-        cases: Cases::Copy(Box::new(LookUps::new(Arc::clone(&replica), keys, phone_limits))),
+        keys: keys.clone(),
+        cases: Cases::Copy(Box::new(LookUps::new(Arc::clone(&replica), keys, Arc::clone(&live), phone_limits))),
         journal: Arc::clone(&journal),
         media: Arc::new(media),
         metrics: Arc::clone(&metrics),
-        booths,
+        recording,
         messages: settings.data.folder.join("messages"),
     };
-    let door = Door::new(parts, &wire);
-    let registry = Registry::new(metrics)
-        .with(NodeCollector { door: Arc::clone(&door), live: Arc::clone(&live), folder: settings.data.folder.clone() })
+    let emergency = releases::emergency(settings).unwrap_or(settings.hotline.emergency);
+    let registry = Registry::new(settings.phone.lines(), emergency);
+    let user_agent = UserAgent::new(settings.phone.clone(), services, Arc::clone(&registry), &wire);
+    let figures = metrics::Registry::new(metrics)
+        .with(NodeCollector {
+            registry: Arc::clone(&registry),
+            live: Arc::clone(&live),
+            folder: settings.data.folder.clone(),
+        })
         .with(MediaCollector(media_metrics))
         .with(ReplicaCollector(Arc::clone(&replica)))
         .with(JournalCollector(journal.metrics()));
@@ -132,27 +134,27 @@ async fn run(
         scan_rules: hotline.scan_rules.clone(),
         replica: Arc::clone(&replica),
         journal,
-        door: Arc::clone(&door),
+        registry: Arc::clone(&registry),
         settings: settings.web.clone(),
         desk_number: settings.phone.desk_number.clone(),
         data: settings.data.folder.clone(),
         past_calls: settings.data.folder.join("journal.sqlite3"),
     };
     let made = first_accounts(settings, &replica)?;
-    let service = HttpService::new(backend, registry, &settings.web, scan_limits);
+    let service = HttpService::new(backend, figures, &settings.web, scan_limits);
     let service = Arc::new(service.with_studio(StudioService::new(settings, studio)));
-    super::watch::start(settings.clone(), live, &door)
+    super::watch::start(settings.clone(), live, &registry)
         .map_err(|error| format!("cannot watch for releases: {error}"))?;
     // Before anybody is told that the node is ready: who is told may stop it at once.
     let signals = Signals::new()?;
     announce(settings, &wire, &listeners, &replica, &hotline.examples, &made)?;
     let (stop, stopping) = watch::channel(false);
-    let phone = tokio::spawn(wire.run(Arc::clone(&door)));
+    let phone = tokio::spawn(wire.run(user_agent));
     let web_settings = settings.web.clone();
     let scan = tokio::spawn(async move {
         web_service::serve(listeners, service, &web_settings, stopping, LAST_REQUESTS).await;
     });
-    let ended = until_told(signals, &door, phone, &settings.phone).await;
+    let ended = until_told(signals, &registry, phone, &settings.phone).await;
     let _ = stop.send(true);
     let _ = tokio::time::timeout(LAST_REQUESTS, scan).await;
     ended
@@ -248,7 +250,7 @@ fn open_media(settings: &Settings) -> Result<MediaPlane, Fault> {
 /// Says what to try, and then the one line that tells a program that everything is open.
 fn announce(
     settings: &Settings,
-    wire: &Wire,
+    wire: &TransportLayer,
     listeners: &web_service::Listeners,
     replica: &Replica,
     examples: &[sample::Example],
@@ -335,7 +337,7 @@ impl Signals {
 /// Serves until a signal, then drains until the last call, the limit or a second signal.
 async fn until_told(
     mut signals: Signals,
-    door: &Arc<Door>,
+    registry: &Registry,
     mut phone: tokio::task::JoinHandle<io::Error>,
     settings: &config::Phone,
 ) -> Result<(), Fault> {
@@ -347,15 +349,15 @@ async fn until_told(
             return Err(format!("the phone door failed: {error}"));
         }
     }
-    tracing::info!(calls = door.calls(), "draining: no new calls; a second signal ends at once");
+    tracing::info!(calls = registry.calls(), "draining: no new calls; a second signal ends at once");
     tokio::select! {
         // Both doors stay open for a while, so that balancers hear of it before they knock in vain.
-        _ = async { tokio::join!(door.drain(), tokio::time::sleep(settings.drain_least)) } => {}
+        _ = async { tokio::join!(registry.drain(), tokio::time::sleep(settings.drain_least)) } => {}
         () = tokio::time::sleep(settings.drain_limit) => {
-            tracing::warn!(calls = door.calls(), "the drain limit is over");
-            end(door, GOODBYES).await;
+            tracing::warn!(calls = registry.calls(), "the drain limit is over");
+            end(registry, GOODBYES).await;
         }
-        () = signals.next() => end(door, LAST_WORDS).await,
+        () = signals.next() => end(registry, LAST_WORDS).await,
     }
     phone.abort();
     tracing::info!("stopped");
@@ -363,9 +365,9 @@ async fn until_told(
 }
 
 /// Hangs up on everybody, and gives the BYEs so long to be answered.
-async fn end(door: &Door, limit: Duration) {
-    door.end_calls();
-    let _ = tokio::time::timeout(limit, door.drain()).await;
+async fn end(registry: &Registry, limit: Duration) {
+    registry.end_calls();
+    let _ = tokio::time::timeout(limit, registry.drain()).await;
 }
 
 /// Complaints about one release that are logged.

@@ -9,22 +9,26 @@ use arc_swap::ArcSwap;
 use audio::Bank;
 use config::Settings;
 use os::aside::step_back;
-use phone::{Door, Live};
+use phone::{LiveRelease, Registry};
 use release::hotline::Hotline;
 use release::releases;
 
-/// Watches the data folder for as long as the door is there.
-pub(crate) fn start(settings: Settings, live: Arc<ArcSwap<Live>>, door: &Arc<Door>) -> std::io::Result<()> {
-    let door = Arc::downgrade(door);
+/// Watches the data folder for as long as the call registry is there.
+pub(crate) fn start(
+    settings: Settings,
+    live: Arc<ArcSwap<LiveRelease>>,
+    registry: &Arc<Registry>,
+) -> std::io::Result<()> {
+    let registry = Arc::downgrade(registry);
     let seen = releases::live(&settings);
-    let watch = Watch { settings, live, door, seen, told: None, retired: Vec::new() };
+    let watch = Watch { settings, live, registry, seen, told: None, retired: Vec::new() };
     std::thread::Builder::new().name("releases".into()).spawn(move || watch.run()).map(drop)
 }
 
 struct Watch {
     settings: Settings,
-    live: Arc<ArcSwap<Live>>,
-    door: Weak<Door>,
+    live: Arc<ArcSwap<LiveRelease>>,
+    registry: Weak<Registry>,
     /// The pointer as it was followed last, with or without success.
     seen: Option<String>,
     /// What every call has been told of the switch.
@@ -46,11 +50,11 @@ impl Watch {
         }
     }
 
-    /// Whether the door is still there.
+    /// Whether the call registry is still there.
     fn switch(&mut self) -> bool {
-        let Some(door) = self.door.upgrade() else { return false };
+        let Some(registry) = self.registry.upgrade() else { return false };
         let on = releases::emergency(&self.settings).unwrap_or(self.settings.hotline.emergency);
-        if self.told != Some(on) && door.set_emergency(on) {
+        if self.told != Some(on) && registry.set_emergency(on) {
             if self.told.is_some() {
                 tracing::warn!(on, "the emergency notice");
             }
@@ -69,7 +73,7 @@ impl Watch {
         let before = self.live.load_full();
         match read_aside(&self.settings, &name, &before) {
             Ok(hotline) => {
-                let old = self.live.swap(Arc::new(Live::of(&hotline)));
+                let old = self.live.swap(Arc::new(LiveRelease::of(&hotline)));
                 self.retired.push(Arc::clone(&old.bank));
                 tracing::info!(release = &name[..12], "a release is live for new calls");
             }
@@ -85,7 +89,7 @@ impl Watch {
 }
 
 /// Reads a release where calls leave time, and takes from memory what both play. The switch is not slowed by it.
-fn read_aside(settings: &Settings, name: &str, before: &Live) -> Result<Hotline, Vec<String>> {
+fn read_aside(settings: &Settings, name: &str, before: &LiveRelease) -> Result<Hotline, Vec<String>> {
     let read = || {
         step_back();
         releases::load_beside(settings, name, &before.name, &before.bank)

@@ -17,7 +17,7 @@ use flow::{self, Environment, Release, Sources};
 use inquiry::{Formats, NumberError, Receipt, Rules, ScanRules, WorkingDays};
 use os::clock;
 use replica::sample;
-use speech::{Clip, Complaint, Needed, Piece};
+use speech::{Clip, ClipText, Diagnostic, Piece};
 
 /// Everything that answers are made of.
 pub struct Hotline {
@@ -61,7 +61,7 @@ pub fn release(settings: &Settings) -> Result<Arc<Release>, Vec<String>> {
 }
 
 /// The flow as it is written, whatever is wrong with it, and that.
-pub fn draft(settings: &Settings) -> Result<(flow::model::Flow, Vec<Complaint>), Vec<String>> {
+pub fn draft(settings: &Settings) -> Result<(flow::model::Flow, Vec<Diagnostic>), Vec<String>> {
     with_sources(settings, flow::draft)
 }
 
@@ -101,7 +101,7 @@ pub fn read_from(
     let scan_rules = scan_rules.map_err(lines)?;
     let Recordings { bank, lacking, mut remarks } = recordings::read(settings, &release, above, from, missing)?;
     let unrecorded = lacking.len();
-    let release = release.lacking(lacking);
+    let release = release.without_recordings(lacking);
     remarks.extend(release.warnings.iter().map(ToString::to_string));
     remarks.extend(settings.remarks());
     let today = clock::local(&zone).date();
@@ -131,14 +131,14 @@ pub fn rules(settings: &Settings, release: &Release) -> Result<(Rules, WorkingDa
 }
 
 /// Those of them that are there.
-pub fn recorded(release: &Release) -> BTreeSet<Needed> {
+pub fn recorded(release: &Release) -> BTreeSet<ClipText> {
     let is_there =
-        |needed: &Needed| release.is_recorded(&[Piece::Clip(Clip { lang: needed.lang, id: needed.id.clone() })]);
+        |needed: &ClipText| release.is_recorded(&[Piece::Clip(Clip { lang: needed.lang, id: needed.id.clone() })]);
     needed(release).into_iter().filter(is_there).collect()
 }
 
 /// Every recording that the hotline can play, those of the line test and of the recording service included.
-pub fn needed(release: &Release) -> BTreeSet<Needed> {
+pub fn needed(release: &Release) -> BTreeSet<ClipText> {
     let mut needed = release.clips_needed();
     let line_test: Vec<_> = line_test_clips().collect();
     let vocabulary = release.script.vocabulary(Lang::ALL[0]);

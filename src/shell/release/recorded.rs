@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use flow::Release;
-use speech::{Complaint, Needed};
+use speech::{ClipText, Diagnostic};
 
 /// A sentence that nobody has spoken yet.
-pub fn missing(release: &Release, folder: &Path, needed: &Needed) -> Complaint {
+pub fn missing(release: &Release, folder: &Path, needed: &ClipText) -> Diagnostic {
     let file = folder.join(needed.lang.code()).join(format!("{}.wav", needed.id));
     complaint(
         release,
@@ -19,7 +19,7 @@ pub fn missing(release: &Release, folder: &Path, needed: &Needed) -> Complaint {
 }
 
 /// A sentence whose words were changed after it was recorded.
-pub fn stale(release: &Release, needed: &Needed) -> Complaint {
+pub fn stale(release: &Release, needed: &ClipText) -> Diagnostic {
     complaint(
         release,
         needed,
@@ -35,7 +35,7 @@ pub fn stale(release: &Release, needed: &Needed) -> Complaint {
 }
 
 /// A sentence whose words were changed after an operator's take of it went live, and which nobody has spoken since.
-pub fn outdated(release: &Release, needed: &Needed) -> Complaint {
+pub fn outdated(release: &Release, needed: &ClipText) -> Diagnostic {
     complaint(
         release,
         needed,
@@ -52,7 +52,7 @@ pub fn outdated(release: &Release, needed: &Needed) -> Complaint {
 }
 
 /// The same, where the factory has the new words.
-pub fn given_way(release: &Release, needed: &Needed) -> Complaint {
+pub fn given_way(release: &Release, needed: &ClipText) -> Diagnostic {
     complaint(
         release,
         needed,
@@ -67,9 +67,9 @@ pub fn given_way(release: &Release, needed: &Needed) -> Complaint {
     )
 }
 
-fn complaint(release: &Release, needed: &Needed, code: &'static str, what: String, remedy: String) -> Complaint {
+fn complaint(release: &Release, needed: &ClipText, code: &'static str, what: String, remedy: String) -> Diagnostic {
     let file = Arc::clone(release.script.file());
-    Complaint { code, file, line: line_of(release, &needed.id), what, remedy }
+    Diagnostic { code, file, line: line_of(release, &needed.id), message: what, remedy }
 }
 
 /// The line of an entry's recording: `prompt.bye`, or `prompt.ready.0` for the first of several.

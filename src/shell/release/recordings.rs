@@ -13,7 +13,7 @@ use audio::{Bank, Encoded, encode_master};
 use base::Lang;
 use config::Settings;
 use flow::Release;
-use speech::{Clip, Needed};
+use speech::{Clip, ClipText};
 use studio::{Coverage, Manifest, Recorded, read_manifest};
 
 /// A clip's place in the bank.
@@ -41,7 +41,7 @@ pub enum From<'a> {
     /// All from the disk.
     Disk,
     /// What the live bank has of them from there, by their hash; calls go on, and come first.
-    Bank(&'a (dyn Fn(&Needed) -> Option<Encoded> + Sync)),
+    Bank(&'a (dyn Fn(&ClipText) -> Option<Encoded> + Sync)),
 }
 
 /// Reads every recording that a release can play, operators' takes above the folder's. What is stale is remarked.
@@ -66,13 +66,13 @@ pub fn read(
     }
     let coverage = Coverage::of(needed, &there, &manifest);
     let first = release.flow.langs[0];
-    let refused = |needed: &&Needed| allowed == Missing::Refused || needed.lang == first;
-    let tell = |needed: &Needed| recorded::missing(release, folder, needed).to_string();
+    let refused = |needed: &&ClipText| allowed == Missing::Refused || needed.lang == first;
+    let tell = |needed: &ClipText| recorded::missing(release, folder, needed).to_string();
     let mut complaints: Vec<String> = coverage.missing.iter().filter(refused).map(tell).collect();
     let lacking = coverage.missing.iter().map(|needed| Clip { lang: needed.lang, id: needed.id.clone() });
     let lacking: BTreeSet<Clip> = lacking.collect();
-    let is_there = |needed: &&Needed| !lacking.contains(&Clip { lang: needed.lang, id: needed.id.clone() });
-    let needed: Vec<&Needed> = needed.iter().filter(is_there).collect();
+    let is_there = |needed: &&ClipText| !lacking.contains(&Clip { lang: needed.lang, id: needed.id.clone() });
+    let needed: Vec<&ClipText> = needed.iter().filter(is_there).collect();
     let (placed, unreadable) = encode_all(&Places { folder, above, from }, &needed);
     complaints.extend(unreadable);
     if !complaints.is_empty() {
@@ -119,7 +119,7 @@ pub fn path_of(folder: &Path, clip: &Clip) -> PathBuf {
     folder.join(clip.lang.code()).join(format!("{}.wav", clip.id))
 }
 
-fn clip_of(needed: &Needed) -> Clip {
+fn clip_of(needed: &ClipText) -> Clip {
     Clip { lang: needed.lang, id: Arc::clone(&needed.id) }
 }
 
@@ -138,7 +138,7 @@ impl Places<'_> {
 
 /// Reads and encodes: at a start on every core, as a thousand files are a second's work for one; beside calls on the
 /// caller's thread alone.
-fn encode_all(places: &Places<'_>, clips: &[&Needed]) -> (Vec<Placed>, Vec<String>) {
+fn encode_all(places: &Places<'_>, clips: &[&ClipText]) -> (Vec<Placed>, Vec<String>) {
     let threads = match places.from {
         From::Disk => std::thread::available_parallelism().map_or(1, usize::from),
         From::Bank(_) => 1,
@@ -162,7 +162,7 @@ fn encode_all(places: &Places<'_>, clips: &[&Needed]) -> (Vec<Placed>, Vec<Strin
     (placed, complaints)
 }
 
-fn encode(places: &Places<'_>, clip: &Needed) -> Result<Placed, String> {
+fn encode(places: &Places<'_>, clip: &ClipText) -> Result<Placed, String> {
     if let From::Bank(known) = places.from
         && let Some(encoded) = known(clip)
     {

@@ -9,11 +9,11 @@ use crate::recordings;
 use crate::releases::{Master, Overlay, folder, hash, settings_of, write_synced};
 use base::Lang;
 use config::{self, Settings};
-use speech::{Clip, Needed};
+use speech::{Clip, ClipText};
 
 /// Stores the files of the settings, with the recordings above them, as a release, and gives its hash. It is whole
 /// before it has its name.
-pub fn store(settings: &Settings, needed: &BTreeSet<Needed>, above: &Overlay) -> Result<String, String> {
+pub fn store(settings: &Settings, needed: &BTreeSet<ClipText>, above: &Overlay) -> Result<String, String> {
     let root = folder(settings);
     store_at(&root, &Parts { files: &settings.hotline, needed, above, factory: &settings.hotline.manifest })
 }
@@ -22,16 +22,16 @@ pub fn store(settings: &Settings, needed: &BTreeSet<Needed>, above: &Overlay) ->
 pub fn store_beside(
     settings: &Settings,
     live: &str,
-    needed: &BTreeSet<Needed>,
+    needed: &BTreeSet<ClipText>,
     above: &Overlay,
 ) -> Result<String, String> {
     let from = settings_of(settings, live);
     // What the live release lacks and no take brings is lacking on: another language stands in for it.
-    let is_there = |needed: &&Needed| {
+    let is_there = |needed: &&ClipText| {
         let clip = Clip { lang: needed.lang, id: needed.id.clone() };
         above.contains_key(&clip) || recordings::path_of(&from.hotline.audio, &clip).exists()
     };
-    let needed: BTreeSet<Needed> = needed.iter().filter(is_there).cloned().collect();
+    let needed: BTreeSet<ClipText> = needed.iter().filter(is_there).cloned().collect();
     let parts = Parts { files: &from.hotline, needed: &needed, above, factory: &settings.hotline.manifest };
     store_at(&folder(settings), &parts)
 }
@@ -39,7 +39,7 @@ pub fn store_beside(
 /// What a release is made of.
 struct Parts<'a> {
     files: &'a config::Hotline,
-    needed: &'a BTreeSet<Needed>,
+    needed: &'a BTreeSet<ClipText>,
     above: &'a Overlay,
     /// The manifest that knows the factory's recordings.
     factory: &'a Path,

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use feed::printable;
 use feed::text::{self, ReadError};
 use replica::gate::{
-    Copy, FeedHeader, FileError, Hash, Kind, Lineup, Place, Reading, SealError, Standing, Turn, Whole,
+    Copy, FeedHeader, FileError, FileQueue, Hash, Kind, Place, Reading, SealError, Standing, Turn, Whole,
 };
 use replica::{Change, Mark};
 
@@ -36,7 +36,7 @@ use super::refusal::Refusal;
 pub(super) struct Gate {
     feeding: Feeding,
     settings: config::Replica,
-    lineup: Lineup<OsString>,
+    lineup: FileQueue<OsString>,
     files: HashMap<OsString, Waiting>,
     /// The hashes of files that are in the copy, by their number.
     past: Past,
@@ -80,7 +80,7 @@ impl Gate {
         let gate = Gate {
             feeding,
             settings,
-            lineup: Lineup::default(),
+            lineup: FileQueue::default(),
             files: HashMap::new(),
             past,
             gap: None,

@@ -23,7 +23,7 @@ use release::hotline;
 use release::recordings;
 use release::recordings::Missing;
 use release::releases::{self, Entry, Master, Overlay};
-use speech::{Clip, Needed};
+use speech::{Clip, ClipText};
 use studio::{Operator, TakeName, TakeState, Words, is_close_knit, text_hash};
 
 impl Studio {
@@ -156,7 +156,7 @@ impl Studio {
 
     /// Before the first publication: keeps what is heard as a release, so that there is a way back to it. Where a
     /// recording is missing there is nothing to go back to.
-    fn keep_as_shipped(&self, needed: &BTreeSet<Needed>) {
+    fn keep_as_shipped(&self, needed: &BTreeSet<ClipText>) {
         let Ok(shipped) = releases::store(&self.settings, needed, &Overlay::new()) else { return };
         let (what, who, why) = ("publish".into(), "-".into(), "as shipped".into());
         let entry = Entry { at: clock::timestamp(), what, release: Some(shipped), who, why };
@@ -210,15 +210,15 @@ impl Studio {
 pub struct Along {
     pub above: Overlay,
     /// Live takes of other words, in whose place the factory's recordings of the new ones are heard.
-    pub given_way: Vec<Needed>,
+    pub given_way: Vec<ClipText>,
     /// Words that neither a take nor the factory has recorded since they were changed, though a take of the old ones
     /// is live: callers would be told what is not so any more.
-    pub outdated: Vec<Needed>,
+    pub outdated: Vec<ClipText>,
 }
 
 /// What a publication of the flow takes along: the live takes that fit its words, and approved ones where the live
 /// recording does not. A take of other words never goes with it.
-pub fn for_flow(settings: &Settings, needed: &BTreeSet<Needed>) -> Result<Along, String> {
+pub fn for_flow(settings: &Settings, needed: &BTreeSet<ClipText>) -> Result<Along, String> {
     let live = releases::live_takes(settings);
     let approved = approved(settings).map_err(|refusal| refusal.to_string())?;
     let mut along = Along::default();
@@ -285,7 +285,7 @@ fn approved(settings: &Settings) -> Result<Overlay, Refusal> {
 /// A publication before it is made.
 #[derive(Default)]
 struct Plan {
-    needed: BTreeSet<Needed>,
+    needed: BTreeSet<ClipText>,
     /// The takes that are live.
     live: Overlay,
     /// What comes above them.

@@ -9,7 +9,7 @@ use super::catalogue::Catalogue;
 use super::refusal::Refusal;
 use super::row::{Form, Wav, Which};
 use audio::g711;
-use audio::{RATE, samples_in, shape, telephone};
+use audio::{RATE, samples_in, shape, to_telephone_rate};
 use base::Codec;
 use release::recordings;
 use speech::{Clip, Piece};
@@ -84,7 +84,7 @@ impl Studio {
                     sound.extend(narrow(&samples(path)?));
                 }
                 Piece::Silence(pause) => sound.resize(sound.len() + samples_in(*pause), 0),
-                Piece::Tone(_) | Piece::Take => {}
+                Piece::Tone(_) | Piece::Message => {}
             }
             if sound.len() > SENTENCE_SAMPLES {
                 break;
@@ -102,7 +102,7 @@ fn samples(path: &Path) -> Result<Sound, Refusal> {
 }
 
 fn narrow((samples, rate): &Sound) -> Vec<i16> {
-    telephone(samples, *rate).unwrap_or_default()
+    to_telephone_rate(samples, *rate).unwrap_or_default()
 }
 
 /// A telephone's band, and its A-law.

@@ -96,7 +96,7 @@ fn speaker(pitch_hz: f64) -> Speaker {
 
 fn encoded(path: &Path) -> Vec<u8> {
     let (samples, rate) = recordings::samples(path).expect("a master");
-    let samples = audio::telephone(&samples, rate).expect("a rate");
+    let samples = audio::to_telephone_rate(&samples, rate).expect("a rate");
     samples.into_iter().map(|sample| audio::g711::encode(Codec::Alaw, sample)).collect()
 }
 

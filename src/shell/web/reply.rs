@@ -6,7 +6,7 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
 use web::studio::Trouble;
-use web::{Asset, Problem};
+use web::{Asset, RequestError};
 
 /// A whole reply.
 pub(crate) type Reply = Response<Full<Bytes>>;
@@ -25,7 +25,7 @@ pub(crate) fn json(body: impl Into<Bytes>) -> Reply {
 }
 
 /// A problem: its status, its JSON, and the headers that say what would do.
-pub(crate) fn problem(problem: &Problem) -> Reply {
+pub(crate) fn problem(problem: &RequestError) -> Reply {
     let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut reply = answer(status, JSON, problem.to_json());
     let headers = reply.headers_mut();

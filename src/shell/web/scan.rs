@@ -29,7 +29,7 @@ use inquiry::{
     ScanLimiter, ScanLimits, ScanPath, ScanRecord, ScanResult, Scanned, Stage,
 };
 use metrics::{Door, Registry};
-use web::{CodeKind, Kiosk, Photograph, PhotographLimits, Problem, ScanRequest, SpeechRequest};
+use web::{CodeKind, Kiosk, Photograph, PhotographLimits, RequestError, ScanRequest, SpeechRequest};
 
 /// Answers scans. One for the whole service.
 pub(crate) struct ScanService {
@@ -94,13 +94,13 @@ impl ScanService {
     }
 
     /// `POST /api/scan`.
-    pub(crate) async fn code(&self, began: Instant, from: IpAddr, body: &[u8]) -> Result<Reply, Problem> {
+    pub(crate) async fn code(&self, began: Instant, from: IpAddr, body: &[u8]) -> Result<Reply, RequestError> {
         let ScanRequest { code, kiosk } = ScanRequest::read(body)?;
         self.shown(&Scan { began, from, kiosk, path: ScanPath::Code }, &code).await
     }
 
     /// `POST /api/scan/speech`.
-    pub(crate) async fn speech(&self, began: Instant, from: IpAddr, body: &[u8]) -> Result<Reply, Problem> {
+    pub(crate) async fn speech(&self, began: Instant, from: IpAddr, body: &[u8]) -> Result<Reply, RequestError> {
         let SpeechRequest { scan: ScanRequest { code, kiosk }, lang } = SpeechRequest::read(body)?;
         let scan = Scan { began, from, kiosk, path: ScanPath::Speech };
         let (sound, ended) = match self.backend.read(code.expose()) {
@@ -111,7 +111,7 @@ impl ScanService {
             other => (None, self.other(&scan, &other)?),
         };
         self.finish(&scan, ended);
-        Ok(reply::answer(StatusCode::OK, "audio/wav", sound.ok_or(Problem::NoSpeech)?))
+        Ok(reply::answer(StatusCode::OK, "audio/wav", sound.ok_or(RequestError::NoSpeech)?))
     }
 
     /// `POST /api/scan/image`.
@@ -121,11 +121,11 @@ impl ScanService {
         from: IpAddr,
         head: &HeaderMap,
         body: Incoming,
-    ) -> Result<Reply, Problem> {
+    ) -> Result<Reply, RequestError> {
         let kiosk = Kiosk::named(head.get(KIOSK).and_then(|name| name.to_str().ok()).unwrap_or(""));
         let scan = Scan { began, from, kiosk, path: ScanPath::Image };
         self.check(&scan)?;
-        let busy = || Problem::Busy { retry_after: BUSY_RETRY };
+        let busy = || RequestError::Busy { retry_after: BUSY_RETRY };
         let _upload = self.uploads.try_acquire().map_err(|_| busy())?;
         let bytes = body::whole(head, body, self.image_bytes_max, self.request_timeout).await?;
         let turn = timeout(PHOTOGRAPH_WAIT, self.photographs.acquire()).await;
@@ -140,7 +140,7 @@ impl ScanService {
     }
 
     /// Looks for barcodes away from the threads that serve sockets, and takes the one that is a receipt.
-    async fn barcode(&self, bytes: Bytes) -> Result<Private<String>, Problem> {
+    async fn barcode(&self, bytes: Bytes) -> Result<Private<String>, RequestError> {
         let began = Instant::now();
         let limits = PhotographLimits::default();
         let backend = Arc::clone(&self.backend);
@@ -150,10 +150,10 @@ impl ScanService {
             photograph.barcode(limits, || began.elapsed(), is_receipt)
         });
         // A panic in a decoder is a picture that cannot be read.
-        Ok(search.await.map_err(|_| Problem::NoPicture)??)
+        Ok(search.await.map_err(|_| RequestError::NoPicture)??)
     }
 
-    async fn shown(&self, scan: &Scan, code: &Private<String>) -> Result<Reply, Problem> {
+    async fn shown(&self, scan: &Scan, code: &Private<String>) -> Result<Reply, RequestError> {
         let (body, ended) = match self.backend.read(code.expose()) {
             Scanned::Receipt(receipt) => {
                 let (outcome, ended) = self.look_up(scan, code, receipt).await?;
@@ -174,7 +174,7 @@ impl ScanService {
         scan: &Scan,
         code: &Private<String>,
         receipt: Receipt,
-    ) -> Result<(Outcome, Ended), Problem> {
+    ) -> Result<(Outcome, Ended), RequestError> {
         let trace = Some(Trace::of(&receipt));
         let client = scan.client().with_code(code.expose());
         let query = Some(Query { receipt, proof: Proof::Paper });
@@ -222,7 +222,7 @@ impl ScanService {
     }
 
     /// A code that is no receipt counts as no failure, but a kiosk over its limit is rejected all the same.
-    fn other(&self, scan: &Scan, scanned: &Scanned) -> Result<Ended, Problem> {
+    fn other(&self, scan: &Scan, scanned: &Scanned) -> Result<Ended, RequestError> {
         self.check(scan)?;
         let result = match scanned {
             Scanned::Waybill => ScanResult::Waybill,
@@ -232,7 +232,7 @@ impl ScanService {
         Ok(Ended { trace: None, result, stage: None })
     }
 
-    fn check(&self, scan: &Scan) -> Result<(), Problem> {
+    fn check(&self, scan: &Scan) -> Result<(), RequestError> {
         let client = scan.client();
         let checked = self.limited(|limiter| limiter.check(scan.began, &client));
         checked.map_err(|rejected| self.rejected(scan, rejected))
@@ -242,11 +242,11 @@ impl ScanService {
         with(&mut self.limiter.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn rejected(&self, scan: &Scan, Rejected { retry_after }: Rejected) -> Problem {
-        let result = ScanResult::LookUp(LookUpResult::HandedOver);
+    fn rejected(&self, scan: &Scan, Rejected { retry_after }: Rejected) -> RequestError {
+        let result = ScanResult::LookUp(LookUpResult::Rejected);
         self.registry.metrics().scans.inc(scan.path, result);
         tracing::info!(kiosk = %scan.kiosk, path = scan.path.name(), result = result.name(), "scan");
-        Problem::Limited { retry_after }
+        RequestError::Limited { retry_after }
     }
 
     /// Notes the scan in metrics, log and journal.

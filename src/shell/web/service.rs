@@ -18,7 +18,7 @@ use super::studio::StudioService;
 use config::Network;
 use inquiry::{Limiter, ScanClient, ScanLimiter, ScanLimits};
 use metrics::{Door, HttpClass, Metrics, Registry};
-use web::{self, JSON_BYTES_MAX, Problem, RateRequest, Route};
+use web::{self, JSON_BYTES_MAX, RateRequest, RequestError, Route};
 
 /// Which pages a socket serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl HttpService {
             (Some(studio), Serves::Studio | Serves::All, true) => studio.answer(from, request).await,
             (_, Serves::Public | Serves::All, false) => self.public(began, from, request).await,
             (None, _, true) | (_, Serves::Public, true) | (_, Serves::Studio, false) => {
-                reply::problem(&Problem::NotFound)
+                reply::problem(&RequestError::NotFound)
             }
         };
         self.metrics().http_requests.inc(class(reply.status()));
@@ -113,7 +113,7 @@ impl HttpService {
         }
     }
 
-    async fn dispatch(&self, began: Instant, from: IpAddr, request: Request<Incoming>) -> Result<Reply, Problem> {
+    async fn dispatch(&self, began: Instant, from: IpAddr, request: Request<Incoming>) -> Result<Reply, RequestError> {
         let (head, body) = request.into_parts();
         let route = web::route(head.method.as_str(), head.uri.path())?;
         if let Some(asset) = web::asset(route) {
@@ -130,16 +130,16 @@ impl HttpService {
             Route::Health => Ok(self.health()),
             Route::Metrics => Ok(self.metrics_page()),
             Route::Picture => self.picture().await,
-            Route::Page | Route::Script | Route::Scanner | Route::Words | Route::Style => Err(Problem::NotFound),
+            Route::Page | Route::Script | Route::Scanner | Route::Words | Route::Style => Err(RequestError::NotFound),
         }
     }
 
-    async fn json_body(&self, head: &HeaderMap, body: Incoming) -> Result<Bytes, Problem> {
+    async fn json_body(&self, head: &HeaderMap, body: Incoming) -> Result<Bytes, RequestError> {
         body::whole(head, body, JSON_BYTES_MAX, self.request_timeout).await
     }
 
     /// Each rating counts against its kiosk; one over the limit is thanked for and not recorded.
-    fn rate(&self, began: Instant, from: IpAddr, body: &[u8]) -> Result<Reply, Problem> {
+    fn rate(&self, began: Instant, from: IpAddr, body: &[u8]) -> Result<Reply, RequestError> {
         let RateRequest { score, kiosk } = RateRequest::read(body)?;
         let client = ScanClient::new(from, kiosk.as_str());
         let mut ratings = self.ratings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -158,9 +158,9 @@ impl HttpService {
     }
 
     /// Drawn from the journal, so on a thread for work that blocks.
-    async fn picture(&self) -> Result<Reply, Problem> {
+    async fn picture(&self) -> Result<Reply, RequestError> {
         let backend = Arc::clone(&self.backend);
-        let svg = tokio::task::spawn_blocking(move || backend.picture()).await.map_err(|_| Problem::NotFound)?;
+        let svg = tokio::task::spawn_blocking(move || backend.picture()).await.map_err(|_| RequestError::NotFound)?;
         let mut reply = reply::answer(StatusCode::OK, "image/svg+xml; charset=utf-8", svg);
         // Attributes of the drawing only: no script, no foreign content.
         reply.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static("inline; filename=flow.svg"));

@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 use super::*;
 use base::{Lang, Private};
 use inquiry::{
-    AgeLimits, Answer, Case, Freshness, LookUpResult, Outcome, Query, Reading, Receipt, ScanLimits, ScanPath,
-    ScanRecord, ScanResult, Scanned, Score, Stage, Unreadable,
+    AgeLimits, Answer, Case, Freshness, LookUpResult, Outcome, Query, Reading, Receipt, ScanFault, ScanLimits,
+    ScanPath, ScanRecord, ScanResult, Scanned, Score, Stage,
 };
 use metrics::{CallOutcome, Metrics, Registry};
 use web::{CodeKind, Found, Hall, Health, Kiosk, KioskSettings, NodeState, Shown, Sound, StageNames, Wording, wav};
@@ -145,7 +145,7 @@ impl Backend for Desk {
             code if code.len() == 15 && code.bytes().all(|byte| byte.is_ascii_digit()) => {
                 Scanned::Receipt(Receipt { number: Private::new(code.to_owned()), format: 0 })
             }
-            _ => Scanned::Unreadable(Unreadable::Other),
+            _ => Scanned::Unreadable(ScanFault::Other),
         }
     }
 
@@ -161,7 +161,7 @@ impl Backend for Desk {
         Box::pin(async {
             self.0.waiting.notify_one();
             self.0.go_on.notified().await;
-            Answer::Down
+            Answer::Unavailable
         })
     }
 
@@ -239,7 +239,7 @@ fn show(outcome: &Outcome) -> Shown {
             names(),
         ),
         (Answer::NotFound, _) => Shown::not_found(words("none"), names()),
-        (Answer::Down | Answer::Found { .. }, _) => Shown::unavailable(words("down"), names()),
+        (Answer::Unavailable | Answer::Found { .. }, _) => Shown::unavailable(words("down"), names()),
     }
 }
 

@@ -1,26 +1,27 @@
-//! What both ends of a call agree on: identities, sequence numbers, the route, where the other end is (RFC 3261 §12).
+//! The dialog: identities, sequence numbers, route set and remote target (RFC 3261 §12).
 
 use std::fmt::{self, Write as _};
 
 use crate::arrival::{Arrival, Outgoing, Target, Transport, request_target};
-use crate::grammar::{Method, NameAddr, values};
-use crate::lexer::Name;
+use crate::grammar::{Method, values};
+use crate::lexer::HeaderName;
 use crate::limits;
 use crate::message::{LegKey, Message};
+use crate::name_addr::NameAddr;
 use crate::response::{Request, host_of, line_of, token};
 use crate::uri::Uri;
 
 use super::Local;
 
-/// A dialog, or one that a 2xx will make.
+/// A dialog; until the 2xx it is only prepared.
 pub(super) struct Dialog {
     pub key: LegKey,
     pub local_tag: String,
-    /// The other side's highest CSeq number.
+    /// The highest CSeq number of the peer.
     pub remote_cseq: u32,
-    /// Our Contact value.
+    /// The local Contact value.
     pub contact: String,
-    /// How the last request came: what we send takes the same socket.
+    /// How the last request arrived: local requests leave by the same socket.
     pub arrival: Arrival,
     seed: u64,
     count: u64,
@@ -32,14 +33,14 @@ pub(super) struct Dialog {
     sent_by: String,
 }
 
-/// Prints nothing of the parties.
+/// Prints nothing that identifies the parties.
 impl fmt::Debug for Dialog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Dialog({:?}, {} and {})", self.arrival.transport, self.local_cseq, self.remote_cseq)
     }
 }
 
-/// A request of ours, not yet sent.
+/// A local request before it is sent.
 pub(super) struct Drafted {
     pub method: Method,
     pub branch: String,
@@ -49,13 +50,13 @@ pub(super) struct Drafted {
 }
 
 impl Drafted {
-    pub fn header(mut self, name: &str, value: &str) -> Drafted {
+    pub(super) fn header(mut self, name: &str, value: &str) -> Drafted {
         line_of(&mut self.text, name, value);
         self
     }
 
-    /// Ends it, with a session description or without a body.
-    pub fn outgoing(&self, sdp: &[u8]) -> Outgoing {
+    /// The finished request, with a session description or without a body.
+    pub(super) fn outgoing(&self, sdp: &[u8]) -> Outgoing {
         let mut text = self.text.clone();
         if !sdp.is_empty() {
             line_of(&mut text, "Content-Type", "application/sdp");
@@ -66,10 +67,10 @@ impl Drafted {
 }
 
 impl Dialog {
-    /// The dialog that a 2xx to this INVITE makes (RFC 3261 §12.1.1).
-    pub fn new(invite: &Message, arrival: &Arrival, local: &Local) -> Dialog {
+    /// The dialog that a 2xx to this INVITE creates (RFC 3261 §12.1.1).
+    pub(super) fn new(invite: &Message, arrival: &Arrival, local: &Local) -> Dialog {
         let local_tag = token(local.seed, 0);
-        let to = invite.header(Name::To).unwrap_or("");
+        let to = invite.header(HeaderName::To).unwrap_or("");
         let contact = match arrival.transport {
             Transport::Tcp if Uri::read(&local.contact_uri).is_ok_and(|uri| uri.param("transport").is_none()) => {
                 format!("<{};transport=tcp>", local.contact_uri)
@@ -86,8 +87,8 @@ impl Dialog {
             seed: local.seed,
             count: 0,
             local_cseq: 0,
-            remote_party: invite.header(Name::From).unwrap_or("").into(),
-            routes: invite.list(Name::RecordRoute).take(limits::ROUTES).map(Into::into).collect(),
+            remote_party: invite.header(HeaderName::From).unwrap_or("").into(),
+            routes: invite.list(HeaderName::RecordRoute).take(limits::ROUTES).map(Into::into).collect(),
             target: invite.from().uri.into(),
             sent_by: sent_by(&local.contact_uri, arrival),
         };
@@ -95,21 +96,21 @@ impl Dialog {
         dialog
     }
 
-    /// Takes the other end's new address from a request that refreshes the target (RFC 3261 §12.2.2).
-    pub fn refresh_target(&mut self, request: &Message) {
+    /// Takes the remote target from a target refresh request (RFC 3261 §12.2.2).
+    pub(super) fn refresh_target(&mut self, request: &Message) {
         if let Some(contact) = request.contact() {
             self.target = contact.uri.into();
         }
     }
 
     /// Drafts the next request. A strict router's URI becomes the Request-URI (RFC 3261 §12.2.1.1).
-    pub fn draft(&mut self, method: Method) -> Drafted {
+    pub(super) fn draft(&mut self, method: Method) -> Drafted {
         self.local_cseq += 1;
         self.draft_numbered(method, self.local_cseq)
     }
 
     /// Drafts the ACK of a 2xx: the CSeq number is the INVITE's (RFC 3261 §13.2.2.4).
-    pub fn draft_ack(&mut self, cseq: u32) -> Drafted {
+    pub(super) fn draft_ack(&mut self, cseq: u32) -> Drafted {
         self.draft_numbered(Method::Ack, cseq)
     }
 
@@ -152,8 +153,7 @@ impl Dialog {
         }
     }
 
-    /// Over TCP the connection that the call lives on is used as long as it is there: a client behind a NAT cannot
-    /// be reached by another.
+    /// Over TCP the existing connection of the call comes first: a client behind a NAT is unreachable by another one.
     fn reach(&self, uri: &str) -> Target {
         let Arrival { transport, source, local } = self.arrival;
         let named = request_target(uri, &self.arrival);

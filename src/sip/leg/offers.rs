@@ -1,30 +1,30 @@
-//! Offers from the other side, by INVITE, re-INVITE and UPDATE, and the final responses that answer them.
+//! Remote offers in INVITE, re-INVITE and UPDATE, and the final responses that answer them (RFC 3264, RFC 3311).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::server::{Id, Phase, Repeat};
-use super::session::{Session, Terms, TooSmall, negotiate};
-use super::{Bye, Leg, LegOutput, Stage, Why};
+use super::server_transaction::{Id, Phase, Repeat};
+use super::session_timer::{Session, Terms, TooSmall, negotiate};
+use super::{Bye, EndCause, Leg, LegOutput, Stage};
 use crate::arrival::{Arrival, Outgoing};
-use crate::front::{ALLOW, SUPPORTED};
+use crate::dispatcher::{ALLOW, SUPPORTED};
 use crate::grammar::{Class, Method, class};
-use crate::lexer::Name;
+use crate::lexer::HeaderName;
 use crate::message::Message;
 use crate::response::Response;
 
-/// The offers that wait for our answer: at most an INVITE's and an UPDATE's.
+/// The offers that wait for an answer: at most one of an INVITE and one of an UPDATE.
 #[derive(Debug, Default)]
 pub(super) struct Offers(VecDeque<Pending>);
 
 #[derive(Debug)]
 enum Pending {
-    /// Its INVITE holds the request.
+    /// The transaction of the INVITE holds the request.
     Invite(Id),
     Update(Id, Box<(Message, Arrival)>),
 }
 
-/// A refusal in our words.
+/// The content of a rejection.
 #[derive(Debug)]
 pub(super) struct Refusing {
     pub status: u16,
@@ -35,7 +35,7 @@ pub(super) struct Refusing {
 impl Refusing {
     fn write(&self, message: &Message, arrival: &Arrival, tag: &str) -> Outgoing {
         let status = if class(self.status) == Some(Class::Failure) { self.status } else { 500 };
-        let mut response = Response::to(message, arrival, status, tag);
+        let mut response = message.respond(arrival, status, tag);
         if let Some((code, text)) = &self.warning {
             let text: String = text.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\')).collect();
             response = response.header("Warning", &format!("{code} jindu \"{text}\""));
@@ -48,20 +48,20 @@ impl Refusing {
 }
 
 impl Offers {
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Forgets an INVITE that was cancelled.
-    pub fn forget(&mut self, id: &Id) {
+    /// Removes a cancelled INVITE.
+    pub(super) fn forget(&mut self, id: &Id) {
         self.0.retain(|pending| !matches!(pending, Pending::Invite(known) if known == id));
     }
 }
 
 impl Leg {
-    /// A new INVITE, of the call or in it: what it says about the session is checked, then it is an offer.
+    /// A new INVITE, initial or inside the dialog: checks its session interval, then reports its offer.
     pub(super) fn take_offer(&mut self, now: Instant, invite: Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
-        self.hear_abilities(&invite);
+        self.note_capabilities(&invite);
         let sdp = invite.sdp();
         let short = self.terms(&invite).err();
         let Some(id) = self.push_invite(now, invite, arrival) else { return };
@@ -70,7 +70,7 @@ impl Leg {
                 let seconds = min.as_secs().to_string();
                 self.refuse_invite(now, &id, 422, &[("Min-SE", &seconds)], out);
                 if self.stage == Stage::Offered {
-                    self.end(now, Bye::Nothing, Why::Refused, out);
+                    self.end(now, Bye::Nothing, EndCause::Rejected, out);
                 }
             }
             None => {
@@ -88,10 +88,10 @@ impl Leg {
         out.push(LegOutput::Offer { sdp });
     }
 
-    /// Whether the other side takes UPDATE, by Allow of its last INVITE or UPDATE.
-    pub(super) fn hear_abilities(&mut self, request: &Message) {
-        if request.header(Name::Allow).is_some() {
-            self.peer_updates = request.lists(Name::Allow, "UPDATE");
+    /// Notes whether the peer supports UPDATE, by the Allow of its last INVITE or UPDATE.
+    pub(super) fn note_capabilities(&mut self, request: &Message) {
+        if request.header(HeaderName::Allow).is_some() {
+            self.peer_updates = request.lists(HeaderName::Allow, "UPDATE");
         }
     }
 
@@ -111,7 +111,7 @@ impl Leg {
         }
     }
 
-    /// The 2xx to an INVITE: it repeats until its ACK (RFC 3261 §13.3.1.4).
+    /// The 2xx to an INVITE, retransmitted until its ACK (RFC 3261 §13.3.1.4).
     fn accept_invite(&mut self, now: Instant, id: &Id, sdp: Vec<u8>, out: &mut Vec<LegOutput>) {
         let Some(request) = self.invites.of(id).and_then(|invite| invite.request.take()) else { return };
         let (message, arrival) = *request;
@@ -128,7 +128,7 @@ impl Leg {
         out.push(LegOutput::Send(response));
     }
 
-    /// The 2xx to an UPDATE, with our answer if it had an offer.
+    /// The 2xx to an UPDATE, with an answer if the UPDATE had an offer.
     pub(super) fn accept_update(
         &mut self,
         now: Instant,
@@ -147,12 +147,13 @@ impl Leg {
         out.push(LegOutput::Send(response));
     }
 
-    /// A 2xx as INVITE and UPDATE have it; the session begins anew with it (RFC 4028 §9).
+    /// The 2xx to an INVITE or UPDATE; it restarts the session interval (RFC 4028 §9).
     fn success(&mut self, now: Instant, message: &Message, arrival: &Arrival) -> Response {
         let terms = self.terms(message).ok().flatten();
         self.session = terms.map(|terms| Session::new(now, terms.interval, terms.we_refresh));
-        let mut response = Response::to(message, arrival, 200, &self.dialog.local_tag)
-            .copy(message, Name::RecordRoute, "Record-Route")
+        let mut response = message
+            .respond(arrival, 200, &self.dialog.local_tag)
+            .copy(&message.head, HeaderName::RecordRoute, "Record-Route")
             .header("Contact", &self.dialog.contact)
             .header("Allow", ALLOW)
             .header("Supported", SUPPORTED);
@@ -169,11 +170,11 @@ impl Leg {
         let first = self.stage == Stage::Offered && !self.offers.is_empty();
         self.refuse_pending(now, refusing, out);
         if first {
-            self.end(now, Bye::Nothing, Why::Refused, out);
+            self.end(now, Bye::Nothing, EndCause::Rejected, out);
         }
     }
 
-    /// Refuses the oldest offer.
+    /// Rejects the oldest offer.
     pub(super) fn refuse_pending(&mut self, now: Instant, refusing: &Refusing, out: &mut Vec<LegOutput>) {
         match self.offers.0.pop_front() {
             Some(Pending::Invite(id)) => {
@@ -191,14 +192,14 @@ impl Leg {
         }
     }
 
-    /// Refuses everything that waits, when the call ends with offers open.
+    /// Rejects every open offer when the call ends.
     pub(super) fn refuse_all(&mut self, now: Instant, status: u16, out: &mut Vec<LegOutput>) {
         while !self.offers.is_empty() {
             self.refuse_pending(now, &Refusing { status, warning: None, retry_after: None }, out);
         }
     }
 
-    /// Refuses an INVITE by its transaction.
+    /// Rejects an INVITE by its transaction.
     pub(super) fn refuse_invite(
         &mut self,
         now: Instant,
@@ -208,7 +209,7 @@ impl Leg {
         out: &mut Vec<LegOutput>,
     ) {
         let Some(request) = self.invites.of(id).and_then(|invite| invite.request.take()) else { return };
-        let response = Response::to(&request.0, &request.1, status, &self.dialog.local_tag);
+        let response = request.0.respond(&request.1, status, &self.dialog.local_tag);
         let response = headers.iter().fold(response, |response, (name, value)| response.header(name, value));
         self.send_refusal(now, id, response.done(), out);
     }
@@ -222,16 +223,16 @@ impl Leg {
         out.push(LegOutput::Send(response));
     }
 
-    /// RFC 3261 §17.2.1: a 100 stops the caller's repeats while the answer is worked out.
+    /// RFC 3261 §17.2.1: a 100 stops the retransmissions of the caller until the answer is ready.
     pub(super) fn send_trying(&mut self, id: &Id, out: &mut Vec<LegOutput>) {
         let Some(invite) = self.invites.of(id) else { return };
         let Some(request) = &invite.request else { return };
-        let response = Response::to(&request.0, &request.1, 100, "").done();
+        let response = request.0.respond(&request.1, 100, "").done();
         invite.last = Some(response.clone());
         out.push(LegOutput::Send(response));
     }
 
-    /// Whether an answer to an offer of ours is awaited in an ACK.
+    /// Whether the answer to a local offer is due in an ACK.
     pub(super) fn awaits_answer(&self) -> bool {
         self.invites.iter().any(|invite| invite.is_accepted() && invite.delayed)
     }

@@ -1,9 +1,9 @@
-// The kiosk: scan or type → ask → show → forget.
+// The kiosk: scan or type → look up → show → clear.
 //
 //   idle / keys ──code──► asking ──reply──► answer ──timer, key or next scan──► idle
 //        ▲                  └─ no network ─► offline ──/health answers──┘
 //
-// Nothing of a person outlives the answer on the screen: no address, history or storage holds a receipt.
+// No data of a person outlives the answer on the screen: no URL, history or storage holds a receipt number.
 import { listen } from "./scanner.js";
 import { TEXT } from "./words.js";
 
@@ -14,7 +14,7 @@ const LOOK = {
   ready: ["good", "done"], posted: ["good", "mail"], collected: ["good", "done"], contact: ["calm", "person"],
 };
 const ENTRY_MAX = 40;
-const SAME_MS = 2000; // a scanner that reads the same paper again
+const SAME_MS = 2000; // a scanner that reads the same receipt twice
 const ASK_MS = 10000;
 
 const query = new URLSearchParams(location.search);
@@ -27,12 +27,12 @@ let settings = { answer_shown_s: 45, clear_warning_s: 20, maintenance: false, im
 let lang = first;
 let entry = "";
 let shown = null; // the reply on the screen
-let code = null; // what it answers, for the recording only
-let asked = 0; // numbers the questions: a late reply to an earlier one is dropped
+let code = null; // the code it answers, needed for speech only
+let asked = 0; // numbers the requests: a late reply to an earlier one is dropped
 let last = { text: "", at: -SAME_MS };
 let audio = null;
 let loading = null;
-let mute = false; // there is no recording of what is shown
+let mute = false; // the answer shown has no recording
 
 // ---- words -------------------------------------------------------------------------------------
 
@@ -141,7 +141,7 @@ async function ask(path, headers, body, text) {
   }
 }
 
-// A refused question, in the shape of an answer.
+// A refused request in the shape of an answer.
 function problem(status, reply) {
   const all = (key) => ({ zh: TEXT.zh[key], yue: TEXT.yue[key], en: TEXT.en[key] });
   const wording = reply.wording || all(status === 413 ? "too_large" : "failed");
@@ -199,7 +199,7 @@ function drawFacts() {
   $("facts").replaceChildren(...facts);
 }
 
-// The hotline's words stand in the middle of a sentence; here they begin one.
+// The words of the hotline are made for the middle of a sentence; here they begin one.
 const sentence = (text) => text.replace(/^the /, "").replace(/^./, (c) => c.toUpperCase());
 
 function drawSteps() {
@@ -282,7 +282,7 @@ const clock = {
   warned: () => !$("warning").hidden,
 };
 
-// Whoever touches the screen is still there; while the warning is up only its buttons and the space bar count.
+// A touch restarts the clock. While the warning is shown, only its buttons and the space bar do.
 function noticed() {
   if (view() === "answer" && !clock.warned()) clock.start();
   if (view() === "keys" || (view() === "idle" && entry)) typed();
@@ -407,7 +407,7 @@ async function alive() {
   }
 }
 
-// While nobody stands here: is the service there, and is it meant to be?
+// While the kiosk is idle: checks whether the service answers and whether maintenance is on.
 async function watch() {
   if (["idle", "maintenance"].includes(view()) && !entry) {
     const there = await alive();
@@ -424,7 +424,7 @@ async function configure() {
     const response = await fetch("/kiosk/config.json", { cache: "no-store" });
     settings = { ...settings, ...(await response.json()) };
   } catch {
-    // The page was served, so the network went away just now; watch() says so.
+    // The page was served, so the network failed just now; watch() reports it.
   }
   if (settings.maintenance && view() === "idle") go("maintenance");
   draw();
@@ -463,7 +463,7 @@ function rate(button, score) {
 }
 
 function bars() {
-  // A picture of bars, and no barcode of anybody: the widths repeat.
+  // A decoration, not a real barcode: the widths repeat.
   const ns = "http://www.w3.org/2000/svg";
   let x = 172;
   const widths = [3, 2, 6, 2, 3, 5, 2, 3, 8, 3, 2, 4];
@@ -481,7 +481,7 @@ document.addEventListener("click", onClick);
 for (const event of ["pointerdown", "keydown", "wheel", "touchmove"]) document.addEventListener(event, noticed, { passive: true });
 document.addEventListener("contextmenu", (event) => { if (kiosk) event.preventDefault(); });
 window.addEventListener("offline", () => { if (view() === "idle") offline(); });
-// A page from the browser's memory would bring an old answer back.
+// A page restored from the browser's cache would show an old answer.
 window.addEventListener("pageshow", (event) => { if (event.persisted) home(); });
 window.addEventListener("pagehide", forget);
 $("photo").addEventListener("change", (event) => {

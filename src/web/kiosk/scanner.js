@@ -1,10 +1,10 @@
-// A scanner types like a keyboard: very fast, with or without Enter or Tab at the end, and nothing need be in focus.
+// A scanner acts as a very fast keyboard, with or without Enter or Tab at the end, wherever the focus is.
 //
 //   key ─► burst ─┬─ Enter or Tab, or silence, after six keys or more ─► scan(text)
-//                 └─ anything else ─► press(character), one by one: it was a finger
+//                 └─ anything else ─► press(character), one by one: keys pressed by hand
 
-const GAP_MS = 80; // a scanner's keys follow each other faster than any finger's
-const SCAN_MIN = 6; // shorter bursts are two fingers on a keyboard
+const GAP_MS = 80; // keys of a scanner come faster than this
+const SCAN_MIN = 6; // shorter bursts are typed by hand
 const CODE_MAX = 3000;
 
 // Listens to the whole page. `on` has scan(text), press(character), enter(), erase() and escape().
@@ -33,7 +33,7 @@ export function listen(on) {
 
   function end(event) {
     if (burst.fast && burst.text.length >= SCAN_MIN) {
-      event.preventDefault(); // the button in focus was not meant
+      event.preventDefault(); // the focused button is not meant
       event.stopPropagation();
       return flush();
     }
@@ -65,7 +65,7 @@ const isControl = (node) => node instanceof Element && Boolean(node.closest("but
 // The character of a key, in its half-width form; "" for keys that have none.
 function character(event) {
   let key = event.key;
-  // With an input method left on, the key is "Process"; its place on the keyboard still says which it was.
+  // With an input method on, the key is "Process"; its position on the keyboard still identifies it.
   if (key === "Process" || key === "Unidentified" || event.isComposing) {
     const place = /^(?:Digit|Numpad|Key)(.)$/.exec(event.code);
     key = place ? place[1] : PLACES[event.code] || "";

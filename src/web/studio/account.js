@@ -1,4 +1,4 @@
-// One's own account: password, PIN for the telephone, and where one is signed in.
+// The account page: password, PIN for the telephone, and open sessions.
 
 import { get, post, session, words } from "./api.js";
 import { button, fill, h, notice, w, when } from "./dom.js";
@@ -15,7 +15,7 @@ export async function account({ main }) {
     place.textContent = "";
     const asked = Object.fromEntries(new FormData(form));
     if (asked.again !== undefined && asked.again !== (asked.new ?? asked.pin)) {
-      place.textContent = w("两次输入不一样。", "The two are not the same.");
+      place.textContent = w("两次输入不一致。", "The two do not match.");
       return;
     }
     try {
@@ -36,24 +36,24 @@ export async function account({ main }) {
   function draw() {
     const me = session.operator;
     fill(main, h("h1", { tabindex: -1 }, w("账号", "Account")),
-      h("section", { class: "card" }, h("h2", {}, me.name), h("p", {}, me.role === "approver" ? w("审核员：可以录音、审核、发布和退回。", "Approver: records, approves, publishes and rolls back.") : w("录音员：可以录音、导入；由审核员审核、发布。", "Operator: records and imports; an approver approves and publishes."),
+      h("section", { class: "card" }, h("h2", {}, me.name), h("p", {}, me.role === "approver" ? w("审核员：可以录音、审核、发布和回退。", "Approver: records, approves, publishes and rolls back.") : w("录音员：可以录音和导入，由审核员审核和发布。", "Operator: records and imports; an approver approves and publishes."),
         " ", w(`电话录音的操作员编号：${me.number}`, `Operator number for the telephone: ${me.number}`))),
       h("div", { class: "cards" },
-        h("form", { class: "card", onsubmit: (event) => submit(event, "password", ({ old, new: next }) => ({ old, new: next }), w("密码已改，其他设备已退出。", "The password is changed; other browsers are signed out.")) },
-          h("h2", {}, w("改密码", "Change the password")),
+        h("form", { class: "card", onsubmit: (event) => submit(event, "password", ({ old, new: next }) => ({ old, new: next }), w("密码已修改，其他浏览器已退出登录。", "The password was changed; other browsers are signed out.")) },
+          h("h2", {}, w("修改密码", "Change the password")),
           h("input", { type: "text", name: "username", value: me.name, autocomplete: "username", hidden: true }),
-          field("old", w("现在的密码", "The password of today"), { autocomplete: "current-password" }),
-          field("new", w("新密码（至少 10 个字符）", "The new one (at least 10 characters)"), { autocomplete: "new-password", minlength: 10 }),
-          field("again", w("再输一遍", "The same again"), { autocomplete: "new-password" }),
-          h("p", { class: "trouble", role: "alert" }), h("button", { class: "first" }, w("改密码", "Change"))),
-        h("form", { class: "card", onsubmit: (event) => submit(event, "pin", ({ password, pin }) => ({ password, pin }), w("PIN 已改。", "The PIN is changed.")) },
+          field("old", w("当前密码", "Current password"), { autocomplete: "current-password" }),
+          field("new", w("新密码（至少 10 个字符）", "New password (at least 10 characters)"), { autocomplete: "new-password", minlength: 10 }),
+          field("again", w("再次输入新密码", "New password again"), { autocomplete: "new-password" }),
+          h("p", { class: "trouble", role: "alert" }), h("button", { class: "first" }, w("修改密码", "Change"))),
+        h("form", { class: "card", onsubmit: (event) => submit(event, "pin", ({ password, pin }) => ({ password, pin }), w("PIN 已修改。", "The PIN was changed.")) },
           h("h2", {}, w("电话录音 PIN", "PIN for the telephone")),
           field("password", w("密码", "Password"), { autocomplete: "current-password" }),
-          field("pin", w("新 PIN（6 到 8 位数字）", "The new PIN (6 to 8 digits)"), { inputmode: "numeric", pattern: "[0-9]{6,8}", maxlength: 8, autocomplete: "off" }),
-          h("p", { class: "trouble", role: "alert" }), h("button", { class: "first" }, w("改 PIN", "Change")))),
+          field("pin", w("新 PIN（6 到 8 位数字）", "New PIN (6 to 8 digits)"), { inputmode: "numeric", pattern: "[0-9]{6,8}", maxlength: 8, autocomplete: "off" }),
+          h("p", { class: "trouble", role: "alert" }), h("button", { class: "first" }, w("修改 PIN", "Change")))),
       h("section", { class: "card" }, h("h2", {}, w("已登录的浏览器", "Where you are signed in")),
         h("ul", { class: "plain" }, sessions.map((one) => h("li", { class: "row take" }, h("span", {}, one.agent || "—"), h("small", {}, `${one.address} · ${w("登录于", "since")} ${when(one.began)} · ${w("最近使用", "last used")} ${when(one.seen)}`),
-          one.here ? h("span", { class: "chip s-live" }, w("本机", "here")) : button(w("退出它", "Sign it out"), () => end(one), { class: "tiny" }))))));
+          one.here ? h("span", { class: "chip s-live" }, w("本机", "here")) : button(w("退出登录", "Sign out"), () => end(one), { class: "tiny" }))))));
   }
 
   return { draw };

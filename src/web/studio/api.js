@@ -1,23 +1,23 @@
-// Asks the node. Every request that changes something carries the token of the session.
+// Requests to the node. Every request that changes something carries the token of the session.
 
 import { w } from "./dom.js";
 
 export const session = { operator: null, csrf: "", signedOut: () => {} };
 
-/** Why something was not done: the status (0: the node was not reached), a code for programs, words for people. */
+/** Why a request failed: the status (0 if the node was not reached), a stable code, and words for people. */
 export class Refused extends Error {
-  constructor(status, told) {
-    super(told.code || "offline");
+  constructor(status, body) {
+    super(body.code || "offline");
     this.status = status;
-    this.code = told.error || "offline";
-    this.words = told.words || { zh: told.message || "", en: told.message || "" };
+    this.code = body.error || "offline";
+    this.words = body.words || { zh: body.message || "", en: body.message || "" };
   }
 
   get isAway() { return this.status === 0 || this.status === 502 || this.status === 504; }
 }
 
 const AWAY = {
-  zh: "连接不上服务器。已录好的内容都留在本机，恢复后会自动补交。",
+  zh: "无法连接服务器。已录好的内容保存在本机，恢复后会自动提交。",
   en: "The node cannot be reached. What you recorded is kept on this computer and is sent when it is back.",
 };
 
@@ -34,23 +34,23 @@ export async function ask(method, path, { json, body, type, signal, limit = 2000
     throw new Refused(0, { words: AWAY, code: error.name });
   }
   if (reply.ok) return reply;
-  const told = await reply.json().catch(() => ({ message: `HTTP ${reply.status}` }));
-  if (reply.status === 401 && told.error === "signed_out") session.signedOut();
-  throw new Refused(reply.status, told);
+  const refusal = await reply.json().catch(() => ({ message: `HTTP ${reply.status}` }));
+  if (reply.status === 401 && refusal.error === "signed_out") session.signedOut();
+  throw new Refused(reply.status, refusal);
 }
 
 export const get = (path, options) => ask("GET", path, options).then((reply) => reply.json());
 export const post = (path, json, options) => ask("POST", path, { json: json || {}, ...options }).then((reply) => reply.json());
 
-/** The path of a request with these questions; those that are undefined are left out. */
-export function query(path, questions) {
-  const asked = new URLSearchParams();
-  for (const [key, value] of Object.entries(questions)) if (value !== undefined && value !== null) asked.set(key, value);
-  return `${path}?${asked}`;
+/** The path of a request with these parameters; undefined ones are omitted. */
+export function query(path, parameters) {
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(parameters)) if (value !== undefined && value !== null) search.set(key, value);
+  return `${path}?${search}`;
 }
 
-/** What a person is told of an error. */
+/** The message of an error for a person. */
 export const words = (error) => {
   if (error instanceof Refused) return w(error.words.zh, error.words.en);
-  return w("页面出错了：", "The page has a fault: ") + String(error && error.message);
+  return w("页面出错：", "The page failed: ") + String(error && error.message);
 };

@@ -1,6 +1,6 @@
-// The studio's page: who is signed in, which view is shown, and what waits to be sent.
+// The studio's page: the session, the current view, and recordings that wait to be sent.
 //
-//   #/            what there is and what is missing        #/record/yue/digit.m.7   one slot
+//   #/            overview of all slots                    #/record/yue/digit.m.7   one slot
 //   #/hands/yue/digits   a set, hands free                 #/review #/publish #/files #/account
 
 import { Refused, get, post, session, words } from "./api.js";
@@ -47,8 +47,8 @@ async function enter() {
     focusHeading();
   } catch (problem) {
     if (mine !== entered || (problem instanceof Refused && problem.status === 401)) return;
-    fill(main, h("h1", { tabindex: -1 }, w("这一页打不开", "This page does not open")), h("p", {}, words(problem)),
-      button(w("再试一次", "Try again"), enter, { class: "first" }));
+    fill(main, h("h1", { tabindex: -1 }, w("此页面无法打开", "This page cannot be opened")), h("p", {}, words(problem)),
+      button(w("重试", "Try again"), enter, { class: "first" }));
     focusHeading();
   }
 }
@@ -88,7 +88,7 @@ session.signedOut = () => {
   session.operator = null;
   session.csrf = "";
   enter();
-  notice("session", w("登录已过期，请重新登录。录好的内容都在本机，登录后会自动补交。",
+  notice("session", w("登录已过期，请重新登录。已录好的内容保存在本机，登录后会自动提交。",
     "You are signed out. What you recorded is kept on this computer, and is sent when you have signed in."));
 };
 
@@ -133,9 +133,9 @@ function drawOutbox() {
   const { count, foreign, problem } = outbox;
   chip.hidden = !count && !foreign;
   chip.classList.toggle("bad", Boolean(problem));
-  chip.textContent = count ? w(`${count} 条录音待提交`, `${count} to be sent`) : w(`本机另有 ${foreign} 条他人的录音待提交`, `${foreign} of others wait here`);
-  notice("outbox", problem ? w(`${count} 条录音还没交上去：`, `${count} recordings are not sent yet: `) + words(problem) : "",
-    problem && button(w("现在重试", "Try now"), send));
+  chip.textContent = count ? w(`${count} 条录音待提交`, `${count} to be sent`) : w(`本机另有 ${foreign} 条其他人的录音待提交`, `${foreign} of other operators wait here`);
+  notice("outbox", problem ? w(`${count} 条录音尚未提交：`, `${count} recordings are not sent yet: `) + words(problem) : "",
+    problem && button(w("立即重试", "Try now"), send));
 }
 
 outbox.onchange = drawOutbox;
@@ -145,7 +145,7 @@ outbox.onreport = (report) => {
   if (report.refused || !report.take.good) {
     const why = report.refused ? words(report.refused) : report.take.report.findings.map((one) => one.words[lang]).join(" ");
     const { lang: of, slot } = report.sent;
-    notice("report", w(`「${slot}」不能用，需要重录：`, `${slot} will not do, record it again: `) + why,
+    notice("report", w(`“${slot}”不合格，请重录：`, `${slot} is rejected, record it again: `) + why,
       h("a", { href: `#/record/${of}/${slot}` }, w("去重录", "Record it")));
   }
 };

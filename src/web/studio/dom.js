@@ -16,8 +16,8 @@ export function speak(next) {
 /** The words in the page's language. */
 export const w = (zh, en) => (lang === "zh" ? zh : en);
 
-/** The words of a reply, which come in both. */
-export const told = (words) => (words ? words[lang] || words.en || "" : "");
+/** The words of a reply in the page's language. */
+export const localized = (words) => (words ? words[lang] || words.en || "" : "");
 
 /** An element. Keys that begin with "on" are listeners; true and false set and leave attributes. */
 export function h(tag, props, ...children) {
@@ -38,7 +38,7 @@ function put(node, children) {
   }
 }
 
-/** Replaces what is in an element. */
+/** Replaces the content of an element. */
 export function fill(node, ...children) {
   node.replaceChildren();
   put(node, children);
@@ -50,7 +50,7 @@ export const button = (words, onclick, props) => h("button", { type: "button", o
 /** A key on a keyboard. */
 export const key = (name) => h("kbd", {}, name);
 
-/** Says something to those who do not see it. */
+/** Announces words to screen readers. */
 export function say(words) {
   const region = document.getElementById("said");
   region.textContent = "";

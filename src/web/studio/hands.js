@@ -18,7 +18,7 @@ export async function hands({ main, rest: [lang, group] }) {
   const isDigits = group === "digits";
   const rank = (row) => ["digit.m", "digit.f"].findIndex((start) => row.id.startsWith(start)) >>> 0;
   const own = slots.all().filter((row) => row.lang === lang && groupOf(row) === group).sort((a, b) => rank(a) - rank(b));
-  // Digits are one voice in one breath: the whole set is read anew. Of other sets what is still to do, if anything is.
+  // Digits must sound alike, so the whole set is read again. Of other sets only the slots still to record, if any.
   const wanted = isDigits || !own.some(todo) ? own : own.filter(todo);
   let lines = plan(wanted);
   let phase = "ready";
@@ -42,7 +42,7 @@ export async function hands({ main, rest: [lang, group] }) {
     const mic = await prepare(stage, begin);
     if (!mic || !alive()) return;
     if (mic.isRecorder) {
-      fill(stage, h("p", { class: "trouble" }, w("这个浏览器不能逐句切分，请一条一条地录。", "This browser cannot cut sounds apart: record one by one.")));
+      fill(stage, h("p", { class: "trouble" }, w("此浏览器不支持自动切分，请逐条录制。", "This browser cannot split a recording: record one by one.")));
       return;
     }
     meter.reset();
@@ -68,7 +68,7 @@ export async function hands({ main, rest: [lang, group] }) {
 
   function once(heard, expected) {
     lit = 0;
-    wrong = w(`听到 ${heard} 个声音，应为 ${expected} 个：请把这一行再读一遍，每个之间稍停。`, `${heard} sounds were heard, ${expected} expected: read this line once more, with a small pause after each.`);
+    wrong = w(`录到 ${heard} 个声音，应为 ${expected} 个：请将这一行再读一遍，每个之间稍作停顿。`, `${heard} sounds were heard, ${expected} expected: read this line again, with a short pause after each.`);
     say(wrong);
     drawReading();
   }
@@ -97,7 +97,7 @@ export async function hands({ main, rest: [lang, group] }) {
       const before = picked.find((one) => one.slot === slot);
       if (!before) pick(slot, found.sort((a, b) => a[0] - b[0]).map(([, samples]) => samples));
     }
-    say(w("读完了，正在检查", "All read; it is being checked"));
+    say(w("已读完，正在检查", "All read, checking"));
     draw();
     main.querySelector("h1").focus();
   }
@@ -120,7 +120,7 @@ export async function hands({ main, rest: [lang, group] }) {
     if (one.at !== at) { if (answer.take) post("discard", { takes: [answer.take.name] }).catch(() => {}); return; }
     one.take = answer.take || null;
     one.refused = answer.refused || null;
-    // Another of the three will do where the first does not.
+    // If the first of the three choices is rejected, another one is tried.
     if ((one.refused || !one.take.good) && one.at + 1 < one.choices.length) { exchange(one); return; }
     if (phase === "result") drawResult();
   }
@@ -144,7 +144,7 @@ export async function hands({ main, rest: [lang, group] }) {
         if (one) one.take = { ...one.take, state: take.state };
         slots.changed({ take });
       }
-      notice("good", w(`已保留 ${takes.length} 条，等另一位同事审核。`, `${takes.length} kept: another person approves them.`));
+      notice("good", w(`已保留 ${takes.length} 条，等待另一位同事审核。`, `${takes.length} kept; they wait for approval by another person.`));
       drawResult();
     } catch (problem) {
       notice("keep", words(problem));
@@ -188,8 +188,8 @@ export async function hands({ main, rest: [lang, group] }) {
     const long = [...spoken(line)].length > 24;
     fill(stage, h("p", { class: "soft" }, w(`第 ${reading.at + 1} 行，共 ${reading.lines.length} 行`, `line ${reading.at + 1} of ${reading.lines.length}`)),
       h("p", { class: "cells" + (long ? " long" : ""), lang: langTag[lang] }, line.cells.map((cell, n) => [h("b", {}, cell.slot.text), last ? h("i", {}, n < last ? "·" : "。") : null])),
-      reading.paused ? h("p", { class: "status" }, w("已暂停，按空格继续", "Paused: press space to go on")) : h("p", { class: "status " + (wrong ? "trouble" : "") }, wrong || (last
-        ? w("读一组，每个数字之间稍停；最后一个语气收住。", "Read the group, a small pause after each; let the voice fall on the last.")
+      reading.paused ? h("p", { class: "status" }, w("已暂停，按空格键继续", "Paused: press space to continue")) : h("p", { class: "status " + (wrong ? "trouble" : "") }, wrong || (last
+        ? w("读一组，每个数字之间稍作停顿，最后一个语调下降。", "Read the group with a short pause after each digit; let the voice fall on the last.")
         : notes(line.cells[0].slot).join(" · "))),
       following && h("p", { class: "following", lang: langTag[lang] }, w("下一行：", "next: "), spoken(following)),
       h("progress", { max: reading.lines.length, value: reading.at, "aria-label": w("进度", "Progress") }));
@@ -206,16 +206,16 @@ export async function hands({ main, rest: [lang, group] }) {
     fill(place,
       isDigits && h("div", { class: "card inset" }, h("h2", {}, w("用您的声音听一个完整的受理编号", "Hear a whole receipt number in your own voice")),
         h("div", { class: "row" }, h("label", {}, w("受理编号", "Receipt number"), h("input", { id: "number", value: number, inputmode: "numeric", maxlength: 20, size: 20, oninput: (event) => { number = event.target.value.replace(/\D/g, ""); } })),
-          button(["▶ ", w("像来电者那样听", "Hear it as a caller does"), " ", key("2")], hearNumber, { class: "first", disabled: pending > 0 }),
+          button(["▶ ", w("试听来电者听到的效果", "Hear it as a caller does"), " ", key("2")], hearNumber, { class: "first", disabled: pending > 0 }),
           button(w("换一个号码", "Another number"), () => { number = receipt(); main.querySelector("#number").value = number; hearNumber(); }))),
-      h("p", { class: "status", role: "status" }, pending ? w(`正在检查 ${pending} 条……`, `${pending} are being checked…`)
-        : bad.length ? w(`${bad.length} 条不能用，请重读这几行。`, `${bad.length} will not do: read those lines again.`)
-          : kept === picked.length && kept ? w("全部保留，等另一位同事审核。", "All kept: another person approves them.") : w("检查通过。先听一遍，再保留。", "The checks are passed. Listen, then keep.")),
+      h("p", { class: "status", role: "status" }, pending ? w(`正在检查 ${pending} 条……`, `Checking ${pending}…`)
+        : bad.length ? w(`${bad.length} 条不合格，请重读这几行。`, `${bad.length} were rejected: read those lines again.`)
+          : kept === picked.length && kept ? w("已全部保留，等待另一位同事审核。", "All kept; they wait for approval by another person.") : w("检查通过。请先听一遍，再保留。", "All checks passed. Listen, then keep.")),
       h("ul", { class: "picked plain" + (isDigits ? " digits" : "") }, picked.map(pickedLine)),
       h("div", { class: "row" },
         button([w(`全部保留（${good().length}）`, `Keep all (${good().length})`), " ", key("Enter")], keepAll, { class: "first", disabled: !good().length || pending > 0 }),
         button([w("依次听一遍", "Hear all"), " ", key("P")], hearAll),
-        (bad.length > 0 || missing.length > 0) && button(w("重读不合格的行", "Read again what will not do"), () => readAgain([...bad, ...missing.flatMap((line) => line.cells)])),
+        (bad.length > 0 || missing.length > 0) && button(w("重读不合格的行", "Read the rejected lines again"), () => readAgain([...bad, ...missing.flatMap((line) => line.cells)])),
         button(w("整套重录", "Read everything again"), all), h("a", { class: "button", href: "#/" }, w("回总览", "To the overview"))));
     for (const canvas of place.querySelectorAll("canvas")) drawWave(canvas, picked[canvas.dataset.at].choices[picked[canvas.dataset.at].at]);
   }
@@ -230,7 +230,7 @@ export async function hands({ main, rest: [lang, group] }) {
         isDigits && h("small", {}, isMedial ? w("中间", "inside") : w("收尾", "at the end")), h("span", { class: "chip " + state }, sign, " ", title)),
       h("canvas", { class: "wave small", "data-at": at, "aria-hidden": "true" }),
       h("div", { class: "row tight" }, button("▶", () => hearOne(one), { class: "tiny", "aria-label": w(`听 ${one.slot.text}`, `Hear ${one.slot.text}`) }),
-        one.choices.length > 1 && one.take?.state !== "draft" && button(w(`换一遍 ${one.at + 1}/${one.choices.length}`, `other ${one.at + 1}/${one.choices.length}`), () => exchange(one), { class: "tiny" })),
+        one.choices.length > 1 && one.take?.state !== "draft" && button(w(`换一条 ${one.at + 1}/${one.choices.length}`, `other ${one.at + 1}/${one.choices.length}`), () => exchange(one), { class: "tiny" })),
       one.refused ? h("small", { class: "trouble" }, words(one.refused)) : state === "bad" || state === "warn" ? findings(one.take.report) : null);
   }
 
@@ -247,12 +247,12 @@ export async function hands({ main, rest: [lang, group] }) {
     const minutes = Math.max(1, Math.round((lines.length * 4 + cells) / 60));
     return h("div", { class: "stack" },
       h("ol", { class: "steps" },
-        h("li", {}, w("按空格，先安静两秒测房间噪声，再倒数三下。", "Press space: two seconds of silence for the room, then a count of three.")),
-        isDigits ? h("li", {}, w("屏幕上一次显示四个数字。照平常念号码的语气读，每个数字之间稍停；读完会自动换下一行。", "Four digits are shown at a time. Read them as you would tell a number, with a small pause after each; the next line comes by itself."))
-          : h("li", {}, w("屏幕上一次显示一条。读完停一下，会自动换下一条。", "One text is shown at a time. Read it and pause; the next one comes by itself.")),
-        h("li", {}, w("读错了按 R，这一行重来。读完后一起听、一起保留。", "A slip? Press R and read the line again. At the end everything is heard and kept at once."))),
+        h("li", {}, w("按空格键后，请先安静两秒，系统测量房间噪声，然后倒数三下。", "Press space: two seconds of silence to measure the room, then a count of three.")),
+        isDigits ? h("li", {}, w("屏幕上一次显示四个数字。请用平常念号码的语气读，每个数字之间稍作停顿；读完会自动换到下一行。", "Four digits are shown at a time. Read them as you would read out a number, with a short pause after each; the next line follows automatically."))
+          : h("li", {}, w("屏幕上一次显示一条。读完稍停，会自动换到下一条。", "One text is shown at a time. Read it and pause; the next one follows automatically.")),
+        h("li", {}, w("读错时请按 R，这一行重来。全部读完后再一起试听和保留。", "After a mistake, press R and read the line again. At the end, listen to everything and keep it at once."))),
       h("p", {}, w(`共 ${lines.length} 行，约 ${minutes} 分钟。`, `${lines.length} lines, about ${minutes} min.`), " ",
-        isDigits && w("每个数字录两种读法：在一组中间（语气不收）和一组末尾（语气收住）。", "Each digit is recorded twice over: inside a group, with the voice kept up, and at its end, where it falls.")),
+        isDigits && w("每个数字录两种读法：在一组中间（语调保持）和在一组末尾（语调下降）。", "Each digit is recorded in two variants: inside a group, with the voice up, and at its end, where it falls.")),
       room && h("p", { class: "finding " + room.grade }, room.words),
       button([w("开始", "Begin"), " ", key(w("空格", "space"))], begin, { class: "press" }),
       h("details", {}, h("summary", {}, w("要读的内容", "What is read")), h("ol", { class: "lines", lang: langTag[lang] }, lines.map((line) => h("li", {}, spoken(line))))));
@@ -263,7 +263,7 @@ export async function hands({ main, rest: [lang, group] }) {
     main.dataset.phase = phase;
     fill(main, h("nav", { class: "row crumbs", "aria-label": w("位置", "Where you are") }, h("a", { href: "#/" }, w("总览", "Overview")), "›", langName(lang)),
       h("h1", { tabindex: -1 }, w(`连着录：${groupName(group)}`, `Hands free: ${groupName(group)}`), h("small", {}, ` ${langName(lang)} · ${done}/${own.length}`)),
-      !lines.length ? h("p", { class: "card" }, w("这一类没有要录的。", "There is nothing to record here."))
+      !lines.length ? h("p", { class: "card" }, w("这一类没有待录的录音。", "There is nothing to record here."))
         : h("section", { class: "card prompter" }, phase === "ready" ? intro() : phase === "result" ? h("div", { id: "result" }) : [stage,
           phase === "reading" && h("div", { class: "row" },
             button([w("暂停", "Pause"), " ", key(w("空格", "space"))], pause), button([w("这一行重来", "This line again"), " ", key("R")], again),
@@ -275,7 +275,7 @@ export async function hands({ main, rest: [lang, group] }) {
     if (phase === "reading" && reading.line) drawReading();
   }
 
-  const stateNames = () => w(`保留后状态为「${stateName("recorded")}」，审核、发布后来电者才会听到。`, `Kept takes are “${stateName("recorded")}”; callers hear them when they are approved and published.`);
+  const stateNames = () => w(`保留后状态为“${stateName("recorded")}”，审核并发布后，来电者才会听到。`, `Kept takes are “${stateName("recorded")}”; callers hear them after approval and publication.`);
   const pause = () => { reading.pause(!reading.paused); drawReading(); };
   const again = () => { reading.pause(false); lit = 0; wrong = ""; drawReading(); };
   const enough = () => reading.end();

@@ -8,7 +8,7 @@
 import { decibels, joined, levels } from "./wave.js";
 
 const PLAIN = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 1, sampleRate: 48000 };
-const PRE_ROLL = 30; // blocks kept from before the start: nobody's first sound is cut
+const PRE_ROLL = 30; // blocks kept from before the start, so that the first sound is not cut
 const BLOCK_S = 0.01;
 
 export const GREEN = [-26, -12]; // dB under full scale, where a voice should be
@@ -122,7 +122,7 @@ export class Mic {
   }
 }
 
-/** Finds out when somebody speaks: hysteresis over the room's noise, in blocks of 10 ms. */
+/** Detects speech: hysteresis over the room's noise, in blocks of 10 ms. */
 export class Voice {
   /** `gap`: milliseconds of quiet that end a stretch of speech. */
   constructor(floor, gap) {
@@ -154,18 +154,18 @@ export class Voice {
   }
 }
 
-/** What went wrong with the microphone, told to a person. */
+/** The message for an error of the microphone. */
 export function micTrouble(error, w) {
   switch (error.name) {
     case "NotAllowedError":
-      return w("浏览器没有麦克风权限：请在地址栏左侧允许使用麦克风，再点一次。", "The browser may not use the microphone: allow it beside the address, and press again.");
+      return w("浏览器没有麦克风权限：请在地址栏左侧允许使用麦克风，然后再点一次。", "The browser may not use the microphone: allow it beside the address, and press again.");
     case "NotFoundError":
-      return w("没有找到麦克风：请接好后再试；也可以上传录音文件，或用电话录音。", "There is no microphone: plug one in, or send a file, or record by telephone.");
+      return w("未找到麦克风：请接好后重试，也可以上传录音文件或使用电话录音。", "No microphone was found: connect one, send a file, or record by telephone.");
     case "NotReadableError":
-      return w("麦克风被其他程序占用：请关闭会议软件等后再试。", "Another program holds the microphone: close it and try again.");
+      return w("麦克风被其他程序占用：请关闭会议软件等程序后重试。", "Another program holds the microphone: close it and try again.");
     case "SecurityError":
-      return w("浏览器只在 https 或本机地址下开放麦克风：请用 https 打开，或上传文件，或用电话录音。", "Browsers give a microphone to https pages and to this machine only: open by https, send a file, or record by telephone.");
+      return w("浏览器只允许 https 或本机页面使用麦克风：请使用 https 打开，或上传文件，或使用电话录音。", "Browsers allow the microphone only for https pages and local addresses: open by https, send a file, or record by telephone.");
     default:
-      return w("麦克风打不开：", "The microphone does not open: ") + error.message;
+      return w("无法打开麦克风：", "The microphone cannot be opened: ") + error.message;
   }
 }

@@ -1,5 +1,4 @@
-//! The prompt operators' page and its interface (pure): paths, questions, bodies, and what is told when something is
-//! not done. The files of the page are built in.
+//! The studio's page and API (pure): paths, queries, bodies and errors. The files of the page are built in.
 
 mod page;
 mod query;
@@ -9,8 +8,6 @@ mod trouble;
 
 pub use page::page;
 pub use query::Query;
-pub use request::{
-    EndSession, JSON_BYTES_MAX, NewPassword, NewPin, Place, Publish, Restore, Rollback, SignIn, TAKES_MAX, Takes,
-};
-pub use route::{Api, Takes as Body, Who, api};
+pub use request::{EndSession, JSON_BYTES_MAX, NewPassword, NewPin, Place, Publish, Restore, Rollback, SignIn, Takes};
+pub use route::{Api, RequiredAccess, Takes as Body, api};
 pub use trouble::{Told, Trouble};

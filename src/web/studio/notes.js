@@ -1,4 +1,4 @@
-// How something is read aloud: notes under the text, for whoever records it.
+// Reading notes under a text, for the operator.
 
 import { w } from "./dom.js";
 
@@ -11,8 +11,8 @@ export function notes(slot) {
   const digit = /^digit\.[mf]\.(\d)$/.exec(slot.id);
   if (digit) found.push({ yue: YUE, zh: ZH, en: EN }[slot.lang][digit[1]]);
   found.push(slot.variant === "m"
-    ? w("后面还有话：语气不要收住，声音保持平。", "The sentence goes on: keep your voice up at the end.")
-    : w("到此为止：语气收住，声音自然下落。", "The sentence ends here: let your voice fall."));
+    ? w("后面还有内容：语调保持，不要下降。", "The sentence goes on: keep your voice up at the end.")
+    : w("句子到此结束：语调自然下降。", "The sentence ends here: let your voice fall."));
   if (slot.lang === "zh") found.push(...mandarin(slot));
   if (slot.lang === "yue" && /^day\./.test(slot.id)) found.push("號 hou6");
   return found.filter(Boolean);

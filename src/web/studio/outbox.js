@@ -9,7 +9,7 @@ import { Refused, ask, query, session } from "./api.js";
 
 const RETRY_MS = 4000;
 const OPEN_MS = 2500;
-const memory = new Map(); // for a browser that keeps nothing
+const memory = new Map(); // for a browser without a store
 let opening = null;
 let timer = null;
 let sending = false;
@@ -111,17 +111,17 @@ async function one(take) {
     const reply = await ask("POST", path, { body: take.blob, type: "application/octet-stream", limit: 120000 });
     answer = { take: await reply.json() };
   } catch (problem) {
-    // Asked again: whatever may be different then. What the node has refused for good is told, and not asked again.
+    // A refusal that may pass is tried again. A final refusal is reported and not tried again.
     if (!(problem instanceof Refused) || problem.isAway || [401, 403, 408, 429, 500, 503, 507].includes(problem.status)) throw problem;
     answer = { refused: problem };
   }
   const latest = (await list()).find((one) => one.id === take.id);
   if (answer.take && latest?.keep && answer.take.good) answer.take = await keep(answer.take);
   await drop(take.id);
-  const told = waiting.get(take.id);
+  const resolve = waiting.get(take.id);
   waiting.delete(take.id);
   outbox.onreport({ sent: take, wanted: Boolean(latest?.keep), ...answer });
-  if (told) told(answer);
+  if (resolve) resolve(answer);
 }
 
 async function keep(take) {

@@ -1,4 +1,4 @@
-// What there is and what is missing: language × slot.
+// The overview: the state of every slot, language × slot.
 
 import { words } from "./api.js";
 import { button, fill, h, notice, w } from "./dom.js";
@@ -105,13 +105,13 @@ export async function overview({ main }) {
 
   function drawTable() {
     fill(body, groups().map(table));
-    if (!body.firstChild) fill(body, h("p", { class: "card" }, w("没有符合条件的录音。", "Nothing fits.")));
+    if (!body.firstChild) fill(body, h("p", { class: "card" }, w("没有符合条件的录音。", "No recording matches.")));
   }
 
   function draw() {
     fill(main, h("h1", { tabindex: -1 }, w("总览", "Overview")),
-      h("p", { class: "soft" }, w("系统按流程文件自动列出来电者可能听到的每一句。录好后由另一位同事审核，再发布。",
-        "Every sound that a caller can hear, listed from the flow itself. Record, let another person approve, publish.")),
+      h("p", { class: "soft" }, w("系统根据流程文件自动列出来电者可能听到的每一句话。录好后由另一位同事审核，然后发布。",
+        "Every recording that a caller can hear, listed from the flow. Record it, let another person approve it, publish it.")),
       h("div", { class: "cards" }, LANGS.filter((lang) => slots.all().some((row) => row.lang === lang)).map(card)),
       filters(), body);
     drawTable();

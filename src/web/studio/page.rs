@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use crate::Asset;
 
-/// The file at a path, if one is there.
+/// The file at a path; none for other paths.
 pub fn page(path: &str) -> Option<&'static Asset> {
     static FILES: LazyLock<Vec<(&'static str, Asset)>> = LazyLock::new(|| {
         let page = ["/studio", "/studio/"].map(|path| (path, Asset::new(HTML, include_bytes!("index.html"))));
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn every_module_that_a_module_asks_for_is_there() {
+    fn every_imported_module_is_built_in() {
         for (path, body) in SCRIPTS {
             let script = std::str::from_utf8(body).expect("UTF-8");
             for line in script.lines().filter(|line| line.starts_with("import ") || line.contains("} from \"./")) {
@@ -79,7 +79,10 @@ mod tests {
             for evil in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "document.cookie"] {
                 assert!(!script.contains(evil), "{path}: {evil}");
             }
-            assert!(!script.contains("http://") && !script.contains("https://"), "{path} asks nothing of strangers");
+            assert!(
+                !script.contains("http://") && !script.contains("https://"),
+                "{path} loads nothing from other hosts"
+            );
         }
     }
 }

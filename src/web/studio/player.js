@@ -1,4 +1,4 @@
-// One thing is heard at a time.
+// Plays one sound at a time.
 
 import { ask, query } from "./api.js";
 

@@ -1,7 +1,7 @@
-// What goes live, what was live, and the way back.
+// Publication: changes to publish, past releases, rollback, audit log.
 
 import { get, post, session, words } from "./api.js";
-import { ask, button, fill, h, notice, told, w, when } from "./dom.js";
+import { ask, button, fill, h, notice, localized, w, when } from "./dom.js";
 import { play } from "./player.js";
 import { langName, langTag, slots } from "./slots.js";
 
@@ -12,8 +12,8 @@ const what = (name) => ({
   restore: w("恢复出厂", "factory restored"), import: w("导入", "imported"), tidy: w("清理", "tidied"), export: w("导出", "exported"),
   sign_in: w("登录", "signed in"), sign_in_failed: w("登录失败", "sign-in failed"), sign_out: w("退出", "signed out"),
   phone_sign_in: w("电话登录", "signed in by telephone"), phone_sign_in_failed: w("电话登录失败", "telephone sign-in failed"),
-  password: w("改密码", "password changed"), pin: w("改 PIN", "PIN changed"), role: w("改角色", "role changed"), add: w("建账号", "account made"),
-  remove: w("删账号", "account removed"), unlock: w("解锁", "unlocked"), end_session: w("结束会话", "session ended"),
+  password: w("修改密码", "password changed"), pin: w("修改 PIN", "PIN changed"), role: w("修改角色", "role changed"), add: w("新建账号", "account added"),
+  remove: w("删除账号", "account removed"), unlock: w("解锁", "unlocked"), end_session: w("结束会话", "session ended"),
 })[name] || name;
 
 export async function publish({ main }) {
@@ -35,7 +35,7 @@ export async function publish({ main }) {
     trouble = "";
     try {
       const done = await post("publish", { why: new FormData(form).get("why"), confirmed: Boolean(form.querySelector("[name=confirmed]")?.checked) }, { limit: 120000 });
-      notice("good", w(`已发布：新来电听到 ${done.changes.length} 处新录音，通话中的不变。`, `Published: new calls hear ${done.changes.length} new recordings; calls in progress keep theirs.`));
+      notice("good", w(`已发布：新来电将听到 ${done.changes.length} 处新录音，通话中的来电不受影响。`, `Published: new calls hear ${done.changes.length} new recordings; calls in progress keep theirs.`));
       slots.stale();
       await load();
     } catch (problem) {
@@ -45,13 +45,13 @@ export async function publish({ main }) {
   }
 
   async function back(release) {
-    const answer = await ask(w("退回这个版本？", "Back to this release?"), h("div", {},
-      h("p", {}, w(`新来电将听到 ${when(release.at)} 由 ${release.who} 发布的版本，通话中的不受影响。`, `New calls hear what ${release.who} published, ${when(release.at)}; calls in progress are not touched.`)),
-      h("label", {}, w("原因（记入审计）", "Why (stands in the audit)"), h("input", { name: "why", required: true, maxlength: 200, value: w("试听后退回", "taken back after listening") }))), w("退回", "Roll back"), true);
+    const answer = await ask(w("回退到此版本？", "Roll back to this release?"), h("div", {},
+      h("p", {}, w(`新来电将听到 ${when(release.at)} 由 ${release.who} 发布的版本，通话中的来电不受影响。`, `New calls hear what ${release.who} published, ${when(release.at)}; calls in progress are not affected.`)),
+      h("label", {}, w("原因（记入审计日志）", "Reason (kept in the audit log)"), h("input", { name: "why", required: true, maxlength: 200, value: w("试听后回退", "rolled back after listening") }))), w("回退", "Roll back"), true);
     if (!answer) return;
     try {
       await post("rollback", { release: release.release, why: answer.why }, { limit: 120000 });
-      notice("good", w("已退回，新来电即刻生效。", "Rolled back: new calls hear it at once."));
+      notice("good", w("已回退，对新来电立即生效。", "Rolled back: new calls hear it at once."));
       slots.stale();
       await load();
     } catch (problem) {
@@ -73,16 +73,16 @@ export async function publish({ main }) {
     const { changes, behind, warnings } = coming;
     if (!changes.length) {
       return h("section", { class: "card" }, h("h2", {}, w("没有待发布的录音", "Nothing to publish")), h("p", {}, w("录音经另一位同事审核后，会列在这里。", "Takes that another person has approved are listed here.")),
-        behind.length > 0 && h("p", { class: "finding warn" }, w(`${behind.length} 条已审核的录音文案已改，须重录。`, `${behind.length} approved takes were read from an older text: record them again.`)));
+        behind.length > 0 && h("p", { class: "finding warn" }, w(`${behind.length} 条已审核录音的文案已修改，须重录。`, `${behind.length} approved takes were read from an older text: record them again.`)));
     }
     return h("section", { class: "card" }, h("h2", {}, w(`将发布 ${changes.length} 处改动`, `${changes.length} changes go live`)),
-      h("p", {}, w("所有语言一起生效：新来电马上听到，通话中的仍用旧版，随时可以退回。", "All languages at once: new calls hear it at once, calls in progress keep theirs, and it can be taken back at any time.")),
-      warnings.map((one) => h("p", { class: "finding warn" }, "! ", told(one))),
-      behind.length > 0 && h("p", { class: "finding warn" }, w(`另有 ${behind.length} 条因文案已改而留下。`, `${behind.length} more stay behind: their text has changed.`)),
+      h("p", {}, w("所有语言同时生效：新来电立即听到，通话中的来电仍用原版本，随时可以回退。", "All languages change at once: new calls hear the new recordings, calls in progress keep theirs, and you can roll back at any time.")),
+      warnings.map((one) => h("p", { class: "finding warn" }, "! ", localized(one))),
+      behind.length > 0 && h("p", { class: "finding warn" }, w(`另有 ${behind.length} 条因文案已修改，不在本次发布之内。`, `${behind.length} more are not published: their text has changed.`)),
       table(changes),
-      mayPublish ? h("form", { class: "stack", onsubmit: go }, h("label", { for: "why" }, w("发布原因（记入审计）", "Why (stands in the audit)")),
+      mayPublish ? h("form", { class: "stack", onsubmit: go }, h("label", { for: "why" }, w("发布原因（记入审计日志）", "Reason (kept in the audit log)")),
         h("input", { id: "why", name: "why", required: true, maxlength: 200, placeholder: w("例：粤语数字换成本单位录音", "as in: Cantonese digits in our own voice") }),
-        warnings.length > 0 && h("label", { class: "check" }, h("input", { type: "checkbox", name: "confirmed", required: true }), w("以上提醒我已听过，仍要发布", "I have listened, and publish in spite of the warnings")),
+        warnings.length > 0 && h("label", { class: "check" }, h("input", { type: "checkbox", name: "confirmed", required: true }), w("以上提醒的录音我已听过，确认发布", "I have listened and publish despite the warnings")),
         trouble && h("p", { class: "trouble", role: "alert" }, trouble),
         h("button", { class: "first" }, w("发布", "Publish"))) : h("p", { class: "finding warn" }, w("由审核员发布。", "An approver publishes.")));
   }
@@ -93,8 +93,8 @@ export async function publish({ main }) {
         h("thead", {}, h("tr", {}, [w("时间", "When"), w("做了什么", "What"), w("谁", "Who"), w("原因", "Why"), w("录音数", "Takes"), ""].map((name) => h("th", { scope: "col" }, name)))),
         h("tbody", {}, releases.map((one, n) => h("tr", { class: one.live && n === releases.findIndex((other) => other.live) ? "live" : "" }, h("td", {}, when(one.at)),
           h("th", { scope: "row" }, what(one.what), one.release && h("code", {}, " ", one.release.slice(0, 8))), h("td", {}, one.who === "-" ? "" : one.who), h("td", {}, one.why === "as shipped" ? w("出厂状态", "as shipped") : one.why), h("td", {}, String(one.takes)),
-          h("td", {}, one.live ? h("span", { class: "chip s-live" }, w("正在使用", "live")) : mayPublish && one.stored && one.release && button(w("退回此版", "Roll back to this"), () => back(one), { class: "tiny" })))))))
-        : h("p", {}, w("还没有发布过，来电者听到的是出厂录音。", "Nothing was ever published: callers hear the factory's recordings.")));
+          h("td", {}, one.live ? h("span", { class: "chip s-live" }, w("正在使用", "live")) : mayPublish && one.stored && one.release && button(w("回退到此版本", "Roll back to this"), () => back(one), { class: "tiny" })))))))
+        : h("p", {}, w("尚未发布过，来电者听到的是出厂录音。", "Nothing is published yet: callers hear the factory's recordings.")));
   }
 
   function trail() {
@@ -103,12 +103,12 @@ export async function publish({ main }) {
       try {
         audit = await get("audit");
       } catch (problem) { notice("audit", words(problem)); return; }
-      fill(place, h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": w("审计", "Audit") }, h("table", {},
+      fill(place, h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": w("审计日志", "Audit log") }, h("table", {},
         h("thead", {}, h("tr", {}, [w("时间", "When"), w("谁", "Who"), w("做了什么", "What"), w("对象", "On"), w("说明", "Note")].map((name) => h("th", { scope: "col" }, name)))),
         h("tbody", {}, audit.rows.map((row) => h("tr", {}, h("td", {}, when(row.at)), h("td", {}, row.who), h("td", {}, what(row.what)),
           h("td", {}, row.slot ? h("a", { href: `#/record/${row.lang}/${row.slot}` }, row.lang, "/", row.slot) : row.release ? h("code", {}, row.release.slice(0, 8)) : ""), h("td", {}, row.why)))))));
     };
-    return h("details", { class: "card", ontoggle: (event) => event.target.open && !place.firstChild && show() }, h("summary", {}, h("b", {}, w("审计：谁、何时、做了什么", "Audit: who, when, what"))), place);
+    return h("details", { class: "card", ontoggle: (event) => event.target.open && !place.firstChild && show() }, h("summary", {}, h("b", {}, w("审计日志：谁、何时、做了什么", "Audit log: who, when, what"))), place);
   }
 
   function draw() {

@@ -1,38 +1,38 @@
-//! The questions behind a path: `lang=yue&slot=digit.m.7`.
+//! The query of a request: `lang=yue&slot=digit.m.7`.
 
 use std::collections::BTreeMap;
 
-use crate::Problem;
+use crate::RequestError;
 
-/// Questions by name, decoded (WHATWG URL §5.1). Of two with one name the last counts.
+/// Parameters by name, decoded (WHATWG URL §5.1). If a name comes twice, the last value counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query(BTreeMap<String, String>);
 
 impl Query {
-    /// Reads what follows the question mark.
+    /// Reads the text after the question mark.
     ///
     /// # Errors
-    /// [`Problem::Field`] for more or longer questions than any page asks, and for text that is not UTF-8.
-    pub fn read(text: &str) -> Result<Query, Problem> {
-        let wrong = Problem::Field { field: "the query", must: "must be at most 32 pairs NAME=VALUE in UTF-8" };
+    /// [`RequestError::Field`] for more than 32 parameters and for text that is not UTF-8.
+    pub fn read(text: &str) -> Result<Query, RequestError> {
+        let wrong = || RequestError::Field { field: "the query", must: "must be at most 32 pairs NAME=VALUE in UTF-8" };
         let mut pairs = BTreeMap::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (name, value) = decoded(name).zip(decoded(value)).ok_or(wrong.clone())?;
+            let (name, value) = decoded(name).zip(decoded(value)).ok_or_else(wrong)?;
             pairs.insert(name, value);
             if pairs.len() > PAIRS_MAX {
-                return Err(wrong);
+                return Err(wrong());
             }
         }
         Ok(Query(pairs))
     }
 
-    /// The answer to a question, if it was asked.
+    /// The value of a parameter.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// All questions but these.
+    /// All parameters except these.
     pub fn others<'a>(&'a self, but: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a str)> {
         let all = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         all.filter(|(name, _)| !but.contains(name))
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn questions_are_decoded() {
+    fn parameters_are_decoded() {
         let query = Query::read("lang=yue&slot=digit.m.7&label=%E9%BA%A6+a%2Bb&x").unwrap();
         assert_eq!((query.get("lang"), query.get("label")), (Some("yue"), Some("麦 a+b")));
         assert_eq!((query.get("x"), query.get("y")), (Some(""), None));
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_questions_are_refused() {
+    fn hostile_queries_are_refused() {
         let many = (0..40).map(|n| format!("{n}=1")).collect::<Vec<_>>().join("&");
         for wrong in ["%", "%4", "%zz", "a=%ff", "a=%00", &many] {
             assert!(Query::read(wrong).is_err(), "{wrong}");

@@ -1,10 +1,10 @@
-// Reading line after line without touching anything: listens, counts the sounds, and moves on by itself.
+// Hands-free reading, line by line: listens, counts the sounds, and moves on automatically.
 //
 //   line shown ──as many sounds as cells, then quiet──► cut, kept ──► next line
 //        ▲  └──── fewer, or more ────► "once more"
 //        └──────────┘
 //
-// No element of the page is touched here: what happens is told to `on`.
+// It touches no element of the page: it calls `on` with what happens.
 
 import { Voice } from "./mic.js";
 import { cut, gaps } from "./plan.js";
@@ -35,7 +35,7 @@ export class Reading {
     return this.on.line(this.at);
   }
 
-  /** Begins the line anew. */
+  /** Begins the line again. */
   again() {
     if (!this.mic.recording) return;
     this.mic.rest();

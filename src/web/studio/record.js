@@ -29,7 +29,7 @@ export async function record({ main, rest: [lang, id] }) {
   }
 
   let phase = "ready";
-  let run = 0; // numbers the recordings: whatever belongs to an earlier one is dropped
+  let run = 0; // numbers the recordings: results of an earlier one are dropped
   let take = null; // the node's answer to the newest recording
   let sent = null; // { id } of the recording on its way
   let samples = null;
@@ -88,7 +88,7 @@ export async function record({ main, rest: [lang, id] }) {
     const got = await mic.stop();
     if (mine !== run) return;
     if (nothing) {
-      trouble = w("没有听到声音：请检查麦克风是否静音，再录一次。", "Nothing was heard: is the microphone muted? Record again.");
+      trouble = w("没有录到声音：请检查麦克风是否静音，然后再录一次。", "Nothing was heard: is the microphone muted? Record again.");
       return set("ready");
     }
     samples = got.samples;
@@ -119,7 +119,7 @@ export async function record({ main, rest: [lang, id] }) {
     send(file, "file", file.name, mine);
   }
 
-  /** A recording that was not kept and has not arrived is of no more use. */
+  /** Drops a recording that was neither kept nor uploaded. */
   async function giveUp() {
     await forget(sent.id);
     sent = null;
@@ -130,11 +130,11 @@ export async function record({ main, rest: [lang, id] }) {
   async function keep() {
     if (phase === "recording") await finish(current(), run, false);
     if (sent && !take) {
-      // It is still on its way: it is kept when it arrives, and a refusal is told wherever the operator is then.
+      // The upload is not finished: the take is kept when it arrives, and a refusal is shown on whichever page is open then.
       if (await keepWhenSent(sent.id)) { sent = null; run += 1; return next(); }
     }
     if (!take) return null;
-    if (!take.good) { say(w("这条不能保留，请重录", "This one cannot be kept: record it again")); return null; }
+    if (!take.good) { say(w("此录音不能保留，请重录", "This one cannot be kept: record it again")); return null; }
     try {
       const kept = take.state === "fresh" ? (await post("keep", { takes: [take.name] })).takes[0] : take;
       slots.changed({ take: kept });
@@ -177,9 +177,9 @@ export async function record({ main, rest: [lang, id] }) {
   const leadIn = () => playAll(slot.before.slice(-2).map((one) => ({ lang, slot: one.id, form: "phone" }))).catch((problem) => notice("sound", words(problem)));
 
   async function restore() {
-    const sure = await ask(w("恢复合成占位录音？", "Back to the synthetic recording?"),
-      h("p", {}, w("下次发布后，来电者听到的是出厂的合成录音。已录的各条都保留在历史里。", "With the next publication callers hear the factory's synthetic voice. All takes stay in the history.")), w("恢复", "Restore"));
-    if (sure) await post("restore", { lang, slot: id }).then(() => notice("good", w("下次发布时恢复。", "It comes back with the next publication.")), (problem) => notice("keep", words(problem)));
+    const sure = await ask(w("恢复合成占位录音？", "Restore the synthetic recording?"),
+      h("p", {}, w("下次发布后，来电者听到的是出厂的合成录音。已录的各条仍保留在历史记录中。", "After the next publication callers hear the factory's synthetic voice. All takes stay in the history.")), w("恢复", "Restore"));
+    if (sure) await post("restore", { lang, slot: id }).then(() => notice("good", w("将在下次发布时恢复。", "It is restored with the next publication.")), (problem) => notice("keep", words(problem)));
   }
 
   async function discard(name) {
@@ -199,9 +199,9 @@ export async function record({ main, rest: [lang, id] }) {
 
   function drawStage() {
     const words = {
-      ready: w("准备好了就按空格键（或下面的红按钮）。", "Press space, or the red button, when you are ready."),
-      recording: w("正在录……读完停一下会自动结束。", "Recording… it ends by itself when you stop speaking."),
-      sending: w("正在交给服务器检查……", "The node is checking it…"),
+      ready: w("准备好后，请按空格键或下面的红色按钮。", "Press space or the red button when you are ready."),
+      recording: w("正在录音……读完稍停会自动结束。", "Recording… it ends automatically when you stop speaking."),
+      sending: w("服务器正在检查……", "The node is checking it…"),
       report: "",
       opening: "",
       counting: "",
@@ -239,15 +239,15 @@ export async function record({ main, rest: [lang, id] }) {
     const mine = (one) => one.by.name === session.operator.name || session.operator.role === "approver";
     const newer = slot.takes.find((one) => one.by.name !== session.operator.name && ["draft", "fresh"].includes(one.state));
     fill(place, h("h2", {}, w("这一条的录音", "Takes of this slot")),
-      newer && h("p", { class: "finding warn" }, w(`${newer.by.name} 也录了这一条：两条都保留，由审核员选定。`, `${newer.by.name} has recorded it too: both are kept, and the approver chooses.`)),
+      newer && h("p", { class: "finding warn" }, w(`${newer.by.name} 也录了这一条：两条录音都会保留，由审核员选定。`, `${newer.by.name} has recorded it too: both are kept, and the approver chooses.`)),
       slot.live && !slot.live.take && h("p", { class: "take" }, button("▶", () => play({ lang, slot: id, form: "phone" }).catch((problem) => notice("sound", words(problem))), { class: "tiny", "aria-label": w("听出厂录音", "Hear the factory's recording") }),
         " ", slot.live.placeholder ? w("现用：合成占位（机器声音）", "live: synthetic placeholder") : w("现用：出厂录音", "live: the factory's recording")),
       takes.length ? h("ul", { class: "plain" }, takes.map((one) => historyLine(one,
         !one.live && mine(one) && ["fresh", "draft"].includes(one.state) && h("div", { class: "row tight" },
           one.state === "fresh" && one.good && button(w("保留", "Keep"), () => post("keep", { takes: [one.name] }).then(history, (problem) => notice("keep", words(problem))), { class: "tiny" }),
           button(w("弃用", "Discard"), () => discard(one.name), { class: "tiny" })))))
-        : h("p", { class: "soft" }, w("还没有人录过。", "Nobody has recorded it.")),
-      slot.live?.take && button(w("恢复合成占位录音……", "Back to the synthetic recording…"), restore, { class: "plain link" }));
+        : h("p", { class: "soft" }, w("尚无人录制。", "No takes yet.")),
+      slot.live?.take && button(w("恢复合成占位录音……", "Restore the synthetic recording…"), restore, { class: "plain link" }));
   }
 
   function draw() {
@@ -266,7 +266,7 @@ export async function record({ main, rest: [lang, id] }) {
             slot.before.length > 0 && button([w("听前文", "Hear what comes before"), " ", key("P")], leadIn),
             button([w("跳过", "Skip"), " ", key("N")], next)),
           meter.node, canvas, stage,
-          h("label", { class: "check" }, h("input", { type: "checkbox", id: "at-once" }), w("录完立即播放", "Play at once when recorded")),
+          h("label", { class: "check" }, h("input", { type: "checkbox", id: "at-once" }), w("录完立即播放", "Play at once after recording")),
           h("details", { class: "drop" }, h("summary", {}, w("上传录音文件", "Send a file instead")),
             h("label", {}, w("WAV、MP3、M4A、WebM、Ogg、FLAC；也可把文件拖到本页", "WAV, MP3, M4A, WebM, Ogg or FLAC; or drop a file on this page"), h("input", { type: "file", accept: FILE_TYPES, onchange: (event) => event.target.files[0] && fromFile(event.target.files[0]) })))),
         h("section", { class: "card", id: "history", "aria-label": w("历史", "History") })));
@@ -280,12 +280,12 @@ export async function record({ main, rest: [lang, id] }) {
     const place = main.querySelector("#others");
     if (!place) return;
     place.hidden = !others.length;
-    place.textContent = others.length ? w(`${others.join("、")} 也在这一条上：两人的录音都会保留。`, `${others.join(", ")} is at this slot too: both recordings are kept.`) : "";
+    place.textContent = others.length ? w(`${others.join("、")} 也在录这一条：各人的录音都会保留。`, `${others.join(", ")} also has this slot open: all recordings are kept.`) : "";
   }
 
   const present = async () => {
-    const told = await post("presence", { lang, slot: id }).catch(() => null);
-    if (told && told.others.join() !== others.join()) { others = told.others; drawOthers(); }
+    const reply = await post("presence", { lang, slot: id }).catch(() => null);
+    if (reply && reply.others.join() !== others.join()) { others = reply.others; drawOthers(); }
   };
   const timer = setInterval(present, PRESENT_MS);
   present();

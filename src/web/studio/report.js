@@ -1,7 +1,7 @@
-// What the node says of a take, and the ways to hear it.
+// The report of a take, and the ways to play it.
 
 import { words } from "./api.js";
-import { button, h, key, notice, seconds, told, w, when } from "./dom.js";
+import { button, h, key, notice, seconds, localized, w, when } from "./dom.js";
 import { play, playAll } from "./player.js";
 
 const db = (value) => (value === null || value === undefined ? "—" : `${value.toFixed(1)} dB`);
@@ -13,12 +13,12 @@ export const takeState = (state) => ({
 })[state] || state;
 export const kindName = (kind) => ({ browser: w("浏览器", "browser"), phone: w("电话", "telephone"), file: w("文件", "file") })[kind] || kind;
 
-/** The checks' findings, worst first; a line of praise where there are none. */
+/** The findings of the checks, worst first, or a line that all passed. */
 export function findings(report) {
   if (!report.findings.length) return h("p", { class: "finding good" }, w("✓ 检查通过，没有问题。", "✓ All checks passed."));
   const bad = (one) => one.grade === "reject";
   return h("ul", { class: "plain" }, [...report.findings].sort((a, b) => bad(b) - bad(a)).map((one) =>
-    h("li", { class: "finding " + (bad(one) ? "bad" : "warn") }, bad(one) ? w("✕ 须重录：", "✕ Record again: ") : w("! 请留意：", "! Listen again: "), told(one.words))));
+    h("li", { class: "finding " + (bad(one) ? "bad" : "warn") }, bad(one) ? w("✕ 须重录：", "✕ Record again: ") : w("! 请留意：", "! Listen again: "), localized(one.words))));
 }
 
 export function figures(report) {
@@ -40,7 +40,7 @@ export function plays(take, { live, sentence, values } = {}) {
   const of = (form) => ({ take: take.name, form, ...(form === "sentence" ? values?.() : {}) });
   const list = [
     ["1", w("原样", "Raw"), () => play(of("original"))],
-    ["2", w("电话里听到的", "As callers hear it"), () => play(of("phone"))],
+    ["2", w("电话中的效果", "As callers hear it"), () => play(of("phone"))],
   ];
   if (sentence) list.push(["3", w("放进整句", "In its sentence"), () => play(of("sentence"))]);
   if (live) list.push(["4", w("新旧对比", "New, then old"), () => playAll([of("phone"), { lang: take.lang, slot: take.slot, form: "phone" }])]);
@@ -56,7 +56,7 @@ export function historyLine(take, more) {
     h("div", { class: "row tight" },
       button("▶", () => hear(play({ take: take.name, form: "phone" })), { class: "tiny", "aria-label": w(`听 ${take.by.name} ${when(take.at)} 的录音`, `Hear the take of ${take.by.name}, ${when(take.at)}`) }),
       h("b", {}, take.by.name), h("span", {}, when(take.at)),
-      h("span", { class: "chip" }, take.live ? w("来电者正在听", "callers hear it") : takeState(take.state)),
+      h("span", { class: "chip" }, take.live ? w("正在使用", "live") : takeState(take.state)),
       h("small", {}, kindName(take.kind), " · ", seconds(take.report.figures.speech_ms))),
     take.approved && h("small", {}, w(`由 ${take.approved[0].name} 审核`, `approved by ${take.approved[0].name}`)),
     more);

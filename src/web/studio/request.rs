@@ -1,33 +1,39 @@
-//! JSON bodies of the studio → what was asked.
+//! JSON bodies of the studio's API.
 
 use serde::Deserialize;
 
-use crate::Problem;
+use crate::RequestError;
 use base::{Lang, Private};
 
-/// The most bytes of a JSON body: a few hundred names of takes.
+/// The most bytes of a JSON body: room for 500 names of takes.
 pub const JSON_BYTES_MAX: usize = 64 * 1024;
-/// The most takes of one request; the largest set has some two hundred.
-pub const TAKES_MAX: usize = 500;
+/// The most takes in one request; the largest set has about two hundred.
+const TAKES_MAX: usize = 500;
 
 /// `POST sign-in`
 #[derive(Clone, Debug)]
 pub struct SignIn {
+    /// The account's name, as typed.
     pub name: String,
+    /// As typed.
     pub password: Private<String>,
 }
 
 /// `POST password`
 #[derive(Clone, Debug)]
 pub struct NewPassword {
+    /// The current password.
     pub old: Private<String>,
+    /// The password that replaces it.
     pub new: Private<String>,
 }
 
 /// `POST pin`
 #[derive(Clone, Debug)]
 pub struct NewPin {
+    /// The account's password, to confirm who asks.
     pub password: Private<String>,
+    /// The new PIN for the telephone.
     pub pin: Private<String>,
 }
 
@@ -35,6 +41,7 @@ pub struct NewPin {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndSession {
+    /// The session's id, from `GET sessions`.
     pub id: i64,
 }
 
@@ -42,14 +49,17 @@ pub struct EndSession {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Takes {
+    /// The names of takes; 1 to 500.
     pub takes: Vec<String>,
 }
 
-/// `POST presence`: where somebody is.
+/// `POST presence`: the slot that is open in the browser.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
+    /// The slot's language.
     pub lang: Lang,
+    /// The slot's id.
     pub slot: String,
 }
 
@@ -57,8 +67,11 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Restore {
+    /// The slot's language.
     pub lang: Lang,
+    /// The slot's id.
     pub slot: String,
+    /// `false` takes an earlier restore back.
     #[serde(default = "yes")]
     pub on: bool,
 }
@@ -67,18 +80,21 @@ pub struct Restore {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Publish {
+    /// The reason, for the audit log.
     pub why: String,
-    /// Whether the warnings were read.
+    /// Confirms the warnings of the publication.
     #[serde(default)]
     pub confirmed: bool,
 }
 
-/// `POST rollback`: to the release before, if none is named.
+/// `POST rollback`: to the previous release, if none is named.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rollback {
+    /// The release's name; none: the previous one.
     #[serde(default)]
     pub release: Option<String>,
+    /// The reason, for the audit log.
     pub why: String,
 }
 
@@ -88,9 +104,13 @@ fn yes() -> bool {
 
 /// Reads a body as JSON.
 ///
-/// Only the place of an error is told: its text may hold a piece of what was sent.
-fn json<'a, T: Deserialize<'a>>(body: &'a [u8], want: &'static str) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::Json { line: error.line(), column: error.column(), want })
+/// The error holds only its place: the text may quote what was sent.
+fn json<'a, T: Deserialize<'a>>(body: &'a [u8], want: &'static str) -> Result<T, RequestError> {
+    serde_json::from_slice(body).map_err(|error| RequestError::Json {
+        line: error.line(),
+        column: error.column(),
+        want,
+    })
 }
 
 macro_rules! read {
@@ -99,8 +119,8 @@ macro_rules! read {
             /// Reads the body.
             ///
             /// # Errors
-            /// [`Problem::Json`]
-            pub fn read(body: &[u8]) -> Result<Self, Problem> {
+            /// [`RequestError::Json`]
+            pub fn read(body: &[u8]) -> Result<Self, RequestError> {
                 json(body, $want)
             }
         })+
@@ -119,11 +139,11 @@ impl Takes {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`] or [`Problem::Field`].
-    pub fn read(body: &[u8]) -> Result<Takes, Problem> {
+    /// [`RequestError::Json`] or [`RequestError::Field`].
+    pub fn read(body: &[u8]) -> Result<Takes, RequestError> {
         let takes: Takes = json(body, r#"{"takes": ["..."]}"#)?;
         let fits = (1..=TAKES_MAX).contains(&takes.takes.len());
-        if fits { Ok(takes) } else { Err(Problem::Field { field: "takes", must: "must name 1 to 500 takes" }) }
+        if fits { Ok(takes) } else { Err(RequestError::Field { field: "takes", must: "must name 1 to 500 takes" }) }
     }
 }
 
@@ -131,8 +151,8 @@ impl SignIn {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`]
-    pub fn read(body: &[u8]) -> Result<SignIn, Problem> {
+    /// [`RequestError::Json`]
+    pub fn read(body: &[u8]) -> Result<SignIn, RequestError> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Written {
@@ -148,8 +168,8 @@ impl NewPassword {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`]
-    pub fn read(body: &[u8]) -> Result<NewPassword, Problem> {
+    /// [`RequestError::Json`]
+    pub fn read(body: &[u8]) -> Result<NewPassword, RequestError> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Written {
@@ -165,8 +185,8 @@ impl NewPin {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`]
-    pub fn read(body: &[u8]) -> Result<NewPin, Problem> {
+    /// [`RequestError::Json`]
+    pub fn read(body: &[u8]) -> Result<NewPin, RequestError> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Written {
@@ -185,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sent_is_read_and_what_is_too_much_is_refused() {
+    fn bodies_are_read_and_unknown_fields_are_refused() {
         assert_eq!(SignIn::read(br#"{"name":"li","password":"x"}"#).unwrap().name, "li");
         assert_eq!(Publish::read(br#"{"why":"w"}"#).unwrap(), Publish { why: "w".into(), confirmed: false });
         assert!(Restore::read(br#"{"lang":"yue","slot":"a"}"#).unwrap().on);

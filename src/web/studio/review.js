@@ -1,4 +1,4 @@
-// What waits for an approval: heard as callers will hear it, by somebody else than who recorded it.
+// The review: takes that wait for approval by another person, played as callers will hear them.
 
 import { get, post, session, words } from "./api.js";
 import { ask, button, fill, h, key, notice, w, when } from "./dom.js";
@@ -26,7 +26,7 @@ export async function review({ main }) {
   async function approve(some) {
     try {
       const { takes: approved } = await post("approve", { takes: some.map((take) => take.name) });
-      notice("good", w(`已审核 ${approved.length} 条，可以发布了。`, `${approved.length} approved, ready to be published.`));
+      notice("good", w(`已审核 ${approved.length} 条，可以发布。`, `${approved.length} approved and ready to publish.`));
     } catch (problem) {
       notice("approve", words(problem));
     }
@@ -34,7 +34,7 @@ export async function review({ main }) {
   }
 
   async function sendBack(take) {
-    const sure = await ask(w("不用这条录音？", "Not to be used?"), h("p", {}, w(`「${take.text}」将回到待录。录音仍保留在历史里。`, `“${take.text}” is to be recorded again. The take stays in the history.`)), w("不用", "Discard"));
+    const sure = await ask(w("弃用此录音？", "Discard this take?"), h("p", {}, w(`“${take.text}”将恢复为待录，录音仍保留在历史记录中。`, `“${take.text}” is to be recorded again. The take stays in the history.`)), w("弃用", "Discard"));
     if (!sure) return;
     await post("discard", { takes: [take.name] }).catch((problem) => notice("approve", words(problem)));
     await again();
@@ -68,7 +68,7 @@ export async function review({ main }) {
         button(["▶ ", w("依次听", "Hear all")], () => hearBunch(bunch)),
         isDigits && button(["▶ ", w("听一个完整编号", "Hear a whole number")], () => play({ lang: first.lang, slot: "digit.f.0", form: "sentence", receipt: "440163234719228", with: bunch.map((take) => take.name).join(",") }).catch((problem) => notice("sound", words(problem)))),
         may.length > 1 && button(w(`全部通过（${may.length}）`, `Approve all (${may.length})`), () => approve(may), { class: "first" })),
-      bunch.some(isOwn) && h("p", { class: "finding warn" }, w("自己录的须由另一位同事审核。", "Your own takes are approved by another person.")),
+      bunch.some(isOwn) && h("p", { class: "finding warn" }, w("自己录制的须由另一位同事审核。", "Your own takes are approved by another person.")),
       h("ul", { class: "plain" }, bunch.map((take) => draft(take, row))));
   }
 
@@ -77,19 +77,19 @@ export async function review({ main }) {
     const changed = row && row.text !== take.text;
     return h("li", { class: "draft", tabindex: 0, "data-take": take.name, onfocus: (event) => { at = [...main.querySelectorAll(".draft")].indexOf(event.target); } },
       h("p", { class: "row" }, h("a", { href: `#/record/${take.lang}/${take.slot}`, lang: langTag[take.lang] }, take.text), h("small", {}, `${take.by.name} · ${when(take.at)} · ${kindName(take.kind)}`)),
-      changed && h("p", { class: "finding bad" }, w(`文案已改为「${row.text}」：不能再用。`, `The text is now “${row.text}”: this take will not do.`)),
+      changed && h("p", { class: "finding bad" }, w(`文案已改为“${row.text}”，此录音不能再用。`, `The text is now “${row.text}”: this take cannot be used.`)),
       take.report.findings.length > 0 && findings(take.report), playButtons(plays(take, { live: Boolean(row?.live), sentence: true })), figures(take.report),
       mayApprove && h("div", { class: "row" },
-        button([w("通过", "Approve"), " ", key("A")], () => approve([take]), { class: "first", disabled: isOwn(take) || changed, title: isOwn(take) ? w("自己录的须由另一位同事审核", "another person approves your takes") : null }),
-        button([w("不用", "Discard"), " ", key("D")], () => sendBack(take))));
+        button([w("通过", "Approve"), " ", key("A")], () => approve([take]), { class: "first", disabled: isOwn(take) || changed, title: isOwn(take) ? w("自己录制的须由另一位同事审核", "another person approves your takes") : null }),
+        button([w("弃用", "Discard"), " ", key("D")], () => sendBack(take))));
   }
 
   function draw() {
     const bunches = new Map();
     for (const take of takes) bunches.set(bunchOf(take), [...(bunches.get(bunchOf(take)) || []), take]);
     fill(main, h("h1", { tabindex: -1 }, w("审核", "Review"), h("small", {}, w(` ${takes.length} 条待审核`, ` ${takes.length} to review`))),
-      !mayApprove && h("p", { class: "finding warn" }, w("您是录音员：可以听，由审核员通过。", "You are an operator: you may listen, an approver approves.")),
-      takes.length ? [...bunches.values()].map(bunchCard) : h("p", { class: "card" }, w("没有待审核的录音。", "Nothing waits for a review.")));
+      !mayApprove && h("p", { class: "finding warn" }, w("您是录音员：可以试听，由审核员审核。", "You are an operator: you may listen, an approver approves.")),
+      takes.length ? [...bunches.values()].map(bunchCard) : h("p", { class: "card" }, w("没有待审核的录音。", "No takes to review.")));
   }
 
   function keys({ key: pressed }) {

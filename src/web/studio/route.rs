@@ -1,125 +1,147 @@
-//! Method and name → what is asked for, who may ask, and what body comes with it.
+//! Routes of the studio's API: method and name → [`Api`], the role it needs and its body.
 
-use crate::Problem;
+use crate::RequestError;
 
-/// What a request asks of the studio.
+/// A route of the studio's API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Api {
+    /// Name and password open a session.
     SignIn,
+    /// The session of this browser ends.
     SignOut,
-    /// Who is signed in.
+    /// The signed-in account.
     Me,
+    /// Changes the account's password.
     Password,
+    /// Changes the PIN for the telephone.
     Pin,
+    /// The account's open sessions.
     Sessions,
+    /// Ends one of them.
     EndSession,
-    /// Every slot.
+    /// All slots.
     Slots,
     /// One slot with its takes.
     Slot,
-    /// A recording comes in.
+    /// Uploads a recording.
     Take,
+    /// Keeps fresh takes as drafts.
     Keep,
+    /// Hides takes.
     Discard,
-    /// Takes that wait for an approval.
+    /// Takes that wait for approval.
     Drafts,
+    /// Approves drafts of other people.
     Approve,
+    /// Puts the factory's recording back at the next publication.
     Restore,
+    /// Reports the open slot, and returns who else has it open.
     Presence,
+    /// A take, a live recording or a whole sentence, as WAV.
     Sound,
-    /// What a publication would change.
+    /// Previews a publication.
     Publication,
+    /// Makes a release of the live flow and all approved takes.
     Publish,
+    /// Past releases.
     Releases,
+    /// Makes an earlier release live.
     Rollback,
+    /// The audit log.
     Audit,
-    /// The script for print.
+    /// The script as a page to print.
     Script,
-    /// The script and what callers hear, as an archive.
+    /// The script and the live recordings as an archive.
     Export,
-    /// An archive comes in.
+    /// Uploads an archive.
     Import,
 }
 
-/// Who may ask.
+/// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
+pub enum RequiredAccess {
+    /// No session is needed.
     Anybody,
+    /// An open session of any role.
     SignedIn,
+    /// A session of an approver.
     Approver,
 }
 
-/// The body that comes with a request.
+/// The body of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
+    /// GET: there is none.
     Nothing,
+    /// A JSON object.
     Json,
-    /// A file of sound.
+    /// An audio file.
     Sound,
+    /// A ZIP archive.
     Archive,
 }
 
-/// Names what is asked for; `name` is what follows `/studio/api/`.
+/// Finds the route of a request; `name` is the path after `/studio/api/`.
 ///
 /// # Errors
-/// [`Problem::NotFound`] for a name that is not known, [`Problem::Method`] for the wrong method.
-pub fn api(method: &str, name: &str) -> Result<Api, Problem> {
-    let api = ALL.into_iter().find(|api| api.name() == name).ok_or(Problem::NotFound)?;
+/// [`RequestError::NotFound`] for an unknown name, [`RequestError::Method`] for the wrong method.
+pub fn api(method: &str, name: &str) -> Result<Api, RequestError> {
+    let api = ALL.into_iter().find(|api| api.name() == name).ok_or(RequestError::NotFound)?;
     match (api.body(), method) {
         (Takes::Nothing, "GET" | "HEAD") | (Takes::Json | Takes::Sound | Takes::Archive, "POST") => Ok(api),
-        (Takes::Nothing, _) => Err(Problem::Method { allow: "GET, HEAD" }),
-        (Takes::Json | Takes::Sound | Takes::Archive, _) => Err(Problem::Method { allow: "POST" }),
+        (Takes::Nothing, _) => Err(RequestError::Method { allow: "GET, HEAD" }),
+        (Takes::Json | Takes::Sound | Takes::Archive, _) => Err(RequestError::Method { allow: "POST" }),
     }
 }
 
 impl Api {
-    /// What follows `/studio/api/`.
+    /// The path after `/studio/api/`.
     pub fn name(self) -> &'static str {
         self.row().0
     }
 
-    /// Who may ask.
-    pub fn who(self) -> Who {
+    /// Who may use it.
+    pub fn who(self) -> RequiredAccess {
         self.row().1
     }
 
-    /// The body that comes with it.
+    /// Its body.
     pub fn body(self) -> Takes {
         self.row().2
     }
 
-    /// Whether something is changed, so that the request must come from the studio's own page.
+    /// Whether it changes something, so that it must come from the studio's own page.
     pub fn changes(self) -> bool {
         self.body() != Takes::Nothing
     }
 
-    fn row(self) -> (&'static str, Who, Takes) {
+    fn row(self) -> (&'static str, RequiredAccess, Takes) {
         match self {
-            Api::SignIn => ("sign-in", Who::Anybody, Takes::Json),
-            Api::SignOut => ("sign-out", Who::SignedIn, Takes::Json),
-            Api::Me => ("me", Who::SignedIn, Takes::Nothing),
-            Api::Password => ("password", Who::SignedIn, Takes::Json),
-            Api::Pin => ("pin", Who::SignedIn, Takes::Json),
-            Api::Sessions => ("sessions", Who::SignedIn, Takes::Nothing),
-            Api::EndSession => ("end-session", Who::SignedIn, Takes::Json),
-            Api::Slots => ("slots", Who::SignedIn, Takes::Nothing),
-            Api::Slot => ("slot", Who::SignedIn, Takes::Nothing),
-            Api::Take => ("take", Who::SignedIn, Takes::Sound),
-            Api::Keep => ("keep", Who::SignedIn, Takes::Json),
-            Api::Discard => ("discard", Who::SignedIn, Takes::Json),
-            Api::Drafts => ("drafts", Who::SignedIn, Takes::Nothing),
-            Api::Approve => ("approve", Who::Approver, Takes::Json),
-            Api::Restore => ("restore", Who::Approver, Takes::Json),
-            Api::Presence => ("presence", Who::SignedIn, Takes::Json),
-            Api::Sound => ("sound", Who::SignedIn, Takes::Nothing),
-            Api::Publication => ("publication", Who::SignedIn, Takes::Nothing),
-            Api::Publish => ("publish", Who::Approver, Takes::Json),
-            Api::Releases => ("releases", Who::SignedIn, Takes::Nothing),
-            Api::Rollback => ("rollback", Who::Approver, Takes::Json),
-            Api::Audit => ("audit", Who::SignedIn, Takes::Nothing),
-            Api::Script => ("script", Who::SignedIn, Takes::Nothing),
-            Api::Export => ("export", Who::SignedIn, Takes::Nothing),
-            Api::Import => ("import", Who::SignedIn, Takes::Archive),
+            Api::SignIn => ("sign-in", RequiredAccess::Anybody, Takes::Json),
+            Api::SignOut => ("sign-out", RequiredAccess::SignedIn, Takes::Json),
+            Api::Me => ("me", RequiredAccess::SignedIn, Takes::Nothing),
+            Api::Password => ("password", RequiredAccess::SignedIn, Takes::Json),
+            Api::Pin => ("pin", RequiredAccess::SignedIn, Takes::Json),
+            Api::Sessions => ("sessions", RequiredAccess::SignedIn, Takes::Nothing),
+            Api::EndSession => ("end-session", RequiredAccess::SignedIn, Takes::Json),
+            Api::Slots => ("slots", RequiredAccess::SignedIn, Takes::Nothing),
+            Api::Slot => ("slot", RequiredAccess::SignedIn, Takes::Nothing),
+            Api::Take => ("take", RequiredAccess::SignedIn, Takes::Sound),
+            Api::Keep => ("keep", RequiredAccess::SignedIn, Takes::Json),
+            Api::Discard => ("discard", RequiredAccess::SignedIn, Takes::Json),
+            Api::Drafts => ("drafts", RequiredAccess::SignedIn, Takes::Nothing),
+            Api::Approve => ("approve", RequiredAccess::Approver, Takes::Json),
+            Api::Restore => ("restore", RequiredAccess::Approver, Takes::Json),
+            Api::Presence => ("presence", RequiredAccess::SignedIn, Takes::Json),
+            Api::Sound => ("sound", RequiredAccess::SignedIn, Takes::Nothing),
+            Api::Publication => ("publication", RequiredAccess::SignedIn, Takes::Nothing),
+            Api::Publish => ("publish", RequiredAccess::Approver, Takes::Json),
+            Api::Releases => ("releases", RequiredAccess::SignedIn, Takes::Nothing),
+            Api::Rollback => ("rollback", RequiredAccess::Approver, Takes::Json),
+            Api::Audit => ("audit", RequiredAccess::SignedIn, Takes::Nothing),
+            Api::Script => ("script", RequiredAccess::SignedIn, Takes::Nothing),
+            Api::Export => ("export", RequiredAccess::SignedIn, Takes::Nothing),
+            Api::Import => ("import", RequiredAccess::SignedIn, Takes::Archive),
         }
     }
 }
@@ -159,21 +181,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_found_by_its_method_and_the_other_method_is_told_which() {
+    fn every_name_has_its_method_and_another_one_gets_allow() {
         for wanted in ALL {
             let (right, wrong) = if wanted.changes() { ("POST", "GET") } else { ("GET", "POST") };
             assert_eq!(api(right, wanted.name()), Ok(wanted));
-            assert!(matches!(api(wrong, wanted.name()), Err(Problem::Method { .. })), "{wanted:?}");
+            assert!(matches!(api(wrong, wanted.name()), Err(RequestError::Method { .. })), "{wanted:?}");
         }
         for nothing in ["", "slots/", "../scan", "Slots", "sign-in?x"] {
-            assert_eq!(api("GET", nothing), Err(Problem::NotFound));
+            assert_eq!(api("GET", nothing), Err(RequestError::NotFound));
         }
     }
 
     #[test]
-    fn names_are_told_apart_and_only_signing_in_is_for_anybody() {
+    fn names_are_distinct_and_only_sign_in_needs_no_session() {
         assert_eq!(ALL.iter().map(|api| api.name()).collect::<BTreeSet<_>>().len(), ALL.len());
-        let open: Vec<Api> = ALL.into_iter().filter(|api| api.who() == Who::Anybody).collect();
+        let open: Vec<Api> = ALL.into_iter().filter(|api| api.who() == RequiredAccess::Anybody).collect();
         assert_eq!(open, [Api::SignIn]);
     }
 }

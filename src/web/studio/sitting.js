@@ -19,7 +19,7 @@ export async function openMic() {
     throw new Error(micTrouble(error, w));
   }
   mic.sitting = sittingOf(mic);
-  mic.onlost = () => { mic = null; say(w("麦克风断开了", "The microphone is gone")); };
+  mic.onlost = () => { mic = null; say(w("麦克风已断开", "The microphone is disconnected")); };
   return mic;
 }
 
@@ -43,8 +43,8 @@ export function leaveMic() {
 /** What the room's noise means. */
 export function roomWords(floor) {
   const figure = `${Math.round(floor)} dB`;
-  if (floor > -45) return { grade: "bad", words: w(`房间太吵（${figure}）：请关窗、关空调和风扇，远离电脑风扇，再测一次。`, `The room is loud (${figure}): close the window, switch fans off, and test again.`) };
-  if (floor > -55) return { grade: "warn", words: w(`房间有些噪声（${figure}），可以录，安静些更好。`, `Some noise (${figure}): it will do, quieter is better.`) };
+  if (floor > -45) return { grade: "bad", words: w(`房间噪声过大（${figure}）：请关好门窗，关掉空调和风扇，远离电脑风扇，再测一次。`, `The room is loud (${figure}): close the window, switch fans off, and test again.`) };
+  if (floor > -55) return { grade: "warn", words: w(`房间有些噪声（${figure}），可以录音，更安静些更好。`, `Some noise (${figure}): acceptable, but quieter is better.`) };
   return { grade: "good", words: w(`房间安静（${figure}）。`, `The room is quiet (${figure}).`) };
 }
 
@@ -92,8 +92,8 @@ export class Meter {
     this.bar.style.width = `${place(level)}%`;
     this.bar.className = level > GREEN[1] ? "over" : level >= GREEN[0] ? "right" : "";
     this.track.setAttribute("aria-valuenow", Math.round(level));
-    const words = level > GREEN[1] ? w("太响，离远一点", "too loud: move back") : level >= GREEN[0] ? w("正好", "right")
-      : level > -45 ? w("偏轻，靠近一点", "quiet: come nearer") : "";
+    const words = level > GREEN[1] ? w("声音偏大，请离远一点", "too loud: move back") : level >= GREEN[0] ? w("合适", "right")
+      : level > -45 ? w("声音偏小，请靠近一点", "quiet: move closer") : "";
     if (words !== this.words.textContent) this.words.textContent = words;
   }
 }
@@ -107,12 +107,12 @@ export async function prepare(place, again) {
   try {
     opened = await openMic();
   } catch (error) {
-    fill(place, h("p", { class: "trouble", role: "alert" }, error.message), button(w("再试一次", "Try again"), again, { class: "first" }));
+    fill(place, h("p", { class: "trouble", role: "alert" }, error.message), button(w("重试", "Try again"), again, { class: "first" }));
     return null;
   }
   if (opened.floor === null) {
-    fill(place, h("p", { class: "status" }, w("请安静两秒，正在听房间的噪声……", "Two seconds of silence, please: listening to the room…")));
-    say(w("请安静两秒", "Two seconds of silence"));
+    fill(place, h("p", { class: "status" }, w("请保持安静两秒，正在测量房间噪声……", "Two seconds of silence, please: measuring the room…")));
+    say(w("请保持安静两秒", "Two seconds of silence"));
     await opened.quiet();
     const { words } = roomWords(opened.floor);
     say(words);

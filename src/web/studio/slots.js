@@ -1,4 +1,4 @@
-// The table of slots, as the node told it last.
+// The table of slots, as last loaded from the node.
 
 import { get, session } from "./api.js";
 import { w } from "./dom.js";
@@ -10,11 +10,11 @@ export const LANGS = ["zh", "yue", "en"];
 export const langName = (one) => ({ zh: w("普通话", "Mandarin"), yue: w("粤语", "Cantonese"), en: w("英语", "English") })[one];
 export const langTag = { zh: "zh-CN", yue: "yue-Hant", en: "en" };
 
-/** From what is to be done first to what is done. */
+/** States in order of urgency. */
 export const STATES = ["missing", "stale", "placeholder", "recorded", "approved", "live"];
 export const stateName = (state) => ({
   missing: w("缺失", "missing"),
-  stale: w("文案已改", "text changed"),
+  stale: w("文案已修改", "text changed"),
   placeholder: w("合成占位", "synthetic"),
   recorded: w("待审核", "to review"),
   approved: w("待发布", "to publish"),
@@ -43,11 +43,11 @@ export const todo = (row) => ["missing", "stale", "placeholder"].includes(row.st
 
 export const slots = {
   async load() {
-    const told = await get("slots");
-    rows = new Map(told.rows.map((row) => [keyOf(row.lang, row.id), row]));
+    const reply = await get("slots");
+    rows = new Map(reply.rows.map((row) => [keyOf(row.lang, row.id), row]));
     fresh = Date.now();
   },
-  /** Loads unless it was told a moment ago. */
+  /** Loads unless it was loaded a moment ago. */
   async recent(ms = 5000) {
     if (!fresh || Date.now() - fresh > ms) await slots.load();
   },

@@ -1,47 +1,59 @@
-//! Why a request to the studio was not done, told to a program and, in the studio's two languages, to a person.
+//! Errors of the studio's API, for programs and, in the studio's two languages, for people.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::Problem;
+use crate::RequestError;
 
-/// What a person is told.
+/// A message in the studio's two languages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Told {
+    /// Simplified Chinese.
     pub zh: String,
+    /// English.
     pub en: String,
 }
 
-/// Why a request was not done.
+/// Why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// The request itself is wrong.
-    Request(Problem),
-    /// There is no session, or it has ended.
+    Request(RequestError),
+    /// There is no session, or it has expired.
     SignedOut,
-    /// A page of somebody else's sent it.
+    /// A page of another site sent it.
     OtherSite,
-    /// The token of the session is not with it.
+    /// The token of the session is missing or wrong.
     Token,
-    /// The role does not let its holder do this.
+    /// It needs an approver.
     Approver,
-    /// Name and password do not belong together.
+    /// Name or password is wrong.
     Wrong,
-    /// After too many wrong tries.
-    Wait { retry_after: Duration },
-    /// Passwords and recordings do not cross a network in the clear.
+    /// Too many wrong tries.
+    Wait {
+        /// What is left of the wait.
+        retry_after: Duration,
+    },
+    /// The connection is neither TLS nor local.
     InTheClear,
-    /// An upload must say how long it is.
+    /// An upload without Content-Length.
     Length,
-    /// The studio cannot be used on this node.
+    /// The studio is not available on this node.
     Away,
-    /// The studio refused, in its own words.
-    Refused { status: u16, code: &'static str, words: Told },
+    /// Another refusal, with its own words.
+    Refused {
+        /// The HTTP status of the reply.
+        status: u16,
+        /// For programs; stable.
+        code: &'static str,
+        /// For the person at the page.
+        words: Told,
+    },
 }
 
-impl From<Problem> for Trouble {
-    fn from(problem: Problem) -> Trouble {
+impl From<RequestError> for Trouble {
+    fn from(problem: RequestError) -> Trouble {
         Trouble::Request(problem)
     }
 }
@@ -60,7 +72,7 @@ impl Trouble {
         }
     }
 
-    /// A word for programs.
+    /// A stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Trouble::Request(problem) => problem.code(),
@@ -77,7 +89,7 @@ impl Trouble {
         }
     }
 
-    /// When to come back, if that is what is asked for.
+    /// The value of Retry-After.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Trouble::Request(problem) => problem.retry_after(),
@@ -94,7 +106,7 @@ impl Trouble {
         }
     }
 
-    /// What a person is told.
+    /// The message for a person.
     pub fn words(&self) -> Told {
         let (zh, en) = match self {
             Trouble::Request(problem) => return of_request(problem),
@@ -102,23 +114,23 @@ impl Trouble {
             Trouble::Wait { retry_after } => return wait(*retry_after),
             Trouble::SignedOut => ("请先登录。", "Sign in first."),
             Trouble::OtherSite => (
-                "这个请求不是从录音工作室页面发出的，已拒绝。",
-                "This request did not come from the studio's own page, and is refused.",
+                "该请求不是由录音工作室页面发出的，已拒绝。",
+                "This request did not come from the studio's own page and was refused.",
             ),
             Trouble::Token => (
                 "页面已过期，请刷新后再试。",
-                "The page is out of date: load it again. (X-Studio-Token is missing or wrong.)",
+                "The page has expired: load it again. (X-Studio-Token is missing or wrong.)",
             ),
-            Trouble::Approver => ("只有审核员可以这样做。", "Only an approver may do this."),
-            Trouble::Wrong => ("账号或密码不对，请再试一次。", "Name and password do not belong together: try again."),
+            Trouble::Approver => ("此操作需要审核员权限。", "This needs an approver."),
+            Trouble::Wrong => ("账号或密码不正确，请重试。", "Name or password is wrong. Please try again."),
             Trouble::InTheClear => (
-                "请用 https 打开（或在本机打开）：密码和录音不能明文传输。请系统管理员设置 studio.proxies。",
-                "Open it by https, or on the node itself: passwords do not cross a network in the clear. See studio.proxies in the settings.",
+                "请使用 https 打开，或在本机打开：密码和录音不能明文传输。请联系系统管理员设置 studio.proxies。",
+                "Open it by https, or on the node itself: passwords must not cross a network in the clear. See studio.proxies in the settings.",
             ),
-            Trouble::Length => ("上传时须带 Content-Length。", "An upload must have a Content-Length."),
+            Trouble::Length => ("上传时必须带 Content-Length。", "An upload must have a Content-Length."),
             Trouble::Away => (
-                "本节点的录音工作室不可用，请系统管理员看日志。电话不受影响。",
-                "The studio cannot be used on this node; its log says why. Calls are not touched.",
+                "本节点的录音工作室暂不可用，请联系系统管理员查看日志。电话服务不受影响。",
+                "The studio is not available on this node; the log has the reason. Calls are not affected.",
             ),
         };
         Told { zh: zh.into(), en: en.into() }
@@ -138,26 +150,26 @@ impl Trouble {
 fn wait(retry_after: Duration) -> Told {
     let seconds = retry_after.as_secs().max(1);
     Told {
-        zh: format!("错误次数太多，请等 {seconds} 秒再试。"),
-        en: format!("Too many wrong tries: wait {seconds} seconds."),
+        zh: format!("错误次数过多，请 {seconds} 秒后再试。"),
+        en: format!("Too many wrong tries. Please wait {seconds} seconds."),
     }
 }
 
-fn of_request(problem: &Problem) -> Told {
+fn of_request(problem: &RequestError) -> Told {
     let zh = match problem {
-        Problem::TooLarge { limit } => format!("太大了：最多 {limit} 字节。"),
-        Problem::Slow | Problem::Broken => "上传中断了，请再试一次。".into(),
-        Problem::Busy { .. } => "服务器正忙，请过几秒再试。".into(),
-        Problem::NotFound
-        | Problem::Method { .. }
-        | Problem::MediaType { .. }
-        | Problem::Json { .. }
-        | Problem::Field { .. }
-        | Problem::Limited { .. }
-        | Problem::NoBarcode
-        | Problem::NoPicture
-        | Problem::TooManyPixels { .. }
-        | Problem::NoSpeech => format!("请求不对：{problem}"),
+        RequestError::TooLarge { limit } => format!("文件过大，最多 {limit} 字节。"),
+        RequestError::Slow | RequestError::Broken => "上传中断，请重试。".into(),
+        RequestError::Busy { .. } => "服务器正忙，请稍候几秒再试。".into(),
+        RequestError::NotFound
+        | RequestError::Method { .. }
+        | RequestError::MediaType { .. }
+        | RequestError::Json { .. }
+        | RequestError::Field { .. }
+        | RequestError::Limited { .. }
+        | RequestError::NoBarcode
+        | RequestError::NoPicture
+        | RequestError::TooManyPixels { .. }
+        | RequestError::NoSpeech => format!("请求有误：{problem}"),
     };
     Told { zh, en: problem.to_string() }
 }
@@ -170,7 +182,7 @@ mod tests {
     fn every_trouble_has_a_status_a_code_and_words_in_both_languages() {
         let words = Told { zh: "太吵".into(), en: "noisy".into() };
         let all = [
-            Trouble::Request(Problem::Busy { retry_after: Duration::from_secs(2) }),
+            Trouble::Request(RequestError::Busy { retry_after: Duration::from_secs(2) }),
             Trouble::SignedOut,
             Trouble::OtherSite,
             Trouble::Token,

@@ -7,7 +7,7 @@ class Tap extends AudioWorkletProcessor {
     this.energy = [];
   }
 
-  /** The channels that somebody speaks on: with a silent one the mean would be half as loud. */
+  /** The channels with a signal: a silent one would halve the mean. */
   spoken(channels) {
     if (channels.length === 1) return channels;
     channels.forEach((channel, c) => {

@@ -3,10 +3,6 @@
 //! Whoever can run this can read and write the data folder, so a name given with `--who` is believed, as it is with
 //! `jindu publish`. A take is still approved by another name than the one that recorded it.
 
-mod words;
-
-pub(crate) use words::{PromptCommand, PromptWords, Sound};
-
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -15,7 +11,8 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::publish::By;
+use crate::args::prompts::{PromptCommand, Sound, slot};
+use crate::publish::By;
 use config::Settings;
 use release::hotline;
 use speech::{Clip, to_tsv};
@@ -55,12 +52,12 @@ pub(crate) fn run(settings: &Settings, command: &PromptCommand) -> Result<ExitCo
 fn perform(studio: &Studio, command: &PromptCommand) -> Result<ExitCode, Refusal> {
     match command {
         PromptCommand::List => {}
-        PromptCommand::Coverage { wanted, json } => coverage(studio, wanted, *json)?,
+        PromptCommand::Coverage { slots, json } => coverage(studio, &slots.wanted(false), *json)?,
         PromptCommand::Takes { slot, json } => takes(studio, slot.as_ref(), *json)?,
         PromptCommand::Import { file, slot, by, check, json } => {
             return import(studio, file, slot.as_ref(), &operator(by), *check, *json);
         }
-        PromptCommand::Export { file, wanted } => export(studio, file, wanted)?,
+        PromptCommand::Export { file, slots, script } => export(studio, file, &slots.wanted(*script))?,
         PromptCommand::Approve { take, by } => approve(studio, take, &operator(by))?,
         PromptCommand::Discard { take, by } => {
             let take = studio.discard(&operator(by), &studio.find(take)?.name)?;
@@ -80,7 +77,7 @@ fn perform(studio: &Studio, command: &PromptCommand) -> Result<ExitCode, Refusal
             let release = studio.rollback(&operator(by), release.as_deref(), &why)?;
             println!("release {} is live again: new calls take it within a second", &release[..12]);
         }
-        PromptCommand::Play { what, file, sound, values } => play(studio, what, file, *sound, values)?,
+        PromptCommand::Play { what, file, sound, values } => play(studio, what, file, sound.read(), values)?,
         PromptCommand::Tidy { days, by } => {
             let older = jiff::SignedDuration::from_hours(i64::from(*days) * 24);
             let (takes, bytes) = studio.tidy(&operator(by), older)?;
@@ -290,7 +287,7 @@ fn published(release: &str, publication: &Publication, as_json: bool) {
 }
 
 fn play(studio: &Studio, what: &str, file: &Path, sound: Sound, values: &[(String, String)]) -> Result<(), Refusal> {
-    let which = match words::slot(what) {
+    let which = match slot(what) {
         Ok(slot) => Which::Live(slot),
         Err(_) => Which::Take(studio.find(what)?.name),
     };

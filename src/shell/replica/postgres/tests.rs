@@ -63,7 +63,7 @@ impl Node {
     pub fn stage(&self, n: u32) -> Option<Stage> {
         match self.ask(n) {
             Answer::Found { case, .. } => Some(case.stage),
-            Answer::NotFound | Answer::Down => None,
+            Answer::NotFound | Answer::Unavailable => None,
         }
     }
 
@@ -137,7 +137,7 @@ fn an_unusable_row_waits_aside_and_comes_back_once_it_is_mended() {
                  INSERT INTO cases (receipt) VALUES ('no number'); UPDATE cases SET stage = 'ready' WHERE receipt = '440100000000006'");
     node.until("the rest goes on", |node| node.stage(6) == Some(Stage::Ready));
     assert_eq!((node.quarantined(), node.stage(5)), (3, None));
-    assert!(matches!(node.ask(5), Answer::Down), "what it was is no longer true, and is not told");
+    assert!(matches!(node.ask(5), Answer::Unavailable), "what it was is no longer true, and is not told");
     assert_eq!(node.same(&folder), 98);
     cluster.sql("UPDATE cases SET stage = 'posted' WHERE receipt = '440100000000005'; UPDATE cases SET document = 'visa' WHERE document IS NULL AND id_tail IS NOT NULL");
     node.until("mended rows come back", |node| node.stage(5) == Some(Stage::Posted) && node.stage(50).is_some());

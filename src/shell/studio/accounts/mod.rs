@@ -12,8 +12,8 @@
 //! All methods block; call them from a thread that may.
 
 mod change;
-pub mod commands;
 mod file;
+pub mod first;
 mod gate;
 mod tries;
 

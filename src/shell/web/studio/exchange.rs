@@ -11,7 +11,7 @@ use super::service::{Asked, RECORDING_WAIT, StudioService};
 use crate::reply::{self, Reply};
 use base::Lang;
 use studio_store::Wanted;
-use web::Problem;
+use web::RequestError;
 use web::studio::{Query, Trouble};
 
 impl StudioService {
@@ -57,7 +57,7 @@ fn wanted(query: &Query) -> Result<Wanted, Trouble> {
     let lang = match query.get("lang") {
         Some(code) => {
             let must = "must be zh, yue or en";
-            Some(Lang::from_code(code).ok_or(Problem::Field { field: "lang", must })?)
+            Some(Lang::from_code(code).ok_or(RequestError::Field { field: "lang", must })?)
         }
         None => None,
     };

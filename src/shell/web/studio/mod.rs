@@ -34,18 +34,18 @@ use self::access::Peer;
 use self::service::{Asked, BUSY, BUSY_WAIT, RECORDING_WAIT, UPLOADS_MIB_MAX, mebibytes};
 use super::body;
 use super::reply::{self, Reply};
-use web::studio::{Body, JSON_BYTES_MAX, Query, Trouble, Who, api, page};
-use web::{self, Problem};
+use web::studio::{Body, JSON_BYTES_MAX, Query, RequiredAccess, Trouble, api, page};
+use web::{self, RequestError};
 
 impl StudioService {
     /// Answers one request for a path below `/studio`.
     pub async fn answer(&self, from: IpAddr, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
-        let Some(peer) = self.access.admit(from, &head.headers) else { return reply::problem(&Problem::NotFound) };
+        let Some(peer) = self.access.admit(from, &head.headers) else { return reply::problem(&RequestError::NotFound) };
         if let Some(asset) = page(head.uri.path()) {
             return match head.method.as_str() {
                 "GET" | "HEAD" => reply::page(asset, &head.headers, PERMISSIONS),
-                _ => reply::problem(&Problem::Method { allow: "GET, HEAD" }),
+                _ => reply::problem(&RequestError::Method { allow: "GET, HEAD" }),
             };
         }
         match self.asked(&peer, &head, body).await {
@@ -58,10 +58,10 @@ impl StudioService {
     }
 
     async fn asked(&self, peer: &Peer, head: &Parts, body: Incoming) -> Result<Reply, Trouble> {
-        let name = head.uri.path().strip_prefix("/studio/api/").ok_or(Problem::NotFound)?;
+        let name = head.uri.path().strip_prefix("/studio/api/").ok_or(RequestError::NotFound)?;
         let asked = api(head.method.as_str(), name)?;
         self.access.same_site(peer, asked, &head.headers)?;
-        if asked.who() == Who::Anybody {
+        if asked.who() == RequiredAccess::Anybody {
             let json = self.json(head, body).await?;
             return self.sign_in(peer, &head.headers, &json).await;
         }
@@ -70,7 +70,7 @@ impl StudioService {
         if asked.changes() && !access::same(token, session.csrf.expose().as_bytes()) {
             return Err(Trouble::Token);
         }
-        if asked.who() == Who::Approver && !session.operator.role.approves() {
+        if asked.who() == RequiredAccess::Approver && !session.operator.role.approves() {
             return Err(Trouble::Approver);
         }
         let query = Query::read(head.uri.query().unwrap_or(""))?;

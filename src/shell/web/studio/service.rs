@@ -11,7 +11,7 @@ use super::presence::Presence;
 use speech::Clip;
 use studio_store::accounts::{Origin, Session};
 use studio_store::{Accounts, Studio};
-use web::Problem;
+use web::RequestError;
 use web::studio::{Query, Trouble};
 
 /// The prompt operators' part of the HTTP service. One for all sockets.
@@ -114,7 +114,7 @@ const WORK_MAX: usize = 8;
 /// How long a request waits for its turn.
 pub(super) const BUSY_WAIT: Duration = Duration::from_secs(10);
 const BUSY_RETRY: Duration = Duration::from_secs(3);
-pub(super) const BUSY: Problem = Problem::Busy { retry_after: BUSY_RETRY };
+pub(super) const BUSY: RequestError = RequestError::Busy { retry_after: BUSY_RETRY };
 pub(super) const UPLOADS_MIB_MAX: usize = 256;
 /// Recordings in work, or in wait for it, on a blocking thread.
 const RECORDINGS_MAX: usize = 2;

@@ -16,7 +16,7 @@ use base::Lang;
 use speech::Clip;
 use studio::{Kind, Operator, TakeName};
 use studio_store::{Form, Publication, Refusal, ReleaseRow, Studio, TakeRow, Upload, Wav, Which};
-use web::Problem;
+use web::RequestError;
 use web::studio::{Api, Place, Publish, Query, Restore, Rollback, Takes, Trouble};
 
 /// What may be done with a take.
@@ -58,7 +58,7 @@ impl StudioService {
             | Api::Presence
             | Api::Publish
             | Api::Rollback
-            | Api::Import => Err(Problem::NotFound.into()),
+            | Api::Import => Err(RequestError::NotFound.into()),
         }
     }
 
@@ -89,7 +89,7 @@ impl StudioService {
             | Api::Audit
             | Api::Script
             | Api::Export
-            | Api::Import => Err(Problem::NotFound.into()),
+            | Api::Import => Err(RequestError::NotFound.into()),
         }
     }
 
@@ -130,7 +130,7 @@ impl StudioService {
         let kind = match query.get("kind") {
             Some("browser") | None => Kind::Browser,
             Some("file") => Kind::File,
-            Some(_) => return Err(Problem::Field { field: "kind", must: "must be browser or file" }.into()),
+            Some(_) => return Err(RequestError::Field { field: "kind", must: "must be browser or file" }.into()),
         };
         let short =
             |name, chars| query.get(name).unwrap_or("").chars().filter(|c| !c.is_control()).take(chars).collect();
@@ -272,14 +272,15 @@ impl StudioService {
 
 fn clip(query: &Query) -> Result<Clip, Trouble> {
     let lang = query.get("lang").and_then(Lang::from_code);
-    let lang = lang.ok_or(Problem::Field { field: "lang", must: "must be zh, yue or en" })?;
+    let lang = lang.ok_or(RequestError::Field { field: "lang", must: "must be zh, yue or en" })?;
     let id = query.get("slot").filter(|id| !id.is_empty());
-    let id = id.ok_or(Problem::Field { field: "slot", must: "must name a slot, as in digit.m.7" })?;
+    let id = id.ok_or(RequestError::Field { field: "slot", must: "must name a slot, as in digit.m.7" })?;
     Ok(Clip { lang, id: id.into() })
 }
 
-fn take_name(text: &str) -> Result<TakeName, Problem> {
-    TakeName::read(text).ok_or(Problem::Field { field: "take", must: "must be the name of a take: 64 digits in hex" })
+fn take_name(text: &str) -> Result<TakeName, RequestError> {
+    TakeName::read(text)
+        .ok_or(RequestError::Field { field: "take", must: "must be the name of a take: 64 digits in hex" })
 }
 
 /// `form`, and for a sentence its values, its seed, and the takes that are heard in it (`with`).
@@ -296,7 +297,9 @@ fn form(query: &Query) -> Result<Form, Trouble> {
             let with = with.take(WITH_MAX).map(take_name).collect::<Result<_, _>>()?;
             Ok(Form::InSentence { values, seed, with })
         }
-        Some(_) => Err(Problem::Field { field: "form", must: "must be original, master, phone or sentence" }.into()),
+        Some(_) => {
+            Err(RequestError::Field { field: "form", must: "must be original, master, phone or sentence" }.into())
+        }
     }
 }
 

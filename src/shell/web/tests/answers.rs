@@ -132,7 +132,7 @@ async fn a_kiosk_over_its_limit_is_rejected_whatever_it_scans() {
         assert_eq!(office.asks(request).await.status, 429);
     }
     assert_eq!(office.told.scans.lock().unwrap().len(), 3);
-    let limited = ScanResult::LookUp(LookUpResult::HandedOver);
+    let limited = ScanResult::LookUp(LookUpResult::Rejected);
     assert_eq!(office.told.metrics.scans.value(ScanPath::Code, limited), 2);
     assert_eq!(office.told.metrics.scans.value(ScanPath::Speech, limited), 1);
 }
@@ -151,7 +151,7 @@ async fn an_answer_tells_its_age_until_it_is_too_old_to_give() {
         assert_eq!((&told["found"], &told["unavailable"]), (&false.into(), &true.into()));
     }
     let metrics = &office.told.metrics;
-    assert_eq!(metrics.scans.value(ScanPath::Code, ScanResult::LookUp(LookUpResult::Down)), 5);
+    assert_eq!(metrics.scans.value(ScanPath::Code, ScanResult::LookUp(LookUpResult::Unavailable)), 5);
     assert_eq!(metrics.look_ups.value(metrics::Door::Scan, LookUpResult::TooOld), 1);
 }
 

@@ -1,0 +1,380 @@
+//! From the text of `jindu.toml` and `--set KEY=VALUE` to checked settings, with every error at once.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::{Table, Value};
+
+use super::reader::{Complaint, Reader};
+use super::settings::{
+    Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Source, Studio, Transport, Web,
+};
+use replica::gate::{GateKey, GateKeys, is_key_name, read_public};
+
+/// Reads settings. `text` is the file's; `overrides` are the `--set` values in order; relative paths are
+/// taken from `base`.
+pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, Vec<Complaint>> {
+    let mut table: Table = toml::from_str(text).map_err(|error| {
+        let what = error.to_string().trim_end().replace('\n', "\n  ");
+        vec![Complaint { key: "jindu.toml".into(), value: None, what: format!("is not TOML: {what}") }]
+    })?;
+    let mut diagnostics = Vec::new();
+    for text in overrides {
+        if let Err(diagnostic) = set(&mut table, text) {
+            diagnostics.push(diagnostic);
+        }
+    }
+    let mut reader = Reader::new(table);
+    reader.diagnostics = diagnostics;
+    let settings = Settings {
+        data: data(&mut reader, base),
+        phone: phone(&mut reader),
+        web: web(&mut reader),
+        hotline: hotline(&mut reader, base),
+        studio: studio(&mut reader),
+        inquiry: inquiry(&mut reader),
+        replica: replica(&mut reader, base),
+        journal: Journal { keep: days(reader.number("journal.keep_days", 1..=3650, 180)) },
+        log: log(&mut reader),
+    };
+    reader.unknown_keys();
+    if reader.diagnostics.is_empty() { Ok(settings) } else { Err(reader.diagnostics) }
+}
+
+/// Applies one `KEY=VALUE`. The value is TOML (`5`, `true`, `["a"]`) or, failing that, plain text.
+fn set(table: &mut Table, text: &str) -> Result<(), Complaint> {
+    let wrong = |what: &str| Complaint { key: format!("--set {text}"), value: None, what: what.into() };
+    let (key, value) = text.split_once('=').ok_or_else(|| wrong("must be KEY=VALUE, as in phone.calls_max=500"))?;
+    let value = parsed(value.trim());
+    let mut parts: Vec<&str> = key.trim().split('.').collect();
+    let last = parts
+        .pop()
+        .filter(|part| !part.is_empty())
+        .ok_or_else(|| wrong("must name a key, as in phone.calls_max=500"))?;
+    let mut here = table;
+    for part in parts {
+        let inner = here.entry(part).or_insert_with(|| Value::Table(Table::new()));
+        here = inner.as_table_mut().ok_or_else(|| wrong("has a key below one that is not a table"))?;
+    }
+    here.insert(last.to_owned(), value);
+    Ok(())
+}
+
+fn parsed(text: &str) -> Value {
+    let plain = || Value::String(text.to_owned());
+    match toml::from_str::<Table>(&format!("v = {text}")) {
+        Ok(mut table) => match table.remove("v") {
+            Some(Value::Float(_) | Value::Datetime(_)) | None => plain(),
+            Some(value) => value,
+        },
+        Err(_) => plain(),
+    }
+}
+
+fn days(n: i64) -> Duration {
+    Duration::from_secs(n.unsigned_abs() * 86_400)
+}
+
+fn path(reader: &mut Reader, base: &Path, key: &str, default: &str) -> PathBuf {
+    let written = reader.string(key, default);
+    if written.is_empty() {
+        reader.report(key, "must name a file or folder");
+    }
+    base.join(written)
+}
+
+fn data(reader: &mut Reader, base: &Path) -> Data {
+    Data {
+        folder: path(reader, base, "data.folder", "data"),
+        sample_cases: count(reader, "data.sample_cases", 0..=20_000_000, 50_000),
+        sample_heartbeat: reader.boolean("data.sample_heartbeat", true),
+    }
+}
+
+fn count<T: TryFrom<i64> + Default>(
+    reader: &mut Reader,
+    key: &str,
+    range: std::ops::RangeInclusive<i64>,
+    default: i64,
+) -> T {
+    T::try_from(reader.number(key, range, default)).unwrap_or_default()
+}
+
+fn phone(reader: &mut Reader) -> Phone {
+    let desk = reader.optional_string("phone.desk").filter(|uri| !uri.is_empty());
+    if desk.as_deref().is_some_and(|uri| !["sip:", "sips:", "tel:"].iter().any(|scheme| uri.starts_with(scheme))) {
+        reader.report("phone.desk", "must be a SIP or tel URI, as in sip:desk@192.0.2.7");
+    }
+    let desk_number = reader.string("phone.desk_number", "96110110");
+    if !desk_number.chars().all(|c| c.is_ascii_digit()) {
+        reader.report("phone.desk_number", "must be digits, since callers hear it digit by digit");
+    }
+    let min_se = reader.seconds("phone.min_se_s", 90..=7200, 90);
+    let session_expires = reader.seconds("phone.session_expires_s", 90..=86_400, 1800);
+    if session_expires < min_se {
+        reader.report("phone.session_expires_s", "must be at least phone.min_se_s");
+    }
+    let drain_limit = reader.seconds("phone.drain_limit_s", 0..=86_400, 120);
+    let drain_least = reader.seconds("phone.drain_least_s", 0..=300, 0);
+    if drain_least > drain_limit {
+        reader.report("phone.drain_least_s", "must be at most phone.drain_limit_s");
+    }
+    let line_test = reader.optional_string("phone.line_test").filter(|number| !number.is_empty());
+    let studio = reader.optional_string("phone.studio").filter(|number| !number.is_empty());
+    if studio.is_some() && studio == line_test {
+        reader.report("phone.studio", "must differ from phone.line_test");
+    }
+    Phone {
+        listen: phone_listen(reader),
+        public_address: address(reader, "phone.public_address"),
+        media_ports: media_ports(reader),
+        media_threads: count(reader, "phone.media_threads", 0..=64, 0),
+        calls_max: count(reader, "phone.calls_max", 1..=30_000, 2000),
+        retry_after: reader.seconds("phone.retry_after_s", 1..=3600, 5),
+        calls_per_second_max: count(reader, "phone.calls_per_second_max", 1..=100_000, 5000),
+        trunks: networks(reader, "phone.trunks", &LOOPBACK),
+        numbers: reader.strings("phone.numbers", &[]),
+        line_test,
+        studio,
+        studio_trunks: networks(reader, "phone.studio_trunks", &[]),
+        studio_calls_max: count(reader, "phone.studio_calls_max", 1..=1000, 4),
+        studio_limit: reader.seconds("phone.studio_limit_s", 60..=86_400, 1800),
+        desk,
+        desk_number,
+        media_timeout: reader.seconds("phone.media_timeout_s", 1..=86_400, 60),
+        call_limit: reader.seconds("phone.call_limit_s", 10..=86_400, 3600),
+        drain_limit,
+        drain_least,
+        session_expires,
+        min_se,
+    }
+}
+
+fn phone_listen(reader: &mut Reader) -> Vec<(Transport, SocketAddr)> {
+    const KEY: &str = "phone.listen";
+    let mut listen = Vec::new();
+    let asked = reader.strings(KEY, &["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]);
+    let none = asked.is_empty();
+    for text in asked {
+        let (transports, address): (&[Transport], &str) = match text.split_once(':') {
+            Some(("udp", rest)) => (&[Transport::Udp], rest),
+            Some(("tcp", rest)) => (&[Transport::Tcp], rest),
+            _ => (&[Transport::Udp, Transport::Tcp], &text),
+        };
+        match address.parse() {
+            Ok(address) => listen.extend(transports.iter().map(|transport| (*transport, address))),
+            Err(_) => reader.report(
+                KEY,
+                format!(
+                    "{text} must be TRANSPORT:ADDRESS:PORT with a port up to 65535, as in udp:127.0.0.1:5060 or tcp:[::1]:5060"
+                ),
+            ),
+        }
+    }
+    if none {
+        reader.report(KEY, "must name at least one address to listen on");
+    }
+    listen
+}
+
+fn address(reader: &mut Reader, key: &str) -> Option<IpAddr> {
+    let text = reader.optional_string(key).filter(|text| !text.is_empty())?;
+    let address = text.parse().ok().filter(|address: &IpAddr| !address.is_unspecified());
+    if address.is_none() {
+        reader.report(key, "must be an IP address that peers can reach, not 0.0.0.0 or [::]");
+    }
+    address
+}
+
+fn media_ports(reader: &mut Reader) -> (u16, u16) {
+    const KEY: &str = "phone.media_ports";
+    let text = reader.string(KEY, "20000-29999");
+    let ports =
+        text.split_once('-').and_then(|(first, last)| Some((first.trim().parse().ok()?, last.trim().parse().ok()?)));
+    match ports {
+        Some((first, last)) if (1024..last).contains(&first) => (first, last),
+        _ => {
+            reader.report(KEY, "must be FIRST-LAST, ports from 1024 to 65535, as in 20000-29999");
+            (20_000, 29_999)
+        }
+    }
+}
+
+fn networks(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<Network> {
+    let mut networks = Vec::new();
+    for text in reader.strings(key, default) {
+        match network(&text) {
+            Some(network) => networks.push(network),
+            None => reader.report(key, format!("{text} must be an address or a network, as in 192.0.2.0/24")),
+        }
+    }
+    networks
+}
+
+fn network(text: &str) -> Option<Network> {
+    let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
+    let address: IpAddr = address.parse().ok()?;
+    let width = if address.is_ipv4() { 32 } else { 128 };
+    let prefix = prefix.map_or(Ok(width), str::parse).ok().filter(|prefix| *prefix <= width)?;
+    Some(Network { address, prefix })
+}
+
+fn web_listen(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<SocketAddr> {
+    let mut listen = Vec::new();
+    for text in reader.strings(key, default) {
+        match text.parse() {
+            Ok(address) => listen.push(address),
+            Err(_) => reader.report(key, format!("{text} must be ADDRESS:PORT, as in 127.0.0.1:8080 or [::1]:8080")),
+        }
+    }
+    listen
+}
+
+fn studio(reader: &mut Reader) -> Studio {
+    Studio {
+        listen: web_listen(reader, "studio.listen", &[]),
+        allow: networks(reader, "studio.allow", &LOOPBACK),
+        proxies: networks(reader, "studio.proxies", &[]),
+        in_the_clear: reader.boolean("studio.in_the_clear", false),
+        session_idle: reader.seconds("studio.session_idle_s", 60..=86_400, 3600),
+        session: reader.seconds("studio.session_s", 300..=604_800, 43_200),
+        upload_bytes_max: count(reader, "studio.upload_bytes_max", 100_000..=1_000_000_000, 134_217_728),
+        upload_longest: reader.seconds("studio.upload_longest_s", 10..=1800, 660),
+        disk_bytes_max: count::<u64>(reader, "studio.disk_mb_max", 50..=10_000_000, 20_000) * 1_000_000,
+    }
+}
+
+fn web(reader: &mut Reader) -> Web {
+    Web {
+        listen: web_listen(reader, "web.listen", &["127.0.0.1:8080"]),
+        proxies: networks(reader, "web.proxies", &[]),
+        connections_max: count(reader, "web.connections_max", 1..=100_000, 2000),
+        request_timeout: reader.seconds("web.request_timeout_s", 1..=300, 10),
+        image_bytes_max: count(reader, "web.image_bytes_max", 1024..=67_108_864, 12_582_912),
+        answer_shown: reader.seconds("web.answer_shown_s", 5..=600, 40),
+        clear_warning: reader.seconds("web.clear_warning_s", 20..=120, 20),
+        maintenance: reader.boolean("web.maintenance", false),
+    }
+}
+
+fn hotline(reader: &mut Reader, base: &Path) -> Hotline {
+    Hotline {
+        flow: path(reader, base, "hotline.flow", "config/hotline/flow.toml"),
+        script: path(reader, base, "hotline.script", "prompts/script.toml"),
+        calendar: path(reader, base, "hotline.calendar", "config/calendar.toml"),
+        audio: path(reader, base, "hotline.audio", "prompts/audio"),
+        manifest: path(reader, base, "hotline.manifest", "prompts/manifest.json"),
+        sheets: path(reader, base, "hotline.sheets", "config/hotline/calls"),
+        emergency: reader.boolean("hotline.emergency", false),
+    }
+}
+
+fn inquiry(reader: &mut Reader) -> Inquiry {
+    let formats = reader.tables("inquiry.receipt");
+    if formats.is_empty() {
+        reader.report("inquiry.receipt", "must describe at least one receipt format, in a table [[inquiry.receipt]]");
+    }
+    Inquiry {
+        formats,
+        limits: reader.tables("inquiry.limit"),
+        scanner: scanner(reader),
+        failures_per_caller: count(reader, "inquiry.failures_per_caller", 1..=1_000_000, 60),
+        failures_per_kiosk: count(reader, "inquiry.failures_per_kiosk", 1..=1_000_000, 600),
+        failures_per_receipt: count(reader, "inquiry.failures_per_receipt", 1..=1_000_000, 10),
+        failures_total: count(reader, "inquiry.failures_total", 1..=100_000_000, 20_000),
+        failure_window: reader.seconds("inquiry.failure_window_s", 10..=86_400, 600),
+    }
+}
+
+fn scanner(reader: &mut Reader) -> Scanner {
+    const KEY: &str = "inquiry.scanner.qr_patterns";
+    let qr_patterns = reader.strings(KEY, &[]);
+    if qr_patterns.iter().any(|pattern| pattern.matches("{receipt}").count() != 1) {
+        reader.report(KEY, "each pattern must contain {receipt} exactly once");
+    }
+    Scanner {
+        prefixes: reader.strings("inquiry.scanner.prefixes", &[]),
+        suffixes: reader.strings("inquiry.scanner.suffixes", &[]),
+        qr_patterns,
+    }
+}
+
+fn replica(reader: &mut Reader, base: &Path) -> Replica {
+    let source = match reader.string("replica.source", "spool").as_str() {
+        "postgres" => Source::Postgres,
+        "spool" => Source::Spool,
+        _ => {
+            reader.report("replica.source", "must be spool or postgres");
+            Source::Spool
+        }
+    };
+    Replica {
+        source,
+        reader_threads: count(reader, "replica.reader_threads", 1..=64, 2),
+        cache_entries: count(reader, "replica.cache_entries", 100..=10_000_000, 100_000),
+        look_up_timeout: reader.milliseconds("replica.look_up_timeout_ms", 10..=60_000, 2000),
+        look_ups_waiting_max: count(reader, "replica.look_ups_waiting_max", 1..=1_000_000, 10_000),
+        scrub_rows_per_second: u32::try_from(reader.number("replica.scrub_rows_per_s", 10..=1_000_000, 20_000))
+            .unwrap_or(u32::MAX),
+        spool_poll: reader.milliseconds("replica.spool_poll_ms", 20..=60_000, 200),
+        postgres: super::postgres::postgres(reader, base),
+        spool_source: spool_source(reader),
+        spool_settle: reader.seconds("replica.spool_settle_s", 0..=3600, 10),
+        spool_gap: reader.seconds("replica.spool_gap_s", 0..=86_400, 30),
+        spool_keep: days(reader.number("replica.spool_keep_days", 1..=365, 7)),
+        keys: keys(reader),
+    }
+}
+
+fn spool_source(reader: &mut Reader) -> Option<String> {
+    const KEY: &str = "replica.spool_source";
+    let source = reader.string(KEY, "");
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if source.len() > 40 || !source.bytes().all(plain) {
+        reader.report(
+            KEY,
+            "must be 1 to 40 lower-case letters, digits or _, as in the names of the feed files, or empty for any",
+        );
+    }
+    Some(source).filter(|source| !source.is_empty())
+}
+
+/// `[[replica.key]]` as written.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Key {
+    name: String,
+    public: String,
+    first_sequence: Option<u64>,
+    last_sequence: Option<u64>,
+}
+
+fn keys(reader: &mut Reader) -> GateKeys {
+    const KEY: &str = "replica.key";
+    let mut keys = Vec::new();
+    for (n, Key { name, public, first_sequence, last_sequence }) in reader.tables(KEY).into_iter().enumerate() {
+        if !is_key_name(&name) {
+            reader.report(&format!("{KEY}[{n}].name"), "must be 1 to 40 lower-case letters, digits, _ or -");
+        }
+        let (first_sequence, last_sequence) = (first_sequence.unwrap_or(1), last_sequence.unwrap_or(u64::MAX));
+        if first_sequence > last_sequence {
+            reader.report(&format!("{KEY}[{n}].last_sequence"), "must be at least first_sequence");
+        }
+        match read_public(&public) {
+            Ok(public) => keys.push(GateKey { name, public, first_sequence, last_sequence }),
+            Err(error) => reader.report(&format!("{KEY}[{n}].public"), error),
+        }
+    }
+    GateKeys::new(keys)
+}
+
+fn log(reader: &mut Reader) -> Log {
+    let level = reader.string("log.level", "info");
+    if !["error", "warn", "info", "debug", "trace"].contains(&level.as_str()) {
+        reader.report("log.level", "must be error, warn, info, debug or trace");
+    }
+    Log { level, json: reader.boolean("log.json", false) }
+}
+
+const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];

@@ -1,0 +1,317 @@
+//! Settings as checked: every value in range and in the type that the crates use.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// All settings of one node.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The data folder and the sample.
+    pub data: Data,
+    /// SIP, media and limits of calls.
+    pub phone: Phone,
+    /// The HTTP service of scans and pages.
+    pub web: Web,
+    /// The files of the conversation.
+    pub hotline: Hotline,
+    /// The prompt operators' page.
+    pub studio: Studio,
+    /// Receipt formats, time limits and limits of failed look-ups.
+    pub inquiry: Inquiry,
+    /// The local copy of the cases and its source.
+    pub replica: Replica,
+    /// How long records are kept.
+    pub journal: Journal,
+    /// Log level and format.
+    pub log: Log,
+}
+
+impl Settings {
+    /// Warnings: what does not prevent a start, but should be known.
+    pub fn remarks(&self) -> Vec<String> {
+        let (lines, ports) = (self.phone.lines(), self.phone.media_ports);
+        let short = lines < self.phone.calls_max;
+        let remark = || {
+            format!(
+                "phone.calls_max = {}: phone.media_ports = {}-{} has room for {lines} calls, two ports each: widen it, \
+                 or further calls get 503",
+                self.phone.calls_max, ports.0, ports.1
+            )
+        };
+        short.then(remark).into_iter().collect()
+    }
+}
+
+/// Where the program writes.
+#[derive(Clone, Debug)]
+pub struct Data {
+    /// The only folder that the program writes to.
+    pub folder: PathBuf,
+    /// How many sample cases a new replica starts with; 0: none.
+    pub sample_cases: u32,
+    /// Whether a replica of sample cases counts as fresh while the node runs.
+    pub sample_heartbeat: bool,
+}
+
+/// A SIP transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// RFC 3261 §18 over datagrams.
+    Udp,
+    /// RFC 3261 §18 over a stream.
+    Tcp,
+}
+
+impl Transport {
+    /// Its name in lower case, as in the ready line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+        }
+    }
+}
+
+/// A range of addresses: `192.0.2.0/24`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Any address of the range.
+    pub address: IpAddr,
+    /// The number of leading bits that are fixed: 0 to 32, or 0 to 128 for IPv6.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// Whether the range contains an address. An IPv4 address mapped into IPv6 counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(net), IpAddr::V4(ip)) => {
+                shifted(u32::from(net).into(), self.prefix, 32) == shifted(u32::from(ip).into(), self.prefix, 32)
+            }
+            (IpAddr::V6(net), IpAddr::V6(ip)) => {
+                shifted(u128::from(net), self.prefix, 128) == shifted(u128::from(ip), self.prefix, 128)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn shifted(bits: u128, prefix: u8, width: u32) -> u128 {
+    bits.checked_shr(width - u32::from(prefix)).unwrap_or(0)
+}
+
+/// The telephone side: SIP, media, limits of calls.
+#[derive(Clone, Debug)]
+pub struct Phone {
+    /// Each transport with its address; port 0 lets the system choose.
+    pub listen: Vec<(Transport, SocketAddr)>,
+    /// The address that Contact and SDP name when a listener is bound to an unspecified address.
+    pub public_address: Option<IpAddr>,
+    /// First and last RTP port.
+    pub media_ports: (u16, u16),
+    /// How many media threads; at most one a core.
+    pub media_threads: usize,
+    /// Calls at once; further ones get 503 with Retry-After.
+    pub calls_max: usize,
+    /// What Retry-After says in a 503.
+    pub retry_after: Duration,
+    /// New calls a second from one address; further ones are refused.
+    pub calls_per_second_max: u32,
+    /// The peers that may call; packets from other addresses are ignored.
+    pub trunks: Vec<Network>,
+    /// The user parts that reach the hotline; empty: every one.
+    pub numbers: Vec<String>,
+    /// The user part of the line test; none disables it.
+    pub line_test: Option<String>,
+    /// The user part of the recording service; none disables it.
+    pub studio: Option<String>,
+    /// The trunks that may call the recording service; empty: every trunk.
+    pub studio_trunks: Vec<Network>,
+    /// Recording sessions at once.
+    pub studio_calls_max: usize,
+    /// The longest call to the recording service.
+    pub studio_limit: Duration,
+    /// Where `transfer` to `desk` sends a caller: a SIP or tel URI.
+    pub desk: Option<String>,
+    /// The desk's number as callers hear it, in digits.
+    pub desk_number: String,
+    /// A call without media from the caller for this long is ended.
+    pub media_timeout: Duration,
+    /// The longest call.
+    pub call_limit: Duration,
+    /// How long a drain waits for calls in progress.
+    pub drain_limit: Duration,
+    /// How long a draining node answers at least, so that balancers notice the drain.
+    pub drain_least: Duration,
+    /// RFC 4028 §4: the session interval that is requested.
+    pub session_expires: Duration,
+    /// RFC 4028 §5: the smallest session interval that is accepted; less gets 422.
+    pub min_se: Duration,
+}
+
+impl Phone {
+    /// Calls at once that `calls_max` and the media ports allow: RTP on an even port, RTCP on the next, on each address.
+    pub fn lines(&self) -> usize {
+        self.calls_max.min(self.media_pairs())
+    }
+
+    fn media_pairs(&self) -> usize {
+        let (first, last) = self.media_ports;
+        let pairs = (first..last).filter(|port| port % 2 == 0).count();
+        let addresses: BTreeSet<IpAddr> = self.listen.iter().map(|(_, address)| address.ip()).collect();
+        pairs * addresses.len()
+    }
+}
+
+/// The HTTP service: scan API, kiosk page, and the studio unless it has its own addresses.
+#[derive(Clone, Debug)]
+pub struct Web {
+    /// Addresses of the HTTP service.
+    pub listen: Vec<SocketAddr>,
+    /// Balancers whose X-Forwarded-For is trusted.
+    pub proxies: Vec<Network>,
+    /// Open connections at once; a further one takes the place of an idle one or gets 503.
+    pub connections_max: usize,
+    /// A connection without a complete request for this long is closed.
+    pub request_timeout: Duration,
+    /// The largest photograph of a barcode, in bytes.
+    pub image_bytes_max: usize,
+    /// How long the kiosk shows an answer before it warns.
+    pub answer_shown: Duration,
+    /// How long the kiosk warns before it clears; 20 s at least (WCAG 2.2.1).
+    pub clear_warning: Duration,
+    /// Whether the kiosk shows a notice instead of scanning.
+    pub maintenance: bool,
+}
+
+/// The files that make a conversation.
+#[derive(Clone, Debug)]
+pub struct Hotline {
+    /// The call flow: `flow.toml`.
+    pub flow: PathBuf,
+    /// Every sentence in three languages: `script.toml`.
+    pub script: PathBuf,
+    /// Working days and public holidays: `calendar.toml`.
+    pub calendar: PathBuf,
+    /// The folder of recordings: `<lang>/<clip>.wav`.
+    pub audio: PathBuf,
+    /// What each recording was read from: `manifest.json`.
+    pub manifest: PathBuf,
+    /// The folder of call sheets that a publication must pass.
+    pub sheets: PathBuf,
+    /// Whether the emergency notice is on at the start.
+    pub emergency: bool,
+}
+
+/// The prompt operators' pages.
+#[derive(Clone, Debug)]
+pub struct Studio {
+    /// Addresses of its own; empty: it is served at `web.listen`.
+    pub listen: Vec<SocketAddr>,
+    /// The addresses that may open it; others get 404.
+    pub allow: Vec<Network>,
+    /// TLS proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted.
+    pub proxies: Vec<Network>,
+    /// Whether browsers on other machines may sign in without TLS.
+    pub in_the_clear: bool,
+    /// A session without a request for this long ends.
+    pub session_idle: Duration,
+    /// The longest session, in use or not.
+    pub session: Duration,
+    /// Bytes of one recording as uploaded.
+    pub upload_bytes_max: u64,
+    /// How long a recording may be before it is trimmed.
+    pub upload_longest: Duration,
+    /// Bytes that all recordings of the studio may take on the disk.
+    pub disk_bytes_max: u64,
+}
+
+/// What telephone and kiosk share.
+#[derive(Clone, Debug)]
+pub struct Inquiry {
+    /// Receipt formats, tried in this order.
+    pub formats: Vec<inquiry::ReceiptFormat>,
+    /// Legal time limits by document and case type.
+    pub limits: Vec<inquiry::TimeLimit>,
+    /// What is removed from a scanned text before it is read as a receipt number.
+    pub scanner: Scanner,
+    /// Failed look-ups (no match) within `failure_window` after which a caller is transferred to the desk.
+    pub failures_per_caller: u32,
+    /// The same for one kiosk: it must wait.
+    pub failures_per_kiosk: u32,
+    /// The same for one receipt number.
+    pub failures_per_receipt: u32,
+    /// The same over all callers and kiosks together.
+    pub failures_total: u32,
+    /// The time over which these failures are counted.
+    pub failure_window: Duration,
+}
+
+/// What a scanner adds around a code.
+#[derive(Clone, Debug, Default)]
+pub struct Scanner {
+    /// Texts before the code, as the scanner is set up.
+    pub prefixes: Vec<String>,
+    /// Texts after the code.
+    pub suffixes: Vec<String>,
+    /// Patterns of QR texts that hold a receipt number: literal text with one `{receipt}`.
+    pub qr_patterns: Vec<String>,
+}
+
+/// The replica: the local copy of the cases.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    /// Where changes come from.
+    pub source: Source,
+    /// Threads that read the copy from disk.
+    pub reader_threads: usize,
+    /// Rows held in memory.
+    pub cache_entries: usize,
+    /// A look-up that takes longer ends as unavailable.
+    pub look_up_timeout: Duration,
+    /// Look-ups that may wait for a reader; the next one ends as unavailable at once.
+    pub look_ups_waiting_max: usize,
+    /// How many rows a second the background scrub verifies.
+    pub scrub_rows_per_second: u32,
+    /// How often the spool folder is read.
+    pub spool_poll: Duration,
+    /// How the upstream is reached; in use when `source` is [`Source::Postgres`].
+    pub postgres: super::Postgres,
+    /// The source whose feed files are accepted; none: that of the first snapshot.
+    pub spool_source: Option<String>,
+    /// An incomplete file that has not grown for this long is rejected as torn.
+    pub spool_settle: Duration,
+    /// A missing sequence number raises an alarm after this long.
+    pub spool_gap: Duration,
+    /// How long applied and rejected files are kept; they hold second factors in the clear.
+    pub spool_keep: Duration,
+    /// The public keys that may sign feed files; none: files need no signature.
+    pub keys: replica::gate::GateKeys,
+}
+
+/// Where the replica gets its changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Files in the spool folder.
+    Spool,
+    /// A table of a PostgreSQL server, by logical replication.
+    Postgres,
+}
+
+/// The append-only record of calls and scans.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    /// Records older than this are deleted.
+    pub keep: Duration,
+}
+
+/// Log lines.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// error, warn, info, debug or trace.
+    pub level: String,
+    /// JSON lines in place of text lines.
+    pub json: bool,
+}

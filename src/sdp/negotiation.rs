@@ -1,0 +1,119 @@
+//! The media of both sides, and what an offer and its answer agree on.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use base::Codec;
+
+/// The media addresses of the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemoteMedia {
+    /// Receives RTP.
+    pub rtp: SocketAddr,
+    /// Receives RTCP: the next port, or the one of `a=rtcp` (RFC 3605).
+    pub rtcp: SocketAddr,
+    /// RTP and RTCP share one port (RFC 5761 §5.1.1), offered and accepted.
+    pub rtcp_mux: bool,
+}
+
+/// The local media address and the `o=` line of a session description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalMedia {
+    /// The address of the `c=` and `o=` lines.
+    pub address: IpAddr,
+    /// The port of the `m=` line.
+    pub rtp_port: u16,
+    /// Written as `a=rtcp` unless it is the next port.
+    pub rtcp_port: u16,
+    /// The session id of the `o=` line, constant for the call.
+    pub session_id: u64,
+    /// The version of the `o=` line, incremented with each changed description (RFC 3264 §8).
+    pub version: u64,
+}
+
+/// A stream's direction as the peer described it (RFC 3264 §5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Both ways.
+    SendRecv,
+    /// The peer sends only: hold.
+    SendOnly,
+    /// The peer receives only.
+    RecvOnly,
+    /// Neither way.
+    Inactive,
+}
+
+impl Direction {
+    /// The same direction seen from the other side (RFC 3264 §6.1).
+    pub fn mirrored(self) -> Direction {
+        match self {
+            Direction::SendRecv => Direction::SendRecv,
+            Direction::SendOnly => Direction::RecvOnly,
+            Direction::RecvOnly => Direction::SendOnly,
+            Direction::Inactive => Direction::Inactive,
+        }
+    }
+
+    /// The attribute's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Direction::SendRecv => "sendrecv",
+            Direction::SendOnly => "sendonly",
+            Direction::RecvOnly => "recvonly",
+            Direction::Inactive => "inactive",
+        }
+    }
+
+    /// Reads an attribute's name.
+    pub(super) fn from_name(name: &str) -> Option<Direction> {
+        [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive]
+            .into_iter()
+            .find(|direction| direction.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// The agreed media, seen from this side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Negotiated {
+    /// The law of both directions.
+    pub codec: Codec,
+    /// The payload type of the codec.
+    pub payload: u8,
+    /// The payload type of telephone-event (RFC 4733); `None` if the peer does not offer it.
+    pub event_payload: Option<u8>,
+    /// The time of one packet, 10 to 60 ms.
+    pub ptime: Duration,
+    /// `None` while the peer names no address: `0.0.0.0` is the hold of RFC 2543.
+    pub peer: Option<RemoteMedia>,
+    /// As the peer described it.
+    pub direction: Direction,
+}
+
+impl Negotiated {
+    /// Whether this side sends RTP: the peer receives and names an address.
+    pub fn we_send(&self) -> bool {
+        self.peer.is_some() && matches!(self.direction, Direction::SendRecv | Direction::RecvOnly)
+    }
+
+    /// Whether the peer must send RTP: only a peer that sends and receives; one that holds the call may stay silent.
+    pub fn we_expect(&self) -> bool {
+        self.peer.is_some() && self.direction == Direction::SendRecv
+    }
+}
+
+/// Why an offer or answer is rejected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// 400: not SDP.
+    #[error("the session description is malformed: {0}")]
+    Malformed(&'static str),
+    /// 488 with a Warning header of this code (RFC 3261 §20.43) and text.
+    #[error("{text}")]
+    NotAcceptable {
+        /// The warn-code, 300 to 330.
+        warning: u16,
+        /// The warn-text for the peer's engineers.
+        text: &'static str,
+    },
+}

@@ -1,0 +1,132 @@
+//! `jindu studio account …`: accounts from the command line. Passwords and PINs come from the terminal, unseen, or from
+//! the standard input, a line each; never from the command line, which other users of the machine can read.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::process::ExitCode;
+
+use base::Private;
+use config::Settings;
+use os::folder;
+use studio::accounts::{self as rules, Role};
+use studio_store::accounts::{AccountError, AccountRow, Accounts, NewAccount, first};
+
+use crate::args::account::AccountCommand;
+
+/// Does it, beside a serving node or without one.
+///
+/// # Errors
+/// Lines that say what is wrong with the command.
+pub(crate) fn run(settings: &Settings, command: &AccountCommand) -> Result<ExitCode, Vec<String>> {
+    let told = |error: AccountError| vec![error.to_string()];
+    folder::make(&settings.data.folder).map_err(|error| vec![error])?;
+    let accounts = first::open(settings).map_err(told)?;
+    let said = match command {
+        AccountCommand::Add { name, role, number } => {
+            add(&accounts, name, *role, number.as_ref()).map_err(|error| vec![error])?
+        }
+        AccountCommand::List => table(&accounts.list().map_err(told)?),
+        AccountCommand::Password { name } => {
+            let password = ask("password", true).map_err(|error| vec![error])?;
+            accounts.set_password(name, &password, None, COMMAND_LINE).map_err(told)?;
+            format!("{name} has a new password; its sessions have ended\n")
+        }
+        AccountCommand::Pin { name } => {
+            let pin = ask("PIN for the telephone", true).map_err(|error| vec![error])?;
+            accounts.set_pin(name, &pin, COMMAND_LINE).map_err(told)?;
+            format!("{name} has a new PIN\n")
+        }
+        AccountCommand::Role { name, role } => {
+            accounts.set_role(name, *role, COMMAND_LINE).map_err(told)?;
+            format!("{name} is an {}\n", role.code())
+        }
+        AccountCommand::Remove { name } => {
+            accounts.remove(name, COMMAND_LINE).map_err(told)?;
+            format!("{name} is removed; its takes and its place in the audit stay\n")
+        }
+        AccountCommand::Unlock { name } => {
+            accounts.unlock(name, COMMAND_LINE).map_err(told)?;
+            format!("{name} may try again at once\n")
+        }
+    };
+    print(&said);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn add(accounts: &Accounts, name: &str, role: Role, number: Option<&String>) -> Result<String, String> {
+    let told = |error: AccountError| error.to_string();
+    // Before anything is typed in vain.
+    rules::name(name).map_err(|error| error.to_string())?;
+    let password = ask("password", true)?;
+    let pin = ask("PIN for the telephone (empty: none)", false)?;
+    let pin = Some(pin).filter(|pin| !pin.expose().is_empty());
+    let new = NewAccount { name: name.to_owned(), role, number: number.cloned(), password, pin };
+    let operator = accounts.add(&new, COMMAND_LINE).map_err(told)?;
+    let phone = if new.pin.is_some() { "with a PIN" } else { "without a PIN: no telephone" };
+    Ok(format!("{} may sign in: {}, operator number {}, {phone}\n", operator.name, role.code(), operator.number))
+}
+
+fn table(rows: &[AccountRow]) -> String {
+    let mut text = format!("{:<24} {:<10} {:<8} {:<4} last signed in\n", "name", "role", "number", "PIN");
+    for AccountRow { operator, has_pin, signed_in } in rows {
+        let pin = if *has_pin { "yes" } else { "no" };
+        let signed_in = signed_in.map_or_else(|| "never".into(), |at| at.to_string());
+        let (name, role, number) = (&operator.name, operator.role.code(), &operator.number);
+        text.push_str(&format!("{name:<24} {role:<10} {number:<8} {pin:<4} {signed_in}\n"));
+    }
+    text
+}
+
+/// Asks for a secret: twice on a terminal, one line of the standard input otherwise.
+fn ask(what: &str, needed: bool) -> Result<Private<String>, String> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return line(&mut stdin.lock(), what, needed);
+    }
+    let secret = prompted(what, needed)?;
+    let again = if secret.expose().is_empty() { secret.clone() } else { prompted("the same again", needed)? };
+    if secret == again { Ok(secret) } else { Err("the two are not the same: try again".into()) }
+}
+
+fn prompted(what: &str, needed: bool) -> Result<Private<String>, String> {
+    let typed = rpassword::prompt_password(format!("{what}: "));
+    let typed = typed.map_err(|error| format!("the {what} cannot be read from the terminal: {error}"))?;
+    checked(typed, what, needed)
+}
+
+fn line(from: &mut impl BufRead, what: &str, needed: bool) -> Result<Private<String>, String> {
+    let mut bytes = Vec::new();
+    let read = io::Read::take(from, LINE_BYTES_MAX).read_until(b'\n', &mut bytes);
+    read.map_err(|error| format!("the {what} cannot be read: {error}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("the {what} must be UTF-8"))?;
+    checked(text.trim_end_matches(['\r', '\n']).to_owned(), what, needed)
+}
+
+fn checked(secret: String, what: &str, needed: bool) -> Result<Private<String>, String> {
+    if needed && secret.is_empty() {
+        return Err(format!("a {what} is needed: type it, or give it on the standard input, one line"));
+    }
+    Ok(Private::new(secret))
+}
+
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+const COMMAND_LINE: &str = "command line";
+const LINE_BYTES_MAX: u64 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_one_line_of_the_standard_input() {
+        let mut input = &b"correct horse\r\n730518\n"[..];
+        assert_eq!(line(&mut input, "password", true).unwrap().expose(), "correct horse");
+        assert_eq!(line(&mut input, "PIN", true).unwrap().expose(), "730518");
+        assert!(line(&mut input, "password", true).unwrap_err().contains("a password is needed"));
+        assert_eq!(line(&mut input, "PIN", false).unwrap().expose(), "");
+        assert!(line(&mut &b"\xff\xfe\n"[..], "password", true).is_err());
+    }
+}

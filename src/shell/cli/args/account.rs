@@ -1,0 +1,55 @@
+//! `jindu studio account …`
+
+use clap::Subcommand;
+
+use studio::Role;
+
+/// What is to be done with accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Let a person record prompts at /studio; asks for a password and a PIN
+    Add {
+        /// The name to sign in with
+        name: String,
+        /// operator records; approver approves and publishes, too
+        #[arg(long, value_parser = role)]
+        role: Role,
+        /// The operator's number for the telephone; made up where none is given
+        #[arg(long, value_name = "N")]
+        number: Option<String>,
+    },
+    /// List the accounts
+    List,
+    /// Set a new password, which ends the account's sessions
+    Password {
+        /// The account
+        name: String,
+    },
+    /// Set a new PIN for the telephone
+    Pin {
+        /// The account
+        name: String,
+    },
+    /// Change the role
+    Role {
+        /// The account
+        name: String,
+        /// operator or approver
+        #[arg(value_parser = role)]
+        role: Role,
+    },
+    /// Remove the account; its takes and its entries in the audit log stay
+    Remove {
+        /// The account
+        name: String,
+    },
+    /// Let a locked account try again at once
+    Unlock {
+        /// The account
+        name: String,
+    },
+}
+
+fn role(word: &str) -> Result<Role, &'static str> {
+    Role::named(word).ok_or("write operator (records) or approver (approves and publishes)")
+}

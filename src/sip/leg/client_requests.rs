@@ -1,0 +1,232 @@
+//! Local requests inside the dialog: BYE, REFER, and session refresh by UPDATE or re-INVITE.
+
+use std::time::{Duration, Instant};
+
+use super::client_transaction::Client;
+use super::dialog::Drafted;
+use super::session_timer::{granted, seconds};
+use super::{EndCause, Leg, LegOutput, Stage, TransferProgress};
+use crate::arrival::Outgoing;
+use crate::dispatcher::{ALLOW, SUPPORTED};
+use crate::grammar::{Class, Method, class};
+use crate::lexer::HeaderName;
+use crate::limits::REFRESH_TRIES;
+use crate::message::Message;
+use crate::uri::Uri;
+
+/// The subscription that a local REFER creates (RFC 3515 §2.4.4).
+#[derive(Debug)]
+pub(super) struct Subscription {
+    /// The CSeq number of the REFER, which is the Event `id` of its NOTIFYs (RFC 3515 §2.4.6).
+    cseq: u32,
+    /// A final status has been reported: only the end of the subscription follows.
+    concluded: bool,
+}
+
+impl Subscription {
+    /// Whether a NOTIFY with this Event `id` belongs to it; most NOTIFYs have no `id`.
+    pub(super) fn matches(&self, id: Option<&str>) -> bool {
+        id.is_none_or(|id| id.parse() == Ok(self.cseq))
+    }
+}
+
+/// The progress in a `message/sipfrag` body (RFC 3420): the status line of the referred call.
+pub(super) fn fragment_progress(body: &[u8]) -> Option<TransferProgress> {
+    let line = body.split(|byte| matches!(byte, b'\r' | b'\n')).find(|line| !line.is_empty())?;
+    let digits = line.strip_prefix(b"SIP/2.0 ")?.get(..3)?;
+    let status: u16 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    match class(status)? {
+        Class::Provisional => Some(if status == 100 { TransferProgress::Trying } else { TransferProgress::Ringing }),
+        Class::Success => Some(TransferProgress::Done),
+        Class::Failure => {
+            Some(if matches!(status, 486 | 600) { TransferProgress::Busy } else { TransferProgress::Failed })
+        }
+    }
+}
+
+impl Leg {
+    pub(super) fn send_bye(&mut self, now: Instant, reason: Option<&'static str>, out: &mut Vec<LegOutput>) {
+        self.clients.clear();
+        self.invites.stop_accepting();
+        let mut draft = self.dialog.draft(Method::Bye);
+        if let Some(reason) = reason {
+            draft = draft.header("Reason", reason);
+        }
+        self.send(now, draft, &[], out);
+    }
+
+    /// Transfers the caller by REFER. An invalid target URI, or a call that is not established, fails at once.
+    pub(super) fn refer(
+        &mut self,
+        now: Instant,
+        target_uri: &str,
+        referred_by: Option<&str>,
+        out: &mut Vec<LegOutput>,
+    ) {
+        let ready = self.stage == Stage::Established && !self.clients.any(&Method::Refer) && self.clients.has_room();
+        if !ready || Uri::read(target_uri).is_err() {
+            return out.push(LegOutput::Referred(TransferProgress::Failed));
+        }
+        let contact = self.dialog.contact.clone();
+        let mut draft = self.dialog.draft(Method::Refer).header("Contact", &contact);
+        draft = draft.header("Refer-To", &format!("<{target_uri}>"));
+        if let Some(by) = referred_by.filter(|by| Uri::read(by).is_ok()) {
+            draft = draft.header("Referred-By", &format!("<{by}>"));
+        }
+        self.subscription = Some(Subscription { cseq: draft.cseq, concluded: false });
+        self.send(now, draft, &[], out);
+    }
+
+    /// Reports the progress in a NOTIFY; the end of a subscription without a final status is a failure.
+    pub(super) fn note_progress(&mut self, progress: Option<TransferProgress>, ended: bool, out: &mut Vec<LegOutput>) {
+        let Some(subscription) = &mut self.subscription else { return };
+        let concluded = subscription.concluded;
+        let fin = matches!(progress, Some(TransferProgress::Done | TransferProgress::Busy | TransferProgress::Failed));
+        subscription.concluded |= fin;
+        match progress {
+            Some(progress) if !concluded && (fin || !ended) => out.push(LegOutput::Referred(progress)),
+            Some(_) | None if ended && !concluded => out.push(LegOutput::Referred(TransferProgress::Failed)),
+            Some(_) | None => {}
+        }
+        if ended {
+            self.subscription = None;
+        }
+    }
+
+    /// Refreshes the session (RFC 4028 §7.4): by UPDATE if the peer supports it, else by a re-INVITE that changes nothing.
+    pub(super) fn refresh_session(&mut self, now: Instant, out: &mut Vec<LegOutput>) {
+        let busy = self.is_inviting() || self.clients.any(&Method::Update) || !self.clients.has_room();
+        let pause = self.local_pause() + Duration::from_secs(1);
+        let Some(session) = &mut self.session else { return };
+        if busy || !self.offers.is_empty() || self.stage != Stage::Established {
+            session.refresh_at = Some(now + pause);
+            return;
+        }
+        session.refresh_at = None;
+        session.tries += 1;
+        if session.tries > REFRESH_TRIES {
+            return;
+        }
+        let interval = session.interval.max(self.local.min_se);
+        let contact = self.dialog.contact.clone();
+        let method = if self.peer_updates { Method::Update } else { Method::Invite };
+        let sdp = if self.peer_updates { Vec::new() } else { self.sdp.clone() };
+        let draft = self
+            .dialog
+            .draft(method)
+            .header("Contact", &contact)
+            .header("Allow", ALLOW)
+            .header("Supported", SUPPORTED)
+            .header("Session-Expires", &format!("{};refresher=uac", interval.as_secs()))
+            .header("Min-SE", &self.local.min_se.as_secs().to_string());
+        self.send(now, draft, &sdp, out);
+    }
+
+    /// RFC 3261 §14.1: the side that does not own the Call-ID waits 0 to 2 s after a collision.
+    fn local_pause(&self) -> Duration {
+        Duration::from_millis(self.local.seed % 200 * 10)
+    }
+
+    fn send(&mut self, now: Instant, draft: Drafted, sdp: &[u8], out: &mut Vec<LegOutput>) {
+        let request = draft.outgoing(sdp);
+        out.push(LegOutput::Send(request.clone()));
+        self.clients.push(Client::new(now, draft.method, draft.branch, draft.cseq, request));
+    }
+
+    pub(super) fn repeat_requests(&mut self, now: Instant, out: &mut Vec<LegOutput>) {
+        let due = self.clients.due(now);
+        out.extend(due.again.into_iter().map(LegOutput::Send));
+        for failed in due.failed {
+            self.conclude(now, failed, None, out);
+        }
+    }
+
+    /// Ends a local request; no response counts as 408 (RFC 3261 §8.1.3.1).
+    pub(super) fn conclude(
+        &mut self,
+        now: Instant,
+        client: Client,
+        response: Option<&Message>,
+        out: &mut Vec<LegOutput>,
+    ) {
+        let status = response.and_then(Message::status).unwrap_or(408);
+        if let Some(response) = response.filter(|_| client.method == Method::Invite) {
+            self.acknowledge(&client, response, out);
+        }
+        if self.is_over() {
+            return;
+        }
+        if client.method == Method::Refer && class(status) != Some(Class::Success) {
+            self.subscription = None;
+            out.push(LegOutput::Referred(TransferProgress::Failed));
+        }
+        if matches!(client.method, Method::Invite | Method::Update) {
+            self.conclude_refresh(now, &client, status, response, out);
+        }
+        if matches!(status, 408 | 481) && !self.is_over() {
+            self.hang_up(now, None, EndCause::PeerLost, out);
+        }
+    }
+
+    fn conclude_refresh(
+        &mut self,
+        now: Instant,
+        client: &Client,
+        status: u16,
+        response: Option<&Message>,
+        out: &mut Vec<LegOutput>,
+    ) {
+        if class(status) == Some(Class::Success) {
+            let Some(response) = response else { return };
+            self.dialog.refresh_target(response);
+            self.session = granted(now, response);
+            if let (Method::Invite, Some(sdp)) = (&client.method, response.sdp()) {
+                out.push(LegOutput::AnswerReceived { sdp });
+            }
+            return;
+        }
+        let pause = self.local_pause();
+        let Some(session) = &mut self.session else { return };
+        match status {
+            422 => {
+                let min = response.and_then(|response| response.header(HeaderName::MinSe)).and_then(seconds);
+                session.interval = session.interval.max(min.unwrap_or(session.interval));
+                session.refresh_at = Some(now);
+            }
+            491 | 500 | 503 => session.refresh_at = Some(now + pause.max(Duration::from_millis(10))),
+            405 | 501 if client.method == Method::Update => {
+                self.peer_updates = false;
+                session.refresh_at = Some(now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Sends the ACK of a local re-INVITE: for a 2xx a request of its own, else on the INVITE's branch (RFC 3261 §17.1.1.3).
+    fn acknowledge(&mut self, client: &Client, response: &Message, out: &mut Vec<LegOutput>) {
+        let success = response.status().and_then(class) == Some(Class::Success);
+        let ack = if success { self.dialog.draft_ack(client.cseq).outgoing(&[]) } else { ack_of(client, response) };
+        self.ack = Some((client.cseq, ack.clone()));
+        out.push(LegOutput::Send(ack));
+    }
+}
+
+/// The INVITE's own head with the method, body and To of the ACK.
+fn ack_of(client: &Client, response: &Message) -> Outgoing {
+    let text = String::from_utf8_lossy(&client.request.bytes);
+    let head = text.split("\r\n\r\n").next().unwrap_or("");
+    let mut ack = String::with_capacity(head.len());
+    for (at, line) in head.split("\r\n").enumerate() {
+        let name = line.split(':').next().unwrap_or("");
+        match name {
+            _ if at == 0 => ack.push_str(&line.replacen("INVITE", "ACK", 1)),
+            "CSeq" => ack.push_str(&line.replace("INVITE", "ACK")),
+            "To" => ack.push_str(&format!("To: {}", response.header(HeaderName::To).unwrap_or(""))),
+            "Via" | "Route" | "Max-Forwards" | "From" | "Call-ID" => ack.push_str(line),
+            _ => continue,
+        }
+        ack.push_str("\r\n");
+    }
+    ack.push_str("Content-Length: 0\r\n\r\n");
+    Outgoing { bytes: ack.into(), to: client.request.to.clone() }
+}

@@ -1,0 +1,132 @@
+//! Client transactions of a leg: local BYE, REFER, UPDATE and re-INVITE (RFC 3261 §17.1).
+//!
+//! Over UDP a request is retransmitted after T1, 2·T1, 4·T1 …: an INVITE until any response, others at most every T2 until
+//! a final one. Without a final response it fails after 64·T1; an INVITE with a provisional response, after three minutes.
+
+use std::time::{Duration, Instant};
+
+use crate::arrival::Outgoing;
+use crate::grammar::{Class, Method, class};
+use crate::limits::{self, GIVE_UP, T1, T2};
+use crate::message::Message;
+
+/// A local request that waits for its final response.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub method: Method,
+    pub branch: String,
+    pub cseq: u32,
+    pub request: Outgoing,
+    repeat_at: Option<Instant>,
+    pause: Duration,
+    until: Instant,
+    provisional: bool,
+}
+
+impl Client {
+    pub(super) fn new(now: Instant, method: Method, branch: String, cseq: u32, request: Outgoing) -> Client {
+        let repeat_at = request.to.transport().is_unreliable().then(|| now + T1);
+        Client { method, branch, cseq, request, repeat_at, pause: T1, until: now + GIVE_UP, provisional: false }
+    }
+
+    fn is_invite(&self) -> bool {
+        self.method == Method::Invite
+    }
+
+    fn next(&self) -> (Instant, &'static str) {
+        (self.repeat_at.map_or(self.until, |at| at.min(self.until)), "request retransmission")
+    }
+
+    fn note_provisional(&mut self, now: Instant) {
+        if self.is_invite() {
+            self.repeat_at = None;
+            if !self.provisional {
+                self.until = now + PROVISIONAL_WAIT;
+            }
+        } else {
+            self.pause = T2;
+        }
+        self.provisional = true;
+    }
+
+    fn is_due(&mut self, now: Instant) -> bool {
+        let due = self.repeat_at.is_some_and(|at| at <= now);
+        if due {
+            self.pause = if self.is_invite() { self.pause * 2 } else { (self.pause * 2).min(T2) };
+            self.repeat_at = Some(now + self.pause);
+        }
+        due
+    }
+}
+
+/// The requests that a deadline concerns.
+#[derive(Debug, Default)]
+pub(super) struct Due {
+    pub again: Vec<Outgoing>,
+    pub failed: Vec<Client>,
+}
+
+/// The pending client transactions.
+#[derive(Debug, Default)]
+pub(super) struct Clients(Vec<Client>);
+
+impl Clients {
+    pub(super) fn has_room(&self) -> bool {
+        self.0.len() < limits::CLIENT_TRANSACTIONS
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn push(&mut self, client: Client) {
+        self.0.push(client);
+    }
+
+    pub(super) fn any(&self, method: &Method) -> bool {
+        self.0.iter().any(|client| client.method == *method)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(super) fn next(&self) -> Option<(Instant, &'static str)> {
+        self.0.iter().map(Client::next).min_by_key(|next| next.0)
+    }
+
+    /// Removes and returns the request that this final response ends; `None` for a provisional or unmatched response.
+    pub(super) fn end(&mut self, now: Instant, response: &Message) -> Option<Client> {
+        let cseq = response.cseq();
+        let at = self.0.iter().position(|client| {
+            client.branch == response.via().branch && client.cseq == cseq.number && client.method == cseq.method
+        })?;
+        match class(response.status()?)? {
+            Class::Provisional => {
+                self.0[at].note_provisional(now);
+                None
+            }
+            Class::Success | Class::Failure => Some(self.0.remove(at)),
+        }
+    }
+
+    /// The requests to retransmit at `now`, and those that timed out.
+    pub(super) fn due(&mut self, now: Instant) -> Due {
+        let mut due = Due::default();
+        let mut at = 0;
+        while at < self.0.len() {
+            if self.0[at].until <= now {
+                due.failed.push(self.0.remove(at));
+                continue;
+            }
+            if self.0[at].is_due(now) {
+                due.again.push(self.0[at].request.clone());
+            }
+            at += 1;
+        }
+        due
+    }
+}
+
+/// RFC 3261 §16.6 Timer C: more than three minutes between a provisional and a final response.
+const PROVISIONAL_WAIT: Duration = Duration::from_secs(181);

@@ -1,0 +1,143 @@
+//! Inputs and outputs of a leg, and the local side that it speaks for.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::arrival::{Arrival, Outgoing};
+use crate::message::Message;
+use base::Key;
+
+/// The local side of a call.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// The URI of the Contact, without angle brackets: `sip:192.0.2.1:5060`, never an unspecified address. The leg adds
+    /// `;transport=tcp` to a call that came over TCP.
+    pub contact_uri: String,
+    /// Seed of tags and branches: a random number for this call alone.
+    pub seed: u64,
+    /// The session interval that the leg asks for (RFC 4028 §4).
+    pub session_expires: Duration,
+    /// The smallest session interval that the leg accepts (RFC 4028 §5).
+    pub min_se: Duration,
+}
+
+/// An input of a leg.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every input is a message")]
+pub enum LegInput {
+    /// A message of this call arrived; a retransmission of the first INVITE is one.
+    Received {
+        /// The message, dispatched to this leg.
+        message: Message,
+        /// How it arrived.
+        arrival: Arrival,
+    },
+    /// Answers the oldest offer; after `Offer { sdp: None }` it is the local offer.
+    Answer {
+        /// The session description of the 200.
+        sdp: Vec<u8>,
+    },
+    /// Rejects the oldest offer; rejecting the first one ends the call.
+    Reject {
+        /// 300 to 699.
+        status: u16,
+        /// A warn-code of RFC 3261 §20.43 and a text for the peer's engineers.
+        warning: Option<(u16, String)>,
+        /// The Retry-After value.
+        retry_after: Option<Duration>,
+    },
+    /// Transfers the caller (RFC 3515).
+    Refer {
+        /// The Refer-To URI, without angle brackets.
+        target_uri: String,
+        /// The Referred-By URI (RFC 3892), without angle brackets.
+        referred_by: Option<String>,
+    },
+    /// Ends the call.
+    HangUp {
+        /// A whole Reason value (RFC 3326): `Q.850;cause=16;text="Normal call clearing"`.
+        reason: Option<&'static str>,
+    },
+    /// The transport gave up on a message of this leg.
+    TransportFailed,
+    /// [`Leg::deadline`](super::Leg::deadline) is due.
+    Deadline,
+}
+
+/// An output of a leg: an action or an event.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "outputs are few, and moved once")]
+pub enum LegOutput {
+    /// Send this message.
+    Send(Outgoing),
+    /// An offer arrived and waits for its answer.
+    Offer {
+        /// The offer; `None`: the peer asks for a local offer (RFC 3261 §13.2.1).
+        sdp: Option<Bytes>,
+    },
+    /// The answer to a local offer arrived.
+    AnswerReceived {
+        /// The answer.
+        sdp: Bytes,
+    },
+    /// The peer has the 2xx: the conversation begins.
+    Established,
+    /// A key arrived in an INFO.
+    Key(Key),
+    /// The transfer progressed.
+    Referred(TransferProgress),
+    /// The call is over: media and line are free.
+    Ended {
+        /// The cause.
+        why: EndCause,
+    },
+    /// An INVITE begins another call under the key of this leg, whose call is over: a rejected caller tries again with
+    /// the same Call-ID and tag (RFC 4028 §7.3, RFC 3261 §22.2). `Gone` follows; then the INVITE goes to the dispatcher.
+    NextCall {
+        /// The INVITE.
+        message: Message,
+        /// How it arrived.
+        arrival: Arrival,
+    },
+    /// The last timer has run out: the leg can be dropped.
+    Gone,
+}
+
+/// The progress of a transfer, from the status in its NOTIFYs (RFC 3515 §2.4.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferProgress {
+    /// 100.
+    Trying,
+    /// 101 to 199.
+    Ringing,
+    /// 2xx: the transfer target has answered.
+    Done,
+    /// 486 or 600.
+    Busy,
+    /// Any other final status, or no progress at all.
+    Failed,
+}
+
+/// The cause of the end of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndCause {
+    /// The peer sent BYE.
+    ByeReceived,
+    /// The peer sent CANCEL before the answer.
+    Cancelled,
+    /// No ACK of the 2xx arrived within 64·T1.
+    NoAck,
+    /// The ACK contained no answer to the local offer.
+    NoAnswer,
+    /// The session was not refreshed in time (RFC 4028 §10).
+    SessionExpired,
+    /// The peer answered a request with 481 or 408, or not at all.
+    PeerLost,
+    /// The transport gave up on a message.
+    TransportFailed,
+    /// This side hung up.
+    HungUp,
+    /// The INVITE was rejected.
+    Rejected,
+}

@@ -1,0 +1,161 @@
+//! Transfers, routes, addresses, transport.
+
+use super::*;
+
+// REFER.
+
+fn notify(call: &mut Call, state: &str, body: &str) -> Option<u16> {
+    let headers = format!("Event: refer\r\nSubscription-State: {state}\r\nContent-Type: message/sipfrag\r\n");
+    call.ask("NOTIFY", &headers, body).status()
+}
+
+fn progress(call: &Call) -> Option<TransferProgress> {
+    call.out.iter().find_map(|output| if let LegOutput::Referred(progress) = output { Some(*progress) } else { None })
+}
+
+#[test]
+fn a_refer_reports_the_progress_of_the_transfer() {
+    let mut call = Call::established(Transport::Udp);
+    call.input(LegInput::Refer { target_uri: "tel:+862096110".into(), referred_by: Some("sip:ivr@192.0.2.1".into()) });
+    let refer = request(&call, &Method::Refer);
+    assert_eq!(refer.header_named("Refer-To"), Some("<tel:+862096110>"));
+    assert_eq!(refer.header_named("Referred-By"), Some("<sip:ivr@192.0.2.1>"));
+    let accepted = response_to(&refer, 202, "", "");
+    assert!(call.receive(accepted).is_empty());
+    assert_eq!(notify(&mut call, "active;expires=60", "SIP/2.0 100 Trying"), Some(200));
+    assert_eq!(progress(&call), Some(TransferProgress::Trying));
+    notify(&mut call, "active;expires=60", "SIP/2.0 180 Ringing\r\n");
+    assert_eq!(progress(&call), Some(TransferProgress::Ringing));
+    notify(&mut call, "terminated;reason=noresource", "SIP/2.0 200 OK\r\n");
+    assert_eq!(progress(&call), Some(TransferProgress::Done));
+    assert_eq!(notify(&mut call, "active", "SIP/2.0 200 OK\r\n"), Some(481), "the subscription is over");
+}
+
+#[test]
+fn a_refer_can_fail_in_every_way() {
+    for (body, expected) in [
+        ("SIP/2.0 486 Busy Here", TransferProgress::Busy),
+        ("SIP/2.0 503 Service Unavailable", TransferProgress::Failed),
+        ("SIP/2.0 100 Trying", TransferProgress::Failed),
+        ("", TransferProgress::Failed),
+    ] {
+        let mut call = Call::established(Transport::Udp);
+        call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
+        notify(&mut call, "terminated;reason=giveup", body);
+        assert_eq!(progress(&call), Some(expected), "{body}");
+    }
+    let mut call = Call::established(Transport::Udp);
+    call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
+    let refused = response_to(&request(&call, &Method::Refer), 603, "", "");
+    call.receive(refused);
+    assert_eq!(progress(&call), Some(TransferProgress::Failed));
+    assert_eq!(call.ended(), None, "the caller is taken back");
+    call.input(LegInput::Refer { target_uri: "not a uri>\r\n".into(), referred_by: None });
+    assert_eq!(progress(&call), Some(TransferProgress::Failed));
+    assert!(call.sent().is_empty());
+}
+
+#[test]
+fn notifies_of_an_earlier_refer_do_not_count_for_a_later_one() {
+    let mut call = Call::established(Transport::Udp);
+    for _ in 0..2 {
+        call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
+        let accepted = response_to(&request(&call, &Method::Refer), 202, "", "");
+        call.receive(accepted);
+    }
+    let headers = |id| format!("Event: refer;id={id}\r\nSubscription-State: terminated\r\n");
+    assert_eq!(call.ask("NOTIFY", &headers(1), "SIP/2.0 486 Busy Here").status(), Some(481));
+    assert_eq!(progress(&call), None);
+    assert_eq!(call.ask("NOTIFY", &headers(2), "SIP/2.0 200 OK").status(), Some(200));
+    assert_eq!(progress(&call), Some(TransferProgress::Done));
+}
+
+#[test]
+fn a_notify_without_subscription_is_481_and_of_another_event_489() {
+    let mut call = Call::established(Transport::Udp);
+    assert_eq!(notify(&mut call, "active", "SIP/2.0 200 OK"), Some(481));
+    assert_eq!(call.ask("NOTIFY", "Event: presence\r\n", "").status(), Some(489));
+}
+
+// Routes, addresses, transport.
+
+#[test]
+fn record_routes_stand_in_the_200_and_loose_routes_in_our_requests() {
+    let routes = "Record-Route: <sip:192.0.2.31;lr>, <sip:192.0.2.32;lr>\r\nRecord-Route: <sip:192.0.2.33;lr>\r\n";
+    let mut call = Call::with(Transport::Udp, routes, OFFER).answer();
+    let ok = &call.sent()[0];
+    let expected = ["<sip:192.0.2.31;lr>", "<sip:192.0.2.32;lr>", "<sip:192.0.2.33;lr>"];
+    assert_eq!(ok.list(HeaderName::RecordRoute).collect::<Vec<_>>(), expected);
+    call = call.acknowledge();
+    call.input(LegInput::HangUp { reason: None });
+    let bye = request(&call, &Method::Bye);
+    let routes: Vec<_> = bye.headers(HeaderName::Other).filter(|value| value.starts_with('<')).collect();
+    assert_eq!(routes, expected);
+    assert_eq!(bye.request_uri(), "sip:13800000000@192.0.2.9:5070");
+    let to = match &call.out[0] {
+        LegOutput::Send(outgoing) => outgoing.to.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(to, Target::Address { to, .. } if to.to_string() == "192.0.2.31:5060"));
+}
+
+#[test]
+fn a_strict_router_is_the_request_uri() {
+    let routes = "Record-Route: <sip:192.0.2.31>, <sip:192.0.2.32;lr>\r\n";
+    let mut call = Call::with(Transport::Udp, routes, OFFER).answer().acknowledge();
+    call.input(LegInput::HangUp { reason: None });
+    let bye = request(&call, &Method::Bye);
+    assert_eq!(bye.request_uri(), "sip:192.0.2.31");
+    let routes: Vec<_> = bye.headers(HeaderName::Other).filter(|value| value.starts_with('<')).collect();
+    assert_eq!(routes, ["<sip:192.0.2.32;lr>", "<sip:13800000000@192.0.2.9:5070>"]);
+}
+
+#[test]
+fn a_reinvite_moves_the_target() {
+    let mut call = Call::established(Transport::Udp);
+    let text =
+        call.peer.text("INVITE", 2, 50, "", OFFER).replace("13800000000@192.0.2.9:5070>", "moved@192.0.2.77:5090>");
+    call.peer.cseq = 2;
+    call.receive(crate::parse_datagram(text.as_bytes()).expect("sound"));
+    call = call.answer();
+    let ack = call.peer.ack(2, "");
+    call.receive(ack);
+    call.input(LegInput::HangUp { reason: None });
+    assert_eq!(request(&call, &Method::Bye).request_uri(), "sip:moved@192.0.2.77:5090");
+}
+
+#[test]
+fn a_host_name_in_a_contact_is_resolved_by_the_transport() {
+    let mut call = Call::established(Transport::Udp);
+    let text = call.peer.text("UPDATE", 2, 50, "", "").replace("13800000000@192.0.2.9:5070>", "a@sbc.example.com>");
+    call.receive(crate::parse_datagram(text.as_bytes()).expect("sound"));
+    call.input(LegInput::HangUp { reason: None });
+    let LegOutput::Send(outgoing) = &call.out[0] else { panic!("{:?}", call.out) };
+    assert!(matches!(&outgoing.to, Target::Host { host, port: None, .. } if host == "sbc.example.com"));
+}
+
+#[test]
+fn a_tcp_call_says_so_in_its_contact_and_keeps_its_connection() {
+    let mut call = Call::answered(Transport::Tcp);
+    assert_eq!(call.sent()[0].header(HeaderName::Contact), Some("<sip:192.0.2.1:5060;transport=tcp>"));
+    call = call.acknowledge();
+    call.input(LegInput::HangUp { reason: None });
+    let LegOutput::Send(outgoing) = &call.out[0] else { panic!("{:?}", call.out) };
+    let Target::Same { transport: Transport::Tcp, peer, otherwise: Some(otherwise), .. } = &outgoing.to else {
+        panic!("{:?}", outgoing.to)
+    };
+    assert_eq!(peer.to_string(), "192.0.2.9:5070");
+    assert!(matches!(**otherwise, Target::Address { transport: Transport::Tcp, .. }));
+    assert!(call.pass(Duration::from_secs(31)).is_empty(), "nothing repeats over TCP");
+}
+
+#[test]
+fn a_lost_transport_ends_the_call_at_once() {
+    for call in [Call::offered(Transport::Tcp), Call::answered(Transport::Tcp), Call::established(Transport::Tcp)] {
+        let mut call = call;
+        call.input(LegInput::TransportFailed);
+        assert_eq!(call.ended(), Some(EndCause::TransportFailed));
+        assert!(call.sent().is_empty());
+        assert!(matches!(call.out.last(), Some(LegOutput::Gone)));
+    }
+}
