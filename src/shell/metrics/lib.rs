@@ -49,7 +49,7 @@ pub struct Metrics {
     pub look_ups: Counters2<Door, LookUpResult>,
     /// By telephone every look-up, by scan those that were not in memory.
     pub look_up_time: Histogram<LookUpTimes>,
-    /// Packets of ours that did not reach their peers, as the last RTCP report of each call says (RFC 3550 §6.4.1).
+    /// Sent packets that peers did not receive, as the last RTCP report of each call says (RFC 3550 §6.4.1).
     pub peer_packets_lost: Counter,
     /// The last round trip that RTCP measured in each call (RFC 3550 §6.4.1).
     pub round_trip: Histogram<RoundTrips>,

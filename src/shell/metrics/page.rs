@@ -21,12 +21,12 @@ impl Page {
     }
 
     /// A metric that says what runs: its value is 1, its labels hold the words. Of each word only ASCII letters, digits
-    /// and dots are kept.
+    /// and `.+-_` are kept.
     pub fn info(&mut self, name: &str, help: &str, labels: &[(&str, &str)]) {
         self.head(name, help, "gauge");
         let mut set = String::new();
         for (label, word) in labels {
-            let word: String = word.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '.').collect();
+            let word: String = word.chars().filter(|c| c.is_ascii_alphanumeric() || ".+-_".contains(*c)).collect();
             let comma = if set.is_empty() { "" } else { "," };
             let _ = write!(set, "{comma}{label}=\"{word}\"");
         }

@@ -1,4 +1,4 @@
-//! `jindu serve`: opens everything, says ready, and runs until it is told to stop.
+//! `jindu serve`: opens everything, prints the ready line, and runs until a signal stops it.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -50,8 +50,8 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start: {error}"))?;
-    // The doors' sockets before anything that takes time: a port that is taken is told at once.
-    let doors = {
+    // All sockets before anything that takes time: a port in use is reported at once.
+    let sockets = {
         let _runtime = runtime.enter();
         let wire = TransportLayer::bind(&settings.phone.listen);
         (wire.map_err(|error| unheard("phone.listen", &error.to_string(), error.kind()))?, listen(settings)?)
@@ -61,7 +61,7 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
     let role = Role::Serve { sample_heartbeat: settings.data.sample_heartbeat };
     let replica = Replica::open(folder, &settings.replica, keys.clone(), role).map_err(|error| error.to_string())?;
     fill(&replica, settings, &hotline)?;
-    runtime.block_on(run(settings, hotline, keys, replica, doors))
+    runtime.block_on(run(settings, hotline, keys, replica, sockets))
 }
 
 /// On the first start, and where the sample was damaged beyond opening, fills the copy with sample cases.
@@ -145,7 +145,7 @@ async fn run(
     let service = Arc::new(service.with_studio(StudioService::new(settings, studio)));
     super::watch::start(settings.clone(), live, &registry)
         .map_err(|error| format!("cannot watch for releases: {error}"))?;
-    // Before anybody is told that the node is ready: who is told may stop it at once.
+    // Before the ready line: its reader may stop the node at once.
     let signals = Signals::new()?;
     announce(settings, &wire, &listeners, &replica, &hotline.examples, &made)?;
     let (stop, stopping) = watch::channel(false);
@@ -154,7 +154,7 @@ async fn run(
     let scan = tokio::spawn(async move {
         web_service::serve(listeners, service, &web_settings, stopping, LAST_REQUESTS).await;
     });
-    let ended = until_told(signals, &registry, phone, &settings.phone).await;
+    let ended = until_stopped(signals, &registry, phone, &settings.phone).await;
     let _ = stop.send(true);
     let _ = tokio::time::timeout(LAST_REQUESTS, scan).await;
     ended
@@ -201,7 +201,7 @@ fn unheard(key: &str, what: &str, kind: io::ErrorKind) -> Fault {
     format!("{what}; {remedy}")
 }
 
-/// A studio that cannot be opened costs no call: it is told in the log, and its page says so.
+/// A studio that cannot be opened costs no call: the log and its page say so.
 fn open_studio(settings: &Settings) -> Option<(Arc<Accounts>, Arc<Studio>)> {
     if settings.studio.allow.is_empty() && settings.phone.studio.is_none() {
         return None;
@@ -217,14 +217,14 @@ fn open_studio(settings: &Settings) -> Option<(Arc<Accounts>, Arc<Studio>)> {
     }
 }
 
-/// On the first start with sample cases, somebody who may record and somebody who may approve.
+/// On the first start with sample cases: one account that may record and one that may approve.
 fn first_accounts(settings: &Settings, replica: &Replica) -> Result<Vec<Made>, Fault> {
     let sample = replica.is_sample() && settings.data.sample_cases > 0;
     if !sample || settings.studio.allow.is_empty() {
         return Ok(Vec::new());
     }
-    let told = |error: studio_store::accounts::AccountError| error.to_string();
-    accounts::open(settings).and_then(|opened| accounts::first(&opened)).map_err(told)
+    let in_words = |error: studio_store::accounts::AccountError| error.to_string();
+    accounts::open(settings).and_then(|opened| accounts::first(&opened)).map_err(in_words)
 }
 
 fn open_media(settings: &Settings) -> Result<MediaPlane, Fault> {
@@ -298,7 +298,7 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
     text
 }
 
-/// The accounts that the first start made. Their secrets are told here, and nowhere else.
+/// The accounts that the first start made. Their secrets are shown here, and nowhere else.
 fn first_sign_in(page: std::net::SocketAddr, made: &[Made]) -> String {
     let mut text = String::new();
     for Made { name, password, number, pin } in made {
@@ -335,7 +335,7 @@ impl Signals {
 }
 
 /// Serves until a signal, then drains until the last call, the limit or a second signal.
-async fn until_told(
+async fn until_stopped(
     mut signals: Signals,
     registry: &Registry,
     mut phone: tokio::task::JoinHandle<io::Error>,
@@ -351,7 +351,7 @@ async fn until_told(
     }
     tracing::info!(calls = registry.calls(), "draining: no new calls; a second signal ends at once");
     tokio::select! {
-        // Both doors stay open for a while, so that balancers hear of it before they knock in vain.
+        // Telephone and web answer on for a while, so that balancers learn of it first.
         _ = async { tokio::join!(registry.drain(), tokio::time::sleep(settings.drain_least)) } => {}
         () = tokio::time::sleep(settings.drain_limit) => {
             tracing::warn!(calls = registry.calls(), "the drain limit is over");
@@ -364,7 +364,7 @@ async fn until_told(
     Ok(())
 }
 
-/// Hangs up on everybody, and gives the BYEs so long to be answered.
+/// Hangs up on every caller, and waits this long for the answers to the BYEs.
 async fn end(registry: &Registry, limit: Duration) {
     registry.end_calls();
     let _ = tokio::time::timeout(limit, registry.drain()).await;

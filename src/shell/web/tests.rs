@@ -29,15 +29,15 @@ const UNKNOWN: &str = "440126112309998";
 /// A receipt that is not in memory, and is only answered when the test says so.
 const SLOW: &str = "440126112307777";
 
-/// A running server and what it was told.
+/// A running service, and what its backend saw.
 struct Office {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
-    told: Arc<Told>,
+    seen: Arc<Seen>,
 }
 
-struct Told {
+struct Seen {
     metrics: Arc<Metrics>,
     scans: Mutex<Vec<ScanRecord>>,
     ratings: Mutex<Vec<(Kiosk, Score)>>,
@@ -67,7 +67,7 @@ impl Office {
             clear_warning: Duration::from_secs(20),
             maintenance: false,
         };
-        let told = Arc::new(Told {
+        let seen = Arc::new(Seen {
             metrics: Arc::new(Metrics::new()),
             scans: Mutex::default(),
             ratings: Mutex::default(),
@@ -86,14 +86,14 @@ impl Office {
             total: limit(100),
             window: Duration::from_secs(600),
         };
-        let registry = Registry::new(Arc::clone(&told.metrics));
-        let service = Arc::new(HttpService::new(Desk(Arc::clone(&told)), registry, &web, limits));
+        let registry = Registry::new(Arc::clone(&seen.metrics));
+        let service = Arc::new(HttpService::new(Desk(Arc::clone(&seen)), registry, &web, limits));
         let listeners = Listeners::bind(&web.listen, Serves::All).unwrap();
         let address = listeners.addresses()[0];
         let (stop, stopped) = watch::channel(false);
         let serving =
             tokio::spawn(async move { serve(listeners, service, &web, stopped, Duration::from_secs(20)).await });
-        Office { address, stop, serving, told }
+        Office { address, stop, serving, seen }
     }
 
     async fn visitor(&self) -> Visitor {
@@ -132,7 +132,7 @@ fn names() -> Arc<StageNames> {
 }
 
 /// The node of the tests.
-struct Desk(Arc<Told>);
+struct Desk(Arc<Seen>);
 
 impl Backend for Desk {
     fn now(&self) -> Timestamp {

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_proxy_tells_who_is_behind_it_and_an_unknown_one_brings_nobody() {
+    fn a_known_proxy_names_the_browser_behind_it_and_an_unknown_one_is_refused() {
         let peer =
             admitted("10.0.0.1", &[("x-forwarded-for", "203.0.113.9, 192.0.2.7"), ("x-forwarded-proto", "https")]);
         let peer = peer.expect("allowed");

@@ -145,8 +145,8 @@ impl From<Event> for Line {
 }
 
 /// A reply with status 200.
-pub(super) fn json<T: Serialize>(told: &T) -> Reply {
-    match serde_json::to_vec(told) {
+pub(super) fn json<T: Serialize>(value: &T) -> Reply {
+    match serde_json::to_vec(value) {
         Ok(body) => reply::studio(StatusCode::OK, reply::JSON, body),
         Err(error) => {
             tracing::error!(%error, "a reply of the studio cannot be written");
@@ -168,7 +168,7 @@ pub(super) fn refused(refusal: Refusal) -> Trouble {
         Refusal::Busy => 503,
         Refusal::Full { .. } | Refusal::DiskFull(_) => 507,
         Refusal::Flow(_) | Refusal::Fault(_) => {
-            tracing::error!(%refusal, "the studio failed");
+            tracing::error!(%refusal, "a studio request failed");
             500
         }
     };
