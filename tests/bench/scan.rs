@@ -21,8 +21,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use inquiry::{
-    AgeLimits, Answer, Case, Outcome, Query, Reading, Receipt, ScanFault, ScanLimits, ScanRecord, Scanned, Score,
-    Stage, Unreadable,
+    AgeLimits, Answer, Case, Outcome, Query, Reading, Receipt, ScanFault, ScanLimits, ScanRecord, Scanned, Score, Stage,
 };
 use jiff::{Timestamp, civil::date, tz::TimeZone};
 use metrics::Registry;
