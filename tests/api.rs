@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use support::gateway::{Gateway, home, jindu, temporary_folder};
 
 use replica::Line;
-use replica::gate::{Intake, Reading, change};
+use replica::gate::{FileReader, Reading, change};
 use web::{RateRequest, RequestError, Route, ScanRequest, SpeechRequest};
 
 #[path = "api/schema.rs"]
@@ -44,7 +44,7 @@ fn place(route: Route) -> (&'static str, &'static str) {
         Route::Rate => ("post", "/api/rate"),
         Route::Health => ("get", "/health"),
         Route::Metrics => ("get", "/metrics"),
-        Route::Picture => ("get", "/flow.svg"),
+        Route::FlowDiagram => ("get", "/flow.svg"),
     }
 }
 
@@ -227,7 +227,7 @@ fn replies_of_a_node_are_as_they_are_described() {
 /// What the program makes of a line of a feed file: a header and a seal are read in a file, the others by themselves.
 fn feed_takes(line: &str) -> bool {
     let whole = |lines: &[&str]| {
-        let mut intake = Intake::new(Reading::Rows);
+        let mut intake = FileReader::new(Reading::Rows);
         lines.iter().try_for_each(|line| intake.push(format!("{line}\n").as_bytes(), &mut |_| {}))
     };
     if line.contains("\"feed\"") {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use audio::{g711, sine};
 use base::{Codec, Lang};
 use speech::Clip;
-use studio::{Kind, TakeState};
+use studio::{TakeSource, TakeState};
 use studio_store::accounts::SessionAges;
 use studio_store::{Accounts, Studio, TakeRow};
 use support::gateway::{Gateway, home, temporary_folder};
@@ -148,7 +148,7 @@ fn an_operator_records_a_take_hears_it_and_keeps_it() {
     let take = drafts(&gateway, 1).remove(0);
     assert_eq!(
         (take.clip(), take.kind, take.state, &*take.by.name),
-        (bye(), Kind::Phone, TakeState::Draft, "operator")
+        (bye(), TakeSource::Phone, TakeState::Draft, "operator")
     );
     assert!(holds(&original(&gateway, &take), &decoded(&sentence())), "every octet that was sent, as it was sent");
     assert_eq!(gateway.metric("jindu_studio_phone_takes_total{end=\"kept\"}"), 1.0);
@@ -162,7 +162,7 @@ fn whoever_hangs_up_while_speaking_keeps_a_draft_of_every_word() {
     speak(&phone, &sentence());
     phone.hang_up();
     let take = drafts(&gateway, 1).remove(0);
-    assert_eq!((take.kind, take.clip()), (Kind::Phone, bye()));
+    assert_eq!((take.kind, take.clip()), (TakeSource::Phone, bye()));
     assert!(holds(&original(&gateway, &take), &decoded(&sentence()[..sentence().len() - 1600])));
     assert_eq!(gateway.metric("jindu_studio_phone_takes_total{end=\"hung_up\"}"), 1.0);
 }
@@ -297,7 +297,7 @@ fn a_node_that_stops_keeps_the_take_and_one_that_is_killed_finds_it_at_its_next_
     let again = Gateway::start_in(folder, &[]);
     let newest = drafts(&again, 2).into_iter().max_by_key(|take| take.at).expect("two takes");
     assert!(holds(&original(&again, &newest), &decoded(&words)));
-    assert_eq!((newest.kind, &*newest.by.name), (Kind::Phone, "operator"));
+    assert_eq!((newest.kind, &*newest.by.name), (TakeSource::Phone, "operator"));
     assert_eq!(again.metric("jindu_studio_phone_takes_total{end=\"recovered\"}"), 1.0);
 }
 

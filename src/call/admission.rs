@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 /// What admission goes by.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub struct AdmissionRules {
     /// Calls of every purpose at once.
     pub calls_max: usize,
     /// New calls a second from one address; twice as many may come in one burst.
     pub calls_per_second_max: u32,
     /// User parts that reach the hotline; empty: every one.
-    pub numbers: Vec<String>,
+    pub hotline_numbers: Vec<String>,
     /// The user part of the line test; none: there is no line test.
     pub line_test: Option<String>,
     /// The user part of the recording service.
@@ -39,7 +39,7 @@ pub enum Purpose {
 
 /// Calls in progress.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Calls {
+pub struct CallCounts {
     /// Of every purpose.
     pub all: usize,
     /// To the recording service.
@@ -64,7 +64,7 @@ pub enum Rejection {
 /// The gate of the phone door.
 #[derive(Debug)]
 pub struct Admission {
-    rules: Rules,
+    rules: AdmissionRules,
     sources: HashMap<IpAddr, Bucket>,
 }
 
@@ -76,7 +76,7 @@ struct Bucket {
 
 impl Admission {
     /// Admission by these rules, with every address at its full allowance.
-    pub fn new(rules: Rules) -> Self {
+    pub fn new(rules: AdmissionRules) -> Self {
         Admission { rules, sources: HashMap::new() }
     }
 
@@ -86,7 +86,7 @@ impl Admission {
         now: Instant,
         from: IpAddr,
         user: &str,
-        calls: Calls,
+        calls: CallCounts,
         draining: bool,
     ) -> Result<Purpose, Rejection> {
         if !self.pace(now, from) {
@@ -112,7 +112,7 @@ impl Admission {
         if self.rules.studio.as_deref() == Some(user) {
             return Some(Purpose::Studio);
         }
-        let ours = self.rules.numbers.is_empty() || self.rules.numbers.iter().any(|number| number == user);
+        let ours = self.rules.hotline_numbers.is_empty() || self.rules.hotline_numbers.iter().any(|number| number == user);
         ours.then_some(Purpose::Hotline)
     }
 
@@ -146,18 +146,18 @@ mod tests {
     use crate::test_clock;
 
     fn gate() -> Admission {
-        Admission::new(Rules {
+        Admission::new(AdmissionRules {
             calls_max: 2,
             calls_per_second_max: 5,
-            numbers: vec!["96110110".into()],
+            hotline_numbers: vec!["96110110".into()],
             line_test: Some("9196".into()),
             studio: Some("9197".into()),
             studio_calls_max: 1,
         })
     }
 
-    fn calls(all: usize, studio: usize) -> Calls {
-        Calls { all, studio }
+    fn calls(all: usize, studio: usize) -> CallCounts {
+        CallCounts { all, studio }
     }
 
     const TRUNK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);

@@ -12,12 +12,12 @@ mod recording_session;
 #[cfg(test)]
 mod test_clock;
 
-pub use admission::{Admission, Calls, Purpose, Rejection, Rules};
-pub use application::Talk;
+pub use admission::{Admission, CallCounts, Purpose, Rejection, AdmissionRules};
+pub use application::Application;
 pub use call::{Call, CallSetup, Effect, Input, Output, Telemetry};
-pub use cdr::Tally;
+pub use cdr::CdrBuilder;
 pub use line_test::{LineTest, line_test_clips};
 pub use look_up::{Question, believed, findings, instead, question, result_of};
-pub use media_control::{Command, Event, KeySource, StreamSetup};
-pub use media_session::{Frame, Limits, MissingClip, Quality, Stream};
-pub use recording_session::{Ask, Fault, Reply, Report, SignIn, SlotFound, Studio, spoken, studio_clips};
+pub use media_control::{MediaCommand, MediaEvent, KeySource, MediaSetup};
+pub use media_session::{MediaFrame, MediaLimits, MissingClip, MediaQuality, MediaSession};
+pub use recording_session::{StudioRequest, TakeFault, Reply, TakeReport, SignIn, Slot, RecordingSession, trim_to_speech, studio_clips};

@@ -8,11 +8,11 @@ use audio::decode::decode;
 use audio::decode::opus::{FRAMES_MAX, OpusError, OpusStream};
 use inquiry::{CheckDigit, Formats, Keys, ReceiptFormat, ScanRules, SecondFactor};
 use replica::Change;
-use replica::gate::{GateKeys, Intake, Reading, read_public};
+use replica::gate::{GateKeys, FileReader, Reading, read_public};
 use rtp::{Packet, Reception, TelephoneEvents, is_rtcp, rtcp};
 use sdp::{self, LocalMedia};
 use sip::{Arrival, Dispatcher, Frame, HeaderName, Message, NodeState, StreamFramer, Transport, parse_datagram};
-use studio::{Conditions, Kind, process};
+use studio::{Conditions, TakeSource, process};
 use web::{RateRequest, ScanRequest, SpeechRequest};
 
 /// One datagram on the SIP port.
@@ -92,7 +92,7 @@ pub fn scan(bytes: &[u8]) {
 pub fn feed(bytes: &[u8]) {
     let Some((size, bytes)) = bytes.split_first() else { return };
     let read = |size: usize| {
-        let (mut intake, mut rows) = (Intake::new(Reading::Rows), 0u64);
+        let (mut intake, mut rows) = (FileReader::new(Reading::Rows), 0u64);
         let mut take = |change: Change| {
             rows += 1;
             if let Change::Put(case) = change {
@@ -128,7 +128,8 @@ pub fn recording(bytes: &[u8]) {
     // The checks look through every sample, which is the fuzzer's time: the longest would say nothing more.
     if sound.duration() <= Duration::from_secs(2) {
         let expected = Duration::from_secs(1);
-        let conditions = Conditions { kind: Kind::File, expected, longest, sitting_dbov: Vec::new(), voice: None };
+        let conditions =
+            Conditions { kind: TakeSource::File, expected, longest, sitting_dbov: Vec::new(), voice: None };
         assert!(process(sound, &conditions).master.starts_with(b"RIFF"));
     }
 }

@@ -30,8 +30,8 @@ mod lineup;
 #[cfg(test)]
 mod tests;
 
-pub use chain::{Copy, Place, Standing};
-pub use header::{FORMAT, FeedHeader, Hash, Kind, Seal, delete_line};
-pub use intake::{BYTES_MAX, CHANGES_MAX, FileError, Intake, Reading, Whole, change, is_feed};
+pub use chain::{ReplicaState, FilePosition, Standing};
+pub use header::{FORMAT, FeedHeader, Hash, FileKind, Seal, delete_line};
+pub use intake::{BYTES_MAX, CHANGES_MAX, FileError, FileReader, Reading, VerifiedFile, change, is_feed};
 pub use keys::{GateKey, GateKeys, PUBLIC_START, SealError, is_key_name, read_public, sign, signed_text};
-pub use lineup::{FileQueue, Turn};
+pub use lineup::{FileQueue, NextFile};

@@ -4,7 +4,7 @@ use super::instruments::{Buckets, Label};
 use call::KeySource;
 use flow::TransferOutcome;
 use inquiry::{CallOutcome, LookUpResult};
-use replica::upstream::Kind;
+use replica::upstream::UpstreamErrorKind;
 use replica_store::Refusal;
 use sip::Method;
 
@@ -45,9 +45,9 @@ macro_rules! buckets {
     };
 }
 
-impl Label for Kind {
+impl Label for UpstreamErrorKind {
     const NAME: &'static str = "kind";
-    const ALL: &'static [&'static str] = &Kind::NAMES;
+    const ALL: &'static [&'static str] = &UpstreamErrorKind::NAMES;
 
     fn index(self) -> usize {
         self as usize

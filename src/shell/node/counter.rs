@@ -20,7 +20,10 @@ use os::folder;
 use phone::{LiveRelease as Live, Registry};
 use replica_store::Replica;
 use speech::{Clip, Piece};
-use web::{self, CodeKind, Found, Hall, Health, KioskSettings, NodeState, Shown, Sound, StageNames, Trouble, Wording};
+use web::{
+    self, CodeKind, FoundCase, Hall, Health, KioskSettings, NodeState, ScanAnswer, SpeechPiece, StageNames, Trouble,
+    Wording,
+};
 use web_service::{Backend, Outcome, ScanRecord};
 
 /// What the clerk works with.
@@ -94,21 +97,21 @@ impl Counter {
     }
 
     /// Every word of one screen is of one release.
-    fn show(&self, outcome: &Outcome, now: Timestamp) -> Shown {
+    fn show(&self, outcome: &Outcome, now: Timestamp) -> ScanAnswer {
         let live = &*self.live.load_full();
         let stages = Arc::new(stage_names(live));
         let answer = match outcome {
             Outcome::Answer(answer) => &self.believed(live, answer),
-            Outcome::Other(kind) => return Shown::other(*kind, stages),
+            Outcome::Other(kind) => return ScanAnswer::other(*kind, stages),
         };
         let wording = Wording::by(|lang| text_of(&self.say(live, answer, lang, now), lang));
         match answer {
             Answer::Found { case, as_of } => match freshness(live, inquiry::age(*as_of, self.replica.now())) {
-                Freshness::TooOld => Shown::unavailable(wording, stages),
+                Freshness::TooOld => ScanAnswer::unavailable(wording, stages),
                 fresh => {
                     let today = now.to_zoned_datetime(live.zone.clone()).date();
                     let progress = live.rules.progress(case, today);
-                    let found = Found {
+                    let found = FoundCase {
                         case,
                         expected_by: match progress.promise {
                             Promise::By(date) => Some(date),
@@ -122,11 +125,11 @@ impl Counter {
                         stale: fresh == Freshness::Old,
                         wording,
                     };
-                    Shown::found(found, stages)
+                    ScanAnswer::found(found, stages)
                 }
             },
-            Answer::NotFound => Shown::not_found(wording, stages),
-            Answer::Unavailable => Shown::unavailable(wording, stages),
+            Answer::NotFound => ScanAnswer::not_found(wording, stages),
+            Answer::Unavailable => ScanAnswer::unavailable(wording, stages),
         }
     }
 
@@ -149,10 +152,10 @@ impl Counter {
             }
         }
         let sounds = sounds.iter().map(|sound| match sound {
-            Ok(samples) => Sound::Samples(samples),
-            Err(length) => Sound::Silence(*length),
+            Ok(samples) => SpeechPiece::Samples(samples),
+            Err(length) => SpeechPiece::Silence(*length),
         });
-        Some(web::wav(RATE, sounds))
+        Some(web::speech_wav(RATE, sounds))
     }
 
     fn record(&self, record: ScanRecord) {

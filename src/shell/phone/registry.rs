@@ -16,7 +16,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use super::drain::Drain;
 use base::Lang;
-use call::{Calls, Input, Purpose};
+use call::{CallCounts, Input, Purpose};
 use sip::LegKey;
 
 /// The calls of a node.
@@ -120,8 +120,8 @@ impl Registry {
     }
 
     /// The lines in use, by purpose.
-    pub(crate) fn lines_in_use(&self) -> Calls {
-        Calls { all: self.calls(), studio: self.recording.load(Ordering::Relaxed) }
+    pub(crate) fn lines_in_use(&self) -> CallCounts {
+        CallCounts { all: self.calls(), studio: self.recording.load(Ordering::Relaxed) }
     }
 
     /// A message of some call came: while the node drains, more may follow.

@@ -41,10 +41,10 @@ impl UserAgent {
         registry: Arc<Registry>,
         transport: &TransportLayer,
     ) -> Arc<UserAgent> {
-        let admission = Admission::new(call::Rules {
-            calls_max: settings.lines(),
+        let admission = Admission::new(call::AdmissionRules {
+            calls_max: settings.calls_limit(),
             calls_per_second_max: settings.calls_per_second_max,
-            numbers: settings.numbers.clone(),
+            hotline_numbers: settings.numbers.clone(),
             line_test: settings.line_test.clone(),
             studio: settings.studio.clone(),
             studio_calls_max: settings.studio_calls_max,

@@ -24,7 +24,7 @@ use inquiry::{Answer, Receipt, Stage};
 use metrics::{Door, HttpClass, LookUpResult, ScanPath, ScanResult, Score};
 use web::{
     self, CodeKind, FailureLimits, Failures, JSON_BYTES_MAX, Kiosk, Photograph, PhotographLimits, RateRequest,
-    RequestError, Route, ScanRequest, Scanned, Shown, SpeechRequest,
+    RequestError, Route, ScanAnswer, ScanRequest, Scanned, SpeechRequest,
 };
 
 /// Which pages a socket serves.
@@ -130,7 +130,7 @@ impl Doors {
         // Values that are no text are nothing that a proxy writes.
         let forwarded = head.get_all(FORWARDED).into_iter().map(|value| value.to_str().unwrap_or("?"));
         let is_proxy = |address| self.proxies.iter().any(|proxy| proxy.contains(address));
-        web::client(from, forwarded, is_proxy)
+        web::client_address(from, forwarded, is_proxy)
     }
 
     async fn public(&self, began: Instant, from: IpAddr, request: Request<Incoming>) -> Reply {
@@ -159,7 +159,7 @@ impl Doors {
             Route::Settings => Ok(reply::json((self.backend.kiosk)().to_json())),
             Route::Health => Ok(self.health()),
             Route::Metrics => Ok(self.metrics()),
-            Route::Picture => self.picture().await,
+            Route::FlowDiagram => self.picture().await,
             Route::Page | Route::Script | Route::Scanner | Route::Words | Route::Style => Err(RequestError::NotFound),
         }
     }
@@ -369,7 +369,7 @@ impl Doors {
     }
 }
 
-fn result_of(shown: &Shown) -> ScanResult {
+fn result_of(shown: &ScanAnswer) -> ScanResult {
     match shown.kind {
         _ if shown.found => ScanResult::Found,
         _ if shown.unavailable => ScanResult::Unavailable,
