@@ -97,7 +97,8 @@ fn far(now: Instant) -> Instant {
     now + Duration::from_secs(86_400 * 30)
 }
 
-fn begin(shared: &Shared, registration: &Registration, live: &LiveRelease, start: Start) -> CallSetup {
+/// What a call begins with, from its INVITE and the settings.
+fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, start: Start) -> CallSetup {
     let Start { received, invite, arrival, address, session } = start;
     let settings = &shared.settings;
     let number = invite.calling_user();
@@ -183,7 +184,7 @@ impl Task {
         let (began, session) = (start.received, start.session.id);
         let call_id = start.invite.call_id().to_owned();
         let tag = base::tag(&call_id);
-        let setup = begin(&shared, &registration, &live, start);
+        let setup = call_setup(&shared, &registration, &live, start);
         let record = setup.cdr.unfinished();
         let caller = record.caller;
         let service = shared.services.recording.as_ref().filter(|_| registration.purpose() == Purpose::Studio);
@@ -229,7 +230,7 @@ impl Task {
             Effect::Media(command) => media.command(self.guard.session, command)?,
             Effect::LookUp { source, by } => self.look_up(source, by),
             Effect::KeepMessage { notify, keep, samples } => self.keep(&notify, keep, samples),
-            Effect::Studio(ask) => self.ask(ask),
+            Effect::Studio(request) => self.request(request),
             Effect::Over { record, slips } => self.guard.over(*record, slips),
             Effect::NewInvite { message, arrival } => self.renewed = Some((message, arrival)),
             Effect::Gone => {}
@@ -281,8 +282,8 @@ impl Task {
     }
 
     /// A recording session that is gone, or does not keep up, cannot reply: the operator hears that the service is down.
-    fn ask(&self, ask: StudioRequest) {
-        if self.recording.as_ref().is_none_or(|session| session.try_send(ask).is_err()) {
+    fn request(&self, request: StudioRequest) {
+        if self.recording.as_ref().is_none_or(|session| session.try_send(request).is_err()) {
             tracing::error!(call = %self.guard.tag, "the studio cannot be reached by an operator's call");
             let _ = self.inbox().try_send(Input::Studio(Box::new(Reply::Down)));
         }

@@ -2,9 +2,9 @@
 //! It outlives the call, and keeps what was being recorded when the call ended, however it ended.
 //!
 //! ```text
-//!  call task ── StudioRequest ──► Session ──► accounts, takes            the call is over, or its task is gone
-//!      ▲                  │  └─ Sound ─► TakeFile ────────────────────────────► a draft
-//!      └──── Reply ───────┘
+//!  call task ── StudioRequest ──► Session ──► accounts, takes          the call is over, or its task is gone
+//!      ▲                             │  └─ Sound ─► TakeFile ──────────────────────────► a draft
+//!      └─────────── Reply ───────────┘
 //! ```
 
 use std::path::PathBuf;
@@ -70,8 +70,8 @@ impl RecordingService {
             take: None,
             replies,
         };
-        let (sender, asks) = sync_channel(ASKS_MAX);
-        tokio::task::spawn_blocking(move || session.run(&asks));
+        let (sender, requests) = sync_channel(REQUESTS_MAX);
+        tokio::task::spawn_blocking(move || session.run(&requests));
         sender
     }
 
@@ -96,14 +96,14 @@ impl RecordingService {
 }
 
 impl Session {
-    fn run(mut self, asks: &Receiver<StudioRequest>) {
+    fn run(mut self, requests: &Receiver<StudioRequest>) {
         let mut last = None;
-        while let Ok(ask) = asks.recv() {
-            if matches!(ask, StudioRequest::CallEnded) {
-                last = self.last_words(asks);
+        while let Ok(request) = requests.recv() {
+            if matches!(request, StudioRequest::CallEnded) {
+                last = self.last_recording(requests);
                 break;
             }
-            if let Some(reply) = self.perform(ask)
+            if let Some(reply) = self.perform(request)
                 && self.replies.blocking_send(Input::Studio(Box::new(reply))).is_err()
             {
                 break;
@@ -112,11 +112,11 @@ impl Session {
         self.close(last);
     }
 
-    /// The call is over: a recording that its end ended follows, if it was known whole.
-    fn last_words(&self, asks: &Receiver<StudioRequest>) -> Option<Vec<i16>> {
+    /// The call is over: the recording that its end cut short follows, if the media thread still reports it.
+    fn last_recording(&self, requests: &Receiver<StudioRequest>) -> Option<Vec<i16>> {
         self.file.as_ref()?;
         loop {
-            match asks.recv_timeout(LAST_WORDS) {
+            match requests.recv_timeout(LAST_RECORDING) {
                 Ok(StudioRequest::LastRecording { samples }) => return Some(samples),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
@@ -124,8 +124,8 @@ impl Session {
         }
     }
 
-    fn perform(&mut self, ask: StudioRequest) -> Option<Reply> {
-        match ask {
+    fn perform(&mut self, request: StudioRequest) -> Option<Reply> {
+        match request {
             StudioRequest::SignIn { number, pin } => Some(self.sign_in(number.expose(), &pin)),
             StudioRequest::Find { lang, number } => Some(self.look_up(|store| store.find(lang, number))),
             StudioRequest::Next { lang, after } => Some(self.look_up(|store| store.next(lang, after))),
@@ -271,7 +271,7 @@ impl Session {
     }
 }
 
-/// Stretches of sound and questions that wait: a quarter of a minute of a disk that stands still.
-const ASKS_MAX: usize = 128;
-/// The media thread tells the last recording with its next packet.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Requests that wait, most of them audio: a disk may stall for a quarter of a minute.
+const REQUESTS_MAX: usize = 128;
+/// The media thread reports the last recording with its next packet.
+const LAST_RECORDING: Duration = Duration::from_secs(1);

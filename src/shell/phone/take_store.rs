@@ -130,7 +130,7 @@ impl TakeStore {
     }
 }
 
-/// What an operator can be told of a finding by telephone.
+/// The fault that a finding is spoken as by telephone; none for findings that are only shown.
 fn fault(code: &str) -> Option<TakeFault> {
     Some(match code {
         "silent" => TakeFault::Silent,

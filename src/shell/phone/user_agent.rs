@@ -1,10 +1,10 @@
 //! The user agent server of a node (RFC 3261 §8.2): gives each message to its call, and each new call a task of its own.
 //!
 //! ```text
-//!  transport ── message ──► UserAgent ──► sip::Dispatcher ──► drop, a stateless response
-//!                              │  ▲                 ├──► the inbox of a call, from the registry
-//!                              │  └ a call in place ├──► Admission ──► line, ports ──► call task
-//!                              │    of an ended one │
+//!  transport ── message ──► sip::Dispatcher ──┬─► dropped, or a stateless response
+//!                  ▲                          ├─► the inbox of its call, from the registry
+//!                  │                          └─► Admission ──► line, ports ──► call task
+//!                  └─────── an INVITE that takes the place of an ended call ───────┘
 //! ```
 
 use std::net::IpAddr;
@@ -178,8 +178,8 @@ impl Receiver for UserAgent {
                 }
                 self.reply(reply);
             }
-            Disposition::Leg(_) => self.deliver(inbox, message, arrival),
-            Disposition::Invite(_) => self.new_call(received, key, message, arrival, state),
+            Disposition::Leg => self.deliver(inbox, message, arrival),
+            Disposition::Invite => self.new_call(received, key, message, arrival, state),
         }
     }
 
