@@ -112,7 +112,8 @@ impl Admission {
         if self.rules.studio.as_deref() == Some(user) {
             return Some(Purpose::Studio);
         }
-        let ours = self.rules.hotline_numbers.is_empty() || self.rules.hotline_numbers.iter().any(|number| number == user);
+        let ours =
+            self.rules.hotline_numbers.is_empty() || self.rules.hotline_numbers.iter().any(|number| number == user);
         ours.then_some(Purpose::Hotline)
     }
 

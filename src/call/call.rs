@@ -28,8 +28,8 @@ use sip::{Arrival, EndCause, Leg, LegInput, LegOutput, Local, Message};
 
 use super::application::Application;
 use super::cdr::CdrBuilder;
-use super::media_control::{MediaCommand, MediaEvent, KeySource};
-use super::recording_session::{StudioRequest, Input as RecordingInput};
+use super::media_control::{KeySource, MediaCommand, MediaEvent};
+use super::recording_session::{Input as RecordingInput, StudioRequest};
 pub use events::{Effect, Input, Output, Telemetry};
 
 /// What a call begins with.
@@ -88,7 +88,17 @@ enum State {
 impl Call {
     /// Begins a call with its INVITE, and returns everything that causes.
     pub fn new(now: Instant, beginning: CallSetup) -> (Call, Vec<Output>) {
-        let CallSetup { received, application: talk, invite, arrival, local, media, transfer_targets: desks, limit, cdr: tally } = beginning;
+        let CallSetup {
+            received,
+            application: talk,
+            invite,
+            arrival,
+            local,
+            media,
+            transfer_targets: desks,
+            limit,
+            cdr: tally,
+        } = beginning;
         let (leg, first) = Leg::new(now, invite, &arrival, local);
         let operator = matches!(talk, Application::Recording(_));
         let mut call = Call {

@@ -54,7 +54,7 @@ pub enum MediaCommand {
     Setup(MediaSetup),
     /// Play these; an earlier play is over and reports nothing.
     Play {
-        /// Named again in [`Event::Played`].
+        /// Named again in [`MediaEvent::Played`].
         id: PlayId,
         /// What to play, in order.
         pieces: Vec<Piece>,
@@ -65,10 +65,10 @@ pub enum MediaCommand {
     Record {
         /// The longest recording.
         max: Duration,
-        /// Whether the sound is told as it comes, by [`Event::Sound`].
+        /// Whether the sound is told as it comes, by [`MediaEvent::Sound`].
         telling: bool,
     },
-    /// End the recording in progress; [`Event::Recorded`] follows if there is one.
+    /// End the recording in progress; [`MediaEvent::Recorded`] follows if there is one.
     StopRecord,
     /// What [`Piece::Take`] plays from now on, as a new recording would be.
     Load(Take),

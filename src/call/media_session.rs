@@ -26,7 +26,7 @@ pub use playlist::MissingClip;
 use recording::Recording;
 use rtcp_reports::Reports;
 
-use super::{MediaCommand, MediaEvent, KeySource, MediaSetup};
+use super::{KeySource, MediaCommand, MediaEvent, MediaSetup};
 use audio::{Bank, DtmfDetector, Playlist, Take, g711, samples_in};
 use flow::PlayId;
 use rtp::{HEADER_OCTETS, Header, Packet, Reception, SequencePlace, TelephoneEvents, is_rtcp, rtcp};
@@ -126,7 +126,7 @@ impl MediaSession {
         stream
     }
 
-    /// When [`Stream::tick`] is due.
+    /// When [`MediaSession::tick`] is due.
     pub fn deadline(&self) -> Instant {
         self.due
     }
@@ -151,7 +151,7 @@ impl MediaSession {
         self.latch.source()
     }
 
-    /// Where RTCP goes. With [`Stream::rtcp_mux`] it leaves from the RTP port.
+    /// Where RTCP goes. With [`MediaSession::rtcp_mux`] it leaves from the RTP port.
     pub fn rtcp_target(&self) -> Option<SocketAddr> {
         self.latch.rtcp_target()
     }
@@ -167,7 +167,12 @@ impl MediaSession {
     }
 
     /// Does what the control plane says. A playlist with a missing clip is played without it, and the clip is named.
-    pub fn command(&mut self, now: Instant, command: MediaCommand, events: &mut Vec<MediaEvent>) -> Result<(), MissingClip> {
+    pub fn command(
+        &mut self,
+        now: Instant,
+        command: MediaCommand,
+        events: &mut Vec<MediaEvent>,
+    ) -> Result<(), MissingClip> {
         match command {
             MediaCommand::Setup(setup) => self.change(now, setup),
             MediaCommand::Play { id, pieces } => {
@@ -320,7 +325,14 @@ impl MediaSession {
         }
     }
 
-    fn sound(&mut self, now: Instant, arrival: SequencePlace, timestamp: u32, octets: &[u8], events: &mut Vec<MediaEvent>) {
+    fn sound(
+        &mut self,
+        now: Instant,
+        arrival: SequencePlace,
+        timestamp: u32,
+        octets: &[u8],
+        events: &mut Vec<MediaEvent>,
+    ) {
         let codec = self.setup.codec;
         match arrival {
             SequencePlace::First | SequencePlace::Next { .. } => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::Value;
 
 use inquiry::Stage;
-use replica::upstream::{FactorKind, Heartbeat, Mapping, Origin, CaseField};
+use replica::upstream::{CaseField, FactorKind, Heartbeat, Mapping, Origin};
 
 use super::reader::Reader;
 

@@ -78,7 +78,12 @@ impl AgeClock {
 
     /// The upstream spoke: it stands at `as_of`, and its own clock shows `upstream_now`, if it says so. Gives what may be
     /// believed of `as_of`: a time further ahead than clocks are wrong is cut off.
-    pub fn upstream_reported(&mut self, now: ClockReading, as_of: Timestamp, upstream_now: Option<Timestamp>) -> Timestamp {
+    pub fn upstream_reported(
+        &mut self,
+        now: ClockReading,
+        as_of: Timestamp,
+        upstream_now: Option<Timestamp>,
+    ) -> Timestamp {
         let ceiling = self.now(now).max(now.wall) + SignedDuration::try_from(AHEAD_MAX).unwrap_or_default();
         let believed = if upstream_now.is_some() { as_of } else { as_of.min(ceiling) };
         if let Some(upstream) = upstream_now {

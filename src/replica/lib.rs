@@ -13,7 +13,7 @@ pub mod sample;
 /// A PostgreSQL upstream.
 pub mod upstream;
 
-pub use age::{AgeClock, StoredClock, ClockReading};
+pub use age::{AgeClock, ClockReading, StoredClock};
 pub use change::{BadRow, Change};
 pub use feed::{BatchHeader, CaseRecord, LINE_BYTES_MAX, Line, LineError, SAMPLE, SPOOL};
 pub use mark::Mark;

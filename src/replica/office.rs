@@ -49,7 +49,16 @@ impl SimulatedOffice {
             sample::cases(cases, seed, today, calendar).partition(|case| is_end(case.stage));
         let (open_wanted, closed_wanted) = ((open.len() as u64).max(10), (closed.len() as u64).max(10));
         let draw = Draw::new(seed, u64::MAX);
-        SimulatedOffice { seed, calendar: calendar.clone(), draw, open, closed, open_wanted, closed_wanted, next: cases }
+        SimulatedOffice {
+            seed,
+            calendar: calendar.clone(),
+            draw,
+            open,
+            closed,
+            open_wanted,
+            closed_wanted,
+            next: cases,
+        }
     }
 
     /// Every case there is.

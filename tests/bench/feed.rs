@@ -7,7 +7,6 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use config;
 use feed::Packer;
 use feed::keys::{self, PrivateKey};
 use inquiry::{Keys, WorkingDays};

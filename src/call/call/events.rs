@@ -9,8 +9,8 @@ use flow::{LookUpAnswer, TransferOutcome};
 use inquiry::{CallRecord, LookUpResult};
 use sip::{Arrival, Message, Outgoing};
 
-use crate::media_control::{MediaCommand, MediaEvent, KeySource, MediaSetup};
-use crate::recording_session::{StudioRequest, Reply};
+use crate::media_control::{KeySource, MediaCommand, MediaEvent, MediaSetup};
+use crate::recording_session::{Reply, StudioRequest};
 
 /// What a call takes in.
 ///

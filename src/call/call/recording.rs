@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Call, Effect, Output, State};
 use crate::application::Application;
 use crate::media_control::MediaCommand;
-use crate::recording_session::{StudioRequest, Input as RecordingInput, Output as RecordingOutput};
+use crate::recording_session::{Input as RecordingInput, Output as RecordingOutput, StudioRequest};
 use inquiry::CallOutcome;
 
 impl Call {

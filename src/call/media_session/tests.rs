@@ -174,7 +174,11 @@ impl Peer {
 fn take_of(event: &MediaEvent) -> &[i16] {
     match event {
         MediaEvent::Recorded { samples, .. } => samples,
-        MediaEvent::Key { .. } | MediaEvent::Played(_) | MediaEvent::Sound(_) | MediaEvent::PeerReport { .. } | MediaEvent::PeerLost => &[],
+        MediaEvent::Key { .. }
+        | MediaEvent::Played(_)
+        | MediaEvent::Sound(_)
+        | MediaEvent::PeerReport { .. }
+        | MediaEvent::PeerLost => &[],
     }
 }
 
@@ -286,7 +290,8 @@ fn hold_sends_nothing_stops_the_play_and_resume_goes_on() {
 fn codec_and_packet_time_change_in_the_middle_of_a_sentence() {
     let mut talk = Peer::new(setup());
     talk.play(1, &[clip("a")]).pass(ms(39));
-    talk.tell(MediaCommand::Setup(MediaSetup { codec: Codec::Ulaw, payload: 0, ptime: ms(30), ..setup() })).pass(ms(2000));
+    talk.tell(MediaCommand::Setup(MediaSetup { codec: Codec::Ulaw, payload: 0, ptime: ms(30), ..setup() }))
+        .pass(ms(2000));
     let sound = talk.sound();
     assert!(sound[..320].iter().all(|octet| *octet == 0xFA));
     assert!(sound[320..8000].iter().all(|octet| *octet == 0xCE));
@@ -526,8 +531,11 @@ fn a_recording_can_be_told_as_it_comes_late_packets_in_their_place() {
     }
     talk.tell(MediaCommand::StopRecord);
     let loud = g711::decode(Codec::Alaw, 0xFA);
-    let told: Vec<&Vec<i16>> =
-        talk.events.iter().filter_map(|event| if let MediaEvent::Sound(part) = event { Some(part) } else { None }).collect();
+    let told: Vec<&Vec<i16>> = talk
+        .events
+        .iter()
+        .filter_map(|event| if let MediaEvent::Sound(part) = event { Some(part) } else { None })
+        .collect();
     assert_eq!(told, [&vec![loud; 1600]]);
     assert_eq!(talk.recorded(), [vec![loud; 3200]]);
 }

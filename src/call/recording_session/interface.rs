@@ -23,7 +23,7 @@ pub(crate) enum Input {
     Recorded { samples: Vec<i16>, packets_lost: u64 },
     /// The studio's reply.
     Reply(Reply),
-    /// [`Studio::deadline`](super::Studio::deadline) has come.
+    /// [`RecordingSession::deadline`](super::RecordingSession::deadline) has come.
     Deadline,
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum Output {
     Play { id: PlayId, pieces: Vec<Piece> },
     /// Stop what plays.
     Stop,
-    /// Record, with the sound as it comes, until [`Output::StopRecord`] or the limit; exactly one [`Input::Recorded`]
+    /// Record, with the sound as it comes, until [`Output::StopRecording`] or the limit; exactly one [`Input::Recorded`]
     /// follows.
     Record { max: Duration },
     /// End the recording.
@@ -109,7 +109,7 @@ pub enum StudioRequest {
     Keep,
     /// It is not. [`Reply::Done`] follows.
     Discard,
-    /// The call has ended. A take in progress may follow whole, as [`Ask::Last`].
+    /// The call has ended. A take in progress may follow whole, as [`StudioRequest::LastRecording`].
     CallEnded,
     /// What was recorded of the take that the end of the call ended.
     LastRecording {
@@ -121,7 +121,7 @@ pub enum StudioRequest {
 /// What the studio replies.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// The reply to [`Ask::SignIn`].
+    /// The reply to [`StudioRequest::SignIn`].
     SignedIn(SignIn),
     /// The slot that was asked for, or that there is none.
     Slot(Option<Slot>),

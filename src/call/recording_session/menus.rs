@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::prompts::spelled;
-use super::{StudioRequest, BREATH, NEXT_KEY, Output, Prompt, SignIn, Slot, State, RecordingSession};
+use super::{BREATH, NEXT_KEY, Output, Prompt, RecordingSession, SignIn, Slot, State, StudioRequest};
 use base::{Key, Lang, Private};
 use speech::Piece;
 
@@ -48,7 +48,9 @@ impl RecordingSession {
                 self.ask(now, State::SigningIn, StudioRequest::SignIn { number, pin: Private::new(digits) });
             }
             State::Slot => match digits.parse() {
-                Ok(number) => self.ask(now, State::Finding { next: false }, StudioRequest::Find { lang: self.lang, number }),
+                Ok(number) => {
+                    self.ask(now, State::Finding { next: false }, StudioRequest::Find { lang: self.lang, number })
+                }
                 Err(_) => self.ask_slot(now, &[Prompt::Unknown]),
             },
             State::SigningIn

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! A take is stored as a draft as soon as it ends, before anybody is asked about it, and what comes of it while it is
-//! made is told in [`Ask::Sound`]: whoever hangs up, and whatever breaks, the take is there. Takes never replace one
+//! made is told in [`StudioRequest::Sound`]: whoever hangs up, and whatever breaks, the take is there. Takes never replace one
 //! another. What is typed to sign in is [`Private`], and no step of the record tells a key.
 
 mod entry;
@@ -32,8 +32,8 @@ use flow::{self, PlayId};
 use speech::Piece;
 
 use entry::Entry;
-pub use interface::{StudioRequest, TakeFault, Reply, TakeReport, SignIn, Slot};
 pub(crate) use interface::{Input, Output};
+pub use interface::{Reply, SignIn, Slot, StudioRequest, TakeFault, TakeReport};
 use prompts::Prompt;
 pub use prompts::studio_clips;
 use speech_detector::SpeechDetector;

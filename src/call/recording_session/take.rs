@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{StudioRequest, BREATH, TakeFault, Output, Prompt, REPLY_MAX, TakeReport, Slot, SpeechDetector, State, RecordingSession, trim_to_speech};
+use super::{
+    BREATH, Output, Prompt, REPLY_MAX, RecordingSession, Slot, SpeechDetector, State, StudioRequest, TakeFault,
+    TakeReport, trim_to_speech,
+};
 use audio::Take;
 use base::Key;
 use speech::Piece;

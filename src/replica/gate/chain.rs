@@ -9,7 +9,7 @@
 
 use jiff::Timestamp;
 
-use super::header::{FeedHeader, Hash, FileKind};
+use super::header::{FeedHeader, FileKind, Hash};
 
 /// The last file of a source that a copy holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use base::Private;
 
 use super::super::change::{BadRow, Change};
 use super::super::feed::{LINE_BYTES_MAX, Line, LineError};
-use super::header::{FeedHeader, Hash, HeaderError, FileKind, Seal, read_delete, starts};
+use super::header::{FeedHeader, FileKind, Hash, HeaderError, Seal, read_delete, starts};
 
 /// A file being read.
 pub struct FileReader {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::chain::{ReplicaState, FilePosition};
+use super::chain::{FilePosition, ReplicaState};
 use super::header::{FeedHeader, FileKind};
 
 /// The files that wait, each by a name that the shell gave it.
@@ -84,7 +84,9 @@ impl<N: Clone + PartialEq> FileQueue<N> {
                 // It is refused when it is looked into.
                 (Some(followed), _) if followed != name => line.any(),
                 (_, ReplicaState::At(place)) if place.source == *name => line.after(place),
-                (_, ReplicaState::At(_) | ReplicaState::Empty | ReplicaState::Other) => line.start(name, *copy == ReplicaState::Empty),
+                (_, ReplicaState::At(_) | ReplicaState::Empty | ReplicaState::Other) => {
+                    line.start(name, *copy == ReplicaState::Empty)
+                }
             };
             match turn {
                 NextFile::Take(name) => return NextFile::Take(name),

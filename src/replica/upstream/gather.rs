@@ -122,7 +122,15 @@ struct Inside {
 impl TransactionAssembler {
     /// A machine at the beginning of a stream, which must begin with `expect` if there is one.
     pub fn new(mapping: Mapping, heartbeat: Heartbeat, expect: Option<Anchor>) -> TransactionAssembler {
-        TransactionAssembler { mapping, heartbeat, tables: HashMap::new(), expect, inside: None, described: None, redescribed: false }
+        TransactionAssembler {
+            mapping,
+            heartbeat,
+            tables: HashMap::new(),
+            expect,
+            inside: None,
+            described: None,
+            redescribed: false,
+        }
     }
 
     /// Whether the stream is still to prove that it is the log which the copy followed.

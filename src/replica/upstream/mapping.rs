@@ -16,7 +16,7 @@ use base::{Private, tag};
 use inquiry::{SecondFactor, Stage};
 
 use super::message::{Field, StreamColumn};
-use super::role::{ROLES, CaseField};
+use super::role::{CaseField, ROLES};
 use super::value;
 
 /// Where a field's value comes from.
@@ -113,7 +113,7 @@ pub enum Drift {
 }
 
 impl Mapping {
-    /// The columns that are read, in the order of [`Role::ALL`], each once for each role.
+    /// The columns that are read, in the order of [`CaseField::ALL`], each once for each role.
     pub fn columns(&self) -> impl Iterator<Item = (CaseField, &str)> {
         CaseField::ALL.into_iter().filter_map(|role| match self.origins.get(&role)? {
             Origin::Column(name) => Some((role, name.as_str())),

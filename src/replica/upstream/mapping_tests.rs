@@ -22,7 +22,7 @@ pub(crate) fn plain() -> Mapping {
     }
 }
 
-/// A row of that table, in the order of [`Role::ALL`].
+/// A row of that table, in the order of [`CaseField::ALL`].
 pub(crate) const ROW: [Option<&str>; 13] = [
     Some("440100000000123"),
     Some("123X"),
@@ -78,7 +78,9 @@ fn many_codes_of_the_upstream_are_one_of_ours() {
     for (code, stage) in [("10", Stage::Accepted), ("11", Stage::Accepted), ("95", Stage::Contact)] {
         assert_eq!(read(&mapping, &with(CaseField::Stage, Some(code))).map(|case| case.stage), Ok(stage));
     }
-    assert!(complaint(&mapping, &with(CaseField::Stage, Some("96"))).contains("\"96\" is not in [replica.postgres.stages]"));
+    assert!(
+        complaint(&mapping, &with(CaseField::Stage, Some("96"))).contains("\"96\" is not in [replica.postgres.stages]")
+    );
     mapping.stages.insert("*".into(), Stage::Contact);
     assert_eq!(read(&mapping, &with(CaseField::Stage, Some("96"))).map(|case| case.stage), Ok(Stage::Contact));
 }
@@ -86,8 +88,15 @@ fn many_codes_of_the_upstream_are_one_of_ours() {
 #[test]
 fn what_is_missing_is_named_and_what_may_be_missing_is_not() {
     let mapping = plain();
-    for role in [CaseField::Receipt, CaseField::Factor, CaseField::Stage, CaseField::Document, CaseField::CaseType, CaseField::Hall, CaseField::AcceptedOn]
-    {
+    for role in [
+        CaseField::Receipt,
+        CaseField::Factor,
+        CaseField::Stage,
+        CaseField::Document,
+        CaseField::CaseType,
+        CaseField::Hall,
+        CaseField::AcceptedOn,
+    ] {
         let why = complaint(&mapping, &with(role, None));
         assert!(why.contains(role.name()) || why.contains("second factor"), "{role:?}: {why}");
     }

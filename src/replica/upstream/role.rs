@@ -77,9 +77,12 @@ impl CaseField {
         const LIST: &[u32] = &[1002, 1009, 1014, 1015];
         const RANGE: &[u32] = &[3912, 3913, 4535, 6155];
         let kinds: &[&[u32]] = match self {
-            CaseField::Receipt | CaseField::Stage | CaseField::Document | CaseField::CaseType | CaseField::Hall | CaseField::Waybill => {
-                &[TEXT, WHOLE]
-            }
+            CaseField::Receipt
+            | CaseField::Stage
+            | CaseField::Document
+            | CaseField::CaseType
+            | CaseField::Hall
+            | CaseField::Waybill => &[TEXT, WHOLE],
             CaseField::Factor => &[TEXT, WHOLE, DAY, &[17]],
             CaseField::AcceptedOn | CaseField::StageOn => &[TEXT, DAY, &[20, 23]],
             CaseField::Pauses => &[TEXT, JSON, RANGE],

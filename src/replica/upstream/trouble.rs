@@ -185,13 +185,20 @@ impl UpstreamError {
                     "add a line to pg_hba.conf that lets {user} into database {database} from this address, and reload"
                 ),
             ),
-            "28000" => {
-                (UpstreamErrorKind::Permission, format!("create the role {user}, and let it log in: ALTER ROLE {user} LOGIN"))
-            }
+            "28000" => (
+                UpstreamErrorKind::Permission,
+                format!("create the role {user}, and let it log in: ALTER ROLE {user} LOGIN"),
+            ),
             "3D000" => (UpstreamErrorKind::Setup, "correct replica.postgres.database".to_owned()),
-            "42501" if message.contains("replication") => (UpstreamErrorKind::Permission, format!("ALTER ROLE {user} REPLICATION")),
-            "42501" => (UpstreamErrorKind::Permission, format!("GRANT SELECT ON {table} TO {user}, and USAGE on its schema")),
-            "42P01" => (UpstreamErrorKind::Setup, format!("create the table {table}, or correct replica.postgres.table")),
+            "42501" if message.contains("replication") => {
+                (UpstreamErrorKind::Permission, format!("ALTER ROLE {user} REPLICATION"))
+            }
+            "42501" => {
+                (UpstreamErrorKind::Permission, format!("GRANT SELECT ON {table} TO {user}, and USAGE on its schema"))
+            }
+            "42P01" => {
+                (UpstreamErrorKind::Setup, format!("create the table {table}, or correct replica.postgres.table"))
+            }
             "42703" => (UpstreamErrorKind::Drift, "correct replica.postgres.columns".to_owned()),
             "42704" if message.contains("publication") => {
                 (UpstreamErrorKind::Setup, format!("CREATE PUBLICATION {publication} FOR TABLE {table}"))
@@ -206,8 +213,13 @@ impl UpstreamError {
                 (UpstreamErrorKind::Setup, "set wal_level = logical there, and restart it".to_owned())
             }
             "55000" if message.contains("slot") => (UpstreamErrorKind::SlotLost, "it is created again".to_owned()),
-            "55006" => (UpstreamErrorKind::SlotBusy, format!("if another node reads slot {slot}, give each a slot of its own")),
-            "53400" => (UpstreamErrorKind::Setup, "raise max_replication_slots there, or drop a slot without a reader".to_owned()),
+            "55006" => {
+                (UpstreamErrorKind::SlotBusy, format!("if another node reads slot {slot}, give each a slot of its own"))
+            }
+            "53400" => (
+                UpstreamErrorKind::Setup,
+                "raise max_replication_slots there, or drop a slot without a reader".to_owned(),
+            ),
             "53300" => (
                 UpstreamErrorKind::Unreachable,
                 format!(
@@ -297,14 +309,24 @@ mod tests {
     #[test]
     fn each_refusal_says_what_to_do() {
         for (state, message, kind, advice) in [
-            ("28P01", "password authentication failed for user \"jindu\"", UpstreamErrorKind::Password, "password_file"),
+            (
+                "28P01",
+                "password authentication failed for user \"jindu\"",
+                UpstreamErrorKind::Password,
+                "password_file",
+            ),
             (
                 "28000",
                 "no pg_hba.conf entry for host \"10.0.0.1\"",
                 UpstreamErrorKind::Permission,
                 "pg_hba.conf that lets jindu into",
             ),
-            ("42501", "permission denied for table cases", UpstreamErrorKind::Permission, "GRANT SELECT ON public.cases TO jindu"),
+            (
+                "42501",
+                "permission denied for table cases",
+                UpstreamErrorKind::Permission,
+                "GRANT SELECT ON public.cases TO jindu",
+            ),
             (
                 "42501",
                 "must be superuser or replication role to use replication slots",
@@ -312,10 +334,25 @@ mod tests {
                 "REPLICATION",
             ),
             ("42704", "publication \"jindu\" does not exist", UpstreamErrorKind::Setup, "CREATE PUBLICATION jindu"),
-            ("55006", "replication slot \"jindu_1\" is active for PID 7", UpstreamErrorKind::SlotBusy, "a slot of its own"),
+            (
+                "55006",
+                "replication slot \"jindu_1\" is active for PID 7",
+                UpstreamErrorKind::SlotBusy,
+                "a slot of its own",
+            ),
             ("57P03", "the database system is starting up", UpstreamErrorKind::Unreachable, "tried again"),
-            ("55000", "logical decoding cannot be used while in recovery", UpstreamErrorKind::Setup, "name the primary"),
-            ("53300", "too many connections for role \"jindu\"", UpstreamErrorKind::Unreachable, "CONNECTION LIMIT of jindu"),
+            (
+                "55000",
+                "logical decoding cannot be used while in recovery",
+                UpstreamErrorKind::Setup,
+                "name the primary",
+            ),
+            (
+                "53300",
+                "too many connections for role \"jindu\"",
+                UpstreamErrorKind::Unreachable,
+                "CONNECTION LIMIT of jindu",
+            ),
         ] {
             let trouble = of(state, message);
             assert_eq!(trouble.kind, kind, "{message}");

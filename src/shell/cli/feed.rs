@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use config::Settings;
-use replica::gate::{GateKey, GateKeys, FileKind};
+use replica::gate::{FileKind, GateKey, GateKeys};
 
 use release::hotline;
 
@@ -97,7 +97,12 @@ fn open(packing: &Packing) -> Result<Packer, String> {
     packer.map_err(|error| error.to_string())
 }
 
-fn packed(packing: &Packing, kind: FileKind, as_of: Option<Timestamp>, text: &mut dyn BufRead) -> Result<ExitCode, String> {
+fn packed(
+    packing: &Packing,
+    kind: FileKind,
+    as_of: Option<Timestamp>,
+    text: &mut dyn BufRead,
+) -> Result<ExitCode, String> {
     let mut packer = open(packing)?;
     if packer.is_new() && kind == FileKind::Changes {
         eprintln!("the first file of this feed is no snapshot: a node that holds cases already will wait for one");

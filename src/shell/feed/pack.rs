@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use replica::gate::{FORMAT, FeedHeader, Hash, FileKind, Seal};
+use replica::gate::{FORMAT, FeedHeader, FileKind, Hash, Seal};
 
 use super::keys::PrivateKey;
 

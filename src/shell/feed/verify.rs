@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use replica::Change;
-use replica::gate::{GateKeys, Hash, FileKind, Reading, VerifiedFile};
+use replica::gate::{FileKind, GateKeys, Hash, Reading, VerifiedFile};
 
 use super::text;
 

@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 use feed::printable;
 use feed::text::{self, ReadError};
 use replica::gate::{
-    ReplicaState, FeedHeader, FileError, FileQueue, Hash, FileKind, FilePosition, Reading, SealError, Standing, NextFile, VerifiedFile,
+    FeedHeader, FileError, FileKind, FilePosition, FileQueue, Hash, NextFile, Reading, ReplicaState, SealError,
+    Standing, VerifiedFile,
 };
 use replica::{Change, Mark};
 
@@ -312,7 +313,9 @@ impl Gate {
     /// Whether whoever sealed a snapshot may set the copy to its number.
     fn may_begin(&self, whole: &VerifiedFile) -> Result<(), SealError> {
         match self.copy() {
-            ReplicaState::At(place) if place.source == whole.header.source && whole.header.sequence <= place.sequence => {
+            ReplicaState::At(place)
+                if place.source == whole.header.source && whole.header.sequence <= place.sequence =>
+            {
                 self.settings.keys.check_at(whole, place.sequence + 1)
             }
             ReplicaState::At(_) | ReplicaState::Empty | ReplicaState::Other => Ok(()),
@@ -387,7 +390,13 @@ impl Gate {
     }
 
     /// Makes a new copy of a snapshot, and swaps it in.
-    fn snapshot(&mut self, name: &OsStr, whole: &VerifiedFile, folders: &Folders, alarms: &mut Alarms) -> io::Result<Taken> {
+    fn snapshot(
+        &mut self,
+        name: &OsStr,
+        whole: &VerifiedFile,
+        folders: &Folders,
+        alarms: &mut Alarms,
+    ) -> io::Result<Taken> {
         let mark = self.mark(whole);
         match self.rebuild(name, whole, folders, mark) {
             Ok(applied) => {
@@ -401,7 +410,13 @@ impl Gate {
         }
     }
 
-    fn rebuild(&self, name: &OsStr, whole: &VerifiedFile, folders: &Folders, mark: Mark) -> Result<Applied, ApplyError> {
+    fn rebuild(
+        &self,
+        name: &OsStr,
+        whole: &VerifiedFile,
+        folders: &Folders,
+        mark: Mark,
+    ) -> Result<Applied, ApplyError> {
         let mut rebuild = self.feeding.rebuild()?;
         let mut failed = None;
         let read = text::read(&folders.spool.join(name), Reading::Rows, &mut |change| {

@@ -19,7 +19,7 @@ use super::tests::{SECRET, open, settings, total};
 use super::writer::{Task, Writer};
 use super::*;
 use config;
-use replica::gate::{self, FORMAT, FeedHeader, GateKey, GateKeys, Hash, FileKind, Seal};
+use replica::gate::{self, FORMAT, FeedHeader, FileKind, GateKey, GateKeys, Hash, Seal};
 use replica::{CaseRecord, Event, SimulatedOffice};
 use support::calendar::notices_of_2026;
 use support::folder::{Folder, comes};
@@ -621,7 +621,8 @@ fn a_copy_that_cannot_be_written_makes_the_files_wait_and_loses_nothing() {
         }
     };
     tell(&node, pages(0));
-    let more: Vec<String> = SimulatedOffice::new(3_000, 2, TODAY, &notices_of_2026()).cases().map(CaseRecord::to_line).collect();
+    let more: Vec<String> =
+        SimulatedOffice::new(3_000, 2, TODAY, &notices_of_2026()).cases().map(CaseRecord::to_line).collect();
     let (big, after) = (upstream.file(FileKind::Changes, &more), upstream.changes(10));
     node.takes(&[&big, &after]);
     assert!(node.alarm(AlarmKind::Stuck));

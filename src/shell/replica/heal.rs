@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use feed::text;
 use replica::Mark;
-use replica::gate::{ReplicaState, GateKeys, FileKind, FilePosition, Reading, Standing, VerifiedFile};
+use replica::gate::{FileKind, FilePosition, GateKeys, Reading, ReplicaState, Standing, VerifiedFile};
 
 use super::apply::{Applied, ApplyError};
 use super::feeding::Feeding;
@@ -85,6 +85,7 @@ fn is_at(whole: &VerifiedFile, place: &FilePosition) -> bool {
 fn follows(before: Option<&VerifiedFile>, whole: &VerifiedFile) -> bool {
     let Some(before) = before else { return whole.header.kind == FileKind::Snapshot || whole.header.sequence == 1 };
     let header = before.header.clone();
-    let place = FilePosition { source: header.source, sequence: header.sequence, hash: before.hash, as_of: header.as_of };
+    let place =
+        FilePosition { source: header.source, sequence: header.sequence, hash: before.hash, as_of: header.as_of };
     ReplicaState::At(place).judge(None, &whole.header, Some(&whole.hash), |_| None) == Standing::Next
 }

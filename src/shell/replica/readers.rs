@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use os::clock;
-use replica::{AgeClock, CaseRecord, Mark, ClockReading};
+use replica::{AgeClock, CaseRecord, ClockReading, Mark};
 
 use super::cache::{Cache, Entry, Flight, Landed, locked};
 use super::conditions::{Conditions, DAMAGED};

@@ -11,7 +11,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use base::Private;
 use inquiry::Keys;
-use replica::{BadRow, CaseRecord, Change, StoredClock, Mark, SPOOL};
+use replica::{BadRow, CaseRecord, Change, Mark, SPOOL, StoredClock};
 
 use super::apply::{Applied, ApplyError};
 use super::held::{self, Decision, Held, HeldWhat};

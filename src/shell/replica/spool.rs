@@ -20,7 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use feed::text::{self, ReadError};
 use feed::{is_feed_name, printable};
-use replica::gate::{ReplicaState, FeedHeader, FileError};
+use replica::gate::{FeedHeader, FileError, ReplicaState};
 
 use super::alarms::{AlarmKind, Alarms, Waiting};
 use super::apply::{ApplyError, Batch};

@@ -16,7 +16,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, params};
 
 use inquiry::{Keys, RowKey};
-use replica::{StoredClock, Mark, ClockReading, Row, RowError};
+use replica::{ClockReading, Mark, Row, RowError, StoredClock};
 
 use super::schema;
 
@@ -269,7 +269,11 @@ fn clock(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<Option<Stored
     let wall = wall.and_then(|micros| Timestamp::from_microsecond(micros).ok());
     let boot = boot.map(|micros| Duration::from_micros(micros.unsigned_abs()));
     let told = boot.zip(wall).map(|(boot, wall)| ClockReading { boot, wall });
-    Ok(boot_id.zip(offset_us).zip(told).map(|((boot_id, offset_us), told)| StoredClock { boot_id, offset_us, reported: told }))
+    Ok(boot_id.zip(offset_us).zip(told).map(|((boot_id, offset_us), told)| StoredClock {
+        boot_id,
+        offset_us,
+        reported: told,
+    }))
 }
 
 /// Keeps the upstream's clock, in the transaction of the mark that it told.

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use inquiry::Keys;
-use replica::{Change, StoredClock, Line, Mark, SAMPLE};
+use replica::{Change, Line, Mark, SAMPLE, StoredClock};
 
 use super::apply::{self, Applied, ApplyError, Batch};
 use super::cache::locked;

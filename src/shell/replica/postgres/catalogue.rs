@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use config::{Postgres, UpstreamServer};
 use replica::upstream::{
-    Catalogue, Form, Heartbeat, HeartbeatTable, Identity, UpstreamErrorKind, Publication, Server, Slot, StreamColumn, UpstreamError,
-    history, lsn,
+    Catalogue, Form, Heartbeat, HeartbeatTable, Identity, Publication, Server, Slot, StreamColumn, UpstreamError,
+    UpstreamErrorKind, history, lsn,
 };
 
 use super::session::{self, Session};
@@ -138,7 +138,12 @@ async fn may_filter(
     }
 }
 
-async fn identity(settings: &Postgres, session: &Session, id: &str, kind: &str) -> Result<Option<Identity>, UpstreamError> {
+async fn identity(
+    settings: &Postgres,
+    session: &Session,
+    id: &str,
+    kind: &str,
+) -> Result<Option<Identity>, UpstreamError> {
     let which = match kind {
         "f" => return Ok(Some(Identity::Full)),
         "d" => "indisprimary",
@@ -223,8 +228,13 @@ pub(super) fn literal(text: &str) -> String {
 /// The words of all complaints, as one trouble.
 pub(super) fn complaint(complaints: &[String]) -> Option<UpstreamError> {
     let count = complaints.len();
-    let kind = if complaints.iter().any(|text| text.contains("column ")) { UpstreamErrorKind::Drift } else { UpstreamErrorKind::Setup };
-    (count > 0).then(|| UpstreamError::new(kind, format!("the upstream must be set up ({count}): {}", complaints.join("; "))))
+    let kind = if complaints.iter().any(|text| text.contains("column ")) {
+        UpstreamErrorKind::Drift
+    } else {
+        UpstreamErrorKind::Setup
+    };
+    (count > 0)
+        .then(|| UpstreamError::new(kind, format!("the upstream must be set up ({count}): {}", complaints.join("; "))))
 }
 
 const ROLE: &str = "

@@ -14,7 +14,8 @@ use pgwire_replication::ReplicationClient;
 use crate::apply::ApplyError;
 use crate::rebuild::Rebuild;
 use replica::upstream::{
-    Bound, Field, Heartbeat, UpstreamErrorKind, Lsn, Mapping, Position, Server, UpstreamError, Unmapped, bad, lsn, timestamp_of_text,
+    Bound, Field, Heartbeat, Lsn, Mapping, Position, Server, Unmapped, UpstreamError, UpstreamErrorKind, bad, lsn,
+    timestamp_of_text,
 };
 use replica::{Change, Mark};
 
@@ -91,7 +92,9 @@ impl Following {
         };
         let fresh =
             text(1).and_then(|place| lsn(&place)).zip(text(2)).map(|(place, snapshot)| Fresh { place, snapshot });
-        fresh.ok_or_else(|| UpstreamError::new(UpstreamErrorKind::Protocol, "the upstream made a slot, and did not say where it begins"))
+        fresh.ok_or_else(|| {
+            UpstreamError::new(UpstreamErrorKind::Protocol, "the upstream made a slot, and did not say where it begins")
+        })
     }
 
     /// The heartbeat's time on the snapshot, where there is a heartbeat row.
@@ -126,8 +129,11 @@ impl Following {
         if matches!(error, ApplyError::Dropped) {
             self.kept.store(true, Ordering::Relaxed);
         }
-        let kind =
-            if matches!(error, ApplyError::Held { .. } | ApplyError::Dropped) { UpstreamErrorKind::Held } else { UpstreamErrorKind::Store };
+        let kind = if matches!(error, ApplyError::Held { .. } | ApplyError::Dropped) {
+            UpstreamErrorKind::Held
+        } else {
+            UpstreamErrorKind::Store
+        };
         UpstreamError::new(kind, error.to_string())
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use replica::upstream::{UpstreamErrorKind, Lsn, UpstreamError};
+use replica::upstream::{Lsn, UpstreamError, UpstreamErrorKind};
 
 /// Counters and gauges; read them at any time, each is right by itself.
 #[derive(Debug, Default)]
@@ -29,7 +29,10 @@ pub struct UpstreamMetrics {
 impl UpstreamMetrics {
     /// How often each kind of trouble began.
     pub fn troubles(&self) -> impl Iterator<Item = (UpstreamErrorKind, u64)> {
-        UpstreamErrorKind::ALL.into_iter().zip(&self.troubles).map(|(kind, count)| (kind, count.load(Ordering::Relaxed)))
+        UpstreamErrorKind::ALL
+            .into_iter()
+            .zip(&self.troubles)
+            .map(|(kind, count)| (kind, count.load(Ordering::Relaxed)))
     }
 
     /// What keeps the upstream from being followed at the moment.

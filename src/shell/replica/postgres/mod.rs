@@ -32,7 +32,7 @@ use tokio::sync::watch;
 
 use config::{Postgres, UpstreamServer};
 use replica::upstream::{
-    Anchor, Catalogue, UpstreamErrorKind, Lsn, Plan, Position, Server, UpstreamError, Wanted, WhyCopy, lsn_text, plan,
+    Anchor, Catalogue, Lsn, Plan, Position, Server, UpstreamError, UpstreamErrorKind, Wanted, WhyCopy, lsn_text, plan,
 };
 
 use super::feeding::Feeding;
@@ -262,7 +262,9 @@ impl Following {
             (Some((_, _, catalogue)), Some(trouble)) if !catalogue.can_decode() => Err(trouble),
             (Some((server, session, catalogue)), _) => self.judged(server, session, catalogue),
             (None, Some(trouble)) => Err(trouble),
-            (None, None) => Err(UpstreamError::new(UpstreamErrorKind::Setup, "replica.postgres.servers names no server")),
+            (None, None) => {
+                Err(UpstreamError::new(UpstreamErrorKind::Setup, "replica.postgres.servers names no server"))
+            }
         }
     }
 
@@ -337,7 +339,10 @@ impl Following {
         let limit = self.settings.connect_timeout.max(CONVERSATION_AT_LEAST);
         match tokio::time::timeout(limit, work).await {
             Ok(done) => done,
-            Err(_) => Err(UpstreamError::new(UpstreamErrorKind::Silent, format!("the upstream does not answer within {limit:?}"))),
+            Err(_) => Err(UpstreamError::new(
+                UpstreamErrorKind::Silent,
+                format!("the upstream does not answer within {limit:?}"),
+            )),
         }
     }
 }
@@ -362,11 +367,17 @@ fn chance() -> f64 {
 }
 
 fn waiting() -> UpstreamError {
-    UpstreamError::new(UpstreamErrorKind::Held, "deletes are held for a person: jindu replica held apply, if they are meant, or held drop")
+    UpstreamError::new(
+        UpstreamErrorKind::Held,
+        "deletes are held for a person: jindu replica held apply, if they are meant, or held drop",
+    )
 }
 
 fn kept() -> UpstreamError {
-    UpstreamError::new(UpstreamErrorKind::Held, "an operator kept the old copy: jindu replica rebuild copies the upstream as it is")
+    UpstreamError::new(
+        UpstreamErrorKind::Held,
+        "an operator kept the old copy: jindu replica rebuild copies the upstream as it is",
+    )
 }
 
 /// The source of the marks.
@@ -376,6 +387,15 @@ const CONVERSATION_AT_LEAST: Duration = Duration::from_secs(15);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
-mod table_tests;
-#[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_doubles_up_to_the_most_and_never_is_the_same_for_all() {
+        let settings = Postgres::default();
+        assert_eq!(pause(&settings, 1, 1.0), settings.reconnect_first);
+        assert_eq!(pause(&settings, 2, 1.0), settings.reconnect_first * 2);
+        assert_eq!(pause(&settings, 40, 1.0), settings.reconnect_max);
+        assert_eq!(pause(&settings, 40, 0.0), settings.reconnect_max / 2);
+    }
+}

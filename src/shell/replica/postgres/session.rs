@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
 use config::{Postgres, UpstreamServer};
-use replica::upstream::{UpstreamErrorKind, Lsn, Names, Refusal, UpstreamError, split_state};
+use replica::upstream::{Lsn, Names, Refusal, UpstreamError, UpstreamErrorKind, split_state};
 
 use super::tls;
 
@@ -72,7 +72,12 @@ impl Session {
     pub(super) async fn rows(&self, settings: &Postgres, sql: &str) -> Result<Vec<SimpleQueryRow>, UpstreamError> {
         let asked = tokio::time::timeout(self.limit, self.client.simple_query(sql)).await;
         let messages = asked
-            .map_err(|_| UpstreamError::new(UpstreamErrorKind::Silent, format!("the upstream does not answer within {:?}", self.limit)))?
+            .map_err(|_| {
+                UpstreamError::new(
+                    UpstreamErrorKind::Silent,
+                    format!("the upstream does not answer within {:?}", self.limit),
+                )
+            })?
             .map_err(|error| of_sql(settings, &settings.servers[0], &error))?;
         let row = |message| match message {
             SimpleQueryMessage::Row(row) => Some(row),
@@ -84,9 +89,9 @@ impl Session {
     /// The first row of the first statement, with so many columns.
     pub(super) async fn row(&self, settings: &Postgres, sql: &str) -> Result<SimpleQueryRow, UpstreamError> {
         let rows = self.rows(settings, sql).await?;
-        rows.into_iter()
-            .next()
-            .ok_or_else(|| UpstreamError::new(UpstreamErrorKind::Protocol, "the upstream gave no row where it must give one"))
+        rows.into_iter().next().ok_or_else(|| {
+            UpstreamError::new(UpstreamErrorKind::Protocol, "the upstream gave no row where it must give one")
+        })
     }
 }
 

@@ -20,7 +20,10 @@ use pgwire_replication::{Lsn as StreamLsn, PgWireError, ReplicationClient, Repli
 use tokio::time::Instant;
 
 use crate::apply::{Applied, ApplyError, Batch, Changes};
-use replica::upstream::{Anchor, TransactionAssembler, GatherError, UpstreamErrorKind, Lsn, Position, Step, Transaction, UpstreamError, timestamp};
+use replica::upstream::{
+    Anchor, GatherError, Lsn, Position, Step, Transaction, TransactionAssembler, UpstreamError, UpstreamErrorKind,
+    timestamp,
+};
 use replica::{Change, Mark};
 
 use super::beat::Beat;
@@ -73,7 +76,9 @@ impl Following {
     ) -> Result<Ended, UpstreamError> {
         let beat = Beat::start(&self.settings, &met, self.feeding.clone());
         let mark = self.feeding.mark().filter(|mark| mark.source == SOURCE);
-        let Some(mark) = mark else { return Err(UpstreamError::new(UpstreamErrorKind::Store, "the copy's place is gone")) };
+        let Some(mark) = mark else {
+            return Err(UpstreamError::new(UpstreamErrorKind::Store, "the copy's place is gone"));
+        };
         let gather = TransactionAssembler::new(self.settings.mapping.clone(), self.settings.heartbeat.clone(), expect);
         let mut stream = Stream {
             met,
@@ -111,7 +116,10 @@ impl Stream<'_> {
                     self.settle(false)?;
                 }
                 Err(_) if heard.elapsed() > silence => {
-                    return Err(UpstreamError::new(UpstreamErrorKind::Silent, format!("the upstream has said nothing for {silence:?}")));
+                    return Err(UpstreamError::new(
+                        UpstreamErrorKind::Silent,
+                        format!("the upstream has said nothing for {silence:?}"),
+                    ));
                 }
                 Err(_) => {}
             }
@@ -132,7 +140,10 @@ impl Stream<'_> {
         Ok(None)
     }
 
-    async fn event(&mut self, event: Result<Option<ReplicationEvent>, PgWireError>) -> Result<Option<Ended>, UpstreamError> {
+    async fn event(
+        &mut self,
+        event: Result<Option<ReplicationEvent>, PgWireError>,
+    ) -> Result<Option<Ended>, UpstreamError> {
         let event = event.map_err(|error| session::of_stream(&self.following.settings, &self.met.server, &error))?;
         match event {
             None => Err(UpstreamError::new(UpstreamErrorKind::Unreachable, "the upstream has ended the stream")),
@@ -375,8 +386,9 @@ impl Stream<'_> {
         loop {
             let limit = self.following.settings.silence;
             let event = tokio::time::timeout(limit, self.client.recv()).await;
-            let event =
-                event.map_err(|_| UpstreamError::new(UpstreamErrorKind::Silent, "the upstream stops in the midst of a transaction"))?;
+            let event = event.map_err(|_| {
+                UpstreamError::new(UpstreamErrorKind::Silent, "the upstream stops in the midst of a transaction")
+            })?;
             let event =
                 event.map_err(|error| session::of_stream(&self.following.settings, &self.met.server, &error))?;
             let over = match event {
@@ -386,7 +398,9 @@ impl Stream<'_> {
                 }
                 Some(ReplicationEvent::Commit { .. }) => true,
                 Some(ReplicationEvent::Begin { .. }) => return Err(GatherError::Order.into()),
-                None => return Err(UpstreamError::new(UpstreamErrorKind::Unreachable, "the upstream has ended the stream")),
+                None => {
+                    return Err(UpstreamError::new(UpstreamErrorKind::Unreachable, "the upstream has ended the stream"));
+                }
                 Some(_) => false,
             };
             for step in self.gather.take_steps() {
@@ -444,7 +458,8 @@ fn deletes(steps: &[Step]) -> u64 {
 }
 
 fn refused(error: &ApplyError) -> UpstreamError {
-    let kind = if matches!(error, ApplyError::Held { .. }) { UpstreamErrorKind::Held } else { UpstreamErrorKind::Store };
+    let kind =
+        if matches!(error, ApplyError::Held { .. }) { UpstreamErrorKind::Held } else { UpstreamErrorKind::Store };
     UpstreamError::new(kind, error.to_string())
 }
 

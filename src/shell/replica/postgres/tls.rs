@@ -16,7 +16,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use config::{Tls, UpstreamServer};
-use replica::upstream::{UpstreamErrorKind, UpstreamError};
+use replica::upstream::{UpstreamError, UpstreamErrorKind};
 
 /// The settings of a replication connection.
 pub(super) fn of_stream(tls: &Tls, server: &UpstreamServer) -> TlsConfig {

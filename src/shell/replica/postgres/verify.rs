@@ -17,7 +17,7 @@ use crate::{quarantine, store};
 use config::Postgres;
 use inquiry::Keys;
 use replica::Change;
-use replica::upstream::{Catalogue, Field, UpstreamErrorKind, Lsn, Position, Slot, UpstreamError, lsn, lsn_text};
+use replica::upstream::{Catalogue, Field, Lsn, Position, Slot, UpstreamError, UpstreamErrorKind, lsn, lsn_text};
 
 use super::catalogue;
 use super::copy::change;

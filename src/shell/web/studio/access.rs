@@ -51,7 +51,7 @@ impl Access {
     /// Whether cookies of this browser are sent by TLS only.
     ///
     /// # Errors
-    /// [`Trouble::InTheClear`] where they would cross a network in the clear.
+    /// [`StudioError::InsecureTransport`] where they would cross a network in the clear.
     pub(super) fn secure_cookies(&self, peer: &Peer) -> Result<bool, StudioError> {
         let is_here = peer.address.is_loopback() && !peer.is_proxied;
         match peer.is_secure {
