@@ -13,11 +13,11 @@ use inquiry::Availability;
 
 /// What admission goes by.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub struct AdmissionRules {
     /// New calls a second from one address; twice as many may come in one burst.
     pub calls_per_second_max: u32,
     /// User parts that reach the hotline; empty: every one.
-    pub numbers: Vec<String>,
+    pub hotline_numbers: Vec<String>,
     /// The user part of the line test; none: there is no line test.
     pub line_test: Option<String>,
     /// The user part of the recording service.
@@ -55,7 +55,7 @@ pub enum Rejection {
 /// Decides on new calls, and remembers how fast each address calls.
 #[derive(Debug)]
 pub struct Admission {
-    rules: Rules,
+    rules: AdmissionRules,
     sources: HashMap<IpAddr, Bucket>,
 }
 
@@ -67,7 +67,7 @@ struct Bucket {
 
 impl Admission {
     /// Admission by these rules, with every address at its full allowance.
-    pub fn new(rules: Rules) -> Self {
+    pub fn new(rules: AdmissionRules) -> Self {
         Admission { rules, sources: HashMap::new() }
     }
 
@@ -105,7 +105,8 @@ impl Admission {
         if self.rules.studio.as_deref() == Some(user) {
             return Some(Purpose::Studio);
         }
-        let ours = self.rules.numbers.is_empty() || self.rules.numbers.iter().any(|number| number == user);
+        let ours =
+            self.rules.hotline_numbers.is_empty() || self.rules.hotline_numbers.iter().any(|number| number == user);
         ours.then_some(Purpose::Hotline)
     }
 
@@ -140,9 +141,9 @@ mod tests {
     use crate::test_clock;
 
     fn gate() -> Admission {
-        Admission::new(Rules {
+        Admission::new(AdmissionRules {
             calls_per_second_max: 5,
-            numbers: vec!["96110110".into()],
+            hotline_numbers: vec!["96110110".into()],
             line_test: Some("9196".into()),
             studio: Some("9197".into()),
             studio_calls_max: 1,

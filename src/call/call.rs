@@ -26,10 +26,10 @@ use inquiry::CallOutcome;
 use sdp::{self, LocalMedia, Negotiated};
 use sip::{Arrival, EndCause, Leg, LegInput, LegOutput, Local, Message};
 
-use super::application::Talk;
-use super::cdr::Tally;
-use super::media_control::{Command, Event, KeySource};
-use super::recording_session::{Ask, Input as RecordingInput};
+use super::application::Application;
+use super::cdr::CdrBuilder;
+use super::media_control::{KeySource, MediaCommand, MediaEvent};
+use super::recording_session::{Input as RecordingInput, StudioRequest};
 pub use events::{Effect, Input, Output, Telemetry};
 
 /// What a call begins with.
@@ -37,7 +37,7 @@ pub struct CallSetup {
     /// When the INVITE came in.
     pub received: Instant,
     /// What the caller is connected to.
-    pub talk: Talk,
+    pub application: Application,
     /// The INVITE that begins the dialog.
     pub invite: Message,
     /// How the INVITE came.
@@ -47,18 +47,18 @@ pub struct CallSetup {
     /// This node's side of the session description.
     pub media: LocalMedia,
     /// Names of transfer targets → SIP URIs.
-    pub desks: Arc<BTreeMap<String, String>>,
+    pub transfer_targets: Arc<BTreeMap<String, String>>,
     /// How long the call may last.
     pub limit: Duration,
     /// The call's detail record, just begun.
-    pub tally: Tally,
+    pub cdr: CdrBuilder,
 }
 
 /// One call.
 pub struct Call {
     leg: Leg,
     /// None once the call is over: the leg stays half a minute for late retransmissions, and must be small.
-    application: Option<Talk>,
+    application: Option<Application>,
     local: LocalMedia,
     negotiated: Option<Negotiated>,
     caller: IpAddr,
@@ -73,7 +73,7 @@ pub struct Call {
     take: Option<Vec<i16>>,
     last_key: Option<(Key, KeySource, Instant)>,
     early_keys: Vec<(Key, KeySource)>,
-    cdr: Tally,
+    cdr: CdrBuilder,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,9 +88,19 @@ enum State {
 impl Call {
     /// Begins a call with its INVITE, and returns everything that causes.
     pub fn new(now: Instant, beginning: CallSetup) -> (Call, Vec<Output>) {
-        let CallSetup { received, talk, invite, arrival, local, media, desks, limit, tally } = beginning;
+        let CallSetup {
+            received,
+            application: talk,
+            invite,
+            arrival,
+            local,
+            media,
+            transfer_targets: desks,
+            limit,
+            cdr: tally,
+        } = beginning;
         let (leg, first) = Leg::new(now, invite, &arrival, local);
-        let operator = matches!(talk, Talk::Studio(_));
+        let operator = matches!(talk, Application::Recording(_));
         let mut call = Call {
             leg,
             application: Some(talk),
@@ -156,14 +166,14 @@ impl Call {
         let alive = !matches!(self.state, State::Over | State::Gone);
         earliest([
             self.leg.deadline(),
-            self.application.as_ref().and_then(Talk::deadline).filter(|_| talking),
+            self.application.as_ref().and_then(Application::deadline).filter(|_| talking),
             own(self.transfer_until, "transfer answered"),
             own(alive.then_some(self.limit_at), "longest call"),
         ])
     }
 
     /// Whether a message of this call awaits its response or ACK: a retransmission may be needed.
-    pub fn owes(&self) -> bool {
+    pub fn awaits_response(&self) -> bool {
         self.leg.has_pending_transactions()
     }
 
@@ -174,7 +184,7 @@ impl Call {
         if self.transfer_until.is_some_and(|at| at <= now) {
             self.transferred(now, TransferOutcome::Failed, out);
         }
-        let due = self.application.as_ref().and_then(Talk::deadline);
+        let due = self.application.as_ref().and_then(Application::deadline);
         if matches!(self.state, State::Talking) && due.is_some_and(|due| due.at <= now) {
             self.feed_application(now, flow::Input::Deadline, out);
         }
@@ -204,7 +214,7 @@ impl Call {
             LegOutput::Referred(progress) => self.on_referred(now, progress, out),
             LegOutput::Ended { why } => self.on_ended(now, why, out),
             LegOutput::NextCall { message, arrival } => {
-                out.push(Effect::Renewed { message: Box::new(message), arrival }.into());
+                out.push(Effect::NewInvite { message: Box::new(message), arrival }.into());
             }
             LegOutput::Gone => {
                 self.state = State::Gone;
@@ -225,21 +235,21 @@ impl Call {
         }
     }
 
-    fn on_media(&mut self, now: Instant, event: Event, out: &mut Vec<Output>) {
+    fn on_media(&mut self, now: Instant, event: MediaEvent, out: &mut Vec<Output>) {
         match event {
-            Event::Key { key, source } => self.on_key(now, key, source, out),
-            Event::Played(id) => self.feed_application(now, flow::Input::Played(id), out),
-            Event::Sound(samples) => self.feed_recording(now, RecordingInput::Sound(samples), out),
-            Event::Recorded { samples, packets_lost } if self.operator => {
+            MediaEvent::Key { key, source } => self.on_key(now, key, source, out),
+            MediaEvent::Played(id) => self.feed_application(now, flow::Input::Played(id), out),
+            MediaEvent::Sound(samples) => self.feed_recording(now, RecordingInput::Sound(samples), out),
+            MediaEvent::Recorded { samples, packets_lost } if self.operator => {
                 self.on_operator_recorded(now, samples, packets_lost, out);
             }
-            Event::Recorded { samples, .. } => {
+            MediaEvent::Recorded { samples, .. } => {
                 let length = speech_duration(&samples);
                 self.take = Some(samples);
                 self.feed_application(now, flow::Input::Recorded(RecordResult::Recorded { length }), out);
             }
-            Event::PeerReport { packets_lost, round_trip } => self.cdr.peer_report(packets_lost, round_trip),
-            Event::PeerLost => self.end(now, CallOutcome::Failed, Some("media lost"), out),
+            MediaEvent::PeerReport { packets_lost, round_trip } => self.cdr.peer_report(packets_lost, round_trip),
+            MediaEvent::PeerLost => self.end(now, CallOutcome::Failed, Some("media lost"), out),
         }
     }
 
@@ -262,7 +272,7 @@ impl Call {
     fn take_key(&mut self, now: Instant, key: Key, source: KeySource, out: &mut Vec<Output>) {
         self.cdr.key();
         out.push(Telemetry::KeyHeard(source).into());
-        if self.application.as_ref().is_some_and(Talk::is_line_test) {
+        if self.application.as_ref().is_some_and(Application::is_line_test) {
             out.push(Telemetry::LineTestKey { key, source }.into());
         }
         self.feed_application(now, flow::Input::Key(key), out);
@@ -292,9 +302,9 @@ impl Call {
         self.state = State::Over;
         self.transfer_until = None;
         (self.application, self.negotiated, self.take) = (None, None, None);
-        out.push(Effect::Media(Command::Close).into());
+        out.push(Effect::Media(MediaCommand::Close).into());
         if self.operator {
-            out.push(Effect::Studio(Ask::Left).into());
+            out.push(Effect::Studio(StudioRequest::CallEnded).into());
         }
         let record = Box::new(self.cdr.finish(now.duration_since(self.began)));
         out.push(Effect::Over { record, slips: self.cdr.slips() }.into());
@@ -314,9 +324,9 @@ impl Call {
             return;
         }
         let outputs = match &mut self.application {
-            Some(Talk::Hotline(conversation)) => conversation.handle_input(now, input),
-            Some(Talk::LineTest(test)) => test.handle_input(&input),
-            Some(Talk::Studio(_)) => match RecordingInput::of(input) {
+            Some(Application::Hotline(conversation)) => conversation.handle_input(now, input),
+            Some(Application::LineTest(test)) => test.handle_input(&input),
+            Some(Application::Recording(_)) => match RecordingInput::of(input) {
                 Some(input) => return self.feed_recording(now, input, out),
                 None => return,
             },
@@ -329,17 +339,17 @@ impl Call {
 
     fn on_flow_output(&mut self, now: Instant, output: flow::Output, out: &mut Vec<Output>) {
         match output {
-            flow::Output::Play { id, pieces } => out.push(Effect::Media(Command::Play { id, pieces }).into()),
-            flow::Output::Stop => out.push(Effect::Media(Command::Stop).into()),
+            flow::Output::Play { id, pieces } => out.push(Effect::Media(MediaCommand::Play { id, pieces }).into()),
+            flow::Output::Stop => out.push(Effect::Media(MediaCommand::Stop).into()),
             flow::Output::LookUp { source, by } => out.push(Effect::LookUp { source, by }.into()),
             flow::Output::Transfer { to, timeout } => self.transfer(now, &to, timeout, out),
             flow::Output::Record { max } => {
-                out.push(Effect::Media(Command::Record { max, telling: false }).into());
+                out.push(Effect::Media(MediaCommand::Record { max, telling: false }).into());
             }
-            flow::Output::StopRecording => out.push(Effect::Media(Command::StopRecord).into()),
+            flow::Output::StopRecording => out.push(Effect::Media(MediaCommand::StopRecord).into()),
             flow::Output::SaveRecording { notify, keep } => {
                 let samples = self.take.take().unwrap_or_default();
-                out.push(Effect::Keep { notify, keep, samples }.into());
+                out.push(Effect::KeepMessage { notify, keep, samples }.into());
             }
             flow::Output::Step { node } => self.cdr.step(node),
             flow::Output::InputError { .. } => self.cdr.slip(),

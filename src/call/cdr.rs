@@ -10,7 +10,7 @@ use inquiry::{CallOutcome, CallRecord, LookUpResult};
 
 /// A call detail record in the making.
 #[derive(Clone, Debug)]
-pub struct Tally {
+pub struct CdrBuilder {
     record: CallRecord,
     /// The first reason why a call ends is the true one; later ones are ignored.
     ended: bool,
@@ -18,9 +18,9 @@ pub struct Tally {
     slips: u32,
 }
 
-impl Tally {
+impl CdrBuilder {
     /// Begins the record of a call from a trunk; `caller` is the keyed hash of the calling number.
-    pub fn new(started: Timestamp, release: Arc<str>, trunk: String, caller: Option<u64>) -> Tally {
+    pub fn new(started: Timestamp, release: Arc<str>, trunk: String, caller: Option<u64>) -> CdrBuilder {
         let record = CallRecord {
             started,
             answered_after: None,
@@ -38,7 +38,7 @@ impl Tally {
             peer_packets_lost: None,
             round_trip: None,
         };
-        Tally { record, ended: false, transferred: false, slips: 0 }
+        CdrBuilder { record, ended: false, transferred: false, slips: 0 }
     }
 
     /// The record as it stands: of a call whose task panics, which nothing else ended.
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_first_end_and_the_last_report_stand_in_the_record() {
-        let mut cdr = Tally::new(Timestamp::UNIX_EPOCH, "abc".into(), "192.0.2.1".into(), None);
+        let mut cdr = CdrBuilder::new(Timestamp::UNIX_EPOCH, "abc".into(), "192.0.2.1".into(), None);
         cdr.step("welcome".into());
         cdr.peer_report(1, Some(Duration::from_millis(20)));
         cdr.peer_report(3, None);

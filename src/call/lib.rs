@@ -12,12 +12,14 @@ mod recording_session;
 #[cfg(test)]
 mod test_clock;
 
-pub use admission::{Admission, Purpose, Rejection, Rules};
-pub use application::Talk;
+pub use admission::{Admission, AdmissionRules, Purpose, Rejection};
+pub use application::Application;
 pub use call::{Call, CallSetup, Effect, Input, Output, Telemetry};
-pub use cdr::Tally;
+pub use cdr::CdrBuilder;
 pub use line_test::{LineTest, line_test_clips};
 pub use look_up::{findings, query, result_of};
-pub use media_control::{Command, Event, KeySource, StreamSetup};
-pub use media_session::{Frame, Limits, MissingClip, Quality, Stream};
-pub use recording_session::{Ask, Fault, Reply, Report, SignIn, SlotFound, Studio, spoken, studio_clips};
+pub use media_control::{KeySource, MediaCommand, MediaEvent, MediaSetup};
+pub use media_session::{MediaFrame, MediaLimits, MediaQuality, MediaSession, MissingClip};
+pub use recording_session::{
+    RecordingSession, Reply, SignIn, Slot, StudioRequest, TakeFault, TakeReport, studio_clips, trim_to_speech,
+};

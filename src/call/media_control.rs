@@ -11,7 +11,7 @@ use speech::Piece;
 
 /// How a stream begins, or goes on after a re-INVITE.
 #[derive(Clone, Debug)]
-pub struct StreamSetup {
+pub struct MediaSetup {
     /// The codec in both directions.
     pub codec: Codec,
     /// The payload number that the peer chose for the codec.
@@ -24,23 +24,23 @@ pub struct StreamSetup {
     pub peer: Option<RemoteMedia>,
     /// Where the caller's SIP comes from: its sound may come from there too, whatever address its SDP names (a machine
     /// with several, as when a softphone calls a node on its own machine).
-    pub caller: Option<IpAddr>,
+    pub signalling_address: Option<IpAddr>,
     /// Whether we send (not while the peer holds us: `sendonly`/`inactive` from the peer's side).
     pub sending: bool,
     /// Whether the peer is expected to send: only then does its silence end the call.
     pub receiving: bool,
 }
 
-impl From<&Negotiated> for StreamSetup {
+impl From<&Negotiated> for MediaSetup {
     /// What an offer and an answer agreed on, as a stream needs it.
-    fn from(negotiated: &Negotiated) -> StreamSetup {
-        StreamSetup {
+    fn from(negotiated: &Negotiated) -> MediaSetup {
+        MediaSetup {
             codec: negotiated.codec,
             payload: negotiated.payload,
             event_payload: negotiated.event_payload,
             ptime: negotiated.ptime,
             peer: negotiated.peer,
-            caller: None,
+            signalling_address: None,
             sending: negotiated.we_send(),
             receiving: negotiated.we_expect(),
         }
@@ -49,12 +49,12 @@ impl From<&Negotiated> for StreamSetup {
 
 /// From the control plane.
 #[derive(Clone, Debug)]
-pub enum Command {
+pub enum MediaCommand {
     /// Change codec, peer or direction; what plays goes on.
-    Setup(StreamSetup),
+    Setup(MediaSetup),
     /// Play these; an earlier play is over and reports nothing.
     Play {
-        /// Named again in [`Event::Played`].
+        /// Named again in [`MediaEvent::Played`].
         id: PlayId,
         /// What to play, in order.
         pieces: Vec<Piece>,
@@ -65,10 +65,10 @@ pub enum Command {
     Record {
         /// The longest recording.
         max: Duration,
-        /// Whether the sound is told as it comes, by [`Event::Sound`].
+        /// Whether the sound is told as it comes, by [`MediaEvent::Sound`].
         telling: bool,
     },
-    /// End the recording in progress; [`Event::Recorded`] follows if there is one.
+    /// End the recording in progress; [`MediaEvent::Recorded`] follows if there is one.
     StopRecord,
     /// What [`Piece::Take`] plays from now on, as a new recording would be.
     Load(Take),
@@ -100,7 +100,7 @@ impl KeySource {
 
 /// To the control plane.
 #[derive(Clone, Debug)]
-pub enum Event {
+pub enum MediaEvent {
     /// The caller pressed a key.
     Key {
         /// The key.

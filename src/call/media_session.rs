@@ -26,14 +26,14 @@ pub use playlist::MissingClip;
 use recording::Recording;
 use rtcp_reports::Reports;
 
-use super::{Command, Event, KeySource, StreamSetup};
+use super::{KeySource, MediaCommand, MediaEvent, MediaSetup};
 use audio::{Bank, DtmfDetector, Playlist, Take, g711, samples_in};
 use flow::PlayId;
 use rtp::{HEADER_OCTETS, Header, Packet, Reception, SequencePlace, TelephoneEvents, is_rtcp, rtcp};
 
 /// What a stream puts up with.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct MediaLimits {
     /// A peer that is expected to send and does not for so long is lost.
     pub media_timeout: Duration,
     /// Whether the first source is believed whatever its address (callers behind NAT), or only the signalled address.
@@ -42,7 +42,7 @@ pub struct Limits {
 
 /// What one deadline produced; lent by the caller and used again and again.
 #[derive(Clone, Debug)]
-pub struct Frame {
+pub struct MediaFrame {
     rtp: [u8; HEADER_OCTETS + PAYLOAD_MAX],
     rtp_length: usize,
     rtcp: [u8; rtcp::COMPOUND_MAX],
@@ -52,7 +52,7 @@ pub struct Frame {
 
 /// How a stream went, for the call's record and metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Quality {
+pub struct MediaQuality {
     /// RTP packets produced.
     pub packets_sent: u64,
     /// RTP packets accepted from the peer.
@@ -62,17 +62,17 @@ pub struct Quality {
     /// Datagrams from others, or that were no RTP.
     pub packets_refused: u64,
     /// Of our stream, as the peer last told.
-    pub peer_lost: i32,
+    pub peer_packets_lost: i32,
     /// From our report to the peer's answer and back, less the time that the peer held it.
     pub round_trip: Option<Duration>,
 }
 
 /// A call's sound.
 #[derive(Debug)]
-pub struct Stream {
-    setup: StreamSetup,
+pub struct MediaSession {
+    setup: MediaSetup,
     bank: Arc<Bank>,
-    limits: Limits,
+    limits: MediaLimits,
     /// When the next packet leaves, and its timestamp.
     due: Instant,
     timestamp: u32,
@@ -89,20 +89,20 @@ pub struct Stream {
     /// Since when the peer has been silent; none once that was reported.
     silent_since: Option<Instant>,
     reports: Reports,
-    quality: Quality,
+    quality: MediaQuality,
     /// The peer reported since the last tick.
     peer_reported: bool,
 }
 
-impl Stream {
+impl MediaSession {
     /// A stream whose first packet is due at once. SSRC, first sequence number and timestamp follow from the seed
     /// (RFC 3550 §5.1 wants them unguessable).
-    pub fn new(setup: StreamSetup, bank: Arc<Bank>, limits: Limits, seed: u64, now: Instant) -> Stream {
+    pub fn new(setup: MediaSetup, bank: Arc<Bank>, limits: MediaLimits, seed: u64, now: Instant) -> MediaSession {
         let setup = within_limits(setup);
         let mut dice = Dice(seed);
         let (ssrc, start) = (dice.roll() as u32, dice.roll());
-        let mut stream = Stream {
-            latch: Latch::new(setup.peer, setup.caller, limits.latch_any),
+        let mut stream = MediaSession {
+            latch: Latch::new(setup.peer, setup.signalling_address, limits.latch_any),
             setup,
             bank,
             limits,
@@ -119,14 +119,14 @@ impl Stream {
             tones: None,
             silent_since: Some(now),
             reports: Reports::new(ssrc, dice, now),
-            quality: Quality::default(),
+            quality: MediaQuality::default(),
             peer_reported: false,
         };
         stream.listen_for_tones();
         stream
     }
 
-    /// When [`Stream::tick`] is due.
+    /// When [`MediaSession::tick`] is due.
     pub fn deadline(&self) -> Instant {
         self.due
     }
@@ -147,11 +147,11 @@ impl Stream {
     }
 
     /// The address that packets come from, once it is latched; packets from elsewhere are refused.
-    pub fn latched(&self) -> Option<SocketAddr> {
+    pub fn remote_address(&self) -> Option<SocketAddr> {
         self.latch.source()
     }
 
-    /// Where RTCP goes. With [`Stream::rtcp_mux`] it leaves from the RTP port.
+    /// Where RTCP goes. With [`MediaSession::rtcp_mux`] it leaves from the RTP port.
     pub fn rtcp_target(&self) -> Option<SocketAddr> {
         self.latch.rtcp_target()
     }
@@ -162,28 +162,33 @@ impl Stream {
     }
 
     /// How the stream has gone so far.
-    pub fn quality(&self) -> Quality {
-        Quality { packets_lost: self.reception.lost(), ..self.quality }
+    pub fn quality(&self) -> MediaQuality {
+        MediaQuality { packets_lost: self.reception.lost(), ..self.quality }
     }
 
     /// Does what the control plane says. A playlist with a missing clip is played without it, and the clip is named.
-    pub fn command(&mut self, now: Instant, command: Command, events: &mut Vec<Event>) -> Result<(), MissingClip> {
+    pub fn command(
+        &mut self,
+        now: Instant,
+        command: MediaCommand,
+        events: &mut Vec<MediaEvent>,
+    ) -> Result<(), MissingClip> {
         match command {
-            Command::Setup(setup) => self.change(now, setup),
-            Command::Play { id, pieces } => {
+            MediaCommand::Setup(setup) => self.change(now, setup),
+            MediaCommand::Play { id, pieces } => {
                 let (list, missing) = playlist::resolve(&self.bank, &pieces);
                 self.playing = Some((id, list));
                 return missing.map_or(Ok(()), Err);
             }
-            Command::Stop => self.playing = None,
-            Command::Record { max, telling } => {
+            MediaCommand::Stop => self.playing = None,
+            MediaCommand::Record { max, telling } => {
                 self.end_recording(events);
                 let lost = self.reception.lost();
                 self.recording = Some(Recording::new(now, max, self.setup.codec, telling, lost));
             }
-            Command::Load(take) => self.take = take,
-            Command::StopRecord => self.end_recording(events),
-            Command::Close => {
+            MediaCommand::Load(take) => self.take = take,
+            MediaCommand::StopRecord => self.end_recording(events),
+            MediaCommand::Close => {
                 self.end_recording(events);
                 self.playing = None;
             }
@@ -192,7 +197,7 @@ impl Stream {
     }
 
     /// A datagram came to the RTP port.
-    pub fn handle_packet(&mut self, now: Instant, datagram: &[u8], from: SocketAddr, events: &mut Vec<Event>) {
+    pub fn handle_packet(&mut self, now: Instant, datagram: &[u8], from: SocketAddr, events: &mut Vec<MediaEvent>) {
         if self.rtcp_mux() && is_rtcp(datagram) {
             return self.handle_rtcp(now, datagram, from);
         }
@@ -211,7 +216,7 @@ impl Stream {
         if Some(payload_type) == self.setup.event_payload {
             // Doubled and late event packets are told apart by the event itself.
             let key = self.event_keys.packet(&packet.header, packet.payload);
-            events.extend(key.map(|key| Event::Key { key, source: KeySource::Rtp }));
+            events.extend(key.map(|key| MediaEvent::Key { key, source: KeySource::Rtp }));
         } else if payload_type == self.setup.payload {
             self.sound(now, arrival, timestamp, packet.payload, events);
         }
@@ -226,14 +231,14 @@ impl Stream {
         self.heard(now);
         self.reports.received(now, &report);
         if let Some(block) = report.block {
-            self.quality.peer_lost = block.lost;
+            self.quality.peer_packets_lost = block.lost;
             self.quality.round_trip = self.reports.round_trip(now, &block).or(self.quality.round_trip);
             self.peer_reported = true;
         }
     }
 
     /// Produces what is due; an empty frame if nothing is.
-    pub fn tick(&mut self, now: Instant, frame: &mut Frame, events: &mut Vec<Event>) {
+    pub fn tick(&mut self, now: Instant, frame: &mut MediaFrame, events: &mut Vec<MediaEvent>) {
         frame.clear();
         if now < self.due {
             return;
@@ -256,16 +261,16 @@ impl Stream {
     }
 
     /// Passes the peer's report on: with the tick, so that a peer that reports too often cannot fill the events' queue.
-    fn pass_peer_report(&mut self, events: &mut Vec<Event>) {
+    fn pass_peer_report(&mut self, events: &mut Vec<MediaEvent>) {
         if std::mem::take(&mut self.peer_reported) {
             // Duplicates can make the count negative (RFC 3550 §6.4.1).
-            let packets_lost = self.quality.peer_lost.max(0).cast_unsigned();
-            events.push(Event::PeerReport { packets_lost, round_trip: self.quality.round_trip });
+            let packets_lost = self.quality.peer_packets_lost.max(0).cast_unsigned();
+            events.push(MediaEvent::PeerReport { packets_lost, round_trip: self.quality.round_trip });
         }
     }
 
     /// The goodbye of a stream that has sent anything (RFC 3550 §6.3.7).
-    pub fn goodbye(&mut self, now: Instant, frame: &mut Frame) {
+    pub fn goodbye(&mut self, now: Instant, frame: &mut MediaFrame) {
         frame.clear();
         if self.quality.packets_sent > 0 && self.rtcp_target().is_some() {
             let reception = self.reception.report();
@@ -273,7 +278,7 @@ impl Stream {
         }
     }
 
-    fn packet(&mut self, samples: usize, frame: &mut Frame, events: &mut Vec<Event>) {
+    fn packet(&mut self, samples: usize, frame: &mut MediaFrame, events: &mut Vec<MediaEvent>) {
         let header = Header {
             marker: std::mem::take(&mut self.marker),
             payload_type: self.setup.payload,
@@ -288,7 +293,7 @@ impl Stream {
         match &mut self.playing {
             Some((id, list)) => {
                 if list.fill(&self.bank, &self.take, self.setup.codec, payload) {
-                    events.push(Event::Played(*id));
+                    events.push(MediaEvent::Played(*id));
                     self.playing = None;
                 }
             }
@@ -300,7 +305,7 @@ impl Stream {
         self.reports.sent(samples);
     }
 
-    fn report(&mut self, now: Instant, frame: &mut Frame) {
+    fn report(&mut self, now: Instant, frame: &mut MediaFrame) {
         if self.reports.are_due(now) && self.rtcp_target().is_some() {
             let reception = self.reception.report();
             frame.rtcp_length = self.reports.write(now, self.timestamp, reception, false, &mut frame.rtcp);
@@ -308,7 +313,7 @@ impl Stream {
     }
 
     /// What falls due by time alone.
-    fn watch(&mut self, now: Instant, events: &mut Vec<Event>) {
+    fn watch(&mut self, now: Instant, events: &mut Vec<MediaEvent>) {
         self.pass_peer_report(events);
         if self.recording.as_ref().is_some_and(|recording| recording.is_over(now)) {
             self.end_recording(events);
@@ -316,17 +321,24 @@ impl Stream {
         let silent = self.silent_since.is_some_and(|since| now.duration_since(since) >= self.limits.media_timeout);
         if silent && self.setup.receiving {
             self.silent_since = None;
-            events.push(Event::PeerLost);
+            events.push(MediaEvent::PeerLost);
         }
     }
 
-    fn sound(&mut self, now: Instant, arrival: SequencePlace, timestamp: u32, octets: &[u8], events: &mut Vec<Event>) {
+    fn sound(
+        &mut self,
+        now: Instant,
+        arrival: SequencePlace,
+        timestamp: u32,
+        octets: &[u8],
+        events: &mut Vec<MediaEvent>,
+    ) {
         let codec = self.setup.codec;
         match arrival {
             SequencePlace::First | SequencePlace::Next { .. } => {
                 if let Some(tones) = &mut self.tones {
                     let samples = octets.iter().map(|octet| g711::decode(codec, *octet));
-                    tones.feed(samples, |key| events.push(Event::Key { key, source: KeySource::Tone }));
+                    tones.feed(samples, |key| events.push(MediaEvent::Key { key, source: KeySource::Tone }));
                 }
             }
             SequencePlace::Late => {}
@@ -334,25 +346,25 @@ impl Stream {
         }
         if let Some(recording) = &mut self.recording {
             recording.add(now, arrival == SequencePlace::First, timestamp, codec, octets);
-            events.extend(recording.next_part().map(Event::Sound));
+            events.extend(recording.next_part().map(MediaEvent::Sound));
             if recording.is_over(now) {
                 self.end_recording(events);
             }
         }
     }
 
-    fn end_recording(&mut self, events: &mut Vec<Event>) {
+    fn end_recording(&mut self, events: &mut Vec<MediaEvent>) {
         if let Some(recording) = self.recording.take() {
             let packets_lost = recording.lost_since(self.reception.lost());
             self.take = recording.into_take();
-            events.push(Event::Recorded { samples: self.take.samples(), packets_lost });
+            events.push(MediaEvent::Recorded { samples: self.take.samples(), packets_lost });
         }
     }
 
-    fn change(&mut self, now: Instant, setup: StreamSetup) {
+    fn change(&mut self, now: Instant, setup: MediaSetup) {
         let setup = within_limits(setup);
         if setup.peer != self.setup.peer {
-            self.latch = Latch::new(setup.peer, setup.caller, self.limits.latch_any);
+            self.latch = Latch::new(setup.peer, setup.signalling_address, self.limits.latch_any);
         }
         if setup.receiving && !self.setup.receiving {
             self.silent_since = Some(now);
@@ -381,7 +393,7 @@ impl Stream {
     }
 }
 
-impl Frame {
+impl MediaFrame {
     /// The RTP packet to send, or nothing.
     pub fn rtp(&self) -> &[u8] {
         &self.rtp[..self.rtp_length]
@@ -402,9 +414,9 @@ impl Frame {
     }
 }
 
-impl Default for Frame {
+impl Default for MediaFrame {
     fn default() -> Self {
-        Frame {
+        MediaFrame {
             rtp: [0; HEADER_OCTETS + PAYLOAD_MAX],
             rtp_length: 0,
             rtcp: [0; rtcp::COMPOUND_MAX],
@@ -429,8 +441,8 @@ impl Dice {
 }
 
 /// A packet time that an offer cannot name is brought to the next one that it can.
-fn within_limits(setup: StreamSetup) -> StreamSetup {
-    StreamSetup { ptime: setup.ptime.clamp(PTIME_MIN, PTIME_MAX), ..setup }
+fn within_limits(setup: MediaSetup) -> MediaSetup {
+    MediaSetup { ptime: setup.ptime.clamp(PTIME_MIN, PTIME_MAX), ..setup }
 }
 
 const PTIME_MIN: Duration = Duration::from_millis(10);

@@ -223,8 +223,8 @@ impl Reader {
     /// A day, a range of days, or a list of both; `None` and a diagnostic when none can be read.
     fn days(&mut self, field: &Field) -> Option<Vec<Days>> {
         let items = match &field.item.tree {
-            Tree::List(items) => items.as_slice(),
-            Tree::String(_) | Tree::Whole(_) | Tree::Flag(_) | Tree::Table(_) | Tree::Other(_) => {
+            Tree::Array(items) => items.as_slice(),
+            Tree::String(_) | Tree::Integer(_) | Tree::Boolean(_) | Tree::Table(_) | Tree::Other(_) => {
                 std::slice::from_ref(&field.item)
             }
         };
@@ -257,7 +257,7 @@ impl Reader {
     }
 
     fn hours(&mut self, field: &Field) -> Vec<(Time, Time)> {
-        let Tree::List(items) = &field.item.tree else {
+        let Tree::Array(items) = &field.item.tree else {
             self.complain("E14", field.line, format!("{}: hours must be a list", field.key), "write [\"09:00-17:00\"]");
             return Vec::new();
         };

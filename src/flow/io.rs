@@ -134,14 +134,14 @@ pub enum Output {
         /// What to look up by: each variable and its value.
         by: BTreeMap<Arc<str>, Private<String>>,
     },
-    /// Transfer the caller to a configured address; exactly one [`Input::Transferred`] follows.
+    /// Transfer the caller to a configured address; exactly one [`Input::TransferEnded`] follows.
     Transfer {
         /// The address by its name in the settings.
         to: Arc<str>,
         /// How long it may ring.
         timeout: Duration,
     },
-    /// Record the caller until `stop`, [`Output::StopRecord`] or the limit; exactly one [`Input::Recorded`] follows.
+    /// Record the caller until `stop`, [`Output::StopRecording`] or the limit; exactly one [`Input::Recorded`] follows.
     Record {
         /// The longest recording.
         max: Duration,

@@ -36,7 +36,7 @@ pub use io::{
 pub use picture::{Traffic, diagram};
 pub use release::draft;
 pub use release::{Environment, ReceiptCheck, Release, Sources};
-pub use replay::{Move, ReplayReport, replay};
+pub use replay::{Divergence, ReplayReport, replay};
 
 pub use speech::{Diagnostic, Utterance};
 

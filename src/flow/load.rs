@@ -52,7 +52,7 @@ impl Reader {
     fn flow(&mut self, root: &Item) -> Flow {
         let top = Table { at: "the flow", line: 1, item: root };
         self.tables(root);
-        if root.field("schema").is_some_and(|field| !matches!(field.item.tree, Tree::Whole(1))) {
+        if root.field("schema").is_some_and(|field| !matches!(field.item.tree, Tree::Integer(1))) {
             self.complain("E14", root.field("schema").map_or(1, |f| f.line), "schema must be 1", "write `schema = 1`");
         }
         let defaults = self.defaults(root);
@@ -157,10 +157,10 @@ impl Reader {
     fn each<T>(&mut self, root: &Item, name: &str, one: fn(&mut Reader, Table<'_>) -> Option<T>) -> Vec<T> {
         let Some(field) = root.field(name) else { return Vec::new() };
         match &field.item.tree {
-            Tree::List(items) => {
+            Tree::Array(items) => {
                 items.iter().filter_map(|item| one(self, Table { at: name, line: item.line, item })).collect()
             }
-            Tree::String(_) | Tree::Whole(_) | Tree::Flag(_) | Tree::Table(_) | Tree::Other(_) => {
+            Tree::String(_) | Tree::Integer(_) | Tree::Boolean(_) | Tree::Table(_) | Tree::Other(_) => {
                 self.complain("E02", field.line, format!("[{name}] must be a list"), format!("write [[{name}]]"));
                 Vec::new()
             }

@@ -165,9 +165,9 @@ impl Reader {
         self.known(table, &["say", "beep", "max", "stop", "review", "keep", "notify", "gives", "on"]);
         let [saved, empty] = self.on(table, ["saved", "empty"]);
         let review = match table.item.field("review").map(|field| &field.item.tree) {
-            None | Some(Tree::Flag(false)) => Review::No,
-            Some(Tree::Flag(true)) => Review::Yes(None),
-            Some(Tree::String(_) | Tree::Whole(_) | Tree::List(_) | Tree::Table(_) | Tree::Other(_)) => {
+            None | Some(Tree::Boolean(false)) => Review::No,
+            Some(Tree::Boolean(true)) => Review::Yes(None),
+            Some(Tree::String(_) | Tree::Integer(_) | Tree::Array(_) | Tree::Table(_) | Tree::Other(_)) => {
                 Review::Yes(self.prompt(table, "review"))
             }
         };

@@ -73,7 +73,7 @@ impl Reader {
     pub(crate) fn flag(&mut self, table: Table<'_>, key: &str, default: bool) -> bool {
         match table.item.field(key) {
             None => default,
-            Some(Field { item: Item { tree: Tree::Flag(flag), .. }, .. }) => *flag,
+            Some(Field { item: Item { tree: Tree::Boolean(flag), .. }, .. }) => *flag,
             Some(field) => {
                 self.wrong(table, field, "true or false");
                 default
@@ -84,7 +84,7 @@ impl Reader {
     pub(crate) fn whole(&mut self, table: Table<'_>, key: &str, range: std::ops::RangeInclusive<i64>) -> Option<u32> {
         let field = table.item.field(key)?;
         match field.item.tree {
-            Tree::Whole(n) if range.contains(&n) => Some(n as u32),
+            Tree::Integer(n) if range.contains(&n) => Some(n as u32),
             _ => {
                 self.wrong(table, field, &format!("a number from {} to {}", range.start(), range.end()));
                 None
@@ -134,9 +134,9 @@ impl Reader {
     fn lines(&mut self, table: Table<'_>, key: &str) -> Option<Vec<(Arc<str>, u32)>> {
         let field = table.item.field(key)?;
         let items = match &field.item.tree {
-            Tree::List(items) => items.as_slice(),
+            Tree::Array(items) => items.as_slice(),
             Tree::String(_) => std::slice::from_ref(&field.item),
-            Tree::Whole(_) | Tree::Flag(_) | Tree::Table(_) | Tree::Other(_) => {
+            Tree::Integer(_) | Tree::Boolean(_) | Tree::Table(_) | Tree::Other(_) => {
                 self.wrong(table, field, "a text or a list of texts");
                 return Some(Vec::new());
             }

@@ -83,7 +83,7 @@ impl Release {
     /// Every diagnostic, warnings included, sorted by severity, file and line.
     pub fn load(sources: Sources<'_>, environment: Environment) -> Result<Arc<Release>, Vec<Diagnostic>> {
         let (flow, mut complaints) = Flow::parse(sources.flow.1, sources.flow.0);
-        let (script, more) = Script::parse_leniently(sources.script.1, sources.script.0);
+        let (script, more) = Script::parse_recoverable(sources.script.1, sources.script.0);
         complaints.extend(more);
         let (calendar, more) = Calendar::parse(sources.calendar.1, sources.calendar.0);
         complaints.extend(more);

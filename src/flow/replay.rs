@@ -17,12 +17,12 @@ pub struct ReplayReport {
     /// Of them, calls with a step that leads elsewhere.
     pub diverged: usize,
     /// The most frequent first.
-    pub divergences: Vec<(Move, usize)>,
+    pub divergences: Vec<(Divergence, usize)>,
 }
 
 /// A step that leads elsewhere in the draft.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Move {
+pub struct Divergence {
     /// The node before the step; empty: the start of the call.
     pub from: String,
     /// The key or the outcome, if it is known.
@@ -33,7 +33,7 @@ pub struct Move {
     pub now: String,
 }
 
-impl std::fmt::Display for Move {
+impl std::fmt::Display for Divergence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let way = if self.exit.is_empty() { String::new() } else { format!(", {}", self.exit) };
         write!(f, "{}{way}: led to {}, now {}", self.from, self.before, self.now)
@@ -43,8 +43,8 @@ impl std::fmt::Display for Move {
 /// Runs calls against a draft. Each is its own flow, if that is known, and its nodes separated by commas.
 pub fn replay<'a>(draft: &Flow, calls: impl IntoIterator<Item = (Option<&'a Flow>, &'a str)>) -> ReplayReport {
     let mut report = ReplayReport::default();
-    let mut moves: BTreeMap<Move, usize> = BTreeMap::new();
-    let mut known: HashMap<(usize, &str, &str), Option<Move>> = HashMap::new();
+    let mut moves: BTreeMap<Divergence, usize> = BTreeMap::new();
+    let mut known: HashMap<(usize, &str, &str), Option<Divergence>> = HashMap::new();
     for (old, path) in calls {
         report.calls += 1;
         let of = old.map_or(0, |old| std::ptr::from_ref(old).addr());
@@ -65,10 +65,10 @@ pub fn replay<'a>(draft: &Flow, calls: impl IntoIterator<Item = (Option<&'a Flow
 }
 
 /// The step from one node to the next, if it leads elsewhere in the draft.
-fn moved(old: Option<&Flow>, draft: &Flow, from: &str, to: &str) -> Option<Move> {
+fn moved(old: Option<&Flow>, draft: &Flow, from: &str, to: &str) -> Option<Divergence> {
     let of = |way: &str, now: String| {
         let from = if from.is_empty() { "the start" } else { from };
-        Some(Move { from: from.into(), exit: way.into(), before: to.into(), now })
+        Some(Divergence { from: from.into(), exit: way.into(), before: to.into(), now })
     };
     let gone = || format!("there is no node {to}");
     if from.is_empty() {

@@ -13,9 +13,9 @@ pub mod sample;
 /// A PostgreSQL upstream.
 pub mod upstream;
 
-pub use age::{AgeClock, KeptClock, Moment};
+pub use age::{AgeClock, ClockReading, StoredClock};
 pub use change::{BadRow, Change};
 pub use feed::{BatchHeader, CaseRecord, LINE_BYTES_MAX, Line, LineError, SAMPLE, SPOOL};
 pub use mark::Mark;
-pub use office::{Event, Office};
+pub use office::{Event, SimulatedOffice};
 pub use row::{Row, RowError};

@@ -18,7 +18,7 @@ use super::feed::CaseRecord;
 use super::sample::{self, Draw};
 
 /// The office at a moment.
-pub struct Office {
+pub struct SimulatedOffice {
     seed: u64,
     calendar: WorkingDays,
     draw: Draw,
@@ -42,14 +42,23 @@ pub enum Event {
     Gone(CaseRecord),
 }
 
-impl Office {
+impl SimulatedOffice {
     /// An office with so many cases of the sample.
-    pub fn new(cases: u64, seed: u64, today: Date, calendar: &WorkingDays) -> Office {
+    pub fn new(cases: u64, seed: u64, today: Date, calendar: &WorkingDays) -> SimulatedOffice {
         let (closed, open): (Vec<_>, Vec<_>) =
             sample::cases(cases, seed, today, calendar).partition(|case| is_end(case.stage));
         let (open_wanted, closed_wanted) = ((open.len() as u64).max(10), (closed.len() as u64).max(10));
         let draw = Draw::new(seed, u64::MAX);
-        Office { seed, calendar: calendar.clone(), draw, open, closed, open_wanted, closed_wanted, next: cases }
+        SimulatedOffice {
+            seed,
+            calendar: calendar.clone(),
+            draw,
+            open,
+            closed,
+            open_wanted,
+            closed_wanted,
+            next: cases,
+        }
     }
 
     /// Every case there is.
@@ -160,14 +169,14 @@ mod tests {
 
     const TODAY: Date = date(2026, 11, 23);
 
-    fn office(cases: u64) -> Office {
-        Office::new(cases, 1, TODAY, &notices_of_2026())
+    fn office(cases: u64) -> SimulatedOffice {
+        SimulatedOffice::new(cases, 1, TODAY, &notices_of_2026())
     }
 
     #[test]
     fn the_same_seed_lives_the_same_life_and_another_seed_another() {
         let life = |seed| {
-            let mut office = Office::new(50, seed, TODAY, &notices_of_2026());
+            let mut office = SimulatedOffice::new(50, seed, TODAY, &notices_of_2026());
             (0..500).map(|_| office.step(TODAY)).collect::<Vec<_>>()
         };
         assert_eq!(life(1), life(1));

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! There is no transaction table: a leg owns the transactions of its call, and every other request gets a stateless
-//! response. The call registry maps [`LegKey`] to call tasks and is consulted before [`Front::sort`], the dispatcher.
+//! response. The call registry maps [`LegKey`] to call tasks and is consulted before [`Dispatcher::dispatch`], the dispatcher.
 //!
 //! [`limits`] bounds outside bytes before they are parsed, and no input makes the parser panic.
 

@@ -203,7 +203,7 @@ impl Message {
         self.head.values_of(name).flat_map(grammar::values).filter(|value| !value.is_empty())
     }
 
-    /// The first line of a header by its spelling, without case: for headers that have no [`Name`].
+    /// The first line of a header by its spelling, without case: for headers that have no [`HeaderName`].
     pub fn header_named(&self, name: &str) -> Option<&str> {
         let text = &self.head.text;
         let line = self.head.lines.iter().find(|line| text[line.spelling.clone()].eq_ignore_ascii_case(name))?;

@@ -253,7 +253,7 @@ impl UtteranceBuilder {
 
     fn word(&mut self, word: Spoken) {
         match word {
-            Spoken::Group => self.pause = self.pause.max(BETWEEN_GROUPS),
+            Spoken::GroupPause => self.pause = self.pause.max(BETWEEN_GROUPS),
             Spoken::ClausePause => self.pause = self.pause.max(CLAUSE),
             Spoken::DigitMedial(_) | Spoken::DigitFinal(_) | Spoken::X => self.spoken(word, WITHIN_GROUP),
             Spoken::Num(_)

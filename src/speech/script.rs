@@ -57,12 +57,12 @@ pub(super) fn lang_index(lang: Lang) -> usize {
 impl Script {
     /// Reads a script file whole.
     pub fn parse(text: &str, file: &str) -> Result<Script, Vec<Diagnostic>> {
-        let (script, diagnostics) = Script::parse_leniently(text, file);
+        let (script, diagnostics) = Script::parse_recoverable(text, file);
         if diagnostics.is_empty() { Ok(script) } else { Err(diagnostics) }
     }
 
     /// Reads what can be read, so that one run reports every error of every file.
-    pub fn parse_leniently(text: &str, file: &str) -> (Script, Vec<Diagnostic>) {
+    pub fn parse_recoverable(text: &str, file: &str) -> (Script, Vec<Diagnostic>) {
         let file: Arc<str> = file.into();
         let (root, diagnostics) = source::read(&file, text);
         let mut reader = Reader { script: Script { file, entries: BTreeMap::new() }, diagnostics };
@@ -102,7 +102,7 @@ impl Reader {
     fn top(&mut self, field: &Field) {
         match field.key.as_str() {
             "schema" => {
-                if !matches!(field.item.tree, Tree::Whole(1)) {
+                if !matches!(field.item.tree, Tree::Integer(1)) {
                     self.report("E14", field.line, "schema must be 1".into(), "write `schema = 1`");
                 }
             }
@@ -160,7 +160,7 @@ impl Reader {
     }
 
     fn sentence(&mut self, path: &str, line: u32, text: &str) -> Option<Sentence> {
-        match Sentence::cut(path, text) {
+        match Sentence::parse(path, text) {
             Ok(sentence) => Some(sentence),
             Err(error) => {
                 let (code, remedy) = match &error {

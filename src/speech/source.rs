@@ -22,11 +22,11 @@ pub enum Tree {
     /// A TOML string.
     String(String),
     /// A TOML integer.
-    Whole(i64),
+    Integer(i64),
     /// A TOML boolean.
-    Flag(bool),
+    Boolean(bool),
     /// A TOML array.
-    List(Vec<Item>),
+    Array(Vec<Item>),
     /// In the order written.
     Table(Vec<Field>),
     /// A float or a date, which no file of a release uses; with its noun.
@@ -49,7 +49,7 @@ impl Item {
     pub fn fields(&self) -> &[Field] {
         match &self.tree {
             Tree::Table(fields) => fields,
-            Tree::String(_) | Tree::Whole(_) | Tree::Flag(_) | Tree::List(_) | Tree::Other(_) => &[],
+            Tree::String(_) | Tree::Integer(_) | Tree::Boolean(_) | Tree::Array(_) | Tree::Other(_) => &[],
         }
     }
 
@@ -62,7 +62,7 @@ impl Item {
     pub fn text(&self) -> Option<&str> {
         match &self.tree {
             Tree::String(text) => Some(text),
-            Tree::Whole(_) | Tree::Flag(_) | Tree::List(_) | Tree::Table(_) | Tree::Other(_) => None,
+            Tree::Integer(_) | Tree::Boolean(_) | Tree::Array(_) | Tree::Table(_) | Tree::Other(_) => None,
         }
     }
 
@@ -70,9 +70,9 @@ impl Item {
     pub fn kind(&self) -> &'static str {
         match &self.tree {
             Tree::String(_) => "a text",
-            Tree::Whole(_) => "a number",
-            Tree::Flag(_) => "true or false",
-            Tree::List(_) => "a list",
+            Tree::Integer(_) => "a number",
+            Tree::Boolean(_) => "true or false",
+            Tree::Array(_) => "a list",
             Tree::Table(_) => "a table",
             Tree::Other(noun) => noun,
         }
@@ -112,13 +112,12 @@ fn syntax(file: &Arc<str>, text: &str, lines: &Lines, error: &toml::de::Error) -
 fn value_tree(lines: &Lines, value: &Spanned<DeValue<'_>>) -> Item {
     let tree = match value.get_ref() {
         DeValue::String(text) => Tree::String(text.to_string()),
-        DeValue::Integer(whole) => {
-            i64::from_str_radix(whole.as_str(), whole.radix()).map_or(Tree::Other("a number out of range"), Tree::Whole)
-        }
-        DeValue::Boolean(flag) => Tree::Flag(*flag),
+        DeValue::Integer(whole) => i64::from_str_radix(whole.as_str(), whole.radix())
+            .map_or(Tree::Other("a number out of range"), Tree::Integer),
+        DeValue::Boolean(flag) => Tree::Boolean(*flag),
         DeValue::Float(_) => Tree::Other("a number with a point"),
         DeValue::Datetime(_) => Tree::Other("a date without quotes"),
-        DeValue::Array(list) => Tree::List(list.iter().map(|item| value_tree(lines, item)).collect()),
+        DeValue::Array(list) => Tree::Array(list.iter().map(|item| value_tree(lines, item)).collect()),
         DeValue::Table(table) => table_tree(lines, table),
     };
     Item { line: lines.at(value.span().start), tree }
@@ -161,7 +160,7 @@ mod tests {
         assert_eq!(keys, ["b", "a", "z"]);
         let y = item.field("z").unwrap().item.field("y").unwrap();
         assert_eq!(y.line, 3);
-        let Tree::List(list) = &y.item.field("k").unwrap().item.tree else { panic!() };
+        let Tree::Array(list) = &y.item.field("k").unwrap().item.tree else { panic!() };
         assert_eq!(list[1].line, 6);
     }
 

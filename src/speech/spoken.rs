@@ -39,7 +39,7 @@ pub enum Spoken {
     /// A key of the telephone.
     Key(Key),
     /// The pause between two groups of digits.
-    Group,
+    GroupPause,
     /// The pause between a date and a time.
     ClausePause,
 }
@@ -174,7 +174,7 @@ pub fn digits(text: &str, groups: &[u8]) -> Option<Vec<Spoken>> {
     let mut out = Vec::new();
     for (nth, group) in grouped(text, groups).into_iter().enumerate() {
         if nth > 0 {
-            out.push(Spoken::Group);
+            out.push(Spoken::GroupPause);
         }
         let last = group.chars().count() - 1;
         for (at, c) in group.chars().enumerate() {

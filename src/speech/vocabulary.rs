@@ -37,7 +37,7 @@ impl Spoken {
             Spoken::Key(Key::Digit(d)) => format!("key.{d}"),
             Spoken::Key(Key::Star) => "key.star".into(),
             Spoken::Key(Key::Pound) => "key.pound".into(),
-            Spoken::Group | Spoken::ClausePause => return None,
+            Spoken::GroupPause | Spoken::ClausePause => return None,
         })
     }
 
@@ -59,7 +59,7 @@ impl Spoken {
             Spoken::Day(day) => day_text(lang, day),
             Spoken::Key(Key::Star) => in_lang(lang, "星号键", "星字掣", "star"),
             Spoken::Key(Key::Pound) => in_lang(lang, "井号键", "井字掣", "pound"),
-            Spoken::Group | Spoken::ClausePause => String::new(),
+            Spoken::GroupPause | Spoken::ClausePause => String::new(),
         }
     }
 }

@@ -10,7 +10,7 @@ use speech::{Clip, ClipText};
 
 /// One recording in `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
+pub struct ManifestEntry {
     /// [`text_hash`] of the text that it was read from; absent if unknown.
     pub text_sha256: Option<String>,
     /// Synthetic, until an operator records it.
@@ -18,13 +18,13 @@ pub struct Recorded {
 }
 
 /// The entries of `manifest.json` by recording.
-pub type Manifest = BTreeMap<Clip, Recorded>;
+pub type Manifest = BTreeMap<Clip, ManifestEntry>;
 
 /// Reads `manifest.json`; fields that coverage does not need are ignored.
 pub fn read_manifest(json: &str) -> Result<Manifest, serde_json::Error> {
     let written: Written = serde_json::from_str(json)?;
     let recorded = |clip: WrittenClip| {
-        let recorded = Recorded { text_sha256: clip.text_sha256, placeholder: clip.state == "placeholder" };
+        let recorded = ManifestEntry { text_sha256: clip.text_sha256, placeholder: clip.state == "placeholder" };
         (Clip { lang: clip.lang, id: clip.id.into() }, recorded)
     };
     Ok(written.clips.into_iter().map(recorded).collect())
@@ -103,8 +103,8 @@ mod tests {
         Clip { lang: Lang::Zh, id: id.into() }
     }
 
-    fn recorded(text: &str, placeholder: bool) -> Recorded {
-        Recorded { text_sha256: Some(text_hash(text)), placeholder }
+    fn recorded(text: &str, placeholder: bool) -> ManifestEntry {
+        ManifestEntry { text_sha256: Some(text_hash(text)), placeholder }
     }
 
     #[test]

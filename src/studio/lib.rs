@@ -14,8 +14,8 @@ pub mod tries;
 
 pub use accounts::{Operator, Role};
 pub use conditions::{Conditions, Voice};
-pub use coverage::{Coverage, Manifest, Recorded, read_manifest, text_hash};
-pub use page::page;
+pub use coverage::{Coverage, Manifest, ManifestEntry, read_manifest, text_hash};
+pub use page::script_page;
 pub use process::{Processed, process, wav};
-pub use slot::{Said, Slot, Variant, is_close_knit, set_of, slots};
-pub use take::{Figures, Finding, Grade, Kind, SlotState, TakeName, TakeState, Words};
+pub use slot::{Intonation, Slot, SlotContext, is_recorded_whole, set_of, slots};
+pub use take::{Figures, Finding, Grade, Message, SlotState, TakeName, TakeSource, TakeState};

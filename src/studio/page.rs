@@ -6,7 +6,7 @@ use super::take::SlotState;
 use base::Lang;
 
 /// A self-contained HTML page without scripts, pictures or links.
-pub fn page<'a>(rows: impl Iterator<Item = (&'a Slot, u32, SlotState)>) -> String {
+pub fn script_page<'a>(rows: impl Iterator<Item = (&'a Slot, u32, SlotState)>) -> String {
     let mut body = String::new();
     let mut heading = None;
     for (slot, number, state) in rows {
@@ -86,7 +86,7 @@ Read the text in brackets; around it is what a caller hears. One person records 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Variant;
+    use crate::Intonation;
     use speech::Clip;
     use std::time::Duration;
 
@@ -95,13 +95,13 @@ mod tests {
         let slot = Slot {
             clip: Clip { lang: Lang::En, id: "prompt.a".into() },
             text: "<script>alert(1)</script> & \"hello\"".into(),
-            variant: Variant::Final,
+            variant: Intonation::Final,
             set: "prompt.a".into(),
             longest: Duration::from_millis(2500),
             used_by: Vec::new(),
             said: None,
         };
-        let page = page([(&slot, 117, SlotState::Missing)].into_iter());
+        let page = script_page([(&slot, 117, SlotState::Missing)].into_iter());
         assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;hello&quot;"), "{page}");
         assert!(!page.contains("<script") && page.contains("117") && page.contains("2.5 s"));
         assert_eq!(page.matches("<table").count(), page.matches("</table>").count());

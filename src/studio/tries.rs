@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// The limit of one kind of tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TryRule {
+pub struct LockoutRule {
     /// Failures without a wait.
     pub free: u32,
     /// The wait after the next failure; each further one doubles it.
@@ -20,7 +20,7 @@ pub struct TryRule {
     pub longest_wait: Duration,
 }
 
-impl TryRule {
+impl LockoutRule {
     /// The rest of the wait after `failures`, the last of them `since_last` ago.
     pub fn wait(&self, failures: u32, since_last: Duration) -> Option<Duration> {
         if failures < self.free || since_last >= FORGOTTEN_AFTER {
@@ -36,17 +36,17 @@ impl TryRule {
 pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// Of one account name. A browser that has signed in to the account before is counted on its own.
-pub const BY_NAME: TryRule =
-    TryRule { free: 5, first_wait: Duration::from_secs(30), longest_wait: Duration::from_secs(900) };
+pub const BY_NAME: LockoutRule =
+    LockoutRule { free: 5, first_wait: Duration::from_secs(30), longest_wait: Duration::from_secs(900) };
 /// Of all names from one address; a whole office may share one.
-pub const BY_ADDRESS: TryRule =
-    TryRule { free: 30, first_wait: Duration::from_secs(30), longest_wait: Duration::from_secs(900) };
+pub const BY_ADDRESS: LockoutRule =
+    LockoutRule { free: 30, first_wait: Duration::from_secs(30), longest_wait: Duration::from_secs(900) };
 /// Of one operator number by telephone: at one try an hour a PIN of six digits withstands more than a century.
-pub const BY_NUMBER: TryRule =
-    TryRule { free: 5, first_wait: Duration::from_secs(60), longest_wait: Duration::from_secs(3600) };
+pub const BY_NUMBER: LockoutRule =
+    LockoutRule { free: 5, first_wait: Duration::from_secs(60), longest_wait: Duration::from_secs(3600) };
 /// Of all operator numbers from one caller.
-pub const BY_CALLER: TryRule =
-    TryRule { free: 10, first_wait: Duration::from_secs(60), longest_wait: Duration::from_secs(3600) };
+pub const BY_CALLER: LockoutRule =
+    LockoutRule { free: 10, first_wait: Duration::from_secs(60), longest_wait: Duration::from_secs(3600) };
 
 #[cfg(test)]
 mod tests {
@@ -54,8 +54,8 @@ mod tests {
 
     use super::*;
 
-    const RULE: TryRule =
-        TryRule { free: 3, first_wait: Duration::from_secs(30), longest_wait: Duration::from_secs(600) };
+    const RULE: LockoutRule =
+        LockoutRule { free: 3, first_wait: Duration::from_secs(30), longest_wait: Duration::from_secs(600) };
 
     #[test]
     fn the_wait_doubles_after_the_free_tries() {

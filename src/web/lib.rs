@@ -22,13 +22,13 @@ pub mod studio;
 mod wav;
 mod words;
 
-pub use client::client;
+pub use client::client_address;
 pub use health::{Health, NodeState, Trouble};
 pub use page::{Asset, KioskSettings, asset};
 pub use photograph::{Photograph, PhotographError, PhotographLimits};
 pub use problem::RequestError;
 pub use request::{JSON_BYTES_MAX, Kiosk, RateRequest, ScanRequest, SpeechRequest};
 pub use route::{Body, Route, body_of, route};
-pub use shown::{Found, Hall, Shown};
-pub use wav::{Sound, wav};
+pub use shown::{FoundCase, Hall, ScanAnswer};
+pub use wav::{SpeechPiece, speech_wav};
 pub use words::{CodeKind, StageNames, Step, Wording};

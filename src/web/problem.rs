@@ -144,7 +144,7 @@ impl RequestError {
     }
 
     /// Whether the rest of the request cannot be read, so that the connection must close.
-    pub fn ends_connection(&self) -> bool {
+    pub fn closes_connection(&self) -> bool {
         matches!(self, RequestError::TooLarge { .. } | RequestError::Slow | RequestError::Broken)
     }
 

@@ -30,7 +30,7 @@ pub enum Route {
     /// `GET /metrics`
     Metrics,
     /// `GET /flow.svg`: the live flow as a diagram, with the calls of the last day.
-    Picture,
+    FlowDiagram,
 }
 
 /// The body that a route expects.
@@ -62,7 +62,7 @@ pub fn route(method: &str, path: &str) -> Result<Route, RequestError> {
         "/api/rate" => Route::Rate,
         "/health" => Route::Health,
         "/metrics" => Route::Metrics,
-        "/flow.svg" => Route::Picture,
+        "/flow.svg" => Route::FlowDiagram,
         _ => return Err(RequestError::NotFound),
     };
     match (body_of(route), method) {
@@ -83,7 +83,7 @@ pub fn body_of(route: Route) -> Body {
         | Route::Settings
         | Route::Health
         | Route::Metrics
-        | Route::Picture => Body::None,
+        | Route::FlowDiagram => Body::None,
         Route::Scan | Route::ScanSpeech | Route::Rate => Body::Json,
         Route::ScanImage => Body::Image,
     }

@@ -23,7 +23,7 @@ pub struct Hall {
 
 /// A case that was found, before disclosure.
 #[derive(Clone, Debug)]
-pub struct Found<'a> {
+pub struct FoundCase<'a> {
     /// The row, whole; `Shown::found` takes only what may be shown.
     pub case: &'a Case,
     /// The promised date, if one may be promised.
@@ -40,7 +40,7 @@ pub struct Found<'a> {
 
 /// An answer as a screen shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct ScanAnswer {
     /// A case was found.
     pub found: bool,
     /// The replica could not be read or is too old.
@@ -63,13 +63,13 @@ pub struct Shown {
     pub stale: bool,
 }
 
-impl Shown {
+impl ScanAnswer {
     /// A found case, reduced to what its stage allows to disclose.
-    pub fn found(found: Found<'_>, stages: Arc<StageNames>) -> Shown {
-        let Found { case, expected_by, hall, as_of, stale, wording } = found;
+    pub fn found(found: FoundCase<'_>, stages: Arc<StageNames>) -> ScanAnswer {
+        let FoundCase { case, expected_by, hall, as_of, stale, wording } = found;
         let under_way = matches!(case.stage, Stage::Accepted | Stage::Review | Stage::Production);
         let to_visit = matches!(case.stage, Stage::Supplement | Stage::Ready);
-        Shown {
+        ScanAnswer {
             found: true,
             unavailable: false,
             kind: CodeKind::Receipt,
@@ -84,8 +84,8 @@ impl Shown {
     }
 
     /// No such receipt, whether unknown or too new.
-    pub fn not_found(wording: Wording, stages: Arc<StageNames>) -> Shown {
-        Shown {
+    pub fn not_found(wording: Wording, stages: Arc<StageNames>) -> ScanAnswer {
+        ScanAnswer {
             found: false,
             unavailable: false,
             kind: CodeKind::Receipt,
@@ -100,13 +100,13 @@ impl Shown {
     }
 
     /// The replica could not be read or is too old.
-    pub fn unavailable(wording: Wording, stages: Arc<StageNames>) -> Shown {
-        Shown { unavailable: true, ..Shown::not_found(wording, stages) }
+    pub fn unavailable(wording: Wording, stages: Arc<StageNames>) -> ScanAnswer {
+        ScanAnswer { unavailable: true, ..ScanAnswer::not_found(wording, stages) }
     }
 
     /// A code that is not a receipt number.
-    pub fn other(kind: CodeKind, stages: Arc<StageNames>) -> Shown {
-        Shown { kind, ..Shown::not_found(kind.words(), stages) }
+    pub fn other(kind: CodeKind, stages: Arc<StageNames>) -> ScanAnswer {
+        ScanAnswer { kind, ..ScanAnswer::not_found(kind.words(), stages) }
     }
 
     /// The reply's body.
@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn json(case: &Case) -> serde_json::Value {
-        let found = Found {
+        let found = FoundCase {
             case,
             expected_by: Some(date(2026, 12, 1)),
             hall: Some(Hall {
@@ -205,7 +205,7 @@ mod tests {
             stale: false,
             wording: Wording::new("甲", "乙", "C"),
         };
-        serde_json::from_slice(&Shown::found(found, names()).to_json()).unwrap()
+        serde_json::from_slice(&ScanAnswer::found(found, names()).to_json()).unwrap()
     }
 
     #[test]
@@ -254,9 +254,9 @@ mod tests {
     fn a_reply_without_a_case_has_the_same_shape() {
         let found = json(&case(Stage::Ready, false));
         for shown in [
-            Shown::not_found(Wording::new("无", "無", "none"), names()),
-            Shown::unavailable(Wording::new("无", "無", "none"), names()),
-            Shown::other(CodeKind::Waybill, names()),
+            ScanAnswer::not_found(Wording::new("无", "無", "none"), names()),
+            ScanAnswer::unavailable(Wording::new("无", "無", "none"), names()),
+            ScanAnswer::other(CodeKind::Waybill, names()),
         ] {
             let body: serde_json::Value = serde_json::from_slice(&shown.to_json()).unwrap();
             let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();

@@ -27,7 +27,7 @@ use jiff::{Timestamp, civil::date, tz::TimeZone};
 use metrics::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use web::{CodeKind, Found, Hall, Health, Kiosk, KioskSettings, Shown, StageNames, Wording};
+use web::{CodeKind, FoundCase, Hall, Health, Kiosk, KioskSettings, ScanAnswer, StageNames, Wording};
 use web_service::{Backend, HttpService, Listeners, Pending, Serves, serve};
 
 const ROUNDS: usize = 5;
@@ -199,12 +199,12 @@ impl Backend for Office {
         case.stage as u64 * 1000 + case.version % 1000
     }
 
-    fn show(&self, outcome: &Outcome, _now: Timestamp) -> Shown {
+    fn show(&self, outcome: &Outcome, _now: Timestamp) -> ScanAnswer {
         show(outcome, &self.names, &self.zone)
     }
 
-    fn show_other(&self, kind: CodeKind) -> Shown {
-        Shown::other(kind, Arc::clone(&self.names))
+    fn show_other(&self, kind: CodeKind) -> ScanAnswer {
+        ScanAnswer::other(kind, Arc::clone(&self.names))
     }
 
     fn speak(&self, _outcome: &Outcome, _lang: Lang, _now: Timestamp) -> Option<Vec<u8>> {
@@ -251,11 +251,11 @@ fn case(n: u32) -> Case {
     }
 }
 
-fn show(outcome: &Outcome, names: &Arc<StageNames>, zone: &TimeZone) -> Shown {
+fn show(outcome: &Outcome, names: &Arc<StageNames>, zone: &TimeZone) -> ScanAnswer {
     let words = || Wording::by(|lang| format!("{} {}", "a sentence as long as they are ".repeat(3), lang.code()));
     match &outcome.answer {
-        Answer::Found { case, as_of } => Shown::found(
-            Found {
+        Answer::Found { case, as_of } => ScanAnswer::found(
+            FoundCase {
                 case,
                 expected_by: Some(date(2026, 12, 1)),
                 hall: Some(Hall { code: "north".into(), name: words() }),
@@ -265,8 +265,8 @@ fn show(outcome: &Outcome, names: &Arc<StageNames>, zone: &TimeZone) -> Shown {
             },
             Arc::clone(names),
         ),
-        Answer::NotFound => Shown::not_found(words(), Arc::clone(names)),
-        Answer::Unavailable => Shown::unavailable(words(), Arc::clone(names)),
+        Answer::NotFound => ScanAnswer::not_found(words(), Arc::clone(names)),
+        Answer::Unavailable => ScanAnswer::unavailable(words(), Arc::clone(names)),
     }
 }
 

@@ -9,8 +9,8 @@ use flow::{LookUpAnswer, TransferOutcome};
 use inquiry::{CallRecord, LookUpResult};
 use sip::{Arrival, Message, Outgoing};
 
-use crate::media_control::{Command, Event, KeySource, StreamSetup};
-use crate::recording_session::{Ask, Reply};
+use crate::media_control::{KeySource, MediaCommand, MediaEvent, MediaSetup};
+use crate::recording_session::{Reply, StudioRequest};
 
 /// What a call takes in.
 ///
@@ -22,7 +22,7 @@ pub enum Input {
     /// A message that the call sent certainly did not leave this node.
     TransportFailed,
     /// An event of the call's media session.
-    Media(Event),
+    Media(MediaEvent),
     /// The reply to [`Effect::LookUp`].
     LookedUp {
         /// The answer as the flow reads it.
@@ -59,9 +59,9 @@ pub enum Effect {
     /// Send a SIP message.
     Send(Outgoing),
     /// Start the media session with this description.
-    Begin(StreamSetup),
+    StartMedia(MediaSetup),
     /// Command the media session.
-    Media(Command),
+    Media(MediaCommand),
     /// Look a case up; exactly one [`Input::LookedUp`] follows.
     LookUp {
         /// The flow's name of the source.
@@ -70,7 +70,7 @@ pub enum Effect {
         by: BTreeMap<Arc<str>, Private<String>>,
     },
     /// Keep a caller's message; exactly one [`Input::Ticket`] follows.
-    Keep {
+    KeepMessage {
         /// Who is notified of it.
         notify: Arc<str>,
         /// How long it is kept.
@@ -79,7 +79,7 @@ pub enum Effect {
         samples: Vec<i16>,
     },
     /// Ask the studio on behalf of an operator's call.
-    Studio(Ask),
+    Studio(StudioRequest),
     /// The call has ended: free its line and write its record.
     Over {
         /// The finished call detail record.
@@ -88,7 +88,7 @@ pub enum Effect {
         slips: u32,
     },
     /// A new call under the same key: dispatch its INVITE once this one is gone.
-    Renewed {
+    NewInvite {
         /// The INVITE.
         message: Box<Message>,
         /// How it came.

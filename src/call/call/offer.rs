@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{Call, Effect, Output, State, Telemetry};
-use crate::media_control::{Command, StreamSetup};
+use crate::media_control::{MediaCommand, MediaSetup};
 use inquiry::CallOutcome;
 use sdp::{self, Negotiated, Rejection};
 use sip::LegInput;
@@ -55,11 +55,12 @@ impl Call {
 
     pub(super) fn set_up_media(&mut self, out: &mut Vec<Output>) {
         let Some(negotiated) = &self.negotiated else { return };
-        let mut setup = StreamSetup { caller: Some(self.caller), ..StreamSetup::from(negotiated) };
+        let mut setup = MediaSetup { signalling_address: Some(self.caller), ..MediaSetup::from(negotiated) };
         // Before the ACK the caller hears nothing and need not send.
         setup.sending &= self.state == State::Talking;
         setup.receiving &= self.state == State::Talking;
-        let effect = if self.media_begun { Effect::Media(Command::Setup(setup)) } else { Effect::Begin(setup) };
+        let effect =
+            if self.media_begun { Effect::Media(MediaCommand::Setup(setup)) } else { Effect::StartMedia(setup) };
         out.push(effect.into());
         self.media_begun = true;
     }

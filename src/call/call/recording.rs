@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::{Call, Effect, Output, State};
-use crate::application::Talk;
-use crate::media_control::Command;
-use crate::recording_session::{Ask, Input as RecordingInput, Output as RecordingOutput};
+use crate::application::Application;
+use crate::media_control::MediaCommand;
+use crate::recording_session::{Input as RecordingInput, Output as RecordingOutput, StudioRequest};
 use inquiry::CallOutcome;
 
 impl Call {
@@ -14,7 +14,7 @@ impl Call {
         if self.state != State::Talking {
             return;
         }
-        let Some(Talk::Studio(session)) = &mut self.application else { return };
+        let Some(Application::Recording(session)) = &mut self.application else { return };
         for output in session.handle_input(now, input) {
             self.on_recording_output(now, output, out);
         }
@@ -22,11 +22,11 @@ impl Call {
 
     fn on_recording_output(&mut self, now: Instant, output: RecordingOutput, out: &mut Vec<Output>) {
         let effect = match output {
-            RecordingOutput::Play { id, pieces } => Effect::Media(Command::Play { id, pieces }),
-            RecordingOutput::Stop => Effect::Media(Command::Stop),
-            RecordingOutput::Record { max } => Effect::Media(Command::Record { max, telling: true }),
-            RecordingOutput::StopRecord => Effect::Media(Command::StopRecord),
-            RecordingOutput::Load(take) => Effect::Media(Command::Load(take)),
+            RecordingOutput::Play { id, pieces } => Effect::Media(MediaCommand::Play { id, pieces }),
+            RecordingOutput::Stop => Effect::Media(MediaCommand::Stop),
+            RecordingOutput::Record { max } => Effect::Media(MediaCommand::Record { max, telling: true }),
+            RecordingOutput::StopRecord => Effect::Media(MediaCommand::StopRecord),
+            RecordingOutput::Load(take) => Effect::Media(MediaCommand::Load(take)),
             RecordingOutput::Ask(ask) => Effect::Studio(ask),
             RecordingOutput::Step { node } => return self.cdr.step(node),
             RecordingOutput::Lang(lang) => return self.cdr.lang(lang),
@@ -46,7 +46,7 @@ impl Call {
         if self.state == State::Talking {
             self.feed_recording(now, RecordingInput::Recorded { samples, packets_lost }, out);
         } else {
-            out.push(Effect::Studio(Ask::Last { samples }).into());
+            out.push(Effect::Studio(StudioRequest::LastRecording { samples }).into());
         }
     }
 }

@@ -10,7 +10,7 @@ use rtp::rtcp::COMPOUND_MAX;
 use sdp::RemoteMedia;
 use speech::{Clip, Piece};
 
-const LIMITS: Limits = Limits { media_timeout: Duration::from_secs(60), latch_any: false };
+const LIMITS: MediaLimits = MediaLimits { media_timeout: Duration::from_secs(60), latch_any: false };
 const PEER: &str = "192.0.2.1:4000";
 const PEER_RTCP: &str = "192.0.2.1:4001";
 
@@ -26,41 +26,41 @@ fn clip(id: &str) -> Piece {
     Piece::Clip(Clip { lang: Lang::Zh, id: id.into() })
 }
 
-fn setup() -> StreamSetup {
-    StreamSetup {
+fn setup() -> MediaSetup {
+    MediaSetup {
         codec: Codec::Alaw,
         payload: 8,
         event_payload: Some(101),
         ptime: ms(20),
         peer: Some(RemoteMedia { rtp: at(PEER), rtcp: at(PEER_RTCP), rtcp_mux: false }),
-        caller: None,
+        signalling_address: None,
         sending: true,
         receiving: true,
     }
 }
 
 /// A stream, its clock, what it sent and what it told.
-struct Talk {
-    stream: Stream,
+struct Peer {
+    stream: MediaSession,
     now: Instant,
     start: Instant,
     sent: Vec<Vec<u8>>,
     reports: Vec<Vec<u8>>,
-    events: Vec<Event>,
+    events: Vec<MediaEvent>,
     sequence: u16,
 }
 
-impl Talk {
-    fn new(setup: StreamSetup) -> Talk {
-        Talk::with(setup, LIMITS)
+impl Peer {
+    fn new(setup: MediaSetup) -> Peer {
+        Peer::with(setup, LIMITS)
     }
 
-    fn with(setup: StreamSetup, limits: Limits) -> Talk {
+    fn with(setup: MediaSetup, limits: MediaLimits) -> Peer {
         let one_second = encode_master(&[1000; 8000], 8000).expect("a good master");
         let bank = Bank::build([((Lang::Zh, "a".into()), one_second)]).expect("small");
         let now = test_clock::start();
-        Talk {
-            stream: Stream::new(setup, Arc::new(bank), limits, 42, now),
+        Peer {
+            stream: MediaSession::new(setup, Arc::new(bank), limits, 42, now),
             now,
             start: now,
             sent: Vec::new(),
@@ -71,7 +71,7 @@ impl Talk {
     }
 
     /// Lets time pass; every deadline is met in time.
-    fn pass(&mut self, time: Duration) -> &mut Talk {
+    fn pass(&mut self, time: Duration) -> &mut Peer {
         let until = self.now + time;
         while self.stream.deadline() <= until {
             self.now = self.stream.deadline();
@@ -82,7 +82,7 @@ impl Talk {
     }
 
     fn tick(&mut self) {
-        let mut frame = Frame::default();
+        let mut frame = MediaFrame::default();
         self.stream.tick(self.now, &mut frame, &mut self.events);
         if !frame.rtp().is_empty() {
             self.sent.push(frame.rtp().to_vec());
@@ -92,17 +92,17 @@ impl Talk {
         }
     }
 
-    fn tell(&mut self, command: Command) -> &mut Talk {
+    fn tell(&mut self, command: MediaCommand) -> &mut Peer {
         self.stream.command(self.now, command, &mut self.events).expect("the clip is there");
         self
     }
 
-    fn play(&mut self, id: u32, pieces: &[Piece]) -> &mut Talk {
-        self.tell(Command::Play { id: PlayId(id), pieces: pieces.to_vec() })
+    fn play(&mut self, id: u32, pieces: &[Piece]) -> &mut Peer {
+        self.tell(MediaCommand::Play { id: PlayId(id), pieces: pieces.to_vec() })
     }
 
     /// A packet of the peer's sound.
-    fn hear(&mut self, from: &str, timestamp: u32, octets: &[u8]) -> &mut Talk {
+    fn hear(&mut self, from: &str, timestamp: u32, octets: &[u8]) -> &mut Peer {
         let header = Header {
             marker: false,
             payload_type: self.stream.setup.payload,
@@ -115,13 +115,13 @@ impl Talk {
     }
 
     /// A packet of a key's event.
-    fn press(&mut self, from: &str, event: u8, timestamp: u32) -> &mut Talk {
+    fn press(&mut self, from: &str, event: u8, timestamp: u32) -> &mut Peer {
         let header = Header { marker: true, payload_type: 101, sequence: self.sequence, timestamp, ssrc: 9 };
         self.sequence = self.sequence.wrapping_add(1);
         self.packet(from, header, &[event, 10, 0, 160])
     }
 
-    fn packet(&mut self, from: &str, header: Header, payload: &[u8]) -> &mut Talk {
+    fn packet(&mut self, from: &str, header: Header, payload: &[u8]) -> &mut Peer {
         let mut fixed = [0; HEADER_OCTETS];
         header.write(&mut fixed);
         let datagram = [&fixed, payload].concat();
@@ -139,48 +139,52 @@ impl Talk {
     }
 
     fn keys(&self) -> String {
-        let key = |event: &Event| match event {
-            Event::Key { key, .. } => Some(key.as_char()),
-            Event::Played(_)
-            | Event::Sound(_)
-            | Event::Recorded { .. }
-            | Event::PeerReport { .. }
-            | Event::PeerLost => None,
+        let key = |event: &MediaEvent| match event {
+            MediaEvent::Key { key, .. } => Some(key.as_char()),
+            MediaEvent::Played(_)
+            | MediaEvent::Sound(_)
+            | MediaEvent::Recorded { .. }
+            | MediaEvent::PeerReport { .. }
+            | MediaEvent::PeerLost => None,
         };
         self.events.iter().filter_map(key).collect()
     }
 
     fn played(&self) -> Vec<u32> {
-        let played = |event: &Event| match event {
-            Event::Played(id) => Some(id.0),
-            Event::Key { .. }
-            | Event::Sound(_)
-            | Event::Recorded { .. }
-            | Event::PeerReport { .. }
-            | Event::PeerLost => None,
+        let played = |event: &MediaEvent| match event {
+            MediaEvent::Played(id) => Some(id.0),
+            MediaEvent::Key { .. }
+            | MediaEvent::Sound(_)
+            | MediaEvent::Recorded { .. }
+            | MediaEvent::PeerReport { .. }
+            | MediaEvent::PeerLost => None,
         };
         self.events.iter().filter_map(played).collect()
     }
 
     fn recorded(&self) -> Vec<&[i16]> {
-        self.events.iter().filter(|event| matches!(event, Event::Recorded { .. })).map(take_of).collect()
+        self.events.iter().filter(|event| matches!(event, MediaEvent::Recorded { .. })).map(take_of).collect()
     }
 
     fn lost(&self) -> usize {
-        self.events.iter().filter(|event| matches!(event, Event::PeerLost)).count()
+        self.events.iter().filter(|event| matches!(event, MediaEvent::PeerLost)).count()
     }
 }
 
-fn take_of(event: &Event) -> &[i16] {
+fn take_of(event: &MediaEvent) -> &[i16] {
     match event {
-        Event::Recorded { samples, .. } => samples,
-        Event::Key { .. } | Event::Played(_) | Event::Sound(_) | Event::PeerReport { .. } | Event::PeerLost => &[],
+        MediaEvent::Recorded { samples, .. } => samples,
+        MediaEvent::Key { .. }
+        | MediaEvent::Played(_)
+        | MediaEvent::Sound(_)
+        | MediaEvent::PeerReport { .. }
+        | MediaEvent::PeerLost => &[],
     }
 }
 
 #[test]
 fn the_first_packet_leaves_at_once_and_the_others_every_20_ms() {
-    let mut talk = Talk::new(setup());
+    let mut talk = Peer::new(setup());
     assert_eq!(talk.stream.deadline(), talk.start);
     talk.pass(ms(99));
     let headers = talk.headers();
@@ -198,7 +202,7 @@ fn the_first_packet_leaves_at_once_and_the_others_every_20_ms() {
 fn seeds_make_different_streams_and_the_same_seed_the_same() {
     let ssrc = |seed| {
         let bank = Arc::new(Bank::build([]).expect("small"));
-        Stream::new(setup(), bank, LIMITS, seed, test_clock::start()).reports.ssrc()
+        MediaSession::new(setup(), bank, LIMITS, seed, test_clock::start()).reports.ssrc()
     };
     assert_eq!(ssrc(1), ssrc(1));
     assert_ne!(ssrc(1), ssrc(2));
@@ -206,7 +210,7 @@ fn seeds_make_different_streams_and_the_same_seed_the_same() {
 
 #[test]
 fn a_play_is_reported_with_its_last_packet_and_silence_follows() {
-    let mut talk = Talk::new(setup());
+    let mut talk = Peer::new(setup());
     talk.play(3, &[clip("a"), Piece::Silence(ms(10))]).pass(ms(999));
     assert!(talk.played().is_empty());
     talk.pass(ms(40));
@@ -220,8 +224,8 @@ fn a_play_is_reported_with_its_last_packet_and_silence_follows() {
 
 #[test]
 fn stop_is_silent_with_the_next_packet_and_reports_nothing() {
-    let mut talk = Talk::new(setup());
-    talk.play(1, &[clip("a")]).pass(ms(50)).tell(Command::Stop).pass(ms(50));
+    let mut talk = Peer::new(setup());
+    talk.play(1, &[clip("a")]).pass(ms(50)).tell(MediaCommand::Stop).pass(ms(50));
     let sound = talk.sound();
     assert!(sound[..3 * 160].iter().all(|octet| *octet == 0xFA));
     assert!(sound[3 * 160..].iter().all(|octet| *octet == 0xD5));
@@ -230,22 +234,22 @@ fn stop_is_silent_with_the_next_packet_and_reports_nothing() {
 
 #[test]
 fn a_new_play_replaces_the_old_one_which_reports_nothing() {
-    let mut talk = Talk::new(setup());
+    let mut talk = Peer::new(setup());
     talk.play(1, &[clip("a")]).pass(ms(100)).play(2, &[Piece::Silence(ms(40))]).pass(ms(2000));
     assert_eq!(talk.played(), [2]);
 }
 
 #[test]
 fn an_empty_play_is_over_with_the_next_packet() {
-    let mut talk = Talk::new(setup());
+    let mut talk = Peer::new(setup());
     assert_eq!(talk.play(1, &[]).pass(ms(20)).played(), [1]);
 }
 
 #[test]
 fn a_missing_clip_is_named_and_the_rest_is_played() {
-    let mut talk = Talk::new(setup());
+    let mut talk = Peer::new(setup());
     let pieces = vec![clip("nope"), clip("a")];
-    let missing = talk.stream.command(talk.now, Command::Play { id: PlayId(1), pieces }, &mut talk.events);
+    let missing = talk.stream.command(talk.now, MediaCommand::Play { id: PlayId(1), pieces }, &mut talk.events);
     assert_eq!(missing.map_err(|missing| missing.to_string()), Err("the prompt set holds no recording zh/nope".into()));
     assert_eq!(talk.pass(ms(1100)).played(), [1]);
     assert_eq!(talk.sound()[0], 0xFA);
@@ -253,7 +257,7 @@ fn a_missing_clip_is_named_and_the_rest_is_played() {
 
 #[test]
 fn lateness_is_skipped_and_never_repaid() {
-    let mut talk = Talk::new(setup());
+    let mut talk = Peer::new(setup());
     talk.play(1, &[clip("a")]).pass(ms(0));
     talk.now += ms(105);
     talk.tick();
@@ -268,12 +272,12 @@ fn lateness_is_skipped_and_never_repaid() {
 
 #[test]
 fn hold_sends_nothing_stops_the_play_and_resume_goes_on() {
-    let mut talk = Talk::new(setup());
+    let mut talk = Peer::new(setup());
     talk.play(1, &[clip("a")]).pass(ms(99));
-    let held = StreamSetup { sending: false, receiving: false, ..setup() };
-    talk.tell(Command::Setup(held)).pass(ms(200_000));
+    let held = MediaSetup { sending: false, receiving: false, ..setup() };
+    talk.tell(MediaCommand::Setup(held)).pass(ms(200_000));
     assert_eq!((talk.sent.len(), talk.lost()), (5, 0));
-    talk.tell(Command::Setup(setup())).pass(ms(1000));
+    talk.tell(MediaCommand::Setup(setup())).pass(ms(1000));
     assert_eq!(talk.played(), [1]);
     let headers = talk.headers();
     assert!(headers[5].marker);
@@ -284,9 +288,10 @@ fn hold_sends_nothing_stops_the_play_and_resume_goes_on() {
 
 #[test]
 fn codec_and_packet_time_change_in_the_middle_of_a_sentence() {
-    let mut talk = Talk::new(setup());
+    let mut talk = Peer::new(setup());
     talk.play(1, &[clip("a")]).pass(ms(39));
-    talk.tell(Command::Setup(StreamSetup { codec: Codec::Ulaw, payload: 0, ptime: ms(30), ..setup() })).pass(ms(2000));
+    talk.tell(MediaCommand::Setup(MediaSetup { codec: Codec::Ulaw, payload: 0, ptime: ms(30), ..setup() }))
+        .pass(ms(2000));
     let sound = talk.sound();
     assert!(sound[..320].iter().all(|octet| *octet == 0xFA));
     assert!(sound[320..8000].iter().all(|octet| *octet == 0xCE));
@@ -298,12 +303,12 @@ fn codec_and_packet_time_change_in_the_middle_of_a_sentence() {
 
 #[test]
 fn a_key_is_one_event_and_tones_are_not_heard_beside_it() {
-    let mut talk = Talk::new(setup());
+    let mut talk = Peer::new(setup());
     talk.press(PEER, 5, 1000).press(PEER, 5, 1000).press(PEER, 11, 3000);
     let tone = tone_of_5();
     talk.hear_samples(&tone);
     assert_eq!(talk.keys(), "5#");
-    assert!(matches!(talk.events[0], Event::Key { source: KeySource::Rtp, .. }));
+    assert!(matches!(talk.events[0], MediaEvent::Key { source: KeySource::Rtp, .. }));
 }
 
 /// 200 ms of key 5 in the sound.
@@ -313,7 +318,7 @@ fn tone_of_5() -> Vec<i16> {
     low.iter().zip(&high).map(|(low, high)| low + high).collect()
 }
 
-impl Talk {
+impl Peer {
     /// Sound in packets of 20 ms, with silence behind it.
     fn hear_samples(&mut self, samples: &[i16]) {
         let codec = self.stream.setup.codec;
@@ -328,22 +333,22 @@ impl Talk {
 #[test]
 fn without_telephone_event_a_tone_is_a_key() {
     for codec in [Codec::Alaw, Codec::Ulaw] {
-        let mut talk = Talk::new(StreamSetup { event_payload: None, codec, ..setup() });
+        let mut talk = Peer::new(MediaSetup { event_payload: None, codec, ..setup() });
         talk.hear_samples(&tone_of_5());
         assert_eq!(talk.keys(), "5");
-        assert!(matches!(talk.events[0], Event::Key { source: KeySource::Tone, key: Key::Digit(5) }));
+        assert!(matches!(talk.events[0], MediaEvent::Key { source: KeySource::Tone, key: Key::Digit(5) }));
     }
 }
 
 #[test]
 fn the_first_source_at_the_signalled_address_is_the_peer() {
-    let mut talk = Talk::new(setup());
-    assert_eq!((talk.stream.rtp_target(), talk.stream.latched()), (Some(at(PEER)), None));
+    let mut talk = Peer::new(setup());
+    assert_eq!((talk.stream.rtp_target(), talk.stream.remote_address()), (Some(at(PEER)), None));
     talk.press("198.51.100.9:4000", 1, 10);
-    assert_eq!(talk.stream.latched(), None);
+    assert_eq!(talk.stream.remote_address(), None);
     talk.press("192.0.2.1:7777", 2, 20);
     assert_eq!(
-        (talk.stream.latched(), talk.stream.rtp_target()),
+        (talk.stream.remote_address(), talk.stream.rtp_target()),
         (Some(at("192.0.2.1:7777")), Some(at("192.0.2.1:7777")))
     );
     talk.press(PEER, 3, 30);
@@ -354,7 +359,7 @@ fn the_first_source_at_the_signalled_address_is_the_peer() {
 #[test]
 fn sound_may_come_from_where_the_callers_sip_comes_from() {
     let caller = Some("127.0.0.1".parse().expect("an address"));
-    let mut talk = Talk::new(StreamSetup { caller, ..setup() });
+    let mut talk = Peer::new(MediaSetup { signalling_address: caller, ..setup() });
     talk.press("198.51.100.9:4000", 1, 10).press("127.0.0.1:4000", 2, 20).press(PEER, 3, 30);
     assert_eq!(talk.keys(), "2", "the first of the two addresses settles it");
     assert_eq!(talk.stream.rtp_target(), Some(at("127.0.0.1:4000")));
@@ -362,7 +367,7 @@ fn sound_may_come_from_where_the_callers_sip_comes_from() {
 
 #[test]
 fn behind_nat_the_first_source_is_the_peer_and_strangers_stay_out() {
-    let mut talk = Talk::with(setup(), Limits { latch_any: true, ..LIMITS });
+    let mut talk = Peer::with(setup(), MediaLimits { latch_any: true, ..LIMITS });
     talk.press("198.51.100.9:4000", 1, 10).press(PEER, 2, 20);
     assert_eq!(talk.keys(), "1");
     assert_eq!(talk.stream.rtp_target(), Some(at("198.51.100.9:4000")));
@@ -370,27 +375,27 @@ fn behind_nat_the_first_source_is_the_peer_and_strangers_stay_out() {
 
 #[test]
 fn a_new_address_in_a_re_invite_opens_the_latch_and_the_same_one_does_not() {
-    let mut talk = Talk::new(setup());
+    let mut talk = Peer::new(setup());
     talk.press("192.0.2.1:7777", 2, 20);
-    talk.tell(Command::Setup(setup()));
-    assert_eq!(talk.stream.latched(), Some(at("192.0.2.1:7777")));
+    talk.tell(MediaCommand::Setup(setup()));
+    assert_eq!(talk.stream.remote_address(), Some(at("192.0.2.1:7777")));
     let moved = RemoteMedia { rtp: at("192.0.2.50:6000"), rtcp: at("192.0.2.50:6001"), rtcp_mux: false };
-    talk.tell(Command::Setup(StreamSetup { peer: Some(moved), ..setup() }));
-    assert_eq!((talk.stream.latched(), talk.stream.rtp_target()), (None, Some(at("192.0.2.50:6000"))));
+    talk.tell(MediaCommand::Setup(MediaSetup { peer: Some(moved), ..setup() }));
+    assert_eq!((talk.stream.remote_address(), talk.stream.rtp_target()), (None, Some(at("192.0.2.50:6000"))));
     talk.press("192.0.2.50:6000", 3, 30);
     assert_eq!(talk.keys(), "23");
 }
 
 #[test]
 fn a_peer_without_an_address_gets_nothing_and_is_not_heard() {
-    let mut talk = Talk::new(StreamSetup { peer: None, ..setup() });
+    let mut talk = Peer::new(MediaSetup { peer: None, ..setup() });
     talk.press(PEER, 1, 10).pass(ms(10_000));
     assert!(talk.sent.is_empty() && talk.reports.is_empty() && talk.keys().is_empty());
 }
 
 #[test]
 fn a_silent_peer_is_lost_once() {
-    let mut talk = Talk::new(setup());
+    let mut talk = Peer::new(setup());
     talk.pass(ms(30_000)).hear(PEER, 0, &[0xD5; 160]);
     talk.pass(ms(59_000));
     assert_eq!(talk.lost(), 0);
@@ -400,7 +405,7 @@ fn a_silent_peer_is_lost_once() {
 
 #[test]
 fn strangers_and_noise_do_not_keep_a_lost_peer_alive() {
-    let mut talk = Talk::new(setup());
+    let mut talk = Peer::new(setup());
     for _ in 0..70 {
         talk.pass(ms(1000)).hear("198.51.100.9:4000", 0, &[0xD5; 160]);
         talk.stream.handle_packet(talk.now, b"\x80", at(PEER), &mut talk.events);
@@ -411,7 +416,7 @@ fn strangers_and_noise_do_not_keep_a_lost_peer_alive() {
 
 #[test]
 fn a_peers_reports_alone_show_that_it_is_there() {
-    let mut talk = Talk::new(setup());
+    let mut talk = Peer::new(setup());
     let own =
         rtcp::LocalReport { ssrc: 9, sender: None, reception: None, last_report: 0, delay: 0, name: "x", bye: false };
     let mut report = [0; COMPOUND_MAX];
@@ -425,7 +430,7 @@ fn a_peers_reports_alone_show_that_it_is_there() {
 
 #[test]
 fn reports_leave_every_5_seconds_or_so_and_tell_loss_and_round_trip() {
-    let mut talk = Talk::new(setup());
+    let mut talk = Peer::new(setup());
     for n in 0..5000u32 {
         talk.pass(ms(20));
         if n % 2 == 0 {
@@ -445,7 +450,7 @@ fn reports_leave_every_5_seconds_or_so_and_tell_loss_and_round_trip() {
 
     // The peer answers 30 ms later and says that it waited 10 ms.
     let sent = rtcp::read(last, 0).and_then(|report| report.sender_time).expect("a sender report");
-    let mut talk = Talk::new(setup());
+    let mut talk = Peer::new(setup());
     while talk.reports.is_empty() {
         talk.pass(ms(20));
     }
@@ -466,18 +471,18 @@ fn reports_leave_every_5_seconds_or_so_and_tell_loss_and_round_trip() {
     let at_report = talk.stream.deadline() - ms(20);
     talk.stream.handle_rtcp(at_report + ms(30), &answer[..length], at(PEER_RTCP));
     let quality = talk.stream.quality();
-    assert_eq!(quality.peer_lost, 4);
+    assert_eq!(quality.peer_packets_lost, 4);
     let trip = quality.round_trip.expect("measured").as_millis();
     assert!((19..=21).contains(&trip), "{trip}");
     talk.pass(ms(20));
-    let reports = |event: &Event| matches!(event, Event::PeerReport { packets_lost: 4, round_trip: Some(_) });
+    let reports = |event: &MediaEvent| matches!(event, MediaEvent::PeerReport { packets_lost: 4, round_trip: Some(_) });
     assert_eq!(talk.events.iter().filter(|event| reports(event)).count(), 1);
 }
 
 #[test]
 fn on_a_shared_port_reports_are_told_from_sound() {
     let mux = RemoteMedia { rtp: at(PEER), rtcp: at(PEER), rtcp_mux: true };
-    let mut talk = Talk::new(StreamSetup { peer: Some(mux), ..setup() });
+    let mut talk = Peer::new(MediaSetup { peer: Some(mux), ..setup() });
     let own =
         rtcp::LocalReport { ssrc: 9, sender: None, reception: None, last_report: 0, delay: 0, name: "x", bye: false };
     let mut report = [0; COMPOUND_MAX];
@@ -490,8 +495,8 @@ fn on_a_shared_port_reports_are_told_from_sound() {
 
 #[test]
 fn goodbye_is_said_by_a_stream_that_has_sent() {
-    let mut talk = Talk::new(setup());
-    let mut frame = Frame::default();
+    let mut talk = Peer::new(setup());
+    let mut frame = MediaFrame::default();
     talk.stream.goodbye(talk.now, &mut frame);
     assert!(frame.rtcp().is_empty());
     talk.pass(ms(20));
@@ -501,11 +506,11 @@ fn goodbye_is_said_by_a_stream_that_has_sent() {
 
 #[test]
 fn a_recording_holds_what_was_said_with_silence_for_what_was_lost() {
-    let mut talk = Talk::new(setup());
-    talk.tell(Command::Record { max: ms(5000), telling: false });
+    let mut talk = Peer::new(setup());
+    talk.tell(MediaCommand::Record { max: ms(5000), telling: false });
     talk.hear(PEER, 1000, &[0xFA; 160]).pass(ms(60));
     talk.sequence += 1;
-    talk.hear(PEER, 1320, &[0xFA; 160]).tell(Command::StopRecord).tell(Command::StopRecord);
+    talk.hear(PEER, 1320, &[0xFA; 160]).tell(MediaCommand::StopRecord).tell(MediaCommand::StopRecord);
     let takes = talk.recorded();
     assert_eq!(takes.len(), 1);
     let loud = g711::decode(Codec::Alaw, 0xFA);
@@ -514,8 +519,8 @@ fn a_recording_holds_what_was_said_with_silence_for_what_was_lost() {
 
 #[test]
 fn a_recording_can_be_told_as_it_comes_late_packets_in_their_place() {
-    let mut talk = Talk::new(setup());
-    talk.tell(Command::Record { max: ms(5000), telling: true });
+    let mut talk = Peer::new(setup());
+    talk.tell(MediaCommand::Record { max: ms(5000), telling: true });
     for n in (0..20u32).filter(|n| *n != 7) {
         talk.sequence = 100 + n as u16;
         talk.hear(PEER, n * 160, &[0xFA; 160]).pass(ms(20));
@@ -524,41 +529,44 @@ fn a_recording_can_be_told_as_it_comes_late_packets_in_their_place() {
             talk.hear(PEER, 7 * 160, &[0xFA; 160]);
         }
     }
-    talk.tell(Command::StopRecord);
+    talk.tell(MediaCommand::StopRecord);
     let loud = g711::decode(Codec::Alaw, 0xFA);
-    let told: Vec<&Vec<i16>> =
-        talk.events.iter().filter_map(|event| if let Event::Sound(part) = event { Some(part) } else { None }).collect();
+    let told: Vec<&Vec<i16>> = talk
+        .events
+        .iter()
+        .filter_map(|event| if let MediaEvent::Sound(part) = event { Some(part) } else { None })
+        .collect();
     assert_eq!(told, [&vec![loud; 1600]]);
     assert_eq!(talk.recorded(), [vec![loud; 3200]]);
 }
 
 #[test]
 fn a_recording_tells_how_much_of_it_the_line_lost() {
-    let mut talk = Talk::new(setup());
+    let mut talk = Peer::new(setup());
     talk.hear(PEER, 0, &[0xFA; 160]);
     talk.sequence += 5;
-    talk.hear(PEER, 6 * 160, &[0xFA; 160]).tell(Command::Record { max: ms(5000), telling: false });
+    talk.hear(PEER, 6 * 160, &[0xFA; 160]).tell(MediaCommand::Record { max: ms(5000), telling: false });
     talk.hear(PEER, 7 * 160, &[0xFA; 160]).pass(ms(60));
     talk.sequence += 2;
-    talk.hear(PEER, 10 * 160, &[0xFA; 160]).tell(Command::StopRecord);
-    let Some(Event::Recorded { samples, packets_lost }) = talk.events.last() else { panic!("a recording") };
+    talk.hear(PEER, 10 * 160, &[0xFA; 160]).tell(MediaCommand::StopRecord);
+    let Some(MediaEvent::Recorded { samples, packets_lost }) = talk.events.last() else { panic!("a recording") };
     assert_eq!((samples.len(), *packets_lost), (640, 2));
 }
 
 #[test]
 fn another_take_can_be_put_in_the_place_of_the_calls_own() {
-    let mut talk = Talk::new(setup());
-    talk.tell(Command::Load(Take::of(&[8000; 160]))).play(1, &[Piece::Message]).pass(ms(20));
+    let mut talk = Peer::new(setup());
+    talk.tell(MediaCommand::Load(Take::of(&[8000; 160]))).play(1, &[Piece::Message]).pass(ms(20));
     assert_eq!(talk.sound()[..160], vec![g711::encode(Codec::Alaw, 8000); 160]);
 }
 
 #[test]
 fn a_recording_ends_at_its_limit_even_if_nothing_is_heard() {
-    let mut talk = Talk::new(setup());
-    talk.tell(Command::Record { max: ms(100), telling: false }).pass(ms(200));
+    let mut talk = Peer::new(setup());
+    talk.tell(MediaCommand::Record { max: ms(100), telling: false }).pass(ms(200));
     assert_eq!(talk.recorded(), [[0i16; 0]]);
-    let mut talk = Talk::new(setup());
-    talk.tell(Command::Record { max: ms(100), telling: false });
+    let mut talk = Peer::new(setup());
+    talk.tell(MediaCommand::Record { max: ms(100), telling: false });
     for n in 0..20 {
         talk.hear(PEER, n * 160, &[0xFA; 160]);
     }
@@ -567,20 +575,20 @@ fn a_recording_ends_at_its_limit_even_if_nothing_is_heard() {
 
 #[test]
 fn a_leaping_clock_of_the_peer_does_not_stretch_a_recording() {
-    let mut talk = Talk::new(setup());
-    talk.tell(Command::Record { max: ms(60_000), telling: false });
+    let mut talk = Peer::new(setup());
+    talk.tell(MediaCommand::Record { max: ms(60_000), telling: false });
     talk.hear(PEER, 1000, &[0xFA; 160]);
     talk.hear(PEER, 3_000_000_000, &[0xFA; 160]);
     talk.hear(PEER, 3_000_000_160, &[0xFA; 160]);
-    talk.tell(Command::Close);
+    talk.tell(MediaCommand::Close);
     assert_eq!(talk.recorded().iter().map(|take| take.len()).collect::<Vec<_>>(), [480]);
 }
 
 #[test]
 fn a_take_is_played_back_to_its_caller() {
-    let mut talk = Talk::new(setup());
-    talk.tell(Command::Record { max: ms(5000), telling: false });
-    talk.hear(PEER, 0, &[0xFA; 160]).tell(Command::StopRecord);
+    let mut talk = Peer::new(setup());
+    talk.tell(MediaCommand::Record { max: ms(5000), telling: false });
+    talk.hear(PEER, 0, &[0xFA; 160]).tell(MediaCommand::StopRecord);
     talk.play(1, &[Piece::Message]).pass(ms(39));
     assert_eq!(talk.sound()[..160], [0xFA; 160]);
     assert_eq!((talk.sound()[160], talk.played()), (0xD5, vec![1]));
@@ -588,8 +596,8 @@ fn a_take_is_played_back_to_its_caller() {
 
 #[test]
 fn the_line_test_tone_plays_and_is_reported() {
-    let mut talk = Talk::new(setup());
-    talk.tell(Command::Play { id: PlayId(9), pieces: vec![Piece::Tone(ms(3000))] }).pass(ms(3000));
+    let mut talk = Peer::new(setup());
+    talk.tell(MediaCommand::Play { id: PlayId(9), pieces: vec![Piece::Tone(ms(3000))] }).pass(ms(3000));
     assert_eq!(talk.played(), [9]);
     let samples: Vec<i16> = talk.sound()[..24_000].iter().map(|octet| g711::decode(Codec::Alaw, *octet)).collect();
     let power = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / samples.len() as f64;
@@ -597,25 +605,25 @@ fn the_line_test_tone_plays_and_is_reported() {
     assert!((dbov + 20.0).abs() < 0.2, "{dbov}");
 }
 
-fn command() -> impl Strategy<Value = Command> {
+fn command() -> impl Strategy<Value = MediaCommand> {
     prop_oneof![
         (10u64..=60, any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
             |(ptime, sending, receiving, events, peer)| {
                 let event_payload = events.then_some(101);
                 let peer = setup().peer.filter(|_| peer);
-                Command::Setup(StreamSetup { ptime: ms(ptime), sending, receiving, event_payload, peer, ..setup() })
+                MediaCommand::Setup(MediaSetup { ptime: ms(ptime), sending, receiving, event_payload, peer, ..setup() })
             }
         ),
-        (0u32..9, 0u64..200).prop_map(|(id, length)| Command::Play {
+        (0u32..9, 0u64..200).prop_map(|(id, length)| MediaCommand::Play {
             id: PlayId(id),
             pieces: vec![Piece::Tone(ms(250)), Piece::Silence(ms(length)), Piece::Message, clip("a")]
         }),
-        Just(Command::Stop),
-        (0u64..500, any::<bool>()).prop_map(|(max, telling)| Command::Record { max: ms(max), telling }),
-        Just(Command::Load(Take { octets: vec![0xFA; 99], codec: Some(Codec::Alaw) })),
-        Just(Command::StopRecord),
-        Just(Command::Close),
-        (0u64..500).prop_map(|length| Command::Play { id: PlayId(0), pieces: vec![Piece::Tone(ms(length))] }),
+        Just(MediaCommand::Stop),
+        (0u64..500, any::<bool>()).prop_map(|(max, telling)| MediaCommand::Record { max: ms(max), telling }),
+        Just(MediaCommand::Load(Take { octets: vec![0xFA; 99], codec: Some(Codec::Alaw) })),
+        Just(MediaCommand::StopRecord),
+        Just(MediaCommand::Close),
+        (0u64..500).prop_map(|length| MediaCommand::Play { id: PlayId(0), pieces: vec![Piece::Tone(ms(length))] }),
     ]
 }
 
@@ -625,7 +633,7 @@ proptest! {
     fn every_state_meets_every_input_and_the_clock_stays_even(
         steps in proptest::collection::vec((command(), 0u64..300, proptest::collection::vec(any::<u8>(), 0..60)), 1..30),
     ) {
-        let mut talk = Talk::new(setup());
+        let mut talk = Peer::new(setup());
         for (command, pause, datagram) in steps {
             let _ = talk.stream.command(talk.now, command, &mut talk.events);
             talk.pass(ms(pause));

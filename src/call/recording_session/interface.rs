@@ -23,7 +23,7 @@ pub(crate) enum Input {
     Recorded { samples: Vec<i16>, packets_lost: u64 },
     /// The studio's reply.
     Reply(Reply),
-    /// [`Studio::deadline`](super::Studio::deadline) has come.
+    /// [`RecordingSession::deadline`](super::RecordingSession::deadline) has come.
     Deadline,
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum Output {
     Play { id: PlayId, pieces: Vec<Piece> },
     /// Stop what plays.
     Stop,
-    /// Record, with the sound as it comes, until [`Output::StopRecord`] or the limit; exactly one [`Input::Recorded`]
+    /// Record, with the sound as it comes, until [`Output::StopRecording`] or the limit; exactly one [`Input::Recorded`]
     /// follows.
     Record { max: Duration },
     /// End the recording.
@@ -59,7 +59,7 @@ pub(crate) enum Output {
     /// What [`Piece::Take`] plays from here on.
     Load(Take),
     /// Ask the studio.
-    Ask(Ask),
+    Ask(StudioRequest),
     /// The one step of the call's record.
     Step { node: Arc<str> },
     /// The language was chosen.
@@ -70,7 +70,7 @@ pub(crate) enum Output {
 
 /// What the recording service asks of the studio.
 #[derive(Clone, Debug)]
-pub enum Ask {
+pub enum StudioRequest {
     /// [`Reply::SignedIn`] follows.
     SignIn {
         /// The operator's number.
@@ -104,15 +104,15 @@ pub enum Ask {
         packets_lost: u64,
     },
     /// The recording holds no speech: there is no take.
-    Forget,
+    Abandon,
     /// The draft is what its operator wants. [`Reply::Done`] follows.
     Keep,
     /// It is not. [`Reply::Done`] follows.
     Discard,
-    /// The call has ended. A take in progress may follow whole, as [`Ask::Last`].
-    Left,
+    /// The call has ended. A take in progress may follow whole, as [`StudioRequest::LastRecording`].
+    CallEnded,
     /// What was recorded of the take that the end of the call ended.
-    Last {
+    LastRecording {
         /// 16-bit samples at 8 kHz.
         samples: Vec<i16>,
     },
@@ -121,12 +121,12 @@ pub enum Ask {
 /// What the studio replies.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// The reply to [`Ask::SignIn`].
+    /// The reply to [`StudioRequest::SignIn`].
     SignedIn(SignIn),
     /// The slot that was asked for, or that there is none.
-    Slot(Option<SlotFound>),
+    Slot(Option<Slot>),
     /// None: it could not be stored.
-    Submitted(Option<Report>),
+    Submitted(Option<TakeReport>),
     /// Whether it could be done.
     Done(bool),
     /// The studio cannot answer.
@@ -146,14 +146,14 @@ pub enum SignIn {
 
 /// A recording to be made.
 #[derive(Clone, Debug)]
-pub struct SlotFound {
+pub struct Slot {
     /// Its number in the script of its language.
     pub number: u32,
     /// The recording's language and id.
     pub clip: Clip,
     /// Its words as they were recorded before, at 8 kHz; none where nobody has spoken these words yet. Not a clip: of a
     /// flow that is still to be published, the call's own recordings hold none.
-    pub heard: Option<Vec<i16>>,
+    pub recorded: Option<Vec<i16>>,
     /// How long a recording of its text may be.
     pub longest: Duration,
     /// The newest take that callers do not hear yet, as they would: at 8 kHz.
@@ -162,18 +162,18 @@ pub struct SlotFound {
 
 /// What became of a take.
 #[derive(Clone, Debug, Default)]
-pub struct Report {
+pub struct TakeReport {
     /// It can be heard, but not kept.
     pub unusable: bool,
     /// The worst first.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<TakeFault>,
     /// As a caller would hear it, at 8 kHz; empty if it cannot be told.
     pub sound: Vec<i16>,
 }
 
 /// What is wrong with a take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum TakeFault {
     /// It holds no speech.
     Silent,
     /// The level is too low.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::prompts::spelled;
-use super::{Ask, BREATH, NEXT_KEY, Output, Prompt, SignIn, SlotFound, State, Studio};
+use super::{BREATH, NEXT_KEY, Output, Prompt, RecordingSession, SignIn, Slot, State, StudioRequest};
 use base::{Key, Lang, Private};
 use speech::Piece;
 
-impl Studio {
+impl RecordingSession {
     pub(super) fn ask_number(&mut self, now: Instant, words: &[Prompt]) {
         self.entry.clear();
         self.state = State::Number;
@@ -24,7 +24,7 @@ impl Studio {
             Key::Digit(0) if in_slots && self.entry.is_empty() => self.leave(now, Prompt::Bye),
             Key::Digit(digit) => self.entry.push(digit),
             Key::Star if in_slots && self.entry.is_empty() => {
-                self.ask(now, State::Finding { next: true }, Ask::Next { lang: self.lang, after: self.last });
+                self.ask(now, State::Finding { next: true }, StudioRequest::Next { lang: self.lang, after: self.last });
             }
             Key::Star => {
                 self.entry.clear();
@@ -45,10 +45,12 @@ impl Studio {
             }
             State::Pin { number } => {
                 let number = std::mem::take(number);
-                self.ask(now, State::SigningIn, Ask::SignIn { number, pin: Private::new(digits) });
+                self.ask(now, State::SigningIn, StudioRequest::SignIn { number, pin: Private::new(digits) });
             }
             State::Slot => match digits.parse() {
-                Ok(number) => self.ask(now, State::Finding { next: false }, Ask::Find { lang: self.lang, number }),
+                Ok(number) => {
+                    self.ask(now, State::Finding { next: false }, StudioRequest::Find { lang: self.lang, number })
+                }
                 Err(_) => self.ask_slot(now, &[Prompt::Unknown]),
             },
             State::SigningIn
@@ -115,7 +117,7 @@ impl Studio {
         self.say(now, &[before, &[Prompt::Slot]].concat());
     }
 
-    pub(super) fn found(&mut self, now: Instant, found: Option<SlotFound>, next: bool) {
+    pub(super) fn found(&mut self, now: Instant, found: Option<Slot>, next: bool) {
         match found {
             Some(slot) => {
                 self.last = slot.number;
@@ -127,11 +129,11 @@ impl Studio {
     }
 
     /// Its number, its text as it was recorded before, and what to do.
-    fn read_back(&mut self, now: Instant, slot: SlotFound) {
+    fn read_back(&mut self, now: Instant, slot: Slot) {
         let mut pieces = vec![Prompt::Number.piece(self.lang)];
         pieces.extend(spelled(self.lang, slot.number));
         pieces.push(Piece::Silence(BREATH));
-        pieces.push(self.load(slot.heard.as_deref()));
+        pieces.push(self.load(slot.recorded.as_deref()));
         pieces.push(Piece::Silence(BREATH));
         self.before_beep(now, Arc::new(slot), pieces);
     }

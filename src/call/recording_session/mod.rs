@@ -13,7 +13,7 @@
 //! ```
 //!
 //! A take is stored as a draft as soon as it ends, before anybody is asked about it, and what comes of it while it is
-//! made is told in [`Ask::Sound`]: whoever hangs up, and whatever breaks, the take is there. Takes never replace one
+//! made is told in [`StudioRequest::Sound`]: whoever hangs up, and whatever breaks, the take is there. Takes never replace one
 //! another. What is typed to sign in is [`Private`], and no step of the record tells a key.
 
 mod entry;
@@ -32,16 +32,16 @@ use flow::{self, PlayId};
 use speech::Piece;
 
 use entry::Entry;
-pub use interface::{Ask, Fault, Reply, Report, SignIn, SlotFound};
 pub(crate) use interface::{Input, Output};
+pub use interface::{Reply, SignIn, Slot, StudioRequest, TakeFault, TakeReport};
 use prompts::Prompt;
 pub use prompts::studio_clips;
 use speech_detector::SpeechDetector;
-pub use speech_detector::spoken;
+pub use speech_detector::trim_to_speech;
 
 /// One call to the recording service.
 #[derive(Debug)]
-pub struct Studio {
+pub struct RecordingSession {
     langs: Vec<Lang>,
     lang: Lang,
     state: State,
@@ -71,15 +71,15 @@ enum State {
     Finding {
         next: bool,
     },
-    ReadBack(Arc<SlotFound>),
+    ReadBack(Arc<Slot>),
     Taking {
-        slot: Arc<SlotFound>,
+        slot: Arc<Slot>,
         detector: SpeechDetector,
     },
-    Stopping(Arc<SlotFound>),
-    Saving(Arc<SlotFound>),
+    Stopping(Arc<Slot>),
+    Saving(Arc<Slot>),
     Reviewing {
-        slot: Arc<SlotFound>,
+        slot: Arc<Slot>,
         unusable: bool,
     },
     /// A draft is kept, or discarded.
@@ -90,11 +90,11 @@ enum State {
     Leaving,
 }
 
-impl Studio {
+impl RecordingSession {
     /// A call in which these languages can be recorded; its first words are in the first of them.
-    pub fn new(langs: Vec<Lang>) -> Studio {
+    pub fn new(langs: Vec<Lang>) -> RecordingSession {
         let lang = langs.first().copied().unwrap_or(Lang::ALL[0]);
-        Studio {
+        RecordingSession {
             langs,
             lang,
             state: State::Number,
@@ -280,7 +280,7 @@ impl Studio {
         }
     }
 
-    fn ask(&mut self, now: Instant, state: State, ask: Ask) {
+    fn ask(&mut self, now: Instant, state: State, ask: StudioRequest) {
         self.hush();
         self.state = state;
         self.until = Some(now + REPLY_MAX);

@@ -54,7 +54,7 @@ impl SpeechDetector {
 }
 
 /// A recording (16-bit samples at 8 kHz) without the tone of the key that ended it; none if it holds no speech.
-pub fn spoken(mut samples: Vec<i16>) -> Option<Vec<i16>> {
+pub fn trim_to_speech(mut samples: Vec<i16>) -> Option<Vec<i16>> {
     let end = before_last_key(&samples, Key::Pound);
     samples.truncate(end);
     let mut detector = SpeechDetector::new();
@@ -86,16 +86,16 @@ mod tests {
     #[test]
     fn a_click_and_the_noise_of_a_line_are_no_speech() {
         let mut samples: Vec<i16> = (0..40_000).map(|n| ((n * 7919) % 61 - 30) as i16).collect();
-        assert_eq!(spoken(samples.clone()), None);
+        assert_eq!(trim_to_speech(samples.clone()), None);
         samples[20_000..20_080].fill(9000);
-        assert_eq!(spoken(samples), None);
-        assert_eq!(spoken(Vec::new()), None);
+        assert_eq!(trim_to_speech(samples), None);
+        assert_eq!(trim_to_speech(Vec::new()), None);
     }
 
     #[test]
     fn speech_is_kept_whole_and_quiet_is_counted_after_it() {
         let samples = [tone(440.0, -20.0, 400), vec![0; 8000]].concat();
-        assert_eq!(spoken(samples.clone()).map(|kept| kept.len()), Some(samples.len()));
+        assert_eq!(trim_to_speech(samples.clone()).map(|kept| kept.len()), Some(samples.len()));
         let mut detector = SpeechDetector::new();
         samples.chunks(77).for_each(|part| detector.feed(part));
         assert!(detector.heard_speech());
@@ -107,7 +107,7 @@ mod tests {
         let key: Vec<i16> =
             tone(941.0, -13.0, 80).iter().zip(tone(1477.0, -13.0, 80)).map(|(low, high)| low + high).collect();
         let said = [tone(440.0, -20.0, 400), vec![0; 1600]].concat();
-        let kept = spoken([said.clone(), key].concat()).expect("speech");
+        let kept = trim_to_speech([said.clone(), key].concat()).expect("speech");
         assert!(kept.len() <= said.len() && kept.len() > said.len() - 160, "{} of {}", kept.len(), said.len());
         assert_eq!(kept, said[..kept.len()]);
     }

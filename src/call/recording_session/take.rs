@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Ask, BREATH, Fault, Output, Prompt, REPLY_MAX, Report, SlotFound, SpeechDetector, State, Studio, spoken};
+use super::{
+    BREATH, Output, Prompt, REPLY_MAX, RecordingSession, Slot, SpeechDetector, State, StudioRequest, TakeFault,
+    TakeReport, trim_to_speech,
+};
 use audio::Take;
 use base::Key;
 use speech::Piece;
 
-impl Studio {
+impl RecordingSession {
     /// What there is to hear of a slot, then the words before the beep, then the beep.
-    pub(super) fn before_beep(&mut self, now: Instant, slot: Arc<SlotFound>, mut pieces: Vec<Piece>) {
+    pub(super) fn before_beep(&mut self, now: Instant, slot: Arc<Slot>, mut pieces: Vec<Piece>) {
         self.state = State::ReadBack(slot);
         pieces.extend([Prompt::Speak.piece(self.lang), Piece::Silence(BREATH), Piece::Tone(BEEP)]);
         self.play(now, pieces);
@@ -24,7 +27,7 @@ impl Studio {
             Key::Star => self.ask_slot(now, &[]),
             Key::Digit(0) => self.leave(now, Prompt::Bye),
             Key::Digit(1) => {
-                let heard = self.load(slot.draft.as_deref().or(slot.heard.as_deref()));
+                let heard = self.load(slot.draft.as_deref().or(slot.recorded.as_deref()));
                 self.before_beep(now, slot, vec![heard, Piece::Silence(BREATH)]);
             }
             Key::Digit(_) => {}
@@ -49,7 +52,7 @@ impl Studio {
         self.state = State::Taking { slot, detector: SpeechDetector::new() };
         self.playing = false;
         self.until = Some(now + max + MARGIN);
-        self.out.extend([Output::Ask(Ask::Begin), Output::Record { max }]);
+        self.out.extend([Output::Ask(StudioRequest::Begin), Output::Record { max }]);
     }
 
     pub(super) fn sound(&mut self, now: Instant, samples: Vec<i16>) {
@@ -62,7 +65,7 @@ impl Studio {
             }
         }
         if taking {
-            self.out.push(Output::Ask(Ask::Sound(samples)));
+            self.out.push(Output::Ask(StudioRequest::Sound(samples)));
         }
     }
 
@@ -76,10 +79,10 @@ impl Studio {
     pub(super) fn recorded(&mut self, now: Instant, samples: Vec<i16>, packets_lost: u64) {
         let (State::Taking { slot, .. } | State::Stopping(slot)) = &self.state else { return };
         let slot = Arc::clone(slot);
-        match spoken(samples) {
-            Some(samples) => self.ask(now, State::Saving(slot), Ask::Submit { samples, packets_lost }),
+        match trim_to_speech(samples) {
+            Some(samples) => self.ask(now, State::Saving(slot), StudioRequest::Submit { samples, packets_lost }),
             None => {
-                self.out.push(Output::Ask(Ask::Forget));
+                self.out.push(Output::Ask(StudioRequest::Abandon));
                 self.before_beep(now, slot, vec![Prompt::Silent.piece(self.lang), Piece::Silence(BREATH)]);
                 self.silent_take(now);
             }
@@ -94,7 +97,7 @@ impl Studio {
         }
     }
 
-    pub(super) fn submitted(&mut self, now: Instant, report: Option<Report>) {
+    pub(super) fn submitted(&mut self, now: Instant, report: Option<TakeReport>) {
         let State::Saving(slot) = &self.state else { return };
         let mut slot = Arc::clone(slot);
         let Some(report) = report else { return self.leave(now, Prompt::Failed) };
@@ -120,9 +123,9 @@ impl Studio {
                 self.play(now, pieces);
             }
             Key::Digit(2) if unusable => self.say(now, &[Prompt::Unusable, Prompt::Review]),
-            Key::Digit(2) => self.ask(now, State::Deciding { kept: true }, Ask::Keep),
+            Key::Digit(2) => self.ask(now, State::Deciding { kept: true }, StudioRequest::Keep),
             Key::Digit(3) => self.before_beep(now, slot, Vec::new()),
-            Key::Digit(4) => self.ask(now, State::Deciding { kept: false }, Ask::Discard),
+            Key::Digit(4) => self.ask(now, State::Deciding { kept: false }, StudioRequest::Discard),
             Key::Digit(0) => self.leave(now, Prompt::Bye),
             Key::Digit(_) | Key::Star | Key::Pound => self.say(now, &[Prompt::Review]),
         }
@@ -138,16 +141,16 @@ impl Studio {
     }
 }
 
-fn word_for(fault: Fault) -> Prompt {
+fn word_for(fault: TakeFault) -> Prompt {
     match fault {
-        Fault::Silent => Prompt::Silent,
-        Fault::Quiet => Prompt::Quiet,
-        Fault::Loud => Prompt::Loud,
-        Fault::Noisy => Prompt::Noisy,
-        Fault::Cut => Prompt::Cut,
-        Fault::Length => Prompt::Length,
-        Fault::OtherVoice => Prompt::OtherVoice,
-        Fault::Lossy => Prompt::Lossy,
+        TakeFault::Silent => Prompt::Silent,
+        TakeFault::Quiet => Prompt::Quiet,
+        TakeFault::Loud => Prompt::Loud,
+        TakeFault::Noisy => Prompt::Noisy,
+        TakeFault::Cut => Prompt::Cut,
+        TakeFault::Length => Prompt::Length,
+        TakeFault::OtherVoice => Prompt::OtherVoice,
+        TakeFault::Lossy => Prompt::Lossy,
     }
 }
 

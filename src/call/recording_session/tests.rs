@@ -9,7 +9,7 @@ use speech::Clip;
 
 /// An operator's call, and what it has done since it was last looked at.
 struct Operator {
-    studio: Studio,
+    studio: RecordingSession,
     now: Instant,
     out: Vec<Output>,
 }
@@ -17,7 +17,7 @@ struct Operator {
 impl Operator {
     fn calls() -> Operator {
         let mut operator =
-            Operator { studio: Studio::new(Lang::ALL.to_vec()), now: test_clock::start(), out: Vec::new() };
+            Operator { studio: RecordingSession::new(Lang::ALL.to_vec()), now: test_clock::start(), out: Vec::new() };
         operator.tell(Input::Start);
         operator
     }
@@ -40,7 +40,7 @@ impl Operator {
     }
 
     /// With a take that is stored.
-    fn reviewing(report: Report) -> Operator {
+    fn reviewing(report: TakeReport) -> Operator {
         let mut operator = Operator::at_the_beep();
         operator.tell(Input::Sound(voice(1000))).keys("#");
         operator.tell(Input::Recorded { samples: voice(1000), packets_lost: 0 });
@@ -102,33 +102,33 @@ fn sound(piece: &Piece) -> Option<String> {
     }
 }
 
-fn asked(ask: &Ask) -> String {
+fn asked(ask: &StudioRequest) -> String {
     match ask {
-        Ask::SignIn { number, pin } => format!("sign in {} {}", number.expose(), pin.expose()),
-        Ask::Find { lang, number } => format!("find {} {number}", lang.code()),
-        Ask::Next { lang, after } => format!("next {} {after}", lang.code()),
-        Ask::Begin => "begin".into(),
-        Ask::Sound(samples) => format!("sound {}", samples.len()),
-        Ask::Submit { samples, packets_lost } => format!("submit {} {packets_lost}", samples.len()),
-        Ask::Forget => "forget".into(),
-        Ask::Keep => "keep".into(),
-        Ask::Discard => "discard".into(),
-        Ask::Left => "left".into(),
-        Ask::Last { samples } => format!("last {}", samples.len()),
+        StudioRequest::SignIn { number, pin } => format!("sign in {} {}", number.expose(), pin.expose()),
+        StudioRequest::Find { lang, number } => format!("find {} {number}", lang.code()),
+        StudioRequest::Next { lang, after } => format!("next {} {after}", lang.code()),
+        StudioRequest::Begin => "begin".into(),
+        StudioRequest::Sound(samples) => format!("sound {}", samples.len()),
+        StudioRequest::Submit { samples, packets_lost } => format!("submit {} {packets_lost}", samples.len()),
+        StudioRequest::Abandon => "forget".into(),
+        StudioRequest::Keep => "keep".into(),
+        StudioRequest::Discard => "discard".into(),
+        StudioRequest::CallEnded => "left".into(),
+        StudioRequest::LastRecording { samples } => format!("last {}", samples.len()),
     }
 }
 
-fn slot(number: u32) -> SlotFound {
+fn slot(number: u32) -> Slot {
     let clip = Clip { lang: Lang::Zh, id: "prompt.welcome".into() };
-    SlotFound { number, clip, heard: Some(vec![2; 800]), longest: Duration::from_secs(20), draft: None }
+    Slot { number, clip, recorded: Some(vec![2; 800]), longest: Duration::from_secs(20), draft: None }
 }
 
 fn voice(ms: u64) -> Vec<i16> {
     sine(440.0, -20.0, Duration::from_millis(ms))
 }
 
-fn report() -> Report {
-    Report { unusable: false, faults: Vec::new(), sound: vec![0; 800] }
+fn report() -> TakeReport {
+    TakeReport { unusable: false, faults: Vec::new(), sound: vec![0; 800] }
 }
 
 #[test]
@@ -191,8 +191,8 @@ fn a_take_is_heard_kept_made_again_or_discarded() {
 
 #[test]
 fn what_is_wrong_with_a_take_is_said_and_an_unusable_one_cannot_be_kept() {
-    let faults = vec![Fault::Loud, Fault::Lossy, Fault::Length];
-    let mut operator = Operator::reviewing(Report { unusable: true, faults, sound: Vec::new() });
+    let faults = vec![TakeFault::Loud, TakeFault::Lossy, TakeFault::Length];
+    let mut operator = Operator::reviewing(TakeReport { unusable: true, faults, sound: Vec::new() });
     assert_eq!(operator.heard(), ["zh studio.loud", "zh studio.lossy", "zh studio.unusable", "zh studio.review"]);
     assert_eq!(operator.keys("2").heard(), ["zh studio.unusable", "zh studio.review"]);
 }
@@ -214,7 +214,7 @@ fn a_slot_that_is_not_there_and_a_prompt_without_a_recording_are_told_apart() {
     operator.tell(Input::Reply(Reply::Slot(None)));
     assert_eq!(operator.heard(), ["zh studio.unknown", "zh studio.slot"]);
     operator.keys("5#").out.clear();
-    operator.tell(Input::Reply(Reply::Slot(Some(SlotFound { heard: None, ..slot(5) }))));
+    operator.tell(Input::Reply(Reply::Slot(Some(Slot { recorded: None, ..slot(5) }))));
     assert_eq!(operator.heard(), ["zh studio.number", "zh digit.f.5", "zh studio.missing", "zh studio.speak", "beep"]);
 }
 
@@ -272,7 +272,7 @@ fn whoever_stops_typing_has_finished_and_whoever_never_types_is_let_go() {
 #[test]
 fn before_the_beep_a_slot_is_heard_again_or_left() {
     let mut operator = Operator::signed_in();
-    operator.keys("12#").tell(Input::Reply(Reply::Slot(Some(SlotFound { draft: Some(vec![1; 400]), ..slot(12) }))));
+    operator.keys("12#").tell(Input::Reply(Reply::Slot(Some(Slot { draft: Some(vec![1; 400]), ..slot(12) }))));
     operator.out.clear();
     assert_eq!(operator.keys("1").heard(), ["load 400", "take", "zh studio.speak", "beep"]);
     assert_eq!(operator.keys("#").heard(), ["beep"]);
@@ -310,7 +310,7 @@ fn input() -> impl Strategy<Value = Input> {
         digit => Key::Digit(digit),
     });
     let found = (any::<bool>(), any::<bool>()).prop_map(|(there, recorded)| {
-        Input::Reply(Reply::Slot(there.then(|| SlotFound { heard: recorded.then(|| vec![2; 80]), ..slot(3) })))
+        Input::Reply(Reply::Slot(there.then(|| Slot { recorded: recorded.then(|| vec![2; 80]), ..slot(3) })))
     });
     let sound = (any::<bool>(), 0usize..90_000)
         .prop_map(|(loud, length)| if loud { voice(length as u64 / 8) } else { vec![0; length] });

@@ -9,11 +9,11 @@
 
 use jiff::Timestamp;
 
-use super::header::{FeedHeader, Hash, Kind};
+use super::header::{FeedHeader, FileKind, Hash};
 
 /// The last file of a source that a copy holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct FilePosition {
     /// The feed's source.
     pub source: String,
     /// The file's number.
@@ -26,13 +26,13 @@ pub struct Place {
 
 /// What a copy holds, as far as feed files care.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Copy {
+pub enum ReplicaState {
     /// Nothing.
     Empty,
     /// Cases that are not of a feed: the sample, a file without seal, another kind of source.
     Other,
     /// Everything of a feed up to this file.
-    At(Place),
+    At(FilePosition),
 }
 
 /// Where a file stands.
@@ -61,7 +61,7 @@ pub enum Standing {
     OtherSource,
 }
 
-impl Copy {
+impl ReplicaState {
     /// Where a file stands. `source`: the only one that is followed, if that is settled; `known`: the hash of an earlier
     /// file in the copy, if it is remembered.
     pub fn judge(
@@ -72,33 +72,33 @@ impl Copy {
         known: impl Fn(u64) -> Option<Hash>,
     ) -> Standing {
         let followed = match self {
-            Copy::At(place) => source.unwrap_or(&place.source),
-            Copy::Empty | Copy::Other => source.unwrap_or(&header.source),
+            ReplicaState::At(place) => source.unwrap_or(&place.source),
+            ReplicaState::Empty | ReplicaState::Other => source.unwrap_or(&header.source),
         };
         if header.source != followed {
             return Standing::OtherSource;
         }
         let place = match self {
-            Copy::At(place) if place.source == header.source => place,
-            Copy::At(_) | Copy::Empty | Copy::Other => return self.beginning(header),
+            ReplicaState::At(place) if place.source == header.source => place,
+            ReplicaState::At(_) | ReplicaState::Empty | ReplicaState::Other => return self.beginning(header),
         };
         match header.kind {
-            Kind::Snapshot => place.snapshot(header, hash, known),
-            Kind::Changes => place.changes(header, hash, known),
+            FileKind::Snapshot => place.snapshot(header, hash, known),
+            FileKind::Changes => place.changes(header, hash, known),
         }
     }
 
     fn beginning(&self, header: &FeedHeader) -> Standing {
         match header.kind {
-            Kind::Snapshot => Standing::Start,
+            FileKind::Snapshot => Standing::Start,
             // An upstream that began with no case says all of them as changes.
-            Kind::Changes if header.sequence == 1 && *self == Copy::Empty => Standing::Next,
-            Kind::Changes => Standing::NoStart,
+            FileKind::Changes if header.sequence == 1 && *self == ReplicaState::Empty => Standing::Next,
+            FileKind::Changes => Standing::NoStart,
         }
     }
 }
 
-impl Place {
+impl FilePosition {
     fn snapshot(&self, header: &FeedHeader, hash: Option<&Hash>, known: impl Fn(u64) -> Option<Hash>) -> Standing {
         if header.sequence > self.sequence {
             return Standing::Start;

@@ -18,7 +18,7 @@ pub struct FeedHeader {
     /// From 1, one more with each file of the source.
     pub sequence: u64,
     /// Changes or a snapshot.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// The content's hash of the file before; [`Hash::NONE`] for the first.
     pub previous: Hash,
     /// The upstream's time, up to which the copy holds everything once this file is applied.
@@ -30,7 +30,7 @@ pub struct FeedHeader {
 /// What a feed file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum FileKind {
     /// What changed since the file before.
     Changes,
     /// Every case there is.

@@ -15,10 +15,10 @@ use base::Private;
 
 use super::super::change::{BadRow, Change};
 use super::super::feed::{LINE_BYTES_MAX, Line, LineError};
-use super::header::{FeedHeader, Hash, HeaderError, Kind, Seal, read_delete, starts};
+use super::header::{FeedHeader, FileKind, Hash, HeaderError, Seal, read_delete, starts};
 
 /// A file being read.
-pub struct Intake {
+pub struct FileReader {
     reading: Reading,
     hasher: Sha256,
     /// The line that has no end yet, up to one byte more than the longest.
@@ -43,7 +43,7 @@ pub enum Reading {
 
 /// A file that is there whole, as it was written. Who wrote it, its seal tells: see [`super::GateKeys`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Whole {
+pub struct VerifiedFile {
     /// Its first line.
     pub header: FeedHeader,
     /// Its content's hash, which its seal names too.
@@ -92,10 +92,10 @@ pub enum FileError {
     Large,
 }
 
-impl Intake {
+impl FileReader {
     /// A reader at the beginning of a file.
-    pub fn new(reading: Reading) -> Intake {
-        Intake {
+    pub fn new(reading: Reading) -> FileReader {
+        FileReader {
             reading,
             hasher: Sha256::new(),
             line: Vec::new(),
@@ -133,7 +133,7 @@ impl Intake {
     }
 
     /// Ends the file; the last line needs no line end.
-    pub fn end(mut self, take: &mut dyn FnMut(Change)) -> Result<Whole, FileError> {
+    pub fn end(mut self, take: &mut dyn FnMut(Change)) -> Result<VerifiedFile, FileError> {
         if !self.line.is_empty() {
             self.last_line(take)?;
         }
@@ -148,13 +148,13 @@ impl Intake {
         if header.lines != self.held {
             return Err(FileError::Count { announced: header.lines, held: self.held });
         }
-        Ok(Whole { header, hash, seal })
+        Ok(VerifiedFile { header, hash, seal })
     }
 
     /// A piece of one line, with its end if it has one.
     fn piece(&mut self, piece: &[u8]) -> Result<(), FileError> {
         self.bytes += piece.len() as u64;
-        let bounded = self.header.as_ref().is_none_or(|header| header.kind == Kind::Changes);
+        let bounded = self.header.as_ref().is_none_or(|header| header.kind == FileKind::Changes);
         if bounded && self.bytes > BYTES_MAX {
             return Err(FileError::Large);
         }
@@ -220,7 +220,7 @@ impl Intake {
             HeaderError::Newer(format) => FileError::Newer(format),
             HeaderError::Line(error) => FileError::Header(error),
         })?;
-        if header.kind == Kind::Changes && header.lines > CHANGES_MAX {
+        if header.kind == FileKind::Changes && header.lines > CHANGES_MAX {
             return Err(FileError::Long);
         }
         self.header = Some(header);

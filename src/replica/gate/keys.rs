@@ -7,7 +7,7 @@ use base64ct::{Base64, Encoding};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
 use super::header::{Hash, Seal, from_hex};
-use super::intake::Whole;
+use super::intake::VerifiedFile;
 
 /// One key of the upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,13 +60,13 @@ impl GateKeys {
     }
 
     /// Whether a file was sealed by somebody who may.
-    pub fn check(&self, whole: &Whole) -> Result<(), SealError> {
+    pub fn check(&self, whole: &VerifiedFile) -> Result<(), SealError> {
         self.check_at(whole, whole.header.sequence)
     }
 
     /// Whether a file was sealed by somebody who may seal the one of this number. A snapshot that sets a copy back to a low
     /// number is judged by the number that would be the copy's next: a key that is over cannot begin anew.
-    pub fn check_at(&self, whole: &Whole, sequence: u64) -> Result<(), SealError> {
+    pub fn check_at(&self, whole: &VerifiedFile, sequence: u64) -> Result<(), SealError> {
         if self.is_empty() {
             return Ok(());
         }

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::chain::{Copy, Place};
-use super::header::{FeedHeader, Kind};
+use super::chain::{FilePosition, ReplicaState};
+use super::header::{FeedHeader, FileKind};
 
 /// The files that wait, each by a name that the shell gave it.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +22,7 @@ struct Line<N> {
 
 /// What is to be done next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Turn<N> {
+pub enum NextFile<N> {
     /// Look into this one: it is its turn, or it can be put away.
     Take(N),
     /// Nothing waits.
@@ -73,46 +73,48 @@ impl<N: Clone + PartialEq> FileQueue<N> {
     }
 
     /// What is to be done next by a copy that follows `source`, if that is settled.
-    pub fn turn(&self, copy: &Copy, source: Option<&str>) -> Turn<N> {
+    pub fn turn(&self, copy: &ReplicaState, source: Option<&str>) -> NextFile<N> {
         let followed = match copy {
-            Copy::At(place) => Some(source.unwrap_or(&place.source)),
-            Copy::Empty | Copy::Other => source,
+            ReplicaState::At(place) => Some(source.unwrap_or(&place.source)),
+            ReplicaState::Empty | ReplicaState::Other => source,
         };
-        let mut waits = Turn::Nothing;
+        let mut waits = NextFile::Nothing;
         for (name, line) in &self.sources {
             let turn = match (followed, copy) {
                 // It is refused when it is looked into.
                 (Some(followed), _) if followed != name => line.any(),
-                (_, Copy::At(place)) if place.source == *name => line.after(place),
-                (_, Copy::At(_) | Copy::Empty | Copy::Other) => line.start(name, *copy == Copy::Empty),
+                (_, ReplicaState::At(place)) if place.source == *name => line.after(place),
+                (_, ReplicaState::At(_) | ReplicaState::Empty | ReplicaState::Other) => {
+                    line.start(name, *copy == ReplicaState::Empty)
+                }
             };
             match turn {
-                Turn::Take(name) => return Turn::Take(name),
-                Turn::Gap { .. } | Turn::NoStart { .. } => waits = turn,
-                Turn::Nothing => {}
+                NextFile::Take(name) => return NextFile::Take(name),
+                NextFile::Gap { .. } | NextFile::NoStart { .. } => waits = turn,
+                NextFile::Nothing => {}
             }
         }
         waits
     }
 
     /// The next file after a place, if it is one of changes and nothing else is to be done before it.
-    pub fn follower(&self, place: &Place) -> Option<N> {
+    pub fn follower(&self, place: &FilePosition) -> Option<N> {
         let line = self.sources.get(&place.source).filter(|line| line.snapshots.is_empty())?;
         line.changes.get(&(place.sequence + 1))?.first().cloned()
     }
 }
 
 impl<N: Clone> Line<N> {
-    fn of(&mut self, kind: Kind) -> &mut BTreeMap<u64, Vec<N>> {
+    fn of(&mut self, kind: FileKind) -> &mut BTreeMap<u64, Vec<N>> {
         match kind {
-            Kind::Changes => &mut self.changes,
-            Kind::Snapshot => &mut self.snapshots,
+            FileKind::Changes => &mut self.changes,
+            FileKind::Snapshot => &mut self.snapshots,
         }
     }
 
-    fn any(&self) -> Turn<N> {
+    fn any(&self) -> NextFile<N> {
         let mut all = self.changes.values().chain(self.snapshots.values()).flatten();
-        all.next().map_or(Turn::Nothing, |name| Turn::Take(name.clone()))
+        all.next().map_or(NextFile::Nothing, |name| NextFile::Take(name.clone()))
     }
 
     /// The newest snapshot; what came before it is in it.
@@ -120,29 +122,29 @@ impl<N: Clone> Line<N> {
         self.snapshots.values().next_back()?.first()
     }
 
-    fn start(&self, source: &str, empty: bool) -> Turn<N> {
+    fn start(&self, source: &str, empty: bool) -> NextFile<N> {
         if let Some(name) = self.newest() {
-            return Turn::Take(name.clone());
+            return NextFile::Take(name.clone());
         }
         match (self.changes.first_key_value(), self.changes.last_key_value()) {
-            (Some((1, names)), _) if empty => Turn::Take(names[0].clone()),
+            (Some((1, names)), _) if empty => NextFile::Take(names[0].clone()),
             (Some((first, _)), Some((last, _))) => {
-                Turn::NoStart { source: source.to_owned(), first: *first, last: *last }
+                NextFile::NoStart { source: source.to_owned(), first: *first, last: *last }
             }
-            (None, _) | (_, None) => Turn::Nothing,
+            (None, _) | (_, None) => NextFile::Nothing,
         }
     }
 
-    fn after(&self, place: &Place) -> Turn<N> {
+    fn after(&self, place: &FilePosition) -> NextFile<N> {
         if let Some(name) = self.newest() {
-            return Turn::Take(name.clone());
+            return NextFile::Take(name.clone());
         }
         match (self.changes.first_key_value(), self.changes.last_key_value()) {
-            (Some((first, names)), _) if *first <= place.sequence + 1 => Turn::Take(names[0].clone()),
+            (Some((first, names)), _) if *first <= place.sequence + 1 => NextFile::Take(names[0].clone()),
             (Some((first, _)), Some((last, _))) => {
-                Turn::Gap { source: place.source.clone(), missing: place.sequence + 1, first: *first, last: *last }
+                NextFile::Gap { source: place.source.clone(), missing: place.sequence + 1, first: *first, last: *last }
             }
-            (None, _) | (_, None) => Turn::Nothing,
+            (None, _) | (_, None) => NextFile::Nothing,
         }
     }
 }

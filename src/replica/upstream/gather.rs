@@ -44,7 +44,7 @@ pub enum Step {
     /// A change of the copy.
     Change(Change),
     /// The row came without one of its large values: it must be asked for.
-    Look(Private<String>),
+    Fetch(Private<String>),
 }
 
 /// A transaction as the upstream committed it.
@@ -57,7 +57,7 @@ pub struct Transaction {
     /// Where its commit record ends.
     pub end: Lsn,
     /// The time that the upstream vouches for with it.
-    pub told: Option<Timestamp>,
+    pub as_of: Option<Timestamp>,
 }
 
 /// Why the stream cannot be followed further.
@@ -90,7 +90,7 @@ pub enum GatherError {
 
 /// The machine.
 #[derive(Debug)]
-pub struct Gather {
+pub struct TransactionAssembler {
     mapping: Mapping,
     heartbeat: Heartbeat,
     tables: HashMap<u32, Table>,
@@ -119,14 +119,22 @@ struct Inside {
     told: Option<Timestamp>,
 }
 
-impl Gather {
+impl TransactionAssembler {
     /// A machine at the beginning of a stream, which must begin with `expect` if there is one.
-    pub fn new(mapping: Mapping, heartbeat: Heartbeat, expect: Option<Anchor>) -> Gather {
-        Gather { mapping, heartbeat, tables: HashMap::new(), expect, inside: None, described: None, redescribed: false }
+    pub fn new(mapping: Mapping, heartbeat: Heartbeat, expect: Option<Anchor>) -> TransactionAssembler {
+        TransactionAssembler {
+            mapping,
+            heartbeat,
+            tables: HashMap::new(),
+            expect,
+            inside: None,
+            described: None,
+            redescribed: false,
+        }
     }
 
     /// Whether the stream is still to prove that it is the log which the copy followed.
-    pub fn is_unproven(&self) -> bool {
+    pub fn expects_anchor(&self) -> bool {
         self.expect.is_some()
     }
 
@@ -191,7 +199,7 @@ impl Gather {
             Heartbeat::Row { .. } => told,
             Heartbeat::Commits => timestamp(anchor.time),
         };
-        Ok((!known).then_some(Transaction { steps, anchor, end, told }))
+        Ok((!known).then_some(Transaction { steps, anchor, end, as_of: told }))
     }
 
     fn relation(&mut self, relation: Relation) {
@@ -226,7 +234,7 @@ impl Gather {
     }
 
     fn row<'a>(&mut self, relation: u32, old: Option<Tuple<'a>>, mut new: Tuple<'a>) -> Result<(), GatherError> {
-        let Gather { mapping, tables, inside, .. } = self;
+        let TransactionAssembler { mapping, tables, inside, .. } = self;
         let inside = inside.as_mut().ok_or(GatherError::Order)?;
         match tables.get(&relation).ok_or(GatherError::Undescribed)? {
             Table::Cases(bound) => {
@@ -255,7 +263,7 @@ impl Gather {
     }
 
     fn delete(&mut self, relation: u32, old: &Tuple<'_>) -> Result<(), GatherError> {
-        let Gather { mapping, tables, inside, .. } = self;
+        let TransactionAssembler { mapping, tables, inside, .. } = self;
         let inside = inside.as_mut().ok_or(GatherError::Order)?;
         match tables.get(&relation).ok_or(GatherError::Undescribed)? {
             Table::Cases(_) if inside.known => Ok(()),
@@ -289,7 +297,7 @@ impl Gather {
 fn step(mapping: &Mapping, bound: &Bound, row: &[Field<'_>], at: Lsn) -> Step {
     match mapping.case(bound, row) {
         Ok(case) => Step::Change(Change::Replace(case)),
-        Err(Unmapped::Incomplete(receipt)) => Step::Look(receipt),
+        Err(Unmapped::Incomplete(receipt)) => Step::Fetch(receipt),
         Err(Unmapped::Bad { receipt, nameless, why }) => Step::Change(bad(receipt, nameless.as_deref(), why, at)),
     }
 }

@@ -65,7 +65,7 @@ pub struct StreamColumn {
     /// Its type's object id.
     pub type_id: u32,
     /// Whether a delete tells its value.
-    pub is_told: bool,
+    pub is_identity: bool,
 }
 
 /// The values of one row, in the order of the relation's columns.
@@ -170,7 +170,7 @@ impl<'a> Bytes<'a> {
         let name = self.text()?;
         let type_id = self.u32()?;
         let _modifier = self.u32()?;
-        Ok(StreamColumn { name, type_id, is_told })
+        Ok(StreamColumn { name, type_id, is_identity: is_told })
     }
 
     fn tuple(&mut self) -> Result<Tuple<'a>, MessageError> {

@@ -19,12 +19,15 @@ mod trouble;
 mod value;
 
 pub use copied::{CopiedRows, CopyError};
-pub use gather::{Gather, GatherError, Heartbeat, Step, Transaction, bad, gone, row_id, timestamp, timestamp_of_text};
+pub use gather::{
+    GatherError, Heartbeat, Step, Transaction, TransactionAssembler, bad, gone, row_id, timestamp, timestamp_of_text,
+};
 pub use mapping::{Bound, Drift, FactorKind, Mapping, NAMELESS, Origin, Unmapped, receipt};
 pub use message::{Field, MessageError, StreamColumn};
 pub use position::{
-    Anchor, Lsn, PLUGIN, Plan, Position, Server, Shape, Slot, Wanted, WhyCopy, WhyHold, history, lsn, lsn_text, plan,
+    Anchor, Lsn, PLUGIN, Plan, Position, Server, Slot, TableShape, Wanted, WhyCopy, WhyHold, history, lsn, lsn_text,
+    plan,
 };
-pub use role::Role;
+pub use role::CaseField;
 pub use table::{Catalogue, Form, HeartbeatTable, Identity, Publication};
-pub use trouble::{Kind, Names, Refusal, Trouble, split_state};
+pub use trouble::{Names, Refusal, UpstreamError, UpstreamErrorKind, split_state};

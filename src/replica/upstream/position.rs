@@ -34,13 +34,13 @@ pub struct Position {
     pub anchor: Option<Anchor>,
     /// What the table was; none in a copy of an older program.
     #[serde(default)]
-    pub shape: Option<Shape>,
+    pub shape: Option<TableShape>,
 }
 
 /// What must stay as it is for the stream to tell all that happens to a table's rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Shape {
+pub struct TableShape {
     /// Stands for the table itself, its partitions and their files, its mapped columns with their types, and its place
     /// in the publication.
     pub lineage: String,
@@ -50,10 +50,10 @@ pub struct Shape {
     pub columns: String,
 }
 
-impl Shape {
+impl TableShape {
     /// Why rows may be other ones than the stream tells, with a shape that was another one `before`. ALTER COLUMN TYPE
     /// may give every row another value, and tells none: it gives the table another file and changes a column.
-    pub fn differs(&self, before: &Shape) -> Option<WhyCopy> {
+    pub fn differs(&self, before: &TableShape) -> Option<WhyCopy> {
         if self.lineage != before.lineage {
             return Some(WhyCopy::Table);
         }
@@ -205,7 +205,7 @@ pub struct Wanted<'a> {
     /// The mapping's fingerprint.
     pub mapping: &'a str,
     /// What the table is at the server.
-    pub shape: &'a Shape,
+    pub shape: &'a TableShape,
     /// A cluster that may take the place of another one.
     pub accept_system: Option<&'a str>,
 }
@@ -295,7 +295,7 @@ pub const PLUGIN: &str = "pgoutput";
 mod tests {
     use super::*;
 
-    const SHAPE: &Shape = &Shape { lineage: String::new(), file: String::new(), columns: String::new() };
+    const SHAPE: &TableShape = &TableShape { lineage: String::new(), file: String::new(), columns: String::new() };
     const WANTED: Wanted<'_> = Wanted { slot: "jindu", mapping: "aa", shape: SHAPE, accept_system: None };
 
     fn position() -> Position {
@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn what_the_stream_does_not_tell_of_a_table_is_copied() {
         let with = |lineage: &str, file: &str, columns: &str| {
-            let shape = Shape { lineage: lineage.into(), file: file.into(), columns: columns.into() };
+            let shape = TableShape { lineage: lineage.into(), file: file.into(), columns: columns.into() };
             plan(Wanted { shape: &shape, ..WANTED }, Some((&position(), 380)), &server(), Some(&slot(500)))
         };
         assert_eq!(with("other", "", ""), Plan::Copy(WhyCopy::Table));

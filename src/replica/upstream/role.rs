@@ -2,7 +2,7 @@
 
 /// A field of a case that a column may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
+pub enum CaseField {
     /// The receipt number.
     Receipt,
     /// The second factor, in one of its three forms.
@@ -31,40 +31,40 @@ pub enum Role {
     Version,
 }
 
-impl Role {
+impl CaseField {
     /// Every role, in the order of a copied row.
-    pub const ALL: [Role; ROLES] = [
-        Role::Receipt,
-        Role::Factor,
-        Role::Stage,
-        Role::Document,
-        Role::CaseType,
-        Role::Hall,
-        Role::AcceptedOn,
-        Role::StageOn,
-        Role::Pauses,
-        Role::Items,
-        Role::Waybill,
-        Role::Minor,
-        Role::Version,
+    pub const ALL: [CaseField; ROLES] = [
+        CaseField::Receipt,
+        CaseField::Factor,
+        CaseField::Stage,
+        CaseField::Document,
+        CaseField::CaseType,
+        CaseField::Hall,
+        CaseField::AcceptedOn,
+        CaseField::StageOn,
+        CaseField::Pauses,
+        CaseField::Items,
+        CaseField::Waybill,
+        CaseField::Minor,
+        CaseField::Version,
     ];
 
     /// As it is called in the settings.
     pub fn name(self) -> &'static str {
         match self {
-            Role::Receipt => "receipt",
-            Role::Factor => "id_tail, birth_date or verifier",
-            Role::Stage => "stage",
-            Role::Document => "document",
-            Role::CaseType => "case_type",
-            Role::Hall => "hall",
-            Role::AcceptedOn => "accepted_on",
-            Role::StageOn => "stage_on",
-            Role::Pauses => "pauses",
-            Role::Items => "items",
-            Role::Waybill => "waybill",
-            Role::Minor => "minor",
-            Role::Version => "version",
+            CaseField::Receipt => "receipt",
+            CaseField::Factor => "id_tail, birth_date or verifier",
+            CaseField::Stage => "stage",
+            CaseField::Document => "document",
+            CaseField::CaseType => "case_type",
+            CaseField::Hall => "hall",
+            CaseField::AcceptedOn => "accepted_on",
+            CaseField::StageOn => "stage_on",
+            CaseField::Pauses => "pauses",
+            CaseField::Items => "items",
+            CaseField::Waybill => "waybill",
+            CaseField::Minor => "minor",
+            CaseField::Version => "version",
         }
     }
 
@@ -77,15 +77,18 @@ impl Role {
         const LIST: &[u32] = &[1002, 1009, 1014, 1015];
         const RANGE: &[u32] = &[3912, 3913, 4535, 6155];
         let kinds: &[&[u32]] = match self {
-            Role::Receipt | Role::Stage | Role::Document | Role::CaseType | Role::Hall | Role::Waybill => {
-                &[TEXT, WHOLE]
-            }
-            Role::Factor => &[TEXT, WHOLE, DAY, &[17]],
-            Role::AcceptedOn | Role::StageOn => &[TEXT, DAY, &[20, 23]],
-            Role::Pauses => &[TEXT, JSON, RANGE],
-            Role::Items => &[TEXT, JSON, LIST],
-            Role::Minor => &[TEXT, WHOLE, &[16]],
-            Role::Version => &[WHOLE, DAY],
+            CaseField::Receipt
+            | CaseField::Stage
+            | CaseField::Document
+            | CaseField::CaseType
+            | CaseField::Hall
+            | CaseField::Waybill => &[TEXT, WHOLE],
+            CaseField::Factor => &[TEXT, WHOLE, DAY, &[17]],
+            CaseField::AcceptedOn | CaseField::StageOn => &[TEXT, DAY, &[20, 23]],
+            CaseField::Pauses => &[TEXT, JSON, RANGE],
+            CaseField::Items => &[TEXT, JSON, LIST],
+            CaseField::Minor => &[TEXT, WHOLE, &[16]],
+            CaseField::Version => &[WHOLE, DAY],
         };
         type_id >= FIRST_OWN_TYPE || kinds.iter().any(|kind| kind.contains(&type_id))
     }

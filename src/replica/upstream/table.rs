@@ -2,7 +2,7 @@
 
 use super::mapping::Mapping;
 use super::message::StreamColumn;
-use super::position::Shape;
+use super::position::TableShape;
 
 /// What the upstream's catalogue says of the table, the role and the publication.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Catalogue {
     /// What kind of relation the table of cases is.
     pub form: Form,
     /// What must stay as it is for the stream to be complete.
-    pub shape: Shape,
+    pub shape: TableShape,
     /// Mapped columns that the server computes.
     pub generated: Vec<String>,
     /// Columns that the role may read.
@@ -314,13 +314,13 @@ const GENERATED_SENT: u32 = 180_000;
 #[cfg(test)]
 mod tests {
     use super::super::mapping::tests::plain;
-    use super::super::role::Role;
+    use super::super::role::CaseField;
     use super::*;
 
     fn sound() -> Catalogue {
         let columns: Vec<StreamColumn> = plain()
             .columns()
-            .map(|(role, name)| StreamColumn { name: name.into(), type_id: type_of(role), is_told: true })
+            .map(|(role, name)| StreamColumn { name: name.into(), type_id: type_of(role), is_identity: true })
             .collect();
         Catalogue {
             user: "jindu".into(),
@@ -332,7 +332,7 @@ mod tests {
             readable: columns.iter().map(|column| column.name.clone()).collect(),
             columns: Some(columns),
             form: Form::Plain,
-            shape: Shape::default(),
+            shape: TableShape::default(),
             generated: vec![],
             may_use_schema: true,
             may_filter: true,
@@ -357,11 +357,11 @@ mod tests {
         }
     }
 
-    fn type_of(role: Role) -> u32 {
+    fn type_of(role: CaseField) -> u32 {
         match role {
-            Role::AcceptedOn | Role::StageOn => 1082,
-            Role::Minor => 16,
-            Role::Version => 20,
+            CaseField::AcceptedOn | CaseField::StageOn => 1082,
+            CaseField::Minor => 16,
+            CaseField::Version => 20,
             _ => 25,
         }
     }

@@ -9,7 +9,7 @@ use super::position::{WhyCopy, WhyHold};
 
 /// What kind of trouble it is: the label of its counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum UpstreamErrorKind {
     /// Not there, or not yet ready. Passes by itself.
     Unreachable,
     /// Said nothing for too long.
@@ -43,9 +43,9 @@ pub enum Kind {
 /// One trouble.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
-pub struct Trouble {
+pub struct UpstreamError {
     /// The counter's label.
-    pub kind: Kind,
+    pub kind: UpstreamErrorKind,
     /// What is wrong and what to do.
     pub what: String,
 }
@@ -74,189 +74,201 @@ pub struct Names<'a> {
     pub slot: &'a str,
 }
 
-impl Kind {
+impl UpstreamErrorKind {
     /// Every kind, in the order of declaration.
-    pub const ALL: [Kind; 14] = [
-        Kind::Unreachable,
-        Kind::Silent,
-        Kind::Password,
-        Kind::Tls,
-        Kind::Permission,
-        Kind::Setup,
-        Kind::SlotBusy,
-        Kind::SlotLost,
-        Kind::Diverged,
-        Kind::OtherSystem,
-        Kind::Drift,
-        Kind::Held,
-        Kind::Store,
-        Kind::Protocol,
+    pub const ALL: [UpstreamErrorKind; 14] = [
+        UpstreamErrorKind::Unreachable,
+        UpstreamErrorKind::Silent,
+        UpstreamErrorKind::Password,
+        UpstreamErrorKind::Tls,
+        UpstreamErrorKind::Permission,
+        UpstreamErrorKind::Setup,
+        UpstreamErrorKind::SlotBusy,
+        UpstreamErrorKind::SlotLost,
+        UpstreamErrorKind::Diverged,
+        UpstreamErrorKind::OtherSystem,
+        UpstreamErrorKind::Drift,
+        UpstreamErrorKind::Held,
+        UpstreamErrorKind::Store,
+        UpstreamErrorKind::Protocol,
     ];
 
     /// The label of its counter.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Unreachable => "unreachable",
-            Kind::Silent => "silent",
-            Kind::Password => "password",
-            Kind::Tls => "tls",
-            Kind::Permission => "permission",
-            Kind::Setup => "setup",
-            Kind::SlotBusy => "slot_busy",
-            Kind::SlotLost => "slot_lost",
-            Kind::Diverged => "diverged",
-            Kind::OtherSystem => "other_system",
-            Kind::Drift => "drift",
-            Kind::Held => "held",
-            Kind::Store => "store",
-            Kind::Protocol => "protocol",
+            UpstreamErrorKind::Unreachable => "unreachable",
+            UpstreamErrorKind::Silent => "silent",
+            UpstreamErrorKind::Password => "password",
+            UpstreamErrorKind::Tls => "tls",
+            UpstreamErrorKind::Permission => "permission",
+            UpstreamErrorKind::Setup => "setup",
+            UpstreamErrorKind::SlotBusy => "slot_busy",
+            UpstreamErrorKind::SlotLost => "slot_lost",
+            UpstreamErrorKind::Diverged => "diverged",
+            UpstreamErrorKind::OtherSystem => "other_system",
+            UpstreamErrorKind::Drift => "drift",
+            UpstreamErrorKind::Held => "held",
+            UpstreamErrorKind::Store => "store",
+            UpstreamErrorKind::Protocol => "protocol",
         }
     }
 
     /// The name of the condition while it lasts.
     pub fn alarm(self) -> &'static str {
         match self {
-            Kind::Unreachable => "upstream_unreachable",
-            Kind::Silent => "upstream_silent",
-            Kind::Password => "upstream_password",
-            Kind::Tls => "upstream_tls",
-            Kind::Permission => "upstream_permission",
-            Kind::Setup => "upstream_setup",
-            Kind::SlotBusy => "upstream_slot_busy",
-            Kind::SlotLost => "upstream_slot_lost",
-            Kind::Diverged => "upstream_diverged",
-            Kind::OtherSystem => "upstream_other_system",
-            Kind::Drift => "upstream_drift",
-            Kind::Held => "upstream_held",
-            Kind::Store => "upstream_store",
-            Kind::Protocol => "upstream_protocol",
+            UpstreamErrorKind::Unreachable => "upstream_unreachable",
+            UpstreamErrorKind::Silent => "upstream_silent",
+            UpstreamErrorKind::Password => "upstream_password",
+            UpstreamErrorKind::Tls => "upstream_tls",
+            UpstreamErrorKind::Permission => "upstream_permission",
+            UpstreamErrorKind::Setup => "upstream_setup",
+            UpstreamErrorKind::SlotBusy => "upstream_slot_busy",
+            UpstreamErrorKind::SlotLost => "upstream_slot_lost",
+            UpstreamErrorKind::Diverged => "upstream_diverged",
+            UpstreamErrorKind::OtherSystem => "upstream_other_system",
+            UpstreamErrorKind::Drift => "upstream_drift",
+            UpstreamErrorKind::Held => "upstream_held",
+            UpstreamErrorKind::Store => "upstream_store",
+            UpstreamErrorKind::Protocol => "upstream_protocol",
         }
     }
 
     /// Whether it passes by itself, as far as this node can know.
     pub fn passes(self) -> bool {
         match self {
-            Kind::Unreachable | Kind::Silent | Kind::SlotBusy => true,
-            Kind::Password
-            | Kind::Tls
-            | Kind::Permission
-            | Kind::Setup
-            | Kind::SlotLost
-            | Kind::Diverged
-            | Kind::OtherSystem
-            | Kind::Drift
-            | Kind::Held
-            | Kind::Store
-            | Kind::Protocol => false,
+            UpstreamErrorKind::Unreachable | UpstreamErrorKind::Silent | UpstreamErrorKind::SlotBusy => true,
+            UpstreamErrorKind::Password
+            | UpstreamErrorKind::Tls
+            | UpstreamErrorKind::Permission
+            | UpstreamErrorKind::Setup
+            | UpstreamErrorKind::SlotLost
+            | UpstreamErrorKind::Diverged
+            | UpstreamErrorKind::OtherSystem
+            | UpstreamErrorKind::Drift
+            | UpstreamErrorKind::Held
+            | UpstreamErrorKind::Store
+            | UpstreamErrorKind::Protocol => false,
         }
     }
 }
 
-impl Trouble {
+impl UpstreamError {
     /// A trouble of a kind.
-    pub fn new(kind: Kind, what: impl Into<String>) -> Trouble {
-        Trouble { kind, what: what.into() }
+    pub fn new(kind: UpstreamErrorKind, what: impl Into<String>) -> UpstreamError {
+        UpstreamError { kind, what: what.into() }
     }
 
     /// What a refusal of the server asks for.
-    pub fn of_refusal(refusal: Refusal<'_>, names: Names<'_>) -> Trouble {
+    pub fn of_refusal(refusal: Refusal<'_>, names: Names<'_>) -> UpstreamError {
         let Refusal { state, message } = refusal;
         let Names { user, database, table, publication, slot } = names;
         let says = format!("the upstream says: {message} (SQLSTATE {state})");
         let (kind, advice) = match state {
             "28P01" => (
-                Kind::Password,
+                UpstreamErrorKind::Password,
                 format!("set the password of {user} again, there or in replica.postgres.password_file"),
             ),
             "28000" if message.contains("pg_hba.conf") => (
-                Kind::Permission,
+                UpstreamErrorKind::Permission,
                 format!(
                     "add a line to pg_hba.conf that lets {user} into database {database} from this address, and reload"
                 ),
             ),
-            "28000" => {
-                (Kind::Permission, format!("create the role {user}, and let it log in: ALTER ROLE {user} LOGIN"))
+            "28000" => (
+                UpstreamErrorKind::Permission,
+                format!("create the role {user}, and let it log in: ALTER ROLE {user} LOGIN"),
+            ),
+            "3D000" => (UpstreamErrorKind::Setup, "correct replica.postgres.database".to_owned()),
+            "42501" if message.contains("replication") => {
+                (UpstreamErrorKind::Permission, format!("ALTER ROLE {user} REPLICATION"))
             }
-            "3D000" => (Kind::Setup, "correct replica.postgres.database".to_owned()),
-            "42501" if message.contains("replication") => (Kind::Permission, format!("ALTER ROLE {user} REPLICATION")),
-            "42501" => (Kind::Permission, format!("GRANT SELECT ON {table} TO {user}, and USAGE on its schema")),
-            "42P01" => (Kind::Setup, format!("create the table {table}, or correct replica.postgres.table")),
-            "42703" => (Kind::Drift, "correct replica.postgres.columns".to_owned()),
+            "42501" => {
+                (UpstreamErrorKind::Permission, format!("GRANT SELECT ON {table} TO {user}, and USAGE on its schema"))
+            }
+            "42P01" => {
+                (UpstreamErrorKind::Setup, format!("create the table {table}, or correct replica.postgres.table"))
+            }
+            "42703" => (UpstreamErrorKind::Drift, "correct replica.postgres.columns".to_owned()),
             "42704" if message.contains("publication") => {
-                (Kind::Setup, format!("CREATE PUBLICATION {publication} FOR TABLE {table}"))
+                (UpstreamErrorKind::Setup, format!("CREATE PUBLICATION {publication} FOR TABLE {table}"))
             }
-            "42704" if message.contains("slot") => (Kind::SlotLost, "it is created again".to_owned()),
+            "42704" if message.contains("slot") => (UpstreamErrorKind::SlotLost, "it is created again".to_owned()),
             "55000" if message.contains("recovery") => (
-                Kind::Setup,
+                UpstreamErrorKind::Setup,
                 "name the primary in replica.postgres.servers too: before PostgreSQL 16 a standby cannot be followed"
                     .to_owned(),
             ),
             "55000" if message.contains("wal_level") => {
-                (Kind::Setup, "set wal_level = logical there, and restart it".to_owned())
+                (UpstreamErrorKind::Setup, "set wal_level = logical there, and restart it".to_owned())
             }
-            "55000" if message.contains("slot") => (Kind::SlotLost, "it is created again".to_owned()),
-            "55006" => (Kind::SlotBusy, format!("if another node reads slot {slot}, give each a slot of its own")),
-            "53400" => (Kind::Setup, "raise max_replication_slots there, or drop a slot without a reader".to_owned()),
+            "55000" if message.contains("slot") => (UpstreamErrorKind::SlotLost, "it is created again".to_owned()),
+            "55006" => {
+                (UpstreamErrorKind::SlotBusy, format!("if another node reads slot {slot}, give each a slot of its own"))
+            }
+            "53400" => (
+                UpstreamErrorKind::Setup,
+                "raise max_replication_slots there, or drop a slot without a reader".to_owned(),
+            ),
             "53300" => (
-                Kind::Unreachable,
+                UpstreamErrorKind::Unreachable,
                 format!(
                     "raise max_connections, max_wal_senders or the CONNECTION LIMIT of {user} there, if it stays so"
                 ),
             ),
             "57P01" | "57P02" | "57P03" | "57P05" | "53200" | "53100" => {
-                (Kind::Unreachable, "it is tried again".to_owned())
+                (UpstreamErrorKind::Unreachable, "it is tried again".to_owned())
             }
             _ if state.starts_with("22") || state.starts_with("23") => {
                 let what = format!(
                     "the upstream cannot send a row (SQLSTATE {state}): see its own log, and mend the row there"
                 );
-                return Trouble::new(Kind::Protocol, what);
+                return UpstreamError::new(UpstreamErrorKind::Protocol, what);
             }
             _ if state.starts_with("08") || state.starts_with("57") => {
-                (Kind::Unreachable, "it is tried again".to_owned())
+                (UpstreamErrorKind::Unreachable, "it is tried again".to_owned())
             }
-            _ => (Kind::Protocol, "it is tried again".to_owned()),
+            _ => (UpstreamErrorKind::Protocol, "it is tried again".to_owned()),
         };
-        Trouble::new(kind, format!("{says}; {advice}"))
+        UpstreamError::new(kind, format!("{says}; {advice}"))
     }
 }
 
-impl From<WhyHold> for Trouble {
-    fn from(why: WhyHold) -> Trouble {
+impl From<WhyHold> for UpstreamError {
+    fn from(why: WhyHold) -> UpstreamError {
         let kind = match why {
-            WhyHold::OtherSystem { .. } => Kind::OtherSystem,
-            WhyHold::ForeignSlot(_) => Kind::Setup,
+            WhyHold::OtherSystem { .. } => UpstreamErrorKind::OtherSystem,
+            WhyHold::ForeignSlot(_) => UpstreamErrorKind::Setup,
         };
-        Trouble::new(kind, why.to_string())
+        UpstreamError::new(kind, why.to_string())
     }
 }
 
-impl From<CopyError> for Trouble {
-    fn from(error: CopyError) -> Trouble {
-        Trouble::new(Kind::Protocol, error.to_string())
+impl From<CopyError> for UpstreamError {
+    fn from(error: CopyError) -> UpstreamError {
+        UpstreamError::new(UpstreamErrorKind::Protocol, error.to_string())
     }
 }
 
-impl From<GatherError> for Trouble {
-    fn from(error: GatherError) -> Trouble {
+impl From<GatherError> for UpstreamError {
+    fn from(error: GatherError) -> UpstreamError {
         let kind = match error {
-            GatherError::Drift { .. } | GatherError::Heartbeat(_) => Kind::Drift,
-            GatherError::Diverged => Kind::Diverged,
-            GatherError::Message(_) | GatherError::Order | GatherError::Undescribed => Kind::Protocol,
+            GatherError::Drift { .. } | GatherError::Heartbeat(_) => UpstreamErrorKind::Drift,
+            GatherError::Diverged => UpstreamErrorKind::Diverged,
+            GatherError::Message(_) | GatherError::Order | GatherError::Undescribed => UpstreamErrorKind::Protocol,
         };
-        Trouble::new(kind, error.to_string())
+        UpstreamError::new(kind, error.to_string())
     }
 }
 
 impl WhyCopy {
     /// The alarm that goes with it; none for what is everyday.
-    pub fn alarm(self) -> Option<Kind> {
+    pub fn alarm(self) -> Option<UpstreamErrorKind> {
         match self {
             WhyCopy::First | WhyCopy::Settings | WhyCopy::Asked => None,
-            WhyCopy::SlotGone | WhyCopy::SlotLost => Some(Kind::SlotLost),
-            WhyCopy::Gap | WhyCopy::Restored | WhyCopy::Diverged => Some(Kind::Diverged),
-            WhyCopy::Drift | WhyCopy::Table | WhyCopy::Rewritten => Some(Kind::Drift),
-            WhyCopy::OtherSystem => Some(Kind::OtherSystem),
+            WhyCopy::SlotGone | WhyCopy::SlotLost => Some(UpstreamErrorKind::SlotLost),
+            WhyCopy::Gap | WhyCopy::Restored | WhyCopy::Diverged => Some(UpstreamErrorKind::Diverged),
+            WhyCopy::Drift | WhyCopy::Table | WhyCopy::Rewritten => Some(UpstreamErrorKind::Drift),
+            WhyCopy::OtherSystem => Some(UpstreamErrorKind::OtherSystem),
         }
     }
 }
@@ -279,32 +291,57 @@ mod tests {
     const NAMES: Names<'_> =
         Names { user: "jindu", database: "crj", table: "public.cases", publication: "jindu", slot: "jindu_1" };
 
-    fn of(state: &str, message: &str) -> Trouble {
-        Trouble::of_refusal(Refusal { state, message }, NAMES)
+    fn of(state: &str, message: &str) -> UpstreamError {
+        UpstreamError::of_refusal(Refusal { state, message }, NAMES)
     }
 
     #[test]
     fn each_refusal_says_what_to_do() {
         for (state, message, kind, advice) in [
-            ("28P01", "password authentication failed for user \"jindu\"", Kind::Password, "password_file"),
+            (
+                "28P01",
+                "password authentication failed for user \"jindu\"",
+                UpstreamErrorKind::Password,
+                "password_file",
+            ),
             (
                 "28000",
                 "no pg_hba.conf entry for host \"10.0.0.1\"",
-                Kind::Permission,
+                UpstreamErrorKind::Permission,
                 "pg_hba.conf that lets jindu into",
             ),
-            ("42501", "permission denied for table cases", Kind::Permission, "GRANT SELECT ON public.cases TO jindu"),
+            (
+                "42501",
+                "permission denied for table cases",
+                UpstreamErrorKind::Permission,
+                "GRANT SELECT ON public.cases TO jindu",
+            ),
             (
                 "42501",
                 "must be superuser or replication role to use replication slots",
-                Kind::Permission,
+                UpstreamErrorKind::Permission,
                 "REPLICATION",
             ),
-            ("42704", "publication \"jindu\" does not exist", Kind::Setup, "CREATE PUBLICATION jindu"),
-            ("55006", "replication slot \"jindu_1\" is active for PID 7", Kind::SlotBusy, "a slot of its own"),
-            ("57P03", "the database system is starting up", Kind::Unreachable, "tried again"),
-            ("55000", "logical decoding cannot be used while in recovery", Kind::Setup, "name the primary"),
-            ("53300", "too many connections for role \"jindu\"", Kind::Unreachable, "CONNECTION LIMIT of jindu"),
+            ("42704", "publication \"jindu\" does not exist", UpstreamErrorKind::Setup, "CREATE PUBLICATION jindu"),
+            (
+                "55006",
+                "replication slot \"jindu_1\" is active for PID 7",
+                UpstreamErrorKind::SlotBusy,
+                "a slot of its own",
+            ),
+            ("57P03", "the database system is starting up", UpstreamErrorKind::Unreachable, "tried again"),
+            (
+                "55000",
+                "logical decoding cannot be used while in recovery",
+                UpstreamErrorKind::Setup,
+                "name the primary",
+            ),
+            (
+                "53300",
+                "too many connections for role \"jindu\"",
+                UpstreamErrorKind::Unreachable,
+                "CONNECTION LIMIT of jindu",
+            ),
         ] {
             let trouble = of(state, message);
             assert_eq!(trouble.kind, kind, "{message}");

@@ -50,7 +50,7 @@ pub fn publish(settings: &Settings, by: &By, missing: Missing) -> Result<ExitCod
     let _lock = releases::lock(settings).map_err(one)?.ok_or_else(|| one(OTHER.into()))?;
     let (hotline, above) = edited(settings, missing)?;
     hotline.remarks.iter().for_each(|remark| println!("{remark}"));
-    let folder = &settings.hotline.sheets;
+    let folder = &settings.hotline.call_sheets;
     let found = sheets_in(folder).map_err(|error| {
         vec![format!("{}: {error}; hotline.sheets names the folder of call sheets", folder.display())]
     })?;

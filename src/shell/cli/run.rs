@@ -175,7 +175,7 @@ fn files_not_there(settings: &Settings) -> Vec<String> {
             complaints.push(format!("{key} = {}: it is not there, or may not be read", path.display()));
         }
     };
-    let sheets = &settings.hotline.sheets;
+    let sheets = &settings.hotline.call_sheets;
     look("hotline.sheets", sheets, sheets.is_dir());
     if settings.replica.source == Source::Postgres {
         let upstream = &settings.replica.postgres;

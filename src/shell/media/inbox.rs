@@ -12,13 +12,13 @@ use super::id::SessionId;
 use super::ports::Pair;
 use super::sys::Waker;
 use audio::Bank;
-use call::{Command, Event, StreamSetup};
+use call::{MediaCommand, MediaEvent, MediaSetup};
 
 /// What the control plane orders of a thread.
 pub(super) enum Order {
     Open { id: SessionId, pair: Pair, seed: u64 },
-    Begin { id: SessionId, setup: Box<StreamSetup>, bank: Arc<Bank>, events: Sender<Event> },
-    Command { id: SessionId, command: Box<Command> },
+    Begin { id: SessionId, setup: Box<MediaSetup>, bank: Arc<Bank>, events: Sender<MediaEvent> },
+    Command { id: SessionId, command: Box<MediaCommand> },
     Close { id: SessionId },
     Quit,
 }

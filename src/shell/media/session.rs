@@ -10,22 +10,22 @@ use tokio::sync::mpsc::Sender;
 use super::metrics::{MediaMetrics, add};
 use super::ports::Pair;
 use super::sys::{self, BATCH, Batch};
-use call::{Command, Event, Frame, Stream};
+use call::{MediaCommand, MediaEvent, MediaFrame, MediaSession};
 
 /// A session that has begun.
 pub(super) struct Session {
     pub pair: Pair,
-    pub stream: Stream,
-    events: Sender<Event>,
+    pub stream: MediaSession,
+    events: Sender<MediaEvent>,
     /// Whom the RTP socket is connected to.
     connected: Option<SocketAddr>,
 }
 
 /// The buffers that the sessions of a thread share, and its counters.
 pub(super) struct Buffers<'a> {
-    pub frame: &'a mut Frame,
+    pub frame: &'a mut MediaFrame,
     pub batch: &'a mut Batch,
-    pub events: &'a mut Vec<Event>,
+    pub events: &'a mut Vec<MediaEvent>,
     pub metrics: &'a MediaMetrics,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Buffers<'a> {
 pub(super) type Flow = ControlFlow<()>;
 
 impl Session {
-    pub(crate) fn new(pair: Pair, stream: Stream, events: Sender<Event>) -> Session {
+    pub(crate) fn new(pair: Pair, stream: MediaSession, events: Sender<MediaEvent>) -> Session {
         Session { pair, stream, events, connected: None }
     }
 
@@ -50,7 +50,7 @@ impl Session {
     }
 
     /// Performs a command of the control plane.
-    pub(crate) fn command(&mut self, now: Instant, command: Command, buffers: &mut Buffers<'_>) -> Flow {
+    pub(crate) fn command(&mut self, now: Instant, command: MediaCommand, buffers: &mut Buffers<'_>) -> Flow {
         if let Err(missing) = self.stream.command(now, command, buffers.events) {
             add(&buffers.metrics.clips_missing, 1);
             tracing::error!(clip = %missing.0.id, lang = missing.0.lang.code(), "{missing}");
@@ -85,7 +85,7 @@ impl Session {
 
     /// Says goodbye (RFC 3550 §6.6) and gives the sockets back.
     pub(crate) fn close(mut self, now: Instant, buffers: &mut Buffers<'_>) -> Pair {
-        let _ = self.command(now, Command::Close, buffers);
+        let _ = self.command(now, MediaCommand::Close, buffers);
         self.stream.goodbye(now, buffers.frame);
         self.send(buffers);
         let quality = self.stream.quality();
@@ -123,7 +123,7 @@ impl Session {
     /// Connects the RTP socket to the source that the stream has settled on, or frees it. A refusal costs nothing: the
     /// stream itself knows its peer, too.
     fn follow_latch(&mut self) {
-        let latched = self.stream.latched();
+        let latched = self.stream.remote_address();
         if latched == self.connected {
             return;
         }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 use super::{MediaConfig, MediaPlane, OpenError, OpenSession, SessionId};
 use audio::{Bank, encode_master};
 use base::{Codec, Lang};
-use call::{Command, Event, StreamSetup};
+use call::{MediaCommand, MediaEvent, MediaSetup};
 use flow::PlayId;
 use rtp::{HEADER_OCTETS, Header, Packet, rtcp};
 use sdp::RemoteMedia;
@@ -54,7 +54,7 @@ struct Caller {
     rtp: UdpSocket,
     rtcp: UdpSocket,
     session: OpenSession,
-    events: Receiver<Event>,
+    events: Receiver<MediaEvent>,
     sequence: u16,
 }
 
@@ -74,13 +74,13 @@ impl Caller {
         let (rtp, rtcp) = (socket(), socket());
         let named = |socket: &UdpSocket| socket.local_addr().expect("bound");
         let peer = RemoteMedia { rtp: named(&rtp), rtcp: named(&rtcp), rtcp_mux: false };
-        let setup = StreamSetup {
+        let setup = MediaSetup {
             codec: Codec::Alaw,
             payload: 8,
             event_payload: Some(101),
             ptime: Duration::from_millis(20),
             peer: Some(peer),
-            caller: None,
+            signalling_address: None,
             sending: true,
             receiving: true,
         };
@@ -112,20 +112,20 @@ impl Caller {
         socket.send_to(&datagram, to).expect("loopback");
     }
 
-    fn event(&mut self) -> Option<Event> {
+    fn event(&mut self) -> Option<MediaEvent> {
         self.events.blocking_recv()
     }
 
     fn key(&mut self) -> char {
         match self.event() {
-            Some(Event::Key { key, .. }) => key.as_char(),
+            Some(MediaEvent::Key { key, .. }) => key.as_char(),
             other => panic!("{other:?}"),
         }
     }
 }
 
-fn play(id: u32, pieces: Vec<Piece>) -> Command {
-    Command::Play { id: PlayId(id), pieces }
+fn play(id: u32, pieces: Vec<Piece>) -> MediaCommand {
+    MediaCommand::Play { id: PlayId(id), pieces }
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_caller_hears_the_prompt_sample_by_sample() {
         }
         let bank = bank();
         assert_eq!(Some(sound.as_slice()), bank.octets(Lang::Zh, &"ramp".into(), Codec::Alaw));
-        assert!(matches!(caller.event(), Some(Event::Played(PlayId(1)))));
+        assert!(matches!(caller.event(), Some(MediaEvent::Played(PlayId(1)))));
     }
 }
 
@@ -156,7 +156,7 @@ fn a_key_comes_through_and_a_stop_is_heard_at_once() {
     let socket = caller.rtp.try_clone().expect("a socket");
     caller.press(&socket, 11);
     assert_eq!(caller.key(), '#');
-    plane.command(caller.session.id, Command::Stop).expect("the thread runs");
+    plane.command(caller.session.id, MediaCommand::Stop).expect("the thread runs");
     while caller.hear().1.iter().any(|octet| *octet != 0xD5) {}
     assert!(caller.hear().1.iter().all(|octet| *octet == 0xD5));
 }
@@ -181,10 +181,10 @@ fn closing_says_goodbye_and_frees_the_ports() {
     caller.hear();
     assert!(matches!(plane.open(V4, 1), Err(OpenError::PortsExhausted)));
     plane
-        .command(caller.session.id, Command::Record { max: Duration::from_secs(9), telling: false })
+        .command(caller.session.id, MediaCommand::Record { max: Duration::from_secs(9), telling: false })
         .expect("the thread runs");
     plane.close(caller.session.id);
-    assert!(matches!(caller.event(), Some(Event::Recorded { .. })));
+    assert!(matches!(caller.event(), Some(MediaEvent::Recorded { .. })));
     assert!(caller.event().is_none(), "the session has let go of the call");
     let mut datagram = [0; 500];
     let length = caller.rtcp.recv(&mut datagram).expect("a goodbye comes");
@@ -223,7 +223,7 @@ fn a_call_that_is_gone_takes_its_session_along() {
 fn orders_for_unknown_sessions_change_nothing() {
     let plane = plane(V4, 4);
     let gone = SessionId { place: 99, serial: 0 };
-    plane.command(gone, Command::Stop).expect("the thread runs");
+    plane.command(gone, MediaCommand::Stop).expect("the thread runs");
     plane.close(gone);
     let caller = Caller::of(&plane, V4);
     caller.hear();
@@ -261,5 +261,5 @@ fn an_order_for_an_ended_session_does_not_reach_the_next_one_on_its_ports() {
     plane.close(ended.session.id);
     plane.command(ended.session.id, play(9, ramp())).expect("the thread runs");
     plane.command(next.session.id, play(1, ramp())).expect("the thread runs");
-    assert!(matches!(next.event(), Some(Event::Played(PlayId(1)))));
+    assert!(matches!(next.event(), Some(MediaEvent::Played(PlayId(1)))));
 }

@@ -23,20 +23,20 @@ use super::sys::{self, Batch, Epoll};
 use super::table::{Opened, Stage, Table};
 use super::wheel::Wheel;
 use audio::Bank;
-use call::{Event, Frame, Limits, Stream, StreamSetup};
+use call::{MediaEvent, MediaFrame, MediaLimits, MediaSession, MediaSetup};
 
 /// What a media thread owns.
 pub(super) struct Thread {
     inbox: Arc<Inbox>,
     ports: Arc<Ports>,
     metrics: Arc<MediaMetrics>,
-    limits: Limits,
+    limits: MediaLimits,
     epoll: Epoll,
     wheel: Wheel<SessionId>,
     sessions: Table,
-    frame: Frame,
+    frame: MediaFrame,
     batch: Batch,
-    events: Vec<Event>,
+    events: Vec<MediaEvent>,
     swept: Instant,
 }
 
@@ -64,7 +64,7 @@ impl Thread {
         inbox: Arc<Inbox>,
         ports: Arc<Ports>,
         metrics: Arc<MediaMetrics>,
-        limits: Limits,
+        limits: MediaLimits,
         threads: usize,
     ) -> io::Result<Thread> {
         let epoll = Epoll::new()?;
@@ -78,7 +78,7 @@ impl Thread {
             epoll,
             wheel: Wheel::new(now),
             sessions: Table::new(threads),
-            frame: Frame::default(),
+            frame: MediaFrame::default(),
             batch: Batch::new(),
             events: Vec::new(),
             swept: now,
@@ -110,11 +110,11 @@ impl Thread {
         now: Instant,
         id: SessionId,
         opened: Opened,
-        setup: StreamSetup,
+        setup: MediaSetup,
         bank: Arc<Bank>,
-        events: Sender<Event>,
+        events: Sender<MediaEvent>,
     ) {
-        let mut stream = Stream::new(setup, bank, self.limits, opened.seed, now);
+        let mut stream = MediaSession::new(setup, bank, self.limits, opened.seed, now);
         stream.start_at(self.wheel.place(now, stream.ptime()));
         let due = stream.deadline();
         let token = u64::from(id.place) << 1;

@@ -22,7 +22,8 @@ use phone::{LiveRelease, Registry};
 use replica_store::Replica;
 use speech::{Clip, Piece};
 use web::{
-    self, CodeKind, Found, Hall, Health, Kiosk, KioskSettings, NodeState, Shown, Sound, StageNames, Trouble, Wording,
+    self, CodeKind, FoundCase, Hall, Health, Kiosk, KioskSettings, NodeState, ScanAnswer, SpeechPiece, StageNames,
+    Trouble, Wording,
 };
 use web_service::{Backend, Pending};
 
@@ -77,7 +78,7 @@ impl Backend for NodeBackend {
     }
 
     /// Every word of one screen is of one release.
-    fn show(&self, outcome: &Outcome, now: Timestamp) -> Shown {
+    fn show(&self, outcome: &Outcome, now: Timestamp) -> ScanAnswer {
         let live = &*self.live.load_full();
         let stages = Arc::new(stage_names(live));
         let wording = Wording::by(|lang| text_of(&self.sentences(live, &outcome.answer, lang, now), lang));
@@ -85,7 +86,7 @@ impl Backend for NodeBackend {
             (Answer::Found { case, as_of }, freshness @ (Freshness::Fresh | Freshness::Old)) => {
                 let today = now.to_zoned_datetime(live.zone.clone()).date();
                 let progress = live.rules.progress(case, today);
-                let found = Found {
+                let found = FoundCase {
                     case,
                     expected_by: match progress.promise {
                         Promise::By(date) => Some(date),
@@ -96,15 +97,15 @@ impl Backend for NodeBackend {
                     stale: freshness == Freshness::Old,
                     wording,
                 };
-                Shown::found(found, stages)
+                ScanAnswer::found(found, stages)
             }
-            (Answer::NotFound, _) => Shown::not_found(wording, stages),
-            (Answer::Found { .. } | Answer::Unavailable, _) => Shown::unavailable(wording, stages),
+            (Answer::NotFound, _) => ScanAnswer::not_found(wording, stages),
+            (Answer::Found { .. } | Answer::Unavailable, _) => ScanAnswer::unavailable(wording, stages),
         }
     }
 
-    fn show_other(&self, kind: CodeKind) -> Shown {
-        Shown::other(kind, Arc::new(stage_names(&self.live.load())))
+    fn show_other(&self, kind: CodeKind) -> ScanAnswer {
+        ScanAnswer::other(kind, Arc::new(stage_names(&self.live.load())))
     }
 
     fn speak(&self, outcome: &Outcome, lang: Lang, now: Timestamp) -> Option<Vec<u8>> {
@@ -120,10 +121,10 @@ impl Backend for NodeBackend {
             }
         }
         let sounds = sounds.iter().map(|sound| match sound {
-            Ok(samples) => Sound::Samples(samples),
-            Err(length) => Sound::Silence(*length),
+            Ok(samples) => SpeechPiece::Samples(samples),
+            Err(length) => SpeechPiece::Silence(*length),
         });
-        Some(web::wav(RATE, sounds))
+        Some(web::speech_wav(RATE, sounds))
     }
 
     fn record(&self, record: ScanRecord) {

@@ -39,7 +39,7 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), Fault> {
         tracing::warn!(complaint, serving = hotline.name.get(..12), "the live release cannot be served");
     }
     let folder = &settings.data.folder;
-    for remark in settings.remarks() {
+    for remark in settings.warnings() {
         tracing::warn!(remark, "settings");
     }
     folder::make(folder)?;
@@ -118,7 +118,7 @@ async fn run(
         messages: settings.data.folder.join("messages"),
     };
     let emergency = releases::emergency(settings).unwrap_or(settings.hotline.emergency);
-    let registry = Registry::new(settings.phone.lines(), emergency);
+    let registry = Registry::new(settings.phone.calls_limit(), emergency);
     let user_agent = UserAgent::new(settings.phone.clone(), services, Arc::clone(&registry), &wire);
     let figures = metrics::Registry::new(metrics)
         .with(NodeCollector {
@@ -352,7 +352,7 @@ async fn until_stopped(
     tracing::info!(calls = registry.calls(), "draining: no new calls; a second signal ends at once");
     tokio::select! {
         // Telephone and web answer on for a while, so that balancers learn of it first.
-        _ = async { tokio::join!(registry.drain(), tokio::time::sleep(settings.drain_least)) } => {}
+        _ = async { tokio::join!(registry.drain(), tokio::time::sleep(settings.drain_min)) } => {}
         () = tokio::time::sleep(settings.drain_limit) => {
             tracing::warn!(calls = registry.calls(), "the drain limit is over");
             end(registry, GOODBYES).await;

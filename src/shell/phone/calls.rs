@@ -22,7 +22,8 @@ use super::registry::Registration;
 use super::services::Shared;
 use base::{Lang, Private};
 use call::{
-    self, Ask, Call, CallSetup, Effect, Event, Input, LineTest, Output, Purpose, Reply, Studio, Talk, Tally, Telemetry,
+    self, Application, Call, CallSetup, CdrBuilder, Effect, Input, LineTest, MediaEvent, Output, Purpose,
+    RecordingSession, Reply, StudioRequest, Telemetry,
 };
 use flow::sheet::TICKET;
 use flow::{Caller, Conversation, WallClock};
@@ -72,7 +73,7 @@ pub(crate) async fn run(
             event = media.recv(), if listening => {
                 // A session that ends by itself, by a fault or a call that took no events, ends its call.
                 listening = event.is_some();
-                Input::Media(event.unwrap_or(Event::PeerLost))
+                Input::Media(event.unwrap_or(MediaEvent::PeerLost))
             }
             () = sleep.as_mut() => Input::Deadline,
         };
@@ -95,7 +96,8 @@ fn far(now: Instant) -> Instant {
     now + Duration::from_secs(86_400 * 30)
 }
 
-fn begin(shared: &Shared, registration: &Registration, live: &LiveRelease, start: Start) -> CallSetup {
+/// What a call begins with, from its INVITE and the settings.
+fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, start: Start) -> CallSetup {
     let Start { received, invite, arrival, address, session } = start;
     let settings = &shared.settings;
     let number = invite.calling_user();
@@ -116,17 +118,17 @@ fn begin(shared: &Shared, registration: &Registration, live: &LiveRelease, start
     let trunk = arrival.source.ip().to_string();
     CallSetup {
         received,
-        talk: application(shared, registration, live, number, received),
+        application: application(shared, registration, live, number, received),
         invite,
         arrival,
         local,
         media,
-        desks: Arc::clone(&shared.desks),
+        transfer_targets: Arc::clone(&shared.transfer_targets),
         limit: match registration.purpose() {
             Purpose::Studio => settings.studio_limit,
             Purpose::Hotline | Purpose::LineTest => settings.call_limit,
         },
-        tally: Tally::new(clock::timestamp(), live.short_name().into(), trunk, caller),
+        cdr: CdrBuilder::new(clock::timestamp(), live.short_name().into(), trunk, caller),
     }
 }
 
@@ -137,10 +139,10 @@ fn application(
     live: &LiveRelease,
     number: Option<String>,
     now: Instant,
-) -> Talk {
+) -> Application {
     match registration.purpose() {
-        Purpose::Studio => Talk::Studio(Box::new(Studio::new(live.release.flow.langs.clone()))),
-        Purpose::LineTest => Talk::LineTest(LineTest::new(Lang::ALL[0])),
+        Purpose::Studio => Application::Recording(Box::new(RecordingSession::new(live.release.flow.langs.clone()))),
+        Purpose::LineTest => Application::LineTest(LineTest::new(Lang::ALL[0])),
         Purpose::Hotline => {
             let (facts, civil) = match &shared.services.cases {
                 Cases::Copy(_) => {
@@ -150,7 +152,7 @@ fn application(
             };
             let wall = WallClock { at: now, civil };
             let emergency = registration.emergency();
-            Talk::Hotline(Box::new(Conversation::new(Arc::clone(&live.release), facts, wall, emergency, now)))
+            Application::Hotline(Box::new(Conversation::new(Arc::clone(&live.release), facts, wall, emergency, now)))
         }
     }
 }
@@ -161,12 +163,12 @@ struct Task {
     call: Call,
     guard: CallGuard,
     /// Given to the media session when it begins.
-    events: Option<mpsc::Sender<Event>>,
+    events: Option<mpsc::Sender<MediaEvent>>,
     /// The hash that stands for the caller's number.
     caller: Option<u64>,
     call_id: String,
     /// Asks the studio, in an operator's call.
-    recording: Option<SyncSender<Ask>>,
+    recording: Option<SyncSender<StudioRequest>>,
     renewed: Option<Renewed>,
 }
 
@@ -175,14 +177,14 @@ impl Task {
         shared: Arc<Shared>,
         registration: Registration,
         start: Start,
-        events: mpsc::Sender<Event>,
+        events: mpsc::Sender<MediaEvent>,
     ) -> (Task, Vec<Output>) {
         let live = shared.services.live.load_full();
         let (began, session) = (start.received, start.session.id);
         let call_id = start.invite.call_id().to_owned();
         let tag = base::tag(&call_id);
-        let beginning = begin(&shared, &registration, &live, start);
-        let record = beginning.tally.unfinished();
+        let setup = call_setup(&shared, &registration, &live, start);
+        let record = setup.cdr.unfinished();
         let caller = record.caller;
         let service = shared.services.recording.as_ref().filter(|_| registration.purpose() == Purpose::Studio);
         let recording = service.map(|service| {
@@ -190,7 +192,7 @@ impl Task {
             service.open(from, tag.clone(), registration.inbox.clone())
         });
         let guard = CallGuard::new(Arc::clone(&shared), registration, session, began, tag, record);
-        let (call, first) = Call::new(clock::now(), beginning);
+        let (call, first) = Call::new(clock::now(), setup);
         let events = Some(events);
         (Task { shared, live, call, guard, events, caller, call_id, recording, renewed: None }, first)
     }
@@ -209,7 +211,7 @@ impl Task {
             tracing::warn!(call = %self.guard.tag, "the media thread does not keep up");
             let _ = self.inbox().try_send(Input::End);
         }
-        if self.guard.is_over() && !self.call.owes() {
+        if self.guard.is_over() && !self.call.awaits_response() {
             self.guard.settle();
         }
         false
@@ -219,17 +221,17 @@ impl Task {
         let media = &self.shared.services.media;
         match effect {
             Effect::Send(outgoing) => self.send(outgoing),
-            Effect::Begin(setup) => {
+            Effect::StartMedia(setup) => {
                 if let Some(events) = self.events.take() {
                     media.begin(self.guard.session, setup, Arc::clone(&self.live.bank), events)?;
                 }
             }
             Effect::Media(command) => media.command(self.guard.session, command)?,
             Effect::LookUp { source, by } => self.look_up(source, by),
-            Effect::Keep { notify, keep, samples } => self.keep(&notify, keep, samples),
-            Effect::Studio(ask) => self.ask(ask),
+            Effect::KeepMessage { notify, keep, samples } => self.keep(&notify, keep, samples),
+            Effect::Studio(request) => self.request(request),
             Effect::Over { record, slips } => self.guard.over(*record, slips),
-            Effect::Renewed { message, arrival } => self.renewed = Some((message, arrival)),
+            Effect::NewInvite { message, arrival } => self.renewed = Some((message, arrival)),
             Effect::Gone => {}
         }
         Ok(())
@@ -280,8 +282,8 @@ impl Task {
     }
 
     /// A recording session that is gone, or does not keep up, cannot reply: the operator hears that the service is down.
-    fn ask(&self, ask: Ask) {
-        if self.recording.as_ref().is_none_or(|session| session.try_send(ask).is_err()) {
+    fn request(&self, request: StudioRequest) {
+        if self.recording.as_ref().is_none_or(|session| session.try_send(request).is_err()) {
             tracing::error!(call = %self.guard.tag, "the studio cannot be reached by an operator's call");
             let _ = self.inbox().try_send(Input::Studio(Box::new(Reply::Down)));
         }

@@ -2,9 +2,9 @@
 //! It outlives the call, and keeps what was being recorded when the call ended, however it ended.
 //!
 //! ```text
-//!  call task ── Ask ──► Session ──► accounts, takes            the call is over, or its task is gone
-//!      ▲                  │  └─ Sound ─► TakeFile ────────────────────────────► a draft
-//!      └──── Reply ───────┘
+//!  call task ── StudioRequest ──► Session ──► accounts, takes          the call is over, or its task is gone
+//!      ▲                             │  └─ Sound ─► TakeFile ──────────────────────────► a draft
+//!      └─────────── Reply ───────────┘
 //! ```
 
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use super::take_file::{Label, Leftover, TakeFile};
 use super::take_store::{Sent, Stored, TakeStore};
 use base::Private;
-use call::{Ask, Input, Reply, SignIn, SlotFound, spoken};
+use call::{Input, Reply, SignIn, Slot, StudioRequest, trim_to_speech};
 use metrics::{Metrics, SignInResult, TakeEnd};
 use os::clock;
 use studio::{Operator, TakeName};
@@ -44,7 +44,7 @@ struct Session {
     /// Groups the takes of this call.
     sitting: String,
     operator: Option<Operator>,
-    slot: Option<SlotFound>,
+    slot: Option<Slot>,
     /// The take in progress.
     file: Option<TakeFile>,
     /// A take that is stored, while its operator decides on it.
@@ -58,7 +58,7 @@ struct Usable(bool);
 
 impl RecordingService {
     /// Begins a session for a call; it ends when the sender is dropped.
-    pub(crate) fn open(&self, caller: String, tag: String, replies: mpsc::Sender<Input>) -> SyncSender<Ask> {
+    pub(crate) fn open(&self, caller: String, tag: String, replies: mpsc::Sender<Input>) -> SyncSender<StudioRequest> {
         let session = Session {
             service: self.clone(),
             caller,
@@ -70,8 +70,8 @@ impl RecordingService {
             take: None,
             replies,
         };
-        let (sender, asks) = sync_channel(ASKS_MAX);
-        tokio::task::spawn_blocking(move || session.run(&asks));
+        let (sender, requests) = sync_channel(REQUESTS_MAX);
+        tokio::task::spawn_blocking(move || session.run(&requests));
         sender
     }
 
@@ -79,7 +79,7 @@ impl RecordingService {
     pub fn recover(&self) {
         for mut leftover in Leftover::in_folder(&self.in_progress) {
             let slot = leftover.label.slot.clone();
-            let Some(samples) = spoken(std::mem::take(&mut leftover.samples)) else {
+            let Some(samples) = trim_to_speech(std::mem::take(&mut leftover.samples)) else {
                 let _ = leftover.remove();
                 continue;
             };
@@ -96,14 +96,14 @@ impl RecordingService {
 }
 
 impl Session {
-    fn run(mut self, asks: &Receiver<Ask>) {
+    fn run(mut self, requests: &Receiver<StudioRequest>) {
         let mut last = None;
-        while let Ok(ask) = asks.recv() {
-            if matches!(ask, Ask::Left) {
-                last = self.last_words(asks);
+        while let Ok(request) = requests.recv() {
+            if matches!(request, StudioRequest::CallEnded) {
+                last = self.last_recording(requests);
                 break;
             }
-            if let Some(reply) = self.perform(ask)
+            if let Some(reply) = self.perform(request)
                 && self.replies.blocking_send(Input::Studio(Box::new(reply))).is_err()
             {
                 break;
@@ -112,39 +112,39 @@ impl Session {
         self.close(last);
     }
 
-    /// The call is over: a recording that its end ended follows, if it was known whole.
-    fn last_words(&self, asks: &Receiver<Ask>) -> Option<Vec<i16>> {
+    /// The call is over: the recording that its end cut short follows, if the media thread still reports it.
+    fn last_recording(&self, requests: &Receiver<StudioRequest>) -> Option<Vec<i16>> {
         self.file.as_ref()?;
         loop {
-            match asks.recv_timeout(LAST_WORDS) {
-                Ok(Ask::Last { samples }) => return Some(samples),
+            match requests.recv_timeout(LAST_RECORDING) {
+                Ok(StudioRequest::LastRecording { samples }) => return Some(samples),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
             }
         }
     }
 
-    fn perform(&mut self, ask: Ask) -> Option<Reply> {
-        match ask {
-            Ask::SignIn { number, pin } => Some(self.sign_in(number.expose(), &pin)),
-            Ask::Find { lang, number } => Some(self.look_up(|store| store.find(lang, number))),
-            Ask::Next { lang, after } => Some(self.look_up(|store| store.next(lang, after))),
-            Ask::Begin => {
+    fn perform(&mut self, request: StudioRequest) -> Option<Reply> {
+        match request {
+            StudioRequest::SignIn { number, pin } => Some(self.sign_in(number.expose(), &pin)),
+            StudioRequest::Find { lang, number } => Some(self.look_up(|store| store.find(lang, number))),
+            StudioRequest::Next { lang, after } => Some(self.look_up(|store| store.next(lang, after))),
+            StudioRequest::Begin => {
                 self.begin();
                 None
             }
-            Ask::Sound(samples) => {
+            StudioRequest::Sound(samples) => {
                 self.record(&samples);
                 None
             }
-            Ask::Submit { samples, packets_lost } => Some(self.submit(&samples, packets_lost)),
-            Ask::Forget => {
+            StudioRequest::Submit { samples, packets_lost } => Some(self.submit(&samples, packets_lost)),
+            StudioRequest::Abandon => {
                 self.forget();
                 None
             }
-            Ask::Keep => Some(self.decide(TakeEnd::Kept, TakeStore::keep)),
-            Ask::Discard => Some(self.decide(TakeEnd::Discarded, TakeStore::discard)),
-            Ask::Left | Ask::Last { .. } => None,
+            StudioRequest::Keep => Some(self.decide(TakeEnd::Kept, TakeStore::keep)),
+            StudioRequest::Discard => Some(self.decide(TakeEnd::Discarded, TakeStore::discard)),
+            StudioRequest::CallEnded | StudioRequest::LastRecording { .. } => None,
         }
     }
 
@@ -167,7 +167,7 @@ impl Session {
     }
 
     /// Looks a slot up, for an operator who has signed in.
-    fn look_up(&mut self, how: impl FnOnce(&TakeStore) -> Result<Option<SlotFound>, Refusal>) -> Reply {
+    fn look_up(&mut self, how: impl FnOnce(&TakeStore) -> Result<Option<Slot>, Refusal>) -> Reply {
         if self.operator.is_none() {
             return Reply::Down;
         }
@@ -250,7 +250,7 @@ impl Session {
     /// Keeps a take that the end of the call ended, and one that its operator had not decided on.
     fn close(mut self, whole: Option<Vec<i16>>) {
         if let Some(file) = &self.file {
-            match whole.or_else(|| file.samples().ok()).and_then(spoken) {
+            match whole.or_else(|| file.samples().ok()).and_then(trim_to_speech) {
                 Some(samples) => {
                     if let Some(stored) = self.store(&samples, 0, TakeEnd::HungUp) {
                         tracing::info!(call = %self.tag, "the call ended during a take, which is a draft");
@@ -271,7 +271,7 @@ impl Session {
     }
 }
 
-/// Stretches of sound and questions that wait: a quarter of a minute of a disk that stands still.
-const ASKS_MAX: usize = 128;
-/// The media thread tells the last recording with its next packet.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Requests that wait, most of them audio: a disk may stall for a quarter of a minute.
+const REQUESTS_MAX: usize = 128;
+/// The media thread reports the last recording with its next packet.
+const LAST_RECORDING: Duration = Duration::from_secs(1);

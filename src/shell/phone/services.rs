@@ -40,15 +40,15 @@ pub struct Services {
 pub(crate) struct Shared {
     pub settings: config::Phone,
     /// Names of transfer targets → SIP URIs.
-    pub desks: Arc<BTreeMap<String, String>>,
+    pub transfer_targets: Arc<BTreeMap<String, String>>,
     pub services: Services,
     pub sender: Sender,
 }
 
 impl Shared {
     pub(crate) fn new(settings: config::Phone, services: Services, sender: Sender) -> Shared {
-        let desks = settings.desk.iter().map(|uri| ("desk".to_owned(), uri.clone())).collect();
-        Shared { desks: Arc::new(desks), settings, services, sender }
+        let transfer_targets = settings.desk.iter().map(|uri| ("desk".to_owned(), uri.clone())).collect();
+        Shared { transfer_targets: Arc::new(transfer_targets), settings, services, sender }
     }
 
     /// The address that the far end reaches this node at: the listener's own, else the configured one.

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_take_that_nobody_finished_is_found_with_all_that_was_written() {
+    fn a_take_that_was_cut_short_is_found_with_all_that_was_written() {
         let folder = Folder::new();
         let mut file = TakeFile::begin(folder.path(), &label()).expect("a writable folder");
         file.add(&[1, -2, i16::MIN]).expect("room");

@@ -1,10 +1,10 @@
 //! The user agent server of a node (RFC 3261 §8.2): gives each message to its call, and each new call a task of its own.
 //!
 //! ```text
-//!  transport ── message ──► UserAgent ──► sip::Dispatcher ──► drop, a stateless response
-//!                              │  ▲                 ├──► the inbox of a call, from the registry
-//!                              │  └ a call in place ├──► Admission ──► line, ports ──► call task
-//!                              │    of an ended one │
+//!  transport ── message ──► sip::Dispatcher ──┬─► dropped, or a stateless response
+//!                  ▲                          ├─► the inbox of its call, from the registry
+//!                  │                          └─► Admission ──► line, ports ──► call task
+//!                  └─────── an INVITE that takes the place of an ended call ───────┘
 //! ```
 
 use std::net::IpAddr;
@@ -41,9 +41,9 @@ impl UserAgent {
         registry: Arc<Registry>,
         transport: &TransportLayer,
     ) -> Arc<UserAgent> {
-        let admission = Admission::new(call::Rules {
+        let admission = Admission::new(call::AdmissionRules {
             calls_per_second_max: settings.calls_per_second_max,
-            numbers: settings.numbers.clone(),
+            hotline_numbers: settings.numbers.clone(),
             line_test: settings.line_test.clone(),
             studio: settings.studio.clone(),
             studio_calls_max: settings.studio_calls_max,
@@ -186,8 +186,8 @@ impl Receiver for UserAgent {
                 }
                 self.reply(reply);
             }
-            Disposition::Leg(_) => self.deliver(inbox, message, arrival),
-            Disposition::Invite(_) => self.new_call(received, key, message, arrival, (state, capacity)),
+            Disposition::Leg => self.deliver(inbox, message, arrival),
+            Disposition::Invite => self.new_call(received, key, message, arrival, (state, capacity)),
         }
     }
 

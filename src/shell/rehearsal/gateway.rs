@@ -83,7 +83,7 @@ impl Gateways {
         let any = (Transport::Udp, (Ipv4Addr::LOCALHOST, 0).into());
         let transport = TransportLayer::bind(&[any]).map_err(|error| error.to_string())?;
         let address = transport.listening().first().map(|(_, address)| *address).ok_or("no socket")?;
-        let registry = Registry::new(self.settings.lines(), part.emergency);
+        let registry = Registry::new(self.settings.calls_limit(), part.emergency);
         let services = self.services(Arc::clone(&stage));
         let user_agent = UserAgent::new(self.settings.clone(), services, Arc::clone(&registry), &transport);
         let transport = self.runtime.spawn(transport.run(user_agent));

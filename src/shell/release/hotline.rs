@@ -103,7 +103,7 @@ pub fn read_from(
     let unrecorded = lacking.len();
     let release = release.without_recordings(lacking);
     remarks.extend(release.warnings.iter().map(ToString::to_string));
-    remarks.extend(settings.remarks());
+    remarks.extend(settings.warnings());
     let today = clock::local(&zone).date();
     let examples = sample::examples(SAMPLE_SEED, today, &working);
     let rules = Arc::new(rules);

@@ -14,7 +14,7 @@ use base::Lang;
 use config::Settings;
 use flow::Release;
 use speech::{Clip, ClipText};
-use studio::{Coverage, Manifest, Recorded, read_manifest};
+use studio::{Coverage, Manifest, ManifestEntry, read_manifest};
 
 /// A clip's place in the bank.
 type Placed = ((Lang, Arc<str>), Encoded);
@@ -61,7 +61,7 @@ pub fn read(
     let mut there = clips_in(folder).map_err(|error| vec![format!("{}: {error}", folder.display())])?;
     for (clip, master) in above.iter().filter(|(_, master)| master.take.is_some()) {
         there.insert(clip.clone());
-        let recorded = Recorded { text_sha256: Some(master.text_sha256.clone()), placeholder: false };
+        let recorded = ManifestEntry { text_sha256: Some(master.text_sha256.clone()), placeholder: false };
         manifest.insert(clip.clone(), recorded);
     }
     let coverage = Coverage::of(needed, &there, &manifest);

@@ -187,7 +187,7 @@ impl Studio {
     /// Approves a take of another person's: it goes live with the next publication. An approved take of the same slot
     /// waits again; it is told in the audit.
     pub fn approve(&self, by: &Operator, take: &TakeName) -> Result<TakeRow, Refusal> {
-        if !by.role.approves() {
+        if !by.role.may_approve() {
             return Err(Refusal::NotApprover);
         }
         let (hand, live) = (hand(by), self.take(take)?.live);
@@ -212,7 +212,7 @@ impl Studio {
 
     /// Asks for the factory's recording of a slot back, with the next publication; `off` takes the wish back.
     pub fn restore(&self, by: &Operator, slot: &Clip, on: bool) -> Result<SlotRow, Refusal> {
-        if !by.role.approves() {
+        if !by.role.may_approve() {
             return Err(Refusal::NotApprover);
         }
         self.catalogue()?.slot(slot)?;
@@ -227,7 +227,7 @@ impl Studio {
     /// Deletes the recordings of takes that were discarded so long ago and never published. What they were, and who made
     /// and discarded them, stays. How many, and the bytes that came free.
     pub fn tidy(&self, by: &Operator, older: jiff::SignedDuration) -> Result<(usize, u64), Refusal> {
-        if !by.role.approves() {
+        if !by.role.may_approve() {
             return Err(Refusal::NotApprover);
         }
         let takes = self.store().discarded(clock::timestamp() - older)?;
@@ -267,7 +267,7 @@ impl Studio {
 
 /// Operators see to their own takes, approvers to everybody's.
 fn mine(take: &TakeRow, by: &Operator) -> Result<(), Refusal> {
-    let allowed = by.role.approves() || take.by.is(&person(by));
+    let allowed = by.role.may_approve() || take.by.is(&person(by));
     if allowed { Ok(()) } else { Err(Refusal::NotYours(take.by.name.clone())) }
 }
 

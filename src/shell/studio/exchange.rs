@@ -18,8 +18,8 @@ use super::refusal::Refusal;
 use super::row::{SlotRow, TakeRow, Upload};
 use base::Lang;
 use speech::Clip;
-use studio::exchange::{self, Line, file_name, read_table, slot_of};
-use studio::{Grade, Kind, Operator, Slot, SlotState, TakeState, Words, page};
+use studio::exchange::{self, Row, file_name, read_table, slot_of};
+use studio::{Grade, Message, Operator, Slot, SlotState, TakeSource, TakeState, script_page};
 
 /// Which slots go out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,7 +56,7 @@ pub struct FileReport {
     pub take: Option<String>,
     pub refused: bool,
     /// What was found, the worst first.
-    pub words: Vec<Words>,
+    pub words: Vec<Message>,
 }
 
 /// A text that a translator changed.
@@ -73,13 +73,13 @@ impl Studio {
     /// The script as a table.
     pub fn table(&self, wanted: &Wanted) -> Result<Vec<u8>, Refusal> {
         let rows = self.wanted(wanted)?;
-        Ok(exchange::table(rows.iter().map(|row| (&row.slot, row.number, row.state))))
+        Ok(exchange::write_table(rows.iter().map(|row| (&row.slot, row.number, row.state))))
     }
 
     /// The script for print.
     pub fn page(&self, wanted: &Wanted) -> Result<String, Refusal> {
         let rows = self.wanted(wanted)?;
-        Ok(page(rows.iter().map(|row| (&row.slot, row.number, row.state))))
+        Ok(script_page(rows.iter().map(|row| (&row.slot, row.number, row.state))))
     }
 
     fn wanted(&self, wanted: &Wanted) -> Result<Vec<SlotRow>, Refusal> {
@@ -127,13 +127,14 @@ impl Studio {
                     let key = (slot.clip.lang.code().to_owned(), slot.clip.id.to_string());
                     report.slot = Some(format!("{}/{}", key.0, key.1));
                     let text = texts.get(&key).filter(|text| !text.is_empty()).unwrap_or(&slot.text);
-                    let upload = Upload { bytes, kind: Kind::File, label: name, sitting: format!("{label}/{}", key.0) };
+                    let upload =
+                        Upload { bytes, kind: TakeSource::File, label: name, sitting: format!("{label}/{}", key.0) };
                     pile.judge(slot, &upload.bytes, catalogue.path(&slot.clip), &mut report);
                     if !report.refused && report.words.is_empty() {
                         self.stage(by, slot, text, upload, &mut pile, &mut report)?;
                     }
                 }
-                Err(error) => report.refuse(Words::new(format!("文件名不对：{error}"), error.to_string())),
+                Err(error) => report.refuse(Message::new(format!("文件名不对：{error}"), error.to_string())),
             }
             imported.files.push(report);
         }
@@ -166,7 +167,7 @@ impl Studio {
         };
         report.take = Some(made.name.to_string());
         if *text != slot.text {
-            report.words.push(Words::new(
+            report.words.push(Message::new(
                 format!("按另一文字录的：「{text}」；脚本改成这样之后才能上线。"),
                 format!("read from another text, \"{text}\": it can go live once the script says so"),
             ));
@@ -182,7 +183,7 @@ impl Studio {
     }
 
     /// Lines of a table that are not as the script has them.
-    pub fn changed_texts(&self, lines: &[Line]) -> Result<Vec<TextChange>, Refusal> {
+    pub fn changed_texts(&self, lines: &[Row]) -> Result<Vec<TextChange>, Refusal> {
         let catalogue = self.catalogue()?;
         let changed = lines.iter().filter_map(|line| {
             let clip = Clip { lang: Lang::from_code(&line.lang)?, id: line.slot.as_str().into() };
@@ -248,7 +249,7 @@ impl Studio {
 }
 
 fn wrong(zh: &str, en: String) -> Refusal {
-    Refusal::Unreadable(Words::new(zh, en))
+    Refusal::Unreadable(Message::new(zh, en))
 }
 
 fn damaged(error: String) -> Refusal {
@@ -264,7 +265,7 @@ impl FileReport {
         FileReport { file: file.into(), slot: None, take: None, refused: false, words: Vec::new() }
     }
 
-    fn refuse(&mut self, words: Words) {
+    fn refuse(&mut self, words: Message) {
         self.refused = true;
         self.words.insert(0, words);
     }
@@ -275,7 +276,7 @@ impl FileReport {
 struct Unpacked {
     /// Recordings, by their places.
     files: Vec<(usize, String)>,
-    lines: Vec<Line>,
+    lines: Vec<Row>,
 }
 
 impl Unpacked {
@@ -302,11 +303,11 @@ impl Pile {
     /// Says what is wrong with a recording beside others, or that it is no new one.
     fn judge(&mut self, slot: &Slot, bytes: &[u8], heard: Option<&Path>, report: &mut FileReport) {
         if heard.is_some_and(|path| fs::read(path).is_ok_and(|own| own == bytes)) {
-            report.words.push(Words::new("与现用录音相同，未作改动。", "what callers hear already: left as it is"));
+            report.words.push(Message::new("与现用录音相同，未作改动。", "what callers hear already: left as it is"));
             return;
         }
         if !self.slots.insert(slot.clip.clone()) {
-            report.refuse(Words::new(
+            report.refuse(Message::new(
                 "这个位置有两份录音，只能留一份。",
                 "a second recording of one slot: leave one of them",
             ));
@@ -315,7 +316,7 @@ impl Pile {
         match self.sounds.insert(files::hash(bytes), slot.clip.clone()) {
             Some(other) if other.lang != slot.clip.lang => {
                 let same = format!("{}/{}", other.lang.code(), other.id);
-                report.refuse(Words::new(
+                report.refuse(Message::new(
                     format!("与 {same} 是同一段录音，但语言不同：可能放错了文件夹。"),
                     format!("the same recording as {same}, in another language: one of them is in the wrong folder"),
                 ));

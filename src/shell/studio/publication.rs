@@ -24,7 +24,7 @@ use release::recordings;
 use release::recordings::Missing;
 use release::releases::{self, Entry, Master, Overlay};
 use speech::{Clip, ClipText};
-use studio::{Operator, TakeName, TakeState, Words, is_close_knit, text_hash};
+use studio::{Message, Operator, TakeName, TakeState, is_recorded_whole, text_hash};
 
 impl Studio {
     /// What a publication would change, and what would sound wrong.
@@ -35,7 +35,7 @@ impl Studio {
     /// Makes every approved take live for new calls, in all languages at once. Where a set would be half a person's
     /// and half a machine's it is refused, unless that was confirmed.
     pub fn publish(&self, by: &Operator, why: &str, confirmed: bool) -> Result<(String, Publication), Refusal> {
-        if !by.role.approves() {
+        if !by.role.may_approve() {
             return Err(Refusal::NotApprover);
         }
         if why.trim().is_empty() {
@@ -59,7 +59,7 @@ impl Studio {
 
     /// Makes another release live: the one named, else the one before. Flow and takes come back as they were.
     pub fn rollback(&self, by: &Operator, to: Option<&str>, why: &str) -> Result<String, Refusal> {
-        if !by.role.approves() {
+        if !by.role.may_approve() {
             return Err(Refusal::NotApprover);
         }
         let _lock = releases::lock(&self.settings).map_err(Refusal::Fault)?.ok_or(Refusal::Busy)?;
@@ -326,12 +326,12 @@ fn changed(take: &TakeRow, before: Option<&Heard>) -> Change {
 }
 
 /// Sets that would be heard half from a person and half from a machine within one breath.
-fn mixed(catalogue: &Catalogue, plan: &Plan) -> Vec<Words> {
+fn mixed(catalogue: &Catalogue, plan: &Plan) -> Vec<Message> {
     let touched: BTreeSet<(Lang, &str)> = plan
         .new
         .keys()
         .filter_map(|clip| catalogue.slot(clip).ok().map(|slot| (clip.lang, &*slot.set)))
-        .filter(|(_, set)| is_close_knit(set))
+        .filter(|(_, set)| is_recorded_whole(set))
         .collect();
     let told = touched.into_iter().filter_map(|(lang, set)| {
         let slots: Vec<&Clip> = catalogue
@@ -350,9 +350,9 @@ fn mixed(catalogue: &Catalogue, plan: &Plan) -> Vec<Words> {
     told.collect()
 }
 
-fn half(lang: Lang, set: &str, recorded: usize, all: usize) -> Words {
+fn half(lang: Lang, set: &str, recorded: usize, all: usize) -> Message {
     let lang = lang.code();
-    Words {
+    Message {
         zh: format!(
             "{lang} 的「{set}」一组 {all} 条中只有 {recorded} 条是真人录音：一个号码里会混有两种声音。请录完整组，或确认仍要发布。"
         ),

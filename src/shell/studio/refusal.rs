@@ -1,6 +1,6 @@
 //! Why the studio did not do what it was asked to, for the person who asked.
 
-use studio::{TakeState, Words};
+use studio::{Message, TakeState};
 
 /// Each says what would do, in the two languages of the studio.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,12 +11,12 @@ pub enum Refusal {
     NoTake(String),
     /// The bytes are no recording that can be read.
     #[error("{0}")]
-    Unreadable(Words),
+    Unreadable(Message),
     #[error("the file has {bytes} bytes; at most {most} (studio.upload_bytes_max) are taken")]
     TooLarge { bytes: u64, most: u64 },
     /// Its checks said that it will not do.
     #[error("this take cannot be kept: {0}")]
-    NotGood(Words),
+    NotGood(Message),
     #[error("only an approver may approve, publish and roll back")]
     NotApprover,
     #[error("you recorded this take: another person must approve it")]
@@ -39,7 +39,7 @@ pub enum Refusal {
     Nothing { waiting: usize },
     /// To be confirmed by asking again with the confirmation.
     #[error("{}", list(.0))]
-    Mixed(Vec<Words>),
+    Mixed(Vec<Message>),
     #[error("another publication is under way: try again in a moment")]
     Busy,
     #[error("there is no release {0} to go back to; see jindu releases")]
@@ -86,7 +86,7 @@ impl Refusal {
     }
 
     /// What the operator is told.
-    pub fn words(&self) -> Words {
+    pub fn words(&self) -> Message {
         let en = self.to_string();
         let zh = match self {
             Refusal::NoSlot(slot) => format!("没有录音位置 {slot}。"),
@@ -114,7 +114,7 @@ impl Refusal {
             Refusal::Flow(complaints) => format!("流程文件无法读取：{}", complaints.join("；")),
             Refusal::Fault(fault) => format!("录音库出错：{fault}"),
         };
-        Words { zh, en }
+        Message { zh, en }
     }
 }
 
@@ -124,7 +124,7 @@ impl From<rusqlite::Error> for Refusal {
     }
 }
 
-fn list(words: &[Words]) -> String {
+fn list(words: &[Message]) -> String {
     words.iter().map(|words| &*words.en).collect::<Vec<_>>().join("; ")
 }
 

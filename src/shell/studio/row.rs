@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use base::Lang;
 use speech::Clip;
-use studio::{Figures, Finding, Grade, Kind, Slot, SlotState, TakeName, TakeState, Words};
+use studio::{Figures, Finding, Grade, Message, Slot, SlotState, TakeName, TakeSource, TakeState};
 
 /// A recording that comes in.
 #[derive(Clone, Debug)]
 pub struct Upload {
     /// The file as it was sent: it is kept byte for byte.
     pub bytes: Vec<u8>,
-    pub kind: Kind,
+    pub kind: TakeSource,
     /// What the sender calls it; told in the history.
     pub label: String,
     /// Recordings of one sitting share one gain: one voice, one microphone, one room.
@@ -58,7 +58,7 @@ pub struct TakeRow {
     pub state: TakeState,
     /// Whether callers hear it.
     pub live: bool,
-    pub kind: Kind,
+    pub kind: TakeSource,
     pub label: String,
     pub sitting: String,
     pub by: Person,
@@ -120,7 +120,7 @@ pub struct Publication {
     /// Approved takes that stay behind: their text is not what callers are to hear.
     pub behind: Vec<Change>,
     /// What would sound wrong: half-recorded sets, two voices in a set.
-    pub warnings: Vec<Words>,
+    pub warnings: Vec<Message>,
 }
 
 /// One slot of a publication.

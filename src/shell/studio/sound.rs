@@ -71,7 +71,7 @@ impl Studio {
         let Some(said) = &catalogue.slot(clip)?.said else {
             return Ok(plain(studio::wav(&as_heard(&narrow(&samples(&masters[clip])?)), RATE)));
         };
-        let saying = examples::naming(&catalogue.release, &said.saying, values);
+        let saying = examples::example_with_slots(&catalogue.release, &said.saying, values);
         let saying = examples::with_values(&catalogue.release, &saying, clip, values, seed);
         let heard = examples::compose(&catalogue.release, &saying)
             .ok_or_else(|| Refusal::NoSlot(format!("{}: these values do not fill the sentence", said.saying.entry)))?;

@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 use super::row::{AuditRow, Person, TakeReport, TakeRow};
 use base::Lang;
 use speech::Clip;
-use studio::{Kind, TakeName, TakeState};
+use studio::{TakeName, TakeSource, TakeState};
 
 #[derive(Debug)]
 pub(super) struct Store {
@@ -311,7 +311,7 @@ fn take(row: &Row<'_>) -> rusqlite::Result<TakeRow> {
         text: row.get(3)?,
         state: read(row, 4, TakeState::from_code)?,
         live: false,
-        kind: read(row, 5, Kind::from_code)?,
+        kind: read(row, 5, TakeSource::from_code)?,
         label: row.get(6)?,
         sitting: row.get(7)?,
         by: Person { id: row.get(8)?, name: row.get(9)? },

@@ -17,7 +17,7 @@ use release::recordings;
 use release::recordings::Missing;
 use release::releases;
 use speech::Clip;
-use studio::{Kind, Operator, Role, SlotState, TakeState, text_hash};
+use studio::{Operator, Role, SlotState, TakeSource, TakeState, text_hash};
 use support::folder::Folder;
 use support::speaker::Speaker;
 
@@ -85,7 +85,7 @@ fn bye() -> Clip {
 }
 
 fn upload(speaker: &Speaker) -> Upload {
-    Upload { bytes: speaker.wav(), kind: Kind::Browser, label: "take 1".into(), sitting: String::new() }
+    Upload { bytes: speaker.wav(), kind: TakeSource::Browser, label: "take 1".into(), sitting: String::new() }
 }
 
 const NEW_WORDS: &str = "多謝來電，後會有期。";

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use base::Lang;
 use inquiry::{AgeLimits, Answer, Case, Outcome, Query, Reading, ScanRecord, Scanned, Score};
-use web::{CodeKind, Health, Kiosk, KioskSettings, Shown};
+use web::{CodeKind, Health, Kiosk, KioskSettings, ScanAnswer};
 
 /// A future that a [`Backend`] gives.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -36,10 +36,10 @@ pub trait Backend: Send + Sync {
     fn key(&self, case: &Case, now: Timestamp) -> u64;
 
     /// What a screen shows of a receipt. Asked once a minute for each [`Backend::key`], and then kept.
-    fn show(&self, outcome: &Outcome, now: Timestamp) -> Shown;
+    fn show(&self, outcome: &Outcome, now: Timestamp) -> ScanAnswer;
 
     /// What a screen shows of a code that is no receipt.
-    fn show_other(&self, kind: CodeKind) -> Shown;
+    fn show_other(&self, kind: CodeKind) -> ScanAnswer;
 
     /// The sentences of [`Backend::show`] as a WAV file; `None` where there are no recordings.
     fn speak(&self, outcome: &Outcome, lang: Lang, now: Timestamp) -> Option<Vec<u8>>;

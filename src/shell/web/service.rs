@@ -100,7 +100,7 @@ impl HttpService {
         // No proxy writes a value that is not text.
         let forwarded = head.get_all(FORWARDED).into_iter().map(|value| value.to_str().unwrap_or("?"));
         let is_proxy = |address| self.proxies.iter().any(|proxy| proxy.contains(address));
-        web::client(from, forwarded, is_proxy)
+        web::client_address(from, forwarded, is_proxy)
     }
 
     async fn public(&self, began: Instant, from: IpAddr, request: Request<Incoming>) -> Reply {
@@ -129,7 +129,7 @@ impl HttpService {
             Route::Settings => Ok(reply::json(self.backend.kiosk().to_json())),
             Route::Health => Ok(self.health()),
             Route::Metrics => Ok(self.metrics_page()),
-            Route::Picture => self.picture().await,
+            Route::FlowDiagram => self.picture().await,
             Route::Page | Route::Script | Route::Scanner | Route::Words | Route::Style => Err(RequestError::NotFound),
         }
     }

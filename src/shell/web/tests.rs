@@ -19,7 +19,10 @@ use inquiry::{
     ScanPath, ScanRecord, ScanResult, Scanned, Score, Stage,
 };
 use metrics::{CallOutcome, Metrics, Registry};
-use web::{CodeKind, Found, Hall, Health, Kiosk, KioskSettings, NodeState, Shown, Sound, StageNames, Wording, wav};
+use web::{
+    CodeKind, FoundCase, Hall, Health, Kiosk, KioskSettings, NodeState, ScanAnswer, SpeechPiece, StageNames, Wording,
+    speech_wav,
+};
 
 mod answers;
 mod bounds;
@@ -178,17 +181,17 @@ impl Backend for Desk {
         case.stage as u64
     }
 
-    fn show(&self, outcome: &Outcome, _now: Timestamp) -> Shown {
+    fn show(&self, outcome: &Outcome, _now: Timestamp) -> ScanAnswer {
         self.0.shown.fetch_add(1, Relaxed);
         show(outcome)
     }
 
-    fn show_other(&self, kind: CodeKind) -> Shown {
-        Shown::other(kind, names())
+    fn show_other(&self, kind: CodeKind) -> ScanAnswer {
+        ScanAnswer::other(kind, names())
     }
 
     fn speak(&self, _outcome: &Outcome, lang: Lang, _now: Timestamp) -> Option<Vec<u8>> {
-        Some(wav(8000, [Sound::Samples(&[lang as i16; 80])].into_iter()))
+        Some(speech_wav(8000, [SpeechPiece::Samples(&[lang as i16; 80])].into_iter()))
     }
 
     fn record(&self, record: ScanRecord) {
@@ -224,11 +227,11 @@ impl Backend for Desk {
     }
 }
 
-fn show(outcome: &Outcome) -> Shown {
+fn show(outcome: &Outcome) -> ScanAnswer {
     let words = |text: &str| Wording::by(|lang| format!("{text} {}", lang.code()));
     match (&outcome.answer, outcome.freshness) {
-        (Answer::Found { case, as_of }, Freshness::Fresh | Freshness::Old) => Shown::found(
-            Found {
+        (Answer::Found { case, as_of }, Freshness::Fresh | Freshness::Old) => ScanAnswer::found(
+            FoundCase {
                 case,
                 expected_by: Some(date(2026, 12, 1)),
                 hall: Some(Hall { code: "north".into(), name: words("hall") }),
@@ -238,8 +241,8 @@ fn show(outcome: &Outcome) -> Shown {
             },
             names(),
         ),
-        (Answer::NotFound, _) => Shown::not_found(words("none"), names()),
-        (Answer::Unavailable | Answer::Found { .. }, _) => Shown::unavailable(words("down"), names()),
+        (Answer::NotFound, _) => ScanAnswer::not_found(words("none"), names()),
+        (Answer::Unavailable | Answer::Found { .. }, _) => ScanAnswer::unavailable(words("down"), names()),
     }
 }
 

@@ -79,7 +79,7 @@ enum Bye {
 }
 
 impl Leg {
-    /// Begins a call with an INVITE that [`Front`](super::Front) dispatched. The first outputs are an `Offer`, or a
+    /// Begins a call with an INVITE that [`Dispatcher`](super::Dispatcher) dispatched. The first outputs are an `Offer`, or a
     /// rejection and `Ended`.
     pub fn new(now: Instant, invite: Message, arrival: &Arrival, local: Local) -> (Leg, Vec<LegOutput>) {
         let mut leg = Leg {

@@ -8,6 +8,8 @@ mod trouble;
 
 pub use page::page;
 pub use query::Query;
-pub use request::{EndSession, JSON_BYTES_MAX, NewPassword, NewPin, Place, Publish, Restore, Rollback, SignIn, Takes};
-pub use route::{Api, RequiredAccess, Takes as Body, api};
-pub use trouble::{Told, Trouble};
+pub use request::{
+    EndSession, JSON_BYTES_MAX, NewPassword, NewPin, Presence, Publish, Restore, Rollback, SignIn, TakeNames,
+};
+pub use route::{Api, Body, RequiredAccess, api};
+pub use trouble::{Message, StudioError};

@@ -61,7 +61,7 @@ pub enum Api {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequiredAccess {
     /// No session is needed.
-    Anybody,
+    Public,
     /// An open session of any role.
     SignedIn,
     /// A session of an approver.
@@ -70,7 +70,7 @@ pub enum RequiredAccess {
 
 /// The body of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
+pub enum Body {
     /// GET: there is none.
     Nothing,
     /// A JSON object.
@@ -88,9 +88,9 @@ pub enum Takes {
 pub fn api(method: &str, name: &str) -> Result<Api, RequestError> {
     let api = ALL.into_iter().find(|api| api.name() == name).ok_or(RequestError::NotFound)?;
     match (api.body(), method) {
-        (Takes::Nothing, "GET" | "HEAD") | (Takes::Json | Takes::Sound | Takes::Archive, "POST") => Ok(api),
-        (Takes::Nothing, _) => Err(RequestError::Method { allow: "GET, HEAD" }),
-        (Takes::Json | Takes::Sound | Takes::Archive, _) => Err(RequestError::Method { allow: "POST" }),
+        (Body::Nothing, "GET" | "HEAD") | (Body::Json | Body::Sound | Body::Archive, "POST") => Ok(api),
+        (Body::Nothing, _) => Err(RequestError::Method { allow: "GET, HEAD" }),
+        (Body::Json | Body::Sound | Body::Archive, _) => Err(RequestError::Method { allow: "POST" }),
     }
 }
 
@@ -106,42 +106,42 @@ impl Api {
     }
 
     /// Its body.
-    pub fn body(self) -> Takes {
+    pub fn body(self) -> Body {
         self.row().2
     }
 
     /// Whether it changes something, so that it must come from the studio's own page.
     pub fn changes(self) -> bool {
-        self.body() != Takes::Nothing
+        self.body() != Body::Nothing
     }
 
-    fn row(self) -> (&'static str, RequiredAccess, Takes) {
+    fn row(self) -> (&'static str, RequiredAccess, Body) {
         match self {
-            Api::SignIn => ("sign-in", RequiredAccess::Anybody, Takes::Json),
-            Api::SignOut => ("sign-out", RequiredAccess::SignedIn, Takes::Json),
-            Api::Me => ("me", RequiredAccess::SignedIn, Takes::Nothing),
-            Api::Password => ("password", RequiredAccess::SignedIn, Takes::Json),
-            Api::Pin => ("pin", RequiredAccess::SignedIn, Takes::Json),
-            Api::Sessions => ("sessions", RequiredAccess::SignedIn, Takes::Nothing),
-            Api::EndSession => ("end-session", RequiredAccess::SignedIn, Takes::Json),
-            Api::Slots => ("slots", RequiredAccess::SignedIn, Takes::Nothing),
-            Api::Slot => ("slot", RequiredAccess::SignedIn, Takes::Nothing),
-            Api::Take => ("take", RequiredAccess::SignedIn, Takes::Sound),
-            Api::Keep => ("keep", RequiredAccess::SignedIn, Takes::Json),
-            Api::Discard => ("discard", RequiredAccess::SignedIn, Takes::Json),
-            Api::Drafts => ("drafts", RequiredAccess::SignedIn, Takes::Nothing),
-            Api::Approve => ("approve", RequiredAccess::Approver, Takes::Json),
-            Api::Restore => ("restore", RequiredAccess::Approver, Takes::Json),
-            Api::Presence => ("presence", RequiredAccess::SignedIn, Takes::Json),
-            Api::Sound => ("sound", RequiredAccess::SignedIn, Takes::Nothing),
-            Api::Publication => ("publication", RequiredAccess::SignedIn, Takes::Nothing),
-            Api::Publish => ("publish", RequiredAccess::Approver, Takes::Json),
-            Api::Releases => ("releases", RequiredAccess::SignedIn, Takes::Nothing),
-            Api::Rollback => ("rollback", RequiredAccess::Approver, Takes::Json),
-            Api::Audit => ("audit", RequiredAccess::SignedIn, Takes::Nothing),
-            Api::Script => ("script", RequiredAccess::SignedIn, Takes::Nothing),
-            Api::Export => ("export", RequiredAccess::SignedIn, Takes::Nothing),
-            Api::Import => ("import", RequiredAccess::SignedIn, Takes::Archive),
+            Api::SignIn => ("sign-in", RequiredAccess::Public, Body::Json),
+            Api::SignOut => ("sign-out", RequiredAccess::SignedIn, Body::Json),
+            Api::Me => ("me", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Password => ("password", RequiredAccess::SignedIn, Body::Json),
+            Api::Pin => ("pin", RequiredAccess::SignedIn, Body::Json),
+            Api::Sessions => ("sessions", RequiredAccess::SignedIn, Body::Nothing),
+            Api::EndSession => ("end-session", RequiredAccess::SignedIn, Body::Json),
+            Api::Slots => ("slots", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Slot => ("slot", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Take => ("take", RequiredAccess::SignedIn, Body::Sound),
+            Api::Keep => ("keep", RequiredAccess::SignedIn, Body::Json),
+            Api::Discard => ("discard", RequiredAccess::SignedIn, Body::Json),
+            Api::Drafts => ("drafts", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Approve => ("approve", RequiredAccess::Approver, Body::Json),
+            Api::Restore => ("restore", RequiredAccess::Approver, Body::Json),
+            Api::Presence => ("presence", RequiredAccess::SignedIn, Body::Json),
+            Api::Sound => ("sound", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Publication => ("publication", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Publish => ("publish", RequiredAccess::Approver, Body::Json),
+            Api::Releases => ("releases", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Rollback => ("rollback", RequiredAccess::Approver, Body::Json),
+            Api::Audit => ("audit", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Script => ("script", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Export => ("export", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Import => ("import", RequiredAccess::SignedIn, Body::Archive),
         }
     }
 }
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn names_are_distinct_and_only_sign_in_needs_no_session() {
         assert_eq!(ALL.iter().map(|api| api.name()).collect::<BTreeSet<_>>().len(), ALL.len());
-        let open: Vec<Api> = ALL.into_iter().filter(|api| api.who() == RequiredAccess::Anybody).collect();
+        let open: Vec<Api> = ALL.into_iter().filter(|api| api.who() == RequiredAccess::Public).collect();
         assert_eq!(open, [Api::SignIn]);
     }
 }

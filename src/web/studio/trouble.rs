@@ -8,7 +8,7 @@ use crate::RequestError;
 
 /// A message in the studio's two languages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Told {
+pub struct Message {
     /// Simplified Chinese.
     pub zh: String,
     /// English.
@@ -17,30 +17,30 @@ pub struct Told {
 
 /// Why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum StudioError {
     /// The request itself is wrong.
     Request(RequestError),
     /// There is no session, or it has expired.
     SignedOut,
     /// A page of another site sent it.
-    OtherSite,
+    CrossSite,
     /// The token of the session is missing or wrong.
     Token,
     /// It needs an approver.
-    Approver,
+    NotApprover,
     /// Name or password is wrong.
-    Wrong,
+    Credentials,
     /// Too many wrong tries.
-    Wait {
+    TooManyTries {
         /// What is left of the wait.
         retry_after: Duration,
     },
     /// The connection is neither TLS nor local.
-    InTheClear,
+    InsecureTransport,
     /// An upload without Content-Length.
     Length,
     /// The studio is not available on this node.
-    Away,
+    Unavailable,
     /// Another refusal, with its own words.
     Refused {
         /// The HTTP status of the reply.
@@ -48,92 +48,96 @@ pub enum Trouble {
         /// For programs; stable.
         code: &'static str,
         /// For the person at the page.
-        words: Told,
+        words: Message,
     },
 }
 
-impl From<RequestError> for Trouble {
-    fn from(problem: RequestError) -> Trouble {
-        Trouble::Request(problem)
+impl From<RequestError> for StudioError {
+    fn from(problem: RequestError) -> StudioError {
+        StudioError::Request(problem)
     }
 }
 
-impl Trouble {
+impl StudioError {
     /// The HTTP status (RFC 9110 §15, RFC 6585).
     pub fn status(&self) -> u16 {
         match self {
-            Trouble::Request(problem) => problem.status(),
-            Trouble::SignedOut => 401,
-            Trouble::OtherSite | Trouble::Token | Trouble::Approver | Trouble::Wrong | Trouble::InTheClear => 403,
-            Trouble::Wait { .. } => 429,
-            Trouble::Length => 411,
-            Trouble::Away => 503,
-            Trouble::Refused { status, .. } => *status,
+            StudioError::Request(problem) => problem.status(),
+            StudioError::SignedOut => 401,
+            StudioError::CrossSite
+            | StudioError::Token
+            | StudioError::NotApprover
+            | StudioError::Credentials
+            | StudioError::InsecureTransport => 403,
+            StudioError::TooManyTries { .. } => 429,
+            StudioError::Length => 411,
+            StudioError::Unavailable => 503,
+            StudioError::Refused { status, .. } => *status,
         }
     }
 
     /// A stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
-            Trouble::Request(problem) => problem.code(),
-            Trouble::SignedOut => "signed_out",
-            Trouble::OtherSite => "other_site",
-            Trouble::Token => "token",
-            Trouble::Approver => "not_approver",
-            Trouble::Wrong => "wrong",
-            Trouble::Wait { .. } => "wait",
-            Trouble::InTheClear => "in_the_clear",
-            Trouble::Length => "length",
-            Trouble::Away => "away",
-            Trouble::Refused { code, .. } => code,
+            StudioError::Request(problem) => problem.code(),
+            StudioError::SignedOut => "signed_out",
+            StudioError::CrossSite => "other_site",
+            StudioError::Token => "token",
+            StudioError::NotApprover => "not_approver",
+            StudioError::Credentials => "wrong",
+            StudioError::TooManyTries { .. } => "wait",
+            StudioError::InsecureTransport => "in_the_clear",
+            StudioError::Length => "length",
+            StudioError::Unavailable => "away",
+            StudioError::Refused { code, .. } => code,
         }
     }
 
     /// The value of Retry-After.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Trouble::Request(problem) => problem.retry_after(),
-            Trouble::Wait { retry_after } => Some(*retry_after),
-            Trouble::SignedOut
-            | Trouble::OtherSite
-            | Trouble::Token
-            | Trouble::Approver
-            | Trouble::Wrong
-            | Trouble::InTheClear
-            | Trouble::Length
-            | Trouble::Away
-            | Trouble::Refused { .. } => None,
+            StudioError::Request(problem) => problem.retry_after(),
+            StudioError::TooManyTries { retry_after } => Some(*retry_after),
+            StudioError::SignedOut
+            | StudioError::CrossSite
+            | StudioError::Token
+            | StudioError::NotApprover
+            | StudioError::Credentials
+            | StudioError::InsecureTransport
+            | StudioError::Length
+            | StudioError::Unavailable
+            | StudioError::Refused { .. } => None,
         }
     }
 
     /// The message for a person.
-    pub fn words(&self) -> Told {
+    pub fn words(&self) -> Message {
         let (zh, en) = match self {
-            Trouble::Request(problem) => return of_request(problem),
-            Trouble::Refused { words, .. } => return words.clone(),
-            Trouble::Wait { retry_after } => return wait(*retry_after),
-            Trouble::SignedOut => ("请先登录。", "Sign in first."),
-            Trouble::OtherSite => (
+            StudioError::Request(problem) => return of_request(problem),
+            StudioError::Refused { words, .. } => return words.clone(),
+            StudioError::TooManyTries { retry_after } => return wait(*retry_after),
+            StudioError::SignedOut => ("请先登录。", "Sign in first."),
+            StudioError::CrossSite => (
                 "该请求不是由录音工作室页面发出的，已拒绝。",
                 "This request did not come from the studio's own page and was refused.",
             ),
-            Trouble::Token => (
+            StudioError::Token => (
                 "页面已过期，请刷新后再试。",
                 "The page has expired: load it again. (X-Studio-Token is missing or wrong.)",
             ),
-            Trouble::Approver => ("此操作需要审核员权限。", "This needs an approver."),
-            Trouble::Wrong => ("账号或密码不正确，请重试。", "Name or password is wrong. Please try again."),
-            Trouble::InTheClear => (
+            StudioError::NotApprover => ("此操作需要审核员权限。", "This needs an approver."),
+            StudioError::Credentials => ("账号或密码不正确，请重试。", "Name or password is wrong. Please try again."),
+            StudioError::InsecureTransport => (
                 "请使用 https 打开，或在本机打开：密码和录音不能明文传输。请联系系统管理员设置 studio.proxies。",
                 "Open it by https, or on the node itself: passwords must not cross a network in the clear. See studio.proxies in the settings.",
             ),
-            Trouble::Length => ("上传时必须带 Content-Length。", "An upload must have a Content-Length."),
-            Trouble::Away => (
+            StudioError::Length => ("上传时必须带 Content-Length。", "An upload must have a Content-Length."),
+            StudioError::Unavailable => (
                 "本节点的录音工作室暂不可用，请联系系统管理员查看日志。电话服务不受影响。",
                 "The studio is not available on this node; the log has the reason. Calls are not affected.",
             ),
         };
-        Told { zh: zh.into(), en: en.into() }
+        Message { zh: zh.into(), en: en.into() }
     }
 
     /// The reply's body.
@@ -141,21 +145,21 @@ impl Trouble {
         #[derive(Serialize)]
         struct Body {
             error: &'static str,
-            words: Told,
+            words: Message,
         }
         serde_json::to_vec(&Body { error: self.code(), words: self.words() }).expect("strings serialise")
     }
 }
 
-fn wait(retry_after: Duration) -> Told {
+fn wait(retry_after: Duration) -> Message {
     let seconds = retry_after.as_secs().max(1);
-    Told {
+    Message {
         zh: format!("错误次数过多，请 {seconds} 秒后再试。"),
         en: format!("Too many wrong tries. Please wait {seconds} seconds."),
     }
 }
 
-fn of_request(problem: &RequestError) -> Told {
+fn of_request(problem: &RequestError) -> Message {
     let zh = match problem {
         RequestError::TooLarge { limit } => format!("文件过大，最多 {limit} 字节。"),
         RequestError::Slow | RequestError::Broken => "上传中断，请重试。".into(),
@@ -171,7 +175,7 @@ fn of_request(problem: &RequestError) -> Told {
         | RequestError::TooManyPixels { .. }
         | RequestError::NoSpeech => format!("请求有误：{problem}"),
     };
-    Told { zh, en: problem.to_string() }
+    Message { zh, en: problem.to_string() }
 }
 
 #[cfg(test)]
@@ -180,19 +184,19 @@ mod tests {
 
     #[test]
     fn every_trouble_has_a_status_a_code_and_words_in_both_languages() {
-        let words = Told { zh: "太吵".into(), en: "noisy".into() };
+        let words = Message { zh: "太吵".into(), en: "noisy".into() };
         let all = [
-            Trouble::Request(RequestError::Busy { retry_after: Duration::from_secs(2) }),
-            Trouble::SignedOut,
-            Trouble::OtherSite,
-            Trouble::Token,
-            Trouble::Approver,
-            Trouble::Wrong,
-            Trouble::Wait { retry_after: Duration::from_millis(10) },
-            Trouble::InTheClear,
-            Trouble::Length,
-            Trouble::Away,
-            Trouble::Refused { status: 422, code: "noisy", words },
+            StudioError::Request(RequestError::Busy { retry_after: Duration::from_secs(2) }),
+            StudioError::SignedOut,
+            StudioError::CrossSite,
+            StudioError::Token,
+            StudioError::NotApprover,
+            StudioError::Credentials,
+            StudioError::TooManyTries { retry_after: Duration::from_millis(10) },
+            StudioError::InsecureTransport,
+            StudioError::Length,
+            StudioError::Unavailable,
+            StudioError::Refused { status: 422, code: "noisy", words },
         ];
         for trouble in all {
             let json: serde_json::Value = serde_json::from_slice(&trouble.to_json()).unwrap();

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 
 use super::{AccountError, AccountRow, Event, Open};
-use studio::tries::{FORGOTTEN_AFTER, TryRule};
+use studio::tries::{FORGOTTEN_AFTER, LockoutRule};
 use studio::{Operator, Role};
 
 /// A key of something that is told by its hash only: a token, a mistyped name, an address.
@@ -125,7 +125,7 @@ pub(super) fn change(connection: &Connection, id: i64, field: &Field) -> rusqlit
 pub(super) fn wait(
     connection: &Connection,
     key: &Hashed,
-    rule: &TryRule,
+    rule: &LockoutRule,
     now: Timestamp,
 ) -> rusqlite::Result<Option<Duration>> {
     let sql = "SELECT failures, last_us FROM tries WHERE key = ?1";

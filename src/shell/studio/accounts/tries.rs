@@ -7,14 +7,14 @@ use rusqlite::Connection;
 
 use super::file::{self, Account, Hashed, hashed};
 use super::{AccountError, Refused, hex};
-use studio::tries::{BY_ADDRESS, BY_CALLER, BY_NAME, BY_NUMBER, TryRule};
+use studio::tries::{BY_ADDRESS, BY_CALLER, BY_NAME, BY_NUMBER, LockoutRule};
 
 /// What one sign-in is counted by.
 pub(super) struct Tries(Vec<Try>);
 
 struct Try {
     key: Hashed,
-    rule: TryRule,
+    rule: LockoutRule,
     /// By several people: one success does not forgive the failures of others.
     shared: bool,
 }

@@ -11,7 +11,7 @@ use base::Private;
 use studio::Operator;
 use studio_store::Refused;
 use studio_store::accounts::{AccountError, Open, Session};
-use web::studio::{EndSession, NewPassword, NewPin, SignIn, Told, Trouble};
+use web::studio::{EndSession, Message, NewPassword, NewPin, SignIn, StudioError};
 
 /// The signed-in operator, as the page shows it.
 #[derive(Serialize)]
@@ -28,13 +28,13 @@ struct Done {
 
 impl StudioService {
     /// The session of a request, by its cookie.
-    pub(super) async fn session(&self, headers: &HeaderMap) -> Result<Session, Trouble> {
-        let token = access::cookie(headers, access::SESSION).ok_or(Trouble::SignedOut)?;
+    pub(super) async fn session(&self, headers: &HeaderMap) -> Result<Session, StudioError> {
+        let token = access::cookie(headers, access::SESSION).ok_or(StudioError::SignedOut)?;
         let found = self.blocking(move |stores| stores.accounts.by_token(&token).map_err(trouble)).await?;
-        found.ok_or(Trouble::SignedOut)
+        found.ok_or(StudioError::SignedOut)
     }
 
-    pub(super) async fn sign_in(&self, peer: &Peer, headers: &HeaderMap, body: &[u8]) -> Result<Reply, Trouble> {
+    pub(super) async fn sign_in(&self, peer: &Peer, headers: &HeaderMap, body: &[u8]) -> Result<Reply, StudioError> {
         let is_secure = self.access.secure_cookies(peer)?;
         let SignIn { name, password } = SignIn::read(body)?;
         let origin = access::origin(peer, headers);
@@ -52,7 +52,7 @@ impl StudioService {
         Ok(reply)
     }
 
-    pub(super) async fn sign_out(&self, asked: Asked, peer: &Peer) -> Result<Reply, Trouble> {
+    pub(super) async fn sign_out(&self, asked: Asked, peer: &Peer) -> Result<Reply, StudioError> {
         let Session { id, operator, .. } = asked.session;
         self.blocking(move |stores| stores.accounts.end_session(&operator, id, "sign_out").map_err(trouble)).await?;
         let mut reply = json(&Done { done: true });
@@ -63,7 +63,7 @@ impl StudioService {
         Ok(reply)
     }
 
-    pub(super) async fn new_password(&self, asked: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+    pub(super) async fn new_password(&self, asked: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         let NewPassword { old, new } = NewPassword::read(body)?;
         let Asked { session, origin, .. } = asked;
         self.blocking(move |stores| stores.accounts.change_password(&session, &old, &new, &origin).map_err(refused))
@@ -71,7 +71,7 @@ impl StudioService {
         Ok(json(&Done { done: true }))
     }
 
-    pub(super) async fn new_pin(&self, asked: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+    pub(super) async fn new_pin(&self, asked: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         let NewPin { password, pin } = NewPin::read(body)?;
         let Asked { session, origin, .. } = asked;
         self.blocking(move |stores| stores.accounts.change_pin(&session, &password, &pin, &origin).map_err(refused))
@@ -79,7 +79,7 @@ impl StudioService {
         Ok(json(&Done { done: true }))
     }
 
-    pub(super) async fn sessions(&self, asked: Asked) -> Result<Reply, Trouble> {
+    pub(super) async fn sessions(&self, asked: Asked) -> Result<Reply, StudioError> {
         #[derive(Serialize)]
         struct Row {
             id: i64,
@@ -102,7 +102,7 @@ impl StudioService {
         Ok(json(&Rows { sessions: open.into_iter().map(row).collect() }))
     }
 
-    pub(super) async fn end_session(&self, asked: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+    pub(super) async fn end_session(&self, asked: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         let EndSession { id } = EndSession::read(body)?;
         let operator = asked.session.operator;
         let ended = self
@@ -116,31 +116,31 @@ pub(super) fn me(session: &Session) -> Reply {
     json(&Me { operator: &session.operator, csrf: session.csrf.expose(), ends: session.ends.to_string() })
 }
 
-fn refused(refused: Refused) -> Trouble {
+fn refused(refused: Refused) -> StudioError {
     match refused {
-        Refused::Wrong => Trouble::Wrong,
-        Refused::Wait { retry_after } => Trouble::Wait { retry_after },
+        Refused::Wrong => StudioError::Credentials,
+        Refused::Wait { retry_after } => StudioError::TooManyTries { retry_after },
         Refused::Busy => BUSY.into(),
         Refused::Account(error) => trouble(error),
     }
 }
 
 /// An error of an account. Faults of the node go to its log.
-pub(super) fn trouble(error: AccountError) -> Trouble {
+pub(super) fn trouble(error: AccountError) -> StudioError {
     match error {
         AccountError::Rule(rule) => {
-            let words = Told { zh: rule_zh(&rule).into(), en: rule.to_string() };
-            Trouble::Refused { status: 422, code: "rule", words }
+            let words = Message { zh: rule_zh(&rule).into(), en: rule.to_string() };
+            StudioError::Refused { status: 422, code: "rule", words }
         }
         AccountError::Busy => BUSY.into(),
-        AccountError::Unknown(_) => Trouble::SignedOut,
+        AccountError::Unknown(_) => StudioError::SignedOut,
         error @ (AccountError::Sqlite(_)
         | AccountError::Newer { .. }
         | AccountError::Folder(_)
         | AccountError::NameTaken(_)
         | AccountError::NumberTaken(_)) => {
             tracing::error!(%error, "the studio's accounts failed");
-            Trouble::Away
+            StudioError::Unavailable
         }
     }
 }

@@ -34,7 +34,7 @@ use self::access::Peer;
 use self::service::{Asked, BUSY, BUSY_WAIT, RECORDING_WAIT, UPLOADS_MIB_MAX, mebibytes};
 use super::body;
 use super::reply::{self, Reply};
-use web::studio::{Body, JSON_BYTES_MAX, Query, RequiredAccess, Trouble, api, page};
+use web::studio::{Body, JSON_BYTES_MAX, Query, RequiredAccess, StudioError, api, page};
 use web::{self, RequestError};
 
 impl StudioService {
@@ -57,21 +57,21 @@ impl StudioService {
         }
     }
 
-    async fn asked(&self, peer: &Peer, head: &Parts, body: Incoming) -> Result<Reply, Trouble> {
+    async fn asked(&self, peer: &Peer, head: &Parts, body: Incoming) -> Result<Reply, StudioError> {
         let name = head.uri.path().strip_prefix("/studio/api/").ok_or(RequestError::NotFound)?;
         let asked = api(head.method.as_str(), name)?;
         self.access.same_site(peer, asked, &head.headers)?;
-        if asked.who() == RequiredAccess::Anybody {
+        if asked.who() == RequiredAccess::Public {
             let json = self.json(head, body).await?;
             return self.sign_in(peer, &head.headers, &json).await;
         }
         let session = self.session(&head.headers).await?;
         let token = head.headers.get(TOKEN).map_or(&b""[..], |token| token.as_bytes());
         if asked.changes() && !access::same(token, session.csrf.expose().as_bytes()) {
-            return Err(Trouble::Token);
+            return Err(StudioError::Token);
         }
-        if asked.who() == RequiredAccess::Approver && !session.operator.role.approves() {
-            return Err(Trouble::Approver);
+        if asked.who() == RequiredAccess::Approver && !session.operator.role.may_approve() {
+            return Err(StudioError::NotApprover);
         }
         let query = Query::read(head.uri.query().unwrap_or(""))?;
         let request = Asked { session, origin: access::origin(peer, &head.headers), query };
@@ -94,14 +94,14 @@ impl StudioService {
         }
     }
 
-    async fn json(&self, head: &Parts, body: Incoming) -> Result<Bytes, Trouble> {
+    async fn json(&self, head: &Parts, body: Incoming) -> Result<Bytes, StudioError> {
         web::Body::Json.check_type(head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()))?;
         Ok(body::whole(&head.headers, body, JSON_BYTES_MAX, self.request_timeout).await?)
     }
 
     /// A file's bytes. Its length must be given first, so that room can be reserved.
-    async fn take_in(&self, head: &Parts, body: Incoming, limit: usize) -> Result<Bytes, Trouble> {
-        let length = body.size_hint().exact().ok_or(Trouble::Length)?;
+    async fn take_in(&self, head: &Parts, body: Incoming, limit: usize) -> Result<Bytes, StudioError> {
+        let length = body.size_hint().exact().ok_or(StudioError::Length)?;
         let _room = if length > limit as u64 {
             None
         } else {

@@ -8,7 +8,7 @@ use base::Lang;
 use speech::Clip;
 use studio_store::accounts::Event;
 use studio_store::{AuditRow, Heard, Refusal, SlotRow, TakeRow};
-use web::studio::{Told, Trouble};
+use web::studio::{Message, StudioError};
 
 /// A slot in the table.
 #[derive(Serialize)]
@@ -150,13 +150,13 @@ pub(super) fn json<T: Serialize>(value: &T) -> Reply {
         Ok(body) => reply::studio(StatusCode::OK, reply::JSON, body),
         Err(error) => {
             tracing::error!(%error, "a reply of the studio cannot be written");
-            reply::trouble(&Trouble::Away)
+            reply::trouble(&StudioError::Unavailable)
         }
     }
 }
 
 /// A refusal of the studio, with the status that fits it. Faults of the node go to its log.
-pub(super) fn refused(refusal: Refusal) -> Trouble {
+pub(super) fn refused(refusal: Refusal) -> StudioError {
     let status = match &refusal {
         Refusal::NoSlot(_) | Refusal::NoTake(_) | Refusal::NoRelease(_) => 404,
         Refusal::TooLarge { .. } => 413,
@@ -173,5 +173,5 @@ pub(super) fn refused(refusal: Refusal) -> Trouble {
         }
     };
     let words = refusal.words();
-    Trouble::Refused { status, code: refusal.code(), words: Told { zh: words.zh, en: words.en } }
+    StudioError::Refused { status, code: refusal.code(), words: Message { zh: words.zh, en: words.en } }
 }

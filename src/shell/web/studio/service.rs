@@ -12,7 +12,7 @@ use speech::Clip;
 use studio_store::accounts::{Origin, Session};
 use studio_store::{Accounts, Studio};
 use web::RequestError;
-use web::studio::{Query, Trouble};
+use web::studio::{Query, StudioError};
 
 /// The prompt operators' part of the HTTP service. One for all sockets.
 pub struct StudioService {
@@ -67,7 +67,7 @@ impl StudioService {
         &self,
         places: &'a Semaphore,
         patience: Duration,
-    ) -> Result<SemaphorePermit<'a>, Trouble> {
+    ) -> Result<SemaphorePermit<'a>, StudioError> {
         let turn = timeout(patience, places.acquire()).await;
         Ok(turn.ok().and_then(Result::ok).ok_or(BUSY)?)
     }
@@ -75,18 +75,18 @@ impl StudioService {
     /// Work on a recording by a request that has its turn already.
     pub(super) async fn recording<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Studio) -> Result<T, Trouble> + Send + 'static,
-    ) -> Result<T, Trouble> {
-        let stores = self.stores.clone().ok_or(Trouble::Away)?;
+        work: impl FnOnce(&Studio) -> Result<T, StudioError> + Send + 'static,
+    ) -> Result<T, StudioError> {
+        let stores = self.stores.clone().ok_or(StudioError::Unavailable)?;
         finished(tokio::task::spawn_blocking(move || work(&stores.studio)).await)
     }
 
     /// Work that may wait for a disk, away from the threads that serve sockets.
     pub(super) async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Stores) -> Result<T, Trouble> + Send + 'static,
-    ) -> Result<T, Trouble> {
-        let stores = self.stores.clone().ok_or(Trouble::Away)?;
+        work: impl FnOnce(&Stores) -> Result<T, StudioError> + Send + 'static,
+    ) -> Result<T, StudioError> {
+        let stores = self.stores.clone().ok_or(StudioError::Unavailable)?;
         let _turn = self.turn(&self.work, BUSY_WAIT).await?;
         finished(tokio::task::spawn_blocking(move || work(&stores)).await)
     }
@@ -98,10 +98,10 @@ impl StudioService {
 }
 
 /// A panic ends one request.
-fn finished<T>(done: Result<Result<T, Trouble>, tokio::task::JoinError>) -> Result<T, Trouble> {
+fn finished<T>(done: Result<Result<T, StudioError>, tokio::task::JoinError>) -> Result<T, StudioError> {
     done.unwrap_or_else(|error| {
         tracing::error!(%error, "the studio failed at a request");
-        Err(Trouble::Away)
+        Err(StudioError::Unavailable)
     })
 }
 

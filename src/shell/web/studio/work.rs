@@ -14,10 +14,10 @@ use super::service::{Asked, StudioService};
 use crate::reply::{self, Reply};
 use base::Lang;
 use speech::Clip;
-use studio::{Kind, Operator, TakeName};
+use studio::{Operator, TakeName, TakeSource};
 use studio_store::{Form, Publication, Refusal, ReleaseRow, Studio, TakeRow, Upload, Wav, Which};
 use web::RequestError;
-use web::studio::{Api, Place, Publish, Query, Restore, Rollback, Takes, Trouble};
+use web::studio::{Api, Presence, Publish, Query, Restore, Rollback, StudioError, TakeNames};
 
 /// What may be done with a take.
 type Action = fn(&Studio, &Operator, &TakeName) -> Result<TakeRow, Refusal>;
@@ -29,7 +29,7 @@ struct TakesTold<'a> {
 
 impl StudioService {
     /// Requests that change nothing.
-    pub(super) async fn read(&self, asked: Api, request: Asked) -> Result<Reply, Trouble> {
+    pub(super) async fn read(&self, asked: Api, request: Asked) -> Result<Reply, StudioError> {
         match asked {
             Api::Me => Ok(account::me(&request.session)),
             Api::Sessions => self.sessions(request).await,
@@ -63,7 +63,13 @@ impl StudioService {
     }
 
     /// Requests that change something.
-    pub(super) async fn change(&self, asked: Api, peer: &Peer, request: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+    pub(super) async fn change(
+        &self,
+        asked: Api,
+        peer: &Peer,
+        request: Asked,
+        body: &[u8],
+    ) -> Result<Reply, StudioError> {
         match asked {
             Api::SignOut => self.sign_out(request, peer).await,
             Api::Password => self.new_password(request, body).await,
@@ -93,7 +99,7 @@ impl StudioService {
         }
     }
 
-    async fn slots(&self, request: Asked) -> Result<Reply, Trouble> {
+    async fn slots(&self, request: Asked) -> Result<Reply, StudioError> {
         #[derive(Serialize)]
         struct Rows<'a> {
             rows: Vec<SlotSummary<'a>>,
@@ -113,7 +119,7 @@ impl StudioService {
         .await
     }
 
-    async fn slot(&self, request: Asked) -> Result<Reply, Trouble> {
+    async fn slot(&self, request: Asked) -> Result<Reply, StudioError> {
         let clip = clip(&request.query)?;
         let others = self.others(&request.session, Some(&clip));
         self.blocking(move |stores| {
@@ -124,12 +130,12 @@ impl StudioService {
         .await
     }
 
-    pub(super) async fn submit(&self, bytes: Bytes, request: Asked) -> Result<Reply, Trouble> {
+    pub(super) async fn submit(&self, bytes: Bytes, request: Asked) -> Result<Reply, StudioError> {
         let Asked { session, query, .. } = request;
         let clip = clip(&query)?;
         let kind = match query.get("kind") {
-            Some("browser") | None => Kind::Browser,
-            Some("file") => Kind::File,
+            Some("browser") | None => TakeSource::Browser,
+            Some("file") => TakeSource::File,
             Some(_) => return Err(RequestError::Field { field: "kind", must: "must be browser or file" }.into()),
         };
         let short =
@@ -143,7 +149,7 @@ impl StudioService {
         .await
     }
 
-    async fn drafts(&self) -> Result<Reply, Trouble> {
+    async fn drafts(&self) -> Result<Reply, StudioError> {
         self.blocking(|stores| {
             let takes = stores.studio.to_approve().map_err(refused)?;
             Ok(json(&TakesTold { takes: takes.iter().map(Take::of).collect() }))
@@ -152,8 +158,8 @@ impl StudioService {
     }
 
     /// Does an action with each take; the first refusal ends it, and the actions before it stay done.
-    async fn each(&self, request: Asked, body: &[u8], action: Action) -> Result<Reply, Trouble> {
-        let Takes { takes } = Takes::read(body)?;
+    async fn each(&self, request: Asked, body: &[u8], action: Action) -> Result<Reply, StudioError> {
+        let TakeNames { takes } = TakeNames::read(body)?;
         let names: Vec<TakeName> = takes.iter().map(|name| take_name(name)).collect::<Result<_, _>>()?;
         let operator = request.session.operator;
         self.blocking(move |stores| {
@@ -165,7 +171,7 @@ impl StudioService {
         .await
     }
 
-    async fn restore(&self, request: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+    async fn restore(&self, request: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         let Restore { lang, slot, on } = Restore::read(body)?;
         let operator = request.session.operator;
         let clip = Clip { lang, id: slot.into() };
@@ -176,12 +182,12 @@ impl StudioService {
         .await
     }
 
-    fn note_presence(&self, request: &Asked, body: &[u8]) -> Result<Reply, Trouble> {
+    fn note_presence(&self, request: &Asked, body: &[u8]) -> Result<Reply, StudioError> {
         #[derive(Serialize)]
         struct Others {
             others: Vec<String>,
         }
-        let Place { lang, slot } = Place::read(body)?;
+        let Presence { lang, slot } = Presence::read(body)?;
         let clip = Clip { lang, id: slot.chars().take(SLOT_CHARS_MAX).collect::<String>().into() };
         {
             let mut presence = self.presence.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -190,7 +196,7 @@ impl StudioService {
         Ok(json(&Others { others: self.others(&request.session, Some(&clip)) }))
     }
 
-    async fn sound(&self, request: Asked) -> Result<Reply, Trouble> {
+    async fn sound(&self, request: Asked) -> Result<Reply, StudioError> {
         let query = request.query;
         let which = match query.get("take") {
             Some(name) => Which::Take(take_name(name)?),
@@ -208,7 +214,7 @@ impl StudioService {
         Ok(reply)
     }
 
-    async fn publish(&self, request: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+    async fn publish(&self, request: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         #[derive(Serialize)]
         struct Published {
             release: String,
@@ -225,7 +231,7 @@ impl StudioService {
         .await
     }
 
-    async fn releases(&self) -> Result<Reply, Trouble> {
+    async fn releases(&self) -> Result<Reply, StudioError> {
         #[derive(Serialize)]
         struct Rows {
             releases: Vec<ReleaseRow>,
@@ -233,7 +239,7 @@ impl StudioService {
         self.blocking(|stores| Ok(json(&Rows { releases: stores.studio.releases() }))).await
     }
 
-    async fn rollback(&self, request: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+    async fn rollback(&self, request: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         #[derive(Serialize)]
         struct Back {
             release: String,
@@ -249,12 +255,12 @@ impl StudioService {
     }
 
     /// The audit log, the newest line first; only approvers see who signed in.
-    async fn audit(&self, request: Asked) -> Result<Reply, Trouble> {
+    async fn audit(&self, request: Asked) -> Result<Reply, StudioError> {
         #[derive(Serialize)]
         struct Rows {
             rows: Vec<Line>,
         }
-        let approves = request.session.operator.role.approves();
+        let approves = request.session.operator.role.may_approve();
         self.blocking(move |stores| {
             let takes = stores.studio.audit(None, AUDIT_ROWS).map_err(refused)?;
             let mut rows: Vec<Line> = takes.into_iter().map(Line::from).collect();
@@ -270,7 +276,7 @@ impl StudioService {
     }
 }
 
-fn clip(query: &Query) -> Result<Clip, Trouble> {
+fn clip(query: &Query) -> Result<Clip, StudioError> {
     let lang = query.get("lang").and_then(Lang::from_code);
     let lang = lang.ok_or(RequestError::Field { field: "lang", must: "must be zh, yue or en" })?;
     let id = query.get("slot").filter(|id| !id.is_empty());
@@ -284,7 +290,7 @@ fn take_name(text: &str) -> Result<TakeName, RequestError> {
 }
 
 /// `form`, and for a sentence its values, its seed, and the takes that are heard in it (`with`).
-fn form(query: &Query) -> Result<Form, Trouble> {
+fn form(query: &Query) -> Result<Form, StudioError> {
     match query.get("form") {
         Some("original") => Ok(Form::Original),
         Some("master") => Ok(Form::Master),
@@ -303,7 +309,7 @@ fn form(query: &Query) -> Result<Form, Trouble> {
     }
 }
 
-fn reason(why: &str) -> Result<String, Trouble> {
+fn reason(why: &str) -> Result<String, StudioError> {
     let why: String = why.trim().chars().filter(|c| !c.is_control()).take(WHY_CHARS_MAX).collect();
     if why.is_empty() { Err(refused(Refusal::NoReason)) } else { Ok(why) }
 }
