@@ -125,3 +125,55 @@ impl Table {
         place as usize / self.threads
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+
+    use super::*;
+    use crate::ports::Ports;
+
+    const LIMIT: Duration = Duration::from_secs(64);
+
+    /// A pair of ports that the system says are free.
+    fn opened() -> Opened {
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        loop {
+            let probe = UdpSocket::bind((here, 0)).expect("loopback");
+            let first = probe.local_addr().expect("bound").port() & !1;
+            drop(probe);
+            if let Ok(ports) = Ports::new(&[here], (first, first + 1)) {
+                return Opened { pair: ports.take(here, Instant::now()).expect("free"), seed: 0 };
+            }
+        }
+    }
+
+    fn id(place: u32, serial: u32) -> SessionId {
+        SessionId { place, serial }
+    }
+
+    #[test]
+    fn a_session_is_found_in_its_place_by_its_own_serial_number() {
+        let mut table = Table::new(2);
+        table.open(Instant::now(), id(5, 7), opened());
+        assert_eq!((table.occupant(5), table.occupant(3), table.occupant(99)), (Some(id(5, 7)), None, None));
+        assert!(table.session(id(5, 7)).is_none() && table.begun() == 0, "it has not begun");
+        assert!(table.take_opened(id(5, 6)).is_none() && table.remove(id(5, 8)).is_none());
+        assert!(table.take_opened(id(5, 7)).is_some());
+        assert_eq!(table.occupant(5), None);
+    }
+
+    #[test]
+    fn a_session_that_does_not_begin_in_time_is_forgotten_and_no_other() {
+        let (mut table, start) = (Table::new(1), Instant::now());
+        table.open(start, id(0, 1), opened());
+        table.open(start, id(1, 2), opened());
+        table.open(start + LIMIT, id(2, 3), opened());
+        assert_eq!(table.forgotten(start + LIMIT - Duration::from_millis(1), LIMIT), None);
+        assert!(table.take_opened(id(0, 1)).is_some(), "it begins");
+        assert_eq!(table.forgotten(start + LIMIT, LIMIT), Some(id(1, 2)));
+        assert!(table.remove(id(1, 2)).is_some());
+        assert_eq!(table.forgotten(start + LIMIT, LIMIT), None);
+        assert_eq!(table.forgotten(start + LIMIT * 2, LIMIT), Some(id(2, 3)));
+    }
+}
