@@ -11,10 +11,10 @@ pub mod decode;
 mod dtmf;
 mod filter;
 pub mod g711;
+pub mod mastering;
 pub mod measure;
 mod playlist;
 mod resample;
-pub mod shape;
 mod speech_activity;
 mod tone;
 

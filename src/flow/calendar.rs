@@ -8,7 +8,7 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use inquiry::WorkingDays;
 
 use super::read::Reader;
-use speech::source::{Field, Item, Tree, read};
+use speech::toml_tree::{Field, Item, Tree, read};
 use speech::{Diagnostic, closest_match};
 
 /// Days from one to another, both included.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::model::*;
 use super::read::{Reader, Table};
 use base::{Key, Lang};
-use speech::source::{Field, Item, Tree, read};
+use speech::toml_tree::{Field, Item, Tree, read};
 use speech::{Diagnostic, closest_match};
 
 /// What every menu and ask inherits.

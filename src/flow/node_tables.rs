@@ -7,7 +7,7 @@ use super::load::Defaults;
 use super::model::*;
 use super::read::{Reader, Table};
 use base::Key;
-use speech::source::Tree;
+use speech::toml_tree::Tree;
 
 impl Reader {
     pub(super) fn kind(&mut self, kind: &'static str, table: Table<'_>, defaults: &Defaults) -> Kind {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::model::{Go, Prompt, Target, When};
 use base::Key;
-use speech::source::{Field, Item, Tree};
+use speech::toml_tree::{Field, Item, Tree};
 use speech::{Diagnostic, closest_match};
 
 /// Reads one file and collects its diagnostics.

@@ -6,10 +6,10 @@ mod feed;
 /// Feed files of a one-way gate: header, seal, keys, order.
 pub mod gate;
 mod mark;
-mod office;
 mod row;
 /// A made-up office, for trying out and for tests.
 pub mod sample;
+mod simulated_office;
 /// A PostgreSQL upstream.
 pub mod upstream;
 
@@ -17,5 +17,5 @@ pub use age::{AgeClock, ClockReading, StoredClock};
 pub use change::{BadRow, Change};
 pub use feed::{BatchHeader, CaseRecord, LINE_BYTES_MAX, Line, LineError, SAMPLE, SPOOL};
 pub use mark::Mark;
-pub use office::{Event, SimulatedOffice};
 pub use row::{Row, RowError};
+pub use simulated_office::{Event, SimulatedOffice};

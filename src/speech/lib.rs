@@ -9,8 +9,8 @@ mod compose;
 mod diagnostic;
 mod script;
 mod sentence;
-pub mod source;
 pub mod spoken;
+pub mod toml_tree;
 mod value;
 mod vocabulary;
 

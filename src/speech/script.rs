@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Diagnostic;
 use super::diagnostic::closest_match;
 use super::sentence::{Sentence, Slot, SlotError, SlotType};
-use super::source::{self, Field, Item, Tree};
+use super::toml_tree::{self, Field, Item, Tree};
 use base::Lang;
 
 /// The words of a release: `menu_line`, `opt.*` and `prompt.*`.
@@ -64,7 +64,7 @@ impl Script {
     /// Reads what can be read, so that one run reports every error of every file.
     pub fn parse_recoverable(text: &str, file: &str) -> (Script, Vec<Diagnostic>) {
         let file: Arc<str> = file.into();
-        let (root, diagnostics) = source::read(&file, text);
+        let (root, diagnostics) = toml_tree::read(&file, text);
         let mut reader = Reader { script: Script { file, entries: BTreeMap::new() }, diagnostics };
         for field in root.fields() {
             reader.top(field);

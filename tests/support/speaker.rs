@@ -55,6 +55,6 @@ impl Speaker {
 
     /// The same as a file: 16-bit WAV.
     pub fn wav(&self) -> Vec<u8> {
-        ::studio::wav(&audio::shape::to_16_bit(&self.samples(), 1.0), RATE)
+        ::studio::wav(&audio::mastering::to_16_bit(&self.samples(), 1.0), RATE)
     }
 }

@@ -6,8 +6,8 @@
 use base64ct::{Base64, Encoding};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
+use super::file_reader::VerifiedFile;
 use super::header::{Hash, Seal, from_hex};
-use super::intake::VerifiedFile;
 
 /// One key of the upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,16 +22,16 @@
 //! signs; it stands last, so that a file that is not there whole cannot have one. [`FileReader`] reads a file as it comes,
 //! [`GateKeys`] judges its seal, [`FileQueue`] says which one is looked into next, and [`ReplicaState::judge`] whether it is its turn.
 
-mod chain;
+mod file_queue;
+mod file_reader;
 mod header;
-mod intake;
 mod keys;
-mod lineup;
+mod state;
 #[cfg(test)]
 mod tests;
 
-pub use chain::{FilePosition, ReplicaState, Standing};
+pub use file_queue::{FileQueue, NextFile};
+pub use file_reader::{BYTES_MAX, CHANGES_MAX, FileError, FileReader, Reading, VerifiedFile, change, is_feed};
 pub use header::{FORMAT, FeedHeader, FileKind, Hash, Seal, delete_line};
-pub use intake::{BYTES_MAX, CHANGES_MAX, FileError, FileReader, Reading, VerifiedFile, change, is_feed};
 pub use keys::{GateKey, GateKeys, PUBLIC_START, SealError, is_key_name, read_public, sign, signed_text};
-pub use lineup::{FileQueue, NextFile};
+pub use state::{FilePosition, ReplicaState, Standing};

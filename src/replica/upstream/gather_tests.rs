@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
+use super::super::case_field::CaseField;
 use super::super::mapping::tests::{ROW, plain};
 use super::super::message::tests::{change, relation};
-use super::super::role::CaseField;
 use super::*;
 use inquiry::Stage;
 

@@ -15,8 +15,8 @@ use crate::CaseRecord;
 use base::{Private, tag};
 use inquiry::{SecondFactor, Stage};
 
+use super::case_field::{CaseField, ROLES};
 use super::message::{Field, StreamColumn};
-use super::role::{CaseField, ROLES};
 use super::value;
 
 /// Where a field's value comes from.

@@ -313,8 +313,8 @@ const GENERATED_SENT: u32 = 180_000;
 
 #[cfg(test)]
 mod tests {
+    use super::super::case_field::CaseField;
     use super::super::mapping::tests::plain;
-    use super::super::role::CaseField;
     use super::*;
 
     fn sound() -> Catalogue {

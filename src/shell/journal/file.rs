@@ -1,4 +1,4 @@
-//! The journal's file: its tables, and how a record becomes a row.
+//! The journal's file: its tables, and the row of each record.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,10 +8,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use inquiry::{CallRecord, ScanRecord, Stage};
 
-use super::{JournalError, Message};
+use crate::entry::Message;
+use crate::error::JournalError;
 
-/// Opens the file, and makes its tables if it has none.
-pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
+/// Opens the file, and creates its tables if it has none.
+pub(crate) fn open(path: &Path) -> Result<Connection, JournalError> {
     let failed = |error| JournalError::Sqlite { path: path.display().to_string(), error };
     let connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
@@ -45,7 +46,7 @@ fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-pub(super) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite::Result<()> {
+pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite::Result<()> {
     let path = record.path.iter().take(PATH_MAX).map(|node| &**node).collect::<Vec<_>>().join(",");
     let look_ups = record.look_ups.iter().take(PATH_MAX).map(|result| result.name()).collect::<Vec<_>>().join(",");
     let sql = "INSERT INTO calls (at_us, answered_ms, duration_ms, outcome, cause, lang, release, path, keys,
@@ -72,12 +73,12 @@ pub(super) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
 }
 
 /// Appends a kiosk's score.
-pub(super) fn put_rating(connection: &Connection, at: Timestamp, kiosk: &str, score: u8) -> rusqlite::Result<()> {
+pub(crate) fn put_rating(connection: &Connection, at: Timestamp, kiosk: &str, score: u8) -> rusqlite::Result<()> {
     let sql = "INSERT INTO ratings (at_us, kiosk, score) VALUES (?1, ?2, ?3)";
     connection.prepare_cached(sql)?.execute(params![at.as_microsecond(), kiosk, score]).map(drop)
 }
 
-pub(super) fn put_scan(connection: &Connection, record: &ScanRecord) -> rusqlite::Result<()> {
+pub(crate) fn put_scan(connection: &Connection, record: &ScanRecord) -> rusqlite::Result<()> {
     let sql = "INSERT INTO scans (at_us, kiosk, door, result, stage, receipt, duration_us)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let values = params![
@@ -92,8 +93,8 @@ pub(super) fn put_scan(connection: &Connection, record: &ScanRecord) -> rusqlite
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-/// A free number, at random: a caller must not be able to guess another's. It is held for a day without its message.
-pub(super) fn issue_ticket(connection: &Connection) -> rusqlite::Result<String> {
+/// Issues a random free number, so that a caller cannot guess another's. Without its message it is kept for a day.
+pub(crate) fn issue_ticket(connection: &Connection) -> rusqlite::Result<String> {
     let until = Timestamp::now().checked_add(TICKET_HELD).unwrap_or(Timestamp::MAX).as_microsecond();
     loop {
         let mut bytes = [0; 8];
@@ -108,7 +109,7 @@ pub(super) fn issue_ticket(connection: &Connection) -> rusqlite::Result<String> 
     }
 }
 
-pub(super) fn put_message(connection: &Connection, message: &Message) -> rusqlite::Result<()> {
+pub(crate) fn put_message(connection: &Connection, message: &Message) -> rusqlite::Result<()> {
     let sql =
         "INSERT INTO messages (ticket, at_us, path, notify, length_ms, keep_until_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
         ON CONFLICT (ticket) DO UPDATE SET at_us = ?2, path = ?3, notify = ?4, length_ms = ?5, keep_until_us = ?6";
@@ -131,6 +132,8 @@ fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
+/// The file's name in the data folder.
+pub(crate) const FILE_NAME: &str = "journal.sqlite3";
 const TABLES: &str = "
     CREATE TABLE calls (
         id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, answered_ms INTEGER, duration_ms INTEGER NOT NULL,
@@ -154,10 +157,10 @@ const TABLES: &str = "
     CREATE INDEX messages_until ON messages (keep_until_us);
     CREATE TRIGGER calls_stay BEFORE UPDATE ON calls BEGIN SELECT RAISE (ABORT, 'the journal is append-only'); END;
     CREATE TRIGGER scans_stay BEFORE UPDATE ON scans BEGIN SELECT RAISE (ABORT, 'the journal is append-only'); END;";
-/// NORMAL: the end of the program loses nothing that was committed, a power cut the last records at most.
+/// NORMAL: a crash of the program loses nothing that was committed, a power cut at most the last records.
 const PRAGMAS: &str = "
     PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864;";
 const SCHEMA: i64 = 1;
 const TICKET_HELD: Duration = Duration::from_secs(24 * 3600);
-/// Nodes and look-ups of one call that are noted; a longer call goes in circles.
+/// Recorded nodes and look-ups of one call.
 const PATH_MAX: usize = 200;

@@ -1,4 +1,4 @@
-//! Recordings that are missing or out of date, told as faults of the script: with the line whose words they are of.
+//! Diagnostics for recordings that are missing or out of date. Each names the line of the script with the words.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use flow::Release;
 use speech::{ClipText, Diagnostic};
 
-/// A sentence that nobody has spoken yet.
+/// `E47`: a sentence has no recording.
 pub fn missing(release: &Release, folder: &Path, needed: &ClipText) -> Diagnostic {
     let file = folder.join(needed.lang.code()).join(format!("{}.wav", needed.id));
-    complaint(
+    diagnostic(
         release,
         needed,
         "E47",
@@ -18,9 +18,9 @@ pub fn missing(release: &Release, folder: &Path, needed: &ClipText) -> Diagnosti
     )
 }
 
-/// A sentence whose words were changed after it was recorded.
+/// `W08`: the words of a sentence were changed after it was recorded.
 pub fn stale(release: &Release, needed: &ClipText) -> Diagnostic {
-    complaint(
+    diagnostic(
         release,
         needed,
         "W08",
@@ -34,9 +34,9 @@ pub fn stale(release: &Release, needed: &ClipText) -> Diagnostic {
     )
 }
 
-/// A sentence whose words were changed after an operator's take of it went live, and which nobody has spoken since.
+/// `E48`: the words were changed after a take of them went live, and no recording has the new words.
 pub fn outdated(release: &Release, needed: &ClipText) -> Diagnostic {
-    complaint(
+    diagnostic(
         release,
         needed,
         "E48",
@@ -46,19 +46,19 @@ pub fn outdated(release: &Release, needed: &ClipText) -> Diagnostic {
             needed.lang.code(),
             needed.text
         ),
-        "record the new words and have the take approved, which this publication then takes along; or restore the old words"
+        "record the new words and have the take approved: this publication then includes it; or restore the old words"
             .into(),
     )
 }
 
-/// The same, where the factory has the new words.
-pub fn given_way(release: &Release, needed: &ClipText) -> Diagnostic {
-    complaint(
+/// `W14`: the words were changed after a take of them went live; the factory's recording has the new words.
+pub fn replaced_by_factory(release: &Release, needed: &ClipText) -> Diagnostic {
+    diagnostic(
         release,
         needed,
         "W14",
         format!(
-            "the take of {} in {} was recorded before its words were changed to \"{}\"; the factory's recording is heard",
+            "the take of {} in {} was recorded before its words were changed to \"{}\"; the factory's recording is played",
             needed.id,
             needed.lang.code(),
             needed.text
@@ -67,7 +67,7 @@ pub fn given_way(release: &Release, needed: &ClipText) -> Diagnostic {
     )
 }
 
-fn complaint(release: &Release, needed: &ClipText, code: &'static str, what: String, remedy: String) -> Diagnostic {
+fn diagnostic(release: &Release, needed: &ClipText, code: &'static str, what: String, remedy: String) -> Diagnostic {
     let file = Arc::clone(release.script.file());
     Diagnostic { code, file, line: line_of(release, &needed.id), message: what, remedy }
 }

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::chain::{FilePosition, ReplicaState};
 use super::header::{FeedHeader, FileKind};
+use super::state::{FilePosition, ReplicaState};
 
 /// The files that wait, each by a name that the shell gave it.
 #[derive(Clone, Debug, Default)]

@@ -1,22 +1,26 @@
-//! What an operator listens to: an upload, a master, and both as a caller hears them, alone or in a sentence.
+//! Sound for an operator: an upload, a master, and both as a caller hears them, alone or in a sentence.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::bench::Studio;
-use super::catalogue::Catalogue;
-use super::refusal::Refusal;
-use super::row::{Form, Wav, Which};
 use audio::g711;
-use audio::{RATE, samples_in, shape, to_telephone_rate};
+use audio::{RATE, mastering, samples_in, to_telephone_rate};
 use base::Codec;
 use release::recordings;
 use speech::{Clip, Piece};
 use studio::{self, examples};
 
+use crate::catalogue::Catalogue;
+use crate::handle::Studio;
+use crate::rejection::Refusal;
+use crate::row::{Form, Wav, Which};
+
 impl Studio {
     /// Sound for a player.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSlot`], [`Refusal::NoTake`]; or a file cannot be read.
     pub fn sound(&self, which: &Which, form: &Form) -> Result<Wav, Refusal> {
         let catalogue = self.catalogue()?;
         let (clip, master, original) = self.source(&catalogue, which)?;
@@ -58,8 +62,8 @@ impl Studio {
         }
     }
 
-    /// The slot's sentence, with these recordings in their places and the live ones around them. Of a slot that no sentence
-    /// holds it is the recording alone.
+    /// The sentence of the slot, made of `masters` and the live recordings; of a slot without a sentence the recording
+    /// alone.
     fn sentence(
         &self,
         catalogue: &Catalogue,
@@ -86,7 +90,7 @@ impl Studio {
                 Piece::Silence(pause) => sound.resize(sound.len() + samples_in(*pause), 0),
                 Piece::Tone(_) | Piece::Message => {}
             }
-            if sound.len() > SENTENCE_SAMPLES {
+            if sound.len() > SENTENCE_SAMPLES_MAX {
                 break;
             }
         }
@@ -105,12 +109,12 @@ fn narrow((samples, rate): &Sound) -> Vec<i16> {
     to_telephone_rate(samples, *rate).unwrap_or_default()
 }
 
-/// A telephone's band, and its A-law.
+/// Limited to a telephone's band and companded with A-law.
 fn as_heard(samples: &[i16]) -> Vec<i16> {
     let mut band: Vec<f32> = samples.iter().map(|sample| f32::from(*sample) / 32768.0).collect();
-    shape::high_pass(&mut band, RATE, 300.0);
-    shape::low_pass(&mut band, RATE, 3400.0);
-    let coded = shape::to_16_bit(&band, 1.0).into_iter();
+    mastering::high_pass(&mut band, RATE, 300.0);
+    mastering::low_pass(&mut band, RATE, 3400.0);
+    let coded = mastering::to_16_bit(&band, 1.0).into_iter();
     coded.map(|sample| g711::decode(Codec::Alaw, g711::encode(Codec::Alaw, sample))).collect()
 }
 
@@ -122,7 +126,7 @@ fn plain(bytes: Vec<u8>) -> Wav {
     Wav { bytes, media_type: "audio/wav", text: None }
 }
 
-/// The type of an upload by its first bytes; a browser is never left to guess.
+/// The media type of an upload by its first bytes, so that a browser does not guess.
 fn media_type(bytes: &[u8]) -> &'static str {
     let starts = |magic: &[u8]| bytes.starts_with(magic);
     if starts(b"RIFF") {
@@ -142,5 +146,5 @@ fn media_type(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// No sentence is longer than two minutes.
-const SENTENCE_SAMPLES: usize = 120 * RATE as usize;
+/// Two minutes.
+const SENTENCE_SAMPLES_MAX: usize = 120 * RATE as usize;

@@ -1,65 +1,96 @@
-//! Why the studio did not do what it was asked to, for the person who asked.
+//! Why the studio rejected a request, in both languages of its page.
 
 use studio::{Message, TakeState};
 
-/// Each says what would do, in the two languages of the studio.
+/// A rejected request. Each says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// No slot has this id or number.
     #[error("there is no slot {0}; see jindu prompts coverage")]
     NoSlot(String),
+    /// No take has this name.
     #[error("there is no take {0}")]
     NoTake(String),
-    /// The bytes are no recording that can be read.
+    /// The file is no readable recording, or no acceptable archive.
     #[error("{0}")]
     Unreadable(Message),
-    #[error("the file has {bytes} bytes; at most {most} (studio.upload_bytes_max) are taken")]
-    TooLarge { bytes: u64, most: u64 },
-    /// Its checks said that it will not do.
+    /// The file is too large; sizes in bytes.
+    #[error("the file has {bytes} bytes; the limit is {most} (studio.upload_bytes_max)")]
+    TooLarge {
+        /// Size of the file.
+        bytes: u64,
+        /// The limit.
+        most: u64,
+    },
+    /// The checks reject the take.
     #[error("this take cannot be kept: {0}")]
     NotGood(Message),
+    /// Only approvers may do this.
     #[error("only an approver may approve, publish and roll back")]
     NotApprover,
+    /// An operator cannot approve their own take.
     #[error("you recorded this take: another person must approve it")]
     OwnTake,
-    #[error("another operator's take: ask {0}, or an approver")]
+    /// Only the operator who recorded the take, named here, or an approver may do this.
+    #[error("this take is another operator's: ask {0} or an approver")]
     NotYours(String),
+    /// The take's state does not allow it.
     #[error("the take is {}: {wanted} is not possible", .state.code())]
-    State { state: TakeState, wanted: &'static str },
-    #[error(
-        "the take was read from another text than the script has today: record it again, or publish the text first"
-    )]
+    State {
+        /// The take's state.
+        state: TakeState,
+        /// What was requested.
+        wanted: &'static str,
+    },
+    /// The take was read from another text.
+    #[error("the take was read from a text that differs from the script: record it again, or publish the text first")]
     OtherText,
+    /// Callers hear the take.
     #[error("callers hear this take: publish another one, or restore the factory's recording")]
     IsLive,
-    #[error("say why: it stands in the audit")]
+    /// A publication needs a reason.
+    #[error("give a reason: it goes into the audit log")]
     NoReason,
+    /// No take is approved.
     #[error(
-        "nothing is approved, so there is nothing to publish; {waiting} takes wait for an approval by another person"
+        "no take is approved, so there is nothing to publish; {waiting} takes wait for an approval by another person"
     )]
-    Nothing { waiting: usize },
-    /// To be confirmed by asking again with the confirmation.
+    Nothing {
+        /// Takes that wait for an approval.
+        waiting: usize,
+    },
+    /// A set would be recorded in part only; the request may be repeated with a confirmation.
     #[error("{}", list(.0))]
     Mixed(Vec<Message>),
-    #[error("another publication is under way: try again in a moment")]
+    /// Another program holds the publication lock.
+    #[error("another publication is running; try again in a moment")]
     Busy,
-    #[error("there is no release {0} to go back to; see jindu releases")]
+    /// No stored release has this name.
+    #[error("there is no release {0} to roll back to; see jindu releases")]
     NoRelease(String),
+    /// The studio's allowance is used up; figures in MB.
     #[error(
         "the studio's recordings take {used} MB, and studio.disk_mb_max allows {most}: raise it, or run jindu prompts tidy"
     )]
-    Full { used: u64, most: u64 },
-    #[error("the disk has less than {0} MB left: free some before recording goes on")]
+    Full {
+        /// What the recordings take.
+        used: u64,
+        /// The allowance.
+        most: u64,
+    },
+    /// The disk has less than this many MB free.
+    #[error("the disk has less than {0} MB free: free some before recording more")]
     DiskFull(u64),
-    /// The files of the flow cannot be read, so that nobody knows what is to be recorded.
+    /// The files of the flow have errors, a line each.
     #[error("the flow cannot be read: {}", .0.join("; "))]
     Flow(Vec<String>),
-    /// The node is broken, not the request.
+    /// The node is at fault, not the request.
     #[error("the studio's store failed: {0}")]
     Fault(String),
 }
 
 impl Refusal {
-    /// A short name for programs.
+    /// A stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Refusal::NoSlot(_) => "no_slot",
@@ -85,7 +116,7 @@ impl Refusal {
         }
     }
 
-    /// What the operator is told.
+    /// The message in both languages.
     pub fn words(&self) -> Message {
         let en = self.to_string();
         let zh = match self {
@@ -111,7 +142,7 @@ impl Refusal {
                 "录音已占用 {used} MB，上限 {most} MB（studio.disk_mb_max）：请调高上限或运行 jindu prompts tidy。"
             ),
             Refusal::DiskFull(most) => format!("磁盘剩余不足 {most} MB，请先腾出空间再录音。"),
-            Refusal::Flow(complaints) => format!("流程文件无法读取：{}", complaints.join("；")),
+            Refusal::Flow(errors) => format!("流程文件无法读取：{}", errors.join("；")),
             Refusal::Fault(fault) => format!("录音库出错：{fault}"),
         };
         Message { zh, en }
@@ -128,7 +159,7 @@ fn list(words: &[Message]) -> String {
     words.iter().map(|words| &*words.en).collect::<Vec<_>>().join("; ")
 }
 
-/// A state as operators call it.
+/// A take's state in Chinese.
 pub fn state_zh(state: TakeState) -> &'static str {
     match state {
         TakeState::Fresh => "新录",

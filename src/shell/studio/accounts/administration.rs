@@ -1,31 +1,25 @@
-//! Making, changing and removing accounts.
+//! Creating, changing and removing accounts.
 
 use rusqlite::Connection;
 
-use super::file::{self, Account, Field, hashed};
-use super::tries::Tries;
-use super::{AccountError, Accounts, Event, Origin, Refused, Session, verifies};
 use base::Private;
 use os::clock;
 use studio::accounts as rules;
 use studio::{Operator, Role};
 
-/// An account to be made.
-#[derive(Clone, Debug)]
-pub struct NewAccount {
-    pub name: String,
-    pub role: Role,
-    /// The next free one where none is given.
-    pub number: Option<String>,
-    pub password: Private<String>,
-    pub pin: Option<Private<String>>,
-}
+use super::account::{Event, NewAccount};
+use super::error::{AccountError, Refused};
+use super::file::{self, Account, Field, hashed};
+use super::handle::Accounts;
+use super::lockout::Attempts;
+use super::session::{Origin, Session};
+use super::sign_in::verifies;
 
 impl Accounts {
-    /// Makes an account.
+    /// Creates an account.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A rule is broken, the name or number is taken, or the file cannot be written.
     pub fn add(&self, new: &NewAccount, by: &str) -> Result<Operator, AccountError> {
         let name = rules::normalized_name(&new.name)?;
         rules::check_password(new.password.expose(), &name)?;
@@ -58,7 +52,7 @@ impl Accounts {
     /// Sets a password, and ends all sessions of the account but `keep`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A rule is broken, there is no such account, or the file cannot be written.
     pub fn set_password(
         &self,
         name: &str,
@@ -74,10 +68,10 @@ impl Accounts {
         })
     }
 
-    /// Changes the password of somebody who is signed in and knows the old one. Wrong old ones count like sign-ins.
+    /// Changes the password of a signed-in operator who knows the old one. Wrong ones count like failed sign-ins.
     ///
     /// # Errors
-    /// Why not.
+    /// [`Refused`] says why not.
     pub fn change_password(
         &self,
         session: &Session,
@@ -91,10 +85,10 @@ impl Accounts {
         Ok(self.set_password(name, new, Some(session.id), name)?)
     }
 
-    /// Sets the PIN of somebody who is signed in and knows the password.
+    /// Sets the PIN of a signed-in operator who knows the password.
     ///
     /// # Errors
-    /// Why not.
+    /// [`Refused`] says why not.
     pub fn change_pin(
         &self,
         session: &Session,
@@ -107,26 +101,26 @@ impl Accounts {
         Ok(self.set_pin(&session.operator.name, pin, &session.operator.name)?)
     }
 
-    /// Whether a password is the account's; counted like a sign-in.
+    /// Checks the password of an account; counted like a sign-in.
     fn confirm(&self, name: &str, password: &Private<String>, from: &Origin) -> Result<(), Refused> {
         let now = clock::timestamp();
         let device = from.device.as_ref().map(|device| hashed("device", &[device.expose()]));
-        let inside = self.gate.enter().ok_or(Refused::Busy)?;
+        let permit = self.hashing.acquire().ok_or(Refused::Busy)?;
         let mut connection = self.lock();
         let account = file::by_name(&connection, name).map_err(AccountError::from)?;
-        let tries = Tries::by_browser(&connection, name, account.as_ref(), device, from.address)?;
-        tries.charge(&mut connection, now)?;
+        let attempts = Attempts::by_browser(&connection, name, account.as_ref(), device, from.address)?;
+        attempts.charge(&mut connection, now)?;
         drop(connection);
-        if !verifies(inside, password, account.as_ref().map(|account| &*account.password)) {
+        if !verifies(permit, password, account.as_ref().map(|account| &*account.password)) {
             return Err(self.wrong("sign_in_failed", Some(name.to_owned()), from.address.to_string(), now));
         }
-        Ok(tries.forgive(&self.lock()).map_err(AccountError::from)?)
+        Ok(attempts.forgive(&self.lock()).map_err(AccountError::from)?)
     }
 
     /// Sets a PIN.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A rule is broken, there is no such account, or the file cannot be written.
     pub fn set_pin(&self, name: &str, pin: &Private<String>, by: &str) -> Result<(), AccountError> {
         let account = self.find(name)?;
         rules::check_pin(pin.expose(), &account.operator.number)?;
@@ -147,7 +141,7 @@ impl Accounts {
         })
     }
 
-    /// Removes an account and ends its sessions. What it did stays in the audit under its name.
+    /// Removes an account and ends its sessions. The audit log keeps its name.
     ///
     /// # Errors
     /// There is no such account, or the file cannot be written.
@@ -158,7 +152,7 @@ impl Accounts {
         })
     }
 
-    /// Forgets the failed tries of an account.
+    /// Clears the failed attempts of an account.
     ///
     /// # Errors
     /// There is no such account, or the file cannot be written.
@@ -191,7 +185,7 @@ impl Accounts {
     }
 
     fn hash(&self, secret: &Private<String>) -> Result<String, AccountError> {
-        let inside = self.gate.enter().ok_or(AccountError::Busy)?;
-        inside.hash(secret.expose()).ok_or(AccountError::Busy)
+        let permit = self.hashing.acquire().ok_or(AccountError::Busy)?;
+        permit.hash(secret.expose()).ok_or(AccountError::Busy)
     }
 }

@@ -1,7 +1,7 @@
-//! `jindu prompts …`: the prompt studio from the command line, beside a serving node or without one.
+//! `jindu prompts …`: the prompt studio from the command line, with a serving node or without one.
 //!
-//! Whoever can run this can read and write the data folder, so a name given with `--who` is believed, as it is with
-//! `jindu publish`. A take is still approved by another name than the one that recorded it.
+//! Who can run this can read and write the data folder, so `--who` is trusted, as with `jindu publish`. A take must still
+//! be approved under another name than the one that recorded it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,8 +11,9 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use crate::args::by::By;
 use crate::args::prompts::{PromptCommand, Sound, slot};
-use crate::publish::By;
+use crate::exit::{Errors, print};
 use config::Settings;
 use release::hotline;
 use speech::{Clip, to_tsv};
@@ -20,29 +21,26 @@ use studio::exchange::read_table;
 use studio::{Operator, Role, SlotState, TakeSource, TakeState};
 use studio_store::{Form, Imported, Publication, Refusal, SlotRow, Studio, TakeRow, Upload, Wanted, Which};
 
-/// What was wrong, a line each.
-type Complaints = Vec<String>;
-
-/// Does it.
+/// Runs the command.
 ///
 /// # Errors
-/// Lines that say what is wrong with the command or its files.
-pub(crate) fn run(settings: &Settings, command: &PromptCommand) -> Result<ExitCode, Complaints> {
+/// What is wrong with the settings or their files, a line each.
+pub(crate) fn run(settings: &Settings, command: &PromptCommand) -> Result<ExitCode, Errors> {
     if let PromptCommand::List = command {
         // The list of recordings must not depend on the recordings.
         let release = hotline::release(settings)?;
-        print(&to_tsv(&hotline::needed(&release)));
+        print(to_tsv(&hotline::needed(&release)));
         return Ok(ExitCode::SUCCESS);
     }
     os::folder::make(&settings.data.folder).map_err(|error| vec![error])?;
-    let studio = Studio::open(settings).map_err(told)?;
+    let studio = Studio::open(settings).map_err(|error| vec![error.to_string()])?;
     match perform(&studio, command) {
         Ok(code) => Ok(code),
-        Err(Refusal::Flow(complaints)) => Err(complaints),
+        Err(Refusal::Flow(errors)) => Err(errors),
         Err(refusal) => {
             eprintln!("jindu: {refusal}");
             if let Refusal::Mixed(_) = refusal {
-                eprintln!("jindu: nothing was published; with --anyway it is");
+                eprintln!("jindu: nothing was published; --anyway publishes it as it is");
             }
             Ok(ExitCode::FAILURE)
         }
@@ -65,7 +63,7 @@ fn perform(studio: &Studio, command: &PromptCommand) -> Result<ExitCode, Refusal
         }
         PromptCommand::Restore { slot, by } => {
             studio.restore(&operator(by), slot, true)?;
-            println!("{}/{}: the factory's recording comes back with the next publication", slot.lang.code(), slot.id);
+            println!("{}/{}: the next publication restores the factory's recording", slot.lang.code(), slot.id);
         }
         PromptCommand::Publish { by, anyway, json } => {
             let why = by.why.clone().unwrap_or_else(|| "from the command line".into());
@@ -94,7 +92,7 @@ fn coverage(studio: &Studio, wanted: &Wanted, as_json: bool) -> Result<(), Refus
     rows.retain(|row| !wanted.to_record || open(row));
     if as_json {
         let slots: Vec<_> = rows.iter().map(row_json).collect();
-        print(&format!("{}\n", json!({ "slots": slots, "states": counts(&rows) })));
+        print(format!("{}\n", json!({ "slots": slots, "states": counts(&rows) })));
         return Ok(());
     }
     let mut text = String::new();
@@ -107,8 +105,8 @@ fn coverage(studio: &Studio, wanted: &Wanted, as_json: bool) -> Result<(), Refus
             row.slot.text
         ));
     }
-    let told: Vec<String> = counts(&rows).iter().map(|(state, n)| format!("{n} {state}")).collect();
-    text.push_str(&format!("{} slots: {}\n", rows.len(), told.join(", ")));
+    let states: Vec<String> = counts(&rows).iter().map(|(state, n)| format!("{n} {state}")).collect();
+    text.push_str(&format!("{} slots: {}\n", rows.len(), states.join(", ")));
     print(&text);
     Ok(())
 }
@@ -142,7 +140,7 @@ fn takes(studio: &Studio, slot: Option<&Clip>, as_json: bool) -> Result<(), Refu
         None => studio.waiting()?,
     };
     if as_json {
-        print(&format!("{}\n", json!({ "takes": takes })));
+        print(format!("{}\n", json!({ "takes": takes })));
         return Ok(());
     }
     let mut text = String::new();
@@ -193,7 +191,7 @@ fn import(
 
 fn one(take: &TakeRow, as_json: bool) -> ExitCode {
     if as_json {
-        print(&format!("{}\n", json!(take)));
+        print(format!("{}\n", json!(take)));
     } else {
         println!("{} of {}/{} is a {}", take.name.short(), take.lang.code(), take.slot, take.state.code());
         take.report.findings.iter().for_each(|finding| println!("  {}", finding.words.en));
@@ -206,11 +204,11 @@ fn reported(imported: &Imported, check: bool, as_json: bool) -> ExitCode {
     let taken = imported.files.iter().filter(|file| file.take.is_some() && !file.refused).count();
     let code = if refused > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     if as_json {
-        print(&format!("{}\n", json!(imported)));
+        print(format!("{}\n", json!(imported)));
         return code;
     }
     for file in &imported.files {
-        let mark = if file.refused { "refused" } else { "ok     " };
+        let mark = if file.refused { "rejected" } else { "ok      " };
         for words in &file.words {
             println!("{mark} {}: {}", file.file, words.en);
         }
@@ -223,15 +221,15 @@ fn reported(imported: &Imported, check: bool, as_json: bool) -> ExitCode {
     }
     if !imported.texts.is_empty() {
         println!(
-            "{} texts differ: change them in the script, publish, and record what turns stale",
+            "{} texts differ: change them in the script, publish, and record the stale slots",
             imported.texts.len()
         );
     }
     match (refused, imported.done) {
-        (0, true) => println!("{taken} takes taken in as drafts: another person approves them"),
-        (0, false) if check => println!("{taken} recordings would be taken in"),
-        (0, false) => println!("no new recording in it"),
-        (n, _) => println!("{n} files refused: nothing was taken in"),
+        (0, true) => println!("{taken} takes imported as drafts: another person approves them"),
+        (0, false) if check => println!("{taken} recordings would be imported"),
+        (0, false) => println!("no new recording in the archive"),
+        (n, _) => println!("{n} files rejected: nothing was imported"),
     }
     code
 }
@@ -271,11 +269,12 @@ fn approve(studio: &Studio, take: &str, by: &Operator) -> Result<(), Refusal> {
 
 fn published(release: &str, publication: &Publication, as_json: bool) {
     if as_json {
-        print(&format!("{}\n", json!({ "release": release, "publication": publication })));
+        print(format!("{}\n", json!({ "release": release, "publication": publication })));
         return;
     }
     for change in &publication.changes {
-        let what = change.take.as_ref().map_or("the factory's recording".into(), |take| take.short().to_owned());
+        let what =
+            change.take.as_ref().map_or_else(|| "the factory's recording".into(), |take| take.short().to_owned());
         println!("  {}/{}: {what}", change.lang.code(), change.slot);
     }
     publication.warnings.iter().for_each(|words| println!("{words}"));
@@ -310,10 +309,9 @@ fn play(studio: &Studio, what: &str, file: &Path, sound: Sound, values: &[(Strin
     Ok(())
 }
 
-/// Whoever sits at the machine.
+/// The person at the machine, as an approver.
 fn operator(by: &By) -> Operator {
-    let name = by.who.clone().or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "unknown".into());
-    Operator { id: 0, name, number: String::new(), role: Role::Approver }
+    Operator { id: 0, name: by.name(), number: String::new(), role: Role::Approver }
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Refusal> {
@@ -322,14 +320,4 @@ fn read(file: &Path) -> Result<Vec<u8>, Refusal> {
 
 fn fault(file: &Path, error: &io::Error) -> Refusal {
     Refusal::Fault(format!("{}: {error}", file.display()))
-}
-
-fn told(refusal: Refusal) -> Complaints {
-    vec![refusal.to_string()]
-}
-
-fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    // Whoever reads may have read enough.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

@@ -3,8 +3,8 @@
 //! Nothing of it ends the program: the copy answers as it is, its age grows, and the upstream is tried again. A server's
 //! own words are quoted only where they cannot hold a value of a row.
 
+use super::assembler::GatherError;
 use super::copied::CopyError;
-use super::gather::GatherError;
 use super::position::{WhyCopy, WhyHold};
 
 /// What kind of trouble it is: the label of its counter.

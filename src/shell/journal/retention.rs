@@ -1,4 +1,4 @@
-//! Deletes what is past its age, a bounded number of rows at a time.
+//! Deletes expired records and messages, a bounded number of rows at a time.
 
 use std::io::ErrorKind;
 use std::path::{Component, Path};
@@ -6,11 +6,11 @@ use std::path::{Component, Path};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-/// Deletes records from before a moment; whether there may be more.
-pub(super) fn rows(connection: &Connection, before_us: i64) -> rusqlite::Result<bool> {
+/// Deletes calls, scans and ratings from before `before_us`; whether there may be more.
+pub(crate) fn rows(connection: &Connection, before_us: i64) -> rusqlite::Result<bool> {
     let mut more = false;
     for table in ["calls", "scans", "ratings"] {
-        // Records are appended in time's order, so the oldest are first by their number.
+        // `at_us` is indexed.
         let sql = format!(
             "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE at_us < ?1 ORDER BY at_us LIMIT ?2)"
         );
@@ -19,10 +19,10 @@ pub(super) fn rows(connection: &Connection, before_us: i64) -> rusqlite::Result<
     Ok(more)
 }
 
-/// Deletes messages whose day has come, with their recordings below a folder; whether there may be more.
+/// Deletes expired messages and their recordings in the data folder; whether there may be more.
 ///
-/// The recording first: a row without one is swept again, a recording without a row would lie for ever.
-pub(super) fn messages(connection: &Connection, folder: &Path, now: Timestamp) -> rusqlite::Result<bool> {
+/// The recording goes first: a row without recording is found again, a recording without row would never be.
+pub(crate) fn messages(connection: &Connection, folder: &Path, now: Timestamp) -> rusqlite::Result<bool> {
     let sql = "SELECT id, path FROM messages WHERE keep_until_us < ?1 LIMIT ?2";
     let mut select = connection.prepare_cached(sql)?;
     let due: Vec<(i64, Option<String>)> = select
@@ -33,7 +33,7 @@ pub(super) fn messages(connection: &Connection, folder: &Path, now: Timestamp) -
         let removed = path.map_or(Ok(()), |path| std::fs::remove_file(folder.join(path)));
         match removed {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                tracing::warn!(%error, "an old message could not be deleted");
+                tracing::warn!(%error, "an expired message cannot be deleted");
             }
             Ok(()) | Err(_) => {
                 connection.execute("DELETE FROM messages WHERE id = ?1", [id])?;
@@ -43,7 +43,7 @@ pub(super) fn messages(connection: &Connection, folder: &Path, now: Timestamp) -
     Ok(due.len() as i64 == ROWS)
 }
 
-/// Nothing outside the data folder is ever deleted.
+/// Whether a relative path stays in its folder.
 fn is_inside(path: &Path) -> bool {
     path.components().all(|part| matches!(part, Component::Normal(_)))
 }
