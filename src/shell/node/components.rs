@@ -75,6 +75,7 @@ impl<'a> Node<'a> {
             keys: self.keys.clone(),
             cases: Cases::Copy(Box::new(look_ups)),
             journal: Arc::clone(&self.journal),
+            messages: settings.data.folder.join("messages"),
             media: Arc::new(media),
             metrics: Arc::clone(&self.metrics),
             recording: self.recording_service(),
