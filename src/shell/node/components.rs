@@ -79,7 +79,6 @@ impl<'a> Node<'a> {
             media: Arc::new(media),
             metrics: Arc::clone(&self.metrics),
             recording: self.recording_service(),
-            messages: settings.data.folder.join("messages"),
         };
         UserAgent::new(settings.phone.clone(), services, Arc::clone(&self.registry), transport)
     }
