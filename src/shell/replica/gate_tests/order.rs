@@ -70,7 +70,7 @@ fn a_repeat_is_put_away_and_another_content_under_a_number_is_refused() {
     drop(other.snapshot());
     let (fork, _) = (other.changes(7), other.changes(3));
     node.takes(&[&fork]);
-    assert!(node.refused()[0].contains("number 2 is in the copy with another content"), "{:?}", node.refused());
+    assert!(node.refused()[0].contains("number 2 was applied with other content"), "{:?}", node.refused());
     assert!(node.alarm(FeedAlarm::Refused));
     node.holds(&upstream.truth());
 }
@@ -162,7 +162,7 @@ fn another_sources_files_are_refused_and_the_settings_can_change_whom_the_copy_f
     let lines: Vec<String> = other.office.cases().map(CaseRecord::to_line).collect();
     let file = other.sealed(&header, &lines);
     node.takes(&[&file]);
-    assert!(node.refused()[0].contains("of source elsewhere; this copy follows intranet"), "{:?}", node.refused());
+    assert!(node.refused()[0].contains("from source elsewhere; this copy follows intranet"), "{:?}", node.refused());
     node.holds(&upstream.truth());
     node.settings.spool_source = Some("elsewhere".into());
     let mut node = node.restart();

@@ -83,7 +83,7 @@ fn only_a_known_keys_seal_counts_in_its_turn() {
     }
     node.takes(&[&Sent { name: "loose.ndjson".into(), bytes: b"{}\n".to_vec(), hash: Hash::NONE }]);
     node.look();
-    assert!(node.refused().iter().any(|found| found.contains("takes signed ones only")), "{:?}", node.refused());
+    assert!(node.refused().iter().any(|found| found.contains("accepts signed files only")), "{:?}", node.refused());
     assert_eq!(node.sequence(), None);
     node.takes(&[&first]);
     assert_eq!(node.sequence(), Some(1));
