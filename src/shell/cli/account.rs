@@ -1,66 +1,67 @@
-//! `jindu studio account …`: accounts from the command line. Passwords and PINs come from the terminal, unseen, or from
-//! the standard input, a line each; never from the command line, which other users of the machine can read.
+//! `jindu studio account …`: accounts from the command line. Passwords and PINs come from the terminal without
+//! echo, or from the standard input, a line each; never from the command line, which other users of the machine can read.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal};
 use std::process::ExitCode;
 
 use base::Private;
 use config::Settings;
 use os::folder;
 use studio::accounts::{self as rules, Role};
-use studio_store::accounts::{AccountError, AccountRow, Accounts, NewAccount, first};
+use studio_store::accounts::{AccountError, AccountRow, Accounts, NewAccount, initial};
 
 use crate::args::account::AccountCommand;
+use crate::exit::{Errors, print};
 
-/// Does it, beside a serving node or without one.
+/// Runs the command, with a serving node or without one.
 ///
 /// # Errors
-/// Lines that say what is wrong with the command.
-pub(crate) fn run(settings: &Settings, command: &AccountCommand) -> Result<ExitCode, Vec<String>> {
-    let told = |error: AccountError| vec![error.to_string()];
+/// What is wrong with the command, a line each.
+pub(crate) fn run(settings: &Settings, command: &AccountCommand) -> Result<ExitCode, Errors> {
+    let lines = |error: AccountError| vec![error.to_string()];
     folder::make(&settings.data.folder).map_err(|error| vec![error])?;
-    let accounts = first::open(settings).map_err(told)?;
-    let said = match command {
+    let accounts = initial::open(settings).map_err(lines)?;
+    let text = match command {
         AccountCommand::Add { name, role, number } => {
             add(&accounts, name, *role, number.as_ref()).map_err(|error| vec![error])?
         }
-        AccountCommand::List => table(&accounts.list().map_err(told)?),
+        AccountCommand::List => table(&accounts.list().map_err(lines)?),
         AccountCommand::Password { name } => {
             let password = ask("password", true).map_err(|error| vec![error])?;
-            accounts.set_password(name, &password, None, COMMAND_LINE).map_err(told)?;
+            accounts.set_password(name, &password, None, COMMAND_LINE).map_err(lines)?;
             format!("{name} has a new password; its sessions have ended\n")
         }
         AccountCommand::Pin { name } => {
             let pin = ask("PIN for the telephone", true).map_err(|error| vec![error])?;
-            accounts.set_pin(name, &pin, COMMAND_LINE).map_err(told)?;
+            accounts.set_pin(name, &pin, COMMAND_LINE).map_err(lines)?;
             format!("{name} has a new PIN\n")
         }
         AccountCommand::Role { name, role } => {
-            accounts.set_role(name, *role, COMMAND_LINE).map_err(told)?;
+            accounts.set_role(name, *role, COMMAND_LINE).map_err(lines)?;
             format!("{name} is an {}\n", role.code())
         }
         AccountCommand::Remove { name } => {
-            accounts.remove(name, COMMAND_LINE).map_err(told)?;
-            format!("{name} is removed; its takes and its place in the audit stay\n")
+            accounts.remove(name, COMMAND_LINE).map_err(lines)?;
+            format!("{name} is removed; its takes and its entries in the audit log stay\n")
         }
         AccountCommand::Unlock { name } => {
-            accounts.unlock(name, COMMAND_LINE).map_err(told)?;
-            format!("{name} may try again at once\n")
+            accounts.unlock(name, COMMAND_LINE).map_err(lines)?;
+            format!("{name} may sign in again\n")
         }
     };
-    print(&said);
+    print(&text);
     Ok(ExitCode::SUCCESS)
 }
 
 fn add(accounts: &Accounts, name: &str, role: Role, number: Option<&String>) -> Result<String, String> {
-    let told = |error: AccountError| error.to_string();
-    // Before anything is typed in vain.
-    rules::name(name).map_err(|error| error.to_string())?;
+    let line = |error: AccountError| error.to_string();
+    // Before the secrets are asked for.
+    rules::normalized_name(name).map_err(|error| error.to_string())?;
     let password = ask("password", true)?;
     let pin = ask("PIN for the telephone (empty: none)", false)?;
     let pin = Some(pin).filter(|pin| !pin.expose().is_empty());
     let new = NewAccount { name: name.to_owned(), role, number: number.cloned(), password, pin };
-    let operator = accounts.add(&new, COMMAND_LINE).map_err(told)?;
+    let operator = accounts.add(&new, COMMAND_LINE).map_err(line)?;
     let phone = if new.pin.is_some() { "with a PIN" } else { "without a PIN: no telephone" };
     Ok(format!("{} may sign in: {}, operator number {}, {phone}\n", operator.name, role.code(), operator.number))
 }
@@ -84,7 +85,7 @@ fn ask(what: &str, needed: bool) -> Result<Private<String>, String> {
     }
     let secret = prompted(what, needed)?;
     let again = if secret.expose().is_empty() { secret.clone() } else { prompted("the same again", needed)? };
-    if secret == again { Ok(secret) } else { Err("the two are not the same: try again".into()) }
+    if secret == again { Ok(secret) } else { Err("the two entries differ: try again".into()) }
 }
 
 fn prompted(what: &str, needed: bool) -> Result<Private<String>, String> {
@@ -106,11 +107,6 @@ fn checked(secret: String, what: &str, needed: bool) -> Result<Private<String>, 
         return Err(format!("a {what} is needed: type it, or give it on the standard input, one line"));
     }
     Ok(Private::new(secret))
-}
-
-fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 const COMMAND_LINE: &str = "command line";

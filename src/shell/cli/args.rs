@@ -2,6 +2,7 @@
 //! completions are made.
 
 pub(crate) mod account;
+pub(crate) mod by;
 pub(crate) mod feed;
 pub(crate) mod prompts;
 pub(crate) mod replica;
@@ -15,7 +16,7 @@ use clap_complete::Shell;
 
 use journal::{DAY, HOUR, REPLAYED_MAX};
 
-use crate::publish::By;
+use by::By;
 
 /// Telephone and barcode progress inquiry for an exit-entry office
 #[derive(Debug, Parser)]

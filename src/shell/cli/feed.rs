@@ -1,6 +1,6 @@
 //! `jindu feed`: makes, packs and checks the files that cross a one-way gate, and plays an office that writes them.
 //!
-//! What the files are, `replica::gate` says. `keygen`, `pack` and `verify --key` need no settings: they run where the
+//! `replica::gate` describes the files. `keygen`, `pack` and `verify --key` need no settings: they run where the
 //! system of record is, where there is no gateway.
 
 use std::fs::File;
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use config::Settings;
-use replica::gate::{GateKey, GateKeys, Kind};
+use replica::gate::{FileKind, GateKey, GateKeys};
 
 use release::hotline;
 
@@ -20,16 +20,17 @@ use feed::Packer;
 use feed::{input, keys, play, verify};
 
 use crate::args::feed::{FeedCommand, Packing};
+use crate::exit::Errors;
 
-/// Performs a command. Most need no settings; an error names what is wrong with those.
+/// Runs a command. Most need no settings; the errors are those of the settings.
 pub(crate) fn perform(
     command: FeedCommand,
-    settings: impl FnOnce() -> Result<Settings, Vec<String>>,
-) -> Result<ExitCode, Vec<String>> {
+    settings: impl FnOnce() -> Result<Settings, Errors>,
+) -> Result<ExitCode, Errors> {
     Ok(ended(match command {
         FeedCommand::Keygen { name, out } => keygen(&name, &out),
         FeedCommand::Pack { file, packing, snapshot, heartbeat, as_of } => {
-            let kind = if snapshot { Kind::Snapshot } else { Kind::Changes };
+            let kind = if snapshot { FileKind::Snapshot } else { FileKind::Changes };
             let input = if heartbeat { Ok(Box::new(io::empty()) as Box<dyn BufRead>) } else { opened(file.as_deref()) };
             input.and_then(|mut text| packed(&packing, kind, as_of, &mut *text))
         }
@@ -49,9 +50,9 @@ pub(crate) fn perform(
     }))
 }
 
-fn no_keys(mut complaints: Vec<String>) -> Vec<String> {
-    complaints.push("the keys are those of the settings: where there are none, give --key NAME.pub".into());
-    complaints
+fn no_keys(mut errors: Errors) -> Errors {
+    errors.push("the keys come from the settings: without settings give --key NAME.pub".into());
+    errors
 }
 
 fn ended(result: Result<ExitCode, String>) -> ExitCode {
@@ -84,7 +85,7 @@ fn keygen(path: &Path, out: &Path) -> Result<ExitCode, String> {
     let folder = &path.parent().map_or_else(|| out.to_owned(), |parent| out.join(parent));
     let public = keys::make(folder, name)?;
     println!(
-        "{}: sign with it where the system of record is, and keep it there",
+        "{}: sign with it beside the system of record, and keep it there",
         folder.join(format!("{name}.key")).display()
     );
     println!("for the settings of every node:\n\n[[replica.key]]\nname = \"{name}\"\npublic = \"{public}\"");
@@ -97,10 +98,15 @@ fn open(packing: &Packing) -> Result<Packer, String> {
     packer.map_err(|error| error.to_string())
 }
 
-fn packed(packing: &Packing, kind: Kind, as_of: Option<Timestamp>, text: &mut dyn BufRead) -> Result<ExitCode, String> {
+fn packed(
+    packing: &Packing,
+    kind: FileKind,
+    as_of: Option<Timestamp>,
+    text: &mut dyn BufRead,
+) -> Result<ExitCode, String> {
     let mut packer = open(packing)?;
-    if packer.is_new() && kind == Kind::Changes {
-        eprintln!("the first file of this feed is no snapshot: a node that holds cases already will wait for one");
+    if packer.is_new() && kind == FileKind::Changes {
+        eprintln!("the first file of this feed is not a snapshot: a node with cases waits for one");
     }
     let as_of = as_of.unwrap_or_else(|| packer.time(Timestamp::now()));
     for packed in input::pack(&mut packer, &packing.out, kind, as_of, text).map_err(|error| error.to_string())? {
@@ -109,7 +115,7 @@ fn packed(packing: &Packing, kind: Kind, as_of: Option<Timestamp>, text: &mut dy
     Ok(ExitCode::SUCCESS)
 }
 
-/// Keys from files, good for every number.
+/// Keys from files, valid for every sequence number.
 fn files(paths: &[PathBuf]) -> Result<GateKeys, String> {
     let read = |path: &PathBuf| {
         let (name, public) = keys::public(path)?;

@@ -2,10 +2,14 @@
 
 mod account;
 mod args;
+mod check;
+mod diagram;
+mod exit;
 mod feed;
-mod picture;
+mod lookup;
 mod prompts;
-pub mod publish;
+mod publish;
+mod replica_commands;
 pub mod run;
 mod sheets;
 mod sim;

@@ -1,4 +1,4 @@
-//! `jindu sim`: a call in text, at a terminal or with acts from the standard input. Nothing in it waits.
+//! `jindu sim`: a call in text on virtual time, from a terminal or with acts from the standard input.
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -16,7 +16,7 @@ use release::hotline::SAMPLE_SEED;
 use replica::sample::{self, Example};
 use speech::Value;
 
-/// Runs a session to its end. Fails when a line of a script could not be done.
+/// Runs a session. The exit code is 1 if a line of a script failed.
 pub(crate) fn run(settings: &Settings) -> Result<ExitCode, Vec<String>> {
     let release = hotline::release(settings)?;
     let (rules, working) = hotline::rules(settings, &release)?;
@@ -37,7 +37,7 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitCode, Vec<String>> {
     Ok(if failed && !terminal { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Whether any line could not be done.
+/// Whether any line failed.
 fn converse(session: &mut Session, terminal: bool, out: &mut impl Write) -> io::Result<bool> {
     let mut failed = false;
     let mut lines = io::stdin().lock().lines();
@@ -68,13 +68,13 @@ fn show(out: &mut impl Write, reply: &Reply) -> bool {
     for line in &reply.lines {
         let _ = writeln!(out, "{line}");
     }
-    if let Some(wrong) = &reply.wrong {
+    if let Some(wrong) = &reply.error {
         let _ = writeln!(out, "! {wrong}");
     }
-    reply.wrong.is_none()
+    reply.error.is_none()
 }
 
-/// Never over a file that is there.
+/// Writes the session to a new file.
 fn save(session: &Session, file: &str, out: &mut impl Write) -> io::Result<bool> {
     if file.is_empty() {
         writeln!(out, "! write `save FILE`, as in save config/hotline/calls/mine.call")?;
@@ -104,7 +104,7 @@ fn row(lookup: &flow::model::Lookup, example: &Example, rules: &Rules, today: ji
         version: record.version,
     };
     let facts = flow::facts(&rules.progress(&case, today));
-    let proofs = [Some(record.receipt.clone()), record.id_tail.clone().or(record.birth_date.clone())];
+    let proofs = [Some(record.receipt.clone()), record.id_tail.clone().or_else(|| record.birth_date.clone())];
     let by = lookup.by.iter().zip(proofs).filter_map(|(name, proof)| Some((name.to_string(), proof?)));
     Row {
         source: lookup.source.to_string(),
@@ -133,21 +133,21 @@ fn welcome(examples: &[Example]) -> String {
         let tail = example.case.id_tail.as_deref().unwrap_or("");
         text.push_str(&format!("  {:<16} {tail:<6} {}\n", example.case.receipt, example.shows));
     }
-    text.push_str("help tells what can be written.\n\n");
+    text.push_str("Write help for the list of acts.\n\n");
     text
 }
 
 const HELP: &str = "\
   1, 123#                 keys
-  wait 10s, silence 2     time passes; so many waits for a key pass
-  talk 20s                speaks after the beep
+  wait 10s, silence 2     let time pass; let two key timeouts pass
+  talk 20s                speak after the beep
   at 2026-10-02 10:00     a new call at this time
-  caller senior           a new call by somebody known (senior, mobile, blocked, number)
+  caller senior           a new call by a known caller (senior, mobile, blocked, number)
   lang en                 from here on in this language
-  db down, db up          the records do not answer; answer again
-  db slow 20s             they answer late
+  db down, db up          the records are unavailable; available again
+  db slow 20s             the records answer late
   db RECEIPT TAIL -> status=ready doc=passport hall=north
-  emergency on|off        the duty officer's notice
+  emergency on|off        the emergency notice
   transfer busy           how transfers end (done, busy, failed)
   save FILE               the session as a call sheet
   quit

@@ -1,4 +1,4 @@
-//! The journal's file: its tables, and how a record becomes a row.
+//! The journal's file: its tables, and the row of each record.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,10 +8,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use inquiry::{CallRecord, ScanRecord, Stage};
 
-use super::{JournalError, Message};
+use crate::entry::Message;
+use crate::error::JournalError;
 
-/// Opens the file, and makes its tables if it has none.
-pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
+/// Opens the file, and creates its tables if it has none.
+pub(crate) fn open(path: &Path) -> Result<Connection, JournalError> {
     let failed = |error| JournalError::Sqlite { path: path.display().to_string(), error };
     let connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
@@ -27,17 +28,30 @@ pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
             transaction.pragma_update(None, "user_version", SCHEMA)?;
             transaction.commit()?;
         }
-        Ok(())
+        add_columns(&connection)
     };
     prepare().map_err(failed)?;
     Ok(connection)
 }
 
-pub(super) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite::Result<()> {
+/// Adds the columns that an older file of this schema lacks. They may be NULL and stand last, so that an older program
+/// goes on writing to the file.
+fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
+    for column in ["peer_packets_lost", "round_trip_us"] {
+        let known = "SELECT 1 FROM pragma_table_info('calls') WHERE name = ?1";
+        if connection.query_row(known, [column], |_| Ok(())).optional()?.is_none() {
+            connection.execute_batch(&format!("ALTER TABLE calls ADD COLUMN {column} INTEGER"))?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite::Result<()> {
     let path = record.path.iter().take(PATH_MAX).map(|node| &**node).collect::<Vec<_>>().join(",");
     let look_ups = record.look_ups.iter().take(PATH_MAX).map(|result| result.name()).collect::<Vec<_>>().join(",");
     let sql = "INSERT INTO calls (at_us, answered_ms, duration_ms, outcome, cause, lang, release, path, keys,
-        look_ups, trunk, caller, rating) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+        look_ups, trunk, caller, rating, peer_packets_lost, round_trip_us)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
     let values = params![
         record.started.as_microsecond(),
         record.answered_after.map(millis),
@@ -52,33 +66,35 @@ pub(super) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
         record.trunk,
         record.caller.map(u64::cast_signed),
         record.rating,
+        record.peer_packets_lost,
+        record.round_trip.map(micros),
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 
 /// Appends a kiosk's score.
-pub(super) fn put_rating(connection: &Connection, at: Timestamp, kiosk: &str, score: u8) -> rusqlite::Result<()> {
+pub(crate) fn put_rating(connection: &Connection, at: Timestamp, kiosk: &str, score: u8) -> rusqlite::Result<()> {
     let sql = "INSERT INTO ratings (at_us, kiosk, score) VALUES (?1, ?2, ?3)";
     connection.prepare_cached(sql)?.execute(params![at.as_microsecond(), kiosk, score]).map(drop)
 }
 
-pub(super) fn put_scan(connection: &Connection, record: &ScanRecord) -> rusqlite::Result<()> {
+pub(crate) fn put_scan(connection: &Connection, record: &ScanRecord) -> rusqlite::Result<()> {
     let sql = "INSERT INTO scans (at_us, kiosk, door, result, stage, receipt, duration_us)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let values = params![
         record.at.as_microsecond(),
         record.kiosk,
-        record.door.name(),
+        record.path.name(),
         record.result.name(),
         record.stage.map(Stage::code),
         record.receipt.map(u64::cast_signed),
-        i64::try_from(record.duration.as_micros()).unwrap_or(i64::MAX),
+        micros(record.duration),
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-/// A free number, at random: a caller must not be able to guess another's. It is held for a day without its message.
-pub(super) fn issue_ticket(connection: &Connection) -> rusqlite::Result<String> {
+/// Issues a random free number, so that a caller cannot guess another's. Without its message it is kept for a day.
+pub(crate) fn issue_ticket(connection: &Connection) -> rusqlite::Result<String> {
     let until = Timestamp::now().checked_add(TICKET_HELD).unwrap_or(Timestamp::MAX).as_microsecond();
     loop {
         let mut bytes = [0; 8];
@@ -93,7 +109,7 @@ pub(super) fn issue_ticket(connection: &Connection) -> rusqlite::Result<String> 
     }
 }
 
-pub(super) fn put_message(connection: &Connection, message: &Message) -> rusqlite::Result<()> {
+pub(crate) fn put_message(connection: &Connection, message: &Message) -> rusqlite::Result<()> {
     let sql =
         "INSERT INTO messages (ticket, at_us, path, notify, length_ms, keep_until_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
         ON CONFLICT (ticket) DO UPDATE SET at_us = ?2, path = ?3, notify = ?4, length_ms = ?5, keep_until_us = ?6";
@@ -112,6 +128,12 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// The file's name in the data folder.
+pub(crate) const FILE_NAME: &str = "journal.sqlite3";
 const TABLES: &str = "
     CREATE TABLE calls (
         id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, answered_ms INTEGER, duration_ms INTEGER NOT NULL,
@@ -135,10 +157,10 @@ const TABLES: &str = "
     CREATE INDEX messages_until ON messages (keep_until_us);
     CREATE TRIGGER calls_stay BEFORE UPDATE ON calls BEGIN SELECT RAISE (ABORT, 'the journal is append-only'); END;
     CREATE TRIGGER scans_stay BEFORE UPDATE ON scans BEGIN SELECT RAISE (ABORT, 'the journal is append-only'); END;";
-/// NORMAL: the end of the program loses nothing that was committed, a power cut the last records at most.
+/// NORMAL: a crash of the program loses nothing that was committed, a power cut at most the last records.
 const PRAGMAS: &str = "
     PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864;";
 const SCHEMA: i64 = 1;
 const TICKET_HELD: Duration = Duration::from_secs(24 * 3600);
-/// Nodes and look-ups of one call that are noted; a longer call goes in circles.
+/// Recorded nodes and look-ups of one call.
 const PATH_MAX: usize = 200;

@@ -1,4 +1,4 @@
-//! Messages that callers leave: a recording on the disk, and its ticket in the journal.
+//! Keeps messages that callers leave: a recording on the disk, and its ticket in the journal.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use jiff::SignedDuration;
 use crate::{Journal, Message};
 use os::clock;
 
-/// Keeps a message, 16-bit samples at 8 kHz, for so long; gives its ticket once it lies on the disk.
+/// Writes a message of 16-bit samples at 8 kHz into `folder` and records it for `keep`. Its ticket once both are on the
+/// disk; `None` when either failed.
 pub async fn keep(
     journal: &Journal,
     folder: &Path,
@@ -23,7 +24,7 @@ pub async fn keep(
     let path = folder.join(&name);
     let written = tokio::task::spawn_blocking(move || write(&path, &samples)).await;
     if let Ok(Err(error)) = &written {
-        tracing::error!(error, "a message could not be written");
+        tracing::error!(error, "the recording of a message cannot be written");
     }
     written.ok()?.ok()?;
     let path = PathBuf::from(folder.file_name()?).join(name);

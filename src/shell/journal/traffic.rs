@@ -1,4 +1,4 @@
-//! The paths of recent calls, counted for the picture of a flow.
+//! Counts the paths of recent calls, for the diagram of a flow.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,10 @@ use flow::Traffic;
 use inquiry::CallOutcome;
 use os::clock;
 
-/// The calls of the last so long; `None` where there is no journal yet.
+/// The traffic of the last `span`; `None` while there is no journal.
+///
+/// # Errors
+/// The journal cannot be read.
 pub fn traffic(journal: &Path, span: Duration) -> rusqlite::Result<Option<Traffic>> {
     if !journal.exists() {
         return Ok(None);
@@ -25,7 +28,9 @@ pub fn traffic(journal: &Path, span: Duration) -> rusqlite::Result<Option<Traffi
     Ok(Some(Traffic::of(calls.iter().map(|(path, outcome)| (path.as_str(), outcome == hung_up)))))
 }
 
+/// An hour of traffic.
 pub const HOUR: Duration = Duration::from_secs(3600);
+/// A day of traffic.
 pub const DAY: Duration = Duration::from_secs(86_400);
-/// Calls that are counted for one picture.
+/// Calls counted for one diagram, the newest.
 const CALLS: i64 = 200_000;

@@ -1,5 +1,5 @@
-//! What a serving node takes over while it serves: a published release for new calls, the duty officer's switch for
-//! all of them. A release is read and checked beside the live one; a bad one changes nothing but the log.
+//! Follows the data folder while the node serves: a published release for new calls, the duty officer's switch for all
+//! calls. A release is read and checked before it goes live; an unreadable one is logged and ignored.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -13,11 +13,11 @@ use phone::{Door, Live};
 use release::hotline::Hotline;
 use release::releases;
 
-/// Watches the data folder for as long as the door is there.
+/// Starts a thread that follows the data folder for as long as the call registry exists.
 pub(crate) fn start(settings: Settings, live: Arc<ArcSwap<Live>>, door: &Arc<Door>) -> std::io::Result<()> {
     let door = Arc::downgrade(door);
     let seen = releases::live(&settings);
-    let watch = Watch { settings, live, door, seen, told: None, retired: Vec::new() };
+    let watch = Watch { settings, live, door, seen, announced: None, retired: Vec::new() };
     std::thread::Builder::new().name("releases".into()).spawn(move || watch.run()).map(drop)
 }
 
@@ -25,10 +25,10 @@ struct Watch {
     settings: Settings,
     live: Arc<ArcSwap<Live>>,
     door: Weak<Door>,
-    /// The pointer as it was followed last, with or without success.
+    /// The last value of the live pointer that was followed, with or without success.
     seen: Option<String>,
-    /// What every call has been told of the switch.
-    told: Option<bool>,
+    /// The last value of the switch that every call has received.
+    announced: Option<bool>,
     /// Recordings that calls in progress may still play.
     retired: Vec<Arc<Bank>>,
 }
@@ -37,29 +37,30 @@ impl Watch {
     fn run(mut self) {
         loop {
             std::thread::sleep(EVERY);
-            if !self.switch() {
+            if !self.follow_switch() {
                 return;
             }
-            self.release();
-            // The last call on an old release should not be the one that frees its recordings.
+            self.follow_release();
+            // Freed here, so that no call pays for freeing the recordings of its release.
             self.retired.retain(|bank| Arc::strong_count(bank) > 1);
         }
     }
 
-    /// Whether the door is still there.
-    fn switch(&mut self) -> bool {
+    /// Passes the switch on; `false` once the call registry is gone.
+    fn follow_switch(&mut self) -> bool {
         let Some(door) = self.door.upgrade() else { return false };
         let on = releases::emergency(&self.settings).unwrap_or(self.settings.hotline.emergency);
-        if self.told != Some(on) && door.set_emergency(on) {
-            if self.told.is_some() {
+        if self.announced != Some(on) && door.set_emergency(on) {
+            if self.announced.is_some() {
                 tracing::warn!(on, "the emergency notice");
             }
-            self.told = Some(on);
+            self.announced = Some(on);
         }
         true
     }
 
-    fn release(&mut self) {
+    /// Makes the release that the pointer names live for new calls.
+    fn follow_release(&mut self) {
         let named = releases::live(&self.settings);
         if named == self.seen {
             return;
@@ -67,15 +68,15 @@ impl Watch {
         self.seen.clone_from(&named);
         let Some(name) = named else { return };
         let before = self.live.load_full();
-        match read_aside(&self.settings, &name, &before) {
+        match read_release(&self.settings, &name, &before) {
             Ok(hotline) => {
                 let old = self.live.swap(Arc::new(Live::of(&hotline)));
                 self.retired.push(Arc::clone(&old.bank));
                 tracing::info!(release = &name[..12], "a release is live for new calls");
             }
-            Err(complaints) => {
-                for complaint in complaints.iter().take(COMPLAINTS) {
-                    tracing::warn!(release = &name[..12], complaint, "a release cannot go live");
+            Err(errors) => {
+                for error in errors.iter().take(ERRORS_LOGGED) {
+                    tracing::warn!(release = &name[..12], error, "a release cannot go live");
                 }
                 let live = self.live.load();
                 tracing::warn!(release = live.short_name(), "the release that was live stays so");
@@ -84,15 +85,17 @@ impl Watch {
     }
 }
 
-/// Reads a release where calls leave time, and takes from memory what both play. The switch is not slowed by it.
-fn read_aside(settings: &Settings, name: &str, before: &Live) -> Result<Hotline, Vec<String>> {
+/// Reads a release on a thread of low priority, so that neither calls nor the switch wait. What both releases play is
+/// taken from memory.
+fn read_release(settings: &Settings, name: &str, before: &Live) -> Result<Hotline, Vec<String>> {
     let read = || {
         step_back();
         releases::load_beside(settings, name, &before.name, &before.bank)
     };
-    std::thread::scope(|scope| scope.spawn(read).join()).unwrap_or_else(|_| Err(vec!["it could not be read".into()]))
+    std::thread::scope(|scope| scope.spawn(read).join()).unwrap_or_else(|_| Err(vec!["reading it panicked".into()]))
 }
 
-/// A change is heard within a second.
+/// A change takes effect within a second.
 const EVERY: Duration = Duration::from_millis(400);
-const COMPLAINTS: usize = 5;
+/// Errors of one release that are logged.
+const ERRORS_LOGGED: usize = 5;

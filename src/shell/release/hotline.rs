@@ -1,52 +1,63 @@
-//! Reads the files that make a conversation: flow, words, days, recordings.
+//! Reads the files of a hotline: flow, words, calendar, recordings.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::recordings::{self, From, Missing, Recordings};
-use super::releases::Overlay;
 use audio::Bank;
-use base::Lang;
-use call::{line_test_clips, studio_clips};
 use config::Settings;
 use flow::{self, Environment, Release, Sources};
 use inquiry::{Formats, NumberError, Receipt, Rules, ScanRules, WorkingDays};
 use os::clock;
 use replica::sample;
-use speech::{Clip, Complaint, Needed, Piece};
+use speech::Diagnostic;
 
-/// Everything that answers are made of.
+pub use crate::clips::{needed, recorded};
+use crate::overlay::Overlay;
+use crate::recordings::{self, From, Missing, Recordings};
+
+/// A hotline as read and checked: what every answer is made of.
 pub struct Hotline {
-    /// The hash of the published release, else of the flow's own files.
+    /// The name (hash) of the published release, else the hash of the flow's own files.
     pub name: String,
+    /// Flow and words.
     pub release: Arc<Release>,
+    /// The recordings, encoded.
     pub bank: Arc<Bank>,
+    /// Receipt formats, time limits and working days.
     pub rules: Arc<Rules>,
+    /// Prefixes, suffixes and QR patterns that scanners add.
     pub scan_rules: ScanRules,
+    /// The office's working days.
     pub working: WorkingDays,
+    /// The office's time zone.
     pub zone: TimeZone,
+    /// Sample cases of the built-in replica, one per state.
     pub examples: Vec<sample::Example>,
-    /// What does not stop a start, but should be known.
+    /// Warnings: they do not stop a start.
     pub remarks: Vec<String>,
-    /// Recordings that are not there.
-    pub unrecorded: usize,
-    /// Why a release that should have been served is not.
-    pub passed_over: Vec<String>,
+    /// Errors of newer releases that were skipped because they cannot be read.
+    pub skipped: Vec<String>,
 }
 
-/// What answers are made of in text: no recording is read.
+/// A hotline in text: without recordings.
 pub struct Wording {
+    /// Flow and words.
     pub release: Arc<Release>,
+    /// Receipt formats, time limits and working days.
     pub rules: Rules,
+    /// The office's working days.
     pub working: WorkingDays,
+    /// The office's time zone.
     pub zone: TimeZone,
 }
 
-/// Reads what answers in text need; every complaint at once.
+/// Reads flow, words and days.
+///
+/// # Errors
+/// All errors of the files, a line each.
 pub fn wording(settings: &Settings) -> Result<Wording, Vec<String>> {
     let release = release(settings)?;
     let (rules, working) = rules(settings, &release)?;
@@ -55,13 +66,19 @@ pub fn wording(settings: &Settings) -> Result<Wording, Vec<String>> {
     Ok(Wording { release, rules, working, zone })
 }
 
-/// Reads and checks flow, words and days; every complaint at once.
+/// Reads and checks flow, words and days.
+///
+/// # Errors
+/// All errors of the files, a line each.
 pub fn release(settings: &Settings) -> Result<Arc<Release>, Vec<String>> {
     with_sources(settings, Release::load)?.map_err(lines)
 }
 
-/// The flow as it is written, whatever is wrong with it, and that.
-pub fn draft(settings: &Settings) -> Result<(flow::model::Flow, Vec<Complaint>), Vec<String>> {
+/// The flow as written, and its errors.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn draft(settings: &Settings) -> Result<(flow::model::Flow, Vec<Diagnostic>), Vec<String>> {
     with_sources(settings, flow::draft)
 }
 
@@ -78,18 +95,24 @@ fn with_sources<T>(settings: &Settings, work: impl FnOnce(Sources<'_>, Environme
     Ok(work(sources, environment))
 }
 
-/// Reads and checks all files of a hotline; every complaint at once.
+/// Reads and checks all files of a hotline.
+///
+/// # Errors
+/// All errors of the files, a line each.
 pub fn read(settings: &Settings, missing: Missing) -> Result<Hotline, Vec<String>> {
     read_from(settings, &Overlay::new(), &From::Disk, missing)
 }
 
-/// The same, with operators' takes above the folder's recordings.
+/// Like [`read`], with the recordings of `above` in place of the folder's.
+///
+/// # Errors
+/// All errors of the files, a line each.
 pub fn read_with(settings: &Settings, above: &Overlay, missing: Missing) -> Result<Hotline, Vec<String>> {
     read_from(settings, above, &From::Disk, missing)
 }
 
-/// The same, with recordings that are in memory already.
-pub fn read_from(
+/// Like [`read_with`], with recordings that may be in memory already.
+pub(crate) fn read_from(
     settings: &Settings,
     above: &Overlay,
     from: &From<'_>,
@@ -99,17 +122,16 @@ pub fn read_from(
     let scanner = &settings.inquiry.scanner;
     let scan_rules = ScanRules::new(scanner.prefixes.clone(), scanner.suffixes.clone(), &scanner.qr_patterns);
     let scan_rules = scan_rules.map_err(lines)?;
-    let Recordings { bank, lacking, mut remarks } = recordings::read(settings, &release, above, from, missing)?;
-    let unrecorded = lacking.len();
-    let release = release.lacking(lacking);
+    let read = recordings::read(settings, &release, above, from, missing)?;
+    let Recordings { bank, missing, mut remarks } = read;
+    let release = release.without_recordings(missing);
     remarks.extend(release.warnings.iter().map(ToString::to_string));
-    remarks.extend(settings.remarks());
+    remarks.extend(settings.warnings());
     let today = clock::local(&zone).date();
     let examples = sample::examples(SAMPLE_SEED, today, &working);
     let rules = Arc::new(rules);
-    let (name, passed_over) = (release.name().to_owned(), Vec::new());
     Ok(Hotline {
-        name,
+        name: release.name().to_owned(),
         release,
         bank: Arc::new(bank),
         rules,
@@ -118,41 +140,26 @@ pub fn read_from(
         zone,
         examples,
         remarks,
-        unrecorded,
-        passed_over,
+        skipped: Vec::new(),
     })
 }
 
-/// The rules of dates and numbers that go with a release.
+/// The rules of numbers and dates for a release, and the office's working days.
+///
+/// # Errors
+/// All errors of the settings' formats and time limits, a line each.
 pub fn rules(settings: &Settings, release: &Release) -> Result<(Rules, WorkingDays), Vec<String>> {
     let working = release.calendar.working.days();
     let rules = Rules::new(settings.inquiry.formats.clone(), &settings.inquiry.limits, working.clone());
     Ok((rules.map_err(lines)?, working))
 }
 
-/// Those of them that are there.
-pub fn recorded(release: &Release) -> BTreeSet<Needed> {
-    let is_there =
-        |needed: &Needed| release.is_recorded(&[Piece::Clip(Clip { lang: needed.lang, id: needed.id.clone() })]);
-    needed(release).into_iter().filter(is_there).collect()
-}
-
-/// Every recording that the hotline can play, those of the line test and of the recording service included.
-pub fn needed(release: &Release) -> BTreeSet<Needed> {
-    let mut needed = release.clips_needed();
-    let line_test: Vec<_> = line_test_clips().collect();
-    let vocabulary = release.script.vocabulary(Lang::ALL[0]);
-    needed.extend(vocabulary.into_iter().filter(|word| line_test.contains(&word.id)));
-    needed.extend(studio_clips(&release.flow.langs));
-    needed
-}
-
 fn text(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn lines<T: ToString>(complaints: Vec<T>) -> Vec<String> {
-    complaints.iter().map(ToString::to_string).collect()
+fn lines<T: ToString>(errors: Vec<T>) -> Vec<String> {
+    errors.iter().map(ToString::to_string).collect()
 }
 
 fn environment(settings: &Settings, formats: Formats) -> Environment {
@@ -168,5 +175,5 @@ fn environment(settings: &Settings, formats: Formats) -> Environment {
     }
 }
 
-/// The sample is the same everywhere, so that a README can name its receipts.
+/// Seed of the built-in sample. It is the same everywhere, so that a README can name its receipts.
 pub const SAMPLE_SEED: u64 = 1;

@@ -1,4 +1,4 @@
-//! Reads recordings from the disk: masters, 16-bit PCM in WAV, into memory as they go over the line.
+//! Reads recordings from the disk: 16-bit PCM masters in WAV, encoded in memory for every codec.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,88 +6,95 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::releases::Overlay;
-use crate::hotline;
-use crate::recorded;
 use audio::{Bank, Encoded, encode_master};
 use base::Lang;
 use config::Settings;
 use flow::Release;
-use speech::{Clip, Needed};
-use studio::{Coverage, Manifest, Recorded, read_manifest};
+use speech::{Clip, ClipText};
+use studio::{Coverage, Manifest, ManifestEntry, read_manifest};
+
+use crate::clips::{self, clip_of};
+use crate::diagnostics;
+use crate::overlay::Overlay;
 
 /// A clip's place in the bank.
 type Placed = ((Lang, Arc<str>), Encoded);
 
 /// What was read.
-pub struct Recordings {
+pub(crate) struct Recordings {
     pub bank: Bank,
-    /// What is not there, though another language has it.
-    pub lacking: BTreeSet<Clip>,
+    /// Recordings that do not exist; the first language is played for them.
+    pub missing: BTreeSet<Clip>,
     pub remarks: Vec<String>,
 }
 
-/// What is made of recordings that are not there.
+/// What happens to recordings that do not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// All of them must be there: before anything goes live.
+    /// Each is an error: for what goes live.
     Refused,
-    /// What the first language has stands in for them: somebody published it so.
+    /// The first language is played for them; its own must all exist.
     StoodInFor,
 }
 
 /// Where recordings come from.
-pub enum From<'a> {
-    /// All from the disk.
+pub(crate) enum From<'a> {
+    /// All are read from the disk, on every core.
     Disk,
-    /// What the live bank has of them from there, by their hash; calls go on, and come first.
-    Bank(&'a (dyn Fn(&Needed) -> Option<Encoded> + Sync)),
+    /// Those that the live bank has are taken from there. The others are read on the caller's thread alone, so that
+    /// calls in progress keep the cores.
+    Bank(&'a (dyn Fn(&ClipText) -> Option<Encoded> + Sync)),
 }
 
-/// Reads every recording that a release can play, operators' takes above the folder's. What is stale is remarked.
-pub fn read(
+/// Reads every recording that a release can play, the ones of `above` in place of the folder's. Recordings of older
+/// words are remarked.
+pub(crate) fn read(
     settings: &Settings,
     release: &Release,
     above: &Overlay,
     from: &From<'_>,
     allowed: Missing,
 ) -> Result<Recordings, Vec<String>> {
-    let needed = &hotline::needed(release);
+    let needed = &clips::needed(release);
     let folder = &settings.hotline.audio;
-    if !folder.is_dir() {
-        return Err(vec![format!("hotline.audio = {}: there is no such folder of recordings", folder.display())]);
-    }
-    let mut manifest = manifest(&settings.hotline.manifest).map_err(|complaint| vec![complaint])?;
-    let mut there = clips_in(folder).map_err(|error| vec![format!("{}: {error}", folder.display())])?;
-    for (clip, master) in above.iter().filter(|(_, master)| master.take.is_some()) {
-        there.insert(clip.clone());
-        let recorded = Recorded { text_sha256: Some(master.text_sha256.clone()), placeholder: false };
-        manifest.insert(clip.clone(), recorded);
-    }
-    let coverage = Coverage::of(needed, &there, &manifest);
+    let coverage = coverage(settings, needed, above)?;
     let first = release.flow.langs[0];
-    let refused = |needed: &&Needed| allowed == Missing::Refused || needed.lang == first;
-    let tell = |needed: &Needed| recorded::missing(release, folder, needed).to_string();
-    let mut complaints: Vec<String> = coverage.missing.iter().filter(refused).map(tell).collect();
-    let lacking = coverage.missing.iter().map(|needed| Clip { lang: needed.lang, id: needed.id.clone() });
-    let lacking: BTreeSet<Clip> = lacking.collect();
-    let is_there = |needed: &&Needed| !lacking.contains(&Clip { lang: needed.lang, id: needed.id.clone() });
-    let needed: Vec<&Needed> = needed.iter().filter(is_there).collect();
-    let (placed, unreadable) = encode_all(&Places { folder, above, from }, &needed);
-    complaints.extend(unreadable);
-    if !complaints.is_empty() {
-        return Err(complaints);
+    let describe = |needed: &ClipText| diagnostics::missing(release, folder, needed).to_string();
+    let is_error = |needed: &&ClipText| allowed == Missing::Refused || needed.lang == first;
+    let mut errors: Vec<String> = coverage.missing.iter().filter(is_error).map(describe).collect();
+    let missing: BTreeSet<Clip> = coverage.missing.iter().map(clip_of).collect();
+    let existing: Vec<&ClipText> = needed.iter().filter(|needed| !missing.contains(&clip_of(needed))).collect();
+    let (placed, unreadable) = encode_all(&Places { folder, above, from }, &existing);
+    errors.extend(unreadable);
+    if !errors.is_empty() {
+        return Err(errors);
     }
     let bank = Bank::build(placed).map_err(|error| vec![error.to_string()])?;
     let mut remarks = remarks(release, &coverage);
     remarks.extend(
-        coverage.missing.iter().map(|needed| format!("{}; until then {} is heard", tell(needed), first.code())),
+        coverage.missing.iter().map(|needed| format!("{}; until then {} is heard", describe(needed), first.code())),
     );
-    Ok(Recordings { bank, lacking, remarks })
+    Ok(Recordings { bank, missing, remarks })
+}
+
+/// Compares what is needed with the folder, its manifest and `above`.
+fn coverage(settings: &Settings, needed: &BTreeSet<ClipText>, above: &Overlay) -> Result<Coverage, Vec<String>> {
+    let folder = &settings.hotline.audio;
+    if !folder.is_dir() {
+        return Err(vec![format!("hotline.audio = {}: there is no such folder of recordings", folder.display())]);
+    }
+    let mut manifest = manifest(&settings.hotline.manifest).map_err(|error| vec![error])?;
+    let mut existing = clips_in(folder).map_err(|error| vec![format!("{}: {error}", folder.display())])?;
+    for (clip, master) in above.iter().filter(|(_, master)| master.take.is_some()) {
+        existing.insert(clip.clone());
+        let recorded = ManifestEntry { text_sha256: Some(master.text_sha256.clone()), placeholder: false };
+        manifest.insert(clip.clone(), recorded);
+    }
+    Ok(Coverage::of(needed, &existing, &manifest))
 }
 
 fn remarks(release: &Release, coverage: &Coverage) -> Vec<String> {
-    let stale = coverage.stale.iter().map(|needed| recorded::stale(release, needed).to_string());
+    let stale = coverage.stale.iter().map(|needed| diagnostics::stale(release, needed).to_string());
     let placeholders = match coverage.placeholder.len() {
         0 => None,
         n => Some(format!("{n} recordings are synthetic placeholders; record them before callers hear them")),
@@ -108,7 +115,10 @@ fn clips_in(folder: &Path) -> io::Result<BTreeSet<Clip>> {
     Ok(clips)
 }
 
-/// Reads what a manifest tells of each recording.
+/// Reads the manifest of a folder of recordings.
+///
+/// # Errors
+/// The file and what is wrong with it.
 pub fn manifest(path: &Path) -> Result<Manifest, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     read_manifest(&text).map_err(|error| format!("{}: {error}", path.display()))
@@ -119,11 +129,7 @@ pub fn path_of(folder: &Path, clip: &Clip) -> PathBuf {
     folder.join(clip.lang.code()).join(format!("{}.wav", clip.id))
 }
 
-fn clip_of(needed: &Needed) -> Clip {
-    Clip { lang: needed.lang, id: Arc::clone(&needed.id) }
-}
-
-/// Where recordings lie: a take where there is one, else the folder.
+/// Where recordings lie: in `above`, else in the folder.
 struct Places<'a> {
     folder: &'a Path,
     above: &'a Overlay,
@@ -136,9 +142,8 @@ impl Places<'_> {
     }
 }
 
-/// Reads and encodes: at a start on every core, as a thousand files are a second's work for one; beside calls on the
-/// caller's thread alone.
-fn encode_all(places: &Places<'_>, clips: &[&Needed]) -> (Vec<Placed>, Vec<String>) {
+/// Reads and encodes. From the disk it uses every core, as a thousand files take one core a second.
+fn encode_all(places: &Places<'_>, clips: &[&ClipText]) -> (Vec<Placed>, Vec<String>) {
     let threads = match places.from {
         From::Disk => std::thread::available_parallelism().map_or(1, usize::from),
         From::Bank(_) => 1,
@@ -152,17 +157,17 @@ fn encode_all(places: &Places<'_>, clips: &[&Needed]) -> (Vec<Placed>, Vec<Strin
         workers.into_iter().flat_map(|worker| worker.join().expect("encoding does not panic")).collect()
     });
     let mut placed = Vec::with_capacity(results.len());
-    let mut complaints = Vec::new();
+    let mut errors = Vec::new();
     for result in results {
         match result {
             Ok(clip) => placed.push(clip),
-            Err(complaint) => complaints.push(complaint),
+            Err(error) => errors.push(error),
         }
     }
-    (placed, complaints)
+    (placed, errors)
 }
 
-fn encode(places: &Places<'_>, clip: &Needed) -> Result<Placed, String> {
+fn encode(places: &Places<'_>, clip: &ClipText) -> Result<Placed, String> {
     if let From::Bank(known) = places.from
         && let Some(encoded) = known(clip)
     {
@@ -175,6 +180,9 @@ fn encode(places: &Places<'_>, clip: &Needed) -> Result<Placed, String> {
 }
 
 /// Reads a master: 16-bit samples of one channel, and their rate in Hz.
+///
+/// # Errors
+/// What is wrong with the file.
 pub fn samples(path: &Path) -> Result<(Vec<i16>, u32), String> {
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
     let reader = hound::WavReader::new(&bytes[..]).map_err(|error| error.to_string())?;
@@ -182,7 +190,7 @@ pub fn samples(path: &Path) -> Result<(Vec<i16>, u32), String> {
     if spec.channels != 1 || spec.bits_per_sample != 16 || spec.sample_format != hound::SampleFormat::Int {
         return Err("must be 16-bit PCM with one channel".into());
     }
-    // Hound reads sample by sample, which is a third of a start; past the head, what it leaves is the samples' octets.
+    // Hound decodes sample by sample, a third of a start's time. After the header its reader holds the samples' octets.
     let size = reader.len() as usize * 2;
     let octets = reader.into_inner().get(..size).ok_or("is cut short")?;
     let samples = octets.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
@@ -194,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_master_with_two_channels_is_refused_with_a_reason() {
+    fn a_master_with_two_channels_is_rejected_with_a_reason() {
         let folder = std::env::temp_dir().join(format!("jindu-recordings-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder");
         let path = folder.join("stereo.wav");

@@ -1,37 +1,47 @@
-//! How a release comes to the disk: all of its files beside the others, then its name.
+//! Writes a release to the disk: first all files under a temporary name, then one rename.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::recordings;
-use crate::releases::{Master, Overlay, folder, hash, settings_of, write_synced};
 use base::Lang;
 use config::{self, Settings};
-use speech::{Clip, Needed};
+use speech::{Clip, ClipText};
 
-/// Stores the files of the settings, with the recordings above them, as a release, and gives its hash. It is whole
-/// before it has its name.
-pub fn store(settings: &Settings, needed: &BTreeSet<Needed>, above: &Overlay) -> Result<String, String> {
+use crate::clips::clip_of;
+use crate::disk::{hash, write_synced};
+use crate::layout::{folder, settings_of};
+use crate::overlay::{Master, Overlay};
+use crate::recordings;
+
+/// Stores the files of the settings as a release, with the recordings of `above` in place of the folder's; its name.
+/// The same content gives the same name.
+///
+/// # Errors
+/// A file that cannot be read or written.
+pub fn store(settings: &Settings, needed: &BTreeSet<ClipText>, above: &Overlay) -> Result<String, String> {
     let root = folder(settings);
     store_at(&root, &Parts { files: &settings.hotline, needed, above, factory: &settings.hotline.manifest })
 }
 
-/// Stores the live release's flow and words with other recordings above them.
+/// Stores the live release's flow and words with other recordings; the name of the new release.
+///
+/// # Errors
+/// A file that cannot be read or written.
 pub fn store_beside(
     settings: &Settings,
     live: &str,
-    needed: &BTreeSet<Needed>,
+    needed: &BTreeSet<ClipText>,
     above: &Overlay,
 ) -> Result<String, String> {
     let from = settings_of(settings, live);
-    // What the live release lacks and no take brings is lacking on: another language stands in for it.
-    let is_there = |needed: &&Needed| {
-        let clip = Clip { lang: needed.lang, id: needed.id.clone() };
+    // A recording that neither the live release nor a take has stays missing: another language is played for it.
+    let exists = |needed: &&ClipText| {
+        let clip = clip_of(needed);
         above.contains_key(&clip) || recordings::path_of(&from.hotline.audio, &clip).exists()
     };
-    let needed: BTreeSet<Needed> = needed.iter().filter(is_there).cloned().collect();
+    let needed: BTreeSet<ClipText> = needed.iter().filter(exists).cloned().collect();
     let parts = Parts { files: &from.hotline, needed: &needed, above, factory: &settings.hotline.manifest };
     store_at(&folder(settings), &parts)
 }
@@ -39,22 +49,21 @@ pub fn store_beside(
 /// What a release is made of.
 struct Parts<'a> {
     files: &'a config::Hotline,
-    needed: &'a BTreeSet<Needed>,
+    needed: &'a BTreeSet<ClipText>,
     above: &'a Overlay,
-    /// The manifest that knows the factory's recordings.
+    /// The manifest of the factory's recordings.
     factory: &'a Path,
 }
 
 fn store_at(root: &Path, parts: &Parts<'_>) -> Result<String, String> {
     let new = root.join(format!(".new-{}", std::process::id()));
-    let failed = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
     fs::create_dir_all(root.join("clips")).map_err(|error| failed(root, error))?;
     let _ = fs::remove_dir_all(&new);
     let stored = fill(parts, root, &new).and_then(|name| {
         let to = root.join(&name);
         match fs::rename(&new, &to) {
             Ok(()) => Ok(name),
-            // The same release was stored before.
+            // The same release is stored already.
             Err(_) if to.join("files.tsv").exists() => Ok(name),
             Err(error) => Err(failed(&to, error)),
         }
@@ -63,31 +72,19 @@ fn store_at(root: &Path, parts: &Parts<'_>) -> Result<String, String> {
     stored
 }
 
+/// Writes all files of a release into `new`; the release's name.
 fn fill(parts: &Parts<'_>, root: &Path, new: &Path) -> Result<String, String> {
-    let files = parts.files;
-    let failed = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
-    let read = |path: &Path| fs::read(path).map_err(|error| failed(path, error));
-    let mut texts = vec![
-        ("flow.toml", read(&files.flow)?),
-        ("script.toml", read(&files.script)?),
-        ("calendar.toml", read(&files.calendar)?),
-        ("manifest.json", manifest(parts, read(&files.manifest)?)?),
-    ];
-    let takes = takes_tsv(parts);
-    if !takes.is_empty() {
-        texts.push(("takes.tsv", takes.into_bytes()));
-    }
     let mut list = String::new();
     fs::create_dir_all(new).map_err(|error| failed(new, error))?;
-    for (name, bytes) in texts {
+    for (name, bytes) in texts(parts)? {
         write_synced(&new.join(name), &bytes).map_err(|error| failed(&new.join(name), error))?;
         list.push_str(&format!("{}\t{name}\n", hash(&bytes)));
     }
     for needed in parts.needed {
-        let clip = Clip { lang: needed.lang, id: needed.id.clone() };
+        let clip = clip_of(needed);
         let from = match parts.above.get(&clip) {
             Some(master) => master.path.clone(),
-            None => recordings::path_of(&files.audio, &clip),
+            None => recordings::path_of(&parts.files.audio, &clip),
         };
         let bytes = read(&from)?;
         let hash = hash(&bytes);
@@ -100,9 +97,32 @@ fn fill(parts: &Parts<'_>, root: &Path, new: &Path) -> Result<String, String> {
     Ok(hash(list.as_bytes()))
 }
 
+/// The files that are no recordings.
+fn texts(parts: &Parts<'_>) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
+    let files = parts.files;
+    let mut texts = vec![
+        ("flow.toml", read(&files.flow)?),
+        ("script.toml", read(&files.script)?),
+        ("calendar.toml", read(&files.calendar)?),
+        ("manifest.json", manifest(parts, read(&files.manifest)?)?),
+    ];
+    let takes = takes_tsv(parts);
+    if !takes.is_empty() {
+        texts.push(("takes.tsv", takes.into_bytes()));
+    }
+    Ok(texts)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| failed(path, error))
+}
+
+fn failed(path: &Path, error: io::Error) -> String {
+    format!("{}: {error}", path.display())
+}
+
 fn takes_tsv(parts: &Parts<'_>) -> String {
-    let wanted: BTreeSet<Clip> =
-        parts.needed.iter().map(|needed| Clip { lang: needed.lang, id: needed.id.clone() }).collect();
+    let wanted: BTreeSet<Clip> = parts.needed.iter().map(clip_of).collect();
     let line = |(clip, master): (&Clip, &Master)| {
         let take = master.take.as_deref().filter(|_| wanted.contains(clip))?;
         Some(format!("{}\t{}\t{take}\t{}\n", clip.lang.code(), clip.id, master.text_sha256))
@@ -110,19 +130,19 @@ fn takes_tsv(parts: &Parts<'_>) -> String {
     parts.above.iter().filter_map(line).collect()
 }
 
-/// The manifest, with the recordings above in place of those that it told of.
-fn manifest(parts: &Parts<'_>, below: Vec<u8>) -> Result<Vec<u8>, String> {
+/// The manifest, with the entries of `above` in place of its own.
+fn manifest(parts: &Parts<'_>, own: Vec<u8>) -> Result<Vec<u8>, String> {
     if parts.above.is_empty() {
-        return Ok(below);
+        return Ok(own);
     }
     let path = &parts.files.manifest;
-    let failed = |error: String| format!("{}: {error}", path.display());
-    let mut manifest: serde_json::Value = serde_json::from_slice(&below).map_err(|error| failed(error.to_string()))?;
+    let invalid = |error: String| format!("{}: {error}", path.display());
+    let mut manifest: serde_json::Value = serde_json::from_slice(&own).map_err(|error| invalid(error.to_string()))?;
     let clips = manifest.get_mut("clips").and_then(|clips| clips.as_array_mut());
-    let clips = clips.ok_or_else(|| failed("has no clips".into()))?;
-    clips.retain(|clip| clip_of(clip).is_none_or(|clip| !parts.above.contains_key(&clip)));
+    let clips = clips.ok_or_else(|| invalid("has no list `clips`".into()))?;
+    clips.retain(|clip| manifest_clip(clip).is_none_or(|clip| !parts.above.contains_key(&clip)));
     let factory: serde_json::Value = match fs::read(parts.factory) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))?,
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| invalid(error.to_string()))?,
         Err(_) => serde_json::Value::Null,
     };
     let shipped = factory["clips"].as_array().cloned().unwrap_or_default();
@@ -132,17 +152,17 @@ fn manifest(parts: &Parts<'_>, below: Vec<u8>) -> Result<Vec<u8>, String> {
                 "lang": clip.lang.code(), "id": &*clip.id, "text_sha256": master.text_sha256,
                 "state": "recorded", "take": take,
             })),
-            None => clips.extend(shipped.iter().find(|shipped| clip_of(shipped).as_ref() == Some(clip)).cloned()),
+            None => clips.extend(shipped.iter().find(|shipped| manifest_clip(shipped).as_ref() == Some(clip)).cloned()),
         }
     }
-    serde_json::to_vec_pretty(&manifest).map_err(|error| failed(error.to_string()))
+    serde_json::to_vec_pretty(&manifest).map_err(|error| invalid(error.to_string()))
 }
 
-fn clip_of(written: &serde_json::Value) -> Option<Clip> {
+fn manifest_clip(written: &serde_json::Value) -> Option<Clip> {
     Some(Clip { lang: Lang::from_code(written["lang"].as_str()?)?, id: written["id"].as_str()?.into() })
 }
 
-/// A recording is on the disk once, however many releases play it. What the operator records over is another file.
+/// Keeps a recording once on the disk, however many releases link to it.
 fn keep_clip(clips: &Path, hash: &str, bytes: &[u8], to: &Path) -> io::Result<()> {
     let clip = clips.join(hash);
     if !clip.exists() {

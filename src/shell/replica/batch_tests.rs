@@ -117,7 +117,7 @@ fn versions(folder: &Folder) -> (Option<Timestamp>, Vec<u64>) {
     let replica = open(folder, Role::Load);
     let version = |n| match ask(&replica, n, &Proof::Paper) {
         Answer::Found { case, .. } => case.version,
-        Answer::NotFound | Answer::Down => 0,
+        Answer::NotFound | Answer::Unavailable => 0,
     };
     (replica.as_of(), [1, 2, 3999].map(version).into())
 }

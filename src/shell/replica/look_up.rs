@@ -89,7 +89,7 @@ impl Replica {
             Some((entry, as_of)) => self.judge(at, receipt, proof, &entry, as_of),
             None => {
                 count(&self.shared.metrics.down);
-                Answer::Down
+                Answer::Unavailable
             }
         }
     }

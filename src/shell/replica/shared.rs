@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use os::clock;
-use replica::{AgeClock, CaseRecord, Mark, Moment};
+use replica::{AgeClock, CaseRecord, ClockReading, Mark};
 
 use crate::alarms::{Alarms, DAMAGED};
 use crate::file::store;
@@ -82,12 +82,12 @@ impl SharedState {
         locked(&self.clock).now(self.moment())
     }
 
-    pub(crate) fn moment(&self) -> Moment {
+    pub(crate) fn moment(&self) -> ClockReading {
         #[cfg(test)]
         {
             let passed = *locked(&self.time_passed);
-            let Moment { boot, wall } = clock::moment();
-            Moment { boot: boot + passed, wall: wall + passed }
+            let ClockReading { boot, wall } = clock::moment();
+            ClockReading { boot: boot + passed, wall: wall + passed }
         }
         #[cfg(not(test))]
         clock::moment()

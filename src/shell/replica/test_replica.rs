@@ -96,7 +96,7 @@ pub(crate) fn ask(replica: &Replica, n: u32, proof: &Proof) -> Answer {
 pub(crate) fn stage(answer: &Answer) -> Option<Stage> {
     match answer {
         Answer::Found { case, .. } => Some(case.stage),
-        Answer::NotFound | Answer::Down => None,
+        Answer::NotFound | Answer::Unavailable => None,
     }
 }
 

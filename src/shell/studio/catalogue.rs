@@ -1,13 +1,10 @@
-//! The slots of a flow, with what callers hear of each: read from the edited files, else from the live release.
+//! The slots of the edited flow, with the live recording of each.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::refusal::Refusal;
-use super::row::{Heard, SlotRow, TakeRow};
-use super::store::Store;
 use config::Settings;
 use flow::Release;
 use release::hotline;
@@ -16,22 +13,27 @@ use release::releases;
 use speech::Clip;
 use studio::{self, Manifest, Slot, SlotState, TakeName, TakeState, text_hash};
 
-/// What the files were when they were read.
-pub(super) type Stamp = Vec<Option<(SystemTime, u64)>>;
+use crate::rejection::Refusal;
+use crate::row::{Heard, SlotRow, TakeRow};
+use crate::store::Store;
 
-pub(super) struct Catalogue {
+/// Modification time and size of each file that was read.
+pub(crate) type Stamp = Vec<Option<(SystemTime, u64)>>;
+
+/// What there is to record, and what callers hear.
+pub(crate) struct Catalogue {
     pub stamp: Stamp,
     pub release: Arc<Release>,
     pub slots: Vec<Slot>,
     index: BTreeMap<Clip, usize>,
     numbers: BTreeMap<String, u32>,
     heard: BTreeMap<Clip, Heard>,
-    /// Where what callers hear lies.
+    /// The files of the live recordings.
     paths: BTreeMap<Clip, PathBuf>,
 }
 
 impl Catalogue {
-    /// Changes whenever anything does that a catalogue is made of.
+    /// Changes with every file that a catalogue is made of.
     pub(crate) fn stamp(settings: &Settings) -> Stamp {
         let files = &settings.hotline;
         let live = settings.data.folder.join("releases/live");
@@ -41,12 +43,12 @@ impl Catalogue {
         paths.into_iter().chain(&folders).map(|path| modified(path)).collect()
     }
 
-    /// Reads the edited files. While they are broken, the live release says what there is to record.
+    /// Reads the edited files; while they have errors, the live release.
     pub(crate) fn read(settings: &Settings, stamp: Stamp) -> Result<Catalogue, Refusal> {
         let live = releases::live(settings).map(|name| releases::settings_of(settings, &name));
-        let release = hotline::release(settings).or_else(|complaints| {
-            let live = live.as_ref().ok_or(complaints.clone())?;
-            hotline::release(live).map_err(|_| complaints)
+        let release = hotline::release(settings).or_else(|errors| {
+            let live = live.as_ref().ok_or_else(|| errors.clone())?;
+            hotline::release(live).map_err(|_| errors)
         });
         let release = release.map_err(Refusal::Flow)?;
         let needed = hotline::needed(&release);
@@ -61,14 +63,13 @@ impl Catalogue {
             heard: BTreeMap::new(),
             paths: BTreeMap::new(),
         };
-        catalogue.listen(settings, live.as_ref())?;
+        catalogue.find_live(settings, live.as_ref())?;
         Ok(catalogue)
     }
 
-    /// What callers hear of each slot: the live release's recording; the factory's where it has none.
-    fn listen(&mut self, settings: &Settings, live: Option<&Settings>) -> Result<(), Refusal> {
-        let factory =
-            recordings::manifest(&settings.hotline.manifest).map_err(|complaint| Refusal::Flow(vec![complaint]));
+    /// Finds the recording that callers hear of each slot: the live release's, else the factory's.
+    fn find_live(&mut self, settings: &Settings, live: Option<&Settings>) -> Result<(), Refusal> {
+        let factory = recordings::manifest(&settings.hotline.manifest).map_err(|error| Refusal::Flow(vec![error]));
         let factory = factory?;
         let own = live.map(|live| recordings::manifest(&live.hotline.manifest).unwrap_or_default()).unwrap_or_default();
         let takes = releases::live_takes(settings);
@@ -87,7 +88,7 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Gives every slot its number.
+    /// Numbers every slot.
     pub(crate) fn number(&mut self, store: &mut Store) -> Result<(), Refusal> {
         let mut ids: Vec<&str> = self.slots.iter().map(|slot| &*slot.clip.id).collect();
         ids.sort_by_key(|id| studio::set_of(id));
@@ -108,18 +109,18 @@ impl Catalogue {
         self.heard.get(clip)
     }
 
-    /// The recording that callers hear.
+    /// The file of the recording that callers hear.
     pub(crate) fn path(&self, clip: &Clip) -> Option<&Path> {
         self.paths.get(clip).map(PathBuf::as_path)
     }
 
-    /// A take, with whether callers hear it.
+    /// The take, with `live` set if callers hear it.
     pub(crate) fn marked(&self, take: TakeRow) -> TakeRow {
         let live = self.heard.get(&take.clip()).is_some_and(|heard| heard.take.as_ref() == Some(&take.name));
         TakeRow { live, ..take }
     }
 
-    /// A slot with its takes, the oldest first.
+    /// The row of a slot. `takes` are its own, oldest first.
     pub(crate) fn row(&self, slot: &Slot, takes: &[TakeRow], restored: bool) -> SlotRow {
         let live = self.heard.get(&slot.clip).cloned();
         let of = |state| takes.iter().rev().find(move |take| take.state == state && take.text == slot.text);

@@ -5,8 +5,8 @@
 //!                  masters/<sha256>.wav     16-bit masters made of them
 //!                  studio.sqlite3           what they are, and where they stand
 //! ```
-//! A file is synced, and then renamed to its name, before the store tells of it. What a crash leaves behind is a file
-//! that nothing names.
+//! A file is synced and then renamed to its name before the store has it. A crash leaves at most a file that no take
+//! names.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -15,19 +15,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
-use super::refusal::Refusal;
 use os::folder;
 
-/// The folder, and how much it may grow.
+use crate::rejection::Refusal;
+
+/// The folder and its allowance in bytes.
 #[derive(Debug)]
-pub(super) struct Files {
+pub(crate) struct Files {
     folder: PathBuf,
     used: AtomicU64,
     most: u64,
 }
 
 impl Files {
-    /// Opens the folder, and makes it if it is not there.
+    /// Opens the folder, and creates it if there is none.
     pub(crate) fn open(data: &Path, most: u64) -> Result<Files, Refusal> {
         let folder = data.join("studio");
         for part in [&folder, &folder.join(ORIGINALS), &folder.join(MASTERS)] {
@@ -41,7 +42,7 @@ impl Files {
         &self.folder
     }
 
-    /// Whether so many more bytes may come.
+    /// Rejects what the allowance or the disk has no room for.
     pub(crate) fn room_for(&self, bytes: u64) -> Result<(), Refusal> {
         let used = self.used.load(Ordering::Relaxed);
         if used.saturating_add(bytes) > self.most {
@@ -73,8 +74,8 @@ impl Files {
         self.folder.join(MASTERS).join(format!("{hash}.wav"))
     }
 
-    /// Deletes a file that nothing names any more.
-    pub(crate) fn forget(&self, path: &Path) -> u64 {
+    /// Deletes a file; the freed bytes.
+    pub(crate) fn delete(&self, path: &Path) -> u64 {
         let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
         if fs::remove_file(path).is_err() {
             return 0;
@@ -113,7 +114,7 @@ fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// What lies in a folder, half-written files of a crash aside, which are swept.
+/// The bytes in a folder. Half-written files of a crash are deleted.
 fn size(folder: &Path) -> u64 {
     let Ok(files) = fs::read_dir(folder) else { return 0 };
     let mut size = 0;
@@ -128,13 +129,13 @@ fn size(folder: &Path) -> u64 {
     size
 }
 
-/// Another process may be writing.
+/// Whether no other process can be writing the file.
 fn is_old(file: &fs::DirEntry) -> bool {
     let modified = file.metadata().and_then(|metadata| metadata.modified()).ok();
     modified.and_then(|at| at.elapsed().ok()).is_some_and(|age| age.as_secs() > 3600)
 }
 
-/// Bytes that the file system has left for us.
+/// Free bytes of the file system.
 fn free(folder: &Path) -> Option<u64> {
     use std::os::unix::ffi::OsStrExt;
     let path = std::ffi::CString::new(folder.as_os_str().as_bytes()).ok()?;
@@ -145,12 +146,12 @@ fn free(folder: &Path) -> Option<u64> {
 }
 
 /// SHA-256 in hex.
-pub(super) fn hash(bytes: &[u8]) -> String {
+pub(crate) fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 const ORIGINALS: &str = "originals";
 const MASTERS: &str = "masters";
-pub(super) const MB: u64 = 1_000_000;
-/// What is left to the rest of the node, whatever the allowance says.
+pub(crate) const MB: u64 = 1_000_000;
+/// Free bytes that the rest of the node keeps in any case.
 const SPARE: u64 = 200 * MB;

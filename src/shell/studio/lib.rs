@@ -1,22 +1,26 @@
-//! The prompt studio's IO: accounts and what they do.
+//! The prompt studio on the disk: takes, accounts, publications.
 
 pub mod accounts;
-mod bench;
+mod archive;
+mod archive_import;
 mod catalogue;
-mod exchange;
 mod files;
+mod flow_publication;
+mod handle;
+mod listing;
+mod playback;
 mod publication;
-mod refusal;
+mod rejection;
+mod review;
 mod row;
-mod sound;
 mod store;
 mod submit;
 
 pub use accounts::{Accounts, Refused};
-pub use bench::Studio;
-pub use exchange::{FileReport, Imported, TextChange, Wanted};
-pub use publication::{Along, flow_published, for_flow};
-pub use refusal::{Refusal, state_zh};
+pub use archive::{FileReport, Imported, TextChange, Wanted};
+pub use flow_publication::{FlowPublication, Published, edited};
+pub use handle::Studio;
+pub use rejection::{Refusal, state_zh};
 pub use row::{
     AuditRow, Change, Form, Heard, Person, Publication, ReleaseRow, SlotRow, TakeReport, TakeRow, Upload, Wav, Which,
 };

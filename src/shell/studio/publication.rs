@@ -1,19 +1,14 @@
-//! What goes live: the approved takes, all at once, above the flow that is live.
+//! Publishes all approved takes at once, with the live flow.
 //!
 //! ```text
 //!  live release's takes ─┐
 //!  approved takes        ├─► one new release ─► live pointer ─► every node's watch
 //!  slots to be restored ─┘
 //! ```
-//! Languages and sets change with one pointer. A publication of the flow takes along what fits its words.
+//! All languages and sets change with one pointer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::bench::{Studio, hand};
-use super::catalogue::Catalogue;
-use super::refusal::Refusal;
-use super::row::{Change, Heard, Person, Publication, ReleaseRow, TakeRow};
-use super::store::{Deed, Store};
 use audio::encode_master;
 use base::Lang;
 use config::Settings;
@@ -23,19 +18,32 @@ use release::hotline;
 use release::recordings;
 use release::recordings::Missing;
 use release::releases::{self, Entry, Master, Overlay};
-use speech::{Clip, Needed};
-use studio::{Operator, TakeName, TakeState, Words, is_close_knit, text_hash};
+use speech::{Clip, ClipText};
+use studio::{Message, Operator, TakeState, is_recorded_whole, text_hash};
+
+use crate::catalogue::Catalogue;
+use crate::handle::{Studio, actor};
+use crate::rejection::Refusal;
+use crate::row::{Change, Heard, Person, Publication, ReleaseRow, TakeRow};
+use crate::store::Action;
 
 impl Studio {
-    /// What a publication would change, and what would sound wrong.
+    /// What a publication would change, and its warnings.
+    ///
+    /// # Errors
+    /// The flow or the store cannot be read.
     pub fn pending(&self) -> Result<Publication, Refusal> {
         Ok(self.plan()?.publication)
     }
 
-    /// Makes every approved take live for new calls, in all languages at once. Where a set would be half a person's
-    /// and half a machine's it is refused, unless that was confirmed.
+    /// Makes every approved take live for new calls, in all languages at once; the new release's name, and what changed.
+    /// A set that would be recorded in part only must be confirmed.
+    ///
+    /// # Errors
+    /// [`Refusal::NotApprover`], [`Refusal::NoReason`], [`Refusal::Busy`], [`Refusal::Nothing`], [`Refusal::Mixed`]; or a
+    /// file or the store cannot be written.
     pub fn publish(&self, by: &Operator, why: &str, confirmed: bool) -> Result<(String, Publication), Refusal> {
-        if !by.role.approves() {
+        if !by.role.may_approve() {
             return Err(Refusal::NotApprover);
         }
         if why.trim().is_empty() {
@@ -51,32 +59,36 @@ impl Studio {
             return Err(Refusal::Mixed(plan.publication.warnings));
         }
         let release = aside(|| self.make_release(&plan))?;
-        // Told to the store first: a crash in between leaves takes that can be approved again, and callers undisturbed.
-        self.published(by, "publish", &release, &plan.publication, why)?;
+        // The store first: a crash in between leaves takes that can be approved again, and callers unaffected.
+        self.mark_published(by, &release, &plan.publication, why)?;
         self.go_live(by, "publish prompts", &release, why)?;
         Ok((release, plan.publication))
     }
 
-    /// Makes another release live: the one named, else the one before. Flow and takes come back as they were.
+    /// Makes another release live: the one whose name starts with `to`, else the one before. It restores flow and takes.
+    ///
+    /// # Errors
+    /// [`Refusal::NotApprover`], [`Refusal::Busy`], [`Refusal::NoRelease`], [`Refusal::Flow`]; or a file or the store
+    /// cannot be written.
     pub fn rollback(&self, by: &Operator, to: Option<&str>, why: &str) -> Result<String, Refusal> {
-        if !by.role.approves() {
+        if !by.role.may_approve() {
             return Err(Refusal::NotApprover);
         }
         let _lock = releases::lock(&self.settings).map_err(Refusal::Fault)?.ok_or(Refusal::Busy)?;
         let release = match to {
-            Some(beginning) => releases::find(&self.settings, &beginning.to_ascii_lowercase())
-                .map_err(|_| Refusal::NoRelease(beginning.into()))?,
+            Some(prefix) => releases::find(&self.settings, &prefix.to_ascii_lowercase())
+                .map_err(|_| Refusal::NoRelease(prefix.into()))?,
             None => releases::previous(&self.settings).ok_or_else(|| Refusal::NoRelease(String::new()))?,
         };
         aside(|| releases::load(&self.settings, &release).map(drop)).map_err(Refusal::Flow)?;
-        self.store().change(&hand(by), |change| {
-            change.note(&Deed { what: "rollback", release: Some(&release), why, ..Deed::default() })
+        self.store().update(&actor(by), |update| {
+            update.note(&Action { what: "rollback", release: Some(&release), why, ..Action::default() })
         })?;
         self.go_live(by, "rollback", &release, why)?;
         Ok(release)
     }
 
-    /// What was published and rolled back, the newest first.
+    /// Publications and rollbacks, newest first.
     pub fn releases(&self) -> Vec<ReleaseRow> {
         let (live, stored) = (releases::live(&self.settings), releases::names(&self.settings));
         let row = |entry: Entry| {
@@ -106,35 +118,34 @@ impl Studio {
         let entry = Entry { at: clock::timestamp(), what, release: Some(release.into()), who, why };
         match aside(|| releases::go_live(&self.settings, release, &entry)).map_err(Refusal::Fault)? {
             Ok(0) => {}
-            Ok(gone) => tracing::info!(gone, "old releases were removed"),
+            Ok(removed) => tracing::info!(removed, "old releases were removed"),
             Err(error) => tracing::warn!("{error}"),
         }
         Ok(())
     }
 
-    fn published(
+    fn mark_published(
         &self,
         by: &Operator,
-        what: &str,
         release: &str,
         publication: &Publication,
         why: &str,
     ) -> Result<(), Refusal> {
-        self.store().change(&hand(by), |change| {
-            for done in &publication.changes {
-                let slot = Clip { lang: done.lang, id: done.slot.as_str().into() };
-                change.restore(&slot, false)?;
-                if let Some(take) = &done.take {
-                    change.published(take, release)?;
+        self.store().update(&actor(by), |update| {
+            for change in &publication.changes {
+                let slot = Clip { lang: change.lang, id: change.slot.as_str().into() };
+                update.restore(&slot, false)?;
+                if let Some(take) = &change.take {
+                    update.published(take, release)?;
                 }
-                let take = done.take.as_ref();
-                change.note(&Deed { what, slot: Some(&slot), take, release: Some(release), why: why.trim() })?;
+                let (slot, take, release) = (Some(&slot), change.take.as_ref(), Some(release));
+                update.note(&Action { what: "publish", slot, take, release, why: why.trim() })?;
             }
             Ok(())
         })
     }
 
-    /// Stores the release. Only what is new is read and encoded to see that it can be: the rest is live already.
+    /// Stores the release. Only new recordings are read and encoded to check them: the others are live already.
     fn make_release(&self, plan: &Plan) -> Result<String, Refusal> {
         for master in plan.new.values() {
             let (samples, rate) = recordings::samples(&master.path)
@@ -147,25 +158,25 @@ impl Studio {
             Some(live) => releases::store_beside(&self.settings, &live, &plan.needed, &above),
             None => {
                 hotline::read_with(&self.settings, &above, Missing::Refused).map_err(Refusal::Flow)?;
-                self.keep_as_shipped(&plan.needed);
+                self.store_as_shipped(&plan.needed);
                 releases::store(&self.settings, &plan.needed, &above)
             }
         };
         stored.map_err(Refusal::Fault)
     }
 
-    /// Before the first publication: keeps what is heard as a release, so that there is a way back to it. Where a
-    /// recording is missing there is nothing to go back to.
-    fn keep_as_shipped(&self, needed: &BTreeSet<Needed>) {
+    /// Before the first publication: stores the shipped hotline as a release, so that it can be rolled back to. If a
+    /// recording is missing there is nothing to roll back to.
+    fn store_as_shipped(&self, needed: &BTreeSet<ClipText>) {
         let Ok(shipped) = releases::store(&self.settings, needed, &Overlay::new()) else { return };
         let (what, who, why) = ("publish".into(), "-".into(), "as shipped".into());
         let entry = Entry { at: clock::timestamp(), what, release: Some(shipped), who, why };
         if let Err(error) = releases::note(&self.settings, &entry) {
-            tracing::warn!(error, "the way back to what was shipped could not be noted");
+            tracing::warn!(error, "the shipped release is not in the audit log: it cannot be rolled back to");
         }
     }
 
-    /// Holds the approved takes against the flow that is live.
+    /// Compares the approved takes with the live flow.
     fn plan(&self) -> Result<Plan, Refusal> {
         let live = releases::live(&self.settings).map(|name| releases::settings_of(&self.settings, &name));
         let release = hotline::release(live.as_ref().unwrap_or(&self.settings)).map_err(Refusal::Flow)?;
@@ -194,7 +205,7 @@ impl Studio {
                 plan.restore(&self.settings, clip, text, by, before);
             }
         }
-        plan.publication.warnings = mixed(&catalogue, &plan);
+        plan.publication.warnings = half_recorded(&catalogue, &plan);
         plan.needed = needed;
         Ok(plan)
     }
@@ -205,96 +216,19 @@ impl Studio {
     }
 }
 
-/// What a publication of the flow takes along.
-#[derive(Debug, Default)]
-pub struct Along {
-    pub above: Overlay,
-    /// Live takes of other words, in whose place the factory's recordings of the new ones are heard.
-    pub given_way: Vec<Needed>,
-    /// Words that neither a take nor the factory has recorded since they were changed, though a take of the old ones
-    /// is live: callers would be told what is not so any more.
-    pub outdated: Vec<Needed>,
-}
-
-/// What a publication of the flow takes along: the live takes that fit its words, and approved ones where the live
-/// recording does not. A take of other words never goes with it.
-pub fn for_flow(settings: &Settings, needed: &BTreeSet<Needed>) -> Result<Along, String> {
-    let live = releases::live_takes(settings);
-    let approved = approved(settings).map_err(|refusal| refusal.to_string())?;
-    let mut along = Along::default();
-    if live.is_empty() && approved.is_empty() {
-        return Ok(along);
-    }
-    let factory = recordings::manifest(&settings.hotline.manifest)?;
-    for needed in needed {
-        let clip = Clip { lang: needed.lang, id: needed.id.clone() };
-        let wanted = text_hash(&needed.text);
-        let fits = |master: &&Master| master.text_sha256 == wanted;
-        if let Some(master) = live.get(&clip).filter(fits).or_else(|| approved.get(&clip).filter(fits)) {
-            along.above.insert(clip, master.clone());
-        } else if live.contains_key(&clip) && recordings::path_of(&settings.hotline.audio, &clip).exists() {
-            // Where there is no recording at all, that is told as any other that is missing.
-            let of = factory.get(&clip).and_then(|recorded| recorded.text_sha256.as_deref());
-            let to = if of == Some(&*wanted) { &mut along.given_way } else { &mut along.outdated };
-            to.push(needed.clone());
-        }
-    }
-    Ok(along)
-}
-
-/// Tells the store that a publication of the flow took approved takes along.
-pub fn flow_published(settings: &Settings, above: &Overlay, release: &str, who: &str) -> Result<(), Refusal> {
-    let folder = settings.data.folder.join("studio");
-    if !folder.join("studio.sqlite3").exists() {
-        return Ok(());
-    }
-    let mut store = Store::open(&folder)?;
-    let names: Vec<TakeName> = above.values().filter_map(|master| TakeName::read(master.take.as_deref()?)).collect();
-    let who = Person { id: 0, name: who.into() };
-    let hand = super::store::Hand { who, at: clock::timestamp() };
-    store.change(&hand, |change| {
-        for name in &names {
-            let Ok(take) = change.take(name) else { continue };
-            if take.state == TakeState::Approved {
-                change.published(name, release)?;
-                let (slot, what) = (take.clip(), "publish");
-                let why = "with the flow";
-                change.note(&Deed { what, slot: Some(&slot), take: Some(name), release: Some(release), why })?;
-            }
-        }
-        Ok(())
-    })
-}
-
-fn approved(settings: &Settings) -> Result<Overlay, Refusal> {
-    let folder = settings.data.folder.join("studio");
-    if !folder.join("studio.sqlite3").exists() {
-        return Ok(Overlay::new());
-    }
-    let takes = Store::open(&folder)?.takes()?;
-    let approved = takes.into_iter().filter(|take| take.state == TakeState::Approved);
-    Ok(approved
-        .map(|take| {
-            let path = folder.join("masters").join(format!("{}.wav", take.master));
-            let text_sha256 = text_hash(&take.text);
-            (take.clip(), Master { take: Some(take.name.to_string()), path, text_sha256 })
-        })
-        .collect())
-}
-
-/// A publication before it is made.
+/// A publication to be made.
 #[derive(Default)]
 struct Plan {
-    needed: BTreeSet<Needed>,
-    /// The takes that are live.
+    needed: BTreeSet<ClipText>,
+    /// The live takes.
     live: Overlay,
-    /// What comes above them.
+    /// What replaces them.
     new: Overlay,
     publication: Publication,
 }
 
 impl Plan {
-    /// Puts the factory's recording in the place of a live take, where there is one and nothing newer was approved.
+    /// Replaces a live take by the factory's recording, if there is one and no newer take was approved.
     fn restore(&mut self, settings: &Settings, clip: Clip, text: &str, by: Person, before: Option<Heard>) {
         let path = recordings::path_of(&settings.hotline.audio, &clip);
         if !self.live.contains_key(&clip) || self.new.contains_key(&clip) || !path.exists() {
@@ -325,15 +259,15 @@ fn changed(take: &TakeRow, before: Option<&Heard>) -> Change {
     }
 }
 
-/// Sets that would be heard half from a person and half from a machine within one breath.
-fn mixed(catalogue: &Catalogue, plan: &Plan) -> Vec<Words> {
+/// Warns of sets whose recordings are heard within one breath and would be a person's in part only.
+fn half_recorded(catalogue: &Catalogue, plan: &Plan) -> Vec<Message> {
     let touched: BTreeSet<(Lang, &str)> = plan
         .new
         .keys()
         .filter_map(|clip| catalogue.slot(clip).ok().map(|slot| (clip.lang, &*slot.set)))
-        .filter(|(_, set)| is_close_knit(set))
+        .filter(|(_, set)| is_recorded_whole(set))
         .collect();
-    let told = touched.into_iter().filter_map(|(lang, set)| {
+    let warnings = touched.into_iter().filter_map(|(lang, set)| {
         let slots: Vec<&Clip> = catalogue
             .slots
             .iter()
@@ -345,19 +279,19 @@ fn mixed(catalogue: &Catalogue, plan: &Plan) -> Vec<Words> {
             new.map_or_else(|| live.is_some_and(|heard| !heard.placeholder), |new| new.take.is_some())
         });
         let (recorded, all) = (recorded.count(), slots.len());
-        (recorded > 0 && recorded < all).then(|| half(lang, set, recorded, all))
+        (recorded > 0 && recorded < all).then(|| half_recorded_warning(lang, set, recorded, all))
     });
-    told.collect()
+    warnings.collect()
 }
 
-fn half(lang: Lang, set: &str, recorded: usize, all: usize) -> Words {
+fn half_recorded_warning(lang: Lang, set: &str, recorded: usize, all: usize) -> Message {
     let lang = lang.code();
-    Words {
+    Message {
         zh: format!(
             "{lang} 的「{set}」一组 {all} 条中只有 {recorded} 条是真人录音：一个号码里会混有两种声音。请录完整组，或确认仍要发布。"
         ),
         en: format!(
-            "of the set {set} in {lang}, {recorded} of {all} recordings would be a person's: one number would be heard in two voices. Record the whole set, or confirm to publish as it is."
+            "of the set {set} in {lang}, {recorded} of {all} recordings would be a person's: callers would hear one number in two voices. Record the whole set, or confirm to publish as it is."
         ),
     }
 }

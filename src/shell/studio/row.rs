@@ -1,4 +1,4 @@
-//! What the studio tells of slots and takes.
+//! What goes into the studio and what it returns: uploads, slots, takes, publications, audit lines, sound.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,15 +7,16 @@ use serde::Serialize;
 
 use base::Lang;
 use speech::Clip;
-use studio::{Figures, Finding, Grade, Kind, Slot, SlotState, TakeName, TakeState, Words};
+use studio::{Figures, Finding, Grade, Message, Slot, SlotState, TakeName, TakeSource, TakeState};
 
-/// A recording that comes in.
+/// A recording as it is sent.
 #[derive(Clone, Debug)]
 pub struct Upload {
     /// The file as it was sent: it is kept byte for byte.
     pub bytes: Vec<u8>,
-    pub kind: Kind,
-    /// What the sender calls it; told in the history.
+    /// How it was recorded.
+    pub kind: TakeSource,
+    /// The sender's name for it, for the history.
     pub label: String,
     /// Recordings of one sitting share one gain: one voice, one microphone, one room.
     pub sitting: String,
@@ -24,56 +25,72 @@ pub struct Upload {
 /// A slot as the studio's table shows it.
 #[derive(Clone, Debug)]
 pub struct SlotRow {
+    /// What is to be recorded.
     pub slot: Slot,
-    /// Short, and the same for a slot in every language; never given to another slot.
+    /// For a telephone: from 101, the same in every language, never given to another slot.
     pub number: u32,
+    /// Where the slot stands.
     pub state: SlotState,
-    /// What callers hear; none if there is no recording.
+    /// What callers hear; `None` if there is no recording.
     pub live: Option<Heard>,
     /// The newest take that is not live and waits for something.
     pub waiting: Option<TakeRow>,
-    /// Whether the factory's recording comes back with the next publication.
+    /// Whether the next publication restores the factory's recording.
     pub restored: bool,
 }
 
 /// What callers hear of a slot.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Heard {
-    /// The take; none where it is the factory's recording.
+    /// The take; `None` for the factory's recording.
     pub take: Option<TakeName>,
-    /// Whether it was read from the text that the script has.
+    /// Whether it was read from the present text of the script.
     pub fresh: bool,
-    /// Made by a machine.
+    /// Whether it is synthetic.
     pub placeholder: bool,
 }
 
 /// One take, with its history.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TakeRow {
+    /// Its name, a hash of slot, text and sound.
     pub name: TakeName,
+    /// The slot's language.
     pub lang: Lang,
+    /// The slot's id.
     pub slot: String,
-    /// What it was read from.
+    /// The text that it was read from.
     pub text: String,
+    /// Where it stands.
     pub state: TakeState,
     /// Whether callers hear it.
     pub live: bool,
-    pub kind: Kind,
+    /// How it was recorded.
+    pub kind: TakeSource,
+    /// The sender's name for it.
     pub label: String,
+    /// The sitting that it was recorded in; empty for none.
     pub sitting: String,
+    /// Who recorded it.
     pub by: Person,
+    /// When it was stored.
     pub at: jiff::Timestamp,
+    /// Who approved it, and when.
     pub approved: Option<(Person, jiff::Timestamp)>,
-    /// The release that it was published in first.
+    /// The first release with it.
     pub release: Option<String>,
-    /// SHA-256 of the upload and of the master.
+    /// SHA-256 of the upload, in hex.
     pub original: String,
+    /// Size of the upload.
     pub original_bytes: u64,
+    /// SHA-256 of the master, in hex.
     pub master: String,
+    /// What the checks found.
     pub report: TakeReport,
 }
 
 impl TakeRow {
+    /// The slot as a clip.
     pub fn clip(&self) -> Clip {
         Clip { lang: self.lang, id: self.slot.as_str().into() }
     }
@@ -89,20 +106,23 @@ impl TakeRow {
 pub struct Person {
     /// The account; 0 for the command line.
     pub id: i64,
+    /// The account's name, or the one given with `--who`.
     pub name: String,
 }
 
 impl Person {
-    /// Whether two are one person. Someone at the command line is known by name only.
+    /// Whether both are the same person. The command line knows names only.
     pub fn is(&self, other: &Person) -> bool {
         (self.id != 0 && self.id == other.id) || self.name.to_lowercase() == other.name.to_lowercase()
     }
 }
 
-/// What the checks say of a take.
+/// What the checks found in a take.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, serde::Deserialize)]
 pub struct TakeReport {
+    /// Levels, durations and pitch.
     pub figures: Figures,
+    /// Faults, worst first.
     pub findings: Vec<Finding>,
 }
 
@@ -113,88 +133,116 @@ impl TakeReport {
     }
 }
 
-/// What a publication would change, or did.
+/// What a publication changes.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Publication {
+    /// The slots that change.
     pub changes: Vec<Change>,
-    /// Approved takes that stay behind: their text is not what callers are to hear.
+    /// Approved takes that are not published: their text differs from the live script.
     pub behind: Vec<Change>,
-    /// What would sound wrong: half-recorded sets, two voices in a set.
-    pub warnings: Vec<Words>,
+    /// Sets that would be recorded in part only.
+    pub warnings: Vec<Message>,
 }
 
 /// One slot of a publication.
 #[derive(Clone, Debug, Serialize)]
 pub struct Change {
+    /// The slot's language.
     pub lang: Lang,
+    /// The slot's id.
     pub slot: String,
+    /// The text that callers hear.
     pub text: String,
-    /// The take that goes live; none: the factory's recording comes back.
+    /// The take that goes live; `None` restores the factory's recording.
     pub take: Option<TakeName>,
+    /// Who recorded the take, or asked for the factory's recording.
     pub by: Option<Person>,
+    /// Who approved the take.
     pub approved_by: Option<Person>,
-    /// What callers hear before.
+    /// What callers heard until then.
     pub before: Option<Heard>,
 }
 
 /// A release as the studio lists it.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReleaseRow {
+    /// When it went live.
     pub at: jiff::Timestamp,
+    /// `publish`, `publish prompts` or `rollback`.
     pub what: String,
+    /// The release's name.
     pub release: Option<String>,
+    /// Who made it live.
     pub who: String,
+    /// Why.
     pub why: String,
+    /// Whether it is live.
     pub live: bool,
     /// Whether it is still on the disk, so that it can go live again.
     pub stored: bool,
-    /// Takes in it.
+    /// The number of takes in it.
     pub takes: usize,
 }
 
-/// One line of the audit.
+/// One line of the audit log.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AuditRow {
+    /// Its number, rising.
     pub id: i64,
+    /// When it was done.
     pub at: jiff::Timestamp,
+    /// Who did it.
     pub who: Person,
     /// `record`, `keep`, `discard`, `approve`, `publish`, `rollback`, `restore`, `import`, `tidy`.
     pub what: String,
+    /// The slot's language.
     pub lang: Option<String>,
+    /// The slot's id.
     pub slot: Option<String>,
+    /// The take's name.
     pub take: Option<String>,
+    /// The release's name.
     pub release: Option<String>,
+    /// The reason, or what the sender called the recording.
     pub why: String,
 }
 
-/// What is played.
+/// Which recording is played.
 #[derive(Clone, Debug)]
 pub enum Which {
+    /// A take.
     Take(TakeName),
     /// What callers hear of a slot.
     Live(Clip),
 }
 
-/// How it is played.
+/// In which form it is played.
 #[derive(Clone, Debug)]
 pub enum Form {
-    /// The upload as it came, byte for byte; the live recording's master where there is no upload.
+    /// The upload, byte for byte; the master of a recording without upload.
     Original,
     /// The master.
     Master,
     /// As a caller hears it: 300 to 3400 Hz, 8000 samples a second, A-law.
     Phone,
-    /// The same, in its sentence. Values by the names of the sentence's slots, as in `receipt=442026123456789`; what
-    /// is not given is made up from the seed. `with` are takes that are heard in place of what is live.
-    InSentence { values: BTreeMap<String, String>, seed: u64, with: Vec<TakeName> },
+    /// As a caller hears it, in its sentence.
+    InSentence {
+        /// Values by the names of the sentence's slots, as in `receipt=442026123456789`.
+        values: BTreeMap<String, String>,
+        /// Makes the values that are not given.
+        seed: u64,
+        /// Takes that replace live recordings.
+        with: Vec<TakeName>,
+    },
 }
 
 /// Sound for a player.
 #[derive(Clone, Debug)]
 pub struct Wav {
+    /// The file.
     pub bytes: Vec<u8>,
     /// `audio/wav`, else the type of the upload.
     pub media_type: &'static str,
-    /// What is said, where it is a sentence.
+    /// The text of a sentence.
     pub text: Option<String>,
 }

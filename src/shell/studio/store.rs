@@ -1,26 +1,29 @@
-//! The studio's store: what takes there are and where they stand. SQLite in WAL mode; a transaction is synced before
-//! anybody is told that it was done. The audit is only appended to: the file itself refuses a change.
+//! The studio's store: takes and their states, in SQLite (WAL). A transaction is synced before its method returns. The
+//! audit log is only appended to: triggers reject any change.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
-use super::refusal::Refusal;
-use super::row::{AuditRow, Person, TakeReport, TakeRow};
 use base::Lang;
 use speech::Clip;
-use studio::{Kind, TakeName, TakeState};
+use studio::{TakeName, TakeSource, TakeState};
 
+use crate::rejection::Refusal;
+use crate::row::{AuditRow, Person, TakeReport, TakeRow};
+
+/// The file `studio.sqlite3`.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(crate) struct Store {
     connection: Connection,
 }
 
-/// What is noted of a deed.
+/// One line of the audit log, without actor and time.
 #[derive(Debug, Default)]
-pub(super) struct Deed<'a> {
+pub(crate) struct Action<'a> {
     pub what: &'a str,
     pub slot: Option<&'a Clip>,
     pub take: Option<&'a TakeName>,
@@ -28,9 +31,9 @@ pub(super) struct Deed<'a> {
     pub why: &'a str,
 }
 
-/// Who does something, and when.
+/// Who acts, and when.
 #[derive(Clone, Debug)]
-pub(super) struct Hand {
+pub(crate) struct Actor {
     pub who: Person,
     pub at: Timestamp,
 }
@@ -39,7 +42,7 @@ impl Store {
     pub(crate) fn open(folder: &Path) -> Result<Store, Refusal> {
         let path = folder.join("studio.sqlite3");
         let connection = Connection::open(&path)?;
-        connection.busy_timeout(PATIENCE)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
         let (application, schema): (i64, i64) = (
             connection.pragma_query_value(None, "application_id", |row| row.get(0))?,
             connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
@@ -54,25 +57,25 @@ impl Store {
         Ok(Store { connection })
     }
 
-    /// Does something and notes it, both or neither.
-    pub(crate) fn change<T>(
+    /// Runs `work` in one transaction: its changes and its audit lines are stored together, or not at all.
+    pub(crate) fn update<T>(
         &mut self,
-        hand: &Hand,
-        work: impl FnOnce(&Change<'_>) -> Result<T, Refusal>,
+        actor: &Actor,
+        work: impl FnOnce(&Update<'_>) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let change = Change { transaction, hand };
-        let done = work(&change)?;
-        change.transaction.commit()?;
+        let update = Update { transaction, actor };
+        let done = work(&update)?;
+        update.transaction.commit()?;
         Ok(done)
     }
 
-    /// Every take that is not discarded, the newest last.
+    /// Every take that is not discarded, oldest first.
     pub(crate) fn takes(&self) -> Result<Vec<TakeRow>, Refusal> {
         self.select("WHERE state <> 'discarded' ORDER BY rowid", params![])
     }
 
-    /// All takes of a slot, discarded ones too, the newest first.
+    /// All takes of a slot, discarded ones too, newest first.
     pub(crate) fn history(&self, slot: &Clip) -> Result<Vec<TakeRow>, Refusal> {
         self.select("WHERE lang = ?1 AND slot = ?2 ORDER BY rowid DESC", params![slot.lang.code(), &*slot.id])
     }
@@ -81,18 +84,18 @@ impl Store {
         Ok(self.select("WHERE name = ?1", params![name.as_str()])?.pop())
     }
 
-    /// Takes whose name begins so.
-    pub(crate) fn named(&self, beginning: &str) -> Result<Vec<TakeRow>, Refusal> {
-        self.select("WHERE substr(name, 1, length(?1)) = ?1 LIMIT 2", params![beginning])
+    /// Up to two takes whose name starts with `prefix`.
+    pub(crate) fn named(&self, prefix: &str) -> Result<Vec<TakeRow>, Refusal> {
+        self.select("WHERE substr(name, 1, length(?1)) = ?1 LIMIT 2", params![prefix])
     }
 
-    /// A take of this very upload for this slot and text, if there is one.
+    /// The take of the same upload for this slot and text.
     pub(crate) fn same(&self, slot: &Clip, text: &str, original: &str) -> Result<Option<TakeRow>, Refusal> {
         let of = "WHERE lang = ?1 AND slot = ?2 AND text = ?3 AND original = ?4 AND state <> 'discarded' LIMIT 1";
         Ok(self.select(of, params![slot.lang.code(), &*slot.id, text, original])?.pop())
     }
 
-    /// The levels of active speech in a sitting so far, in dBov before any gain.
+    /// The speech levels of a sitting so far, in dBov before any gain.
     pub(crate) fn levels(&self, sitting: &str) -> Result<Vec<f64>, Refusal> {
         let of = "SELECT level_dbov FROM takes WHERE sitting = ?1 AND state <> 'discarded' AND good";
         let mut select = self.connection.prepare_cached(of)?;
@@ -100,22 +103,22 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Slots whose factory recording is to come back.
+    /// Slots whose factory recording the next publication restores, and who asked for it.
     pub(crate) fn restores(&self) -> Result<Vec<(Clip, Person)>, Refusal> {
         let mut select = self.connection.prepare_cached("SELECT lang, slot, by_id, by_name FROM restores")?;
         let rows = select.query_map([], |row| Ok((clip(row, 0)?, Person { id: row.get(2)?, name: row.get(3)? })))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The numbers of the slots; ids that have none yet are given the next ones.
+    /// The numbers of all slots; ids without one are given the next ones.
     pub(crate) fn numbers<'a>(&mut self, ids: impl Iterator<Item = &'a str>) -> Result<Vec<(String, u32)>, Refusal> {
         let known = self.known_numbers()?;
-        let have: std::collections::BTreeSet<&str> = known.iter().map(|(id, _)| &**id).collect();
+        let have: BTreeSet<&str> = known.iter().map(|(id, _)| &**id).collect();
         let mut new: Vec<&str> = ids.filter(|id| !have.contains(id)).collect();
         if new.is_empty() {
             return Ok(known);
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         new.retain(|id| seen.insert(*id));
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for id in new {
@@ -134,7 +137,7 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The audit, the newest first.
+    /// The audit log, newest first.
     pub(crate) fn audit(&self, before: Option<i64>, most: u32) -> Result<Vec<AuditRow>, Refusal> {
         let of = "SELECT id, at, by_id, by_name, what, lang, slot, take, release, why FROM audit WHERE id < ?1
                   ORDER BY id DESC LIMIT ?2";
@@ -155,7 +158,7 @@ impl Store {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Discarded takes that were never published, whose files are still there.
+    /// Takes discarded before a time and never published, whose files exist.
     pub(crate) fn discarded(&self, before: Timestamp) -> Result<Vec<TakeRow>, Refusal> {
         let of = "WHERE state = 'discarded' AND release IS NULL AND NOT tidied AND discarded_at < ?1";
         self.select(of, params![before.as_microsecond()])
@@ -168,33 +171,33 @@ impl Store {
     }
 }
 
-/// A change under way.
-pub(super) struct Change<'a> {
+/// A transaction under way.
+pub(crate) struct Update<'a> {
     transaction: Transaction<'a>,
-    hand: &'a Hand,
+    actor: &'a Actor,
 }
 
-impl Change<'_> {
-    pub(crate) fn note(&self, deed: &Deed<'_>) -> Result<(), Refusal> {
+impl Update<'_> {
+    pub(crate) fn note(&self, action: &Action<'_>) -> Result<(), Refusal> {
         self.transaction.execute(
             "INSERT INTO audit (at, by_id, by_name, what, lang, slot, take, release, why)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
-                self.hand.at.as_microsecond(),
-                self.hand.who.id,
-                self.hand.who.name,
-                deed.what,
-                deed.slot.map(|slot| slot.lang.code()),
-                deed.slot.map(|slot| &*slot.id),
-                deed.take.map(TakeName::as_str),
-                deed.release,
-                deed.why,
+                self.actor.at.as_microsecond(),
+                self.actor.who.id,
+                self.actor.who.name,
+                action.what,
+                action.slot.map(|slot| slot.lang.code()),
+                action.slot.map(|slot| &*slot.id),
+                action.take.map(TakeName::as_str),
+                action.release,
+                action.why,
             ],
         )?;
         Ok(())
     }
 
-    /// Adds a take. Whether it is new: the same take may come twice.
+    /// Adds a take; `false` if it is stored already.
     pub(crate) fn add(&self, take: &TakeRow) -> Result<bool, Refusal> {
         let report = serde_json::to_string(&take.report).map_err(|error| Refusal::Fault(error.to_string()))?;
         let added = self.transaction.execute(
@@ -234,7 +237,7 @@ impl Change<'_> {
 
     /// Moves a take to another state.
     pub(crate) fn state(&self, name: &TakeName, state: TakeState) -> Result<(), Refusal> {
-        let at = (state == TakeState::Discarded).then(|| self.hand.at.as_microsecond());
+        let at = (state == TakeState::Discarded).then(|| self.actor.at.as_microsecond());
         self.transaction.execute(
             "UPDATE takes SET state = ?2, discarded_at = ?3 WHERE name = ?1",
             params![name.as_str(), state.code(), at],
@@ -242,7 +245,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Approves a take. One that was approved before for the same slot and text waits again.
+    /// Approves a take. Earlier approved takes of the slot become drafts again and are returned.
     pub(crate) fn approve(&self, take: &TakeRow) -> Result<Vec<TakeName>, Refusal> {
         let mut select = self.transaction.prepare_cached(
             "UPDATE takes SET state = 'draft' WHERE lang = ?1 AND slot = ?2 AND state = 'approved' AND name <> ?3
@@ -252,13 +255,13 @@ impl Change<'_> {
         let before: Vec<String> = rows.collect::<rusqlite::Result<_>>()?;
         self.transaction.execute(
             "UPDATE takes SET state = 'approved', approved_id = ?2, approved_name = ?3, approved_at = ?4 WHERE name = ?1",
-            params![take.name.as_str(), self.hand.who.id, self.hand.who.name, self.hand.at.as_microsecond()],
+            params![take.name.as_str(), self.actor.who.id, self.actor.who.name, self.actor.at.as_microsecond()],
         )?;
         self.restore(&take.clip(), false)?;
         Ok(before.iter().filter_map(|name| TakeName::read(name)).collect())
     }
 
-    /// Notes that a take went live.
+    /// Marks a take as published in a release.
     pub(crate) fn published(&self, name: &TakeName, release: &str) -> Result<(), Refusal> {
         self.transaction.execute(
             "UPDATE takes SET state = 'published', release = coalesce(release, ?2) WHERE name = ?1",
@@ -267,11 +270,11 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Whether the factory's recording of a slot is to come back.
+    /// Requests the factory's recording of a slot, or withdraws the request.
     pub(crate) fn restore(&self, slot: &Clip, on: bool) -> Result<(), Refusal> {
         let (lang, id) = (slot.lang.code(), &*slot.id);
         if on {
-            let who = &self.hand.who;
+            let who = &self.actor.who;
             self.transaction.execute(
                 "INSERT OR REPLACE INTO restores (lang, slot, by_id, by_name) VALUES (?1, ?2, ?3, ?4)",
                 params![lang, id, who.id, who.name],
@@ -282,14 +285,14 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Whether any take still names an upload, and a master.
+    /// Whether any take names this upload, and this master.
     pub(crate) fn names(&self, original: &str, master: &str) -> Result<(bool, bool), Refusal> {
         let of = "SELECT exists(SELECT 1 FROM takes WHERE original = ?1 AND NOT tidied),
                          exists(SELECT 1 FROM takes WHERE master = ?2 AND NOT tidied)";
         Ok(self.transaction.query_row(of, params![original, master], |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
-    /// Notes that the files of a take are gone.
+    /// Marks a take's files as deleted.
     pub(crate) fn tidied(&self, name: &TakeName) -> Result<(), Refusal> {
         self.transaction.execute("UPDATE takes SET tidied = 1 WHERE name = ?1", [name.as_str()])?;
         Ok(())
@@ -311,7 +314,7 @@ fn take(row: &Row<'_>) -> rusqlite::Result<TakeRow> {
         text: row.get(3)?,
         state: read(row, 4, TakeState::from_code)?,
         live: false,
-        kind: read(row, 5, Kind::from_code)?,
+        kind: read(row, 5, TakeSource::from_code)?,
         label: row.get(6)?,
         sitting: row.get(7)?,
         by: Person { id: row.get(8)?, name: row.get(9)? },
@@ -336,7 +339,7 @@ fn timestamp(row: &Row<'_>, at: usize) -> rusqlite::Result<Timestamp> {
 
 fn read<T>(row: &Row<'_>, at: usize, from: impl FnOnce(&str) -> Option<T>) -> rusqlite::Result<T> {
     let text: String = row.get(at)?;
-    from(&text).ok_or_else(|| wrong(at, format!("{text:?} is not known here")))
+    from(&text).ok_or_else(|| wrong(at, format!("{text:?} is unknown to this version")))
 }
 
 fn wrong(at: usize, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
@@ -371,7 +374,7 @@ PRAGMA user_version = 1;
 COMMIT;";
 const APPLICATION: i64 = 0x6a64_7374;
 const SCHEMA: i64 = 1;
-/// The command line and a serving node may both be at it.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The command line and a serving node may both write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Three digits on a telephone from the start.
 const FIRST_NUMBER: u32 = 101;

@@ -1,21 +1,27 @@
-//! A recording comes in: it is decoded, made into a master, checked and stored; then its sender is told.
+//! A recording arrives: it is decoded, mastered, checked and stored before its sender is answered.
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
-use super::bench::{Studio, hand};
-use super::catalogue::Catalogue;
-use super::files;
-use super::refusal::Refusal;
-use super::row::{TakeReport, TakeRow, Upload};
-use super::store::Deed;
 use audio::decode::decode;
 use os::aside::aside;
 use speech::Clip;
-use studio::{Conditions, Operator, Processed, Slot, TakeName, TakeState, Voice, Words, process};
+use studio::{Conditions, Message, Operator, Processed, Slot, TakeName, TakeState, Voice, process};
+
+use crate::catalogue::Catalogue;
+use crate::files;
+use crate::handle::{Studio, actor};
+use crate::rejection::Refusal;
+use crate::row::{TakeReport, TakeRow, Upload};
+use crate::store::{Action, Actor};
 
 impl Studio {
-    /// Takes a recording of a slot in. The take is on the disk, fresh, when this returns; the same upload sent again is
-    /// the same take. What its checks found is in its report.
+    /// Stores a recording of a slot as a fresh take, on the disk when this returns. The same upload sent again is the same
+    /// take. Its report holds what the checks found.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSlot`], [`Refusal::TooLarge`], [`Refusal::Unreadable`], [`Refusal::Full`], [`Refusal::DiskFull`]; or
+    /// the flow cannot be read or the store not written.
     pub fn submit(&self, by: &Operator, slot: &Clip, upload: Upload) -> Result<TakeRow, Refusal> {
         let catalogue = self.catalogue()?;
         let slot = catalogue.slot(slot)?;
@@ -24,8 +30,8 @@ impl Studio {
         self.take(&take.name)
     }
 
-    /// Makes a take, its files on the disk, of which the store does not know yet.
-    pub(super) fn make(
+    /// Makes a take and its files; the store does not have it yet.
+    pub(crate) fn make(
         &self,
         by: &Operator,
         catalogue: &Catalogue,
@@ -38,7 +44,7 @@ impl Studio {
             return Err(Refusal::TooLarge { bytes, most });
         }
         self.files.room_for(bytes * 2)?;
-        let _one_at_a_time = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.processing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(same) = self.store().same(&slot.clip, text, &files::hash(&upload.bytes))? {
             return Ok(same);
         }
@@ -46,26 +52,26 @@ impl Studio {
         let longest = self.settings.studio.upload_longest;
         let processed = aside(|| decode(&upload.bytes, longest).map(|sound| process(sound, &conditions)));
         let processed = processed
-            .map_err(|error| Refusal::Unreadable(Words { zh: unreadable_zh(&error), en: error.to_string() }))?;
+            .map_err(|error| Refusal::Unreadable(Message { zh: unreadable_zh(&error), en: error.to_string() }))?;
         let original = self.files.keep_original(&upload.bytes)?;
         let master = self.files.keep_master(&processed.master)?;
         Ok(row(by, slot, text, upload, Made { original, master, processed }))
     }
 
-    /// Tells the store of takes, of all of them or of none.
-    pub(super) fn add(&self, by: &Operator, what: &str, takes: &[TakeRow]) -> Result<(), Refusal> {
-        self.store().change(&hand(by), |change| {
+    /// Adds takes to the store: all of them or none.
+    pub(crate) fn add(&self, by: &Operator, what: &str, takes: &[TakeRow]) -> Result<(), Refusal> {
+        self.store().update(&actor(by), |update| {
             for take in takes {
-                // Whoever sweeps does it in a transaction too: what is there stays.
-                let there = self.files.original(&take.original).exists() && self.files.master(&take.master).exists();
-                if !there {
+                // Files are deleted in a transaction too, so that they cannot go between here and the commit.
+                let exist = self.files.original(&take.original).exists() && self.files.master(&take.master).exists();
+                if !exist {
                     return Err(Refusal::Fault("the recording's files are gone: send it again".into()));
                 }
-                if change.add(take)? {
+                if update.add(take)? {
                     let slot = take.clip();
-                    let deed =
-                        Deed { what, slot: Some(&slot), take: Some(&take.name), release: None, why: &take.label };
-                    change.note(&deed)?;
+                    let action =
+                        Action { what, slot: Some(&slot), take: Some(&take.name), release: None, why: &take.label };
+                    update.note(&action)?;
                 }
             }
             Ok(())
@@ -89,7 +95,7 @@ impl Studio {
         Ok(Conditions { kind: upload.kind, expected, longest, sitting_dbov, voice })
     }
 
-    /// What the set of a slot sounds like: the newest good take of each of its other slots.
+    /// The voice of a slot's set, from the newest good take of each other slot.
     fn voice(&self, catalogue: &Catalogue, slot: &Slot) -> Result<Option<Voice>, Refusal> {
         let takes = self.store().takes()?;
         let in_set = |clip: &Clip| {
@@ -97,20 +103,20 @@ impl Studio {
                 && *clip != slot.clip
                 && catalogue.slot(clip).is_ok_and(|other| other.set == slot.set)
         };
-        let mut newest = std::collections::BTreeMap::new();
+        let mut newest = BTreeMap::new();
         for take in takes.iter().filter(|take| take.report.is_good()) {
             let clip = take.clip();
             if in_set(&clip) {
                 newest.insert(clip, &take.report.figures);
             }
         }
-        let pitches = middle(newest.values().filter_map(|figures| figures.pitch_hz).collect());
-        let tilts = middle(newest.values().filter_map(|figures| figures.tilt_db).collect());
+        let pitches = median(newest.values().filter_map(|figures| figures.pitch_hz).collect());
+        let tilts = median(newest.values().filter_map(|figures| figures.tilt_db).collect());
         Ok(pitches.zip(tilts).map(|(pitch_hz, tilt_db)| Voice { pitch_hz, tilt_db }))
     }
 }
 
-/// What came of an upload.
+/// The files of an upload, and what processing found.
 struct Made {
     original: String,
     master: String,
@@ -118,7 +124,7 @@ struct Made {
 }
 
 fn row(by: &Operator, slot: &Slot, text: &str, upload: Upload, made: Made) -> TakeRow {
-    let hand = hand(by);
+    let Actor { who, at } = actor(by);
     TakeRow {
         name: TakeName::of(&slot.clip, text, &made.original, &made.master),
         lang: slot.clip.lang,
@@ -129,8 +135,8 @@ fn row(by: &Operator, slot: &Slot, text: &str, upload: Upload, made: Made) -> Ta
         kind: upload.kind,
         label: short(&upload.label),
         sitting: short(&upload.sitting),
-        by: hand.who,
-        at: hand.at,
+        by: who,
+        at,
         approved: None,
         release: None,
         original: made.original,
@@ -140,15 +146,15 @@ fn row(by: &Operator, slot: &Slot, text: &str, upload: Upload, made: Made) -> Ta
     }
 }
 
-/// The middle of enough values to speak of.
-fn middle(mut values: Vec<f64>) -> Option<f64> {
+/// The median; `None` of too few values.
+fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_unstable_by(f64::total_cmp);
-    (values.len() >= VOICES_LEAST).then(|| values[values.len() / 2])
+    (values.len() >= VOICES_MIN).then(|| values[values.len() / 2])
 }
 
-/// What a sender writes is kept short, and without what would break a line.
+/// A sender's text, shortened and without control characters.
 fn short(label: &str) -> String {
-    label.chars().filter(|c| !c.is_control()).take(LABEL_CHARS).collect()
+    label.chars().filter(|c| !c.is_control()).take(LABEL_CHARS_MAX).collect()
 }
 
 fn unreadable_zh(error: &audio::decode::DecodeError) -> String {
@@ -166,5 +172,5 @@ fn unreadable_zh(error: &audio::decode::DecodeError) -> String {
     }
 }
 
-const LABEL_CHARS: usize = 120;
-const VOICES_LEAST: usize = 3;
+const LABEL_CHARS_MAX: usize = 120;
+const VOICES_MIN: usize = 3;

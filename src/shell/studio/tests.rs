@@ -10,14 +10,14 @@ use zip::write::SimpleFileOptions;
 
 use super::*;
 use base::{Codec, Lang};
-use cli::publish;
 use config::{self, Settings};
+use os::clock;
 use release::hotline;
 use release::recordings;
 use release::recordings::Missing;
-use release::releases;
+use release::releases::{self, Entry};
 use speech::Clip;
-use studio::{Kind, Operator, Role, SlotState, TakeState, text_hash};
+use studio::{Operator, Role, SlotState, TakeSource, TakeState, text_hash};
 use support::folder::Folder;
 use support::speaker::Speaker;
 
@@ -85,7 +85,7 @@ fn bye() -> Clip {
 }
 
 fn upload(speaker: &Speaker) -> Upload {
-    Upload { bytes: speaker.wav(), kind: Kind::Browser, label: "take 1".into(), sitting: String::new() }
+    Upload { bytes: speaker.wav(), kind: TakeSource::Browser, label: "take 1".into(), sitting: String::new() }
 }
 
 const NEW_WORDS: &str = "多謝來電，後會有期。";
@@ -96,7 +96,7 @@ fn speaker(pitch_hz: f64) -> Speaker {
 
 fn encoded(path: &Path) -> Vec<u8> {
     let (samples, rate) = recordings::samples(path).expect("a master");
-    let samples = audio::telephone(&samples, rate).expect("a rate");
+    let samples = audio::to_telephone_rate(&samples, rate).expect("a rate");
     samples.into_iter().map(|sample| audio::g711::encode(Codec::Alaw, sample)).collect()
 }
 
@@ -118,7 +118,7 @@ fn a_take_is_recorded_approved_by_another_published_and_taken_back() {
     assert_eq!(office.studio.approve(&chen(), &take.name), Err(Refusal::NotApprover));
     office.studio.approve(&wang(), &take.name).unwrap();
     assert_eq!(office.studio.slot(&bye()).unwrap().state, SlotState::Approved);
-    assert_eq!(office.heard(&bye()), before, "nobody hears it yet");
+    assert_eq!(office.heard(&bye()), before, "callers do not hear it yet");
     assert!(matches!(office.studio.publish(&wang(), " ", false), Err(Refusal::NoReason)));
     let (release, publication) = office.studio.publish(&wang(), "a friendlier farewell", false).unwrap();
     assert_eq!(publication.changes.len(), 1);
@@ -175,7 +175,7 @@ fn the_same_upload_twice_is_one_take() {
 fn what_was_acknowledged_is_there_after_a_crash_and_half_written_files_are_not() {
     let office = Office::new();
     let take = office.record(&li(), &bye(), &speaker(140.0));
-    // Nothing is closed: what counts is what lies on the disk.
+    // Nothing is closed: only what is on the disk counts.
     std::mem::forget(Arc::clone(&office.studio));
     let again = Studio::open(&office.settings).unwrap();
     assert_eq!(again.take(&take.name).unwrap(), take);
@@ -209,13 +209,22 @@ fn half_a_set_of_digits_goes_live_only_when_somebody_says_so() {
     assert_eq!(publication.changes.len(), 3);
 }
 
+/// The steps of `jindu publish`.
+fn publish_flow(settings: &Settings, missing: Missing) -> Result<Published, Vec<String>> {
+    let publication = FlowPublication::prepare(settings, missing)?;
+    assert!(publication.run_sheets()?.iter().all(|sheet| sheet.failed() == 0), "the call sheets pass");
+    publication.replay()?;
+    let (what, who) = ("publish".into(), "test".into());
+    publication.go_live(Entry { at: clock::timestamp(), what, release: None, who, why: String::new() })
+}
+
 #[test]
 fn a_publication_of_the_flow_keeps_the_takes_that_fit_and_takes_approved_ones_along() {
     let office = Office::new();
     let script = office.folder.path().join("script.toml");
     let text = fs::read_to_string(&office.settings.hotline.script).unwrap();
     fs::write(&script, &text).unwrap();
-    let mut settings = office.settings.clone();
+    let mut settings = office.settings;
     settings.hotline.script.clone_from(&script);
     let studio = Studio::open(&settings).unwrap();
     let (kept, changed) = (slot(Lang::Zh, "prompt.bye"), slot(Lang::En, "prompt.bye"));
@@ -234,7 +243,7 @@ fn a_publication_of_the_flow_keeps_the_takes_that_fit_and_takes_approved_ones_al
     studio.approve(&wang(), &take.name).unwrap();
     let pending = studio.pending().unwrap();
     assert_eq!((pending.changes.len(), pending.behind.len()), (0, 1), "callers still hear the old text");
-    publish::publish(&settings, &publish::By::default(), Missing::Refused).unwrap();
+    publish_flow(&settings, Missing::Refused).unwrap();
     assert_eq!(studio.slot(&changed).unwrap().live.unwrap().take, Some(take.name.clone()));
     assert_eq!(studio.take(&take.name).unwrap().state, TakeState::Published);
     assert_eq!(studio.slot(&kept).unwrap().state, SlotState::Live, "the other take stays");
@@ -256,8 +265,8 @@ fn with_a_take_live(manifest: impl FnOnce(&str) -> String) -> (Office, Settings,
     let old = needed.into_iter().find(|needed| needed.lang == bye().lang && needed.id == bye().id).unwrap().text;
     let script = fs::read_to_string(&settings.hotline.script).unwrap();
     fs::write(&settings.hotline.script, script.replace(&*old, NEW_WORDS)).unwrap();
-    let told = fs::read_to_string(&settings.hotline.manifest).unwrap();
-    fs::write(&settings.hotline.manifest, manifest(&told.replace(&text_hash(&old), "@@"))).unwrap();
+    let shipped = fs::read_to_string(&settings.hotline.manifest).unwrap();
+    fs::write(&settings.hotline.manifest, manifest(&shipped.replace(&text_hash(&old), "@@"))).unwrap();
     (office, settings, text_hash(&old))
 }
 
@@ -266,17 +275,17 @@ fn words_that_only_a_take_of_the_old_ones_is_there_for_do_not_go_live() {
     let (office, settings, old) = with_a_take_live(|manifest| manifest.replace("@@", &text_hash("旧")));
     assert_ne!(old, text_hash(NEW_WORDS));
     let live = releases::live(&settings);
-    let refused = publish::publish(&settings, &publish::By::default(), Missing::StoodInFor).unwrap_err();
+    let refused = publish_flow(&settings, Missing::StoodInFor).unwrap_err();
     assert_eq!(refused.len(), 1, "{refused:?}");
     assert!(refused[0].contains("E48") && refused[0].contains("prompt.bye in yue"), "{refused:?}");
     assert!(refused[0].contains(NEW_WORDS) && refused[0].contains("script.toml:"), "{refused:?}");
     assert_eq!(releases::live(&settings), live, "callers hear what they heard");
     let studio = Studio::open(&settings).unwrap();
     let take = studio.submit(&li(), &bye(), upload(&speaker(150.0))).unwrap();
-    let draft = publish::edited(&settings, Missing::Refused).err().expect("a draft is no approved take");
+    let draft = edited(&settings, Missing::Refused).err().expect("a draft is no approved take");
     assert!(draft[0].contains("E48"), "{draft:?}");
     studio.approve(&wang(), &take.name).unwrap();
-    let (_, above) = publish::edited(&settings, Missing::Refused).unwrap();
+    let (_, above) = edited(&settings, Missing::Refused).unwrap();
     assert_eq!(above[&bye()].take.as_deref(), Some(take.name.as_str()), "the new take goes along");
     drop(office);
 }
@@ -284,10 +293,10 @@ fn words_that_only_a_take_of_the_old_ones_is_there_for_do_not_go_live() {
 #[test]
 fn a_take_of_other_words_gives_way_to_a_factory_recording_of_the_right_ones() {
     let (office, settings, _) = with_a_take_live(|manifest| manifest.replace("@@", &text_hash(NEW_WORDS)));
-    let (hotline, above) = publish::edited(&settings, Missing::Refused).unwrap();
+    let (hotline, above) = edited(&settings, Missing::Refused).unwrap();
     assert!(!above.contains_key(&bye()));
-    let told: Vec<&String> = hotline.remarks.iter().filter(|remark| remark.contains("W14")).collect();
-    assert!(told.len() == 1 && told[0].contains(NEW_WORDS), "{:?}", hotline.remarks);
+    let warnings: Vec<&String> = hotline.remarks.iter().filter(|remark| remark.contains("W14")).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains(NEW_WORDS), "{:?}", hotline.remarks);
     let factory = recordings::path_of(&settings.hotline.audio, &bye());
     assert_eq!(hotline.bank.octets(Lang::Yue, &bye().id, Codec::Alaw).unwrap(), encoded(&factory));
     assert_eq!(releases::live_takes(&settings).len(), 1, "what is live keeps its take");
@@ -310,7 +319,7 @@ fn publications_and_rollbacks_of_takes_remove_old_releases_too() {
     let old = forgotten(1);
     office.approved(&bye(), &speaker(150.0));
     office.studio.publish(&wang(), "two", false).unwrap();
-    assert!(!old.exists(), "a publication of takes removes what nobody needs");
+    assert!(!old.exists(), "a publication of takes removes old releases");
     let old = forgotten(2);
     office.studio.rollback(&wang(), None, "one was better").unwrap();
     assert!(!old.exists(), "and so does a rollback");
@@ -370,8 +379,8 @@ fn the_audit_tells_who_did_what_and_cannot_be_changed() {
     let take = office.approved(&bye(), &speaker(140.0));
     office.studio.publish(&wang(), "because", false).unwrap();
     let audit = office.studio.audit(None, 100).unwrap();
-    let told: Vec<(&str, &str)> = audit.iter().map(|row| (&*row.what, &*row.who.name)).collect();
-    assert_eq!(told, [("publish", "wang"), ("approve", "wang"), ("keep", "li"), ("record", "li")]);
+    let actions: Vec<(&str, &str)> = audit.iter().map(|row| (&*row.what, &*row.who.name)).collect();
+    assert_eq!(actions, [("publish", "wang"), ("approve", "wang"), ("keep", "li"), ("record", "li")]);
     assert_eq!(audit[0].take.as_deref(), Some(take.name.as_str()));
     let file = office.folder.path().join("studio/studio.sqlite3");
     let connection = rusqlite::Connection::open(file).unwrap();
@@ -417,23 +426,23 @@ fn an_archive_goes_out_and_what_was_recorded_comes_back() {
     out.set_position(0);
     let untouched = office.studio.import(&chen(), out, "same.zip", false).unwrap();
     assert!(!untouched.done && untouched.files.iter().all(|file| !file.refused && file.take.is_none()));
-    let (bye, digit) = (speaker(140.0).wav(), Speaker { speech_s: 0.5, ..Speaker::default() }.wav());
+    let (farewell, digit) = (speaker(140.0).wav(), Speaker { speech_s: 0.5, ..Speaker::default() }.wav());
     let csv = "lang,slot,text\nyue,prompt.bye,多謝來電\n".as_bytes();
     let zip = || {
         archive(&[
-            ("yue/prompt.bye__f.wav", &bye),
+            ("yue/prompt.bye__f.wav", &farewell),
             ("yue/digit.m.1.wav", &digit),
             ("script.csv", csv),
             ("__MACOSX/yue/._a.wav", b"x"),
         ])
     };
     let checked = office.studio.import(&chen(), zip(), "studio.zip", true).unwrap();
-    assert!(!checked.done && office.studio.history(&super::tests::bye()).unwrap().is_empty());
+    assert!(!checked.done && office.studio.history(&bye()).unwrap().is_empty());
     let imported = office.studio.import(&chen(), zip(), "studio.zip", false).unwrap();
     assert!(imported.done, "{imported:?}");
     assert_eq!((imported.files.len(), imported.texts.len()), (2, 1));
     assert_eq!(imported.texts[0].table, "多謝來電");
-    let take = &office.studio.history(&super::tests::bye()).unwrap()[0];
+    let take = &office.studio.history(&bye()).unwrap()[0];
     assert_eq!((take.state, &*take.text, &*take.by.name), (TakeState::Draft, "多謝來電", "chen"));
     assert!(matches!(office.studio.approve(&chen(), &take.name), Err(Refusal::NotApprover)));
 }

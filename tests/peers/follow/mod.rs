@@ -64,7 +64,7 @@ impl Node {
     fn stage(&self, n: u32) -> Option<Stage> {
         match self.ask(n) {
             Answer::Found { case, .. } => Some(case.stage),
-            Answer::NotFound | Answer::Down => None,
+            Answer::NotFound | Answer::Unavailable => None,
         }
     }
 
@@ -137,7 +137,7 @@ fn an_unusable_row_waits_aside_and_comes_back_once_it_is_mended() {
                  INSERT INTO cases (receipt) VALUES ('no number'); UPDATE cases SET stage = 'ready' WHERE receipt = '440100000000006'");
     node.until("the rest goes on", |node| node.stage(6) == Some(Stage::Ready));
     assert_eq!((node.quarantined(), node.stage(5)), (3, None));
-    assert!(matches!(node.ask(5), Answer::Down), "what it was is no longer true, and is not told");
+    assert!(matches!(node.ask(5), Answer::Unavailable), "what it was is no longer true, and is not told");
     assert_eq!(node.same(&folder), 98);
     cluster.sql("UPDATE cases SET stage = 'posted' WHERE receipt = '440100000000005'; UPDATE cases SET document = 'visa' WHERE document IS NULL AND id_tail IS NOT NULL");
     node.until("mended rows come back", |node| node.stage(5) == Some(Stage::Posted) && node.stage(50).is_some());
@@ -176,7 +176,7 @@ fn truncation_and_mass_deletes_wait_for_a_person_and_so_does_what_comes_after() 
     cluster.sql("DELETE FROM cases WHERE receipt <= '440100000000003'");
     node.until("few deletes pass", |node| node.stage(3).is_none() && node.stage(4).is_some());
     cluster.sql(&format!("DELETE FROM cases WHERE receipt <= '440100000000200'; {}", cases(2001, 2001, 1)));
-    node.until("many are held", |node| node.held() && node.trouble() == Some(Kind::Held));
+    node.until("many are held", |node| node.held() && node.trouble() == Some(UpstreamErrorKind::Held));
     assert!(node.stage(100).is_some() && node.stage(2001).is_none(), "old rows answer, later ones wait");
     assert!(node.replica.decide(Decision::Drop).expect("asked"));
     node.until("what comes after comes in", |node| node.stage(2001).is_some());
@@ -187,7 +187,7 @@ fn truncation_and_mass_deletes_wait_for_a_person_and_so_does_what_comes_after() 
     // A restart keeps what is held.
     drop(node);
     let node = follow(&cluster, &folder, &[]);
-    node.until("it is held again", |node| node.held() && node.trouble() == Some(Kind::Held));
+    node.until("it is held again", |node| node.held() && node.trouble() == Some(UpstreamErrorKind::Held));
     assert!(node.replica.decide(Decision::Apply).expect("asked"));
     node.until("it is applied", |node| node.stage(100).is_none() && node.stage(10).is_some());
     assert_eq!(node.same(&folder), 10);
@@ -261,7 +261,7 @@ fn an_upstream_restored_from_a_backup_is_found_out_even_when_it_has_moved_on() {
     let node = follow(&cluster, &folder, &[]);
     node.until("the other history is found out", |node| node.rebuilds() == 1);
     assert_eq!(node.same(&folder), 410);
-    assert!(node.upstream().troubles().any(|(kind, count)| kind == Kind::Diverged && count > 0));
+    assert!(node.upstream().troubles().any(|(kind, count)| kind == UpstreamErrorKind::Diverged && count > 0));
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn another_cluster_waits_until_it_is_named() {
     node.until_copied(1);
     drop(node);
     let node = follow(&other, &folder, &[]);
-    node.until("another cluster is held", |node| node.trouble() == Some(Kind::OtherSystem));
+    node.until("another cluster is held", |node| node.trouble() == Some(UpstreamErrorKind::OtherSystem));
     assert!(node.stage(1).is_some() && node.stage(30).is_none());
     drop(node);
     let system = other.sql("SELECT system_identifier FROM pg_control_system()");
@@ -324,7 +324,7 @@ fn a_table_may_gain_columns_and_one_that_loses_a_mapped_one_is_never_read_wrongl
     let stage = node.stage(1);
     // What was `hall` is `stage` by name, for a while.
     cluster.sql("BEGIN; ALTER TABLE cases RENAME COLUMN stage TO state; ALTER TABLE cases ADD COLUMN stage date; COMMIT; UPDATE cases SET state = 'posted';");
-    node.until("drift is found", |node| node.trouble() == Some(Kind::Drift));
+    node.until("drift is found", |node| node.trouble() == Some(UpstreamErrorKind::Drift));
     assert_eq!(node.stage(1), stage, "the copy answers as it was");
     cluster.sql("BEGIN; ALTER TABLE cases DROP COLUMN stage; ALTER TABLE cases RENAME COLUMN state TO stage; COMMIT;");
     node.until("it is copied once it fits again", |node| {
@@ -345,22 +345,22 @@ fn what_is_refused_is_told_with_its_remedy_and_nothing_falls_back() {
         let checked = verify::check(&settings.postgres);
         match checked {
             Err(trouble) => (trouble.kind, trouble.what),
-            Ok(checked) => (Kind::Setup, checked.complaints.join("; ")),
+            Ok(checked) => (UpstreamErrorKind::Setup, checked.complaints.join("; ")),
         }
     };
-    let expect = |more: &[&str], kind: Kind, words: &str| {
+    let expect = |more: &[&str], kind: UpstreamErrorKind, words: &str| {
         let (found, what) = told(more);
         assert!(found == kind && what.contains(words), "{more:?}: {found:?}: {what}");
     };
-    expect(&[], Kind::Setup, "");
+    expect(&[], UpstreamErrorKind::Setup, "");
     let (password, ca) = (format!("replica.postgres.password_file={}", wrong.display()), other.folder.join("ca.pem"));
-    expect(&[&password], Kind::Password, "password_file");
-    expect(&[&format!("replica.postgres.ca_file={}", ca.display())], Kind::Tls, "ca_file");
-    expect(&["replica.postgres.tls_name=other.test"], Kind::Tls, "tls_name");
-    expect(&["replica.postgres.tls_name=db.test"], Kind::Setup, "");
-    expect(&["replica.postgres.database=nothing"], Kind::Setup, "replica.postgres.database");
-    expect(&["replica.postgres.publication=nothing"], Kind::Setup, "CREATE PUBLICATION nothing");
-    expect(&["replica.postgres.columns.hall=office"], Kind::Setup, "column office is not there");
+    expect(&[&password], UpstreamErrorKind::Password, "password_file");
+    expect(&[&format!("replica.postgres.ca_file={}", ca.display())], UpstreamErrorKind::Tls, "ca_file");
+    expect(&["replica.postgres.tls_name=other.test"], UpstreamErrorKind::Tls, "tls_name");
+    expect(&["replica.postgres.tls_name=db.test"], UpstreamErrorKind::Setup, "");
+    expect(&["replica.postgres.database=nothing"], UpstreamErrorKind::Setup, "replica.postgres.database");
+    expect(&["replica.postgres.publication=nothing"], UpstreamErrorKind::Setup, "CREATE PUBLICATION nothing");
+    expect(&["replica.postgres.columns.hall=office"], UpstreamErrorKind::Setup, "column office is not there");
     cluster.sql("REVOKE SELECT (stage) ON cases FROM jindu; ALTER ROLE jindu NOREPLICATION; ALTER TABLE cases REPLICA IDENTITY NOTHING;
                  DROP TABLE jindu_heartbeat");
     let (_, what) = told(&[]);
@@ -368,8 +368,12 @@ fn what_is_refused_is_told_with_its_remedy_and_nothing_falls_back() {
         assert!(what.contains(words), "{words}: {what}");
     }
     cluster.sql("ALTER SYSTEM SET ssl = off; SELECT pg_reload_conf()");
-    expect(&[], Kind::Tls, "switch ssl on");
-    expect(&["replica.postgres.tls=off", "replica.postgres.ca_file="], Kind::Setup, "GRANT SELECT (stage)");
+    expect(&[], UpstreamErrorKind::Tls, "switch ssl on");
+    expect(
+        &["replica.postgres.tls=off", "replica.postgres.ca_file="],
+        UpstreamErrorKind::Setup,
+        "GRANT SELECT (stage)",
+    );
 }
 
 #[test]

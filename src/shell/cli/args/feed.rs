@@ -72,7 +72,7 @@ pub(crate) struct Signing {
     pub plain: bool,
 }
 
-/// How the office lives.
+/// The made-up office.
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("to").required(true).args(["out", "sql"])))]
 pub(crate) struct PlayArguments {
@@ -84,7 +84,7 @@ pub(crate) struct PlayArguments {
     sql: bool,
     #[command(flatten)]
     signing: Signing,
-    /// Changes a second
+    /// Changes per second
     #[arg(long, value_name = "CHANGES_PER_S", default_value_t = 20.0, value_parser = rate)]
     rate: f64,
     /// From one file or transaction to the next, in milliseconds
@@ -108,7 +108,7 @@ pub(crate) struct PlayArguments {
 }
 
 impl PlayArguments {
-    /// How the office lives, and how its files are packed.
+    /// The office, and how its files are packed.
     pub(crate) fn read(self) -> (Play, Option<Packing>) {
         let packing = self.out.clone().map(|out| Packing { out, signing: self.signing });
         let play = Play {

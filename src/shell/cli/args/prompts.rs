@@ -8,7 +8,7 @@ use base::Lang;
 use speech::Clip;
 use studio_store::Wanted;
 
-use crate::publish::By;
+use super::by::By;
 
 /// A command of `jindu prompts`.
 #[derive(Clone, Debug, Subcommand)]
@@ -72,7 +72,7 @@ pub(crate) enum PromptCommand {
         #[command(flatten)]
         by: By,
     },
-    /// Bring the factory's recording back with the next publication
+    /// Restore the factory's recording with the next publication
     Restore {
         /// LANG/SLOT, as in yue/digit.m.7
         #[arg(value_parser = slot)]
@@ -84,7 +84,7 @@ pub(crate) enum PromptCommand {
     Publish {
         #[command(flatten)]
         by: By,
-        /// Publish where a set is half recorded, too
+        /// Publish even if a set is recorded in part only
         #[arg(long)]
         anyway: bool,
         /// Print JSON

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use replica::{KeptClock, Mark, Moment};
+use replica::{ClockReading, Mark, StoredClock};
 
 /// The content of the `state` row, and the size of the quarantine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(crate) struct State {
     pub quarantined: u64,
     /// Bad rows for which the quarantine had no room.
     pub lost: u64,
-    pub clock: Option<KeptClock>,
+    pub clock: Option<StoredClock>,
     /// When the last scrub of the whole file ended.
     pub scrubbed: Option<Timestamp>,
     pub read_by: Option<String>,
@@ -61,22 +61,26 @@ pub(crate) fn read(connection: &Connection) -> rusqlite::Result<State> {
     })
 }
 
-fn clock(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<Option<KeptClock>> {
+fn clock(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<Option<StoredClock>> {
     let boot_id: Option<String> = row.get(from)?;
     let number = |place: usize| row.get::<_, Option<i64>>(from + place);
     let (offset_us, boot, wall) = (number(1)?, number(2)?, number(3)?);
     let wall = wall.and_then(|micros| Timestamp::from_microsecond(micros).ok());
     let boot = boot.map(|micros| Duration::from_micros(micros.unsigned_abs()));
-    let told = boot.zip(wall).map(|(boot, wall)| Moment { boot, wall });
-    Ok(boot_id.zip(offset_us).zip(told).map(|((boot_id, offset_us), told)| KeptClock { boot_id, offset_us, told }))
+    let reported = boot.zip(wall).map(|(boot, wall)| ClockReading { boot, wall });
+    Ok(boot_id.zip(offset_us).zip(reported).map(|((boot_id, offset_us), reported)| StoredClock {
+        boot_id,
+        offset_us,
+        reported,
+    }))
 }
 
 /// Stores the upstream's clock, in the transaction of the mark that it belongs to.
-pub(crate) fn put_clock(connection: &Connection, clock: &KeptClock) -> rusqlite::Result<()> {
+pub(crate) fn put_clock(connection: &Connection, clock: &StoredClock) -> rusqlite::Result<()> {
     let sql =
         "UPDATE state SET clock_boot = ?1, clock_offset_us = ?2, clock_told_boot_us = ?3, clock_told_wall_us = ?4";
-    let boot = i64::try_from(clock.told.boot.as_micros()).unwrap_or(i64::MAX);
-    let values = params![clock.boot_id, clock.offset_us, boot, clock.told.wall.as_microsecond()];
+    let boot = i64::try_from(clock.reported.boot.as_micros()).unwrap_or(i64::MAX);
+    let values = params![clock.boot_id, clock.offset_us, boot, clock.reported.wall.as_microsecond()];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 

@@ -38,7 +38,7 @@ fn a_file_that_takes_many_cases_away_waits_for_a_person_and_so_does_what_follows
     node.takes(&[&upstream.snapshot()]);
     let before = node.rows();
     let gone: Vec<String> = upstream.office.cases().take(50).map(|case| gate::delete_line(&case.receipt)).collect();
-    let (mass, after) = (upstream.file(Kind::Changes, &gone), upstream.file(Kind::Changes, &[]));
+    let (mass, after) = (upstream.file(FileKind::Changes, &gone), upstream.file(FileKind::Changes, &[]));
     node.takes(&[&mass, &after]);
     node.look();
     assert!(node.is_held());
@@ -84,8 +84,9 @@ fn a_copy_that_cannot_be_written_makes_the_files_wait_and_loses_nothing() {
         }
     };
     tell(&node, pages(0));
-    let more: Vec<String> = Office::new(3_000, 2, TODAY, &notices_of_2026()).cases().map(CaseRecord::to_line).collect();
-    let (big, after) = (upstream.file(Kind::Changes, &more), upstream.changes(10));
+    let more: Vec<String> =
+        SimulatedOffice::new(3_000, 2, TODAY, &notices_of_2026()).cases().map(CaseRecord::to_line).collect();
+    let (big, after) = (upstream.file(FileKind::Changes, &more), upstream.changes(10));
     node.takes(&[&big, &after]);
     assert!(node.alarm(FeedAlarm::Stuck));
     assert_eq!((node.sequence(), node.left()), (Some(1), 2));

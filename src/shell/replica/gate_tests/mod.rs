@@ -20,8 +20,8 @@ use rusqlite::Connection;
 
 use config;
 use inquiry::Keys;
-use replica::gate::{self, FORMAT, FeedHeader, GateKey, GateKeys, Hash, Kind, Seal};
-use replica::{CaseRecord, Event, Office};
+use replica::gate::{self, FORMAT, FeedHeader, FileKind, GateKey, GateKeys, Hash, Seal};
+use replica::{CaseRecord, Event, SimulatedOffice};
 use support::calendar::notices_of_2026;
 use support::folder::{Folder, comes};
 
@@ -38,7 +38,7 @@ const TODAY: Date = date(2026, 11, 23);
 
 /// An upstream with an office, whose files are kept as bytes until the test sends them.
 struct Upstream {
-    office: Office,
+    office: SimulatedOffice,
     sequence: u64,
     hash: Hash,
     as_of: Timestamp,
@@ -55,7 +55,7 @@ struct Sent {
 
 impl Upstream {
     fn new(cases: u64) -> Upstream {
-        let office = Office::new(cases, 1, TODAY, &notices_of_2026());
+        let office = SimulatedOffice::new(cases, 1, TODAY, &notices_of_2026());
         let hours_ago = Timestamp::now() - SignedDuration::from_hours(20);
         let as_of = Timestamp::from_second(hours_ago.as_second()).unwrap();
         Upstream { office, sequence: 0, hash: Hash::NONE, as_of, key: None }
@@ -68,7 +68,7 @@ impl Upstream {
 
     fn snapshot(&mut self) -> Sent {
         let lines: Vec<String> = self.office.cases().map(CaseRecord::to_line).collect();
-        self.file(Kind::Snapshot, &lines)
+        self.file(FileKind::Snapshot, &lines)
     }
 
     fn changes(&mut self, n: usize) -> Sent {
@@ -78,10 +78,10 @@ impl Upstream {
                 Event::Gone(case) => gate::delete_line(&case.receipt),
             })
             .collect();
-        self.file(Kind::Changes, &lines)
+        self.file(FileKind::Changes, &lines)
     }
 
-    fn file(&mut self, kind: Kind, lines: &[String]) -> Sent {
+    fn file(&mut self, kind: FileKind, lines: &[String]) -> Sent {
         self.as_of += SignedDuration::from_secs(1);
         let header = FeedHeader {
             format: FORMAT,
@@ -231,7 +231,7 @@ fn header(upstream: &Upstream) -> FeedHeader {
         format: FORMAT,
         source: "intranet".into(),
         sequence: upstream.sequence + 1,
-        kind: Kind::Changes,
+        kind: FileKind::Changes,
         previous: upstream.hash,
         as_of: upstream.as_of,
         lines: 0,

@@ -154,7 +154,7 @@ fn another_sources_files_are_refused_and_the_settings_can_change_whom_the_copy_f
         format: FORMAT,
         source: "elsewhere".into(),
         sequence: 1,
-        kind: Kind::Snapshot,
+        kind: FileKind::Snapshot,
         previous: Hash::NONE,
         as_of: Timestamp::now(),
         lines: 30,

@@ -55,7 +55,7 @@ fn only_a_known_keys_seal_counts_in_its_turn() {
     let first = old.snapshot();
     let mut new = Upstream { key: Some(("k2".into(), SigningKey::from_bytes(&[2; 32]))), ..Upstream::signed(0, "", 0) };
     (new.office, new.sequence, new.hash, new.as_of) =
-        (Office::new(50, 1, TODAY, &notices_of_2026()), 1, old.hash, old.as_of);
+        (SimulatedOffice::new(50, 1, TODAY, &notices_of_2026()), 1, old.hash, old.as_of);
     let (by_old, by_new) = (old.changes(10), new.changes(10));
 
     // The old key is good for the first file only: what it signs after that is refused, and the new one's is taken.
@@ -132,7 +132,7 @@ fn a_bad_row_costs_itself_and_the_file_goes_on() {
         "x".repeat(20_000),
         good.to_line().replace(good.stage.code(), "archived"),
     ];
-    let file = upstream.file(Kind::Changes, &lines);
+    let file = upstream.file(FileKind::Changes, &lines);
     node.takes(&[&file]);
     node.holds(&truth);
     assert_eq!(node.sequence(), Some(2));

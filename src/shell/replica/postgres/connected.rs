@@ -1,7 +1,7 @@
 //! Finds the server to follow, and reads its setup.
 
 use config::{Postgres, UpstreamServer};
-use replica::upstream::{Catalogue, Kind, Trouble};
+use replica::upstream::{Catalogue, UpstreamError, UpstreamErrorKind};
 
 use super::catalogue;
 use super::session::Session;
@@ -16,7 +16,7 @@ pub(super) struct Connected {
 }
 
 /// Connects to the first server that is not a standby, else to the first that can be followed.
-pub(super) async fn connect(settings: &Postgres) -> Result<Connected, Trouble> {
+pub(super) async fn connect(settings: &Postgres) -> Result<Connected, UpstreamError> {
     match search(settings).await {
         // A standby before PostgreSQL 16 cannot decode until it is promoted.
         (Some(connected), Some(trouble)) if connected.catalogue.is_standby && !connected.catalogue.can_decode() => {
@@ -27,12 +27,12 @@ pub(super) async fn connect(settings: &Postgres) -> Result<Connected, Trouble> {
 }
 
 /// Connects to the first server that is not a standby, else to the first that answers.
-pub(super) async fn connect_to_any(settings: &Postgres) -> Result<Connected, Trouble> {
+pub(super) async fn connect_to_any(settings: &Postgres) -> Result<Connected, UpstreamError> {
     first(search(settings).await)
 }
 
 /// The first primary, else the first standby; and the first failure.
-async fn search(settings: &Postgres) -> (Option<Connected>, Option<Trouble>) {
+async fn search(settings: &Postgres) -> (Option<Connected>, Option<UpstreamError>) {
     let (mut trouble, mut standby) = (None, None);
     for server in &settings.servers {
         match open(settings, server).await {
@@ -46,12 +46,12 @@ async fn search(settings: &Postgres) -> (Option<Connected>, Option<Trouble>) {
     (standby, trouble)
 }
 
-fn first((connected, trouble): (Option<Connected>, Option<Trouble>)) -> Result<Connected, Trouble> {
-    let no_server = || Trouble::new(Kind::Setup, "replica.postgres.servers names no server");
+fn first((connected, trouble): (Option<Connected>, Option<UpstreamError>)) -> Result<Connected, UpstreamError> {
+    let no_server = || UpstreamError::new(UpstreamErrorKind::Setup, "replica.postgres.servers names no server");
     connected.ok_or_else(|| trouble.unwrap_or_else(no_server))
 }
 
-async fn open(settings: &Postgres, server: &UpstreamServer) -> Result<Connected, Trouble> {
+async fn open(settings: &Postgres, server: &UpstreamServer) -> Result<Connected, UpstreamError> {
     let session = Session::open(settings, server).await?;
     let catalogue = limited(settings, catalogue::read(settings, &session)).await?;
     let mapping = fingerprint(settings, &catalogue);
@@ -67,12 +67,14 @@ pub(super) fn fingerprint(settings: &Postgres, catalogue: &Catalogue) -> String 
 /// Limits an exchange with the server to the time of a connection.
 pub(super) async fn limited<T>(
     settings: &Postgres,
-    work: impl Future<Output = Result<T, Trouble>>,
-) -> Result<T, Trouble> {
+    work: impl Future<Output = Result<T, UpstreamError>>,
+) -> Result<T, UpstreamError> {
     let limit = settings.connect_timeout.max(EXCHANGE_MIN);
     match tokio::time::timeout(limit, work).await {
         Ok(done) => done,
-        Err(_) => Err(Trouble::new(Kind::Silent, format!("the upstream does not answer within {limit:?}"))),
+        Err(_) => {
+            Err(UpstreamError::new(UpstreamErrorKind::Silent, format!("the upstream does not answer within {limit:?}")))
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use base::Private;
 use replica::Change;
-use replica::upstream::{Field, NAMELESS, Trouble, gone, row_id};
+use replica::upstream::{Field, NAMELESS, UpstreamError, gone, row_id};
 
 use crate::postgres::catalogue::literal;
 use crate::postgres::connected::Connected;
@@ -15,7 +15,11 @@ use crate::postgres::session::Session;
 
 impl Following {
     /// The current row of a case, as a change. Later changes in the stream are applied after it.
-    pub(super) async fn fetch_case(&self, connected: &Connected, receipt: &Private<String>) -> Result<Change, Trouble> {
+    pub(super) async fn fetch_case(
+        &self,
+        connected: &Connected,
+        receipt: &Private<String>,
+    ) -> Result<Change, UpstreamError> {
         let found = self.find(connected, &equal(self, receipt)).await?;
         // A number written with blanks or hyphens is found by its digits, without an index.
         let found = if found.is_empty() { self.find(connected, &plain(self, receipt)).await? } else { found };
@@ -28,7 +32,7 @@ impl Following {
         &self,
         connected: &Connected,
         ids: Vec<String>,
-    ) -> Result<Vec<(String, Change)>, Trouble> {
+    ) -> Result<Vec<(String, Change)>, UpstreamError> {
         let mut ids: HashSet<String> = ids.into_iter().collect();
         let (mapping, bound) = (&self.settings.mapping, self.settings.mapping.bind_copied());
         let mut found = Vec::new();
@@ -55,7 +59,7 @@ impl Following {
         Ok(found)
     }
 
-    async fn find(&self, connected: &Connected, only: &str) -> Result<Vec<Change>, Trouble> {
+    async fn find(&self, connected: &Connected, only: &str) -> Result<Vec<Change>, UpstreamError> {
         let mapping = &self.settings.mapping;
         let bound = mapping.bind_copied();
         let sql = select(mapping, &connected.catalogue, Some(only));

@@ -9,7 +9,9 @@ use pgwire_replication::ReplicationClient;
 use tokio::sync::watch;
 
 use config::{Postgres, UpstreamServer};
-use replica::upstream::{Anchor, Kind, Plan, Position, Server, Trouble, Wanted, WhyCopy, lsn_text, plan};
+use replica::upstream::{
+    Anchor, Plan, Position, Server, UpstreamError, UpstreamErrorKind, Wanted, WhyCopy, lsn_text, plan,
+};
 
 use crate::write::handle::WriterHandle;
 
@@ -71,7 +73,7 @@ impl Following {
     }
 
     /// Connects, and follows until something ends it.
-    async fn attempt(&mut self) -> Result<Ended, Trouble> {
+    async fn attempt(&mut self) -> Result<Ended, UpstreamError> {
         self.await_decision().await;
         let connected = connect(&self.settings).await?;
         self.check_setup(&connected)?;
@@ -100,7 +102,7 @@ impl Following {
     }
 
     /// Checks that the upstream's setup allows following, and logs remarks on it once.
-    fn check_setup(&mut self, connected: &Connected) -> Result<(), Trouble> {
+    fn check_setup(&mut self, connected: &Connected) -> Result<(), UpstreamError> {
         let (catalogue, mapping) = (&connected.catalogue, &self.settings.mapping);
         if let Some(trouble) = catalogue::setup_trouble(&catalogue.complaints(mapping, &self.settings.publication)) {
             return Err(trouble);
@@ -131,7 +133,10 @@ impl Following {
         let is_kept = self.old_copy_kept.load(Ordering::Relaxed);
         let waits = || (held() || is_kept) && !self.writer.rebuild_requested();
         if waits() {
-            self.begin_trouble(&Trouble::new(Kind::Held, if is_kept { OLD_COPY_KEPT } else { DELETES_HELD }));
+            self.begin_trouble(&UpstreamError::new(
+                UpstreamErrorKind::Held,
+                if is_kept { OLD_COPY_KEPT } else { DELETES_HELD },
+            ));
         }
         while waits() {
             tokio::time::sleep(POLL_EVERY).await;
@@ -145,9 +150,12 @@ impl Following {
         server: Server,
         mut client: ReplicationClient,
         expect: Option<Anchor>,
-    ) -> Result<Ended, Trouble> {
+    ) -> Result<Ended, UpstreamError> {
         let Some((stored, _)) = self.stored() else {
-            return Err(Trouble::new(Kind::Protocol, "the copy's position is gone; the table is copied again"));
+            return Err(UpstreamError::new(
+                UpstreamErrorKind::Protocol,
+                "the copy's position is gone; the table is copied again",
+            ));
         };
         let shape = Some(connected.catalogue.shape.clone());
         let position = Position { timeline: server.timeline, shape, ..stored };
@@ -162,7 +170,7 @@ impl Following {
         server: Server,
         drop_slot: bool,
         why: WhyCopy,
-    ) -> Result<Ended, Trouble> {
+    ) -> Result<Ended, UpstreamError> {
         match why.alarm() {
             Some(kind) => {
                 self.metrics().count_trouble(kind);
@@ -177,7 +185,7 @@ impl Following {
     }
 
     /// Starts the stream on a connection on which all queries are done.
-    async fn start_stream(&self, client: &mut ReplicationClient, server: &UpstreamServer) -> Result<(), Trouble> {
+    async fn start_stream(&self, client: &mut ReplicationClient, server: &UpstreamServer) -> Result<(), UpstreamError> {
         let started = async {
             client.start().await.map_err(|error| session::of_stream(&self.settings, server, &error))?;
             client.wait_started().await.map_err(|error| session::of_stream(&self.settings, server, &error))
@@ -186,11 +194,11 @@ impl Following {
     }
 }
 
-fn slot_busy(slot: &str) -> Trouble {
+fn slot_busy(slot: &str) -> UpstreamError {
     let what = format!(
         "the slot {slot} is in use: by this node's last connection, or by another node, which needs a slot of its own"
     );
-    Trouble::new(Kind::SlotBusy, what)
+    UpstreamError::new(UpstreamErrorKind::SlotBusy, what)
 }
 
 const DELETES_HELD: &str =

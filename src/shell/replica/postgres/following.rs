@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use config::Postgres;
-use replica::upstream::{Kind, Lsn, Position, Trouble, WhyCopy};
+use replica::upstream::{Lsn, Position, UpstreamError, UpstreamErrorKind, WhyCopy};
 
 use crate::write::handle::WriterHandle;
 
@@ -63,10 +63,10 @@ impl Following {
     }
 
     /// Logs a trouble once, and gives the pause before the next attempt.
-    pub(super) fn report(&mut self, trouble: Trouble) -> Duration {
+    pub(super) fn report(&mut self, trouble: UpstreamError) -> Duration {
         match trouble.kind {
-            Kind::Diverged => self.copy_next = Some(WhyCopy::Diverged),
-            Kind::Drift => self.copy_next = Some(WhyCopy::Drift),
+            UpstreamErrorKind::Diverged => self.copy_next = Some(WhyCopy::Diverged),
+            UpstreamErrorKind::Drift => self.copy_next = Some(WhyCopy::Drift),
             _ => {}
         }
         let kind = trouble.kind.name();
@@ -82,7 +82,7 @@ impl Following {
     }
 
     /// Sets the trouble in status and metrics; `true` when it differs from the one before.
-    pub(super) fn begin_trouble(&self, trouble: &Trouble) -> bool {
+    pub(super) fn begin_trouble(&self, trouble: &UpstreamError) -> bool {
         let before = self.metrics().set_trouble(Some(trouble.clone()));
         if let Some(before) = before.as_ref().filter(|before| before.kind != trouble.kind) {
             self.writer.alarm(before.kind.alarm(), None);
@@ -104,7 +104,7 @@ impl Following {
 /// The pause after so many failures: doubled each time up to a limit, half of it random.
 fn pause(settings: &Postgres, failures: u32, random_share: f64) -> Duration {
     let doubled = settings.reconnect_first.saturating_mul(1 << failures.saturating_sub(1).min(16));
-    doubled.min(settings.reconnect_most).mul_f64(0.5 + random_share / 2.0)
+    doubled.min(settings.reconnect_max).mul_f64(0.5 + random_share / 2.0)
 }
 
 /// A random number from 0 to 1.
@@ -126,7 +126,7 @@ mod tests {
         let settings = Postgres::default();
         assert_eq!(pause(&settings, 1, 1.0), settings.reconnect_first);
         assert_eq!(pause(&settings, 2, 1.0), settings.reconnect_first * 2);
-        assert_eq!(pause(&settings, 40, 1.0), settings.reconnect_most);
-        assert_eq!(pause(&settings, 40, 0.0), settings.reconnect_most / 2);
+        assert_eq!(pause(&settings, 40, 1.0), settings.reconnect_max);
+        assert_eq!(pause(&settings, 40, 0.0), settings.reconnect_max / 2);
     }
 }

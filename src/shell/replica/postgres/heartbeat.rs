@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use config::{Postgres, UpstreamServer};
-use replica::upstream::{Heartbeat, Shape, Trouble, lsn};
+use replica::upstream::{Heartbeat, TableShape, UpstreamError, lsn};
 
 use crate::postgres::catalogue::{self, identifier};
 use crate::postgres::connected::{Connected, fingerprint};
@@ -52,7 +52,7 @@ struct HeartbeatLoop {
     settings: Postgres,
     server: UpstreamServer,
     mapping: String,
-    shape: Shape,
+    shape: TableShape,
     /// The statement that writes the heartbeat; `None` when the upstream writes it.
     statement: Option<String>,
     writer: WriterHandle,
@@ -61,7 +61,7 @@ struct HeartbeatLoop {
 
 impl HeartbeatLoop {
     async fn run(&mut self) {
-        let mut logged: Option<Trouble> = None;
+        let mut logged: Option<UpstreamError> = None;
         loop {
             let Err(trouble) = self.session().await;
             if logged.as_ref() != Some(&trouble) {
@@ -72,7 +72,7 @@ impl HeartbeatLoop {
         }
     }
 
-    async fn session(&mut self) -> Result<std::convert::Infallible, Trouble> {
+    async fn session(&mut self) -> Result<std::convert::Infallible, UpstreamError> {
         let session = Session::open(&self.settings, &self.server).await?;
         let mut ticks = tokio::time::interval(self.settings.heartbeat_every.unwrap_or(MEASURE_EVERY));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -90,7 +90,7 @@ impl HeartbeatLoop {
         }
     }
 
-    async fn measure(&self, session: &Session) -> Result<(), Trouble> {
+    async fn measure(&self, session: &Session) -> Result<(), UpstreamError> {
         let row = session.row(&self.settings, END_OF_LOG).await?;
         let metrics = &self.writer.shared.metrics.upstream;
         if let Some(end) = row.get(0).and_then(lsn) {
@@ -102,7 +102,7 @@ impl HeartbeatLoop {
 
     /// Changes of a row filter, a replica identity or a right do not appear in the stream, nor does a recreated or rewritten
     /// table.
-    async fn check(&self, session: &Session) -> Result<(), Trouble> {
+    async fn check(&self, session: &Session) -> Result<(), UpstreamError> {
         let found = catalogue::read(&self.settings, session).await?;
         let complaints = found.complaints(&self.settings.mapping, &self.settings.publication);
         let other = fingerprint(&self.settings, &found) != self.mapping || found.shape.differs(&self.shape).is_some();

@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use pgwire_replication::ReplicationClient;
 
 use replica::upstream::{
-    Bound, Field, Heartbeat, Kind, Lsn, Mapping, Position, Server, Trouble, Unmapped, bad, lsn, timestamp_of_text,
+    Bound, Field, Heartbeat, Lsn, Mapping, Position, Server, Unmapped, UpstreamError, UpstreamErrorKind, bad, lsn,
+    timestamp_of_text,
 };
 use replica::{Change, Mark};
 
@@ -37,7 +38,7 @@ impl Following {
         connected: &Connected,
         server: &Server,
         drop_slot: bool,
-    ) -> Result<(Position, ReplicationClient), Trouble> {
+    ) -> Result<(Position, ReplicationClient), UpstreamError> {
         let settings = &self.settings;
         if drop_slot {
             let sql = format!("SELECT pg_catalog.pg_drop_replication_slot({})", literal(&settings.slot));
@@ -75,7 +76,7 @@ impl Following {
     }
 
     /// Creates the slot. The server waits for the end of the transactions that are open at this moment.
-    async fn make_slot(&self, connected: &Connected, client: &mut ReplicationClient) -> Result<Fresh, Trouble> {
+    async fn make_slot(&self, connected: &Connected, client: &mut ReplicationClient) -> Result<Fresh, UpstreamError> {
         let settings = &self.settings;
         let sql = format!("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput EXPORT_SNAPSHOT", identifier(&settings.slot));
         let limit = settings.copy_start_timeout;
@@ -83,7 +84,7 @@ impl Following {
             let what =
                 "the slot cannot be created while an older transaction is open upstream; see pg_stat_activity and pg_prepared_xacts \
                  there";
-            Trouble::new(Kind::Unreachable, format!("{what} (waited {limit:?})"))
+            UpstreamError::new(UpstreamErrorKind::Unreachable, format!("{what} (waited {limit:?})"))
         })?;
         let rows = made.map_err(|error| session::of_stream(settings, &connected.server, &error))?;
         let text = |at: usize| {
@@ -94,11 +95,13 @@ impl Following {
             .and_then(|position| lsn(&position))
             .zip(text(2))
             .map(|(position, snapshot)| Fresh { position, snapshot });
-        fresh.ok_or_else(|| Trouble::new(Kind::Protocol, "the upstream created a slot without giving its position"))
+        fresh.ok_or_else(|| {
+            UpstreamError::new(UpstreamErrorKind::Protocol, "the upstream created a slot without giving its position")
+        })
     }
 
     /// The heartbeat's time on the snapshot, if there is a heartbeat row.
-    async fn heartbeat_time(&self, session: &Session) -> Result<Option<Timestamp>, Trouble> {
+    async fn heartbeat_time(&self, session: &Session) -> Result<Option<Timestamp>, UpstreamError> {
         let Heartbeat::Row { schema, table, column } = &self.settings.heartbeat else { return Ok(None) };
         let (schema, table, column) = (identifier(schema), identifier(table), identifier(column));
         let row = session.row(&self.settings, &format!("SELECT max({column}) FROM {schema}.{table}")).await?;
@@ -106,7 +109,7 @@ impl Following {
     }
 
     /// Copies every row.
-    async fn rows(&self, connected: &Connected) -> Result<Rebuild, Trouble> {
+    async fn rows(&self, connected: &Connected) -> Result<Rebuild, UpstreamError> {
         let mapping = &self.settings.mapping;
         let bound = mapping.bind_copied();
         let mut rebuild = Rebuild::begin(&self.writer).map_err(|error| self.not_swapped(error))?;
@@ -125,13 +128,16 @@ impl Following {
     }
 
     /// The trouble of a copy that was not swapped in: it is held, an operator dropped it, or the disk failed.
-    fn not_swapped(&self, error: ApplyError) -> Trouble {
+    fn not_swapped(&self, error: ApplyError) -> UpstreamError {
         if matches!(error, ApplyError::Dropped) {
             self.old_copy_kept.store(true, Ordering::Relaxed);
         }
-        let kind =
-            if matches!(error, ApplyError::Held { .. } | ApplyError::Dropped) { Kind::Held } else { Kind::Store };
-        Trouble::new(kind, error.to_string())
+        let kind = if matches!(error, ApplyError::Held { .. } | ApplyError::Dropped) {
+            UpstreamErrorKind::Held
+        } else {
+            UpstreamErrorKind::Store
+        };
+        UpstreamError::new(kind, error.to_string())
     }
 }
 
@@ -146,8 +152,8 @@ pub(super) fn change(mapping: &Mapping, bound: &Bound, row: &[Field<'_>], at: u6
 }
 
 /// The upstream's clock.
-async fn clock(following: &Following, session: &Session) -> Result<Timestamp, Trouble> {
+async fn clock(following: &Following, session: &Session) -> Result<Timestamp, UpstreamError> {
     let row = session.row(&following.settings, "SELECT clock_timestamp()").await?;
     let time = row.get(0).and_then(timestamp_of_text);
-    time.ok_or_else(|| Trouble::new(Kind::Protocol, "the upstream's clock cannot be read"))
+    time.ok_or_else(|| UpstreamError::new(UpstreamErrorKind::Protocol, "the upstream's clock cannot be read"))
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use pgwire_replication::ReplicationEvent;
 
 use replica::Change;
-use replica::upstream::{Anchor, GatherError, Heartbeat, Kind, Position, Trouble, timestamp};
+use replica::upstream::{Anchor, GatherError, Heartbeat, Position, UpstreamError, UpstreamErrorKind, timestamp};
 
 use crate::write::batch::{ApplyError, Batch, Changes};
 
@@ -34,7 +34,7 @@ impl Stream<'_> {
         &mut self,
         large: LargeTransaction,
         anchor: Anchor,
-    ) -> Result<Option<Ended>, Trouble> {
+    ) -> Result<Option<Ended>, UpstreamError> {
         self.flush(true)?;
         let position =
             Position { seen: large.commit.max(self.position.seen), anchor: Some(anchor), ..self.position.clone() };
@@ -57,13 +57,14 @@ impl Stream<'_> {
         Ok(None)
     }
 
-    async fn stream_steps(&mut self, items: &SyncSender<Item>) -> Result<u64, Trouble> {
+    async fn stream_steps(&mut self, items: &SyncSender<Item>) -> Result<u64, UpstreamError> {
         let mut count = 0;
         loop {
             let limit = self.following.settings.silence;
             let event = tokio::time::timeout(limit, self.client.recv()).await;
-            let event =
-                event.map_err(|_| Trouble::new(Kind::Silent, "the upstream has stopped within a transaction"))?;
+            let event = event.map_err(|_| {
+                UpstreamError::new(UpstreamErrorKind::Silent, "the upstream has stopped within a transaction")
+            })?;
             let event =
                 event.map_err(|error| session::of_stream(&self.following.settings, &self.connected.server, &error))?;
             let over = match event {
@@ -73,7 +74,9 @@ impl Stream<'_> {
                 }
                 Some(ReplicationEvent::Commit { .. }) => true,
                 Some(ReplicationEvent::Begin { .. }) => return Err(GatherError::Order.into()),
-                None => return Err(Trouble::new(Kind::Unreachable, "the upstream has ended the stream")),
+                None => {
+                    return Err(UpstreamError::new(UpstreamErrorKind::Unreachable, "the upstream has ended the stream"));
+                }
                 Some(_) => false,
             };
             for step in self.gather.take_steps() {

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use replica::upstream::{Kind, Lsn, Trouble};
+use replica::upstream::{Lsn, UpstreamError, UpstreamErrorKind};
 
 /// Counters and gauges. Each is consistent by itself, not with the others.
 #[derive(Debug, Default)]
@@ -26,28 +26,31 @@ pub struct UpstreamMetrics {
     pub lag_ms: AtomicI64,
     /// The position in the log up to which the copy is complete.
     pub seen: AtomicU64,
-    troubles: [AtomicU64; Kind::ALL.len()],
-    last: Mutex<Option<Trouble>>,
+    troubles: [AtomicU64; UpstreamErrorKind::ALL.len()],
+    last: Mutex<Option<UpstreamError>>,
 }
 
 impl UpstreamMetrics {
     /// The number of troubles of each kind.
-    pub fn troubles(&self) -> impl Iterator<Item = (Kind, u64)> {
-        Kind::ALL.into_iter().zip(&self.troubles).map(|(kind, count)| (kind, count.load(Ordering::Relaxed)))
+    pub fn troubles(&self) -> impl Iterator<Item = (UpstreamErrorKind, u64)> {
+        UpstreamErrorKind::ALL
+            .into_iter()
+            .zip(&self.troubles)
+            .map(|(kind, count)| (kind, count.load(Ordering::Relaxed)))
     }
 
     /// What prevents following the upstream at present.
-    pub fn trouble(&self) -> Option<Trouble> {
+    pub fn trouble(&self) -> Option<UpstreamError> {
         self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
     /// Counts a trouble that does not interrupt following.
-    pub(super) fn count_trouble(&self, kind: Kind) {
+    pub(super) fn count_trouble(&self, kind: UpstreamErrorKind) {
         self.troubles[kind as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Sets or clears the trouble; gives the one before.
-    pub(super) fn set_trouble(&self, trouble: Option<Trouble>) -> Option<Trouble> {
+    pub(super) fn set_trouble(&self, trouble: Option<UpstreamError>) -> Option<UpstreamError> {
         let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(trouble) = trouble.as_ref().filter(|trouble| last.as_ref() != Some(*trouble)) {
             self.count_trouble(trouble.kind);

@@ -1,7 +1,7 @@
 //! The stream: messages become batches, the writer applies them, and what is synced is acknowledged.
 //!
 //! ```text
-//!  events ─► Gather ─► batch ─┬─ the queue is empty, or the batch is full ─► applied with its mark ─► acknowledged
+//!  events ─► TransactionAssembler ─► batch ─┬─ the queue is empty, or the batch is full ─► applied with its mark ─► acknowledged
 //!                             └─ many deletes in one transaction ─► a batch of its own, which may be held
 //! ```
 //!
@@ -17,7 +17,9 @@ use jiff::Timestamp;
 use pgwire_replication::{Lsn as StreamLsn, PgWireError, ReplicationClient, ReplicationEvent};
 use tokio::time::Instant;
 
-use replica::upstream::{Anchor, Gather, Kind, Lsn, Position, Step, Transaction, Trouble, timestamp};
+use replica::upstream::{
+    Anchor, Lsn, Position, Step, Transaction, TransactionAssembler, UpstreamError, UpstreamErrorKind, timestamp,
+};
 use replica::{Change, Mark};
 
 use crate::postgres::connected::Connected;
@@ -31,7 +33,7 @@ pub(super) struct Stream<'a> {
     pub(super) following: &'a mut Following,
     pub(super) connected: Connected,
     pub(super) client: ReplicationClient,
-    pub(super) gather: Gather,
+    pub(super) gather: TransactionAssembler,
     /// The position of the copy.
     pub(super) position: Position,
     pub(super) sequence: Lsn,
@@ -63,11 +65,13 @@ impl Following {
         position: Position,
         client: ReplicationClient,
         expect: Option<Anchor>,
-    ) -> Result<Ended, Trouble> {
+    ) -> Result<Ended, UpstreamError> {
         let heartbeat = HeartbeatTask::start(&self.settings, &connected, self.writer.clone());
         let mark = self.writer.mark().filter(|mark| mark.source == SOURCE);
-        let Some(mark) = mark else { return Err(Trouble::new(Kind::Store, "the copy's position is gone")) };
-        let gather = Gather::new(self.settings.mapping.clone(), self.settings.heartbeat.clone(), expect);
+        let Some(mark) = mark else {
+            return Err(UpstreamError::new(UpstreamErrorKind::Store, "the copy's position is gone"));
+        };
+        let gather = TransactionAssembler::new(self.settings.mapping.clone(), self.settings.heartbeat.clone(), expect);
         let mut stream = Stream {
             connected,
             client,
@@ -88,7 +92,7 @@ impl Following {
 }
 
 impl Stream<'_> {
-    async fn run(&mut self, heartbeat: &HeartbeatTask) -> Result<Ended, Trouble> {
+    async fn run(&mut self, heartbeat: &HeartbeatTask) -> Result<Ended, UpstreamError> {
         let mut last_heard = Instant::now();
         let silence = self.following.settings.silence;
         loop {
@@ -104,7 +108,10 @@ impl Stream<'_> {
                     self.flush(false)?;
                 }
                 Err(_) if last_heard.elapsed() > silence => {
-                    return Err(Trouble::new(Kind::Silent, format!("the upstream has sent nothing for {silence:?}")));
+                    return Err(UpstreamError::new(
+                        UpstreamErrorKind::Silent,
+                        format!("the upstream has sent nothing for {silence:?}"),
+                    ));
                 }
                 Err(_) => {}
             }
@@ -115,7 +122,7 @@ impl Stream<'_> {
     }
 
     /// Takes the events that have arrived, without waiting.
-    async fn drain(&mut self) -> Result<Option<Ended>, Trouble> {
+    async fn drain(&mut self) -> Result<Option<Ended>, UpstreamError> {
         while self.batch.changes.len() < BATCH_CHANGES {
             let Some(event) = if_ready(self.client.recv()).await else { break };
             if let Some(ended) = self.event(event).await? {
@@ -125,11 +132,14 @@ impl Stream<'_> {
         Ok(None)
     }
 
-    async fn event(&mut self, event: Result<Option<ReplicationEvent>, PgWireError>) -> Result<Option<Ended>, Trouble> {
+    async fn event(
+        &mut self,
+        event: Result<Option<ReplicationEvent>, PgWireError>,
+    ) -> Result<Option<Ended>, UpstreamError> {
         let event =
             event.map_err(|error| session::of_stream(&self.following.settings, &self.connected.server, &error))?;
         match event {
-            None => Err(Trouble::new(Kind::Unreachable, "the upstream has ended the stream")),
+            None => Err(UpstreamError::new(UpstreamErrorKind::Unreachable, "the upstream has ended the stream")),
             Some(ReplicationEvent::Begin { final_lsn, commit_time_micros, .. }) => {
                 self.gather.begin(final_lsn.as_u64(), commit_time_micros)?;
                 self.confirm_history();
@@ -156,7 +166,7 @@ impl Stream<'_> {
         }
     }
 
-    async fn commit(&mut self, end: Lsn) -> Result<Option<Ended>, Trouble> {
+    async fn commit(&mut self, end: Lsn) -> Result<Option<Ended>, UpstreamError> {
         let transaction = self.gather.commit(end)?;
         if let Some(large) = self.counting.take() {
             let rest = transaction.as_ref().map_or(0, |transaction| deletes(&transaction.steps));
@@ -171,8 +181,8 @@ impl Stream<'_> {
     }
 
     /// Adds a transaction to the batch. One with many deletes becomes a batch of its own, so that it alone is held.
-    async fn add(&mut self, transaction: Transaction) -> Result<(), Trouble> {
-        let Transaction { steps, anchor, end, told: as_of } = transaction;
+    async fn add(&mut self, transaction: Transaction) -> Result<(), UpstreamError> {
+        let Transaction { steps, anchor, end, as_of } = transaction;
         let deletes = deletes(&steps);
         let alone = deletes > DELETES_TOGETHER || steps.contains(&Step::Change(Change::Truncate));
         if alone {
@@ -192,15 +202,15 @@ impl Stream<'_> {
         if alone { self.flush(true) } else { Ok(()) }
     }
 
-    pub(super) async fn change(&self, step: Step) -> Result<Change, Trouble> {
+    pub(super) async fn change(&self, step: Step) -> Result<Change, UpstreamError> {
         match step {
             Step::Change(change) => Ok(change),
-            Step::Look(receipt) => self.following.fetch_case(&self.connected, &receipt).await,
+            Step::Fetch(receipt) => self.following.fetch_case(&self.connected, &receipt).await,
         }
     }
 
     /// Hands the batch to the writer. One that only moves the position may wait, unless it is `due`.
-    pub(super) fn flush(&mut self, due: bool) -> Result<(), Trouble> {
+    pub(super) fn flush(&mut self, due: bool) -> Result<(), UpstreamError> {
         let Some((anchor, end)) = self.batch.last else { return Ok(()) };
         let position_only = self.batch.changes.is_empty() && self.batch.as_of.is_none_or(|as_of| as_of <= self.as_of);
         if position_only && !due && self.written.elapsed() < POSITION_EVERY {
@@ -225,12 +235,12 @@ impl Stream<'_> {
         Mark { source: SOURCE.into(), sequence: Some(sequence), position: Some(position.to_text()), as_of: self.as_of }
     }
 
-    fn apply(&self, batch: Batch) -> Result<Applied, Trouble> {
+    fn apply(&self, batch: Batch) -> Result<Applied, UpstreamError> {
         self.following.writer.apply(SOURCE, batch).map_err(|error| writer_trouble(&error))
     }
 
     /// Confirms the copy up to a mark, with the upstream's clock.
-    fn heartbeat(&self, mark: Mark) -> Result<(), Trouble> {
+    fn heartbeat(&self, mark: Mark) -> Result<(), UpstreamError> {
         let writer = &self.following.writer;
         let stored = match timestamp(self.sent_us).filter(|_| self.sent_us > 0) {
             Some(now) => writer.heartbeat_at(mark, now),
@@ -260,9 +270,9 @@ impl Stream<'_> {
     }
 
     /// The upstream has nothing for this node up to `end`. A server that requests a reply may be waiting to shut down.
-    fn keep_alive(&mut self, end: Lsn, reply_requested: bool, time_us: i64) -> Result<(), Trouble> {
+    fn keep_alive(&mut self, end: Lsn, reply_requested: bool, time_us: i64) -> Result<(), UpstreamError> {
         self.sent_us = time_us;
-        if self.gather.is_inside() || self.gather.is_unproven() {
+        if self.gather.is_inside() || self.gather.expects_anchor() {
             return Ok(());
         }
         self.confirm_history();
@@ -272,7 +282,7 @@ impl Stream<'_> {
     }
 
     /// Stores and acknowledges a position without changes, so that an idle table does not retain the log.
-    fn write_idle(&mut self) -> Result<(), Trouble> {
+    fn write_idle(&mut self) -> Result<(), UpstreamError> {
         self.flush(true)?;
         let Some(seen) = self.idle.take() else { return Ok(()) };
         let position = Position { seen: seen.max(self.position.seen), ..self.position.clone() };
@@ -285,7 +295,7 @@ impl Stream<'_> {
     }
 
     /// Periodic work: requests of an operator or the scrub, and positions that are due.
-    async fn periodic(&mut self, heartbeat: &HeartbeatTask) -> Result<Option<Ended>, Trouble> {
+    async fn periodic(&mut self, heartbeat: &HeartbeatTask) -> Result<Option<Ended>, UpstreamError> {
         let redescribed = self.gather.is_redescribed() && !self.gather.is_inside();
         if self.following.writer.rebuild_requested() || heartbeat.setup_changed() || redescribed {
             self.flush(true)?;
@@ -306,7 +316,7 @@ impl Stream<'_> {
     }
 
     /// Applies quarantined rows that were requested again; the position does not move.
-    async fn retry_rows(&mut self, ids: Vec<String>) -> Result<(), Trouble> {
+    async fn retry_rows(&mut self, ids: Vec<String>) -> Result<(), UpstreamError> {
         let rows = self.following.fetch_rows(&self.connected, ids).await?;
         if !rows.is_empty() {
             self.apply(Batch::Retry(rows))?;
@@ -316,7 +326,7 @@ impl Stream<'_> {
 
     /// Clears the trouble once the stream has proven to continue the history of the copy.
     fn confirm_history(&mut self) {
-        if self.gather.is_unproven() {
+        if self.gather.expects_anchor() {
             return;
         }
         let metrics = &self.following.writer.shared.metrics.upstream;
@@ -333,9 +343,10 @@ pub(super) fn deletes(steps: &[Step]) -> u64 {
     steps.iter().filter(|step| matches!(step, Step::Change(Change::Delete { .. }))).count() as u64
 }
 
-pub(super) fn writer_trouble(error: &ApplyError) -> Trouble {
-    let kind = if matches!(error, ApplyError::Held { .. }) { Kind::Held } else { Kind::Store };
-    Trouble::new(kind, error.to_string())
+pub(super) fn writer_trouble(error: &ApplyError) -> UpstreamError {
+    let kind =
+        if matches!(error, ApplyError::Held { .. }) { UpstreamErrorKind::Held } else { UpstreamErrorKind::Store };
+    UpstreamError::new(kind, error.to_string())
 }
 
 /// The result of a future that is ready. Runs outside the cooperative budget, so that a full queue is read completely.

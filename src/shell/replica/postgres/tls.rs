@@ -21,10 +21,10 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use config::{Tls, UpstreamServer};
-use replica::upstream::{Kind, Trouble};
+use replica::upstream::{UpstreamError, UpstreamErrorKind};
 
 /// The settings of a replication connection.
-pub(super) fn of_stream(tls: &Tls, server: &UpstreamServer) -> Result<TlsConfig, Trouble> {
+pub(super) fn of_stream(tls: &Tls, server: &UpstreamServer) -> Result<TlsConfig, UpstreamError> {
     Ok(match tls {
         Tls::Off => TlsConfig::disabled(),
         Tls::Verify { ca_file, name } => TlsConfig {
@@ -36,7 +36,7 @@ pub(super) fn of_stream(tls: &Tls, server: &UpstreamServer) -> Result<TlsConfig,
     })
 }
 
-fn ca_path(ca_file: Option<&Path>) -> Result<PathBuf, Trouble> {
+fn ca_path(ca_file: Option<&Path>) -> Result<PathBuf, UpstreamError> {
     match ca_file {
         Some(path) => Ok(path.to_owned()),
         None => Ok(format!("/proc/self/fd/{}", machine()?.pem.as_raw_fd()).into()),
@@ -44,7 +44,7 @@ fn ca_path(ca_file: Option<&Path>) -> Result<PathBuf, Trouble> {
 }
 
 /// The TLS of an SQL connection; `None` when it is off.
-pub(super) fn of_session(tls: &Tls) -> Result<Option<Named>, Trouble> {
+pub(super) fn of_session(tls: &Tls) -> Result<Option<Named>, UpstreamError> {
     match tls {
         Tls::Off => Ok(None),
         Tls::Verify { ca_file, name } => {
@@ -77,7 +77,7 @@ impl MakeTlsConnect<Socket> for Named {
     }
 }
 
-fn client(ca_file: Option<&Path>) -> Result<ClientConfig, Trouble> {
+fn client(ca_file: Option<&Path>) -> Result<ClientConfig, UpstreamError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -85,7 +85,7 @@ fn client(ca_file: Option<&Path>) -> Result<ClientConfig, Trouble> {
     Ok(builder.with_root_certificates(roots(ca_file)?).with_no_client_auth())
 }
 
-fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Trouble> {
+fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, UpstreamError> {
     let Some(path) = ca_file else { return Ok(machine()?.roots.clone()) };
     let mut roots = RootCertStore::empty();
     let name = path.display();
@@ -106,7 +106,7 @@ struct MachineAuthorities {
 }
 
 /// Reads the machine's authorities once: those of `SSL_CERT_FILE` and `SSL_CERT_DIR`, or the distribution's.
-fn machine() -> Result<&'static MachineAuthorities, Trouble> {
+fn machine() -> Result<&'static MachineAuthorities, UpstreamError> {
     static READ: OnceLock<Result<MachineAuthorities, String>> = OnceLock::new();
     READ.get_or_init(read_machine).as_ref().map_err(|what| wrong(what.clone()))
 }
@@ -147,8 +147,8 @@ fn in_memory(content: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-fn wrong(what: String) -> Trouble {
-    Trouble::new(Kind::Tls, what)
+fn wrong(what: String) -> UpstreamError {
+    UpstreamError::new(UpstreamErrorKind::Tls, what)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use config::Postgres;
 use inquiry::Keys;
 use replica::Change;
-use replica::upstream::{Field, Kind, Lsn, Position, Slot, Trouble, lsn, lsn_text};
+use replica::upstream::{Field, Lsn, Position, Slot, UpstreamError, UpstreamErrorKind, lsn, lsn_text};
 
 use crate::file::{quarantine, state, store};
 use crate::postgres::connected::{Connected, connect_to_any};
@@ -48,7 +48,7 @@ pub struct Compared {
 pub enum VerifyError {
     /// The upstream cannot be read.
     #[error(transparent)]
-    Upstream(#[from] Trouble),
+    Upstream(#[from] UpstreamError),
     /// The file cannot be read.
     #[error("the copy cannot be read: {0}")]
     Copy(String),
@@ -147,9 +147,10 @@ pub fn verify(settings: &Postgres, folder: &Path, keys: &Keys, patience: Duratio
 }
 
 /// Checks the upstream's setup without changing it.
-pub fn check(settings: &Postgres) -> Result<Checked, Trouble> {
+pub fn check(settings: &Postgres) -> Result<Checked, UpstreamError> {
     tls::use_provider();
-    let runtime = session::runtime().map_err(|error| Trouble::new(Kind::Setup, error.to_string()))?;
+    let runtime =
+        session::runtime().map_err(|error| UpstreamError::new(UpstreamErrorKind::Setup, error.to_string()))?;
     runtime.block_on(async {
         let Connected { server, session, catalogue, .. } = &connect_to_any(settings).await?;
         let slot = catalogue::slot(settings, session).await?;

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use feed::is_feed_name;
-use replica::gate::{Kind, Whole};
+use replica::gate::{FileKind, VerifiedFile};
 
 /// The folders of a spool.
 pub(crate) struct SpoolFolders {
@@ -44,7 +44,7 @@ impl SpoolFolders {
     }
 
     /// Archives an applied feed file. `jindu load`, which waits for `name`, finds a note.
-    pub(crate) fn archive(&self, name: &OsStr, whole: &Whole, note: &str) -> io::Result<()> {
+    pub(crate) fn archive(&self, name: &OsStr, whole: &VerifiedFile, note: &str) -> io::Result<()> {
         if is_loaded(name) {
             fs::write(self.applied.join(note_name(name, "done")), format!("{note}\n"))?;
         }
@@ -52,7 +52,7 @@ impl SpoolFolders {
     }
 
     /// Archives a feed file that is older than the copy; no rebuild uses it.
-    pub(crate) fn archive_superseded(&self, name: &OsStr, whole: &Whole, note: &str) -> io::Result<()> {
+    pub(crate) fn archive_superseded(&self, name: &OsStr, whole: &VerifiedFile, note: &str) -> io::Result<()> {
         if is_loaded(name) {
             fs::write(self.applied.join(note_name(name, "done")), format!("{note}\n"))?;
         }
@@ -193,11 +193,11 @@ pub(crate) fn note_name(name: &OsStr, note: &str) -> String {
     format!("{}.{note}", safe(name))
 }
 
-fn archive_name(name: &OsStr, whole: &Whole) -> String {
+fn archive_name(name: &OsStr, whole: &VerifiedFile) -> String {
     let end = if name.as_bytes().ends_with(b".zst") { "ndjson.zst" } else { "ndjson" };
     let kind = match whole.header.kind {
-        Kind::Changes => "changes",
-        Kind::Snapshot => "snapshot",
+        FileKind::Changes => "changes",
+        FileKind::Snapshot => "snapshot",
     };
     let hash = whole.hash.to_string();
     format!("{:020}-{}-{kind}.{end}", whole.header.sequence, &hash[..8])

@@ -11,7 +11,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use replica::Mark;
-use replica::gate::{Copy, FeedHeader, Hash, Lineup, Place, Turn};
+use replica::gate::{FeedHeader, FilePosition, FileQueue, Hash, NextFile, ReplicaState};
 
 use crate::spool::alarms::{Backlog, FeedAlarm, FeedAlarms};
 use crate::spool::archive::SpoolFolders;
@@ -24,7 +24,7 @@ use crate::write::handle::WriterHandle;
 pub(crate) struct Gate {
     pub(super) writer: WriterHandle,
     pub(super) settings: config::Replica,
-    pub(super) lineup: Lineup<OsString>,
+    pub(super) lineup: FileQueue<OsString>,
     pub(super) files: HashMap<OsString, Waiting>,
     /// The hashes of the applied files.
     pub(super) applied_files: AppliedFiles,
@@ -62,7 +62,7 @@ impl Gate {
         let gate = Gate {
             writer,
             settings,
-            lineup: Lineup::default(),
+            lineup: FileQueue::default(),
             files: HashMap::new(),
             applied_files,
             gap: None,
@@ -76,7 +76,7 @@ impl Gate {
 
     /// After a lost log or a restored backup the copy is older than the archive: the later files are applied again.
     fn return_later_files(&self, folders: &SpoolFolders) {
-        let Copy::At(place) = self.copy() else { return };
+        let ReplicaState::At(place) = self.copy() else { return };
         match folders.return_after(place.sequence) {
             Ok(0) => {}
             Ok(files) => {
@@ -91,11 +91,11 @@ impl Gate {
     }
 
     /// The state of the copy, as feed files are judged by it.
-    pub(crate) fn copy(&self) -> Copy {
-        let Some(Mark { source, sequence, position, as_of }) = self.writer.mark() else { return Copy::Empty };
+    pub(crate) fn copy(&self) -> ReplicaState {
+        let Some(Mark { source, sequence, position, as_of }) = self.writer.mark() else { return ReplicaState::Empty };
         match (sequence, position.as_deref().and_then(Hash::from_hex)) {
-            (Some(sequence), Some(hash)) => Copy::At(Place { source, sequence, hash, as_of }),
-            _ => Copy::Other,
+            (Some(sequence), Some(hash)) => ReplicaState::At(FilePosition { source, sequence, hash, as_of }),
+            _ => ReplicaState::Other,
         }
     }
 
@@ -134,7 +134,7 @@ impl Gate {
         let mut more = false;
         self.replay(folders, alarms)?;
         while !self.writer.ending() {
-            let Turn::Take(name) = self.turn() else { break };
+            let NextFile::Take(name) = self.turn() else { break };
             if self.held.as_ref() == Some(&name) && self.awaits_decision()? {
                 break;
             }
@@ -161,9 +161,9 @@ impl Gate {
         }
         // Without a file the position is unknown: the whole archive is used.
         let place = match self.copy() {
-            Copy::At(place) => Some(place),
-            Copy::Empty => None,
-            Copy::Other => return Ok(()),
+            ReplicaState::At(place) => Some(place),
+            ReplicaState::Empty => None,
+            ReplicaState::Other => return Ok(()),
         };
         self.replayed = Some(Instant::now());
         let Some(chain) = ArchivedChain::find(&self.settings.keys, folders, place.as_ref())? else { return Ok(()) };
@@ -179,7 +179,7 @@ impl Gate {
         Ok(())
     }
 
-    fn turn(&self) -> Turn<OsString> {
+    fn turn(&self) -> NextFile<OsString> {
         self.lineup.turn(&self.copy(), self.settings.spool_source.as_deref())
     }
 
@@ -189,15 +189,15 @@ impl Gate {
             alarms.raise(FeedAlarm::Clock, || fault.clone());
         }
         match self.turn() {
-            Turn::Gap { source, missing, first, last } => self.alarm_gap(alarms, &source, missing, first, last),
-            Turn::NoStart { source, first, last } => {
+            NextFile::Gap { source, missing, first, last } => self.alarm_gap(alarms, &source, missing, first, last),
+            NextFile::NoStart { source, first, last } => {
                 self.gap = None;
                 alarms.raise(FeedAlarm::NoStart, || {
                     format!("{source} {first} to {last} wait for a first snapshot; have one sent")
                 });
             }
             // A file that still grows is not missing.
-            Turn::Take(_) | Turn::Nothing => self.gap = None,
+            NextFile::Take(_) | NextFile::Nothing => self.gap = None,
         }
         if self.writer.rebuild_requested() {
             alarms.raise(FeedAlarm::SnapshotWanted, || {

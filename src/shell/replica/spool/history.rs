@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use replica::gate::{FeedHeader, Hash, Whole};
+use replica::gate::{FeedHeader, Hash, VerifiedFile};
 
 use crate::spool::archive::SpoolFolders;
 
@@ -52,7 +52,7 @@ impl AppliedFiles {
         self.source = source.to_owned();
     }
 
-    pub(crate) fn add(&mut self, whole: &Whole) {
+    pub(crate) fn add(&mut self, whole: &VerifiedFile) {
         let FeedHeader { source, sequence, .. } = &whole.header;
         if self.hash(source, *sequence).is_some() {
             return;

@@ -16,7 +16,9 @@ use std::io;
 
 use feed::printable;
 use feed::text::{self, ReadError};
-use replica::gate::{Copy, FeedHeader, FileError, Kind, Place, Reading, SealError, Standing, Whole};
+use replica::gate::{
+    FeedHeader, FileError, FileKind, FilePosition, Reading, ReplicaState, SealError, Standing, VerifiedFile,
+};
 use replica::{Change, Mark};
 
 use crate::file::held;
@@ -31,7 +33,7 @@ use crate::write::rebuild::Rebuild;
 /// A verified file, with the changes of a file of changes.
 struct Verified {
     name: OsString,
-    whole: Whole,
+    whole: VerifiedFile,
     changes: Vec<Change>,
 }
 
@@ -66,9 +68,9 @@ impl Gate {
     }
 
     /// Reads a file completely. Its changes are kept in memory, except those of a snapshot, which has no size limit.
-    fn read(&self, name: &OsStr, folders: &SpoolFolders) -> Result<(Whole, Vec<Change>), ReadError> {
-        let kind = self.files.get(name).map_or(Kind::Changes, |waiting| waiting.header.kind);
-        let reading = if kind == Kind::Changes { Reading::Rows } else { Reading::Check };
+    fn read(&self, name: &OsStr, folders: &SpoolFolders) -> Result<(VerifiedFile, Vec<Change>), ReadError> {
+        let kind = self.files.get(name).map_or(FileKind::Changes, |waiting| waiting.header.kind);
+        let reading = if kind == FileKind::Changes { Reading::Rows } else { Reading::Check };
         let mut changes = Vec::new();
         let whole = text::read(&folders.spool.join(name), reading, &mut |change| changes.push(change))?;
         Ok((whole, changes))
@@ -77,7 +79,7 @@ impl Gate {
     /// Acts on a file by its standing.
     fn act(&mut self, file: Verified, folders: &SpoolFolders, alarms: &mut FeedAlarms) -> io::Result<Taken> {
         let (name, whole) = (&file.name, &file.whole);
-        let rebuild = self.writer.rebuild_requested() && whole.header.kind == Kind::Snapshot;
+        let rebuild = self.writer.rebuild_requested() && whole.header.kind == FileKind::Snapshot;
         match self.judge(&self.copy(), whole) {
             Standing::Next => self.changes(file, folders, alarms),
             Standing::Start => match self.may_start(whole) {
@@ -107,24 +109,26 @@ impl Gate {
     }
 
     /// Whether the key that signed a snapshot may set the copy back to its number.
-    fn may_start(&self, whole: &Whole) -> Result<(), SealError> {
+    fn may_start(&self, whole: &VerifiedFile) -> Result<(), SealError> {
         match self.copy() {
-            Copy::At(place) if place.source == whole.header.source && whole.header.sequence <= place.sequence => {
+            ReplicaState::At(place)
+                if place.source == whole.header.source && whole.header.sequence <= place.sequence =>
+            {
                 self.settings.keys.check_at(whole, place.sequence + 1)
             }
-            Copy::At(_) | Copy::Empty | Copy::Other => Ok(()),
+            ReplicaState::At(_) | ReplicaState::Empty | ReplicaState::Other => Ok(()),
         }
     }
 
     fn followed(&self) -> String {
         match (&self.settings.spool_source, self.copy()) {
             (Some(ours), _) => ours.clone(),
-            (None, Copy::At(place)) => place.source,
-            (None, Copy::Empty | Copy::Other) => "none".into(),
+            (None, ReplicaState::At(place)) => place.source,
+            (None, ReplicaState::Empty | ReplicaState::Other) => "none".into(),
         }
     }
 
-    fn judge(&self, copy: &Copy, whole: &Whole) -> Standing {
+    fn judge(&self, copy: &ReplicaState, whole: &VerifiedFile) -> Standing {
         let source = self.settings.spool_source.as_deref();
         copy.judge(source, &whole.header, Some(&whole.hash), |sequence| {
             self.applied_files.hash(&whole.header.source, sequence)
@@ -175,7 +179,7 @@ impl Gate {
         let last = &group[group.len() - 1].whole;
         let rows: u64 = group.iter().map(|file| file.whole.header.lines).sum();
         let FeedHeader { source, sequence, as_of, .. } = last.header.clone();
-        let place = Place { source, sequence, hash: last.hash, as_of };
+        let place = FilePosition { source, sequence, hash: last.hash, as_of };
         let name = self.lineup.follower(&place)?;
         let waiting =
             self.files.get(&name).filter(|waiting| rows.saturating_add(waiting.header.lines) <= GROUP_ROWS_MAX)?;
@@ -186,7 +190,7 @@ impl Gate {
         // A fault in it is reported when it is the first of a group.
         let whole = text::read(&folders.spool.join(&name), Reading::Rows, &mut |change| changes.push(change)).ok()?;
         let sound = self.settings.keys.check(&whole).is_ok() && !self.is_mass(&changes) && !self.is_future(&whole);
-        let next = sound && self.judge(&Copy::At(place), &whole) == Standing::Next;
+        let next = sound && self.judge(&ReplicaState::At(place), &whole) == Standing::Next;
         next.then_some(Verified { name, whole, changes })
     }
 
@@ -194,7 +198,7 @@ impl Gate {
     fn snapshot(
         &mut self,
         name: &OsStr,
-        whole: &Whole,
+        whole: &VerifiedFile,
         folders: &SpoolFolders,
         alarms: &mut FeedAlarms,
     ) -> io::Result<Taken> {
@@ -211,7 +215,13 @@ impl Gate {
         }
     }
 
-    fn rebuild(&self, name: &OsStr, whole: &Whole, folders: &SpoolFolders, mark: Mark) -> Result<Applied, ApplyError> {
+    fn rebuild(
+        &self,
+        name: &OsStr,
+        whole: &VerifiedFile,
+        folders: &SpoolFolders,
+        mark: Mark,
+    ) -> Result<Applied, ApplyError> {
         let mut rebuild = Rebuild::begin(&self.writer)?;
         let mut failed = None;
         let read = text::read(&folders.spool.join(name), Reading::Rows, &mut |change| {
@@ -259,7 +269,7 @@ impl Gate {
     }
 
     /// Archives a file that is in the copy.
-    fn archive(&mut self, name: &OsStr, whole: &Whole, folders: &SpoolFolders, note: &str) -> io::Result<Taken> {
+    fn archive(&mut self, name: &OsStr, whole: &VerifiedFile, folders: &SpoolFolders, note: &str) -> io::Result<Taken> {
         self.applied_files.add(whole);
         folders.archive(name, whole, note)?;
         self.remove(name);
@@ -276,7 +286,7 @@ impl Gate {
     }
 
     /// The mark of a file. An impossible time is not trusted: the rows are applied, the age stays.
-    pub(super) fn mark(&mut self, whole: &Whole) -> Mark {
+    pub(super) fn mark(&mut self, whole: &VerifiedFile) -> Mark {
         let FeedHeader { source, sequence, as_of, .. } = whole.header.clone();
         let before = self.writer.mark().filter(|mark| mark.source == source).map(|mark| mark.as_of);
         let (mut trusted, mut fault) = (as_of, None);
@@ -294,7 +304,7 @@ impl Gate {
         Mark { source, sequence: Some(sequence), position: Some(whole.hash.to_string()), as_of: trusted }
     }
 
-    fn is_future(&self, whole: &Whole) -> bool {
+    fn is_future(&self, whole: &VerifiedFile) -> bool {
         whole.header.as_of.duration_since(self.writer.now()) > FUTURE_MAX
     }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use feed::text;
 use replica::Mark;
-use replica::gate::{Copy, GateKeys, Kind, Place, Reading, Standing, Whole};
+use replica::gate::{FileKind, FilePosition, GateKeys, Reading, ReplicaState, Standing, VerifiedFile};
 
 use crate::spool::archive::SpoolFolders;
 use crate::write::batch::{Applied, ApplyError};
@@ -19,7 +19,7 @@ use crate::write::rebuild::Rebuild;
 
 /// Archived files that follow each other, beginning with a snapshot or number 1.
 pub(crate) struct ArchivedChain {
-    files: Vec<(PathBuf, Whole)>,
+    files: Vec<(PathBuf, VerifiedFile)>,
 }
 
 impl ArchivedChain {
@@ -28,9 +28,9 @@ impl ArchivedChain {
     pub(crate) fn find(
         keys: &GateKeys,
         folders: &SpoolFolders,
-        place: Option<&Place>,
+        place: Option<&FilePosition>,
     ) -> io::Result<Option<ArchivedChain>> {
-        let mut files: Vec<(PathBuf, Whole)> = Vec::new();
+        let mut files: Vec<(PathBuf, VerifiedFile)> = Vec::new();
         for path in folders.archived()? {
             let Ok(whole) = text::read(&path, Reading::Check, &mut |_| {}) else { continue };
             if keys.check(&whole).is_ok() && follows(files.last().map(|(_, before)| before), &whole) {
@@ -49,7 +49,7 @@ impl ArchivedChain {
     }
 
     /// Its last file.
-    pub(crate) fn end(&self) -> &Whole {
+    pub(crate) fn end(&self) -> &VerifiedFile {
         &self.files.last().expect("a chain has a file").1
     }
 
@@ -81,15 +81,16 @@ impl ArchivedChain {
     }
 }
 
-fn is_at(whole: &Whole, place: &Place) -> bool {
+fn is_at(whole: &VerifiedFile, place: &FilePosition) -> bool {
     let header = &whole.header;
     (&header.source, header.sequence, whole.hash) == (&place.source, place.sequence, place.hash)
 }
 
 /// Whether a file can begin a chain, or follows its predecessor.
-fn follows(before: Option<&Whole>, whole: &Whole) -> bool {
-    let Some(before) = before else { return whole.header.kind == Kind::Snapshot || whole.header.sequence == 1 };
+fn follows(before: Option<&VerifiedFile>, whole: &VerifiedFile) -> bool {
+    let Some(before) = before else { return whole.header.kind == FileKind::Snapshot || whole.header.sequence == 1 };
     let header = before.header.clone();
-    let place = Place { source: header.source, sequence: header.sequence, hash: before.hash, as_of: header.as_of };
-    Copy::At(place).judge(None, &whole.header, Some(&whole.hash), |_| None) == Standing::Next
+    let place =
+        FilePosition { source: header.source, sequence: header.sequence, hash: before.hash, as_of: header.as_of };
+    ReplicaState::At(place).judge(None, &whole.header, Some(&whole.hash), |_| None) == Standing::Next
 }

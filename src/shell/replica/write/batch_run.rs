@@ -11,7 +11,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use base::Private;
 use inquiry::Keys;
-use replica::{BadRow, CaseRecord, Change, KeptClock, Mark, SPOOL};
+use replica::{BadRow, CaseRecord, Change, Mark, SPOOL, StoredClock};
 
 use crate::file::held::{self, Decision, Held, HeldWhat};
 use crate::file::rows::{RowWriter, Written};
@@ -30,7 +30,7 @@ pub(crate) struct ApplyContext<'a> {
     /// Keys of the cases in quarantine.
     pub withheld: &'a HashSet<i64>,
     /// Called with a mark before it is stored: limits an impossible time, and gives the upstream's clock.
-    pub observe_clock: &'a dyn Fn(&mut Mark) -> KeptClock,
+    pub observe_clock: &'a dyn Fn(&mut Mark) -> StoredClock,
     /// Called after each commit, so that no old row stays in the cache.
     pub committed: &'a dyn Fn(Committed),
 }

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use inquiry::Keys;
-use replica::{Change, KeptClock, Line, Mark, SAMPLE};
+use replica::{Change, Line, Mark, SAMPLE, StoredClock};
 
 use crate::alarms::{CLOCK, UNWRITTEN};
 use crate::file::store;
@@ -200,10 +200,10 @@ impl Writer {
     }
 
     /// Learns the upstream's clock from a mark, and limits a time that is too far ahead.
-    pub(crate) fn observe_clock(&self, mark: &mut Mark, upstream_now: Option<Timestamp>) -> KeptClock {
+    pub(crate) fn observe_clock(&self, mark: &mut Mark, upstream_now: Option<Timestamp>) -> StoredClock {
         let mut clock = locked(&self.shared.clock);
         let reported = mark.as_of;
-        mark.as_of = clock.told(self.shared.moment(), reported, upstream_now);
+        mark.as_of = clock.upstream_reported(self.shared.moment(), reported, upstream_now);
         let warning = (mark.as_of != reported).then(|| {
             "the upstream's clock is hours ahead of this node's: set both clocks; its times are limited to one hour ahead".into()
         });

@@ -7,14 +7,17 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 
-use super::{AccountError, AccountRow, Event, Open};
-use studio::tries::{FORGOTTEN_AFTER, TryRule};
+use studio::lockout::{FORGOTTEN_AFTER, LockoutRule};
 use studio::{Operator, Role};
 
-/// A key of something that is told by its hash only: a token, a mistyped name, an address.
+use super::account::{AccountRow, Event};
+use super::error::AccountError;
+use super::session::Open;
+
+/// SHA-256 of what is not stored itself: a token, a mistyped name, an address.
 pub(super) type Hashed = [u8; 32];
 
-/// The hash of something of this kind.
+/// The hash of parts, kept apart from other kinds by `kind`.
 pub(super) fn hashed(kind: &str, parts: &[&str]) -> Hashed {
     let mut hash = Sha256::new();
     for part in std::iter::once(&kind).chain(parts) {
@@ -24,10 +27,10 @@ pub(super) fn hashed(kind: &str, parts: &[&str]) -> Hashed {
     hash.finalize().into()
 }
 
-/// Opens the file, and makes it if there is none.
+/// Opens the file, and creates it if there is none.
 pub(super) fn open(path: &Path) -> Result<Connection, AccountError> {
     let connection = Connection::open(path)?;
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     let schema: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if schema > SCHEMA {
         return Err(AccountError::Newer { path: path.display().to_string(), schema });
@@ -42,7 +45,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, AccountError> {
     Ok(connection)
 }
 
-/// What a sign-in is held against.
+/// An account with its hashes.
 pub(super) struct Account {
     pub operator: Operator,
     pub password: String,
@@ -59,19 +62,19 @@ fn operator(row: &Row) -> rusqlite::Result<Operator> {
     Ok(Operator { id: row.get("id")?, name: row.get("name")?, number: row.get("number")?, role })
 }
 
-/// The account of a name that can sign in.
+/// The account with a name, unless it is removed.
 pub(super) fn by_name(connection: &Connection, name: &str) -> rusqlite::Result<Option<Account>> {
     let sql = "SELECT * FROM accounts WHERE name = ?1 AND removed_us IS NULL";
     connection.prepare_cached(sql)?.query_row([name], account).optional()
 }
 
-/// The account of a number that can sign in.
+/// The account with a number, unless it is removed.
 pub(super) fn by_number(connection: &Connection, number: &str) -> rusqlite::Result<Option<Account>> {
     let sql = "SELECT * FROM accounts WHERE number = ?1 AND removed_us IS NULL";
     connection.prepare_cached(sql)?.query_row([number], account).optional()
 }
 
-/// Everybody who can sign in, by name.
+/// All accounts that are not removed, by name.
 pub(super) fn list(connection: &Connection) -> rusqlite::Result<Vec<AccountRow>> {
     let sql = "SELECT * FROM accounts WHERE removed_us IS NULL ORDER BY name";
     let row = |row: &Row| {
@@ -85,13 +88,13 @@ pub(super) fn list(connection: &Connection) -> rusqlite::Result<Vec<AccountRow>>
     connection.prepare_cached(sql)?.query_map([], row)?.collect()
 }
 
-/// The smallest number from 101 on that nobody ever had.
+/// The number after the highest of three digits that was ever given; 101 at first.
 pub(super) fn next_number(connection: &Connection) -> rusqlite::Result<String> {
     let sql = "SELECT coalesce(max(CAST(number AS INTEGER)), 100) + 1 FROM accounts WHERE length(number) = 3";
     connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(|number| number.max(101).to_string())
 }
 
-/// Notes a new account; gives its id.
+/// Adds an account; its id.
 pub(super) fn add(connection: &Connection, account: &Account) -> rusqlite::Result<i64> {
     let Account { operator, password, pin } = account;
     let sql = "INSERT INTO accounts (name, number, role, password, pin) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -121,11 +124,11 @@ pub(super) fn change(connection: &Connection, id: i64, field: &Field) -> rusqlit
     }
 }
 
-/// What is left of the wait of something that may be tried by this rule.
+/// How much longer a key must wait under a rule.
 pub(super) fn wait(
     connection: &Connection,
     key: &Hashed,
-    rule: &TryRule,
+    rule: &LockoutRule,
     now: Timestamp,
 ) -> rusqlite::Result<Option<Duration>> {
     let sql = "SELECT failures, last_us FROM tries WHERE key = ?1";
@@ -134,32 +137,32 @@ pub(super) fn wait(
     Ok(rule.wait(failures, since(last_us, now)))
 }
 
-/// A clock that was set back counts as no time.
+/// Zero if the clock was set back.
 fn since(last_us: i64, now: Timestamp) -> Duration {
     Duration::from_micros(u64::try_from(now.as_microsecond().saturating_sub(last_us)).unwrap_or(0))
 }
 
-/// Counts a failure. Those of a day ago are forgotten; of too many the oldest are.
+/// Counts a failure. Those of a day ago are deleted; of too many, the oldest.
 pub(super) fn failed(connection: &Connection, key: &Hashed, now: Timestamp) -> rusqlite::Result<()> {
     let now_us = now.as_microsecond();
     let old_us = now_us.saturating_sub_unsigned(FORGOTTEN_AFTER.as_micros() as u64);
     connection.execute("DELETE FROM tries WHERE last_us < ?1", [old_us])?;
     let count: i64 = connection.query_row("SELECT count(*) FROM tries", [], |row| row.get(0))?;
-    if count >= TRIES_MAX {
+    if count >= ATTEMPTS_MAX {
         let sql = "DELETE FROM tries WHERE key IN (SELECT key FROM tries ORDER BY last_us LIMIT ?1)";
-        connection.execute(sql, [TRIES_MAX / 10])?;
+        connection.execute(sql, [ATTEMPTS_MAX / 10])?;
     }
     let sql = "INSERT INTO tries (key, failures, last_us) VALUES (?1, 1, ?2)
                ON CONFLICT (key) DO UPDATE SET failures = failures + 1, last_us = ?2";
     connection.prepare_cached(sql)?.execute(params![key, now_us]).map(drop)
 }
 
-/// Takes one failure back: it was none.
+/// Takes one failure back.
 pub(super) fn forgive(connection: &Connection, key: &Hashed) -> rusqlite::Result<()> {
     connection.execute("UPDATE tries SET failures = failures - 1 WHERE key = ?1 AND failures > 0", [key]).map(drop)
 }
 
-/// Forgets all failures of a key.
+/// Deletes all failures of a key.
 pub(super) fn clear(connection: &Connection, key: &Hashed) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM tries WHERE key = ?1", [key]).map(drop)
 }
@@ -170,7 +173,7 @@ pub(super) fn is_known(connection: &Connection, account: i64, device: &Hashed) -
     connection.prepare_cached(sql)?.exists(params![account, device])
 }
 
-/// Remembers a browser; the ones of an account that were used longest ago make room.
+/// Records a browser; an account keeps the 20 used last.
 pub(super) fn know(connection: &Connection, account: i64, device: &Hashed, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "INSERT INTO devices (account, device, used_us) VALUES (?1, ?2, ?3)
                ON CONFLICT (account, device) DO UPDATE SET used_us = ?3";
@@ -180,7 +183,7 @@ pub(super) fn know(connection: &Connection, account: i64, device: &Hashed, now: 
     connection.execute(sql, [account]).map(drop)
 }
 
-/// Begins a session; the oldest of too many end.
+/// Begins a session; an account keeps the 20 newest.
 pub(super) fn begin(
     connection: &Connection,
     account: i64,
@@ -199,7 +202,7 @@ pub(super) fn begin(
     Ok(id)
 }
 
-/// An open session, and whose it is.
+/// The open session with a token, and its operator.
 pub(super) fn session(connection: &Connection, token: &Hashed) -> rusqlite::Result<Option<(Open, Operator)>> {
     let sql = "SELECT sessions.id AS session, agent, address, began_us, seen_us, accounts.* FROM sessions
                JOIN accounts ON accounts.id = sessions.account WHERE token = ?1 AND removed_us IS NULL";
@@ -217,7 +220,7 @@ fn open_session(row: &Row) -> rusqlite::Result<Open> {
     })
 }
 
-/// The sessions of an account, the one used last first.
+/// The sessions of an account, last used first.
 pub(super) fn sessions(connection: &Connection, account: i64) -> rusqlite::Result<Vec<Open>> {
     let sql = "SELECT id AS session, agent, address, began_us, seen_us FROM sessions WHERE account = ?1
                ORDER BY seen_us DESC";
@@ -229,7 +232,7 @@ pub(super) fn seen(connection: &Connection, session: i64, now: Timestamp) -> rus
     connection.prepare_cached(sql)?.execute(params![session, now.as_microsecond()]).map(drop)
 }
 
-/// Ends one session of an account; whether there was one.
+/// Ends one session of an account; `false` if there was none.
 pub(super) fn end(connection: &Connection, account: i64, session: i64) -> rusqlite::Result<bool> {
     let sql = "DELETE FROM sessions WHERE account = ?1 AND id = ?2";
     Ok(connection.execute(sql, params![account, session])? > 0)
@@ -241,13 +244,13 @@ pub(super) fn end_others(connection: &Connection, account: i64, but: Option<i64>
     connection.execute(sql, params![account, but]).map(drop)
 }
 
-/// Ends what began or was used before these moments.
+/// Ends sessions that began or were last used before these times.
 pub(super) fn sweep(connection: &Connection, began: Timestamp, seen: Timestamp) -> rusqlite::Result<()> {
     let sql = "DELETE FROM sessions WHERE began_us < ?1 OR seen_us < ?2";
     connection.execute(sql, params![began.as_microsecond(), seen.as_microsecond()]).map(drop)
 }
 
-/// Notes what happened. Events of more than a year ago are deleted.
+/// Records an event. Those older than 400 days are deleted.
 pub(super) fn note(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
     let sql = "INSERT INTO events (at_us, what, who, by, address) VALUES (?1, ?2, ?3, ?4, ?5)";
     let Event { at, what, who, by, from } = event;
@@ -256,7 +259,7 @@ pub(super) fn note(connection: &Connection, event: &Event) -> rusqlite::Result<(
     connection.execute("DELETE FROM events WHERE at_us < ?1", [old.as_microsecond()]).map(drop)
 }
 
-/// The newest events, the newest first.
+/// The newest events, newest first.
 pub(super) fn events(connection: &Connection, max: u32) -> rusqlite::Result<Vec<Event>> {
     let sql = "SELECT at_us, what, who, by, address FROM events ORDER BY id DESC LIMIT ?1";
     let event = |row: &Row| {
@@ -295,6 +298,6 @@ const TABLES: &str = "
     CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'an event never changes'); END;";
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
 const SCHEMA: i64 = 1;
-const PATIENCE: Duration = Duration::from_secs(5);
-const TRIES_MAX: i64 = 20_000;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const ATTEMPTS_MAX: i64 = 20_000;
 const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);

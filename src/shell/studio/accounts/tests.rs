@@ -1,4 +1,11 @@
+//! Sign-in, lockout and sessions over a real file, at given times.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
 use super::*;
+use base::Private;
 use studio::Role;
 use support::folder::Folder;
 
@@ -111,7 +118,7 @@ fn after_a_few_wrong_passwords_even_the_right_one_must_wait_and_then_will_do() {
 fn whoever_guesses_from_elsewhere_does_not_lock_out_a_known_browser() {
     let office = Office::new();
     let signed_in = office.try_in("li", PASSWORD, &home()).expect("right");
-    let known = Origin { device: Some(signed_in.device.clone()), ..home() };
+    let known = Origin { device: Some(signed_in.device), ..home() };
     for _ in 0..20 {
         let _ = office.try_in("li", "wrong", &from("198.51.100.7"));
     }
@@ -231,9 +238,9 @@ fn what_happened_is_in_the_audit_and_a_mistyped_name_is_not() {
     let signed_in = office.try_in("li", PASSWORD, &home()).expect("right");
     office.accounts.end_session(&signed_in.session.operator, signed_in.session.id, "sign_out").unwrap();
     let events = office.accounts.events(100).unwrap();
-    let told: Vec<(&str, &str)> = events.iter().rev().map(|event| (&*event.what, &*event.who)).collect();
+    let recorded: Vec<(&str, &str)> = events.iter().rev().map(|event| (&*event.what, &*event.who)).collect();
     assert_eq!(
-        told,
+        recorded,
         [
             ("add", "li"),
             ("add", "chen"),
@@ -252,8 +259,8 @@ fn the_command_line_unlocks_beside_a_serving_node() {
     for _ in 0..5 {
         let _ = office.try_in("li", "wrong", &home());
     }
-    let beside = Accounts::open(office._folder.path(), office.accounts.ages).unwrap();
-    beside.unlock("li", "test").unwrap();
+    let other = Accounts::open(office._folder.path(), office.accounts.ages).unwrap();
+    other.unlock("li", "test").unwrap();
     assert!(office.try_in("li", PASSWORD, &home()).is_ok());
 }
 

@@ -1,0 +1,34 @@
+//! `--who` and `--why`.
+
+use os::clock;
+use release::releases::Entry;
+
+/// The actor and the reason, for the audit log.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct By {
+    /// Who does it, for the audit log; the user of the terminal where nothing is said
+    #[arg(long, value_name = "NAME")]
+    pub who: Option<String>,
+    /// Why, for the audit log
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
+}
+
+impl By {
+    /// `--who`, else the user of the terminal.
+    pub(crate) fn name(&self) -> String {
+        let user = || std::env::var("USER").unwrap_or_else(|_| "unknown".into());
+        self.who.clone().unwrap_or_else(user)
+    }
+
+    /// A line of the audit log, at the present time.
+    pub(crate) fn entry(&self, what: &str, release: Option<&str>) -> Entry {
+        Entry {
+            at: clock::timestamp(),
+            what: what.into(),
+            release: release.map(str::to_owned),
+            who: self.name(),
+            why: self.why.clone().unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `jindu check`: settings, flow, words, calendar, recordings and the files that the settings name.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use config::{Settings, Source, Tls};
+use release::hotline::{self, Hotline};
+use release::recordings::Missing;
+
+use crate::exit::wrong;
+
+/// Reports all errors at once. Errors of flow, words and calendar come before missing recordings.
+pub(crate) fn check(settings: &Settings) -> ExitCode {
+    let release = match hotline::release(settings) {
+        Ok(release) => release,
+        Err(errors) => return wrong(&errors),
+    };
+    let unreadable = unreadable_files(settings);
+    match studio_store::edited(settings, Missing::Refused) {
+        Ok((hotline, _)) if unreadable.is_empty() => all_right(&hotline),
+        Ok(_) => wrong(&unreadable),
+        Err(errors) => {
+            release.warnings.iter().for_each(|warning| println!("{warning}"));
+            let short = release.short_name();
+            println!("flow, words and calendar are right ({short}); recordings are missing:");
+            wrong(&errors)
+        }
+    }
+}
+
+/// Files that the settings name and a later command needs.
+fn unreadable_files(settings: &Settings) -> Vec<String> {
+    let mut errors = Vec::new();
+    let mut expect = |key: &str, path: &Path, found: bool| {
+        if !found {
+            errors.push(format!("{key} = {}: it does not exist, or may not be read", path.display()));
+        }
+    };
+    let sheets = &settings.hotline.call_sheets;
+    expect("hotline.sheets", sheets, sheets.is_dir());
+    if settings.replica.source == Source::Postgres {
+        let upstream = &settings.replica.postgres;
+        let mut file = |key, path: &Path| expect(key, path, fs::File::open(path).is_ok());
+        upstream.password_file.iter().for_each(|path| file("replica.postgres.password_file", path));
+        if let Tls::Verify { ca_file: Some(path), .. } = &upstream.tls {
+            file("replica.postgres.ca_file", path);
+        }
+    }
+    errors
+}
+
+fn all_right(hotline: &Hotline) -> ExitCode {
+    for remark in &hotline.remarks {
+        println!("{remark}");
+    }
+    println!(
+        "all right: flow {}, {} recordings",
+        hotline.release.short_name(),
+        hotline::needed(&hotline.release).len()
+    );
+    ExitCode::SUCCESS
+}

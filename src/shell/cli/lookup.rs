@@ -1,0 +1,53 @@
+//! `jindu lookup`: what a caller would hear about a receipt.
+
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+
+use base::Lang;
+use config::Settings;
+use inquiry::{Answer, Factor, Proof};
+use os::clock;
+use release::hotline::Wording;
+use replica_store::{Replica, Role};
+
+use crate::exit::{done, wrong};
+use crate::replica_commands::keys;
+
+/// Looks a receipt up in the replica and prints the answer in every language.
+pub(crate) fn look_up(settings: &Settings, wording: &Wording, number: &str, tail: Option<String>) -> ExitCode {
+    let receipt = match wording.rules.formats.from_keys(number) {
+        Ok(receipt) => receipt,
+        Err(error) => return wrong(&[error.to_string()]),
+    };
+    let kind = wording.rules.formats.of(&receipt).second_factor;
+    let factor = match tail.map(|tail| Factor::read(kind, &tail)).transpose() {
+        Ok(factor) => factor,
+        Err(error) => return wrong(&[error.to_string()]),
+    };
+    done(keys(settings).and_then(|keys| {
+        let replica = Replica::open(&settings.data.folder, &settings.replica, keys, Role::Read);
+        let replica = replica.map_err(|error| error.to_string())?;
+        let proof = factor.map_or(Proof::Paper, Proof::Factor);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+        let answer = runtime.block_on(replica.look_up(&receipt, &proof));
+        print_answer(wording, &answer, replica.now())
+    }))
+}
+
+fn print_answer(wording: &Wording, answer: &Answer, now: Timestamp) -> Result<(), String> {
+    let local = clock::local(&wording.zone);
+    let (findings, result) = call::findings(&wording.rules, answer, local.date(), now);
+    println!("{}", result.name());
+    for lang in Lang::ALL {
+        let words = flow::answer(&wording.release, lang, findings.clone().into(), local, clock::now());
+        let text: Vec<String> = words.into_iter().map(|utterance| utterance.text).collect();
+        println!("{:<4} {}", lang.code(), text.join(" "));
+    }
+    match answer {
+        Answer::Found { .. } => Ok(()),
+        Answer::NotFound => Err("no case has this number and tail".into()),
+        Answer::Unavailable => Err("the replica could not be read".into()),
+    }
+}

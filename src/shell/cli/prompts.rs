@@ -1,0 +1,323 @@
+//! `jindu prompts …`: the prompt studio from the command line, with a serving node or without one.
+//!
+//! Who can run this can read and write the data folder, so `--who` is trusted, as with `jindu publish`. A take must still
+//! be approved under another name than the one that recorded it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::args::by::By;
+use crate::args::prompts::{PromptCommand, Sound, slot};
+use crate::exit::{Errors, print};
+use config::Settings;
+use release::hotline;
+use speech::{Clip, to_tsv};
+use studio::exchange::read_table;
+use studio::{Operator, Role, SlotState, TakeSource, TakeState};
+use studio_store::{Form, Imported, Publication, Refusal, SlotRow, Studio, TakeRow, Upload, Wanted, Which};
+
+/// Runs the command.
+///
+/// # Errors
+/// What is wrong with the settings or their files, a line each.
+pub(crate) fn run(settings: &Settings, command: &PromptCommand) -> Result<ExitCode, Errors> {
+    if let PromptCommand::List = command {
+        // The list of recordings must not depend on the recordings.
+        let release = hotline::release(settings)?;
+        print(to_tsv(&hotline::needed(&release)));
+        return Ok(ExitCode::SUCCESS);
+    }
+    os::folder::make(&settings.data.folder).map_err(|error| vec![error])?;
+    let studio = Studio::open(settings).map_err(|error| vec![error.to_string()])?;
+    match perform(&studio, command) {
+        Ok(code) => Ok(code),
+        Err(Refusal::Flow(errors)) => Err(errors),
+        Err(refusal) => {
+            eprintln!("jindu: {refusal}");
+            if let Refusal::Mixed(_) = refusal {
+                eprintln!("jindu: nothing was published; --anyway publishes it as it is");
+            }
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn perform(studio: &Studio, command: &PromptCommand) -> Result<ExitCode, Refusal> {
+    match command {
+        PromptCommand::List => {}
+        PromptCommand::Coverage { slots, json } => coverage(studio, &slots.wanted(false), *json)?,
+        PromptCommand::Takes { slot, json } => takes(studio, slot.as_ref(), *json)?,
+        PromptCommand::Import { file, slot, by, check, json } => {
+            return import(studio, file, slot.as_ref(), &operator(by), *check, *json);
+        }
+        PromptCommand::Export { file, slots, script } => export(studio, file, &slots.wanted(*script))?,
+        PromptCommand::Approve { take, by } => approve(studio, take, &operator(by))?,
+        PromptCommand::Discard { take, by } => {
+            let take = studio.discard(&operator(by), &studio.find(take)?.name)?;
+            println!("{} of {}/{} is discarded", take.name.short(), take.lang.code(), take.slot);
+        }
+        PromptCommand::Restore { slot, by } => {
+            studio.restore(&operator(by), slot, true)?;
+            println!("{}/{}: the next publication restores the factory's recording", slot.lang.code(), slot.id);
+        }
+        PromptCommand::Publish { by, anyway, json } => {
+            let why = by.why.clone().unwrap_or_else(|| "from the command line".into());
+            let (release, publication) = studio.publish(&operator(by), &why, *anyway)?;
+            published(&release, &publication, *json);
+        }
+        PromptCommand::Rollback { release, by } => {
+            let why = by.why.clone().unwrap_or_default();
+            let release = studio.rollback(&operator(by), release.as_deref(), &why)?;
+            println!("release {} is live again: new calls take it within a second", &release[..12]);
+        }
+        PromptCommand::Play { what, file, sound, values } => play(studio, what, file, sound.read(), values)?,
+        PromptCommand::Tidy { days, by } => {
+            let older = jiff::SignedDuration::from_hours(i64::from(*days) * 24);
+            let (takes, bytes) = studio.tidy(&operator(by), older)?;
+            println!("{takes} discarded takes deleted, {} MB free", bytes / 1_000_000);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn coverage(studio: &Studio, wanted: &Wanted, as_json: bool) -> Result<(), Refusal> {
+    let mut rows = studio.slots()?;
+    rows.retain(|row| wanted.lang.is_none_or(|lang| row.slot.clip.lang == lang));
+    let open = |row: &SlotRow| matches!(row.state, SlotState::Missing | SlotState::Stale | SlotState::Placeholder);
+    rows.retain(|row| !wanted.to_record || open(row));
+    if as_json {
+        let slots: Vec<_> = rows.iter().map(row_json).collect();
+        print(format!("{}\n", json!({ "slots": slots, "states": counts(&rows) })));
+        return Ok(());
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let (lang, number) = (row.slot.clip.lang.code(), row.number);
+        text.push_str(&format!(
+            "{lang:<3} {number:>4} {:<11} {:<36} {}\n",
+            row.state.code(),
+            row.slot.clip.id,
+            row.slot.text
+        ));
+    }
+    let states: Vec<String> = counts(&rows).iter().map(|(state, n)| format!("{n} {state}")).collect();
+    text.push_str(&format!("{} slots: {}\n", rows.len(), states.join(", ")));
+    print(&text);
+    Ok(())
+}
+
+fn counts(rows: &[SlotRow]) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for row in rows {
+        *counts.entry(row.state.code()).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn row_json(row: &SlotRow) -> serde_json::Value {
+    let slot = &row.slot;
+    let said = slot.said.as_ref();
+    let side = |part: &[(Clip, String)]| -> Vec<String> { part.iter().map(|(_, text)| text.clone()).collect() };
+    let used_by: Vec<&str> = slot.used_by.iter().map(|node| &**node).collect();
+    json!({
+        "lang": slot.clip.lang.code(), "slot": &*slot.clip.id, "number": row.number, "text": slot.text,
+        "variant": slot.variant.code(), "set": slot.set, "longest_s": slot.longest.as_secs_f64(),
+        "used_by": used_by, "state": row.state.code(), "live": row.live, "restored": row.restored,
+        "waiting": row.waiting.as_ref().map(|take| take.name.as_str()),
+        "sentence": said.map(|said| said.sentence.clone()),
+        "before": said.map(|said| side(&said.before)), "after": said.map(|said| side(&said.after)),
+    })
+}
+
+fn takes(studio: &Studio, slot: Option<&Clip>, as_json: bool) -> Result<(), Refusal> {
+    let takes = match slot {
+        Some(slot) => studio.history(slot)?,
+        None => studio.waiting()?,
+    };
+    if as_json {
+        print(format!("{}\n", json!({ "takes": takes })));
+        return Ok(());
+    }
+    let mut text = String::new();
+    for take in &takes {
+        let live = if take.live { '*' } else { ' ' };
+        let (lang, state) = (take.lang.code(), take.state.code());
+        text.push_str(&format!(
+            "{live} {} {state:<9} {lang}/{} by {} {:.0}\n",
+            take.name.short(),
+            take.slot,
+            take.by.name,
+            take.at
+        ));
+        for finding in &take.report.findings {
+            text.push_str(&format!("      {}\n", finding.words.en));
+        }
+    }
+    text.push_str(&format!("{} takes\n", takes.len()));
+    print(&text);
+    Ok(())
+}
+
+fn import(
+    studio: &Studio,
+    file: &Path,
+    slot: Option<&Clip>,
+    by: &Operator,
+    check: bool,
+    as_json: bool,
+) -> Result<ExitCode, Refusal> {
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if let Some(slot) = slot {
+        let upload = Upload { bytes: read(file)?, kind: TakeSource::File, label: name, sitting: String::new() };
+        let take = studio.submit(by, slot, upload)?;
+        let take = if take.report.is_good() { studio.keep(by, &take.name)? } else { take };
+        return Ok(one(&take, as_json));
+    }
+    let imported = if name.to_ascii_lowercase().ends_with(".csv") {
+        let lines = read_table(&read(file)?)
+            .map_err(|error| Refusal::Unreadable(studio::Message::new(error.to_string(), error.to_string())))?;
+        Imported { texts: studio.changed_texts(&lines)?, ..Imported::default() }
+    } else {
+        let archive = File::open(file).map_err(|error| fault(file, &error))?;
+        studio.import(by, archive, &name, check)?
+    };
+    Ok(reported(&imported, check, as_json))
+}
+
+fn one(take: &TakeRow, as_json: bool) -> ExitCode {
+    if as_json {
+        print(format!("{}\n", json!(take)));
+    } else {
+        println!("{} of {}/{} is a {}", take.name.short(), take.lang.code(), take.slot, take.state.code());
+        take.report.findings.iter().for_each(|finding| println!("  {}", finding.words.en));
+    }
+    if take.state == TakeState::Fresh { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn reported(imported: &Imported, check: bool, as_json: bool) -> ExitCode {
+    let refused = imported.files.iter().filter(|file| file.refused).count();
+    let taken = imported.files.iter().filter(|file| file.take.is_some() && !file.refused).count();
+    let code = if refused > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+    if as_json {
+        print(format!("{}\n", json!(imported)));
+        return code;
+    }
+    for file in &imported.files {
+        let mark = if file.refused { "rejected" } else { "ok      " };
+        for words in &file.words {
+            println!("{mark} {}: {}", file.file, words.en);
+        }
+    }
+    for change in &imported.texts {
+        println!(
+            "text of {}/{} (line {}): the script says \"{}\", the table \"{}\"",
+            change.lang, change.slot, change.line, change.script, change.table
+        );
+    }
+    if !imported.texts.is_empty() {
+        println!(
+            "{} texts differ: change them in the script, publish, and record the stale slots",
+            imported.texts.len()
+        );
+    }
+    match (refused, imported.done) {
+        (0, true) => println!("{taken} takes imported as drafts: another person approves them"),
+        (0, false) if check => println!("{taken} recordings would be imported"),
+        (0, false) => println!("no new recording in the archive"),
+        (n, _) => println!("{n} files rejected: nothing was imported"),
+    }
+    code
+}
+
+fn export(studio: &Studio, file: &Path, wanted: &Wanted) -> Result<(), Refusal> {
+    let ending = file.extension().map(|ending| ending.to_ascii_lowercase()).unwrap_or_default();
+    let text = match ending.to_str() {
+        Some("csv") => studio.table(wanted)?,
+        Some("html") => studio.page(wanted)?.into_bytes(),
+        _ => {
+            let new = file.with_extension("new");
+            let out = File::create(&new).map_err(|error| fault(&new, &error))?;
+            let files = studio.export(&out, wanted)?;
+            out.sync_all().and_then(|()| fs::rename(&new, file)).map_err(|error| fault(file, &error))?;
+            println!("{files} files in {}", file.display());
+            return Ok(());
+        }
+    };
+    fs::write(file, text).map_err(|error| fault(file, &error))?;
+    println!("{} written", file.display());
+    Ok(())
+}
+
+fn approve(studio: &Studio, take: &str, by: &Operator) -> Result<(), Refusal> {
+    let takes = match take {
+        "all" => studio.to_approve()?,
+        beginning => vec![studio.find(beginning)?],
+    };
+    let mut approved = 0;
+    for take in &takes {
+        studio.approve(by, &take.name)?;
+        approved += 1;
+    }
+    println!("{approved} takes approved; jindu prompts publish makes them live");
+    Ok(())
+}
+
+fn published(release: &str, publication: &Publication, as_json: bool) {
+    if as_json {
+        print(format!("{}\n", json!({ "release": release, "publication": publication })));
+        return;
+    }
+    for change in &publication.changes {
+        let what =
+            change.take.as_ref().map_or_else(|| "the factory's recording".into(), |take| take.short().to_owned());
+        println!("  {}/{}: {what}", change.lang.code(), change.slot);
+    }
+    publication.warnings.iter().for_each(|words| println!("{words}"));
+    println!(
+        "release {} is live with {} changes: new calls take it within a second, calls in progress keep theirs",
+        &release[..12],
+        publication.changes.len()
+    );
+}
+
+fn play(studio: &Studio, what: &str, file: &Path, sound: Sound, values: &[(String, String)]) -> Result<(), Refusal> {
+    let which = match slot(what) {
+        Ok(slot) => Which::Live(slot),
+        Err(_) => Which::Take(studio.find(what)?.name),
+    };
+    let form = match sound {
+        Sound::Phone => Form::Phone,
+        Sound::Master => Form::Master,
+        Sound::Original => Form::Original,
+        Sound::Sentence => {
+            let seed = if values.is_empty() { os::clock::seed() | 1 } else { 0 };
+            Form::InSentence { values: values.iter().cloned().collect(), seed, with: Vec::new() }
+        }
+    };
+    let sound = studio.sound(&which, &form)?;
+    if file == Path::new("-") {
+        let mut out = io::stdout().lock();
+        return out.write_all(&sound.bytes).and_then(|()| out.flush()).map_err(|error| fault(file, &error));
+    }
+    fs::write(file, &sound.bytes).map_err(|error| fault(file, &error))?;
+    println!("{} written{}", file.display(), sound.text.map(|text| format!(": {text}")).unwrap_or_default());
+    Ok(())
+}
+
+/// The person at the machine, as an approver.
+fn operator(by: &By) -> Operator {
+    Operator { id: 0, name: by.name(), number: String::new(), role: Role::Approver }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Refusal> {
+    fs::read(file).map_err(|error| fault(file, &error))
+}
+
+fn fault(file: &Path, error: &io::Error) -> Refusal {
+    Refusal::Fault(format!("{}: {error}", file.display()))
+}

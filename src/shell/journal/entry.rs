@@ -1,0 +1,40 @@
+//! What the journal's writer is given.
+
+use std::path::PathBuf;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use inquiry::{CallRecord, ScanRecord};
+
+/// A message that a caller left, once its recording is on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The ticket number, from [`Journal::ticket`](crate::Journal::ticket).
+    pub ticket: String,
+    /// The recording, relative to the data folder.
+    pub path: PathBuf,
+    /// The mailbox, by its name in the flow.
+    pub notify: String,
+    /// How long the recording plays.
+    pub length: Duration,
+    /// When it is deleted.
+    pub keep_until: Timestamp,
+}
+
+/// A row to write. Senders are answered once the transaction is committed.
+pub(crate) enum Entry {
+    Call(Box<CallRecord>),
+    Scan(Box<ScanRecord>),
+    /// A score that an applicant gave at a kiosk.
+    Rating {
+        at: Timestamp,
+        kiosk: String,
+        score: u8,
+    },
+    Ticket(oneshot::Sender<String>),
+    Message(Box<Message>, oneshot::Sender<()>),
+    Flush(SyncSender<()>),
+}

@@ -1,0 +1,10 @@
+//! What the journal counts.
+
+use std::sync::atomic::AtomicU64;
+
+/// Counters of the journal, read when metrics are collected.
+#[derive(Debug, Default)]
+pub struct JournalMetrics {
+    /// Records that were lost: the queue was full, or the file could not be written.
+    pub dropped: AtomicU64,
+}

@@ -1,0 +1,62 @@
+//! Deletes expired records and messages, a bounded number of rows at a time.
+
+use std::io::ErrorKind;
+use std::path::{Component, Path};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+/// Deletes calls, scans and ratings from before `before_us`; whether there may be more.
+pub(crate) fn rows(connection: &Connection, before_us: i64) -> rusqlite::Result<bool> {
+    let mut more = false;
+    for table in ["calls", "scans", "ratings"] {
+        // `at_us` is indexed.
+        let sql = format!(
+            "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE at_us < ?1 ORDER BY at_us LIMIT ?2)"
+        );
+        more |= connection.execute(&sql, params![before_us, ROWS])? as i64 == ROWS;
+    }
+    Ok(more)
+}
+
+/// Deletes expired messages and their recordings in the data folder; whether there may be more.
+///
+/// The recording goes first: a row without recording is found again, a recording without row would never be.
+pub(crate) fn messages(connection: &Connection, folder: &Path, now: Timestamp) -> rusqlite::Result<bool> {
+    let sql = "SELECT id, path FROM messages WHERE keep_until_us < ?1 LIMIT ?2";
+    let mut select = connection.prepare_cached(sql)?;
+    let due: Vec<(i64, Option<String>)> = select
+        .query_map(params![now.as_microsecond(), ROWS], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (id, path) in &due {
+        let path = path.as_deref().filter(|path| is_inside(Path::new(path)));
+        let removed = path.map_or(Ok(()), |path| std::fs::remove_file(folder.join(path)));
+        match removed {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                tracing::warn!(%error, "an expired message cannot be deleted");
+            }
+            Ok(()) | Err(_) => {
+                connection.execute("DELETE FROM messages WHERE id = ?1", [id])?;
+            }
+        }
+    }
+    Ok(due.len() as i64 == ROWS)
+}
+
+/// Whether a relative path stays in its folder.
+fn is_inside(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+const ROWS: i64 = 5_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_outside_the_data_folder_is_deleted() {
+        assert!(is_inside(Path::new("messages/1.wav")));
+        assert!(!is_inside(Path::new("../1.wav")) && !is_inside(Path::new("/etc/passwd")));
+    }
+}

@@ -1,0 +1,167 @@
+//! The journal over a real file.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use super::*;
+use crate::file::FILE_NAME;
+use base::Lang;
+use inquiry::{CallOutcome, CallRecord, LookUpResult, ScanPath, ScanRecord, ScanResult, Stage};
+use support::folder::Folder;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn open(folder: &Folder) -> Arc<Journal> {
+    Journal::open(folder.path(), &config::Journal { keep: 180 * DAY }).expect("a writable folder")
+}
+
+fn opened(folder: &Folder) -> Connection {
+    Connection::open(folder.path().join("journal.sqlite3")).expect("it is there")
+}
+
+fn count(folder: &Folder, table: &str) -> i64 {
+    opened(folder).query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a table")
+}
+
+fn call(started: Timestamp) -> CallRecord {
+    CallRecord {
+        started,
+        answered_after: Some(Duration::from_millis(3)),
+        duration: Duration::from_secs(61),
+        outcome: CallOutcome::HungUp,
+        cause: None,
+        lang: Some(Lang::Yue),
+        release: "abc".into(),
+        path: vec!["welcome".into(), "main".into()],
+        keys: 20,
+        look_ups: vec![LookUpResult::NotFound, LookUpResult::Found],
+        trunk: "192.0.2.1".into(),
+        caller: Some(u64::MAX),
+        rating: Some(1),
+        peer_packets_lost: Some(2),
+        round_trip: Some(Duration::from_micros(1500)),
+    }
+}
+
+fn scan(at: Timestamp) -> ScanRecord {
+    ScanRecord {
+        at,
+        kiosk: "hall-1".into(),
+        path: ScanPath::Code,
+        result: ScanResult::LookUp(LookUpResult::Found),
+        stage: Some(Stage::Ready),
+        receipt: Some(7),
+        duration: Duration::from_micros(80),
+    }
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
+
+#[test]
+fn calls_and_scans_are_in_the_file_after_the_end() {
+    let folder = Folder::new();
+    let journal = open(&folder);
+    for _ in 0..1200 {
+        journal.call(call(Timestamp::now()));
+        journal.scan(scan(Timestamp::now()));
+    }
+    drop(journal);
+    assert_eq!((count(&folder, "calls"), count(&folder, "scans")), (1200, 1200));
+    let (path, look_ups): (String, String) = opened(&folder)
+        .query_row("SELECT path, look_ups FROM calls", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!((path.as_str(), look_ups.as_str()), ("welcome,main", "not_found,found"));
+}
+
+#[test]
+fn a_file_without_the_peers_reports_takes_them_from_the_next_start() {
+    let folder = Folder::new();
+    drop(open(&folder));
+    opened(&folder)
+        .execute_batch("ALTER TABLE calls DROP COLUMN peer_packets_lost; ALTER TABLE calls DROP COLUMN round_trip_us")
+        .unwrap();
+    let journal = open(&folder);
+    journal.call(call(Timestamp::now()));
+    drop(journal);
+    let reported: (i64, i64) = opened(&folder)
+        .query_row("SELECT peer_packets_lost, round_trip_us FROM calls", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!(reported, (2, 1500));
+}
+
+#[test]
+fn a_record_cannot_be_changed() {
+    let folder = Folder::new();
+    let journal = open(&folder);
+    journal.call(call(Timestamp::now()));
+    journal.flush();
+    assert!(opened(&folder).execute("UPDATE calls SET rating = 3", []).is_err());
+}
+
+#[test]
+fn records_past_their_age_are_deleted_at_the_next_start() {
+    let folder = Folder::new();
+    let old = Timestamp::now() - 181 * DAY;
+    let journal = open(&folder);
+    for at in [old, Timestamp::now()] {
+        journal.call(call(at));
+        journal.scan(scan(at));
+    }
+    drop(journal);
+    open(&folder).flush();
+    assert_eq!((count(&folder, "calls"), count(&folder, "scans")), (1, 1));
+}
+
+#[test]
+fn a_message_has_a_ticket_of_its_own_and_goes_with_its_recording_on_its_day() {
+    let folder = Folder::new();
+    let journal = open(&folder);
+    let tickets: HashSet<String> = (0..50).map(|_| wait(journal.ticket()).unwrap()).collect();
+    assert_eq!(tickets.len(), 50);
+    assert!(tickets.iter().all(|ticket| ticket.len() == 8 && ticket.bytes().all(|b| b.is_ascii_digit())));
+    let mut tickets = tickets.into_iter();
+    let mut leave = |name: &str, keep_until| {
+        std::fs::write(folder.path().join(name), "sound").unwrap();
+        let ticket = tickets.next().unwrap();
+        let (notify, length) = ("complaints".into(), Duration::from_secs(9));
+        assert!(wait(journal.message(Message { ticket, path: name.into(), notify, length, keep_until })));
+    };
+    leave("old.wav", Timestamp::now() - DAY);
+    leave("new.wav", Timestamp::now() + DAY);
+    drop(journal);
+    assert_eq!(count(&folder, "messages"), 50);
+    open(&folder).flush();
+    assert_eq!(count(&folder, "messages"), 49);
+    assert!(!folder.path().join("old.wav").exists() && folder.path().join("new.wav").exists());
+}
+
+#[test]
+fn a_damaged_journal_is_renamed_and_a_new_one_started() {
+    let folder = Folder::new();
+    std::fs::write(
+        folder.path().join(FILE_NAME),
+        "no database at all, and long enough to be looked at as one".repeat(99),
+    )
+    .unwrap();
+    let journal = open(&folder);
+    journal.call(call(Timestamp::now()));
+    journal.flush();
+    drop(journal);
+    assert_eq!(count(&folder, "calls"), 1);
+    assert!(folder.path().join("journal.sqlite3.damaged").exists());
+}
+
+#[test]
+fn a_journal_of_a_newer_version_is_left_alone() {
+    let folder = Folder::new();
+    drop(open(&folder));
+    opened(&folder).pragma_update(None, "user_version", 9).unwrap();
+    let opened = Journal::open(folder.path(), &config::Journal { keep: DAY }).map(drop);
+    assert!(matches!(opened, Err(JournalError::Newer { schema: 9, .. })));
+}

@@ -1,0 +1,78 @@
+//! What a start prints: what to try with the sample, initial passwords, and the ready line.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+
+use config::Settings;
+use replica::sample::Example;
+use studio_store::accounts::initial::InitialAccount;
+
+use crate::Fault;
+use crate::sockets::Sockets;
+
+/// What a start prints before the ready line.
+pub(crate) struct Welcome<'a> {
+    /// Sample cases to try; `None` where the node serves real ones.
+    pub examples: Option<&'a [Example]>,
+    /// Accounts that this start created.
+    pub accounts: &'a [InitialAccount],
+}
+
+/// Prints the welcome, then the one line that tells a program that everything is open.
+pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome<'_>) -> Result<(), Fault> {
+    let phone: Vec<String> =
+        sockets.sip.listening().iter().map(|(transport, address)| format!("{}:{address}", transport.name())).collect();
+    let pages: Vec<String> = sockets.web.addresses().iter().map(|address| format!("http://{address}")).collect();
+    let mut text = String::new();
+    if let Some(examples) = welcome.examples {
+        text.push_str(&what_to_try(settings, &phone, &pages, examples));
+    }
+    if let Some(page) = sockets.web.studio() {
+        text.push_str(&initial_passwords(page, welcome.accounts));
+    }
+    text.push_str(&format!("ready phone={} web={}\n", phone.join(","), pages.join(",")));
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| format!("cannot print: {error}"))?;
+    tracing::info!(phone = phone.join(","), web = pages.join(","), "ready");
+    Ok(())
+}
+
+fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples: &[Example]) -> String {
+    let address = phone.first().and_then(|address| address.split_once(':')).map_or("", |(_, address)| address);
+    let number = settings.phone.numbers.first().map_or("96110110", String::as_str);
+    let page = pages.first().map_or("", String::as_str);
+    let mut text = format!(
+        "What to try (sample cases):\n  dial   sip:{number}@{address}, then 1 for Mandarin, 1 for progress, the receipt, the ID tail (* for X)\n"
+    );
+    if let Some(test) = &settings.phone.line_test {
+        text.push_str(&format!("  dial   sip:{test}@{address} for the line test\n"));
+    }
+    if let Some(studio) = &settings.phone.studio {
+        text.push_str(&format!("  dial   sip:{studio}@{address} to record prompts by telephone\n"));
+    }
+    text.push_str(&format!(
+        "  open   {page} and scan or type a receipt\n\n  {:<16} {:<8} state\n",
+        "receipt", "ID tail"
+    ));
+    for example in examples {
+        let tail = example.case.id_tail.as_deref().unwrap_or("");
+        text.push_str(&format!("  {:<16} {tail:<8} {}\n", example.case.receipt, example.shows));
+    }
+    text.push('\n');
+    text
+}
+
+/// The only place where these secrets are shown.
+fn initial_passwords(page: SocketAddr, accounts: &[InitialAccount]) -> String {
+    let mut text = String::new();
+    for InitialAccount { name, password, number, pin } in accounts {
+        let (password, pin) = (password.expose(), pin.expose());
+        text.push_str(&format!(
+            "  studio http://{page}/studio  name {name}  password {password}  (telephone: {number}, PIN {pin})\n"
+        ));
+    }
+    if !text.is_empty() {
+        text.push_str("  These passwords are shown only once; jindu studio account password NAME sets new ones.\n\n");
+    }
+    text
+}

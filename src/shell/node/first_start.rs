@@ -1,0 +1,45 @@
+//! What the first start creates: sample cases, and accounts for a first look at the studio.
+
+use config::{Settings, Source};
+use os::clock;
+use release::hotline::{Hotline, SAMPLE_SEED};
+use replica::sample;
+use replica_store::{ApplyError, Replica};
+use studio_store::accounts::AccountError;
+use studio_store::accounts::initial::{self, InitialAccount};
+
+use crate::Fault;
+
+/// Fills the replica with sample cases: on the first start, and where a damaged replica held the sample.
+pub(crate) fn fill_sample(replica: &Replica, settings: &Settings, hotline: &Hotline) -> Result<(), Fault> {
+    let (cases, zone, working) = (settings.data.sample_cases.into(), hotline.zone.clone(), hotline.working.clone());
+    let again = move || sample::cases(cases, SAMPLE_SEED, clock::local(&zone).date(), &working);
+    replica.remember_sample(again);
+    // A replica of a real upstream starts empty; its source restores a damaged one.
+    if settings.replica.source != Source::Spool || !replica.wants_sample() || cases == 0 {
+        return Ok(());
+    }
+    let damaged = replica.is_damaged();
+    let today = clock::local(&hotline.zone).date();
+    match replica.fill_sample(cases, SAMPLE_SEED, today, &hotline.working) {
+        Ok(_) if damaged => tracing::warn!(cases, "the damaged replica held the built-in sample: it was created again"),
+        // A feed has brought the office's cases, or is about to.
+        Ok(_) | Err(ApplyError::Dropped | ApplyError::Busy) => {}
+        Err(error) => return Err(error.to_string()),
+    }
+    Ok(())
+}
+
+/// Whether the node answers with made-up cases.
+pub(crate) fn serves_sample(settings: &Settings, replica: &Replica) -> bool {
+    replica.is_sample() && settings.data.sample_cases > 0
+}
+
+/// On the first start with sample cases and a studio: one account of each role.
+pub(crate) fn initial_accounts(settings: &Settings, replica: &Replica) -> Result<Vec<InitialAccount>, Fault> {
+    if !serves_sample(settings, replica) || settings.studio.allow.is_empty() {
+        return Ok(Vec::new());
+    }
+    let accounts = initial::open(settings).and_then(|accounts| initial::create(&accounts));
+    accounts.map_err(|error: AccountError| error.to_string())
+}

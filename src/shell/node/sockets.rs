@@ -1,0 +1,53 @@
+//! The listening sockets, bound before anything that takes time, so that a port in use is reported at once.
+
+use std::io;
+use std::net::SocketAddr;
+
+use config::Settings;
+use phone::Wire;
+use web_service::{Listeners, Serves};
+
+use crate::Fault;
+
+/// All listening sockets of a node.
+pub(crate) struct Sockets {
+    pub sip: Wire,
+    pub web: Listeners,
+}
+
+impl Sockets {
+    /// Binds all addresses of the settings. Needs a runtime.
+    pub(crate) fn bind(settings: &Settings) -> Result<Sockets, Fault> {
+        let sip = Wire::bind(&settings.phone.listen);
+        let sip = sip.map_err(|error| bind_error("phone.listen", &error.to_string(), error.kind()))?;
+        Ok(Sockets { sip, web: bind_web(settings)? })
+    }
+}
+
+/// The studio has sockets of its own where `studio.listen` names any, else it shares the kiosk's.
+fn bind_web(settings: &Settings) -> Result<Listeners, Fault> {
+    let bind = |key: &str, addresses: &[SocketAddr], serves| {
+        Listeners::bind(addresses, serves).map_err(|(address, error)| {
+            bind_error(key, &format!("cannot listen on http://{address}: {error}"), error.kind())
+        })
+    };
+    let studio = &settings.studio.listen;
+    let serves = if studio.is_empty() { Serves::All } else { Serves::Public };
+    let public = bind("web.listen", &settings.web.listen, serves)?;
+    Ok(public.and(bind("studio.listen", studio, Serves::Studio)?))
+}
+
+/// Adds to `what` the remedy for the setting `key`.
+fn bind_error(key: &str, what: &str, kind: io::ErrorKind) -> Fault {
+    let remedy = match kind {
+        io::ErrorKind::AddrInUse => {
+            format!("another program uses that port (ss -lntup names it): end it, or change {key}")
+        }
+        io::ErrorKind::AddrNotAvailable => format!("this machine has no such address: change {key}"),
+        io::ErrorKind::PermissionDenied => {
+            format!("a port below 1024 needs root or CAP_NET_BIND_SERVICE: change {key}")
+        }
+        _ => format!("see {key}"),
+    };
+    format!("{what}; {remedy}")
+}

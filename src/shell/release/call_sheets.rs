@@ -1,0 +1,60 @@
+//! Runs call sheets against a flow, in text and on virtual time.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use flow::Release;
+use flow::sheet::{Outcome, parse, run as run_sheet};
+
+/// How the calls of one sheet went.
+#[derive(Debug)]
+pub struct SheetReport {
+    /// The sheet's path as it was given.
+    pub file: String,
+    /// One outcome per call, else the lines that say why the sheet cannot be run.
+    pub calls: Result<Vec<Outcome>, Vec<String>>,
+}
+
+impl SheetReport {
+    /// Calls that went as written.
+    pub fn passed(&self) -> usize {
+        self.calls.as_ref().map_or(0, |calls| calls.iter().filter(|call| call.failure.is_none()).count())
+    }
+
+    /// Calls that went otherwise; a sheet that cannot be run counts as one.
+    pub fn failed(&self) -> usize {
+        self.calls.as_ref().map_or(1, |calls| calls.iter().filter(|call| call.failure.is_some()).count())
+    }
+}
+
+/// Runs one sheet.
+pub fn run(release: &Arc<Release>, path: &Path) -> SheetReport {
+    let file = path.display().to_string();
+    let calls = read(release, path, &file);
+    SheetReport { file, calls }
+}
+
+fn read(release: &Arc<Release>, path: &Path, file: &str) -> Result<Vec<Outcome>, Vec<String>> {
+    let text = fs::read_to_string(path).map_err(|error| vec![format!("{file}: {error}")])?;
+    let sheet = parse(&text, file).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    Ok(run_sheet(release, &sheet, Instant::now()))
+}
+
+/// The call sheets (`*.call`) of a folder, by name.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut sheets = Vec::new();
+    for file in fs::read_dir(folder)? {
+        let path = file?.path();
+        if path.extension().is_some_and(|extension| extension == "call") {
+            sheets.push(path);
+        }
+    }
+    sheets.sort();
+    Ok(sheets)
+}

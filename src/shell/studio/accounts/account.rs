@@ -1,0 +1,54 @@
+//! Accounts, and what happens to them.
+
+use jiff::Timestamp;
+
+use base::Private;
+use studio::{Operator, Role};
+
+/// An account to be created.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    /// The name to sign in with.
+    pub name: String,
+    /// What the operator may do.
+    pub role: Role,
+    /// The operator number for the telephone; `None` for the next free one.
+    pub number: Option<String>,
+    /// The password for browsers.
+    pub password: Private<String>,
+    /// The PIN for the telephone; without one the account cannot use it.
+    pub pin: Option<Private<String>>,
+}
+
+/// An account in the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRow {
+    /// Name, number and role.
+    pub operator: Operator,
+    /// Whether it can use the telephone.
+    pub has_pin: bool,
+    /// The last sign-in with a browser.
+    pub signed_in: Option<Timestamp>,
+}
+
+/// An event of the accounts' audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When it happened.
+    pub at: Timestamp,
+    /// `sign_in`, `sign_in_failed`, `phone_sign_in`, `phone_sign_in_failed`, `sign_out`, `password`, `pin`, `role`,
+    /// `add`, `remove`, `unlock`, `end_session`.
+    pub what: String,
+    /// The account; `-` for an unknown name.
+    pub who: String,
+    /// Who did it, if another person did.
+    pub by: String,
+    /// The address, or `phone`; empty for the command line.
+    pub from: String,
+}
+
+impl Event {
+    pub(crate) fn of(at: Timestamp, what: &str, who: &str, by: &str, from: &str) -> Event {
+        Event { at, what: what.into(), who: who.into(), by: by.into(), from: from.into() }
+    }
+}

@@ -1,0 +1,87 @@
+//! Counts failed sign-ins and delays further ones, against guessing.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use studio::lockout::{BY_ADDRESS, BY_CALLER, BY_NAME, BY_NUMBER, LockoutRule};
+
+use super::error::{AccountError, Refused};
+use super::file::{self, Account, Hashed, hashed};
+use super::handle::hex;
+
+/// The counters of one sign-in.
+pub(super) struct Attempts(Vec<Counter>);
+
+struct Counter {
+    key: Hashed,
+    rule: LockoutRule,
+    /// Several people share it: one success does not clear the failures of others.
+    shared: bool,
+}
+
+impl Attempts {
+    pub(super) fn by_phone(number: &str, caller: &str) -> Attempts {
+        Attempts(vec![
+            Counter { key: hashed("number", &[number]), rule: BY_NUMBER, shared: false },
+            Counter { key: hashed("caller", &[caller]), rule: BY_CALLER, shared: true },
+        ])
+    }
+
+    pub(super) fn by_browser(
+        connection: &Connection,
+        name: &str,
+        account: Option<&Account>,
+        device: Option<Hashed>,
+        address: IpAddr,
+    ) -> Result<Attempts, AccountError> {
+        if let (Some(account), Some(device)) = (account, device)
+            && file::is_known(connection, account.operator.id, &device)?
+        {
+            let key = hashed("known", &[name, &hex(&device)]);
+            return Ok(Attempts(vec![Counter { key, rule: BY_NAME, shared: false }]));
+        }
+        Ok(Attempts(vec![
+            Counter { key: hashed("name", &[name]), rule: BY_NAME, shared: false },
+            Counter { key: hashed("address", &[&network(address)]), rule: BY_ADDRESS, shared: true },
+        ]))
+    }
+
+    /// Counts a failure in advance; while a counter is locked, the error says how long to wait.
+    pub(super) fn charge(&self, connection: &mut Connection, now: Timestamp) -> Result<(), Refused> {
+        let charged = (|| {
+            let transaction = connection.transaction()?;
+            let mut longest = None;
+            for counter in &self.0 {
+                longest = longest.max(file::wait(&transaction, &counter.key, &counter.rule, now)?);
+            }
+            if longest.is_none() {
+                for counter in &self.0 {
+                    file::failed(&transaction, &counter.key, now)?;
+                }
+            }
+            transaction.commit()?;
+            Ok(longest)
+        })();
+        match charged.map_err(|error: rusqlite::Error| Refused::Account(error.into()))? {
+            Some(retry_after) => Err(Refused::Wait { retry_after }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the failure back after a successful sign-in.
+    pub(super) fn forgive(&self, connection: &Connection) -> rusqlite::Result<()> {
+        self.0.iter().try_for_each(|counter| {
+            if counter.shared { file::forgive(connection, &counter.key) } else { file::clear(connection, &counter.key) }
+        })
+    }
+}
+
+/// An IPv4 address, or the /64 prefix of an IPv6 subscriber.
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("{:x?}", &address.segments()[..4]),
+    }
+}

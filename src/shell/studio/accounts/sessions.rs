@@ -1,0 +1,72 @@
+//! The sessions of browsers: found by their cookie, listed, ended.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use base::Private;
+use os::clock;
+use studio::Operator;
+
+use super::account::Event;
+use super::error::AccountError;
+use super::file::{self, hashed};
+use super::handle::{Accounts, before, hex, signed};
+use super::session::{Open, Session};
+
+impl Accounts {
+    pub(super) fn session_of(&self, id: i64, operator: Operator, token: &Private<String>, began: Timestamp) -> Session {
+        let ends = began.saturating_add(signed(self.ages.longest)).unwrap_or(Timestamp::MAX);
+        Session { id, operator, csrf: Private::new(hex(&hashed("csrf", &[token.expose()]))), ends }
+    }
+
+    /// The session of a cookie; `None` if it has ended.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn by_token(&self, token: &Private<String>) -> Result<Option<Session>, AccountError> {
+        self.by_token_at(clock::timestamp(), token)
+    }
+
+    pub(super) fn by_token_at(&self, now: Timestamp, token: &Private<String>) -> Result<Option<Session>, AccountError> {
+        let connection = self.lock();
+        let Some((open, operator)) = file::session(&connection, &hashed("session", &[token.expose()]))? else {
+            return Ok(None);
+        };
+        if open.began < before(now, self.ages.longest) || open.seen < before(now, self.ages.idle) {
+            file::end(&connection, operator.id, open.id)?;
+            return Ok(None);
+        }
+        if open.seen < before(now, SEEN_EVERY) {
+            file::seen(&connection, open.id, now)?;
+        }
+        Ok(Some(self.session_of(open.id, operator, token, open.began)))
+    }
+
+    /// Ends a session of an operator; `false` if there was none. `what` names the event.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn end_session(&self, operator: &Operator, session: i64, what: &'static str) -> Result<bool, AccountError> {
+        let connection = self.lock();
+        let ended = file::end(&connection, operator.id, session)?;
+        if ended {
+            file::note(&connection, &Event::of(clock::timestamp(), what, &operator.name, "", ""))?;
+        }
+        Ok(ended)
+    }
+
+    /// The open sessions of an operator, last used first.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn sessions(&self, operator: &Operator) -> Result<Vec<Open>, AccountError> {
+        let now = clock::timestamp();
+        let connection = self.lock();
+        file::sweep(&connection, before(now, self.ages.longest), before(now, self.ages.idle))?;
+        Ok(file::sessions(&connection, operator.id)?)
+    }
+}
+
+/// How often the last use of a session is written.
+const SEEN_EVERY: Duration = Duration::from_secs(30);

@@ -1,0 +1,135 @@
+//! Sign-in by password in a browser, and by PIN on a telephone.
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use base::Private;
+use os::clock;
+use studio::Operator;
+use studio::accounts as rules;
+
+use super::account::Event;
+use super::error::{AccountError, Refused};
+use super::file::{self, Field, hashed};
+use super::handle::{Accounts, before, token};
+use super::hashing::HashPermit;
+use super::lockout::Attempts;
+use super::session::{Origin, SignedIn};
+
+impl Accounts {
+    /// Signs a browser in.
+    ///
+    /// # Errors
+    /// [`Refused`] says why not.
+    pub fn sign_in(&self, name: &str, password: &Private<String>, from: &Origin) -> Result<SignedIn, Refused> {
+        self.sign_in_at(clock::timestamp(), name, password, from)
+    }
+
+    pub(super) fn sign_in_at(
+        &self,
+        now: Timestamp,
+        name: &str,
+        password: &Private<String>,
+        from: &Origin,
+    ) -> Result<SignedIn, Refused> {
+        let name = rules::normalized_name(name).unwrap_or_default();
+        let device = from.device.as_ref().map(|device| hashed("device", &[device.expose()]));
+        let permit = self.hashing.acquire().ok_or(Refused::Busy)?;
+        let (account, attempts) = {
+            let mut connection = self.lock();
+            let account = file::by_name(&connection, &name).map_err(AccountError::from)?;
+            let attempts = Attempts::by_browser(&connection, &name, account.as_ref(), device, from.address)?;
+            attempts.charge(&mut connection, now)?;
+            (account, attempts)
+        };
+        let right = verifies(permit, password, account.as_ref().map(|account| &*account.password));
+        let known = account.is_some();
+        let Some(account) = account.filter(|_| right) else {
+            return Err(self.wrong("sign_in_failed", known.then_some(name), from.address.to_string(), now));
+        };
+        let mut connection = self.lock();
+        Ok(self.begin(&mut connection, account.operator, &attempts, from, now)?)
+    }
+
+    fn begin(
+        &self,
+        connection: &mut Connection,
+        operator: Operator,
+        attempts: &Attempts,
+        from: &Origin,
+        now: Timestamp,
+    ) -> Result<SignedIn, AccountError> {
+        let token = token()?;
+        let device = match &from.device {
+            Some(device) => device.clone(),
+            None => self::token()?,
+        };
+        let transaction = connection.transaction()?;
+        attempts.forgive(&transaction)?;
+        file::know(&transaction, operator.id, &hashed("device", &[device.expose()]), now)?;
+        let agent: String = from.agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARS_MAX).collect();
+        let address = from.address.to_string();
+        let id = file::begin(&transaction, operator.id, &hashed("session", &[token.expose()]), &agent, &address, now)?;
+        file::change(&transaction, operator.id, &Field::SignedIn(now))?;
+        file::note(&transaction, &Event::of(now, "sign_in", &operator.name, "", &address))?;
+        file::sweep(&transaction, before(now, self.ages.longest), before(now, self.ages.idle))?;
+        transaction.commit()?;
+        let session = self.session_of(id, operator, &token, now);
+        Ok(SignedIn { session, token, device })
+    }
+
+    /// The operator with this number and PIN. `caller` distinguishes callers, for the lockout.
+    ///
+    /// # Errors
+    /// [`Refused`] says why there is none.
+    pub fn pin(&self, number: &str, pin: &Private<String>, caller: &str) -> Result<Operator, Refused> {
+        self.pin_at(clock::timestamp(), number, pin, caller)
+    }
+
+    pub(super) fn pin_at(
+        &self,
+        now: Timestamp,
+        number: &str,
+        pin: &Private<String>,
+        caller: &str,
+    ) -> Result<Operator, Refused> {
+        let permit = self.hashing.acquire().ok_or(Refused::Busy)?;
+        let attempts = Attempts::by_phone(number, caller);
+        let account = {
+            let mut connection = self.lock();
+            attempts.charge(&mut connection, now)?;
+            file::by_number(&connection, number).map_err(AccountError::from)?
+        };
+        let right = verifies(permit, pin, account.as_ref().and_then(|account| account.pin.as_deref()));
+        let known = account.as_ref().map(|account| account.operator.name.clone());
+        let Some(account) = account.filter(|_| right) else {
+            return Err(self.wrong("phone_sign_in_failed", known, "phone".into(), now));
+        };
+        let mut connection = self.lock();
+        let committed = (|| {
+            let transaction = connection.transaction()?;
+            attempts.forgive(&transaction)?;
+            file::note(&transaction, &Event::of(now, "phone_sign_in", &account.operator.name, "", "phone"))?;
+            transaction.commit()
+        })();
+        committed.map_err(AccountError::from)?;
+        Ok(account.operator)
+    }
+
+    /// Records a failed sign-in. An unknown name is not stored: it may be a password in the wrong field.
+    pub(super) fn wrong(&self, what: &str, name: Option<String>, from: String, now: Timestamp) -> Refused {
+        let who = name.as_deref().unwrap_or("-");
+        match file::note(&self.lock(), &Event::of(now, what, who, "", &from)) {
+            Ok(()) => Refused::Wrong,
+            Err(error) => Refused::Account(error.into()),
+        }
+    }
+}
+
+/// Whether a secret matches a hash; gives the permit back. Argon2 reads the whole text, so longer ones than allowed are
+/// rejected before.
+pub(super) fn verifies(permit: HashPermit<'_>, secret: &Private<String>, hash: Option<&str>) -> bool {
+    secret.expose().len() <= rules::PASSWORD_BYTES_MAX && permit.verifies(secret.expose(), hash)
+}
+
+const AGENT_CHARS_MAX: usize = 120;

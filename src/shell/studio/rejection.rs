@@ -1,0 +1,171 @@
+//! Why the studio rejected a request, in both languages of its page.
+
+use studio::{Message, TakeState};
+
+/// A rejected request. Each says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No slot has this id or number.
+    #[error("there is no slot {0}; see jindu prompts coverage")]
+    NoSlot(String),
+    /// No take has this name.
+    #[error("there is no take {0}")]
+    NoTake(String),
+    /// The file is no readable recording, or no acceptable archive.
+    #[error("{0}")]
+    Unreadable(Message),
+    /// The file is too large; sizes in bytes.
+    #[error("the file has {bytes} bytes; the limit is {most} (studio.upload_bytes_max)")]
+    TooLarge {
+        /// Size of the file.
+        bytes: u64,
+        /// The limit.
+        most: u64,
+    },
+    /// The checks reject the take.
+    #[error("this take cannot be kept: {0}")]
+    NotGood(Message),
+    /// Only approvers may do this.
+    #[error("only an approver may approve, publish and roll back")]
+    NotApprover,
+    /// An operator cannot approve their own take.
+    #[error("you recorded this take: another person must approve it")]
+    OwnTake,
+    /// Only the operator who recorded the take, named here, or an approver may do this.
+    #[error("this take is another operator's: ask {0} or an approver")]
+    NotYours(String),
+    /// The take's state does not allow it.
+    #[error("the take is {}: {wanted} is not possible", .state.code())]
+    State {
+        /// The take's state.
+        state: TakeState,
+        /// What was requested.
+        wanted: &'static str,
+    },
+    /// The take was read from another text.
+    #[error("the take was read from a text that differs from the script: record it again, or publish the text first")]
+    OtherText,
+    /// Callers hear the take.
+    #[error("callers hear this take: publish another one, or restore the factory's recording")]
+    IsLive,
+    /// A publication needs a reason.
+    #[error("give a reason: it goes into the audit log")]
+    NoReason,
+    /// No take is approved.
+    #[error(
+        "no take is approved, so there is nothing to publish; {waiting} takes wait for an approval by another person"
+    )]
+    Nothing {
+        /// Takes that wait for an approval.
+        waiting: usize,
+    },
+    /// A set would be recorded in part only; the request may be repeated with a confirmation.
+    #[error("{}", list(.0))]
+    Mixed(Vec<Message>),
+    /// Another program holds the publication lock.
+    #[error("another publication is running; try again in a moment")]
+    Busy,
+    /// No stored release has this name.
+    #[error("there is no release {0} to roll back to; see jindu releases")]
+    NoRelease(String),
+    /// The studio's allowance is used up; figures in MB.
+    #[error(
+        "the studio's recordings take {used} MB, and studio.disk_mb_max allows {most}: raise it, or run jindu prompts tidy"
+    )]
+    Full {
+        /// What the recordings take.
+        used: u64,
+        /// The allowance.
+        most: u64,
+    },
+    /// The disk has less than this many MB free.
+    #[error("the disk has less than {0} MB free: free some before recording more")]
+    DiskFull(u64),
+    /// The files of the flow have errors, a line each.
+    #[error("the flow cannot be read: {}", .0.join("; "))]
+    Flow(Vec<String>),
+    /// The node is at fault, not the request.
+    #[error("the studio's store failed: {0}")]
+    Fault(String),
+}
+
+impl Refusal {
+    /// A stable code for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Refusal::NoSlot(_) => "no_slot",
+            Refusal::NoTake(_) => "no_take",
+            Refusal::Unreadable(_) => "unreadable",
+            Refusal::TooLarge { .. } => "too_large",
+            Refusal::NotGood(_) => "not_good",
+            Refusal::NotApprover => "not_approver",
+            Refusal::OwnTake => "own_take",
+            Refusal::NotYours(_) => "not_yours",
+            Refusal::State { .. } => "state",
+            Refusal::OtherText => "other_text",
+            Refusal::IsLive => "is_live",
+            Refusal::NoReason => "no_reason",
+            Refusal::Nothing { .. } => "nothing",
+            Refusal::Mixed(_) => "mixed",
+            Refusal::Busy => "busy",
+            Refusal::NoRelease(_) => "no_release",
+            Refusal::Full { .. } => "full",
+            Refusal::DiskFull(_) => "disk_full",
+            Refusal::Flow(_) => "flow",
+            Refusal::Fault(_) => "fault",
+        }
+    }
+
+    /// The message in both languages.
+    pub fn words(&self) -> Message {
+        let en = self.to_string();
+        let zh = match self {
+            Refusal::NoSlot(slot) => format!("没有录音位置 {slot}。"),
+            Refusal::NoTake(take) => format!("没有录音 {take}。"),
+            Refusal::Unreadable(words) => words.zh.clone(),
+            Refusal::TooLarge { bytes, most } => {
+                format!("文件有 {bytes} 字节，最多只收 {most} 字节（studio.upload_bytes_max）。")
+            }
+            Refusal::NotGood(words) => format!("这条录音不能保留：{}", words.zh),
+            Refusal::NotApprover => "只有审核员可以审核、发布和回退。".into(),
+            Refusal::OwnTake => "这条录音是您自己录的，须由另一位同事审核。".into(),
+            Refusal::NotYours(name) => format!("这是 {name} 的录音，请本人或审核员处理。"),
+            Refusal::State { state, .. } => format!("录音当前状态为「{}」，不能这样操作。", state_zh(*state)),
+            Refusal::OtherText => "录音所读文字与现行文案不同：请重录，或先发布新文案。".into(),
+            Refusal::IsLive => "来电者正在听这条录音：请先发布另一条，或恢复出厂录音。".into(),
+            Refusal::NoReason => "请写明原因，原因会记入审计。".into(),
+            Refusal::Nothing { waiting } => format!("没有已审核的录音可发布；还有 {waiting} 条等待另一位同事审核。"),
+            Refusal::Mixed(warnings) => warnings.iter().map(|words| &*words.zh).collect::<Vec<_>>().join("\n"),
+            Refusal::Busy => "另一次发布正在进行，请稍后再试。".into(),
+            Refusal::NoRelease(name) => format!("没有可以退回的版本 {name}。"),
+            Refusal::Full { used, most } => format!(
+                "录音已占用 {used} MB，上限 {most} MB（studio.disk_mb_max）：请调高上限或运行 jindu prompts tidy。"
+            ),
+            Refusal::DiskFull(most) => format!("磁盘剩余不足 {most} MB，请先腾出空间再录音。"),
+            Refusal::Flow(errors) => format!("流程文件无法读取：{}", errors.join("；")),
+            Refusal::Fault(fault) => format!("录音库出错：{fault}"),
+        };
+        Message { zh, en }
+    }
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Refusal {
+        Refusal::Fault(error.to_string())
+    }
+}
+
+fn list(words: &[Message]) -> String {
+    words.iter().map(|words| &*words.en).collect::<Vec<_>>().join("; ")
+}
+
+/// A take's state in Chinese.
+pub fn state_zh(state: TakeState) -> &'static str {
+    match state {
+        TakeState::Fresh => "新录",
+        TakeState::Draft => "草稿",
+        TakeState::Approved => "已审核",
+        TakeState::Published => "已发布",
+        TakeState::Discarded => "已弃用",
+    }
+}
