@@ -75,7 +75,10 @@ impl Stream<'_> {
                 Some(ReplicationEvent::Commit { .. }) => true,
                 Some(ReplicationEvent::Begin { .. }) => return Err(GatherError::Order.into()),
                 None => {
-                    return Err(UpstreamError::new(UpstreamErrorKind::Unreachable, "the upstream has ended the stream"));
+                    return Err(UpstreamError::new(
+                        UpstreamErrorKind::Unreachable,
+                        "the upstream has ended the stream",
+                    ));
                 }
                 Some(_) => false,
             };
