@@ -26,8 +26,8 @@ pub enum InputError {
     Pack(#[from] PackError),
 }
 
-/// Packs all lines of a text into `out`, in several files if they exceed the limit of one. No line at all gives a heartbeat,
-/// or an empty snapshot.
+/// Packs all lines of a text into `out`, in several files if they exceed the limit of one. No line at all gives a
+/// heartbeat, or an empty snapshot.
 pub fn pack(
     packer: &mut Packer,
     out: &Path,

@@ -1,7 +1,7 @@
 //! Reads a feed or batch file from the disk, plain or decompressed within bounds.
 //!
-//! The decompressed size is bounded before the sender is verified: by a multiple of the file's size, and by the memory of the
-//! decompression window.
+//! The decompressed size is bounded before the sender is verified: by a multiple of the file's size, and by the memory
+//! of the decompression window.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Chain, Cursor, Read};

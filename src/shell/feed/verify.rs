@@ -20,7 +20,8 @@ pub struct Verdict {
     pub faults: u64,
 }
 
-/// Checks files and folders of files; in a folder, also that the files follow each other. The error names an unreadable path.
+/// Checks files and folders of files; in a folder, also that the files follow each other. The error names an unreadable
+/// path.
 pub fn verify(paths: &[PathBuf], keys: &GateKeys) -> Result<Verdict, String> {
     let mut verdict = Verdict::default();
     for path in paths {
