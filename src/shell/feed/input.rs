@@ -1,4 +1,4 @@
-//! What is to be packed: lines of cases and leavings, each looked at before any of them goes out.
+//! The input of `jindu feed pack`: lines of cases and deletes, all validated before any of them is packed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
@@ -12,19 +12,22 @@ use replica::{Change, LINE_BYTES_MAX, Line, LineError};
 
 use super::pack::{OWN, PackError, Packed, Packer};
 
-/// Why lines were not packed.
+/// Why nothing was packed.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
+    /// The input or the folder failed.
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// Line by line, the first [`COMPLAINTS`] of them.
-    #[error("{} of its lines cannot be packed; nothing was:\n{}", .0, .1.join("\n"))]
+    /// The number of invalid lines, and what is wrong with the first 20.
+    #[error("{} invalid lines; nothing was packed:\n{}", .0, .1.join("\n"))]
     Lines(u64, Vec<String>),
+    /// The packer failed.
     #[error(transparent)]
     Pack(#[from] PackError),
 }
 
-/// Packs every line of a text, into several files where one would be too long. No line: a heartbeat, or an empty snapshot.
+/// Packs all lines of a text into `out`, in several files if they exceed the limit of one. No line at all gives a
+/// heartbeat, or an empty snapshot.
 pub fn pack(
     packer: &mut Packer,
     out: &Path,
@@ -50,7 +53,7 @@ pub fn pack(
     }
 }
 
-/// The lines that may be packed, put aside; gone when dropped, as they hold second factors in clear.
+/// The validated lines in a temporary file, which is deleted on drop, since it holds second factors in clear.
 struct Body {
     path: PathBuf,
     lines: u64,
@@ -61,7 +64,7 @@ impl Body {
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
         let mut body = Body { path, lines: 0 };
         let mut out = BufWriter::new(file);
-        let (mut number, mut bad, mut complaints) = (0u64, 0u64, Vec::new());
+        let (mut number, mut bad, mut listed) = (0u64, 0u64, Vec::new());
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -77,8 +80,8 @@ impl Body {
                 }
                 Err(error) => {
                     bad += 1;
-                    if complaints.len() < COMPLAINTS {
-                        complaints.push(format!("  line {number}: {error}"));
+                    if listed.len() < LISTED_MAX {
+                        listed.push(format!("  line {number}: {error}"));
                     }
                     if error == LineError::TooLong && line.last() != Some(&b'\n') {
                         text.skip_until(b'\n')?;
@@ -87,7 +90,7 @@ impl Body {
             }
         }
         out.flush()?;
-        if bad == 0 { Ok(body) } else { Err(InputError::Lines(bad, complaints)) }
+        if bad == 0 { Ok(body) } else { Err(InputError::Lines(bad, listed)) }
     }
 }
 
@@ -97,7 +100,7 @@ impl Drop for Body {
     }
 }
 
-/// A line that may be packed, as it will stand in the file; none for a blank one and a batch's header.
+/// A valid line as it is written to the feed file; `None` for a blank line or a batch header.
 fn row(line: &[u8], number: u64, kind: FileKind) -> Result<Option<String>, LineError> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     if let Ok(Line::Header(_) | Line::Blank) = Line::read(line, number) {
@@ -107,12 +110,12 @@ fn row(line: &[u8], number: u64, kind: FileKind) -> Result<Option<String>, LineE
         Change::Put(case) => Ok(Some(case.to_line())),
         Change::Delete { receipt } if kind == FileKind::Changes => Ok(Some(gate::delete_line(receipt.expose()))),
         Change::Delete { .. } | Change::Replace(_) | Change::Truncate | Change::Bad(_) | Change::Gone { .. } => {
-            Err(LineError::Field { field: "delete", wants: "has no place in a snapshot: leave the case out" })
+            Err(LineError::Field { field: "delete", wants: "is not allowed in a snapshot: leave the case out" })
         }
     }
 }
 
-const COMPLAINTS: usize = 20;
+const LISTED_MAX: usize = 20;
 
 #[cfg(test)]
 mod tests {
@@ -163,12 +166,12 @@ mod tests {
     }
 
     #[test]
-    fn a_crash_while_a_file_is_put_out_never_gives_a_number_to_two_contents() {
+    fn a_crash_during_publication_never_gives_one_number_two_contents() {
         let folder = Folder::new();
         packed(&folder, FileKind::Changes, CASE).unwrap();
         let own = folder.path().join(OWN);
         let name = "intranet-000000000001-changes.ndjson.zst";
-        // As a crash between the note and the link leaves it: noted, aside, and not in its place.
+        // The state after a crash between the note and the link: noted, in the temporary folder, and not published.
         fs::rename(folder.path().join(name), own.join(name)).unwrap();
         let state = fs::read_to_string(own.join("state.json")).unwrap();
         fs::write(own.join("state.json"), state.replacen('{', &format!("{{\"putting_out\":\"{name}\","), 1)).unwrap();

@@ -1,4 +1,4 @@
-//! Key files: the private one (PKCS #8, RFC 5208; RFC 8410 §7) is the upstream's alone, the public one (RFC 8410 §4) goes
+//! Key files: the private key (PKCS #8, RFC 5208; RFC 8410 §7) stays with the upstream, the public key (RFC 8410 §4) goes
 //! into the nodes' settings. OpenSSL reads and writes both.
 
 use std::fs::{self, File, OpenOptions};
@@ -11,14 +11,15 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 
 use replica::gate::{self, Hash, PUBLIC_START, Seal};
 
-/// A private key, and the name that its seals tell.
+/// A private key, with the name that its signatures carry.
 pub struct PrivateKey {
+    /// The name of the key file, without its extension.
     pub name: String,
     key: SigningKey,
 }
 
 impl PrivateKey {
-    /// Reads `<name>.key`.
+    /// Reads `<name>.key`. The error names the file, never its content.
     pub fn read(path: &Path) -> Result<PrivateKey, String> {
         let fault = |what: &str| format!("{}: {what}", path.display());
         let text = fs::read_to_string(path).map_err(|error| fault(&error.to_string()))?;
@@ -31,20 +32,21 @@ impl PrivateKey {
         Ok(PrivateKey { name, key: SigningKey::from_bytes(secret) })
     }
 
-    /// The seal of a content.
+    /// Signs the hash of a file.
     pub fn seal(&self, sha256: Hash) -> Seal {
         gate::sign(sha256, &self.name, &self.key)
     }
 }
 
-/// Reads a public key file; its name is the file's.
+/// Reads a public key file, and gives the key with the name of the file.
 pub fn public(path: &Path) -> Result<(String, VerifyingKey), String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let key = gate::read_public(&text).map_err(|wants| format!("{}: {wants}", path.display()))?;
     Ok((stem(path), key))
 }
 
-/// Makes a pair of keys: `<folder>/<name>.key` for the upstream, `<folder>/<name>.pub` for the nodes. Writes over none.
+/// Creates a key pair: `<folder>/<name>.key` for the upstream, `<folder>/<name>.pub` for the nodes. Existing files are not
+/// overwritten. Gives the public key in base64.
 pub fn make(folder: &Path, name: &str) -> Result<String, String> {
     if !gate::is_key_name(name) {
         return Err(format!("{}: {NAME_WANTS}", name.escape_default()));
@@ -70,7 +72,7 @@ fn write(path: &PathBuf, mode: u32, text: &str) -> Result<(), String> {
         file.sync_all()
     });
     written.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => format!("{}: is there already, and is not written over", path.display()),
+        io::ErrorKind::AlreadyExists => format!("{}: exists already and is not overwritten", path.display()),
         _ => format!("{}: {error}", path.display()),
     })
 }
@@ -94,7 +96,7 @@ mod tests {
     use support::folder::Folder;
 
     #[test]
-    fn a_pair_of_keys_is_made_once_and_the_private_one_is_its_owners() {
+    fn a_key_pair_is_created_once_and_its_private_key_is_readable_by_its_owner_only() {
         let folder = Folder::new();
         let printed = make(folder.path(), "office-2026").unwrap();
         let path = folder.path().join("office-2026.key");
@@ -104,12 +106,12 @@ mod tests {
         assert_eq!((name.as_str(), private.name.as_str()), ("office-2026", "office-2026"));
         assert_eq!(private.key.verifying_key(), read);
         assert_eq!(gate::read_public(&printed), Ok(read));
-        assert!(make(folder.path(), "office-2026").unwrap_err().contains("not written over"));
+        assert!(make(folder.path(), "office-2026").unwrap_err().contains("not overwritten"));
         assert!(make(folder.path(), "../office").is_err());
     }
 
     #[test]
-    fn what_is_no_private_key_is_refused_without_a_word_of_it() {
+    fn an_invalid_private_key_is_rejected_without_quoting_it() {
         let folder = Folder::new();
         let path = folder.path().join("a.key");
         for text in ["", "c2VjcmV0IHNlY3JldA==", "-----BEGIN PRIVATE KEY-----\n!!\n-----END PRIVATE KEY-----"] {

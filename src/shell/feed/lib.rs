@@ -1,5 +1,5 @@
-//! Feed files on the disk: reading their text within bounds, packing, verifying, signing keys, and a made-up office that
-//! writes them. What the files are, `replica::gate` says.
+//! Feed files on the disk: reading them within bounds, packing, verifying, key files, and a simulated office that writes
+//! them. Their format is defined in `replica::gate`.
 
 pub mod input;
 pub mod keys;

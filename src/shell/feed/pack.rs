@@ -1,14 +1,14 @@
-//! The upstream's end of a feed: packs changes into the next file of a folder, from which a gate takes them.
+//! The sending end of a feed: packs changes into the next file of a folder, from which a one-way gate takes them.
 //!
 //! ```text
-//!  OUT/.pack/state.json   source, last number and hash, and the file that is being put out
+//!  OUT/.pack/state.json   source, last number and hash, and the file that is being published
 //!  OUT/.pack/lock         one packer at a time
 //!  OUT/intranet-000000000007-changes.ndjson.zst
 //! ```
 //!
-//! A file is written aside and synced, then noted, then linked to its place, then the note is taken back. Whatever moment
-//! the power goes, the next start puts the same bytes out once more at most, which a node takes as a repeat; a number is
-//! never given to two contents.
+//! A file is written to `.pack` and synced, then noted, then linked to the folder, then the note is removed. After a power
+//! failure at any moment, the next start publishes the same bytes once more at most, which a node treats as a repeat; one
+//! number never has two contents.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
@@ -23,7 +23,7 @@ use replica::gate::{FORMAT, FeedHeader, FileKind, Hash, Seal};
 
 use super::keys::PrivateKey;
 
-/// Puts numbered files into a folder.
+/// Writes numbered files into a folder.
 pub struct Packer {
     out: PathBuf,
     state: State,
@@ -32,27 +32,50 @@ pub struct Packer {
     _lock: File,
 }
 
-/// A file that was put out.
+/// A file that was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packed {
+    /// The file.
     pub path: PathBuf,
+    /// Its number.
     pub sequence: u64,
+    /// Its lines of cases and deletes.
     pub lines: u64,
 }
 
-/// Why nothing was put out.
+/// Why nothing was published.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
+    /// A file or folder failed.
     #[error("{path}: {error}")]
-    Io { path: String, error: io::Error },
+    Io {
+        /// The file or folder.
+        path: String,
+        /// The failure.
+        error: io::Error,
+    },
+    /// The lock is taken.
     #[error("{0}: another program packs into this folder")]
     Busy(String),
-    #[error("{0}: not the state of a packer; put it back from a backup, or use a new folder and begin with a snapshot")]
+    /// `state.json` is damaged.
+    #[error("{0}: not the state of a packer; restore it from a backup, or use a new folder and begin with a snapshot")]
     State(String),
-    #[error("this folder is of source {ours}, not {asked}: one folder for each source")]
-    Source { ours: String, asked: String },
-    #[error("--as-of {asked} lies before the last file's {last}: time does not go back")]
-    Time { asked: Timestamp, last: Timestamp },
+    /// The folder belongs to another source.
+    #[error("this folder is of source {ours}, not {asked}; use one folder for each source")]
+    Source {
+        /// The source of the folder.
+        ours: String,
+        /// The source asked for.
+        asked: String,
+    },
+    /// The time goes back.
+    #[error("--as-of {asked} is before the last file's {last}; give a later time")]
+    Time {
+        /// The time asked for.
+        asked: Timestamp,
+        /// The time of the last file.
+        last: Timestamp,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,13 +86,14 @@ struct State {
     hash: Hash,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     as_of: Option<Timestamp>,
-    /// The name of the file that is being put out, under which it lies in `.pack` too.
+    /// The name of the file that is being published; it has the same name in `.pack`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    putting_out: Option<String>,
+    #[serde(rename = "putting_out")]
+    publishing: Option<String>,
 }
 
 impl Packer {
-    /// Opens a folder, or makes it. `source` names it the first time, and may be left out then: `office`.
+    /// Opens or creates a folder. `source` names a new feed, by default `office`, and must match that of an existing one.
     pub fn open(out: &Path, source: Option<&str>, key: Option<PrivateKey>, plain: bool) -> Result<Packer, PackError> {
         let own = out.join(OWN);
         DirBuilder::new().recursive(true).mode(0o700).create(&own).map_err(|error| fault(&own, error))?;
@@ -82,7 +106,7 @@ impl Packer {
                 sequence: 0,
                 hash: Hash::NONE,
                 as_of: None,
-                putting_out: None,
+                publishing: None,
             },
             Err(error) => return Err(fault(&path, error)),
         };
@@ -90,7 +114,7 @@ impl Packer {
             return Err(PackError::Source { ours: state.source, asked: asked.to_owned() });
         }
         let mut packer = Packer { out: out.to_owned(), state, key, plain, _lock: lock };
-        packer.put_out()?;
+        packer.publish()?;
         Ok(packer)
     }
 
@@ -99,12 +123,12 @@ impl Packer {
         self.state.sequence == 0
     }
 
-    /// The time to say for a file packed at `now`: a clock that was set back does not take the feed back.
+    /// The time of a file packed at `now`, never before that of the last file, even if the clock was set back.
     pub fn time(&self, now: Timestamp) -> Timestamp {
         self.state.as_of.map_or(now, |last| last.max(now))
     }
 
-    /// Packs the next file: `lines` lines of `body`, each without its end.
+    /// Packs the next file: `lines` lines of `body`, each without its line feed.
     pub fn pack(
         &mut self,
         kind: FileKind,
@@ -127,8 +151,8 @@ impl Packer {
         self.state.sequence = sequence;
         self.state.hash = hash;
         self.state.as_of = Some(as_of);
-        self.state.putting_out = Some(name.clone());
-        self.put_out()?;
+        self.state.publishing = Some(name.clone());
+        self.publish()?;
         Ok(Packed { path: self.out.join(name), sequence, lines })
     }
 
@@ -147,7 +171,7 @@ impl Packer {
         header: &FeedHeader,
         body: &mut dyn Iterator<Item = io::Result<String>>,
     ) -> io::Result<Hash> {
-        // Readable by the group: a gate's account takes it from here.
+        // Readable by the group, for the account of the one-way gate.
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(path)?;
         if self.plain {
             let mut out = BufWriter::new(file);
@@ -188,9 +212,9 @@ impl Packer {
         Ok(hash)
     }
 
-    /// Notes the file that lies aside, puts it into its place, and takes the note back.
-    fn put_out(&mut self) -> Result<(), PackError> {
-        let Some(name) = self.state.putting_out.clone() else { return Ok(()) };
+    /// Notes the file, links it to the folder, and removes the note.
+    fn publish(&mut self) -> Result<(), PackError> {
+        let Some(name) = self.state.publishing.clone() else { return Ok(()) };
         let (draft, place) = (self.own(&name), self.out.join(&name));
         self.save()?;
         match fs::hard_link(&draft, &place) {
@@ -199,7 +223,7 @@ impl Packer {
             Err(error) => return Err(fault(&place, error)),
         }
         sync(&self.out)?;
-        self.state.putting_out = None;
+        self.state.publishing = None;
         self.save()?;
         fs::remove_file(&draft).map_err(|error| fault(&draft, error))
     }
@@ -239,8 +263,8 @@ fn fault(path: &Path, error: io::Error) -> PackError {
     PackError::Io { path: path.display().to_string(), error }
 }
 
-/// The packer's own folder within the one that it fills; a gate that takes `*.ndjson*` passes it by.
+/// The packer's own folder within its output folder; it does not match `*.ndjson*`.
 pub const OWN: &str = ".pack";
 const STATE: &str = "state.json";
-/// zstd's own default.
+/// The default of zstd.
 const LEVEL: i32 = 3;

@@ -1,4 +1,4 @@
-//! `jindu feed play`: a living office, whose changes come out as feed files, or as SQL.
+//! `jindu feed play`: a simulated office, whose changes are written as feed files or as SQL.
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -14,25 +14,28 @@ use replica::{CaseRecord, Event, SimulatedOffice};
 use super::pack::{PackError, Packed, Packer};
 use os::clock;
 
-/// How the office lives.
+/// The parameters of the simulation.
 #[derive(Clone, Debug)]
 pub struct Play {
-    /// Where the files go; none for SQL on the standard output.
+    /// The folder of the feed files; `None` for SQL on standard output.
     pub out: Option<PathBuf>,
+    /// Cases at the start.
     pub cases: u64,
+    /// The seed of the random numbers.
     pub seed: u64,
-    /// Changes a second.
+    /// Changes per second.
     pub rate: f64,
-    /// From one file or transaction to the next.
+    /// The interval of files or transactions.
     pub every: Duration,
-    /// After so many changes it ends.
+    /// Changes after which it ends.
     pub changes: Option<u64>,
+    /// Seconds after which it ends.
     pub seconds: Option<u64>,
-    /// A snapshot again after so many files, to heal whoever missed one.
+    /// Files between two snapshots, for nodes that have missed one.
     pub snapshot_every: Option<u64>,
 }
 
-/// Lives until it is told to end, or is ended.
+/// Runs the simulation until a limit is reached, or without end if there is none. The error is for a person.
 pub fn play(play: &Play, packer: Option<Packer>, calendar: &WorkingDays, zone: &TimeZone) -> Result<(), String> {
     let today = || clock::local(zone).date();
     let mut office = SimulatedOffice::new(play.cases, play.seed, today(), calendar);
@@ -65,7 +68,7 @@ pub fn play(play: &Play, packer: Option<Packer>, calendar: &WorkingDays, zone: &
     }
 }
 
-/// Cuts events where more cases would leave at once than happens in an office: a node would ask a person.
+/// Splits events where one transaction would delete so many cases that a node would hold it.
 fn transactions(events: &[Event], cases: usize) -> Vec<&[Event]> {
     let most = (cases / 100).max(5);
     let (mut parts, mut from, mut gone) = (Vec::new(), 0, 0);
@@ -80,7 +83,7 @@ fn transactions(events: &[Event], cases: usize) -> Vec<&[Event]> {
     parts
 }
 
-/// Where changes go.
+/// The output.
 enum Put {
     Files(Box<Packer>),
     Sql(BufWriter<io::Stdout>),
@@ -89,7 +92,7 @@ enum Put {
 impl Put {
     fn all(&mut self, office: &SimulatedOffice) -> Result<(), String> {
         match self {
-            Put::Files(packer) => told(snapshot(packer, office)),
+            Put::Files(packer) => print_packed(snapshot(packer, office)),
             Put::Sql(out) => {
                 let text = sql_of(office.cases().map(put_sql));
                 out.write_all(format!("{SQL_TABLE}BEGIN;\nDELETE FROM cases;\n{text}COMMIT;\n").as_bytes())
@@ -101,7 +104,7 @@ impl Put {
 
     fn changes(&mut self, events: &[Event]) -> Result<(), String> {
         match self {
-            Put::Files(packer) => told(changes(packer, events)),
+            Put::Files(packer) => print_packed(changes(packer, events)),
             Put::Sql(out) => {
                 let text = sql_of(events.iter().map(|event| match event {
                     Event::Put(case) => put_sql(case),
@@ -115,14 +118,14 @@ impl Put {
     }
 }
 
-/// Packs all cases of an office.
+/// Packs all cases of an office as a snapshot.
 pub fn snapshot(packer: &mut Packer, office: &SimulatedOffice) -> Result<Packed, PackError> {
     let as_of = packer.time(Timestamp::now());
     let mut lines = office.cases().map(|case| Ok(case.to_line()));
     packer.pack(FileKind::Snapshot, as_of, office.len() as u64, &mut lines)
 }
 
-/// Packs what happened in an office.
+/// Packs events of an office as changes.
 pub fn changes(packer: &mut Packer, events: &[Event]) -> Result<Packed, PackError> {
     let as_of = packer.time(Timestamp::now());
     let mut lines = events.iter().map(|event| match event {
@@ -132,7 +135,7 @@ pub fn changes(packer: &mut Packer, events: &[Event]) -> Result<Packed, PackErro
     packer.pack(FileKind::Changes, as_of, events.len() as u64, &mut lines)
 }
 
-fn told(packed: Result<Packed, PackError>) -> Result<(), String> {
+fn print_packed(packed: Result<Packed, PackError>) -> Result<(), String> {
     let packed = packed.map_err(|error| error.to_string())?;
     let line = format!("{} {} lines\n", packed.path.display(), packed.lines);
     let mut out = io::stdout().lock();
@@ -143,9 +146,9 @@ fn sql_of(statements: impl Iterator<Item = String>) -> String {
     statements.map(|statement| statement + "\n").collect()
 }
 
-/// Every word in it is of the sample's own making: codes, digits and dates.
+/// The statement of one case. Its values are the simulation's own codes, digits and dates, and need no escaping.
 fn put_sql(case: &CaseRecord) -> String {
-    let text = |text: Option<&str>| text.map_or("NULL".into(), |text| format!("'{text}'"));
+    let text = |text: Option<&str>| text.map_or_else(|| "NULL".into(), |text| format!("'{text}'"));
     let pauses = serde_json::to_string(&case.pauses).expect("pauses are JSON");
     let items = serde_json::to_string(&case.items).expect("words are JSON");
     format!(

@@ -1,7 +1,7 @@
-//! The text of a feed or batch file from the disk: plain, or unpacked as it is read, within bounds.
+//! Reads a feed or batch file from the disk, plain or decompressed within bounds.
 //!
-//! What a file unpacks to is bounded before anybody knows who wrote it: by so many times its own size, and by the memory
-//! that its window may ask for.
+//! The decompressed size is bounded before the sender is verified: by a multiple of the file's size, and by the memory
+//! of the decompression window.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Chain, Cursor, Read};
@@ -13,21 +13,24 @@ use zstd::stream::read::Decoder;
 use replica::Change;
 use replica::gate::{FeedHeader, FileError, FileReader, Reading, VerifiedFile};
 
-/// Why a file cannot be read as a feed.
+/// Why a file cannot be read as a feed file.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The disk or the rights are at fault: the file may be sound.
+    /// The disk or the access rights are at fault; the file may be sound.
     #[error("cannot be read: {0}")]
     Io(io::Error),
+    /// The file is incomplete, damaged or malformed.
     #[error(transparent)]
     File(#[from] FileError),
-    #[error("damaged: it cannot be unpacked ({0}); send it again")]
+    /// The compressed data is damaged.
+    #[error("damaged: it cannot be decompressed ({0}); send it again")]
     Packing(String),
-    #[error("it unpacks to more than {RATIO_MAX} times its size: no feed does; find out who sent it")]
+    /// The compression ratio exceeds that of any feed.
+    #[error("it decompresses to more than {RATIO_MAX} times its size, which no feed does; find out who sent it")]
     Bomb,
 }
 
-/// The text of a file.
+/// The decompressed bytes of a file.
 pub struct Text {
     input: Input,
     unpacked: u64,
@@ -38,7 +41,7 @@ enum Input {
     Zstd(Box<Decoder<'static, BufReader<Counted<Packed>>>>),
 }
 
-/// The file's bytes; its first ones were looked at.
+/// The file's bytes; the first ones were read to detect the format.
 type Packed = Chain<Cursor<Vec<u8>>, File>;
 
 struct Counted<R> {
@@ -47,11 +50,11 @@ struct Counted<R> {
 }
 
 impl Text {
-    /// Opens a plain or zstd file, whatever its name is. Follows no link, and waits for no pipe.
+    /// Opens a plain or zstd file, detected by its content. Links are not followed, and a pipe does not block.
     pub fn open(path: &Path) -> io::Result<Text> {
         let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
         if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
         Text::of(file)
     }
@@ -92,7 +95,7 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Reads a whole feed file; its changes go to `take`, in order.
+/// Reads a complete feed file, and passes its changes to `take` in order.
 pub fn read(path: &Path, reading: Reading, take: &mut dyn FnMut(Change)) -> Result<VerifiedFile, ReadError> {
     let mut text = Text::open(path).map_err(ReadError::Io)?;
     let mut intake = FileReader::new(reading);
@@ -101,27 +104,27 @@ pub fn read(path: &Path, reading: Reading, take: &mut dyn FnMut(Change)) -> Resu
         match next(&mut text, &mut piece) {
             Ok(0) => return Ok(intake.end(take)?),
             Ok(n) => intake.push(&piece[..n], take)?,
-            // Cut off within the packing: as torn as a text without its seal.
+            // Cut off within the compressed data: incomplete, as a text without its last line.
             Err(Stopped::CutOff) => return Err(FileError::Torn(intake.lines()).into()),
             Err(Stopped::Failed(error)) => return Err(error),
         }
     }
 }
 
-/// Reads no more than the header.
+/// Reads the header only.
 pub fn header(path: &Path) -> Result<FeedHeader, ReadError> {
     let mut text = Text::open(path).map_err(ReadError::Io)?;
     let mut intake = FileReader::new(Reading::Check);
     let mut piece = vec![0; FIRST_PIECE];
     loop {
         let result = match next(&mut text, &mut piece) {
-            // No line ended: the header is not there whole, or there is none.
+            // No complete line: the header is incomplete, or there is none.
             Ok(0) => return Err(intake.end(&mut |_| {}).err().unwrap_or(FileError::Torn(0)).into()),
             Ok(n) => intake.push(&piece[..n], &mut |_| {}),
             Err(Stopped::CutOff) => return Err(FileError::Torn(0).into()),
             Err(Stopped::Failed(error)) => return Err(error),
         };
-        // Whatever is wrong further down is found when the file's turn comes.
+        // Later faults are found when the file is read completely.
         match (intake.header(), result) {
             (Some(header), _) => return Ok(header.clone()),
             (None, Err(error)) => return Err(error.into()),
@@ -144,7 +147,7 @@ fn next(text: &mut Text, piece: &mut [u8]) -> Result<usize, Stopped> {
             Err(error) if error.get_ref().is_some_and(|inner| inner.is::<Bomb>()) => {
                 Err(Stopped::Failed(ReadError::Bomb))
             }
-            // The unpacker's own complaints have no number of the system's.
+            // Errors of the decompressor have no error number.
             Err(error) if error.raw_os_error().is_none() => Err(Stopped::Failed(ReadError::Packing(error.to_string()))),
             Err(error) => Err(Stopped::Failed(ReadError::Io(error))),
         };
@@ -152,17 +155,17 @@ fn next(text: &mut Text, piece: &mut [u8]) -> Result<usize, Stopped> {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("unpacks to more than {RATIO_MAX} times its size")]
+#[error("decompresses to more than {RATIO_MAX} times its size")]
 struct Bomb;
 
 /// How every zstd frame begins (RFC 8878 §3.1.1).
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-/// Cases pack some 10 to 30 times smaller.
+/// Cases compress 10 to 30 times.
 const RATIO_MAX: u64 = 200;
-/// So much is unpacked whatever the ratio is.
+/// Decompressed regardless of the ratio.
 const FREE_BYTES: u64 = 4 * 1024 * 1024;
-/// 32 MiB: what a file may ask for to be unpacked.
+/// 32 MiB of memory for the decompression window.
 const WINDOW_LOG_MAX: u32 = 25;
 const PIECE: usize = 128 * 1024;
-/// A header has some 250 bytes.
+/// A header has about 250 bytes.
 const FIRST_PIECE: usize = 1024;

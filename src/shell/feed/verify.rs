@@ -1,4 +1,4 @@
-//! `jindu feed verify`: what a node would think of these files.
+//! `jindu feed verify`: checks files as a node would.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,15 +11,17 @@ use replica::gate::{FileKind, GateKeys, Hash, Reading, VerifiedFile};
 
 use super::text;
 
-/// What was found.
+/// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// A line for each file, and for each gap between them.
     pub lines: Vec<String>,
+    /// The number of faults.
     pub faults: u64,
 }
 
-/// Looks at files and folders of files. Of a folder, its chain is checked too.
+/// Checks files and folders of files; in a folder, also that the files follow each other. The error names an unreadable
+/// path.
 pub fn verify(paths: &[PathBuf], keys: &GateKeys) -> Result<Verdict, String> {
     let mut verdict = Verdict::default();
     for path in paths {
@@ -51,7 +53,8 @@ impl Verdict {
             Change::Gone { .. } => {}
             Change::Bad(row) => {
                 bad += 1;
-                first_bad.get_or_insert(format!("line {}: {}", row.id.rsplit(':').next().unwrap_or_default(), row.why));
+                let line = || format!("line {}: {}", row.id.rsplit(':').next().unwrap_or_default(), row.why);
+                first_bad.get_or_insert_with(line);
             }
         });
         let whole = match read {
@@ -96,7 +99,7 @@ impl Verdict {
                 if other.hash == whole.hash {
                     self.lines.push(format!("  {name} repeats {first}"));
                 } else {
-                    self.chain_fault(format!("{first} and {name} have one number and not one content"));
+                    self.chain_fault(format!("{first} and {name} have the same number and different content"));
                 }
             }
             match before {
@@ -105,7 +108,7 @@ impl Verdict {
                         self.chain_fault(format!("{source}: {} to {} are missing", last + 1, sequence - 1));
                     } else if whole.header.previous != hash {
                         self.chain_fault(format!(
-                            "{first} does not follow {source} {last}: two packers, or one set back"
+                            "{first} does not follow {source} {last}: there are two packers, or one was restored"
                         ));
                     }
                 }
@@ -124,12 +127,12 @@ impl Verdict {
 fn signed(whole: &VerifiedFile, keys: &GateKeys) -> String {
     match (&whole.seal.key, keys.is_empty()) {
         (Some(key), false) => format!("signed by {key}"),
-        (Some(_), true) => "signed, not checked: no key was given".into(),
+        (Some(_), true) => "signed, not verified: no key was given".into(),
         (None, _) => "not signed".into(),
     }
 }
 
-/// The feed files of a folder, links and others aside.
+/// The feed files of a folder, without links and other files.
 fn feed_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let fault = |error: std::io::Error| format!("{}: {error}", folder.display());
     let mut files = Vec::new();
@@ -142,13 +145,13 @@ fn feed_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-/// Whether a file is one for the spool, by its name.
+/// Whether a file name is one that the spool accepts: `*.ndjson` or `*.ndjson.zst`.
 pub fn is_feed_name(name: &OsStr) -> bool {
     let name = name.as_bytes();
     name.ends_with(b".ndjson") || name.ends_with(b".ndjson.zst")
 }
 
-/// A name from outside, fit to be printed on one line.
+/// A file name from outside, escaped and cut to 200 characters for one line of output.
 pub fn printable(name: &OsStr) -> String {
     let text = name.to_string_lossy();
     let plain = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };

@@ -1,6 +1,6 @@
-//! Work that may wait: it runs on a thread of its own that lets those of the calls go first.
+//! Background work: it runs on a thread of its own at a low priority, so that calls are not delayed.
 
-/// Does some work aside, and gives what came of it. The caller waits.
+/// Runs some work on a background thread and returns its result. Blocks the caller; a panic is passed on.
 pub fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let worker = scope.spawn(|| {
@@ -11,11 +11,11 @@ pub fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// Lets other threads go before this one, for good, whenever there is a core too few.
+/// Lowers the priority of the calling thread until it ends.
 pub fn step_back() {
-    // SAFETY: plain numbers; on Linux process 0 means the calling thread, and a refusal changes nothing.
+    // SAFETY: the arguments are plain numbers; on Linux process 0 means the calling thread, and a failure changes nothing.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
 }
 
-/// A tenth of what a call's thread gets: enough to come to an end on a machine that others use as well.
+/// About a tenth of the CPU share of a call's thread when the cores are busy.
 const NICE: libc::c_int = 10;

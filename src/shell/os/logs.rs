@@ -1,4 +1,4 @@
-//! Log lines, on the standard error: written by a thread of their own, so that no call waits for a disk.
+//! The log, on standard error. A thread of its own writes it, so that no call waits for the disk.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -9,13 +9,13 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use config::Log;
 
-/// Keeps the log's writer alive; dropping it writes what is left.
+/// The running log. Dropping it writes the remaining lines.
 pub struct Logs {
     sender: Option<SyncSender<Vec<u8>>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts logging. Lines that find [`LINES_WAITING_MAX`] others waiting are lost rather than waited for.
+/// Starts logging with the level and format of the settings. When 16,384 lines wait, further lines are dropped.
 pub fn start(settings: &Log) -> Logs {
     let (sender, receiver) = sync_channel(LINES_WAITING_MAX);
     let thread = std::thread::Builder::new().name("log".into()).spawn(move || write_all(&receiver)).ok();
@@ -27,7 +27,7 @@ pub fn start(settings: &Log) -> Logs {
         .with_target(false);
     let started = if settings.json { builder.json().try_init() } else { builder.try_init() };
     if started.is_err() {
-        let _ = writeln!(io::stderr(), "logging had been started before");
+        let _ = writeln!(io::stderr(), "the log was started twice");
     }
     Logs { sender: Some(sender), thread }
 }
@@ -39,7 +39,7 @@ fn write_all(lines: &Receiver<Vec<u8>>) {
             break;
         }
         batch.extend_from_slice(&line);
-        // Under load many lines come in this time, and one wake-up and one write serve them all.
+        // Under load many lines arrive in this time and share one wake-up and one write.
         std::thread::sleep(GATHER);
         while batch.len() < BATCH_BYTES {
             match lines.try_recv() {
@@ -92,5 +92,5 @@ impl<'a> MakeWriter<'a> for Writer {
 
 const LINES_WAITING_MAX: usize = 16_384;
 const BATCH_BYTES: usize = 64 * 1024;
-/// Short for a reader, long for a machine.
+/// How long lines are collected for one write.
 const GATHER: std::time::Duration = std::time::Duration::from_millis(5);

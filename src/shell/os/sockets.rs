@@ -1,4 +1,4 @@
-//! Listening sockets, as both doors want them.
+//! Listening TCP sockets of the SIP transport and the HTTP service.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
-/// Binds and listens. An IPv6 address takes no IPv4 callers: those have a listener of their own.
+/// Binds and listens. A socket on an IPv6 address accepts IPv6 only; IPv4 needs a listener of its own.
 pub fn tcp_listener(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
@@ -19,5 +19,5 @@ pub fn tcp_listener(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Connections that wait to be accepted.
+/// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;

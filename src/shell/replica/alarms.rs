@@ -1,6 +1,7 @@
 //! Alarms of the copy: each is logged once when it is raised and once when it is cleared.
 //!
-//! An alarm has a stable kind (a label of the metrics, for alerting rules) and a text that says what is wrong and what to do.
+//! An alarm has a stable kind (a label of the metrics, for alerting rules) and a text that says what is wrong and what
+//! to do.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -61,7 +61,7 @@ fn bad_rows_go_to_quarantine_and_the_others_are_applied() {
 }
 
 #[test]
-fn torn_and_foreign_files_are_refused_whole() {
+fn incomplete_and_foreign_files_are_rejected_as_a_whole() {
     let folder = Folder::new();
     let replica = open(&folder, Role::Load);
     put(&replica, &folder, 100, &[]);
@@ -84,7 +84,7 @@ fn torn_and_foreign_files_are_refused_whole() {
 }
 
 #[test]
-fn a_load_goes_into_the_file_when_nobody_serves_and_through_the_spool_when_somebody_does() {
+fn a_load_is_direct_without_a_node_and_goes_through_the_spool_beside_one() {
     let folder = Folder::new();
     let elsewhere = Folder::new();
     let patience = Duration::from_secs(30);

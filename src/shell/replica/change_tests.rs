@@ -48,7 +48,7 @@ fn bad(n: u32, line: Option<&CaseRecord>) -> Change {
     })
 }
 
-fn told(replica: &Replica, n: u32) -> Option<Stage> {
+fn served(replica: &Replica, n: u32) -> Option<Stage> {
     stage(&ask(replica, n, &Proof::Paper))
 }
 
@@ -64,7 +64,7 @@ fn a_put_goes_by_its_version_and_a_replacement_by_its_order() {
     let older = vec![put(1, Stage::Review, 4), Change::Replace(case(2, Stage::Review, 4))];
     let applied = apply(&replica, 2, older).unwrap();
     assert_eq!((applied.changed, applied.unchanged), (1, 1));
-    assert_eq!((told(&replica, 1), told(&replica, 2)), (Some(Stage::Ready), Some(Stage::Review)));
+    assert_eq!((served(&replica, 1), served(&replica, 2)), (Some(Stage::Ready), Some(Stage::Review)));
 }
 
 #[test]
@@ -72,10 +72,10 @@ fn a_case_that_was_deleted_is_not_found_in_memory_either() {
     let folder = Folder::new();
     let replica = open(&folder, Role::Load);
     apply(&replica, 1, vec![put(1, Stage::Ready, 1), put(2, Stage::Ready, 1)]).unwrap();
-    assert_eq!(told(&replica, 1), Some(Stage::Ready));
+    assert_eq!(served(&replica, 1), Some(Stage::Ready));
     assert_eq!(apply(&replica, 2, vec![delete(1), delete(7)]).unwrap().deleted, 1);
     assert!(matches!(ask(&replica, 1, &Proof::Paper), Answer::NotFound));
-    assert_eq!((told(&replica, 2), total(&replica.metrics().rows)), (Some(Stage::Ready), 1));
+    assert_eq!((served(&replica, 2), total(&replica.metrics().rows)), (Some(Stage::Ready), 1));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_batch_whose_place_was_reached_changes_nothing_whatever_it_holds() {
     for place in [5, 4] {
         assert_eq!(apply(&replica, place, vec![delete(1)]).unwrap(), Applied::default());
     }
-    assert_eq!(told(&replica, 1), Some(Stage::Ready));
+    assert_eq!(served(&replica, 1), Some(Stage::Ready));
     assert_eq!(writer(&replica).mark(), Some(mark(5)));
     drop(replica);
     assert_eq!(writer(&open(&folder, Role::Load)).mark(), Some(mark(5)), "the place is kept");
@@ -105,7 +105,7 @@ fn a_heartbeat_moves_age_and_place_and_is_kept() {
 }
 
 #[test]
-fn many_deletes_are_held_until_a_person_says_what_they_are() {
+fn many_deletes_are_held_until_an_operator_decides() {
     for (decision, left) in [(Decision::Apply, 960), (Decision::Drop, 1_000)] {
         let folder = Folder::new();
         let replica = open(&folder, Role::Load);
@@ -116,14 +116,14 @@ fn many_deletes_are_held_until_a_person_says_what_they_are() {
             assert!(matches!(held, ApplyError::Held { what: HeldWhat::Deletes, deletes: 40, rows: 1_000 }), "{held}");
             assert!(!held.is_final());
         }
-        assert_eq!((told(&replica, 1), told(&replica, 999)), (Some(Stage::Ready), Some(Stage::Ready)));
+        assert_eq!((served(&replica, 1), served(&replica, 999)), (Some(Stage::Ready), Some(Stage::Ready)));
         assert_eq!(total(&replica.metrics().held), 1);
         replica.decide(decision).unwrap();
         apply(&replica, 2, most()).unwrap();
         assert_eq!(total(&replica.metrics().rows), left, "{decision:?}");
         let kept = |replica: &Replica| replica.alarms().iter().any(|alarm| alarm.kind == "kept");
         assert_eq!(kept(&replica), decision == Decision::Drop, "the copy is not its source's any more");
-        assert_eq!(told(&replica, 999), Some(Stage::Posted), "what it does not take away is applied either way");
+        assert_eq!(served(&replica, 999), Some(Stage::Posted), "what it does not take away is applied either way");
         assert_eq!((total(&replica.metrics().held), replica.held().unwrap()), (0, None));
     }
 }
@@ -136,28 +136,28 @@ fn an_emptied_table_is_held_and_a_few_deletes_are_not() {
     apply(&replica, 2, (0..5).map(delete).collect()).unwrap();
     let error = apply(&replica, 3, vec![Change::Truncate, put(1, Stage::Ready, 1)]).unwrap_err();
     assert!(matches!(error, ApplyError::Held { what: HeldWhat::Truncate, .. }), "{error}");
-    assert_eq!(told(&replica, 7), Some(Stage::Ready));
+    assert_eq!(served(&replica, 7), Some(Stage::Ready));
     replica.decide(Decision::Apply).unwrap();
     assert_eq!(apply(&replica, 3, vec![Change::Truncate, put(1, Stage::Ready, 1)]).unwrap().deleted, 15);
     assert_eq!(total(&replica.metrics().rows), 1);
 }
 
 #[test]
-fn nothing_is_said_of_a_case_in_quarantine_until_the_upstream_brings_it_anew() {
+fn a_case_in_quarantine_is_not_served_until_the_upstream_sends_it_again() {
     let folder = Folder::new();
     let replica = open(&folder, Role::Load);
     apply(&replica, 1, vec![put(1, Stage::Review, 1), put(3, Stage::Review, 1)]).unwrap();
-    assert_eq!(told(&replica, 1), Some(Stage::Review));
+    assert_eq!(served(&replica, 1), Some(Stage::Review));
     let applied = apply(&replica, 2, vec![bad(1, None), bad(2, None), put(3, Stage::Ready, 2)]).unwrap();
     assert_eq!((applied.quarantined, applied.changed), (2, 1));
     assert!(is_down(&replica, 1), "the row that is there is older than its age says");
     assert!(is_down(&replica, 2), "a case that is there upstream is not told as unknown");
-    assert_eq!(told(&replica, 3), Some(Stage::Ready));
+    assert_eq!(served(&replica, 3), Some(Stage::Ready));
     drop(replica);
     let replica = open(&folder, Role::Load);
     assert!(is_down(&replica, 1), "a restart changes nothing");
     apply(&replica, 3, vec![put(1, Stage::Ready, 3), put(2, Stage::Ready, 1)]).unwrap();
-    assert_eq!((told(&replica, 1), told(&replica, 2)), (Some(Stage::Ready), Some(Stage::Ready)));
+    assert_eq!((served(&replica, 1), served(&replica, 2)), (Some(Stage::Ready), Some(Stage::Ready)));
     assert_eq!(total(&replica.metrics().quarantined), 0);
 }
 
@@ -181,24 +181,24 @@ fn a_rebuild_swaps_a_whole_copy_in_and_what_it_does_not_hold_is_gone() {
     let folder = Folder::new();
     let replica = open(&folder, Role::Load);
     apply(&replica, 1, vec![put(1, Stage::Review, 1), put(2, Stage::Review, 1), bad(4, None)]).unwrap();
-    assert_eq!(told(&replica, 1), Some(Stage::Review));
+    assert_eq!(served(&replica, 1), Some(Stage::Review));
     let mut rebuild = Rebuild::begin(writer(&replica)).unwrap();
     for change in [put(1, Stage::Ready, 2), put(3, Stage::Ready, 1), put(1, Stage::Accepted, 1)] {
         rebuild.add("intranet", change).unwrap();
     }
-    assert_eq!((told(&replica, 1), told(&replica, 2)), (Some(Stage::Review), Some(Stage::Review)));
+    assert_eq!((served(&replica, 1), served(&replica, 2)), (Some(Stage::Review), Some(Stage::Review)));
     assert_eq!(rebuild.finish(mark(50)).unwrap().new, 2);
-    assert_eq!((told(&replica, 1), told(&replica, 3)), (Some(Stage::Ready), Some(Stage::Ready)));
+    assert_eq!((served(&replica, 1), served(&replica, 3)), (Some(Stage::Ready), Some(Stage::Ready)));
     for gone in [2, 4] {
         assert!(matches!(ask(&replica, gone, &Proof::Paper), Answer::NotFound), "{gone}");
     }
     assert_eq!((replica.as_of(), total(&replica.metrics().rows)), (Some(at(1_050)), 2));
     apply(&replica, 51, vec![put(5, Stage::Ready, 1)]).unwrap();
-    assert_eq!(told(&replica, 5), Some(Stage::Ready));
+    assert_eq!(served(&replica, 5), Some(Stage::Ready));
     drop(replica);
     let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(names, ["replica.sqlite3"], "nothing of the old file and of the work is left");
-    assert_eq!(told(&open(&folder, Role::Load), 5), Some(Stage::Ready));
+    assert_eq!(served(&open(&folder, Role::Load), 5), Some(Stage::Ready));
 }
 
 #[test]
@@ -215,12 +215,12 @@ fn a_rebuild_that_is_given_up_leaves_nothing_and_a_far_smaller_one_is_held() {
         rebuild.finish(mark(7))
     };
     assert!(matches!(smaller(), Err(ApplyError::Held { what: HeldWhat::Smaller, deletes: 99, rows: 100 })));
-    assert_eq!(told(&replica, 1), Some(Stage::Ready));
+    assert_eq!(served(&replica, 1), Some(Stage::Ready));
     replica.decide(Decision::Drop).unwrap();
     assert!(matches!(smaller(), Err(ApplyError::Dropped)));
     assert!(matches!(smaller(), Err(ApplyError::Held { .. })), "the next one is asked about anew");
     replica.decide(Decision::Apply).unwrap();
-    assert!(smaller().is_ok() && told(&replica, 1) == Some(Stage::Posted));
+    assert!(smaller().is_ok() && served(&replica, 1) == Some(Stage::Posted));
     assert_eq!(total(&replica.metrics().rebuilds), 1);
 }
 
@@ -241,14 +241,14 @@ fn a_batch_larger_than_one_transaction_goes_on_where_it_was() {
     let error = writer(&replica).apply("two", Batch::Changes(torn(24_000))).unwrap_err();
     assert!(matches!(error, ApplyError::Source(_)), "{error}");
     assert_eq!((writer(&replica).mark(), replica.as_of()), (Some(mark(1)), Some(at(1_001))));
-    assert_eq!((told(&replica, 0), total(&replica.metrics().rows)), (Some(Stage::Ready), 20_000));
+    assert_eq!((served(&replica, 0), total(&replica.metrics().rows)), (Some(Stage::Ready), 20_000));
     let applied = writer(&replica).apply("two", Batch::Changes(torn(size))).unwrap();
     assert_eq!((applied.new, applied.unchanged), (5_000, 0), "the first 20,000 are not applied again");
     assert_eq!((writer(&replica).mark(), total(&replica.metrics().rows)), (Some(mark(2)), 25_000));
 }
 
 #[test]
-fn what_a_person_kept_is_told_until_the_copy_is_its_sources_again() {
+fn deletes_that_an_operator_dropped_are_an_alarm_until_the_next_rebuild() {
     let folder = Folder::new();
     let replica = open(&folder, Role::Load);
     apply(&replica, 1, (0..1_000).map(|n| put(n, Stage::Ready, 1)).collect()).unwrap();
@@ -266,7 +266,7 @@ fn what_a_person_kept_is_told_until_the_copy_is_its_sources_again() {
 }
 
 #[test]
-fn a_file_of_schema_2_is_brought_forward() {
+fn a_file_of_schema_2_is_migrated() {
     let folder = Folder::new();
     let replica = open(&folder, Role::Load);
     apply(&replica, 1, vec![put(1, Stage::Ready, 1)]).unwrap();
@@ -275,11 +275,11 @@ fn a_file_of_schema_2_is_brought_forward() {
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection.execute_batch("ALTER TABLE state DROP COLUMN kept; PRAGMA user_version = 2").unwrap();
     drop(connection);
-    assert_eq!(told(&open(&folder, Role::Load), 1), Some(Stage::Ready));
+    assert_eq!(served(&open(&folder, Role::Load), 1), Some(Stage::Ready));
 }
 
 #[test]
-fn a_file_of_schema_1_is_brought_forward_with_everything_in_it() {
+fn a_file_of_schema_1_is_migrated_with_its_content() {
     let folder = Folder::new();
     let old = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/replica/schema_1.sqlite3");
     fs::copy(old, folder.path().join("replica.sqlite3")).unwrap();
@@ -289,12 +289,12 @@ fn a_file_of_schema_1_is_brought_forward_with_everything_in_it() {
     let before = Mark { source: "intranet".into(), sequence: Some(7), position: None, as_of: at(1_000) };
     assert_eq!(writer(&replica).mark(), Some(before));
     for n in 1..=40 {
-        assert_eq!(told(&replica, n), Some(Stage::ALL[n as usize % 8]));
+        assert_eq!(served(&replica, n), Some(Stage::ALL[n as usize % 8]));
     }
     let kept = replica.quarantine().unwrap();
     assert_eq!(kept.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["batch.ndjson:5"]);
     assert_eq!(replica.metrics().rows.load(Ordering::Relaxed), 40);
     apply(&replica, 8, vec![delete(1), put(41, Stage::Ready, 1)]).unwrap();
     drop(replica);
-    assert_eq!(told(&open(&folder, Role::Read), 41), Some(Stage::Ready));
+    assert_eq!(served(&open(&folder, Role::Read), 41), Some(Stage::Ready));
 }

@@ -29,7 +29,7 @@ pub fn run(folder: &Path, settings: &config::Replica, keys: &Keys, wish: Wish, j
         Wish::Ask(request) => print(&perform(folder, settings, keys, &request)?, json),
         Wish::Held => match perform(folder, settings, keys, &Request::Status)? {
             Reply::Status(status) => {
-                let text = status.held.as_ref().map_or("nothing is held".into(), ToString::to_string);
+                let text = status.held.as_ref().map_or_else(|| "nothing is held".into(), ToString::to_string);
                 output(json, &status.held, &text)
             }
             other => print(&other, json),

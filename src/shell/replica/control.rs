@@ -71,8 +71,8 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Listens in a data folder. The caller holds the folder's lock, so that an existing socket is a leftover. `perform` gives no
-    /// reply when the replica is stopping.
+    /// Listens in a data folder. The caller holds the folder's lock, so that an existing socket is a leftover.
+    /// `perform` gives no reply when the replica is stopping.
     pub(crate) fn start(
         folder: &Path,
         perform: impl Fn(Request) -> Option<Reply> + Send + 'static,

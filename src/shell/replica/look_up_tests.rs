@@ -107,7 +107,7 @@ fn a_flipped_bit_is_down_and_never_a_wrong_answer() {
 }
 
 #[test]
-fn a_file_of_another_key_version_or_program_is_left_alone() {
+fn a_file_of_another_key_version_or_program_is_not_changed() {
     let folder = Folder::new();
     drop(open(&folder, Role::Load));
     let opened = |keys| Replica::open(folder.path(), &settings(), keys, Role::Load).map(drop).unwrap_err();
@@ -174,7 +174,7 @@ fn look_ups_during_changes_never_go_back_in_time() {
 }
 
 #[test]
-fn the_sample_is_vouched_for_and_each_example_is_found() {
+fn the_sample_is_confirmed_and_each_example_is_found() {
     let folder = Folder::new();
     let (today, calendar) = (date(2026, 11, 23), notices_of_2026());
     let replica = open(&folder, Role::Serve { sample_heartbeat: true });
@@ -191,7 +191,7 @@ fn the_sample_is_vouched_for_and_each_example_is_found() {
 }
 
 #[test]
-fn only_a_serving_node_that_is_told_to_vouches_for_the_sample() {
+fn only_a_serving_node_with_the_sample_heartbeat_confirms_the_sample() {
     let folder = Folder::new();
     let sample = BatchHeader { source: Some(SAMPLE.into()), ..header(1_000) };
     let file = file(&folder, &text(Some(sample), &[case(1, Stage::Ready, 1)]));
@@ -205,7 +205,7 @@ fn only_a_serving_node_that_is_told_to_vouches_for_the_sample() {
 }
 
 #[test]
-fn too_many_who_wait_are_told_at_once() {
+fn look_ups_beyond_the_limit_are_rejected_at_once() {
     let folder = Folder::new();
     let none = config::Replica { look_ups_waiting_max: 0, ..settings() };
     put(&open(&folder, Role::Load), &folder, 100, &[case(1, Stage::Ready, 1)]);

@@ -140,8 +140,8 @@ impl Replica {
         Ok(handle)
     }
 
-    /// Opens the file for writing; `None` when it exists and can only be read. A serving node renames a file that is damaged
-    /// beyond opening, and requests a full snapshot from its source.
+    /// Opens the file for writing; `None` when it exists and can only be read. A serving node renames a file that is
+    /// damaged beyond opening, and requests a full snapshot from its source.
     fn open_for_writing(&self, folder: &Path, path: &Path, serves: bool) -> Result<Option<Connection>, OpenError> {
         let builder = &mut fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(folder).map_err(|error| io_error(folder, error))?;

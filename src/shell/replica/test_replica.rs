@@ -9,7 +9,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::date;
 
-use config;
 use inquiry::{Answer, Factor, Formats, Keys, Proof, Receipt, SecondFactor, Stage};
 use replica::{BatchHeader, CaseRecord, Change, Mark, sample};
 use support::calendar::notices_of_2026;

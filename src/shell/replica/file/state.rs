@@ -67,11 +67,11 @@ fn clock(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<Option<Stored
     let (offset_us, boot, wall) = (number(1)?, number(2)?, number(3)?);
     let wall = wall.and_then(|micros| Timestamp::from_microsecond(micros).ok());
     let boot = boot.map(|micros| Duration::from_micros(micros.unsigned_abs()));
-    let told = boot.zip(wall).map(|(boot, wall)| ClockReading { boot, wall });
-    Ok(boot_id.zip(offset_us).zip(told).map(|((boot_id, offset_us), told)| StoredClock {
+    let reported = boot.zip(wall).map(|(boot, wall)| ClockReading { boot, wall });
+    Ok(boot_id.zip(offset_us).zip(reported).map(|((boot_id, offset_us), reported)| StoredClock {
         boot_id,
         offset_us,
-        reported: told,
+        reported,
     }))
 }
 

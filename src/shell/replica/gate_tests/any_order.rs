@@ -57,6 +57,6 @@ fn wild_way(seed: u64) {
 }
 
 #[test]
-fn whatever_the_way_does_the_copy_ends_as_the_upstream_is() {
+fn after_any_order_of_deliveries_the_copy_equals_the_upstream() {
     (0..12).for_each(wild_way);
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_copy_that_is_wanted_anew_is_made_of_the_files_that_were_kept() {
+fn a_requested_rebuild_uses_the_archive() {
     let (mut upstream, mut node) = (Upstream::new(100), Node::new());
     node.takes(&[&upstream.snapshot(), &upstream.changes(10), &upstream.snapshot(), &upstream.changes(20)]);
     node.takes(&[&upstream.changes(20)]);
@@ -20,7 +20,7 @@ fn a_copy_that_is_wanted_anew_is_made_of_the_files_that_were_kept() {
 }
 
 #[test]
-fn where_no_files_were_kept_a_new_snapshot_is_asked_for() {
+fn without_an_archive_a_snapshot_is_requested() {
     let (mut upstream, mut node) = (Upstream::new(100), Node::new());
     node.takes(&[&upstream.snapshot(), &upstream.changes(10)]);
     fs::remove_dir_all(spool::applied(node.folder.path())).unwrap();
@@ -34,7 +34,7 @@ fn where_no_files_were_kept_a_new_snapshot_is_asked_for() {
 }
 
 #[test]
-fn kept_and_refused_files_are_their_owners_and_do_not_stay_for_ever() {
+fn archived_and_rejected_files_are_private_and_expire() {
     use std::os::unix::fs::PermissionsExt;
     let mut node = Node::with(config::Replica { spool_settle: Duration::ZERO, ..settings() });
     let mut upstream = Upstream::new(20);

@@ -33,7 +33,7 @@ fn a_heartbeat_renews_the_age_and_nothing_else() {
 }
 
 #[test]
-fn a_file_that_takes_many_cases_away_waits_for_a_person_and_so_does_what_follows() {
+fn a_file_with_mass_deletes_is_held_and_later_files_wait() {
     let (mut upstream, mut node) = (Upstream::new(200), Node::new());
     node.takes(&[&upstream.snapshot()]);
     let before = node.rows();
@@ -51,7 +51,7 @@ fn a_file_that_takes_many_cases_away_waits_for_a_person_and_so_does_what_follows
 }
 
 #[test]
-fn a_snapshot_with_far_fewer_cases_waits_for_a_person_and_is_not_read_again_and_again() {
+fn a_snapshot_with_far_fewer_cases_is_held_and_not_read_repeatedly() {
     let (mut upstream, mut node) = (Upstream::new(200), Node::new());
     node.takes(&[&upstream.snapshot()]);
     let mut few = Upstream { sequence: 1, hash: upstream.hash, as_of: upstream.as_of, ..Upstream::new(20) };

@@ -1,4 +1,4 @@
-//! A copy that is damaged beyond opening, or gone: what it is made again of, and what never takes its place.
+//! A copy that is damaged beyond opening, or lost: what it is rebuilt from, and what never replaces it.
 
 use std::path::Path;
 
@@ -104,7 +104,7 @@ fn an_upstream_that_never_sent_a_snapshot_is_followed_from_its_first_file_again(
 }
 
 #[test]
-fn a_copy_that_was_set_back_takes_the_kept_files_again() {
+fn a_restored_copy_applies_the_archived_files_again() {
     let (mut upstream, mut node) = (Upstream::new(100), Node::new());
     node.takes(&[&upstream.snapshot(), &upstream.changes(10)]);
     let copy = store::path(node.folder.path());

@@ -18,7 +18,6 @@ use jiff::civil::{Date, date};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
-use config;
 use inquiry::Keys;
 use replica::gate::{self, FORMAT, FeedHeader, FileKind, GateKey, GateKeys, Hash, Seal};
 use replica::{CaseRecord, Event, SimulatedOffice};
@@ -120,7 +119,7 @@ impl Upstream {
     }
 }
 
-/// A node's end of the way. In this order its parts end: a replica waits for everybody who could still tell it something.
+/// The receiving node. Its fields are dropped in this order, since a replica waits for the handles to its writer.
 struct Node {
     spool: SpoolWatcher,
     replica: Arc<Replica>,
@@ -144,7 +143,7 @@ impl Node {
         Node::with(config::Replica { keys: GateKeys::new(keys), ..settings() })
     }
 
-    /// Ends without a word, and starts again.
+    /// Stops and starts again.
     fn restart(self) -> Node {
         let Node { folder, replica, spool, settings } = self;
         drop(spool);
@@ -180,7 +179,7 @@ impl Node {
         self.replica.alarms().iter().any(|alarm| alarm.kind == "held")
     }
 
-    /// The copy holds exactly these cases; how many differ is told, and no row.
+    /// The copy holds exactly these cases; only the number of differences is printed, no row.
     #[track_caller]
     fn holds(&self, truth: &BTreeMap<i64, Vec<u8>>) {
         let rows = self.rows();

@@ -15,7 +15,7 @@ fn a_snapshot_and_the_changes_after_it_make_the_copy_what_the_upstream_is() {
 }
 
 #[test]
-fn a_snapshot_takes_away_what_is_not_in_it() {
+fn a_snapshot_deletes_the_cases_that_are_not_in_it() {
     let (mut upstream, mut node) = (Upstream::new(300), Node::new());
     node.takes(&[&upstream.snapshot()]);
     // Changes that never arrive: some cases left, others came.
@@ -58,7 +58,7 @@ fn a_snapshot_newer_than_a_gap_goes_on_from_there() {
 }
 
 #[test]
-fn a_repeat_is_put_away_and_another_content_under_a_number_is_refused() {
+fn a_repeat_is_archived_and_other_content_under_a_number_is_rejected() {
     let (mut upstream, mut node) = (Upstream::new(100), Node::new());
     let (first, second, third) = (upstream.snapshot(), upstream.changes(10), upstream.changes(10));
     node.takes(&[&first, &second, &third]);
@@ -70,7 +70,7 @@ fn a_repeat_is_put_away_and_another_content_under_a_number_is_refused() {
     drop(other.snapshot());
     let (fork, _) = (other.changes(7), other.changes(3));
     node.takes(&[&fork]);
-    assert!(node.refused()[0].contains("number 2 is in the copy with another content"), "{:?}", node.refused());
+    assert!(node.refused()[0].contains("number 2 was applied with other content"), "{:?}", node.refused());
     assert!(node.alarm(FeedAlarm::Refused));
     node.holds(&upstream.truth());
 }
@@ -89,7 +89,7 @@ fn a_repeat_is_known_after_a_restart_too() {
 }
 
 #[test]
-fn an_upstream_that_was_set_back_is_refused_until_it_sends_a_snapshot() {
+fn a_restored_upstream_is_rejected_until_it_sends_a_snapshot() {
     let (mut upstream, mut node) = (Upstream::new(100), Node::new());
     node.takes(&[&upstream.snapshot(), &upstream.changes(10), &upstream.changes(10)]);
     // From a backup of the time after its first file: its numbers are given again.
@@ -146,7 +146,7 @@ fn an_upstream_that_began_with_no_case_needs_no_snapshot_unless_the_copy_has_cas
 }
 
 #[test]
-fn another_sources_files_are_refused_and_the_settings_can_change_whom_the_copy_follows() {
+fn files_of_another_source_are_rejected_and_the_settings_can_change_the_source() {
     let (mut upstream, mut node) = (Upstream::new(20), Node::new());
     node.takes(&[&upstream.snapshot()]);
     let mut other = Upstream::new(30);
@@ -162,7 +162,7 @@ fn another_sources_files_are_refused_and_the_settings_can_change_whom_the_copy_f
     let lines: Vec<String> = other.office.cases().map(CaseRecord::to_line).collect();
     let file = other.sealed(&header, &lines);
     node.takes(&[&file]);
-    assert!(node.refused()[0].contains("of source elsewhere; this copy follows intranet"), "{:?}", node.refused());
+    assert!(node.refused()[0].contains("from source elsewhere; this copy follows intranet"), "{:?}", node.refused());
     node.holds(&upstream.truth());
     node.settings.spool_source = Some("elsewhere".into());
     let mut node = node.restart();
@@ -172,7 +172,7 @@ fn another_sources_files_are_refused_and_the_settings_can_change_whom_the_copy_f
 }
 
 #[test]
-fn a_loose_batch_is_refused_by_a_copy_that_follows_a_feed() {
+fn a_batch_file_is_rejected_by_a_copy_that_follows_a_feed() {
     let (mut upstream, mut node) = (Upstream::new(20), Node::new());
     node.takes(&[&upstream.snapshot()]);
     node.put("loose.ndjson", b"{\"batch\":{\"as_of\":\"2026-11-23T09:00:00Z\"}}\n");

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_torn_file_waits_while_it_may_grow_and_is_refused_when_it_does_not() {
+fn an_incomplete_file_waits_while_it_may_grow_and_is_rejected_when_it_does_not() {
     let (mut upstream, mut node) = (Upstream::new(50), Node::new());
     let (first, second, third) = (upstream.snapshot(), upstream.changes(12), upstream.changes(12));
     node.takes(&[&first]);
@@ -50,7 +50,7 @@ fn a_file_that_was_changed_on_the_way_is_refused_and_a_good_one_takes_its_place(
 }
 
 #[test]
-fn only_a_known_keys_seal_counts_in_its_turn() {
+fn only_a_signature_of_a_known_key_counts_within_its_range() {
     let mut old = Upstream::signed(50, "k1", 1);
     let first = old.snapshot();
     let mut new = Upstream { key: Some(("k2".into(), SigningKey::from_bytes(&[2; 32]))), ..Upstream::signed(0, "", 0) };
@@ -83,14 +83,14 @@ fn only_a_known_keys_seal_counts_in_its_turn() {
     }
     node.takes(&[&Sent { name: "loose.ndjson".into(), bytes: b"{}\n".to_vec(), hash: Hash::NONE }]);
     node.look();
-    assert!(node.refused().iter().any(|found| found.contains("takes signed ones only")), "{:?}", node.refused());
+    assert!(node.refused().iter().any(|found| found.contains("accepts signed files only")), "{:?}", node.refused());
     assert_eq!(node.sequence(), None);
     node.takes(&[&first]);
     assert_eq!(node.sequence(), Some(1));
 }
 
 #[test]
-fn a_key_that_is_over_cannot_set_the_copy_back_to_its_own_numbers() {
+fn an_expired_key_cannot_set_the_copy_back_to_its_own_numbers() {
     let mut old = Upstream::signed(50, "k1", 1);
     let mut node = Node::keyed(vec![key("k1", 1, 1, 2), key("k2", 2, 1, u64::MAX)]);
     node.takes(&[&old.snapshot(), &old.changes(5)]);

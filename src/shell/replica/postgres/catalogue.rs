@@ -269,8 +269,8 @@ const PARTS: &str = "
     SELECT EXISTS (SELECT FROM pg_publication_tables p
                    JOIN pg_partition_tree({table}::regclass) t ON t.relid = to_regclass(format('%I.%I', p.schemaname, p.tablename))
                    WHERE p.pubname = {name})";
-/// The row that says something is known by its last writer: whatever is made anew or changed has another one. Partitions
-/// come and go, and are emptied, without a word in the stream: their files stand for that.
+/// Catalogue rows are identified by `xmin`, which changes when a row is recreated or updated. Attaching, detaching or
+/// emptying a partition does not appear in the stream, but changes the list of the partitions' files.
 const LINEAGE: &str = "
     SELECT c.relfilenode,
            (SELECT p.oid || ':' || p.xmin FROM pg_publication p WHERE p.pubname = {name}),

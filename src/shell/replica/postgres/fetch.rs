@@ -26,8 +26,8 @@ impl Following {
         Ok(found.into_iter().next_back().unwrap_or_else(|| Change::Delete { receipt: receipt.clone() }))
     }
 
-    /// The current rows of the quarantine, by their ids. A row without a readable receipt number that the table no longer has
-    /// is removed; one with a number is removed when the stream sends its change.
+    /// The current rows of the quarantine, by their ids. A row without a readable receipt number that the table no
+    /// longer has is removed; one with a number is removed when the stream sends its change.
     pub(super) async fn fetch_rows(
         &self,
         connected: &Connected,

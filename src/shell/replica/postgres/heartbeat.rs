@@ -100,8 +100,8 @@ impl HeartbeatLoop {
         Ok(())
     }
 
-    /// Changes of a row filter, a replica identity or a right do not appear in the stream, nor does a recreated or rewritten
-    /// table.
+    /// Changes of a row filter, a replica identity or a right do not appear in the stream, nor does a recreated or
+    /// rewritten table.
     async fn check(&self, session: &Session) -> Result<(), UpstreamError> {
         let found = catalogue::read(&self.settings, session).await?;
         let complaints = found.complaints(&self.settings.mapping, &self.settings.publication);

@@ -1,7 +1,7 @@
 //! The two kinds of connection to a server: one for SQL, one for the stream.
 //!
-//! Both fix the output format of values (ISO dates, the office's time zone), so that a row reads the same copied and streamed.
-//! The password is read for every connection, so that a changed one is used at the next attempt.
+//! Both fix the output format of values (ISO dates, the office's time zone), so that a row reads the same copied and
+//! streamed. The password is read for every connection, so that a changed one is used at the next attempt.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The stream: messages become batches, the writer applies them, and what is synced is acknowledged.
 //!
 //! ```text
-//!  events ─► Gather ─► batch ─┬─ the queue is empty, or the batch is full ─► applied with its mark ─► acknowledged
+//!  events ─► TransactionAssembler ─► batch ─┬─ the queue is empty, or the batch is full ─► applied with its mark ─► acknowledged
 //!                             └─ many deletes in one transaction ─► a batch of its own, which may be held
 //! ```
 //!
@@ -182,7 +182,7 @@ impl Stream<'_> {
 
     /// Adds a transaction to the batch. One with many deletes becomes a batch of its own, so that it alone is held.
     async fn add(&mut self, transaction: Transaction) -> Result<(), UpstreamError> {
-        let Transaction { steps, anchor, end, as_of: as_of } = transaction;
+        let Transaction { steps, anchor, end, as_of } = transaction;
         let deletes = deletes(&steps);
         let alone = deletes > DELETES_TOGETHER || steps.contains(&Step::Change(Change::Truncate));
         if alone {

@@ -1,8 +1,8 @@
 //! TLS towards a PostgreSQL server, as the settings say, and never less.
 //!
-//! Two libraries make the two kinds of connection. Both verify the same: a chain to the authority of the settings, or without
-//! one to an authority of this machine; and the name of the settings, or without one the host. An address is compared with
-//! the addresses in the certificate.
+//! Two libraries make the two kinds of connection. Both verify the same: a chain to the authority of the settings, or
+//! without one to an authority of this machine; and the name of the settings, or without one the host. An address is
+//! compared with the addresses in the certificate.
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -85,7 +85,8 @@ impl Cache {
         self.stripe(key).generation
     }
 
-    /// Completes a read: inserts its entry, unless the key may have changed since `generation`, and answers the waiting look-ups.
+    /// Completes a read: inserts its entry, unless the key may have changed since `generation`, and answers the waiting
+    /// look-ups.
     pub(crate) fn complete(&self, key: i64, read: &Arc<PendingRead>, generation: u64, result: &ReadResult) {
         {
             let mut stripe = self.stripe(key);

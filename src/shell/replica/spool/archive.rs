@@ -105,7 +105,8 @@ impl SpoolFolders {
         Ok(())
     }
 
-    /// The archived feed files from the last snapshot on, or from number 1 if there was none, in the order of their numbers.
+    /// The archived feed files from the last snapshot on, or from number 1 if there was none, in the order of their
+    /// numbers.
     pub(crate) fn archived(&self) -> io::Result<Vec<PathBuf>> {
         let mut kept: Vec<PathBuf> = files(&self.applied)?.into_iter().map(|(_, path)| path).collect();
         kept.retain(|path| number(path).is_some());
@@ -115,7 +116,8 @@ impl SpoolFolders {
         Ok(begin.map_or_else(Vec::new, |first| kept.split_off(first)))
     }
 
-    /// Moves archived files with numbers above `sequence` back to the spool, since the copy was restored from an older one. Gives their number.
+    /// Moves archived files with numbers above `sequence` back to the spool, since the copy was restored from an older
+    /// one. Gives their number.
     pub(crate) fn return_after(&self, sequence: u64) -> io::Result<usize> {
         let archived = self.archived()?;
         let beyond: Vec<&PathBuf> =
@@ -128,7 +130,8 @@ impl SpoolFolders {
         Ok(beyond.len())
     }
 
-    /// Deletes old files. Feed files since the last snapshot are kept, up to a limit, since the copy can be rebuilt from them.
+    /// Deletes old files. Feed files since the last snapshot are kept, up to a limit, since the copy can be rebuilt
+    /// from them.
     pub(crate) fn expire(&self, keep: Duration) -> io::Result<()> {
         let now = SystemTime::now();
         let old = |since: &SystemTime| now.duration_since(*since).is_ok_and(|age| age > keep);

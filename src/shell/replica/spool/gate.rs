@@ -24,7 +24,7 @@ use crate::write::handle::WriterHandle;
 pub(crate) struct Gate {
     pub(super) writer: WriterHandle,
     pub(super) settings: config::Replica,
-    pub(super) lineup: FileQueue<OsString>,
+    pub(super) queue: FileQueue<OsString>,
     pub(super) files: HashMap<OsString, Waiting>,
     /// The hashes of the applied files.
     pub(super) applied_files: AppliedFiles,
@@ -62,7 +62,7 @@ impl Gate {
         let gate = Gate {
             writer,
             settings,
-            lineup: FileQueue::default(),
+            queue: FileQueue::default(),
             files: HashMap::new(),
             applied_files,
             gap: None,
@@ -102,14 +102,14 @@ impl Gate {
     /// Adds a file that is new or was replaced.
     pub(crate) fn insert(&mut self, name: OsString, header: FeedHeader, bytes: u64) {
         self.remove(&name);
-        self.lineup.insert(&header, name.clone());
+        self.queue.insert(&header, name.clone());
         self.files.insert(name, Waiting { header, bytes, skipped: false });
     }
 
     /// Removes a file that has left the spool.
     pub(crate) fn remove(&mut self, name: &OsStr) {
         if let Some(waiting) = self.files.remove(name) {
-            self.lineup.remove(&waiting.header, &name.to_owned());
+            self.queue.remove(&waiting.header, &name.to_owned());
         }
     }
 
@@ -180,7 +180,7 @@ impl Gate {
     }
 
     fn turn(&self) -> NextFile<OsString> {
-        self.lineup.turn(&self.copy(), self.settings.spool_source.as_deref())
+        self.queue.turn(&self.copy(), self.settings.spool_source.as_deref())
     }
 
     /// Raises the alarms that explain why files wait.
@@ -228,14 +228,14 @@ impl Gate {
     fn skip(&mut self, name: &OsStr) {
         if let Some(waiting) = self.files.get_mut(name) {
             waiting.skipped = true;
-            self.lineup.remove(&waiting.header, &name.to_owned());
+            self.queue.remove(&waiting.header, &name.to_owned());
         }
     }
 
     fn end_skips(&mut self) {
         for (name, waiting) in self.files.iter_mut().filter(|(_, waiting)| waiting.skipped) {
             waiting.skipped = false;
-            self.lineup.insert(&waiting.header, name.clone());
+            self.queue.insert(&waiting.header, name.clone());
         }
     }
 }

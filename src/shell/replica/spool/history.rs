@@ -18,7 +18,8 @@ pub(crate) struct AppliedFiles {
 }
 
 impl AppliedFiles {
-    /// Reads the list from the spool. Without an entry, a repeat of an old file cannot be verified and counts as superseded.
+    /// Reads the list from the spool. Without an entry, a repeat of an old file cannot be verified and counts as
+    /// superseded.
     pub(crate) fn open(folders: &SpoolFolders) -> AppliedFiles {
         let path = folders.spool.join(LIST);
         let mut files = AppliedFiles { path, source: String::new(), hashes: BTreeMap::new(), written: 0 };

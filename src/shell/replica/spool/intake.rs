@@ -180,7 +180,7 @@ impl Gate {
         let rows: u64 = group.iter().map(|file| file.whole.header.lines).sum();
         let FeedHeader { source, sequence, as_of, .. } = last.header.clone();
         let place = FilePosition { source, sequence, hash: last.hash, as_of };
-        let name = self.lineup.follower(&place)?;
+        let name = self.queue.follower(&place)?;
         let waiting =
             self.files.get(&name).filter(|waiting| rows.saturating_add(waiting.header.lines) <= GROUP_ROWS_MAX)?;
         if waiting.skipped || self.held.as_ref() == Some(&name) {

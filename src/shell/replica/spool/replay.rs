@@ -23,8 +23,8 @@ pub(crate) struct ArchivedChain {
 }
 
 impl ArchivedChain {
-    /// The chain up to `place`, or the longest chain without one; `None` when the archive does not reach `place`. Damaged and
-    /// duplicate files are skipped.
+    /// The chain up to `place`, or the longest chain without one; `None` when the archive does not reach `place`.
+    /// Damaged and duplicate files are skipped.
     pub(crate) fn find(
         keys: &GateKeys,
         folders: &SpoolFolders,

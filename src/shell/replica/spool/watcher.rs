@@ -46,7 +46,7 @@ struct Seen {
     /// Since when, and in how many passes, it is unchanged.
     since: Instant,
     passes: u32,
-    kind: FileKind,
+    kind: FileState,
 }
 
 /// Size, modification time and inode: they tell a growing or replaced file from an unchanged one.
@@ -54,7 +54,7 @@ type Stamp = (u64, Option<SystemTime>, u64);
 
 /// What a file was found to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum FileKind {
+enum FileState {
     /// It was not opened yet.
     Unknown,
     /// A feed file.
@@ -120,7 +120,7 @@ impl SpoolWatcher {
 
     fn backlog(&self) -> Backlog {
         let mut backlog = self.gate.backlog();
-        for seen in self.seen.values().filter(|seen| seen.kind != FileKind::Feed) {
+        for seen in self.seen.values().filter(|seen| seen.kind != FileState::Feed) {
             backlog.files += 1;
             backlog.bytes += seen.stamp.0;
         }
@@ -134,15 +134,15 @@ impl SpoolWatcher {
         for (name, stamp, file) in self.entries()? {
             let mut seen = match before.remove(&name) {
                 Some(seen) if seen.stamp == stamp => Seen { passes: seen.passes.saturating_add(1), ..seen },
-                Some(_) | None => Seen { stamp, since: Instant::now(), passes: 1, kind: FileKind::Unknown },
+                Some(_) | None => Seen { stamp, since: Instant::now(), passes: 1, kind: FileState::Unknown },
             };
             let open = match seen.kind {
-                FileKind::Unknown | FileKind::Unreadable(_) => true,
-                FileKind::Feed | FileKind::Batch | FileKind::Incomplete | FileKind::Newer(_) => false,
+                FileState::Unknown | FileState::Unreadable(_) => true,
+                FileState::Feed | FileState::Batch | FileState::Incomplete | FileState::Newer(_) => false,
             };
             if open && opened < NEW_FILES_MAX {
                 opened += 1;
-                seen.kind = if file { self.open_file(&name, stamp.0) } else { FileKind::Unreadable(NO_FILE.into()) };
+                seen.kind = if file { self.open_file(&name, stamp.0) } else { FileState::Unreadable(NO_FILE.into()) };
             }
             self.seen.insert(name, seen);
         }
@@ -172,25 +172,25 @@ impl SpoolWatcher {
     }
 
     /// Opens a file that is new or has changed.
-    fn open_file(&mut self, name: &OsStr, bytes: u64) -> FileKind {
+    fn open_file(&mut self, name: &OsStr, bytes: u64) -> FileState {
         self.gate.remove(name);
         match text::header(&self.folders.spool.join(name)) {
             Ok(header) => {
                 self.gate.insert(name.to_owned(), header, bytes);
-                FileKind::Feed
+                FileState::Feed
             }
-            Err(ReadError::File(FileError::NoFeed)) => FileKind::Batch,
-            Err(ReadError::File(FileError::Newer(format))) => FileKind::Newer(format),
-            Err(ReadError::File(FileError::Torn(_))) => FileKind::Incomplete,
-            Err(ReadError::Io(error)) => FileKind::Unreadable(error.to_string()),
+            Err(ReadError::File(FileError::NoFeed)) => FileState::Batch,
+            Err(ReadError::File(FileError::Newer(format))) => FileState::Newer(format),
+            Err(ReadError::File(FileError::Torn(_))) => FileState::Incomplete,
+            Err(ReadError::Io(error)) => FileState::Unreadable(error.to_string()),
             Err(error) => match Refusal::of(error) {
                 Ok(why) => {
                     if let Err(error) = reject(&self.writer, name, &self.folders, &why) {
-                        return FileKind::Unreadable(error.to_string());
+                        return FileState::Unreadable(error.to_string());
                     }
-                    FileKind::Unknown
+                    FileState::Unknown
                 }
-                Err(error) => FileKind::Unreadable(error.to_string()),
+                Err(error) => FileState::Unreadable(error.to_string()),
             },
         }
     }
@@ -198,7 +198,7 @@ impl SpoolWatcher {
     /// Handles the files that are not feed files, or not yet.
     fn handle_others(&mut self) -> io::Result<()> {
         let mut names: Vec<&OsString> =
-            self.seen.iter().filter(|(_, seen)| seen.kind != FileKind::Feed).map(|(name, _)| name).collect();
+            self.seen.iter().filter(|(_, seen)| seen.kind != FileState::Feed).map(|(name, _)| name).collect();
         names.sort();
         let names: Vec<OsString> = names.into_iter().cloned().collect();
         let mut batches_continue = true;
@@ -206,21 +206,21 @@ impl SpoolWatcher {
             let Seen { since, passes, kind, .. } = &self.seen[&name];
             let settled = since.elapsed() >= self.settings.spool_settle;
             match kind {
-                FileKind::Batch if !batches_continue => {}
-                FileKind::Batch => batches_continue = *passes > 1 && self.apply_batch(&name)?,
-                FileKind::Incomplete if settled => {
+                FileState::Batch if !batches_continue => {}
+                FileState::Batch => batches_continue = *passes > 1 && self.apply_batch(&name)?,
+                FileState::Incomplete if settled => {
                     reject(&self.writer, &name, &self.folders, &Refusal::File(FileError::Torn(0)))?;
                 }
-                FileKind::Incomplete => batches_continue = false,
-                FileKind::Newer(format) => {
+                FileState::Incomplete => batches_continue = false,
+                FileState::Newer(format) => {
                     let text = format!("{}: {}", printable(&name), FileError::Newer(*format));
                     self.alarms.raise(FeedAlarm::NewerFormat, || text);
                 }
-                FileKind::Unreadable(why) => {
+                FileState::Unreadable(why) => {
                     let text = unreadable(&name, &io::Error::other(why.clone()));
                     self.alarms.raise(FeedAlarm::Unreadable, || text);
                 }
-                FileKind::Unknown | FileKind::Feed => {}
+                FileState::Unknown | FileState::Feed => {}
             }
         }
         Ok(())

@@ -5,10 +5,10 @@
 //!        └─ unusable ─► quarantine          └─ the end: commit with the mark
 //! ```
 //!
-//! An unusable row is quarantined with a reason, and the batch continues; a file that is incomplete or has no usable row is
-//! rejected as a whole. Applying a batch again changes nothing: the rows' versions, or the mark, decide. A batch too large for
-//! one transaction, since the write-ahead log is bounded, takes several; the mark moves with the last one. After a crash
-//! between them the source sends the batch again, and it continues where it stopped.
+//! An unusable row is quarantined with a reason, and the batch continues; a file that is incomplete or has no usable
+//! row is rejected as a whole. Applying a batch again changes nothing: the rows' versions, or the mark, decide. A batch
+//! too large for one transaction, since the write-ahead log is bounded, takes several; the mark moves with the last
+//! one. After a crash between them the source sends the batch again, and it continues where it stopped.
 
 use std::io::{self, BufReader};
 

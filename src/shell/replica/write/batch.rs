@@ -28,7 +28,7 @@ pub(crate) struct Changes {
 impl Changes {
     /// One transaction in memory.
     #[cfg(test)]
-    pub fn of(mark: Mark, changes: Vec<Change>) -> Changes {
+    pub(crate) fn of(mark: Mark, changes: Vec<Change>) -> Changes {
         let deletes = changes.iter().filter(|change| matches!(change, Change::Delete { .. })).count();
         Changes { mark, deletes: deletes as u64, changes: Box::new(changes.into_iter().map(Ok)) }
     }

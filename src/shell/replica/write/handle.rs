@@ -81,8 +81,8 @@ impl WriterHandle {
         self.run(|writer| Ok(held::get(writer.connection()?)?))
     }
 
-    /// Whether a full snapshot is requested, by an operator or because the file is damaged. The request stands until one
-    /// was swapped in.
+    /// Whether a full snapshot is requested, by an operator or because the file is damaged. The request is cleared when
+    /// one was swapped in.
     pub(crate) fn rebuild_requested(&self) -> bool {
         self.shared.requests.rebuild_requested()
     }

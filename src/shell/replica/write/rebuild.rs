@@ -8,7 +8,8 @@
 //! The live file answers meanwhile. A crash at any moment leaves either the live file or the new one intact, since a rename
 //! completes the swap. Leftovers of an interrupted rebuild are removed when the file is opened next.
 //!
-//! Rows are sorted first: filling a B-tree in key order costs a tenth of filling it in random order, and its pages are full.
+//! Rows are sorted first: filling a B-tree in key order costs a tenth of filling it in random order, and its pages are
+//! full.
 
 use std::fs::{self, File};
 use std::io;

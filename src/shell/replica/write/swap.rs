@@ -76,7 +76,7 @@ impl Writer {
             return Ok(());
         }
         let (what, since) = (HeldWhat::Smaller, Timestamp::now());
-        // A second rebuild stands at another position, and is the same question.
+        // A second rebuild has another position and is the same decision.
         let earlier = held::get(connection)?.filter(|held| held.what == what && held.source == mark.source);
         match earlier.and_then(|held| held.decision) {
             Some(Decision::Apply) => return Ok(()),
@@ -110,7 +110,7 @@ fn rename_over(built: &Path, path: &Path) -> std::io::Result<()> {
         let _ = fs::remove_file(store::with_suffix(path, end));
     }
     fs::rename(built, path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    File::open(path.parent().unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 /// How long a swap waits for running reads before it is retried.

@@ -179,7 +179,7 @@ impl Writer {
     /// Updates the note beside the file; `stays` is false when cases of another source are about to be written.
     pub(crate) fn note_sample(&self, stays: bool) {
         let sample = locked(&self.shared.mark).as_ref().is_some_and(|mark| mark.source == SAMPLE);
-        sample::set_note(self.path.parent().unwrap_or(Path::new(".")), sample && stays);
+        sample::set_note(self.path.parent().unwrap_or_else(|| Path::new(".")), sample && stays);
     }
 
     /// Stores a newer age and position, if they come from the copy's own source.
