@@ -87,8 +87,8 @@ impl Calendar {
     /// Reads the calendar file. Diagnostics are returned beside what could be read.
     pub fn parse(text: &str, file: &str) -> (Calendar, Vec<Diagnostic>) {
         let file: Arc<str> = file.into();
-        let (root, complaints) = read(&file, text);
-        let mut reader = Reader { file, complaints };
+        let (root, diagnostics) = read(&file, text);
+        let mut reader = Reader { file, diagnostics };
         let mut calendar = Calendar { zone: "Asia/Shanghai".into(), file: reader.file.clone(), ..Calendar::default() };
         for field in root.fields() {
             match (field.key.as_str(), &field.item.tree) {
@@ -109,7 +109,7 @@ impl Calendar {
                 }
             }
         }
-        (calendar, reader.complaints)
+        (calendar, reader.diagnostics)
     }
 
     /// Whether a desk is open; `None` if there is no such calendar.
@@ -316,8 +316,8 @@ days = ["2026-07-01..2026-08-31"]
 
     #[test]
     fn holidays_make_up_days_and_lunch_are_known() {
-        let (calendar, complaints) = Calendar::parse(TEXT, "calendar.toml");
-        assert_eq!(complaints, []);
+        let (calendar, diagnostics) = Calendar::parse(TEXT, "calendar.toml");
+        assert_eq!(diagnostics, []);
         let at = |month, day, hour, minute| calendar.opening("desk", date(2026, month, day).at(hour, minute, 0, 0));
         assert_eq!(at(11, 24, 10, 0), Some(Opening::Open));
         assert_eq!(at(11, 24, 12, 0), Some(Opening::Closed));
@@ -332,8 +332,8 @@ days = ["2026-07-01..2026-08-31"]
     #[test]
     fn each_unreadable_value_is_reported_with_its_line() {
         let text = "[desk]\nweek = { mon-fry = [\"09:00-12:00\"], sat = [\"12:00-09:00\"] }\nholidays = []\nclosed = [\"2026-13-01\"]\n";
-        let (_, complaints) = Calendar::parse(text, "calendar.toml");
-        let codes: Vec<(&str, u32)> = complaints.iter().map(|c| (c.code, c.line)).collect();
+        let (_, diagnostics) = Calendar::parse(text, "calendar.toml");
+        let codes: Vec<(&str, u32)> = diagnostics.iter().map(|c| (c.code, c.line)).collect();
         assert_eq!(codes, [("E02", 3), ("E14", 4), ("E14", 2), ("E14", 2)]);
     }
 }

@@ -23,8 +23,8 @@ use speech::Diagnostic;
 pub use traffic::Traffic;
 
 /// Draws a flow. Diagnostics of its file are shown at their nodes, traffic as the widths of arrows.
-pub fn diagram(flow: &Flow, file: &str, complaints: &[Diagnostic], traffic: Option<&Traffic>) -> String {
-    let (places, width, height) = lay_out(flow, file, complaints);
+pub fn diagram(flow: &Flow, file: &str, diagnostics: &[Diagnostic], traffic: Option<&Traffic>) -> String {
+    let (places, width, height) = lay_out(flow, file, diagnostics);
     let mut arrows = String::new();
     let mut boxes = String::new();
     for place in &places {
@@ -54,7 +54,7 @@ pub fn diagram(flow: &Flow, file: &str, complaints: &[Diagnostic], traffic: Opti
 fn draw_box(out: &mut String, place: &Place<'_>, flow: &Flow, traffic: Option<&Traffic>) {
     let node = place.node;
     let (x, y, height) = (place.x, place.y, place.height());
-    let worst = place.complaints.iter().map(|complaint| alarm(complaint)).max();
+    let worst = place.diagnostics.iter().map(|diagnostic| alarm(diagnostic)).max();
     let (edge, wide) = worst.map_or(("#777", 1), |(error, colour)| (colour, if error { 3 } else { 2 }));
     let _ = writeln!(
         out,
@@ -77,10 +77,10 @@ fn draw_box(out: &mut String, place: &Place<'_>, flow: &Flow, traffic: Option<&T
         draw_row(out, (x, line), node, row, traffic);
         line += 17.0;
     }
-    for complaint in &place.complaints {
-        let what = format!("⚠ {} {}", complaint.code, complaint.message);
-        text(out, x + 8.0, line, alarm(complaint).1, "bold", &short(&what, 29));
-        let _ = writeln!(out, "<title>{}</title>", escaped(&complaint.to_string()));
+    for diagnostic in &place.diagnostics {
+        let what = format!("⚠ {} {}", diagnostic.code, diagnostic.message);
+        text(out, x + 8.0, line, alarm(diagnostic).1, "bold", &short(&what, 29));
+        let _ = writeln!(out, "<title>{}</title>", escaped(&diagnostic.to_string()));
         line += 17.0;
     }
     if let Some(left) = traffic.and_then(|traffic| traffic.left(&node.name)) {
@@ -177,8 +177,8 @@ fn condition(when: &When) -> String {
 }
 
 /// Whether it stops a release, and the colour that says so.
-fn alarm(complaint: &Diagnostic) -> (bool, &'static str) {
-    if complaint.is_error() { (true, "#c00") } else { (false, "#b70") }
+fn alarm(diagnostic: &Diagnostic) -> (bool, &'static str) {
+    if diagnostic.is_error() { (true, "#c00") } else { (false, "#b70") }
 }
 
 fn colour(node: &Node) -> &'static str {

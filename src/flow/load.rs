@@ -27,11 +27,11 @@ impl Flow {
     /// Reads a flow file. Diagnostics are returned beside what could be read, for further checks.
     pub(super) fn parse(text: &str, file: &str) -> (Flow, Vec<Diagnostic>) {
         let file: Arc<str> = file.into();
-        let (root, complaints) = read(&file, text);
-        let mut reader = Reader { file, complaints };
+        let (root, diagnostics) = read(&file, text);
+        let mut reader = Reader { file, diagnostics };
         reader.comments(text);
         let flow = reader.flow(&root);
-        (flow, reader.complaints)
+        (flow, reader.diagnostics)
     }
 }
 

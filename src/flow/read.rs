@@ -11,7 +11,7 @@ use speech::{Diagnostic, closest_match};
 /// Reads one file and collects its diagnostics.
 pub(super) struct Reader {
     pub file: Arc<str>,
-    pub complaints: Vec<Diagnostic>,
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// A table that is being read: `menu main`.
@@ -31,7 +31,7 @@ impl Reader {
         remedy: impl Into<String>,
     ) {
         let file = self.file.clone();
-        self.complaints.push(Diagnostic { code, file, line, message: what.into(), remedy: remedy.into() });
+        self.diagnostics.push(Diagnostic { code, file, line, message: what.into(), remedy: remedy.into() });
     }
 
     /// Every field must be known.

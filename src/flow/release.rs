@@ -82,20 +82,20 @@ impl Release {
     /// # Errors
     /// Every diagnostic, warnings included, sorted by severity, file and line.
     pub fn load(sources: Sources<'_>, environment: Environment) -> Result<Arc<Release>, Vec<Diagnostic>> {
-        let (flow, mut complaints) = Flow::parse(sources.flow.1, sources.flow.0);
+        let (flow, mut diagnostics) = Flow::parse(sources.flow.1, sources.flow.0);
         let (script, more) = Script::parse_recoverable(sources.script.1, sources.script.0);
-        complaints.extend(more);
+        diagnostics.extend(more);
         let (calendar, more) = Calendar::parse(sources.calendar.1, sources.calendar.0);
-        complaints.extend(more);
+        diagnostics.extend(more);
         let file = sources.flow.0.into();
         let subject = check::Subject { flow: &flow, file: &file, script: &script, calendar: &calendar };
-        let broken = complaints.iter().any(|complaint| ASTRAY.contains(&complaint.code));
-        complaints.extend(check::all(&subject, broken));
-        complaints
+        let broken = diagnostics.iter().any(|diagnostic| ASTRAY.contains(&diagnostic.code));
+        diagnostics.extend(check::all(&subject, broken));
+        diagnostics
             .sort_by(|a, b| (!a.is_error(), &a.file, a.line, a.code).cmp(&(!b.is_error(), &b.file, b.line, b.code)));
-        complaints.dedup();
-        if complaints.iter().any(Diagnostic::is_error) {
-            return Err(complaints);
+        diagnostics.dedup();
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(diagnostics);
         }
         let name = name_of(sources);
         Ok(Arc::new(Release {
@@ -104,7 +104,7 @@ impl Release {
             script,
             calendar,
             environment,
-            warnings: complaints,
+            warnings: diagnostics,
             lacking: BTreeSet::new(),
         }))
     }
@@ -159,11 +159,11 @@ impl Release {
 /// The flow of files that may have faults, and all that is wrong with them: for a picture.
 pub fn draft(sources: Sources<'_>, environment: Environment) -> (Flow, Vec<Diagnostic>) {
     let (flow, _) = Flow::parse(sources.flow.1, sources.flow.0);
-    let complaints = match Release::load(sources, environment) {
+    let diagnostics = match Release::load(sources, environment) {
         Ok(release) => release.warnings.clone(),
-        Err(complaints) => complaints,
+        Err(diagnostics) => diagnostics,
     };
-    (flow, complaints)
+    (flow, diagnostics)
 }
 
 /// Diagnostics after which the graph's paths cannot be judged.
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_hotline_loads_and_its_name_follows_from_its_sources() {
-        let release = load().unwrap_or_else(|complaints| panic!("{complaints:#?}"));
+        let release = load().unwrap_or_else(|diagnostics| panic!("{diagnostics:#?}"));
         assert_eq!(release.name().len(), 64);
         assert_eq!(release.name(), load().expect("the same sources").name());
     }

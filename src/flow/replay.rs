@@ -152,7 +152,7 @@ mod tests {
             script: ("script.toml", include_str!("../../prompts/script.toml")),
             calendar: ("calendar.toml", include_str!("../../config/calendar.toml")),
         };
-        Release::load(sources, environment).unwrap_or_else(|complaints| panic!("{complaints:#?}"))
+        Release::load(sources, environment).unwrap_or_else(|diagnostics| panic!("{diagnostics:#?}"))
     }
 
     const PATHS: [&str; 3] = [

@@ -56,7 +56,7 @@ fn ten_minutes(home: &Path, folder: &Path) {
 fn settings(home: &Path, folder: &Path) -> config::Settings {
     let text = std::fs::read_to_string(home.join("config/jindu.toml")).expect("the settings");
     let set = [format!("data.folder={}", folder.display())];
-    config::read(&text, &set, home).unwrap_or_else(|complaints| panic!("{complaints:?}"))
+    config::read(&text, &set, home).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"))
 }
 
 fn table(home: &Path, folder: &Path) {

@@ -17,25 +17,25 @@ fn environment() -> Environment {
     }
 }
 
-fn complaints(flow: &str, script: &str, calendar: &str) -> Vec<Diagnostic> {
+fn diagnostics(flow: &str, script: &str, calendar: &str) -> Vec<Diagnostic> {
     let sources =
         Sources { flow: ("flow.toml", flow), script: ("script.toml", script), calendar: ("calendar.toml", calendar) };
     match Release::load(sources, environment()) {
         Ok(release) => release.warnings.clone(),
-        Err(complaints) => complaints,
+        Err(diagnostics) => diagnostics,
     }
 }
 
-/// Replaces `good` by `bad` in one of the files and looks for the complaint.
+/// Replaces `good` by `bad` in one of the files and looks for the diagnostic.
 fn caught(text: &str, good: &str, bad: &str, code: &str, words: &[&str]) {
     assert!(text.contains(good), "the break does not apply: {good}");
     let broken = text.replacen(good, bad, 1);
     let pick = |own: &'static str| if own == text { broken.clone() } else { own.to_string() };
-    let told = complaints(&pick(FLOW), &pick(SCRIPT), &pick(CALENDAR));
+    let told = diagnostics(&pick(FLOW), &pick(SCRIPT), &pick(CALENDAR));
     let all: Vec<String> = told.iter().map(ToString::to_string).collect();
     let found = told
         .iter()
-        .find(|complaint| complaint.code == code && words.iter().all(|word| complaint.to_string().contains(word)));
+        .find(|diagnostic| diagnostic.code == code && words.iter().all(|word| diagnostic.to_string().contains(word)));
     let found = found.unwrap_or_else(|| panic!("no {code} with {words:?} among\n{}", all.join("\n")));
     assert!(!found.remedy.is_empty(), "{found}");
     let lines = broken.lines().count() as u32;
@@ -117,8 +117,8 @@ breaks! {
 
 #[test]
 fn a_flow_that_no_path_ends() {
-    let told = complaints(&FLOW.replace("\"@end\"", "\"main\""), SCRIPT, CALENDAR);
-    assert!(told.iter().any(|complaint| complaint.code == "E21"), "{told:?}");
+    let told = diagnostics(&FLOW.replace("\"@end\"", "\"main\""), SCRIPT, CALENDAR);
+    assert!(told.iter().any(|diagnostic| diagnostic.code == "E21"), "{told:?}");
 }
 
 #[test]
@@ -130,16 +130,16 @@ fn every_complaint_of_every_file_comes_in_one_run() {
     );
     let script = SCRIPT.replacen("yue = \"多謝來電，再見。\"\n", "", 1);
     let calendar = CALENDAR.replacen("make_up = [", "makeup = [", 1);
-    let told = complaints(&flow, &script, &calendar);
+    let told = diagnostics(&flow, &script, &calendar);
     let codes: Vec<&str> =
-        told.iter().filter(|complaint| complaint.is_error()).map(|complaint| complaint.code).collect();
+        told.iter().filter(|diagnostic| diagnostic.is_error()).map(|diagnostic| diagnostic.code).collect();
     assert_eq!(codes, ["E02", "E03", "E37", "E32"]);
 }
 
 #[test]
 fn checking_costs_little() {
     for _ in 0..20 {
-        assert!(complaints(FLOW, SCRIPT, CALENDAR).iter().all(|complaint| !complaint.is_error()));
+        assert!(diagnostics(FLOW, SCRIPT, CALENDAR).iter().all(|diagnostic| !diagnostic.is_error()));
     }
 }
 
@@ -161,8 +161,8 @@ proptest::proptest! {
         let to = (from + length).min(characters.len());
         texts[file] = characters[..from].iter().chain(put.chars().collect::<Vec<_>>().iter()).chain(&characters[to..]).collect();
         let [flow, script, calendar] = &texts;
-        for complaint in complaints(flow, script, calendar) {
-            assert!(complaint.line >= 1 && !complaint.message.is_empty());
+        for diagnostic in diagnostics(flow, script, calendar) {
+            assert!(diagnostic.line >= 1 && !diagnostic.message.is_empty());
         }
     }
 }

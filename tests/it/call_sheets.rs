@@ -35,8 +35,8 @@ fn release(flow: &str, script: &str, calendar: &str) -> Arc<Release> {
     let (flow_text, script_text, calendar_text) = (read(flow), read(script), read(calendar));
     let sources =
         Sources { flow: (flow, &flow_text), script: (script, &script_text), calendar: (calendar, &calendar_text) };
-    Release::load(sources, environment()).unwrap_or_else(|complaints| {
-        let told: Vec<String> = complaints.iter().map(ToString::to_string).collect();
+    Release::load(sources, environment()).unwrap_or_else(|diagnostics| {
+        let told: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
         panic!("{}", told.join("\n"))
     })
 }
@@ -50,7 +50,7 @@ fn example() -> Arc<Release> {
 }
 
 fn passes(release: &Arc<Release>, path: &str) -> usize {
-    let sheet = sheet::parse(&read(path), path).unwrap_or_else(|complaints| panic!("{complaints:#?}"));
+    let sheet = sheet::parse(&read(path), path).unwrap_or_else(|diagnostics| panic!("{diagnostics:#?}"));
     let outcomes = sheet::run(release, &sheet, Instant::now());
     let failed: Vec<String> = outcomes
         .iter()
@@ -93,7 +93,7 @@ fn other_offices_flows_keep_their_call_sheets() {
         let file = |file: &str| format!("tests/flows/{name}/{file}");
         let release = release(&file("flow.toml"), &file("words.toml"), &file("days.toml"));
         assert_eq!(passes(&release, &file(&format!("{name}.call"))), tests);
-        let codes: Vec<&str> = release.warnings.iter().map(|complaint| complaint.code).collect();
+        let codes: Vec<&str> = release.warnings.iter().map(|diagnostic| diagnostic.code).collect();
         // A queue, a message and a call back are acted out; nothing else is remarked.
         assert_eq!(codes, vec!["W07"; if name == "water" { 3 } else { 0 }], "{:#?}", release.warnings);
     }
@@ -104,7 +104,7 @@ fn both_flows_are_clean_but_for_advice() {
     for release in [hotline(), example()] {
         let told: Vec<String> = release.warnings.iter().map(ToString::to_string).collect();
         println!("{}", told.join("\n"));
-        assert!(release.warnings.iter().all(|complaint| complaint.code.starts_with('W')));
+        assert!(release.warnings.iter().all(|diagnostic| diagnostic.code.starts_with('W')));
     }
 }
 
@@ -129,7 +129,7 @@ fn the_lesson_of_the_readme_works() {
         script: ("script.toml", &script),
         calendar: ("calendar.toml", &calendar),
     };
-    let release = Release::load(sources, environment()).unwrap_or_else(|complaints| panic!("{complaints:#?}"));
+    let release = Release::load(sources, environment()).unwrap_or_else(|diagnostics| panic!("{diagnostics:#?}"));
     let calls = "test \"parking\"\n  press 13\n  hear menu halls\n  press 6\n  hear parking zh \"停车\"\n";
     let outcomes = sheet::run(&release, &sheet::parse(calls, "parking.call").expect("a sheet"), Instant::now());
     assert_eq!(outcomes[0].failure, None);

@@ -19,15 +19,15 @@ fn environment() -> Environment {
     }
 }
 
-/// Every complaint, advice included, without its line: a line more or less moves them all.
+/// Every diagnostic, advice included, without its line: a line more or less moves them all.
 fn told(flow: &str, script: &str, calendar: &str) -> BTreeSet<String> {
     let sources =
         Sources { flow: ("flow.toml", flow), script: ("script.toml", script), calendar: ("calendar.toml", calendar) };
-    let complaints = match Release::load(sources, environment()) {
+    let diagnostics = match Release::load(sources, environment()) {
         Ok(release) => release.warnings.clone(),
-        Err(complaints) => complaints,
+        Err(diagnostics) => diagnostics,
     };
-    complaints.iter().map(|complaint| format!("{} {}", complaint.code, complaint.message)).collect()
+    diagnostics.iter().map(|diagnostic| format!("{} {}", diagnostic.code, diagnostic.message)).collect()
 }
 
 /// What was done to a file: in words, and the file after it.

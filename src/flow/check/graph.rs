@@ -10,17 +10,17 @@ use base::Key;
 use speech::Diagnostic;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
-    let mut complaints = Vec::new();
+    let mut diagnostics = Vec::new();
     let reached = reached(subject.flow);
     for node in subject.flow.nodes.iter().filter(|node| !reached.contains(&node.name)) {
         let what = format!("{} {} can never be reached", node.kind_name(), node.name);
-        complaints.push(subject.complaint("E20", node.line, what, "lead somewhere to it, or remove it"));
+        diagnostics.push(subject.diagnostic("E20", node.line, what, "lead somewhere to it, or remove it"));
     }
-    ends(subject, &reached, &mut complaints);
-    loops(subject, &mut complaints);
-    silent_loops(subject, &reached, &mut complaints);
-    near_a_person(subject, &reached, &mut complaints);
-    complaints
+    ends(subject, &reached, &mut diagnostics);
+    loops(subject, &mut diagnostics);
+    silent_loops(subject, &reached, &mut diagnostics);
+    near_a_person(subject, &reached, &mut diagnostics);
+    diagnostics
 }
 
 /// The nodes that an exit may lead to.
@@ -54,7 +54,7 @@ fn reached(flow: &Flow) -> BTreeSet<Arc<str>> {
     seen
 }
 
-fn ends(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints: &mut Vec<Diagnostic>) {
+fn ends(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, diagnostics: &mut Vec<Diagnostic>) {
     let flow = subject.flow;
     let mut ending: BTreeSet<Arc<str>> = BTreeSet::new();
     loop {
@@ -74,7 +74,7 @@ fn ends(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints: &mut Ve
     }
     for node in flow.nodes.iter().filter(|node| reached.contains(&node.name) && !ending.contains(&node.name)) {
         let what = format!("from {} {} no path ends the call", node.kind_name(), node.name);
-        complaints.push(subject.complaint("E21", node.line, what, "lead somewhere on to @end"));
+        diagnostics.push(subject.diagnostic("E21", node.line, what, "lead somewhere on to @end"));
     }
 }
 
@@ -110,7 +110,7 @@ fn cycles(flow: &Flow, edges: &BTreeMap<Arc<str>, Vec<Arc<str>>>) -> Vec<Vec<Arc
     cycles
 }
 
-fn loops(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
+fn loops(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let flow = subject.flow;
     let silent = |name: &Arc<str>| flow.node(name).is_some_and(|node| !node.asks());
     let edges = flow.nodes.iter().filter(|node| !node.asks()).map(|node| {
@@ -121,12 +121,12 @@ fn loops(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
     for cycle in cycles(flow, &edges.collect()) {
         let line = flow.node(&cycle[0]).map_or(1, |node| node.line);
         let what = format!("{} form a loop that never asks the caller anything", cycle.join(", "));
-        complaints.push(subject.complaint("E22", line, what, "put a menu between them, or lead on elsewhere"));
+        diagnostics.push(subject.diagnostic("E22", line, what, "put a menu between them, or lead on elsewhere"));
     }
 }
 
 /// Loops that a caller who presses no key never leaves.
-fn silent_loops(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints: &mut Vec<Diagnostic>) {
+fn silent_loops(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, diagnostics: &mut Vec<Diagnostic>) {
     let flow = subject.flow;
     let edges = flow.nodes.iter().filter(|node| reached.contains(&node.name)).map(|node| {
         let unasked = |exit: &Exit<'_>| match exit.by {
@@ -145,7 +145,7 @@ fn silent_loops(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints:
     for cycle in cycles(flow, &edges.collect()) {
         let Some(asking) = cycle.iter().filter_map(|name| flow.node(name)).find(|node| node.asks()) else { continue };
         let what = format!("a caller who presses no key never leaves this loop: {}", cycle.join(", "));
-        complaints.push(subject.complaint("E23", asking.line, what, "let one give_up lead to a person or to @end"));
+        diagnostics.push(subject.diagnostic("E23", asking.line, what, "let one give_up lead to a person or to @end"));
     }
 }
 
@@ -156,7 +156,7 @@ enum State {
     Holiday,
 }
 
-fn near_a_person(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints: &mut Vec<Diagnostic>) {
+fn near_a_person(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(most) = subject.flow.limits.keys_to_human else { return };
     for (state, word) in [(State::Open, "open"), (State::Closed, "closed"), (State::Holiday, "a holiday")] {
         let keys = keys_to_human(subject.flow, state);
@@ -170,7 +170,7 @@ fn near_a_person(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints
                 "menu {}: when the desk is {word}, {how} to a person or a message box; the limit is {most}",
                 node.name
             );
-            complaints.push(subject.complaint("E40", node.line, what, "give the menu a key that leads there"));
+            diagnostics.push(subject.diagnostic("E40", node.line, what, "give the menu a key that leads there"));
         }
     }
 }

@@ -30,16 +30,16 @@ pub(super) use words::{used, used_by};
 /// All checks that need more than one table. Where targets are missing, paths are not checked: one mistake would be
 /// reported many times.
 pub(super) fn all(subject: &Subject<'_>, broken: bool) -> Vec<Diagnostic> {
-    let mut complaints = refs::check(subject);
-    complaints.extend(words::check(subject));
+    let mut diagnostics = refs::check(subject);
+    diagnostics.extend(words::check(subject));
     if !broken {
-        complaints.extend(sense::check(subject));
+        diagnostics.extend(sense::check(subject));
     }
     let astray =
-        |complaint: &Diagnostic| matches!(complaint.code, "E03" | "E04" | "E05" | "E06" | "E07" | "E08" | "E12");
-    if !broken && !complaints.iter().any(astray) {
-        complaints.extend(graph::check(subject));
-        complaints.extend(paths::check(subject));
+        |diagnostic: &Diagnostic| matches!(diagnostic.code, "E03" | "E04" | "E05" | "E06" | "E07" | "E08" | "E12");
+    if !broken && !diagnostics.iter().any(astray) {
+        diagnostics.extend(graph::check(subject));
+        diagnostics.extend(paths::check(subject));
     }
-    complaints
+    diagnostics
 }

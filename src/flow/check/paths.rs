@@ -13,7 +13,7 @@ type Known = BTreeSet<Arc<str>>;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let known = known(subject.flow);
-    let mut complaints = Vec::new();
+    let mut diagnostics = Vec::new();
     for node in &subject.flow.nodes {
         let Some(known) = known.get(&node.name) else { continue };
         for (var, line, at) in uses(subject, node) {
@@ -23,11 +23,11 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
                     node.kind_name(),
                     node.name
                 );
-                complaints.push(subject.complaint("E41", line, what, "ask for it, look it up or set it before"));
+                diagnostics.push(subject.diagnostic("E41", line, what, "ask for it, look it up or set it before"));
             }
         }
     }
-    complaints
+    diagnostics
 }
 
 /// What is surely known on entering each node that can be reached.

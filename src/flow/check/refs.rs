@@ -8,14 +8,14 @@ use inquiry::Stage;
 use speech::{Diagnostic, closest_match};
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
-    let mut complaints = Vec::new();
-    targets(subject, &mut complaints);
+    let mut diagnostics = Vec::new();
+    targets(subject, &mut diagnostics);
     for node in &subject.flow.nodes {
         match &node.kind {
-            Kind::Switch(switch) => values(subject, node, switch, &mut complaints),
-            Kind::Hours(hours) => calendar(subject, &hours.calendar, node.line, &mut complaints),
-            Kind::Lookup(lookup) => look_up(subject, node, lookup, &mut complaints),
-            Kind::Queue(queue) => passed_on(subject, node, queue, &mut complaints),
+            Kind::Switch(switch) => values(subject, node, switch, &mut diagnostics),
+            Kind::Hours(hours) => calendar(subject, &hours.calendar, node.line, &mut diagnostics),
+            Kind::Lookup(lookup) => look_up(subject, node, lookup, &mut diagnostics),
+            Kind::Queue(queue) => passed_on(subject, node, queue, &mut diagnostics),
             Kind::Menu(_)
             | Kind::Ask(_)
             | Kind::Say(_)
@@ -27,23 +27,23 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
         }
         if let Kind::Queue(_) | Kind::Sms(_) | Kind::Callback(_) = &node.kind {
             let what = format!("{} {}: on a call this takes its failure outcome", node.kind_name(), node.name);
-            complaints.push(subject.complaint("W07", node.line, what, "it is simulated in call sheets only"));
+            diagnostics.push(subject.diagnostic("W07", node.line, what, "it is simulated in call sheets only"));
         }
         for choice in node.choices() {
-            settings(subject, node, choice, &mut complaints);
-            calendar_of(subject, choice.when.as_ref(), choice.line, &mut complaints);
+            settings(subject, node, choice, &mut diagnostics);
+            calendar_of(subject, choice.when.as_ref(), choice.line, &mut diagnostics);
         }
     }
     for entry in &subject.flow.entries {
-        calendar_of(subject, Some(&entry.when), entry.line, &mut complaints);
+        calendar_of(subject, Some(&entry.when), entry.line, &mut diagnostics);
     }
     for notice in &subject.flow.notices {
-        calendar_of(subject, notice.when.as_ref(), notice.line, &mut complaints);
+        calendar_of(subject, notice.when.as_ref(), notice.line, &mut diagnostics);
     }
-    complaints
+    diagnostics
 }
 
-fn targets(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
+fn targets(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let flow = subject.flow;
     let mut leads = |at: String, go: &Go| {
         if let Target::Node(name) = &go.target
@@ -53,7 +53,7 @@ fn targets(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
             let near = closest_match(name, flow.index.keys().map(|key| &**key));
             let remedy =
                 near.map_or_else(|| "name a node of this flow".into(), |near| format!("did you mean {near:?}?"));
-            complaints.push(subject.complaint(
+            diagnostics.push(subject.diagnostic(
                 "E03",
                 go.line,
                 format!("{at} leads to {name:?}, but there is no such node"),
@@ -81,22 +81,22 @@ fn targets(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
     }
 }
 
-fn values(subject: &Subject<'_>, node: &Node, switch: &Switch, complaints: &mut Vec<Diagnostic>) {
+fn values(subject: &Subject<'_>, node: &Node, switch: &Switch, diagnostics: &mut Vec<Diagnostic>) {
     let Some((set, members)) = subject.flow.members(&switch.of) else {
         let what = format!("switch {}: {} is no set of values", node.name, switch.of);
         let remedy = format!("add `\"{}\" = \"enum:…\"` to [type]", switch.of);
-        complaints.push(subject.complaint("E07", node.line, what, remedy));
+        diagnostics.push(subject.diagnostic("E07", node.line, what, remedy));
         return;
     };
     for member in members.iter().filter(|member| !switch.arms.iter().any(|(arm, _)| arm == *member)) {
         let what = format!("switch {}: nothing says where {member} leads", node.name);
-        complaints.push(subject.complaint("E08", node.line, what, format!("add `{member} = \"…\"`")));
+        diagnostics.push(subject.diagnostic("E08", node.line, what, format!("add `{member} = \"…\"`")));
     }
     for (arm, go) in switch.arms.iter().filter(|(arm, _)| !members.contains(arm)) {
         let near = closest_match(arm, members.iter().map(|member| &**member));
         let remedy = near
             .map_or_else(|| format!("add it to [enum] {set}, or remove it"), |near| format!("did you mean {near}?"));
-        complaints.push(subject.complaint(
+        diagnostics.push(subject.diagnostic(
             "E09",
             go.line,
             format!("switch {}: {arm} is no value of {set}", node.name),
@@ -105,20 +105,20 @@ fn values(subject: &Subject<'_>, node: &Node, switch: &Switch, complaints: &mut 
     }
 }
 
-fn settings(subject: &Subject<'_>, node: &Node, choice: &Choice, complaints: &mut Vec<Diagnostic>) {
+fn settings(subject: &Subject<'_>, node: &Node, choice: &Choice, diagnostics: &mut Vec<Diagnostic>) {
     let at = format!("{} {}, key {}", node.kind_name(), node.name, choice.key.as_char());
     for (var, value) in &choice.set {
         if &**var == "lang" {
             if !Lang::from_code(value).is_some_and(|lang| subject.flow.langs.contains(&lang)) {
                 let what = format!("{at}: {value:?} is not among the flow's languages");
-                complaints.push(subject.complaint("E09", choice.line, what, "add it to `langs`, or choose another"));
+                diagnostics.push(subject.diagnostic("E09", choice.line, what, "add it to `langs`, or choose another"));
             }
             continue;
         }
         match subject.flow.members(var) {
             None => {
                 let what = format!("{at} sets {var}, which is no set of values");
-                complaints.push(subject.complaint(
+                diagnostics.push(subject.diagnostic(
                     "E34",
                     choice.line,
                     what,
@@ -129,7 +129,7 @@ fn settings(subject: &Subject<'_>, node: &Node, choice: &Choice, complaints: &mu
                 let near = closest_match(value, members.iter().map(|member| &**member));
                 let remedy =
                     near.map_or_else(|| format!("add it to [enum] {set}"), |near| format!("did you mean {near}?"));
-                complaints.push(subject.complaint(
+                diagnostics.push(subject.diagnostic(
                     "E09",
                     choice.line,
                     format!("{at}: {value} is no value of {set}"),
@@ -141,12 +141,12 @@ fn settings(subject: &Subject<'_>, node: &Node, choice: &Choice, complaints: &mu
     }
 }
 
-fn look_up(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Diagnostic>) {
+fn look_up(subject: &Subject<'_>, node: &Node, lookup: &Lookup, diagnostics: &mut Vec<Diagnostic>) {
     for var in lookup.by.iter().filter(|var| subject.flow.type_of(var).is_none()) {
         let stores = subject.flow.nodes.iter().filter_map(|node| node.stores().map(|(name, _)| &**name));
         let remedy = closest_match(var, stores)
             .map_or_else(|| "store it in an ask before".into(), |near| format!("did you mean {near}?"));
-        complaints.push(subject.complaint(
+        diagnostics.push(subject.diagnostic(
             "E34",
             node.line,
             format!("lookup {}: nothing stores {var}", node.name),
@@ -159,7 +159,7 @@ fn look_up(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut
         Stage::ALL.map(Stage::code).into_iter().filter(|code| fit(code, members).is_none()).collect();
     if !homeless.is_empty() && &*lookup.source == "progress" {
         let what = format!("cases may be {}, for which {set} has no value", homeless.join(", "));
-        complaints.push(subject.complaint(
+        diagnostics.push(subject.diagnostic(
             "W06",
             node.line,
             what,
@@ -168,24 +168,24 @@ fn look_up(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut
     }
 }
 
-fn passed_on(subject: &Subject<'_>, node: &Node, queue: &Queue, complaints: &mut Vec<Diagnostic>) {
+fn passed_on(subject: &Subject<'_>, node: &Node, queue: &Queue, diagnostics: &mut Vec<Diagnostic>) {
     for var in queue.pass.iter().filter(|var| subject.flow.is_secret(var)) {
         let what = format!("queue {}: {var} is secret and must not be passed on", node.name);
-        complaints.push(subject.complaint("E42", node.line, what, format!("remove {var} from `pass`")));
+        diagnostics.push(subject.diagnostic("E42", node.line, what, format!("remove {var} from `pass`")));
     }
 }
 
-fn calendar_of(subject: &Subject<'_>, when: Option<&When>, line: u32, complaints: &mut Vec<Diagnostic>) {
+fn calendar_of(subject: &Subject<'_>, when: Option<&When>, line: u32, diagnostics: &mut Vec<Diagnostic>) {
     if let Some(When::Calendar(name)) = when {
-        calendar(subject, name, line, complaints);
+        calendar(subject, name, line, diagnostics);
     }
 }
 
-fn calendar(subject: &Subject<'_>, name: &str, line: u32, complaints: &mut Vec<Diagnostic>) {
+fn calendar(subject: &Subject<'_>, name: &str, line: u32, diagnostics: &mut Vec<Diagnostic>) {
     let desks = &subject.calendar.desks;
     if !desks.contains_key(name) {
         let remedy = closest_match(name, desks.keys().map(|key| &**key))
             .map_or_else(|| format!("add [{name}] to the calendar file"), |near| format!("did you mean {near}?"));
-        complaints.push(subject.complaint("E46", line, format!("there is no calendar {name:?}"), remedy));
+        diagnostics.push(subject.diagnostic("E46", line, format!("there is no calendar {name:?}"), remedy));
     }
 }

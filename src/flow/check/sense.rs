@@ -9,25 +9,25 @@ use crate::model::*;
 use speech::Diagnostic;
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
-    let mut complaints = Vec::new();
-    limits(subject, &mut complaints);
+    let mut diagnostics = Vec::new();
+    limits(subject, &mut diagnostics);
     for node in &subject.flow.nodes {
         match &node.kind {
             Kind::Lookup(lookup) => {
-                open_factor(subject, node, lookup, &mut complaints);
-                source(subject, node, lookup, &mut complaints);
+                open_factor(subject, node, lookup, &mut diagnostics);
+                source(subject, node, lookup, &mut diagnostics);
             }
-            Kind::Transfer(transfer) => address(subject, node, transfer, &mut complaints),
+            Kind::Transfer(transfer) => address(subject, node, transfer, &mut diagnostics),
             Kind::Record(record) if record.say.is_empty() => {
                 let what = format!("record {}: nothing is said before the beep", node.name);
-                complaints.push(subject.complaint(
+                diagnostics.push(subject.diagnostic(
                     "W11",
                     node.line,
                     what,
                     "add `say = \"…\"`, which asks for a message",
                 ));
             }
-            Kind::Menu(menu) => tongues(subject, node, menu, &mut complaints),
+            Kind::Menu(menu) => tongues(subject, node, menu, &mut diagnostics),
             Kind::Ask(_)
             | Kind::Say(_)
             | Kind::Switch(_)
@@ -39,13 +39,13 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             | Kind::Callback(_) => {}
         }
     }
-    seasons(subject, &mut complaints);
-    calendars(subject, &mut complaints);
-    complaints
+    seasons(subject, &mut diagnostics);
+    calendars(subject, &mut diagnostics);
+    diagnostics
 }
 
 /// A check without its limit is skipped.
-fn limits(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
+fn limits(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let limits = &subject.flow.limits;
     let missing = [
         (limits.keys_to_human.is_none(), "keys_to_human = 3", "how far callers are from a person"),
@@ -54,41 +54,41 @@ fn limits(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
     ];
     for (_, write, proof) in missing.into_iter().filter(|(missing, ..)| *missing) {
         let what = format!("[limits] has no limit for {proof}, so it is not checked");
-        complaints.push(subject.complaint("W10", limits.line.max(1), what, format!("add `{write}`")));
+        diagnostics.push(subject.diagnostic("W10", limits.line.max(1), what, format!("add `{write}`")));
     }
 }
 
 /// A caller who chooses a language may not understand the current one.
-fn tongues(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec<Diagnostic>) {
+fn tongues(subject: &Subject<'_>, node: &Node, menu: &Menu, diagnostics: &mut Vec<Diagnostic>) {
     let chooses = |choice: &&Choice| choice.set.iter().any(|(var, _)| &**var == "lang");
     if !menu.native && menu.choices.iter().filter(chooses).count() > 1 {
         let what = format!("menu {}: its options choose a language, and all are read in the same one", node.name);
-        complaints.push(subject.complaint("W13", node.line, what, "add `speak = \"native\"`"));
+        diagnostics.push(subject.diagnostic("W13", node.line, what, "add `speak = \"native\"`"));
     }
 }
 
 /// A caller must prove to hold the receipt: what a look-up asks for beside the number is secret.
-fn open_factor(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Diagnostic>) {
+fn open_factor(subject: &Subject<'_>, node: &Node, lookup: &Lookup, diagnostics: &mut Vec<Diagnostic>) {
     for var in lookup.by.iter().skip(1).filter(|var| !subject.flow.is_secret(var)) {
         let asks = |node: &&Node| matches!(&node.kind, Kind::Ask(ask) if ask.store == *var);
         let Some(ask) = subject.flow.nodes.iter().find(asks) else { continue };
         let what = format!("ask {}: lookup {} takes {var} as a proof, and it is not secret", ask.name, node.name);
-        complaints.push(subject.complaint("E42", ask.line, what, "add `secret = true`"));
+        diagnostics.push(subject.diagnostic("E42", ask.line, what, "add `secret = true`"));
     }
 }
 
-fn source(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Diagnostic>) {
+fn source(subject: &Subject<'_>, node: &Node, lookup: &Lookup, diagnostics: &mut Vec<Diagnostic>) {
     if &*lookup.source != SOURCE {
         let what =
             format!("lookup {}: a node has no source {:?}; on a call it asks {SOURCE}", node.name, lookup.source);
-        complaints.push(subject.complaint("W12", node.line, what, format!("write `source = \"{SOURCE}\"`")));
+        diagnostics.push(subject.diagnostic("W12", node.line, what, format!("write `source = \"{SOURCE}\"`")));
     }
 }
 
-fn address(subject: &Subject<'_>, node: &Node, transfer: &Transfer, complaints: &mut Vec<Diagnostic>) {
+fn address(subject: &Subject<'_>, node: &Node, transfer: &Transfer, diagnostics: &mut Vec<Diagnostic>) {
     if &*transfer.to != DESK {
         let what = format!("transfer {}: a node has no address {:?}; on a call this fails", node.name, transfer.to);
-        complaints.push(subject.complaint(
+        diagnostics.push(subject.diagnostic(
             "W12",
             node.line,
             what,
@@ -98,7 +98,7 @@ fn address(subject: &Subject<'_>, node: &Node, transfer: &Transfer, complaints: 
 }
 
 /// A condition on a calendar without days never holds.
-fn seasons(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
+fn seasons(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let choices = subject.flow.nodes.iter().flat_map(Node::choices);
     let conditions = (choices.filter_map(|choice| Some((choice.when.as_ref()?, choice.line))))
         .chain(subject.flow.notices.iter().filter_map(|notice| Some((notice.when.as_ref()?, notice.line))))
@@ -107,18 +107,18 @@ fn seasons(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
         let When::Calendar(name) = when else { continue };
         if subject.calendar.desks.get(name).is_some_and(|desk| desk.days.is_empty()) {
             let what = format!("calendar.{name} has no days, so this never holds");
-            complaints.push(subject.complaint("W09", line, what, format!("add `days = [\"…\"]` to [{name}]")));
+            diagnostics.push(subject.diagnostic("W09", line, what, format!("add `days = [\"…\"]` to [{name}]")));
         }
     }
 }
 
 /// Tables that differ about a day: one of them is mistaken, as a holiday holds for every desk.
-fn calendars(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
+fn calendars(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let calendar = subject.calendar;
     let working = &calendar.working;
     let mut report = |line, what: String, remedy: String| {
         let file = calendar.file.clone();
-        complaints.push(Diagnostic { code: "W09", file, line, message: what, remedy });
+        diagnostics.push(Diagnostic { code: "W09", file, line, message: what, remedy });
     };
     let lists =
         [(&working.off, "off"), (&working.work, "work")].map(|(days, key)| ("working", working.line, days, key));

@@ -15,7 +15,7 @@ pub(crate) struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    pub(super) fn complaint(
+    pub(super) fn diagnostic(
         &self,
         code: &'static str,
         line: u32,

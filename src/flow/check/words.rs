@@ -61,29 +61,29 @@ fn expanded(flow: &Flow, prompt: &Prompt) -> Option<Vec<String>> {
 }
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
-    let mut complaints = Vec::new();
+    let mut diagnostics = Vec::new();
     for prompt in prompts(subject.flow) {
-        exists(subject, prompt, &mut complaints);
+        exists(subject, prompt, &mut diagnostics);
     }
     for node in &subject.flow.nodes {
         if let Kind::Menu(menu) = &node.kind {
-            options(subject, node, menu, &mut complaints);
+            options(subject, node, menu, &mut diagnostics);
         }
     }
     let used = used(subject.flow, subject.script);
     for path in &used {
-        slots(subject, path, &mut complaints);
+        slots(subject, path, &mut diagnostics);
     }
-    languages(subject, &mut complaints);
-    unused(subject, &used, &mut complaints);
-    complaints
+    languages(subject, &mut diagnostics);
+    unused(subject, &used, &mut diagnostics);
+    diagnostics
 }
 
-fn exists(subject: &Subject<'_>, prompt: &Prompt, complaints: &mut Vec<Diagnostic>) {
+fn exists(subject: &Subject<'_>, prompt: &Prompt, diagnostics: &mut Vec<Diagnostic>) {
     let Some(entries) = expanded(subject.flow, prompt) else {
         let var = prompt.var().unwrap_or_default();
         let what = format!("{}: {var} is no set of values", prompt.name);
-        complaints.push(subject.complaint(
+        diagnostics.push(subject.diagnostic(
             "E34",
             prompt.line,
             what,
@@ -103,11 +103,11 @@ fn exists(subject: &Subject<'_>, prompt: &Prompt, complaints: &mut Vec<Diagnosti
             true => ("E31", format!("{}: there are no words for {entry}", prompt.name)),
             false => ("E30", format!("there is no prompt {:?}", prompt.name)),
         };
-        complaints.push(subject.complaint(code, prompt.line, what, remedy));
+        diagnostics.push(subject.diagnostic(code, prompt.line, what, remedy));
     }
 }
 
-fn options(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec<Diagnostic>) {
+fn options(subject: &Subject<'_>, node: &Node, menu: &Menu, diagnostics: &mut Vec<Diagnostic>) {
     let offered: Vec<&Choice> = menu.choices.iter().filter(|choice| choice.opt.is_some()).collect();
     for choice in &offered {
         let opt = choice.opt.as_deref().unwrap_or_default();
@@ -118,20 +118,20 @@ fn options(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec
                 |near| format!("did you mean {near:?}?"),
             );
             let what = format!("menu {}: there are no words for the option {opt:?}", node.name);
-            complaints.push(subject.complaint("E37", choice.line, what, remedy));
+            diagnostics.push(subject.diagnostic("E37", choice.line, what, remedy));
         }
     }
     if !offered.is_empty() {
-        menu_line(subject, complaints);
+        menu_line(subject, diagnostics);
     }
     if let Some(most) = subject.flow.limits.options.filter(|most| offered.len() > *most as usize) {
         let what = format!("menu {} offers {} options, more than {most}", node.name, offered.len());
-        complaints.push(subject.complaint("W03", node.line, what, "callers forget the first ones: split the menu"));
+        diagnostics.push(subject.diagnostic("W03", node.line, what, "callers forget the first ones: split the menu"));
     }
-    seconds(subject, node, menu, complaints);
+    seconds(subject, node, menu, diagnostics);
 }
 
-fn menu_line(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
+fn menu_line(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let file = subject.script.file().clone();
     let has = |entry: &speech::Entry, kind| entry.slots().iter().any(|slot| slot.kind == kind);
     let (line, what) = match subject.script.entry("menu_line") {
@@ -142,10 +142,10 @@ fn menu_line(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
         Some(_) => return,
     };
     let remedy = "write [menu_line] with zh = \"{opt}，请按{key}。\" and the other languages".into();
-    complaints.push(Diagnostic { code: "E38", file, line, message: what.into(), remedy });
+    diagnostics.push(Diagnostic { code: "E38", file, line, message: what.into(), remedy });
 }
 
-fn seconds(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec<Diagnostic>) {
+fn seconds(subject: &Subject<'_>, node: &Node, menu: &Menu, diagnostics: &mut Vec<Diagnostic>) {
     let Some(most) = subject.flow.limits.menu_seconds else { return };
     for &lang in &subject.flow.langs {
         let head = menu.say.iter().filter_map(|prompt| subject.script.entry(&prompt.entry(""))?.sentence(lang));
@@ -159,16 +159,16 @@ fn seconds(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec
         if length > u64::from(most) {
             let what =
                 format!("menu {} takes about {length} s to hear in {}, more than {most}", node.name, lang.code());
-            complaints.push(subject.complaint("W04", node.line, what, "shorten the options, or split the menu"));
+            diagnostics.push(subject.diagnostic("W04", node.line, what, "shorten the options, or split the menu"));
         }
     }
 }
 
-fn slots(subject: &Subject<'_>, path: &str, complaints: &mut Vec<Diagnostic>) {
+fn slots(subject: &Subject<'_>, path: &str, diagnostics: &mut Vec<Diagnostic>) {
     let Some(entry) = subject.script.entry(path) else { return };
     let mut complain = |code, what: String, remedy: String| {
         let file = subject.script.file().clone();
-        complaints.push(Diagnostic { code, file, line: entry.line, message: what, remedy });
+        diagnostics.push(Diagnostic { code, file, line: entry.line, message: what, remedy });
     };
     for slot in entry.slots().iter().filter(|slot| !matches!(slot.kind, SlotType::Opt | SlotType::Key)) {
         let name = &slot.name;
@@ -229,22 +229,22 @@ fn noun(kind: &Type) -> String {
     }
 }
 
-fn languages(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
+fn languages(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     for (path, entry) in subject.script.entries() {
         for lang in subject.flow.langs.iter().filter(|lang| entry.sentence(**lang).is_none()) {
             let file = subject.script.file().clone();
             let what = format!("{path} has no words in {}", lang.code());
             let remedy = format!("add `{} = \"…\"`", lang.code());
-            complaints.push(Diagnostic { code: "E32", file, line: entry.line, message: what, remedy });
+            diagnostics.push(Diagnostic { code: "E32", file, line: entry.line, message: what, remedy });
         }
     }
 }
 
-fn unused(subject: &Subject<'_>, used: &BTreeSet<String>, complaints: &mut Vec<Diagnostic>) {
+fn unused(subject: &Subject<'_>, used: &BTreeSet<String>, diagnostics: &mut Vec<Diagnostic>) {
     for (path, entry) in subject.script.entries().filter(|(path, _)| !used.contains(&***path)) {
         let file = subject.script.file().clone();
         let what = format!("no node uses {path}");
-        complaints.push(Diagnostic {
+        diagnostics.push(Diagnostic {
             code: "W02",
             file,
             line: entry.line,

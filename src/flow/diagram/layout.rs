@@ -12,7 +12,7 @@ pub(super) struct Place<'a> {
     pub x: f64,
     pub y: f64,
     pub rows: Vec<Row>,
-    pub complaints: Vec<&'a Diagnostic>,
+    pub diagnostics: Vec<&'a Diagnostic>,
     notices: usize,
     column: usize,
 }
@@ -36,12 +36,12 @@ impl Place<'_> {
     }
 
     pub(super) fn height(&self) -> f64 {
-        34.0 + LINE * (self.notices + self.rows.len() + self.complaints.len()) as f64
+        34.0 + LINE * (self.notices + self.rows.len() + self.diagnostics.len()) as f64
     }
 }
 
 /// Every box in its place, and the size of it all.
-pub(super) fn lay_out<'a>(flow: &'a Flow, file: &str, complaints: &'a [Diagnostic]) -> (Vec<Place<'a>>, f64, f64) {
+pub(super) fn lay_out<'a>(flow: &'a Flow, file: &str, diagnostics: &'a [Diagnostic]) -> (Vec<Place<'a>>, f64, f64) {
     let columns = columns(flow);
     let mut places: Vec<Place<'a>> = flow
         .nodes
@@ -52,7 +52,7 @@ pub(super) fn lay_out<'a>(flow: &'a Flow, file: &str, complaints: &'a [Diagnosti
             x: MARGIN + (WIDTH + GAP) * columns[at] as f64,
             y: MARGIN,
             rows: rows(flow, node, &columns, columns[at]),
-            complaints: of_node(flow, at, file, complaints),
+            diagnostics: of_node(flow, at, file, diagnostics),
             notices: flow.notices.iter().filter(|notice| notice.before == node.name).count(),
             column: columns[at],
         })
@@ -126,10 +126,10 @@ fn rows(flow: &Flow, node: &Node, columns: &[usize], column: usize) -> Vec<Row> 
 }
 
 /// Diagnostics whose line is within a node's table.
-fn of_node<'a>(flow: &Flow, at: usize, file: &str, complaints: &'a [Diagnostic]) -> Vec<&'a Diagnostic> {
+fn of_node<'a>(flow: &Flow, at: usize, file: &str, diagnostics: &'a [Diagnostic]) -> Vec<&'a Diagnostic> {
     let from = flow.nodes[at].line;
     let to = flow.nodes.get(at + 1).map_or(u32::MAX, |next| next.line);
-    complaints.iter().filter(|c| &*c.file == file && (from..to).contains(&c.line)).take(3).collect()
+    diagnostics.iter().filter(|c| &*c.file == file && (from..to).contains(&c.line)).take(3).collect()
 }
 
 /// Puts the boxes of a column one below the other, each near the rows that lead to it.

@@ -110,7 +110,7 @@ pub struct Expected {
 pub fn parse(text: &str, file: &str) -> Result<Sheet, Vec<Diagnostic>> {
     let file: Arc<str> = file.into();
     let mut sheet = Sheet::default();
-    let mut complaints = Vec::new();
+    let mut diagnostics = Vec::new();
     for (at, written) in text.lines().enumerate() {
         let line = at as u32 + 1;
         let trimmed = written.trim();
@@ -129,10 +129,10 @@ pub fn parse(text: &str, file: &str) -> Result<Sheet, Vec<Diagnostic>> {
         };
         if let Err(remedy) = read {
             let what = format!("this line cannot be read: {trimmed}");
-            complaints.push(Diagnostic { code: "E50", file: file.clone(), line, message: what, remedy });
+            diagnostics.push(Diagnostic { code: "E50", file: file.clone(), line, message: what, remedy });
         }
     }
-    if complaints.is_empty() { Ok(sheet) } else { Err(complaints) }
+    if diagnostics.is_empty() { Ok(sheet) } else { Err(diagnostics) }
 }
 
 /// Words parted by spaces; quotes keep spaces.
@@ -280,9 +280,9 @@ mod tests {
 
     #[test]
     fn an_unreadable_line_says_what_to_write() {
-        let complaints = parse("press 1\ntest \"a\"\n  pres 1\n  press a\n  db x\n", "a.call").unwrap_err();
-        let lines: Vec<u32> = complaints.iter().map(|c| c.line).collect();
+        let diagnostics = parse("press 1\ntest \"a\"\n  pres 1\n  press a\n  db x\n", "a.call").unwrap_err();
+        let lines: Vec<u32> = diagnostics.iter().map(|c| c.line).collect();
         assert_eq!(lines, [1, 3, 4, 5]);
-        assert_eq!(complaints[1].remedy, "did you mean press?");
+        assert_eq!(diagnostics[1].remedy, "did you mean press?");
     }
 }

@@ -439,7 +439,7 @@ bye    = { zh = "再见。", en = "Goodbye." }
             desk_number: String::new(),
         };
         let sources = Sources { flow: ("f", FLOW), script: ("s", SCRIPT), calendar: ("c", "") };
-        let release = Release::load(sources, environment).unwrap_or_else(|complaints| panic!("{complaints:#?}"));
+        let release = Release::load(sources, environment).unwrap_or_else(|diagnostics| panic!("{diagnostics:#?}"));
         let sheet = super::super::parse(calls, "a.call").expect("a sheet");
         run(&release, &sheet, crate::virtual_time::start())
             .into_iter()

@@ -53,7 +53,7 @@ fn read(mapping: &Mapping, row: &[Option<&str>]) -> Result<CaseRecord, Unmapped>
     mapping.case(&mapping.bind_copied(), &fields(row))
 }
 
-fn complaint(mapping: &Mapping, row: &[Option<&str>]) -> String {
+fn diagnostic(mapping: &Mapping, row: &[Option<&str>]) -> String {
     match read(mapping, row) {
         Err(Unmapped::Bad { why, .. }) => why,
         other => panic!("{other:?}"),
@@ -79,7 +79,8 @@ fn many_codes_of_the_upstream_are_one_of_ours() {
         assert_eq!(read(&mapping, &with(CaseField::Stage, Some(code))).map(|case| case.stage), Ok(stage));
     }
     assert!(
-        complaint(&mapping, &with(CaseField::Stage, Some("96"))).contains("\"96\" is not in [replica.postgres.stages]")
+        diagnostic(&mapping, &with(CaseField::Stage, Some("96")))
+            .contains("\"96\" is not in [replica.postgres.stages]")
     );
     mapping.stages.insert("*".into(), Stage::Contact);
     assert_eq!(read(&mapping, &with(CaseField::Stage, Some("96"))).map(|case| case.stage), Ok(Stage::Contact));
@@ -97,7 +98,7 @@ fn what_is_missing_is_named_and_what_may_be_missing_is_not() {
         CaseField::Hall,
         CaseField::AcceptedOn,
     ] {
-        let why = complaint(&mapping, &with(role, None));
+        let why = diagnostic(&mapping, &with(role, None));
         assert!(why.contains(role.name()) || why.contains("second factor"), "{role:?}: {why}");
     }
     for role in [CaseField::Pauses, CaseField::Items, CaseField::Waybill, CaseField::Version] {

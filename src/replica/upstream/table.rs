@@ -1,4 +1,4 @@
-//! Whether an upstream is set up so that its table can be followed: every complaint at once, each with its remedy.
+//! Whether an upstream is set up so that its table can be followed: every diagnostic at once, each with its remedy.
 
 use super::mapping::Mapping;
 use super::message::StreamColumn;
@@ -108,7 +108,7 @@ pub struct HeartbeatTable {
 
 impl Catalogue {
     /// What keeps the table from being followed.
-    pub fn complaints(&self, mapping: &Mapping, publication: &str) -> Vec<String> {
+    pub fn diagnostics(&self, mapping: &Mapping, publication: &str) -> Vec<String> {
         let mut found = Vec::new();
         if !self.may_replicate {
             found.push(format!("the role may not replicate: ALTER ROLE {} REPLICATION", self.user));
@@ -366,15 +366,15 @@ mod tests {
         }
     }
 
-    fn complaints(change: impl FnOnce(&mut Catalogue)) -> Vec<String> {
+    fn diagnostics(change: impl FnOnce(&mut Catalogue)) -> Vec<String> {
         let mut catalogue = sound();
         change(&mut catalogue);
-        catalogue.complaints(&plain(), "jindu")
+        catalogue.diagnostics(&plain(), "jindu")
     }
 
     #[test]
     fn a_sound_upstream_has_no_complaint_and_no_remark() {
-        assert_eq!((complaints(|_| {}), sound().remarks(&plain())), (vec![], vec![]));
+        assert_eq!((diagnostics(|_| {}), sound().remarks(&plain())), (vec![], vec![]));
     }
 
     #[test]
@@ -402,7 +402,7 @@ mod tests {
             (|found| found.heartbeat = Some(HeartbeatTable::default()), "no heartbeat table"),
         ];
         for (fault, remedy) in cases {
-            let found = complaints(fault);
+            let found = diagnostics(fault);
             assert!(found.len() == 1 && found[0].contains(remedy), "{remedy}: {found:?}");
         }
     }
@@ -418,7 +418,7 @@ mod tests {
 
     #[test]
     fn all_complaints_come_at_once() {
-        let found = complaints(|found| {
+        let found = diagnostics(|found| {
             found.may_replicate = false;
             found.wal_level = "replica".into();
             found.identity = None;

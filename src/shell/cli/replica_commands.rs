@@ -50,7 +50,7 @@ pub(crate) fn upstream(settings: &Settings, command: Upstream) -> Result<(), Str
     }
     let checked = postgres::verify::check(&settings.replica.postgres).map_err(|trouble| trouble.to_string())?;
     println!("{checked}");
-    if checked.complaints.is_empty() { Ok(()) } else { Err("the upstream cannot be followed yet".into()) }
+    if checked.diagnostics.is_empty() { Ok(()) } else { Err("the upstream cannot be followed yet".into()) }
 }
 
 /// Runs a command of `jindu replica`.

@@ -41,14 +41,14 @@ use speech::ClipText;
 /// Runs sheets against the gateway at an address (`HOST[:PORT]`, UDP), else against private ones. Success: some call
 /// passed and none failed.
 pub fn run(settings: &Settings, sheets: &[PathBuf], address: Option<&str>) -> Result<ExitCode, Vec<String>> {
-    let address = address.map(find).transpose().map_err(|complaint| vec![complaint])?;
+    let address = address.map(find).transpose().map_err(|diagnostic| vec![diagnostic])?;
     let hotline = match address {
         None => hotline::read(settings, Missing::StoodInFor)?,
         Some(_) => releases::to_serve(settings)?,
     };
     let tests = read(sheets)?;
     let gateways = match address {
-        None => Some(Gateways::open(settings, &hotline).map_err(|complaint| vec![complaint])?),
+        None => Some(Gateways::open(settings, &hotline).map_err(|diagnostic| vec![diagnostic])?),
         Some(_) => None,
     };
     let at = address.map_or_else(|| "a gateway of its own".into(), |address| address.to_string());
@@ -70,18 +70,18 @@ fn find(written: &str) -> Result<SocketAddr, String> {
 }
 
 fn read(sheets: &[PathBuf]) -> Result<Vec<(String, SheetTest)>, Vec<String>> {
-    let (mut tests, mut complaints) = (Vec::new(), Vec::new());
+    let (mut tests, mut diagnostics) = (Vec::new(), Vec::new());
     for path in sheets {
         let file = path.display().to_string();
         match std::fs::read_to_string(path) {
             Ok(text) => match parse(&text, &file) {
                 Ok(sheet) => tests.extend(sheet.tests.into_iter().map(|test| (file.clone(), test))),
-                Err(wrong) => complaints.extend(wrong.iter().map(ToString::to_string)),
+                Err(wrong) => diagnostics.extend(wrong.iter().map(ToString::to_string)),
             },
-            Err(error) => complaints.push(format!("{file}: {error}")),
+            Err(error) => diagnostics.push(format!("{file}: {error}")),
         }
     }
-    if complaints.is_empty() { Ok(tests) } else { Err(complaints) }
+    if diagnostics.is_empty() { Ok(tests) } else { Err(diagnostics) }
 }
 
 /// One run of all sheets.

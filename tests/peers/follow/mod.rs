@@ -345,7 +345,7 @@ fn what_is_refused_is_told_with_its_remedy_and_nothing_falls_back() {
         let checked = verify::check(&settings.postgres);
         match checked {
             Err(trouble) => (trouble.kind, trouble.what),
-            Ok(checked) => (UpstreamErrorKind::Setup, checked.complaints.join("; ")),
+            Ok(checked) => (UpstreamErrorKind::Setup, checked.diagnostics.join("; ")),
         }
     };
     let expect = |more: &[&str], kind: UpstreamErrorKind, words: &str| {

@@ -23,7 +23,7 @@ impl Node {
 
     fn checked(&self) -> String {
         let checked = verify::check(&self.settings.postgres).expect("it answers");
-        checked.complaints.join("; ")
+        checked.diagnostics.join("; ")
     }
 
     fn until_rebuilt(&self, what: &str, times: u64) {
@@ -32,9 +32,9 @@ impl Node {
 }
 
 /// What `jindu upstream check` complains of.
-fn complaints(cluster: &Cluster) -> String {
+fn diagnostics(cluster: &Cluster) -> String {
     let settings = settings(cluster, "primary", &[]);
-    verify::check(&settings.postgres).expect("it answers").complaints.join("; ")
+    verify::check(&settings.postgres).expect("it answers").diagnostics.join("; ")
 }
 
 /// The examples' publication of the whole table, without its column list.
@@ -55,7 +55,7 @@ fn a_row_filter_decides_what_is_copied_followed_and_compared() {
                    minor, version";
     publish(&cluster, &format!("cases ({columns}) WHERE (city = 'gz')"));
     cluster.sql("UPDATE cases SET city = CASE WHEN right(receipt, 1) < '6' THEN 'gz' ELSE 'sz' END");
-    let told = complaints(&cluster);
+    let told = diagnostics(&cluster);
     assert!(told.contains("GRANT SELECT") && told.contains("(city = 'gz'"), "{told}");
     cluster.sql("GRANT SELECT (city) ON cases TO jindu");
     let node = follow(&cluster, &folder, &[]);
@@ -98,7 +98,7 @@ fn a_partitioned_table_is_followed_by_its_root_and_its_partitions_may_come_and_g
          GRANT SELECT ON cases TO jindu; ALTER PUBLICATION jindu SET TABLE cases, jindu_heartbeat",
     );
     cluster.sql(&cases(1, 999, 1));
-    let told = complaints(&cluster);
+    let told = diagnostics(&cluster);
     assert!(told.contains("ALTER PUBLICATION jindu SET (publish_via_partition_root = true)"), "{told}");
     cluster.sql("ALTER PUBLICATION jindu SET (publish_via_partition_root = true)");
     let node = follow(&cluster, &folder, &[]);
@@ -219,7 +219,7 @@ fn what_the_stream_does_not_tell_of_a_table_is_noticed_and_copied() {
         "ALTER TABLE cases DROP COLUMN remark; ALTER TABLE cases ADD remark text GENERATED ALWAYS AS (hall) STORED",
     );
     let other = settings(&cluster, "primary", &["replica.postgres.columns.hall=remark"]);
-    let told = verify::check(&other.postgres).expect("it answers").complaints.join("; ");
+    let told = verify::check(&other.postgres).expect("it answers").diagnostics.join("; ");
     assert!(told.contains("remark"), "{told}");
 }
 

@@ -226,15 +226,15 @@ pub(super) fn literal(text: &str) -> String {
 }
 
 /// The diagnostics of the setup, as one trouble.
-pub(super) fn setup_trouble(complaints: &[String]) -> Option<UpstreamError> {
-    let count = complaints.len();
-    let kind = if complaints.iter().any(|text| text.contains("column ")) {
+pub(super) fn setup_trouble(diagnostics: &[String]) -> Option<UpstreamError> {
+    let count = diagnostics.len();
+    let kind = if diagnostics.iter().any(|text| text.contains("column ")) {
         UpstreamErrorKind::Drift
     } else {
         UpstreamErrorKind::Setup
     };
     (count > 0)
-        .then(|| UpstreamError::new(kind, format!("the upstream must be set up ({count}): {}", complaints.join("; "))))
+        .then(|| UpstreamError::new(kind, format!("the upstream must be set up ({count}): {}", diagnostics.join("; "))))
 }
 
 const ROLE: &str = "

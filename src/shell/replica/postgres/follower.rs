@@ -104,7 +104,7 @@ impl Following {
     /// Checks that the upstream's setup allows following, and logs remarks on it once.
     fn check_setup(&mut self, connected: &Connected) -> Result<(), UpstreamError> {
         let (catalogue, mapping) = (&connected.catalogue, &self.settings.mapping);
-        if let Some(trouble) = catalogue::setup_trouble(&catalogue.complaints(mapping, &self.settings.publication)) {
+        if let Some(trouble) = catalogue::setup_trouble(&catalogue.diagnostics(mapping, &self.settings.publication)) {
             return Err(trouble);
         }
         if !std::mem::replace(&mut self.remarks_logged, true) {

@@ -104,9 +104,9 @@ impl HeartbeatLoop {
     /// rewritten table.
     async fn check(&self, session: &Session) -> Result<(), UpstreamError> {
         let found = catalogue::read(&self.settings, session).await?;
-        let complaints = found.complaints(&self.settings.mapping, &self.settings.publication);
+        let diagnostics = found.diagnostics(&self.settings.mapping, &self.settings.publication);
         let other = fingerprint(&self.settings, &found) != self.mapping || found.shape.differs(&self.shape).is_some();
-        if !complaints.is_empty() || other {
+        if !diagnostics.is_empty() || other {
             self.changed.store(true, Ordering::Relaxed);
         }
         Ok(())

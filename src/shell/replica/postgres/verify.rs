@@ -72,7 +72,7 @@ pub struct Checked {
     /// The server that answered.
     pub server: String,
     /// What prevents following it.
-    pub complaints: Vec<String>,
+    pub diagnostics: Vec<String>,
     /// What should be improved.
     pub remarks: Vec<String>,
     /// The slot, if it exists.
@@ -104,7 +104,7 @@ impl std::fmt::Display for Compared {
 
 impl std::fmt::Display for Checked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Checked { server, complaints, remarks, slot, held_bytes } = self;
+        let Checked { server, diagnostics, remarks, slot, held_bytes } = self;
         writeln!(f, "server     {server}")?;
         match slot {
             None => writeln!(f, "slot       not created yet")?,
@@ -119,13 +119,13 @@ impl std::fmt::Display for Checked {
         for remark in remarks {
             writeln!(f, "remark     {remark}")?;
         }
-        for complaint in complaints {
-            writeln!(f, "error      {complaint}")?;
+        for diagnostic in diagnostics {
+            writeln!(f, "error      {diagnostic}")?;
         }
         write!(
             f,
             "{}",
-            if complaints.is_empty() {
+            if diagnostics.is_empty() {
                 "ok: the upstream can be followed"
             } else {
                 "the upstream cannot be followed yet"
@@ -158,7 +158,7 @@ pub fn check(settings: &Postgres) -> Result<Checked, UpstreamError> {
         let held = session.rows(settings, &RETAINED.replace("{slot}", &name)).await?;
         Ok(Checked {
             server: server.to_string(),
-            complaints: catalogue.complaints(&settings.mapping, &settings.publication),
+            diagnostics: catalogue.diagnostics(&settings.mapping, &settings.publication),
             remarks: catalogue.remarks(&settings.mapping),
             slot,
             held_bytes: held.first().and_then(|row| row.get(0)?.parse().ok()),
@@ -185,8 +185,8 @@ enum Differs {
 
 impl Comparison<'_> {
     async fn run(&self) -> Result<Compared, VerifyError> {
-        let complaints = self.connected.catalogue.complaints(&self.settings.mapping, &self.settings.publication);
-        if let Some(trouble) = catalogue::setup_trouble(&complaints) {
+        let diagnostics = self.connected.catalogue.diagnostics(&self.settings.mapping, &self.settings.publication);
+        if let Some(trouble) = catalogue::setup_trouble(&diagnostics) {
             return Err(trouble.into());
         }
         let (mut compared, mut suspects) = self.pass().await?;
