@@ -5,21 +5,21 @@ use std::ops::Range;
 
 /// A sequence of clips, each with the octets of silence before it.
 #[derive(Clone, Debug, Default)]
-pub struct Sought {
+pub struct ClipSequence {
     sounds: Vec<(usize, Vec<u8>)>,
     gap: usize,
 }
 
 /// The result of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Search {
+pub enum ClipMatch {
     /// The octets from the first clip to the end of the last.
     Found(Range<usize>),
     /// Not in the octets so far.
     NotYet,
 }
 
-impl Sought {
+impl ClipSequence {
     /// Adds a clip after the ones before.
     pub fn sound(&mut self, octets: Vec<u8>) {
         if !octets.is_empty() {
@@ -38,30 +38,30 @@ impl Sought {
     }
 
     /// At most the first `most` octets of the first clip.
-    pub fn shortened(mut self, most: usize) -> Sought {
+    pub fn shortened(mut self, most: usize) -> ClipSequence {
         self.sounds.truncate(1);
         self.sounds.iter_mut().for_each(|(_, octets)| octets.truncate(most));
         self
     }
 
     /// Searches for the whole sequence from `from` on; moves `from` past the octets that cannot begin it.
-    pub fn find(&self, heard: &[u8], from: &mut usize) -> Search {
-        let Some((_, first)) = self.sounds.first() else { return Search::Found(*from..*from) };
+    pub fn find(&self, heard: &[u8], from: &mut usize) -> ClipMatch {
+        let Some((_, first)) = self.sounds.first() else { return ClipMatch::Found(*from..*from) };
         while *from + first.len() <= heard.len() {
             if may_match(&heard[*from..], first) && matches(&heard[*from..], first) {
                 match self.rest(heard, *from + first.len()) {
-                    Some(Search::Found(all)) => return Search::Found(*from..all.end),
-                    Some(Search::NotYet) => return Search::NotYet,
+                    Some(ClipMatch::Found(all)) => return ClipMatch::Found(*from..all.end),
+                    Some(ClipMatch::NotYet) => return ClipMatch::NotYet,
                     None => {}
                 }
             }
             *from += 1;
         }
-        Search::NotYet
+        ClipMatch::NotYet
     }
 
     /// Searches for the clips after a first one that ends at `end`; `None` if something else follows.
-    fn rest(&self, heard: &[u8], mut end: usize) -> Option<Search> {
+    fn rest(&self, heard: &[u8], mut end: usize) -> Option<ClipMatch> {
         for (gap, sound) in &self.sounds[1..] {
             let due = end + gap;
             let mut places = due.saturating_sub(SLACK).max(end)..=due + SLACK;
@@ -72,11 +72,11 @@ impl Sought {
             });
             match found {
                 Some(at) => end = at + sound.len(),
-                None if heard.len() < due + SLACK + sound.len() => return Some(Search::NotYet),
+                None if heard.len() < due + SLACK + sound.len() => return Some(ClipMatch::NotYet),
                 None => return None,
             }
         }
-        Some(Search::Found(end..end))
+        Some(ClipMatch::Found(end..end))
     }
 }
 
@@ -117,8 +117,8 @@ mod tests {
             .collect()
     }
 
-    fn sought(parts: &[(usize, &[u8])]) -> Sought {
-        let mut sought = Sought::default();
+    fn sought(parts: &[(usize, &[u8])]) -> ClipSequence {
+        let mut sought = ClipSequence::default();
         for (gap, sound) in parts {
             sought.silence(*gap);
             sought.sound(sound.to_vec());
@@ -134,19 +134,19 @@ mod tests {
         let heard = [vec![IDLE; 500], a.clone(), vec![IDLE; 400], b.clone(), vec![IDLE; 700]].concat();
         let sought = sought(&[(0, &a), (400, &b)]);
         let mut from = 0;
-        assert_eq!(sought.find(&heard[..3000], &mut from), Search::NotYet);
-        assert_eq!(sought.find(&heard, &mut from), Search::Found(500..3900));
+        assert_eq!(sought.find(&heard[..3000], &mut from), ClipMatch::NotYet);
+        assert_eq!(sought.find(&heard, &mut from), ClipMatch::Found(500..3900));
         let mut past = 600;
-        assert_eq!(sought.find(&heard, &mut past), Search::NotYet);
+        assert_eq!(sought.find(&heard, &mut past), ClipMatch::NotYet);
     }
 
     #[test]
     fn a_different_word_is_a_different_sentence() {
         let (a, b, c) = (noise(1, 2000), noise(2, 1000), noise(3, 1000));
         let heard = [a.clone(), vec![IDLE; 400], c, vec![IDLE; 2000]].concat();
-        assert_eq!(sought(&[(0, &a), (400, &b)]).find(&heard, &mut 0), Search::NotYet);
+        assert_eq!(sought(&[(0, &a), (400, &b)]).find(&heard, &mut 0), ClipMatch::NotYet);
         let apart = [a.clone(), vec![IDLE; 4000], b.clone(), vec![IDLE; 2000]].concat();
-        assert_eq!(sought(&[(0, &a), (400, &b)]).find(&apart, &mut 0), Search::NotYet, "a pause too long");
+        assert_eq!(sought(&[(0, &a), (400, &b)]).find(&apart, &mut 0), ClipMatch::NotYet, "a pause too long");
     }
 
     #[test]
@@ -154,9 +154,9 @@ mod tests {
         let a = noise(1, 4000);
         let mut heard = a.clone();
         heard[800..960].fill(IDLE);
-        assert_eq!(sought(&[(0, &a)]).find(&heard, &mut 0), Search::Found(0..4000));
+        assert_eq!(sought(&[(0, &a)]).find(&heard, &mut 0), ClipMatch::Found(0..4000));
         heard[2000..2600].fill(IDLE);
-        assert_eq!(sought(&[(0, &a)]).find(&heard, &mut 0), Search::NotYet);
+        assert_eq!(sought(&[(0, &a)]).find(&heard, &mut 0), ClipMatch::NotYet);
     }
 
     #[test]
@@ -164,6 +164,6 @@ mod tests {
         let sought = sought(&[(100, &[])]);
         assert!(sought.is_empty());
         let a = noise(4, 500);
-        assert_eq!(self::sought(&[(0, &a)]).find(&vec![IDLE; 9000], &mut 0), Search::NotYet);
+        assert_eq!(self::sought(&[(0, &a)]).find(&vec![IDLE; 9000], &mut 0), ClipMatch::NotYet);
     }
 }

@@ -18,7 +18,7 @@ use base::Key;
 
 /// Detects the keys of one caller.
 #[derive(Clone, Debug)]
-pub struct ToneDetector {
+pub struct DtmfDetector {
     window: [f32; WINDOW],
     filled: usize,
     candidate: Option<char>,
@@ -27,13 +27,13 @@ pub struct ToneDetector {
     missed: u8,
 }
 
-impl Default for ToneDetector {
+impl Default for DtmfDetector {
     fn default() -> Self {
-        ToneDetector { window: [0.0; WINDOW], filled: 0, candidate: None, alike: 0, down: None, missed: 0 }
+        DtmfDetector { window: [0.0; WINDOW], filled: 0, candidate: None, alike: 0, down: None, missed: 0 }
     }
 }
 
-impl ToneDetector {
+impl DtmfDetector {
     /// Feeds samples at 8000 Hz and calls `on_key` once per press, as soon as the press is certain.
     pub fn feed(&mut self, samples: impl IntoIterator<Item = i16>, mut on_key: impl FnMut(Key)) {
         for sample in samples {
@@ -231,7 +231,7 @@ mod tests {
     fn detected(samples: &[i16]) -> String {
         let mut keys = String::new();
         let line = samples.iter().map(|sample| g711::decode(Codec::Alaw, g711::encode(Codec::Alaw, *sample)));
-        ToneDetector::default().feed(line, |key| keys.push(key.as_char()));
+        DtmfDetector::default().feed(line, |key| keys.push(key.as_char()));
         keys
     }
 

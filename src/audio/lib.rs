@@ -11,25 +11,25 @@ pub mod decode;
 mod dtmf;
 mod filter;
 pub mod g711;
+pub mod mastering;
 pub mod measure;
 mod playlist;
 mod resample;
-pub mod shape;
 mod speech_activity;
 mod tone;
 
 pub use bank::{Bank, BankError, Encoded, MasterError, encode_master};
-pub use clip_match::{Search, Sought};
-pub use dtmf::{ToneDetector, before_last_key};
+pub use clip_match::{ClipMatch, ClipSequence};
+pub use dtmf::{DtmfDetector, before_last_key};
 pub use playlist::{Playlist, Span, Take};
-pub use speech_activity::spoken;
+pub use speech_activity::speech_duration;
 pub use tone::sine;
 
 /// Samples a second on the telephone side.
 pub const RATE: u32 = 8000;
 
 /// 16-bit samples at `rate`, resampled to 8000 Hz; `None` for a rate outside those of recordings.
-pub fn telephone(samples: &[i16], rate: u32) -> Option<Vec<i16>> {
+pub fn to_telephone_rate(samples: &[i16], rate: u32) -> Option<Vec<i16>> {
     resample::to_8000(samples, rate)
 }
 

@@ -91,7 +91,7 @@ impl Frames {
 
     /// The room's noise, in dBov: the quietest tenth of a second away from the speech, or of a pause inside it. `None`
     /// for a recording without either, such as a trimmed word.
-    pub fn room(&self, speech: &Range<usize>) -> Option<f64> {
+    pub fn room_noise(&self, speech: &Range<usize>) -> Option<f64> {
         let threshold = self.threshold();
         let quiet: Vec<usize> = (0..self.len()).filter(|frame| self.level(*frame) < threshold).collect();
         let outside = quiet.iter().filter(|frame| !speech.contains(frame)).count();
@@ -262,7 +262,7 @@ pub fn tilt(samples: &[i16]) -> Option<f64> {
 }
 
 /// The level of one frequency in samples at `rate`, in dBov (Goertzel's algorithm).
-pub fn line(samples: &[f32], rate: u32, hertz: f64) -> f64 {
+pub fn tone_level(samples: &[f32], rate: u32, hertz: f64) -> f64 {
     let angle = std::f64::consts::TAU * hertz / f64::from(rate);
     let (mut one, mut two) = (0.0, 0.0);
     for (at, sample) in samples.iter().enumerate() {

@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 
 /// What admission goes by.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub struct AdmissionRules {
+    /// Calls of every purpose at once.
     pub calls_max: usize,
     /// New calls a second from one address; twice as many may come in one burst.
     pub calls_per_second_max: u32,
     /// User parts that reach the hotline; empty: every one.
-    pub numbers: Vec<String>,
+    pub hotline_numbers: Vec<String>,
+    /// The user part of the line test; none: there is no line test.
     pub line_test: Option<String>,
     /// The user part of the recording service.
     pub studio: Option<String>,
@@ -27,7 +29,9 @@ pub struct Rules {
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
+    /// A caller's inquiry.
     Hotline,
+    /// A technician tests a trunk.
     LineTest,
     /// An operator records prompts.
     Studio,
@@ -35,7 +39,7 @@ pub enum Purpose {
 
 /// Calls in progress.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Calls {
+pub struct CallCounts {
     /// Of every purpose.
     pub all: usize,
     /// To the recording service.
@@ -44,10 +48,10 @@ pub struct Calls {
 
 /// Why a call is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turned {
+pub enum Rejection {
     /// 503: this address calls too fast.
     TooFast,
-    /// 404: nobody here has that number.
+    /// 404: the number is not served here.
     NoSuchNumber,
     /// 486: as many operators as may are recording.
     StudioBusy,
@@ -60,7 +64,7 @@ pub enum Turned {
 /// The gate of the phone door.
 #[derive(Debug)]
 pub struct Admission {
-    rules: Rules,
+    rules: AdmissionRules,
     sources: HashMap<IpAddr, Bucket>,
 }
 
@@ -71,7 +75,8 @@ struct Bucket {
 }
 
 impl Admission {
-    pub fn new(rules: Rules) -> Self {
+    /// Admission by these rules, with every address at its full allowance.
+    pub fn new(rules: AdmissionRules) -> Self {
         Admission { rules, sources: HashMap::new() }
     }
 
@@ -81,21 +86,21 @@ impl Admission {
         now: Instant,
         from: IpAddr,
         user: &str,
-        calls: Calls,
+        calls: CallCounts,
         draining: bool,
-    ) -> Result<Purpose, Turned> {
+    ) -> Result<Purpose, Rejection> {
         if !self.pace(now, from) {
-            return Err(Turned::TooFast);
+            return Err(Rejection::TooFast);
         }
-        let purpose = self.purpose(user).ok_or(Turned::NoSuchNumber)?;
+        let purpose = self.purpose(user).ok_or(Rejection::NoSuchNumber)?;
         if draining {
-            return Err(Turned::Draining);
+            return Err(Rejection::Draining);
         }
         if calls.all >= self.rules.calls_max {
-            return Err(Turned::Full);
+            return Err(Rejection::Full);
         }
         if purpose == Purpose::Studio && calls.studio >= self.rules.studio_calls_max {
-            return Err(Turned::StudioBusy);
+            return Err(Rejection::StudioBusy);
         }
         Ok(purpose)
     }
@@ -107,7 +112,8 @@ impl Admission {
         if self.rules.studio.as_deref() == Some(user) {
             return Some(Purpose::Studio);
         }
-        let ours = self.rules.numbers.is_empty() || self.rules.numbers.iter().any(|number| number == user);
+        let ours =
+            self.rules.hotline_numbers.is_empty() || self.rules.hotline_numbers.iter().any(|number| number == user);
         ours.then_some(Purpose::Hotline)
     }
 
@@ -138,50 +144,51 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_clock;
 
     fn gate() -> Admission {
-        Admission::new(Rules {
+        Admission::new(AdmissionRules {
             calls_max: 2,
             calls_per_second_max: 5,
-            numbers: vec!["96110110".into()],
+            hotline_numbers: vec!["96110110".into()],
             line_test: Some("9196".into()),
             studio: Some("9197".into()),
             studio_calls_max: 1,
         })
     }
 
-    fn calls(all: usize, studio: usize) -> Calls {
-        Calls { all, studio }
+    fn calls(all: usize, studio: usize) -> CallCounts {
+        CallCounts { all, studio }
     }
 
     const TRUNK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     #[test]
     fn the_hotline_the_line_test_and_nobody_else_answer() {
-        let (mut gate, now) = (gate(), Instant::now());
+        let (mut gate, now) = (gate(), test_clock::start());
         assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), false), Ok(Purpose::Hotline));
         assert_eq!(gate.admit(now, TRUNK, "9196", calls(0, 0), false), Ok(Purpose::LineTest));
-        assert_eq!(gate.admit(now, TRUNK, "110", calls(0, 0), false), Err(Turned::NoSuchNumber));
+        assert_eq!(gate.admit(now, TRUNK, "110", calls(0, 0), false), Err(Rejection::NoSuchNumber));
     }
 
     #[test]
     fn the_recording_service_takes_so_many_operators_at_once() {
-        let (mut gate, now) = (gate(), Instant::now());
+        let (mut gate, now) = (gate(), test_clock::start());
         assert_eq!(gate.admit(now, TRUNK, "9197", calls(0, 0), false), Ok(Purpose::Studio));
-        assert_eq!(gate.admit(now, TRUNK, "9197", calls(1, 1), false), Err(Turned::StudioBusy));
+        assert_eq!(gate.admit(now, TRUNK, "9197", calls(1, 1), false), Err(Rejection::StudioBusy));
         assert_eq!(gate.admit(now, TRUNK, "96110110", calls(1, 1), false), Ok(Purpose::Hotline));
     }
 
     #[test]
     fn a_full_or_draining_node_turns_calls_away() {
-        let (mut gate, now) = (gate(), Instant::now());
-        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(2, 0), false), Err(Turned::Full));
-        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), true), Err(Turned::Draining));
+        let (mut gate, now) = (gate(), test_clock::start());
+        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(2, 0), false), Err(Rejection::Full));
+        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), true), Err(Rejection::Draining));
     }
 
     #[test]
     fn a_flood_from_one_address_is_slowed_and_others_are_not() {
-        let (mut gate, now) = (gate(), Instant::now());
+        let (mut gate, now) = (gate(), test_clock::start());
         let admitted = (0..100).filter(|_| gate.admit(now, TRUNK, "9196", calls(0, 0), false).is_ok()).count();
         assert_eq!(admitted, 10);
         let other = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));

@@ -1,21 +1,25 @@
-//! One phone call, sans-IO: dialog × media × flow; admission; the call's record.
+//! One phone call, sans-IO: admission, a SIP leg with its media session and its application, and the call's record.
 
 mod admission;
-mod control;
-mod line;
+mod application;
+mod call;
+mod cdr;
 mod line_test;
-mod question;
-mod stream;
-mod studio;
-mod talk;
-mod tally;
+mod look_up;
+mod media_control;
+mod media_session;
+mod recording_session;
+#[cfg(test)]
+mod test_clock;
 
-pub use admission::{Admission, Calls, Purpose, Rules, Turned};
-pub use control::{Command, Event, KeySource, StreamSetup};
-pub use line::{Beginning, Call, Input, Output};
+pub use admission::{Admission, AdmissionRules, CallCounts, Purpose, Rejection};
+pub use application::Application;
+pub use call::{Call, CallSetup, Effect, Input, Output, Telemetry};
+pub use cdr::CdrBuilder;
 pub use line_test::{LineTest, line_test_clips};
-pub use question::{Question, believed, findings, instead, question, result_of};
-pub use stream::{Frame, Limits, MissingClip, Quality, Stream};
-pub use studio::{Ask, Fault, Reply, Report, STUDIO_STEP, SignIn, SlotFound, Studio, spoken, studio_clips};
-pub use talk::Talk;
-pub use tally::Tally;
+pub use look_up::{Question, believed, findings, instead, question, result_of};
+pub use media_control::{KeySource, MediaCommand, MediaEvent, MediaSetup};
+pub use media_session::{MediaFrame, MediaLimits, MediaQuality, MediaSession, MissingClip};
+pub use recording_session::{
+    RecordingSession, Reply, SignIn, Slot, StudioRequest, TakeFault, TakeReport, studio_clips, trim_to_speech,
+};

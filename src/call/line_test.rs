@@ -44,9 +44,9 @@ impl LineTest {
             Input::Played(id) if id.0 == self.plays && self.reading => self.read_next(),
             Input::Played(_)
             | Input::LookedUp(_)
-            | Input::Transferred(_)
+            | Input::TransferEnded(_)
             | Input::Recorded(_)
-            | Input::Ticket(_)
+            | Input::RecordingSaved(_)
             | Input::Deadline => Vec::new(),
         }
     }

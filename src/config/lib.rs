@@ -9,5 +9,5 @@ mod tests;
 
 pub use postgres::{Postgres, Tls, UpstreamServer};
 pub use read::read;
-pub use reader::Complaint;
+pub use reader::Diagnostic;
 pub use settings::*;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::Value;
 
 use inquiry::Stage;
-use replica::upstream::{FactorKind, Heartbeat, Mapping, Origin, Role};
+use replica::upstream::{CaseField, FactorKind, Heartbeat, Mapping, Origin};
 
 use super::reader::Reader;
 
@@ -48,7 +48,7 @@ pub struct Postgres {
     /// The wait after the first failure; it doubles with each further one.
     pub reconnect_first: Duration,
     /// The longest wait between two attempts.
-    pub reconnect_most: Duration,
+    pub reconnect_max: Duration,
     /// How long a table copy waits for the upstream's open transactions before it starts.
     pub copy_start_timeout: Duration,
 }
@@ -128,7 +128,7 @@ pub(super) fn postgres(reader: &mut Reader, base: &Path) -> Postgres {
         connect_timeout: reader.seconds(&key("connect_timeout_s"), 1..=300, 10),
         silence: reader.seconds(&key("silence_s"), 5..=3600, 60),
         reconnect_first: first,
-        reconnect_most: most,
+        reconnect_max: most,
         copy_start_timeout: reader.seconds(&key("copy_start_timeout_s"), 5..=86_400, 300),
     }
 }
@@ -274,7 +274,7 @@ fn mapping(reader: &mut Reader) -> Mapping {
     for (role, name, required) in COLUMNS {
         let key = key(&format!("columns.{name}"));
         match origin(&reader.string(&key, name)) {
-            Some(Origin::Fixed(_)) if role == Role::Receipt => {
+            Some(Origin::Fixed(_)) if role == CaseField::Receipt => {
                 reader.report(&key, "must be a column, not a fixed value")
             }
             Some(origin) => drop(origins.insert(role, origin)),
@@ -298,7 +298,7 @@ fn mapping(reader: &mut Reader) -> Mapping {
     }
 }
 
-fn factor(reader: &mut Reader, origins: &mut BTreeMap<Role, Origin>) -> FactorKind {
+fn factor(reader: &mut Reader, origins: &mut BTreeMap<CaseField, Origin>) -> FactorKind {
     let kinds = [
         ("id_tail", "id_tail", FactorKind::IdTail),
         ("birth_date", "", FactorKind::BirthDate),
@@ -313,7 +313,7 @@ fn factor(reader: &mut Reader, origins: &mut BTreeMap<Role, Origin>) -> FactorKi
     }
     match <[_; 1]>::try_from(found) {
         Ok([(column, kind)]) if !column.starts_with('=') => {
-            origins.insert(Role::Factor, Origin::Column(column));
+            origins.insert(CaseField::Factor, Origin::Column(column));
             kind
         }
         Ok(_) | Err(_) => {
@@ -366,17 +366,17 @@ fn codes(reader: &mut Reader, name: &str) -> BTreeMap<String, String> {
 }
 
 /// Role, its name in the settings and the default of its column, and whether a case needs it.
-const COLUMNS: [(Role, &str, bool); 12] = [
-    (Role::Receipt, "receipt", true),
-    (Role::Stage, "stage", true),
-    (Role::Document, "document", true),
-    (Role::CaseType, "case_type", true),
-    (Role::Hall, "hall", true),
-    (Role::AcceptedOn, "accepted_on", true),
-    (Role::StageOn, "stage_on", false),
-    (Role::Pauses, "pauses", false),
-    (Role::Items, "items", false),
-    (Role::Waybill, "waybill", false),
-    (Role::Minor, "minor", false),
-    (Role::Version, "version", false),
+const COLUMNS: [(CaseField, &str, bool); 12] = [
+    (CaseField::Receipt, "receipt", true),
+    (CaseField::Stage, "stage", true),
+    (CaseField::Document, "document", true),
+    (CaseField::CaseType, "case_type", true),
+    (CaseField::Hall, "hall", true),
+    (CaseField::AcceptedOn, "accepted_on", true),
+    (CaseField::StageOn, "stage_on", false),
+    (CaseField::Pauses, "pauses", false),
+    (CaseField::Items, "items", false),
+    (CaseField::Waybill, "waybill", false),
+    (CaseField::Minor, "minor", false),
+    (CaseField::Version, "version", false),
 ];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use toml::{Table, Value};
 
-use super::reader::{Complaint, Reader};
+use super::reader::{Diagnostic, Reader};
 use super::settings::{
     Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Source, Studio, Transport, Web,
 };
@@ -14,10 +14,10 @@ use replica::gate::{GateKey, GateKeys, is_key_name, read_public};
 
 /// Reads settings. `text` is the file's; `overrides` are the `--set` values in order; relative paths are
 /// taken from `base`.
-pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, Vec<Complaint>> {
+pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, Vec<Diagnostic>> {
     let mut table: Table = toml::from_str(text).map_err(|error| {
         let what = error.to_string().trim_end().replace('\n', "\n  ");
-        vec![Complaint { key: "jindu.toml".into(), value: None, what: format!("is not TOML: {what}") }]
+        vec![Diagnostic { key: "jindu.toml".into(), value: None, what: format!("is not TOML: {what}") }]
     })?;
     let mut diagnostics = Vec::new();
     for text in overrides {
@@ -43,8 +43,8 @@ pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, V
 }
 
 /// Applies one `KEY=VALUE`. The value is TOML (`5`, `true`, `["a"]`) or, failing that, plain text.
-fn set(table: &mut Table, text: &str) -> Result<(), Complaint> {
-    let wrong = |what: &str| Complaint { key: format!("--set {text}"), value: None, what: what.into() };
+fn set(table: &mut Table, text: &str) -> Result<(), Diagnostic> {
+    let wrong = |what: &str| Diagnostic { key: format!("--set {text}"), value: None, what: what.into() };
     let (key, value) = text.split_once('=').ok_or_else(|| wrong("must be KEY=VALUE, as in phone.calls_max=500"))?;
     let value = parsed(value.trim());
     let mut parts: Vec<&str> = key.trim().split('.').collect();
@@ -145,7 +145,7 @@ fn phone(reader: &mut Reader) -> Phone {
         media_timeout: reader.seconds("phone.media_timeout_s", 1..=86_400, 60),
         call_limit: reader.seconds("phone.call_limit_s", 10..=86_400, 3600),
         drain_limit,
-        drain_least,
+        drain_min: drain_least,
         session_expires,
         min_se,
     }
@@ -236,7 +236,7 @@ fn studio(reader: &mut Reader) -> Studio {
         listen: web_listen(reader, "studio.listen", &[]),
         allow: networks(reader, "studio.allow", &LOOPBACK),
         proxies: networks(reader, "studio.proxies", &[]),
-        in_the_clear: reader.boolean("studio.in_the_clear", false),
+        allow_insecure: reader.boolean("studio.in_the_clear", false),
         session_idle: reader.seconds("studio.session_idle_s", 60..=86_400, 3600),
         session: reader.seconds("studio.session_s", 300..=604_800, 43_200),
         upload_bytes_max: count(reader, "studio.upload_bytes_max", 100_000..=1_000_000_000, 134_217_728),
@@ -265,7 +265,7 @@ fn hotline(reader: &mut Reader, base: &Path) -> Hotline {
         calendar: path(reader, base, "hotline.calendar", "config/calendar.toml"),
         audio: path(reader, base, "hotline.audio", "prompts/audio"),
         manifest: path(reader, base, "hotline.manifest", "prompts/manifest.json"),
-        sheets: path(reader, base, "hotline.sheets", "config/hotline/calls"),
+        call_sheets: path(reader, base, "hotline.sheets", "config/hotline/calls"),
         emergency: reader.boolean("hotline.emergency", false),
     }
 }

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 
 /// One error of the settings: key, value, and what is accepted. It prints as `phone.calls_max = 0: must be 1 to 30000`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complaint {
+pub struct Diagnostic {
     /// The key, `phone.calls_max`, or what stands in its place, `--set phone`.
     pub key: String,
     /// The value as written; none where the key has none.
@@ -18,7 +18,7 @@ pub struct Complaint {
     pub what: String,
 }
 
-impl fmt::Display for Complaint {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
             Some(value) => write!(f, "{} = {}: {}", self.key, value, self.what),
@@ -31,7 +31,7 @@ impl fmt::Display for Complaint {
 pub(super) struct Reader {
     table: Table,
     used: BTreeSet<String>,
-    pub(super) diagnostics: Vec<Complaint>,
+    pub(super) diagnostics: Vec<Diagnostic>,
 }
 
 impl Reader {
@@ -42,7 +42,7 @@ impl Reader {
     /// Adds a diagnostic for a key, with its value as written.
     pub(super) fn report(&mut self, key: &str, what: impl Into<String>) {
         let value = find(&self.table, key).map(shown);
-        self.diagnostics.push(Complaint { key: key.into(), value, what: what.into() });
+        self.diagnostics.push(Diagnostic { key: key.into(), value, what: what.into() });
     }
 
     /// The value of a key, which is then a known key.
@@ -139,7 +139,7 @@ impl Reader {
             Ok(read) => Some(read),
             Err(error) => {
                 let what = error.to_string().trim().replace('\n', "; ");
-                self.diagnostics.push(Complaint { key: format!("{key}[{n}]"), value: None, what });
+                self.diagnostics.push(Diagnostic { key: format!("{key}[{n}]"), value: None, what });
                 None
             }
         }

@@ -30,8 +30,8 @@ pub struct Settings {
 
 impl Settings {
     /// Warnings: what does not prevent a start, but should be known.
-    pub fn remarks(&self) -> Vec<String> {
-        let (lines, ports) = (self.phone.lines(), self.phone.media_ports);
+    pub fn warnings(&self) -> Vec<String> {
+        let (lines, ports) = (self.phone.calls_limit(), self.phone.media_ports);
         let short = lines < self.phone.calls_max;
         let remark = || {
             format!(
@@ -144,7 +144,7 @@ pub struct Phone {
     /// How long a drain waits for calls in progress.
     pub drain_limit: Duration,
     /// How long a draining node answers at least, so that balancers notice the drain.
-    pub drain_least: Duration,
+    pub drain_min: Duration,
     /// RFC 4028 §4: the session interval that is requested.
     pub session_expires: Duration,
     /// RFC 4028 §5: the smallest session interval that is accepted; less gets 422.
@@ -153,7 +153,7 @@ pub struct Phone {
 
 impl Phone {
     /// Calls at once that `calls_max` and the media ports allow: RTP on an even port, RTCP on the next, on each address.
-    pub fn lines(&self) -> usize {
+    pub fn calls_limit(&self) -> usize {
         self.calls_max.min(self.media_pairs())
     }
 
@@ -200,7 +200,7 @@ pub struct Hotline {
     /// What each recording was read from: `manifest.json`.
     pub manifest: PathBuf,
     /// The folder of call sheets that a publication must pass.
-    pub sheets: PathBuf,
+    pub call_sheets: PathBuf,
     /// Whether the emergency notice is on at the start.
     pub emergency: bool,
 }
@@ -215,7 +215,7 @@ pub struct Studio {
     /// TLS proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted.
     pub proxies: Vec<Network>,
     /// Whether browsers on other machines may sign in without TLS.
-    pub in_the_clear: bool,
+    pub allow_insecure: bool,
     /// A session without a request for this long ends.
     pub session_idle: Duration,
     /// The longest session, in use or not.

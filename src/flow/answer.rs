@@ -1,28 +1,36 @@
-//! The answer by the other door: the very words that the phone would say, for a screen.
+//! The answer at a kiosk: the words that the telephone would say, for a screen.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::civil::DateTime;
 
-use super::io::{Caller, Facts, Findings, Input, Output, WallClock};
+use super::conversation::Conversation;
+use super::io::{Caller, Facts, Input, LookUpAnswer, Output, WallClock};
 use super::model::{Kind, Target};
 use super::release::Release;
-use super::talk::Conversation;
 use base::Lang;
 use speech::Utterance;
 
-/// What a screen has to tell.
+/// A look-up's result for a screen.
 #[derive(Clone, Debug)]
-pub enum Told {
-    Found { facts: Facts, age: Duration },
+pub enum ScreenAnswer {
+    /// One record fits.
+    Found {
+        /// What it says, fitted to the flow's variables.
+        facts: Facts,
+        /// How old the replica was when it was read.
+        age: Duration,
+    },
+    /// Nothing that may be shown fits.
     NotFound,
-    Down,
+    /// The replica could not be read.
+    Unavailable,
 }
 
-/// Walks from the first look-up's outcome to the next question and returns what is said on the way: one utterance
-/// for each prompt. `local` is the local time at `now`. Empty if the flow looks nothing up.
-pub fn answer(release: &Arc<Release>, lang: Lang, told: Told, local: DateTime, now: Instant) -> Vec<Utterance> {
+/// Walks from the first look-up's outcome to the next question and returns what is said on the way, one utterance for
+/// each prompt. `local` is the local time at `now`. Empty if the flow has no look-up.
+pub fn answer(release: &Arc<Release>, lang: Lang, told: ScreenAnswer, local: DateTime, now: Instant) -> Vec<Utterance> {
     let Some(node) = release.flow.nodes.iter().find(|node| matches!(node.kind, Kind::Lookup(_))) else {
         return Vec::new();
     };
@@ -42,36 +50,36 @@ pub fn answer(release: &Arc<Release>, lang: Lang, told: Told, local: DateTime, n
     said
 }
 
-impl From<Findings> for Told {
-    fn from(findings: Findings) -> Told {
+impl From<LookUpAnswer> for ScreenAnswer {
+    fn from(findings: LookUpAnswer) -> ScreenAnswer {
         match findings {
-            Findings::Found { facts, age } => Told::Found { facts, age },
-            Findings::None | Findings::Many => Told::NotFound,
-            Findings::Down => Told::Down,
+            LookUpAnswer::Found { facts, age } => ScreenAnswer::Found { facts, age },
+            LookUpAnswer::NotFound | LookUpAnswer::Ambiguous => ScreenAnswer::NotFound,
+            LookUpAnswer::Unavailable => ScreenAnswer::Unavailable,
         }
     }
 }
 
-fn findings(told: Told) -> Findings {
+fn findings(told: ScreenAnswer) -> LookUpAnswer {
     match told {
-        Told::Found { facts, age } => Findings::Found { facts, age },
-        Told::NotFound => Findings::None,
-        Told::Down => Findings::Down,
+        ScreenAnswer::Found { facts, age } => LookUpAnswer::Found { facts, age },
+        ScreenAnswer::NotFound => LookUpAnswer::NotFound,
+        ScreenAnswer::Unavailable => LookUpAnswer::Unavailable,
     }
 }
 
-/// Whether an output belongs to telling an answer; whatever else a call may do next is not for a screen.
+/// Whether an output belongs to the answer. A screen shows nothing of what a call does next.
 fn tells(release: &Release, output: &Output) -> bool {
     match output {
         Output::Step { node } => {
             release.flow.node(node).is_some_and(|node| matches!(node.kind, Kind::Say(_) | Kind::Switch(_)))
         }
-        Output::Play { .. } | Output::Stop | Output::Lang(_) | Output::Slip { .. } | Output::Rated { .. } => true,
+        Output::Play { .. } | Output::Stop | Output::Lang(_) | Output::InputError { .. } | Output::Rated { .. } => true,
         Output::LookUp { .. }
         | Output::Transfer { .. }
         | Output::Record { .. }
-        | Output::StopRecord
-        | Output::KeepTake { .. }
+        | Output::StopRecording
+        | Output::SaveRecording { .. }
         | Output::Fault { .. }
         | Output::HangUp => false,
     }

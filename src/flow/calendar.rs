@@ -1,4 +1,4 @@
-//! Days and hours: when a desk answers, on which days a notice is played, and the raw working calendar.
+//! Days and hours: when a desk is open, on which days a notice plays, and the working calendar as written.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use inquiry::WorkingDays;
 
 use super::read::Reader;
-use speech::source::{Field, Item, Tree, read};
-use speech::{Complaint, nearest};
+use speech::toml_tree::{Field, Item, Tree, read};
+use speech::{Diagnostic, closest_match};
 
 /// Days from one to another, both included.
 pub type Days = (Date, Date);
@@ -17,37 +17,54 @@ pub type Days = (Date, Date);
 /// All calendars of a release.
 #[derive(Clone, Debug, Default)]
 pub struct Calendar {
+    /// The time zone of all of them, by its IANA name.
     pub zone: Arc<str>,
+    /// The file's name, for diagnostics.
     pub file: Arc<str>,
+    /// `[working]`: the days that time limits are counted in.
     pub working: Working,
+    /// Every other table, by name.
     pub desks: BTreeMap<Arc<str>, Desk>,
 }
 
 /// The table that promised dates are counted in, as written.
 #[derive(Clone, Debug, Default)]
 pub struct Working {
+    /// The last day that a notice of the State Council covers.
     pub published_to: Option<Date>,
+    /// Weekdays taken off.
     pub off: Vec<Days>,
+    /// Weekend days worked.
     pub work: Vec<Days>,
+    /// Where the table stands.
     pub line: u32,
 }
 
 /// The hours of one desk, or the days of one season.
 #[derive(Clone, Debug, Default)]
 pub struct Desk {
+    /// The hours of each weekday, 1 is Monday; several where there is a break.
     pub week: BTreeMap<u8, Vec<(Time, Time)>>,
+    /// Days closed.
     pub closed: Vec<Days>,
+    /// Public holidays, which have words of their own.
     pub holiday: Vec<Days>,
+    /// Weekend days with a weekday's hours.
     pub make_up: Vec<Days>,
+    /// The days of a season, for `when = "calendar.…"`.
     pub days: Vec<Days>,
+    /// Where the table stands.
     pub line: u32,
 }
 
-/// What a desk is at one moment.
+/// The state of a desk at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
+    /// Within the hours.
     Open,
+    /// Outside the hours, or closed.
     Closed,
+    /// A public holiday.
     Holiday,
 }
 
@@ -67,22 +84,22 @@ fn each(ranges: &[Days]) -> Vec<Date> {
 }
 
 impl Calendar {
-    /// Reads the calendar file; what is wrong with it is told, and the rest is kept.
-    pub fn parse(text: &str, file: &str) -> (Calendar, Vec<Complaint>) {
+    /// Reads the calendar file. Diagnostics are returned beside what could be read.
+    pub fn parse(text: &str, file: &str) -> (Calendar, Vec<Diagnostic>) {
         let file: Arc<str> = file.into();
         let (root, complaints) = read(&file, text);
         let mut reader = Reader { file, complaints };
         let mut calendar = Calendar { zone: "Asia/Shanghai".into(), file: reader.file.clone(), ..Calendar::default() };
         for field in root.fields() {
             match (field.key.as_str(), &field.item.tree) {
-                ("zone", Tree::Text(zone)) => calendar.zone = reader.zone(field.line, zone),
+                ("zone", Tree::String(zone)) => calendar.zone = reader.zone(field.line, zone),
                 ("working", Tree::Table(_)) => calendar.working = reader.working(field),
                 (name, Tree::Table(_)) => {
                     let desk = reader.desk(field);
                     calendar.desks.insert(name.into(), desk);
                 }
                 (name, _) => {
-                    let what = format!("{name} = {} means nothing here", field.item.noun());
+                    let what = format!("{name} = {} means nothing here", field.item.kind());
                     reader.complain(
                         "E02",
                         field.line,
@@ -95,7 +112,7 @@ impl Calendar {
         (calendar, reader.complaints)
     }
 
-    /// Whether a desk is open; none if there is no such calendar.
+    /// Whether a desk is open; `None` if there is no such calendar.
     pub fn opening(&self, name: &str, at: DateTime) -> Option<Opening> {
         self.desks.get(name).map(|desk| desk.opening(at))
     }
@@ -121,8 +138,8 @@ impl Desk {
         if open { Opening::Open } else { Opening::Closed }
     }
 
-    /// The hours of a day; a weekend day worked instead has Monday's, or those of the first weekday that has any.
-    pub fn hours_on(&self, day: Date) -> &[(Time, Time)] {
+    /// The hours of a day. A make-up day has Monday's, or those of the first weekday that has any.
+    pub(crate) fn hours_on(&self, day: Date) -> &[(Time, Time)] {
         let own = self.week.get(&number(day.weekday())).map_or(&[][..], |hours| hours);
         if own.is_empty() && within(&self.make_up, day) {
             return self.week.iter().find(|(weekday, _)| **weekday <= 5).map_or(&[], |(_, hours)| hours);
@@ -192,9 +209,9 @@ impl Reader {
     fn only(&mut self, at: &str, item: &Item, known: &[&str]) {
         for field in item.fields().iter().filter(|field| !known.contains(&field.key.as_str())) {
             let what = format!("[{at}] has no {:?}", field.key);
-            let near = nearest(&field.key, known.iter().copied());
-            let remedy =
-                near.map_or(format!("it may have {}", known.join(", ")), |near| format!("did you mean {near}?"));
+            let near = closest_match(&field.key, known.iter().copied());
+            let remedy = near
+                .map_or_else(|| format!("it may have {}", known.join(", ")), |near| format!("did you mean {near}?"));
             self.complain("E02", field.line, what, remedy);
         }
     }
@@ -203,11 +220,11 @@ impl Reader {
         item.field(key).and_then(|field| self.days(field)).unwrap_or_default()
     }
 
-    /// A day, a range of days, or a list of both; none (with a complaint) when one cannot be read.
+    /// A day, a range of days, or a list of both; `None` and a diagnostic when none can be read.
     fn days(&mut self, field: &Field) -> Option<Vec<Days>> {
         let items = match &field.item.tree {
-            Tree::List(items) => items.as_slice(),
-            Tree::Text(_) | Tree::Whole(_) | Tree::Flag(_) | Tree::Table(_) | Tree::Other(_) => {
+            Tree::Array(items) => items.as_slice(),
+            Tree::String(_) | Tree::Integer(_) | Tree::Boolean(_) | Tree::Table(_) | Tree::Other(_) => {
                 std::slice::from_ref(&field.item)
             }
         };
@@ -216,7 +233,7 @@ impl Reader {
             match item.text().and_then(day_or_range) {
                 Some(range) => days.push(range),
                 None => {
-                    let what = format!("{}: {:?} is no day", field.key, item.text().unwrap_or(item.noun()));
+                    let what = format!("{}: {:?} is no day", field.key, item.text().unwrap_or_else(|| item.kind()));
                     self.complain("E14", item.line, what, "write \"2026-10-01\" or \"2026-10-01..2026-10-07\"");
                 }
             }
@@ -240,7 +257,7 @@ impl Reader {
     }
 
     fn hours(&mut self, field: &Field) -> Vec<(Time, Time)> {
-        let Tree::List(items) = &field.item.tree else {
+        let Tree::Array(items) = &field.item.tree else {
             self.complain("E14", field.line, format!("{}: hours must be a list", field.key), "write [\"09:00-17:00\"]");
             return Vec::new();
         };
@@ -249,7 +266,7 @@ impl Reader {
             match item.text().and_then(from_to) {
                 Some(range) => hours.push(range),
                 None => {
-                    let what = format!("{}: {:?} are no hours", field.key, item.text().unwrap_or(item.noun()));
+                    let what = format!("{}: {:?} are no hours", field.key, item.text().unwrap_or_else(|| item.kind()));
                     self.complain("E14", item.line, what, "write \"09:00-12:00\", the earlier time first");
                 }
             }
@@ -313,7 +330,7 @@ days = ["2026-07-01..2026-08-31"]
     }
 
     #[test]
-    fn what_cannot_be_read_is_told_with_its_line() {
+    fn each_unreadable_value_is_reported_with_its_line() {
         let text = "[desk]\nweek = { mon-fry = [\"09:00-12:00\"], sat = [\"12:00-09:00\"] }\nholidays = []\nclosed = [\"2026-13-01\"]\n";
         let (_, complaints) = Calendar::parse(text, "calendar.toml");
         let codes: Vec<(&str, u32)> = complaints.iter().map(|c| (c.code, c.line)).collect();

@@ -1,4 +1,4 @@
-//! What a look-up puts into a conversation.
+//! The variables that a look-up sets.
 
 use std::sync::Arc;
 

@@ -1,11 +1,11 @@
-//! Fits what a source says to the sets of a flow, which may call the same things by other names.
+//! Fits a source's values to the sets of a flow, which may name the same things differently.
 
 use std::sync::Arc;
 
 use super::model::{Flow, Type};
 use speech::Value;
 
-/// The member of a set that a value is called by there.
+/// The member of a set that means a value: the same name, an alias, or a name with a suffix.
 pub fn fit(value: &str, members: &[Arc<str>]) -> Option<Arc<str>> {
     let find = |wanted: &str| members.iter().find(|member| &***member == wanted).cloned();
     if let Some(same) = find(value) {
@@ -20,7 +20,7 @@ pub fn fit(value: &str, members: &[Arc<str>]) -> Option<Arc<str>> {
 }
 
 impl Flow {
-    /// Fits one fact to the type of its variable; none if the flow has no word for it.
+    /// Fits one fact to the type of its variable; `None` if the flow's set has no member for it.
     pub(super) fn fitted(&self, var: &str, value: Value) -> Option<Value> {
         let Some(Type::Enum(name)) = self.type_of(var) else { return Some(value) };
         let members = &self.enums.get(&name)?.members;

@@ -9,31 +9,44 @@
 mod answer;
 pub mod calendar;
 mod check;
+mod conversation;
+mod diagram;
+mod exits;
 mod facts;
 mod fit;
 mod io;
 mod load;
 pub mod model;
-mod nodes;
-mod picture;
+mod node_tables;
+mod question_tables;
 mod read;
 mod release;
 mod replay;
 pub mod sheet;
-mod talk;
-mod users;
-mod ways;
+mod usage;
 
-pub use answer::{Told, answer};
+pub use answer::{ScreenAnswer, answer};
 pub use calendar::{Calendar, Opening, Working};
+pub use conversation::{Conversation, PromptId, SpokenLine};
+pub use diagram::{Traffic, diagram};
 pub use facts::facts;
 pub use fit::fit;
-pub use io::{Caller, Facts, Findings, Input, Output, PlayId, RecordResult, SlipKind, Transferred, WallClock};
-pub use picture::{Traffic, picture};
+pub use io::{
+    Caller, Facts, Input, InputError, LookUpAnswer, Output, PlayId, RecordResult, TransferOutcome, WallClock,
+};
 pub use release::draft;
 pub use release::{Environment, ReceiptCheck, Release, Sources};
-pub use replay::{Move, Replayed, replay};
-pub use talk::{Conversation, Heard, Line, Mode};
-pub use ways::{By, Exit};
+pub use replay::{Divergence, ReplayReport, replay};
 
-pub use speech::{Complaint, Utterance};
+pub use speech::{Diagnostic, Utterance};
+
+#[cfg(test)]
+mod virtual_time {
+    use std::time::Instant;
+
+    /// Where a test's clock begins; it moves on by addition.
+    #[expect(clippy::disallowed_methods, reason = "an Instant can be made in no other way")]
+    pub(crate) fn start() -> Instant {
+        Instant::now()
+    }
+}

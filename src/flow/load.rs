@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::model::*;
 use super::read::{Reader, Table};
 use base::{Key, Lang};
-use speech::source::{Field, Item, Tree, read};
-use speech::{Complaint, nearest};
+use speech::toml_tree::{Field, Item, Tree, read};
+use speech::{Diagnostic, closest_match};
 
 /// What every menu and ask inherits.
 pub(super) struct Defaults {
@@ -24,8 +24,8 @@ pub(super) struct Defaults {
 }
 
 impl Flow {
-    /// Reads a flow file; what is wrong with it is told, and the rest is kept for further checks.
-    pub(super) fn parse(text: &str, file: &str) -> (Flow, Vec<Complaint>) {
+    /// Reads a flow file. Diagnostics are returned beside what could be read, for further checks.
+    pub(super) fn parse(text: &str, file: &str) -> (Flow, Vec<Diagnostic>) {
         let file: Arc<str> = file.into();
         let (root, complaints) = read(&file, text);
         let mut reader = Reader { file, complaints };
@@ -36,7 +36,7 @@ impl Flow {
 }
 
 impl Reader {
-    /// A bare `#` begins a comment in TOML, so that a key written that way vanishes without a trace.
+    /// A bare `#` begins a comment in TOML, so a key written that way is lost silently.
     fn comments(&mut self, text: &str) {
         for (at, line) in text.lines().enumerate() {
             let line = line.trim();
@@ -52,7 +52,7 @@ impl Reader {
     fn flow(&mut self, root: &Item) -> Flow {
         let top = Table { at: "the flow", line: 1, item: root };
         self.tables(root);
-        if root.field("schema").is_some_and(|field| !matches!(field.item.tree, Tree::Whole(1))) {
+        if root.field("schema").is_some_and(|field| !matches!(field.item.tree, Tree::Integer(1))) {
             self.complain("E14", root.field("schema").map_or(1, |f| f.line), "schema must be 1", "write `schema = 1`");
         }
         let defaults = self.defaults(root);
@@ -88,7 +88,7 @@ impl Reader {
                 continue;
             }
             let known = TOP.into_iter().chain(KINDS);
-            let remedy = match nearest(key, known) {
+            let remedy = match closest_match(key, known) {
                 Some(near) if near != key => format!("did you mean {near}?"),
                 _ => format!("kinds of node are {}", KINDS.join(", ")),
             };
@@ -157,10 +157,10 @@ impl Reader {
     fn each<T>(&mut self, root: &Item, name: &str, one: fn(&mut Reader, Table<'_>) -> Option<T>) -> Vec<T> {
         let Some(field) = root.field(name) else { return Vec::new() };
         match &field.item.tree {
-            Tree::List(items) => {
+            Tree::Array(items) => {
                 items.iter().filter_map(|item| one(self, Table { at: name, line: item.line, item })).collect()
             }
-            Tree::Text(_) | Tree::Whole(_) | Tree::Flag(_) | Tree::Table(_) | Tree::Other(_) => {
+            Tree::String(_) | Tree::Integer(_) | Tree::Boolean(_) | Tree::Table(_) | Tree::Other(_) => {
                 self.complain("E02", field.line, format!("[{name}] must be a list"), format!("write [[{name}]]"));
                 Vec::new()
             }
@@ -253,7 +253,7 @@ impl Reader {
         let all: Vec<String> = enums.keys().map(|name| format!("enum:{name}")).collect();
         let known =
             ["date", "time", "digits", "count", "number", "money"].into_iter().chain(all.iter().map(String::as_str));
-        let remedy = match nearest(written, known) {
+        let remedy = match closest_match(written, known) {
             Some(near) => format!("did you mean {near}?"),
             None => "types are date, time, digits, count, number, money and enum:…".into(),
         };
@@ -278,7 +278,7 @@ impl Reader {
             self.complain(
                 "E02",
                 field.line,
-                format!("{kind}.{} is {}", field.key, field.item.noun()),
+                format!("{kind}.{} is {}", field.key, field.item.kind()),
                 format!("write [{kind}.{}]", field.key),
             );
             return;

@@ -1,17 +1,17 @@
-//! Reading fields of a table, with a complaint for each that will not do.
+//! Reading the fields of a table, with a diagnostic for each invalid one.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::model::{Go, Prompt, Target, When};
 use base::Key;
-use speech::source::{Field, Item, Tree};
-use speech::{Complaint, nearest};
+use speech::toml_tree::{Field, Item, Tree};
+use speech::{Diagnostic, closest_match};
 
-/// Collects complaints about one file.
+/// Reads one file and collects its diagnostics.
 pub(super) struct Reader {
     pub file: Arc<str>,
-    pub complaints: Vec<Complaint>,
+    pub complaints: Vec<Diagnostic>,
 }
 
 /// A table that is being read: `menu main`.
@@ -23,27 +23,33 @@ pub(super) struct Table<'a> {
 }
 
 impl Reader {
-    pub fn complain(&mut self, code: &'static str, line: u32, what: impl Into<String>, remedy: impl Into<String>) {
+    pub(crate) fn complain(
+        &mut self,
+        code: &'static str,
+        line: u32,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
         let file = self.file.clone();
-        self.complaints.push(Complaint { code, file, line, what: what.into(), remedy: remedy.into() });
+        self.complaints.push(Diagnostic { code, file, line, message: what.into(), remedy: remedy.into() });
     }
 
     /// Every field must be known.
-    pub fn known(&mut self, table: Table<'_>, keys: &[&str]) {
+    pub(crate) fn known(&mut self, table: Table<'_>, keys: &[&str]) {
         for field in table.item.fields().iter().filter(|field| !keys.contains(&field.key.as_str())) {
-            let near = nearest(&field.key, keys.iter().copied());
+            let near = closest_match(&field.key, keys.iter().copied());
             let remedy =
-                near.map_or(format!("it may have {}", keys.join(", ")), |near| format!("did you mean {near}?"));
+                near.map_or_else(|| format!("it may have {}", keys.join(", ")), |near| format!("did you mean {near}?"));
             self.complain("E02", field.line, format!("{} has no {:?}", table.at, field.key), remedy);
         }
     }
 
     fn wrong(&mut self, table: Table<'_>, field: &Field, wanted: &str) {
-        let what = format!("{}: {} is {}, not {wanted}", table.at, field.key, field.item.noun());
+        let what = format!("{}: {} is {}, not {wanted}", table.at, field.key, field.item.kind());
         self.complain("E14", field.line, what, format!("write {wanted}"));
     }
 
-    pub fn text(&mut self, table: Table<'_>, key: &str) -> Option<Arc<str>> {
+    pub(crate) fn text(&mut self, table: Table<'_>, key: &str) -> Option<Arc<str>> {
         let field = table.item.field(key)?;
         let text = field.item.text();
         if text.is_none() {
@@ -52,7 +58,7 @@ impl Reader {
         text.map(Into::into)
     }
 
-    pub fn needed_text(&mut self, table: Table<'_>, key: &str, example: &str) -> Arc<str> {
+    pub(crate) fn needed_text(&mut self, table: Table<'_>, key: &str, example: &str) -> Arc<str> {
         if table.item.field(key).is_none() {
             self.complain(
                 "E15",
@@ -64,10 +70,10 @@ impl Reader {
         self.text(table, key).unwrap_or_else(|| "".into())
     }
 
-    pub fn flag(&mut self, table: Table<'_>, key: &str, default: bool) -> bool {
+    pub(crate) fn flag(&mut self, table: Table<'_>, key: &str, default: bool) -> bool {
         match table.item.field(key) {
             None => default,
-            Some(Field { item: Item { tree: Tree::Flag(flag), .. }, .. }) => *flag,
+            Some(Field { item: Item { tree: Tree::Boolean(flag), .. }, .. }) => *flag,
             Some(field) => {
                 self.wrong(table, field, "true or false");
                 default
@@ -75,10 +81,10 @@ impl Reader {
         }
     }
 
-    pub fn whole(&mut self, table: Table<'_>, key: &str, range: std::ops::RangeInclusive<i64>) -> Option<u32> {
+    pub(crate) fn whole(&mut self, table: Table<'_>, key: &str, range: std::ops::RangeInclusive<i64>) -> Option<u32> {
         let field = table.item.field(key)?;
         match field.item.tree {
-            Tree::Whole(n) if range.contains(&n) => Some(n as u32),
+            Tree::Integer(n) if range.contains(&n) => Some(n as u32),
             _ => {
                 self.wrong(table, field, &format!("a number from {} to {}", range.start(), range.end()));
                 None
@@ -87,7 +93,7 @@ impl Reader {
     }
 
     /// `700ms`, `6s`, `3m`, `24h`, `180d`.
-    pub fn time(&mut self, table: Table<'_>, key: &str) -> Option<Duration> {
+    pub(crate) fn time(&mut self, table: Table<'_>, key: &str) -> Option<Duration> {
         let field = table.item.field(key)?;
         let time = field.item.text().and_then(duration).filter(|time| *time <= Duration::from_secs(3650 * 86_400));
         if time.is_none() {
@@ -96,23 +102,23 @@ impl Reader {
         time
     }
 
-    pub fn texts(&mut self, table: Table<'_>, key: &str) -> Vec<Arc<str>> {
+    pub(crate) fn texts(&mut self, table: Table<'_>, key: &str) -> Vec<Arc<str>> {
         self.lines(table, key).unwrap_or_default().into_iter().map(|(text, _)| text).collect()
     }
 
     /// A prompt or a list of prompts; none if the key is absent.
-    pub fn prompts(&mut self, table: Table<'_>, key: &str) -> Option<Vec<Prompt>> {
+    pub(crate) fn prompts(&mut self, table: Table<'_>, key: &str) -> Option<Vec<Prompt>> {
         let lines = self.lines(table, key)?;
         Some(lines.into_iter().map(|(name, line)| Prompt { name, line }).collect())
     }
 
-    pub fn prompt(&mut self, table: Table<'_>, key: &str) -> Option<Prompt> {
+    pub(crate) fn prompt(&mut self, table: Table<'_>, key: &str) -> Option<Prompt> {
         let line = table.item.field(key)?.line;
         self.text(table, key).map(|name| Prompt { name, line })
     }
 
     /// The prompts that a node must have.
-    pub fn say(&mut self, table: Table<'_>) -> Vec<Prompt> {
+    pub(crate) fn say(&mut self, table: Table<'_>) -> Vec<Prompt> {
         let say = self.prompts(table, "say");
         if say.as_ref().is_none_or(Vec::is_empty) {
             self.complain(
@@ -128,9 +134,9 @@ impl Reader {
     fn lines(&mut self, table: Table<'_>, key: &str) -> Option<Vec<(Arc<str>, u32)>> {
         let field = table.item.field(key)?;
         let items = match &field.item.tree {
-            Tree::List(items) => items.as_slice(),
-            Tree::Text(_) => std::slice::from_ref(&field.item),
-            Tree::Whole(_) | Tree::Flag(_) | Tree::Table(_) | Tree::Other(_) => {
+            Tree::Array(items) => items.as_slice(),
+            Tree::String(_) => std::slice::from_ref(&field.item),
+            Tree::Integer(_) | Tree::Boolean(_) | Tree::Table(_) | Tree::Other(_) => {
                 self.wrong(table, field, "a text or a list of texts");
                 return Some(Vec::new());
             }
@@ -145,18 +151,19 @@ impl Reader {
         Some(lines)
     }
 
-    /// Where a field leads; a node that does not exist is told later, when all nodes are known.
-    pub fn go(&mut self, at: &str, item: &Item) -> Go {
+    /// Where a field leads. A missing node is reported later, when all nodes are known.
+    pub(crate) fn go(&mut self, at: &str, item: &Item) -> Go {
         let target = match item.text() {
             Some("@end") => Target::End,
             Some("@home") => Target::Home,
             Some("@back") => Target::Back,
             Some("@repeat") => Target::Repeat,
             Some(text) if text.starts_with('@') => {
-                let near = nearest(text, ["@end", "@home", "@back", "@repeat"]);
-                let remedy = near.map_or("targets are @end, @home, @back, @repeat or a node".into(), |n| {
-                    format!("did you mean {n}?")
-                });
+                let near = closest_match(text, ["@end", "@home", "@back", "@repeat"]);
+                let remedy = near.map_or_else(
+                    || "targets are @end, @home, @back, @repeat or a node".into(),
+                    |n| format!("did you mean {n}?"),
+                );
                 self.complain("E03", item.line, format!("{at} leads to {text}, which means nothing"), remedy);
                 Target::End
             }
@@ -165,7 +172,7 @@ impl Reader {
                 self.complain(
                     "E14",
                     item.line,
-                    format!("{at} is {}, not a node's name", item.noun()),
+                    format!("{at} is {}, not a node's name", item.kind()),
                     "write a node's name in quotes",
                 );
                 Target::End
@@ -175,7 +182,7 @@ impl Reader {
     }
 
     /// A target that a node must have.
-    pub fn needed_go(&mut self, table: Table<'_>, key: &str, code: &'static str) -> Go {
+    pub(crate) fn needed_go(&mut self, table: Table<'_>, key: &str, code: &'static str) -> Go {
         match table.item.field(key) {
             Some(field) => self.go(&format!("{}: {key}", table.at), &field.item),
             None => {
@@ -187,13 +194,15 @@ impl Reader {
     }
 
     /// The outcomes under `on`, each of which must be wired.
-    pub fn on<const N: usize>(&mut self, table: Table<'_>, outcomes: [&str; N]) -> [Go; N] {
+    pub(crate) fn on<const N: usize>(&mut self, table: Table<'_>, outcomes: [&str; N]) -> [Go; N] {
         let on = table.item.field("on");
         for field in on.map_or(&[][..], |on| on.item.fields()) {
             if !outcomes.contains(&field.key.as_str()) {
-                let near = nearest(&field.key, outcomes);
-                let remedy = near
-                    .map_or(format!("outcomes are {}", outcomes.join(", ")), |near| format!("did you mean {near}?"));
+                let near = closest_match(&field.key, outcomes);
+                let remedy = near.map_or_else(
+                    || format!("outcomes are {}", outcomes.join(", ")),
+                    |near| format!("did you mean {near}?"),
+                );
                 self.complain("E05", field.line, format!("{} has no outcome {:?}", table.at, field.key), remedy);
             }
         }
@@ -208,7 +217,7 @@ impl Reader {
         })
     }
 
-    pub fn when(&mut self, table: Table<'_>) -> Option<When> {
+    pub(crate) fn when(&mut self, table: Table<'_>) -> Option<When> {
         let field = table.item.field("when")?;
         let text = self.text(table, "when")?;
         let when = match &*text {
@@ -221,7 +230,7 @@ impl Reader {
             other => match other.strip_prefix("calendar.") {
                 Some(name) => When::Calendar(name.into()),
                 None => {
-                    let remedy = match nearest(other, CONDITIONS) {
+                    let remedy = match closest_match(other, CONDITIONS) {
                         Some(near) => format!("did you mean {near}?"),
                         None => format!("conditions are {}", CONDITIONS.join(", ")),
                     };
@@ -234,13 +243,13 @@ impl Reader {
     }
 
     /// The field's key of the telephone: 0 to 9, star, pound.
-    pub fn key(&mut self, at: &str, line: u32, name: &str) -> Option<Key> {
+    pub(crate) fn key(&mut self, at: &str, line: u32, name: &str) -> Option<Key> {
         let key = phone_key(name);
         if key.is_none() {
             let remedy = match name {
                 "*" => "write star".to_string(),
                 "#" => "write pound".to_string(),
-                _ => match nearest(name, ["star", "pound"]) {
+                _ => match closest_match(name, ["star", "pound"]) {
                     Some(near) if name.len() > 2 => format!("did you mean {near}?"),
                     _ => "keys are 0 to 9, star and pound".to_string(),
                 },
@@ -250,7 +259,7 @@ impl Reader {
         key
     }
 
-    pub fn key_field(&mut self, table: Table<'_>, key: &str) -> Option<Key> {
+    pub(crate) fn key_field(&mut self, table: Table<'_>, key: &str) -> Option<Key> {
         let line = table.item.field(key)?.line;
         let name = self.text(table, key)?;
         self.key(table.at, line, &name)
@@ -269,7 +278,7 @@ pub(super) fn phone_key(name: &str) -> Option<Key> {
     }
 }
 
-/// Stands where a target is missing; the complaint has been made, so no release holds it.
+/// Stands for a missing target; it is reported, so no release holds it.
 pub(super) fn nowhere(line: u32) -> Go {
     Go { target: Target::End, line }
 }

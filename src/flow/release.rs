@@ -1,4 +1,4 @@
-//! A release: flow, words and days, checked together and never changed after.
+//! A release: flow, script and calendar, checked together and immutable.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,14 +10,17 @@ use sha2::{Digest, Sha256};
 use super::calendar::Calendar;
 use super::check;
 use super::model::{Flow, Kind};
-use inquiry::{NumberError, ReceiptFormat};
-use speech::{Clip, Complaint, Needed, Piece, Script};
+use inquiry::{AgeLimits, NumberError, ReceiptFormat};
+use speech::{Clip, ClipText, Diagnostic, Piece, Script};
 
-/// The files of a release: their names for complaints, and their texts.
+/// The files of a release: their names for diagnostics, and their texts.
 #[derive(Clone, Copy, Debug)]
 pub struct Sources<'a> {
+    /// The flow: nodes, keys, limits.
     pub flow: (&'a str, &'a str),
+    /// The script: every sentence in every language.
     pub script: (&'a str, &'a str),
+    /// The calendar: desk hours, seasons, working days.
     pub calendar: (&'a str, &'a str),
 }
 
@@ -26,9 +29,11 @@ pub type ReceiptCheck = Box<dyn Fn(&str) -> Result<(String, Vec<u8>), NumberErro
 
 /// What a release takes from the settings of the node.
 pub struct Environment {
+    /// Checks what a caller types as a receipt number.
     pub receipt: ReceiptCheck,
+    /// The formats that the check knows, for lengths and prefixes.
     pub receipt_formats: Vec<ReceiptFormat>,
-    /// The desk's number as it is read out.
+    /// The desk's telephone number; its digits are read out.
     pub desk_number: String,
 }
 
@@ -40,7 +45,7 @@ impl Environment {
     }
 
     /// Whether further digits could make a number of what has been typed.
-    pub fn more_may_come(&self, typed: &str) -> bool {
+    pub(crate) fn more_may_come(&self, typed: &str) -> bool {
         let fits = |format: &ReceiptFormat| {
             usize::from(format.length) > typed.len()
                 && (typed.starts_with(&format.prefix) || format.prefix.starts_with(typed))
@@ -52,13 +57,17 @@ impl Environment {
 /// What a conversation runs: immutable, shared, named by the hash of its sources.
 pub struct Release {
     name: String,
+    /// The graph.
     pub flow: Flow,
+    /// The sentences.
     pub script: Script,
+    /// The days and hours.
     pub calendar: Calendar,
+    /// What the node's settings add.
     pub environment: Environment,
-    /// Complaints that do not stop a release.
-    pub warnings: Vec<Complaint>,
-    /// Recordings that are not there; sentences that need one are said in the first language.
+    /// Diagnostics that do not stop a release.
+    pub warnings: Vec<Diagnostic>,
+    /// Missing recordings; sentences that need one are said in the first language.
     lacking: BTreeSet<Clip>,
 }
 
@@ -69,10 +78,13 @@ impl fmt::Debug for Release {
 }
 
 impl Release {
-    /// Reads and checks all files together. On error every complaint is told, warnings too.
-    pub fn load(sources: Sources<'_>, environment: Environment) -> Result<Arc<Release>, Vec<Complaint>> {
+    /// Reads and checks all files together.
+    ///
+    /// # Errors
+    /// Every diagnostic, warnings included, sorted by severity, file and line.
+    pub fn load(sources: Sources<'_>, environment: Environment) -> Result<Arc<Release>, Vec<Diagnostic>> {
         let (flow, mut complaints) = Flow::parse(sources.flow.1, sources.flow.0);
-        let (script, more) = Script::parse_leniently(sources.script.1, sources.script.0);
+        let (script, more) = Script::parse_recoverable(sources.script.1, sources.script.0);
         complaints.extend(more);
         let (calendar, more) = Calendar::parse(sources.calendar.1, sources.calendar.0);
         complaints.extend(more);
@@ -83,7 +95,7 @@ impl Release {
         complaints
             .sort_by(|a, b| (!a.is_error(), &a.file, a.line, a.code).cmp(&(!b.is_error(), &b.file, b.line, b.code)));
         complaints.dedup();
-        if complaints.iter().any(Complaint::is_error) {
+        if complaints.iter().any(Diagnostic::is_error) {
             return Err(complaints);
         }
         let name = name_of(sources);
@@ -98,18 +110,21 @@ impl Release {
         }))
     }
 
-    /// The same release without some recordings. `self` must not be shared yet.
-    pub fn lacking(mut self: Arc<Release>, clips: BTreeSet<Clip>) -> Arc<Release> {
-        Arc::get_mut(&mut self).expect("a release that was just read is nobody else's").lacking = clips;
+    /// The same release without some recordings.
+    ///
+    /// # Panics
+    /// If the release is shared already.
+    pub fn without_recordings(mut self: Arc<Release>, clips: BTreeSet<Clip>) -> Arc<Release> {
+        Arc::get_mut(&mut self).expect("a release that was just read is not shared").lacking = clips;
         self
     }
 
-    /// Whether all of it is recorded.
+    /// Whether every clip among the pieces is recorded.
     pub fn is_recorded(&self, pieces: &[Piece]) -> bool {
         self.lacking.is_empty()
             || pieces.iter().all(|piece| match piece {
                 Piece::Clip(clip) => !self.lacking.contains(clip),
-                Piece::Silence(_) | Piece::Tone(_) | Piece::Take => true,
+                Piece::Silence(_) | Piece::Tone(_) | Piece::Message => true,
             })
     }
 
@@ -118,7 +133,7 @@ impl Release {
         &self.name
     }
 
-    /// From which age on the first look-up's answer tells it, and from which on it is refused.
+    /// The ages after which the first look-up's answer is announced as old, and refused.
     pub fn stale_after(&self) -> (Option<Duration>, Option<Duration>) {
         let stale = self.flow.nodes.iter().find_map(|node| match &node.kind {
             Kind::Lookup(lookup) => Some((lookup.stale.tell_after, lookup.stale.refuse_after)),
@@ -127,10 +142,16 @@ impl Release {
         stale.unwrap_or_default()
     }
 
+    /// The age limits of the first look-up: the answers of both doors go by them.
+    pub fn age_limits(&self) -> AgeLimits {
+        let (tell_after, refuse_after) = self.stale_after();
+        AgeLimits { tell_after, refuse_after }
+    }
+
     /// Every recording that a call on this release can ask for.
-    pub fn clips_needed(&self) -> BTreeSet<Needed> {
+    pub fn clips_needed(&self) -> BTreeSet<ClipText> {
         let used = check::used(&self.flow, &self.script);
-        self.script.clips_needed(&self.flow.langs, used.iter().map(String::as_str))
+        self.script.clips_of(&self.flow.langs, used.iter().map(String::as_str))
     }
 
     /// The first characters of the name, for logs and records.
@@ -140,7 +161,7 @@ impl Release {
 }
 
 /// The flow of files that may have faults, and all that is wrong with them: for a picture.
-pub fn draft(sources: Sources<'_>, environment: Environment) -> (Flow, Vec<Complaint>) {
+pub fn draft(sources: Sources<'_>, environment: Environment) -> (Flow, Vec<Diagnostic>) {
     let (flow, _) = Flow::parse(sources.flow.1, sources.flow.0);
     let complaints = match Release::load(sources, environment) {
         Ok(release) => release.warnings.clone(),
@@ -149,7 +170,7 @@ pub fn draft(sources: Sources<'_>, environment: Environment) -> (Flow, Vec<Compl
     (flow, complaints)
 }
 
-/// Complaints after which the graph's paths cannot be judged.
+/// Diagnostics after which the graph's paths cannot be judged.
 const ASTRAY: [&str; 7] = ["E00", "E01", "E02", "E04", "E05", "E06", "E12"];
 
 fn name_of(sources: Sources<'_>) -> String {
@@ -165,7 +186,7 @@ fn name_of(sources: Sources<'_>) -> String {
 mod tests {
     use super::*;
 
-    fn load() -> Result<Arc<Release>, Vec<Complaint>> {
+    fn load() -> Result<Arc<Release>, Vec<Diagnostic>> {
         let environment = Environment {
             receipt: Box::new(|typed| Ok((typed.into(), vec![4, 4, 4, 3]))),
             receipt_formats: Vec::new(),

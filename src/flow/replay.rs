@@ -1,46 +1,50 @@
-//! Past calls run against a draft: who would land elsewhere?
+//! Past calls run against a draft: which of them would take another path?
 //!
-//! A journal keeps of each call the nodes that it came through, and nothing typed. Where the release of that time is
-//! known, a step is repeated by its own key or outcome (`main` key 1 led to `receipt`; where does it lead now?); where
-//! it is not, a step is repeated if any way of the draft still leads there. A call is followed to the first step that
-//! ends elsewhere.
+//! The journal holds the nodes that each call entered, and nothing that was typed. If the release of the call is known, a
+//! step is repeated by its own key or outcome (`main` key 1 led to `receipt`; where does it lead in the draft?). If not, a
+//! step counts as the same when any exit of the draft still leads there. A call is followed to the first step that differs.
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::exits::Exit;
 use super::model::{Flow, Kind, Target};
-use super::ways::Exit;
 
-/// What became of past calls.
+/// How past calls fare with a draft.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Replayed {
+pub struct ReplayReport {
+    /// Calls that were run.
     pub calls: usize,
-    pub elsewhere: usize,
+    /// Of them, calls with a step that leads elsewhere.
+    pub diverged: usize,
     /// The most frequent first.
-    pub moves: Vec<(Move, usize)>,
+    pub divergences: Vec<(Divergence, usize)>,
 }
 
-/// A step that ends elsewhere.
+/// A step that leads elsewhere in the draft.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Move {
+pub struct Divergence {
+    /// The node before the step; empty: the start of the call.
     pub from: String,
     /// The key or the outcome, if it is known.
-    pub way: String,
+    pub exit: String,
+    /// The node that it led to.
     pub before: String,
+    /// Where the draft leads, in words.
     pub now: String,
 }
 
-impl std::fmt::Display for Move {
+impl std::fmt::Display for Divergence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let way = if self.way.is_empty() { String::new() } else { format!(", {}", self.way) };
+        let way = if self.exit.is_empty() { String::new() } else { format!(", {}", self.exit) };
         write!(f, "{}{way}: led to {}, now {}", self.from, self.before, self.now)
     }
 }
 
-/// Runs calls against a draft. Each is the flow of its time, if it is known, and its nodes with commas between.
-pub fn replay<'a>(draft: &Flow, calls: impl IntoIterator<Item = (Option<&'a Flow>, &'a str)>) -> Replayed {
-    let mut report = Replayed::default();
-    let mut moves: BTreeMap<Move, usize> = BTreeMap::new();
-    let mut known: HashMap<(usize, &str, &str), Option<Move>> = HashMap::new();
+/// Runs calls against a draft. Each is its own flow, if that is known, and its nodes separated by commas.
+pub fn replay<'a>(draft: &Flow, calls: impl IntoIterator<Item = (Option<&'a Flow>, &'a str)>) -> ReplayReport {
+    let mut report = ReplayReport::default();
+    let mut moves: BTreeMap<Divergence, usize> = BTreeMap::new();
+    let mut known: HashMap<(usize, &str, &str), Option<Divergence>> = HashMap::new();
     for (old, path) in calls {
         report.calls += 1;
         let of = old.map_or(0, |old| std::ptr::from_ref(old).addr());
@@ -48,23 +52,23 @@ pub fn replay<'a>(draft: &Flow, calls: impl IntoIterator<Item = (Option<&'a Flow
         for node in path.split(',').filter(|node| !node.is_empty()) {
             let step = known.entry((of, from, node)).or_insert_with(|| moved(old, draft, from, node));
             if let Some(step) = step {
-                report.elsewhere += 1;
+                report.diverged += 1;
                 *moves.entry(step.clone()).or_default() += 1;
                 break;
             }
             from = node;
         }
     }
-    report.moves = moves.into_iter().collect();
-    report.moves.sort_by(|(a, n), (b, m)| m.cmp(n).then(a.cmp(b)));
+    report.divergences = moves.into_iter().collect();
+    report.divergences.sort_by(|(a, n), (b, m)| m.cmp(n).then(a.cmp(b)));
     report
 }
 
-/// The step from one node to the next, if it ends elsewhere in the draft.
-fn moved(old: Option<&Flow>, draft: &Flow, from: &str, to: &str) -> Option<Move> {
+/// The step from one node to the next, if it leads elsewhere in the draft.
+fn moved(old: Option<&Flow>, draft: &Flow, from: &str, to: &str) -> Option<Divergence> {
     let of = |way: &str, now: String| {
         let from = if from.is_empty() { "the start" } else { from };
-        Some(Move { from: from.into(), way: way.into(), before: to.into(), now })
+        Some(Divergence { from: from.into(), exit: way.into(), before: to.into(), now })
     };
     let gone = || format!("there is no node {to}");
     if from.is_empty() {
@@ -83,7 +87,7 @@ fn moved(old: Option<&Flow>, draft: &Flow, from: &str, to: &str) -> Option<Move>
         return if still { None } else { of("", if draft.node(to).is_some() { "no way".into() } else { gone() }) };
     };
     let mut taken: Vec<&Exit<'_>> = past.iter().filter(|way| leads(old, &way.go.target, from, to)).collect();
-    // A way back can lead to any question; one that names the node is the likelier one.
+    // `@back` can lead to any question; an exit that names the node is the likelier one.
     if taken.iter().any(|way| matches!(way.go.target, Target::Node(_))) {
         taken.retain(|way| matches!(way.go.target, Target::Node(_)));
     }
@@ -92,13 +96,13 @@ fn moved(old: Option<&Flow>, draft: &Flow, from: &str, to: &str) -> Option<Move>
         let same = ways.iter().find(|other| other.label == way.label);
         match same {
             Some(other) if leads(draft, &other.go.target, from, to) => return None,
-            Some(other) => now = now.or(Some((&way.label, shown(&other.go.target)))),
-            None => now = now.or(Some((&way.label, "nothing".into()))),
+            Some(other) => now = now.or_else(|| Some((&way.label, shown(&other.go.target)))),
+            None => now = now.or_else(|| Some((&way.label, "nothing".into()))),
         }
     }
     match now {
         Some((way, now)) => of(way, now),
-        // The engine's own step, as after too many silences: it stays as long as the node does.
+        // A step of the engine itself, as after too many no-inputs: it stays as long as the node does.
         None if draft.node(to).is_some() => None,
         None => of("", gone()),
     }
@@ -158,16 +162,16 @@ mod tests {
     ];
 
     #[test]
-    fn calls_on_the_same_flow_all_land_where_they_did() {
+    fn calls_on_the_same_flow_take_the_same_path() {
         let release = load(FLOW);
         for old in [None, Some(&release.flow)] {
             let report = replay(&release.flow, PATHS.map(|path| (old, path)));
-            assert_eq!((report.calls, report.elsewhere), (3, 0), "{report:?}");
+            assert_eq!((report.calls, report.diverged), (3, 0), "{report:?}");
         }
     }
 
     #[test]
-    fn exchanged_keys_are_told_with_their_callers() {
+    fn exchanged_keys_are_reported_with_the_number_of_calls() {
         let (old, draft) = (
             load(FLOW),
             load(
@@ -183,16 +187,16 @@ mod tests {
             ),
         );
         let report = replay(&draft.flow, PATHS.map(|path| (Some(&old.flow), path)));
-        assert_eq!(report.elsewhere, 2);
-        let told: Vec<String> = report.moves.iter().map(|(step, n)| format!("{n} {step}")).collect();
-        assert_eq!(told, ["1 main, key 2: led to guide, now to halls", "1 main, key 3: led to halls, now to guide"]);
-        assert_eq!(replay(&draft.flow, PATHS.map(|path| (None, path))).elsewhere, 0);
+        assert_eq!(report.diverged, 2);
+        let steps: Vec<String> = report.divergences.iter().map(|(step, n)| format!("{n} {step}")).collect();
+        assert_eq!(steps, ["1 main, key 2: led to guide, now to halls", "1 main, key 3: led to halls, now to guide"]);
+        assert_eq!(replay(&draft.flow, PATHS.map(|path| (None, path))).diverged, 0);
     }
 
     #[test]
-    fn a_node_that_is_gone_is_told() {
+    fn a_removed_node_is_reported() {
         let release = load(FLOW);
         let report = replay(&release.flow, [(None, "welcome,language,main,lottery,bye")]);
-        assert_eq!(report.moves[0].0.to_string(), "main: led to lottery, now there is no node lottery");
+        assert_eq!(report.divergences[0].0.to_string(), "main: led to lottery, now there is no node lottery");
     }
 }

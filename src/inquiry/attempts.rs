@@ -9,17 +9,24 @@ use std::time::{Duration, Instant};
 /// How many failures within the window are borne.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptLimits {
+    /// Of one caller.
     pub per_caller: u32,
+    /// Of one kiosk.
     pub per_kiosk: u32,
+    /// Of one receipt.
     pub per_receipt: u32,
+    /// Of all together.
     pub total: u32,
+    /// How long a failure counts.
     pub window: Duration,
 }
 
 /// Who asks for what, as [`super::Keys::asker`] stands for them. Absent: not known, or not limited at this door.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asker {
+    /// The calling number.
     pub caller: Option<u64>,
+    /// The kiosk.
     pub kiosk: Option<u64>,
     /// Left out where the paper is the proof: someone who guesses by phone must not close the door to its holder.
     pub receipt: Option<u64>,
@@ -28,6 +35,7 @@ pub struct Asker {
 /// Whether a look-up may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// It may.
     Go,
     /// Too many failures: a person at the desk or the counter helps.
     HandToPerson,
@@ -50,6 +58,7 @@ enum Kind {
 }
 
 impl Attempts {
+    /// A counter without failures.
     pub fn new(limits: AttemptLimits) -> Attempts {
         Attempts { limits, failed: HashMap::new(), all: VecDeque::new() }
     }
@@ -147,6 +156,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::virtual_time::start;
 
     const LIMITS: AttemptLimits =
         AttemptLimits { per_caller: 3, per_kiosk: 5, per_receipt: 4, total: 50, window: Duration::from_secs(600) };
@@ -157,20 +167,20 @@ mod tests {
 
     #[test]
     fn the_third_failure_hands_the_caller_to_a_person_until_the_window_is_over() {
-        let (mut attempts, start) = (Attempts::new(LIMITS), Instant::now());
+        let (mut attempts, began) = (Attempts::new(LIMITS), start());
         for _ in 0..3 {
-            assert_eq!(attempts.may_ask(start, caller(1)), Verdict::Go);
-            attempts.failed(start, caller(1));
+            assert_eq!(attempts.may_ask(began, caller(1)), Verdict::Go);
+            attempts.failed(began, caller(1));
         }
-        assert_eq!(attempts.may_ask(start, caller(1)), Verdict::HandToPerson);
-        assert_eq!(attempts.may_ask(start, caller(2)), Verdict::Go);
-        assert_eq!(attempts.may_ask(start + LIMITS.window, caller(1)), Verdict::Go);
+        assert_eq!(attempts.may_ask(began, caller(1)), Verdict::HandToPerson);
+        assert_eq!(attempts.may_ask(began, caller(2)), Verdict::Go);
+        assert_eq!(attempts.may_ask(began + LIMITS.window, caller(1)), Verdict::Go);
         assert_eq!(attempts.remembered(), 0);
     }
 
     #[test]
     fn a_success_clears_its_caller_but_not_the_receipt() {
-        let (mut attempts, now) = (Attempts::new(LIMITS), Instant::now());
+        let (mut attempts, now) = (Attempts::new(LIMITS), start());
         let asker = Asker { caller: Some(1), receipt: Some(9), kiosk: None };
         for _ in 0..4 {
             attempts.failed(now, asker);
@@ -182,7 +192,7 @@ mod tests {
 
     #[test]
     fn many_callers_together_meet_the_total() {
-        let (mut attempts, now) = (Attempts::new(LIMITS), Instant::now());
+        let (mut attempts, now) = (Attempts::new(LIMITS), start());
         (0..50).for_each(|id| attempts.failed(now, caller(id)));
         assert_eq!(attempts.may_ask(now, caller(1000)), Verdict::HandToPerson);
         assert_eq!(attempts.may_ask(now + LIMITS.window, caller(1000)), Verdict::Go);
@@ -191,7 +201,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_however_many_fail() {
         let mut attempts = Attempts::new(AttemptLimits { total: u32::MAX, ..LIMITS });
-        let start = Instant::now();
+        let start = start();
         for id in 0..(3 * ASKERS_MAX as u64) {
             attempts.failed(start + Duration::from_micros(id / 7), caller(id));
         }
@@ -204,7 +214,7 @@ mod tests {
             steps in proptest::collection::vec((0u64..4, 0u64..120), 1..200),
         ) {
             let mut attempts = Attempts::new(LIMITS);
-            let mut now = Instant::now();
+            let mut now = start();
             let mut made: Vec<(u64, Instant)> = Vec::new();
             for (id, wait) in steps {
                 now += Duration::from_secs(wait);

@@ -1,28 +1,30 @@
-//! What proves that an asker may hear of a case.
+//! What proves that a client may hear about a case.
 
 use base::Private;
 
 use super::receipt::SecondFactor;
 
-/// A second factor as it was given, brought into its one spelling.
+/// A second factor in its normal form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Factor(Private<String>);
 
 /// Why an entry cannot be a second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FactorError {
+    /// Not the last four of an identity number.
     #[error("the end of an identity number has 4 characters: digits, and perhaps X at the end")]
     IdTail,
+    /// Not a day.
     #[error("a date of birth has 8 digits: year, month, day")]
     BirthDate,
 }
 
-/// What an asker shows for a case.
+/// What entitles a client to hear about a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// The paper itself was scanned.
     Paper,
-    /// The number was told, and with it what only its holder knows.
+    /// The number was keyed in, with a second factor that its holder knows.
     Factor(Factor),
 }
 

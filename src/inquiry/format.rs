@@ -14,22 +14,60 @@ pub struct Formats(Vec<ReceiptFormat>);
 /// Why a list of formats cannot be used. `format` is the place in the list, from 0.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
+    /// The list is empty.
     #[error("no receipt format: give at least one")]
     Empty,
+    /// The list is too long; how many it has.
     #[error("{0} receipt formats: give at most {FORMATS_MAX}")]
     TooMany(usize),
+    /// The length is out of bounds.
     #[error("format {format} ({name}): length = {length}: must be {LENGTH_MIN} to {LENGTH_MAX}")]
-    Length { format: usize, name: String, length: u8 },
+    Length {
+        /// Its place.
+        format: usize,
+        /// Its name.
+        name: String,
+        /// The length as written.
+        length: u8,
+    },
+    /// The prefix cannot be keyed in, or is the whole number.
     #[error("format {format} ({name}): prefix: must be digits, and shorter than the number; keypads have no letters")]
-    Prefix { format: usize, name: String },
+    Prefix {
+        /// Its place.
+        format: usize,
+        /// Its name.
+        name: String,
+    },
+    /// The groups do not make up the number.
     #[error("format {format} ({name}): groups add up to {sum}: must be {length}, and no group may be 0")]
-    Groups { format: usize, name: String, sum: usize, length: u8 },
+    Groups {
+        /// Its place.
+        format: usize,
+        /// Its name.
+        name: String,
+        /// What the groups add up to.
+        sum: usize,
+        /// What they should add up to.
+        length: u8,
+    },
+    /// The name is empty or not unique.
     #[error("format {format}: the name {name:?} is empty or taken: give each format a name of its own")]
-    Name { format: usize, name: String },
+    Name {
+        /// Its place.
+        format: usize,
+        /// The name as written.
+        name: String,
+    },
+    /// A number could fit both.
     #[error(
         "formats {first} and {second} are ambiguous: same length, and one prefix begins like the other; change a prefix"
     )]
-    Ambiguous { first: usize, second: usize },
+    Ambiguous {
+        /// The place of the earlier one.
+        first: usize,
+        /// The place of the later one.
+        second: usize,
+    },
 }
 
 impl Formats {
@@ -62,11 +100,6 @@ impl Formats {
     pub fn groups(&self, receipt: &Receipt) -> Vec<u8> {
         let format = self.of(receipt);
         if format.groups.is_empty() { fours(format.length) } else { format.groups.clone() }
-    }
-
-    /// The length of the longest number.
-    pub fn length_max(&self) -> u8 {
-        self.0.iter().map(|format| format.length).max().unwrap_or_default()
     }
 
     /// Reads digits from a keypad, or from paper with spaces and hyphens between its groups.

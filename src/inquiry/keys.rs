@@ -1,7 +1,7 @@
 //! Keyed hashes that stand for receipt numbers and second factors, so that the replica holds neither.
 //!
-//! One secret of the installation gives five keys, one for each use; knowing what one of them makes tells nothing about
-//! the others. All are HMAC-SHA-256 (RFC 2104) with the key's blocks worked in beforehand: two compressions a hash.
+//! One secret of the installation gives five keys, one for each use; the outputs of one reveal nothing about the others.
+//! All are HMAC-SHA-256 (RFC 2104) with the key's blocks precomputed: two compressions a hash.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -19,15 +19,16 @@ pub struct Keys {
     fingerprint: [u8; 8],
 }
 
-/// Where a receipt's row is: the table's integer key, and 64 more bits that tell two receipts of one key apart.
+/// Where a receipt's row is: the table's integer key, and 64 more bits that distinguish two receipts of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RowKey {
     /// 0 or more.
     pub key: i64,
+    /// Compared after the row is read.
     pub check: u64,
 }
 
-/// What a second factor must hash to. Equality for tests and storage; an asker is compared in constant time.
+/// What a second factor must hash to. `==` is for tests and storage; [`Keys::proves`] compares in constant time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Verifier(pub [u8; 16]);
 
@@ -55,12 +56,12 @@ impl Keys {
         self.tag
     }
 
-    /// The key under which rows that wait are kept.
+    /// The key that quarantined rows are sealed with.
     pub fn sealing_key(&self) -> [u8; 32] {
         self.sealing
     }
 
-    /// Tells one secret from another, and nothing about either: kept in files that were made with it.
+    /// Identifies the secret without revealing it: stored in files that were made with it.
     pub fn fingerprint(&self) -> [u8; 8] {
         self.fingerprint
     }
@@ -80,16 +81,16 @@ impl Keys {
         Verifier(digest[..16].try_into().expect("16 of 32 bytes"))
     }
 
-    /// Whether a factor is the right one, in a time that does not tell how nearly right it is.
+    /// Whether a factor is the right one, compared in constant time.
     ///
-    /// An absent row is asked against [`Verifier::NONE`], so that it costs what a present one does.
+    /// An absent row is compared with [`Verifier::NONE`], so that it costs the same as a present one.
     pub fn proves(&self, number: &str, factor: &Factor, verifier: Verifier) -> bool {
         let fits = self.proof(number, factor).verify_truncated_left(&verifier.0).is_ok();
         fits && verifier != Verifier::NONE
     }
 
-    /// Stands for a caller, kiosk or receipt in [`super::Attempts`] and in the journal; `kind` keeps them apart.
-    pub fn asker(&self, kind: &str, value: &str) -> u64 {
+    /// Stands for a caller or a receipt in [`super::PhoneLimiter`] and in the journal; `kind` keeps them apart.
+    pub fn client(&self, kind: &str, value: &str) -> u64 {
         let mut mac = self.asker.clone();
         mac.update(&[kind.len() as u8]);
         mac.update(kind.as_bytes());
@@ -167,7 +168,7 @@ mod tests {
         let (one, other) = (Keys::new(&[1; 32]), Keys::new(&[2; 32]));
         assert_ne!(one.row("440100000000123"), other.row("440100000000123"));
         assert_ne!(one.fingerprint(), other.fingerprint());
-        assert_ne!(one.asker("caller", "1"), one.asker("kiosk", "1"));
+        assert_ne!(one.client("caller", "1"), one.client("kiosk", "1"));
     }
 
     #[test]

@@ -1,11 +1,15 @@
-//! What both doors share: receipt numbers, proofs, progress and what may be said of it, working days, age, records.
+//! What telephone and scan share: receipt numbers, proofs, progress and its disclosure, working days, age, the look-up's
+//! steps and limits, records.
 
 mod age;
 mod attempts;
+mod capacity;
 mod case;
 mod factor;
 mod format;
 mod keys;
+mod limit;
+mod lookup;
 mod progress;
 mod receipt;
 mod record;
@@ -13,15 +17,31 @@ mod rules;
 mod scan;
 mod working_days;
 
-pub use age::{Freshness, age};
+pub use age::{AgeLimits, Freshness, age};
 pub use attempts::{Asker, AttemptLimits, Attempts, Verdict};
+pub use capacity::{Availability, Capacity};
 pub use case::{Answer, Case, CaseType, Document, ItemCode, Pause, Stage, TimeLimit, Unit};
 pub use factor::{Factor, FactorError, Proof};
 pub use format::{FormatError, Formats};
 pub use keys::{Keys, RowKey, Verifier};
-pub use progress::{LimitError, LimitTable, Progress, Promise};
+pub use limit::{
+    KIOSKS_PER_ADDRESS, Limiter, PhoneClient, PhoneLimiter, PhoneLimits, Rejected, ScanClient, ScanLimiter, ScanLimits,
+};
+pub use lookup::{LookUp, Outcome, Query, Reading};
+pub use progress::{Progress, Promise, TimeLimitError, TimeLimits};
 pub use receipt::{CheckDigit, NumberError, Receipt, ReceiptFormat, SecondFactor};
-pub use record::{CallOutcome, CallRecord, LookUpResult, ScanDoor, ScanRecord, ScanResult};
+pub use record::{CallOutcome, CallRecord, LookUpResult, ScanPath, ScanRecord, ScanResult};
 pub use rules::{Rules, RulesError};
-pub use scan::{ScanRuleError, ScanRules, Scanned, Unreadable};
+pub use scan::{ScanFault, ScanRuleError, ScanRules, Scanned};
 pub use working_days::WorkingDays;
+
+#[cfg(test)]
+mod virtual_time {
+    use std::time::Instant;
+
+    /// Where a test's clock begins; it moves on by addition.
+    #[expect(clippy::disallowed_methods, reason = "an Instant can be made in no other way")]
+    pub(crate) fn start() -> Instant {
+        Instant::now()
+    }
+}

@@ -1,7 +1,7 @@
-//! What is said of a case, by either door: the stage, what comes next, and by when.
+//! What is disclosed of a case: the stage, what comes next, and by when.
 //!
-//! Both doors ask here, so both say the same. What must not be said is left out here and cannot be said elsewhere:
-//! of a person under 14 nothing but the stage; of a refused, withdrawn or held case neither date nor hall.
+//! Both doors use it, so both say the same. What must not be disclosed is left out here and cannot be said elsewhere: of a
+//! person under 14 only the stage; of a refused, withdrawn or held case neither date nor hall.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::working_days::WorkingDays;
 
 /// The time limits, document × case type.
 #[derive(Clone, Debug, Default)]
-pub struct LimitTable(HashMap<String, Limits>);
+pub struct TimeLimits(HashMap<String, Limits>);
 
 #[derive(Clone, Debug, Default)]
 struct Limits {
@@ -23,23 +23,39 @@ struct Limits {
 
 /// Why a table of limits cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LimitError {
+pub enum TimeLimitError {
+    /// Two rows for one document and case type.
     #[error("two limits for {document} {case_type}: keep one")]
-    Twice { document: String, case_type: String },
+    Twice {
+        /// The document's code.
+        document: String,
+        /// The case type's code, or that there is none.
+        case_type: String,
+    },
+    /// The number of days is out of bounds.
     #[error("limit of {document}: n = {n}: must be 1 to {LIMIT_MAX}")]
-    Range { document: String, n: u32 },
+    Range {
+        /// The document's code.
+        document: String,
+        /// The number as written.
+        n: u32,
+    },
 }
 
-/// What is said of a case.
+/// What is disclosed of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Progress {
+    /// How far the case is.
     pub stage: Stage,
     /// The applicant is under 14: everything below is empty.
     pub minor: bool,
+    /// What is applied for.
     pub document: Option<Document>,
     /// Where to go: while papers are asked for, and when the document is ready.
     pub hall: Option<Arc<str>>,
+    /// By when it is expected.
     pub promise: Promise,
+    /// Papers that are missing, by their codes.
     pub items: Vec<ItemCode>,
     /// When the present stage was reached.
     pub stage_on: Option<Date>,
@@ -50,25 +66,26 @@ pub struct Progress {
 /// By when a document is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Promise {
+    /// This day; it may be today.
     By(Date),
     /// The rule, where no date can be promised: so many working days, pauses not counted.
     WorkingDays(u32),
     /// The rule in plain days.
     Days(u32),
-    /// The promised date is past: a person explains; no date is read out.
+    /// The promised date is past: an agent explains, and no date is read out.
     Over,
     /// Nothing is promised in this stage.
     None,
 }
 
-impl LimitTable {
+impl TimeLimits {
     /// Checks the rows and reports everything that is wrong with them.
-    pub fn new(rows: &[TimeLimit]) -> Result<LimitTable, Vec<LimitError>> {
+    pub fn new(rows: &[TimeLimit]) -> Result<TimeLimits, Vec<TimeLimitError>> {
         let mut table: HashMap<String, Limits> = HashMap::new();
         let mut errors = Vec::new();
         for TimeLimit { document, case_type, n, unit } in rows {
             if !(1..=LIMIT_MAX).contains(n) {
-                errors.push(LimitError::Range { document: document.clone(), n: *n });
+                errors.push(TimeLimitError::Range { document: document.clone(), n: *n });
             }
             let limits = table.entry(document.clone()).or_default();
             let earlier = match case_type {
@@ -77,10 +94,10 @@ impl LimitTable {
             };
             if earlier.is_some() {
                 let case_type = case_type.clone().unwrap_or_else(|| "without case type".into());
-                errors.push(LimitError::Twice { document: document.clone(), case_type });
+                errors.push(TimeLimitError::Twice { document: document.clone(), case_type });
             }
         }
-        if errors.is_empty() { Ok(LimitTable(table)) } else { Err(errors) }
+        if errors.is_empty() { Ok(TimeLimits(table)) } else { Err(errors) }
     }
 
     /// The limit of a document and case type, if the table has one.
@@ -91,8 +108,8 @@ impl LimitTable {
 }
 
 impl Progress {
-    /// What is said of a case today.
-    pub fn of(case: &Case, today: Date, limits: &LimitTable, calendar: &WorkingDays) -> Progress {
+    /// What is disclosed of a case today.
+    pub fn of(case: &Case, today: Date, limits: &TimeLimits, calendar: &WorkingDays) -> Progress {
         let bare = Progress {
             stage: case.stage,
             minor: case.minor,
@@ -122,7 +139,7 @@ impl Progress {
 }
 
 impl Promise {
-    fn of(case: &Case, today: Date, limits: &LimitTable, calendar: &WorkingDays) -> Promise {
+    fn of(case: &Case, today: Date, limits: &TimeLimits, calendar: &WorkingDays) -> Promise {
         let Some((n, unit)) = limits.limit(&case.document, &case.case_type) else { return Promise::None };
         let (date, rule) = match unit {
             Unit::WorkingDays => {
@@ -149,7 +166,7 @@ impl Promise {
     }
 }
 
-/// A year: a longer limit is a slip of the pen.
+/// A year: a longer limit is a mistake.
 const LIMIT_MAX: u32 = 366;
 
 #[cfg(test)]
@@ -164,8 +181,8 @@ mod tests {
         TimeLimit { document: document.into(), case_type: case_type.map(Into::into), n, unit }
     }
 
-    fn limits() -> LimitTable {
-        LimitTable::new(&[
+    fn limits() -> TimeLimits {
+        TimeLimits::new(&[
             limit("passport", None, 7, Unit::WorkingDays),
             limit("hkmo_permit", None, 7, Unit::WorkingDays),
             limit("hkmo_permit", Some("cross_province"), 20, Unit::Days),
@@ -265,6 +282,6 @@ mod tests {
             limit("visa", None, 8, Unit::Days),
             limit("visa", Some("new"), 0, Unit::Days),
         ];
-        assert_eq!(LimitTable::new(&rows).unwrap_err().len(), 2);
+        assert_eq!(TimeLimits::new(&rows).unwrap_err().len(), 2);
     }
 }

@@ -17,9 +17,10 @@ pub struct ReceiptFormat {
     /// How it is grouped when read back; sums up to `length`. Empty: groups of four.
     #[serde(default)]
     pub groups: Vec<u8>,
+    /// How its last digit is checked.
     #[serde(default)]
     pub check: CheckDigit,
-    /// What the caller proves with.
+    /// What proves that a caller may hear about the case.
     #[serde(default)]
     pub second_factor: SecondFactor,
 }
@@ -28,6 +29,7 @@ pub struct ReceiptFormat {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckDigit {
+    /// The last digit is like any other.
     #[default]
     None,
     /// ISO/IEC 7812-1 annex B.
@@ -36,7 +38,7 @@ pub enum CheckDigit {
     Mod11_10,
 }
 
-/// What a caller proves with.
+/// What proves that a caller may hear about the case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecondFactor {
@@ -56,16 +58,21 @@ pub struct Receipt {
     pub format: u8,
 }
 
-/// Why some digits are not a receipt number. Each is told to the caller in its own words.
+/// Why some digits are not a receipt number. The flow has words for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {
     /// Too few or too many digits: the caller probably stopped early.
     #[error("a receipt number has {expected} digits, not {got}")]
-    Length { expected: u8, got: usize },
+    Length {
+        /// The nearest length that a format has.
+        expected: u8,
+        /// The digits that there are.
+        got: usize,
+    },
     /// No format begins like that.
     #[error("no receipt number begins like that")]
     Prefix,
-    /// The digits do not add up: a slip of the finger, or a smudged label.
+    /// The digits do not add up: a wrong key, or a smudged label.
     #[error("the check digit does not match")]
     CheckDigit,
 }

@@ -1,4 +1,4 @@
-//! What is kept of a call and of a scan: enough to run the service by, and nothing that names a person.
+//! The records of a call and of a scan: enough to run the service, and nothing that names a person.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,21 +12,22 @@ use super::case::Stage;
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CallOutcome {
-    /// The conversation came to its end.
+    /// The application ended the call.
     Finished,
     /// The caller hung up during it.
     HungUp,
-    /// A person took over.
+    /// An agent took over.
     Transferred,
     /// The caller hung up before an answer, or cancelled.
     Abandoned,
     /// Refused before it began: full, unknown, draining, no codec in common.
     Refused,
-    /// We or the network failed: lost media, no ACK, an internal fault.
+    /// The node or the network failed: lost media, no ACK, an internal fault.
     Failed,
 }
 
 impl CallOutcome {
+    /// All outcomes, in the order of metrics.
     pub const ALL: [CallOutcome; 6] = [
         CallOutcome::Finished,
         CallOutcome::HungUp,
@@ -36,7 +37,7 @@ impl CallOutcome {
         CallOutcome::Failed,
     ];
 
-    /// As it stands in the journal and in metrics.
+    /// The value in the journal and in metrics.
     pub fn name(self) -> &'static str {
         match self {
             CallOutcome::Finished => "finished",
@@ -52,32 +53,36 @@ impl CallOutcome {
 /// How a look-up ended, for records and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LookUpResult {
+    /// The case was found.
     Found,
+    /// Nothing matches the number and its proof.
     NotFound,
-    /// The copy was too old to answer from.
+    /// The replica was too old to answer from.
     TooOld,
-    Down,
-    /// Not made: too many failures before it.
-    HandedOver,
+    /// The replica could not be read in time.
+    Unavailable,
+    /// Not made: its client had too many failures.
+    Rejected,
 }
 
 impl LookUpResult {
+    /// All results, in the order of metrics.
     pub const ALL: [LookUpResult; 5] = [
         LookUpResult::Found,
         LookUpResult::NotFound,
         LookUpResult::TooOld,
-        LookUpResult::Down,
-        LookUpResult::HandedOver,
+        LookUpResult::Unavailable,
+        LookUpResult::Rejected,
     ];
 
-    /// As it stands in the journal and in metrics.
+    /// The value in the journal and in metrics.
     pub fn name(self) -> &'static str {
         match self {
             LookUpResult::Found => "found",
             LookUpResult::NotFound => "not_found",
             LookUpResult::TooOld => "too_old",
-            LookUpResult::Down => "down",
-            LookUpResult::HandedOver => "handed_over",
+            LookUpResult::Unavailable => "down",
+            LookUpResult::Rejected => "handed_over",
         }
     }
 }
@@ -85,43 +90,53 @@ impl LookUpResult {
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRecord {
+    /// When the INVITE came in.
     pub started: Timestamp,
-    /// INVITE → 200; none when it was never answered.
+    /// INVITE → 200; absent when it was not answered.
     pub answered_after: Option<Duration>,
+    /// From the INVITE to the end.
     pub duration: Duration,
+    /// How the call ended.
     pub outcome: CallOutcome,
     /// The last SIP status or the cause, for the engineer: `486`, `media lost`.
     pub cause: Option<&'static str>,
+    /// The language at the end of the call.
     pub lang: Option<Lang>,
     /// The hash of the release that the call began with.
     pub release: Arc<str>,
-    /// The nodes that were reached, in order.
+    /// The nodes that were entered, in order.
     pub path: Vec<Arc<str>>,
     /// How many keys were pressed; never which.
     pub keys: u32,
+    /// What its look-ups came to, in order.
     pub look_ups: Vec<LookUpResult>,
     /// The address of the trunk.
     pub trunk: String,
-    /// [`super::Keys::asker`] of the caller's number, if it was told.
+    /// [`super::Keys::asker`] of the caller's number; absent when it is hidden.
     pub caller: Option<u64>,
+    /// The caller's score, as keyed in.
     pub rating: Option<u8>,
+    /// How many of our packets the peer missed, by its last RTCP report; none without a report.
+    pub peer_packets_lost: Option<u32>,
+    /// The last round trip that RTCP measured between this node and the peer.
+    pub round_trip: Option<Duration>,
 }
 
-/// Which door a scan came by.
+/// Which way a scan came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ScanDoor {
+pub enum ScanPath {
     /// Typed by a scanner or on the kiosk's keypad.
     Code,
     /// A photograph of a code.
     Image,
 }
 
-impl ScanDoor {
-    /// As it stands in the journal and in metrics.
+impl ScanPath {
+    /// The value in the journal and in metrics.
     pub fn name(self) -> &'static str {
         match self {
-            ScanDoor::Code => "code",
-            ScanDoor::Image => "image",
+            ScanPath::Code => "code",
+            ScanPath::Image => "image",
         }
     }
 }
@@ -129,14 +144,18 @@ impl ScanDoor {
 /// What came of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ScanResult {
+    /// A receipt: what its look-up came to.
     LookUp(LookUpResult),
+    /// The label of an express parcel.
     Waybill,
+    /// An identity card.
     IdCard,
+    /// Nothing that is known.
     Unreadable,
 }
 
 impl ScanResult {
-    /// As it stands in the journal and in metrics.
+    /// The value in the journal and in metrics.
     pub fn name(self) -> &'static str {
         match self {
             ScanResult::LookUp(result) => result.name(),
@@ -150,13 +169,18 @@ impl ScanResult {
 /// One scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScanRecord {
+    /// When the scan came in.
     pub at: Timestamp,
     /// The kiosk's own name, as configured there.
     pub kiosk: String,
-    pub door: ScanDoor,
+    /// Which way it came in.
+    pub path: ScanPath,
+    /// What came of it.
     pub result: ScanResult,
+    /// The stage of the case that was found.
     pub stage: Option<Stage>,
     /// [`super::Keys::asker`] of the receipt number.
     pub receipt: Option<u64>,
+    /// From the request to the reply.
     pub duration: Duration,
 }

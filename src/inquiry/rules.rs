@@ -1,38 +1,44 @@
-//! What both doors answer by: the formats of numbers, the time limits, the working calendar.
+//! The office's rules: the formats of numbers, the time limits, the working calendar.
 
 use jiff::civil::Date;
 
 use super::case::{Case, TimeLimit};
 use super::format::{FormatError, Formats};
-use super::progress::{LimitError, LimitTable, Progress};
+use super::progress::{Progress, TimeLimitError, TimeLimits};
 use super::receipt::ReceiptFormat;
 use super::working_days::WorkingDays;
 
 /// The office's rules, checked.
 #[derive(Clone, Debug)]
 pub struct Rules {
+    /// The formats of receipt numbers.
     pub formats: Formats,
-    limits: LimitTable,
+    limits: TimeLimits,
     calendar: WorkingDays,
 }
 
 /// Why rules cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RulesError {
+    /// A receipt format is wrong.
     #[error("{0}")]
     Format(#[from] FormatError),
+    /// A time limit is wrong.
     #[error("{0}")]
-    Limit(#[from] LimitError),
+    Limit(#[from] TimeLimitError),
 }
 
 impl Rules {
-    /// Checks formats and limits, and reports everything that is wrong with either.
+    /// Checks formats and limits.
+    ///
+    /// # Errors
+    /// Everything that is wrong with either.
     pub fn new(
         formats: Vec<ReceiptFormat>,
         limits: &[TimeLimit],
         calendar: WorkingDays,
     ) -> Result<Rules, Vec<RulesError>> {
-        match (Formats::new(formats), LimitTable::new(limits)) {
+        match (Formats::new(formats), TimeLimits::new(limits)) {
             (Ok(formats), Ok(limits)) => Ok(Rules { formats, limits, calendar }),
             (formats, limits) => {
                 let formats = formats.err().into_iter().flatten().map(RulesError::from);
@@ -41,7 +47,7 @@ impl Rules {
         }
     }
 
-    /// What is said of a case today.
+    /// What is disclosed of a case today.
     pub fn progress(&self, case: &Case, today: Date) -> Progress {
         Progress::of(case, today, &self.limits, &self.calendar)
     }

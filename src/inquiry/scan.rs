@@ -1,4 +1,4 @@
-//! What a scanner sends, made into a receipt number, or into a reason that helps the person at the kiosk.
+//! Reads a scanner's text as a receipt number, or says what it is, so that the kiosk can help.
 //!
 //! ```text
 //!  bytes ─ bounded ─ narrow ─ unframe ─┬─ receipt of a format      ─► Receipt
@@ -8,12 +8,12 @@
 //!                                      └─ anything else            ─► Unreadable
 //! ```
 //!
-//! A QR code may say anything: a number is taken out of one by a configured pattern only, and no address is opened.
+//! A QR code can hold any text: a number is taken out of it by a configured pattern only, and no address is opened.
 
 use super::format::Formats;
 use super::receipt::{NumberError, Receipt};
 
-/// What surrounds a code, by configuration.
+/// What scanners add around a code, by configuration.
 #[derive(Clone, Debug, Default)]
 pub struct ScanRules {
     prefixes: Vec<String>,
@@ -24,8 +24,10 @@ pub struct ScanRules {
 /// Why a rule cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScanRuleError {
+    /// It would take nothing off.
     #[error("an empty prefix or suffix: remove it")]
     Empty,
+    /// The pattern does not say where the number stands.
     #[error("QR pattern {0:?}: must hold {{receipt}} exactly once")]
     Pattern(String),
 }
@@ -33,17 +35,20 @@ pub enum ScanRuleError {
 /// What a scan turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scanned {
+    /// A receipt number.
     Receipt(Receipt),
     /// An express waybill: the receipt is another label.
     Waybill,
     /// An identity card's number; it is not kept.
     IdCard,
-    Unreadable(Unreadable),
+    /// Something else.
+    Unreadable(ScanFault),
 }
 
-/// Why a scan is of no use.
+/// Why a scan is no receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreadable {
+pub enum ScanFault {
+    /// There is no text.
     Empty,
     /// Longer than any code that is printed on a receipt.
     TooLong,
@@ -79,12 +84,12 @@ impl Formats {
     /// Reads what a scanner sent.
     pub fn from_scan(&self, text: &str, rules: &ScanRules) -> Scanned {
         if text.len() > SCAN_BYTES_MAX {
-            return Scanned::Unreadable(Unreadable::TooLong);
+            return Scanned::Unreadable(ScanFault::TooLong);
         }
         let narrow: String = text.chars().map(narrow).collect();
         let framed = trim(&narrow);
         if framed.is_empty() {
-            return Scanned::Unreadable(Unreadable::Empty);
+            return Scanned::Unreadable(ScanFault::Empty);
         }
         // A configured prefix may look like the start of a number, so the code as it is comes first.
         let bare = unframe(framed, rules);
@@ -119,9 +124,9 @@ impl Formats {
             Scanned::Waybill
         } else if !plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit()) {
             let error = self.from_keys(&plain).err().unwrap_or(NumberError::Prefix);
-            Scanned::Unreadable(Unreadable::Number(error))
+            Scanned::Unreadable(ScanFault::Number(error))
         } else {
-            Scanned::Unreadable(Unreadable::Other)
+            Scanned::Unreadable(ScanFault::Other)
         }
     }
 }
@@ -140,7 +145,7 @@ fn trim(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c.is_control() || c == '\u{FEFF}')
 }
 
-/// Takes off what the scanner was told to add, in whatever order it adds it.
+/// Removes what the scanner is configured to add, in any order.
 fn unframe<'a>(text: &'a str, rules: &ScanRules) -> &'a str {
     let mut code = text;
     for _ in 0..FRAMES_MAX {
@@ -247,7 +252,7 @@ mod tests {
     const PLAIN: &str = "440100000000123";
 
     #[test]
-    fn whatever_a_scanner_adds_is_taken_off() {
+    fn what_a_scanner_adds_is_removed() {
         let framings = [
             "440100000000123\r\n",
             "440100000000123\t",
@@ -275,10 +280,7 @@ mod tests {
     #[test]
     fn zeros_of_the_number_itself_are_kept() {
         assert_eq!(number("44010000000000000000"), "44010000000000000000");
-        assert!(
-            matches!(scan("00440100000000123"), Scanned::Unreadable(Unreadable::Number(_))),
-            "two zeros are no pad"
-        );
+        assert!(matches!(scan("00440100000000123"), Scanned::Unreadable(ScanFault::Number(_))), "two zeros are no pad");
     }
 
     #[test]
@@ -288,7 +290,7 @@ mod tests {
             "https://jz.example/r?n=440100000000123&v=1&next=x",
             "receipt 440100000000123",
         ] {
-            assert_eq!(scan(text), Scanned::Unreadable(Unreadable::Other), "{text}");
+            assert_eq!(scan(text), Scanned::Unreadable(ScanFault::Other), "{text}");
         }
     }
 
@@ -296,7 +298,7 @@ mod tests {
     fn other_labels_and_cards_are_recognised() {
         for waybill in ["EA123456789CN", "ea123456789cn", "SF1234567890123", "]C0SF123456789012", "JDVA12345678901"] {
             let expected =
-                if waybill.starts_with("JDVA") { Scanned::Unreadable(Unreadable::Other) } else { Scanned::Waybill };
+                if waybill.starts_with("JDVA") { Scanned::Unreadable(ScanFault::Other) } else { Scanned::Waybill };
             assert_eq!(scan(waybill), expected, "{waybill}");
         }
         // GB 11643's own example, and one with a wrong check character.
@@ -307,12 +309,9 @@ mod tests {
 
     #[test]
     fn long_and_empty_scans_are_refused() {
-        assert_eq!(scan(&"4".repeat(513)), Scanned::Unreadable(Unreadable::TooLong));
-        assert_eq!(scan("\r\n"), Scanned::Unreadable(Unreadable::Empty));
-        assert_eq!(
-            scan("12345"),
-            Scanned::Unreadable(Unreadable::Number(NumberError::Length { expected: 15, got: 5 }))
-        );
+        assert_eq!(scan(&"4".repeat(513)), Scanned::Unreadable(ScanFault::TooLong));
+        assert_eq!(scan("\r\n"), Scanned::Unreadable(ScanFault::Empty));
+        assert_eq!(scan("12345"), Scanned::Unreadable(ScanFault::Number(NumberError::Length { expected: 15, got: 5 })));
     }
 
     #[test]

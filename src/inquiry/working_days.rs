@@ -1,7 +1,7 @@
 //! The working calendar: which days count towards a time limit.
 //!
-//! Weekends are off, unless a notice of the State Council makes one a working day; weekdays count, unless it takes
-//! them off. Notices appear once a year, so a calendar ends: past its last published day nothing is computed.
+//! Weekends are off unless a notice of the State Council makes them working days; weekdays count unless it takes them
+//! off. Notices appear once a year, so a calendar ends: no date past its last published day is computed.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ impl WorkingDays {
         self.published_to
     }
 
-    /// Whether offices work on a day. Past the published end: what the plain week says.
+    /// Whether offices work on a day. Past the published end, the plain week counts.
     pub fn is_working(&self, day: Date) -> bool {
         let weekend = matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday);
         if weekend { self.work.contains(&day) } else { !self.off.contains(&day) }

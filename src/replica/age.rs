@@ -22,19 +22,22 @@ use jiff::{SignedDuration, Timestamp};
 
 /// One reading of a node's clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct ClockReading {
     /// Since the machine was booted, sleep included.
     pub boot: Duration,
+    /// The wall clock; it may jump.
     pub wall: Timestamp,
 }
 
 /// What is kept with the mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptClock {
+pub struct StoredClock {
     /// Names this boot of the machine.
     pub boot_id: String,
+    /// Upstream's time less time since boot, in microseconds.
     pub offset_us: i64,
-    pub told: Moment,
+    /// When the upstream last reported.
+    pub reported: ClockReading,
 }
 
 /// The upstream's clock, as this node knows it.
@@ -43,18 +46,19 @@ pub struct AgeClock {
     boot_id: String,
     offset_us: i64,
     /// When the upstream last spoke.
-    told: Moment,
+    told: ClockReading,
 }
 
 impl AgeClock {
-    pub fn start(now: Moment, boot_id: &str, kept: Option<&KeptClock>) -> AgeClock {
+    /// The clock of a program that starts at `now`; `kept` is what its last run stored.
+    pub fn start(now: ClockReading, boot_id: &str, kept: Option<&StoredClock>) -> AgeClock {
         let boot_id = boot_id.to_owned();
         match kept {
-            Some(kept) if kept.boot_id == boot_id && kept.told.boot <= now.boot => {
-                AgeClock { boot_id, offset_us: kept.offset_us, told: kept.told }
+            Some(kept) if kept.boot_id == boot_id && kept.reported.boot <= now.boot => {
+                AgeClock { boot_id, offset_us: kept.offset_us, told: kept.reported }
             }
             Some(kept) => {
-                let then = micros(kept.told.boot).saturating_add(kept.offset_us);
+                let then = micros(kept.reported.boot).saturating_add(kept.offset_us);
                 let offset_us = now.wall.as_microsecond().max(then) - micros(now.boot);
                 AgeClock { boot_id, offset_us, told: now }
             }
@@ -63,7 +67,7 @@ impl AgeClock {
     }
 
     /// The upstream's time.
-    pub fn now(&self, now: Moment) -> Timestamp {
+    pub fn now(&self, now: ClockReading) -> Timestamp {
         let steady = micros(now.boot).saturating_add(self.offset_us);
         let boot = micros(now.boot) - micros(self.told.boot);
         let wall = now.wall.as_microsecond() - self.told.wall.as_microsecond();
@@ -74,9 +78,14 @@ impl AgeClock {
 
     /// The upstream spoke: it stands at `as_of`, and its own clock shows `upstream_now`, if it says so. Gives what may be
     /// believed of `as_of`: a time further ahead than clocks are wrong is cut off.
-    pub fn told(&mut self, now: Moment, as_of: Timestamp, upstream_now: Option<Timestamp>) -> Timestamp {
+    pub fn upstream_reported(
+        &mut self,
+        now: ClockReading,
+        as_of: Timestamp,
+        upstream_now: Option<Timestamp>,
+    ) -> Timestamp {
         let ceiling = self.now(now).max(now.wall) + SignedDuration::try_from(AHEAD_MAX).unwrap_or_default();
-        let believed = upstream_now.map_or(as_of.min(ceiling), |_| as_of);
+        let believed = if upstream_now.is_some() { as_of } else { as_of.min(ceiling) };
         if let Some(upstream) = upstream_now {
             self.offset_us = upstream.as_microsecond() - micros(now.boot);
         }
@@ -85,8 +94,9 @@ impl AgeClock {
         believed
     }
 
-    pub fn kept(&self) -> KeptClock {
-        KeptClock { boot_id: self.boot_id.clone(), offset_us: self.offset_us, told: self.told }
+    /// What to store with the mark.
+    pub fn kept(&self) -> StoredClock {
+        StoredClock { boot_id: self.boot_id.clone(), offset_us: self.offset_us, reported: self.told }
     }
 }
 
@@ -117,11 +127,11 @@ mod tests {
     }
 
     /// So many seconds after the start, with a wall clock that is so many seconds wrong.
-    fn moment(second: i64, wrong: i64) -> Moment {
-        Moment { boot: Duration::from_secs(1_000 + second.unsigned_abs()), wall: at(START + second + wrong) }
+    fn moment(second: i64, wrong: i64) -> ClockReading {
+        ClockReading { boot: Duration::from_secs(1_000 + second.unsigned_abs()), wall: at(START + second + wrong) }
     }
 
-    fn age(clock: &AgeClock, as_of: Timestamp, now: Moment) -> i64 {
+    fn age(clock: &AgeClock, as_of: Timestamp, now: ClockReading) -> i64 {
         clock.now(now).as_second() - as_of.as_second()
     }
 
@@ -132,18 +142,18 @@ mod tests {
     #[test]
     fn a_wall_clock_that_jumps_an_hour_changes_nothing() {
         let mut clock = started();
-        let as_of = clock.told(moment(10, 0), at(START + 10), None);
+        let as_of = clock.upstream_reported(moment(10, 0), at(START + 10), None);
         for wrong in [-HOUR, 0, HOUR, -24 * HOUR] {
             assert_eq!(age(&clock, as_of, moment(70, wrong)), 60, "{wrong}");
         }
-        let as_of = clock.told(moment(100, HOUR), at(START + 100), None);
+        let as_of = clock.upstream_reported(moment(100, HOUR), at(START + 100), None);
         assert_eq!(age(&clock, as_of, moment(130, -HOUR)), 30);
     }
 
     #[test]
     fn a_word_that_was_on_its_way_for_hours_is_as_old_as_it_says() {
         let mut clock = started();
-        let as_of = clock.told(moment(10, 0), at(START - 8 * HOUR), None);
+        let as_of = clock.upstream_reported(moment(10, 0), at(START - 8 * HOUR), None);
         assert_eq!(age(&clock, as_of, moment(10, 0)), 8 * HOUR + 10);
     }
 
@@ -151,7 +161,7 @@ mod tests {
     fn an_upstream_that_tells_its_time_is_believed_over_the_nodes_clock() {
         for wrong in [-5 * HOUR, 0, 5 * HOUR] {
             let mut clock = AgeClock::start(moment(0, wrong), "boot 1", None);
-            let as_of = clock.told(moment(10, wrong), at(START + 7), Some(at(START + 10)));
+            let as_of = clock.upstream_reported(moment(10, wrong), at(START + 7), Some(at(START + 10)));
             assert_eq!(age(&clock, as_of, moment(40, wrong)), 33, "{wrong}");
         }
     }
@@ -159,31 +169,31 @@ mod tests {
     #[test]
     fn a_node_whose_clock_is_behind_learns_it_and_nonsense_is_cut_off() {
         let mut clock = AgeClock::start(moment(0, -HOUR / 2), "boot 1", None);
-        let as_of = clock.told(moment(10, -HOUR / 2), at(START + 10), None);
+        let as_of = clock.upstream_reported(moment(10, -HOUR / 2), at(START + 10), None);
         assert_eq!(age(&clock, as_of, moment(70, -HOUR / 2)), 60);
-        let far = clock.told(moment(80, 0), at(START + 1_000 * HOUR), None);
+        let far = clock.upstream_reported(moment(80, 0), at(START + 1_000 * HOUR), None);
         assert_eq!(far, at(START + 80 + HOUR));
     }
 
     #[test]
     fn a_machine_that_slept_three_days_says_so_until_the_upstream_speaks() {
         let mut clock = started();
-        let as_of = clock.told(moment(10, 0), at(START + 10), None);
+        let as_of = clock.upstream_reported(moment(10, 0), at(START + 10), None);
         assert_eq!(age(&clock, as_of, moment(20, 72 * HOUR)), 72 * HOUR + 10);
-        let as_of = clock.told(moment(30, 72 * HOUR), at(START + 30 + 72 * HOUR), None);
+        let as_of = clock.upstream_reported(moment(30, 72 * HOUR), at(START + 30 + 72 * HOUR), None);
         assert_eq!(age(&clock, as_of, moment(40, 72 * HOUR)), 10);
     }
 
     #[test]
     fn a_restart_goes_on_counting_and_a_reboot_takes_the_wall_clock_but_never_backwards() {
         let mut clock = started();
-        let as_of = clock.told(moment(10, 0), at(START + 10), None);
+        let as_of = clock.upstream_reported(moment(10, 0), at(START + 10), None);
         let kept = clock.kept();
         let again = AgeClock::start(moment(50, HOUR), "boot 1", Some(&kept));
         assert_eq!(age(&again, as_of, moment(60, HOUR)), 50);
-        let booted = Moment { boot: Duration::from_secs(5), wall: at(START + 500) };
+        let booted = ClockReading { boot: Duration::from_secs(5), wall: at(START + 500) };
         assert_eq!(age(&AgeClock::start(booted, "boot 2", Some(&kept)), as_of, booted), 490);
-        let behind = Moment { wall: at(START - HOUR), ..booted };
+        let behind = ClockReading { wall: at(START - HOUR), ..booted };
         assert_eq!(age(&AgeClock::start(behind, "boot 2", Some(&kept)), as_of, behind), 0);
     }
 
@@ -193,11 +203,11 @@ mod tests {
             words in proptest::collection::vec((1i64..5_000, -3_600i64..3_600, any::<bool>()), 1..30),
         ) {
             let (mut clock, mut now, mut last) = (started(), 0, 0);
-            let mut as_of = clock.told(moment(0, 0), at(START), None);
+            let mut as_of = clock.upstream_reported(moment(0, 0), at(START), None);
             for (passed, wrong, speaks) in words {
                 now += passed;
                 if speaks {
-                    as_of = clock.told(moment(now, wrong), at(START + now), None);
+                    as_of = clock.upstream_reported(moment(now, wrong), at(START + now), None);
                     last = now;
                 }
                 prop_assert_eq!(age(&clock, as_of, moment(now, wrong)), now - last);

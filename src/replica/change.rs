@@ -12,13 +12,19 @@ pub enum Change {
     /// A case as the upstream has it, whatever its version: the order of the changes decides.
     Replace(CaseRecord),
     /// A case leaves the copy.
-    Delete { receipt: Private<String> },
+    Delete {
+        /// The case's receipt number.
+        receipt: Private<String>,
+    },
     /// All cases leave the copy. Always held for an operator.
     Truncate,
     /// A case that cannot be used.
     Bad(BadRow),
     /// The upstream has a row no more that was put aside under this id.
-    Gone { id: String },
+    Gone {
+        /// The row's [`BadRow::id`].
+        id: String,
+    },
 }
 
 /// A case that cannot be used as it came: kept aside, told of, and tried again.

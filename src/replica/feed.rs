@@ -21,6 +21,7 @@ use super::row::Row;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseRecord {
+    /// 6 to 32 digits.
     pub receipt: String,
     /// The last four of the identity document. One of this, `birth_date` and `verifier` must be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,20 +32,31 @@ pub struct CaseRecord {
     /// The second factor's keyed hash under this installation's key, 32 hex digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verifier: Option<String>,
+    /// Where the case stands.
     pub stage: Stage,
+    /// The code of the document that is applied for.
     pub document: String,
+    /// The code of the kind of application.
     pub case_type: String,
+    /// The code of the hall that accepted it.
     pub hall: String,
+    /// The day of acceptance.
     pub accepted_on: Date,
+    /// The day on which the case came to its stage.
     pub stage_on: Date,
+    /// When the clock of the promised day stood still.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pauses: Vec<Pause>,
+    /// Codes of the papers that are still needed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<String>,
+    /// The last four characters of the waybill number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waybill_tail: Option<String>,
+    /// Whether the applicant is a minor: then only the stage is disclosed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub minor: bool,
+    /// Grows with each change of the case; below 2^63.
     pub version: u64,
 }
 
@@ -68,7 +80,9 @@ pub struct BatchHeader {
 /// A line of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
+    /// The batch's header.
     Header(BatchHeader),
+    /// One case.
     Case(Box<CaseRecord>),
     /// Nothing but blanks.
     Blank,
@@ -77,16 +91,31 @@ pub enum Line {
 /// Why a line cannot be used. Its text names fields, never values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
+    /// Longer than [`LINE_BYTES_MAX`].
     #[error("longer than {LINE_BYTES_MAX} bytes: one case a line")]
     TooLong,
+    /// Not UTF-8.
     #[error("not UTF-8: write the file as UTF-8")]
     Encoding,
+    /// Not an object of the format.
     #[error("{what} (column {column}): write one JSON object a line, with the fields of the format")]
-    Json { what: String, column: usize },
+    Json {
+        /// The parser's reason, without any value of the line.
+        what: String,
+        /// Where, from 1.
+        column: usize,
+    },
+    /// A header that is not on the first line.
     #[error("a batch header after the first line: put it first, or start another file")]
     LateHeader,
+    /// A field holds what it must not.
     #[error("{field}: {wants}")]
-    Field { field: &'static str, wants: &'static str },
+    Field {
+        /// The field's name, with dots inside a nested object.
+        field: &'static str,
+        /// What the field must hold.
+        wants: &'static str,
+    },
 }
 
 impl Line {

@@ -1,18 +1,21 @@
-//! The copy that knows its age: change batches, marks, rows, the sample (pure).
+//! The replica's rules, without IO: change batches, marks, rows, ages, feed files, a PostgreSQL upstream, the sample.
 
 mod age;
 mod change;
 mod feed;
+/// Feed files of a one-way gate: header, seal, keys, order.
 pub mod gate;
 mod mark;
-mod office;
 mod row;
+/// A made-up office, for trying out and for tests.
 pub mod sample;
+mod simulated_office;
+/// A PostgreSQL upstream.
 pub mod upstream;
 
-pub use age::{AgeClock, KeptClock, Moment};
+pub use age::{AgeClock, ClockReading, StoredClock};
 pub use change::{BadRow, Change};
 pub use feed::{BatchHeader, CaseRecord, LINE_BYTES_MAX, Line, LineError, SAMPLE, SPOOL};
 pub use mark::Mark;
-pub use office::{Event, Office};
 pub use row::{Row, RowError};
+pub use simulated_office::{Event, SimulatedOffice};

@@ -17,18 +17,24 @@ use inquiry::{Case, Pause, RowKey, Stage, Verifier};
 /// One row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
+    /// The keyed hash of its receipt number.
     pub at: RowKey,
+    /// The keyed hash of its second factor.
     pub verifier: Verifier,
+    /// The case itself.
     pub case: Arc<Case>,
 }
 
 /// Why a row's bytes cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {
+    /// The first byte names another form.
     #[error("a row in a form that this version does not know: rebuild the replica")]
     Form,
+    /// The bytes or their key were damaged.
     #[error("a row's checksum does not match: the disk or the file is damaged, rebuild the replica")]
     Checksum,
+    /// The checksum matches, but the fields cannot be read.
     #[error("a row whose checksum matches and whose content does not: rebuild the replica")]
     Content,
 }

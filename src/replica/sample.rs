@@ -62,6 +62,7 @@ pub fn lines(
 pub struct Example {
     /// A stage's code, `minor` or `overdue`.
     pub shows: &'static str,
+    /// The case.
     pub case: CaseRecord,
 }
 
@@ -278,7 +279,7 @@ mod tests {
 
     use super::*;
     use crate::Line;
-    use inquiry::{Formats, Keys, LimitTable, Progress, Promise, TimeLimit, Unit};
+    use inquiry::{Formats, Keys, Progress, Promise, TimeLimit, TimeLimits, Unit};
     use support::calendar::notices_of_2026;
 
     const TODAY: Date = date(2026, 11, 23);
@@ -340,7 +341,7 @@ mod tests {
         let calendar = notices_of_2026();
         let limit =
             |document: &str| TimeLimit { document: document.into(), case_type: None, n: 7, unit: Unit::WorkingDays };
-        let limits = LimitTable::new(&DOCUMENTS.map(|(name, _)| limit(name))).unwrap();
+        let limits = TimeLimits::new(&DOCUMENTS.map(|(name, _)| limit(name))).unwrap();
         for n in 0..330 {
             let today = date(2026, 1, 15).saturating_add(Span::new().days(n));
             for Example { shows, case } in examples(1, today, &calendar) {

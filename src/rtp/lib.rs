@@ -11,9 +11,9 @@ mod reception;
 pub mod rtcp;
 mod telephone_event;
 
-pub use packet::{HEADER, Header, Packet, PacketError, is_rtcp};
-pub use reception::{Arrival, Reception, ReceptionReport};
-pub use telephone_event::EventKeys;
+pub use packet::{HEADER_OCTETS, Header, Packet, PacketError, is_rtcp};
+pub use reception::{Reception, ReceptionReport, SequencePlace};
+pub use telephone_event::TelephoneEvents;
 
 #[cfg(test)]
 mod tests {
@@ -26,7 +26,7 @@ mod tests {
         for (name, datagram) in &files {
             let kind = match (Packet::read(datagram), rtcp::read(datagram, 9)) {
                 (Ok(packet), None) => {
-                    let _ = EventKeys::default().packet(&packet.header, packet.payload);
+                    let _ = TelephoneEvents::default().packet(&packet.header, packet.payload);
                     "rtp"
                 }
                 (Err(_), Some(_)) => "rtcp",

@@ -1,7 +1,7 @@
 //! One RTP packet (RFC 3550 §5.1).
 
 /// Octets of a header without contributing sources and extension, as every local packet has it.
-pub const HEADER: usize = 12;
+pub const HEADER_OCTETS: usize = 12;
 
 /// The header fields that reception and telephone events use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub fn is_rtcp(datagram: &[u8]) -> bool {
 
 impl Header {
     /// Writes the header to the first [`HEADER`] octets.
-    pub fn write(&self, to: &mut [u8; HEADER]) {
+    pub fn write(&self, to: &mut [u8; HEADER_OCTETS]) {
         to[0] = 0x80;
         to[1] = u8::from(self.marker) << 7 | (self.payload_type & 0x7F);
         to[2..4].copy_from_slice(&self.sequence.to_be_bytes());
@@ -64,14 +64,14 @@ impl Header {
 impl Packet<'_> {
     /// Reads a datagram.
     pub fn read(datagram: &[u8]) -> Result<Packet<'_>, PacketError> {
-        let fixed: &[u8; HEADER] = datagram.first_chunk().ok_or(PacketError::Short)?;
+        let fixed: &[u8; HEADER_OCTETS] = datagram.first_chunk().ok_or(PacketError::Short)?;
         if fixed[0] >> 6 != 2 {
             return Err(PacketError::Version);
         }
         if is_rtcp(datagram) {
             return Err(PacketError::Rtcp);
         }
-        let mut from = HEADER + 4 * usize::from(fixed[0] & 0x0F);
+        let mut from = HEADER_OCTETS + 4 * usize::from(fixed[0] & 0x0F);
         if fixed[0] & 0x10 != 0 {
             let extension: &[u8; 4] = datagram.get(from..).and_then(<[u8]>::first_chunk).ok_or(PacketError::Short)?;
             from += 4 + 4 * usize::from(u16::from_be_bytes([extension[2], extension[3]]));
@@ -158,7 +158,7 @@ mod tests {
             (sequence, timestamp, ssrc) in any::<(u16, u32, u32)>(),
         ) {
             let header = Header { marker, payload_type, sequence, timestamp, ssrc };
-            let mut datagram = [0; HEADER];
+            let mut datagram = [0; HEADER_OCTETS];
             header.write(&mut datagram);
             prop_assert_eq!(Packet::read(&datagram), Ok(Packet { header, payload: &[] }));
         }

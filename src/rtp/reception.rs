@@ -8,7 +8,7 @@ use std::time::Instant;
 
 /// The place of one packet in its sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
+pub enum SequencePlace {
     /// The first of a source, or after a confirmed jump.
     First,
     /// Newer than all packets so far.
@@ -74,20 +74,20 @@ impl Reception {
     }
 
     /// Counts one packet.
-    pub fn packet(&mut self, now: Instant, sequence: u16, timestamp: u32, ssrc: u32) -> Arrival {
+    pub fn packet(&mut self, now: Instant, sequence: u16, timestamp: u32, ssrc: u32) -> SequencePlace {
         let ticks = self.ticks(now);
         let Some(source) = self.source.as_mut().filter(|source| source.ssrc == ssrc) else {
             return self.begin(sequence, timestamp, ssrc, ticks);
         };
         let arrival = source.place(sequence);
         match arrival {
-            Arrival::First => return self.begin(sequence, timestamp, ssrc, ticks),
-            Arrival::Next { .. } => {
+            SequencePlace::First => return self.begin(sequence, timestamp, ssrc, ticks),
+            SequencePlace::Next { .. } => {
                 source.received += 1;
                 source.time(ticks.wrapping_sub(timestamp));
             }
-            Arrival::Late => source.received += 1,
-            Arrival::Duplicate | Arrival::Stray => {}
+            SequencePlace::Late => source.received += 1,
+            SequencePlace::Duplicate | SequencePlace::Stray => {}
         }
         arrival
     }
@@ -107,7 +107,7 @@ impl Reception {
         self.source.as_ref().map(|source| source.ssrc)
     }
 
-    fn begin(&mut self, sequence: u16, timestamp: u32, ssrc: u32, ticks: u32) -> Arrival {
+    fn begin(&mut self, sequence: u16, timestamp: u32, ssrc: u32, ticks: u32) -> SequencePlace {
         self.lost_before = self.lost();
         // One cycle up, so that a packet older than the first one has a number too.
         let first = (1 << 16) + u64::from(sequence);
@@ -123,7 +123,7 @@ impl Reception {
             expected_before: 0,
             received_before: 0,
         });
-        Arrival::First
+        SequencePlace::First
     }
 
     /// The time of arrival in units of 1/8000 s.
@@ -134,32 +134,32 @@ impl Reception {
 
 impl Source {
     /// Where a number lies relative to the newest.
-    fn place(&mut self, sequence: u16) -> Arrival {
+    fn place(&mut self, sequence: u16) -> SequencePlace {
         let ahead = sequence.wrapping_sub(self.newest as u16);
         let behind = ahead.wrapping_neg();
         let jump = self.jump.take();
         if ahead == 0 {
-            return Arrival::Duplicate;
+            return SequencePlace::Duplicate;
         }
         if ahead <= DROPOUT_MAX {
             self.newest += u64::from(ahead);
             self.seen = self.seen.checked_shl(ahead.into()).unwrap_or(0) | 1;
-            return Arrival::Next { missing: ahead - 1 };
+            return SequencePlace::Next { missing: ahead - 1 };
         }
         if behind < SEEN {
             let bit = 1 << behind;
             if self.seen & bit != 0 {
-                return Arrival::Duplicate;
+                return SequencePlace::Duplicate;
             }
             self.seen |= bit;
             self.base = self.base.min(self.newest - u64::from(behind));
-            return Arrival::Late;
+            return SequencePlace::Late;
         }
         if jump == Some(sequence) {
-            return Arrival::First;
+            return SequencePlace::First;
         }
         self.jump = Some(sequence.wrapping_add(1));
-        Arrival::Stray
+        SequencePlace::Stray
     }
 
     fn time(&mut self, transit: u32) {
@@ -221,7 +221,7 @@ mod tests {
             Receiver { reception: Reception::new(start), start }
         }
 
-        fn at(&mut self, ms: u64, sequence: u16, timestamp: u32) -> Arrival {
+        fn at(&mut self, ms: u64, sequence: u16, timestamp: u32) -> SequencePlace {
             self.reception.packet(self.start + Duration::from_millis(ms), sequence, timestamp, 5)
         }
     }
@@ -229,12 +229,12 @@ mod tests {
     #[test]
     fn loss_is_counted_and_a_late_packet_takes_it_back() {
         let mut receiver = Receiver::new();
-        assert_eq!(receiver.at(0, 10, 0), Arrival::First);
-        assert_eq!(receiver.at(20, 13, 480), Arrival::Next { missing: 2 });
+        assert_eq!(receiver.at(0, 10, 0), SequencePlace::First);
+        assert_eq!(receiver.at(20, 13, 480), SequencePlace::Next { missing: 2 });
         assert_eq!(receiver.reception.lost(), 2);
-        assert_eq!(receiver.at(21, 12, 320), Arrival::Late);
-        assert_eq!(receiver.at(21, 12, 320), Arrival::Duplicate);
-        assert_eq!(receiver.at(22, 13, 480), Arrival::Duplicate);
+        assert_eq!(receiver.at(21, 12, 320), SequencePlace::Late);
+        assert_eq!(receiver.at(21, 12, 320), SequencePlace::Duplicate);
+        assert_eq!(receiver.at(22, 13, 480), SequencePlace::Duplicate);
         let report = receiver.reception.report().expect("a source");
         assert_eq!((report.lost, report.fraction_lost, report.highest), (1, 64, 13));
         assert_eq!(receiver.reception.report().map(|report| report.fraction_lost), Some(0));
@@ -243,23 +243,23 @@ mod tests {
     #[test]
     fn the_sequence_wraps_and_a_packet_before_the_first_is_late() {
         let mut receiver = Receiver::new();
-        assert_eq!(receiver.at(0, 65_535, 0), Arrival::First);
-        assert_eq!(receiver.at(20, 0, 160), Arrival::Next { missing: 0 });
-        assert_eq!(receiver.at(20, 65_534, 0), Arrival::Late);
+        assert_eq!(receiver.at(0, 65_535, 0), SequencePlace::First);
+        assert_eq!(receiver.at(20, 0, 160), SequencePlace::Next { missing: 0 });
+        assert_eq!(receiver.at(20, 65_534, 0), SequencePlace::Late);
         assert_eq!((receiver.reception.lost(), receiver.reception.report().map(|r| r.highest)), (0, Some(65_536)));
         let mut receiver = Receiver::new();
-        assert_eq!(receiver.at(0, 0, 0), Arrival::First);
-        assert_eq!(receiver.at(0, 65_535, 0), Arrival::Late);
+        assert_eq!(receiver.at(0, 0, 0), SequencePlace::First);
+        assert_eq!(receiver.at(0, 65_535, 0), SequencePlace::Late);
     }
 
     #[test]
     fn a_jump_counts_when_a_second_packet_confirms_it() {
         let mut receiver = Receiver::new();
         receiver.at(0, 10, 0);
-        assert_eq!(receiver.at(20, 30_000, 0), Arrival::Stray);
-        assert_eq!(receiver.at(20, 11, 160), Arrival::Next { missing: 0 });
-        assert_eq!(receiver.at(40, 30_000, 0), Arrival::Stray);
-        assert_eq!(receiver.at(60, 30_001, 0), Arrival::First);
+        assert_eq!(receiver.at(20, 30_000, 0), SequencePlace::Stray);
+        assert_eq!(receiver.at(20, 11, 160), SequencePlace::Next { missing: 0 });
+        assert_eq!(receiver.at(40, 30_000, 0), SequencePlace::Stray);
+        assert_eq!(receiver.at(60, 30_001, 0), SequencePlace::First);
         assert_eq!(receiver.reception.lost(), 0);
     }
 
@@ -268,7 +268,7 @@ mod tests {
         let mut receiver = Receiver::new();
         receiver.at(0, 10, 0);
         receiver.at(20, 12, 320);
-        assert_eq!(receiver.reception.packet(receiver.start, 500, 9, 6), Arrival::First);
+        assert_eq!(receiver.reception.packet(receiver.start, 500, 9, 6), SequencePlace::First);
         assert_eq!((receiver.reception.ssrc(), receiver.reception.lost()), (Some(6), 1));
     }
 
@@ -293,7 +293,7 @@ mod tests {
             order.extend(repeated);
             let counted = order.iter().filter(|n| {
                 let arrival = receiver.at(0, n.wrapping_add(65_500), 0);
-                matches!(arrival, Arrival::First | Arrival::Next { .. } | Arrival::Late)
+                matches!(arrival, SequencePlace::First | SequencePlace::Next { .. } | SequencePlace::Late)
             });
             prop_assert_eq!(counted.count(), 50);
             prop_assert_eq!(receiver.reception.lost(), 0);

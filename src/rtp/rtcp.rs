@@ -10,14 +10,14 @@ pub struct Report {
     /// The middle 32 bits of the sender report's NTP time: the LSR of the next local report.
     pub sender_time: Option<u32>,
     /// The report block about the local stream.
-    pub ours: Option<Block>,
+    pub block: Option<ReportBlock>,
     /// The peer leaves (RFC 3550 §6.6).
     pub bye: bool,
 }
 
 /// One reception report block as received (RFC 3550 §6.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block {
+pub struct ReportBlock {
     /// The share lost since the last report, in 1/256.
     pub fraction_lost: u8,
     /// Packets lost in all; negative with duplicates.
@@ -32,7 +32,7 @@ pub struct Block {
 
 /// The sender information of a sender report (RFC 3550 §6.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sender {
+pub struct SenderInfo {
     /// Seconds and fractions, 32.32, of any clock that runs evenly.
     pub ntp: u64,
     /// The same instant in RTP timestamp units.
@@ -45,11 +45,11 @@ pub struct Sender {
 
 /// The content of a local compound packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Own<'a> {
+pub struct LocalReport<'a> {
     /// The local source.
     pub ssrc: u32,
     /// `None` before the first RTP packet: the packet is a receiver report.
-    pub sender: Option<Sender>,
+    pub sender: Option<SenderInfo>,
     /// The report block about the peer's stream; `None` before its first packet.
     pub reception: Option<ReceptionReport>,
     /// LSR: the middle 32 bits of the peer's last sender report; 0 for none.
@@ -64,7 +64,7 @@ pub struct Own<'a> {
 
 /// The round-trip time in 1/65536 s, from a block about the local stream and the middle 32 bits of the local NTP time
 /// (RFC 3550 §6.4.1); `None` for a peer without LSR or with an implausible one.
-pub fn round_trip(block: &Block, now: u32) -> Option<u32> {
+pub fn round_trip(block: &ReportBlock, now: u32) -> Option<u32> {
     let trip = now.wrapping_sub(block.last_report).wrapping_sub(block.delay);
     // A peer that computes DLSR wrongly yields hours.
     (block.last_report != 0 && trip < 60 << 16).then_some(trip)
@@ -110,7 +110,7 @@ fn blocks(body: &[u8], count: usize, ours: u32, report: &mut Report) -> Option<(
         let block = body.get(24 * n..24 * n + 24)?;
         let loss = word(block, 1)?;
         if word(block, 0)? == ours {
-            report.ours = Some(Block {
+            report.block = Some(ReportBlock {
                 fraction_lost: (loss >> 24) as u8,
                 lost: (loss << 8) as i32 >> 8,
                 jitter: word(block, 3)?,
@@ -127,7 +127,7 @@ fn word(body: &[u8], index: usize) -> Option<u32> {
 }
 
 /// Writes a compound packet and returns its length, at most [`LONGEST`] octets.
-pub fn write(own: &Own<'_>, to: &mut [u8; LONGEST]) -> usize {
+pub fn write(own: &LocalReport<'_>, to: &mut [u8; COMPOUND_MAX]) -> usize {
     let mut out = Out { to, at: 0 };
     let kind = if own.sender.is_some() { SENDER } else { RECEIVER };
     out.packet(kind, u8::from(own.reception.is_some()), |out| {
@@ -163,7 +163,7 @@ pub fn write(own: &Own<'_>, to: &mut [u8; LONGEST]) -> usize {
 }
 
 struct Out<'a> {
-    to: &'a mut [u8; LONGEST],
+    to: &'a mut [u8; COMPOUND_MAX],
     at: usize,
 }
 
@@ -187,7 +187,7 @@ impl Out<'_> {
 }
 
 /// Octets of a sender report with one block, a CNAME of 255 octets, and a BYE.
-pub const LONGEST: usize = 28 + 24 + 8 + 260 + 8;
+pub const COMPOUND_MAX: usize = 28 + 24 + 8 + 260 + 8;
 const SENDER: u8 = 200;
 const RECEIVER: u8 = 201;
 const DESCRIPTION: u8 = 202;
@@ -200,10 +200,10 @@ mod tests {
     use super::*;
     use crate::is_rtcp;
 
-    fn own(name: &str) -> Own<'_> {
-        Own {
+    fn own(name: &str) -> LocalReport<'_> {
+        LocalReport {
             ssrc: 7,
-            sender: Some(Sender { ntp: 0x0123_4567_89AB_CDEF, timestamp: 1, packets: 2, octets: 3 }),
+            sender: Some(SenderInfo { ntp: 0x0123_4567_89AB_CDEF, timestamp: 1, packets: 2, octets: 3 }),
             reception: Some(ReceptionReport { ssrc: 9, fraction_lost: 4, lost: -5, highest: 6, jitter: 7 }),
             last_report: 8,
             delay: 9,
@@ -214,19 +214,19 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_by_the_other_side() {
-        let mut to = [0; LONGEST];
+        let mut to = [0; COMPOUND_MAX];
         let length = write(&own("jindu"), &mut to);
         assert!(is_rtcp(&to[..length]));
         let report = read(&to[..length], 9).expect("well-formed");
-        let block = Block { fraction_lost: 4, lost: -5, jitter: 7, last_report: 8, delay: 9 };
-        assert_eq!(report, Report { ssrc: 7, sender_time: Some(0x4567_89AB), ours: Some(block), bye: true });
-        assert_eq!(read(&to[..length], 10).map(|report| report.ours), Some(None));
+        let block = ReportBlock { fraction_lost: 4, lost: -5, jitter: 7, last_report: 8, delay: 9 };
+        assert_eq!(report, Report { ssrc: 7, sender_time: Some(0x4567_89AB), block: Some(block), bye: true });
+        assert_eq!(read(&to[..length], 10).map(|report| report.block), Some(None));
     }
 
     #[test]
     fn a_receiver_without_any_packet_still_reports() {
-        let mut to = [0; LONGEST];
-        let own = Own { sender: None, reception: None, bye: false, ..own("") };
+        let mut to = [0; COMPOUND_MAX];
+        let own = LocalReport { sender: None, reception: None, bye: false, ..own("") };
         let length = write(&own, &mut to);
         assert_eq!(read(&to[..length], 9), Some(Report { ssrc: 7, ..Report::default() }));
     }
@@ -235,7 +235,7 @@ mod tests {
     fn every_name_ends_at_a_word() {
         for length in 0..=300 {
             let name = "n".repeat(length);
-            let mut to = [0; LONGEST];
+            let mut to = [0; COMPOUND_MAX];
             let written = write(&own(&name), &mut to);
             assert!(written.is_multiple_of(4) && read(&to[..written], 9).is_some(), "{length}");
         }
@@ -243,10 +243,10 @@ mod tests {
 
     #[test]
     fn a_round_trip_excludes_the_peers_delay() {
-        let block = Block { fraction_lost: 0, lost: 0, jitter: 0, last_report: 0x1_0000, delay: 0x8000 };
+        let block = ReportBlock { fraction_lost: 0, lost: 0, jitter: 0, last_report: 0x1_0000, delay: 0x8000 };
         assert_eq!(round_trip(&block, 0x2_0000), Some(0x8000));
         assert_eq!(round_trip(&block, 0x1_0000), None);
-        assert_eq!(round_trip(&Block { last_report: 0, ..block }, 0x2_0000), None);
+        assert_eq!(round_trip(&ReportBlock { last_report: 0, ..block }, 0x2_0000), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use base::Key;
 
 /// Decodes the telephone events of one peer.
 #[derive(Clone, Debug, Default)]
-pub struct EventKeys {
+pub struct TelephoneEvents {
     current: Option<Press>,
     /// Timestamp and event of the presses before the current one, to recognise late packets.
     past: [Option<(u32, u8)>; PAST],
@@ -50,7 +50,7 @@ struct Sighting {
     timestamp: u32,
 }
 
-impl EventKeys {
+impl TelephoneEvents {
     /// Takes a packet of the event payload type; returns a key with the first packet that arrives of a press.
     pub fn packet(&mut self, header: &Header, payload: &[u8]) -> Option<Key> {
         let &[event, flags, high, low, ..] = payload else { return None };
@@ -80,7 +80,7 @@ impl EventKeys {
 
     /// Starts over for a new source, whose sequence numbers and timestamps are unrelated.
     pub fn reset(&mut self) {
-        *self = EventKeys::default();
+        *self = TelephoneEvents::default();
     }
 
     fn begin(&mut self, sighting: Sighting) {
@@ -216,7 +216,7 @@ mod tests {
     }
 
     fn heard(packets: &[(Header, [u8; 4])]) -> String {
-        let mut keys = EventKeys::default();
+        let mut keys = TelephoneEvents::default();
         packets.iter().filter_map(|(header, payload)| keys.packet(header, payload)).map(Key::as_char).collect()
     }
 
@@ -325,15 +325,15 @@ mod tests {
     fn letters_flash_and_short_payloads_are_no_keys() {
         assert_eq!(Phone::new().press(12).press(15).press(16).press(200).press(0).heard(), "0");
         let header = Header { marker: true, payload_type: 101, sequence: 1, timestamp: 1, ssrc: 1 };
-        assert_eq!(EventKeys::default().packet(&header, &[1, 2, 3]), None);
-        assert_eq!(EventKeys::default().packet(&header, &[]), None);
+        assert_eq!(TelephoneEvents::default().packet(&header, &[1, 2, 3]), None);
+        assert_eq!(TelephoneEvents::default().packet(&header, &[]), None);
     }
 
     #[test]
     fn a_new_source_may_repeat_the_numbers_of_the_old_one() {
         let mut phone = Phone::new();
         phone.press(3);
-        let mut keys = EventKeys::default();
+        let mut keys = TelephoneEvents::default();
         let mut count = || phone.sent.iter().filter_map(|(header, payload)| keys.packet(header, payload)).count();
         assert_eq!((count(), count()), (1, 0));
         keys.reset();
@@ -364,7 +364,7 @@ mod tests {
 
         #[test]
         fn no_events_make_the_reader_panic(packets in proptest::collection::vec(any::<(u16, u32, bool, [u8; 4])>(), 0..100)) {
-            let mut keys = EventKeys::default();
+            let mut keys = TelephoneEvents::default();
             for (sequence, timestamp, marker, payload) in packets {
                 let header = Header { marker, payload_type: 101, sequence, timestamp, ssrc: 1 };
                 let _ = keys.packet(&header, &payload);

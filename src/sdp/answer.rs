@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::description::{Address, Description, Media, payload};
 use super::write::{Chosen, write_answer};
-use super::{Direction, LocalMedia, MediaPeer, Negotiated, Refused};
+use super::{Direction, LocalMedia, Negotiated, Rejection, RemoteMedia};
 use base::Codec;
 
 /// Answers an offer: the first usable audio line is accepted, all others are declined with port 0.
 ///
 /// The answer has the offer's number and order of `m=` lines (RFC 3264 §6), one codec, the first
 /// supported one of the offer, and the offer's payload type of telephone-event.
-pub fn answer(offer: &[u8], ours: &LocalMedia) -> Result<(Negotiated, Vec<u8>), Refused> {
+pub fn answer(offer: &[u8], ours: &LocalMedia) -> Result<(Negotiated, Vec<u8>), Rejection> {
     let description = Description::parse(offer)?;
     let (line, negotiated) = choose(&description, ours)?;
     let media = &description.media[line];
@@ -23,7 +23,11 @@ pub fn answer(offer: &[u8], ours: &LocalMedia) -> Result<(Negotiated, Vec<u8>), 
 
 /// Answers a subsequent offer of the same call: the version is incremented if the answer differs from `previous`
 /// (RFC 3264 §8).
-pub fn answer_again(offer: &[u8], ours: &mut LocalMedia, previous: &[u8]) -> Result<(Negotiated, Vec<u8>), Refused> {
+pub fn answer_subsequent(
+    offer: &[u8],
+    ours: &mut LocalMedia,
+    previous: &[u8],
+) -> Result<(Negotiated, Vec<u8>), Rejection> {
     let (negotiated, text) = answer(offer, ours)?;
     if text == previous {
         return Ok((negotiated, text));
@@ -33,20 +37,20 @@ pub fn answer_again(offer: &[u8], ours: &mut LocalMedia, previous: &[u8]) -> Res
 }
 
 /// Reads the answer to an offer that [`super::offer`] wrote.
-pub fn accept(answer: &[u8], ours: &LocalMedia) -> Result<Negotiated, Refused> {
+pub fn accept(answer: &[u8], ours: &LocalMedia) -> Result<Negotiated, Rejection> {
     let description = Description::parse(answer)?;
     let (_line, mut negotiated) = choose(&description, ours)?;
     if let Some(peer) = &mut negotiated.peer
         && peer.rtcp_mux
     {
         // The local offer never has rtcp-mux, so the answer must not accept it (RFC 5761 §5.1.1).
-        *peer = MediaPeer { rtcp: following(peer.rtp), rtcp_mux: false, ..*peer };
+        *peer = RemoteMedia { rtcp: following(peer.rtp), rtcp_mux: false, ..*peer };
     }
     Ok(negotiated)
 }
 
 /// The first usable audio line, or why the first audio line is not usable.
-fn choose(description: &Description, ours: &LocalMedia) -> Result<(usize, Negotiated), Refused> {
+fn choose(description: &Description, ours: &LocalMedia) -> Result<(usize, Negotiated), Rejection> {
     let mut first_reason = None;
     for (line, media) in description.media.iter().enumerate() {
         if !media.kind.eq_ignore_ascii_case("audio") {
@@ -60,7 +64,7 @@ fn choose(description: &Description, ours: &LocalMedia) -> Result<(usize, Negoti
     Err(first_reason.unwrap_or(NO_AUDIO))
 }
 
-fn negotiate(media: &Media, ours: &LocalMedia) -> Result<Negotiated, Refused> {
+fn negotiate(media: &Media, ours: &LocalMedia) -> Result<Negotiated, Rejection> {
     if media.port == 0 {
         return Err(NO_AUDIO);
     }
@@ -129,10 +133,10 @@ fn ptime(media: &Media) -> Duration {
 }
 
 /// The peer's address; `None` for an address of zeros, which is a hold.
-fn address(media: &Media, ours: &LocalMedia) -> Result<Option<IpAddr>, Refused> {
+fn address(media: &Media, ours: &LocalMedia) -> Result<Option<IpAddr>, Rejection> {
     let ip = match media.address {
         Address::Ip(ip) => ip,
-        Address::Missing => return Err(Refused::Malformed("there is no c= line")),
+        Address::Missing => return Err(Rejection::Malformed("there is no c= line")),
         Address::Name => return Err(NOT_NUMERIC),
         Address::OtherNetwork => return Err(OTHER_NETWORK),
     };
@@ -148,17 +152,17 @@ fn address(media: &Media, ours: &LocalMedia) -> Result<Option<IpAddr>, Refused> 
     Ok(Some(ip))
 }
 
-fn peer(media: &Media, address: IpAddr) -> MediaPeer {
+fn peer(media: &Media, address: IpAddr) -> RemoteMedia {
     let rtp = SocketAddr::new(address, media.port);
     if media.rtcp_mux {
-        return MediaPeer { rtp, rtcp: rtp, rtcp_mux: true };
+        return RemoteMedia { rtp, rtcp: rtp, rtcp_mux: true };
     }
     let rtcp_address = media
         .rtcp_address
         .filter(|ip| ip.is_ipv4() == address.is_ipv4() && !ip.is_multicast() && !ip.is_unspecified())
         .unwrap_or(address);
     let rtcp_port = media.rtcp_port.unwrap_or_else(|| following(rtp).port());
-    MediaPeer { rtp, rtcp: SocketAddr::new(rtcp_address, rtcp_port), rtcp_mux: false }
+    RemoteMedia { rtp, rtcp: SocketAddr::new(rtcp_address, rtcp_port), rtcp_mux: false }
 }
 
 /// RFC 3550 §11: RTCP is on the next port.
@@ -167,12 +171,13 @@ fn following(rtp: SocketAddr) -> SocketAddr {
 }
 
 // The codes are those of RFC 3261 §20.43.
-const NO_AUDIO: Refused = Refused::NotAcceptable { warning: 304, text: "no audio stream is offered" };
-const NO_CODEC: Refused = Refused::NotAcceptable { warning: 305, text: "neither PCMA nor PCMU at 8000 Hz is offered" };
-const OTHER_TRANSPORT: Refused =
-    Refused::NotAcceptable { warning: 302, text: "only RTP/AVP and RTP/AVPF are supported" };
-const OTHER_NETWORK: Refused = Refused::NotAcceptable { warning: 300, text: "only network type IN is supported" };
-const NOT_NUMERIC: Refused = Refused::NotAcceptable { warning: 301, text: "the media address is not numeric" };
-const OTHER_FAMILY: Refused =
-    Refused::NotAcceptable { warning: 301, text: "the media address has another IP version than this side" };
-const MULTICAST: Refused = Refused::NotAcceptable { warning: 330, text: "multicast is not supported" };
+const NO_AUDIO: Rejection = Rejection::NotAcceptable { warning: 304, text: "no audio stream is offered" };
+const NO_CODEC: Rejection =
+    Rejection::NotAcceptable { warning: 305, text: "neither PCMA nor PCMU at 8000 Hz is offered" };
+const OTHER_TRANSPORT: Rejection =
+    Rejection::NotAcceptable { warning: 302, text: "only RTP/AVP and RTP/AVPF are supported" };
+const OTHER_NETWORK: Rejection = Rejection::NotAcceptable { warning: 300, text: "only network type IN is supported" };
+const NOT_NUMERIC: Rejection = Rejection::NotAcceptable { warning: 301, text: "the media address is not numeric" };
+const OTHER_FAMILY: Rejection =
+    Rejection::NotAcceptable { warning: 301, text: "the media address has another IP version than this side" };
+const MULTICAST: Rejection = Rejection::NotAcceptable { warning: 330, text: "multicast is not supported" };

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::{Direction, Refused};
+use super::{Direction, Rejection};
 
 /// The media lines of a session description.
 #[derive(Debug)]
@@ -78,9 +78,9 @@ struct Section {
 
 impl Description {
     /// Reads a description.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Description, Refused> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Description, Rejection> {
         if bytes.len() > BODY_MAX {
-            return Err(Refused::Malformed("it is longer than 64 KiB"));
+            return Err(Rejection::Malformed("it is longer than 64 KiB"));
         }
         let mut session = Level::default();
         let mut sections: Vec<Section> = Vec::new();
@@ -91,36 +91,36 @@ impl Description {
             let value = String::from_utf8_lossy(value);
             let level = sections.last_mut().map_or(&mut session, |section| &mut section.level);
             match kind {
-                b'v' if value.trim() != "0" => return Err(Refused::Malformed("v= is not 0")),
+                b'v' if value.trim() != "0" => return Err(Rejection::Malformed("v= is not 0")),
                 b'v' => versioned = true,
                 b'c' if level.address.is_none() => level.address = Some(connection(&value)),
                 b'a' => level.attribute(value.trim()),
                 b'm' if sections.len() == MEDIA_MAX => {
-                    return Err(Refused::Malformed("there are more than 32 m= lines"));
+                    return Err(Rejection::Malformed("there are more than 32 m= lines"));
                 }
                 b'm' => sections.push(Section::parse(&value)?),
                 _ignored_line => {}
             }
         }
         if !versioned && sections.is_empty() {
-            return Err(Refused::Malformed("there is neither a v= nor an m= line"));
+            return Err(Rejection::Malformed("there is neither a v= nor an m= line"));
         }
         Ok(Description { media: sections.into_iter().map(|section| section.under(&session)).collect() })
     }
 }
 
 impl Section {
-    fn parse(value: &str) -> Result<Section, Refused> {
+    fn parse(value: &str) -> Result<Section, Rejection> {
         let mut words = value.split_ascii_whitespace();
         let (Some(kind), Some(port), Some(protocol)) = (words.next(), words.next(), words.next()) else {
-            return Err(Refused::Malformed("an m= line lacks media, port or protocol"));
+            return Err(Rejection::Malformed("an m= line lacks media, port or protocol"));
         };
         if !is_token(kind) || !protocol.split('/').all(is_token) {
-            return Err(Refused::Malformed("an m= line has a character that is not allowed in a token"));
+            return Err(Rejection::Malformed("an m= line has a character that is not allowed in a token"));
         }
         // `49170/2` names two port pairs; the first is used.
         let port = port.split('/').next().unwrap_or(port);
-        let port = port.parse().map_err(|_| Refused::Malformed("an m= line's port is not 0 to 65535"))?;
+        let port = port.parse().map_err(|_| Rejection::Malformed("an m= line's port is not 0 to 65535"))?;
         let formats: Vec<String> = words.filter(|word| is_token(word)).take(FORMATS_MAX).map(str::to_owned).collect();
         Ok(Section { kind: kind.into(), port, protocol: protocol.into(), formats, level: Level::default() })
     }

@@ -13,8 +13,8 @@ mod description;
 mod negotiation;
 mod write;
 
-pub use answer::{accept, answer, answer_again};
-pub use negotiation::{Direction, LocalMedia, MediaPeer, Negotiated, Refused};
+pub use answer::{accept, answer, answer_subsequent};
+pub use negotiation::{Direction, LocalMedia, Negotiated, Rejection, RemoteMedia};
 pub use write::offer;
 
 #[cfg(test)]

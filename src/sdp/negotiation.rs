@@ -7,7 +7,7 @@ use base::Codec;
 
 /// The media addresses of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MediaPeer {
+pub struct RemoteMedia {
     /// Receives RTP.
     pub rtp: SocketAddr,
     /// Receives RTCP: the next port, or the one of `a=rtcp` (RFC 3605).
@@ -85,7 +85,7 @@ pub struct Negotiated {
     /// The time of one packet, 10 to 60 ms.
     pub ptime: Duration,
     /// `None` while the peer names no address: `0.0.0.0` is the hold of RFC 2543.
-    pub peer: Option<MediaPeer>,
+    pub peer: Option<RemoteMedia>,
     /// As the peer described it.
     pub direction: Direction,
 }
@@ -104,7 +104,7 @@ impl Negotiated {
 
 /// Why an offer or answer is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum Rejection {
     /// 400: not SDP.
     #[error("the session description is malformed: {0}")]
     Malformed(&'static str),

@@ -38,7 +38,7 @@ fn raw(offer: &[u8]) -> (Negotiated, String) {
 
 fn warning(lines: &str) -> u16 {
     match answer(&offer_of(lines), &OURS) {
-        Err(Refused::NotAcceptable { warning, text }) => {
+        Err(Rejection::NotAcceptable { warning, text }) => {
             assert!(!text.is_empty());
             warning
         }
@@ -47,7 +47,7 @@ fn warning(lines: &str) -> u16 {
 }
 
 fn malformed(offer: &[u8]) {
-    assert!(matches!(answer(offer, &OURS), Err(Refused::Malformed(_))), "{:?}", String::from_utf8_lossy(offer));
+    assert!(matches!(answer(offer, &OURS), Err(Rejection::Malformed(_))), "{:?}", String::from_utf8_lossy(offer));
 }
 
 fn m_lines(text: &str) -> Vec<&str> {
@@ -211,12 +211,12 @@ fn hold_and_resume_keep_the_session_id_and_count_versions() {
     let talk = offer_of("m=audio 4000 RTP/AVP 8");
     let hold = offer_of("m=audio 4000 RTP/AVP 8|a=sendonly");
     let (_, first) = answer(&talk, &ours).expect("usable");
-    let (_, same) = answer_again(&talk, &mut ours, &first).expect("usable");
+    let (_, same) = answer_subsequent(&talk, &mut ours, &first).expect("usable");
     assert_eq!((&same, ours.version), (&first, 1));
-    let (held, second) = answer_again(&hold, &mut ours, &same).expect("usable");
+    let (held, second) = answer_subsequent(&hold, &mut ours, &same).expect("usable");
     assert!(!held.we_send());
     assert!(String::from_utf8_lossy(&second).contains("o=jindu 77 2 IN IP4"));
-    let (resumed, third) = answer_again(&talk, &mut ours, &second).expect("usable");
+    let (resumed, third) = answer_subsequent(&talk, &mut ours, &second).expect("usable");
     assert!(resumed.we_send() && resumed.peer.is_some());
     assert!(String::from_utf8_lossy(&third).contains("o=jindu 77 3 IN IP4"));
 }
@@ -324,8 +324,8 @@ fn the_corpus_is_answered_as_its_names_say() {
     for (name, offer) in &files {
         let status = match answer(offer, &OURS) {
             Ok(_) => "200",
-            Err(Refused::NotAcceptable { .. }) => "488",
-            Err(Refused::Malformed(_)) => "400",
+            Err(Rejection::NotAcceptable { .. }) => "488",
+            Err(Rejection::Malformed(_)) => "400",
         };
         assert_eq!(name.rsplit('.').nth(1), Some(status), "{name}");
     }

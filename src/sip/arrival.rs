@@ -177,7 +177,7 @@ const DEFAULT_PORT: u16 = 5060;
 mod tests {
     use super::*;
     use crate::test_peer::addr;
-    use crate::{Front, FrontState, Message, Name, Sorted, parse_datagram};
+    use crate::{Dispatcher, Disposition, HeaderName, Message, NodeState, parse_datagram};
 
     fn options(via: &str) -> Message {
         let text = format!(
@@ -190,10 +190,12 @@ mod tests {
     fn reply(via: &str, transport: Transport, source: &str) -> (String, Target) {
         let arrival = Arrival { transport, source: addr(source), local: addr("192.0.2.1:5060") };
         let state =
-            FrontState { known: false, draining: false, full: false, retry_after: std::time::Duration::from_secs(1) };
-        let Sorted::Reply(reply) = Front::new(1).sort(&options(via), &arrival, state) else { panic!("a reply") };
+            NodeState { known: false, draining: false, full: false, retry_after: std::time::Duration::from_secs(1) };
+        let Disposition::Reply(reply) = Dispatcher::new(1).dispatch(&options(via), &arrival, state) else {
+            panic!("a reply")
+        };
         let message = parse_datagram(&reply.bytes).expect("sound");
-        (message.header(Name::Via).expect("a Via").to_owned(), reply.to)
+        (message.header(HeaderName::Via).expect("a Via").to_owned(), reply.to)
     }
 
     fn peer_of(target: &Target) -> String {

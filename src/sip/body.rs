@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::grammar;
-use super::lexer::{Head, Name, head_end};
+use super::lexer::{Head, HeaderName, head_end};
 use super::limits;
 
 /// The session description in a body. SIP-I trunks send it in a multipart body together with ISUP (RFC 5621 §3.1). A body
@@ -49,7 +49,7 @@ fn sdp_of_part(part: &Bytes) -> Option<Bytes> {
     let line = part.iter().position(|byte| *byte == b'\n')?;
     let (end, start) = head_end(part, line)?;
     let head = Head::read(&part[..end]);
-    let kind = head.values_of(Name::ContentType).next()?;
+    let kind = head.values_of(HeaderName::ContentType).next()?;
     let stop =
         part.len() - [b"\r\n".as_slice(), b"\n"].iter().find(|ending| part.ends_with(ending)).map_or(0, |e| e.len());
     (media_type(kind) == "application/sdp" && start <= stop).then(|| part.slice(start..stop))

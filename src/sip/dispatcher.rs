@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::arrival::{Arrival, Outgoing, Transport};
 use super::body::media_type;
 use super::grammar::{self, Method};
-use super::lexer::Name;
+use super::lexer::HeaderName;
 use super::limits;
 use super::message::{LegKey, Message};
 use super::response::{Response, host_of, stateless_tag};
@@ -31,7 +31,7 @@ pub(crate) const SUPPORTED: &str = "timer";
 
 /// The disposition of a message.
 #[derive(Debug)]
-pub enum Sorted {
+pub enum Disposition {
     /// A stray response or ACK: no action.
     Drop,
     /// A stateless response, to be sent.
@@ -44,7 +44,7 @@ pub enum Sorted {
 
 /// The state of the node when a message arrives.
 #[derive(Clone, Copy, Debug)]
-pub struct FrontState {
+pub struct NodeState {
     /// [`Message::leg_key`] of this message names an existing leg.
     pub known: bool,
     /// The node finishes its calls and takes no new ones.
@@ -57,22 +57,22 @@ pub struct FrontState {
 
 /// The dispatcher.
 #[derive(Clone, Debug)]
-pub struct Front {
+pub struct Dispatcher {
     seed: u64,
 }
 
-impl Front {
+impl Dispatcher {
     /// `seed` makes the To tags of stateless replies unique to this node.
-    pub fn new(seed: u64) -> Front {
-        Front { seed }
+    pub fn new(seed: u64) -> Dispatcher {
+        Dispatcher { seed }
     }
 
     /// The disposition of one message.
-    pub fn sort(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Sorted {
+    pub fn dispatch(&self, message: &Message, arrival: &Arrival, state: NodeState) -> Disposition {
         let Some(method) = message.method() else { return sort_response(message, state) };
         let asked = match method {
-            Method::Ack if state.known => return Sorted::Leg(message.leg_key()),
-            Method::Ack => return Sorted::Drop,
+            Method::Ack if state.known => return Disposition::Leg(message.leg_key()),
+            Method::Ack => return Disposition::Drop,
             Method::Invite | Method::Bye | Method::Cancel | Method::Info | Method::Update | Method::Notify => true,
             Method::Options => !message.to_tag().is_empty(),
             Method::Register
@@ -84,20 +84,20 @@ impl Front {
             | Method::Other(_) => return self.refuse_method(message, arrival, state),
         };
         if asked && state.known {
-            return Sorted::Leg(message.leg_key());
+            return Disposition::Leg(message.leg_key());
         }
         if !message.to_tag().is_empty() || !matches!(method, Method::Invite | Method::Options) {
-            return Sorted::Reply(self.reply(message, arrival, 481).done());
+            return Disposition::Reply(self.reply(message, arrival, 481).done());
         }
         if let Some(reply) = self.check(message, arrival) {
-            return Sorted::Reply(reply);
+            return Disposition::Reply(reply);
         }
         if *method == Method::Options {
-            return Sorted::Reply(self.heartbeat(message, arrival, state));
+            return Disposition::Reply(self.heartbeat(message, arrival, state));
         }
         match self.check_offer(message, arrival).or_else(|| self.check_room(message, arrival, state)) {
-            Some(reply) => Sorted::Reply(reply),
-            None => Sorted::Invite(message.leg_key()),
+            Some(reply) => Disposition::Reply(reply),
+            None => Disposition::Invite(message.leg_key()),
         }
     }
 
@@ -108,12 +108,12 @@ impl Front {
     }
 
     /// A rejection of a new call that the caller of this crate decides: number unknown (404), not a trunk (403), fault (500).
-    pub fn refuse(&self, message: &Message, arrival: &Arrival, status: u16) -> Outgoing {
+    pub fn reject(&self, message: &Message, arrival: &Arrival, status: u16) -> Outgoing {
         self.reply(message, arrival, status).done()
     }
 
     /// A 503 with Retry-After: no line is free, or the call rate is above its limit.
-    pub fn busy(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Outgoing {
+    pub fn unavailable(&self, message: &Message, arrival: &Arrival, state: NodeState) -> Outgoing {
         let seconds = state.retry_after.as_secs().max(1).to_string();
         self.reply(message, arrival, 503).header("Retry-After", &seconds).done()
     }
@@ -123,12 +123,12 @@ impl Front {
     }
 
     /// A request inside a known call goes to its leg, whose 405 or 501 carries the dialog's tag.
-    fn refuse_method(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Sorted {
+    fn refuse_method(&self, message: &Message, arrival: &Arrival, state: NodeState) -> Disposition {
         if state.known && !message.to_tag().is_empty() {
-            return Sorted::Leg(message.leg_key());
+            return Disposition::Leg(message.leg_key());
         }
         let status = status_of_refused(message.method());
-        Sorted::Reply(self.reply(message, arrival, status).header("Allow", ALLOW).done())
+        Disposition::Reply(self.reply(message, arrival, status).header("Allow", ALLOW).done())
     }
 
     /// The checks that OPTIONS and INVITE share: URI scheme (416) and required extensions (420).
@@ -151,13 +151,13 @@ impl Front {
         (!accepts_sdp(message)).then(|| self.reply(message, arrival, 406).header("Accept", ACCEPT).done())
     }
 
-    fn check_room(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Option<Outgoing> {
-        (state.draining || state.full).then(|| self.busy(message, arrival, state))
+    fn check_room(&self, message: &Message, arrival: &Arrival, state: NodeState) -> Option<Outgoing> {
+        (state.draining || state.full).then(|| self.unavailable(message, arrival, state))
     }
 
-    fn heartbeat(&self, message: &Message, arrival: &Arrival, state: FrontState) -> Outgoing {
+    fn heartbeat(&self, message: &Message, arrival: &Arrival, state: NodeState) -> Outgoing {
         if state.draining {
-            return self.busy(message, arrival, state);
+            return self.unavailable(message, arrival, state);
         }
         let mut response = self.reply(message, arrival, 200);
         if let Some(contact) = contact_of(arrival) {
@@ -167,10 +167,10 @@ impl Front {
     }
 }
 
-fn sort_response(message: &Message, state: FrontState) -> Sorted {
+fn sort_response(message: &Message, state: NodeState) -> Disposition {
     // More than one Via: the response belongs to another element (RFC 3261 §8.1.3.3).
-    let expected = state.known && message.list(Name::Via).count() == 1;
-    if expected { Sorted::Leg(message.leg_key()) } else { Sorted::Drop }
+    let expected = state.known && message.list(HeaderName::Via).count() == 1;
+    if expected { Disposition::Leg(message.leg_key()) } else { Disposition::Drop }
 }
 
 /// 501 for an extension method, 405 for a known method that is not served.
@@ -206,7 +206,7 @@ fn contact_of(arrival: &Arrival) -> Option<String> {
 /// `100rel` is accepted: a call gets its final response without a reliable provisional one, so no PRACK is needed.
 pub(super) fn unsupported(message: &Message) -> Option<String> {
     let unknown = message
-        .list(Name::Require)
+        .list(HeaderName::Require)
         .filter(|tag| !["timer", "100rel"].iter().any(|known| known.eq_ignore_ascii_case(tag)))
         .take(limits::UNSUPPORTED_TAGS);
     let tags = unknown.collect::<Vec<_>>().join(", ");
@@ -215,7 +215,7 @@ pub(super) fn unsupported(message: &Message) -> Option<String> {
 
 /// The Accept-Encoding value of a 415, if the body has another encoding.
 pub(super) fn foreign_encoding(message: &Message) -> Option<&'static str> {
-    let foreign = message.list(Name::ContentEncoding).any(|encoding| !encoding.eq_ignore_ascii_case("identity"));
+    let foreign = message.list(HeaderName::ContentEncoding).any(|encoding| !encoding.eq_ignore_ascii_case("identity"));
     (foreign && !message.body.is_empty()).then_some("identity")
 }
 
@@ -230,7 +230,7 @@ pub(super) fn has_foreign_body(message: &Message) -> bool {
 
 /// Whether the caller accepts a session description in the response (RFC 3261 §20.1).
 fn accepts_sdp(message: &Message) -> bool {
-    let mut kinds = message.list(Name::Accept).map(media_type).peekable();
+    let mut kinds = message.list(HeaderName::Accept).map(media_type).peekable();
     kinds.peek().is_none() || kinds.any(|kind| matches!(kind.as_str(), "application/sdp" | "application/*" | "*/*"))
 }
 
@@ -240,16 +240,16 @@ mod tests {
     use crate::test_peer::{OFFER, Peer, addr, arrival};
     use crate::{Target, parse_datagram};
 
-    const IDLE: FrontState =
-        FrontState { known: false, draining: false, full: false, retry_after: Duration::from_secs(9) };
+    const IDLE: NodeState =
+        NodeState { known: false, draining: false, full: false, retry_after: Duration::from_secs(9) };
 
-    fn sort(message: &Message, state: FrontState) -> Sorted {
-        Front::new(1).sort(message, &arrival(Transport::Udp), state)
+    fn sort(message: &Message, state: NodeState) -> Disposition {
+        Dispatcher::new(1).dispatch(message, &arrival(Transport::Udp), state)
     }
 
-    fn reply(message: &Message, state: FrontState) -> Message {
+    fn reply(message: &Message, state: NodeState) -> Message {
         match sort(message, state) {
-            Sorted::Reply(reply) => parse_datagram(&reply.bytes).expect("our messages are well formed"),
+            Disposition::Reply(reply) => parse_datagram(&reply.bytes).expect("our messages are well formed"),
             other => panic!("{other:?}"),
         }
     }
@@ -262,11 +262,11 @@ mod tests {
     fn options_is_200_or_503_while_draining() {
         let options = peer().request("OPTIONS", "", "");
         let up = reply(&options, IDLE);
-        assert_eq!((up.status(), up.header(Name::Contact)), (Some(200), Some("<sip:192.0.2.1:5060>")));
-        assert!(up.lists(Name::Allow, "INVITE") && up.lists(Name::Supported, "timer"));
-        let down = reply(&options, FrontState { draining: true, ..IDLE });
-        assert_eq!((down.status(), down.header(Name::RetryAfter)), (Some(503), Some("9")));
-        assert_eq!(reply(&options, FrontState { full: true, ..IDLE }).status(), Some(200), "full is not down");
+        assert_eq!((up.status(), up.header(HeaderName::Contact)), (Some(200), Some("<sip:192.0.2.1:5060>")));
+        assert!(up.lists(HeaderName::Allow, "INVITE") && up.lists(HeaderName::Supported, "timer"));
+        let down = reply(&options, NodeState { draining: true, ..IDLE });
+        assert_eq!((down.status(), down.header(HeaderName::RetryAfter)), (Some(503), Some("9")));
+        assert_eq!(reply(&options, NodeState { full: true, ..IDLE }).status(), Some(200), "full is not down");
     }
 
     #[test]
@@ -274,7 +274,9 @@ mod tests {
         let options = peer().request("OPTIONS", "", "");
         for any in ["0.0.0.0:5060", "[::]:5060"] {
             let arrival = Arrival { local: addr(any), ..arrival(Transport::Udp) };
-            let Sorted::Reply(reply) = Front::new(1).sort(&options, &arrival, IDLE) else { panic!("a reply") };
+            let Disposition::Reply(reply) = Dispatcher::new(1).dispatch(&options, &arrival, IDLE) else {
+                panic!("a reply")
+            };
             assert!(!String::from_utf8_lossy(&reply.bytes).contains("Contact"));
         }
     }
@@ -282,11 +284,11 @@ mod tests {
     #[test]
     fn a_new_call_is_refused_while_draining_or_full_and_a_known_one_is_not() {
         let invite = peer().request("INVITE", "", OFFER);
-        assert!(matches!(sort(&invite, IDLE), Sorted::Invite(_)));
-        for state in [FrontState { draining: true, ..IDLE }, FrontState { full: true, ..IDLE }] {
+        assert!(matches!(sort(&invite, IDLE), Disposition::Invite(_)));
+        for state in [NodeState { draining: true, ..IDLE }, NodeState { full: true, ..IDLE }] {
             let refused = reply(&invite, state);
-            assert_eq!((refused.status(), refused.header(Name::RetryAfter)), (Some(503), Some("9")));
-            assert!(matches!(sort(&invite, FrontState { known: true, ..state }), Sorted::Leg(_)));
+            assert_eq!((refused.status(), refused.header(HeaderName::RetryAfter)), (Some(503), Some("9")));
+            assert!(matches!(sort(&invite, NodeState { known: true, ..state }), Disposition::Leg(_)));
         }
     }
 
@@ -294,7 +296,7 @@ mod tests {
     fn a_retransmission_gets_the_same_tag_and_another_request_another() {
         let mut peer = peer();
         let invite = peer.request("INVITE", "", OFFER);
-        let full = FrontState { full: true, ..IDLE };
+        let full = NodeState { full: true, ..IDLE };
         assert_eq!(reply(&invite, full).to_tag(), reply(&invite, full).to_tag());
         let other = peer.request("INVITE", "", OFFER);
         assert_ne!(reply(&invite, full).to_tag(), reply(&other, full).to_tag());
@@ -307,12 +309,12 @@ mod tests {
         for method in ["BYE", "INFO", "UPDATE", "NOTIFY", "CANCEL", "INVITE", "OPTIONS"] {
             let request = peer.request(method, "", "");
             assert_eq!(reply(&request, IDLE).status(), Some(481), "{method}");
-            assert!(matches!(sort(&request, FrontState { known: true, ..IDLE }), Sorted::Leg(_)), "{method}");
-            assert!(Front::new(1).no_such_leg(&request, &arrival(Transport::Udp)).is_some());
+            assert!(matches!(sort(&request, NodeState { known: true, ..IDLE }), Disposition::Leg(_)), "{method}");
+            assert!(Dispatcher::new(1).no_such_leg(&request, &arrival(Transport::Udp)).is_some());
         }
         let ack = peer.ack(1, "");
-        assert!(matches!(sort(&ack, IDLE), Sorted::Drop));
-        assert!(Front::new(1).no_such_leg(&ack, &arrival(Transport::Udp)).is_none());
+        assert!(matches!(sort(&ack, IDLE), Disposition::Drop));
+        assert!(Dispatcher::new(1).no_such_leg(&ack, &arrival(Transport::Udp)).is_none());
     }
 
     #[test]
@@ -320,12 +322,12 @@ mod tests {
         let text = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:us@h>;tag=us\r\n\
                     To: <sip:them@h>;tag=them\r\nCall-ID: c\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n";
         let response = parse_datagram(text.as_bytes()).expect("sound");
-        assert!(matches!(sort(&response, IDLE), Sorted::Drop));
-        let known = FrontState { known: true, ..IDLE };
-        let Sorted::Leg(key) = sort(&response, known) else { panic!("a leg") };
+        assert!(matches!(sort(&response, IDLE), Disposition::Drop));
+        let known = NodeState { known: true, ..IDLE };
+        let Disposition::Leg(key) = sort(&response, known) else { panic!("a leg") };
         assert_eq!((key.call_id.as_str(), key.remote_tag.as_str()), ("c", "them"));
         let proxied = text.replacen("From", "Via: SIP/2.0/UDP 192.0.2.3\r\nFrom", 1);
-        assert!(matches!(sort(&parse_datagram(proxied.as_bytes()).expect("sound"), known), Sorted::Drop));
+        assert!(matches!(sort(&parse_datagram(proxied.as_bytes()).expect("sound"), known), Disposition::Drop));
     }
 
     #[test]
@@ -336,26 +338,26 @@ mod tests {
         let refused = reply(&peer.request("INVITE", "Content-Encoding: gzip\r\n", OFFER), IDLE);
         assert_eq!((refused.status(), refused.header_named("Accept-Encoding")), (Some(415), Some("identity")));
         let refused = reply(&peer.request("INVITE", "Content-Type: text/plain\r\n", "hello"), IDLE);
-        assert_eq!((refused.status(), refused.header(Name::Accept)), (Some(415), Some("application/sdp")));
+        assert_eq!((refused.status(), refused.header(HeaderName::Accept)), (Some(415), Some("application/sdp")));
         let optional = "Content-Type: text/plain\r\nContent-Disposition: render;handling=optional\r\n";
-        assert!(matches!(sort(&peer.request("INVITE", optional, "hello"), IDLE), Sorted::Invite(_)));
-        assert!(matches!(sort(&peer.request("INVITE", "Accept: */*\r\n", OFFER), IDLE), Sorted::Invite(_)));
+        assert!(matches!(sort(&peer.request("INVITE", optional, "hello"), IDLE), Disposition::Invite(_)));
+        assert!(matches!(sort(&peer.request("INVITE", "Accept: */*\r\n", OFFER), IDLE), Disposition::Invite(_)));
     }
 
     #[test]
     fn a_known_call_rejects_unknown_methods_itself() {
         let mut peer = peer();
         let message = peer.request("MESSAGE", "", "");
-        assert_eq!(reply(&message, FrontState { known: true, ..IDLE }).status(), Some(405));
+        assert_eq!(reply(&message, NodeState { known: true, ..IDLE }).status(), Some(405));
         peer.to_tag = "ours".into();
         let message = peer.request("MESSAGE", "", "");
-        assert!(matches!(sort(&message, FrontState { known: true, ..IDLE }), Sorted::Leg(_)));
+        assert!(matches!(sort(&message, NodeState { known: true, ..IDLE }), Disposition::Leg(_)));
     }
 
     #[test]
     fn replies_go_back_on_the_socket_of_the_request() {
         let options = peer().request("OPTIONS", "", "");
-        let Sorted::Reply(reply) = sort(&options, IDLE) else { panic!("a reply") };
+        let Disposition::Reply(reply) = sort(&options, IDLE) else { panic!("a reply") };
         let expected = addr("192.0.2.1:5060");
         assert!(matches!(reply.to, Target::Same { local, .. } if local == expected));
     }

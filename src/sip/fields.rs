@@ -1,7 +1,7 @@
 //! The header fields that every message must have, and those that must be well formed where they occur.
 
 use super::grammar::{self, GrammarError, Method};
-use super::lexer::{Fault, Head, Name, Start};
+use super::lexer::{Fault, Head, HeaderName, Start};
 use super::limits;
 use super::name_addr::NameAddr;
 use super::uri::{self, Uri};
@@ -43,19 +43,21 @@ pub(super) struct Core {
 
 /// Reads the mandatory values and checks the Request-URI, Max-Forwards and Contact of a request.
 pub(super) fn read_core(head: &Head) -> Result<Core, Fault> {
-    let via = head.values_of(Name::Via).next().ok_or_else(|| Fault::bad("Via is missing"))?;
+    let via = head.values_of(HeaderName::Via).next().ok_or_else(|| Fault::bad("Via is missing"))?;
     let via = Via::read(via).map_err(|wrong| Fault::bad(wrong.0))?;
-    if head.values_of(Name::Via).count() > limits::VIAS {
+    if head.values_of(HeaderName::Via).count() > limits::VIAS {
         return Err(Fault::bad("too many Via headers"));
     }
-    let from_tag = read_tag(head.only(Name::From, "From occurs more than once")?, "From is missing")?;
-    let to_tag = read_tag(head.only(Name::To, "To occurs more than once")?, "To is missing")?;
-    let call_id =
-        head.only(Name::CallId, "Call-ID occurs more than once")?.ok_or_else(|| Fault::bad("Call-ID is missing"))?;
+    let from_tag = read_tag(head.only(HeaderName::From, "From occurs more than once")?, "From is missing")?;
+    let to_tag = read_tag(head.only(HeaderName::To, "To occurs more than once")?, "To is missing")?;
+    let call_id = head
+        .only(HeaderName::CallId, "Call-ID occurs more than once")?
+        .ok_or_else(|| Fault::bad("Call-ID is missing"))?;
     if call_id.is_empty() || call_id.bytes().any(|byte| byte.is_ascii_whitespace()) {
         return Err(Fault::bad("Call-ID is empty or contains white space"));
     }
-    let cseq = head.only(Name::CSeq, "CSeq occurs more than once")?.ok_or_else(|| Fault::bad("CSeq is missing"))?;
+    let cseq =
+        head.only(HeaderName::CSeq, "CSeq occurs more than once")?.ok_or_else(|| Fault::bad("CSeq is missing"))?;
     let cseq = read_cseq(cseq)?;
     if let Some(Start::Request { method, uri }) = &head.start {
         check_request(head, method, &head.text[uri.clone()], &cseq)?;
@@ -86,12 +88,12 @@ fn check_request(head: &Head, method: &Method, uri: &str, cseq: &CSeq) -> Result
     if uri.headers.is_some() {
         return Err(Fault::bad("the Request-URI has headers"));
     }
-    if let Some(hops) = head.only(Name::MaxForwards, "Max-Forwards occurs more than once")?
+    if let Some(hops) = head.only(HeaderName::MaxForwards, "Max-Forwards occurs more than once")?
         && (!hops.bytes().all(|byte| byte.is_ascii_digit()) || hops.parse::<u8>().is_err())
     {
         return Err(Fault::bad("Max-Forwards is not a number from 0 to 255"));
     }
-    head.values_of(Name::Contact).try_for_each(check_contacts)
+    head.values_of(HeaderName::Contact).try_for_each(check_contacts)
 }
 
 /// Several contacts are legal (a REGISTER has them); each must be well formed.
@@ -152,7 +154,9 @@ impl Via {
 
 /// The Content-Length value; `None` when the header is missing.
 pub(super) fn content_length(head: &Head) -> Result<Option<usize>, Fault> {
-    let Some(text) = head.only(Name::ContentLength, "Content-Length occurs more than once")? else { return Ok(None) };
+    let Some(text) = head.only(HeaderName::ContentLength, "Content-Length occurs more than once")? else {
+        return Ok(None);
+    };
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
         Ok(length) if digits => Ok(Some(length)),

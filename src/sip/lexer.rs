@@ -15,7 +15,7 @@ use super::limits;
 
 /// A header's name, compact forms resolved (RFC 3261 §7.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Name {
+pub enum HeaderName {
     /// Media types that a response may carry (RFC 3261 §20.1).
     Accept,
     /// Methods that the sender supports (§20.5).
@@ -58,49 +58,49 @@ pub enum Name {
     Other,
 }
 
-impl Name {
-    fn read(text: &str) -> Name {
-        let candidates: &[(&str, Name)] = match text.len() {
+impl HeaderName {
+    fn read(text: &str) -> HeaderName {
+        let candidates: &[(&str, HeaderName)] = match text.len() {
             1 => &[
-                ("v", Name::Via),
-                ("f", Name::From),
-                ("t", Name::To),
-                ("i", Name::CallId),
-                ("m", Name::Contact),
-                ("l", Name::ContentLength),
-                ("c", Name::ContentType),
-                ("k", Name::Supported),
-                ("e", Name::ContentEncoding),
-                ("x", Name::SessionExpires),
+                ("v", HeaderName::Via),
+                ("f", HeaderName::From),
+                ("t", HeaderName::To),
+                ("i", HeaderName::CallId),
+                ("m", HeaderName::Contact),
+                ("l", HeaderName::ContentLength),
+                ("c", HeaderName::ContentType),
+                ("k", HeaderName::Supported),
+                ("e", HeaderName::ContentEncoding),
+                ("x", HeaderName::SessionExpires),
             ],
-            2 => &[("To", Name::To)],
-            3 => &[("Via", Name::Via)],
-            4 => &[("From", Name::From), ("CSeq", Name::CSeq)],
-            5 => &[("Allow", Name::Allow)],
-            6 => &[("Accept", Name::Accept), ("Min-SE", Name::MinSe)],
-            7 => &[("Call-ID", Name::CallId), ("Contact", Name::Contact), ("Require", Name::Require)],
-            9 => &[("Supported", Name::Supported)],
-            11 => &[("Retry-After", Name::RetryAfter)],
+            2 => &[("To", HeaderName::To)],
+            3 => &[("Via", HeaderName::Via)],
+            4 => &[("From", HeaderName::From), ("CSeq", HeaderName::CSeq)],
+            5 => &[("Allow", HeaderName::Allow)],
+            6 => &[("Accept", HeaderName::Accept), ("Min-SE", HeaderName::MinSe)],
+            7 => &[("Call-ID", HeaderName::CallId), ("Contact", HeaderName::Contact), ("Require", HeaderName::Require)],
+            9 => &[("Supported", HeaderName::Supported)],
+            11 => &[("Retry-After", HeaderName::RetryAfter)],
             12 => &[
-                ("Max-Forwards", Name::MaxForwards),
-                ("Content-Type", Name::ContentType),
-                ("Record-Route", Name::RecordRoute),
+                ("Max-Forwards", HeaderName::MaxForwards),
+                ("Content-Type", HeaderName::ContentType),
+                ("Record-Route", HeaderName::RecordRoute),
             ],
-            14 => &[("Content-Length", Name::ContentLength)],
-            15 => &[("Session-Expires", Name::SessionExpires)],
-            16 => &[("Content-Encoding", Name::ContentEncoding)],
-            18 => &[("Subscription-State", Name::SubscriptionState)],
+            14 => &[("Content-Length", HeaderName::ContentLength)],
+            15 => &[("Session-Expires", HeaderName::SessionExpires)],
+            16 => &[("Content-Encoding", HeaderName::ContentEncoding)],
+            18 => &[("Subscription-State", HeaderName::SubscriptionState)],
             _ => &[],
         };
         let known = candidates.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
-        known.map_or(Name::Other, |(_, name)| *name)
+        known.map_or(HeaderName::Other, |(_, name)| *name)
     }
 }
 
 /// One header line, as ranges of the head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    pub name: Name,
+    pub name: HeaderName,
     pub spelling: Range<usize>,
     pub value: Range<usize>,
 }
@@ -192,16 +192,16 @@ impl Head {
         let value = text[colon + 1..].trim_matches([' ', '\t']);
         let from = value.as_ptr() as usize - text.as_ptr() as usize + line.start;
         let spelling = line.start..line.start + name.len();
-        let line = Line { name: Name::read(name), spelling, value: from..from + value.len() };
+        let line = Line { name: HeaderName::read(name), spelling, value: from..from + value.len() };
         self.lines.push(line);
     }
 
-    pub(crate) fn values_of(&self, name: Name) -> impl Iterator<Item = &str> {
+    pub(crate) fn values_of(&self, name: HeaderName) -> impl Iterator<Item = &str> {
         self.lines.iter().filter(move |line| line.name == name).map(|line| &self.text[line.value.clone()])
     }
 
     /// The value of a header that may occur once; a fault with the text `twice` if it occurs more often.
-    pub(crate) fn only(&self, name: Name, twice: &'static str) -> Result<Option<&str>, Fault> {
+    pub(crate) fn only(&self, name: HeaderName, twice: &'static str) -> Result<Option<&str>, Fault> {
         let mut values = self.values_of(name);
         let first = values.next();
         if values.next().is_some() { Err(Fault::bad(twice)) } else { Ok(first) }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! There is no transaction table: a leg owns the transactions of its call, and every other request gets a stateless
-//! response. The call registry maps [`LegKey`] to call tasks and is consulted before [`Front::sort`], the dispatcher.
+//! response. The call registry maps [`LegKey`] to call tasks and is consulted before [`Dispatcher::dispatch`], the dispatcher.
 //!
 //! [`limits`] bounds outside bytes before they are parsed, and no input makes the parser panic.
 
@@ -31,11 +31,11 @@ mod torture;
 mod uri;
 
 pub use arrival::{Arrival, Outgoing, Target, Transport};
-pub use dispatcher::{Front, FrontState, Sorted};
+pub use dispatcher::{Dispatcher, Disposition, NodeState};
 pub use fields::{CSeq, Via};
 pub use grammar::{GrammarError, Method};
-pub use leg::{Leg, LegInput, LegOutput, Local, Progress, Why};
-pub use lexer::{Fault, Name};
-pub use message::{LegKey, Message, Refusal, parse_datagram};
+pub use leg::{EndCause, Leg, LegInput, LegOutput, Local, TransferProgress};
+pub use lexer::{Fault, HeaderName};
+pub use message::{LegKey, MalformedMessage, Message, parse_datagram};
 pub use name_addr::NameAddr;
 pub use stream::{Frame, StreamFramer};

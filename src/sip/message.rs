@@ -13,7 +13,7 @@ use super::arrival::{Arrival, Outgoing};
 use super::body::{self, media_type};
 use super::fields::{CSeq, Core, Via, content_length, read_core};
 use super::grammar::{self, Method};
-use super::lexer::{Fault, Head, Name, Start, head_end};
+use super::lexer::{Fault, Head, HeaderName, Start, head_end};
 use super::name_addr::NameAddr;
 use super::response::{Response, stateless_tag};
 use super::uri::{self, Uri};
@@ -59,21 +59,21 @@ impl fmt::Debug for LegKey {
 
 /// A malformed message.
 #[derive(Clone, Debug)]
-pub struct Refusal {
+pub struct MalformedMessage {
     /// The first fault.
     pub fault: Fault,
     head: Box<Head>,
 }
 
-impl Refusal {
-    pub(super) fn new(fault: Fault, head: Head) -> Refusal {
-        Refusal { fault, head: Box::new(head) }
+impl MalformedMessage {
+    pub(super) fn new(fault: Fault, head: Head) -> MalformedMessage {
+        MalformedMessage { fault, head: Box::new(head) }
     }
 
     /// The response to a malformed request, with the fault in its Warning; `None` for an ACK, a response, or a request
     /// without Via.
     pub fn reply(&self, arrival: &Arrival) -> Option<Outgoing> {
-        let via = self.head.values_of(Name::Via).next()?;
+        let via = self.head.values_of(HeaderName::Via).next()?;
         if self.head.unanswerable {
             return None;
         }
@@ -88,7 +88,7 @@ impl Refusal {
 
 /// Reads a datagram. What follows the body that Content-Length names is ignored; without one the body is the rest
 /// (RFC 3261 §18.3).
-pub fn parse_datagram(bytes: &[u8]) -> Result<Message, Refusal> {
+pub fn parse_datagram(bytes: &[u8]) -> Result<Message, MalformedMessage> {
     let skip = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     let bytes = &bytes[skip..];
     let (end, body) = head_end(bytes, 0).unwrap_or((bytes.len(), bytes.len()));
@@ -106,23 +106,23 @@ pub fn parse_datagram(bytes: &[u8]) -> Result<Message, Refusal> {
     Message::from_parts(head, &rest[..length])
 }
 
-fn refuse(mut head: Head, fault: Fault) -> Result<Message, Refusal> {
+fn refuse(mut head: Head, fault: Fault) -> Result<Message, MalformedMessage> {
     head.note_fault(fault);
-    Err(Refusal::new(head.fault.unwrap_or(fault), head))
+    Err(MalformedMessage::new(head.fault.unwrap_or(fault), head))
 }
 
 impl Message {
     /// Reads the mandatory values of a head and adds the body.
-    pub(super) fn from_parts(head: Head, body: &[u8]) -> Result<Message, Refusal> {
+    pub(super) fn from_parts(head: Head, body: &[u8]) -> Result<Message, MalformedMessage> {
         if let Some(fault) = head.fault {
-            return Err(Refusal::new(fault, head));
+            return Err(MalformedMessage::new(fault, head));
         }
         match read_core(&head) {
             Ok(core) => {
                 let Core { via, from_tag, to_tag, call_id, cseq } = core;
                 Ok(Message { head, body: Bytes::copy_from_slice(body), via, from_tag, to_tag, call_id, cseq })
             }
-            Err(fault) => Err(Refusal::new(fault, head)),
+            Err(fault) => Err(MalformedMessage::new(fault, head)),
         }
     }
 
@@ -189,21 +189,21 @@ impl Message {
     }
 
     /// The first line of a header.
-    pub fn header(&self, name: Name) -> Option<&str> {
+    pub fn header(&self, name: HeaderName) -> Option<&str> {
         self.head.values_of(name).next()
     }
 
     /// All lines of a header, in order; one line may hold several values.
-    pub fn headers(&self, name: Name) -> impl Iterator<Item = &str> {
+    pub fn headers(&self, name: HeaderName) -> impl Iterator<Item = &str> {
         self.head.values_of(name)
     }
 
     /// All values of a header of comma-separated values, in order.
-    pub fn list(&self, name: Name) -> impl Iterator<Item = &str> {
+    pub fn list(&self, name: HeaderName) -> impl Iterator<Item = &str> {
         self.head.values_of(name).flat_map(grammar::values).filter(|value| !value.is_empty())
     }
 
-    /// The first line of a header by its spelling, without case: for headers that have no [`Name`].
+    /// The first line of a header by its spelling, without case: for headers that have no [`HeaderName`].
     pub fn header_named(&self, name: &str) -> Option<&str> {
         let text = &self.head.text;
         let line = self.head.lines.iter().find(|line| text[line.spelling.clone()].eq_ignore_ascii_case(name))?;
@@ -211,28 +211,28 @@ impl Message {
     }
 
     /// Whether a list header holds a token, without case: `Supported: timer`.
-    pub fn lists(&self, name: Name, token: &str) -> bool {
+    pub fn lists(&self, name: HeaderName, token: &str) -> bool {
         self.list(name).any(|value| value.eq_ignore_ascii_case(token))
     }
 
     /// The From value: the calling party.
     pub fn from(&self) -> NameAddr<'_> {
-        self.party(Name::From)
+        self.party(HeaderName::From)
     }
 
     /// The To value: the called party.
     pub fn to(&self) -> NameAddr<'_> {
-        self.party(Name::To)
+        self.party(HeaderName::To)
     }
 
-    fn party(&self, name: Name) -> NameAddr<'_> {
+    fn party(&self, name: HeaderName) -> NameAddr<'_> {
         let text = self.header(name).unwrap_or("");
         NameAddr::read(text).unwrap_or(NameAddr { display: "", uri: "", params: "" })
     }
 
     /// The first Contact, if there is one.
     pub fn contact(&self) -> Option<NameAddr<'_>> {
-        NameAddr::read(self.list(Name::Contact).next()?).ok()
+        NameAddr::read(self.list(HeaderName::Contact).next()?).ok()
     }
 
     /// The user of the Request-URI, unescaped: the extension that was dialled.
@@ -247,13 +247,13 @@ impl Message {
 
     /// The media type of the body, lower case, without parameters: `application/sdp`.
     pub fn content_type(&self) -> Option<String> {
-        let text = self.header(Name::ContentType)?;
+        let text = self.header(HeaderName::ContentType)?;
         Some(media_type(text))
     }
 
     /// The session description in the body, alone or inside a multipart body.
     pub fn sdp(&self) -> Option<Bytes> {
-        body::sdp(self.header(Name::ContentType), &self.body)
+        body::sdp(self.header(HeaderName::ContentType), &self.body)
     }
 
     /// The leg that this message belongs to: the remote tag is From's in a received request, and To's in a response to a

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::arrival::{Arrival, Outgoing, Target, Transport, reply_target};
 use super::fields::Via;
 use super::grammar::{self, Method};
-use super::lexer::{Head, Name};
+use super::lexer::{Head, HeaderName};
 use super::name_addr::NameAddr;
 use super::uri;
 
@@ -33,18 +33,21 @@ impl Response {
         let mut text = String::with_capacity(1024);
         let _ = write!(text, "SIP/2.0 {status} {reason}\r\n");
         let mut top = true;
-        for line in head.values_of(Name::Via) {
+        for line in head.values_of(HeaderName::Via) {
             match via {
                 Some(via) if top => write_top_via(&mut text, line, via, arrival),
                 Some(_) | None => line_of(&mut text, "Via", line),
             }
             top = false;
         }
-        for (name, spelling) in
-            [(Name::From, "From"), (Name::To, "To"), (Name::CallId, "Call-ID"), (Name::CSeq, "CSeq")]
-        {
+        for (name, spelling) in [
+            (HeaderName::From, "From"),
+            (HeaderName::To, "To"),
+            (HeaderName::CallId, "Call-ID"),
+            (HeaderName::CSeq, "CSeq"),
+        ] {
             let Some(value) = head.values_of(name).next() else { continue };
-            let untagged = name == Name::To && !tag.is_empty() && !has_tag(value);
+            let untagged = name == HeaderName::To && !tag.is_empty() && !has_tag(value);
             if untagged {
                 let _ = write!(text, "To: {value};tag={tag}\r\n");
             } else {
@@ -61,7 +64,7 @@ impl Response {
     }
 
     /// Adds every line of a header of the request, as RFC 3261 §12.1.1 asks for Record-Route.
-    pub(crate) fn copy(mut self, head: &Head, name: Name, spelling: &str) -> Response {
+    pub(crate) fn copy(mut self, head: &Head, name: HeaderName, spelling: &str) -> Response {
         for value in head.values_of(name) {
             line_of(&mut self.text, spelling, value);
         }
@@ -137,7 +140,7 @@ pub(super) fn token(seed: u64, count: u64) -> String {
 pub(super) fn stateless_tag(seed: u64, head: &Head) -> String {
     let mut hasher = DefaultHasher::new();
     seed.hash(&mut hasher);
-    for name in [Name::Via, Name::From, Name::CallId, Name::CSeq] {
+    for name in [HeaderName::Via, HeaderName::From, HeaderName::CallId, HeaderName::CSeq] {
         head.values_of(name).next().unwrap_or("").hash(&mut hasher);
     }
     format!("{:016x}", hasher.finish())

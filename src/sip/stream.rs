@@ -14,7 +14,7 @@ use bytes::{Buf, BytesMut};
 use super::fields::content_length;
 use super::lexer::{Fault, Head, head_end};
 use super::limits;
-use super::message::{Message, Refusal};
+use super::message::{MalformedMessage, Message};
 
 /// One unit of a stream.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub enum Frame {
     /// A well-formed request or response.
     Message(Message),
     /// A malformed message; the stream goes on unless [`StreamFramer::is_closed`].
-    Refused(Refusal),
+    Malformed(MalformedMessage),
     /// A keep-alive that waits for a CRLF (RFC 5626 §3.5.1).
     Ping,
 }
@@ -110,14 +110,14 @@ impl StreamFramer {
         self.searched = 0;
         Some(match Message::from_parts(head, &bytes[body..]) {
             Ok(message) => Frame::Message(message),
-            Err(refusal) => Frame::Refused(refusal),
+            Err(refusal) => Frame::Malformed(refusal),
         })
     }
 
     fn close(&mut self, head: Head, fault: Fault) -> Frame {
         self.closed = true;
         self.buffer.clear();
-        Frame::Refused(Refusal::new(fault, head))
+        Frame::Malformed(MalformedMessage::new(fault, head))
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
     }
 
     fn status(frame: Option<Frame>) -> Option<String> {
-        let Some(Frame::Refused(refusal)) = frame else { return None };
+        let Some(Frame::Malformed(refusal)) = frame else { return None };
         let reply = refusal.reply(&arrival(Transport::Tcp))?;
         Some(String::from_utf8_lossy(&reply.bytes[8..11]).into_owned())
     }

@@ -99,11 +99,11 @@ pub(crate) fn response_to(request: &Message, status: u16, headers: &str, sdp: &s
     let text = format!(
         "SIP/2.0 {status} Whatever\r\nVia: {}\r\nFrom: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {}\r\n\
          Contact: <sip:13800000000@192.0.2.9:5070>\r\n{headers}{kind}Content-Length: {}\r\n\r\n{sdp}",
-        line(Name::Via),
-        line(Name::From),
-        line(Name::To),
-        line(Name::CallId),
-        line(Name::CSeq),
+        line(HeaderName::Via),
+        line(HeaderName::From),
+        line(HeaderName::To),
+        line(HeaderName::CallId),
+        line(HeaderName::CSeq),
         sdp.len()
     );
     parse_datagram(text.as_bytes()).expect("the peer writes well-formed responses")
@@ -201,12 +201,12 @@ impl Call {
         self.sent().iter().filter_map(Message::status).collect()
     }
 
-    pub(crate) fn ended(&self) -> Option<Why> {
+    pub(crate) fn ended(&self) -> Option<EndCause> {
         ended(&self.out)
     }
 }
 
-pub(crate) fn ended<'a>(out: impl IntoIterator<Item = &'a LegOutput>) -> Option<Why> {
+pub(crate) fn ended<'a>(out: impl IntoIterator<Item = &'a LegOutput>) -> Option<EndCause> {
     out.into_iter().find_map(|output| if let LegOutput::Ended { why } = output { Some(*why) } else { None })
 }
 

@@ -106,16 +106,16 @@ fn read(name: &str) -> Vec<u8> {
     found.unwrap_or_else(|| panic!("{file} is not in the corpus")).1.clone()
 }
 
-fn state() -> FrontState {
-    FrontState { known: false, draining: false, full: false, retry_after: Duration::from_secs(5) }
+fn state() -> NodeState {
+    NodeState { known: false, draining: false, full: false, retry_after: Duration::from_secs(5) }
 }
 
 fn fate_of_message(message: Message, arrival: &Arrival) -> (Fate, Option<Outgoing>) {
-    match Front::new(1).sort(&message, arrival, state()) {
-        Sorted::Drop => (Silence, None),
-        Sorted::Reply(reply) => fate_of_reply(reply),
-        Sorted::Leg(_) => panic!("no leg is known"),
-        Sorted::Invite(_) => {
+    match Dispatcher::new(1).dispatch(&message, arrival, state()) {
+        Disposition::Drop => (Silence, None),
+        Disposition::Reply(reply) => fate_of_reply(reply),
+        Disposition::Leg(_) => panic!("no leg is known"),
+        Disposition::Invite(_) => {
             let now = epoch();
             let (mut leg, out) = Leg::new(now, message, arrival, local());
             assert!(matches!(out[..], [LegOutput::Offer { .. }]), "{out:?}");
@@ -156,7 +156,7 @@ fn every_torture_message_has_its_outcome_on_a_stream() {
         framer.push(&read(name));
         let got = match framer.next() {
             Some(Frame::Message(message)) => fate_of_message(message, &arrival(Transport::Tcp)).0,
-            Some(Frame::Refused(refusal)) => {
+            Some(Frame::Malformed(refusal)) => {
                 refusal.reply(&arrival(Transport::Tcp)).map_or(Silence, |reply| fate_of_reply(reply).0)
             }
             Some(Frame::Ping) => panic!("{name} is no ping"),
@@ -210,10 +210,10 @@ fn digest(bytes: &[u8]) {
 
 fn digest_message(message: Message, arrival: &Arrival) {
     let _ = (message.called_user(), message.calling_user(), message.contact().is_some(), message.sdp().is_some());
-    let dispatcher = Front::new(1);
+    let dispatcher = Dispatcher::new(1);
     drop(dispatcher.no_such_leg(&message, arrival));
-    drop(dispatcher.sort(&message, arrival, FrontState { known: true, ..state() }));
-    if let Sorted::Invite(_) = dispatcher.sort(&message, arrival, state()) {
+    drop(dispatcher.dispatch(&message, arrival, NodeState { known: true, ..state() }));
+    if let Disposition::Invite(_) = dispatcher.dispatch(&message, arrival, state()) {
         let (mut leg, _) = Leg::new(epoch(), message.clone(), arrival, local());
         drop(leg.handle_input(epoch(), LegInput::Answer { sdp: ANSWER.into() }));
     }
@@ -302,7 +302,7 @@ fn happen(call: &mut Call, event: &Event, asked: &[Message]) -> Vec<LegOutput> {
             call.receive(ack);
         }
         Event::Answer => drop(call.input(LegInput::Answer { sdp: ANSWER.into() })),
-        Event::Refuse => drop(call.input(LegInput::Refuse { status: 488, warning: None, retry_after: None })),
+        Event::Refuse => drop(call.input(LegInput::Reject { status: 488, warning: None, retry_after: None })),
         Event::Refer => {
             call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
         }
@@ -363,7 +363,7 @@ proptest! {
             asked.extend(sent(&out).into_iter().filter(|message| message.method().is_some_and(|m| *m != Method::Ack)));
             all.extend(out);
         }
-        all.extend(call.input(LegInput::HangUp { reason: None }).iter().filter(|o| matches!(o, LegOutput::Ended { .. })).map(|_| LegOutput::Ended { why: Why::WeHungUp }));
+        all.extend(call.input(LegInput::HangUp { reason: None }).iter().filter(|o| matches!(o, LegOutput::Ended { .. })).map(|_| LegOutput::Ended { why: EndCause::HungUp }));
         all.extend(call.pass(Duration::from_secs(400)).into_iter().map(|(_, output)| output));
         let count = |wanted: fn(&LegOutput) -> bool| all.iter().filter(|output| wanted(output)).count();
         prop_assert_eq!(count(|output| matches!(output, LegOutput::Ended { .. })), 1, "a call ends once");

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use super::script::Script;
 use super::sentence::{Part, Sentence, Slot, SlotType};
 use super::spoken::{self, Spoken};
-use super::vocabulary::{self, Needed, date_text};
+use super::vocabulary::{self, ClipText, date_text};
 use super::{Clip, Piece, Value};
 use base::{Key, Lang};
 
@@ -163,18 +163,18 @@ impl Script {
     }
 
     /// The recordings of every word that values of a language are spoken with.
-    pub fn vocabulary(&self, lang: Lang) -> Vec<Needed> {
+    pub fn vocabulary(&self, lang: Lang) -> Vec<ClipText> {
         vocabulary::vocabulary(lang)
     }
 
     /// The recordings that these entries can play, with the vocabulary of their slots.
-    pub fn clips_needed<'a>(&self, langs: &[Lang], entries: impl IntoIterator<Item = &'a str>) -> BTreeSet<Needed> {
+    pub fn clips_of<'a>(&self, langs: &[Lang], entries: impl IntoIterator<Item = &'a str>) -> BTreeSet<ClipText> {
         let mut needed = BTreeSet::new();
         for path in entries {
             let Some(entry) = self.entry(path) else { continue };
             for &lang in langs {
                 let Some(sentence) = entry.sentence(lang) else { continue };
-                needed.extend(sentence.clips().map(|(id, text)| Needed { lang, id: id.clone(), text: text.into() }));
+                needed.extend(sentence.clips().map(|(id, text)| ClipText { lang, id: id.clone(), text: text.into() }));
                 let words = sentence.slots().flat_map(|slot| vocabulary::words_of(lang, slot.kind));
                 needed.extend(words.filter_map(|word| word.needed(lang)));
             }
@@ -183,15 +183,15 @@ impl Script {
     }
 
     /// The recordings of the whole script, used or not, for a renderer.
-    pub fn clips(&self) -> BTreeSet<Needed> {
-        let mut all = self.clips_needed(&Lang::ALL, self.entries.keys().map(|path| &**path));
+    pub fn clips(&self) -> BTreeSet<ClipText> {
+        let mut all = self.clips_of(&Lang::ALL, self.entries.keys().map(|path| &**path));
         all.extend(Lang::ALL.into_iter().flat_map(vocabulary::vocabulary));
         all
     }
 }
 
 /// A list of recordings as lines of `lang`, `id` and `text`, separated by tabs.
-pub fn to_tsv<'a>(needed: impl IntoIterator<Item = &'a Needed>) -> String {
+pub fn to_tsv<'a>(needed: impl IntoIterator<Item = &'a ClipText>) -> String {
     needed
         .into_iter()
         .map(|n| format!("{}\t{}\t{}\n", n.lang.code(), n.id, n.text.replace(['\t', '\n'], " ")))
@@ -253,8 +253,8 @@ impl UtteranceBuilder {
 
     fn word(&mut self, word: Spoken) {
         match word {
-            Spoken::Group => self.pause = self.pause.max(BETWEEN_GROUPS),
-            Spoken::Breath => self.pause = self.pause.max(CLAUSE),
+            Spoken::GroupPause => self.pause = self.pause.max(BETWEEN_GROUPS),
+            Spoken::ClausePause => self.pause = self.pause.max(CLAUSE),
             Spoken::DigitMedial(_) | Spoken::DigitFinal(_) | Spoken::X => self.spoken(word, WITHIN_GROUP),
             Spoken::Num(_)
             | Spoken::TwoCount
@@ -290,7 +290,7 @@ impl UtteranceBuilder {
 /// The longest pause that the punctuation calls for.
 fn pause_of(punctuation: &str) -> Duration {
     let longest = punctuation.chars().map(|c| match c {
-        '。' | '！' | '？' | '.' | '!' | '?' => SENTENCE,
+        '。' | '！' | '？' | '.' | '!' | '?' => SENTENCE_PAUSE,
         '：' | ':' => COLON,
         '，' | '、' | '；' | ',' | ';' => CLAUSE,
         _ => Duration::ZERO,
@@ -299,7 +299,7 @@ fn pause_of(punctuation: &str) -> Duration {
 }
 
 /// Estimates how long a text and its pauses take to say, from its length.
-pub fn length_of(lang: Lang, text: &str, pieces: &[Piece]) -> Duration {
+pub fn estimated_length(lang: Lang, text: &str, pieces: &[Piece]) -> Duration {
     let spoken = text.chars().filter(|c| c.is_alphanumeric()).count() as u64;
     let per_character = match lang {
         Lang::Zh | Lang::Yue => 210,
@@ -307,13 +307,13 @@ pub fn length_of(lang: Lang, text: &str, pieces: &[Piece]) -> Duration {
     };
     let sounds = pieces.iter().map(|piece| match piece {
         Piece::Silence(pause) | Piece::Tone(pause) => *pause,
-        Piece::Clip(_) | Piece::Take => Duration::ZERO,
+        Piece::Clip(_) | Piece::Message => Duration::ZERO,
     });
     Duration::from_millis(spoken * per_character) + sounds.sum::<Duration>()
 }
 
 /// The pause between two sentences.
-pub const SENTENCE: Duration = Duration::from_millis(400);
+pub const SENTENCE_PAUSE: Duration = Duration::from_millis(400);
 const COLON: Duration = Duration::from_millis(250);
 const CLAUSE: Duration = Duration::from_millis(150);
 const BETWEEN_GROUPS: Duration = Duration::from_millis(280);
@@ -360,7 +360,7 @@ en = "It is {receipt:digits}."
                 Piece::Clip(clip) => clip.id.to_string(),
                 Piece::Silence(d) => format!("{}", d.as_millis()),
                 Piece::Tone(_) => "tone".into(),
-                Piece::Take => "take".into(),
+                Piece::Message => "take".into(),
             })
             .collect();
         words.join(" ")

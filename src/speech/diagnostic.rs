@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// One fault of a file: where it is, what is wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complaint {
+pub struct Diagnostic {
     /// A stable code: `E03` for an error, which refuses the release; `W02` for a warning, which does not.
     pub code: &'static str,
     /// The file's name, as the person who edits it knows it.
@@ -13,27 +13,27 @@ pub struct Complaint {
     /// Counted from 1.
     pub line: u32,
     /// What is wrong, with the key or value that was found.
-    pub what: String,
+    pub message: String,
     /// What to do about it; empty where the fault says it all.
     pub remedy: String,
 }
 
-impl Complaint {
+impl Diagnostic {
     /// Whether it refuses the release.
     pub fn is_error(&self) -> bool {
         self.code.starts_with('E')
     }
 }
 
-impl fmt::Display for Complaint {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {} {}", self.file, self.line, self.code, self.what)?;
+        write!(f, "{}:{}: {} {}", self.file, self.line, self.code, self.message)?;
         if self.remedy.is_empty() { Ok(()) } else { write!(f, "; {}", self.remedy) }
     }
 }
 
 /// The word of `known` nearest to `word` by edit distance, for "did you mean"; none if all are too far away.
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn closest_match<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let most = (word.chars().count() / 3).max(1) + 1;
     known.into_iter().map(|k| (edits(word, k), k)).filter(|(n, _)| *n <= most).min_by_key(|(n, _)| *n).map(|(_, k)| k)
 }
@@ -60,8 +60,8 @@ mod tests {
 
     #[test]
     fn a_mistyped_word_finds_its_neighbour() {
-        assert_eq!(nearest("receit", ["receipt", "main"]), Some("receipt"));
-        assert_eq!(nearest("give-up", ["give_up", "go"]), Some("give_up"));
-        assert_eq!(nearest("elephant", ["main", "desk"]), None);
+        assert_eq!(closest_match("receit", ["receipt", "main"]), Some("receipt"));
+        assert_eq!(closest_match("give-up", ["give_up", "go"]), Some("give_up"));
+        assert_eq!(closest_match("elephant", ["main", "desk"]), None);
     }
 }

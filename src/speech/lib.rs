@@ -9,14 +9,14 @@ mod compose;
 mod diagnostic;
 mod script;
 mod sentence;
-pub mod source;
 pub mod spoken;
+pub mod toml_tree;
 mod value;
 mod vocabulary;
 
-pub use compose::{SENTENCE, SpeechError, Utterance, length_of, to_tsv};
-pub use diagnostic::{Complaint, nearest};
+pub use compose::{SENTENCE_PAUSE, SpeechError, Utterance, estimated_length, to_tsv};
+pub use diagnostic::{Diagnostic, closest_match};
 pub use script::{Entry, Script};
 pub use sentence::{Part, Sentence, Slot, SlotError, SlotType};
 pub use value::{Clip, Piece, Value};
-pub use vocabulary::{Needed, vocabulary};
+pub use vocabulary::{ClipText, vocabulary};

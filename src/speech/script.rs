@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Complaint;
-use super::diagnostic::nearest;
+use super::Diagnostic;
+use super::diagnostic::closest_match;
 use super::sentence::{Sentence, Slot, SlotError, SlotType};
-use super::source::{self, Field, Item, Tree};
+use super::toml_tree::{self, Field, Item, Tree};
 use base::Lang;
 
 /// The words of a release: `menu_line`, `opt.*` and `prompt.*`.
@@ -56,15 +56,15 @@ pub(super) fn lang_index(lang: Lang) -> usize {
 
 impl Script {
     /// Reads a script file whole.
-    pub fn parse(text: &str, file: &str) -> Result<Script, Vec<Complaint>> {
-        let (script, diagnostics) = Script::parse_leniently(text, file);
+    pub fn parse(text: &str, file: &str) -> Result<Script, Vec<Diagnostic>> {
+        let (script, diagnostics) = Script::parse_recoverable(text, file);
         if diagnostics.is_empty() { Ok(script) } else { Err(diagnostics) }
     }
 
     /// Reads what can be read, so that one run reports every error of every file.
-    pub fn parse_leniently(text: &str, file: &str) -> (Script, Vec<Complaint>) {
+    pub fn parse_recoverable(text: &str, file: &str) -> (Script, Vec<Diagnostic>) {
         let file: Arc<str> = file.into();
-        let (root, diagnostics) = source::read(&file, text);
+        let (root, diagnostics) = toml_tree::read(&file, text);
         let mut reader = Reader { script: Script { file, entries: BTreeMap::new() }, diagnostics };
         for field in root.fields() {
             reader.top(field);
@@ -90,25 +90,25 @@ impl Script {
 
 struct Reader {
     script: Script,
-    diagnostics: Vec<Complaint>,
+    diagnostics: Vec<Diagnostic>,
 }
 
 impl Reader {
     fn report(&mut self, code: &'static str, line: u32, what: String, remedy: impl Into<String>) {
         let file = self.script.file.clone();
-        self.diagnostics.push(Complaint { code, file, line, what, remedy: remedy.into() });
+        self.diagnostics.push(Diagnostic { code, file, line, message: what, remedy: remedy.into() });
     }
 
     fn top(&mut self, field: &Field) {
         match field.key.as_str() {
             "schema" => {
-                if !matches!(field.item.tree, Tree::Whole(1)) {
+                if !matches!(field.item.tree, Tree::Integer(1)) {
                     self.report("E14", field.line, "schema must be 1".into(), "write `schema = 1`");
                 }
             }
             "menu_line" | "opt" | "prompt" => self.branch(&field.key, field.line, &field.item),
             other => {
-                let known = nearest(other, ["menu_line", "opt", "prompt", "schema"]);
+                let known = closest_match(other, ["menu_line", "opt", "prompt", "schema"]);
                 let remedy = known.map_or_else(
                     || "use [prompt.…], [opt] or [menu_line]".to_string(),
                     |k| format!("did you mean [{k}]?"),
@@ -120,7 +120,7 @@ impl Reader {
 
     fn branch(&mut self, path: &str, line: u32, item: &Item) {
         if item.fields().is_empty() {
-            let what = format!("{path} is {}, not sentences", item.noun());
+            let what = format!("{path} is {}, not sentences", item.kind());
             self.report("E14", line, what, "write one text for each language: zh, yue, en");
         } else if item.fields().iter().any(|field| !matches!(field.item.tree, Tree::Table(_))) {
             self.leaf(path, line, item);
@@ -150,7 +150,7 @@ impl Reader {
                     "write the sentence",
                 ),
                 None => {
-                    let what = format!("{path}: {} is {}, not a text", field.key, field.item.noun());
+                    let what = format!("{path}: {} is {}, not a text", field.key, field.item.kind());
                     self.report("E14", field.line, what, "put the sentence in quotes");
                 }
             }
@@ -160,13 +160,13 @@ impl Reader {
     }
 
     fn sentence(&mut self, path: &str, line: u32, text: &str) -> Option<Sentence> {
-        match Sentence::cut(path, text) {
+        match Sentence::parse(path, text) {
             Ok(sentence) => Some(sentence),
             Err(error) => {
                 let (code, remedy) = match &error {
                     SlotError::UnknownType { kind, .. } => (
                         "E35",
-                        match nearest(kind, SlotType::NAMES) {
+                        match closest_match(kind, SlotType::NAMES) {
                             Some(near) => format!("did you mean {near}?"),
                             None => format!("types are {}", SlotType::NAMES.join(", ")),
                         },

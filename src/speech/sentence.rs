@@ -123,7 +123,7 @@ pub enum SlotError {
 impl Sentence {
     /// Parses a sentence into recordings and slots. A recording is named after the entry's path; with slots, by the
     /// path and its place among the texts that hold more than punctuation.
-    pub fn cut(path: &str, text: &str) -> Result<Sentence, SlotError> {
+    pub fn parse(path: &str, text: &str) -> Result<Sentence, SlotError> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(open) = rest.find(['{', '}']) {
@@ -199,24 +199,24 @@ mod tests {
 
     #[test]
     fn a_sentence_without_slots_is_one_recording() {
-        let sentence = Sentence::cut("prompt.bye", "感谢来电，再见。").unwrap();
+        let sentence = Sentence::parse("prompt.bye", "感谢来电，再见。").unwrap();
         assert_eq!(sentence.clips().map(|(c, t)| (&**c, t)).collect::<Vec<_>>(), [("prompt.bye", "感谢来电，再见。")]);
     }
 
     #[test]
     fn punctuation_alone_needs_no_recording() {
-        let sentence = Sentence::cut("p", "{a:word}，请按 {b:date}。").unwrap();
+        let sentence = Sentence::parse("p", "{a:word}，请按 {b:date}。").unwrap();
         assert_eq!(sentence.clips().map(|(c, t)| (&**c, t)).collect::<Vec<_>>(), [("p.0", "，请按")]);
         assert_eq!(sentence.slots().count(), 2);
     }
 
     #[test]
     fn a_wrong_slot_is_named() {
-        assert_eq!(Sentence::cut("p", "a {b"), Err(SlotError::Open));
-        assert_eq!(Sentence::cut("p", "a {b {c:word}"), Err(SlotError::Open));
-        assert_eq!(Sentence::cut("p", "a b}"), Err(SlotError::Close));
-        assert_eq!(Sentence::cut("p", "{b}"), Err(SlotError::NoType("b".into())));
-        assert!(matches!(Sentence::cut("p", "{b:dat}"), Err(SlotError::UnknownType { .. })));
-        assert_eq!(Sentence::cut("p", "{:date}"), Err(SlotError::NoName));
+        assert_eq!(Sentence::parse("p", "a {b"), Err(SlotError::Open));
+        assert_eq!(Sentence::parse("p", "a {b {c:word}"), Err(SlotError::Open));
+        assert_eq!(Sentence::parse("p", "a b}"), Err(SlotError::Close));
+        assert_eq!(Sentence::parse("p", "{b}"), Err(SlotError::NoType("b".into())));
+        assert!(matches!(Sentence::parse("p", "{b:dat}"), Err(SlotError::UnknownType { .. })));
+        assert_eq!(Sentence::parse("p", "{:date}"), Err(SlotError::NoName));
     }
 }

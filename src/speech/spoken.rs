@@ -39,9 +39,9 @@ pub enum Spoken {
     /// A key of the telephone.
     Key(Key),
     /// The pause between two groups of digits.
-    Group,
+    GroupPause,
     /// The pause between a date and a time.
-    Breath,
+    ClausePause,
 }
 
 /// Words that go with numbers.
@@ -174,7 +174,7 @@ pub fn digits(text: &str, groups: &[u8]) -> Option<Vec<Spoken>> {
     let mut out = Vec::new();
     for (nth, group) in grouped(text, groups).into_iter().enumerate() {
         if nth > 0 {
-            out.push(Spoken::Group);
+            out.push(Spoken::GroupPause);
         }
         let last = group.chars().count() - 1;
         for (at, c) in group.chars().enumerate() {
@@ -223,7 +223,7 @@ pub fn time(lang: Lang, time: DateTime, today: Date) -> Option<Vec<Spoken>> {
     let mut out = Vec::new();
     if time.date() != today {
         out = date(lang, time.date(), today)?;
-        out.push(Spoken::Breath);
+        out.push(Spoken::ClausePause);
     }
     let (hour, minute) = (time.hour() as u8, time.minute() as u8);
     match lang {

@@ -50,5 +50,5 @@ pub enum Piece {
     /// A 1 kHz tone: the beep before a recording, the line test.
     Tone(Duration),
     /// A recorded message of this call, played back to its caller.
-    Take,
+    Message,
 }

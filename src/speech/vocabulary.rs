@@ -10,7 +10,7 @@ use base::{Key, Lang};
 
 /// A recording that a release can play: language, id, and the text that it is read from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Needed {
+pub struct ClipText {
     /// The language it is read in.
     pub lang: Lang,
     /// The recording's id, as in [`Clip`](super::Clip).
@@ -37,7 +37,7 @@ impl Spoken {
             Spoken::Key(Key::Digit(d)) => format!("key.{d}"),
             Spoken::Key(Key::Star) => "key.star".into(),
             Spoken::Key(Key::Pound) => "key.pound".into(),
-            Spoken::Group | Spoken::Breath => return None,
+            Spoken::GroupPause | Spoken::ClausePause => return None,
         })
     }
 
@@ -59,7 +59,7 @@ impl Spoken {
             Spoken::Day(day) => day_text(lang, day),
             Spoken::Key(Key::Star) => in_lang(lang, "星号键", "星字掣", "star"),
             Spoken::Key(Key::Pound) => in_lang(lang, "井号键", "井字掣", "pound"),
-            Spoken::Group | Spoken::Breath => String::new(),
+            Spoken::GroupPause | Spoken::ClausePause => String::new(),
         }
     }
 }
@@ -122,9 +122,9 @@ pub(super) fn words_of(lang: Lang, kind: SlotType) -> Vec<Spoken> {
 }
 
 /// Every word of a language.
-pub fn vocabulary(lang: Lang) -> Vec<Needed> {
+pub fn vocabulary(lang: Lang) -> Vec<ClipText> {
     let all = [SlotType::Digits, SlotType::Key, SlotType::Money, SlotType::Time];
-    let mut needed: Vec<Needed> =
+    let mut needed: Vec<ClipText> =
         all.into_iter().flat_map(|kind| words_of(lang, kind)).filter_map(|word| word.needed(lang)).collect();
     needed.sort();
     needed.dedup();
@@ -133,8 +133,8 @@ pub fn vocabulary(lang: Lang) -> Vec<Needed> {
 
 impl Spoken {
     /// The recording of this word in a language.
-    pub fn needed(self, lang: Lang) -> Option<Needed> {
-        Some(Needed { lang, id: self.clip_id()?.into(), text: self.text(lang) })
+    pub fn needed(self, lang: Lang) -> Option<ClipText> {
+        Some(ClipText { lang, id: self.clip_id()?.into(), text: self.text(lang) })
     }
 }
 

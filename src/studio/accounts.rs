@@ -42,7 +42,7 @@ impl Role {
     }
 
     /// Whether it may approve, publish and roll back.
-    pub fn approves(self) -> bool {
+    pub fn may_approve(self) -> bool {
         self == Role::Approver
     }
 }
@@ -80,7 +80,7 @@ pub enum RuleError {
 ///
 /// # Errors
 /// [`RuleError::Name`]
-pub fn name(written: &str) -> Result<String, RuleError> {
+pub fn normalized_name(written: &str) -> Result<String, RuleError> {
     let narrow = written.trim().chars().map(|c| match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
         other => other,
@@ -204,11 +204,11 @@ mod tests {
 
     #[test]
     fn a_name_is_normalized() {
-        assert_eq!(name(" Li.Chen "), Ok("li.chen".into()));
-        assert_eq!(name("ｗａｎｇ-2"), Ok("wang-2".into()));
-        assert_eq!(name("陈丽"), Ok("陈丽".into()));
+        assert_eq!(normalized_name(" Li.Chen "), Ok("li.chen".into()));
+        assert_eq!(normalized_name("ｗａｎｇ-2"), Ok("wang-2".into()));
+        assert_eq!(normalized_name("陈丽"), Ok("陈丽".into()));
         for wrong in ["", "  ", "a b", "a/b", "<b>", "a\u{0}", "a\u{202e}b", &"x".repeat(33)] {
-            assert_eq!(name(wrong), Err(RuleError::Name), "{wrong:?}");
+            assert_eq!(normalized_name(wrong), Err(RuleError::Name), "{wrong:?}");
         }
     }
 
@@ -251,6 +251,6 @@ mod tests {
             assert_eq!(Role::named(role.code()), Some(role));
         }
         assert_eq!(Role::named("admin"), None);
-        assert!(Role::Approver.approves() && !Role::Operator.approves());
+        assert!(Role::Approver.may_approve() && !Role::Operator.may_approve());
     }
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::take::Kind;
+use super::take::TakeSource;
 
 /// What a take is compared with.
 #[derive(Clone, Debug)]
 pub struct Conditions {
     /// How the recording came in.
-    pub kind: Kind,
+    pub kind: TakeSource,
     /// The estimated length of its text.
     pub expected: Duration,
     /// The longest speech that the slot takes.

@@ -6,11 +6,11 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use base::Lang;
-use speech::{Clip, Needed};
+use speech::{Clip, ClipText};
 
 /// One recording in `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
+pub struct ManifestEntry {
     /// [`text_hash`] of the text that it was read from; absent if unknown.
     pub text_sha256: Option<String>,
     /// Synthetic, until an operator records it.
@@ -18,13 +18,13 @@ pub struct Recorded {
 }
 
 /// The entries of `manifest.json` by recording.
-pub type Manifest = BTreeMap<Clip, Recorded>;
+pub type Manifest = BTreeMap<Clip, ManifestEntry>;
 
 /// Reads `manifest.json`; fields that coverage does not need are ignored.
 pub fn read_manifest(json: &str) -> Result<Manifest, serde_json::Error> {
     let written: Written = serde_json::from_str(json)?;
     let recorded = |clip: WrittenClip| {
-        let recorded = Recorded { text_sha256: clip.text_sha256, placeholder: clip.state == "placeholder" };
+        let recorded = ManifestEntry { text_sha256: clip.text_sha256, placeholder: clip.state == "placeholder" };
         (Clip { lang: clip.lang, id: clip.id.into() }, recorded)
     };
     Ok(written.clips.into_iter().map(recorded).collect())
@@ -49,18 +49,18 @@ struct WrittenClip {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// Needed and missing: the release must not go live.
-    pub missing: Vec<Needed>,
+    pub missing: Vec<ClipText>,
     /// Recorded from another text than that of the script.
-    pub stale: Vec<Needed>,
+    pub stale: Vec<ClipText>,
     /// Present, up to date and synthetic.
-    pub placeholder: Vec<Needed>,
+    pub placeholder: Vec<ClipText>,
     /// Present and unused.
     pub unused: Vec<Clip>,
 }
 
 impl Coverage {
     /// Compares the recordings present with those needed.
-    pub fn of(needed: &BTreeSet<Needed>, files: &BTreeSet<Clip>, manifest: &Manifest) -> Coverage {
+    pub fn of(needed: &BTreeSet<ClipText>, files: &BTreeSet<Clip>, manifest: &Manifest) -> Coverage {
         let mut coverage = Coverage::default();
         for need in needed {
             let clip = Clip { lang: need.lang, id: need.id.clone() };
@@ -95,16 +95,16 @@ pub fn text_hash(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn need(id: &str, text: &str) -> Needed {
-        Needed { lang: Lang::Zh, id: id.into(), text: text.into() }
+    fn need(id: &str, text: &str) -> ClipText {
+        ClipText { lang: Lang::Zh, id: id.into(), text: text.into() }
     }
 
     fn clip(id: &str) -> Clip {
         Clip { lang: Lang::Zh, id: id.into() }
     }
 
-    fn recorded(text: &str, placeholder: bool) -> Recorded {
-        Recorded { text_sha256: Some(text_hash(text)), placeholder }
+    fn recorded(text: &str, placeholder: bool) -> ManifestEntry {
+        ManifestEntry { text_sha256: Some(text_hash(text)), placeholder }
     }
 
     #[test]
@@ -115,7 +115,7 @@ mod tests {
             [(clip("b"), recorded("甲", true)), (clip("c"), recorded("丙", true)), (clip("d"), recorded("丁", false))]
                 .into();
         let coverage = Coverage::of(&needed, &files, &manifest);
-        let ids = |list: &[Needed]| list.iter().map(|n| n.id.to_string()).collect::<Vec<_>>();
+        let ids = |list: &[ClipText]| list.iter().map(|n| n.id.to_string()).collect::<Vec<_>>();
         assert_eq!(ids(&coverage.missing), ["a"]);
         assert_eq!(ids(&coverage.stale), ["b", "e"]);
         assert_eq!(ids(&coverage.placeholder), ["c"]);

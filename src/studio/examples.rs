@@ -12,7 +12,7 @@ use speech::{Clip, Piece, Slot, SlotType, Value};
 
 /// One sentence in one language, with the values of its slots.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Saying {
+pub struct Example {
     /// The language it is spoken in.
     pub lang: Lang,
     /// The entry of the script: `prompt.ready`, `opt.agent`.
@@ -24,7 +24,7 @@ pub struct Saying {
 }
 
 /// Composes a sentence; none if a value is missing or of another type.
-pub fn compose(release: &Release, saying: &Saying) -> Option<Utterance> {
+pub fn compose(release: &Release, saying: &Example) -> Option<Utterance> {
     let composed = match saying.key {
         Some(key) => release.script.compose_option(saying.lang, &saying.entry, key),
         None => release.script.compose(saying.lang, &saying.entry, &|name| saying.values.get(name).cloned(), TODAY),
@@ -33,12 +33,12 @@ pub fn compose(release: &Release, saying: &Saying) -> Option<Utterance> {
 }
 
 /// Sentences that together play every recording of a release: each entry once, then one for each word of the vocabulary.
-pub fn sayings(release: &Release) -> Vec<Saying> {
+pub fn examples(release: &Release) -> Vec<Example> {
     let used = release.entries_used();
     let offered = release.options_offered();
     let mut sayings = Vec::new();
     for &lang in &release.flow.langs {
-        sayings.extend(used.keys().filter(|entry| !is_word(entry)).map(|entry| Saying {
+        sayings.extend(used.keys().filter(|entry| !is_word(entry)).map(|entry| Example {
             lang,
             entry: entry.clone(),
             key: None,
@@ -49,7 +49,7 @@ pub fn sayings(release: &Release) -> Vec<Saying> {
         sayings.extend(any.iter().flat_map(|entry| KEYS.map(|key| option(lang, entry, key))));
         sayings.extend(spoken(release, lang, used.keys().filter(|entry| !is_word(entry))));
         // A word that no sentence contains is played alone.
-        sayings.extend(used.keys().filter(|entry| is_word(entry)).map(|entry| Saying {
+        sayings.extend(used.keys().filter(|entry| is_word(entry)).map(|entry| Example {
             lang,
             entry: entry.clone(),
             key: None,
@@ -63,12 +63,12 @@ fn is_word(entry: &str) -> bool {
     entry.starts_with("opt.") || entry == "menu_line"
 }
 
-fn option(lang: Lang, entry: &str, key: Key) -> Saying {
-    Saying { lang, entry: entry.into(), key: Some(key), values: BTreeMap::new() }
+fn option(lang: Lang, entry: &str, key: Key) -> Example {
+    Example { lang, entry: entry.into(), key: Some(key), values: BTreeMap::new() }
 }
 
 /// Every word of every slot type, in the first sentence with a slot of the type.
-fn spoken<'a>(release: &Release, lang: Lang, entries: impl Iterator<Item = &'a String>) -> Vec<Saying> {
+fn spoken<'a>(release: &Release, lang: Lang, entries: impl Iterator<Item = &'a String>) -> Vec<Example> {
     let mut sayings = Vec::new();
     let mut done: BTreeSet<(SlotType, Option<Arc<str>>)> = BTreeSet::new();
     for entry in entries {
@@ -80,7 +80,7 @@ fn spoken<'a>(release: &Release, lang: Lang, entries: impl Iterator<Item = &'a S
                 sayings.extend(values(release, slot).into_iter().map(|value| {
                     let mut values = filled.clone();
                     values.insert(Arc::clone(&slot.name), value);
-                    Saying { lang, entry: entry.clone(), key: None, values }
+                    Example { lang, entry: entry.clone(), key: None, values }
                 }));
             }
         }
@@ -171,16 +171,16 @@ const KEYS: [Key; 12] = [
 ];
 
 /// The sentence, if it has slots of all these names; else the first of its language that has.
-pub fn naming(release: &Release, saying: &Saying, given: &BTreeMap<String, String>) -> Saying {
-    let names = |saying: &Saying| -> BTreeSet<Arc<str>> {
+pub fn example_with_slots(release: &Release, saying: &Example, given: &BTreeMap<String, String>) -> Example {
+    let names = |saying: &Example| -> BTreeSet<Arc<str>> {
         let slots = release.script.entry(&saying.entry).map(|entry| entry.slots()).unwrap_or_default();
         slots.into_iter().map(|slot| slot.name).collect()
     };
-    let fits = |saying: &Saying| given.keys().all(|name| names(saying).contains(name.as_str()));
+    let fits = |saying: &Example| given.keys().all(|name| names(saying).contains(name.as_str()));
     if fits(saying) {
         return saying.clone();
     }
-    let others = sayings(release).into_iter().filter(|other| other.lang == saying.lang);
+    let others = examples(release).into_iter().filter(|other| other.lang == saying.lang);
     others.into_iter().find(fits).unwrap_or_else(|| saying.clone())
 }
 
@@ -188,11 +188,11 @@ pub fn naming(release: &Release, saying: &Saying, given: &BTreeMap<String, Strin
 /// slot is ignored; so are random digits that would remove `clip` from the sentence.
 pub fn with_values(
     release: &Release,
-    saying: &Saying,
+    saying: &Example,
     clip: &Clip,
     given: &BTreeMap<String, String>,
     seed: u64,
-) -> Saying {
+) -> Example {
     let slots = release.script.entry(&saying.entry).map(|entry| entry.slots()).unwrap_or_default();
     let mut made = saying.clone();
     for slot in &slots {
@@ -204,7 +204,7 @@ pub fn with_values(
             made.values.insert(Arc::clone(&slot.name), value);
         }
     }
-    let holds = |saying: &Saying| {
+    let holds = |saying: &Example| {
         compose(release, saying).is_some_and(|heard| heard.pieces.contains(&Piece::Clip(clip.clone())))
     };
     if !given.is_empty() || holds(&made) { made } else { saying.clone() }

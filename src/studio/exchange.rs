@@ -7,10 +7,10 @@
 
 use std::path::{Component, Path};
 
-use super::slot::{Slot, Variant};
+use super::slot::{Intonation, Slot};
 use super::take::SlotState;
 use base::Lang;
-use speech::{Clip, nearest};
+use speech::{Clip, closest_match};
 
 /// The name of a slot's file.
 pub fn file_name(slot: &Slot) -> String {
@@ -71,7 +71,7 @@ pub fn slot_of<'a>(name: &str, slots: &'a [Slot]) -> Result<&'a Slot, NameError>
 fn find<'a>(clip: &Clip, slots: &'a [Slot]) -> Result<&'a Slot, NameError> {
     slots.iter().find(|slot| slot.clip == *clip).ok_or_else(|| {
         let known = slots.iter().filter(|slot| slot.clip.lang == clip.lang).map(|slot| &*slot.clip.id);
-        NameError::Slot(format!("{}/{}", clip.lang.code(), clip.id), nearest(&clip.id, known).map(str::to_owned))
+        NameError::Slot(format!("{}/{}", clip.lang.code(), clip.id), closest_match(&clip.id, known).map(str::to_owned))
     })
 }
 
@@ -80,12 +80,12 @@ fn hint(near: &Option<String>) -> String {
 }
 
 fn variant_words(code: &str) -> &'static str {
-    if code == Variant::Medial.code() { "the sentence goes on after it" } else { "the sentence ends with it" }
+    if code == Intonation::Medial.code() { "the sentence goes on after it" } else { "the sentence ends with it" }
 }
 
 /// A row of the table as read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Line {
+pub struct Row {
     /// Counted from 1, the header included.
     pub line: u64,
     /// The language code as written.
@@ -114,7 +114,7 @@ pub enum TableError {
 }
 
 /// Writes the table in UTF-8 with a byte order mark, which spreadsheets need.
-pub fn table<'a>(rows: impl Iterator<Item = (&'a Slot, u32, SlotState)>) -> Vec<u8> {
+pub fn write_table<'a>(rows: impl Iterator<Item = (&'a Slot, u32, SlotState)>) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
     let write = |writer: &mut csv::Writer<Vec<u8>>, cells: &[&str]| {
         writer.write_record(cells).expect("writing to memory does not fail");
@@ -140,7 +140,7 @@ pub fn table<'a>(rows: impl Iterator<Item = (&'a Slot, u32, SlotState)>) -> Vec<
 }
 
 /// Reads an exported table; separators may be commas, semicolons or tabs, as spreadsheets save them.
-pub fn read_table(bytes: &[u8]) -> Result<Vec<Line>, TableError> {
+pub fn read_table(bytes: &[u8]) -> Result<Vec<Row>, TableError> {
     let text = std::str::from_utf8(bytes).map_err(|_| TableError::NotUtf8)?;
     let text = text.trim_start_matches('\u{feff}');
     let header = text.lines().next().unwrap_or_default();
@@ -158,7 +158,7 @@ pub fn read_table(bytes: &[u8]) -> Result<Vec<Line>, TableError> {
         let record = record.map_err(|error| TableError::Line(line, error.to_string()))?;
         let cell = |at: usize| record.get(at).unwrap_or_default().trim().to_owned();
         let text = cell(words);
-        lines.push(Line { line, lang: cell(lang), slot: cell(slot), text: text.trim_start_matches('\'').into() });
+        lines.push(Row { line, lang: cell(lang), slot: cell(slot), text: text.trim_start_matches('\'').into() });
         if lines.len() > LINES_MAX {
             return Err(TableError::TooLong);
         }
@@ -176,8 +176,8 @@ pub fn context(slot: &Slot) -> String {
 /// How to read a slot, in Chinese and English.
 pub fn note(slot: &Slot) -> String {
     let ends = match slot.variant {
-        Variant::Medial => "语调保持，后面还有内容 · voice stays up: the sentence goes on",
-        Variant::Final => "语调下降，句子到此结束 · voice falls: the sentence ends here",
+        Intonation::Medial => "语调保持，后面还有内容 · voice stays up: the sentence goes on",
+        Intonation::Final => "语调下降，句子到此结束 · voice falls: the sentence ends here",
     };
     let yao = slot.clip.lang == Lang::Zh && slot.text == "幺";
     if yao { format!("读 yāo · {ends}") } else { ends.into() }
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn slot(lang: Lang, id: &str, variant: Variant, text: &str) -> Slot {
+    fn slot(lang: Lang, id: &str, variant: Intonation, text: &str) -> Slot {
         Slot {
             clip: Clip { lang, id: id.into() },
             text: text.into(),
@@ -213,9 +213,9 @@ mod tests {
 
     fn slots() -> Vec<Slot> {
         vec![
-            slot(Lang::Yue, "digit.m.7", Variant::Medial, "七"),
-            slot(Lang::Yue, "digit.f.7", Variant::Final, "七"),
-            slot(Lang::En, "prompt.bye", Variant::Final, "=Goodbye, \"caller\""),
+            slot(Lang::Yue, "digit.m.7", Intonation::Medial, "七"),
+            slot(Lang::Yue, "digit.f.7", Intonation::Final, "七"),
+            slot(Lang::En, "prompt.bye", Intonation::Final, "=Goodbye, \"caller\""),
         ]
     }
 
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn an_exported_table_is_read_back_unchanged() {
         let slots = slots();
-        let table = table(slots.iter().map(|slot| (slot, 101, SlotState::Missing)));
+        let table = write_table(slots.iter().map(|slot| (slot, 101, SlotState::Missing)));
         let lines = read_table(&table).expect("our own table");
         let back: Vec<(&str, &str, &str)> = lines.iter().map(|l| (&*l.lang, &*l.slot, &*l.text)).collect();
         assert_eq!(back[0], ("yue", "digit.m.7", "七"));

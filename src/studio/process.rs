@@ -14,7 +14,7 @@ use super::quality::{self, Measured};
 use super::take::{Figures, Finding};
 use audio::decode::Decoded;
 use audio::measure::{self, Frames};
-use audio::{shape, telephone};
+use audio::{mastering, to_telephone_rate};
 
 /// A master with its figures and findings.
 #[derive(Clone, Debug)]
@@ -32,8 +32,8 @@ pub fn process(sound: Decoded, conditions: &Conditions) -> Processed {
     let clipped = quality::clipped(&sound.samples, sound.companded);
     let peak_in = sound.samples.iter().fold(0f32, |peak, sample| peak.max(sample.abs()));
     let original = sound.duration();
-    let (mut samples, rate) = shape::to_master_rate(sound.samples, sound.rate);
-    shape::high_pass(&mut samples, rate, HIGH_PASS_HZ);
+    let (mut samples, rate) = mastering::to_master_rate(sound.samples, sound.rate);
+    mastering::high_pass(&mut samples, rate, HIGH_PASS_HZ);
     let frames = Frames::of(&samples, rate);
     let mut figures = Figures { original_ms: millis(original), rate_hz: rate, ..Figures::default() };
     let Some(speech) = frames.speech() else {
@@ -45,7 +45,7 @@ pub fn process(sound: Decoded, conditions: &Conditions) -> Processed {
     if frames.is_steady() {
         return without_speech(samples, rate, figures, peak_in, quality::no_speech);
     }
-    let kept = shape::kept(&speech, &frames, samples.len(), rate);
+    let kept = mastering::trimmed(&speech, &frames, samples.len(), rate);
     let hum = quality::hum(&samples, rate, frames.longest_pause(&speech, samples.len()), HIGH_PASS_HZ);
     let measured = measured(&frames, &speech, clipped, hum);
     samples.truncate(kept.end);
@@ -53,8 +53,8 @@ pub fn process(sound: Decoded, conditions: &Conditions) -> Processed {
     figures.speech_ms = millis(Duration::from_secs_f64(samples.len() as f64 / f64::from(rate)));
     figures.snr_db = measured.room_dbov.map(|room| measured.level_dbov - room);
     let gain_db = gain(&mut figures, measured.level_dbov, &samples, &conditions.sitting_dbov);
-    shape::fade(&mut samples, rate);
-    let master = shape::to_16_bit(&samples, measure::factor(gain_db));
+    mastering::fade(&mut samples, rate);
+    let master = mastering::to_16_bit(&samples, measure::factor(gain_db));
     (figures.pitch_hz, figures.tilt_db) = voice(&master, rate);
     let findings = quality::check(&figures, &measured, conditions);
     Processed { master: wav(&master, rate), figures, findings }
@@ -66,7 +66,7 @@ fn measured(frames: &Frames, speech: &Range<usize>, clipped: u32, hum_dbov: Opti
     Measured {
         clipped,
         level_dbov,
-        room_dbov: frames.room(speech),
+        room_dbov: frames.room_noise(speech),
         hum_dbov,
         lead_ms: (speech.start * FRAME_MS) as u32,
         tail_ms: ((frames.len() - speech.end) * FRAME_MS) as u32,
@@ -93,7 +93,7 @@ fn gain(figures: &mut Figures, level: f64, samples: &[f32], sitting: &[f64]) -> 
 /// Pitch and tilt within telephone bandwidth, so that takes by browser and by telephone are comparable.
 fn voice(master: &[i16], rate: u32) -> (Option<f64>, Option<f64>) {
     let part = &master[..master.len().min(rate as usize * VOICE_SECONDS)];
-    match telephone(part, rate) {
+    match to_telephone_rate(part, rate) {
         Some(samples) => (measure::pitch(&samples), measure::tilt(&samples)),
         None => (None, None),
     }
@@ -108,7 +108,7 @@ fn without_speech(
     finding: fn(f64) -> Finding,
 ) -> Processed {
     let short = &samples[..samples.len().min(rate as usize * VOICE_SECONDS)];
-    let master = shape::to_16_bit(short, 1.0);
+    let master = mastering::to_16_bit(short, 1.0);
     let level = Frames::of(short, rate).percentile(0.99);
     figures.level_in_dbov = level;
     figures.level_dbov = level;

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::conditions::Conditions;
-use super::take::{Figures, Finding, Grade, Kind, Words};
+use super::take::{Figures, Finding, Grade, Message, TakeSource};
 use audio::measure;
 
 /// Measurements that only the checks need.
@@ -45,7 +45,7 @@ pub(super) fn check(figures: &Figures, measured: &Measured, conditions: &Conditi
 
 fn finding(code: &str, grade: Grade, figure: f64, unit: &str, zh: String, en: String) -> Option<Finding> {
     let figure = (figure * 10.0).round() / 10.0;
-    Some(Finding { code: code.into(), grade, figure: Some(figure), unit: unit.into(), words: Words { zh, en } })
+    Some(Finding { code: code.into(), grade, figure: Some(figure), unit: unit.into(), words: Message { zh, en } })
 }
 
 fn clipping(measured: &Measured) -> Option<Finding> {
@@ -86,13 +86,13 @@ fn uneven(figures: &Figures) -> Option<Finding> {
     finding("uneven", Grade::Warn, level, "dBov", zh, en)
 }
 
-fn noise(figures: &Figures, kind: Kind) -> Option<Finding> {
+fn noise(figures: &Figures, kind: TakeSource) -> Option<Finding> {
     let snr = figures.snr_db?;
     let (good, least) = match kind {
-        Kind::Browser => (35.0, 25.0),
+        TakeSource::Browser => (35.0, 25.0),
         // Trimmed close, a file has little but the decay of its words to measure a room in.
-        Kind::File => (30.0, 22.0),
-        Kind::Phone => (30.0, 20.0),
+        TakeSource::File => (30.0, 22.0),
+        TakeSource::Phone => (30.0, 20.0),
     };
     if snr >= good {
         return None;
@@ -117,7 +117,7 @@ fn mains_hum(figures: &Figures, measured: &Measured) -> Option<Finding> {
     finding("hum", Grade::Warn, line, "dBov", zh, en)
 }
 
-fn cut_start(measured: &Measured, kind: Kind) -> Option<Finding> {
+fn cut_start(measured: &Measured, kind: TakeSource) -> Option<Finding> {
     let ms = measured.lead_ms;
     if !is_cut(ms, measured.edge_start_db, kind) {
         return None;
@@ -129,7 +129,7 @@ fn cut_start(measured: &Measured, kind: Kind) -> Option<Finding> {
     finding("cut_start", Grade::Warn, ms.into(), "ms", zh, en)
 }
 
-fn cut_end(measured: &Measured, kind: Kind) -> Option<Finding> {
+fn cut_end(measured: &Measured, kind: TakeSource) -> Option<Finding> {
     let ms = measured.tail_ms;
     if !is_cut(ms, measured.edge_end_db, kind) {
         return None;
@@ -141,11 +141,11 @@ fn cut_end(measured: &Measured, kind: Kind) -> Option<Finding> {
 }
 
 /// A live recording has silence around it. A file may be trimmed; cut off is one that begins or ends in mid-sound.
-fn is_cut(ms: u32, edge_db: f64, kind: Kind) -> bool {
+fn is_cut(ms: u32, edge_db: f64, kind: TakeSource) -> bool {
     match kind {
-        Kind::Browser => ms < 50,
-        Kind::Phone => ms < 20,
-        Kind::File => ms < 20 && edge_db > -12.0,
+        TakeSource::Browser => ms < 50,
+        TakeSource::Phone => ms < 20,
+        TakeSource::File => ms < 20 && edge_db > -12.0,
     }
 }
 
@@ -206,7 +206,7 @@ fn other_voice(figures: &Figures, conditions: &Conditions) -> Option<Finding> {
 pub(super) fn silent(level: f64) -> Finding {
     let zh = format!("没有录到人声（最响处 {level:.0} dBov）。请检查话筒是否接好、是否静音。");
     let en = format!("no voice: {level:.0} dBov at the loudest. Check that the microphone is connected and not muted.");
-    let words = Words { zh, en };
+    let words = Message { zh, en };
     Finding { code: "silent".into(), grade: Grade::Reject, figure: Some(level.round()), unit: "dBov".into(), words }
 }
 
@@ -214,7 +214,7 @@ pub(super) fn silent(level: f64) -> Finding {
 pub(super) fn no_speech(level: f64) -> Finding {
     let zh = format!("只录到持续的噪声或音调（{level:.0} dBov），没有人声。请检查话筒和录音环境。");
     let en = format!("only a steady noise or tone ({level:.0} dBov), no voice. Check the microphone and the room.");
-    let words = Words { zh, en };
+    let words = Message { zh, en };
     Finding { code: "no_speech".into(), grade: Grade::Reject, figure: Some(level.round()), unit: "dBov".into(), words }
 }
 
@@ -256,8 +256,8 @@ fn flat_tops(samples: &[f32], level: f32, least: usize, flat: f32) -> u32 {
 pub(super) fn hum(samples: &[f32], rate: u32, room: Option<Range<usize>>, high_pass_hz: f64) -> Option<f64> {
     let part = &samples[room?];
     let line = |hertz: f64| {
-        let beside = [-30.0, -20.0, 20.0, 30.0].map(|away| measure::line(part, rate, hertz + away));
-        let (line, beside) = (measure::line(part, rate, hertz), beside.into_iter().fold(f64::MIN, f64::max));
+        let beside = [-30.0, -20.0, 20.0, 30.0].map(|away| measure::tone_level(part, rate, hertz + away));
+        let (line, beside) = (measure::tone_level(part, rate, hertz), beside.into_iter().fold(f64::MIN, f64::max));
         let lost = 10.0 * (1.0 + (high_pass_hz / hertz).powi(4)).log10();
         (line > beside + 10.0).then_some(line + lost)
     };

@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::examples::{self, Saying};
+use super::examples::{self, Example};
 use flow::Release;
-use speech::{Clip, Needed, Piece, length_of};
+use speech::{Clip, ClipText, Piece, estimated_length};
 
 /// One recording that an operator makes.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct Slot {
     /// The text to read.
     pub text: String,
     /// How the voice ends.
-    pub variant: Variant,
+    pub variant: Intonation,
     /// The set it belongs to, recorded by one voice in one sitting.
     pub set: String,
     /// Longer takes are refused.
@@ -31,33 +31,33 @@ pub struct Slot {
     /// The nodes of the flow that play it.
     pub used_by: Vec<Arc<str>>,
     /// A sentence that contains it; none if it is heard alone.
-    pub said: Option<Said>,
+    pub said: Option<SlotContext>,
 }
 
 /// The intonation of a recording: whether the sentence goes on after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Variant {
+pub enum Intonation {
     /// The sentence goes on: the voice stays up.
     Medial,
     /// The sentence ends: the voice falls.
     Final,
 }
 
-impl Variant {
+impl Intonation {
     /// The letter in file names: `m` or `f`.
     pub fn code(self) -> &'static str {
         match self {
-            Variant::Medial => "m",
-            Variant::Final => "f",
+            Intonation::Medial => "m",
+            Intonation::Final => "f",
         }
     }
 }
 
 /// The sentence around a slot.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct SlotContext {
     /// The sentence, by its entry and values.
-    pub saying: Saying,
+    pub saying: Example,
     /// The whole sentence, as a screen shows it.
     pub sentence: String,
     /// Up to three recordings before the slot, in the order heard, with their texts.
@@ -69,15 +69,15 @@ pub struct Said {
 impl Slot {
     /// The estimated length of the text when read.
     pub fn expected(&self) -> Duration {
-        length_of(self.clip.lang, &self.text, &[]).max(SHORTEST_WORD)
+        estimated_length(self.clip.lang, &self.text, &[]).max(SHORTEST_WORD)
     }
 }
 
 /// All slots of a release in recording order: set by set, numbers in ascending order.
-pub fn slots(release: &Release, needed: &BTreeSet<Needed>) -> Vec<Slot> {
+pub fn slots(release: &Release, needed: &BTreeSet<ClipText>) -> Vec<Slot> {
     let texts: BTreeMap<Clip, &str> = needed.iter().map(|needed| (clip_of(needed), &*needed.text)).collect();
     let mut said = BTreeMap::new();
-    for saying in examples::sayings(release) {
+    for saying in examples::examples(release) {
         if let Some(heard) = examples::compose(release, &saying) {
             note_context(&saying, &heard, &texts, &mut said);
         }
@@ -88,23 +88,23 @@ pub fn slots(release: &Release, needed: &BTreeSet<Needed>) -> Vec<Slot> {
     slots
 }
 
-fn clip_of(needed: &Needed) -> Clip {
+fn clip_of(needed: &ClipText) -> Clip {
     Clip { lang: needed.lang, id: Arc::clone(&needed.id) }
 }
 
 /// Notes the sentence of each recording that has none yet.
 fn note_context(
-    saying: &Saying,
+    saying: &Example,
     heard: &flow::Utterance,
     texts: &BTreeMap<Clip, &str>,
-    said: &mut BTreeMap<Clip, Said>,
+    said: &mut BTreeMap<Clip, SlotContext>,
 ) {
     let clips: Vec<&Clip> = heard
         .pieces
         .iter()
         .filter_map(|piece| match piece {
             Piece::Clip(clip) => Some(clip),
-            Piece::Silence(_) | Piece::Tone(_) | Piece::Take => None,
+            Piece::Silence(_) | Piece::Tone(_) | Piece::Message => None,
         })
         .collect();
     let texts_of = |clips: &[&Clip]| -> Vec<(Clip, String)> {
@@ -115,19 +115,19 @@ fn note_context(
             let before = texts_of(&clips[at.saturating_sub(NEIGHBOURS)..at]);
             let after = texts_of(&clips[at + 1..clips.len().min(at + 1 + NEIGHBOURS)]);
             let sentence = heard.text.clone();
-            said.insert((*clip).clone(), Said { saying: saying.clone(), sentence, before, after });
+            said.insert((*clip).clone(), SlotContext { saying: saying.clone(), sentence, before, after });
         }
     }
 }
 
-fn slot(needed: &Needed, used: &BTreeMap<String, BTreeSet<Arc<str>>>, said: Option<Said>) -> Slot {
+fn slot(needed: &ClipText, used: &BTreeMap<String, BTreeSet<Arc<str>>>, said: Option<SlotContext>) -> Slot {
     let id = &needed.id;
     let own = used.get(&**id).or_else(|| id.rsplit_once('.').and_then(|(entry, _)| used.get(entry)));
     let by = own.or_else(|| said.as_ref().and_then(|said| used.get(&said.saying.entry)));
     let variant = match (id.strip_prefix("digit."), &said) {
-        (Some(digit), _) if digit.starts_with('m') => Variant::Medial,
-        (None, Some(said)) if !said.after.is_empty() => Variant::Medial,
-        _ => Variant::Final,
+        (Some(digit), _) if digit.starts_with('m') => Intonation::Medial,
+        (None, Some(said)) if !said.after.is_empty() => Intonation::Medial,
+        _ => Intonation::Final,
     };
     let mut slot = Slot {
         clip: clip_of(needed),
@@ -162,7 +162,7 @@ pub fn set_of(id: &str) -> String {
 }
 
 /// Whether a set must be recorded whole: several of its words are heard in one phrase.
-pub fn is_close_knit(set: &str) -> bool {
+pub fn is_recorded_whole(set: &str) -> bool {
     matches!(set, "digits" | "numbers" | "dates" | "time" | "money")
 }
 
@@ -230,7 +230,7 @@ mod tests {
         let slots = slots(&release, &release.clips_needed());
         let find = |id: &str| slots.iter().find(|s| &*s.clip.id == id && s.clip.lang == Lang::Yue).expect("a slot");
         let (medial, last) = (find("digit.m.7"), find("digit.f.7"));
-        assert_eq!((medial.variant, last.variant), (Variant::Medial, Variant::Final));
+        assert_eq!((medial.variant, last.variant), (Intonation::Medial, Intonation::Final));
         assert_eq!((&*medial.set, &*last.set), ("digits", "digits"));
         assert_eq!(medial.text, "七");
         assert!(medial.longest >= Duration::from_secs(2) && medial.longest < Duration::from_secs(4));

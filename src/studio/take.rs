@@ -19,7 +19,7 @@ use speech::Clip;
 /// How a take came in. It decides the limits of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum TakeSource {
     /// Recorded in the studio's page.
     Browser,
     /// Recorded in a call to the recording service.
@@ -78,7 +78,7 @@ macro_rules! codes {
     };
 }
 
-codes!(Kind { Browser = "browser", Phone = "phone", File = "file" });
+codes!(TakeSource { Browser = "browser", Phone = "phone", File = "file" });
 codes!(TakeState { Fresh = "fresh", Draft = "draft", Approved = "approved", Published = "published", Discarded = "discarded" });
 codes!(SlotState {
     Missing = "missing",
@@ -129,21 +129,21 @@ impl fmt::Display for TakeName {
 
 /// A message for an operator in the two languages of the studio.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Words {
+pub struct Message {
     /// Simplified Chinese.
     pub zh: String,
     /// English.
     pub en: String,
 }
 
-impl Words {
+impl Message {
     /// Puts the two languages together.
-    pub fn new(zh: impl Into<String>, en: impl Into<String>) -> Words {
-        Words { zh: zh.into(), en: en.into() }
+    pub fn new(zh: impl Into<String>, en: impl Into<String>) -> Message {
+        Message { zh: zh.into(), en: en.into() }
     }
 }
 
-impl fmt::Display for Words {
+impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.en)
     }
@@ -161,7 +161,7 @@ pub struct Finding {
     /// The unit of `figure`: `dBov`, `dB`, `ms`, `s`, `Hz`, `places`.
     pub unit: String,
     /// What is wrong, with the figure, and what to do.
-    pub words: Words,
+    pub words: Message,
 }
 
 /// The consequence of a finding.
@@ -235,6 +235,6 @@ mod tests {
             assert_eq!(TakeState::from_code(state.code()), Some(state));
             assert_eq!(serde_json::to_string(&state).unwrap(), format!("\"{}\"", state.code()));
         }
-        assert_eq!(Kind::from_code("radio"), None);
+        assert_eq!(TakeSource::from_code("radio"), None);
     }
 }

@@ -11,7 +11,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 /// The client's address. `forwarded` are the values of all X-Forwarded-For headers, in order.
-pub fn client<'a>(
+pub fn client_address<'a>(
     from: IpAddr,
     forwarded: impl DoubleEndedIterator<Item = &'a str>,
     is_proxy: impl Fn(IpAddr) -> bool,
@@ -44,7 +44,7 @@ mod tests {
 
     fn ask(from: &str, forwarded: &[&str]) -> String {
         let is_proxy = |address: IpAddr| address.to_string().starts_with("10.0.0.");
-        client(from.parse().unwrap(), forwarded.iter().copied(), is_proxy).to_string()
+        client_address(from.parse().unwrap(), forwarded.iter().copied(), is_proxy).to_string()
     }
 
     #[test]

@@ -8,31 +8,31 @@
 //! ```
 //!
 //! A reply holds stage, dates and words. It never holds a name, an identity or document number, an address, or the
-//! scanned code. Every error is a [`Problem`]: an HTTP status, a stable code, and a sentence that says what to do.
+//! scanned code. Every error is a [`RequestError`]: an HTTP status, a stable code, and a sentence that says what to do.
 
 mod client;
 mod failures;
 mod health;
 mod page;
 mod photograph;
-mod problem;
 mod request;
+mod request_error;
 mod route;
-mod shown;
+mod scan_answer;
 pub mod studio;
 mod wav;
 mod words;
 
-pub use client::client;
+pub use client::client_address;
 pub use failures::{FailureLimits, Failures};
 pub use health::{Health, NodeState, Trouble};
 pub use page::{Asset, KioskSettings, asset};
 pub use photograph::{Photograph, PhotographError, PhotographLimits};
-pub use problem::Problem;
 pub use request::{JSON_BYTES_MAX, Kiosk, RateRequest, ScanRequest, SpeechRequest};
+pub use request_error::RequestError;
 pub use route::{Body, Route, body_of, route};
-pub use shown::{Found, Hall, Shown};
-pub use wav::{Sound, wav};
+pub use scan_answer::{FoundCase, Hall, ScanAnswer};
+pub use wav::{SpeechPiece, speech_wav};
 pub use words::{CodeKind, StageNames, Step, Wording};
 
 use inquiry::Receipt;

@@ -44,7 +44,7 @@ pub fn asset(route: Route) -> Option<&'static Asset> {
         | Route::Rate
         | Route::Health
         | Route::Metrics
-        | Route::Picture => None,
+        | Route::FlowDiagram => None,
     }
 }
 

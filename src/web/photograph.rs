@@ -12,7 +12,7 @@ use rxing::common::HybridBinarizer;
 use rxing::multi::{GenericMultipleBarcodeReader, MultipleBarcodeReader};
 use rxing::{BarcodeFormat, BinaryBitmap, DecodeHints, Luma8Source, MultiFormatReader};
 
-use super::Problem;
+use super::RequestError;
 use super::request::CODE_BYTES_MAX;
 use base::Private;
 
@@ -48,12 +48,12 @@ pub enum PhotographError {
     NoBarcode,
 }
 
-impl From<PhotographError> for Problem {
-    fn from(error: PhotographError) -> Problem {
+impl From<PhotographError> for RequestError {
+    fn from(error: PhotographError) -> RequestError {
         match error {
-            PhotographError::NoPicture => Problem::NoPicture,
-            PhotographError::TooManyPixels { limit } => Problem::TooManyPixels { limit },
-            PhotographError::NoBarcode => Problem::NoBarcode,
+            PhotographError::NoPicture => RequestError::NoPicture,
+            PhotographError::TooManyPixels { limit } => RequestError::TooManyPixels { limit },
+            PhotographError::NoBarcode => RequestError::NoBarcode,
         }
     }
 }

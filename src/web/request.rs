@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::Problem;
+use super::RequestError;
 use base::{Lang, Private};
 
 /// The most bytes of a JSON body: a QR code's text and some room.
@@ -55,8 +55,8 @@ impl ScanRequest {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`] or [`Problem::Field`].
-    pub fn read(body: &[u8]) -> Result<ScanRequest, Problem> {
+    /// [`RequestError::Json`] or [`RequestError::Field`].
+    pub fn read(body: &[u8]) -> Result<ScanRequest, RequestError> {
         #[derive(Deserialize)]
         struct Written<'a> {
             #[serde(borrow)]
@@ -82,16 +82,16 @@ impl SpeechRequest {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`] or [`Problem::Field`].
-    pub fn read(body: &[u8]) -> Result<SpeechRequest, Problem> {
+    /// [`RequestError::Json`] or [`RequestError::Field`].
+    pub fn read(body: &[u8]) -> Result<SpeechRequest, RequestError> {
         #[derive(Deserialize)]
         struct Written<'a> {
             #[serde(borrow)]
             lang: Cow<'a, str>,
         }
         let written: Written<'_> = json(body, r#"{"code": "...", "lang": "zh", "kiosk": "..."}"#)?;
-        let lang =
-            Lang::from_code(&written.lang).ok_or(Problem::Field { field: "lang", must: "must be zh, yue or en" })?;
+        let lang = Lang::from_code(&written.lang)
+            .ok_or(RequestError::Field { field: "lang", must: "must be zh, yue or en" })?;
         Ok(SpeechRequest { scan: ScanRequest::read(body)?, lang })
     }
 }
@@ -109,8 +109,8 @@ impl RateRequest {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`] or [`Problem::Field`].
-    pub fn read(body: &[u8]) -> Result<RateRequest, Problem> {
+    /// [`RequestError::Json`] or [`RequestError::Field`].
+    pub fn read(body: &[u8]) -> Result<RateRequest, RequestError> {
         #[derive(Deserialize)]
         struct Written<'a> {
             score: u8,
@@ -119,20 +119,24 @@ impl RateRequest {
         }
         let written: Written<'_> = json(body, r#"{"score": 1, "kiosk": "..."}"#)?;
         if !(1..=3).contains(&written.score) {
-            return Err(Problem::Field { field: "score", must: "must be 1, 2 or 3" });
+            return Err(RequestError::Field { field: "score", must: "must be 1, 2 or 3" });
         }
         Ok(RateRequest { score: written.score, kiosk: kiosk(written.kiosk.as_deref()) })
     }
 }
 
-fn json<'a, T: Deserialize<'a>>(body: &'a [u8], want: &'static str) -> Result<T, Problem> {
+fn json<'a, T: Deserialize<'a>>(body: &'a [u8], want: &'static str) -> Result<T, RequestError> {
     // Only the place of the error is kept: its text may quote what was sent.
-    serde_json::from_slice(body).map_err(|error| Problem::Json { line: error.line(), column: error.column(), want })
+    serde_json::from_slice(body).map_err(|error| RequestError::Json {
+        line: error.line(),
+        column: error.column(),
+        want,
+    })
 }
 
-fn code(code: &str) -> Result<Private<String>, Problem> {
+fn code(code: &str) -> Result<Private<String>, RequestError> {
     if code.len() > CODE_BYTES_MAX {
-        return Err(Problem::Field { field: "code", must: "must be at most 3072 bytes" });
+        return Err(RequestError::Field { field: "code", must: "must be at most 3072 bytes" });
     }
     Ok(Private::new(code.to_owned()))
 }
@@ -164,7 +168,7 @@ mod tests {
         assert_eq!(scan.code.expose(), "]C0123");
         assert_eq!(scan.kiosk.as_str(), "north-1");
         assert_eq!(ScanRequest::read(br#"{"code":"1","kiosk":null}"#).unwrap().kiosk, Kiosk::default());
-        assert!(matches!(ScanRequest::read(br#"{"kiosk":"a"}"#), Err(Problem::Json { .. })));
+        assert!(matches!(ScanRequest::read(br#"{"kiosk":"a"}"#), Err(RequestError::Json { .. })));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Routes of the scan API and the kiosk page: method and path → [`Route`].
 
-use super::Problem;
+use super::RequestError;
 
 /// A route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,7 +30,7 @@ pub enum Route {
     /// `GET /metrics`
     Metrics,
     /// `GET /flow.svg`: the live flow as a diagram, with the calls of the last day.
-    Picture,
+    FlowDiagram,
 }
 
 /// The body that a route expects.
@@ -47,8 +47,8 @@ pub enum Body {
 /// Finds the route of a request; `HEAD` is accepted wherever `GET` is.
 ///
 /// # Errors
-/// [`Problem::NotFound`] for an unknown path, [`Problem::Method`] for the wrong method.
-pub fn route(method: &str, path: &str) -> Result<Route, Problem> {
+/// [`RequestError::NotFound`] for an unknown path, [`RequestError::Method`] for the wrong method.
+pub fn route(method: &str, path: &str) -> Result<Route, RequestError> {
     let route = match path {
         "/api/scan" => Route::Scan,
         "/" | "/kiosk" | "/kiosk/" => Route::Page,
@@ -62,13 +62,13 @@ pub fn route(method: &str, path: &str) -> Result<Route, Problem> {
         "/api/rate" => Route::Rate,
         "/health" => Route::Health,
         "/metrics" => Route::Metrics,
-        "/flow.svg" => Route::Picture,
-        _ => return Err(Problem::NotFound),
+        "/flow.svg" => Route::FlowDiagram,
+        _ => return Err(RequestError::NotFound),
     };
     match (body_of(route), method) {
         (Body::None, "GET" | "HEAD") | (Body::Json | Body::Image, "POST") => Ok(route),
-        (Body::None, _) => Err(Problem::Method { allow: "GET, HEAD" }),
-        (Body::Json | Body::Image, _) => Err(Problem::Method { allow: "POST" }),
+        (Body::None, _) => Err(RequestError::Method { allow: "GET, HEAD" }),
+        (Body::Json | Body::Image, _) => Err(RequestError::Method { allow: "POST" }),
     }
 }
 
@@ -83,7 +83,7 @@ pub fn body_of(route: Route) -> Body {
         | Route::Settings
         | Route::Health
         | Route::Metrics
-        | Route::Picture => Body::None,
+        | Route::FlowDiagram => Body::None,
         Route::Scan | Route::ScanSpeech | Route::Rate => Body::Json,
         Route::ScanImage => Body::Image,
     }
@@ -95,16 +95,16 @@ impl Body {
     /// JSON must be declared: a form on another site cannot send that type without a preflight request (Fetch §4.8).
     ///
     /// # Errors
-    /// [`Problem::MediaType`] with the accepted types.
-    pub fn check_type(self, content_type: Option<&str>) -> Result<(), Problem> {
+    /// [`RequestError::MediaType`] with the accepted types.
+    pub fn check_type(self, content_type: Option<&str>) -> Result<(), RequestError> {
         let declared = content_type.unwrap_or("").split(';').next().unwrap_or("").trim();
         let any = |types: &[&str]| types.iter().any(|accepted| declared.eq_ignore_ascii_case(accepted));
         match self {
             Body::None => Ok(()),
             Body::Json if any(&["application/json"]) => Ok(()),
             Body::Image if any(&["image/jpeg", "image/png", "image/webp", "application/octet-stream"]) => Ok(()),
-            Body::Json => Err(Problem::MediaType { want: "application/json" }),
-            Body::Image => Err(Problem::MediaType { want: "image/jpeg, image/png or image/webp" }),
+            Body::Json => Err(RequestError::MediaType { want: "application/json" }),
+            Body::Image => Err(RequestError::MediaType { want: "image/jpeg, image/png or image/webp" }),
         }
     }
 }
@@ -118,11 +118,11 @@ mod tests {
         assert_eq!(route("GET", "/"), Ok(Route::Page));
         assert_eq!(route("HEAD", "/kiosk"), Ok(Route::Page));
         assert_eq!(route("POST", "/api/scan"), Ok(Route::Scan));
-        assert_eq!(route("GET", "/api/scan"), Err(Problem::Method { allow: "POST" }));
-        assert_eq!(route("DELETE", "/health"), Err(Problem::Method { allow: "GET, HEAD" }));
-        assert_eq!(route("GET", "/api/scan/"), Err(Problem::NotFound));
-        assert_eq!(route("GET", "//"), Err(Problem::NotFound));
-        assert_eq!(route("GET", "/kiosk/../../etc/passwd"), Err(Problem::NotFound));
+        assert_eq!(route("GET", "/api/scan"), Err(RequestError::Method { allow: "POST" }));
+        assert_eq!(route("DELETE", "/health"), Err(RequestError::Method { allow: "GET, HEAD" }));
+        assert_eq!(route("GET", "/api/scan/"), Err(RequestError::NotFound));
+        assert_eq!(route("GET", "//"), Err(RequestError::NotFound));
+        assert_eq!(route("GET", "/kiosk/../../etc/passwd"), Err(RequestError::NotFound));
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(Body::Json.check_type(Some("application/json; charset=utf-8")), Ok(()));
         assert_eq!(Body::Json.check_type(Some("Application/JSON")), Ok(()));
         for other in [None, Some(""), Some("text/plain"), Some("application/x-www-form-urlencoded"), Some(";;;")] {
-            assert!(matches!(Body::Json.check_type(other), Err(Problem::MediaType { .. })), "{other:?}");
+            assert!(matches!(Body::Json.check_type(other), Err(RequestError::MediaType { .. })), "{other:?}");
         }
         assert_eq!(Body::Image.check_type(Some("image/webp")), Ok(()));
         assert!(Body::Image.check_type(Some("image/heic")).is_err());

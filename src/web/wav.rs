@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// A piece of speech.
 #[derive(Clone, Copy, Debug)]
-pub enum Sound<'a> {
+pub enum SpeechPiece<'a> {
     /// 16-bit samples of a clip.
     Samples(&'a [i16]),
     /// A pause.
@@ -13,12 +13,12 @@ pub enum Sound<'a> {
 }
 
 /// Joins pieces, all at `rate` samples a second, into one file.
-pub fn wav<'a>(rate: u32, sounds: impl Iterator<Item = Sound<'a>>) -> Vec<u8> {
+pub fn speech_wav<'a>(rate: u32, sounds: impl Iterator<Item = SpeechPiece<'a>>) -> Vec<u8> {
     let mut file = vec![0; HEADER];
     for sound in sounds {
         match sound {
-            Sound::Samples(samples) => file.extend(samples.iter().flat_map(|sample| sample.to_le_bytes())),
-            Sound::Silence(length) => {
+            SpeechPiece::Samples(samples) => file.extend(samples.iter().flat_map(|sample| sample.to_le_bytes())),
+            SpeechPiece::Silence(length) => {
                 let samples = length.as_micros() * u128::from(rate) / 1_000_000;
                 file.resize(file.len() + 2 * usize::try_from(samples).unwrap_or(0), 0);
             }
@@ -55,9 +55,14 @@ mod tests {
 
     #[test]
     fn a_wav_reader_reads_what_was_joined() {
-        let file = wav(
+        let file = speech_wav(
             8000,
-            [Sound::Samples(&[1, -2]), Sound::Silence(Duration::from_millis(1)), Sound::Samples(&[3])].into_iter(),
+            [
+                SpeechPiece::Samples(&[1, -2]),
+                SpeechPiece::Silence(Duration::from_millis(1)),
+                SpeechPiece::Samples(&[3]),
+            ]
+            .into_iter(),
         );
         let mut reader = hound::WavReader::new(file.as_slice()).unwrap();
         assert_eq!((reader.spec().sample_rate, reader.spec().channels, reader.spec().bits_per_sample), (8000, 1, 16));

@@ -7,13 +7,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use config;
 use feed::Packer;
 use feed::keys::{self, PrivateKey};
 use inquiry::{Keys, WorkingDays};
 use jiff::civil::{Date, date};
 use replica::gate::{GateKey, GateKeys};
-use replica::{Event, Office};
+use replica::{Event, SimulatedOffice};
 use replica_store::{Replica, Role, secret};
 
 const TODAY: Date = date(2026, 11, 23);
@@ -35,7 +34,7 @@ fn run(folder: &Path, cases: u64) {
     let spool = folder.join("spool");
     let mut packer = Packer::open(&spool, Some("bench"), Some(key), false).expect("a new folder");
     let calendar = WorkingDays::new(date(2026, 12, 31), [], []);
-    let mut office = Office::new(cases, 1, TODAY, &calendar);
+    let mut office = SimulatedOffice::new(cases, 1, TODAY, &calendar);
 
     timed("pack the snapshot", cases, || drop(feed::snapshot(&mut packer, &office).expect("room on the disk")));
     let first = timed("take the snapshot", cases, || take(folder, &known, cases));

@@ -3,17 +3,13 @@
 //! `cargo bench --bench postgres`; ROWS=n (default 500,000) sizes the table. A throw-away server (its fsync is off, the
 //! node's is on) on the same machine, so that server, client and node share its cores. Correctness is asserted, speed is printed.
 
-#[path = "../postgres/cluster.rs"]
-mod cluster;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cluster::{Cluster, cases};
-use config;
 use inquiry::{Answer, Formats, Keys, Proof, Receipt, ReceiptFormat};
 use replica_store::{Replica, Role, postgres::verify};
+use support::postgres::{Cluster, cases};
 
 fn main() {
     let rows: u32 = std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(500_000);
@@ -92,7 +88,7 @@ fn lag(cluster: &Cluster, replica: &Arc<Replica>) {
 async fn sees(replica: &Replica, receipt: &Receipt, version: u64) -> bool {
     match replica.look_up(receipt, &Proof::Paper).await {
         Answer::Found { case, .. } => case.version == version,
-        Answer::NotFound | Answer::Down => false,
+        Answer::NotFound | Answer::Unavailable => false,
     }
 }
 

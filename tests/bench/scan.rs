@@ -24,7 +24,7 @@ use jiff::{Timestamp, civil::date, tz::TimeZone};
 use metrics::Metrics;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use web::{CodeKind, FailureLimits, Found, Hall, Health, KioskSettings, Scanned, Shown, StageNames, Wording};
+use web::{CodeKind, FailureLimits, FoundCase, Hall, Health, KioskSettings, ScanAnswer, Scanned, StageNames, Wording};
 use web_service::{Backend, Doors, Listeners, Outcome, Serves, serve};
 
 const ROUNDS: usize = 5;
@@ -151,7 +151,7 @@ fn backend() -> Backend {
             let n: usize = receipt.number.expose().get(7..)?.parse().ok()?;
             Some(cases.get(n).map_or(Answer::NotFound, |case| Answer::Found { case: Arc::clone(case), as_of }))
         }),
-        look_up: Box::new(|_| Box::pin(async { Answer::Down })),
+        look_up: Box::new(|_| Box::pin(async { Answer::Unavailable })),
         key: Box::new(|case, _| case.stage as u64 * 1000 + case.version % 1000),
         show: Box::new(move |outcome, _| show(outcome, &names, &zone)),
         speak: Box::new(|_, _, _| None),
@@ -188,11 +188,11 @@ fn case(n: u32) -> Case {
     }
 }
 
-fn show(outcome: &Outcome, names: &Arc<StageNames>, zone: &TimeZone) -> Shown {
+fn show(outcome: &Outcome, names: &Arc<StageNames>, zone: &TimeZone) -> ScanAnswer {
     let words = || Wording::by(|lang| format!("{} {}", "a sentence as long as they are ".repeat(3), lang.code()));
     match outcome {
-        Outcome::Answer(Answer::Found { case, as_of }) => Shown::found(
-            Found {
+        Outcome::Answer(Answer::Found { case, as_of }) => ScanAnswer::found(
+            FoundCase {
                 case,
                 expected_by: Some(date(2026, 12, 1)),
                 hall: Some(Hall { code: "north".into(), name: words() }),
@@ -202,9 +202,9 @@ fn show(outcome: &Outcome, names: &Arc<StageNames>, zone: &TimeZone) -> Shown {
             },
             Arc::clone(names),
         ),
-        Outcome::Answer(Answer::NotFound) => Shown::not_found(words(), Arc::clone(names)),
-        Outcome::Answer(Answer::Down) => Shown::unavailable(words(), Arc::clone(names)),
-        Outcome::Other(kind) => Shown::other(*kind, Arc::clone(names)),
+        Outcome::Answer(Answer::NotFound) => ScanAnswer::not_found(words(), Arc::clone(names)),
+        Outcome::Answer(Answer::Unavailable) => ScanAnswer::unavailable(words(), Arc::clone(names)),
+        Outcome::Other(kind) => ScanAnswer::other(*kind, Arc::clone(names)),
     }
 }
 

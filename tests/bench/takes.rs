@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use audio::decode::decode;
-use studio::{Conditions, Kind, process};
+use studio::{Conditions, TakeSource, process};
 use studio_store::Studio;
 
 fn main() {
@@ -40,7 +40,7 @@ fn ten_minutes(home: &Path, folder: &Path) {
         let sound = decode(&bytes, longest).expect("a recording");
         let decoded = begin.elapsed();
         let conditions =
-            Conditions { kind: Kind::File, expected: longest, longest, sitting_dbov: Vec::new(), voice: None };
+            Conditions { kind: TakeSource::File, expected: longest, longest, sitting_dbov: Vec::new(), voice: None };
         let done = process(sound, &conditions);
         let all = begin.elapsed();
         println!(

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base::Codec;
 
@@ -13,19 +13,20 @@ use super::upstream::Still;
 use support::phone::Phone;
 use support::scans::Peace;
 use support::sound::{clip, find};
+use support::wait::{eventually, within};
 
 /// Callers at work.
-pub struct Calls {
+pub(crate) struct Calls {
     shared: Arc<Shared>,
     thread: JoinHandle<()>,
 }
 
 /// What the callers heard, and what went wrong.
 #[derive(Debug, Default)]
-pub struct Heard {
+pub(crate) struct Heard {
     /// How many calls ended with this recording heard.
-    pub clips: BTreeMap<&'static str, u64>,
-    pub failed: Vec<String>,
+    pub(crate) clips: BTreeMap<&'static str, u64>,
+    pub(crate) failed: Vec<String>,
 }
 
 struct Shared {
@@ -37,7 +38,7 @@ struct Shared {
 }
 
 impl Calls {
-    pub fn start(server: SocketAddr, peace: Arc<Peace>, cases: Vec<Still>) -> Calls {
+    pub(crate) fn start(server: SocketAddr, peace: Arc<Peace>, cases: Vec<Still>) -> Calls {
         let shared = Shared { server, peace, cases, stop: AtomicBool::new(false), heard: Mutex::default() };
         let shared = Arc::new(shared);
         let thread = std::thread::spawn({
@@ -48,18 +49,16 @@ impl Calls {
     }
 
     /// Waits until so many more calls heard a recording.
-    pub fn await_more(&self, clip: &'static str, n: u64) {
+    pub(crate) fn await_more(&self, clip: &'static str, n: u64) {
         let heard = || self.shared.heard.lock().expect("heard").clips.get(clip).copied().unwrap_or(0);
-        let (from, until) = (heard(), Instant::now() + Duration::from_secs(60));
-        while heard() < from + n {
-            let all = self.shared.heard.lock().expect("heard");
-            assert!(Instant::now() < until, "callers wait in vain for {clip}: {all:?}");
-            drop(all);
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let until = heard() + n;
+        eventually(Duration::from_secs(60), format!("{n} more callers hear {clip}"), || match heard() >= until {
+            true => Ok(()),
+            false => Err(format!("{:?}", self.shared.heard.lock().expect("heard"))),
+        });
     }
 
-    pub fn end(self) -> Heard {
+    pub(crate) fn end(self) -> Heard {
         self.shared.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("the callers end");
         std::mem::take(&mut self.shared.heard.lock().expect("heard"))
@@ -86,26 +85,23 @@ impl Shared {
         let mut phone = Phone::try_dial(self.server)?;
         phone.press(&format!("31{}{}", case.receipt, case.tail));
         let day = self.peace.day();
-        let until = Instant::now() + PATIENCE;
-        let answer = loop {
+        let answer = within(PATIENCE, || {
             let heard = phone.heard();
             let answer = clips.iter().find(|(_, clip)| find(&heard, clip, 0).is_some());
-            if let Some((id, _)) = answer {
-                break id;
+            match answer {
+                Some((id, _)) => Ok(Some(*id)),
+                None if self.peace.day() != day => Ok(None),
+                None => Err(format!("no answer is heard in {} octets", heard.len())),
             }
-            if Instant::now() > until || self.peace.day() != day {
-                return Err(format!("no answer is heard in {} octets", heard.len()));
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        };
+        })?;
         phone.try_hang_up()?;
-        Ok(answer)
+        answer.ok_or_else(|| "no answer was heard before a fault".into())
     }
 }
 
 /// The answers that a caller may hear: ready, and how old it is; that the copy cannot be read or is too old to be told.
 const ANSWERS: [&str; 3] = [AGE, READY, DOWN];
-pub const AGE: &str = "prompt.as_of.0";
-pub const READY: &str = "prompt.st_ready.0";
-pub const DOWN: &str = "prompt.lookup_down";
+pub(crate) const AGE: &str = "prompt.as_of.0";
+pub(crate) const READY: &str = "prompt.st_ready.0";
+pub(crate) const DOWN: &str = "prompt.lookup_down";
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -13,15 +13,16 @@ use super::world::World;
 use support::gateway::temporary_folder;
 use support::node::Node;
 use support::scans::{Peace, Scans};
+use support::wait::{SOON, eventually};
 
 /// A node, those who ask it, and the office that it follows.
-pub struct Drill {
-    pub name: &'static str,
-    pub node: Node,
-    pub world: World,
-    pub office: Office,
-    pub scans: Scans,
-    pub calls: Calls,
+pub(crate) struct Drill {
+    pub(crate) name: &'static str,
+    pub(crate) node: Node,
+    pub(crate) world: World,
+    pub(crate) office: Office,
+    pub(crate) scans: Scans,
+    pub(crate) calls: Calls,
     peace: Arc<Peace>,
     began: Instant,
     faults: u32,
@@ -29,17 +30,23 @@ pub struct Drill {
 
 impl Drill {
     /// Starts everything, and waits until both doors answer.
-    pub fn begin(name: &'static str, set: &[&str]) -> Drill {
+    pub(crate) fn begin(name: &'static str, set: &[&str]) -> Drill {
         Drill::begin_in(name, temporary_folder("drill"), set)
     }
 
     /// The same in a data folder that is there.
-    pub fn begin_in(name: &'static str, data: PathBuf, set: &[&str]) -> Drill {
+    pub(crate) fn begin_in(name: &'static str, data: PathBuf, set: &[&str]) -> Drill {
         Drill::begin_with(name, data, set, None, Duration::from_millis(25))
     }
 
     /// The same, fed through a gate that loses its way, at this interval.
-    pub fn begin_with(name: &'static str, data: PathBuf, set: &[&str], gate: Option<Gate>, every: Duration) -> Drill {
+    pub(crate) fn begin_with(
+        name: &'static str,
+        data: PathBuf,
+        set: &[&str],
+        gate: Option<Gate>,
+        every: Duration,
+    ) -> Drill {
         let world = World::new();
         let mut settings =
             vec!["data.sample_cases=0", "replica.spool_poll_ms=20", "phone.calls_max=190", "log.level=warn"];
@@ -58,12 +65,12 @@ impl Drill {
     }
 
     /// A fault that both doors must answer through.
-    pub fn fault(&mut self) {
+    pub(crate) fn fault(&mut self) {
         self.faults += 1;
     }
 
     /// Kills the node as a power cut does, and starts it again.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.faults += 1;
         self.peace.end();
         let log = self.node.kill();
@@ -73,7 +80,7 @@ impl Drill {
     }
 
     /// A time in which what the doors must answer changes.
-    pub fn change(&mut self, change: impl FnOnce(&mut Drill)) {
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Drill)) {
         self.faults += 1;
         self.peace.end();
         change(self);
@@ -83,34 +90,34 @@ impl Drill {
     }
 
     /// The node's own health.
-    pub fn health(&self) -> serde_json::Value {
-        serde_json::from_str(&self.node.gateway().http("GET", "/health", "").1).expect("JSON")
+    pub(crate) fn health(&self) -> serde_json::Value {
+        self.node.gateway().health()
     }
 
     /// Waits until the copy is as fresh as the office's last batches make it; gives how long that took.
-    pub fn await_fresh(&self, limit: Duration) -> Duration {
+    pub(crate) fn await_fresh(&self, limit: Duration) -> Duration {
         let began = Instant::now();
-        while self.health()["replica_age_s"].as_u64().is_none_or(|age| age > 2) {
-            assert!(began.elapsed() < limit, "{}: the feed does not go on: {}", self.name, self.health());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        eventually(limit, format!("{}: the feed goes on", self.name), || match self.health() {
+            health if health["replica_age_s"].as_u64().is_some_and(|age| age <= 2) => Ok(()),
+            health => Err(health.to_string()),
+        });
         began.elapsed()
     }
 
     /// Ends the load; every failure is told, and the copy is compared with the truth, row for row.
-    pub fn end(self) -> Ended {
+    pub(crate) fn end(self) -> Ended {
         self.calls.await_more(super::calls::READY, 1);
         let changes = self.office.changes();
         let truth = self.office.close();
         let closed = Instant::now();
-        let caught_up = loop {
-            let differences = truth.differences(&self.node.folder);
-            match differences {
-                Ok(none) if none.is_empty() => break closed.elapsed(),
-                other => assert!(closed.elapsed() < CAUGHT_UP_BY, "{}: {}", self.name, shown(&other)),
+        eventually(CAUGHT_UP_BY, format!("{}: no row differs", self.name), || {
+            match truth.differences(&self.node.folder) {
+                Ok(none) if none.is_empty() => Ok(()),
+                Ok(list) => Err(format!("{} rows differ, as {:?}", list.len(), &list[..list.len().min(5)])),
+                Err(why) => Err(why),
             }
-            std::thread::sleep(Duration::from_millis(50));
-        };
+        });
+        let caught_up = closed.elapsed();
         let (scans, calls) = (self.scans.end(), self.calls.end());
         let failed: Vec<&String> = scans.failed.iter().chain(&calls.failed).collect();
         assert!(failed.is_empty(), "{}: {} failed: {:?}", self.name, failed.len(), &failed[..failed.len().min(5)]);
@@ -133,23 +140,15 @@ impl Drill {
 }
 
 /// What is left after a drill.
-pub struct Ended {
-    pub calls: BTreeMap<&'static str, u64>,
+pub(crate) struct Ended {
+    pub(crate) calls: BTreeMap<&'static str, u64>,
 }
 
 fn await_copy(node: &Node) {
-    let until = Instant::now() + Duration::from_secs(30);
-    while node.gateway().metric("jindu_replica_cases") < CASES as f64 {
-        assert!(Instant::now() < until, "no copy is made: {}", node.gateway().log());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn shown(differences: &Result<Vec<String>, String>) -> String {
-    match differences {
-        Ok(list) => format!("{} rows differ, as {:?}", list.len(), &list[..list.len().min(5)]),
-        Err(why) => why.clone(),
-    }
+    eventually(SOON, "the first copy", || match node.gateway().metric("jindu_replica_cases") >= CASES as f64 {
+        true => Ok(()),
+        false => Err(node.gateway().log()),
+    });
 }
 
 const CASES: usize = 3000;

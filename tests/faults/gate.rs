@@ -9,10 +9,10 @@ use std::sync::Mutex;
 
 use replica::CaseRecord;
 
-use support::gateway::{home, temporary_folder};
+use support::gateway::{home, program, temporary_folder};
 
 /// A gate with a key of its own.
-pub struct Gate {
+pub(crate) struct Gate {
     folder: PathBuf,
     state: Mutex<State>,
 }
@@ -25,7 +25,7 @@ struct State {
 }
 
 impl Gate {
-    pub fn new() -> Gate {
+    pub(crate) fn new() -> Gate {
         let folder = temporary_folder("gate");
         let gate = Gate {
             folder,
@@ -36,7 +36,7 @@ impl Gate {
     }
 
     /// Settings of a node that takes what this gate has sealed, and nothing else.
-    pub fn settings(&self) -> PathBuf {
+    pub(crate) fn settings(&self) -> PathBuf {
         let shipped = fs::read_to_string(home().join("config/jindu.toml")).expect("the shipped settings");
         let public = fs::read_to_string(self.path("office.pub")).expect("a public key");
         let public = public.lines().find(|line| !line.starts_with('-')).expect("a key between its PEM lines");
@@ -47,7 +47,7 @@ impl Gate {
     }
 
     /// Seals a batch, the first as a snapshot, and delivers something.
-    pub fn send(&self, batch: &[CaseRecord], sequence: u64, spool: &Path) {
+    pub(crate) fn send(&self, batch: &[CaseRecord], sequence: u64, spool: &Path) {
         let cases = self.path("cases.ndjson");
         let text: String = batch.iter().map(|case| case.to_line() + "\n").collect();
         fs::write(&cases, text).expect("a file can be written");
@@ -73,7 +73,7 @@ impl Gate {
     }
 
     /// Everything that has not come yet comes, the last first.
-    pub fn deliver_all(&self, spool: &Path) {
+    pub(crate) fn deliver_all(&self, spool: &Path) {
         let mut state = self.state.lock().expect("the gate");
         while let Some(path) = state.waiting.pop_back() {
             state.deliver(&path, spool, 1);
@@ -85,8 +85,8 @@ impl Gate {
     }
 
     fn run(&self, words: &[&str]) {
-        let program = Command::new(env!("CARGO_BIN_EXE_jindu")).current_dir(&self.folder).args(words).output();
-        let output = program.expect("the program runs");
+        let output = Command::new(program()).current_dir(&self.folder).args(words).output();
+        let output = output.expect("the program runs");
         let told = [output.stdout, output.stderr].concat();
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&told));
     }

@@ -21,7 +21,7 @@ use super::gate::Gate;
 use support::gateway::{jindu, temporary_folder};
 
 /// An office that feeds one node through its spool.
-pub struct Office {
+pub(crate) struct Office {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -39,7 +39,7 @@ struct Shared {
 }
 
 /// Every case as the upstream has it.
-pub struct Truth {
+pub(crate) struct Truth {
     cases: BTreeMap<String, CaseRecord>,
     receipts: Vec<String>,
     sequence: u64,
@@ -47,14 +47,14 @@ pub struct Truth {
 }
 
 /// A case that the office leaves alone, for those who ask.
-pub struct Still {
-    pub receipt: String,
-    pub tail: String,
+pub(crate) struct Still {
+    pub(crate) receipt: String,
+    pub(crate) tail: String,
 }
 
 impl Office {
     /// Fills a node's spool with so many cases, before the node is started.
-    pub fn open(data: &Path, cases: usize, gate: Option<Gate>) -> Office {
+    pub(crate) fn open(data: &Path, cases: usize, gate: Option<Gate>) -> Office {
         let spool = data.join("spool");
         fs::create_dir_all(&spool).expect("a folder can be made");
         let truth = Truth::sample(cases);
@@ -74,7 +74,7 @@ impl Office {
     }
 
     /// Goes to work: a batch of changes at every interval.
-    pub fn work(&mut self, every: Duration) {
+    pub(crate) fn work(&mut self, every: Duration) {
         let shared = Arc::clone(&self.shared);
         self.thread = Some(std::thread::spawn(move || {
             let mut next = Instant::now();
@@ -91,21 +91,21 @@ impl Office {
     }
 
     /// The line to the node is cut, or not any more.
-    pub fn is_away(&self, away: bool) {
+    pub(crate) fn is_away(&self, away: bool) {
         self.shared.away.store(away, Ordering::SeqCst);
     }
 
     /// So much time has passed at the office, too.
-    pub fn time_has_passed(&self, time: Duration) {
+    pub(crate) fn time_has_passed(&self, time: Duration) {
         self.shared.ahead_s.store(i64::try_from(time.as_secs()).expect("short"), Ordering::SeqCst);
     }
 
-    pub fn changes(&self) -> u64 {
+    pub(crate) fn changes(&self) -> u64 {
         self.shared.changes.load(Ordering::Relaxed)
     }
 
     /// Cases that are `ready` and stay so.
-    pub fn still(&self) -> Vec<Still> {
+    pub(crate) fn still(&self) -> Vec<Still> {
         let truth = self.shared.truth.lock().expect("truth");
         let of = |receipt: &String| {
             let case = &truth.cases[receipt];
@@ -115,7 +115,7 @@ impl Office {
     }
 
     /// Ends the day; what is true then.
-    pub fn close(mut self) -> Truth {
+    pub(crate) fn close(mut self) -> Truth {
         self.shared.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.join().expect("the office closes");
@@ -216,12 +216,12 @@ impl Truth {
         usize::try_from(self.random % below as u64).expect("below a usize")
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.cases.len()
     }
 
     /// Row for row, what the copy in a data folder has otherwise.
-    pub fn differences(&self, data: &Path) -> Result<Vec<String>, String> {
+    pub(crate) fn differences(&self, data: &Path) -> Result<Vec<String>, String> {
         let told = |error: &dyn std::fmt::Display| error.to_string();
         let keys = Keys::new(&replica_store::secret(data).map_err(|error| told(&error))?);
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;

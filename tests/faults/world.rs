@@ -10,7 +10,7 @@ use std::time::Duration;
 use support::gateway::{home, temporary_folder};
 
 /// The world of one node.
-pub struct World {
+pub(crate) struct World {
     file: File,
     folder: PathBuf,
 }
@@ -27,7 +27,7 @@ enum Place {
 }
 
 impl World {
-    pub fn new() -> World {
+    pub(crate) fn new() -> World {
         let folder = temporary_folder("world");
         let file = File::options().read(true).write(true).create(true).truncate(true).open(folder.join("world"));
         let file = file.expect("a file can be made");
@@ -36,7 +36,7 @@ impl World {
     }
 
     /// What a node needs in its environment to live in it.
-    pub fn environment(&self) -> Vec<(String, String)> {
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
         vec![
             ("LD_PRELOAD".into(), library().display().to_string()),
             ("JINDU_WORLD".into(), self.folder.join("world").display().to_string()),
@@ -44,30 +44,30 @@ impl World {
     }
 
     /// The node's wall clock jumps, by seconds; everybody else's stays.
-    pub fn wall_clock_is_off_by(&self, seconds: i64) {
+    pub(crate) fn wall_clock_is_off_by(&self, seconds: i64) {
         self.put(Place::Wall, seconds * 1_000_000_000);
     }
 
     /// So much time has passed in all.
-    pub fn time_has_passed(&self, time: Duration) {
+    pub(crate) fn time_has_passed(&self, time: Duration) {
         let ns = i64::try_from(time.as_nanos()).expect("less than centuries");
         self.put(Place::Steady, ns);
         self.put(Place::Wall, ns);
     }
 
     /// How long each write and each read of the disk takes longer.
-    pub fn disk_is_slow(&self, write: Duration, read: Duration) {
+    pub(crate) fn disk_is_slow(&self, write: Duration, read: Duration) {
         self.put(Place::WriteDelay, i64::try_from(write.as_micros()).expect("short"));
         self.put(Place::ReadDelay, i64::try_from(read.as_micros()).expect("short"));
     }
 
     /// Writes fail with this error; 0 is none.
-    pub fn writes_fail_with(&self, errno: i32) {
+    pub(crate) fn writes_fail_with(&self, errno: i32) {
         self.put(Place::WriteError, errno.into());
     }
 
     /// How many writes were failed.
-    pub fn failed_writes(&self) -> i64 {
+    pub(crate) fn failed_writes(&self) -> i64 {
         let mut bytes = [0; 8];
         self.file.read_exact_at(&mut bytes, Place::Failed as u64 * 8).expect("a number");
         i64::from_ne_bytes(bytes)

@@ -8,15 +8,15 @@ use audio::decode::decode;
 use audio::decode::opus::{FRAMES_MAX, OpusError, OpusStream};
 use inquiry::{CheckDigit, Formats, Keys, ReceiptFormat, ScanRules, SecondFactor};
 use replica::Change;
-use replica::gate::{GateKeys, Intake, Reading, read_public};
-use rtp::{EventKeys, Packet, Reception, is_rtcp, rtcp};
+use replica::gate::{FileReader, GateKeys, Reading, read_public};
+use rtp::{Packet, Reception, TelephoneEvents, is_rtcp, rtcp};
 use sdp::{self, LocalMedia};
-use sip::{Arrival, Frame, Front, FrontState, Message, Name, StreamFramer, Transport, parse_datagram};
-use studio::{Conditions, Kind, process};
+use sip::{Arrival, Dispatcher, Frame, HeaderName, Message, NodeState, StreamFramer, Transport, parse_datagram};
+use studio::{Conditions, TakeSource, process};
 use web::{RateRequest, ScanRequest, SpeechRequest};
 
 /// One datagram on the SIP port.
-pub fn sip_datagram(bytes: &[u8]) {
+pub(crate) fn sip_datagram(bytes: &[u8]) {
     match parse_datagram(bytes) {
         Ok(message) => met(&message),
         Err(refusal) => {
@@ -32,7 +32,7 @@ pub fn sip_datagram(bytes: &[u8]) {
 }
 
 /// A TCP connection's octets; the first octet says in what pieces they come.
-pub fn sip_stream(bytes: &[u8]) {
+pub(crate) fn sip_stream(bytes: &[u8]) {
     let Some((size, bytes)) = bytes.split_first() else { return };
     let mut framer = StreamFramer::new();
     for piece in bytes.chunks(usize::from(*size).max(1)) {
@@ -49,7 +49,7 @@ pub fn sip_stream(bytes: &[u8]) {
 }
 
 /// An offer, the answer to our offer, and a re-INVITE's offer.
-pub fn sdp(bytes: &[u8]) {
+pub(crate) fn sdp(bytes: &[u8]) {
     if let Ok((negotiated, _)) = sdp::answer(bytes, &OURS) {
         assert!((10..=60).contains(&negotiated.ptime.as_millis()), "{negotiated:?}");
     }
@@ -57,9 +57,9 @@ pub fn sdp(bytes: &[u8]) {
 }
 
 /// Packets on a media port: each begins with its length.
-pub fn rtp(bytes: &[u8]) {
+pub(crate) fn rtp(bytes: &[u8]) {
     let start = Instant::now();
-    let (mut reception, mut keys) = (Reception::new(start), EventKeys::default());
+    let (mut reception, mut keys) = (Reception::new(start), TelephoneEvents::default());
     let mut rest = bytes;
     let mut now = start;
     while let Some((length, after)) = rest.split_first() {
@@ -79,7 +79,7 @@ pub fn rtp(bytes: &[u8]) {
 }
 
 /// A body that a kiosk posts, and the code in it.
-pub fn scan(bytes: &[u8]) {
+pub(crate) fn scan(bytes: &[u8]) {
     let _ = (SpeechRequest::read(bytes), RateRequest::read(bytes));
     let (formats, rules) = (formats(), rules());
     if let Ok(request) = ScanRequest::read(bytes) {
@@ -89,10 +89,10 @@ pub fn scan(bytes: &[u8]) {
 }
 
 /// A feed file; the first octet says in what pieces it comes. What a file is does not depend on them.
-pub fn feed(bytes: &[u8]) {
+pub(crate) fn feed(bytes: &[u8]) {
     let Some((size, bytes)) = bytes.split_first() else { return };
     let read = |size: usize| {
-        let (mut intake, mut rows) = (Intake::new(Reading::Rows), 0u64);
+        let (mut intake, mut rows) = (FileReader::new(Reading::Rows), 0u64);
         let mut take = |change: Change| {
             rows += 1;
             if let Change::Put(case) = change {
@@ -114,7 +114,7 @@ pub fn feed(bytes: &[u8]) {
 }
 
 /// A recording that an operator sends, and the master that is made of it.
-pub fn recording(bytes: &[u8]) {
+pub(crate) fn recording(bytes: &[u8]) {
     let longest = Duration::from_secs(20);
     let Ok(sound) = decode(bytes, longest) else { return };
     assert!(
@@ -128,7 +128,8 @@ pub fn recording(bytes: &[u8]) {
     // The checks look through every sample, which is the fuzzer's time: the longest would say nothing more.
     if sound.duration() <= Duration::from_secs(2) {
         let expected = Duration::from_secs(1);
-        let conditions = Conditions { kind: Kind::File, expected, longest, sitting_dbov: Vec::new(), voice: None };
+        let conditions =
+            Conditions { kind: TakeSource::File, expected, longest, sitting_dbov: Vec::new(), voice: None };
         assert!(process(sound, &conditions).master.starts_with(b"RIFF"));
     }
 }
@@ -153,12 +154,12 @@ pub(crate) fn opus(bytes: &[u8]) {
 /// Everything that is asked of a message before a call takes it, and the reply.
 fn met(message: &Message) {
     let _ = (message.from(), message.to(), message.contact(), message.called_user(), message.calling_user());
-    let _ = (message.content_type(), message.leg_key(), message.list(Name::Via).count());
+    let _ = (message.content_type(), message.leg_key(), message.list(HeaderName::Via).count());
     if let Some(body) = message.sdp() {
         sdp(&body);
     }
-    let state = FrontState { known: false, draining: false, full: false, retry_after: Duration::from_secs(5) };
-    let _ = Front::new(1).sort(message, &arrival(Transport::Tcp), state);
+    let state = NodeState { known: false, draining: false, full: false, retry_after: Duration::from_secs(5) };
+    let _ = Dispatcher::new(1).dispatch(message, &arrival(Transport::Tcp), state);
 }
 
 fn arrival(transport: Transport) -> Arrival {

@@ -5,11 +5,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::gateway::{peer, temporary_folder};
+use crate::gateway::{peer, temporary_folder};
+use crate::wait::{eventually, within};
 
 /// A browser with one page open.
 pub struct Browser {
@@ -55,17 +56,11 @@ impl Browser {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().expect("chromium can be started");
         let place = profile.join("DevToolsActivePort");
-        let until = Instant::now() + LIMIT;
-        let (port, path) = loop {
-            let text = fs::read_to_string(&place).unwrap_or_default();
-            if let Some((port, path)) = text.split_once('\n')
-                && !path.trim().is_empty()
-            {
-                break (port.parse::<u16>().expect("a port"), path.trim().to_owned());
-            }
-            assert!(Instant::now() < until, "chromium does not open its DevTools port");
-            std::thread::sleep(Duration::from_millis(50));
-        };
+        let (port, path) = eventually(LIMIT, "chromium opens its DevTools port", || {
+            let text = fs::read_to_string(&place).ok()?;
+            let (port, path) = text.split_once('\n')?;
+            (!path.trim().is_empty()).then(|| (port.parse::<u16>().expect("a port"), path.trim().to_owned()))
+        });
         let socket = shake_hands(port, &path);
         let mut browser = Browser { child, profile, socket, session: String::new(), last: 0, errors: Vec::new() };
         browser.open_page(width, height);
@@ -105,13 +100,9 @@ impl Browser {
 
     /// Waits until an expression is true.
     pub fn until(&mut self, expression: &str) {
-        let until = Instant::now() + LIMIT;
-        while self.value(expression) != true {
-            if Instant::now() > until {
-                let page = self.value("document.body.dataset.view + '\\n' + document.body.innerText");
-                panic!("in vain: {expression}\n{}\n{:?}", page.as_str().unwrap_or_default(), self.errors);
-            }
-            std::thread::sleep(Duration::from_millis(50));
+        if within(LIMIT, || self.value(expression) == true).is_err() {
+            let page = self.value("document.body.dataset.view + '\\n' + document.body.innerText");
+            panic!("in vain: {expression}\n{}\n{:?}", page.as_str().unwrap_or_default(), self.errors);
         }
     }
 

@@ -1,29 +1,46 @@
-//! A data folder for a test, gone with it.
+//! A folder for a test, gone with it.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
-/// A folder of its own under the system's temporary one.
+use crate::gateway::temporary_folder;
+use crate::wait::{SOON, within};
+
+/// A folder below the system's temporary one; dropping it removes it with everything in it.
+#[derive(Debug)]
 pub struct Folder(PathBuf);
 
 impl Folder {
+    /// A new empty folder.
     pub fn new() -> Folder {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("jindu-test-{}-{n}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).expect("the temporary folder is writable");
-        Folder(path)
+        Folder(temporary_folder("test"))
     }
 
-    /// A folder that another one already is.
+    /// A folder that exists and is removed with this one's owner.
     pub fn at(path: PathBuf) -> Folder {
         Folder(path)
     }
 
+    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// The path of a file in it.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a text file into it; its path as a word of a command line.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.join(name);
+        std::fs::write(&path, text).expect("a file can be written");
+        path.display().to_string()
+    }
+}
+
+impl Default for Folder {
+    fn default() -> Folder {
+        Folder::new()
     }
 }
 
@@ -33,14 +50,7 @@ impl Drop for Folder {
     }
 }
 
-/// Waits for what another thread does.
-pub fn comes(mut what: impl FnMut() -> bool) -> bool {
-    let until = Instant::now() + Duration::from_secs(20);
-    while !what() {
-        if Instant::now() > until {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    true
+/// Whether something comes true soon, for an assertion that shows what it is in place of it.
+pub fn comes(what: impl FnMut() -> bool) -> bool {
+    within(SOON, what).is_ok()
 }

@@ -1,23 +1,35 @@
 //! A `jindu` process on ports of the system's choice, with a data folder that goes when the test ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::ports::MediaPorts;
+use crate::wait::{SOON, eventually, within};
 
 /// A running gateway.
 pub struct Gateway {
     child: Child,
+    /// Its data folder.
     pub folder: PathBuf,
+    /// Where it takes SIP over UDP.
     pub udp: SocketAddr,
+    /// Where it takes SIP over TCP.
     pub tcp: SocketAddr,
+    /// Where it takes HTTP.
     pub web: SocketAddr,
     /// What it printed before it was ready.
     pub banner: String,
     log: Arc<Mutex<String>>,
+    /// Its own while it runs.
+    _media: MediaPorts,
     /// The folder outlives this process.
     kept: bool,
     _stdout: BufReader<ChildStdout>,
@@ -35,12 +47,24 @@ pub fn program() -> PathBuf {
     folder.join("jindu")
 }
 
-/// A program that the tests talk to; `tests/run` installs those that are missing.
+/// Whether a program is on the path.
+pub fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// A program that the tests talk to; `tests/setup` installs those that are missing.
 pub fn peer(program: &str) -> Command {
-    let found = std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()));
-    assert!(found, "{program} is not installed: run tests/run once, it installs the programs that the tests talk to");
+    assert!(is_installed(program), "{program} is not installed: run tests/setup");
     Command::new(program)
+}
+
+/// Says that a check is not made and why, past the test runner's capture. Fails the test where nothing may be skipped:
+/// with `CI=true` in the environment.
+#[track_caller]
+pub fn not_run(why: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "not run, and CI=true: {why}");
+    let _ = writeln!(std::io::stderr(), "not run: {why}");
 }
 
 /// A new empty folder below the system's temporary one.
@@ -73,23 +97,11 @@ impl Gateway {
 
     /// The same with variables of the environment.
     pub fn start_under(folder: PathBuf, set: &[&str], env: &[(String, String)]) -> Gateway {
-        // A range of media ports may be taken by somebody between a look at it and the start.
-        for _ in 0..4 {
-            match Gateway::try_start(&folder, set, env) {
-                Ok(gateway) => return gateway,
-                Err(output) => {
-                    assert!(output.contains("no media port is free"), "it ended before it was ready: {output}")
-                }
-            }
-        }
-        panic!("no range of media ports is free");
-    }
-
-    fn try_start(folder: &Path, set: &[&str], env: &[(String, String)]) -> Result<Gateway, String> {
-        let mut command = jindu(folder);
+        let media = MediaPorts::lease();
+        let mut command = jindu(&folder);
         command.envs(env.iter().map(|(name, value)| (name, value)));
-        let media = media_ports();
-        let ports = ["phone.listen=127.0.0.1:0", "web.listen=127.0.0.1:0", "data.sample_cases=2000", &media];
+        let range = media.setting(MediaPorts::COUNT);
+        let ports = ["phone.listen=127.0.0.1:0", "web.listen=127.0.0.1:0", "data.sample_cases=2000", &range];
         for value in ports.iter().chain(set) {
             match value.starts_with("--") {
                 true => command.arg(value),
@@ -102,16 +114,15 @@ impl Gateway {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the gateway can be started");
-        let log = collect(child.stderr.take().expect("the log is piped"));
+        let (log, reader) = collect(child.stderr.take().expect("the log is piped"));
         let mut stdout = BufReader::new(child.stdout.take().expect("the output is piped"));
         let mut banner = String::new();
         let ready = loop {
             let mut line = String::new();
             let read = stdout.read_line(&mut line).expect("the output can be read");
             if read == 0 {
-                let _ = child.wait();
-                std::thread::sleep(Duration::from_millis(100));
-                return Err(format!("{banner}\n{}", log.lock().expect("log")));
+                let _ = (child.wait(), reader.join());
+                panic!("it ended before it was ready: {banner}\n{}", log.lock().expect("log"));
             }
             if line.starts_with("ready ") {
                 break line;
@@ -124,9 +135,10 @@ impl Gateway {
             ready[at..end].parse().expect("an address")
         };
         let (udp, tcp, web) = (address("udp:"), address("tcp:"), address("web=http://"));
-        Ok(Gateway { child, folder: folder.to_owned(), udp, tcp, web, banner, log, kept: false, _stdout: stdout })
+        Gateway { child, folder, udp, tcp, web, banner, log, _media: media, kept: false, _stdout: stdout }
     }
 
+    /// The process, as the system numbers it.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -137,15 +149,32 @@ impl Gateway {
     }
 
     /// Waits until the log holds a text.
-    pub fn await_log(&self, text: &str) -> bool {
-        let until = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < until {
-            if self.log().contains(text) {
-                return true;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        false
+    #[track_caller]
+    pub fn await_log(&self, text: &str) {
+        eventually(SOON, format!("{text} in the log"), || match self.log() {
+            log if log.contains(text) => Ok(()),
+            log => Err(log),
+        });
+    }
+
+    /// Waits until new calls begin with a release, by its name.
+    #[track_caller]
+    pub fn await_release(&self, name: &str) {
+        eventually(SOON, format!("{name} is live"), || {
+            let health = self.health();
+            let live = health["release"].as_str().unwrap_or_default();
+            if !live.is_empty() && name.starts_with(live) { Ok(()) } else { Err(format!("{health}\n{}", self.log())) }
+        });
+    }
+
+    /// Tells it to stop, and waits until it takes no new calls.
+    #[track_caller]
+    pub fn drain(&self) {
+        self.signal("TERM");
+        eventually(SOON, "it drains", || match self.health() {
+            health if health["status"] == "draining" => Ok(()),
+            health => Err(health.to_string()),
+        });
     }
 
     /// Sends a signal by its name, as in `TERM`.
@@ -169,14 +198,8 @@ impl Gateway {
 
     /// Waits for the end of the process, and gives its exit code.
     pub fn wait(&mut self, limit: Duration) -> Option<i32> {
-        let until = Instant::now() + limit;
-        while Instant::now() < until {
-            if let Some(status) = self.child.try_wait().expect("the process can be waited for") {
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        None
+        let ended = within(limit, || self.child.try_wait().expect("the process can be waited for"));
+        ended.ok()?.code()
     }
 
     /// One HTTP request; gives the status and the body.
@@ -202,6 +225,11 @@ impl Gateway {
         (status, body.to_owned())
     }
 
+    /// What `/health` says.
+    pub fn health(&self) -> Value {
+        serde_json::from_str(&self.http("GET", "/health", "").1).expect("JSON")
+    }
+
     /// A receipt and ID tail that the banner names for a state.
     pub fn example(&self, state: &str) -> (String, String) {
         let line = self.banner.lines().find(|line| line.split_whitespace().nth(2) == Some(state));
@@ -211,7 +239,7 @@ impl Gateway {
     }
 
     /// What the scan door answers to a code, as JSON.
-    pub fn scan(&self, code: &str) -> serde_json::Value {
+    pub fn scan(&self, code: &str) -> Value {
         let body = serde_json::json!({"code": code, "kiosk": "hall-1"}).to_string();
         let (status, reply) = self.http("POST", "/api/scan", &body);
         assert_eq!(status, 200, "{reply}");
@@ -242,25 +270,14 @@ impl Drop for Gateway {
     }
 }
 
-/// A range of media ports per gateway that nobody seems to use, so that several run beside one another.
-fn media_ports() -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let start = std::process::id() + NEXT.fetch_add(1, Ordering::Relaxed) * 7;
-    let is_free = |port: u32| UdpSocket::bind((Ipv4Addr::LOCALHOST, port as u16)).is_ok();
-    // Below the shipped range, which a node beside the tests may be using.
-    let mut slots = (0..25).map(|n| 10_000 + (start + n) % 25 * 400);
-    let first = slots.find(|first| (0..400).step_by(40).all(|n| is_free(first + n)));
-    let first = first.expect("of 25 ranges of media ports one is free");
-    format!("phone.media_ports={first}-{}", first + 399)
-}
-
 /// Bytes of the log that a failed test shows.
 const LOG_SHOWN: usize = 8000;
 
-fn collect(stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+/// Everything that comes, as it comes; the thread ends with the stream.
+fn collect(stream: impl Read + Send + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {
     let text = Arc::new(Mutex::new(String::new()));
     let copy = Arc::clone(&text);
-    std::thread::spawn(move || {
+    let reader = std::thread::spawn(move || {
         for line in BufReader::new(stream).lines() {
             let Ok(line) = line else { break };
             let mut text = copy.lock().expect("the log");
@@ -268,5 +285,5 @@ fn collect(stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
             text.push('\n');
         }
     });
-    text
+    (text, reader)
 }

@@ -2,14 +2,19 @@
 
 pub mod browser;
 pub mod calendar;
+pub mod command;
 pub mod corpus;
 pub mod folder;
 pub mod gateway;
+mod media;
 pub mod node;
 pub mod phone;
+pub mod ports;
+pub mod postgres;
 pub mod recordings;
 pub mod scans;
 pub mod softphone;
 pub mod sound;
 pub mod speaker;
 pub mod studio;
+pub mod wait;

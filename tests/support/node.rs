@@ -4,11 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::gateway::{Gateway, temporary_folder};
+use crate::gateway::{Gateway, temporary_folder};
 
 /// One node of several.
 pub struct Node {
+    /// Its loopback address.
     pub address: Ipv4Addr,
+    /// Its data folder.
     pub folder: PathBuf,
     set: Vec<String>,
     env: Vec<(String, String)>,
@@ -55,14 +57,17 @@ impl Node {
         self.set.push(value.to_owned());
     }
 
+    /// The process; it must run.
     pub fn gateway(&self) -> &Gateway {
         self.gateway.as_ref().expect("it runs")
     }
 
+    /// Where it takes SIP over UDP, at every start.
     pub fn udp(&self) -> SocketAddr {
         self.ports.expect("it was started").0
     }
 
+    /// Where it takes HTTP, at every start.
     pub fn web(&self) -> SocketAddr {
         self.ports.expect("it was started").1
     }

@@ -1,11 +1,11 @@
 //! A telephone over real sockets: dials, presses keys, keeps every octet that it hears.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+use crate::media::Media;
+use crate::wait::{eventually, within};
 
 /// A telephone with one line.
 pub struct Phone {
@@ -28,9 +28,11 @@ pub struct Phone {
 
 /// What stands in an INVITE beside the usual.
 pub struct Dial<'a> {
+    /// The number that is dialled.
     pub number: &'a str,
     /// 8 for A-law, 0 for µ-law.
     pub codec: u8,
+    /// Further header lines, each with its CRLF.
     pub headers: &'a str,
     /// Replaces the whole session description when given; `PORT` becomes the RTP port.
     pub sdp: Option<&'a str>,
@@ -45,11 +47,14 @@ impl Default for Dial<'_> {
 /// A SIP answer as it came.
 #[derive(Clone, Debug)]
 pub struct Answer {
+    /// The status code; 0 where it is a request.
     pub status: u16,
+    /// The whole message.
     pub text: String,
 }
 
 impl Answer {
+    /// The value of the first header with this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.text.lines().skip(1).take_while(|line| !line.is_empty()).find_map(|line| {
             let (found, value) = line.split_once(':')?;
@@ -58,20 +63,10 @@ impl Answer {
     }
 }
 
-struct Media {
-    socket: UdpSocket,
-    peer: SocketAddr,
-    stop: Arc<AtomicBool>,
-    muted: Arc<AtomicBool>,
-    keys: Arc<Mutex<Vec<u8>>>,
-    voice: Arc<Mutex<VecDeque<u8>>>,
-    heard: Arc<Mutex<BTreeMap<u32, Vec<u8>>>>,
-    thread: Option<JoinHandle<()>>,
-}
-
 static CALLS: AtomicU32 = AtomicU32::new(0);
 
 impl Phone {
+    /// A telephone that has not dialled yet.
     pub fn new(server: SocketAddr) -> Phone {
         let local = if server.is_ipv6() { "[::1]:0" } else { "127.0.0.1:0" };
         let sip = UdpSocket::bind(local).expect("a free port");
@@ -98,6 +93,7 @@ impl Phone {
         }
     }
 
+    /// The Call-ID of its call.
     pub fn call_id(&self) -> &str {
         &self.call_id
     }
@@ -107,6 +103,7 @@ impl Phone {
         Phone::dial_with(server, &Dial::default())
     }
 
+    /// The same with another number, codec, header or offer.
     pub fn dial_with(server: SocketAddr, dial: &Dial<'_>) -> Phone {
         let mut phone = Phone::new(server);
         let answer = phone.invite(dial);
@@ -117,6 +114,9 @@ impl Phone {
     }
 
     /// Dials the hotline; says why when that fails.
+    ///
+    /// # Errors
+    /// The final answer, or that there is none.
     pub fn try_dial(server: SocketAddr) -> Result<Phone, String> {
         let mut phone = Phone::new(server);
         let answer = phone.try_invite(&Dial::default()).ok_or("no answer to INVITE")?;
@@ -129,6 +129,9 @@ impl Phone {
     }
 
     /// Hangs up; says why when that fails.
+    ///
+    /// # Errors
+    /// The answer to BYE, or that there is none.
     pub fn try_hang_up(&mut self) -> Result<(), String> {
         self.cseq += 1;
         self.send("BYE", "q", "", "");
@@ -201,6 +204,7 @@ impl Phone {
         answer
     }
 
+    /// Acknowledges the answer to the last INVITE.
     pub fn ack(&mut self) {
         let cseq = self.cseq;
         self.send_numbered("ACK", cseq, "a", "", "");
@@ -213,17 +217,20 @@ impl Phone {
         self.final_answer(method)
     }
 
+    /// Ends the call with BYE; the answer must be 200.
     pub fn hang_up(&mut self) {
         let answer = self.request("BYE", "", "");
         assert_eq!(answer.status, 200, "{}", answer.text);
         self.end_media();
     }
 
+    /// Sends a request in the dialog without waiting for an answer.
     pub fn send(&mut self, method: &str, branch: &str, headers: &str, body: &str) {
         let cseq = self.cseq;
         self.send_numbered(method, cseq, branch, headers, body);
     }
 
+    /// The same with a CSeq number of its own.
     pub fn send_numbered(&mut self, method: &str, cseq: u32, branch: &str, headers: &str, body: &str) {
         let local = self.sip.local_addr().expect("bound");
         let text = format!(
@@ -303,47 +310,44 @@ impl Phone {
         self.sip.send_to(text.as_bytes(), self.server).expect("a datagram goes out");
     }
 
+    /// Begins to send and keep sound, with the address that the answer names.
     pub fn begin_media(&mut self, answer: &Answer) {
         let port = answer.text.split("m=audio ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
         // Behind a proxy the sound comes from another address than the answer.
         let line = answer.text.lines().find_map(|line| line.strip_prefix("c=IN "));
         let address = line.and_then(|line| line.split(' ').nth(1)?.trim().parse().ok());
-        let peer = SocketAddr::new(address.unwrap_or(self.server.ip()), port.expect("a media port in the answer"));
+        let peer =
+            SocketAddr::new(address.unwrap_or_else(|| self.server.ip()), port.expect("a media port in the answer"));
         let socket = self.rtp.take().expect("media begins once");
         self.media = Some(Media::begin(socket, peer, self.codec));
     }
 
     /// Sends any octets from the port that the sound comes from.
     pub fn send_media(&self, octets: &[u8]) {
-        let media = self.media.as_ref().expect("media");
-        let _ = media.socket.send_to(octets, media.peer);
+        self.media().send(octets);
     }
 
     /// Stops sending sound, as a broken line does.
     pub fn mute(&self) {
-        self.media.as_ref().expect("media").muted.store(true, Ordering::Relaxed);
+        self.media().mute();
     }
 
     /// Presses keys as RFC 4733 events, 80 ms on, 60 ms off.
     pub fn press(&self, keys: &str) {
-        let media = self.media.as_ref().expect("media");
-        media.keys.lock().expect("keys").extend(keys.bytes());
+        self.media().press(keys);
     }
 
     /// Says these octets, in the call's codec, from the next packet on.
     pub fn say(&self, octets: &[u8]) {
-        let media = self.media.as_ref().expect("media");
-        media.voice.lock().expect("voice").extend(octets);
+        self.media().say(octets);
     }
 
     /// Waits until everything has been said.
     pub fn has_said_all(&self) {
-        let media = self.media.as_ref().expect("media");
-        while !media.voice.lock().expect("voice").is_empty() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        eventually(Duration::from_secs(120), "all is said", || self.media().has_said_all());
     }
 
+    /// Presses a key as SIP INFO (application/dtmf-relay).
     pub fn press_info(&mut self, key: char) {
         let body = format!("Signal={key}\r\nDuration=160\r\n");
         let answer = self.request("INFO", "Content-Type: application/dtmf-relay\r\n", &body);
@@ -352,24 +356,18 @@ impl Phone {
 
     /// Everything heard so far, in the order of sequence numbers.
     pub fn heard(&self) -> Vec<u8> {
-        let heard = self.media.as_ref().expect("media").heard.lock().expect("sound");
-        heard.values().flatten().copied().collect()
+        self.media().heard()
     }
 
     /// Whether a recording is heard, within a limit, after what was heard before.
     pub fn hears(&mut self, clip: &[u8], limit: Duration) -> bool {
-        let until = Instant::now() + limit;
-        loop {
-            let heard = self.heard();
-            if let Some(end) = super::sound::find(&heard, clip, self.heard_to) {
-                self.heard_to = end;
-                return true;
-            }
-            if Instant::now() > until {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        let found = within(limit, || crate::sound::find(&self.heard(), clip, self.heard_to));
+        self.heard_to = found.as_ref().map_or(self.heard_to, |end| *end);
+        found.is_ok()
+    }
+
+    fn media(&self) -> &Media {
+        self.media.as_ref().expect("media has begun")
     }
 
     fn end_media(&mut self) {
@@ -394,140 +392,5 @@ fn routes(answer: &Answer) -> String {
 impl Drop for Phone {
     fn drop(&mut self) {
         self.end_media();
-    }
-}
-
-impl Media {
-    fn begin(socket: UdpSocket, peer: SocketAddr, codec: u8) -> Media {
-        let media = Media {
-            socket: socket.try_clone().expect("a second handle"),
-            peer,
-            stop: Arc::default(),
-            muted: Arc::default(),
-            keys: Arc::default(),
-            voice: Arc::default(),
-            heard: Arc::default(),
-            thread: None,
-        };
-        let (stop, muted) = (Arc::clone(&media.stop), Arc::clone(&media.muted));
-        let (keys, voice, heard) = (Arc::clone(&media.keys), Arc::clone(&media.voice), Arc::clone(&media.heard));
-        let sender = socket.try_clone().expect("a second handle");
-        std::thread::spawn({
-            let stop = Arc::clone(&stop);
-            move || receive_all(&socket, codec, &stop, &heard)
-        });
-        let thread = std::thread::spawn(move || send_all(&sender, peer, codec, &stop, &muted, (&keys, &voice)));
-        Media { thread: Some(thread), ..media }
-    }
-
-    fn end(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn receive_all(socket: &UdpSocket, codec: u8, stop: &AtomicBool, heard: &Mutex<BTreeMap<u32, Vec<u8>>>) {
-    socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a limit");
-    let mut buffer = [0; 2048];
-    let (mut first, mut rounds, mut last) = (None, 0_u32, 0_u16);
-    while !stop.load(Ordering::Relaxed) {
-        let Ok(length) = socket.recv(&mut buffer) else { continue };
-        if length <= 12 || buffer[1] & 0x7f != codec {
-            continue;
-        }
-        let sequence = u16::from_be_bytes([buffer[2], buffer[3]]);
-        if first.is_none() {
-            first = Some(sequence);
-            last = sequence;
-        }
-        if sequence < 1000 && last > 64_000 {
-            rounds += 1;
-        }
-        last = sequence;
-        heard.lock().expect("sound").insert(rounds * 65_536 + u32::from(sequence), buffer[12..length].to_vec());
-    }
-}
-
-fn send_all(
-    socket: &UdpSocket,
-    peer: SocketAddr,
-    codec: u8,
-    stop: &AtomicBool,
-    muted: &AtomicBool,
-    (keys, voice): (&Mutex<Vec<u8>>, &Mutex<VecDeque<u8>>),
-) {
-    let silence = if codec == 8 { 0xd5 } else { 0xff };
-    let mut line = Line { socket, peer, sequence: 1, timestamp: 0, ssrc: u32::from(peer.port()) + 77 };
-    let mut next = Instant::now();
-    while !stop.load(Ordering::Relaxed) {
-        let key = {
-            let mut keys = keys.lock().expect("keys");
-            (!keys.is_empty()).then(|| keys.remove(0))
-        };
-        match key {
-            Some(key) => line.key(key, &mut next),
-            None if muted.load(Ordering::Relaxed) => pace(&mut next),
-            None => {
-                let mut body = [silence; 160];
-                let mut voice = voice.lock().expect("voice");
-                let count = voice.len().min(body.len());
-                for (to, from) in body.iter_mut().zip(voice.drain(..count)) {
-                    *to = from;
-                }
-                drop(voice);
-                line.packet(codec, false, line.timestamp, &body);
-                line.timestamp += 160;
-                pace(&mut next);
-            }
-        }
-    }
-}
-
-fn pace(next: &mut Instant) {
-    *next += Duration::from_millis(20);
-    std::thread::sleep(next.saturating_duration_since(Instant::now()));
-}
-
-struct Line<'a> {
-    socket: &'a UdpSocket,
-    peer: SocketAddr,
-    sequence: u16,
-    timestamp: u32,
-    ssrc: u32,
-}
-
-impl Line<'_> {
-    fn packet(&mut self, payload: u8, marker: bool, timestamp: u32, body: &[u8]) {
-        let mut packet = vec![0x80, payload | if marker { 0x80 } else { 0 }];
-        packet.extend(self.sequence.to_be_bytes());
-        packet.extend(timestamp.to_be_bytes());
-        packet.extend(self.ssrc.to_be_bytes());
-        packet.extend(body);
-        self.sequence = self.sequence.wrapping_add(1);
-        let _ = self.socket.send_to(&packet, self.peer);
-    }
-
-    fn key(&mut self, key: u8, next: &mut Instant) {
-        let event = match key {
-            b'*' => 10,
-            b'#' => 11,
-            digit => digit - b'0',
-        };
-        let start = self.timestamp;
-        for n in 1..=4_u16 {
-            let length = (n * 160).to_be_bytes();
-            self.packet(101, n == 1, start, &[event, 10, length[0], length[1]]);
-            pace(next);
-        }
-        for _ in 0..3 {
-            let length = 640_u16.to_be_bytes();
-            self.packet(101, false, start, &[event, 0x8a, length[0], length[1]]);
-        }
-        for _ in 0..3 {
-            pace(next);
-        }
-        self.timestamp += 7 * 160;
     }
 }

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::wait::{SOON, eventually};
+
 /// Kiosks at work.
 pub struct Scans {
     shared: Arc<Shared>,
@@ -18,9 +20,11 @@ pub struct Scans {
 /// What the kiosks saw.
 #[derive(Debug, Default)]
 pub struct Tally {
+    /// Scans that were answered as expected.
     pub asked: u64,
     /// Everything but an answer of the kind that was expected.
     pub failed: Vec<String>,
+    /// The longest time between a scan and its answer.
     pub slowest: Duration,
 }
 
@@ -40,10 +44,12 @@ impl Peace {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// A number that changes with every end and every beginning of peace; even while there is peace.
     pub fn day(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
     }
 
+    /// Whether there was peace on that day, and still is without a break.
     pub fn lasted_since(&self, day: u64) -> bool {
         day.is_multiple_of(2) && self.day() == day
     }
@@ -113,13 +119,14 @@ impl Scans {
 
     /// Waits until so many more scans were answered.
     pub fn await_more(&self, n: u64) {
-        let (from, until) = (self.asked(), Instant::now() + Duration::from_secs(30));
-        while self.asked() < from + n {
-            assert!(Instant::now() < until, "the kiosks get no answers: {:?}", self.failed());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let until = self.asked() + n;
+        eventually(SOON, format!("{n} more answers to the kiosks"), || match self.asked() >= until {
+            true => Ok(()),
+            false => Err(format!("{:?}", self.failed())),
+        });
     }
 
+    /// Ends the scans; what the kiosks saw.
     pub fn end(self) -> Tally {
         self.shared.stop.store(true, Ordering::Relaxed);
         for thread in self.threads {
@@ -173,7 +180,10 @@ impl Shared {
     }
 }
 
-/// One request; the connection is kept for the next one.
+/// One request; the connection is kept for the next one. Gives the status and the body.
+///
+/// # Errors
+/// What the system says about the connection.
 pub fn ask(
     connection: &mut Option<BufReader<TcpStream>>,
     address: SocketAddr,

@@ -4,12 +4,13 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use audio::g711;
 use base::Codec;
 
-use super::gateway::{peer, temporary_folder};
+use crate::gateway::{peer, temporary_folder};
+use crate::wait::eventually;
 
 /// A running softphone.
 pub struct Softphone {
@@ -68,6 +69,7 @@ impl Softphone {
         }
     }
 
+    /// Ends the call.
     pub fn hang_up(&mut self) {
         self.command("hangup");
         self.says("terminated");
@@ -83,7 +85,7 @@ impl Softphone {
         let from = self.heard_to;
         let mut end = None;
         self.until(what, |phone| {
-            end = super::sound::find(&phone.heard(), clip, from);
+            end = crate::sound::find(&phone.heard(), clip, from);
             end.is_some()
         });
         self.heard_to = end.expect("it was found");
@@ -114,11 +116,7 @@ impl Softphone {
     }
 
     fn until(&self, what: &str, mut done: impl FnMut(&Softphone) -> bool) {
-        let until = Instant::now() + Duration::from_secs(60);
-        while !done(self) {
-            assert!(Instant::now() < until, "the softphone waits in vain for: {what}\n{}", self.output());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        eventually(Duration::from_secs(60), what, || if done(self) { Ok(()) } else { Err(self.output()) });
     }
 }
 

@@ -3,11 +3,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use audio::{Bank, encode_master};
+use audio::{Bank, encode_master, g711, sine};
 use base::{Codec, Lang};
 
-use super::gateway::home;
+use crate::gateway::home;
 
 /// A recording as the gateway plays it.
 pub fn clip(lang: &str, id: &str, codec: Codec) -> Vec<u8> {
@@ -23,6 +24,12 @@ pub fn recording(path: &Path, codec: Codec) -> Vec<u8> {
     let encoded = encode_master(&samples, rate).expect("a master");
     let bank = Bank::build([((Lang::Zh, Arc::clone(&name)), encoded)]).expect("a bank");
     bank.octets(Lang::Zh, &name, codec).expect("the clip").to_vec()
+}
+
+/// The tone after which a take begins, in A-law.
+pub fn beep() -> Vec<u8> {
+    let samples = sine(1000.0, -20.0, Duration::from_millis(250));
+    samples.iter().map(|sample| g711::encode(Codec::Alaw, *sample)).collect()
 }
 
 /// The end of the first stretch from `from` on that holds a clip, but for its quiet ends.

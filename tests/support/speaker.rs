@@ -2,16 +2,24 @@
 
 use std::f64::consts::TAU;
 
+/// Samples a second.
 pub const RATE: u32 = 48_000;
 
 /// Something like speech: a buzz at a voice's pitch, in syllables, with quiet around it.
 pub struct Speaker {
+    /// The voice's fundamental frequency.
     pub pitch_hz: f64,
+    /// The voice's amplitude; 1 is full scale.
     pub level: f64,
+    /// The amplitude of white noise throughout.
     pub noise: f64,
+    /// The amplitude of the mains' hum: 100 Hz, and a third of it at 50 Hz.
     pub hum: f64,
+    /// Quiet before the voice.
     pub lead_s: f64,
+    /// Quiet after it.
     pub tail_s: f64,
+    /// How long it speaks.
     pub speech_s: f64,
 }
 
@@ -22,6 +30,7 @@ impl Default for Speaker {
 }
 
 impl Speaker {
+    /// All of it at 48 kHz, from −1 to 1.
     pub fn samples(&self) -> Vec<f32> {
         let seconds = self.lead_s + self.speech_s + self.tail_s;
         let mut state = 1u32;
@@ -46,6 +55,6 @@ impl Speaker {
 
     /// The same as a file: 16-bit WAV.
     pub fn wav(&self) -> Vec<u8> {
-        ::studio::wav(&audio::shape::to_16_bit(&self.samples(), 1.0), RATE)
+        ::studio::wav(&audio::mastering::to_16_bit(&self.samples(), 1.0), RATE)
     }
 }

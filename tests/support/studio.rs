@@ -9,12 +9,15 @@ use audio::{Bank, encode_master};
 use base::{Codec, Lang};
 use serde_json::{Value, json};
 
-use super::gateway::{Gateway, home};
+use crate::gateway::{Gateway, home};
 
 /// A reply over HTTP.
 pub struct Reply {
+    /// The status code.
     pub status: u16,
+    /// The status line and the headers.
     pub head: String,
+    /// What follows them.
     pub body: Vec<u8>,
 }
 
@@ -25,6 +28,7 @@ impl Reply {
         lines.find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 
+    /// The body, which must be JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("JSON: {}", String::from_utf8_lossy(&self.body)))
     }
@@ -33,7 +37,7 @@ impl Reply {
 /// One request with these header lines.
 pub fn request(to: SocketAddr, method: &str, path: &str, lines: &[String], body: &[u8]) -> Reply {
     let mut stream = TcpStream::connect(to).expect("the web door is open");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit");
+    stream.set_read_timeout(Some(Duration::from_secs(180))).expect("a limit");
     let more: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
     let length = body.len();
     let head = format!(
@@ -56,10 +60,30 @@ pub fn password(gateway: &Gateway, name: &str) -> String {
     gateway.banner[at..].split_whitespace().next().expect("a password").to_owned()
 }
 
+/// What signs an operator in by telephone.
+pub struct Secrets {
+    /// The operator's number.
+    pub number: String,
+    /// The PIN that the first start made up.
+    pub pin: String,
+}
+
+/// The number and PIN that the first start made up for a name.
+pub fn secrets(gateway: &Gateway, name: &str) -> Secrets {
+    let line = gateway.banner.lines().find(|line| line.contains(&format!("name {name} "))).expect("an account");
+    let after = |mark: &str| {
+        let rest = line.split(mark).nth(1).unwrap_or_else(|| panic!("{mark} is in {line}"));
+        rest.chars().take_while(char::is_ascii_digit).collect::<String>()
+    };
+    Secrets { number: after("telephone: "), pin: after("PIN ") }
+}
+
 /// Somebody who is signed in.
 pub struct Person {
     web: SocketAddr,
+    /// The session's cookie, as `NAME=VALUE`.
     pub cookie: String,
+    /// The token that the studio's own page sends with each change.
     pub token: String,
 }
 
@@ -73,10 +97,12 @@ impl Person {
         Person { web: gateway.web, cookie, token }
     }
 
+    /// Reads something of the studio.
     pub fn get(&self, name: &str) -> Reply {
         request(self.web, "GET", &format!("/studio/api/{name}"), &[format!("Cookie: {}", self.cookie)], b"")
     }
 
+    /// Asks for something to be done, as JSON.
     pub fn post(&self, name: &str, body: &Value) -> Reply {
         self.send(name, "application/json", body.to_string().as_bytes())
     }
@@ -88,6 +114,7 @@ impl Person {
         reply.json()
     }
 
+    /// The same with a body of any type.
     pub fn send(&self, name: &str, kind: &str, body: &[u8]) -> Reply {
         let lines = [
             format!("Cookie: {}", self.cookie),

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Subject;
+use super::subject::Subject;
+use crate::exits::{By, Exit};
 use crate::model::*;
-use crate::ways::{By, Exit};
 use base::Key;
-use speech::Complaint;
+use speech::Diagnostic;
 
-pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut complaints = Vec::new();
     let reached = reached(subject.flow);
     for node in subject.flow.nodes.iter().filter(|node| !reached.contains(&node.name)) {
@@ -54,7 +54,7 @@ fn reached(flow: &Flow) -> BTreeSet<Arc<str>> {
     seen
 }
 
-fn ends(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints: &mut Vec<Complaint>) {
+fn ends(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints: &mut Vec<Diagnostic>) {
     let flow = subject.flow;
     let mut ending: BTreeSet<Arc<str>> = BTreeSet::new();
     loop {
@@ -91,10 +91,10 @@ fn cycles(flow: &Flow, edges: &BTreeMap<Arc<str>, Vec<Arc<str>>>) -> Vec<Vec<Arc
         seen
     };
     let reach: BTreeMap<&Arc<str>, BTreeSet<Arc<str>>> = edges.keys().map(|name| (name, reach(name))).collect();
-    let mut told: BTreeSet<Arc<str>> = BTreeSet::new();
+    let mut reported: BTreeSet<Arc<str>> = BTreeSet::new();
     let mut cycles = Vec::new();
     for node in &flow.nodes {
-        let Some(own) = reach.get(&node.name).filter(|own| own.contains(&node.name) && !told.contains(&node.name))
+        let Some(own) = reach.get(&node.name).filter(|own| own.contains(&node.name) && !reported.contains(&node.name))
         else {
             continue;
         };
@@ -104,13 +104,13 @@ fn cycles(flow: &Flow, edges: &BTreeMap<Arc<str>, Vec<Arc<str>>>) -> Vec<Vec<Arc
                 .filter(|other| **other != node.name && reach.get(other).is_some_and(|r| r.contains(&node.name)))
                 .cloned(),
         );
-        told.extend(members.iter().cloned());
+        reported.extend(members.iter().cloned());
         cycles.push(members);
     }
     cycles
 }
 
-fn loops(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+fn loops(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
     let flow = subject.flow;
     let silent = |name: &Arc<str>| flow.node(name).is_some_and(|node| !node.asks());
     let edges = flow.nodes.iter().filter(|node| !node.asks()).map(|node| {
@@ -120,13 +120,13 @@ fn loops(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
     });
     for cycle in cycles(flow, &edges.collect()) {
         let line = flow.node(&cycle[0]).map_or(1, |node| node.line);
-        let what = format!("{} go round without ever asking the caller anything", cycle.join(", "));
+        let what = format!("{} form a loop that never asks the caller anything", cycle.join(", "));
         complaints.push(subject.complaint("E22", line, what, "put a menu between them, or lead on elsewhere"));
     }
 }
 
-/// Loops that a caller who says nothing never leaves.
-fn silent_loops(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints: &mut Vec<Complaint>) {
+/// Loops that a caller who presses no key never leaves.
+fn silent_loops(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints: &mut Vec<Diagnostic>) {
     let flow = subject.flow;
     let edges = flow.nodes.iter().filter(|node| reached.contains(&node.name)).map(|node| {
         let unasked = |exit: &Exit<'_>| match exit.by {
@@ -144,7 +144,7 @@ fn silent_loops(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints:
     });
     for cycle in cycles(flow, &edges.collect()) {
         let Some(asking) = cycle.iter().filter_map(|name| flow.node(name)).find(|node| node.asks()) else { continue };
-        let what = format!("a caller who presses nothing goes round for ever: {}", cycle.join(", "));
+        let what = format!("a caller who presses no key never leaves this loop: {}", cycle.join(", "));
         complaints.push(subject.complaint("E23", asking.line, what, "let one give_up lead to a person or to @end"));
     }
 }
@@ -156,7 +156,7 @@ enum State {
     Holiday,
 }
 
-fn near_a_person(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints: &mut Vec<Complaint>) {
+fn near_a_person(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints: &mut Vec<Diagnostic>) {
     let Some(most) = subject.flow.limits.keys_to_human else { return };
     for (state, word) in [(State::Open, "open"), (State::Closed, "closed"), (State::Holiday, "a holiday")] {
         let keys = keys_to_human(subject.flow, state);
@@ -165,7 +165,7 @@ fn near_a_person(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints
             if !matches!(node.kind, Kind::Menu(_)) || far.is_some_and(|keys| keys <= most) {
                 continue;
             }
-            let how = far.map_or("no keys lead".to_string(), |keys| format!("it takes {keys} keys"));
+            let how = far.map_or_else(|| "no keys lead".to_string(), |keys| format!("it takes {keys} keys"));
             let what = format!(
                 "menu {}: when the desk is {word}, {how} to a person or a message box; the limit is {most}",
                 node.name
@@ -175,8 +175,8 @@ fn near_a_person(subject: &Subject<'_>, reached: &BTreeSet<Arc<str>>, complaints
     }
 }
 
-/// The fewest keys from each node that surely reach a person or a message box: the caller chooses keys, and
-/// whatever is not the caller's choice goes the worst way.
+/// The fewest keys from each node that surely reach a person or a message box: the caller chooses keys, and what the
+/// caller does not choose takes the worst exit.
 fn keys_to_human(flow: &Flow, state: State) -> BTreeMap<Arc<str>, u32> {
     let mut keys: BTreeMap<Arc<str>, u32> = BTreeMap::new();
     loop {
@@ -226,7 +226,7 @@ fn distance(flow: &Flow, node: &Node, state: State, keys: &BTreeMap<Arc<str>, u3
     }
 }
 
-/// Keys that an exit takes; none for silence.
+/// Keys that an exit takes; `None` for no-input.
 fn cost(node: &Node, exit: &Exit<'_>) -> Option<u32> {
     match (exit.by, &node.kind) {
         // While an entry is typed, 0 is a digit: alone it needs the end key.

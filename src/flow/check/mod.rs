@@ -1,4 +1,4 @@
-//! Checks of a whole release: every complaint in one run.
+//! Checks of a whole release: all diagnostics in one run.
 //!
 //! | code | catches |
 //! |---|---|
@@ -6,12 +6,12 @@
 //! | E03–E06, E12 | target that does not exist; missing next, unknown or unwired outcome; no give-up |
 //! | E07–E09 | switch without a set, missing value, unknown value |
 //! | E10, E11, E13 | no phone key, key given twice, key with two jobs |
-//! | E14, E15 | value that will not do, missing field |
-//! | E20–E23 | unreachable node; no end; a loop that never asks; a loop that silence never leaves |
+//! | E14, E15 | invalid value, missing field |
+//! | E20–E23 | unreachable node; no end; a loop that never asks; a loop that no-input never leaves |
 //! | E30–E38 | prompt, family member, language, slot, word, option or menu line missing or wrong |
 //! | E40–E42 | a person too far away; value used before it is known; secret spoken or passed on |
 //! | E45, E46 | make-up day without hours; no such calendar |
-//! | E47, E48, W08, W14 | a recording that is missing; a live take, or a recording, of other words (told where recordings are read) |
+//! | E47, E48, W08, W14 | a recording that is missing; a live take, or a recording, of other words (reported where recordings are read) |
 //! | W01–W07 | changed default key, unused words, too many options, long menu, lost key, state without words, simulated node |
 //! | W09–W13 | calendars at odds, or without days; no limit; a wordless beep; a source or address that no node has; languages read in one |
 
@@ -19,46 +19,24 @@ mod graph;
 mod paths;
 mod refs;
 mod sense;
+mod subject;
 mod words;
 
-use std::sync::Arc;
+use speech::Diagnostic;
 
-use super::calendar::Calendar;
-use super::model::Flow;
-use speech::{Complaint, Script};
-
+pub(super) use subject::Subject;
 pub(super) use words::{used, used_by};
 
-/// What is checked together.
-pub(super) struct Subject<'a> {
-    pub flow: &'a Flow,
-    pub file: &'a Arc<str>,
-    pub script: &'a Script,
-    pub calendar: &'a Calendar,
-}
-
-impl Subject<'_> {
-    fn complaint(
-        &self,
-        code: &'static str,
-        line: u32,
-        what: impl Into<String>,
-        remedy: impl Into<String>,
-    ) -> Complaint {
-        Complaint { code, file: self.file.clone(), line, what: what.into(), remedy: remedy.into() }
-    }
-}
-
-/// All checks that need more than one table. Where targets are missing, the paths are not judged: one slip would
-/// be told many times over.
-pub(super) fn all(subject: &Subject<'_>, broken: bool) -> Vec<Complaint> {
+/// All checks that need more than one table. Where targets are missing, paths are not checked: one mistake would be
+/// reported many times.
+pub(super) fn all(subject: &Subject<'_>, broken: bool) -> Vec<Diagnostic> {
     let mut complaints = refs::check(subject);
     complaints.extend(words::check(subject));
     if !broken {
         complaints.extend(sense::check(subject));
     }
     let astray =
-        |complaint: &Complaint| matches!(complaint.code, "E03" | "E04" | "E05" | "E06" | "E07" | "E08" | "E12");
+        |complaint: &Diagnostic| matches!(complaint.code, "E03" | "E04" | "E05" | "E06" | "E07" | "E08" | "E12");
     if !broken && !complaints.iter().any(astray) {
         complaints.extend(graph::check(subject));
         complaints.extend(paths::check(subject));

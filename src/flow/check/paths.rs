@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::Subject;
 use super::graph::{nexts, roots};
+use super::subject::Subject;
+use crate::exits::{By, Exit};
 use crate::model::*;
-use crate::ways::{By, Exit};
-use speech::Complaint;
+use speech::Diagnostic;
 
 type Known = BTreeSet<Arc<str>>;
 
-pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let known = known(subject.flow);
     let mut complaints = Vec::new();
     for node in &subject.flow.nodes {
@@ -85,8 +85,10 @@ fn uses(subject: &Subject<'_>, node: &Node) -> Vec<(Arc<str>, u32, String)> {
     for prompt in node.prompts() {
         let at = format!("prompt {}", prompt.name);
         uses.extend(prompt.var().map(|var| (Arc::from(var), prompt.line, at.clone())));
-        let members =
-            prompt.var().and_then(|var| subject.flow.members(var)).map_or(vec!["".into()], |(_, all)| all.to_vec());
+        let members = prompt
+            .var()
+            .and_then(|var| subject.flow.members(var))
+            .map_or_else(|| vec!["".into()], |(_, all)| all.to_vec());
         for entry in members.iter().filter_map(|member| subject.script.entry(&prompt.entry(member))) {
             uses.extend(entry.slots().into_iter().map(|slot| (slot.name, prompt.line, at.clone())));
         }

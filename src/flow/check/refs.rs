@@ -1,13 +1,13 @@
 //! Names that must exist: nodes, values of sets, variables, calendars.
 
-use super::Subject;
+use super::subject::Subject;
 use crate::fit::fit;
 use crate::model::*;
 use base::Lang;
 use inquiry::Stage;
-use speech::{Complaint, nearest};
+use speech::{Diagnostic, closest_match};
 
-pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut complaints = Vec::new();
     targets(subject, &mut complaints);
     for node in &subject.flow.nodes {
@@ -27,7 +27,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
         }
         if let Kind::Queue(_) | Kind::Sms(_) | Kind::Callback(_) = &node.kind {
             let what = format!("{} {}: on a call this takes its failure outcome", node.kind_name(), node.name);
-            complaints.push(subject.complaint("W07", node.line, what, "it is acted out in call sheets only"));
+            complaints.push(subject.complaint("W07", node.line, what, "it is simulated in call sheets only"));
         }
         for choice in node.choices() {
             settings(subject, node, choice, &mut complaints);
@@ -43,15 +43,16 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
     complaints
 }
 
-fn targets(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+fn targets(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
     let flow = subject.flow;
     let mut leads = |at: String, go: &Go| {
         if let Target::Node(name) = &go.target
             && flow.node(name).is_none()
             && !name.is_empty()
         {
-            let near = nearest(name, flow.index.keys().map(|key| &**key));
-            let remedy = near.map_or("name a node of this flow".into(), |near| format!("did you mean {near:?}?"));
+            let near = closest_match(name, flow.index.keys().map(|key| &**key));
+            let remedy =
+                near.map_or_else(|| "name a node of this flow".into(), |near| format!("did you mean {near:?}?"));
             complaints.push(subject.complaint(
                 "E03",
                 go.line,
@@ -80,7 +81,7 @@ fn targets(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
     }
 }
 
-fn values(subject: &Subject<'_>, node: &Node, switch: &Switch, complaints: &mut Vec<Complaint>) {
+fn values(subject: &Subject<'_>, node: &Node, switch: &Switch, complaints: &mut Vec<Diagnostic>) {
     let Some((set, members)) = subject.flow.members(&switch.of) else {
         let what = format!("switch {}: {} is no set of values", node.name, switch.of);
         let remedy = format!("add `\"{}\" = \"enum:…\"` to [type]", switch.of);
@@ -92,9 +93,9 @@ fn values(subject: &Subject<'_>, node: &Node, switch: &Switch, complaints: &mut 
         complaints.push(subject.complaint("E08", node.line, what, format!("add `{member} = \"…\"`")));
     }
     for (arm, go) in switch.arms.iter().filter(|(arm, _)| !members.contains(arm)) {
-        let near = nearest(arm, members.iter().map(|member| &**member));
-        let remedy =
-            near.map_or(format!("add it to [enum] {set}, or remove it"), |near| format!("did you mean {near}?"));
+        let near = closest_match(arm, members.iter().map(|member| &**member));
+        let remedy = near
+            .map_or_else(|| format!("add it to [enum] {set}, or remove it"), |near| format!("did you mean {near}?"));
         complaints.push(subject.complaint(
             "E09",
             go.line,
@@ -104,7 +105,7 @@ fn values(subject: &Subject<'_>, node: &Node, switch: &Switch, complaints: &mut 
     }
 }
 
-fn settings(subject: &Subject<'_>, node: &Node, choice: &Choice, complaints: &mut Vec<Complaint>) {
+fn settings(subject: &Subject<'_>, node: &Node, choice: &Choice, complaints: &mut Vec<Diagnostic>) {
     let at = format!("{} {}, key {}", node.kind_name(), node.name, choice.key.as_char());
     for (var, value) in &choice.set {
         if &**var == "lang" {
@@ -125,8 +126,9 @@ fn settings(subject: &Subject<'_>, node: &Node, choice: &Choice, complaints: &mu
                 ));
             }
             Some((set, members)) if !members.contains(value) => {
-                let near = nearest(value, members.iter().map(|member| &**member));
-                let remedy = near.map_or(format!("add it to [enum] {set}"), |near| format!("did you mean {near}?"));
+                let near = closest_match(value, members.iter().map(|member| &**member));
+                let remedy =
+                    near.map_or_else(|| format!("add it to [enum] {set}"), |near| format!("did you mean {near}?"));
                 complaints.push(subject.complaint(
                     "E09",
                     choice.line,
@@ -139,11 +141,11 @@ fn settings(subject: &Subject<'_>, node: &Node, choice: &Choice, complaints: &mu
     }
 }
 
-fn look_up(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Complaint>) {
+fn look_up(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Diagnostic>) {
     for var in lookup.by.iter().filter(|var| subject.flow.type_of(var).is_none()) {
         let stores = subject.flow.nodes.iter().filter_map(|node| node.stores().map(|(name, _)| &**name));
-        let remedy =
-            nearest(var, stores).map_or("store it in an ask before".into(), |near| format!("did you mean {near}?"));
+        let remedy = closest_match(var, stores)
+            .map_or_else(|| "store it in an ask before".into(), |near| format!("did you mean {near}?"));
         complaints.push(subject.complaint(
             "E34",
             node.line,
@@ -166,24 +168,24 @@ fn look_up(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut
     }
 }
 
-fn passed_on(subject: &Subject<'_>, node: &Node, queue: &Queue, complaints: &mut Vec<Complaint>) {
+fn passed_on(subject: &Subject<'_>, node: &Node, queue: &Queue, complaints: &mut Vec<Diagnostic>) {
     for var in queue.pass.iter().filter(|var| subject.flow.is_secret(var)) {
         let what = format!("queue {}: {var} is secret and must not be passed on", node.name);
         complaints.push(subject.complaint("E42", node.line, what, format!("remove {var} from `pass`")));
     }
 }
 
-fn calendar_of(subject: &Subject<'_>, when: Option<&When>, line: u32, complaints: &mut Vec<Complaint>) {
+fn calendar_of(subject: &Subject<'_>, when: Option<&When>, line: u32, complaints: &mut Vec<Diagnostic>) {
     if let Some(When::Calendar(name)) = when {
         calendar(subject, name, line, complaints);
     }
 }
 
-fn calendar(subject: &Subject<'_>, name: &str, line: u32, complaints: &mut Vec<Complaint>) {
+fn calendar(subject: &Subject<'_>, name: &str, line: u32, complaints: &mut Vec<Diagnostic>) {
     let desks = &subject.calendar.desks;
     if !desks.contains_key(name) {
-        let remedy = nearest(name, desks.keys().map(|key| &**key))
-            .map_or(format!("add [{name}] to the calendar file"), |near| format!("did you mean {near}?"));
+        let remedy = closest_match(name, desks.keys().map(|key| &**key))
+            .map_or_else(|| format!("add [{name}] to the calendar file"), |near| format!("did you mean {near}?"));
         complaints.push(subject.complaint("E46", line, format!("there is no calendar {name:?}"), remedy));
     }
 }

@@ -1,14 +1,14 @@
-//! What can be read and run, and is hardly meant: proofs without a limit, an open second factor, an address that no
-//! node has, calendars that contradict each other.
+//! Flows that can run and are probably mistaken: a missing limit, an open second factor, an unknown address, calendars that
+//! contradict each other.
 
 use jiff::civil::{Date, Weekday};
 
-use super::Subject;
+use super::subject::Subject;
 use crate::calendar::{Days, Desk};
 use crate::model::*;
-use speech::Complaint;
+use speech::Diagnostic;
 
-pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut complaints = Vec::new();
     limits(subject, &mut complaints);
     for node in &subject.flow.nodes {
@@ -44,8 +44,8 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
     complaints
 }
 
-/// Without a limit nothing is proven.
-fn limits(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+/// A check without its limit is skipped.
+fn limits(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
     let limits = &subject.flow.limits;
     let missing = [
         (limits.keys_to_human.is_none(), "keys_to_human = 3", "how far callers are from a person"),
@@ -53,22 +53,22 @@ fn limits(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
         (limits.options.is_none(), "options = 6", "how many options a menu has"),
     ];
     for (_, write, proof) in missing.into_iter().filter(|(missing, ..)| *missing) {
-        let what = format!("[limits] is silent about {proof}, so that it is not checked");
+        let what = format!("[limits] has no limit for {proof}, so it is not checked");
         complaints.push(subject.complaint("W10", limits.line.max(1), what, format!("add `{write}`")));
     }
 }
 
-/// Whoever chooses a language may not understand the one before.
-fn tongues(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec<Complaint>) {
+/// A caller who chooses a language may not understand the current one.
+fn tongues(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec<Diagnostic>) {
     let chooses = |choice: &&Choice| choice.set.iter().any(|(var, _)| &**var == "lang");
     if !menu.native && menu.choices.iter().filter(chooses).count() > 1 {
-        let what = format!("menu {}: its options choose a language, and all are read in one", node.name);
+        let what = format!("menu {}: its options choose a language, and all are read in the same one", node.name);
         complaints.push(subject.complaint("W13", node.line, what, "add `speak = \"native\"`"));
     }
 }
 
-/// Who knows a number must prove to be its holder: what a look-up asks for beside the number is secret.
-fn open_factor(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Complaint>) {
+/// A caller must prove to hold the receipt: what a look-up asks for beside the number is secret.
+fn open_factor(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Diagnostic>) {
     for var in lookup.by.iter().skip(1).filter(|var| !subject.flow.is_secret(var)) {
         let asks = |node: &&Node| matches!(&node.kind, Kind::Ask(ask) if ask.store == *var);
         let Some(ask) = subject.flow.nodes.iter().find(asks) else { continue };
@@ -77,7 +77,7 @@ fn open_factor(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: 
     }
 }
 
-fn source(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Complaint>) {
+fn source(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut Vec<Diagnostic>) {
     if &*lookup.source != SOURCE {
         let what =
             format!("lookup {}: a node has no source {:?}; on a call it asks {SOURCE}", node.name, lookup.source);
@@ -85,7 +85,7 @@ fn source(subject: &Subject<'_>, node: &Node, lookup: &Lookup, complaints: &mut 
     }
 }
 
-fn address(subject: &Subject<'_>, node: &Node, transfer: &Transfer, complaints: &mut Vec<Complaint>) {
+fn address(subject: &Subject<'_>, node: &Node, transfer: &Transfer, complaints: &mut Vec<Diagnostic>) {
     if &*transfer.to != DESK {
         let what = format!("transfer {}: a node has no address {:?}; on a call this fails", node.name, transfer.to);
         complaints.push(subject.complaint(
@@ -98,7 +98,7 @@ fn address(subject: &Subject<'_>, node: &Node, transfer: &Transfer, complaints: 
 }
 
 /// A condition on a calendar without days never holds.
-fn seasons(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+fn seasons(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
     let choices = subject.flow.nodes.iter().flat_map(Node::choices);
     let conditions = (choices.filter_map(|choice| Some((choice.when.as_ref()?, choice.line))))
         .chain(subject.flow.notices.iter().filter_map(|notice| Some((notice.when.as_ref()?, notice.line))))
@@ -106,19 +106,19 @@ fn seasons(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
     for (when, line) in conditions {
         let When::Calendar(name) = when else { continue };
         if subject.calendar.desks.get(name).is_some_and(|desk| desk.days.is_empty()) {
-            let what = format!("calendar.{name} has no days, so that this never holds");
+            let what = format!("calendar.{name} has no days, so this never holds");
             complaints.push(subject.complaint("W09", line, what, format!("add `days = [\"…\"]` to [{name}]")));
         }
     }
 }
 
-/// A holiday is one for everybody: what one table says of a day and another does not is a slip of one of them.
-fn calendars(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+/// Tables that differ about a day: one of them is mistaken, as a holiday holds for every desk.
+fn calendars(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
     let calendar = subject.calendar;
     let working = &calendar.working;
-    let mut tell = |line, what: String, remedy: String| {
+    let mut report = |line, what: String, remedy: String| {
         let file = calendar.file.clone();
-        complaints.push(Complaint { code: "W09", file, line, what, remedy });
+        complaints.push(Diagnostic { code: "W09", file, line, message: what, remedy });
     };
     let lists =
         [(&working.off, "off"), (&working.work, "work")].map(|(days, key)| ("working", working.line, days, key));
@@ -129,22 +129,22 @@ fn calendars(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
     });
     for (name, line, days, key) in lists.into_iter().chain(desks) {
         if let Some(day) = twice(days) {
-            tell(line, format!("[{name}] {key} names {day} twice"), "name each day once".into());
+            report(line, format!("[{name}] {key} names {day} twice"), "name each day once".into());
         }
     }
     if working.published_to.is_none() && !(working.off.is_empty() && working.work.is_empty()) {
-        let what = "[working] does not say how far the notices go, so that no date is promised".into();
-        tell(working.line, what, "add `published_to = \"2026-12-31\"`, the last day of the last notice".into());
+        let what = "[working] has no published_to, so no date is promised".into();
+        report(working.line, what, "add `published_to = \"2026-12-31\"`, the last day of the last notice".into());
     }
     for (name, desk) in &calendar.desks {
         for (day, what, remedy) in contradictions(working, desk) {
-            tell(desk.line, format!("[{name}] {day} {what}"), remedy.into());
+            report(desk.line, format!("[{name}] {day} {what}"), remedy.into());
         }
     }
 }
 
-/// The days on which a desk and the working calendar differ, of those that both have something to say of.
-fn contradictions(working: &crate::Working, desk: &Desk) -> Vec<(Date, &'static str, &'static str)> {
+/// The days that a desk and the working calendar both cover and judge differently.
+fn contradictions(working: &crate::calendar::Working, desk: &Desk) -> Vec<(Date, &'static str, &'static str)> {
     let weekday = |day: Date| !matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday);
     let mut found = Vec::new();
     if working.off.is_empty() && working.work.is_empty() {
@@ -191,5 +191,5 @@ fn twice(days: &[Days]) -> Option<Date> {
 const SOURCE: &str = "progress";
 /// Where transfers of a call go.
 const DESK: &str = "desk";
-/// Days of one range that are looked at: a season, or a year by mistake.
+/// Days of one range that are checked: a season, or a year by mistake.
 const DAYS: usize = 400;

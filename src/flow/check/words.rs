@@ -3,17 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Subject;
+use super::subject::Subject;
 use crate::model::*;
-use speech::{Complaint, Script, SlotType, length_of, nearest};
+use speech::{Diagnostic, Script, SlotType, closest_match, estimated_length};
 
-/// The script's entries that a flow can ask for.
+/// The script's entries that a flow can play.
 pub(crate) fn used(flow: &Flow, script: &Script) -> BTreeSet<String> {
     used_by(flow, script).into_keys().collect()
 }
 
-/// The same, each with the nodes that ask for it; the farewell is said wherever a call ends, `stand_in` wherever another
-/// language has to stand in.
+/// The same, each with the nodes that use it. The farewell can end any call, and `stand_in` can precede any sentence.
 pub(crate) fn used_by(flow: &Flow, script: &Script) -> BTreeMap<String, BTreeSet<Arc<str>>> {
     let mut used: BTreeMap<String, BTreeSet<Arc<str>>> = BTreeMap::new();
     used.insert("prompt.bye".into(), BTreeSet::new());
@@ -61,7 +60,7 @@ fn expanded(flow: &Flow, prompt: &Prompt) -> Option<Vec<String>> {
     }
 }
 
-pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     let mut complaints = Vec::new();
     for prompt in prompts(subject.flow) {
         exists(subject, prompt, &mut complaints);
@@ -80,7 +79,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Complaint> {
     complaints
 }
 
-fn exists(subject: &Subject<'_>, prompt: &Prompt, complaints: &mut Vec<Complaint>) {
+fn exists(subject: &Subject<'_>, prompt: &Prompt, complaints: &mut Vec<Diagnostic>) {
     let Some(entries) = expanded(subject.flow, prompt) else {
         let var = prompt.var().unwrap_or_default();
         let what = format!("{}: {var} is no set of values", prompt.name);
@@ -95,7 +94,7 @@ fn exists(subject: &Subject<'_>, prompt: &Prompt, complaints: &mut Vec<Complaint
     let family = prompt.var().is_some();
     for entry in entries.iter().filter(|entry| subject.script.entry(entry).is_none()) {
         let known = subject.script.entries().map(|(path, _)| &**path);
-        let near = nearest(entry, known).filter(|_| !family).and_then(|near| near.strip_prefix("prompt."));
+        let near = closest_match(entry, known).filter(|_| !family).and_then(|near| near.strip_prefix("prompt."));
         let remedy = match near {
             Some(near) => format!("did you mean {near:?}?"),
             None => format!("write it in {} as {entry}", subject.script.file()),
@@ -108,16 +107,16 @@ fn exists(subject: &Subject<'_>, prompt: &Prompt, complaints: &mut Vec<Complaint
     }
 }
 
-fn options(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec<Complaint>) {
+fn options(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec<Diagnostic>) {
     let offered: Vec<&Choice> = menu.choices.iter().filter(|choice| choice.opt.is_some()).collect();
     for choice in &offered {
         let opt = choice.opt.as_deref().unwrap_or_default();
         if subject.script.entry(&format!("opt.{opt}")).is_none() {
             let known = subject.script.entries().filter_map(|(path, _)| path.strip_prefix("opt."));
-            let remedy = nearest(opt, known)
-                .map_or(format!("write it in {} as opt.{opt}", subject.script.file()), |near| {
-                    format!("did you mean {near:?}?")
-                });
+            let remedy = closest_match(opt, known).map_or_else(
+                || format!("write it in {} as opt.{opt}", subject.script.file()),
+                |near| format!("did you mean {near:?}?"),
+            );
             let what = format!("menu {}: there are no words for the option {opt:?}", node.name);
             complaints.push(subject.complaint("E37", choice.line, what, remedy));
         }
@@ -132,7 +131,7 @@ fn options(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec
     seconds(subject, node, menu, complaints);
 }
 
-fn menu_line(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+fn menu_line(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
     let file = subject.script.file().clone();
     let has = |entry: &speech::Entry, kind| entry.slots().iter().any(|slot| slot.kind == kind);
     let (line, what) = match subject.script.entry("menu_line") {
@@ -143,18 +142,18 @@ fn menu_line(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
         Some(_) => return,
     };
     let remedy = "write [menu_line] with zh = \"{opt}，请按{key}。\" and the other languages".into();
-    complaints.push(Complaint { code: "E38", file, line, what: what.into(), remedy });
+    complaints.push(Diagnostic { code: "E38", file, line, message: what.into(), remedy });
 }
 
-fn seconds(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec<Complaint>) {
+fn seconds(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec<Diagnostic>) {
     let Some(most) = subject.flow.limits.menu_seconds else { return };
     for &lang in &subject.flow.langs {
         let head = menu.say.iter().filter_map(|prompt| subject.script.entry(&prompt.entry(""))?.sentence(lang));
-        let head: std::time::Duration = head.map(|sentence| length_of(lang, &sentence.text, &[])).sum();
+        let head: std::time::Duration = head.map(|sentence| estimated_length(lang, &sentence.text, &[])).sum();
         let lines = menu.choices.iter().filter_map(|choice| {
             let said =
                 subject.script.compose_option(lang, &format!("opt.{}", choice.opt.as_ref()?), choice.key).ok()?;
-            Some(length_of(lang, &said.text, &said.pieces))
+            Some(estimated_length(lang, &said.text, &said.pieces))
         });
         let length = (head + lines.sum::<std::time::Duration>()).as_secs();
         if length > u64::from(most) {
@@ -165,11 +164,11 @@ fn seconds(subject: &Subject<'_>, node: &Node, menu: &Menu, complaints: &mut Vec
     }
 }
 
-fn slots(subject: &Subject<'_>, path: &str, complaints: &mut Vec<Complaint>) {
+fn slots(subject: &Subject<'_>, path: &str, complaints: &mut Vec<Diagnostic>) {
     let Some(entry) = subject.script.entry(path) else { return };
     let mut complain = |code, what: String, remedy: String| {
         let file = subject.script.file().clone();
-        complaints.push(Complaint { code, file, line: entry.line, what, remedy });
+        complaints.push(Diagnostic { code, file, line: entry.line, message: what, remedy });
     };
     for slot in entry.slots().iter().filter(|slot| !matches!(slot.kind, SlotType::Opt | SlotType::Key)) {
         let name = &slot.name;
@@ -179,8 +178,8 @@ fn slots(subject: &Subject<'_>, path: &str, complaints: &mut Vec<Complaint>) {
         }
         let Some(kind) = subject.flow.type_of(name) else {
             let known = subject.flow.types.keys().map(|key| &**key).chain(["receipt.length", "desk.number"]);
-            let remedy = nearest(name, known)
-                .map_or(format!("add \"{name}\" to [type]"), |near| format!("did you mean {near}?"));
+            let remedy = closest_match(name, known)
+                .map_or_else(|| format!("add \"{name}\" to [type]"), |near| format!("did you mean {near}?"));
             complain("E34", format!("{path}: nothing is called {{{name}}}"), remedy);
             continue;
         };
@@ -230,26 +229,26 @@ fn noun(kind: &Type) -> String {
     }
 }
 
-fn languages(subject: &Subject<'_>, complaints: &mut Vec<Complaint>) {
+fn languages(subject: &Subject<'_>, complaints: &mut Vec<Diagnostic>) {
     for (path, entry) in subject.script.entries() {
         for lang in subject.flow.langs.iter().filter(|lang| entry.sentence(**lang).is_none()) {
             let file = subject.script.file().clone();
             let what = format!("{path} has no words in {}", lang.code());
             let remedy = format!("add `{} = \"…\"`", lang.code());
-            complaints.push(Complaint { code: "E32", file, line: entry.line, what, remedy });
+            complaints.push(Diagnostic { code: "E32", file, line: entry.line, message: what, remedy });
         }
     }
 }
 
-fn unused(subject: &Subject<'_>, used: &BTreeSet<String>, complaints: &mut Vec<Complaint>) {
+fn unused(subject: &Subject<'_>, used: &BTreeSet<String>, complaints: &mut Vec<Diagnostic>) {
     for (path, entry) in subject.script.entries().filter(|(path, _)| !used.contains(&***path)) {
         let file = subject.script.file().clone();
-        let what = format!("nothing ever says {path}");
-        complaints.push(Complaint {
+        let what = format!("no node uses {path}");
+        complaints.push(Diagnostic {
             code: "W02",
             file,
             line: entry.line,
-            what,
+            message: what,
             remedy: "remove it, or use it in the flow".into(),
         });
     }

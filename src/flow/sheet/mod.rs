@@ -11,15 +11,15 @@
 //! ```
 //! A sheet is a regression test, documentation and a bug report in one.
 
-mod heard;
+mod events;
 mod parse;
 mod records;
 mod run;
 mod session;
 mod telephone;
 
-pub use parse::{Act, Db, Row, Said, Sheet, SheetTest, parse};
+pub use parse::{Act, Db, Expected, Row, Sheet, SheetTest, parse};
 pub use records::Records;
 pub use run::{Failure, Outcome, TICKET, run};
 pub use session::{Reply, Session};
-pub use telephone::{Need, Part, Sound, Step, Wanted, part};
+pub use telephone::{Cue, Requirement, Script, Sound, Step, script};

@@ -6,64 +6,85 @@ use std::time::Duration;
 
 use jiff::civil::DateTime;
 
-use crate::Transferred;
+use crate::io::TransferOutcome;
 use crate::read::duration as written;
 use base::{Key, Lang};
-use speech::{Complaint, nearest};
+use speech::{Diagnostic, closest_match};
 
 /// The tests of one file.
 #[derive(Clone, Debug, Default)]
 pub struct Sheet {
+    /// In the order written.
     pub tests: Vec<SheetTest>,
 }
 
 /// One call.
 #[derive(Clone, Debug)]
 pub struct SheetTest {
+    /// As the `test` line names it.
     pub name: String,
+    /// Where the test stands.
     pub line: u32,
+    /// Its acts, each with its line.
     pub acts: Vec<(u32, Act)>,
 }
 
 /// One line of a call.
 #[derive(Clone, Debug)]
 pub enum Act {
+    /// The call is made at this local time.
     At(DateTime),
+    /// A data source has this record, or behaves like that.
     Db(Db),
     /// `senior`, `blocked`, `mobile`, `number`, or a language chosen before.
     Caller(Vec<String>),
+    /// The duty officer turns the emergency switch.
     Emergency(bool),
-    /// From here on the call is in this language, whatever was chosen.
+    /// From here on the call is in this language, as if the caller had chosen it.
     Lang(Lang),
     /// How the next transfers end.
-    Transfer(Transferred),
+    Transfer(TransferOutcome),
+    /// The caller presses keys.
     Press(Vec<Key>),
-    /// The caller lets so many waits for a key pass.
+    /// The caller lets so many waits for a key time out.
     Silence(u32),
     /// Speaks after the beep.
     Talk(Duration),
+    /// Time passes.
     Wait(Duration),
-    Hear(Said),
-    Never(Said),
+    /// The caller hears this, at some time from here on.
+    Hear(Expected),
+    /// The caller has not heard this in the whole call.
+    Never(Expected),
+    /// The call comes to this node.
     AtNode(Arc<str>),
+    /// The call ends.
     Ended,
 }
 
 /// What a source answers.
 #[derive(Clone, Debug)]
 pub enum Db {
+    /// It has one more record.
     Row(Row),
+    /// It takes so long to answer.
     Slow(Duration),
+    /// It does not answer.
     Down,
+    /// It answers again, and at once.
     Up,
 }
 
 /// A row that a look-up finds.
 #[derive(Clone, Debug)]
 pub struct Row {
+    /// The source's name in the flow.
     pub source: String,
+    /// What must be asked by, variable and value.
     pub by: BTreeMap<String, String>,
+    /// What it gives, variable without prefix and value.
     pub gives: BTreeMap<String, String>,
+    /// How old the answer is.
     pub age: Duration,
     /// More than one case fits.
     pub many: bool,
@@ -71,16 +92,22 @@ pub struct Row {
 
 /// What a caller should hear.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct Expected {
     /// `welcome`, `fees.hkmo`, or a menu's name.
     pub name: String,
+    /// `name` is a menu, and its options are meant.
     pub menu: bool,
+    /// The language; absent: any.
     pub lang: Option<Lang>,
+    /// Words that the sentence must hold.
     pub words: Vec<String>,
 }
 
-/// Reads a sheet whole.
-pub fn parse(text: &str, file: &str) -> Result<Sheet, Vec<Complaint>> {
+/// Reads a sheet.
+///
+/// # Errors
+/// A diagnostic for each line that cannot be read.
+pub fn parse(text: &str, file: &str) -> Result<Sheet, Vec<Diagnostic>> {
     let file: Arc<str> = file.into();
     let mut sheet = Sheet::default();
     let mut complaints = Vec::new();
@@ -102,7 +129,7 @@ pub fn parse(text: &str, file: &str) -> Result<Sheet, Vec<Complaint>> {
         };
         if let Err(remedy) = read {
             let what = format!("this line cannot be read: {trimmed}");
-            complaints.push(Complaint { code: "E50", file: file.clone(), line, what, remedy });
+            complaints.push(Diagnostic { code: "E50", file: file.clone(), line, message: what, remedy });
         }
     }
     if complaints.is_empty() { Ok(sheet) } else { Err(complaints) }
@@ -129,7 +156,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// One act as it is written; an error says what would do.
+/// One act as it is written; an error says what to write.
 pub(super) fn act_of(line: &str) -> Result<Act, String> {
     act(&words(line))
 }
@@ -138,7 +165,7 @@ fn act(words: &[String]) -> Result<Act, String> {
     let rest = &words[1..];
     let first = rest.first().map(String::as_str);
     match words[0].as_str() {
-        "at" => moment(rest).map(Act::At).ok_or("write `at 2026-11-24 10:00`".into()),
+        "at" => moment(rest).map(Act::At).ok_or_else(|| "write `at 2026-11-24 10:00`".into()),
         "db" => db(rest).map(Act::Db),
         "caller" if first.is_some() => Ok(Act::Caller(rest.to_vec())),
         "emergency" => match first {
@@ -146,30 +173,30 @@ fn act(words: &[String]) -> Result<Act, String> {
             Some("off") => Ok(Act::Emergency(false)),
             Some(_) => Err("write `emergency on` or `emergency off`".into()),
         },
-        "lang" => first.and_then(Lang::from_code).map(Act::Lang).ok_or("write `lang zh`, `yue` or `en`".into()),
+        "lang" => first.and_then(Lang::from_code).map(Act::Lang).ok_or_else(|| "write `lang zh`, `yue` or `en`".into()),
         "transfer" => match first {
-            Some("done") => Ok(Act::Transfer(Transferred::Done)),
-            Some("busy") => Ok(Act::Transfer(Transferred::Busy)),
-            Some("failed") => Ok(Act::Transfer(Transferred::Failed)),
+            Some("done") => Ok(Act::Transfer(TransferOutcome::Done)),
+            Some("busy") => Ok(Act::Transfer(TransferOutcome::Busy)),
+            Some("failed") => Ok(Act::Transfer(TransferOutcome::Failed)),
             Some(_) | None => Err("write `transfer done`, `busy` or `failed`".into()),
         },
         "press" => {
             let keys: Option<Vec<Key>> = rest.concat().chars().map(Key::from_char).collect();
-            keys.filter(|keys| !keys.is_empty()).map(Act::Press).ok_or("write keys: 0 to 9, * and #".into())
+            keys.filter(|keys| !keys.is_empty()).map(Act::Press).ok_or_else(|| "write keys: 0 to 9, * and #".into())
         }
         "silence" => match first.map_or(Ok(1), str::parse) {
             Ok(n) => Ok(Act::Silence(n)),
             Err(_) => Err("write `silence 2`".into()),
         },
-        "talk" => first.and_then(duration).map(Act::Talk).ok_or("write `talk 20s`".into()),
-        "wait" => first.and_then(duration).map(Act::Wait).ok_or("write `wait 10s`".into()),
+        "talk" => first.and_then(duration).map(Act::Talk).ok_or_else(|| "write `talk 20s`".into()),
+        "wait" => first.and_then(duration).map(Act::Wait).ok_or_else(|| "write `wait 10s`".into()),
         "hear" => said(rest).map(Act::Hear),
         "never" => said(rest).map(Act::Never),
-        "at_node" => first.map(|name| Act::AtNode(name.into())).ok_or("write `at_node agent`".into()),
+        "at_node" => first.map(|name| Act::AtNode(name.into())).ok_or_else(|| "write `at_node agent`".into()),
         "ended" => Ok(Act::Ended),
         other => {
-            let near = nearest(other, ACTS);
-            Err(near.map_or(format!("acts are {}", ACTS.join(", ")), |near| format!("did you mean {near}?")))
+            let near = closest_match(other, ACTS);
+            Err(near.map_or_else(|| format!("acts are {}", ACTS.join(", ")), |near| format!("did you mean {near}?")))
         }
     }
 }
@@ -192,7 +219,7 @@ fn db(rest: &[String]) -> Result<Db, String> {
     match plain[..] {
         ["down"] | [_, "down"] => return Ok(Db::Down),
         ["up"] | [_, "up"] => return Ok(Db::Up),
-        ["slow", time] | [_, "slow", time] => return duration(time).map(Db::Slow).ok_or(usage.into()),
+        ["slow", time] | [_, "slow", time] => return duration(time).map(Db::Slow).ok_or_else(|| usage.into()),
         _ => {}
     }
     let arrow = plain.iter().position(|word| *word == "->").filter(|at| *at > 0).ok_or(usage)?;
@@ -209,14 +236,14 @@ fn db(rest: &[String]) -> Result<Db, String> {
     Ok(Db::Row(Row { source: plain[0].into(), by, gives, age, many }))
 }
 
-fn said(rest: &[String]) -> Result<Said, String> {
+fn said(rest: &[String]) -> Result<Expected, String> {
     let usage = "write `hear welcome`, `hear menu main`, and a language and words if they matter";
     let menu = rest.first().is_some_and(|word| word == "menu") && rest.len() > 1;
     let rest = if menu { &rest[1..] } else { rest };
     let name = rest.first().ok_or(usage)?.clone();
     let lang = rest.get(1).and_then(|word| Lang::from_code(word));
     let words = rest[if lang.is_some() { 2 } else { 1 }..].to_vec();
-    Ok(Said { name, menu, lang, words })
+    Ok(Expected { name, menu, lang, words })
 }
 
 const OLDEST: Duration = Duration::from_secs(3650 * 86_400);
@@ -252,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_read_says_what_would_do() {
+    fn an_unreadable_line_says_what_to_write() {
         let complaints = parse("press 1\ntest \"a\"\n  pres 1\n  press a\n  db x\n", "a.call").unwrap_err();
         let lines: Vec<u32> = complaints.iter().map(|c| c.line).collect();
         assert_eq!(lines, [1, 3, 4, 5]);

@@ -1,17 +1,17 @@
-//! The cases that a sheet writes down, as a look-up finds them: in text, and on a staged call.
+//! The records of a sheet, as a look-up finds them: in text, and in a rehearsed call.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::heard::value_of;
+use super::events::value_of;
 use super::parse::{Db, Row};
 use crate::fit::fit;
-use crate::io::{Facts, Findings};
+use crate::io::{Facts, LookUpAnswer};
 use crate::model::{Flow, Node};
 use base::Private;
 
-/// What a source knows, and how it is just then.
+/// A data source: its records, and whether and how fast it answers.
 #[derive(Clone, Debug)]
 pub struct Records {
     rows: Vec<Row>,
@@ -33,7 +33,7 @@ impl Records {
         Records { rows, found: BTreeSet::new(), down: false, delay: LOOK_UP }
     }
 
-    /// Does as a `db` line says.
+    /// Applies a `db` line.
     pub fn apply(&mut self, db: &Db) {
         match db {
             Db::Row(row) => self.rows.push(row.clone()),
@@ -51,29 +51,29 @@ impl Records {
         self.delay
     }
 
-    /// The places of the rows that were found so far.
+    /// The places of the rows found so far.
     pub fn found(&self) -> &BTreeSet<usize> {
         &self.found
     }
 
-    /// What a look-up finds. What a sheet says later of a case is so.
-    pub fn find(&mut self, flow: &Flow, source: &str, by: &BTreeMap<Arc<str>, Private<String>>) -> Findings {
+    /// What a look-up finds. Of several records that fit, the last one counts.
+    pub fn find(&mut self, flow: &Flow, source: &str, by: &BTreeMap<Arc<str>, Private<String>>) -> LookUpAnswer {
         if self.down {
-            return Findings::Down;
+            return LookUpAnswer::Unavailable;
         }
         let fits = |row: &Row| {
             row.source == source
                 && row.by.iter().all(|(name, value)| by.get(name.as_str()).is_some_and(|typed| typed.expose() == value))
         };
         let Some((at, row)) = self.rows.iter().enumerate().rev().find(|(_, row)| fits(row)) else {
-            return Findings::None;
+            return LookUpAnswer::NotFound;
         };
         self.found.insert(at);
         match row {
-            row if row.many => Findings::Many,
+            row if row.many => LookUpAnswer::Ambiguous,
             row => match facts(flow, source, row) {
-                Some(facts) => Findings::Found { facts, age: row.age },
-                None => Findings::Down,
+                Some(facts) => LookUpAnswer::Found { facts, age: row.age },
+                None => LookUpAnswer::Unavailable,
             },
         }
     }

@@ -1,4 +1,4 @@
-//! Runs the calls of a sheet against a release, on virtual time: no clock, no sound, thousands of calls a second.
+//! Runs the calls of a sheet against a release in virtual time: no clock, no sound, thousands of calls a second.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -6,27 +6,33 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::{DateTime, date};
 
-use super::heard::{Event, describe, is, schedule, shown};
-use super::parse::{Act, Said, Sheet, SheetTest};
+use super::events::{Event, describe, is, schedule, shown};
+use super::parse::{Act, Expected, Sheet, SheetTest};
 use super::records::Records;
+use crate::conversation::{Conversation, Mode};
 use crate::io::*;
-use crate::{Conversation, Mode, Release};
+use crate::release::Release;
 use base::{Lang, Private};
 
 /// How one call of a sheet went.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// The test's name.
     pub name: String,
+    /// Where the test stands.
     pub line: u32,
+    /// Absent: the test passed.
     pub failure: Option<Failure>,
     /// What was heard and where the call went, one line each.
     pub transcript: Vec<String>,
 }
 
-/// The first act that did not come true.
+/// The first act that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
+    /// The act's line.
     pub line: u32,
+    /// What was expected, and what came instead.
     pub what: String,
 }
 
@@ -54,17 +60,17 @@ pub(super) struct Call {
     pub(super) caller: Caller,
     pub(super) emergency: bool,
     pub(super) records: Records,
-    pub(super) transfer: Transferred,
-    pub(super) talk: Option<Conversation>,
+    pub(super) transfer: TransferOutcome,
+    pub(super) conversation: Option<Conversation>,
     pub(super) events: Vec<Event>,
-    /// Events before this one have been asked for.
+    /// Events before this one have been matched.
     pub(super) cursor: usize,
     silences: u32,
     /// Lines of the play that have not been heard yet, and when they will have been.
     pub(super) lines: VecDeque<(Instant, Event)>,
     play_ends: Option<(PlayId, Instant)>,
     arriving: Vec<(Instant, Input)>,
-    /// Plays that did not come to their end.
+    /// Plays that were cut short.
     cut: BTreeSet<PlayId>,
     recording: Option<Take>,
     faults: Vec<String>,
@@ -84,8 +90,8 @@ impl Call {
             caller: Caller::default(),
             emergency: false,
             records: Records::default(),
-            transfer: Transferred::Done,
-            talk: None,
+            transfer: TransferOutcome::Done,
+            conversation: None,
             events: Vec::new(),
             cursor: 0,
             silences: 0,
@@ -109,7 +115,7 @@ impl Call {
             }
             Act::Emergency(on) => {
                 self.emergency = *on;
-                self.talk.iter_mut().for_each(|talk| talk.set_emergency(*on));
+                self.conversation.iter_mut().for_each(|conversation| conversation.set_emergency(*on));
                 Ok(())
             }
             Act::Transfer(ended) => {
@@ -141,7 +147,7 @@ impl Call {
                 Ok(())
             }
             Act::Lang(lang) => {
-                self.talk.iter_mut().for_each(|talk| talk.set_lang(*lang));
+                self.conversation.iter_mut().for_each(|conversation| conversation.set_lang(*lang));
                 Ok(())
             }
             Act::Silence(n) => self.keep_silent(*n),
@@ -164,7 +170,7 @@ impl Call {
     }
 
     fn before_the_call(&self, act: &str) -> Result<(), String> {
-        if self.talk.is_some() { Err(format!("`{act}` must stand before the call begins")) } else { Ok(()) }
+        if self.conversation.is_some() { Err(format!("`{act}` must stand before the call begins")) } else { Ok(()) }
     }
 
     fn caller_is(&mut self, traits: &[String]) -> Result<(), String> {
@@ -188,22 +194,22 @@ impl Call {
     }
 
     fn dial(&mut self) {
-        if self.talk.is_none() {
+        if self.conversation.is_none() {
             let clock = WallClock { at: self.now, civil: self.civil };
             let (release, caller) = (self.release.clone(), self.caller.clone());
-            self.talk = Some(Conversation::in_mode(release, caller, clock, self.emergency, Mode::Simulated));
+            self.conversation = Some(Conversation::in_mode(release, caller, clock, self.emergency, Mode::Simulated));
             self.feed(Input::Start);
         }
     }
 
     fn feed(&mut self, input: Input) {
         let now = self.now;
-        let Some(talk) = &mut self.talk else { return };
-        let outputs = talk.handle_input(now, input);
+        let Some(conversation) = &mut self.conversation else { return };
+        let outputs = conversation.handle_input(now, input);
         for output in outputs {
             self.perform(output);
         }
-        let Some((id, lines)) = self.talk.as_ref().and_then(Conversation::playing) else { return };
+        let Some((id, lines)) = self.conversation.as_ref().and_then(Conversation::playing) else { return };
         if self.play_ends.is_some_and(|(playing, _)| playing == id) {
             return;
         }
@@ -214,7 +220,7 @@ impl Call {
 
     fn perform(&mut self, output: Output) {
         match output {
-            // What is played is read from the conversation: of several plays at one moment only the last is heard.
+            // What plays is read from the conversation: of several plays at one moment only the last is heard.
             Output::Play { .. } | Output::Stop => {
                 self.lines.clear();
                 self.cut.extend(self.play_ends.take().map(|(id, _)| id));
@@ -223,15 +229,15 @@ impl Call {
                 let findings = self.records.find(&self.release.flow, &source, &by);
                 self.arriving.push((self.now + self.records.delay(), Input::LookedUp(findings)));
             }
-            Output::Transfer { .. } => self.arriving.push((self.now + TRANSFER, Input::Transferred(self.transfer))),
+            Output::Transfer { .. } => self.arriving.push((self.now + TRANSFER, Input::TransferEnded(self.transfer))),
             Output::Record { max } => {
                 self.recording = Some(Take { ends: self.now + max, talked: Duration::ZERO });
             }
-            Output::StopRecord => self.end_take(),
-            Output::KeepTake { .. } => self.arriving.push((self.now, Input::Ticket(Some(TICKET.into())))),
+            Output::StopRecording => self.end_take(),
+            Output::SaveRecording { .. } => self.arriving.push((self.now, Input::RecordingSaved(Some(TICKET.into())))),
             Output::Step { node } => self.events.push(Event::Node(node)),
-            Output::Slip { kind: SlipKind::Silence, .. } => self.silences += 1,
-            Output::Slip { .. } | Output::Rated { .. } | Output::Lang(_) => {}
+            Output::InputError { kind: InputError::NoInput, .. } => self.silences += 1,
+            Output::InputError { .. } | Output::Rated { .. } | Output::Lang(_) => {}
             Output::Fault { node, what } => self.faults.push(format!("fault at {node}: {what}")),
             Output::HangUp => {
                 self.lines.clear();
@@ -243,7 +249,7 @@ impl Call {
 
     fn end_take(&mut self) {
         if let Some(take) = self.recording.take() {
-            let result = RecordResult::Taken { length: take.talked };
+            let result = RecordResult::Recorded { length: take.talked };
             self.arriving.push((self.now, Input::Recorded(result)));
         }
     }
@@ -259,13 +265,13 @@ impl Call {
 
     /// When something happens next.
     pub(super) fn next_at(&self) -> Option<Instant> {
-        let talk = self.talk.as_ref().filter(|talk| !talk.is_over())?;
+        let conversation = self.conversation.as_ref().filter(|conversation| !conversation.is_over())?;
         let times = [
             self.lines.front().map(|(at, _)| *at),
             self.play_ends.map(|(_, at)| at),
             self.arriving.iter().map(|(at, _)| *at).min(),
             self.recording.as_ref().map(|take| take.ends),
-            talk.deadline().map(|deadline| deadline.at),
+            conversation.deadline().map(|deadline| deadline.at),
         ];
         times.into_iter().flatten().min().map(|at| at.max(self.now))
     }
@@ -275,7 +281,7 @@ impl Call {
         self.lines.is_empty()
             && self.play_ends.is_none()
             && self.arriving.is_empty()
-            && self.talk.as_ref().is_some_and(Conversation::is_callers_turn)
+            && self.conversation.as_ref().is_some_and(Conversation::is_callers_turn)
     }
 
     /// Whether a play was cut short, or will be by what is on its way.
@@ -287,7 +293,7 @@ impl Call {
         self.recording.is_some()
     }
 
-    /// Goes to the next thing that happens; false where nothing would within a sheet's patience.
+    /// Goes to the next thing that happens; false if none comes within [`PATIENCE`].
     pub(super) fn step_on(&mut self) -> bool {
         let until = self.now + PATIENCE;
         self.next_at().filter(|at| *at <= until).map(|at| self.step(at)).is_some()
@@ -336,7 +342,7 @@ impl Call {
         Ok(())
     }
 
-    fn hear(&mut self, said: &Said) -> Result<(), String> {
+    fn hear(&mut self, said: &Expected) -> Result<(), String> {
         self.wait_for(&shown(said), |event| is(event, said))?;
         self.pass(TAKING_IN);
         Ok(())
@@ -369,7 +375,7 @@ impl Call {
 }
 
 const BETWEEN_KEYS: Duration = Duration::from_millis(120);
-/// A caller who waits for words takes them in before acting.
+/// How long a caller listens to an expected prompt before acting.
 const TAKING_IN: Duration = Duration::from_millis(1200);
 const TRANSFER: Duration = Duration::from_secs(3);
 /// How long a sheet waits for what it expects.
@@ -435,11 +441,14 @@ bye    = { zh = "再见。", en = "Goodbye." }
         let sources = Sources { flow: ("f", FLOW), script: ("s", SCRIPT), calendar: ("c", "") };
         let release = Release::load(sources, environment).unwrap_or_else(|complaints| panic!("{complaints:#?}"));
         let sheet = super::super::parse(calls, "a.call").expect("a sheet");
-        run(&release, &sheet, Instant::now()).into_iter().map(|outcome| outcome.failure.map(|f| f.line)).collect()
+        run(&release, &sheet, crate::virtual_time::start())
+            .into_iter()
+            .map(|outcome| outcome.failure.map(|f| f.line))
+            .collect()
     }
 
     #[test]
-    fn what_does_not_come_true_fails_at_its_line() {
+    fn an_unmet_expectation_fails_at_its_line() {
         let calls = [
             "test \"a\"\nhear bye zh \"你好\"",
             "test \"b\"\nhear hello en",

@@ -1,21 +1,22 @@
-//! A call in text, one act at a time: what `jindu sim` shows, on the engine of the phone.
+//! A call in text, one act at a time, as `jindu sim` shows it.
 //!
 //! ```text
 //!  line ─► act of a sheet ─► call ─► time passes until it is the caller's turn ─► what was heard, the keys that work
 //!             └──────────────► kept: the session is a call sheet
 //! ```
-//! Whatever passes between two of the caller's acts is itself written down as acts (`hear`, `wait`), so a saved session
-//! runs through the very same moments again.
+//! What passes between two of the caller's acts is written down as acts too (`hear`, `wait`), so a saved session runs
+//! through the same moments again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::heard::Event;
-use super::parse::{Act, Db, Row, Said, act_of};
+use super::events::Event;
+use super::parse::{Act, Db, Expected, Row, act_of};
 use super::records::Records;
 use super::run::Call;
+use crate::conversation::PromptId;
 use crate::model::{Kind, Target};
-use crate::{Heard, Release};
+use crate::release::Release;
 use base::{Key, Lang};
 
 /// What one line of a session led to.
@@ -23,8 +24,8 @@ use base::{Key, Lang};
 pub struct Reply {
     /// What was heard and what can be done next, a line each.
     pub lines: Vec<String>,
-    /// The line could not be read or done, and why.
-    pub wrong: Option<String>,
+    /// Why the line could not be read or done.
+    pub error: Option<String>,
 }
 
 /// A caller at a keyboard.
@@ -32,7 +33,7 @@ pub struct Session {
     release: Arc<Release>,
     base: Instant,
     cases: Vec<Row>,
-    /// Calls that are over or were begun anew.
+    /// Earlier calls of the session.
     before: Vec<Written>,
     call: Call,
     written: Written,
@@ -58,7 +59,7 @@ impl Session {
         let line = line.trim();
         match self.act(line) {
             Ok(act) => self.perform(&act, line),
-            Err(wrong) => Reply { wrong: Some(wrong), ..Reply::default() },
+            Err(wrong) => Reply { error: Some(wrong), ..Reply::default() },
         }
     }
 
@@ -86,7 +87,7 @@ impl Session {
 
     /// `db 4401… 123X -> …` names the source and its keys by their order.
     fn with_names(&self, line: &str) -> String {
-        let Some((asked, told)) = line.strip_prefix("db ").and_then(|rest| rest.split_once("->")) else {
+        let Some((asked, gives)) = line.strip_prefix("db ").and_then(|rest| rest.split_once("->")) else {
             return line.into();
         };
         let Some(lookup) = self.release.flow.nodes.iter().find_map(|node| node.lookup()) else { return line.into() };
@@ -95,18 +96,18 @@ impl Session {
         }
         let by: Vec<String> =
             lookup.by.iter().zip(asked.split_whitespace()).map(|(name, value)| format!("{name}={value}")).collect();
-        format!("db {} {} ->{told}", lookup.source, by.join(" "))
+        format!("db {} {} ->{gives}", lookup.source, by.join(" "))
     }
 
     fn perform(&mut self, act: &Act, line: &str) -> Reply {
         let mut lines = Vec::new();
-        let begun = self.call.talk.is_some();
+        let begun = self.call.conversation.is_some();
         if begun && (matches!(act, Act::At(_) | Act::Caller(_)) || self.is_over() && is_callers(act)) {
-            self.begin_anew();
+            self.begin_again();
             lines.push("-- a new call".to_owned());
         }
         if let Err(wrong) = self.call.act(act) {
-            return Reply { lines, wrong: Some(format!("{line}: {wrong}")) };
+            return Reply { lines, error: Some(format!("{line}: {wrong}")) };
         }
         match act {
             Act::Press(keys) => {
@@ -132,7 +133,7 @@ impl Session {
             self.listen(&mut lines);
             lines.extend(self.prompt());
         }
-        Reply { lines, wrong: None }
+        Reply { lines, error: None }
     }
 
     fn note(&mut self, act: String) {
@@ -140,26 +141,26 @@ impl Session {
     }
 
     fn is_over(&self) -> bool {
-        self.call.talk.as_ref().is_some_and(|talk| talk.is_over())
+        self.call.conversation.as_ref().is_some_and(|conversation| conversation.is_over())
     }
 
     fn used(&self) -> Vec<Row> {
         self.call.records.found().iter().filter_map(|at| self.cases.get(*at)).cloned().collect()
     }
 
-    fn begin_anew(&mut self) {
+    fn begin_again(&mut self) {
         let used = self.used();
         let written = std::mem::take(&mut self.written);
         self.before.push(Written { used, ..written });
         self.call = call(&self.release, &self.cases, self.base);
     }
 
-    /// Lets time pass until it is the caller's turn, and tells what was heard.
+    /// Lets time pass until it is the caller's turn, and lists what was heard.
     fn listen(&mut self, lines: &mut Vec<String>) {
         let mut since = self.call.now;
         for _ in 0..EVENTS {
-            if let Some((said, told)) = self.next_heard() {
-                lines.push(told);
+            if let Some((said, shown)) = self.next_heard() {
+                lines.push(shown);
                 match said {
                     Some(said) => {
                         self.note(written(&said));
@@ -187,14 +188,14 @@ impl Session {
         }
     }
 
-    /// The next thing heard: how a sheet says it, and how a person is told.
-    fn next_heard(&mut self) -> Option<(Option<Said>, String)> {
+    /// The next thing heard: as a sheet writes it, and as the session shows it.
+    fn next_heard(&mut self) -> Option<(Option<Expected>, String)> {
         while let Some(event) = self.call.events.get(self.call.cursor) {
             match event {
                 Event::Node(_) => self.call.cursor += 1,
                 Event::Heard { heard, lang, text, .. } => {
-                    let told = format!("{:<4}{text}", lang.code());
-                    return Some((said(heard, *lang, text), told));
+                    let shown = format!("{:<4}{text}", lang.code());
+                    return Some((said(heard, *lang, text), shown));
                 }
                 Event::Ended => return Some((Some(ended()), "-- the call is over; a key begins another".into())),
             }
@@ -204,14 +205,16 @@ impl Session {
 
     /// Where the caller is, and what can be done there.
     fn prompt(&self) -> Vec<String> {
-        let Some(talk) = self.call.talk.as_ref().filter(|talk| !talk.is_over()) else { return Vec::new() };
-        let node = talk.node();
+        let Some(conversation) = self.call.conversation.as_ref().filter(|conversation| !conversation.is_over()) else {
+            return Vec::new();
+        };
+        let node = conversation.node();
         let choices = self.release.flow.node(node).map_or(&[][..], |node| node.choices());
-        let open = talk.open_keys();
+        let open = conversation.open_keys();
         let keys = open.iter().map(|(key, opt)| {
             let go = choices.iter().find(|choice| choice.key == *key).map(|choice| leads(&choice.go.target));
             let entry = opt.as_ref().and_then(|opt| self.release.script.entry(&format!("opt.{opt}")));
-            let words = entry.and_then(|entry| entry.plain(talk.lang())).unwrap_or_default();
+            let words = entry.and_then(|entry| entry.plain(conversation.lang())).unwrap_or_default();
             let space = if words.is_empty() { "" } else { " " };
             format!("{}{space}{words} → {}", key.as_char(), go.unwrap_or_default())
         });
@@ -232,7 +235,7 @@ impl Session {
             | Kind::Sms(_)
             | Kind::Callback(_) => "",
         });
-        let speak = if talk.is_recording() { "  talk 20s" } else { "" };
+        let speak = if conversation.is_recording() { "  talk 20s" } else { "" };
         vec![format!("[{node}]{typed}{speak}{keys}")]
     }
 }
@@ -243,7 +246,7 @@ fn call(release: &Arc<Release>, cases: &[Row], base: Instant) -> Call {
     call
 }
 
-/// Whether an act is one of the call itself, so that something may be heard of it.
+/// Whether an act is the caller's, so that something may be heard after it.
 fn is_callers(act: &Act) -> bool {
     match act {
         Act::Press(_) | Act::Silence(_) | Act::Talk(_) | Act::Wait(_) => true,
@@ -270,22 +273,22 @@ fn leads(target: &Target) -> String {
     }
 }
 
-fn said(heard: &Heard, lang: Lang, text: &str) -> Option<Said> {
+fn said(heard: &PromptId, lang: Lang, text: &str) -> Option<Expected> {
     let (name, menu) = match heard {
-        Heard::Prompt(name) => (name, false),
-        Heard::Menu(name) => (name, true),
-        Heard::Sound => return None,
+        PromptId::Prompt(name) => (name, false),
+        PromptId::Menu(name) => (name, true),
+        PromptId::Sound => return None,
     };
     // Quotes cannot be written in a sheet, and the words of a menu follow from its options.
     let words = if menu || text.contains('"') || text.is_empty() { Vec::new() } else { vec![text.to_owned()] };
-    Some(Said { name: name.to_string(), menu, lang: Some(lang), words })
+    Some(Expected { name: name.to_string(), menu, lang: Some(lang), words })
 }
 
-fn ended() -> Said {
-    Said { name: String::new(), menu: false, lang: None, words: Vec::new() }
+fn ended() -> Expected {
+    Expected { name: String::new(), menu: false, lang: None, words: Vec::new() }
 }
 
-fn written(said: &Said) -> String {
+fn written(said: &Expected) -> String {
     if said.name.is_empty() {
         return "ended".into();
     }
@@ -299,11 +302,11 @@ fn row_line(row: &Row) -> String {
     let pairs = |pairs: &std::collections::BTreeMap<String, String>| -> String {
         pairs.iter().map(|(name, value)| format!(" {name}={value}")).collect()
     };
-    let told = if row.many { " many".to_owned() } else { format!("{} age={}s", pairs(&row.gives), row.age.as_secs()) };
-    format!("db {}{} ->{told}", row.source, pairs(&row.by))
+    let gives = if row.many { " many".to_owned() } else { format!("{} age={}s", pairs(&row.gives), row.age.as_secs()) };
+    format!("db {}{} ->{gives}", row.source, pairs(&row.by))
 }
 
-/// Things heard after one act; more is a flow that talks for ever.
+/// Things heard after one act; more is a flow that never stops talking.
 const EVENTS: usize = 2_000;
 /// A sheet waits no longer for what it expects.
 const LONGEST: Duration = Duration::from_secs(100);

@@ -1,10 +1,10 @@
-//! A call of a sheet as a part for a telephone: what to do, and which sounds must have come before and after it.
+//! A call of a sheet as a script for a telephone: what to do, and which sounds must come before and after it.
 //!
 //! ```text
 //!  sheet ─► the call in text ─► steps: wait for the beginning of this sound, press 1, hear that sound whole, …
 //! ```
-//! In text every sentence is known with its recordings; a telephone that hears those very recordings has heard the
-//! sentence. What a caller does is tied to what was heard before it, not to a clock, so that a slow line changes nothing.
+//! In text every sentence is known with its recordings; a telephone that hears those recordings has heard the sentence.
+//! What a caller does depends on what was heard before it, not on a clock, so a slow line changes nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,49 +12,57 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::DateTime;
 
-use super::heard::{Event, is, shown};
-use super::parse::{Act, Said, SheetTest};
+use super::events::{Event, is, shown};
+use super::parse::{Act, Expected, SheetTest};
 use super::run::{Call, Failure};
+use crate::conversation::{PromptId, SpokenLine};
 use crate::io::Caller;
 use crate::model::Kind;
-use crate::{Heard, Line, Release};
+use crate::release::Release;
 use base::Lang;
 
-/// What a call needs that a caller cannot bring along.
+/// What a call needs that no caller can provide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Need {
+pub enum Requirement {
     /// `at`: another day or hour.
     Time,
     /// `db`: cases, or a source that is down.
     Cases,
-    /// `caller`: somebody who is known.
+    /// `caller`: a known caller.
     Caller,
     /// `emergency`: the duty officer's switch.
     Switch,
     /// `lang`: a language that no key chose.
     Language,
-    /// A queue, a message or a call back, which are acted out in text only.
+    /// A queue, a text message or a call-back, which are simulated in text only.
     ActedOut,
 }
 
 /// One call for a telephone.
 #[derive(Debug)]
-pub struct Part {
-    pub needs: BTreeSet<Need>,
-    /// How things stand when the call begins.
+pub struct Script {
+    /// What the gateway must be given before the call.
+    pub needs: BTreeSet<Requirement>,
+    /// The local time at which the call begins.
     pub civil: DateTime,
+    /// Who calls.
     pub caller: Caller,
+    /// Whether the duty officer's switch is on.
     pub emergency: bool,
+    /// What to do and to hear, in order.
     pub steps: Vec<Step>,
 }
 
 /// One act.
 #[derive(Debug)]
 pub struct Step {
+    /// The act's line in the sheet.
     pub line: u32,
+    /// What to do.
     pub act: Act,
-    pub wanted: Option<Wanted>,
-    /// For `never`: how often its first words are heard all the same, in sentences with other values.
+    /// What must be heard for it.
+    pub wanted: Option<Cue>,
+    /// For `never`: how often the same prompt is heard with other words.
     pub others: usize,
     /// How long it took in text.
     pub took: Duration,
@@ -62,7 +70,7 @@ pub struct Step {
 
 /// What a telephone must hear for a step.
 #[derive(Debug)]
-pub enum Wanted {
+pub enum Cue {
     /// Before the act, this begins.
     Begins(Sound),
     /// Before the act, this is heard to its end.
@@ -74,20 +82,25 @@ pub enum Wanted {
 /// A prompt, or the options of a menu, as the recordings that it is made of.
 #[derive(Clone, Debug)]
 pub struct Sound {
-    pub heard: Heard,
+    /// Which prompt or menu.
+    pub heard: PromptId,
+    /// The language of the recordings.
     pub lang: Lang,
-    pub lines: Vec<Line>,
+    /// The prompt, or each option that is listened to.
+    pub lines: Vec<SpokenLine>,
 }
 
-/// Makes a part of a call that passes in text; else tells where it fails. `civil` is when the call is made where the
-/// sheet does not say it.
-pub fn part(
+/// Makes a script of a call that passes in text. `civil` is the time of the call where the sheet sets none.
+///
+/// # Errors
+/// The first act that fails in text.
+pub fn script(
     release: &Arc<Release>,
     test: &SheetTest,
     civil: Option<DateTime>,
     emergency: bool,
     base: Instant,
-) -> Result<Part, Failure> {
+) -> Result<Script, Failure> {
     let mut call = Call::new(release.clone(), base);
     call.civil = civil.unwrap_or(call.civil);
     call.emergency = emergency;
@@ -97,17 +110,17 @@ pub fn part(
     }
     writing.begin();
     if acted_out(release, &writing.call) {
-        writing.needs.insert(Need::ActedOut);
+        writing.needs.insert(Requirement::ActedOut);
     }
     let (civil, caller, emergency) = writing.begun.unwrap_or_default();
-    Ok(Part { needs: writing.needs, civil, caller, emergency, steps: writing.steps })
+    Ok(Script { needs: writing.needs, civil, caller, emergency, steps: writing.steps })
 }
 
 struct Writing {
     call: Call,
     /// Events before this one are known to have been heard.
     known: usize,
-    needs: BTreeSet<Need>,
+    needs: BTreeSet<Requirement>,
     steps: Vec<Step>,
     begun: Option<(DateTime, Caller, bool)>,
 }
@@ -151,7 +164,7 @@ impl Writing {
     }
 
     /// What was heard last before an act, if that is not known yet.
-    fn before(&mut self, act: &Act) -> Option<Wanted> {
+    fn before(&mut self, act: &Act) -> Option<Cue> {
         let whole = match act {
             Act::Talk(_) => {
                 // The beep comes while the act waits for it.
@@ -174,11 +187,11 @@ impl Writing {
         let (at, sound) =
             self.call.events.iter().enumerate().skip(known).rev().find_map(|(at, event)| Some((at, sound(event)?)))?;
         self.known = at + 1;
-        Some(if whole { Wanted::Ends(sound) } else { Wanted::Begins(sound) })
+        Some(if whole { Cue::Ends(sound) } else { Cue::Begins(sound) })
     }
 
     /// The event that an expectation came true with.
-    fn heard(&mut self, said: &Said) -> Option<Wanted> {
+    fn heard(&mut self, said: &Expected) -> Option<Cue> {
         let at = self.call.cursor.checked_sub(1)?;
         self.known = self.known.max(at + 1);
         let event = &self.call.events[at];
@@ -186,30 +199,30 @@ impl Writing {
         if let Event::Heard { play, .. } = event
             && self.call.is_cut(*play)
         {
-            return Some(Wanted::Begins(sound));
+            return Some(Cue::Begins(sound));
         }
         if said.menu {
             // A menu is listened to as far as the words that are asked for; the first option at least.
-            let holds = |line: &Line, word: &String| line.text.contains(word.as_str());
+            let holds = |line: &SpokenLine, word: &String| line.text.contains(word.as_str());
             let last = |word: &String| sound.lines.iter().position(|line| holds(line, word));
             let far = said.words.iter().map(|word| last(word).unwrap_or(sound.lines.len())).max().unwrap_or(0);
             sound.lines.truncate(far + 1);
         }
-        Some(Wanted::Whole(sound))
+        Some(Cue::Whole(sound))
     }
 
     fn others(&self, act: &Act) -> usize {
         let Act::Never(said) = act else { return 0 };
-        let any = Said { words: Vec::new(), ..said.clone() };
+        let any = Expected { words: Vec::new(), ..said.clone() };
         self.call.events.iter().filter(|event| is(event, &any)).count()
     }
 
     /// What begins when a caller has been silent for long enough.
-    fn upcoming(&mut self) -> Option<Wanted> {
+    fn upcoming(&mut self) -> Option<Cue> {
         let (_, next) = self.call.lines.front()?;
         let sound = sound(next)?;
         self.known = self.call.events.len() + 1;
-        Some(Wanted::Begins(sound))
+        Some(Cue::Begins(sound))
     }
 }
 
@@ -226,21 +239,21 @@ impl Sound {
     /// As a sheet would ask for it.
     pub fn name(&self) -> String {
         let (name, menu) = match &self.heard {
-            Heard::Prompt(name) => (name.to_string(), false),
-            Heard::Menu(name) => (name.to_string(), true),
-            Heard::Sound => return "the beep".into(),
+            PromptId::Prompt(name) => (name.to_string(), false),
+            PromptId::Menu(name) => (name.to_string(), true),
+            PromptId::Sound => return "the beep".into(),
         };
-        shown(&Said { name, menu, lang: Some(self.lang), words: Vec::new() })
+        shown(&Expected { name, menu, lang: Some(self.lang), words: Vec::new() })
     }
 }
 
-fn need(act: &Act) -> Option<Need> {
+fn need(act: &Act) -> Option<Requirement> {
     match act {
-        Act::At(_) => Some(Need::Time),
-        Act::Db(_) => Some(Need::Cases),
-        Act::Caller(_) => Some(Need::Caller),
-        Act::Emergency(_) => Some(Need::Switch),
-        Act::Lang(_) => Some(Need::Language),
+        Act::At(_) => Some(Requirement::Time),
+        Act::Db(_) => Some(Requirement::Cases),
+        Act::Caller(_) => Some(Requirement::Caller),
+        Act::Emergency(_) => Some(Requirement::Switch),
+        Act::Lang(_) => Some(Requirement::Language),
         Act::Transfer(_)
         | Act::Press(_)
         | Act::Silence(_)
@@ -269,7 +282,7 @@ fn is_in_call(act: &Act) -> bool {
     }
 }
 
-/// Whether the call came through a node that a real call leaves by its failure.
+/// Whether the call entered a node that a real call leaves by its failure outcome.
 fn acted_out(release: &Release, call: &Call) -> bool {
     call.events.iter().any(|event| match event {
         Event::Node(name) => release
@@ -280,5 +293,5 @@ fn acted_out(release: &Release, call: &Call) -> bool {
     })
 }
 
-/// Steps to a beep; more is a flow that talks for ever.
+/// Steps to a beep; more is a flow that never stops talking.
 const EVENTS: usize = 2_000;

@@ -17,7 +17,8 @@ pub struct FeedHeader {
     pub source: String,
     /// From 1, one more with each file of the source.
     pub sequence: u64,
-    pub kind: Kind,
+    /// Changes or a snapshot.
+    pub kind: FileKind,
     /// The content's hash of the file before; [`Hash::NONE`] for the first.
     pub previous: Hash,
     /// The upstream's time, up to which the copy holds everything once this file is applied.
@@ -29,7 +30,7 @@ pub struct FeedHeader {
 /// What a feed file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum FileKind {
     /// What changed since the file before.
     Changes,
     /// Every case there is.
@@ -44,6 +45,7 @@ pub struct Hash(pub [u8; 32]);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seal {
+    /// The hash of every byte before the seal's line.
     pub sha256: Hash,
     /// The name of the key that signed; none in a file that is not signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

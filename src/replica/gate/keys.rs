@@ -6,17 +6,19 @@
 use base64ct::{Base64, Encoding};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
+use super::file_reader::VerifiedFile;
 use super::header::{Hash, Seal, from_hex};
-use super::intake::Whole;
 
 /// One key of the upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateKey {
     /// As the seal names it.
     pub name: String,
+    /// The Ed25519 public key.
     pub public: VerifyingKey,
     /// The sequence numbers that it is good for.
     pub first_sequence: u64,
+    /// The last such number.
     pub last_sequence: u64,
 }
 
@@ -27,17 +29,27 @@ pub struct GateKeys(Vec<GateKey>);
 /// Why a seal does not count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
+    /// The file is not signed, and only signed files are accepted.
     #[error("not signed, and this node takes signed files only: pack it with a key")]
     Unsigned,
+    /// The node has no key of this name.
     #[error("signed with key {0}, which this node does not know: add it as [[replica.key]], or pack with a known key")]
     Unknown(String),
+    /// The key is not valid for the file's number.
     #[error("key {key} is not good for sequence {sequence}: pack it with the key that is, or change its numbers")]
-    OutOfTurn { key: String, sequence: u64 },
-    #[error("the signature is not that of key {0}: it was changed on the way, or somebody forged it; find out who")]
+    OutOfTurn {
+        /// The key's name.
+        key: String,
+        /// The number it was checked for.
+        sequence: u64,
+    },
+    /// The signature does not match the key of this name.
+    #[error("the signature is not that of key {0}: the file was changed on the way or forged; find out by whom")]
     Signature(String),
 }
 
 impl GateKeys {
+    /// These keys; several may share a name, each with numbers of its own.
     pub fn new(keys: Vec<GateKey>) -> GateKeys {
         GateKeys(keys)
     }
@@ -48,13 +60,13 @@ impl GateKeys {
     }
 
     /// Whether a file was sealed by somebody who may.
-    pub fn check(&self, whole: &Whole) -> Result<(), SealError> {
+    pub fn check(&self, whole: &VerifiedFile) -> Result<(), SealError> {
         self.check_at(whole, whole.header.sequence)
     }
 
     /// Whether a file was sealed by somebody who may seal the one of this number. A snapshot that sets a copy back to a low
     /// number is judged by the number that would be the copy's next: a key that is over cannot begin anew.
-    pub fn check_at(&self, whole: &Whole, sequence: u64) -> Result<(), SealError> {
+    pub fn check_at(&self, whole: &VerifiedFile, sequence: u64) -> Result<(), SealError> {
         if self.is_empty() {
             return Ok(());
         }

@@ -19,19 +19,19 @@
 //! - **lines**: how many lines stand between header and seal, blank ones aside.
 //!
 //! The seal stands inside the file, because a gate that copies single files would part a signature beside it from what it
-//! signs; it stands last, so that a file that is not there whole cannot have one. [`Intake`] reads a file as it comes,
-//! [`GateKeys`] judges its seal, [`Lineup`] says which one is looked into next, and [`Copy::judge`] whether it is its turn.
+//! signs; it stands last, so that a file that is not there whole cannot have one. [`FileReader`] reads a file as it comes,
+//! [`GateKeys`] judges its seal, [`FileQueue`] says which one is looked into next, and [`ReplicaState::judge`] whether it is its turn.
 
-mod chain;
+mod file_queue;
+mod file_reader;
 mod header;
-mod intake;
 mod keys;
-mod lineup;
+mod state;
 #[cfg(test)]
 mod tests;
 
-pub use chain::{Copy, Place, Standing};
-pub use header::{FORMAT, FeedHeader, Hash, Kind, Seal, delete_line};
-pub use intake::{BYTES_MAX, CHANGES_MAX, FileError, Intake, Reading, Whole, change, is_feed};
+pub use file_queue::{FileQueue, NextFile};
+pub use file_reader::{BYTES_MAX, CHANGES_MAX, FileError, FileReader, Reading, VerifiedFile, change, is_feed};
+pub use header::{FORMAT, FeedHeader, FileKind, Hash, Seal, delete_line};
 pub use keys::{GateKey, GateKeys, PUBLIC_START, SealError, is_key_name, read_public, sign, signed_text};
-pub use lineup::{Lineup, Turn};
+pub use state::{FilePosition, ReplicaState, Standing};

@@ -12,7 +12,7 @@ use crate::Change;
 
 const CASE: &str = r#"{"receipt":"440100000000123","id_tail":"123X","stage":"review","document":"passport","case_type":"new","hall":"north","accepted_on":"2026-11-02","stage_on":"2026-11-04","version":3}"#;
 
-fn header(sequence: u64, kind: Kind, previous: Hash, lines: u64) -> FeedHeader {
+fn header(sequence: u64, kind: FileKind, previous: Hash, lines: u64) -> FeedHeader {
     let as_of = Timestamp::from_second(1_000 + sequence as i64).unwrap();
     FeedHeader { format: FORMAT, source: "intranet".into(), sequence, kind, previous, as_of, lines }
 }
@@ -29,8 +29,8 @@ fn file(header: &FeedHeader, lines: &[&str], key: Option<&SigningKey>) -> (Vec<u
     (format!("{content}{}\n", seal.to_line()).into_bytes(), hash)
 }
 
-fn read(bytes: &[u8], piece: usize) -> (Result<Whole, FileError>, Vec<Change>) {
-    let (mut intake, mut changes) = (Intake::new(Reading::Rows), Vec::new());
+fn read(bytes: &[u8], piece: usize) -> (Result<VerifiedFile, FileError>, Vec<Change>) {
+    let (mut intake, mut changes) = (FileReader::new(Reading::Rows), Vec::new());
     for piece in bytes.chunks(piece) {
         if let Err(error) = intake.push(piece, &mut |change| changes.push(change)) {
             return (Err(error), changes);
@@ -45,7 +45,7 @@ fn the_documented_bytes_are_the_bytes_that_are_read() {
     let text = "{\"feed\":{\"format\":1,\"source\":\"intranet\",\"sequence\":1,\"kind\":\"snapshot\",\"previous\":\"0000000000000000000000000000000000000000000000000000000000000000\",\"as_of\":\"2026-11-23T09:00:00Z\",\"lines\":1}}\n{\"receipt\":\"440100000000123\",\"id_tail\":\"123X\",\"stage\":\"review\",\"document\":\"passport\",\"case_type\":\"new\",\"hall\":\"north\",\"accepted_on\":\"2026-11-02\",\"stage_on\":\"2026-11-04\",\"version\":3}\n{\"seal\":{\"sha256\":\"1d9f7ab9245491e985c46c31e6e38e1c3a8f2d9e7d73e5fe708fbb68e7e94e01\",\"key\":\"office\",\"signature\":\"9c521437853310a035d2707f57ea205ae2f08e714574907e9f5b5b8ecc2da0976b06c69a52be535a6a99b660c0473754f91d682ae9bc062cc5ec4d1c97e0ad0f\"}}\n";
     let (whole, changes) = read(text.as_bytes(), 7);
     let whole = whole.unwrap();
-    assert_eq!((changes.len(), whole.header.kind), (1, Kind::Snapshot));
+    assert_eq!((changes.len(), whole.header.kind), (1, FileKind::Snapshot));
     let public = read_public("MCowBQYDK2VwAyEARlSOE1k2kqVxAUBKkmhG8JaPX8+KBUBrv1TyiAE1Pg0=").unwrap();
     let key = |name: &str| GateKey { name: name.into(), public, first_sequence: 1, last_sequence: 1 };
     assert_eq!(GateKeys::new(vec![key("office")]).check(&whole), Ok(()));
@@ -56,7 +56,7 @@ fn the_documented_bytes_are_the_bytes_that_are_read() {
 fn a_file_is_read_alike_in_pieces_of_every_size() {
     let long = "y".repeat(40_000);
     let lines = [CASE, "", &delete_line("440100000000123"), "no case", &long, CASE];
-    let (bytes, hash) = file(&header(7, Kind::Changes, Hash([1; 32]), 5), &lines, None);
+    let (bytes, hash) = file(&header(7, FileKind::Changes, Hash([1; 32]), 5), &lines, None);
     for piece in [1, 2, 3, 100, 16_383, 16_384, 16_385, 1 << 20] {
         let (whole, changes) = read(&bytes, piece);
         assert_eq!(whole.map(|whole| whole.hash), Ok(hash), "{piece}");
@@ -67,7 +67,7 @@ fn a_file_is_read_alike_in_pieces_of_every_size() {
 
 #[test]
 fn a_file_without_its_end_is_torn_wherever_it_ends() {
-    let (bytes, _) = file(&header(7, Kind::Changes, Hash([1; 32]), 2), &[CASE, CASE], None);
+    let (bytes, _) = file(&header(7, FileKind::Changes, Hash([1; 32]), 2), &[CASE, CASE], None);
     for end in 0..bytes.len() - 1 {
         let (whole, _) = read(&bytes[..end], 64);
         // Of the seal's line a part is there: it is no sound line then, and never a seal.
@@ -88,7 +88,7 @@ fn one_changed_byte_anywhere_is_found_out() {
         first_sequence: 1,
         last_sequence: u64::MAX,
     }]);
-    let (bytes, _) = file(&header(7, Kind::Changes, Hash([1; 32]), 1), &[CASE], Some(&key));
+    let (bytes, _) = file(&header(7, FileKind::Changes, Hash([1; 32]), 1), &[CASE], Some(&key));
     assert_eq!(keys.check(&read(&bytes, 64).0.unwrap()), Ok(()));
     for place in 0..bytes.len() - 1 {
         let mut changed = bytes.clone();
@@ -103,7 +103,7 @@ fn one_changed_byte_anywhere_is_found_out() {
 #[test]
 fn what_a_file_claims_must_hold() {
     let wrong = |header: &FeedHeader, lines: &[&str]| read(&file(header, lines, None).0, 100).0.unwrap_err();
-    let sound = header(7, Kind::Changes, Hash([1; 32]), 1);
+    let sound = header(7, FileKind::Changes, Hash([1; 32]), 1);
     assert_eq!(wrong(&FeedHeader { lines: 2, ..sound.clone() }, &[CASE]), FileError::Count { announced: 2, held: 1 });
     assert_eq!(wrong(&sound, &[CASE, CASE]), FileError::Count { announced: 1, held: 2 });
     assert_eq!(wrong(&FeedHeader { lines: CHANGES_MAX + 1, ..sound.clone() }, &[]), FileError::Long);
@@ -113,7 +113,7 @@ fn what_a_file_claims_must_hold() {
         FeedHeader { sequence: 0, ..sound.clone() },
         FeedHeader { sequence: 1, ..sound.clone() },
         FeedHeader { sequence: u64::MAX, ..sound.clone() },
-        FeedHeader { source: "In tranet".into(), ..sound.clone() },
+        FeedHeader { source: "In tranet".into(), ..sound },
     ] {
         assert!(matches!(wrong(&bad, &[CASE]), FileError::Header(_)), "{bad:?}");
     }
@@ -137,9 +137,9 @@ fn public_keys_are_read_in_each_of_their_forms_and_nothing_else_is() {
 
 /// A node without files: what it holds, what waits.
 struct Model {
-    copy: Copy,
+    copy: ReplicaState,
     cases: BTreeMap<u32, u64>,
-    lineup: Lineup<usize>,
+    lineup: FileQueue<usize>,
 }
 
 /// A file of the model: what it does to the cases.
@@ -154,7 +154,7 @@ struct Made {
 
 impl Model {
     fn look(&mut self, files: &[Made]) {
-        while let Turn::Take(name) = self.lineup.turn(&self.copy, None) {
+        while let NextFile::Take(name) = self.lineup.turn(&self.copy, None) {
             let made = &files[name];
             self.lineup.remove(&made.header, &name);
             if made.forged {
@@ -176,7 +176,7 @@ impl Model {
         self.cases.extend(made.puts.iter().copied());
         self.cases.retain(|case, _| !made.deletes.contains(case));
         let FeedHeader { source, sequence, as_of, .. } = made.header.clone();
-        self.copy = Copy::At(Place { source, sequence, hash: made.hash, as_of });
+        self.copy = ReplicaState::At(FilePosition { source, sequence, hash: made.hash, as_of });
     }
 }
 
@@ -184,9 +184,9 @@ impl Model {
 fn chain(draws: &[(u8, u32)]) -> (Vec<Made>, BTreeMap<u32, u64>) {
     let (mut made, mut cases, mut previous) = (Vec::new(), BTreeMap::new(), Hash::NONE);
     for (place, (draw, case)) in draws.iter().enumerate() {
-        let kind = if place == 0 || draw % 7 == 0 { Kind::Snapshot } else { Kind::Changes };
+        let kind = if place == 0 || draw % 7 == 0 { FileKind::Snapshot } else { FileKind::Changes };
         let (mut puts, mut deletes) = (Vec::new(), Vec::new());
-        if kind == Kind::Snapshot {
+        if kind == FileKind::Snapshot {
             // Between snapshots nothing else happens than what the changes say.
             puts.extend(cases.iter().map(|(case, version)| (*case, *version)));
         } else if draw % 3 == 0 {
@@ -199,7 +199,7 @@ fn chain(draws: &[(u8, u32)]) -> (Vec<Made>, BTreeMap<u32, u64>) {
         let header = header(place as u64 + 1, kind, previous, 0);
         let hash = Hash(Sha256::digest(header.to_line()).into());
         if draw % 5 == 0 {
-            let forged = FeedHeader { sequence: u64::from(*draw) + 1, kind: Kind::Snapshot, ..header.clone() };
+            let forged = FeedHeader { sequence: u64::from(*draw) + 1, kind: FileKind::Snapshot, ..header.clone() };
             made.push(Made {
                 header: forged,
                 hash: Hash([9; 32]),
@@ -223,7 +223,7 @@ proptest! {
         order in proptest::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..60),
     ) {
         let (files, truth) = chain(&draws);
-        let mut model = Model { copy: Copy::Empty, cases: BTreeMap::new(), lineup: Lineup::default() };
+        let mut model = Model { copy: ReplicaState::Empty, cases: BTreeMap::new(), lineup: FileQueue::default() };
         let arrive = |model: &mut Model, name: usize| {
             model.lineup.remove(&files[name].header, &name);
             model.lineup.insert(&files[name].header, name);
@@ -237,13 +237,13 @@ proptest! {
         (0..files.len()).for_each(|name| arrive(&mut model, name));
         model.look(&files);
         prop_assert_eq!(&model.cases, &truth);
-        prop_assert_eq!(model.lineup.turn(&model.copy, None), Turn::Nothing);
+        prop_assert_eq!(model.lineup.turn(&model.copy, None), NextFile::Nothing);
     }
 
     #[test]
     fn no_bytes_make_the_intake_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600), piece in 1usize..700) {
         let _ = read(&bytes, piece);
-        let (sound, _) = file(&header(7, Kind::Changes, Hash([1; 32]), 2), &[CASE, CASE], None);
+        let (sound, _) = file(&header(7, FileKind::Changes, Hash([1; 32]), 2), &[CASE, CASE], None);
         let at = bytes.len() % sound.len();
         let _ = read(&[&sound[..at], &bytes, &sound[at..]].concat(), piece);
     }

@@ -18,8 +18,10 @@ pub struct CopiedRows {
 /// Why bytes are no rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CopyError {
+    /// A row exceeds the limit.
     #[error("a row of the copy is longer than {LINE_BYTES_MAX} bytes")]
     TooLong,
+    /// The last row has no end.
     #[error("the copy ends inside of a row")]
     Torn,
 }

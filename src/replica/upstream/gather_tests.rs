@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
+use super::super::case_field::CaseField;
 use super::super::mapping::tests::{ROW, plain};
 use super::super::message::tests::{change, relation};
-use super::super::role::Role;
 use super::*;
 use inquiry::Stage;
 
@@ -10,27 +10,27 @@ const CASES: u32 = 7;
 const BEAT: u32 = 8;
 
 fn columns() -> Vec<(&'static str, u32)> {
-    let type_id = |role: Role| match role {
-        Role::AcceptedOn | Role::StageOn => 1082,
-        Role::Minor => 16,
-        Role::Version => 20,
-        Role::Pauses => 3802,
+    let type_id = |role: CaseField| match role {
+        CaseField::AcceptedOn | CaseField::StageOn => 1082,
+        CaseField::Minor => 16,
+        CaseField::Version => 20,
+        CaseField::Pauses => 3802,
         _ => 25,
     };
-    Role::ALL.map(|role| (if role == Role::Factor { "id_tail" } else { role.name() }, type_id(role))).into()
+    CaseField::ALL.map(|role| (if role == CaseField::Factor { "id_tail" } else { role.name() }, type_id(role))).into()
 }
 
-fn gather(expect: Option<Anchor>) -> Gather {
+fn gather(expect: Option<Anchor>) -> TransactionAssembler {
     let heartbeat =
         Heartbeat::Row { schema: "public".into(), table: "jindu_heartbeat".into(), column: "beat_at".into() };
-    let mut gather = Gather::new(plain(), heartbeat, expect);
+    let mut gather = TransactionAssembler::new(plain(), heartbeat, expect);
     gather.message(&relation(CASES, "public", "cases", &columns())).unwrap();
     gather.message(&relation(BEAT, "public", "jindu_heartbeat", &[("id", 23), ("beat_at", 1184)])).unwrap();
     gather.message(&relation(9, "public", "other", &[("x", 25)])).unwrap();
     gather
 }
 
-fn run(gather: &mut Gather, messages: &[Vec<u8>]) -> Result<Option<Transaction>, GatherError> {
+fn run(gather: &mut TransactionAssembler, messages: &[Vec<u8>]) -> Result<Option<Transaction>, GatherError> {
     gather.begin(100, 5)?;
     messages.iter().try_for_each(|message| gather.message(message))?;
     gather.commit(120)
@@ -44,7 +44,7 @@ fn receipt(text: &str) -> Private<String> {
     Private::new(text.into())
 }
 
-fn with(role: Role, value: Option<&'static str>) -> [Option<&'static str>; 13] {
+fn with(role: CaseField, value: Option<&'static str>) -> [Option<&'static str>; 13] {
     let mut row = ROW;
     row[role as usize] = value;
     row
@@ -60,7 +60,7 @@ fn key() -> [Option<&'static str>; 13] {
 fn a_transaction_is_its_changes_in_their_order() {
     let found = steps(&[
         change(b'I', CASES, &[(b'N', &ROW)]),
-        change(b'U', CASES, &[(b'N', &with(Role::Stage, Some("ready")))]),
+        change(b'U', CASES, &[(b'N', &with(CaseField::Stage, Some("ready")))]),
         change(b'I', 9, &[(b'N', &[Some("x")])]),
         change(b'D', CASES, &[(b'K', &key())]),
     ]);
@@ -75,7 +75,7 @@ fn a_transaction_is_its_changes_in_their_order() {
 
 #[test]
 fn another_receipt_number_takes_the_old_one_out() {
-    let new = with(Role::Receipt, Some("440100000000131"));
+    let new = with(CaseField::Receipt, Some("440100000000131"));
     for (letter, old) in [(b'K', key()), (b'O', ROW)] {
         let found = steps(&[change(b'U', CASES, &[(letter, &old), (b'N', &new)])]);
         assert_eq!(found[0], Step::Change(Change::Delete { receipt: receipt("440100000000123") }));
@@ -86,10 +86,10 @@ fn another_receipt_number_takes_the_old_one_out() {
 
 #[test]
 fn a_value_that_was_not_sent_is_taken_from_the_old_row_or_asked_for() {
-    let new = with(Role::Items, Some("\0"));
+    let new = with(CaseField::Items, Some("\0"));
     let whole = steps(&[change(b'U', CASES, &[(b'O', &ROW), (b'N', &new)])]);
     assert!(matches!(&whole[0], Step::Change(Change::Replace(case)) if case.items == ["photo"]));
-    let look = vec![Step::Look(receipt("440100000000123"))];
+    let look = vec![Step::Fetch(receipt("440100000000123"))];
     assert_eq!(steps(&[change(b'U', CASES, &[(b'N', &new)])]), look);
     assert_eq!(steps(&[change(b'U', CASES, &[(b'K', &key()), (b'N', &new)])]), look);
 }
@@ -97,8 +97,8 @@ fn a_value_that_was_not_sent_is_taken_from_the_old_row_or_asked_for() {
 #[test]
 fn a_row_that_is_no_case_goes_to_quarantine_and_the_rest_goes_on() {
     let found = steps(&[
-        change(b'I', CASES, &[(b'N', &with(Role::Stage, Some("dancing")))]),
-        change(b'I', CASES, &[(b'N', &with(Role::Receipt, None))]),
+        change(b'I', CASES, &[(b'N', &with(CaseField::Stage, Some("dancing")))]),
+        change(b'I', CASES, &[(b'N', &with(CaseField::Receipt, None))]),
         change(b'I', CASES, &[(b'N', &ROW)]),
     ]);
     let bad = |step: &Step| match step {
@@ -115,22 +115,22 @@ fn a_row_that_is_no_case_goes_to_quarantine_and_the_rest_goes_on() {
 #[test]
 fn the_heartbeats_row_tells_the_time_and_other_commits_do_not() {
     let beat = |text| change(b'U', BEAT, &[(b'N', &[Some("1"), Some(text)])]);
-    let told = |messages: &[Vec<u8>]| run(&mut gather(None), messages).unwrap().unwrap().told;
+    let told = |messages: &[Vec<u8>]| run(&mut gather(None), messages).unwrap().unwrap().as_of;
     let expected: Timestamp = "2026-11-24T07:30:00.25Z".parse().unwrap();
     assert_eq!(told(&[beat("2026-11-24 15:30:00.25+08")]), Some(expected));
     assert_eq!(told(&[change(b'I', CASES, &[(b'N', &ROW)])]), None);
     assert_eq!(told(&[beat("infinity")]), None);
-    let mut commits = Gather::new(plain(), Heartbeat::Commits, None);
-    assert_eq!(run(&mut commits, &[]).unwrap().unwrap().told, timestamp(5));
+    let mut commits = TransactionAssembler::new(plain(), Heartbeat::Commits, None);
+    assert_eq!(run(&mut commits, &[]).unwrap().unwrap().as_of, timestamp(5));
 }
 
 #[test]
 fn a_stream_begins_with_the_anchor_or_is_another_log() {
     let anchor = Anchor { commit: 100, time: 5 };
     let mut same = gather(Some(anchor));
-    assert!(same.is_unproven());
+    assert!(same.expects_anchor());
     assert_eq!(run(&mut same, &[change(b'I', CASES, &[(b'N', &ROW)])]), Ok(None), "it is in the copy");
-    assert!(!same.is_unproven());
+    assert!(!same.expects_anchor());
     assert_eq!(run(&mut same, &[]).map(|whole| whole.is_some()), Ok(true));
     for other in [Anchor { commit: 101, time: 5 }, Anchor { commit: 100, time: 6 }] {
         assert_eq!(run(&mut gather(Some(other)), &[]), Err(GatherError::Diverged));
@@ -187,7 +187,7 @@ proptest! {
 
 #[test]
 fn a_row_without_a_readable_number_has_a_name_and_is_gone_once_it_is_mended_or_deleted() {
-    let odd = with(Role::Receipt, Some("no number"));
+    let odd = with(CaseField::Receipt, Some("no number"));
     let [Step::Change(Change::Bad(bad))] = &steps(&[change(b'I', CASES, &[(b'N', &odd)])])[..] else {
         panic!("a bad row")
     };
@@ -204,16 +204,16 @@ fn a_row_without_a_readable_number_has_a_name_and_is_gone_once_it_is_mended_or_d
 
 #[test]
 fn a_table_described_anew_is_noticed_unless_it_is_what_it_was() {
-    let mut gather = gather(None);
+    let mut retyped = gather(None);
     let mut wider = columns();
     wider.push(("colour", 25));
-    gather.message(&relation(CASES, "public", "cases", &wider)).unwrap();
-    assert!(!gather.is_redescribed(), "a column that is not read");
+    retyped.message(&relation(CASES, "public", "cases", &wider)).unwrap();
+    assert!(!retyped.is_redescribed(), "a column that is not read");
     let mut other = columns();
     other[2].1 = 1043;
-    gather.message(&relation(CASES, "public", "cases", &other)).unwrap();
-    assert!(gather.is_redescribed(), "a type");
-    let mut gather = super::tests::gather(None);
+    retyped.message(&relation(CASES, "public", "cases", &other)).unwrap();
+    assert!(retyped.is_redescribed(), "a type");
+    let mut gather = gather(None);
     gather.message(&relation(CASES + 10, "public", "cases", &columns())).unwrap();
     assert!(gather.is_redescribed(), "another table of that name");
 }

@@ -15,13 +15,14 @@ use crate::CaseRecord;
 use base::{Private, tag};
 use inquiry::{SecondFactor, Stage};
 
+use super::case_field::{CaseField, ROLES};
 use super::message::{Field, StreamColumn};
-use super::role::{ROLES, Role};
 use super::value;
 
 /// Where a field's value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
+    /// A column of this name.
     Column(String),
     /// The same for every case.
     Fixed(String),
@@ -32,6 +33,7 @@ pub enum Origin {
 pub enum FactorKind {
     /// The number of the identity document, or its end; the last four are taken.
     IdTail,
+    /// A date of birth.
     BirthDate,
     /// The keyed hash itself, 32 hex digits.
     Verifier,
@@ -40,26 +42,34 @@ pub enum FactorKind {
 /// The mapping of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
+    /// The table's schema.
     pub schema: String,
+    /// The table's name.
     pub table: String,
+    /// What the factor's column holds.
     pub factor: FactorKind,
     /// By role; a role that is not there has no value.
-    pub origins: BTreeMap<Role, Origin>,
+    pub origins: BTreeMap<CaseField, Origin>,
+    /// The upstream's codes → stages; empty: the codes are equal.
     pub stages: BTreeMap<String, Stage>,
+    /// The upstream's codes → documents; empty: the codes are equal.
     pub documents: BTreeMap<String, String>,
+    /// The upstream's codes → case types; empty: the codes are equal.
     pub case_types: BTreeMap<String, String>,
+    /// The upstream's codes → halls; empty: the codes are equal.
     pub halls: BTreeMap<String, String>,
+    /// The upstream's codes → papers; empty: the codes are equal.
     pub items: BTreeMap<String, String>,
 }
 
 /// A mapping held against the columns of a table: where each role's value stands in a row.
 #[derive(Clone, Debug)]
 pub struct Bound {
-    places: [Place; ROLES],
+    places: [Source; ROLES],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Source {
     Column(usize),
     Fixed,
     Absent,
@@ -71,26 +81,41 @@ pub enum Unmapped {
     /// A large value was not sent with the change: the row must be asked for.
     Incomplete(Private<String>),
     /// It cannot be used. One whose receipt number cannot be read has a name of its own, if enough of it came.
-    Bad { receipt: Option<Private<String>>, nameless: Option<String>, why: String },
+    Bad {
+        /// The receipt number, if it can be read.
+        receipt: Option<Private<String>>,
+        /// The row's own name ([`Mapping::nameless`]), if the number cannot be read.
+        nameless: Option<String>,
+        /// Field and reason; no value is quoted.
+        why: String,
+    },
 }
 
 /// A mapped column that the table does not have, or has in a type that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Drift {
+    /// There is no column of this name.
     #[error(
         "column {0} is not there: rename it back, or change replica.postgres.columns (\"\" for a field that the table does not have)"
     )]
     Missing(String),
+    /// A column's type cannot be read as its field.
     #[error("column {column} has a type that cannot be {what}: change it back, or map another column")]
-    Type { column: String, what: &'static str },
+    Type {
+        /// The column's name.
+        column: String,
+        /// The field's name in the settings.
+        what: &'static str,
+    },
+    /// The replica identity does not hold this column.
     #[error("a delete does not tell column {0}: set the table's REPLICA IDENTITY to FULL, or to a unique index on it")]
-    Untold(String),
+    NotInIdentity(String),
 }
 
 impl Mapping {
-    /// The columns that are read, in the order of [`Role::ALL`], each once for each role.
-    pub fn columns(&self) -> impl Iterator<Item = (Role, &str)> {
-        Role::ALL.into_iter().filter_map(|role| match self.origins.get(&role)? {
+    /// The columns that are read, in the order of [`CaseField::ALL`], each once for each role.
+    pub fn columns(&self) -> impl Iterator<Item = (CaseField, &str)> {
+        CaseField::ALL.into_iter().filter_map(|role| match self.origins.get(&role)? {
             Origin::Column(name) => Some((role, name.as_str())),
             Origin::Fixed(_) => None,
         })
@@ -98,7 +123,7 @@ impl Mapping {
 
     /// The column of the receipt number.
     pub fn receipt_column(&self) -> &str {
-        self.columns().find(|(role, _)| *role == Role::Receipt).map_or("", |(_, name)| name)
+        self.columns().find(|(role, _)| *role == CaseField::Receipt).map_or("", |(_, name)| name)
     }
 
     /// Stands for all that decides what a row becomes: another one means that every row must be read anew.
@@ -110,24 +135,24 @@ impl Mapping {
     /// Holds the mapping against a table's columns.
     pub fn bind(&self, columns: &[StreamColumn]) -> Result<Bound, Vec<Drift>> {
         let mut drifts = Vec::new();
-        let places = Role::ALL.map(|role| match self.origins.get(&role) {
-            None => Place::Absent,
-            Some(Origin::Fixed(_)) => Place::Fixed,
+        let places = CaseField::ALL.map(|role| match self.origins.get(&role) {
+            None => Source::Absent,
+            Some(Origin::Fixed(_)) => Source::Fixed,
             Some(Origin::Column(name)) => match columns.iter().position(|column| column.name == *name) {
-                Some(at) if role.reads(columns[at].type_id) => Place::Column(at),
+                Some(at) if role.reads(columns[at].type_id) => Source::Column(at),
                 Some(_) => {
                     drifts.push(Drift::Type { column: name.clone(), what: role.name() });
-                    Place::Absent
+                    Source::Absent
                 }
                 None => {
                     drifts.push(Drift::Missing(name.clone()));
-                    Place::Absent
+                    Source::Absent
                 }
             },
         });
         let receipt = self.receipt_column();
-        if columns.iter().any(|column| column.name == receipt && !column.is_told) {
-            drifts.push(Drift::Untold(receipt.to_owned()));
+        if columns.iter().any(|column| column.name == receipt && !column.is_identity) {
+            drifts.push(Drift::NotInIdentity(receipt.to_owned()));
         }
         if drifts.is_empty() { Ok(Bound { places }) } else { Err(drifts) }
     }
@@ -135,17 +160,17 @@ impl Mapping {
     /// For rows that hold just the columns of [`Mapping::columns`], in that order.
     pub fn bind_copied(&self) -> Bound {
         let mut next = 0..;
-        let places = Role::ALL.map(|role| match self.origins.get(&role) {
-            None => Place::Absent,
-            Some(Origin::Fixed(_)) => Place::Fixed,
-            Some(Origin::Column(_)) => Place::Column(next.next().unwrap_or_default()),
+        let places = CaseField::ALL.map(|role| match self.origins.get(&role) {
+            None => Source::Absent,
+            Some(Origin::Fixed(_)) => Source::Fixed,
+            Some(Origin::Column(_)) => Source::Column(next.next().unwrap_or_default()),
         });
         Bound { places }
     }
 
     /// The receipt number of a row, in its one spelling.
     pub fn receipt(&self, bound: &Bound, row: &[Field<'_>]) -> Option<Private<String>> {
-        let Place::Column(at) = bound.places[Role::Receipt as usize] else { return None };
+        let Source::Column(at) = bound.places[CaseField::Receipt as usize] else { return None };
         let Field::Text(bytes) = row.get(at)? else { return None };
         receipt(std::str::from_utf8(bytes).ok()?)
     }
@@ -153,7 +178,7 @@ impl Mapping {
     /// By what a row is found again whose receipt number cannot be read: by what stands in the number's place, or, where
     /// nothing does, by all that is read of the row. None: the number can be read, or not enough of the row came.
     pub fn nameless(&self, bound: &Bound, row: &[Field<'_>]) -> Option<String> {
-        let Place::Column(at) = bound.places[Role::Receipt as usize] else { return None };
+        let Source::Column(at) = bound.places[CaseField::Receipt as usize] else { return None };
         if self.receipt(bound, row).is_some() {
             return None;
         }
@@ -164,12 +189,12 @@ impl Mapping {
         let mut whole = String::new();
         for place in bound.places {
             match place {
-                Place::Column(at) => match row.get(at)? {
+                Source::Column(at) => match row.get(at)? {
                     Field::Text(bytes) => whole += &text(bytes),
                     Field::Null => {}
                     Field::Unchanged => return None,
                 },
-                Place::Fixed | Place::Absent => {}
+                Source::Fixed | Source::Absent => {}
             }
             whole.push('\u{1f}');
         }
@@ -187,7 +212,7 @@ impl Mapping {
                 None => bad("receipt: cannot be read".into()),
             });
         }
-        let number = receipt.clone().ok_or_else(|| bad(why(Role::Receipt, "must be 6 to 32 digits")))?;
+        let number = receipt.clone().ok_or_else(|| bad(why(CaseField::Receipt, "must be 6 to 32 digits")))?;
         let record = reading.record(number.into_inner()).map_err(bad)?;
         record.check().map_err(|error| bad(error.to_string()))?;
         Ok(record)
@@ -212,20 +237,20 @@ struct Reading<'a> {
 impl<'a> Reading<'a> {
     fn is_incomplete(&self) -> bool {
         self.bound.places.iter().any(|place| match place {
-            Place::Column(at) => self.row.get(*at) == Some(&Field::Unchanged),
-            Place::Fixed | Place::Absent => false,
+            Source::Column(at) => self.row.get(*at) == Some(&Field::Unchanged),
+            Source::Fixed | Source::Absent => false,
         })
     }
 
     /// The text of a role's value; none when it is NULL or nothing but blanks.
-    fn text(&self, role: Role) -> Result<Option<&'a str>, String> {
+    fn text(&self, role: CaseField) -> Result<Option<&'a str>, String> {
         let text = match self.bound.places[role as usize] {
-            Place::Absent => return Ok(None),
-            Place::Fixed => match self.mapping.origins.get(&role) {
+            Source::Absent => return Ok(None),
+            Source::Fixed => match self.mapping.origins.get(&role) {
                 Some(Origin::Fixed(text)) => text.as_str(),
                 Some(Origin::Column(_)) | None => return Ok(None),
             },
-            Place::Column(at) => match self.row.get(at) {
+            Source::Column(at) => match self.row.get(at) {
                 Some(Field::Text(bytes)) => {
                     std::str::from_utf8(bytes).map_err(|_| why(role, "is not UTF-8: mend it upstream"))?
                 }
@@ -237,21 +262,21 @@ impl<'a> Reading<'a> {
 
     fn record(&self, receipt: String) -> Result<CaseRecord, String> {
         let map = self.mapping;
-        let accepted_on = self.day(Role::AcceptedOn)?.ok_or_else(|| why(Role::AcceptedOn, "is missing"))?;
+        let accepted_on = self.day(CaseField::AcceptedOn)?.ok_or_else(|| why(CaseField::AcceptedOn, "is missing"))?;
         let Proven { id_tail, birth_date, verifier } = self.factor()?;
-        let waybill = self.text(Role::Waybill)?;
+        let waybill = self.text(CaseField::Waybill)?;
         Ok(CaseRecord {
             receipt,
             id_tail,
             birth_date,
             verifier,
             stage: self.stage()?,
-            document: self.code(Role::Document, &map.documents)?,
-            case_type: self.code(Role::CaseType, &map.case_types)?,
-            hall: self.code(Role::Hall, &map.halls)?,
+            document: self.code(CaseField::Document, &map.documents)?,
+            case_type: self.code(CaseField::CaseType, &map.case_types)?,
+            hall: self.code(CaseField::Hall, &map.halls)?,
             accepted_on,
-            stage_on: self.day(Role::StageOn)?.unwrap_or(accepted_on),
-            pauses: self.list(Role::Pauses, value::pauses, "must be JSON or ranges of dates")?,
+            stage_on: self.day(CaseField::StageOn)?.unwrap_or(accepted_on),
+            pauses: self.list(CaseField::Pauses, value::pauses, "must be JSON or ranges of dates")?,
             items: self.items()?,
             waybill_tail: waybill.map(last_four),
             minor: self.minor()?,
@@ -259,12 +284,12 @@ impl<'a> Reading<'a> {
         })
     }
 
-    fn day(&self, role: Role) -> Result<Option<jiff::civil::Date>, String> {
+    fn day(&self, role: CaseField) -> Result<Option<jiff::civil::Date>, String> {
         self.text(role)?.map(|text| value::day(text).ok_or_else(|| why(role, "is no day"))).transpose()
     }
 
     fn factor(&self) -> Result<Proven, String> {
-        let text = self.text(Role::Factor)?.ok_or("the second factor is missing")?;
+        let text = self.text(CaseField::Factor)?.ok_or("the second factor is missing")?;
         let wrong = |what: &str| format!("the second factor {what}");
         match self.mapping.factor {
             FactorKind::IdTail => {
@@ -288,19 +313,19 @@ impl<'a> Reading<'a> {
     }
 
     fn stage(&self) -> Result<Stage, String> {
-        let code = self.text(Role::Stage)?.unwrap_or_default();
+        let code = self.text(CaseField::Stage)?.unwrap_or_default();
         let stages = &self.mapping.stages;
         let found = match stages.get(code).or_else(|| stages.get(ANY)) {
             Some(stage) => Some(*stage),
             None if stages.is_empty() => Stage::ALL.into_iter().find(|stage| stage.code() == code),
             None => None,
         };
-        found.ok_or_else(|| unknown(Role::Stage, code, "replica.postgres.stages"))
+        found.ok_or_else(|| unknown(CaseField::Stage, code, "replica.postgres.stages"))
     }
 
-    fn code(&self, role: Role, table: &BTreeMap<String, String>) -> Result<String, String> {
+    fn code(&self, role: CaseField, table: &BTreeMap<String, String>) -> Result<String, String> {
         let code = self.text(role)?.unwrap_or_default();
-        let fixed = self.bound.places[role as usize] == Place::Fixed;
+        let fixed = self.bound.places[role as usize] == Source::Fixed;
         match table.get(code).or_else(|| table.get(ANY)) {
             Some(found) => Ok(found.clone()),
             None if (table.is_empty() || fixed) && !code.is_empty() => Ok(code.to_owned()),
@@ -309,40 +334,40 @@ impl<'a> Reading<'a> {
     }
 
     fn items(&self) -> Result<Vec<String>, String> {
-        let words = self.list(Role::Items, value::words, "must be an array, JSON, or words with commas")?;
+        let words = self.list(CaseField::Items, value::words, "must be an array, JSON, or words with commas")?;
         let table = &self.mapping.items;
         let word = |word: String| match table.get(&word).or_else(|| table.get(ANY)) {
             Some(found) => Ok(found.clone()),
             None if table.is_empty() => Ok(word),
-            None => Err(unknown(Role::Items, &word, "replica.postgres.items")),
+            None => Err(unknown(CaseField::Items, &word, "replica.postgres.items")),
         };
         words.into_iter().map(word).collect()
     }
 
-    fn list<T>(&self, role: Role, read: fn(&str) -> Option<Vec<T>>, wants: &str) -> Result<Vec<T>, String> {
+    fn list<T>(&self, role: CaseField, read: fn(&str) -> Option<Vec<T>>, wants: &str) -> Result<Vec<T>, String> {
         let text = self.text(role)?;
         text.map_or_else(|| Ok(Vec::new()), |text| read(text).ok_or_else(|| why(role, wants)))
     }
 
     /// Where the column is there and holds nothing, the applicant may be a child: then the stage alone is told.
     fn minor(&self) -> Result<bool, String> {
-        let absent = self.bound.places[Role::Minor as usize] == Place::Absent;
-        match self.text(Role::Minor)? {
+        let absent = self.bound.places[CaseField::Minor as usize] == Source::Absent;
+        match self.text(CaseField::Minor)? {
             None => Ok(!absent),
-            Some(text) => value::truth(text).ok_or_else(|| why(Role::Minor, "must be yes or no")),
+            Some(text) => value::truth(text).ok_or_else(|| why(CaseField::Minor, "must be yes or no")),
         }
     }
 
     /// A whole number, or a time as its microseconds.
     fn version(&self) -> Result<u64, String> {
-        let Some(text) = self.text(Role::Version)? else { return Ok(0) };
+        let Some(text) = self.text(CaseField::Version)? else { return Ok(0) };
         let time = || {
             let plain = text.get(..text.rfind(['+']).unwrap_or(text.len()))?;
             let time: jiff::civil::DateTime = plain.parse().ok()?;
             let micros = jiff::tz::Offset::UTC.to_timestamp(time).ok()?.as_microsecond();
             u64::try_from(micros).ok()
         };
-        text.parse().ok().or_else(time).ok_or_else(|| why(Role::Version, "must be a whole number or a time"))
+        text.parse().ok().or_else(time).ok_or_else(|| why(CaseField::Version, "must be a whole number or a time"))
     }
 }
 
@@ -358,12 +383,12 @@ fn last_four(text: &str) -> String {
     text[from..].to_ascii_uppercase()
 }
 
-fn why(role: Role, what: &str) -> String {
+fn why(role: CaseField, what: &str) -> String {
     format!("{}: {what}", role.name())
 }
 
 /// Names the code where it is too short, or too wordy, to be part of anybody's number.
-fn unknown(role: Role, code: &str, table: &str) -> String {
+fn unknown(role: CaseField, code: &str, table: &str) -> String {
     let wordy = code.len() <= 24 && code.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     let role = role.name();
     if code.is_empty() {

@@ -9,24 +9,35 @@
 
 /// One message, borrowed from the bytes it came in.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Message<'a> {
+pub(super) enum Message<'a> {
     /// What a table looks like from here on.
     Relation(Relation),
+    /// A row was inserted.
     Insert {
+        /// The table's object id.
         relation: u32,
+        /// The row as it is.
         new: Tuple<'a>,
     },
+    /// A row was updated; `old` is sent where the replica identity asks for it.
     Update {
+        /// The table's object id.
         relation: u32,
+        /// The row as it was.
         old: Option<Tuple<'a>>,
+        /// The row as it is.
         new: Tuple<'a>,
     },
     /// Only the columns of the replica identity hold values, unless that is the full row.
     Delete {
+        /// The table's object id.
         relation: u32,
+        /// The row as it was.
         old: Tuple<'a>,
     },
+    /// Tables were emptied.
     Truncate {
+        /// The tables' object ids.
         relations: Vec<u32>,
     },
     /// A type, an origin, or something else that holds no row.
@@ -35,47 +46,56 @@ pub enum Message<'a> {
 
 /// A table as the stream describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Relation {
+pub(super) struct Relation {
+    /// Its object id, by which changes name it.
     pub id: u32,
+    /// Its schema; empty for `pg_catalog`.
     pub schema: String,
+    /// Its name.
     pub table: String,
+    /// Its columns, in the order of a [`Tuple`].
     pub columns: Vec<StreamColumn>,
 }
 
 /// A column as the stream describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamColumn {
+    /// Its name.
     pub name: String,
     /// Its type's object id.
     pub type_id: u32,
     /// Whether a delete tells its value.
-    pub is_told: bool,
+    pub is_identity: bool,
 }
 
 /// The values of one row, in the order of the relation's columns.
-pub type Tuple<'a> = Vec<Field<'a>>;
+pub(super) type Tuple<'a> = Vec<Field<'a>>;
 
 /// One value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Field<'a> {
+    /// SQL NULL.
     Null,
     /// A large value that the update did not touch, and so is not sent.
     Unchanged,
+    /// The value's text form.
     Text(&'a [u8]),
 }
 
 /// Why bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
+    /// The message ends too early.
     #[error("a message of the upstream is cut short: is a proxy between it and this node?")]
     Short,
+    /// A byte that the protocol does not allow there.
     #[error("a message of the upstream holds what protocol version 1 does not have")]
     Form,
 }
 
 impl<'a> Message<'a> {
     /// Reads one message.
-    pub fn read(bytes: &'a [u8]) -> Result<Message<'a>, MessageError> {
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Message<'a>, MessageError> {
         let mut left = Bytes(bytes);
         match left.byte()? {
             b'R' => left.relation().map(Message::Relation),
@@ -150,7 +170,7 @@ impl<'a> Bytes<'a> {
         let name = self.text()?;
         let type_id = self.u32()?;
         let _modifier = self.u32()?;
-        Ok(StreamColumn { name, type_id, is_told })
+        Ok(StreamColumn { name, type_id, is_identity: is_told })
     }
 
     fn tuple(&mut self) -> Result<Tuple<'a>, MessageError> {
@@ -211,7 +231,7 @@ pub(super) mod tests {
     use super::*;
 
     /// Writes a relation message whose first column is its key, for the tests of this room.
-    pub fn relation(id: u32, schema: &str, table: &str, columns: &[(&str, u32)]) -> Vec<u8> {
+    pub(crate) fn relation(id: u32, schema: &str, table: &str, columns: &[(&str, u32)]) -> Vec<u8> {
         let mut out = vec![b'R'];
         out.extend(id.to_be_bytes());
         for text in [schema, table] {
@@ -231,7 +251,7 @@ pub(super) mod tests {
     }
 
     /// Writes a row as it stands in a message; `None` is NULL, `"\0"` an unchanged large value.
-    pub fn tuple(values: &[Option<&str>]) -> Vec<u8> {
+    pub(crate) fn tuple(values: &[Option<&str>]) -> Vec<u8> {
         let mut out = Vec::from((values.len() as u16).to_be_bytes());
         for value in values {
             match value {
@@ -248,7 +268,7 @@ pub(super) mod tests {
     }
 
     /// Writes a change: its letter, the relation, and rows each with its own letter.
-    pub fn change(kind: u8, relation: u32, rows: &[(u8, &[Option<&str>])]) -> Vec<u8> {
+    pub(crate) fn change(kind: u8, relation: u32, rows: &[(u8, &[Option<&str>])]) -> Vec<u8> {
         let mut out = vec![kind];
         out.extend(relation.to_be_bytes());
         for (letter, values) in rows {

@@ -1,4 +1,5 @@
-//! A PostgreSQL upstream, without touching it: what its stream says, what its rows mean, where the copy stands in its log.
+//! A PostgreSQL upstream, without a connection: messages of its stream, the meaning of its rows, the copy's position in
+//! its log.
 //!
 //! ```text
 //!  messages ─► Gather ─► transactions ─► changes of the copy        catalogue ─► complaints
@@ -7,23 +8,26 @@
 //!
 //! The shell has the connections and does what is decided here.
 
+mod assembler;
+mod case_field;
 mod copied;
-mod gather;
+mod error;
 mod mapping;
 mod message;
 mod position;
-mod role;
 mod table;
-mod trouble;
 mod value;
 
-pub use copied::{CopiedRows, CopyError};
-pub use gather::{Gather, GatherError, Heartbeat, Step, Transaction, bad, gone, row_id, timestamp, timestamp_of_text};
-pub use mapping::{Bound, Drift, FactorKind, Mapping, NAMELESS, Origin, Unmapped, receipt};
-pub use message::{Field, StreamColumn};
-pub use position::{
-    Anchor, Lsn, PLUGIN, Plan, Position, Server, Shape, Slot, Wanted, WhyCopy, WhyHold, history, lsn, lsn_text, plan,
+pub use assembler::{
+    GatherError, Heartbeat, Step, Transaction, TransactionAssembler, bad, gone, row_id, timestamp, timestamp_of_text,
 };
-pub use role::Role;
+pub use case_field::CaseField;
+pub use copied::{CopiedRows, CopyError};
+pub use error::{Names, Refusal, UpstreamError, UpstreamErrorKind, split_state};
+pub use mapping::{Bound, Drift, FactorKind, Mapping, NAMELESS, Origin, Unmapped, receipt};
+pub use message::{Field, MessageError, StreamColumn};
+pub use position::{
+    Anchor, Lsn, PLUGIN, Plan, Position, Server, Slot, TableShape, Wanted, WhyCopy, WhyHold, history, lsn, lsn_text,
+    plan,
+};
 pub use table::{Catalogue, Form, HeartbeatTable, Identity, Publication};
-pub use trouble::{Kind, Names, Refusal, Trouble, split_state};

@@ -22,21 +22,25 @@ pub type Lsn = u64;
 pub struct Position {
     /// The cluster's own number.
     pub system: String,
+    /// The log's timeline.
     pub timeline: u32,
+    /// The replication slot's name.
     pub slot: String,
     /// [`super::Mapping::fingerprint`] of the rows.
     pub mapping: String,
+    /// Up to where the upstream has reported that nothing more is there.
     pub seen: Lsn,
+    /// The last transaction in the copy; none before the first.
     pub anchor: Option<Anchor>,
     /// What the table was; none in a copy of an older program.
     #[serde(default)]
-    pub shape: Option<Shape>,
+    pub shape: Option<TableShape>,
 }
 
 /// What must stay as it is for the stream to tell all that happens to a table's rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Shape {
+pub struct TableShape {
     /// Stands for the table itself, its partitions and their files, its mapped columns with their types, and its place
     /// in the publication.
     pub lineage: String,
@@ -46,10 +50,10 @@ pub struct Shape {
     pub columns: String,
 }
 
-impl Shape {
+impl TableShape {
     /// Why rows may be other ones than the stream tells, with a shape that was another one `before`. ALTER COLUMN TYPE
     /// may give every row another value, and tells none: it gives the table another file and changes a column.
-    pub fn differs(&self, before: &Shape) -> Option<WhyCopy> {
+    pub fn differs(&self, before: &TableShape) -> Option<WhyCopy> {
         if self.lineage != before.lineage {
             return Some(WhyCopy::Table);
         }
@@ -70,8 +74,11 @@ pub struct Anchor {
 /// What a server says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
+    /// The cluster's system identifier.
     pub system: String,
+    /// The log's timeline.
     pub timeline: u32,
+    /// The end of its log.
     pub lsn: Lsn,
     /// Where older timelines were left, from the server's history; empty on the first.
     pub left: Vec<(u32, Lsn)>,
@@ -80,10 +87,13 @@ pub struct Server {
 /// What a server says of a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
+    /// The output plugin's name.
     pub plugin: String,
     /// Whether it belongs to the database that is followed.
     pub here: bool,
+    /// Whether a connection reads it.
     pub is_active: bool,
+    /// Up to where its reader has acknowledged.
     pub confirmed: Option<Lsn>,
     /// The server gave up what it kept for it.
     pub is_lost: bool,
@@ -93,45 +103,60 @@ pub struct Slot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plan {
     /// Stream; first comes the anchor, if the slot reaches back to it.
-    Continue { expect: Option<Anchor> },
-    /// Copy the table anew, beside the copy that answers.
+    Continue {
+        /// The transaction that the stream must begin with, if the slot reaches back to it.
+        expect: Option<Anchor>,
+    },
+    /// Copy the table again, beside the copy that answers.
     Copy(WhyCopy),
-    /// Somebody uses the slot.
+    /// Another client reads the slot.
     Busy,
     /// An operator must decide.
     Hold(WhyHold),
 }
 
-/// Why the table is copied anew.
+/// Why the table is copied again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WhyCopy {
+    /// There is no copy.
     #[error("there is no copy of this upstream yet")]
     First,
-    #[error("the mapping, the slot's name or the publication's row filter is another one")]
+    /// Mapping, slot or row filter changed.
+    #[error("the mapping, the slot's name or the publication's row filter has changed")]
     Settings,
+    /// The table or its publication was recreated.
     #[error(
-        "the table, one of its partitions or mapped columns, or the publication was made anew: what happened to rows by \
-         that, the upstream's log does not tell"
+        "the table, one of its partitions or mapped columns, or the publication was recreated: the upstream's log \
+         does not report what that did to rows"
     )]
     Table,
-    #[error("a mapped column was rewritten (ALTER COLUMN TYPE), which the upstream's log does not tell")]
+    /// A mapped column was rewritten.
+    #[error("a mapped column was rewritten (ALTER COLUMN TYPE), which the upstream's log does not report")]
     Rewritten,
-    #[error("the upstream has lost the slot: somebody dropped it, or a standby without it was promoted")]
+    /// The slot does not exist.
+    #[error("the slot does not exist at the upstream: it was dropped, or a standby without it was promoted")]
     SlotGone,
-    #[error("the upstream gave up the slot's log (max_slot_wal_keep_size): the node was away for too long")]
+    /// The server discarded the log that the slot needs.
+    #[error("the upstream discarded the slot's log (max_slot_wal_keep_size): the node was disconnected for too long")]
     SlotLost,
-    #[error("the slot is ahead of the copy: the copy is an older one, or somebody else reads the slot")]
+    /// The slot is ahead of the copy.
+    #[error("the slot is ahead of the copy: the copy is an older one, or another client reads the slot")]
     Gap,
-    #[error("the upstream's log goes back behind the copy: it was restored from a backup")]
+    /// The log ends before the copy's position.
+    #[error("the upstream's log ends before the copy's position: it was restored from a backup")]
     Restored,
+    /// The log has another history than the copy.
     #[error(
         "the upstream's log is another one than the copy followed: restored from a backup, or promoted without its last changes"
     )]
     Diverged,
+    /// The table changed and changed back.
     #[error("the table was changed and changed back in the meantime")]
     Drift,
+    /// An operator requested it.
     #[error("an operator asked for it")]
     Asked,
+    /// Another cluster, which the settings accept.
     #[error("another database cluster, which replica.postgres.accept_system allows")]
     OtherSystem,
 }
@@ -139,11 +164,18 @@ pub enum WhyCopy {
 /// Why nothing is done until an operator acts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WhyHold {
+    /// Another cluster answers.
     #[error(
         "this is another database cluster (system {found}) than the copy's ({expected}): if that is right, set \
          replica.postgres.accept_system = \"{found}\""
     )]
-    OtherSystem { expected: String, found: String },
+    OtherSystem {
+        /// The copy's system identifier.
+        expected: String,
+        /// The server's system identifier.
+        found: String,
+    },
+    /// The slot of this name belongs to another plugin or database.
     #[error("the slot {0} is not one of pgoutput in this database: name another in replica.postgres.slot")]
     ForeignSlot(String),
 }
@@ -168,9 +200,12 @@ impl Position {
 /// What the settings say of a position.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
+    /// The slot's name.
     pub slot: &'a str,
+    /// The mapping's fingerprint.
     pub mapping: &'a str,
-    pub shape: &'a Shape,
+    /// What the table is at the server.
+    pub shape: &'a TableShape,
     /// A cluster that may take the place of another one.
     pub accept_system: Option<&'a str>,
 }
@@ -260,7 +295,7 @@ pub const PLUGIN: &str = "pgoutput";
 mod tests {
     use super::*;
 
-    const SHAPE: &Shape = &Shape { lineage: String::new(), file: String::new(), columns: String::new() };
+    const SHAPE: &TableShape = &TableShape { lineage: String::new(), file: String::new(), columns: String::new() };
     const WANTED: Wanted<'_> = Wanted { slot: "jindu", mapping: "aa", shape: SHAPE, accept_system: None };
 
     fn position() -> Position {
@@ -308,14 +343,14 @@ mod tests {
         copy(&position, &server, Some(&Slot { confirmed: None, ..slot(380) }), WhyCopy::SlotLost);
         copy(&position, &Server { lsn: 499, ..server.clone() }, Some(&slot(380)), WhyCopy::Restored);
         copy(&position, &Server { timeline: 2, ..server.clone() }, Some(&slot(380)), WhyCopy::Restored);
-        let other = Position { mapping: "bb".into(), ..position.clone() };
+        let other = Position { mapping: "bb".into(), ..position };
         copy(&other, &server, Some(&slot(380)), WhyCopy::Settings);
     }
 
     #[test]
     fn what_the_stream_does_not_tell_of_a_table_is_copied() {
         let with = |lineage: &str, file: &str, columns: &str| {
-            let shape = Shape { lineage: lineage.into(), file: file.into(), columns: columns.into() };
+            let shape = TableShape { lineage: lineage.into(), file: file.into(), columns: columns.into() };
             plan(Wanted { shape: &shape, ..WANTED }, Some((&position(), 380)), &server(), Some(&slot(500)))
         };
         assert_eq!(with("other", "", ""), Plan::Copy(WhyCopy::Table));

@@ -2,27 +2,34 @@
 
 use super::mapping::Mapping;
 use super::message::StreamColumn;
-use super::position::Shape;
+use super::position::TableShape;
 
 /// What the upstream's catalogue says of the table, the role and the publication.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
+    /// The role that this node connects as.
     pub user: String,
     /// `server_version_num`.
     pub version: u32,
+    /// Whether that role may start replication.
     pub may_replicate: bool,
+    /// The server's `wal_level`.
     pub wal_level: String,
     /// `max_slot_wal_keep_size`, in bytes; none: the log grows without end while a node is away.
     pub slot_keeps_bytes: Option<u64>,
+    /// Whether the server is in recovery.
     pub is_standby: bool,
     /// Its columns; none when there is no such table.
     pub columns: Option<Vec<StreamColumn>>,
+    /// What kind of relation the table of cases is.
     pub form: Form,
-    pub shape: Shape,
+    /// What must stay as it is for the stream to be complete.
+    pub shape: TableShape,
     /// Mapped columns that the server computes.
     pub generated: Vec<String>,
     /// Columns that the role may read.
     pub readable: Vec<String>,
+    /// Whether the role has USAGE on the table's schema.
     pub may_use_schema: bool,
     /// Whether the role may read what the publication's row filter reads.
     pub may_filter: bool,
@@ -32,6 +39,7 @@ pub struct Catalogue {
     pub identity: Option<Identity>,
     /// Whether one receipt number can stand in one row only.
     pub receipt_is_unique: bool,
+    /// The publication, if it exists.
     pub publication: Option<Publication>,
     /// The heartbeat's table, if one is wanted.
     pub heartbeat: Option<HeartbeatTable>,
@@ -40,8 +48,10 @@ pub struct Catalogue {
 /// How a table is put together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Form {
+    /// An ordinary table.
     #[default]
     Plain,
+    /// A partitioned table.
     Partitioned,
     /// A partition of the table of this name.
     PartOf(String),
@@ -52,16 +62,20 @@ pub enum Form {
 /// What an update and a delete tell of the row before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
+    /// REPLICA IDENTITY FULL: a delete tells the whole row.
     Full,
+    /// The columns that a delete tells.
     Columns(Vec<String>),
 }
 
 /// What the publication says of the table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Publication {
+    /// Whether the table of cases is published.
     pub holds_table: bool,
     /// The table's columns that it sends; none: all.
     pub columns: Option<Vec<String>>,
+    /// The publication's WHERE clause for the table.
     pub row_filter: Option<String>,
     /// Whether it tells the changes of partitions under their root's name.
     pub by_root: bool,
@@ -69,18 +83,26 @@ pub struct Publication {
     pub holds_part: bool,
     /// Inserts, updates, deletes and truncations.
     pub sends: [bool; 4],
+    /// Whether the heartbeat's table is published.
     pub holds_heartbeat: bool,
 }
 
 /// What the catalogue says of the heartbeat's table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeartbeatTable {
+    /// Its name with its schema.
     pub name: String,
+    /// The column that holds the time.
     pub column: String,
+    /// Whether the table exists.
     pub is_there: bool,
+    /// Whether the column is a `timestamptz`.
     pub column_is_time: bool,
+    /// Whether the role has SELECT.
     pub may_read: bool,
+    /// Whether the role has UPDATE.
     pub may_write: bool,
+    /// Whether it holds a row.
     pub has_row: bool,
 }
 
@@ -291,14 +313,14 @@ const GENERATED_SENT: u32 = 180_000;
 
 #[cfg(test)]
 mod tests {
+    use super::super::case_field::CaseField;
     use super::super::mapping::tests::plain;
-    use super::super::role::Role;
     use super::*;
 
     fn sound() -> Catalogue {
         let columns: Vec<StreamColumn> = plain()
             .columns()
-            .map(|(role, name)| StreamColumn { name: name.into(), type_id: type_of(role), is_told: true })
+            .map(|(role, name)| StreamColumn { name: name.into(), type_id: type_of(role), is_identity: true })
             .collect();
         Catalogue {
             user: "jindu".into(),
@@ -310,7 +332,7 @@ mod tests {
             readable: columns.iter().map(|column| column.name.clone()).collect(),
             columns: Some(columns),
             form: Form::Plain,
-            shape: Shape::default(),
+            shape: TableShape::default(),
             generated: vec![],
             may_use_schema: true,
             may_filter: true,
@@ -335,11 +357,11 @@ mod tests {
         }
     }
 
-    fn type_of(role: Role) -> u32 {
+    fn type_of(role: CaseField) -> u32 {
         match role {
-            Role::AcceptedOn | Role::StageOn => 1082,
-            Role::Minor => 16,
-            Role::Version => 20,
+            CaseField::AcceptedOn | CaseField::StageOn => 1082,
+            CaseField::Minor => 16,
+            CaseField::Version => 20,
             _ => 25,
         }
     }

@@ -56,7 +56,7 @@ pub(crate) fn run(settings: &Settings, command: &AccountCommand) -> Result<ExitC
 fn add(accounts: &Accounts, name: &str, role: Role, number: Option<&String>) -> Result<String, String> {
     let line = |error: AccountError| error.to_string();
     // Before the secrets are asked for.
-    rules::name(name).map_err(|error| error.to_string())?;
+    rules::normalized_name(name).map_err(|error| error.to_string())?;
     let password = ask("password", true)?;
     let pin = ask("PIN for the telephone (empty: none)", false)?;
     let pin = Some(pin).filter(|pin| !pin.expose().is_empty());

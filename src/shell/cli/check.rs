@@ -37,7 +37,7 @@ fn unreadable_files(settings: &Settings) -> Vec<String> {
             errors.push(format!("{key} = {}: it does not exist, or may not be read", path.display()));
         }
     };
-    let sheets = &settings.hotline.sheets;
+    let sheets = &settings.hotline.call_sheets;
     expect("hotline.sheets", sheets, sheets.is_dir());
     if settings.replica.source == Source::Postgres {
         let upstream = &settings.replica.postgres;

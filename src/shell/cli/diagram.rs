@@ -19,7 +19,7 @@ pub(crate) fn run(settings: &Settings, file: Option<&Path>, calls: Option<Durati
         Err(error) => return Err(vec![format!("{}: {error}", journal.display())]),
     };
     let name = settings.hotline.flow.display().to_string();
-    let svg = flow::picture(&drawn, &name, &errors, traffic.as_ref());
+    let svg = flow::diagram(&drawn, &name, &errors, traffic.as_ref());
     match file {
         Some(file) => fs::write(file, svg).map_err(|error| vec![format!("{}: {error}", file.display())])?,
         None => io::stdout().lock().write_all(svg.as_bytes()).map_err(|error| vec![error.to_string()])?,

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use config::Settings;
-use replica::gate::{GateKey, GateKeys, Kind};
+use replica::gate::{FileKind, GateKey, GateKeys};
 
 use release::hotline;
 
@@ -30,7 +30,7 @@ pub(crate) fn perform(
     Ok(ended(match command {
         FeedCommand::Keygen { name, out } => keygen(&name, &out),
         FeedCommand::Pack { file, packing, snapshot, heartbeat, as_of } => {
-            let kind = if snapshot { Kind::Snapshot } else { Kind::Changes };
+            let kind = if snapshot { FileKind::Snapshot } else { FileKind::Changes };
             let input = if heartbeat { Ok(Box::new(io::empty()) as Box<dyn BufRead>) } else { opened(file.as_deref()) };
             input.and_then(|mut text| packed(&packing, kind, as_of, &mut *text))
         }
@@ -98,9 +98,14 @@ fn open(packing: &Packing) -> Result<Packer, String> {
     packer.map_err(|error| error.to_string())
 }
 
-fn packed(packing: &Packing, kind: Kind, as_of: Option<Timestamp>, text: &mut dyn BufRead) -> Result<ExitCode, String> {
+fn packed(
+    packing: &Packing,
+    kind: FileKind,
+    as_of: Option<Timestamp>,
+    text: &mut dyn BufRead,
+) -> Result<ExitCode, String> {
     let mut packer = open(packing)?;
-    if packer.is_new() && kind == Kind::Changes {
+    if packer.is_new() && kind == FileKind::Changes {
         eprintln!("the first file of this feed is not a snapshot: a node with cases waits for one");
     }
     let as_of = as_of.unwrap_or_else(|| packer.time(Timestamp::now()));

@@ -48,6 +48,6 @@ fn print_answer(wording: &Wording, answer: &Answer, now: Timestamp) -> Result<()
     match answer {
         Answer::Found { .. } => Ok(()),
         Answer::NotFound => Err("no case has this number and tail".into()),
-        Answer::Down => Err("the replica could not be read".into()),
+        Answer::Unavailable => Err("the replica could not be read".into()),
     }
 }

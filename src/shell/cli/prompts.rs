@@ -18,7 +18,7 @@ use config::Settings;
 use release::hotline;
 use speech::{Clip, to_tsv};
 use studio::exchange::read_table;
-use studio::{Kind, Operator, Role, SlotState, TakeState};
+use studio::{Operator, Role, SlotState, TakeSource, TakeState};
 use studio_store::{Form, Imported, Publication, Refusal, SlotRow, Studio, TakeRow, Upload, Wanted, Which};
 
 /// Runs the command.
@@ -173,14 +173,14 @@ fn import(
 ) -> Result<ExitCode, Refusal> {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if let Some(slot) = slot {
-        let upload = Upload { bytes: read(file)?, kind: Kind::File, label: name, sitting: String::new() };
+        let upload = Upload { bytes: read(file)?, kind: TakeSource::File, label: name, sitting: String::new() };
         let take = studio.submit(by, slot, upload)?;
         let take = if take.report.is_good() { studio.keep(by, &take.name)? } else { take };
         return Ok(one(&take, as_json));
     }
     let imported = if name.to_ascii_lowercase().ends_with(".csv") {
         let lines = read_table(&read(file)?)
-            .map_err(|error| Refusal::Unreadable(studio::Words::new(error.to_string(), error.to_string())))?;
+            .map_err(|error| Refusal::Unreadable(studio::Message::new(error.to_string(), error.to_string())))?;
         Imported { texts: studio.changed_texts(&lines)?, ..Imported::default() }
     } else {
         let archive = File::open(file).map_err(|error| fault(file, &error))?;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use config::Settings;
-use flow::Replayed;
+use flow::ReplayReport;
 use journal::REPLAYED_MAX;
 use os::aside::step_back;
 use release::hotline;
@@ -96,13 +96,13 @@ pub(crate) fn replay_calls(settings: &Settings, last: u32) -> Result<ExitCode, E
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_replay(report: &Replayed) {
-    println!("{} past calls replayed; {} would take another path", report.calls, report.elsewhere);
-    for (step, calls) in report.moves.iter().take(DIVERGENCES_SHOWN) {
+fn print_replay(report: &ReplayReport) {
+    println!("{} past calls replayed; {} would take another path", report.calls, report.diverged);
+    for (step, calls) in report.divergences.iter().take(DIVERGENCES_SHOWN) {
         println!("  {calls:>6}  {step}");
     }
-    if report.moves.len() > DIVERGENCES_SHOWN {
-        println!("  and {} rarer ones", report.moves.len() - DIVERGENCES_SHOWN);
+    if report.divergences.len() > DIVERGENCES_SHOWN {
+        println!("  and {} rarer ones", report.divergences.len() - DIVERGENCES_SHOWN);
     }
 }
 

@@ -68,10 +68,10 @@ fn show(out: &mut impl Write, reply: &Reply) -> bool {
     for line in &reply.lines {
         let _ = writeln!(out, "{line}");
     }
-    if let Some(wrong) = &reply.wrong {
+    if let Some(wrong) = &reply.error {
         let _ = writeln!(out, "! {wrong}");
     }
-    reply.wrong.is_none()
+    reply.error.is_none()
 }
 
 /// Writes the session to a new file.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use replica::gate::{self, CHANGES_MAX, Kind};
+use replica::gate::{self, CHANGES_MAX, FileKind};
 use replica::{Change, LINE_BYTES_MAX, Line, LineError};
 
 use super::pack::{OWN, PackError, Packed, Packer};
@@ -28,14 +28,14 @@ pub enum InputError {
 pub fn pack(
     packer: &mut Packer,
     out: &Path,
-    kind: Kind,
+    kind: FileKind,
     as_of: Timestamp,
     text: &mut dyn BufRead,
 ) -> Result<Vec<Packed>, InputError> {
     let body = Body::of(out.join(OWN).join("body"), kind, text)?;
     let most = match kind {
-        Kind::Changes => CHANGES_MAX,
-        Kind::Snapshot => u64::MAX,
+        FileKind::Changes => CHANGES_MAX,
+        FileKind::Snapshot => u64::MAX,
     };
     let mut lines = BufReader::new(File::open(&body.path)?).lines();
     let (mut left, mut packed) = (body.lines, Vec::new());
@@ -57,7 +57,7 @@ struct Body {
 }
 
 impl Body {
-    fn of(path: PathBuf, kind: Kind, text: &mut dyn BufRead) -> Result<Body, InputError> {
+    fn of(path: PathBuf, kind: FileKind, text: &mut dyn BufRead) -> Result<Body, InputError> {
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
         let mut body = Body { path, lines: 0 };
         let mut out = BufWriter::new(file);
@@ -98,14 +98,14 @@ impl Drop for Body {
 }
 
 /// A line that may be packed, as it will stand in the file; none for a blank one and a batch's header.
-fn row(line: &[u8], number: u64, kind: Kind) -> Result<Option<String>, LineError> {
+fn row(line: &[u8], number: u64, kind: FileKind) -> Result<Option<String>, LineError> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     if let Ok(Line::Header(_) | Line::Blank) = Line::read(line, number) {
         return Ok(None);
     }
     match gate::change(line)? {
         Change::Put(case) => Ok(Some(case.to_line())),
-        Change::Delete { receipt } if kind == Kind::Changes => Ok(Some(gate::delete_line(receipt.expose()))),
+        Change::Delete { receipt } if kind == FileKind::Changes => Ok(Some(gate::delete_line(receipt.expose()))),
         Change::Delete { .. } | Change::Replace(_) | Change::Truncate | Change::Bad(_) | Change::Gone { .. } => {
             Err(LineError::Field { field: "delete", wants: "has no place in a snapshot: leave the case out" })
         }
@@ -126,7 +126,7 @@ mod tests {
     const CASE: &str = r#"{"receipt":"440100000000123","id_tail":"123X","stage":"review","document":"passport","case_type":"new","hall":"north","accepted_on":"2026-11-02","stage_on":"2026-11-04","version":3}"#;
     const GONE: &str = r#"{"delete":{"receipt":"440100000000123"}}"#;
 
-    fn packed(folder: &Folder, kind: Kind, lines: &str) -> Result<Vec<Packed>, InputError> {
+    fn packed(folder: &Folder, kind: FileKind, lines: &str) -> Result<Vec<Packed>, InputError> {
         let mut packer = Packer::open(folder.path(), Some("intranet"), None, false)?;
         pack(&mut packer, folder.path(), kind, Timestamp::UNIX_EPOCH, &mut lines.as_bytes())
     }
@@ -135,9 +135,9 @@ mod tests {
     fn lines_become_files_that_follow_each_other() {
         let folder = Folder::new();
         let header = r#"{"batch":{"as_of":"2026-11-23T09:00:00Z"}}"#;
-        let first = packed(&folder, Kind::Snapshot, &format!("{header}\n{CASE}\n\n")).unwrap();
-        let second = packed(&folder, Kind::Changes, &format!("{GONE}\n{CASE}")).unwrap();
-        let third = packed(&folder, Kind::Changes, "").unwrap();
+        let first = packed(&folder, FileKind::Snapshot, &format!("{header}\n{CASE}\n\n")).unwrap();
+        let second = packed(&folder, FileKind::Changes, &format!("{GONE}\n{CASE}")).unwrap();
+        let third = packed(&folder, FileKind::Changes, "").unwrap();
         let files = [&first[0], &second[0], &third[0]].map(|packed| {
             let mut rows = Vec::new();
             let whole =
@@ -155,24 +155,24 @@ mod tests {
     fn one_bad_line_and_nothing_is_packed() {
         let folder = Folder::new();
         let long = "x".repeat(3 * LINE_BYTES_MAX);
-        let error = packed(&folder, Kind::Changes, &format!("{CASE}\nno case\n{long}\n{CASE}\n")).unwrap_err();
+        let error = packed(&folder, FileKind::Changes, &format!("{CASE}\nno case\n{long}\n{CASE}\n")).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("line 2: not a JSON object") && text.contains("line 3: longer than"), "{text}");
-        assert!(packed(&folder, Kind::Snapshot, GONE).is_err());
+        assert!(packed(&folder, FileKind::Snapshot, GONE).is_err());
         assert!(fs::read_dir(folder.path()).unwrap().all(|entry| entry.unwrap().file_name() == OWN));
     }
 
     #[test]
     fn a_crash_while_a_file_is_put_out_never_gives_a_number_to_two_contents() {
         let folder = Folder::new();
-        packed(&folder, Kind::Changes, CASE).unwrap();
+        packed(&folder, FileKind::Changes, CASE).unwrap();
         let own = folder.path().join(OWN);
         let name = "intranet-000000000001-changes.ndjson.zst";
         // As a crash between the note and the link leaves it: noted, aside, and not in its place.
         fs::rename(folder.path().join(name), own.join(name)).unwrap();
         let state = fs::read_to_string(own.join("state.json")).unwrap();
         fs::write(own.join("state.json"), state.replacen('{', &format!("{{\"putting_out\":\"{name}\","), 1)).unwrap();
-        let second = packed(&folder, Kind::Changes, CASE).unwrap();
+        let second = packed(&folder, FileKind::Changes, CASE).unwrap();
         assert_eq!(second[0].sequence, 2);
         let first = text::read(&folder.path().join(name), Reading::Check, &mut |_| {}).unwrap();
         let second = text::read(&second[0].path, Reading::Check, &mut |_| {}).unwrap();
@@ -186,7 +186,7 @@ mod tests {
         let first = Packer::open(folder.path(), Some("a"), None, false).unwrap();
         assert!(matches!(Packer::open(folder.path(), Some("a"), None, false), Err(PackError::Busy(_))));
         drop(first);
-        packed(&folder, Kind::Changes, "").unwrap();
+        packed(&folder, FileKind::Changes, "").unwrap();
         assert!(matches!(Packer::open(folder.path(), Some("a"), None, false), Err(PackError::Source { .. })));
     }
 
@@ -195,9 +195,9 @@ mod tests {
         let folder = Folder::new();
         let mut packer = Packer::open(folder.path(), None, None, true).unwrap();
         let late = Timestamp::from_second(100).unwrap();
-        packer.pack(Kind::Changes, late, 0, &mut std::iter::empty()).unwrap();
+        packer.pack(FileKind::Changes, late, 0, &mut std::iter::empty()).unwrap();
         assert_eq!(packer.time(Timestamp::UNIX_EPOCH), late);
-        let early = packer.pack(Kind::Changes, Timestamp::UNIX_EPOCH, 0, &mut std::iter::empty());
+        let early = packer.pack(FileKind::Changes, Timestamp::UNIX_EPOCH, 0, &mut std::iter::empty());
         assert!(matches!(early, Err(PackError::Time { .. })));
     }
 }

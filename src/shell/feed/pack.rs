@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use replica::gate::{FORMAT, FeedHeader, Hash, Kind, Seal};
+use replica::gate::{FORMAT, FeedHeader, FileKind, Hash, Seal};
 
 use super::keys::PrivateKey;
 
@@ -107,7 +107,7 @@ impl Packer {
     /// Packs the next file: `lines` lines of `body`, each without its end.
     pub fn pack(
         &mut self,
-        kind: Kind,
+        kind: FileKind,
         as_of: Timestamp,
         lines: u64,
         body: &mut dyn Iterator<Item = io::Result<String>>,
@@ -134,8 +134,8 @@ impl Packer {
 
     fn name(&self, header: &FeedHeader) -> String {
         let kind = match header.kind {
-            Kind::Changes => "changes",
-            Kind::Snapshot => "snapshot",
+            FileKind::Changes => "changes",
+            FileKind::Snapshot => "snapshot",
         };
         let end = if self.plain { "ndjson" } else { "ndjson.zst" };
         format!("{}-{:012}-{kind}.{end}", header.source, header.sequence)

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use inquiry::WorkingDays;
-use replica::gate::{self, Kind};
-use replica::{CaseRecord, Event, Office};
+use replica::gate::{self, FileKind};
+use replica::{CaseRecord, Event, SimulatedOffice};
 
 use super::pack::{PackError, Packed, Packer};
 use os::clock;
@@ -35,7 +35,7 @@ pub struct Play {
 /// Lives until it is told to end, or is ended.
 pub fn play(play: &Play, packer: Option<Packer>, calendar: &WorkingDays, zone: &TimeZone) -> Result<(), String> {
     let today = || clock::local(zone).date();
-    let mut office = Office::new(play.cases, play.seed, today(), calendar);
+    let mut office = SimulatedOffice::new(play.cases, play.seed, today(), calendar);
     let mut put = match packer {
         Some(packer) => Put::Files(Box::new(packer)),
         None => Put::Sql(BufWriter::new(io::stdout())),
@@ -87,7 +87,7 @@ enum Put {
 }
 
 impl Put {
-    fn all(&mut self, office: &Office) -> Result<(), String> {
+    fn all(&mut self, office: &SimulatedOffice) -> Result<(), String> {
         match self {
             Put::Files(packer) => told(snapshot(packer, office)),
             Put::Sql(out) => {
@@ -116,10 +116,10 @@ impl Put {
 }
 
 /// Packs all cases of an office.
-pub fn snapshot(packer: &mut Packer, office: &Office) -> Result<Packed, PackError> {
+pub fn snapshot(packer: &mut Packer, office: &SimulatedOffice) -> Result<Packed, PackError> {
     let as_of = packer.time(Timestamp::now());
     let mut lines = office.cases().map(|case| Ok(case.to_line()));
-    packer.pack(Kind::Snapshot, as_of, office.len() as u64, &mut lines)
+    packer.pack(FileKind::Snapshot, as_of, office.len() as u64, &mut lines)
 }
 
 /// Packs what happened in an office.
@@ -129,7 +129,7 @@ pub fn changes(packer: &mut Packer, events: &[Event]) -> Result<Packed, PackErro
         Event::Put(case) => Ok(case.to_line()),
         Event::Gone(case) => Ok(gate::delete_line(&case.receipt)),
     });
-    packer.pack(Kind::Changes, as_of, events.len() as u64, &mut lines)
+    packer.pack(FileKind::Changes, as_of, events.len() as u64, &mut lines)
 }
 
 fn told(packed: Result<Packed, PackError>) -> Result<(), String> {

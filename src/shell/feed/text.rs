@@ -11,7 +11,7 @@ use std::path::Path;
 use zstd::stream::read::Decoder;
 
 use replica::Change;
-use replica::gate::{FeedHeader, FileError, Intake, Reading, Whole};
+use replica::gate::{FeedHeader, FileError, FileReader, Reading, VerifiedFile};
 
 /// Why a file cannot be read as a feed.
 #[derive(Debug, thiserror::Error)]
@@ -93,9 +93,9 @@ impl<R: Read> Read for Counted<R> {
 }
 
 /// Reads a whole feed file; its changes go to `take`, in order.
-pub fn read(path: &Path, reading: Reading, take: &mut dyn FnMut(Change)) -> Result<Whole, ReadError> {
+pub fn read(path: &Path, reading: Reading, take: &mut dyn FnMut(Change)) -> Result<VerifiedFile, ReadError> {
     let mut text = Text::open(path).map_err(ReadError::Io)?;
-    let mut intake = Intake::new(reading);
+    let mut intake = FileReader::new(reading);
     let mut piece = vec![0; PIECE];
     loop {
         match next(&mut text, &mut piece) {
@@ -111,7 +111,7 @@ pub fn read(path: &Path, reading: Reading, take: &mut dyn FnMut(Change)) -> Resu
 /// Reads no more than the header.
 pub fn header(path: &Path) -> Result<FeedHeader, ReadError> {
     let mut text = Text::open(path).map_err(ReadError::Io)?;
-    let mut intake = Intake::new(Reading::Check);
+    let mut intake = FileReader::new(Reading::Check);
     let mut piece = vec![0; FIRST_PIECE];
     loop {
         let result = match next(&mut text, &mut piece) {

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use replica::Change;
-use replica::gate::{GateKeys, Hash, Kind, Reading, Whole};
+use replica::gate::{FileKind, GateKeys, Hash, Reading, VerifiedFile};
 
 use super::text;
 
@@ -30,7 +30,7 @@ pub fn verify(paths: &[PathBuf], keys: &GateKeys) -> Result<Verdict, String> {
         }
         let mut files = feed_files(path)?;
         files.sort();
-        let mut chain: BTreeMap<(String, u64), Vec<(Whole, String)>> = BTreeMap::new();
+        let mut chain: BTreeMap<(String, u64), Vec<(VerifiedFile, String)>> = BTreeMap::new();
         for file in files {
             if let Some(whole) = verdict.file(&file, keys) {
                 let at = (whole.header.source.clone(), whole.header.sequence);
@@ -43,7 +43,7 @@ pub fn verify(paths: &[PathBuf], keys: &GateKeys) -> Result<Verdict, String> {
 }
 
 impl Verdict {
-    fn file(&mut self, path: &Path, keys: &GateKeys) -> Option<Whole> {
+    fn file(&mut self, path: &Path, keys: &GateKeys) -> Option<VerifiedFile> {
         let (mut puts, mut deletes, mut bad, mut first_bad) = (0u64, 0u64, 0u64, None);
         let read = text::read(path, Reading::Rows, &mut |change| match change {
             Change::Put(_) | Change::Replace(_) => puts += 1,
@@ -63,9 +63,9 @@ impl Verdict {
         }
         let header = &whole.header;
         let kind = match header.kind {
-            Kind::Changes if header.lines == 0 => "heartbeat",
-            Kind::Changes => "changes",
-            Kind::Snapshot => "snapshot",
+            FileKind::Changes if header.lines == 0 => "heartbeat",
+            FileKind::Changes => "changes",
+            FileKind::Snapshot => "snapshot",
         };
         self.lines.push(format!(
             "{}: {} {}, {kind}, {puts} cases, {deletes} deleted, as of {}, {}",
@@ -82,13 +82,13 @@ impl Verdict {
         Some(whole)
     }
 
-    fn fault(&mut self, path: &Path, what: &str) -> Option<Whole> {
+    fn fault(&mut self, path: &Path, what: &str) -> Option<VerifiedFile> {
         self.faults += 1;
         self.lines.push(format!("{}: {what}", name(path)));
         None
     }
 
-    fn chain(&mut self, files: &BTreeMap<(String, u64), Vec<(Whole, String)>>) {
+    fn chain(&mut self, files: &BTreeMap<(String, u64), Vec<(VerifiedFile, String)>>) {
         let mut before: Option<(&str, u64, Hash)> = None;
         for ((source, sequence), same) in files {
             let (whole, first) = &same[0];
@@ -121,7 +121,7 @@ impl Verdict {
     }
 }
 
-fn signed(whole: &Whole, keys: &GateKeys) -> String {
+fn signed(whole: &VerifiedFile, keys: &GateKeys) -> String {
     match (&whole.seal.key, keys.is_empty()) {
         (Some(key), false) => format!("signed by {key}"),
         (Some(_), true) => "signed, not checked: no key was given".into(),

@@ -28,17 +28,30 @@ pub(crate) fn open(path: &Path) -> Result<Connection, JournalError> {
             transaction.pragma_update(None, "user_version", SCHEMA)?;
             transaction.commit()?;
         }
-        Ok(())
+        add_columns(&connection)
     };
     prepare().map_err(failed)?;
     Ok(connection)
+}
+
+/// Adds the columns that an older file of this schema lacks. They may be NULL and come last, so that an older program
+/// can still write the file.
+fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
+    for column in ["peer_packets_lost", "round_trip_us"] {
+        let known = "SELECT 1 FROM pragma_table_info('calls') WHERE name = ?1";
+        if connection.query_row(known, [column], |_| Ok(())).optional()?.is_none() {
+            connection.execute_batch(&format!("ALTER TABLE calls ADD COLUMN {column} INTEGER"))?;
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite::Result<()> {
     let path = record.path.iter().take(PATH_MAX).map(|node| &**node).collect::<Vec<_>>().join(",");
     let look_ups = record.look_ups.iter().take(PATH_MAX).map(|result| result.name()).collect::<Vec<_>>().join(",");
     let sql = "INSERT INTO calls (at_us, answered_ms, duration_ms, outcome, cause, lang, release, path, keys,
-        look_ups, trunk, caller, rating) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+        look_ups, trunk, caller, rating, peer_packets_lost, round_trip_us)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
     let values = params![
         record.started.as_microsecond(),
         record.answered_after.map(millis),
@@ -53,6 +66,8 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
         record.trunk,
         record.caller.map(u64::cast_signed),
         record.rating,
+        record.peer_packets_lost,
+        record.round_trip.map(micros),
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
@@ -69,11 +84,11 @@ pub(crate) fn put_scan(connection: &Connection, record: &ScanRecord) -> rusqlite
     let values = params![
         record.at.as_microsecond(),
         record.kiosk,
-        record.door.name(),
+        record.path.name(),
         record.result.name(),
         record.stage.map(Stage::code),
         record.receipt.map(u64::cast_signed),
-        i64::try_from(record.duration.as_micros()).unwrap_or(i64::MAX),
+        micros(record.duration),
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
@@ -111,6 +126,10 @@ pub(crate) fn put_message(connection: &Connection, message: &Message) -> rusqlit
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// The file's name in the data folder.

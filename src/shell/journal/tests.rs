@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::*;
 use crate::file::FILE_NAME;
 use base::Lang;
-use inquiry::{CallOutcome, CallRecord, LookUpResult, ScanDoor, ScanRecord, ScanResult, Stage};
+use inquiry::{CallOutcome, CallRecord, LookUpResult, ScanPath, ScanRecord, ScanResult, Stage};
 use support::folder::Folder;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -42,6 +42,8 @@ fn call(started: Timestamp) -> CallRecord {
         trunk: "192.0.2.1".into(),
         caller: Some(u64::MAX),
         rating: Some(1),
+        peer_packets_lost: Some(2),
+        round_trip: Some(Duration::from_micros(1500)),
     }
 }
 
@@ -49,7 +51,7 @@ fn scan(at: Timestamp) -> ScanRecord {
     ScanRecord {
         at,
         kiosk: "hall-1".into(),
-        door: ScanDoor::Code,
+        path: ScanPath::Code,
         result: ScanResult::LookUp(LookUpResult::Found),
         stage: Some(Stage::Ready),
         receipt: Some(7),
@@ -146,4 +148,20 @@ fn a_journal_of_a_newer_version_is_left_alone() {
     opened(&folder).pragma_update(None, "user_version", 9).unwrap();
     let opened = Journal::open(folder.path(), &config::Journal { keep: DAY }).map(drop);
     assert!(matches!(opened, Err(JournalError::Newer { schema: 9, .. })));
+}
+
+#[test]
+fn a_file_without_the_peers_reports_takes_them_from_the_next_start() {
+    let folder = Folder::new();
+    drop(open(&folder));
+    opened(&folder)
+        .execute_batch("ALTER TABLE calls DROP COLUMN peer_packets_lost; ALTER TABLE calls DROP COLUMN round_trip_us")
+        .unwrap();
+    let journal = open(&folder);
+    journal.call(call(Timestamp::now()));
+    drop(journal);
+    let reported: (i64, i64) = opened(&folder)
+        .query_row("SELECT peer_packets_lost, round_trip_us FROM calls", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!(reported, (2, 1500));
 }

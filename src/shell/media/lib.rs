@@ -31,7 +31,7 @@ use ports::Ports;
 use thread::{Inbox, Order, run};
 
 use audio::Bank;
-use call::{Command, Event, Limits, StreamSetup};
+use call::{MediaCommand, MediaEvent, MediaLimits, MediaSetup};
 
 /// What the media plane is given at start.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ impl MediaPlane {
         sys::raise_file_limit();
         let ports = Arc::new(Ports::new(&config.addresses, config.ports)?);
         let metrics = Arc::new(MediaMetrics::default());
-        let limits = Limits { media_timeout: config.media_timeout, latch_any: config.latch_any };
+        let limits = MediaLimits { media_timeout: config.media_timeout, latch_any: config.latch_any };
         let mut plane =
             MediaPlane { inboxes: Vec::new(), threads: Vec::new(), ports, metrics, next: AtomicU64::new(0) };
         for number in 0..config.threads.max(1) {
@@ -121,26 +121,26 @@ impl MediaPlane {
     pub fn begin(
         &self,
         id: StreamId,
-        setup: StreamSetup,
+        setup: MediaSetup,
         bank: Arc<Bank>,
-        events: Sender<Event>,
+        events: Sender<MediaEvent>,
     ) -> Result<(), MediaBusy> {
         self.inbox(id).push(Order::Begin { id, setup: Box::new(setup), bank, events })
     }
 
     /// Tells a stream what to do. A stream that has ended takes no notice.
-    pub fn command(&self, id: StreamId, command: Command) -> Result<(), MediaBusy> {
+    pub fn command(&self, id: StreamId, command: MediaCommand) -> Result<(), MediaBusy> {
         match command {
-            Command::Close => {
+            MediaCommand::Close => {
                 self.close(id);
                 Ok(())
             }
-            Command::Setup(_)
-            | Command::Play { .. }
-            | Command::Stop
-            | Command::Record { .. }
-            | Command::StopRecord
-            | Command::Load(_) => self.inbox(id).push(Order::Command { id, command: Box::new(command) }),
+            MediaCommand::Setup(_)
+            | MediaCommand::Play { .. }
+            | MediaCommand::Stop
+            | MediaCommand::Record { .. }
+            | MediaCommand::StopRecord
+            | MediaCommand::Load(_) => self.inbox(id).push(Order::Command { id, command: Box::new(command) }),
         }
     }
 

@@ -9,22 +9,22 @@ use tokio::sync::mpsc::Sender;
 use super::metrics::{MediaMetrics, add};
 use super::ports::Pair;
 use super::sys::{self, BATCH, Batch};
-use call::{Command, Event, Frame, Stream};
+use call::{MediaCommand, MediaEvent, MediaFrame, MediaSession};
 
 /// A stream at work.
 pub(super) struct Line {
     pub pair: Pair,
-    pub stream: Stream,
-    events: Sender<Event>,
+    pub stream: MediaSession,
+    events: Sender<MediaEvent>,
     /// Whom the RTP socket is connected to.
     connected: Option<SocketAddr>,
 }
 
 /// What a thread lends to its lines.
 pub(super) struct Lent<'a> {
-    pub frame: &'a mut Frame,
+    pub frame: &'a mut MediaFrame,
     pub batch: &'a mut Batch,
-    pub events: &'a mut Vec<Event>,
+    pub events: &'a mut Vec<MediaEvent>,
     pub metrics: &'a MediaMetrics,
 }
 
@@ -36,7 +36,7 @@ pub(super) enum Fate {
 }
 
 impl Line {
-    pub(crate) fn new(pair: Pair, stream: Stream, events: Sender<Event>) -> Line {
+    pub(crate) fn new(pair: Pair, stream: MediaSession, events: Sender<MediaEvent>) -> Line {
         Line { pair, stream, events, connected: None }
     }
 
@@ -53,7 +53,7 @@ impl Line {
     }
 
     /// Does what the control plane says.
-    pub(crate) fn command(&mut self, now: Instant, command: Command, lent: &mut Lent<'_>) -> Fate {
+    pub(crate) fn command(&mut self, now: Instant, command: MediaCommand, lent: &mut Lent<'_>) -> Fate {
         if let Err(missing) = self.stream.command(now, command, lent.events) {
             add(&lent.metrics.clips_missing, 1);
             tracing::error!(clip = %missing.0.id, lang = missing.0.lang.code(), "{missing}");
@@ -88,7 +88,7 @@ impl Line {
 
     /// Says goodbye and gives the sockets up.
     pub(crate) fn close(mut self, now: Instant, lent: &mut Lent<'_>) -> Pair {
-        let _ = self.command(now, Command::Close, lent);
+        let _ = self.command(now, MediaCommand::Close, lent);
         self.stream.goodbye(now, lent.frame);
         self.send(lent);
         let quality = self.stream.quality();
@@ -126,7 +126,7 @@ impl Line {
     /// Connects the RTP socket to the source that the stream has settled on, or frees it. A refusal costs nothing: the
     /// stream itself knows its peer, too.
     fn follow_latch(&mut self) {
-        let latched = self.stream.latched();
+        let latched = self.stream.remote_address();
         if latched == self.connected {
             return;
         }

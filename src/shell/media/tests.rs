@@ -9,8 +9,8 @@ use super::*;
 use audio::{Bank, encode_master};
 use base::{Codec, Lang};
 use flow::PlayId;
-use rtp::{HEADER, Header, Packet, rtcp};
-use sdp::MediaPeer;
+use rtp::{HEADER_OCTETS, Header, Packet, rtcp};
+use sdp::RemoteMedia;
 use speech::{Clip, Piece};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -51,7 +51,7 @@ struct Caller {
     rtp: UdpSocket,
     rtcp: UdpSocket,
     stream: OpenStream,
-    events: Receiver<Event>,
+    events: Receiver<MediaEvent>,
     sequence: u16,
 }
 
@@ -70,14 +70,14 @@ impl Caller {
         };
         let (rtp, rtcp) = (socket(), socket());
         let named = |socket: &UdpSocket| socket.local_addr().expect("bound");
-        let peer = MediaPeer { rtp: named(&rtp), rtcp: named(&rtcp), rtcp_mux: false };
-        let setup = StreamSetup {
+        let peer = RemoteMedia { rtp: named(&rtp), rtcp: named(&rtcp), rtcp_mux: false };
+        let setup = MediaSetup {
             codec: Codec::Alaw,
             payload: 8,
             event_payload: Some(101),
             ptime: Duration::from_millis(20),
             peer: Some(peer),
-            caller: None,
+            signalling_address: None,
             sending: true,
             receiving: true,
         };
@@ -100,29 +100,29 @@ impl Caller {
         let timestamp = u32::from(self.sequence) * 1600;
         let header = Header { marker: true, payload_type: 101, sequence: self.sequence, timestamp, ssrc: 5 };
         self.sequence += 1;
-        let mut datagram = [0; HEADER + 4];
+        let mut datagram = [0; HEADER_OCTETS + 4];
         if let Some(fixed) = datagram.first_chunk_mut() {
             header.write(fixed);
         }
-        datagram[HEADER..].copy_from_slice(&[event, 10, 0, 160]);
+        datagram[HEADER_OCTETS..].copy_from_slice(&[event, 10, 0, 160]);
         let to = SocketAddr::new(socket.local_addr().expect("bound").ip(), self.stream.rtp_port);
         socket.send_to(&datagram, to).expect("loopback");
     }
 
-    fn event(&mut self) -> Option<Event> {
+    fn event(&mut self) -> Option<MediaEvent> {
         self.events.blocking_recv()
     }
 
     fn key(&mut self) -> char {
         match self.event() {
-            Some(Event::Key { key, .. }) => key.as_char(),
+            Some(MediaEvent::Key { key, .. }) => key.as_char(),
             other => panic!("{other:?}"),
         }
     }
 }
 
-fn play(id: u32, pieces: Vec<Piece>) -> Command {
-    Command::Play { id: PlayId(id), pieces }
+fn play(id: u32, pieces: Vec<Piece>) -> MediaCommand {
+    MediaCommand::Play { id: PlayId(id), pieces }
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_caller_hears_the_prompt_sample_by_sample() {
         }
         let bank = bank();
         assert_eq!(Some(sound.as_slice()), bank.octets(Lang::Zh, &"ramp".into(), Codec::Alaw));
-        assert!(matches!(caller.event(), Some(Event::Played(PlayId(1)))));
+        assert!(matches!(caller.event(), Some(MediaEvent::Played(PlayId(1)))));
     }
 }
 
@@ -153,7 +153,7 @@ fn a_key_comes_through_and_a_stop_is_heard_at_once() {
     let socket = caller.rtp.try_clone().expect("a socket");
     caller.press(&socket, 11);
     assert_eq!(caller.key(), '#');
-    plane.command(caller.stream.id, Command::Stop).expect("the thread runs");
+    plane.command(caller.stream.id, MediaCommand::Stop).expect("the thread runs");
     while caller.hear().1.iter().any(|octet| *octet != 0xD5) {}
     assert!(caller.hear().1.iter().all(|octet| *octet == 0xD5));
 }
@@ -178,10 +178,10 @@ fn closing_says_goodbye_and_frees_the_ports() {
     caller.hear();
     assert!(matches!(plane.open(V4, 1), Err(OpenError::PortsExhausted)));
     plane
-        .command(caller.stream.id, Command::Record { max: Duration::from_secs(9), telling: false })
+        .command(caller.stream.id, MediaCommand::Record { max: Duration::from_secs(9), telling: false })
         .expect("the thread runs");
     plane.close(caller.stream.id);
-    assert!(matches!(caller.event(), Some(Event::Recorded { .. })));
+    assert!(matches!(caller.event(), Some(MediaEvent::Recorded { .. })));
     assert!(caller.event().is_none(), "the stream has let go of the call");
     let mut datagram = [0; 500];
     let length = caller.rtcp.recv(&mut datagram).expect("a goodbye comes");
@@ -220,7 +220,7 @@ fn a_call_that_is_gone_takes_its_stream_along() {
 fn orders_for_unknown_streams_change_nothing() {
     let plane = plane(V4, 4);
     let gone = StreamId(99);
-    plane.command(gone, Command::Stop).expect("the thread runs");
+    plane.command(gone, MediaCommand::Stop).expect("the thread runs");
     plane.close(gone);
     let caller = Caller::of(&plane, V4);
     caller.hear();

@@ -20,13 +20,13 @@ use super::sys::{self, Batch, Bell, Epoll};
 use super::wheel::Wheel;
 use super::{MediaBusy, StreamId, UNBEGUN_MAX};
 use audio::Bank;
-use call::{Command, Event, Frame, Limits, Stream, StreamSetup};
+use call::{MediaCommand, MediaEvent, MediaFrame, MediaLimits, MediaSession, MediaSetup};
 
 /// What the control plane wants of a thread.
 pub(super) enum Order {
     Open { id: StreamId, pair: Pair, seed: u64 },
-    Begin { id: StreamId, setup: Box<StreamSetup>, bank: Arc<Bank>, events: Sender<Event> },
-    Command { id: StreamId, command: Box<Command> },
+    Begin { id: StreamId, setup: Box<MediaSetup>, bank: Arc<Bank>, events: Sender<MediaEvent> },
+    Command { id: StreamId, command: Box<MediaCommand> },
     Close { id: StreamId },
     Quit,
 }
@@ -89,14 +89,14 @@ pub(super) struct Thread {
     inbox: Arc<Inbox>,
     ports: Arc<Ports>,
     metrics: Arc<MediaMetrics>,
-    limits: Limits,
+    limits: MediaLimits,
     epoll: Epoll,
     wheel: Wheel,
     opened: HashMap<u64, Opened>,
     lines: HashMap<u64, Line>,
-    frame: Frame,
+    frame: MediaFrame,
     batch: Batch,
-    events: Vec<Event>,
+    events: Vec<MediaEvent>,
     swept: Instant,
 }
 
@@ -131,7 +131,7 @@ impl Thread {
         inbox: Arc<Inbox>,
         ports: Arc<Ports>,
         metrics: Arc<MediaMetrics>,
-        limits: Limits,
+        limits: MediaLimits,
     ) -> io::Result<Thread> {
         let epoll = Epoll::new()?;
         epoll.add(inbox.bell.as_fd(), BELL)?;
@@ -145,7 +145,7 @@ impl Thread {
             wheel: Wheel::new(now),
             opened: HashMap::new(),
             lines: HashMap::new(),
-            frame: Frame::default(),
+            frame: MediaFrame::default(),
             batch: Batch::new(),
             events: Vec::new(),
             swept: now,
@@ -177,11 +177,11 @@ impl Thread {
         now: Instant,
         id: u64,
         opened: Opened,
-        setup: StreamSetup,
+        setup: MediaSetup,
         bank: Arc<Bank>,
-        events: Sender<Event>,
+        events: Sender<MediaEvent>,
     ) {
-        let mut stream = Stream::new(setup, bank, self.limits, opened.seed, now);
+        let mut stream = MediaSession::new(setup, bank, self.limits, opened.seed, now);
         stream.start_at(self.wheel.place(now, stream.ptime()));
         let due = stream.deadline();
         let added = self

@@ -2,9 +2,9 @@
 
 use super::instruments::{Buckets, Label};
 use call::KeySource;
-use flow::Transferred;
+use flow::TransferOutcome;
 use inquiry::{CallOutcome, LookUpResult};
-use replica::upstream::Kind;
+use replica::upstream::UpstreamErrorKind;
 use replica_store::Refusal;
 use sip::Method;
 
@@ -45,9 +45,9 @@ macro_rules! buckets {
     };
 }
 
-impl Label for Kind {
+impl Label for UpstreamErrorKind {
     const NAME: &'static str = "kind";
-    const ALL: &'static [&'static str] = &Kind::NAMES;
+    const ALL: &'static [&'static str] = &UpstreamErrorKind::NAMES;
 
     fn index(self) -> usize {
         self as usize
@@ -181,12 +181,12 @@ buckets! {
     HttpTimes = [20, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
 }
 
-impl From<Transferred> for TransferResult {
-    fn from(how: Transferred) -> TransferResult {
+impl From<TransferOutcome> for TransferResult {
+    fn from(how: TransferOutcome) -> TransferResult {
         match how {
-            Transferred::Done => TransferResult::Done,
-            Transferred::Busy => TransferResult::Busy,
-            Transferred::Failed => TransferResult::Failed,
+            TransferOutcome::Done => TransferResult::Done,
+            TransferOutcome::Busy => TransferResult::Busy,
+            TransferOutcome::Failed => TransferResult::Failed,
         }
     }
 }

@@ -18,7 +18,7 @@ pub use self::labels::{
 use self::page::Page;
 pub use call::KeySource;
 pub use inquiry::{CallOutcome, LookUpResult};
-use replica::upstream::Kind;
+use replica::upstream::UpstreamErrorKind;
 
 /// All numbers of one node.
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ pub struct Metrics {
     pub upstream_connects: Counter,
     pub upstream_transactions: Counter,
     pub upstream_changes: Counter,
-    pub upstream_troubles: Counters<Kind>,
+    pub upstream_troubles: Counters<UpstreamErrorKind>,
     pub feed_refused: Counters<Refused>,
     /// Files in the spool that were not taken yet.
     pub feed_waiting_files: Gauge,

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use audio::{Bank, g711};
 use base::{Codec, Lang};
 use flow::{self, Utterance};
-use inquiry::{self, Answer, Case, Freshness, LookUpResult, Promise, Proof, ScanDoor, ScanResult, ScanRules};
+use inquiry::{self, Answer, Case, Freshness, LookUpResult, Promise, Proof, ScanResult, ScanRules};
 use journal::Journal;
 use metrics::{self, Metrics, ScanPath};
 use os::clock;
@@ -20,7 +20,10 @@ use os::folder;
 use phone::{Door, Live};
 use replica_store::Replica;
 use speech::{Clip, Piece};
-use web::{self, CodeKind, Found, Hall, Health, KioskSettings, NodeState, Shown, Sound, StageNames, Trouble, Wording};
+use web::{
+    self, CodeKind, FoundCase, Hall, Health, KioskSettings, NodeState, ScanAnswer, SpeechPiece, StageNames, Trouble,
+    Wording,
+};
 use web_service::{Backend, Outcome, ScanRecord};
 
 /// What the clerk works with.
@@ -94,21 +97,21 @@ impl Counter {
     }
 
     /// Every word of one screen is of one release.
-    fn show(&self, outcome: &Outcome, now: Timestamp) -> Shown {
+    fn show(&self, outcome: &Outcome, now: Timestamp) -> ScanAnswer {
         let live = &*self.live.load_full();
         let stages = Arc::new(stage_names(live));
         let answer = match outcome {
             Outcome::Answer(answer) => &self.believed(live, answer),
-            Outcome::Other(kind) => return Shown::other(*kind, stages),
+            Outcome::Other(kind) => return ScanAnswer::other(*kind, stages),
         };
         let wording = Wording::by(|lang| text_of(&self.say(live, answer, lang, now), lang));
         match answer {
             Answer::Found { case, as_of } => match freshness(live, inquiry::age(*as_of, self.replica.now())) {
-                Freshness::TooOld => Shown::unavailable(wording, stages),
+                Freshness::TooOld => ScanAnswer::unavailable(wording, stages),
                 fresh => {
                     let today = now.to_zoned_datetime(live.zone.clone()).date();
                     let progress = live.rules.progress(case, today);
-                    let found = Found {
+                    let found = FoundCase {
                         case,
                         expected_by: match progress.promise {
                             Promise::By(date) => Some(date),
@@ -122,11 +125,11 @@ impl Counter {
                         stale: fresh == Freshness::Old,
                         wording,
                     };
-                    Shown::found(found, stages)
+                    ScanAnswer::found(found, stages)
                 }
             },
-            Answer::NotFound => Shown::not_found(wording, stages),
-            Answer::Down => Shown::unavailable(wording, stages),
+            Answer::NotFound => ScanAnswer::not_found(wording, stages),
+            Answer::Unavailable => ScanAnswer::unavailable(wording, stages),
         }
     }
 
@@ -144,35 +147,35 @@ impl Counter {
                 match piece {
                     Piece::Clip(clip) => sounds.push(Ok(decoded(&live.bank, &clip)?)),
                     Piece::Silence(length) => sounds.push(Err(length)),
-                    Piece::Tone(_) | Piece::Take => {}
+                    Piece::Tone(_) | Piece::Message => {}
                 }
             }
         }
         let sounds = sounds.iter().map(|sound| match sound {
-            Ok(samples) => Sound::Samples(samples),
-            Err(length) => Sound::Silence(*length),
+            Ok(samples) => SpeechPiece::Samples(samples),
+            Err(length) => SpeechPiece::Silence(*length),
         });
-        Some(web::wav(RATE, sounds))
+        Some(web::speech_wav(RATE, sounds))
     }
 
     fn record(&self, record: ScanRecord) {
         let result = match record.result {
             metrics::ScanResult::Found => ScanResult::LookUp(LookUpResult::Found),
             metrics::ScanResult::NotFound => ScanResult::LookUp(LookUpResult::NotFound),
-            metrics::ScanResult::Unavailable => ScanResult::LookUp(LookUpResult::Down),
-            metrics::ScanResult::Limited => ScanResult::LookUp(LookUpResult::HandedOver),
+            metrics::ScanResult::Unavailable => ScanResult::LookUp(LookUpResult::Unavailable),
+            metrics::ScanResult::Limited => ScanResult::LookUp(LookUpResult::Rejected),
             metrics::ScanResult::Waybill => ScanResult::Waybill,
             metrics::ScanResult::IdCard => ScanResult::IdCard,
             metrics::ScanResult::Unreadable | metrics::ScanResult::NoBarcode => ScanResult::Unreadable,
         };
         let door = match record.path {
-            ScanPath::Code | ScanPath::Speech => ScanDoor::Code,
-            ScanPath::Image => ScanDoor::Image,
+            ScanPath::Code | ScanPath::Speech => inquiry::ScanPath::Code,
+            ScanPath::Image => inquiry::ScanPath::Image,
         };
         self.journal.scan(inquiry::ScanRecord {
             at: record.at,
             kiosk: record.kiosk.as_str().to_owned(),
-            door,
+            path: door,
             result,
             stage: record.stage,
             receipt: None,
@@ -218,7 +221,7 @@ impl Counter {
     fn picture(&self) -> String {
         let live = self.live.load_full();
         let traffic = journal::traffic(&self.past_calls, journal::DAY).ok().flatten();
-        flow::picture(&live.release.flow, "", &[], traffic.as_ref())
+        flow::diagram(&live.release.flow, "", &[], traffic.as_ref())
     }
 
     fn kiosk(&self) -> KioskSettings {

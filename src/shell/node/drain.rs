@@ -1,7 +1,7 @@
 //! Serves until a signal, then drains.
 //!
 //! ```text
-//!            signal              last call over, and drain_least passed
+//!            signal              last call over, and drain_min passed
 //!  Serving ─────────► Draining ─────────────────────────────────────────► stopped
 //!                        ├── drain_limit ────► BYE to all, 4 s for replies ──┤
 //!                        └── second signal ──► BYE to all, 0.5 s ────────────┘
@@ -36,7 +36,7 @@ pub(crate) async fn serve_and_drain(
     tracing::info!(calls = door.calls(), "draining: no new calls; a second signal ends at once");
     tokio::select! {
         // The sockets stay open for a while, so that balancers see the 503 before connections are refused.
-        _ = async { tokio::join!(door.drain(), tokio::time::sleep(settings.drain_least)) } => {}
+        _ = async { tokio::join!(door.drain(), tokio::time::sleep(settings.drain_min)) } => {}
         () = tokio::time::sleep(settings.drain_limit) => {
             tracing::warn!(calls = door.calls(), "the drain limit is over");
             end_calls(door, AFTER_LIMIT).await;

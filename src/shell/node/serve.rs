@@ -81,7 +81,7 @@ fn log_warnings(settings: &Settings, hotline: &Hotline) {
     for error in hotline.skipped.iter().take(ERRORS_LOGGED) {
         tracing::warn!(error, serving = hotline.name.get(..12), "the live release cannot be served");
     }
-    for remark in settings.remarks() {
+    for remark in settings.warnings() {
         tracing::warn!(remark, "settings");
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
-use replica::Moment;
+use replica::ClockReading;
 
 /// A moment for deadlines. Follows tokio's clock, so that tests can pause it.
 pub fn now() -> Instant {
@@ -22,13 +22,13 @@ pub fn local(zone: &TimeZone) -> DateTime {
 }
 
 /// Both of the node's clocks at once.
-pub fn moment() -> Moment {
+pub fn moment() -> ClockReading {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the call writes to `time` alone, which is a whole `timespec`.
     let read = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
     assert_eq!(read, 0, "every Linux since 2.6.39 has this clock");
     let boot = Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default());
-    Moment { boot, wall: timestamp() }
+    ClockReading { boot, wall: timestamp() }
 }
 
 /// Names this boot of the machine; empty when the system does not say.

@@ -15,11 +15,10 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::calls::ToCall;
 use super::shelf::{Sent, Shelf, Stored};
 use super::tape::{Label, Leftover, Tape};
 use base::Private;
-use call::{Ask, Reply, SignIn, SlotFound, spoken};
+use call::{Input, Reply, SignIn, Slot, StudioRequest, trim_to_speech};
 use metrics::{Metrics, SignInResult, TakeEnd};
 use os::clock;
 use studio::{Operator, TakeName};
@@ -43,11 +42,11 @@ struct Booth {
     tag: String,
     sitting: String,
     operator: Option<Operator>,
-    slot: Option<SlotFound>,
+    slot: Option<Slot>,
     tape: Option<Tape>,
     /// A take that is stored, while its operator thinks about it.
     take: Option<(TakeName, Usable)>,
-    replies: mpsc::Sender<ToCall>,
+    replies: mpsc::Sender<Input>,
 }
 
 /// Whether a take can be kept.
@@ -56,7 +55,7 @@ struct Usable(bool);
 
 impl Booths {
     /// Opens a booth for a call; it closes when the sender is gone.
-    pub fn open(&self, caller: String, tag: String, replies: mpsc::Sender<ToCall>) -> SyncSender<Ask> {
+    pub fn open(&self, caller: String, tag: String, replies: mpsc::Sender<Input>) -> SyncSender<StudioRequest> {
         let booth = Booth {
             booths: self.clone(),
             caller,
@@ -77,7 +76,7 @@ impl Booths {
     pub fn recover(&self) {
         for leftover in Leftover::in_folder(&self.tapes) {
             let slot = leftover.label.slot.clone();
-            let Some(samples) = spoken(leftover.samples.clone()) else {
+            let Some(samples) = trim_to_speech(leftover.samples.clone()) else {
                 let _ = leftover.remove();
                 continue;
             };
@@ -94,15 +93,15 @@ impl Booths {
 }
 
 impl Booth {
-    fn run(mut self, asks: &Receiver<Ask>) {
+    fn run(mut self, asks: &Receiver<StudioRequest>) {
         let mut last = None;
         while let Ok(ask) = asks.recv() {
-            if matches!(ask, Ask::Left) {
+            if matches!(ask, StudioRequest::CallEnded) {
                 last = self.last_words(asks);
                 break;
             }
             if let Some(reply) = self.perform(ask)
-                && self.replies.blocking_send(ToCall::Studio(Box::new(reply))).is_err()
+                && self.replies.blocking_send(Input::Studio(Box::new(reply))).is_err()
             {
                 break;
             }
@@ -111,38 +110,38 @@ impl Booth {
     }
 
     /// The call is over: a recording that its end ended follows, if it was known whole.
-    fn last_words(&self, asks: &Receiver<Ask>) -> Option<Vec<i16>> {
+    fn last_words(&self, asks: &Receiver<StudioRequest>) -> Option<Vec<i16>> {
         self.tape.as_ref()?;
         loop {
             match asks.recv_timeout(LAST_WORDS) {
-                Ok(Ask::Last { samples }) => return Some(samples),
+                Ok(StudioRequest::LastRecording { samples }) => return Some(samples),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
             }
         }
     }
 
-    fn perform(&mut self, ask: Ask) -> Option<Reply> {
+    fn perform(&mut self, ask: StudioRequest) -> Option<Reply> {
         match ask {
-            Ask::SignIn { number, pin } => Some(self.sign_in(number.expose(), &pin)),
-            Ask::Find { lang, number } => Some(self.look_up(|shelf| shelf.find(lang, number))),
-            Ask::Next { lang, after } => Some(self.look_up(|shelf| shelf.next(lang, after))),
-            Ask::Begin => {
+            StudioRequest::SignIn { number, pin } => Some(self.sign_in(number.expose(), &pin)),
+            StudioRequest::Find { lang, number } => Some(self.look_up(|shelf| shelf.find(lang, number))),
+            StudioRequest::Next { lang, after } => Some(self.look_up(|shelf| shelf.next(lang, after))),
+            StudioRequest::Begin => {
                 self.begin();
                 None
             }
-            Ask::Sound(samples) => {
+            StudioRequest::Sound(samples) => {
                 self.record(&samples);
                 None
             }
-            Ask::Submit { samples, packets_lost } => Some(self.submit(&samples, packets_lost)),
-            Ask::Forget => {
+            StudioRequest::Submit { samples, packets_lost } => Some(self.submit(&samples, packets_lost)),
+            StudioRequest::Abandon => {
                 self.forget();
                 None
             }
-            Ask::Keep => Some(self.decide(TakeEnd::Kept, Shelf::keep)),
-            Ask::Discard => Some(self.decide(TakeEnd::Discarded, Shelf::discard)),
-            Ask::Left | Ask::Last { .. } => None,
+            StudioRequest::Keep => Some(self.decide(TakeEnd::Kept, Shelf::keep)),
+            StudioRequest::Discard => Some(self.decide(TakeEnd::Discarded, Shelf::discard)),
+            StudioRequest::CallEnded | StudioRequest::LastRecording { .. } => None,
         }
     }
 
@@ -165,7 +164,7 @@ impl Booth {
     }
 
     /// Looks a slot up, for an operator who has signed in.
-    fn look_up(&mut self, how: impl FnOnce(&Shelf) -> Result<Option<SlotFound>, Refusal>) -> Reply {
+    fn look_up(&mut self, how: impl FnOnce(&Shelf) -> Result<Option<Slot>, Refusal>) -> Reply {
         if self.operator.is_none() {
             return Reply::Down;
         }
@@ -244,7 +243,7 @@ impl Booth {
     /// Keeps a take that the end of the call ended, and one that its operator had not decided on.
     fn close(mut self, whole: Option<Vec<i16>>) {
         if let Some(tape) = &self.tape {
-            match whole.or_else(|| tape.samples().ok()).and_then(spoken) {
+            match whole.or_else(|| tape.samples().ok()).and_then(trim_to_speech) {
                 Some(samples) => {
                     if let Some(stored) = self.store(&samples, 0, TakeEnd::HungUp) {
                         tracing::info!(call = %self.tag, "the call ended during a take, which is a draft");

@@ -11,36 +11,24 @@ use tokio::time::{Sleep, sleep_until};
 use super::cases::Cases;
 use super::door::{Door, Live};
 use base::{Lang, Private};
-use call::{self, Ask, Beginning, Call, Event, Input, LineTest, Output, Purpose, Reply, Studio, Talk, Tally};
+use call::{
+    self, Application, Call, CallSetup, CdrBuilder, Effect, Input, LineTest, MediaEvent, Output, Purpose,
+    RecordingSession, Reply, StudioRequest, Telemetry,
+};
 use flow::sheet::TICKET;
-use flow::{Caller, Conversation, Findings, WallClock};
+use flow::{Caller, Conversation, LookUpAnswer, WallClock};
 use inquiry::{Asker, CallRecord, LookUpResult, Proof};
 use journal::messages;
-use media::OpenStream;
+use media::{MediaBusy, OpenStream};
 use metrics::{Door as Way, Score};
 use os::clock;
 use sdp::LocalMedia;
 use sip::{Arrival, LegKey, Local, Message};
 
-/// What reaches a call from outside its task.
-#[derive(Debug)]
-pub enum ToCall {
-    /// Boxed, as what follows: a queue makes room for many at once, and most calls take few.
-    Sip(Box<(Message, Arrival)>),
-    TransportFailed,
-    LookedUp(Box<(Findings, LookUpResult)>),
-    Ticket(Option<String>),
-    Studio(Box<Reply>),
-    Emergency(bool),
-    Lang(Lang),
-    End,
-}
-
 /// What a call's task begins with.
 pub(crate) struct Start {
     /// When the INVITE came in.
     pub received: Instant,
-    pub key: LegKey,
     pub invite: Message,
     pub arrival: Arrival,
     pub purpose: Purpose,
@@ -54,22 +42,20 @@ struct Held {
     stream: OpenStream,
     began: Instant,
     tag: String,
-    in_progress: bool,
     /// Nothing is owed: a node that drains need not stay for this call.
     settled: bool,
     purpose: Purpose,
-    slips: u32,
-    record: CallRecord,
+    /// What is recorded of the call if its task panics; none once its record is written.
+    unfinished: Option<CallRecord>,
     /// A call that takes this one's place.
     renewed: Option<(Box<Message>, Arrival)>,
 }
 
 impl Held {
-    fn over(&mut self, record: CallRecord) {
-        self.record = record;
-        if std::mem::take(&mut self.in_progress) {
+    fn over(&mut self, record: CallRecord, slips: u32) {
+        if self.unfinished.take().is_some() {
             // The record first: a node that drains may end with its last line.
-            self.note();
+            self.note(record, slips);
             self.door.freed(self.purpose);
         }
     }
@@ -80,8 +66,7 @@ impl Held {
         }
     }
 
-    fn note(&self) {
-        let record = &self.record;
+    fn note(&self, record: CallRecord, slips: u32) {
         let metrics = &self.door.parts.metrics;
         metrics.calls.inc(record.outcome);
         metrics.call_length.observe(record.duration);
@@ -97,20 +82,19 @@ impl Held {
             answered_ms = record.answered_after.map_or(0, |after| after.as_millis() as u64),
             duration_ms = record.duration.as_millis() as u64,
             keys = record.keys,
-            slips = self.slips,
+            slips,
             look_ups = record.look_ups.len(),
             "call"
         );
-        self.door.parts.journal.call(record.clone());
+        self.door.parts.journal.call(record);
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if self.in_progress {
-            tracing::error!(call = %self.tag, "a call ended by a fault of ours");
-            let record = CallRecord { duration: clock::now() - self.began, ..self.record.clone() };
-            self.over(record);
+        if let Some(unfinished) = self.unfinished.clone() {
+            tracing::error!(call = %self.tag, "the call task panicked");
+            self.over(CallRecord { duration: clock::now() - self.began, ..unfinished }, 0);
         }
         self.door.parts.media.close(self.stream.id);
         self.door.forget(&self.key);
@@ -124,16 +108,17 @@ impl Drop for Held {
 /// Runs one call to its end.
 pub(crate) async fn run(
     door: Arc<Door>,
+    key: LegKey,
     start: Start,
-    inbox: mpsc::Sender<ToCall>,
-    mut arrivals: mpsc::Receiver<ToCall>,
+    inbox: mpsc::Sender<Input>,
+    mut arrivals: mpsc::Receiver<Input>,
 ) {
     let began = start.received;
     let live = door.parts.live.load_full();
     let call_id = start.invite.call_id().to_owned();
-    let (beginning, caller) = begin(&door, &live, &start, began);
-    let record = beginning.tally.record(Duration::ZERO);
-    let Start { key, stream, purpose, .. } = start;
+    let (purpose, stream) = (start.purpose, start.stream);
+    let (beginning, caller) = begin(&door, &live, start);
+    let record = beginning.cdr.unfinished();
     let tag = base::tag(&call_id);
     let booth = door.parts.booths.as_ref().filter(|_| purpose == Purpose::Studio).map(|booths| {
         let from = caller.map_or_else(|| record.trunk.clone(), |caller| format!("{caller:016x}"));
@@ -145,11 +130,9 @@ pub(crate) async fn run(
         stream,
         began,
         tag,
-        in_progress: true,
         settled: false,
         purpose,
-        slips: 0,
-        record,
+        unfinished: Some(record),
         renewed: None,
     };
     let (events, mut media) = mpsc::channel(MEDIA_QUEUE);
@@ -167,13 +150,13 @@ pub(crate) async fn run(
         let input = tokio::select! {
             biased;
             arrived = arrivals.recv() => match arrived {
-                Some(arrived) => arrived.into(),
+                Some(arrived) => arrived,
                 None => return,
             },
             event = media.recv(), if listening => {
                 // A stream that ends by itself, by a fault or a call that took no events, ends its call.
                 listening = event.is_some();
-                Input::Media(event.unwrap_or(Event::PeerLost))
+                Input::Media(event.unwrap_or(MediaEvent::PeerLost))
             }
             () = sleep.as_mut() => Input::Deadline,
         };
@@ -196,72 +179,52 @@ fn far(now: Instant) -> Instant {
     now + Duration::from_secs(86_400 * 30)
 }
 
-impl From<ToCall> for Input {
-    fn from(arrived: ToCall) -> Input {
-        match arrived {
-            ToCall::Sip(sip) => {
-                let (message, arrival) = *sip;
-                Input::Sip { message: Box::new(message), arrival }
-            }
-            ToCall::TransportFailed => Input::TransportFailed,
-            ToCall::LookedUp(found) => {
-                let (findings, result) = *found;
-                Input::LookedUp { findings, result }
-            }
-            ToCall::Ticket(ticket) => Input::Ticket(ticket),
-            ToCall::Studio(reply) => Input::Studio(*reply),
-            ToCall::Emergency(on) => Input::Emergency(on),
-            ToCall::Lang(lang) => Input::Lang(lang),
-            ToCall::End => Input::End,
-        }
-    }
-}
-
-fn begin(door: &Door, live: &Live, start: &Start, now: Instant) -> (Beginning, Option<u64>) {
+fn begin(door: &Door, live: &Live, start: Start) -> (CallSetup, Option<u64>) {
+    let Start { received, invite, arrival, purpose, stream } = start;
     let parts = &door.parts;
     let settings = &parts.settings;
-    let number = start.invite.calling_user();
-    let caller = number.as_deref().map(|number| parts.keys.asker("caller", number));
-    let talk = talk(door, live, start.purpose, number, now);
-    let address = door.media_address(start.arrival.local);
+    let number = invite.calling_user();
+    let caller = number.as_deref().map(|number| parts.keys.client("caller", number));
+    let talk = talk(door, live, purpose, number, received);
+    let address = door.media_address(arrival.local);
     let local = Local {
-        contact_uri: format!("sip:{}", std::net::SocketAddr::new(address, start.arrival.local.port())),
+        contact_uri: format!("sip:{}", std::net::SocketAddr::new(address, arrival.local.port())),
         seed: clock::seed(),
         session_expires: settings.session_expires,
         min_se: settings.min_se,
     };
     let media = LocalMedia {
         address,
-        rtp_port: start.stream.rtp_port,
-        rtcp_port: start.stream.rtcp_port,
+        rtp_port: stream.rtp_port,
+        rtcp_port: stream.rtcp_port,
         session_id: clock::seed() >> 1,
         version: 1,
     };
-    let trunk = start.arrival.source.ip().to_string();
-    let tally = Tally::new(clock::timestamp(), live.short_name().into(), trunk, caller);
-    let beginning = Beginning {
-        received: start.received,
-        talk,
-        invite: start.invite.clone(),
-        arrival: start.arrival,
+    let trunk = arrival.source.ip().to_string();
+    let tally = CdrBuilder::new(clock::timestamp(), live.short_name().into(), trunk, caller);
+    let beginning = CallSetup {
+        received,
+        application: talk,
+        invite,
+        arrival,
         local,
         media,
-        desks: Arc::clone(&door.desks),
-        limit: match start.purpose {
+        transfer_targets: Arc::clone(&door.desks),
+        limit: match purpose {
             Purpose::Studio => settings.studio_limit,
             Purpose::Hotline | Purpose::LineTest => settings.call_limit,
         },
-        tally,
+        cdr: tally,
     };
     (beginning, caller)
 }
 
 /// What a call of a purpose talks to.
-fn talk(door: &Door, live: &Live, purpose: Purpose, number: Option<String>, now: Instant) -> Talk {
+fn talk(door: &Door, live: &Live, purpose: Purpose, number: Option<String>, now: Instant) -> Application {
     let parts = &door.parts;
     match purpose {
-        Purpose::Studio => Talk::Studio(Box::new(Studio::new(live.release.flow.langs.clone()))),
-        Purpose::LineTest => Talk::LineTest(LineTest::new(Lang::ALL[0])),
+        Purpose::Studio => Application::Recording(Box::new(RecordingSession::new(live.release.flow.langs.clone()))),
+        Purpose::LineTest => Application::LineTest(LineTest::new(Lang::ALL[0])),
         Purpose::Hotline => {
             let (facts, civil) = match &parts.cases {
                 Cases::Copy(_) => {
@@ -271,7 +234,7 @@ fn talk(door: &Door, live: &Live, purpose: Purpose, number: Option<String>, now:
             };
             let wall = WallClock { at: now, civil };
             let emergency = parts.emergency.load(std::sync::atomic::Ordering::Relaxed);
-            Talk::Hotline(Box::new(Conversation::new(Arc::clone(&live.release), facts, wall, emergency, now)))
+            Application::Hotline(Box::new(Conversation::new(Arc::clone(&live.release), facts, wall, emergency, now)))
         }
     }
 }
@@ -281,60 +244,70 @@ struct Task {
     live: Arc<Live>,
     call: Call,
     held: Held,
-    inbox: mpsc::Sender<ToCall>,
+    inbox: mpsc::Sender<Input>,
     /// Given to the media stream when it begins.
-    events: Option<mpsc::Sender<Event>>,
+    events: Option<mpsc::Sender<MediaEvent>>,
     caller: Option<u64>,
     call_id: String,
     /// Where an operator's call asks.
-    booth: Option<SyncSender<Ask>>,
+    booth: Option<SyncSender<StudioRequest>>,
 }
 
 impl Task {
     /// Performs outputs in order; true when the call is gone.
     fn perform(&mut self, outputs: Vec<Output>) -> bool {
-        let parts = &self.door.parts;
         let mut busy = false;
         for output in outputs {
             match output {
-                Output::Send(outgoing) => self.door.send_for(outgoing, &self.inbox),
-                Output::Begin(setup) => {
-                    let bank = Arc::clone(&self.live.bank);
-                    if let Some(events) = self.events.take() {
-                        busy |= parts.media.begin(self.held.stream.id, setup, bank, events).is_err();
-                    }
-                }
-                Output::Media(command) => busy |= parts.media.command(self.held.stream.id, command).is_err(),
-                Output::LookUp { source, by } => self.look_up(source, by),
-                Output::Keep { notify, keep, samples } => self.keep(&notify, keep, samples),
-                Output::Studio(ask) => self.ask(ask),
-                Output::LineTestKey { key, source } => {
-                    let (call_id, key, via) = (&self.call_id, key.as_char(), source.name());
-                    tracing::info!("line test key call_id={call_id} key={key} via={via}");
-                }
-                Output::KeyHeard(source) => parts.metrics.keys.inc(source),
-                Output::Transferred(how) => parts.metrics.transfers.inc(how.into()),
-                Output::Answered(after) => parts.metrics.answer_time.observe(after),
-                Output::Fault { node, what } => {
-                    tracing::error!(call = %self.held.tag, %node, what, "the flow met what its check should have found");
-                }
-                Output::Over => {
-                    self.held.slips = self.call.tally().slips();
-                    let record = self.call.tally().record(clock::now() - self.held.began);
-                    self.held.over(record);
-                }
-                Output::Renewed { message, arrival } => self.held.renewed = Some((message, arrival)),
-                Output::Gone => return true,
+                Output::Telemetry(telemetry) => self.observe(telemetry),
+                Output::Effect(Effect::Gone) => return true,
+                Output::Effect(effect) => busy |= self.act(effect).is_err(),
             }
         }
         if busy {
             tracing::warn!(call = %self.held.tag, "the media thread does not keep up");
-            let _ = self.inbox.try_send(ToCall::End);
+            let _ = self.inbox.try_send(Input::End);
         }
-        if !self.held.in_progress && !self.call.owes() {
+        if self.held.unfinished.is_none() && !self.call.awaits_response() {
             self.held.settle();
         }
         false
+    }
+
+    fn act(&mut self, effect: Effect) -> Result<(), MediaBusy> {
+        let parts = &self.door.parts;
+        match effect {
+            Effect::Send(outgoing) => self.door.send_for(outgoing, &self.inbox),
+            Effect::StartMedia(setup) => {
+                if let Some(events) = self.events.take() {
+                    parts.media.begin(self.held.stream.id, setup, Arc::clone(&self.live.bank), events)?;
+                }
+            }
+            Effect::Media(command) => parts.media.command(self.held.stream.id, command)?,
+            Effect::LookUp { source, by } => self.look_up(source, by),
+            Effect::KeepMessage { notify, keep, samples } => self.keep(&notify, keep, samples),
+            Effect::Studio(ask) => self.ask(ask),
+            Effect::Over { record, slips } => self.held.over(*record, slips),
+            Effect::NewInvite { message, arrival } => self.held.renewed = Some((message, arrival)),
+            Effect::Gone => {}
+        }
+        Ok(())
+    }
+
+    fn observe(&self, telemetry: Telemetry) {
+        let metrics = &self.door.parts.metrics;
+        match telemetry {
+            Telemetry::LineTestKey { key, source } => {
+                let (call_id, key, via) = (&self.call_id, key.as_char(), source.name());
+                tracing::info!("line test key call_id={call_id} key={key} via={via}");
+            }
+            Telemetry::KeyHeard(source) => metrics.keys.inc(source),
+            Telemetry::Transferred(how) => metrics.transfers.inc(how.into()),
+            Telemetry::Answered(after) => metrics.answer_time.observe(after),
+            Telemetry::Fault { node, what } => {
+                tracing::error!(call = %self.held.tag, %node, what, "the flow met what its check should have found");
+            }
+        }
     }
 
     fn look_up(&self, source: Arc<str>, by: BTreeMap<Arc<str>, Private<String>>) {
@@ -347,15 +320,15 @@ impl Task {
             let (findings, result) = answer(&door, &live, &source, &by, caller).await;
             door.parts.metrics.look_ups.inc(Way::Phone, result);
             door.parts.metrics.look_up_time.observe(clock::now() - asked);
-            let _ = inbox.send(ToCall::LookedUp(Box::new((findings, result)))).await;
+            let _ = inbox.send(Input::LookedUp { findings: Box::new(findings), result }).await;
         });
     }
 
     /// A booth that is gone, or does not keep up, cannot reply: the operator is told.
-    fn ask(&self, ask: Ask) {
+    fn ask(&self, ask: StudioRequest) {
         if self.booth.as_ref().is_none_or(|booth| booth.try_send(ask).is_err()) {
             tracing::error!(call = %self.held.tag, "the studio cannot be reached by an operator's call");
-            let _ = self.inbox.try_send(ToCall::Studio(Box::new(Reply::Down)));
+            let _ = self.inbox.try_send(Input::Studio(Box::new(Reply::Down)));
         }
     }
 
@@ -374,7 +347,7 @@ impl Task {
                 Cases::Copy(_) => ticket,
                 Cases::Staged(_) => ticket.map(|_| TICKET.to_owned()),
             };
-            let _ = inbox.send(ToCall::Ticket(ticket)).await;
+            let _ = inbox.send(Input::Ticket(ticket)).await;
         });
     }
 }
@@ -385,7 +358,7 @@ async fn answer(
     source: &str,
     by: &BTreeMap<Arc<str>, Private<String>>,
     caller: Option<u64>,
-) -> (Findings, LookUpResult) {
+) -> (LookUpAnswer, LookUpResult) {
     let parts = &door.parts;
     let replica = match &parts.cases {
         Cases::Copy(replica) => replica,
@@ -397,7 +370,7 @@ async fn answer(
         }
     };
     let question = call::question(&live.rules, by);
-    let receipt = question.as_ref().map(|question| parts.keys.asker("receipt", question.receipt.number.expose()));
+    let receipt = question.as_ref().map(|question| parts.keys.client("receipt", question.receipt.number.expose()));
     let asker = Asker { caller, kiosk: None, receipt };
     let attempts = || parts.attempts.lock().unwrap_or_else(PoisonError::into_inner);
     let verdict = attempts().may_ask(clock::now(), asker);
@@ -413,7 +386,7 @@ async fn answer(
     match answer {
         inquiry::Answer::Found { .. } => attempts().succeeded(asker),
         inquiry::Answer::NotFound => attempts().failed(clock::now(), asker),
-        inquiry::Answer::Down => {}
+        inquiry::Answer::Unavailable => {}
     }
     let today = clock::local(&live.zone).date();
     call::findings(&live.rules, &answer, today, replica.now())

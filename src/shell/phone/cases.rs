@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 
 use base::Private;
 use flow::sheet::{Db, Records};
-use flow::{Caller, Findings, Release};
+use flow::{Caller, LookUpAnswer, Release};
 use replica_store::Replica;
 
 /// Who answers.
@@ -39,7 +39,7 @@ impl Stage {
     }
 
     /// What a look-up finds, and how long that takes.
-    pub fn find(&self, source: &str, by: &BTreeMap<Arc<str>, Private<String>>) -> (Findings, Duration) {
+    pub fn find(&self, source: &str, by: &BTreeMap<Arc<str>, Private<String>>) -> (LookUpAnswer, Duration) {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         (records.find(&self.release.flow, source, by), records.delay())
     }

@@ -16,7 +16,7 @@ use super::cases::Cases;
 use super::wire::{Sender, Wire};
 use audio::Bank;
 use base::Lang;
-use call::{Admission, Calls, Purpose, Turned};
+use call::{Admission, CallCounts, Input, Purpose, Rejection};
 use config::{self, Network};
 use flow::Release;
 use inquiry::{Attempts, CallOutcome, Keys, Rules};
@@ -26,7 +26,9 @@ use metrics::{Metrics, SipDrop};
 use os::clock;
 use release::hotline::Hotline;
 use sip::limits;
-use sip::{Arrival, Front, FrontState, LegKey, Message, Method, Outgoing, Refusal, Sorted, parse_datagram};
+use sip::{
+    Arrival, Dispatcher, Disposition, LegKey, MalformedMessage, Message, Method, NodeState, Outgoing, parse_datagram,
+};
 
 /// What calls begin with, swapped as a whole when a release is published.
 pub struct Live {
@@ -82,10 +84,10 @@ pub struct Parts {
 pub struct Door {
     pub(super) parts: Parts,
     pub(super) desks: Arc<BTreeMap<String, String>>,
-    front: Front,
+    front: Dispatcher,
     lines_max: usize,
     admission: Mutex<Admission>,
-    lines: Mutex<HashMap<LegKey, mpsc::Sender<calls::ToCall>>>,
+    lines: Mutex<HashMap<LegKey, mpsc::Sender<Input>>>,
     in_progress: AtomicUsize,
     /// Calls whose other side has still to answer something: those in progress, and those with a BYE under way.
     unsettled: AtomicUsize,
@@ -102,18 +104,18 @@ impl Door {
     /// A door that sends by a wire's sockets.
     pub fn new(parts: Parts, wire: &Wire) -> Arc<Door> {
         let settings = &parts.settings;
-        let admission = Admission::new(call::Rules {
-            calls_max: settings.lines(),
+        let admission = Admission::new(call::AdmissionRules {
+            calls_max: settings.calls_limit(),
             calls_per_second_max: settings.calls_per_second_max,
-            numbers: settings.numbers.clone(),
+            hotline_numbers: settings.numbers.clone(),
             line_test: settings.line_test.clone(),
             studio: settings.studio.clone(),
             studio_calls_max: settings.studio_calls_max,
         });
         let desks = settings.desk.iter().map(|uri| ("desk".to_owned(), uri.clone())).collect();
         let door = Arc::new(Door {
-            front: Front::new(clock::seed()),
-            lines_max: settings.lines(),
+            front: Dispatcher::new(clock::seed()),
+            lines_max: settings.calls_limit(),
             admission: Mutex::new(admission),
             lines: Mutex::default(),
             in_progress: AtomicUsize::new(0),
@@ -179,7 +181,7 @@ impl Door {
     /// Ends every call.
     pub fn end_calls(&self) {
         for inbox in self.lines().values() {
-            let _ = inbox.try_send(calls::ToCall::End);
+            let _ = inbox.try_send(Input::End);
         }
     }
 
@@ -189,7 +191,7 @@ impl Door {
         self.parts.emergency.store(on, Ordering::Relaxed);
         let mut told = true;
         for inbox in self.lines().values() {
-            told &= !matches!(inbox.try_send(calls::ToCall::Emergency(on)), Err(mpsc::error::TrySendError::Full(_)));
+            told &= !matches!(inbox.try_send(Input::Emergency(on)), Err(mpsc::error::TrySendError::Full(_)));
         }
         told
     }
@@ -197,11 +199,11 @@ impl Door {
     /// Speaks another language from here on, in every call: what a call sheet may ask for, and no caller's doing.
     pub fn set_lang(&self, lang: Lang) {
         for inbox in self.lines().values() {
-            let _ = inbox.try_send(calls::ToCall::Lang(lang));
+            let _ = inbox.try_send(Input::Lang(lang));
         }
     }
 
-    fn lines(&self) -> MutexGuard<'_, HashMap<LegKey, mpsc::Sender<calls::ToCall>>> {
+    fn lines(&self) -> MutexGuard<'_, HashMap<LegKey, mpsc::Sender<Input>>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -226,7 +228,7 @@ impl Door {
     }
 
     /// Answers what could not be read, where an answer is due.
-    pub(super) fn refused(&self, refusal: &Refusal, arrival: &Arrival) {
+    pub(super) fn refused(&self, refusal: &MalformedMessage, arrival: &Arrival) {
         self.parts.metrics.sip_dropped.inc(SipDrop::Malformed);
         tracing::debug!(fault = ?refusal.fault, "malformed SIP");
         if let Some(reply) = refusal.reply(arrival) {
@@ -241,22 +243,22 @@ impl Door {
             self.parts.metrics.sip_requests.inc(method.into());
         }
         let key = message.leg_key();
-        let state = FrontState {
+        let state = NodeState {
             known: self.lines().contains_key(&key),
             draining: self.is_draining(),
             full: self.calls() >= self.lines_max,
             retry_after: self.parts.settings.retry_after,
         };
-        match self.front.sort(&message, arrival, state) {
-            Sorted::Drop => self.parts.metrics.sip_dropped.inc(SipDrop::Stray),
-            Sorted::Reply(reply) => {
+        match self.front.dispatch(&message, arrival, state) {
+            Disposition::Drop => self.parts.metrics.sip_dropped.inc(SipDrop::Stray),
+            Disposition::Reply(reply) => {
                 if message.is(&Method::Invite) && message.to_tag().is_empty() {
                     self.parts.metrics.calls.inc(CallOutcome::Refused);
                 }
                 self.send(reply);
             }
-            Sorted::Leg(key) => self.to_call(&key, message, arrival),
-            Sorted::Invite(key) => self.new_call(received, key, message, arrival, state),
+            Disposition::Leg(key) => self.to_call(&key, message, arrival),
+            Disposition::Invite(key) => self.new_call(received, key, message, arrival, state),
         }
     }
 
@@ -266,14 +268,14 @@ impl Door {
         }
         let inbox = self.lines().get(key).cloned();
         let given = match inbox {
-            Some(inbox) => inbox.try_send(calls::ToCall::Sip(Box::new((message, *arrival)))),
-            None => Err(mpsc::error::TrySendError::Closed(calls::ToCall::Sip(Box::new((message, *arrival))))),
+            Some(inbox) => inbox.try_send(Input::Sip(Box::new((message, *arrival)))),
+            None => Err(mpsc::error::TrySendError::Closed(Input::Sip(Box::new((message, *arrival))))),
         };
         match given {
             Ok(()) => {}
             // Whoever sends more than a call can take will send it again.
             Err(mpsc::error::TrySendError::Full(_)) => self.parts.metrics.sip_dropped.inc(SipDrop::Full),
-            Err(mpsc::error::TrySendError::Closed(calls::ToCall::Sip(sip))) => {
+            Err(mpsc::error::TrySendError::Closed(Input::Sip(sip))) => {
                 let (message, arrival) = *sip;
                 if let Some(reply) = self.front.no_such_leg(&message, &arrival) {
                     self.send(reply);
@@ -289,18 +291,18 @@ impl Door {
         key: LegKey,
         invite: Message,
         arrival: &Arrival,
-        state: FrontState,
+        state: NodeState,
     ) {
         let user = invite.called_user().unwrap_or_default();
         let admitted = self.admission.lock().unwrap_or_else(PoisonError::into_inner).admit(
             clock::now(),
             arrival.source.ip(),
             &user,
-            Calls { all: self.calls(), studio: self.operators.load(Ordering::Relaxed) },
+            CallCounts { all: self.calls(), studio: self.operators.load(Ordering::Relaxed) },
             self.is_draining(),
         );
         let admitted = match admitted {
-            Ok(Purpose::Studio) if !self.may_record(arrival.source.ip()) => Err(Turned::NoSuchNumber),
+            Ok(Purpose::Studio) if !self.may_record(arrival.source.ip()) => Err(Rejection::NoSuchNumber),
             admitted => admitted,
         };
         if admitted.is_err() {
@@ -308,16 +310,16 @@ impl Door {
         }
         match admitted {
             Ok(purpose) => match self.parts.media.open(self.media_address(arrival.local), clock::seed()) {
-                Ok(stream) => self.start(calls::Start { received, key, invite, arrival: *arrival, purpose, stream }),
+                Ok(stream) => self.start(key, calls::Start { received, invite, arrival: *arrival, purpose, stream }),
                 Err(error) => {
                     tracing::warn!(%error, "a call was turned away");
-                    self.send(self.front.busy(&invite, arrival, state));
+                    self.send(self.front.unavailable(&invite, arrival, state));
                 }
             },
-            Err(Turned::NoSuchNumber) => self.send(self.front.refuse(&invite, arrival, 404)),
-            Err(Turned::StudioBusy) => self.send(self.front.refuse(&invite, arrival, 486)),
-            Err(Turned::TooFast | Turned::Draining | Turned::Full) => {
-                self.send(self.front.busy(&invite, arrival, state));
+            Err(Rejection::NoSuchNumber) => self.send(self.front.reject(&invite, arrival, 404)),
+            Err(Rejection::StudioBusy) => self.send(self.front.reject(&invite, arrival, 486)),
+            Err(Rejection::TooFast | Rejection::Draining | Rejection::Full) => {
+                self.send(self.front.unavailable(&invite, arrival, state));
             }
         }
     }
@@ -328,16 +330,16 @@ impl Door {
         trunks.is_empty() || trunks.iter().any(|trunk| trunk.contains(address))
     }
 
-    fn start(self: &Arc<Self>, start: calls::Start) {
+    fn start(self: &Arc<Self>, key: LegKey, start: calls::Start) {
         let (inbox, arrivals) = mpsc::channel(CALL_QUEUE);
-        self.lines().insert(start.key.clone(), inbox.clone());
+        self.lines().insert(key.clone(), inbox.clone());
         self.in_progress.fetch_add(1, Ordering::Relaxed);
         self.unsettled.fetch_add(1, Ordering::Relaxed);
         self.parts.metrics.calls_in_progress.add(1);
         if start.purpose == Purpose::Studio {
             self.operators.fetch_add(1, Ordering::Relaxed);
         }
-        tokio::spawn(calls::run(Arc::clone(self), start, inbox, arrivals));
+        tokio::spawn(calls::run(Arc::clone(self), key, start, inbox, arrivals));
     }
 
     /// The address that peers reach us at: the listener's own, else the configured one.
@@ -362,11 +364,11 @@ impl Door {
     }
 
     /// Sends for a call, which hears of it when that fails.
-    pub(super) fn send_for(&self, outgoing: Outgoing, inbox: &mpsc::Sender<calls::ToCall>) {
+    pub(super) fn send_for(&self, outgoing: Outgoing, inbox: &mpsc::Sender<Input>) {
         let inbox = inbox.clone();
         if let Some(sender) = self.sender.get() {
             let failed = move || {
-                let _ = inbox.try_send(calls::ToCall::TransportFailed);
+                let _ = inbox.try_send(Input::TransportFailed);
             };
             sender.send(outgoing, Some(Box::new(failed)));
         }

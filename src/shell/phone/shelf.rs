@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::tape::Label;
-use audio::{RATE, g711, telephone};
+use audio::{RATE, g711, to_telephone_rate};
 use base::{Codec, Lang};
-use call::{Fault, Report, SlotFound};
+use call::{Slot, TakeFault, TakeReport};
 use speech::Clip;
-use studio::{Grade, Kind, Operator, TakeName};
+use studio::{Grade, Operator, TakeName, TakeSource};
 use studio_store::{Accounts, Form, Refusal, SlotRow, Studio, TakeRow, Upload, Which};
 
 /// The take store, as an operator's call sees it.
@@ -33,12 +33,12 @@ pub struct Sent<'a> {
 #[derive(Debug)]
 pub struct Stored {
     pub take: TakeName,
-    pub report: Report,
+    pub report: TakeReport,
 }
 
 impl Shelf {
     /// The slot of a number, as it is keyed in.
-    pub fn find(&self, lang: Lang, number: u32) -> Result<Option<SlotFound>, Refusal> {
+    pub fn find(&self, lang: Lang, number: u32) -> Result<Option<Slot>, Refusal> {
         match self.studio.by_number(lang, number) {
             Ok(row) => Ok(Some(self.found(&row))),
             Err(Refusal::NoSlot(_)) => Ok(None),
@@ -47,17 +47,17 @@ impl Shelf {
     }
 
     /// The next one to record in a language, after the one of that number.
-    pub fn next(&self, lang: Lang, after: u32) -> Result<Option<SlotFound>, Refusal> {
+    pub fn next(&self, lang: Lang, after: u32) -> Result<Option<Slot>, Refusal> {
         let after = self.studio.by_number(lang, after).ok().map(|row| row.slot.clip);
         Ok(self.studio.next_missing(Some(lang), after.as_ref())?.map(|row| self.found(&row)))
     }
 
-    fn found(&self, row: &SlotRow) -> SlotFound {
-        SlotFound {
+    fn found(&self, row: &SlotRow) -> Slot {
+        Slot {
             number: row.number,
             clip: row.slot.clip.clone(),
             // Read back in its old words, a text that was changed would be recorded in its old words.
-            heard: row.live.as_ref().filter(|heard| heard.fresh).and_then(|_| self.read_back(&row.slot.clip)),
+            recorded: row.live.as_ref().filter(|heard| heard.fresh).and_then(|_| self.read_back(&row.slot.clip)),
             longest: row.slot.longest,
             draft: row.waiting.as_ref().and_then(|take| self.heard(&take.name)),
         }
@@ -69,7 +69,7 @@ impl Shelf {
         let reader = hound::WavReader::new(&wav.bytes[..]).ok()?;
         let rate = reader.spec().sample_rate;
         let samples: Vec<i16> = reader.into_samples().map_while(Result::ok).collect();
-        telephone(&samples, rate)
+        to_telephone_rate(&samples, rate)
     }
 
     /// A take as callers would hear it. One that cannot be played is only not heard.
@@ -85,21 +85,21 @@ impl Shelf {
             0 => "telephone".into(),
             lost => format!("telephone, {lost} packets lost"),
         };
-        let upload = Upload { bytes: file(sent.samples), kind: Kind::Phone, label, sitting: sent.sitting.into() };
+        let upload = Upload { bytes: file(sent.samples), kind: TakeSource::Phone, label, sitting: sent.sitting.into() };
         let row = self.studio.submit(by, slot, upload)?;
         Ok(Stored { report: self.report(&row, sent), take: row.name })
     }
 
-    fn report(&self, row: &TakeRow, sent: Sent<'_>) -> Report {
+    fn report(&self, row: &TakeRow, sent: Sent<'_>) -> TakeReport {
         let mut findings: Vec<_> = row.report.findings.iter().collect();
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.grade));
-        let mut faults: Vec<Fault> = findings.iter().filter_map(|finding| fault(&finding.code)).collect();
+        let mut faults: Vec<TakeFault> = findings.iter().filter_map(|finding| fault(&finding.code)).collect();
         if sent.packets_lost as f64 * PACKET.as_secs_f64() > LOSS_MOST * sent.samples.len() as f64 / f64::from(RATE) {
-            faults.insert(0, Fault::Lossy);
+            faults.insert(0, TakeFault::Lossy);
         }
         faults.dedup();
         let unusable = findings.iter().any(|finding| finding.grade == Grade::Reject);
-        Report { unusable, faults, sound: self.heard(&row.name).unwrap_or_default() }
+        TakeReport { unusable, faults, sound: self.heard(&row.name).unwrap_or_default() }
     }
 
     /// The take is what its operator wants: it waits for an approval.
@@ -127,15 +127,15 @@ impl Shelf {
 }
 
 /// What an operator can be told of a finding by telephone.
-fn fault(code: &str) -> Option<Fault> {
+fn fault(code: &str) -> Option<TakeFault> {
     Some(match code {
-        "silent" => Fault::Silent,
-        "quiet" | "uneven" => Fault::Quiet,
-        "clipped" | "loud" => Fault::Loud,
-        "noisy" | "hum" => Fault::Noisy,
-        "cut_start" | "cut_end" => Fault::Cut,
-        "long" | "short" => Fault::Length,
-        "other_voice" | "other_tone" => Fault::OtherVoice,
+        "silent" => TakeFault::Silent,
+        "quiet" | "uneven" => TakeFault::Quiet,
+        "clipped" | "loud" => TakeFault::Loud,
+        "noisy" | "hum" => TakeFault::Noisy,
+        "cut_start" | "cut_end" => TakeFault::Cut,
+        "long" | "short" => TakeFault::Length,
+        "other_voice" | "other_tone" => TakeFault::OtherVoice,
         _ => return None,
     })
 }
@@ -206,10 +206,10 @@ mod tests {
         let found = || shelf.find(Lang::En, bye.number).expect("readable").expect("a slot");
         let recording = recordings::path_of(&settings.hotline.audio, &bye.slot.clip);
         let (samples, rate) = recordings::samples(&recording).expect("a master");
-        assert_eq!(found().heard, telephone(&samples, rate));
+        assert_eq!(found().recorded, to_telephone_rate(&samples, rate));
         let text = std::fs::read_to_string(&script).expect("the script");
         std::fs::write(&script, text.replace(&*bye.slot.text, "So long, and thanks for calling.")).expect("written");
-        assert_eq!(found().heard, None, "its old words are not what is to be read");
+        assert_eq!(found().recorded, None, "its old words are not what is to be read");
     }
 
     #[test]

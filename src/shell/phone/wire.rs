@@ -246,7 +246,7 @@ async fn read(
                     receiver.message(message, arrival);
                     spoke = true;
                 }
-                Frame::Refused(refusal) => receiver.refused(&refusal, arrival),
+                Frame::Malformed(refusal) => receiver.refused(&refusal, arrival),
             }
         }
         streams.heard(arrival.source, spoke);

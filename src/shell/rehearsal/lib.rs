@@ -27,13 +27,13 @@ use own::{Staged, Theatre};
 use perform::{Cast, perform};
 
 use config::Settings;
-use flow::sheet::{Failure, Need, Part, SheetTest, parse, part};
+use flow::sheet::{Failure, Requirement, Script, SheetTest, parse, script};
 use os::clock;
 use release::hotline;
 use release::hotline::Hotline;
 use release::recordings::Missing;
 use release::releases;
-use speech::Needed;
+use speech::ClipText;
 
 /// How one call went.
 pub(crate) enum Outcome {
@@ -92,7 +92,7 @@ fn read(sheets: &[PathBuf]) -> Result<Vec<(String, SheetTest)>, Vec<String>> {
 struct House<'a> {
     settings: &'a Settings,
     hotline: &'a Hotline,
-    texts: &'a BTreeSet<Needed>,
+    texts: &'a BTreeSet<ClipText>,
     theatre: Option<&'a Theatre>,
     address: Option<SocketAddr>,
 }
@@ -161,17 +161,17 @@ impl House<'_> {
                 (Some(clock::local(&self.hotline.zone)), on)
             }
         };
-        let part = match part(release, test, civil, emergency, clock::now()) {
+        let part = match script(release, test, civil, emergency, clock::now()) {
             Ok(part) => part,
             Err(failure) if self.address.is_some() && asks_for_cases(test) => {
-                return Outcome::LeftOut(format!("{}; {}", why(Need::Cases), failure.what));
+                return Outcome::LeftOut(format!("{}; {}", why(Requirement::Cases), failure.what));
             }
             Err(failure) => {
                 let what = format!("the call fails in text already: {}", failure.what);
                 return Outcome::Failed(Failure { what, ..failure }, Vec::new());
             }
         };
-        if let Some(need) = part.needs.iter().find(|need| self.address.is_some() || **need == Need::ActedOut) {
+        if let Some(need) = part.needs.iter().find(|need| self.address.is_some() || **need == Requirement::ActedOut) {
             return Outcome::LeftOut(why(*need).into());
         }
         match (self.theatre, self.address) {
@@ -181,7 +181,7 @@ impl House<'_> {
         }
     }
 
-    fn staged(&self, theatre: &Theatre, part: &Part) -> Outcome {
+    fn staged(&self, theatre: &Theatre, part: &Script) -> Outcome {
         match theatre.stage(part) {
             Ok(stage) => {
                 let number = self.number();
@@ -204,14 +204,16 @@ fn asks_for_cases(test: &SheetTest) -> bool {
     test.acts.iter().any(|(_, act)| matches!(act, flow::sheet::Act::Db(_)))
 }
 
-fn why(need: Need) -> &'static str {
+fn why(need: Requirement) -> &'static str {
     match need {
-        Need::Time => "a gateway that runs cannot be told the day (`at`); run it without an address",
-        Need::Cases => "a gateway that runs has its own cases (`db`); run it without an address",
-        Need::Caller => "a gateway that runs knows its callers itself (`caller`); run it without an address",
-        Need::Switch => "the switch of a gateway that runs is not turned (`emergency`); run it without an address",
-        Need::Language => "no caller can change the language by itself (`lang`); run it without an address",
-        Need::ActedOut => {
+        Requirement::Time => "a gateway that runs cannot be told the day (`at`); run it without an address",
+        Requirement::Cases => "a gateway that runs has its own cases (`db`); run it without an address",
+        Requirement::Caller => "a gateway that runs knows its callers itself (`caller`); run it without an address",
+        Requirement::Switch => {
+            "the switch of a gateway that runs is not turned (`emergency`); run it without an address"
+        }
+        Requirement::Language => "no caller can change the language by itself (`lang`); run it without an address",
+        Requirement::ActedOut => {
             "queue, sms and callback are acted out in text only; on a call they take the outcome of their failure"
         }
     }

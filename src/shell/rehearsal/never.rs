@@ -3,11 +3,11 @@
 use base::Lang;
 use flow::Release;
 use flow::model::Kind;
-use flow::sheet::Said;
+use flow::sheet::Expected;
 use speech::{Clip, Piece};
 
 /// The first recorded words of a prompt, or the first option of a menu; none where a prompt is made of values alone.
-pub(super) fn first_words(release: &Release, said: &Said, lang: Lang) -> Vec<Piece> {
+pub(super) fn first_words(release: &Release, said: &Expected, lang: Lang) -> Vec<Piece> {
     if said.menu {
         let menu = release.flow.node(&said.name).and_then(|node| match &node.kind {
             Kind::Menu(menu) => menu.choices.iter().find_map(|choice| Some((choice.opt.as_ref()?, choice.key))),

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use base::Lang;
 use config::{self, Network, Settings, Transport};
-use flow::sheet::{Db, Part};
+use flow::sheet::{Db, Script};
 use inquiry::{AttemptLimits, Attempts, Keys};
 use journal::Journal;
 use media::{MediaConfig, MediaPlane};
@@ -78,7 +78,7 @@ impl Theatre {
     }
 
     /// Opens a gateway as a call needs it.
-    pub(crate) fn stage(&self, part: &Part) -> Result<Staged, String> {
+    pub(crate) fn stage(&self, part: &Script) -> Result<Staged, String> {
         let live = self.live.load();
         let stage = Arc::new(Stage::new(Arc::clone(&live.release), part.civil, part.caller.clone()));
         let _here = self.runtime.enter();

@@ -9,24 +9,24 @@ use super::Outcome;
 use super::own::Staged;
 use super::telephone::Telephone;
 use super::transcript::transcript;
-use audio::{Bank, Playlist, Sought, Span, Take, samples_in};
+use audio::{Bank, ClipSequence, Playlist, Span, Take, samples_in};
 use base::Codec;
 use flow::Release;
-use flow::sheet::{Act, Failure, Part, Said, Sound, Step, Wanted};
-use speech::{Needed, Piece, SENTENCE};
+use flow::sheet::{Act, Cue, Expected, Failure, Script, Sound, Step};
+use speech::{ClipText, Piece, SENTENCE_PAUSE};
 
 /// Who is called, and how its recordings sound.
 pub(super) struct Cast<'a> {
     pub gateway: SocketAddr,
     pub number: &'a str,
     pub bank: &'a Bank,
-    pub texts: &'a BTreeSet<Needed>,
+    pub texts: &'a BTreeSet<ClipText>,
     /// Our own gateway, which can be told how things stand.
     pub house: Option<&'a Staged>,
 }
 
 /// Makes the call.
-pub(super) fn perform(cast: &Cast<'_>, release: &Arc<Release>, part: &Part) -> Outcome {
+pub(super) fn perform(cast: &Cast<'_>, release: &Arc<Release>, part: &Script) -> Outcome {
     let mut act = Performance { cast, release, phone: None, from: 0, heard: Vec::new() };
     for step in &part.steps {
         if let Err(what) = act.step(step) {
@@ -75,8 +75,8 @@ impl Performance<'_> {
         }
         let limit = patience(step.took);
         match &step.wanted {
-            Some(Wanted::Begins(sound)) => self.hear(sound, Listening::ToItsBeginning, limit)?,
-            Some(Wanted::Ends(sound)) | Some(Wanted::Whole(sound)) => self.hear(sound, Listening::ToItsEnd, limit)?,
+            Some(Cue::Begins(sound)) => self.hear(sound, Listening::ToItsBeginning, limit)?,
+            Some(Cue::Ends(sound)) | Some(Cue::Whole(sound)) => self.hear(sound, Listening::ToItsEnd, limit)?,
             None => {}
         }
         self.act(step, limit)
@@ -164,7 +164,7 @@ impl Performance<'_> {
     }
 
     /// The first words of a prompt, or the first option of a menu, are not in what was heard.
-    fn never(&mut self, said: &Said, others: usize) -> Result<(), String> {
+    fn never(&mut self, said: &Expected, others: usize) -> Result<(), String> {
         let langs = said.lang.map_or(self.release.flow.langs.clone(), |lang| vec![lang]);
         let codec = self.phone()?.codec();
         let mut heard = 0;
@@ -207,15 +207,15 @@ fn pieces(sound: &Sound) -> Vec<Piece> {
     let mut pieces = Vec::new();
     for line in sound.lines.iter().filter(|line| !line.pieces.is_empty()) {
         if !pieces.is_empty() {
-            pieces.push(Piece::Silence(SENTENCE));
+            pieces.push(Piece::Silence(SENTENCE_PAUSE));
         }
         pieces.extend(line.pieces.iter().cloned());
     }
     pieces
 }
 
-fn sought(bank: &Bank, pieces: &[Piece], codec: Codec) -> Sought {
-    let mut sought = Sought::default();
+fn sought(bank: &Bank, pieces: &[Piece], codec: Codec) -> ClipSequence {
+    let mut sought = ClipSequence::default();
     for piece in pieces {
         match piece {
             Piece::Clip(clip) => {
@@ -224,7 +224,7 @@ fn sought(bank: &Bank, pieces: &[Piece], codec: Codec) -> Sought {
             Piece::Silence(time) => sought.silence(samples_in(*time)),
             Piece::Tone(time) => sought.sound(tone(bank, *time, codec)),
             // What the caller said itself.
-            Piece::Take => break,
+            Piece::Message => break,
         }
     }
     sought

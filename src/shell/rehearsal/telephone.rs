@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use super::dialog::Dialog;
 use super::line_in::Heard;
-use audio::{Search, Sought, g711};
+use audio::{ClipMatch, ClipSequence, g711};
 use base::{Codec, Key};
-use flow::Transferred;
+use flow::TransferOutcome;
 use os::clock;
-use rtp::{HEADER, Header, Packet};
+use rtp::{HEADER_OCTETS, Header, Packet};
 use sdp::{self, LocalMedia, Negotiated};
-use sip::{Message, Method, Name, parse_datagram};
+use sip::{HeaderName, Message, Method, parse_datagram};
 
 /// A telephone in a call.
 pub(super) struct Telephone {
@@ -40,7 +40,7 @@ pub(super) struct Telephone {
     dice: u32,
     is_over: bool,
     /// How transfers end.
-    pub transfer: Transferred,
+    pub transfer: TransferOutcome,
 }
 
 struct Pending {
@@ -124,7 +124,7 @@ impl Telephone {
             heard: Heard::default(),
             dice,
             is_over: false,
-            transfer: Transferred::Done,
+            transfer: TransferOutcome::Done,
         })
     }
 
@@ -190,7 +190,12 @@ impl Telephone {
     }
 
     /// Listens until a sound was heard, from octet `from` on.
-    pub(crate) fn hear(&mut self, sought: &Sought, from: usize, limit: Duration) -> Option<std::ops::Range<usize>> {
+    pub(crate) fn hear(
+        &mut self,
+        sought: &ClipSequence,
+        from: usize,
+        limit: Duration,
+    ) -> Option<std::ops::Range<usize>> {
         let until = clock::now() + limit;
         let mut searched = from;
         let mut looked = 0;
@@ -198,7 +203,7 @@ impl Telephone {
             // Searching at every packet would cost more than it gains.
             if self.heard.octets.len() >= looked + LOOK_EVERY || self.is_over {
                 looked = self.heard.octets.len();
-                if let Search::Found(found) = sought.find(&self.heard.octets, &mut searched) {
+                if let ClipMatch::Found(found) = sought.find(&self.heard.octets, &mut searched) {
                     return Some(found);
                 }
             }
@@ -281,7 +286,7 @@ impl Telephone {
 
     fn packet(&mut self, peer: SocketAddr, payload_type: u8, marker: bool, timestamp: u32, body: &[u8]) {
         let header = Header { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc };
-        let mut head = [0; HEADER];
+        let mut head = [0; HEADER_OCTETS];
         header.write(&mut head);
         self.sequence = self.sequence.wrapping_add(1);
         let _ = self.rtp.send_to(&[&head[..], body].concat(), peer);
@@ -339,12 +344,12 @@ impl Telephone {
 
     fn answered(&mut self, message: &Message, status: u16) {
         if self.acknowledgement.is_empty() {
-            self.dialog.to = message.header(Name::To).unwrap_or_default().to_owned();
+            self.dialog.to = message.header(HeaderName::To).unwrap_or_default().to_owned();
             if status < 300 {
                 if let Some(contact) = message.contact() {
                     self.dialog.target = contact.uri.to_owned();
                 }
-                self.dialog.routes = message.list(Name::RecordRoute).map(str::to_owned).collect();
+                self.dialog.routes = message.list(HeaderName::RecordRoute).map(str::to_owned).collect();
                 self.dialog.routes.reverse();
                 self.media = self.media_of().ok().and_then(|ours| sdp::accept(&message.sdp()?, &ours).ok());
             }
@@ -373,9 +378,9 @@ impl Telephone {
     /// RFC 3515 §2.4.4: how the referred call went.
     fn notify(&mut self) {
         let body = match self.transfer {
-            Transferred::Done => "SIP/2.0 200 OK",
-            Transferred::Busy => "SIP/2.0 486 Busy Here",
-            Transferred::Failed => "SIP/2.0 503 Service Unavailable",
+            TransferOutcome::Done => "SIP/2.0 200 OK",
+            TransferOutcome::Busy => "SIP/2.0 486 Busy Here",
+            TransferOutcome::Failed => "SIP/2.0 503 Service Unavailable",
         };
         let headers =
             "Event: refer\r\nSubscription-State: terminated;reason=noresource\r\nContent-Type: message/sipfrag\r\n";
@@ -384,14 +389,17 @@ impl Telephone {
 
     fn reply(&self, request: &Message, status: &str) {
         let mut text = format!("SIP/2.0 {status}\r\n");
-        for (name, spelling) in [(Name::Via, "Via"), (Name::RecordRoute, "Record-Route")] {
+        for (name, spelling) in [(HeaderName::Via, "Via"), (HeaderName::RecordRoute, "Record-Route")] {
             for value in request.headers(name) {
                 text.push_str(&format!("{spelling}: {value}\r\n"));
             }
         }
-        for (name, spelling) in
-            [(Name::From, "From"), (Name::To, "To"), (Name::CallId, "Call-ID"), (Name::CSeq, "CSeq")]
-        {
+        for (name, spelling) in [
+            (HeaderName::From, "From"),
+            (HeaderName::To, "To"),
+            (HeaderName::CallId, "Call-ID"),
+            (HeaderName::CSeq, "CSeq"),
+        ] {
             text.push_str(&format!("{spelling}: {}\r\n", request.header(name).unwrap_or_default()));
         }
         text.push_str(&format!(

@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use audio::Bank;
 use base::Codec;
-use speech::Needed;
+use speech::ClipText;
 
 /// The texts of the recordings in a stretch of sound, in their order; of one that was cut short, too.
-pub(super) fn transcript(bank: &Bank, texts: &BTreeSet<Needed>, codec: Codec, heard: &[u8]) -> Vec<String> {
+pub(super) fn transcript(bank: &Bank, texts: &BTreeSet<ClipText>, codec: Codec, heard: &[u8]) -> Vec<String> {
     let clips: Vec<(&str, &[u8])> = texts
         .iter()
         .filter_map(|needed| Some((needed.text.as_str(), bank.octets(needed.lang, &needed.id, codec)?)))

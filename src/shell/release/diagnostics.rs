@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use flow::Release;
-use speech::{Complaint, Needed};
+use speech::{ClipText, Diagnostic};
 
 /// `E47`: a sentence has no recording.
-pub fn missing(release: &Release, folder: &Path, needed: &Needed) -> Complaint {
+pub fn missing(release: &Release, folder: &Path, needed: &ClipText) -> Diagnostic {
     let file = folder.join(needed.lang.code()).join(format!("{}.wav", needed.id));
     diagnostic(
         release,
@@ -19,7 +19,7 @@ pub fn missing(release: &Release, folder: &Path, needed: &Needed) -> Complaint {
 }
 
 /// `W08`: the words of a sentence were changed after it was recorded.
-pub fn stale(release: &Release, needed: &Needed) -> Complaint {
+pub fn stale(release: &Release, needed: &ClipText) -> Diagnostic {
     diagnostic(
         release,
         needed,
@@ -35,7 +35,7 @@ pub fn stale(release: &Release, needed: &Needed) -> Complaint {
 }
 
 /// `E48`: the words were changed after a take of them went live, and no recording has the new words.
-pub fn outdated(release: &Release, needed: &Needed) -> Complaint {
+pub fn outdated(release: &Release, needed: &ClipText) -> Diagnostic {
     diagnostic(
         release,
         needed,
@@ -52,7 +52,7 @@ pub fn outdated(release: &Release, needed: &Needed) -> Complaint {
 }
 
 /// `W14`: the words were changed after a take of them went live; the factory's recording has the new words.
-pub fn replaced_by_factory(release: &Release, needed: &Needed) -> Complaint {
+pub fn replaced_by_factory(release: &Release, needed: &ClipText) -> Diagnostic {
     diagnostic(
         release,
         needed,
@@ -67,9 +67,9 @@ pub fn replaced_by_factory(release: &Release, needed: &Needed) -> Complaint {
     )
 }
 
-fn diagnostic(release: &Release, needed: &Needed, code: &'static str, what: String, remedy: String) -> Complaint {
+fn diagnostic(release: &Release, needed: &ClipText, code: &'static str, message: String, remedy: String) -> Diagnostic {
     let file = Arc::clone(release.script.file());
-    Complaint { code, file, line: line_of(release, &needed.id), what, remedy }
+    Diagnostic { code, file, line: line_of(release, &needed.id), message, remedy }
 }
 
 /// The line of an entry's recording: `prompt.bye`, or `prompt.ready.0` for the first of several.

@@ -12,7 +12,7 @@ use flow::{self, Environment, Release, Sources};
 use inquiry::{Formats, NumberError, Receipt, Rules, ScanRules, WorkingDays};
 use os::clock;
 use replica::sample;
-use speech::Complaint;
+use speech::Diagnostic;
 
 pub use crate::clips::{needed, recorded};
 use crate::overlay::Overlay;
@@ -78,7 +78,7 @@ pub fn release(settings: &Settings) -> Result<Arc<Release>, Vec<String>> {
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn draft(settings: &Settings) -> Result<(flow::model::Flow, Vec<Complaint>), Vec<String>> {
+pub fn draft(settings: &Settings) -> Result<(flow::model::Flow, Vec<Diagnostic>), Vec<String>> {
     with_sources(settings, flow::draft)
 }
 
@@ -124,9 +124,9 @@ pub(crate) fn read_from(
     let scan_rules = scan_rules.map_err(lines)?;
     let read = recordings::read(settings, &release, above, from, missing)?;
     let Recordings { bank, missing, mut remarks } = read;
-    let release = release.lacking(missing);
+    let release = release.without_recordings(missing);
     remarks.extend(release.warnings.iter().map(ToString::to_string));
-    remarks.extend(settings.remarks());
+    remarks.extend(settings.warnings());
     let today = clock::local(&zone).date();
     let examples = sample::examples(SAMPLE_SEED, today, &working);
     let rules = Arc::new(rules);

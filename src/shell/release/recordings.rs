@@ -10,8 +10,8 @@ use audio::{Bank, Encoded, encode_master};
 use base::Lang;
 use config::Settings;
 use flow::Release;
-use speech::{Clip, Needed};
-use studio::{Coverage, Manifest, Recorded, read_manifest};
+use speech::{Clip, ClipText};
+use studio::{Coverage, Manifest, ManifestEntry, read_manifest};
 
 use crate::clips::{self, clip_of};
 use crate::diagnostics;
@@ -43,7 +43,7 @@ pub(crate) enum From<'a> {
     Disk,
     /// Those that the live bank has are taken from there. The others are read on the caller's thread alone, so that
     /// calls in progress keep the cores.
-    Bank(&'a (dyn Fn(&Needed) -> Option<Encoded> + Sync)),
+    Bank(&'a (dyn Fn(&ClipText) -> Option<Encoded> + Sync)),
 }
 
 /// Reads every recording that a release can play, the ones of `above` in place of the folder's. Recordings of older
@@ -59,11 +59,11 @@ pub(crate) fn read(
     let folder = &settings.hotline.audio;
     let coverage = coverage(settings, needed, above)?;
     let first = release.flow.langs[0];
-    let describe = |needed: &Needed| diagnostics::missing(release, folder, needed).to_string();
-    let is_error = |needed: &&Needed| allowed == Missing::Refused || needed.lang == first;
+    let describe = |needed: &ClipText| diagnostics::missing(release, folder, needed).to_string();
+    let is_error = |needed: &&ClipText| allowed == Missing::Refused || needed.lang == first;
     let mut errors: Vec<String> = coverage.missing.iter().filter(is_error).map(describe).collect();
     let missing: BTreeSet<Clip> = coverage.missing.iter().map(clip_of).collect();
-    let existing: Vec<&Needed> = needed.iter().filter(|needed| !missing.contains(&clip_of(needed))).collect();
+    let existing: Vec<&ClipText> = needed.iter().filter(|needed| !missing.contains(&clip_of(needed))).collect();
     let (placed, unreadable) = encode_all(&Places { folder, above, from }, &existing);
     errors.extend(unreadable);
     if !errors.is_empty() {
@@ -78,7 +78,7 @@ pub(crate) fn read(
 }
 
 /// Compares what is needed with the folder, its manifest and `above`.
-fn coverage(settings: &Settings, needed: &BTreeSet<Needed>, above: &Overlay) -> Result<Coverage, Vec<String>> {
+fn coverage(settings: &Settings, needed: &BTreeSet<ClipText>, above: &Overlay) -> Result<Coverage, Vec<String>> {
     let folder = &settings.hotline.audio;
     if !folder.is_dir() {
         return Err(vec![format!("hotline.audio = {}: there is no such folder of recordings", folder.display())]);
@@ -87,7 +87,7 @@ fn coverage(settings: &Settings, needed: &BTreeSet<Needed>, above: &Overlay) -> 
     let mut existing = clips_in(folder).map_err(|error| vec![format!("{}: {error}", folder.display())])?;
     for (clip, master) in above.iter().filter(|(_, master)| master.take.is_some()) {
         existing.insert(clip.clone());
-        let recorded = Recorded { text_sha256: Some(master.text_sha256.clone()), placeholder: false };
+        let recorded = ManifestEntry { text_sha256: Some(master.text_sha256.clone()), placeholder: false };
         manifest.insert(clip.clone(), recorded);
     }
     Ok(Coverage::of(needed, &existing, &manifest))
@@ -143,7 +143,7 @@ impl Places<'_> {
 }
 
 /// Reads and encodes. From the disk it uses every core, as a thousand files take one core a second.
-fn encode_all(places: &Places<'_>, clips: &[&Needed]) -> (Vec<Placed>, Vec<String>) {
+fn encode_all(places: &Places<'_>, clips: &[&ClipText]) -> (Vec<Placed>, Vec<String>) {
     let threads = match places.from {
         From::Disk => std::thread::available_parallelism().map_or(1, usize::from),
         From::Bank(_) => 1,
@@ -167,7 +167,7 @@ fn encode_all(places: &Places<'_>, clips: &[&Needed]) -> (Vec<Placed>, Vec<Strin
     (placed, errors)
 }
 
-fn encode(places: &Places<'_>, clip: &Needed) -> Result<Placed, String> {
+fn encode(places: &Places<'_>, clip: &ClipText) -> Result<Placed, String> {
     if let From::Bank(known) = places.from
         && let Some(encoded) = known(clip)
     {

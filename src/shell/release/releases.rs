@@ -28,7 +28,7 @@ pub use crate::store::{store, store_beside};
 use audio::Bank;
 use base::Lang;
 use config::Settings;
-use speech::{Clip, Needed};
+use speech::{Clip, ClipText};
 
 use crate::disk::hash;
 use crate::hotline::{self, Hotline};
@@ -69,7 +69,7 @@ pub fn load_beside(settings: &Settings, name: &str, live: &str, bank: &Bank) -> 
     let (there, here) = (hashes(&root.join(name)).map_err(one)?, hashes(&root.join(live)).unwrap_or_default());
     let same = |path: &str| path.starts_with("audio/") && there.get(path) == here.get(path);
     verify(&root.join(name), name, &same).map_err(one)?;
-    let known = |needed: &Needed| {
+    let known = |needed: &ClipText| {
         let path = format!("audio/{}/{}.wav", needed.lang.code(), needed.id);
         if same(&path) { bank.encoded(needed.lang, &needed.id) } else { None }
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use config::Settings;
-use flow::{Release, Replayed, replay};
+use flow::{Release, ReplayReport, replay};
 use journal::past_calls;
 
 use crate::hotline;
@@ -14,7 +14,7 @@ use crate::layout::{names, settings_of};
 ///
 /// # Errors
 /// The journal cannot be read.
-pub fn replay_past_calls(settings: &Settings, draft: &Release, last: u32) -> Result<Replayed, String> {
+pub fn replay_past_calls(settings: &Settings, draft: &Release, last: u32) -> Result<ReplayReport, String> {
     let calls = past_calls(settings, last)?;
     let mut flows = BTreeMap::new();
     let stored = names(settings);

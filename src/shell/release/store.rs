@@ -7,7 +7,7 @@ use std::path::Path;
 
 use base::Lang;
 use config::{self, Settings};
-use speech::{Clip, Needed};
+use speech::{Clip, ClipText};
 
 use crate::clips::clip_of;
 use crate::disk::{hash, write_synced};
@@ -20,7 +20,7 @@ use crate::recordings;
 ///
 /// # Errors
 /// A file that cannot be read or written.
-pub fn store(settings: &Settings, needed: &BTreeSet<Needed>, above: &Overlay) -> Result<String, String> {
+pub fn store(settings: &Settings, needed: &BTreeSet<ClipText>, above: &Overlay) -> Result<String, String> {
     let root = folder(settings);
     store_at(&root, &Parts { files: &settings.hotline, needed, above, factory: &settings.hotline.manifest })
 }
@@ -32,16 +32,16 @@ pub fn store(settings: &Settings, needed: &BTreeSet<Needed>, above: &Overlay) ->
 pub fn store_beside(
     settings: &Settings,
     live: &str,
-    needed: &BTreeSet<Needed>,
+    needed: &BTreeSet<ClipText>,
     above: &Overlay,
 ) -> Result<String, String> {
     let from = settings_of(settings, live);
     // A recording that neither the live release nor a take has stays missing: another language is played for it.
-    let exists = |needed: &&Needed| {
+    let exists = |needed: &&ClipText| {
         let clip = clip_of(needed);
         above.contains_key(&clip) || recordings::path_of(&from.hotline.audio, &clip).exists()
     };
-    let needed: BTreeSet<Needed> = needed.iter().filter(exists).cloned().collect();
+    let needed: BTreeSet<ClipText> = needed.iter().filter(exists).cloned().collect();
     let parts = Parts { files: &from.hotline, needed: &needed, above, factory: &settings.hotline.manifest };
     store_at(&folder(settings), &parts)
 }
@@ -49,7 +49,7 @@ pub fn store_beside(
 /// What a release is made of.
 struct Parts<'a> {
     files: &'a config::Hotline,
-    needed: &'a BTreeSet<Needed>,
+    needed: &'a BTreeSet<ClipText>,
     above: &'a Overlay,
     /// The manifest of the factory's recordings.
     factory: &'a Path,

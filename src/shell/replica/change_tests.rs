@@ -51,7 +51,7 @@ fn told(replica: &Replica, n: u32) -> Option<Stage> {
 }
 
 fn is_down(replica: &Replica, n: u32) -> bool {
-    matches!(ask(replica, n, &Proof::Paper), Answer::Down)
+    matches!(ask(replica, n, &Proof::Paper), Answer::Unavailable)
 }
 
 #[test]

@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 use feed::printable;
 use feed::text::{self, ReadError};
 use replica::gate::{
-    Copy, FeedHeader, FileError, Hash, Kind, Lineup, Place, Reading, SealError, Standing, Turn, Whole,
+    FeedHeader, FileError, FileKind, FilePosition, FileQueue, Hash, NextFile, Reading, ReplicaState, SealError,
+    Standing, VerifiedFile,
 };
 use replica::{Change, Mark};
 
@@ -36,7 +37,7 @@ use super::refusal::Refusal;
 pub(super) struct Gate {
     feeding: Feeding,
     settings: config::Replica,
-    lineup: Lineup<OsString>,
+    lineup: FileQueue<OsString>,
     files: HashMap<OsString, Waiting>,
     /// The hashes of files that are in the copy, by their number.
     past: Past,
@@ -70,7 +71,7 @@ enum Taken {
 /// A file of changes that is checked and comes next.
 struct Checked {
     name: OsString,
-    whole: Whole,
+    whole: VerifiedFile,
     changes: Vec<Change>,
 }
 
@@ -80,7 +81,7 @@ impl Gate {
         let gate = Gate {
             feeding,
             settings,
-            lineup: Lineup::default(),
+            lineup: FileQueue::default(),
             files: HashMap::new(),
             past,
             gap: None,
@@ -95,7 +96,7 @@ impl Gate {
     /// A copy that lost its log, or was restored from a backup, is behind the files that were put away: they are taken again,
     /// each in its turn.
     fn bring_back(&self, folders: &Folders) {
-        let Copy::At(place) = self.copy() else { return };
+        let ReplicaState::At(place) = self.copy() else { return };
         match folders.bring_back(place.sequence) {
             Ok(0) => {}
             Ok(files) => {
@@ -106,11 +107,11 @@ impl Gate {
     }
 
     /// What the copy holds, as far as feeds care.
-    pub(crate) fn copy(&self) -> Copy {
-        let Some(Mark { source, sequence, position, as_of }) = self.feeding.mark() else { return Copy::Empty };
+    pub(crate) fn copy(&self) -> ReplicaState {
+        let Some(Mark { source, sequence, position, as_of }) = self.feeding.mark() else { return ReplicaState::Empty };
         match (sequence, position.as_deref().and_then(Hash::from_hex)) {
-            (Some(sequence), Some(hash)) => Copy::At(Place { source, sequence, hash, as_of }),
-            _ => Copy::Other,
+            (Some(sequence), Some(hash)) => ReplicaState::At(FilePosition { source, sequence, hash, as_of }),
+            _ => ReplicaState::Other,
         }
     }
 
@@ -149,7 +150,7 @@ impl Gate {
         let mut more = false;
         self.heal(folders, alarms)?;
         while !self.feeding.ending() {
-            let Turn::Take(name) = self.turn() else { break };
+            let NextFile::Take(name) = self.turn() else { break };
             if self.held.as_ref() == Some(&name) && self.waits_for_a_person()? {
                 break;
             }
@@ -176,9 +177,9 @@ impl Gate {
         }
         // Where the whole file is gone, nobody says where it stood.
         let place = match self.copy() {
-            Copy::At(place) => Some(place),
-            Copy::Empty => None,
-            Copy::Other => return Ok(()),
+            ReplicaState::At(place) => Some(place),
+            ReplicaState::Empty => None,
+            ReplicaState::Other => return Ok(()),
         };
         self.healed = Some(Instant::now());
         let Some(way) = Way::find(&self.settings.keys, folders, place.as_ref())? else { return Ok(()) };
@@ -194,7 +195,7 @@ impl Gate {
         Ok(())
     }
 
-    fn turn(&self) -> Turn<OsString> {
+    fn turn(&self) -> NextFile<OsString> {
         self.lineup.turn(&self.copy(), self.settings.spool_source.as_deref())
     }
 
@@ -204,15 +205,15 @@ impl Gate {
             alarms.raise(AlarmKind::Clock, || clock.clone());
         }
         match self.turn() {
-            Turn::Gap { source, missing, first, last } => self.alarm_gap(alarms, &source, missing, first, last),
-            Turn::NoStart { source, first, last } => {
+            NextFile::Gap { source, missing, first, last } => self.alarm_gap(alarms, &source, missing, first, last),
+            NextFile::NoStart { source, first, last } => {
                 self.gap = None;
                 alarms.raise(AlarmKind::NoStart, || {
                     format!("{source} {first} to {last} wait for a snapshot to begin with: have one sent")
                 });
             }
             // A file that may still grow is neither missing nor there.
-            Turn::Take(_) | Turn::Nothing => self.gap = None,
+            NextFile::Take(_) | NextFile::Nothing => self.gap = None,
         }
         if self.feeding.rebuild_is_wanted() {
             alarms.raise(AlarmKind::SnapshotWanted, || {
@@ -269,9 +270,9 @@ impl Gate {
     }
 
     /// Reads a file whole; its changes too, unless it is a snapshot, which has no bound.
-    fn read(&self, name: &OsStr, folders: &Folders) -> Result<(Whole, Vec<Change>), ReadError> {
-        let kind = self.files.get(name).map_or(Kind::Changes, |waiting| waiting.header.kind);
-        let reading = if kind == Kind::Changes { Reading::Rows } else { Reading::Check };
+    fn read(&self, name: &OsStr, folders: &Folders) -> Result<(VerifiedFile, Vec<Change>), ReadError> {
+        let kind = self.files.get(name).map_or(FileKind::Changes, |waiting| waiting.header.kind);
+        let reading = if kind == FileKind::Changes { Reading::Rows } else { Reading::Check };
         let mut changes = Vec::new();
         let whole = text::read(&folders.spool.join(name), reading, &mut |change| changes.push(change))?;
         Ok((whole, changes))
@@ -280,7 +281,7 @@ impl Gate {
     /// Does with a whole file what its place says.
     fn act(&mut self, file: Checked, folders: &Folders, alarms: &mut Alarms) -> io::Result<Taken> {
         let (name, whole) = (&file.name, &file.whole);
-        let again = self.feeding.rebuild_is_wanted() && whole.header.kind == Kind::Snapshot;
+        let again = self.feeding.rebuild_is_wanted() && whole.header.kind == FileKind::Snapshot;
         match self.judge(&self.copy(), whole) {
             Standing::Next => self.changes(file, folders, alarms),
             Standing::Start => match self.may_begin(whole) {
@@ -310,24 +311,26 @@ impl Gate {
     }
 
     /// Whether whoever sealed a snapshot may set the copy to its number.
-    fn may_begin(&self, whole: &Whole) -> Result<(), SealError> {
+    fn may_begin(&self, whole: &VerifiedFile) -> Result<(), SealError> {
         match self.copy() {
-            Copy::At(place) if place.source == whole.header.source && whole.header.sequence <= place.sequence => {
+            ReplicaState::At(place)
+                if place.source == whole.header.source && whole.header.sequence <= place.sequence =>
+            {
                 self.settings.keys.check_at(whole, place.sequence + 1)
             }
-            Copy::At(_) | Copy::Empty | Copy::Other => Ok(()),
+            ReplicaState::At(_) | ReplicaState::Empty | ReplicaState::Other => Ok(()),
         }
     }
 
     fn followed(&self) -> String {
         match (&self.settings.spool_source, self.copy()) {
             (Some(ours), _) => ours.clone(),
-            (None, Copy::At(place)) => place.source,
-            (None, Copy::Empty | Copy::Other) => "none".into(),
+            (None, ReplicaState::At(place)) => place.source,
+            (None, ReplicaState::Empty | ReplicaState::Other) => "none".into(),
         }
     }
 
-    fn judge(&self, copy: &Copy, whole: &Whole) -> Standing {
+    fn judge(&self, copy: &ReplicaState, whole: &VerifiedFile) -> Standing {
         let source = self.settings.spool_source.as_deref();
         copy.judge(source, &whole.header, Some(&whole.hash), |sequence| self.past.hash(&whole.header.source, sequence))
     }
@@ -371,7 +374,7 @@ impl Gate {
         let last = &group[group.len() - 1].whole;
         let rows: u64 = group.iter().map(|file| file.whole.header.lines).sum();
         let FeedHeader { source, sequence, as_of, .. } = last.header.clone();
-        let place = Place { source, sequence, hash: last.hash, as_of };
+        let place = FilePosition { source, sequence, hash: last.hash, as_of };
         let name = self.lineup.follower(&place)?;
         let waiting =
             self.files.get(&name).filter(|waiting| rows.saturating_add(waiting.header.lines) <= GROUP_ROWS_MAX)?;
@@ -382,12 +385,18 @@ impl Gate {
         // What is wrong with it is told when it comes first itself.
         let whole = text::read(&folders.spool.join(&name), Reading::Rows, &mut |change| changes.push(change)).ok()?;
         let sound = self.settings.keys.check(&whole).is_ok() && !self.is_mass(&changes) && !self.is_future(&whole);
-        let next = sound && self.judge(&Copy::At(place), &whole) == Standing::Next;
+        let next = sound && self.judge(&ReplicaState::At(place), &whole) == Standing::Next;
         next.then_some(Checked { name, whole, changes })
     }
 
     /// Makes a new copy of a snapshot, and swaps it in.
-    fn snapshot(&mut self, name: &OsStr, whole: &Whole, folders: &Folders, alarms: &mut Alarms) -> io::Result<Taken> {
+    fn snapshot(
+        &mut self,
+        name: &OsStr,
+        whole: &VerifiedFile,
+        folders: &Folders,
+        alarms: &mut Alarms,
+    ) -> io::Result<Taken> {
         let mark = self.mark(whole);
         match self.rebuild(name, whole, folders, mark) {
             Ok(applied) => {
@@ -401,7 +410,13 @@ impl Gate {
         }
     }
 
-    fn rebuild(&self, name: &OsStr, whole: &Whole, folders: &Folders, mark: Mark) -> Result<Applied, ApplyError> {
+    fn rebuild(
+        &self,
+        name: &OsStr,
+        whole: &VerifiedFile,
+        folders: &Folders,
+        mark: Mark,
+    ) -> Result<Applied, ApplyError> {
         let mut rebuild = self.feeding.rebuild()?;
         let mut failed = None;
         let read = text::read(&folders.spool.join(name), Reading::Rows, &mut |change| {
@@ -443,7 +458,7 @@ impl Gate {
     }
 
     /// A file that is in the copy goes out of the way.
-    fn away(&mut self, name: &OsStr, whole: &Whole, folders: &Folders, note: &str) -> io::Result<Taken> {
+    fn away(&mut self, name: &OsStr, whole: &VerifiedFile, folders: &Folders, note: &str) -> io::Result<Taken> {
         self.past.add(whole);
         folders.taken(name, whole, note)?;
         self.gone(name);
@@ -460,7 +475,7 @@ impl Gate {
     }
 
     /// Where the copy stands with a file. A time that cannot be is not believed: rows count, the age does not.
-    fn mark(&mut self, whole: &Whole) -> Mark {
+    fn mark(&mut self, whole: &VerifiedFile) -> Mark {
         let FeedHeader { source, sequence, as_of, .. } = whole.header.clone();
         let before = self.feeding.mark().filter(|mark| mark.source == source).map(|mark| mark.as_of);
         let (mut told, mut clock) = (as_of, None);
@@ -476,7 +491,7 @@ impl Gate {
         Mark { source, sequence: Some(sequence), position: Some(whole.hash.to_string()), as_of: told }
     }
 
-    fn is_future(&self, whole: &Whole) -> bool {
+    fn is_future(&self, whole: &VerifiedFile) -> bool {
         whole.header.as_of.duration_since(self.feeding.now()) > FUTURE_MAX
     }
 

@@ -19,8 +19,8 @@ use super::tests::{SECRET, open, settings, total};
 use super::writer::{Task, Writer};
 use super::*;
 use config;
-use replica::gate::{self, FORMAT, FeedHeader, GateKey, GateKeys, Hash, Kind, Seal};
-use replica::{CaseRecord, Event, Office};
+use replica::gate::{self, FORMAT, FeedHeader, FileKind, GateKey, GateKeys, Hash, Seal};
+use replica::{CaseRecord, Event, SimulatedOffice};
 use support::calendar::notices_of_2026;
 use support::folder::{Folder, comes};
 
@@ -28,7 +28,7 @@ const TODAY: Date = date(2026, 11, 23);
 
 /// An upstream with an office, whose files are kept as bytes until the test sends them.
 struct Upstream {
-    office: Office,
+    office: SimulatedOffice,
     sequence: u64,
     hash: Hash,
     as_of: Timestamp,
@@ -45,7 +45,7 @@ struct Sent {
 
 impl Upstream {
     fn new(cases: u64) -> Upstream {
-        let office = Office::new(cases, 1, TODAY, &notices_of_2026());
+        let office = SimulatedOffice::new(cases, 1, TODAY, &notices_of_2026());
         let hours_ago = Timestamp::now() - SignedDuration::from_hours(20);
         let as_of = Timestamp::from_second(hours_ago.as_second()).unwrap();
         Upstream { office, sequence: 0, hash: Hash::NONE, as_of, key: None }
@@ -58,7 +58,7 @@ impl Upstream {
 
     fn snapshot(&mut self) -> Sent {
         let lines: Vec<String> = self.office.cases().map(CaseRecord::to_line).collect();
-        self.file(Kind::Snapshot, &lines)
+        self.file(FileKind::Snapshot, &lines)
     }
 
     fn changes(&mut self, n: usize) -> Sent {
@@ -68,10 +68,10 @@ impl Upstream {
                 Event::Gone(case) => gate::delete_line(&case.receipt),
             })
             .collect();
-        self.file(Kind::Changes, &lines)
+        self.file(FileKind::Changes, &lines)
     }
 
-    fn file(&mut self, kind: Kind, lines: &[String]) -> Sent {
+    fn file(&mut self, kind: FileKind, lines: &[String]) -> Sent {
         self.as_of += SignedDuration::from_secs(1);
         let header = FeedHeader {
             format: FORMAT,
@@ -412,7 +412,7 @@ fn only_a_known_keys_seal_counts_in_its_turn() {
     let first = old.snapshot();
     let mut new = Upstream { key: Some(("k2".into(), SigningKey::from_bytes(&[2; 32]))), ..Upstream::signed(0, "", 0) };
     (new.office, new.sequence, new.hash, new.as_of) =
-        (Office::new(50, 1, TODAY, &notices_of_2026()), 1, old.hash, old.as_of);
+        (SimulatedOffice::new(50, 1, TODAY, &notices_of_2026()), 1, old.hash, old.as_of);
     let (by_old, by_new) = (old.changes(10), new.changes(10));
 
     // The old key is good for the first file only: what it signs after that is refused, and the new one's is taken.
@@ -489,7 +489,7 @@ fn a_bad_row_costs_itself_and_the_file_goes_on() {
         "x".repeat(20_000),
         good.to_line().replace(good.stage.code(), "archived"),
     ];
-    let file = upstream.file(Kind::Changes, &lines);
+    let file = upstream.file(FileKind::Changes, &lines);
     node.takes(&[&file]);
     node.holds(&truth);
     assert_eq!(node.sequence(), Some(2));
@@ -522,7 +522,7 @@ fn another_sources_files_are_refused_and_the_settings_can_change_whom_the_copy_f
         format: FORMAT,
         source: "elsewhere".into(),
         sequence: 1,
-        kind: Kind::Snapshot,
+        kind: FileKind::Snapshot,
         previous: Hash::NONE,
         as_of: Timestamp::now(),
         lines: 30,
@@ -575,7 +575,7 @@ fn a_file_that_takes_many_cases_away_waits_for_a_person_and_so_does_what_follows
     node.takes(&[&upstream.snapshot()]);
     let before = node.rows();
     let gone: Vec<String> = upstream.office.cases().take(50).map(|case| gate::delete_line(&case.receipt)).collect();
-    let (mass, after) = (upstream.file(Kind::Changes, &gone), upstream.file(Kind::Changes, &[]));
+    let (mass, after) = (upstream.file(FileKind::Changes, &gone), upstream.file(FileKind::Changes, &[]));
     node.takes(&[&mass, &after]);
     node.look();
     assert!(node.is_held());
@@ -621,8 +621,9 @@ fn a_copy_that_cannot_be_written_makes_the_files_wait_and_loses_nothing() {
         }
     };
     tell(&node, pages(0));
-    let more: Vec<String> = Office::new(3_000, 2, TODAY, &notices_of_2026()).cases().map(CaseRecord::to_line).collect();
-    let (big, after) = (upstream.file(Kind::Changes, &more), upstream.changes(10));
+    let more: Vec<String> =
+        SimulatedOffice::new(3_000, 2, TODAY, &notices_of_2026()).cases().map(CaseRecord::to_line).collect();
+    let (big, after) = (upstream.file(FileKind::Changes, &more), upstream.changes(10));
     node.takes(&[&big, &after]);
     assert!(node.alarm(AlarmKind::Stuck));
     assert_eq!((node.sequence(), node.left()), (Some(1), 2));
@@ -701,7 +702,7 @@ fn header(upstream: &Upstream) -> FeedHeader {
         format: FORMAT,
         source: "intranet".into(),
         sequence: upstream.sequence + 1,
-        kind: Kind::Changes,
+        kind: FileKind::Changes,
         previous: upstream.hash,
         as_of: upstream.as_of,
         lines: 0,

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use feed::text;
 use replica::Mark;
-use replica::gate::{Copy, GateKeys, Kind, Place, Reading, Standing, Whole};
+use replica::gate::{FileKind, FilePosition, GateKeys, Reading, ReplicaState, Standing, VerifiedFile};
 
 use super::apply::{Applied, ApplyError};
 use super::feeding::Feeding;
@@ -18,14 +18,14 @@ use super::putaway::Folders;
 
 /// Kept files that follow each other, from one to begin with on.
 pub(super) struct Way {
-    files: Vec<(PathBuf, Whole)>,
+    files: Vec<(PathBuf, VerifiedFile)>,
 }
 
 impl Way {
     /// The way to `place`, or without one as far as it leads. None: the kept files do not lead there. One that is damaged,
     /// or is there twice, is not followed.
-    pub(crate) fn find(keys: &GateKeys, folders: &Folders, place: Option<&Place>) -> io::Result<Option<Way>> {
-        let mut files: Vec<(PathBuf, Whole)> = Vec::new();
+    pub(crate) fn find(keys: &GateKeys, folders: &Folders, place: Option<&FilePosition>) -> io::Result<Option<Way>> {
+        let mut files: Vec<(PathBuf, VerifiedFile)> = Vec::new();
         for path in folders.kept()? {
             let Ok(whole) = text::read(&path, Reading::Check, &mut |_| {}) else { continue };
             if keys.check(&whole).is_ok() && follows(files.last().map(|(_, before)| before), &whole) {
@@ -44,7 +44,7 @@ impl Way {
     }
 
     /// Where it leads.
-    pub(crate) fn end(&self) -> &Whole {
+    pub(crate) fn end(&self) -> &VerifiedFile {
         &self.files.last().expect("a way has a file").1
     }
 
@@ -76,15 +76,16 @@ impl Way {
     }
 }
 
-fn is_at(whole: &Whole, place: &Place) -> bool {
+fn is_at(whole: &VerifiedFile, place: &FilePosition) -> bool {
     let header = &whole.header;
     (&header.source, header.sequence, whole.hash) == (&place.source, place.sequence, place.hash)
 }
 
 /// Whether a kept file is one to begin with, or follows the one before.
-fn follows(before: Option<&Whole>, whole: &Whole) -> bool {
-    let Some(before) = before else { return whole.header.kind == Kind::Snapshot || whole.header.sequence == 1 };
+fn follows(before: Option<&VerifiedFile>, whole: &VerifiedFile) -> bool {
+    let Some(before) = before else { return whole.header.kind == FileKind::Snapshot || whole.header.sequence == 1 };
     let header = before.header.clone();
-    let place = Place { source: header.source, sequence: header.sequence, hash: before.hash, as_of: header.as_of };
-    Copy::At(place).judge(None, &whole.header, Some(&whole.hash), |_| None) == Standing::Next
+    let place =
+        FilePosition { source: header.source, sequence: header.sequence, hash: before.hash, as_of: header.as_of };
+    ReplicaState::At(place).judge(None, &whole.header, Some(&whole.hash), |_| None) == Standing::Next
 }

@@ -68,10 +68,10 @@ fn the_scrub_finds_a_flipped_bit_in_a_row_and_a_copy_made_anew_heals_it() {
     }
     let replica = open(&folder, SERVE);
     assert!(comes(|| alarms(&replica).contains(&DAMAGED.to_owned())), "{:?}", replica.status());
-    assert!(matches!(ask(&replica, 7, &Proof::Paper), Answer::Down));
+    assert!(matches!(ask(&replica, 7, &Proof::Paper), Answer::Unavailable));
     assert_eq!(stage(&ask(&replica, 8, &Proof::Paper)), Some(Stage::Ready));
     assert!(feeding(&replica).rebuild_is_wanted() && comes(|| replica.status().damaged == 1));
-    assert!(matches!(ask(&replica, 900, &Proof::Paper), Answer::Down), "the damage may be in its key");
+    assert!(matches!(ask(&replica, 900, &Proof::Paper), Answer::Unavailable), "the damage may be in its key");
     rebuild(&replica, 500);
     assert_eq!(stage(&ask(&replica, 7, &Proof::Paper)), Some(Stage::Ready));
     assert!(matches!(ask(&replica, 900, &Proof::Paper), Answer::NotFound));
@@ -87,7 +87,7 @@ fn a_damaged_row_is_overwritten_by_the_next_change_of_its_case_whatever_its_vers
     raw.execute("UPDATE cases SET row = zeroblob(40), version = 9", []).unwrap();
     drop(raw);
     let replica = open(&folder, Role::Load);
-    assert!(matches!(ask(&replica, 1, &Proof::Paper), Answer::Down));
+    assert!(matches!(ask(&replica, 1, &Proof::Paper), Answer::Unavailable));
     apply(&replica, 2, vec![put(1, Stage::Posted, 2)]).unwrap();
     assert_eq!(stage(&ask(&replica, 1, &Proof::Paper)), Some(Stage::Posted));
 }
@@ -123,7 +123,7 @@ fn wherever_bytes_are_damaged_an_answer_is_right_or_down_and_never_not_found() {
                     assert_eq!(told.stage, Stage::Ready);
                     found += 1;
                 }
-                Answer::Down => down += 1,
+                Answer::Unavailable => down += 1,
                 Answer::NotFound => panic!("round {round}: case {n} is told as unknown"),
             }
         }
@@ -141,7 +141,7 @@ fn a_file_that_cannot_be_opened_is_put_aside_and_asked_for_anew() {
     let replica = open(&folder, SERVE);
     assert!(replica.is_empty() && replica.is_damaged(), "{:?}", replica.status());
     assert!(alarms(&replica).contains(&DAMAGED.to_owned()), "{:?}", alarms(&replica));
-    assert!(matches!(ask(&replica, 1, &Proof::Paper), Answer::Down));
+    assert!(matches!(ask(&replica, 1, &Proof::Paper), Answer::Unavailable));
     assert!(store::beside(&file(&folder), ".damaged").exists());
     rebuild(&replica, 100);
     assert_eq!(stage(&ask(&replica, 1, &Proof::Paper)), Some(Stage::Ready));
@@ -166,7 +166,7 @@ fn a_torn_log_costs_the_batches_that_were_not_whole_and_nothing_else() {
         let place = feeding(&replica).mark().and_then(|mark| mark.sequence).unwrap_or(0);
         match ask(&replica, 1, &Proof::Paper) {
             Answer::Found { case, .. } => assert_eq!(case.version, place, "cut at {cut}"),
-            Answer::Down | Answer::NotFound => assert_eq!(place, 0, "cut at {cut}"),
+            Answer::Unavailable | Answer::NotFound => assert_eq!(place, 0, "cut at {cut}"),
         }
     }
 }
@@ -183,7 +183,7 @@ fn a_stuck_reader_costs_its_own_look_up_and_no_more_than_its_time() {
     replica.reading.file.fetch_add(1, Ordering::AcqRel);
     replica.reading.cache.drop_all();
     let began = Instant::now();
-    assert!(matches!(ask(&replica, 2, &Proof::Paper), Answer::Down));
+    assert!(matches!(ask(&replica, 2, &Proof::Paper), Answer::Unavailable));
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     drop(stalled);
     assert!(comes(|| stage(&ask(&replica, 2, &Proof::Paper)) == Some(Stage::Ready)));

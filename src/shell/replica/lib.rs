@@ -146,7 +146,7 @@ impl Replica {
             Some((entry, as_of)) => self.judge(at, receipt, proof, &entry, as_of),
             None => {
                 count(&self.reading.metrics.down);
-                Answer::Down
+                Answer::Unavailable
             }
         }
     }

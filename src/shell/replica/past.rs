@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use replica::gate::{FeedHeader, Hash, Whole};
+use replica::gate::{FeedHeader, Hash, VerifiedFile};
 
 use super::putaway::Folders;
 
@@ -52,7 +52,7 @@ impl Past {
         self.source = source.to_owned();
     }
 
-    pub(crate) fn add(&mut self, whole: &Whole) {
+    pub(crate) fn add(&mut self, whole: &VerifiedFile) {
         let FeedHeader { source, sequence, .. } = &whole.header;
         if self.hash(source, *sequence).is_some() {
             return;

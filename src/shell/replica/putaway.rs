@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use feed::is_feed_name;
-use replica::gate::{Kind, Whole};
+use replica::gate::{FileKind, VerifiedFile};
 
 /// The folders of a spool.
 pub(super) struct Folders {
@@ -42,7 +42,7 @@ impl Folders {
     }
 
     /// Puts a feed file away that is in the copy. A program that waits for `name` finds a note.
-    pub(crate) fn taken(&self, name: &OsStr, whole: &Whole, note: &str) -> io::Result<()> {
+    pub(crate) fn taken(&self, name: &OsStr, whole: &VerifiedFile, note: &str) -> io::Result<()> {
         if is_waited_for(name) {
             fs::write(self.applied.join(noted(name, "done")), format!("{note}\n"))?;
         }
@@ -50,7 +50,7 @@ impl Folders {
     }
 
     /// Puts a feed file away of which the copy holds nothing and needs nothing: no copy is made again of it.
-    pub(crate) fn superseded(&self, name: &OsStr, whole: &Whole, note: &str) -> io::Result<()> {
+    pub(crate) fn superseded(&self, name: &OsStr, whole: &VerifiedFile, note: &str) -> io::Result<()> {
         if is_waited_for(name) {
             fs::write(self.applied.join(noted(name, "done")), format!("{note}\n"))?;
         }
@@ -188,11 +188,11 @@ pub(super) fn noted(name: &OsStr, note: &str) -> String {
     format!("{}.{note}", safe(name))
 }
 
-fn kept_name(name: &OsStr, whole: &Whole) -> String {
+fn kept_name(name: &OsStr, whole: &VerifiedFile) -> String {
     let end = if name.as_bytes().ends_with(b".zst") { "ndjson.zst" } else { "ndjson" };
     let kind = match whole.header.kind {
-        Kind::Changes => "changes",
-        Kind::Snapshot => "snapshot",
+        FileKind::Changes => "changes",
+        FileKind::Snapshot => "snapshot",
     };
     let hash = whole.hash.to_string();
     format!("{:020}-{}-{kind}.{end}", whole.header.sequence, &hash[..8])

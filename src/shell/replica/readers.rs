@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use os::clock;
-use replica::{AgeClock, CaseRecord, Mark, Moment};
+use replica::{AgeClock, CaseRecord, ClockReading, Mark};
 
 use super::cache::{Cache, Entry, Flight, Landed, locked};
 use super::conditions::{Conditions, DAMAGED};
@@ -155,12 +155,12 @@ impl Reading {
         locked(&self.clock).now(self.moment())
     }
 
-    pub(crate) fn moment(&self) -> Moment {
+    pub(crate) fn moment(&self) -> ClockReading {
         #[cfg(test)]
         {
             let passed = *locked(&self.passed);
-            let Moment { boot, wall } = clock::moment();
-            Moment { boot: boot + passed, wall: wall + passed }
+            let ClockReading { boot, wall } = clock::moment();
+            ClockReading { boot: boot + passed, wall: wall + passed }
         }
         #[cfg(not(test))]
         clock::moment()

@@ -11,7 +11,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use base::Private;
 use inquiry::Keys;
-use replica::{BadRow, CaseRecord, Change, KeptClock, Mark, SPOOL};
+use replica::{BadRow, CaseRecord, Change, Mark, SPOOL, StoredClock};
 
 use super::apply::{Applied, ApplyError};
 use super::held::{self, Decision, Held, HeldWhat};
@@ -29,7 +29,7 @@ pub(super) struct Surroundings<'a> {
     /// Cases of which nothing is said at the moment.
     pub unsure: &'a HashSet<i64>,
     /// Told of a mark before it is kept: cuts a time that cannot be, and gives the upstream's clock.
-    pub told: &'a dyn Fn(&mut Mark) -> KeptClock,
+    pub told: &'a dyn Fn(&mut Mark) -> StoredClock,
     /// Told after each commit, so that no old row stays in memory.
     pub committed: &'a dyn Fn(Committed),
 }

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use feed::text::{self, ReadError};
 use feed::{is_feed_name, printable};
-use replica::gate::{Copy, FeedHeader, FileError};
+use replica::gate::{FeedHeader, FileError, ReplicaState};
 
 use super::alarms::{AlarmKind, Alarms, Waiting};
 use super::apply::{ApplyError, Batch};
@@ -131,7 +131,7 @@ impl Spool {
     }
 
     /// What the copy holds, as far as feeds care.
-    pub(crate) fn copy(&self) -> Copy {
+    pub(crate) fn copy(&self) -> ReplicaState {
         self.gate.copy()
     }
 
@@ -316,11 +316,11 @@ impl Spool {
 }
 
 /// Why a batch without a seal is not taken here.
-pub(super) fn loose_is_refused(settings: &config::Replica, copy: &Copy) -> Option<Refusal> {
+pub(super) fn loose_is_refused(settings: &config::Replica, copy: &ReplicaState) -> Option<Refusal> {
     match copy {
         _ if !settings.keys.is_empty() => Some(Refusal::NotSealed),
-        Copy::At(place) => Some(Refusal::Follows(place.source.clone())),
-        Copy::Empty | Copy::Other => None,
+        ReplicaState::At(place) => Some(Refusal::Follows(place.source.clone())),
+        ReplicaState::Empty | ReplicaState::Other => None,
     }
 }
 

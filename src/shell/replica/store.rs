@@ -16,7 +16,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, params};
 
 use inquiry::{Keys, RowKey};
-use replica::{KeptClock, Mark, Moment, Row, RowError};
+use replica::{ClockReading, Mark, Row, RowError, StoredClock};
 
 use super::schema;
 
@@ -69,7 +69,7 @@ pub(super) struct State {
     pub quarantined: u64,
     /// Bad rows for which the quarantine had no room.
     pub lost: u64,
-    pub clock: Option<KeptClock>,
+    pub clock: Option<StoredClock>,
     /// When the whole file was last looked through.
     pub scrubbed: Option<Timestamp>,
     pub read_by: Option<String>,
@@ -262,22 +262,26 @@ pub(super) fn state(connection: &Connection) -> rusqlite::Result<State> {
     })
 }
 
-fn clock(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<Option<KeptClock>> {
+fn clock(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<Option<StoredClock>> {
     let boot_id: Option<String> = row.get(from)?;
     let number = |place: usize| row.get::<_, Option<i64>>(from + place);
     let (offset_us, boot, wall) = (number(1)?, number(2)?, number(3)?);
     let wall = wall.and_then(|micros| Timestamp::from_microsecond(micros).ok());
     let boot = boot.map(|micros| Duration::from_micros(micros.unsigned_abs()));
-    let told = boot.zip(wall).map(|(boot, wall)| Moment { boot, wall });
-    Ok(boot_id.zip(offset_us).zip(told).map(|((boot_id, offset_us), told)| KeptClock { boot_id, offset_us, told }))
+    let told = boot.zip(wall).map(|(boot, wall)| ClockReading { boot, wall });
+    Ok(boot_id.zip(offset_us).zip(told).map(|((boot_id, offset_us), told)| StoredClock {
+        boot_id,
+        offset_us,
+        reported: told,
+    }))
 }
 
 /// Keeps the upstream's clock, in the transaction of the mark that it told.
-pub(super) fn put_clock(connection: &Connection, clock: &KeptClock) -> rusqlite::Result<()> {
+pub(super) fn put_clock(connection: &Connection, clock: &StoredClock) -> rusqlite::Result<()> {
     let sql =
         "UPDATE state SET clock_boot = ?1, clock_offset_us = ?2, clock_told_boot_us = ?3, clock_told_wall_us = ?4";
-    let boot = i64::try_from(clock.told.boot.as_micros()).unwrap_or(i64::MAX);
-    let values = params![clock.boot_id, clock.offset_us, boot, clock.told.wall.as_microsecond()];
+    let boot = i64::try_from(clock.reported.boot.as_micros()).unwrap_or(i64::MAX);
+    let values = params![clock.boot_id, clock.offset_us, boot, clock.reported.wall.as_microsecond()];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 

@@ -93,7 +93,7 @@ pub(super) fn ask(replica: &Replica, n: u32, proof: &Proof) -> Answer {
 pub(super) fn stage(answer: &Answer) -> Option<Stage> {
     match answer {
         Answer::Found { case, .. } => Some(case.stage),
-        Answer::NotFound | Answer::Down => None,
+        Answer::NotFound | Answer::Unavailable => None,
     }
 }
 
@@ -171,7 +171,7 @@ fn a_copy_that_never_got_a_batch_is_down_and_does_not_say_not_found() {
     let folder = Folder::new();
     let replica = open(&folder, Role::Load);
     assert!(replica.is_empty());
-    assert!(matches!(ask(&replica, 1, &Proof::Paper), Answer::Down));
+    assert!(matches!(ask(&replica, 1, &Proof::Paper), Answer::Unavailable));
     let error = replica.apply_file(&file(&folder, &text(None, &[case(1, Stage::Ready, 1)]))).unwrap_err();
     assert!(matches!(error, ApplyError::NoAge));
 }
@@ -247,7 +247,7 @@ fn a_flipped_bit_is_down_and_never_a_wrong_answer() {
     row[29] ^= 1;
     file.execute("UPDATE cases SET row = ?2 WHERE key = ?1", rusqlite::params![key, row]).unwrap();
     let replica = open(&folder, Role::Load);
-    assert!(matches!(ask(&replica, 1, &Proof::Paper), Answer::Down));
+    assert!(matches!(ask(&replica, 1, &Proof::Paper), Answer::Unavailable));
     assert_eq!(stage(&ask(&replica, 2, &Proof::Paper)), Some(Stage::Ready), "the reader goes on");
     assert_eq!(total(&replica.metrics().read_errors), 1);
 }
@@ -355,7 +355,7 @@ fn too_many_who_wait_are_told_at_once() {
     let none = config::Replica { look_ups_waiting_max: 0, ..settings() };
     put(&open(&folder, Role::Load), &folder, 100, &[case(1, Stage::Ready, 1)]);
     let replica = Replica::open(folder.path(), &none, Keys::new(&SECRET), Role::Load).unwrap();
-    assert!(matches!(ask(&replica, 1, &Proof::Paper), Answer::Down));
+    assert!(matches!(ask(&replica, 1, &Proof::Paper), Answer::Unavailable));
     assert_eq!(total(&replica.metrics().queue_full), 1);
 }
 
@@ -393,7 +393,7 @@ fn versions(folder: &Folder) -> (Option<Timestamp>, Vec<u64>) {
     let replica = open(folder, Role::Load);
     let version = |n| match ask(&replica, n, &Proof::Paper) {
         Answer::Found { case, .. } => case.version,
-        Answer::NotFound | Answer::Down => 0,
+        Answer::NotFound | Answer::Unavailable => 0,
     };
     (replica.as_of(), [1, 2, 3999].map(version).into())
 }

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use inquiry::Keys;
-use replica::{Change, KeptClock, Line, Mark, SAMPLE};
+use replica::{Change, Line, Mark, SAMPLE, StoredClock};
 
 use super::apply::{self, Applied, ApplyError, Batch};
 use super::cache::locked;
@@ -199,10 +199,10 @@ impl Writer {
     }
 
     /// The upstream spoke: its clock is learnt, and a time that cannot be is cut.
-    fn told(&self, mark: &mut Mark, upstream_now: Option<Timestamp>) -> KeptClock {
+    fn told(&self, mark: &mut Mark, upstream_now: Option<Timestamp>) -> StoredClock {
         let mut clock = locked(&self.reading.clock);
         let said = mark.as_of;
-        mark.as_of = clock.told(self.reading.moment(), said, upstream_now);
+        mark.as_of = clock.upstream_reported(self.reading.moment(), said, upstream_now);
         let cut = (mark.as_of != said).then(|| {
             "the upstream's time is hours ahead of this node's: set both clocks; its words count as of one hour ahead".into()
         });

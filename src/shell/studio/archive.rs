@@ -9,8 +9,8 @@ use zip::write::SimpleFileOptions;
 
 use base::Lang;
 use speech::Clip;
-use studio::exchange::{self, Line, file_name};
-use studio::{SlotState, Words, page};
+use studio::exchange::{self, Row, file_name};
+use studio::{Message, SlotState, script_page};
 
 use crate::handle::Studio;
 use crate::rejection::Refusal;
@@ -57,7 +57,7 @@ pub struct FileReport {
     /// Whether it was rejected, and with it the archive.
     pub refused: bool,
     /// Findings, worst first.
-    pub words: Vec<Words>,
+    pub words: Vec<Message>,
 }
 
 /// A text that a translator changed.
@@ -82,7 +82,7 @@ impl Studio {
     /// The flow or the store cannot be read.
     pub fn table(&self, wanted: &Wanted) -> Result<Vec<u8>, Refusal> {
         let rows = self.wanted(wanted)?;
-        Ok(exchange::table(rows.iter().map(|row| (&row.slot, row.number, row.state))))
+        Ok(exchange::write_table(rows.iter().map(|row| (&row.slot, row.number, row.state))))
     }
 
     /// The script as an HTML page for print.
@@ -91,7 +91,7 @@ impl Studio {
     /// The flow or the store cannot be read.
     pub fn page(&self, wanted: &Wanted) -> Result<String, Refusal> {
         let rows = self.wanted(wanted)?;
-        Ok(page(rows.iter().map(|row| (&row.slot, row.number, row.state))))
+        Ok(script_page(rows.iter().map(|row| (&row.slot, row.number, row.state))))
     }
 
     fn wanted(&self, wanted: &Wanted) -> Result<Vec<SlotRow>, Refusal> {
@@ -130,7 +130,7 @@ impl Studio {
     ///
     /// # Errors
     /// The flow cannot be read.
-    pub fn changed_texts(&self, lines: &[Line]) -> Result<Vec<TextChange>, Refusal> {
+    pub fn changed_texts(&self, lines: &[Row]) -> Result<Vec<TextChange>, Refusal> {
         let catalogue = self.catalogue()?;
         let changed = lines.iter().filter_map(|line| {
             let clip = Clip { lang: Lang::from_code(&line.lang)?, id: line.slot.as_str().into() };
@@ -147,7 +147,7 @@ impl FileReport {
         FileReport { file: file.into(), slot: None, take: None, refused: false, words: Vec::new() }
     }
 
-    pub(crate) fn reject(&mut self, words: Words) {
+    pub(crate) fn reject(&mut self, words: Message) {
         self.refused = true;
         self.words.insert(0, words);
     }

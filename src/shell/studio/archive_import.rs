@@ -11,8 +11,8 @@ use std::path::Path;
 use zip::ZipArchive;
 
 use speech::Clip;
-use studio::exchange::{Line, read_table, slot_of};
-use studio::{Grade, Kind, Operator, Slot, TakeState, Words};
+use studio::exchange::{Row, read_table, slot_of};
+use studio::{Grade, Message, Operator, Slot, TakeSource, TakeState};
 
 use crate::archive::{FileReport, Imported};
 use crate::files;
@@ -40,13 +40,14 @@ impl Studio {
                     let key = (slot.clip.lang.code().to_owned(), slot.clip.id.to_string());
                     report.slot = Some(format!("{}/{}", key.0, key.1));
                     let text = texts.get(&key).filter(|text| !text.is_empty()).unwrap_or(&slot.text);
-                    let upload = Upload { bytes, kind: Kind::File, label: name, sitting: format!("{label}/{}", key.0) };
+                    let upload =
+                        Upload { bytes, kind: TakeSource::File, label: name, sitting: format!("{label}/{}", key.0) };
                     batch.judge(slot, &upload.bytes, catalogue.path(&slot.clip), &mut report);
                     if !report.refused && report.words.is_empty() {
                         self.stage(by, slot, text, upload, &mut batch, &mut report)?;
                     }
                 }
-                Err(error) => report.reject(Words::new(format!("文件名不对：{error}"), error.to_string())),
+                Err(error) => report.reject(Message::new(format!("文件名不对：{error}"), error.to_string())),
             }
             imported.files.push(report);
         }
@@ -79,7 +80,7 @@ impl Studio {
         };
         report.take = Some(made.name.to_string());
         if *text != slot.text {
-            report.words.push(Words::new(
+            report.words.push(Message::new(
                 format!("按另一文字录的：「{text}」；脚本改成这样之后才能上线。"),
                 format!("read from another text, \"{text}\": it can go live once the script has this text"),
             ));
@@ -146,7 +147,7 @@ impl Studio {
 }
 
 fn wrong(zh: &str, en: String) -> Refusal {
-    Refusal::Unreadable(Words::new(zh, en))
+    Refusal::Unreadable(Message::new(zh, en))
 }
 
 fn damaged(error: String) -> Refusal {
@@ -162,7 +163,7 @@ fn bomb(name: &str) -> Refusal {
 struct Unpacked {
     /// Recordings: index and name.
     files: Vec<(usize, String)>,
-    lines: Vec<Line>,
+    lines: Vec<Row>,
 }
 
 impl Unpacked {
@@ -191,11 +192,11 @@ impl Batch {
         if heard.is_some_and(|path| fs::read(path).is_ok_and(|own| own == bytes)) {
             report
                 .words
-                .push(Words::new("与现用录音相同，未作改动。", "identical to the live recording: left as it is"));
+                .push(Message::new("与现用录音相同，未作改动。", "identical to the live recording: left as it is"));
             return;
         }
         if !self.slots.insert(slot.clip.clone()) {
-            report.reject(Words::new(
+            report.reject(Message::new(
                 "这个位置有两份录音，只能留一份。",
                 "a second recording of this slot: keep one of them",
             ));
@@ -204,7 +205,7 @@ impl Batch {
         match self.sounds.insert(files::hash(bytes), slot.clip.clone()) {
             Some(other) if other.lang != slot.clip.lang => {
                 let same = format!("{}/{}", other.lang.code(), other.id);
-                report.reject(Words::new(
+                report.reject(Message::new(
                     format!("与 {same} 是同一段录音，但语言不同：可能放错了文件夹。"),
                     format!("the same recording as {same}, in another language: one of them is in the wrong folder"),
                 ));

@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 
 use config::Settings;
-use flow::Replayed;
+use flow::ReplayReport;
 use journal::REPLAYED_MAX;
 use os::aside::step_back;
 use os::clock;
@@ -21,7 +21,7 @@ use release::diagnostics;
 use release::hotline::{self, Hotline};
 use release::recordings::{self, Missing};
 use release::releases::{self, Entry, Master, Overlay};
-use speech::{Clip, Needed};
+use speech::{Clip, ClipText};
 use studio::{TakeName, TakeState, text_hash};
 
 use crate::rejection::Refusal;
@@ -76,7 +76,7 @@ impl<'a> FlowPublication<'a> {
     /// # Errors
     /// The folder cannot be read.
     pub fn run_sheets(&self) -> Result<Vec<SheetReport>, Vec<String>> {
-        let folder: &Path = &self.settings.hotline.sheets;
+        let folder: &Path = &self.settings.hotline.call_sheets;
         let sheets = call_sheets::in_folder(folder).map_err(|error| {
             one(format!("{}: {error}; hotline.sheets names the folder of call sheets", folder.display()))
         })?;
@@ -87,7 +87,7 @@ impl<'a> FlowPublication<'a> {
     ///
     /// # Errors
     /// The journal cannot be read.
-    pub fn replay(&self) -> Result<Replayed, Vec<String>> {
+    pub fn replay(&self) -> Result<ReplayReport, Vec<String>> {
         releases::replay_past_calls(self.settings, &self.hotline.release, REPLAYED_MAX).map_err(one)
     }
 
@@ -140,14 +140,14 @@ pub fn edited(settings: &Settings, missing: Missing) -> Result<(Hotline, Overlay
 #[derive(Debug, Default)]
 struct FittingTakes {
     above: Overlay,
-    /// Words whose live take is of other words, while the factory has a recording of these.
-    replaced: Vec<Needed>,
-    /// Words whose live take is of other words, and no recording has these: callers would hear what no longer holds.
-    outdated: Vec<Needed>,
+    /// Message whose live take is of other words, while the factory has a recording of these.
+    replaced: Vec<ClipText>,
+    /// Message whose live take is of other words, and no recording has these: callers would hear what no longer holds.
+    outdated: Vec<ClipText>,
 }
 
 /// Live takes that fit the words, else approved ones that do.
-fn fitting_takes(settings: &Settings, needed: &BTreeSet<Needed>) -> Result<FittingTakes, String> {
+fn fitting_takes(settings: &Settings, needed: &BTreeSet<ClipText>) -> Result<FittingTakes, String> {
     let live = releases::live_takes(settings);
     let approved = approved(settings).map_err(|error| error.to_string())?;
     let mut takes = FittingTakes::default();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use audio::g711;
-use audio::{RATE, samples_in, shape, telephone};
+use audio::{RATE, mastering, samples_in, to_telephone_rate};
 use base::Codec;
 use release::recordings;
 use speech::{Clip, Piece};
@@ -75,7 +75,7 @@ impl Studio {
         let Some(said) = &catalogue.slot(clip)?.said else {
             return Ok(plain(studio::wav(&as_heard(&narrow(&samples(&masters[clip])?)), RATE)));
         };
-        let saying = examples::naming(&catalogue.release, &said.saying, values);
+        let saying = examples::example_with_slots(&catalogue.release, &said.saying, values);
         let saying = examples::with_values(&catalogue.release, &saying, clip, values, seed);
         let heard = examples::compose(&catalogue.release, &saying)
             .ok_or_else(|| Refusal::NoSlot(format!("{}: these values do not fill the sentence", said.saying.entry)))?;
@@ -88,7 +88,7 @@ impl Studio {
                     sound.extend(narrow(&samples(path)?));
                 }
                 Piece::Silence(pause) => sound.resize(sound.len() + samples_in(*pause), 0),
-                Piece::Tone(_) | Piece::Take => {}
+                Piece::Tone(_) | Piece::Message => {}
             }
             if sound.len() > SENTENCE_SAMPLES_MAX {
                 break;
@@ -106,15 +106,15 @@ fn samples(path: &Path) -> Result<Sound, Refusal> {
 }
 
 fn narrow((samples, rate): &Sound) -> Vec<i16> {
-    telephone(samples, *rate).unwrap_or_default()
+    to_telephone_rate(samples, *rate).unwrap_or_default()
 }
 
 /// Limited to a telephone's band and companded with A-law.
 fn as_heard(samples: &[i16]) -> Vec<i16> {
     let mut band: Vec<f32> = samples.iter().map(|sample| f32::from(*sample) / 32768.0).collect();
-    shape::high_pass(&mut band, RATE, 300.0);
-    shape::low_pass(&mut band, RATE, 3400.0);
-    let coded = shape::to_16_bit(&band, 1.0).into_iter();
+    mastering::high_pass(&mut band, RATE, 300.0);
+    mastering::low_pass(&mut band, RATE, 3400.0);
+    let coded = mastering::to_16_bit(&band, 1.0).into_iter();
     coded.map(|sample| g711::decode(Codec::Alaw, g711::encode(Codec::Alaw, sample))).collect()
 }
 

@@ -18,8 +18,8 @@ use release::hotline;
 use release::recordings;
 use release::recordings::Missing;
 use release::releases::{self, Entry, Master, Overlay};
-use speech::{Clip, Needed};
-use studio::{Operator, TakeState, Words, is_close_knit, text_hash};
+use speech::{Clip, ClipText};
+use studio::{Message, Operator, TakeState, is_recorded_whole, text_hash};
 
 use crate::catalogue::Catalogue;
 use crate::handle::{Studio, actor};
@@ -43,7 +43,7 @@ impl Studio {
     /// [`Refusal::NotApprover`], [`Refusal::NoReason`], [`Refusal::Busy`], [`Refusal::Nothing`], [`Refusal::Mixed`]; or a
     /// file or the store cannot be written.
     pub fn publish(&self, by: &Operator, why: &str, confirmed: bool) -> Result<(String, Publication), Refusal> {
-        if !by.role.approves() {
+        if !by.role.may_approve() {
             return Err(Refusal::NotApprover);
         }
         if why.trim().is_empty() {
@@ -71,7 +71,7 @@ impl Studio {
     /// [`Refusal::NotApprover`], [`Refusal::Busy`], [`Refusal::NoRelease`], [`Refusal::Flow`]; or a file or the store
     /// cannot be written.
     pub fn rollback(&self, by: &Operator, to: Option<&str>, why: &str) -> Result<String, Refusal> {
-        if !by.role.approves() {
+        if !by.role.may_approve() {
             return Err(Refusal::NotApprover);
         }
         let _lock = releases::lock(&self.settings).map_err(Refusal::Fault)?.ok_or(Refusal::Busy)?;
@@ -167,7 +167,7 @@ impl Studio {
 
     /// Before the first publication: stores the shipped hotline as a release, so that it can be rolled back to. If a
     /// recording is missing there is nothing to roll back to.
-    fn store_as_shipped(&self, needed: &BTreeSet<Needed>) {
+    fn store_as_shipped(&self, needed: &BTreeSet<ClipText>) {
         let Ok(shipped) = releases::store(&self.settings, needed, &Overlay::new()) else { return };
         let (what, who, why) = ("publish".into(), "-".into(), "as shipped".into());
         let entry = Entry { at: clock::timestamp(), what, release: Some(shipped), who, why };
@@ -219,7 +219,7 @@ impl Studio {
 /// A publication to be made.
 #[derive(Default)]
 struct Plan {
-    needed: BTreeSet<Needed>,
+    needed: BTreeSet<ClipText>,
     /// The live takes.
     live: Overlay,
     /// What replaces them.
@@ -260,12 +260,12 @@ fn changed(take: &TakeRow, before: Option<&Heard>) -> Change {
 }
 
 /// Warns of sets whose recordings are heard within one breath and would be a person's in part only.
-fn half_recorded(catalogue: &Catalogue, plan: &Plan) -> Vec<Words> {
+fn half_recorded(catalogue: &Catalogue, plan: &Plan) -> Vec<Message> {
     let touched: BTreeSet<(Lang, &str)> = plan
         .new
         .keys()
         .filter_map(|clip| catalogue.slot(clip).ok().map(|slot| (clip.lang, &*slot.set)))
-        .filter(|(_, set)| is_close_knit(set))
+        .filter(|(_, set)| is_recorded_whole(set))
         .collect();
     let warnings = touched.into_iter().filter_map(|(lang, set)| {
         let slots: Vec<&Clip> = catalogue
@@ -284,9 +284,9 @@ fn half_recorded(catalogue: &Catalogue, plan: &Plan) -> Vec<Words> {
     warnings.collect()
 }
 
-fn half_recorded_warning(lang: Lang, set: &str, recorded: usize, all: usize) -> Words {
+fn half_recorded_warning(lang: Lang, set: &str, recorded: usize, all: usize) -> Message {
     let lang = lang.code();
-    Words {
+    Message {
         zh: format!(
             "{lang} 的「{set}」一组 {all} 条中只有 {recorded} 条是真人录音：一个号码里会混有两种声音。请录完整组，或确认仍要发布。"
         ),

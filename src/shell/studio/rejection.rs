@@ -1,6 +1,6 @@
 //! Why the studio rejected a request, in both languages of its page.
 
-use studio::{TakeState, Words};
+use studio::{Message, TakeState};
 
 /// A rejected request. Each says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum Refusal {
     NoTake(String),
     /// The file is no readable recording, or no acceptable archive.
     #[error("{0}")]
-    Unreadable(Words),
+    Unreadable(Message),
     /// The file is too large; sizes in bytes.
     #[error("the file has {bytes} bytes; the limit is {most} (studio.upload_bytes_max)")]
     TooLarge {
@@ -24,7 +24,7 @@ pub enum Refusal {
     },
     /// The checks reject the take.
     #[error("this take cannot be kept: {0}")]
-    NotGood(Words),
+    NotGood(Message),
     /// Only approvers may do this.
     #[error("only an approver may approve, publish and roll back")]
     NotApprover,
@@ -61,7 +61,7 @@ pub enum Refusal {
     },
     /// A set would be recorded in part only; the request may be repeated with a confirmation.
     #[error("{}", list(.0))]
-    Mixed(Vec<Words>),
+    Mixed(Vec<Message>),
     /// Another program holds the publication lock.
     #[error("another publication is running; try again in a moment")]
     Busy,
@@ -117,7 +117,7 @@ impl Refusal {
     }
 
     /// The message in both languages.
-    pub fn words(&self) -> Words {
+    pub fn words(&self) -> Message {
         let en = self.to_string();
         let zh = match self {
             Refusal::NoSlot(slot) => format!("没有录音位置 {slot}。"),
@@ -145,7 +145,7 @@ impl Refusal {
             Refusal::Flow(errors) => format!("流程文件无法读取：{}", errors.join("；")),
             Refusal::Fault(fault) => format!("录音库出错：{fault}"),
         };
-        Words { zh, en }
+        Message { zh, en }
     }
 }
 
@@ -155,7 +155,7 @@ impl From<rusqlite::Error> for Refusal {
     }
 }
 
-fn list(words: &[Words]) -> String {
+fn list(words: &[Message]) -> String {
     words.iter().map(|words| &*words.en).collect::<Vec<_>>().join("; ")
 }
 

@@ -60,7 +60,7 @@ impl Studio {
     /// [`Refusal::NotApprover`], [`Refusal::OwnTake`], [`Refusal::NotGood`], [`Refusal::State`], [`Refusal::IsLive`];
     /// or the store cannot be written.
     pub fn approve(&self, by: &Operator, take: &TakeName) -> Result<TakeRow, Refusal> {
-        if !by.role.approves() {
+        if !by.role.may_approve() {
             return Err(Refusal::NotApprover);
         }
         let (actor, live) = (actor(by), self.take(take)?.live);
@@ -94,7 +94,7 @@ impl Studio {
     /// # Errors
     /// [`Refusal::NotApprover`], [`Refusal::NoSlot`]; or the store cannot be written.
     pub fn restore(&self, by: &Operator, slot: &Clip, on: bool) -> Result<SlotRow, Refusal> {
-        if !by.role.approves() {
+        if !by.role.may_approve() {
             return Err(Refusal::NotApprover);
         }
         self.catalogue()?.slot(slot)?;
@@ -112,7 +112,7 @@ impl Studio {
     /// # Errors
     /// [`Refusal::NotApprover`]; or the store cannot be written.
     pub fn tidy(&self, by: &Operator, older: SignedDuration) -> Result<(usize, u64), Refusal> {
-        if !by.role.approves() {
+        if !by.role.may_approve() {
             return Err(Refusal::NotApprover);
         }
         let takes = self.store().discarded(clock::timestamp() - older)?;
@@ -152,7 +152,7 @@ impl Studio {
 
 /// Operators handle their own takes, approvers everyone's.
 fn may_handle(take: &TakeRow, by: &Operator) -> Result<(), Refusal> {
-    let allowed = by.role.approves() || take.by.is(&person(by));
+    let allowed = by.role.may_approve() || take.by.is(&person(by));
     if allowed { Ok(()) } else { Err(Refusal::NotYours(take.by.name.clone())) }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use base::Lang;
 use speech::Clip;
-use studio::{Figures, Finding, Grade, Kind, Slot, SlotState, TakeName, TakeState, Words};
+use studio::{Figures, Finding, Grade, Message, Slot, SlotState, TakeName, TakeSource, TakeState};
 
 /// A recording as it is sent.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub struct Upload {
     /// The file as it was sent: it is kept byte for byte.
     pub bytes: Vec<u8>,
     /// How it was recorded.
-    pub kind: Kind,
+    pub kind: TakeSource,
     /// The sender's name for it, for the history.
     pub label: String,
     /// Recordings of one sitting share one gain: one voice, one microphone, one room.
@@ -66,7 +66,7 @@ pub struct TakeRow {
     /// Whether callers hear it.
     pub live: bool,
     /// How it was recorded.
-    pub kind: Kind,
+    pub kind: TakeSource,
     /// The sender's name for it.
     pub label: String,
     /// The sitting that it was recorded in; empty for none.
@@ -141,7 +141,7 @@ pub struct Publication {
     /// Approved takes that are not published: their text differs from the live script.
     pub behind: Vec<Change>,
     /// Sets that would be recorded in part only.
-    pub warnings: Vec<Words>,
+    pub warnings: Vec<Message>,
 }
 
 /// One slot of a publication.

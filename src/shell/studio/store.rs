@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehav
 
 use base::Lang;
 use speech::Clip;
-use studio::{Kind, TakeName, TakeState};
+use studio::{TakeName, TakeSource, TakeState};
 
 use crate::rejection::Refusal;
 use crate::row::{AuditRow, Person, TakeReport, TakeRow};
@@ -314,7 +314,7 @@ fn take(row: &Row<'_>) -> rusqlite::Result<TakeRow> {
         text: row.get(3)?,
         state: read(row, 4, TakeState::from_code)?,
         live: false,
-        kind: read(row, 5, Kind::from_code)?,
+        kind: read(row, 5, TakeSource::from_code)?,
         label: row.get(6)?,
         sitting: row.get(7)?,
         by: Person { id: row.get(8)?, name: row.get(9)? },

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use audio::decode::decode;
 use os::aside::aside;
 use speech::Clip;
-use studio::{Conditions, Operator, Processed, Slot, TakeName, TakeState, Voice, Words, process};
+use studio::{Conditions, Message, Operator, Processed, Slot, TakeName, TakeState, Voice, process};
 
 use crate::catalogue::Catalogue;
 use crate::files;
@@ -52,7 +52,7 @@ impl Studio {
         let longest = self.settings.studio.upload_longest;
         let processed = aside(|| decode(&upload.bytes, longest).map(|sound| process(sound, &conditions)));
         let processed = processed
-            .map_err(|error| Refusal::Unreadable(Words { zh: unreadable_zh(&error), en: error.to_string() }))?;
+            .map_err(|error| Refusal::Unreadable(Message { zh: unreadable_zh(&error), en: error.to_string() }))?;
         let original = self.files.keep_original(&upload.bytes)?;
         let master = self.files.keep_master(&processed.master)?;
         Ok(row(by, slot, text, upload, Made { original, master, processed }))

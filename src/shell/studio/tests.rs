@@ -17,7 +17,7 @@ use release::recordings;
 use release::recordings::Missing;
 use release::releases::{self, Entry};
 use speech::Clip;
-use studio::{Kind, Operator, Role, SlotState, TakeState, text_hash};
+use studio::{Operator, Role, SlotState, TakeSource, TakeState, text_hash};
 use support::folder::Folder;
 use support::speaker::Speaker;
 
@@ -85,7 +85,7 @@ fn bye() -> Clip {
 }
 
 fn upload(speaker: &Speaker) -> Upload {
-    Upload { bytes: speaker.wav(), kind: Kind::Browser, label: "take 1".into(), sitting: String::new() }
+    Upload { bytes: speaker.wav(), kind: TakeSource::Browser, label: "take 1".into(), sitting: String::new() }
 }
 
 const NEW_WORDS: &str = "多謝來電，後會有期。";
@@ -96,7 +96,7 @@ fn speaker(pitch_hz: f64) -> Speaker {
 
 fn encoded(path: &Path) -> Vec<u8> {
     let (samples, rate) = recordings::samples(path).expect("a master");
-    let samples = audio::telephone(&samples, rate).expect("a rate");
+    let samples = audio::to_telephone_rate(&samples, rate).expect("a rate");
     samples.into_iter().map(|sample| audio::g711::encode(Codec::Alaw, sample)).collect()
 }
 

@@ -9,14 +9,14 @@ use jiff::Timestamp;
 use base::{Lang, tag};
 use inquiry::{Answer, Case, Receipt, Stage};
 use metrics::{Metrics, ScanPath, ScanResult, Score};
-use web::{CodeKind, Health, Kiosk, KioskSettings, Scanned, Shown};
+use web::{CodeKind, Health, Kiosk, KioskSettings, ScanAnswer, Scanned};
 
 /// A future of a closure.
 pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 type LookUpNow = dyn Fn(&Receipt) -> Option<Answer> + Send + Sync;
 type Key = dyn Fn(&Case, Timestamp) -> u64 + Send + Sync;
-type Show = dyn Fn(&Outcome, Timestamp) -> Shown + Send + Sync;
+type Show = dyn Fn(&Outcome, Timestamp) -> ScanAnswer + Send + Sync;
 type Speak = dyn Fn(&Outcome, Lang, Timestamp) -> Option<Vec<u8>> + Send + Sync;
 
 /// The rest of the program, as closures. None of them may block but where it is said.

@@ -9,7 +9,7 @@ use hyper::header::{EXPECT, HeaderMap};
 use tokio::time::timeout;
 
 use super::bounds::LEFTOVER_TIME;
-use web::Problem;
+use web::RequestError;
 
 /// A small body, all of it within a time.
 pub(crate) async fn whole(
@@ -17,11 +17,11 @@ pub(crate) async fn whole(
     mut body: Incoming,
     limit: usize,
     time: Duration,
-) -> Result<Bytes, Problem> {
+) -> Result<Bytes, RequestError> {
     refuse_larger(head, &mut body, limit).await?;
     match timeout(time, collected(&mut body, limit, time)).await {
         Ok(collected) => collected,
-        Err(_) => Err(Problem::Slow),
+        Err(_) => Err(RequestError::Slow),
     }
 }
 
@@ -32,32 +32,32 @@ pub(crate) async fn upload(
     limit: usize,
     pause: Duration,
     time: Duration,
-) -> Result<Bytes, Problem> {
+) -> Result<Bytes, RequestError> {
     refuse_larger(head, &mut body, limit).await?;
     match timeout(time, collected(&mut body, limit, pause)).await {
         Ok(collected) => collected,
-        Err(_) => Err(Problem::Slow),
+        Err(_) => Err(RequestError::Slow),
     }
 }
 
-async fn refuse_larger(head: &HeaderMap, body: &mut Incoming, limit: usize) -> Result<(), Problem> {
+async fn refuse_larger(head: &HeaderMap, body: &mut Incoming, limit: usize) -> Result<(), RequestError> {
     if body.size_hint().lower() <= limit as u64 {
         return Ok(());
     }
     if !head.contains_key(EXPECT) {
         let _ = timeout(LEFTOVER_TIME, leftover(body, limit)).await;
     }
-    Err(Problem::TooLarge { limit })
+    Err(RequestError::TooLarge { limit })
 }
 
-async fn collected(body: &mut Incoming, limit: usize, pause: Duration) -> Result<Bytes, Problem> {
+async fn collected(body: &mut Incoming, limit: usize, pause: Duration) -> Result<Bytes, RequestError> {
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(limit).min(limit);
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
-    while let Some(frame) = timeout(pause, body.frame()).await.map_err(|_| Problem::Slow)? {
-        let Ok(data) = frame.map_err(|_| Problem::Broken)?.into_data() else { continue };
+    while let Some(frame) = timeout(pause, body.frame()).await.map_err(|_| RequestError::Slow)? {
+        let Ok(data) = frame.map_err(|_| RequestError::Broken)?.into_data() else { continue };
         if first.len() + rest.len() + data.len() > limit {
-            return Err(Problem::TooLarge { limit });
+            return Err(RequestError::TooLarge { limit });
         }
         // Most bodies are one piece, which is not copied.
         match (first.is_empty(), rest.is_empty()) {

@@ -23,8 +23,8 @@ use config::Network;
 use inquiry::{Answer, Receipt, Stage};
 use metrics::{Door, HttpClass, LookUpResult, ScanPath, ScanResult, Score};
 use web::{
-    self, CodeKind, FailureLimits, Failures, JSON_BYTES_MAX, Kiosk, Photograph, PhotographLimits, Problem, RateRequest,
-    Route, ScanRequest, Scanned, Shown, SpeechRequest,
+    self, CodeKind, FailureLimits, Failures, JSON_BYTES_MAX, Kiosk, Photograph, PhotographLimits, RateRequest,
+    RequestError, Route, ScanAnswer, ScanRequest, Scanned, SpeechRequest,
 };
 
 /// Which pages a socket serves.
@@ -117,7 +117,7 @@ impl Doors {
             (Some(studio), Serves::Studio | Serves::All, true) => studio.answer(from, request).await,
             (_, Serves::Public | Serves::All, false) => self.public(began, from, request).await,
             (None, _, true) | (_, Serves::Public, true) | (_, Serves::Studio, false) => {
-                reply::problem(&Problem::NotFound)
+                reply::problem(&RequestError::NotFound)
             }
         };
         let metrics = &self.backend.metrics;
@@ -130,7 +130,7 @@ impl Doors {
         // Values that are no text are nothing that a proxy writes.
         let forwarded = head.get_all(FORWARDED).into_iter().map(|value| value.to_str().unwrap_or("?"));
         let is_proxy = |address| self.proxies.iter().any(|proxy| proxy.contains(address));
-        web::client(from, forwarded, is_proxy)
+        web::client_address(from, forwarded, is_proxy)
     }
 
     async fn public(&self, began: Instant, from: IpAddr, request: Request<Incoming>) -> Reply {
@@ -143,7 +143,7 @@ impl Doors {
         }
     }
 
-    async fn dispatch(&self, began: Instant, from: IpAddr, request: Request<Incoming>) -> Result<Reply, Problem> {
+    async fn dispatch(&self, began: Instant, from: IpAddr, request: Request<Incoming>) -> Result<Reply, RequestError> {
         let (head, body) = request.into_parts();
         let route = web::route(head.method.as_str(), head.uri.path())?;
         if let Some(asset) = web::asset(route) {
@@ -159,12 +159,12 @@ impl Doors {
             Route::Settings => Ok(reply::json((self.backend.kiosk)().to_json())),
             Route::Health => Ok(self.health()),
             Route::Metrics => Ok(self.metrics()),
-            Route::Picture => self.picture().await,
-            Route::Page | Route::Script | Route::Scanner | Route::Words | Route::Style => Err(Problem::NotFound),
+            Route::FlowDiagram => self.picture().await,
+            Route::Page | Route::Script | Route::Scanner | Route::Words | Route::Style => Err(RequestError::NotFound),
         }
     }
 
-    async fn scan(&self, began: Instant, from: IpAddr, body: &[u8]) -> Result<Reply, Problem> {
+    async fn scan(&self, began: Instant, from: IpAddr, body: &[u8]) -> Result<Reply, RequestError> {
         let ScanRequest { code, kiosk } = ScanRequest::read(body)?;
         self.scanned(began, from, code, kiosk, ScanPath::Code).await
     }
@@ -176,7 +176,7 @@ impl Doors {
         code: Private<String>,
         kiosk: Kiosk,
         path: ScanPath,
-    ) -> Result<Reply, Problem> {
+    ) -> Result<Reply, RequestError> {
         self.admit(began, from, &kiosk, path)?;
         let answered = match (self.backend.read)(code.expose()) {
             Scanned::Receipt(receipt) => self.reply_for(receipt).await,
@@ -224,7 +224,7 @@ impl Doors {
         let result = match &answer {
             Answer::Found { .. } => LookUpResult::Found,
             Answer::NotFound => LookUpResult::NotFound,
-            Answer::Down => LookUpResult::Down,
+            Answer::Unavailable => LookUpResult::Unavailable,
         };
         metrics.look_ups.inc(Door::Scan, result);
         answer
@@ -235,7 +235,7 @@ impl Doors {
         Answered { body: Bytes::from(shown.to_json()), trace: None, result: result_of(&shown), stage: None }
     }
 
-    async fn speech(&self, began: Instant, from: IpAddr, body: &[u8]) -> Result<Reply, Problem> {
+    async fn speech(&self, began: Instant, from: IpAddr, body: &[u8]) -> Result<Reply, RequestError> {
         let SpeechRequest { scan: ScanRequest { code, kiosk }, lang } = SpeechRequest::read(body)?;
         self.admit(began, from, &kiosk, ScanPath::Speech)?;
         let (outcome, trace) = match (self.backend.read)(code.expose()) {
@@ -247,7 +247,7 @@ impl Doors {
         };
         let answered = self.spoken(&outcome, trace, lang);
         self.finish(began, from, &code, kiosk, ScanPath::Speech, &answered);
-        let sound = answered.body.ok_or(Problem::NoSpeech)?;
+        let sound = answered.body.ok_or(RequestError::NoSpeech)?;
         Ok(reply::answer(StatusCode::OK, "audio/wav", sound))
     }
 
@@ -258,10 +258,16 @@ impl Doors {
         Answered { body, trace, result: result_of(&shown), stage: shown.stage }
     }
 
-    async fn image(&self, began: Instant, from: IpAddr, head: &HeaderMap, body: Incoming) -> Result<Reply, Problem> {
+    async fn image(
+        &self,
+        began: Instant,
+        from: IpAddr,
+        head: &HeaderMap,
+        body: Incoming,
+    ) -> Result<Reply, RequestError> {
         let kiosk = Kiosk::named(head.get(KIOSK).and_then(|name| name.to_str().ok()).unwrap_or(""));
         self.admit(began, from, &kiosk, ScanPath::Image)?;
-        let busy = || Problem::Busy { retry_after: BUSY_RETRY };
+        let busy = || RequestError::Busy { retry_after: BUSY_RETRY };
         let _upload = self.uploads.try_acquire().map_err(|_| busy())?;
         let bytes = body::whole(head, body, self.image_bytes_max, self.request_timeout).await?;
         let turn = timeout(PHOTOGRAPH_WAIT, self.photographs.acquire()).await;
@@ -277,7 +283,7 @@ impl Doors {
     }
 
     /// Looks for barcodes away from the threads that serve sockets, and takes the one that is a receipt.
-    async fn barcode(&self, bytes: Bytes) -> Result<Private<String>, Problem> {
+    async fn barcode(&self, bytes: Bytes) -> Result<Private<String>, RequestError> {
         let began = Instant::now();
         let limits = PhotographLimits::default();
         let read = Arc::clone(&self.backend.read);
@@ -286,10 +292,10 @@ impl Doors {
             photograph.barcode(limits, || began.elapsed(), |text| matches!(read(text), Scanned::Receipt(_)))
         });
         // A panic in a decoder is a picture that cannot be read.
-        Ok(search.await.map_err(|_| Problem::NoPicture)??)
+        Ok(search.await.map_err(|_| RequestError::NoPicture)??)
     }
 
-    fn rate(&self, began: Instant, from: IpAddr, body: &[u8]) -> Result<Reply, Problem> {
+    fn rate(&self, began: Instant, from: IpAddr, body: &[u8]) -> Result<Reply, RequestError> {
         let RateRequest { score, kiosk } = RateRequest::read(body)?;
         let score = match score {
             1 => Score::Satisfied,
@@ -313,9 +319,9 @@ impl Doors {
     }
 
     /// Drawn from the journal, so not on a thread that others wait for.
-    async fn picture(&self) -> Result<Reply, Problem> {
+    async fn picture(&self) -> Result<Reply, RequestError> {
         let draw = Arc::clone(&self.backend.picture);
-        let svg = tokio::task::spawn_blocking(move || draw()).await.map_err(|_| Problem::NotFound)?;
+        let svg = tokio::task::spawn_blocking(move || draw()).await.map_err(|_| RequestError::NotFound)?;
         let mut reply = reply::answer(StatusCode::OK, "image/svg+xml; charset=utf-8", svg);
         // Attributes of the drawing only: no script, no foreign content.
         reply.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static("inline; filename=flow.svg"));
@@ -328,12 +334,12 @@ impl Doors {
     }
 
     /// Refuses a kiosk that has failed too often.
-    fn admit(&self, now: Instant, from: IpAddr, kiosk: &Kiosk, path: ScanPath) -> Result<(), Problem> {
+    fn admit(&self, now: Instant, from: IpAddr, kiosk: &Kiosk, path: ScanPath) -> Result<(), RequestError> {
         let wait = self.failures.lock().unwrap_or_else(PoisonError::into_inner).wait(now, from, kiosk);
         let Some(retry_after) = wait else { return Ok(()) };
         self.backend.metrics.scans.inc(path, ScanResult::Limited);
         tracing::info!(%kiosk, path = path.code(), result = ScanResult::Limited.code(), "scan");
-        Err(Problem::Limited { retry_after })
+        Err(RequestError::Limited { retry_after })
     }
 
     /// Tells everybody who keeps count.
@@ -358,12 +364,12 @@ impl Doors {
         (self.backend.record)(ScanRecord { at, kiosk, path, result, stage: answered.stage, took });
     }
 
-    async fn json_body(&self, head: &HeaderMap, body: Incoming) -> Result<Bytes, Problem> {
+    async fn json_body(&self, head: &HeaderMap, body: Incoming) -> Result<Bytes, RequestError> {
         body::whole(head, body, JSON_BYTES_MAX, self.request_timeout).await
     }
 }
 
-fn result_of(shown: &Shown) -> ScanResult {
+fn result_of(shown: &ScanAnswer) -> ScanResult {
     match shown.kind {
         _ if shown.found => ScanResult::Found,
         _ if shown.unavailable => ScanResult::Unavailable,

@@ -5,8 +5,8 @@ use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use web::studio::Trouble;
-use web::{Asset, Problem};
+use web::studio::StudioError;
+use web::{Asset, RequestError};
 
 /// A whole reply.
 pub(crate) type Reply = Response<Full<Bytes>>;
@@ -25,7 +25,7 @@ pub(crate) fn json(body: impl Into<Bytes>) -> Reply {
 }
 
 /// A problem: its status, its JSON, and the headers that say what would do.
-pub(crate) fn problem(problem: &Problem) -> Reply {
+pub(crate) fn problem(problem: &RequestError) -> Reply {
     let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut reply = answer(status, JSON, problem.to_json());
     let headers = reply.headers_mut();
@@ -35,7 +35,7 @@ pub(crate) fn problem(problem: &Problem) -> Reply {
     if let Some(allow) = problem.allow() {
         headers.insert(header::ALLOW, HeaderValue::from_static(allow));
     }
-    if problem.ends_connection() {
+    if problem.closes_connection() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     reply
@@ -47,10 +47,10 @@ pub(crate) fn studio(status: StatusCode, content_type: &'static str, body: impl 
 }
 
 /// Why the studio did not do something.
-pub(crate) fn trouble(trouble: &Trouble) -> Reply {
+pub(crate) fn trouble(trouble: &StudioError) -> Reply {
     let status = StatusCode::from_u16(trouble.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut reply = match trouble {
-        Trouble::Request(of_request) => problem(of_request),
+        StudioError::Request(of_request) => problem(of_request),
         _ => answer(status, JSON, Bytes::new()),
     };
     *reply.body_mut() = Full::new(trouble.to_json().into());

@@ -16,8 +16,8 @@ use base::Private;
 use inquiry::{Answer, Case, Receipt, Stage};
 use metrics::{CallOutcome, Metrics, ScanPath, ScanResult, Score};
 use web::{
-    CodeKind, FailureLimits, Found, Hall, Health, KioskSettings, NodeState, Scanned, Shown, Sound, StageNames, Wording,
-    wav,
+    CodeKind, FailureLimits, FoundCase, Hall, Health, KioskSettings, NodeState, ScanAnswer, Scanned, SpeechPiece,
+    StageNames, Wording, speech_wav,
 };
 
 mod answers;
@@ -141,7 +141,7 @@ fn backend(told: &Arc<Told>) -> Backend {
             Box::pin(async move {
                 told.waiting.notify_one();
                 told.go_on.notified().await;
-                Answer::Down
+                Answer::Unavailable
             })
         }),
         key: Box::new(|case, _| case.stage as u64),
@@ -151,7 +151,7 @@ fn backend(told: &Arc<Told>) -> Backend {
             show(outcome)
         }),
         speak: Box::new(|outcome, lang, _| match outcome {
-            Outcome::Answer(_) => Some(wav(8000, [Sound::Samples(&[lang as i16; 80])].into_iter())),
+            Outcome::Answer(_) => Some(speech_wav(8000, [SpeechPiece::Samples(&[lang as i16; 80])].into_iter())),
             Outcome::Other(_) => None,
         }),
         record: Box::new(move |record| scans.scans.lock().unwrap().push(record)),
@@ -175,11 +175,11 @@ fn backend(told: &Arc<Told>) -> Backend {
     }
 }
 
-fn show(outcome: &Outcome) -> Shown {
+fn show(outcome: &Outcome) -> ScanAnswer {
     let words = |text: &str| Wording::by(|lang| format!("{text} {}", lang.code()));
     match outcome {
-        Outcome::Answer(Answer::Found { case, as_of }) => Shown::found(
-            Found {
+        Outcome::Answer(Answer::Found { case, as_of }) => ScanAnswer::found(
+            FoundCase {
                 case,
                 expected_by: Some(date(2026, 12, 1)),
                 hall: Some(Hall { code: "north".into(), name: words("hall") }),
@@ -189,9 +189,9 @@ fn show(outcome: &Outcome) -> Shown {
             },
             names(),
         ),
-        Outcome::Answer(Answer::NotFound) => Shown::not_found(words("none"), names()),
-        Outcome::Answer(Answer::Down) => Shown::unavailable(words("down"), names()),
-        Outcome::Other(kind) => Shown::other(*kind, names()),
+        Outcome::Answer(Answer::NotFound) => ScanAnswer::not_found(words("none"), names()),
+        Outcome::Answer(Answer::Unavailable) => ScanAnswer::unavailable(words("down"), names()),
+        Outcome::Other(kind) => ScanAnswer::other(*kind, names()),
     }
 }
 

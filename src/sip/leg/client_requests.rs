@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use super::client_transaction::Client;
 use super::dialog::Drafted;
 use super::session_timer::{granted, seconds};
-use super::{Leg, LegOutput, Progress, Stage, Why};
+use super::{EndCause, Leg, LegOutput, Stage, TransferProgress};
 use crate::arrival::Outgoing;
 use crate::dispatcher::{ALLOW, SUPPORTED};
 use crate::grammar::{Class, Method, class};
-use crate::lexer::Name;
+use crate::lexer::HeaderName;
 use crate::limits::REFRESH_TRIES;
 use crate::message::Message;
 use crate::uri::Uri;
@@ -31,14 +31,16 @@ impl Subscription {
 }
 
 /// The progress in a `message/sipfrag` body (RFC 3420): the status line of the referred call.
-pub(super) fn fragment_progress(body: &[u8]) -> Option<Progress> {
+pub(super) fn fragment_progress(body: &[u8]) -> Option<TransferProgress> {
     let line = body.split(|byte| matches!(byte, b'\r' | b'\n')).find(|line| !line.is_empty())?;
     let digits = line.strip_prefix(b"SIP/2.0 ")?.get(..3)?;
     let status: u16 = std::str::from_utf8(digits).ok()?.parse().ok()?;
     match class(status)? {
-        Class::Provisional => Some(if status == 100 { Progress::Trying } else { Progress::Ringing }),
-        Class::Success => Some(Progress::Done),
-        Class::Failure => Some(if matches!(status, 486 | 600) { Progress::Busy } else { Progress::Failed }),
+        Class::Provisional => Some(if status == 100 { TransferProgress::Trying } else { TransferProgress::Ringing }),
+        Class::Success => Some(TransferProgress::Done),
+        Class::Failure => {
+            Some(if matches!(status, 486 | 600) { TransferProgress::Busy } else { TransferProgress::Failed })
+        }
     }
 }
 
@@ -63,7 +65,7 @@ impl Leg {
     ) {
         let ready = self.stage == Stage::Established && !self.clients.any(&Method::Refer) && self.clients.has_room();
         if !ready || Uri::read(target_uri).is_err() {
-            return out.push(LegOutput::Referred(Progress::Failed));
+            return out.push(LegOutput::Referred(TransferProgress::Failed));
         }
         let contact = self.dialog.contact.clone();
         let mut draft = self.dialog.draft(Method::Refer).header("Contact", &contact);
@@ -76,14 +78,14 @@ impl Leg {
     }
 
     /// Reports the progress in a NOTIFY; the end of a subscription without a final status is a failure.
-    pub(super) fn note_progress(&mut self, progress: Option<Progress>, ended: bool, out: &mut Vec<LegOutput>) {
+    pub(super) fn note_progress(&mut self, progress: Option<TransferProgress>, ended: bool, out: &mut Vec<LegOutput>) {
         let Some(subscription) = &mut self.subscription else { return };
         let concluded = subscription.concluded;
-        let fin = matches!(progress, Some(Progress::Done | Progress::Busy | Progress::Failed));
+        let fin = matches!(progress, Some(TransferProgress::Done | TransferProgress::Busy | TransferProgress::Failed));
         subscription.concluded |= fin;
         match progress {
             Some(progress) if !concluded && (fin || !ended) => out.push(LegOutput::Referred(progress)),
-            Some(_) | None if ended && !concluded => out.push(LegOutput::Referred(Progress::Failed)),
+            Some(_) | None if ended && !concluded => out.push(LegOutput::Referred(TransferProgress::Failed)),
             Some(_) | None => {}
         }
         if ended {
@@ -156,13 +158,13 @@ impl Leg {
         }
         if client.method == Method::Refer && class(status) != Some(Class::Success) {
             self.subscription = None;
-            out.push(LegOutput::Referred(Progress::Failed));
+            out.push(LegOutput::Referred(TransferProgress::Failed));
         }
         if matches!(client.method, Method::Invite | Method::Update) {
             self.conclude_refresh(now, &client, status, response, out);
         }
         if matches!(status, 408 | 481) && !self.is_over() {
-            self.hang_up(now, None, Why::PeerLost, out);
+            self.hang_up(now, None, EndCause::PeerLost, out);
         }
     }
 
@@ -187,7 +189,7 @@ impl Leg {
         let Some(session) = &mut self.session else { return };
         match status {
             422 => {
-                let min = response.and_then(|response| response.header(Name::MinSe)).and_then(seconds);
+                let min = response.and_then(|response| response.header(HeaderName::MinSe)).and_then(seconds);
                 session.interval = session.interval.max(min.unwrap_or(session.interval));
                 session.refresh_at = Some(now);
             }
@@ -219,7 +221,7 @@ fn ack_of(client: &Client, response: &Message) -> Outgoing {
         match name {
             _ if at == 0 => ack.push_str(&line.replacen("INVITE", "ACK", 1)),
             "CSeq" => ack.push_str(&line.replace("INVITE", "ACK")),
-            "To" => ack.push_str(&format!("To: {}", response.header(Name::To).unwrap_or(""))),
+            "To" => ack.push_str(&format!("To: {}", response.header(HeaderName::To).unwrap_or(""))),
             "Via" | "Route" | "Max-Forwards" | "From" | "Call-ID" => ack.push_str(line),
             _ => continue,
         }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use crate::arrival::{Arrival, Outgoing, Target, Transport, request_target};
 use crate::grammar::{Method, values};
-use crate::lexer::Name;
+use crate::lexer::HeaderName;
 use crate::limits;
 use crate::message::{LegKey, Message};
 use crate::name_addr::NameAddr;
@@ -70,7 +70,7 @@ impl Dialog {
     /// The dialog that a 2xx to this INVITE creates (RFC 3261 §12.1.1).
     pub(super) fn new(invite: &Message, arrival: &Arrival, local: &Local) -> Dialog {
         let local_tag = token(local.seed, 0);
-        let to = invite.header(Name::To).unwrap_or("");
+        let to = invite.header(HeaderName::To).unwrap_or("");
         let contact = match arrival.transport {
             Transport::Tcp if Uri::read(&local.contact_uri).is_ok_and(|uri| uri.param("transport").is_none()) => {
                 format!("<{};transport=tcp>", local.contact_uri)
@@ -87,8 +87,8 @@ impl Dialog {
             seed: local.seed,
             count: 0,
             local_cseq: 0,
-            remote_party: invite.header(Name::From).unwrap_or("").into(),
-            routes: invite.list(Name::RecordRoute).take(limits::ROUTES).map(Into::into).collect(),
+            remote_party: invite.header(HeaderName::From).unwrap_or("").into(),
+            routes: invite.list(HeaderName::RecordRoute).take(limits::ROUTES).map(Into::into).collect(),
             target: invite.from().uri.into(),
             sent_by: sent_by(&local.contact_uri, arrival),
         };

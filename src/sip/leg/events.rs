@@ -39,7 +39,7 @@ pub enum LegInput {
         sdp: Vec<u8>,
     },
     /// Rejects the oldest offer; rejecting the first one ends the call.
-    Refuse {
+    Reject {
         /// 300 to 699.
         status: u16,
         /// A warn-code of RFC 3261 §20.43 and a text for the peer's engineers.
@@ -86,15 +86,15 @@ pub enum LegOutput {
     /// A key arrived in an INFO.
     Key(Key),
     /// The transfer progressed.
-    Referred(Progress),
+    Referred(TransferProgress),
     /// The call is over: media and line are free.
     Ended {
         /// The cause.
-        why: Why,
+        why: EndCause,
     },
     /// An INVITE begins another call under the key of this leg, whose call is over: a rejected caller tries again with
     /// the same Call-ID and tag (RFC 4028 §7.3, RFC 3261 §22.2). `Gone` follows; then the INVITE goes to the dispatcher.
-    Renewed {
+    NextCall {
         /// The INVITE.
         message: Message,
         /// How it arrived.
@@ -106,7 +106,7 @@ pub enum LegOutput {
 
 /// The progress of a transfer, from the status in its NOTIFYs (RFC 3515 §2.4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum TransferProgress {
     /// 100.
     Trying,
     /// 101 to 199.
@@ -121,7 +121,7 @@ pub enum Progress {
 
 /// The cause of the end of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Why {
+pub enum EndCause {
     /// The peer sent BYE.
     ByeReceived,
     /// The peer sent CANCEL before the answer.
@@ -137,7 +137,7 @@ pub enum Why {
     /// The transport gave up on a message.
     TransportFailed,
     /// This side hung up.
-    WeHungUp,
+    HungUp,
     /// The INVITE was rejected.
-    Refused,
+    Rejected,
 }

@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use self::client_transaction::Clients;
 use self::dialog::Dialog;
-pub use self::events::{LegInput, LegOutput, Local, Progress, Why};
+pub use self::events::{EndCause, LegInput, LegOutput, Local, TransferProgress};
 use self::server_transaction::{Id, InviteServer, Invites, Phase, Replies};
 use self::session_timer::Session;
 use super::arrival::{Arrival, Outgoing};
@@ -79,7 +79,7 @@ enum Bye {
 }
 
 impl Leg {
-    /// Begins a call with an INVITE that [`Front`](super::Front) dispatched. The first outputs are an `Offer`, or a
+    /// Begins a call with an INVITE that [`Dispatcher`](super::Dispatcher) dispatched. The first outputs are an `Offer`, or a
     /// rejection and `Ended`.
     pub fn new(now: Instant, invite: Message, arrival: &Arrival, local: Local) -> (Leg, Vec<LegOutput>) {
         let mut leg = Leg {
@@ -117,7 +117,7 @@ impl Leg {
     }
 
     /// Whether a transaction is pending: a local request waits for its final response, or a final response for its ACK.
-    pub fn owes(&self) -> bool {
+    pub fn has_pending_transactions(&self) -> bool {
         !self.clients.is_empty() || self.invites.iter().any(|invite| invite.next().is_some())
     }
 
@@ -128,13 +128,13 @@ impl Leg {
         match input {
             LegInput::Received { message, arrival } => self.receive(now, message, &arrival, &mut out),
             LegInput::Answer { sdp } => self.answer(now, sdp, &mut out),
-            LegInput::Refuse { status, warning, retry_after } => {
+            LegInput::Reject { status, warning, retry_after } => {
                 self.refuse(now, &offers::Refusing { status, warning, retry_after }, &mut out);
             }
             LegInput::Refer { target_uri, referred_by } => {
                 self.refer(now, &target_uri, referred_by.as_deref(), &mut out);
             }
-            LegInput::HangUp { reason } => self.hang_up(now, reason, Why::WeHungUp, &mut out),
+            LegInput::HangUp { reason } => self.hang_up(now, reason, EndCause::HungUp, &mut out),
             LegInput::TransportFailed => self.lose_transport(now, &mut out),
             LegInput::Deadline => self.run_timers(now, &mut out),
         }
@@ -165,7 +165,7 @@ impl Leg {
         self.repeat_requests(now, out);
         let Some(session) = self.session.filter(|_| !self.is_over()) else { return };
         if session.ends_at <= now {
-            self.hang_up(now, Some(EXPIRED), Why::SessionExpired, out);
+            self.hang_up(now, Some(EXPIRED), EndCause::SessionExpired, out);
         } else if session.refresh_at.is_some_and(|at| at <= now) {
             self.refresh_session(now, out);
         }
@@ -210,13 +210,13 @@ impl Leg {
             }
             Stage::Answered | Stage::Established => {
                 self.send_bye(now, Some(NO_ACK), out);
-                self.end(now, Bye::Sent, Why::NoAck, out);
+                self.end(now, Bye::Sent, EndCause::NoAck, out);
             }
             Stage::Offered | Stage::Over { .. } | Stage::Gone => {}
         }
     }
 
-    fn hang_up(&mut self, now: Instant, reason: Option<&'static str>, why: Why, out: &mut Vec<LegOutput>) {
+    fn hang_up(&mut self, now: Instant, reason: Option<&'static str>, why: EndCause, out: &mut Vec<LegOutput>) {
         match self.stage {
             Stage::Offered => {
                 let refusing = offers::Refusing { status: 480, warning: None, retry_after: None };
@@ -241,14 +241,14 @@ impl Leg {
         self.invites.iter_mut().for_each(InviteServer::confirm);
         match self.stage {
             Stage::Offered | Stage::Answered | Stage::Established => {
-                self.end(now, Bye::Nothing, Why::TransportFailed, out);
+                self.end(now, Bye::Nothing, EndCause::TransportFailed, out);
             }
             Stage::Over { .. } | Stage::Gone => {}
         }
     }
 
     /// Ends the call. The leg stays for late retransmissions.
-    fn end(&mut self, now: Instant, bye: Bye, why: Why, out: &mut Vec<LegOutput>) {
+    fn end(&mut self, now: Instant, bye: Bye, why: EndCause, out: &mut Vec<LegOutput>) {
         // Over TCP nothing is retransmitted: only pending transactions keep the leg.
         let late = if self.dialog.arrival.transport.is_unreliable() { GIVE_UP } else { Duration::ZERO };
         self.stage = Stage::Over { until: now + late, bye };

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::server_transaction::{Id, Phase, Repeat};
 use super::session_timer::{Session, Terms, TooSmall, negotiate};
-use super::{Bye, Leg, LegOutput, Stage, Why};
+use super::{Bye, EndCause, Leg, LegOutput, Stage};
 use crate::arrival::{Arrival, Outgoing};
 use crate::dispatcher::{ALLOW, SUPPORTED};
 use crate::grammar::{Class, Method, class};
-use crate::lexer::Name;
+use crate::lexer::HeaderName;
 use crate::message::Message;
 use crate::response::Response;
 
@@ -70,7 +70,7 @@ impl Leg {
                 let seconds = min.as_secs().to_string();
                 self.refuse_invite(now, &id, 422, &[("Min-SE", &seconds)], out);
                 if self.stage == Stage::Offered {
-                    self.end(now, Bye::Nothing, Why::Refused, out);
+                    self.end(now, Bye::Nothing, EndCause::Rejected, out);
                 }
             }
             None => {
@@ -90,8 +90,8 @@ impl Leg {
 
     /// Notes whether the peer supports UPDATE, by the Allow of its last INVITE or UPDATE.
     pub(super) fn note_capabilities(&mut self, request: &Message) {
-        if request.header(Name::Allow).is_some() {
-            self.peer_updates = request.lists(Name::Allow, "UPDATE");
+        if request.header(HeaderName::Allow).is_some() {
+            self.peer_updates = request.lists(HeaderName::Allow, "UPDATE");
         }
     }
 
@@ -153,7 +153,7 @@ impl Leg {
         self.session = terms.map(|terms| Session::new(now, terms.interval, terms.we_refresh));
         let mut response = message
             .respond(arrival, 200, &self.dialog.local_tag)
-            .copy(&message.head, Name::RecordRoute, "Record-Route")
+            .copy(&message.head, HeaderName::RecordRoute, "Record-Route")
             .header("Contact", &self.dialog.contact)
             .header("Allow", ALLOW)
             .header("Supported", SUPPORTED);
@@ -170,7 +170,7 @@ impl Leg {
         let first = self.stage == Stage::Offered && !self.offers.is_empty();
         self.refuse_pending(now, refusing, out);
         if first {
-            self.end(now, Bye::Nothing, Why::Refused, out);
+            self.end(now, Bye::Nothing, EndCause::Rejected, out);
         }
     }
 

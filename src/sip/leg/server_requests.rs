@@ -6,11 +6,11 @@ use super::client_requests::fragment_progress;
 use super::info::{self, InfoBody};
 use super::server_transaction::{Id, InviteServer, Phase};
 use super::session_timer::TooSmall;
-use super::{Bye, Leg, LegOutput, Stage, Why};
+use super::{Bye, EndCause, Leg, LegOutput, Stage};
 use crate::arrival::{Arrival, Outgoing};
 use crate::dispatcher::{self, ACCEPT, ALLOW};
 use crate::grammar::{self, Class, Method, class};
-use crate::lexer::Name;
+use crate::lexer::HeaderName;
 use crate::limits::RETRY_AFTER_MAX_S;
 use crate::message::Message;
 
@@ -48,7 +48,7 @@ impl Leg {
             Some(sdp) if delayed => out.push(LegOutput::AnswerReceived { sdp }),
             None if delayed => {
                 self.establish(out);
-                return self.hang_up(now, Some(NO_ANSWER), Why::NoAnswer, out);
+                return self.hang_up(now, Some(NO_ANSWER), EndCause::NoAnswer, out);
             }
             Some(_) | None => {}
         }
@@ -72,7 +72,7 @@ impl Leg {
         self.offers.forget(&invite);
         self.refuse_invite(now, &invite, 487, &[], out);
         if self.stage == Stage::Offered {
-            self.end(now, Bye::Nothing, Why::Cancelled, out);
+            self.end(now, Bye::Nothing, EndCause::Cancelled, out);
         }
     }
 
@@ -88,7 +88,7 @@ impl Leg {
         }
         if self.begins_another_call(&invite) {
             self.stage = Stage::Gone;
-            return out.extend([LegOutput::Renewed { message: invite, arrival: *arrival }, LegOutput::Gone]);
+            return out.extend([LegOutput::NextCall { message: invite, arrival: *arrival }, LegOutput::Gone]);
         }
         match self.objection(&invite) {
             Some((status, headers)) => self.refuse_new(now, invite, arrival, status, &headers, out),
@@ -233,7 +233,7 @@ impl Leg {
             Stage::Over { until, .. } => self.stage = Stage::Over { until, bye: Bye::Nothing },
             Stage::Offered | Stage::Answered | Stage::Established => {
                 self.clients.clear();
-                self.end(now, Bye::Nothing, Why::ByeReceived, out);
+                self.end(now, Bye::Nothing, EndCause::ByeReceived, out);
             }
             Stage::Gone => {}
         }
@@ -292,7 +292,7 @@ impl Leg {
             return self.reply(id, notify, arrival, 481, &[], out);
         }
         self.reply(id, notify, arrival, 200, &[], out);
-        let state = notify.header(Name::SubscriptionState).unwrap_or("");
+        let state = notify.header(HeaderName::SubscriptionState).unwrap_or("");
         let ended = state.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("terminated");
         self.note_progress(fragment_progress(&notify.body), ended, out);
     }

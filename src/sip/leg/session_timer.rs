@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::grammar;
-use crate::lexer::Name;
+use crate::lexer::HeaderName;
 use crate::message::Message;
 
 /// The session terms of a 2xx.
@@ -52,10 +52,10 @@ impl Session {
 ///
 /// A caller that neither supports session timers nor asks for one gets none; the media timeout ends its call.
 pub(super) fn negotiate(message: &Message, ours: Duration, min_se: Duration) -> Result<Option<Terms>, TooSmall> {
-    let supported = message.lists(Name::Supported, "timer") || message.lists(Name::Require, "timer");
-    let their_min = message.header(Name::MinSe).and_then(seconds).unwrap_or(Duration::ZERO);
+    let supported = message.lists(HeaderName::Supported, "timer") || message.lists(HeaderName::Require, "timer");
+    let their_min = message.header(HeaderName::MinSe).and_then(seconds).unwrap_or(Duration::ZERO);
     let floor = their_min.max(min_se);
-    let asked = message.header(Name::SessionExpires);
+    let asked = message.header(HeaderName::SessionExpires);
     let interval = match asked.and_then(seconds) {
         Some(asked) if asked < min_se && supported => return Err(TooSmall(floor)),
         Some(asked) => asked.min(ours.max(floor)).max(SHORTEST),
@@ -69,7 +69,7 @@ pub(super) fn negotiate(message: &Message, ours: Duration, min_se: Duration) -> 
 
 /// The session that a 2xx to a local refresh grants, in which this side is the UAC; `None` if the peer keeps no timer.
 pub(super) fn granted(now: Instant, response: &Message) -> Option<Session> {
-    let text = response.header(Name::SessionExpires)?;
+    let text = response.header(HeaderName::SessionExpires)?;
     let we_refresh = !refresher(text).is_some_and(|name| name.eq_ignore_ascii_case("uas"));
     Some(Session::new(now, seconds(text)?.max(SHORTEST), we_refresh))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::test_peer::{ANSWER, Call, OFFER, ended, response_to, sent};
-use crate::{Method, Name, Target, Transport};
+use crate::{HeaderName, Method, Target, Transport};
 
 mod in_dialog;
 mod transfer_and_routing;
@@ -27,7 +27,7 @@ fn a_plain_call_is_offered_answered_established_and_ended() {
         call = call.acknowledge();
         assert!(matches!(call.out[..], [LegOutput::Established]));
         assert_eq!(call.ask("BYE", "", "").status(), Some(200));
-        assert_eq!(call.ended(), Some(Why::ByeReceived));
+        assert_eq!(call.ended(), Some(EndCause::ByeReceived));
         let gone = matches!(call.out.last(), Some(LegOutput::Gone));
         assert_eq!(gone, transport == Transport::Tcp, "over UDP late repeats are waited for");
         let last = call.pass(Duration::from_secs(33));
@@ -51,12 +51,12 @@ fn request(call: &Call, method: &Method) -> Message {
 fn a_repeated_invite_gets_the_same_response_and_goes_no_further() {
     for transport in BOTH {
         let mut call = Call::answered(transport);
-        let first = call.sent()[0].header(Name::To).map(str::to_owned);
+        let first = call.sent()[0].header(HeaderName::To).map(str::to_owned);
         let invite = call.invite.clone();
         call.receive(invite);
         assert_eq!(offers(&call.out), 0);
         assert_eq!(call.statuses(), [200]);
-        assert_eq!(call.sent()[0].header(Name::To).map(str::to_owned), first);
+        assert_eq!(call.sent()[0].header(HeaderName::To).map(str::to_owned), first);
     }
 }
 
@@ -100,7 +100,7 @@ fn a_200_without_ack_ends_in_bye_after_64_t1() {
         let mut call = Call::answered(transport);
         let out = call.pass(Duration::from_secs(32));
         assert_eq!(requests(&out, &Method::Bye), 1);
-        assert_eq!(ended(out.iter().map(|(_, output)| output)), Some(Why::NoAck));
+        assert_eq!(ended(out.iter().map(|(_, output)| output)), Some(EndCause::NoAck));
         assert_eq!(out.last().map(|(at, _)| *at), Some(Duration::from_secs(32)));
     }
 }
@@ -181,7 +181,7 @@ fn a_refused_caller_may_try_again_under_the_same_key() {
         }
         let again = next_call(&call, 2);
         let out = call.receive(again);
-        assert!(matches!(out, [LegOutput::Renewed { .. }, LegOutput::Gone]), "{out:?}");
+        assert!(matches!(out, [LegOutput::NextCall { .. }, LegOutput::Gone]), "{out:?}");
         assert_eq!(call.leg.deadline(), None);
     }
 }
@@ -195,13 +195,13 @@ fn a_new_call_may_follow_under_the_same_key_but_not_while_the_first_is_up() {
     call.ask("BYE", "", "");
     let restarted = call.peer.text("INVITE", 1, 600, "", OFFER).replace(&format!(";tag={}", call.leg.local_tag()), "");
     let out = call.receive(crate::parse_datagram(restarted.as_bytes()).expect("sound"));
-    assert!(matches!(out, [LegOutput::Renewed { .. }, LegOutput::Gone]), "{out:?}");
+    assert!(matches!(out, [LegOutput::NextCall { .. }, LegOutput::Gone]), "{out:?}");
 }
 
 #[test]
 fn a_fork_of_a_refused_invite_is_merged_while_the_refusal_waits_for_its_ack() {
     let mut call = Call::offered(Transport::Udp);
-    call.input(LegInput::Refuse { status: 486, warning: None, retry_after: None });
+    call.input(LegInput::Reject { status: 486, warning: None, retry_after: None });
     let fork = next_call(&call, 1);
     call.receive(fork);
     assert_eq!(call.statuses(), [482]);
@@ -210,7 +210,7 @@ fn a_fork_of_a_refused_invite_is_merged_while_the_refusal_waits_for_its_ack() {
 #[test]
 fn an_ack_without_the_required_answer_ends_the_call() {
     let mut call = Call::with(Transport::Udp, "", "").answer().acknowledge();
-    assert_eq!(call.ended(), Some(Why::NoAnswer));
+    assert_eq!(call.ended(), Some(EndCause::NoAnswer));
     assert!(request(&call, &Method::Bye).header_named("Reason").is_some());
     assert!(call.pass(Duration::from_secs(1)).len() == 1, "the BYE repeats");
 }
@@ -222,10 +222,10 @@ fn a_refusal_repeats_over_udp_until_its_ack_and_not_over_tcp() {
     for (transport, repeats) in [(Transport::Udp, 3), (Transport::Tcp, 0)] {
         let mut call = Call::offered(transport);
         let warning = Some((304, "Media type \"x\" not available".into()));
-        call.input(LegInput::Refuse { status: 488, warning, retry_after: None });
+        call.input(LegInput::Reject { status: 488, warning, retry_after: None });
         assert_eq!(call.statuses(), [488]);
         assert_eq!(call.sent()[0].header_named("Warning"), Some("304 jindu \"Media type x not available\""));
-        assert_eq!(call.ended(), Some(Why::Refused));
+        assert_eq!(call.ended(), Some(EndCause::Rejected));
         assert_eq!(call.pass(Duration::from_secs(4)).len(), repeats);
         let ack = call.peer.write("ACK", 1, 1, "", "");
         assert!(!call.receive(ack).iter().any(|output| matches!(output, LegOutput::Send(_))));
@@ -237,8 +237,8 @@ fn a_refusal_repeats_over_udp_until_its_ack_and_not_over_tcp() {
 #[test]
 fn an_unacknowledged_refusal_times_out_after_64_t1() {
     let mut call = Call::offered(Transport::Udp);
-    call.input(LegInput::Refuse { status: 503, warning: None, retry_after: Some(Duration::from_secs(7)) });
-    assert_eq!(call.sent()[0].header(Name::RetryAfter), Some("7"));
+    call.input(LegInput::Reject { status: 503, warning: None, retry_after: Some(Duration::from_secs(7)) });
+    assert_eq!(call.sent()[0].header(HeaderName::RetryAfter), Some("7"));
     let out = call.pass(Duration::from_secs(40));
     assert_eq!(out.len(), 11, "ten repeats and the end: {out:?}");
     assert!(matches!(out.last(), Some((at, LegOutput::Gone)) if *at == Duration::from_secs(32)));
@@ -253,7 +253,7 @@ fn a_cancel_is_200_and_the_invite_487_that_repeats() {
     call.receive(cancel.clone());
     assert_eq!(call.statuses(), [200, 487]);
     assert_eq!(call.sent()[0].to_tag(), call.sent()[1].to_tag());
-    assert_eq!(call.ended(), Some(Why::Cancelled));
+    assert_eq!(call.ended(), Some(EndCause::Cancelled));
     assert_eq!(call.pass(Duration::from_secs(2)).len(), 2);
     call.receive(cancel);
     assert_eq!(call.statuses(), [200]);
@@ -288,7 +288,7 @@ fn a_cancel_of_nothing_is_481() {
 fn a_bye_before_the_ack_ends_the_call_and_the_repeats() {
     let mut call = Call::answered(Transport::Udp);
     assert_eq!(call.ask("BYE", "", "").status(), Some(200));
-    assert_eq!(call.ended(), Some(Why::ByeReceived));
+    assert_eq!(call.ended(), Some(EndCause::ByeReceived));
     let rest = call.pass(Duration::from_secs(60));
     assert!(matches!(rest[..], [(_, LegOutput::Gone)]), "{rest:?}");
 }
@@ -320,7 +320,7 @@ fn we_hang_up_by_bye_that_repeats_until_it_is_answered() {
     let mut call = Call::established(Transport::Udp);
     call.input(LegInput::HangUp { reason: Some("Q.850;cause=16;text=\"Normal call clearing\"") });
     let bye = request(&call, &Method::Bye);
-    assert_eq!(call.ended(), Some(Why::WeHungUp));
+    assert_eq!(call.ended(), Some(EndCause::HungUp));
     assert_eq!(bye.from_tag(), call.leg.local_tag());
     assert_eq!(bye.request_uri(), "sip:13800000000@192.0.2.9:5070");
     assert_eq!(call.pass(Duration::from_millis(1600)).len(), 2);
@@ -343,7 +343,7 @@ fn a_hang_up_before_the_ack_waits_for_it() {
     let mut call = Call::answered(Transport::Udp);
     call.input(LegInput::HangUp { reason: None });
     assert!(call.sent().is_empty());
-    assert_eq!(call.ended(), Some(Why::WeHungUp));
+    assert_eq!(call.ended(), Some(EndCause::HungUp));
     call = call.acknowledge();
     request(&call, &Method::Bye);
 }
@@ -362,7 +362,7 @@ fn a_hang_up_before_the_answer_refuses_the_call() {
     let mut call = Call::offered(Transport::Udp);
     call.input(LegInput::HangUp { reason: None });
     assert_eq!(call.statuses(), [480]);
-    assert_eq!(call.ended(), Some(Why::WeHungUp));
+    assert_eq!(call.ended(), Some(EndCause::HungUp));
 }
 
 #[test]

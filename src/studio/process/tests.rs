@@ -1,19 +1,19 @@
 //! Synthetic voices with synthetic faults, and the shipped recordings.
 
 use super::*;
-use crate::{Grade, Kind, Voice};
+use crate::{Grade, TakeSource, Voice};
 use std::f64::consts::TAU;
 use support::speaker::{RATE, Speaker};
 
 fn processed(speaker: &Speaker) -> Processed {
-    process(sound(speaker.samples()), &conditions(Kind::Browser))
+    process(sound(speaker.samples()), &conditions(TakeSource::Browser))
 }
 
 fn sound(samples: Vec<f32>) -> Decoded {
     Decoded { samples, rate: RATE, companded: false }
 }
 
-fn conditions(kind: Kind) -> Conditions {
+fn conditions(kind: TakeSource) -> Conditions {
     Conditions {
         kind,
         expected: Duration::from_secs(2),
@@ -87,7 +87,7 @@ fn clipping_is_found_at_full_scale_and_after_it_was_made_softer() {
     let clip = |at: f32, gain: f32| {
         let mut samples = Speaker { level: 2.5, ..Speaker::default() }.samples();
         samples.iter_mut().for_each(|sample| *sample = sample.clamp(-at, at) * gain);
-        process(sound(samples), &conditions(Kind::Browser))
+        process(sound(samples), &conditions(TakeSource::Browser))
     };
     assert!(codes(&clip(0.999, 1.0)).contains(&("clipped", Grade::Reject)));
     assert!(codes(&clip(0.8, 0.7)).contains(&("clipped", Grade::Reject)));
@@ -103,7 +103,7 @@ fn silence_and_noise_alone_are_no_speech() {
     }
     let noise = processed(&Speaker { level: 0.0, noise: 0.05, ..Speaker::default() });
     assert_eq!(codes(&noise), [("no_speech", Grade::Reject)]);
-    let offset = process(sound(vec![0.4; 48_000]), &conditions(Kind::Browser));
+    let offset = process(sound(vec![0.4; 48_000]), &conditions(TakeSource::Browser));
     assert_eq!(codes(&offset), [("silent", Grade::Reject)]);
 }
 
@@ -111,14 +111,14 @@ fn silence_and_noise_alone_are_no_speech() {
 fn a_click_of_the_mouse_is_cut_off_with_the_silence() {
     let mut samples = Speaker::default().samples();
     samples[2400..2800].iter_mut().enumerate().for_each(|(n, s)| *s = if n % 2 == 0 { 0.5 } else { -0.5 });
-    let done = process(sound(samples), &conditions(Kind::Browser));
+    let done = process(sound(samples), &conditions(TakeSource::Browser));
     assert!((2000..2200).contains(&done.figures.speech_ms), "{:?}", done.figures);
 }
 
 #[test]
 fn takes_of_one_sitting_share_a_gain_and_differ_by_two_db_at_most() {
     let with = |sitting: Vec<f64>| {
-        let conditions = Conditions { sitting_dbov: sitting, ..conditions(Kind::Browser) };
+        let conditions = Conditions { sitting_dbov: sitting, ..conditions(TakeSource::Browser) };
         process(sound(Speaker { level: 0.1, ..Speaker::default() }.samples()), &conditions).figures
     };
     let alone = with(Vec::new());
@@ -133,7 +133,7 @@ fn takes_of_one_sitting_share_a_gain_and_differ_by_two_db_at_most() {
 fn another_speaker_is_told_from_the_rest_of_the_set() {
     let voice = Some(Voice { pitch_hz: 140.0, tilt_db: -3.0 });
     let pitch = |pitch_hz| {
-        let conditions = Conditions { voice, ..conditions(Kind::Browser) };
+        let conditions = Conditions { voice, ..conditions(TakeSource::Browser) };
         process(sound(Speaker { pitch_hz, ..Speaker::default() }.samples()), &conditions)
     };
     assert!(codes(&pitch(225.0)).contains(&("other_voice", Grade::Warn)));
@@ -150,7 +150,7 @@ fn odd_rates_and_high_ones_become_one_that_a_release_can_play() {
                 if on { ((TAU * 500.0 * t).sin() * 0.2) as f32 } else { 0.0 }
             })
             .collect();
-        let done = process(Decoded { samples, rate, companded: false }, &conditions(Kind::File));
+        let done = process(Decoded { samples, rate, companded: false }, &conditions(TakeSource::File));
         assert_eq!(done.figures.rate_hz, wanted, "{rate}");
         assert!((1200..1350).contains(&done.figures.speech_ms), "{rate}: {:?}", done.figures);
     }
@@ -163,7 +163,7 @@ fn the_shipped_recordings_pass() {
         let sound = audio::decode::decode(&bytes, Duration::from_secs(60)).unwrap();
         let expected = sound.duration();
         let longest = expected;
-        let done = process(sound, &Conditions { expected, longest, ..conditions(Kind::File) });
+        let done = process(sound, &Conditions { expected, longest, ..conditions(TakeSource::File) });
         all += 1;
         for finding in done.findings {
             assert_eq!(finding.grade, Grade::Warn, "{finding:?}");

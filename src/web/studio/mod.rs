@@ -1,13 +1,15 @@
 //! The studio's page and API (pure): paths, queries, bodies and errors. The files of the page are built in.
 
+mod error;
 mod page;
 mod query;
 mod request;
 mod route;
-mod trouble;
 
+pub use error::{Message, StudioError};
 pub use page::page;
 pub use query::Query;
-pub use request::{EndSession, JSON_BYTES_MAX, NewPassword, NewPin, Place, Publish, Restore, Rollback, SignIn, Takes};
-pub use route::{Api, Takes as Body, Who, api};
-pub use trouble::{Told, Trouble};
+pub use request::{
+    EndSession, JSON_BYTES_MAX, NewPassword, NewPin, Presence, Publish, Restore, Rollback, SignIn, TakeNames,
+};
+pub use route::{Api, Body, RequiredAccess, api};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::Problem;
+use crate::RequestError;
 
 /// Parameters by name, decoded (WHATWG URL §5.1). If a name comes twice, the last value counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,9 +12,9 @@ impl Query {
     /// Reads the text after the question mark.
     ///
     /// # Errors
-    /// [`Problem::Field`] for more than 32 parameters and for text that is not UTF-8.
-    pub fn read(text: &str) -> Result<Query, Problem> {
-        let wrong = || Problem::Field { field: "the query", must: "must be at most 32 pairs NAME=VALUE in UTF-8" };
+    /// [`RequestError::Field`] for more than 32 parameters and for text that is not UTF-8.
+    pub fn read(text: &str) -> Result<Query, RequestError> {
+        let wrong = || RequestError::Field { field: "the query", must: "must be at most 32 pairs NAME=VALUE in UTF-8" };
         let mut pairs = BTreeMap::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::Problem;
+use crate::RequestError;
 use base::{Lang, Private};
 
 /// The most bytes of a JSON body: room for 500 names of takes.
@@ -48,7 +48,7 @@ pub struct EndSession {
 /// `POST keep`, `POST discard`, `POST approve`: names of takes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Takes {
+pub struct TakeNames {
     /// The names of takes; 1 to 500.
     pub takes: Vec<String>,
 }
@@ -56,7 +56,7 @@ pub struct Takes {
 /// `POST presence`: the slot that is open in the browser.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Place {
+pub struct Presence {
     /// The slot's language.
     pub lang: Lang,
     /// The slot's id.
@@ -105,8 +105,12 @@ fn yes() -> bool {
 /// Reads a body as JSON.
 ///
 /// The error holds only its place: the text may quote what was sent.
-fn json<'a, T: Deserialize<'a>>(body: &'a [u8], want: &'static str) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::Json { line: error.line(), column: error.column(), want })
+fn json<'a, T: Deserialize<'a>>(body: &'a [u8], want: &'static str) -> Result<T, RequestError> {
+    serde_json::from_slice(body).map_err(|error| RequestError::Json {
+        line: error.line(),
+        column: error.column(),
+        want,
+    })
 }
 
 macro_rules! read {
@@ -115,8 +119,8 @@ macro_rules! read {
             /// Reads the body.
             ///
             /// # Errors
-            /// [`Problem::Json`]
-            pub fn read(body: &[u8]) -> Result<Self, Problem> {
+            /// [`RequestError::Json`]
+            pub fn read(body: &[u8]) -> Result<Self, RequestError> {
                 json(body, $want)
             }
         })+
@@ -125,21 +129,21 @@ macro_rules! read {
 
 read! {
     EndSession: r#"{"id": 1}"#,
-    Place: r#"{"lang": "yue", "slot": "digit.m.7"}"#,
+    Presence: r#"{"lang": "yue", "slot": "digit.m.7"}"#,
     Restore: r#"{"lang": "yue", "slot": "digit.m.7", "on": true}"#,
     Publish: r#"{"why": "...", "confirmed": false}"#,
     Rollback: r#"{"release": "...", "why": "..."}"#,
 }
 
-impl Takes {
+impl TakeNames {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`] or [`Problem::Field`].
-    pub fn read(body: &[u8]) -> Result<Takes, Problem> {
-        let takes: Takes = json(body, r#"{"takes": ["..."]}"#)?;
+    /// [`RequestError::Json`] or [`RequestError::Field`].
+    pub fn read(body: &[u8]) -> Result<TakeNames, RequestError> {
+        let takes: TakeNames = json(body, r#"{"takes": ["..."]}"#)?;
         let fits = (1..=TAKES_MAX).contains(&takes.takes.len());
-        if fits { Ok(takes) } else { Err(Problem::Field { field: "takes", must: "must name 1 to 500 takes" }) }
+        if fits { Ok(takes) } else { Err(RequestError::Field { field: "takes", must: "must name 1 to 500 takes" }) }
     }
 }
 
@@ -147,8 +151,8 @@ impl SignIn {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`]
-    pub fn read(body: &[u8]) -> Result<SignIn, Problem> {
+    /// [`RequestError::Json`]
+    pub fn read(body: &[u8]) -> Result<SignIn, RequestError> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Written {
@@ -164,8 +168,8 @@ impl NewPassword {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`]
-    pub fn read(body: &[u8]) -> Result<NewPassword, Problem> {
+    /// [`RequestError::Json`]
+    pub fn read(body: &[u8]) -> Result<NewPassword, RequestError> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Written {
@@ -181,8 +185,8 @@ impl NewPin {
     /// Reads the body.
     ///
     /// # Errors
-    /// [`Problem::Json`]
-    pub fn read(body: &[u8]) -> Result<NewPin, Problem> {
+    /// [`RequestError::Json`]
+    pub fn read(body: &[u8]) -> Result<NewPin, RequestError> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Written {
@@ -205,11 +209,11 @@ mod tests {
         assert_eq!(SignIn::read(br#"{"name":"li","password":"x"}"#).unwrap().name, "li");
         assert_eq!(Publish::read(br#"{"why":"w"}"#).unwrap(), Publish { why: "w".into(), confirmed: false });
         assert!(Restore::read(br#"{"lang":"yue","slot":"a"}"#).unwrap().on);
-        assert!(Place::read(br#"{"lang":"fr","slot":"a"}"#).is_err());
+        assert!(Presence::read(br#"{"lang":"fr","slot":"a"}"#).is_err());
         assert!(Publish::read(br#"{"why":"w","role":"approver"}"#).is_err());
         for takes in [0, TAKES_MAX + 1] {
             let body = serde_json::json!({ "takes": vec!["a"; takes] }).to_string();
-            assert!(Takes::read(body.as_bytes()).is_err());
+            assert!(TakeNames::read(body.as_bytes()).is_err());
         }
     }
 
@@ -224,7 +228,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = (SignIn::read(&body), Takes::read(&body), Rollback::read(&body), EndSession::read(&body));
+            let _ = (SignIn::read(&body), TakeNames::read(&body), Rollback::read(&body), EndSession::read(&body));
         }
     }
 }

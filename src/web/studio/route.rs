@@ -1,6 +1,6 @@
 //! Routes of the studio's API: method and name → [`Api`], the role it needs and its body.
 
-use crate::Problem;
+use crate::RequestError;
 
 /// A route of the studio's API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,9 +59,9 @@ pub enum Api {
 
 /// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
+pub enum RequiredAccess {
     /// No session is needed.
-    Anybody,
+    Public,
     /// An open session of any role.
     SignedIn,
     /// A session of an approver.
@@ -70,7 +70,7 @@ pub enum Who {
 
 /// The body of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
+pub enum Body {
     /// GET: there is none.
     Nothing,
     /// A JSON object.
@@ -84,13 +84,13 @@ pub enum Takes {
 /// Finds the route of a request; `name` is the path after `/studio/api/`.
 ///
 /// # Errors
-/// [`Problem::NotFound`] for an unknown name, [`Problem::Method`] for the wrong method.
-pub fn api(method: &str, name: &str) -> Result<Api, Problem> {
-    let api = ALL.into_iter().find(|api| api.name() == name).ok_or(Problem::NotFound)?;
+/// [`RequestError::NotFound`] for an unknown name, [`RequestError::Method`] for the wrong method.
+pub fn api(method: &str, name: &str) -> Result<Api, RequestError> {
+    let api = ALL.into_iter().find(|api| api.name() == name).ok_or(RequestError::NotFound)?;
     match (api.body(), method) {
-        (Takes::Nothing, "GET" | "HEAD") | (Takes::Json | Takes::Sound | Takes::Archive, "POST") => Ok(api),
-        (Takes::Nothing, _) => Err(Problem::Method { allow: "GET, HEAD" }),
-        (Takes::Json | Takes::Sound | Takes::Archive, _) => Err(Problem::Method { allow: "POST" }),
+        (Body::Nothing, "GET" | "HEAD") | (Body::Json | Body::Sound | Body::Archive, "POST") => Ok(api),
+        (Body::Nothing, _) => Err(RequestError::Method { allow: "GET, HEAD" }),
+        (Body::Json | Body::Sound | Body::Archive, _) => Err(RequestError::Method { allow: "POST" }),
     }
 }
 
@@ -101,47 +101,47 @@ impl Api {
     }
 
     /// Who may use it.
-    pub fn who(self) -> Who {
+    pub fn who(self) -> RequiredAccess {
         self.row().1
     }
 
     /// Its body.
-    pub fn body(self) -> Takes {
+    pub fn body(self) -> Body {
         self.row().2
     }
 
     /// Whether it changes something, so that it must come from the studio's own page.
     pub fn changes(self) -> bool {
-        self.body() != Takes::Nothing
+        self.body() != Body::Nothing
     }
 
-    fn row(self) -> (&'static str, Who, Takes) {
+    fn row(self) -> (&'static str, RequiredAccess, Body) {
         match self {
-            Api::SignIn => ("sign-in", Who::Anybody, Takes::Json),
-            Api::SignOut => ("sign-out", Who::SignedIn, Takes::Json),
-            Api::Me => ("me", Who::SignedIn, Takes::Nothing),
-            Api::Password => ("password", Who::SignedIn, Takes::Json),
-            Api::Pin => ("pin", Who::SignedIn, Takes::Json),
-            Api::Sessions => ("sessions", Who::SignedIn, Takes::Nothing),
-            Api::EndSession => ("end-session", Who::SignedIn, Takes::Json),
-            Api::Slots => ("slots", Who::SignedIn, Takes::Nothing),
-            Api::Slot => ("slot", Who::SignedIn, Takes::Nothing),
-            Api::Take => ("take", Who::SignedIn, Takes::Sound),
-            Api::Keep => ("keep", Who::SignedIn, Takes::Json),
-            Api::Discard => ("discard", Who::SignedIn, Takes::Json),
-            Api::Drafts => ("drafts", Who::SignedIn, Takes::Nothing),
-            Api::Approve => ("approve", Who::Approver, Takes::Json),
-            Api::Restore => ("restore", Who::Approver, Takes::Json),
-            Api::Presence => ("presence", Who::SignedIn, Takes::Json),
-            Api::Sound => ("sound", Who::SignedIn, Takes::Nothing),
-            Api::Publication => ("publication", Who::SignedIn, Takes::Nothing),
-            Api::Publish => ("publish", Who::Approver, Takes::Json),
-            Api::Releases => ("releases", Who::SignedIn, Takes::Nothing),
-            Api::Rollback => ("rollback", Who::Approver, Takes::Json),
-            Api::Audit => ("audit", Who::SignedIn, Takes::Nothing),
-            Api::Script => ("script", Who::SignedIn, Takes::Nothing),
-            Api::Export => ("export", Who::SignedIn, Takes::Nothing),
-            Api::Import => ("import", Who::SignedIn, Takes::Archive),
+            Api::SignIn => ("sign-in", RequiredAccess::Public, Body::Json),
+            Api::SignOut => ("sign-out", RequiredAccess::SignedIn, Body::Json),
+            Api::Me => ("me", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Password => ("password", RequiredAccess::SignedIn, Body::Json),
+            Api::Pin => ("pin", RequiredAccess::SignedIn, Body::Json),
+            Api::Sessions => ("sessions", RequiredAccess::SignedIn, Body::Nothing),
+            Api::EndSession => ("end-session", RequiredAccess::SignedIn, Body::Json),
+            Api::Slots => ("slots", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Slot => ("slot", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Take => ("take", RequiredAccess::SignedIn, Body::Sound),
+            Api::Keep => ("keep", RequiredAccess::SignedIn, Body::Json),
+            Api::Discard => ("discard", RequiredAccess::SignedIn, Body::Json),
+            Api::Drafts => ("drafts", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Approve => ("approve", RequiredAccess::Approver, Body::Json),
+            Api::Restore => ("restore", RequiredAccess::Approver, Body::Json),
+            Api::Presence => ("presence", RequiredAccess::SignedIn, Body::Json),
+            Api::Sound => ("sound", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Publication => ("publication", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Publish => ("publish", RequiredAccess::Approver, Body::Json),
+            Api::Releases => ("releases", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Rollback => ("rollback", RequiredAccess::Approver, Body::Json),
+            Api::Audit => ("audit", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Script => ("script", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Export => ("export", RequiredAccess::SignedIn, Body::Nothing),
+            Api::Import => ("import", RequiredAccess::SignedIn, Body::Archive),
         }
     }
 }
@@ -185,17 +185,17 @@ mod tests {
         for wanted in ALL {
             let (right, wrong) = if wanted.changes() { ("POST", "GET") } else { ("GET", "POST") };
             assert_eq!(api(right, wanted.name()), Ok(wanted));
-            assert!(matches!(api(wrong, wanted.name()), Err(Problem::Method { .. })), "{wanted:?}");
+            assert!(matches!(api(wrong, wanted.name()), Err(RequestError::Method { .. })), "{wanted:?}");
         }
         for nothing in ["", "slots/", "../scan", "Slots", "sign-in?x"] {
-            assert_eq!(api("GET", nothing), Err(Problem::NotFound));
+            assert_eq!(api("GET", nothing), Err(RequestError::NotFound));
         }
     }
 
     #[test]
     fn names_are_distinct_and_only_sign_in_needs_no_session() {
         assert_eq!(ALL.iter().map(|api| api.name()).collect::<BTreeSet<_>>().len(), ALL.len());
-        let open: Vec<Api> = ALL.into_iter().filter(|api| api.who() == Who::Anybody).collect();
+        let open: Vec<Api> = ALL.into_iter().filter(|api| api.who() == RequiredAccess::Public).collect();
         assert_eq!(open, [Api::SignIn]);
     }
 }

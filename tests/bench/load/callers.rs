@@ -12,22 +12,22 @@ use super::sockets::{Inbound, Outbound, exact_sleeps, stamped, wall_ns};
 
 /// What was measured, in milliseconds, and counted.
 #[derive(Default)]
-pub struct Heard {
-    pub answers: Vec<f64>,
-    pub firsts: Vec<f64>,
-    pub gaps: Vec<f64>,
-    pub silences: Vec<f64>,
-    pub lost: u64,
-    pub called: u64,
-    pub ended: u64,
-    pub failed: u64,
-    pub repeats: u64,
+pub(crate) struct Heard {
+    pub(crate) answers: Vec<f64>,
+    pub(crate) firsts: Vec<f64>,
+    pub(crate) gaps: Vec<f64>,
+    pub(crate) silences: Vec<f64>,
+    pub(crate) lost: u64,
+    pub(crate) called: u64,
+    pub(crate) ended: u64,
+    pub(crate) failed: u64,
+    pub(crate) repeats: u64,
     /// How late this side ran at worst: what it cannot blame on the other.
-    pub late: f64,
+    pub(crate) late: f64,
 }
 
 /// All telephones.
-pub struct Callers {
+pub(crate) struct Callers {
     server: SocketAddr,
     sip: UdpSocket,
     rtp: Vec<UdpSocket>,
@@ -41,7 +41,7 @@ pub struct Callers {
     serial: u64,
     /// Gaps count from here on.
     measuring: Option<u64>,
-    pub heard: Heard,
+    pub(crate) heard: Heard,
 }
 
 #[derive(Default)]
@@ -75,14 +75,14 @@ enum State {
 
 /// What a caller does after the answer.
 #[derive(Clone, Copy, Default)]
-pub struct Manners {
-    pub leaves_after: Option<Duration>,
+pub(crate) struct Manners {
+    pub(crate) leaves_after: Option<Duration>,
     /// Presses a key once, so long after the answer.
-    pub presses_after: Option<Duration>,
+    pub(crate) presses_after: Option<Duration>,
 }
 
 impl Callers {
-    pub fn new(server: SocketAddr, most: usize) -> Callers {
+    pub(crate) fn new(server: SocketAddr, most: usize) -> Callers {
         exact_sleeps();
         Callers {
             server,
@@ -102,12 +102,12 @@ impl Callers {
     }
 
     /// Where each caller's sound comes from and goes to.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         (0..self.calls.len()).map(|n| self.rtp[n % SOCKETS].local_addr().expect("bound")).collect()
     }
 
     /// Talks to bare ports, without any signalling.
-    pub fn talk_to(&mut self, ports: &[u16]) {
+    pub(crate) fn talk_to(&mut self, ports: &[u16]) {
         for (n, port) in ports.iter().enumerate() {
             self.calls[n].state = State::Talking;
             self.calls[n].peer = Some(*port);
@@ -116,20 +116,20 @@ impl Callers {
     }
 
     /// Begins to measure gaps, or ends.
-    pub fn measure(&mut self, on: bool) {
+    pub(crate) fn measure(&mut self, on: bool) {
         self.measuring = on.then(wall_ns);
     }
 
-    pub fn talking(&self) -> usize {
+    pub(crate) fn talking(&self) -> usize {
         self.calls.iter().filter(|call| call.state == State::Talking).count()
     }
 
-    pub fn busy(&self) -> usize {
+    pub(crate) fn busy(&self) -> usize {
         self.calls.len() - self.free.len()
     }
 
     /// Calls at a rate for some time, at most as many as there are telephones, and steps on.
-    pub fn dial(&mut self, number: &str, rate: f64, time: Duration, most: u64, manners: Manners) {
+    pub(crate) fn dial(&mut self, number: &str, rate: f64, time: Duration, most: u64, manners: Manners) {
         let (began, before) = (Instant::now(), self.heard.called);
         while began.elapsed() < time && self.heard.called - before < most {
             let due = (began.elapsed().as_secs_f64() * rate) as u64;
@@ -142,7 +142,7 @@ impl Callers {
     }
 
     /// Steps on for some time, or until a condition holds.
-    pub fn go_on(&mut self, most: Duration, enough: impl Fn(&Callers) -> bool) {
+    pub(crate) fn go_on(&mut self, most: Duration, enough: impl Fn(&Callers) -> bool) {
         let began = Instant::now();
         while began.elapsed() < most && !enough(self) {
             self.step();
@@ -150,7 +150,7 @@ impl Callers {
     }
 
     /// Everybody leaves, spread over a time.
-    pub fn leave(&mut self, over: Duration) {
+    pub(crate) fn leave(&mut self, over: Duration) {
         let (now, all) = (wall_ns(), self.calls.len() as u64);
         for (n, call) in self.calls.iter_mut().enumerate() {
             call.leaves_at = Some(now + over.as_nanos() as u64 * n as u64 / all);

@@ -12,7 +12,7 @@ use super::{median, part, scans, setting};
 type Measure = fn(&mut Table);
 
 /// Every group by its name on the command line.
-pub const ALL: [(&str, Measure); 6] = [
+pub(crate) const ALL: [(&str, Measure); 6] = [
     ("media", media),
     ("signal", signal),
     ("keys", keys),
@@ -23,16 +23,16 @@ pub const ALL: [(&str, Measure); 6] = [
 
 /// Lines of the result.
 #[derive(Default)]
-pub struct Table(Vec<[String; 5]>);
+pub(crate) struct Table(Vec<[String; 5]>);
 
 impl Table {
-    pub fn line(&mut self, group: &str, figure: &str, target: &str, measured: String, limit: String) {
+    pub(crate) fn line(&mut self, group: &str, figure: &str, target: &str, measured: String, limit: String) {
         println!("{figure}: {measured} (target {target}; {limit})");
         let command = format!("`cargo bench --bench load -- {group}`");
         self.0.push([figure.into(), target.into(), measured, limit, command]);
     }
 
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         println!("\n| figure | target | measured | limit in the same run | command |\n|---|---|---|---|---|");
         for line in &self.0 {
             println!("| {} |", line.join(" | "));
@@ -277,5 +277,5 @@ fn start(table: &mut Table) {
     table.line("start", "idle memory", "≤ 150 MB", format!("{:.0} MiB", median(memory)), "-".into());
 }
 
-pub const HOTLINE: &str = "96110110";
+pub(crate) const HOTLINE: &str = "96110110";
 const LINE_TEST: &str = "9196";

@@ -10,15 +10,15 @@ use super::process::pin;
 use super::sockets::exact_sleeps;
 
 /// A bare sender and receiver on the first core.
-pub struct Probe {
-    pub ports: Vec<u16>,
+pub(crate) struct Probe {
+    pub(crate) ports: Vec<u16>,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
     clock: libc::clockid_t,
 }
 
 impl Probe {
-    pub fn start(peers: &[SocketAddr]) -> Probe {
+    pub(crate) fn start(peers: &[SocketAddr]) -> Probe {
         let sockets: Vec<UdpSocket> = peers.iter().map(connected).collect();
         let ports = sockets.iter().map(|socket| socket.local_addr().expect("bound").port()).collect();
         let stop = Arc::new(AtomicBool::new(false));
@@ -35,14 +35,14 @@ impl Probe {
     }
 
     /// Processor time of its thread so far.
-    pub fn cpu(&self) -> Duration {
+    pub(crate) fn cpu(&self) -> Duration {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: the clock is of a thread that has not been joined; `time` lives for the call.
         unsafe { libc::clock_gettime(self.clock, &mut time) };
         Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
     }
 
-    pub fn end(self) {
+    pub(crate) fn end(self) {
         self.stop.store(true, Ordering::Relaxed);
         let _ = self.thread.join();
     }

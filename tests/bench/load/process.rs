@@ -8,18 +8,18 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A running gateway; its data folder goes with it.
-pub struct Gateway {
+pub(crate) struct Gateway {
     child: Child,
-    pub folder: PathBuf,
-    pub phone: SocketAddr,
-    pub web: SocketAddr,
+    pub(crate) folder: PathBuf,
+    pub(crate) phone: SocketAddr,
+    pub(crate) web: SocketAddr,
     /// From the start of the process to its ready line.
-    pub started: Duration,
+    pub(crate) started: Duration,
 }
 
 impl Gateway {
     /// Starts one in an empty folder.
-    pub fn start(core: Option<usize>) -> Gateway {
+    pub(crate) fn start(core: Option<usize>) -> Gateway {
         let folder = std::env::temp_dir().join(format!("jindu-load-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("a temporary folder can be made");
@@ -27,7 +27,7 @@ impl Gateway {
     }
 
     /// Starts one in a folder that may hold data. A child inherits the core of the thread that starts it.
-    pub fn start_in(folder: PathBuf, core: Option<usize>) -> Gateway {
+    pub(crate) fn start_in(folder: PathBuf, core: Option<usize>) -> Gateway {
         let log = File::create(folder.join("log")).expect("a file");
         let data = format!("data.folder={}", folder.join("data").display());
         let mut command = Command::new(env!("CARGO_BIN_EXE_jindu"));
@@ -55,7 +55,7 @@ impl Gateway {
     }
 
     /// Processor time of all its threads so far.
-    pub fn cpu(&self) -> Duration {
+    pub(crate) fn cpu(&self) -> Duration {
         let stat = self.proc("stat");
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
         let ticks: u64 = [11, 12].iter().filter_map(|n| fields.get(*n)?.parse::<u64>().ok()).sum();
@@ -63,7 +63,7 @@ impl Gateway {
     }
 
     /// Resident memory in KiB.
-    pub fn memory(&self) -> u64 {
+    pub(crate) fn memory(&self) -> u64 {
         let status = self.proc("status");
         let line = status.lines().find(|line| line.starts_with("VmRSS:"));
         line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
@@ -74,7 +74,7 @@ impl Gateway {
     }
 
     /// One value of `/metrics`.
-    pub fn metric(&self, name: &str) -> f64 {
+    pub(crate) fn metric(&self, name: &str) -> f64 {
         let mut stream = TcpStream::connect(self.web).expect("the web door is open");
         let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.web);
         stream.write_all(request.as_bytes()).expect("the request goes out");
@@ -85,7 +85,7 @@ impl Gateway {
     }
 
     /// Ends it and checks what it leaves: nothing held, nothing wrong in the log, a record of every call.
-    pub fn end(mut self, calls: u64) {
+    pub(crate) fn end(mut self, calls: u64) {
         let until = Instant::now() + Duration::from_secs(10);
         while self.metric("jindu_calls_in_progress") > 0.0 && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(50));
@@ -102,7 +102,7 @@ impl Gateway {
     }
 
     /// Ends it in an orderly way.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         // SAFETY: no pointer is passed; the process is our child and has not been waited for.
         unsafe { libc::kill(self.child.id() as libc::pid_t, libc::SIGTERM) };
         let _ = self.child.wait();
@@ -118,7 +118,7 @@ impl Drop for Gateway {
 }
 
 /// Keeps this thread, and what it starts, on one core; `None` lets it go.
-pub fn pin(core: Option<usize>) {
+pub(crate) fn pin(core: Option<usize>) {
     // SAFETY: a cpu_set_t is plain data, all zeros is a value of it, and it lives for the call.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();

@@ -10,7 +10,7 @@ use super::figures::{HOTLINE, Table};
 use super::process::Gateway;
 use super::{part, setting};
 
-pub fn publish(table: &mut Table) {
+pub(crate) fn publish(table: &mut Table) {
     let calls = setting("CALLS", 500);
     let gateway = Gateway::start(None);
     let draft = gateway.folder.join("flow.toml");

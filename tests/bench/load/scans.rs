@@ -16,7 +16,7 @@ use super::part;
 use super::process::pin;
 
 /// What hyper can do on the first core: the body read, a ready reply of the same size.
-pub fn bare_hyper(size: usize) -> SocketAddr {
+pub(crate) fn bare_hyper(size: usize) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener.set_nonblocking(true).expect("a socket");
     let address = listener.local_addr().expect("bound");
@@ -50,21 +50,21 @@ async fn serve(stream: tokio::net::TcpStream, body: Bytes) {
     let _ = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
 }
 
-pub fn request(receipt: &str) -> Vec<u8> {
+pub(crate) fn request(receipt: &str) -> Vec<u8> {
     let body = format!(r#"{{"code":"{receipt}","kiosk":"hall-1"}}"#);
     let head = "POST /api/scan HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ";
     format!("{head}{}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 /// The size of the reply's body.
-pub fn reply_size(address: SocketAddr, request: &[u8]) -> usize {
+pub(crate) fn reply_size(address: SocketAddr, request: &[u8]) -> usize {
     let mut stream = TcpStream::connect(address).expect("the server accepts");
     stream.write_all(request).expect("the server reads");
     reply(&mut stream, &mut vec![0; 16 * 1024])
 }
 
 /// Requests per second with one request under way on each connection.
-pub fn rate(address: SocketAddr, requests: &[Vec<u8>], time: Duration) -> f64 {
+pub(crate) fn rate(address: SocketAddr, requests: &[Vec<u8>], time: Duration) -> f64 {
     let connect = |_| TcpStream::connect(address).expect("the server accepts");
     let mut streams: Vec<TcpStream> = (0..CONNECTIONS).map(connect).collect();
     let mut buffer = vec![0; 16 * 1024];
@@ -82,7 +82,7 @@ pub fn rate(address: SocketAddr, requests: &[Vec<u8>], time: Duration) -> f64 {
 }
 
 /// The 99th percentile in milliseconds at a fixed rate, from the moment a request was due.
-pub fn p99_at(address: SocketAddr, requests: &[Vec<u8>], rate: f64, time: Duration) -> f64 {
+pub(crate) fn p99_at(address: SocketAddr, requests: &[Vec<u8>], rate: f64, time: Duration) -> f64 {
     let mut times: Vec<f64> = std::thread::scope(|scope| {
         let clients: Vec<_> =
             (0..CLIENTS).map(|client| scope.spawn(move || paced(address, requests, client, rate, time))).collect();

@@ -5,13 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd;
 
 /// Nanoseconds on the wall, as the kernel stamps datagrams.
-pub fn wall_ns() -> u64 {
+pub(crate) fn wall_ns() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |since| since.as_nanos() as u64)
 }
 
 /// A socket on loopback whose arrivals are stamped by the kernel.
-pub fn stamped() -> UdpSocket {
+pub(crate) fn stamped() -> UdpSocket {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).expect("a socket");
     force(&socket, libc::SO_RCVBUFFORCE);
     force(&socket, libc::SO_SNDBUFFORCE);
@@ -35,21 +35,21 @@ fn set(socket: &socket2::Socket, option: libc::c_int, value: libc::c_int) {
 }
 
 /// Room for arrivals.
-pub struct Inbound {
+pub(crate) struct Inbound {
     octets: Vec<[u8; SIZE]>,
     control: Vec<[u64; 8]>,
     names: Vec<libc::sockaddr_in>,
 }
 
 impl Inbound {
-    pub fn new() -> Inbound {
+    pub(crate) fn new() -> Inbound {
         // SAFETY: sockaddr_in is plain data.
         let names = vec![unsafe { zeroed() }; BATCH];
         Inbound { octets: vec![[0; SIZE]; BATCH], control: vec![[0; 8]; BATCH], names }
     }
 
     /// Gives every datagram that waits, with its time and its source's port.
-    pub fn drain(&mut self, socket: &UdpSocket, mut each: impl FnMut(&[u8], u64, u16)) {
+    pub(crate) fn drain(&mut self, socket: &UdpSocket, mut each: impl FnMut(&[u8], u64, u16)) {
         loop {
             let messages = self.receive(socket);
             for (n, message) in messages.iter().enumerate() {
@@ -100,13 +100,13 @@ fn stamp(header: &libc::msghdr) -> u64 {
 
 /// Datagrams that go out together.
 #[derive(Default)]
-pub struct Outbound {
+pub(crate) struct Outbound {
     octets: Vec<([u8; 172], usize)>,
     names: Vec<libc::sockaddr_in>,
 }
 
 impl Outbound {
-    pub fn push(&mut self, bytes: &[u8], to: SocketAddrV4) {
+    pub(crate) fn push(&mut self, bytes: &[u8], to: SocketAddrV4) {
         let mut octets = [0; 172];
         octets[..bytes.len()].copy_from_slice(bytes);
         self.octets.push((octets, bytes.len()));
@@ -119,7 +119,7 @@ impl Outbound {
     }
 
     /// Sends and forgets; returns how many went out.
-    pub fn send(&mut self, socket: &UdpSocket) -> usize {
+    pub(crate) fn send(&mut self, socket: &UdpSocket) -> usize {
         let count = self.octets.len();
         let mut sent = 0;
         // SAFETY: every pointer is to memory of `self` or this frame that lives for the call.
@@ -148,7 +148,7 @@ impl Outbound {
 }
 
 /// Sleeps until a moment of the monotonic clock, without the usual 50 µs of slack.
-pub fn exact_sleeps() {
+pub(crate) fn exact_sleeps() {
     // SAFETY: no pointer is passed.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_000 as libc::c_ulong, 0, 0, 0) };
 }

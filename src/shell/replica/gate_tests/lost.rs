@@ -38,7 +38,7 @@ fn an_old_snapshot_that_comes_late_is_no_part_of_what_the_copy_is_made_of() {
     node.takes(&[&upstream.snapshot(), &upstream.changes(10), &upstream.changes(10), &upstream.changes(10)]);
     let old = FeedHeader {
         sequence: 3,
-        kind: Kind::Snapshot,
+        kind: FileKind::Snapshot,
         previous: Hash([7; 32]),
         as_of: upstream.as_of - SignedDuration::from_hours(1),
         ..header(&upstream)

@@ -9,7 +9,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::feeding::Feeding;
 use config::{Postgres, UpstreamServer};
-use replica::upstream::{Heartbeat, Shape, Trouble, lsn};
+use replica::upstream::{Heartbeat, TableShape, UpstreamError, lsn};
 
 use super::catalogue::{self, identifier};
 use super::session::Session;
@@ -52,7 +52,7 @@ struct Beating {
     settings: Postgres,
     server: UpstreamServer,
     mapping: String,
-    shape: Shape,
+    shape: TableShape,
     /// What writes the heartbeat; none: the upstream does.
     statement: Option<String>,
     feeding: Feeding,
@@ -61,7 +61,7 @@ struct Beating {
 
 impl Beating {
     async fn run(&mut self) {
-        let mut told: Option<Trouble> = None;
+        let mut told: Option<UpstreamError> = None;
         loop {
             let Err(trouble) = self.session().await;
             if told.as_ref() != Some(&trouble) {
@@ -72,7 +72,7 @@ impl Beating {
         }
     }
 
-    async fn session(&mut self) -> Result<std::convert::Infallible, Trouble> {
+    async fn session(&mut self) -> Result<std::convert::Infallible, UpstreamError> {
         let session = Session::open(&self.settings, &self.server).await?;
         let mut ticks = tokio::time::interval(self.settings.heartbeat_every.unwrap_or(MEASURE_EVERY));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -90,7 +90,7 @@ impl Beating {
         }
     }
 
-    async fn measure(&self, session: &Session) -> Result<(), Trouble> {
+    async fn measure(&self, session: &Session) -> Result<(), UpstreamError> {
         let row = session.row(&self.settings, END_OF_LOG).await?;
         let metrics = &self.feeding.reading.metrics.upstream;
         if let Some(end) = row.get(0).and_then(lsn) {
@@ -102,7 +102,7 @@ impl Beating {
 
     /// A row filter, a replica identity or a right that was changed does not show in the stream, and neither does a table
     /// made anew or rewritten.
-    async fn check(&self, session: &Session) -> Result<(), Trouble> {
+    async fn check(&self, session: &Session) -> Result<(), UpstreamError> {
         let found = catalogue::read(&self.settings, session).await?;
         let complaints = found.complaints(&self.settings.mapping, &self.settings.publication);
         let other = fingerprint(&self.settings, &found) != self.mapping || found.shape.differs(&self.shape).is_some();

@@ -7,14 +7,14 @@ use sha2::{Digest, Sha256};
 
 use config::{Postgres, UpstreamServer};
 use replica::upstream::{
-    Catalogue, Form, Heartbeat, HeartbeatTable, Identity, Kind, Publication, Server, Slot, StreamColumn, Trouble,
-    history, lsn,
+    Catalogue, Form, Heartbeat, HeartbeatTable, Identity, Publication, Server, Slot, StreamColumn, UpstreamError,
+    UpstreamErrorKind, history, lsn,
 };
 
 use super::session::{self, Session};
 
 /// Reads everything that decides whether the table can be followed.
-pub(super) async fn read(settings: &Postgres, session: &Session) -> Result<Catalogue, Trouble> {
+pub(super) async fn read(settings: &Postgres, session: &Session) -> Result<Catalogue, UpstreamError> {
     let (schema, table) = (&settings.mapping.schema, &settings.mapping.table);
     let role = session.row(settings, ROLE).await?;
     let text = |at: usize| role.get(at).unwrap_or_default().to_owned();
@@ -55,7 +55,7 @@ pub(super) async fn server(
     settings: &Postgres,
     at: &UpstreamServer,
     client: &mut ReplicationClient,
-) -> Result<Server, Trouble> {
+) -> Result<Server, UpstreamError> {
     let wrong = |error| session::of_stream(settings, at, &error);
     let system = client.identify_system().await.map_err(wrong)?;
     let left = if system.timeline > 1 {
@@ -68,7 +68,7 @@ pub(super) async fn server(
 }
 
 /// What the server says of the slot; none when there is no such slot.
-pub(super) async fn slot(settings: &Postgres, session: &Session) -> Result<Option<Slot>, Trouble> {
+pub(super) async fn slot(settings: &Postgres, session: &Session) -> Result<Option<Slot>, UpstreamError> {
     let rows = session.rows(settings, &SLOT.replace("{slot}", &literal(&settings.slot))).await?;
     Ok(rows.first().map(|row| Slot {
         plugin: row.get(0).unwrap_or_default().to_owned(),
@@ -79,7 +79,7 @@ pub(super) async fn slot(settings: &Postgres, session: &Session) -> Result<Optio
     }))
 }
 
-async fn columns(settings: &Postgres, session: &Session, id: &str, found: &mut Catalogue) -> Result<(), Trouble> {
+async fn columns(settings: &Postgres, session: &Session, id: &str, found: &mut Catalogue) -> Result<(), UpstreamError> {
     let rows = session.rows(settings, &COLUMNS.replace("{id}", id)).await?;
     let mut columns = Vec::new();
     let mut changed = String::new();
@@ -98,7 +98,7 @@ async fn columns(settings: &Postgres, session: &Session, id: &str, found: &mut C
         }
         let type_id = row.get(1).and_then(|id| id.parse().ok()).unwrap_or_default();
         // Whether a delete tells it is asked of the replica identity.
-        columns.push(StreamColumn { name, type_id, is_told: true });
+        columns.push(StreamColumn { name, type_id, is_identity: true });
     }
     found.columns = Some(columns);
     found.shape.columns = short(&changed);
@@ -106,7 +106,7 @@ async fn columns(settings: &Postgres, session: &Session, id: &str, found: &mut C
 }
 
 /// What must stay as it is for the stream to tell everything: the oldest parts of it are the columns' own.
-async fn lineage(settings: &Postgres, session: &Session, id: &str, found: &mut Catalogue) -> Result<(), Trouble> {
+async fn lineage(settings: &Postgres, session: &Session, id: &str, found: &mut Catalogue) -> Result<(), UpstreamError> {
     let schemas = if found.version >= 150_000 { OF_SCHEMA } else { "NULL" };
     let sql = LINEAGE.replace("{schemas}", schemas).replace("{id}", id);
     let row = session.row(settings, &sql.replace("{name}", &literal(&settings.publication))).await?;
@@ -128,17 +128,22 @@ async fn may_filter(
     settings: &Postgres,
     session: &Session,
     publication: Option<&Publication>,
-) -> Result<bool, Trouble> {
+) -> Result<bool, UpstreamError> {
     let Some(filter) = publication.and_then(|publication| publication.row_filter.as_deref()) else { return Ok(true) };
     let table = format!("{}.{}", identifier(&settings.mapping.schema), identifier(&settings.mapping.table));
     match session.rows(settings, &format!("SELECT FROM {table} WHERE ({filter}) LIMIT 0")).await {
         Ok(_) => Ok(true),
-        Err(trouble) if trouble.kind == Kind::Permission => Ok(false),
+        Err(trouble) if trouble.kind == UpstreamErrorKind::Permission => Ok(false),
         Err(trouble) => Err(trouble),
     }
 }
 
-async fn identity(settings: &Postgres, session: &Session, id: &str, kind: &str) -> Result<Option<Identity>, Trouble> {
+async fn identity(
+    settings: &Postgres,
+    session: &Session,
+    id: &str,
+    kind: &str,
+) -> Result<Option<Identity>, UpstreamError> {
     let which = match kind {
         "f" => return Ok(Some(Identity::Full)),
         "d" => "indisprimary",
@@ -150,7 +155,7 @@ async fn identity(settings: &Postgres, session: &Session, id: &str, kind: &str) 
     Ok((!columns.is_empty()).then_some(Identity::Columns(columns)))
 }
 
-async fn is_unique(settings: &Postgres, session: &Session, id: &str) -> Result<bool, Trouble> {
+async fn is_unique(settings: &Postgres, session: &Session, id: &str) -> Result<bool, UpstreamError> {
     let column = literal(settings.mapping.receipt_column());
     let row = session.row(settings, &UNIQUE.replace("{id}", id).replace("{column}", &column)).await?;
     Ok(row.get(0) == Some("t"))
@@ -162,7 +167,7 @@ async fn publication(
     session: &Session,
     form: &Form,
     version: u32,
-) -> Result<Option<Publication>, Trouble> {
+) -> Result<Option<Publication>, UpstreamError> {
     let name = literal(&settings.publication);
     let by_root = if version >= 130_000 { "pubviaroot" } else { "false" };
     let sql = PUBLICATION.replace("{name}", &name).replace("{by_root}", by_root);
@@ -191,7 +196,7 @@ async fn publication(
     Ok(Some(found))
 }
 
-async fn heartbeat(settings: &Postgres, session: &Session) -> Result<Option<HeartbeatTable>, Trouble> {
+async fn heartbeat(settings: &Postgres, session: &Session) -> Result<Option<HeartbeatTable>, UpstreamError> {
     let Heartbeat::Row { schema, table, column } = &settings.heartbeat else { return Ok(None) };
     let mut found =
         HeartbeatTable { name: format!("{schema}.{table}"), column: column.clone(), ..HeartbeatTable::default() };
@@ -221,10 +226,15 @@ pub(super) fn literal(text: &str) -> String {
 }
 
 /// The words of all complaints, as one trouble.
-pub(super) fn complaint(complaints: &[String]) -> Option<Trouble> {
+pub(super) fn complaint(complaints: &[String]) -> Option<UpstreamError> {
     let count = complaints.len();
-    let kind = if complaints.iter().any(|text| text.contains("column ")) { Kind::Drift } else { Kind::Setup };
-    (count > 0).then(|| Trouble::new(kind, format!("the upstream must be set up ({count}): {}", complaints.join("; "))))
+    let kind = if complaints.iter().any(|text| text.contains("column ")) {
+        UpstreamErrorKind::Drift
+    } else {
+        UpstreamErrorKind::Setup
+    };
+    (count > 0)
+        .then(|| UpstreamError::new(kind, format!("the upstream must be set up ({count}): {}", complaints.join("; "))))
 }
 
 const ROLE: &str = "

@@ -14,7 +14,8 @@ use pgwire_replication::ReplicationClient;
 use crate::apply::ApplyError;
 use crate::rebuild::Rebuild;
 use replica::upstream::{
-    Bound, Field, Heartbeat, Kind, Lsn, Mapping, Position, Server, Trouble, Unmapped, bad, lsn, timestamp_of_text,
+    Bound, Field, Heartbeat, Lsn, Mapping, Position, Server, Unmapped, UpstreamError, UpstreamErrorKind, bad, lsn,
+    timestamp_of_text,
 };
 use replica::{Change, Mark};
 
@@ -36,7 +37,7 @@ impl Following {
         met: &Met,
         server: &Server,
         drop_slot: bool,
-    ) -> Result<(Position, ReplicationClient), Trouble> {
+    ) -> Result<(Position, ReplicationClient), UpstreamError> {
         let settings = &self.settings;
         if drop_slot {
             let sql = format!("SELECT pg_catalog.pg_drop_replication_slot({})", literal(&settings.slot));
@@ -74,7 +75,7 @@ impl Following {
     }
 
     /// Waits until the transactions that are open upstream have ended, which a snapshot needs.
-    async fn make_slot(&self, met: &Met, client: &mut ReplicationClient) -> Result<Fresh, Trouble> {
+    async fn make_slot(&self, met: &Met, client: &mut ReplicationClient) -> Result<Fresh, UpstreamError> {
         let settings = &self.settings;
         let sql = format!("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput EXPORT_SNAPSHOT", identifier(&settings.slot));
         let limit = settings.copy_start_timeout;
@@ -82,7 +83,7 @@ impl Following {
             let what =
                 "the slot cannot begin, as a transaction has been open upstream for longer: see pg_stat_activity and
                  pg_prepared_xacts there";
-            Trouble::new(Kind::Unreachable, format!("{what} (waited {limit:?})"))
+            UpstreamError::new(UpstreamErrorKind::Unreachable, format!("{what} (waited {limit:?})"))
         })?;
         let rows = made.map_err(|error| session::of_stream(settings, &met.server, &error))?;
         let text = |at: usize| {
@@ -91,11 +92,13 @@ impl Following {
         };
         let fresh =
             text(1).and_then(|place| lsn(&place)).zip(text(2)).map(|(place, snapshot)| Fresh { place, snapshot });
-        fresh.ok_or_else(|| Trouble::new(Kind::Protocol, "the upstream made a slot, and did not say where it begins"))
+        fresh.ok_or_else(|| {
+            UpstreamError::new(UpstreamErrorKind::Protocol, "the upstream made a slot, and did not say where it begins")
+        })
     }
 
     /// The heartbeat's time on the snapshot, where there is a heartbeat row.
-    async fn told(&self, session: &Session) -> Result<Option<Timestamp>, Trouble> {
+    async fn told(&self, session: &Session) -> Result<Option<Timestamp>, UpstreamError> {
         let Heartbeat::Row { schema, table, column } = &self.settings.heartbeat else { return Ok(None) };
         let (schema, table, column) = (identifier(schema), identifier(table), identifier(column));
         let row = session.row(&self.settings, &format!("SELECT max({column}) FROM {schema}.{table}")).await?;
@@ -103,7 +106,7 @@ impl Following {
     }
 
     /// Copies every row.
-    async fn rows(&self, met: &Met) -> Result<Rebuild, Trouble> {
+    async fn rows(&self, met: &Met) -> Result<Rebuild, UpstreamError> {
         let mapping = &self.settings.mapping;
         let bound = mapping.bind_copied();
         let mut rebuild = self.feeding.rebuild().map_err(|error| self.not_swapped(error))?;
@@ -122,13 +125,16 @@ impl Following {
     }
 
     /// A new copy that does not come in: because a person must say something, or has, or because of the disk.
-    fn not_swapped(&self, error: ApplyError) -> Trouble {
+    fn not_swapped(&self, error: ApplyError) -> UpstreamError {
         if matches!(error, ApplyError::Dropped) {
             self.kept.store(true, Ordering::Relaxed);
         }
-        let kind =
-            if matches!(error, ApplyError::Held { .. } | ApplyError::Dropped) { Kind::Held } else { Kind::Store };
-        Trouble::new(kind, error.to_string())
+        let kind = if matches!(error, ApplyError::Held { .. } | ApplyError::Dropped) {
+            UpstreamErrorKind::Held
+        } else {
+            UpstreamErrorKind::Store
+        };
+        UpstreamError::new(kind, error.to_string())
     }
 }
 
@@ -143,8 +149,8 @@ pub(super) fn change(mapping: &Mapping, bound: &Bound, row: &[Field<'_>], at: u6
 }
 
 /// The upstream's clock.
-async fn clock(following: &Following, session: &Session) -> Result<Timestamp, Trouble> {
+async fn clock(following: &Following, session: &Session) -> Result<Timestamp, UpstreamError> {
     let row = session.row(&following.settings, "SELECT clock_timestamp()").await?;
     let time = row.get(0).and_then(timestamp_of_text);
-    time.ok_or_else(|| Trouble::new(Kind::Protocol, "the upstream's clock cannot be read"))
+    time.ok_or_else(|| UpstreamError::new(UpstreamErrorKind::Protocol, "the upstream's clock cannot be read"))
 }

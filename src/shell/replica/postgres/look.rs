@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use base::Private;
 use replica::Change;
-use replica::upstream::{Field, NAMELESS, Trouble, gone, row_id};
+use replica::upstream::{Field, NAMELESS, UpstreamError, gone, row_id};
 
 use super::catalogue::literal;
 use super::copy::change;
@@ -14,7 +14,7 @@ use super::{Following, Met};
 
 impl Following {
     /// The change that brings a case as the upstream has it by now. What comes later in the stream comes after it.
-    pub(super) async fn look(&self, met: &Met, receipt: &Private<String>) -> Result<Change, Trouble> {
+    pub(super) async fn look(&self, met: &Met, receipt: &Private<String>) -> Result<Change, UpstreamError> {
         let found = self.find(met, &equal(self, receipt)).await?;
         // Written with blanks or strokes, it is found the long way.
         let found = if found.is_empty() { self.find(met, &plain(self, receipt)).await? } else { found };
@@ -23,7 +23,7 @@ impl Following {
 
     /// Rows of the quarantine as the upstream has them by now, by their ids. One without a readable receipt number that
     /// is there no more leaves; one with such a number leaves when the stream tells of it.
-    pub(super) async fn again(&self, met: &Met, ids: Vec<String>) -> Result<Vec<(String, Change)>, Trouble> {
+    pub(super) async fn again(&self, met: &Met, ids: Vec<String>) -> Result<Vec<(String, Change)>, UpstreamError> {
         let mut ids: HashSet<String> = ids.into_iter().collect();
         let (mapping, bound) = (&self.settings.mapping, self.settings.mapping.bind_copied());
         let mut found = Vec::new();
@@ -49,7 +49,7 @@ impl Following {
         Ok(found)
     }
 
-    async fn find(&self, met: &Met, only: &str) -> Result<Vec<Change>, Trouble> {
+    async fn find(&self, met: &Met, only: &str) -> Result<Vec<Change>, UpstreamError> {
         let mapping = &self.settings.mapping;
         let bound = mapping.bind_copied();
         let sql = select(mapping, &met.catalogue, Some(only));

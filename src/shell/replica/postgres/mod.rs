@@ -32,7 +32,7 @@ use tokio::sync::watch;
 
 use config::{Postgres, UpstreamServer};
 use replica::upstream::{
-    Anchor, Catalogue, Kind, Lsn, Plan, Position, Server, Trouble, Wanted, WhyCopy, lsn_text, plan,
+    Anchor, Catalogue, Lsn, Plan, Position, Server, UpstreamError, UpstreamErrorKind, Wanted, WhyCopy, lsn_text, plan,
 };
 
 use super::feeding::Feeding;
@@ -143,10 +143,10 @@ impl Following {
     }
 
     /// Tells a trouble once, and says how long to pause.
-    fn note(&mut self, trouble: Trouble) -> Duration {
+    fn note(&mut self, trouble: UpstreamError) -> Duration {
         match trouble.kind {
-            Kind::Diverged => self.copy_next = Some(WhyCopy::Diverged),
-            Kind::Drift => self.copy_next = Some(WhyCopy::Drift),
+            UpstreamErrorKind::Diverged => self.copy_next = Some(WhyCopy::Diverged),
+            UpstreamErrorKind::Drift => self.copy_next = Some(WhyCopy::Drift),
             _ => {}
         }
         let kind = trouble.kind.name();
@@ -162,7 +162,7 @@ impl Following {
     }
 
     /// Notes what stops the following, for the status and the metrics; `true` when it is another one than before.
-    fn begin_trouble(&self, trouble: &Trouble) -> bool {
+    fn begin_trouble(&self, trouble: &UpstreamError) -> bool {
         let before = self.metrics().set_trouble(Some(trouble.clone()));
         if let Some(before) = before.as_ref().filter(|before| before.kind != trouble.kind) {
             self.feeding.alarm(before.kind.alarm(), None);
@@ -181,7 +181,7 @@ impl Following {
     }
 
     /// Connects, and follows until something ends it.
-    async fn attempt(&mut self) -> Result<Ended, Trouble> {
+    async fn attempt(&mut self) -> Result<Ended, UpstreamError> {
         self.await_decision().await;
         let met = self.meet().await?;
         let stored = self.stored();
@@ -202,8 +202,8 @@ impl Following {
                 drop(client);
                 self.copy_and_stream(met, server, slot.is_some(), why).await
             }
-            Plan::Busy => Err(Trouble::new(
-                Kind::SlotBusy,
+            Plan::Busy => Err(UpstreamError::new(
+                UpstreamErrorKind::SlotBusy,
                 format!(
                     "the slot {} is being read: by this node's last connection, or by another node, which must have a \
                      slot of its own",
@@ -241,13 +241,13 @@ impl Following {
     }
 
     /// Finds the server to follow: the first that is no standby, else the first that answers.
-    async fn meet(&mut self) -> Result<Met, Trouble> {
+    async fn meet(&mut self) -> Result<Met, UpstreamError> {
         let (mut trouble, mut standby) = (None, None);
         for server in &self.settings.servers {
             let met = async {
                 let session = Session::open(&self.settings, server).await?;
                 let catalogue = self.limited(catalogue::read(&self.settings, &session)).await?;
-                Ok::<_, Trouble>((session, catalogue))
+                Ok::<_, UpstreamError>((session, catalogue))
             };
             match met.await {
                 Ok((session, catalogue)) if catalogue.is_standby => {
@@ -262,11 +262,13 @@ impl Following {
             (Some((_, _, catalogue)), Some(trouble)) if !catalogue.can_decode() => Err(trouble),
             (Some((server, session, catalogue)), _) => self.judged(server, session, catalogue),
             (None, Some(trouble)) => Err(trouble),
-            (None, None) => Err(Trouble::new(Kind::Setup, "replica.postgres.servers names no server")),
+            (None, None) => {
+                Err(UpstreamError::new(UpstreamErrorKind::Setup, "replica.postgres.servers names no server"))
+            }
         }
     }
 
-    fn judged(&mut self, server: UpstreamServer, session: Session, catalogue: Catalogue) -> Result<Met, Trouble> {
+    fn judged(&mut self, server: UpstreamServer, session: Session, catalogue: Catalogue) -> Result<Met, UpstreamError> {
         let mapping = &self.settings.mapping;
         if let Some(trouble) = catalogue::complaint(&catalogue.complaints(mapping, &self.settings.publication)) {
             return Err(trouble);
@@ -292,9 +294,9 @@ impl Following {
         server: Server,
         mut client: ReplicationClient,
         expect: Option<Anchor>,
-    ) -> Result<Ended, Trouble> {
+    ) -> Result<Ended, UpstreamError> {
         let Some((stored, _)) = self.stored() else {
-            return Err(Trouble::new(Kind::Protocol, "the copy's place is gone: it is read anew"));
+            return Err(UpstreamError::new(UpstreamErrorKind::Protocol, "the copy's place is gone: it is read anew"));
         };
         let shape = Some(met.catalogue.shape.clone());
         let position = Position { timeline: server.timeline, shape, ..stored };
@@ -309,7 +311,7 @@ impl Following {
         server: Server,
         drop_slot: bool,
         why: WhyCopy,
-    ) -> Result<Ended, Trouble> {
+    ) -> Result<Ended, UpstreamError> {
         match why.alarm() {
             Some(kind) => {
                 self.metrics().alarm(kind);
@@ -324,7 +326,7 @@ impl Following {
     }
 
     /// Starts the stream on a connection that has asked what it had to ask.
-    async fn begin(&self, client: &mut ReplicationClient, server: &UpstreamServer) -> Result<(), Trouble> {
+    async fn begin(&self, client: &mut ReplicationClient, server: &UpstreamServer) -> Result<(), UpstreamError> {
         let begun = async {
             client.start().await.map_err(|error| session::of_stream(&self.settings, server, &error))?;
             client.wait_started().await.map_err(|error| session::of_stream(&self.settings, server, &error))
@@ -333,11 +335,14 @@ impl Following {
     }
 
     /// A conversation that may not take longer than a connection.
-    async fn limited<T>(&self, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    async fn limited<T>(&self, work: impl Future<Output = Result<T, UpstreamError>>) -> Result<T, UpstreamError> {
         let limit = self.settings.connect_timeout.max(CONVERSATION_AT_LEAST);
         match tokio::time::timeout(limit, work).await {
             Ok(done) => done,
-            Err(_) => Err(Trouble::new(Kind::Silent, format!("the upstream does not answer within {limit:?}"))),
+            Err(_) => Err(UpstreamError::new(
+                UpstreamErrorKind::Silent,
+                format!("the upstream does not answer within {limit:?}"),
+            )),
         }
     }
 }
@@ -351,7 +356,7 @@ fn fingerprint(settings: &Postgres, catalogue: &Catalogue) -> String {
 /// How long to wait after so many failures: doubled each time, up to the most, and half of it by chance.
 fn pause(settings: &Postgres, failures: u32, chance: f64) -> Duration {
     let doubled = settings.reconnect_first.saturating_mul(1 << failures.saturating_sub(1).min(16));
-    doubled.min(settings.reconnect_most).mul_f64(0.5 + chance / 2.0)
+    doubled.min(settings.reconnect_max).mul_f64(0.5 + chance / 2.0)
 }
 
 /// A number from 0 to 1.
@@ -361,12 +366,18 @@ fn chance() -> f64 {
     f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX)
 }
 
-fn waiting() -> Trouble {
-    Trouble::new(Kind::Held, "deletes are held for a person: jindu replica held apply, if they are meant, or held drop")
+fn waiting() -> UpstreamError {
+    UpstreamError::new(
+        UpstreamErrorKind::Held,
+        "deletes are held for a person: jindu replica held apply, if they are meant, or held drop",
+    )
 }
 
-fn kept() -> Trouble {
-    Trouble::new(Kind::Held, "an operator kept the old copy: jindu replica rebuild copies the upstream as it is")
+fn kept() -> UpstreamError {
+    UpstreamError::new(
+        UpstreamErrorKind::Held,
+        "an operator kept the old copy: jindu replica rebuild copies the upstream as it is",
+    )
 }
 
 /// The source of the marks.
@@ -376,6 +387,15 @@ const CONVERSATION_AT_LEAST: Duration = Duration::from_secs(15);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
-mod table_tests;
-#[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_doubles_up_to_the_most_and_never_is_the_same_for_all() {
+        let settings = Postgres::default();
+        assert_eq!(pause(&settings, 1, 1.0), settings.reconnect_first);
+        assert_eq!(pause(&settings, 2, 1.0), settings.reconnect_first * 2);
+        assert_eq!(pause(&settings, 40, 1.0), settings.reconnect_max);
+        assert_eq!(pause(&settings, 40, 0.0), settings.reconnect_max / 2);
+    }
+}

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use config::{Postgres, UpstreamServer};
-use replica::upstream::{Catalogue, CopiedRows, Field, Kind, Mapping, Trouble};
+use replica::upstream::{Catalogue, CopiedRows, Field, Mapping, UpstreamError, UpstreamErrorKind};
 
 use super::catalogue::identifier;
 use super::session::{self, Session};
@@ -27,8 +27,8 @@ pub(super) async fn copy_out(
     server: &UpstreamServer,
     session: &Session,
     select: &str,
-    mut row: impl FnMut(&[Field<'_>]) -> Result<(), Trouble>,
-) -> Result<(), Trouble> {
+    mut row: impl FnMut(&[Field<'_>]) -> Result<(), UpstreamError>,
+) -> Result<(), UpstreamError> {
     let wrong = |error| session::of_sql(settings, server, &error);
     let stream = session.client.copy_out(&format!("COPY ({select}) TO STDOUT")).await.map_err(wrong)?;
     let mut stream = pin!(stream);
@@ -36,9 +36,9 @@ pub(super) async fn copy_out(
     let limit = settings.silence;
     loop {
         let next = poll_fn(|cx| stream.as_mut().poll_next(cx));
-        let chunk: Option<Result<Bytes, _>> = tokio::time::timeout(limit, next)
-            .await
-            .map_err(|_| Trouble::new(Kind::Silent, format!("the copy stands still for {limit:?}")))?;
+        let chunk: Option<Result<Bytes, _>> = tokio::time::timeout(limit, next).await.map_err(|_| {
+            UpstreamError::new(UpstreamErrorKind::Silent, format!("the copy stands still for {limit:?}"))
+        })?;
         match chunk {
             Some(chunk) => copied.take(&chunk.map_err(wrong)?, &mut row)?,
             None => break,

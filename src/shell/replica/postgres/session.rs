@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
 use config::{Postgres, UpstreamServer};
-use replica::upstream::{Kind, Lsn, Names, Refusal, Trouble, split_state};
+use replica::upstream::{Lsn, Names, Refusal, UpstreamError, UpstreamErrorKind, split_state};
 
 use super::tls;
 
@@ -30,7 +30,7 @@ impl Drop for Session {
 
 impl Session {
     /// Connects and logs in.
-    pub(super) async fn open(settings: &Postgres, server: &UpstreamServer) -> Result<Session, Trouble> {
+    pub(super) async fn open(settings: &Postgres, server: &UpstreamServer) -> Result<Session, UpstreamError> {
         let mut config = tokio_postgres::Config::new();
         config
             .host(&server.host)
@@ -51,7 +51,7 @@ impl Session {
                     config.ssl_mode(tokio_postgres::config::SslMode::Disable);
                     let (client, connection) =
                         config.connect(NoTls).await.map_err(|error| of_sql(settings, server, &error))?;
-                    Ok::<_, Trouble>((client, tokio::spawn(async move { drop(connection.await) })))
+                    Ok::<_, UpstreamError>((client, tokio::spawn(async move { drop(connection.await) })))
                 }
                 Some(tls) => {
                     config.ssl_mode(tokio_postgres::config::SslMode::Require);
@@ -69,10 +69,15 @@ impl Session {
     }
 
     /// Runs statements; gives the rows of all of them.
-    pub(super) async fn rows(&self, settings: &Postgres, sql: &str) -> Result<Vec<SimpleQueryRow>, Trouble> {
+    pub(super) async fn rows(&self, settings: &Postgres, sql: &str) -> Result<Vec<SimpleQueryRow>, UpstreamError> {
         let asked = tokio::time::timeout(self.limit, self.client.simple_query(sql)).await;
         let messages = asked
-            .map_err(|_| Trouble::new(Kind::Silent, format!("the upstream does not answer within {:?}", self.limit)))?
+            .map_err(|_| {
+                UpstreamError::new(
+                    UpstreamErrorKind::Silent,
+                    format!("the upstream does not answer within {:?}", self.limit),
+                )
+            })?
             .map_err(|error| of_sql(settings, &settings.servers[0], &error))?;
         let row = |message| match message {
             SimpleQueryMessage::Row(row) => Some(row),
@@ -82,11 +87,11 @@ impl Session {
     }
 
     /// The first row of the first statement, with so many columns.
-    pub(super) async fn row(&self, settings: &Postgres, sql: &str) -> Result<SimpleQueryRow, Trouble> {
+    pub(super) async fn row(&self, settings: &Postgres, sql: &str) -> Result<SimpleQueryRow, UpstreamError> {
         let rows = self.rows(settings, sql).await?;
-        rows.into_iter()
-            .next()
-            .ok_or_else(|| Trouble::new(Kind::Protocol, "the upstream gave no row where it must give one"))
+        rows.into_iter().next().ok_or_else(|| {
+            UpstreamError::new(UpstreamErrorKind::Protocol, "the upstream gave no row where it must give one")
+        })
     }
 }
 
@@ -95,7 +100,7 @@ pub(super) async fn stream(
     settings: &Postgres,
     server: &UpstreamServer,
     start: Lsn,
-) -> Result<ReplicationClient, Trouble> {
+) -> Result<ReplicationClient, UpstreamError> {
     let password = password(settings)?.unwrap_or_default();
     let mut config = ReplicationConfig::new(
         &server.host,
@@ -124,10 +129,10 @@ pub(super) async fn stream(
 }
 
 /// What an SQL connection's error asks for.
-pub(super) fn of_sql(settings: &Postgres, server: &UpstreamServer, error: &tokio_postgres::Error) -> Trouble {
+pub(super) fn of_sql(settings: &Postgres, server: &UpstreamServer, error: &tokio_postgres::Error) -> UpstreamError {
     if let Some(refused) = error.as_db_error() {
         let refusal = Refusal { state: refused.code().code(), message: refused.message() };
-        return Trouble::of_refusal(refusal, names(settings, &table(settings)));
+        return UpstreamError::of_refusal(refusal, names(settings, &table(settings)));
     }
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -139,20 +144,20 @@ pub(super) fn of_sql(settings: &Postgres, server: &UpstreamServer, error: &tokio
 }
 
 /// What a stream's error asks for.
-pub(super) fn of_stream(settings: &Postgres, server: &UpstreamServer, error: &PgWireError) -> Trouble {
+pub(super) fn of_stream(settings: &Postgres, server: &UpstreamServer, error: &PgWireError) -> UpstreamError {
     match error {
         PgWireError::Server(text) => {
             let (message, state) = split_state(text);
-            Trouble::of_refusal(Refusal { state, message }, names(settings, &table(settings)))
+            UpstreamError::of_refusal(Refusal { state, message }, names(settings, &table(settings)))
         }
         PgWireError::Io(error) if was_cut(&error.to_string()) => cut(server),
-        PgWireError::Io(error) => Trouble::new(Kind::Unreachable, format!("{server}: {error}")),
-        PgWireError::Auth(text) => Trouble::new(
-            Kind::Password,
+        PgWireError::Io(error) => UpstreamError::new(UpstreamErrorKind::Unreachable, format!("{server}: {error}")),
+        PgWireError::Auth(text) => UpstreamError::new(
+            UpstreamErrorKind::Password,
             format!("{server}: {text}: correct the password in replica.postgres.password_file"),
         ),
-        PgWireError::MessageTooLarge { payload_bytes, limit_bytes } => Trouble::new(
-            Kind::Protocol,
+        PgWireError::MessageTooLarge { payload_bytes, limit_bytes } => UpstreamError::new(
+            UpstreamErrorKind::Protocol,
             format!(
                 "a change of {payload_bytes} bytes (at most {limit_bytes}): leave its large columns out of the publication (a \
                  column list), and then: jindu replica rebuild"
@@ -162,13 +167,13 @@ pub(super) fn of_stream(settings: &Postgres, server: &UpstreamServer, error: &Pg
     }
 }
 
-fn of_text(settings: &Postgres, server: &UpstreamServer, text: &str) -> Trouble {
+fn of_text(settings: &Postgres, server: &UpstreamServer, text: &str) -> UpstreamError {
     if was_cut(text) {
         return cut(server);
     }
     let tls = ["tls", "TLS", "certificate"].iter().any(|word| text.contains(word));
     if !tls {
-        return Trouble::new(Kind::Unreachable, format!("{server}: {text}"));
+        return UpstreamError::new(UpstreamErrorKind::Unreachable, format!("{server}: {text}"));
     }
     let advice = if text.contains("does not support TLS") || text.contains("SSLRequest") {
         "switch ssl on there; this node does not go on without it unless replica.postgres.tls is off".to_owned()
@@ -185,7 +190,7 @@ fn of_text(settings: &Postgres, server: &UpstreamServer, text: &str) -> Trouble 
         "its certificate does not come from replica.postgres.ca_file: give the authority that signed it".to_owned()
     };
     let _ = settings;
-    Trouble::new(Kind::Tls, format!("{server}: {text}; {advice}"))
+    UpstreamError::new(UpstreamErrorKind::Tls, format!("{server}: {text}; {advice}"))
 }
 
 /// A connection that is cut within TLS says so in words of TLS.
@@ -193,8 +198,8 @@ fn was_cut(text: &str) -> bool {
     ["close_notify", "unexpected end of file", "unexpected EOF", "early eof"].iter().any(|word| text.contains(word))
 }
 
-fn cut(server: &UpstreamServer) -> Trouble {
-    Trouble::new(Kind::Unreachable, format!("{server}: the connection was cut off"))
+fn cut(server: &UpstreamServer) -> UpstreamError {
+    UpstreamError::new(UpstreamErrorKind::Unreachable, format!("{server}: the connection was cut off"))
 }
 
 /// `schema.table` of the cases, quoted where it must be.
@@ -220,12 +225,12 @@ fn options(settings: &Postgres) -> String {
     )
 }
 
-fn slow(server: &UpstreamServer, limit: Duration) -> Trouble {
-    Trouble::new(Kind::Unreachable, format!("{server}: no connection within {limit:?}"))
+fn slow(server: &UpstreamServer, limit: Duration) -> UpstreamError {
+    UpstreamError::new(UpstreamErrorKind::Unreachable, format!("{server}: no connection within {limit:?}"))
 }
 
-fn password(settings: &Postgres) -> Result<Option<String>, Trouble> {
-    let wrong = |what: String| Trouble::new(Kind::Password, what);
+fn password(settings: &Postgres) -> Result<Option<String>, UpstreamError> {
+    let wrong = |what: String| UpstreamError::new(UpstreamErrorKind::Password, what);
     if let Some(path) = &settings.password_file {
         return read_password(path).map(Some).map_err(wrong);
     }

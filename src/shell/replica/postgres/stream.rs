@@ -20,7 +20,10 @@ use pgwire_replication::{Lsn as StreamLsn, PgWireError, ReplicationClient, Repli
 use tokio::time::Instant;
 
 use crate::apply::{Applied, ApplyError, Batch, Changes};
-use replica::upstream::{Anchor, Gather, GatherError, Kind, Lsn, Position, Step, Transaction, Trouble, timestamp};
+use replica::upstream::{
+    Anchor, GatherError, Lsn, Position, Step, Transaction, TransactionAssembler, UpstreamError, UpstreamErrorKind,
+    timestamp,
+};
 use replica::{Change, Mark};
 
 use super::beat::Beat;
@@ -38,7 +41,7 @@ struct Stream<'a> {
     following: &'a mut Following,
     met: Met,
     client: ReplicationClient,
-    gather: Gather,
+    gather: TransactionAssembler,
     /// Where the copy stands.
     position: Position,
     sequence: Lsn,
@@ -70,11 +73,13 @@ impl Following {
         position: Position,
         client: ReplicationClient,
         expect: Option<Anchor>,
-    ) -> Result<Ended, Trouble> {
+    ) -> Result<Ended, UpstreamError> {
         let beat = Beat::start(&self.settings, &met, self.feeding.clone());
         let mark = self.feeding.mark().filter(|mark| mark.source == SOURCE);
-        let Some(mark) = mark else { return Err(Trouble::new(Kind::Store, "the copy's place is gone")) };
-        let gather = Gather::new(self.settings.mapping.clone(), self.settings.heartbeat.clone(), expect);
+        let Some(mark) = mark else {
+            return Err(UpstreamError::new(UpstreamErrorKind::Store, "the copy's place is gone"));
+        };
+        let gather = TransactionAssembler::new(self.settings.mapping.clone(), self.settings.heartbeat.clone(), expect);
         let mut stream = Stream {
             met,
             client,
@@ -95,7 +100,7 @@ impl Following {
 }
 
 impl Stream<'_> {
-    async fn run(&mut self, beat: &Beat) -> Result<Ended, Trouble> {
+    async fn run(&mut self, beat: &Beat) -> Result<Ended, UpstreamError> {
         let mut heard = Instant::now();
         let silence = self.following.settings.silence;
         loop {
@@ -111,7 +116,10 @@ impl Stream<'_> {
                     self.settle(false)?;
                 }
                 Err(_) if heard.elapsed() > silence => {
-                    return Err(Trouble::new(Kind::Silent, format!("the upstream has said nothing for {silence:?}")));
+                    return Err(UpstreamError::new(
+                        UpstreamErrorKind::Silent,
+                        format!("the upstream has said nothing for {silence:?}"),
+                    ));
                 }
                 Err(_) => {}
             }
@@ -122,7 +130,7 @@ impl Stream<'_> {
     }
 
     /// Takes what has come already, without waiting.
-    async fn drain(&mut self) -> Result<Option<Ended>, Trouble> {
+    async fn drain(&mut self) -> Result<Option<Ended>, UpstreamError> {
         while self.batch.changes.len() < BATCH_CHANGES {
             let Some(event) = at_hand(self.client.recv()).await else { break };
             if let Some(ended) = self.event(event).await? {
@@ -132,10 +140,13 @@ impl Stream<'_> {
         Ok(None)
     }
 
-    async fn event(&mut self, event: Result<Option<ReplicationEvent>, PgWireError>) -> Result<Option<Ended>, Trouble> {
+    async fn event(
+        &mut self,
+        event: Result<Option<ReplicationEvent>, PgWireError>,
+    ) -> Result<Option<Ended>, UpstreamError> {
         let event = event.map_err(|error| session::of_stream(&self.following.settings, &self.met.server, &error))?;
         match event {
-            None => Err(Trouble::new(Kind::Unreachable, "the upstream has ended the stream")),
+            None => Err(UpstreamError::new(UpstreamErrorKind::Unreachable, "the upstream has ended the stream")),
             Some(ReplicationEvent::Begin { final_lsn, commit_time_micros, .. }) => {
                 self.gather.begin(final_lsn.as_u64(), commit_time_micros)?;
                 self.proven();
@@ -160,7 +171,7 @@ impl Stream<'_> {
         }
     }
 
-    async fn commit(&mut self, end: Lsn) -> Result<Option<Ended>, Trouble> {
+    async fn commit(&mut self, end: Lsn) -> Result<Option<Ended>, UpstreamError> {
         let transaction = self.gather.commit(end)?;
         if let Some(huge) = self.counting.take() {
             let rest = transaction.as_ref().map_or(0, |transaction| deletes(&transaction.steps));
@@ -175,8 +186,8 @@ impl Stream<'_> {
     }
 
     /// Adds a transaction to the batch. One with many deletes comes alone, so that it alone is held.
-    async fn add(&mut self, transaction: Transaction) -> Result<(), Trouble> {
-        let Transaction { steps, anchor, end, told } = transaction;
+    async fn add(&mut self, transaction: Transaction) -> Result<(), UpstreamError> {
+        let Transaction { steps, anchor, end, as_of: told } = transaction;
         let deletes = deletes(&steps);
         let alone = deletes > DELETES_TOGETHER || steps.contains(&Step::Change(Change::Truncate));
         if alone {
@@ -196,15 +207,15 @@ impl Stream<'_> {
         if alone { self.settle(true) } else { Ok(()) }
     }
 
-    async fn change(&self, step: Step) -> Result<Change, Trouble> {
+    async fn change(&self, step: Step) -> Result<Change, UpstreamError> {
         match step {
             Step::Change(change) => Ok(change),
-            Step::Look(receipt) => self.following.look(&self.met, &receipt).await,
+            Step::Fetch(receipt) => self.following.look(&self.met, &receipt).await,
         }
     }
 
     /// Hands the batch to the writer. One that only moves the place may wait, unless it is `due`.
-    fn settle(&mut self, due: bool) -> Result<(), Trouble> {
+    fn settle(&mut self, due: bool) -> Result<(), UpstreamError> {
         let Some((anchor, end)) = self.batch.last else { return Ok(()) };
         let bare = self.batch.changes.is_empty() && self.batch.told.is_none_or(|told| told <= self.as_of);
         if bare && !due && self.written.elapsed() < BARE_EVERY {
@@ -229,12 +240,12 @@ impl Stream<'_> {
         Mark { source: SOURCE.into(), sequence: Some(sequence), position: Some(position.to_text()), as_of: self.as_of }
     }
 
-    fn apply(&self, batch: Batch) -> Result<Applied, Trouble> {
+    fn apply(&self, batch: Batch) -> Result<Applied, UpstreamError> {
         self.following.feeding.apply(SOURCE, batch).map_err(|error| refused(&error))
     }
 
     /// The copy is as it was, and further: told with the upstream's own clock.
-    fn beat(&self, mark: Mark) -> Result<(), Trouble> {
+    fn beat(&self, mark: Mark) -> Result<(), UpstreamError> {
         let feeding = &self.following.feeding;
         let told = match timestamp(self.sent_us).filter(|_| self.sent_us > 0) {
             Some(now) => feeding.beat_at(mark, now),
@@ -264,9 +275,9 @@ impl Stream<'_> {
     }
 
     /// The upstream has nothing for this node up to `end`. A server that asks for a reply may be waiting to shut down.
-    fn keep_alive(&mut self, end: Lsn, reply_requested: bool, time_us: i64) -> Result<(), Trouble> {
+    fn keep_alive(&mut self, end: Lsn, reply_requested: bool, time_us: i64) -> Result<(), UpstreamError> {
         self.sent_us = time_us;
-        if self.gather.is_inside() || self.gather.is_unproven() {
+        if self.gather.is_inside() || self.gather.expects_anchor() {
             return Ok(());
         }
         self.proven();
@@ -276,7 +287,7 @@ impl Stream<'_> {
     }
 
     /// Writes that the log holds nothing more for this node so far, and acknowledges it: an idle table holds no log.
-    fn write_idle(&mut self) -> Result<(), Trouble> {
+    fn write_idle(&mut self) -> Result<(), UpstreamError> {
         self.settle(true)?;
         let Some(seen) = self.idle.take() else { return Ok(()) };
         let position = Position { seen: seen.max(self.position.seen), ..self.position.clone() };
@@ -289,7 +300,7 @@ impl Stream<'_> {
     }
 
     /// What is to be done now and then: what an operator or the scrub asks for, and what may not wait longer.
-    async fn asked(&mut self, beat: &Beat) -> Result<Option<Ended>, Trouble> {
+    async fn asked(&mut self, beat: &Beat) -> Result<Option<Ended>, UpstreamError> {
         let redescribed = self.gather.is_redescribed() && !self.gather.is_inside();
         if self.following.feeding.rebuild_is_wanted() || beat.setup_changed() || redescribed {
             self.settle(true)?;
@@ -310,7 +321,7 @@ impl Stream<'_> {
     }
 
     /// Brings rows of the quarantine again; the place stays where it is.
-    async fn bring(&mut self, ids: Vec<String>) -> Result<(), Trouble> {
+    async fn bring(&mut self, ids: Vec<String>) -> Result<(), UpstreamError> {
         let rows = self.following.again(&self.met, ids).await?;
         if !rows.is_empty() {
             self.apply(Batch::Again(rows))?;
@@ -320,7 +331,7 @@ impl Stream<'_> {
 
     /// The stream is the log that the copy followed: what was wrong is over.
     fn proven(&mut self) {
-        if self.gather.is_unproven() {
+        if self.gather.expects_anchor() {
             return;
         }
         let metrics = &self.following.feeding.reading.metrics.upstream;
@@ -347,7 +358,7 @@ impl Stream<'_> {
     }
 
     /// Streams a transaction that memory does not hold into the copy.
-    async fn pour(&mut self, huge: Huge, anchor: Anchor) -> Result<Option<Ended>, Trouble> {
+    async fn pour(&mut self, huge: Huge, anchor: Anchor) -> Result<Option<Ended>, UpstreamError> {
         self.settle(true)?;
         let position =
             Position { seen: huge.commit.max(self.position.seen), anchor: Some(anchor), ..self.position.clone() };
@@ -370,13 +381,14 @@ impl Stream<'_> {
         Ok(None)
     }
 
-    async fn pour_steps(&mut self, items: &SyncSender<Item>) -> Result<u64, Trouble> {
+    async fn pour_steps(&mut self, items: &SyncSender<Item>) -> Result<u64, UpstreamError> {
         let mut count = 0;
         loop {
             let limit = self.following.settings.silence;
             let event = tokio::time::timeout(limit, self.client.recv()).await;
-            let event =
-                event.map_err(|_| Trouble::new(Kind::Silent, "the upstream stops in the midst of a transaction"))?;
+            let event = event.map_err(|_| {
+                UpstreamError::new(UpstreamErrorKind::Silent, "the upstream stops in the midst of a transaction")
+            })?;
             let event =
                 event.map_err(|error| session::of_stream(&self.following.settings, &self.met.server, &error))?;
             let over = match event {
@@ -386,7 +398,12 @@ impl Stream<'_> {
                 }
                 Some(ReplicationEvent::Commit { .. }) => true,
                 Some(ReplicationEvent::Begin { .. }) => return Err(GatherError::Order.into()),
-                None => return Err(Trouble::new(Kind::Unreachable, "the upstream has ended the stream")),
+                None => {
+                    return Err(UpstreamError::new(
+                        UpstreamErrorKind::Unreachable,
+                        "the upstream has ended the stream",
+                    ));
+                }
                 Some(_) => false,
             };
             for step in self.gather.take_steps() {
@@ -443,9 +460,10 @@ fn deletes(steps: &[Step]) -> u64 {
     steps.iter().filter(|step| matches!(step, Step::Change(Change::Delete { .. }))).count() as u64
 }
 
-fn refused(error: &ApplyError) -> Trouble {
-    let kind = if matches!(error, ApplyError::Held { .. }) { Kind::Held } else { Kind::Store };
-    Trouble::new(kind, error.to_string())
+fn refused(error: &ApplyError) -> UpstreamError {
+    let kind =
+        if matches!(error, ApplyError::Held { .. }) { UpstreamErrorKind::Held } else { UpstreamErrorKind::Store };
+    UpstreamError::new(kind, error.to_string())
 }
 
 /// The result of a future that has one already. Not counted against the task's fair share: a full queue is read whole.

@@ -16,7 +16,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use config::{Tls, UpstreamServer};
-use replica::upstream::{Kind, Trouble};
+use replica::upstream::{UpstreamError, UpstreamErrorKind};
 
 /// The settings of a replication connection.
 pub(super) fn of_stream(tls: &Tls, server: &UpstreamServer) -> TlsConfig {
@@ -32,7 +32,7 @@ pub(super) fn of_stream(tls: &Tls, server: &UpstreamServer) -> TlsConfig {
 }
 
 /// What makes the TLS of an SQL connection; none when it is off.
-pub(super) fn of_session(tls: &Tls) -> Result<Option<Named>, Trouble> {
+pub(super) fn of_session(tls: &Tls) -> Result<Option<Named>, UpstreamError> {
     match tls {
         Tls::Off => Ok(None),
         Tls::Verify { ca_file, name } => {
@@ -65,7 +65,7 @@ impl MakeTlsConnect<Socket> for Named {
     }
 }
 
-fn client(ca_file: Option<&Path>) -> Result<ClientConfig, Trouble> {
+fn client(ca_file: Option<&Path>) -> Result<ClientConfig, UpstreamError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -73,7 +73,7 @@ fn client(ca_file: Option<&Path>) -> Result<ClientConfig, Trouble> {
     Ok(builder.with_root_certificates(roots(ca_file)?).with_no_client_auth())
 }
 
-fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Trouble> {
+fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, UpstreamError> {
     let mut roots = RootCertStore::empty();
     let Some(path) = ca_file else {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -89,6 +89,6 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Trouble> {
     Ok(roots)
 }
 
-fn wrong(what: String) -> Trouble {
-    Trouble::new(Kind::Tls, what)
+fn wrong(what: String) -> UpstreamError {
+    UpstreamError::new(UpstreamErrorKind::Tls, what)
 }

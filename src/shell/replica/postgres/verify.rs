@@ -17,7 +17,7 @@ use crate::{quarantine, store};
 use config::Postgres;
 use inquiry::Keys;
 use replica::Change;
-use replica::upstream::{Catalogue, Field, Kind, Lsn, Position, Slot, Trouble, lsn, lsn_text};
+use replica::upstream::{Catalogue, Field, Lsn, Position, Slot, UpstreamError, UpstreamErrorKind, lsn, lsn_text};
 
 use super::catalogue;
 use super::copy::change;
@@ -45,7 +45,7 @@ pub struct Compared {
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     #[error(transparent)]
-    Upstream(#[from] Trouble),
+    Upstream(#[from] UpstreamError),
     #[error("the copy cannot be read: {0}")]
     Copy(String),
     #[error(
@@ -128,9 +128,9 @@ pub fn verify(settings: &Postgres, folder: &Path, keys: &Keys, patience: Duratio
 }
 
 /// Looks at the upstream's setup, without changing it.
-pub fn check(settings: &Postgres) -> Result<Checked, Trouble> {
+pub fn check(settings: &Postgres) -> Result<Checked, UpstreamError> {
     tls::use_provider();
-    let runtime = super::runtime().map_err(|error| Trouble::new(Kind::Setup, error.to_string()))?;
+    let runtime = super::runtime().map_err(|error| UpstreamError::new(UpstreamErrorKind::Setup, error.to_string()))?;
     runtime.block_on(async {
         let (server, session, catalogue) = meet(settings).await?;
         let slot = catalogue::slot(settings, &session).await?;
@@ -147,8 +147,8 @@ pub fn check(settings: &Postgres) -> Result<Checked, Trouble> {
 }
 
 /// The first server that is no standby, else the first that answers.
-async fn meet(settings: &Postgres) -> Result<(String, Session, Catalogue), Trouble> {
-    let mut trouble = Trouble::new(Kind::Setup, "replica.postgres.servers names no server");
+async fn meet(settings: &Postgres) -> Result<(String, Session, Catalogue), UpstreamError> {
+    let mut trouble = UpstreamError::new(UpstreamErrorKind::Setup, "replica.postgres.servers names no server");
     let mut standby = None;
     for server in settings.servers.iter().rev() {
         let met = async {

@@ -21,7 +21,7 @@ impl Accounts {
     /// # Errors
     /// A rule is broken, the name or number is taken, or the file cannot be written.
     pub fn add(&self, new: &NewAccount, by: &str) -> Result<Operator, AccountError> {
-        let name = rules::name(&new.name)?;
+        let name = rules::normalized_name(&new.name)?;
         rules::check_password(new.password.expose(), &name)?;
         let number = match &new.number {
             Some(number) => number.clone(),
@@ -60,7 +60,7 @@ impl Accounts {
         keep: Option<i64>,
         by: &str,
     ) -> Result<(), AccountError> {
-        rules::check_password(password.expose(), &rules::name(name)?)?;
+        rules::check_password(password.expose(), &rules::normalized_name(name)?)?;
         let hash = self.hash(password)?;
         self.change(name, "password", by, |connection, account| {
             file::change(connection, account.operator.id, &Field::Password(&hash))?;
@@ -164,7 +164,7 @@ impl Accounts {
     }
 
     fn find(&self, name: &str) -> Result<Account, AccountError> {
-        let name = rules::name(name)?;
+        let name = rules::normalized_name(name)?;
         file::by_name(&self.lock(), &name)?.ok_or(AccountError::Unknown(name))
     }
 
@@ -175,7 +175,7 @@ impl Accounts {
         by: &str,
         change: impl FnOnce(&Connection, &Account) -> rusqlite::Result<()>,
     ) -> Result<(), AccountError> {
-        let name = rules::name(name)?;
+        let name = rules::normalized_name(name)?;
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         let account = file::by_name(&transaction, &name)?.ok_or(AccountError::Unknown(name))?;

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 
-use studio::tries::{FORGOTTEN_AFTER, TryRule};
+use studio::lockout::{FORGOTTEN_AFTER, LockoutRule};
 use studio::{Operator, Role};
 
 use super::account::{AccountRow, Event};
@@ -128,7 +128,7 @@ pub(super) fn change(connection: &Connection, id: i64, field: &Field) -> rusqlit
 pub(super) fn wait(
     connection: &Connection,
     key: &Hashed,
-    rule: &TryRule,
+    rule: &LockoutRule,
     now: Timestamp,
 ) -> rusqlite::Result<Option<Duration>> {
     let sql = "SELECT failures, last_us FROM tries WHERE key = ?1";

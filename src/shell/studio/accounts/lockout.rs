@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use studio::tries::{BY_ADDRESS, BY_CALLER, BY_NAME, BY_NUMBER, TryRule};
+use studio::lockout::{BY_ADDRESS, BY_CALLER, BY_NAME, BY_NUMBER, LockoutRule};
 
 use super::error::{AccountError, Refused};
 use super::file::{self, Account, Hashed, hashed};
@@ -16,7 +16,7 @@ pub(super) struct Attempts(Vec<Counter>);
 
 struct Counter {
     key: Hashed,
-    rule: TryRule,
+    rule: LockoutRule,
     /// Several people share it: one success does not clear the failures of others.
     shared: bool,
 }

@@ -32,7 +32,7 @@ impl Accounts {
         password: &Private<String>,
         from: &Origin,
     ) -> Result<SignedIn, Refused> {
-        let name = rules::name(name).unwrap_or_default();
+        let name = rules::normalized_name(name).unwrap_or_default();
         let device = from.device.as_ref().map(|device| hashed("device", &[device.expose()]));
         let permit = self.hashing.acquire().ok_or(Refused::Busy)?;
         let (account, attempts) = {

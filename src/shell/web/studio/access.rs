@@ -8,7 +8,7 @@ use super::Token;
 use base::Private;
 use config::{self, Network};
 use studio_store::accounts::Origin;
-use web::studio::{Api, Trouble};
+use web::studio::{Api, StudioError};
 
 /// Which addresses may open the studio.
 pub(super) struct Access {
@@ -30,7 +30,7 @@ pub(super) struct Peer {
 
 impl Access {
     pub(super) fn new(studio: &config::Studio) -> Access {
-        Access { allow: studio.allow.clone(), proxies: studio.proxies.clone(), in_the_clear: studio.in_the_clear }
+        Access { allow: studio.allow.clone(), proxies: studio.proxies.clone(), in_the_clear: studio.allow_insecure }
     }
 
     /// The browser behind a connection, if it may open the studio. What says that it was forwarded counts only from a
@@ -51,24 +51,24 @@ impl Access {
     /// Whether cookies of this browser are sent by TLS only.
     ///
     /// # Errors
-    /// [`Trouble::InTheClear`] where they would cross a network in the clear.
-    pub(super) fn secure_cookies(&self, peer: &Peer) -> Result<bool, Trouble> {
+    /// [`StudioError::InsecureTransport`] where they would cross a network in the clear.
+    pub(super) fn secure_cookies(&self, peer: &Peer) -> Result<bool, StudioError> {
         let is_here = peer.address.is_loopback() && !peer.is_proxied;
         match peer.is_secure {
             true => Ok(true),
             false if is_here || self.in_the_clear => Ok(false),
-            false => Err(Trouble::InTheClear),
+            false => Err(StudioError::InsecureTransport),
         }
     }
 
     /// Refuses what another site's page has sent (OWASP: Fetch metadata, and the origin where a browser tells none).
-    pub(super) fn same_site(&self, peer: &Peer, asked: Api, headers: &HeaderMap) -> Result<(), Trouble> {
+    pub(super) fn same_site(&self, peer: &Peer, asked: Api, headers: &HeaderMap) -> Result<(), StudioError> {
         let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
         match site {
             None | Some(b"same-origin") => {}
             Some(b"none") if !asked.changes() => {}
-            Some(_) => return Err(Trouble::OtherSite),
+            Some(_) => return Err(StudioError::CrossSite),
         }
         if !asked.changes() || !headers.contains_key(ORIGIN) {
             return Ok(());
@@ -76,7 +76,7 @@ impl Access {
         let origin = text(ORIGIN).and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
         let ours = peer.host.as_deref().or_else(|| text(HOST));
         let is_ours = origin.zip(ours).is_some_and(|(origin, ours)| origin.eq_ignore_ascii_case(ours));
-        if is_ours { Ok(()) } else { Err(Trouble::OtherSite) }
+        if is_ours { Ok(()) } else { Err(StudioError::CrossSite) }
     }
 }
 
@@ -143,7 +143,7 @@ mod tests {
             listen: Vec::new(),
             allow: vec![network("127.0.0.0", 8), network("192.0.2.0", 24)],
             proxies: vec![network("10.0.0.1", 32)],
-            in_the_clear: false,
+            allow_insecure: false,
             session_idle: Duration::ZERO,
             session: Duration::ZERO,
             upload_bytes_max: 0,
@@ -183,10 +183,10 @@ mod tests {
     fn cookies_cross_a_network_by_tls_only() {
         let secure = |peer: Option<Peer>| access().secure_cookies(&peer.expect("allowed"));
         assert_eq!(secure(admitted("127.0.0.1", &[])), Ok(false));
-        assert_eq!(secure(admitted("192.0.2.7", &[])), Err(Trouble::InTheClear));
+        assert_eq!(secure(admitted("192.0.2.7", &[])), Err(StudioError::InsecureTransport));
         let https = [("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "https")];
         assert_eq!(secure(admitted("10.0.0.1", &https)), Ok(true));
-        assert_eq!(secure(admitted("10.0.0.1", &https[..1])), Err(Trouble::InTheClear));
+        assert_eq!(secure(admitted("10.0.0.1", &https[..1])), Err(StudioError::InsecureTransport));
     }
 
     #[test]
@@ -207,10 +207,10 @@ mod tests {
             &[host, ("sec-fetch-site", "none")],
             &[("origin", "http://127.0.0.1:8080")],
         ] {
-            assert_eq!(asked(Api::Publish, wrong), Err(Trouble::OtherSite), "{wrong:?}");
+            assert_eq!(asked(Api::Publish, wrong), Err(StudioError::CrossSite), "{wrong:?}");
         }
         assert_eq!(asked(Api::Sound, &[host, ("sec-fetch-site", "none")]), Ok(()));
-        assert_eq!(asked(Api::Sound, &[host, ("sec-fetch-site", "cross-site")]), Err(Trouble::OtherSite));
+        assert_eq!(asked(Api::Sound, &[host, ("sec-fetch-site", "cross-site")]), Err(StudioError::CrossSite));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use base::Private;
 use studio::Operator;
 use studio_store::Refused;
 use studio_store::accounts::{AccountError, Open, Session};
-use web::studio::{EndSession, NewPassword, NewPin, SignIn, Told, Trouble};
+use web::studio::{EndSession, Message, NewPassword, NewPin, SignIn, StudioError};
 
 /// What the page is told of whoever is signed in.
 #[derive(Serialize)]
@@ -26,7 +26,7 @@ struct Done {
 }
 
 impl StudioDoor {
-    pub(super) async fn sign_in(&self, peer: &Peer, headers: &HeaderMap, body: &[u8]) -> Result<Reply, Trouble> {
+    pub(super) async fn sign_in(&self, peer: &Peer, headers: &HeaderMap, body: &[u8]) -> Result<Reply, StudioError> {
         let is_secure = self.access.secure_cookies(peer)?;
         let SignIn { name, password } = SignIn::read(body)?;
         let origin = access::origin(peer, headers);
@@ -44,7 +44,7 @@ impl StudioDoor {
         Ok(reply)
     }
 
-    pub(super) async fn sign_out(&self, asked: Asked, peer: &Peer) -> Result<Reply, Trouble> {
+    pub(super) async fn sign_out(&self, asked: Asked, peer: &Peer) -> Result<Reply, StudioError> {
         let Session { id, operator, .. } = asked.session;
         self.blocking(move |parts| parts.accounts.end_session(&operator, id, "sign_out").map_err(trouble)).await?;
         let mut reply = json(&Done { done: true });
@@ -55,7 +55,7 @@ impl StudioDoor {
         Ok(reply)
     }
 
-    pub(super) async fn new_password(&self, asked: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+    pub(super) async fn new_password(&self, asked: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         let NewPassword { old, new } = NewPassword::read(body)?;
         let Asked { session, origin, .. } = asked;
         self.blocking(move |parts| parts.accounts.change_password(&session, &old, &new, &origin).map_err(refused))
@@ -63,7 +63,7 @@ impl StudioDoor {
         Ok(json(&Done { done: true }))
     }
 
-    pub(super) async fn new_pin(&self, asked: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+    pub(super) async fn new_pin(&self, asked: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         let NewPin { password, pin } = NewPin::read(body)?;
         let Asked { session, origin, .. } = asked;
         self.blocking(move |parts| parts.accounts.change_pin(&session, &password, &pin, &origin).map_err(refused))
@@ -71,7 +71,7 @@ impl StudioDoor {
         Ok(json(&Done { done: true }))
     }
 
-    pub(super) async fn sessions(&self, asked: Asked) -> Result<Reply, Trouble> {
+    pub(super) async fn sessions(&self, asked: Asked) -> Result<Reply, StudioError> {
         #[derive(Serialize)]
         struct Row {
             id: i64,
@@ -94,7 +94,7 @@ impl StudioDoor {
         Ok(json(&Rows { sessions: open.into_iter().map(row).collect() }))
     }
 
-    pub(super) async fn end_session(&self, asked: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+    pub(super) async fn end_session(&self, asked: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         let EndSession { id } = EndSession::read(body)?;
         let operator = asked.session.operator;
         let ended = self
@@ -108,31 +108,31 @@ pub(super) fn me(session: &Session) -> Reply {
     json(&Me { operator: &session.operator, csrf: session.csrf.expose(), ends: session.ends.to_string() })
 }
 
-fn refused(refused: Refused) -> Trouble {
+fn refused(refused: Refused) -> StudioError {
     match refused {
-        Refused::Wrong => Trouble::Wrong,
-        Refused::Wait { retry_after } => Trouble::Wait { retry_after },
-        Refused::Busy => web::Problem::Busy { retry_after: super::BUSY_RETRY }.into(),
+        Refused::Wrong => StudioError::Credentials,
+        Refused::Wait { retry_after } => StudioError::TooManyTries { retry_after },
+        Refused::Busy => web::RequestError::Busy { retry_after: super::BUSY_RETRY }.into(),
         Refused::Account(error) => trouble(error),
     }
 }
 
 /// What is wrong with an account; what is wrong with the node goes to its log.
-pub(super) fn trouble(error: AccountError) -> Trouble {
+pub(super) fn trouble(error: AccountError) -> StudioError {
     match error {
         AccountError::Rule(rule) => {
-            let words = Told { zh: rule_zh(&rule).into(), en: rule.to_string() };
-            Trouble::Refused { status: 422, code: "rule", words }
+            let words = Message { zh: rule_zh(&rule).into(), en: rule.to_string() };
+            StudioError::Refused { status: 422, code: "rule", words }
         }
-        AccountError::Busy => web::Problem::Busy { retry_after: super::BUSY_RETRY }.into(),
-        AccountError::Unknown(_) => Trouble::SignedOut,
+        AccountError::Busy => web::RequestError::Busy { retry_after: super::BUSY_RETRY }.into(),
+        AccountError::Unknown(_) => StudioError::SignedOut,
         error @ (AccountError::Sqlite(_)
         | AccountError::Newer { .. }
         | AccountError::Folder(_)
         | AccountError::NameTaken(_)
         | AccountError::NumberTaken(_)) => {
             tracing::error!(%error, "the studio's accounts failed");
-            Trouble::Away
+            StudioError::Unavailable
         }
     }
 }

@@ -11,12 +11,12 @@ use super::{Asked, RECORDING_WAIT, StudioDoor, json};
 use crate::reply::{self, Reply};
 use base::Lang;
 use studio_store::Wanted;
-use web::Problem;
-use web::studio::{Query, Trouble};
+use web::RequestError;
+use web::studio::{Query, StudioError};
 
 impl StudioDoor {
     /// The script for print: a page that stands alone, with a style of its own and nothing that runs.
-    pub(super) async fn script(&self, request: Asked) -> Result<Reply, Trouble> {
+    pub(super) async fn script(&self, request: Asked) -> Result<Reply, StudioError> {
         let wanted = wanted(&request.query)?;
         let page = self.blocking(move |parts| parts.studio.page(&wanted).map_err(refused)).await?;
         let mut reply = reply::studio(StatusCode::OK, "text/html; charset=utf-8", page);
@@ -25,7 +25,7 @@ impl StudioDoor {
     }
 
     /// One archive at a time: it is made in memory.
-    pub(super) async fn export(&self, request: Asked) -> Result<Reply, Trouble> {
+    pub(super) async fn export(&self, request: Asked) -> Result<Reply, StudioError> {
         let wanted = wanted(&request.query)?;
         let _turn = self.turn(&self.archives, RECORDING_WAIT).await?;
         let archive = self
@@ -41,7 +41,7 @@ impl StudioDoor {
     }
 
     /// Takes an archive in whole, or not at all; every file is told of.
-    pub(super) async fn import(&self, bytes: Bytes, request: Asked) -> Result<Reply, Trouble> {
+    pub(super) async fn import(&self, bytes: Bytes, request: Asked) -> Result<Reply, StudioError> {
         let Asked { session, query, .. } = request;
         let label: String =
             query.get("label").unwrap_or("").chars().filter(|c| !c.is_control()).take(LABEL_CHARS_MAX).collect();
@@ -53,11 +53,11 @@ impl StudioDoor {
     }
 }
 
-fn wanted(query: &Query) -> Result<Wanted, Trouble> {
+fn wanted(query: &Query) -> Result<Wanted, StudioError> {
     let lang = match query.get("lang") {
         Some(code) => {
             let must = "must be zh, yue or en";
-            Some(Lang::from_code(code).ok_or(Problem::Field { field: "lang", must })?)
+            Some(Lang::from_code(code).ok_or(RequestError::Field { field: "lang", must })?)
         }
         None => None,
     };

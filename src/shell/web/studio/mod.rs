@@ -36,8 +36,8 @@ use super::reply::{self, Reply};
 use base::Private;
 use studio_store::accounts::{Origin, Session};
 use studio_store::{Accounts, Studio};
-use web::studio::{Body, JSON_BYTES_MAX, Query, Trouble, Who, api, page};
-use web::{self, Problem};
+use web::studio::{Body, JSON_BYTES_MAX, Query, RequiredAccess, StudioError, api, page};
+use web::{self, RequestError};
 
 /// The studio's door. One for the whole server.
 pub struct StudioDoor {
@@ -89,11 +89,11 @@ impl StudioDoor {
     /// Answers one request for a path below `/studio`.
     pub async fn answer(&self, from: IpAddr, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
-        let Some(peer) = self.access.admit(from, &head.headers) else { return reply::problem(&Problem::NotFound) };
+        let Some(peer) = self.access.admit(from, &head.headers) else { return reply::problem(&RequestError::NotFound) };
         if let Some(asset) = page(head.uri.path()) {
             return match head.method.as_str() {
                 "GET" | "HEAD" => reply::page(asset, &head.headers, PERMISSIONS),
-                _ => reply::problem(&Problem::Method { allow: "GET, HEAD" }),
+                _ => reply::problem(&RequestError::Method { allow: "GET, HEAD" }),
             };
         }
         match self.asked(&peer, &head, body).await {
@@ -105,21 +105,21 @@ impl StudioDoor {
         }
     }
 
-    async fn asked(&self, peer: &Peer, head: &Parts, body: Incoming) -> Result<Reply, Trouble> {
-        let name = head.uri.path().strip_prefix("/studio/api/").ok_or(Problem::NotFound)?;
+    async fn asked(&self, peer: &Peer, head: &Parts, body: Incoming) -> Result<Reply, StudioError> {
+        let name = head.uri.path().strip_prefix("/studio/api/").ok_or(RequestError::NotFound)?;
         let asked = api(head.method.as_str(), name)?;
         self.access.same_site(peer, asked, &head.headers)?;
-        if asked.who() == Who::Anybody {
+        if asked.who() == RequiredAccess::Public {
             let json = self.json(head, body).await?;
             return self.sign_in(peer, &head.headers, &json).await;
         }
         let session = self.session(&head.headers).await?;
         let token = head.headers.get(TOKEN).map_or(&b""[..], |token| token.as_bytes());
         if asked.changes() && !access::same(token, session.csrf.expose().as_bytes()) {
-            return Err(Trouble::Token);
+            return Err(StudioError::Token);
         }
-        if asked.who() == Who::Approver && !session.operator.role.approves() {
-            return Err(Trouble::Approver);
+        if asked.who() == RequiredAccess::Approver && !session.operator.role.may_approve() {
+            return Err(StudioError::NotApprover);
         }
         let query = Query::read(head.uri.query().unwrap_or(""))?;
         let request = Asked { session, origin: access::origin(peer, &head.headers), query };
@@ -143,20 +143,20 @@ impl StudioDoor {
     }
 
     /// Who the cookie belongs to.
-    async fn session(&self, headers: &HeaderMap) -> Result<Session, Trouble> {
-        let token = access::cookie(headers, access::SESSION).ok_or(Trouble::SignedOut)?;
+    async fn session(&self, headers: &HeaderMap) -> Result<Session, StudioError> {
+        let token = access::cookie(headers, access::SESSION).ok_or(StudioError::SignedOut)?;
         let found = self.blocking(move |parts| parts.accounts.by_token(&token).map_err(account::trouble)).await?;
-        found.ok_or(Trouble::SignedOut)
+        found.ok_or(StudioError::SignedOut)
     }
 
-    async fn json(&self, head: &Parts, body: Incoming) -> Result<Bytes, Trouble> {
+    async fn json(&self, head: &Parts, body: Incoming) -> Result<Bytes, StudioError> {
         web::Body::Json.check_type(head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()))?;
         Ok(body::whole(&head.headers, body, JSON_BYTES_MAX, self.request_timeout).await?)
     }
 
     /// A file's bytes. How long it is must be said first, so that there is room for it.
-    async fn take_in(&self, head: &Parts, body: Incoming, limit: usize) -> Result<Bytes, Trouble> {
-        let length = body.size_hint().exact().ok_or(Trouble::Length)?;
+    async fn take_in(&self, head: &Parts, body: Incoming, limit: usize) -> Result<Bytes, StudioError> {
+        let length = body.size_hint().exact().ok_or(StudioError::Length)?;
         let _room = if length > limit as u64 {
             None
         } else {
@@ -167,7 +167,7 @@ impl StudioDoor {
     }
 
     /// Waits for one of few places.
-    async fn turn<'a>(&self, places: &'a Semaphore, patience: Duration) -> Result<SemaphorePermit<'a>, Trouble> {
+    async fn turn<'a>(&self, places: &'a Semaphore, patience: Duration) -> Result<SemaphorePermit<'a>, StudioError> {
         let turn = timeout(patience, places.acquire()).await;
         Ok(turn.ok().and_then(Result::ok).ok_or(BUSY)?)
     }
@@ -175,18 +175,18 @@ impl StudioDoor {
     /// Work on a recording, which has its turn already.
     async fn recording<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Studio) -> Result<T, Trouble> + Send + 'static,
-    ) -> Result<T, Trouble> {
-        let parts = self.parts.clone().ok_or(Trouble::Away)?;
+        work: impl FnOnce(&Studio) -> Result<T, StudioError> + Send + 'static,
+    ) -> Result<T, StudioError> {
+        let parts = self.parts.clone().ok_or(StudioError::Unavailable)?;
         finished(tokio::task::spawn_blocking(move || work(&parts.studio)).await)
     }
 
     /// Work that may wait for a disk, away from the threads that serve sockets.
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Parted) -> Result<T, Trouble> + Send + 'static,
-    ) -> Result<T, Trouble> {
-        let parts = self.parts.clone().ok_or(Trouble::Away)?;
+        work: impl FnOnce(&Parted) -> Result<T, StudioError> + Send + 'static,
+    ) -> Result<T, StudioError> {
+        let parts = self.parts.clone().ok_or(StudioError::Unavailable)?;
         let _turn = self.turn(&self.work, BUSY_WAIT).await?;
         finished(tokio::task::spawn_blocking(move || work(&parts)).await)
     }
@@ -198,10 +198,10 @@ impl StudioDoor {
 }
 
 /// A panic ends one request.
-fn finished<T>(done: Result<Result<T, Trouble>, tokio::task::JoinError>) -> Result<T, Trouble> {
+fn finished<T>(done: Result<Result<T, StudioError>, tokio::task::JoinError>) -> Result<T, StudioError> {
     done.unwrap_or_else(|error| {
         tracing::error!(%error, "the studio failed at a request");
-        Err(Trouble::Away)
+        Err(StudioError::Unavailable)
     })
 }
 
@@ -210,7 +210,7 @@ fn json<T: serde::Serialize>(told: &T) -> Reply {
         Ok(body) => reply::studio(StatusCode::OK, reply::JSON, body),
         Err(error) => {
             tracing::error!(%error, "a reply of the studio cannot be written");
-            reply::trouble(&Trouble::Away)
+            reply::trouble(&StudioError::Unavailable)
         }
     }
 }
@@ -229,7 +229,7 @@ const PERMISSIONS: &str = "microphone=(self), camera=(), geolocation=()";
 const WORK_MAX: usize = 8;
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 const BUSY_RETRY: Duration = Duration::from_secs(3);
-const BUSY: Problem = Problem::Busy { retry_after: BUSY_RETRY };
+const BUSY: RequestError = RequestError::Busy { retry_after: BUSY_RETRY };
 const UPLOADS_MIB_MAX: usize = 256;
 /// Larger archives come by the command line.
 const ARCHIVE_BYTES_MAX: usize = UPLOADS_MIB_MAX << 20;

@@ -6,7 +6,7 @@ use base::Lang;
 use speech::Clip;
 use studio_store::accounts::Event;
 use studio_store::{AuditRow, Heard, Refusal, SlotRow, TakeRow};
-use web::studio::{Told, Trouble};
+use web::studio::{Message, StudioError};
 
 /// A slot in the table.
 #[derive(Serialize)]
@@ -143,7 +143,7 @@ impl From<Event> for Line {
 }
 
 /// A refusal of the studio, with the status that fits it. What is wrong with the node goes to its log.
-pub(super) fn refused(refusal: Refusal) -> Trouble {
+pub(super) fn refused(refusal: Refusal) -> StudioError {
     let status = match &refusal {
         Refusal::NoSlot(_) | Refusal::NoTake(_) | Refusal::NoRelease(_) => 404,
         Refusal::TooLarge { .. } => 413,
@@ -160,5 +160,5 @@ pub(super) fn refused(refusal: Refusal) -> Trouble {
         }
     };
     let words = refusal.words();
-    Trouble::Refused { status, code: refusal.code(), words: Told { zh: words.zh, en: words.en } }
+    StudioError::Refused { status, code: refusal.code(), words: Message { zh: words.zh, en: words.en } }
 }

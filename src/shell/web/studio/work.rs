@@ -13,10 +13,10 @@ use super::{Asked, StudioDoor, account, json};
 use crate::reply::{self, Reply};
 use base::Lang;
 use speech::Clip;
-use studio::{Kind, Operator, TakeName};
+use studio::{Operator, TakeName, TakeSource};
 use studio_store::{Form, Publication, Refusal, ReleaseRow, Studio, TakeRow, Upload, Wav, Which};
-use web::Problem;
-use web::studio::{Api, Place, Publish, Query, Restore, Rollback, Takes, Trouble};
+use web::RequestError;
+use web::studio::{Api, Presence, Publish, Query, Restore, Rollback, StudioError, TakeNames};
 
 /// What is done with takes.
 type Deed = fn(&Studio, &Operator, &TakeName) -> Result<TakeRow, Refusal>;
@@ -28,7 +28,7 @@ struct TakesTold<'a> {
 
 impl StudioDoor {
     /// Requests that change nothing.
-    pub(super) async fn read(&self, asked: Api, request: Asked) -> Result<Reply, Trouble> {
+    pub(super) async fn read(&self, asked: Api, request: Asked) -> Result<Reply, StudioError> {
         match asked {
             Api::Me => Ok(account::me(&request.session)),
             Api::Sessions => self.sessions(request).await,
@@ -57,12 +57,18 @@ impl StudioDoor {
             | Api::Presence
             | Api::Publish
             | Api::Rollback
-            | Api::Import => Err(Problem::NotFound.into()),
+            | Api::Import => Err(RequestError::NotFound.into()),
         }
     }
 
     /// Requests that change something.
-    pub(super) async fn change(&self, asked: Api, peer: &Peer, request: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+    pub(super) async fn change(
+        &self,
+        asked: Api,
+        peer: &Peer,
+        request: Asked,
+        body: &[u8],
+    ) -> Result<Reply, StudioError> {
         match asked {
             Api::SignOut => self.sign_out(request, peer).await,
             Api::Password => self.new_password(request, body).await,
@@ -88,11 +94,11 @@ impl StudioDoor {
             | Api::Audit
             | Api::Script
             | Api::Export
-            | Api::Import => Err(Problem::NotFound.into()),
+            | Api::Import => Err(RequestError::NotFound.into()),
         }
     }
 
-    async fn slots(&self, request: Asked) -> Result<Reply, Trouble> {
+    async fn slots(&self, request: Asked) -> Result<Reply, StudioError> {
         #[derive(Serialize)]
         struct Rows<'a> {
             rows: Vec<Row<'a>>,
@@ -112,7 +118,7 @@ impl StudioDoor {
         .await
     }
 
-    async fn slot(&self, request: Asked) -> Result<Reply, Trouble> {
+    async fn slot(&self, request: Asked) -> Result<Reply, StudioError> {
         let clip = clip(&request.query)?;
         let others = self.others(&request.session, Some(&clip));
         self.blocking(move |parts| {
@@ -123,13 +129,13 @@ impl StudioDoor {
         .await
     }
 
-    pub(super) async fn submit(&self, bytes: Bytes, request: Asked) -> Result<Reply, Trouble> {
+    pub(super) async fn submit(&self, bytes: Bytes, request: Asked) -> Result<Reply, StudioError> {
         let Asked { session, query, .. } = request;
         let clip = clip(&query)?;
         let kind = match query.get("kind") {
-            Some("browser") | None => Kind::Browser,
-            Some("file") => Kind::File,
-            Some(_) => return Err(Problem::Field { field: "kind", must: "must be browser or file" }.into()),
+            Some("browser") | None => TakeSource::Browser,
+            Some("file") => TakeSource::File,
+            Some(_) => return Err(RequestError::Field { field: "kind", must: "must be browser or file" }.into()),
         };
         let short =
             |name, chars| query.get(name).unwrap_or("").chars().filter(|c| !c.is_control()).take(chars).collect();
@@ -142,7 +148,7 @@ impl StudioDoor {
         .await
     }
 
-    async fn drafts(&self) -> Result<Reply, Trouble> {
+    async fn drafts(&self) -> Result<Reply, StudioError> {
         self.blocking(|parts| {
             let takes = parts.studio.to_approve().map_err(refused)?;
             Ok(json(&TakesTold { takes: takes.iter().map(Take::of).collect() }))
@@ -151,8 +157,8 @@ impl StudioDoor {
     }
 
     /// Does something with each take; the first refusal ends it, and what was done before it stays done.
-    async fn each(&self, request: Asked, body: &[u8], deed: Deed) -> Result<Reply, Trouble> {
-        let Takes { takes } = Takes::read(body)?;
+    async fn each(&self, request: Asked, body: &[u8], deed: Deed) -> Result<Reply, StudioError> {
+        let TakeNames { takes } = TakeNames::read(body)?;
         let names: Vec<TakeName> = takes.iter().map(|name| take_name(name)).collect::<Result<_, _>>()?;
         let operator = request.session.operator;
         self.blocking(move |parts| {
@@ -164,7 +170,7 @@ impl StudioDoor {
         .await
     }
 
-    async fn restore(&self, request: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+    async fn restore(&self, request: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         let Restore { lang, slot, on } = Restore::read(body)?;
         let operator = request.session.operator;
         let clip = Clip { lang, id: slot.into() };
@@ -175,12 +181,12 @@ impl StudioDoor {
         .await
     }
 
-    fn note_presence(&self, request: &Asked, body: &[u8]) -> Result<Reply, Trouble> {
+    fn note_presence(&self, request: &Asked, body: &[u8]) -> Result<Reply, StudioError> {
         #[derive(Serialize)]
         struct Others {
             others: Vec<String>,
         }
-        let Place { lang, slot } = Place::read(body)?;
+        let Presence { lang, slot } = Presence::read(body)?;
         let clip = Clip { lang, id: slot.chars().take(SLOT_CHARS_MAX).collect::<String>().into() };
         {
             let mut presence = self.presence.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -189,7 +195,7 @@ impl StudioDoor {
         Ok(json(&Others { others: self.others(&request.session, Some(&clip)) }))
     }
 
-    async fn sound(&self, request: Asked) -> Result<Reply, Trouble> {
+    async fn sound(&self, request: Asked) -> Result<Reply, StudioError> {
         let query = request.query;
         let which = match query.get("take") {
             Some(name) => Which::Take(take_name(name)?),
@@ -207,7 +213,7 @@ impl StudioDoor {
         Ok(reply)
     }
 
-    async fn publish(&self, request: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+    async fn publish(&self, request: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         #[derive(Serialize)]
         struct Published {
             release: String,
@@ -224,7 +230,7 @@ impl StudioDoor {
         .await
     }
 
-    async fn releases(&self) -> Result<Reply, Trouble> {
+    async fn releases(&self) -> Result<Reply, StudioError> {
         #[derive(Serialize)]
         struct Rows {
             releases: Vec<ReleaseRow>,
@@ -232,7 +238,7 @@ impl StudioDoor {
         self.blocking(|parts| Ok(json(&Rows { releases: parts.studio.releases() }))).await
     }
 
-    async fn rollback(&self, request: Asked, body: &[u8]) -> Result<Reply, Trouble> {
+    async fn rollback(&self, request: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         #[derive(Serialize)]
         struct Back {
             release: String,
@@ -248,12 +254,12 @@ impl StudioDoor {
     }
 
     /// What was done, the newest first; who signed in is for approvers.
-    async fn audit(&self, request: Asked) -> Result<Reply, Trouble> {
+    async fn audit(&self, request: Asked) -> Result<Reply, StudioError> {
         #[derive(Serialize)]
         struct Rows {
             rows: Vec<Line>,
         }
-        let approves = request.session.operator.role.approves();
+        let approves = request.session.operator.role.may_approve();
         self.blocking(move |parts| {
             let takes = parts.studio.audit(None, AUDIT_ROWS).map_err(refused)?;
             let mut rows: Vec<Line> = takes.into_iter().map(Line::from).collect();
@@ -269,20 +275,21 @@ impl StudioDoor {
     }
 }
 
-fn clip(query: &Query) -> Result<Clip, Trouble> {
+fn clip(query: &Query) -> Result<Clip, StudioError> {
     let lang = query.get("lang").and_then(Lang::from_code);
-    let lang = lang.ok_or(Problem::Field { field: "lang", must: "must be zh, yue or en" })?;
+    let lang = lang.ok_or(RequestError::Field { field: "lang", must: "must be zh, yue or en" })?;
     let id = query.get("slot").filter(|id| !id.is_empty());
-    let id = id.ok_or(Problem::Field { field: "slot", must: "must name a slot, as in digit.m.7" })?;
+    let id = id.ok_or(RequestError::Field { field: "slot", must: "must name a slot, as in digit.m.7" })?;
     Ok(Clip { lang, id: id.into() })
 }
 
-fn take_name(text: &str) -> Result<TakeName, Problem> {
-    TakeName::read(text).ok_or(Problem::Field { field: "take", must: "must be the name of a take: 64 digits in hex" })
+fn take_name(text: &str) -> Result<TakeName, RequestError> {
+    TakeName::read(text)
+        .ok_or(RequestError::Field { field: "take", must: "must be the name of a take: 64 digits in hex" })
 }
 
 /// `form`, and for a sentence its values, its seed, and the takes that are heard in it (`with`).
-fn form(query: &Query) -> Result<Form, Trouble> {
+fn form(query: &Query) -> Result<Form, StudioError> {
     match query.get("form") {
         Some("original") => Ok(Form::Original),
         Some("master") => Ok(Form::Master),
@@ -295,11 +302,13 @@ fn form(query: &Query) -> Result<Form, Trouble> {
             let with = with.take(WITH_MAX).map(take_name).collect::<Result<_, _>>()?;
             Ok(Form::InSentence { values, seed, with })
         }
-        Some(_) => Err(Problem::Field { field: "form", must: "must be original, master, phone or sentence" }.into()),
+        Some(_) => {
+            Err(RequestError::Field { field: "form", must: "must be original, master, phone or sentence" }.into())
+        }
     }
 }
 
-fn reason(why: &str) -> Result<String, Trouble> {
+fn reason(why: &str) -> Result<String, StudioError> {
     let why: String = why.trim().chars().filter(|c| !c.is_control()).take(WHY_CHARS_MAX).collect();
     if why.is_empty() { Err(refused(Refusal::NoReason)) } else { Ok(why) }
 }

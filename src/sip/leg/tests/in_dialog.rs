@@ -10,7 +10,7 @@ fn an_info_body_that_is_no_key_is_415_and_an_empty_one_200() {
     assert_eq!(call.ask("INFO", "", "").status(), Some(200));
     let refused = call.ask("INFO", "Content-Type: text/plain\r\n", "hello");
     assert_eq!(refused.status(), Some(415));
-    assert!(refused.lists(Name::Accept, "application/dtmf-relay"));
+    assert!(refused.lists(HeaderName::Accept, "application/dtmf-relay"));
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn methods_that_a_call_does_not_have_are_405_or_501_with_allow() {
     for (method, status) in [("REFER", 405), ("MESSAGE", 405), ("PRACK", 405), ("FROBNICATE", 501)] {
         let reply = call.ask(method, "", "");
         assert_eq!(reply.status(), Some(status), "{method}");
-        assert!(reply.lists(Name::Allow, "UPDATE"));
+        assert!(reply.lists(HeaderName::Allow, "UPDATE"));
     }
 }
 
@@ -37,7 +37,7 @@ fn options_in_a_call_is_200_with_what_we_can_do() {
     let mut call = Call::established(Transport::Udp);
     let reply = call.ask("OPTIONS", "", "");
     assert_eq!(reply.status(), Some(200));
-    assert!(reply.lists(Name::Allow, "INVITE") && reply.lists(Name::Accept, "application/sdp"));
+    assert!(reply.lists(HeaderName::Allow, "INVITE") && reply.lists(HeaderName::Accept, "application/sdp"));
 }
 
 // Offers in a call.
@@ -65,7 +65,7 @@ fn a_reinvite_without_ack_ends_the_call() {
     call.receive(reinvite);
     call = call.answer();
     let out = call.pass(Duration::from_secs(33));
-    assert_eq!(ended(out.iter().map(|(_, output)| output)), Some(Why::NoAck));
+    assert_eq!(ended(out.iter().map(|(_, output)| output)), Some(EndCause::NoAck));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_refused_reinvite_leaves_the_call_as_it_was() {
     let mut call = Call::established(Transport::Udp);
     let reinvite = call.peer.request("INVITE", "", OFFER);
     call.receive(reinvite.clone());
-    call.input(LegInput::Refuse { status: 488, warning: None, retry_after: None });
+    call.input(LegInput::Reject { status: 488, warning: None, retry_after: None });
     assert_eq!(call.statuses(), [488]);
     assert_eq!(call.ended(), None);
     let ack = call.peer.write("ACK", reinvite.cseq().number, call.peer.branch, "", "");
@@ -99,7 +99,7 @@ fn a_reinvite_while_one_is_pending_is_500_with_retry_after() {
     call.receive(reinvite);
     let reply = call.ask("INVITE", "", OFFER);
     assert_eq!(reply.status(), Some(500));
-    assert!(reply.header(Name::RetryAfter).is_some());
+    assert!(reply.header(HeaderName::RetryAfter).is_some());
     let reply = call.ask("UPDATE", "", OFFER);
     assert_eq!(reply.status(), Some(500));
     call = call.answer();
@@ -145,7 +145,7 @@ fn a_refused_update_is_488_once() {
     let mut call = Call::established(Transport::Udp);
     let update = call.peer.request("UPDATE", "", OFFER);
     call.receive(update);
-    call.input(LegInput::Refuse { status: 488, warning: None, retry_after: None });
+    call.input(LegInput::Reject { status: 488, warning: None, retry_after: None });
     assert_eq!(call.statuses(), [488]);
     assert!(call.pass(Duration::from_secs(60)).is_empty());
 }
@@ -156,16 +156,16 @@ fn a_refused_update_is_488_once() {
 fn a_caller_with_timers_refreshes_and_silence_ends_the_call() {
     let mut call = Call::with(Transport::Udp, "Supported: timer\r\nSession-Expires: 300\r\n", OFFER).answer();
     let ok = &call.sent()[0];
-    assert_eq!(ok.header(Name::SessionExpires), Some("300;refresher=uac"));
-    assert!(ok.lists(Name::Require, "timer"));
+    assert_eq!(ok.header(HeaderName::SessionExpires), Some("300;refresher=uac"));
+    assert!(ok.lists(HeaderName::Require, "timer"));
     call = call.acknowledge();
     call.pass(Duration::from_secs(200));
     let refreshed = call.ask("UPDATE", "Supported: timer\r\nSession-Expires: 300;refresher=uac\r\n", "");
-    assert_eq!(refreshed.header(Name::SessionExpires), Some("300;refresher=uac"));
+    assert_eq!(refreshed.header(HeaderName::SessionExpires), Some("300;refresher=uac"));
     let out = call.pass(Duration::from_secs(300));
     assert_eq!(requests(&out[..1], &Method::Bye), 1);
     assert_eq!(out[0].0, Duration::from_secs(268), "32 s before the end");
-    assert_eq!(ended(out.iter().map(|(_, output)| output)), Some(Why::SessionExpired));
+    assert_eq!(ended(out.iter().map(|(_, output)| output)), Some(EndCause::SessionExpired));
 }
 
 #[test]
@@ -173,15 +173,15 @@ fn a_caller_without_timers_has_none() {
     let call = Call::established(Transport::Udp);
     assert_eq!(call.leg.deadline(), None);
     let call = Call::offered(Transport::Udp).answer();
-    assert!(call.sent()[0].header(Name::SessionExpires).is_none());
+    assert!(call.sent()[0].header(HeaderName::SessionExpires).is_none());
 }
 
 #[test]
 fn an_interval_that_is_too_small_is_422_with_min_se() {
     let call = Call::with(Transport::Udp, "Supported: timer\r\nx: 60\r\n", OFFER);
     assert_eq!(call.statuses(), [422]);
-    assert_eq!(call.sent()[0].header(Name::MinSe), Some("90"));
-    assert_eq!(call.ended(), Some(Why::Refused));
+    assert_eq!(call.sent()[0].header(HeaderName::MinSe), Some("90"));
+    assert_eq!(call.ended(), Some(EndCause::Rejected));
     let mut call = Call::established(Transport::Udp);
     assert_eq!(call.ask("UPDATE", "Supported: timer\r\nSession-Expires: 30\r\n", "").status(), Some(422));
     assert_eq!(call.ask("INVITE", "Supported: timer\r\nSession-Expires: 30\r\n", OFFER).status(), Some(422));
@@ -196,7 +196,7 @@ fn as_refresher_we_update_where_it_is_taken() {
         assert_eq!(call.leg.deadline().map(|deadline| deadline.at), Some(call.now + Duration::from_secs(300)));
         call.next_deadline();
         let update = request(&call, &Method::Update);
-        assert_eq!(update.header(Name::SessionExpires), Some("600;refresher=uac"));
+        assert_eq!(update.header(HeaderName::SessionExpires), Some("600;refresher=uac"));
         let ok = response_to(&update, 200, "Require: timer\r\nSession-Expires: 600;refresher=uac\r\n", "");
         assert!(call.receive(ok).is_empty());
     }
@@ -245,12 +245,12 @@ fn a_refresh_answered_481_or_not_at_all_ends_the_call() {
     let update = request(&call, &Method::Update);
     let gone = response_to(&update, 481, "", "");
     call.receive(gone);
-    assert_eq!(call.ended(), Some(Why::PeerLost));
+    assert_eq!(call.ended(), Some(EndCause::PeerLost));
     request(&call, &Method::Bye);
 
     let mut call = Call::with(Transport::Udp, headers, OFFER).answer().acknowledge();
     let out = call.pass(Duration::from_secs(340));
-    assert_eq!(ended(out.iter().map(|(_, output)| output)), Some(Why::PeerLost));
+    assert_eq!(ended(out.iter().map(|(_, output)| output)), Some(EndCause::PeerLost));
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn a_refresh_answered_422_asks_for_more_and_405_for_a_reinvite() {
     call.receive(small);
     call.next_deadline();
     let update = request(&call, &Method::Update);
-    assert_eq!(update.header(Name::SessionExpires), Some("900;refresher=uac"));
+    assert_eq!(update.header(HeaderName::SessionExpires), Some("900;refresher=uac"));
     let unknown = response_to(&update, 405, "", "");
     call.receive(unknown);
     call.next_deadline();

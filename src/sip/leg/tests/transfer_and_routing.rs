@@ -9,7 +9,7 @@ fn notify(call: &mut Call, state: &str, body: &str) -> Option<u16> {
     call.ask("NOTIFY", &headers, body).status()
 }
 
-fn progress(call: &Call) -> Option<Progress> {
+fn progress(call: &Call) -> Option<TransferProgress> {
     call.out.iter().find_map(|output| if let LegOutput::Referred(progress) = output { Some(*progress) } else { None })
 }
 
@@ -23,21 +23,21 @@ fn a_refer_reports_the_progress_of_the_transfer() {
     let accepted = response_to(&refer, 202, "", "");
     assert!(call.receive(accepted).is_empty());
     assert_eq!(notify(&mut call, "active;expires=60", "SIP/2.0 100 Trying"), Some(200));
-    assert_eq!(progress(&call), Some(Progress::Trying));
+    assert_eq!(progress(&call), Some(TransferProgress::Trying));
     notify(&mut call, "active;expires=60", "SIP/2.0 180 Ringing\r\n");
-    assert_eq!(progress(&call), Some(Progress::Ringing));
+    assert_eq!(progress(&call), Some(TransferProgress::Ringing));
     notify(&mut call, "terminated;reason=noresource", "SIP/2.0 200 OK\r\n");
-    assert_eq!(progress(&call), Some(Progress::Done));
+    assert_eq!(progress(&call), Some(TransferProgress::Done));
     assert_eq!(notify(&mut call, "active", "SIP/2.0 200 OK\r\n"), Some(481), "the subscription is over");
 }
 
 #[test]
 fn a_refer_can_fail_in_every_way() {
     for (body, expected) in [
-        ("SIP/2.0 486 Busy Here", Progress::Busy),
-        ("SIP/2.0 503 Service Unavailable", Progress::Failed),
-        ("SIP/2.0 100 Trying", Progress::Failed),
-        ("", Progress::Failed),
+        ("SIP/2.0 486 Busy Here", TransferProgress::Busy),
+        ("SIP/2.0 503 Service Unavailable", TransferProgress::Failed),
+        ("SIP/2.0 100 Trying", TransferProgress::Failed),
+        ("", TransferProgress::Failed),
     ] {
         let mut call = Call::established(Transport::Udp);
         call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
@@ -48,10 +48,10 @@ fn a_refer_can_fail_in_every_way() {
     call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
     let refused = response_to(&request(&call, &Method::Refer), 603, "", "");
     call.receive(refused);
-    assert_eq!(progress(&call), Some(Progress::Failed));
+    assert_eq!(progress(&call), Some(TransferProgress::Failed));
     assert_eq!(call.ended(), None, "the caller is taken back");
     call.input(LegInput::Refer { target_uri: "not a uri>\r\n".into(), referred_by: None });
-    assert_eq!(progress(&call), Some(Progress::Failed));
+    assert_eq!(progress(&call), Some(TransferProgress::Failed));
     assert!(call.sent().is_empty());
 }
 
@@ -67,7 +67,7 @@ fn notifies_of_an_earlier_refer_do_not_count_for_a_later_one() {
     assert_eq!(call.ask("NOTIFY", &headers(1), "SIP/2.0 486 Busy Here").status(), Some(481));
     assert_eq!(progress(&call), None);
     assert_eq!(call.ask("NOTIFY", &headers(2), "SIP/2.0 200 OK").status(), Some(200));
-    assert_eq!(progress(&call), Some(Progress::Done));
+    assert_eq!(progress(&call), Some(TransferProgress::Done));
 }
 
 #[test]
@@ -85,11 +85,11 @@ fn record_routes_stand_in_the_200_and_loose_routes_in_our_requests() {
     let mut call = Call::with(Transport::Udp, routes, OFFER).answer();
     let ok = &call.sent()[0];
     let expected = ["<sip:192.0.2.31;lr>", "<sip:192.0.2.32;lr>", "<sip:192.0.2.33;lr>"];
-    assert_eq!(ok.list(Name::RecordRoute).collect::<Vec<_>>(), expected);
+    assert_eq!(ok.list(HeaderName::RecordRoute).collect::<Vec<_>>(), expected);
     call = call.acknowledge();
     call.input(LegInput::HangUp { reason: None });
     let bye = request(&call, &Method::Bye);
-    let routes: Vec<_> = bye.headers(Name::Other).filter(|value| value.starts_with('<')).collect();
+    let routes: Vec<_> = bye.headers(HeaderName::Other).filter(|value| value.starts_with('<')).collect();
     assert_eq!(routes, expected);
     assert_eq!(bye.request_uri(), "sip:13800000000@192.0.2.9:5070");
     let to = match &call.out[0] {
@@ -106,7 +106,7 @@ fn a_strict_router_is_the_request_uri() {
     call.input(LegInput::HangUp { reason: None });
     let bye = request(&call, &Method::Bye);
     assert_eq!(bye.request_uri(), "sip:192.0.2.31");
-    let routes: Vec<_> = bye.headers(Name::Other).filter(|value| value.starts_with('<')).collect();
+    let routes: Vec<_> = bye.headers(HeaderName::Other).filter(|value| value.starts_with('<')).collect();
     assert_eq!(routes, ["<sip:192.0.2.32;lr>", "<sip:13800000000@192.0.2.9:5070>"]);
 }
 
@@ -137,7 +137,7 @@ fn a_host_name_in_a_contact_is_resolved_by_the_transport() {
 #[test]
 fn a_tcp_call_says_so_in_its_contact_and_keeps_its_connection() {
     let mut call = Call::answered(Transport::Tcp);
-    assert_eq!(call.sent()[0].header(Name::Contact), Some("<sip:192.0.2.1:5060;transport=tcp>"));
+    assert_eq!(call.sent()[0].header(HeaderName::Contact), Some("<sip:192.0.2.1:5060;transport=tcp>"));
     call = call.acknowledge();
     call.input(LegInput::HangUp { reason: None });
     let LegOutput::Send(outgoing) = &call.out[0] else { panic!("{:?}", call.out) };
@@ -154,7 +154,7 @@ fn a_lost_transport_ends_the_call_at_once() {
     for call in [Call::offered(Transport::Tcp), Call::answered(Transport::Tcp), Call::established(Transport::Tcp)] {
         let mut call = call;
         call.input(LegInput::TransportFailed);
-        assert_eq!(call.ended(), Some(Why::TransportFailed));
+        assert_eq!(call.ended(), Some(EndCause::TransportFailed));
         assert!(call.sent().is_empty());
         assert!(matches!(call.out.last(), Some(LegOutput::Gone)));
     }

@@ -1,0 +1,367 @@
+//! One phone call: a SIP leg, its media session and its application, held together.
+//!
+//! ```text
+//!            offer answered            ACK                    either side ends
+//!  Offered ─────────────────► Answered ────► Talking ───────────────────────────► Over ──► Gone
+//!     └─ cancelled, refused ──────┴──────────────┴── lost media, limit, fault ──────┘
+//! ```
+//!
+//! The leg reports when the caller can hear the call; the application decides what to play and ask; media events and
+//! SIP INFO bring keys. Nothing here waits: every reply from outside comes in as an [`Input`].
+
+mod events;
+mod offer;
+mod recording;
+mod transfer;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use audio::speech_duration;
+use base::{Deadline, Key, earliest};
+use flow::{self, RecordResult, TransferOutcome};
+use inquiry::CallOutcome;
+use sdp::{self, LocalMedia, Negotiated};
+use sip::{Arrival, EndCause, Leg, LegInput, LegOutput, Local, Message};
+
+use super::application::Application;
+use super::cdr::CdrBuilder;
+use super::media_control::{KeySource, MediaCommand, MediaEvent};
+use super::recording_session::{Input as RecordingInput, StudioRequest};
+pub use events::{Effect, Input, Output, Telemetry};
+
+/// What a call begins with.
+pub struct CallSetup {
+    /// When the INVITE came in.
+    pub received: Instant,
+    /// What the caller is connected to.
+    pub application: Application,
+    /// The INVITE that begins the dialog.
+    pub invite: Message,
+    /// How the INVITE came.
+    pub arrival: Arrival,
+    /// This node's side of the dialog.
+    pub local: Local,
+    /// This node's side of the session description.
+    pub media: LocalMedia,
+    /// Names of transfer targets → SIP URIs.
+    pub transfer_targets: Arc<BTreeMap<String, String>>,
+    /// How long the call may last.
+    pub limit: Duration,
+    /// The call's detail record, just begun.
+    pub cdr: CdrBuilder,
+}
+
+/// One call.
+pub struct Call {
+    leg: Leg,
+    /// None once the call is over: the leg stays half a minute for late retransmissions, and must be small.
+    application: Option<Application>,
+    local: LocalMedia,
+    negotiated: Option<Negotiated>,
+    caller: IpAddr,
+    /// Whether it is a call to the recording service.
+    operator: bool,
+    media_begun: bool,
+    state: State,
+    desks: Arc<BTreeMap<String, String>>,
+    began: Instant,
+    limit_at: Instant,
+    transfer_until: Option<Instant>,
+    take: Option<Vec<i16>>,
+    last_key: Option<(Key, KeySource, Instant)>,
+    early_keys: Vec<(Key, KeySource)>,
+    cdr: CdrBuilder,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Offered,
+    Answered,
+    Talking,
+    Over,
+    Gone,
+}
+
+impl Call {
+    /// Begins a call with its INVITE, and returns everything that causes.
+    pub fn new(now: Instant, beginning: CallSetup) -> (Call, Vec<Output>) {
+        let CallSetup {
+            received,
+            application: talk,
+            invite,
+            arrival,
+            local,
+            media,
+            transfer_targets: desks,
+            limit,
+            cdr: tally,
+        } = beginning;
+        let (leg, first) = Leg::new(now, invite, &arrival, local);
+        let operator = matches!(talk, Application::Recording(_));
+        let mut call = Call {
+            leg,
+            application: Some(talk),
+            local: media,
+            negotiated: None,
+            caller: arrival.source.ip(),
+            operator,
+            media_begun: false,
+            state: State::Offered,
+            desks,
+            began: received,
+            limit_at: now + limit,
+            transfer_until: None,
+            take: None,
+            last_key: None,
+            early_keys: Vec::new(),
+            cdr: tally,
+        };
+        let mut out = Vec::new();
+        for output in first {
+            call.on_leg_output(now, output, &mut out);
+        }
+        (call, out)
+    }
+
+    /// Feeds one input and returns everything it caused, in order.
+    #[must_use]
+    pub fn handle_input(&mut self, now: Instant, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        match input {
+            Input::Sip(received) => {
+                let (message, arrival) = *received;
+                self.feed_leg(now, LegInput::Received { message, arrival }, &mut out);
+            }
+            Input::TransportFailed => self.feed_leg(now, LegInput::TransportFailed, &mut out),
+            Input::Media(event) => self.on_media(now, event, &mut out),
+            Input::LookedUp { findings, result } => {
+                self.cdr.looked_up(result);
+                self.feed_application(now, flow::Input::LookedUp(*findings), &mut out);
+            }
+            Input::Ticket(ticket) => self.feed_application(now, flow::Input::RecordingSaved(ticket), &mut out),
+            Input::Studio(reply) => self.feed_recording(now, RecordingInput::Reply(*reply), &mut out),
+            Input::Emergency(on) => {
+                if let Some(application) = &mut self.application {
+                    application.set_emergency(on);
+                }
+            }
+            Input::Lang(lang) => {
+                if let Some(application) = &mut self.application {
+                    application.set_lang(lang);
+                }
+            }
+            Input::End => self.end(now, CallOutcome::Finished, Some("drained"), &mut out),
+            Input::Deadline => self.on_deadline(now, &mut out),
+        }
+        out
+    }
+
+    /// When [`Input::Deadline`] is due.
+    pub fn deadline(&self) -> Option<Deadline> {
+        let own = |at: Option<Instant>, why| at.map(|at| Deadline { at, why });
+        let talking = matches!(self.state, State::Talking);
+        let alive = !matches!(self.state, State::Over | State::Gone);
+        earliest([
+            self.leg.deadline(),
+            self.application.as_ref().and_then(Application::deadline).filter(|_| talking),
+            own(self.transfer_until, "transfer answered"),
+            own(alive.then_some(self.limit_at), "longest call"),
+        ])
+    }
+
+    /// Whether a message of this call awaits its response or ACK: a retransmission may be needed.
+    pub fn awaits_response(&self) -> bool {
+        self.leg.has_pending_transactions()
+    }
+
+    fn on_deadline(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if self.leg.deadline().is_some_and(|due| due.at <= now) {
+            self.feed_leg(now, LegInput::Deadline, out);
+        }
+        if self.transfer_until.is_some_and(|at| at <= now) {
+            self.transferred(now, TransferOutcome::Failed, out);
+        }
+        let due = self.application.as_ref().and_then(Application::deadline);
+        if matches!(self.state, State::Talking) && due.is_some_and(|due| due.at <= now) {
+            self.feed_application(now, flow::Input::Deadline, out);
+        }
+        if self.limit_at <= now && !matches!(self.state, State::Over | State::Gone) {
+            self.end(now, CallOutcome::Failed, Some("longest call"), out);
+        }
+    }
+
+    fn feed_leg(&mut self, now: Instant, input: LegInput, out: &mut Vec<Output>) {
+        for output in self.leg.handle_input(now, input) {
+            self.on_leg_output(now, output, out);
+        }
+    }
+
+    fn on_leg_output(&mut self, now: Instant, output: LegOutput, out: &mut Vec<Output>) {
+        match output {
+            LegOutput::Send(outgoing) => out.push(Effect::Send(outgoing).into()),
+            LegOutput::Offer { sdp: Some(offer) } => self.on_offer(now, &offer, out),
+            LegOutput::Offer { sdp: None } => {
+                let offer = sdp::offer(&self.local);
+                self.answered(now, out);
+                self.feed_leg(now, LegInput::Answer { sdp: offer }, out);
+            }
+            LegOutput::AnswerReceived { sdp } => self.on_answer(now, &sdp, out),
+            LegOutput::Established => self.start_talking(now, out),
+            LegOutput::Key(key) => self.on_key(now, key, KeySource::Info, out),
+            LegOutput::Referred(progress) => self.on_referred(now, progress, out),
+            LegOutput::Ended { why } => self.on_ended(now, why, out),
+            LegOutput::NextCall { message, arrival } => {
+                out.push(Effect::NewInvite { message: Box::new(message), arrival }.into());
+            }
+            LegOutput::Gone => {
+                self.state = State::Gone;
+                out.push(Effect::Gone.into());
+            }
+        }
+    }
+
+    fn start_talking(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if self.state != State::Answered {
+            return;
+        }
+        self.state = State::Talking;
+        self.set_up_media(out);
+        self.feed_application(now, flow::Input::Start, out);
+        for (key, source) in std::mem::take(&mut self.early_keys) {
+            self.take_key(now, key, source, out);
+        }
+    }
+
+    fn on_media(&mut self, now: Instant, event: MediaEvent, out: &mut Vec<Output>) {
+        match event {
+            MediaEvent::Key { key, source } => self.on_key(now, key, source, out),
+            MediaEvent::Played(id) => self.feed_application(now, flow::Input::Played(id), out),
+            MediaEvent::Sound(samples) => self.feed_recording(now, RecordingInput::Sound(samples), out),
+            MediaEvent::Recorded { samples, packets_lost } if self.operator => {
+                self.on_operator_recorded(now, samples, packets_lost, out);
+            }
+            MediaEvent::Recorded { samples, .. } => {
+                let length = speech_duration(&samples);
+                self.take = Some(samples);
+                self.feed_application(now, flow::Input::Recorded(RecordResult::Recorded { length }), out);
+            }
+            MediaEvent::PeerReport { packets_lost, round_trip } => self.cdr.peer_report(packets_lost, round_trip),
+            MediaEvent::PeerLost => self.end(now, CallOutcome::Failed, Some("media lost"), out),
+        }
+    }
+
+    fn on_key(&mut self, now: Instant, key: Key, source: KeySource, out: &mut Vec<Output>) {
+        let doubled = self
+            .last_key
+            .is_some_and(|(last, by, at)| last == key && by != source && now.duration_since(at) < SAME_KEY_TWO_WAYS);
+        if doubled {
+            return;
+        }
+        self.last_key = Some((key, source, now));
+        match self.state {
+            State::Talking => self.take_key(now, key, source, out),
+            // Media and signalling race each other: a key may overtake the ACK that it follows.
+            State::Answered if self.early_keys.len() < EARLY_KEYS_MAX => self.early_keys.push((key, source)),
+            State::Offered | State::Answered | State::Over | State::Gone => {}
+        }
+    }
+
+    fn take_key(&mut self, now: Instant, key: Key, source: KeySource, out: &mut Vec<Output>) {
+        self.cdr.key();
+        out.push(Telemetry::KeyHeard(source).into());
+        if self.application.as_ref().is_some_and(Application::is_line_test) {
+            out.push(Telemetry::LineTestKey { key, source }.into());
+        }
+        self.feed_application(now, flow::Input::Key(key), out);
+    }
+
+    fn on_ended(&mut self, now: Instant, why: EndCause, out: &mut Vec<Output>) {
+        let (outcome, cause) = match why {
+            EndCause::ByeReceived if self.state == State::Answered => (CallOutcome::Abandoned, None),
+            EndCause::ByeReceived => (CallOutcome::HungUp, None),
+            EndCause::Cancelled => (CallOutcome::Abandoned, Some("cancelled")),
+            EndCause::NoAck => (CallOutcome::Failed, Some("no ACK")),
+            EndCause::NoAnswer => (CallOutcome::Failed, Some("no session description in the ACK")),
+            EndCause::PeerLost => (CallOutcome::Failed, Some("caller unknown to its trunk")),
+            EndCause::SessionExpired => (CallOutcome::Failed, Some("session expired")),
+            EndCause::TransportFailed => (CallOutcome::Failed, Some("transport failed")),
+            EndCause::HungUp => (CallOutcome::Finished, None),
+            EndCause::Rejected => (CallOutcome::Refused, None),
+        };
+        self.cdr.ended(outcome, cause);
+        self.over(now, out);
+    }
+
+    fn over(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if matches!(self.state, State::Over | State::Gone) {
+            return;
+        }
+        self.state = State::Over;
+        self.transfer_until = None;
+        (self.application, self.negotiated, self.take) = (None, None, None);
+        out.push(Effect::Media(MediaCommand::Close).into());
+        if self.operator {
+            out.push(Effect::Studio(StudioRequest::CallEnded).into());
+        }
+        let record = Box::new(self.cdr.finish(now.duration_since(self.began)));
+        out.push(Effect::Over { record, slips: self.cdr.slips() }.into());
+    }
+
+    fn end(&mut self, now: Instant, outcome: CallOutcome, cause: Option<&'static str>, out: &mut Vec<Output>) {
+        if matches!(self.state, State::Over | State::Gone) {
+            return;
+        }
+        self.cdr.ended(outcome, cause);
+        self.over(now, out);
+        self.feed_leg(now, LegInput::HangUp { reason: None }, out);
+    }
+
+    fn feed_application(&mut self, now: Instant, input: flow::Input, out: &mut Vec<Output>) {
+        if self.state != State::Talking {
+            return;
+        }
+        let outputs = match &mut self.application {
+            Some(Application::Hotline(conversation)) => conversation.handle_input(now, input),
+            Some(Application::LineTest(test)) => test.handle_input(&input),
+            Some(Application::Recording(_)) => match RecordingInput::of(input) {
+                Some(input) => return self.feed_recording(now, input, out),
+                None => return,
+            },
+            None => return,
+        };
+        for output in outputs {
+            self.on_flow_output(now, output, out);
+        }
+    }
+
+    fn on_flow_output(&mut self, now: Instant, output: flow::Output, out: &mut Vec<Output>) {
+        match output {
+            flow::Output::Play { id, pieces } => out.push(Effect::Media(MediaCommand::Play { id, pieces }).into()),
+            flow::Output::Stop => out.push(Effect::Media(MediaCommand::Stop).into()),
+            flow::Output::LookUp { source, by } => out.push(Effect::LookUp { source, by }.into()),
+            flow::Output::Transfer { to, timeout } => self.transfer(now, &to, timeout, out),
+            flow::Output::Record { max } => {
+                out.push(Effect::Media(MediaCommand::Record { max, telling: false }).into());
+            }
+            flow::Output::StopRecording => out.push(Effect::Media(MediaCommand::StopRecord).into()),
+            flow::Output::SaveRecording { notify, keep } => {
+                let samples = self.take.take().unwrap_or_default();
+                out.push(Effect::KeepMessage { notify, keep, samples }.into());
+            }
+            flow::Output::Step { node } => self.cdr.step(node),
+            flow::Output::InputError { .. } => self.cdr.slip(),
+            flow::Output::Fault { node, what } => out.push(Telemetry::Fault { node, what }.into()),
+            flow::Output::Rated { score } => self.cdr.rated(score),
+            flow::Output::Lang(lang) => self.cdr.lang(lang),
+            flow::Output::HangUp => self.end(now, CallOutcome::Finished, None, out),
+        }
+    }
+}
+
+/// Some telephones send one press both as INFO and in the media.
+const SAME_KEY_TWO_WAYS: Duration = Duration::from_millis(300);
+/// Keys kept from before the ACK.
+const EARLY_KEYS_MAX: usize = 32;

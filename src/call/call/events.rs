@@ -1,0 +1,136 @@
+//! What a call takes in and gives out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Key, Lang, Private};
+use flow::{LookUpAnswer, TransferOutcome};
+use inquiry::{CallRecord, LookUpResult};
+use sip::{Arrival, Message, Outgoing};
+
+use crate::media_control::{KeySource, MediaCommand, MediaEvent, MediaSetup};
+use crate::recording_session::{Reply, StudioRequest};
+
+/// What a call takes in.
+///
+/// Large payloads are boxed: a call's inbox reserves room for many inputs, and most calls take few.
+#[derive(Debug)]
+pub enum Input {
+    /// A message of this call's dialog, and how it came.
+    Sip(Box<(Message, Arrival)>),
+    /// A message that the call sent certainly did not leave this node.
+    TransportFailed,
+    /// An event of the call's media session.
+    Media(MediaEvent),
+    /// The reply to [`Effect::LookUp`].
+    LookedUp {
+        /// The answer as the flow reads it.
+        findings: Box<LookUpAnswer>,
+        /// The answer as the call's record names it.
+        result: LookUpResult,
+    },
+    /// The reply to [`Effect::Keep`]: the message's ticket, or none if it could not be kept.
+    Ticket(Option<String>),
+    /// The studio's reply to [`Effect::Studio`].
+    Studio(Box<Reply>),
+    /// The emergency notice was switched on or off.
+    Emergency(bool),
+    /// The call goes on in this language, whatever the caller chose.
+    Lang(Lang),
+    /// The node stops: end the call.
+    End,
+    /// [`Call::deadline`](crate::Call::deadline) has come.
+    Deadline,
+}
+
+/// What a step of a call produced; outputs stand in order.
+#[derive(Debug)]
+pub enum Output {
+    /// Work to do.
+    Effect(Effect),
+    /// An observation to count or to log; nothing depends on it.
+    Telemetry(Telemetry),
+}
+
+/// What a call wants done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Send a SIP message.
+    Send(Outgoing),
+    /// Start the media session with this description.
+    StartMedia(MediaSetup),
+    /// Command the media session.
+    Media(MediaCommand),
+    /// Look a case up; exactly one [`Input::LookedUp`] follows.
+    LookUp {
+        /// The flow's name of the source.
+        source: Arc<str>,
+        /// What the caller entered, by the flow's name of the entry.
+        by: BTreeMap<Arc<str>, Private<String>>,
+    },
+    /// Keep a caller's message; exactly one [`Input::Ticket`] follows.
+    KeepMessage {
+        /// Who is notified of it.
+        notify: Arc<str>,
+        /// How long it is kept.
+        keep: Duration,
+        /// 16-bit samples at 8 kHz.
+        samples: Vec<i16>,
+    },
+    /// Ask the studio on behalf of an operator's call.
+    Studio(StudioRequest),
+    /// The call has ended: free its line and write its record.
+    Over {
+        /// The finished call detail record.
+        record: Box<CallRecord>,
+        /// How many entries were refused: no input, wrong keys, wrong numbers.
+        slips: u32,
+    },
+    /// A new call under the same key: dispatch its INVITE once this one is gone.
+    NewInvite {
+        /// The INVITE.
+        message: Box<Message>,
+        /// How it came.
+        arrival: Arrival,
+    },
+    /// Nothing is left to do: forget the call.
+    Gone,
+}
+
+/// What is worth counting or logging of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Telemetry {
+    /// A key reached the line test.
+    LineTestKey {
+        /// The key itself: a line test holds no personal data.
+        key: Key,
+        /// How it was received.
+        source: KeySource,
+    },
+    /// A key was pressed; which one is not disclosed.
+    KeyHeard(KeySource),
+    /// The call was answered, so long after its INVITE came in.
+    Answered(Duration),
+    /// How a transfer to a person ended.
+    Transferred(TransferOutcome),
+    /// The flow met an error that its check should have found; the caller is helped on.
+    Fault {
+        /// The node where it happened.
+        node: Arc<str>,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl From<Effect> for Output {
+    fn from(effect: Effect) -> Output {
+        Output::Effect(effect)
+    }
+}
+
+impl From<Telemetry> for Output {
+    fn from(telemetry: Telemetry) -> Output {
+        Output::Telemetry(telemetry)
+    }
+}

@@ -1,0 +1,42 @@
+//! Blind transfer to a person: the REFER (RFC 3515) and its progress.
+
+use std::time::{Duration, Instant};
+
+use super::{Call, Output, State, Telemetry};
+use flow::{self, TransferOutcome};
+use inquiry::CallOutcome;
+use sip::{LegInput, TransferProgress};
+
+impl Call {
+    pub(super) fn on_referred(&mut self, now: Instant, progress: TransferProgress, out: &mut Vec<Output>) {
+        match progress {
+            TransferProgress::Trying | TransferProgress::Ringing => {}
+            TransferProgress::Done => {
+                self.cdr.transferred();
+                if self.transfer_until.is_some() {
+                    self.transferred(now, TransferOutcome::Done, out);
+                } else if !matches!(self.state, State::Over | State::Gone) {
+                    out.push(Telemetry::Transferred(TransferOutcome::Done).into());
+                    self.end(now, CallOutcome::Transferred, None, out);
+                }
+            }
+            TransferProgress::Busy => self.transferred(now, TransferOutcome::Busy, out),
+            TransferProgress::Failed => self.transferred(now, TransferOutcome::Failed, out),
+        }
+    }
+
+    pub(super) fn transferred(&mut self, now: Instant, how: TransferOutcome, out: &mut Vec<Output>) {
+        if self.transfer_until.take().is_some() {
+            out.push(Telemetry::Transferred(how).into());
+            self.feed_application(now, flow::Input::TransferEnded(how), out);
+        }
+    }
+
+    pub(super) fn transfer(&mut self, now: Instant, to: &str, timeout: Duration, out: &mut Vec<Output>) {
+        self.transfer_until = Some(now + timeout);
+        match self.desks.get(to).cloned() {
+            Some(target_uri) => self.feed_leg(now, LegInput::Refer { target_uri, referred_by: None }, out),
+            None => self.transferred(now, TransferOutcome::Failed, out),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Builds a call's detail record (CDR) while the call lasts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use base::Lang;
+use inquiry::{CallOutcome, CallRecord, LookUpResult};
+
+/// A call detail record in the making.
+#[derive(Clone, Debug)]
+pub struct CdrBuilder {
+    record: CallRecord,
+    /// The first reason why a call ends is the true one; later ones are ignored.
+    ended: bool,
+    transferred: bool,
+    slips: u32,
+}
+
+impl CdrBuilder {
+    /// Begins the record of a call from a trunk; `caller` is the keyed hash of the calling number.
+    pub fn new(started: Timestamp, release: Arc<str>, trunk: String, caller: Option<u64>) -> CdrBuilder {
+        let record = CallRecord {
+            started,
+            answered_after: None,
+            duration: Duration::ZERO,
+            outcome: CallOutcome::Failed,
+            cause: Some("fault"),
+            lang: None,
+            release,
+            path: Vec::new(),
+            keys: 0,
+            look_ups: Vec::new(),
+            trunk,
+            caller,
+            rating: None,
+            peer_packets_lost: None,
+            round_trip: None,
+        };
+        CdrBuilder { record, ended: false, transferred: false, slips: 0 }
+    }
+
+    /// The record as it stands: of a call whose task panics, which nothing else ended.
+    pub fn unfinished(&self) -> CallRecord {
+        self.record.clone()
+    }
+
+    /// The record of a call that lasted so long; its lists move out of the builder.
+    pub(super) fn finish(&mut self, duration: Duration) -> CallRecord {
+        CallRecord {
+            duration,
+            path: std::mem::take(&mut self.record.path),
+            look_ups: std::mem::take(&mut self.record.look_ups),
+            trunk: std::mem::take(&mut self.record.trunk),
+            ..self.record.clone()
+        }
+    }
+
+    pub(super) fn answered(&mut self, after: Duration) {
+        self.record.answered_after = Some(after);
+    }
+
+    pub(super) fn key(&mut self) {
+        self.record.keys += 1;
+    }
+
+    pub(super) fn looked_up(&mut self, result: LookUpResult) {
+        if self.record.look_ups.len() < STEPS_MAX {
+            self.record.look_ups.push(result);
+        }
+    }
+
+    pub(super) fn step(&mut self, node: Arc<str>) {
+        if self.record.path.len() < STEPS_MAX {
+            self.record.path.push(node);
+        }
+    }
+
+    pub(super) fn slip(&mut self) {
+        self.slips += 1;
+    }
+
+    /// How many entries were refused: no input, wrong keys, wrong numbers.
+    pub(super) fn slips(&self) -> u32 {
+        self.slips
+    }
+
+    pub(super) fn rated(&mut self, score: u8) {
+        self.record.rating = Some(score);
+    }
+
+    pub(super) fn lang(&mut self, lang: Lang) {
+        self.record.lang = Some(lang);
+    }
+
+    /// What the peer last reported of the sound that it received (RFC 3550 §6.4.1).
+    pub(super) fn peer_report(&mut self, packets_lost: u32, round_trip: Option<Duration>) {
+        self.record.peer_packets_lost = Some(packets_lost);
+        self.record.round_trip = round_trip.or(self.record.round_trip);
+    }
+
+    pub(super) fn transferred(&mut self) {
+        self.transferred = true;
+    }
+
+    pub(super) fn ended(&mut self, outcome: CallOutcome, cause: Option<&'static str>) {
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        let after_transfer = self.transferred && matches!(outcome, CallOutcome::Finished | CallOutcome::HungUp);
+        self.record.outcome = if after_transfer { CallOutcome::Transferred } else { outcome };
+        self.record.cause = cause;
+    }
+}
+
+/// Bounds a record: a caller may go round the menus for the whole call.
+const STEPS_MAX: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_end_and_the_last_report_stand_in_the_record() {
+        let mut cdr = CdrBuilder::new(Timestamp::UNIX_EPOCH, "abc".into(), "192.0.2.1".into(), None);
+        cdr.step("welcome".into());
+        cdr.peer_report(1, Some(Duration::from_millis(20)));
+        cdr.peer_report(3, None);
+        cdr.ended(CallOutcome::HungUp, None);
+        cdr.ended(CallOutcome::Failed, Some("media lost"));
+        let record = cdr.finish(Duration::from_secs(9));
+        assert_eq!(
+            (record.outcome, record.cause, record.duration),
+            (CallOutcome::HungUp, None, Duration::from_secs(9))
+        );
+        assert_eq!((record.peer_packets_lost, record.round_trip), (Some(3), Some(Duration::from_millis(20))));
+        assert_eq!((record.path.len(), record.trunk.as_str()), (1, "192.0.2.1"));
+    }
+}

@@ -1,0 +1,131 @@
+//! Commands to a media session, and its events.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use audio::Take;
+use base::{Codec, Key};
+use flow::PlayId;
+use sdp::{Negotiated, RemoteMedia};
+use speech::Piece;
+
+/// How a stream begins, or goes on after a re-INVITE.
+#[derive(Clone, Debug)]
+pub struct MediaSetup {
+    /// The codec in both directions.
+    pub codec: Codec,
+    /// The payload number that the peer chose for the codec.
+    pub payload: u8,
+    /// telephone-event at 8000 Hz, if negotiated; without it tones in the sound are heard.
+    pub event_payload: Option<u8>,
+    /// The sound in one packet that leaves.
+    pub ptime: Duration,
+    /// Where the peer receives, by its session description; none before there is one.
+    pub peer: Option<RemoteMedia>,
+    /// Where the caller's SIP comes from: its sound may come from there too, whatever address its SDP names (a machine
+    /// with several, as when a softphone calls a node on its own machine).
+    pub signalling_address: Option<IpAddr>,
+    /// Whether we send (not while the peer holds us: `sendonly`/`inactive` from the peer's side).
+    pub sending: bool,
+    /// Whether the peer is expected to send: only then does its silence end the call.
+    pub receiving: bool,
+}
+
+impl From<&Negotiated> for MediaSetup {
+    /// What an offer and an answer agreed on, as a stream needs it.
+    fn from(negotiated: &Negotiated) -> MediaSetup {
+        MediaSetup {
+            codec: negotiated.codec,
+            payload: negotiated.payload,
+            event_payload: negotiated.event_payload,
+            ptime: negotiated.ptime,
+            peer: negotiated.peer,
+            signalling_address: None,
+            sending: negotiated.we_send(),
+            receiving: negotiated.we_expect(),
+        }
+    }
+}
+
+/// From the control plane.
+#[derive(Clone, Debug)]
+pub enum MediaCommand {
+    /// Change codec, peer or direction; what plays goes on.
+    Setup(MediaSetup),
+    /// Play these; an earlier play is over and reports nothing.
+    Play {
+        /// Named again in [`MediaEvent::Played`].
+        id: PlayId,
+        /// What to play, in order.
+        pieces: Vec<Piece>,
+    },
+    /// Be silent at once.
+    Stop,
+    /// Keep the caller's sound from now on, at most so long.
+    Record {
+        /// The longest recording.
+        max: Duration,
+        /// Whether the sound is told as it comes, by [`MediaEvent::Sound`].
+        telling: bool,
+    },
+    /// End the recording in progress; [`MediaEvent::Recorded`] follows if there is one.
+    StopRecord,
+    /// What [`Piece::Take`] plays from now on, as a new recording would be.
+    Load(Take),
+    /// End the session, and with it a recording in progress.
+    Close,
+}
+
+/// How a key was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeySource {
+    /// RFC 4733.
+    Rtp,
+    /// SIP INFO.
+    Info,
+    /// In the sound.
+    Tone,
+}
+
+impl KeySource {
+    /// As it stands in the line test's log and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            KeySource::Rtp => "rtp",
+            KeySource::Info => "info",
+            KeySource::Tone => "tone",
+        }
+    }
+}
+
+/// To the control plane.
+#[derive(Clone, Debug)]
+pub enum MediaEvent {
+    /// The caller pressed a key.
+    Key {
+        /// The key.
+        key: Key,
+        /// How it was received.
+        source: KeySource,
+    },
+    /// A play came to its end by itself.
+    Played(PlayId),
+    /// The next stretch of the recording in progress: 16-bit samples at 8 kHz. Its last stretch is never told so.
+    Sound(Vec<i16>),
+    /// The recording ended (limit, stop or close): all of it, and how many packets of it never came.
+    Recorded {
+        /// 16-bit samples at 8 kHz.
+        samples: Vec<i16>,
+        /// Packets that never came while it was made.
+        packets_lost: u64,
+    },
+    /// The peer reported on the sound that it receives (RFC 3550 §6.4).
+    PeerReport {
+        /// How many of our packets it has missed so far.
+        packets_lost: u32,
+        /// None while the peer has not yet echoed a report of ours.
+        round_trip: Option<Duration>,
+    },
+    /// No RTP or RTCP from the peer for the configured time.
+    PeerLost,
+}

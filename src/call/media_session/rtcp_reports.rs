@@ -1,0 +1,103 @@
+//! RTCP of one stream: when to report (RFC 3550 §6.2: 5 s, between half and one and a half times that), and what.
+
+use std::time::{Duration, Instant};
+
+use super::Dice;
+use rtp::{ReceptionReport, rtcp};
+
+/// What a stream reports, and by when.
+#[derive(Debug)]
+pub(super) struct Reports {
+    ssrc: u32,
+    /// RFC 7022: a name that says nothing of the host, new with each stream.
+    name: String,
+    dice: Dice,
+    epoch: Instant,
+    due: Instant,
+    packets: u32,
+    octets: u32,
+    packets_reported: u32,
+    last_sender: Option<(u32, Instant)>,
+}
+
+impl Reports {
+    pub(super) fn new(ssrc: u32, mut dice: Dice, now: Instant) -> Reports {
+        let name = format!("{:016x}", dice.roll());
+        let mut reports = Reports {
+            ssrc,
+            name,
+            dice,
+            epoch: now,
+            due: now,
+            packets: 0,
+            octets: 0,
+            packets_reported: 0,
+            last_sender: None,
+        };
+        reports.due = now + reports.pause() / 2;
+        reports
+    }
+
+    pub(super) fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    pub(super) fn sent(&mut self, octets: usize) {
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(octets as u32);
+    }
+
+    pub(super) fn received(&mut self, now: Instant, report: &rtcp::Report) {
+        if let Some(time) = report.sender_time {
+            self.last_sender = Some((time, now));
+        }
+    }
+
+    pub(super) fn round_trip(&self, now: Instant, block: &rtcp::ReportBlock) -> Option<Duration> {
+        let trip = rtcp::round_trip(block, (self.ntp(now) >> 16) as u32)?;
+        Some(Duration::from_micros((u64::from(trip) * 1_000_000) >> 16))
+    }
+
+    pub(super) fn are_due(&self, now: Instant) -> bool {
+        now >= self.due
+    }
+
+    /// Writes a report and sets the time of the next one.
+    pub(super) fn write(
+        &mut self,
+        now: Instant,
+        timestamp: u32,
+        reception: Option<ReceptionReport>,
+        bye: bool,
+        to: &mut [u8; rtcp::COMPOUND_MAX],
+    ) -> usize {
+        self.due = now + self.pause();
+        let sends = self.packets != self.packets_reported;
+        self.packets_reported = self.packets;
+        let sender = rtcp::SenderInfo { ntp: self.ntp(now), timestamp, packets: self.packets, octets: self.octets };
+        let (last_report, delay) = match self.last_sender {
+            Some((time, at)) => (time, (now.duration_since(at).as_micros() * 65_536 / 1_000_000) as u32),
+            None => (0, 0),
+        };
+        let own = rtcp::LocalReport {
+            ssrc: self.ssrc,
+            sender: sends.then_some(sender),
+            reception,
+            last_report,
+            delay,
+            name: &self.name,
+            bye,
+        };
+        rtcp::write(&own, to)
+    }
+
+    /// Seconds since a day before the stream began, 32.32: RFC 3550 §6.4.1 allows any even clock.
+    fn ntp(&self, now: Instant) -> u64 {
+        let passed = Duration::from_secs(86_400) + now.duration_since(self.epoch);
+        (passed.as_secs() << 32) | ((u64::from(passed.subsec_nanos()) << 32) / 1_000_000_000)
+    }
+
+    fn pause(&mut self) -> Duration {
+        Duration::from_millis(2_500 + self.dice.roll() % 5_000)
+    }
+}

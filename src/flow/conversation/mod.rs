@@ -1,0 +1,421 @@
+//! One call's IVR application: keys and answers in, prompts and requests out.
+//!
+//! ```text
+//!            enter            Played / key             key, entry, silence
+//!  Start ──► node ──► Speaking ────────────► Question ────────────────────────► next node
+//!                 ├─► Looking       (filler, answer, give up)            │
+//!                 ├─► Recording     (beep, take, review, ticket)         │
+//!                 ├─► Transferring  (done, busy, failed)                 ▼
+//!                 └─► Queueing      (simulated)                        Over
+//! ```
+//! Keys go into one type-ahead queue, also while a prompt plays; a state takes them from it when it can. Steps without
+//! the caller are counted, so that no flow can loop: past the bound the call ends with a goodbye.
+
+mod lookup;
+mod navigation;
+mod prompts;
+mod question;
+mod queue;
+mod recording;
+mod spoken;
+mod transfer;
+mod waiting;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::civil::{Date, DateTime};
+
+use super::io::{Caller, Input, Output, PlayId, TransferOutcome, WallClock};
+use super::model::*;
+use super::release::Release;
+use base::{Deadline, Key, Lang, Private, earliest};
+use speech::Value;
+use spoken::Playing;
+pub use spoken::{PromptId, SpokenLine};
+use waiting::{Looking, Question, Queueing, Recording};
+
+/// Whether queues, text messages and call-backs are simulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A real call: each takes its failure outcome.
+    Call,
+    /// A call sheet or a terminal: a queue waits, a message is sent, a call-back is booked.
+    Simulated,
+}
+
+/// The state of one call in its release, from the first prompt to the last.
+pub struct Conversation {
+    release: Arc<Release>,
+    caller: Caller,
+    clock: WallClock,
+    emergency: bool,
+    mode: Mode,
+    lang: Lang,
+    node: Arc<str>,
+    facts: BTreeMap<Arc<str>, Value>,
+    entries: BTreeMap<Arc<str>, Entered>,
+    /// The questions entered, for `@back`.
+    history: Vec<Arc<str>>,
+    home: Option<Arc<str>>,
+    /// Notices already played.
+    notices_heard: BTreeSet<usize>,
+    /// Look-ups that found nothing, by node.
+    misses: BTreeMap<Arc<str>, u32>,
+    /// Answers still to come for look-ups that timed out; each is ignored.
+    late_answers: u32,
+    /// Keys pressed that no state has taken yet.
+    type_ahead: VecDeque<Key>,
+    /// An end key that may still come for an entry that is already complete.
+    spare_end_key: Option<(Key, Instant)>,
+    playing: Option<Playing>,
+    plays: u32,
+    /// Played before the next prompt: the age of an answer.
+    prefix: Vec<SpokenLine>,
+    /// For an answer whose age is announced: the look-up's prefix and the prompt.
+    aged: Option<(Arc<str>, Prompt)>,
+    /// An answer or a failure is being announced: keys pressed before it do not skip it.
+    answering: bool,
+    state: State,
+    /// Nodes entered since the last input.
+    steps: u32,
+    /// No-inputs in a row.
+    no_inputs: u32,
+    /// The apology for a sentence in another language has been played.
+    apologised: bool,
+    /// The output is heard, not read: a sentence without a recording needs a substitute.
+    for_ears: bool,
+    faults: u32,
+    out: Vec<Output>,
+}
+
+/// What a caller typed.
+struct Entered {
+    text: Private<String>,
+    groups: Vec<u8>,
+}
+
+enum State {
+    Before,
+    /// With `barge_in`, keys beyond the first `hold` in the queue cut it short.
+    Speaking {
+        next: Target,
+        barge_in: bool,
+        hold: usize,
+    },
+    Asking(Question),
+    Looking(Looking),
+    /// The prompt before a transfer.
+    Announcing,
+    Transferring {
+        until: Instant,
+    },
+    Recording(Recording),
+    Queueing(Queueing),
+    Over,
+}
+
+impl Conversation {
+    /// A conversation that has not begun.
+    pub fn new(release: Arc<Release>, caller: Caller, clock: WallClock, emergency: bool, now: Instant) -> Conversation {
+        let passed = now.saturating_duration_since(clock.at);
+        let civil = clock.civil.saturating_add(jiff::SignedDuration::try_from(passed).unwrap_or_default());
+        Conversation::in_mode(release, caller, WallClock { at: now, civil }, emergency, Mode::Call)
+    }
+
+    /// As [`Conversation::new`], with queues, text messages and call-backs simulated if wanted.
+    pub(crate) fn in_mode(
+        release: Arc<Release>,
+        caller: Caller,
+        clock: WallClock,
+        emergency: bool,
+        mode: Mode,
+    ) -> Conversation {
+        let lang = release.flow.langs.first().copied().unwrap_or(Lang::Zh);
+        Conversation {
+            caller,
+            clock,
+            emergency,
+            mode,
+            lang,
+            node: "".into(),
+            facts: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            history: Vec::new(),
+            home: None,
+            notices_heard: BTreeSet::new(),
+            misses: BTreeMap::new(),
+            late_answers: 0,
+            type_ahead: VecDeque::new(),
+            spare_end_key: None,
+            playing: None,
+            plays: 0,
+            prefix: Vec::new(),
+            aged: None,
+            answering: false,
+            state: State::Before,
+            steps: 0,
+            no_inputs: 0,
+            apologised: false,
+            for_ears: true,
+            faults: 0,
+            out: Vec::new(),
+            release,
+        }
+    }
+
+    /// Feeds one input and returns everything it caused, in order.
+    #[must_use]
+    pub fn handle_input(&mut self, now: Instant, input: Input) -> Vec<Output> {
+        self.steps = 0;
+        match input {
+            Input::Start => self.start(now),
+            Input::Key(key) => self.key(now, key),
+            Input::Played(id) => self.played(now, id),
+            Input::LookedUp(findings) => self.looked_up(now, findings),
+            Input::TransferEnded(ended) => self.transferred(now, ended),
+            Input::Recorded(result) => self.recorded(now, result),
+            Input::RecordingSaved(ticket) => self.ticket(now, ticket),
+            Input::Deadline => self.deadline_passed(now),
+        }
+        self.settle(now);
+        std::mem::take(&mut self.out)
+    }
+
+    /// When [`Input::Deadline`] is due; `None` while only another input can change anything.
+    pub fn deadline(&self) -> Option<Deadline> {
+        let guard = self.playing.as_ref().filter(|_| !self.type_ahead.is_empty()).and_then(|playing| playing.guard);
+        let guard = guard.map(|at| Deadline { at, why: "first words of an error" });
+        let own = match &self.state {
+            State::Asking(asking) => asking.deadline(),
+            State::Looking(looking) => looking.deadline(self.playing.is_some()),
+            State::Transferring { until } => Some(Deadline { at: *until, why: "transfer" }),
+            State::Recording(recording) => recording.deadline(),
+            State::Queueing(queueing) => queueing.deadline(self.playing.is_some()),
+            State::Before | State::Speaking { .. } | State::Announcing | State::Over => None,
+        };
+        earliest([guard, own])
+    }
+
+    /// What is being played, for a transcript. Secrets are never part of it.
+    pub fn playing(&self) -> Option<(PlayId, &[SpokenLine])> {
+        self.playing.as_ref().map(|playing| (playing.id, &playing.lines[..]))
+    }
+
+    /// Where the prompt that plays leads.
+    pub(crate) fn next(&self) -> Option<&Target> {
+        match &self.state {
+            State::Speaking { next, .. } => Some(next),
+            State::Before
+            | State::Asking(_)
+            | State::Looking(_)
+            | State::Announcing
+            | State::Transferring { .. }
+            | State::Recording(_)
+            | State::Queueing(_)
+            | State::Over => None,
+        }
+    }
+
+    /// The node that the caller is at.
+    pub fn node(&self) -> &Arc<str> {
+        &self.node
+    }
+
+    /// The language of the call.
+    pub fn lang(&self) -> Lang {
+        self.lang
+    }
+
+    /// The release that this call began with, and keeps.
+    pub fn release(&self) -> &Arc<Release> {
+        &self.release
+    }
+
+    /// Turns the duty officer's emergency switch, for calls in progress too.
+    pub fn set_emergency(&mut self, on: bool) {
+        self.emergency = on;
+    }
+
+    /// Speaks another language from the next prompt on, as if the caller had chosen it.
+    pub fn set_lang(&mut self, lang: Lang) {
+        if self.release.flow.langs.contains(&lang) {
+            self.lang = lang;
+        }
+    }
+
+    /// Whether the call waits for the caller once nothing plays.
+    pub(crate) fn is_callers_turn(&self) -> bool {
+        match &self.state {
+            State::Asking(_) | State::Recording(_) | State::Queueing(_) | State::Over => true,
+            State::Before
+            | State::Speaking { .. }
+            | State::Looking(_)
+            | State::Announcing
+            | State::Transferring { .. } => false,
+        }
+    }
+
+    /// Whether the call takes a message, before and after the beep.
+    pub(crate) fn is_recording(&self) -> bool {
+        matches!(self.state, State::Recording(_))
+    }
+
+    /// Whether the call has been ended by the flow.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// The keys that lead somewhere now, with the option of those that are read out.
+    pub(crate) fn open_keys(&self) -> Vec<(Key, Option<Arc<str>>)> {
+        let choices = self.release.flow.node(&self.node).map_or(&[][..], Node::choices);
+        choices.iter().filter(|choice| self.holds(choice.when.as_ref())).map(|c| (c.key, c.opt.clone())).collect()
+    }
+
+    fn start(&mut self, now: Instant) {
+        if !matches!(self.state, State::Before) {
+            return;
+        }
+        let release = self.release.clone();
+        self.out.push(Output::Lang(self.lang));
+        let rule = release.flow.entries.iter().find(|entry| self.holds(Some(&entry.when)));
+        if let Some(lang) = rule.filter(|rule| rule.set_last_lang).and(self.caller.last_lang) {
+            self.speak_in(lang);
+        }
+        self.go(now, &rule.map_or(&release.flow.start, |rule| &rule.go).target);
+    }
+
+    fn key(&mut self, now: Instant, key: Key) {
+        if matches!(self.state, State::Over) {
+            return;
+        }
+        if let Some((end, until)) = self.spare_end_key.take()
+            && end == key
+            && now < until
+            && self.type_ahead.is_empty()
+        {
+            return;
+        }
+        self.no_inputs = 0;
+        if self.type_ahead.len() < TYPE_AHEAD_MAX {
+            self.type_ahead.push_back(key);
+        }
+    }
+
+    /// Lets the state take keys from the queue until it takes no more.
+    fn settle(&mut self, now: Instant) {
+        while !self.type_ahead.is_empty() && self.steps <= STEPS_MAX && self.take_one(now) {}
+    }
+
+    /// Whether something changed.
+    fn take_one(&mut self, now: Instant) -> bool {
+        match &self.state {
+            State::Speaking { next, barge_in: true, hold } if self.type_ahead.len() > *hold && !self.guarded(now) => {
+                let next = next.clone();
+                self.stop();
+                self.prefix.clear();
+                self.go(now, &next);
+                true
+            }
+            State::Asking(_) => self.take_answer(now),
+            State::Recording(_) => self.take_while_recording(now),
+            State::Queueing(_) => self.take_while_queueing(now),
+            State::Before
+            | State::Speaking { .. }
+            | State::Looking(_)
+            | State::Announcing
+            | State::Transferring { .. }
+            | State::Over => false,
+        }
+    }
+
+    fn played(&mut self, now: Instant, id: PlayId) {
+        if self.playing.as_ref().is_none_or(|playing| playing.id != id) {
+            return;
+        }
+        self.playing = None;
+        match &mut self.state {
+            State::Speaking { next, .. } => {
+                let next = next.clone();
+                self.go(now, &next);
+            }
+            State::Asking(asking) => asking.listen(now),
+            State::Looking(_) => self.looked_up_after_filler(now),
+            State::Announcing => self.transfer(now),
+            State::Recording(_) => self.recording_played(now),
+            State::Before | State::Transferring { .. } | State::Queueing(_) | State::Over => {}
+        }
+    }
+
+    fn deadline_passed(&mut self, now: Instant) {
+        match &self.state {
+            State::Asking(_) => self.timed_out(now),
+            State::Looking(_) => self.lookup_timed_out(now),
+            State::Transferring { until } if *until <= now => self.transferred(now, TransferOutcome::Failed),
+            State::Recording(_) => self.recording_timed_out(now),
+            State::Queueing(_) => self.queue_timed_out(now),
+            State::Before | State::Speaking { .. } | State::Announcing | State::Transferring { .. } | State::Over => {}
+        }
+    }
+
+    fn holds(&self, when: Option<&When>) -> bool {
+        self.holds_at(self.clock.at, when)
+    }
+
+    fn holds_at(&self, now: Instant, when: Option<&When>) -> bool {
+        match when {
+            None => true,
+            Some(When::Blocked) => self.caller.blocked,
+            Some(When::Senior) => self.caller.senior,
+            Some(When::Mobile) => self.caller.mobile,
+            Some(When::LastLang) => self.caller.last_lang.is_some(),
+            Some(When::Number) => self.caller.number.is_some(),
+            Some(When::Emergency) => self.emergency,
+            Some(When::Calendar(name)) => self.release.calendar.holds(name, self.today(now)),
+        }
+    }
+
+    fn civil(&self, now: Instant) -> DateTime {
+        let passed = now.saturating_duration_since(self.clock.at);
+        self.clock.civil.saturating_add(jiff::SignedDuration::try_from(passed).unwrap_or_default())
+    }
+
+    fn today(&self, now: Instant) -> Date {
+        self.civil(now).date()
+    }
+
+    fn speak_in(&mut self, lang: Lang) {
+        if self.lang != lang && self.release.flow.langs.contains(&lang) {
+            self.lang = lang;
+            self.out.push(Output::Lang(lang));
+        }
+    }
+
+    /// The member of a set that a variable holds.
+    fn member(&self, var: &str) -> Option<Arc<str>> {
+        match self.facts.get(var) {
+            Some(Value::Word(member)) => Some(member.clone()),
+            Some(_) => None,
+            None => (var == "lang").then(|| self.lang.code().into()),
+        }
+    }
+}
+
+/// Nodes that one input may enter.
+const STEPS_MAX: u32 = 64;
+/// Keys that wait; further ones are dropped.
+const TYPE_AHEAD_MAX: usize = 64;
+/// Questions kept for `@back`.
+const HISTORY_MAX: usize = 256;
+/// Faults after which a call ends.
+const FAULTS_MAX: u32 = 2;
+/// No-inputs in a row after which a call ends, also where the flow would go on.
+const NO_INPUTS_MAX: u32 = 12;
+/// How long the first words of an error cannot be cut short.
+const GUARD: Duration = Duration::from_secs(1);
+/// How long the end key of a full entry is expected.
+const SPARE_END_KEY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

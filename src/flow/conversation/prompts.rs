@@ -1,0 +1,184 @@
+//! Composing prompts and playing them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::spoken::{Playing, PromptId, SpokenLine};
+use super::{Conversation, GUARD, State};
+use crate::io::{Output, PlayId};
+use crate::model::{Choice, Menu, Prompt, Target};
+use base::{Key, Lang};
+use speech::{Piece, SENTENCE_PAUSE, SpeechError, Utterance, Value};
+
+/// Why a sentence cannot be composed: a fault of the release or of a source.
+type Unsayable = String;
+
+impl Conversation {
+    pub(super) fn say(&mut self, now: Instant, prompts: &[Prompt], next: &Target, barge_in: bool) {
+        let hold = if self.answering { self.type_ahead.len() } else { 0 };
+        if prompts.is_empty() || (barge_in && self.type_ahead.len() > hold) {
+            self.prefix.clear();
+            return self.go(now, next);
+        }
+        match self.again_with_age(now, prompts).and_then(|()| self.compose(now, prompts)) {
+            Ok(lines) => {
+                self.state = State::Speaking { next: next.clone(), barge_in, hold };
+                self.play(now, lines, None);
+            }
+            Err(what) => self.fault(now, what),
+        }
+    }
+
+    /// An old answer that is repeated announces its age again.
+    fn again_with_age(&mut self, now: Instant, prompts: &[Prompt]) -> Result<(), Unsayable> {
+        let Some((gives, _)) = self.aged.clone().filter(|_| !self.answering) else { return Ok(()) };
+        let of_answer = |name: &str| name.strip_prefix(&*gives).is_some_and(|rest| rest.starts_with('.'));
+        let tells = prompts.iter().any(|prompt| {
+            let entry = prompt.entry(&prompt.var().and_then(|var| self.member(var)).unwrap_or_default());
+            let slots = self.release.script.entry(&entry).map(|entry| entry.slots()).unwrap_or_default();
+            prompt.var().is_some_and(of_answer) || slots.iter().any(|slot| of_answer(&slot.name))
+        });
+        if tells {
+            self.answering = true;
+            self.tell_age(now)?;
+        }
+        Ok(())
+    }
+
+    /// Plays lines, after those that must come first. The start of an error prompt cannot be cut short.
+    pub(super) fn play(&mut self, now: Instant, lines: Vec<SpokenLine>, error: Option<SpokenLine>) {
+        let guard = error.is_some().then(|| now + GUARD);
+        let mut all = std::mem::take(&mut self.prefix);
+        all.extend(error);
+        all.extend(lines);
+        self.apologise(now, &mut all);
+        let mut pieces: Vec<Piece> = Vec::new();
+        for line in &all {
+            if !pieces.is_empty() && !line.pieces.is_empty() {
+                pieces.push(Piece::Silence(SENTENCE_PAUSE));
+            }
+            pieces.extend(line.pieces.iter().cloned());
+        }
+        self.plays += 1;
+        let id = PlayId(self.plays);
+        self.playing = Some(Playing { id, lines: all, guard });
+        self.out.push(Output::Play { id, pieces });
+    }
+
+    /// Puts the apology before the first sentence of a call that stands in for another.
+    fn apologise(&mut self, now: Instant, lines: &mut Vec<SpokenLine>) {
+        let Some(at) = lines.iter().position(|line| line.is_substitute).filter(|_| !self.apologised) else { return };
+        self.apologised = true;
+        let Some(prompt) = self.release.flow.stand_in.clone() else { return };
+        if let Ok(apology) = self.compose_prompt(now, &prompt)
+            && !apology.is_substitute
+        {
+            lines.insert(at, apology);
+        }
+    }
+
+    pub(super) fn stop(&mut self) {
+        if self.playing.take().is_some() {
+            self.out.push(Output::Stop);
+        }
+    }
+
+    pub(super) fn guarded(&self, now: Instant) -> bool {
+        self.playing.as_ref().and_then(|playing| playing.guard).is_some_and(|guard| now < guard)
+    }
+
+    pub(super) fn compose(&self, now: Instant, prompts: &[Prompt]) -> Result<Vec<SpokenLine>, Unsayable> {
+        prompts.iter().map(|prompt| self.compose_prompt(now, prompt)).collect()
+    }
+
+    pub(super) fn compose_prompt(&self, now: Instant, prompt: &Prompt) -> Result<SpokenLine, Unsayable> {
+        let member = match prompt.var() {
+            None => "".into(),
+            Some(var) => self.member(var).ok_or_else(|| format!("{}: {var} has no value", prompt.name))?,
+        };
+        let entry = prompt.entry(&member);
+        let name = entry.strip_prefix("prompt.").unwrap_or(&entry);
+        self.compose_entry(now, self.lang, name, &entry)
+    }
+
+    pub(super) fn compose_entry(
+        &self,
+        now: Instant,
+        lang: Lang,
+        name: &str,
+        entry: &str,
+    ) -> Result<SpokenLine, Unsayable> {
+        let slots = |slot: &str| self.slot(slot);
+        let said = |lang| self.release.script.compose(lang, entry, &slots, self.today(now));
+        self.as_recorded(PromptId::Prompt(name.into()), lang, said)
+    }
+
+    pub(super) fn compose_menu(&self, menu: &Menu, name: &Arc<str>) -> Result<Vec<SpokenLine>, Unsayable> {
+        let mut lines: Vec<SpokenLine> = Vec::new();
+        for choice in menu.choices.iter().filter(|choice| self.holds(choice.when.as_ref())) {
+            let Some(opt) = &choice.opt else { continue };
+            let lang = if menu.native { own_lang(choice).unwrap_or(self.lang) } else { self.lang };
+            let said = |lang| self.release.script.compose_option(lang, &format!("opt.{opt}"), choice.key);
+            lines.push(self.as_recorded(PromptId::Menu(name.clone()), lang, said)?);
+        }
+        Ok(lines)
+    }
+
+    /// A sentence in a language, or in the flow's first one where that is not recorded. Never silence.
+    fn as_recorded(
+        &self,
+        heard: PromptId,
+        lang: Lang,
+        said: impl Fn(Lang) -> Result<Utterance, SpeechError>,
+    ) -> Result<SpokenLine, Unsayable> {
+        let own = said(lang).map_err(|error| error.to_string())?;
+        let first = self.release.flow.langs[0];
+        if !self.for_ears || lang == first || self.release.is_recorded(&own.pieces) {
+            return Ok(line(heard, lang, own));
+        }
+        let said = said(first).map_err(|error| error.to_string())?;
+        Ok(SpokenLine { is_substitute: true, ..line(heard, first, said) })
+    }
+
+    /// What fills a slot; a word by its path under `opt`. Secrets fill no slot.
+    pub(super) fn slot(&self, name: &str) -> Option<Value> {
+        let flow = &self.release.flow;
+        let path = |member: &Arc<str>| match flow.members(name) {
+            Some((set, _)) => Arc::from(format!("{set}.{member}")),
+            None => member.clone(),
+        };
+        match self.facts.get(name) {
+            Some(Value::Word(member)) => return Some(Value::Word(path(member))),
+            Some(Value::Words(members)) => return Some(Value::Words(members.iter().map(path).collect())),
+            Some(value) => return Some(value.clone()),
+            None => {}
+        }
+        if let Some(entered) = self.entries.get(name) {
+            let groups = entered.groups.clone();
+            return (!flow.is_secret(name)).then(|| Value::Digits { digits: entered.text.expose().clone(), groups });
+        }
+        match name {
+            "receipt.length" => Some(Value::Number(self.release.environment.receipt_lengths().1.into())),
+            "desk.number" => {
+                let digits = self.release.environment.desk_number.chars().filter(char::is_ascii_digit).collect();
+                Some(Value::Digits { digits, groups: Vec::new() })
+            }
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn line(heard: PromptId, lang: Lang, said: Utterance) -> SpokenLine {
+    SpokenLine { prompt: heard, lang, text: said.text, pieces: said.pieces, is_substitute: false }
+}
+
+/// The language that an option switches to.
+fn own_lang(choice: &Choice) -> Option<Lang> {
+    let (_, code) = choice.set.iter().find(|(var, _)| &**var == "lang")?;
+    Lang::from_code(code)
+}
+
+/// The key of a digit.
+pub(super) fn is_digit(key: Key) -> Option<char> {
+    matches!(key, Key::Digit(_)).then(|| key.as_char())
+}

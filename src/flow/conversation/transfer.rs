@@ -1,0 +1,65 @@
+//! Transfers: the words before one, the wait for the other side, and where its end leads.
+
+use std::time::Instant;
+
+use super::{Conversation, State};
+use crate::io::{Output, TransferOutcome};
+use crate::model::*;
+
+impl Conversation {
+    pub(super) fn announce(&mut self, now: Instant, transfer: &Transfer) {
+        if transfer.say.is_empty() {
+            return self.transfer(now);
+        }
+        match self.compose(now, &transfer.say) {
+            Ok(lines) => {
+                self.state = State::Announcing;
+                self.play(now, lines, None);
+            }
+            Err(what) => self.fault(now, what),
+        }
+    }
+
+    pub(super) fn transfer(&mut self, now: Instant) {
+        let release = self.release.clone();
+        let Some(Node { kind: Kind::Transfer(transfer), .. }) = release.flow.node(&self.node) else { return };
+        self.prefix.clear();
+        self.state = State::Transferring { until: now + transfer.timeout + super::waiting::PATIENCE };
+        self.out.push(Output::Transfer { to: transfer.to.clone(), timeout: transfer.timeout });
+    }
+
+    pub(super) fn transferred(&mut self, now: Instant, ended: TransferOutcome) {
+        let release = self.release.clone();
+        let waiting = matches!(self.state, State::Transferring { .. } | State::Queueing(_));
+        let outcomes = release.flow.node(&self.node).filter(|_| waiting).and_then(outcomes);
+        let Some([done, busy, failed]) = outcomes else { return };
+        let go = match ended {
+            TransferOutcome::Done => done,
+            TransferOutcome::Busy => busy,
+            TransferOutcome::Failed => failed,
+        };
+        self.stop();
+        // Keys pressed while it rang answer no question.
+        self.type_ahead.clear();
+        self.answering = true;
+        self.go(now, &go.target);
+    }
+}
+
+/// Where a call goes when the other side was reached, was busy, or was not reached.
+fn outcomes(node: &Node) -> Option<[&Go; 3]> {
+    match &node.kind {
+        Kind::Transfer(transfer) => Some([&transfer.done, &transfer.busy, &transfer.failed]),
+        Kind::Queue(queue) => Some([&queue.ended, &queue.full, &queue.no_agents]),
+        Kind::Menu(_)
+        | Kind::Ask(_)
+        | Kind::Say(_)
+        | Kind::Lookup(_)
+        | Kind::Switch(_)
+        | Kind::Hours(_)
+        | Kind::Record(_)
+        | Kind::Rate(_)
+        | Kind::Sms(_)
+        | Kind::Callback(_) => None,
+    }
+}

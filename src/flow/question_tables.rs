@@ -1,0 +1,231 @@
+//! Questions as written → as checked: menus, entries and ratings.
+
+use super::load::Defaults;
+use super::model::*;
+use super::read::{Reader, Table};
+use base::Key;
+
+impl Reader {
+    /// `silence` is the field that says where the silent go: `give_up`, or a rating's `skip`.
+    fn manner(&mut self, table: Table<'_>, defaults: &Defaults, give_up: Go) -> InputPolicy {
+        InputPolicy {
+            barge_in: self.flag(table, "barge_in", defaults.barge_in),
+            type_ahead: self.flag(table, "type_ahead", defaults.type_ahead),
+            first_key: self.time(table, "first_key").unwrap_or(defaults.first_key),
+            next_key: self.time(table, "next_key").unwrap_or(defaults.next_key),
+            no_input: self.prompts(table, "silent").unwrap_or_else(|| defaults.silent.clone()),
+            no_match: self.prompts(table, "wrong").unwrap_or_else(|| defaults.wrong.clone()),
+            give_up,
+        }
+    }
+
+    fn give_up(&mut self, table: Table<'_>, defaults: &Defaults) -> Go {
+        match (&defaults.give_up, table.item.field("give_up")) {
+            (Some(go), None) => go.clone(),
+            (_, Some(_)) | (None, None) => self.needed_go(table, "give_up", "E12"),
+        }
+    }
+
+    /// A node's own keys, and the inherited ones that it does not use itself.
+    fn with_defaults(&mut self, own: Vec<Choice>, defaults: &Defaults, at: &str) -> Vec<Choice> {
+        for choice in &own {
+            let changed =
+                defaults.keys.iter().find(|d| d.key == choice.key).filter(|d| d.go.target != choice.go.target);
+            if let Some(default) = changed {
+                let what = format!("{at}: key {} does something else than everywhere", choice.key.as_char());
+                let remedy =
+                    format!("callers expect what line {} gives it; leave it out unless it must differ", default.line);
+                self.complain("W01", choice.line, what, remedy);
+            }
+        }
+        let missing: Vec<Choice> =
+            defaults.keys.iter().filter(|d| !own.iter().any(|choice| choice.key == d.key)).cloned().collect();
+        own.into_iter().chain(missing).collect()
+    }
+
+    pub(super) fn menu(&mut self, table: Table<'_>, defaults: &Defaults) -> Menu {
+        self.known(table, &[&["say", "speak", "home", "keys"][..], &MANNER, &["give_up"]].concat());
+        let give_up = self.give_up(table, defaults);
+        let own = self.choices(table);
+        if own.is_empty() {
+            self.complain(
+                "E15",
+                table.line,
+                format!("{} has no key", table.at),
+                "write `keys.1 = { opt = \"…\", go = \"…\" }`",
+            );
+        }
+        let native = self.text(table, "speak");
+        if native.as_deref().is_some_and(|speak| speak != "native") {
+            self.complain(
+                "E14",
+                table.line,
+                format!("{}: speak may only be \"native\"", table.at),
+                "leave it out, or write \"native\"",
+            );
+        }
+        Menu {
+            say: self.prompts(table, "say").unwrap_or_default(),
+            native: native.is_some(),
+            home: self.flag(table, "home", false),
+            choices: self.with_defaults(own, defaults, table.at),
+            manner: self.manner(table, defaults, give_up),
+        }
+    }
+
+    pub(super) fn ask(&mut self, table: Table<'_>, defaults: &Defaults) -> Ask {
+        let own = ["say", "store", "digits", "format", "end", "erase", "star_is", "secret", "scan", "next", "keys"];
+        self.known(table, &[&own[..], &["wrong_length", "wrong_number"], &MANNER, &["give_up"]].concat());
+        let give_up = self.give_up(table, defaults);
+        let keys = self.choices(table);
+        let ask = Ask {
+            say: self.say(table),
+            store: self.needed_text(table, "store", "\"receipt\""),
+            length: self.length(table),
+            end: self.key_field(table, "end"),
+            erase: self.key_field(table, "erase"),
+            star_is: self.star_is(table),
+            secret: self.flag(table, "secret", false),
+            scan: self.flag(table, "scan", false),
+            wrong_length: self.prompt(table, "wrong_length"),
+            wrong_number: self.prompt(table, "wrong_number"),
+            next: self.needed_go(table, "next", "E04"),
+            choices: Vec::new(),
+            manner: self.manner(table, defaults, give_up),
+        };
+        self.two_jobs(table, &ask, &keys);
+        Ask { choices: self.ask_keys(keys, &ask, defaults), ..ask }
+    }
+
+    /// Inherited keys work while nothing has been typed, unless the entry needs them.
+    fn ask_keys(&mut self, own: Vec<Choice>, ask: &Ask, defaults: &Defaults) -> Vec<Choice> {
+        let taken = |key: Key| {
+            own.iter().any(|choice| choice.key == key)
+                || ask.end == Some(key)
+                || ask.erase == Some(key)
+                || key == Key::Star && ask.star_is.is_some()
+        };
+        let inherited: Vec<Choice> = defaults.keys.iter().filter(|d| !taken(d.key)).cloned().collect();
+        own.into_iter().chain(inherited).collect()
+    }
+
+    fn two_jobs(&mut self, table: Table<'_>, ask: &Ask, keys: &[Choice]) {
+        let mut jobs: Vec<(Key, &str)> = Vec::new();
+        jobs.extend(ask.end.map(|key| (key, "end")));
+        jobs.extend(ask.erase.map(|key| (key, "erase")));
+        jobs.extend(ask.star_is.map(|_| (Key::Star, "star_is")));
+        for (at, (key, job)) in jobs.iter().enumerate() {
+            let name = key.as_char();
+            if let Some((_, other)) = jobs[..at].iter().find(|(other, _)| other == key) {
+                let what = format!("{}: key {name} is both {other} and {job}", table.at);
+                self.complain("E13", table.line, what, "give one of the two another key");
+            }
+            if matches!(key, Key::Digit(_)) {
+                let what = format!("{}: key {name} is both a digit of the entry and {job}", table.at);
+                self.complain("E13", table.line, what, "use star or pound");
+            }
+        }
+        for choice in keys.iter().filter(|choice| matches!(choice.key, Key::Digit(_))) {
+            let what =
+                format!("{}: key {} is a digit of the entry and cannot lead elsewhere", table.at, choice.key.as_char());
+            self.complain("E13", choice.line, what, "use keys.star or keys.pound, or a menu before it");
+        }
+    }
+
+    fn star_is(&mut self, table: Table<'_>) -> Option<char> {
+        let line = table.item.field("star_is")?.line;
+        let text = self.text(table, "star_is")?;
+        if &*text != "X" {
+            self.complain("E14", line, format!("{}: star can only stand for X", table.at), "write `star_is = \"X\"`");
+        }
+        Some('X')
+    }
+
+    fn length(&mut self, table: Table<'_>) -> Length {
+        let (digits, format) = (self.text(table, "digits"), self.text(table, "format"));
+        match (digits, format) {
+            (None, Some(format)) if &*format == "receipt" => Length::Receipt,
+            (None, Some(format)) => {
+                let what = format!("{}: there is no format {format:?}", table.at);
+                self.complain("E14", table.line, what, "write `format = \"receipt\"`, or `digits = \"4\"`");
+                Length::Receipt
+            }
+            (Some(_), Some(_)) => {
+                let what = format!("{} has both digits and format", table.at);
+                self.complain("E14", table.line, what, "keep one of the two");
+                Length::Receipt
+            }
+            (Some(digits), None) => self.digits(table, &digits),
+            (None, None) => {
+                if table.item.field("digits").is_none() {
+                    let what = format!("{} does not say how many digits it takes", table.at);
+                    self.complain(
+                        "E15",
+                        table.line,
+                        what,
+                        "write `digits = \"4\"`, `digits = \"12..15\"` or `format = \"receipt\"`",
+                    );
+                }
+                Length::Digits { min: 1, max: 1 }
+            }
+        }
+    }
+
+    fn digits(&mut self, table: Table<'_>, text: &str) -> Length {
+        match range(text).filter(|(min, max)| 1 <= *min && min <= max && *max <= 32) {
+            Some((min, max)) => Length::Digits { min, max },
+            None => {
+                let what = format!("{}: digits = {text:?} is no length", table.at);
+                self.complain("E14", table.line, what, "write \"4\" or \"12..15\", at most 32");
+                Length::Digits { min: 1, max: 1 }
+            }
+        }
+    }
+
+    pub(super) fn rate(&mut self, table: Table<'_>, defaults: &Defaults) -> Rate {
+        self.known(table, &[&["say", "store", "scale", "low", "next", "skip"][..], &MANNER].concat());
+        let skip = self.needed_go(table, "skip", "E04");
+        let (best, worst) = self.scale(table);
+        let low = table.item.field("low").map(|field| {
+            let at = format!("{}: low", table.at);
+            let own = Table { at: &at, line: field.line, item: &field.item };
+            self.known(own, &["from", "go"]);
+            let from = self.whole(own, "from", i64::from(best)..=i64::from(worst)).unwrap_or_else(|| u32::from(worst));
+            (from as u8, self.needed_go(own, "go", "E04"))
+        });
+        let free = |choice: &&Choice| !matches!(choice.key, Key::Digit(d) if (best..=worst).contains(&d));
+        Rate {
+            say: self.say(table),
+            store: self.text(table, "store").unwrap_or_else(|| "score".into()),
+            best,
+            worst,
+            low,
+            next: self.needed_go(table, "next", "E04"),
+            manner: self.manner(table, defaults, skip.clone()),
+            skip,
+            choices: defaults.keys.iter().filter(free).cloned().collect(),
+        }
+    }
+
+    fn scale(&mut self, table: Table<'_>) -> (u8, u8) {
+        let text = self.needed_text(table, "scale", "\"1..5\"");
+        range(&text).filter(|(best, worst)| best < worst && *worst <= 9).unwrap_or_else(|| {
+            if !text.is_empty() {
+                self.complain(
+                    "E14",
+                    table.line,
+                    format!("{}: scale = {text:?} is no scale", table.at),
+                    "write \"1..3\" or \"1..5\"",
+                );
+            }
+            (1, 5)
+        })
+    }
+}
+
+fn range(text: &str) -> Option<(u8, u8)> {
+    let (from, to) = text.split_once("..").unwrap_or((text, text));
+    Some((from.trim().parse().ok()?, to.trim().parse().ok()?))
+}
+
+const MANNER: [&str; 6] = ["barge_in", "type_ahead", "first_key", "next_key", "silent", "wrong"];

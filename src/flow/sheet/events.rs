@@ -1,0 +1,99 @@
+//! What is heard in a call, compared with what a sheet expects.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::parse::Expected;
+use crate::conversation::{PromptId, SpokenLine};
+use crate::io::PlayId;
+use crate::model::Type;
+use base::Lang;
+use speech::{Value, estimated_length};
+
+/// What happened in a call.
+pub(super) enum Event {
+    /// The lines of a menu are one event.
+    Heard {
+        heard: PromptId,
+        lang: Lang,
+        text: String,
+        lines: Vec<SpokenLine>,
+        play: PlayId,
+    },
+    Node(Arc<str>),
+    Ended,
+}
+
+/// When each line will have been heard, and when the play ends. The options of a menu are one line.
+pub(super) fn schedule(now: Instant, play: PlayId, lines: &[SpokenLine]) -> (VecDeque<(Instant, Event)>, Instant) {
+    let mut out: VecDeque<(Instant, Event)> = VecDeque::new();
+    let mut at = now;
+    for line in lines {
+        let length = estimated_length(line.lang, &line.text, &line.pieces);
+        let due = at + length.min(NOTICED);
+        at += length;
+        match (out.back_mut(), &line.prompt) {
+            (Some((_, Event::Heard { heard, text, lines, .. })), PromptId::Menu(_)) if *heard == line.prompt => {
+                if line.lang == Lang::En {
+                    text.push(' ');
+                }
+                text.push_str(&line.text);
+                lines.push(line.clone());
+            }
+            _ => {
+                let (heard, text) = (line.prompt.clone(), line.text.clone());
+                out.push_back((due, Event::Heard { heard, lang: line.lang, text, lines: vec![line.clone()], play }));
+            }
+        }
+    }
+    (out, at)
+}
+
+pub(super) fn is(event: &Event, said: &Expected) -> bool {
+    let Event::Heard { heard, lang, text, .. } = event else { return false };
+    let name = match heard {
+        PromptId::Prompt(name) if !said.menu => name,
+        PromptId::Menu(name) if said.menu => name,
+        PromptId::Prompt(_) | PromptId::Menu(_) | PromptId::Sound => return false,
+    };
+    **name == *said.name
+        && said.lang.is_none_or(|l| l == *lang)
+        && said.words.iter().all(|word| text.contains(word.as_str()))
+}
+
+pub(super) fn shown(said: &Expected) -> String {
+    let menu = if said.menu { "menu " } else { "" };
+    let lang = said.lang.map(|lang| format!(" in {}", lang.code())).unwrap_or_default();
+    let words: String = said.words.iter().map(|word| format!(" {word:?}")).collect();
+    format!("to hear {menu}{}{lang}{words}", said.name)
+}
+
+pub(super) fn describe(event: &Event) -> String {
+    match event {
+        Event::Heard { heard: PromptId::Prompt(name), lang, text, .. } => {
+            format!("hear {name} {} {text:?}", lang.code())
+        }
+        Event::Heard { heard: PromptId::Menu(name), lang, text, .. } => {
+            format!("hear menu {name} {} {text:?}", lang.code())
+        }
+        Event::Heard { heard: PromptId::Sound, .. } => "a sound".into(),
+        Event::Node(name) => format!("at_node {name}"),
+        Event::Ended => "ended".into(),
+    }
+}
+
+pub(super) fn value_of(kind: Option<Type>, text: &str) -> Option<Value> {
+    Some(match kind {
+        Some(Type::Date) => Value::Date(text.parse().ok()?),
+        Some(Type::Time) => Value::Time(text.parse().ok()?),
+        Some(Type::Digits) => Value::Digits { digits: text.into(), groups: Vec::new() },
+        Some(Type::Count | Type::Number) => Value::Number(text.parse().ok()?),
+        Some(Type::Money) => Value::Money(text.parse().ok()?),
+        Some(Type::Enum(_)) | None if text.contains(',') => Value::Words(text.split(',').map(Into::into).collect()),
+        Some(Type::Enum(_)) | None => Value::Word(text.into()),
+    })
+}
+
+/// A line that is cut short earlier counts as not heard.
+const NOTICED: Duration = Duration::from_millis(300);

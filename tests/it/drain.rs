@@ -1,0 +1,91 @@
+//! What a node owes before it may go, and whom it believes while it stands behind balancers.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use support::gateway::Gateway;
+use support::phone::{Answer, Phone};
+
+/// The next request of this method, unanswered.
+fn next(phone: &Phone, method: &str) -> Answer {
+    loop {
+        let message = phone.receive().unwrap_or_else(|| panic!("a {method}"));
+        if message.text.starts_with(method) {
+            return message;
+        }
+    }
+}
+
+#[test]
+fn a_node_that_drains_repeats_its_last_bye_until_it_is_answered() {
+    let mut gateway = Gateway::start(&["phone.drain_limit_s=1"]);
+    let mut phone = Phone::dial(gateway.udp);
+    gateway.signal("TERM");
+    let first = next(&phone, "BYE");
+    let second = next(&phone, "BYE");
+    assert_eq!(first.header("CSeq"), second.header("CSeq"), "the same BYE again");
+    assert!(phone.await_request("BYE", Duration::from_secs(5)).is_some(), "and again, answered this time");
+    assert_eq!(gateway.wait(Duration::from_secs(10)), Some(0));
+}
+
+#[test]
+fn a_caller_whose_bye_was_answered_in_vain_is_answered_again_while_the_node_drains() {
+    let mut gateway = Gateway::start(&[]);
+    let mut phone = Phone::dial(gateway.udp);
+    gateway.drain();
+    assert_eq!(phone.request("BYE", "", "").status, 200);
+    std::thread::sleep(Duration::from_secs(1));
+    // As if that answer had been lost.
+    phone.send("BYE", "q", "", "");
+    assert_eq!(phone.receive().expect("the answer again").status, 200);
+    assert_eq!(gateway.wait(Duration::from_secs(10)), Some(0));
+}
+
+#[test]
+fn a_node_without_calls_goes_at_once_unless_it_is_told_to_stay_for_the_balancers() {
+    let mut gateway = Gateway::start(&["phone.drain_limit_s=600"]);
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait(Duration::from_secs(60)), Some(0));
+
+    let mut gateway = Gateway::start(&["phone.drain_least_s=2"]);
+    gateway.drain();
+    assert_eq!(gateway.http("GET", "/health", "").0, 503, "the web door is open and says so");
+    assert_eq!(Phone::new(gateway.udp).options().status, 503, "and so does the phone door");
+    assert_eq!(gateway.wait(Duration::from_secs(10)), Some(0));
+}
+
+/// The status of a scan of something unknown, as a balancer passes it on.
+fn scan(gateway: &Gateway, from: &str, n: u32) -> u16 {
+    let mut stream = TcpStream::connect(gateway.web).expect("the web door is open");
+    let body = format!("{{\"code\":\"4401999999{n:05}\",\"kiosk\":\"hall\"}}");
+    let head = format!(
+        "POST /api/scan HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {from}\r\nContent-Type: application/json\r\n\
+         Connection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all([head, body].concat().as_bytes()).expect("the request goes out");
+    let mut reply = String::new();
+    stream.read_to_string(&mut reply).expect("the reply comes in");
+    reply.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status")
+}
+
+#[test]
+fn one_kiosk_that_guesses_does_not_stop_the_others_behind_the_same_balancer() {
+    let gateway = Gateway::start(&["web.proxies=127.0.0.1", "inquiry.failures_per_kiosk=3"]);
+    for n in 0..3 {
+        assert_eq!(scan(&gateway, "10.1.1.1", n), 200);
+    }
+    assert_eq!(scan(&gateway, "10.1.1.1", 4), 429);
+    assert_eq!(scan(&gateway, "10.9.9.9, 10.1.1.1", 5), 429, "whatever it says of itself");
+    assert_eq!(scan(&gateway, "10.1.1.2", 6), 200);
+}
+
+#[test]
+fn a_node_whose_ports_do_not_reach_for_its_lines_says_so_and_is_full_when_they_are_used() {
+    let gateway = Gateway::start(&["phone.calls_max=500"]);
+    let warns = |line: &str| line.contains("WARN") && line.contains("200");
+    assert!(gateway.log().lines().any(warns), "{}", gateway.log());
+    let (_, health) = gateway.http("GET", "/health", "");
+    assert!(health.contains("\"calls_max\":200"), "{health}");
+}

@@ -1,0 +1,23 @@
+//! The program as its callers, scanners and operators meet it, and its files as they are shipped. Needs nothing but cargo:
+//! what needs another program to be installed is in `tests/peers`.
+
+mod api;
+mod breaks;
+mod call_sheets;
+mod commands;
+mod deny;
+mod drain;
+mod examples;
+mod feed;
+mod fuzz_corpus;
+mod hostile;
+mod hotline;
+mod house;
+mod mutants;
+mod prompts;
+mod publish;
+mod recording;
+mod replica;
+mod sip_sheets;
+mod spoken_values;
+mod studio;

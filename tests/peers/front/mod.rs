@@ -1,0 +1,6 @@
+//! What stands around several nodes: the proxy and the balancer with the shipped files, and callers who keep count.
+
+pub(crate) mod balancer;
+pub(crate) mod callers;
+pub(crate) mod example;
+pub(crate) mod proxy;

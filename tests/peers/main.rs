@@ -1,0 +1,15 @@
+//! The program with those that it works with: SIP telephones and load tools, a proxy and a balancer, a browser, PostgreSQL,
+//! encoders and barcodes of others. `tests/setup` installs them.
+
+mod barcode;
+mod baresip;
+mod example_files;
+mod follow;
+mod front;
+mod kiosk;
+mod nodes;
+mod nodes_postgres;
+mod postgres;
+mod prompts;
+mod sipp;
+mod studio_page;
