@@ -73,7 +73,7 @@ pub struct UpstreamServer {
 pub enum Tls {
     /// In the clear.
     Off,
-    /// The server's certificate must be signed by the authority in `ca_file` (none: a public one) and hold `name` (none:
+    /// The server's certificate must be signed by the authority in `ca_file` (none: one of this machine's) and hold `name` (none:
     /// the server's host).
     Verify {
         /// Certificates in PEM.

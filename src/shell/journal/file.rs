@@ -34,8 +34,8 @@ pub(crate) fn open(path: &Path) -> Result<Connection, JournalError> {
     Ok(connection)
 }
 
-/// Adds the columns that an older file of this schema lacks. They may be NULL and come last, so that an older program
-/// can still write the file.
+/// Adds the columns that an older file of this schema lacks. They may be NULL and stand last, so that an older program
+/// goes on writing to the file.
 fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
     for column in ["peer_packets_lost", "round_trip_us"] {
         let known = "SELECT 1 FROM pragma_table_info('calls') WHERE name = ?1";
@@ -84,8 +84,8 @@ pub(crate) fn put_scan(connection: &Connection, record: &ScanRecord) -> rusqlite
     let values = params![
         record.at.as_microsecond(),
         record.kiosk,
-        record.path.name(),
-        record.result.name(),
+        record.path.journal_name(),
+        record.result.journal_name(),
         record.stage.map(Stage::code),
         record.receipt.map(u64::cast_signed),
         micros(record.duration),

@@ -80,6 +80,22 @@ fn calls_and_scans_are_in_the_file_after_the_end() {
 }
 
 #[test]
+fn a_file_without_the_peers_reports_takes_them_from_the_next_start() {
+    let folder = Folder::new();
+    drop(open(&folder));
+    opened(&folder)
+        .execute_batch("ALTER TABLE calls DROP COLUMN peer_packets_lost; ALTER TABLE calls DROP COLUMN round_trip_us")
+        .unwrap();
+    let journal = open(&folder);
+    journal.call(call(Timestamp::now()));
+    drop(journal);
+    let reported: (i64, i64) = opened(&folder)
+        .query_row("SELECT peer_packets_lost, round_trip_us FROM calls", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!(reported, (2, 1500));
+}
+
+#[test]
 fn a_record_cannot_be_changed() {
     let folder = Folder::new();
     let journal = open(&folder);
@@ -148,20 +164,4 @@ fn a_journal_of_a_newer_version_is_left_alone() {
     opened(&folder).pragma_update(None, "user_version", 9).unwrap();
     let opened = Journal::open(folder.path(), &config::Journal { keep: DAY }).map(drop);
     assert!(matches!(opened, Err(JournalError::Newer { schema: 9, .. })));
-}
-
-#[test]
-fn a_file_without_the_peers_reports_takes_them_from_the_next_start() {
-    let folder = Folder::new();
-    drop(open(&folder));
-    opened(&folder)
-        .execute_batch("ALTER TABLE calls DROP COLUMN peer_packets_lost; ALTER TABLE calls DROP COLUMN round_trip_us")
-        .unwrap();
-    let journal = open(&folder);
-    journal.call(call(Timestamp::now()));
-    drop(journal);
-    let reported: (i64, i64) = opened(&folder)
-        .query_row("SELECT peer_packets_lost, round_trip_us FROM calls", [], |row| Ok((row.get(0)?, row.get(1)?)))
-        .unwrap();
-    assert_eq!(reported, (2, 1500));
 }

@@ -1,117 +1,76 @@
-//! What is wrong with the feed, as long as it is: raised anew at every look, and over with the first look that does not.
+//! Alarms of the copy: each is logged once when it is raised and once when it is cleared.
+//!
+//! An alarm has a stable kind (a label of the metrics, for alerting rules) and a text that says what is wrong and what to do.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
 
-use super::feeding::Feeding;
-use super::refusal::Refusal;
+use jiff::Timestamp;
 
-/// What can be wrong, for as long as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum AlarmKind {
-    /// A number is missing, and others wait behind it.
-    Gap,
-    /// Changes wait for a snapshot to begin with.
-    NoStart,
-    /// Files lie in `rejected`.
-    Refused,
-    /// A file of a newer format waits for a newer program.
-    NewerFormat,
-    /// A file in the spool cannot be opened, or is none.
-    Unreadable,
-    /// The upstream says a time that cannot be.
-    Clock,
-    /// The copy, or the spool, cannot be written.
-    Stuck,
-    /// A copy of everything is wanted, and no files are kept to make it of.
-    SnapshotWanted,
+use crate::poison::locked;
+
+/// An active alarm.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Alarm {
+    /// The stable name.
+    pub kind: String,
+    /// What is wrong, and what to do.
+    pub text: String,
+    /// When it was raised.
+    pub since: Timestamp,
 }
 
-impl AlarmKind {
-    const ALL: [AlarmKind; 8] = [
-        AlarmKind::Gap,
-        AlarmKind::NoStart,
-        AlarmKind::Refused,
-        AlarmKind::NewerFormat,
-        AlarmKind::Unreadable,
-        AlarmKind::Clock,
-        AlarmKind::Stuck,
-        AlarmKind::SnapshotWanted,
-    ];
-
-    /// As metrics and the status name it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            AlarmKind::Gap => "feed_gap",
-            AlarmKind::NoStart => "feed_no_start",
-            AlarmKind::Refused => "feed_refused",
-            AlarmKind::NewerFormat => "feed_newer_format",
-            AlarmKind::Unreadable => "feed_unreadable",
-            AlarmKind::Clock => "feed_clock",
-            AlarmKind::Stuck => "feed_stuck",
-            AlarmKind::SnapshotWanted => "feed_snapshot_wanted",
-        }
-    }
-}
-
-/// Counted for `/metrics`.
+/// The active alarms.
 #[derive(Debug, Default)]
-pub struct FeedMetrics {
-    /// By [`Refusal::NAMES`].
-    pub refused: [AtomicU64; Refusal::COUNT],
-    /// Files in the spool that were not taken yet.
-    pub waiting_files: AtomicU64,
-}
-
-/// What waits in the spool.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Waiting {
-    pub files: u64,
-    pub bytes: u64,
-    pub lines: u64,
-}
-
-/// The alarms of the feed.
-pub(super) struct Alarms {
-    feeding: Feeding,
-    /// Raised since the last look ended.
-    raised: BTreeMap<AlarmKind, String>,
-    /// What stands, and since when with these words.
-    told: BTreeMap<AlarmKind, Instant>,
-}
+pub struct Alarms(Mutex<BTreeMap<&'static str, Alarm>>);
 
 impl Alarms {
-    pub(crate) fn new(feeding: Feeding) -> Alarms {
-        Alarms { feeding, raised: BTreeMap::new(), told: BTreeMap::new() }
-    }
-
-    /// Says that something is wrong at this look; the first to say so of its kind is heard.
-    pub(crate) fn raise(&mut self, kind: AlarmKind, text: impl FnOnce() -> String) {
-        self.raised.entry(kind).or_insert_with(text);
-    }
-
-    /// Ends a look: what was not raised in it is over.
-    pub(crate) fn settle(&mut self, waiting: Waiting) {
-        let mut raised = std::mem::take(&mut self.raised);
-        for kind in AlarmKind::ALL {
-            match raised.remove(&kind) {
-                // New words (one more file waits) are worth a line in the log now and then.
-                Some(text) if self.told.get(&kind).is_none_or(|at| at.elapsed() >= WORDS_LAST) => {
-                    self.told.insert(kind, Instant::now());
-                    self.feeding.alarm(kind.name(), Some(text));
-                }
-                Some(_) => {}
-                None => {
-                    if self.told.remove(&kind).is_some() {
-                        self.feeding.alarm(kind.name(), None);
-                    }
-                }
+    /// Raises an alarm, or updates its text.
+    pub(crate) fn raise(&self, kind: &'static str, text: impl Into<String>) {
+        let (text, mut alarms) = (text.into(), locked(&self.0));
+        match alarms.get_mut(kind) {
+            Some(alarm) if alarm.text == text => {}
+            Some(alarm) => {
+                tracing::error!(alarm = kind, text, "alarm_raised");
+                alarm.text = text;
+            }
+            None => {
+                tracing::error!(alarm = kind, text, "alarm_raised");
+                alarms.insert(kind, Alarm { kind: kind.into(), text, since: Timestamp::now() });
             }
         }
-        self.feeding.lag(waiting.lines, waiting.bytes);
-        self.feeding.reading.metrics.feed.waiting_files.store(waiting.files, Ordering::Relaxed);
+    }
+
+    /// Clears an alarm.
+    pub(crate) fn clear(&self, kind: &'static str) {
+        if locked(&self.0).remove(kind).is_some() {
+            tracing::info!(alarm = kind, "alarm_cleared");
+        }
+    }
+
+    /// Raises an alarm with a text, or clears it with `None`.
+    pub(crate) fn set(&self, kind: &'static str, text: Option<String>) {
+        match text {
+            Some(text) => self.raise(kind, text),
+            None => self.clear(kind),
+        }
+    }
+
+    /// All active alarms, by kind.
+    pub fn all(&self) -> Vec<Alarm> {
+        locked(&self.0).values().cloned().collect()
     }
 }
 
-const WORDS_LAST: Duration = Duration::from_secs(60);
+/// A batch waits for an operator's decision.
+pub(crate) const HELD: &str = "held";
+/// An operator kept cases that the source deleted.
+pub(crate) const KEPT: &str = "kept";
+/// There are rows in quarantine.
+pub(crate) const QUARANTINE: &str = "quarantine";
+/// The file is damaged.
+pub(crate) const DAMAGED: &str = "damaged";
+/// The file cannot be written.
+pub(crate) const UNWRITTEN: &str = "unwritten";
+/// The upstream's clock is hours ahead of this node's.
+pub(crate) const CLOCK: &str = "clock";

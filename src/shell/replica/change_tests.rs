@@ -3,14 +3,16 @@
 use std::fs;
 use std::sync::atomic::Ordering;
 
-use super::apply::{Batch, Changes};
-use super::feeding::Feeding;
-use super::tests::{ask, at, case, open, stage, total};
-use super::*;
 use base::Private;
-use inquiry::Stage;
-use replica::{BadRow, CaseRecord, Change};
+use inquiry::{Answer, Keys, Proof, Stage};
+use replica::{BadRow, CaseRecord, Change, Mark};
 use support::folder::{Folder, comes};
+
+use crate::test_replica::{SECRET, ask, at, case, open, settings, stage, total};
+use crate::write::batch::{Batch, Changes};
+use crate::write::handle::WriterHandle;
+use crate::write::rebuild::Rebuild;
+use crate::*;
 
 fn mark(sequence: u64) -> Mark {
     let position = Some(format!("place {sequence}"));
@@ -21,12 +23,12 @@ fn changes(sequence: u64, changes: Vec<Change>) -> Batch {
     Batch::Changes(Changes::of(mark(sequence), changes))
 }
 
-fn feeding(replica: &Replica) -> &Feeding {
-    replica.feeding.as_ref().expect("a writer")
+fn writer(replica: &Replica) -> &WriterHandle {
+    replica.writer.as_ref().expect("a writer")
 }
 
 fn apply(replica: &Replica, sequence: u64, list: Vec<Change>) -> Result<Applied, ApplyError> {
-    feeding(replica).apply("batch", changes(sequence, list))
+    writer(replica).apply("batch", changes(sequence, list))
 }
 
 fn put(n: u32, to: Stage, version: u64) -> Change {
@@ -85,9 +87,9 @@ fn a_batch_whose_place_was_reached_changes_nothing_whatever_it_holds() {
         assert_eq!(apply(&replica, place, vec![delete(1)]).unwrap(), Applied::default());
     }
     assert_eq!(told(&replica, 1), Some(Stage::Ready));
-    assert_eq!(feeding(&replica).mark(), Some(mark(5)));
+    assert_eq!(writer(&replica).mark(), Some(mark(5)));
     drop(replica);
-    assert_eq!(feeding(&open(&folder, Role::Load)).mark(), Some(mark(5)), "the place is kept");
+    assert_eq!(writer(&open(&folder, Role::Load)).mark(), Some(mark(5)), "the place is kept");
 }
 
 #[test]
@@ -95,11 +97,11 @@ fn a_heartbeat_moves_age_and_place_and_is_kept() {
     let folder = Folder::new();
     let replica = open(&folder, Role::Load);
     apply(&replica, 5, vec![put(1, Stage::Ready, 1)]).unwrap();
-    feeding(&replica).beat(mark(9)).unwrap();
-    feeding(&replica).beat(Mark { source: "another".into(), ..mark(11) }).unwrap();
+    writer(&replica).heartbeat(mark(9)).unwrap();
+    writer(&replica).heartbeat(Mark { source: "another".into(), ..mark(11) }).unwrap();
     assert_eq!(replica.as_of(), Some(at(1_009)));
     drop(replica);
-    assert_eq!(feeding(&open(&folder, Role::Load)).mark(), Some(mark(9)));
+    assert_eq!(writer(&open(&folder, Role::Load)).mark(), Some(mark(9)));
 }
 
 #[test]
@@ -180,7 +182,7 @@ fn a_rebuild_swaps_a_whole_copy_in_and_what_it_does_not_hold_is_gone() {
     let replica = open(&folder, Role::Load);
     apply(&replica, 1, vec![put(1, Stage::Review, 1), put(2, Stage::Review, 1), bad(4, None)]).unwrap();
     assert_eq!(told(&replica, 1), Some(Stage::Review));
-    let mut rebuild = feeding(&replica).rebuild().unwrap();
+    let mut rebuild = Rebuild::begin(writer(&replica)).unwrap();
     for change in [put(1, Stage::Ready, 2), put(3, Stage::Ready, 1), put(1, Stage::Accepted, 1)] {
         rebuild.add("intranet", change).unwrap();
     }
@@ -204,11 +206,11 @@ fn a_rebuild_that_is_given_up_leaves_nothing_and_a_far_smaller_one_is_held() {
     let folder = Folder::new();
     let replica = open(&folder, Role::Load);
     apply(&replica, 1, (0..100).map(|n| put(n, Stage::Ready, 1)).collect()).unwrap();
-    let mut given_up = feeding(&replica).rebuild().unwrap();
+    let mut given_up = Rebuild::begin(writer(&replica)).unwrap();
     given_up.add("intranet", put(1, Stage::Posted, 2)).unwrap();
     drop(given_up);
     let smaller = || {
-        let mut rebuild = feeding(&replica).rebuild().unwrap();
+        let mut rebuild = Rebuild::begin(writer(&replica)).unwrap();
         rebuild.add("intranet", put(1, Stage::Posted, 2)).unwrap();
         rebuild.finish(mark(7))
     };
@@ -236,13 +238,13 @@ fn a_batch_larger_than_one_transaction_goes_on_where_it_was() {
             if broken { Err(ApplyError::Source("gone".into())) } else { Ok(Change::Replace(case(n, Stage::Ready, 7))) }
         })),
     };
-    let error = feeding(&replica).apply("two", Batch::Changes(torn(24_000))).unwrap_err();
+    let error = writer(&replica).apply("two", Batch::Changes(torn(24_000))).unwrap_err();
     assert!(matches!(error, ApplyError::Source(_)), "{error}");
-    assert_eq!((feeding(&replica).mark(), replica.as_of()), (Some(mark(1)), Some(at(1_001))));
+    assert_eq!((writer(&replica).mark(), replica.as_of()), (Some(mark(1)), Some(at(1_001))));
     assert_eq!((told(&replica, 0), total(&replica.metrics().rows)), (Some(Stage::Ready), 20_000));
-    let applied = feeding(&replica).apply("two", Batch::Changes(torn(size))).unwrap();
+    let applied = writer(&replica).apply("two", Batch::Changes(torn(size))).unwrap();
     assert_eq!((applied.new, applied.unchanged), (5_000, 0), "the first 20,000 are not applied again");
-    assert_eq!((feeding(&replica).mark(), total(&replica.metrics().rows)), (Some(mark(2)), 25_000));
+    assert_eq!((writer(&replica).mark(), total(&replica.metrics().rows)), (Some(mark(2)), 25_000));
 }
 
 #[test]
@@ -257,7 +259,7 @@ fn what_a_person_kept_is_told_until_the_copy_is_its_sources_again() {
     let replica = open(&folder, Role::Load);
     let kept = |replica: &Replica| replica.alarms().into_iter().find(|alarm| alarm.kind == "kept");
     assert!(comes(|| kept(&replica).is_some_and(|alarm| alarm.text.contains("40 cases"))));
-    let mut rebuild = feeding(&replica).rebuild().unwrap();
+    let mut rebuild = Rebuild::begin(writer(&replica)).unwrap();
     (0..1_000).for_each(|n| rebuild.add("intranet", put(n, Stage::Ready, 2)).unwrap());
     rebuild.finish(mark(7)).unwrap();
     assert_eq!(kept(&replica), None);
@@ -281,11 +283,11 @@ fn a_file_of_schema_1_is_brought_forward_with_everything_in_it() {
     let folder = Folder::new();
     let old = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/replica/schema_1.sqlite3");
     fs::copy(old, folder.path().join("replica.sqlite3")).unwrap();
-    let read = Replica::open(folder.path(), &super::tests::settings(), Keys::new(&super::tests::SECRET), Role::Read);
+    let read = Replica::open(folder.path(), &settings(), Keys::new(&SECRET), Role::Read);
     assert!(matches!(read, Err(OpenError::Store(StoreError::Older { schema: 1, .. }))), "who reads changes nothing");
     let replica = open(&folder, Role::Load);
     let before = Mark { source: "intranet".into(), sequence: Some(7), position: None, as_of: at(1_000) };
-    assert_eq!(feeding(&replica).mark(), Some(before));
+    assert_eq!(writer(&replica).mark(), Some(before));
     for n in 1..=40 {
         assert_eq!(told(&replica, n), Some(Stage::ALL[n as usize % 8]));
     }

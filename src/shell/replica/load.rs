@@ -1,4 +1,4 @@
-//! `jindu load FILE`: into the copy at once, or through the spool of the program that serves it.
+//! `jindu load FILE`: applies a file directly, or through the spool of the node that serves.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,40 +8,54 @@ use std::time::{Duration, Instant};
 use feed::text;
 use inquiry::Keys;
 
-use super::apply::ApplyError;
-use super::lock::FolderLock;
-use super::spool::Spool;
-use super::{OpenError, Replica, Role, putaway, spool};
+use crate::lock::FolderLock;
+use crate::look_up::{Replica, Role};
+use crate::open::OpenError;
+use crate::spool::archive;
+use crate::spool::watcher::{SpoolWatcher, batch_rejection};
+use crate::write::batch::ApplyError;
 
-/// How a file was loaded, and what it did.
+/// How a file was loaded, with the text of [`crate::Applied`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Loaded {
-    /// Into the file, nobody is serving.
+    /// By this program, since no node serves.
     Directly(String),
-    /// By the program that serves.
+    /// By the node that serves.
     ByServer(String),
 }
 
 /// Why a file was not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    /// A file or folder cannot be read or written.
     #[error("{path}: {error}")]
-    Io { path: String, error: io::Error },
+    Io {
+        /// The file or folder.
+        path: String,
+        /// The failure.
+        error: io::Error,
+    },
+    /// The replica cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The batch was not applied.
     #[error(transparent)]
     Apply(#[from] ApplyError),
-    #[error("refused: {0}")]
+    /// This program rejected the file.
+    #[error("rejected: {0}")]
     Refused(String),
-    #[error("it stays in the spool until its turn: {0}")]
+    /// An earlier file is missing.
+    #[error("it waits in the spool until its turn: {0}")]
     Turn(String),
+    /// The node rejected the file.
     #[error("the server rejected it: {0}")]
     Rejected(String),
-    #[error("the server has not taken it in time; it stays in the spool and will be: see jindu replica status")]
+    /// The node has not applied it within the patience.
+    #[error("the server has not applied it yet; it stays in the spool and will be applied, see jindu replica status")]
     Waiting,
 }
 
-/// Loads a batch file into the copy of a data folder. Waits up to `patience` for a program that serves it.
+/// Loads a file into the copy of a data folder. Waits up to `patience` for the node that serves.
 pub fn load(
     folder: &Path,
     settings: &config::Replica,
@@ -62,19 +76,19 @@ pub fn load(
     }
 }
 
-/// Loads a file while nobody serves. A feed file goes the way of all feed files: by the spool, in its turn.
+/// Loads a file while no node serves. A feed file goes through the spool and waits for its turn there.
 fn directly(replica: &Replica, folder: &Path, settings: &config::Replica, file: &Path) -> Result<String, LoadError> {
-    let feeding = replica.feeding.clone().ok_or(ApplyError::Ending)?;
+    let writer = replica.writer.clone().ok_or(ApplyError::Ending)?;
     let settings = config::Replica { spool_settle: Duration::ZERO, spool_gap: Duration::ZERO, ..settings.clone() };
-    let mut spool = Spool::open(folder, settings.clone(), feeding).map_err(|error| at(folder, error))?;
+    let mut watcher = SpoolWatcher::open(folder, settings.clone(), writer).map_err(|error| at(folder, error))?;
     if text::header(file).is_err() {
-        return match spool::loose_is_refused(&settings, &spool.copy()) {
+        return match batch_rejection(&settings, &watcher.copy()) {
             Some(refusal) => Err(LoadError::Refused(refusal.to_string())),
             None => Ok(replica.apply_file(file)?.to_string()),
         };
     }
     let name = drop_into(folder, file)?;
-    while spool.step().map_err(|error| at(folder, error))? {}
+    while watcher.step().map_err(|error| at(folder, error))? {}
     match outcome(folder, &name) {
         Some(Ok(done)) => Ok(done),
         Some(Err(why)) => Err(LoadError::Refused(why)),
@@ -85,13 +99,13 @@ fn directly(replica: &Replica, folder: &Path, settings: &config::Replica, file: 
     }
 }
 
-/// Copies a file into the spool under a name of its own, and renames it in, so that it is never seen half.
+/// Copies a file into the spool under a unique name, with a rename, so that it appears complete.
 fn drop_into(folder: &Path, file: &Path) -> Result<String, LoadError> {
-    let spool = spool::path(folder);
+    let spool = archive::path(folder);
     let millis = jiff::Timestamp::now().as_millisecond();
-    let own = putaway::safe(file.file_name().unwrap_or_default());
+    let own = archive::safe(file.file_name().unwrap_or_default());
     let (stem, end) = own.split_once(".ndjson").unwrap_or((&own, ""));
-    let name = format!("{}{stem}.{millis}-{}.ndjson{end}", putaway::WAITED_FOR, std::process::id());
+    let name = format!("{}{stem}.{millis}-{}.ndjson{end}", archive::LOADED_PREFIX, std::process::id());
     let draft = spool.join(format!("{name}.tmp"));
     let copied = fs::copy(file, &draft).and_then(|_| File::open(&draft)?.sync_all());
     let renamed = copied.and_then(|()| fs::rename(&draft, spool.join(&name)));
@@ -113,24 +127,24 @@ fn wait(folder: &Path, name: &str, patience: Duration) -> Result<Loaded, LoadErr
         if Instant::now() >= until {
             return Err(LoadError::Waiting);
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(POLL_EVERY);
     }
 }
 
-/// What became of a file that was dropped into the spool, once it is out of it.
+/// The result of a file that was copied to the spool; `None` while it is still there.
 fn outcome(folder: &Path, name: &str) -> Option<Result<String, String>> {
     let note = |folder: PathBuf, note: &str| {
-        fs::read_to_string(folder.join(putaway::noted(name.as_ref(), note))).ok().map(|text| text.trim().to_owned())
+        fs::read_to_string(folder.join(archive::note_name(name.as_ref(), note))).ok().map(|text| text.trim().to_owned())
     };
-    if spool::path(folder).join(name).exists() {
+    if archive::path(folder).join(name).exists() {
         return None;
     }
-    let done = note(spool::applied(folder), "done").map(Ok);
-    done.or_else(|| note(spool::rejected(folder), "why").map(Err))
+    let done = note(archive::applied(folder), "done").map(Ok);
+    done.or_else(|| note(archive::rejected(folder), "why").map(Err))
 }
 
 fn at(path: &Path, error: io::Error) -> LoadError {
     LoadError::Io { path: path.display().to_string(), error }
 }
 
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const POLL_EVERY: Duration = Duration::from_millis(50);

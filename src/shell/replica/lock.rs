@@ -1,21 +1,21 @@
-//! The lock of the data folder: one program writes there.
+//! The lock of the data folder, which one writing program holds at a time.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
-/// Held as long as the program writes; the system frees it when the program ends, however it ends.
+/// The lock. The system releases it when the program ends, however it ends.
 #[derive(Debug)]
 pub struct FolderLock {
     _file: File,
 }
 
 impl FolderLock {
-    /// Takes the lock, or says that another program holds it (`None`).
+    /// Takes the lock; `None` when another program holds it.
     pub fn take(folder: &Path) -> io::Result<Option<FolderLock>> {
         let path = folder.join("lock");
         let file = match OpenOptions::new().write(true).create(true).truncate(false).open(&path) {
-            // On a disk that has turned read-only an earlier start's file will do.
+            // On a read-only disk the lock file of an earlier start is enough.
             Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(&path)?,
             opened => opened?,
         };

@@ -4,76 +4,87 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
-use super::alarms::FeedMetrics;
-use super::postgres::UpstreamMetrics;
+use crate::postgres::metrics::UpstreamMetrics;
+use crate::spool::metrics::FeedMetrics;
 
-/// Counters and gauges; read them at any time, each is right by itself.
+/// Counters and gauges. Each is consistent by itself, not with the others.
 #[derive(Debug)]
 pub struct ReplicaMetrics {
-    /// Look-ups answered from memory, absent numbers included.
+    /// Look-ups answered from memory, including absent numbers.
     pub cache_hits: AtomicU64,
     /// Of these, absent numbers.
     pub cache_hits_absent: AtomicU64,
     /// Look-ups that had to read the file, or joined one that did.
     pub cache_misses: AtomicU64,
+    /// Look-ups that found a case.
     pub found: AtomicU64,
-    /// No such number, and wrong second factor.
+    /// No such number, or a wrong second factor.
     pub not_found: AtomicU64,
-    /// Of these, wrong second factor: a rise is somebody guessing.
+    /// Of these, wrong second factors; a rise suggests guessing.
     pub wrong_factor: AtomicU64,
+    /// Look-ups without an answer: no copy, a timeout, damage, or a case in quarantine.
     pub down: AtomicU64,
-    /// Look-ups refused because too many waited.
+    /// Look-ups rejected because too many waited.
     pub queue_full: AtomicU64,
+    /// Look-ups that exceeded `replica.look_up_timeout_ms`.
     pub timeouts: AtomicU64,
-    /// Reads that failed: a damaged row, a damaged file, a disk.
+    /// Reads that failed: damage or a failing disk.
     pub read_errors: AtomicU64,
+    /// Cases in the copy.
     pub rows: AtomicU64,
+    /// Batches applied.
     pub batches_applied: AtomicU64,
+    /// Batches rejected for good.
     pub batches_rejected: AtomicU64,
+    /// Rows inserted, updated or deleted by batches.
     pub rows_applied: AtomicU64,
-    /// Rows of batches that were there already, as new or newer.
+    /// Rows of batches that were stored already, as new or newer.
     pub rows_unchanged: AtomicU64,
+    /// Rows in quarantine.
     pub quarantined: AtomicU64,
-    /// 1 while a batch waits for a person.
+    /// 1 while a batch waits for an operator's decision.
     pub held: AtomicU64,
-    /// Copies of everything that were swapped in.
+    /// Rebuilt copies that were swapped in.
     pub rebuilds: AtomicU64,
-    /// Following a PostgreSQL upstream.
+    /// Figures of a PostgreSQL upstream.
     pub upstream: UpstreamMetrics,
+    /// Figures of the one-way gate.
     pub feed: FeedMetrics,
     /// Bad rows for which the quarantine had no room.
     pub quarantine_lost: AtomicU64,
     /// Faults that the last scrub found.
     pub damaged: AtomicU64,
-    /// What the source knows to be on its way.
+    /// Rows that the source has sent and that are not applied.
     pub lag_rows: AtomicU64,
+    /// Bytes that the source has sent, or holds for this node, and that are not applied.
     pub lag_bytes: AtomicU64,
+    /// Rows applied per second, over the last five seconds.
     pub rows_per_second: AtomicU64,
-    /// Microseconds since 1970; `i64::MIN` before the first whole pass.
+    /// Microseconds since 1970; `i64::MIN` before the first whole scrub.
     scrubbed: AtomicI64,
     /// Microseconds since 1970; `i64::MIN` before the first batch.
     as_of: AtomicI64,
 }
 
 impl ReplicaMetrics {
-    /// When the upstream last vouched for the copy.
+    /// The time for which the upstream last confirmed the copy; `None` before the first batch.
     pub fn as_of(&self) -> Option<Timestamp> {
         let micros = self.as_of.load(Ordering::Acquire);
         (micros != i64::MIN).then(|| Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MIN))
     }
 
-    /// When the whole file was last looked through, and found sound.
+    /// When the last scrub of the whole file ended without a fault.
     pub fn scrubbed(&self) -> Option<Timestamp> {
         let micros = self.scrubbed.load(Ordering::Relaxed);
         (micros != i64::MIN).then(|| Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MIN))
     }
 
-    pub(super) fn set_scrubbed(&self, at: Timestamp) {
+    pub(crate) fn set_scrubbed(&self, at: Timestamp) {
         self.scrubbed.store(at.as_microsecond(), Ordering::Relaxed);
     }
 
-    /// Told after the changes it vouches for can be read, and old rows have left the cache.
-    pub(super) fn set_as_of(&self, as_of: Timestamp) {
+    /// Called after the confirmed changes can be read and old rows have left the cache.
+    pub(crate) fn set_as_of(&self, as_of: Timestamp) {
         self.as_of.store(as_of.as_microsecond(), Ordering::Release);
     }
 }
@@ -112,10 +123,10 @@ impl Default for ReplicaMetrics {
     }
 }
 
-pub(super) fn count(counter: &AtomicU64) {
+pub(crate) fn count(counter: &AtomicU64) {
     add(counter, 1);
 }
 
-pub(super) fn add(counter: &AtomicU64, n: u64) {
+pub(crate) fn add(counter: &AtomicU64, n: u64) {
     counter.fetch_add(n, Ordering::Relaxed);
 }

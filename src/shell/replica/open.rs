@@ -1,4 +1,4 @@
-//! Opens the copy and starts its threads: the writer, the readers, the follower, the upkeep.
+//! Opens the copy and starts its threads: the writer, the readers, the follower, the maintenance.
 
 use std::fs;
 use std::hash::{Hash, Hasher};
@@ -10,42 +10,61 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
+use rusqlite::Connection;
+
 use inquiry::Keys;
 use os::clock;
 use replica::{AgeClock, SAMPLE};
 
-use super::feeding::Feeding;
-use super::readers::Reading;
-use super::store::{self, StoreError};
-use super::writer::Writer;
-use super::{Follower, Replica, Role, cache, control, made_up, postgres, quarantine, rebuild, schema, spool, upkeep};
+use crate::control::Listener;
+use crate::file::failure::{self, StoreError};
+use crate::file::{quarantine, schema, state, store};
+use crate::look_up::{Follower, Replica, Role};
+use crate::maintenance::Maintenance;
+use crate::poison::locked;
+use crate::read::readers::Reader;
+use crate::shared::SharedState;
+use crate::spool::{self, archive, history};
+use crate::write::handle::WriterHandle;
+use crate::write::rebuild;
+use crate::write::writer::Writer;
+use crate::{postgres, sample};
 
 /// Why a replica cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// The file cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The folder or a thread cannot be created.
     #[error("{path}: {error}; the data folder must be writable by this user")]
-    Io { path: String, error: io::Error },
-    #[error("{0}: no replica there: start the server, or load a file first")]
+    Io {
+        /// The folder or file.
+        path: String,
+        /// The failure.
+        error: io::Error,
+    },
+    /// There is no file to read.
+    #[error("{0}: no replica in this folder; start the server, or load a file first")]
     Missing(String),
 }
 
 impl Replica {
-    /// Opens the copy in a data folder.
+    /// Opens the copy in a data folder, and starts the threads of the role.
     pub fn open(folder: &Path, settings: &config::Replica, keys: Keys, role: Role) -> Result<Arc<Replica>, OpenError> {
         let path = store::path(folder);
-        let mut replica = Replica::idle(&path, settings, keys);
+        let mut replica = Replica::without_threads(&path, settings, keys);
         match role {
             Role::Serve { sample_heartbeat } => {
-                let feeding = replica.start_writer(folder, &path, role, settings)?;
-                replica.start_upkeep(feeding.clone(), settings).map_err(|error| io_error(folder, error))?;
+                let writer = replica.start_writer(folder, &path, role, settings)?;
+                replica.start_maintenance(writer.clone(), settings).map_err(|error| io_error(folder, error))?;
                 let follower = match settings.source {
                     config::Source::Spool => {
-                        spool::Follower::start(folder, settings, sample_heartbeat, feeding).map(Follower::Spool)
+                        spool::follower::Follower::start(folder, settings, sample_heartbeat, writer)
+                            .map(Follower::Spool)
                     }
                     config::Source::Postgres => {
-                        postgres::Follower::start(&settings.postgres, feeding).map(Follower::Postgres)
+                        postgres::follower::Follower::start(&settings.postgres, writer).map(Follower::Postgres)
                     }
                 };
                 replica.follower = Some(follower.map_err(|error| io_error(folder, error))?);
@@ -54,123 +73,120 @@ impl Replica {
             Role::Read => replica.read_state(&path)?,
         }
         let readers = settings.reader_threads.max(1);
-        replica.threads.extend((0..readers).map(|n| start_reader(n, &replica.reading)).collect::<Result<Vec<_>, _>>()?);
+        replica.threads.extend((0..readers).map(|n| start_reader(n, &replica.shared)).collect::<Result<Vec<_>, _>>()?);
         let replica = Arc::new(replica);
         if matches!(role, Role::Serve { .. }) {
-            match control::Listening::start(folder, Arc::downgrade(&replica)) {
-                Ok(listening) => drop(replica.listening.set(listening)),
-                Err(error) => tracing::warn!(%error, "jindu replica cannot reach this node"),
-            }
+            listen(folder, &replica);
         }
         Ok(replica)
     }
 
-    /// A replica whose threads are not started yet.
-    fn idle(path: &Path, settings: &config::Replica, keys: Keys) -> Replica {
-        let reading = Reading::new(path.to_owned(), settings.cache_entries, settings.look_ups_waiting_max);
+    fn without_threads(path: &Path, settings: &config::Replica, keys: Keys) -> Replica {
+        let shared = SharedState::new(path.to_owned(), settings.cache_entries, settings.look_ups_waiting_max);
         Replica {
             keys,
-            reading: Arc::new(reading),
+            shared: Arc::new(shared),
             waiting: AtomicUsize::new(0),
             waiting_max: settings.look_ups_waiting_max,
             timeout: settings.look_up_timeout,
-            feeding: None,
+            writer: None,
             follower: None,
-            listening: OnceLock::new(),
-            upkeep: None,
+            listener: OnceLock::new(),
+            maintenance: None,
             ending: Arc::default(),
             sample: AtomicBool::new(false),
-            made_up: false,
+            sample_allowed: false,
             threads: Vec::new(),
-            writer: None,
+            writer_thread: None,
         }
     }
 
-    /// With `heartbeat`, the sample is vouched for before anybody can ask. A file that cannot be written, because its
-    /// disk is full or read-only, is answered from, and tried again by the writer.
+    /// Starts the writer. With `sample_heartbeat`, the sample is confirmed before the first look-up. A file that cannot be
+    /// written, on a full or read-only disk, is served as it is, and the writer retries.
     fn start_writer(
         &mut self,
         folder: &Path,
         path: &Path,
         role: Role,
         settings: &config::Replica,
-    ) -> Result<Feeding, OpenError> {
+    ) -> Result<WriterHandle, OpenError> {
         let serves = matches!(role, Role::Serve { .. });
         let heartbeat = role == Role::Serve { sample_heartbeat: true };
-        let opened = self.prepare(folder, path, serves)?;
-        if let Some(connection) = &opened {
+        let open = self.open_for_writing(folder, path, serves)?;
+        if let Some(connection) = &open {
             self.publish(path, connection)?;
         }
-        self.tell_lost(folder, settings, serves);
+        self.detect_lost_file(folder, settings, serves);
         let (tasks, receiver) = sync_channel(TASKS_MAX);
-        let feeding = Feeding {
+        let handle = WriterHandle {
             tasks,
-            reading: self.reading.clone(),
+            shared: self.shared.clone(),
             folder: folder.to_owned(),
             keys: self.keys.clone(),
             ending: self.ending.clone(),
         };
         let mut writer = Writer {
-            open: opened,
+            open,
             inode: store::inode(path),
             path: path.to_owned(),
             keys: self.keys.clone(),
-            reading: self.reading.clone(),
+            shared: self.shared.clone(),
             ending: self.ending.clone(),
         };
-        writer.begin(heartbeat, &read_by(settings));
+        writer.start(heartbeat, &program_and_settings(settings));
         let thread = std::thread::Builder::new().name("replica-writer".into()).spawn(move || writer.run(receiver));
-        self.writer = Some(thread.map_err(|error| io_error(folder, error))?);
-        self.feeding = Some(feeding.clone());
-        Ok(feeding)
+        self.writer_thread = Some(thread.map_err(|error| io_error(folder, error))?);
+        self.writer = Some(handle.clone());
+        Ok(handle)
     }
 
-    /// Opens the file for writing; `None` when it is there and can only be read. A node that serves puts a file that is
-    /// damaged beyond opening aside, and asks its source for everything.
-    fn prepare(&self, folder: &Path, path: &Path, serves: bool) -> Result<Option<rusqlite::Connection>, OpenError> {
+    /// Opens the file for writing; `None` when it exists and can only be read. A serving node renames a file that is damaged
+    /// beyond opening, and requests a full snapshot from its source.
+    fn open_for_writing(&self, folder: &Path, path: &Path, serves: bool) -> Result<Option<Connection>, OpenError> {
         let builder = &mut fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(folder).map_err(|error| io_error(folder, error))?;
-        if let Err(error) = rebuild::clear(folder) {
-            tracing::warn!(%error, "what an interrupted rebuild left could not be removed");
+        if let Err(error) = rebuild::remove_leftovers(folder) {
+            tracing::warn!(%error, "rebuild_leftovers_not_removed");
         }
         let opened = store::open_writer(path, &self.keys).and_then(|connection| {
-            store::state(&connection).map_err(|error| sqlite_error(path, error))?;
+            state::read(&connection).map_err(|error| sqlite_error(path, error))?;
             Ok(connection)
         });
         match opened {
-            Err(StoreError::Sqlite { error, .. }) if serves && store::is_damage(&error) => {
-                store::put_aside(path).map_err(|error| io_error(folder, error))?;
-                self.reading.damaged(&format!("the file could not be opened ({error}), and was put aside"));
+            Err(StoreError::Sqlite { error, .. }) if serves && failure::is_damage(&error) => {
+                store::rename_damaged(path).map_err(|error| io_error(folder, error))?;
+                self.shared
+                    .report_damage(&format!("the file could not be opened ({error}) and was renamed to .damaged"));
                 Ok(Some(store::open_writer(path, &self.keys)?))
             }
-            Err(StoreError::Sqlite { error, .. }) if store::is_unwritable(&error) && path.exists() => {
-                tracing::error!(%error, "the replica cannot be written: it answers, and the feed waits");
+            Err(StoreError::Sqlite { error, .. }) if failure::is_unwritable(&error) && path.exists() => {
+                tracing::error!(%error, "replica_not_writable: look-ups are answered, the feed is paused");
                 self.read_state(path).map(|()| None)
             }
             opened => Ok(Some(opened?)),
         }
     }
 
-    /// Tells a first start from a copy that is gone, and what was in it.
-    fn tell_lost(&mut self, folder: &Path, settings: &config::Replica, serves: bool) {
-        if let Some(mark) = cache::locked(&self.reading.mark).as_ref() {
-            made_up::keep(folder, mark.source == SAMPLE);
+    /// Distinguishes a first start from a lost file, and finds out whether the lost file was the sample.
+    fn detect_lost_file(&mut self, folder: &Path, settings: &config::Replica, serves: bool) {
+        if let Some(mark) = locked(&self.shared.mark).as_ref() {
+            sample::set_note(folder, mark.source == SAMPLE);
             return;
         }
-        let noted = made_up::is_noted(folder);
-        let followed = settings.source == config::Source::Spool && spool::has_followed(folder);
+        let noted = sample::is_noted(folder);
+        let followed = settings.source == config::Source::Spool && has_followed(folder);
         if serves && followed && !noted && !self.is_damaged() {
-            self.reading.damaged("the file is gone that followed a feed");
+            self.shared.report_damage("the file of a copy that followed a feed is missing");
         }
-        self.made_up = noted || !self.is_damaged() && !followed;
+        self.sample_allowed = noted || !self.is_damaged() && !followed;
     }
 
-    fn start_upkeep(&mut self, feeding: Feeding, settings: &config::Replica) -> io::Result<()> {
+    fn start_maintenance(&mut self, writer: WriterHandle, settings: &config::Replica) -> io::Result<()> {
         let (stop, stopped) = sync_channel(1);
-        let upkeep = upkeep::Upkeep::new(feeding, settings.scrub_rows_per_second);
-        let thread = std::thread::Builder::new().name("replica-upkeep".into());
-        self.threads.push(thread.spawn(move || upkeep.run(&stopped))?);
-        self.upkeep = Some(stop);
+        let maintenance = Maintenance::new(writer, settings.scrub_rows_per_second);
+        let thread = std::thread::Builder::new().name("replica-maintain".into());
+        self.threads.push(thread.spawn(move || maintenance.run(&stopped))?);
+        self.maintenance = Some(stop);
         Ok(())
     }
 
@@ -184,10 +200,10 @@ impl Replica {
         self.publish(path, &connection)
     }
 
-    fn publish(&self, path: &Path, connection: &rusqlite::Connection) -> Result<(), OpenError> {
-        let state = store::state(connection).map_err(|error| sqlite_error(path, error))?;
-        self.reading.set_unsure(quarantine::unsure(connection).map_err(|error| sqlite_error(path, error))?);
-        let metrics = &self.reading.metrics;
+    fn publish(&self, path: &Path, connection: &Connection) -> Result<(), OpenError> {
+        let state = state::read(connection).map_err(|error| sqlite_error(path, error))?;
+        self.shared.set_withheld(quarantine::withheld(connection).map_err(|error| sqlite_error(path, error))?);
+        let metrics = &self.shared.metrics;
         metrics.rows.store(state.rows, Ordering::Relaxed);
         metrics.quarantined.store(state.quarantined, Ordering::Relaxed);
         if let Some(mark) = &state.mark {
@@ -197,24 +213,39 @@ impl Replica {
         metrics.quarantine_lost.store(state.lost, Ordering::Relaxed);
         state.scrubbed.into_iter().for_each(|at| metrics.set_scrubbed(at));
         let clock = AgeClock::start(clock::moment(), &clock::boot_id(), state.clock.as_ref());
-        *cache::locked(&self.reading.clock) = clock;
-        *cache::locked(&self.reading.mark) = state.mark;
+        *locked(&self.shared.clock) = clock;
+        *locked(&self.shared.mark) = state.mark;
         Ok(())
     }
 }
 
-/// Which program reads rows, with which settings: another one may read what this one could not.
-fn read_by(settings: &config::Replica) -> String {
+/// Opens the control socket. The replica is held only while a request is performed, so that this thread never drops it.
+fn listen(folder: &Path, replica: &Arc<Replica>) {
+    let weak = Arc::downgrade(replica);
+    match Listener::start(folder, move |request| weak.upgrade().map(|replica| replica.perform(request))) {
+        Ok(listener) => drop(replica.listener.set(listener)),
+        Err(error) => tracing::warn!(%error, "control_socket_not_opened: jindu replica cannot reach this node"),
+    }
+}
+
+/// Whether the copy of a data folder has followed a feed: there are archived or listed files.
+fn has_followed(folder: &Path) -> bool {
+    let spool = archive::path(folder);
+    history::AppliedFiles::has_entries(&spool)
+        || archive::SpoolFolders::at(spool).archived().is_ok_and(|files| !files.is_empty())
+}
+
+/// Identifies the program version and the settings: others may accept rows that these could not.
+fn program_and_settings(settings: &config::Replica) -> String {
     let mut hash = std::hash::DefaultHasher::new();
     format!("{settings:?}").hash(&mut hash);
     format!("{} {:016x}", env!("CARGO_PKG_VERSION"), hash.finish())
 }
 
-fn start_reader(n: usize, reading: &Arc<Reading>) -> Result<JoinHandle<()>, OpenError> {
-    let reading = reading.clone();
+fn start_reader(n: usize, shared: &Arc<SharedState>) -> Result<JoinHandle<()>, OpenError> {
+    let reader = Reader::new(shared.clone());
     let thread = std::thread::Builder::new().name(format!("replica-read-{n}"));
-    let path = reading.path.clone();
-    thread.spawn(move || reading.run()).map_err(|error| io_error(&path, error))
+    thread.spawn(move || reader.run()).map_err(|error| io_error(&shared.path, error))
 }
 
 fn io_error(path: &Path, error: io::Error) -> OpenError {
@@ -225,5 +256,5 @@ fn sqlite_error(path: &Path, error: rusqlite::Error) -> StoreError {
     StoreError::Sqlite { path: path.display().to_string(), error }
 }
 
-/// Batches and heartbeats that wait for the writer; whoever has one more waits too.
+/// Tasks that wait for the writer. Senders block when the queue is full.
 const TASKS_MAX: usize = 16;

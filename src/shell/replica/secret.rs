@@ -1,22 +1,30 @@
-//! The installation's secret: 32 bytes in `<data>/secret.key`, made at the first start.
+//! The installation's secret: 32 random bytes in `<data>/secret.key`, created at the first start.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Why there is no secret to work with.
+/// Why there is no secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
+    /// The file cannot be read or written.
     #[error("{path}: {error}; the data folder must be writable by this user")]
-    Io { path: String, error: io::Error },
-    #[error("{0}: must be 32 bytes; put the installation's own key back, without it the replica cannot be read")]
+    Io {
+        /// The file.
+        path: String,
+        /// The failure.
+        error: io::Error,
+    },
+    /// The file has another length than 32 bytes.
+    #[error("{0}: must be 32 bytes; restore the installation's own key, without which the replica cannot be read")]
     Length(String),
+    /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Random(String),
 }
 
-/// Reads the secret, and makes it if there is none.
+/// Reads the secret, and creates it if there is none.
 pub fn secret(folder: &Path) -> Result<[u8; 32], SecretError> {
     let path = folder.join(NAME);
     let io_error = |error| SecretError::Io { path: path.display().to_string(), error };
@@ -29,7 +37,7 @@ pub fn secret(folder: &Path) -> Result<[u8; 32], SecretError> {
     bytes.try_into().map_err(|_| SecretError::Length(path.display().to_string()))
 }
 
-/// Written whole under another name and then linked, so that no half key is ever there, and an earlier one stays.
+/// Written under another name and then linked, so that the file is never incomplete and an existing one stays.
 fn make(folder: &Path, path: &Path) -> Result<(), SecretError> {
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|error| SecretError::Random(error.to_string()))?;

@@ -140,9 +140,9 @@ pub fn edited(settings: &Settings, missing: Missing) -> Result<(Hotline, Overlay
 #[derive(Debug, Default)]
 struct FittingTakes {
     above: Overlay,
-    /// Message whose live take is of other words, while the factory has a recording of these.
+    /// Words whose live take is of other words, while the factory has a recording of these.
     replaced: Vec<ClipText>,
-    /// Message whose live take is of other words, and no recording has these: callers would hear what no longer holds.
+    /// Words whose live take is of other words, and no recording has these: callers would hear what no longer holds.
     outdated: Vec<ClipText>,
 }
 

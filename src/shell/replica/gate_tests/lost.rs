@@ -8,7 +8,7 @@ use replica::sample;
 const SERVE: Role = Role::Serve { sample_heartbeat: false };
 
 fn wants_anew(node: &mut Node) {
-    feeding(&node.replica).reading.asks.want_rebuild(true);
+    writer(&node.replica).shared.requests.set_rebuild_requested(true);
     node.look();
 }
 
@@ -27,7 +27,7 @@ fn a_file_that_came_in_two_packings_is_followed_once() {
     node.put("again.ndjson.zst", &zstd::encode_all(&second.bytes[..], 1).unwrap());
     node.look();
     wants_anew(&mut node);
-    assert!(!feeding(&node.replica).rebuild_is_wanted());
+    assert!(!writer(&node.replica).rebuild_requested());
     node.holds(&upstream.truth());
     assert_eq!((node.sequence(), node.refused().len()), (Some(3), 0));
 }
@@ -47,7 +47,7 @@ fn an_old_snapshot_that_comes_late_is_no_part_of_what_the_copy_is_made_of() {
     node.takes(&[&old]);
     assert_eq!((node.sequence(), node.left()), (Some(4), 0));
     wants_anew(&mut node);
-    assert!(!feeding(&node.replica).rebuild_is_wanted());
+    assert!(!writer(&node.replica).rebuild_requested());
     node.holds(&upstream.truth());
 }
 
@@ -62,7 +62,7 @@ fn a_copy_that_is_gone_is_made_again_of_the_files_that_were_kept_and_never_of_th
         let replica = open(&folder, SERVE);
         assert!(!replica.wants_sample());
         assert!(comes(|| !replica.is_empty() && !replica.is_damaged()));
-        let spool = Spool::open(folder.path(), settings.clone(), feeding(&replica)).unwrap();
+        let spool = SpoolWatcher::open(folder.path(), settings.clone(), writer(&replica)).unwrap();
         let node = Node { folder, replica, spool, settings };
         assert_eq!(node.sequence(), Some(3));
         node.holds(&upstream.truth());
@@ -84,9 +84,9 @@ fn a_file_that_is_removed_or_replaced_under_the_node_is_made_again_while_it_answ
         node.takes(&[&upstream.snapshot(), &upstream.changes(10)]);
         lose(&store::path(node.folder.path()));
         node.takes(&[&upstream.changes(10)]);
-        assert!(feeding(&node.replica).rebuild_is_wanted() || total(&node.replica.metrics().rebuilds) > 1);
+        assert!(writer(&node.replica).rebuild_requested() || total(&node.replica.metrics().rebuilds) > 1);
         node.look();
-        assert!(!feeding(&node.replica).rebuild_is_wanted());
+        assert!(!writer(&node.replica).rebuild_requested());
         let node = node.restart();
         assert_eq!(node.sequence(), Some(3));
         node.holds(&upstream.truth());
@@ -99,7 +99,7 @@ fn an_upstream_that_never_sent_a_snapshot_is_followed_from_its_first_file_again(
     node.takes(&[&upstream.changes(30), &upstream.changes(30)]);
     assert_eq!(node.sequence(), Some(2));
     wants_anew(&mut node);
-    assert!(!feeding(&node.replica).rebuild_is_wanted());
+    assert!(!writer(&node.replica).rebuild_requested());
     node.holds(&upstream.truth());
 }
 
@@ -115,7 +115,7 @@ fn a_copy_that_was_set_back_takes_the_kept_files_again() {
     drop((spool, replica));
     fs::write(&copy, backup).unwrap();
     let replica = open(&folder, Role::Load);
-    let spool = Spool::open(folder.path(), settings.clone(), feeding(&replica)).unwrap();
+    let spool = SpoolWatcher::open(folder.path(), settings.clone(), writer(&replica)).unwrap();
     let mut node = Node { folder, replica, spool, settings };
     assert_eq!(node.sequence(), Some(2));
     node.look();
@@ -142,7 +142,7 @@ fn a_sample_that_is_gone_is_wanted_again_and_no_longer_once_a_feed_came() {
         drop(replica);
 
         let replica = open(&folder, Role::Load);
-        let mut spool = Spool::open(folder.path(), settings(), feeding(&replica)).unwrap();
+        let mut spool = SpoolWatcher::open(folder.path(), settings(), writer(&replica)).unwrap();
         fs::write(spool::path(folder.path()).join("1.ndjson.zst"), Upstream::new(20).snapshot().bytes).unwrap();
         while spool.step().unwrap() {}
         drop((spool, replica));

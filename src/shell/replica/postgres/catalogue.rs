@@ -1,4 +1,4 @@
-//! What a server says of itself, of the table and of the slot.
+//! Reads the catalogue of a server: the role, the table, the publication, the slot.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ use replica::upstream::{
     UpstreamErrorKind, history, lsn,
 };
 
-use super::session::{self, Session};
+use crate::postgres::session::{self, Session};
 
 /// Reads everything that decides whether the table can be followed.
 pub(super) async fn read(settings: &Postgres, session: &Session) -> Result<Catalogue, UpstreamError> {
@@ -50,7 +50,7 @@ pub(super) async fn read(settings: &Postgres, session: &Session) -> Result<Catal
     Ok(found)
 }
 
-/// What the server of a stream says of itself, asked on the connection that then streams.
+/// The identity of the server, read on the connection that streams afterwards.
 pub(super) async fn server(
     settings: &Postgres,
     at: &UpstreamServer,
@@ -67,7 +67,7 @@ pub(super) async fn server(
     Ok(Server { system: system.system_id, timeline: system.timeline, lsn: system.xlogpos.as_u64(), left })
 }
 
-/// What the server says of the slot; none when there is no such slot.
+/// The state of the slot; `None` when it does not exist.
 pub(super) async fn slot(settings: &Postgres, session: &Session) -> Result<Option<Slot>, UpstreamError> {
     let rows = session.rows(settings, &SLOT.replace("{slot}", &literal(&settings.slot))).await?;
     Ok(rows.first().map(|row| Slot {
@@ -97,7 +97,7 @@ async fn columns(settings: &Postgres, session: &Session, id: &str, found: &mut C
             }
         }
         let type_id = row.get(1).and_then(|id| id.parse().ok()).unwrap_or_default();
-        // Whether a delete tells it is asked of the replica identity.
+        // Whether a delete sends it depends on the replica identity.
         columns.push(StreamColumn { name, type_id, is_identity: true });
     }
     found.columns = Some(columns);
@@ -105,7 +105,7 @@ async fn columns(settings: &Postgres, session: &Session, id: &str, found: &mut C
     Ok(())
 }
 
-/// What must stay as it is for the stream to tell everything: the oldest parts of it are the columns' own.
+/// The objects on which the stream depends: columns, publication entries, table file.
 async fn lineage(settings: &Postgres, session: &Session, id: &str, found: &mut Catalogue) -> Result<(), UpstreamError> {
     let schemas = if found.version >= 150_000 { OF_SCHEMA } else { "NULL" };
     let sql = LINEAGE.replace("{schemas}", schemas).replace("{id}", id);
@@ -118,12 +118,12 @@ async fn lineage(settings: &Postgres, session: &Session, id: &str, found: &mut C
     Ok(())
 }
 
-/// Stands for a text.
+/// A short hash of a text.
 fn short(text: &str) -> String {
     Sha256::digest(text)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether the role may read what the row filter reads: the copy is made of what passes it.
+/// Whether the role may read the columns of the row filter, which COPY applies.
 async fn may_filter(
     settings: &Postgres,
     session: &Session,
@@ -161,7 +161,7 @@ async fn is_unique(settings: &Postgres, session: &Session, id: &str) -> Result<b
     Ok(row.get(0) == Some("t"))
 }
 
-/// Row filters and column lists are PostgreSQL 15's.
+/// The publication. Row filters and column lists exist since PostgreSQL 15.
 async fn publication(
     settings: &Postgres,
     session: &Session,
@@ -212,12 +212,12 @@ async fn heartbeat(settings: &Postgres, session: &Session) -> Result<Option<Hear
     Ok(Some(found))
 }
 
-/// A name as SQL takes it.
+/// Quotes an SQL identifier.
 pub(super) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A text as SQL takes it.
+/// Quotes an SQL string literal.
 pub(super) fn literal(text: &str) -> String {
     let mut out = String::from("'");
     let _ = write!(out, "{}", text.replace('\'', "''"));
@@ -225,8 +225,8 @@ pub(super) fn literal(text: &str) -> String {
     out
 }
 
-/// The words of all complaints, as one trouble.
-pub(super) fn complaint(complaints: &[String]) -> Option<UpstreamError> {
+/// The diagnostics of the setup, as one trouble.
+pub(super) fn setup_trouble(complaints: &[String]) -> Option<UpstreamError> {
     let count = complaints.len();
     let kind = if complaints.iter().any(|text| text.contains("column ")) {
         UpstreamErrorKind::Drift

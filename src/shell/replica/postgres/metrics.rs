@@ -1,33 +1,37 @@
-//! What following a PostgreSQL upstream counts.
+//! Figures of a PostgreSQL upstream for `/metrics`.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use replica::upstream::{Lsn, UpstreamError, UpstreamErrorKind};
 
-/// Counters and gauges; read them at any time, each is right by itself.
+/// Counters and gauges. Each is consistent by itself, not with the others.
 #[derive(Debug, Default)]
 pub struct UpstreamMetrics {
     /// 1 while the stream runs.
     pub streaming: AtomicU64,
     /// 1 while the table is copied.
     pub copying: AtomicU64,
+    /// Rows read by the running or last copy of the table.
     pub copied_rows: AtomicU64,
+    /// Streams that were started.
     pub connects: AtomicU64,
+    /// Transactions applied.
     pub transactions: AtomicU64,
+    /// Changes applied.
     pub changes: AtomicU64,
-    /// Changes that came and are not in the copy yet.
+    /// Changes received that are not applied.
     pub waiting_rows: AtomicU64,
-    /// From a commit to the moment it was sent, by the upstream's own clock, of the last one.
+    /// Milliseconds from the last commit to its transmission, by the upstream's clock.
     pub lag_ms: AtomicI64,
-    /// Up to where the log is in the copy.
+    /// The position in the log up to which the copy is complete.
     pub seen: AtomicU64,
     troubles: [AtomicU64; UpstreamErrorKind::ALL.len()],
     last: Mutex<Option<UpstreamError>>,
 }
 
 impl UpstreamMetrics {
-    /// How often each kind of trouble began.
+    /// The number of troubles of each kind.
     pub fn troubles(&self) -> impl Iterator<Item = (UpstreamErrorKind, u64)> {
         UpstreamErrorKind::ALL
             .into_iter()
@@ -35,21 +39,21 @@ impl UpstreamMetrics {
             .map(|(kind, count)| (kind, count.load(Ordering::Relaxed)))
     }
 
-    /// What keeps the upstream from being followed at the moment.
+    /// What prevents following the upstream at present.
     pub fn trouble(&self) -> Option<UpstreamError> {
         self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Counts an alarm that does not stop the following.
-    pub(super) fn alarm(&self, kind: UpstreamErrorKind) {
+    /// Counts a trouble that does not interrupt following.
+    pub(super) fn count_trouble(&self, kind: UpstreamErrorKind) {
         self.troubles[kind as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes what stops the following, or that nothing does any more; gives what did.
+    /// Sets or clears the trouble; gives the one before.
     pub(super) fn set_trouble(&self, trouble: Option<UpstreamError>) -> Option<UpstreamError> {
         let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(trouble) = trouble.as_ref().filter(|trouble| last.as_ref() != Some(*trouble)) {
-            self.alarm(trouble.kind);
+            self.count_trouble(trouble.kind);
         }
         std::mem::replace(&mut *last, trouble)
     }

@@ -1,7 +1,7 @@
 //! The two kinds of connection to a server: one for SQL, one for the stream.
 //!
-//! Both pin how values are written (ISO dates, the office's time zone), so that a row reads the same copied and streamed.
-//! A password is read anew for every connection: one that was changed is used at the next try.
+//! Both fix the output format of values (ISO dates, the office's time zone), so that a row reads the same copied and streamed.
+//! The password is read for every connection, so that a changed one is used at the next attempt.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
 use config::{Postgres, UpstreamServer};
 use replica::upstream::{Lsn, Names, Refusal, UpstreamError, UpstreamErrorKind, split_state};
 
-use super::tls;
+use crate::postgres::tls;
 
-/// An SQL connection. It ends when this is dropped.
+/// An SQL connection; it closes when this is dropped.
 pub(super) struct Session {
     pub client: Client,
     driver: JoinHandle<()>,
@@ -64,11 +64,11 @@ impl Session {
         let opened = tokio::time::timeout(settings.connect_timeout, opening).await;
         let (client, driver) = opened.map_err(|_| slow(server, settings.connect_timeout))??;
         let session = Session { client, driver, limit: settings.connect_timeout.max(QUERY_AT_LEAST) };
-        session.rows(settings, MANNERS).await?;
+        session.rows(settings, SESSION_SETTINGS).await?;
         Ok(session)
     }
 
-    /// Runs statements; gives the rows of all of them.
+    /// Runs statements, and gives the rows of all of them.
     pub(super) async fn rows(&self, settings: &Postgres, sql: &str) -> Result<Vec<SimpleQueryRow>, UpstreamError> {
         let asked = tokio::time::timeout(self.limit, self.client.simple_query(sql)).await;
         let messages = asked
@@ -86,16 +86,21 @@ impl Session {
         Ok(messages.into_iter().filter_map(row).collect())
     }
 
-    /// The first row of the first statement, with so many columns.
+    /// The first row of the result.
     pub(super) async fn row(&self, settings: &Postgres, sql: &str) -> Result<SimpleQueryRow, UpstreamError> {
         let rows = self.rows(settings, sql).await?;
         rows.into_iter().next().ok_or_else(|| {
-            UpstreamError::new(UpstreamErrorKind::Protocol, "the upstream gave no row where it must give one")
+            UpstreamError::new(UpstreamErrorKind::Protocol, "the upstream returned no row where one is required")
         })
     }
 }
 
-/// Connects for a stream, and logs in: what is asked before its start is asked of the server that then streams.
+/// The runtime of a follower or a command: one worker for the connections; the calling thread waits for the writer.
+pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("replica-wire").enable_all().build()
+}
+
+/// Opens a replication connection. Queries before the start of the stream go to the server that streams.
 pub(super) async fn stream(
     settings: &Postgres,
     server: &UpstreamServer,
@@ -111,7 +116,7 @@ pub(super) async fn stream(
         settings.publication.as_str(),
     )
     .with_port(server.port)
-    .with_tls(tls::of_stream(&settings.tls, server))
+    .with_tls(tls::of_stream(&settings.tls, server)?)
     .with_start_lsn(StreamLsn(start))
     .with_status_interval(STATUS_EVERY)
     .with_wakeup_interval(WAKE_EVERY)
@@ -121,14 +126,14 @@ pub(super) async fn stream(
     config.application_name = Some(settings.slot.clone());
     let opening = async {
         let mut client = ReplicationClient::connect_gated(config).await?;
-        client.simple_query(MANNERS).await.map(|_| client)
+        client.simple_query(SESSION_SETTINGS).await.map(|_| client)
     };
     let limit = settings.connect_timeout.max(QUERY_AT_LEAST);
     let opened = tokio::time::timeout(limit, opening).await.map_err(|_| slow(server, limit))?;
     opened.map_err(|error| of_stream(settings, server, &error))
 }
 
-/// What an SQL connection's error asks for.
+/// The trouble that an error of an SQL connection means.
 pub(super) fn of_sql(settings: &Postgres, server: &UpstreamServer, error: &tokio_postgres::Error) -> UpstreamError {
     if let Some(refused) = error.as_db_error() {
         let refusal = Refusal { state: refused.code().code(), message: refused.message() };
@@ -140,10 +145,10 @@ pub(super) fn of_sql(settings: &Postgres, server: &UpstreamServer, error: &tokio
         text = format!("{text}: {inner}");
         cause = inner.source();
     }
-    of_text(settings, server, &text)
+    of_text(server, &text)
 }
 
-/// What a stream's error asks for.
+/// The trouble that an error of a replication connection means.
 pub(super) fn of_stream(settings: &Postgres, server: &UpstreamServer, error: &PgWireError) -> UpstreamError {
     match error {
         PgWireError::Server(text) => {
@@ -154,20 +159,20 @@ pub(super) fn of_stream(settings: &Postgres, server: &UpstreamServer, error: &Pg
         PgWireError::Io(error) => UpstreamError::new(UpstreamErrorKind::Unreachable, format!("{server}: {error}")),
         PgWireError::Auth(text) => UpstreamError::new(
             UpstreamErrorKind::Password,
-            format!("{server}: {text}: correct the password in replica.postgres.password_file"),
+            format!("{server}: {text}; correct the password in replica.postgres.password_file"),
         ),
         PgWireError::MessageTooLarge { payload_bytes, limit_bytes } => UpstreamError::new(
             UpstreamErrorKind::Protocol,
             format!(
-                "a change of {payload_bytes} bytes (at most {limit_bytes}): leave its large columns out of the publication (a \
-                 column list), and then: jindu replica rebuild"
+                "a change of {payload_bytes} bytes exceeds the limit of {limit_bytes}; exclude large columns from the publication (a \
+                 column list), then run jindu replica rebuild"
             ),
         ),
-        other => of_text(settings, server, &other.to_string()),
+        other => of_text(server, &other.to_string()),
     }
 }
 
-fn of_text(settings: &Postgres, server: &UpstreamServer, text: &str) -> UpstreamError {
+fn of_text(server: &UpstreamServer, text: &str) -> UpstreamError {
     if was_cut(text) {
         return cut(server);
     }
@@ -176,33 +181,33 @@ fn of_text(settings: &Postgres, server: &UpstreamServer, text: &str) -> Upstream
         return UpstreamError::new(UpstreamErrorKind::Unreachable, format!("{server}: {text}"));
     }
     let advice = if text.contains("does not support TLS") || text.contains("SSLRequest") {
-        "switch ssl on there; this node does not go on without it unless replica.postgres.tls is off".to_owned()
+        "enable ssl on the server; this node connects without TLS only if replica.postgres.tls is \"off\"".to_owned()
     } else if text.contains("NotValidForName") || text.contains("not valid for name") {
         format!(
-            "its certificate is for another name than {}: set replica.postgres.tls_name to a name in it",
+            "its certificate is for another name than {}; set replica.postgres.tls_name to a name in it",
             server.host
         )
     } else if text.contains("CaUsedAsEndEntity") {
-        "its certificate is an authority's own: give the server one that an authority has signed for it, with its name in \
-         subjectAltName, and that authority in replica.postgres.ca_file"
+        "its certificate is an authority's own; install one that an authority has signed, with the server's name in \
+         subjectAltName, and set replica.postgres.ca_file to that authority"
             .to_owned()
     } else {
-        "its certificate does not come from replica.postgres.ca_file: give the authority that signed it".to_owned()
+        "its certificate is not signed by replica.postgres.ca_file, or, without it, by an authority of this machine; set \
+         replica.postgres.ca_file to the authority that signed it".to_owned()
     };
-    let _ = settings;
     UpstreamError::new(UpstreamErrorKind::Tls, format!("{server}: {text}; {advice}"))
 }
 
-/// A connection that is cut within TLS says so in words of TLS.
+/// Whether a TLS error means that the connection was closed.
 fn was_cut(text: &str) -> bool {
     ["close_notify", "unexpected end of file", "unexpected EOF", "early eof"].iter().any(|word| text.contains(word))
 }
 
 fn cut(server: &UpstreamServer) -> UpstreamError {
-    UpstreamError::new(UpstreamErrorKind::Unreachable, format!("{server}: the connection was cut off"))
+    UpstreamError::new(UpstreamErrorKind::Unreachable, format!("{server}: the connection was closed"))
 }
 
-/// `schema.table` of the cases, quoted where it must be.
+/// `schema.table` of the cases.
 pub(super) fn table(settings: &Postgres) -> String {
     format!("{}.{}", settings.mapping.schema, settings.mapping.table)
 }
@@ -247,22 +252,22 @@ fn read_password(path: &Path) -> Result<String, String> {
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// Limits that a role may have and older servers do not know: a copy and an idle session outlast them, this node's own
-/// stand in its settings. And a database without an encoding sends its bytes as they are: asked for UTF-8, it would refuse
-/// the whole table for one row that is none.
-const MANNERS: &str = "
+/// Lifts timeouts that a role may have, some of them unknown to older servers: a copy and an idle session exceed them, and
+/// this node has its own limits. A database without an encoding sends bytes as they are: with UTF-8 as the client encoding,
+/// one invalid row would fail the whole table.
+const SESSION_SETTINGS: &str = "
     SELECT set_config(name, CASE name WHEN 'client_encoding' THEN 'SQL_ASCII' ELSE '0' END, false) FROM pg_settings
     WHERE name IN ('idle_session_timeout', 'lock_timeout', 'transaction_timeout')
        OR name = 'client_encoding' AND current_setting('server_encoding') = 'SQL_ASCII'";
-/// As it is shown in the upstream's list of sessions.
+/// The name in pg_stat_activity.
 const APPLICATION: &str = "jindu";
 const KEEPALIVE: Duration = Duration::from_secs(10);
 const QUERY_AT_LEAST: Duration = Duration::from_secs(30);
-/// How soon the upstream is told of what is safe here.
+/// How often the synced position is acknowledged.
 const STATUS_EVERY: Duration = Duration::from_millis(500);
-/// How often it is told that this node lives.
+/// How often a keepalive is sent.
 const WAKE_EVERY: Duration = Duration::from_secs(5);
-/// Messages that wait between the connection and the copy.
+/// Events that wait between the connection and the copy.
 const EVENTS_MAX: usize = 4096;
-/// A case has some hundred bytes; what else is in the upstream's row may be larger.
+/// A case has some hundred bytes; other columns of the upstream's row may be larger.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;

@@ -1,17 +1,15 @@
-//! The stream: messages become batches, batches go to the writer, and what is on its disk is acknowledged.
+//! The stream: messages become batches, the writer applies them, and what is synced is acknowledged.
 //!
 //! ```text
-//!  events ─► Gather ─► batch ─┬─ nothing more waits, or it is large ─► applied with its mark ─► acknowledged
-//!                             └─ many deletes in one transaction ─► alone, and perhaps held for a person
-//!  a transaction that memory does not hold: read once and counted, then streamed into the copy in parts
+//!  events ─► Gather ─► batch ─┬─ the queue is empty, or the batch is full ─► applied with its mark ─► acknowledged
+//!                             └─ many deletes in one transaction ─► a batch of its own, which may be held
 //! ```
 //!
-//! Under load many transactions share one commit here; when it is quiet, each is applied as it comes.
+//! Under load many transactions share one commit; otherwise each is applied as it arrives.
 
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -19,69 +17,63 @@ use jiff::Timestamp;
 use pgwire_replication::{Lsn as StreamLsn, PgWireError, ReplicationClient, ReplicationEvent};
 use tokio::time::Instant;
 
-use crate::apply::{Applied, ApplyError, Batch, Changes};
 use replica::upstream::{
-    Anchor, GatherError, Lsn, Position, Step, Transaction, TransactionAssembler, UpstreamError, UpstreamErrorKind,
-    timestamp,
+    Anchor, Lsn, Position, Step, Transaction, TransactionAssembler, UpstreamError, UpstreamErrorKind, timestamp,
 };
 use replica::{Change, Mark};
 
-use super::beat::Beat;
-use super::{Ended, Following, Met, SOURCE, session};
+use crate::postgres::connected::Connected;
+use crate::postgres::following::{Ended, Following, LargeTransaction, SOURCE};
+use crate::postgres::heartbeat::HeartbeatTask;
+use crate::postgres::session;
+use crate::write::batch::{Applied, ApplyError, Batch, Changes};
 
-/// A transaction that memory does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Huge {
-    commit: Lsn,
-    deletes: u64,
+/// A running stream.
+pub(super) struct Stream<'a> {
+    pub(super) following: &'a mut Following,
+    pub(super) connected: Connected,
+    pub(super) client: ReplicationClient,
+    pub(super) gather: TransactionAssembler,
+    /// The position of the copy.
+    pub(super) position: Position,
+    pub(super) sequence: Lsn,
+    pub(super) as_of: Timestamp,
+    pub(super) batch: Pending,
+    /// The log holds nothing for this node up to here; not stored yet.
+    pub(super) idle: Option<Lsn>,
+    pub(super) written: Instant,
+    /// The open transaction, if it is too large and only counted.
+    pub(super) counting: Option<LargeTransaction>,
+    pub(super) sent_us: i64,
 }
 
-/// A stream being followed.
-struct Stream<'a> {
-    following: &'a mut Following,
-    met: Met,
-    client: ReplicationClient,
-    gather: TransactionAssembler,
-    /// Where the copy stands.
-    position: Position,
-    sequence: Lsn,
-    as_of: Timestamp,
-    batch: Pending,
-    /// Told to be empty up to here, and not written yet.
-    idle: Option<Lsn>,
-    written: Instant,
-    /// While a transaction is only counted.
-    counting: Option<Huge>,
-    sent_us: i64,
-}
-
-/// Whole transactions that wait for the writer.
+/// Complete transactions that wait for the writer.
 #[derive(Default)]
-struct Pending {
+pub(super) struct Pending {
     changes: Vec<Change>,
     deletes: u64,
     last: Option<(Anchor, Lsn)>,
-    told: Option<Timestamp>,
+    as_of: Option<Timestamp>,
     transactions: u64,
 }
 
 impl Following {
-    /// Follows a stream that has begun.
+    /// Follows a stream that was started.
     pub(super) async fn stream(
         &mut self,
-        met: Met,
+        connected: Connected,
         position: Position,
         client: ReplicationClient,
         expect: Option<Anchor>,
     ) -> Result<Ended, UpstreamError> {
-        let beat = Beat::start(&self.settings, &met, self.feeding.clone());
-        let mark = self.feeding.mark().filter(|mark| mark.source == SOURCE);
+        let heartbeat = HeartbeatTask::start(&self.settings, &connected, self.writer.clone());
+        let mark = self.writer.mark().filter(|mark| mark.source == SOURCE);
         let Some(mark) = mark else {
-            return Err(UpstreamError::new(UpstreamErrorKind::Store, "the copy's place is gone"));
+            return Err(UpstreamError::new(UpstreamErrorKind::Store, "the copy's position is gone"));
         };
         let gather = TransactionAssembler::new(self.settings.mapping.clone(), self.settings.heartbeat.clone(), expect);
         let mut stream = Stream {
-            met,
+            connected,
             client,
             gather,
             sequence: mark.sequence.unwrap_or_default(),
@@ -95,44 +87,44 @@ impl Following {
             following: self,
         };
         stream.acknowledge();
-        stream.run(&beat).await
+        stream.run(&heartbeat).await
     }
 }
 
 impl Stream<'_> {
-    async fn run(&mut self, beat: &Beat) -> Result<Ended, UpstreamError> {
-        let mut heard = Instant::now();
+    async fn run(&mut self, heartbeat: &HeartbeatTask) -> Result<Ended, UpstreamError> {
+        let mut last_heard = Instant::now();
         let silence = self.following.settings.silence;
         loop {
             match tokio::time::timeout(TICK, self.client.recv()).await {
                 Ok(event) => {
-                    heard = Instant::now();
+                    last_heard = Instant::now();
                     if let Some(ended) = self.event(event).await? {
                         return Ok(ended);
                     }
                     if let Some(ended) = self.drain().await? {
                         return Ok(ended);
                     }
-                    self.settle(false)?;
+                    self.flush(false)?;
                 }
-                Err(_) if heard.elapsed() > silence => {
+                Err(_) if last_heard.elapsed() > silence => {
                     return Err(UpstreamError::new(
                         UpstreamErrorKind::Silent,
-                        format!("the upstream has said nothing for {silence:?}"),
+                        format!("the upstream has sent nothing for {silence:?}"),
                     ));
                 }
                 Err(_) => {}
             }
-            if let Some(ended) = self.asked(beat).await? {
+            if let Some(ended) = self.periodic(heartbeat).await? {
                 return Ok(ended);
             }
         }
     }
 
-    /// Takes what has come already, without waiting.
+    /// Takes the events that have arrived, without waiting.
     async fn drain(&mut self) -> Result<Option<Ended>, UpstreamError> {
         while self.batch.changes.len() < BATCH_CHANGES {
-            let Some(event) = at_hand(self.client.recv()).await else { break };
+            let Some(event) = if_ready(self.client.recv()).await else { break };
             if let Some(ended) = self.event(event).await? {
                 return Ok(Some(ended));
             }
@@ -144,22 +136,25 @@ impl Stream<'_> {
         &mut self,
         event: Result<Option<ReplicationEvent>, PgWireError>,
     ) -> Result<Option<Ended>, UpstreamError> {
-        let event = event.map_err(|error| session::of_stream(&self.following.settings, &self.met.server, &error))?;
+        let event =
+            event.map_err(|error| session::of_stream(&self.following.settings, &self.connected.server, &error))?;
         match event {
             None => Err(UpstreamError::new(UpstreamErrorKind::Unreachable, "the upstream has ended the stream")),
             Some(ReplicationEvent::Begin { final_lsn, commit_time_micros, .. }) => {
                 self.gather.begin(final_lsn.as_u64(), commit_time_micros)?;
-                self.proven();
-                let huge = self.following.huge.filter(|huge| huge.commit == final_lsn.as_u64());
-                match huge {
-                    Some(huge) => self.pour(huge, Anchor { commit: huge.commit, time: commit_time_micros }).await,
+                self.confirm_history();
+                let large = self.following.large.filter(|large| large.commit == final_lsn.as_u64());
+                match large {
+                    Some(large) => {
+                        self.stream_large(large, Anchor { commit: large.commit, time: commit_time_micros }).await
+                    }
                     None => Ok(None),
                 }
             }
             Some(ReplicationEvent::XLogData { data, server_time_micros, .. }) => {
                 self.sent_us = server_time_micros;
                 self.gather.message(&data)?;
-                self.count();
+                self.count_if_large();
                 Ok(None)
             }
             Some(ReplicationEvent::Commit { end_lsn, .. }) => self.commit(end_lsn.as_u64()).await,
@@ -173,11 +168,11 @@ impl Stream<'_> {
 
     async fn commit(&mut self, end: Lsn) -> Result<Option<Ended>, UpstreamError> {
         let transaction = self.gather.commit(end)?;
-        if let Some(huge) = self.counting.take() {
+        if let Some(large) = self.counting.take() {
             let rest = transaction.as_ref().map_or(0, |transaction| deletes(&transaction.steps));
-            self.settle(true)?;
-            self.following.huge = Some(Huge { deletes: huge.deletes + rest, ..huge });
-            return Ok(Some(Ended::Again));
+            self.flush(true)?;
+            self.following.large = Some(LargeTransaction { deletes: large.deletes + rest, ..large });
+            return Ok(Some(Ended::Restart));
         }
         if let Some(transaction) = transaction {
             self.add(transaction).await?;
@@ -185,13 +180,13 @@ impl Stream<'_> {
         Ok(None)
     }
 
-    /// Adds a transaction to the batch. One with many deletes comes alone, so that it alone is held.
+    /// Adds a transaction to the batch. One with many deletes becomes a batch of its own, so that it alone is held.
     async fn add(&mut self, transaction: Transaction) -> Result<(), UpstreamError> {
-        let Transaction { steps, anchor, end, as_of: told } = transaction;
+        let Transaction { steps, anchor, end, as_of: as_of } = transaction;
         let deletes = deletes(&steps);
         let alone = deletes > DELETES_TOGETHER || steps.contains(&Step::Change(Change::Truncate));
         if alone {
-            self.settle(true)?;
+            self.flush(true)?;
         }
         for step in steps {
             let change = self.change(step).await?;
@@ -200,34 +195,34 @@ impl Stream<'_> {
         let batch = &mut self.batch;
         batch.deletes = batch.deletes.max(deletes);
         batch.last = Some((anchor, end));
-        batch.told = batch.told.max(told);
+        batch.as_of = batch.as_of.max(as_of);
         batch.transactions += 1;
-        let metrics = &self.following.feeding.reading.metrics.upstream;
+        let metrics = &self.following.writer.shared.metrics.upstream;
         metrics.waiting_rows.store(batch.changes.len() as u64, Ordering::Relaxed);
-        if alone { self.settle(true) } else { Ok(()) }
+        if alone { self.flush(true) } else { Ok(()) }
     }
 
-    async fn change(&self, step: Step) -> Result<Change, UpstreamError> {
+    pub(super) async fn change(&self, step: Step) -> Result<Change, UpstreamError> {
         match step {
             Step::Change(change) => Ok(change),
-            Step::Fetch(receipt) => self.following.look(&self.met, &receipt).await,
+            Step::Fetch(receipt) => self.following.fetch_case(&self.connected, &receipt).await,
         }
     }
 
-    /// Hands the batch to the writer. One that only moves the place may wait, unless it is `due`.
-    fn settle(&mut self, due: bool) -> Result<(), UpstreamError> {
+    /// Hands the batch to the writer. One that only moves the position may wait, unless it is `due`.
+    pub(super) fn flush(&mut self, due: bool) -> Result<(), UpstreamError> {
         let Some((anchor, end)) = self.batch.last else { return Ok(()) };
-        let bare = self.batch.changes.is_empty() && self.batch.told.is_none_or(|told| told <= self.as_of);
-        if bare && !due && self.written.elapsed() < BARE_EVERY {
+        let position_only = self.batch.changes.is_empty() && self.batch.as_of.is_none_or(|as_of| as_of <= self.as_of);
+        if position_only && !due && self.written.elapsed() < POSITION_EVERY {
             return Ok(());
         }
-        let Pending { changes, deletes, told, transactions, .. } = std::mem::take(&mut self.batch);
-        self.as_of = told.map_or(self.as_of, |told| told.max(self.as_of));
+        let Pending { changes, deletes, as_of, transactions, .. } = std::mem::take(&mut self.batch);
+        self.as_of = as_of.map_or(self.as_of, |as_of| as_of.max(self.as_of));
         let count = changes.len() as u64;
         let position = Position { seen: end.max(self.position.seen), anchor: Some(anchor), ..self.position.clone() };
         let mark = self.mark(&position, anchor.commit);
         if changes.is_empty() {
-            self.beat(mark)?;
+            self.heartbeat(mark)?;
         } else {
             let changes = Box::new(changes.into_iter().map(Ok));
             self.apply(Batch::Changes(Changes { mark, deletes, changes }))?;
@@ -236,32 +231,32 @@ impl Stream<'_> {
         Ok(())
     }
 
-    fn mark(&self, position: &Position, sequence: Lsn) -> Mark {
+    pub(super) fn mark(&self, position: &Position, sequence: Lsn) -> Mark {
         Mark { source: SOURCE.into(), sequence: Some(sequence), position: Some(position.to_text()), as_of: self.as_of }
     }
 
     fn apply(&self, batch: Batch) -> Result<Applied, UpstreamError> {
-        self.following.feeding.apply(SOURCE, batch).map_err(|error| refused(&error))
+        self.following.writer.apply(SOURCE, batch).map_err(|error| writer_trouble(&error))
     }
 
-    /// The copy is as it was, and further: told with the upstream's own clock.
-    fn beat(&self, mark: Mark) -> Result<(), UpstreamError> {
-        let feeding = &self.following.feeding;
-        let told = match timestamp(self.sent_us).filter(|_| self.sent_us > 0) {
-            Some(now) => feeding.beat_at(mark, now),
-            None => feeding.beat(mark),
+    /// Confirms the copy up to a mark, with the upstream's clock.
+    fn heartbeat(&self, mark: Mark) -> Result<(), UpstreamError> {
+        let writer = &self.following.writer;
+        let stored = match timestamp(self.sent_us).filter(|_| self.sent_us > 0) {
+            Some(now) => writer.heartbeat_at(mark, now),
+            None => writer.heartbeat(mark),
         };
-        told.map_err(|error| refused(&error))
+        stored.map_err(|error| writer_trouble(&error))
     }
 
-    /// A batch is on the disk.
-    fn reached(&mut self, position: Position, anchor: Anchor, transactions: u64, changes: u64) {
+    /// A batch is applied and synced.
+    pub(super) fn reached(&mut self, position: Position, anchor: Anchor, transactions: u64, changes: u64) {
         self.position = position;
         self.sequence = anchor.commit;
         self.written = Instant::now();
         self.idle = None;
         self.following.failures = 0;
-        let metrics = &self.following.feeding.reading.metrics.upstream;
+        let metrics = &self.following.writer.shared.metrics.upstream;
         metrics.transactions.fetch_add(transactions, Ordering::Relaxed);
         metrics.changes.fetch_add(changes, Ordering::Relaxed);
         metrics.waiting_rows.store(0, Ordering::Relaxed);
@@ -271,203 +266,91 @@ impl Stream<'_> {
 
     fn acknowledge(&self) {
         self.client.update_applied_lsn(StreamLsn(self.position.seen));
-        self.following.feeding.reading.metrics.upstream.set_seen(self.position.seen);
+        self.following.writer.shared.metrics.upstream.set_seen(self.position.seen);
     }
 
-    /// The upstream has nothing for this node up to `end`. A server that asks for a reply may be waiting to shut down.
+    /// The upstream has nothing for this node up to `end`. A server that requests a reply may be waiting to shut down.
     fn keep_alive(&mut self, end: Lsn, reply_requested: bool, time_us: i64) -> Result<(), UpstreamError> {
         self.sent_us = time_us;
         if self.gather.is_inside() || self.gather.expects_anchor() {
             return Ok(());
         }
-        self.proven();
+        self.confirm_history();
         self.idle = self.idle.max((end > self.position.seen).then_some(end));
-        let far = self.idle.is_some_and(|idle| idle - self.position.seen > IDLE_BYTES);
-        if reply_requested || far { self.write_idle() } else { Ok(()) }
+        let overdue = self.idle.is_some_and(|idle| idle - self.position.seen > IDLE_BYTES);
+        if reply_requested || overdue { self.write_idle() } else { Ok(()) }
     }
 
-    /// Writes that the log holds nothing more for this node so far, and acknowledges it: an idle table holds no log.
+    /// Stores and acknowledges a position without changes, so that an idle table does not retain the log.
     fn write_idle(&mut self) -> Result<(), UpstreamError> {
-        self.settle(true)?;
+        self.flush(true)?;
         let Some(seen) = self.idle.take() else { return Ok(()) };
         let position = Position { seen: seen.max(self.position.seen), ..self.position.clone() };
         let mark = self.mark(&position, self.sequence);
-        self.beat(mark)?;
+        self.heartbeat(mark)?;
         self.position = position;
         self.written = Instant::now();
         self.acknowledge();
         Ok(())
     }
 
-    /// What is to be done now and then: what an operator or the scrub asks for, and what may not wait longer.
-    async fn asked(&mut self, beat: &Beat) -> Result<Option<Ended>, UpstreamError> {
+    /// Periodic work: requests of an operator or the scrub, and positions that are due.
+    async fn periodic(&mut self, heartbeat: &HeartbeatTask) -> Result<Option<Ended>, UpstreamError> {
         let redescribed = self.gather.is_redescribed() && !self.gather.is_inside();
-        if self.following.feeding.rebuild_is_wanted() || beat.setup_changed() || redescribed {
-            self.settle(true)?;
-            return Ok(Some(Ended::Again));
+        if self.following.writer.rebuild_requested() || heartbeat.setup_changed() || redescribed {
+            self.flush(true)?;
+            return Ok(Some(Ended::Restart));
         }
         if self.written.elapsed() > IDLE_EVERY && !self.gather.is_inside() {
             self.write_idle()?;
-        } else if self.written.elapsed() > BARE_EVERY {
-            self.settle(true)?;
+        } else if self.written.elapsed() > POSITION_EVERY {
+            self.flush(true)?;
         }
-        let again = self.following.feeding.rows_wanted();
-        if !again.is_empty() && self.batch.last.is_some() {
-            self.following.feeding.reading.asks.want_rows(again);
-        } else if !again.is_empty() {
-            self.bring(again).await?;
+        let rows = self.following.writer.take_requested_rows();
+        if !rows.is_empty() && self.batch.last.is_some() {
+            self.following.writer.shared.requests.request_rows(rows);
+        } else if !rows.is_empty() {
+            self.retry_rows(rows).await?;
         }
         Ok(None)
     }
 
-    /// Brings rows of the quarantine again; the place stays where it is.
-    async fn bring(&mut self, ids: Vec<String>) -> Result<(), UpstreamError> {
-        let rows = self.following.again(&self.met, ids).await?;
+    /// Applies quarantined rows that were requested again; the position does not move.
+    async fn retry_rows(&mut self, ids: Vec<String>) -> Result<(), UpstreamError> {
+        let rows = self.following.fetch_rows(&self.connected, ids).await?;
         if !rows.is_empty() {
-            self.apply(Batch::Again(rows))?;
+            self.apply(Batch::Retry(rows))?;
         }
         Ok(())
     }
 
-    /// The stream is the log that the copy followed: what was wrong is over.
-    fn proven(&mut self) {
+    /// Clears the trouble once the stream has proven to continue the history of the copy.
+    fn confirm_history(&mut self) {
         if self.gather.expects_anchor() {
             return;
         }
-        let metrics = &self.following.feeding.reading.metrics.upstream;
+        let metrics = &self.following.writer.shared.metrics.upstream;
         if metrics.streaming.swap(1, Ordering::Relaxed) == 0 {
             metrics.connects.fetch_add(1, Ordering::Relaxed);
             if self.following.end_trouble() {
-                tracing::info!("the upstream is followed again");
-            }
-        }
-    }
-
-    /// A transaction that grows past what memory holds is only counted from there on.
-    fn count(&mut self) {
-        if self.counting.is_none() && self.gather.waiting() <= HUGE_CHANGES {
-            return;
-        }
-        if self.counting.is_some() && self.gather.waiting() < COUNT_AT_ONCE {
-            return;
-        }
-        let commit = self.gather.commit_place().unwrap_or_default();
-        let counted = deletes(&self.gather.take_steps());
-        let before = self.counting.map_or(0, |huge| huge.deletes);
-        self.counting = Some(Huge { commit, deletes: before + counted });
-    }
-
-    /// Streams a transaction that memory does not hold into the copy.
-    async fn pour(&mut self, huge: Huge, anchor: Anchor) -> Result<Option<Ended>, UpstreamError> {
-        self.settle(true)?;
-        let position =
-            Position { seen: huge.commit.max(self.position.seen), anchor: Some(anchor), ..self.position.clone() };
-        if matches!(self.following.settings.heartbeat, replica::upstream::Heartbeat::Commits) {
-            self.as_of = timestamp(anchor.time).map_or(self.as_of, |told| told.max(self.as_of));
-        }
-        let mark = self.mark(&position, anchor.commit);
-        let (items, receiver) = sync_channel(POURED_MAX);
-        let changes = Box::new(Poured { receiver, is_over: false });
-        let batch = Batch::Changes(Changes { mark, deletes: huge.deletes, changes });
-        let feeding = self.following.feeding.clone();
-        let applying = std::thread::spawn(move || feeding.apply(SOURCE, batch));
-        let poured = self.pour_steps(&items).await;
-        drop(items);
-        let applied = applying.join().unwrap_or(Err(ApplyError::Fault));
-        let count = poured?;
-        applied.map_err(|error| refused(&error))?;
-        self.following.huge = None;
-        self.reached(position, anchor, 1, count);
-        Ok(None)
-    }
-
-    async fn pour_steps(&mut self, items: &SyncSender<Item>) -> Result<u64, UpstreamError> {
-        let mut count = 0;
-        loop {
-            let limit = self.following.settings.silence;
-            let event = tokio::time::timeout(limit, self.client.recv()).await;
-            let event = event.map_err(|_| {
-                UpstreamError::new(UpstreamErrorKind::Silent, "the upstream stops in the midst of a transaction")
-            })?;
-            let event =
-                event.map_err(|error| session::of_stream(&self.following.settings, &self.met.server, &error))?;
-            let over = match event {
-                Some(ReplicationEvent::XLogData { data, .. }) => {
-                    self.gather.message(&data)?;
-                    false
-                }
-                Some(ReplicationEvent::Commit { .. }) => true,
-                Some(ReplicationEvent::Begin { .. }) => return Err(GatherError::Order.into()),
-                None => {
-                    return Err(UpstreamError::new(
-                        UpstreamErrorKind::Unreachable,
-                        "the upstream has ended the stream",
-                    ));
-                }
-                Some(_) => false,
-            };
-            for step in self.gather.take_steps() {
-                count += 1;
-                let change = self.change(step).await?;
-                // The writer refuses: its reason is told by its end.
-                if items.send(Item::Change(Box::new(change))).is_err() {
-                    return Ok(count);
-                }
-            }
-            if over {
-                self.gather.commit(0)?;
-                let _ = items.send(Item::End);
-                return Ok(count);
+                tracing::info!("upstream_followed_again");
             }
         }
     }
 }
 
-/// A piece of a transaction on its way to the writer.
-enum Item {
-    Change(Box<Change>),
-    End,
-}
-
-/// The changes of a transaction as they come. One that ends without its end is not committed.
-struct Poured {
-    receiver: Receiver<Item>,
-    is_over: bool,
-}
-
-impl Iterator for Poured {
-    type Item = Result<Change, ApplyError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
-        }
-        match self.receiver.recv() {
-            Ok(Item::Change(change)) => Some(Ok(*change)),
-            Ok(Item::End) => {
-                self.is_over = true;
-                None
-            }
-            Err(_) => {
-                self.is_over = true;
-                Some(Err(ApplyError::Source("the stream broke off within a transaction".into())))
-            }
-        }
-    }
-}
-
-fn deletes(steps: &[Step]) -> u64 {
+pub(super) fn deletes(steps: &[Step]) -> u64 {
     steps.iter().filter(|step| matches!(step, Step::Change(Change::Delete { .. }))).count() as u64
 }
 
-fn refused(error: &ApplyError) -> UpstreamError {
+pub(super) fn writer_trouble(error: &ApplyError) -> UpstreamError {
     let kind =
         if matches!(error, ApplyError::Held { .. }) { UpstreamErrorKind::Held } else { UpstreamErrorKind::Store };
     UpstreamError::new(kind, error.to_string())
 }
 
-/// The result of a future that has one already. Not counted against the task's fair share: a full queue is read whole.
-async fn at_hand<T>(future: impl Future<Output = T>) -> Option<T> {
+/// The result of a future that is ready. Runs outside the cooperative budget, so that a full queue is read completely.
+async fn if_ready<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(tokio::task::unconstrained(future));
     poll_fn(|cx| {
         Poll::Ready(match future.as_mut().poll(cx) {
@@ -478,17 +361,13 @@ async fn at_hand<T>(future: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
-/// Changes in one batch: a commit's cost is shared by so many, and a look-up sees the first of them no later.
+/// Changes in one batch, which share the cost of a commit.
 const BATCH_CHANGES: usize = 8192;
-/// A transaction with more deletes comes alone. At most what the writer lets pass without a question.
+/// A transaction with more deletes becomes a batch of its own. At most the number that the writer never holds.
 const DELETES_TOGETHER: u64 = 5;
-/// A transaction with more changes is not held in memory.
-const HUGE_CHANGES: usize = if cfg!(test) { 4000 } else { 100_000 };
-const COUNT_AT_ONCE: usize = 1000;
-const POURED_MAX: usize = 1024;
 const TICK: Duration = Duration::from_millis(500);
-/// How often a place without changes is written.
-const BARE_EVERY: Duration = Duration::from_secs(1);
+/// How often a position without changes is stored.
+const POSITION_EVERY: Duration = Duration::from_secs(1);
 const IDLE_EVERY: Duration = Duration::from_secs(10);
-/// So much log without anything for this node is acknowledged at once.
+/// This much log without anything for this node is acknowledged at once.
 const IDLE_BYTES: u64 = 16 << 20;

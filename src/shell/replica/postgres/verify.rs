@@ -1,11 +1,11 @@
-//! Holds the copy against the upstream: its setup, and row for row what stands there.
+//! `jindu replica postgres …`: checks the upstream's setup, and compares the copy with the upstream row by row.
 //!
 //! ```text
-//!  a snapshot of the upstream, and its place in the log ─► the copy has reached it ─► every row mapped and compared
-//!        └─ what differs may have been changed since: only what differs in every pass does differ
+//!  a snapshot of the upstream, and its log position ─► wait for the copy to reach it ─► map and compare every row
+//!        └─ a difference may be a later change: only what differs in every pass counts
 //! ```
 //!
-//! Beside a serving node it reads the node's file, as a look-up does, and takes no slot.
+//! Beside a serving node it reads the node's file, as a look-up does, and uses no slot.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,61 +13,76 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use crate::{quarantine, store};
 use config::Postgres;
 use inquiry::Keys;
 use replica::Change;
-use replica::upstream::{Catalogue, Field, Lsn, Position, Slot, UpstreamError, UpstreamErrorKind, lsn, lsn_text};
+use replica::upstream::{Field, Lsn, Position, Slot, UpstreamError, UpstreamErrorKind, lsn, lsn_text};
 
-use super::catalogue;
-use super::copy::change;
-use super::out::{copy_out, select};
-use super::session::Session;
-use super::tls;
+use crate::file::{quarantine, state, store};
+use crate::postgres::connected::{Connected, connect_to_any};
+use crate::postgres::copy_out::{copy_out, select};
+use crate::postgres::initial_copy::change;
+use crate::postgres::{catalogue, session, tls};
 
-/// What a comparison found.
+/// The result of a comparison, in numbers of cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Compared {
-    /// Cases upstream that can be used.
+    /// Usable cases upstream.
     pub upstream: u64,
     /// Cases in the copy.
     pub copy: u64,
-    /// Rows upstream that cannot be used; they must be in quarantine.
+    /// Unusable rows upstream, which must be in quarantine.
     pub unusable: u64,
+    /// Upstream, and not in the copy.
     pub missing: u64,
+    /// In both, with different content.
     pub different: u64,
     /// In the copy, and not upstream.
     pub left_over: u64,
+    /// Passes that were needed.
     pub passes: u32,
 }
 
 /// Why there is no comparison.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
+    /// The upstream cannot be read.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// The file cannot be read.
     #[error("the copy cannot be read: {0}")]
     Copy(String),
+    /// The copy did not reach the position of the snapshot.
     #[error(
-        "the copy has not reached {wanted} of the upstream's log within {waited_s} s: it stands at {at}; is it followed?"
+        "the copy has not reached {wanted} of the upstream's log within {waited_s} s; it is at {at}; check that a node follows"
     )]
-    Behind { wanted: String, at: String, waited_s: u64 },
+    Behind {
+        /// The position of the snapshot.
+        wanted: String,
+        /// The position of the copy.
+        at: String,
+        /// Seconds waited.
+        waited_s: u64,
+    },
 }
 
-/// How the upstream is set up for this node.
+/// The upstream's setup for this node.
 #[derive(Clone, Debug)]
 pub struct Checked {
+    /// The server that answered.
     pub server: String,
-    /// What keeps it from being followed.
+    /// What prevents following it.
     pub complaints: Vec<String>,
+    /// What should be improved.
     pub remarks: Vec<String>,
+    /// The slot, if it exists.
     pub slot: Option<Slot>,
-    /// The log that the slot holds back, in bytes.
+    /// Bytes of log that the slot retains.
     pub held_bytes: Option<u64>,
 }
 
 impl Compared {
-    /// Whether the two are one.
+    /// Whether the copy equals the upstream.
     pub fn is_equal(&self) -> bool {
         self.missing == 0 && self.different == 0 && self.left_over == 0
     }
@@ -78,10 +93,10 @@ impl std::fmt::Display for Compared {
         let Compared { upstream, copy, unusable, missing, different, left_over, passes } = self;
         write!(
             f,
-            "{upstream} cases upstream, {copy} in the copy: {missing} missing, {different} different, {left_over} left over"
+            "{upstream} cases upstream, {copy} in the copy: {missing} missing, {different} different, {left_over} surplus"
         )?;
         if *unusable > 0 {
-            write!(f, "; {unusable} rows upstream cannot be used")?;
+            write!(f, "; {unusable} unusable rows upstream")?;
         }
         if *passes > 1 { write!(f, " ({passes} passes)") } else { Ok(()) }
     }
@@ -92,12 +107,12 @@ impl std::fmt::Display for Checked {
         let Checked { server, complaints, remarks, slot, held_bytes } = self;
         writeln!(f, "server     {server}")?;
         match slot {
-            None => writeln!(f, "slot       not made yet")?,
-            Some(slot) if slot.is_lost => writeln!(f, "slot       lost: the table will be copied anew")?,
+            None => writeln!(f, "slot       not created yet")?,
+            Some(slot) if slot.is_lost => writeln!(f, "slot       lost: the table will be copied again")?,
             Some(slot) => {
                 let confirmed = slot.confirmed.map_or_else(|| "nothing".into(), lsn_text);
-                let read = if slot.is_active { "being read" } else { "not being read" };
-                let held = held_bytes.map_or_else(String::new, |bytes| format!(", holds back {bytes} bytes of log"));
+                let read = if slot.is_active { "in use" } else { "not in use" };
+                let held = held_bytes.map_or_else(String::new, |bytes| format!(", retains {bytes} bytes of log"));
                 writeln!(f, "slot       {read}, confirmed up to {confirmed}{held}")?;
             }
         }
@@ -105,39 +120,44 @@ impl std::fmt::Display for Checked {
             writeln!(f, "remark     {remark}")?;
         }
         for complaint in complaints {
-            writeln!(f, "must do    {complaint}")?;
+            writeln!(f, "error      {complaint}")?;
         }
         write!(
             f,
             "{}",
-            if complaints.is_empty() { "all right: it can be followed" } else { "it cannot be followed yet" }
+            if complaints.is_empty() {
+                "ok: the upstream can be followed"
+            } else {
+                "the upstream cannot be followed yet"
+            }
         )
     }
 }
 
-/// Compares the copy in a data folder with its upstream. Waits up to `patience` for the copy to be where the upstream is.
+/// Compares the copy in a data folder with its upstream. Waits up to `patience` for the copy to reach the snapshot.
 pub fn verify(settings: &Postgres, folder: &Path, keys: &Keys, patience: Duration) -> Result<Compared, VerifyError> {
     tls::use_provider();
-    let runtime = super::runtime().map_err(|error| VerifyError::Copy(error.to_string()))?;
+    let runtime = session::runtime().map_err(|error| VerifyError::Copy(error.to_string()))?;
     let path = store::path(folder);
     runtime.block_on(async {
-        let (_, session, catalogue) = meet(settings).await?;
-        let comparing = Comparing { settings, session, catalogue, path, keys, patience };
-        comparing.run().await
+        let connected = connect_to_any(settings).await?;
+        let comparison = Comparison { settings, connected, path, keys, patience };
+        comparison.run().await
     })
 }
 
-/// Looks at the upstream's setup, without changing it.
+/// Checks the upstream's setup without changing it.
 pub fn check(settings: &Postgres) -> Result<Checked, UpstreamError> {
     tls::use_provider();
-    let runtime = super::runtime().map_err(|error| UpstreamError::new(UpstreamErrorKind::Setup, error.to_string()))?;
+    let runtime =
+        session::runtime().map_err(|error| UpstreamError::new(UpstreamErrorKind::Setup, error.to_string()))?;
     runtime.block_on(async {
-        let (server, session, catalogue) = meet(settings).await?;
-        let slot = catalogue::slot(settings, &session).await?;
+        let Connected { server, session, catalogue, .. } = &connect_to_any(settings).await?;
+        let slot = catalogue::slot(settings, session).await?;
         let name = catalogue::literal(&settings.slot);
-        let held = session.rows(settings, &HELD_BACK.replace("{slot}", &name)).await?;
+        let held = session.rows(settings, &RETAINED.replace("{slot}", &name)).await?;
         Ok(Checked {
-            server,
+            server: server.to_string(),
             complaints: catalogue.complaints(&settings.mapping, &settings.publication),
             remarks: catalogue.remarks(&settings.mapping),
             slot,
@@ -146,36 +166,16 @@ pub fn check(settings: &Postgres) -> Result<Checked, UpstreamError> {
     })
 }
 
-/// The first server that is no standby, else the first that answers.
-async fn meet(settings: &Postgres) -> Result<(String, Session, Catalogue), UpstreamError> {
-    let mut trouble = UpstreamError::new(UpstreamErrorKind::Setup, "replica.postgres.servers names no server");
-    let mut standby = None;
-    for server in settings.servers.iter().rev() {
-        let met = async {
-            let session = Session::open(settings, server).await?;
-            let catalogue = catalogue::read(settings, &session).await?;
-            Ok((server.to_string(), session, catalogue))
-        };
-        match met.await {
-            Ok(met) if met.2.is_standby => standby = Some(met),
-            Ok(met) => return Ok(met),
-            Err(found) => trouble = found,
-        }
-    }
-    standby.ok_or(trouble)
-}
-
-struct Comparing<'a> {
+struct Comparison<'a> {
     settings: &'a Postgres,
-    session: Session,
-    catalogue: Catalogue,
+    connected: Connected,
     /// The copy's file.
     path: PathBuf,
     keys: &'a Keys,
     patience: Duration,
 }
 
-/// How one case differs.
+/// How a case differs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Differs {
     Missing,
@@ -183,10 +183,10 @@ enum Differs {
     LeftOver,
 }
 
-impl Comparing<'_> {
+impl Comparison<'_> {
     async fn run(&self) -> Result<Compared, VerifyError> {
-        let complaints = self.catalogue.complaints(&self.settings.mapping, &self.settings.publication);
-        if let Some(trouble) = catalogue::complaint(&complaints) {
+        let complaints = self.connected.catalogue.complaints(&self.settings.mapping, &self.settings.publication);
+        if let Some(trouble) = catalogue::setup_trouble(&complaints) {
             return Err(trouble.into());
         }
         let (mut compared, mut suspects) = self.pass().await?;
@@ -206,7 +206,7 @@ impl Comparing<'_> {
     async fn pass(&self) -> Result<(Compared, HashMap<i64, Differs>), VerifyError> {
         let end = self.snapshot().await?;
         let copy = self.await_copy(end).await?;
-        let unsure = quarantine::unsure(&copy).map_err(unreadable)?;
+        let withheld = quarantine::withheld(&copy).map_err(unreadable)?;
         let mapping = &self.settings.mapping;
         let bound = mapping.bind_copied();
         let mut compared = Compared { passes: 1, ..Compared::default() };
@@ -226,15 +226,22 @@ impl Comparing<'_> {
             match (wanted, found) {
                 (Some(_), None) => drop(suspects.insert(key, Differs::Missing)),
                 (Some(wanted), Some(found)) if wanted != found => drop(suspects.insert(key, Differs::Different)),
-                // A row that cannot be used answers nothing.
-                (None, _) if !unsure.contains(&key) => drop(suspects.insert(key, Differs::Different)),
+                // The case of an unusable row must be in quarantine.
+                (None, _) if !withheld.contains(&key) => drop(suspects.insert(key, Differs::Different)),
                 (Some(_) | None, _) => {}
             }
             Ok(())
         };
         let server = &self.settings.servers[0];
-        copy_out(self.settings, server, &self.session, &select(mapping, &self.catalogue, None), row).await?;
-        self.session.rows(self.settings, "COMMIT").await?;
+        copy_out(
+            self.settings,
+            server,
+            &self.connected.session,
+            &select(mapping, &self.connected.catalogue, None),
+            row,
+        )
+        .await?;
+        self.connected.session.rows(self.settings, "COMMIT").await?;
         if let Some(error) = failed {
             return Err(unreadable(error));
         }
@@ -243,7 +250,7 @@ impl Comparing<'_> {
         Ok((compared, suspects))
     }
 
-    /// Where a row upstream stands in the copy, and as what; none when it stands nowhere, as what only when it is a case.
+    /// The key of a row upstream, and its encoding if it is usable; `None` without a readable receipt number.
     fn wanted(&self, change: Change, compared: &mut Compared) -> Option<(i64, Option<Vec<u8>>)> {
         match change {
             Change::Replace(case) => match case.to_row(self.keys) {
@@ -258,28 +265,28 @@ impl Comparing<'_> {
         }
     }
 
-    /// Begins a snapshot; gives a place in the log that everything in it stands before.
+    /// Begins a snapshot, and gives a log position after everything in it.
     async fn snapshot(&self) -> Result<Lsn, VerifyError> {
-        // Whatever was committed last is told by a message after it, so that the copy's place moves past it.
-        if !self.catalogue.is_standby {
+        // A message after the last commit, so that the copy's position moves past it.
+        if !self.connected.catalogue.is_standby {
             let nudge = "SELECT pg_catalog.pg_logical_emit_message(true, 'jindu', '')";
-            let _ = self.session.rows(self.settings, nudge).await;
+            let _ = self.connected.session.rows(self.settings, nudge).await;
         }
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1";
-        self.session.rows(self.settings, begin).await?;
-        let row = self.session.row(self.settings, END_OF_LOG).await?;
+        self.connected.session.rows(self.settings, begin).await?;
+        let row = self.connected.session.row(self.settings, END_OF_LOG).await?;
         Ok(row.get(0).and_then(lsn).unwrap_or_default())
     }
 
-    /// Opens the copy once it has reached a place. Each look opens it anew: a fresh copy may have been swapped in.
+    /// Opens the copy once it has reached a position. Each poll reopens it, since a rebuilt copy may have been swapped in.
     async fn await_copy(&self, end: Lsn) -> Result<Connection, VerifyError> {
         let until = Instant::now() + self.patience;
         let mut at = None;
         loop {
-            match self.look() {
+            match self.open_copy() {
                 Ok((copy, seen)) if seen >= end => return Ok(copy),
                 Ok((_, seen)) => at = Some(seen),
-                // In the moment of a swap there may be nothing to open.
+                // During a swap there may be no file to open.
                 Err(_) if at.is_some() && Instant::now() < until => {}
                 Err(error) => return Err(unreadable(error)),
             }
@@ -287,14 +294,14 @@ impl Comparing<'_> {
                 let (waited_s, at) = (self.patience.as_secs(), lsn_text(at.unwrap_or_default()));
                 return Err(VerifyError::Behind { wanted: lsn_text(end), at, waited_s });
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_EVERY).await;
         }
     }
 
-    /// The copy as it is, and how far it reaches.
-    fn look(&self) -> rusqlite::Result<(Connection, Lsn)> {
+    /// The copy, and its position.
+    fn open_copy(&self) -> rusqlite::Result<(Connection, Lsn)> {
         let copy = store::open_reader(&self.path)?;
-        let position = store::state(&copy)?.mark.and_then(|mark| Position::read(mark.position.as_deref()?));
+        let position = state::read(&copy)?.mark.and_then(|mark| Position::read(mark.position.as_deref()?));
         Ok((copy, position.map_or(0, |position| position.seen)))
     }
 }
@@ -305,7 +312,7 @@ fn row_of(copy: &Connection, key: i64) -> rusqlite::Result<Option<Vec<u8>>> {
     select.query_row([key], |row| row.get(0)).optional()
 }
 
-/// Counts the copy's cases, and those among them that are not upstream.
+/// Counts the cases of the copy, and adds those that are not upstream to `suspects`.
 fn left_over(copy: &Connection, there: &[i64], suspects: &mut HashMap<i64, Differs>) -> rusqlite::Result<u64> {
     let mut select = copy.prepare_cached("SELECT key FROM cases")?;
     let mut rows = select.query([])?;
@@ -326,10 +333,10 @@ fn unreadable(error: rusqlite::Error) -> VerifyError {
 
 const END_OF_LOG: &str = "
     SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END";
-const HELD_BACK: &str = "
+const RETAINED: &str = "
     SELECT pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END,
                            restart_lsn)::bigint
     FROM pg_replication_slots WHERE slot_name = {slot}";
 const PASSES_MAX: u32 = 4;
 const BETWEEN_PASSES: Duration = Duration::from_millis(300);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const POLL_EVERY: Duration = Duration::from_millis(20);

@@ -1,0 +1,130 @@
+//! A private gateway for each call of a sheet: real sockets and media threads, and staged cases in place of the replica.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+
+use base::Lang;
+use config::{self, Network, Settings, Transport};
+use flow::sheet::{Db, Script};
+use inquiry::Keys;
+use journal::Journal;
+use media::{MediaConfig, MediaPlane};
+use metrics::Metrics;
+use os::clock;
+use os::folder;
+use phone::{Cases, LiveRelease, Registry, Services, Stage, TransportLayer, UserAgent};
+use release::hotline::Hotline;
+
+/// What the gateways of a run share.
+pub(super) struct Gateways {
+    runtime: Runtime,
+    settings: config::Phone,
+    live: Arc<ArcSwap<LiveRelease>>,
+    media: Arc<MediaPlane>,
+    journal: Arc<Journal>,
+    keys: Keys,
+    folder: Folder,
+}
+
+/// A folder that is deleted after the run: messages that callers of sheets leave.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// One gateway, set up for one call.
+pub(super) struct Gateway {
+    registry: Arc<Registry>,
+    stage: Arc<Stage>,
+    address: SocketAddr,
+    transport: JoinHandle<std::io::Error>,
+}
+
+impl Gateways {
+    pub(crate) fn open(settings: &Settings, hotline: &Hotline) -> Result<Gateways, String> {
+        let folder = Folder(std::env::temp_dir().join(format!("jindu-test-{:016x}", clock::seed())));
+        folder::make(&folder.0)?;
+        let journal = Journal::open(&folder.0, &settings.journal).map_err(|error| error.to_string())?;
+        let media = MediaConfig {
+            addresses: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
+            ports: settings.phone.media_ports,
+            threads: 1,
+            media_timeout: settings.phone.media_timeout,
+            latch_any: false,
+        };
+        let media = MediaPlane::start(&media).map_err(|error| format!("cannot start the media threads: {error}"))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let loopback = Network { address: IpAddr::V4(Ipv4Addr::LOCALHOST), prefix: 8 };
+        let desk = settings.phone.desk.clone().unwrap_or_else(|| "sip:desk@127.0.0.1".into());
+        let phone = config::Phone { trunks: vec![loopback], desk: Some(desk), ..settings.phone.clone() };
+        Ok(Gateways {
+            runtime: runtime.map_err(|error| format!("cannot start: {error}"))?,
+            settings: phone,
+            live: Arc::new(ArcSwap::from_pointee(LiveRelease::of(hotline))),
+            media: Arc::new(media),
+            journal,
+            keys: Keys::new(&[0; 32]),
+            folder,
+        })
+    }
+
+    /// Opens a gateway as a call needs it.
+    pub(crate) fn start(&self, part: &Script) -> Result<Gateway, String> {
+        let stage = Arc::new(Stage::new(Arc::clone(&self.live.load().release), part.civil, part.caller.clone()));
+        let _here = self.runtime.enter();
+        let any = (Transport::Udp, (Ipv4Addr::LOCALHOST, 0).into());
+        let transport = TransportLayer::bind(&[any]).map_err(|error| error.to_string())?;
+        let address = transport.listening().first().map(|(_, address)| *address).ok_or("no socket")?;
+        let registry = Registry::new(self.settings.calls_limit(), part.emergency);
+        let services = self.services(Arc::clone(&stage));
+        let user_agent = UserAgent::new(self.settings.clone(), services, Arc::clone(&registry), &transport);
+        let transport = self.runtime.spawn(transport.run(user_agent));
+        Ok(Gateway { registry, stage, address, transport })
+    }
+
+    fn services(&self, stage: Arc<Stage>) -> Services {
+        Services {
+            live: Arc::clone(&self.live),
+            keys: self.keys.clone(),
+            cases: Cases::Staged(stage),
+            journal: Arc::clone(&self.journal),
+            messages: self.folder.0.join("messages"),
+            media: Arc::clone(&self.media),
+            metrics: Arc::new(Metrics::new()),
+            recording: None,
+        }
+    }
+}
+
+impl Gateway {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn apply(&self, db: &Db) {
+        self.stage.apply(db);
+    }
+
+    pub(crate) fn set_emergency(&self, on: bool) {
+        self.registry.set_emergency(on);
+    }
+
+    pub(crate) fn set_lang(&self, lang: Lang) {
+        self.registry.set_lang(lang);
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.registry.end_calls();
+        self.transport.abort();
+    }
+}

@@ -1,0 +1,113 @@
+//! What an operator asks of the node that serves: performs the requests of `jindu replica …`.
+
+use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+
+use crate::control::{Reply, Request};
+use crate::file::held::{self, Decision, Held};
+use crate::file::quarantine::{self, QuarantinedRow};
+use crate::file::store;
+use crate::look_up::Replica;
+use crate::poison::locked;
+use crate::status::Status;
+use crate::write::batch::ApplyError;
+use crate::write::writer::Writer;
+
+impl Replica {
+    /// Performs an operator's request. Blocks: not for an async task.
+    pub fn perform(&self, request: Request) -> Reply {
+        let done = match request {
+            Request::Status => return Reply::Status(Box::new(self.status())),
+            Request::Quarantine => match self.quarantine() {
+                Ok(rows) => return Reply::Quarantine(rows),
+                Err(error) => Err(error),
+            },
+            Request::Rebuild => {
+                self.shared.requests.set_rebuild_requested(true);
+                Ok("a full snapshot was requested from the source; the present copy answers until it is there".into())
+            }
+            Request::Damaged => {
+                self.shared.report_damage("jindu replica verify found damage");
+                Ok("a full snapshot was requested from the source".into())
+            }
+            Request::Retry { id } => self.run(move |writer| writer.retry(id.as_deref())),
+            Request::Forget { id } => self.forget(id),
+            Request::Decide { decision } => self.decide(decision).map(|decided| {
+                let text =
+                    if decided { "decided; the source continues with its next attempt" } else { "nothing is held" };
+                text.to_owned()
+            }),
+        };
+        done.map_or_else(|error| Reply::Refused(error.to_string()), Reply::Done)
+    }
+
+    /// The state of the copy.
+    pub fn status(&self) -> Status {
+        let (metrics, shared) = (&self.shared.metrics, &self.shared);
+        let mark = locked(&shared.mark).clone();
+        let number = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let bytes = |suffix| fs::metadata(store::with_suffix(&shared.path, suffix)).map_or(0, |file| file.len());
+        let now = Timestamp::now();
+        Status {
+            serving: self.is_following(),
+            cases: number(&metrics.rows),
+            source: mark.as_ref().map(|mark| mark.source.clone()),
+            sequence: mark.as_ref().and_then(|mark| mark.sequence),
+            position: mark.as_ref().and_then(|mark| mark.position.clone()),
+            as_of: mark.as_ref().map(|mark| mark.as_of),
+            age_s: self.age().map(|age| age.as_secs()),
+            lag_rows: number(&metrics.lag_rows),
+            lag_bytes: number(&metrics.lag_bytes),
+            rows_per_second: number(&metrics.rows_per_second),
+            quarantined: number(&metrics.quarantined),
+            quarantine_lost: number(&metrics.quarantine_lost),
+            held: self.held().ok().flatten(),
+            rebuild_wanted: shared.requests.rebuild_requested(),
+            rebuilds: number(&metrics.rebuilds),
+            last_scrub: metrics.scrubbed(),
+            last_scrub_age_s: metrics.scrubbed().map(|at| inquiry::age(at, now).as_secs()),
+            damaged: number(&metrics.damaged),
+            file_bytes: bytes(""),
+            log_bytes: bytes("-wal"),
+            alarms: shared.alarms.all(),
+        }
+    }
+
+    /// The batch that waits for an operator's decision. Blocks: not for an async task.
+    pub fn held(&self) -> Result<Option<Held>, ApplyError> {
+        self.run(|writer| Ok(held::get(writer.connection()?)?))
+    }
+
+    /// Stores an operator's decision on the held batch, for the source's next attempt; `false` when nothing is held.
+    pub fn decide(&self, decision: Decision) -> Result<bool, ApplyError> {
+        self.run(move |writer| {
+            let decided = held::decide(writer.connection()?, decision)?;
+            writer.publish_held();
+            Ok(decided)
+        })
+    }
+
+    /// The oldest rows in quarantine, at most 1000.
+    pub fn quarantine(&self) -> Result<Vec<QuarantinedRow>, ApplyError> {
+        self.run(|writer| Ok(quarantine::list(writer.connection()?, LISTED_MAX)?))
+    }
+
+    fn forget(&self, id: Option<String>) -> Result<String, ApplyError> {
+        self.run(move |writer| {
+            let removed = quarantine::remove(writer.connection()?, id.as_deref())?;
+            writer.publish_quarantine();
+            Ok(format!("{removed} rows dropped; the copy's older rows of their cases are served again"))
+        })
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, ApplyError> + Send + 'static,
+    ) -> Result<T, ApplyError> {
+        self.writer.as_ref().ok_or(ApplyError::Ending)?.run(work)
+    }
+}
+
+const LISTED_MAX: usize = 1000;

@@ -1,0 +1,168 @@
+//! A batch of changes, what applying it did, and why it was not applied.
+
+use std::io;
+use std::path::PathBuf;
+
+use replica::{Change, LineError, Mark};
+
+use crate::file::held::HeldWhat;
+
+/// Where a batch comes from.
+pub(crate) enum Batch {
+    /// A batch file: plain or compressed lines of cases.
+    File(PathBuf),
+    Changes(Changes),
+    /// Quarantined rows that are retried, under their ids.
+    Retry(Vec<(String, Change)>),
+}
+
+/// Changes of an upstream: whole transactions, in order.
+pub(crate) struct Changes {
+    /// The upstream's position after them. A batch whose position the copy has reached changes nothing.
+    pub mark: Mark,
+    /// The deletes of its largest transaction, by which the batch may be held. [`Change::Truncate`] is judged by itself.
+    pub deletes: u64,
+    pub changes: Box<dyn Iterator<Item = Result<Change, ApplyError>> + Send>,
+}
+
+impl Changes {
+    /// One transaction in memory.
+    #[cfg(test)]
+    pub fn of(mark: Mark, changes: Vec<Change>) -> Changes {
+        let deletes = changes.iter().filter(|change| matches!(change, Change::Delete { .. })).count();
+        Changes { mark, deletes: deletes as u64, changes: Box::new(changes.into_iter().map(Ok)) }
+    }
+}
+
+/// What applying a batch did, in numbers of cases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Inserted.
+    pub new: u64,
+    /// Updated.
+    pub changed: u64,
+    /// Stored already, as new or newer.
+    pub unchanged: u64,
+    /// Deleted.
+    pub deleted: u64,
+    /// Unusable rows, quarantined or beyond its limit.
+    pub quarantined: u64,
+}
+
+/// Why a batch was not applied. The rows and the mark are unchanged, except for committed parts of a large batch.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The batch file cannot be read.
+    #[error("cannot read the batch: {0}")]
+    Read(#[from] io::Error),
+    /// SQLite or the disk failed.
+    #[error("cannot write the replica: {0}; if the disk is full, free some space")]
+    Store(#[from] rusqlite::Error),
+    /// The compressed file is damaged.
+    #[error("damaged: it cannot be decompressed ({0}); send it again")]
+    Packing(String),
+    /// The header line is malformed.
+    #[error("line 1: {0}")]
+    Header(LineError),
+    /// The file is incomplete.
+    #[error("incomplete: the header announces {announced} cases, the file holds {held}; send the whole file again")]
+    Count {
+        /// Cases by the header.
+        announced: u64,
+        /// Cases in the file.
+        held: u64,
+    },
+    /// No line is usable: the number of lines, and what is wrong with the first.
+    #[error("none of its {0} lines is a case; the first: {1}")]
+    Nothing(u64, String),
+    /// Neither a header nor a case.
+    #[error(
+        "empty: it holds neither a header nor a case; the first line of a file may be \
+         {{\"batch\":{{\"as_of\":\"2026-01-01T00:00:00Z\"}}}}"
+    )]
+    Empty,
+    /// The copy is empty, and the batch has no `as_of`.
+    #[error(
+        "`as_of` is missing: begin the file with {{\"batch\":{{\"as_of\":\"2026-01-01T00:00:00Z\"}}}} and the upstream's time"
+    )]
+    NoAge,
+    /// It deletes too many cases without an operator's decision.
+    #[error(
+        "held: it deletes {deletes} of {rows} cases ({}); if that is intended, run jindu replica held apply, otherwise held drop",
+        what.name()
+    )]
+    Held {
+        /// Why it is held.
+        what: HeldWhat,
+        /// Cases that it deletes.
+        deletes: u64,
+        /// Cases in the copy.
+        rows: u64,
+    },
+    /// An operator decided against it.
+    #[error("dropped by an operator (jindu replica held drop)")]
+    Dropped,
+    /// A reader blocks the truncation of the write-ahead log.
+    #[error(
+        "the write-ahead log is full and cannot be truncated, because a reader is stuck; check the disk of the data folder"
+    )]
+    Crowded,
+    /// The file could not be opened for writing.
+    #[error("the replica is not open for writing; see jindu replica status")]
+    Closed,
+    /// Another rebuild is running.
+    #[error("another rebuild is running")]
+    Busy,
+    /// The source failed while the batch was read.
+    #[error("{0}")]
+    Source(String),
+    /// A panic while the batch was applied.
+    #[error("the program failed on this batch; keep the file and report it")]
+    Fault,
+    /// The program is stopping.
+    #[error("the program is stopping")]
+    Ending,
+}
+
+impl ApplyError {
+    /// Whether the batch itself is at fault, so that a retry fails as well.
+    pub fn is_final(&self) -> bool {
+        match self {
+            ApplyError::Header(_)
+            | ApplyError::Packing(_)
+            | ApplyError::Count { .. }
+            | ApplyError::Nothing(..)
+            | ApplyError::Empty
+            | ApplyError::NoAge
+            | ApplyError::Dropped
+            | ApplyError::Fault => true,
+            ApplyError::Read(_)
+            | ApplyError::Store(_)
+            | ApplyError::Held { .. }
+            | ApplyError::Crowded
+            | ApplyError::Closed
+            | ApplyError::Busy
+            | ApplyError::Source(_)
+            | ApplyError::Ending => false,
+        }
+    }
+}
+
+impl Applied {
+    /// Logs a batch that was made of so many files.
+    pub(crate) fn log(&self, batch: &str, files: usize) {
+        let Applied { new, changed, unchanged: _, deleted, quarantined } = self;
+        tracing::info!(batch, files, new, changed, deleted, quarantined, "batch_applied");
+    }
+}
+
+impl std::fmt::Display for Applied {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Applied { new, changed, unchanged, deleted, quarantined } = self;
+        write!(f, "{new} new, {changed} changed, {unchanged} unchanged, ")?;
+        if *deleted > 0 {
+            write!(f, "{deleted} deleted, ")?;
+        }
+        write!(f, "{quarantined} in quarantine")
+    }
+}
