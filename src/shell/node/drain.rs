@@ -1,7 +1,7 @@
 //! Serves until a signal, then drains.
 //!
 //! ```text
-//!            signal              last call over, and drain_least passed
+//!            signal              last call over, and drain_min passed
 //!  Serving ─────────► Draining ─────────────────────────────────────────► stopped
 //!                        ├── drain_limit ────► BYE to all, 4 s for replies ──┤
 //!                        └── second signal ──► BYE to all, 0.5 s ────────────┘

@@ -67,9 +67,9 @@ pub fn replaced_by_factory(release: &Release, needed: &ClipText) -> Diagnostic {
     )
 }
 
-fn diagnostic(release: &Release, needed: &ClipText, code: &'static str, what: String, remedy: String) -> Diagnostic {
+fn diagnostic(release: &Release, needed: &ClipText, code: &'static str, message: String, remedy: String) -> Diagnostic {
     let file = Arc::clone(release.script.file());
-    Diagnostic { code, file, line: line_of(release, &needed.id), message: what, remedy }
+    Diagnostic { code, file, line: line_of(release, &needed.id), message, remedy }
 }
 
 /// The line of an entry's recording: `prompt.bye`, or `prompt.ready.0` for the first of several.
