@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use inquiry::Availability;
+
 /// What admission goes by.
 #[derive(Clone, Debug)]
 pub struct AdmissionRules {
-    /// Calls of every purpose at once.
-    pub calls_max: usize,
     /// New calls a second from one address; twice as many may come in one burst.
     pub calls_per_second_max: u32,
     /// User parts that reach the hotline; empty: every one.
@@ -37,15 +37,6 @@ pub enum Purpose {
     Studio,
 }
 
-/// Calls in progress.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CallCounts {
-    /// Of every purpose.
-    pub all: usize,
-    /// To the recording service.
-    pub studio: usize,
-}
-
 /// Why a call is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
@@ -61,7 +52,7 @@ pub enum Rejection {
     Full,
 }
 
-/// The gate of the phone door.
+/// Decides on new calls, and remembers how fast each address calls.
 #[derive(Debug)]
 pub struct Admission {
     rules: AdmissionRules,
@@ -80,26 +71,28 @@ impl Admission {
         Admission { rules, sources: HashMap::new() }
     }
 
-    /// Decides on one new call.
+    /// Decides on one new call, by what the node says to new calls and the number of calls to the recording service.
+    ///
+    /// # Errors
+    /// The [`Rejection`] to answer the INVITE with.
     pub fn admit(
         &mut self,
         now: Instant,
         from: IpAddr,
         user: &str,
-        calls: CallCounts,
-        draining: bool,
+        node: Availability,
+        recording_calls: usize,
     ) -> Result<Purpose, Rejection> {
         if !self.pace(now, from) {
             return Err(Rejection::TooFast);
         }
         let purpose = self.purpose(user).ok_or(Rejection::NoSuchNumber)?;
-        if draining {
-            return Err(Rejection::Draining);
+        match node {
+            Availability::Draining => return Err(Rejection::Draining),
+            Availability::Full => return Err(Rejection::Full),
+            Availability::Open => {}
         }
-        if calls.all >= self.rules.calls_max {
-            return Err(Rejection::Full);
-        }
-        if purpose == Purpose::Studio && calls.studio >= self.rules.studio_calls_max {
+        if purpose == Purpose::Studio && recording_calls >= self.rules.studio_calls_max {
             return Err(Rejection::StudioBusy);
         }
         Ok(purpose)
@@ -143,12 +136,12 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
+    use super::Availability::{Draining, Full, Open};
     use super::*;
     use crate::test_clock;
 
     fn gate() -> Admission {
         Admission::new(AdmissionRules {
-            calls_max: 2,
             calls_per_second_max: 5,
             hotline_numbers: vec!["96110110".into()],
             line_test: Some("9196".into()),
@@ -157,42 +150,38 @@ mod tests {
         })
     }
 
-    fn calls(all: usize, studio: usize) -> CallCounts {
-        CallCounts { all, studio }
-    }
-
     const TRUNK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     #[test]
     fn the_hotline_the_line_test_and_nobody_else_answer() {
         let (mut gate, now) = (gate(), test_clock::start());
-        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), false), Ok(Purpose::Hotline));
-        assert_eq!(gate.admit(now, TRUNK, "9196", calls(0, 0), false), Ok(Purpose::LineTest));
-        assert_eq!(gate.admit(now, TRUNK, "110", calls(0, 0), false), Err(Rejection::NoSuchNumber));
+        assert_eq!(gate.admit(now, TRUNK, "96110110", Open, 0), Ok(Purpose::Hotline));
+        assert_eq!(gate.admit(now, TRUNK, "9196", Open, 0), Ok(Purpose::LineTest));
+        assert_eq!(gate.admit(now, TRUNK, "110", Open, 0), Err(Rejection::NoSuchNumber));
     }
 
     #[test]
     fn the_recording_service_takes_so_many_operators_at_once() {
         let (mut gate, now) = (gate(), test_clock::start());
-        assert_eq!(gate.admit(now, TRUNK, "9197", calls(0, 0), false), Ok(Purpose::Studio));
-        assert_eq!(gate.admit(now, TRUNK, "9197", calls(1, 1), false), Err(Rejection::StudioBusy));
-        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(1, 1), false), Ok(Purpose::Hotline));
+        assert_eq!(gate.admit(now, TRUNK, "9197", Open, 0), Ok(Purpose::Studio));
+        assert_eq!(gate.admit(now, TRUNK, "9197", Open, 1), Err(Rejection::StudioBusy));
+        assert_eq!(gate.admit(now, TRUNK, "96110110", Open, 1), Ok(Purpose::Hotline));
     }
 
     #[test]
     fn a_full_or_draining_node_turns_calls_away() {
         let (mut gate, now) = (gate(), test_clock::start());
-        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(2, 0), false), Err(Rejection::Full));
-        assert_eq!(gate.admit(now, TRUNK, "96110110", calls(0, 0), true), Err(Rejection::Draining));
+        assert_eq!(gate.admit(now, TRUNK, "96110110", Full, 0), Err(Rejection::Full));
+        assert_eq!(gate.admit(now, TRUNK, "96110110", Draining, 0), Err(Rejection::Draining));
     }
 
     #[test]
     fn a_flood_from_one_address_is_slowed_and_others_are_not() {
         let (mut gate, now) = (gate(), test_clock::start());
-        let admitted = (0..100).filter(|_| gate.admit(now, TRUNK, "9196", calls(0, 0), false).is_ok()).count();
+        let admitted = (0..100).filter(|_| gate.admit(now, TRUNK, "9196", Open, 0).is_ok()).count();
         assert_eq!(admitted, 10);
         let other = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
-        assert!(gate.admit(now, other, "9196", calls(0, 0), false).is_ok());
-        assert!(gate.admit(now + Duration::from_secs(1), TRUNK, "9196", calls(0, 0), false).is_ok());
+        assert!(gate.admit(now, other, "9196", Open, 0).is_ok());
+        assert!(gate.admit(now + Duration::from_secs(1), TRUNK, "9196", Open, 0).is_ok());
     }
 }

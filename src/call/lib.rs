@@ -12,12 +12,12 @@ mod recording_session;
 #[cfg(test)]
 mod test_clock;
 
-pub use admission::{Admission, AdmissionRules, CallCounts, Purpose, Rejection};
+pub use admission::{Admission, AdmissionRules, Purpose, Rejection};
 pub use application::Application;
 pub use call::{Call, CallSetup, Effect, Input, Output, Telemetry};
 pub use cdr::CdrBuilder;
 pub use line_test::{LineTest, line_test_clips};
-pub use look_up::{Question, believed, findings, instead, question, result_of};
+pub use look_up::{findings, query, result_of};
 pub use media_control::{KeySource, MediaCommand, MediaEvent, MediaSetup};
 pub use media_session::{MediaFrame, MediaLimits, MediaQuality, MediaSession, MissingClip};
 pub use recording_session::{

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -133,19 +132,16 @@ impl Release {
         &self.name
     }
 
-    /// The ages after which the first look-up's answer is announced as old, and refused.
-    pub fn stale_after(&self) -> (Option<Duration>, Option<Duration>) {
-        let stale = self.flow.nodes.iter().find_map(|node| match &node.kind {
-            Kind::Lookup(lookup) => Some((lookup.stale.tell_after, lookup.stale.refuse_after)),
-            _ => None,
-        });
-        stale.unwrap_or_default()
-    }
-
     /// The age limits of the first look-up: the answers of both doors go by them.
     pub fn age_limits(&self) -> AgeLimits {
-        let (tell_after, refuse_after) = self.stale_after();
-        AgeLimits { tell_after, refuse_after }
+        let stale = self.flow.nodes.iter().find_map(|node| match &node.kind {
+            Kind::Lookup(lookup) => Some(&lookup.stale),
+            _ => None,
+        });
+        stale.map_or_else(AgeLimits::default, |stale| AgeLimits {
+            tell_after: stale.tell_after,
+            refuse_after: stale.refuse_after,
+        })
     }
 
     /// Every recording that a call on this release can ask for.

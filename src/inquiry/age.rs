@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 /// What the age of the replica means for an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Freshness {
     /// The answer needs no age.
     Fresh,
@@ -38,13 +38,6 @@ impl AgeLimits {
     }
 }
 
-impl Freshness {
-    /// Judges by when the upstream last vouched for the replica. A moment ahead of `now` (two clocks) is fresh.
-    pub fn of(as_of: Timestamp, now: Timestamp, tell_after: Duration, refuse_after: Duration) -> Freshness {
-        AgeLimits { tell_after: Some(tell_after), refuse_after: Some(refuse_after) }.judge(Some(age(as_of, now)))
-    }
-}
-
 /// How long ago a moment was; zero when it is ahead.
 pub fn age(as_of: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(as_of)).unwrap_or_default()
@@ -57,7 +50,8 @@ mod tests {
     fn judged(seconds: i64) -> Freshness {
         let as_of = Timestamp::from_second(1_800_000_000).unwrap();
         let now = Timestamp::from_second(1_800_000_000 + seconds).unwrap();
-        Freshness::of(as_of, now, Duration::from_secs(30 * 60), Duration::from_secs(24 * 3600))
+        let (tell_after, refuse_after) = (Duration::from_secs(30 * 60), Duration::from_secs(24 * 3600));
+        AgeLimits { tell_after: Some(tell_after), refuse_after: Some(refuse_after) }.judge(Some(age(as_of, now)))
     }
 
     #[test]

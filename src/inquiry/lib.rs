@@ -2,7 +2,6 @@
 //! steps and limits, records.
 
 mod age;
-mod attempts;
 mod capacity;
 mod case;
 mod factor;
@@ -15,10 +14,10 @@ mod receipt;
 mod record;
 mod rules;
 mod scan;
+mod scan_record;
 mod working_days;
 
 pub use age::{AgeLimits, Freshness, age};
-pub use attempts::{Asker, AttemptLimits, Attempts, Verdict};
 pub use capacity::{Availability, Capacity};
 pub use case::{Answer, Case, CaseType, Document, ItemCode, Pause, Stage, TimeLimit, Unit};
 pub use factor::{Factor, FactorError, Proof};
@@ -30,9 +29,10 @@ pub use limit::{
 pub use lookup::{LookUp, Outcome, Query, Reading};
 pub use progress::{Progress, Promise, TimeLimitError, TimeLimits};
 pub use receipt::{CheckDigit, NumberError, Receipt, ReceiptFormat, SecondFactor};
-pub use record::{CallOutcome, CallRecord, LookUpResult, ScanPath, ScanRecord, ScanResult};
+pub use record::{CallOutcome, CallRecord, LookUpResult};
 pub use rules::{Rules, RulesError};
 pub use scan::{ScanFault, ScanRuleError, ScanRules, Scanned};
+pub use scan_record::{ScanPath, ScanRecord, ScanResult, Score};
 pub use working_days::WorkingDays;
 
 #[cfg(test)]

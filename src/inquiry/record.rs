@@ -1,4 +1,4 @@
-//! The records of a call and of a scan: enough to run the service, and nothing that names a person.
+//! The record of a call: enough to run the service, and nothing that names a person.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +6,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use base::Lang;
-
-use super::case::Stage;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -112,7 +110,7 @@ pub struct CallRecord {
     pub look_ups: Vec<LookUpResult>,
     /// The address of the trunk.
     pub trunk: String,
-    /// [`super::Keys::asker`] of the caller's number; absent when it is hidden.
+    /// [`super::Keys::client`] of the caller's number; absent when it is hidden.
     pub caller: Option<u64>,
     /// The caller's score, as keyed in.
     pub rating: Option<u8>,
@@ -120,67 +118,4 @@ pub struct CallRecord {
     pub peer_packets_lost: Option<u32>,
     /// The last round trip that RTCP measured between this node and the peer.
     pub round_trip: Option<Duration>,
-}
-
-/// Which way a scan came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ScanPath {
-    /// Typed by a scanner or on the kiosk's keypad.
-    Code,
-    /// A photograph of a code.
-    Image,
-}
-
-impl ScanPath {
-    /// The value in the journal and in metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            ScanPath::Code => "code",
-            ScanPath::Image => "image",
-        }
-    }
-}
-
-/// What came of a scan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ScanResult {
-    /// A receipt: what its look-up came to.
-    LookUp(LookUpResult),
-    /// The label of an express parcel.
-    Waybill,
-    /// An identity card.
-    IdCard,
-    /// Nothing that is known.
-    Unreadable,
-}
-
-impl ScanResult {
-    /// The value in the journal and in metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            ScanResult::LookUp(result) => result.name(),
-            ScanResult::Waybill => "waybill",
-            ScanResult::IdCard => "id_card",
-            ScanResult::Unreadable => "unreadable",
-        }
-    }
-}
-
-/// One scan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScanRecord {
-    /// When the scan came in.
-    pub at: Timestamp,
-    /// The kiosk's own name, as configured there.
-    pub kiosk: String,
-    /// Which way it came in.
-    pub path: ScanPath,
-    /// What came of it.
-    pub result: ScanResult,
-    /// The stage of the case that was found.
-    pub stage: Option<Stage>,
-    /// [`super::Keys::asker`] of the receipt number.
-    pub receipt: Option<u64>,
-    /// From the request to the reply.
-    pub duration: Duration,
 }

@@ -18,7 +18,7 @@ use super::body::media_type;
 use super::grammar::{self, Method};
 use super::lexer::HeaderName;
 use super::limits;
-use super::message::{LegKey, Message};
+use super::message::Message;
 use super::response::{Response, host_of, stateless_tag};
 use super::uri::{Scheme, Uri};
 
@@ -36,10 +36,10 @@ pub enum Disposition {
     Drop,
     /// A stateless response, to be sent.
     Reply(Outgoing),
-    /// For the existing leg of this key.
-    Leg(LegKey),
-    /// A new call under this key.
-    Invite(LegKey),
+    /// For the existing leg of the message's key.
+    Leg,
+    /// A new call under the message's key.
+    Invite,
 }
 
 /// The state of the node when a message arrives.
@@ -71,7 +71,7 @@ impl Dispatcher {
     pub fn dispatch(&self, message: &Message, arrival: &Arrival, state: NodeState) -> Disposition {
         let Some(method) = message.method() else { return sort_response(message, state) };
         let asked = match method {
-            Method::Ack if state.known => return Disposition::Leg(message.leg_key()),
+            Method::Ack if state.known => return Disposition::Leg,
             Method::Ack => return Disposition::Drop,
             Method::Invite | Method::Bye | Method::Cancel | Method::Info | Method::Update | Method::Notify => true,
             Method::Options => !message.to_tag().is_empty(),
@@ -84,7 +84,7 @@ impl Dispatcher {
             | Method::Other(_) => return self.refuse_method(message, arrival, state),
         };
         if asked && state.known {
-            return Disposition::Leg(message.leg_key());
+            return Disposition::Leg;
         }
         if !message.to_tag().is_empty() || !matches!(method, Method::Invite | Method::Options) {
             return Disposition::Reply(self.reply(message, arrival, 481).done());
@@ -97,7 +97,7 @@ impl Dispatcher {
         }
         match self.check_offer(message, arrival).or_else(|| self.check_room(message, arrival, state)) {
             Some(reply) => Disposition::Reply(reply),
-            None => Disposition::Invite(message.leg_key()),
+            None => Disposition::Invite,
         }
     }
 
@@ -125,7 +125,7 @@ impl Dispatcher {
     /// A request inside a known call goes to its leg, whose 405 or 501 carries the dialog's tag.
     fn refuse_method(&self, message: &Message, arrival: &Arrival, state: NodeState) -> Disposition {
         if state.known && !message.to_tag().is_empty() {
-            return Disposition::Leg(message.leg_key());
+            return Disposition::Leg;
         }
         let status = status_of_refused(message.method());
         Disposition::Reply(self.reply(message, arrival, status).header("Allow", ALLOW).done())
@@ -170,7 +170,7 @@ impl Dispatcher {
 fn sort_response(message: &Message, state: NodeState) -> Disposition {
     // More than one Via: the response belongs to another element (RFC 3261 §8.1.3.3).
     let expected = state.known && message.list(HeaderName::Via).count() == 1;
-    if expected { Disposition::Leg(message.leg_key()) } else { Disposition::Drop }
+    if expected { Disposition::Leg } else { Disposition::Drop }
 }
 
 /// 501 for an extension method, 405 for a known method that is not served.
@@ -284,11 +284,11 @@ mod tests {
     #[test]
     fn a_new_call_is_refused_while_draining_or_full_and_a_known_one_is_not() {
         let invite = peer().request("INVITE", "", OFFER);
-        assert!(matches!(sort(&invite, IDLE), Disposition::Invite(_)));
+        assert!(matches!(sort(&invite, IDLE), Disposition::Invite));
         for state in [NodeState { draining: true, ..IDLE }, NodeState { full: true, ..IDLE }] {
             let refused = reply(&invite, state);
             assert_eq!((refused.status(), refused.header(HeaderName::RetryAfter)), (Some(503), Some("9")));
-            assert!(matches!(sort(&invite, NodeState { known: true, ..state }), Disposition::Leg(_)));
+            assert!(matches!(sort(&invite, NodeState { known: true, ..state }), Disposition::Leg));
         }
     }
 
@@ -309,7 +309,7 @@ mod tests {
         for method in ["BYE", "INFO", "UPDATE", "NOTIFY", "CANCEL", "INVITE", "OPTIONS"] {
             let request = peer.request(method, "", "");
             assert_eq!(reply(&request, IDLE).status(), Some(481), "{method}");
-            assert!(matches!(sort(&request, NodeState { known: true, ..IDLE }), Disposition::Leg(_)), "{method}");
+            assert!(matches!(sort(&request, NodeState { known: true, ..IDLE }), Disposition::Leg), "{method}");
             assert!(Dispatcher::new(1).no_such_leg(&request, &arrival(Transport::Udp)).is_some());
         }
         let ack = peer.ack(1, "");
@@ -324,7 +324,8 @@ mod tests {
         let response = parse_datagram(text.as_bytes()).expect("sound");
         assert!(matches!(sort(&response, IDLE), Disposition::Drop));
         let known = NodeState { known: true, ..IDLE };
-        let Disposition::Leg(key) = sort(&response, known) else { panic!("a leg") };
+        assert!(matches!(sort(&response, known), Disposition::Leg));
+        let key = response.leg_key();
         assert_eq!((key.call_id.as_str(), key.remote_tag.as_str()), ("c", "them"));
         let proxied = text.replacen("From", "Via: SIP/2.0/UDP 192.0.2.3\r\nFrom", 1);
         assert!(matches!(sort(&parse_datagram(proxied.as_bytes()).expect("sound"), known), Disposition::Drop));
@@ -340,8 +341,8 @@ mod tests {
         let refused = reply(&peer.request("INVITE", "Content-Type: text/plain\r\n", "hello"), IDLE);
         assert_eq!((refused.status(), refused.header(HeaderName::Accept)), (Some(415), Some("application/sdp")));
         let optional = "Content-Type: text/plain\r\nContent-Disposition: render;handling=optional\r\n";
-        assert!(matches!(sort(&peer.request("INVITE", optional, "hello"), IDLE), Disposition::Invite(_)));
-        assert!(matches!(sort(&peer.request("INVITE", "Accept: */*\r\n", OFFER), IDLE), Disposition::Invite(_)));
+        assert!(matches!(sort(&peer.request("INVITE", optional, "hello"), IDLE), Disposition::Invite));
+        assert!(matches!(sort(&peer.request("INVITE", "Accept: */*\r\n", OFFER), IDLE), Disposition::Invite));
     }
 
     #[test]
@@ -351,7 +352,7 @@ mod tests {
         assert_eq!(reply(&message, NodeState { known: true, ..IDLE }).status(), Some(405));
         peer.to_tag = "ours".into();
         let message = peer.request("MESSAGE", "", "");
-        assert!(matches!(sort(&message, NodeState { known: true, ..IDLE }), Disposition::Leg(_)));
+        assert!(matches!(sort(&message, NodeState { known: true, ..IDLE }), Disposition::Leg));
     }
 
     #[test]

@@ -114,8 +114,8 @@ fn fate_of_message(message: Message, arrival: &Arrival) -> (Fate, Option<Outgoin
     match Dispatcher::new(1).dispatch(&message, arrival, state()) {
         Disposition::Drop => (Silence, None),
         Disposition::Reply(reply) => fate_of_reply(reply),
-        Disposition::Leg(_) => panic!("no leg is known"),
-        Disposition::Invite(_) => {
+        Disposition::Leg => panic!("no leg is known"),
+        Disposition::Invite => {
             let now = epoch();
             let (mut leg, out) = Leg::new(now, message, arrival, local());
             assert!(matches!(out[..], [LegOutput::Offer { .. }]), "{out:?}");
@@ -213,7 +213,7 @@ fn digest_message(message: Message, arrival: &Arrival) {
     let dispatcher = Dispatcher::new(1);
     drop(dispatcher.no_such_leg(&message, arrival));
     drop(dispatcher.dispatch(&message, arrival, NodeState { known: true, ..state() }));
-    if let Disposition::Invite(_) = dispatcher.dispatch(&message, arrival, state()) {
+    if let Disposition::Invite = dispatcher.dispatch(&message, arrival, state()) {
         let (mut leg, _) = Leg::new(epoch(), message.clone(), arrival, local());
         drop(leg.handle_input(epoch(), LegInput::Answer { sdp: ANSWER.into() }));
     }

@@ -11,7 +11,6 @@
 //! scanned code. Every error is a [`RequestError`]: an HTTP status, a stable code, and a sentence that says what to do.
 
 mod client;
-mod failures;
 mod health;
 mod page;
 mod photograph;
@@ -24,7 +23,6 @@ mod wav;
 mod words;
 
 pub use client::client_address;
-pub use failures::{FailureLimits, Failures};
 pub use health::{Health, NodeState, Trouble};
 pub use page::{Asset, KioskSettings, asset};
 pub use photograph::{Photograph, PhotographError, PhotographLimits};
@@ -34,14 +32,3 @@ pub use route::{Body, Route, body_of, route};
 pub use scan_answer::{FoundCase, Hall, ScanAnswer};
 pub use wav::{SpeechPiece, speech_wav};
 pub use words::{CodeKind, StageNames, Step, Wording};
-
-use inquiry::Receipt;
-
-/// What a scanned text is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scanned {
-    /// A number that fits one of the configured formats.
-    Receipt(Receipt),
-    /// Something else, with its own words.
-    Other(CodeKind),
-}

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::RequestError;
 use base::{Lang, Private};
+use inquiry::Score;
 
 /// The most bytes of a JSON body: a QR code's text and some room.
 pub const JSON_BYTES_MAX: usize = 8 * 1024;
@@ -99,8 +100,8 @@ impl SpeechRequest {
 /// `POST /api/rate`: 1 satisfied, 2 fair, 3 not satisfied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateRequest {
-    /// 1 to 3.
-    pub score: u8,
+    /// The key that was pressed.
+    pub score: Score,
     /// The kiosk; empty if not given.
     pub kiosk: Kiosk,
 }
@@ -121,7 +122,7 @@ impl RateRequest {
         if !(1..=3).contains(&written.score) {
             return Err(RequestError::Field { field: "score", must: "must be 1, 2 or 3" });
         }
-        Ok(RateRequest { score: written.score, kiosk: kiosk(written.kiosk.as_deref()) })
+        Ok(RateRequest { score: Score::of(written.score), kiosk: kiosk(written.kiosk.as_deref()) })
     }
 }
 
@@ -207,7 +208,7 @@ mod tests {
     fn speech_needs_a_language_and_a_rating_a_score() {
         assert_eq!(SpeechRequest::read(br#"{"code":"1","lang":"yue"}"#).unwrap().lang, Lang::Yue);
         assert!(SpeechRequest::read(br#"{"code":"1","lang":"fr"}"#).is_err());
-        assert_eq!(RateRequest::read(br#"{"score":3}"#).unwrap().score, 3);
+        assert_eq!(RateRequest::read(br#"{"score":3}"#).unwrap().score, Score::NotSatisfied);
         for score in ["0", "4", "-1", "1.5", "256", "\"1\""] {
             assert!(RateRequest::read(format!(r#"{{"score":{score}}}"#).as_bytes()).is_err(), "{score}");
         }

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use base::Lang;
-use inquiry::Stage;
+use inquiry::{Scanned, Stage};
 
 /// A text in three languages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -54,6 +54,16 @@ pub enum CodeKind {
 }
 
 impl CodeKind {
+    /// The kind of what a scanner sent.
+    pub fn of(scanned: &Scanned) -> CodeKind {
+        match scanned {
+            Scanned::Receipt(_) => CodeKind::Receipt,
+            Scanned::Waybill => CodeKind::Waybill,
+            Scanned::IdCard => CodeKind::IdCard,
+            Scanned::Unreadable(_) => CodeKind::Unreadable,
+        }
+    }
+
     /// The code in JSON and logs.
     pub fn code(self) -> &'static str {
         match self {

@@ -7,25 +7,28 @@
 use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use base::Private;
+use base::{Lang, Private};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use inquiry::{Answer, Case, Receipt, Stage};
+use inquiry::{
+    AgeLimits, Answer, Case, Outcome, Query, Reading, Receipt, ScanFault, ScanLimits, ScanRecord, Scanned, Score, Stage,
+};
 use jiff::{Timestamp, civil::date, tz::TimeZone};
-use metrics::Metrics;
+use metrics::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use web::{CodeKind, FailureLimits, FoundCase, Hall, Health, KioskSettings, ScanAnswer, Scanned, StageNames, Wording};
-use web_service::{Backend, Doors, Listeners, Outcome, Serves, serve};
+use web::{CodeKind, FoundCase, Hall, Health, Kiosk, KioskSettings, ScanAnswer, StageNames, Wording};
+use web_service::{Backend, HttpService, Listeners, Pending, Serves, serve};
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
@@ -126,49 +129,109 @@ fn scan_server() -> Server {
         clear_warning: Duration::from_secs(20),
         maintenance: false,
     };
-    let limits = FailureLimits { per_kiosk: 10, per_address: 100, total: 1000, window: Duration::from_secs(600) };
-    let doors = Arc::new(Doors::new(backend(), &web, limits));
+    let limit = NonZeroU32::new;
+    let limits = ScanLimits {
+        per_kiosk: limit(10),
+        per_address: limit(100),
+        total: limit(1000),
+        window: Duration::from_secs(600),
+    };
+    let service = Arc::new(HttpService::new(Office::new(), Registry::new(Arc::default()), &web, limits));
     let listeners = Listeners::bind(&web.listen, Serves::Public).expect("a port is free");
     let address = listeners.addresses()[0];
     let serving = async move {
         let (_stop, stopped) = watch::channel(false);
-        serve(listeners, doors, &web, stopped, Duration::ZERO).await;
+        serve(listeners, service, &web, stopped, Duration::ZERO).await;
     };
     (address, Box::pin(serving))
 }
 
-fn backend() -> Backend {
-    let cases: Vec<Arc<Case>> = (0..CASES).map(|n| Arc::new(case(n))).collect();
-    let names = Arc::new(StageNames::by(|stage| Wording::by(|lang| format!("{stage:?} {}", lang.code()))));
-    let zone = TimeZone::get("Asia/Shanghai").expect("the zone is built in");
-    let as_of = Timestamp::now();
-    Backend {
-        read: Arc::new(|text| match text.len() {
+/// A node of many cases.
+struct Office {
+    cases: Vec<Arc<Case>>,
+    names: Arc<StageNames>,
+    zone: TimeZone,
+    as_of: Timestamp,
+}
+
+impl Office {
+    fn new() -> Office {
+        Office {
+            cases: (0..CASES).map(|n| Arc::new(case(n))).collect(),
+            names: Arc::new(StageNames::by(|stage| Wording::by(|lang| format!("{stage:?} {}", lang.code())))),
+            zone: TimeZone::get("Asia/Shanghai").expect("the zone is built in"),
+            as_of: Timestamp::now(),
+        }
+    }
+}
+
+impl Backend for Office {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn read(&self, text: &str) -> Scanned {
+        match text.len() {
             15 => Scanned::Receipt(Receipt { number: Private::new(text.to_owned()), format: 0 }),
-            _ => Scanned::Other(CodeKind::Unreadable),
-        }),
-        look_up_now: Box::new(move |receipt| {
-            let n: usize = receipt.number.expose().get(7..)?.parse().ok()?;
-            Some(cases.get(n).map_or(Answer::NotFound, |case| Answer::Found { case: Arc::clone(case), as_of }))
-        }),
-        look_up: Box::new(|_| Box::pin(async { Answer::Unavailable })),
-        key: Box::new(|case, _| case.stage as u64 * 1000 + case.version % 1000),
-        show: Box::new(move |outcome, _| show(outcome, &names, &zone)),
-        speak: Box::new(|_, _, _| None),
-        record: Box::new(|_| {}),
-        rate: Box::new(|_| {}),
-        health: Box::new(Health::default),
-        kiosk: Box::new(|| KioskSettings {
+            _ => Scanned::Unreadable(ScanFault::Other),
+        }
+    }
+
+    fn cached(&self, query: &Query) -> Option<Answer> {
+        let n: usize = query.receipt.number.expose().get(7..)?.parse().ok()?;
+        let found = |case: &Arc<Case>| Answer::Found { case: Arc::clone(case), as_of: self.as_of };
+        Some(self.cases.get(n).map_or(Answer::NotFound, found))
+    }
+
+    fn look_up<'a>(&'a self, _query: &'a Query) -> Pending<'a, Answer> {
+        Box::pin(async { Answer::Unavailable })
+    }
+
+    fn reading(&self, answer: Answer) -> Reading {
+        Reading { answer, as_of: Some(self.as_of), now: Timestamp::now() }
+    }
+
+    fn age_limits(&self) -> AgeLimits {
+        AgeLimits { tell_after: Some(Duration::from_secs(1800)), refuse_after: Some(Duration::from_secs(86_400)) }
+    }
+
+    fn key(&self, case: &Case, _now: Timestamp) -> u64 {
+        case.stage as u64 * 1000 + case.version % 1000
+    }
+
+    fn show(&self, outcome: &Outcome, _now: Timestamp) -> ScanAnswer {
+        show(outcome, &self.names, &self.zone)
+    }
+
+    fn show_other(&self, kind: CodeKind) -> ScanAnswer {
+        ScanAnswer::other(kind, Arc::clone(&self.names))
+    }
+
+    fn speak(&self, _outcome: &Outcome, _lang: Lang, _now: Timestamp) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn record(&self, _record: ScanRecord) {}
+
+    fn rate(&self, _at: Timestamp, _kiosk: &Kiosk, _score: Score) {}
+
+    fn health(&self) -> Health {
+        Health::default()
+    }
+
+    fn kiosk(&self) -> KioskSettings {
+        KioskSettings {
             answer_shown: Duration::from_secs(45),
             clear_warning: Duration::from_secs(20),
             maintenance: false,
             image_bytes_max: 8_000_000,
             receipt_lengths: vec![15],
             desk_number: String::new(),
-        }),
-        picture: Arc::new(String::new),
-        now: Box::new(Timestamp::now),
-        metrics: Arc::new(Metrics::new()),
+        }
+    }
+
+    fn picture(&self) -> String {
+        String::new()
     }
 }
 
@@ -190,8 +253,8 @@ fn case(n: u32) -> Case {
 
 fn show(outcome: &Outcome, names: &Arc<StageNames>, zone: &TimeZone) -> ScanAnswer {
     let words = || Wording::by(|lang| format!("{} {}", "a sentence as long as they are ".repeat(3), lang.code()));
-    match outcome {
-        Outcome::Answer(Answer::Found { case, as_of }) => ScanAnswer::found(
+    match &outcome.answer {
+        Answer::Found { case, as_of } => ScanAnswer::found(
             FoundCase {
                 case,
                 expected_by: Some(date(2026, 12, 1)),
@@ -202,9 +265,8 @@ fn show(outcome: &Outcome, names: &Arc<StageNames>, zone: &TimeZone) -> ScanAnsw
             },
             Arc::clone(names),
         ),
-        Outcome::Answer(Answer::NotFound) => ScanAnswer::not_found(words(), Arc::clone(names)),
-        Outcome::Answer(Answer::Unavailable) => ScanAnswer::unavailable(words(), Arc::clone(names)),
-        Outcome::Other(kind) => ScanAnswer::other(*kind, Arc::clone(names)),
+        Answer::NotFound => ScanAnswer::not_found(words(), Arc::clone(names)),
+        Answer::Unavailable => ScanAnswer::unavailable(words(), Arc::clone(names)),
     }
 }
 

@@ -29,9 +29,9 @@ impl PhoneLimits {
 /// Who asks by telephone for what: keyed hashes, which say nothing about either number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PhoneClient {
-    /// [`Keys::asker`] of the calling number; absent when the caller hides it.
+    /// [`Keys::client`] of the calling number; absent when the caller hides it.
     pub caller: Option<u64>,
-    /// [`Keys::asker`] of the receipt number; absent when what was keyed in is no receipt number.
+    /// [`Keys::client`] of the receipt number; absent when what was keyed in is no receipt number.
     pub receipt: Option<u64>,
 }
 

@@ -93,19 +93,8 @@ impl UpstreamErrorKind {
         UpstreamErrorKind::Protocol,
     ];
 
-    /// Their names, in the same order.
-    pub const NAMES: [&'static str; UpstreamErrorKind::ALL.len()] = {
-        let mut names = [""; UpstreamErrorKind::ALL.len()];
-        let mut n = 0;
-        while n < names.len() {
-            names[n] = UpstreamErrorKind::ALL[n].name();
-            n += 1;
-        }
-        names
-    };
-
     /// The label of its counter.
-    pub const fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             UpstreamErrorKind::Unreachable => "unreachable",
             UpstreamErrorKind::Silent => "silent",

@@ -84,8 +84,8 @@ pub(crate) fn put_scan(connection: &Connection, record: &ScanRecord) -> rusqlite
     let values = params![
         record.at.as_microsecond(),
         record.kiosk,
-        record.path.name(),
-        record.result.name(),
+        record.path.journal_name(),
+        record.result.journal_name(),
         record.stage.map(Stage::code),
         record.receipt.map(u64::cast_signed),
         micros(record.duration),

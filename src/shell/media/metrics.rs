@@ -3,25 +3,28 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Counters since the start of the process, but for `streams`.
+/// Counters since the start of the process; `sessions` is a gauge.
 #[derive(Debug, Default)]
 pub struct MediaMetrics {
-    /// Streams that hold ports.
-    pub streams: AtomicU64,
+    /// Sessions that hold ports.
+    pub sessions: AtomicU64,
+    /// RTP packets that left.
     pub packets_sent: AtomicU64,
+    /// Datagrams read from RTP ports.
     pub packets_received: AtomicU64,
-    /// Of callers' streams.
+    /// Packets of callers that never arrived, counted when their session ends.
     pub packets_lost: AtomicU64,
-    /// From strangers, or no RTP.
+    /// Datagrams from strangers, or no RTP, counted when their session ends.
     pub packets_refused: AtomicU64,
-    /// Packets of ours that could not leave in their time.
+    /// Packets that were not sent since their time had passed.
     pub packets_skipped: AtomicU64,
+    /// RTP or RTCP packets that the kernel refused to send.
     pub send_errors: AtomicU64,
-    /// Streams ended because their call took no events.
+    /// Events that a call did not take; its session ended.
     pub events_dropped: AtomicU64,
     /// Plays that named a clip which the release lacks.
     pub clips_missing: AtomicU64,
-    /// Streams ended by a panic.
+    /// Sessions ended by a panic.
     pub panics: AtomicU64,
     /// How late packets left: one count for each bound of [`LATENESS_BOUNDS_MS`], and one above.
     pub lateness: [AtomicU64; LATENESS_BOUNDS_MS.len() + 1],
@@ -38,7 +41,7 @@ impl MediaMetrics {
     }
 }
 
-/// Adds where nobody waits for anybody.
+/// Adds without ordering: counters are only read as figures.
 pub(super) fn add(counter: &AtomicU64, count: u64) {
     counter.fetch_add(count, Ordering::Relaxed);
 }

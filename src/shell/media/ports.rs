@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::OpenError;
+use super::error::OpenError;
 use super::sys;
 
 /// A pair of bound sockets.
@@ -19,7 +19,9 @@ use super::sys;
 pub(super) struct Pair {
     pub rtp: UdpSocket,
     pub rtcp: UdpSocket,
-    address: IpAddr,
+    /// Its number among the pairs of all addresses, from 0.
+    place: u32,
+    pool: usize,
     port: u16,
 }
 
@@ -33,7 +35,11 @@ pub(super) struct Ports {
 #[derive(Debug)]
 struct Pool {
     address: IpAddr,
-    /// Ports that were never bound, or that somebody else had.
+    number: usize,
+    /// The first even port, and how many pairs there are from it on.
+    first: u16,
+    pairs: usize,
+    /// Ports that were never bound, or that another program had.
     unbound: VecDeque<u16>,
     resting: VecDeque<(Instant, Pair)>,
 }
@@ -45,13 +51,11 @@ impl Ports {
         if addresses.is_empty() || even.is_empty() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "media needs an address and a pair of ports"));
         }
-        let ports = Ports {
-            pools: addresses
-                .iter()
-                .map(|address| Mutex::new(Pool { address: *address, unbound: even.clone(), resting: VecDeque::new() }))
-                .collect(),
-            addresses: addresses.to_vec(),
+        let pool = |(number, address): (usize, &IpAddr)| {
+            let (unbound, resting) = (even.clone(), VecDeque::new());
+            Mutex::new(Pool { address: *address, number, first: even[0], pairs: even.len(), unbound, resting })
         };
+        let ports = Ports { pools: addresses.iter().enumerate().map(pool).collect(), addresses: addresses.to_vec() };
         for pool in &ports.pools {
             let mut pool = pool.lock().unwrap_or_else(PoisonError::into_inner);
             let pair = pool.bind(usize::MAX)?;
@@ -79,17 +83,14 @@ impl Ports {
 
     /// Takes a pair back.
     pub(crate) fn give_back(&self, pair: Pair, now: Instant) {
+        let pool = &self.pools[pair.pool];
         if sys::disconnect(&pair.rtp).is_err() {
-            // It stays connected to the old caller: of no use to anybody else, so it is bound anew.
-            let index = self.addresses.iter().position(|address| *address == pair.address);
-            let Some(pool) = index.map(|index| &self.pools[index]) else { return };
+            // It stays connected to the old caller, and so serves no other: it is closed, and bound again later.
             pool.lock().unwrap_or_else(PoisonError::into_inner).unbound.push_back(pair.port);
             return;
         }
         pair.drain();
-        if let Some(index) = self.addresses.iter().position(|address| *address == pair.address) {
-            self.pools[index].lock().unwrap_or_else(PoisonError::into_inner).resting.push_back((now, pair));
-        }
+        pool.lock().unwrap_or_else(PoisonError::into_inner).resting.push_back((now, pair));
     }
 }
 
@@ -102,11 +103,11 @@ impl Pool {
         self.resting.pop_front().map(|(_, pair)| pair).ok_or(OpenError::PortsExhausted)
     }
 
-    /// Binds the next pair that nobody has; a port that somebody has goes to the end of the queue.
+    /// Binds the next free pair; a port that another program has goes to the end of the queue.
     fn bind(&mut self, tries: usize) -> io::Result<Option<Pair>> {
         for _ in 0..tries.min(self.unbound.len()) {
             let Some(port) = self.unbound.pop_front() else { break };
-            match Pair::bind(self.address, port) {
+            match self.pair(port) {
                 Ok(pair) => return Ok(Some(pair)),
                 Err(error) => {
                     self.unbound.push_back(port);
@@ -118,12 +119,19 @@ impl Pool {
         }
         Ok(None)
     }
+
+    fn pair(&self, port: u16) -> io::Result<Pair> {
+        let bound = |port| socket(SocketAddr::new(self.address, port));
+        let place = self.number * self.pairs + usize::from(port - self.first) / 2;
+        let place = u32::try_from(place).expect("fewer than 2^15 pairs an address");
+        Ok(Pair { rtp: bound(port)?, rtcp: bound(port + 1)?, place, pool: self.number, port })
+    }
 }
 
 impl Pair {
-    fn bind(address: IpAddr, port: u16) -> io::Result<Pair> {
-        let bound = |port| socket(SocketAddr::new(address, port));
-        Ok(Pair { rtp: bound(port)?, rtcp: bound(port + 1)?, address, port })
+    /// Its number among the pairs of all addresses; at any time one session has it.
+    pub(crate) fn place(&self) -> u32 {
+        self.place
     }
 
     /// RTP and RTCP.
@@ -207,7 +215,7 @@ mod tests {
         let Ok(first) = ports.take(HERE, now) else { panic!("free") };
         let used = first.ports();
         ports.give_back(first, now);
-        // Another one may be bound by somebody else on this machine; then the resting one serves.
+        // Another program on this machine may have the other one; then the resting one serves.
         let Ok(second) = ports.take(HERE, now) else { panic!("free") };
         let third = ports.take(HERE, now);
         if second.ports() != used {

@@ -1,5 +1,5 @@
-//! What the standard library lacks: epoll, many datagrams in one call, disconnecting, priorities. All `unsafe` of the
-//! media plane is here.
+//! What the standard library lacks: epoll, many datagrams in one call, disconnecting, priorities. All `unsafe` code of
+//! the media plane is here.
 
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-/// Tells which sockets have something to read.
+/// Reports which sockets have something to read.
 #[derive(Debug)]
 pub(super) struct Epoll(OwnedFd);
 
@@ -15,7 +15,7 @@ impl Epoll {
     pub(crate) fn new() -> io::Result<Epoll> {
         // SAFETY: epoll_create1 takes no pointer; the result is checked before it is owned.
         let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
-        // SAFETY: `fd` is new and nobody else has it.
+        // SAFETY: `fd` is new and has no other owner.
         Ok(Epoll(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
@@ -56,30 +56,30 @@ impl Epoll {
 
 /// Wakes a thread that waits in [`Epoll::wait`].
 #[derive(Debug)]
-pub(super) struct Bell(OwnedFd);
+pub(super) struct Waker(OwnedFd);
 
-impl Bell {
-    pub(crate) fn new() -> io::Result<Bell> {
+impl Waker {
+    pub(crate) fn new() -> io::Result<Waker> {
         // SAFETY: eventfd takes no pointer; the result is checked before it is owned.
         let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
-        // SAFETY: `fd` is new and nobody else has it.
-        Ok(Bell(unsafe { OwnedFd::from_raw_fd(fd) }))
+        // SAFETY: `fd` is new and has no other owner.
+        Ok(Waker(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
-    pub(crate) fn ring(&self) {
+    pub(crate) fn wake(&self) {
         let one = 1u64;
-        // SAFETY: eight octets are read from `one`. A full counter rings just as well.
+        // SAFETY: eight octets are read from `one`. A full counter wakes just as well.
         unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
     }
 
-    pub(crate) fn silence(&self) {
+    pub(crate) fn reset(&self) {
         let mut count = 0u64;
-        // SAFETY: eight octets are written to `count`. It may not have rung.
+        // SAFETY: eight octets are written to `count`. It may be zero already.
         unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) };
     }
 }
 
-impl AsFd for Bell {
+impl AsFd for Waker {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -154,13 +154,13 @@ fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     }
 }
 
-/// Lets a connected socket hear everybody again.
+/// Lets a connected socket receive from every source again.
 pub(super) fn disconnect(socket: &UdpSocket) -> io::Result<()> {
     // SAFETY: sockaddr is plain data; all zeros is a value of it.
-    let mut nobody: libc::sockaddr = unsafe { zeroed() };
-    nobody.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
-    // SAFETY: `nobody` lives for the call, and its length is given.
-    check(unsafe { libc::connect(socket.as_raw_fd(), &nobody, size_of::<libc::sockaddr>() as libc::socklen_t) })?;
+    let mut unspecified: libc::sockaddr = unsafe { zeroed() };
+    unspecified.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
+    // SAFETY: `unspecified` lives for the call, and its length is given.
+    check(unsafe { libc::connect(socket.as_raw_fd(), &unspecified, size_of::<libc::sockaddr>() as libc::socklen_t) })?;
     Ok(())
 }
 
@@ -176,7 +176,7 @@ pub(super) fn raise_file_limit() {
     }
 }
 
-/// Sound before everything else, where that is permitted; and timers to the microsecond.
+/// Raises this thread's priority, where that is permitted, and makes its timers exact.
 pub(super) fn prefer_this_thread() {
     // SAFETY: neither call takes a pointer; a refusal changes nothing.
     unsafe {

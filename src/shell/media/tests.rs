@@ -1,13 +1,16 @@
 //! Callers with real sockets on the loopback.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, channel};
 
-use super::*;
+use super::{MediaConfig, MediaPlane, OpenError, OpenSession, SessionId};
 use audio::{Bank, encode_master};
 use base::{Codec, Lang};
+use call::{MediaCommand, MediaEvent, MediaSetup};
 use flow::PlayId;
 use rtp::{HEADER_OCTETS, Header, Packet, rtcp};
 use sdp::RemoteMedia;
@@ -50,7 +53,7 @@ fn ramp() -> Vec<Piece> {
 struct Caller {
     rtp: UdpSocket,
     rtcp: UdpSocket,
-    stream: OpenStream,
+    session: OpenSession,
     events: Receiver<MediaEvent>,
     sequence: u16,
 }
@@ -81,17 +84,17 @@ impl Caller {
             sending: true,
             receiving: true,
         };
-        let stream = plane.open(address, 7).expect("ports are free");
+        let session = plane.open(address, 7).expect("ports are free");
         let (sender, events) = channel(room);
-        plane.begin(stream.id, setup, bank(), sender).expect("the thread runs");
-        Caller { rtp, rtcp, stream, events, sequence: 0 }
+        plane.begin(session.id, setup, bank(), sender).expect("the thread runs");
+        Caller { rtp, rtcp, session, events, sequence: 0 }
     }
 
     /// The next packet from the gateway: its header and its sound.
     fn hear(&self) -> (Header, Vec<u8>) {
         let mut datagram = [0; 2048];
         let (length, from) = self.rtp.recv_from(&mut datagram).expect("a packet comes");
-        assert_eq!(from.port(), self.stream.rtp_port);
+        assert_eq!(from.port(), self.session.rtp_port);
         let packet = Packet::read(&datagram[..length]).expect("we write RTP");
         (packet.header, packet.payload.to_vec())
     }
@@ -105,7 +108,7 @@ impl Caller {
             header.write(fixed);
         }
         datagram[HEADER_OCTETS..].copy_from_slice(&[event, 10, 0, 160]);
-        let to = SocketAddr::new(socket.local_addr().expect("bound").ip(), self.stream.rtp_port);
+        let to = SocketAddr::new(socket.local_addr().expect("bound").ip(), self.session.rtp_port);
         socket.send_to(&datagram, to).expect("loopback");
     }
 
@@ -130,7 +133,7 @@ fn a_caller_hears_the_prompt_sample_by_sample() {
     for address in [V4, V6] {
         let plane = plane(address, 8);
         let mut caller = Caller::of(&plane, address);
-        plane.command(caller.stream.id, play(1, ramp())).expect("the thread runs");
+        plane.command(caller.session.id, play(1, ramp())).expect("the thread runs");
         let mut sound = Vec::new();
         while sound.len() < 8000 {
             let (_, payload) = caller.hear();
@@ -148,12 +151,12 @@ fn a_caller_hears_the_prompt_sample_by_sample() {
 fn a_key_comes_through_and_a_stop_is_heard_at_once() {
     let plane = plane(V4, 8);
     let mut caller = Caller::of(&plane, V4);
-    plane.command(caller.stream.id, play(1, ramp())).expect("the thread runs");
+    plane.command(caller.session.id, play(1, ramp())).expect("the thread runs");
     while caller.hear().1.iter().all(|octet| *octet == 0xD5) {}
     let socket = caller.rtp.try_clone().expect("a socket");
     caller.press(&socket, 11);
     assert_eq!(caller.key(), '#');
-    plane.command(caller.stream.id, MediaCommand::Stop).expect("the thread runs");
+    plane.command(caller.session.id, MediaCommand::Stop).expect("the thread runs");
     while caller.hear().1.iter().any(|octet| *octet != 0xD5) {}
     assert!(caller.hear().1.iter().all(|octet| *octet == 0xD5));
 }
@@ -178,21 +181,21 @@ fn closing_says_goodbye_and_frees_the_ports() {
     caller.hear();
     assert!(matches!(plane.open(V4, 1), Err(OpenError::PortsExhausted)));
     plane
-        .command(caller.stream.id, MediaCommand::Record { max: Duration::from_secs(9), telling: false })
+        .command(caller.session.id, MediaCommand::Record { max: Duration::from_secs(9), telling: false })
         .expect("the thread runs");
-    plane.close(caller.stream.id);
+    plane.close(caller.session.id);
     assert!(matches!(caller.event(), Some(MediaEvent::Recorded { .. })));
-    assert!(caller.event().is_none(), "the stream has let go of the call");
+    assert!(caller.event().is_none(), "the session has let go of the call");
     let mut datagram = [0; 500];
     let length = caller.rtcp.recv(&mut datagram).expect("a goodbye comes");
     assert_eq!(rtcp::read(&datagram[..length], 0).map(|report| report.bye), Some(true));
     // The goodbye is sent a moment before the ports are free.
     let again = std::iter::repeat_with(|| plane.open(V4, 1)).take(1_000_000).find_map(Result::ok);
-    assert_eq!(again.map(|stream| stream.rtp_port), Some(caller.stream.rtp_port));
+    assert_eq!(again.map(|session| session.rtp_port), Some(caller.session.rtp_port));
 }
 
 #[test]
-fn a_call_that_takes_no_events_loses_its_stream() {
+fn a_call_that_takes_no_events_loses_its_session() {
     let plane = plane(V4, 4);
     let mut caller = Caller::with_room(&plane, V4, 1);
     let socket = caller.rtp.try_clone().expect("a socket");
@@ -207,19 +210,19 @@ fn a_call_that_takes_no_events_loses_its_stream() {
 }
 
 #[test]
-fn a_call_that_is_gone_takes_its_stream_along() {
+fn a_call_that_is_gone_takes_its_session_along() {
     let plane = plane(V4, 4);
     let mut caller = Caller::of(&plane, V4);
     caller.events.close();
-    while plane.metrics().streams.load(Ordering::Relaxed) > 0 {
+    while plane.metrics().sessions.load(Ordering::Relaxed) > 0 {
         std::thread::yield_now();
     }
 }
 
 #[test]
-fn orders_for_unknown_streams_change_nothing() {
+fn orders_for_unknown_sessions_change_nothing() {
     let plane = plane(V4, 4);
-    let gone = StreamId(99);
+    let gone = SessionId { place: 99, serial: 0 };
     plane.command(gone, MediaCommand::Stop).expect("the thread runs");
     plane.close(gone);
     let caller = Caller::of(&plane, V4);
@@ -239,6 +242,24 @@ fn what_is_counted_can_be_read() {
     let metrics = plane.metrics();
     assert!(metrics.packets_sent.load(Ordering::Relaxed) >= 1);
     assert_eq!(metrics.packets_received.load(Ordering::Relaxed), 1);
-    assert_eq!(metrics.streams.load(Ordering::Relaxed), 1);
+    assert_eq!(metrics.sessions.load(Ordering::Relaxed), 1);
     assert!(metrics.lateness.iter().map(|count| count.load(Ordering::Relaxed)).sum::<u64>() >= 1);
+}
+
+#[test]
+fn an_order_for_an_ended_session_does_not_reach_the_next_one_on_its_ports() {
+    let plane = plane(V4, 1);
+    let ended = Caller::of(&plane, V4);
+    plane.close(ended.session.id);
+    let mut next = loop {
+        if plane.metrics().sessions.load(Ordering::Relaxed) == 0 {
+            break Caller::of(&plane, V4);
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(next.session.rtp_port, ended.session.rtp_port);
+    plane.close(ended.session.id);
+    plane.command(ended.session.id, play(9, ramp())).expect("the thread runs");
+    plane.command(next.session.id, play(1, ramp())).expect("the thread runs");
+    assert!(matches!(next.event(), Some(MediaEvent::Played(PlayId(1)))));
 }

@@ -1,110 +1,43 @@
-//! One media thread: orders in, packets out, packets in, until it is told to quit.
+//! One media thread: orders in, packets out, packets in, until it is ordered to quit.
 //!
-//! With few streams the thread sleeps until the next packet is due or something arrives; with many it sleeps from
+//! With few sessions the thread sleeps until the next packet is due or something arrives; with many it sleeps from
 //! millisecond to millisecond and takes what has arrived meanwhile in one go, which costs far fewer wake-ups.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Sender;
 
-use super::line::{Fate, Lent, Line};
+use super::id::SessionId;
+use super::inbox::{Inbox, Order};
 use super::metrics::{MediaMetrics, add};
 use super::ports::{Pair, Ports};
-use super::sys::{self, Batch, Bell, Epoll};
+use super::session::{Buffers, Flow, Session};
+use super::sys::{self, Batch, Epoll};
+use super::table::{Opened, Stage, Table};
 use super::wheel::Wheel;
-use super::{MediaBusy, StreamId, UNBEGUN_MAX};
 use audio::Bank;
-use call::{MediaCommand, MediaEvent, MediaFrame, MediaLimits, MediaSession, MediaSetup};
+use call::{MediaEvent, MediaFrame, MediaLimits, MediaSession, MediaSetup};
 
-/// What the control plane wants of a thread.
-pub(super) enum Order {
-    Open { id: StreamId, pair: Pair, seed: u64 },
-    Begin { id: StreamId, setup: Box<MediaSetup>, bank: Arc<Bank>, events: Sender<MediaEvent> },
-    Command { id: StreamId, command: Box<MediaCommand> },
-    Close { id: StreamId },
-    Quit,
-}
-
-/// Orders that wait for a thread.
-#[derive(Debug)]
-pub(super) struct Inbox {
-    orders: Mutex<VecDeque<Order>>,
-    bell: Bell,
-}
-
-impl std::fmt::Debug for Order {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Order")
-    }
-}
-
-impl Inbox {
-    pub(crate) fn new() -> io::Result<Inbox> {
-        Ok(Inbox { orders: Mutex::default(), bell: Bell::new()? })
-    }
-
-    /// Puts an order in, unless too many wait.
-    pub(crate) fn push(&self, order: Order) -> Result<(), MediaBusy> {
-        self.put(order, ORDERS_MAX)
-    }
-
-    /// Puts in an order that opens or ends something: there is one a stream, and streams are bounded by the ports.
-    pub(crate) fn push_always(&self, order: Order) {
-        let _ = self.put(order, usize::MAX);
-    }
-
-    fn put(&self, order: Order, most: usize) -> Result<(), MediaBusy> {
-        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
-        if orders.len() >= most {
-            return Err(MediaBusy);
-        }
-        orders.push_back(order);
-        let first = orders.len() == 1;
-        drop(orders);
-        if first {
-            self.bell.ring();
-        }
-        Ok(())
-    }
-
-    /// Whether orders wait.
-    fn is_waiting(&self) -> bool {
-        !self.orders.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
-
-    /// Takes all orders, and leaves the emptied queue for the next ones.
-    fn take(&self, into: &mut VecDeque<Order>) {
-        std::mem::swap(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner), into);
-    }
-}
-
-/// A media thread's own.
+/// What a media thread owns.
 pub(super) struct Thread {
     inbox: Arc<Inbox>,
     ports: Arc<Ports>,
     metrics: Arc<MediaMetrics>,
     limits: MediaLimits,
     epoll: Epoll,
-    wheel: Wheel,
-    opened: HashMap<u64, Opened>,
-    lines: HashMap<u64, Line>,
+    wheel: Wheel<SessionId>,
+    sessions: Table,
     frame: MediaFrame,
     batch: Batch,
     events: Vec<MediaEvent>,
     swept: Instant,
-}
-
-/// A stream that has ports and has not begun.
-struct Opened {
-    pair: Pair,
-    seed: u64,
-    since: Instant,
 }
 
 /// Runs a thread to its end.
@@ -132,9 +65,10 @@ impl Thread {
         ports: Arc<Ports>,
         metrics: Arc<MediaMetrics>,
         limits: MediaLimits,
+        threads: usize,
     ) -> io::Result<Thread> {
         let epoll = Epoll::new()?;
-        epoll.add(inbox.bell.as_fd(), BELL)?;
+        epoll.add(inbox.waker.as_fd(), WAKER)?;
         let now = Instant::now();
         Ok(Thread {
             inbox,
@@ -143,8 +77,7 @@ impl Thread {
             limits,
             epoll,
             wheel: Wheel::new(now),
-            opened: HashMap::new(),
-            lines: HashMap::new(),
+            sessions: Table::new(threads),
             frame: MediaFrame::default(),
             batch: Batch::new(),
             events: Vec::new(),
@@ -156,18 +89,18 @@ impl Thread {
         let now = Instant::now();
         match order {
             Order::Open { id, pair, seed } => {
-                add(&self.metrics.streams, 1);
-                self.opened.insert(id.0, Opened { pair, seed, since: now });
+                add(&self.metrics.sessions, 1);
+                self.sessions.open(now, id, Opened { pair, seed });
             }
             Order::Begin { id, setup, bank, events } => {
-                if let Some(opened) = self.opened.remove(&id.0) {
-                    self.begin(now, id.0, opened, *setup, bank, events);
+                if let Some(opened) = self.sessions.take_opened(id) {
+                    self.begin(now, id, opened, *setup, bank, events);
                 }
             }
             Order::Command { id, command } => {
-                self.with_line(id.0, |line, lent| line.command(now, *command, lent));
+                self.with_session(id, |session, buffers| session.command(now, *command, buffers));
             }
-            Order::Close { id } => self.close(now, id.0),
+            Order::Close { id } => self.close(now, id),
             Order::Quit => {}
         }
     }
@@ -175,7 +108,7 @@ impl Thread {
     fn begin(
         &mut self,
         now: Instant,
-        id: u64,
+        id: SessionId,
         opened: Opened,
         setup: MediaSetup,
         bank: Arc<Bank>,
@@ -184,26 +117,27 @@ impl Thread {
         let mut stream = MediaSession::new(setup, bank, self.limits, opened.seed, now);
         stream.start_at(self.wheel.place(now, stream.ptime()));
         let due = stream.deadline();
+        let token = u64::from(id.place) << 1;
         let added = self
             .epoll
-            .add(opened.pair.rtp.as_fd(), id << 1)
-            .and_then(|()| self.epoll.add(opened.pair.rtcp.as_fd(), id << 1 | 1));
-        self.lines.insert(id, Line::new(opened.pair, stream, events));
+            .add(opened.pair.rtp.as_fd(), token)
+            .and_then(|()| self.epoll.add(opened.pair.rtcp.as_fd(), token | 1));
+        self.sessions.begin(id, Session::new(opened.pair, stream, events));
         match added {
             Ok(()) => self.wheel.insert(id, due),
             Err(error) => {
-                tracing::error!(%error, "a media stream cannot listen; its call ends");
+                tracing::error!(%error, "a media session cannot listen; its call ends");
                 self.close(now, id);
             }
         }
     }
 
-    fn send_due(&mut self, due: &mut Vec<u64>) {
+    fn send_due(&mut self, due: &mut Vec<SessionId>) {
         self.wheel.take_due(Instant::now(), due);
         for id in due.drain(..) {
             // Each packet has its own time: the last of many is later than the first.
             let now = Instant::now();
-            let next = self.with_line(id, |line, lent| line.tick(now, lent));
+            let next = self.with_session(id, |session, buffers| session.tick(now, buffers));
             if let Some(next) = next {
                 self.wheel.insert(id, next);
             }
@@ -214,54 +148,63 @@ impl Thread {
         self.epoll.ready(tokens);
         let now = Instant::now();
         for token in tokens.drain(..) {
-            if token == BELL {
-                self.inbox.bell.silence();
+            if token == WAKER {
+                self.inbox.waker.reset();
                 continue;
             }
-            self.with_line(token >> 1, |line, lent| {
+            let Some(id) = self.sessions.occupant((token >> 1) as u32) else { continue };
+            self.with_session(id, |session, buffers| {
                 if token & 1 == 0 {
-                    line.rtp_ready(now, lent)
+                    session.rtp_ready(now, buffers)
                 } else {
-                    line.rtcp_ready(now, lent);
-                    Fate::GoesOn
+                    session.rtcp_ready(now, buffers);
+                    Flow::Continue(())
                 }
             });
         }
     }
 
-    /// Does something with a line, and ends it if that is its fate; a panic ends this line and no other. Returns when
-    /// it is due next.
-    fn with_line(&mut self, id: u64, work: impl FnOnce(&mut Line, &mut Lent<'_>) -> Fate) -> Option<Instant> {
-        let line = self.lines.get_mut(&id)?;
-        let mut lent =
-            Lent { frame: &mut self.frame, batch: &mut self.batch, events: &mut self.events, metrics: &self.metrics };
-        match catch_unwind(AssertUnwindSafe(|| work(line, &mut lent))) {
-            Ok(Fate::GoesOn) => return Some(line.stream.deadline()),
-            Ok(Fate::Ends) => self.close(Instant::now(), id),
+    /// Does something with a session, and ends it if it does not go on; a panic ends this session and no other. Returns
+    /// when it is due next.
+    fn with_session(
+        &mut self,
+        id: SessionId,
+        work: impl FnOnce(&mut Session, &mut Buffers<'_>) -> Flow,
+    ) -> Option<Instant> {
+        let session = self.sessions.session(id)?;
+        let mut buffers = Buffers {
+            frame: &mut self.frame,
+            batch: &mut self.batch,
+            events: &mut self.events,
+            metrics: &self.metrics,
+        };
+        match catch_unwind(AssertUnwindSafe(|| work(session, &mut buffers))) {
+            Ok(ControlFlow::Continue(())) => return Some(session.stream.deadline()),
+            Ok(ControlFlow::Break(())) => self.close(Instant::now(), id),
             Err(_panic) => {
                 add(&self.metrics.panics, 1);
                 self.events.clear();
-                if let Some(line) = self.lines.remove(&id) {
-                    self.retire(line.pair, Instant::now());
+                if let Some(Stage::Begun(session)) = self.sessions.remove(id) {
+                    self.retire(session.pair, Instant::now());
                 }
             }
         }
         None
     }
 
-    fn close(&mut self, now: Instant, id: u64) {
-        let pair = if let Some(line) = self.lines.remove(&id) {
-            let mut lent = Lent {
-                frame: &mut self.frame,
-                batch: &mut self.batch,
-                events: &mut self.events,
-                metrics: &self.metrics,
-            };
-            line.close(now, &mut lent)
-        } else if let Some(opened) = self.opened.remove(&id) {
-            opened.pair
-        } else {
-            return;
+    fn close(&mut self, now: Instant, id: SessionId) {
+        let pair = match self.sessions.remove(id) {
+            Some(Stage::Begun(session)) => {
+                let mut buffers = Buffers {
+                    frame: &mut self.frame,
+                    batch: &mut self.batch,
+                    events: &mut self.events,
+                    metrics: &self.metrics,
+                };
+                session.close(now, &mut buffers)
+            }
+            Some(Stage::Opened(opened)) => opened.pair,
+            None => return,
         };
         self.retire(pair, now);
     }
@@ -270,7 +213,7 @@ impl Thread {
         self.epoll.remove(pair.rtp.as_fd());
         self.epoll.remove(pair.rtcp.as_fd());
         self.ports.give_back(pair, now);
-        self.metrics.streams.fetch_sub(1, Ordering::Relaxed);
+        self.metrics.sessions.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Closes what was opened and never begun.
@@ -280,24 +223,18 @@ impl Thread {
             return;
         }
         self.swept = now;
-        let forgotten: Vec<u64> = self
-            .opened
-            .iter()
-            .filter(|(_, opened)| now.duration_since(opened.since) >= UNBEGUN_MAX)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in forgotten {
+        while let Some(id) = self.sessions.forgotten(now, UNBEGUN_MAX) {
             self.close(now, id);
         }
     }
 
     fn wait(&self) {
-        // The bell of an order that came after the last were taken may just have been silenced; it rings once only.
+        // The waker of an order that came after the last were taken may just have been reset; it wakes once only.
         if self.inbox.is_waiting() {
             return;
         }
         let until = self.wheel.next().map_or(SWEEP, |due| due.saturating_duration_since(Instant::now()));
-        if self.lines.len() > FEW {
+        if self.sessions.begun() > FEW {
             std::thread::sleep(until.min(GATHER));
         } else {
             self.epoll.wait(until.min(SWEEP));
@@ -305,11 +242,11 @@ impl Thread {
     }
 }
 
-const BELL: u64 = u64::MAX;
-/// More orders than all calls of a node give in a second.
-const ORDERS_MAX: usize = 65_536;
+const WAKER: u64 = u64::MAX;
+/// Longer than an INVITE can be without its ACK (64 × T1 = 32 s, RFC 3261 §17.2.1).
+const UNBEGUN_MAX: Duration = Duration::from_secs(64);
 const SWEEP: Duration = Duration::from_secs(1);
-/// Above so many streams the thread wakes by the clock alone.
+/// Above this many sessions the thread wakes by the clock alone.
 const FEW: usize = 8;
-/// How long what has arrived may lie meanwhile.
+/// How long what has arrived may wait meanwhile.
 const GATHER: Duration = Duration::from_millis(2);

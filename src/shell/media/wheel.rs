@@ -5,18 +5,18 @@
 
 use std::time::{Duration, Instant};
 
-/// Streams by the millisecond of their next packet.
+/// Streams by the millisecond of their next packet; `Id` names a stream.
 #[derive(Debug)]
-pub(super) struct Wheel {
+pub(super) struct Wheel<Id> {
     epoch: Instant,
-    buckets: Vec<Vec<u64>>,
+    buckets: Vec<Vec<Id>>,
     /// The last millisecond that was run.
     done: u64,
     count: usize,
 }
 
-impl Wheel {
-    pub(crate) fn new(now: Instant) -> Wheel {
+impl<Id: Copy> Wheel<Id> {
+    pub(crate) fn new(now: Instant) -> Wheel<Id> {
         Wheel { epoch: now, buckets: vec![Vec::new(); BUCKETS], done: 0, count: 0 }
     }
 
@@ -41,14 +41,14 @@ impl Wheel {
     }
 
     /// Puts a stream where its next packet is due; what is already due comes with the next run.
-    pub(crate) fn insert(&mut self, id: u64, due: Instant) {
+    pub(crate) fn insert(&mut self, id: Id, due: Instant) {
         let slot = self.slot(due).clamp(self.done + 1, self.done + BUCKETS as u64 - 1);
         self.buckets[(slot % BUCKETS as u64) as usize].push(id);
         self.count += 1;
     }
 
     /// Takes out every stream that is due, in order.
-    pub(crate) fn take_due(&mut self, now: Instant, due: &mut Vec<u64>) {
+    pub(crate) fn take_due(&mut self, now: Instant, due: &mut Vec<Id>) {
         due.clear();
         let passed = now.saturating_duration_since(self.epoch).as_millis() as u64;
         let from = (self.done + 1).max((passed + 1).saturating_sub(BUCKETS as u64));
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn the_first_stream_begins_at_once() {
         let start = Instant::now();
-        assert_eq!(Wheel::new(start).place(start + ms(3), ms(20)), start + ms(3));
+        assert_eq!(Wheel::<u64>::new(start).place(start + ms(3), ms(20)), start + ms(3));
     }
 
     proptest! {

@@ -1,28 +1,27 @@
-//! What is counted with: numbers that grow, numbers that go up and down, and durations between bounds.
+//! Instruments: counters, gauges and histograms that any thread may change.
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use super::page::Page;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
+    /// Counts one.
     pub fn inc(&self) {
         self.add(1);
     }
 
+    /// Counts several at once.
     pub fn add(&self, n: u64) {
         self.0.fetch_add(n, Relaxed);
     }
 
-    /// Takes over what another thread has counted.
-    pub fn set(&self, total: u64) {
-        self.0.store(total, Relaxed);
-    }
-
+    /// The total so far.
     pub fn value(&self) -> u64 {
         self.0.load(Relaxed)
     }
@@ -33,52 +32,35 @@ impl Counter {
 pub struct Gauge(AtomicI64);
 
 impl Gauge {
-    pub fn set(&self, value: i64) {
-        self.0.store(value, Relaxed);
-    }
-
+    /// Moves the number up, or down by a negative one.
     pub fn add(&self, n: i64) {
         self.0.fetch_add(n, Relaxed);
     }
 
+    /// The number at this moment.
     pub fn value(&self) -> i64 {
         self.0.load(Relaxed)
     }
 }
 
-/// A word that is a label's value: letters and digits of ours, never anything from outside.
-#[derive(Debug, Default)]
-pub struct Name(Mutex<String>);
-
-impl Name {
-    pub fn set(&self, name: &str) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if *held != name {
-            held.clear();
-            held.extend(name.chars().filter(char::is_ascii_alphanumeric));
-        }
-    }
-
-    pub fn value(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// An enum whose members are label values.
+/// An enum whose members are values of a label.
 pub trait Label: Copy + 'static {
     /// The label's name.
     const NAME: &'static str;
-    /// All members in the order of their discriminants, and their label values.
-    const ALL: &'static [&'static str];
+    /// One member for each value, in the order of [`Label::index`].
+    const ALL: &'static [Self];
 
-    /// The discriminant.
+    /// The label's value: our own letters, never anything from outside.
+    fn value(self) -> &'static str;
+
+    /// The place among [`Label::ALL`] of the member with the same value.
     fn index(self) -> usize;
 }
 
-/// A counter for each member of a label.
+/// A counter for each value of a label.
 #[derive(Debug)]
 pub struct Counters<L> {
-    pub(super) counters: Box<[Counter]>,
+    counters: Box<[Counter]>,
     label: PhantomData<L>,
 }
 
@@ -89,28 +71,26 @@ impl<L: Label> Default for Counters<L> {
 }
 
 impl<L: Label> Counters<L> {
+    /// Counts one.
     pub fn inc(&self, label: L) {
-        self.add(label, 1);
+        self.counters[label.index()].inc();
     }
 
-    pub fn add(&self, label: L, n: u64) {
-        self.counters[label.index()].add(n);
-    }
-
-    /// Takes over what another thread has counted.
-    pub fn set(&self, label: L, total: u64) {
-        self.counters[label.index()].set(total);
-    }
-
+    /// The total so far.
     pub fn value(&self, label: L) -> u64 {
         self.counters[label.index()].value()
     }
+
+    pub(super) fn write(&self, page: &mut Page, name: &str, help: &str) {
+        let values = L::ALL.iter().map(|label| label.value());
+        page.counters(name, help, L::NAME, values.zip(self.counters.iter().map(Counter::value)));
+    }
 }
 
-/// A counter for each pair of members of two labels.
+/// A counter for each pair of values of two labels.
 #[derive(Debug)]
 pub struct Counters2<A, B> {
-    pub(super) counters: Box<[Counter]>,
+    counters: Box<[Counter]>,
     labels: PhantomData<(A, B)>,
 }
 
@@ -122,12 +102,24 @@ impl<A: Label, B: Label> Default for Counters2<A, B> {
 }
 
 impl<A: Label, B: Label> Counters2<A, B> {
+    /// Counts one.
     pub fn inc(&self, a: A, b: B) {
-        self.counters[a.index() * B::ALL.len() + b.index()].inc();
+        self.counter(a, b).inc();
     }
 
+    /// The total so far.
     pub fn value(&self, a: A, b: B) -> u64 {
-        self.counters[a.index() * B::ALL.len() + b.index()].value()
+        self.counter(a, b).value()
+    }
+
+    fn counter(&self, a: A, b: B) -> &Counter {
+        &self.counters[a.index() * B::ALL.len() + b.index()]
+    }
+
+    pub(super) fn write(&self, page: &mut Page, name: &str, help: &str) {
+        let pairs = A::ALL.iter().flat_map(|a| B::ALL.iter().map(move |b| (*a, *b)));
+        let totals = pairs.map(|(a, b)| (a.value(), b.value(), self.value(a, b)));
+        page.counters2(name, help, (A::NAME, B::NAME), totals);
     }
 }
 
@@ -141,8 +133,8 @@ pub trait Buckets {
 #[derive(Debug)]
 pub struct Histogram<B> {
     /// One for each bound, and one for what is above the last.
-    pub(super) counts: Box<[AtomicU64]>,
-    pub(super) sum_us: AtomicU64,
+    counts: Box<[AtomicU64]>,
+    sum_us: AtomicU64,
     bounds: PhantomData<B>,
 }
 
@@ -154,6 +146,7 @@ impl<B: Buckets> Default for Histogram<B> {
 }
 
 impl<B: Buckets> Histogram<B> {
+    /// Counts one duration.
     pub fn observe(&self, duration: Duration) {
         let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let bucket = B::BOUNDS_US.partition_point(|bound| *bound < us);
@@ -161,16 +154,13 @@ impl<B: Buckets> Histogram<B> {
         self.sum_us.fetch_add(us, Relaxed);
     }
 
-    /// Takes over one bucket that another thread has counted; the sum is taken at the bucket's upper bound.
-    pub fn set_bucket(&self, bucket: usize, total: u64) {
-        let Some(count) = self.counts.get(bucket) else { return };
-        let before = count.swap(total, Relaxed);
-        let bound = B::BOUNDS_US.get(bucket).or(B::BOUNDS_US.last()).copied().unwrap_or(0);
-        self.sum_us.fetch_add(total.saturating_sub(before) * bound, Relaxed);
-    }
-
     /// How many were observed.
     pub fn count(&self) -> u64 {
         self.counts.iter().map(|count| count.load(Relaxed)).sum()
+    }
+
+    pub(super) fn write(&self, page: &mut Page, name: &str, help: &str) {
+        let counts: Vec<u64> = self.counts.iter().map(|count| count.load(Relaxed)).collect();
+        page.histogram(name, help, B::BOUNDS_US, &counts, self.sum_us.load(Relaxed));
     }
 }

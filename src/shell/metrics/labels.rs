@@ -1,33 +1,48 @@
-//! The labels that numbers are told apart by, and the bounds that durations are counted between.
+//! The labels that metrics are broken down by, and the bounds of histograms.
 
 use super::instruments::{Buckets, Label};
 use call::KeySource;
 use flow::TransferOutcome;
-use inquiry::{CallOutcome, LookUpResult};
-use replica::upstream::UpstreamErrorKind;
-use replica_store::Refusal;
+use inquiry::{CallOutcome, LookUpResult, ScanPath, ScanResult, Score};
 use sip::Method;
 
 /// Declares an enum and its label values together.
 macro_rules! label {
-    ($(#[$doc:meta])* $name:ident, $label:literal { $($(#[$member_doc:meta])* $member:ident = $value:literal),+ $(,)? }) => {
+    ($(#[$doc:meta])* $name:ident, $label:literal {
+        $($(#[$member_doc:meta])* $member:ident = $value:literal),+ $(,)?
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name { $($(#[$member_doc])* $member),+ }
 
         impl Label for $name {
             const NAME: &'static str = $label;
-            const ALL: &'static [&'static str] = &[$($value),+];
+            const ALL: &'static [$name] = &[$($name::$member),+];
+
+            fn value(self) -> &'static str {
+                match self { $($name::$member => $value),+ }
+            }
 
             fn index(self) -> usize {
                 self as usize
             }
         }
+    };
+}
 
-        impl $name {
-            /// The label's value, which is also the word for it in logs and the journal.
-            pub fn code(self) -> &'static str {
-                <$name as Label>::ALL[self as usize]
+/// Makes a label of an enum of another room, whose members have names of their own.
+macro_rules! label_of {
+    ($name:ident, $label:literal, $all:expr) => {
+        impl Label for $name {
+            const NAME: &'static str = $label;
+            const ALL: &'static [$name] = &$all;
+
+            fn value(self) -> &'static str {
+                self.name()
+            }
+
+            fn index(self) -> usize {
+                self as usize
             }
         }
     };
@@ -45,91 +60,109 @@ macro_rules! buckets {
     };
 }
 
-impl Label for UpstreamErrorKind {
-    const NAME: &'static str = "kind";
-    const ALL: &'static [&'static str] = &UpstreamErrorKind::NAMES;
+label_of!(CallOutcome, "outcome", CallOutcome::ALL);
+label_of!(KeySource, "source", [KeySource::Rtp, KeySource::Info, KeySource::Tone]);
+label_of!(LookUpResult, "result", LookUpResult::ALL);
+label_of!(ScanPath, "path", ScanPath::ALL);
+label_of!(Score, "score", Score::ALL);
 
-    fn index(self) -> usize {
-        self as usize
-    }
-}
-
-/// Why a file was refused, by its place among [`Refusal::NAMES`].
-#[derive(Clone, Copy, Debug)]
-pub struct Refused(pub usize);
-
-impl Label for Refused {
-    const NAME: &'static str = "why";
-    const ALL: &'static [&'static str] = &Refusal::NAMES;
-
-    fn index(self) -> usize {
-        self.0
-    }
-}
-
-impl Label for CallOutcome {
-    const NAME: &'static str = "outcome";
-    const ALL: &'static [&'static str] = &["finished", "hung_up", "transferred", "abandoned", "refused", "failed"];
-
-    fn index(self) -> usize {
-        self as usize
-    }
-}
-
-impl Label for KeySource {
-    const NAME: &'static str = "source";
-    const ALL: &'static [&'static str] = &["rtp", "info", "tone"];
-
-    fn index(self) -> usize {
-        self as usize
-    }
-}
-
-impl Label for LookUpResult {
+impl Label for ScanResult {
     const NAME: &'static str = "result";
-    const ALL: &'static [&'static str] = &["found", "not_found", "too_old", "down", "handed_over"];
+    const ALL: &'static [ScanResult] = &ScanResult::ALL;
+
+    fn value(self) -> &'static str {
+        self.name()
+    }
 
     fn index(self) -> usize {
-        self as usize
+        match self {
+            ScanResult::LookUp(LookUpResult::Found) => 0,
+            ScanResult::LookUp(LookUpResult::NotFound) => 1,
+            ScanResult::LookUp(LookUpResult::TooOld | LookUpResult::Unavailable) => 2,
+            ScanResult::Waybill => 3,
+            ScanResult::IdCard => 4,
+            ScanResult::Unreadable => 5,
+            ScanResult::NoBarcode => 6,
+            ScanResult::LookUp(LookUpResult::Rejected) => 7,
+        }
     }
 }
 
 label! {
     /// How a transfer ended.
-    TransferResult, "result" { Done = "done", Busy = "busy", Failed = "failed" }
-}
-label! {
-    /// How an operator's sign-in by telephone ended.
-    SignInResult, "result" { Welcome = "welcome", Refused = "refused", Locked = "locked", Failed = "failed" }
-}
-label! {
-    /// What became of a take by telephone; each is stored as a draft before it is kept or discarded.
-    TakeEnd, "end" {
-        Stored = "stored", Kept = "kept", Discarded = "discarded",
-        /// The call ended during it; it is a draft.
-        HungUp = "hung_up",
-        /// The program ended during it; it is a draft since the next start.
-        Recovered = "recovered",
+    TransferResult, "result" {
+        /// A person answered.
+        Done = "done",
+        /// The desk was busy.
+        Busy = "busy",
+        /// The desk was not reached.
         Failed = "failed",
     }
 }
 label! {
-    /// By which door a question came.
-    Door, "door" { Phone = "phone", Scan = "scan" }
+    /// How an operator's sign-in by telephone ended.
+    SignInResult, "result" {
+        /// Number and PIN were right.
+        Welcome = "welcome",
+        /// They were not.
+        Refused = "refused",
+        /// Too many wrong ones before.
+        Locked = "locked",
+        /// The accounts could not be read.
+        Failed = "failed",
+    }
 }
 label! {
-    /// Whether the cache knew.
-    CacheResult, "result" { Hit = "hit", Miss = "miss", Joined = "joined" }
+    /// What became of a take by telephone; each is stored as a draft before it is kept or discarded.
+    TakeEnd, "end" {
+        /// On the disk, as a draft.
+        Stored = "stored",
+        /// The operator kept it.
+        Kept = "kept",
+        /// The operator discarded it.
+        Discarded = "discarded",
+        /// The call ended during it; it is a draft.
+        HungUp = "hung_up",
+        /// The program ended during it; it is a draft since the next start.
+        Recovered = "recovered",
+        /// It could not be stored.
+        Failed = "failed",
+    }
 }
 label! {
-    /// Which way a packet went.
-    Direction, "direction" { Sent = "sent", Received = "received" }
+    /// The door that a question came by.
+    Door, "door" {
+        /// By telephone.
+        Phone = "phone",
+        /// By scan.
+        Scan = "scan",
+    }
 }
 label! {
     /// SIP methods.
     SipMethod, "method" {
-        Invite = "invite", Ack = "ack", Bye = "bye", Cancel = "cancel", Options = "options", Info = "info",
-        Update = "update", Refer = "refer", Notify = "notify", Register = "register", Other = "other",
+        /// RFC 3261 §13.
+        Invite = "invite",
+        /// RFC 3261 §13.2.2.4.
+        Ack = "ack",
+        /// RFC 3261 §15.
+        Bye = "bye",
+        /// RFC 3261 §9.
+        Cancel = "cancel",
+        /// RFC 3261 §11; also the trunk's heartbeat.
+        Options = "options",
+        /// RFC 6086.
+        Info = "info",
+        /// RFC 3311.
+        Update = "update",
+        /// RFC 3515.
+        Refer = "refer",
+        /// RFC 6665.
+        Notify = "notify",
+        /// RFC 3261 §10.
+        Register = "register",
+        /// Any other.
+        Other = "other",
     }
 }
 label! {
@@ -137,6 +170,7 @@ label! {
     SipDrop, "reason" {
         /// From an address that is no trunk.
         Stranger = "stranger",
+        /// Not SIP.
         Malformed = "malformed",
         /// A response or ACK of no call.
         Stray = "stray",
@@ -145,27 +179,17 @@ label! {
     }
 }
 label! {
-    /// What became of a change batch.
-    BatchResult, "result" { Applied = "applied", Repeated = "repeated", Refused = "refused", Failed = "failed" }
-}
-label! {
-    /// How a code came in at the scan door.
-    ScanPath, "path" { Code = "code", Image = "image", Speech = "speech" }
-}
-label! {
-    /// What a scan gave.
-    ScanResult, "result" {
-        Found = "found", NotFound = "not_found", Unavailable = "unavailable", Waybill = "waybill",
-        IdCard = "id_card", Unreadable = "unreadable", NoBarcode = "no_barcode", Limited = "limited",
-    }
-}
-label! {
-    /// A person's score.
-    Score, "score" { Satisfied = "satisfied", Fair = "fair", NotSatisfied = "not_satisfied" }
-}
-label! {
     /// The class of an HTTP status.
-    HttpClass, "class" { Success = "2xx", NotModified = "3xx", Refused = "4xx", Failed = "5xx" }
+    HttpClass, "class" {
+        /// 200 to 299.
+        Success = "2xx",
+        /// 300 to 399: the browser has the file.
+        NotModified = "3xx",
+        /// 400 to 499.
+        Refused = "4xx",
+        /// 500 and above.
+        Failed = "5xx",
+    }
 }
 
 buckets! {
@@ -175,8 +199,8 @@ buckets! {
     CallLengths = [5_000_000, 10_000_000, 20_000_000, 30_000_000, 60_000_000, 120_000_000, 300_000_000, 600_000_000, 1_800_000_000];
     /// From a row in the page cache to a look-up that is given up.
     LookUpTimes = [10, 20, 50, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
-    /// A packet interval is 20 ms.
-    Latenesses = [1_000, 2_000, 5_000, 10_000, 20_000, 50_000];
+    /// From a neighbouring machine to a satellite.
+    RoundTrips = [1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 150_000, 200_000, 300_000, 400_000, 600_000, 1_000_000];
     /// From a cached reply to a photograph.
     HttpTimes = [20, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
 }
@@ -187,17 +211,6 @@ impl From<TransferOutcome> for TransferResult {
             TransferOutcome::Done => TransferResult::Done,
             TransferOutcome::Busy => TransferResult::Busy,
             TransferOutcome::Failed => TransferResult::Failed,
-        }
-    }
-}
-
-impl Score {
-    /// The score of a key: 1 satisfied, 2 fair, any other not satisfied.
-    pub fn of(key: u8) -> Score {
-        match key {
-            1 => Score::Satisfied,
-            2 => Score::Fair,
-            _ => Score::NotSatisfied,
         }
     }
 }
@@ -219,5 +232,39 @@ impl From<&Method> for SipMethod {
                 SipMethod::Other
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fmt::Debug;
+
+    use super::*;
+
+    fn holds<L: Label + Debug>() {
+        let values: BTreeSet<&str> = L::ALL.iter().map(|label| label.value()).collect();
+        assert_eq!(values.len(), L::ALL.len(), "{}: each value has one place", L::NAME);
+        for (place, label) in L::ALL.iter().enumerate() {
+            assert_eq!(label.index(), place, "{label:?}");
+        }
+    }
+
+    #[test]
+    fn every_label_value_has_a_place_of_its_own() {
+        holds::<CallOutcome>();
+        holds::<KeySource>();
+        holds::<LookUpResult>();
+        holds::<ScanPath>();
+        holds::<ScanResult>();
+        holds::<Score>();
+        holds::<SipMethod>();
+        holds::<TakeEnd>();
+    }
+
+    #[test]
+    fn a_replica_that_is_too_old_shares_the_place_of_one_that_is_down() {
+        let place = |result| ScanResult::LookUp(result).index();
+        assert_eq!(place(LookUpResult::TooOld), place(LookUpResult::Unavailable));
     }
 }

@@ -1,28 +1,27 @@
 //! The components of a node, one function each. What several of them share is in [`Node`].
 
 use std::net::IpAddr;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
 use config::{Inquiry, Settings};
-use inquiry::{AttemptLimits, Attempts, Keys, ScanRules};
+use inquiry::{Keys, PhoneLimits, ScanLimits, ScanRules};
 use journal::Journal;
 use media::{MediaConfig, MediaMetrics, MediaPlane};
 use metrics::Metrics;
-use phone::{Booths, Cases, Door, Live, Parts, Shelf, Wire};
+use phone::{Cases, LiveRelease, LookUps, RecordingService, Registry, Services, TakeStore, TransportLayer, UserAgent};
 use release::hotline::Hotline;
 use release::releases;
 use replica_store::Replica;
 use studio_store::accounts::initial;
 use studio_store::{Accounts, Studio};
-use web::FailureLimits;
-use web_service::{Doors, StudioDoor};
+use web_service::{HttpService, StudioService};
 
 use crate::Fault;
-use crate::counter::{self, Counter};
-use crate::numbers;
+use crate::backend::NodeBackend;
+use crate::collectors::{JournalCollector, MediaCollector, NodeCollector, ReplicaCollector};
 use crate::watch;
 
 /// The studio with its accounts.
@@ -32,9 +31,11 @@ type OpenStudio = (Arc<Accounts>, Arc<Studio>);
 pub(crate) struct Node<'a> {
     settings: &'a Settings,
     keys: Keys,
+    /// The calls, their number and the drain.
+    pub registry: Arc<Registry>,
     replica: Arc<Replica>,
     journal: Arc<Journal>,
-    live: Arc<ArcSwap<Live>>,
+    live: Arc<ArcSwap<LiveRelease>>,
     metrics: Arc<Metrics>,
     studio: Option<OpenStudio>,
 }
@@ -47,80 +48,83 @@ impl<'a> Node<'a> {
         keys: Keys,
         replica: Arc<Replica>,
     ) -> Result<Node<'a>, Fault> {
+        let emergency = releases::emergency(settings).unwrap_or(settings.hotline.emergency);
         Ok(Node {
             settings,
             keys,
+            registry: Registry::new(settings.phone.calls_limit(), emergency),
             replica,
             journal: Journal::open(&settings.data.folder, &settings.journal).map_err(|error| error.to_string())?,
-            live: Arc::new(ArcSwap::from_pointee(Live::of(hotline))),
+            live: Arc::new(ArcSwap::from_pointee(LiveRelease::of(hotline))),
             metrics: Arc::new(Metrics::new()),
             studio: open_studio(settings),
         })
     }
 
-    /// The call registry, with all that a call needs.
-    pub(crate) fn registry(&self, media: MediaPlane, wire: &Wire) -> Arc<Door> {
+    /// What receives SIP messages and begins calls, with all that a call needs.
+    pub(crate) fn user_agent(&self, media: MediaPlane, transport: &TransportLayer) -> Arc<UserAgent> {
         let settings = self.settings;
-        let emergency = releases::emergency(settings).unwrap_or(settings.hotline.emergency);
-        let parts = Parts {
-            settings: settings.phone.clone(),
+        let look_ups = LookUps::new(
+            Arc::clone(&self.replica),
+            self.keys.clone(),
+            Arc::clone(&self.live),
+            phone_limits(&settings.inquiry),
+        );
+        let services = Services {
             live: Arc::clone(&self.live),
-            emergency: Arc::new(AtomicBool::new(emergency)),
-            keys: Arc::new(self.keys.clone()),
-            attempts: Arc::new(Mutex::new(Attempts::new(attempt_limits(&settings.inquiry)))),
-            cases: Cases::Copy(Arc::clone(&self.replica)),
+            keys: self.keys.clone(),
+            cases: Cases::Copy(Box::new(look_ups)),
             journal: Arc::clone(&self.journal),
+            messages: settings.data.folder.join("messages"),
             media: Arc::new(media),
             metrics: Arc::clone(&self.metrics),
-            booths: self.recording_service(),
-            messages: settings.data.folder.join("messages"),
+            recording: self.recording_service(),
         };
-        Door::new(parts, wire)
+        UserAgent::new(settings.phone.clone(), services, Arc::clone(&self.registry), transport)
     }
 
     /// Recording by telephone. Takes that a crash interrupted become drafts.
-    fn recording_service(&self) -> Option<Booths> {
+    fn recording_service(&self) -> Option<RecordingService> {
         let (accounts, studio) = self.studio.clone()?;
-        let booths = Booths {
-            shelf: Shelf { studio, accounts },
-            tapes: self.settings.data.folder.join("studio/tapes"),
+        let recording = RecordingService {
+            store: TakeStore { studio, accounts },
+            in_progress: self.settings.data.folder.join("studio/tapes"),
             metrics: Arc::clone(&self.metrics),
         };
-        booths.recover();
-        Some(booths)
+        recording.recover();
+        Some(recording)
     }
 
-    /// Starts to copy what other wings count to the metrics page.
-    pub(crate) fn start_metrics(&self, media: Arc<MediaMetrics>, door: &Arc<Door>) {
-        let sources = numbers::Sources {
-            replica: Arc::clone(&self.replica),
-            media,
-            journal: self.journal.metrics(),
-            door: Arc::clone(door),
-            live: Arc::clone(&self.live),
-            folder: self.settings.data.folder.clone(),
-        };
-        numbers::keep(Arc::clone(&self.metrics), sources);
+    /// The metrics with what is collected at each scrape.
+    pub(crate) fn metrics(&self, media: Arc<MediaMetrics>) -> metrics::Registry {
+        metrics::Registry::new(Arc::clone(&self.metrics))
+            .with(NodeCollector {
+                registry: Arc::clone(&self.registry),
+                live: Arc::clone(&self.live),
+                folder: self.settings.data.folder.clone(),
+            })
+            .with(MediaCollector(media))
+            .with(ReplicaCollector(Arc::clone(&self.replica)))
+            .with(JournalCollector(self.journal.metrics()))
     }
 
     /// The HTTP service: scans, pages and the studio.
-    pub(crate) fn http_service(&self, scan_rules: ScanRules, door: &Arc<Door>) -> Arc<Doors> {
+    pub(crate) fn http_service(&self, scan_rules: ScanRules, metrics: metrics::Registry) -> Arc<HttpService> {
         let settings = self.settings;
-        let backend = counter::backend(self.backend(scan_rules, door));
-        let doors = Doors::new(backend, &settings.web, failure_limits(&settings.inquiry));
-        Arc::new(doors.with_studio(StudioDoor::new(settings, self.studio.clone())))
+        let service =
+            HttpService::new(self.backend(scan_rules), metrics, &settings.web, scan_limits(&settings.inquiry));
+        Arc::new(service.with_studio(StudioService::new(settings, self.studio.clone())))
     }
 
     /// What the HTTP service asks of the rest of the node.
-    fn backend(&self, scan_rules: ScanRules, door: &Arc<Door>) -> Counter {
+    fn backend(&self, scan_rules: ScanRules) -> NodeBackend {
         let settings = self.settings;
-        Counter {
+        NodeBackend {
             live: Arc::clone(&self.live),
             scan_rules,
             replica: Arc::clone(&self.replica),
             journal: Arc::clone(&self.journal),
-            door: Arc::clone(door),
-            metrics: Arc::clone(&self.metrics),
+            registry: Arc::clone(&self.registry),
             settings: settings.web.clone(),
             desk_number: settings.phone.desk_number.clone(),
             data: settings.data.folder.clone(),
@@ -129,8 +133,8 @@ impl<'a> Node<'a> {
     }
 
     /// Starts to follow the live pointer and the duty officer's switch.
-    pub(crate) fn start_watch(&self, door: &Arc<Door>) -> Result<(), Fault> {
-        watch::start(self.settings.clone(), Arc::clone(&self.live), door)
+    pub(crate) fn start_watch(&self) -> Result<(), Fault> {
+        watch::start(self.settings.clone(), Arc::clone(&self.live), &self.registry)
             .map_err(|error| format!("cannot watch for releases: {error}"))
     }
 }
@@ -172,23 +176,19 @@ pub(crate) fn start_media(settings: &Settings) -> Result<MediaPlane, Fault> {
         .map_err(|error| format!("cannot start the media threads: {error}; see phone.listen and phone.media_ports"))
 }
 
-/// Limits of failed look-ups by telephone.
-fn attempt_limits(settings: &Inquiry) -> AttemptLimits {
-    AttemptLimits {
-        per_caller: settings.failures_per_caller,
-        per_kiosk: settings.failures_per_kiosk,
-        per_receipt: settings.failures_per_receipt,
-        total: settings.failures_total,
+/// Limits of failed look-ups by telephone. The settings are at least 1: no limit can be switched off.
+fn phone_limits(settings: &Inquiry) -> PhoneLimits {
+    PhoneLimits {
+        per_caller: NonZeroU32::new(settings.failures_per_caller),
+        per_receipt: NonZeroU32::new(settings.failures_per_receipt),
+        total: NonZeroU32::new(settings.failures_total),
         window: settings.failure_window,
     }
 }
 
-/// Limits of failed look-ups by scan. An address may have 20 kiosks behind it.
-fn failure_limits(settings: &Inquiry) -> FailureLimits {
-    FailureLimits {
-        per_kiosk: settings.failures_per_kiosk,
-        per_address: settings.failures_per_kiosk.saturating_mul(20),
-        total: settings.failures_total,
-        window: settings.failure_window,
-    }
+/// Limits of failed look-ups by scan.
+fn scan_limits(settings: &Inquiry) -> ScanLimits {
+    let at_most = NonZeroU32::new;
+    let (kiosk, total) = (at_most(settings.failures_per_kiosk), at_most(settings.failures_total));
+    ScanLimits::of_kiosks(kiosk, total, settings.failure_window)
 }

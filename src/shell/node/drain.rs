@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use phone::Door;
+use phone::Registry;
 
 use crate::Fault;
 use crate::signals::Signals;
@@ -21,7 +21,7 @@ use crate::signals::Signals;
 /// receives SIP messages; it ends only when it fails.
 pub(crate) async fn serve_and_drain(
     mut signals: Signals,
-    door: &Door,
+    registry: &Registry,
     mut transport: JoinHandle<io::Error>,
     settings: &config::Phone,
 ) -> Result<(), Fault> {
@@ -33,15 +33,15 @@ pub(crate) async fn serve_and_drain(
             return Err(format!("the SIP transport failed: {error}"));
         }
     }
-    tracing::info!(calls = door.calls(), "draining: no new calls; a second signal ends at once");
+    tracing::info!(calls = registry.calls(), "draining: no new calls; a second signal ends at once");
     tokio::select! {
         // The sockets stay open for a while, so that balancers see the 503 before connections are refused.
-        _ = async { tokio::join!(door.drain(), tokio::time::sleep(settings.drain_min)) } => {}
+        _ = async { tokio::join!(registry.drain(), tokio::time::sleep(settings.drain_min)) } => {}
         () = tokio::time::sleep(settings.drain_limit) => {
-            tracing::warn!(calls = door.calls(), "the drain limit is over");
-            end_calls(door, AFTER_LIMIT).await;
+            tracing::warn!(calls = registry.calls(), "the drain limit is over");
+            end_calls(registry, AFTER_LIMIT).await;
         }
-        () = signals.next() => end_calls(door, AFTER_SECOND_SIGNAL).await,
+        () = signals.next() => end_calls(registry, AFTER_SECOND_SIGNAL).await,
     }
     transport.abort();
     tracing::info!("stopped");
@@ -49,9 +49,9 @@ pub(crate) async fn serve_and_drain(
 }
 
 /// Hangs up all calls, and waits up to `limit` for replies to the BYEs.
-async fn end_calls(door: &Door, limit: Duration) {
-    door.end_calls();
-    let _ = tokio::time::timeout(limit, door.drain()).await;
+async fn end_calls(registry: &Registry, limit: Duration) {
+    registry.end_calls();
+    let _ = tokio::time::timeout(limit, registry.drain()).await;
 }
 
 const AFTER_SECOND_SIGNAL: Duration = Duration::from_millis(500);

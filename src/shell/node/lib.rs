@@ -1,11 +1,11 @@
 //! The composition root: settings become everything that serves; signals, drain, the change of a live release.
 
 mod announce;
+mod backend;
+mod collectors;
 mod components;
-mod counter;
 mod drain;
 mod first_start;
-mod numbers;
 pub mod serve;
 mod signals;
 mod sockets;

@@ -55,23 +55,22 @@ async fn run(
 ) -> Result<(), Fault> {
     let node = Node::new(settings, &hotline, keys, Arc::clone(&replica))?;
     let media = start_media(settings)?;
-    let media_metrics = media.metrics();
-    let door = node.registry(media, &sockets.sip);
+    let metrics = node.metrics(media.metrics());
+    let user_agent = node.user_agent(media, &sockets.sip);
     let accounts = initial_accounts(settings, &replica)?;
-    let http_service = node.http_service(hotline.scan_rules.clone(), &door);
-    node.start_watch(&door)?;
-    node.start_metrics(media_metrics, &door);
+    let http_service = node.http_service(hotline.scan_rules.clone(), metrics);
+    node.start_watch()?;
     // Before the ready line, since who reads it may send a signal at once.
     let signals = Signals::new()?;
     let examples = serves_sample(settings, &replica).then_some(&*hotline.examples);
     announce(settings, &sockets, &Welcome { examples, accounts: &accounts })?;
     let (stop, stopping) = watch::channel(false);
-    let transport = tokio::spawn(sockets.sip.run(Arc::clone(&door)));
+    let transport = tokio::spawn(sockets.sip.run(user_agent));
     let web_settings = settings.web.clone();
     let web = tokio::spawn(async move {
         web_service::serve(sockets.web, http_service, &web_settings, stopping, LAST_REQUESTS).await;
     });
-    let ended = serve_and_drain(signals, &door, transport, &settings.phone).await;
+    let ended = serve_and_drain(signals, &node.registry, transport, &settings.phone).await;
     let _ = stop.send(true);
     let _ = tokio::time::timeout(LAST_REQUESTS, web).await;
     ended

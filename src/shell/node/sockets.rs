@@ -4,21 +4,21 @@ use std::io;
 use std::net::SocketAddr;
 
 use config::Settings;
-use phone::Wire;
+use phone::TransportLayer;
 use web_service::{Listeners, Serves};
 
 use crate::Fault;
 
 /// All listening sockets of a node.
 pub(crate) struct Sockets {
-    pub sip: Wire,
+    pub sip: TransportLayer,
     pub web: Listeners,
 }
 
 impl Sockets {
     /// Binds all addresses of the settings. Needs a runtime.
     pub(crate) fn bind(settings: &Settings) -> Result<Sockets, Fault> {
-        let sip = Wire::bind(&settings.phone.listen);
+        let sip = TransportLayer::bind(&settings.phone.listen);
         let sip = sip.map_err(|error| bind_error("phone.listen", &error.to_string(), error.kind()))?;
         Ok(Sockets { sip, web: bind_web(settings)? })
     }

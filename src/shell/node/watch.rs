@@ -9,22 +9,26 @@ use arc_swap::ArcSwap;
 use audio::Bank;
 use config::Settings;
 use os::aside::step_back;
-use phone::{Door, Live};
+use phone::{LiveRelease, Registry};
 use release::hotline::Hotline;
 use release::releases;
 
 /// Starts a thread that follows the data folder for as long as the call registry exists.
-pub(crate) fn start(settings: Settings, live: Arc<ArcSwap<Live>>, door: &Arc<Door>) -> std::io::Result<()> {
-    let door = Arc::downgrade(door);
+pub(crate) fn start(
+    settings: Settings,
+    live: Arc<ArcSwap<LiveRelease>>,
+    registry: &Arc<Registry>,
+) -> std::io::Result<()> {
+    let registry = Arc::downgrade(registry);
     let seen = releases::live(&settings);
-    let watch = Watch { settings, live, door, seen, announced: None, retired: Vec::new() };
+    let watch = Watch { settings, live, registry, seen, announced: None, retired: Vec::new() };
     std::thread::Builder::new().name("releases".into()).spawn(move || watch.run()).map(drop)
 }
 
 struct Watch {
     settings: Settings,
-    live: Arc<ArcSwap<Live>>,
-    door: Weak<Door>,
+    live: Arc<ArcSwap<LiveRelease>>,
+    registry: Weak<Registry>,
     /// The last value of the live pointer that was followed, with or without success.
     seen: Option<String>,
     /// The last value of the switch that every call has received.
@@ -48,9 +52,9 @@ impl Watch {
 
     /// Passes the switch on; `false` once the call registry is gone.
     fn follow_switch(&mut self) -> bool {
-        let Some(door) = self.door.upgrade() else { return false };
+        let Some(registry) = self.registry.upgrade() else { return false };
         let on = releases::emergency(&self.settings).unwrap_or(self.settings.hotline.emergency);
-        if self.announced != Some(on) && door.set_emergency(on) {
+        if self.announced != Some(on) && registry.set_emergency(on) {
             if self.announced.is_some() {
                 tracing::warn!(on, "the emergency notice");
             }
@@ -70,7 +74,7 @@ impl Watch {
         let before = self.live.load_full();
         match read_release(&self.settings, &name, &before) {
             Ok(hotline) => {
-                let old = self.live.swap(Arc::new(Live::of(&hotline)));
+                let old = self.live.swap(Arc::new(LiveRelease::of(&hotline)));
                 self.retired.push(Arc::clone(&old.bank));
                 tracing::info!(release = &name[..12], "a release is live for new calls");
             }
@@ -87,7 +91,7 @@ impl Watch {
 
 /// Reads a release on a thread of low priority, so that neither calls nor the switch wait. What both releases play is
 /// taken from memory.
-fn read_release(settings: &Settings, name: &str, before: &Live) -> Result<Hotline, Vec<String>> {
+fn read_release(settings: &Settings, name: &str, before: &LiveRelease) -> Result<Hotline, Vec<String>> {
     let read = || {
         step_back();
         releases::load_beside(settings, name, &before.name, &before.bank)

@@ -1,15 +1,28 @@
-//! The phone door: SIP sockets, one task a call.
+//! The phone service: SIP transport, the call registry, one task for each call, recording by telephone.
+//!
+//! ```text
+//!  transport ──► user_agent ──► calls (one task each) ──► services: journal, media, look-ups, recording
+//!                    └──► registry ◄──┘   lines, counts, drain
+//! ```
 
-mod booth;
+mod call_guard;
 mod calls;
 mod cases;
-mod door;
-mod shelf;
-mod tape;
-mod wire;
+mod drain;
+mod live_release;
+mod recording_service;
+mod registry;
+mod services;
+mod take_file;
+mod take_store;
+mod transport;
+mod user_agent;
 
-pub use booth::Booths;
-pub use cases::{Cases, Stage};
-pub use door::{Door, Live, Parts};
-pub use shelf::Shelf;
-pub use wire::Wire;
+pub use cases::{Cases, LookUps, Stage};
+pub use live_release::LiveRelease;
+pub use recording_service::RecordingService;
+pub use registry::Registry;
+pub use services::Services;
+pub use take_store::TakeStore;
+pub use transport::{Receiver, TransportLayer};
+pub use user_agent::UserAgent;

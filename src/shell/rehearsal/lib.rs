@@ -1,30 +1,33 @@
-//! `jindu test --sip`: call sheets over real SIP and RTP, where what is heard is proven by the sound received.
+//! `jindu test --sip`: call sheets over real SIP and RTP, where the received audio proves what is heard.
 //!
 //! ```text
 //!  sheet ─► flow::sheet::part (the call in text) ─► steps ─► Telephone ── SIP, RTP ──► a gateway
 //!                                                               └─ the recordings of each sentence, octet for octet
 //! ```
-//! Without an address each call gets a gateway of its own inside this program, on the loopback, set up as the sheet
-//! says: its day, its cases, its caller, the duty officer's switch. A gateway that already runs cannot be set up; calls
-//! that need it are left out, each with the reason.
+//! Without an address each call gets a private gateway inside this program, on the loopback, set up as the sheet says:
+//! its day, its cases, its caller, its emergency notice. A running gateway cannot be set up; calls that need it are left
+//! out, each with the reason.
 
 mod dialog;
-mod line_in;
+mod gateway;
 mod never;
-mod own;
+mod outcome;
 mod perform;
+mod received_audio;
+mod rtp_sender;
 mod telephone;
 mod transcript;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use own::{Staged, Theatre};
-use perform::{Cast, perform};
+use gateway::{Gateway, Gateways};
+use outcome::{Outcome, Report};
+use perform::{Called, perform};
 
 use config::Settings;
 use flow::sheet::{Failure, Requirement, Script, SheetTest, parse, script};
@@ -35,15 +38,8 @@ use release::recordings::Missing;
 use release::releases;
 use speech::ClipText;
 
-/// How one call went.
-pub(crate) enum Outcome {
-    Passed,
-    /// What came true is told with it.
-    Failed(Failure, Vec<String>),
-    LeftOut(String),
-}
-
-/// Runs sheets against the gateway at an address, else against one of our own.
+/// Runs sheets against the gateway at an address (`HOST[:PORT]`, UDP), else against private ones. Success: some call
+/// passed and none failed.
 pub fn run(settings: &Settings, sheets: &[PathBuf], address: Option<&str>) -> Result<ExitCode, Vec<String>> {
     let address = address.map(find).transpose().map_err(|complaint| vec![complaint])?;
     let hotline = match address {
@@ -51,21 +47,21 @@ pub fn run(settings: &Settings, sheets: &[PathBuf], address: Option<&str>) -> Re
         Some(_) => releases::to_serve(settings)?,
     };
     let tests = read(sheets)?;
-    let theatre = match address {
-        None => Some(Theatre::open(settings, &hotline).map_err(|complaint| vec![complaint])?),
+    let gateways = match address {
+        None => Some(Gateways::open(settings, &hotline).map_err(|complaint| vec![complaint])?),
         Some(_) => None,
     };
-    let at = address.map_or("a gateway of its own".into(), |address| address.to_string());
+    let at = address.map_or_else(|| "a gateway of its own".into(), |address| address.to_string());
     println!("{} calls over SIP to {at}, {} at a time", tests.len(), AT_ONCE.min(tests.len()));
     let texts = hotline::needed(&hotline.release);
-    let house = House { settings, hotline: &hotline, texts: &texts, theatre: theatre.as_ref(), address };
-    Ok(tell(&house, &tests))
+    let run = Run { settings, hotline: &hotline, texts: &texts, gateways: gateways.as_ref(), address };
+    Ok(if run.all(&tests) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn find(written: &str) -> Result<SocketAddr, String> {
     let bare = written.trim_start_matches("sip:").trim_start_matches("udp:");
     let with_port = if bare.parse::<std::net::IpAddr>().is_ok() || !bare.contains(':') {
-        bare.parse::<std::net::Ipv6Addr>().map_or(format!("{bare}:5060"), |ip| format!("[{ip}]:5060"))
+        bare.parse::<std::net::Ipv6Addr>().map_or_else(|_| format!("{bare}:5060"), |ip| format!("[{ip}]:5060"))
     } else {
         bare.to_owned()
     };
@@ -80,7 +76,7 @@ fn read(sheets: &[PathBuf]) -> Result<Vec<(String, SheetTest)>, Vec<String>> {
         match std::fs::read_to_string(path) {
             Ok(text) => match parse(&text, &file) {
                 Ok(sheet) => tests.extend(sheet.tests.into_iter().map(|test| (file.clone(), test))),
-                Err(told) => complaints.extend(told.iter().map(ToString::to_string)),
+                Err(wrong) => complaints.extend(wrong.iter().map(ToString::to_string)),
             },
             Err(error) => complaints.push(format!("{file}: {error}")),
         }
@@ -88,70 +84,36 @@ fn read(sheets: &[PathBuf]) -> Result<Vec<(String, SheetTest)>, Vec<String>> {
     if complaints.is_empty() { Ok(tests) } else { Err(complaints) }
 }
 
-/// Where calls are made.
-struct House<'a> {
+/// One run of all sheets.
+struct Run<'a> {
     settings: &'a Settings,
     hotline: &'a Hotline,
     texts: &'a BTreeSet<ClipText>,
-    theatre: Option<&'a Theatre>,
+    /// Opens a private gateway for each call; none where a running one is called.
+    gateways: Option<&'a Gateways>,
     address: Option<SocketAddr>,
 }
 
-/// Runs all calls, some at a time, and tells each as soon as those before it are told.
-fn tell(house: &House<'_>, tests: &[(String, SheetTest)]) -> ExitCode {
-    let next = AtomicUsize::new(0);
-    let told = Mutex::new(Told::default());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(tests.len()) {
-            scope.spawn(|| {
-                while let Some((file, test)) = tests.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let at = tests.iter().position(|(_, other)| std::ptr::eq(other, test)).unwrap_or(0);
-                    let outcome = house.call(test);
-                    told.lock().unwrap_or_else(PoisonError::into_inner).take(at, file, test, outcome);
-                }
-            });
-        }
-    });
-    let told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
-    println!("{} passed, {} failed, {} left out", told.passed, told.failed, told.left_out);
-    if told.failed == 0 && told.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-#[derive(Default)]
-struct Told {
-    waiting: BTreeMap<usize, String>,
-    next: usize,
-    passed: u32,
-    failed: u32,
-    left_out: u32,
-}
-
-impl Told {
-    fn take(&mut self, at: usize, file: &str, test: &SheetTest, outcome: Outcome) {
-        let text = match outcome {
-            Outcome::Passed => {
-                self.passed += 1;
-                format!("ok    {}", test.name)
+impl Run<'_> {
+    /// Makes all calls, some at a time; true if some passed and none failed.
+    fn all(&self, tests: &[(String, SheetTest)]) -> bool {
+        let next = AtomicUsize::new(0);
+        let report = Mutex::new(Report::default());
+        std::thread::scope(|scope| {
+            for _ in 0..AT_ONCE.min(tests.len()) {
+                scope.spawn(|| {
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        let Some((file, test)) = tests.get(at) else { break };
+                        let outcome = self.call(test);
+                        report.lock().unwrap_or_else(PoisonError::into_inner).take(at, file, test, outcome);
+                    }
+                });
             }
-            Outcome::Failed(failure, heard) => {
-                self.failed += 1;
-                let heard: String = heard.iter().map(|line| format!("\n      | {line}")).collect();
-                format!("FAIL  {}\n      {file}:{}: {}{heard}", test.name, failure.line, failure.what)
-            }
-            Outcome::LeftOut(why) => {
-                self.left_out += 1;
-                format!("--    {}\n      {file}:{}: left out: {why}", test.name, test.line)
-            }
-        };
-        self.waiting.insert(at, text);
-        while let Some(text) = self.waiting.remove(&self.next) {
-            println!("{text}");
-            self.next += 1;
-        }
+        });
+        report.into_inner().unwrap_or_else(PoisonError::into_inner).finish()
     }
-}
 
-impl House<'_> {
     fn call(&self, test: &SheetTest) -> Outcome {
         let release = &self.hotline.release;
         let (civil, emergency) = match self.address {
@@ -174,25 +136,26 @@ impl House<'_> {
         if let Some(need) = part.needs.iter().find(|need| self.address.is_some() || **need == Requirement::ActedOut) {
             return Outcome::LeftOut(why(*need).into());
         }
-        match (self.theatre, self.address) {
-            (Some(theatre), _) => self.staged(theatre, &part),
-            (None, Some(address)) => perform(&self.cast(address, &self.number(), None), release, &part),
+        match (self.gateways, self.address) {
+            (Some(gateways), _) => self.in_private(gateways, &part),
+            (None, Some(address)) => perform(&self.called(address, &self.number(), None), release, &part),
             (None, None) => Outcome::LeftOut("there is no gateway".into()),
         }
     }
 
-    fn staged(&self, theatre: &Theatre, part: &Script) -> Outcome {
-        match theatre.stage(part) {
-            Ok(stage) => {
+    fn in_private(&self, gateways: &Gateways, part: &Script) -> Outcome {
+        match gateways.start(part) {
+            Ok(gateway) => {
                 let number = self.number();
-                perform(&self.cast(stage.address(), &number, Some(&stage)), &self.hotline.release, part)
+                let called = self.called(gateway.address(), &number, Some(&gateway));
+                perform(&called, &self.hotline.release, part)
             }
             Err(what) => Outcome::Failed(Failure { line: 0, what }, Vec::new()),
         }
     }
 
-    fn cast<'b>(&'b self, gateway: SocketAddr, number: &'b str, house: Option<&'b Staged>) -> Cast<'b> {
-        Cast { gateway, number, bank: &self.hotline.bank, texts: self.texts, house }
+    fn called<'b>(&'b self, address: SocketAddr, number: &'b str, private: Option<&'b Gateway>) -> Called<'b> {
+        Called { address, number, bank: &self.hotline.bank, texts: self.texts, private }
     }
 
     fn number(&self) -> String {

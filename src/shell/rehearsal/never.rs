@@ -1,4 +1,4 @@
-//! The words by which a sentence that must not be heard would be known.
+//! The words that prove a sentence which must not be heard.
 
 use base::Lang;
 use flow::Release;

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Outcome;
-use super::own::Staged;
+use super::gateway::Gateway;
+use super::outcome::Outcome;
 use super::telephone::Telephone;
 use super::transcript::transcript;
 use audio::{Bank, ClipSequence, Playlist, Span, Take, samples_in};
@@ -15,33 +15,33 @@ use flow::Release;
 use flow::sheet::{Act, Cue, Expected, Failure, Script, Sound, Step};
 use speech::{ClipText, Piece, SENTENCE_PAUSE};
 
-/// Who is called, and how its recordings sound.
-pub(super) struct Cast<'a> {
-    pub gateway: SocketAddr,
+/// The called gateway, and how its recordings sound.
+pub(super) struct Called<'a> {
+    pub address: SocketAddr,
     pub number: &'a str,
     pub bank: &'a Bank,
     pub texts: &'a BTreeSet<ClipText>,
-    /// Our own gateway, which can be told how things stand.
-    pub house: Option<&'a Staged>,
+    /// The gateway itself if it is a private one, whose cases and switches can be set.
+    pub private: Option<&'a Gateway>,
 }
 
 /// Makes the call.
-pub(super) fn perform(cast: &Cast<'_>, release: &Arc<Release>, part: &Script) -> Outcome {
-    let mut act = Performance { cast, release, phone: None, from: 0, heard: Vec::new() };
+pub(super) fn perform(called: &Called<'_>, release: &Arc<Release>, part: &Script) -> Outcome {
+    let mut caller = Caller { called, release, phone: None, from: 0, heard: Vec::new() };
     for step in &part.steps {
-        if let Err(what) = act.step(step) {
-            let so_far = act.told();
+        if let Err(what) = caller.step(step) {
+            let so_far = caller.transcript();
             return Outcome::Failed(Failure { line: step.line, what }, so_far);
         }
     }
-    if let Some(phone) = act.phone {
+    if let Some(phone) = caller.phone {
         phone.hang_up();
     }
     Outcome::Passed
 }
 
-struct Performance<'a> {
-    cast: &'a Cast<'a>,
+struct Caller<'a> {
+    called: &'a Called<'a>,
     release: &'a Arc<Release>,
     phone: Option<Telephone>,
     /// What was heard before this octet has been asked for.
@@ -49,12 +49,12 @@ struct Performance<'a> {
     heard: Vec<String>,
 }
 
-impl Performance<'_> {
+impl Caller<'_> {
     fn step(&mut self, step: &Step) -> Result<(), String> {
-        if let (Act::Db(db), Some(house)) = (&step.act, self.cast.house)
+        if let (Act::Db(db), Some(gateway)) = (&step.act, self.called.private)
             && self.phone.is_none()
         {
-            house.apply(db);
+            gateway.apply(db);
             return Ok(());
         }
         match &step.act {
@@ -84,17 +84,17 @@ impl Performance<'_> {
 
     fn dial(&mut self) -> Result<(), String> {
         if self.phone.is_none() {
-            self.phone = Some(Telephone::dial(self.cast.gateway, self.cast.number, ANSWER)?);
+            self.phone = Some(Telephone::dial(self.called.address, self.called.number, ANSWER)?);
         }
         Ok(())
     }
 
     fn act(&mut self, step: &Step, limit: Duration) -> Result<(), String> {
-        match (&step.act, self.cast.house) {
-            (Act::Db(db), Some(house)) => house.apply(db),
-            (Act::Emergency(on), Some(house)) => house.set_emergency(*on),
-            (Act::Lang(lang), Some(house)) => {
-                house.set_lang(*lang);
+        match (&step.act, self.called.private) {
+            (Act::Db(db), Some(gateway)) => gateway.apply(db),
+            (Act::Emergency(on), Some(gateway)) => gateway.set_emergency(*on),
+            (Act::Lang(lang), Some(gateway)) => {
+                gateway.set_lang(*lang);
                 self.phone()?.pass(A_MOMENT);
             }
             (Act::Transfer(how), _) => {
@@ -134,7 +134,7 @@ impl Performance<'_> {
 
     fn hear(&mut self, sound: &Sound, how: Listening, limit: Duration) -> Result<(), String> {
         let codec = self.phone()?.codec();
-        let whole = sought(self.cast.bank, &pieces(sound), codec);
+        let whole = sought(self.called.bank, &pieces(sound), codec);
         let sought = match how {
             Listening::ToItsBeginning => whole.shortened(BEGINNING),
             Listening::ToItsEnd => whole,
@@ -165,12 +165,12 @@ impl Performance<'_> {
 
     /// The first words of a prompt, or the first option of a menu, are not in what was heard.
     fn never(&mut self, said: &Expected, others: usize) -> Result<(), String> {
-        let langs = said.lang.map_or(self.release.flow.langs.clone(), |lang| vec![lang]);
+        let langs = said.lang.map_or_else(|| self.release.flow.langs.clone(), |lang| vec![lang]);
         let codec = self.phone()?.codec();
         let mut heard = 0;
         for lang in langs {
             let pieces = super::never::first_words(self.release, said, lang);
-            let sought = sought(self.cast.bank, &pieces, codec);
+            let sought = sought(self.called.bank, &pieces, codec);
             let phone = self.phone()?;
             let mut from = 0;
             while let Some(found) = phone.hear(&sought, from, Duration::ZERO).filter(|_| !sought.is_empty()) {
@@ -184,15 +184,15 @@ impl Performance<'_> {
     }
 
     /// What came true, and what was heard after it.
-    fn told(&mut self) -> Vec<String> {
-        let mut told = std::mem::take(&mut self.heard);
+    fn transcript(&mut self) -> Vec<String> {
+        let mut lines = std::mem::take(&mut self.heard);
         if let Some(phone) = &self.phone {
             let from = self.from.min(phone.heard().len());
-            let heard = transcript(self.cast.bank, self.cast.texts, phone.codec(), &phone.heard()[from..]);
+            let heard = transcript(self.called.bank, self.called.texts, phone.codec(), &phone.heard()[from..]);
             let heard = if heard.is_empty() { "nothing".into() } else { heard.join(" ") };
-            told.push(format!("after it was heard: {heard}"));
+            lines.push(format!("after it was heard: {heard}"));
         }
-        told
+        lines
     }
 }
 
@@ -237,7 +237,7 @@ fn tone(bank: &Bank, time: Duration, codec: Codec) -> Vec<u8> {
     octets
 }
 
-/// How long a telephone waits for what took so long in text: recordings are slower than the text's guess.
+/// How long a telephone waits for what took this time in text: recordings are slower than the text estimates.
 fn patience(took: Duration) -> Duration {
     (took * 2 + PATIENCE).min(LONGEST)
 }

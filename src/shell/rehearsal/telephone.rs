@@ -1,23 +1,23 @@
-//! A telephone: dials over UDP, presses keys as RFC 4733 events, keeps every octet that it hears.
+//! A telephone: dials over UDP, presses keys as RFC 4733 events, keeps every octet that it receives.
 //!
 //! ```text
 //!  INVITE ─► 200 ─► ACK ─► every 20 ms: one packet out (silence, a key, a voice), whatever came in is kept
-//!                              ▲ REFER: told how the transfer ended      BYE from either side ─► over
+//!                              ▲ REFER: notifies how the transfer ended    BYE from either side ─► over
 //! ```
-//! One thread owns it; nothing waits longer than it is told to.
+//! One thread owns it; no method waits longer than its limit.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use super::dialog::Dialog;
-use super::line_in::Heard;
+use super::received_audio::ReceivedAudio;
+use super::rtp_sender::{PTIME, RtpSender};
 use audio::{ClipMatch, ClipSequence, g711};
 use base::{Codec, Key};
 use flow::TransferOutcome;
 use os::clock;
-use rtp::{HEADER_OCTETS, Header, Packet};
+use rtp::Packet;
 use sdp::{self, LocalMedia, Negotiated};
 use sip::{HeaderName, Message, Method, parse_datagram};
 
@@ -27,17 +27,13 @@ pub(super) struct Telephone {
     rtp: UdpSocket,
     dialog: Dialog,
     media: Option<Negotiated>,
-    /// The last request of ours that waits for its answer.
+    /// The last request sent that awaits its response.
     pending: Option<Pending>,
     answer: Option<u16>,
     acknowledgement: String,
-    sending: VecDeque<Sending>,
-    sequence: u16,
-    timestamp: u32,
-    ssrc: u32,
+    sender: RtpSender,
     due: Instant,
-    heard: Heard,
-    dice: u32,
+    heard: ReceivedAudio,
     is_over: bool,
     /// How transfers end.
     pub transfer: TransferOutcome,
@@ -48,19 +44,6 @@ struct Pending {
     cseq: u32,
     again: Instant,
     wait: Duration,
-}
-
-/// One packet's worth of what a caller does.
-enum Sending {
-    /// A packet of an event: its length in samples, first and last.
-    Event {
-        key: Key,
-        length: u16,
-        first: bool,
-        last: bool,
-    },
-    Silence,
-    Voice,
 }
 
 impl Telephone {
@@ -107,7 +90,6 @@ impl Telephone {
             routes: Vec::new(),
             cseq: 0,
         };
-        let dice = clock::seed() as u32;
         Ok(Telephone {
             sip,
             rtp,
@@ -116,13 +98,9 @@ impl Telephone {
             pending: None,
             answer: None,
             acknowledgement: String::new(),
-            sending: VecDeque::new(),
-            sequence: dice as u16 & 0x7FFF,
-            timestamp: dice,
-            ssrc: dice ^ 0x5555_5555,
+            sender: RtpSender::new(clock::seed() as u32),
             due: clock::now(),
-            heard: Heard::default(),
-            dice,
+            heard: ReceivedAudio::default(),
             is_over: false,
             transfer: TransferOutcome::Done,
         })
@@ -134,17 +112,17 @@ impl Telephone {
             address: here.ip(),
             rtp_port: here.port(),
             rtcp_port: here.port().wrapping_add(1),
-            session_id: u64::from(self.ssrc),
+            session_id: u64::from(self.sender.ssrc()),
             version: 1,
         })
     }
 
-    /// The law that is heard.
+    /// The negotiated codec.
     pub(crate) fn codec(&self) -> Codec {
         self.media.as_ref().map_or(Codec::Alaw, |media| media.codec)
     }
 
-    /// Everything heard so far.
+    /// All audio received so far.
     pub(crate) fn heard(&self) -> &[u8] {
         &self.heard.octets
     }
@@ -156,25 +134,15 @@ impl Telephone {
 
     /// Presses keys, one after the other.
     pub(crate) fn press(&mut self, keys: &[Key]) {
-        for key in keys {
-            let packets = (1..=KEY_PACKETS).map(|n| Sending::Event {
-                key: *key,
-                length: n * PACKET as u16,
-                first: n == 1,
-                last: n == KEY_PACKETS,
-            });
-            self.sending.extend(packets);
-            self.sending.extend((0..PAUSE_PACKETS).map(|_| Sending::Silence));
-        }
+        self.sender.press(keys);
     }
 
-    /// Says something for so long, that is no tone.
+    /// Speaks for this time.
     pub(crate) fn speak(&mut self, time: Duration) {
-        let packets = time.as_millis() / PTIME.as_millis();
-        self.sending.extend((0..packets).map(|_| Sending::Voice));
+        self.sender.speak(time);
     }
 
-    /// Lets so much time pass.
+    /// Lets this much time pass.
     pub(crate) fn pass(&mut self, time: Duration) {
         let until = clock::now() + time;
         while clock::now() < until && !self.is_over {
@@ -184,7 +152,7 @@ impl Telephone {
 
     /// Goes on until everything was sent.
     pub(crate) fn send_all(&mut self) {
-        while !self.sending.is_empty() && !self.is_over {
+        while !self.sender.is_idle() && !self.is_over {
             self.tick();
         }
     }
@@ -251,45 +219,11 @@ impl Telephone {
     }
 
     fn send_packet(&mut self) {
-        let Some((peer, codec, payload, event)) = self.media.as_ref().and_then(|media| {
-            let peer = media.peer?;
-            Some((peer.rtp, media.codec, media.payload, media.event_payload.unwrap_or(EVENT_PAYLOAD)))
-        }) else {
-            return;
-        };
-        match self.sending.pop_front() {
-            Some(Sending::Event { key, length, first, last }) => {
-                let start = self.timestamp.wrapping_sub(u32::from(length) - PACKET as u32);
-                let [high, low] = length.to_be_bytes();
-                let body = [event_of(key), if last { 0x8A } else { 0x0A }, high, low];
-                // The last one three times (RFC 4733 §2.5.1.4): one of them arrives.
-                for _ in 0..if last { 3 } else { 1 } {
-                    self.packet(peer, event, first, start, &body);
-                }
-            }
-            Some(Sending::Voice) => {
-                let body: Vec<u8> = (0..PACKET).map(|_| self.noise(codec)).collect();
-                self.packet(peer, payload, false, self.timestamp, &body);
-            }
-            Some(Sending::Silence) | None => {
-                self.packet(peer, payload, false, self.timestamp, &[g711::idle(codec); PACKET]);
-            }
+        if let Some(media) = &self.media
+            && let Some(peer) = media.peer
+        {
+            self.sender.send(&self.rtp, peer.rtp, media);
         }
-        self.timestamp = self.timestamp.wrapping_add(PACKET as u32);
-    }
-
-    /// Noise is no tone, so that it is heard as no key.
-    fn noise(&mut self, codec: Codec) -> u8 {
-        self.dice = self.dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        g711::encode(codec, (self.dice >> 16) as i16 / 8)
-    }
-
-    fn packet(&mut self, peer: SocketAddr, payload_type: u8, marker: bool, timestamp: u32, body: &[u8]) {
-        let header = Header { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc };
-        let mut head = [0; HEADER_OCTETS];
-        header.write(&mut head);
-        self.sequence = self.sequence.wrapping_add(1);
-        let _ = self.rtp.send_to(&[&head[..], body].concat(), peer);
     }
 
     fn listen(&mut self) {
@@ -325,7 +259,7 @@ impl Telephone {
     }
 
     fn receive(&mut self, message: &Message) {
-        let (Some(status), cseq) = (message.status(), message.cseq().number) else { return self.asked(message) };
+        let (Some(status), cseq) = (message.status(), message.cseq().number) else { return self.on_request(message) };
         if status < 200 {
             // RFC 3261 §17.1.1.2: a provisional answer ends the repeats of an INVITE.
             if message.cseq().method == Method::Invite {
@@ -359,8 +293,8 @@ impl Telephone {
         let _ = self.sip.send(self.acknowledgement.as_bytes());
     }
 
-    /// Answers a request of the gateway's.
-    fn asked(&mut self, message: &Message) {
+    /// Answers a request of the gateway.
+    fn on_request(&mut self, message: &Message) {
         match message.method() {
             Some(Method::Ack) | None => {}
             Some(Method::Bye) => {
@@ -418,22 +352,6 @@ impl Telephone {
     }
 }
 
-fn event_of(key: Key) -> u8 {
-    match key {
-        Key::Digit(digit) => digit,
-        Key::Star => 10,
-        Key::Pound => 11,
-    }
-}
-
-const PTIME: Duration = Duration::from_millis(20);
-/// Octets of sound in a packet.
-const PACKET: usize = 160;
-/// A press of 80 ms and a pause of 60: what a finger does.
-const KEY_PACKETS: u16 = 4;
-const PAUSE_PACKETS: usize = 3;
-/// As our own offer numbers it.
-const EVENT_PAYLOAD: u8 = 101;
 /// Datagrams taken in one go.
 const DATAGRAMS: usize = 64;
 /// Octets between two searches: a tenth of a second.

@@ -1,4 +1,4 @@
-//! Writes down what was heard, by the recordings in it: for whoever must find out why a call went another way.
+//! Writes down what was heard, by the recordings in it: shows why a call went another way than its sheet.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,7 +6,7 @@ use audio::Bank;
 use base::Codec;
 use speech::ClipText;
 
-/// The texts of the recordings in a stretch of sound, in their order; of one that was cut short, too.
+/// The texts of the recordings in a stretch of sound, in their order, those that were cut short included.
 pub(super) fn transcript(bank: &Bank, texts: &BTreeSet<ClipText>, codec: Codec, heard: &[u8]) -> Vec<String> {
     let clips: Vec<(&str, &[u8])> = texts
         .iter()
@@ -18,17 +18,17 @@ pub(super) fn transcript(bank: &Bank, texts: &BTreeSet<ClipText>, codec: Codec, 
             marks.insert(&octets[at..at + MARK], (clip, at));
         }
     }
-    let (mut told, mut at) = (Vec::new(), 0);
+    let (mut said, mut at) = (Vec::new(), 0);
     while at + MARK <= heard.len() {
         let Some((clip, place)) = marks.get(&heard[at..at + MARK]) else {
             at += 1;
             continue;
         };
         let (text, octets) = clips[*clip];
-        told.push(text.to_owned());
+        said.push(text.to_owned());
         at += octets.len() - place;
     }
-    told
+    said
 }
 
 /// A stretch near the middle of a recording that is no silence.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use base::Private;
-use inquiry::{Answer, Freshness, Keys, Proof, Stage};
+use inquiry::{AgeLimits, Answer, Freshness, Keys, Proof, Stage};
 use replica::{BadRow, Change, Mark, sample};
 use support::folder::{Folder, comes};
 
@@ -295,7 +295,8 @@ fn a_disk_that_can_only_be_read_answers_and_is_written_again_when_it_can_be() {
 fn an_age_of_hours_is_old_of_days_too_old_and_a_rebuild_is_fresh() {
     let folder = Folder::new();
     let replica = open(&folder, Role::Load);
-    let fresh = |as_of| Freshness::of(as_of, replica.now(), Duration::from_secs(1800), Duration::from_secs(86_400));
+    let (tell_after, refuse_after) = (Some(Duration::from_secs(1800)), Some(Duration::from_secs(86_400)));
+    let fresh = |as_of| AgeLimits { tell_after, refuse_after }.judge(Some(inquiry::age(as_of, replica.now())));
     let begin = replica.now();
     let mut first = mark(1);
     first.as_of = begin;

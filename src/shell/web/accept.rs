@@ -1,8 +1,8 @@
 //! Listening sockets, and the connections that came in by them.
 //!
 //! The number of connections is bounded. When it is reached, the connection on which nothing has happened for longest
-//! makes room for a new one; silent strangers cannot shut a kiosk out. Only when every connection is in the middle of
-//! a request is the new one told to come back.
+//! makes room for a new one, so that silent strangers cannot shut a kiosk out. Only when every connection is in the
+//! middle of a request is the new one rejected, with 503.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -21,10 +21,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::bounds::{ACCEPT_PAUSE, BUFFER_BYTES_MAX, HEAD_BYTES_MAX, LAST_REQUEST, STALLED_MAX};
-use super::doors::{Doors, Serves};
+use super::service::{HttpService, Serves};
 use os::sockets::tcp_listener;
 
-/// Bound sockets that nobody accepts from yet.
+/// Bound sockets, before the first connection is accepted.
 pub struct Listeners(Vec<(TcpListener, Serves)>);
 
 impl Listeners {
@@ -60,13 +60,13 @@ impl Listeners {
 /// Serves until `stop` turns true, then lets requests in progress finish for at most `last_requests`.
 pub async fn serve(
     listeners: Listeners,
-    doors: Arc<Doors>,
+    service: Arc<HttpService>,
     web: &config::Web,
     stop: watch::Receiver<bool>,
     last_requests: Duration,
 ) {
     let server = Arc::new(Server {
-        doors,
+        service,
         connections: Connections::new(web.connections_max),
         request_timeout: web.request_timeout,
     });
@@ -82,7 +82,7 @@ pub async fn serve(
 }
 
 struct Server {
-    doors: Arc<Doors>,
+    service: Arc<HttpService>,
     connections: Connections,
     request_timeout: Duration,
 }
@@ -107,7 +107,7 @@ impl Server {
                     }
                 },
                 Some(_) = tasks.join_next() => {}
-                () = told(&mut stop) => break,
+                () = stopped(&mut stop) => break,
             }
         }
         drop(listener);
@@ -122,7 +122,7 @@ impl Server {
         (from, serves): (SocketAddr, Serves),
         stop: &watch::Receiver<bool>,
     ) {
-        let metrics = &self.doors.backend().metrics;
+        let metrics = self.service.metrics();
         let Some(entry) = self.connections.admit() else {
             metrics.http_connections_refused.inc();
             // One write into an empty socket buffer: it fits, or the peer is not worth waiting for.
@@ -144,29 +144,29 @@ impl Server {
         open: Arc<Connection>,
         mut stop: watch::Receiver<bool>,
     ) {
-        self.doors.backend().metrics.http_connections.add(1);
+        self.service.metrics().http_connections.add(1);
         let _closing = Closing { server: &self, open: &open };
-        let service = service_fn(|request| {
+        let handler = service_fn(|request| {
             let (server, open) = (&self, &open);
             async move {
                 let _busy = open.busy(&server.connections);
-                Ok::<_, Infallible>(server.doors.answer(serves, from, request).await)
+                Ok::<_, Infallible>(server.service.answer(serves, from, request).await)
             }
         });
-        let connection = http(self.request_timeout).serve_connection(TokioIo::new(stream), service);
+        let connection = http(self.request_timeout).serve_connection(TokioIo::new(stream), handler);
         tokio::pin!(connection);
         let mut ending = None;
         loop {
             let check = ending.unwrap_or_else(|| self.connections.moved_at(&open) + STALLED_MAX);
             tokio::select! {
                 biased;
-                // What goes wrong with a connection is its peer's affair; hyper has told it.
+                // An error of a connection concerns its peer, which hyper has answered.
                 _ = connection.as_mut() => return,
                 () = open.make_room.notified() => if open.is_idle() { return } else {
                     connection.as_mut().graceful_shutdown();
                     ending = Some(Instant::now() + LAST_REQUEST);
                 },
-                () = told(&mut stop), if ending.is_none() => {
+                () = stopped(&mut stop), if ending.is_none() => {
                     connection.as_mut().graceful_shutdown();
                     ending = Some(Instant::now() + LAST_REQUEST);
                 }
@@ -184,8 +184,8 @@ impl Server {
     }
 }
 
-/// Waits until the server shall stop; a sender that is gone means the same.
-async fn told(stop: &mut watch::Receiver<bool>) {
+/// Waits for the signal to stop; a dropped sender means the same.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
@@ -220,7 +220,7 @@ struct Entry {
 /// One open connection, as others see it.
 struct Connection {
     number: u64,
-    /// Requests under way: 0 or 1.
+    /// Requests in progress: 0 or 1.
     requests: AtomicU32,
     /// Milliseconds since the server's start.
     moved_ms: AtomicU64,
@@ -232,7 +232,7 @@ impl Connections {
         Connections { max: max.max(1), start: Instant::now(), open: Mutex::default() }
     }
 
-    /// A place for a new connection; `None` when everybody is busy.
+    /// A place for a new connection; `None` when every connection is in a request.
     fn admit(&self) -> Option<Entry> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let evicted = open.connections.len() >= self.max;
@@ -283,7 +283,7 @@ impl Connection {
     }
 }
 
-/// A request under way.
+/// A request in progress.
 struct Busy<'a> {
     connection: &'a Connection,
     connections: &'a Connections,
@@ -305,7 +305,7 @@ struct Closing<'a> {
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
         self.server.connections.remove(self.open);
-        self.server.doors.backend().metrics.http_connections.add(-1);
+        self.server.service.metrics().http_connections.add(-1);
     }
 }
 

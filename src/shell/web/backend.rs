@@ -1,91 +1,61 @@
-//! What the web server asks of the rest of the program.
+//! What the HTTP service asks of the node.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
-use base::{Lang, tag};
-use inquiry::{Answer, Case, Receipt, Stage};
-use metrics::{Metrics, ScanPath, ScanResult, Score};
-use web::{CodeKind, Health, Kiosk, KioskSettings, ScanAnswer, Scanned};
+use base::Lang;
+use inquiry::{AgeLimits, Answer, Case, Outcome, Query, Reading, ScanRecord, Scanned, Score};
+use web::{CodeKind, Health, Kiosk, KioskSettings, ScanAnswer};
 
-/// A future of a closure.
-pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// A future that a [`Backend`] gives.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-type LookUpNow = dyn Fn(&Receipt) -> Option<Answer> + Send + Sync;
-type Key = dyn Fn(&Case, Timestamp) -> u64 + Send + Sync;
-type Show = dyn Fn(&Outcome, Timestamp) -> ScanAnswer + Send + Sync;
-type Speak = dyn Fn(&Outcome, Lang, Timestamp) -> Option<Vec<u8>> + Send + Sync;
+/// The node behind the HTTP service. No method blocks, except [`Backend::picture`].
+pub trait Backend: Send + Sync {
+    /// The wall clock, for records and for the dates that a screen shows.
+    fn now(&self) -> Timestamp;
 
-/// The rest of the program, as closures. None of them may block but where it is said.
-pub struct Backend {
-    /// Takes off what scanners add, and says what the text is.
-    pub read: Arc<dyn Fn(&str) -> Scanned + Send + Sync>,
+    /// Removes what scanners add, and says what the text is.
+    fn read(&self, text: &str) -> Scanned;
+
     /// The answer, if it is in memory.
-    pub look_up_now: Box<LookUpNow>,
+    fn cached(&self, query: &Query) -> Option<Answer>;
+
     /// The answer, within the look-up's own time limit.
-    pub look_up: Box<dyn Fn(Receipt) -> Boxed<Answer> + Send + Sync>,
-    /// A number that is equal for cases of which exactly the same is said at that moment, and different otherwise: a
-    /// 64-bit hash of what may be said of the case.
-    pub key: Box<Key>,
-    /// What a screen shows. Asked once a minute for each [`Backend::key`], and then kept.
-    pub show: Box<Show>,
-    /// The same sentences as a WAV file; `None` where there are no recordings.
-    pub speak: Box<Speak>,
+    fn look_up<'a>(&'a self, query: &'a Query) -> Pending<'a, Answer>;
+
+    /// An answer of this moment with the age of the replica that gave it.
+    fn reading(&self, answer: Answer) -> Reading;
+
+    /// From which ages on the live release tells an answer's age, and refuses the answer.
+    fn age_limits(&self) -> AgeLimits;
+
+    /// A 64-bit hash of what may be said of the case at that moment: equal where the same is said, and different
+    /// otherwise.
+    fn key(&self, case: &Case, now: Timestamp) -> u64;
+
+    /// What a screen shows of a receipt. Asked once a minute for each [`Backend::key`], and then kept.
+    fn show(&self, outcome: &Outcome, now: Timestamp) -> ScanAnswer;
+
+    /// What a screen shows of a code that is no receipt.
+    fn show_other(&self, kind: CodeKind) -> ScanAnswer;
+
+    /// The sentences of [`Backend::show`] as a WAV file; `None` where there are no recordings.
+    fn speak(&self, outcome: &Outcome, lang: Lang, now: Timestamp) -> Option<Vec<u8>>;
+
     /// Takes a record for the journal.
-    pub record: Box<dyn Fn(ScanRecord) + Send + Sync>,
-    /// Takes a score for the journal.
-    pub rate: Box<dyn Fn(RateRecord) + Send + Sync>,
-    pub health: Box<dyn Fn() -> Health + Send + Sync>,
+    fn record(&self, record: ScanRecord);
+
+    /// Takes a person's score for the journal.
+    fn rate(&self, at: Timestamp, kiosk: &Kiosk, score: Score);
+
+    /// How the node is.
+    fn health(&self) -> Health;
+
+    /// What the kiosk's page is set to.
+    fn kiosk(&self) -> KioskSettings;
+
     /// The live flow as an SVG diagram. May read files.
-    pub picture: Arc<dyn Fn() -> String + Send + Sync>,
-    pub kiosk: Box<dyn Fn() -> KioskSettings + Send + Sync>,
-    pub now: Box<dyn Fn() -> Timestamp + Send + Sync>,
-    pub metrics: Arc<Metrics>,
-}
-
-/// What became of a scanned text.
-#[derive(Clone, Debug)]
-pub enum Outcome {
-    /// It is a receipt, and this is what the copy says.
-    Answer(Answer),
-    /// It is something else.
-    Other(CodeKind),
-}
-
-/// A receipt as a log may name it: a keyed tag and the last four.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trace {
-    pub tag: String,
-    pub tail: String,
-}
-
-impl Trace {
-    /// The trace of a receipt.
-    pub fn of(receipt: &Receipt) -> Trace {
-        let number = receipt.number.expose();
-        let tail = number.char_indices().rev().nth(3).map_or("", |(at, _)| &number[at..]);
-        Trace { tag: tag(number), tail: tail.to_owned() }
-    }
-}
-
-/// One scan for the journal. Nothing in it identifies a person.
-#[derive(Clone, Debug)]
-pub struct ScanRecord {
-    pub at: Timestamp,
-    pub kiosk: Kiosk,
-    pub path: ScanPath,
-    pub result: ScanResult,
-    pub stage: Option<Stage>,
-    pub took: Duration,
-}
-
-/// One score for the journal.
-#[derive(Clone, Debug)]
-pub struct RateRecord {
-    pub at: Timestamp,
-    pub kiosk: Kiosk,
-    pub score: Score,
+    fn picture(&self) -> String;
 }

@@ -1,5 +1,6 @@
-//! Every bound of the web server that is not a setting.
+//! Every bound of the HTTP service that is not a setting.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// The head of a request: start line and headers. More gets 431.
@@ -23,5 +24,7 @@ pub(crate) const REPLIES_MAX: usize = 8_192;
 pub(crate) const LEFTOVER_TIME: Duration = Duration::from_secs(1);
 /// When a busy server wants to be asked again.
 pub(crate) const BUSY_RETRY: Duration = Duration::from_secs(2);
-/// Ratings from one address within a minute; one more is thanked and not recorded.
-pub(crate) const RATINGS_PER_MINUTE: u32 = 30;
+/// Ratings of one kiosk, and of one address, within a minute; one more is thanked for and not recorded.
+pub(crate) const RATINGS_PER_MINUTE: Option<NonZeroU32> = NonZeroU32::new(30);
+/// Ratings of all kiosks within a minute.
+pub(crate) const RATINGS_TOTAL_PER_MINUTE: Option<NonZeroU32> = NonZeroU32::new(30_000);

@@ -11,7 +11,7 @@ use web::{Asset, RequestError};
 /// A whole reply.
 pub(crate) type Reply = Response<Full<Bytes>>;
 
-/// An answer: never stored by anybody on its way.
+/// A reply that no cache on its way stores.
 pub(crate) fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
     let mut reply = bare(status, content_type, body.into());
     reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -24,7 +24,7 @@ pub(crate) fn json(body: impl Into<Bytes>) -> Reply {
     answer(StatusCode::OK, JSON, body)
 }
 
-/// A problem: its status, its JSON, and the headers that say what would do.
+/// An error: its status, its JSON, and the headers that say what would be accepted.
 pub(crate) fn problem(problem: &RequestError) -> Reply {
     let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut reply = answer(status, JSON, problem.to_json());
@@ -41,12 +41,12 @@ pub(crate) fn problem(problem: &RequestError) -> Reply {
     reply
 }
 
-/// An answer of the studio: for its own page, and for nobody else's (Fetch §3.7, HTML §7.1.3).
+/// A reply of the studio: for its own page alone (Fetch §3.7, HTML §7.1.3).
 pub(crate) fn studio(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
     isolated(answer(status, content_type, body))
 }
 
-/// Why the studio did not do something.
+/// A request that the studio refused.
 pub(crate) fn trouble(trouble: &StudioError) -> Reply {
     let status = StatusCode::from_u16(trouble.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut reply = match trouble {

@@ -1,6 +1,7 @@
-//! The server over real sockets, with a backend of a few cases.
+//! The service over real sockets, with a backend of a few cases.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,12 +13,15 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::*;
-use base::Private;
-use inquiry::{Answer, Case, Receipt, Stage};
-use metrics::{CallOutcome, Metrics, ScanPath, ScanResult, Score};
+use base::{Lang, Private};
+use inquiry::{
+    AgeLimits, Answer, Case, Freshness, LookUpResult, Outcome, Query, Reading, Receipt, ScanFault, ScanLimits,
+    ScanPath, ScanRecord, ScanResult, Scanned, Score, Stage,
+};
+use metrics::{CallOutcome, Metrics, Registry};
 use web::{
-    CodeKind, FailureLimits, FoundCase, Hall, Health, KioskSettings, NodeState, ScanAnswer, Scanned, SpeechPiece,
-    StageNames, Wording, speech_wav,
+    CodeKind, FoundCase, Hall, Health, Kiosk, KioskSettings, NodeState, ScanAnswer, SpeechPiece, StageNames, Wording,
+    speech_wav,
 };
 
 mod answers;
@@ -28,22 +32,24 @@ const UNKNOWN: &str = "440126112309998";
 /// A receipt that is not in memory, and is only answered when the test says so.
 const SLOW: &str = "440126112307777";
 
-/// A running server and what it was told.
+/// A running service, and what its backend saw.
 struct Office {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
-    told: Arc<Told>,
+    seen: Arc<Seen>,
 }
 
-struct Told {
+struct Seen {
     metrics: Arc<Metrics>,
     scans: Mutex<Vec<ScanRecord>>,
-    ratings: Mutex<Vec<RateRecord>>,
+    ratings: Mutex<Vec<(Kiosk, Score)>>,
     shown: AtomicU32,
     version: AtomicU64,
     case: Mutex<Arc<Case>>,
     draining: AtomicU32,
+    /// How old the replica is, in seconds.
+    age_s: AtomicU64,
     waiting: Notify,
     go_on: Notify,
 }
@@ -64,7 +70,7 @@ impl Office {
             clear_warning: Duration::from_secs(20),
             maintenance: false,
         };
-        let told = Arc::new(Told {
+        let seen = Arc::new(Seen {
             metrics: Arc::new(Metrics::new()),
             scans: Mutex::default(),
             ratings: Mutex::default(),
@@ -72,17 +78,25 @@ impl Office {
             version: AtomicU64::new(1),
             case: Mutex::new(Arc::new(case(1))),
             draining: AtomicU32::new(0),
+            age_s: AtomicU64::new(0),
             waiting: Notify::new(),
             go_on: Notify::new(),
         });
-        let limits = FailureLimits { per_kiosk: 3, per_address: 10, total: 100, window: Duration::from_secs(600) };
-        let doors = Arc::new(Doors::new(backend(&told), &web, limits));
+        let limit = NonZeroU32::new;
+        let limits = ScanLimits {
+            per_kiosk: limit(3),
+            per_address: limit(10),
+            total: limit(100),
+            window: Duration::from_secs(600),
+        };
+        let registry = Registry::new(Arc::clone(&seen.metrics));
+        let service = Arc::new(HttpService::new(Desk(Arc::clone(&seen)), registry, &web, limits));
         let listeners = Listeners::bind(&web.listen, Serves::All).unwrap();
         let address = listeners.addresses()[0];
         let (stop, stopped) = watch::channel(false);
         let serving =
-            tokio::spawn(async move { serve(listeners, doors, &web, stopped, Duration::from_secs(20)).await });
-        Office { address, stop, serving, told }
+            tokio::spawn(async move { serve(listeners, service, &web, stopped, Duration::from_secs(20)).await });
+        Office { address, stop, serving, seen }
     }
 
     async fn visitor(&self) -> Visitor {
@@ -120,78 +134,115 @@ fn names() -> Arc<StageNames> {
     Arc::new(StageNames::by(|stage| Wording::by(|lang| format!("{stage:?}-{}", lang.code()))))
 }
 
-fn backend(told: &Arc<Told>) -> Backend {
-    let (at_hand, far, shown) = (Arc::clone(told), Arc::clone(told), Arc::clone(told));
-    let (scans, ratings, health) = (Arc::clone(told), Arc::clone(told), Arc::clone(told));
-    Backend {
-        read: Arc::new(|text| match text.trim() {
-            code if code.starts_with("SF") => Scanned::Other(CodeKind::Waybill),
+/// The node of the tests.
+struct Desk(Arc<Seen>);
+
+impl Backend for Desk {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    fn read(&self, text: &str) -> Scanned {
+        match text.trim() {
+            code if code.starts_with("SF") => Scanned::Waybill,
             code if code.len() == 15 && code.bytes().all(|byte| byte.is_ascii_digit()) => {
                 Scanned::Receipt(Receipt { number: Private::new(code.to_owned()), format: 0 })
             }
-            _ => Scanned::Other(CodeKind::Unreadable),
-        }),
-        look_up_now: Box::new(move |receipt| match receipt.number.expose().as_str() {
-            RECEIPT => Some(Answer::Found { case: Arc::clone(&at_hand.case.lock().unwrap()), as_of: now() }),
+            _ => Scanned::Unreadable(ScanFault::Other),
+        }
+    }
+
+    fn cached(&self, query: &Query) -> Option<Answer> {
+        match query.receipt.number.expose().as_str() {
+            RECEIPT => Some(Answer::Found { case: Arc::clone(&self.0.case.lock().unwrap()), as_of: now() }),
             SLOW => None,
             _ => Some(Answer::NotFound),
-        }),
-        look_up: Box::new(move |_| {
-            let told = Arc::clone(&far);
-            Box::pin(async move {
-                told.waiting.notify_one();
-                told.go_on.notified().await;
-                Answer::Unavailable
-            })
-        }),
-        key: Box::new(|case, _| case.stage as u64),
-        picture: Arc::new(|| "<svg/>".into()),
-        show: Box::new(move |outcome, _| {
-            shown.shown.fetch_add(1, Relaxed);
-            show(outcome)
-        }),
-        speak: Box::new(|outcome, lang, _| match outcome {
-            Outcome::Answer(_) => Some(speech_wav(8000, [SpeechPiece::Samples(&[lang as i16; 80])].into_iter())),
-            Outcome::Other(_) => None,
-        }),
-        record: Box::new(move |record| scans.scans.lock().unwrap().push(record)),
-        rate: Box::new(move |record| ratings.ratings.lock().unwrap().push(record)),
-        health: Box::new(move || Health {
-            state: if health.draining.load(Relaxed) == 0 { NodeState::Ok } else { NodeState::Draining },
+        }
+    }
+
+    fn look_up<'a>(&'a self, _query: &'a Query) -> Pending<'a, Answer> {
+        Box::pin(async {
+            self.0.waiting.notify_one();
+            self.0.go_on.notified().await;
+            Answer::Unavailable
+        })
+    }
+
+    fn reading(&self, answer: Answer) -> Reading {
+        let age = Duration::from_secs(self.0.age_s.load(Relaxed));
+        Reading { answer, as_of: Some(now()), now: now() + age }
+    }
+
+    fn age_limits(&self) -> AgeLimits {
+        AgeLimits { tell_after: Some(Duration::from_secs(60)), refuse_after: Some(Duration::from_secs(3600)) }
+    }
+
+    fn key(&self, case: &Case, _now: Timestamp) -> u64 {
+        case.stage as u64
+    }
+
+    fn show(&self, outcome: &Outcome, _now: Timestamp) -> ScanAnswer {
+        self.0.shown.fetch_add(1, Relaxed);
+        show(outcome)
+    }
+
+    fn show_other(&self, kind: CodeKind) -> ScanAnswer {
+        ScanAnswer::other(kind, names())
+    }
+
+    fn speak(&self, _outcome: &Outcome, lang: Lang, _now: Timestamp) -> Option<Vec<u8>> {
+        Some(speech_wav(8000, [SpeechPiece::Samples(&[lang as i16; 80])].into_iter()))
+    }
+
+    fn record(&self, record: ScanRecord) {
+        self.0.scans.lock().unwrap().push(record);
+    }
+
+    fn rate(&self, _at: Timestamp, kiosk: &Kiosk, score: Score) {
+        self.0.ratings.lock().unwrap().push((kiosk.clone(), score));
+    }
+
+    fn health(&self) -> Health {
+        Health {
+            state: if self.0.draining.load(Relaxed) == 0 { NodeState::Ok } else { NodeState::Draining },
             replica_age: Some(Duration::from_secs(7)),
             calls: 2,
             ..Health::default()
-        }),
-        kiosk: Box::new(|| KioskSettings {
+        }
+    }
+
+    fn kiosk(&self) -> KioskSettings {
+        KioskSettings {
             answer_shown: Duration::from_secs(45),
             clear_warning: Duration::from_secs(20),
             maintenance: false,
             image_bytes_max: 300_000,
             receipt_lengths: vec![15],
             desk_number: "96110110".into(),
-        }),
-        now: Box::new(now),
-        metrics: Arc::clone(&told.metrics),
+        }
+    }
+
+    fn picture(&self) -> String {
+        "<svg/>".into()
     }
 }
 
 fn show(outcome: &Outcome) -> ScanAnswer {
     let words = |text: &str| Wording::by(|lang| format!("{text} {}", lang.code()));
-    match outcome {
-        Outcome::Answer(Answer::Found { case, as_of }) => ScanAnswer::found(
+    match (&outcome.answer, outcome.freshness) {
+        (Answer::Found { case, as_of }, Freshness::Fresh | Freshness::Old) => ScanAnswer::found(
             FoundCase {
                 case,
                 expected_by: Some(date(2026, 12, 1)),
                 hall: Some(Hall { code: "north".into(), name: words("hall") }),
                 as_of: as_of.to_zoned_datetime(TimeZone::get("Asia/Shanghai").unwrap()),
-                stale: false,
+                stale: outcome.freshness == Freshness::Old,
                 wording: words("ready"),
             },
             names(),
         ),
-        Outcome::Answer(Answer::NotFound) => ScanAnswer::not_found(words("none"), names()),
-        Outcome::Answer(Answer::Unavailable) => ScanAnswer::unavailable(words("down"), names()),
-        Outcome::Other(kind) => ScanAnswer::other(*kind, names()),
+        (Answer::NotFound, _) => ScanAnswer::not_found(words("none"), names()),
+        (Answer::Unavailable | Answer::Found { .. }, _) => ScanAnswer::unavailable(words("down"), names()),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use inquiry::{Answer, Formats, Keys, Proof, Stage};
 use replica::sample;
-use replica::upstream::Kind;
+use replica::upstream::UpstreamErrorKind;
 use replica_store::postgres::{UpstreamMetrics, verify};
 use replica_store::{Decision, Replica, ReplicaMetrics, Role};
 use support::folder::Folder;
@@ -45,7 +45,7 @@ impl Node {
         &self.metrics.upstream
     }
 
-    fn trouble(&self) -> Option<Kind> {
+    fn trouble(&self) -> Option<UpstreamErrorKind> {
         self.upstream().trouble().map(|trouble| trouble.kind)
     }
 

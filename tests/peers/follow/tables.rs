@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use inquiry::Stage;
-use replica::upstream::Kind;
+use replica::upstream::UpstreamErrorKind;
 use replica_store::postgres::verify;
 use replica_store::{Decision, Reply, Request};
 use support::folder::Folder;

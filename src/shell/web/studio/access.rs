@@ -4,11 +4,13 @@ use std::net::IpAddr;
 
 use hyper::header::{COOKIE, HOST, HeaderMap, HeaderName, ORIGIN, USER_AGENT};
 
-use super::Token;
 use base::Private;
 use config::{self, Network};
 use studio_store::accounts::Origin;
 use web::studio::{Api, StudioError};
+
+/// A session's or a browser's token: private in logs and in memory.
+pub(super) type Token = Private<String>;
 
 /// Which addresses may open the studio.
 pub(super) struct Access {
@@ -21,9 +23,9 @@ pub(super) struct Access {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Peer {
     pub address: IpAddr,
-    /// It came by TLS as far as a proxy that we believe.
+    /// It came by TLS, as a configured proxy says.
     pub is_secure: bool,
-    /// What the browser takes us to be, where a proxy says so.
+    /// The host that the browser asked for, where a proxy says so.
     host: Option<String>,
     is_proxied: bool,
 }
@@ -34,7 +36,7 @@ impl Access {
     }
 
     /// The browser behind a connection, if it may open the studio. What says that it was forwarded counts only from a
-    /// proxy that we know: an unknown one could bring the whole world to us under its own address.
+    /// configured proxy: an unknown one could let anyone in under its own address.
     pub(super) fn admit(&self, from: IpAddr, headers: &HeaderMap) -> Option<Peer> {
         let within = |networks: &[Network], address| networks.iter().any(|network| network.contains(address));
         let is_proxied = within(&self.proxies, from);
@@ -61,7 +63,7 @@ impl Access {
         }
     }
 
-    /// Refuses what another site's page has sent (OWASP: Fetch metadata, and the origin where a browser tells none).
+    /// Refuses what another site's page has sent (OWASP: Fetch metadata, and the origin where a browser sends none).
     pub(super) fn same_site(&self, peer: &Peer, asked: Api, headers: &HeaderMap) -> Result<(), StudioError> {
         let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
@@ -80,7 +82,7 @@ impl Access {
     }
 }
 
-/// The first address that is no proxy of ours, from the connection backwards.
+/// The first address that is not a configured proxy, from the connection backwards.
 fn behind(from: IpAddr, headers: &HeaderMap, is_ours: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
     let mut address = from;
     let lines: Vec<&str> =
@@ -100,7 +102,7 @@ fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     value.rsplit(',').next().map(str::trim)
 }
 
-/// A cookie of ours.
+/// A cookie that this service has set.
 pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<Token> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_proxy_tells_who_is_behind_it_and_an_unknown_one_brings_nobody() {
+    fn a_known_proxy_names_the_browser_behind_it_and_an_unknown_one_is_refused() {
         let peer =
             admitted("10.0.0.1", &[("x-forwarded-for", "203.0.113.9, 192.0.2.7"), ("x-forwarded-proto", "https")]);
         let peer = peer.expect("allowed");

@@ -4,7 +4,8 @@ use hyper::header::{HeaderMap, HeaderValue, SET_COOKIE};
 use serde::Serialize;
 
 use super::access::{self, Peer};
-use super::{Asked, StudioDoor, json};
+use super::replies::json;
+use super::service::{Asked, BUSY, StudioService};
 use crate::reply::Reply;
 use base::Private;
 use studio::Operator;
@@ -12,7 +13,7 @@ use studio_store::Refused;
 use studio_store::accounts::{AccountError, Open, Session};
 use web::studio::{EndSession, Message, NewPassword, NewPin, SignIn, StudioError};
 
-/// What the page is told of whoever is signed in.
+/// The signed-in operator, as the page shows it.
 #[derive(Serialize)]
 struct Me<'a> {
     operator: &'a Operator,
@@ -25,13 +26,20 @@ struct Done {
     done: bool,
 }
 
-impl StudioDoor {
+impl StudioService {
+    /// The session of a request, by its cookie.
+    pub(super) async fn session(&self, headers: &HeaderMap) -> Result<Session, StudioError> {
+        let token = access::cookie(headers, access::SESSION).ok_or(StudioError::SignedOut)?;
+        let found = self.blocking(move |stores| stores.accounts.by_token(&token).map_err(trouble)).await?;
+        found.ok_or(StudioError::SignedOut)
+    }
+
     pub(super) async fn sign_in(&self, peer: &Peer, headers: &HeaderMap, body: &[u8]) -> Result<Reply, StudioError> {
         let is_secure = self.access.secure_cookies(peer)?;
         let SignIn { name, password } = SignIn::read(body)?;
         let origin = access::origin(peer, headers);
         let signed_in =
-            self.blocking(move |parts| parts.accounts.sign_in(&name, &password, &origin).map_err(refused)).await?;
+            self.blocking(move |stores| stores.accounts.sign_in(&name, &password, &origin).map_err(refused)).await?;
         tracing::info!(operator = signed_in.session.operator.number, from = %peer.address, "signed in to the studio");
         let mut reply = me(&signed_in.session);
         let session = access::set_cookie(access::SESSION, &signed_in.token, self.session.as_secs(), is_secure);
@@ -46,7 +54,7 @@ impl StudioDoor {
 
     pub(super) async fn sign_out(&self, asked: Asked, peer: &Peer) -> Result<Reply, StudioError> {
         let Session { id, operator, .. } = asked.session;
-        self.blocking(move |parts| parts.accounts.end_session(&operator, id, "sign_out").map_err(trouble)).await?;
+        self.blocking(move |stores| stores.accounts.end_session(&operator, id, "sign_out").map_err(trouble)).await?;
         let mut reply = json(&Done { done: true });
         let gone = access::set_cookie(access::SESSION, &Private::new(String::new()), 0, peer.is_secure);
         if let Ok(value) = HeaderValue::from_str(&gone) {
@@ -58,7 +66,7 @@ impl StudioDoor {
     pub(super) async fn new_password(&self, asked: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         let NewPassword { old, new } = NewPassword::read(body)?;
         let Asked { session, origin, .. } = asked;
-        self.blocking(move |parts| parts.accounts.change_password(&session, &old, &new, &origin).map_err(refused))
+        self.blocking(move |stores| stores.accounts.change_password(&session, &old, &new, &origin).map_err(refused))
             .await?;
         Ok(json(&Done { done: true }))
     }
@@ -66,7 +74,7 @@ impl StudioDoor {
     pub(super) async fn new_pin(&self, asked: Asked, body: &[u8]) -> Result<Reply, StudioError> {
         let NewPin { password, pin } = NewPin::read(body)?;
         let Asked { session, origin, .. } = asked;
-        self.blocking(move |parts| parts.accounts.change_pin(&session, &password, &pin, &origin).map_err(refused))
+        self.blocking(move |stores| stores.accounts.change_pin(&session, &password, &pin, &origin).map_err(refused))
             .await?;
         Ok(json(&Done { done: true }))
     }
@@ -86,7 +94,7 @@ impl StudioDoor {
             sessions: Vec<Row>,
         }
         let Session { id: here, operator, .. } = asked.session;
-        let open = self.blocking(move |parts| parts.accounts.sessions(&operator).map_err(trouble)).await?;
+        let open = self.blocking(move |stores| stores.accounts.sessions(&operator).map_err(trouble)).await?;
         let row = |Open { id, agent, address, began, seen }: Open| {
             let (began, seen) = (began.to_string(), seen.to_string());
             Row { id, agent, address, began, seen, here: id == here }
@@ -98,7 +106,7 @@ impl StudioDoor {
         let EndSession { id } = EndSession::read(body)?;
         let operator = asked.session.operator;
         let ended = self
-            .blocking(move |parts| parts.accounts.end_session(&operator, id, "end_session").map_err(trouble))
+            .blocking(move |stores| stores.accounts.end_session(&operator, id, "end_session").map_err(trouble))
             .await?;
         Ok(json(&Done { done: ended }))
     }
@@ -112,19 +120,19 @@ fn refused(refused: Refused) -> StudioError {
     match refused {
         Refused::Wrong => StudioError::Credentials,
         Refused::Wait { retry_after } => StudioError::TooManyTries { retry_after },
-        Refused::Busy => web::RequestError::Busy { retry_after: super::BUSY_RETRY }.into(),
+        Refused::Busy => BUSY.into(),
         Refused::Account(error) => trouble(error),
     }
 }
 
-/// What is wrong with an account; what is wrong with the node goes to its log.
+/// An error of an account. Faults of the node go to its log.
 pub(super) fn trouble(error: AccountError) -> StudioError {
     match error {
         AccountError::Rule(rule) => {
             let words = Message { zh: rule_zh(&rule).into(), en: rule.to_string() };
             StudioError::Refused { status: 422, code: "rule", words }
         }
-        AccountError::Busy => web::RequestError::Busy { retry_after: super::BUSY_RETRY }.into(),
+        AccountError::Busy => BUSY.into(),
         AccountError::Unknown(_) => StudioError::SignedOut,
         error @ (AccountError::Sqlite(_)
         | AccountError::Newer { .. }

@@ -1,4 +1,4 @@
-//! Paper and archives.
+//! The script for print, and archives of recordings.
 
 use std::io::Cursor;
 
@@ -6,19 +6,19 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, HeaderValue};
 
-use super::tell::refused;
-use super::{Asked, RECORDING_WAIT, StudioDoor, json};
+use super::replies::{json, refused};
+use super::service::{Asked, RECORDING_WAIT, StudioService};
 use crate::reply::{self, Reply};
 use base::Lang;
 use studio_store::Wanted;
 use web::RequestError;
 use web::studio::{Query, StudioError};
 
-impl StudioDoor {
+impl StudioService {
     /// The script for print: a page that stands alone, with a style of its own and nothing that runs.
     pub(super) async fn script(&self, request: Asked) -> Result<Reply, StudioError> {
         let wanted = wanted(&request.query)?;
-        let page = self.blocking(move |parts| parts.studio.page(&wanted).map_err(refused)).await?;
+        let page = self.blocking(move |stores| stores.studio.page(&wanted).map_err(refused)).await?;
         let mut reply = reply::studio(StatusCode::OK, "text/html; charset=utf-8", page);
         reply.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAPER));
         Ok(reply)
@@ -40,7 +40,7 @@ impl StudioDoor {
         Ok(reply)
     }
 
-    /// Takes an archive in whole, or not at all; every file is told of.
+    /// Takes an archive in whole, or not at all; the reply names every file.
     pub(super) async fn import(&self, bytes: Bytes, request: Asked) -> Result<Reply, StudioError> {
         let Asked { session, query, .. } = request;
         let label: String =

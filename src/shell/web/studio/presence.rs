@@ -1,4 +1,4 @@
-//! Who is at which slot, so that two people do not record the same one without knowing.
+//! Which operator is at which slot, so that two people do not record the same one without knowing.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,12 +19,12 @@ struct Seen {
 }
 
 impl Presence {
-    /// Notes that somebody is at a slot.
+    /// Notes that an operator is at a slot.
     pub(super) fn note(&mut self, who: &Operator, clip: Clip, now: Instant) {
         self.at.insert(who.id, Seen { name: who.name.clone(), clip, when: now });
     }
 
-    /// Everybody else who is at a slot.
+    /// The other operators at a slot.
     pub(super) fn others(&mut self, who: &Operator, at: Option<&Clip>, now: Instant) -> Vec<String> {
         self.all(who, now)
             .filter(|(clip, _)| at.is_none_or(|at| at == *clip))
@@ -32,7 +32,7 @@ impl Presence {
             .collect()
     }
 
-    /// Where everybody else is.
+    /// Where the other operators are.
     pub(super) fn all(&mut self, who: &Operator, now: Instant) -> impl Iterator<Item = (&Clip, &str)> {
         self.at.retain(|_, seen| now.saturating_duration_since(seen.when) < GONE_AFTER);
         let me = who.id;
@@ -40,7 +40,7 @@ impl Presence {
     }
 }
 
-/// The page tells every eight seconds.
+/// The page reports every eight seconds.
 const GONE_AFTER: Duration = Duration::from_secs(25);
 
 #[cfg(test)]
@@ -50,7 +50,7 @@ mod tests {
     use studio::Role;
 
     #[test]
-    fn others_are_told_as_long_as_they_are_there_and_nobody_is_told_of_themselves() {
+    fn others_are_named_while_they_are_there_and_never_oneself() {
         let who =
             |id: i64, name: &str| Operator { id, name: name.into(), number: id.to_string(), role: Role::Operator };
         let clip = |id: &str| Clip { lang: Lang::Yue, id: id.into() };

@@ -8,8 +8,9 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde::Serialize;
 
 use super::access::Peer;
-use super::tell::{Line, Row, Take, Whole, refused};
-use super::{Asked, StudioDoor, account, json};
+use super::account;
+use super::replies::{Line, SlotDetail, SlotSummary, Take, json, refused};
+use super::service::{Asked, StudioService};
 use crate::reply::{self, Reply};
 use base::Lang;
 use speech::Clip;
@@ -18,15 +19,15 @@ use studio_store::{Form, Publication, Refusal, ReleaseRow, Studio, TakeRow, Uplo
 use web::RequestError;
 use web::studio::{Api, Presence, Publish, Query, Restore, Rollback, StudioError, TakeNames};
 
-/// What is done with takes.
-type Deed = fn(&Studio, &Operator, &TakeName) -> Result<TakeRow, Refusal>;
+/// What may be done with a take.
+type Action = fn(&Studio, &Operator, &TakeName) -> Result<TakeRow, Refusal>;
 
 #[derive(Serialize)]
 struct TakesTold<'a> {
     takes: Vec<Take<'a>>,
 }
 
-impl StudioDoor {
+impl StudioService {
     /// Requests that change nothing.
     pub(super) async fn read(&self, asked: Api, request: Asked) -> Result<Reply, StudioError> {
         match asked {
@@ -37,7 +38,7 @@ impl StudioDoor {
             Api::Drafts => self.drafts().await,
             Api::Sound => self.sound(request).await,
             Api::Publication => {
-                let pending = self.blocking(|parts| parts.studio.pending().map_err(refused)).await?;
+                let pending = self.blocking(|stores| stores.studio.pending().map_err(refused)).await?;
                 Ok(json(&pending))
             }
             Api::Releases => self.releases().await,
@@ -101,19 +102,19 @@ impl StudioDoor {
     async fn slots(&self, request: Asked) -> Result<Reply, StudioError> {
         #[derive(Serialize)]
         struct Rows<'a> {
-            rows: Vec<Row<'a>>,
+            rows: Vec<SlotSummary<'a>>,
         }
         let present: Vec<(Clip, String)> = {
             let mut presence = self.presence.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let all = presence.all(&request.session.operator, Instant::now());
             all.map(|(clip, name)| (clip.clone(), name.to_owned())).collect()
         };
-        self.blocking(move |parts| {
-            let rows = parts.studio.slots().map_err(refused)?;
+        self.blocking(move |stores| {
+            let rows = stores.studio.slots().map_err(refused)?;
             let others = |clip: &Clip| {
                 present.iter().filter(|(at, _)| at == clip).map(|(_, name)| name.as_str()).collect::<Vec<_>>()
             };
-            Ok(json(&Rows { rows: rows.iter().map(|row| Row::of(row, others(&row.slot.clip))).collect() }))
+            Ok(json(&Rows { rows: rows.iter().map(|row| SlotSummary::of(row, others(&row.slot.clip))).collect() }))
         })
         .await
     }
@@ -121,10 +122,10 @@ impl StudioDoor {
     async fn slot(&self, request: Asked) -> Result<Reply, StudioError> {
         let clip = clip(&request.query)?;
         let others = self.others(&request.session, Some(&clip));
-        self.blocking(move |parts| {
-            let row = parts.studio.slot(&clip).map_err(refused)?;
-            let takes = parts.studio.history(&clip).map_err(refused)?;
-            Ok(json(&Whole::of(&row, &takes, &others)))
+        self.blocking(move |stores| {
+            let row = stores.studio.slot(&clip).map_err(refused)?;
+            let takes = stores.studio.history(&clip).map_err(refused)?;
+            Ok(json(&SlotDetail::of(&row, &takes, &others)))
         })
         .await
     }
@@ -149,21 +150,21 @@ impl StudioDoor {
     }
 
     async fn drafts(&self) -> Result<Reply, StudioError> {
-        self.blocking(|parts| {
-            let takes = parts.studio.to_approve().map_err(refused)?;
+        self.blocking(|stores| {
+            let takes = stores.studio.to_approve().map_err(refused)?;
             Ok(json(&TakesTold { takes: takes.iter().map(Take::of).collect() }))
         })
         .await
     }
 
-    /// Does something with each take; the first refusal ends it, and what was done before it stays done.
-    async fn each(&self, request: Asked, body: &[u8], deed: Deed) -> Result<Reply, StudioError> {
+    /// Does an action with each take; the first refusal ends it, and the actions before it stay done.
+    async fn each(&self, request: Asked, body: &[u8], action: Action) -> Result<Reply, StudioError> {
         let TakeNames { takes } = TakeNames::read(body)?;
         let names: Vec<TakeName> = takes.iter().map(|name| take_name(name)).collect::<Result<_, _>>()?;
         let operator = request.session.operator;
-        self.blocking(move |parts| {
+        self.blocking(move |stores| {
             let done: Result<Vec<TakeRow>, Refusal> =
-                names.iter().map(|name| deed(&parts.studio, &operator, name)).collect();
+                names.iter().map(|name| action(&stores.studio, &operator, name)).collect();
             let done = done.map_err(refused)?;
             Ok(json(&TakesTold { takes: done.iter().map(Take::of).collect() }))
         })
@@ -174,9 +175,9 @@ impl StudioDoor {
         let Restore { lang, slot, on } = Restore::read(body)?;
         let operator = request.session.operator;
         let clip = Clip { lang, id: slot.into() };
-        self.blocking(move |parts| {
-            let row = parts.studio.restore(&operator, &clip, on).map_err(refused)?;
-            Ok(json(&Row::of(&row, Vec::new())))
+        self.blocking(move |stores| {
+            let row = stores.studio.restore(&operator, &clip, on).map_err(refused)?;
+            Ok(json(&SlotSummary::of(&row, Vec::new())))
         })
         .await
     }
@@ -203,7 +204,7 @@ impl StudioDoor {
         };
         let form = form(&query)?;
         let Wav { bytes, media_type, text } =
-            self.blocking(move |parts| parts.studio.sound(&which, &form).map_err(refused)).await?;
+            self.blocking(move |stores| stores.studio.sound(&which, &form).map_err(refused)).await?;
         let mut reply = reply::studio(StatusCode::OK, media_type, bytes);
         if let Some(text) = text
             && let Ok(value) = HeaderValue::from_str(&escaped(&text))
@@ -222,9 +223,9 @@ impl StudioDoor {
         }
         let Publish { why, confirmed } = Publish::read(body)?;
         let operator = request.session.operator;
-        self.blocking(move |parts| {
+        self.blocking(move |stores| {
             let why = reason(&why)?;
-            let (release, publication) = parts.studio.publish(&operator, &why, confirmed).map_err(refused)?;
+            let (release, publication) = stores.studio.publish(&operator, &why, confirmed).map_err(refused)?;
             Ok(json(&Published { release, publication }))
         })
         .await
@@ -235,7 +236,7 @@ impl StudioDoor {
         struct Rows {
             releases: Vec<ReleaseRow>,
         }
-        self.blocking(|parts| Ok(json(&Rows { releases: parts.studio.releases() }))).await
+        self.blocking(|stores| Ok(json(&Rows { releases: stores.studio.releases() }))).await
     }
 
     async fn rollback(&self, request: Asked, body: &[u8]) -> Result<Reply, StudioError> {
@@ -245,26 +246,26 @@ impl StudioDoor {
         }
         let Rollback { release, why } = Rollback::read(body)?;
         let operator = request.session.operator;
-        self.blocking(move |parts| {
+        self.blocking(move |stores| {
             let why = reason(&why)?;
-            let release = parts.studio.rollback(&operator, release.as_deref(), &why).map_err(refused)?;
+            let release = stores.studio.rollback(&operator, release.as_deref(), &why).map_err(refused)?;
             Ok(json(&Back { release }))
         })
         .await
     }
 
-    /// What was done, the newest first; who signed in is for approvers.
+    /// The audit log, the newest line first; only approvers see who signed in.
     async fn audit(&self, request: Asked) -> Result<Reply, StudioError> {
         #[derive(Serialize)]
         struct Rows {
             rows: Vec<Line>,
         }
         let approves = request.session.operator.role.may_approve();
-        self.blocking(move |parts| {
-            let takes = parts.studio.audit(None, AUDIT_ROWS).map_err(refused)?;
+        self.blocking(move |stores| {
+            let takes = stores.studio.audit(None, AUDIT_ROWS).map_err(refused)?;
             let mut rows: Vec<Line> = takes.into_iter().map(Line::from).collect();
             if approves {
-                let events = parts.accounts.events(AUDIT_ROWS).map_err(account::trouble)?;
+                let events = stores.accounts.events(AUDIT_ROWS).map_err(account::trouble)?;
                 rows.extend(events.into_iter().map(Line::from));
             }
             rows.sort_by_key(|row| std::cmp::Reverse(row.at));

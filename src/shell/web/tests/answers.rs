@@ -1,6 +1,8 @@
-//! What a scan, a kiosk and a balancer are told.
+//! What a scan, a kiosk and a balancer get.
 
 use super::*;
+
+const FOUND: ScanResult = ScanResult::LookUp(LookUpResult::Found);
 
 #[tokio::test]
 async fn a_scan_gets_its_answer_and_no_part_of_its_number() {
@@ -14,10 +16,10 @@ async fn a_scan_gets_its_answer_and_no_part_of_its_number() {
         let all = format!("{}{}", reply.head, String::from_utf8_lossy(&reply.body));
         assert!(!tells(&all, code), "{all}");
     }
-    let told = office.asks(scan(RECEIPT)).await.json();
-    assert_eq!(told["stage"], "ready");
-    assert_eq!(told["hall"]["yue"], "hall yue");
-    assert_eq!(told["as_of"], "2026-11-23T10:00:00+08:00");
+    let reply = office.asks(scan(RECEIPT)).await.json();
+    assert_eq!(reply["stage"], "ready");
+    assert_eq!(reply["hall"]["yue"], "hall yue");
+    assert_eq!(reply["as_of"], "2026-11-23T10:00:00+08:00");
     assert_eq!(office.asks(scan("SF1234567890123")).await.json()["kind"], "waybill");
 }
 
@@ -43,6 +45,8 @@ async fn no_log_line_and_no_record_holds_a_receipt() {
         .with_writer(move || writer.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
+    // With one dispatcher alone, a line that another test's thread reaches first would be off for this thread too.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
     let office = Office::open();
     let broken = format!(r#"{{"code":{RECEIPT}}}"#);
     for request in [
@@ -58,7 +62,7 @@ async fn no_log_line_and_no_record_holds_a_receipt() {
     }
     let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("scan") && log.contains("tail=\"0018\""), "{log}");
-    let records = format!("{:?}", office.told.scans.lock().unwrap());
+    let records = format!("{:?}", office.seen.scans.lock().unwrap());
     for receipt in [RECEIPT, UNKNOWN] {
         assert!(!tells(&log, receipt), "{log}");
         assert!(!tells(&records, receipt), "{records}");
@@ -73,18 +77,15 @@ async fn a_reply_is_composed_once_until_something_else_is_said_of_the_case() {
         visitor.says(scan(RECEIPT)).await;
         assert_eq!(visitor.hears().await.unwrap().status, 200);
     }
-    assert_eq!(office.told.shown.load(Relaxed), 1);
-    let version = office.told.version.fetch_add(1, Relaxed) + 1;
-    *office.told.case.lock().unwrap() = Arc::new(Case { stage: Stage::Collected, ..case(version) });
+    assert_eq!(office.seen.shown.load(Relaxed), 1);
+    let version = office.seen.version.fetch_add(1, Relaxed) + 1;
+    *office.seen.case.lock().unwrap() = Arc::new(Case { stage: Stage::Collected, ..case(version) });
     visitor.says(scan(RECEIPT)).await;
     assert_eq!(visitor.hears().await.unwrap().json()["stage"], "collected");
-    assert_eq!(office.told.shown.load(Relaxed), 2);
-    let scans = office.told.scans.lock().unwrap();
+    assert_eq!(office.seen.shown.load(Relaxed), 2);
+    let scans = office.seen.scans.lock().unwrap();
     assert_eq!(scans.len(), 6);
-    assert_eq!(
-        (scans[5].stage, scans[5].path, scans[5].result),
-        (Some(Stage::Collected), ScanPath::Code, ScanResult::Found)
-    );
+    assert_eq!((scans[5].stage, scans[5].path, scans[5].result), (Some(Stage::Collected), ScanPath::Code, FOUND));
 }
 
 #[tokio::test]
@@ -119,6 +120,42 @@ async fn after_three_unknown_receipts_a_kiosk_must_wait() {
 }
 
 #[tokio::test]
+async fn a_kiosk_over_its_limit_is_rejected_whatever_it_scans() {
+    let office = Office::open();
+    for last in 0..3 {
+        office.asks(scan(&format!("44012611230999{last}"))).await;
+    }
+    let speech = serde_json::json!({ "code": "SF1234567890123", "lang": "zh", "kiosk": "hall-1" }).to_string();
+    for request in
+        [scan("SF1234567890123"), scan("nothing"), post("/api/scan/speech", "application/json", speech.as_bytes())]
+    {
+        assert_eq!(office.asks(request).await.status, 429);
+    }
+    assert_eq!(office.seen.scans.lock().unwrap().len(), 3);
+    let limited = ScanResult::LookUp(LookUpResult::Rejected);
+    assert_eq!(office.seen.metrics.scans.value(ScanPath::Code, limited), 2);
+    assert_eq!(office.seen.metrics.scans.value(ScanPath::Speech, limited), 1);
+}
+
+#[tokio::test]
+async fn an_answer_tells_its_age_until_it_is_too_old_to_give() {
+    let office = Office::open();
+    for (age_s, stale, unavailable) in [(60, false, false), (61, true, false), (3601, false, true)] {
+        office.seen.age_s.store(age_s, Relaxed);
+        let reply = office.asks(scan(RECEIPT)).await.json();
+        assert_eq!((&reply["stale"], &reply["unavailable"]), (&stale.into(), &unavailable.into()), "{age_s} s");
+    }
+    // What a replica this old lacks may merely not have arrived, so it is no failure of the kiosk.
+    for last in 0..4 {
+        let reply = office.asks(scan(&format!("44012611230999{last}"))).await.json();
+        assert_eq!((&reply["found"], &reply["unavailable"]), (&false.into(), &true.into()));
+    }
+    let metrics = &office.seen.metrics;
+    assert_eq!(metrics.scans.value(ScanPath::Code, ScanResult::LookUp(LookUpResult::Unavailable)), 5);
+    assert_eq!(metrics.look_ups.value(metrics::Door::Scan, LookUpResult::TooOld), 1);
+}
+
+#[tokio::test]
 async fn an_answer_can_be_heard_and_a_waybill_cannot() {
     let office = Office::open();
     let ask = |code: &str| {
@@ -148,18 +185,17 @@ async fn a_rating_is_recorded_and_thanked_for() {
     let reply = office.asks(post("/api/rate", "application/json", br#"{"score":3,"kiosk":"hall-1"}"#)).await;
     assert_eq!(reply.json()["thanks"], true);
     assert_eq!(office.asks(post("/api/rate", "application/json", br#"{"score":4}"#)).await.status, 400);
-    let ratings = office.told.ratings.lock().unwrap();
-    assert_eq!(ratings.len(), 1);
-    assert_eq!(ratings[0].score, Score::NotSatisfied);
+    let ratings = office.seen.ratings.lock().unwrap();
+    assert_eq!(*ratings, [(Kiosk::named("hall-1"), Score::NotSatisfied)]);
 }
 
 #[tokio::test]
 async fn health_tells_a_balancer_and_metrics_tell_an_operator() {
     let office = Office::open();
-    office.told.metrics.calls.inc(CallOutcome::Finished);
+    office.seen.metrics.calls.inc(CallOutcome::Finished);
     office.asks(scan(RECEIPT)).await;
     assert_eq!(office.asks(get("/health")).await.status, 200);
-    office.told.draining.store(1, Relaxed);
+    office.seen.draining.store(1, Relaxed);
     let draining = office.asks(get("/health")).await;
     assert_eq!((draining.status, draining.json()["status"].as_str()), (503, Some("draining")));
     let metrics = String::from_utf8(office.asks(get("/metrics")).await.body).unwrap();
@@ -197,6 +233,6 @@ async fn a_photograph_is_answered_like_a_scan() {
     assert!(!none.json()["wording"]["en"].as_str().unwrap().is_empty());
     assert_eq!(office.asks(post("/api/scan/image", "image/png", b"no picture")).await.status, 415);
     assert_eq!(office.asks(post("/api/scan/image", "image/png", &vec![0; 400_000])).await.status, 413);
-    let results: Vec<ScanResult> = office.told.scans.lock().unwrap().iter().map(|scan| scan.result).collect();
-    assert_eq!(results, [ScanResult::Found, ScanResult::NoBarcode, ScanResult::NoBarcode]);
+    let results: Vec<ScanResult> = office.seen.scans.lock().unwrap().iter().map(|scan| scan.result).collect();
+    assert_eq!(results, [FOUND, ScanResult::NoBarcode, ScanResult::NoBarcode]);
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_wrong_path_method_or_type_is_told_what_would_do() {
+async fn a_wrong_path_method_or_type_is_answered_with_what_would_be_accepted() {
     let office = Office::open();
     assert_eq!(office.asks(get("/scan")).await.json()["error"], "not_found");
     let method = office.asks(get("/api/scan")).await;
@@ -14,7 +14,7 @@ async fn a_wrong_path_method_or_type_is_told_what_would_do() {
     visitor.says("HEAD /kiosk HTTP/1.1\r\nHost: kiosk\r\nConnection: close\r\n\r\n").await;
     while visitor.more().await {}
     assert!(visitor.read.ends_with(b"\r\n\r\n"));
-    assert_eq!(office.told.metrics.http_requests.value(metrics::HttpClass::Refused), 4);
+    assert_eq!(office.seen.metrics.http_requests.value(metrics::HttpClass::Refused), 4);
 }
 
 #[tokio::test]
@@ -91,13 +91,13 @@ async fn silent_connections_make_room_for_one_that_asks() {
 }
 
 #[tokio::test]
-async fn when_every_connection_is_in_a_request_the_next_is_told_to_come_back() {
+async fn when_every_connection_is_in_a_request_the_next_is_asked_to_come_back() {
     let office = Office::with(2, Duration::from_secs(20));
     let mut busy = Vec::new();
     for _ in 0..2 {
         let mut visitor = office.visitor().await;
         visitor.says(scan(SLOW)).await;
-        office.told.waiting.notified().await;
+        office.seen.waiting.notified().await;
         busy.push(visitor);
     }
     let mut late = office.visitor().await;
@@ -105,7 +105,7 @@ async fn when_every_connection_is_in_a_request_the_next_is_told_to_come_back() {
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
     assert_eq!(refused.json()["error"], "busy");
     assert!(late.is_hung_up_on().await);
-    office.told.go_on.notify_waiters();
+    office.seen.go_on.notify_waiters();
     for visitor in &mut busy {
         assert_eq!(visitor.hears().await.unwrap().json()["unavailable"], true);
     }
@@ -119,13 +119,13 @@ async fn stopping_lets_a_request_finish_and_takes_no_new_one() {
     idle.hears().await.unwrap();
     let mut asking = office.visitor().await;
     asking.says(scan(SLOW)).await;
-    office.told.waiting.notified().await;
+    office.seen.waiting.notified().await;
     office.stop.send(true).unwrap();
     assert!(idle.is_hung_up_on().await);
     assert!(TcpStream::connect(office.address).await.is_err());
-    office.told.go_on.notify_waiters();
+    office.seen.go_on.notify_waiters();
     assert_eq!(asking.hears().await.unwrap().status, 200);
     assert!(asking.is_hung_up_on().await);
     office.serving.await.unwrap();
-    assert_eq!(office.told.metrics.http_connections.value(), 0);
+    assert_eq!(office.seen.metrics.http_connections.value(), 0);
 }

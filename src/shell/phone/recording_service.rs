@@ -1,11 +1,10 @@
-//! The recording service's way to the studio: one thread for each operator's call, which does what the call asks and
-//! may take its time for it. It outlives the call, and keeps what was being recorded when the call ended, however it
-//! ended.
+//! The recording service: one thread for each operator's call answers what the call asks of the studio, and may block.
+//! It outlives the call, and keeps what was being recorded when the call ended, however it ended.
 //!
 //! ```text
-//!  call task ── Ask ──► Booth ──► accounts, takes            the call is over, or its task is gone
-//!      ▲                  │  └─ Sound ─► Tape ──────────────────────────────► a draft
-//!      └──── Reply ───────┘
+//!  call task ── StudioRequest ──► Session ──► accounts, takes          the call is over, or its task is gone
+//!      ▲                             │  └─ Sound ─► TakeFile ──────────────────────────► a draft
+//!      └─────────── Reply ───────────┘
 //! ```
 
 use std::path::PathBuf;
@@ -15,8 +14,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::shelf::{Sent, Shelf, Stored};
-use super::tape::{Label, Leftover, Tape};
+use super::take_file::{Label, Leftover, TakeFile};
+use super::take_store::{Sent, Stored, TakeStore};
 use base::Private;
 use call::{Input, Reply, SignIn, Slot, StudioRequest, trim_to_speech};
 use metrics::{Metrics, SignInResult, TakeEnd};
@@ -24,27 +23,31 @@ use os::clock;
 use studio::{Operator, TakeName};
 use studio_store::{Refusal, Refused};
 
-/// What every booth works with.
+/// What all recording sessions share.
 #[derive(Clone)]
-pub struct Booths {
-    pub shelf: Shelf,
-    /// Where takes in progress lie.
-    pub tapes: PathBuf,
+pub struct RecordingService {
+    /// Accounts, slots and takes.
+    pub store: TakeStore,
+    /// The folder of the takes in progress.
+    pub in_progress: PathBuf,
+    /// Counts sign-ins and takes.
     pub metrics: Arc<Metrics>,
 }
 
-/// One operator's call, as the studio sees it.
-struct Booth {
-    booths: Booths,
-    /// What tells one caller from another, for the limit of tries.
+/// The studio's side of one operator's call.
+struct Session {
+    service: RecordingService,
+    /// Tells one caller from another, for the limit of sign-in attempts.
     caller: String,
-    /// The call, in the log.
+    /// Stands for the call in the log.
     tag: String,
+    /// Groups the takes of this call.
     sitting: String,
     operator: Option<Operator>,
     slot: Option<Slot>,
-    tape: Option<Tape>,
-    /// A take that is stored, while its operator thinks about it.
+    /// The take in progress.
+    file: Option<TakeFile>,
+    /// A take that is stored, while its operator decides on it.
     take: Option<(TakeName, Usable)>,
     replies: mpsc::Sender<Input>,
 }
@@ -53,34 +56,34 @@ struct Booth {
 #[derive(Clone, Copy)]
 struct Usable(bool);
 
-impl Booths {
-    /// Opens a booth for a call; it closes when the sender is gone.
-    pub fn open(&self, caller: String, tag: String, replies: mpsc::Sender<Input>) -> SyncSender<StudioRequest> {
-        let booth = Booth {
-            booths: self.clone(),
+impl RecordingService {
+    /// Begins a session for a call; it ends when the sender is dropped.
+    pub(crate) fn open(&self, caller: String, tag: String, replies: mpsc::Sender<Input>) -> SyncSender<StudioRequest> {
+        let session = Session {
+            service: self.clone(),
             caller,
             tag,
             sitting: format!("{:016x}", clock::seed()),
             operator: None,
             slot: None,
-            tape: None,
+            file: None,
             take: None,
             replies,
         };
-        let (sender, asks) = sync_channel(ASKS_MAX);
-        tokio::task::spawn_blocking(move || booth.run(&asks));
+        let (sender, requests) = sync_channel(REQUESTS_MAX);
+        tokio::task::spawn_blocking(move || session.run(&requests));
         sender
     }
 
-    /// Makes drafts of the takes that an earlier run of the program was recording when it ended.
+    /// Makes drafts of the takes that were being recorded when the program last ended.
     pub fn recover(&self) {
-        for leftover in Leftover::in_folder(&self.tapes) {
+        for mut leftover in Leftover::in_folder(&self.in_progress) {
             let slot = leftover.label.slot.clone();
-            let Some(samples) = trim_to_speech(leftover.samples.clone()) else {
+            let Some(samples) = trim_to_speech(std::mem::take(&mut leftover.samples)) else {
                 let _ = leftover.remove();
                 continue;
             };
-            match self.shelf.recover(&leftover.label, &samples) {
+            match self.store.recover(&leftover.label, &samples) {
                 Ok(_) => {
                     self.metrics.takes_by_phone.inc(TakeEnd::Recovered);
                     tracing::warn!(slot, "a take that was being recorded when the program ended is a draft");
@@ -92,15 +95,15 @@ impl Booths {
     }
 }
 
-impl Booth {
-    fn run(mut self, asks: &Receiver<StudioRequest>) {
+impl Session {
+    fn run(mut self, requests: &Receiver<StudioRequest>) {
         let mut last = None;
-        while let Ok(ask) = asks.recv() {
-            if matches!(ask, StudioRequest::CallEnded) {
-                last = self.last_words(asks);
+        while let Ok(request) = requests.recv() {
+            if matches!(request, StudioRequest::CallEnded) {
+                last = self.last_recording(requests);
                 break;
             }
-            if let Some(reply) = self.perform(ask)
+            if let Some(reply) = self.perform(request)
                 && self.replies.blocking_send(Input::Studio(Box::new(reply))).is_err()
             {
                 break;
@@ -109,11 +112,11 @@ impl Booth {
         self.close(last);
     }
 
-    /// The call is over: a recording that its end ended follows, if it was known whole.
-    fn last_words(&self, asks: &Receiver<StudioRequest>) -> Option<Vec<i16>> {
-        self.tape.as_ref()?;
+    /// The call is over: the recording that its end cut short follows, if the media thread still reports it.
+    fn last_recording(&self, requests: &Receiver<StudioRequest>) -> Option<Vec<i16>> {
+        self.file.as_ref()?;
         loop {
-            match asks.recv_timeout(LAST_WORDS) {
+            match requests.recv_timeout(LAST_RECORDING) {
                 Ok(StudioRequest::LastRecording { samples }) => return Some(samples),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
@@ -121,11 +124,11 @@ impl Booth {
         }
     }
 
-    fn perform(&mut self, ask: StudioRequest) -> Option<Reply> {
-        match ask {
+    fn perform(&mut self, request: StudioRequest) -> Option<Reply> {
+        match request {
             StudioRequest::SignIn { number, pin } => Some(self.sign_in(number.expose(), &pin)),
-            StudioRequest::Find { lang, number } => Some(self.look_up(|shelf| shelf.find(lang, number))),
-            StudioRequest::Next { lang, after } => Some(self.look_up(|shelf| shelf.next(lang, after))),
+            StudioRequest::Find { lang, number } => Some(self.look_up(|store| store.find(lang, number))),
+            StudioRequest::Next { lang, after } => Some(self.look_up(|store| store.next(lang, after))),
             StudioRequest::Begin => {
                 self.begin();
                 None
@@ -139,14 +142,14 @@ impl Booth {
                 self.forget();
                 None
             }
-            StudioRequest::Keep => Some(self.decide(TakeEnd::Kept, Shelf::keep)),
-            StudioRequest::Discard => Some(self.decide(TakeEnd::Discarded, Shelf::discard)),
+            StudioRequest::Keep => Some(self.decide(TakeEnd::Kept, TakeStore::keep)),
+            StudioRequest::Discard => Some(self.decide(TakeEnd::Discarded, TakeStore::discard)),
             StudioRequest::CallEnded | StudioRequest::LastRecording { .. } => None,
         }
     }
 
     fn sign_in(&mut self, number: &str, pin: &Private<String>) -> Reply {
-        let (result, reply) = match self.booths.shelf.accounts.pin(number, pin, &self.caller) {
+        let (result, reply) = match self.service.store.accounts.pin(number, pin, &self.caller) {
             Ok(operator) => {
                 tracing::info!(call = %self.tag, operator = operator.name, "an operator records by telephone");
                 self.operator = Some(operator);
@@ -159,16 +162,16 @@ impl Booth {
                 (SignInResult::Failed, Reply::Down)
             }
         };
-        self.booths.metrics.phone_sign_ins.inc(result);
+        self.service.metrics.phone_sign_ins.inc(result);
         reply
     }
 
     /// Looks a slot up, for an operator who has signed in.
-    fn look_up(&mut self, how: impl FnOnce(&Shelf) -> Result<Option<Slot>, Refusal>) -> Reply {
+    fn look_up(&mut self, how: impl FnOnce(&TakeStore) -> Result<Option<Slot>, Refusal>) -> Reply {
         if self.operator.is_none() {
             return Reply::Down;
         }
-        match how(&self.booths.shelf) {
+        match how(&self.service.store) {
             Ok(slot) => {
                 self.slot = slot;
                 Reply::Slot(self.slot.clone())
@@ -182,16 +185,16 @@ impl Booth {
 
     fn begin(&mut self) {
         let Some(label) = self.label() else { return };
-        match Tape::begin(&self.booths.tapes, &label) {
-            Ok(tape) => self.tape = Some(tape),
+        match TakeFile::begin(&self.service.in_progress, &label) {
+            Ok(file) => self.file = Some(file),
             // The take itself still comes whole, when it is over.
             Err(error) => tracing::error!(call = %self.tag, %error, "a take cannot be kept while it is recorded"),
         }
     }
 
     fn record(&mut self, samples: &[i16]) {
-        if let Some(tape) = &mut self.tape
-            && let Err(error) = tape.add(samples)
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.add(samples)
         {
             tracing::error!(call = %self.tag, %error, "a take cannot be kept while it is recorded");
         }
@@ -207,15 +210,15 @@ impl Booth {
     fn store(&mut self, samples: &[i16], packets_lost: u64, end: TakeEnd) -> Option<Stored> {
         let (operator, slot) = (self.operator.as_ref()?, self.slot.as_ref()?);
         let sent = Sent { samples, packets_lost, sitting: &self.sitting };
-        match self.booths.shelf.submit(operator, &slot.clip, sent) {
+        match self.service.store.submit(operator, &slot.clip, sent) {
             Ok(stored) => {
                 self.forget();
-                self.booths.metrics.takes_by_phone.inc(end);
+                self.service.metrics.takes_by_phone.inc(end);
                 Some(stored)
             }
             Err(error) => {
-                self.tape = None;
-                self.booths.metrics.takes_by_phone.inc(TakeEnd::Failed);
+                self.file = None;
+                self.service.metrics.takes_by_phone.inc(TakeEnd::Failed);
                 tracing::error!(call = %self.tag, %error, "a take could not be stored; it stays in the data folder");
                 None
             }
@@ -223,18 +226,22 @@ impl Booth {
     }
 
     fn forget(&mut self) {
-        if let Some(tape) = self.tape.take()
-            && let Err(error) = tape.remove()
+        if let Some(file) = self.file.take()
+            && let Err(error) = file.remove()
         {
-            tracing::warn!(call = %self.tag, %error, "a take that is stored cannot be removed from the tapes");
+            tracing::warn!(call = %self.tag, %error, "the file of a stored take cannot be removed");
         }
     }
 
-    fn decide(&mut self, end: TakeEnd, how: impl FnOnce(&Shelf, &Operator, &TakeName) -> Result<(), Refusal>) -> Reply {
+    fn decide(
+        &mut self,
+        end: TakeEnd,
+        how: impl FnOnce(&TakeStore, &Operator, &TakeName) -> Result<(), Refusal>,
+    ) -> Reply {
         let (Some(operator), Some((take, _))) = (&self.operator, self.take.take()) else { return Reply::Done(false) };
-        let done = how(&self.booths.shelf, operator, &take);
+        let done = how(&self.service.store, operator, &take);
         match &done {
-            Ok(()) => self.booths.metrics.takes_by_phone.inc(end),
+            Ok(()) => self.service.metrics.takes_by_phone.inc(end),
             Err(error) => tracing::warn!(call = %self.tag, %error, "what an operator decided could not be noted"),
         }
         Reply::Done(done.is_ok())
@@ -242,8 +249,8 @@ impl Booth {
 
     /// Keeps a take that the end of the call ended, and one that its operator had not decided on.
     fn close(mut self, whole: Option<Vec<i16>>) {
-        if let Some(tape) = &self.tape {
-            match whole.or_else(|| tape.samples().ok()).and_then(trim_to_speech) {
+        if let Some(file) = &self.file {
+            match whole.or_else(|| file.samples().ok()).and_then(trim_to_speech) {
                 Some(samples) => {
                     if let Some(stored) = self.store(&samples, 0, TakeEnd::HungUp) {
                         tracing::info!(call = %self.tag, "the call ended during a take, which is a draft");
@@ -254,7 +261,7 @@ impl Booth {
             }
         }
         if matches!(self.take, Some((_, Usable(true)))) {
-            let _ = self.decide(TakeEnd::Kept, Shelf::keep);
+            let _ = self.decide(TakeEnd::Kept, TakeStore::keep);
         }
     }
 
@@ -264,7 +271,7 @@ impl Booth {
     }
 }
 
-/// Stretches of sound and questions that wait: a quarter of a minute of a disk that stands still.
-const ASKS_MAX: usize = 128;
-/// The media thread tells the last recording with its next packet.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Requests that wait, most of them audio: a disk may stall for a quarter of a minute.
+const REQUESTS_MAX: usize = 128;
+/// The media thread reports the last recording with its next packet.
+const LAST_RECORDING: Duration = Duration::from_secs(1);

@@ -1,9 +1,10 @@
-//! What an operator's call needs of the take store, in its own words.
+//! The take store as the recording service uses it: slots by number, takes as telephone audio, findings as faults that
+//! can be spoken.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::tape::Label;
+use super::take_file::Label;
 use audio::{RATE, g711, to_telephone_rate};
 use base::{Codec, Lang};
 use call::{Slot, TakeFault, TakeReport};
@@ -13,14 +14,16 @@ use studio_store::{Accounts, Form, Refusal, SlotRow, Studio, TakeRow, Upload, Wh
 
 /// The take store, as an operator's call sees it.
 #[derive(Clone)]
-pub struct Shelf {
+pub struct TakeStore {
+    /// Slots, takes and their audio.
     pub studio: Arc<Studio>,
+    /// Operators and their PINs.
     pub accounts: Arc<Accounts>,
 }
 
-/// A take that came over the line.
+/// A take that was recorded by telephone.
 #[derive(Clone, Copy, Debug)]
-pub struct Sent<'a> {
+pub(crate) struct Sent<'a> {
     /// 16-bit samples at 8 kHz, as G.711 decodes them.
     pub samples: &'a [i16],
     /// Packets of 20 ms that never came.
@@ -31,14 +34,14 @@ pub struct Sent<'a> {
 
 /// A take that is stored.
 #[derive(Debug)]
-pub struct Stored {
+pub(crate) struct Stored {
     pub take: TakeName,
     pub report: TakeReport,
 }
 
-impl Shelf {
+impl TakeStore {
     /// The slot of a number, as it is keyed in.
-    pub fn find(&self, lang: Lang, number: u32) -> Result<Option<Slot>, Refusal> {
+    pub(crate) fn find(&self, lang: Lang, number: u32) -> Result<Option<Slot>, Refusal> {
         match self.studio.by_number(lang, number) {
             Ok(row) => Ok(Some(self.found(&row))),
             Err(Refusal::NoSlot(_)) => Ok(None),
@@ -47,7 +50,7 @@ impl Shelf {
     }
 
     /// The next one to record in a language, after the one of that number.
-    pub fn next(&self, lang: Lang, after: u32) -> Result<Option<Slot>, Refusal> {
+    pub(crate) fn next(&self, lang: Lang, after: u32) -> Result<Option<Slot>, Refusal> {
         let after = self.studio.by_number(lang, after).ok().map(|row| row.slot.clip);
         Ok(self.studio.next_missing(Some(lang), after.as_ref())?.map(|row| self.found(&row)))
     }
@@ -80,7 +83,7 @@ impl Shelf {
     }
 
     /// Stores a take.
-    pub fn submit(&self, by: &Operator, slot: &Clip, sent: Sent<'_>) -> Result<Stored, Refusal> {
+    pub(crate) fn submit(&self, by: &Operator, slot: &Clip, sent: Sent<'_>) -> Result<Stored, Refusal> {
         let label = match sent.packets_lost {
             0 => "telephone".into(),
             lost => format!("telephone, {lost} packets lost"),
@@ -103,16 +106,17 @@ impl Shelf {
     }
 
     /// The take is what its operator wants: it waits for an approval.
-    pub fn keep(&self, by: &Operator, take: &TakeName) -> Result<(), Refusal> {
+    pub(crate) fn keep(&self, by: &Operator, take: &TakeName) -> Result<(), Refusal> {
         self.studio.keep(by, take).map(drop)
     }
 
-    pub fn discard(&self, by: &Operator, take: &TakeName) -> Result<(), Refusal> {
+    /// The take is not what its operator wants.
+    pub(crate) fn discard(&self, by: &Operator, take: &TakeName) -> Result<(), Refusal> {
         self.studio.discard(by, take).map(drop)
     }
 
     /// Stores a take that was found on the disk, for the operator who made it, and keeps it if it can be.
-    pub fn recover(&self, label: &Label, samples: &[i16]) -> Result<(), String> {
+    pub(crate) fn recover(&self, label: &Label, samples: &[i16]) -> Result<(), String> {
         let accounts = self.accounts.list().map_err(|error| error.to_string())?;
         let owner = accounts.into_iter().map(|row| row.operator).find(|operator| operator.id == label.operator);
         let owner = owner.ok_or("its operator has no account any more")?;
@@ -126,7 +130,7 @@ impl Shelf {
     }
 }
 
-/// What an operator can be told of a finding by telephone.
+/// The fault that a finding is spoken as by telephone; none for findings that are only shown.
 fn fault(code: &str) -> Option<TakeFault> {
     Some(match code {
         "silent" => TakeFault::Silent,
@@ -182,7 +186,6 @@ const LOSS_MOST: f64 = 0.01;
 mod tests {
     use super::*;
     use audio::decode::decode;
-    use config;
     use release::recordings;
     use studio_store::accounts::SessionAges;
     use support::folder::Folder;
@@ -201,9 +204,9 @@ mod tests {
         let day = Duration::from_secs(86_400);
         let ages = SessionAges { idle: day, longest: day };
         let accounts = Arc::new(Accounts::open(&settings.data.folder, ages).expect("opens"));
-        let shelf = Shelf { studio: Arc::clone(&studio), accounts };
+        let store = TakeStore { studio: Arc::clone(&studio), accounts };
         let bye = studio.slot(&Clip { lang: Lang::En, id: "prompt.bye".into() }).expect("a slot");
-        let found = || shelf.find(Lang::En, bye.number).expect("readable").expect("a slot");
+        let found = || store.find(Lang::En, bye.number).expect("readable").expect("a slot");
         let recording = recordings::path_of(&settings.hotline.audio, &bye.slot.clip);
         let (samples, rate) = recordings::samples(&recording).expect("a master");
         assert_eq!(found().recorded, to_telephone_rate(&samples, rate));

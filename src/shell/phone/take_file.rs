@@ -1,4 +1,5 @@
-//! A take while it is recorded: a file that grows with it, so that whatever ends the call, or the program, ends no take.
+//! The file of a take in progress: it grows with the take, so that the take survives the end of the call and of the
+//! program.
 //!
 //! ```text
 //!  begin ──► LABEL as a line of JSON, then 16-bit samples, low octet first ──► remove, once a draft holds them
@@ -18,7 +19,7 @@ use os::folder;
 
 /// What a take is of, and whose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Label {
+pub(crate) struct Label {
     /// The operator's id.
     pub operator: i64,
     pub lang: Lang,
@@ -30,12 +31,12 @@ pub struct Label {
 
 /// A take in progress.
 #[derive(Debug)]
-pub(crate) struct Tape {
+pub(crate) struct TakeFile {
     file: File,
     path: PathBuf,
 }
 
-/// A take that nobody finished.
+/// A take whose recording was cut short.
 #[derive(Debug)]
 pub(crate) struct Leftover {
     pub label: Label,
@@ -43,16 +44,16 @@ pub(crate) struct Leftover {
     path: PathBuf,
 }
 
-impl Tape {
+impl TakeFile {
     /// Begins one in a folder, which is made if it is not there.
-    pub(crate) fn begin(folder: &Path, label: &Label) -> io::Result<Tape> {
+    pub(crate) fn begin(folder: &Path, label: &Label) -> io::Result<TakeFile> {
         folder::make(folder).map_err(io::Error::other)?;
         let path = folder.join(format!("{:016x}.{EXTENSION}", clock::seed()));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         let mut line = serde_json::to_vec(label)?;
         line.push(b'\n');
         file.write_all(&line)?;
-        Ok(Tape { file, path })
+        Ok(TakeFile { file, path })
     }
 
     /// Adds the next stretch.
@@ -66,7 +67,7 @@ impl Tape {
         read(&self.path).map(|(_, samples)| samples)
     }
 
-    /// A draft holds it, or nobody wants it.
+    /// Deletes it: a draft holds the take, or it is discarded.
     pub(crate) fn remove(self) -> io::Result<()> {
         fs::remove_file(&self.path)
     }
@@ -79,9 +80,9 @@ impl Leftover {
         let mut found: Vec<(std::time::SystemTime, Leftover)> = files
             .filter_map(|file| {
                 let path = file.ok()?.path();
-                let tape = path.extension().is_some_and(|extension| extension == EXTENSION);
+                let is_take = path.extension().is_some_and(|extension| extension == EXTENSION);
                 let written = path.metadata().and_then(|metadata| metadata.modified()).ok()?;
-                let (label, samples) = tape.then(|| read(&path).ok())??;
+                let (label, samples) = is_take.then(|| read(&path).ok())??;
                 Some((written, Leftover { label, samples, path }))
             })
             .collect();
@@ -89,7 +90,7 @@ impl Leftover {
         found.into_iter().map(|(_, leftover)| leftover).collect()
     }
 
-    /// A draft holds it, or nobody wants it.
+    /// Deletes it: a draft holds the take, or it is discarded.
     pub(crate) fn remove(self) -> io::Result<()> {
         fs::remove_file(&self.path)
     }
@@ -107,6 +108,7 @@ fn read(path: &Path) -> io::Result<(Label, Vec<i16>)> {
     Ok((label, samples))
 }
 
+/// Part of the layout of the data folder.
 const EXTENSION: &str = "tape";
 /// Ten minutes, and the label.
 const OCTETS_MAX: u64 = 600 * 16_000 + 4096;
@@ -121,14 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn a_take_that_nobody_finished_is_found_with_all_that_was_written() {
+    fn a_take_that_was_cut_short_is_found_with_all_that_was_written() {
         let folder = Folder::new();
-        let mut tape = Tape::begin(folder.path(), &label()).expect("a writable folder");
-        tape.add(&[1, -2, i16::MIN]).expect("room");
-        tape.add(&[i16::MAX]).expect("room");
-        assert_eq!(tape.samples().expect("readable"), [1, -2, i16::MIN, i16::MAX]);
-        tape.file.write_all(&[0x55]).expect("room");
-        drop(tape);
+        let mut file = TakeFile::begin(folder.path(), &label()).expect("a writable folder");
+        file.add(&[1, -2, i16::MIN]).expect("room");
+        file.add(&[i16::MAX]).expect("room");
+        assert_eq!(file.samples().expect("readable"), [1, -2, i16::MIN, i16::MAX]);
+        file.file.write_all(&[0x55]).expect("room");
+        drop(file);
         fs::write(folder.path().join("other.tape"), b"no label").expect("written");
         fs::write(folder.path().join("notes.txt"), b"{}\n").expect("written");
         let mut found = Leftover::in_folder(folder.path());
@@ -142,8 +144,8 @@ mod tests {
     #[test]
     fn a_finished_take_leaves_nothing_behind() {
         let folder = Folder::new();
-        let tape = Tape::begin(&folder.path().join("tapes"), &label()).expect("a writable folder");
-        tape.remove().expect("removed");
+        let file = TakeFile::begin(&folder.path().join("tapes"), &label()).expect("a writable folder");
+        file.remove().expect("removed");
         assert!(Leftover::in_folder(&folder.path().join("tapes")).is_empty());
     }
 }

@@ -1,18 +1,18 @@
-//! The sound that comes in.
+//! The audio that the telephone receives.
 
-/// Sound as it came, in the order of sequence numbers; what is missing is silence.
+/// The received octets in the order of RTP sequence numbers; lost packets are silence.
 #[derive(Default)]
-pub(super) struct Heard {
+pub(super) struct ReceivedAudio {
     pub octets: Vec<u8>,
     /// The extended sequence number of the first packet.
     origin: Option<i64>,
     newest: i64,
 }
 
-impl Heard {
-    /// Lays a packet in its place.
+impl ReceivedAudio {
+    /// Puts a packet in its place.
     pub(crate) fn packet(&mut self, sequence: u16, octets: &[u8], idle: u8) {
-        let origin = *self.origin.get_or_insert(i64::from(sequence));
+        let origin = *self.origin.get_or_insert_with(|| i64::from(sequence));
         let newest = if self.octets.is_empty() { origin } else { self.newest };
         // The nearest number that ends in these 16 bits.
         let number = newest + i64::from(sequence.wrapping_sub(newest as u16) as i16);
@@ -37,14 +37,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sound_lies_in_the_order_of_its_numbers_and_what_is_lost_is_silence() {
-        let mut heard = Heard::default();
+    fn audio_is_ordered_by_sequence_number_and_lost_packets_are_silence() {
+        let mut audio = ReceivedAudio::default();
         for sequence in [65_534_u16, 0, 65_535, 2] {
-            heard.packet(sequence, &[sequence as u8; 4], 9);
+            audio.packet(sequence, &[sequence as u8; 4], 9);
         }
         let expected = [[254; 4], [255; 4], [0; 4], [9; 4], [2; 4]].concat();
-        assert_eq!(heard.octets, expected);
-        heard.packet(40_000, &[1; 4], 9);
-        assert_eq!(heard.octets, expected, "a leap is no part of it");
+        assert_eq!(audio.octets, expected);
+        audio.packet(40_000, &[1; 4], 9);
+        assert_eq!(audio.octets, expected, "a leap is ignored");
     }
 }

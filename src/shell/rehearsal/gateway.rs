@@ -1,9 +1,8 @@
-//! A gateway of our own for each call of a sheet: real sockets and media threads, and a stage in place of the copy.
+//! A private gateway for each call of a sheet: real sockets and media threads, and staged cases in place of the replica.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Runtime;
@@ -12,27 +11,27 @@ use tokio::task::JoinHandle;
 use base::Lang;
 use config::{self, Network, Settings, Transport};
 use flow::sheet::{Db, Script};
-use inquiry::{AttemptLimits, Attempts, Keys};
+use inquiry::Keys;
 use journal::Journal;
 use media::{MediaConfig, MediaPlane};
 use metrics::Metrics;
 use os::clock;
 use os::folder;
-use phone::{Cases, Door, Live, Parts, Stage, Wire};
+use phone::{Cases, LiveRelease, Registry, Services, Stage, TransportLayer, UserAgent};
 use release::hotline::Hotline;
 
 /// What the gateways of a run share.
-pub(super) struct Theatre {
+pub(super) struct Gateways {
     runtime: Runtime,
     settings: config::Phone,
-    live: Arc<ArcSwap<Live>>,
+    live: Arc<ArcSwap<LiveRelease>>,
     media: Arc<MediaPlane>,
     journal: Arc<Journal>,
-    keys: Arc<Keys>,
+    keys: Keys,
     folder: Folder,
 }
 
-/// A folder that goes with the run: messages that callers of sheets leave.
+/// A folder that is deleted after the run: messages that callers of sheets leave.
 struct Folder(PathBuf);
 
 impl Drop for Folder {
@@ -42,15 +41,15 @@ impl Drop for Folder {
 }
 
 /// One gateway, set up for one call.
-pub(super) struct Staged {
-    door: Arc<Door>,
+pub(super) struct Gateway {
+    registry: Arc<Registry>,
     stage: Arc<Stage>,
     address: SocketAddr,
-    wire: JoinHandle<std::io::Error>,
+    transport: JoinHandle<std::io::Error>,
 }
 
-impl Theatre {
-    pub(crate) fn open(settings: &Settings, hotline: &Hotline) -> Result<Theatre, String> {
+impl Gateways {
+    pub(crate) fn open(settings: &Settings, hotline: &Hotline) -> Result<Gateways, String> {
         let folder = Folder(std::env::temp_dir().join(format!("jindu-test-{:016x}", clock::seed())));
         folder::make(&folder.0)?;
         let journal = Journal::open(&folder.0, &settings.journal).map_err(|error| error.to_string())?;
@@ -66,47 +65,46 @@ impl Theatre {
         let loopback = Network { address: IpAddr::V4(Ipv4Addr::LOCALHOST), prefix: 8 };
         let desk = settings.phone.desk.clone().unwrap_or_else(|| "sip:desk@127.0.0.1".into());
         let phone = config::Phone { trunks: vec![loopback], desk: Some(desk), ..settings.phone.clone() };
-        Ok(Theatre {
+        Ok(Gateways {
             runtime: runtime.map_err(|error| format!("cannot start: {error}"))?,
             settings: phone,
-            live: Arc::new(ArcSwap::from_pointee(Live::of(hotline))),
+            live: Arc::new(ArcSwap::from_pointee(LiveRelease::of(hotline))),
             media: Arc::new(media),
             journal,
-            keys: Arc::new(Keys::new(&[0; 32])),
+            keys: Keys::new(&[0; 32]),
             folder,
         })
     }
 
     /// Opens a gateway as a call needs it.
-    pub(crate) fn stage(&self, part: &Script) -> Result<Staged, String> {
-        let live = self.live.load();
-        let stage = Arc::new(Stage::new(Arc::clone(&live.release), part.civil, part.caller.clone()));
+    pub(crate) fn start(&self, part: &Script) -> Result<Gateway, String> {
+        let stage = Arc::new(Stage::new(Arc::clone(&self.live.load().release), part.civil, part.caller.clone()));
         let _here = self.runtime.enter();
-        let wire =
-            Wire::bind(&[(Transport::Udp, (Ipv4Addr::LOCALHOST, 0).into())]).map_err(|error| error.to_string())?;
-        let address = wire.listening().first().map(|(_, address)| *address).ok_or("no socket")?;
-        let unlimited =
-            AttemptLimits { per_caller: 0, per_kiosk: 0, per_receipt: 0, total: 0, window: self.settings.call_limit };
-        let parts = Parts {
-            settings: self.settings.clone(),
+        let any = (Transport::Udp, (Ipv4Addr::LOCALHOST, 0).into());
+        let transport = TransportLayer::bind(&[any]).map_err(|error| error.to_string())?;
+        let address = transport.listening().first().map(|(_, address)| *address).ok_or("no socket")?;
+        let registry = Registry::new(self.settings.calls_limit(), part.emergency);
+        let services = self.services(Arc::clone(&stage));
+        let user_agent = UserAgent::new(self.settings.clone(), services, Arc::clone(&registry), &transport);
+        let transport = self.runtime.spawn(transport.run(user_agent));
+        Ok(Gateway { registry, stage, address, transport })
+    }
+
+    fn services(&self, stage: Arc<Stage>) -> Services {
+        Services {
             live: Arc::clone(&self.live),
-            emergency: Arc::new(AtomicBool::new(part.emergency)),
-            keys: Arc::clone(&self.keys),
-            attempts: Arc::new(Mutex::new(Attempts::new(unlimited))),
-            cases: Cases::Staged(Arc::clone(&stage)),
+            keys: self.keys.clone(),
+            cases: Cases::Staged(stage),
             journal: Arc::clone(&self.journal),
+            messages: self.folder.0.join("messages"),
             media: Arc::clone(&self.media),
             metrics: Arc::new(Metrics::new()),
-            booths: None,
-            messages: self.folder.0.join("messages"),
-        };
-        let door = Door::new(parts, &wire);
-        let wire = self.runtime.spawn(wire.run(Arc::clone(&door)));
-        Ok(Staged { door, stage, address, wire })
+            recording: None,
+        }
     }
 }
 
-impl Staged {
+impl Gateway {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -116,17 +114,17 @@ impl Staged {
     }
 
     pub(crate) fn set_emergency(&self, on: bool) {
-        self.door.set_emergency(on);
+        self.registry.set_emergency(on);
     }
 
     pub(crate) fn set_lang(&self, lang: Lang) {
-        self.door.set_lang(lang);
+        self.registry.set_lang(lang);
     }
 }
 
-impl Drop for Staged {
+impl Drop for Gateway {
     fn drop(&mut self) {
-        self.door.end_calls();
-        self.wire.abort();
+        self.registry.end_calls();
+        self.transport.abort();
     }
 }

@@ -1,7 +1,9 @@
-//! What the page is told, as JSON.
+//! Replies to the page, as JSON.
 
+use hyper::StatusCode;
 use serde::Serialize;
 
+use crate::reply::{self, Reply};
 use base::Lang;
 use speech::Clip;
 use studio_store::accounts::Event;
@@ -10,7 +12,7 @@ use web::studio::{Message, StudioError};
 
 /// A slot in the table.
 #[derive(Serialize)]
-pub(super) struct Row<'a> {
+pub(super) struct SlotSummary<'a> {
     lang: Lang,
     id: &'a str,
     number: u32,
@@ -36,8 +38,8 @@ struct Waiting<'a> {
     kind: &'static str,
 }
 
-impl<'a> Row<'a> {
-    pub(super) fn of(row: &'a SlotRow, others: Vec<&'a str>) -> Row<'a> {
+impl<'a> SlotSummary<'a> {
+    pub(super) fn of(row: &'a SlotRow, others: Vec<&'a str>) -> SlotSummary<'a> {
         let waiting = row.waiting.as_ref().map(|take| Waiting {
             name: take.name.as_str(),
             state: take.state.code(),
@@ -45,7 +47,7 @@ impl<'a> Row<'a> {
             at: take.at.to_string(),
             kind: take.kind.code(),
         });
-        Row {
+        SlotSummary {
             lang: row.slot.clip.lang,
             id: &row.slot.clip.id,
             number: row.number,
@@ -64,15 +66,15 @@ impl<'a> Row<'a> {
 
 /// A slot with what is said around it and its takes.
 #[derive(Serialize)]
-pub(super) struct Whole<'a> {
+pub(super) struct SlotDetail<'a> {
     #[serde(flatten)]
-    row: Row<'a>,
+    row: SlotSummary<'a>,
     used_by: Vec<&'a str>,
     sentence: Option<&'a str>,
     before: Vec<Near<'a>>,
     after: Vec<Near<'a>>,
     takes: Vec<Take<'a>>,
-    /// Told always: an empty list is told too.
+    /// Present even when empty.
     #[serde(rename = "others")]
     here: Vec<&'a str>,
 }
@@ -83,12 +85,12 @@ struct Near<'a> {
     text: &'a str,
 }
 
-impl<'a> Whole<'a> {
-    pub(super) fn of(row: &'a SlotRow, takes: &'a [TakeRow], here: &'a [String]) -> Whole<'a> {
+impl<'a> SlotDetail<'a> {
+    pub(super) fn of(row: &'a SlotRow, takes: &'a [TakeRow], here: &'a [String]) -> SlotDetail<'a> {
         let said = row.slot.said.as_ref();
         let near = |list: &'a [(Clip, String)]| list.iter().map(|(clip, text)| Near { id: &clip.id, text }).collect();
-        Whole {
-            row: Row::of(row, Vec::new()),
+        SlotDetail {
+            row: SlotSummary::of(row, Vec::new()),
             used_by: row.slot.used_by.iter().map(|node| &**node).collect(),
             sentence: said.map(|said| &*said.sentence),
             before: said.map(|said| near(&said.before)).unwrap_or_default(),
@@ -113,7 +115,7 @@ impl<'a> Take<'a> {
     }
 }
 
-/// A line of the audit, of takes or of accounts.
+/// A line of the audit log, of takes or of accounts.
 #[derive(Serialize)]
 pub(super) struct Line {
     pub at: jiff::Timestamp,
@@ -142,7 +144,18 @@ impl From<Event> for Line {
     }
 }
 
-/// A refusal of the studio, with the status that fits it. What is wrong with the node goes to its log.
+/// A reply with status 200.
+pub(super) fn json<T: Serialize>(value: &T) -> Reply {
+    match serde_json::to_vec(value) {
+        Ok(body) => reply::studio(StatusCode::OK, reply::JSON, body),
+        Err(error) => {
+            tracing::error!(%error, "a reply of the studio cannot be written");
+            reply::trouble(&StudioError::Unavailable)
+        }
+    }
+}
+
+/// A refusal of the studio, with the status that fits it. Faults of the node go to its log.
 pub(super) fn refused(refusal: Refusal) -> StudioError {
     let status = match &refusal {
         Refusal::NoSlot(_) | Refusal::NoTake(_) | Refusal::NoRelease(_) => 404,
@@ -155,7 +168,7 @@ pub(super) fn refused(refusal: Refusal) -> StudioError {
         Refusal::Busy => 503,
         Refusal::Full { .. } | Refusal::DiskFull(_) => 507,
         Refusal::Flow(_) | Refusal::Fault(_) => {
-            tracing::error!(%refusal, "the studio failed");
+            tracing::error!(%refusal, "a studio request failed");
             500
         }
     };

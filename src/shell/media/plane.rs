@@ -1,0 +1,141 @@
+//! The control plane's handle on all sessions.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::Sender;
+
+use super::error::{MediaBusy, OpenError};
+use super::id::SessionId;
+use super::inbox::{Inbox, Order};
+use super::metrics::MediaMetrics;
+use super::ports::Ports;
+use super::sys;
+use super::thread::{self, Thread};
+use audio::Bank;
+use call::{MediaCommand, MediaEvent, MediaLimits, MediaSetup};
+
+/// What the media plane is given at start.
+#[derive(Clone, Debug)]
+pub struct MediaConfig {
+    /// Where sockets are bound: one address of each IP version, unspecified ones allowed.
+    pub addresses: Vec<IpAddr>,
+    /// First and last port; RTP takes the even ones, RTCP the next.
+    pub ports: (u16, u16),
+    /// How many media threads; 0 counts as 1.
+    pub threads: usize,
+    /// A peer that is expected to send and does not for this time is reported as lost.
+    pub media_timeout: Duration,
+    /// Whether a session accepts the first source that sends RTP whatever its address (callers behind NAT).
+    pub latch_any: bool,
+}
+
+/// A session that has its ports, and sends nothing before [`MediaPlane::begin`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenSession {
+    /// Names the session in every order.
+    pub id: SessionId,
+    /// The local port of its RTP.
+    pub rtp_port: u16,
+    /// The local port of its RTCP.
+    pub rtcp_port: u16,
+}
+
+/// All sessions.
+#[derive(Debug)]
+pub struct MediaPlane {
+    inboxes: Vec<Arc<Inbox>>,
+    threads: Vec<JoinHandle<()>>,
+    ports: Arc<Ports>,
+    metrics: Arc<MediaMetrics>,
+    next: AtomicU32,
+}
+
+impl MediaPlane {
+    /// Binds the first pair of each address, to detect at once whether it can be bound, and starts the threads.
+    pub fn start(config: &MediaConfig) -> io::Result<MediaPlane> {
+        sys::raise_file_limit();
+        let ports = Arc::new(Ports::new(&config.addresses, config.ports)?);
+        let metrics = Arc::new(MediaMetrics::default());
+        let limits = MediaLimits { media_timeout: config.media_timeout, latch_any: config.latch_any };
+        let mut plane =
+            MediaPlane { inboxes: Vec::new(), threads: Vec::new(), ports, metrics, next: AtomicU32::new(0) };
+        let count = config.threads.max(1);
+        for number in 0..count {
+            let inbox = Arc::new(Inbox::new()?);
+            let (ports, metrics) = (Arc::clone(&plane.ports), Arc::clone(&plane.metrics));
+            let thread = Thread::new(Arc::clone(&inbox), ports, metrics, limits, count)?;
+            plane.inboxes.push(inbox);
+            let builder = std::thread::Builder::new().name(format!("media-{number}"));
+            plane.threads.push(builder.spawn(move || thread::run(thread))?);
+        }
+        Ok(plane)
+    }
+
+    /// Gives a new session its ports, on an address of the same IP version as `local` (that address itself, if it is
+    /// configured). The seed decides its SSRC and first numbers. A session that is not begun within 64 s is closed.
+    pub fn open(&self, local: IpAddr, seed: u64) -> Result<OpenSession, OpenError> {
+        let pair = self.ports.take(local, Instant::now())?;
+        let id = SessionId { place: pair.place(), serial: self.next.fetch_add(1, Ordering::Relaxed) };
+        let (rtp_port, rtcp_port) = pair.ports();
+        // These orders are bounded by the ports.
+        self.inbox(id).push_always(Order::Open { id, pair, seed });
+        Ok(OpenSession { id, rtp_port, rtcp_port })
+    }
+
+    /// Starts sending and listening. Events go to `events`; a session ends when that channel is full or closed.
+    pub fn begin(
+        &self,
+        id: SessionId,
+        setup: MediaSetup,
+        bank: Arc<Bank>,
+        events: Sender<MediaEvent>,
+    ) -> Result<(), MediaBusy> {
+        self.inbox(id).push(Order::Begin { id, setup: Box::new(setup), bank, events })
+    }
+
+    /// Commands a session. One that has ended ignores it.
+    pub fn command(&self, id: SessionId, command: MediaCommand) -> Result<(), MediaBusy> {
+        match command {
+            MediaCommand::Close => {
+                self.close(id);
+                Ok(())
+            }
+            MediaCommand::Setup(_)
+            | MediaCommand::Play { .. }
+            | MediaCommand::Stop
+            | MediaCommand::Record { .. }
+            | MediaCommand::StopRecord
+            | MediaCommand::Load(_) => self.inbox(id).push(Order::Command { id, command: Box::new(command) }),
+        }
+    }
+
+    /// Ends a session and frees its ports. A recording in progress is reported first.
+    pub fn close(&self, id: SessionId) {
+        self.inbox(id).push_always(Order::Close { id });
+    }
+
+    /// The counters of all threads.
+    pub fn metrics(&self) -> Arc<MediaMetrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    fn inbox(&self, id: SessionId) -> &Inbox {
+        &self.inboxes[id.place as usize % self.inboxes.len()]
+    }
+}
+
+impl Drop for MediaPlane {
+    fn drop(&mut self) {
+        for inbox in &self.inboxes {
+            inbox.push_always(Order::Quit);
+        }
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Collectors of the node: what other wings count, read at the moment that `/metrics` is asked for.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use arc_swap::ArcSwap;
+
+use journal::JournalMetrics;
+use media::{LATENESS_BOUNDS_MS, MediaMetrics};
+use metrics::{Collect, Page};
+use os::clock;
+use os::folder;
+use phone::{LiveRelease, Registry};
+use replica_store::{Refusal, Replica, ReplicaMetrics, postgres::UpstreamMetrics};
+
+/// What runs here, the disk, and how many calls there may be.
+pub(crate) struct NodeCollector {
+    pub registry: Arc<Registry>,
+    pub live: Arc<ArcSwap<LiveRelease>>,
+    /// The data folder, for its disk.
+    pub folder: PathBuf,
+}
+
+impl Collect for NodeCollector {
+    fn collect(&self, page: &mut Page) {
+        let capacity = self.registry.capacity();
+        page.info(
+            "jindu_info",
+            "1; its labels say what runs here.",
+            &[("version", env!("CARGO_PKG_VERSION")), ("release", self.live.load().short_name())],
+        );
+        page.gauge(
+            "jindu_draining",
+            "1 while the node takes no new calls and finishes those that it has.",
+            u8::from(capacity.draining),
+        );
+        let free = folder::free_bytes(&self.folder).unwrap_or(0);
+        page.gauge("jindu_disk_free_bytes", "Room on the disk of the data folder.", free);
+        page.gauge("jindu_calls_max", "Calls that there may be at once.", capacity.calls_max);
+    }
+}
+
+/// RTP on the media threads.
+pub(crate) struct MediaCollector(pub(crate) Arc<MediaMetrics>);
+
+impl Collect for MediaCollector {
+    fn collect(&self, page: &mut Page) {
+        let media = &*self.0;
+        page.counters(
+            "jindu_rtp_packets_total",
+            "RTP packets, by direction.",
+            "direction",
+            [("sent", read(&media.packets_sent)), ("received", read(&media.packets_received))],
+        );
+        let bounds_us = LATENESS_BOUNDS_MS.map(|ms| ms * 1_000);
+        let counts: Vec<u64> = media.lateness.iter().map(read).collect();
+        // Only counts are kept: each packet is taken to be as late as its bucket's upper bound.
+        let longest = bounds_us.last().copied().unwrap_or(0);
+        let upper = bounds_us.iter().copied().chain(std::iter::once(longest));
+        let sum_us = counts.iter().zip(upper).map(|(count, bound)| count * bound).sum();
+        page.histogram(
+            "jindu_rtp_lateness_seconds",
+            "Sent packets against their schedule.",
+            &bounds_us,
+            &counts,
+            sum_us,
+        );
+        let skipped = read(&media.packets_skipped);
+        page.counter("jindu_rtp_skipped_total", "RTP packets not sent because their time had passed.", skipped);
+        let lost = read(&media.packets_lost);
+        page.counter("jindu_rtp_lost_total", "RTP packets that never came, by sequence numbers.", lost);
+    }
+}
+
+/// The replica, its feed and its upstream.
+pub(crate) struct ReplicaCollector(pub(crate) Arc<Replica>);
+
+impl Collect for ReplicaCollector {
+    fn collect(&self, page: &mut Page) {
+        let counted = self.0.metrics();
+        write_cache(page, &counted);
+        // By the upstream's time: this node's clock may be set wrong.
+        if let Some(age) = self.0.age() {
+            page.gauge_seconds("jindu_replica_age_seconds", "Since the upstream last vouched for the replica.", age);
+        }
+        write_changes(page, &counted);
+        write_feed(page, &counted);
+        if let Some(at) = counted.scrubbed() {
+            let age = inquiry::age(at, clock::timestamp()).as_secs();
+            page.gauge("jindu_replica_scrub_age_seconds", "Since the last complete scrub.", age);
+        }
+        let alarms = self.0.alarms();
+        page.states(
+            "jindu_replica_alarm",
+            "Conditions that last, by kind: see jindu replica status.",
+            "kind",
+            alarms.iter().map(|alarm| alarm.kind.as_str()),
+        );
+        write_upstream(page, &counted.upstream);
+    }
+}
+
+/// The journal.
+pub(crate) struct JournalCollector(pub(crate) Arc<JournalMetrics>);
+
+impl Collect for JournalCollector {
+    fn collect(&self, page: &mut Page) {
+        let lost = read(&self.0.dropped);
+        page.counter("jindu_journal_lost_total", "Journal records that could not be written.", lost);
+    }
+}
+
+fn write_cache(page: &mut Page, counted: &ReplicaMetrics) {
+    page.counters(
+        "jindu_cache_total",
+        "Look-ups in the memory cache, by result.",
+        "result",
+        // A look-up that joins another one's read counts as a miss.
+        [("hit", read(&counted.cache_hits)), ("miss", read(&counted.cache_misses)), ("joined", 0)],
+    );
+}
+
+fn write_changes(page: &mut Page, counted: &ReplicaMetrics) {
+    page.gauge("jindu_replica_cases", "Cases in the replica.", read(&counted.rows));
+    page.counters(
+        "jindu_replica_batches_total",
+        "Change batches, by result.",
+        "result",
+        // Repeated batches count as applied, and failed ones as refused.
+        [
+            ("applied", read(&counted.batches_applied)),
+            ("repeated", 0),
+            ("refused", read(&counted.batches_rejected)),
+            ("failed", 0),
+        ],
+    );
+    page.gauge("jindu_replica_quarantined", "Rows that could not be read.", read(&counted.quarantined));
+    page.counter("jindu_replica_rows_total", "Rows changed.", read(&counted.rows_applied));
+    for (name, help, value) in [
+        ("jindu_replica_lag_rows", "Changes on their way, as far as the source knows.", &counted.lag_rows),
+        ("jindu_replica_lag_bytes", "Bytes of the changes on their way.", &counted.lag_bytes),
+        ("jindu_replica_apply_rows_per_second", "Rows changed a second, recently.", &counted.rows_per_second),
+        ("jindu_replica_quarantine_lost", "Bad rows beyond the quarantine's bound.", &counted.quarantine_lost),
+        ("jindu_replica_held", "1 while a batch waits for an operator.", &counted.held),
+        ("jindu_replica_damaged", "Faults that the last scrub found.", &counted.damaged),
+    ] {
+        page.gauge(name, help, read(value));
+    }
+    page.counter("jindu_replica_rebuilds_total", "Full snapshots swapped in.", read(&counted.rebuilds));
+}
+
+fn write_feed(page: &mut Page, counted: &ReplicaMetrics) {
+    let feed = &counted.feed;
+    page.counters(
+        "jindu_feed_refused_total",
+        "Files of the spool that were refused, by reason.",
+        "why",
+        Refusal::NAMES.into_iter().zip(feed.refused.iter().map(read)),
+    );
+    page.gauge("jindu_feed_waiting_files", "Files in the spool, not taken yet.", read(&feed.waiting_files));
+}
+
+fn write_upstream(page: &mut Page, upstream: &UpstreamMetrics) {
+    for (name, help, value) in [
+        ("jindu_upstream_streaming", "1 while a PostgreSQL server is followed.", &upstream.streaming),
+        ("jindu_upstream_copying", "1 while its table is copied.", &upstream.copying),
+        ("jindu_upstream_copied_rows", "Rows of the table copied so far.", &upstream.copied_rows),
+    ] {
+        page.gauge(name, help, read(value));
+    }
+    page.gauge("jindu_upstream_lag_milliseconds", "Commit to sending, of the last one.", upstream.lag_ms.load(Relaxed));
+    page.counter("jindu_upstream_connects_total", "Streams begun.", read(&upstream.connects));
+    page.counter("jindu_upstream_transactions_total", "Transactions applied.", read(&upstream.transactions));
+    page.counter("jindu_upstream_changes_total", "Changes applied.", read(&upstream.changes));
+    page.counters(
+        "jindu_upstream_troubles_total",
+        "Why it was not followed, by kind.",
+        "kind",
+        upstream.troubles().map(|(kind, count)| (kind.name(), count)),
+    );
+}
+
+fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Relaxed)
+}

@@ -1,0 +1,225 @@
+//! The calls of a node: who may be reached by a message, how many lines are in use, and when the last call has ended.
+//!
+//! ```text
+//!  register ──► in progress ── free_line ──► ended ── settle ──► nothing awaits a response ── drop ──► unknown
+//! ```
+//!
+//! A call is an inbox here; the registry knows nothing of what reads it. A call that has ended keeps its entry until its
+//! late retransmissions are over, without a line.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::drain::Drain;
+use base::Lang;
+use call::{Input, Purpose};
+use inquiry::Capacity;
+use sip::LegKey;
+
+/// The calls of a node.
+pub struct Registry {
+    lines_max: usize,
+    inboxes: Mutex<HashMap<Arc<LegKey>, mpsc::Sender<Input>>>,
+    in_progress: AtomicUsize,
+    /// Of them, calls to the recording service.
+    recording: AtomicUsize,
+    emergency: AtomicBool,
+    drain: Drain,
+}
+
+/// The place of one call in the registry. Dropped, it gives back whatever the call still holds.
+pub(crate) struct Registration {
+    registry: Arc<Registry>,
+    key: Arc<LegKey>,
+    purpose: Purpose,
+    has_line: bool,
+    is_settled: bool,
+    /// Leads to the call itself.
+    pub inbox: mpsc::Sender<Input>,
+}
+
+impl Registry {
+    /// An empty registry for so many calls at once. `emergency`: new calls begin with the emergency notice.
+    pub fn new(lines_max: usize, emergency: bool) -> Arc<Registry> {
+        Arc::new(Registry {
+            lines_max,
+            inboxes: Mutex::default(),
+            in_progress: AtomicUsize::new(0),
+            recording: AtomicUsize::new(0),
+            emergency: AtomicBool::new(emergency),
+            drain: Drain::default(),
+        })
+    }
+
+    /// How many calls hold a line.
+    pub fn calls(&self) -> usize {
+        self.in_progress.load(Ordering::Relaxed)
+    }
+
+    /// The lines in use, their number, and whether the node drains: what SIP, admission and health go by.
+    pub fn capacity(&self) -> Capacity {
+        Capacity { calls: self.calls(), calls_max: self.lines_max, draining: self.drain.has_begun() }
+    }
+
+    /// Rejects new calls, and returns when the last one has ended and nothing more is due: every BYE of this node is
+    /// answered, and a BYE whose response was lost has had time to come again (RFC 3261 §17.1.2.2).
+    pub async fn drain(&self) {
+        self.drain.run(|| self.calls() > 0).await;
+    }
+
+    /// Ends every call.
+    pub fn end_calls(&self) {
+        for inbox in self.inboxes().values() {
+            let _ = inbox.try_send(Input::End);
+        }
+    }
+
+    /// Turns the emergency notice on or off, for new calls and for those in progress; false if the inbox of some call is
+    /// full, so that it must be repeated.
+    pub fn set_emergency(&self, on: bool) -> bool {
+        self.emergency.store(on, Ordering::Relaxed);
+        let mut reached = true;
+        for inbox in self.inboxes().values() {
+            reached &= !matches!(inbox.try_send(Input::Emergency(on)), Err(TrySendError::Full(_)));
+        }
+        reached
+    }
+
+    /// Changes the language of every call: a call sheet may ask for it, no caller can.
+    pub fn set_lang(&self, lang: Lang) {
+        for inbox in self.inboxes().values() {
+            let _ = inbox.try_send(Input::Lang(lang));
+        }
+    }
+
+    /// Takes a line for a new call. Returns its place, and what arrives in its inbox.
+    pub(crate) fn register(self: &Arc<Self>, key: LegKey, purpose: Purpose) -> (Registration, mpsc::Receiver<Input>) {
+        let (inbox, arrivals) = mpsc::channel(INBOX_SIZE);
+        let key = Arc::new(key);
+        self.inboxes().insert(Arc::clone(&key), inbox.clone());
+        self.in_progress.fetch_add(1, Ordering::Relaxed);
+        self.drain.owe();
+        if purpose == Purpose::Studio {
+            self.recording.fetch_add(1, Ordering::Relaxed);
+        }
+        let registry = Arc::clone(self);
+        (Registration { registry, key, purpose, has_line: true, is_settled: false, inbox }, arrivals)
+    }
+
+    /// The inbox of the call that a message belongs to.
+    pub(crate) fn inbox(&self, key: &LegKey) -> Option<mpsc::Sender<Input>> {
+        self.inboxes().get(key).cloned()
+    }
+
+    /// How many of the calls are to the recording service.
+    pub(crate) fn recording_calls(&self) -> usize {
+        self.recording.load(Ordering::Relaxed)
+    }
+
+    /// A message of some call came: while the node drains, more may follow.
+    pub(crate) fn heard(&self) {
+        if self.drain.has_begun() {
+            self.drain.heard();
+        }
+    }
+
+    fn inboxes(&self) -> MutexGuard<'_, HashMap<Arc<LegKey>, mpsc::Sender<Input>>> {
+        self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registration {
+    /// What the call is for.
+    pub(crate) fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// Whether a new call begins with the emergency notice.
+    pub(crate) fn emergency(&self) -> bool {
+        self.registry.emergency.load(Ordering::Relaxed)
+    }
+
+    /// The call has ended: its line is free.
+    pub(crate) fn free_line(&mut self) {
+        if !std::mem::replace(&mut self.has_line, false) {
+            return;
+        }
+        let registry = &self.registry;
+        registry.drain.heard();
+        if self.purpose == Purpose::Studio {
+            registry.recording.fetch_sub(1, Ordering::Relaxed);
+        }
+        if registry.in_progress.fetch_sub(1, Ordering::Relaxed) == 1 {
+            registry.drain.wake();
+        }
+    }
+
+    /// Nothing of the call awaits a response: a draining node need not stay for it.
+    pub(crate) fn settle(&mut self) {
+        if !std::mem::replace(&mut self.is_settled, true) {
+            self.registry.drain.settle();
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.free_line();
+        self.registry.inboxes().remove(&self.key);
+        self.settle();
+    }
+}
+
+/// Inputs that wait for one call.
+const INBOX_SIZE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(call_id: &str) -> LegKey {
+        LegKey { call_id: call_id.into(), remote_tag: "t".into() }
+    }
+
+    #[test]
+    fn a_call_keeps_its_inbox_when_its_line_is_free_and_loses_it_when_it_is_gone() {
+        let registry = Registry::new(2, false);
+        let (mut call, _arrivals) = registry.register(key("a"), Purpose::Studio);
+        assert_eq!((registry.calls(), registry.recording_calls()), (1, 1));
+        call.free_line();
+        call.free_line();
+        assert_eq!((registry.calls(), registry.recording_calls()), (0, 0));
+        assert!(registry.inbox(&key("a")).is_some() && registry.inbox(&key("b")).is_none());
+        drop(call);
+        assert!(registry.inbox(&key("a")).is_none());
+    }
+
+    #[test]
+    fn a_dropped_call_frees_its_line_once() {
+        let registry = Registry::new(2, false);
+        let (call, _arrivals) = registry.register(key("a"), Purpose::Hotline);
+        let (mut other, _others) = registry.register(key("b"), Purpose::Hotline);
+        other.free_line();
+        drop((call, other));
+        assert_eq!(registry.calls(), 0);
+    }
+
+    #[test]
+    fn the_emergency_notice_reaches_calls_in_progress_and_new_ones() {
+        let registry = Registry::new(2, false);
+        let (call, mut arrivals) = registry.register(key("a"), Purpose::Hotline);
+        assert!(registry.set_emergency(true));
+        assert!(matches!(arrivals.try_recv(), Ok(Input::Emergency(true))));
+        assert!(call.emergency());
+        for _ in 0..INBOX_SIZE {
+            assert!(registry.set_emergency(false));
+        }
+        assert!(!registry.set_emergency(false), "a full inbox was not reached");
+        drop(arrivals);
+        assert!(registry.set_emergency(false), "a call that is gone needs none");
+    }
+}

@@ -1,0 +1,66 @@
+//! What call tasks work with.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::cases::Cases;
+use super::live_release::LiveRelease;
+use super::recording_service::RecordingService;
+use super::transport::Sender;
+use inquiry::Keys;
+use journal::Journal;
+use media::MediaPlane;
+use metrics::Metrics;
+
+/// The services that a call uses outside its own task.
+pub struct Services {
+    /// The release that new calls begin with.
+    pub live: Arc<ArcSwap<LiveRelease>>,
+    /// Hash callers, for the limits of look-ups and for records.
+    pub keys: Keys,
+    /// Answers look-ups.
+    pub cases: Cases,
+    /// Takes the record of each call.
+    pub journal: Arc<Journal>,
+    /// The folder of the messages that callers leave.
+    pub messages: PathBuf,
+    /// The media threads.
+    pub media: Arc<MediaPlane>,
+    /// Counts and measures.
+    pub metrics: Arc<Metrics>,
+    /// Serves operators who record by telephone; none if the take store cannot be opened.
+    pub recording: Option<RecordingService>,
+}
+
+/// What all calls of a node share.
+pub(crate) struct Shared {
+    pub settings: config::Phone,
+    /// Names of transfer targets → SIP URIs.
+    pub transfer_targets: Arc<BTreeMap<String, String>>,
+    pub services: Services,
+    pub sender: Sender,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: config::Phone, services: Services, sender: Sender) -> Shared {
+        let transfer_targets = settings.desk.iter().map(|uri| ("desk".to_owned(), uri.clone())).collect();
+        Shared { transfer_targets: Arc::new(transfer_targets), settings, services, sender }
+    }
+
+    /// The address that the far end reaches this node at: the listener's own, else the configured one.
+    pub(crate) fn public_address(&self, local: SocketAddr) -> IpAddr {
+        let ip = local.ip().to_canonical();
+        if !ip.is_unspecified() {
+            return ip;
+        }
+        let loopback: IpAddr = match ip {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        };
+        self.settings.public_address.filter(|public| public.is_ipv4() == ip.is_ipv4()).unwrap_or(loopback)
+    }
+}

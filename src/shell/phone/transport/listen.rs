@@ -1,0 +1,156 @@
+//! The listening sockets: one task each.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::task::JoinSet;
+
+use super::receiver::Receiver;
+use super::sender::{Sender, UdpSockets};
+use super::streams::Streams;
+use config::Transport as Listening;
+use os::sockets::tcp_listener;
+use sip::{Arrival, Transport, parse_datagram};
+
+/// All SIP sockets of a node.
+pub struct TransportLayer {
+    sockets: UdpSockets,
+    listeners: Vec<(SocketAddr, TcpListener)>,
+    streams: Arc<Streams>,
+}
+
+impl TransportLayer {
+    /// Binds every address. Port 0 for both transports of an address gives both the same port.
+    pub fn bind(listen: &[(Listening, SocketAddr)]) -> io::Result<TransportLayer> {
+        let (mut sockets, mut listeners) = (Vec::new(), Vec::new());
+        let mut chosen: HashMap<SocketAddr, SocketAddr> = HashMap::new();
+        for (transport, asked) in listen {
+            let address = chosen.get(asked).copied().unwrap_or(*asked);
+            let failed = |error: io::Error| {
+                io::Error::new(error.kind(), format!("cannot listen on {}:{address}: {error}", transport.name()))
+            };
+            let bound = match transport {
+                Listening::Udp => bind_udp(address).map(|bound| add(&mut sockets, bound)),
+                Listening::Tcp => bind_tcp(address).map(|bound| add(&mut listeners, bound)),
+            };
+            chosen.insert(*asked, bound.map_err(failed)?);
+        }
+        Ok(TransportLayer { sockets: sockets.into(), listeners, streams: Arc::default() })
+    }
+
+    /// The bound addresses, UDP first, as the ready line prints them.
+    pub fn listening(&self) -> Vec<(Listening, SocketAddr)> {
+        let udp = self.sockets.iter().map(|(address, _)| (Listening::Udp, *address));
+        let tcp = self.listeners.iter().map(|(address, _)| (Listening::Tcp, *address));
+        udp.chain(tcp).collect()
+    }
+
+    /// The sending half. A connection that it opens is read for `receiver`.
+    pub(crate) fn sender(&self, receiver: Weak<dyn Receiver>) -> Sender {
+        Sender::new(Arc::clone(&self.sockets), Arc::clone(&self.streams), receiver)
+    }
+
+    /// Reads every socket until one fails; returns its error.
+    pub async fn run(self, receiver: Arc<dyn Receiver>) -> io::Error {
+        let mut tasks = JoinSet::new();
+        for socket in 0..self.sockets.len() {
+            tasks.spawn(read_datagrams(Arc::clone(&self.sockets), socket, Arc::clone(&receiver)));
+        }
+        for (_, listener) in self.listeners {
+            tasks.spawn(accept(listener, Arc::clone(&self.streams), Arc::clone(&receiver)));
+        }
+        match tasks.join_next().await {
+            Some(Ok(error)) => error,
+            Some(Err(panicked)) => io::Error::other(panicked),
+            None => io::Error::other("nothing to listen on"),
+        }
+    }
+}
+
+fn add<T>(to: &mut Vec<(SocketAddr, T)>, (address, bound): (SocketAddr, T)) -> SocketAddr {
+    to.push((address, bound));
+    address
+}
+
+fn bind_udp(address: SocketAddr) -> io::Result<(SocketAddr, UdpSocket)> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    // A burst of calls arrives faster than it is read; the default buffer loses 2,000 calls/s.
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
+    let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
+    socket.bind(&address.into())?;
+    let socket = UdpSocket::from_std(socket.into())?;
+    Ok((socket.local_addr()?, socket))
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
+    let listener = tcp_listener(address)?;
+    Ok((listener.local_addr()?, listener))
+}
+
+async fn read_datagrams(sockets: UdpSockets, number: usize, receiver: Arc<dyn Receiver>) -> io::Error {
+    let (local, socket) = &sockets[number];
+    let mut buffer = vec![0; DATAGRAM_BYTES];
+    loop {
+        match socket.recv_from(&mut buffer).await {
+            Ok((length, source)) => {
+                if !receiver.accepts(source.ip()) {
+                    continue;
+                }
+                let arrival = Arrival { transport: Transport::Udp, source, local: *local };
+                match parse_datagram(&buffer[..length]) {
+                    Ok(message) => receiver.message(message, &arrival),
+                    Err(malformed) => receiver.malformed(&malformed, &arrival),
+                }
+            }
+            // An ICMP error names one peer that is gone; the socket is sound.
+            Err(error) if is_of_one_peer(&error) => {}
+            Err(error) => return error,
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, streams: Arc<Streams>, receiver: Arc<dyn Receiver>) -> io::Error {
+    loop {
+        match listener.accept().await {
+            Ok((stream, source)) => {
+                // A stranger takes no place among the connections, and learns nothing.
+                if !receiver.accepts(source.ip()) {
+                    continue;
+                }
+                let Ok(local) = stream.local_addr() else { continue };
+                let arrival = Arrival { transport: Transport::Tcp, source, local };
+                streams.adopt(stream, arrival, Arc::clone(&receiver));
+            }
+            Err(error) if is_of_one_peer(&error) => {}
+            // Out of file descriptors: the other sockets go on, and this passes.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS)) => {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+            Err(error) => return error,
+        }
+    }
+}
+
+fn is_of_one_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | HostUnreachable | Interrupted | NetworkUnreachable
+    )
+}
+
+/// A receive buffer for a burst of calls; the kernel may grant less.
+const SOCKET_BUFFER: usize = 8 * 1024 * 1024;
+const DATAGRAM_BYTES: usize = 65_536;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -1,0 +1,17 @@
+//! What the transport layer gives its messages to.
+
+use std::net::IpAddr;
+
+use sip::{Arrival, MalformedMessage, Message};
+
+/// Takes what the sockets receive. No method may block: all of them run on the tasks that read the sockets.
+pub trait Receiver: Send + Sync {
+    /// Whether messages from this address are accepted. Of an address that is refused nothing is read or answered.
+    fn accepts(&self, address: IpAddr) -> bool;
+
+    /// Takes one message.
+    fn message(&self, message: Message, arrival: &Arrival);
+
+    /// Takes what could not be parsed; the sender is answered where RFC 3261 requires it.
+    fn malformed(&self, malformed: &MalformedMessage, arrival: &Arrival);
+}
