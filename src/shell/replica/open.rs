@@ -184,7 +184,7 @@ impl Replica {
     fn start_maintenance(&mut self, writer: WriterHandle, settings: &config::Replica) -> io::Result<()> {
         let (stop, stopped) = sync_channel(1);
         let maintenance = Maintenance::new(writer, settings.scrub_rows_per_second);
-        let thread = std::thread::Builder::new().name("replica-maintain".into());
+        let thread = std::thread::Builder::new().name("replica-scrub".into());
         self.threads.push(thread.spawn(move || maintenance.run(&stopped))?);
         self.maintenance = Some(stop);
         Ok(())
