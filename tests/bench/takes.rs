@@ -71,7 +71,7 @@ fn table(home: &Path, folder: &Path) {
 fn memory(home: &Path, folder: &Path) {
     let before = resident();
     let hotline =
-        release::hotline::read(&settings(home, folder), release::recordings::Missing::Refused).expect("a hotline");
+        release::hotline::read(&settings(home, folder), release::recordings::MissingPolicy::Reject).expect("a hotline");
     let (clips, octets) = hotline.bank.size();
     let grown = resident().saturating_sub(before);
     println!(

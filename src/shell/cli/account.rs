@@ -19,7 +19,7 @@ use crate::exit::{Errors, print};
 /// What is wrong with the command, a line each.
 pub(crate) fn run(settings: &Settings, command: &AccountCommand) -> Result<ExitCode, Errors> {
     let lines = |error: AccountError| vec![error.to_string()];
-    folder::make(&settings.data.folder).map_err(|error| vec![error])?;
+    folder::create(&settings.data.folder).map_err(|error| vec![error])?;
     let accounts = initial::open(settings).map_err(lines)?;
     let text = match command {
         AccountCommand::Add { name, role, number } => {

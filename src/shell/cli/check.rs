@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use config::{Settings, Source, Tls};
 use release::hotline::{self, Hotline};
-use release::recordings::Missing;
+use release::recordings::MissingPolicy;
 
 use crate::exit::wrong;
 
@@ -17,7 +17,7 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         Err(errors) => return wrong(&errors),
     };
     let unreadable = unreadable_files(settings);
-    match studio_store::edited(settings, Missing::Refused) {
+    match studio_store::edited(settings, MissingPolicy::Reject) {
         Ok((hotline, _)) if unreadable.is_empty() => all_right(&hotline),
         Ok(_) => wrong(&unreadable),
         Err(errors) => {

@@ -109,7 +109,7 @@ fn packed(
         eprintln!("the first file of this feed is not a snapshot: a node with cases waits for one");
     }
     let as_of = as_of.unwrap_or_else(|| packer.time(Timestamp::now()));
-    for packed in input::pack(&mut packer, &packing.out, kind, as_of, text).map_err(|error| error.to_string())? {
+    for packed in input::pack_lines(&mut packer, &packing.out, kind, as_of, text).map_err(|error| error.to_string())? {
         println!("{} {} lines", packed.path.display(), packed.lines);
     }
     Ok(ExitCode::SUCCESS)

@@ -19,7 +19,9 @@ use release::hotline;
 use speech::{Clip, to_tsv};
 use studio::exchange::read_table;
 use studio::{Operator, Role, SlotState, TakeSource, TakeState};
-use studio_store::{Form, Imported, Publication, Refusal, SlotRow, Studio, TakeRow, Upload, Wanted, Which};
+use studio_store::{
+    ImportReport, PublicationPlan, Rejection, SlotFilter, SlotRow, SoundForm, SoundSource, Studio, TakeRow, Upload,
+};
 
 /// Runs the command.
 ///
@@ -32,14 +34,14 @@ pub(crate) fn run(settings: &Settings, command: &PromptCommand) -> Result<ExitCo
         print(to_tsv(&hotline::needed(&release)));
         return Ok(ExitCode::SUCCESS);
     }
-    os::folder::make(&settings.data.folder).map_err(|error| vec![error])?;
+    os::folder::create(&settings.data.folder).map_err(|error| vec![error])?;
     let studio = Studio::open(settings).map_err(|error| vec![error.to_string()])?;
     match perform(&studio, command) {
         Ok(code) => Ok(code),
-        Err(Refusal::Flow(errors)) => Err(errors),
+        Err(Rejection::Flow(errors)) => Err(errors),
         Err(refusal) => {
             eprintln!("jindu: {refusal}");
-            if let Refusal::Mixed(_) = refusal {
+            if let Rejection::HalfRecorded(_) = refusal {
                 eprintln!("jindu: nothing was published; --anyway publishes it as it is");
             }
             Ok(ExitCode::FAILURE)
@@ -47,7 +49,7 @@ pub(crate) fn run(settings: &Settings, command: &PromptCommand) -> Result<ExitCo
     }
 }
 
-fn perform(studio: &Studio, command: &PromptCommand) -> Result<ExitCode, Refusal> {
+fn perform(studio: &Studio, command: &PromptCommand) -> Result<ExitCode, Rejection> {
     match command {
         PromptCommand::List => {}
         PromptCommand::Coverage { slots, json } => coverage(studio, &slots.wanted(false), *json)?,
@@ -85,7 +87,7 @@ fn perform(studio: &Studio, command: &PromptCommand) -> Result<ExitCode, Refusal
     Ok(ExitCode::SUCCESS)
 }
 
-fn coverage(studio: &Studio, wanted: &Wanted, as_json: bool) -> Result<(), Refusal> {
+fn coverage(studio: &Studio, wanted: &SlotFilter, as_json: bool) -> Result<(), Rejection> {
     let mut rows = studio.slots()?;
     rows.retain(|row| wanted.lang.is_none_or(|lang| row.slot.clip.lang == lang));
     let open = |row: &SlotRow| matches!(row.state, SlotState::Missing | SlotState::Stale | SlotState::Placeholder);
@@ -134,7 +136,7 @@ fn row_json(row: &SlotRow) -> serde_json::Value {
     })
 }
 
-fn takes(studio: &Studio, slot: Option<&Clip>, as_json: bool) -> Result<(), Refusal> {
+fn takes(studio: &Studio, slot: Option<&Clip>, as_json: bool) -> Result<(), Rejection> {
     let takes = match slot {
         Some(slot) => studio.history(slot)?,
         None => studio.waiting()?,
@@ -170,7 +172,7 @@ fn import(
     by: &Operator,
     check: bool,
     as_json: bool,
-) -> Result<ExitCode, Refusal> {
+) -> Result<ExitCode, Rejection> {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if let Some(slot) = slot {
         let upload = Upload { bytes: read(file)?, kind: TakeSource::File, label: name, sitting: String::new() };
@@ -180,8 +182,8 @@ fn import(
     }
     let imported = if name.to_ascii_lowercase().ends_with(".csv") {
         let lines = read_table(&read(file)?)
-            .map_err(|error| Refusal::Unreadable(studio::Message::new(error.to_string(), error.to_string())))?;
-        Imported { texts: studio.changed_texts(&lines)?, ..Imported::default() }
+            .map_err(|error| Rejection::Unreadable(studio::Message::new(error.to_string(), error.to_string())))?;
+        ImportReport { texts: studio.changed_texts(&lines)?, ..ImportReport::default() }
     } else {
         let archive = File::open(file).map_err(|error| fault(file, &error))?;
         studio.import(by, archive, &name, check)?
@@ -199,7 +201,7 @@ fn one(take: &TakeRow, as_json: bool) -> ExitCode {
     if take.state == TakeState::Fresh { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn reported(imported: &Imported, check: bool, as_json: bool) -> ExitCode {
+fn reported(imported: &ImportReport, check: bool, as_json: bool) -> ExitCode {
     let refused = imported.files.iter().filter(|file| file.refused).count();
     let taken = imported.files.iter().filter(|file| file.take.is_some() && !file.refused).count();
     let code = if refused > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS };
@@ -234,7 +236,7 @@ fn reported(imported: &Imported, check: bool, as_json: bool) -> ExitCode {
     code
 }
 
-fn export(studio: &Studio, file: &Path, wanted: &Wanted) -> Result<(), Refusal> {
+fn export(studio: &Studio, file: &Path, wanted: &SlotFilter) -> Result<(), Rejection> {
     let ending = file.extension().map(|ending| ending.to_ascii_lowercase()).unwrap_or_default();
     let text = match ending.to_str() {
         Some("csv") => studio.table(wanted)?,
@@ -253,7 +255,7 @@ fn export(studio: &Studio, file: &Path, wanted: &Wanted) -> Result<(), Refusal> 
     Ok(())
 }
 
-fn approve(studio: &Studio, take: &str, by: &Operator) -> Result<(), Refusal> {
+fn approve(studio: &Studio, take: &str, by: &Operator) -> Result<(), Rejection> {
     let takes = match take {
         "all" => studio.to_approve()?,
         beginning => vec![studio.find(beginning)?],
@@ -267,7 +269,7 @@ fn approve(studio: &Studio, take: &str, by: &Operator) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn published(release: &str, publication: &Publication, as_json: bool) {
+fn published(release: &str, publication: &PublicationPlan, as_json: bool) {
     if as_json {
         print(format!("{}\n", json!({ "release": release, "publication": publication })));
         return;
@@ -285,18 +287,18 @@ fn published(release: &str, publication: &Publication, as_json: bool) {
     );
 }
 
-fn play(studio: &Studio, what: &str, file: &Path, sound: Sound, values: &[(String, String)]) -> Result<(), Refusal> {
+fn play(studio: &Studio, what: &str, file: &Path, sound: Sound, values: &[(String, String)]) -> Result<(), Rejection> {
     let which = match slot(what) {
-        Ok(slot) => Which::Live(slot),
-        Err(_) => Which::Take(studio.find(what)?.name),
+        Ok(slot) => SoundSource::Live(slot),
+        Err(_) => SoundSource::Take(studio.find(what)?.name),
     };
     let form = match sound {
-        Sound::Phone => Form::Phone,
-        Sound::Master => Form::Master,
-        Sound::Original => Form::Original,
+        Sound::Phone => SoundForm::Phone,
+        Sound::Master => SoundForm::Master,
+        Sound::Original => SoundForm::Original,
         Sound::Sentence => {
-            let seed = if values.is_empty() { os::clock::seed() | 1 } else { 0 };
-            Form::InSentence { values: values.iter().cloned().collect(), seed, with: Vec::new() }
+            let seed = if values.is_empty() { os::clock::random_u64() | 1 } else { 0 };
+            SoundForm::InSentence { values: values.iter().cloned().collect(), seed, with: Vec::new() }
         }
     };
     let sound = studio.sound(&which, &form)?;
@@ -314,10 +316,10 @@ fn operator(by: &By) -> Operator {
     Operator { id: 0, name: by.name(), number: String::new(), role: Role::Approver }
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Refusal> {
+fn read(file: &Path) -> Result<Vec<u8>, Rejection> {
     fs::read(file).map_err(|error| fault(file, &error))
 }
 
-fn fault(file: &Path, error: &io::Error) -> Refusal {
-    Refusal::Fault(format!("{}: {error}", file.display()))
+fn fault(file: &Path, error: &io::Error) -> Rejection {
+    Rejection::Fault(format!("{}: {error}", file.display()))
 }

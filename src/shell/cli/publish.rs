@@ -5,18 +5,18 @@ use std::process::ExitCode;
 use config::Settings;
 use flow::ReplayReport;
 use journal::REPLAYED_MAX;
-use os::aside::step_back;
+use os::aside::lower_priority;
 use release::hotline;
-use release::recordings::Missing;
+use release::recordings::MissingPolicy;
 use release::releases;
-use studio_store::{FlowPublication, Published, Refusal};
+use studio_store::{FlowPublication, Published, Rejection};
 
 use crate::args::by::By;
 use crate::exit::Errors;
 use crate::sheets;
 
 /// Checks the files of the settings, runs all call sheets, and makes them the live release.
-pub(crate) fn publish(settings: &Settings, by: &By, missing: Missing) -> Result<ExitCode, Errors> {
+pub(crate) fn publish(settings: &Settings, by: &By, missing: MissingPolicy) -> Result<ExitCode, Errors> {
     let publication = FlowPublication::prepare(settings, missing)?;
     publication.hotline().remarks.iter().for_each(|remark| println!("{remark}"));
     if !sheets::print_failures(&publication.run_sheets()?) {
@@ -42,7 +42,7 @@ fn print_live(release: &str, removed: Result<usize, String>) {
 
 /// Makes an older release live: the one whose hash starts with `prefix`, else the one before.
 pub(crate) fn rollback(settings: &Settings, prefix: Option<&str>, by: &By) -> Result<ExitCode, Errors> {
-    let _lock = releases::lock(settings).map_err(one)?.ok_or_else(|| one(Refusal::Busy.to_string()))?;
+    let _lock = releases::lock(settings).map_err(one)?.ok_or_else(|| one(Rejection::Busy.to_string()))?;
     let name = match prefix {
         Some(prefix) => releases::find(settings, prefix).map_err(one)?,
         None => releases::previous(settings)
@@ -52,7 +52,7 @@ pub(crate) fn rollback(settings: &Settings, prefix: Option<&str>, by: &By) -> Re
         println!("release {} is live already", &name[..12]);
         return Ok(ExitCode::SUCCESS);
     }
-    step_back();
+    lower_priority();
     let older = releases::load(settings, &name)?;
     print_replay(&releases::replay_past_calls(settings, &older.release, REPLAYED_MAX).map_err(one)?);
     let removed = releases::go_live(settings, &name, &by.entry("rollback", Some(&name))).map_err(one)?;
@@ -82,7 +82,7 @@ pub(crate) fn emergency(settings: &Settings, on: Option<bool>, by: &By) -> Resul
     if let Some(on) = on {
         releases::set_emergency(settings, on).map_err(one)?;
         let what = if on { "emergency on" } else { "emergency off" };
-        releases::note(settings, &by.entry(what, None)).map_err(one)?;
+        releases::append_audit(settings, &by.entry(what, None)).map_err(one)?;
     }
     let on = releases::emergency(settings).unwrap_or(settings.hotline.emergency);
     println!("the emergency notice is {}", if on { "on" } else { "off" });

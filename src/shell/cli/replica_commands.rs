@@ -19,7 +19,7 @@ use crate::exit::done;
 
 /// The keys of the data folder; it is created if there is none.
 pub(crate) fn keys(settings: &Settings) -> Result<Keys, String> {
-    folder::make(&settings.data.folder)?;
+    folder::create(&settings.data.folder)?;
     let secret = secret(&settings.data.folder).map_err(|error| error.to_string())?;
     Ok(Keys::new(&secret))
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use config::Settings;
 use node::serve;
 use release::hotline::{self, Wording};
-use release::recordings::Missing;
+use release::recordings::MissingPolicy;
 use release::releases;
 
 use crate::account;
@@ -103,7 +103,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
             coded(diagram::run(settings, file.as_deref(), calls.map(Span::length)))
         }
         Command::Publish { by, allow_missing } => {
-            let missing = if allow_missing { Missing::StoodInFor } else { Missing::Refused };
+            let missing = if allow_missing { MissingPolicy::Substitute } else { MissingPolicy::Reject };
             coded(publish::publish(settings, &by, missing))
         }
         Command::Rollback { release, by } => {

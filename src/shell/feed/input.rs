@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use replica::gate::{self, CHANGES_MAX, FileKind};
 use replica::{Change, LINE_BYTES_MAX, Line, LineError};
 
-use super::pack::{OWN, PackError, Packed, Packer};
+use super::pack::{PACK_FOLDER, PackError, Packed, Packer};
 
 /// Why nothing was packed.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum InputError {
     Io(#[from] io::Error),
     /// The number of invalid lines, and what is wrong with the first 20.
     #[error("{} invalid lines; nothing was packed:\n{}", .0, .1.join("\n"))]
-    Lines(u64, Vec<String>),
+    InvalidLines(u64, Vec<String>),
     /// The packer failed.
     #[error(transparent)]
     Pack(#[from] PackError),
@@ -28,14 +28,14 @@ pub enum InputError {
 
 /// Packs all lines of a text into `out`, in several files if they exceed the limit of one. No line at all gives a
 /// heartbeat, or an empty snapshot.
-pub fn pack(
+pub fn pack_lines(
     packer: &mut Packer,
     out: &Path,
     kind: FileKind,
     as_of: Timestamp,
     text: &mut dyn BufRead,
 ) -> Result<Vec<Packed>, InputError> {
-    let body = Body::of(out.join(OWN).join("body"), kind, text)?;
+    let body = Body::of(out.join(PACK_FOLDER).join("body"), kind, text)?;
     let most = match kind {
         FileKind::Changes => CHANGES_MAX,
         FileKind::Snapshot => u64::MAX,
@@ -90,7 +90,7 @@ impl Body {
             }
         }
         out.flush()?;
-        if bad == 0 { Ok(body) } else { Err(InputError::Lines(bad, listed)) }
+        if bad == 0 { Ok(body) } else { Err(InputError::InvalidLines(bad, listed)) }
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
 
     fn packed(folder: &Folder, kind: FileKind, lines: &str) -> Result<Vec<Packed>, InputError> {
         let mut packer = Packer::open(folder.path(), Some("intranet"), None, false)?;
-        pack(&mut packer, folder.path(), kind, Timestamp::UNIX_EPOCH, &mut lines.as_bytes())
+        pack_lines(&mut packer, folder.path(), kind, Timestamp::UNIX_EPOCH, &mut lines.as_bytes())
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(files.each_ref().map(|(whole, _)| whole.header.sequence), [1, 2, 3]);
         assert_eq!(files[1].0.header.previous, files[0].0.hash);
         assert_eq!(files[2].0.header.previous, files[1].0.hash);
-        assert!(!folder.path().join(OWN).join("body").exists(), "nothing in clear is left beside them");
+        assert!(!folder.path().join(PACK_FOLDER).join("body").exists(), "nothing in clear is left beside them");
     }
 
     #[test]
@@ -162,14 +162,14 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("line 2: not a JSON object") && text.contains("line 3: longer than"), "{text}");
         assert!(packed(&folder, FileKind::Snapshot, GONE).is_err());
-        assert!(fs::read_dir(folder.path()).unwrap().all(|entry| entry.unwrap().file_name() == OWN));
+        assert!(fs::read_dir(folder.path()).unwrap().all(|entry| entry.unwrap().file_name() == PACK_FOLDER));
     }
 
     #[test]
     fn a_crash_during_publication_never_gives_one_number_two_contents() {
         let folder = Folder::new();
         packed(&folder, FileKind::Changes, CASE).unwrap();
-        let own = folder.path().join(OWN);
+        let own = folder.path().join(PACK_FOLDER);
         let name = "intranet-000000000001-changes.ndjson.zst";
         // The state after a crash between the note and the link: noted, in the temporary folder, and not published.
         fs::rename(folder.path().join(name), own.join(name)).unwrap();

@@ -95,7 +95,7 @@ struct State {
 impl Packer {
     /// Opens or creates a folder. `source` names a new feed, by default `office`, and must match that of an existing one.
     pub fn open(out: &Path, source: Option<&str>, key: Option<PrivateKey>, plain: bool) -> Result<Packer, PackError> {
-        let own = out.join(OWN);
+        let own = out.join(PACK_FOLDER);
         DirBuilder::new().recursive(true).mode(0o700).create(&own).map_err(|error| fault(&own, error))?;
         let lock = lock(&own.join("lock"))?;
         let path = own.join(STATE);
@@ -237,11 +237,11 @@ impl Packer {
             fs::rename(&draft, &path)
         });
         written.map_err(|error| fault(&path, error))?;
-        sync(&self.out.join(OWN))
+        sync(&self.out.join(PACK_FOLDER))
     }
 
     fn own(&self, name: &str) -> PathBuf {
-        self.out.join(OWN).join(name)
+        self.out.join(PACK_FOLDER).join(name)
     }
 }
 
@@ -264,7 +264,7 @@ fn fault(path: &Path, error: io::Error) -> PackError {
 }
 
 /// The packer's own folder within its output folder; it does not match `*.ndjson*`.
-pub const OWN: &str = ".pack";
+pub const PACK_FOLDER: &str = ".pack";
 const STATE: &str = "state.json";
 /// The default of zstd.
 const LEVEL: i32 = 3;

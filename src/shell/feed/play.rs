@@ -16,7 +16,7 @@ use os::clock;
 
 /// The parameters of the simulation.
 #[derive(Clone, Debug)]
-pub struct Play {
+pub struct Simulation {
     /// The folder of the feed files; `None` for SQL on standard output.
     pub out: Option<PathBuf>,
     /// Cases at the start.
@@ -36,7 +36,7 @@ pub struct Play {
 }
 
 /// Runs the simulation until a limit is reached, or without end if there is none. The error is for a person.
-pub fn play(play: &Play, packer: Option<Packer>, calendar: &WorkingDays, zone: &TimeZone) -> Result<(), String> {
+pub fn play(play: &Simulation, packer: Option<Packer>, calendar: &WorkingDays, zone: &TimeZone) -> Result<(), String> {
     let today = || clock::local(zone).date();
     let mut office = SimulatedOffice::new(play.cases, play.seed, today(), calendar);
     let mut put = match packer {

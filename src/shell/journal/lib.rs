@@ -75,17 +75,17 @@ impl Journal {
     }
 
     /// Queues a call record. Never waits.
-    pub fn call(&self, record: CallRecord) {
+    pub fn record_call(&self, record: CallRecord) {
         self.offer(Entry::Call(Box::new(record)));
     }
 
     /// Queues a scan record. Never waits.
-    pub fn scan(&self, record: ScanRecord) {
+    pub fn record_scan(&self, record: ScanRecord) {
         self.offer(Entry::Scan(Box::new(record)));
     }
 
     /// Queues a score from a kiosk, 1 for the best. Never waits.
-    pub fn rating(&self, at: Timestamp, kiosk: &str, score: u8) {
+    pub fn record_rating(&self, at: Timestamp, kiosk: &str, score: u8) {
         self.offer(Entry::Rating { at, kiosk: kiosk.to_owned(), score });
     }
 
@@ -97,7 +97,7 @@ impl Journal {
     }
 
     /// Records a message whose recording is on the disk; `false` when it cannot be recorded.
-    pub async fn message(&self, message: Message) -> bool {
+    pub async fn record_message(&self, message: Message) -> bool {
         let (sender, receiver) = oneshot::channel();
         self.offer(Entry::Message(Box::new(message), sender));
         receiver.await.is_ok()

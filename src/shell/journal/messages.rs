@@ -30,7 +30,7 @@ pub async fn keep(
     let path = PathBuf::from(folder.file_name()?).join(name);
     let keep_until = clock::timestamp().saturating_add(SignedDuration::try_from(keep).ok()?).ok()?;
     let message = Message { ticket: ticket.clone(), path, notify, length, keep_until };
-    journal.message(message).await.then_some(ticket)
+    journal.record_message(message).await.then_some(ticket)
 }
 
 fn write(path: &Path, samples: &[i16]) -> Result<(), String> {

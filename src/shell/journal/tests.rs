@@ -68,8 +68,8 @@ fn calls_and_scans_are_in_the_file_after_the_end() {
     let folder = Folder::new();
     let journal = open(&folder);
     for _ in 0..1200 {
-        journal.call(call(Timestamp::now()));
-        journal.scan(scan(Timestamp::now()));
+        journal.record_call(call(Timestamp::now()));
+        journal.record_scan(scan(Timestamp::now()));
     }
     drop(journal);
     assert_eq!((count(&folder, "calls"), count(&folder, "scans")), (1200, 1200));
@@ -87,7 +87,7 @@ fn a_file_without_the_peers_reports_takes_them_from_the_next_start() {
         .execute_batch("ALTER TABLE calls DROP COLUMN peer_packets_lost; ALTER TABLE calls DROP COLUMN round_trip_us")
         .unwrap();
     let journal = open(&folder);
-    journal.call(call(Timestamp::now()));
+    journal.record_call(call(Timestamp::now()));
     drop(journal);
     let reported: (i64, i64) = opened(&folder)
         .query_row("SELECT peer_packets_lost, round_trip_us FROM calls", [], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -99,7 +99,7 @@ fn a_file_without_the_peers_reports_takes_them_from_the_next_start() {
 fn a_record_cannot_be_changed() {
     let folder = Folder::new();
     let journal = open(&folder);
-    journal.call(call(Timestamp::now()));
+    journal.record_call(call(Timestamp::now()));
     journal.flush();
     assert!(opened(&folder).execute("UPDATE calls SET rating = 3", []).is_err());
 }
@@ -110,8 +110,8 @@ fn records_past_their_age_are_deleted_at_the_next_start() {
     let old = Timestamp::now() - 181 * DAY;
     let journal = open(&folder);
     for at in [old, Timestamp::now()] {
-        journal.call(call(at));
-        journal.scan(scan(at));
+        journal.record_call(call(at));
+        journal.record_scan(scan(at));
     }
     drop(journal);
     open(&folder).flush();
@@ -130,7 +130,7 @@ fn a_message_has_a_ticket_of_its_own_and_goes_with_its_recording_on_its_day() {
         std::fs::write(folder.path().join(name), "sound").unwrap();
         let ticket = tickets.next().unwrap();
         let (notify, length) = ("complaints".into(), Duration::from_secs(9));
-        assert!(wait(journal.message(Message { ticket, path: name.into(), notify, length, keep_until })));
+        assert!(wait(journal.record_message(Message { ticket, path: name.into(), notify, length, keep_until })));
     };
     leave("old.wav", Timestamp::now() - DAY);
     leave("new.wav", Timestamp::now() + DAY);
@@ -150,7 +150,7 @@ fn a_damaged_journal_is_renamed_and_a_new_one_started() {
     )
     .unwrap();
     let journal = open(&folder);
-    journal.call(call(Timestamp::now()));
+    journal.record_call(call(Timestamp::now()));
     journal.flush();
     drop(journal);
     assert_eq!(count(&folder, "calls"), 1);

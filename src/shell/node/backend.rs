@@ -128,11 +128,11 @@ impl Backend for NodeBackend {
     }
 
     fn record(&self, record: ScanRecord) {
-        self.journal.scan(record);
+        self.journal.record_scan(record);
     }
 
     fn rate(&self, at: Timestamp, kiosk: &Kiosk, score: Score) {
-        self.journal.rating(at, kiosk.as_str(), score.key());
+        self.journal.record_rating(at, kiosk.as_str(), score.key());
     }
 
     fn health(&self) -> Health {
@@ -146,7 +146,7 @@ impl Backend for NodeBackend {
             (age.is_none(), Trouble::NoCopy),
             (stale, Trouble::Stale),
             (capacity.is_full(), Trouble::LinesFull),
-            (free.is_some_and(|free| free < folder::LOW_BYTES), Trouble::DiskLow),
+            (free.is_some_and(|free| free < folder::LOW_SPACE_BYTES), Trouble::DiskLow),
             (!alarms.is_empty(), Trouble::Copy),
         ];
         Health {

@@ -12,7 +12,7 @@ use metrics::{Collect, Page};
 use os::clock;
 use os::folder;
 use phone::{LiveRelease, Registry};
-use replica_store::{Refusal, Replica, ReplicaMetrics, postgres::UpstreamMetrics};
+use replica_store::{Rejection, Replica, ReplicaMetrics, postgres::UpstreamMetrics};
 
 /// What runs here, the disk, and how many calls there may be.
 pub(crate) struct NodeCollector {
@@ -156,7 +156,7 @@ fn write_feed(page: &mut Page, counted: &ReplicaMetrics) {
         "jindu_feed_refused_total",
         "Files of the spool that were refused, by reason.",
         "why",
-        Refusal::NAMES.into_iter().zip(feed.refused.iter().map(read)),
+        Rejection::NAMES.into_iter().zip(feed.rejected.iter().map(read)),
     );
     page.gauge("jindu_feed_waiting_files", "Files in the spool, not taken yet.", read(&feed.waiting_files));
 }
@@ -177,7 +177,7 @@ fn write_upstream(page: &mut Page, upstream: &UpstreamMetrics) {
         "jindu_upstream_troubles_total",
         "Why it was not followed, by kind.",
         "kind",
-        upstream.troubles().map(|(kind, count)| (kind.name(), count)),
+        upstream.errors().map(|(kind, count)| (kind.name(), count)),
     );
 }
 

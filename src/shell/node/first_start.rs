@@ -14,12 +14,12 @@ use crate::Fault;
 pub(crate) fn fill_sample(replica: &Replica, settings: &Settings, hotline: &Hotline) -> Result<(), Fault> {
     let (cases, zone, working) = (settings.data.sample_cases.into(), hotline.zone.clone(), hotline.working.clone());
     let again = move || sample::cases(cases, SAMPLE_SEED, clock::local(&zone).date(), &working);
-    replica.remember_sample(again);
+    replica.set_sample(again);
     // A replica of a real upstream starts empty; its source restores a damaged one.
     if settings.replica.source != Source::Spool || !replica.wants_sample() || cases == 0 {
         return Ok(());
     }
-    let damaged = replica.is_damaged();
+    let damaged = replica.rebuild_requested();
     let today = clock::local(&hotline.zone).date();
     match replica.fill_sample(cases, SAMPLE_SEED, today, &hotline.working) {
         Ok(_) if damaged => tracing::warn!(cases, "the damaged replica held the built-in sample: it was created again"),

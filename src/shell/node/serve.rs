@@ -29,7 +29,7 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), String> {
     let _logs = logs::start(&settings.log);
     log_warnings(settings, &hotline);
     let data = &settings.data.folder;
-    folder::make(data)?;
+    folder::create(data)?;
     let _lock = lock(data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;

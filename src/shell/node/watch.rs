@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 
 use audio::Bank;
 use config::Settings;
-use os::aside::step_back;
+use os::aside::lower_priority;
 use phone::{LiveRelease, Registry};
 use release::hotline::Hotline;
 use release::releases;
@@ -93,7 +93,7 @@ impl Watch {
 /// taken from memory.
 fn read_release(settings: &Settings, name: &str, before: &LiveRelease) -> Result<Hotline, Vec<String>> {
     let read = || {
-        step_back();
+        lower_priority();
         releases::load_beside(settings, name, &before.name, &before.bank)
     };
     std::thread::scope(|scope| scope.spawn(read).join()).unwrap_or_else(|_| Err(vec!["reading it panicked".into()]))

@@ -37,7 +37,7 @@ pub fn boot_id() -> String {
 }
 
 /// An unpredictable number, for SIP tags and branches and RTP synchronization sources.
-pub fn seed() -> u64 {
+pub fn random_u64() -> u64 {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).expect("the system gives random numbers");
     u64::from_ne_bytes(bytes)

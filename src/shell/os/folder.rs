@@ -8,7 +8,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 /// Creates the folder with mode 0700 if it does not exist. An existing folder keeps its mode. The error names the folder.
-pub fn make(folder: &Path) -> Result<(), String> {
+pub fn create(folder: &Path) -> Result<(), String> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| format!("{}: the data folder cannot be created: {error}", folder.display()))
 }
@@ -28,7 +28,7 @@ pub fn free_bytes(folder: &Path) -> Option<u64> {
 }
 
 /// Free space, in bytes, below which a day's journal or a rebuilt copy may not fit.
-pub const LOW_BYTES: u64 = 512 * 1024 * 1024;
+pub const LOW_SPACE_BYTES: u64 = 512 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -66,7 +66,7 @@ impl CallGuard {
             look_ups = record.look_ups.len(),
             "call"
         );
-        self.shared.services.journal.call(record);
+        self.shared.services.journal.record_call(record);
         // After the record: a node that drains may end with its last line.
         self.shared.services.metrics.calls_in_progress.add(-1);
         self.registration.free_line();

@@ -104,7 +104,7 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
     let caller = number.as_deref().map(|number| shared.services.keys.client("caller", number));
     let local = Local {
         contact_uri: format!("sip:{}", SocketAddr::new(address, arrival.local.port())),
-        seed: clock::seed(),
+        seed: clock::random_u64(),
         session_expires: settings.session_expires,
         min_se: settings.min_se,
     };
@@ -112,7 +112,7 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
         address,
         rtp_port: session.rtp_port,
         rtcp_port: session.rtcp_port,
-        session_id: clock::seed() >> 1,
+        session_id: clock::random_u64() >> 1,
         version: 1,
     };
     let trunk = arrival.source.ip().to_string();

@@ -21,7 +21,7 @@ use call::{Input, Reply, SignIn, Slot, StudioRequest, trim_to_speech};
 use metrics::{Metrics, SignInResult, TakeEnd};
 use os::clock;
 use studio::{Operator, TakeName};
-use studio_store::{Refusal, Refused};
+use studio_store::{Rejection, SignInError};
 
 /// What all recording sessions share.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ impl RecordingService {
             service: self.clone(),
             caller,
             tag,
-            sitting: format!("{:016x}", clock::seed()),
+            sitting: format!("{:016x}", clock::random_u64()),
             operator: None,
             slot: None,
             file: None,
@@ -149,15 +149,15 @@ impl Session {
     }
 
     fn sign_in(&mut self, number: &str, pin: &Private<String>) -> Reply {
-        let (result, reply) = match self.service.store.accounts.pin(number, pin, &self.caller) {
+        let (result, reply) = match self.service.store.accounts.sign_in_by_phone(number, pin, &self.caller) {
             Ok(operator) => {
                 tracing::info!(call = %self.tag, operator = operator.name, "an operator records by telephone");
                 self.operator = Some(operator);
                 (SignInResult::Welcome, Reply::SignedIn(SignIn::Welcome))
             }
-            Err(Refused::Wrong) => (SignInResult::Refused, Reply::SignedIn(SignIn::Refused)),
-            Err(Refused::Wait { .. }) => (SignInResult::Locked, Reply::SignedIn(SignIn::Locked)),
-            Err(error @ (Refused::Busy | Refused::Account(_))) => {
+            Err(SignInError::Credentials) => (SignInResult::Refused, Reply::SignedIn(SignIn::Refused)),
+            Err(SignInError::LockedOut { .. }) => (SignInResult::Locked, Reply::SignedIn(SignIn::Locked)),
+            Err(error @ (SignInError::Busy | SignInError::Account(_))) => {
                 tracing::error!(call = %self.tag, %error, "an operator could not sign in");
                 (SignInResult::Failed, Reply::Down)
             }
@@ -167,7 +167,7 @@ impl Session {
     }
 
     /// Looks a slot up, for an operator who has signed in.
-    fn look_up(&mut self, how: impl FnOnce(&TakeStore) -> Result<Option<Slot>, Refusal>) -> Reply {
+    fn look_up(&mut self, how: impl FnOnce(&TakeStore) -> Result<Option<Slot>, Rejection>) -> Reply {
         if self.operator.is_none() {
             return Reply::Down;
         }
@@ -236,7 +236,7 @@ impl Session {
     fn decide(
         &mut self,
         end: TakeEnd,
-        how: impl FnOnce(&TakeStore, &Operator, &TakeName) -> Result<(), Refusal>,
+        how: impl FnOnce(&TakeStore, &Operator, &TakeName) -> Result<(), Rejection>,
     ) -> Reply {
         let (Some(operator), Some((take, _))) = (&self.operator, self.take.take()) else { return Reply::Done(false) };
         let done = how(&self.service.store, operator, &take);

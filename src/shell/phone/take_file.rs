@@ -47,8 +47,8 @@ pub(crate) struct Leftover {
 impl TakeFile {
     /// Begins one in a folder, which is made if it is not there.
     pub(crate) fn begin(folder: &Path, label: &Label) -> io::Result<TakeFile> {
-        folder::make(folder).map_err(io::Error::other)?;
-        let path = folder.join(format!("{:016x}.{EXTENSION}", clock::seed()));
+        folder::create(folder).map_err(io::Error::other)?;
+        let path = folder.join(format!("{:016x}.{EXTENSION}", clock::random_u64()));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         let mut line = serde_json::to_vec(label)?;
         line.push(b'\n');

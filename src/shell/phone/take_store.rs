@@ -10,7 +10,7 @@ use base::{Codec, Lang};
 use call::{Slot, TakeFault, TakeReport};
 use speech::Clip;
 use studio::{Grade, Operator, TakeName, TakeSource};
-use studio_store::{Accounts, Form, Refusal, SlotRow, Studio, TakeRow, Upload, Which};
+use studio_store::{Accounts, Rejection, SlotRow, SoundForm, SoundSource, Studio, TakeRow, Upload};
 
 /// The take store, as an operator's call sees it.
 #[derive(Clone)]
@@ -41,16 +41,16 @@ pub(crate) struct Stored {
 
 impl TakeStore {
     /// The slot of a number, as it is keyed in.
-    pub(crate) fn find(&self, lang: Lang, number: u32) -> Result<Option<Slot>, Refusal> {
+    pub(crate) fn find(&self, lang: Lang, number: u32) -> Result<Option<Slot>, Rejection> {
         match self.studio.by_number(lang, number) {
             Ok(row) => Ok(Some(self.found(&row))),
-            Err(Refusal::NoSlot(_)) => Ok(None),
+            Err(Rejection::NoSlot(_)) => Ok(None),
             Err(refusal) => Err(refusal),
         }
     }
 
     /// The next one to record in a language, after the one of that number.
-    pub(crate) fn next(&self, lang: Lang, after: u32) -> Result<Option<Slot>, Refusal> {
+    pub(crate) fn next(&self, lang: Lang, after: u32) -> Result<Option<Slot>, Rejection> {
         let after = self.studio.by_number(lang, after).ok().map(|row| row.slot.clip);
         Ok(self.studio.next_missing(Some(lang), after.as_ref())?.map(|row| self.found(&row)))
     }
@@ -68,7 +68,7 @@ impl TakeStore {
 
     /// A recording as it goes over the line.
     fn read_back(&self, slot: &Clip) -> Option<Vec<i16>> {
-        let wav = self.studio.sound(&Which::Live(slot.clone()), &Form::Master).ok()?;
+        let wav = self.studio.sound(&SoundSource::Live(slot.clone()), &SoundForm::Master).ok()?;
         let reader = hound::WavReader::new(&wav.bytes[..]).ok()?;
         let rate = reader.spec().sample_rate;
         let samples: Vec<i16> = reader.into_samples().map_while(Result::ok).collect();
@@ -77,13 +77,13 @@ impl TakeStore {
 
     /// A take as callers would hear it. One that cannot be played is only not heard.
     fn heard(&self, take: &TakeName) -> Option<Vec<i16>> {
-        let wav = self.studio.sound(&Which::Take(take.clone()), &Form::Phone).ok()?;
+        let wav = self.studio.sound(&SoundSource::Take(take.clone()), &SoundForm::Phone).ok()?;
         let reader = hound::WavReader::new(&wav.bytes[..]).ok()?;
         (reader.spec().sample_rate == RATE).then(|| reader.into_samples().map_while(Result::ok).collect())
     }
 
     /// Stores a take.
-    pub(crate) fn submit(&self, by: &Operator, slot: &Clip, sent: Sent<'_>) -> Result<Stored, Refusal> {
+    pub(crate) fn submit(&self, by: &Operator, slot: &Clip, sent: Sent<'_>) -> Result<Stored, Rejection> {
         let label = match sent.packets_lost {
             0 => "telephone".into(),
             lost => format!("telephone, {lost} packets lost"),
@@ -106,12 +106,12 @@ impl TakeStore {
     }
 
     /// The take is what its operator wants: it waits for an approval.
-    pub(crate) fn keep(&self, by: &Operator, take: &TakeName) -> Result<(), Refusal> {
+    pub(crate) fn keep(&self, by: &Operator, take: &TakeName) -> Result<(), Rejection> {
         self.studio.keep(by, take).map(drop)
     }
 
     /// The take is not what its operator wants.
-    pub(crate) fn discard(&self, by: &Operator, take: &TakeName) -> Result<(), Refusal> {
+    pub(crate) fn discard(&self, by: &Operator, take: &TakeName) -> Result<(), Rejection> {
         self.studio.discard(by, take).map(drop)
     }
 

@@ -50,7 +50,7 @@ impl UserAgent {
         });
         Arc::new_cyclic(|this: &Weak<UserAgent>| UserAgent {
             this: Weak::clone(this),
-            dispatcher: Dispatcher::new(clock::seed()),
+            dispatcher: Dispatcher::new(clock::random_u64()),
             admission: Mutex::new(admission),
             registry,
             shared: Arc::new(Shared::new(settings, services, transport.sender(Weak::<UserAgent>::clone(this)))),
@@ -105,7 +105,7 @@ impl UserAgent {
             }
         };
         let address = self.shared.public_address(arrival.local);
-        match self.shared.services.media.open(address, clock::seed()) {
+        match self.shared.services.media.open(address, clock::random_u64()) {
             Ok(session) => {
                 self.start(key, purpose, Start { received, invite, arrival: *arrival, address, session });
             }

@@ -50,8 +50,8 @@ pub(super) struct Gateway {
 
 impl Gateways {
     pub(crate) fn open(settings: &Settings, hotline: &Hotline) -> Result<Gateways, String> {
-        let folder = Folder(std::env::temp_dir().join(format!("jindu-test-{:016x}", clock::seed())));
-        folder::make(&folder.0)?;
+        let folder = Folder(std::env::temp_dir().join(format!("jindu-test-{:016x}", clock::random_u64())));
+        folder::create(&folder.0)?;
         let journal = Journal::open(&folder.0, &settings.journal).map_err(|error| error.to_string())?;
         let media = MediaConfig {
             addresses: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],

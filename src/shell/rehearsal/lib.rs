@@ -34,7 +34,7 @@ use flow::sheet::{Failure, Requirement, Script, SheetTest, parse, script};
 use os::clock;
 use release::hotline;
 use release::hotline::Hotline;
-use release::recordings::Missing;
+use release::recordings::MissingPolicy;
 use release::releases;
 use speech::ClipText;
 
@@ -43,7 +43,7 @@ use speech::ClipText;
 pub fn run(settings: &Settings, sheets: &[PathBuf], address: Option<&str>) -> Result<ExitCode, Vec<String>> {
     let address = address.map(find).transpose().map_err(|diagnostic| vec![diagnostic])?;
     let hotline = match address {
-        None => hotline::read(settings, Missing::StoodInFor)?,
+        None => hotline::read(settings, MissingPolicy::Substitute)?,
         Some(_) => releases::to_serve(settings)?,
     };
     let tests = read(sheets)?;

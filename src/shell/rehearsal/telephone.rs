@@ -78,13 +78,13 @@ impl Telephone {
         let rtp = UdpSocket::bind((here.ip(), 0))?;
         sip.set_nonblocking(true)?;
         rtp.set_nonblocking(true)?;
-        let seed = clock::seed();
+        let seed = clock::random_u64();
         let number_uri = format!("sip:{number}@{gateway}");
         let dialog = Dialog {
             local: here,
             user: format!("sheet{:08}", seed % 100_000_000),
             call_id: format!("{seed:016x}@{}", here.ip()),
-            tag: format!("{:08x}", clock::seed() as u32),
+            tag: format!("{:08x}", clock::random_u64() as u32),
             to: format!("<{number_uri}>"),
             target: number_uri,
             routes: Vec::new(),
@@ -98,7 +98,7 @@ impl Telephone {
             pending: None,
             answer: None,
             acknowledgement: String::new(),
-            sender: RtpSender::new(clock::seed() as u32),
+            sender: RtpSender::new(clock::random_u64() as u32),
             due: clock::now(),
             heard: ReceivedAudio::default(),
             is_over: false,

@@ -30,7 +30,7 @@ pub struct Entry {
 ///
 /// # Errors
 /// The log cannot be written.
-pub fn note(settings: &Settings, entry: &Entry) -> Result<(), String> {
+pub fn append_audit(settings: &Settings, entry: &Entry) -> Result<(), String> {
     let path = folder(settings).join("audit.jsonl");
     let failed = |error: io::Error| format!("{}: {error}", path.display());
     fs::create_dir_all(folder(settings)).map_err(failed)?;

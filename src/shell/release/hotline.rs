@@ -16,7 +16,7 @@ use speech::Diagnostic;
 
 pub use crate::clips::{needed, recorded};
 use crate::overlay::Overlay;
-use crate::recordings::{self, From, Missing, Recordings};
+use crate::recordings::{self, From, MissingPolicy, Recordings};
 
 /// A hotline as read and checked: what every answer is made of.
 pub struct Hotline {
@@ -99,7 +99,7 @@ fn with_sources<T>(settings: &Settings, work: impl FnOnce(Sources<'_>, Environme
 ///
 /// # Errors
 /// All errors of the files, a line each.
-pub fn read(settings: &Settings, missing: Missing) -> Result<Hotline, Vec<String>> {
+pub fn read(settings: &Settings, missing: MissingPolicy) -> Result<Hotline, Vec<String>> {
     read_from(settings, &Overlay::new(), &From::Disk, missing)
 }
 
@@ -107,7 +107,7 @@ pub fn read(settings: &Settings, missing: Missing) -> Result<Hotline, Vec<String
 ///
 /// # Errors
 /// All errors of the files, a line each.
-pub fn read_with(settings: &Settings, above: &Overlay, missing: Missing) -> Result<Hotline, Vec<String>> {
+pub fn read_with(settings: &Settings, above: &Overlay, missing: MissingPolicy) -> Result<Hotline, Vec<String>> {
     read_from(settings, above, &From::Disk, missing)
 }
 
@@ -116,7 +116,7 @@ pub(crate) fn read_from(
     settings: &Settings,
     above: &Overlay,
     from: &From<'_>,
-    missing: Missing,
+    missing: MissingPolicy,
 ) -> Result<Hotline, Vec<String>> {
     let Wording { release, rules, working, zone } = wording(settings)?;
     let scanner = &settings.inquiry.scanner;

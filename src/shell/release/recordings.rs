@@ -30,11 +30,11 @@ pub(crate) struct Recordings {
 
 /// What happens to recordings that do not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
+pub enum MissingPolicy {
     /// Each is an error: for what goes live.
-    Refused,
+    Reject,
     /// The first language is played for them; its own must all exist.
-    StoodInFor,
+    Substitute,
 }
 
 /// Where recordings come from.
@@ -53,14 +53,14 @@ pub(crate) fn read(
     release: &Release,
     above: &Overlay,
     from: &From<'_>,
-    allowed: Missing,
+    allowed: MissingPolicy,
 ) -> Result<Recordings, Vec<String>> {
     let needed = &clips::needed(release);
     let folder = &settings.hotline.audio;
     let coverage = coverage(settings, needed, above)?;
     let first = release.flow.langs[0];
     let describe = |needed: &ClipText| diagnostics::missing(release, folder, needed).to_string();
-    let is_error = |needed: &&ClipText| allowed == Missing::Refused || needed.lang == first;
+    let is_error = |needed: &&ClipText| allowed == MissingPolicy::Reject || needed.lang == first;
     let mut errors: Vec<String> = coverage.missing.iter().filter(is_error).map(describe).collect();
     let missing: BTreeSet<Clip> = coverage.missing.iter().map(clip_of).collect();
     let existing: Vec<&ClipText> = needed.iter().filter(|needed| !missing.contains(&clip_of(needed))).collect();

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-pub use crate::audit::{Entry, audit, note};
+pub use crate::audit::{Entry, append_audit, audit};
 pub use crate::emergency::{emergency, set_emergency};
 pub use crate::layout::{find, names, settings_of};
 pub use crate::live::{live, previous};
@@ -34,7 +34,7 @@ use crate::disk::hash;
 use crate::hotline::{self, Hotline};
 use crate::layout::{folder, is_name};
 use crate::live::set_live;
-use crate::recordings::{self, Missing};
+use crate::recordings::{self, MissingPolicy};
 use crate::retention;
 
 /// Makes a stored release live for new calls, writes the audit log, and removes old releases. The number of removed
@@ -44,7 +44,7 @@ use crate::retention;
 /// The pointer or the audit log cannot be written.
 pub fn go_live(settings: &Settings, name: &str, entry: &Entry) -> Result<Result<usize, String>, String> {
     set_live(settings, name)?;
-    note(settings, entry)?;
+    append_audit(settings, entry)?;
     Ok(retention::clean(settings).map_err(|error| format!("old releases could not be removed: {error}")))
 }
 
@@ -54,7 +54,7 @@ pub fn go_live(settings: &Settings, name: &str, entry: &Entry) -> Result<Result<
 /// One line per file that was changed or cannot be read.
 pub fn load(settings: &Settings, name: &str) -> Result<Hotline, Vec<String>> {
     verify(&folder(settings).join(name), name, &|_| false).map_err(|error| vec![error])?;
-    let hotline = hotline::read(&settings_of(settings, name), Missing::StoodInFor)?;
+    let hotline = hotline::read(&settings_of(settings, name), MissingPolicy::Substitute)?;
     Ok(Hotline { name: name.to_owned(), ..hotline })
 }
 
@@ -74,7 +74,7 @@ pub fn load_beside(settings: &Settings, name: &str, live: &str, bank: &Bank) -> 
         if same(&path) { bank.encoded(needed.lang, &needed.id) } else { None }
     };
     let from = recordings::From::Bank(&known);
-    let hotline = hotline::read_from(&settings_of(settings, name), &Overlay::new(), &from, Missing::StoodInFor)?;
+    let hotline = hotline::read_from(&settings_of(settings, name), &Overlay::new(), &from, MissingPolicy::Substitute)?;
     Ok(Hotline { name: name.to_owned(), ..hotline })
 }
 
@@ -144,5 +144,5 @@ pub fn to_serve(settings: &Settings) -> Result<Hotline, Vec<String>> {
             }
         }
     }
-    hotline::read(settings, Missing::Refused).map(|hotline| Hotline { skipped, ..hotline })
+    hotline::read(settings, MissingPolicy::Reject).map(|hotline| Hotline { skipped, ..hotline })
 }

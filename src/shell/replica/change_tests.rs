@@ -113,7 +113,7 @@ fn many_deletes_are_held_until_an_operator_decides() {
         let most = || (0..40).map(delete).chain([put(999, Stage::Posted, 2)]).collect::<Vec<_>>();
         for _ in 0..2 {
             let held = apply(&replica, 2, most()).unwrap_err();
-            assert!(matches!(held, ApplyError::Held { what: HeldWhat::Deletes, deletes: 40, rows: 1_000 }), "{held}");
+            assert!(matches!(held, ApplyError::Held { what: HeldReason::Deletes, deletes: 40, rows: 1_000 }), "{held}");
             assert!(!held.is_final());
         }
         assert_eq!((served(&replica, 1), served(&replica, 999)), (Some(Stage::Ready), Some(Stage::Ready)));
@@ -135,7 +135,7 @@ fn an_emptied_table_is_held_and_a_few_deletes_are_not() {
     apply(&replica, 1, (0..20).map(|n| put(n, Stage::Ready, 1)).collect()).unwrap();
     apply(&replica, 2, (0..5).map(delete).collect()).unwrap();
     let error = apply(&replica, 3, vec![Change::Truncate, put(1, Stage::Ready, 1)]).unwrap_err();
-    assert!(matches!(error, ApplyError::Held { what: HeldWhat::Truncate, .. }), "{error}");
+    assert!(matches!(error, ApplyError::Held { what: HeldReason::Truncate, .. }), "{error}");
     assert_eq!(served(&replica, 7), Some(Stage::Ready));
     replica.decide(Decision::Apply).unwrap();
     assert_eq!(apply(&replica, 3, vec![Change::Truncate, put(1, Stage::Ready, 1)]).unwrap().deleted, 15);
@@ -214,7 +214,7 @@ fn a_rebuild_that_is_given_up_leaves_nothing_and_a_far_smaller_one_is_held() {
         rebuild.add("intranet", put(1, Stage::Posted, 2)).unwrap();
         rebuild.finish(mark(7))
     };
-    assert!(matches!(smaller(), Err(ApplyError::Held { what: HeldWhat::Smaller, deletes: 99, rows: 100 })));
+    assert!(matches!(smaller(), Err(ApplyError::Held { what: HeldReason::Smaller, deletes: 99, rows: 100 })));
     assert_eq!(served(&replica, 1), Some(Stage::Ready));
     replica.decide(Decision::Drop).unwrap();
     assert!(matches!(smaller(), Err(ApplyError::Dropped)));

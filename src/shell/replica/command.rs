@@ -13,7 +13,7 @@ use crate::look_up::{Replica, Role};
 
 /// A command of an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum OperatorCommand {
     /// A request to the node that serves, or to the file if none does.
     Ask(Request),
     /// Show the held batch.
@@ -23,11 +23,17 @@ pub enum Wish {
 }
 
 /// Performs a command, with or without a serving node, and prints the result as text or as JSON.
-pub fn run(folder: &Path, settings: &config::Replica, keys: &Keys, wish: Wish, json: bool) -> Result<ExitCode, String> {
+pub fn run(
+    folder: &Path,
+    settings: &config::Replica,
+    keys: &Keys,
+    wish: OperatorCommand,
+    json: bool,
+) -> Result<ExitCode, String> {
     match wish {
-        Wish::Verify => verify(folder, keys, json),
-        Wish::Ask(request) => print(&perform(folder, settings, keys, &request)?, json),
-        Wish::Held => match perform(folder, settings, keys, &Request::Status)? {
+        OperatorCommand::Verify => verify(folder, keys, json),
+        OperatorCommand::Ask(request) => print(&perform(folder, settings, keys, &request)?, json),
+        OperatorCommand::Held => match perform(folder, settings, keys, &Request::Status)? {
             Reply::Status(status) => {
                 let text = status.held.as_ref().map_or_else(|| "nothing is held".into(), ToString::to_string);
                 output(json, &status.held, &text)

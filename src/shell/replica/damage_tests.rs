@@ -141,13 +141,13 @@ fn a_file_that_cannot_be_opened_is_renamed_and_rebuilt() {
     header.seek(SeekFrom::Start(0)).unwrap();
     header.write_all(&[0xA5; 100]).unwrap();
     let replica = open(&folder, SERVE);
-    assert!(replica.is_empty() && replica.is_damaged(), "{:?}", replica.status());
+    assert!(replica.is_empty() && replica.rebuild_requested(), "{:?}", replica.status());
     assert!(alarms(&replica).contains(&DAMAGED.to_owned()), "{:?}", alarms(&replica));
     assert!(matches!(ask(&replica, 1, &Proof::Paper), Answer::Unavailable));
     assert!(store::with_suffix(&file(&folder), ".damaged").exists());
     rebuild(&replica, 100);
     assert_eq!(stage(&ask(&replica, 1, &Proof::Paper)), Some(Stage::Ready));
-    assert!(!replica.is_damaged());
+    assert!(!replica.rebuild_requested());
     assert!(comes(|| alarms(&replica).is_empty()), "{:?}", alarms(&replica));
 }
 
@@ -407,7 +407,7 @@ fn the_sample_takes_no_other_sources_place_and_is_made_again_when_it_is_damaged(
     let replica = open(&folder, SERVE);
     replica.fill_sample(300, 1, today, &calendar).unwrap();
     let working = calendar.clone();
-    replica.remember_sample(move || sample::cases(300, 1, today, &working));
+    replica.set_sample(move || sample::cases(300, 1, today, &working));
     replica.perform(Request::Rebuild);
     assert!(comes(|| total(&replica.metrics().rebuilds) == 2 && !writer(&replica).rebuild_requested()));
     let mut first = None;

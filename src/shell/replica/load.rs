@@ -43,7 +43,7 @@ pub enum LoadError {
     Apply(#[from] ApplyError),
     /// This program rejected the file.
     #[error("rejected: {0}")]
-    Refused(String),
+    RejectedHere(String),
     /// An earlier file is missing.
     #[error("it waits in the spool until its turn: {0}")]
     Turn(String),
@@ -83,7 +83,7 @@ fn directly(replica: &Replica, folder: &Path, settings: &config::Replica, file: 
     let mut watcher = SpoolWatcher::open(folder, settings.clone(), writer).map_err(|error| at(folder, error))?;
     if text::header(file).is_err() {
         return match batch_rejection(&settings, &watcher.copy()) {
-            Some(refusal) => Err(LoadError::Refused(refusal.to_string())),
+            Some(refusal) => Err(LoadError::RejectedHere(refusal.to_string())),
             None => Ok(replica.apply_file(file)?.to_string()),
         };
     }
@@ -91,7 +91,7 @@ fn directly(replica: &Replica, folder: &Path, settings: &config::Replica, file: 
     while watcher.step().map_err(|error| at(folder, error))? {}
     match outcome(folder, &name) {
         Some(Ok(done)) => Ok(done),
-        Some(Err(why)) => Err(LoadError::Refused(why)),
+        Some(Err(why)) => Err(LoadError::RejectedHere(why)),
         None => {
             let alarms: Vec<String> = replica.alarms().into_iter().map(|alarm| alarm.text).collect();
             Err(LoadError::Turn(alarms.join("; ")))

@@ -110,7 +110,7 @@ impl Replica {
     }
 
     /// Whether a full snapshot is requested from the source, because the file is damaged or an operator wants one.
-    pub fn is_damaged(&self) -> bool {
+    pub fn rebuild_requested(&self) -> bool {
         self.shared.requests.rebuild_requested()
     }
 
@@ -165,7 +165,7 @@ impl Replica {
     }
 
     /// Keeps the recipe of the sample, so that a damaged copy of it can be rebuilt.
-    pub fn remember_sample<C>(&self, make: impl Fn() -> C + Send + 'static)
+    pub fn set_sample<C>(&self, make: impl Fn() -> C + Send + 'static)
     where
         C: Iterator<Item = CaseRecord> + Send + 'static,
     {

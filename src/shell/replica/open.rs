@@ -175,10 +175,10 @@ impl Replica {
         }
         let noted = sample::is_noted(folder);
         let followed = settings.source == config::Source::Spool && has_followed(folder);
-        if serves && followed && !noted && !self.is_damaged() {
+        if serves && followed && !noted && !self.rebuild_requested() {
             self.shared.report_damage("the file of a copy that followed a feed is missing");
         }
-        self.sample_allowed = noted || !self.is_damaged() && !followed;
+        self.sample_allowed = noted || !self.rebuild_requested() && !followed;
     }
 
     fn start_maintenance(&mut self, writer: WriterHandle, settings: &config::Replica) -> io::Result<()> {

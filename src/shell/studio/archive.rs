@@ -13,12 +13,12 @@ use studio::exchange::{self, Row, file_name};
 use studio::{Message, SlotState, script_page};
 
 use crate::handle::Studio;
-use crate::rejection::Refusal;
+use crate::rejection::Rejection;
 use crate::row::SlotRow;
 
 /// Which slots are exported.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted {
+pub struct SlotFilter {
     /// One language; `None` for all.
     pub lang: Option<Lang>,
     /// Only slots that a person has to record: missing, stale or placeholder.
@@ -27,7 +27,7 @@ pub struct Wanted {
     pub script_only: bool,
 }
 
-impl Wanted {
+impl SlotFilter {
     fn has(&self, row: &SlotRow) -> bool {
         let open = matches!(row.state, SlotState::Missing | SlotState::Stale | SlotState::Placeholder);
         self.lang.is_none_or(|lang| row.slot.clip.lang == lang) && (open || !self.to_record)
@@ -36,7 +36,7 @@ impl Wanted {
 
 /// The result of an import.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Imported {
+pub struct ImportReport {
     /// Whether anything was stored. Nothing is if one file was rejected.
     pub done: bool,
     /// One report per recording, in the order of the archive.
@@ -80,7 +80,7 @@ impl Studio {
     ///
     /// # Errors
     /// The flow or the store cannot be read.
-    pub fn table(&self, wanted: &Wanted) -> Result<Vec<u8>, Refusal> {
+    pub fn table(&self, wanted: &SlotFilter) -> Result<Vec<u8>, Rejection> {
         let rows = self.wanted(wanted)?;
         Ok(exchange::write_table(rows.iter().map(|row| (&row.slot, row.number, row.state))))
     }
@@ -89,12 +89,12 @@ impl Studio {
     ///
     /// # Errors
     /// The flow or the store cannot be read.
-    pub fn page(&self, wanted: &Wanted) -> Result<String, Refusal> {
+    pub fn page(&self, wanted: &SlotFilter) -> Result<String, Rejection> {
         let rows = self.wanted(wanted)?;
         Ok(script_page(rows.iter().map(|row| (&row.slot, row.number, row.state))))
     }
 
-    fn wanted(&self, wanted: &Wanted) -> Result<Vec<SlotRow>, Refusal> {
+    fn wanted(&self, wanted: &SlotFilter) -> Result<Vec<SlotRow>, Rejection> {
         Ok(self.slots()?.into_iter().filter(|row| wanted.has(row)).collect())
     }
 
@@ -102,9 +102,9 @@ impl Studio {
     ///
     /// # Errors
     /// The flow or a recording cannot be read, or the archive not written.
-    pub fn export(&self, to: impl Write + Seek, wanted: &Wanted) -> Result<usize, Refusal> {
-        let failed = |error: zip::result::ZipError| Refusal::Fault(format!("the archive: {error}"));
-        let broken = |error: std::io::Error| Refusal::Fault(format!("the archive: {error}"));
+    pub fn export(&self, to: impl Write + Seek, wanted: &SlotFilter) -> Result<usize, Rejection> {
+        let failed = |error: zip::result::ZipError| Rejection::Fault(format!("the archive: {error}"));
+        let broken = |error: std::io::Error| Rejection::Fault(format!("the archive: {error}"));
         let catalogue = self.catalogue()?;
         let mut archive = ZipWriter::new(to);
         let mut files = vec![
@@ -130,7 +130,7 @@ impl Studio {
     ///
     /// # Errors
     /// The flow cannot be read.
-    pub fn changed_texts(&self, lines: &[Row]) -> Result<Vec<TextChange>, Refusal> {
+    pub fn changed_texts(&self, lines: &[Row]) -> Result<Vec<TextChange>, Rejection> {
         let catalogue = self.catalogue()?;
         let changed = lines.iter().filter_map(|line| {
             let clip = Clip { lang: Lang::from_code(&line.lang)?, id: line.slot.as_str().into() };

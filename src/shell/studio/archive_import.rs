@@ -14,10 +14,10 @@ use speech::Clip;
 use studio::exchange::{Row, read_table, slot_of};
 use studio::{Grade, Message, Operator, Slot, TakeSource, TakeState};
 
-use crate::archive::{FileReport, Imported};
+use crate::archive::{FileReport, ImportReport};
 use crate::files;
 use crate::handle::Studio;
-use crate::rejection::Refusal;
+use crate::rejection::Rejection;
 use crate::row::{TakeRow, Upload};
 
 impl Studio {
@@ -25,10 +25,16 @@ impl Studio {
     ///
     /// # Errors
     /// [`Refusal::Unreadable`]: the archive is damaged or exceeds a bound; or the store cannot be written.
-    pub fn import(&self, by: &Operator, from: impl Read + Seek, label: &str, check: bool) -> Result<Imported, Refusal> {
+    pub fn import(
+        &self,
+        by: &Operator,
+        from: impl Read + Seek,
+        label: &str,
+        check: bool,
+    ) -> Result<ImportReport, Rejection> {
         let catalogue = self.catalogue()?;
         let (mut archive, unpacked) = self.survey(from)?;
-        let mut imported = Imported { texts: self.changed_texts(&unpacked.lines)?, ..Imported::default() };
+        let mut imported = ImportReport { texts: self.changed_texts(&unpacked.lines)?, ..ImportReport::default() };
         let texts: BTreeMap<(String, String), String> =
             unpacked.lines.into_iter().map(|line| ((line.lang, line.slot), line.text)).collect();
         let mut batch = Batch { slots: BTreeSet::new(), sounds: BTreeMap::new(), takes: Vec::new() };
@@ -68,11 +74,11 @@ impl Studio {
         upload: Upload,
         batch: &mut Batch,
         report: &mut FileReport,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Rejection> {
         let catalogue = self.catalogue()?;
         let made = match self.make(by, &catalogue, slot, text, upload) {
             Ok(made) => made,
-            Err(refusal @ (Refusal::Unreadable(_) | Refusal::TooLarge { .. })) => {
+            Err(refusal @ (Rejection::Unreadable(_) | Rejection::TooLarge { .. })) => {
                 report.reject(refusal.words());
                 return Ok(());
             }
@@ -96,7 +102,7 @@ impl Studio {
     }
 
     /// Checks the bounds of an archive, and reads its tables.
-    fn survey<R: Read + Seek>(&self, from: R) -> Result<(ZipArchive<R>, Unpacked), Refusal> {
+    fn survey<R: Read + Seek>(&self, from: R) -> Result<(ZipArchive<R>, Unpacked), Rejection> {
         let mut archive = ZipArchive::new(from).map_err(|error| damaged(error.to_string()))?;
         if archive.len() > ENTRIES_MAX {
             return Err(wrong(
@@ -133,7 +139,7 @@ impl Studio {
     }
 
     /// Reads one file of an archive, up to the size of a recording.
-    fn read<R: Read + Seek>(&self, archive: &mut ZipArchive<R>, at: usize) -> Result<Vec<u8>, Refusal> {
+    fn read<R: Read + Seek>(&self, archive: &mut ZipArchive<R>, at: usize) -> Result<Vec<u8>, Rejection> {
         let most = self.settings.studio.upload_bytes_max;
         let mut entry = archive.by_index(at).map_err(|error| damaged(error.to_string()))?;
         let name = entry.name().map_err(|_| damaged("a name is not readable".into()))?.into_owned();
@@ -146,15 +152,15 @@ impl Studio {
     }
 }
 
-fn wrong(zh: &str, en: String) -> Refusal {
-    Refusal::Unreadable(Message::new(zh, en))
+fn wrong(zh: &str, en: String) -> Rejection {
+    Rejection::Unreadable(Message::new(zh, en))
 }
 
-fn damaged(error: String) -> Refusal {
+fn damaged(error: String) -> Rejection {
     wrong("压缩包已损坏。", format!("the archive is damaged: {error}"))
 }
 
-fn bomb(name: &str) -> Refusal {
+fn bomb(name: &str) -> Rejection {
     wrong("压缩包展开后过大。", format!("{name}: unpacks to more than a recording can have; it may be a ZIP bomb"))
 }
 
@@ -167,7 +173,7 @@ struct Unpacked {
 }
 
 impl Unpacked {
-    fn put(&mut self, at: usize, name: String, bytes: &[u8]) -> Result<(), Refusal> {
+    fn put(&mut self, at: usize, name: String, bytes: &[u8]) -> Result<(), Rejection> {
         let file = name.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
         if file.ends_with(".csv") {
             let invalid = |error| wrong(&format!("表格 {name}：{error}"), format!("{name}: {error}"));

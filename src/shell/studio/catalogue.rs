@@ -13,8 +13,8 @@ use release::releases;
 use speech::Clip;
 use studio::{self, Manifest, Slot, SlotState, TakeName, TakeState, text_hash};
 
-use crate::rejection::Refusal;
-use crate::row::{Heard, SlotRow, TakeRow};
+use crate::rejection::Rejection;
+use crate::row::{LiveRecording, SlotRow, TakeRow};
 use crate::store::Store;
 
 /// Modification time and size of each file that was read.
@@ -27,7 +27,7 @@ pub(crate) struct Catalogue {
     pub slots: Vec<Slot>,
     index: BTreeMap<Clip, usize>,
     numbers: BTreeMap<String, u32>,
-    heard: BTreeMap<Clip, Heard>,
+    heard: BTreeMap<Clip, LiveRecording>,
     /// The files of the live recordings.
     paths: BTreeMap<Clip, PathBuf>,
 }
@@ -44,13 +44,13 @@ impl Catalogue {
     }
 
     /// Reads the edited files; while they have errors, the live release.
-    pub(crate) fn read(settings: &Settings, stamp: Stamp) -> Result<Catalogue, Refusal> {
+    pub(crate) fn read(settings: &Settings, stamp: Stamp) -> Result<Catalogue, Rejection> {
         let live = releases::live(settings).map(|name| releases::settings_of(settings, &name));
         let release = hotline::release(settings).or_else(|errors| {
             let live = live.as_ref().ok_or_else(|| errors.clone())?;
             hotline::release(live).map_err(|_| errors)
         });
-        let release = release.map_err(Refusal::Flow)?;
+        let release = release.map_err(Rejection::Flow)?;
         let needed = hotline::needed(&release);
         let slots = studio::slots(&release, &needed);
         let index = slots.iter().enumerate().map(|(at, slot)| (slot.clip.clone(), at)).collect();
@@ -68,8 +68,8 @@ impl Catalogue {
     }
 
     /// Finds the recording that callers hear of each slot: the live release's, else the factory's.
-    fn find_live(&mut self, settings: &Settings, live: Option<&Settings>) -> Result<(), Refusal> {
-        let factory = recordings::manifest(&settings.hotline.manifest).map_err(|error| Refusal::Flow(vec![error]));
+    fn find_live(&mut self, settings: &Settings, live: Option<&Settings>) -> Result<(), Rejection> {
+        let factory = recordings::manifest(&settings.hotline.manifest).map_err(|error| Rejection::Flow(vec![error]));
         let factory = factory?;
         let own = live.map(|live| recordings::manifest(&live.hotline.manifest).unwrap_or_default()).unwrap_or_default();
         let takes = releases::live_takes(settings);
@@ -89,7 +89,7 @@ impl Catalogue {
     }
 
     /// Numbers every slot.
-    pub(crate) fn number(&mut self, store: &mut Store) -> Result<(), Refusal> {
+    pub(crate) fn number(&mut self, store: &mut Store) -> Result<(), Rejection> {
         let mut ids: Vec<&str> = self.slots.iter().map(|slot| &*slot.clip.id).collect();
         ids.sort_by_key(|id| studio::set_of(id));
         self.numbers = store.numbers(ids.into_iter())?.into_iter().collect();
@@ -100,12 +100,12 @@ impl Catalogue {
         self.numbers.get(&*slot.clip.id).copied().unwrap_or_default()
     }
 
-    pub(crate) fn slot(&self, clip: &Clip) -> Result<&Slot, Refusal> {
-        let at = self.index.get(clip).ok_or_else(|| Refusal::NoSlot(format!("{}/{}", clip.lang.code(), clip.id)))?;
+    pub(crate) fn slot(&self, clip: &Clip) -> Result<&Slot, Rejection> {
+        let at = self.index.get(clip).ok_or_else(|| Rejection::NoSlot(format!("{}/{}", clip.lang.code(), clip.id)))?;
         Ok(&self.slots[*at])
     }
 
-    pub(crate) fn heard(&self, clip: &Clip) -> Option<&Heard> {
+    pub(crate) fn heard(&self, clip: &Clip) -> Option<&LiveRecording> {
         self.heard.get(clip)
     }
 
@@ -138,10 +138,10 @@ impl Catalogue {
     }
 }
 
-fn heard(slot: &Slot, manifest: &Manifest, take: Option<TakeName>) -> Heard {
+fn heard(slot: &Slot, manifest: &Manifest, take: Option<TakeName>) -> LiveRecording {
     let recorded = manifest.get(&slot.clip);
     let read_from = recorded.and_then(|recorded| recorded.text_sha256.as_deref());
-    Heard {
+    LiveRecording {
         take,
         fresh: read_from == Some(&*text_hash(&slot.text)),
         placeholder: recorded.is_some_and(|recorded| recorded.placeholder),

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use os::folder;
 
-use crate::rejection::Refusal;
+use crate::rejection::Rejection;
 
 /// The folder and its allowance in bytes.
 #[derive(Debug)]
@@ -29,10 +29,10 @@ pub(crate) struct Files {
 
 impl Files {
     /// Opens the folder, and creates it if there is none.
-    pub(crate) fn open(data: &Path, most: u64) -> Result<Files, Refusal> {
+    pub(crate) fn open(data: &Path, most: u64) -> Result<Files, Rejection> {
         let folder = data.join("studio");
         for part in [&folder, &folder.join(ORIGINALS), &folder.join(MASTERS)] {
-            folder::make(part).map_err(Refusal::Fault)?;
+            folder::create(part).map_err(Rejection::Fault)?;
         }
         let used = [ORIGINALS, MASTERS].iter().map(|part| size(&folder.join(part))).sum();
         Ok(Files { folder, used: AtomicU64::new(used), most })
@@ -43,24 +43,24 @@ impl Files {
     }
 
     /// Rejects what the allowance or the disk has no room for.
-    pub(crate) fn room_for(&self, bytes: u64) -> Result<(), Refusal> {
+    pub(crate) fn room_for(&self, bytes: u64) -> Result<(), Rejection> {
         let used = self.used.load(Ordering::Relaxed);
         if used.saturating_add(bytes) > self.most {
-            return Err(Refusal::Full { used: used / MB, most: self.most / MB });
+            return Err(Rejection::Full { used: used / MB, most: self.most / MB });
         }
         match free(&self.folder) {
-            Some(left) if left < bytes.saturating_add(SPARE) => Err(Refusal::DiskFull(SPARE / MB)),
+            Some(left) if left < bytes.saturating_add(SPARE) => Err(Rejection::DiskFull(SPARE / MB)),
             Some(_) | None => Ok(()),
         }
     }
 
-    pub(crate) fn keep_original(&self, bytes: &[u8]) -> Result<String, Refusal> {
+    pub(crate) fn keep_original(&self, bytes: &[u8]) -> Result<String, Rejection> {
         let hash = hash(bytes);
         self.keep(&self.original(&hash), bytes)?;
         Ok(hash)
     }
 
-    pub(crate) fn keep_master(&self, bytes: &[u8]) -> Result<String, Refusal> {
+    pub(crate) fn keep_master(&self, bytes: &[u8]) -> Result<String, Rejection> {
         let hash = hash(bytes);
         self.keep(&self.master(&hash), bytes)?;
         Ok(hash)
@@ -84,12 +84,12 @@ impl Files {
         bytes
     }
 
-    fn keep(&self, path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
+    fn keep(&self, path: &Path, bytes: &[u8]) -> Result<(), Rejection> {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
         if fs::metadata(path).is_ok_and(|metadata| metadata.len() == bytes.len() as u64) {
             return Ok(());
         }
-        let failed = |error: io::Error| Refusal::Fault(format!("{}: {error}", path.display()));
+        let failed = |error: io::Error| Rejection::Fault(format!("{}: {error}", path.display()));
         let folder = path.parent().unwrap_or(&self.folder);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let new = folder.join(format!(".new-{}-{serial}", std::process::id()));

@@ -14,17 +14,17 @@ use std::path::Path;
 use config::Settings;
 use flow::ReplayReport;
 use journal::REPLAYED_MAX;
-use os::aside::step_back;
+use os::aside::lower_priority;
 use os::clock;
 use release::call_sheets::{self, SheetReport};
 use release::diagnostics;
 use release::hotline::{self, Hotline};
-use release::recordings::{self, Missing};
+use release::recordings::{self, MissingPolicy};
 use release::releases::{self, Entry, Master, Overlay};
 use speech::{Clip, ClipText};
 use studio::{TakeName, TakeState, text_hash};
 
-use crate::rejection::Refusal;
+use crate::rejection::Rejection;
 use crate::row::Person;
 use crate::store::{Action, Actor, Store};
 
@@ -59,9 +59,9 @@ impl<'a> FlowPublication<'a> {
     ///
     /// # Errors
     /// All errors of the files, a line each; or another publication holds the lock.
-    pub fn prepare(settings: &'a Settings, missing: Missing) -> Result<FlowPublication<'a>, Vec<String>> {
-        step_back();
-        let lock = releases::lock(settings).map_err(one)?.ok_or_else(|| one(Refusal::Busy.to_string()))?;
+    pub fn prepare(settings: &'a Settings, missing: MissingPolicy) -> Result<FlowPublication<'a>, Vec<String>> {
+        lower_priority();
+        let lock = releases::lock(settings).map_err(one)?.ok_or_else(|| one(Rejection::Busy.to_string()))?;
         let (hotline, above) = edited(settings, missing)?;
         Ok(FlowPublication { settings, _lock: lock, hotline, above })
     }
@@ -117,7 +117,7 @@ impl<'a> FlowPublication<'a> {
 /// # Errors
 /// All errors of the files, a line each. `E48` for words whose only recordings are of older words while a take of these
 /// is live.
-pub fn edited(settings: &Settings, missing: Missing) -> Result<(Hotline, Overlay), Vec<String>> {
+pub fn edited(settings: &Settings, missing: MissingPolicy) -> Result<(Hotline, Overlay), Vec<String>> {
     let release = hotline::release(settings)?;
     let takes = fitting_takes(settings, &hotline::needed(&release)).map_err(one)?;
     let mut errors: Vec<String> =
@@ -172,7 +172,7 @@ fn fitting_takes(settings: &Settings, needed: &BTreeSet<ClipText>) -> Result<Fit
 }
 
 /// Marks the approved takes of a release as published.
-fn mark_published(settings: &Settings, above: &Overlay, release: &str, who: &str) -> Result<(), Refusal> {
+fn mark_published(settings: &Settings, above: &Overlay, release: &str, who: &str) -> Result<(), Rejection> {
     let folder = settings.data.folder.join("studio");
     if !folder.join("studio.sqlite3").exists() {
         return Ok(());
@@ -193,7 +193,7 @@ fn mark_published(settings: &Settings, above: &Overlay, release: &str, who: &str
     })
 }
 
-fn approved(settings: &Settings) -> Result<Overlay, Refusal> {
+fn approved(settings: &Settings) -> Result<Overlay, Rejection> {
     let folder = settings.data.folder.join("studio");
     if !folder.join("studio.sqlite3").exists() {
         return Ok(Overlay::new());

@@ -17,7 +17,7 @@ use studio::Operator;
 
 use crate::catalogue::Catalogue;
 use crate::files::Files;
-use crate::rejection::Refusal;
+use crate::rejection::Rejection;
 use crate::row::Person;
 use crate::store::{Actor, Store};
 
@@ -42,7 +42,7 @@ impl Studio {
     ///
     /// # Errors
     /// [`Refusal::Fault`]: its folder or store cannot be used.
-    pub fn open(settings: &Settings) -> Result<Arc<Studio>, Refusal> {
+    pub fn open(settings: &Settings) -> Result<Arc<Studio>, Rejection> {
         let files = Files::open(&settings.data.folder, settings.studio.disk_bytes_max)?;
         let store = Mutex::new(Store::open(files.folder())?);
         let (settings, catalogue) = (settings.clone(), Mutex::new(None));
@@ -55,7 +55,7 @@ impl Studio {
     }
 
     /// The slots of the edited flow. It is read again when its files or the live release change.
-    pub(crate) fn catalogue(&self) -> Result<Arc<Catalogue>, Refusal> {
+    pub(crate) fn catalogue(&self) -> Result<Arc<Catalogue>, Rejection> {
         let stamp = Catalogue::stamp(&self.settings);
         let mut kept = self.catalogue.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(catalogue) = kept.as_ref().filter(|catalogue| catalogue.stamp == stamp) {

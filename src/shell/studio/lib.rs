@@ -16,13 +16,14 @@ mod row;
 mod store;
 mod submit;
 
-pub use accounts::{Accounts, Refused};
-pub use archive::{FileReport, Imported, TextChange, Wanted};
+pub use accounts::{Accounts, SignInError};
+pub use archive::{FileReport, ImportReport, SlotFilter, TextChange};
 pub use flow_publication::{FlowPublication, Published, edited};
 pub use handle::Studio;
-pub use rejection::{Refusal, state_zh};
+pub use rejection::{Rejection, state_zh};
 pub use row::{
-    AuditRow, Change, Form, Heard, Person, Publication, ReleaseRow, SlotRow, TakeReport, TakeRow, Upload, Wav, Which,
+    AuditRow, Change, LiveRecording, Person, PublicationPlan, ReleaseRow, SlotRow, Sound, SoundForm, SoundSource,
+    TakeReport, TakeRow, Upload,
 };
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use speech::Clip;
 use studio::{SlotState, TakeName, TakeState};
 
 use crate::handle::Studio;
-use crate::rejection::Refusal;
+use crate::rejection::Rejection;
 use crate::row::{AuditRow, SlotRow, TakeRow};
 
 impl Studio {
@@ -15,7 +15,7 @@ impl Studio {
     ///
     /// # Errors
     /// The flow or the store cannot be read.
-    pub fn slots(&self) -> Result<Vec<SlotRow>, Refusal> {
+    pub fn slots(&self) -> Result<Vec<SlotRow>, Rejection> {
         let catalogue = self.catalogue()?;
         let (takes, restores) = {
             let store = self.store();
@@ -37,7 +37,7 @@ impl Studio {
     ///
     /// # Errors
     /// [`Refusal::NoSlot`]; or the flow or the store cannot be read.
-    pub fn slot(&self, clip: &Clip) -> Result<SlotRow, Refusal> {
+    pub fn slot(&self, clip: &Clip) -> Result<SlotRow, Rejection> {
         let catalogue = self.catalogue()?;
         let slot = catalogue.slot(clip)?;
         let takes: Vec<TakeRow> = self.store().takes()?.into_iter().filter(|take| take.clip() == *clip).collect();
@@ -49,10 +49,10 @@ impl Studio {
     ///
     /// # Errors
     /// [`Refusal::NoSlot`]; or the flow or the store cannot be read.
-    pub fn by_number(&self, lang: Lang, number: u32) -> Result<SlotRow, Refusal> {
+    pub fn by_number(&self, lang: Lang, number: u32) -> Result<SlotRow, Rejection> {
         let catalogue = self.catalogue()?;
         let found = catalogue.slots.iter().find(|slot| slot.clip.lang == lang && catalogue.number_of(slot) == number);
-        let clip = found.map(|slot| slot.clip.clone()).ok_or_else(|| Refusal::NoSlot(number.to_string()))?;
+        let clip = found.map(|slot| slot.clip.clone()).ok_or_else(|| Rejection::NoSlot(number.to_string()))?;
         self.slot(&clip)
     }
 
@@ -61,7 +61,7 @@ impl Studio {
     ///
     /// # Errors
     /// The flow or the store cannot be read.
-    pub fn next_missing(&self, lang: Option<Lang>, after: Option<&Clip>) -> Result<Option<SlotRow>, Refusal> {
+    pub fn next_missing(&self, lang: Option<Lang>, after: Option<&Clip>) -> Result<Option<SlotRow>, Rejection> {
         let mut rows = self.slots()?;
         if let Some(at) = after.and_then(|after| rows.iter().position(|row| row.slot.clip == *after)) {
             rows.rotate_left(at + 1);
@@ -76,7 +76,7 @@ impl Studio {
     ///
     /// # Errors
     /// The flow or the store cannot be read.
-    pub fn history(&self, slot: &Clip) -> Result<Vec<TakeRow>, Refusal> {
+    pub fn history(&self, slot: &Clip) -> Result<Vec<TakeRow>, Rejection> {
         let catalogue = self.catalogue()?;
         let takes = self.store().history(slot)?;
         Ok(takes.into_iter().map(|take| catalogue.marked(take)).collect())
@@ -86,8 +86,8 @@ impl Studio {
     ///
     /// # Errors
     /// [`Refusal::NoTake`]; or the flow or the store cannot be read.
-    pub fn take(&self, name: &TakeName) -> Result<TakeRow, Refusal> {
-        let take = self.store().take(name)?.ok_or_else(|| Refusal::NoTake(name.short().into()))?;
+    pub fn take(&self, name: &TakeName) -> Result<TakeRow, Rejection> {
+        let take = self.store().take(name)?.ok_or_else(|| Rejection::NoTake(name.short().into()))?;
         Ok(self.catalogue()?.marked(take))
     }
 
@@ -95,11 +95,11 @@ impl Studio {
     ///
     /// # Errors
     /// [`Refusal::NoTake`] unless exactly one does; or the flow or the store cannot be read.
-    pub fn find(&self, prefix: &str) -> Result<TakeRow, Refusal> {
+    pub fn find(&self, prefix: &str) -> Result<TakeRow, Rejection> {
         let found = self.store().named(prefix)?;
         match <[TakeRow; 1]>::try_from(found) {
             Ok([take]) if prefix.len() >= 6 => Ok(self.catalogue()?.marked(take)),
-            Ok(_) | Err(_) => Err(Refusal::NoTake(prefix.into())),
+            Ok(_) | Err(_) => Err(Rejection::NoTake(prefix.into())),
         }
     }
 
@@ -107,7 +107,7 @@ impl Studio {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn waiting(&self) -> Result<Vec<TakeRow>, Refusal> {
+    pub fn waiting(&self) -> Result<Vec<TakeRow>, Rejection> {
         let takes = self.store().takes()?;
         let waits = |state| matches!(state, TakeState::Fresh | TakeState::Draft | TakeState::Approved);
         Ok(takes.into_iter().filter(|take| waits(take.state)).collect())
@@ -117,7 +117,7 @@ impl Studio {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn to_approve(&self) -> Result<Vec<TakeRow>, Refusal> {
+    pub fn to_approve(&self) -> Result<Vec<TakeRow>, Rejection> {
         let takes = self.store().takes()?;
         Ok(takes.into_iter().filter(|take| take.state == TakeState::Draft).collect())
     }
@@ -126,7 +126,7 @@ impl Studio {
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn audit(&self, before: Option<i64>, most: u32) -> Result<Vec<AuditRow>, Refusal> {
+    pub fn audit(&self, before: Option<i64>, most: u32) -> Result<Vec<AuditRow>, Rejection> {
         self.store().audit(before, most.min(AUDIT_LINES_MAX))
     }
 }

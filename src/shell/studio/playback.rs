@@ -13,34 +13,34 @@ use studio::{self, examples};
 
 use crate::catalogue::Catalogue;
 use crate::handle::Studio;
-use crate::rejection::Refusal;
-use crate::row::{Form, Wav, Which};
+use crate::rejection::Rejection;
+use crate::row::{Sound, SoundForm, SoundSource};
 
 impl Studio {
     /// Sound for a player.
     ///
     /// # Errors
     /// [`Refusal::NoSlot`], [`Refusal::NoTake`]; or a file cannot be read.
-    pub fn sound(&self, which: &Which, form: &Form) -> Result<Wav, Refusal> {
+    pub fn sound(&self, which: &SoundSource, form: &SoundForm) -> Result<Sound, Rejection> {
         let catalogue = self.catalogue()?;
         let (clip, master, original) = self.source(&catalogue, which)?;
         match form {
-            Form::Original => Ok(match original {
+            SoundForm::Original => Ok(match original {
                 Some(path) => {
                     let bytes = read(path)?;
-                    Wav { media_type: media_type(&bytes), bytes, text: None }
+                    Sound { media_type: media_type(&bytes), bytes, text: None }
                 }
                 None => plain(read(master)?),
             }),
-            Form::Master => Ok(plain(read(master)?)),
-            Form::Phone => Ok(plain(studio::wav(&as_heard(&narrow(&samples(&master)?)), RATE))),
-            Form::InSentence { values, seed, with } => {
+            SoundForm::Master => Ok(plain(read(master)?)),
+            SoundForm::Phone => Ok(plain(studio::wav(&as_heard(&narrow(&samples(&master)?)), RATE))),
+            SoundForm::InSentence { values, seed, with } => {
                 let mut masters = BTreeMap::new();
                 for name in with {
                     let take = self.take(name)?;
                     masters.insert(take.clip(), self.files.master(&take.master));
                 }
-                if matches!(which, Which::Take(_)) || !masters.contains_key(&clip) {
+                if matches!(which, SoundSource::Take(_)) || !masters.contains_key(&clip) {
                     masters.insert(clip.clone(), master);
                 }
                 self.sentence(&catalogue, &clip, &masters, values, *seed)
@@ -48,14 +48,18 @@ impl Studio {
         }
     }
 
-    fn source(&self, catalogue: &Catalogue, which: &Which) -> Result<(Clip, PathBuf, Option<PathBuf>), Refusal> {
+    fn source(
+        &self,
+        catalogue: &Catalogue,
+        which: &SoundSource,
+    ) -> Result<(Clip, PathBuf, Option<PathBuf>), Rejection> {
         match which {
-            Which::Take(name) => {
+            SoundSource::Take(name) => {
                 let take = self.take(name)?;
                 Ok((take.clip(), self.files.master(&take.master), Some(self.files.original(&take.original))))
             }
-            Which::Live(clip) => {
-                let slot = || Refusal::NoSlot(format!("{}/{}", clip.lang.code(), clip.id));
+            SoundSource::Live(clip) => {
+                let slot = || Rejection::NoSlot(format!("{}/{}", clip.lang.code(), clip.id));
                 let path = catalogue.path(clip).ok_or_else(slot)?;
                 Ok((clip.clone(), path.to_owned(), None))
             }
@@ -71,20 +75,22 @@ impl Studio {
         masters: &BTreeMap<Clip, PathBuf>,
         values: &BTreeMap<String, String>,
         seed: u64,
-    ) -> Result<Wav, Refusal> {
+    ) -> Result<Sound, Rejection> {
         let Some(said) = &catalogue.slot(clip)?.said else {
             return Ok(plain(studio::wav(&as_heard(&narrow(&samples(&masters[clip])?)), RATE)));
         };
         let saying = examples::example_with_slots(&catalogue.release, &said.saying, values);
         let saying = examples::with_values(&catalogue.release, &saying, clip, values, seed);
-        let heard = examples::compose(&catalogue.release, &saying)
-            .ok_or_else(|| Refusal::NoSlot(format!("{}: these values do not fill the sentence", said.saying.entry)))?;
+        let heard = examples::compose(&catalogue.release, &saying).ok_or_else(|| {
+            Rejection::NoSlot(format!("{}: these values do not fill the sentence", said.saying.entry))
+        })?;
         let mut sound: Vec<i16> = Vec::new();
         for piece in &heard.pieces {
             match piece {
                 Piece::Clip(wanted) => {
                     let path = masters.get(wanted).map(PathBuf::as_path).or_else(|| catalogue.path(wanted));
-                    let path = path.ok_or_else(|| Refusal::NoSlot(format!("{}/{}", wanted.lang.code(), wanted.id)))?;
+                    let path =
+                        path.ok_or_else(|| Rejection::NoSlot(format!("{}/{}", wanted.lang.code(), wanted.id)))?;
                     sound.extend(narrow(&samples(path)?));
                 }
                 Piece::Silence(pause) => sound.resize(sound.len() + samples_in(*pause), 0),
@@ -94,18 +100,18 @@ impl Studio {
                 break;
             }
         }
-        Ok(Wav { text: Some(heard.text), ..plain(studio::wav(&as_heard(&sound), RATE)) })
+        Ok(Sound { text: Some(heard.text), ..plain(studio::wav(&as_heard(&sound), RATE)) })
     }
 }
 
 /// Samples of a master, and their rate.
-type Sound = (Vec<i16>, u32);
+type Samples = (Vec<i16>, u32);
 
-fn samples(path: &Path) -> Result<Sound, Refusal> {
-    recordings::samples(path).map_err(|error| Refusal::Fault(format!("{}: {error}", path.display())))
+fn samples(path: &Path) -> Result<Samples, Rejection> {
+    recordings::samples(path).map_err(|error| Rejection::Fault(format!("{}: {error}", path.display())))
 }
 
-fn narrow((samples, rate): &Sound) -> Vec<i16> {
+fn narrow((samples, rate): &Samples) -> Vec<i16> {
     to_telephone_rate(samples, *rate).unwrap_or_default()
 }
 
@@ -118,12 +124,12 @@ fn as_heard(samples: &[i16]) -> Vec<i16> {
     coded.map(|sample| g711::decode(Codec::Alaw, g711::encode(Codec::Alaw, sample))).collect()
 }
 
-fn read(path: PathBuf) -> Result<Vec<u8>, Refusal> {
-    fs::read(&path).map_err(|error| Refusal::Fault(format!("{}: {error}", path.display())))
+fn read(path: PathBuf) -> Result<Vec<u8>, Rejection> {
+    fs::read(&path).map_err(|error| Rejection::Fault(format!("{}: {error}", path.display())))
 }
 
-fn plain(bytes: Vec<u8>) -> Wav {
-    Wav { bytes, media_type: "audio/wav", text: None }
+fn plain(bytes: Vec<u8>) -> Sound {
+    Sound { bytes, media_type: "audio/wav", text: None }
 }
 
 /// The media type of an upload by its first bytes, so that a browser does not guess.

@@ -12,19 +12,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use audio::encode_master;
 use base::Lang;
 use config::Settings;
-use os::aside::aside;
+use os::aside::run;
 use os::clock;
 use release::hotline;
 use release::recordings;
-use release::recordings::Missing;
+use release::recordings::MissingPolicy;
 use release::releases::{self, Entry, Master, Overlay};
 use speech::{Clip, ClipText};
 use studio::{Message, Operator, TakeState, is_recorded_whole, text_hash};
 
 use crate::catalogue::Catalogue;
 use crate::handle::{Studio, actor};
-use crate::rejection::Refusal;
-use crate::row::{Change, Heard, Person, Publication, ReleaseRow, TakeRow};
+use crate::rejection::Rejection;
+use crate::row::{Change, LiveRecording, Person, PublicationPlan, ReleaseRow, TakeRow};
 use crate::store::Action;
 
 impl Studio {
@@ -32,7 +32,7 @@ impl Studio {
     ///
     /// # Errors
     /// The flow or the store cannot be read.
-    pub fn pending(&self) -> Result<Publication, Refusal> {
+    pub fn pending(&self) -> Result<PublicationPlan, Rejection> {
         Ok(self.plan()?.publication)
     }
 
@@ -42,23 +42,23 @@ impl Studio {
     /// # Errors
     /// [`Refusal::NotApprover`], [`Refusal::NoReason`], [`Refusal::Busy`], [`Refusal::Nothing`], [`Refusal::Mixed`]; or a
     /// file or the store cannot be written.
-    pub fn publish(&self, by: &Operator, why: &str, confirmed: bool) -> Result<(String, Publication), Refusal> {
+    pub fn publish(&self, by: &Operator, why: &str, confirmed: bool) -> Result<(String, PublicationPlan), Rejection> {
         if !by.role.may_approve() {
-            return Err(Refusal::NotApprover);
+            return Err(Rejection::NotApprover);
         }
         if why.trim().is_empty() {
-            return Err(Refusal::NoReason);
+            return Err(Rejection::NoReason);
         }
-        let _lock = releases::lock(&self.settings).map_err(Refusal::Fault)?.ok_or(Refusal::Busy)?;
+        let _lock = releases::lock(&self.settings).map_err(Rejection::Fault)?.ok_or(Rejection::Busy)?;
         let plan = self.plan()?;
         if plan.publication.changes.is_empty() {
             let waiting = self.to_approve()?.len();
-            return Err(Refusal::Nothing { waiting });
+            return Err(Rejection::NothingApproved { waiting });
         }
         if !confirmed && !plan.publication.warnings.is_empty() {
-            return Err(Refusal::Mixed(plan.publication.warnings));
+            return Err(Rejection::HalfRecorded(plan.publication.warnings));
         }
-        let release = aside(|| self.make_release(&plan))?;
+        let release = run(|| self.make_release(&plan))?;
         // The store first: a crash in between leaves takes that can be approved again, and callers unaffected.
         self.mark_published(by, &release, &plan.publication, why)?;
         self.go_live(by, "publish prompts", &release, why)?;
@@ -70,17 +70,17 @@ impl Studio {
     /// # Errors
     /// [`Refusal::NotApprover`], [`Refusal::Busy`], [`Refusal::NoRelease`], [`Refusal::Flow`]; or a file or the store
     /// cannot be written.
-    pub fn rollback(&self, by: &Operator, to: Option<&str>, why: &str) -> Result<String, Refusal> {
+    pub fn rollback(&self, by: &Operator, to: Option<&str>, why: &str) -> Result<String, Rejection> {
         if !by.role.may_approve() {
-            return Err(Refusal::NotApprover);
+            return Err(Rejection::NotApprover);
         }
-        let _lock = releases::lock(&self.settings).map_err(Refusal::Fault)?.ok_or(Refusal::Busy)?;
+        let _lock = releases::lock(&self.settings).map_err(Rejection::Fault)?.ok_or(Rejection::Busy)?;
         let release = match to {
             Some(prefix) => releases::find(&self.settings, &prefix.to_ascii_lowercase())
-                .map_err(|_| Refusal::NoRelease(prefix.into()))?,
-            None => releases::previous(&self.settings).ok_or_else(|| Refusal::NoRelease(String::new()))?,
+                .map_err(|_| Rejection::NoRelease(prefix.into()))?,
+            None => releases::previous(&self.settings).ok_or_else(|| Rejection::NoRelease(String::new()))?,
         };
-        aside(|| releases::load(&self.settings, &release).map(drop)).map_err(Refusal::Flow)?;
+        run(|| releases::load(&self.settings, &release).map(drop)).map_err(Rejection::Flow)?;
         self.store().update(&actor(by), |update| {
             update.note(&Action { what: "rollback", release: Some(&release), why, ..Action::default() })
         })?;
@@ -113,10 +113,10 @@ impl Studio {
         entries.map(row).collect()
     }
 
-    fn go_live(&self, by: &Operator, what: &str, release: &str, why: &str) -> Result<(), Refusal> {
+    fn go_live(&self, by: &Operator, what: &str, release: &str, why: &str) -> Result<(), Rejection> {
         let (what, who, why) = (what.to_owned(), by.name.clone(), why.trim().to_owned());
         let entry = Entry { at: clock::timestamp(), what, release: Some(release.into()), who, why };
-        match aside(|| releases::go_live(&self.settings, release, &entry)).map_err(Refusal::Fault)? {
+        match run(|| releases::go_live(&self.settings, release, &entry)).map_err(Rejection::Fault)? {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "old releases were removed"),
             Err(error) => tracing::warn!("{error}"),
@@ -128,9 +128,9 @@ impl Studio {
         &self,
         by: &Operator,
         release: &str,
-        publication: &Publication,
+        publication: &PublicationPlan,
         why: &str,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Rejection> {
         self.store().update(&actor(by), |update| {
             for change in &publication.changes {
                 let slot = Clip { lang: change.lang, id: change.slot.as_str().into() };
@@ -146,23 +146,23 @@ impl Studio {
     }
 
     /// Stores the release. Only new recordings are read and encoded to check them: the others are live already.
-    fn make_release(&self, plan: &Plan) -> Result<String, Refusal> {
+    fn make_release(&self, plan: &Plan) -> Result<String, Rejection> {
         for master in plan.new.values() {
             let (samples, rate) = recordings::samples(&master.path)
-                .map_err(|error| Refusal::Fault(format!("{}: {error}", master.path.display())))?;
-            encode_master(&samples, rate).map_err(|error| Refusal::Fault(error.to_string()))?;
+                .map_err(|error| Rejection::Fault(format!("{}: {error}", master.path.display())))?;
+            encode_master(&samples, rate).map_err(|error| Rejection::Fault(error.to_string()))?;
         }
         let mut above = plan.live.clone();
         above.extend(plan.new.clone());
         let stored = match releases::live(&self.settings) {
             Some(live) => releases::store_beside(&self.settings, &live, &plan.needed, &above),
             None => {
-                hotline::read_with(&self.settings, &above, Missing::Refused).map_err(Refusal::Flow)?;
+                hotline::read_with(&self.settings, &above, MissingPolicy::Reject).map_err(Rejection::Flow)?;
                 self.store_as_shipped(&plan.needed);
                 releases::store(&self.settings, &plan.needed, &above)
             }
         };
-        stored.map_err(Refusal::Fault)
+        stored.map_err(Rejection::Fault)
     }
 
     /// Before the first publication: stores the shipped hotline as a release, so that it can be rolled back to. If a
@@ -171,15 +171,15 @@ impl Studio {
         let Ok(shipped) = releases::store(&self.settings, needed, &Overlay::new()) else { return };
         let (what, who, why) = ("publish".into(), "-".into(), "as shipped".into());
         let entry = Entry { at: clock::timestamp(), what, release: Some(shipped), who, why };
-        if let Err(error) = releases::note(&self.settings, &entry) {
+        if let Err(error) = releases::append_audit(&self.settings, &entry) {
             tracing::warn!(error, "the shipped release is not in the audit log: it cannot be rolled back to");
         }
     }
 
     /// Compares the approved takes with the live flow.
-    fn plan(&self) -> Result<Plan, Refusal> {
+    fn plan(&self) -> Result<Plan, Rejection> {
         let live = releases::live(&self.settings).map(|name| releases::settings_of(&self.settings, &name));
-        let release = hotline::release(live.as_ref().unwrap_or(&self.settings)).map_err(Refusal::Flow)?;
+        let release = hotline::release(live.as_ref().unwrap_or(&self.settings)).map_err(Rejection::Flow)?;
         let needed = hotline::needed(&release);
         let texts: BTreeMap<Clip, &str> =
             needed.iter().map(|needed| (Clip { lang: needed.lang, id: needed.id.clone() }, &*needed.text)).collect();
@@ -224,12 +224,12 @@ struct Plan {
     live: Overlay,
     /// What replaces them.
     new: Overlay,
-    publication: Publication,
+    publication: PublicationPlan,
 }
 
 impl Plan {
     /// Replaces a live take by the factory's recording, if there is one and no newer take was approved.
-    fn restore(&mut self, settings: &Settings, clip: Clip, text: &str, by: Person, before: Option<Heard>) {
+    fn restore(&mut self, settings: &Settings, clip: Clip, text: &str, by: Person, before: Option<LiveRecording>) {
         let path = recordings::path_of(&settings.hotline.audio, &clip);
         if !self.live.contains_key(&clip) || self.new.contains_key(&clip) || !path.exists() {
             return;
@@ -247,7 +247,7 @@ impl Plan {
     }
 }
 
-fn changed(take: &TakeRow, before: Option<&Heard>) -> Change {
+fn changed(take: &TakeRow, before: Option<&LiveRecording>) -> Change {
     Change {
         lang: take.lang,
         slot: take.slot.clone(),

@@ -4,7 +4,7 @@ use studio::{Message, TakeState};
 
 /// A rejected request. Each says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Rejection {
     /// No slot has this id or number.
     #[error("there is no slot {0}; see jindu prompts coverage")]
     NoSlot(String),
@@ -24,7 +24,7 @@ pub enum Refusal {
     },
     /// The checks reject the take.
     #[error("this take cannot be kept: {0}")]
-    NotGood(Message),
+    ChecksFailed(Message),
     /// Only approvers may do this.
     #[error("only an approver may approve, publish and roll back")]
     NotApprover,
@@ -55,13 +55,13 @@ pub enum Refusal {
     #[error(
         "no take is approved, so there is nothing to publish; {waiting} takes wait for an approval by another person"
     )]
-    Nothing {
+    NothingApproved {
         /// Takes that wait for an approval.
         waiting: usize,
     },
     /// A set would be recorded in part only; the request may be repeated with a confirmation.
     #[error("{}", list(.0))]
-    Mixed(Vec<Message>),
+    HalfRecorded(Vec<Message>),
     /// Another program holds the publication lock.
     #[error("another publication is running; try again in a moment")]
     Busy,
@@ -89,30 +89,30 @@ pub enum Refusal {
     Fault(String),
 }
 
-impl Refusal {
+impl Rejection {
     /// A stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
-            Refusal::NoSlot(_) => "no_slot",
-            Refusal::NoTake(_) => "no_take",
-            Refusal::Unreadable(_) => "unreadable",
-            Refusal::TooLarge { .. } => "too_large",
-            Refusal::NotGood(_) => "not_good",
-            Refusal::NotApprover => "not_approver",
-            Refusal::OwnTake => "own_take",
-            Refusal::NotYours(_) => "not_yours",
-            Refusal::State { .. } => "state",
-            Refusal::OtherText => "other_text",
-            Refusal::IsLive => "is_live",
-            Refusal::NoReason => "no_reason",
-            Refusal::Nothing { .. } => "nothing",
-            Refusal::Mixed(_) => "mixed",
-            Refusal::Busy => "busy",
-            Refusal::NoRelease(_) => "no_release",
-            Refusal::Full { .. } => "full",
-            Refusal::DiskFull(_) => "disk_full",
-            Refusal::Flow(_) => "flow",
-            Refusal::Fault(_) => "fault",
+            Rejection::NoSlot(_) => "no_slot",
+            Rejection::NoTake(_) => "no_take",
+            Rejection::Unreadable(_) => "unreadable",
+            Rejection::TooLarge { .. } => "too_large",
+            Rejection::ChecksFailed(_) => "not_good",
+            Rejection::NotApprover => "not_approver",
+            Rejection::OwnTake => "own_take",
+            Rejection::NotYours(_) => "not_yours",
+            Rejection::State { .. } => "state",
+            Rejection::OtherText => "other_text",
+            Rejection::IsLive => "is_live",
+            Rejection::NoReason => "no_reason",
+            Rejection::NothingApproved { .. } => "nothing",
+            Rejection::HalfRecorded(_) => "mixed",
+            Rejection::Busy => "busy",
+            Rejection::NoRelease(_) => "no_release",
+            Rejection::Full { .. } => "full",
+            Rejection::DiskFull(_) => "disk_full",
+            Rejection::Flow(_) => "flow",
+            Rejection::Fault(_) => "fault",
         }
     }
 
@@ -120,38 +120,40 @@ impl Refusal {
     pub fn words(&self) -> Message {
         let en = self.to_string();
         let zh = match self {
-            Refusal::NoSlot(slot) => format!("没有录音位置 {slot}。"),
-            Refusal::NoTake(take) => format!("没有录音 {take}。"),
-            Refusal::Unreadable(words) => words.zh.clone(),
-            Refusal::TooLarge { bytes, most } => {
+            Rejection::NoSlot(slot) => format!("没有录音位置 {slot}。"),
+            Rejection::NoTake(take) => format!("没有录音 {take}。"),
+            Rejection::Unreadable(words) => words.zh.clone(),
+            Rejection::TooLarge { bytes, most } => {
                 format!("文件有 {bytes} 字节，最多只收 {most} 字节（studio.upload_bytes_max）。")
             }
-            Refusal::NotGood(words) => format!("这条录音不能保留：{}", words.zh),
-            Refusal::NotApprover => "只有审核员可以审核、发布和回退。".into(),
-            Refusal::OwnTake => "这条录音是您自己录的，须由另一位同事审核。".into(),
-            Refusal::NotYours(name) => format!("这是 {name} 的录音，请本人或审核员处理。"),
-            Refusal::State { state, .. } => format!("录音当前状态为「{}」，不能这样操作。", state_zh(*state)),
-            Refusal::OtherText => "录音所读文字与现行文案不同：请重录，或先发布新文案。".into(),
-            Refusal::IsLive => "来电者正在听这条录音：请先发布另一条，或恢复出厂录音。".into(),
-            Refusal::NoReason => "请写明原因，原因会记入审计。".into(),
-            Refusal::Nothing { waiting } => format!("没有已审核的录音可发布；还有 {waiting} 条等待另一位同事审核。"),
-            Refusal::Mixed(warnings) => warnings.iter().map(|words| &*words.zh).collect::<Vec<_>>().join("\n"),
-            Refusal::Busy => "另一次发布正在进行，请稍后再试。".into(),
-            Refusal::NoRelease(name) => format!("没有可以退回的版本 {name}。"),
-            Refusal::Full { used, most } => format!(
+            Rejection::ChecksFailed(words) => format!("这条录音不能保留：{}", words.zh),
+            Rejection::NotApprover => "只有审核员可以审核、发布和回退。".into(),
+            Rejection::OwnTake => "这条录音是您自己录的，须由另一位同事审核。".into(),
+            Rejection::NotYours(name) => format!("这是 {name} 的录音，请本人或审核员处理。"),
+            Rejection::State { state, .. } => format!("录音当前状态为「{}」，不能这样操作。", state_zh(*state)),
+            Rejection::OtherText => "录音所读文字与现行文案不同：请重录，或先发布新文案。".into(),
+            Rejection::IsLive => "来电者正在听这条录音：请先发布另一条，或恢复出厂录音。".into(),
+            Rejection::NoReason => "请写明原因，原因会记入审计。".into(),
+            Rejection::NothingApproved { waiting } => {
+                format!("没有已审核的录音可发布；还有 {waiting} 条等待另一位同事审核。")
+            }
+            Rejection::HalfRecorded(warnings) => warnings.iter().map(|words| &*words.zh).collect::<Vec<_>>().join("\n"),
+            Rejection::Busy => "另一次发布正在进行，请稍后再试。".into(),
+            Rejection::NoRelease(name) => format!("没有可以退回的版本 {name}。"),
+            Rejection::Full { used, most } => format!(
                 "录音已占用 {used} MB，上限 {most} MB（studio.disk_mb_max）：请调高上限或运行 jindu prompts tidy。"
             ),
-            Refusal::DiskFull(most) => format!("磁盘剩余不足 {most} MB，请先腾出空间再录音。"),
-            Refusal::Flow(errors) => format!("流程文件无法读取：{}", errors.join("；")),
-            Refusal::Fault(fault) => format!("录音库出错：{fault}"),
+            Rejection::DiskFull(most) => format!("磁盘剩余不足 {most} MB，请先腾出空间再录音。"),
+            Rejection::Flow(errors) => format!("流程文件无法读取：{}", errors.join("；")),
+            Rejection::Fault(fault) => format!("录音库出错：{fault}"),
         };
         Message { zh, en }
     }
 }
 
-impl From<rusqlite::Error> for Refusal {
-    fn from(error: rusqlite::Error) -> Refusal {
-        Refusal::Fault(error.to_string())
+impl From<rusqlite::Error> for Rejection {
+    fn from(error: rusqlite::Error) -> Rejection {
+        Rejection::Fault(error.to_string())
     }
 }
 

@@ -7,7 +7,7 @@ use speech::Clip;
 use studio::{Grade, Operator, TakeName, TakeState};
 
 use crate::handle::{Studio, actor, person};
-use crate::rejection::Refusal;
+use crate::rejection::Rejection;
 use crate::row::{SlotRow, TakeRow};
 use crate::store::Action;
 
@@ -16,7 +16,7 @@ impl Studio {
     ///
     /// # Errors
     /// [`Refusal::NotYours`], [`Refusal::NotGood`], [`Refusal::State`]; or the store cannot be written.
-    pub fn keep(&self, by: &Operator, take: &TakeName) -> Result<TakeRow, Refusal> {
+    pub fn keep(&self, by: &Operator, take: &TakeName) -> Result<TakeRow, Rejection> {
         let actor = actor(by);
         self.store().update(&actor, |update| {
             let row = update.take(take)?;
@@ -25,7 +25,7 @@ impl Studio {
             match row.state {
                 TakeState::Draft | TakeState::Approved => return Ok(()),
                 TakeState::Fresh | TakeState::Discarded => {}
-                state @ TakeState::Published => return Err(Refusal::State { state, wanted: "keeping it" }),
+                state @ TakeState::Published => return Err(Rejection::State { state, wanted: "keeping it" }),
             }
             update.state(take, TakeState::Draft)?;
             update.note(&Action { what: "keep", slot: Some(&row.clip()), take: Some(take), ..Action::default() })
@@ -37,14 +37,14 @@ impl Studio {
     ///
     /// # Errors
     /// [`Refusal::NotYours`], [`Refusal::IsLive`]; or the store cannot be written.
-    pub fn discard(&self, by: &Operator, take: &TakeName) -> Result<TakeRow, Refusal> {
+    pub fn discard(&self, by: &Operator, take: &TakeName) -> Result<TakeRow, Rejection> {
         let (actor, live) = (actor(by), self.take(take)?.live);
         self.store().update(&actor, |update| {
             let row = update.take(take)?;
             may_handle(&row, by)?;
             match row.state {
                 TakeState::Discarded => return Ok(()),
-                TakeState::Published if live => return Err(Refusal::IsLive),
+                TakeState::Published if live => return Err(Rejection::IsLive),
                 TakeState::Fresh | TakeState::Draft | TakeState::Approved | TakeState::Published => {}
             }
             update.state(take, TakeState::Discarded)?;
@@ -59,22 +59,22 @@ impl Studio {
     /// # Errors
     /// [`Refusal::NotApprover`], [`Refusal::OwnTake`], [`Refusal::NotGood`], [`Refusal::State`], [`Refusal::IsLive`];
     /// or the store cannot be written.
-    pub fn approve(&self, by: &Operator, take: &TakeName) -> Result<TakeRow, Refusal> {
+    pub fn approve(&self, by: &Operator, take: &TakeName) -> Result<TakeRow, Rejection> {
         if !by.role.may_approve() {
-            return Err(Refusal::NotApprover);
+            return Err(Rejection::NotApprover);
         }
         let (actor, live) = (actor(by), self.take(take)?.live);
         self.store().update(&actor, |update| {
             let row = update.take(take)?;
             if row.by.is(&actor.who) {
-                return Err(Refusal::OwnTake);
+                return Err(Rejection::OwnTake);
             }
             passes_checks(&row)?;
             match row.state {
                 TakeState::Approved => return Ok(()),
-                TakeState::Published if live => return Err(Refusal::IsLive),
+                TakeState::Published if live => return Err(Rejection::IsLive),
                 TakeState::Fresh | TakeState::Draft | TakeState::Published => {}
-                state @ TakeState::Discarded => return Err(Refusal::State { state, wanted: "approving it" }),
+                state @ TakeState::Discarded => return Err(Rejection::State { state, wanted: "approving it" }),
             }
             let before = update.approve(&row)?;
             let why = before.first().map(|name| format!("in place of {}", name.short())).unwrap_or_default();
@@ -93,9 +93,9 @@ impl Studio {
     ///
     /// # Errors
     /// [`Refusal::NotApprover`], [`Refusal::NoSlot`]; or the store cannot be written.
-    pub fn restore(&self, by: &Operator, slot: &Clip, on: bool) -> Result<SlotRow, Refusal> {
+    pub fn restore(&self, by: &Operator, slot: &Clip, on: bool) -> Result<SlotRow, Rejection> {
         if !by.role.may_approve() {
-            return Err(Refusal::NotApprover);
+            return Err(Rejection::NotApprover);
         }
         self.catalogue()?.slot(slot)?;
         self.store().update(&actor(by), |update| {
@@ -111,9 +111,9 @@ impl Studio {
     ///
     /// # Errors
     /// [`Refusal::NotApprover`]; or the store cannot be written.
-    pub fn tidy(&self, by: &Operator, older: SignedDuration) -> Result<(usize, u64), Refusal> {
+    pub fn tidy(&self, by: &Operator, older: SignedDuration) -> Result<(usize, u64), Rejection> {
         if !by.role.may_approve() {
-            return Err(Refusal::NotApprover);
+            return Err(Rejection::NotApprover);
         }
         let takes = self.store().discarded(clock::timestamp() - older)?;
         self.store().update(&actor(by), |update| {
@@ -133,7 +133,7 @@ impl Studio {
     }
 
     /// Deletes those files of the given takes that no stored take names; the freed bytes.
-    pub(crate) fn sweep(&self, by: &Operator, takes: &[TakeRow]) -> Result<u64, Refusal> {
+    pub(crate) fn sweep(&self, by: &Operator, takes: &[TakeRow]) -> Result<u64, Rejection> {
         self.store().update(&actor(by), |update| {
             let mut bytes = 0;
             for take in takes {
@@ -151,12 +151,12 @@ impl Studio {
 }
 
 /// Operators handle their own takes, approvers everyone's.
-fn may_handle(take: &TakeRow, by: &Operator) -> Result<(), Refusal> {
+fn may_handle(take: &TakeRow, by: &Operator) -> Result<(), Rejection> {
     let allowed = by.role.may_approve() || take.by.is(&person(by));
-    if allowed { Ok(()) } else { Err(Refusal::NotYours(take.by.name.clone())) }
+    if allowed { Ok(()) } else { Err(Rejection::NotYours(take.by.name.clone())) }
 }
 
-fn passes_checks(take: &TakeRow) -> Result<(), Refusal> {
+fn passes_checks(take: &TakeRow) -> Result<(), Rejection> {
     let bad = take.report.findings.iter().find(|finding| finding.grade == Grade::Reject);
-    bad.map_or(Ok(()), |finding| Err(Refusal::NotGood(finding.words.clone())))
+    bad.map_or(Ok(()), |finding| Err(Rejection::ChecksFailed(finding.words.clone())))
 }

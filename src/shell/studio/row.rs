@@ -32,7 +32,7 @@ pub struct SlotRow {
     /// Where the slot stands.
     pub state: SlotState,
     /// What callers hear; `None` if there is no recording.
-    pub live: Option<Heard>,
+    pub live: Option<LiveRecording>,
     /// The newest take that is not live and waits for something.
     pub waiting: Option<TakeRow>,
     /// Whether the next publication restores the factory's recording.
@@ -41,7 +41,7 @@ pub struct SlotRow {
 
 /// What callers hear of a slot.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Heard {
+pub struct LiveRecording {
     /// The take; `None` for the factory's recording.
     pub take: Option<TakeName>,
     /// Whether it was read from the present text of the script.
@@ -135,7 +135,7 @@ impl TakeReport {
 
 /// What a publication changes.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Publication {
+pub struct PublicationPlan {
     /// The slots that change.
     pub changes: Vec<Change>,
     /// Approved takes that are not published: their text differs from the live script.
@@ -160,7 +160,7 @@ pub struct Change {
     /// Who approved the take.
     pub approved_by: Option<Person>,
     /// What callers heard until then.
-    pub before: Option<Heard>,
+    pub before: Option<LiveRecording>,
 }
 
 /// A release as the studio lists it.
@@ -209,7 +209,7 @@ pub struct AuditRow {
 
 /// Which recording is played.
 #[derive(Clone, Debug)]
-pub enum Which {
+pub enum SoundSource {
     /// A take.
     Take(TakeName),
     /// What callers hear of a slot.
@@ -218,7 +218,7 @@ pub enum Which {
 
 /// In which form it is played.
 #[derive(Clone, Debug)]
-pub enum Form {
+pub enum SoundForm {
     /// The upload, byte for byte; the master of a recording without upload.
     Original,
     /// The master.
@@ -238,7 +238,7 @@ pub enum Form {
 
 /// Sound for a player.
 #[derive(Clone, Debug)]
-pub struct Wav {
+pub struct Sound {
     /// The file.
     pub bytes: Vec<u8>,
     /// `audio/wav`, else the type of the upload.

@@ -12,7 +12,7 @@ use base::Lang;
 use speech::Clip;
 use studio::{TakeName, TakeSource, TakeState};
 
-use crate::rejection::Refusal;
+use crate::rejection::Rejection;
 use crate::row::{AuditRow, Person, TakeReport, TakeRow};
 
 /// The file `studio.sqlite3`.
@@ -39,7 +39,7 @@ pub(crate) struct Actor {
 }
 
 impl Store {
-    pub(crate) fn open(folder: &Path) -> Result<Store, Refusal> {
+    pub(crate) fn open(folder: &Path) -> Result<Store, Rejection> {
         let path = folder.join("studio.sqlite3");
         let connection = Connection::open(&path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -48,7 +48,10 @@ impl Store {
             connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
         );
         if schema > SCHEMA {
-            return Err(Refusal::Fault(format!("{}: written by a newer version: start that version", path.display())));
+            return Err(Rejection::Fault(format!(
+                "{}: written by a newer version: start that version",
+                path.display()
+            )));
         }
         connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
         if application != APPLICATION {
@@ -61,8 +64,8 @@ impl Store {
     pub(crate) fn update<T>(
         &mut self,
         actor: &Actor,
-        work: impl FnOnce(&Update<'_>) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
+        work: impl FnOnce(&Update<'_>) -> Result<T, Rejection>,
+    ) -> Result<T, Rejection> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let update = Update { transaction, actor };
         let done = work(&update)?;
@@ -71,32 +74,32 @@ impl Store {
     }
 
     /// Every take that is not discarded, oldest first.
-    pub(crate) fn takes(&self) -> Result<Vec<TakeRow>, Refusal> {
+    pub(crate) fn takes(&self) -> Result<Vec<TakeRow>, Rejection> {
         self.select("WHERE state <> 'discarded' ORDER BY rowid", params![])
     }
 
     /// All takes of a slot, discarded ones too, newest first.
-    pub(crate) fn history(&self, slot: &Clip) -> Result<Vec<TakeRow>, Refusal> {
+    pub(crate) fn history(&self, slot: &Clip) -> Result<Vec<TakeRow>, Rejection> {
         self.select("WHERE lang = ?1 AND slot = ?2 ORDER BY rowid DESC", params![slot.lang.code(), &*slot.id])
     }
 
-    pub(crate) fn take(&self, name: &TakeName) -> Result<Option<TakeRow>, Refusal> {
+    pub(crate) fn take(&self, name: &TakeName) -> Result<Option<TakeRow>, Rejection> {
         Ok(self.select("WHERE name = ?1", params![name.as_str()])?.pop())
     }
 
     /// Up to two takes whose name starts with `prefix`.
-    pub(crate) fn named(&self, prefix: &str) -> Result<Vec<TakeRow>, Refusal> {
+    pub(crate) fn named(&self, prefix: &str) -> Result<Vec<TakeRow>, Rejection> {
         self.select("WHERE substr(name, 1, length(?1)) = ?1 LIMIT 2", params![prefix])
     }
 
     /// The take of the same upload for this slot and text.
-    pub(crate) fn same(&self, slot: &Clip, text: &str, original: &str) -> Result<Option<TakeRow>, Refusal> {
+    pub(crate) fn same(&self, slot: &Clip, text: &str, original: &str) -> Result<Option<TakeRow>, Rejection> {
         let of = "WHERE lang = ?1 AND slot = ?2 AND text = ?3 AND original = ?4 AND state <> 'discarded' LIMIT 1";
         Ok(self.select(of, params![slot.lang.code(), &*slot.id, text, original])?.pop())
     }
 
     /// The speech levels of a sitting so far, in dBov before any gain.
-    pub(crate) fn levels(&self, sitting: &str) -> Result<Vec<f64>, Refusal> {
+    pub(crate) fn levels(&self, sitting: &str) -> Result<Vec<f64>, Rejection> {
         let of = "SELECT level_dbov FROM takes WHERE sitting = ?1 AND state <> 'discarded' AND good";
         let mut select = self.connection.prepare_cached(of)?;
         let rows = select.query_map([sitting], |row| row.get(0))?;
@@ -104,14 +107,14 @@ impl Store {
     }
 
     /// Slots whose factory recording the next publication restores, and who asked for it.
-    pub(crate) fn restores(&self) -> Result<Vec<(Clip, Person)>, Refusal> {
+    pub(crate) fn restores(&self) -> Result<Vec<(Clip, Person)>, Rejection> {
         let mut select = self.connection.prepare_cached("SELECT lang, slot, by_id, by_name FROM restores")?;
         let rows = select.query_map([], |row| Ok((clip(row, 0)?, Person { id: row.get(2)?, name: row.get(3)? })))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// The numbers of all slots; ids without one are given the next ones.
-    pub(crate) fn numbers<'a>(&mut self, ids: impl Iterator<Item = &'a str>) -> Result<Vec<(String, u32)>, Refusal> {
+    pub(crate) fn numbers<'a>(&mut self, ids: impl Iterator<Item = &'a str>) -> Result<Vec<(String, u32)>, Rejection> {
         let known = self.known_numbers()?;
         let have: BTreeSet<&str> = known.iter().map(|(id, _)| &**id).collect();
         let mut new: Vec<&str> = ids.filter(|id| !have.contains(id)).collect();
@@ -131,14 +134,14 @@ impl Store {
         self.known_numbers()
     }
 
-    fn known_numbers(&self) -> Result<Vec<(String, u32)>, Refusal> {
+    fn known_numbers(&self) -> Result<Vec<(String, u32)>, Rejection> {
         let mut select = self.connection.prepare_cached("SELECT id, number FROM slots")?;
         let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
     /// The audit log, newest first.
-    pub(crate) fn audit(&self, before: Option<i64>, most: u32) -> Result<Vec<AuditRow>, Refusal> {
+    pub(crate) fn audit(&self, before: Option<i64>, most: u32) -> Result<Vec<AuditRow>, Rejection> {
         let of = "SELECT id, at, by_id, by_name, what, lang, slot, take, release, why FROM audit WHERE id < ?1
                   ORDER BY id DESC LIMIT ?2";
         let mut select = self.connection.prepare_cached(of)?;
@@ -159,12 +162,12 @@ impl Store {
     }
 
     /// Takes discarded before a time and never published, whose files exist.
-    pub(crate) fn discarded(&self, before: Timestamp) -> Result<Vec<TakeRow>, Refusal> {
+    pub(crate) fn discarded(&self, before: Timestamp) -> Result<Vec<TakeRow>, Rejection> {
         let of = "WHERE state = 'discarded' AND release IS NULL AND NOT tidied AND discarded_at < ?1";
         self.select(of, params![before.as_microsecond()])
     }
 
-    fn select(&self, clause: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<TakeRow>, Refusal> {
+    fn select(&self, clause: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<TakeRow>, Rejection> {
         let mut select = self.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM takes {clause}"))?;
         let rows = select.query_map(values, take)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -178,7 +181,7 @@ pub(crate) struct Update<'a> {
 }
 
 impl Update<'_> {
-    pub(crate) fn note(&self, action: &Action<'_>) -> Result<(), Refusal> {
+    pub(crate) fn note(&self, action: &Action<'_>) -> Result<(), Rejection> {
         self.transaction.execute(
             "INSERT INTO audit (at, by_id, by_name, what, lang, slot, take, release, why)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -198,8 +201,8 @@ impl Update<'_> {
     }
 
     /// Adds a take; `false` if it is stored already.
-    pub(crate) fn add(&self, take: &TakeRow) -> Result<bool, Refusal> {
-        let report = serde_json::to_string(&take.report).map_err(|error| Refusal::Fault(error.to_string()))?;
+    pub(crate) fn add(&self, take: &TakeRow) -> Result<bool, Rejection> {
+        let report = serde_json::to_string(&take.report).map_err(|error| Rejection::Fault(error.to_string()))?;
         let added = self.transaction.execute(
             "INSERT INTO takes (name, lang, slot, text, state, kind, label, sitting, by_id, by_name, at, original,
                                 original_bytes, master, report, level_dbov, good)
@@ -229,14 +232,14 @@ impl Update<'_> {
     }
 
     /// The take as it stands in this transaction.
-    pub(crate) fn take(&self, name: &TakeName) -> Result<TakeRow, Refusal> {
+    pub(crate) fn take(&self, name: &TakeName) -> Result<TakeRow, Rejection> {
         let found =
             self.transaction.query_row(&format!("SELECT {COLUMNS} FROM takes WHERE name = ?1"), [name.as_str()], take);
-        found.optional()?.ok_or_else(|| Refusal::NoTake(name.short().into()))
+        found.optional()?.ok_or_else(|| Rejection::NoTake(name.short().into()))
     }
 
     /// Moves a take to another state.
-    pub(crate) fn state(&self, name: &TakeName, state: TakeState) -> Result<(), Refusal> {
+    pub(crate) fn state(&self, name: &TakeName, state: TakeState) -> Result<(), Rejection> {
         let at = (state == TakeState::Discarded).then(|| self.actor.at.as_microsecond());
         self.transaction.execute(
             "UPDATE takes SET state = ?2, discarded_at = ?3 WHERE name = ?1",
@@ -246,7 +249,7 @@ impl Update<'_> {
     }
 
     /// Approves a take. Earlier approved takes of the slot become drafts again and are returned.
-    pub(crate) fn approve(&self, take: &TakeRow) -> Result<Vec<TakeName>, Refusal> {
+    pub(crate) fn approve(&self, take: &TakeRow) -> Result<Vec<TakeName>, Rejection> {
         let mut select = self.transaction.prepare_cached(
             "UPDATE takes SET state = 'draft' WHERE lang = ?1 AND slot = ?2 AND state = 'approved' AND name <> ?3
              RETURNING name",
@@ -262,7 +265,7 @@ impl Update<'_> {
     }
 
     /// Marks a take as published in a release.
-    pub(crate) fn published(&self, name: &TakeName, release: &str) -> Result<(), Refusal> {
+    pub(crate) fn published(&self, name: &TakeName, release: &str) -> Result<(), Rejection> {
         self.transaction.execute(
             "UPDATE takes SET state = 'published', release = coalesce(release, ?2) WHERE name = ?1",
             params![name.as_str(), release],
@@ -271,7 +274,7 @@ impl Update<'_> {
     }
 
     /// Requests the factory's recording of a slot, or withdraws the request.
-    pub(crate) fn restore(&self, slot: &Clip, on: bool) -> Result<(), Refusal> {
+    pub(crate) fn restore(&self, slot: &Clip, on: bool) -> Result<(), Rejection> {
         let (lang, id) = (slot.lang.code(), &*slot.id);
         if on {
             let who = &self.actor.who;
@@ -286,14 +289,14 @@ impl Update<'_> {
     }
 
     /// Whether any take names this upload, and this master.
-    pub(crate) fn names(&self, original: &str, master: &str) -> Result<(bool, bool), Refusal> {
+    pub(crate) fn names(&self, original: &str, master: &str) -> Result<(bool, bool), Rejection> {
         let of = "SELECT exists(SELECT 1 FROM takes WHERE original = ?1 AND NOT tidied),
                          exists(SELECT 1 FROM takes WHERE master = ?2 AND NOT tidied)";
         Ok(self.transaction.query_row(of, params![original, master], |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
     /// Marks a take's files as deleted.
-    pub(crate) fn tidied(&self, name: &TakeName) -> Result<(), Refusal> {
+    pub(crate) fn tidied(&self, name: &TakeName) -> Result<(), Rejection> {
         self.transaction.execute("UPDATE takes SET tidied = 1 WHERE name = ?1", [name.as_str()])?;
         Ok(())
     }

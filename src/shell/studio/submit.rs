@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use audio::decode::decode;
-use os::aside::aside;
+use os::aside::run;
 use speech::Clip;
 use studio::{Conditions, Message, Operator, Processed, Slot, TakeName, TakeState, Voice, process};
 
 use crate::catalogue::Catalogue;
 use crate::files;
 use crate::handle::{Studio, actor};
-use crate::rejection::Refusal;
+use crate::rejection::Rejection;
 use crate::row::{TakeReport, TakeRow, Upload};
 use crate::store::{Action, Actor};
 
@@ -22,7 +22,7 @@ impl Studio {
     /// # Errors
     /// [`Refusal::NoSlot`], [`Refusal::TooLarge`], [`Refusal::Unreadable`], [`Refusal::Full`], [`Refusal::DiskFull`]; or
     /// the flow cannot be read or the store not written.
-    pub fn submit(&self, by: &Operator, slot: &Clip, upload: Upload) -> Result<TakeRow, Refusal> {
+    pub fn submit(&self, by: &Operator, slot: &Clip, upload: Upload) -> Result<TakeRow, Rejection> {
         let catalogue = self.catalogue()?;
         let slot = catalogue.slot(slot)?;
         let take = self.make(by, &catalogue, slot, &slot.text, upload)?;
@@ -38,10 +38,10 @@ impl Studio {
         slot: &Slot,
         text: &str,
         upload: Upload,
-    ) -> Result<TakeRow, Refusal> {
+    ) -> Result<TakeRow, Rejection> {
         let (bytes, most) = (upload.bytes.len() as u64, self.settings.studio.upload_bytes_max);
         if bytes > most {
-            return Err(Refusal::TooLarge { bytes, most });
+            return Err(Rejection::TooLarge { bytes, most });
         }
         self.files.room_for(bytes * 2)?;
         let _one_at_a_time = self.processing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,22 +50,22 @@ impl Studio {
         }
         let conditions = self.conditions(catalogue, slot, text, &upload)?;
         let longest = self.settings.studio.upload_longest;
-        let processed = aside(|| decode(&upload.bytes, longest).map(|sound| process(sound, &conditions)));
+        let processed = run(|| decode(&upload.bytes, longest).map(|sound| process(sound, &conditions)));
         let processed = processed
-            .map_err(|error| Refusal::Unreadable(Message { zh: unreadable_zh(&error), en: error.to_string() }))?;
+            .map_err(|error| Rejection::Unreadable(Message { zh: unreadable_zh(&error), en: error.to_string() }))?;
         let original = self.files.keep_original(&upload.bytes)?;
         let master = self.files.keep_master(&processed.master)?;
         Ok(row(by, slot, text, upload, Made { original, master, processed }))
     }
 
     /// Adds takes to the store: all of them or none.
-    pub(crate) fn add(&self, by: &Operator, what: &str, takes: &[TakeRow]) -> Result<(), Refusal> {
+    pub(crate) fn add(&self, by: &Operator, what: &str, takes: &[TakeRow]) -> Result<(), Rejection> {
         self.store().update(&actor(by), |update| {
             for take in takes {
                 // Files are deleted in a transaction too, so that they cannot go between here and the commit.
                 let exist = self.files.original(&take.original).exists() && self.files.master(&take.master).exists();
                 if !exist {
-                    return Err(Refusal::Fault("the recording's files are gone: send it again".into()));
+                    return Err(Rejection::Fault("the recording's files are gone: send it again".into()));
                 }
                 if update.add(take)? {
                     let slot = take.clip();
@@ -84,7 +84,7 @@ impl Studio {
         slot: &Slot,
         text: &str,
         upload: &Upload,
-    ) -> Result<Conditions, Refusal> {
+    ) -> Result<Conditions, Rejection> {
         let slot = &Slot { text: text.into(), ..slot.clone() };
         let sitting_dbov = match upload.sitting.is_empty() {
             true => Vec::new(),
@@ -96,7 +96,7 @@ impl Studio {
     }
 
     /// The voice of a slot's set, from the newest good take of each other slot.
-    fn voice(&self, catalogue: &Catalogue, slot: &Slot) -> Result<Option<Voice>, Refusal> {
+    fn voice(&self, catalogue: &Catalogue, slot: &Slot) -> Result<Option<Voice>, Rejection> {
         let takes = self.store().takes()?;
         let in_set = |clip: &Clip| {
             clip.lang == slot.clip.lang

@@ -14,7 +14,7 @@ use config::{self, Settings};
 use os::clock;
 use release::hotline;
 use release::recordings;
-use release::recordings::Missing;
+use release::recordings::MissingPolicy;
 use release::releases::{self, Entry};
 use speech::Clip;
 use studio::{Operator, Role, SlotState, TakeSource, TakeState, text_hash};
@@ -114,19 +114,19 @@ fn a_take_is_recorded_approved_by_another_published_and_taken_back() {
     office.studio.keep(&li(), &take.name).unwrap();
     assert_eq!(office.studio.slot(&bye()).unwrap().state, SlotState::Recorded);
     let own = operator(1, "li", Role::Approver);
-    assert_eq!(office.studio.approve(&own, &take.name), Err(Refusal::OwnTake));
-    assert_eq!(office.studio.approve(&chen(), &take.name), Err(Refusal::NotApprover));
+    assert_eq!(office.studio.approve(&own, &take.name), Err(Rejection::OwnTake));
+    assert_eq!(office.studio.approve(&chen(), &take.name), Err(Rejection::NotApprover));
     office.studio.approve(&wang(), &take.name).unwrap();
     assert_eq!(office.studio.slot(&bye()).unwrap().state, SlotState::Approved);
     assert_eq!(office.heard(&bye()), before, "callers do not hear it yet");
-    assert!(matches!(office.studio.publish(&wang(), " ", false), Err(Refusal::NoReason)));
+    assert!(matches!(office.studio.publish(&wang(), " ", false), Err(Rejection::NoReason)));
     let (release, publication) = office.studio.publish(&wang(), "a friendlier farewell", false).unwrap();
     assert_eq!(publication.changes.len(), 1);
     let row = office.studio.slot(&bye()).unwrap();
     assert_eq!((row.state, row.live.unwrap().take), (SlotState::Live, Some(take.name.clone())));
     let master = office.folder.path().join("studio/masters").join(format!("{}.wav", take.master));
     assert_eq!(office.heard(&bye()), encoded(&master));
-    assert!(matches!(office.studio.discard(&wang(), &take.name), Err(Refusal::IsLive)));
+    assert!(matches!(office.studio.discard(&wang(), &take.name), Err(Rejection::IsLive)));
     // What was shipped is a release too, so that the first publication can be undone, and that again.
     office.studio.rollback(&wang(), None, "oops").unwrap();
     assert_eq!(office.heard(&bye()), before);
@@ -151,7 +151,7 @@ fn two_operators_at_once_lose_nothing_and_the_last_approval_counts() {
     let (first, second) = (first.join().unwrap(), second.join().unwrap());
     assert_ne!(first.name, second.name);
     assert_eq!(office.studio.history(&bye()).unwrap().len(), 2);
-    assert_eq!(office.studio.keep(&chen(), &first.name), Err(Refusal::NotYours("li".into())));
+    assert_eq!(office.studio.keep(&chen(), &first.name), Err(Rejection::NotYours("li".into())));
     office.studio.approve(&wang(), &first.name).unwrap();
     office.studio.approve(&wang(), &second.name).unwrap();
     assert_eq!(office.studio.take(&first.name).unwrap().state, TakeState::Draft, "it waits again");
@@ -179,7 +179,7 @@ fn what_was_acknowledged_is_there_after_a_crash_and_half_written_files_are_not()
     std::mem::forget(Arc::clone(&office.studio));
     let again = Studio::open(&office.settings).unwrap();
     assert_eq!(again.take(&take.name).unwrap(), take);
-    assert!(again.sound(&Which::Take(take.name), &Form::Original).unwrap().bytes == speaker(140.0).wav());
+    assert!(again.sound(&SoundSource::Take(take.name), &SoundForm::Original).unwrap().bytes == speaker(140.0).wav());
 }
 
 #[test]
@@ -187,12 +187,12 @@ fn a_rejected_take_can_be_heard_and_neither_kept_nor_approved() {
     let office = Office::new();
     let take = office.record(&li(), &bye(), &Speaker { level: 0.0, ..Speaker::default() });
     assert!(!take.report.is_good());
-    assert!(matches!(office.studio.keep(&li(), &take.name), Err(Refusal::NotGood(_))));
-    assert!(matches!(office.studio.approve(&wang(), &take.name), Err(Refusal::NotGood(_))));
-    assert!(office.studio.sound(&Which::Take(take.name), &Form::Phone).unwrap().bytes.len() > 1000);
+    assert!(matches!(office.studio.keep(&li(), &take.name), Err(Rejection::ChecksFailed(_))));
+    assert!(matches!(office.studio.approve(&wang(), &take.name), Err(Rejection::ChecksFailed(_))));
+    assert!(office.studio.sound(&SoundSource::Take(take.name), &SoundForm::Phone).unwrap().bytes.len() > 1000);
     let error = office.studio.submit(&li(), &bye(), Upload { bytes: b"hello".to_vec(), ..upload(&speaker(1.0)) });
-    assert!(matches!(error, Err(Refusal::Unreadable(_))), "{error:?}");
-    assert!(matches!(office.studio.publish(&wang(), "now", false), Err(Refusal::Nothing { waiting: 0 })));
+    assert!(matches!(error, Err(Rejection::Unreadable(_))), "{error:?}");
+    assert!(matches!(office.studio.publish(&wang(), "now", false), Err(Rejection::NothingApproved { waiting: 0 })));
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn half_a_set_of_digits_goes_live_only_when_somebody_says_so() {
         office.approved(&slot(Lang::Yue, &format!("digit.m.{d}")), &speaker(140.0 + f64::from(d)));
     }
     let refused = office.studio.publish(&wang(), "three digits", false);
-    let Err(Refusal::Mixed(warnings)) = refused else { panic!("{refused:?}") };
+    let Err(Rejection::HalfRecorded(warnings)) = refused else { panic!("{refused:?}") };
     assert!(warnings[0].en.contains("3 of 21"), "{warnings:?}");
     assert!(releases::live(&office.settings).is_none());
     let (_, publication) = office.studio.publish(&wang(), "three digits", true).unwrap();
@@ -210,7 +210,7 @@ fn half_a_set_of_digits_goes_live_only_when_somebody_says_so() {
 }
 
 /// The steps of `jindu publish`.
-fn publish_flow(settings: &Settings, missing: Missing) -> Result<Published, Vec<String>> {
+fn publish_flow(settings: &Settings, missing: MissingPolicy) -> Result<Published, Vec<String>> {
     let publication = FlowPublication::prepare(settings, missing)?;
     assert!(publication.run_sheets()?.iter().all(|sheet| sheet.failed() == 0), "the call sheets pass");
     publication.replay()?;
@@ -243,7 +243,7 @@ fn a_publication_of_the_flow_keeps_the_takes_that_fit_and_takes_approved_ones_al
     studio.approve(&wang(), &take.name).unwrap();
     let pending = studio.pending().unwrap();
     assert_eq!((pending.changes.len(), pending.behind.len()), (0, 1), "callers still hear the old text");
-    publish_flow(&settings, Missing::Refused).unwrap();
+    publish_flow(&settings, MissingPolicy::Reject).unwrap();
     assert_eq!(studio.slot(&changed).unwrap().live.unwrap().take, Some(take.name.clone()));
     assert_eq!(studio.take(&take.name).unwrap().state, TakeState::Published);
     assert_eq!(studio.slot(&kept).unwrap().state, SlotState::Live, "the other take stays");
@@ -275,17 +275,17 @@ fn words_that_only_a_take_of_the_old_ones_is_there_for_do_not_go_live() {
     let (office, settings, old) = with_a_take_live(|manifest| manifest.replace("@@", &text_hash("旧")));
     assert_ne!(old, text_hash(NEW_WORDS));
     let live = releases::live(&settings);
-    let refused = publish_flow(&settings, Missing::StoodInFor).unwrap_err();
+    let refused = publish_flow(&settings, MissingPolicy::Substitute).unwrap_err();
     assert_eq!(refused.len(), 1, "{refused:?}");
     assert!(refused[0].contains("E48") && refused[0].contains("prompt.bye in yue"), "{refused:?}");
     assert!(refused[0].contains(NEW_WORDS) && refused[0].contains("script.toml:"), "{refused:?}");
     assert_eq!(releases::live(&settings), live, "callers hear what they heard");
     let studio = Studio::open(&settings).unwrap();
     let take = studio.submit(&li(), &bye(), upload(&speaker(150.0))).unwrap();
-    let draft = edited(&settings, Missing::Refused).err().expect("a draft is no approved take");
+    let draft = edited(&settings, MissingPolicy::Reject).err().expect("a draft is no approved take");
     assert!(draft[0].contains("E48"), "{draft:?}");
     studio.approve(&wang(), &take.name).unwrap();
-    let (_, above) = edited(&settings, Missing::Refused).unwrap();
+    let (_, above) = edited(&settings, MissingPolicy::Reject).unwrap();
     assert_eq!(above[&bye()].take.as_deref(), Some(take.name.as_str()), "the new take goes along");
     drop(office);
 }
@@ -293,7 +293,7 @@ fn words_that_only_a_take_of_the_old_ones_is_there_for_do_not_go_live() {
 #[test]
 fn a_take_of_other_words_gives_way_to_a_factory_recording_of_the_right_ones() {
     let (office, settings, _) = with_a_take_live(|manifest| manifest.replace("@@", &text_hash(NEW_WORDS)));
-    let (hotline, above) = edited(&settings, Missing::Refused).unwrap();
+    let (hotline, above) = edited(&settings, MissingPolicy::Reject).unwrap();
     assert!(!above.contains_key(&bye()));
     let warnings: Vec<&String> = hotline.remarks.iter().filter(|remark| remark.contains("W14")).collect();
     assert!(warnings.len() == 1 && warnings[0].contains(NEW_WORDS), "{:?}", hotline.remarks);
@@ -337,7 +337,7 @@ fn slots_have_short_numbers_that_stay_and_are_found_by_them() {
     assert_eq!(&*zh.slot.clip.id, "prompt.bye", "one number in every language");
     let again = Studio::open(&office.settings).unwrap();
     assert_eq!(again.slot(&bye()).unwrap().number, row.number);
-    assert!(matches!(office.studio.by_number(Lang::Yue, 7), Err(Refusal::NoSlot(_))));
+    assert!(matches!(office.studio.by_number(Lang::Yue, 7), Err(Rejection::NoSlot(_))));
 }
 
 #[test]
@@ -361,15 +361,16 @@ fn a_take_is_heard_in_its_sentence_with_a_number_of_one_s_own() {
     let digit = slot(Lang::Yue, "digit.f.7");
     let take = office.record(&li(), &digit, &Speaker { speech_s: 0.5, ..Speaker::default() });
     let values = [("receipt".to_owned(), "440126112233457".to_owned())].into();
-    let form = Form::InSentence { values, seed: 0, with: Vec::new() };
-    let said = office.studio.sound(&Which::Take(take.name), &form).unwrap();
+    let form = SoundForm::InSentence { values, seed: 0, with: Vec::new() };
+    let said = office.studio.sound(&SoundSource::Take(take.name), &form).unwrap();
     assert!(said.text.as_deref().is_some_and(|text| text.contains("457")), "{:?}", said.text);
     let reader = hound::WavReader::new(&said.bytes[..]).unwrap();
     assert_eq!(reader.spec().sample_rate, 8000);
     assert!(reader.duration() > 4 * 8000, "a whole number is heard");
-    let random = office
-        .studio
-        .sound(&Which::Live(digit), &Form::InSentence { values: Default::default(), seed: 7, with: Vec::new() });
+    let random = office.studio.sound(
+        &SoundSource::Live(digit),
+        &SoundForm::InSentence { values: Default::default(), seed: 7, with: Vec::new() },
+    );
     assert!(random.unwrap().text.is_some());
 }
 
@@ -393,7 +394,7 @@ fn the_audit_tells_who_did_what_and_cannot_be_changed() {
 fn a_full_studio_refuses_with_the_figures_and_tidying_makes_room() {
     let office = Office::with(&["studio.disk_mb_max=50".into(), "studio.upload_bytes_max=100000".into()]);
     let refused = office.studio.submit(&li(), &bye(), upload(&speaker(140.0)));
-    assert!(matches!(refused, Err(Refusal::TooLarge { most: 100_000, .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Rejection::TooLarge { most: 100_000, .. })), "{refused:?}");
     let office = Office::new();
     let take = office.record(&li(), &bye(), &speaker(140.0));
     office.studio.discard(&li(), &take.name).unwrap();
@@ -404,7 +405,7 @@ fn a_full_studio_refuses_with_the_figures_and_tidying_makes_room() {
     assert_eq!(office.studio.history(&bye()).unwrap().len(), 1, "that it was made stays known");
     let again = office.record(&li(), &bye(), &speaker(140.0));
     assert_eq!((again.state, &again.name), (TakeState::Fresh, &take.name), "it may be sent again");
-    assert!(office.studio.sound(&Which::Take(again.name), &Form::Original).is_ok());
+    assert!(office.studio.sound(&SoundSource::Take(again.name), &SoundForm::Original).is_ok());
 }
 
 fn archive(files: &[(&str, &[u8])]) -> Cursor<Vec<u8>> {
@@ -420,7 +421,7 @@ fn archive(files: &[(&str, &[u8])]) -> Cursor<Vec<u8>> {
 fn an_archive_goes_out_and_what_was_recorded_comes_back() {
     let office = Office::new();
     let mut out = Cursor::new(Vec::new());
-    let wanted = Wanted { lang: Some(Lang::Yue), ..Wanted::default() };
+    let wanted = SlotFilter { lang: Some(Lang::Yue), ..SlotFilter::default() };
     let files = office.studio.export(&mut out, &wanted).unwrap();
     assert!(files > 300, "{files}");
     out.set_position(0);
@@ -444,7 +445,7 @@ fn an_archive_goes_out_and_what_was_recorded_comes_back() {
     assert_eq!(imported.texts[0].table, "多謝來電");
     let take = &office.studio.history(&bye()).unwrap()[0];
     assert_eq!((take.state, &*take.text, &*take.by.name), (TakeState::Draft, "多謝來電", "chen"));
-    assert!(matches!(office.studio.approve(&chen(), &take.name), Err(Refusal::NotApprover)));
+    assert!(matches!(office.studio.approve(&chen(), &take.name), Err(Rejection::NotApprover)));
 }
 
 #[test]
@@ -485,7 +486,7 @@ fn archives_that_are_bombs_links_or_rubble_are_refused() {
     link.add_symlink("yue/prompt.bye.wav", "/etc/passwd", SimpleFileOptions::default()).unwrap();
     assert!(import(link.finish().unwrap()).expect_err("a link").to_string().contains("links"));
     for rubble in [&b""[..], b"PK\x03\x04", &zeros[..1000]] {
-        assert!(matches!(import(Cursor::new(rubble.to_vec())), Err(Refusal::Unreadable(_))));
+        assert!(matches!(import(Cursor::new(rubble.to_vec())), Err(Rejection::Unreadable(_))));
     }
     let good = archive(&[("yue/prompt.bye.wav", &speaker(140.0).wav())]).into_inner();
     for at in (0..good.len()).step_by(good.len() / 40) {

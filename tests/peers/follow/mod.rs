@@ -46,7 +46,7 @@ impl Node {
     }
 
     fn trouble(&self) -> Option<UpstreamErrorKind> {
-        self.upstream().trouble().map(|trouble| trouble.kind)
+        self.upstream().error().map(|trouble| trouble.kind)
     }
 
     fn rebuilds(&self) -> u64 {
@@ -79,7 +79,7 @@ impl Node {
     fn same(&self, folder: &Folder) -> u64 {
         let patience = Duration::from_secs(60);
         let found = verify::verify(&self.settings.postgres, folder.path(), &Keys::new(&SECRET), patience);
-        let found = found.unwrap_or_else(|error| panic!("{error}; {:?}", self.upstream().trouble()));
+        let found = found.unwrap_or_else(|error| panic!("{error}; {:?}", self.upstream().error()));
         assert!(found.is_equal(), "{found}");
         found.upstream
     }
@@ -87,7 +87,7 @@ impl Node {
     fn until(&self, what: &str, holds: impl Fn(&Node) -> bool) {
         eventually(Duration::from_secs(60), what, || match holds(self) {
             true => Ok(()),
-            false => Err(format!("trouble: {:?}", self.upstream().trouble())),
+            false => Err(format!("trouble: {:?}", self.upstream().error())),
         });
     }
 
@@ -261,7 +261,7 @@ fn an_upstream_restored_from_a_backup_is_found_out_even_when_it_has_moved_on() {
     let node = follow(&cluster, &folder, &[]);
     node.until("the other history is found out", |node| node.rebuilds() == 1);
     assert_eq!(node.same(&folder), 410);
-    assert!(node.upstream().troubles().any(|(kind, count)| kind == UpstreamErrorKind::Diverged && count > 0));
+    assert!(node.upstream().errors().any(|(kind, count)| kind == UpstreamErrorKind::Diverged && count > 0));
 }
 
 #[test]

@@ -341,7 +341,7 @@ fn connections_that_are_cut_anywhere_and_limits_of_the_role_cost_nothing() {
     }
     node.until("it has come through", |node| node.stage(400).is_some());
     let troubles: Vec<UpstreamErrorKind> =
-        node.upstream().troubles().filter(|(_, count)| *count > 0).map(|(kind, _)| kind).collect();
+        node.upstream().errors().filter(|(_, count)| *count > 0).map(|(kind, _)| kind).collect();
     assert_eq!(troubles, [UpstreamErrorKind::Unreachable], "a cut is no fault of a certificate");
     let straight = Node { settings: settings(&cluster, "primary", &[]), ..node };
     assert_eq!(straight.same(&folder), 400);

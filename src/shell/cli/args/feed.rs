@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
 
-use feed::play::Play;
+use feed::play::Simulation;
 
 /// A command of the feed.
 #[derive(Debug, Subcommand)]
@@ -109,9 +109,9 @@ pub(crate) struct PlayArguments {
 
 impl PlayArguments {
     /// The office, and how its files are packed.
-    pub(crate) fn read(self) -> (Play, Option<Packing>) {
+    pub(crate) fn read(self) -> (Simulation, Option<Packing>) {
         let packing = self.out.clone().map(|out| Packing { out, signing: self.signing });
-        let play = Play {
+        let play = Simulation {
             out: self.out,
             cases: self.cases,
             seed: self.seed,

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use base::Lang;
 use speech::Clip;
-use studio_store::Wanted;
+use studio_store::SlotFilter;
 
 use super::by::By;
 
@@ -135,8 +135,8 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    pub(crate) fn wanted(&self, script_only: bool) -> Wanted {
-        Wanted { lang: self.lang, to_record: self.missing, script_only }
+    pub(crate) fn wanted(&self, script_only: bool) -> SlotFilter {
+        SlotFilter { lang: self.lang, to_record: self.missing, script_only }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use replica_store::{Decision, Request, Wish};
+use replica_store::{Decision, OperatorCommand, Request};
 
 /// What to do with the replica.
 #[derive(Debug, Args)]
@@ -58,23 +58,23 @@ enum Held {
     Drop,
 }
 
-impl From<ReplicaArguments> for Wish {
-    fn from(arguments: ReplicaArguments) -> Wish {
+impl From<ReplicaArguments> for OperatorCommand {
+    fn from(arguments: ReplicaArguments) -> OperatorCommand {
         match arguments.command {
-            ReplicaCommand::Status => Wish::Ask(Request::Status),
-            ReplicaCommand::Verify => Wish::Verify,
-            ReplicaCommand::Rebuild => Wish::Ask(Request::Rebuild),
-            ReplicaCommand::Quarantine { command } => Wish::Ask(match command {
+            ReplicaCommand::Status => OperatorCommand::Ask(Request::Status),
+            ReplicaCommand::Verify => OperatorCommand::Verify,
+            ReplicaCommand::Rebuild => OperatorCommand::Ask(Request::Rebuild),
+            ReplicaCommand::Quarantine { command } => OperatorCommand::Ask(match command {
                 None | Some(Quarantine::List) => Request::Quarantine,
                 Some(Quarantine::Retry { id }) => Request::Retry { id },
                 Some(Quarantine::Drop { id }) => Request::Forget { id },
             }),
-            ReplicaCommand::Held { command: None } => Wish::Held,
+            ReplicaCommand::Held { command: None } => OperatorCommand::Held,
             ReplicaCommand::Held { command: Some(Held::Apply) } => {
-                Wish::Ask(Request::Decide { decision: Decision::Apply })
+                OperatorCommand::Ask(Request::Decide { decision: Decision::Apply })
             }
             ReplicaCommand::Held { command: Some(Held::Drop) } => {
-                Wish::Ask(Request::Decide { decision: Decision::Drop })
+                OperatorCommand::Ask(Request::Decide { decision: Decision::Drop })
             }
         }
     }

@@ -21,7 +21,7 @@ pub struct Held {
     /// Its number or log position; `None` for a rebuilt copy.
     pub sequence: Option<u64>,
     /// Why it is held.
-    pub what: HeldWhat,
+    pub what: HeldReason,
     /// Cases that it deletes.
     pub deletes: u64,
     /// Cases in the copy.
@@ -35,7 +35,7 @@ pub struct Held {
 /// Why a batch is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum HeldWhat {
+pub enum HeldReason {
     /// Unusually many deletes in one transaction.
     Deletes,
     /// The upstream's table was emptied.
@@ -54,15 +54,15 @@ pub enum Decision {
     Drop,
 }
 
-impl HeldWhat {
-    const ALL: [HeldWhat; 3] = [HeldWhat::Deletes, HeldWhat::Truncate, HeldWhat::Smaller];
+impl HeldReason {
+    const ALL: [HeldReason; 3] = [HeldReason::Deletes, HeldReason::Truncate, HeldReason::Smaller];
 
     /// The stable name in the file, in JSON and in messages.
     pub fn name(self) -> &'static str {
         match self {
-            HeldWhat::Deletes => "deletes",
-            HeldWhat::Truncate => "truncate",
-            HeldWhat::Smaller => "smaller",
+            HeldReason::Deletes => "deletes",
+            HeldReason::Truncate => "truncate",
+            HeldReason::Smaller => "smaller",
         }
     }
 }
@@ -102,7 +102,7 @@ pub(crate) fn get(connection: &Connection) -> rusqlite::Result<Option<Held>> {
         Ok(Held {
             source: row.get(0)?,
             sequence: row.get::<_, Option<i64>>(1)?.map(i64::cast_unsigned),
-            what: HeldWhat::ALL.into_iter().find(|known| known.name() == what).unwrap_or(HeldWhat::Deletes),
+            what: HeldReason::ALL.into_iter().find(|known| known.name() == what).unwrap_or(HeldReason::Deletes),
             deletes: row.get::<_, i64>(3)?.cast_unsigned(),
             rows: row.get::<_, i64>(4)?.cast_unsigned(),
             since: Timestamp::from_microsecond(row.get(5)?).unwrap_or_default(),

@@ -61,7 +61,7 @@ fn a_copy_that_is_gone_is_made_again_of_the_files_that_were_kept_and_never_of_th
         lose(&store::path(folder.path()));
         let replica = open(&folder, SERVE);
         assert!(!replica.wants_sample());
-        assert!(comes(|| !replica.is_empty() && !replica.is_damaged()));
+        assert!(comes(|| !replica.is_empty() && !replica.rebuild_requested()));
         let spool = SpoolWatcher::open(folder.path(), settings.clone(), writer(&replica)).unwrap();
         let node = Node { folder, replica, spool, settings };
         assert_eq!(node.sequence(), Some(3));
@@ -129,14 +129,14 @@ fn a_sample_that_is_gone_is_wanted_again_and_no_longer_once_a_feed_came() {
     for lose in LOSSES {
         let folder = Folder::new();
         let replica = open(&folder, SERVE);
-        assert!(replica.wants_sample() && !replica.is_damaged());
+        assert!(replica.wants_sample() && !replica.rebuild_requested());
         fill(&replica);
         drop(replica);
         lose(&store::path(folder.path()));
         let replica = open(&folder, SERVE);
         assert!(replica.is_empty() && replica.wants_sample());
         fill(&replica);
-        assert!(!replica.is_damaged() && replica.is_sample());
+        assert!(!replica.rebuild_requested() && replica.is_sample());
         // The follower may have looked while the sample was not there yet; its next look takes its alarm back.
         assert!(comes(|| replica.alarms().is_empty()), "{:?}", replica.alarms());
         drop(replica);
@@ -163,5 +163,5 @@ fn a_sample_under_a_loose_batch_is_an_offices_copy() {
     drop(replica);
     LOSSES[0](&store::path(folder.path()));
     let replica = open(&folder, SERVE);
-    assert!(replica.is_damaged() && !replica.wants_sample());
+    assert!(replica.rebuild_requested() && !replica.wants_sample());
 }

@@ -94,7 +94,7 @@ impl HeartbeatLoop {
         let row = session.row(&self.settings, END_OF_LOG).await?;
         let metrics = &self.writer.shared.metrics.upstream;
         if let Some(end) = row.get(0).and_then(lsn) {
-            let behind = end.saturating_sub(metrics.seen.load(Ordering::Relaxed));
+            let behind = end.saturating_sub(metrics.position.load(Ordering::Relaxed));
             self.writer.set_lag(metrics.waiting_rows.load(Ordering::Relaxed), behind);
         }
         Ok(())

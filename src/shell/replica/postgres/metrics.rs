@@ -25,14 +25,14 @@ pub struct UpstreamMetrics {
     /// Milliseconds from the last commit to its transmission, by the upstream's clock.
     pub lag_ms: AtomicI64,
     /// The position in the log up to which the copy is complete.
-    pub seen: AtomicU64,
+    pub position: AtomicU64,
     troubles: [AtomicU64; UpstreamErrorKind::ALL.len()],
     last: Mutex<Option<UpstreamError>>,
 }
 
 impl UpstreamMetrics {
     /// The number of troubles of each kind.
-    pub fn troubles(&self) -> impl Iterator<Item = (UpstreamErrorKind, u64)> {
+    pub fn errors(&self) -> impl Iterator<Item = (UpstreamErrorKind, u64)> {
         UpstreamErrorKind::ALL
             .into_iter()
             .zip(&self.troubles)
@@ -40,7 +40,7 @@ impl UpstreamMetrics {
     }
 
     /// What prevents following the upstream at present.
-    pub fn trouble(&self) -> Option<UpstreamError> {
+    pub fn error(&self) -> Option<UpstreamError> {
         self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
@@ -59,6 +59,6 @@ impl UpstreamMetrics {
     }
 
     pub(super) fn set_seen(&self, seen: Lsn) {
-        self.seen.store(seen, Ordering::Relaxed);
+        self.position.store(seen, Ordering::Relaxed);
     }
 }

@@ -26,7 +26,7 @@ use crate::postgres::{catalogue, session, tls};
 
 /// The result of a comparison, in numbers of cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Compared {
+pub struct Comparison {
     /// Usable cases upstream.
     pub upstream: u64,
     /// Cases in the copy.
@@ -68,7 +68,7 @@ pub enum VerifyError {
 
 /// The upstream's setup for this node.
 #[derive(Clone, Debug)]
-pub struct Checked {
+pub struct SetupReport {
     /// The server that answered.
     pub server: String,
     /// What prevents following it.
@@ -81,16 +81,16 @@ pub struct Checked {
     pub held_bytes: Option<u64>,
 }
 
-impl Compared {
+impl Comparison {
     /// Whether the copy equals the upstream.
     pub fn is_equal(&self) -> bool {
         self.missing == 0 && self.different == 0 && self.left_over == 0
     }
 }
 
-impl std::fmt::Display for Compared {
+impl std::fmt::Display for Comparison {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Compared { upstream, copy, unusable, missing, different, left_over, passes } = self;
+        let Comparison { upstream, copy, unusable, missing, different, left_over, passes } = self;
         write!(
             f,
             "{upstream} cases upstream, {copy} in the copy: {missing} missing, {different} different, {left_over} surplus"
@@ -102,9 +102,9 @@ impl std::fmt::Display for Compared {
     }
 }
 
-impl std::fmt::Display for Checked {
+impl std::fmt::Display for SetupReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Checked { server, diagnostics, remarks, slot, held_bytes } = self;
+        let SetupReport { server, diagnostics, remarks, slot, held_bytes } = self;
         writeln!(f, "server     {server}")?;
         match slot {
             None => writeln!(f, "slot       not created yet")?,
@@ -135,19 +135,19 @@ impl std::fmt::Display for Checked {
 }
 
 /// Compares the copy in a data folder with its upstream. Waits up to `patience` for the copy to reach the snapshot.
-pub fn verify(settings: &Postgres, folder: &Path, keys: &Keys, patience: Duration) -> Result<Compared, VerifyError> {
+pub fn verify(settings: &Postgres, folder: &Path, keys: &Keys, patience: Duration) -> Result<Comparison, VerifyError> {
     tls::use_provider();
     let runtime = session::runtime().map_err(|error| VerifyError::Copy(error.to_string()))?;
     let path = store::path(folder);
     runtime.block_on(async {
         let connected = connect_to_any(settings).await?;
-        let comparison = Comparison { settings, connected, path, keys, patience };
+        let comparison = Comparer { settings, connected, path, keys, patience };
         comparison.run().await
     })
 }
 
 /// Checks the upstream's setup without changing it.
-pub fn check(settings: &Postgres) -> Result<Checked, UpstreamError> {
+pub fn check(settings: &Postgres) -> Result<SetupReport, UpstreamError> {
     tls::use_provider();
     let runtime =
         session::runtime().map_err(|error| UpstreamError::new(UpstreamErrorKind::Setup, error.to_string()))?;
@@ -156,7 +156,7 @@ pub fn check(settings: &Postgres) -> Result<Checked, UpstreamError> {
         let slot = catalogue::slot(settings, session).await?;
         let name = catalogue::literal(&settings.slot);
         let held = session.rows(settings, &RETAINED.replace("{slot}", &name)).await?;
-        Ok(Checked {
+        Ok(SetupReport {
             server: server.to_string(),
             diagnostics: catalogue.diagnostics(&settings.mapping, &settings.publication),
             remarks: catalogue.remarks(&settings.mapping),
@@ -166,7 +166,7 @@ pub fn check(settings: &Postgres) -> Result<Checked, UpstreamError> {
     })
 }
 
-struct Comparison<'a> {
+struct Comparer<'a> {
     settings: &'a Postgres,
     connected: Connected,
     /// The copy's file.
@@ -183,8 +183,8 @@ enum Differs {
     LeftOver,
 }
 
-impl Comparison<'_> {
-    async fn run(&self) -> Result<Compared, VerifyError> {
+impl Comparer<'_> {
+    async fn run(&self) -> Result<Comparison, VerifyError> {
         let diagnostics = self.connected.catalogue.diagnostics(&self.settings.mapping, &self.settings.publication);
         if let Some(trouble) = catalogue::setup_trouble(&diagnostics) {
             return Err(trouble.into());
@@ -194,7 +194,7 @@ impl Comparison<'_> {
             tokio::time::sleep(BETWEEN_PASSES).await;
             let (next, again) = self.pass().await?;
             suspects.retain(|key, differs| again.get(key) == Some(differs));
-            compared = Compared { passes: compared.passes + 1, ..next };
+            compared = Comparison { passes: compared.passes + 1, ..next };
         }
         let count = |kind| suspects.values().filter(|differs| **differs == kind).count() as u64;
         compared.missing = count(Differs::Missing);
@@ -203,13 +203,13 @@ impl Comparison<'_> {
         Ok(compared)
     }
 
-    async fn pass(&self) -> Result<(Compared, HashMap<i64, Differs>), VerifyError> {
+    async fn pass(&self) -> Result<(Comparison, HashMap<i64, Differs>), VerifyError> {
         let end = self.snapshot().await?;
         let copy = self.await_copy(end).await?;
         let withheld = quarantine::withheld(&copy).map_err(unreadable)?;
         let mapping = &self.settings.mapping;
         let bound = mapping.bind_copied();
-        let mut compared = Compared { passes: 1, ..Compared::default() };
+        let mut compared = Comparison { passes: 1, ..Comparison::default() };
         let mut there: Vec<i64> = Vec::new();
         let mut suspects = HashMap::new();
         let mut failed = None;
@@ -251,7 +251,7 @@ impl Comparison<'_> {
     }
 
     /// The key of a row upstream, and its encoding if it is usable; `None` without a readable receipt number.
-    fn wanted(&self, change: Change, compared: &mut Compared) -> Option<(i64, Option<Vec<u8>>)> {
+    fn wanted(&self, change: Change, compared: &mut Comparison) -> Option<(i64, Option<Vec<u8>>)> {
         match change {
             Change::Replace(case) => match case.to_row(self.keys) {
                 Ok(row) => Some((row.at.key, Some(row.encode()))),

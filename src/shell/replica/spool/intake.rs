@@ -26,7 +26,7 @@ use crate::spool::alarms::{FeedAlarm, FeedAlarms};
 use crate::spool::archive::SpoolFolders;
 use crate::spool::gate::{Gate, Taken};
 use crate::spool::reject::{reject, unreadable};
-use crate::spool::rejection::Refusal;
+use crate::spool::rejection::Rejection;
 use crate::write::batch::{Applied, ApplyError, Batch, Changes};
 use crate::write::rebuild::Rebuild;
 
@@ -53,7 +53,7 @@ impl Gate {
                 self.remove(&name);
                 return Ok(Taken::Done);
             }
-            Err(error) => match Refusal::of(error) {
+            Err(error) => match Rejection::of(error) {
                 Ok(refusal) => return self.reject(&name, folders, &refusal),
                 Err(error) => {
                     alarms.raise(FeedAlarm::Unreadable, || unreadable(&name, &error));
@@ -63,7 +63,7 @@ impl Gate {
         };
         match self.settings.keys.check(&whole) {
             Ok(()) => self.act(Verified { name, whole, changes }, folders, alarms),
-            Err(error) => self.reject(&name, folders, &Refusal::Seal(error)),
+            Err(error) => self.reject(&name, folders, &Rejection::Seal(error)),
         }
     }
 
@@ -84,7 +84,7 @@ impl Gate {
             Standing::Next => self.changes(file, folders, alarms),
             Standing::Start => match self.may_start(whole) {
                 Ok(()) => self.snapshot(name, whole, folders, alarms),
-                Err(error) => self.reject(name, folders, &Refusal::Seal(error)),
+                Err(error) => self.reject(name, folders, &Rejection::Seal(error)),
             },
             Standing::Repeat if rebuild => self.snapshot(name, whole, folders, alarms),
             Standing::Repeat => self.archive(name, whole, folders, "repeated: applied before"),
@@ -93,11 +93,11 @@ impl Gate {
                 self.remove(name);
                 Ok(Taken::Done)
             }
-            Standing::Fork => self.reject(name, folders, &Refusal::Fork(whole.header.sequence)),
-            Standing::Broken => self.reject(name, folders, &Refusal::Broken(whole.header.sequence)),
+            Standing::Fork => self.reject(name, folders, &Rejection::Fork(whole.header.sequence)),
+            Standing::Broken => self.reject(name, folders, &Rejection::Broken(whole.header.sequence)),
             Standing::OtherSource => {
                 let (theirs, ours) = (whole.header.source.clone(), self.followed());
-                self.reject(name, folders, &Refusal::OtherSource { theirs, ours })
+                self.reject(name, folders, &Rejection::OtherSource { theirs, ours })
             }
             // The file was replaced after its header had been read.
             Standing::Gap { .. } | Standing::NoStart => {
@@ -255,7 +255,7 @@ impl Gate {
             ApplyError::Held { .. } => self.held = Some(name.to_owned()),
             ApplyError::Dropped => {
                 self.held = None;
-                return self.reject(name, folders, &Refusal::Batch(error.to_string()));
+                return self.reject(name, folders, &Rejection::Batch(error.to_string()));
             }
             error => alarms.raise(FeedAlarm::Stuck, || format!("{}: {error}; it is retried", printable(name))),
         }
@@ -276,7 +276,7 @@ impl Gate {
         Ok(Taken::Done)
     }
 
-    fn reject(&mut self, name: &OsStr, folders: &SpoolFolders, why: &Refusal) -> io::Result<Taken> {
+    fn reject(&mut self, name: &OsStr, folders: &SpoolFolders, why: &Rejection) -> io::Result<Taken> {
         reject(&self.writer, name, folders, why)?;
         self.remove(name);
         if self.held.as_deref() == Some(name) {

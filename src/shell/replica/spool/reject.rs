@@ -7,13 +7,13 @@ use feed::printable;
 
 use crate::metrics::count;
 use crate::spool::archive::SpoolFolders;
-use crate::spool::rejection::Refusal;
+use crate::spool::rejection::Rejection;
 use crate::write::handle::WriterHandle;
 
 /// Rejects a file.
-pub(crate) fn reject(writer: &WriterHandle, name: &OsStr, folders: &SpoolFolders, why: &Refusal) -> io::Result<()> {
-    tracing::error!(file = printable(name), why = Refusal::NAMES[why.place()], "feed_file_rejected: {why}");
-    count(&writer.shared.metrics.feed.refused[why.place()]);
+pub(crate) fn reject(writer: &WriterHandle, name: &OsStr, folders: &SpoolFolders, why: &Rejection) -> io::Result<()> {
+    tracing::error!(file = printable(name), why = Rejection::NAMES[why.index()], "feed_file_rejected: {why}");
+    count(&writer.shared.metrics.feed.rejected[why.index()]);
     count(&writer.shared.metrics.batches_rejected);
     folders.reject(name, &why.to_string())
 }

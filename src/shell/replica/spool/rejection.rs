@@ -5,7 +5,7 @@ use replica::gate::{FileError, SealError};
 
 /// Why a file is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Rejection {
     /// The file is incomplete, damaged or malformed.
     #[error("{0}")]
     File(FileError),
@@ -48,7 +48,7 @@ pub enum Refusal {
     Batch(String),
 }
 
-impl Refusal {
+impl Rejection {
     /// The number of [`Refusal::NAMES`].
     pub const COUNT: usize = NAMES.len();
 
@@ -56,11 +56,11 @@ impl Refusal {
     pub const NAMES: [&'static str; NAMES.len()] = NAMES;
 
     /// The index of its name in [`Refusal::NAMES`].
-    pub fn place(&self) -> usize {
+    pub fn index(&self) -> usize {
         match self {
-            Refusal::File(FileError::Torn(_)) => 0,
-            Refusal::File(FileError::Hash) | Refusal::Packing(_) => 1,
-            Refusal::File(
+            Rejection::File(FileError::Torn(_)) => 0,
+            Rejection::File(FileError::Hash) | Rejection::Packing(_) => 1,
+            Rejection::File(
                 FileError::NoFeed
                 | FileError::Newer(_)
                 | FileError::Header(_)
@@ -68,24 +68,24 @@ impl Refusal {
                 | FileError::AfterSeal
                 | FileError::Count { .. },
             ) => 2,
-            Refusal::File(FileError::Long | FileError::Large) | Refusal::Bomb => 3,
-            Refusal::Seal(SealError::Unsigned) | Refusal::NotSealed => 4,
-            Refusal::Seal(SealError::Unknown(_) | SealError::OutOfTurn { .. }) => 5,
-            Refusal::Seal(SealError::Signature(_)) => 6,
-            Refusal::Fork(_) => 7,
-            Refusal::Broken(_) => 8,
-            Refusal::OtherSource { .. } | Refusal::Follows(_) => 9,
-            Refusal::Batch(_) => 10,
+            Rejection::File(FileError::Long | FileError::Large) | Rejection::Bomb => 3,
+            Rejection::Seal(SealError::Unsigned) | Rejection::NotSealed => 4,
+            Rejection::Seal(SealError::Unknown(_) | SealError::OutOfTurn { .. }) => 5,
+            Rejection::Seal(SealError::Signature(_)) => 6,
+            Rejection::Fork(_) => 7,
+            Rejection::Broken(_) => 8,
+            Rejection::OtherSource { .. } | Rejection::Follows(_) => 9,
+            Rejection::Batch(_) => 10,
         }
     }
 
     /// The rejection that a read error means; an error of the disk is returned.
-    pub fn of(error: ReadError) -> Result<Refusal, std::io::Error> {
+    pub fn of(error: ReadError) -> Result<Rejection, std::io::Error> {
         match error {
             ReadError::Io(error) => Err(error),
-            ReadError::File(error) => Ok(Refusal::File(error)),
-            ReadError::Packing(what) => Ok(Refusal::Packing(what)),
-            ReadError::Bomb => Ok(Refusal::Bomb),
+            ReadError::File(error) => Ok(Rejection::File(error)),
+            ReadError::Packing(what) => Ok(Rejection::Packing(what)),
+            ReadError::Bomb => Ok(Rejection::Bomb),
         }
     }
 }

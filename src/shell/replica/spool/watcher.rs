@@ -24,7 +24,7 @@ use crate::spool::alarms::{Backlog, FeedAlarm, FeedAlarms};
 use crate::spool::archive::{self, SpoolFolders};
 use crate::spool::gate::Gate;
 use crate::spool::reject::{reject, unreadable};
-use crate::spool::rejection::Refusal;
+use crate::spool::rejection::Rejection;
 use crate::write::batch::{ApplyError, Batch};
 use crate::write::handle::WriterHandle;
 
@@ -183,7 +183,7 @@ impl SpoolWatcher {
             Err(ReadError::File(FileError::Newer(format))) => FileState::Newer(format),
             Err(ReadError::File(FileError::Torn(_))) => FileState::Incomplete,
             Err(ReadError::Io(error)) => FileState::Unreadable(error.to_string()),
-            Err(error) => match Refusal::of(error) {
+            Err(error) => match Rejection::of(error) {
                 Ok(why) => {
                     if let Err(error) = reject(&self.writer, name, &self.folders, &why) {
                         return FileState::Unreadable(error.to_string());
@@ -209,7 +209,7 @@ impl SpoolWatcher {
                 FileState::Batch if !batches_continue => {}
                 FileState::Batch => batches_continue = *passes > 1 && self.apply_batch(&name)?,
                 FileState::Incomplete if settled => {
-                    reject(&self.writer, &name, &self.folders, &Refusal::File(FileError::Torn(0)))?;
+                    reject(&self.writer, &name, &self.folders, &Rejection::File(FileError::Torn(0)))?;
                 }
                 FileState::Incomplete => batches_continue = false,
                 FileState::Newer(format) => {
@@ -240,7 +240,7 @@ impl SpoolWatcher {
                 Ok(true)
             }
             Err(error) if error.is_final() => {
-                reject(&self.writer, name, &self.folders, &Refusal::Batch(error.to_string()))?;
+                reject(&self.writer, name, &self.folders, &Rejection::Batch(error.to_string()))?;
                 Ok(true)
             }
             Err(ApplyError::Ending) => Ok(false),
@@ -254,10 +254,10 @@ impl SpoolWatcher {
 }
 
 /// Why a batch file is not accepted by this copy.
-pub(crate) fn batch_rejection(settings: &config::Replica, copy: &ReplicaState) -> Option<Refusal> {
+pub(crate) fn batch_rejection(settings: &config::Replica, copy: &ReplicaState) -> Option<Rejection> {
     match copy {
-        _ if !settings.keys.is_empty() => Some(Refusal::NotSealed),
-        ReplicaState::At(place) => Some(Refusal::Follows(place.source.clone())),
+        _ if !settings.keys.is_empty() => Some(Rejection::NotSealed),
+        ReplicaState::At(place) => Some(Rejection::Follows(place.source.clone())),
         ReplicaState::Empty | ReplicaState::Other => None,
     }
 }

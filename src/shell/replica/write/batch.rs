@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use replica::{Change, LineError, Mark};
 
-use crate::file::held::HeldWhat;
+use crate::file::held::HeldReason;
 
 /// Where a batch comes from.
 pub(crate) enum Batch {
@@ -93,7 +93,7 @@ pub enum ApplyError {
     )]
     Held {
         /// Why it is held.
-        what: HeldWhat,
+        what: HeldReason,
         /// Cases that it deletes.
         deletes: u64,
         /// Cases in the copy.

@@ -13,7 +13,7 @@ use base::Private;
 use inquiry::Keys;
 use replica::{BadRow, CaseRecord, Change, Mark, SPOOL, StoredClock};
 
-use crate::file::held::{self, Decision, Held, HeldWhat};
+use crate::file::held::{self, Decision, Held, HeldReason};
 use crate::file::rows::{RowWriter, Written};
 use crate::file::state::{self, Part, State};
 use crate::file::{quarantine, store};
@@ -116,7 +116,7 @@ impl<'a> BatchRun<'a> {
     /// Holds a batch with unusually many deletes, unless an operator has decided on it.
     pub(crate) fn expect_deletes(&mut self, mark: &Mark, deletes: u64) -> Result<(), ApplyError> {
         self.decision = held::decision(self.context.connection, mark)?;
-        if held::is_mass(deletes, self.before.rows) { self.hold(mark, HeldWhat::Deletes, deletes) } else { Ok(()) }
+        if held::is_mass(deletes, self.before.rows) { self.hold(mark, HeldReason::Deletes, deletes) } else { Ok(()) }
     }
 
     /// Applies the next change of the batch, beginning with its first.
@@ -126,7 +126,7 @@ impl<'a> BatchRun<'a> {
             return Ok(());
         }
         if change == Change::Truncate {
-            self.hold(mark, HeldWhat::Truncate, self.rows)?;
+            self.hold(mark, HeldReason::Truncate, self.rows)?;
         }
         self.change(id, change)
     }
@@ -265,7 +265,7 @@ impl<'a> BatchRun<'a> {
     }
 
     /// Holds the batch for an operator, unless there is a decision.
-    fn hold(&mut self, mark: &Mark, what: HeldWhat, deletes: u64) -> Result<(), ApplyError> {
+    fn hold(&mut self, mark: &Mark, what: HeldReason, deletes: u64) -> Result<(), ApplyError> {
         if self.decision.is_some() {
             return Ok(());
         }

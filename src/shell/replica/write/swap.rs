@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use replica::{Mark, SAMPLE};
 
 use crate::alarms::DAMAGED;
-use crate::file::held::{self, Decision, Held, HeldWhat};
+use crate::file::held::{self, Decision, Held, HeldReason};
 use crate::file::{failure, state, store};
 use crate::metrics::count;
 use crate::poison::locked;
@@ -75,7 +75,7 @@ impl Writer {
         if sample || !held::is_mass(fewer, state.rows) {
             return Ok(());
         }
-        let (what, since) = (HeldWhat::Smaller, Timestamp::now());
+        let (what, since) = (HeldReason::Smaller, Timestamp::now());
         // A second rebuild has another position and is the same decision.
         let earlier = held::get(connection)?.filter(|held| held.what == what && held.source == mark.source);
         match earlier.and_then(|held| held.decision) {

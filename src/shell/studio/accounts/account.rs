@@ -33,7 +33,7 @@ pub struct AccountRow {
 
 /// An event of the accounts' audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct AccountEvent {
     /// When it happened.
     pub at: Timestamp,
     /// `sign_in`, `sign_in_failed`, `phone_sign_in`, `phone_sign_in_failed`, `sign_out`, `password`, `pin`, `role`,
@@ -47,8 +47,8 @@ pub struct Event {
     pub from: String,
 }
 
-impl Event {
-    pub(crate) fn of(at: Timestamp, what: &str, who: &str, by: &str, from: &str) -> Event {
-        Event { at, what: what.into(), who: who.into(), by: by.into(), from: from.into() }
+impl AccountEvent {
+    pub(crate) fn of(at: Timestamp, what: &str, who: &str, by: &str, from: &str) -> AccountEvent {
+        AccountEvent { at, what: what.into(), who: who.into(), by: by.into(), from: from.into() }
     }
 }

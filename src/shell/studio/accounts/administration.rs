@@ -7,8 +7,8 @@ use os::clock;
 use studio::accounts as rules;
 use studio::{Operator, Role};
 
-use super::account::{Event, NewAccount};
-use super::error::{AccountError, Refused};
+use super::account::{AccountEvent, NewAccount};
+use super::error::{AccountError, SignInError};
 use super::file::{self, Account, Field, hashed};
 use super::handle::Accounts;
 use super::lockout::Attempts;
@@ -44,7 +44,7 @@ impl Accounts {
         let transaction = connection.transaction()?;
         let account = Account { operator, password, pin };
         let id = file::add(&transaction, &account)?;
-        file::note(&transaction, &Event::of(clock::timestamp(), "add", &account.operator.name, by, ""))?;
+        file::note(&transaction, &AccountEvent::of(clock::timestamp(), "add", &account.operator.name, by, ""))?;
         transaction.commit()?;
         Ok(Operator { id, ..account.operator })
     }
@@ -78,7 +78,7 @@ impl Accounts {
         old: &Private<String>,
         new: &Private<String>,
         from: &Origin,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), SignInError> {
         let name = &session.operator.name;
         rules::check_password(new.expose(), name).map_err(AccountError::from)?;
         self.confirm(name, old, from)?;
@@ -95,17 +95,17 @@ impl Accounts {
         password: &Private<String>,
         pin: &Private<String>,
         from: &Origin,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), SignInError> {
         rules::check_pin(pin.expose(), &session.operator.number).map_err(AccountError::from)?;
         self.confirm(&session.operator.name, password, from)?;
         Ok(self.set_pin(&session.operator.name, pin, &session.operator.name)?)
     }
 
     /// Checks the password of an account; counted like a sign-in.
-    fn confirm(&self, name: &str, password: &Private<String>, from: &Origin) -> Result<(), Refused> {
+    fn confirm(&self, name: &str, password: &Private<String>, from: &Origin) -> Result<(), SignInError> {
         let now = clock::timestamp();
         let device = from.device.as_ref().map(|device| hashed("device", &[device.expose()]));
-        let permit = self.hashing.acquire().ok_or(Refused::Busy)?;
+        let permit = self.hashing.acquire().ok_or(SignInError::Busy)?;
         let mut connection = self.lock();
         let account = file::by_name(&connection, name).map_err(AccountError::from)?;
         let attempts = Attempts::by_browser(&connection, name, account.as_ref(), device, from.address)?;
@@ -180,7 +180,7 @@ impl Accounts {
         let transaction = connection.transaction()?;
         let account = file::by_name(&transaction, &name)?.ok_or(AccountError::Unknown(name))?;
         change(&transaction, &account)?;
-        file::note(&transaction, &Event::of(clock::timestamp(), what, &account.operator.name, by, ""))?;
+        file::note(&transaction, &AccountEvent::of(clock::timestamp(), what, &account.operator.name, by, ""))?;
         Ok(transaction.commit()?)
     }
 

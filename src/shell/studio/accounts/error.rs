@@ -6,13 +6,13 @@ use studio::accounts::RuleError;
 
 /// Why a sign-in is rejected.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum SignInError {
     /// Wrong name, number, password or PIN; which of them is not said.
     #[error("name and password do not match: try again")]
-    Wrong,
+    Credentials,
     /// Too many failed attempts.
     #[error("too many failed attempts: wait {} seconds", .retry_after.as_secs().max(1))]
-    Wait {
+    LockedOut {
         /// When the next attempt is allowed.
         retry_after: Duration,
     },

@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use studio::lockout::{FORGOTTEN_AFTER, LockoutRule};
 use studio::{Operator, Role};
 
-use super::account::{AccountRow, Event};
+use super::account::{AccountEvent, AccountRow};
 use super::error::AccountError;
-use super::session::Open;
+use super::session::OpenSession;
 
 /// SHA-256 of what is not stored itself: a token, a mistyped name, an address.
 pub(super) type Hashed = [u8; 32];
@@ -203,15 +203,15 @@ pub(super) fn begin(
 }
 
 /// The open session with a token, and its operator.
-pub(super) fn session(connection: &Connection, token: &Hashed) -> rusqlite::Result<Option<(Open, Operator)>> {
+pub(super) fn session(connection: &Connection, token: &Hashed) -> rusqlite::Result<Option<(OpenSession, Operator)>> {
     let sql = "SELECT sessions.id AS session, agent, address, began_us, seen_us, accounts.* FROM sessions
                JOIN accounts ON accounts.id = sessions.account WHERE token = ?1 AND removed_us IS NULL";
     connection.prepare_cached(sql)?.query_row([token], |row| Ok((open_session(row)?, operator(row)?))).optional()
 }
 
-fn open_session(row: &Row) -> rusqlite::Result<Open> {
+fn open_session(row: &Row) -> rusqlite::Result<OpenSession> {
     let at = |name| Ok::<_, rusqlite::Error>(Timestamp::from_microsecond(row.get(name)?).unwrap_or_default());
-    Ok(Open {
+    Ok(OpenSession {
         id: row.get("session")?,
         agent: row.get("agent")?,
         address: row.get("address")?,
@@ -221,7 +221,7 @@ fn open_session(row: &Row) -> rusqlite::Result<Open> {
 }
 
 /// The sessions of an account, last used first.
-pub(super) fn sessions(connection: &Connection, account: i64) -> rusqlite::Result<Vec<Open>> {
+pub(super) fn sessions(connection: &Connection, account: i64) -> rusqlite::Result<Vec<OpenSession>> {
     let sql = "SELECT id AS session, agent, address, began_us, seen_us FROM sessions WHERE account = ?1
                ORDER BY seen_us DESC";
     connection.prepare_cached(sql)?.query_map([account], open_session)?.collect()
@@ -251,19 +251,19 @@ pub(super) fn sweep(connection: &Connection, began: Timestamp, seen: Timestamp) 
 }
 
 /// Records an event. Those older than 400 days are deleted.
-pub(super) fn note(connection: &Connection, event: &Event) -> rusqlite::Result<()> {
+pub(super) fn note(connection: &Connection, event: &AccountEvent) -> rusqlite::Result<()> {
     let sql = "INSERT INTO events (at_us, what, who, by, address) VALUES (?1, ?2, ?3, ?4, ?5)";
-    let Event { at, what, who, by, from } = event;
+    let AccountEvent { at, what, who, by, from } = event;
     connection.prepare_cached(sql)?.execute(params![at.as_microsecond(), what, who, by, from])?;
     let old = at.saturating_sub(EVENTS_KEPT).unwrap_or(Timestamp::MIN);
     connection.execute("DELETE FROM events WHERE at_us < ?1", [old.as_microsecond()]).map(drop)
 }
 
 /// The newest events, newest first.
-pub(super) fn events(connection: &Connection, max: u32) -> rusqlite::Result<Vec<Event>> {
+pub(super) fn events(connection: &Connection, max: u32) -> rusqlite::Result<Vec<AccountEvent>> {
     let sql = "SELECT at_us, what, who, by, address FROM events ORDER BY id DESC LIMIT ?1";
     let event = |row: &Row| {
-        Ok(Event {
+        Ok(AccountEvent {
             at: Timestamp::from_microsecond(row.get(0)?).unwrap_or_default(),
             what: row.get(1)?,
             who: row.get(2)?,

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use base::Private;
 use os::folder;
 
-use super::account::{AccountRow, Event};
+use super::account::{AccountEvent, AccountRow};
 use super::error::AccountError;
 use super::file;
 use super::hashing::HashLimiter;
@@ -30,7 +30,7 @@ impl Accounts {
     /// The file cannot be used.
     pub fn open(data: &Path, ages: SessionAges) -> Result<Accounts, AccountError> {
         let studio = data.join("studio");
-        folder::make(&studio).map_err(AccountError::Folder)?;
+        folder::create(&studio).map_err(AccountError::Folder)?;
         let connection = file::open(&studio.join("accounts.sqlite3"))?;
         Ok(Accounts { connection: Mutex::new(connection), hashing: HashLimiter::default(), ages })
     }
@@ -47,7 +47,7 @@ impl Accounts {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn events(&self, max: u32) -> Result<Vec<Event>, AccountError> {
+    pub fn events(&self, max: u32) -> Result<Vec<AccountEvent>, AccountError> {
         Ok(file::events(&self.lock(), max)?)
     }
 

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use studio::lockout::{BY_ADDRESS, BY_CALLER, BY_NAME, BY_NUMBER, LockoutRule};
 
-use super::error::{AccountError, Refused};
+use super::error::{AccountError, SignInError};
 use super::file::{self, Account, Hashed, hashed};
 use super::handle::hex;
 
@@ -49,7 +49,7 @@ impl Attempts {
     }
 
     /// Counts a failure in advance; while a counter is locked, the error says how long to wait.
-    pub(super) fn charge(&self, connection: &mut Connection, now: Timestamp) -> Result<(), Refused> {
+    pub(super) fn charge(&self, connection: &mut Connection, now: Timestamp) -> Result<(), SignInError> {
         let charged = (|| {
             let transaction = connection.transaction()?;
             let mut longest = None;
@@ -64,8 +64,8 @@ impl Attempts {
             transaction.commit()?;
             Ok(longest)
         })();
-        match charged.map_err(|error: rusqlite::Error| Refused::Account(error.into()))? {
-            Some(retry_after) => Err(Refused::Wait { retry_after }),
+        match charged.map_err(|error: rusqlite::Error| SignInError::Account(error.into()))? {
+            Some(retry_after) => Err(SignInError::LockedOut { retry_after }),
             None => Ok(()),
         }
     }

@@ -23,10 +23,10 @@ mod session;
 mod sessions;
 mod sign_in;
 
-pub use account::{AccountRow, Event, NewAccount};
-pub use error::{AccountError, Refused};
+pub use account::{AccountEvent, AccountRow, NewAccount};
+pub use error::{AccountError, SignInError};
 pub use handle::Accounts;
-pub use session::{Open, Origin, Session, SessionAges, SignedIn};
+pub use session::{OpenSession, Origin, Session, SessionAges, SignedIn};
 
 #[cfg(test)]
 mod tests;

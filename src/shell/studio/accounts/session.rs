@@ -54,7 +54,7 @@ pub struct Origin {
 
 /// An open session in its operator's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Open {
+pub struct OpenSession {
     /// Its id among the sessions of its operator.
     pub id: i64,
     /// The browser's `User-Agent`, shortened.

@@ -8,11 +8,11 @@ use base::Private;
 use os::clock;
 use studio::Operator;
 
-use super::account::Event;
+use super::account::AccountEvent;
 use super::error::AccountError;
 use super::file::{self, hashed};
 use super::handle::{Accounts, before, hex, signed};
-use super::session::{Open, Session};
+use super::session::{OpenSession, Session};
 
 impl Accounts {
     pub(super) fn session_of(&self, id: i64, operator: Operator, token: &Private<String>, began: Timestamp) -> Session {
@@ -24,7 +24,7 @@ impl Accounts {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn by_token(&self, token: &Private<String>) -> Result<Option<Session>, AccountError> {
+    pub fn session(&self, token: &Private<String>) -> Result<Option<Session>, AccountError> {
         self.by_token_at(clock::timestamp(), token)
     }
 
@@ -51,7 +51,7 @@ impl Accounts {
         let connection = self.lock();
         let ended = file::end(&connection, operator.id, session)?;
         if ended {
-            file::note(&connection, &Event::of(clock::timestamp(), what, &operator.name, "", ""))?;
+            file::note(&connection, &AccountEvent::of(clock::timestamp(), what, &operator.name, "", ""))?;
         }
         Ok(ended)
     }
@@ -60,7 +60,7 @@ impl Accounts {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn sessions(&self, operator: &Operator) -> Result<Vec<Open>, AccountError> {
+    pub fn sessions(&self, operator: &Operator) -> Result<Vec<OpenSession>, AccountError> {
         let now = clock::timestamp();
         let connection = self.lock();
         file::sweep(&connection, before(now, self.ages.longest), before(now, self.ages.idle))?;

@@ -8,8 +8,8 @@ use os::clock;
 use studio::Operator;
 use studio::accounts as rules;
 
-use super::account::Event;
-use super::error::{AccountError, Refused};
+use super::account::AccountEvent;
+use super::error::{AccountError, SignInError};
 use super::file::{self, Field, hashed};
 use super::handle::{Accounts, before, token};
 use super::hashing::HashPermit;
@@ -21,7 +21,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Refused`] says why not.
-    pub fn sign_in(&self, name: &str, password: &Private<String>, from: &Origin) -> Result<SignedIn, Refused> {
+    pub fn sign_in(&self, name: &str, password: &Private<String>, from: &Origin) -> Result<SignedIn, SignInError> {
         self.sign_in_at(clock::timestamp(), name, password, from)
     }
 
@@ -31,10 +31,10 @@ impl Accounts {
         name: &str,
         password: &Private<String>,
         from: &Origin,
-    ) -> Result<SignedIn, Refused> {
+    ) -> Result<SignedIn, SignInError> {
         let name = rules::normalized_name(name).unwrap_or_default();
         let device = from.device.as_ref().map(|device| hashed("device", &[device.expose()]));
-        let permit = self.hashing.acquire().ok_or(Refused::Busy)?;
+        let permit = self.hashing.acquire().ok_or(SignInError::Busy)?;
         let (account, attempts) = {
             let mut connection = self.lock();
             let account = file::by_name(&connection, &name).map_err(AccountError::from)?;
@@ -71,7 +71,7 @@ impl Accounts {
         let address = from.address.to_string();
         let id = file::begin(&transaction, operator.id, &hashed("session", &[token.expose()]), &agent, &address, now)?;
         file::change(&transaction, operator.id, &Field::SignedIn(now))?;
-        file::note(&transaction, &Event::of(now, "sign_in", &operator.name, "", &address))?;
+        file::note(&transaction, &AccountEvent::of(now, "sign_in", &operator.name, "", &address))?;
         file::sweep(&transaction, before(now, self.ages.longest), before(now, self.ages.idle))?;
         transaction.commit()?;
         let session = self.session_of(id, operator, &token, now);
@@ -82,7 +82,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Refused`] says why there is none.
-    pub fn pin(&self, number: &str, pin: &Private<String>, caller: &str) -> Result<Operator, Refused> {
+    pub fn sign_in_by_phone(&self, number: &str, pin: &Private<String>, caller: &str) -> Result<Operator, SignInError> {
         self.pin_at(clock::timestamp(), number, pin, caller)
     }
 
@@ -92,8 +92,8 @@ impl Accounts {
         number: &str,
         pin: &Private<String>,
         caller: &str,
-    ) -> Result<Operator, Refused> {
-        let permit = self.hashing.acquire().ok_or(Refused::Busy)?;
+    ) -> Result<Operator, SignInError> {
+        let permit = self.hashing.acquire().ok_or(SignInError::Busy)?;
         let attempts = Attempts::by_phone(number, caller);
         let account = {
             let mut connection = self.lock();
@@ -109,7 +109,7 @@ impl Accounts {
         let committed = (|| {
             let transaction = connection.transaction()?;
             attempts.forgive(&transaction)?;
-            file::note(&transaction, &Event::of(now, "phone_sign_in", &account.operator.name, "", "phone"))?;
+            file::note(&transaction, &AccountEvent::of(now, "phone_sign_in", &account.operator.name, "", "phone"))?;
             transaction.commit()
         })();
         committed.map_err(AccountError::from)?;
@@ -117,11 +117,11 @@ impl Accounts {
     }
 
     /// Records a failed sign-in. An unknown name is not stored: it may be a password in the wrong field.
-    pub(super) fn wrong(&self, what: &str, name: Option<String>, from: String, now: Timestamp) -> Refused {
+    pub(super) fn wrong(&self, what: &str, name: Option<String>, from: String, now: Timestamp) -> SignInError {
         let who = name.as_deref().unwrap_or("-");
-        match file::note(&self.lock(), &Event::of(now, what, who, "", &from)) {
-            Ok(()) => Refused::Wrong,
-            Err(error) => Refused::Account(error.into()),
+        match file::note(&self.lock(), &AccountEvent::of(now, what, who, "", &from)) {
+            Ok(()) => SignInError::Credentials,
+            Err(error) => SignInError::Account(error.into()),
         }
     }
 }

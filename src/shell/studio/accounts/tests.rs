@@ -40,7 +40,7 @@ impl Office {
         self
     }
 
-    fn try_in(&self, name: &str, password: &str, from: &Origin) -> Result<SignedIn, Refused> {
+    fn try_in(&self, name: &str, password: &str, from: &Origin) -> Result<SignedIn, SignInError> {
         self.accounts.sign_in_at(self.now, name, &private(password), from)
     }
 
@@ -93,10 +93,10 @@ fn wrong_names_and_wrong_passwords_are_told_alike() {
     let office = Office::new();
     for (name, password) in [("li", "wrong horse"), ("nobody", PASSWORD), ("", ""), ("<li>", PASSWORD), ("li", "")] {
         let refused = office.try_in(name, password, &home()).unwrap_err();
-        assert!(matches!(refused, Refused::Wrong), "{name} {refused}");
+        assert!(matches!(refused, SignInError::Credentials), "{name} {refused}");
     }
     let long = "x".repeat(1_000_000);
-    assert!(matches!(office.try_in("li", &long, &home()), Err(Refused::Wrong)));
+    assert!(matches!(office.try_in("li", &long, &home()), Err(SignInError::Credentials)));
 }
 
 #[test]
@@ -104,14 +104,16 @@ fn after_a_few_wrong_passwords_even_the_right_one_must_wait_and_then_will_do() {
     let mut office = Office::new();
     for name in ["li", "nobody"] {
         for _ in 0..5 {
-            assert!(matches!(office.try_in(name, "wrong", &home()), Err(Refused::Wrong)));
+            assert!(matches!(office.try_in(name, "wrong", &home()), Err(SignInError::Credentials)));
         }
-        let Err(Refused::Wait { retry_after }) = office.try_in(name, PASSWORD, &home()) else { panic!("no wait") };
+        let Err(SignInError::LockedOut { retry_after }) = office.try_in(name, PASSWORD, &home()) else {
+            panic!("no wait")
+        };
         assert_eq!(retry_after.as_secs(), 30, "{name}");
     }
     office.later(31);
     assert!(office.try_in("li", PASSWORD, &home()).is_ok());
-    assert!(matches!(office.try_in("li", "wrong", &home()), Err(Refused::Wrong)), "forgiven by the success");
+    assert!(matches!(office.try_in("li", "wrong", &home()), Err(SignInError::Credentials)), "forgiven by the success");
 }
 
 #[test]
@@ -122,28 +124,31 @@ fn whoever_guesses_from_elsewhere_does_not_lock_out_a_known_browser() {
     for _ in 0..20 {
         let _ = office.try_in("li", "wrong", &from("198.51.100.7"));
     }
-    assert!(matches!(office.try_in("li", PASSWORD, &from("198.51.100.7")), Err(Refused::Wait { .. })));
+    assert!(matches!(office.try_in("li", PASSWORD, &from("198.51.100.7")), Err(SignInError::LockedOut { .. })));
     assert!(office.try_in("li", PASSWORD, &known).is_ok());
     let stranger = Origin { device: Some(private("made up")), ..home() };
-    assert!(matches!(office.try_in("li", PASSWORD, &stranger), Err(Refused::Wait { .. })));
+    assert!(matches!(office.try_in("li", PASSWORD, &stranger), Err(SignInError::LockedOut { .. })));
     for _ in 0..5 {
         let _ = office.try_in("li", "wrong", &known);
     }
-    assert!(matches!(office.try_in("li", PASSWORD, &known), Err(Refused::Wait { .. })), "stolen browsers wait too");
+    assert!(
+        matches!(office.try_in("li", PASSWORD, &known), Err(SignInError::LockedOut { .. })),
+        "stolen browsers wait too"
+    );
 }
 
 #[test]
 fn one_address_cannot_try_name_after_name() {
     let office = Office::new();
     for n in 0..30 {
-        assert!(matches!(office.try_in(&format!("name{n}"), "wrong", &home()), Err(Refused::Wrong)));
+        assert!(matches!(office.try_in(&format!("name{n}"), "wrong", &home()), Err(SignInError::Credentials)));
     }
-    assert!(matches!(office.try_in("li", PASSWORD, &home()), Err(Refused::Wait { .. })));
+    assert!(matches!(office.try_in("li", PASSWORD, &home()), Err(SignInError::LockedOut { .. })));
     assert!(office.try_in("li", PASSWORD, &from("192.0.2.2")).is_ok());
     for n in 0..30 {
         let _ = office.try_in(&format!("other{n}"), "wrong", &from(&format!("2001:db8::{n:x}")));
     }
-    assert!(matches!(office.try_in("li", PASSWORD, &from("2001:db8::ffff")), Err(Refused::Wait { .. })));
+    assert!(matches!(office.try_in("li", PASSWORD, &from("2001:db8::ffff")), Err(SignInError::LockedOut { .. })));
 }
 
 #[test]
@@ -164,8 +169,8 @@ fn a_new_password_ends_the_other_sessions_and_needs_the_old_one() {
     let (here, there) =
         (office.try_in("li", PASSWORD, &home()).unwrap(), office.try_in("li", PASSWORD, &home()).unwrap());
     let change = |old, new| office.accounts.change_password(&here.session, &private(old), &private(new), &home());
-    assert!(matches!(change("wrong", "a new long one 9"), Err(Refused::Wrong)));
-    assert!(matches!(change(PASSWORD, "short"), Err(Refused::Account(AccountError::Rule(_)))));
+    assert!(matches!(change("wrong", "a new long one 9"), Err(SignInError::Credentials)));
+    assert!(matches!(change(PASSWORD, "short"), Err(SignInError::Account(AccountError::Rule(_)))));
     change(PASSWORD, "a new long one 9").expect("right");
     assert!(office.who(&here).is_some() && office.who(&there).is_none());
     assert!(office.try_in("li", PASSWORD, &home()).is_err());
@@ -181,8 +186,8 @@ fn a_role_counts_from_the_next_request_and_a_removed_account_is_gone_at_once() {
     assert_eq!(session.operator.role, Role::Approver);
     office.accounts.remove("li", "test").unwrap();
     assert_eq!(office.who(&signed_in), None);
-    assert!(matches!(office.try_in("li", PASSWORD, &home()), Err(Refused::Wrong)));
-    assert!(matches!(office.accounts.pin("101", &private(PIN), "c"), Err(Refused::Wrong)));
+    assert!(matches!(office.try_in("li", PASSWORD, &home()), Err(SignInError::Credentials)));
+    assert!(matches!(office.accounts.sign_in_by_phone("101", &private(PIN), "c"), Err(SignInError::Credentials)));
     assert!(matches!(office.accounts.remove("li", "test"), Err(AccountError::Unknown(_))));
 }
 
@@ -207,16 +212,16 @@ fn a_pin_opens_the_telephone_and_few_may_be_tried() {
     };
     assert_eq!(key(&office, "101", PIN, "a").expect("right").name, "li");
     for n in 0..5 {
-        assert!(matches!(key(&office, "101", "000000", &format!("caller{n}")), Err(Refused::Wrong)));
+        assert!(matches!(key(&office, "101", "000000", &format!("caller{n}")), Err(SignInError::Credentials)));
     }
-    assert!(matches!(key(&office, "101", PIN, "elsewhere"), Err(Refused::Wait { .. })));
+    assert!(matches!(key(&office, "101", PIN, "elsewhere"), Err(SignInError::LockedOut { .. })));
     assert_eq!(key(&office, "102", PIN, "elsewhere").expect("another's number").name, "chen");
     office.later(61);
     assert_eq!(key(&office, "101", PIN, "elsewhere").expect("after the wait").name, "li");
     for n in 0..10 {
         let _ = key(&office, &format!("{}", 500 + n), PIN, "robot");
     }
-    assert!(matches!(key(&office, "101", PIN, "robot"), Err(Refused::Wait { .. })));
+    assert!(matches!(key(&office, "101", PIN, "robot"), Err(SignInError::LockedOut { .. })));
 }
 
 #[test]
@@ -226,7 +231,7 @@ fn an_account_without_a_pin_has_no_telephone() {
         NewAccount { name: "wang".into(), role: Role::Operator, number: None, password: private(PASSWORD), pin: None };
     let number = office.accounts.add(&new, "test").unwrap().number;
     for pin in ["", "000000", PASSWORD] {
-        assert!(matches!(office.accounts.pin(&number, &private(pin), "c"), Err(Refused::Wrong)));
+        assert!(matches!(office.accounts.sign_in_by_phone(&number, &private(pin), "c"), Err(SignInError::Credentials)));
     }
 }
 
@@ -268,7 +273,7 @@ fn the_command_line_unlocks_beside_a_serving_node() {
 fn parallel_guesses_are_counted_before_they_are_verified() {
     let office = Office::new();
     let refused = std::thread::scope(|scope| {
-        let guess = || matches!(office.try_in("li", "wrong", &home()), Err(Refused::Wrong));
+        let guess = || matches!(office.try_in("li", "wrong", &home()), Err(SignInError::Credentials));
         let guesses: Vec<_> = (0..12).map(|_| scope.spawn(guess)).collect();
         guesses.into_iter().map(|guess| guess.join().unwrap()).filter(|wrong| *wrong).count()
     });

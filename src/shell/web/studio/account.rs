@@ -9,8 +9,8 @@ use super::service::{Asked, BUSY, StudioService};
 use crate::reply::Reply;
 use base::Private;
 use studio::Operator;
-use studio_store::Refused;
-use studio_store::accounts::{AccountError, Open, Session};
+use studio_store::SignInError;
+use studio_store::accounts::{AccountError, OpenSession, Session};
 use web::studio::{EndSession, Message, NewPassword, NewPin, SignIn, StudioError};
 
 /// The signed-in operator, as the page shows it.
@@ -30,7 +30,7 @@ impl StudioService {
     /// The session of a request, by its cookie.
     pub(super) async fn session(&self, headers: &HeaderMap) -> Result<Session, StudioError> {
         let token = access::cookie(headers, access::SESSION).ok_or(StudioError::SignedOut)?;
-        let found = self.blocking(move |stores| stores.accounts.by_token(&token).map_err(trouble)).await?;
+        let found = self.blocking(move |stores| stores.accounts.session(&token).map_err(trouble)).await?;
         found.ok_or(StudioError::SignedOut)
     }
 
@@ -95,7 +95,7 @@ impl StudioService {
         }
         let Session { id: here, operator, .. } = asked.session;
         let open = self.blocking(move |stores| stores.accounts.sessions(&operator).map_err(trouble)).await?;
-        let row = |Open { id, agent, address, began, seen }: Open| {
+        let row = |OpenSession { id, agent, address, began, seen }: OpenSession| {
             let (began, seen) = (began.to_string(), seen.to_string());
             Row { id, agent, address, began, seen, here: id == here }
         };
@@ -116,12 +116,12 @@ pub(super) fn me(session: &Session) -> Reply {
     json(&Me { operator: &session.operator, csrf: session.csrf.expose(), ends: session.ends.to_string() })
 }
 
-fn refused(refused: Refused) -> StudioError {
+fn refused(refused: SignInError) -> StudioError {
     match refused {
-        Refused::Wrong => StudioError::Credentials,
-        Refused::Wait { retry_after } => StudioError::TooManyTries { retry_after },
-        Refused::Busy => BUSY.into(),
-        Refused::Account(error) => trouble(error),
+        SignInError::Credentials => StudioError::Credentials,
+        SignInError::LockedOut { retry_after } => StudioError::TooManyTries { retry_after },
+        SignInError::Busy => BUSY.into(),
+        SignInError::Account(error) => trouble(error),
     }
 }
 

@@ -10,7 +10,7 @@ use super::replies::{json, refused};
 use super::service::{Asked, RECORDING_WAIT, StudioService};
 use crate::reply::{self, Reply};
 use base::Lang;
-use studio_store::Wanted;
+use studio_store::SlotFilter;
 use web::RequestError;
 use web::studio::{Query, StudioError};
 
@@ -53,7 +53,7 @@ impl StudioService {
     }
 }
 
-fn wanted(query: &Query) -> Result<Wanted, StudioError> {
+fn wanted(query: &Query) -> Result<SlotFilter, StudioError> {
     let lang = match query.get("lang") {
         Some(code) => {
             let must = "must be zh, yue or en";
@@ -62,7 +62,7 @@ fn wanted(query: &Query) -> Result<Wanted, StudioError> {
         None => None,
     };
     let is = |name| query.get(name) == Some("1");
-    Ok(Wanted { lang, to_record: is("to_record"), script_only: is("script_only") })
+    Ok(SlotFilter { lang, to_record: is("to_record"), script_only: is("script_only") })
 }
 
 const PAPER: &str =

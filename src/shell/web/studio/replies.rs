@@ -6,8 +6,8 @@ use serde::Serialize;
 use crate::reply::{self, Reply};
 use base::Lang;
 use speech::Clip;
-use studio_store::accounts::Event;
-use studio_store::{AuditRow, Heard, Refusal, SlotRow, TakeRow};
+use studio_store::accounts::AccountEvent;
+use studio_store::{AuditRow, LiveRecording, Rejection, SlotRow, TakeRow};
 use web::studio::{Message, StudioError};
 
 /// A slot in the table.
@@ -21,7 +21,7 @@ pub(super) struct SlotSummary<'a> {
     set: &'a str,
     longest_ms: u64,
     state: &'static str,
-    live: Option<&'a Heard>,
+    live: Option<&'a LiveRecording>,
     waiting: Option<Waiting<'a>>,
     restored: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -137,8 +137,8 @@ impl From<AuditRow> for Line {
     }
 }
 
-impl From<Event> for Line {
-    fn from(Event { at, what, who, by, from }: Event) -> Line {
+impl From<AccountEvent> for Line {
+    fn from(AccountEvent { at, what, who, by, from }: AccountEvent) -> Line {
         let by = if by.is_empty() || by == who { String::new() } else { format!("by {by} ") };
         Line { at, who, what, lang: None, slot: None, release: None, why: format!("{by}{from}").trim().to_owned() }
     }
@@ -156,18 +156,20 @@ pub(super) fn json<T: Serialize>(value: &T) -> Reply {
 }
 
 /// A refusal of the studio, with the status that fits it. Faults of the node go to its log.
-pub(super) fn refused(refusal: Refusal) -> StudioError {
+pub(super) fn refused(refusal: Rejection) -> StudioError {
     let status = match &refusal {
-        Refusal::NoSlot(_) | Refusal::NoTake(_) | Refusal::NoRelease(_) => 404,
-        Refusal::TooLarge { .. } => 413,
-        Refusal::NotApprover | Refusal::OwnTake | Refusal::NotYours(_) => 403,
-        Refusal::Unreadable(_) | Refusal::NotGood(_) | Refusal::NoReason => 422,
-        Refusal::State { .. } | Refusal::OtherText | Refusal::IsLive | Refusal::Nothing { .. } | Refusal::Mixed(_) => {
-            409
-        }
-        Refusal::Busy => 503,
-        Refusal::Full { .. } | Refusal::DiskFull(_) => 507,
-        Refusal::Flow(_) | Refusal::Fault(_) => {
+        Rejection::NoSlot(_) | Rejection::NoTake(_) | Rejection::NoRelease(_) => 404,
+        Rejection::TooLarge { .. } => 413,
+        Rejection::NotApprover | Rejection::OwnTake | Rejection::NotYours(_) => 403,
+        Rejection::Unreadable(_) | Rejection::ChecksFailed(_) | Rejection::NoReason => 422,
+        Rejection::State { .. }
+        | Rejection::OtherText
+        | Rejection::IsLive
+        | Rejection::NothingApproved { .. }
+        | Rejection::HalfRecorded(_) => 409,
+        Rejection::Busy => 503,
+        Rejection::Full { .. } | Rejection::DiskFull(_) => 507,
+        Rejection::Flow(_) | Rejection::Fault(_) => {
             tracing::error!(%refusal, "a studio request failed");
             500
         }

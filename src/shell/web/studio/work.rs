@@ -15,12 +15,12 @@ use crate::reply::{self, Reply};
 use base::Lang;
 use speech::Clip;
 use studio::{Operator, TakeName, TakeSource};
-use studio_store::{Form, Publication, Refusal, ReleaseRow, Studio, TakeRow, Upload, Wav, Which};
+use studio_store::{PublicationPlan, Rejection, ReleaseRow, Sound, SoundForm, SoundSource, Studio, TakeRow, Upload};
 use web::RequestError;
 use web::studio::{Api, Presence, Publish, Query, Restore, Rollback, StudioError, TakeNames};
 
 /// What may be done with a take.
-type Action = fn(&Studio, &Operator, &TakeName) -> Result<TakeRow, Refusal>;
+type Action = fn(&Studio, &Operator, &TakeName) -> Result<TakeRow, Rejection>;
 
 #[derive(Serialize)]
 struct TakesTold<'a> {
@@ -163,7 +163,7 @@ impl StudioService {
         let names: Vec<TakeName> = takes.iter().map(|name| take_name(name)).collect::<Result<_, _>>()?;
         let operator = request.session.operator;
         self.blocking(move |stores| {
-            let done: Result<Vec<TakeRow>, Refusal> =
+            let done: Result<Vec<TakeRow>, Rejection> =
                 names.iter().map(|name| action(&stores.studio, &operator, name)).collect();
             let done = done.map_err(refused)?;
             Ok(json(&TakesTold { takes: done.iter().map(Take::of).collect() }))
@@ -199,11 +199,11 @@ impl StudioService {
     async fn sound(&self, request: Asked) -> Result<Reply, StudioError> {
         let query = request.query;
         let which = match query.get("take") {
-            Some(name) => Which::Take(take_name(name)?),
-            None => Which::Live(clip(&query)?),
+            Some(name) => SoundSource::Take(take_name(name)?),
+            None => SoundSource::Live(clip(&query)?),
         };
         let form = form(&query)?;
-        let Wav { bytes, media_type, text } =
+        let Sound { bytes, media_type, text } =
             self.blocking(move |stores| stores.studio.sound(&which, &form).map_err(refused)).await?;
         let mut reply = reply::studio(StatusCode::OK, media_type, bytes);
         if let Some(text) = text
@@ -219,7 +219,7 @@ impl StudioService {
         struct Published {
             release: String,
             #[serde(flatten)]
-            publication: Publication,
+            publication: PublicationPlan,
         }
         let Publish { why, confirmed } = Publish::read(body)?;
         let operator = request.session.operator;
@@ -290,18 +290,18 @@ fn take_name(text: &str) -> Result<TakeName, RequestError> {
 }
 
 /// `form`, and for a sentence its values, its seed, and the takes that are heard in it (`with`).
-fn form(query: &Query) -> Result<Form, StudioError> {
+fn form(query: &Query) -> Result<SoundForm, StudioError> {
     match query.get("form") {
-        Some("original") => Ok(Form::Original),
-        Some("master") => Ok(Form::Master),
-        Some("phone") | None => Ok(Form::Phone),
+        Some("original") => Ok(SoundForm::Original),
+        Some("master") => Ok(SoundForm::Master),
+        Some("phone") | None => Ok(SoundForm::Phone),
         Some("sentence") => {
             let values = query.others(&["take", "lang", "slot", "form", "seed", "with"]);
             let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
             let seed = query.get("seed").and_then(|seed| seed.parse().ok()).unwrap_or(0);
             let with = query.get("with").unwrap_or("").split(',').filter(|name| !name.is_empty());
             let with = with.take(WITH_MAX).map(take_name).collect::<Result<_, _>>()?;
-            Ok(Form::InSentence { values, seed, with })
+            Ok(SoundForm::InSentence { values, seed, with })
         }
         Some(_) => {
             Err(RequestError::Field { field: "form", must: "must be original, master, phone or sentence" }.into())
@@ -311,7 +311,7 @@ fn form(query: &Query) -> Result<Form, StudioError> {
 
 fn reason(why: &str) -> Result<String, StudioError> {
     let why: String = why.trim().chars().filter(|c| !c.is_control()).take(WHY_CHARS_MAX).collect();
-    if why.is_empty() { Err(refused(Refusal::NoReason)) } else { Ok(why) }
+    if why.is_empty() { Err(refused(Rejection::NoReason)) } else { Ok(why) }
 }
 
 /// Text for a header: percent-encoded (RFC 3986 §2.1) but for plain letters and digits.
