@@ -1,13 +1,13 @@
 //! Settings: `jindu.toml` and `--set KEY=VALUE` as written → [`Settings`] as checked, every error at once.
 
+mod check;
 mod postgres;
-mod read;
-mod reader;
 mod settings;
+mod table_reader;
 #[cfg(test)]
 mod tests;
 
+pub use check::read;
 pub use postgres::{Postgres, Tls, UpstreamServer};
-pub use read::read;
-pub use reader::Diagnostic;
 pub use settings::*;
+pub use table_reader::Diagnostic;

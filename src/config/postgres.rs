@@ -10,7 +10,7 @@ use toml::Value;
 use inquiry::Stage;
 use replica::upstream::{CaseField, FactorKind, Heartbeat, Mapping, Origin};
 
-use super::reader::Reader;
+use super::table_reader::Reader;
 
 /// A PostgreSQL upstream.
 #[derive(Clone, Debug)]

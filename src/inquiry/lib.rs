@@ -6,9 +6,9 @@ mod capacity;
 mod case;
 mod factor;
 mod format;
-mod keys;
+mod keyed_hash;
 mod limit;
-mod lookup;
+mod look_up;
 mod progress;
 mod receipt;
 mod record;
@@ -22,11 +22,11 @@ pub use capacity::{Availability, Capacity};
 pub use case::{Answer, Case, CaseType, Document, ItemCode, Pause, Stage, TimeLimit, Unit};
 pub use factor::{Factor, FactorError, Proof};
 pub use format::{FormatError, Formats};
-pub use keys::{Keys, RowKey, Verifier};
+pub use keyed_hash::{Keys, RowKey, Verifier};
 pub use limit::{
     KIOSKS_PER_ADDRESS, Limiter, PhoneClient, PhoneLimiter, PhoneLimits, Rejected, ScanClient, ScanLimiter, ScanLimits,
 };
-pub use lookup::{LookUp, Outcome, Query, Reading};
+pub use look_up::{LookUp, Outcome, Query, Reading};
 pub use progress::{Progress, Promise, TimeLimitError, TimeLimits};
 pub use receipt::{CheckDigit, NumberError, Receipt, ReceiptFormat, SecondFactor};
 pub use record::{CallOutcome, CallRecord, LookUpResult};

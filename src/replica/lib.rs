@@ -1,6 +1,6 @@
 //! The replica's rules, without IO: change batches, marks, rows, ages, feed files, a PostgreSQL upstream, the sample.
 
-mod age;
+mod age_clock;
 mod change;
 mod feed;
 /// Feed files of a one-way gate: header, seal, keys, order.
@@ -13,7 +13,7 @@ mod simulated_office;
 /// A PostgreSQL upstream.
 pub mod upstream;
 
-pub use age::{AgeClock, ClockReading, StoredClock};
+pub use age_clock::{AgeClock, ClockReading, StoredClock};
 pub use change::{BadRow, Change};
 pub use feed::{BatchHeader, CaseRecord, LINE_BYTES_MAX, Line, LineError, SAMPLE, SPOOL};
 pub use mark::Mark;

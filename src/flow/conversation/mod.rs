@@ -11,7 +11,7 @@
 //! Keys go into one type-ahead queue, also while a prompt plays; a state takes them from it when it can. Steps without
 //! the caller are counted, so that no flow can loop: past the bound the call ends with a goodbye.
 
-mod lookup;
+mod look_up;
 mod navigation;
 mod prompts;
 mod question;

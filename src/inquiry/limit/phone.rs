@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::failures::{ClientFailures, TotalFailures};
 use super::limiter::{Limiter, Rejected};
-use crate::keys::Keys;
+use crate::keyed_hash::Keys;
 
 /// Failures within the window from which on look-ups by telephone are rejected; `None`: no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

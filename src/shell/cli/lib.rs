@@ -6,7 +6,7 @@ mod check;
 mod diagram;
 mod exit;
 mod feed;
-mod lookup;
+mod look_up;
 mod prompts;
 mod publish;
 mod replica_commands;

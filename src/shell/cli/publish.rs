@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use config::Settings;
 use flow::ReplayReport;
 use journal::REPLAYED_MAX;
-use os::aside::lower_priority;
+use os::background::lower_priority;
 use release::hotline;
 use release::recordings::MissingPolicy;
 use release::releases;

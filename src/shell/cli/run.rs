@@ -16,7 +16,7 @@ use crate::args::{self, Arguments, Command, Span, Way};
 use crate::check::check;
 use crate::diagram;
 use crate::exit::{coded, command_line, done, print, wrong};
-use crate::lookup::look_up;
+use crate::look_up::look_up;
 use crate::prompts;
 use crate::publish;
 use crate::replica_commands;

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 
 use audio::Bank;
 use config::Settings;
-use os::aside::lower_priority;
+use os::background::lower_priority;
 use phone::{LiveRelease, Registry};
 use release::hotline::Hotline;
 use release::releases;

@@ -1,7 +1,7 @@
 //! What the operating system gives: clocks, random numbers, the data folder and its disk, listening sockets, logs,
 //! work at a low priority.
 
-pub mod aside;
+pub mod background;
 pub mod clock;
 pub mod folder;
 pub mod logs;

@@ -16,8 +16,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep_until};
 
 use super::call_guard::CallGuard;
-use super::cases::{Cases, LookUpRequest};
 use super::live_release::LiveRelease;
+use super::look_ups::{Cases, LookUpRequest};
 use super::registry::Registration;
 use super::services::Shared;
 use base::{Lang, Private};

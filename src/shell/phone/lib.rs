@@ -7,9 +7,9 @@
 
 mod call_guard;
 mod calls;
-mod cases;
 mod drain;
 mod live_release;
+mod look_ups;
 mod recording_service;
 mod registry;
 mod services;
@@ -18,8 +18,8 @@ mod take_store;
 mod transport;
 mod user_agent;
 
-pub use cases::{Cases, LookUps, Stage};
 pub use live_release::LiveRelease;
+pub use look_ups::{Cases, LookUps, Stage};
 pub use recording_service::RecordingService;
 pub use registry::Registry;
 pub use services::Services;

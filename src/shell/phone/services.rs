@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::cases::Cases;
 use super::live_release::LiveRelease;
+use super::look_ups::Cases;
 use super::recording_service::RecordingService;
 use super::transport::Sender;
 use inquiry::Keys;

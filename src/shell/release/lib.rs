@@ -14,7 +14,7 @@ mod disk;
 mod emergency;
 pub mod hotline;
 mod layout;
-mod live;
+mod live_pointer;
 mod lock;
 mod overlay;
 pub mod recordings;

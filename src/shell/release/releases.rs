@@ -18,7 +18,7 @@ use std::path::Path;
 pub use crate::audit::{Entry, append_audit, audit};
 pub use crate::emergency::{emergency, set_emergency};
 pub use crate::layout::{find, names, settings_of};
-pub use crate::live::{live, previous};
+pub use crate::live_pointer::{live, previous};
 pub use crate::lock::lock;
 pub use crate::overlay::{Master, Overlay};
 pub use crate::replay::replay_past_calls;
@@ -33,7 +33,7 @@ use speech::{Clip, ClipText};
 use crate::disk::hash;
 use crate::hotline::{self, Hotline};
 use crate::layout::{folder, is_name};
-use crate::live::set_live;
+use crate::live_pointer::set_live;
 use crate::recordings::{self, MissingPolicy};
 use crate::retention;
 

@@ -15,7 +15,7 @@ use journal::{REPLAYED_MAX, past_calls};
 
 use crate::audit::audit;
 use crate::layout::{folder, names};
-use crate::live::{live, previous};
+use crate::live_pointer::{live, previous};
 
 /// Removes old releases and unused recordings; the number of removed releases.
 pub(crate) fn clean(settings: &Settings) -> Result<usize, String> {

@@ -14,7 +14,7 @@ use std::path::Path;
 use config::Settings;
 use flow::ReplayReport;
 use journal::REPLAYED_MAX;
-use os::aside::lower_priority;
+use os::background::lower_priority;
 use os::clock;
 use release::call_sheets::{self, SheetReport};
 use release::diagnostics;

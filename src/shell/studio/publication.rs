@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use audio::encode_master;
 use base::Lang;
 use config::Settings;
-use os::aside::run;
+use os::background::run;
 use os::clock;
 use release::hotline;
 use release::recordings;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use audio::decode::decode;
-use os::aside::run;
+use os::background::run;
 use speech::Clip;
 use studio::{Conditions, Message, Operator, Processed, Slot, TakeName, TakeState, Voice, process};
 

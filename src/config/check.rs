@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use toml::{Table, Value};
 
-use super::reader::{Diagnostic, Reader};
 use super::settings::{
     Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Source, Studio, Transport, Web,
 };
+use super::table_reader::{Diagnostic, Reader};
 use replica::gate::{GateKey, GateKeys, is_key_name, read_public};
 
 /// Reads settings. `text` is the file's; `overrides` are the `--set` values in order; relative paths are
