@@ -250,6 +250,9 @@ fn what_is_counted_can_be_read() {
 fn an_order_for_an_ended_session_does_not_reach_the_next_one_on_its_ports() {
     let plane = plane(V4, 1);
     let ended = Caller::of(&plane, V4);
+    // Its first packet shows that it has begun.
+    plane.command(ended.session.id, play(8, ramp())).expect("the thread runs");
+    ended.hear();
     plane.close(ended.session.id);
     let mut next = loop {
         if plane.metrics().sessions.load(Ordering::Relaxed) == 0 {
