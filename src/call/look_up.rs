@@ -18,7 +18,7 @@ pub fn query(rules: &Rules, by: &BTreeMap<Arc<str>, Private<String>>) -> Option<
     Some(Query { receipt, proof: Proof::Factor(factor) })
 }
 
-/// What the flow is told of an answer.
+/// What the flow receives of an answer, and the result that the record keeps.
 pub fn findings(rules: &Rules, answer: &Answer, today: Date, now: Timestamp) -> (LookUpAnswer, LookUpResult) {
     match answer {
         Answer::Found { case, as_of } => {

@@ -20,14 +20,14 @@ pub enum Change {
     Truncate,
     /// A case that cannot be used.
     Bad(BadRow),
-    /// The upstream has a row no more that was put aside under this id.
+    /// The upstream has deleted the row that is in quarantine under this id.
     Gone {
         /// The row's [`BadRow::id`].
         id: String,
     },
 }
 
-/// A case that cannot be used as it came: kept aside, told of, and tried again.
+/// A case that cannot be used as it came: quarantined, reported, and retried.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BadRow {
     /// By which it is found again: a place in a file, a primary key. It names no person.

@@ -6,7 +6,7 @@
 //!  {"receipt":"440100000000131","verifier":"0f...","stage":"ready", ...}
 //! ```
 //!
-//! A row that cannot be used is told with its line and what to do, and never with what it holds.
+//! The error of an unusable row names its line and what to do, and never contains its values.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use inquiry::{Case, Factor, Keys, Pause, SecondFactor, Stage, Verifier};
 
 use super::row::Row;
 
-/// One application, as an upstream tells it. `Debug` prints no value.
+/// One application, as an upstream sends it. `Debug` prints no value.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseRecord {
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn whose_case_a_line_is_can_be_told_of_one_that_is_no_json_no_utf8_or_not_whole() {
+    fn a_broken_line_still_names_its_case_if_it_is_no_json_no_utf8_or_cut_off() {
         let own = |line: &[u8]| Line::receipt_of(line);
         for rest in [&b"}"[..], b",\"version\":1e400}", b",\"hall\":\"\xff\xfe", b"}\0", b",\"receipt\":null,"] {
             let quoted = [&b"\xef\xbb\xbf{\"receipt\" : \"440100000000123\""[..], rest].concat();

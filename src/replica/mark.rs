@@ -48,8 +48,8 @@ impl Mark {
         self.source == stored.source && self.sequence.is_some_and(|number| stored.sequence >= Some(number))
     }
 
-    /// The mark after the upstream said that there is nothing new up to `told`. Only the mark's own source can say so,
-    /// and a place before the mark's own says nothing.
+    /// The mark after the upstream reported nothing new up to `told`. None if the report is of another source, or lies
+    /// before this mark.
     pub fn renewed(&self, told: &Mark) -> Option<Mark> {
         let behind = told.sequence.is_some() && told.sequence < self.sequence;
         if self.source != told.source || behind {

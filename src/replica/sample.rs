@@ -76,7 +76,7 @@ pub fn examples(seed: u64, today: Date, calendar: &WorkingDays) -> Vec<Example> 
     examples
 }
 
-/// What one case's random numbers come from: SplitMix64 (Steele, Lea, Flood 2014), begun anew for each case.
+/// The random numbers of one case: SplitMix64 (Steele, Lea, Flood 2014), with a seed for each case.
 pub(super) struct Draw(u64);
 
 /// What kind of case it is.

@@ -1,7 +1,7 @@
-//! The files that have come and were not taken yet, in the order in which they are to be taken.
+//! The received files that are not yet taken, in the order in which they are taken.
 //!
-//! What a header says is believed only so far as to decide which file is looked into next; a forged one is found out
-//! then, and is gone.
+//! An unverified header decides only which file is read next. Reading detects a forged header, and the file leaves the
+//! queue.
 
 use std::collections::BTreeMap;
 

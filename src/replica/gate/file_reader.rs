@@ -37,11 +37,11 @@ pub struct FileReader {
 pub enum Reading {
     /// Its changes too.
     Rows,
-    /// Only whether it is whole: rows are counted and not looked into.
+    /// Checks only that the file is complete: rows are counted, not decoded.
     Check,
 }
 
-/// A file that is there whole, as it was written. Who wrote it, its seal tells: see [`super::GateKeys`].
+/// A complete file, as it was written. Its seal proves the writer: see [`super::GateKeys`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedFile {
     /// Its first line.
@@ -283,7 +283,7 @@ fn content(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\n").unwrap_or(line)
 }
 
-/// How a feed file begins, if nobody put blanks into it.
+/// How a feed file begins, if it has no added blanks.
 const FIRST_BYTES: &str = "{\"feed\":";
 /// The most lines of a file of changes, which is one transaction. A snapshot has no limit.
 pub const CHANGES_MAX: u64 = 200_000;

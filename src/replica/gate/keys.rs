@@ -54,7 +54,7 @@ impl GateKeys {
         GateKeys(keys)
     }
 
-    /// Whether every file is believed.
+    /// Whether every file is accepted without a check of its seal.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -64,8 +64,8 @@ impl GateKeys {
         self.check_at(whole, whole.header.sequence)
     }
 
-    /// Whether a file was sealed by somebody who may seal the one of this number. A snapshot that sets a copy back to a low
-    /// number is judged by the number that would be the copy's next: a key that is over cannot begin anew.
+    /// Checks that the key of the file's seal is valid for this sequence number. A snapshot that resets a copy to a low
+    /// number is checked at the copy's next number: an expired key cannot start again from one.
     pub fn check_at(&self, whole: &VerifiedFile, sequence: u64) -> Result<(), SealError> {
         if self.is_empty() {
             return Ok(());

@@ -70,7 +70,7 @@ fn a_row_becomes_a_case() {
 }
 
 #[test]
-fn many_codes_of_the_upstream_are_one_of_ours() {
+fn many_upstream_codes_map_to_one_value() {
     let mut mapping = plain();
     mapping.stages = [("10", Stage::Accepted), ("11", Stage::Accepted), ("95", Stage::Contact)]
         .map(|(code, stage)| (code.to_owned(), stage))

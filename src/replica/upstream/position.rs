@@ -3,13 +3,13 @@
 //! ```text
 //!            anchor = sequence          seen
 //!  ───────────┼──last commit─────────────┼──────────► the log
-//!             └ where its record begins  └ told that nothing more is up to here
+//!             └ where its record begins  └ the server reports nothing new up to here
 //! ```
 //!
-//! The anchor is the last transaction in the copy: the place of its commit record, and its time. A stream that can begin
-//! there must begin with it, or the log is another one than it was: restored from a backup, or promoted behind the copy.
-//! The server forgets transactions only as far as it was told that they are safe here; a slot that is further than that
-//! has lost some.
+//! The anchor is the last transaction in the copy: the LSN of its commit record, and its time. A stream that can start
+//! there must start with it; otherwise the log has changed: the server was restored from a backup, or a standby behind
+//! the copy was promoted. The server discards transactions only up to the LSN that the copy has confirmed; a slot
+//! beyond that LSN has lost some.
 
 use serde::{Deserialize, Serialize};
 
@@ -51,8 +51,8 @@ pub struct TableShape {
 }
 
 impl TableShape {
-    /// Why rows may be other ones than the stream tells, with a shape that was another one `before`. ALTER COLUMN TYPE
-    /// may give every row another value, and tells none: it gives the table another file and changes a column.
+    /// Why rows may differ from the stream's, if the shape was another one `before`. ALTER COLUMN TYPE may change every
+    /// row and sends none: it gives the table another file and changes a column.
     pub fn differs(&self, before: &TableShape) -> Option<WhyCopy> {
         if self.lineage != before.lineage {
             return Some(WhyCopy::Table);
@@ -191,7 +191,7 @@ impl Position {
         serde_json::to_string(self).expect("a position holds nothing that JSON cannot")
     }
 
-    /// Where a stream is asked to begin; a server that was told of a later place begins there.
+    /// The LSN from which the stream is requested; a server with a later confirmed LSN starts there.
     pub fn start(&self) -> Lsn {
         self.anchor.map_or(0, |anchor| anchor.commit)
     }
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_proven_complete_is_copied_anew() {
+    fn what_cannot_be_proven_complete_is_copied_again() {
         let copy = |position: &Position, server: &Server, slot: Option<&Slot>, why| {
             assert_eq!(judged(position, server, slot), Plan::Copy(why));
         };
@@ -355,7 +355,7 @@ mod tests {
         };
         assert_eq!(with("other", "", ""), Plan::Copy(WhyCopy::Table));
         assert_eq!(with("", "2", "b"), Plan::Copy(WhyCopy::Rewritten));
-        // A TRUNCATE, which the stream tells; a GRANT.
+        // A TRUNCATE, which the stream sends; a GRANT.
         assert_eq!(with("", "2", ""), Plan::Continue { expect: None });
         assert_eq!(with("", "", "b"), Plan::Continue { expect: None });
     }

@@ -35,7 +35,7 @@ pub struct Catalogue {
     pub may_filter: bool,
     /// Policies would hide rows from the copy and not from the stream.
     pub is_row_secured: bool,
-    /// Columns whose old values a delete tells; none: it tells nothing.
+    /// Columns whose old values a delete carries; none: it carries no values.
     pub identity: Option<Identity>,
     /// Whether one receipt number can stand in one row only.
     pub receipt_is_unique: bool,
@@ -59,12 +59,12 @@ pub enum Form {
     Inherited,
 }
 
-/// What an update and a delete tell of the row before.
+/// What an update and a delete carry of the old row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
-    /// REPLICA IDENTITY FULL: a delete tells the whole row.
+    /// REPLICA IDENTITY FULL: a delete carries the whole row.
     Full,
-    /// The columns that a delete tells.
+    /// The columns that a delete carries.
     Columns(Vec<String>),
 }
 
@@ -77,7 +77,7 @@ pub struct Publication {
     pub columns: Option<Vec<String>>,
     /// The publication's WHERE clause for the table.
     pub row_filter: Option<String>,
-    /// Whether it tells the changes of partitions under their root's name.
+    /// Whether it publishes changes of partitions under their root's name (`publish_via_partition_root`).
     pub by_root: bool,
     /// Whether it holds a partition of the table.
     pub holds_part: bool,
@@ -241,7 +241,7 @@ impl Catalogue {
             ));
         }
         if let Some(columns) = &publication.columns {
-            // One that the table does not have is told of elsewhere.
+            // A column that the table lacks has its own error.
             let lacks = |name: &&str| {
                 let is_there = self.columns.iter().flatten().any(|column| column.name == **name);
                 is_there && !columns.iter().any(|column| column == *name)
@@ -308,7 +308,7 @@ impl Catalogue {
 /// What the catalogue is asked for came with this one.
 const OLDEST: u32 = 120_000;
 const STANDBY_DECODES: u32 = 160_000;
-/// A publication can be told to send generated columns.
+/// A publication can send generated columns (`publish_generated_columns`).
 const GENERATED_SENT: u32 = 180_000;
 
 #[cfg(test)]

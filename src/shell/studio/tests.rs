@@ -374,7 +374,7 @@ fn a_take_is_heard_in_its_sentence_with_a_number_of_one_s_own() {
 }
 
 #[test]
-fn the_audit_tells_who_did_what_and_cannot_be_changed() {
+fn the_audit_log_shows_who_did_what_and_cannot_be_changed() {
     let office = Office::new();
     let take = office.approved(&bye(), &speaker(140.0));
     office.studio.publish(&wang(), "because", false).unwrap();

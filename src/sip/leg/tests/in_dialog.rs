@@ -222,7 +222,7 @@ fn as_refresher_we_reinvite_with_the_same_description_and_acknowledge_every_200(
 }
 
 #[test]
-fn a_refused_reinvite_of_ours_is_acknowledged_on_its_branch() {
+fn our_refused_reinvite_is_acknowledged_on_its_branch() {
     let headers = "Supported: timer\r\nSession-Expires: 600;refresher=uas\r\n";
     let mut call = Call::with(Transport::Udp, headers, OFFER).answer().acknowledge();
     call.next_deadline();
