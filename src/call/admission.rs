@@ -131,7 +131,7 @@ impl Admission {
 
 /// Addresses remembered at once; trunks are few.
 const SOURCES_MAX: usize = 4096;
-/// A bucket that rests so long is full again.
+/// A bucket unused for this long is full again.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! From what a caller keyed in to a query of the replica, and from its answer to what the flow speaks of.
+//! Turns a caller's digits into a query of the replica, and its answer into the flow's facts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -61,7 +61,7 @@ pub enum MediaCommand {
     },
     /// Be silent at once.
     Stop,
-    /// Keep the caller's sound from now on, at most so long.
+    /// Record the caller's sound from now on, up to `max`.
     Record {
         /// The longest recording.
         max: Duration,

@@ -34,7 +34,7 @@ use rtp::{HEADER_OCTETS, Header, Packet, Reception, SequencePlace, TelephoneEven
 /// What a stream puts up with.
 #[derive(Clone, Copy, Debug)]
 pub struct MediaLimits {
-    /// A peer that is expected to send and does not for so long is lost.
+    /// After this long without a packet, a peer that should send counts as lost.
     pub media_timeout: Duration,
     /// Whether the session latches to the first source at any address (callers behind NAT), or only to the signalled
     /// address.

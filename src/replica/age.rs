@@ -1,4 +1,4 @@
-//! How old the copy is, by the upstream's own words.
+//! The age of the copy, by the upstream's clock.
 //!
 //! ```text
 //!  upstream's time = time since boot + offset          age = upstream's time − as of
@@ -45,7 +45,7 @@ pub struct StoredClock {
 pub struct AgeClock {
     boot_id: String,
     offset_us: i64,
-    /// When the upstream last spoke.
+    /// When the upstream last reported.
     told: ClockReading,
 }
 

@@ -60,11 +60,11 @@ pub struct CaseRecord {
     pub version: u64,
 }
 
-/// What a batch says of itself.
+/// A batch's header.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchHeader {
-    /// Who vouches for it; absent: [`SPOOL`].
+    /// The name of its source; absent: [`SPOOL`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// Its place among the batches of its source. A lower one than the last does not make the copy older.
@@ -147,8 +147,8 @@ impl Line {
         text.iter().all(u8::is_ascii_whitespace) || std::str::from_utf8(text).is_ok_and(|text| text.trim().is_empty())
     }
 
-    /// Whose case a line is that cannot be used, if that much of it can be read. It need not be JSON, nor UTF-8, nor whole:
-    /// what is kept of the case is out of date all the same.
+    /// The receipt number of an unusable line, if that much is readable. The line need not be JSON, UTF-8 or complete:
+    /// in any case it makes the stored row of this case outdated.
     pub fn receipt_of(line: &[u8]) -> Option<String> {
         let starts = line.windows(RECEIPT.len()).enumerate().filter(|(_, bytes)| *bytes == RECEIPT);
         starts.map(|(at, _)| &line[at + RECEIPT.len()..]).find_map(receipt_value)
@@ -256,7 +256,7 @@ fn is_header(text: &str) -> bool {
     inside.is_some_and(|inside| inside.starts_with("\"batch\""))
 }
 
-/// What JSON's reader says, without any value of the line: those may identify a person.
+/// The JSON parser's message without values of the line: those may identify a person.
 pub(super) fn json_error(error: serde_json::Error) -> LineError {
     let text = error.to_string();
     let named = ["missing field", "duplicate field"].iter().any(|start| text.starts_with(start));

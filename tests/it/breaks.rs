@@ -122,7 +122,7 @@ fn a_flow_that_no_path_ends() {
 }
 
 #[test]
-fn every_complaint_of_every_file_comes_in_one_run() {
+fn one_run_reports_every_diagnostic_of_every_file() {
     let flow = FLOW.replacen("go = \"receipt\" }\nkeys.2", "go = \"receit\" }\nkeys.2", 1).replacen(
         "opt = \"guides\"",
         "opt = \"gides\"",

@@ -97,7 +97,7 @@ fn what_upstream_packs_and_signs_is_what_the_gateway_answers() {
     fs::rename(&lost, folder.join("lost.ndjson.zst")).expect("one disk");
     pack(&[], &case(3, "posted", 1));
     carry(&folder.join("out"), &data);
-    eventually(SOON, "the gap is told of", || alarms(&gateway).contains("feed_gap"));
+    eventually(SOON, "the gap raises an alarm", || alarms(&gateway).contains("feed_gap"));
     gateway.await_log("intranet 3");
     fs::rename(folder.join("lost.ndjson.zst"), &lost).expect("one disk");
     carry(&folder.join("out"), &data);
@@ -106,7 +106,7 @@ fn what_upstream_packs_and_signs_is_what_the_gateway_answers() {
 }
 
 #[test]
-fn a_copy_that_is_gone_comes_back_by_itself_and_no_made_up_case_stands_in_for_it() {
+fn a_lost_copy_is_rebuilt_and_no_sample_case_replaces_it() {
     let folder = Folder::new();
     let data = folder.join("data");
     let pack = |words: &[&str], lines: &str| {
@@ -217,7 +217,7 @@ fn note(file: &Path, truth: &mut std::collections::BTreeMap<String, String>) {
 }
 
 #[test]
-fn verify_tells_what_is_wrong_and_exits_1() {
+fn verify_reports_what_is_wrong_and_exits_1() {
     let folder = Folder::new();
     for n in 1..5 {
         let kind = if n == 1 { "--snapshot" } else { "--plain" };

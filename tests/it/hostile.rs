@@ -64,7 +64,7 @@ fn over_tcp(gateway: &Gateway, bytes: &[u8]) {
 }
 
 #[test]
-fn endless_headers_and_lengths_that_lie_end_their_connection_only() {
+fn endless_headers_and_wrong_lengths_end_their_connection_only() {
     let gateway = Gateway::start(&[]);
     let endless = [b"OPTIONS sip:a SIP/2.0\r\n".to_vec(), b"X: y\r\n".repeat(100_000)].concat();
     let lies = [

@@ -81,7 +81,7 @@ fn a_drained_node_costs_no_call() {
 }
 
 #[test]
-fn when_no_node_takes_calls_the_carrier_is_told_and_told_again_when_one_does() {
+fn the_carrier_learns_when_no_node_takes_calls_and_when_one_does_again() {
     let mut nodes = office(2);
     let proxy = Proxy::start(&phones(&nodes));
     assert_eq!(proxy.heartbeat(), 200);

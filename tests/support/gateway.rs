@@ -53,7 +53,7 @@ pub fn is_installed(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-/// A program that the tests talk to; `tests/setup` installs those that are missing.
+/// A peer program of the tests; `tests/setup` installs missing ones.
 pub fn peer(program: &str) -> Command {
     assert!(is_installed(program), "{program} is not installed: run tests/setup");
     Command::new(program)

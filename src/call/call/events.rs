@@ -110,7 +110,7 @@ pub enum Telemetry {
     },
     /// A key was pressed; which one is not disclosed.
     KeyHeard(KeySource),
-    /// The call was answered, so long after its INVITE came in.
+    /// The call was answered, this long after its INVITE came in.
     Answered(Duration),
     /// How a transfer to a person ended.
     Transferred(TransferOutcome),

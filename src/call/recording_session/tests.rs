@@ -7,7 +7,7 @@ use crate::test_clock;
 use audio::sine;
 use speech::Clip;
 
-/// An operator's call, and what it has done since it was last looked at.
+/// An operator's call, and its outputs since the last check.
 struct Operator {
     studio: RecordingSession,
     now: Instant,

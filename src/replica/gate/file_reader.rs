@@ -6,8 +6,8 @@
 //!                 └─ any other: a change, or a bad row with its place and reason ─► the caller
 //! ```
 //!
-//! A row that cannot be used costs itself. What the file as a whole claims (its number of lines, its hash, its end) must
-//! hold, or nothing of it is used.
+//! An unusable row affects itself alone. The claims about the file (number of lines, hash, end) must hold, or the whole
+//! file is rejected.
 
 use sha2::{Digest, Sha256};
 
@@ -163,7 +163,7 @@ impl FileReader {
             return Ok(());
         }
         self.line.extend_from_slice(piece);
-        // Past the longest line it cannot be the seal, so what is there can be hashed and let go.
+        // A line past the limit cannot be the seal, so its bytes are hashed and dropped.
         if content(&self.line).len() > LINE_BYTES_MAX {
             if self.header.is_none() {
                 return Err(FileError::NoFeed);

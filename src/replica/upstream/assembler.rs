@@ -313,7 +313,7 @@ pub fn bad(receipt: Option<Private<String>>, nameless: Option<&str>, why: String
     Change::Bad(BadRow { id, why, receipt, line: None })
 }
 
-/// Under what the row of a case is kept aside.
+/// The quarantine id of a case's row.
 pub fn row_id(receipt: &Private<String>) -> String {
     format!("postgres:{}", tag(receipt.expose()))
 }

@@ -175,8 +175,8 @@ impl Mapping {
         receipt(std::str::from_utf8(bytes).ok()?)
     }
 
-    /// By what a row is found again whose receipt number cannot be read: by what stands in the number's place, or, where
-    /// nothing does, by all that is read of the row. None: the number can be read, or not enough of the row came.
+    /// Identifies a row without a readable receipt number: by the text in the number's place, or, if there is none, by
+    /// all mapped columns. None: the number is readable, or the message holds too little of the row.
     pub fn nameless(&self, bound: &Bound, row: &[Field<'_>]) -> Option<String> {
         let Source::Column(at) = bound.places[CaseField::Receipt as usize] else { return None };
         if self.receipt(bound, row).is_some() {

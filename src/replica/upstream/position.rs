@@ -37,7 +37,7 @@ pub struct Position {
     pub shape: Option<TableShape>,
 }
 
-/// What must stay as it is for the stream to tell all that happens to a table's rows.
+/// What must not change, so that the stream sends every change of the table's rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableShape {
@@ -71,7 +71,7 @@ pub struct Anchor {
     pub time: i64,
 }
 
-/// What a server says of itself.
+/// The server's identity, its timeline and the end of its log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// The cluster's system identifier.
@@ -84,7 +84,7 @@ pub struct Server {
     pub left: Vec<(u32, Lsn)>,
 }
 
-/// What a server says of a slot.
+/// The server's row of `pg_replication_slots`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// The output plugin's name.
@@ -95,7 +95,7 @@ pub struct Slot {
     pub is_active: bool,
     /// Up to where its reader has acknowledged.
     pub confirmed: Option<Lsn>,
-    /// The server gave up what it kept for it.
+    /// The server has discarded log that the slot needs.
     pub is_lost: bool,
 }
 
@@ -161,7 +161,7 @@ pub enum WhyCopy {
     OtherSystem,
 }
 
-/// Why nothing is done until an operator acts.
+/// Why the replica waits for an operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WhyHold {
     /// Another cluster answers.

@@ -4,7 +4,7 @@ use super::mapping::Mapping;
 use super::message::StreamColumn;
 use super::position::TableShape;
 
-/// What the upstream's catalogue says of the table, the role and the publication.
+/// The table, the role and the publication in the upstream's catalogue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
     /// The role that this node connects as.
@@ -68,7 +68,7 @@ pub enum Identity {
     Columns(Vec<String>),
 }
 
-/// What the publication says of the table.
+/// The table in the publication.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Publication {
     /// Whether the table of cases is published.
@@ -87,7 +87,7 @@ pub struct Publication {
     pub holds_heartbeat: bool,
 }
 
-/// What the catalogue says of the heartbeat's table.
+/// The heartbeat's table in the catalogue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeartbeatTable {
     /// Its name with its schema.
@@ -107,7 +107,7 @@ pub struct HeartbeatTable {
 }
 
 impl Catalogue {
-    /// What keeps the table from being followed.
+    /// The errors that prevent following the table.
     pub fn diagnostics(&self, mapping: &Mapping, publication: &str) -> Vec<String> {
         let mut found = Vec::new();
         if !self.may_replicate {
@@ -147,7 +147,7 @@ impl Catalogue {
         !self.is_standby || self.version >= STANDBY_DECODES
     }
 
-    /// What should be mended, and does not keep the table from being followed.
+    /// The warnings: faults that do not prevent following the table.
     pub fn remarks(&self, mapping: &Mapping) -> Vec<String> {
         let mut found = Vec::new();
         if self.slot_keeps_bytes.is_none() {
@@ -261,7 +261,7 @@ impl Catalogue {
         }
     }
 
-    /// Why the publication does not tell the table's changes under its name.
+    /// Why the publication does not send the table's changes under its own name.
     fn unpublished(&self, publication: &Publication, table: &str, name: &str) -> String {
         match &self.form {
             Form::Partitioned if publication.holds_part => format!(
@@ -305,7 +305,7 @@ impl Catalogue {
     }
 }
 
-/// What the catalogue is asked for came with this one.
+/// The catalogue queries need PostgreSQL 12.
 const OLDEST: u32 = 120_000;
 const STANDBY_DECODES: u32 = 160_000;
 /// A publication can send generated columns (`publish_generated_columns`).
