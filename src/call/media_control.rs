@@ -22,8 +22,8 @@ pub struct MediaSetup {
     pub ptime: Duration,
     /// Where the peer receives, by its session description; none before there is one.
     pub peer: Option<RemoteMedia>,
-    /// Where the caller's SIP comes from: its sound may come from there too, whatever address its SDP names (a machine
-    /// with several, as when a softphone calls a node on its own machine).
+    /// The source address of the caller's SIP: its sound may come from there too, even if its SDP names another address
+    /// (a host with several, as when a softphone calls a node on its own host).
     pub signalling_address: Option<IpAddr>,
     /// Whether we send (not while the peer holds us: `sendonly`/`inactive` from the peer's side).
     pub sending: bool,

@@ -31,7 +31,7 @@ use audio::{Bank, DtmfDetector, Playlist, Take, g711, samples_in};
 use flow::PlayId;
 use rtp::{HEADER_OCTETS, Header, Packet, Reception, SequencePlace, TelephoneEvents, is_rtcp, rtcp};
 
-/// What a stream puts up with.
+/// Limits of a media session.
 #[derive(Clone, Copy, Debug)]
 pub struct MediaLimits {
     /// After this long without a packet, a peer that should send counts as lost.

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn every_complaint_about_formats_comes_at_once() {
+    fn all_diagnostics_about_formats_come_at_once() {
         let bad = vec![
             ReceiptFormat { groups: vec![4, 4], ..format("a", 15, "44") },
             format("a", 15, "4401"),

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_was_on_its_way_for_hours_is_as_old_as_it_says() {
+    fn a_report_delayed_for_hours_keeps_its_age() {
         let mut clock = started();
         let as_of = clock.upstream_reported(moment(10, 0), at(START - 8 * HOUR), None);
         assert_eq!(age(&clock, as_of, moment(10, 0)), 8 * HOUR + 10);

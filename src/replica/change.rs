@@ -9,7 +9,7 @@ use super::feed::CaseRecord;
 pub enum Change {
     /// A case with a version: where a row is as new or newer, nothing changes.
     Put(CaseRecord),
-    /// A case as the upstream has it, whatever its version: the order of the changes decides.
+    /// A case as the upstream has it. Its version is ignored: the order of the changes decides.
     Replace(CaseRecord),
     /// A case leaves the copy.
     Delete {

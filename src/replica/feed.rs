@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_never_quotes_a_value() {
+    fn an_error_never_quotes_a_value() {
         for (from, to) in [
             ("\"440100000000123\"", "9999888877776666"),
             ("\"review\"", "\"9999888877776666\""),

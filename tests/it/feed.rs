@@ -41,7 +41,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The gate: what is in one folder is renamed into the other, whole.
+/// The gate: renames every complete file of one folder into the other.
 fn carry(from: &Path, data: &Path) -> usize {
     carry_files(&files(from), data)
 }
@@ -59,7 +59,7 @@ fn carry_files(files: &[PathBuf], data: &Path) -> usize {
     files.len()
 }
 
-/// The lines of the metrics that tell what is wrong.
+/// The alarm lines of the metrics.
 fn alarms(gateway: &Gateway) -> String {
     let (_, page) = gateway.http("GET", "/metrics", "");
     page.lines().filter(|line| line.starts_with("jindu_replica_alarm{")).collect()

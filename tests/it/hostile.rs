@@ -1,4 +1,4 @@
-//! Bytes that no honest peer sends, on the sockets of a running node: it stays up, and goes on serving.
+//! Hostile bytes on the sockets of a running node: it stays up and keeps serving.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -124,7 +124,7 @@ fn hostile_packets_on_the_media_ports_do_not_disturb_the_call() {
             for to in [port, port + 1] {
                 let _ = stranger.send_to(&bytes, ("127.0.0.1", to));
             }
-            // From the caller's own port only what is no RTP: a whole event would be a key of its own.
+            // The caller's own port sends only malformed RTP: a complete event would be a key.
             if path.extension().is_some_and(|kind| kind == "bad" || kind == "badrtcp") {
                 phone.send_media(&bytes);
             }

@@ -243,7 +243,7 @@ fn tells_of_changed_words(data: &Path, folder: &Path) {
     assert!(told.contains("W08 prompt.bye"), "{told}");
 }
 
-/// Killed at any moment, a publication has happened or has not: what is live can be read whole.
+/// A publication killed at any moment is complete or has no effect: the live release is always readable.
 #[test]
 fn a_killed_publication_is_complete_or_has_no_effect() {
     let (data, folder) = (Folder::new(), Folder::new());
@@ -268,7 +268,7 @@ fn a_killed_publication_is_complete_or_has_no_effect() {
         let _ = child.wait();
         let now = live_release(data.path());
         assert!(now == first || now == second, "{now}");
-        // Rolling back to what is live reads nothing; to the other one reads it whole.
+        // A rollback to the live release reads nothing; one to the other release reads all of it.
         let other = if now == first { &second } else { &first };
         let back = run(data.path(), &draft, &["rollback", &other[..12]], "");
         let is_there = data.join("releases").join(other).exists();

@@ -1,4 +1,4 @@
-//! An operator records prompts by telephone: what was said is a draft, whatever ends the call.
+//! An operator records prompts by telephone: each take is a draft, however the call ends.
 
 use std::path::Path;
 use std::sync::Arc;

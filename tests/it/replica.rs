@@ -83,7 +83,7 @@ fn verify_finds_a_flipped_bit_exits_1_and_informs_the_serving_node() {
     assert_eq!((&sound["rows"], &sound["damaged_rows"]), (&400.into(), &0.into()), "{sound}");
     let path = folder.join("replica.sqlite3");
     let bytes = std::fs::read(&path).expect("the replica");
-    // What is left where a row was before its page was split means nothing: a page is sought whose byte is a row's.
+    // The old place of a row on a split page is free space, so the test searches for a page whose byte is in a row.
     let is_a_rows = |page: usize| {
         let (mut bytes, place) = (bytes.clone(), bytes.len() - 100 - 4096 * page);
         bytes[place] ^= 1;

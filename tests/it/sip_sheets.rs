@@ -100,7 +100,7 @@ fn a_running_gateway_is_called_and_sheets_it_cannot_run_are_left_out_with_the_re
     assert!(!passed && told.contains("0 passed, 0 failed, 1 left out"), "nothing was proven: {told}");
 }
 
-/// A gateway that plays other sound than its sheet's release is found out.
+/// A gateway that plays other sound than its sheet's release fails the sheet.
 #[test]
 fn what_is_not_in_the_sound_was_not_heard() {
     let folder = Folder::new();

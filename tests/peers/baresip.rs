@@ -1,4 +1,4 @@
-//! A softphone of others calls the hotline, presses keys, and records what it hears.
+//! An independent softphone calls the hotline, presses keys, and records what it hears.
 
 use std::time::Duration;
 

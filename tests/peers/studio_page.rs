@@ -132,7 +132,7 @@ fn the_ten_digits_are_read_hands_free_and_a_whole_number_is_heard() {
     }
     phase(&mut browser, "result");
     for checked in 1..=21 {
-        // A take is worked on aside: calls, and everybody else on the machine, go first.
+        // Takes are processed at low priority: calls and other programs go first.
         browser.until(&format!("document.querySelectorAll('.picked-one:not(.busy)').length >= {checked}"));
     }
     assert_eq!(browser.value("document.querySelectorAll('.picked-one.bad').length"), 0);

@@ -273,7 +273,7 @@ impl Drop for Gateway {
 /// Bytes of the log that a failed test shows.
 const LOG_SHOWN: usize = 8000;
 
-/// Everything that comes, as it comes; the thread ends with the stream.
+/// Every line as it arrives; the thread ends with the stream.
 fn collect(stream: impl Read + Send + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {
     let text = Arc::new(Mutex::new(String::new()));
     let copy = Arc::clone(&text);

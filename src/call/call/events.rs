@@ -36,7 +36,7 @@ pub enum Input {
     Studio(Box<Reply>),
     /// The emergency notice was switched on or off.
     Emergency(bool),
-    /// The call goes on in this language, whatever the caller chose.
+    /// Continues the call in this language instead of the caller's choice.
     Lang(Lang),
     /// The node stops: end the call.
     End,

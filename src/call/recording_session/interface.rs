@@ -51,7 +51,7 @@ pub(crate) enum Output {
     Play { id: PlayId, pieces: Vec<Piece> },
     /// Stop what plays.
     Stop,
-    /// Record, with the sound as it comes, until [`Output::StopRecording`] or the limit; exactly one [`Input::Recorded`]
+    /// Record and report the sound until [`Output::StopRecording`] or the limit; exactly one [`Input::Recorded`]
     /// follows.
     Record { max: Duration },
     /// End the recording.

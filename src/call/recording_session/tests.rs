@@ -190,7 +190,7 @@ fn a_take_is_heard_kept_made_again_or_discarded() {
 }
 
 #[test]
-fn what_is_wrong_with_a_take_is_said_and_an_unusable_one_cannot_be_kept() {
+fn a_takes_faults_are_said_and_an_unusable_take_cannot_be_kept() {
     let faults = vec![TakeFault::Loud, TakeFault::Lossy, TakeFault::Length];
     let mut operator = Operator::reviewing(TakeReport { unusable: true, faults, sound: Vec::new() });
     assert_eq!(operator.heard(), ["zh studio.loud", "zh studio.lossy", "zh studio.unusable", "zh studio.review"]);
@@ -282,7 +282,7 @@ fn before_the_beep_a_slot_is_heard_again_or_left() {
 }
 
 #[test]
-fn a_studio_that_does_not_reply_ends_the_call_with_a_word() {
+fn a_studio_that_does_not_reply_ends_the_call_with_a_prompt() {
     let mut operator = Operator::signed_in();
     operator.keys("12#").out.clear();
     assert_eq!(operator.waits().heard(), ["zh studio.failed", "zh studio.bye"]);

@@ -174,7 +174,7 @@ fn an_unknown_value_of_a_fact_counts_as_unavailable_and_is_reported() {
 }
 
 #[test]
-fn a_missing_value_leads_to_a_person_and_never_to_silence() {
+fn a_missing_value_leads_to_an_agent_and_never_to_silence() {
     let release = hotline();
     let mut phone = Phone::dials(&release);
     phone.presses("114401261124000181234");

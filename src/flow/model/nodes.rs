@@ -239,7 +239,7 @@ pub struct Queue {
     pub music: Option<Arc<str>>,
     /// Said every so often: the position and the estimated wait.
     pub tell: Option<(Duration, Prompt)>,
-    /// Said once after so long: what else the caller can do.
+    /// Said once after this time: what else the caller can do.
     pub hint: Option<(Duration, Prompt)>,
     /// Variables that the agent is shown.
     pub pass: Vec<Arc<str>>,

@@ -265,7 +265,7 @@ fn read_change(bytes: &[u8], text: Option<&str>) -> Result<Change, LineError> {
     {
         return read_delete(text).map(|receipt| Change::Delete { receipt: Private::new(receipt) });
     }
-    // No line but the first can be a header, whatever its number is in the file.
+    // Only the first line can be a header.
     match Line::read(bytes, 2)? {
         Line::Case(case) => Ok(Change::Put(*case)),
         Line::Header(_) | Line::Blank => Err(LineError::LateHeader),

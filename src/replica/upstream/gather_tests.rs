@@ -186,7 +186,7 @@ proptest! {
 }
 
 #[test]
-fn a_row_without_a_readable_number_has_a_name_and_is_gone_once_it_is_mended_or_deleted() {
+fn a_row_without_a_readable_number_is_quarantined_until_it_is_corrected_or_deleted() {
     let odd = with(CaseField::Receipt, Some("no number"));
     let [Step::Change(Change::Bad(bad))] = &steps(&[change(b'I', CASES, &[(b'N', &odd)])])[..] else {
         panic!("a bad row")

@@ -44,7 +44,7 @@ pub struct TableShape {
     /// Stands for the table itself, its partitions and their files, its mapped columns with their types, and its place
     /// in the publication.
     pub lineage: String,
-    /// Where the rows lie. TRUNCATE, VACUUM FULL and whatever rewrites every row give a table another file.
+    /// The table's files. TRUNCATE, VACUUM FULL and every rewrite of all rows give a table another file.
     pub file: String,
     /// Stands for who changed the mapped columns last.
     pub columns: String,
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_is_somebody_elses_is_left_alone() {
+    fn a_slot_of_another_client_is_left_alone() {
         for slot in [Slot { plugin: "wal2json".into(), ..slot(380) }, Slot { here: false, ..slot(380) }] {
             assert!(matches!(judged(&position(), &server(), Some(&slot)), Plan::Hold(WhyHold::ForeignSlot(_))));
             assert!(matches!(plan(WANTED, None, &server(), Some(&slot)), Plan::Hold(WhyHold::ForeignSlot(_))));

@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_upstream_has_no_complaint_and_no_remark() {
+    fn a_correct_upstream_has_no_error_and_no_warning() {
         assert_eq!((diagnostics(|_| {}), sound().remarks(&plain())), (vec![], vec![]));
     }
 
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn all_complaints_come_at_once() {
+    fn all_errors_come_at_once() {
         let found = diagnostics(|found| {
             found.may_replicate = false;
             found.wal_level = "replica".into();

@@ -32,7 +32,7 @@ fn master(processed: &Processed) -> Vec<i16> {
 }
 
 #[test]
-fn a_good_take_is_levelled_trimmed_and_passes_without_a_word() {
+fn a_good_take_is_levelled_and_trimmed_and_passes_without_a_fault() {
     let done = processed(&Speaker::default());
     assert_eq!(codes(&done), []);
     let figures = &done.figures;

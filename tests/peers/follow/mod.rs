@@ -283,7 +283,7 @@ fn a_promoted_standby_is_found_and_copied_and_crashes_cost_nothing() {
     node.until("the standby has caught up", |_| cluster.sql_on("standby", behind).trim() == "t");
     node.until("it is followed again", |node| node.upstream().streaming.load(Ordering::Relaxed) == 1);
     assert_eq!(node.rebuilds(), 1, "a crash of the upstream needs no copy");
-    // A clean stop waits for what is sent to be safe here: it must not hang.
+    // A clean stop of the server waits until the node has confirmed what was sent: it must not hang.
     let stopping = Instant::now();
     cluster.run(&["down", "primary"]);
     assert!(stopping.elapsed() < Duration::from_secs(15), "a server that is shut down waits for this node");

@@ -144,7 +144,7 @@ fn each_row_without_a_readable_number_is_quarantined_until_it_is_corrected() {
     let tried = |node: &Node| node.replica.quarantine().expect("read").iter().all(|row| row.tries > 0);
     node.until("each is tried again", tried);
     assert_eq!((node.quarantined(), node.same(&folder)), (6, 99), "they are what they were");
-    // Mended: as a number, by a delete, to another one that cannot be read.
+    // Corrected: to a number, by a delete, to another unreadable one.
     cluster.sql(&format!(
         "UPDATE cases SET receipt = '440100000000777', {sound} WHERE receipt = 'one';
          DELETE FROM cases WHERE receipt IN ('two', 'three'); UPDATE cases SET receipt = 'six' WHERE receipt = 'four';
@@ -254,7 +254,7 @@ fn every_way_of_changing_rows_is_followed() {
     let [one, two, three, posted, copied] = [1, 2, 3, 9, 999].map(|n| node.stage(n));
     assert_eq!((one, three, copied), (Some(Stage::Ready), None, Some(Stage::Ready)));
     assert!(two.is_some() && posted == Some(Stage::Posted));
-    // Another identity: the whole row, a unique index on the number, and one that does not tell it.
+    // Another identity: the whole row, a unique index on the number, and one without the number.
     cluster.sql(
         "ALTER PUBLICATION jindu SET TABLE cases, jindu_heartbeat; ALTER TABLE cases REPLICA IDENTITY FULL;
          DELETE FROM cases WHERE receipt = '440100000000010';

@@ -69,7 +69,7 @@ fn a_reinvite_without_ack_ends_the_call() {
 }
 
 #[test]
-fn a_reinvite_without_offer_gets_ours_and_answers_in_its_ack() {
+fn a_reinvite_without_offer_gets_one_and_answers_in_its_ack() {
     let mut call = Call::established(Transport::Udp);
     let reinvite = call.peer.request("INVITE", "", "");
     assert!(matches!(call.receive(reinvite), [LegOutput::Offer { sdp: None }]));
