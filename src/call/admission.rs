@@ -131,7 +131,7 @@ impl Admission {
 
 /// Addresses remembered at once; trunks are few.
 const SOURCES_MAX: usize = 4096;
-/// A bucket that rests so long is full again.
+/// A bucket unused for this long is full again.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
@@ -153,7 +153,7 @@ mod tests {
     const TRUNK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     #[test]
-    fn the_hotline_the_line_test_and_nobody_else_answer() {
+    fn only_the_hotline_and_the_line_test_answer() {
         let (mut gate, now) = (gate(), test_clock::start());
         assert_eq!(gate.admit(now, TRUNK, "96110110", Open, 0), Ok(Purpose::Hotline));
         assert_eq!(gate.admit(now, TRUNK, "9196", Open, 0), Ok(Purpose::LineTest));

@@ -41,12 +41,12 @@ impl CdrBuilder {
         CdrBuilder { record, ended: false, transferred: false, slips: 0 }
     }
 
-    /// The record as it stands: of a call whose task panics, which nothing else ended.
+    /// The record so far, for a call whose task panicked.
     pub fn unfinished(&self) -> CallRecord {
         self.record.clone()
     }
 
-    /// The record of a call that lasted so long; its lists move out of the builder.
+    /// The record of a call of this duration; its lists move out of the builder.
     pub(super) fn finish(&mut self, duration: Duration) -> CallRecord {
         CallRecord {
             duration,

@@ -78,7 +78,7 @@ fn clip_of(key: Key) -> Arc<str> {
     }
 }
 
-/// The tone plays until the first key, at most so long.
+/// The longest time that the tone plays before the first key.
 const TONE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(120);
 const KEYS_WAITING_MAX: usize = 64;

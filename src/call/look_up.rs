@@ -1,4 +1,4 @@
-//! From what a caller keyed in to a query of the replica, and from its answer to what the flow speaks of.
+//! Turns a caller's digits into a query of the replica, and its answer into the flow's facts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub fn query(rules: &Rules, by: &BTreeMap<Arc<str>, Private<String>>) -> Option<
     Some(Query { receipt, proof: Proof::Factor(factor) })
 }
 
-/// What the flow is told of an answer.
+/// What the flow receives of an answer, and the result that the record keeps.
 pub fn findings(rules: &Rules, answer: &Answer, today: Date, now: Timestamp) -> (LookUpAnswer, LookUpResult) {
     match answer {
         Answer::Found { case, as_of } => {

@@ -22,8 +22,8 @@ pub struct MediaSetup {
     pub ptime: Duration,
     /// Where the peer receives, by its session description; none before there is one.
     pub peer: Option<RemoteMedia>,
-    /// Where the caller's SIP comes from: its sound may come from there too, whatever address its SDP names (a machine
-    /// with several, as when a softphone calls a node on its own machine).
+    /// The source address of the caller's SIP: its sound may come from there too, even if its SDP names another address
+    /// (a host with several, as when a softphone calls a node on its own host).
     pub signalling_address: Option<IpAddr>,
     /// Whether we send (not while the peer holds us: `sendonly`/`inactive` from the peer's side).
     pub sending: bool,
@@ -61,11 +61,11 @@ pub enum MediaCommand {
     },
     /// Be silent at once.
     Stop,
-    /// Keep the caller's sound from now on, at most so long.
+    /// Record the caller's sound from now on, up to `max`.
     Record {
         /// The longest recording.
         max: Duration,
-        /// Whether the sound is told as it comes, by [`MediaEvent::Sound`].
+        /// Whether [`MediaEvent::Sound`] reports the sound while it is recorded.
         telling: bool,
     },
     /// End the recording in progress; [`MediaEvent::Recorded`] follows if there is one.
@@ -110,7 +110,8 @@ pub enum MediaEvent {
     },
     /// A play came to its end by itself.
     Played(PlayId),
-    /// The next stretch of the recording in progress: 16-bit samples at 8 kHz. Its last stretch is never told so.
+    /// The next stretch of the recording in progress: 16-bit samples at 8 kHz. The last stretch comes only
+    /// with [`MediaEvent::Recorded`].
     Sound(Vec<i16>),
     /// The recording ended (limit, stop or close): all of it, and how many packets of it never came.
     Recorded {
@@ -123,7 +124,7 @@ pub enum MediaEvent {
     PeerReport {
         /// How many of our packets it has missed so far.
         packets_lost: u32,
-        /// None while the peer has not yet echoed a report of ours.
+        /// None until the peer has echoed one of our reports.
         round_trip: Option<Duration>,
     },
     /// No RTP or RTCP from the peer for the configured time.

@@ -31,12 +31,13 @@ use audio::{Bank, DtmfDetector, Playlist, Take, g711, samples_in};
 use flow::PlayId;
 use rtp::{HEADER_OCTETS, Header, Packet, Reception, SequencePlace, TelephoneEvents, is_rtcp, rtcp};
 
-/// What a stream puts up with.
+/// Limits of a media session.
 #[derive(Clone, Copy, Debug)]
 pub struct MediaLimits {
-    /// A peer that is expected to send and does not for so long is lost.
+    /// After this long without a packet, a peer that should send counts as lost.
     pub media_timeout: Duration,
-    /// Whether the first source is believed whatever its address (callers behind NAT), or only the signalled address.
+    /// Whether the session latches to the first source at any address (callers behind NAT), or only to the signalled
+    /// address.
     pub latch_any: bool,
 }
 
@@ -61,7 +62,7 @@ pub struct MediaQuality {
     pub packets_lost: u64,
     /// Datagrams from others, or that were no RTP.
     pub packets_refused: u64,
-    /// Of our stream, as the peer last told.
+    /// Of our stream, from the peer's last report.
     pub peer_packets_lost: i32,
     /// From our report to the peer's answer and back, less the time that the peer held it.
     pub round_trip: Option<Duration>,
@@ -214,7 +215,7 @@ impl MediaSession {
         self.heard(now);
         self.quality.packets_received += 1;
         if Some(payload_type) == self.setup.event_payload {
-            // Doubled and late event packets are told apart by the event itself.
+            // The event itself distinguishes repeated and late event packets.
             let key = self.event_keys.packet(&packet.header, packet.payload);
             events.extend(key.map(|key| MediaEvent::Key { key, source: KeySource::Rtp }));
         } else if payload_type == self.setup.payload {

@@ -148,7 +148,7 @@ pub enum Output {
     },
     /// End the recording; [`Input::Recorded`] still follows.
     StopRecording,
-    /// Keep the last take as a message for `notify` for so long; exactly one [`Input::Ticket`] follows.
+    /// Store the last take as a message for `notify` for this time; exactly one [`Input::Ticket`] follows.
     SaveRecording {
         /// Which department it is for.
         notify: Arc<str>,

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_number_is_told_apart() {
+    fn each_fault_of_a_number_has_its_own_error() {
         let formats = Formats::new(vec![format("city", 15, "4401"), format("province", 20, "")]).unwrap();
         assert_eq!(formats.from_keys("44010000"), Err(NumberError::Length { expected: 15, got: 8 }));
         assert_eq!(formats.from_keys("4401000000001234567"), Err(NumberError::Length { expected: 20, got: 19 }));
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn every_complaint_about_formats_comes_at_once() {
+    fn all_diagnostics_about_formats_come_at_once() {
         let bad = vec![
             ReceiptFormat { groups: vec![4, 4], ..format("a", 15, "44") },
             format("a", 15, "4401"),

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_tells_the_stage_and_how_long_it_took() {
+    fn an_outcome_holds_the_stage_and_the_duration() {
         let outcome =
             looked_up(&mut kiosks(), start(), ScanClient::new([192, 0, 2, 7].into(), "a"), reading(case(0), 0));
         let outcome = outcome.expect("within limits");

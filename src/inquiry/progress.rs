@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn past_the_calendar_the_rule_is_told() {
+    fn past_the_calendar_the_rule_replaces_the_date() {
         let late = Case { accepted_on: date(2026, 12, 28), ..case(Stage::Accepted) };
         assert_eq!(on(date(2026, 12, 29), &late).promise, Promise::WorkingDays(7));
         let cross = Case { document: "hkmo_permit".into(), case_type: "cross_province".into(), ..late };
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_minor_only_the_stage_is_told() {
+    fn a_minors_progress_is_the_stage_alone() {
         for stage in Stage::ALL {
             let told = on(date(2026, 9, 23), &Case { minor: true, ..case(stage) });
             let nothing = Progress {
@@ -260,13 +260,13 @@ mod tests {
     }
 
     #[test]
-    fn a_case_held_back_tells_neither_date_nor_hall() {
+    fn a_case_held_back_has_neither_date_nor_hall() {
         let told = on(date(2026, 9, 23), &case(Stage::Contact));
         assert_eq!((told.stage_on, told.hall, told.waybill_tail, told.items.len()), (None, None, None, 0));
     }
 
     #[test]
-    fn each_stage_tells_what_its_next_step_needs() {
+    fn each_stage_has_what_its_next_step_needs() {
         let supplement = on(date(2026, 9, 23), &case(Stage::Supplement));
         assert_eq!((supplement.items.len(), supplement.hall.as_deref()), (1, Some("north")));
         assert_eq!(on(date(2026, 9, 23), &case(Stage::Ready)).hall.as_deref(), Some("north"));

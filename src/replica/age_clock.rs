@@ -1,20 +1,20 @@
-//! How old the copy is, by the upstream's own words.
+//! The age of the copy, by the upstream's clock.
 //!
 //! ```text
 //!  upstream's time = time since boot + offset          age = upstream's time − as of
 //!
-//!  offset:  an upstream that tells its time ─► exactly that
-//!           a word from the future          ─► the upstream's clock was ahead: moved forward, never back
-//!           neither, ever                   ─► the wall clock, read once, when the program starts
+//!  offset:  the upstream reports its time  ─► exactly that
+//!           `as_of` lies in the future     ─► the upstream's clock is ahead: moved forward, never back
+//!           neither so far                 ─► the wall clock, read once, when the program starts
 //! ```
 //!
-//! The time since boot counts on whatever is done to the wall clock, so a jump of it changes nothing, by an hour or by
-//! more backwards. One thing it does not see: a machine that slept, or was restored from a snapshot. There the wall clock
-//! goes further than the time since boot, by hours; that is believed until the upstream speaks again, because an age that
-//! is told too old costs a transfer to a person, and one that is told too young is a wrong answer.
+//! The time since boot does not depend on the wall clock, so a jump of the wall clock in either direction changes no
+//! age. It misses one case: a machine that slept, or was restored from a snapshot. There the wall clock advances hours
+//! further than the time since boot. The clock follows it until the next report from the upstream: an age that is too
+//! high costs a transfer to an agent, an age that is too low is a wrong answer.
 //!
-//! Kept with the mark, and found again after a restart: exactly, if the machine was not booted since; else the wall
-//! clock says how long it was, and never less than nothing.
+//! The offset is stored with the mark. After a restart without a boot it is exact; after a boot, the wall clock gives
+//! the time between, never less than zero.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub struct StoredClock {
 pub struct AgeClock {
     boot_id: String,
     offset_us: i64,
-    /// When the upstream last spoke.
+    /// When the upstream last reported.
     told: ClockReading,
 }
 
@@ -76,8 +76,8 @@ impl AgeClock {
         timestamp(steady.saturating_add(slept))
     }
 
-    /// The upstream spoke: it stands at `as_of`, and its own clock shows `upstream_now`, if it says so. Gives what may be
-    /// believed of `as_of`: a time further ahead than clocks are wrong is cut off.
+    /// The upstream reported `as_of`, and the time of its own clock if it sends one. Returns `as_of`, cut off where it
+    /// is further ahead than a wrong clock explains.
     pub fn upstream_reported(
         &mut self,
         now: ClockReading,
@@ -151,14 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_was_on_its_way_for_hours_is_as_old_as_it_says() {
+    fn a_report_delayed_for_hours_keeps_its_age() {
         let mut clock = started();
         let as_of = clock.upstream_reported(moment(10, 0), at(START - 8 * HOUR), None);
         assert_eq!(age(&clock, as_of, moment(10, 0)), 8 * HOUR + 10);
     }
 
     #[test]
-    fn an_upstream_that_tells_its_time_is_believed_over_the_nodes_clock() {
+    fn an_upstreams_time_overrides_the_nodes_clock() {
         for wrong in [-5 * HOUR, 0, 5 * HOUR] {
             let mut clock = AgeClock::start(moment(0, wrong), "boot 1", None);
             let as_of = clock.upstream_reported(moment(10, wrong), at(START + 7), Some(at(START + 10)));

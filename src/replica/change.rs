@@ -1,4 +1,4 @@
-//! What an upstream says of one case, whichever way it comes.
+//! One change of a case, from any kind of upstream.
 
 use base::Private;
 
@@ -9,7 +9,7 @@ use super::feed::CaseRecord;
 pub enum Change {
     /// A case with a version: where a row is as new or newer, nothing changes.
     Put(CaseRecord),
-    /// A case as the upstream has it, whatever its version: the order of the changes decides.
+    /// A case as the upstream has it. Its version is ignored: the order of the changes decides.
     Replace(CaseRecord),
     /// A case leaves the copy.
     Delete {
@@ -20,25 +20,25 @@ pub enum Change {
     Truncate,
     /// A case that cannot be used.
     Bad(BadRow),
-    /// The upstream has a row no more that was put aside under this id.
+    /// The upstream has deleted the row that is in quarantine under this id.
     Gone {
         /// The row's [`BadRow::id`].
         id: String,
     },
 }
 
-/// A case that cannot be used as it came: kept aside, told of, and tried again.
+/// A case that cannot be used as it came: quarantined, reported, and retried.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BadRow {
-    /// By which it is found again: a place in a file, a primary key. It names no person.
+    /// Identifies the row in later changes: a line of a file, a primary key. It names no person.
     pub id: String,
     /// What is wrong, and what would do. It quotes no value.
     pub why: String,
-    /// Whose case it is, if that can be read. Until it is mended, nothing is said of this case, and the next change of
-    /// the same case that can be used takes it out of quarantine.
+    /// The case's receipt number, if it is readable. Until the row is corrected, the case is not served; the next
+    /// usable change of the same case takes it out of quarantine.
     pub receipt: Option<Private<String>>,
-    /// The case as a line of a batch, to be tried again when the program or its settings are other ones. Kept sealed.
-    /// None: only the source can bring it again.
+    /// The case as a line of a batch, retried when the program or its settings change. Stored encrypted. None: only the
+    /// source can send it again.
     pub line: Option<Private<String>>,
 }
 

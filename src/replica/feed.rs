@@ -6,7 +6,7 @@
 //!  {"receipt":"440100000000131","verifier":"0f...","stage":"ready", ...}
 //! ```
 //!
-//! A row that cannot be used is told with its line and what to do, and never with what it holds.
+//! The error of an unusable row names its line and what to do, and never contains its values.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use inquiry::{Case, Factor, Keys, Pause, SecondFactor, Stage, Verifier};
 
 use super::row::Row;
 
-/// One application, as an upstream tells it. `Debug` prints no value.
+/// One application, as an upstream sends it. `Debug` prints no value.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseRecord {
@@ -60,11 +60,11 @@ pub struct CaseRecord {
     pub version: u64,
 }
 
-/// What a batch says of itself.
+/// A batch's header.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchHeader {
-    /// Who vouches for it; absent: [`SPOOL`].
+    /// The name of its source; absent: [`SPOOL`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// Its place among the batches of its source. A lower one than the last does not make the copy older.
@@ -147,8 +147,8 @@ impl Line {
         text.iter().all(u8::is_ascii_whitespace) || std::str::from_utf8(text).is_ok_and(|text| text.trim().is_empty())
     }
 
-    /// Whose case a line is that cannot be used, if that much of it can be read. It need not be JSON, nor UTF-8, nor whole:
-    /// what is kept of the case is out of date all the same.
+    /// The receipt number of an unusable line, if that much is readable. The line need not be JSON, UTF-8 or complete:
+    /// in any case it makes the stored row of this case outdated.
     pub fn receipt_of(line: &[u8]) -> Option<String> {
         let starts = line.windows(RECEIPT.len()).enumerate().filter(|(_, bytes)| *bytes == RECEIPT);
         starts.map(|(at, _)| &line[at + RECEIPT.len()..]).find_map(receipt_value)
@@ -256,7 +256,7 @@ fn is_header(text: &str) -> bool {
     inside.is_some_and(|inside| inside.starts_with("\"batch\""))
 }
 
-/// What JSON's reader says, without any value of the line: those may identify a person.
+/// The JSON parser's message without values of the line: those may identify a person.
 pub(super) fn json_error(error: serde_json::Error) -> LineError {
     let text = error.to_string();
     let named = ["missing field", "duplicate field"].iter().any(|start| text.starts_with(start));
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn whose_case_a_line_is_can_be_told_of_one_that_is_no_json_no_utf8_or_not_whole() {
+    fn a_broken_line_still_names_its_case_if_it_is_no_json_no_utf8_or_cut_off() {
         let own = |line: &[u8]| Line::receipt_of(line);
         for rest in [&b"}"[..], b",\"version\":1e400}", b",\"hall\":\"\xff\xfe", b"}\0", b",\"receipt\":null,"] {
             let quoted = [&b"\xef\xbb\xbf{\"receipt\" : \"440100000000123\""[..], rest].concat();
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_never_quotes_a_value() {
+    fn an_error_never_quotes_a_value() {
         for (from, to) in [
             ("\"440100000000123\"", "9999888877776666"),
             ("\"review\"", "\"9999888877776666\""),

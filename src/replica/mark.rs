@@ -1,4 +1,4 @@
-//! How far the copy is, and who vouches for it.
+//! How far the copy has come, and which source it follows.
 
 use jiff::Timestamp;
 
@@ -8,11 +8,11 @@ use super::row;
 /// Stored beside the rows and changed in one transaction with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// Who vouches for the copy.
+    /// The name of the source that the copy follows.
     pub source: String,
     /// The last batch of that source, if it numbers them: a file's number, a position in a log.
     pub sequence: Option<u64>,
-    /// What that source needs to go on from here, in its own words.
+    /// The position from which that source continues, in its own format.
     pub position: Option<String>,
     /// The upstream's time up to which the copy holds everything; never this node's clock.
     pub as_of: Timestamp,
@@ -31,7 +31,7 @@ impl Mark {
         }
     }
 
-    /// A checksum of all of it: a flipped bit in it would tell a wrong age.
+    /// A checksum of all fields: a flipped bit would give a wrong age.
     pub fn checksum(&self) -> u32 {
         let (source, position) = (self.source.as_bytes(), self.position.as_deref().unwrap_or("").as_bytes());
         let sequence = self.sequence.map_or([0; 9], |sequence| {
@@ -43,13 +43,13 @@ impl Mark {
         row::checksum(self.as_of.as_microsecond(), &[&length, source, &sequence, position].concat())
     }
 
-    /// Whether what this mark stands for is in a copy that stands at `stored`.
+    /// Whether a copy whose mark is `stored` contains this mark's batch.
     pub fn is_in(&self, stored: &Mark) -> bool {
         self.source == stored.source && self.sequence.is_some_and(|number| stored.sequence >= Some(number))
     }
 
-    /// The mark after the upstream said that there is nothing new up to `told`. Only the mark's own source can say so,
-    /// and a place before the mark's own says nothing.
+    /// The mark after the upstream reported nothing new up to `told`. None if the report changes nothing, is of another
+    /// source, or lies before this mark.
     pub fn renewed(&self, told: &Mark) -> Option<Mark> {
         let behind = told.sequence.is_some() && told.sequence < self.sequence;
         if self.source != told.source || behind {

@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_under_another_key_is_found_out() {
+    fn a_row_under_another_key_is_detected() {
         assert_eq!(Row::decode(6, &row().encode()), Err(RowError::Checksum));
     }
 

@@ -76,7 +76,7 @@ pub fn examples(seed: u64, today: Date, calendar: &WorkingDays) -> Vec<Example> 
     examples
 }
 
-/// What one case's random numbers come from: SplitMix64 (Steele, Lea, Flood 2014), begun anew for each case.
+/// The random numbers of one case: SplitMix64 (Steele, Lea, Flood 2014), with a seed for each case.
 pub(super) struct Draw(u64);
 
 /// What kind of case it is.
@@ -180,7 +180,7 @@ impl Draw {
             Stage::Supplement => self.between(1, age - 1),
             _ => self.between(0, age / 2),
         };
-        // Nobody was served on a day off, so today counts only when offices work.
+        // No case changes on a day off, so today counts only if it is a working day.
         let last = if calendar.is_working(today) { today } else { calendar.working_days_before(today, 1) };
         (calendar.working_days_before(last, age), calendar.working_days_before(last, since))
     }

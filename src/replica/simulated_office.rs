@@ -1,5 +1,5 @@
-//! A living office: cases that come, move from stage to stage on the office's calendar, are paused for supplements, and
-//! leave. For trying out, for tests and for load. The same seed, number of cases and days give the same life.
+//! A simulated office: cases that come, move from stage to stage on the office's calendar, are paused for supplements,
+//! and leave. For trying out, for tests and for load. The same seed, number of cases and days give the same events.
 //!
 //! ```text
 //!  new ─► accepted ─► review ─┬─► production ─┬─► ready ──┬─► collected ─► gone
@@ -8,7 +8,7 @@
 //!                    supplement (the clock is paused)
 //! ```
 //!
-//! As many cases come as leave, so an office keeps its size however long it lives.
+//! As many cases come as leave, so an office keeps its size.
 
 use jiff::civil::Date;
 
@@ -76,7 +76,7 @@ impl SimulatedOffice {
         self.len() == 0
     }
 
-    /// One thing happens.
+    /// Produces the next event.
     pub fn step(&mut self, today: Date) -> Event {
         // A case's life has some seven events: it comes, it moves four or five times, it leaves.
         let drawn = self.draw.below(25);

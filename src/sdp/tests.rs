@@ -155,7 +155,7 @@ fn rtcp_goes_where_the_offer_says() {
 }
 
 #[test]
-fn an_unpaired_rtcp_port_of_ours_is_named() {
+fn our_unpaired_rtcp_port_is_written() {
     let ours = LocalMedia { rtcp_port: 30000, ..OURS };
     let (_, text) = answer(&offer_of("m=audio 4000 RTP/AVP 8"), &ours).expect("usable");
     assert!(String::from_utf8_lossy(&text).contains("a=rtcp:30000\r\n"));

@@ -91,7 +91,7 @@ fn inserts(path: &Path, rows: u64) {
         .expect("a new file");
     let row = [7u8; 47];
     for file in 0..rows / LINES_A_FILE {
-        let transaction = connection.transaction().expect("nobody else writes");
+        let transaction = connection.transaction().expect("no other writer");
         {
             let mut insert =
                 transaction.prepare_cached("INSERT OR REPLACE INTO cases VALUES (?1, 1, ?2)").expect("sound");

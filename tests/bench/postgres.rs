@@ -30,7 +30,7 @@ fn main() {
     lag(&cluster, &replica);
     drop(replica);
     let behind = rows.min(300_000);
-    // A backlog of many small transactions, made while nobody follows.
+    // A backlog of many small transactions, made while no replica follows.
     cluster.sql(&format!("DO $$ BEGIN FOR n IN 0..{} LOOP {} COMMIT; END LOOP; END $$;", behind / 30, one()));
     let changes = behind / 30 * 30;
     let replica = open();

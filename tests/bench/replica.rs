@@ -161,7 +161,7 @@ fn from_file(name: &str, replica: &Replica, asked: &[(Receipt, Proof)]) {
     println!("{name:28} p50 {p50:?}, p99 {p99:?}, {:.0} a CPU-second", took.len() as f64 / spent);
 }
 
-/// As many at once as a busy node has under way: what a look-up costs when nobody has to be woken for each.
+/// As many look-ups at once as a busy node has in progress: the cost of one without a wake-up of its own.
 fn many_from_file(name: &str, replica: &Arc<Replica>, asked: &[(Receipt, Proof)]) {
     const AT_ONCE: usize = 64;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");

@@ -99,7 +99,7 @@ impl Shared {
     }
 }
 
-/// The answers that a caller may hear: ready, and how old it is; that the copy cannot be read or is too old to be told.
+/// The answers that a caller may hear: the answer's age, ready, or that the copy is unreadable or too old.
 const ANSWERS: [&str; 3] = [AGE, READY, DOWN];
 pub(crate) const AGE: &str = "prompt.as_of.0";
 pub(crate) const READY: &str = "prompt.st_ready.0";

@@ -104,7 +104,7 @@ impl Drill {
         began.elapsed()
     }
 
-    /// Ends the load; every failure is told, and the copy is compared with the truth, row for row.
+    /// Ends the load, reports every failure, and compares the copy with the truth, row for row.
     pub(crate) fn end(self) -> Ended {
         self.calls.await_more(super::calls::READY, 1);
         let changes = self.office.changes();

@@ -33,7 +33,7 @@ struct Shared {
     truth: Mutex<Truth>,
     stop: AtomicBool,
     away: AtomicBool,
-    /// How far the office's clock is ahead of ours, in seconds.
+    /// How far the office's clock is ahead of the test's, in seconds.
     ahead_s: AtomicI64,
     changes: AtomicU64,
 }
@@ -120,7 +120,7 @@ impl Office {
         if let Some(thread) = self.thread.take() {
             thread.join().expect("the office closes");
         }
-        let shared = Arc::into_inner(self.shared).expect("nobody else works here");
+        let shared = Arc::into_inner(self.shared).expect("no other thread holds it");
         if let Some(gate) = &shared.gate {
             gate.deliver_all(&shared.spool);
         }

@@ -7,8 +7,8 @@
  *               ── write, fsync  ──►      ── slower, or an error ──►
  *
  * Clocks: the wall clock (CLOCK_REALTIME) and the steady ones (CLOCK_MONOTONIC, CLOCK_BOOTTIME) are moved apart, so that
- * a jump of the one and the passing of time on both can be told. A wait until a moment of the steady clock, as
- * Rust's threads wait, is given back in the system's own time.
+ * a test can make the one jump, or pass time on both. A wait until a moment of the steady clock, as Rust's threads
+ * wait, is translated to the system's own time.
  * Disk: only what is written to regular files; sockets and pipes stay as they are.
  */
 #define _GNU_SOURCE

@@ -43,7 +43,7 @@ impl World {
         ]
     }
 
-    /// The node's wall clock jumps, by seconds; everybody else's stays.
+    /// The node's wall clock jumps, by seconds; other programs' clocks stay.
     pub(crate) fn wall_clock_is_off_by(&self, seconds: i64) {
         self.put(Place::Wall, seconds * 1_000_000_000);
     }

@@ -288,7 +288,7 @@ fn lines_of_a_feed_are_taken_and_refused_as_the_schemas_say() {
         let wrong = line.replacen(from, to, 1);
         assert_eq!((fits(&wrong), feed_takes(&wrong)), (false, false), "{wrong}");
     }
-    // The kinds of lines are told apart, and a second factor is there once.
+    // Each kind of line has its own form, and a second factor is there once.
     for other in ["{}", "{\"feed\":{}}", &CASE.replace("\"id_tail\":\"123X\",", "")] {
         assert!(!fits(other), "{other}");
     }

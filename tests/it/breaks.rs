@@ -122,7 +122,7 @@ fn a_flow_that_no_path_ends() {
 }
 
 #[test]
-fn every_complaint_of_every_file_comes_in_one_run() {
+fn one_run_reports_every_diagnostic_of_every_file() {
     let flow = FLOW.replacen("go = \"receipt\" }\nkeys.2", "go = \"receit\" }\nkeys.2", 1).replacen(
         "opt = \"guides\"",
         "opt = \"gides\"",
@@ -150,9 +150,9 @@ proptest::proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Whatever an editor leaves behind: it is read or complained about, and nothing panics.
+    /// Any text that an editor leaves is read or gets a diagnostic, and nothing panics.
     #[test]
-    fn a_mangled_file_is_read_or_complained_about(
+    fn a_mangled_file_is_read_or_gets_a_diagnostic(
         file in 0usize..3, from in 0usize..20_000, length in 0usize..80, put in "[\\[\\]{}=\"#@.a0\n-]{0,6}",
     ) {
         let mut texts = [FLOW.to_string(), SCRIPT.to_string(), CALENDAR.to_string()];

@@ -61,7 +61,7 @@ fn the_shipped_files_pass_the_check() {
 }
 
 #[test]
-fn wrong_settings_are_told_all_at_once_and_nothing_starts() {
+fn all_wrong_settings_are_reported_at_once_and_nothing_starts() {
     let folder = Folder::new();
     let wrong = ["--set", "phone.calls_max=0", "--set", "web.clear_warning_s=5", "--set", "phone.colour=red"];
     for command in ["serve", "check"] {
@@ -146,7 +146,7 @@ fn cases_are_loaded_and_looked_up_without_a_serving_node() {
     let wrong = run(&folder, &["lookup", RECEIPT, "--tail", "1234"]);
     let unknown = run(&folder, &["lookup", "440100000000009", "--tail", "123X"]);
     assert_eq!((wrong.status.code(), unknown.status.code()), (Some(1), Some(1)));
-    assert_eq!((out(&wrong), err(&wrong)), (out(&unknown), err(&unknown)), "the two cannot be told apart");
+    assert_eq!((out(&wrong), err(&wrong)), (out(&unknown), err(&unknown)), "both answers are the same");
     assert_eq!(run(&folder, &["lookup", "12345"]).status.code(), Some(64), "not a receipt number");
     assert_eq!(run(&folder, &["lookup", RECEIPT, "--tail", "1"]).status.code(), Some(64), "not a tail");
     let torn = folder.file("torn.jsonl", "{\"receipt\":\n");
@@ -155,7 +155,7 @@ fn cases_are_loaded_and_looked_up_without_a_serving_node() {
 }
 
 #[test]
-fn a_case_loaded_while_serving_is_known_at_once_by_both_doors_and_a_changed_one_is_answered_anew() {
+fn a_case_loaded_or_changed_while_serving_is_answered_at_once_by_telephone_and_kiosk() {
     let gateway = Gateway::start(&[]);
     let now = || jiff::Timestamp::now().to_string();
     let load = |name: &str, stage: &str, version: u32| {

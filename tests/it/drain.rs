@@ -30,7 +30,7 @@ fn a_node_that_drains_repeats_its_last_bye_until_it_is_answered() {
 }
 
 #[test]
-fn a_caller_whose_bye_was_answered_in_vain_is_answered_again_while_the_node_drains() {
+fn a_repeated_bye_is_answered_again_while_the_node_drains() {
     let mut gateway = Gateway::start(&[]);
     let mut phone = Phone::dial(gateway.udp);
     gateway.drain();
@@ -43,7 +43,7 @@ fn a_caller_whose_bye_was_answered_in_vain_is_answered_again_while_the_node_drai
 }
 
 #[test]
-fn a_node_without_calls_goes_at_once_unless_it_is_told_to_stay_for_the_balancers() {
+fn a_node_without_calls_stops_at_once_unless_it_must_wait_for_the_balancers() {
     let mut gateway = Gateway::start(&["phone.drain_limit_s=600"]);
     gateway.signal("TERM");
     assert_eq!(gateway.wait(Duration::from_secs(60)), Some(0));
@@ -82,7 +82,7 @@ fn one_kiosk_that_guesses_does_not_stop_the_others_behind_the_same_balancer() {
 }
 
 #[test]
-fn a_node_whose_ports_do_not_reach_for_its_lines_says_so_and_is_full_when_they_are_used() {
+fn too_few_media_ports_are_reported_and_limit_the_calls() {
     let gateway = Gateway::start(&["phone.calls_max=500"]);
     let warns = |line: &str| line.contains("WARN") && line.contains("200");
     assert!(gateway.log().lines().any(warns), "{}", gateway.log());

@@ -42,7 +42,7 @@ fn a_node_starts_with_its_example_and_is_given_the_time_to_drain() {
 }
 
 #[test]
-fn every_number_that_an_alert_looks_at_is_on_the_page() {
+fn every_metric_of_an_alert_is_on_the_metrics_page() {
     let gateway = Gateway::start(&[]);
     // The age of the scrub is known after its first pass.
     let page = eventually(SOON, "a scrub ends", || {
@@ -84,7 +84,7 @@ fn every_file_is_named_in_the_guide() {
 
 /// Each line is a comment, or a name, labels in braces and a number: what Prometheus takes.
 #[test]
-fn the_page_of_numbers_is_what_prometheus_reads() {
+fn the_metrics_page_is_valid_for_prometheus() {
     let gateway = Gateway::start(&["data.sample_cases=0"]);
     let (_, page) = gateway.http("GET", "/metrics", "");
     for line in page.lines().filter(|line| !line.starts_with("# ")) {

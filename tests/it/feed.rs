@@ -41,7 +41,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The gate: what is in one folder is renamed into the other, whole.
+/// The gate: renames every complete file of one folder into the other.
 fn carry(from: &Path, data: &Path) -> usize {
     carry_files(&files(from), data)
 }
@@ -59,7 +59,7 @@ fn carry_files(files: &[PathBuf], data: &Path) -> usize {
     files.len()
 }
 
-/// The lines of the metrics that tell what is wrong.
+/// The alarm lines of the metrics.
 fn alarms(gateway: &Gateway) -> String {
     let (_, page) = gateway.http("GET", "/metrics", "");
     page.lines().filter(|line| line.starts_with("jindu_replica_alarm{")).collect()
@@ -97,7 +97,7 @@ fn what_upstream_packs_and_signs_is_what_the_gateway_answers() {
     fs::rename(&lost, folder.join("lost.ndjson.zst")).expect("one disk");
     pack(&[], &case(3, "posted", 1));
     carry(&folder.join("out"), &data);
-    eventually(SOON, "the gap is told of", || alarms(&gateway).contains("feed_gap"));
+    eventually(SOON, "the gap raises an alarm", || alarms(&gateway).contains("feed_gap"));
     gateway.await_log("intranet 3");
     fs::rename(folder.join("lost.ndjson.zst"), &lost).expect("one disk");
     carry(&folder.join("out"), &data);
@@ -106,7 +106,7 @@ fn what_upstream_packs_and_signs_is_what_the_gateway_answers() {
 }
 
 #[test]
-fn a_copy_that_is_gone_comes_back_by_itself_and_no_made_up_case_stands_in_for_it() {
+fn a_lost_copy_is_rebuilt_and_no_sample_case_replaces_it() {
     let folder = Folder::new();
     let data = folder.join("data");
     let pack = |words: &[&str], lines: &str| {
@@ -217,7 +217,7 @@ fn note(file: &Path, truth: &mut std::collections::BTreeMap<String, String>) {
 }
 
 #[test]
-fn verify_tells_what_is_wrong_and_exits_1() {
+fn verify_reports_what_is_wrong_and_exits_1() {
     let folder = Folder::new();
     for n in 1..5 {
         let kind = if n == 1 { "--snapshot" } else { "--plain" };

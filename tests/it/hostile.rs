@@ -1,4 +1,4 @@
-//! Bytes that no honest peer sends, on the sockets of a running node: it stays up, and goes on serving.
+//! Hostile bytes on the sockets of a running node: it stays up and keeps serving.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -64,7 +64,7 @@ fn over_tcp(gateway: &Gateway, bytes: &[u8]) {
 }
 
 #[test]
-fn endless_headers_and_lengths_that_lie_end_their_connection_only() {
+fn endless_headers_and_wrong_lengths_end_their_connection_only() {
     let gateway = Gateway::start(&[]);
     let endless = [b"OPTIONS sip:a SIP/2.0\r\n".to_vec(), b"X: y\r\n".repeat(100_000)].concat();
     let lies = [
@@ -124,7 +124,7 @@ fn hostile_packets_on_the_media_ports_do_not_disturb_the_call() {
             for to in [port, port + 1] {
                 let _ = stranger.send_to(&bytes, ("127.0.0.1", to));
             }
-            // From the caller's own port only what is no RTP: a whole event would be a key of its own.
+            // The caller's own port sends only malformed RTP: a complete event would be a key.
             if path.extension().is_some_and(|kind| kind == "bad" || kind == "badrtcp") {
                 phone.send_media(&bytes);
             }

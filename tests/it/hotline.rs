@@ -105,7 +105,7 @@ fn info_keys_choose_like_pressed_ones() {
 }
 
 #[test]
-fn the_line_test_reads_keys_back_and_logs_how_they_came() {
+fn the_line_test_reads_keys_back_and_logs_their_source() {
     let gateway = Gateway::start(&[]);
     let mut phone = Phone::dial_with(gateway.udp, &Dial { number: "9196", ..Dial::default() });
     phone.press("7");
@@ -178,7 +178,7 @@ fn a_second_signal_ends_at_once_and_says_goodbye() {
 }
 
 #[test]
-fn a_caller_who_wants_a_person_is_transferred() {
+fn a_caller_who_wants_an_agent_is_transferred() {
     let gateway = Gateway::start(&["hotline.calendar=tests/support/always_open.toml"]);
     let mut phone = Phone::dial(gateway.udp);
     phone.press("10");

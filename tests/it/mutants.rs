@@ -1,5 +1,5 @@
-//! Slips of an editor's hand, all of them: each line of the hotline's files left out, written twice, each name in it
-//! mistyped. A mutant is told of, or stands in `mutants/survivors.txt` with the reason why nothing is wrong with it.
+//! Every small mistake of an editor: each line of the hotline's files left out or written twice, each name in it
+//! mistyped. A mutant has a diagnostic, or `mutants/survivors.txt` lists it with the reason why it is correct.
 
 use std::collections::BTreeSet;
 
@@ -91,7 +91,7 @@ fn is_said(line: &str, at: usize) -> bool {
 }
 
 #[test]
-fn every_slip_is_told_of_or_is_no_fault() {
+fn every_mutant_has_a_diagnostic_or_is_correct() {
     let before = told(FLOW, SCRIPT, CALENDAR);
     let mut survivors = BTreeSet::new();
     let mut count = 0;
@@ -114,7 +114,7 @@ fn every_slip_is_told_of_or_is_no_fault() {
     assert!(count > 1500, "only {count} mutants");
     assert!(unknown.is_empty(), "{} of {count} mutants pass unnoticed:\n{}", unknown.len(), list(&unknown));
     let gone: Vec<&String> = known.difference(&survivors).collect();
-    assert!(gone.is_empty(), "these are told of, or gone; take them off the list:\n{}", list(&gone));
+    assert!(gone.is_empty(), "these have a diagnostic now, or are gone; take them off the list:\n{}", list(&gone));
 }
 
 fn list(mutants: &[&String]) -> String {

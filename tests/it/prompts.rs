@@ -6,7 +6,7 @@ use support::command::{done, done_json, run};
 use support::folder::Folder;
 
 #[test]
-fn the_command_line_tells_what_is_to_be_recorded_and_plays_it() {
+fn the_command_line_lists_what_is_to_be_recorded_and_plays_it() {
     let data = Folder::new();
     let told = done_json(data.path(), &["prompts", "coverage", "--json"]);
     let slots = told["slots"].as_array().expect("slots");

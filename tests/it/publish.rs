@@ -197,7 +197,7 @@ fn the_handbooks_picture_is_the_flows_and_shows_what_is_wrong_with_a_draft() {
 
 /// What one recording leaves when it is gone: a refusal, or the first language in its place, and never silence.
 #[test]
-fn the_first_language_stands_in_for_a_recording_that_is_missing() {
+fn a_missing_recording_is_replaced_by_the_first_languages() {
     let (data, folder) = (Folder::new(), Folder::new());
     let mut draft = draft(folder.path());
     let audio = folder.join("audio");
@@ -243,9 +243,9 @@ fn tells_of_changed_words(data: &Path, folder: &Path) {
     assert!(told.contains("W08 prompt.bye"), "{told}");
 }
 
-/// Killed at any moment, a publication has happened or has not: what is live can be read whole.
+/// A publication killed at any moment is complete or has no effect: the live release is always readable.
 #[test]
-fn a_publication_that_is_killed_has_happened_or_has_not() {
+fn a_killed_publication_is_complete_or_has_no_effect() {
     let (data, folder) = (Folder::new(), Folder::new());
     let draft = draft(folder.path());
     assert!(run(data.path(), &draft, &["publish", "--why", "first"], "").status.success());
@@ -268,7 +268,7 @@ fn a_publication_that_is_killed_has_happened_or_has_not() {
         let _ = child.wait();
         let now = live_release(data.path());
         assert!(now == first || now == second, "{now}");
-        // Rolling back to what is live reads nothing; to the other one reads it whole.
+        // A rollback to the live release reads nothing; one to the other release reads all of it.
         let other = if now == first { &second } else { &first };
         let back = run(data.path(), &draft, &["rollback", &other[..12]], "");
         let is_there = data.join("releases").join(other).exists();
@@ -281,7 +281,7 @@ fn a_publication_that_is_killed_has_happened_or_has_not() {
 }
 
 #[test]
-fn old_releases_go_and_those_that_may_be_needed_stay() {
+fn old_releases_are_removed_and_those_that_may_be_needed_stay() {
     let (data, folder) = (Folder::new(), Folder::new());
     let draft = draft(folder.path());
     assert!(run(data.path(), &draft, &["publish"], "").status.success());
@@ -289,7 +289,7 @@ fn old_releases_go_and_those_that_may_be_needed_stay() {
     let releases = data.join("releases");
     let long_ago = std::time::SystemTime::now() - Duration::from_secs(86_400);
     let age = |path: &Path| fs::File::open(path).and_then(|file| file.set_modified(long_ago)).expect("aged");
-    // Twenty-five older ones, as the audit tells them, and what a killed publication left.
+    // Twenty-five older releases that the audit log lists, and the remains of a killed publication.
     let mut audit = String::new();
     for n in 0..25 {
         let name = format!("{n:064x}");

@@ -1,4 +1,4 @@
-//! An operator records prompts by telephone: what was said is a draft, whatever ends the call.
+//! An operator records prompts by telephone: each take is a draft, however the call ends.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -133,7 +133,7 @@ fn an_operator_records_a_take_hears_it_and_keeps_it() {
 }
 
 #[test]
-fn whoever_hangs_up_while_speaking_keeps_a_draft_of_every_word() {
+fn a_hang_up_while_speaking_keeps_a_draft_of_every_word() {
     let gateway = Gateway::start(&[]);
     let mut phone = at_the_beep(&gateway, "operator");
     speak(&phone, &sentence());
@@ -145,7 +145,7 @@ fn whoever_hangs_up_while_speaking_keeps_a_draft_of_every_word() {
 }
 
 #[test]
-fn whoever_hangs_up_before_deciding_keeps_a_draft_and_whoever_says_nothing_keeps_none() {
+fn a_hang_up_before_the_decision_keeps_a_draft_and_silence_keeps_none() {
     let gateway = Gateway::start(&[]);
     let mut phone = at_the_beep(&gateway, "operator");
     speak(&phone, &sentence());

@@ -33,7 +33,7 @@ fn status(folder: &Path) -> Value {
 }
 
 #[test]
-fn the_status_is_told_beside_a_node_and_without_one_in_words_and_in_json() {
+fn the_status_is_printed_with_and_without_a_node_in_words_and_in_json() {
     let kept = Folder::new();
     let folder = kept.path();
     let none = run(folder, &["replica", "status"]);
@@ -52,7 +52,7 @@ fn the_status_is_told_beside_a_node_and_without_one_in_words_and_in_json() {
 }
 
 #[test]
-fn an_old_copy_tells_its_age_a_very_old_one_sends_to_a_person_and_a_new_batch_heals_both() {
+fn an_old_copy_says_its_age_a_very_old_one_transfers_and_a_new_batch_ends_both() {
     let kept = Folder::new();
     let folder = kept.path();
     load(folder, &batch(SignedDuration::from_hours(8), &[case(1, "review")]));
@@ -74,7 +74,7 @@ fn an_old_copy_tells_its_age_a_very_old_one_sends_to_a_person_and_a_new_batch_he
 }
 
 #[test]
-fn verify_finds_a_flipped_bit_says_so_by_its_exit_code_and_tells_the_node_that_serves() {
+fn verify_finds_a_flipped_bit_exits_1_and_informs_the_serving_node() {
     let kept = Folder::new();
     let folder = kept.path();
     let cases: Vec<String> = (0..400).map(|n| case(1, "review").replace("0123", &format!("{n:04}"))).collect();
@@ -83,7 +83,7 @@ fn verify_finds_a_flipped_bit_says_so_by_its_exit_code_and_tells_the_node_that_s
     assert_eq!((&sound["rows"], &sound["damaged_rows"]), (&400.into(), &0.into()), "{sound}");
     let path = folder.join("replica.sqlite3");
     let bytes = std::fs::read(&path).expect("the replica");
-    // What is left where a row was before its page was split means nothing: a page is sought whose byte is a row's.
+    // The old place of a row on a split page is free space, so the test searches for a page whose byte is in a row.
     let is_a_rows = |page: usize| {
         let (mut bytes, place) = (bytes.clone(), bytes.len() - 100 - 4096 * page);
         bytes[place] ^= 1;
@@ -122,7 +122,7 @@ fn a_damaged_sample_is_made_again_at_the_next_start() {
 }
 
 #[test]
-fn rows_in_quarantine_are_listed_without_what_they_hold_and_can_be_let_go() {
+fn quarantined_rows_are_listed_without_their_values_and_can_be_dropped() {
     let kept = Folder::new();
     let folder = kept.path();
     let bad = case(1, "review").replace("\"review\"", "\"mislaid\"");

@@ -80,13 +80,13 @@ test "silence"
 "#;
 
 #[test]
-fn whatever_a_sheet_sets_up_is_heard_over_the_line() {
+fn every_setup_of_a_sheet_is_heard_over_sip() {
     let (passed, told) = run(&Folder::new(), &["--sip"], EVERYTHING);
     assert!(passed && told.contains("9 passed, 0 failed, 0 left out"), "{told}");
 }
 
 #[test]
-fn a_running_gateway_is_called_and_what_it_cannot_be_told_is_left_out_with_the_reason() {
+fn a_running_gateway_is_called_and_sheets_it_cannot_run_are_left_out_with_the_reason() {
     let gateway = Gateway::start(&[]);
     let folder = Folder::new();
     let address = gateway.udp.to_string();
@@ -100,7 +100,7 @@ fn a_running_gateway_is_called_and_what_it_cannot_be_told_is_left_out_with_the_r
     assert!(!passed && told.contains("0 passed, 0 failed, 1 left out"), "nothing was proven: {told}");
 }
 
-/// A gateway that plays other sound than its sheet's release is found out.
+/// A gateway that plays other sound than its sheet's release fails the sheet.
 #[test]
 fn what_is_not_in_the_sound_was_not_heard() {
     let folder = Folder::new();
@@ -118,7 +118,7 @@ fn what_is_not_in_the_sound_was_not_heard() {
 }
 
 #[test]
-fn nobody_at_the_address_is_said_so() {
+fn an_address_without_a_gateway_is_reported() {
     let folder = Folder::new();
     let silent = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     let address = silent.local_addr().expect("bound").to_string();

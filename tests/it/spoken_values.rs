@@ -135,7 +135,7 @@ fn numbers_to_a_hundred_million_are_those_of_the_libraries() {
     }
 }
 
-/// The library writes "and" nowhere; without it, ours must be its words for the whole number.
+/// The library never writes "and"; without it, the wording must equal the library's for the whole number.
 #[test]
 fn english_without_and_is_the_librarys_own_wording() {
     let mouth = Mouth::new();

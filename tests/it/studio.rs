@@ -29,7 +29,7 @@ fn only_allowed_addresses_find_the_studio_and_it_may_have_a_socket_of_its_own() 
     assert_eq!(get(gateway.web, "/studio", &["X-Forwarded-For: 203.0.113.1"]), 404);
     let gateway = Gateway::start(&["studio.listen=127.0.0.1:0"]);
     assert_eq!(get(gateway.web, "/studio", &[]), 404, "the kiosk's socket");
-    let own = gateway.banner.split("studio http://").nth(1).and_then(|rest| rest.split('/').next()).expect("told");
+    let own = gateway.banner.split("studio http://").nth(1).and_then(|rest| rest.split('/').next()).expect("url");
     let own: SocketAddr = own.parse().expect("an address");
     assert_ne!(own, gateway.web);
     assert_eq!((get(own, "/studio", &[]), get(own, "/kiosk", &[])), (200, 404));
@@ -82,7 +82,7 @@ fn a_stranger_a_stale_page_and_another_site_change_nothing() {
 }
 
 #[test]
-fn after_a_few_wrong_passwords_everybody_waits_and_the_kiosk_does_not() {
+fn a_few_wrong_passwords_delay_their_account_and_neither_another_nor_the_kiosk() {
     let gateway = Gateway::start(&[]);
     for _ in 0..5 {
         assert_eq!(sign_in(gateway.web, "operator", "a wrong guess").status, 403);
@@ -99,7 +99,7 @@ fn after_a_few_wrong_passwords_everybody_waits_and_the_kiosk_does_not() {
 }
 
 #[test]
-fn a_role_is_what_one_may_do_and_nobody_approves_their_own() {
+fn a_role_limits_actions_and_own_takes_cannot_be_approved() {
     let gateway = Gateway::start(&[]);
     let (operator, approver) = (Person::of(&gateway, "operator"), Person::of(&gateway, "approver"));
     let file = wav(&voice("zh", "prompt.welcome"));
@@ -149,7 +149,7 @@ fn a_take_goes_from_one_person_through_another_to_the_callers_and_back() {
 }
 
 #[test]
-fn two_people_at_one_slot_know_of_each_other_and_both_takes_stay() {
+fn two_operators_at_one_slot_see_each_other_and_both_takes_stay() {
     let gateway = Gateway::start(&[]);
     let (li, chen) = (Person::of(&gateway, "operator"), Person::of(&gateway, "approver"));
     let place = json!({"lang": "yue", "slot": "digit.m.7"});
@@ -187,7 +187,7 @@ fn a_take_is_heard_raw_by_phone_and_in_a_sentence_with_other_drafts_around_it() 
 }
 
 #[test]
-fn hostile_bytes_are_refused_with_words_and_the_node_goes_on() {
+fn hostile_bytes_are_rejected_with_a_reason_and_the_node_keeps_serving() {
     let gateway = Gateway::start(&["studio.upload_bytes_max=200000"]);
     let operator = Person::of(&gateway, "operator");
     let noise: Vec<u8> = (0..50_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();

@@ -64,7 +64,7 @@ fn every_kind_of_barcode_on_a_photograph_finds_the_case() {
 }
 
 #[test]
-fn a_photograph_of_something_else_is_told_apart() {
+fn a_photograph_of_something_else_has_its_own_error() {
     let gateway = Gateway::start(&[]);
     let elsewhere = drawn(&gateway, "58", "https://example.invalid/r/440100000000001", "elsewhere");
     let (status, reply) = posted(&gateway, "image/png", &elsewhere);

@@ -1,4 +1,4 @@
-//! A softphone of others calls the hotline, presses keys, and records what it hears.
+//! An independent softphone calls the hotline, presses keys, and records what it hears.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ fn a_softphone_over_tcp_commissions_a_trunk_with_the_line_test() {
 }
 
 #[test]
-fn a_softphone_is_told_when_the_node_ends_the_call() {
+fn a_softphone_receives_bye_when_the_node_ends_the_call() {
     let mut gateway = Gateway::start(&[]);
     let mut phone = Softphone::start();
     phone.dial(&format!("sip:96110110@{}", gateway.udp));

@@ -20,7 +20,7 @@ fn proxy_and_balancer_accept_their_files() {
 }
 
 #[test]
-fn systemd_accepts_the_unit_and_finds_it_well_shut() {
+fn systemd_accepts_the_unit_and_rates_its_sandbox_as_safe() {
     if !is_installed("systemd-analyze") {
         not_run("systemd is not installed here");
         return;

@@ -55,7 +55,7 @@ fn a_killed_node_costs_its_own_calls_and_nothing_else() {
     let lost = count(&fates, None, End::Lost);
     assert_eq!(lost, count(&fates, Some(&nodes[1]), End::Lost), "no other node lost a call");
     assert!(lost > 0 && on_it > 0.0, "it was under load");
-    // What was answered between the look at its lines and its end is its own too: at most what came in that moment.
+    // The node also loses calls that it answered after its calls were counted: at most one moment's arrivals.
     assert!(lost as f64 <= on_it + 10.0, "{lost} lost, {on_it} were on it");
     assert_eq!(count(&fates, None, End::Well), fates.len() - lost, "all others talked to their end: {fates:?}");
 }
@@ -81,7 +81,7 @@ fn a_drained_node_costs_no_call() {
 }
 
 #[test]
-fn when_no_node_takes_calls_the_carrier_is_told_and_told_again_when_one_does() {
+fn the_carrier_learns_when_no_node_takes_calls_and_when_one_does_again() {
     let mut nodes = office(2);
     let proxy = Proxy::start(&phones(&nodes));
     assert_eq!(proxy.heartbeat(), 200);

@@ -22,7 +22,7 @@ use support::wait::eventually;
 const READY: u32 = 900_004;
 const CASES: u32 = 20_000;
 
-/// Clients that change cases until they are told to stop; they come back when the server does.
+/// Clients that change cases until they are stopped; they reconnect when the server is back.
 struct Load {
     stop: Arc<AtomicBool>,
     done: Arc<AtomicU64>,
@@ -66,7 +66,7 @@ impl Drop for Load {
     }
 }
 
-/// Transactions over one connection, until it breaks or is told to stop.
+/// Transactions over one connection, until it breaks or `stop` is set.
 async fn session(at: &str, stop: &AtomicBool, done: &AtomicU64, random: &mut u64, every: Duration) {
     let Ok((client, connection)) = tokio_postgres::connect(at, tokio_postgres::NoTls).await else { return };
     let driver = tokio::spawn(async move { drop(connection.await) });
@@ -220,7 +220,7 @@ fn an_upstream_that_crashes_under_load_costs_no_answer_and_no_row() {
 }
 
 #[test]
-fn the_setup_is_checked_before_a_node_follows_and_a_difference_is_told() {
+fn the_setup_is_checked_before_a_node_follows_and_a_difference_is_reported() {
     let (cluster, folder) = (Cluster::make(), temporary_folder("postgres"));
     cluster.sql(&cases(1, 50, 1));
     let sets = sets(&cluster, "primary");
@@ -237,6 +237,6 @@ fn the_setup_is_checked_before_a_node_follows_and_a_difference_is_told() {
     kill(gateway);
     cluster.sql("UPDATE cases SET stage = 'ready' WHERE receipt = '440100000000001'");
     let behind = upstream(&folder, &sets, &["upstream", "verify"]);
-    assert!(!behind.status.success(), "a copy that nobody brings up to date is not called equal");
+    assert!(!behind.status.success(), "an outdated copy is not reported as equal");
     let _ = std::fs::remove_dir_all(&folder);
 }

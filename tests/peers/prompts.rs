@@ -84,7 +84,7 @@ fn apart(a: &[f64], b: &[f64]) -> f64 {
 }
 
 #[test]
-fn whatever_a_program_saves_is_the_same_speech() {
+fn every_programs_file_decodes_to_the_same_speech() {
     let folder = Folder::new();
     let from = spoken(&folder, "en", "prompt.desk_holiday");
     let original = decode(&fs::read(&from).expect("the source"), LONGEST).expect("16-bit WAV");
@@ -100,7 +100,7 @@ fn whatever_a_program_saves_is_the_same_speech() {
 }
 
 #[test]
-fn what_is_not_read_is_named_with_what_would_do() {
+fn an_unsupported_format_is_named_with_the_supported_ones() {
     let folder = Folder::new();
     let from = spoken(&folder, "en", "prompt.bye");
     let kind =
@@ -123,7 +123,7 @@ fn what_is_not_read_is_named_with_what_would_do() {
 }
 
 #[test]
-fn hostile_files_cost_their_sender_the_recording_and_nothing_else() {
+fn a_hostile_file_loses_only_its_own_recording() {
     let folder = Folder::new();
     let from = spoken(&folder, "en", "num.7");
     let mut state = 7u64;
@@ -171,7 +171,7 @@ fn a_take_is_heard_by_new_calls_a_call_in_progress_keeps_its_own_and_both_come_b
     let words = ["prompts", "import", &file, "--slot", "zh/prompt.welcome", "--who", "li", "--json"];
     let take = done_json(data.path(), &words)["name"].as_str().expect("a take").to_owned();
     let own = run(data.path(), &["prompts", "approve", &take[..12], "--who", "li"]);
-    assert_eq!(own.status.code(), Some(1), "nobody approves their own: {}", text(&own.stderr));
+    assert_eq!(own.status.code(), Some(1), "own takes cannot be approved: {}", text(&own.stderr));
     let nothing = run(data.path(), &["prompts", "publish", "--who", "wang"]);
     assert_eq!(nothing.status.code(), Some(1), "nothing is approved: {}", text(&nothing.stderr));
     done(data.path(), &["prompts", "approve", "all", "--who", "wang"]);
@@ -198,7 +198,7 @@ fn a_take_is_heard_by_new_calls_a_call_in_progress_keeps_its_own_and_both_come_b
 }
 
 #[test]
-fn what_was_acknowledged_outlives_kills_at_any_moment() {
+fn an_acknowledged_take_survives_a_kill_at_any_moment() {
     let data = Folder::new();
     let file = spoken(&data, "en", "num.7").display().to_string();
     let slots = ["num.1", "num.2", "num.3", "num.4", "num.5", "num.6", "num.8", "num.9"];

@@ -69,7 +69,7 @@ fn what_is_read_into_the_microphone_is_approved_published_and_heard_by_a_caller(
     browser.press("2");
     browser.press("Enter");
     browser.until("!location.hash.endsWith('prompt.welcome') && document.querySelector('#press') !== null");
-    // The page holds whoever leaves it with recordings that are not sent.
+    // The page asks before a user leaves it with unsent recordings.
     browser.until("document.querySelector('#outbox').hidden");
     signs_out(&mut browser);
 
@@ -132,7 +132,7 @@ fn the_ten_digits_are_read_hands_free_and_a_whole_number_is_heard() {
     }
     phase(&mut browser, "result");
     for checked in 1..=21 {
-        // A take is worked on aside: calls, and everybody else on the machine, go first.
+        // Takes are processed at low priority: calls and other programs go first.
         browser.until(&format!("document.querySelectorAll('.picked-one:not(.busy)').length >= {checked}"));
     }
     assert_eq!(browser.value("document.querySelectorAll('.picked-one.bad').length"), 0);
@@ -183,7 +183,7 @@ fn a_recording_outlives_the_node_and_the_session() {
 }
 
 #[test]
-fn a_keyboard_alone_will_do_and_at_twice_the_size_nothing_is_cut_off() {
+fn a_keyboard_is_enough_and_at_twice_the_size_nothing_is_cut_off() {
     let gateway = Gateway::start(&[]);
     let mut browser = Browser::start(SCREEN.0, SCREEN.1);
     signs_in(&mut browser, &gateway, "approver", "en");

@@ -53,7 +53,7 @@ pub fn is_installed(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-/// A program that the tests talk to; `tests/setup` installs those that are missing.
+/// A peer program of the tests; `tests/setup` installs missing ones.
 pub fn peer(program: &str) -> Command {
     assert!(is_installed(program), "{program} is not installed: run tests/setup");
     Command::new(program)
@@ -273,7 +273,7 @@ impl Drop for Gateway {
 /// Bytes of the log that a failed test shows.
 const LOG_SHOWN: usize = 8000;
 
-/// Everything that comes, as it comes; the thread ends with the stream.
+/// Every line as it arrives; the thread ends with the stream.
 fn collect(stream: impl Read + Send + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {
     let text = Arc::new(Mutex::new(String::new()));
     let copy = Arc::clone(&text);

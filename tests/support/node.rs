@@ -41,7 +41,7 @@ impl Node {
             Some((udp, web)) => (format!("phone.listen=udp:{udp}"), format!("web.listen={web}")),
             None => (format!("phone.listen=udp:{}:0", self.address), format!("web.listen={}:0", self.address)),
         };
-        // A line over TCP, which nobody uses, keeps the ready line whole.
+        // An unused TCP listener keeps the ready line complete.
         let phone = format!("{phone},tcp:{}:0", self.address);
         let mut set: Vec<&str> = vec![&phone, &web];
         set.extend(self.set.iter().map(String::as_str));

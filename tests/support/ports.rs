@@ -19,7 +19,7 @@ impl MediaPorts {
 
     /// Waits for a range and takes it.
     pub fn lease() -> MediaPorts {
-        // Ranges are taken in turn: late packets of a call that is over meet nobody.
+        // Ranges are taken in turn: late packets of an ended call reach no other test.
         static TURN: AtomicU16 = AtomicU16::new(0);
         let turn = TURN.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id() as u16);
         eventually(SOON, "a range of media ports", || {

@@ -28,8 +28,8 @@ pub struct Tally {
     pub slowest: Duration,
 }
 
-/// Whether failures count: not while the only node is down on purpose. What began before a fault and ended after it
-/// may have been hit by it, so each peace is told from the next.
+/// Whether failures count: not while the only node is down on purpose. A scan that began before a fault and ended after
+/// it may have been hit, so each peace has its own number.
 #[derive(Debug, Default)]
 pub struct Peace(AtomicU64);
 
@@ -61,7 +61,7 @@ struct Shared {
     pause: Duration,
     stop: AtomicBool,
     peace: Arc<Peace>,
-    /// Whether answers are refused as too old, and nothing is told.
+    /// Whether answers are refused as too old.
     refused: AtomicBool,
     asked: AtomicU64,
     slowest_us: AtomicU64,
@@ -107,7 +107,7 @@ impl Scans {
         self.shared.asked.load(Ordering::Relaxed)
     }
 
-    /// From now on every answer must be a refusal that tells nothing of the case, or must be found again.
+    /// From now on every answer must be a refusal without the case's facts (`true`), or must be found again (`false`).
     pub fn expect_refusals(&self, refused: bool) {
         self.shared.refused.store(refused, Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! baresip, a softphone of others, without sound hardware: it dials, presses keys, and keeps what it hears.
+//! baresip, an independent softphone, without sound hardware: it dials, presses keys, and keeps what it hears.
 
 use std::fs;
 use std::io::Write;

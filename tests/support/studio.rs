@@ -78,7 +78,7 @@ pub fn secrets(gateway: &Gateway, name: &str) -> Secrets {
     Secrets { number: after("telephone: "), pin: after("PIN ") }
 }
 
-/// Somebody who is signed in.
+/// A signed-in person.
 pub struct Person {
     web: SocketAddr,
     /// The session's cookie, as `NAME=VALUE`.
@@ -177,7 +177,7 @@ pub fn shipped(lang: &str, id: &str) -> Vec<i16> {
     samples[first..=last].to_vec()
 }
 
-/// A quiet room for so long, at 16 kHz.
+/// A quiet room of this duration, at 16 kHz.
 pub fn room(milliseconds: usize) -> Vec<i16> {
     let mut state = 1_u32;
     (0..milliseconds * 16)

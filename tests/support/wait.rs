@@ -36,8 +36,7 @@ impl<T, E: Display> Probe for Result<T, E> {
     }
 }
 
-/// Repeats `probe` until it holds and gives its value. Fails the test when `limit` is over, with `what` was expected and
-/// the last reason.
+/// Repeats `probe` until it holds and returns its value. Fails the test after `limit`, with `what` and the last reason.
 #[track_caller]
 pub fn eventually<P: Probe>(limit: Duration, what: impl Display, probe: impl FnMut() -> P) -> P::Value {
     match within(limit, probe) {
@@ -46,7 +45,7 @@ pub fn eventually<P: Probe>(limit: Duration, what: impl Display, probe: impl FnM
     }
 }
 
-/// Repeats `probe` until it holds; the last reason when `limit` is over.
+/// Repeats `probe` until it holds; the last reason after `limit`.
 ///
 /// # Errors
 /// The reason of the probe's last try.

@@ -36,7 +36,7 @@ pub enum Input {
     Studio(Box<Reply>),
     /// The emergency notice was switched on or off.
     Emergency(bool),
-    /// The call goes on in this language, whatever the caller chose.
+    /// Continues the call in this language instead of the caller's choice.
     Lang(Lang),
     /// The node stops: end the call.
     End,
@@ -110,7 +110,7 @@ pub enum Telemetry {
     },
     /// A key was pressed; which one is not disclosed.
     KeyHeard(KeySource),
-    /// The call was answered, so long after its INVITE came in.
+    /// The call was answered, this long after its INVITE came in.
     Answered(Duration),
     /// How a transfer to a person ended.
     Transferred(TransferOutcome),

@@ -55,7 +55,7 @@ impl Latch {
         }
     }
 
-    /// Whether a valid RTCP packet is the peer's: it comes from the same machine, on whatever port.
+    /// Whether a valid RTCP packet is the peer's: it comes from the same machine, on any port.
     pub(super) fn admits_rtcp(&mut self, from: SocketAddr) -> bool {
         let from = canonical(from);
         let Some(peer) = self.peer else { return false };

@@ -14,7 +14,7 @@ pub(super) struct Recording {
     max: Duration,
     /// The timestamp of the first sample.
     origin: Option<u32>,
-    /// How much has been told, if it is told as it comes.
+    /// How many samples have been reported, if they are reported while they are recorded.
     told: Option<usize>,
     /// Packets that the peer's stream had lost before.
     lost_before: u64,
@@ -76,8 +76,8 @@ impl Recording {
         Take { octets: self.octets, codec: Some(self.codec) }
     }
 
-    /// A packet from before the recording began is left out; a clock set back by more than a late packet can explain
-    /// begins anew where the recording stands.
+    /// A packet from before the recording began is left out. A clock that jumps back further than a late packet can
+    /// explain continues at the recording's end.
     fn outside(&mut self, here: u32, origin: u32) {
         if origin.wrapping_sub(here) as usize > LEEWAY + self.octets.len() {
             self.origin = Some(here);

@@ -39,7 +39,7 @@ fn setup() -> MediaSetup {
     }
 }
 
-/// A stream, its clock, what it sent and what it told.
+/// A stream, its clock, what it sent and its events.
 struct Peer {
     stream: MediaSession,
     now: Instant,
@@ -480,7 +480,7 @@ fn reports_leave_every_5_seconds_or_so_and_tell_loss_and_round_trip() {
 }
 
 #[test]
-fn on_a_shared_port_reports_are_told_from_sound() {
+fn a_shared_port_separates_reports_from_sound() {
     let mux = RemoteMedia { rtp: at(PEER), rtcp: at(PEER), rtcp_mux: true };
     let mut talk = Peer::new(MediaSetup { peer: Some(mux), ..setup() });
     let own =
@@ -518,7 +518,7 @@ fn a_recording_holds_what_was_said_with_silence_for_what_was_lost() {
 }
 
 #[test]
-fn a_recording_can_be_told_as_it_comes_late_packets_in_their_place() {
+fn a_recording_is_reported_while_it_runs_with_late_packets_in_place() {
     let mut talk = Peer::new(setup());
     talk.tell(MediaCommand::Record { max: ms(5000), telling: true });
     for n in (0..20u32).filter(|n| *n != 7) {
@@ -541,7 +541,7 @@ fn a_recording_can_be_told_as_it_comes_late_packets_in_their_place() {
 }
 
 #[test]
-fn a_recording_tells_how_much_of_it_the_line_lost() {
+fn a_recording_counts_its_lost_packets() {
     let mut talk = Peer::new(setup());
     talk.hear(PEER, 0, &[0xFA; 160]);
     talk.sequence += 5;

@@ -51,7 +51,7 @@ pub(crate) enum Output {
     Play { id: PlayId, pieces: Vec<Piece> },
     /// Stop what plays.
     Stop,
-    /// Record, with the sound as it comes, until [`Output::StopRecording`] or the limit; exactly one [`Input::Recorded`]
+    /// Record and report the sound until [`Output::StopRecording`] or the limit; exactly one [`Input::Recorded`]
     /// follows.
     Record { max: Duration },
     /// End the recording.
@@ -151,8 +151,8 @@ pub struct Slot {
     pub number: u32,
     /// The recording's language and id.
     pub clip: Clip,
-    /// Its words as they were recorded before, at 8 kHz; none where nobody has spoken these words yet. Not a clip: of a
-    /// flow that is still to be published, the call's own recordings hold none.
+    /// Its words as they were recorded before, at 8 kHz; none if these words have no recording yet. Not a clip: the
+    /// call's own recordings hold none of a flow that is not yet published.
     pub recorded: Option<Vec<i16>>,
     /// How long a recording of its text may be.
     pub longest: Duration,
@@ -167,7 +167,7 @@ pub struct TakeReport {
     pub unusable: bool,
     /// The worst first.
     pub faults: Vec<TakeFault>,
-    /// As a caller would hear it, at 8 kHz; empty if it cannot be told.
+    /// As a caller would hear it, at 8 kHz; empty if it cannot be decoded.
     pub sound: Vec<i16>,
 }
 

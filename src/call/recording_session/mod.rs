@@ -12,9 +12,9 @@
 //!  Saving ◄─────────────────────────── Stopping ◄─────── #, silence, too long ───── Taking
 //! ```
 //!
-//! A take is stored as a draft as soon as it ends, before anybody is asked about it, and what comes of it while it is
-//! made is told in [`StudioRequest::Sound`]: whoever hangs up, and whatever breaks, the take is there. Takes never replace one
-//! another. What is typed to sign in is [`Private`], and no step of the record tells a key.
+//! A take is stored as a draft as soon as it ends, before the operator decides about it, and [`StudioRequest::Sound`]
+//! carries its sound while it is recorded: a hang-up or a failure does not lose it. Takes never replace one another.
+//! Sign-in digits are [`Private`], and no step of the record contains a key.
 
 mod entry;
 mod interface;

@@ -135,7 +135,7 @@ impl RecordingSession {
         match (done, kept) {
             (true, true) => self.ask_slot(now, &[Prompt::Kept]),
             (true, false) => self.ask_slot(now, &[Prompt::Discarded]),
-            // The draft is there, whatever could not be noted of it.
+            // The draft is stored, even if the decision is not.
             (false, _) => self.ask_slot(now, &[Prompt::Failed]),
         }
     }
@@ -162,7 +162,7 @@ const LONGEST_LIMIT: Duration = Duration::from_secs(180);
 const MARGIN: Duration = Duration::from_secs(3);
 /// Until a recording without speech ends.
 const SILENCE_BEFORE: Duration = Duration::from_secs(10);
-/// Until a recording ends whose speaker has finished and forgot the key.
+/// Silence after which a recording ends if the operator forgets the end key.
 const SILENCE_AFTER: Duration = Duration::from_secs(4);
 /// More at once would not help the operator.
 const FAULTS_TOLD: usize = 2;

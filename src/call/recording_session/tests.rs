@@ -7,7 +7,7 @@ use crate::test_clock;
 use audio::sine;
 use speech::Clip;
 
-/// An operator's call, and what it has done since it was last looked at.
+/// An operator's call, and its outputs since the last check.
 struct Operator {
     studio: RecordingSession,
     now: Instant,
@@ -158,7 +158,7 @@ fn an_operator_signs_in_chooses_a_language_and_finds_a_slot() {
 }
 
 #[test]
-fn a_take_is_stored_before_anybody_is_asked_about_it() {
+fn a_take_is_stored_before_the_operator_decides_about_it() {
     let mut operator = Operator::at_the_beep();
     operator.out.retain(|output| !matches!(output, Output::Play { .. }));
     assert_eq!(operator.heard(), ["find zh 12", "load 800", "begin", "record 28 s"]);
@@ -190,7 +190,7 @@ fn a_take_is_heard_kept_made_again_or_discarded() {
 }
 
 #[test]
-fn what_is_wrong_with_a_take_is_said_and_an_unusable_one_cannot_be_kept() {
+fn a_takes_faults_are_said_and_an_unusable_take_cannot_be_kept() {
     let faults = vec![TakeFault::Loud, TakeFault::Lossy, TakeFault::Length];
     let mut operator = Operator::reviewing(TakeReport { unusable: true, faults, sound: Vec::new() });
     assert_eq!(operator.heard(), ["zh studio.loud", "zh studio.lossy", "zh studio.unusable", "zh studio.review"]);
@@ -208,7 +208,7 @@ fn after_a_keep_star_leads_to_the_next_one_to_record() {
 }
 
 #[test]
-fn a_slot_that_is_not_there_and_a_prompt_without_a_recording_are_told_apart() {
+fn a_missing_slot_and_a_prompt_without_a_recording_are_different_errors() {
     let mut operator = Operator::signed_in();
     operator.keys("999#").out.clear();
     operator.tell(Input::Reply(Reply::Slot(None)));
@@ -257,7 +257,7 @@ fn keys_typed_ahead_of_a_reply_count_once_it_has_come() {
 }
 
 #[test]
-fn whoever_stops_typing_has_finished_and_whoever_never_types_is_let_go() {
+fn a_pause_ends_the_entry_and_no_input_ends_the_call() {
     let mut operator = Operator::calls();
     operator.keys("1001").out.clear();
     assert_eq!(operator.waits().heard(), ["zh studio.pin"]);
@@ -282,7 +282,7 @@ fn before_the_beep_a_slot_is_heard_again_or_left() {
 }
 
 #[test]
-fn a_studio_that_does_not_reply_ends_the_call_with_a_word() {
+fn a_studio_that_does_not_reply_ends_the_call_with_a_prompt() {
     let mut operator = Operator::signed_in();
     operator.keys("12#").out.clear();
     assert_eq!(operator.waits().heard(), ["zh studio.failed", "zh studio.bye"]);

@@ -48,7 +48,7 @@ fn known(flow: &Flow) -> BTreeMap<Arc<str>, Known> {
         };
         known.insert(name, met.clone());
         for exit in node.exits() {
-            // A menu that is gone back to was met before, when less was known; nothing is ever forgotten.
+            // A call that goes back to a menu has met it before with fewer variables; variables are never removed.
             if matches!(exit.go.target, Target::Home | Target::Back | Target::Repeat) {
                 continue;
             }

@@ -303,7 +303,7 @@ impl Conversation {
         }
     }
 
-    /// Lets the state take keys from the queue until it takes no more.
+    /// Lets the state take keys from the queue until it stops.
     fn settle(&mut self, now: Instant) {
         while !self.type_ahead.is_empty() && self.steps <= STEPS_MAX && self.take_one(now) {}
     }

@@ -182,5 +182,5 @@ impl Conversation {
 const BEEP: Duration = Duration::from_millis(250);
 /// A shorter recording holds no message.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// A message is kept when its caller presses no key for so long.
+/// A message is stored if its caller presses no key for this long.
 const REVIEW: Duration = Duration::from_secs(6);

@@ -162,7 +162,7 @@ fn keys_pressed_during_a_look_up_do_not_skip_its_answer() {
 }
 
 #[test]
-fn a_source_that_says_what_the_flow_has_no_word_for_counts_as_down_and_is_told() {
+fn an_unknown_value_of_a_fact_counts_as_unavailable_and_is_reported() {
     let release = hotline();
     let mut phone = Phone::dials(&release);
     phone.presses("114401261124000181234");
@@ -174,7 +174,7 @@ fn a_source_that_says_what_the_flow_has_no_word_for_counts_as_down_and_is_told()
 }
 
 #[test]
-fn a_missing_value_leads_to_a_person_and_never_to_silence() {
+fn a_missing_value_leads_to_an_agent_and_never_to_silence() {
     let release = hotline();
     let mut phone = Phone::dials(&release);
     phone.presses("114401261124000181234");

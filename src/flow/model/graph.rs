@@ -95,7 +95,7 @@ pub struct Entry {
 pub struct Notice {
     /// The node's name.
     pub before: Arc<str>,
-    /// What is said.
+    /// The prompt.
     pub say: Prompt,
     /// What must hold; absent: always said.
     pub when: Option<When>,

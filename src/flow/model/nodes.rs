@@ -158,9 +158,9 @@ pub struct Say {
 /// The prompt that fills the wait for a look-up.
 #[derive(Clone, Debug)]
 pub struct Filler {
-    /// Said first after so long.
+    /// The wait before it is said first.
     pub after: Duration,
-    /// Said again after so long.
+    /// The wait before it is said again.
     pub every: Duration,
     /// The prompt.
     pub say: Prompt,
@@ -184,13 +184,13 @@ pub struct AgePolicy {
 pub struct Lookup {
     /// The source's name: `progress`.
     pub source: Arc<str>,
-    /// The variables that are asked by.
+    /// The variables that the query sends.
     pub by: Vec<Arc<str>>,
     /// The prefix of the variables that it gives: `case` for `case.status`.
     pub gives: Arc<str>,
     /// Said while it takes its time.
     pub filler: Option<Filler>,
-    /// Without an answer after so long the source counts as down.
+    /// Without an answer within this time the source counts as unavailable.
     pub give_up_after: Duration,
     /// What an old answer leads to.
     pub stale: AgePolicy,
@@ -239,7 +239,7 @@ pub struct Queue {
     pub music: Option<Arc<str>>,
     /// Said every so often: the position and the estimated wait.
     pub tell: Option<(Duration, Prompt)>,
-    /// Said once after so long: what else the caller can do.
+    /// Said once after this time: what else the caller can do.
     pub hint: Option<(Duration, Prompt)>,
     /// Variables that the agent is shown.
     pub pass: Vec<Arc<str>>,
@@ -249,7 +249,7 @@ pub struct Queue {
     pub choices: Vec<Choice>,
     /// An agent has served the caller.
     pub ended: Go,
-    /// The queue takes no more callers.
+    /// The queue is full.
     pub full: Go,
     /// The longest wait is over.
     pub timeout: Go,

@@ -67,7 +67,7 @@ pub enum Act {
 pub enum Db {
     /// It has one more record.
     Row(Row),
-    /// It takes so long to answer.
+    /// It answers after this time.
     Slow(Duration),
     /// It does not answer.
     Down,

@@ -284,7 +284,7 @@ impl Call {
             && self.conversation.as_ref().is_some_and(Conversation::is_callers_turn)
     }
 
-    /// Whether a play was cut short, or will be by what is on its way.
+    /// Whether a play was cut short, or a key on its way will cut it short.
     pub(super) fn is_cut(&self, play: PlayId) -> bool {
         self.cut.contains(&play) || !self.arriving.is_empty()
     }

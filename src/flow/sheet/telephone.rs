@@ -202,7 +202,7 @@ impl Writing {
             return Some(Cue::Begins(sound));
         }
         if said.menu {
-            // A menu is listened to as far as the words that are asked for; the first option at least.
+            // The caller listens to a menu up to the expected words, and at least to its first option.
             let holds = |line: &SpokenLine, word: &String| line.text.contains(word.as_str());
             let last = |word: &String| sound.lines.iter().position(|line| holds(line, word));
             let far = said.words.iter().map(|word| last(word).unwrap_or(sound.lines.len())).max().unwrap_or(0);

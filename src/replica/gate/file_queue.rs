@@ -1,7 +1,7 @@
-//! The files that have come and were not taken yet, in the order in which they are to be taken.
+//! The received files that are not yet taken, in the order in which they are taken.
 //!
-//! What a header says is believed only so far as to decide which file is looked into next; a forged one is found out
-//! then, and is gone.
+//! An unverified header decides only which file is read next. Reading detects a forged header, and the file leaves the
+//! queue.
 
 use std::collections::BTreeMap;
 
@@ -20,10 +20,10 @@ struct Line<N> {
     snapshots: BTreeMap<u64, Vec<N>>,
 }
 
-/// What is to be done next.
+/// The next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NextFile<N> {
-    /// Look into this one: it is its turn, or it can be put away.
+    /// Read this file: it is next, or it is obsolete and can be removed.
     Take(N),
     /// Nothing waits.
     Nothing,
@@ -50,14 +50,14 @@ pub enum NextFile<N> {
 }
 
 impl<N: Clone + PartialEq> FileQueue<N> {
-    /// Takes a file in.
+    /// Adds a file.
     pub fn insert(&mut self, header: &FeedHeader, name: N) {
         let line = self.sources.entry(header.source.clone());
         let line = line.or_insert_with(|| Line { changes: BTreeMap::new(), snapshots: BTreeMap::new() });
         line.of(header.kind).entry(header.sequence).or_default().push(name);
     }
 
-    /// Forgets a file.
+    /// Removes a file.
     pub fn remove(&mut self, header: &FeedHeader, name: &N) {
         let Some(line) = self.sources.get_mut(&header.source) else { return };
         let files = line.of(header.kind);
@@ -72,7 +72,7 @@ impl<N: Clone + PartialEq> FileQueue<N> {
         }
     }
 
-    /// What is to be done next by a copy that follows `source`, if that is settled.
+    /// The next step of a copy that follows `source`, if it follows one.
     pub fn turn(&self, copy: &ReplicaState, source: Option<&str>) -> NextFile<N> {
         let followed = match copy {
             ReplicaState::At(place) => Some(source.unwrap_or(&place.source)),
@@ -81,7 +81,7 @@ impl<N: Clone + PartialEq> FileQueue<N> {
         let mut waits = NextFile::Nothing;
         for (name, line) in &self.sources {
             let turn = match (followed, copy) {
-                // It is refused when it is looked into.
+                // Reading it rejects it.
                 (Some(followed), _) if followed != name => line.any(),
                 (_, ReplicaState::At(place)) if place.source == *name => line.after(place),
                 (_, ReplicaState::At(_) | ReplicaState::Empty | ReplicaState::Other) => {

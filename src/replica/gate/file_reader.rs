@@ -6,8 +6,8 @@
 //!                 └─ any other: a change, or a bad row with its place and reason ─► the caller
 //! ```
 //!
-//! A row that cannot be used costs itself. What the file as a whole claims (its number of lines, its hash, its end) must
-//! hold, or nothing of it is used.
+//! An unusable row affects itself alone. The claims about the file (number of lines, hash, end) must hold, or the whole
+//! file is rejected.
 
 use sha2::{Digest, Sha256};
 
@@ -37,11 +37,11 @@ pub struct FileReader {
 pub enum Reading {
     /// Its changes too.
     Rows,
-    /// Only whether it is whole: rows are counted and not looked into.
+    /// Checks only that the file is complete: rows are counted, not decoded.
     Check,
 }
 
-/// A file that is there whole, as it was written. Who wrote it, its seal tells: see [`super::GateKeys`].
+/// A complete file, as it was written. Its seal proves the writer: see [`super::GateKeys`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedFile {
     /// Its first line.
@@ -163,7 +163,7 @@ impl FileReader {
             return Ok(());
         }
         self.line.extend_from_slice(piece);
-        // Past the longest line it cannot be the seal, so what is there can be hashed and let go.
+        // A line past the limit cannot be the seal, so its bytes are hashed and dropped.
         if content(&self.line).len() > LINE_BYTES_MAX {
             if self.header.is_none() {
                 return Err(FileError::NoFeed);
@@ -265,7 +265,7 @@ fn read_change(bytes: &[u8], text: Option<&str>) -> Result<Change, LineError> {
     {
         return read_delete(text).map(|receipt| Change::Delete { receipt: Private::new(receipt) });
     }
-    // No line but the first can be a header, whatever its number is in the file.
+    // Only the first line can be a header.
     match Line::read(bytes, 2)? {
         Line::Case(case) => Ok(Change::Put(*case)),
         Line::Header(_) | Line::Blank => Err(LineError::LateHeader),
@@ -283,7 +283,7 @@ fn content(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\n").unwrap_or(line)
 }
 
-/// How a feed file begins, if nobody put blanks into it.
+/// How a feed file begins, if it has no added blanks.
 const FIRST_BYTES: &str = "{\"feed\":";
 /// The most lines of a file of changes, which is one transaction. A snapshot has no limit.
 pub const CHANGES_MAX: u64 = 200_000;

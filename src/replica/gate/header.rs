@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::feed::{LineError, check, is_code, json_error};
 
-/// What a feed file says of itself.
+/// A feed file's first line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeedHeader {

@@ -1,4 +1,4 @@
-//! Whose seal counts: the public keys of the upstream, and for which files each is good.
+//! The upstream's public keys, and the sequence numbers for which each is valid.
 //!
 //! A key is changed without a gap by giving the node the new one first, and then the old one a last number
 //! (`last_sequence`): what the old key signs after that is refused.
@@ -22,11 +22,11 @@ pub struct GateKey {
     pub last_sequence: u64,
 }
 
-/// The keys that a node believes; none: it believes every file that is whole.
+/// The keys that a node trusts; none: it accepts every complete file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GateKeys(Vec<GateKey>);
 
-/// Why a seal does not count.
+/// Why a seal is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// The file is not signed, and only signed files are accepted.
@@ -54,18 +54,18 @@ impl GateKeys {
         GateKeys(keys)
     }
 
-    /// Whether every file is believed.
+    /// Whether every file is accepted without a signature.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a file was sealed by somebody who may.
+    /// Checks that the key of the file's seal is valid for the file's sequence number.
     pub fn check(&self, whole: &VerifiedFile) -> Result<(), SealError> {
         self.check_at(whole, whole.header.sequence)
     }
 
-    /// Whether a file was sealed by somebody who may seal the one of this number. A snapshot that sets a copy back to a low
-    /// number is judged by the number that would be the copy's next: a key that is over cannot begin anew.
+    /// Checks that the key of the file's seal is valid for this sequence number. A snapshot that resets a copy to a low
+    /// number is checked at the copy's next number: an expired key cannot start again from one.
     pub fn check_at(&self, whole: &VerifiedFile, sequence: u64) -> Result<(), SealError> {
         if self.is_empty() {
             return Ok(());

@@ -13,14 +13,15 @@
 //!   file: the next one says it as its `previous`, the first one says 64 zeros.
 //! - **signature**: Ed25519 (RFC 8032 §5.1) over the 78 bytes `jindu feed 1` LF *sha256 in 64 small hex digits* LF.
 //! - **sequence**: counts every file of a source, snapshots and heartbeats included, without a gap.
-//! - **kind**: `changes`, or `snapshot`: all cases there are. A copy begins with a snapshot, and can go on from a newer one
-//!   whatever is missing before it.
+//! - **kind**: `changes`, or `snapshot`: all cases there are. A copy starts with a snapshot, and can continue from a
+//!   newer one despite missing files before it.
 //! - **heartbeat**: `changes` with no line between header and seal: nothing happened up to `as_of`.
 //! - **lines**: how many lines stand between header and seal, blank ones aside.
 //!
-//! The seal stands inside the file, because a gate that copies single files would part a signature beside it from what it
-//! signs; it stands last, so that a file that is not there whole cannot have one. [`FileReader`] reads a file as it comes,
-//! [`GateKeys`] judges its seal, [`FileQueue`] says which one is looked into next, and [`ReplicaState::judge`] whether it is its turn.
+//! The seal is inside the file, because a gate that copies single files would separate a signature file from the
+//! content that it signs; it is the last line, so that an incomplete file has none. [`FileReader`] reads a file in
+//! pieces, [`GateKeys`] checks its seal, [`FileQueue`] chooses the next file, and [`ReplicaState::judge`] decides
+//! whether to apply it.
 
 mod file_queue;
 mod file_reader;

@@ -1,10 +1,10 @@
-//! Whose turn it is: where a file stands to what the copy holds.
+//! Whether a file is next: its sequence number and hash against the copy's.
 //!
 //! ```text
-//!                 ┌ number ≤ ours: the same content? repeat ─ other content? fork (refused)
-//!  changes, number┼ ours + 1: does it name our content? next ─ else: broken chain (refused)
+//!                 ┌ number ≤ copy's: the same content? repeat ─ other content? fork (refused)
+//!  changes, number┼ copy's + 1: does it name the copy's content? next ─ else: broken chain (refused)
 //!                 └ beyond: a gap, it waits
-//!  snapshot: newer than ours ─► the copy goes on from it, whatever is missing ─ older ─► superseded
+//!  snapshot: newer than the copy ─► the copy continues from it, despite gaps ─ older ─► superseded
 //! ```
 
 use jiff::Timestamp;

@@ -80,7 +80,7 @@ fn a_file_without_its_end_is_torn_wherever_it_ends() {
 }
 
 #[test]
-fn one_changed_byte_anywhere_is_found_out() {
+fn one_changed_byte_anywhere_is_detected() {
     let key = SigningKey::from_bytes(&[1; 32]);
     let keys = GateKeys::new(vec![GateKey {
         name: "k1".into(),
@@ -148,7 +148,7 @@ struct Made {
     hash: Hash,
     puts: Vec<(u32, u64)>,
     deletes: Vec<u32>,
-    /// Found out when it is looked into.
+    /// Detected when it is read.
     forged: bool,
 }
 

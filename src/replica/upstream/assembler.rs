@@ -24,7 +24,7 @@ use super::position::{Anchor, Lsn};
 /// Where the upstream's clock is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heartbeat {
-    /// In a row of this table, which is replicated with the cases: through any cascade, it tells the source's time.
+    /// In a row of this table, which is replicated with the cases: it carries the source's time through any cascade.
     Row {
         /// The table's schema.
         schema: String,
@@ -138,8 +138,8 @@ impl TransactionAssembler {
         self.expect.is_some()
     }
 
-    /// Whether the table of cases was described anew, and is not what it was: another table of that name, or a column
-    /// of another type. What its rows became by that, the stream does not tell.
+    /// Whether a new Relation message describes another table of cases: another table of that name, or a column of
+    /// another type. The stream does not send how the rows changed with it.
     pub fn is_redescribed(&self) -> bool {
         self.redescribed
     }
@@ -313,7 +313,7 @@ pub fn bad(receipt: Option<Private<String>>, nameless: Option<&str>, why: String
     Change::Bad(BadRow { id, why, receipt, line: None })
 }
 
-/// Under what the row of a case is kept aside.
+/// The quarantine id of a case's row.
 pub fn row_id(receipt: &Private<String>) -> String {
     format!("postgres:{}", tag(receipt.expose()))
 }

@@ -113,7 +113,7 @@ fn a_row_that_is_no_case_goes_to_quarantine_and_the_rest_goes_on() {
 }
 
 #[test]
-fn the_heartbeats_row_tells_the_time_and_other_commits_do_not() {
+fn only_the_heartbeat_row_sets_the_time() {
     let beat = |text| change(b'U', BEAT, &[(b'N', &[Some("1"), Some(text)])]);
     let told = |messages: &[Vec<u8>]| run(&mut gather(None), messages).unwrap().unwrap().as_of;
     let expected: Timestamp = "2026-11-24T07:30:00.25Z".parse().unwrap();
@@ -186,7 +186,7 @@ proptest! {
 }
 
 #[test]
-fn a_row_without_a_readable_number_has_a_name_and_is_gone_once_it_is_mended_or_deleted() {
+fn a_row_without_a_readable_number_is_quarantined_until_it_is_corrected_or_deleted() {
     let odd = with(CaseField::Receipt, Some("no number"));
     let [Step::Change(Change::Bad(bad))] = &steps(&[change(b'I', CASES, &[(b'N', &odd)])])[..] else {
         panic!("a bad row")
@@ -203,7 +203,7 @@ fn a_row_without_a_readable_number_has_a_name_and_is_gone_once_it_is_mended_or_d
 }
 
 #[test]
-fn a_table_described_anew_is_noticed_unless_it_is_what_it_was() {
+fn a_changed_table_description_is_detected() {
     let mut retyped = gather(None);
     let mut wider = columns();
     wider.push(("colour", 25));

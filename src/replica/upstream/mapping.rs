@@ -4,8 +4,8 @@
 //!  a row of the table ─ columns ─► texts ─ code tables ─► CaseRecord, or why it cannot be one
 //! ```
 //!
-//! The upstream's codes map many to one. A code that no table knows makes its row unusable: nothing is guessed. What is
-//! told of such a row names the column, and the code only where that cannot be anybody's number.
+//! The upstream's codes map many to one. A code that no table knows makes its row unusable: nothing is guessed. The
+//! error of such a row names the column, and the code only if it cannot be a person's number.
 
 use std::collections::BTreeMap;
 
@@ -126,7 +126,7 @@ impl Mapping {
         self.columns().find(|(role, _)| *role == CaseField::Receipt).map_or("", |(_, name)| name)
     }
 
-    /// Stands for all that decides what a row becomes: another one means that every row must be read anew.
+    /// A hash of everything that decides what a row becomes: if it changes, every row must be read again.
     pub fn fingerprint(&self, row_filter: Option<&str>) -> String {
         let digest = Sha256::digest(format!("1 {self:?} {row_filter:?}"));
         digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
@@ -175,8 +175,8 @@ impl Mapping {
         receipt(std::str::from_utf8(bytes).ok()?)
     }
 
-    /// By what a row is found again whose receipt number cannot be read: by what stands in the number's place, or, where
-    /// nothing does, by all that is read of the row. None: the number can be read, or not enough of the row came.
+    /// Identifies a row without a readable receipt number: by the text in the number's place, or, if there is none, by
+    /// all mapped columns. None: the number is readable, or the message holds too little of the row.
     pub fn nameless(&self, bound: &Bound, row: &[Field<'_>]) -> Option<String> {
         let Source::Column(at) = bound.places[CaseField::Receipt as usize] else { return None };
         if self.receipt(bound, row).is_some() {
@@ -349,7 +349,7 @@ impl<'a> Reading<'a> {
         text.map_or_else(|| Ok(Vec::new()), |text| read(text).ok_or_else(|| why(role, wants)))
     }
 
-    /// Where the column is there and holds nothing, the applicant may be a child: then the stage alone is told.
+    /// If the column exists and is NULL, the applicant may be a child: the answer is the stage alone.
     fn minor(&self) -> Result<bool, String> {
         let absent = self.bound.places[CaseField::Minor as usize] == Source::Absent;
         match self.text(CaseField::Minor)? {
@@ -387,7 +387,7 @@ fn why(role: CaseField, what: &str) -> String {
     format!("{}: {what}", role.name())
 }
 
-/// Names the code where it is too short, or too wordy, to be part of anybody's number.
+/// Names the code if it is too short, or has too many letters, to be part of a person's number.
 fn unknown(role: CaseField, code: &str, table: &str) -> String {
     let wordy = code.len() <= 24 && code.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     let role = role.name();

@@ -70,7 +70,7 @@ fn a_row_becomes_a_case() {
 }
 
 #[test]
-fn many_codes_of_the_upstream_are_one_of_ours() {
+fn many_upstream_codes_map_to_one_value() {
     let mut mapping = plain();
     mapping.stages = [("10", Stage::Accepted), ("11", Stage::Accepted), ("95", Stage::Contact)]
         .map(|(code, stage)| (code.to_owned(), stage))
@@ -174,7 +174,7 @@ fn a_column_gone_or_of_another_type_is_drift_and_one_more_is_not() {
 }
 
 #[test]
-fn no_complaint_quotes_what_may_be_a_number() {
+fn no_error_quotes_a_possible_number() {
     let mut mapping = plain();
     mapping.documents = [("p".to_owned(), "passport".to_owned())].into();
     for role in CaseField::ALL {

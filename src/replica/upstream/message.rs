@@ -64,7 +64,7 @@ pub struct StreamColumn {
     pub name: String,
     /// Its type's object id.
     pub type_id: u32,
-    /// Whether a delete tells its value.
+    /// Whether a delete carries its value.
     pub is_identity: bool,
 }
 

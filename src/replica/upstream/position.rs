@@ -3,13 +3,13 @@
 //! ```text
 //!            anchor = sequence          seen
 //!  ───────────┼──last commit─────────────┼──────────► the log
-//!             └ where its record begins  └ told that nothing more is up to here
+//!             └ where its record begins  └ the server reports nothing new up to here
 //! ```
 //!
-//! The anchor is the last transaction in the copy: the place of its commit record, and its time. A stream that can begin
-//! there must begin with it, or the log is another one than it was: restored from a backup, or promoted behind the copy.
-//! The server forgets transactions only as far as it was told that they are safe here; a slot that is further than that
-//! has lost some.
+//! The anchor is the last transaction in the copy: the LSN of its commit record, and its time. A stream that can start
+//! there must start with it; otherwise the log has changed: the server was restored from a backup, or a standby behind
+//! the copy was promoted. The server discards transactions only up to the LSN that the copy has confirmed; a slot
+//! beyond that LSN has lost some.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,22 +37,22 @@ pub struct Position {
     pub shape: Option<TableShape>,
 }
 
-/// What must stay as it is for the stream to tell all that happens to a table's rows.
+/// What must not change, so that the stream sends every change of the table's rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableShape {
     /// Stands for the table itself, its partitions and their files, its mapped columns with their types, and its place
     /// in the publication.
     pub lineage: String,
-    /// Where the rows lie. TRUNCATE, VACUUM FULL and whatever rewrites every row give a table another file.
+    /// The table's files. TRUNCATE, VACUUM FULL and every rewrite of all rows give a table another file.
     pub file: String,
     /// Stands for who changed the mapped columns last.
     pub columns: String,
 }
 
 impl TableShape {
-    /// Why rows may be other ones than the stream tells, with a shape that was another one `before`. ALTER COLUMN TYPE
-    /// may give every row another value, and tells none: it gives the table another file and changes a column.
+    /// Why rows may differ from the stream's, if the shape was another one `before`. ALTER COLUMN TYPE may change every
+    /// row and sends none: it gives the table another file and changes a column.
     pub fn differs(&self, before: &TableShape) -> Option<WhyCopy> {
         if self.lineage != before.lineage {
             return Some(WhyCopy::Table);
@@ -71,7 +71,7 @@ pub struct Anchor {
     pub time: i64,
 }
 
-/// What a server says of itself.
+/// The server's identity, its timeline and the end of its log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// The cluster's system identifier.
@@ -84,7 +84,7 @@ pub struct Server {
     pub left: Vec<(u32, Lsn)>,
 }
 
-/// What a server says of a slot.
+/// The server's row of `pg_replication_slots`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// The output plugin's name.
@@ -95,7 +95,7 @@ pub struct Slot {
     pub is_active: bool,
     /// Up to where its reader has acknowledged.
     pub confirmed: Option<Lsn>,
-    /// The server gave up what it kept for it.
+    /// The server has discarded log that the slot needs.
     pub is_lost: bool,
 }
 
@@ -161,7 +161,7 @@ pub enum WhyCopy {
     OtherSystem,
 }
 
-/// Why nothing is done until an operator acts.
+/// Why the replica waits for an operator.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WhyHold {
     /// Another cluster answers.
@@ -191,7 +191,7 @@ impl Position {
         serde_json::to_string(self).expect("a position holds nothing that JSON cannot")
     }
 
-    /// Where a stream is asked to begin; a server that was told of a later place begins there.
+    /// The LSN from which the stream is requested; a server with a later confirmed LSN starts there.
     pub fn start(&self) -> Lsn {
         self.anchor.map_or(0, |anchor| anchor.commit)
     }
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_proven_complete_is_copied_anew() {
+    fn what_cannot_be_proven_complete_is_copied_again() {
         let copy = |position: &Position, server: &Server, slot: Option<&Slot>, why| {
             assert_eq!(judged(position, server, slot), Plan::Copy(why));
         };
@@ -355,7 +355,7 @@ mod tests {
         };
         assert_eq!(with("other", "", ""), Plan::Copy(WhyCopy::Table));
         assert_eq!(with("", "2", "b"), Plan::Copy(WhyCopy::Rewritten));
-        // A TRUNCATE, which the stream tells; a GRANT.
+        // A TRUNCATE, which the stream sends; a GRANT.
         assert_eq!(with("", "2", ""), Plan::Continue { expect: None });
         assert_eq!(with("", "", "b"), Plan::Continue { expect: None });
     }
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_is_somebody_elses_is_left_alone() {
+    fn a_slot_of_another_client_is_left_alone() {
         for slot in [Slot { plugin: "wal2json".into(), ..slot(380) }, Slot { here: false, ..slot(380) }] {
             assert!(matches!(judged(&position(), &server(), Some(&slot)), Plan::Hold(WhyHold::ForeignSlot(_))));
             assert!(matches!(plan(WANTED, None, &server(), Some(&slot)), Plan::Hold(WhyHold::ForeignSlot(_))));

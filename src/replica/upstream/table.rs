@@ -4,7 +4,7 @@ use super::mapping::Mapping;
 use super::message::StreamColumn;
 use super::position::TableShape;
 
-/// What the upstream's catalogue says of the table, the role and the publication.
+/// The table, the role and the publication in the upstream's catalogue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
     /// The role that this node connects as.
@@ -35,7 +35,7 @@ pub struct Catalogue {
     pub may_filter: bool,
     /// Policies would hide rows from the copy and not from the stream.
     pub is_row_secured: bool,
-    /// Columns whose old values a delete tells; none: it tells nothing.
+    /// Columns whose old values a delete carries; none: it carries no values.
     pub identity: Option<Identity>,
     /// Whether one receipt number can stand in one row only.
     pub receipt_is_unique: bool,
@@ -59,16 +59,16 @@ pub enum Form {
     Inherited,
 }
 
-/// What an update and a delete tell of the row before.
+/// What an update and a delete carry of the old row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identity {
-    /// REPLICA IDENTITY FULL: a delete tells the whole row.
+    /// REPLICA IDENTITY FULL: a delete carries the whole row.
     Full,
-    /// The columns that a delete tells.
+    /// The columns that a delete carries.
     Columns(Vec<String>),
 }
 
-/// What the publication says of the table.
+/// The table in the publication.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Publication {
     /// Whether the table of cases is published.
@@ -77,7 +77,7 @@ pub struct Publication {
     pub columns: Option<Vec<String>>,
     /// The publication's WHERE clause for the table.
     pub row_filter: Option<String>,
-    /// Whether it tells the changes of partitions under their root's name.
+    /// Whether it publishes changes of partitions under their root's name (`publish_via_partition_root`).
     pub by_root: bool,
     /// Whether it holds a partition of the table.
     pub holds_part: bool,
@@ -87,7 +87,7 @@ pub struct Publication {
     pub holds_heartbeat: bool,
 }
 
-/// What the catalogue says of the heartbeat's table.
+/// The heartbeat's table in the catalogue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeartbeatTable {
     /// Its name with its schema.
@@ -107,7 +107,7 @@ pub struct HeartbeatTable {
 }
 
 impl Catalogue {
-    /// What keeps the table from being followed.
+    /// The errors that prevent following the table.
     pub fn diagnostics(&self, mapping: &Mapping, publication: &str) -> Vec<String> {
         let mut found = Vec::new();
         if !self.may_replicate {
@@ -147,7 +147,7 @@ impl Catalogue {
         !self.is_standby || self.version >= STANDBY_DECODES
     }
 
-    /// What should be mended, and does not keep the table from being followed.
+    /// The warnings: faults that do not prevent following the table.
     pub fn remarks(&self, mapping: &Mapping) -> Vec<String> {
         let mut found = Vec::new();
         if self.slot_keeps_bytes.is_none() {
@@ -241,7 +241,7 @@ impl Catalogue {
             ));
         }
         if let Some(columns) = &publication.columns {
-            // One that the table does not have is told of elsewhere.
+            // A column that the table lacks has its own error.
             let lacks = |name: &&str| {
                 let is_there = self.columns.iter().flatten().any(|column| column.name == **name);
                 is_there && !columns.iter().any(|column| column == *name)
@@ -261,7 +261,7 @@ impl Catalogue {
         }
     }
 
-    /// Why the publication does not tell the table's changes under its name.
+    /// Why the publication does not send the table's changes under its own name.
     fn unpublished(&self, publication: &Publication, table: &str, name: &str) -> String {
         match &self.form {
             Form::Partitioned if publication.holds_part => format!(
@@ -305,10 +305,10 @@ impl Catalogue {
     }
 }
 
-/// What the catalogue is asked for came with this one.
+/// The catalogue queries need PostgreSQL 12.
 const OLDEST: u32 = 120_000;
 const STANDBY_DECODES: u32 = 160_000;
-/// A publication can be told to send generated columns.
+/// A publication can send generated columns (`publish_generated_columns`).
 const GENERATED_SENT: u32 = 180_000;
 
 #[cfg(test)]
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_upstream_has_no_complaint_and_no_remark() {
+    fn a_correct_upstream_has_no_error_and_no_warning() {
         assert_eq!((diagnostics(|_| {}), sound().remarks(&plain())), (vec![], vec![]));
     }
 
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn all_complaints_come_at_once() {
+    fn all_errors_come_at_once() {
         let found = diagnostics(|found| {
             found.may_replicate = false;
             found.wal_level = "replica".into();

@@ -30,7 +30,7 @@ pub struct MediaConfig {
     pub threads: usize,
     /// A peer that is expected to send and does not for this time is reported as lost.
     pub media_timeout: Duration,
-    /// Whether a session accepts the first source that sends RTP whatever its address (callers behind NAT).
+    /// Whether a session accepts the first source that sends RTP from any address (callers behind NAT).
     pub latch_any: bool,
 }
 

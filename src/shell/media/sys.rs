@@ -45,7 +45,7 @@ impl Epoll {
         }
     }
 
-    /// Waits until something is ready, at most so long.
+    /// Waits until the socket is readable, at most `most`.
     pub(crate) fn wait(&self, most: Duration) {
         let mut poll = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         let most = libc::timespec { tv_sec: most.as_secs() as _, tv_nsec: most.subsec_nanos().into() };

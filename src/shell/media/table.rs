@@ -92,7 +92,7 @@ impl Table {
         Some(removed)
     }
 
-    /// The next session that was opened at least so long ago and never begun.
+    /// The next session that was opened at least `after` ago and never begun.
     pub(super) fn forgotten(&mut self, now: Instant, after: Duration) -> Option<SessionId> {
         while let Some((opened, id)) = self.unbegun.front().copied() {
             let waits = matches!(self.places.get(self.index(id.place)),

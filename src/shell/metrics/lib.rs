@@ -31,7 +31,7 @@ pub use inquiry::{CallOutcome, LookUpResult, ScanPath, ScanResult, Score};
 pub struct Metrics {
     /// Calls that ended, and those rejected before they began.
     pub calls: Counters<CallOutcome>,
-    /// Calls that talk or are being answered.
+    /// Calls that are connected or being answered.
     pub calls_in_progress: Gauge,
     /// INVITE received to 200 sent.
     pub answer_time: Histogram<AnswerTimes>,
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_rtcp_told_of_a_call_is_counted_at_its_end() {
+    fn a_calls_rtcp_quality_is_counted_at_its_end() {
         let metrics = Metrics::new();
         let record = CallRecord {
             started: jiff::Timestamp::UNIX_EPOCH,

@@ -18,7 +18,7 @@ pub(crate) struct Welcome<'a> {
     pub accounts: &'a [InitialAccount],
 }
 
-/// Prints the welcome, then the one line that tells a program that everything is open.
+/// Prints the welcome, then the ready line, by which a program knows that every socket is open.
 pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome<'_>) -> Result<(), Fault> {
     let phone: Vec<String> =
         sockets.sip.listening().iter().map(|(transport, address)| format!("{}:{address}", transport.name())).collect();

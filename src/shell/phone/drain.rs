@@ -78,8 +78,8 @@ impl Drain {
     }
 }
 
-/// After so long without a message of an ended call none is expected: three lost responses to a BYE are repeated within
-/// it (after 0.5, 1 and 2 s).
+/// The silence after which no more messages of an ended call are expected: three lost responses to a BYE are repeated
+/// within it (after 0.5, 1 and 2 s).
 const QUIET: Duration = Duration::from_millis(2500);
 
 #[cfg(test)]

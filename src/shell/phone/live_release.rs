@@ -22,7 +22,7 @@ pub struct LiveRelease {
     pub rules: Arc<Rules>,
     /// The time zone of its opening hours and dates.
     pub zone: TimeZone,
-    /// Different for each time that a release went live: tells cached replies of one release from another's.
+    /// Different each time a release goes live: separates the cached replies of one release from another's.
     pub serial: u64,
 }
 

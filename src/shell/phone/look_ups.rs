@@ -77,7 +77,7 @@ impl LookUps {
             None => Answer::NotFound,
         };
         let reading = Reading { answer, as_of: self.replica.as_of(), now: self.replica.now() };
-        // By the release that is live when the answer comes, whatever the call began with.
+        // The limits come from the release that is live when the answer arrives, not from the call's release.
         let (now, limits) = (clock::now(), self.live.load().release.age_limits());
         let outcome = self.limited(|limiter| look_up.finish(limiter, now, reading, limits));
         let today = clock::local(&live.zone).date();
@@ -94,9 +94,9 @@ impl LookUps {
 pub struct Stage {
     /// Its flow names the sources that are looked up.
     pub release: Arc<Release>,
-    /// When calls are made, whatever the clock says.
+    /// The local time of its calls; the clock is ignored.
     pub civil: DateTime,
-    /// Who calls, whatever number the INVITE shows.
+    /// Its caller; the INVITE's number is ignored.
     pub caller: Caller,
     records: Mutex<Records>,
 }

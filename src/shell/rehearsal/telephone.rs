@@ -205,7 +205,7 @@ impl Telephone {
         }
     }
 
-    /// One packet out, and whatever came in.
+    /// Sends one packet, and reads every packet that arrived.
     fn tick(&mut self) {
         self.send_packet();
         self.listen();

@@ -196,7 +196,7 @@ fn a_rejected_take_can_be_heard_and_neither_kept_nor_approved() {
 }
 
 #[test]
-fn half_a_set_of_digits_goes_live_only_when_somebody_says_so() {
+fn half_a_set_of_digits_goes_live_only_with_confirmation() {
     let office = Office::new();
     for d in 0..3 {
         office.approved(&slot(Lang::Yue, &format!("digit.m.{d}")), &speaker(140.0 + f64::from(d)));
@@ -375,7 +375,7 @@ fn a_take_is_heard_in_its_sentence_with_a_number_of_one_s_own() {
 }
 
 #[test]
-fn the_audit_tells_who_did_what_and_cannot_be_changed() {
+fn the_audit_log_shows_who_did_what_and_cannot_be_changed() {
     let office = Office::new();
     let take = office.approved(&bye(), &speaker(140.0));
     office.studio.publish(&wang(), "because", false).unwrap();

@@ -28,7 +28,7 @@ pub trait Backend: Send + Sync {
     /// An answer of this moment with the age of the replica that gave it.
     fn reading(&self, answer: Answer) -> Reading;
 
-    /// From which ages on the live release tells an answer's age, and refuses the answer.
+    /// The ages from which the live release says an answer's age, and rejects the answer.
     fn age_limits(&self) -> AgeLimits;
 
     /// A 64-bit hash of what may be said of the case at that moment: equal where the same is said, and different

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(crate) const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// What hyper holds of one connection in either direction.
 pub(crate) const BUFFER_BYTES_MAX: usize = 16 * 1024;
-/// A connection on which nothing moves for so long is dropped: its peer does not read.
+/// A connection without progress for this long is dropped: its peer does not read.
 pub(crate) const STALLED_MAX: Duration = Duration::from_secs(60);
 /// How long a connection that was asked to end may finish its request.
 pub(crate) const LAST_REQUEST: Duration = Duration::from_secs(10);

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_is_lowered_to_ours_but_never_below_either_minimum() {
+    fn an_interval_is_lowered_to_the_local_one_but_never_below_either_minimum() {
         let header = |text: &str| Ok(Some(text.to_owned()));
         assert_eq!(terms("k: timer\r\nx: 7200\r\n"), header("1800;refresher=uac"));
         assert_eq!(terms("k: timer\r\nx: 7200\r\nMin-SE: 3600\r\n"), header("3600;refresher=uac"));

@@ -144,7 +144,7 @@ fn a_merged_invite_is_482_and_does_not_disturb_the_call() {
 }
 
 #[test]
-fn a_delayed_offer_is_ours_and_its_answer_comes_in_the_ack() {
+fn a_delayed_offer_is_sent_in_the_200_and_answered_in_the_ack() {
     let mut call = Call::with(Transport::Udp, "", "");
     assert!(matches!(call.out[..], [LegOutput::Offer { sdp: None }]));
     call = call.answer();

@@ -32,7 +32,7 @@ fn master(processed: &Processed) -> Vec<i16> {
 }
 
 #[test]
-fn a_good_take_is_levelled_trimmed_and_passes_without_a_word() {
+fn a_good_take_is_levelled_and_trimmed_and_passes_without_a_fault() {
     let done = processed(&Speaker::default());
     assert_eq!(codes(&done), []);
     let figures = &done.figures;
@@ -130,7 +130,7 @@ fn takes_of_one_sitting_share_a_gain_and_differ_by_two_db_at_most() {
 }
 
 #[test]
-fn another_speaker_is_told_from_the_rest_of_the_set() {
+fn another_speaker_is_detected_in_the_set() {
     let voice = Some(Voice { pitch_hz: 140.0, tilt_db: -3.0 });
     let pitch = |pitch_hz| {
         let conditions = Conditions { voice, ..conditions(TakeSource::Browser) };

@@ -1,11 +1,11 @@
-//! The whole product under load: a `jindu` process on one side, callers and scanners of ours on the other.
+//! The whole product under load: a `jindu` process on one side, the bench's callers and scanners on the other.
 //!
 //! `tests/bench/run` runs every figure and prints one table; `cargo bench --bench load -- media` runs one
 //! (`media`, `signal`, `keys`, `scan`, `start`, `publish`). `CALLS`, `SECONDS` and `ROUNDS` in the environment change the size.
 //!
-//! The machine may be shared: what has a limit is measured beside that limit in the same run, rounds alternate, and
-//! medians are told. Nothing is asserted about time; everything is asserted about correctness: no call may fail, no error
-//! may be logged, every call must be in the journal, and nothing may be held once the callers are gone.
+//! The machine may be shared: a figure with a limit is measured beside that limit in the same run, rounds alternate,
+//! and medians are printed. No time is asserted; correctness is: no call may fail, no error may be logged, every call
+//! must be in the journal, and nothing may be held once the callers are gone.
 
 mod callers;
 mod figures;

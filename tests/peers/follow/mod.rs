@@ -126,7 +126,7 @@ fn a_copy_and_the_stream_after_it_are_the_upstream_row_for_row() {
 }
 
 #[test]
-fn an_unusable_row_waits_aside_and_comes_back_once_it_is_mended() {
+fn an_unusable_row_is_quarantined_until_it_is_corrected() {
     let (cluster, folder) = (Cluster::make(), Folder::new());
     cluster.sql(&cases(1, 100, 1));
     cluster.sql("UPDATE cases SET document = NULL WHERE receipt = '440100000000050'");
@@ -137,7 +137,7 @@ fn an_unusable_row_waits_aside_and_comes_back_once_it_is_mended() {
                  INSERT INTO cases (receipt) VALUES ('no number'); UPDATE cases SET stage = 'ready' WHERE receipt = '440100000000006'");
     node.until("the rest goes on", |node| node.stage(6) == Some(Stage::Ready));
     assert_eq!((node.quarantined(), node.stage(5)), (3, None));
-    assert!(matches!(node.ask(5), Answer::Unavailable), "what it was is no longer true, and is not told");
+    assert!(matches!(node.ask(5), Answer::Unavailable), "the old row is stale, and is not served");
     assert_eq!(node.same(&folder), 98);
     cluster.sql("UPDATE cases SET stage = 'posted' WHERE receipt = '440100000000005'; UPDATE cases SET document = 'visa' WHERE document IS NULL AND id_tail IS NOT NULL");
     node.until("mended rows come back", |node| node.stage(5) == Some(Stage::Posted) && node.stage(50).is_some());
@@ -145,7 +145,7 @@ fn an_unusable_row_waits_aside_and_comes_back_once_it_is_mended() {
 }
 
 #[test]
-fn a_large_value_that_was_not_sent_is_asked_for() {
+fn a_large_value_that_was_not_sent_is_queried() {
     let (cluster, folder) = (Cluster::make(), Folder::new());
     cluster.sql(
         "ALTER TABLE cases ALTER COLUMN pauses SET STORAGE EXTERNAL, ALTER COLUMN applicant_name SET STORAGE MAIN",
@@ -168,7 +168,7 @@ fn a_large_value_that_was_not_sent_is_asked_for() {
 }
 
 #[test]
-fn truncation_and_mass_deletes_wait_for_a_person_and_so_does_what_comes_after() {
+fn truncation_and_mass_deletes_wait_for_an_operator_with_all_later_changes() {
     let (cluster, folder) = (Cluster::make(), Folder::new());
     cluster.sql(&cases(1, 1000, 1));
     let node = follow(&cluster, &folder, &[]);
@@ -238,7 +238,7 @@ fn a_slot_that_is_gone_lost_or_ahead_means_a_new_copy_while_the_old_one_answers(
 }
 
 #[test]
-fn an_upstream_restored_from_a_backup_is_found_out_even_when_it_has_moved_on() {
+fn an_upstream_restored_from_a_backup_is_detected_even_after_new_commits() {
     let (cluster, folder) = (Cluster::make(), Folder::new());
     cluster.sql(&cases(1, 300, 1));
     let node = follow(&cluster, &folder, &[]);
@@ -283,7 +283,7 @@ fn a_promoted_standby_is_found_and_copied_and_crashes_cost_nothing() {
     node.until("the standby has caught up", |_| cluster.sql_on("standby", behind).trim() == "t");
     node.until("it is followed again", |node| node.upstream().streaming.load(Ordering::Relaxed) == 1);
     assert_eq!(node.rebuilds(), 1, "a crash of the upstream needs no copy");
-    // A clean stop waits for what is sent to be safe here: it must not hang.
+    // A clean stop of the server waits until the node has confirmed what was sent: it must not hang.
     let stopping = Instant::now();
     cluster.run(&["down", "primary"]);
     assert!(stopping.elapsed() < Duration::from_secs(15), "a server that is shut down waits for this node");
@@ -334,7 +334,7 @@ fn a_table_may_gain_columns_and_one_that_loses_a_mapped_one_is_never_read_wrongl
 }
 
 #[test]
-fn what_is_refused_is_told_with_its_remedy_and_nothing_falls_back() {
+fn a_refusal_names_its_remedy_and_nothing_falls_back() {
     let (cluster, folder) = (Cluster::make(), Folder::new());
     cluster.sql(&cases(1, 5, 1));
     let other = Cluster::make();
@@ -377,7 +377,7 @@ fn what_is_refused_is_told_with_its_remedy_and_nothing_falls_back() {
 }
 
 #[test]
-fn an_idle_table_holds_no_log_and_a_time_of_commits_tells_the_age_too() {
+fn an_idle_table_holds_no_log_and_commit_times_give_the_age_too() {
     let (cluster, folder) = (Cluster::make(), Folder::new());
     cluster.sql(&cases(1, 5, 1));
     let node = follow(&cluster, &folder, &["replica.postgres.heartbeat_table="]);

@@ -113,7 +113,7 @@ fn a_partitioned_table_is_followed_by_its_root_and_its_partitions_may_come_and_g
     leaf.until("a partition is refused", |node| node.trouble() == Some(UpstreamErrorKind::Setup));
     assert!(leaf.checked().contains("replica.postgres.table = \"public.cases\""), "{}", leaf.checked());
     drop(leaf);
-    // None of these is told by the stream.
+    // The stream sends none of these.
     cluster.sql("ALTER TABLE cases DETACH PARTITION high; UPDATE high SET stage = 'posted'");
     node.until("a partition that went is noticed", |node| node.held());
     assert!(node.replica.decide(Decision::Apply).expect("asked"));
@@ -127,7 +127,7 @@ fn a_partitioned_table_is_followed_by_its_root_and_its_partitions_may_come_and_g
 }
 
 #[test]
-fn rows_without_a_readable_number_are_kept_each_and_leave_with_their_mending() {
+fn each_row_without_a_readable_number_is_quarantined_until_it_is_corrected() {
     let (cluster, folder) = (Cluster::shared("poisoned"), Folder::new());
     let sound = "id_tail = '1234', stage = 'ready', document = 'visa', case_type = 'new', hall = 'north',
                  accepted_on = '2026-01-01', minor = false";
@@ -144,7 +144,7 @@ fn rows_without_a_readable_number_are_kept_each_and_leave_with_their_mending() {
     let tried = |node: &Node| node.replica.quarantine().expect("read").iter().all(|row| row.tries > 0);
     node.until("each is tried again", tried);
     assert_eq!((node.quarantined(), node.same(&folder)), (6, 99), "they are what they were");
-    // Mended: as a number, by a delete, to another one that cannot be read.
+    // Corrected: to a number, by a delete, to another unreadable one.
     cluster.sql(&format!(
         "UPDATE cases SET receipt = '440100000000777', {sound} WHERE receipt = 'one';
          DELETE FROM cases WHERE receipt IN ('two', 'three'); UPDATE cases SET receipt = 'six' WHERE receipt = 'four';
@@ -165,7 +165,7 @@ fn rows_without_a_readable_number_are_kept_each_and_leave_with_their_mending() {
 }
 
 #[test]
-fn bytes_that_are_no_text_put_their_row_aside_and_stop_nothing() {
+fn bytes_that_are_no_text_quarantine_their_row_and_stop_nothing() {
     let (cluster, folder) = (Cluster::shared_without_encoding("bytes"), Folder::new());
     cluster.sql(&cases(1, 50, 1));
     cluster.sql("UPDATE cases SET hall = E'\\xb1\\xb1' WHERE receipt = '440100000000001'; INSERT INTO cases (receipt) VALUES (E'\\xff')");
@@ -183,7 +183,7 @@ fn bytes_that_are_no_text_put_their_row_aside_and_stop_nothing() {
 }
 
 #[test]
-fn what_the_stream_does_not_tell_of_a_table_is_noticed_and_copied() {
+fn table_changes_outside_the_stream_are_detected_and_copied() {
     let (cluster, folder) = (Cluster::shared("remade"), Folder::new());
     cluster.sql(&cases(1, 300, 1));
     publish(&cluster, "cases");
@@ -196,14 +196,14 @@ fn what_the_stream_does_not_tell_of_a_table_is_noticed_and_copied() {
     cluster.sql("ALTER TABLE cases ALTER version TYPE integer, ALTER accepted_on TYPE timestamptz, ALTER stage TYPE varchar(20)");
     node.until_rebuilt("columns of another type", 3);
     cluster.sql("BEGIN; ALTER TABLE cases DROP hall; ALTER TABLE cases ADD hall text DEFAULT 'north'; GRANT SELECT (hall) ON cases TO jindu; COMMIT");
-    node.until_rebuilt("a column made anew", 4);
+    node.until_rebuilt("a column dropped and added again", 4);
     assert_eq!(node.same(&folder), 300);
-    // What happens while it is not published is told by nobody.
+    // No message reports changes made while the table is not published.
     cluster.sql(
         "ALTER PUBLICATION jindu DROP TABLE cases; UPDATE cases SET stage = 'posted' WHERE receipt = '440100000000007';
                  ALTER PUBLICATION jindu ADD TABLE cases",
     );
-    node.until_rebuilt("a table published anew", 5);
+    node.until_rebuilt("a table published again", 5);
     assert_eq!((node.same(&folder), node.stage(7)), (300, Some(Stage::Posted)));
     // Away meanwhile, with another table in its place afterwards.
     drop(node);
@@ -254,7 +254,7 @@ fn every_way_of_changing_rows_is_followed() {
     let [one, two, three, posted, copied] = [1, 2, 3, 9, 999].map(|n| node.stage(n));
     assert_eq!((one, three, copied), (Some(Stage::Ready), None, Some(Stage::Ready)));
     assert!(two.is_some() && posted == Some(Stage::Posted));
-    // Another identity: the whole row, a unique index on the number, and one that does not tell it.
+    // Another identity: the whole row, a unique index on the number, and one without the number.
     cluster.sql(
         "ALTER PUBLICATION jindu SET TABLE cases, jindu_heartbeat; ALTER TABLE cases REPLICA IDENTITY FULL;
          DELETE FROM cases WHERE receipt = '440100000000010';

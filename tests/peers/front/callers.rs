@@ -37,7 +37,7 @@ pub(crate) enum End {
 }
 
 impl Callers {
-    /// New calls at a rate a second, so many in all, each held for so long.
+    /// Starts `calls` calls at `rate` a second; each lasts `hold`.
     pub(crate) fn start(proxy: SocketAddr, rate: u32, calls: u32, hold: Duration) -> Callers {
         let folder = temporary_folder("callers");
         let mut sipp = peer("sipp");

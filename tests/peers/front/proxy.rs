@@ -60,7 +60,7 @@ impl Proxy {
         String::from_utf8_lossy(&fs::read(self.folder.join("log")).unwrap_or_default()).into_owned()
     }
 
-    /// What it answers to the carrier's heartbeat.
+    /// Its status for the carrier's heartbeat.
     pub(crate) fn heartbeat(&self) -> u16 {
         Phone::new(self.address).options().status
     }

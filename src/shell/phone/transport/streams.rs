@@ -28,7 +28,7 @@ pub(super) struct Streams {
 
 struct Stream {
     queue: mpsc::Sender<Bytes>,
-    /// Closes the connection; also tells it from a later one with the same far end.
+    /// Closes the connection; also identifies it: a later one with the same far end has another.
     close: Arc<Notify>,
     heard: Instant,
     spoke: bool,

@@ -89,7 +89,7 @@ fn nothing_that_opens_a_session_lies_in_the_file() {
 }
 
 #[test]
-fn wrong_names_and_wrong_passwords_are_told_alike() {
+fn a_wrong_name_and_a_wrong_password_give_the_same_error() {
     let office = Office::new();
     for (name, password) in [("li", "wrong horse"), ("nobody", PASSWORD), ("", ""), ("<li>", PASSWORD), ("li", "")] {
         let refused = office.try_in(name, password, &home()).unwrap_err();
@@ -117,7 +117,7 @@ fn after_a_few_wrong_passwords_even_the_right_one_must_wait_and_then_will_do() {
 }
 
 #[test]
-fn whoever_guesses_from_elsewhere_does_not_lock_out_a_known_browser() {
+fn guesses_from_elsewhere_do_not_lock_out_a_known_browser() {
     let office = Office::new();
     let signed_in = office.try_in("li", PASSWORD, &home()).expect("right");
     let known = Origin { device: Some(signed_in.device), ..home() };
@@ -192,7 +192,7 @@ fn a_role_counts_from_the_next_request_and_a_removed_account_is_gone_at_once() {
 }
 
 #[test]
-fn names_and_numbers_are_told_apart() {
+fn names_and_numbers_are_distinguished() {
     let office = Office::new();
     let mut new =
         NewAccount { name: "Li".into(), role: Role::Operator, number: None, password: private(PASSWORD), pin: None };

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_ours_or_nothing() {
+    fn only_the_studios_own_cookie_is_read() {
         let ours = "a1".repeat(32);
         let line = format!("other=1; jindu_studio={ours}; x");
         let mut lines = HeaderMap::new();

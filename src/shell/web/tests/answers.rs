@@ -138,7 +138,7 @@ async fn a_kiosk_over_its_limit_is_rejected_whatever_it_scans() {
 }
 
 #[tokio::test]
-async fn an_answer_tells_its_age_until_it_is_too_old_to_give() {
+async fn an_answer_says_its_age_until_it_is_too_old_to_give() {
     let office = Office::open();
     for (age_s, stale, unavailable) in [(60, false, false), (61, true, false), (3601, false, true)] {
         office.seen.age_s.store(age_s, Relaxed);
@@ -190,7 +190,7 @@ async fn a_rating_is_recorded_and_thanked_for() {
 }
 
 #[tokio::test]
-async fn health_tells_a_balancer_and_metrics_tell_an_operator() {
+async fn health_is_for_a_balancer_and_metrics_are_for_an_operator() {
     let office = Office::open();
     office.seen.metrics.calls.inc(CallOutcome::Finished);
     office.asks(scan(RECEIPT)).await;

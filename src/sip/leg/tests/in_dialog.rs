@@ -69,7 +69,7 @@ fn a_reinvite_without_ack_ends_the_call() {
 }
 
 #[test]
-fn a_reinvite_without_offer_gets_ours_and_answers_in_its_ack() {
+fn a_reinvite_without_offer_gets_one_and_answers_in_its_ack() {
     let mut call = Call::established(Transport::Udp);
     let reinvite = call.peer.request("INVITE", "", "");
     assert!(matches!(call.receive(reinvite), [LegOutput::Offer { sdp: None }]));
@@ -222,7 +222,7 @@ fn as_refresher_we_reinvite_with_the_same_description_and_acknowledge_every_200(
 }
 
 #[test]
-fn a_refused_reinvite_of_ours_is_acknowledged_on_its_branch() {
+fn our_refused_reinvite_is_acknowledged_on_its_branch() {
     let headers = "Supported: timer\r\nSession-Expires: 600;refresher=uas\r\n";
     let mut call = Call::with(Transport::Udp, headers, OFFER).answer().acknowledge();
     call.next_deadline();
