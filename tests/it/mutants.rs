@@ -101,20 +101,25 @@ fn every_mutant_has_a_diagnostic_or_is_correct() {
             let after = told(&pick("flow", FLOW), &pick("script", SCRIPT), &pick("calendar", CALENDAR));
             count += 1;
             if after.difference(&before).next().is_none() {
-                survivors.insert(format!("{name}: {what}"));
+                survivors.insert(format!("{name}: {}", without_comment(&what)));
             }
         }
     }
     let known: BTreeSet<String> = SURVIVORS
         .lines()
         .filter(|line| !line.starts_with('#') && !line.trim().is_empty())
-        .map(|line| line.split(" ⇒ ").next().unwrap_or(line).to_owned())
+        .map(|line| without_comment(line.split(" ⇒ ").next().unwrap_or(line)).to_owned())
         .collect();
     let unknown: Vec<&String> = survivors.difference(&known).collect();
     assert!(count > 1500, "only {count} mutants");
     assert!(unknown.is_empty(), "{} of {count} mutants pass unnoticed:\n{}", unknown.len(), list(&unknown));
     let gone: Vec<&String> = known.difference(&survivors).collect();
     assert!(gone.is_empty(), "these have a diagnostic now, or are gone; take them off the list:\n{}", list(&gone));
+}
+
+/// A line of TOML without its comment: another comment is no other mutant.
+fn without_comment(line: &str) -> &str {
+    line.split(" # ").next().unwrap_or(line).trim_end()
 }
 
 fn list(mutants: &[&String]) -> String {

@@ -368,7 +368,7 @@ fn a_refusal_names_its_remedy_and_nothing_falls_back() {
         assert!(what.contains(words), "{words}: {what}");
     }
     cluster.sql("ALTER SYSTEM SET ssl = off; SELECT pg_reload_conf()");
-    expect(&[], UpstreamErrorKind::Tls, "switch ssl on");
+    expect(&[], UpstreamErrorKind::Tls, "enable ssl");
     expect(
         &["replica.postgres.tls=off", "replica.postgres.ca_file="],
         UpstreamErrorKind::Setup,

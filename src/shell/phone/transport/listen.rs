@@ -26,7 +26,23 @@ pub struct TransportLayer {
 
 impl TransportLayer {
     /// Binds every address. Port 0 for both transports of an address gives both the same port.
+    ///
+    /// # Errors
+    /// An address that cannot be bound. A port that the system chose for one transport may be in use for the other: then
+    /// it is asked for another one, a few times.
     pub fn bind(listen: &[(Listening, SocketAddr)]) -> io::Result<TransportLayer> {
+        let chooses = listen.iter().any(|(_, address)| address.port() == 0);
+        let mut left = if chooses { BIND_TRIES } else { 1 };
+        loop {
+            left -= 1;
+            match TransportLayer::bind_once(listen) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && left > 0 => {}
+                bound => return bound,
+            }
+        }
+    }
+
+    fn bind_once(listen: &[(Listening, SocketAddr)]) -> io::Result<TransportLayer> {
         let (mut sockets, mut listeners) = (Vec::new(), Vec::new());
         let mut chosen: HashMap<SocketAddr, SocketAddr> = HashMap::new();
         for (transport, asked) in listen {
@@ -150,6 +166,8 @@ fn is_of_one_peer(error: &io::Error) -> bool {
     )
 }
 
+/// How often the system is asked for ports that are free for both transports.
+const BIND_TRIES: u32 = 8;
 /// A receive buffer for a burst of calls; the kernel may grant less.
 const SOCKET_BUFFER: usize = 8 * 1024 * 1024;
 const DATAGRAM_BYTES: usize = 65_536;
