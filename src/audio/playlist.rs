@@ -118,7 +118,9 @@ impl Playlist {
             Span::Silence { .. } => to.fill(g711::idle(codec)),
             Span::Take => {
                 let law = take.codec.unwrap_or(codec);
-                for (to, from) in to.iter_mut().zip(&take.octets[self.offset..]) {
+                // A recording that has begun since empties the take that is playing.
+                let rest = take.octets.get(self.offset..).unwrap_or_default();
+                for (to, from) in to.iter_mut().zip(rest) {
                     *to = g711::transcode(law, codec, *from);
                 }
             }
@@ -192,6 +194,17 @@ mod tests {
         assert!(heard[250..290].iter().all(|octet| *octet == 0xD5));
         assert!(heard[290..367].iter().all(|octet| *octet == g711::encode(Codec::Alaw, -1000)));
         assert!(heard[367..].iter().all(|octet| *octet == 0xD5));
+    }
+
+    #[test]
+    fn a_take_that_a_new_recording_empties_ends_where_it_is() {
+        let bank = bank();
+        let mut list = Playlist::new(vec![Span::Take, clip("b")]);
+        let mut packet = [0; 48];
+        assert!(!list.fill(&bank, &Take::of(&[1000; 160]), Codec::Alaw, &mut packet));
+        assert!(!list.fill(&bank, &Take::default(), Codec::Alaw, &mut packet));
+        assert!(packet.iter().all(|octet| *octet == g711::encode(Codec::Alaw, -1000)));
+        assert!(list.fill(&bank, &Take::default(), Codec::Alaw, &mut packet));
     }
 
     #[test]

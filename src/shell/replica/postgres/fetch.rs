@@ -1,10 +1,11 @@
 //! Fetches single rows: those that the stream sent without an unchanged large value, and those in quarantine.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use base::Private;
 use replica::Change;
-use replica::upstream::{Field, NAMELESS, UpstreamError, gone, row_id};
+use replica::upstream::{Field, NAMELESS, UpstreamError, UpstreamErrorKind, gone, row_id};
 
 use crate::postgres::catalogue::literal;
 use crate::postgres::connected::Connected;
@@ -14,6 +15,25 @@ use crate::postgres::initial_copy::change;
 use crate::postgres::session::Session;
 
 impl Following {
+    /// Waits until queries see the changes of a committed transaction. The server sends them once the commit is in its
+    /// log, which is a moment before other sessions see it, and longer with synchronous replication.
+    ///
+    /// # Errors
+    /// The server does not answer, or the transaction stays invisible: the stream begins again where the copy is.
+    pub(super) async fn await_visible(&self, connected: &Connected, xid: u32) -> Result<(), UpstreamError> {
+        let sql = VISIBLE.replace("{xid}", &xid.to_string());
+        for _ in 0..VISIBLE_TRIES {
+            if connected.session.row(&self.settings, &sql).await?.get(0) == Some("t") {
+                return Ok(());
+            }
+            tokio::time::sleep(VISIBLE_PAUSE).await;
+        }
+        Err(UpstreamError::new(
+            UpstreamErrorKind::Silent,
+            "a committed transaction is not visible yet; the stream restarts",
+        ))
+    }
+
     /// The current row of a case, as a change. Later changes in the stream are applied after it.
     pub(super) async fn fetch_case(
         &self,
@@ -84,3 +104,13 @@ fn plain(following: &Following, receipt: &Private<String>) -> String {
     let column = super::catalogue::identifier(following.settings.mapping.receipt_column());
     format!("pg_catalog.translate({column}::text, ' -', '') = {}", literal(receipt.expose()))
 }
+
+/// Whether the present snapshot contains transaction `{xid}`, whose 32 bits belong to the epoch nearest to the snapshot.
+const VISIBLE: &str = "SELECT pg_catalog.txid_visible_in_snapshot(
+    id + CASE WHEN id - last > 2147483648 THEN -4294967296 WHEN last - id > 2147483648 THEN 4294967296 ELSE 0 END, snapshot)
+    FROM (SELECT snapshot, last, ((last >> 32) << 32) + {xid} AS id
+        FROM (SELECT snapshot, pg_catalog.txid_snapshot_xmax(snapshot) AS last
+            FROM (SELECT pg_catalog.txid_current_snapshot() AS snapshot) AS a) AS b) AS c";
+/// Ten seconds.
+const VISIBLE_TRIES: u32 = 2000;
+const VISIBLE_PAUSE: Duration = Duration::from_millis(5);

@@ -45,6 +45,8 @@ pub(super) struct Stream<'a> {
     /// The open transaction, if it is too large and only counted.
     pub(super) counting: Option<LargeTransaction>,
     pub(super) sent_us: i64,
+    /// The transaction of the last begin message.
+    pub(super) xid: u32,
 }
 
 /// Complete transactions that wait for the writer.
@@ -84,6 +86,7 @@ impl Following {
             written: Instant::now(),
             counting: None,
             sent_us: 0,
+            xid: 0,
             following: self,
         };
         stream.acknowledge();
@@ -140,7 +143,8 @@ impl Stream<'_> {
             event.map_err(|error| session::of_stream(&self.following.settings, &self.connected.server, &error))?;
         match event {
             None => Err(UpstreamError::new(UpstreamErrorKind::Unreachable, "the upstream has ended the stream")),
-            Some(ReplicationEvent::Begin { final_lsn, commit_time_micros, .. }) => {
+            Some(ReplicationEvent::Begin { final_lsn, xid, commit_time_micros }) => {
+                self.xid = xid;
                 self.gather.begin(final_lsn.as_u64(), commit_time_micros)?;
                 self.confirm_history();
                 let large = self.following.large.filter(|large| large.commit == final_lsn.as_u64());
@@ -205,7 +209,10 @@ impl Stream<'_> {
     pub(super) async fn change(&self, step: Step) -> Result<Change, UpstreamError> {
         match step {
             Step::Change(change) => Ok(change),
-            Step::Fetch(receipt) => self.following.fetch_case(&self.connected, &receipt).await,
+            Step::Fetch(receipt) => {
+                self.following.await_visible(&self.connected, self.xid).await?;
+                self.following.fetch_case(&self.connected, &receipt).await
+            }
         }
     }
 
