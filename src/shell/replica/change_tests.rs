@@ -218,7 +218,7 @@ fn a_rebuild_that_is_given_up_leaves_nothing_and_a_far_smaller_one_is_held() {
     assert_eq!(served(&replica, 1), Some(Stage::Ready));
     replica.decide(Decision::Drop).unwrap();
     assert!(matches!(smaller(), Err(ApplyError::Dropped)));
-    assert!(matches!(smaller(), Err(ApplyError::Held { .. })), "the next one is asked about anew");
+    assert!(matches!(smaller(), Err(ApplyError::Held { .. })), "the next one needs a new decision");
     replica.decide(Decision::Apply).unwrap();
     assert!(smaller().is_ok() && served(&replica, 1) == Some(Stage::Posted));
     assert_eq!(total(&replica.metrics().rebuilds), 1);

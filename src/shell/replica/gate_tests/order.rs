@@ -113,9 +113,9 @@ fn a_snapshot_of_a_lower_number_and_a_later_time_begins_anew_and_an_old_one_does
     node.takes(&[&Sent { name: "again.ndjson".into(), ..old }]);
     node.holds(&before);
     assert_eq!(node.sequence(), Some(3));
-    let mut anew = Upstream { as_of: upstream.as_of, ..Upstream::new(150) };
-    node.takes(&[&anew.snapshot(), &anew.changes(10)]);
-    node.holds(&anew.truth());
+    let mut restarted = Upstream { as_of: upstream.as_of, ..Upstream::new(150) };
+    node.takes(&[&restarted.snapshot(), &restarted.changes(10)]);
+    node.holds(&restarted.truth());
     assert_eq!(node.sequence(), Some(2));
 }
 

@@ -97,15 +97,15 @@ fn an_expired_key_cannot_set_the_copy_back_to_its_own_numbers() {
     old.key = Some(("k2".into(), SigningKey::from_bytes(&[2; 32])));
     node.takes(&[&old.changes(5)]);
     let truth = old.truth();
-    let anew = |name: &str, byte| {
+    let signed = |name: &str, byte| {
         let as_of = old.as_of + SignedDuration::from_secs(60);
         Upstream { as_of, ..Upstream::signed(50, name, byte) }.snapshot()
     };
-    node.takes(&[&anew("k1", 1)]);
+    node.takes(&[&signed("k1", 1)]);
     assert!(node.refused()[0].contains("key k1 is not good for sequence 4"), "{:?}", node.refused());
     assert_eq!(node.sequence(), Some(3));
     node.holds(&truth);
-    node.takes(&[&anew("k2", 2)]);
+    node.takes(&[&signed("k2", 2)]);
     assert_eq!(node.sequence(), Some(1));
 }
 
