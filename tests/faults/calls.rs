@@ -87,7 +87,7 @@ impl Shared {
         let day = self.peace.day();
         let answer = within(PATIENCE, || {
             let heard = phone.heard();
-            let answer = clips.iter().find(|(_, clip)| find(&heard, clip, 0).is_some());
+            let answer = clips.iter().find(|(_, clip)| find(&heard, clip).is_some());
             match answer {
                 Some((id, _)) => Ok(Some(*id)),
                 None if self.peace.day() != day => Ok(None),

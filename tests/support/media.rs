@@ -37,7 +37,7 @@ impl Media {
         let sender = socket.try_clone().expect("a second handle");
         std::thread::spawn({
             let stop = Arc::clone(&stop);
-            move || receive_all(&socket, codec, &stop, &heard)
+            move || receive_all(&socket, peer, codec, &stop, &heard)
         });
         let thread = std::thread::spawn(move || send_all(&sender, peer, codec, &stop, &muted, (&keys, &voice)));
         Media { thread: Some(thread), ..media }
@@ -73,6 +73,13 @@ impl Media {
         self.heard.lock().expect("sound").values().flatten().copied().collect()
     }
 
+    /// How many packets were heard, and how many are missing between the first and the last of them.
+    pub(crate) fn packets(&self) -> (usize, usize) {
+        let heard = self.heard.lock().expect("sound");
+        let span = heard.keys().next().zip(heard.keys().next_back()).map_or(0, |(first, last)| last - first + 1);
+        (heard.len(), span as usize - heard.len())
+    }
+
     pub(crate) fn end(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
@@ -81,13 +88,20 @@ impl Media {
     }
 }
 
-fn receive_all(socket: &UdpSocket, codec: u8, stop: &AtomicBool, heard: &Mutex<BTreeMap<u32, Vec<u8>>>) {
+// Only what comes from `peer`: this port may have been another telephone's, whose gateway has not noticed its end yet.
+fn receive_all(
+    socket: &UdpSocket,
+    peer: SocketAddr,
+    codec: u8,
+    stop: &AtomicBool,
+    heard: &Mutex<BTreeMap<u32, Vec<u8>>>,
+) {
     socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a limit");
     let mut buffer = [0; 2048];
     let (mut first, mut rounds, mut last) = (None, 0_u32, 0_u16);
     while !stop.load(Ordering::Relaxed) {
-        let Ok(length) = socket.recv(&mut buffer) else { continue };
-        if length <= 12 || buffer[1] & 0x7f != codec {
+        let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
+        if from != peer || length <= 12 || buffer[1] & 0x7f != codec {
             continue;
         }
         let sequence = u16::from_be_bytes([buffer[2], buffer[3]]);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::media::Media;
+use crate::sound::Search;
 use crate::wait::{eventually, within};
 
 /// A telephone with one line.
@@ -361,9 +362,14 @@ impl Phone {
 
     /// Whether a recording is heard, within a limit, after what was heard before.
     pub fn hears(&mut self, clip: &[u8], limit: Duration) -> bool {
-        let found = within(limit, || crate::sound::find(&self.heard(), clip, self.heard_to));
-        self.heard_to = found.as_ref().map_or(self.heard_to, |end| *end);
-        found.is_ok()
+        let mut search = Search::new(clip, self.heard_to);
+        let Ok(end) = within(limit, || search.in_more(&self.heard())) else {
+            let (count, missing) = self.media().packets();
+            eprintln!("{}: {count} packets were heard, {missing} are missing between them", self.call_id);
+            return false;
+        };
+        self.heard_to = end;
+        true
     }
 
     fn media(&self) -> &Media {

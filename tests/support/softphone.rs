@@ -82,10 +82,10 @@ impl Softphone {
 
     /// Waits until a recording is heard, octet for octet, after what was heard before.
     pub fn hears(&mut self, clip: &[u8], what: &str) {
-        let from = self.heard_to;
+        let mut search = crate::sound::Search::new(clip, self.heard_to);
         let mut end = None;
         self.until(what, |phone| {
-            end = crate::sound::find(&phone.heard(), clip, from);
+            end = search.in_more(&phone.heard());
             end.is_some()
         });
         self.heard_to = end.expect("it was found");

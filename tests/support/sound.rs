@@ -32,13 +32,34 @@ pub fn beep() -> Vec<u8> {
     samples.iter().map(|sample| g711::encode(Codec::Alaw, *sample)).collect()
 }
 
-/// The end of the first stretch from `from` on that holds a clip, but for its quiet ends.
-pub fn find(heard: &[u8], clip: &[u8], from: usize) -> Option<usize> {
-    let core = core_of(clip);
-    if core.is_empty() || heard.len() < from + core.len() {
-        return None;
+/// The end of the first stretch that holds a clip, but for its quiet ends.
+pub fn find(heard: &[u8], clip: &[u8]) -> Option<usize> {
+    Search::new(clip, 0).in_more(heard)
+}
+
+/// Looks for a clip in sound that grows: what was searched once is not searched again.
+#[derive(Debug)]
+pub struct Search<'a> {
+    core: &'a [u8],
+    from: usize,
+}
+
+impl<'a> Search<'a> {
+    /// A search that begins at `from`.
+    pub fn new(clip: &'a [u8], from: usize) -> Search<'a> {
+        Search { core: core_of(clip), from }
     }
-    heard[from..].windows(core.len()).position(|window| window == core).map(|at| from + at + core.len())
+
+    /// The end of the first stretch that holds the clip; `heard` is all that was heard so far.
+    pub fn in_more(&mut self, heard: &[u8]) -> Option<usize> {
+        if self.core.is_empty() || heard.len() < self.from + self.core.len() {
+            return None;
+        }
+        let found = heard[self.from..].windows(self.core.len()).position(|window| window == self.core);
+        let end = found.map(|at| self.from + at + self.core.len());
+        self.from = heard.len() - self.core.len() + 1;
+        end
+    }
 }
 
 /// The middle half of a clip: fades and silence are alike in many.

@@ -387,6 +387,7 @@ let retry = 0;
 function offline() {
   clearTimeout(retry);
   forget();
+  last.text = ""; // nothing was answered: the same receipt may be scanned again at once
   go("offline");
   const again = async (wait) => {
     if (view() !== "offline") return;
