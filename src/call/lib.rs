@@ -8,6 +8,7 @@ mod line_test;
 mod look_up;
 mod media_control;
 mod media_session;
+mod overload;
 mod recording_session;
 #[cfg(test)]
 mod test_clock;
@@ -20,6 +21,7 @@ pub use line_test::{LineTest, line_test_clips};
 pub use look_up::{findings, query, result_of};
 pub use media_control::{KeySource, MediaCommand, MediaEvent, MediaSetup};
 pub use media_session::{MediaFrame, MediaLimits, MediaQuality, MediaSession, MissingClip};
+pub use overload::Overload;
 pub use recording_session::{
     RecordingSession, Reply, SignIn, Slot, StudioRequest, TakeFault, TakeReport, studio_clips, trim_to_speech,
 };

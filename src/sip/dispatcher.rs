@@ -67,6 +67,10 @@ impl Dispatcher {
         Dispatcher { seed }
     }
 
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// The disposition of one message.
     pub fn dispatch(&self, message: &Message, arrival: &Arrival, state: NodeState) -> Disposition {
         let Some(method) = message.method() else { return sort_response(message, state) };

@@ -23,6 +23,7 @@ pub mod limits;
 mod message;
 mod name_addr;
 mod response;
+mod shed;
 mod stream;
 #[cfg(test)]
 mod test_peer;
@@ -38,4 +39,5 @@ pub use leg::{EndCause, Leg, LegInput, LegOutput, Local, TransferProgress};
 pub use lexer::{Fault, HeaderName};
 pub use message::{LegKey, MalformedMessage, Message, parse_datagram};
 pub use name_addr::NameAddr;
+pub use shed::Shed;
 pub use stream::{Frame, StreamFramer};

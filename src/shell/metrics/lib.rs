@@ -57,6 +57,8 @@ pub struct Metrics {
     pub sip_requests: Counters<SipMethod>,
     /// SIP messages dropped before any state was made.
     pub sip_dropped: Counters<SipDrop>,
+    /// New calls rejected because more came than are answered in time.
+    pub calls_shed: Counter,
     /// Scans.
     pub scans: Counters2<ScanPath, ScanResult>,
     /// Ratings by callers and at kiosks.
@@ -109,6 +111,11 @@ impl Metrics {
         );
         self.sip_requests.write(page, "jindu_sip_requests_total", "SIP requests received, by method.");
         self.sip_dropped.write(page, "jindu_sip_dropped_total", "SIP messages dropped unanswered, by reason.");
+        page.counter(
+            "jindu_calls_shed_total",
+            "New calls that got 503 because more came than are answered in time.",
+            self.calls_shed.value(),
+        );
         page.counter(
             "jindu_rtp_peer_lost_total",
             "RTP packets sent that peers report as lost, by the last report of each call.",

@@ -22,7 +22,7 @@ use super::registry::Registration;
 use super::services::Shared;
 use base::{Lang, Private};
 use call::{
-    self, Application, Call, CallSetup, CdrBuilder, Effect, Input, LineTest, MediaEvent, Output, Purpose,
+    self, Application, Call, CallSetup, CdrBuilder, Effect, Input, LineTest, MediaEvent, Output, Overload, Purpose,
     RecordingSession, Reply, StudioRequest, Telemetry,
 };
 use flow::sheet::TICKET;
@@ -45,6 +45,22 @@ pub(crate) struct Start {
     pub session: OpenSession,
 }
 
+/// A call that waits for its first answer; dropped when it has it.
+pub(crate) struct Unanswered(Arc<Overload>);
+
+impl Unanswered {
+    pub(crate) fn begin(overload: &Arc<Overload>) -> Unanswered {
+        overload.begin();
+        Unanswered(Arc::clone(overload))
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        self.0.answered(clock::now());
+    }
+}
+
 /// An INVITE that begins a new call under the key of an ended one, and how it came.
 pub(crate) type Renewed = (Box<Message>, Arrival);
 
@@ -53,6 +69,7 @@ pub(crate) async fn run(
     shared: Arc<Shared>,
     registration: Registration,
     start: Start,
+    unanswered: Unanswered,
     mut arrivals: mpsc::Receiver<Input>,
 ) -> Option<Renewed> {
     let (events, mut media) = mpsc::channel(MEDIA_QUEUE);
@@ -61,6 +78,7 @@ pub(crate) async fn run(
     if task.perform(first) {
         return task.renewed;
     }
+    drop(unanswered);
     let mut listening = true;
     let sleep = sleep_until(far_off.into());
     tokio::pin!(sleep);

@@ -9,26 +9,27 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::calls::{self, Start};
+use super::calls::{self, Start, Unanswered};
 use super::registry::Registry;
 use super::services::{Services, Shared};
 use super::transport::{Receiver, TransportLayer};
-use call::{Admission, Input, Purpose, Rejection};
+use call::{Admission, Input, Overload, Purpose, Rejection};
 use inquiry::{CallOutcome, Capacity};
 use metrics::{Metrics, SipDrop};
 use os::clock;
-use sip::{Arrival, Dispatcher, Disposition, LegKey, MalformedMessage, Message, Method, NodeState, Outgoing};
+use sip::{Arrival, Dispatcher, Disposition, LegKey, MalformedMessage, Message, Method, NodeState, Outgoing, Shed};
 
 /// Takes every SIP message of a node.
 pub struct UserAgent {
     this: Weak<UserAgent>,
     dispatcher: Dispatcher,
     admission: Mutex<Admission>,
+    overload: Arc<Overload>,
     registry: Arc<Registry>,
     shared: Arc<Shared>,
 }
@@ -52,6 +53,7 @@ impl UserAgent {
             this: Weak::clone(this),
             dispatcher: Dispatcher::new(clock::random_u64()),
             admission: Mutex::new(admission),
+            overload: Arc::new(Overload::new(clock::now())),
             registry,
             shared: Arc::new(Shared::new(settings, services, transport.sender(Weak::<UserAgent>::clone(this)))),
         })
@@ -75,6 +77,11 @@ impl UserAgent {
             Err(TrySendError::Closed(Input::Sip(sip))) => self.no_such_call(&sip.0, &sip.1),
             Err(TrySendError::Closed(_)) => {}
         }
+    }
+
+    fn count_shed(&self) {
+        self.metrics().calls.inc(CallOutcome::Refused);
+        self.metrics().calls_shed.inc();
     }
 
     fn no_such_call(&self, message: &Message, arrival: &Arrival) {
@@ -104,10 +111,12 @@ impl UserAgent {
                 });
             }
         };
+        let unanswered = Unanswered::begin(&self.overload);
         let address = self.shared.public_address(arrival.local);
         match self.shared.services.media.open(address, clock::random_u64()) {
             Ok(session) => {
-                self.start(key, purpose, Start { received, invite, arrival: *arrival, address, session });
+                let start = Start { received, invite, arrival: *arrival, address, session };
+                self.start(key, purpose, start, unanswered);
             }
             Err(error) => {
                 tracing::warn!(%error, "a call was rejected: no media session");
@@ -133,10 +142,10 @@ impl UserAgent {
         trunks.is_empty() || trunks.iter().any(|trunk| trunk.contains(address))
     }
 
-    fn start(&self, key: LegKey, purpose: Purpose, start: Start) {
+    fn start(&self, key: LegKey, purpose: Purpose, start: Start, unanswered: Unanswered) {
         let (registration, arrivals) = self.registry.register(key, purpose);
         self.metrics().calls_in_progress.add(1);
-        let call = calls::run(Arc::clone(&self.shared), registration, start, arrivals);
+        let call = calls::run(Arc::clone(&self.shared), registration, start, unanswered, arrivals);
         let this = Weak::clone(&self.this);
         tokio::spawn(async move {
             // Once a call is gone, an INVITE that takes its place begins the next one under the same key.
@@ -163,6 +172,29 @@ impl Receiver for UserAgent {
         known
     }
 
+    fn waited(&self, age: Duration) {
+        self.overload.read(clock::now(), age);
+    }
+
+    fn sheds(&self, datagram: &[u8], arrival: &Arrival) -> bool {
+        if !self.overload.sheds(clock::now()) {
+            return false;
+        }
+        match self.dispatcher.shed(datagram, arrival, self.shared.settings.retry_after) {
+            Shed::Other => false,
+            Shed::Done => true,
+            Shed::Call(key, reply) => {
+                // The INVITE of a call in progress came again.
+                let is_new = self.registry.inbox(&key).is_none();
+                if is_new {
+                    self.count_shed();
+                    self.reply(reply);
+                }
+                is_new
+            }
+        }
+    }
+
     fn message(&self, message: Message, arrival: &Arrival) {
         let received = clock::now();
         if let Some(method) = message.method() {
@@ -187,6 +219,10 @@ impl Receiver for UserAgent {
                 self.reply(reply);
             }
             Disposition::Leg => self.deliver(inbox, message, arrival),
+            Disposition::Invite if self.overload.sheds(received) => {
+                self.count_shed();
+                self.reply(self.dispatcher.unavailable(&message, arrival, state));
+            }
             Disposition::Invite => self.new_call(received, key, message, arrival, (state, capacity)),
         }
     }

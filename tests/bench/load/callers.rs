@@ -21,6 +21,10 @@ pub(crate) struct Heard {
     pub(crate) called: u64,
     pub(crate) ended: u64,
     pub(crate) failed: u64,
+    /// Of the failed: 503 with Retry-After.
+    pub(crate) shed: u64,
+    /// INVITE to the first final answer, whatever it is.
+    pub(crate) finals: Vec<f64>,
     pub(crate) repeats: u64,
     /// How late this side ran at worst: what it cannot blame on the other.
     pub(crate) late: f64,
@@ -245,10 +249,7 @@ impl Callers {
                 self.heard.ended += 1;
                 self.forget(n);
             }
-            (State::Calling, _) if invited => {
-                self.heard.failed += 1;
-                self.forget(n);
-            }
+            (State::Calling, _) if invited => self.refused(n, text, status, at),
             _ => {}
         }
     }
@@ -269,6 +270,26 @@ impl Callers {
         }
     }
 
+    fn refused(&mut self, n: usize, text: &str, status: u16, at: u64) {
+        self.heard.failed += 1;
+        self.heard.shed += u64::from(status == 503 && header(text, "Retry-After").is_some());
+        self.heard.finals.push(ms(at.saturating_sub(self.calls[n].asked)));
+        // The ACK of a refusal has the branch of its INVITE (RFC 3261 §17.1.1.3).
+        let branch = header(text, "Via").and_then(|via| via.split("branch=").nth(1)?.split(';').next());
+        let (call, local) = (&self.calls[n], self.sip.local_addr().expect("bound"));
+        let ack = format!(
+            "ACK {} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch={};rport\r\nMax-Forwards: 70\r\n\
+             From: <sip:load@{local}>;tag=f{}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n",
+            call.target,
+            branch.unwrap_or_default(),
+            call.id,
+            header(text, "To").unwrap_or_default(),
+            call.id
+        );
+        let _ = self.sip.send_to(ack.as_bytes(), self.server);
+        self.forget(n);
+    }
+
     fn answered(&mut self, n: usize, text: &str, at: u64) {
         let port = text.split("m=audio ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u16>().ok());
         let contact = header(text, "Contact").and_then(|contact| contact.split(['<', '>']).nth(1));
@@ -281,6 +302,7 @@ impl Callers {
         call.leaves_at = call.leaves_at.map(|after| call.acked + after);
         call.key_at = call.key_at.map(|after| call.acked + after);
         self.heard.answers.push(ms(at.saturating_sub(call.asked)));
+        self.heard.finals.push(ms(at.saturating_sub(call.asked)));
         self.by_port[usize::from(port.expect("a media port in the answer"))] = Some(n);
         self.request(n, "ACK", 1, "");
     }

@@ -12,13 +12,14 @@ use super::{median, part, scans, setting};
 type Measure = fn(&mut Table);
 
 /// Every group by its name on the command line.
-pub(crate) const ALL: [(&str, Measure); 6] = [
+pub(crate) const ALL: [(&str, Measure); 7] = [
     ("media", media),
     ("signal", signal),
     ("keys", keys),
     ("scan", scan),
     ("start", start),
     ("publish", super::publish::publish),
+    ("overload", super::overload::overload),
 ];
 
 /// Lines of the result.
@@ -278,4 +279,4 @@ fn start(table: &mut Table) {
 }
 
 pub(crate) const HOTLINE: &str = "96110110";
-const LINE_TEST: &str = "9196";
+pub(crate) const LINE_TEST: &str = "9196";

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::Interest;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 
@@ -14,6 +16,7 @@ use super::receiver::Receiver;
 use super::sender::{Sender, UdpSockets};
 use super::streams::Streams;
 use config::Transport as Listening;
+use os::datagrams::{Datagram, Datagrams, stamp_arrivals};
 use os::sockets::tcp_listener;
 use sip::{Arrival, Transport, parse_datagram};
 
@@ -102,6 +105,8 @@ fn bind_udp(address: SocketAddr) -> io::Result<(SocketAddr, UdpSocket)> {
     // A burst of calls arrives faster than it is read; the default buffer loses 2,000 calls/s.
     let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
     let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
+    // Without it the age of what is read is unknown, and calls are judged by what is waiting alone.
+    let _ = stamp_arrivals(socket.as_fd());
     socket.bind(&address.into())?;
     let socket = UdpSocket::from_std(socket.into())?;
     Ok((socket.local_addr()?, socket))
@@ -114,23 +119,29 @@ fn bind_tcp(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
 
 async fn read_datagrams(sockets: UdpSockets, number: usize, receiver: Arc<dyn Receiver>) -> io::Error {
     let (local, socket) = &sockets[number];
-    let mut buffer = vec![0; DATAGRAM_BYTES];
+    let mut datagrams = Datagrams::default();
     loop {
-        match socket.recv_from(&mut buffer).await {
-            Ok((length, source)) => {
-                if !receiver.accepts(source.ip()) {
-                    continue;
-                }
-                let arrival = Arrival { transport: Transport::Udp, source, local: *local };
-                match parse_datagram(&buffer[..length]) {
-                    Ok(message) => receiver.message(message, &arrival),
-                    Err(malformed) => receiver.malformed(&malformed, &arrival),
-                }
+        match socket.async_io(Interest::READABLE, || datagrams.receive(socket.as_fd())).await {
+            Ok((count, age)) => {
+                receiver.waited(age);
+                (0..count).filter_map(|n| datagrams.get(n)).for_each(|datagram| give(&datagram, *local, &*receiver));
             }
             // An ICMP error names one peer that is gone; the socket is sound.
             Err(error) if is_of_one_peer(&error) => {}
             Err(error) => return error,
         }
+    }
+}
+
+fn give(datagram: &Datagram<'_>, local: SocketAddr, receiver: &dyn Receiver) {
+    let Datagram { octets, source } = *datagram;
+    let arrival = Arrival { transport: Transport::Udp, source, local };
+    if !receiver.accepts(source.ip()) || receiver.sheds(octets, &arrival) {
+        return;
+    }
+    match parse_datagram(octets) {
+        Ok(message) => receiver.message(message, &arrival),
+        Err(malformed) => receiver.malformed(&malformed, &arrival),
     }
 }
 
@@ -170,5 +181,4 @@ fn is_of_one_peer(error: &io::Error) -> bool {
 const BIND_TRIES: u32 = 8;
 /// A receive buffer for a burst of calls; the kernel may grant less.
 const SOCKET_BUFFER: usize = 8 * 1024 * 1024;
-const DATAGRAM_BYTES: usize = 65_536;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

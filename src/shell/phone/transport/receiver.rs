@@ -1,6 +1,7 @@
 //! What the transport layer gives its messages to.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use sip::{Arrival, MalformedMessage, Message};
 
@@ -8,6 +9,12 @@ use sip::{Arrival, MalformedMessage, Message};
 pub trait Receiver: Send + Sync {
     /// Whether messages from this address are accepted. Of an address that is refused nothing is read or answered.
     fn accepts(&self, address: IpAddr) -> bool;
+
+    /// Datagrams were read, the oldest of which had waited for `age`.
+    fn waited(&self, age: Duration);
+
+    /// Whether a datagram is answered without being parsed, because more calls come than are answered in time.
+    fn sheds(&self, datagram: &[u8], arrival: &Arrival) -> bool;
 
     /// Takes one message.
     fn message(&self, message: Message, arrival: &Arrival);

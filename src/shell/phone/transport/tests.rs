@@ -26,6 +26,12 @@ impl Receiver for Notes {
         self.trusts
     }
 
+    fn waited(&self, _age: Duration) {}
+
+    fn sheds(&self, _datagram: &[u8], _arrival: &Arrival) -> bool {
+        false
+    }
+
     fn message(&self, message: Message, arrival: &Arrival) {
         let _ = self.notes.send((Some(message.call_id().to_owned()), *arrival));
     }

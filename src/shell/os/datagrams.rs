@@ -1,0 +1,174 @@
+//! Many datagrams in one system call, each with the time that it waited in the kernel.
+
+use std::io;
+use std::mem::{size_of, zeroed};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+/// Room for some datagrams, used again and again.
+pub struct Datagrams {
+    octets: Box<[[u8; DATAGRAM_BYTES]]>,
+    names: Box<[libc::sockaddr_storage; BATCH]>,
+    controls: Box<[Control; BATCH]>,
+    lengths: [usize; BATCH],
+}
+
+/// Room for one control message with a time, aligned as the kernel writes it.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Control([u8; CONTROL_BYTES]);
+
+/// A datagram that was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// All of its octets.
+    pub octets: &'a [u8],
+    /// Who sent it.
+    pub source: SocketAddr,
+}
+
+/// Asks the kernel for the time at which each datagram came in ([`Datagrams::receive`] reads it).
+///
+/// # Errors
+/// That of setsockopt.
+pub fn stamp_arrivals(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    let length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: `on` lives for the call, and its length is given.
+    let result = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, (&raw const on).cast(), length)
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+impl Default for Datagrams {
+    fn default() -> Self {
+        // SAFETY: sockaddr_storage is plain data; all zeros is a value of it (AF_UNSPEC).
+        let names = Box::new([unsafe { zeroed() }; BATCH]);
+        Datagrams {
+            octets: vec![[0; DATAGRAM_BYTES]; BATCH].into_boxed_slice(),
+            names,
+            controls: Box::new([Control([0; CONTROL_BYTES]); BATCH]),
+            lengths: [0; BATCH],
+        }
+    }
+}
+
+impl Datagrams {
+    /// Reads what is there, without waiting. Returns how many datagrams came, and how long the oldest had waited; zero if the
+    /// socket's arrivals are not stamped.
+    ///
+    /// # Errors
+    /// That of recvmmsg; [`io::ErrorKind::WouldBlock`] if nothing is there.
+    pub fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<(usize, Duration)> {
+        // SAFETY: iovec and mmsghdr are plain data; all zeros is a value of them, null pointers included.
+        let (mut parts, mut messages): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) = unsafe { zeroed() };
+        for n in 0..BATCH {
+            parts[n] = libc::iovec { iov_base: self.octets[n].as_mut_ptr().cast(), iov_len: DATAGRAM_BYTES };
+            let header = &mut messages[n].msg_hdr;
+            header.msg_iov = &mut parts[n];
+            header.msg_iovlen = 1;
+            header.msg_name = (&raw mut self.names[n]).cast();
+            header.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+            header.msg_control = (&raw mut self.controls[n]).cast();
+            header.msg_controllen = CONTROL_BYTES as _;
+        }
+        // SAFETY: every pointer in `messages` is to memory of `self` or this frame with the length given beside it.
+        let count = unsafe {
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                messages.as_mut_ptr(),
+                BATCH as libc::c_uint,
+                libc::MSG_DONTWAIT as _,
+                std::ptr::null_mut(),
+            )
+        };
+        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        for (length, message) in self.lengths.iter_mut().zip(&messages[..count]) {
+            *length = message.msg_len as usize;
+        }
+        Ok((count, messages[..count].first().and_then(stamp).map_or(Duration::ZERO, age)))
+    }
+
+    /// One of the datagrams of the last [`Datagrams::receive`].
+    pub fn get(&self, n: usize) -> Option<Datagram<'_>> {
+        Some(Datagram { octets: &self.octets[n][..self.lengths[n]], source: address(&self.names[n])? })
+    }
+}
+
+/// When the kernel received a datagram, by its own clock (CLOCK_REALTIME).
+fn stamp(message: &libc::mmsghdr) -> Option<libc::timespec> {
+    // SAFETY: the kernel has filled in `msg_control`, which points to memory of the caller, and its length.
+    let control = unsafe { libc::CMSG_FIRSTHDR(&raw const message.msg_hdr).as_ref() }?;
+    let is_time = control.cmsg_level == libc::SOL_SOCKET && control.cmsg_type == libc::SCM_TIMESTAMPNS;
+    // SAFETY: a control message of this type holds a timespec.
+    is_time.then(|| unsafe { libc::CMSG_DATA(control).cast::<libc::timespec>().read_unaligned() })
+}
+
+/// How long ago that was. A step of the clock while the datagram waited makes one wrong age, below the limit.
+fn age(stamp: libc::timespec) -> Duration {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a value of this frame.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut now) };
+    let nanos = |time: libc::timespec| i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
+    let waited = (nanos(now) - nanos(stamp)).clamp(0, AGE_MAX.as_nanos() as i128);
+    Duration::from_nanos(waited as u64)
+}
+
+fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
+    match libc::c_int::from(name.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says that it is a sockaddr_in, which is no larger than the storage and no stricter aligned.
+            let v4 = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in>() };
+            let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
+            Some(SocketAddr::new(ip.into(), u16::from_be(v4.sin_port)))
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above for sockaddr_in6.
+            let v6 = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in6>() };
+            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+            Some(SocketAddrV6::new(ip, u16::from_be(v6.sin6_port), 0, v6.sin6_scope_id).into())
+        }
+        _other_family => None,
+    }
+}
+
+/// Datagrams that are read at once.
+pub const BATCH: usize = 32;
+const DATAGRAM_BYTES: usize = 65_536;
+const CONTROL_BYTES: usize = 64;
+const AGE_MAX: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn datagrams_come_whole_with_their_source_and_age() {
+        for local in ["127.0.0.1:0", "[::1]:0"] {
+            let (to, from) = (UdpSocket::bind(local).expect("a port"), UdpSocket::bind(local).expect("a port"));
+            stamp_arrivals(to.as_fd()).expect("stamps");
+            let place = to.local_addr().expect("bound");
+            let sizes = [1_usize, 1500, 60_000];
+            for size in sizes {
+                from.send_to(&vec![7; size], place).expect("it goes out");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+            let mut datagrams = Datagrams::default();
+            let (count, age) = datagrams.receive(to.as_fd()).expect("datagrams");
+            assert_eq!(count, sizes.len());
+            assert!(age >= Duration::from_millis(20) && age < AGE_MAX, "{age:?}");
+            for (n, size) in sizes.into_iter().enumerate() {
+                let datagram = datagrams.get(n).expect("a source");
+                assert_eq!(datagram.octets, vec![7; size]);
+                assert_eq!(datagram.source, from.local_addr().expect("bound"));
+            }
+            let nothing = datagrams.receive(to.as_fd()).expect_err("nothing is left");
+            assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+        }
+    }
+}
