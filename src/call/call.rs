@@ -23,7 +23,7 @@ use audio::speech_duration;
 use base::{Deadline, Key, earliest};
 use flow::{self, RecordResult, TransferOutcome};
 use inquiry::CallOutcome;
-use sdp::{self, LocalMedia, Negotiated};
+use sdp::{LocalMedia, LocalSession, Negotiated};
 use sip::{Arrival, EndCause, Leg, LegInput, LegOutput, Local, Message};
 
 use super::application::Application;
@@ -59,7 +59,7 @@ pub struct Call {
     leg: Leg,
     /// None once the call is over: the leg stays half a minute for late retransmissions, and must be small.
     application: Option<Application>,
-    local: LocalMedia,
+    session: LocalSession,
     negotiated: Option<Negotiated>,
     caller: IpAddr,
     /// Whether it is a call to the recording service.
@@ -104,7 +104,7 @@ impl Call {
         let mut call = Call {
             leg,
             application: Some(talk),
-            local: media,
+            session: LocalSession::new(media),
             negotiated: None,
             caller: arrival.source.ip(),
             operator,
@@ -204,7 +204,7 @@ impl Call {
             LegOutput::Send(outgoing) => out.push(Effect::Send(outgoing).into()),
             LegOutput::Offer { sdp: Some(offer) } => self.on_offer(now, &offer, out),
             LegOutput::Offer { sdp: None } => {
-                let offer = sdp::offer(&self.local);
+                let offer = self.session.offer();
                 self.answered(now, out);
                 self.feed_leg(now, LegInput::Answer { sdp: offer }, out);
             }

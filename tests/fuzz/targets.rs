@@ -10,7 +10,7 @@ use inquiry::{CheckDigit, Formats, Keys, ReceiptFormat, ScanRules, SecondFactor}
 use replica::Change;
 use replica::gate::{FileReader, GateKeys, Reading, read_public};
 use rtp::{Packet, Reception, TelephoneEvents, is_rtcp, rtcp};
-use sdp::{self, LocalMedia};
+use sdp::{self, LocalMedia, LocalSession};
 use sip::{Arrival, Dispatcher, Frame, HeaderName, Message, NodeState, StreamFramer, Transport, parse_datagram};
 use studio::{Conditions, TakeSource, process};
 use web::{RateRequest, ScanRequest, SpeechRequest};
@@ -54,6 +54,11 @@ pub(crate) fn sdp(bytes: &[u8]) {
         assert!((10..=60).contains(&negotiated.ptime.as_millis()), "{negotiated:?}");
     }
     let _ = sdp::accept(bytes, &OURS);
+    let mut session = LocalSession::new(OURS);
+    let _ = session.answer(bytes);
+    session.offer();
+    let _ = session.accept(bytes);
+    session.offer();
 }
 
 /// Packets on a media port: each begins with its length.

@@ -46,7 +46,8 @@ impl Leg {
         self.dialog.arrival = *arrival;
         match ack.sdp() {
             Some(sdp) if delayed => out.push(LegOutput::AnswerReceived { sdp }),
-            None if delayed => {
+            // Without an answer a re-INVITE changes nothing; the first INVITE leaves no session at all.
+            None if delayed && self.stage == Stage::Answered => {
                 self.establish(out);
                 return self.hang_up(now, Some(NO_ANSWER), EndCause::NoAnswer, out);
             }
