@@ -172,7 +172,7 @@ pub(super) fn events(media: &Media) -> impl Iterator<Item = u8> {
 
 /// The payload types that an `m=` line lists, each once.
 pub(super) fn numbers(media: &Media) -> impl Iterator<Item = u8> {
-    let number = |at: usize| media.formats.get(at).and_then(|format| payload(format));
+    let number = move |at: usize| media.formats.get(at).and_then(|format| payload(format));
     (0..media.formats.len()).filter(move |at| (0..*at).all(|before| number(before) != number(*at))).filter_map(number)
 }
 

@@ -132,7 +132,9 @@ mod tests {
     fn a_changed_description_is_read_whatever_its_version_claims() {
         let mut session = LocalSession::new(OURS);
         let rtp = |negotiated: Negotiated| negotiated.peer.map(|peer| peer.rtp.to_string());
-        for (lines, port) in [(TALK, 4000), ("m=audio 5000 RTP/AVP 8", 5000), ("m=audio 4000 RTP/AVP 8|c=IN IP4 192.0.2.9", 0)] {
+        for (lines, port) in
+            [(TALK, 4000), ("m=audio 5000 RTP/AVP 8", 5000), ("m=audio 4000 RTP/AVP 8|c=IN IP4 192.0.2.9", 0)]
+        {
             let (negotiated, _) = session.answer(&of_peer(1, lines)).expect("usable");
             let expected = if port == 0 { "192.0.2.9:4000".into() } else { format!("192.0.2.1:{port}") };
             assert_eq!(rtp(negotiated), Some(expected));

@@ -107,7 +107,11 @@ fn the_offers_order_decides_the_codec_and_its_numbers_are_kept() {
 fn everything_that_the_offer_lists_is_heard_by_its_numbers() {
     for (lines, receive, events) in [
         ("m=audio 4000 RTP/AVP 8 0", vec![(8, Codec::Alaw), (0, Codec::Ulaw)], vec![]),
-        ("m=audio 4000 RTP/AVP 0 97 8|a=rtpmap:97 PCMA/8000", vec![(0, Codec::Ulaw), (97, Codec::Alaw), (8, Codec::Alaw)], vec![]),
+        (
+            "m=audio 4000 RTP/AVP 0 97 8|a=rtpmap:97 PCMA/8000",
+            vec![(0, Codec::Ulaw), (97, Codec::Alaw), (8, Codec::Alaw)],
+            vec![],
+        ),
         (
             "m=audio 4000 RTP/AVP 8 101 96 102|a=rtpmap:101 telephone-event/8000|a=rtpmap:96 telephone-event/8000|a=rtpmap:102 telephone-event/16000",
             vec![(8, Codec::Alaw)],
@@ -122,7 +126,7 @@ fn everything_that_the_offer_lists_is_heard_by_its_numbers() {
 
 #[test]
 fn an_answer_is_heard_by_the_numbers_of_both_sides() {
-    let both = vec![(8, Codec::Alaw), (0, Codec::Ulaw)];
+    let both = [(8, Codec::Alaw), (0, Codec::Ulaw)];
     for (lines, payload, more, events) in [
         ("m=audio 4000 RTP/AVP 8 96|a=rtpmap:96 telephone-event/8000", 8, None, vec![101, 96]),
         ("m=audio 4000 RTP/AVP 8 0", 8, None, vec![101]),

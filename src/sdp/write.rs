@@ -25,7 +25,11 @@ pub fn offer(ours: &LocalMedia) -> Vec<u8> {
 pub(super) fn write_offer(ours: &LocalMedia, last: Option<&Description>, taken: &[u8]) -> String {
     let mut text = session(ours);
     let Some(last) = last else {
-        offered(&mut text, &Offered { kind: "audio", protocol: "RTP/AVP", alaw: 8, ulaw: 0, event: 101, mux: false }, ours);
+        offered(
+            &mut text,
+            &Offered { kind: "audio", protocol: "RTP/AVP", alaw: 8, ulaw: 0, event: 101, mux: false },
+            ours,
+        );
         return text;
     };
     for media in &last.media {
