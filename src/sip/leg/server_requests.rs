@@ -247,9 +247,9 @@ impl Leg {
         }
         let content_type = info.content_type();
         match info::read(content_type.as_deref(), &info.body) {
-            InfoBody::Key(key) => {
+            InfoBody::Key { key, held } => {
                 self.reply(id, info, arrival, 200, &[], out);
-                out.push(LegOutput::Key(key));
+                out.push(LegOutput::Key { key, held });
             }
             InfoBody::Nothing => self.reply(id, info, arrival, 200, &[], out),
             InfoBody::Malformed => self.reply(id, info, arrival, 400, &[], out),
@@ -315,7 +315,8 @@ impl Leg {
             return out.push(LegOutput::Send(ack.clone()));
         }
         if let Some(client) = self.clients.end(now, response) {
-            self.conclude(now, client, Some(response), out);
+            let status = response.status().unwrap_or(500);
+            self.conclude(now, client, status, Some(response), out);
         }
     }
 }
