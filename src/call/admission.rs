@@ -10,20 +10,23 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use inquiry::Availability;
+use sip::{NumberPlan, matches_user};
 
 /// What admission goes by.
 #[derive(Clone, Debug)]
 pub struct AdmissionRules {
     /// New calls a second from one address; twice as many may come in one burst.
     pub calls_per_second_max: u32,
-    /// User parts that reach the hotline; empty: every one.
+    /// Numbers that reach the hotline, or names of users; empty: every one.
     pub hotline_numbers: Vec<String>,
-    /// The user part of the line test; none: there is no line test.
+    /// The number of the line test; none: there is no line test.
     pub line_test: Option<String>,
-    /// The user part of the recording service.
+    /// The number of the recording service.
     pub studio: Option<String>,
     /// Calls to it at once.
     pub studio_calls_max: usize,
+    /// How numbers are compared.
+    pub number_plan: NumberPlan,
 }
 
 /// What a call is for.
@@ -71,7 +74,8 @@ impl Admission {
         Admission { rules, sources: HashMap::new() }
     }
 
-    /// Decides on one new call, by what the node says to new calls and the number of calls to the recording service.
+    /// Decides on one new call to a user, by what the node says to new calls and the number of calls to the recording
+    /// service.
     ///
     /// # Errors
     /// The [`Rejection`] to answer the INVITE with.
@@ -99,14 +103,15 @@ impl Admission {
     }
 
     fn purpose(&self, user: &str) -> Option<Purpose> {
-        if self.rules.line_test.as_deref() == Some(user) {
+        let rules = &self.rules;
+        let is = |number: &String| matches_user(number, user, &rules.number_plan);
+        if rules.line_test.as_ref().is_some_and(is) {
             return Some(Purpose::LineTest);
         }
-        if self.rules.studio.as_deref() == Some(user) {
+        if rules.studio.as_ref().is_some_and(is) {
             return Some(Purpose::Studio);
         }
-        let ours =
-            self.rules.hotline_numbers.is_empty() || self.rules.hotline_numbers.iter().any(|number| number == user);
+        let ours = rules.hotline_numbers.is_empty() || rules.hotline_numbers.iter().any(is);
         ours.then_some(Purpose::Hotline)
     }
 
@@ -147,6 +152,7 @@ mod tests {
             line_test: Some("9196".into()),
             studio: Some("9197".into()),
             studio_calls_max: 1,
+            number_plan: NumberPlan::default(),
         })
     }
 
@@ -158,6 +164,18 @@ mod tests {
         assert_eq!(gate.admit(now, TRUNK, "96110110", Open, 0), Ok(Purpose::Hotline));
         assert_eq!(gate.admit(now, TRUNK, "9196", Open, 0), Ok(Purpose::LineTest));
         assert_eq!(gate.admit(now, TRUNK, "110", Open, 0), Err(Rejection::NoSuchNumber));
+    }
+
+    #[test]
+    fn a_number_is_served_however_the_trunk_writes_it() {
+        for (user, purpose) in [
+            ("+8696110110", Purpose::Hotline),
+            ("9611-0110;phone-context=+8620;npdi", Purpose::Hotline),
+            ("9196;phone-context=gd.ims.example", Purpose::LineTest),
+            ("%39197", Purpose::Studio),
+        ] {
+            assert_eq!(gate().admit(test_clock::start(), TRUNK, user, Open, 0), Ok(purpose), "{user}");
+        }
     }
 
     #[test]

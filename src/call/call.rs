@@ -10,8 +10,11 @@
 //! SIP INFO bring keys. Nothing here waits: every reply from outside comes in as an [`Input`].
 
 mod events;
+mod keys;
 mod offer;
 mod recording;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 use std::collections::BTreeMap;
@@ -23,7 +26,7 @@ use audio::speech_duration;
 use base::{Deadline, Key, earliest};
 use flow::{self, RecordResult, TransferOutcome};
 use inquiry::CallOutcome;
-use sdp::{self, LocalMedia, Negotiated};
+use sdp::{LocalMedia, LocalSession, Negotiated};
 use sip::{Arrival, EndCause, Leg, LegInput, LegOutput, Local, Message};
 
 use super::application::Application;
@@ -31,6 +34,7 @@ use super::cdr::CdrBuilder;
 use super::media_control::{KeySource, MediaCommand, MediaEvent};
 use super::recording_session::{Input as RecordingInput, StudioRequest};
 pub use events::{Effect, Input, Output, Telemetry};
+use keys::Presses;
 
 /// What a call begins with.
 pub struct CallSetup {
@@ -59,7 +63,7 @@ pub struct Call {
     leg: Leg,
     /// None once the call is over: the leg stays half a minute for late retransmissions, and must be small.
     application: Option<Application>,
-    local: LocalMedia,
+    session: LocalSession,
     negotiated: Option<Negotiated>,
     caller: IpAddr,
     /// Whether it is a call to the recording service.
@@ -70,8 +74,10 @@ pub struct Call {
     began: Instant,
     limit_at: Instant,
     transfer_until: Option<Instant>,
+    /// The peer has agreed to transfer the caller: a BYE of its own then ends a transferred call.
+    transfer_accepted: bool,
     take: Option<Vec<i16>>,
-    last_key: Option<(Key, KeySource, Instant)>,
+    presses: Presses,
     early_keys: Vec<(Key, KeySource)>,
     cdr: CdrBuilder,
 }
@@ -104,7 +110,7 @@ impl Call {
         let mut call = Call {
             leg,
             application: Some(talk),
-            local: media,
+            session: LocalSession::new(media),
             negotiated: None,
             caller: arrival.source.ip(),
             operator,
@@ -114,8 +120,9 @@ impl Call {
             began: received,
             limit_at: now + limit,
             transfer_until: None,
+            transfer_accepted: false,
             take: None,
-            last_key: None,
+            presses: Presses::default(),
             early_keys: Vec::new(),
             cdr: tally,
         };
@@ -135,7 +142,7 @@ impl Call {
                 let (message, arrival) = *received;
                 self.feed_leg(now, LegInput::Received { message, arrival }, &mut out);
             }
-            Input::TransportFailed => self.feed_leg(now, LegInput::TransportFailed, &mut out),
+            Input::Undelivered(message) => self.feed_leg(now, LegInput::Undelivered { message }, &mut out),
             Input::Media(event) => self.on_media(now, event, &mut out),
             Input::LookedUp { findings, result } => {
                 self.cdr.looked_up(result);
@@ -204,14 +211,18 @@ impl Call {
             LegOutput::Send(outgoing) => out.push(Effect::Send(outgoing).into()),
             LegOutput::Offer { sdp: Some(offer) } => self.on_offer(now, &offer, out),
             LegOutput::Offer { sdp: None } => {
-                let offer = sdp::offer(&self.local);
+                let offer = self.session.offer();
                 self.answered(now, out);
                 self.feed_leg(now, LegInput::Answer { sdp: offer }, out);
             }
             LegOutput::AnswerReceived { sdp } => self.on_answer(now, &sdp, out),
             LegOutput::Established => self.start_talking(now, out),
-            LegOutput::Key(key) => self.on_key(now, key, KeySource::Info, out),
+            LegOutput::Key { key, held } => self.on_key(now, key, KeySource::Info, held, out),
             LegOutput::Referred(progress) => self.on_referred(now, progress, out),
+            LegOutput::Unreachable(method) => {
+                self.cdr.note("peer unreachable");
+                out.push(Telemetry::Unreachable(method).into());
+            }
             LegOutput::Ended { why } => self.on_ended(now, why, out),
             LegOutput::NextCall { message, arrival } => {
                 out.push(Effect::NewInvite { message: Box::new(message), arrival }.into());
@@ -237,7 +248,7 @@ impl Call {
 
     fn on_media(&mut self, now: Instant, event: MediaEvent, out: &mut Vec<Output>) {
         match event {
-            MediaEvent::Key { key, source } => self.on_key(now, key, source, out),
+            MediaEvent::Key { key, source } => self.on_key(now, key, source, None, out),
             MediaEvent::Played(id) => self.feed_application(now, flow::Input::Played(id), out),
             MediaEvent::Sound(samples) => self.feed_recording(now, RecordingInput::Sound(samples), out),
             MediaEvent::Recorded { samples, packets_lost } if self.operator => {
@@ -253,22 +264,6 @@ impl Call {
         }
     }
 
-    fn on_key(&mut self, now: Instant, key: Key, source: KeySource, out: &mut Vec<Output>) {
-        let doubled = self
-            .last_key
-            .is_some_and(|(last, by, at)| last == key && by != source && now.duration_since(at) < SAME_KEY_TWO_WAYS);
-        if doubled {
-            return;
-        }
-        self.last_key = Some((key, source, now));
-        match self.state {
-            State::Talking => self.take_key(now, key, source, out),
-            // Media and signalling race each other: a key may overtake the ACK that it follows.
-            State::Answered if self.early_keys.len() < EARLY_KEYS_MAX => self.early_keys.push((key, source)),
-            State::Offered | State::Answered | State::Over | State::Gone => {}
-        }
-    }
-
     fn take_key(&mut self, now: Instant, key: Key, source: KeySource, out: &mut Vec<Output>) {
         self.cdr.key();
         out.push(Telemetry::KeyHeard(source).into());
@@ -279,6 +274,9 @@ impl Call {
     }
 
     fn on_ended(&mut self, now: Instant, why: EndCause, out: &mut Vec<Output>) {
+        if why == EndCause::ByeReceived && self.transfer_accepted {
+            self.caller_left_with_transfer(out);
+        }
         let (outcome, cause) = match why {
             EndCause::ByeReceived if self.state == State::Answered => (CallOutcome::Abandoned, None),
             EndCause::ByeReceived => (CallOutcome::HungUp, None),
@@ -360,8 +358,3 @@ impl Call {
         }
     }
 }
-
-/// Some telephones send one press both as INFO and in the media.
-const SAME_KEY_TWO_WAYS: Duration = Duration::from_millis(300);
-/// Keys kept from before the ACK.
-const EARLY_KEYS_MAX: usize = 32;

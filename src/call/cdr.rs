@@ -15,6 +15,8 @@ pub struct CdrBuilder {
     /// The first reason why a call ends is the true one; later ones are ignored.
     ended: bool,
     transferred: bool,
+    /// The cause of an end that has none of its own.
+    noted: Option<&'static str>,
     slips: u32,
 }
 
@@ -38,7 +40,7 @@ impl CdrBuilder {
             peer_packets_lost: None,
             round_trip: None,
         };
-        CdrBuilder { record, ended: false, transferred: false, slips: 0 }
+        CdrBuilder { record, ended: false, transferred: false, noted: None, slips: 0 }
     }
 
     /// The record so far, for a call whose task panicked.
@@ -100,6 +102,11 @@ impl CdrBuilder {
         self.record.round_trip = round_trip.or(self.record.round_trip);
     }
 
+    /// Something happened during the call that its record should tell, unless its end has a cause of its own.
+    pub(super) fn note(&mut self, cause: &'static str) {
+        self.noted.get_or_insert(cause);
+    }
+
     pub(super) fn transferred(&mut self) {
         self.transferred = true;
     }
@@ -111,7 +118,7 @@ impl CdrBuilder {
         self.ended = true;
         let after_transfer = self.transferred && matches!(outcome, CallOutcome::Finished | CallOutcome::HungUp);
         self.record.outcome = if after_transfer { CallOutcome::Transferred } else { outcome };
-        self.record.cause = cause;
+        self.record.cause = cause.or(self.noted);
     }
 }
 

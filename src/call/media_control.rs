@@ -12,12 +12,16 @@ use speech::Piece;
 /// How a stream begins, or goes on after a re-INVITE.
 #[derive(Clone, Debug)]
 pub struct MediaSetup {
-    /// The codec in both directions.
+    /// The codec of the sound that leaves.
     pub codec: Codec,
-    /// The payload number that the peer chose for the codec.
+    /// The payload number that the peer chose for it.
     pub payload: u8,
     /// telephone-event at 8000 Hz, if negotiated; without it tones in the sound are heard.
     pub event_payload: Option<u8>,
+    /// The payload numbers of sound that may arrive, with their codecs.
+    pub receive: Vec<(u8, Codec)>,
+    /// The payload numbers at which telephone events may arrive.
+    pub events: Vec<u8>,
     /// The sound in one packet that leaves.
     pub ptime: Duration,
     /// Where the peer receives, by its session description; none before there is one.
@@ -38,12 +42,21 @@ impl From<&Negotiated> for MediaSetup {
             codec: negotiated.codec,
             payload: negotiated.payload,
             event_payload: negotiated.event_payload,
+            receive: negotiated.receive.clone(),
+            events: negotiated.events.clone(),
             ptime: negotiated.ptime,
             peer: negotiated.peer,
             signalling_address: None,
             sending: negotiated.we_send(),
             receiving: negotiated.we_expect(),
         }
+    }
+}
+
+impl MediaSetup {
+    /// The codec of sound that arrives with this payload number.
+    pub fn codec_of(&self, payload: u8) -> Option<Codec> {
+        self.receive.iter().find(|(number, _)| *number == payload).map(|(_, codec)| *codec)
     }
 }
 

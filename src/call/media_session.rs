@@ -28,6 +28,7 @@ use rtcp_reports::Reports;
 
 use super::{KeySource, MediaCommand, MediaEvent, MediaSetup};
 use audio::{Bank, DtmfDetector, Playlist, Take, g711, samples_in};
+use base::Codec;
 use flow::PlayId;
 use rtp::{HEADER_OCTETS, Header, Packet, Reception, SequencePlace, TelephoneEvents, is_rtcp, rtcp};
 
@@ -214,12 +215,12 @@ impl MediaSession {
         }
         self.heard(now);
         self.quality.packets_received += 1;
-        if Some(payload_type) == self.setup.event_payload {
+        if self.setup.events.contains(&payload_type) {
             // The event itself distinguishes repeated and late event packets.
             let key = self.event_keys.packet(&packet.header, packet.payload);
             events.extend(key.map(|key| MediaEvent::Key { key, source: KeySource::Rtp }));
-        } else if payload_type == self.setup.payload {
-            self.sound(now, arrival, timestamp, packet.payload, events);
+        } else if let Some(codec) = self.setup.codec_of(payload_type) {
+            self.sound(now, arrival, timestamp, (codec, packet.payload), events);
         }
     }
 
@@ -331,10 +332,9 @@ impl MediaSession {
         now: Instant,
         arrival: SequencePlace,
         timestamp: u32,
-        octets: &[u8],
+        (codec, octets): (Codec, &[u8]),
         events: &mut Vec<MediaEvent>,
     ) {
-        let codec = self.setup.codec;
         match arrival {
             SequencePlace::First | SequencePlace::Next { .. } => {
                 if let Some(tones) = &mut self.tones {

@@ -13,40 +13,92 @@ use base::Codec;
 /// The answer has the offer's number and order of `m=` lines (RFC 3264 §6), one codec, the first
 /// supported one of the offer, and the offer's payload type of telephone-event.
 pub fn answer(offer: &[u8], ours: &LocalMedia) -> Result<(Negotiated, Vec<u8>), Rejection> {
-    let description = Description::parse(offer)?;
-    let (line, negotiated) = choose(&description, ours)?;
-    let media = &description.media[line];
-    let chosen = Chosen { line, negotiated: &negotiated, event_parameters: event_parameters(media, &negotiated) };
-    let text = write_answer(&description, &chosen, ours);
-    Ok((negotiated, text))
+    let offer = Description::parse(offer)?;
+    let chosen = Choice::of(&offer, ours)?;
+    let text = chosen.write(ours);
+    Ok((chosen.negotiated, text.into_bytes()))
 }
 
-/// Answers a subsequent offer of the same call: the version is incremented if the answer differs from `previous`
-/// (RFC 3264 §8).
-pub fn answer_subsequent(
-    offer: &[u8],
-    ours: &mut LocalMedia,
-    previous: &[u8],
-) -> Result<(Negotiated, Vec<u8>), Rejection> {
-    let (negotiated, text) = answer(offer, ours)?;
-    if text == previous {
-        return Ok((negotiated, text));
+/// What is chosen of an offer.
+pub(super) struct Choice<'a> {
+    offer: &'a Description,
+    line: usize,
+    pub negotiated: Negotiated,
+}
+
+impl<'a> Choice<'a> {
+    pub(super) fn of(offer: &'a Description, ours: &LocalMedia) -> Result<Choice<'a>, Rejection> {
+        let (line, negotiated) = choose(offer, ours)?;
+        Ok(Choice { offer, line, negotiated })
     }
-    ours.version = ours.version.wrapping_add(1);
-    answer(offer, ours)
+
+    /// The answer that says so.
+    pub(super) fn write(&self, ours: &LocalMedia) -> String {
+        let Choice { offer, line, negotiated } = self;
+        let event_parameters = event_parameters(&offer.media[*line], negotiated);
+        write_answer(offer, &Chosen { line: *line, negotiated, event_parameters }, ours)
+    }
+
+    /// The numbers to which the offer gives a meaning that this side does not know.
+    pub(super) fn foreign_numbers(&self) -> Vec<u8> {
+        let Negotiated { receive, events, .. } = &self.negotiated;
+        let known = |number: &u8| events.contains(number) || receive.iter().any(|(known, _)| known == number);
+        numbers(&self.offer.media[self.line]).filter(|number| !known(number)).collect()
+    }
 }
 
 /// Reads the answer to an offer that [`super::offer`] wrote.
 pub fn accept(answer: &[u8], ours: &LocalMedia) -> Result<Negotiated, Rejection> {
+    let offered = Description::parse(&super::offer(ours))?;
+    accept_for(answer, ours, &offered)
+}
+
+/// Reads the answer to this local offer. The peer may send by the offer's numbers, as it must, or by those of its answer.
+pub(super) fn accept_for(answer: &[u8], ours: &LocalMedia, offered: &Description) -> Result<Negotiated, Rejection> {
     let description = Description::parse(answer)?;
     let (_line, mut negotiated) = choose(&description, ours)?;
+    let offered = offered.media.iter().find(|media| media.port != 0);
     if let Some(peer) = &mut negotiated.peer
         && peer.rtcp_mux
+        && !offered.is_some_and(|media| media.rtcp_mux)
     {
-        // The local offer never has rtcp-mux, so the answer must not accept it (RFC 5761 §5.1.1).
+        // An answer must not accept what was not offered (RFC 5761 §5.1.1).
         *peer = RemoteMedia { rtcp: following(peer.rtp), rtcp_mux: false, ..*peer };
     }
+    if let Some(offered) = offered {
+        let theirs = Heard { receive: negotiated.receive, events: negotiated.events };
+        let heard = Heard { receive: codecs(offered).collect(), events: events(offered).collect() }.and(theirs);
+        (negotiated.receive, negotiated.events) = (heard.receive, heard.events);
+    }
     Ok(negotiated)
+}
+
+/// The payload types that are heard.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heard {
+    pub receive: Vec<(u8, Codec)>,
+    pub events: Vec<u8>,
+}
+
+impl Heard {
+    /// Adds numbers that have no meaning yet.
+    pub(super) fn and(mut self, more: Heard) -> Heard {
+        for (number, codec) in more.receive {
+            if !self.knows(number) {
+                self.receive.push((number, codec));
+            }
+        }
+        for number in more.events {
+            if !self.knows(number) {
+                self.events.push(number);
+            }
+        }
+        self
+    }
+
+    fn knows(&self, number: u8) -> bool {
+        self.events.contains(&number) || self.receive.iter().any(|(known, _)| *known == number)
+    }
 }
 
 /// The first usable audio line, or why the first audio line is not usable.
@@ -71,7 +123,9 @@ fn negotiate(media: &Media, ours: &LocalMedia) -> Result<Negotiated, Rejection> 
     if !["RTP/AVP", "RTP/AVPF"].iter().any(|known| media.protocol.eq_ignore_ascii_case(known)) {
         return Err(OTHER_TRANSPORT);
     }
-    let (codec, payload) = codec(media).ok_or(NO_CODEC)?;
+    let receive: Vec<(u8, Codec)> = codecs(media).collect();
+    let &(payload, codec) = receive.first().ok_or(NO_CODEC)?;
+    let events: Vec<u8> = events(media).collect();
     let address = address(media, ours)?;
     let peer = address.map(|address| peer(media, address));
     let direction = match (peer, media.direction) {
@@ -83,16 +137,18 @@ fn negotiate(media: &Media, ours: &LocalMedia) -> Result<Negotiated, Rejection> 
     Ok(Negotiated {
         codec,
         payload,
-        event_payload: event_payload(media, payload),
+        event_payload: events.first().copied(),
+        receive,
+        events,
         ptime: ptime(media),
         peer,
         direction,
     })
 }
 
-/// The first of the peer's formats that is G.711; a map overrides the static meaning of 0 and 8 (RFC 3551 §6).
-fn codec(media: &Media) -> Option<(Codec, u8)> {
-    media.formats.iter().filter_map(|format| payload(format)).find_map(|number| {
+/// The formats that are G.711, in their order; a map overrides the static meaning of 0 and 8 (RFC 3551 §6).
+pub(super) fn codecs(media: &Media) -> impl Iterator<Item = (u8, Codec)> {
+    numbers(media).filter_map(|number| {
         let codec = match media.maps.iter().find(|map| map.payload == number) {
             Some(map) if map.clock != 8000 || map.channels != 1 => None,
             Some(map) if map.encoding.eq_ignore_ascii_case("PCMA") => Some(Codec::Alaw),
@@ -102,19 +158,22 @@ fn codec(media: &Media) -> Option<(Codec, u8)> {
             None if number == 0 => Some(Codec::Ulaw),
             None => None,
         };
-        codec.map(|codec| (codec, number))
+        codec.map(|codec| (number, codec))
     })
 }
 
-/// The payload type of telephone-event at the clock rate of the codec (RFC 4733 §2.1).
-fn event_payload(media: &Media, codec_payload: u8) -> Option<u8> {
-    media.formats.iter().filter_map(|format| payload(format)).filter(|number| *number != codec_payload).find(|number| {
-        media
-            .maps
-            .iter()
-            .find(|map| map.payload == *number)
-            .is_some_and(|map| map.clock == 8000 && map.encoding.eq_ignore_ascii_case("telephone-event"))
+/// The payload types of telephone-event at the clock rate of G.711 (RFC 4733 §2.1).
+pub(super) fn events(media: &Media) -> impl Iterator<Item = u8> {
+    numbers(media).filter(|number| {
+        let map = media.maps.iter().find(|map| map.payload == *number);
+        map.is_some_and(|map| map.clock == 8000 && map.encoding.eq_ignore_ascii_case("telephone-event"))
     })
+}
+
+/// The payload types that an `m=` line lists, each once.
+pub(super) fn numbers(media: &Media) -> impl Iterator<Item = u8> {
+    let number = move |at: usize| media.formats.get(at).and_then(|format| payload(format));
+    (0..media.formats.len()).filter(move |at| (0..*at).all(|before| number(before) != number(*at))).filter_map(number)
 }
 
 /// `0-16` if the peer offers a hook flash too, for peers that compare the lists; keys are read in either case.
@@ -139,6 +198,7 @@ fn address(media: &Media, ours: &LocalMedia) -> Result<Option<IpAddr>, Rejection
         Address::Missing => return Err(Rejection::Malformed("there is no c= line")),
         Address::Name => return Err(NOT_NUMERIC),
         Address::OtherNetwork => return Err(OTHER_NETWORK),
+        Address::OtherType => return Err(OTHER_TYPE),
     };
     if ip.is_multicast() || ip == IpAddr::from([255, 255, 255, 255]) {
         return Err(MULTICAST);
@@ -146,10 +206,21 @@ fn address(media: &Media, ours: &LocalMedia) -> Result<Option<IpAddr>, Rejection
     if ip.is_unspecified() {
         return Ok(None);
     }
+    if is_unreachable(ip) {
+        return Err(UNREACHABLE);
+    }
     if ip.is_ipv4() != ours.address.to_canonical().is_ipv4() {
         return Err(OTHER_FAMILY);
     }
     Ok(Some(ip))
+}
+
+/// Addresses that no host has: "this network" and the reserved 240.0.0.0/4 (RFC 6890 §2.2.2).
+fn is_unreachable(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => matches!(ip.octets(), [0 | 240.., ..]),
+        IpAddr::V6(_) => false,
+    }
 }
 
 fn peer(media: &Media, address: IpAddr) -> RemoteMedia {
@@ -177,6 +248,9 @@ const NO_CODEC: Rejection =
 const OTHER_TRANSPORT: Rejection =
     Rejection::NotAcceptable { warning: 302, text: "only RTP/AVP and RTP/AVPF are supported" };
 const OTHER_NETWORK: Rejection = Rejection::NotAcceptable { warning: 300, text: "only network type IN is supported" };
+const OTHER_TYPE: Rejection =
+    Rejection::NotAcceptable { warning: 301, text: "only address types IP4 and IP6 are supported" };
+const UNREACHABLE: Rejection = Rejection::NotAcceptable { warning: 301, text: "the media address belongs to no host" };
 const NOT_NUMERIC: Rejection = Rejection::NotAcceptable { warning: 301, text: "the media address is not numeric" };
 const OTHER_FAMILY: Rejection =
     Rejection::NotAcceptable { warning: 301, text: "the media address has another IP version than this side" };

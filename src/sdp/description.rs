@@ -52,6 +52,8 @@ pub(super) enum Address {
     Name,
     /// A network that is not the Internet.
     OtherNetwork,
+    /// A type of address that is neither IP4 nor IP6.
+    OtherType,
 }
 
 /// The session level, or the level of one `m=` line.
@@ -170,19 +172,22 @@ impl Level {
         self.rtcp_port = port.parse().ok().filter(|port| *port != 0);
         self.rtcp_address = match connection(rest) {
             Address::Ip(ip) => Some(ip),
-            Address::Missing | Address::Name | Address::OtherNetwork => None,
+            Address::Missing | Address::Name | Address::OtherNetwork | Address::OtherType => None,
         };
     }
 }
 
-/// `IN IP4 192.0.2.1/127`. The form of the address decides its family, not the `IP4` of the line.
+/// `IN IP4 192.0.2.1/127`. Between IP4 and IP6 the form of the address decides, not the word: some peers always write IP4.
 fn connection(value: &str) -> Address {
     let mut words = value.split_ascii_whitespace();
-    let (network, _family, address) = (words.next(), words.next(), words.next());
+    let (network, family, address) = (words.next(), words.next(), words.next());
     if network.is_some_and(|network| !network.eq_ignore_ascii_case("IN")) {
         return Address::OtherNetwork;
     }
     let Some(address) = address else { return Address::Name };
+    if family.is_some_and(|family| !["IP4", "IP6"].iter().any(|known| known.eq_ignore_ascii_case(family))) {
+        return Address::OtherType;
+    }
     let bare = address.split('/').next().unwrap_or(address);
     bare.parse::<IpAddr>().map_or(Address::Name, |ip| Address::Ip(ip.to_canonical()))
 }

@@ -11,10 +11,12 @@
 mod answer;
 mod description;
 mod negotiation;
+mod session;
 mod write;
 
-pub use answer::{accept, answer, answer_subsequent};
+pub use answer::{accept, answer};
 pub use negotiation::{Direction, LocalMedia, Negotiated, Rejection, RemoteMedia};
+pub use session::LocalSession;
 pub use write::offer;
 
 #[cfg(test)]

@@ -76,12 +76,17 @@ impl Direction {
 /// The agreed media, seen from this side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Negotiated {
-    /// The law of both directions.
+    /// The law of the sound that leaves.
     pub codec: Codec,
-    /// The payload type of the codec.
+    /// The payload type that the peer gives it.
     pub payload: u8,
-    /// The payload type of telephone-event (RFC 4733); `None` if the peer does not offer it.
+    /// The payload type that the peer gives telephone-event (RFC 4733); `None` if it does not support it.
     pub event_payload: Option<u8>,
+    /// The payload types of sound that may arrive: each G.711 format of either description by its numbers in both
+    /// (RFC 3264 §5.1, §7), and those agreed earlier in the call, whose last packets may be late (§8.3.2).
+    pub receive: Vec<(u8, Codec)>,
+    /// The payload types at which telephone events may arrive, by the same rule.
+    pub events: Vec<u8>,
     /// The time of one packet, 10 to 60 ms.
     pub ptime: Duration,
     /// `None` while the peer names no address: `0.0.0.0` is the hold of RFC 2543.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
+use super::answer::{codecs, events};
 use super::description::{Description, Media};
 use super::{LocalMedia, Negotiated};
 use base::Codec;
@@ -16,17 +17,61 @@ pub(super) struct Chosen<'a> {
 
 /// The local offer in the 200 to an INVITE without one: both laws, telephone-event, 20 ms.
 pub fn offer(ours: &LocalMedia) -> Vec<u8> {
+    write_offer(ours, None, &[]).into_bytes()
+}
+
+/// The offer of a call that is in progress has the `m=` lines of the last local description, in their order, and its
+/// numbers; it gives none of the `taken` ones another meaning (RFC 3264 §8, §8.3.2).
+pub(super) fn write_offer(ours: &LocalMedia, last: Option<&Description>, taken: &[u8]) -> String {
     let mut text = session(ours);
-    let _ = write!(text, "m=audio {} RTP/AVP 8 0 101\r\n", ours.rtp_port);
-    text.push_str("a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n");
-    text.push_str("a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=maxptime:60\r\n");
-    rtcp_port(&mut text, ours);
+    let Some(last) = last else {
+        offered(
+            &mut text,
+            &Offered { kind: "audio", protocol: "RTP/AVP", alaw: 8, ulaw: 0, event: 101, mux: false },
+            ours,
+        );
+        return text;
+    };
+    for media in &last.media {
+        if media.port == 0 {
+            declined(&mut text, media);
+            continue;
+        }
+        let law = |law, usual| codecs(media).find(|(_, codec)| *codec == law).map_or(usual, |(number, _)| number);
+        let (alaw, ulaw) = (law(Codec::Alaw, 8), law(Codec::Ulaw, 0));
+        let free = |number: &u8| ![alaw, ulaw].contains(number) && !taken.contains(number);
+        let event = events(media).next().or_else(|| std::iter::once(101).chain(96..=127).find(free)).unwrap_or(101);
+        let (kind, protocol, mux) = (&*media.kind, &*media.protocol, media.rtcp_mux);
+        offered(&mut text, &Offered { kind, protocol, alaw, ulaw, event, mux }, ours);
+    }
+    text
+}
+
+/// The audio line of a local offer.
+struct Offered<'a> {
+    kind: &'a str,
+    protocol: &'a str,
+    alaw: u8,
+    ulaw: u8,
+    event: u8,
+    mux: bool,
+}
+
+fn offered(text: &mut String, line: &Offered<'_>, ours: &LocalMedia) {
+    let Offered { kind, protocol, alaw, ulaw, event, mux } = line;
+    let _ = write!(text, "m={kind} {} {protocol} {alaw} {ulaw} {event}\r\n", ours.rtp_port);
+    let _ = write!(text, "a=rtpmap:{alaw} PCMA/8000\r\na=rtpmap:{ulaw} PCMU/8000\r\n");
+    let _ = write!(text, "a=rtpmap:{event} telephone-event/8000\r\na=fmtp:{event} 0-15\r\n");
+    text.push_str("a=ptime:20\r\na=maxptime:60\r\n");
+    if *mux {
+        text.push_str("a=rtcp-mux\r\n");
+    }
+    rtcp_port(text, ours);
     text.push_str("a=sendrecv\r\n");
-    text.into_bytes()
 }
 
 /// An answer with the offer's `m=` lines in their order; only the chosen one has a port.
-pub(super) fn write_answer(offer: &Description, chosen: &Chosen<'_>, ours: &LocalMedia) -> Vec<u8> {
+pub(super) fn write_answer(offer: &Description, chosen: &Chosen<'_>, ours: &LocalMedia) -> String {
     let mut text = session(ours);
     for (line, media) in offer.media.iter().enumerate() {
         if line == chosen.line {
@@ -35,7 +80,7 @@ pub(super) fn write_answer(offer: &Description, chosen: &Chosen<'_>, ours: &Loca
             declined(&mut text, media);
         }
     }
-    text.into_bytes()
+    text
 }
 
 fn session(ours: &LocalMedia) -> String {
@@ -51,7 +96,7 @@ fn session(ours: &LocalMedia) -> String {
 }
 
 fn accepted(text: &mut String, media: &Media, chosen: &Chosen<'_>, ours: &LocalMedia) {
-    let Negotiated { codec, payload, event_payload, ptime, peer, direction } = chosen.negotiated;
+    let Negotiated { codec, payload, event_payload, ptime, peer, direction, .. } = chosen.negotiated;
     let name = match codec {
         Codec::Alaw => "PCMA",
         Codec::Ulaw => "PCMU",

@@ -143,7 +143,8 @@ fn maddr_address(text: &str) -> Option<IpAddr> {
     uri::address(text)
 }
 
-/// Where a request with this first-hop URI goes (RFC 3261 §8.1.2). `None` for a URI that names no host.
+/// Where a request with this first-hop URI goes (RFC 3261 §8.1.2). `None` for a URI that names no host: `tel:`, port 0, or
+/// an address that is none, as `0.0.0.0`.
 pub(super) fn request_target(uri: &str, arrival: &Arrival) -> Option<Target> {
     let uri = Uri::read(uri).ok()?;
     if matches!(uri.scheme, Scheme::Tel | Scheme::Other) {
@@ -156,10 +157,20 @@ pub(super) fn request_target(uri: &str, arrival: &Arrival) -> Option<Target> {
         Some(_) | None => arrival.transport,
     };
     let host = uri.param("maddr").filter(|maddr| !maddr.is_empty()).unwrap_or(uri.host);
-    Some(match uri::address(host).map(|ip| same_family(ip, arrival)) {
+    let address = uri::address(host);
+    if uri.port == Some(0) || address.is_some_and(is_no_host) {
+        return None;
+    }
+    Some(match address.map(|ip| same_family(ip, arrival)) {
         Some(ip) => Target::Address { transport, local, to: SocketAddr::new(ip, uri.port.unwrap_or(DEFAULT_PORT)) },
         None => Target::Host { transport, local, host: host.into(), port: uri.port },
     })
+}
+
+fn is_no_host(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    let broadcast = IpAddr::from([255, 255, 255, 255]);
+    ip.is_unspecified() || ip.is_multicast() || ip == broadcast || matches!(ip, IpAddr::V4(ip) if ip.octets()[0] == 0)
 }
 
 /// An IPv4 address in the form that the socket of the call takes: mapped, if that is a dual-stack IPv6 socket.
@@ -271,6 +282,15 @@ mod tests {
         assert_eq!(target("sip:a@h.example.com;maddr=192.0.2.6"), address(Transport::Udp, "192.0.2.6:5060"));
         assert_eq!(target("sip:[2001:db8::1]:5090"), address(Transport::Udp, "[2001:db8::1]:5090"));
         assert!(matches!(target("sip:a@h.example.com"), Some(Target::Host { port: None, .. })));
-        assert_eq!(target("tel:110"), None);
+        for none in [
+            "tel:110",
+            "sip:a@0.0.0.0",
+            "sip:a@[::]:5060",
+            "sip:a@192.0.2.5:0",
+            "sip:a@224.0.0.1",
+            "sip:a@255.255.255.255",
+        ] {
+            assert_eq!(target(none), None, "{none}");
+        }
     }
 }

@@ -14,8 +14,8 @@
 use std::time::Duration;
 
 use super::arrival::{Arrival, Outgoing, Transport};
-use super::body::media_type;
-use super::grammar::{self, Method};
+use super::body::{self, media_type};
+use super::grammar::Method;
 use super::lexer::HeaderName;
 use super::limits;
 use super::message::Message;
@@ -225,10 +225,8 @@ pub(super) fn foreign_encoding(message: &Message) -> Option<&'static str> {
 
 /// Whether the body holds no session description and its handling is not optional.
 pub(super) fn has_foreign_body(message: &Message) -> bool {
-    let optional = message.header_named("Content-Disposition").is_some_and(|text| {
-        grammar::param(&text[text.find(';').unwrap_or(text.len())..], "handling")
-            .is_some_and(|handling| handling.eq_ignore_ascii_case("optional"))
-    });
+    let optional = body::is_optional(message.header_named("Content-Disposition"))
+        || body::may_be_ignored(message.header(HeaderName::ContentType), &message.body);
     !message.body.is_empty() && message.sdp().is_none() && !optional
 }
 

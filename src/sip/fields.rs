@@ -88,9 +88,9 @@ fn check_request(head: &Head, method: &Method, uri: &str, cseq: &CSeq) -> Result
     if uri.headers.is_some() {
         return Err(Fault::bad("the Request-URI has headers"));
     }
-    if let Some(hops) = head.only(HeaderName::MaxForwards, "Max-Forwards occurs more than once")?
-        && (!hops.bytes().all(|byte| byte.is_ascii_digit()) || hops.parse::<u8>().is_err())
-    {
+    // An endpoint does not count hops, so that it does not matter which of several is right.
+    let is_hops = |hops: &str| hops.bytes().all(|byte| byte.is_ascii_digit()) && hops.parse::<u8>().is_ok();
+    if !head.values_of(HeaderName::MaxForwards).all(is_hops) {
         return Err(Fault::bad("Max-Forwards is not a number from 0 to 255"));
     }
     head.values_of(HeaderName::Contact).try_for_each(check_contacts)

@@ -136,6 +136,8 @@ pub(super) struct Head {
     pub start: Option<Start>,
     /// The first fault.
     pub fault: Option<Fault>,
+    /// The first line that is no header and was left out: the reason why something is missing, if something is.
+    pub left_out: Option<Fault>,
     /// An ACK or a response, which never gets a response, even if it is malformed.
     pub unanswerable: bool,
 }
@@ -151,7 +153,8 @@ impl Head {
     /// Reads the bytes before the empty line.
     pub(crate) fn read(bytes: &[u8]) -> Head {
         let text = clean(bytes);
-        let mut head = Head { text, lines: Vec::with_capacity(24), start: None, fault: None, unanswerable: false };
+        let lines = Vec::with_capacity(24);
+        let mut head = Head { text, lines, start: None, fault: None, left_out: None, unanswerable: false };
         let end = line_end(&head.text, 0);
         head.read_start(end.0);
         let mut at = end.1;
@@ -169,7 +172,7 @@ impl Head {
 
     fn read_start(&mut self, end: usize) {
         let line = &self.text[..end];
-        self.unanswerable = line.starts_with("SIP/") || line.starts_with("ACK ");
+        self.unanswerable = starts_with(line, "SIP/") || line.starts_with("ACK ");
         match read_start_line(line) {
             Ok(start) => self.start = Some(start),
             Err(fault) => self.note_fault(fault),
@@ -178,10 +181,10 @@ impl Head {
 
     fn read_line(&mut self, line: Range<usize>) {
         let text = &self.text[line.clone()];
-        let Some(colon) = text.find(':') else { return self.note_fault(Fault::bad("a header line has no colon")) };
+        let Some(colon) = text.find(':') else { return self.leave_out(line, "a header line has no colon") };
         let name = text[..colon].trim_end_matches([' ', '\t']);
         if name.is_empty() || !name.bytes().all(grammar::is_token) {
-            return self.note_fault(Fault::bad("a header name is not a token"));
+            return self.leave_out(line, "a header name is not a token");
         }
         if text.len() > limits::LINE_BYTES {
             return self.note_fault(Fault::bad("a header line is too long"));
@@ -196,15 +199,29 @@ impl Head {
         self.lines.push(line);
     }
 
+    /// RFC 3261 §8.2: malformed header fields that are not needed are ignored. A line that begins like one that may be
+    /// needed is a fault.
+    fn leave_out(&mut self, line: Range<usize>, why: &'static str) {
+        let text = &self.text[line];
+        let word = text.split([' ', '\t', ':']).next().unwrap_or("");
+        let fault = Fault::bad(why);
+        // One letter begins many words.
+        let name = if word.len() > 1 { HeaderName::read(word) } else { HeaderName::Other };
+        match name {
+            HeaderName::Other => self.left_out = self.left_out.or(Some(fault)),
+            _needed => self.note_fault(fault),
+        }
+    }
+
     pub(crate) fn values_of(&self, name: HeaderName) -> impl Iterator<Item = &str> {
         self.lines.iter().filter(move |line| line.name == name).map(|line| &self.text[line.value.clone()])
     }
 
-    /// The value of a header that may occur once; a fault with the text `twice` if it occurs more often.
+    /// The value of a header that may occur once; a fault with the text `twice` if it occurs with several values.
     pub(crate) fn only(&self, name: HeaderName, twice: &'static str) -> Result<Option<&str>, Fault> {
         let mut values = self.values_of(name);
         let first = values.next();
-        if values.next().is_some() { Err(Fault::bad(twice)) } else { Ok(first) }
+        if values.any(|value| Some(value) != first) { Err(Fault::bad(twice)) } else { Ok(first) }
     }
 }
 
@@ -261,8 +278,8 @@ fn unfold(text: String) -> String {
 
 /// `METHOD SP URI SP SIP/2.0` or `SIP/2.0 SP status SP reason`, single spaces only (RFC 3261 §7.1).
 fn read_start_line(line: &str) -> Result<Start, Fault> {
-    if let Some(rest) = line.strip_prefix("SIP/2.0 ") {
-        return read_status_line(line, rest);
+    if starts_with(line, "SIP/2.0 ") {
+        return read_status_line(line, &line["SIP/2.0 ".len()..]);
     }
     let (Some(first), Some(last)) = (line.find(' '), line.rfind(' ')) else {
         return Err(Fault::bad("the request line does not have three parts"));
@@ -281,6 +298,10 @@ fn read_start_line(line: &str) -> Result<Start, Fault> {
     }
     let method = Method::read(&line[..first]).ok_or_else(|| Fault::bad("the method is not a token"))?;
     Ok(Start::Request { method, uri })
+}
+
+fn starts_with(line: &str, start: &str) -> bool {
+    line.get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start))
 }
 
 fn read_status_line(line: &str, rest: &str) -> Result<Start, Fault> {

@@ -16,7 +16,7 @@ use super::grammar::{self, Method};
 use super::lexer::{Fault, Head, HeaderName, Start, head_end};
 use super::name_addr::NameAddr;
 use super::response::{Response, stateless_tag};
-use super::uri::{self, Uri};
+use super::uri::{Scheme, Uri};
 
 /// A well-formed request or response.
 #[derive(Clone)]
@@ -122,7 +122,7 @@ impl Message {
                 let Core { via, from_tag, to_tag, call_id, cseq } = core;
                 Ok(Message { head, body: Bytes::copy_from_slice(body), via, from_tag, to_tag, call_id, cseq })
             }
-            Err(fault) => Err(MalformedMessage::new(fault, head)),
+            Err(fault) => Err(MalformedMessage::new(head.left_out.unwrap_or(fault), head)),
         }
     }
 
@@ -205,9 +205,14 @@ impl Message {
 
     /// The first line of a header by its spelling, without case: for headers that have no [`HeaderName`].
     pub fn header_named(&self, name: &str) -> Option<&str> {
+        self.lines_named(name).next()
+    }
+
+    /// All lines of a header by its spelling, without case.
+    pub(super) fn lines_named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         let text = &self.head.text;
-        let line = self.head.lines.iter().find(|line| text[line.spelling.clone()].eq_ignore_ascii_case(name))?;
-        Some(&text[line.value.clone()])
+        let lines = self.head.lines.iter().filter(move |line| text[line.spelling.clone()].eq_ignore_ascii_case(name));
+        lines.map(|line| &text[line.value.clone()])
     }
 
     /// Whether a list header holds a token, without case: `Supported: timer`.
@@ -235,14 +240,11 @@ impl Message {
         NameAddr::read(self.list(HeaderName::Contact).next()?).ok()
     }
 
-    /// The user of the Request-URI, unescaped: the extension that was dialled.
+    /// The user of the Request-URI as written: the number that was dialled, with its parameters.
     pub fn called_user(&self) -> Option<String> {
-        Uri::read(self.request_uri()).ok()?.user.map(uri::unescape)
-    }
-
-    /// The user of the From URI, unescaped: the caller's number as From states it.
-    pub fn calling_user(&self) -> Option<String> {
-        Uri::read(self.from().uri).ok()?.user.map(uri::unescape)
+        let uri = Uri::read(self.request_uri()).ok()?;
+        let params = if uri.scheme == Scheme::Tel { uri.params } else { "" };
+        uri.user.map(|user| format!("{user}{params}"))
     }
 
     /// The media type of the body, lower case, without parameters: `application/sdp`.
@@ -274,8 +276,8 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Transport;
     use crate::test_peer::{OFFER, Peer, arrival};
+    use crate::{IdentityTrust, Transport};
 
     fn invite() -> String {
         Peer::new(Transport::Udp).text("INVITE", 1, 1, "", OFFER)
@@ -307,6 +309,43 @@ mod tests {
     }
 
     #[test]
+    fn what_can_be_read_without_doubt_is_read() {
+        let from = "\"Caller\" <sip:13800000000@192.0.2.9>";
+        let broken = "Max-Forwards: 70\r\nX-Broken-By-ALG\r\nX Charging Vector: a\r\n: nameless\r\n";
+        for (what, with) in [
+            (from, "Zhang, San <sip:13800000000@192.0.2.9>"),
+            (from, "1001@pbx <sip:13800000000@192.0.2.9>"),
+            (from, "Hall: (North) [2] <sip:13800000000@192.0.2.9>"),
+            ("Max-Forwards: 70\r\n", broken),
+            ("Max-Forwards: 70\r\n", "Max-Forwards: 70\r\nMax-Forwards: 69\r\n"),
+            ("Call-ID: call@peer\r\n", "Call-ID: call@peer\r\ni: call@peer\r\n"),
+            ("Content-Length", "l: 0000\r\nContent-Length"),
+        ] {
+            let text = invite().replacen(what, with, 1).replace("l: 0000", &format!("l: {}", OFFER.len()));
+            let message = read(&text);
+            assert_eq!((message.body.len(), message.from_tag()), (OFFER.len(), "peer"), "{with}");
+        }
+        assert_eq!(read(&invite().replace(from, "A, B <sip:1@h>")).from().uri, "sip:1@h");
+    }
+
+    #[test]
+    fn what_could_mean_two_things_is_400_with_the_reason() {
+        let from = "\"Caller\" <sip:13800000000@192.0.2.9>";
+        for (what, with) in [
+            (from, "sip:1001@pbx;tag=x <sip:13800000000@192.0.2.9>"),
+            (from, "sip:1001@pbx <sip:13800000000@192.0.2.9>"),
+            (from, "A \"b\" c <sip:13800000000@192.0.2.9>"),
+            ("Max-Forwards: 70", "Max-Forwards 70"),
+            ("Max-Forwards: 70", "Require nothing\r\nMax-Forwards: 70"),
+            ("Call-ID: call@peer", "Call-ID: call@peer\r\nCall-ID: other@peer"),
+            ("Contact: ", "Contact: Zhang, San "),
+            ("Content-Length", "Content-Length: 3\r\nContent-Length"),
+        ] {
+            assert_eq!(refused(&invite().replacen(what, with, 1)).expect("a reply").0, "400", "{with}");
+        }
+    }
+
+    #[test]
     fn the_largest_datagram_is_read() {
         let text = invite().replace(&format!("Content-Length: {}\r\n", OFFER.len()), "");
         let padded = format!("{text}{}", "a=x\r\n".repeat(12_900));
@@ -327,7 +366,7 @@ mod tests {
         assert_eq!(message.body, OFFER);
         assert_eq!((message.from_tag(), message.call_id()), ("peer", "call@peer"));
         assert_eq!(message.called_user().as_deref(), Some("9196"));
-        assert_eq!(message.calling_user().as_deref(), Some("13800000000"));
+        assert!(message.caller_number(IdentityTrust::default()).is_some());
     }
 
     #[test]

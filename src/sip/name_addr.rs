@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::grammar::{GrammarError, end_of_quoted, find_outside, param, params};
+use super::grammar::{GrammarError, end_of_quoted, find_outside, is_token, param, params};
 use super::uri;
 
 /// The value of From, To, Contact, Route and their like: `name-addr` or `addr-spec`, then parameters.
@@ -24,7 +24,8 @@ impl fmt::Debug for NameAddr<'_> {
 }
 
 impl<'a> NameAddr<'a> {
-    /// Reads one value. Without brackets everything from the first semicolon is a parameter of the header
+    /// Reads one value. A display name that should be quoted (`Zhang, San <sip:…>`) is read, unless it could be a URI
+    /// with parameters. Without brackets everything from the first semicolon is a parameter of the header
     /// (RFC 3261 §20), and a comma or question mark is not allowed (§20.10).
     pub fn read(text: &'a str) -> Result<NameAddr<'a>, GrammarError> {
         let text = text.trim();
@@ -45,7 +46,7 @@ impl<'a> NameAddr<'a> {
         if quoted && end_of_quoted(display.as_bytes(), 0)? != display.len() - 1 {
             return Err(GrammarError("text after a quoted name"));
         }
-        if !quoted && display.bytes().any(|byte| matches!(byte, b',' | b';' | b'"' | b'@' | b':')) {
+        if !quoted && (display.contains([';', '"']) || looks_like_uri(display)) {
             return Err(GrammarError("a name with special characters must be quoted"));
         }
         uri::check_shape(uri)?;
@@ -62,8 +63,24 @@ impl<'a> NameAddr<'a> {
         Ok(NameAddr { display: "", uri, params })
     }
 
+    /// The value as this side writes it: the display name quoted where it has to be.
+    pub(super) fn written(&self) -> String {
+        let NameAddr { display, uri, params } = self;
+        let plain = |byte: u8| is_token(byte) || byte == b' ';
+        match display {
+            &"" => format!("<{uri}>{params}"),
+            name if name.starts_with('"') || name.bytes().all(plain) => format!("{name} <{uri}>{params}"),
+            name => format!("\"{}\" <{uri}>{params}", name.replace('\\', "\\\\")),
+        }
+    }
+
     /// The tag parameter; `None` when it is missing or empty.
     pub fn tag(&self) -> Option<&'a str> {
         param(self.params, "tag").filter(|tag| !tag.is_empty())
     }
+}
+
+fn looks_like_uri(display: &str) -> bool {
+    let lower = display.to_ascii_lowercase();
+    ["sip:", "sips:", "tel:"].iter().any(|scheme| lower.contains(scheme))
 }

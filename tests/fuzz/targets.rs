@@ -10,8 +10,8 @@ use inquiry::{CheckDigit, Formats, Keys, ReceiptFormat, ScanRules, SecondFactor}
 use replica::Change;
 use replica::gate::{FileReader, GateKeys, Reading, read_public};
 use rtp::{Packet, Reception, TelephoneEvents, is_rtcp, rtcp};
-use sdp::{self, LocalMedia};
-use sip::{Arrival, Dispatcher, Frame, HeaderName, Message, NodeState, StreamFramer, Transport, parse_datagram};
+use sdp::{self, LocalMedia, LocalSession};
+use sip::{Arrival, Dispatcher, Frame, HeaderName, IdentityTrust, Message, NodeState, StreamFramer, Transport, parse_datagram};
 use studio::{Conditions, TakeSource, process};
 use web::{RateRequest, ScanRequest, SpeechRequest};
 
@@ -54,7 +54,14 @@ pub(crate) fn sdp(bytes: &[u8]) {
         assert!((10..=60).contains(&negotiated.ptime.as_millis()), "{negotiated:?}");
     }
     let _ = sdp::accept(bytes, &OURS);
+    let mut session = LocalSession::new(OURS);
+    let _ = session.answer(bytes);
+    session.offer();
+    let _ = session.accept(bytes);
+    session.offer();
 }
+
+const TRUSTED: IdentityTrust = IdentityTrust { asserted_identity: true, remote_party_id: true, diversion: true };
 
 /// Packets on a media port: each begins with its length.
 pub(crate) fn rtp(bytes: &[u8]) {
@@ -153,7 +160,7 @@ pub(crate) fn opus(bytes: &[u8]) {
 
 /// Everything that is asked of a message before a call takes it, and the reply.
 fn met(message: &Message) {
-    let _ = (message.from(), message.to(), message.contact(), message.called_user(), message.calling_user());
+    let _ = (message.from(), message.to(), message.contact(), message.called_user(), message.caller_number(TRUSTED));
     let _ = (message.content_type(), message.leg_key(), message.list(HeaderName::Via).count());
     if let Some(body) = message.sdp() {
         sdp(&body);

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use base::{Key, Lang, Private};
 use flow::{LookUpAnswer, TransferOutcome};
 use inquiry::{CallRecord, LookUpResult};
-use sip::{Arrival, Message, Outgoing};
+use sip::{Arrival, Message, Method, Outgoing};
 
 use crate::media_control::{KeySource, MediaCommand, MediaEvent, MediaSetup};
 use crate::recording_session::{Reply, StudioRequest};
@@ -20,7 +22,7 @@ pub enum Input {
     /// A message of this call's dialog, and how it came.
     Sip(Box<(Message, Arrival)>),
     /// A message that the call sent certainly did not leave this node.
-    TransportFailed,
+    Undelivered(Bytes),
     /// An event of the call's media session.
     Media(MediaEvent),
     /// The reply to [`Effect::LookUp`].
@@ -114,6 +116,8 @@ pub enum Telemetry {
     Answered(Duration),
     /// How a transfer to a person ended.
     Transferred(TransferOutcome),
+    /// A request of this method could not be delivered to the peer, or was never answered.
+    Unreachable(Method),
     /// The flow met an error that its check should have found; the caller is helped on.
     Fault {
         /// The node where it happened.

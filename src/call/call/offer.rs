@@ -7,35 +7,34 @@ use bytes::Bytes;
 use super::{Call, Effect, Output, State, Telemetry};
 use crate::media_control::{MediaCommand, MediaSetup};
 use inquiry::CallOutcome;
-use sdp::{self, Negotiated, Rejection};
+use sdp::{Negotiated, Rejection};
 use sip::LegInput;
 
 impl Call {
     pub(super) fn on_offer(&mut self, now: Instant, offer: &Bytes, out: &mut Vec<Output>) {
-        match sdp::answer(offer, &self.local) {
+        match self.session.answer(offer) {
             Ok((negotiated, answer)) => {
-                self.local.version += 1;
                 self.answered(now, out);
                 self.agree(negotiated, out);
                 self.feed_leg(now, LegInput::Answer { sdp: answer }, out);
             }
-            Err(refused) => {
-                let (status, warning) = match refused {
-                    Rejection::Malformed(_) => (400, None),
-                    Rejection::NotAcceptable { warning, text } => (488, Some((warning, text.to_owned()))),
-                };
+            Err(rejection) => {
                 if self.state == State::Offered {
-                    self.cdr.ended(CallOutcome::Refused, Some("no codec in common"));
+                    self.cdr.ended(CallOutcome::Refused, Some(cause(&rejection)));
                 }
-                self.feed_leg(now, LegInput::Reject { status, warning, retry_after: None }, out);
+                let (status, warning) = match &rejection {
+                    Rejection::Malformed(_) => (400, (MISCELLANEOUS, rejection.to_string())),
+                    Rejection::NotAcceptable { warning, text } => (488, (*warning, (*text).to_owned())),
+                };
+                self.feed_leg(now, LegInput::Reject { status, warning: Some(warning), retry_after: None }, out);
             }
         }
     }
 
     pub(super) fn on_answer(&mut self, now: Instant, answer: &Bytes, out: &mut Vec<Output>) {
-        match sdp::accept(answer, &self.local) {
+        match self.session.accept(answer) {
             Ok(negotiated) => self.agree(negotiated, out),
-            Err(_) => self.end(now, CallOutcome::Failed, Some("no codec in common"), out),
+            Err(rejection) => self.end(now, CallOutcome::Failed, Some(cause(&rejection)), out),
         }
     }
 
@@ -65,3 +64,16 @@ impl Call {
         self.media_begun = true;
     }
 }
+
+/// Why there is no sound, for the call's record.
+fn cause(rejection: &Rejection) -> &'static str {
+    match rejection {
+        Rejection::Malformed(_) => "malformed session description",
+        Rejection::NotAcceptable { warning: NO_CODEC, .. } => "no codec in common",
+        Rejection::NotAcceptable { .. } => "no usable media",
+    }
+}
+
+// The warn-codes are those of RFC 3261 §20.43.
+const NO_CODEC: u16 = 305;
+const MISCELLANEOUS: u16 = 399;

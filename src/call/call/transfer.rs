@@ -10,7 +10,9 @@ use sip::{LegInput, TransferProgress};
 impl Call {
     pub(super) fn on_referred(&mut self, now: Instant, progress: TransferProgress, out: &mut Vec<Output>) {
         match progress {
-            TransferProgress::Trying | TransferProgress::Ringing => {}
+            TransferProgress::Accepted | TransferProgress::Trying | TransferProgress::Ringing => {
+                self.transfer_accepted = self.transfer_until.is_some();
+            }
             TransferProgress::Done => {
                 self.cdr.transferred();
                 if self.transfer_until.is_some() {
@@ -26,14 +28,22 @@ impl Call {
     }
 
     pub(super) fn transferred(&mut self, now: Instant, how: TransferOutcome, out: &mut Vec<Output>) {
+        self.transfer_accepted = false;
         if self.transfer_until.take().is_some() {
             out.push(Telemetry::Transferred(how).into());
             self.feed_application(now, flow::Input::TransferEnded(how), out);
         }
     }
 
+    /// The caller's side hangs up while its transfer is under way: the caller is with the other side. Many carriers say so by
+    /// their BYE alone, right after the 202, and send no NOTIFY.
+    pub(super) fn caller_left_with_transfer(&mut self, out: &mut Vec<Output>) {
+        self.cdr.transferred();
+        out.push(Telemetry::Transferred(TransferOutcome::Done).into());
+    }
+
     pub(super) fn transfer(&mut self, now: Instant, to: &str, timeout: Duration, out: &mut Vec<Output>) {
-        self.transfer_until = Some(now + timeout);
+        (self.transfer_until, self.transfer_accepted) = (Some(now + timeout), false);
         match self.desks.get(to).cloned() {
             Some(target_uri) => self.feed_leg(now, LegInput::Refer { target_uri, referred_by: None }, out),
             None => self.transferred(now, TransferOutcome::Failed, out),

@@ -31,6 +31,8 @@ fn setup() -> MediaSetup {
         codec: Codec::Alaw,
         payload: 8,
         event_payload: Some(101),
+        receive: vec![(8, Codec::Alaw), (0, Codec::Ulaw)],
+        events: vec![101],
         ptime: ms(20),
         peer: Some(RemoteMedia { rtp: at(PEER), rtcp: at(PEER_RTCP), rtcp_mux: false }),
         signalling_address: None,
@@ -333,7 +335,13 @@ impl Peer {
 #[test]
 fn without_telephone_event_a_tone_is_a_key() {
     for codec in [Codec::Alaw, Codec::Ulaw] {
-        let mut talk = Peer::new(MediaSetup { event_payload: None, codec, ..setup() });
+        let mut talk = Peer::new(MediaSetup {
+            event_payload: None,
+            events: Vec::new(),
+            receive: vec![(8, codec)],
+            codec,
+            ..setup()
+        });
         talk.hear_samples(&tone_of_5());
         assert_eq!(talk.keys(), "5");
         assert!(matches!(talk.events[0], MediaEvent::Key { source: KeySource::Tone, key: Key::Digit(5) }));

@@ -67,8 +67,9 @@ pub struct Conversation {
     late_answers: u32,
     /// Keys pressed that no state has taken yet.
     type_ahead: VecDeque<Key>,
-    /// An end key that may still come for an entry that is already complete.
-    spare_end_key: Option<(Key, Instant)>,
+    /// The end keys that may still come for an entry that is complete; each means nothing until the next question has been
+    /// heard.
+    spare_end_keys: Vec<Key>,
     playing: Option<Playing>,
     plays: u32,
     /// Played before the next prompt: the age of an answer.
@@ -148,7 +149,7 @@ impl Conversation {
             misses: BTreeMap::new(),
             late_answers: 0,
             type_ahead: VecDeque::new(),
-            spare_end_key: None,
+            spare_end_keys: Vec::new(),
             playing: None,
             plays: 0,
             prefix: Vec::new(),
@@ -171,7 +172,7 @@ impl Conversation {
         self.steps = 0;
         match input {
             Input::Start => self.start(now),
-            Input::Key(key) => self.key(now, key),
+            Input::Key(key) => self.key(key),
             Input::Played(id) => self.played(now, id),
             Input::LookedUp(findings) => self.looked_up(now, findings),
             Input::TransferEnded(ended) => self.transferred(now, ended),
@@ -286,17 +287,14 @@ impl Conversation {
         self.go(now, &rule.map_or(&release.flow.start, |rule| &rule.go).target);
     }
 
-    fn key(&mut self, now: Instant, key: Key) {
+    fn key(&mut self, key: Key) {
         if matches!(self.state, State::Over) {
             return;
         }
-        if let Some((end, until)) = self.spare_end_key.take()
-            && end == key
-            && now < until
-            && self.type_ahead.is_empty()
-        {
+        if self.spare_end_keys.contains(&key) {
             return;
         }
+        self.spare_end_keys.clear();
         self.no_inputs = 0;
         if self.type_ahead.len() < TYPE_AHEAD_MAX {
             self.type_ahead.push_back(key);
@@ -335,6 +333,9 @@ impl Conversation {
             return;
         }
         self.playing = None;
+        if self.is_callers_turn() {
+            self.spare_end_keys.clear();
+        }
         match &mut self.state {
             State::Speaking { next, .. } => {
                 let next = next.clone();
@@ -414,8 +415,6 @@ const FAULTS_MAX: u32 = 2;
 const NO_INPUTS_MAX: u32 = 12;
 /// How long the first words of an error cannot be cut short.
 const GUARD: Duration = Duration::from_secs(1);
-/// How long the end key of a full entry is expected.
-const SPARE_END_KEY: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

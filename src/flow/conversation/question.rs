@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::prompts::is_digit;
 use super::spoken::SpokenLine;
 use super::waiting::Question;
-use super::{Conversation, Entered, NO_INPUTS_MAX, SPARE_END_KEY, State};
+use super::{Conversation, Entered, NO_INPUTS_MAX, State};
 use crate::io::{InputError, Output};
 use crate::model::*;
 use base::{Key, Lang, Private};
@@ -44,6 +44,7 @@ impl Conversation {
         let lines = if question { self.question(now) } else { Ok(Vec::new()) };
         match lines {
             Ok(lines) if lines.is_empty() && error.is_none() && self.prefix.is_empty() => {
+                self.spare_end_keys.clear();
                 if let State::Asking(asking) = &mut self.state {
                     asking.listen(now);
                 }
@@ -184,12 +185,12 @@ impl Conversation {
         }
     }
 
-    /// An entry ends: by its end key, its last digit, or a timeout.
-    fn entered(&mut self, now: Instant, ask: &Ask, full: bool) {
+    /// An entry ends: by its end key, or without it, by its last digit or a timeout.
+    fn entered(&mut self, now: Instant, ask: &Ask, without_end_key: bool) {
         let State::Asking(asking) = &mut self.state else { return };
         let typed = std::mem::take(&mut asking.typed);
-        if full && let Some(end) = ask.end {
-            self.expect_spare_end_key(now, end);
+        if without_end_key {
+            self.expect_spare_end_keys(ask);
         }
         let zero = self.chosen(&ask.choices, Key::Digit(0)).filter(|_| typed == "0");
         match (self.checked(ask, &typed), zero) {
@@ -208,14 +209,16 @@ impl Conversation {
         }
     }
 
-    /// Many callers press the end key although the entry is already complete.
-    fn expect_spare_end_key(&mut self, now: Instant, end: Key) {
-        match self.type_ahead.front() {
-            Some(key) if *key == end => {
-                self.type_ahead.pop_front();
-            }
-            Some(_) => {}
-            None => self.spare_end_key = Some((end, now + SPARE_END_KEY)),
+    /// Many callers end an entry that is already complete, some of them seconds later: with its own end key, or with the
+    /// `#` that ends entries elsewhere.
+    fn expect_spare_end_keys(&mut self, ask: &Ask) {
+        let habit = Some(Key::Pound).filter(|key| ask.erase != Some(*key));
+        self.spare_end_keys = ask.end.into_iter().chain(habit).collect();
+        while self.type_ahead.front().is_some_and(|key| self.spare_end_keys.contains(key)) {
+            self.type_ahead.pop_front();
+        }
+        if !self.type_ahead.is_empty() {
+            self.spare_end_keys.clear();
         }
     }
 
@@ -243,7 +246,7 @@ impl Conversation {
         }
         let release = self.release.clone();
         if let Some(Node { kind: Kind::Ask(ask), .. }) = release.flow.node(&self.node) {
-            self.entered(now, ask, false);
+            self.entered(now, ask, true);
         }
     }
 

@@ -162,6 +162,41 @@ fn keys_pressed_during_a_look_up_do_not_skip_its_answer() {
 }
 
 #[test]
+fn an_end_key_after_a_full_entry_means_nothing_until_the_next_question_has_been_heard() {
+    for pause in [0, 300, 1000, 2500, 9000] {
+        let pause = Duration::from_millis(pause);
+        let release = hotline();
+        let mut phone = Phone::dials(&release);
+        let late = |phone: &mut Phone| {
+            phone.now += pause;
+            assert!(phone.presses("##").is_empty(), "{pause:?}");
+        };
+        phone.presses("1144012611240001");
+        phone.presses("8");
+        late(&mut phone);
+        phone.presses("1234");
+        late(&mut phone);
+        phone.gives(Input::LookedUp(LookUpAnswer::Found { facts: ready(), age: Duration::ZERO }));
+        late(&mut phone);
+        assert_eq!(phone.hears(), ["st_ready", "hall_hours.north"]);
+        phone.hears_it_out();
+        late(&mut phone);
+        assert_eq!(phone.talk.node().as_ref(), "after_status");
+        phone.hears_it_out();
+        assert!(!phone.presses("#").is_empty(), "the question has been heard");
+    }
+}
+
+#[test]
+fn another_key_after_a_full_entry_ends_the_wait_for_its_end_key() {
+    let release = hotline();
+    let mut phone = Phone::dials(&release);
+    phone.presses("114401261124000181234");
+    phone.gives(Input::LookedUp(LookUpAnswer::Found { facts: ready(), age: Duration::ZERO }));
+    assert!(!phone.presses("9#").is_empty());
+}
+
+#[test]
 fn an_unknown_value_of_a_fact_counts_as_unavailable_and_is_reported() {
     let release = hotline();
     let mut phone = Phone::dials(&release);

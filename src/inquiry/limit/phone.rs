@@ -10,7 +10,7 @@ use crate::keyed_hash::Keys;
 /// Failures within the window from which on look-ups by telephone are rejected; `None`: no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PhoneLimits {
-    /// Of one calling number. A caller who hides it has none, and meets only the other two limits.
+    /// Of one calling number; of one call where the caller withholds it.
     pub per_caller: Option<NonZeroU32>,
     /// Of one receipt number, by all callers together: its second factor is being guessed.
     pub per_receipt: Option<NonZeroU32>,
@@ -29,7 +29,7 @@ impl PhoneLimits {
 /// Who asks by telephone for what: keyed hashes, which say nothing about either number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PhoneClient {
-    /// [`Keys::client`] of the calling number; absent when the caller hides it.
+    /// [`Keys::client`] of the calling number, or of the call where the caller withholds it; absent: this limit is not met.
     pub caller: Option<u64>,
     /// [`Keys::client`] of the receipt number; absent when what was keyed in is no receipt number.
     pub receipt: Option<u64>,

@@ -78,6 +78,8 @@ impl Caller {
             codec: Codec::Alaw,
             payload: 8,
             event_payload: Some(101),
+            receive: vec![(8, Codec::Alaw), (0, Codec::Ulaw)],
+            events: vec![101],
             ptime: Duration::from_millis(20),
             peer: Some(peer),
             signalling_address: None,

@@ -32,7 +32,7 @@ use media::{MediaBusy, OpenSession};
 use metrics::Door as Way;
 use os::clock;
 use sdp::LocalMedia;
-use sip::{Arrival, Local, Message, Outgoing};
+use sip::{Arrival, IdentityTrust, Local, Message, NumberPlan, Outgoing};
 
 /// What a call's task begins with.
 pub(crate) struct Start {
@@ -118,7 +118,8 @@ fn far(now: Instant) -> Instant {
 fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, start: Start) -> CallSetup {
     let Start { received, invite, arrival, address, session } = start;
     let settings = &shared.settings;
-    let number = invite.calling_user();
+    let number = invite.caller_number(IdentityTrust::default());
+    let number = number.map(|number| number.canonical(&NumberPlan::default()));
     let caller = number.as_deref().map(|number| shared.services.keys.client("caller", number));
     let local = Local {
         contact_uri: format!("sip:{}", SocketAddr::new(address, arrival.local.port())),
@@ -182,8 +183,8 @@ struct Task {
     guard: CallGuard,
     /// Given to the media session when it begins.
     events: Option<mpsc::Sender<MediaEvent>>,
-    /// The hash that stands for the caller's number.
-    caller: Option<u64>,
+    /// The hash that stands for the caller in the limits of look-ups: of the number, or of the call where it is withheld.
+    caller: u64,
     call_id: String,
     /// Asks the studio, in an operator's call.
     recording: Option<SyncSender<StudioRequest>>,
@@ -203,10 +204,10 @@ impl Task {
         let tag = base::tag(&call_id);
         let setup = call_setup(&shared, &registration, &live, start);
         let record = setup.cdr.unfinished();
-        let caller = record.caller;
+        let caller = record.caller.unwrap_or_else(|| shared.services.keys.client("call", &call_id));
         let service = shared.services.recording.as_ref().filter(|_| registration.purpose() == Purpose::Studio);
         let recording = service.map(|service| {
-            let from = caller.map_or_else(|| record.trunk.clone(), |caller| format!("{caller:016x}"));
+            let from = record.caller.map_or_else(|| record.trunk.clone(), |caller| format!("{caller:016x}"));
             service.open(from, tag.clone(), registration.inbox.clone())
         });
         let guard = CallGuard::new(Arc::clone(&shared), registration, session, began, tag, record);
@@ -258,8 +259,9 @@ impl Task {
     /// Sends a message; the call is notified if it certainly did not go out.
     fn send(&self, outgoing: Outgoing) {
         let inbox = self.inbox().clone();
+        let message = outgoing.bytes.clone();
         self.shared.sender.send(outgoing, move || {
-            let _ = inbox.try_send(Input::TransportFailed);
+            let _ = inbox.try_send(Input::Undelivered(message));
         });
     }
 
@@ -276,6 +278,9 @@ impl Task {
             }
             Telemetry::KeyHeard(source) => metrics.keys.inc(source),
             Telemetry::Transferred(how) => metrics.transfers.inc(how.into()),
+            Telemetry::Unreachable(method) => {
+                tracing::warn!(call = %self.guard.tag, %method, "a request could not be delivered to the caller's side");
+            }
             Telemetry::Answered(after) => metrics.answer_time.observe(after),
             Telemetry::Fault { node, what } => {
                 tracing::error!(call = %self.guard.tag, %node, what, "the flow met what its check should have found");
@@ -287,7 +292,7 @@ impl Task {
         let shared = Arc::clone(&self.shared);
         let live = Arc::clone(&self.live);
         let inbox = self.inbox().clone();
-        let caller = self.caller;
+        let caller = Some(self.caller);
         tokio::spawn(async move {
             let services = &shared.services;
             let asked = clock::now();

@@ -39,7 +39,7 @@ pub(crate) struct LookUpRequest<'a> {
     pub source: &'a str,
     /// What the caller keyed in, by field.
     pub by: &'a BTreeMap<Arc<str>, Private<String>>,
-    /// [`Keys::client`] of the calling number.
+    /// [`Keys::client`] of the calling number, or of the call if the caller withholds it.
     pub caller: Option<u64>,
 }
 

@@ -22,7 +22,9 @@ use call::{Admission, Input, Overload, Purpose, Rejection};
 use inquiry::{CallOutcome, Capacity};
 use metrics::{Metrics, SipDrop};
 use os::clock;
-use sip::{Arrival, Dispatcher, Disposition, LegKey, MalformedMessage, Message, Method, NodeState, Outgoing, Shed};
+use sip::{
+    Arrival, Dispatcher, Disposition, LegKey, MalformedMessage, Message, Method, NodeState, NumberPlan, Outgoing, Shed,
+};
 
 /// Takes every SIP message of a node.
 pub struct UserAgent {
@@ -48,6 +50,7 @@ impl UserAgent {
             line_test: settings.line_test.clone(),
             studio: settings.studio.clone(),
             studio_calls_max: settings.studio_calls_max,
+            number_plan: NumberPlan::default(),
         });
         Arc::new_cyclic(|this: &Weak<UserAgent>| UserAgent {
             this: Weak::clone(this),

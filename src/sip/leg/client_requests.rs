@@ -46,13 +46,20 @@ pub(super) fn fragment_progress(body: &[u8]) -> Option<TransferProgress> {
 
 impl Leg {
     pub(super) fn send_bye(&mut self, now: Instant, reason: Option<&'static str>, out: &mut Vec<LegOutput>) {
+        if self.clients.any_overdue(now) {
+            self.dialog.distrust_target();
+        }
         self.clients.clear();
         self.invites.stop_accepting();
         let mut draft = self.dialog.draft(Method::Bye);
         if let Some(reason) = reason {
             draft = draft.header("Reason", reason);
         }
-        self.send(now, draft, &[], out);
+        let request = draft.outgoing(&[]);
+        let other_way = self.dialog.has_other_way(&request.to);
+        let client = Client::new(now, draft.method, draft.branch, draft.cseq, request.clone());
+        self.clients.push(if other_way { client.within(now, FIRST_WAY) } else { client });
+        out.push(LegOutput::Send(request));
     }
 
     /// Transfers the caller by REFER. An invalid target URI, or a call that is not established, fails at once.
@@ -137,35 +144,54 @@ impl Leg {
         let due = self.clients.due(now);
         out.extend(due.again.into_iter().map(LegOutput::Send));
         for failed in due.failed {
-            self.conclude(now, failed, None, out);
+            self.time_out(now, failed, out);
         }
     }
 
-    /// Ends a local request; no response counts as 408 (RFC 3261 §8.1.3.1).
+    /// Ends a local request with the status of its response, or with that of a timeout (408) or of a request that could not
+    /// leave (503) (RFC 3261 §8.1.3.1).
     pub(super) fn conclude(
         &mut self,
         now: Instant,
         client: Client,
+        status: u16,
         response: Option<&Message>,
         out: &mut Vec<LegOutput>,
     ) {
-        let status = response.and_then(Message::status).unwrap_or(408);
         if let Some(response) = response.filter(|_| client.method == Method::Invite) {
             self.acknowledge(&client, response, out);
         }
         if self.is_over() {
             return;
         }
-        if client.method == Method::Refer && class(status) != Some(Class::Success) {
-            self.subscription = None;
-            out.push(LegOutput::Referred(TransferProgress::Failed));
+        if client.method == Method::Refer {
+            self.conclude_refer(status, out);
         }
         if matches!(client.method, Method::Invite | Method::Update) {
             self.conclude_refresh(now, &client, status, response, out);
         }
-        if matches!(status, 408 | 481) && !self.is_over() {
+        // A REFER that nothing answers is a failed transfer; the caller may still be there.
+        let lost = status == 481 || status == 408 && client.method != Method::Refer;
+        if lost && !self.is_over() {
             self.hang_up(now, None, EndCause::PeerLost, out);
         }
+    }
+
+    fn conclude_refer(&mut self, status: u16, out: &mut Vec<LegOutput>) {
+        let progress = match class(status) {
+            Some(Class::Success) => {
+                // Its NOTIFYs may have been faster.
+                if self.subscription.as_ref().is_none_or(|subscription| subscription.concluded) {
+                    return;
+                }
+                TransferProgress::Accepted
+            }
+            Some(Class::Provisional | Class::Failure) | None => {
+                self.subscription = None;
+                TransferProgress::Failed
+            }
+        };
+        out.push(LegOutput::Referred(progress));
     }
 
     fn conclude_refresh(
@@ -230,3 +256,6 @@ fn ack_of(client: &Client, response: &Message) -> Outgoing {
     ack.push_str("Content-Length: 0\r\n\r\n");
     Outgoing { bytes: ack.into(), to: client.request.to.clone() }
 }
+
+/// How long a BYE may go unanswered before it takes the other way.
+const FIRST_WAY: Duration = Duration::from_secs(8);

@@ -19,6 +19,7 @@ pub(super) struct Client {
     pub request: Outgoing,
     repeat_at: Option<Instant>,
     pause: Duration,
+    began: Instant,
     until: Instant,
     provisional: bool,
 }
@@ -26,7 +27,29 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(now: Instant, method: Method, branch: String, cseq: u32, request: Outgoing) -> Client {
         let repeat_at = request.to.transport().is_unreliable().then(|| now + T1);
-        Client { method, branch, cseq, request, repeat_at, pause: T1, until: now + GIVE_UP, provisional: false }
+        let until = now + GIVE_UP;
+        Client { method, branch, cseq, request, repeat_at, pause: T1, began: now, until, provisional: false }
+    }
+
+    /// The same request by another way: a new transaction, with the branch of `request`.
+    pub(super) fn again(&self, now: Instant, request: Outgoing) -> Client {
+        let branch = branch_of(&request.bytes).unwrap_or_else(|| self.branch.clone());
+        Client::new(now, self.method.clone(), branch, self.cseq, request)
+    }
+
+    /// Fails after this time, because another way is left to try.
+    pub(super) fn within(mut self, now: Instant, limit: Duration) -> Client {
+        self.until = self.until.min(now + limit);
+        self
+    }
+
+    pub(super) fn has_provisional(&self) -> bool {
+        self.provisional
+    }
+
+    /// Whether a peer that can be reached would have responded by now.
+    fn is_overdue(&self, now: Instant) -> bool {
+        !self.provisional && self.began + OVERDUE <= now
     }
 
     fn is_invite(&self) -> bool {
@@ -87,6 +110,17 @@ impl Clients {
         self.0.iter().any(|client| client.method == *method)
     }
 
+    /// Removes and returns the transaction of this request.
+    pub(super) fn take(&mut self, request: &[u8]) -> Option<Client> {
+        let at = self.0.iter().position(|client| client.request.bytes == request)?;
+        Some(self.0.remove(at))
+    }
+
+    /// Whether a request goes unanswered for longer than a peer takes that can be reached.
+    pub(super) fn any_overdue(&self, now: Instant) -> bool {
+        self.0.iter().any(|client| client.is_overdue(now))
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
@@ -128,5 +162,14 @@ impl Clients {
     }
 }
 
+/// The branch of a request that the dialog wrote.
+fn branch_of(request: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(request).ok()?;
+    let (_, rest) = text.split_once(";branch=")?;
+    rest.split([';', '\r']).next().map(Into::into)
+}
+
+/// Three retransmissions: 0.5 s, 1 s and 2 s (RFC 3261 §17.1.2.1), and time for a response to the last.
+const OVERDUE: Duration = Duration::from_secs(4);
 /// RFC 3261 §16.6 Timer C: more than three minutes between a provisional and a final response.
 const PROVISIONAL_WAIT: Duration = Duration::from_secs(181);

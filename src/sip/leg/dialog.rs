@@ -30,6 +30,8 @@ pub(super) struct Dialog {
     remote_party: String,
     routes: Vec<String>,
     target: String,
+    /// Requests go to where the last one of the peer came from: target or route cannot be reached.
+    by_source: bool,
     sent_by: String,
 }
 
@@ -70,7 +72,7 @@ impl Dialog {
     /// The dialog that a 2xx to this INVITE creates (RFC 3261 §12.1.1).
     pub(super) fn new(invite: &Message, arrival: &Arrival, local: &Local) -> Dialog {
         let local_tag = token(local.seed, 0);
-        let to = invite.header(HeaderName::To).unwrap_or("");
+        let (to, from) = (written(invite, HeaderName::To), written(invite, HeaderName::From));
         let contact = match arrival.transport {
             Transport::Tcp if Uri::read(&local.contact_uri).is_ok_and(|uri| uri.param("transport").is_none()) => {
                 format!("<{};transport=tcp>", local.contact_uri)
@@ -87,20 +89,71 @@ impl Dialog {
             seed: local.seed,
             count: 0,
             local_cseq: 0,
-            remote_party: invite.header(HeaderName::From).unwrap_or("").into(),
+            remote_party: from,
             routes: invite.list(HeaderName::RecordRoute).take(limits::ROUTES).map(Into::into).collect(),
             target: invite.from().uri.into(),
+            by_source: false,
             sent_by: sent_by(&local.contact_uri, arrival),
         };
         dialog.refresh_target(invite);
+        // Without a Contact (RFC 2543) the target is only the caller's name.
+        dialog.by_source = invite.contact().is_none() && dialog.routes.is_empty();
         dialog
     }
 
     /// Takes the remote target from a target refresh request (RFC 3261 §12.2.2).
     pub(super) fn refresh_target(&mut self, request: &Message) {
         if let Some(contact) = request.contact() {
-            self.target = contact.uri.into();
+            // A Request-URI has no headers (RFC 3261 §19.1.1).
+            let uri = contact.uri.split('?').next().unwrap_or(contact.uri);
+            self.by_source &= self.target == uri;
+            self.target = uri.into();
         }
+    }
+
+    /// Sends what follows to where the last request of the peer came from.
+    pub(super) fn distrust_target(&mut self) {
+        self.by_source = true;
+    }
+
+    /// Whether a request to there could go to the source of the peer's requests as well.
+    pub(super) fn has_other_way(&self, to: &Target) -> bool {
+        let Arrival { transport, source, .. } = self.arrival;
+        let went = match to {
+            Target::Same { peer, .. } => Some(*peer),
+            Target::Address { to, .. } => Some(*to),
+            Target::Host { .. } => None,
+        };
+        let same = |ours: std::net::SocketAddr| {
+            ours.ip().to_canonical() == source.ip().to_canonical() && ours.port() == source.port()
+        };
+        to.transport() != transport || !went.is_some_and(same)
+    }
+
+    /// A request that did not arrive, as it goes to where the last request of the peer came from: with another branch,
+    /// because it is another transaction (RFC 3263 §4.3). `None` if it went there.
+    pub(super) fn redirect(&mut self, request: &Outgoing) -> Option<Outgoing> {
+        let other_way = self.has_other_way(&request.to);
+        self.distrust_target();
+        let to = self.to_source();
+        if !other_way {
+            return None;
+        }
+        let text = std::str::from_utf8(&request.bytes).expect("this side writes text");
+        let (start, rest) = text.split_once("\r\n").expect("a request has a start line");
+        let (_, rest) = rest.split_once("\r\n").expect("its Via is the second line");
+        let via = self.via(to.transport());
+        Some(Outgoing { bytes: format!("{start}\r\nVia: {via}\r\n{rest}").into(), to })
+    }
+
+    fn via(&mut self, transport: Transport) -> String {
+        let branch = self.branch();
+        format!("SIP/2.0/{} {};branch={branch};rport", transport.name(), self.sent_by)
+    }
+
+    fn branch(&mut self) -> String {
+        self.count += 1;
+        format!("z9hG4bK{}", token(self.seed, self.count))
     }
 
     /// Drafts the next request. A strict router's URI becomes the Request-URI (RFC 3261 §12.2.1.1).
@@ -115,8 +168,7 @@ impl Dialog {
     }
 
     fn draft_numbered(&mut self, method: Method, cseq: u32) -> Drafted {
-        self.count += 1;
-        let branch = format!("z9hG4bK{}", token(self.seed, self.count));
+        let branch = self.branch();
         let (uri, routes) = self.hops();
         let first = self.routes.first().and_then(|route| uri_of(route));
         let to = self.reach(first.unwrap_or(&self.target));
@@ -153,15 +205,30 @@ impl Dialog {
         }
     }
 
+    fn to_source(&self) -> Target {
+        let Arrival { transport, source, local } = self.arrival;
+        Target::Same { transport, local, peer: source, otherwise: None }
+    }
+
     /// Over TCP the existing connection of the call comes first: a client behind a NAT is unreachable by another one.
     fn reach(&self, uri: &str) -> Target {
         let Arrival { transport, source, local } = self.arrival;
-        let named = request_target(uri, &self.arrival);
+        let named = request_target(uri, &self.arrival).filter(|_| !self.by_source);
         match (transport, named) {
             (Transport::Udp, Some(target)) => target,
             (Transport::Udp, None) => Target::Same { transport, local, peer: source, otherwise: None },
             (Transport::Tcp, named) => Target::Same { transport, local, peer: source, otherwise: named.map(Box::new) },
         }
+    }
+}
+
+/// A party's header as requests of this side write it.
+fn written(invite: &Message, name: HeaderName) -> String {
+    let value = invite.header(name).unwrap_or("");
+    let sound = |display: &str| display.is_empty() || display.starts_with('"') || !display.contains([',', '@', ':']);
+    match NameAddr::read(value) {
+        Ok(party) if !sound(party.display) => party.written(),
+        Ok(_) | Err(_) => value.into(),
     }
 }
 

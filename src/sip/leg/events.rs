@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::arrival::{Arrival, Outgoing};
+use crate::grammar::Method;
 use crate::message::Message;
 use base::Key;
 
@@ -59,8 +60,11 @@ pub enum LegInput {
         /// A whole Reason value (RFC 3326): `Q.850;cause=16;text="Normal call clearing"`.
         reason: Option<&'static str>,
     },
-    /// The transport gave up on a message of this leg.
-    TransportFailed,
+    /// A message of this leg certainly did not leave.
+    Undelivered {
+        /// The message, as [`LegOutput::Send`] gave it.
+        message: Bytes,
+    },
     /// [`Leg::deadline`](super::Leg::deadline) is due.
     Deadline,
 }
@@ -84,9 +88,17 @@ pub enum LegOutput {
     /// The peer has the 2xx: the conversation begins.
     Established,
     /// A key arrived in an INFO.
-    Key(Key),
+    Key {
+        /// The key.
+        key: Key,
+        /// How long it was pressed before the INFO, if the INFO tells that.
+        held: Option<Duration>,
+    },
     /// The transfer progressed.
     Referred(TransferProgress),
+    /// A local request could not be delivered, or nothing answered it: further ones go to where the peer's requests come
+    /// from.
+    Unreachable(Method),
     /// The call is over: media and line are free.
     Ended {
         /// The cause.
@@ -107,6 +119,8 @@ pub enum LegOutput {
 /// The progress of a transfer, from the status in its NOTIFYs (RFC 3515 §2.4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransferProgress {
+    /// 2xx to the REFER: the peer transfers the caller, and may report no more than its BYE.
+    Accepted,
     /// 100.
     Trying,
     /// 101 to 199.
@@ -132,9 +146,9 @@ pub enum EndCause {
     NoAnswer,
     /// The session was not refreshed in time (RFC 4028 §10).
     SessionExpired,
-    /// The peer answered a request with 481 or 408, or not at all.
+    /// The peer does not know the call (481), or answers no refresh of the session (408).
     PeerLost,
-    /// The transport gave up on a message.
+    /// The answer to the INVITE could not be delivered.
     TransportFailed,
     /// This side hung up.
     HungUp,

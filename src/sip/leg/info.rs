@@ -1,8 +1,11 @@
 //! Keys in INFO bodies.
 //!
-//! Two media types are in use, and neither has an RFC: `application/dtmf-relay` with lines `Signal=5` and
-//! `Duration=160`, and `application/dtmf` with the bare key. Trunks also send: a space after `=`, lower case, bare LF,
-//! `Signal=10` and `Signal=11` for `*` and `#`, a bare `5` under either type, and an empty body.
+//! Two media types are in wide use, and neither has an RFC: `application/dtmf-relay` with lines `Signal=5` and
+//! `Duration=160`, and `application/dtmf` with the bare key. Trunks also send: a space after `=`, quotes, lower case, bare
+//! LF, semicolons in place of line ends, `Signal=10` and `Signal=11` for `*` and `#`, a bare `5` under either type, `d=5`
+//! as `audio/telephone-event` or `application/vnd.nortelnetworks.digits`, and an empty body.
+
+use std::time::Duration;
 
 use base::Key;
 
@@ -13,7 +16,11 @@ pub(super) const ACCEPT_KEYS: &str = "application/dtmf-relay, application/dtmf";
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum InfoBody {
     /// A key of the keypad.
-    Key(Key),
+    Key {
+        key: Key,
+        /// How long it was pressed, in `Duration` lines of milliseconds.
+        held: Option<Duration>,
+    },
     /// An empty body, or a signal that no keypad has (A to D, a hook flash).
     Nothing,
     /// Not a signal: 400.
@@ -28,35 +35,55 @@ pub(super) fn read(content_type: Option<&str>, body: &[u8]) -> InfoBody {
     if body.is_empty() {
         return InfoBody::Nothing;
     }
-    if !matches!(content_type, Some("application/dtmf-relay" | "application/dtmf")) {
+    if !content_type.is_some_and(|kind| MEDIA_TYPES.contains(&kind)) {
         return InfoBody::Foreign;
     }
     let Ok(text) = std::str::from_utf8(&body[..body.len().min(BODY_MAX)]) else { return InfoBody::Malformed };
-    let signal = text.lines().find_map(signal_of).or_else(|| text.lines().next());
-    signal.map_or(InfoBody::Nothing, |signal| read_signal(signal.trim()))
-}
-
-fn signal_of(line: &str) -> Option<&str> {
-    let (name, value) = line.split_once('=')?;
-    name.trim().eq_ignore_ascii_case("signal").then_some(value)
-}
-
-fn read_signal(signal: &str) -> InfoBody {
-    let mut chars = signal.chars();
-    match (chars.next(), chars.next()) {
-        (Some(key), None) => match Key::from_char(key) {
-            Some(key) => InfoBody::Key(key),
-            None if key.is_ascii_alphabetic() || key == '!' => InfoBody::Nothing,
-            None => InfoBody::Malformed,
-        },
-        (Some(_), Some(_)) => match signal.parse::<u8>() {
-            Ok(code) => Key::from_event(code).map_or(InfoBody::Nothing, InfoBody::Key),
-            Err(_) => InfoBody::Malformed,
-        },
-        (None, Some(_) | None) => InfoBody::Nothing,
+    let lines = || text.split(['\r', '\n', ';']).map(str::trim).filter(|line| !line.is_empty());
+    let named = |names: &[&str]| lines().find_map(|line| value_of(line, names));
+    let signal = named(&["signal", "d"]).or_else(|| lines().next());
+    match read_signal(signal.unwrap_or("").trim_matches(['"', ' '])) {
+        Signal::Key(key) => {
+            let held = named(&["duration"]).and_then(|text| text.trim_matches('"').parse().ok());
+            InfoBody::Key { key, held: held.map(|ms: u32| Duration::from_millis(ms.into())) }
+        }
+        Signal::Nothing => InfoBody::Nothing,
+        Signal::Malformed => InfoBody::Malformed,
     }
 }
 
+enum Signal {
+    Key(Key),
+    Nothing,
+    Malformed,
+}
+
+/// The value of a `name=value` line with one of these names.
+fn value_of<'a>(line: &'a str, names: &[&str]) -> Option<&'a str> {
+    let (name, value) = line.split_once('=')?;
+    names.iter().any(|known| known.eq_ignore_ascii_case(name.trim())).then_some(value.trim())
+}
+
+fn read_signal(signal: &str) -> Signal {
+    let mut chars = signal.chars();
+    match (chars.next(), chars.next()) {
+        (Some(key), None) => match Key::from_char(key) {
+            Some(key) => Signal::Key(key),
+            None if key.is_ascii_alphabetic() || key == '!' => Signal::Nothing,
+            None => Signal::Malformed,
+        },
+        (Some(_), Some(_)) => match signal.parse::<u8>() {
+            Ok(code) => Key::from_event(code).map_or(Signal::Nothing, Signal::Key),
+            Err(_) if HOOK_FLASH.iter().any(|name| name.eq_ignore_ascii_case(signal)) => Signal::Nothing,
+            Err(_) => Signal::Malformed,
+        },
+        (None, Some(_) | None) => Signal::Nothing,
+    }
+}
+
+const MEDIA_TYPES: [&str; 4] =
+    ["application/dtmf-relay", "application/dtmf", "audio/telephone-event", "application/vnd.nortelnetworks.digits"];
+const HOOK_FLASH: [&str; 3] = ["hf", "flash", "hookflash"];
 const BODY_MAX: usize = 256;
 
 #[cfg(test)]
@@ -69,28 +96,44 @@ mod tests {
 
     #[test]
     fn every_spelling_seen_on_trunks_is_one_key() {
-        let five = || InfoBody::Key(Key::Digit(5));
-        for body in ["Signal=5\r\nDuration=160\r\n", "Signal= 5\r\nDuration= 250", "signal=5\nduration=100\n", "5"] {
-            assert_eq!(relay(body), five(), "{body:?}");
+        let five = |held: Option<u64>| InfoBody::Key { key: Key::Digit(5), held: held.map(Duration::from_millis) };
+        for (body, held) in [
+            ("Signal=5\r\nDuration=160\r\n", Some(160)),
+            ("Signal= 5\r\nDuration= 250", Some(250)),
+            ("signal=5\nduration=100\n", Some(100)),
+            ("Duration=160\r\nSIGNAL = 5\r\n", Some(160)),
+            ("Signal=\"5\"\r\nDuration=\"90\"", Some(90)),
+            ("Signal=5;Duration=160", Some(160)),
+            ("\r\nSignal=5\r\nDuration=long\r\n", None),
+            ("5", None),
+        ] {
+            assert_eq!(relay(body), five(held), "{body:?}");
         }
-        assert_eq!(relay("Duration=160\r\nSIGNAL = 5\r\n"), five());
-        assert_eq!(read(Some("application/dtmf"), b"5\r\n"), five());
-        assert_eq!(read(Some("application/dtmf"), b"Signal=5"), five());
+        for (kind, body) in [
+            ("application/dtmf", "5\r\n"),
+            ("application/dtmf", "Signal=5"),
+            ("application/dtmf", "d=5"),
+            ("audio/telephone-event", "5"),
+            ("audio/telephone-event", "d=5\r\n"),
+            ("application/vnd.nortelnetworks.digits", "p=Digit-Collection\r\ny=Digits\r\nd=5\r\n"),
+        ] {
+            assert_eq!(read(Some(kind), body.as_bytes()), five(None), "{kind} {body:?}");
+        }
     }
 
     #[test]
     fn star_and_pound_come_as_characters_and_as_event_codes() {
         for body in ["Signal=*", "Signal=10", "*"] {
-            assert_eq!(relay(body), InfoBody::Key(Key::Star), "{body:?}");
+            assert_eq!(relay(body), InfoBody::Key { key: Key::Star, held: None }, "{body:?}");
         }
         for body in ["Signal=#", "Signal=11", "#"] {
-            assert_eq!(relay(body), InfoBody::Key(Key::Pound), "{body:?}");
+            assert_eq!(relay(body), InfoBody::Key { key: Key::Pound, held: None }, "{body:?}");
         }
     }
 
     #[test]
     fn signals_that_no_keypad_has_are_no_keys() {
-        for body in ["", "\r\n", "Signal=A", "Signal=16", "Signal=!", "Signal="] {
+        for body in ["", "\r\n", "Signal=A", "Signal=16", "Signal=!", "Signal=hf", "Signal="] {
             assert_eq!(relay(body), InfoBody::Nothing, "{body:?}");
         }
         assert_eq!(relay("Signal=five"), InfoBody::Malformed);

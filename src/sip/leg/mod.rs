@@ -25,6 +25,7 @@ mod server_transaction;
 mod session_timer;
 #[cfg(test)]
 mod tests;
+mod undelivered;
 
 use std::time::{Duration, Instant};
 
@@ -135,7 +136,7 @@ impl Leg {
                 self.refer(now, &target_uri, referred_by.as_deref(), &mut out);
             }
             LegInput::HangUp { reason } => self.hang_up(now, reason, EndCause::HungUp, &mut out),
-            LegInput::TransportFailed => self.lose_transport(now, &mut out),
+            LegInput::Undelivered { message } => self.undelivered(now, &message, &mut out),
             LegInput::Deadline => self.run_timers(now, &mut out),
         }
         self.finish(now, &mut out);
@@ -231,17 +232,6 @@ impl Leg {
                 self.refuse_all(now, 487, out);
                 self.send_bye(now, reason, out);
                 self.end(now, Bye::Sent, why, out);
-            }
-            Stage::Over { .. } | Stage::Gone => {}
-        }
-    }
-
-    fn lose_transport(&mut self, now: Instant, out: &mut Vec<LegOutput>) {
-        self.clients.clear();
-        self.invites.iter_mut().for_each(InviteServer::confirm);
-        match self.stage {
-            Stage::Offered | Stage::Answered | Stage::Established => {
-                self.end(now, Bye::Nothing, EndCause::TransportFailed, out);
             }
             Stage::Over { .. } | Stage::Gone => {}
         }

@@ -46,7 +46,8 @@ impl Leg {
         self.dialog.arrival = *arrival;
         match ack.sdp() {
             Some(sdp) if delayed => out.push(LegOutput::AnswerReceived { sdp }),
-            None if delayed => {
+            // Without an answer a re-INVITE changes nothing; the first INVITE leaves no session at all.
+            None if delayed && self.stage == Stage::Answered => {
                 self.establish(out);
                 return self.hang_up(now, Some(NO_ANSWER), EndCause::NoAnswer, out);
             }
@@ -246,9 +247,9 @@ impl Leg {
         }
         let content_type = info.content_type();
         match info::read(content_type.as_deref(), &info.body) {
-            InfoBody::Key(key) => {
+            InfoBody::Key { key, held } => {
                 self.reply(id, info, arrival, 200, &[], out);
-                out.push(LegOutput::Key(key));
+                out.push(LegOutput::Key { key, held });
             }
             InfoBody::Nothing => self.reply(id, info, arrival, 200, &[], out),
             InfoBody::Malformed => self.reply(id, info, arrival, 400, &[], out),
@@ -314,7 +315,8 @@ impl Leg {
             return out.push(LegOutput::Send(ack.clone()));
         }
         if let Some(client) = self.clients.end(now, response) {
-            self.conclude(now, client, Some(response), out);
+            let status = response.status().unwrap_or(500);
+            self.conclude(now, client, status, Some(response), out);
         }
     }
 }

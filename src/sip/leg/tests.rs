@@ -406,7 +406,7 @@ fn a_request_in_the_same_instant_as_the_ack_is_not_lost_in_either_order() {
             out.append(&mut call.out);
         }
         assert_eq!(out.iter().filter(|output| matches!(output, LegOutput::Established)).count(), 1);
-        assert_eq!(out.iter().filter(|output| matches!(output, LegOutput::Key(_))).count(), 1);
+        assert_eq!(out.iter().filter(|output| matches!(output, LegOutput::Key { .. })).count(), 1);
     }
 }
 
@@ -416,7 +416,7 @@ fn a_repeated_info_is_one_key_even_if_every_request_has_one_branch() {
     let mut keys = 0;
     for cseq in [10, 10, 11] {
         let info = call.peer.write("INFO", cseq, 1, "Content-Type: application/dtmf-relay\r\n", "Signal=5\r\n");
-        keys += call.receive(info).iter().filter(|output| matches!(output, LegOutput::Key(_))).count();
+        keys += call.receive(info).iter().filter(|output| matches!(output, LegOutput::Key { .. })).count();
         assert_eq!(call.statuses(), [200]);
     }
     assert_eq!(keys, 2);

@@ -21,7 +21,8 @@ fn a_refer_reports_the_progress_of_the_transfer() {
     assert_eq!(refer.header_named("Refer-To"), Some("<tel:+862096110>"));
     assert_eq!(refer.header_named("Referred-By"), Some("<sip:ivr@192.0.2.1>"));
     let accepted = response_to(&refer, 202, "", "");
-    assert!(call.receive(accepted).is_empty());
+    call.receive(accepted);
+    assert_eq!(progress(&call), Some(TransferProgress::Accepted));
     assert_eq!(notify(&mut call, "active;expires=60", "SIP/2.0 100 Trying"), Some(200));
     assert_eq!(progress(&call), Some(TransferProgress::Trying));
     notify(&mut call, "active;expires=60", "SIP/2.0 180 Ringing\r\n");
@@ -149,13 +150,149 @@ fn a_tcp_call_says_so_in_its_contact_and_keeps_its_connection() {
     assert!(call.pass(Duration::from_secs(31)).is_empty(), "nothing repeats over TCP");
 }
 
+// Messages that do not arrive.
+
+const FAR: &str = "Contact: <sip:peer@sbc.example.invalid:5070>\r\n";
+
+/// A call whose peer gives this Contact, as it is or behind this route.
+fn call_to(contact: &str, headers: &str) -> Call {
+    let mut peer = crate::test_peer::Peer::new(Transport::Udp);
+    let text = peer.text("INVITE", 1, 1, headers, OFFER);
+    let text = text.replace("Contact: <sip:13800000000@192.0.2.9:5070>\r\n", contact);
+    (peer.cseq, peer.branch) = (1, 1);
+    let invite = crate::parse_datagram(text.as_bytes()).expect("sound");
+    let now = crate::test_peer::epoch();
+    let arrival = crate::test_peer::arrival(Transport::Udp);
+    let (leg, out) = Leg::new(now, invite.clone(), &arrival, crate::test_peer::local());
+    peer.to_tag = leg.local_tag().into();
+    Call { peer, leg, now, invite, out }.answer().acknowledge()
+}
+
+/// The last message of the last step.
+fn last_sent(call: &Call) -> Outgoing {
+    let sent =
+        call.out.iter().rev().find_map(|output| if let LegOutput::Send(sent) = output { Some(sent) } else { None });
+    sent.expect("a message").clone()
+}
+
+fn lose_last(call: &mut Call) {
+    let message = last_sent(call).bytes;
+    call.input(LegInput::Undelivered { message });
+}
+
+fn goes_to_source(call: &Call) -> bool {
+    matches!(last_sent(call).to, Target::Same { peer, .. } if peer.to_string() == "192.0.2.9:5070")
+}
+
 #[test]
-fn a_lost_transport_ends_the_call_at_once() {
-    for call in [Call::offered(Transport::Tcp), Call::answered(Transport::Tcp), Call::established(Transport::Tcp)] {
-        let mut call = call;
-        call.input(LegInput::TransportFailed);
-        assert_eq!(call.ended(), Some(EndCause::TransportFailed));
+fn a_refer_that_cannot_leave_is_a_failed_transfer_and_the_call_goes_on() {
+    let unreachable = "Record-Route: <sip:proxy.example.invalid;lr>\r\n";
+    for mut call in [call_to(FAR, ""), call_to("Contact: <sip:peer@192.0.2.9:5070>\r\n", unreachable)] {
+        call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
+        assert!(matches!(last_sent(&call).to, Target::Host { .. }));
+        lose_last(&mut call);
+        assert_eq!((progress(&call), call.ended()), (Some(TransferProgress::Failed), None));
+        assert!(call.out.iter().any(|output| matches!(output, LegOutput::Unreachable(Method::Refer))));
         assert!(call.sent().is_empty());
-        assert!(matches!(call.out.last(), Some(LegOutput::Gone)));
+        call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
+        assert!(goes_to_source(&call), "what has failed once is not tried again");
+        call.input(LegInput::HangUp { reason: None });
+        assert!(goes_to_source(&call) && request(&call, &Method::Bye).method().is_some());
+    }
+}
+
+#[test]
+fn a_bye_that_cannot_leave_goes_to_where_the_invite_came_from_as_another_transaction() {
+    let mut call = call_to(FAR, "");
+    call.input(LegInput::HangUp { reason: None });
+    let first = request(&call, &Method::Bye);
+    lose_last(&mut call);
+    let second = request(&call, &Method::Bye);
+    assert!(goes_to_source(&call));
+    assert_ne!(first.via().branch, second.via().branch);
+    assert_eq!((first.cseq().number, first.request_uri()), (second.cseq().number, second.request_uri()));
+    let fine = response_to(&second, 200, "", "");
+    call.receive(fine);
+    assert!(!call.leg.has_pending_transactions());
+    assert!(matches!(call.pass(Duration::from_secs(40))[..], [(_, LegOutput::Gone)]));
+}
+
+#[test]
+fn a_bye_that_nothing_answers_takes_the_other_way_too() {
+    let mut call = call_to("Contact: <sip:peer@10.255.255.1:5060>\r\n", "");
+    call.input(LegInput::HangUp { reason: None });
+    let out = call.pass(Duration::from_secs(9));
+    let last =
+        out.iter().rev().find_map(|(_, output)| if let LegOutput::Send(sent) = output { Some(sent) } else { None });
+    assert!(matches!(last.expect("a BYE").to, Target::Same { peer, .. } if peer.to_string() == "192.0.2.9:5070"));
+    let gone = call.pass(Duration::from_secs(70));
+    assert!(matches!(gone.last(), Some((_, LegOutput::Gone))));
+}
+
+#[test]
+fn a_refer_that_nothing_answers_fails_the_transfer_and_the_bye_takes_the_other_way_at_once() {
+    let mut call = call_to("Contact: <sip:peer@10.255.255.1:5060>\r\n", "");
+    call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
+    let out = call.pass(Duration::from_secs(33));
+    assert!(out.iter().any(|(_, output)| matches!(output, LegOutput::Referred(TransferProgress::Failed))));
+    assert_eq!(ended(out.iter().map(|(_, output)| output)), None);
+    call.input(LegInput::HangUp { reason: None });
+    assert!(goes_to_source(&call));
+
+    let mut call = call_to("Contact: <sip:peer@10.255.255.1:5060>\r\n", "");
+    call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
+    call.pass(Duration::from_secs(5));
+    call.input(LegInput::HangUp { reason: None });
+    assert!(goes_to_source(&call), "the REFER is overdue");
+}
+
+#[test]
+fn a_refresh_that_cannot_leave_takes_the_other_way_and_keeps_the_call() {
+    let headers = "Supported: timer\r\nSession-Expires: 600;refresher=uas\r\nAllow: UPDATE\r\n";
+    let mut call = call_to(FAR, headers);
+    call.next_deadline();
+    lose_last(&mut call);
+    assert!(goes_to_source(&call) && call.ended().is_none());
+    let fine = response_to(&request(&call, &Method::Update), 200, "Session-Expires: 600;refresher=uac\r\n", "");
+    call.receive(fine);
+    assert!(ended(call.pass(Duration::from_secs(299)).iter().map(|(_, output)| output)).is_none());
+}
+
+#[test]
+fn a_contact_that_is_no_host_is_never_asked() {
+    for contact in [
+        "Contact: <sip:peer@0.0.0.0:5070>\r\n",
+        "Contact: <sip:peer@[::]:5070>\r\n",
+        "Contact: <sip:peer@192.0.2.9:0>\r\n",
+        "Contact: <tel:+8613800000000>\r\n",
+        "",
+    ] {
+        let mut call = call_to(contact, "");
+        call.input(LegInput::HangUp { reason: None });
+        assert!(goes_to_source(&call), "{contact}");
+    }
+}
+
+#[test]
+fn a_new_contact_is_trusted_again() {
+    let mut call = call_to(FAR, "");
+    call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
+    lose_last(&mut call);
+    assert_eq!(call.ask("UPDATE", "", "").status(), Some(200));
+    call.input(LegInput::HangUp { reason: None });
+    assert!(matches!(last_sent(&call).to, Target::Address { to, .. } if to.to_string() == "192.0.2.9:5070"));
+}
+
+#[test]
+fn a_lost_response_costs_no_call_that_has_begun() {
+    for transport in BOTH {
+        let mut call = Call::established(transport);
+        call.ask("OPTIONS", "", "");
+        lose_last(&mut call);
+        assert!(call.out.is_empty());
+        let mut call = Call::answered(transport);
+        lose_last(&mut call);
+        let expected = (transport == Transport::Tcp).then_some(EndCause::TransportFailed);
+        assert_eq!(call.ended(), expected, "over UDP the 200 is sent again");
     }
 }

@@ -1,0 +1,270 @@
+//! Who is calling: the number that identifies a caller, by the headers that its trunk is trusted for.
+//!
+//! ```text
+//!  P-Asserted-Identity (trusted, RFC 3325) ─► Remote-Party-ID (trusted) ─► From, unless withheld ─► Diversion (trusted)
+//! ```
+//!
+//! A trunk that is trusted removes these headers where a subscriber wrote them, and adds its own (RFC 3325 §5); from
+//! any other they are the caller's own words and are not read. From is the caller's word in any case, and is taken where
+//! nothing better is there. A caller who withholds the number has none, unless the trunk asserts it: `Privacy` asks to
+//! keep it from people, not from the network.
+
+use super::grammar;
+use super::message::Message;
+use super::name_addr::NameAddr;
+use super::number::Number;
+use super::uri::{Scheme, Uri};
+
+/// A header that may identify a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IdentityHeader {
+    /// `P-Asserted-Identity` (RFC 3325 §9.1).
+    AssertedIdentity,
+    /// `Remote-Party-ID`, its predecessor, which was never an RFC.
+    RemotePartyId,
+    /// `Diversion` (RFC 5806): who diverted the call here.
+    Diversion,
+}
+
+impl IdentityHeader {
+    /// All of them, the most reliable first.
+    pub const ALL: [IdentityHeader; 3] =
+        [IdentityHeader::AssertedIdentity, IdentityHeader::RemotePartyId, IdentityHeader::Diversion];
+
+    /// The name in settings, which is the header's in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            IdentityHeader::AssertedIdentity => "p-asserted-identity",
+            IdentityHeader::RemotePartyId => "remote-party-id",
+            IdentityHeader::Diversion => "diversion",
+        }
+    }
+
+    /// Reads a name, without case.
+    pub fn from_name(name: &str) -> Option<IdentityHeader> {
+        IdentityHeader::ALL.into_iter().find(|header| header.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// The headers that a trunk is trusted for; by default none, so that only From is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IdentityTrust {
+    /// [`IdentityHeader::AssertedIdentity`].
+    pub asserted_identity: bool,
+    /// [`IdentityHeader::RemotePartyId`].
+    pub remote_party_id: bool,
+    /// [`IdentityHeader::Diversion`].
+    pub diversion: bool,
+}
+
+impl FromIterator<IdentityHeader> for IdentityTrust {
+    fn from_iter<T: IntoIterator<Item = IdentityHeader>>(headers: T) -> IdentityTrust {
+        let mut trust = IdentityTrust::default();
+        for header in headers {
+            match header {
+                IdentityHeader::AssertedIdentity => trust.asserted_identity = true,
+                IdentityHeader::RemotePartyId => trust.remote_party_id = true,
+                IdentityHeader::Diversion => trust.diversion = true,
+            }
+        }
+        trust
+    }
+}
+
+impl Message {
+    /// The number of the caller. `None` for a caller who withholds it, or whose identity is no number: such callers can
+    /// be told apart by their calls only.
+    pub fn caller_number(&self, trust: IdentityTrust) -> Option<Number> {
+        let asserted = || self.parties(IdentityHeader::AssertedIdentity).find_map(|party| number_of(&party));
+        let remote = || {
+            self.parties(IdentityHeader::RemotePartyId).filter(is_screened_caller).find_map(|party| number_of(&party))
+        };
+        let diverted = || self.parties(IdentityHeader::Diversion).find_map(|party| number_of(&party));
+        let trusted = trust.asserted_identity.then(asserted).flatten();
+        let trusted = trusted.or_else(|| trust.remote_party_id.then(remote).flatten());
+        if trusted.is_some() || self.is_withheld() {
+            return trusted;
+        }
+        number_of(&self.from()).or_else(|| trust.diversion.then(diverted).flatten())
+    }
+
+    /// Whether the caller withholds the number, by `Privacy` (RFC 3323 §4.2) or by what From says (§4.1.1.3).
+    fn is_withheld(&self) -> bool {
+        let from = self.from();
+        let uri = Uri::read(from.uri).ok();
+        let user = uri.and_then(|uri| uri.user).unwrap_or("").to_ascii_lowercase();
+        let host = uri.map_or("", |uri| uri.host).to_ascii_lowercase();
+        let display = from.display.trim_matches('"').trim().to_lowercase();
+        self.asks_for_privacy()
+            || WITHHELD_NAMES.contains(&display.as_str())
+            || WITHHELD_USERS.contains(&user.as_str())
+            || host == "invalid"
+            || host.ends_with(".invalid")
+    }
+
+    fn asks_for_privacy(&self) -> bool {
+        self.lines_named("Privacy")
+            .flat_map(|line| line.split([';', ',']))
+            .any(|value| HIDING_PRIVACY.iter().any(|hiding| value.trim().eq_ignore_ascii_case(hiding)))
+    }
+
+    fn parties(&self, header: IdentityHeader) -> impl Iterator<Item = NameAddr<'_>> {
+        self.lines_named(header.name()).flat_map(grammar::values).filter_map(|value| NameAddr::read(value).ok())
+    }
+}
+
+/// Of a Remote-Party-ID: it names the caller, and its screening did not fail.
+fn is_screened_caller(party: &NameAddr<'_>) -> bool {
+    let is =
+        |name, value: &str| grammar::param(party.params, name).is_none_or(|found| found.eq_ignore_ascii_case(value));
+    let refused = grammar::param(party.params, "screen").is_some_and(|screen| screen.eq_ignore_ascii_case("no"));
+    is("party", "calling") && !refused
+}
+
+/// The telephone number of a party; `None` for a name, an empty user, and the numbers that stand for "withheld".
+fn number_of(party: &NameAddr<'_>) -> Option<Number> {
+    let uri = Uri::read(party.uri).ok()?;
+    let params = if uri.scheme == Scheme::Tel { uri.params } else { "" };
+    Number::read_with(uri.user?, params).filter(|number| !number.stands_for_none())
+}
+
+/// RFC 3323 §4.2 and RFC 3325 §9.3; the last two are of Remote-Party-ID's time.
+const HIDING_PRIVACY: [&str; 5] = ["id", "user", "header", "full", "uri"];
+/// Display names in lower case. A name that is merely unknown says nothing about the number.
+const WITHHELD_NAMES: [&str; 10] = [
+    "anonymous",
+    "restricted",
+    "withheld",
+    "private",
+    "private number",
+    "number withheld",
+    "匿名",
+    "匿名来电",
+    "隐藏号码",
+    "号码隐藏",
+];
+/// Users in lower case.
+const WITHHELD_USERS: [&str; 9] =
+    ["", "anonymous", "restricted", "withheld", "private", "unavailable", "unknown", "blocked", "nobody"];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::test_peer::{OFFER, Peer};
+    use crate::{NumberPlan, Transport, parse_datagram};
+
+    const ALL: IdentityTrust = IdentityTrust { asserted_identity: true, remote_party_id: true, diversion: true };
+    const NONE: IdentityTrust = IdentityTrust { asserted_identity: false, remote_party_id: false, diversion: false };
+
+    fn invite(from: &str, headers: &str) -> Message {
+        let text = Peer::new(Transport::Udp).text("INVITE", 1, 1, headers, OFFER);
+        let text = text.replace("\"Caller\" <sip:13800000000@192.0.2.9>", from);
+        parse_datagram(text.as_bytes()).unwrap_or_else(|wrong| panic!("{from}: {:?}", wrong.fault))
+    }
+
+    fn caller(from: &str, headers: &str, trust: IdentityTrust) -> Option<String> {
+        invite(from, headers).caller_number(trust).map(|number| number.canonical(&NumberPlan::default()))
+    }
+
+    const PLAIN: &str = "<sip:13800000000@192.0.2.9>";
+    const HIDDEN: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
+
+    #[test]
+    fn an_asserted_identity_is_read_from_a_trusted_trunk_only() {
+        let asserted =
+            "P-Asserted-Identity: \"Li, Na\" <sip:+8613911112222@gd.ims.example;user=phone>, tel:+862083331234\r\n";
+        assert_eq!(caller(PLAIN, asserted, ALL).as_deref(), Some("13911112222"));
+        assert_eq!(caller(PLAIN, asserted, NONE).as_deref(), Some("13800000000"));
+        assert_eq!(caller(HIDDEN, asserted, ALL).as_deref(), Some("13911112222"));
+        assert_eq!(caller(HIDDEN, asserted, NONE), None);
+        let withheld = format!("Privacy: id\r\n{asserted}");
+        assert_eq!(caller(PLAIN, &withheld, ALL).as_deref(), Some("13911112222"), "the network may know");
+        assert_eq!(caller(PLAIN, &withheld, NONE), None);
+        let second =
+            "P-Asserted-Identity: <sip:someone@gd.ims.example>\r\nP-Asserted-Identity: <tel:+8613911112222>\r\n";
+        assert_eq!(caller(PLAIN, second, ALL).as_deref(), Some("13911112222"));
+    }
+
+    #[test]
+    fn a_remote_party_counts_if_it_is_the_caller_and_was_screened() {
+        for (header, expected) in [
+            ("<sip:13911112222@h>;party=calling;screen=yes;privacy=off", "13911112222"),
+            ("<sip:13911112222@h>;privacy=full", "13911112222"),
+            ("<sip:13911112222@h>;party=called", "13800000000"),
+            ("<sip:13911112222@h>;party=calling;screen=no", "13800000000"),
+            ("not an address", "13800000000"),
+        ] {
+            let headers = format!("Remote-Party-ID: {header}\r\n");
+            assert_eq!(caller(PLAIN, &headers, ALL).as_deref(), Some(expected), "{header}");
+            assert_eq!(caller(PLAIN, &headers, NONE).as_deref(), Some("13800000000"), "{header}");
+        }
+        let both = "Remote-Party-ID: <sip:13911112222@h>\r\nP-Asserted-Identity: <sip:13922223333@h>\r\n";
+        assert_eq!(caller(PLAIN, both, ALL).as_deref(), Some("13922223333"));
+        let only_remote = IdentityTrust { asserted_identity: false, ..ALL };
+        assert_eq!(caller(PLAIN, both, only_remote).as_deref(), Some("13911112222"));
+    }
+
+    #[test]
+    fn a_diversion_stands_in_for_a_nameless_caller_and_pools_no_hidden_one() {
+        let diverted = "Diversion: <sip:+862083331234@h>;reason=unconditional;counter=1\r\n";
+        assert_eq!(caller("<sip:pbx@192.0.2.9>", diverted, ALL).as_deref(), Some("2083331234"));
+        assert_eq!(caller("<sip:pbx@192.0.2.9>", diverted, NONE), None);
+        assert_eq!(caller(PLAIN, diverted, ALL).as_deref(), Some("13800000000"));
+        assert_eq!(caller(HIDDEN, diverted, ALL), None);
+    }
+
+    #[test]
+    fn a_withheld_number_is_none_however_it_is_withheld() {
+        for from in [
+            HIDDEN,
+            "Anonymous <sip:13800000000@192.0.2.9>",
+            "\"anonymous\" <sip:13800000000@192.0.2.9>",
+            "\"匿名\" <sip:13800000000@192.0.2.9>",
+            "\"Restricted\" <sip:restricted@192.0.2.9>",
+            "<sip:Anonymous@192.0.2.9>",
+            "<sip:unavailable@unknown.invalid>",
+            "<sip:13800000000@anonymous.invalid>",
+            "<sip:unknown@192.0.2.9>",
+            "<sip:192.0.2.9>",
+            "<tel:anonymous>",
+            "<sip:0@192.0.2.9>",
+            "<sip:00000000@192.0.2.9>",
+            "<sip:+266696687@192.0.2.9>",
+            "<sip:asterisk@192.0.2.9>",
+        ] {
+            for trust in [ALL, NONE] {
+                assert_eq!(caller(from, "", trust), None, "{from}");
+            }
+        }
+        for privacy in ["id", "user", "header", "user;id", "header; user ;id;critical", "ID", "none,id", "full"] {
+            assert_eq!(caller(PLAIN, &format!("Privacy: {privacy}\r\n"), ALL), None, "{privacy}");
+        }
+        for privacy in ["none", "session", "critical", "history"] {
+            let header = format!("Privacy: {privacy}\r\n");
+            assert_eq!(caller(PLAIN, &header, NONE).as_deref(), Some("13800000000"), "{privacy}");
+        }
+        assert_eq!(caller("\"Unknown\" <sip:13800000000@h>", "", NONE).as_deref(), Some("13800000000"));
+    }
+
+    #[test]
+    fn names_of_headers_make_a_trust() {
+        let trust: IdentityTrust =
+            ["P-Asserted-Identity", "diversion"].iter().filter_map(|n| IdentityHeader::from_name(n)).collect();
+        assert_eq!(trust, IdentityTrust { remote_party_id: false, ..ALL });
+        assert_eq!(IdentityHeader::from_name("from"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn without_trust_no_header_but_from_and_privacy_matters(
+            number in "1[0-9]{10}",
+            header in prop_oneof![Just("P-Asserted-Identity"), Just("Remote-Party-ID"), Just("Diversion"), Just("P-Preferred-Identity")],
+            value in "[ -~]{0,40}",
+        ) {
+            let from = format!("<sip:{number}@192.0.2.9>");
+            prop_assert_eq!(caller(&from, &format!("{header}: {value}\r\n"), NONE), Some(number));
+        }
+    }
+}
