@@ -1,13 +1,15 @@
-//! Types that every crate shares: deadlines, private values, keys, languages, codecs.
+//! Types that every crate shares: deadlines, private values, keys and how they come, languages, codecs.
 
 mod codec;
 mod deadline;
+mod dtmf_mode;
 mod key;
 mod lang;
 mod private;
 
 pub use codec::Codec;
 pub use deadline::{Deadline, earliest};
+pub use dtmf_mode::DtmfMode;
 pub use key::Key;
 pub use lang::Lang;
 pub use private::{Private, set_tag_key, tag};

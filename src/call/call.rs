@@ -31,7 +31,7 @@ use sip::{Arrival, EndCause, Leg, LegInput, LegOutput, Local, Message};
 
 use super::application::Application;
 use super::cdr::CdrBuilder;
-use super::media_control::{KeySource, MediaCommand, MediaEvent};
+use super::media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy};
 use super::recording_session::{Input as RecordingInput, StudioRequest};
 pub use events::{Effect, Input, Output, Telemetry};
 use keys::Presses;
@@ -50,6 +50,8 @@ pub struct CallSetup {
     pub local: Local,
     /// This node's side of the session description.
     pub media: LocalMedia,
+    /// What the trunk's settings say of the media.
+    pub policy: MediaPolicy,
     /// Names of transfer targets → SIP URIs.
     pub transfer_targets: Arc<BTreeMap<String, String>>,
     /// How long the call may last.
@@ -68,6 +70,9 @@ pub struct Call {
     caller: IpAddr,
     /// Whether it is a call to the recording service.
     operator: bool,
+    policy: MediaPolicy,
+    /// When the media session was last notified that the peer is there.
+    alive_at: Instant,
     media_begun: bool,
     state: State,
     desks: Arc<BTreeMap<String, String>>,
@@ -101,6 +106,7 @@ impl Call {
             arrival,
             local,
             media,
+            policy,
             transfer_targets: desks,
             limit,
             cdr: tally,
@@ -114,6 +120,8 @@ impl Call {
             negotiated: None,
             caller: arrival.source.ip(),
             operator,
+            policy,
+            alive_at: now,
             media_begun: false,
             state: State::Offered,
             desks,
@@ -140,6 +148,7 @@ impl Call {
         match input {
             Input::Sip(received) => {
                 let (message, arrival) = *received;
+                self.peer_is_alive(now, &mut out);
                 self.feed_leg(now, LegInput::Received { message, arrival }, &mut out);
             }
             Input::Undelivered(message) => self.feed_leg(now, LegInput::Undelivered { message }, &mut out),
@@ -260,7 +269,16 @@ impl Call {
                 self.feed_application(now, flow::Input::Recorded(RecordResult::Recorded { length }), out);
             }
             MediaEvent::PeerReport { packets_lost, round_trip } => self.cdr.peer_report(packets_lost, round_trip),
+            MediaEvent::Quality(mos) => self.cdr.quality(mos),
             MediaEvent::PeerLost => self.end(now, CallOutcome::Failed, Some("media lost"), out),
+        }
+    }
+
+    /// A message of the dialog shows that the peer is there, even if it suppresses silence.
+    fn peer_is_alive(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if self.state == State::Talking && now.saturating_duration_since(self.alive_at) >= ALIVE_PAUSE {
+            self.alive_at = now;
+            out.push(Effect::Media(MediaCommand::PeerAlive).into());
         }
     }
 
@@ -358,3 +376,6 @@ impl Call {
         }
     }
 }
+
+/// The media session need not be notified more often.
+const ALIVE_PAUSE: Duration = Duration::from_secs(1);

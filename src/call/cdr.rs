@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use base::Lang;
 use inquiry::{CallOutcome, CallRecord, LookUpResult};
+use rtp::Mos;
 
 /// A call detail record in the making.
 #[derive(Clone, Debug)]
@@ -39,6 +40,7 @@ impl CdrBuilder {
             rating: None,
             peer_packets_lost: None,
             round_trip: None,
+            mos_hundredths: None,
         };
         CdrBuilder { record, ended: false, transferred: false, noted: None, slips: 0 }
     }
@@ -105,6 +107,11 @@ impl CdrBuilder {
     /// Something happened during the call that its record should tell, unless its end has a cause of its own.
     pub(super) fn note(&mut self, cause: &'static str) {
         self.noted.get_or_insert(cause);
+    }
+
+    /// How good the call sounded so far.
+    pub(super) fn quality(&mut self, mos: Mos) {
+        self.record.mos_hundredths = Some(mos.hundredths());
     }
 
     pub(super) fn transferred(&mut self) {

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use audio::Take;
-use base::{Codec, Key};
+use base::{Codec, DtmfMode, Key};
 use flow::PlayId;
+use rtp::Mos;
 use sdp::{Negotiated, RemoteMedia};
 use speech::Piece;
 
@@ -29,15 +30,32 @@ pub struct MediaSetup {
     /// The source address of the caller's SIP: its sound may come from there too, even if its SDP names another address
     /// (a host with several, as when a softphone calls a node on its own host).
     pub signalling_address: Option<IpAddr>,
+    /// Packets may come from any address, and ours go there (callers behind NAT).
+    pub symmetric: bool,
+    /// Which ways of keys are heard.
+    pub dtmf: DtmfMode,
+    /// Silence that is sent before the call's first sound, for trunks that cut off what comes first.
+    pub lead_in: Duration,
     /// Whether we send (not while the peer holds us: `sendonly`/`inactive` from the peer's side).
     pub sending: bool,
     /// Whether the peer is expected to send: only then does its silence end the call.
     pub receiving: bool,
 }
 
-impl From<&Negotiated> for MediaSetup {
-    /// What an offer and an answer agreed on, as a stream needs it.
-    fn from(negotiated: &Negotiated) -> MediaSetup {
+/// What a trunk's settings say of the media of its calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MediaPolicy {
+    /// Which ways of keys are heard.
+    pub dtmf: DtmfMode,
+    /// Silence that is sent before the call's first sound.
+    pub lead_in: Duration,
+    /// Packets may come from any address, and ours go there (callers behind NAT).
+    pub symmetric: bool,
+}
+
+impl MediaSetup {
+    /// What an offer and an answer agreed on, as a stream needs it, with what the trunk's settings add.
+    pub fn new(negotiated: &Negotiated, policy: MediaPolicy) -> MediaSetup {
         MediaSetup {
             codec: negotiated.codec,
             payload: negotiated.payload,
@@ -47,6 +65,9 @@ impl From<&Negotiated> for MediaSetup {
             ptime: negotiated.ptime,
             peer: negotiated.peer,
             signalling_address: None,
+            symmetric: policy.symmetric,
+            dtmf: policy.dtmf,
+            lead_in: policy.lead_in,
             sending: negotiated.we_send(),
             receiving: negotiated.we_expect(),
         }
@@ -85,6 +106,8 @@ pub enum MediaCommand {
     StopRecord,
     /// What [`Piece::Take`] plays from now on, as a new recording would be.
     Load(Take),
+    /// The peer refreshed its SIP session: it is there, even if it sends no sound.
+    PeerAlive,
     /// End the session, and with it a recording in progress.
     Close,
 }
@@ -107,6 +130,18 @@ impl KeySource {
             KeySource::Rtp => "rtp",
             KeySource::Info => "info",
             KeySource::Tone => "tone",
+        }
+    }
+}
+
+impl KeySource {
+    /// Whether a trunk of this mode sends its keys so.
+    pub fn counts(self, mode: DtmfMode) -> bool {
+        match mode {
+            DtmfMode::Auto => true,
+            DtmfMode::Rfc4733 => self == KeySource::Rtp,
+            DtmfMode::Info => self == KeySource::Info,
+            DtmfMode::Inband => self == KeySource::Tone,
         }
     }
 }
@@ -140,6 +175,8 @@ pub enum MediaEvent {
         /// None until the peer has echoed one of our reports.
         round_trip: Option<Duration>,
     },
+    /// How good the call sounds so far, by the E-model.
+    Quality(Mos),
     /// No RTP or RTCP from the peer for the configured time.
     PeerLost,
 }

@@ -118,4 +118,7 @@ pub struct CallRecord {
     pub peer_packets_lost: Option<u32>,
     /// The last round trip that RTCP measured between this node and the peer.
     pub round_trip: Option<Duration>,
+    /// How good the call sounded, in hundredths of a mean opinion score: the E-model's estimate of the worse direction
+    /// (ITU-T G.107); none for a call with little sound.
+    pub mos_hundredths: Option<u16>,
 }

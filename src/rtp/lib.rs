@@ -1,19 +1,23 @@
 //! RTP and RTCP (RFC 3550) and telephone events (RFC 4733), sans-IO.
 //!
 //! ```text
-//!  datagram ─► Packet ─► Reception (what is new, what was lost, jitter) ─► sound
-//!                 └────► EventKeys (RFC 4733) ─► one key per press
+//!  datagram ─► Packet ─► Sources: of each SSRC ┬ Reception (what is new, what was lost, jitter) ─► sound
+//!                                              └ TelephoneEvents (RFC 4733) ─► one key per press
 //!  datagram ─► rtcp::read ─► Report        rtcp::write ─► datagram
 //! ```
 
+mod emodel;
 mod packet;
 mod reception;
 pub mod rtcp;
+mod sources;
 mod telephone_event;
 
+pub use emodel::{Mos, mouth_to_ear};
 pub use packet::{HEADER_OCTETS, Header, Packet, PacketError, is_rtcp};
 pub use reception::{Reception, ReceptionReport, SequencePlace};
-pub use telephone_event::TelephoneEvents;
+pub use sources::{SoundPlace, Sources};
+pub use telephone_event::{EventKey, TelephoneEvents};
 
 #[cfg(test)]
 mod tests {
@@ -26,7 +30,9 @@ mod tests {
         for (name, datagram) in &files {
             let kind = match (Packet::read(datagram), rtcp::read(datagram, 9)) {
                 (Ok(packet), None) => {
-                    let _ = TelephoneEvents::default().packet(&packet.header, packet.payload);
+                    #[expect(clippy::disallowed_methods, reason = "an Instant has no other constructor")]
+                    let now = std::time::Instant::now();
+                    TelephoneEvents::default().packet(now, &packet.header, packet.payload, |_| ());
                     "rtp"
                 }
                 (Err(_), Some(_)) => "rtcp",

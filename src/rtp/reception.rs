@@ -1,10 +1,10 @@
-//! Reception statistics of one peer: sequence, loss, jitter (RFC 3550 §6.4.1, A.1, A.3, A.8).
+//! Reception statistics of one SSRC: sequence, loss, jitter (RFC 3550 §6.4.1, A.1, A.3, A.8).
 //!
-//! A source counts from its first packet, without the probation of A.1: the call is known, and the source address is
-//! checked. A new SSRC, or a jump of the sequence that a second packet confirms, starts a new count. One source is
-//! current at a time, so no table of sources is needed.
+//! A jump of the sequence that a second packet confirms starts a new count.
 
 use std::time::Instant;
+
+use super::Header;
 
 /// The place of one packet in its sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,18 +24,23 @@ pub enum SequencePlace {
     Stray,
 }
 
-/// The counters of one peer's stream.
+/// The counters of one SSRC.
 #[derive(Clone, Debug)]
 pub struct Reception {
     epoch: Instant,
-    source: Option<Source>,
-    /// Lost packets of the sources before the current one.
-    lost_before: u64,
+    ssrc: u32,
+    count: Count,
+    /// Arrival minus timestamp of the last packet, and the jitter × 16 (A.8).
+    transit: Option<u32>,
+    jitter: u32,
+    /// Of the counts before a jump.
+    expected_before_jump: u64,
+    received_before_jump: u64,
 }
 
+/// The packets since the first one, or since a jump.
 #[derive(Clone, Debug)]
-struct Source {
-    ssrc: u32,
+struct Count {
     /// Extended by the cycles of the 16-bit number (A.1).
     base: u64,
     newest: u64,
@@ -44,9 +49,6 @@ struct Source {
     received: u64,
     /// The sequence number that would confirm a jump.
     jump: Option<u16>,
-    /// Arrival minus timestamp of the last packet, and the jitter × 16 (A.8).
-    transit: Option<u32>,
-    jitter: u32,
     /// The counters at the last report.
     expected_before: u64,
     received_before: u64,
@@ -65,74 +67,105 @@ pub struct ReceptionReport {
     pub highest: u32,
     /// In timestamp units, 1/8000 s.
     pub jitter: u32,
+    /// LSR: the middle 32 bits of the source's last sender report; 0 for none.
+    pub last_report: u32,
+    /// DLSR: the time since that report, in 1/65536 s.
+    pub delay: u32,
 }
 
 impl Reception {
-    /// Times are counted from `epoch`.
-    pub fn new(epoch: Instant) -> Reception {
-        Reception { epoch, source: None, lost_before: 0 }
+    /// Begins with the first packet of a source; `timed` as for [`Reception::packet`]. Times are counted from `epoch`.
+    pub fn new(epoch: Instant, now: Instant, header: &Header, timed: bool) -> Reception {
+        Reception {
+            epoch,
+            ssrc: header.ssrc,
+            count: Count::from(header.sequence),
+            transit: timed.then(|| ticks(epoch, now).wrapping_sub(header.timestamp)),
+            jitter: 0,
+            expected_before_jump: 0,
+            received_before_jump: 0,
+        }
     }
 
-    /// Counts one packet.
-    pub fn packet(&mut self, now: Instant, sequence: u16, timestamp: u32, ssrc: u32) -> SequencePlace {
-        let ticks = self.ticks(now);
-        let Some(source) = self.source.as_mut().filter(|source| source.ssrc == ssrc) else {
-            return self.begin(sequence, timestamp, ssrc, ticks);
-        };
-        let arrival = source.place(sequence);
-        match arrival {
-            SequencePlace::First => return self.begin(sequence, timestamp, ssrc, ticks),
-            SequencePlace::Next { .. } => {
-                source.received += 1;
-                source.time(ticks.wrapping_sub(timestamp));
+    /// Counts one packet. `timed`: its timestamp tells when it was sent, as that of sound does; all packets of a
+    /// telephone event carry the time of its beginning.
+    pub fn packet(&mut self, now: Instant, header: &Header, timed: bool) -> SequencePlace {
+        let place = self.count.place(header.sequence);
+        match place {
+            SequencePlace::First => {
+                self.expected_before_jump += self.count.expected();
+                self.received_before_jump += self.count.received.min(self.count.expected());
+                (self.count, self.transit) = (Count::from(header.sequence), None);
             }
-            SequencePlace::Late => source.received += 1,
+            SequencePlace::Next { .. } | SequencePlace::Late => self.count.received += 1,
             SequencePlace::Duplicate | SequencePlace::Stray => {}
         }
-        arrival
+        if timed && matches!(place, SequencePlace::First | SequencePlace::Next { .. }) {
+            self.time(ticks(self.epoch, now).wrapping_sub(header.timestamp));
+        }
+        place
     }
 
-    /// The report since the last one; `None` before the first packet.
-    pub fn report(&mut self) -> Option<ReceptionReport> {
-        self.source.as_mut().map(Source::report)
+    /// The report since the last one, without LSR and DLSR.
+    pub fn report(&mut self) -> ReceptionReport {
+        ReceptionReport {
+            ssrc: self.ssrc,
+            fraction_lost: self.count.fraction_lost(),
+            lost: self.lost().min(0x7F_FFFF) as i32,
+            highest: (self.count.newest - (1 << 16)) as u32,
+            jitter: self.jitter(),
+            last_report: 0,
+            delay: 0,
+        }
     }
 
-    /// Packets lost, over all sources.
+    /// Packets lost.
     pub fn lost(&self) -> u64 {
-        self.lost_before + self.source.as_ref().map_or(0, Source::lost)
+        self.expected().saturating_sub(self.received())
     }
 
-    /// The peer's current source.
-    pub fn ssrc(&self) -> Option<u32> {
-        self.source.as_ref().map(|source| source.ssrc)
+    /// Packets that were sent, by their sequence numbers.
+    pub fn expected(&self) -> u64 {
+        self.expected_before_jump + self.count.expected()
     }
 
-    fn begin(&mut self, sequence: u16, timestamp: u32, ssrc: u32, ticks: u32) -> SequencePlace {
-        self.lost_before = self.lost();
-        // One cycle up, so that a packet older than the first one has a number too.
-        let first = (1 << 16) + u64::from(sequence);
-        self.source = Some(Source {
-            ssrc,
-            base: first,
-            newest: first,
-            seen: 1,
-            received: 1,
-            jump: None,
-            transit: Some(ticks.wrapping_sub(timestamp)),
-            jitter: 0,
-            expected_before: 0,
-            received_before: 0,
-        });
-        SequencePlace::First
+    /// Packets received, without duplicates.
+    pub fn received(&self) -> u64 {
+        self.received_before_jump + self.count.received
     }
 
-    /// The time of arrival in units of 1/8000 s.
-    fn ticks(&self, now: Instant) -> u32 {
-        (now.saturating_duration_since(self.epoch).as_micros() * 8 / 1000) as u32
+    /// The mean deviation of the packets' spacing (A.8), in 1/8000 s.
+    pub fn jitter(&self) -> u32 {
+        self.jitter >> 4
+    }
+
+    /// The source.
+    pub fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    fn time(&mut self, transit: u32) {
+        if let Some(last) = self.transit.replace(transit) {
+            let d = transit.wrapping_sub(last) as i32;
+            // A jump of the peer's timestamp is no jitter.
+            let d = d.unsigned_abs().min(JITTER_STEP_MAX);
+            self.jitter = (self.jitter + d).saturating_sub((self.jitter + 8) >> 4);
+        }
     }
 }
 
-impl Source {
+/// The time of arrival in units of 1/8000 s.
+fn ticks(epoch: Instant, now: Instant) -> u32 {
+    (now.saturating_duration_since(epoch).as_micros() * 8 / 1000) as u32
+}
+
+impl Count {
+    fn from(sequence: u16) -> Count {
+        // One cycle up, so that a packet older than the first one has a number too.
+        let first = (1 << 16) + u64::from(sequence);
+        Count { base: first, newest: first, seen: 1, received: 1, jump: None, expected_before: 0, received_before: 0 }
+    }
+
     /// Where a number lies relative to the newest.
     fn place(&mut self, sequence: u16) -> SequencePlace {
         let ahead = sequence.wrapping_sub(self.newest as u16);
@@ -162,36 +195,16 @@ impl Source {
         SequencePlace::Stray
     }
 
-    fn time(&mut self, transit: u32) {
-        if let Some(last) = self.transit.replace(transit) {
-            let d = transit.wrapping_sub(last) as i32;
-            // A jump of the peer's timestamp is no jitter.
-            let d = d.unsigned_abs().min(JITTER_STEP_MAX);
-            self.jitter = (self.jitter + d).saturating_sub((self.jitter + 8) >> 4);
-        }
-    }
-
     fn expected(&self) -> u64 {
         self.newest - self.base + 1
     }
 
-    fn lost(&self) -> u64 {
-        self.expected().saturating_sub(self.received)
-    }
-
-    fn report(&mut self) -> ReceptionReport {
+    fn fraction_lost(&mut self) -> u8 {
         let expected = self.expected() - self.expected_before.min(self.expected());
         let received = self.received - self.received_before;
-        self.expected_before = self.expected();
-        self.received_before = self.received;
+        (self.expected_before, self.received_before) = (self.expected(), self.received);
         let missing = expected.saturating_sub(received);
-        ReceptionReport {
-            ssrc: self.ssrc,
-            fraction_lost: (missing * 256).checked_div(expected).map_or(0, |part| part.min(255) as u8),
-            lost: self.lost().min(0x7F_FFFF) as i32,
-            highest: (self.newest - (1 << 16)) as u32,
-            jitter: self.jitter >> 4,
-        }
+        (missing * 256).checked_div(expected).map_or(0, |part| part.min(255) as u8)
     }
 }
 
@@ -210,7 +223,7 @@ mod tests {
     use super::*;
 
     struct Receiver {
-        reception: Reception,
+        reception: Option<Reception>,
         start: Instant,
     }
 
@@ -218,11 +231,23 @@ mod tests {
         fn new() -> Receiver {
             #[expect(clippy::disallowed_methods, reason = "an Instant has no other constructor")]
             let start = Instant::now();
-            Receiver { reception: Reception::new(start), start }
+            Receiver { reception: None, start }
         }
 
         fn at(&mut self, ms: u64, sequence: u16, timestamp: u32) -> SequencePlace {
-            self.reception.packet(self.start + Duration::from_millis(ms), sequence, timestamp, 5)
+            let header = Header { marker: false, payload_type: 8, sequence, timestamp, ssrc: 5 };
+            let now = self.start + Duration::from_millis(ms);
+            match &mut self.reception {
+                Some(reception) => reception.packet(now, &header, true),
+                None => {
+                    self.reception = Some(Reception::new(self.start, now, &header, true));
+                    SequencePlace::First
+                }
+            }
+        }
+
+        fn reception(&mut self) -> &mut Reception {
+            self.reception.as_mut().expect("a packet came")
         }
     }
 
@@ -231,13 +256,13 @@ mod tests {
         let mut receiver = Receiver::new();
         assert_eq!(receiver.at(0, 10, 0), SequencePlace::First);
         assert_eq!(receiver.at(20, 13, 480), SequencePlace::Next { missing: 2 });
-        assert_eq!(receiver.reception.lost(), 2);
+        assert_eq!(receiver.reception().lost(), 2);
         assert_eq!(receiver.at(21, 12, 320), SequencePlace::Late);
         assert_eq!(receiver.at(21, 12, 320), SequencePlace::Duplicate);
         assert_eq!(receiver.at(22, 13, 480), SequencePlace::Duplicate);
-        let report = receiver.reception.report().expect("a source");
+        let report = receiver.reception().report();
         assert_eq!((report.lost, report.fraction_lost, report.highest), (1, 64, 13));
-        assert_eq!(receiver.reception.report().map(|report| report.fraction_lost), Some(0));
+        assert_eq!(receiver.reception().report().fraction_lost, 0);
     }
 
     #[test]
@@ -246,7 +271,7 @@ mod tests {
         assert_eq!(receiver.at(0, 65_535, 0), SequencePlace::First);
         assert_eq!(receiver.at(20, 0, 160), SequencePlace::Next { missing: 0 });
         assert_eq!(receiver.at(20, 65_534, 0), SequencePlace::Late);
-        assert_eq!((receiver.reception.lost(), receiver.reception.report().map(|r| r.highest)), (0, Some(65_536)));
+        assert_eq!((receiver.reception().lost(), receiver.reception().report().highest), (0, 65_536));
         let mut receiver = Receiver::new();
         assert_eq!(receiver.at(0, 0, 0), SequencePlace::First);
         assert_eq!(receiver.at(0, 65_535, 0), SequencePlace::Late);
@@ -260,16 +285,30 @@ mod tests {
         assert_eq!(receiver.at(20, 11, 160), SequencePlace::Next { missing: 0 });
         assert_eq!(receiver.at(40, 30_000, 0), SequencePlace::Stray);
         assert_eq!(receiver.at(60, 30_001, 0), SequencePlace::First);
-        assert_eq!(receiver.reception.lost(), 0);
+        assert_eq!(receiver.reception().lost(), 0);
     }
 
     #[test]
-    fn a_new_source_begins_a_new_count_and_losses_add_up() {
+    fn losses_before_and_after_a_jump_add_up() {
         let mut receiver = Receiver::new();
-        receiver.at(0, 10, 0);
-        receiver.at(20, 12, 320);
-        assert_eq!(receiver.reception.packet(receiver.start, 500, 9, 6), SequencePlace::First);
-        assert_eq!((receiver.reception.ssrc(), receiver.reception.lost()), (Some(6), 1));
+        for sequence in [10, 12, 30_000, 30_001, 30_003] {
+            receiver.at(0, sequence, 0);
+        }
+        let reception = receiver.reception();
+        assert_eq!((reception.expected(), reception.received(), reception.lost()), (6, 4, 2));
+    }
+
+    #[test]
+    fn a_telephone_event_is_no_jitter() {
+        let mut receiver = Receiver::new();
+        receiver.at(0, 1, 0);
+        let event = |sequence| Header { marker: false, payload_type: 101, sequence, timestamp: 0, ssrc: 5 };
+        for n in 1..20u16 {
+            let now = receiver.start + Duration::from_millis(20 * u64::from(n));
+            receiver.reception().packet(now, &event(1 + n), false);
+        }
+        receiver.at(400, 21, 3200);
+        assert_eq!(receiver.reception().jitter(), 0);
     }
 
     #[test]
@@ -280,8 +319,8 @@ mod tests {
             even.at(n * 20, n as u16, n as u32 * 160);
             uneven.at(n * 20 + (n % 2) * 10, n as u16, n as u32 * 160);
         }
-        assert_eq!(even.reception.report().map(|report| report.jitter), Some(0));
-        let jitter = uneven.reception.report().map_or(0, |report| report.jitter);
+        assert_eq!(even.reception().jitter(), 0);
+        let jitter = uneven.reception().jitter();
         assert!((70..=80).contains(&jitter), "{jitter}");
     }
 
@@ -296,17 +335,16 @@ mod tests {
                 matches!(arrival, SequencePlace::First | SequencePlace::Next { .. } | SequencePlace::Late)
             });
             prop_assert_eq!(counted.count(), 50);
-            prop_assert_eq!(receiver.reception.lost(), 0);
+            prop_assert_eq!(receiver.reception().lost(), 0);
         }
 
         #[test]
-        fn no_sequence_makes_the_counter_panic(packets in proptest::collection::vec(any::<(u16, u32, bool, u16)>(), 0..300)) {
+        fn no_sequence_makes_the_counter_panic(packets in proptest::collection::vec(any::<(u16, u32, u16)>(), 0..300)) {
             let mut receiver = Receiver::new();
-            for (sequence, timestamp, other, ms) in packets {
-                let at = receiver.start + Duration::from_millis(ms.into());
-                receiver.reception.packet(at, sequence, timestamp, u32::from(other));
+            for (sequence, timestamp, ms) in packets {
+                receiver.at(ms.into(), sequence, timestamp);
                 if sequence % 7 == 0 {
-                    let _ = receiver.reception.report();
+                    let _ = receiver.reception().report();
                 }
             }
         }

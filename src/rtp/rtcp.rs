@@ -22,6 +22,8 @@ pub struct ReportBlock {
     pub fraction_lost: u8,
     /// Packets lost in all; negative with duplicates.
     pub lost: i32,
+    /// The highest sequence number received, extended by its cycles.
+    pub highest: u32,
     /// In timestamp units.
     pub jitter: u32,
     /// LSR: the middle 32 bits of the last sender report's NTP time; 0 for none.
@@ -50,12 +52,8 @@ pub struct LocalReport<'a> {
     pub ssrc: u32,
     /// `None` before the first RTP packet: the packet is a receiver report.
     pub sender: Option<SenderInfo>,
-    /// The report block about the peer's stream; `None` before its first packet.
-    pub reception: Option<ReceptionReport>,
-    /// LSR: the middle 32 bits of the peer's last sender report; 0 for none.
-    pub last_report: u32,
-    /// DLSR: the time since that report, in 1/65536 s.
-    pub delay: u32,
+    /// The report blocks about the sources heard, at most [`REPORTS_MAX`].
+    pub receptions: &'a [ReceptionReport],
     /// The CNAME, cut off at 255 octets.
     pub name: &'a str,
     /// Adds a BYE.
@@ -113,6 +111,7 @@ fn blocks(body: &[u8], count: usize, ours: u32, report: &mut Report) -> Option<(
             report.block = Some(ReportBlock {
                 fraction_lost: (loss >> 24) as u8,
                 lost: (loss << 8) as i32 >> 8,
+                highest: word(block, 2)?,
                 jitter: word(block, 3)?,
                 last_report: word(block, 4)?,
                 delay: word(block, 5)?,
@@ -130,7 +129,8 @@ fn word(body: &[u8], index: usize) -> Option<u32> {
 pub fn write(own: &LocalReport<'_>, to: &mut [u8; COMPOUND_MAX]) -> usize {
     let mut out = Out { to, at: 0 };
     let kind = if own.sender.is_some() { SENDER } else { RECEIVER };
-    out.packet(kind, u8::from(own.reception.is_some()), |out| {
+    let receptions = &own.receptions[..own.receptions.len().min(REPORTS_MAX)];
+    out.packet(kind, receptions.len() as u8, |out| {
         out.word(own.ssrc);
         if let Some(sender) = own.sender {
             out.word((sender.ntp >> 32) as u32);
@@ -139,10 +139,10 @@ pub fn write(own: &LocalReport<'_>, to: &mut [u8; COMPOUND_MAX]) -> usize {
                 out.word(word);
             }
         }
-        if let Some(reception) = own.reception {
+        for reception in receptions {
             out.word(reception.ssrc);
             out.word(u32::from(reception.fraction_lost) << 24 | reception.lost as u32 & 0xFF_FFFF);
-            for word in [reception.highest, reception.jitter, own.last_report, own.delay] {
+            for word in [reception.highest, reception.jitter, reception.last_report, reception.delay] {
                 out.word(word);
             }
         }
@@ -186,8 +186,10 @@ impl Out<'_> {
     }
 }
 
-/// Octets of a sender report with one block, a CNAME of 255 octets, and a BYE.
-pub const COMPOUND_MAX: usize = 28 + 24 + 8 + 260 + 8;
+/// Report blocks of one packet.
+pub const REPORTS_MAX: usize = 8;
+/// Octets of a sender report with [`REPORTS_MAX`] blocks, a CNAME of 255 octets, and a BYE.
+pub const COMPOUND_MAX: usize = 28 + 24 * REPORTS_MAX + 8 + 260 + 8;
 const SENDER: u8 = 200;
 const RECEIVER: u8 = 201;
 const DESCRIPTION: u8 = 202;
@@ -200,13 +202,15 @@ mod tests {
     use super::*;
     use crate::is_rtcp;
 
+    const ABOUT_9: ReceptionReport =
+        ReceptionReport { ssrc: 9, fraction_lost: 4, lost: -5, highest: 6, jitter: 7, last_report: 8, delay: 9 };
+    const TWO: [ReceptionReport; 2] = [ReceptionReport { ssrc: 3, lost: 1, ..ABOUT_9 }, ABOUT_9];
+
     fn own(name: &str) -> LocalReport<'_> {
         LocalReport {
             ssrc: 7,
             sender: Some(SenderInfo { ntp: 0x0123_4567_89AB_CDEF, timestamp: 1, packets: 2, octets: 3 }),
-            reception: Some(ReceptionReport { ssrc: 9, fraction_lost: 4, lost: -5, highest: 6, jitter: 7 }),
-            last_report: 8,
-            delay: 9,
+            receptions: &TWO,
             name,
             bye: true,
         }
@@ -218,15 +222,26 @@ mod tests {
         let length = write(&own("jindu"), &mut to);
         assert!(is_rtcp(&to[..length]));
         let report = read(&to[..length], 9).expect("well-formed");
-        let block = ReportBlock { fraction_lost: 4, lost: -5, jitter: 7, last_report: 8, delay: 9 };
+        let block = ReportBlock { fraction_lost: 4, lost: -5, highest: 6, jitter: 7, last_report: 8, delay: 9 };
         assert_eq!(report, Report { ssrc: 7, sender_time: Some(0x4567_89AB), block: Some(block), bye: true });
         assert_eq!(read(&to[..length], 10).map(|report| report.block), Some(None));
+        assert_eq!(read(&to[..length], 3).and_then(|report| report.block).map(|block| block.lost), Some(1));
+    }
+
+    #[test]
+    fn blocks_beyond_the_limit_are_left_out() {
+        let mut to = [0; COMPOUND_MAX];
+        let many = [ABOUT_9; 40];
+        let name = "n".repeat(255);
+        let length = write(&LocalReport { receptions: &many, ..own(&name) }, &mut to);
+        assert_eq!((length, usize::from(to[0] & 0x1F)), (COMPOUND_MAX, REPORTS_MAX));
+        assert!(read(&to, 9).is_some());
     }
 
     #[test]
     fn a_receiver_without_any_packet_still_reports() {
         let mut to = [0; COMPOUND_MAX];
-        let own = LocalReport { sender: None, reception: None, bye: false, ..own("") };
+        let own = LocalReport { sender: None, receptions: &[], bye: false, ..own("") };
         let length = write(&own, &mut to);
         assert_eq!(read(&to[..length], 9), Some(Report { ssrc: 7, ..Report::default() }));
     }
@@ -243,7 +258,8 @@ mod tests {
 
     #[test]
     fn a_round_trip_excludes_the_peers_delay() {
-        let block = ReportBlock { fraction_lost: 0, lost: 0, jitter: 0, last_report: 0x1_0000, delay: 0x8000 };
+        let block =
+            ReportBlock { fraction_lost: 0, lost: 0, highest: 0, jitter: 0, last_report: 0x1_0000, delay: 0x8000 };
         assert_eq!(round_trip(&block, 0x2_0000), Some(0x8000));
         assert_eq!(round_trip(&block, 0x1_0000), None);
         assert_eq!(round_trip(&ReportBlock { last_report: 0, ..block }, 0x2_0000), None);

@@ -9,7 +9,7 @@ use audio::decode::opus::{FRAMES_MAX, OpusError, OpusStream};
 use inquiry::{CheckDigit, Formats, Keys, ReceiptFormat, ScanRules, SecondFactor};
 use replica::Change;
 use replica::gate::{FileReader, GateKeys, Reading, read_public};
-use rtp::{Packet, Reception, TelephoneEvents, is_rtcp, rtcp};
+use rtp::{Packet, ReceptionReport, Sources, is_rtcp, rtcp};
 use sdp::{self, LocalMedia, LocalSession};
 use sip::{Arrival, Dispatcher, Frame, HeaderName, IdentityTrust, Message, NodeState, StreamFramer, Transport, parse_datagram};
 use studio::{Conditions, TakeSource, process};
@@ -66,7 +66,8 @@ const TRUSTED: IdentityTrust = IdentityTrust { asserted_identity: true, remote_p
 /// Packets on a media port: each begins with its length.
 pub(crate) fn rtp(bytes: &[u8]) {
     let start = Instant::now();
-    let (mut reception, mut keys) = (Reception::new(start), TelephoneEvents::default());
+    let mut sources = Sources::new(start);
+    let mut reports = [ReceptionReport::default(); rtcp::REPORTS_MAX];
     let mut rest = bytes;
     let mut now = start;
     while let Some((length, after)) = rest.split_first() {
@@ -78,9 +79,10 @@ pub(crate) fn rtp(bytes: &[u8]) {
         }
         if let Ok(packet) = Packet::read(packet) {
             let header = packet.header;
-            reception.packet(now, header.sequence, header.timestamp, header.ssrc);
-            keys.packet(&header, packet.payload);
-            let _ = reception.report();
+            sources.packet(now, &header, true);
+            sources.sound(now, header.ssrc, Duration::from_millis(20));
+            sources.event(now, &header, packet.payload, |_| ());
+            let _ = sources.reports(now, &mut reports);
         }
     }
 }

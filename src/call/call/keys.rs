@@ -63,7 +63,12 @@ impl Call {
         held: Option<Duration>,
         out: &mut Vec<Output>,
     ) {
-        if !self.presses.is_new(now, key, source, held) {
+        if !source.counts(self.policy.dtmf) {
+            return;
+        }
+        // The media session makes one key of an event and its tone.
+        let way = if source == KeySource::Tone { KeySource::Rtp } else { source };
+        if !self.presses.is_new(now, key, way, held) {
             return;
         }
         match self.state {

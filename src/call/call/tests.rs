@@ -55,6 +55,7 @@ impl Peer {
                 min_se: Duration::from_secs(90),
             },
             media: LocalMedia { address: OURS, rtp_port: 20000, rtcp_port: 20001, session_id: 77, version: 1 },
+            policy: MediaPolicy::default(),
             transfer_targets: Arc::new(BTreeMap::from([("desk".to_owned(), "sip:desk@192.0.2.50".to_owned())])),
             limit: Duration::from_secs(3600),
             cdr: CdrBuilder::new(Timestamp::UNIX_EPOCH, "abc".into(), "192.0.2.9".into(), None),

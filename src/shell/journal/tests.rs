@@ -44,6 +44,7 @@ fn call(started: Timestamp) -> CallRecord {
         rating: Some(1),
         peer_packets_lost: Some(2),
         round_trip: Some(Duration::from_micros(1500)),
+        mos_hundredths: Some(437),
     }
 }
 
@@ -84,15 +85,20 @@ fn a_file_without_the_peers_reports_takes_them_from_the_next_start() {
     let folder = Folder::new();
     drop(open(&folder));
     opened(&folder)
-        .execute_batch("ALTER TABLE calls DROP COLUMN peer_packets_lost; ALTER TABLE calls DROP COLUMN round_trip_us")
+        .execute_batch(
+            "ALTER TABLE calls DROP COLUMN peer_packets_lost; ALTER TABLE calls DROP COLUMN round_trip_us;
+            ALTER TABLE calls DROP COLUMN mos_hundredths",
+        )
         .unwrap();
     let journal = open(&folder);
     journal.record_call(call(Timestamp::now()));
     drop(journal);
-    let reported: (i64, i64) = opened(&folder)
-        .query_row("SELECT peer_packets_lost, round_trip_us FROM calls", [], |row| Ok((row.get(0)?, row.get(1)?)))
+    let reported: (i64, i64, i64) = opened(&folder)
+        .query_row("SELECT peer_packets_lost, round_trip_us, mos_hundredths FROM calls", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
         .unwrap();
-    assert_eq!(reported, (2, 1500));
+    assert_eq!(reported, (2, 1500, 437));
 }
 
 #[test]

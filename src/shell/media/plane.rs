@@ -30,8 +30,6 @@ pub struct MediaConfig {
     pub threads: usize,
     /// A peer that is expected to send and does not for this time is reported as lost.
     pub media_timeout: Duration,
-    /// Whether a session accepts the first source that sends RTP from any address (callers behind NAT).
-    pub latch_any: bool,
 }
 
 /// A session that has its ports, and sends nothing before [`MediaPlane::begin`].
@@ -61,7 +59,7 @@ impl MediaPlane {
         sys::raise_file_limit();
         let ports = Arc::new(Ports::new(&config.addresses, config.ports)?);
         let metrics = Arc::new(MediaMetrics::default());
-        let limits = MediaLimits { media_timeout: config.media_timeout, latch_any: config.latch_any };
+        let limits = MediaLimits { media_timeout: config.media_timeout };
         let mut plane =
             MediaPlane { inboxes: Vec::new(), threads: Vec::new(), ports, metrics, next: AtomicU32::new(0) };
         let count = config.threads.max(1);
@@ -110,6 +108,7 @@ impl MediaPlane {
             | MediaCommand::Stop
             | MediaCommand::Record { .. }
             | MediaCommand::StopRecord
+            | MediaCommand::PeerAlive
             | MediaCommand::Load(_) => self.inbox(id).push(Order::Command { id, command: Box::new(command) }),
         }
     }

@@ -44,6 +44,7 @@ impl Session {
             buffers.metrics.late(now - due);
         }
         self.stream.tick(now, buffers.frame, buffers.events);
+        self.follow_source(now);
         add(&buffers.metrics.packets_skipped, buffers.frame.skipped().into());
         self.send(buffers);
         self.report(buffers)
@@ -55,7 +56,7 @@ impl Session {
             add(&buffers.metrics.clips_missing, 1);
             tracing::error!(clip = %missing.0.id, lang = missing.0.lang.code(), "{missing}");
         }
-        self.follow_latch();
+        self.follow_source(now);
         self.report(buffers)
     }
 
@@ -71,7 +72,7 @@ impl Session {
                 break;
             }
         }
-        self.follow_latch();
+        self.follow_source(now);
         self.report(buffers)
     }
 
@@ -120,14 +121,14 @@ impl Session {
         Ok(())
     }
 
-    /// Connects the RTP socket to the source that the stream has settled on, or frees it. A refusal costs nothing: the
-    /// stream itself knows its peer, too.
-    fn follow_latch(&mut self) {
-        let latched = self.stream.remote_address();
-        if latched == self.connected {
+    /// Connects the RTP socket to the source that speaks from where the SDP names it, or frees it to hear others. A
+    /// refusal costs nothing: the stream itself knows its peer, too.
+    fn follow_source(&mut self, now: Instant) {
+        let steady = self.stream.steady_source(now);
+        if steady == self.connected {
             return;
         }
-        self.connected = match latched {
+        self.connected = match steady {
             Some(peer) => self.pair.rtp.connect(peer).ok().map(|()| peer),
             None => sys::disconnect(&self.pair.rtp).err().and(self.connected),
         };

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 use super::{MediaConfig, MediaPlane, OpenError, OpenSession, SessionId};
 use audio::{Bank, encode_master};
-use base::{Codec, Lang};
+use base::{Codec, DtmfMode, Lang};
 use call::{MediaCommand, MediaEvent, MediaSetup};
 use flow::PlayId;
 use rtp::{HEADER_OCTETS, Header, Packet, rtcp};
@@ -31,7 +31,6 @@ fn plane(address: IpAddr, pairs: u16) -> MediaPlane {
             ports: (first, last),
             threads: 2,
             media_timeout: Duration::from_secs(60),
-            latch_any: false,
         };
         if let Ok(plane) = MediaPlane::start(&config) {
             return plane;
@@ -83,6 +82,9 @@ impl Caller {
             ptime: Duration::from_millis(20),
             peer: Some(peer),
             signalling_address: None,
+            symmetric: false,
+            dtmf: DtmfMode::Auto,
+            lead_in: Duration::ZERO,
             sending: true,
             receiving: true,
         };

@@ -148,10 +148,14 @@ impl<B: Buckets> Default for Histogram<B> {
 impl<B: Buckets> Histogram<B> {
     /// Counts one duration.
     pub fn observe(&self, duration: Duration) {
-        let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let bucket = B::BOUNDS_US.partition_point(|bound| *bound < us);
+        self.observe_millionths(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Counts a value that is no duration, in millionths of its unit.
+    pub fn observe_millionths(&self, value: u64) {
+        let bucket = B::BOUNDS_US.partition_point(|bound| *bound < value);
         self.counts[bucket].fetch_add(1, Relaxed);
-        self.sum_us.fetch_add(us, Relaxed);
+        self.sum_us.fetch_add(value, Relaxed);
     }
 
     /// How many were observed.

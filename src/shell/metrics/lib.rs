@@ -18,8 +18,8 @@ use inquiry::CallRecord;
 
 pub use self::instruments::{Buckets, Counter, Counters, Counters2, Gauge, Histogram, Label};
 pub use self::labels::{
-    AnswerTimes, CallLengths, Door, HttpClass, HttpTimes, LookUpTimes, RoundTrips, SignInResult, SipDrop, SipMethod,
-    TakeEnd, TransferResult,
+    AnswerTimes, CallLengths, Door, HttpClass, HttpTimes, LookUpTimes, RoundTrips, Scores, SignInResult, SipDrop,
+    SipMethod, TakeEnd, TransferResult,
 };
 pub use self::page::Page;
 pub use self::registry::{Collect, Registry};
@@ -53,6 +53,8 @@ pub struct Metrics {
     pub peer_packets_lost: Counter,
     /// The last round trip that RTCP measured in each call (RFC 3550 §6.4.1).
     pub round_trip: Histogram<RoundTrips>,
+    /// How good calls sounded, by the E-model (ITU-T G.107): mean opinion scores.
+    pub mos: Histogram<Scores>,
     /// SIP requests received.
     pub sip_requests: Counters<SipMethod>,
     /// SIP messages dropped before any state was made.
@@ -90,6 +92,9 @@ impl Metrics {
         if let Some(round_trip) = record.round_trip {
             self.round_trip.observe(round_trip);
         }
+        if let Some(mos) = record.mos_hundredths {
+            self.mos.observe_millionths(u64::from(mos) * 10_000);
+        }
     }
 
     fn write_calls(&self, page: &mut Page) {
@@ -126,6 +131,7 @@ impl Metrics {
             "jindu_rtp_round_trip_seconds",
             "Round trips to peers by RTCP, the last one measured in each call.",
         );
+        self.mos.write(page, "jindu_call_mos", "Mean opinion scores of calls, estimated by the E-model (ITU-T G.107).");
     }
 
     fn write_look_ups(&self, page: &mut Page) {
@@ -217,14 +223,24 @@ mod tests {
             rating: Some(2),
             peer_packets_lost: Some(3),
             round_trip: Some(Duration::from_millis(30)),
+            mos_hundredths: Some(395),
         };
         metrics.call_ended(&record);
-        metrics.call_ended(&CallRecord { peer_packets_lost: None, round_trip: None, rating: None, ..record });
+        metrics.call_ended(&CallRecord {
+            peer_packets_lost: None,
+            round_trip: None,
+            mos_hundredths: None,
+            rating: None,
+            ..record
+        });
         assert_eq!((metrics.calls.value(CallOutcome::Finished), metrics.peer_packets_lost.value()), (2, 3));
         assert_eq!(metrics.ratings.value(Door::Phone, Score::Fair), 1);
         let text = text(&metrics);
         assert!(text.contains("jindu_rtp_round_trip_seconds_bucket{le=\"0.05\"} 1\n"));
         assert!(text.contains("jindu_rtp_round_trip_seconds_count 1\n"));
+        assert!(text.contains("jindu_call_mos_bucket{le=\"3.6\"} 0\n"));
+        assert!(text.contains("jindu_call_mos_bucket{le=\"4\"} 1\n"));
+        assert!(text.contains("jindu_call_mos_sum 3.950000\n"));
     }
 
     #[test]

@@ -165,13 +165,7 @@ pub(crate) fn start_media(settings: &Settings) -> Result<MediaPlane, Fault> {
     let mut addresses: Vec<IpAddr> = phone.listen.iter().map(|(_, address)| address.ip()).collect();
     addresses.sort();
     addresses.dedup();
-    let config = MediaConfig {
-        addresses,
-        ports: phone.media_ports,
-        threads,
-        media_timeout: phone.media_timeout,
-        latch_any: false,
-    };
+    let config = MediaConfig { addresses, ports: phone.media_ports, threads, media_timeout: phone.media_timeout };
     MediaPlane::start(&config)
         .map_err(|error| format!("cannot start the media threads: {error}; see phone.listen and phone.media_ports"))
 }

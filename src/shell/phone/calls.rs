@@ -22,7 +22,8 @@ use super::registry::Registration;
 use super::services::Shared;
 use base::{Lang, Private};
 use call::{
-    self, Application, Call, CallSetup, CdrBuilder, Effect, Input, LineTest, MediaEvent, Output, Overload, Purpose,
+    self, Application, Call, CallSetup, CdrBuilder, Effect, Input, LineTest, MediaEvent, MediaPolicy, Output, Overload,
+    Purpose,
     RecordingSession, Reply, StudioRequest, Telemetry,
 };
 use flow::sheet::TICKET;
@@ -142,6 +143,8 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
         arrival,
         local,
         media,
+        // One policy for all calls; the settings of trunks belong here.
+        policy: MediaPolicy::default(),
         transfer_targets: Arc::clone(&shared.transfer_targets),
         limit: match registration.purpose() {
             Purpose::Studio => settings.studio_limit,

@@ -58,7 +58,6 @@ impl Gateways {
             ports: settings.phone.media_ports,
             threads: 1,
             media_timeout: settings.phone.media_timeout,
-            latch_any: false,
         };
         let media = MediaPlane::start(&media).map_err(|error| format!("cannot start the media threads: {error}"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::Dice;
-use rtp::{ReceptionReport, rtcp};
+use super::dice::Dice;
+use rtp::{ReceptionReport, Sources, rtcp};
 
 /// What a stream reports, and by when.
 #[derive(Debug)]
@@ -17,23 +17,13 @@ pub(super) struct Reports {
     packets: u32,
     octets: u32,
     packets_reported: u32,
-    last_sender: Option<(u32, Instant)>,
 }
 
 impl Reports {
     pub(super) fn new(ssrc: u32, mut dice: Dice, now: Instant) -> Reports {
         let name = format!("{:016x}", dice.roll());
-        let mut reports = Reports {
-            ssrc,
-            name,
-            dice,
-            epoch: now,
-            due: now,
-            packets: 0,
-            octets: 0,
-            packets_reported: 0,
-            last_sender: None,
-        };
+        let mut reports =
+            Reports { ssrc, name, dice, epoch: now, due: now, packets: 0, octets: 0, packets_reported: 0 };
         reports.due = now + reports.pause() / 2;
         reports
     }
@@ -45,12 +35,6 @@ impl Reports {
     pub(super) fn sent(&mut self, octets: usize) {
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(octets as u32);
-    }
-
-    pub(super) fn received(&mut self, now: Instant, report: &rtcp::Report) {
-        if let Some(time) = report.sender_time {
-            self.last_sender = Some((time, now));
-        }
     }
 
     pub(super) fn round_trip(&self, now: Instant, block: &rtcp::ReportBlock) -> Option<Duration> {
@@ -67,7 +51,7 @@ impl Reports {
         &mut self,
         now: Instant,
         timestamp: u32,
-        reception: Option<ReceptionReport>,
+        sources: &mut Sources,
         bye: bool,
         to: &mut [u8; rtcp::COMPOUND_MAX],
     ) -> usize {
@@ -75,16 +59,12 @@ impl Reports {
         let sends = self.packets != self.packets_reported;
         self.packets_reported = self.packets;
         let sender = rtcp::SenderInfo { ntp: self.ntp(now), timestamp, packets: self.packets, octets: self.octets };
-        let (last_report, delay) = match self.last_sender {
-            Some((time, at)) => (time, (now.duration_since(at).as_micros() * 65_536 / 1_000_000) as u32),
-            None => (0, 0),
-        };
+        let mut blocks = [ReceptionReport::default(); rtcp::REPORTS_MAX];
+        let count = sources.reports(now, &mut blocks);
         let own = rtcp::LocalReport {
             ssrc: self.ssrc,
             sender: sends.then_some(sender),
-            reception,
-            last_report,
-            delay,
+            receptions: &blocks[..count],
             name: &self.name,
             bye,
         };

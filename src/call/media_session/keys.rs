@@ -1,0 +1,144 @@
+//! One press is one key, whether it comes as a telephone event, as a tone in the sound, or as both.
+//!
+//! ```text
+//!             auto, the first event
+//!  Tones, Events ──────────────────► Events        rfc4733: Events    inband: Tones    info: neither
+//! ```
+//!
+//! A trunk that agreed on telephone-event may send tones all the same, so both are heard until the first event comes.
+//! From then on tones are not looked for: that would cost time, and a tone would be a second sign of the same key.
+
+use std::time::{Duration, Instant};
+
+use audio::{DtmfDetector, g711};
+use base::{Codec, DtmfMode, Key};
+use rtp::EventKey;
+
+/// Which signs of keys are heard.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    mode: DtmfMode,
+    events_agreed: bool,
+    /// An event has come from this peer.
+    events_came: bool,
+    tones: Option<Box<DtmfDetector>>,
+    /// The last key that came as a tone, and when.
+    last_tone: Option<(Key, Instant)>,
+}
+
+impl Keys {
+    /// Takes what was agreed on. Another peer begins anew: it may send its keys otherwise.
+    pub(super) fn describe(&mut self, mode: DtmfMode, events_agreed: bool, other_peer: bool) {
+        (self.mode, self.events_agreed) = (mode, events_agreed);
+        self.events_came &= !other_peer;
+        self.listen();
+    }
+
+    /// A key of an event, unless a tone has brought it.
+    pub(super) fn event(&mut self, event: EventKey) -> Option<Key> {
+        match self.mode {
+            DtmfMode::Auto | DtmfMode::Rfc4733 => {}
+            DtmfMode::Info | DtmfMode::Inband => return None,
+        }
+        self.events_came = true;
+        self.listen();
+        let tone = self.last_tone.take();
+        tone.is_none_or(|(key, at)| key != event.key || event.began > at + SAME_PRESS).then_some(event.key)
+    }
+
+    /// Looks for tones in sound.
+    pub(super) fn sound(&mut self, now: Instant, codec: Codec, octets: &[u8], mut on_key: impl FnMut(Key)) {
+        let Some(tones) = &mut self.tones else { return };
+        let samples = octets.iter().map(|octet| g711::decode(codec, *octet));
+        let last_tone = &mut self.last_tone;
+        tones.feed(samples, |key| {
+            *last_tone = Some((key, now));
+            on_key(key);
+        });
+    }
+
+    fn listen(&mut self) {
+        let listens = match self.mode {
+            DtmfMode::Auto => !(self.events_agreed && self.events_came),
+            DtmfMode::Inband => true,
+            DtmfMode::Rfc4733 | DtmfMode::Info => false,
+        };
+        if !listens {
+            self.tones = None;
+        } else if self.tones.is_none() {
+            self.tones = Some(Box::default());
+        }
+    }
+}
+
+/// A tone is certain 40 ms after its beginning; its event, which may come at its end, has begun by then, but for the
+/// delays of the gateway that tells it.
+const SAME_PRESS: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_clock;
+
+    fn tone(keys: &mut Keys, now: Instant) -> usize {
+        let low = audio::sine(770.0, -16.0, Duration::from_millis(100));
+        let high = audio::sine(1336.0, -16.0, Duration::from_millis(100));
+        let mut octets: Vec<u8> =
+            low.iter().zip(&high).map(|(low, high)| g711::encode(Codec::Alaw, low + high)).collect();
+        octets.extend([g711::idle(Codec::Alaw); 800]);
+        let mut heard = 0;
+        keys.sound(now, Codec::Alaw, &octets, |key| heard += usize::from(key == Key::Digit(5)));
+        heard
+    }
+
+    fn keys(mode: DtmfMode) -> Keys {
+        let mut keys = Keys::default();
+        keys.describe(mode, true, true);
+        keys
+    }
+
+    #[test]
+    fn each_mode_hears_what_it_says() {
+        let now = test_clock::start();
+        let event = EventKey { key: Key::Digit(7), began: now };
+        for (mode, tones, events, tones_after) in [
+            (DtmfMode::Auto, 1, true, 0),
+            (DtmfMode::Rfc4733, 0, true, 0),
+            (DtmfMode::Info, 0, false, 0),
+            (DtmfMode::Inband, 1, false, 1),
+        ] {
+            let mut keys = keys(mode);
+            assert_eq!(tone(&mut keys, now), tones, "{mode:?}");
+            assert_eq!(keys.event(event).is_some(), events, "{mode:?}");
+            assert_eq!(tone(&mut keys, now), tones_after, "{mode:?}");
+            assert_eq!(keys.tones.is_some(), tones_after > 0, "{mode:?}");
+        }
+    }
+
+    #[test]
+    fn a_press_that_comes_both_ways_is_one_key_and_the_next_one_another() {
+        let now = test_clock::start();
+        for after in [0, 100, 1500] {
+            let mut keys = keys(DtmfMode::Auto);
+            assert_eq!(tone(&mut keys, now), 1);
+            // The event may come at the end of the press, and then tells how long it was.
+            assert_eq!(keys.event(EventKey { key: Key::Digit(5), began: now }), None);
+            let next = now + Duration::from_millis(300 + after);
+            assert_eq!(keys.event(EventKey { key: Key::Digit(5), began: next }), Some(Key::Digit(5)));
+        }
+        let mut keys = keys(DtmfMode::Auto);
+        tone(&mut keys, now);
+        assert_eq!(keys.event(EventKey { key: Key::Digit(6), began: now }), Some(Key::Digit(6)));
+    }
+
+    #[test]
+    fn another_peer_may_send_tones_again() {
+        let now = test_clock::start();
+        let mut keys = keys(DtmfMode::Auto);
+        let _ = keys.event(EventKey { key: Key::Digit(1), began: now });
+        keys.describe(DtmfMode::Auto, true, false);
+        assert_eq!(tone(&mut keys, now), 0);
+        keys.describe(DtmfMode::Auto, true, true);
+        assert_eq!(tone(&mut keys, now), 1);
+    }
+}

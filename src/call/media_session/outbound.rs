@@ -1,0 +1,107 @@
+//! The packets that leave: header, and what plays.
+
+use std::time::Duration;
+
+use super::frame::MediaFrame;
+use super::reports::Reports;
+use audio::{Bank, Playlist, Take, g711, samples_in};
+use base::Codec;
+use flow::PlayId;
+use rtp::{HEADER_OCTETS, Header};
+
+/// The stream to the peer.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    pub timestamp: u32,
+    sequence: u16,
+    /// The next packet is the first after a pause (RFC 3551 §4.1).
+    pub marker: bool,
+    pub playing: Option<(PlayId, Playlist)>,
+    /// Samples of silence before anything plays, for trunks that open the way of the sound late.
+    lead_in: usize,
+    pub sent: u64,
+}
+
+/// What a packet is made of.
+pub(super) struct Source<'a> {
+    pub bank: &'a Bank,
+    pub take: &'a Take,
+    pub codec: Codec,
+    pub payload_type: u8,
+    pub samples: usize,
+}
+
+impl Outbound {
+    /// Begins at random numbers (RFC 3550 §5.1).
+    pub(super) fn new(start: u64, lead_in: Duration) -> Outbound {
+        Outbound {
+            timestamp: start as u32,
+            // Below 2^15, as libsrtp and others ask of senders.
+            sequence: (start >> 32) as u16 & 0x7FFF,
+            marker: true,
+            playing: None,
+            lead_in: samples_in(lead_in.min(LEAD_IN_MAX)),
+            sent: 0,
+        }
+    }
+
+    /// The caller is there: nothing more is held back.
+    pub(super) fn end_lead_in(&mut self) {
+        self.lead_in = 0;
+    }
+
+    /// Passes over packets that could not leave in their time.
+    pub(super) fn skip(&mut self, packets: u32, samples: usize) {
+        self.timestamp = self.timestamp.wrapping_add(packets.wrapping_mul(samples as u32));
+    }
+
+    /// Writes the next packet; returns the play that ended with it.
+    pub(super) fn packet(
+        &mut self,
+        from: &Source<'_>,
+        reports: &mut Reports,
+        frame: &mut MediaFrame,
+    ) -> Option<PlayId> {
+        let header = Header {
+            marker: std::mem::take(&mut self.marker),
+            payload_type: from.payload_type,
+            sequence: self.sequence,
+            timestamp: self.timestamp,
+            ssrc: reports.ssrc(),
+        };
+        if let Some(fixed) = frame.rtp.first_chunk_mut() {
+            header.write(fixed);
+        }
+        let ended = self.fill(from, &mut frame.rtp[HEADER_OCTETS..HEADER_OCTETS + from.samples]);
+        frame.rtp_length = HEADER_OCTETS + from.samples;
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sent += 1;
+        reports.sent(from.samples);
+        ended
+    }
+
+    fn fill(&mut self, from: &Source<'_>, payload: &mut [u8]) -> Option<PlayId> {
+        let silence = self.lead_in.min(payload.len());
+        self.lead_in -= silence;
+        let (silent, rest) = payload.split_at_mut(silence);
+        silent.fill(g711::idle(from.codec));
+        match &mut self.playing {
+            Some(_) if rest.is_empty() => None,
+            Some((id, list)) => {
+                let id = *id;
+                let over = list.fill(from.bank, from.take, from.codec, rest);
+                over.then(|| {
+                    self.playing = None;
+                    id
+                })
+            }
+            None => {
+                rest.fill(g711::idle(from.codec));
+                None
+            }
+        }
+    }
+}
+
+/// Longer than any trunk takes to open the way of the sound.
+const LEAD_IN_MAX: Duration = Duration::from_secs(5);

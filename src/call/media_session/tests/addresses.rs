@@ -1,0 +1,244 @@
+//! Where the peer's packets come from, and where ours go.
+
+use super::*;
+
+const OTHER_PORT: &str = "192.0.2.1:7777";
+const STRANGER: &str = "198.51.100.9:4000";
+
+impl Peer {
+    /// Sound in packets of 20 ms from an address, of an SSRC of its own.
+    fn speak(&mut self, from: &str, packets: u16) -> &mut Peer {
+        let ssrc = u32::from(at(from).port());
+        for _ in 0..packets {
+            let sequence = self.sequence;
+            self.sequence = sequence.wrapping_add(1);
+            let header =
+                Header { marker: false, payload_type: 8, sequence, timestamp: u32::from(sequence) * 160, ssrc };
+            self.packet(from, header, &[0xD5; 160]).pass(ms(20));
+        }
+        self
+    }
+
+    /// A press of 100 ms.
+    fn key_from(&mut self, from: &str, event: u8) -> &mut Peer {
+        let timestamp = u32::from(self.sequence) * 160;
+        for n in 1..=8u16 {
+            let header = Header {
+                marker: n == 1,
+                payload_type: 101,
+                sequence: self.sequence,
+                timestamp,
+                ssrc: u32::from(at(from).port()),
+            };
+            self.sequence = self.sequence.wrapping_add(1);
+            let [high, low] = (n.min(5) * 160).to_be_bytes();
+            self.packet(from, header, &[event, if n > 5 { 0x8A } else { 10 }, high, low]).pass(ms(20));
+        }
+        self
+    }
+
+    fn target(&self) -> String {
+        self.stream.rtp_target().map_or_else(String::new, |target| target.to_string())
+    }
+
+    fn moved(&mut self, rtp: &str) -> &mut Peer {
+        let rtcp = SocketAddr::new(at(rtp).ip(), at(rtp).port() + 1);
+        let peer = Some(RemoteMedia { rtp: at(rtp), rtcp, rtcp_mux: false });
+        self.tell(MediaCommand::Setup(MediaSetup { peer, ..setup() }))
+    }
+}
+
+#[test]
+fn what_the_sdp_names_counts_from_its_first_packet() {
+    let mut talk = Peer::new(setup());
+    assert_eq!(talk.target(), PEER);
+    talk.press(PEER, 3, 30);
+    assert_eq!((talk.keys().as_str(), talk.stream.steady_source(talk.now)), ("3", Some(at(PEER))));
+    talk.pass(ms(200));
+    assert_eq!(talk.stream.steady_source(talk.now), None, "others may have to be heard");
+}
+
+#[test]
+fn stray_packets_before_the_peers_first_one_change_nothing() {
+    for strays in [1, 4, 200] {
+        let mut talk = Peer::new(setup());
+        talk.speak(OTHER_PORT, strays).key_from(OTHER_PORT, 7);
+        talk.speak(PEER, 1);
+        assert_eq!(talk.target(), PEER, "{strays}");
+        let before = talk.keys().len();
+        talk.key_from(PEER, 1).speak(OTHER_PORT, 1).key_from(PEER, 2);
+        assert_eq!((&talk.keys()[before..], talk.target().as_str()), ("12", PEER), "{strays}");
+    }
+}
+
+#[test]
+fn a_source_that_goes_on_while_the_sdps_is_silent_is_believed_with_its_first_key() {
+    let mut talk = Peer::new(setup());
+    talk.key_from(OTHER_PORT, 4).speak(OTHER_PORT, 2);
+    assert_eq!((talk.keys().as_str(), talk.target().as_str()), ("4", OTHER_PORT));
+    talk.key_from(OTHER_PORT, 4).press(PEER, 9, 77);
+    assert_eq!((talk.keys().as_str(), talk.target().as_str()), ("449", PEER));
+}
+
+#[test]
+fn a_stream_that_moves_without_a_new_sdp_is_followed_and_loses_no_key() {
+    let mut talk = Peer::new(setup());
+    talk.speak(PEER, 50).key_from(PEER, 1).key_from(OTHER_PORT, 2).speak(OTHER_PORT, 60).key_from(OTHER_PORT, 3);
+    assert_eq!((talk.keys().as_str(), talk.target().as_str()), ("123", OTHER_PORT));
+    talk.speak(PEER, 1);
+    assert_eq!(talk.target(), PEER);
+}
+
+#[test]
+fn a_source_that_speaks_beside_the_sdps_is_never_believed() {
+    let mut talk = Peer::new(setup());
+    for _ in 0..200 {
+        talk.press(OTHER_PORT, 5, 10).speak(PEER, 1);
+    }
+    assert_eq!((talk.keys().as_str(), talk.target().as_str()), ("", PEER));
+}
+
+#[test]
+fn a_peer_that_announces_silence_is_not_replaced() {
+    let mut talk = Peer::new(setup());
+    talk.speak(PEER, 5);
+    let noise = Header { marker: false, payload_type: 13, sequence: talk.sequence, timestamp: 0, ssrc: 4000 };
+    talk.packet(PEER, noise, &[0x40]).speak(OTHER_PORT, 200);
+    assert_eq!(talk.target(), PEER);
+    talk.speak(OTHER_PORT, 500);
+    assert_eq!(talk.target(), OTHER_PORT);
+}
+
+#[test]
+fn of_two_sources_that_speak_at_once_one_is_believed() {
+    let mut talk = Peer::new(setup());
+    for _ in 0..40 {
+        talk.speak(OTHER_PORT, 1).speak("192.0.2.1:7779", 1);
+    }
+    assert_eq!(talk.target(), OTHER_PORT);
+}
+
+#[test]
+fn a_stranger_is_not_heard_however_long_it_goes_on() {
+    let mut talk = Peer::new(setup());
+    talk.speak(STRANGER, 200).key_from(STRANGER, 1);
+    assert_eq!((talk.keys().as_str(), talk.target().as_str()), ("", PEER));
+    assert_eq!(talk.stream.quality().packets_refused, 208);
+}
+
+#[test]
+fn sound_may_come_from_where_the_callers_sip_comes_from() {
+    let caller = Some("127.0.0.1".parse().expect("an address"));
+    let mut talk = Peer::new(MediaSetup { signalling_address: caller, ..setup() });
+    talk.speak("127.0.0.1:4000", 3).key_from("127.0.0.1:4000", 2).press(STRANGER, 1, 9);
+    assert_eq!((talk.keys().as_str(), talk.target().as_str()), ("2", "127.0.0.1:4000"));
+}
+
+#[test]
+fn behind_nat_any_source_is_believed_and_gives_way_to_the_callers_machine() {
+    let caller = Some("203.0.113.5".parse().expect("an address"));
+    let mut talk = Peer::new(MediaSetup { symmetric: true, signalling_address: caller, ..setup() });
+    talk.speak(STRANGER, 10);
+    assert_eq!(talk.target(), STRANGER);
+    for _ in 0..10 {
+        talk.speak("203.0.113.5:1024", 1).speak(STRANGER, 1);
+    }
+    assert_eq!(talk.target(), "203.0.113.5:1024");
+    talk.speak(STRANGER, 20);
+    assert_eq!(talk.target(), "203.0.113.5:1024", "it was heard half a second ago");
+    talk.speak(STRANGER, 40);
+    assert_eq!(talk.target(), STRANGER, "the port that NAT maps may change");
+}
+
+#[test]
+fn a_new_port_in_the_sdp_takes_over_at_once_and_late_packets_do_not_win_back() {
+    for late in [0, 1, 3, 40] {
+        let mut talk = Peer::new(setup());
+        talk.speak(PEER, 20).key_from(PEER, 1).moved("192.0.2.1:6000");
+        assert_eq!(talk.target(), "192.0.2.1:6000");
+        talk.speak(PEER, late);
+        assert_eq!(talk.target(), "192.0.2.1:6000", "{late}");
+        talk.speak("192.0.2.1:6000", 10).key_from("192.0.2.1:6000", 2).speak(PEER, 1);
+        assert_eq!((talk.keys().as_str(), talk.target().as_str()), ("12", "192.0.2.1:6000"), "{late}");
+    }
+}
+
+#[test]
+fn a_key_that_is_down_while_the_sdp_changes_is_one_key() {
+    let mut talk = Peer::new(setup());
+    for n in 1..=4u8 {
+        let header = Header { marker: n == 1, payload_type: 101, sequence: n.into(), timestamp: 900, ssrc: 5 };
+        talk.packet(PEER, header, &[8, 10, 0, n * 40]).pass(ms(20));
+    }
+    talk.moved("192.0.2.50:6000");
+    for (n, from) in [(5u8, PEER), (6, "192.0.2.50:6000"), (7, PEER), (8, "192.0.2.50:6000")] {
+        let header = Header { marker: false, payload_type: 101, sequence: n.into(), timestamp: 900, ssrc: 5 };
+        talk.packet(from, header, &[8, 0x8A, 1, n]).pass(ms(20));
+    }
+    assert_eq!(talk.keys(), "8");
+}
+
+#[test]
+fn the_same_sdp_again_and_a_hold_keep_what_was_learnt() {
+    let mut talk = Peer::new(setup());
+    talk.speak(OTHER_PORT, 10).tell(MediaCommand::Setup(setup()));
+    assert_eq!(talk.target(), OTHER_PORT);
+    talk.tell(MediaCommand::Setup(MediaSetup { peer: None, ..setup() })).press(OTHER_PORT, 1, 1);
+    assert_eq!((talk.target().as_str(), talk.keys().as_str()), ("", ""));
+    talk.tell(MediaCommand::Setup(setup()));
+    assert_eq!(talk.target(), OTHER_PORT);
+}
+
+#[test]
+fn reports_go_where_the_sdp_says_unless_the_peer_reports_from_elsewhere() {
+    let mut talk = Peer::new(setup());
+    let report = report_of(4000, &[]);
+    let target = |talk: &Peer| talk.stream.rtcp_target().map(|target| target.to_string()).unwrap_or_default();
+    talk.stream.handle_rtcp(talk.now, &report, at("192.0.2.1:9999"));
+    assert_eq!(target(&talk), PEER_RTCP, "no packet of this source has come");
+    talk.speak(PEER, 3);
+    talk.stream.handle_rtcp(talk.now, &report, at("192.0.2.1:9999"));
+    assert_eq!(target(&talk), "192.0.2.1:9999");
+    talk.stream.handle_rtcp(talk.now, &report, at(PEER_RTCP));
+    talk.stream.handle_rtcp(talk.now, &report, at("192.0.2.1:9999"));
+    assert_eq!(target(&talk), PEER_RTCP);
+}
+
+/// A source by its number: the SDP's, another port of the same machine, the machine of the SIP, strangers.
+fn source(number: u8) -> &'static str {
+    [PEER, OTHER_PORT, "192.0.2.1:7779", "203.0.113.5:5000", STRANGER][usize::from(number)]
+}
+
+proptest! {
+    #[test]
+    fn whatever_came_before_the_sdps_source_is_heard_from_its_first_packet_on(
+        symmetric in any::<bool>(),
+        before in proptest::collection::vec((1u8..5, 1u16..80, any::<bool>()), 0..12),
+        after in proptest::collection::vec((1u8..5, 1u16..9), 0..12),
+        renamed in any::<bool>(),
+    ) {
+        let signalling_address = Some("203.0.113.5".parse().expect("an address"));
+        let mut talk = Peer::new(MediaSetup { symmetric, signalling_address, ..setup() });
+        for (number, packets, key) in before {
+            talk.speak(source(number), packets);
+            if key {
+                talk.key_from(source(number), 0);
+            }
+        }
+        let named = if renamed { "192.0.2.1:6000" } else { PEER };
+        if renamed {
+            talk.moved(named);
+            prop_assert_eq!(talk.target(), named);
+        }
+        talk.speak(named, 1);
+        let heard = talk.keys().len();
+        for (n, (number, packets)) in after.iter().enumerate() {
+            prop_assert_eq!(talk.target(), named);
+            // They speak for less than the half second that would make the SDP's source silent.
+            talk.speak(source(*number), *packets).key_from(named, n as u8 % 10);
+        }
+        let keys: String = (0..after.len()).map(|n| (b'0' + n as u8 % 10) as char).collect();
+        prop_assert_eq!(&talk.keys()[heard..], keys);
+        prop_assert_eq!(talk.target(), named);
+    }
+}

@@ -1,0 +1,315 @@
+//! One press is one key: every shape that senders give a press, under any delivery.
+//!
+//! A delivery loses, doubles, delays and reorders packets, as long as one packet of each press arrives. Of senders that
+//! leave the timestamp for the next press, or start it over, more must arrive: the rest does not tell presses apart.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// How a sender puts a press into packets.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    name: &'static str,
+    marker: Marker,
+    updates: Updates,
+    timestamp: Timestamp,
+    next: Next,
+    duration: Tells,
+    ends: Ends,
+    /// How long keys are held, and the pause between them, in milliseconds.
+    hold: (u32, u32),
+    pause: (u32, u32),
+    /// What must arrive of each press.
+    needs: Needs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Marker {
+    First,
+    None,
+    All,
+}
+
+/// Milliseconds between the updates; or only the first two.
+#[derive(Clone, Copy, Debug)]
+enum Updates {
+    Every(u32),
+    FirstTwo,
+    None,
+}
+
+/// The timestamps of one press.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Timestamp {
+    Fixed,
+    /// A packet's time further with each packet.
+    Moves,
+    /// At the end packets, once.
+    MovesAtEnd,
+    /// With each end packet.
+    MovesWithEnds,
+    /// Split every so many units (RFC 4733 §2.5.1.3).
+    Split(u32),
+}
+
+/// The timestamp of the next press.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Next {
+    Advances,
+    Stays,
+    StartsOver,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Tells {
+    Grows,
+    Zero,
+    Milliseconds,
+    /// The end packets go on growing.
+    GrowsPastEnd,
+    /// The end packets tell a little less than the last update.
+    LessAtEnd,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Needs {
+    AnyPacket,
+    /// A packet from before the end.
+    Update,
+    /// All from before the end: only a duration that starts over shows another press.
+    AllUpdates,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Ends {
+    Three,
+    OneNumber,
+    One,
+    None,
+}
+
+const RFC: Shape = Shape {
+    name: "as RFC 4733 says",
+    marker: Marker::First,
+    updates: Updates::Every(20),
+    timestamp: Timestamp::Fixed,
+    next: Next::Advances,
+    duration: Tells::Grows,
+    ends: Ends::Three,
+    hold: (60, 400),
+    pause: (100, 300),
+    needs: Needs::AnyPacket,
+};
+
+const SHAPES: [Shape; 21] = [
+    RFC,
+    Shape { name: "updates of 50 ms", updates: Updates::Every(50), hold: (100, 400), ..RFC },
+    Shape { name: "updates of 10 ms", updates: Updates::Every(10), ..RFC },
+    Shape { name: "ends of one sequence number", ends: Ends::OneNumber, ..RFC },
+    Shape { name: "one end", ends: Ends::One, ..RFC },
+    Shape { name: "no end", ends: Ends::None, ..RFC },
+    Shape { name: "no marker", marker: Marker::None, ..RFC },
+    Shape { name: "no marker and no end", marker: Marker::None, ends: Ends::None, ..RFC },
+    Shape { name: "marker on all", marker: Marker::All, ..RFC },
+    Shape { name: "ends alone", updates: Updates::None, ..RFC },
+    Shape { name: "two updates, a long gap, the end", updates: Updates::FirstTwo, hold: (200, 2000), ..RFC },
+    Shape { name: "durations in milliseconds", duration: Tells::Milliseconds, ..RFC },
+    Shape { name: "durations of zero", duration: Tells::Zero, ..RFC },
+    Shape { name: "a little less at the end", duration: Tells::LessAtEnd, hold: (100, 400), ..RFC },
+    Shape { name: "timestamps that start over", next: Next::StartsOver, needs: Needs::Update, ..RFC },
+    Shape { name: "timestamps that stay", next: Next::Stays, needs: Needs::AllUpdates, hold: (100, 160), ..RFC },
+    Shape { name: "timestamps that move", timestamp: Timestamp::Moves, ..RFC },
+    Shape { name: "ends that move", timestamp: Timestamp::MovesAtEnd, ..RFC },
+    Shape {
+        name: "ends that move and grow",
+        timestamp: Timestamp::MovesAtEnd,
+        duration: Tells::GrowsPastEnd,
+        marker: Marker::None,
+        ..RFC
+    },
+    Shape {
+        name: "ends that move each and grow",
+        timestamp: Timestamp::MovesWithEnds,
+        duration: Tells::GrowsPastEnd,
+        ..RFC
+    },
+    Shape { name: "long presses in segments", timestamp: Timestamp::Split(0xFFFF), hold: (9000, 15_000), ..RFC },
+];
+
+struct Sent {
+    at_ms: u32,
+    press: usize,
+    header: Header,
+    payload: [u8; 4],
+}
+
+/// A telephone of one shape.
+struct Sender {
+    shape: Shape,
+    at_ms: u32,
+    sequence: u16,
+    timestamp: u32,
+    sent: Vec<Sent>,
+}
+
+impl Sender {
+    fn press(&mut self, press: usize, event: u8, hold: u32, pause: u32) {
+        let shape = self.shape;
+        let step = match shape.updates {
+            Updates::Every(step) => step,
+            Updates::FirstTwo | Updates::None => 20,
+        };
+        let began = self.timestamp;
+        let mut at = step;
+        while at <= hold {
+            let sends = match shape.updates {
+                Updates::Every(_) => true,
+                Updates::FirstTwo => at <= 2 * step,
+                Updates::None => false,
+            };
+            if sends {
+                self.put(press, event, at, None, at == step);
+            }
+            self.at_ms += step;
+            at += step;
+        }
+        let ends = match shape.ends {
+            Ends::Three | Ends::OneNumber => 3,
+            Ends::One => 1,
+            Ends::None => 0,
+        };
+        for end in 0..ends {
+            let first = matches!(shape.updates, Updates::None) && end == 0;
+            self.put(press, event, hold, Some(end), first);
+            self.sequence = self.sequence.wrapping_sub(u16::from(shape.ends == Ends::OneNumber && end < ends - 1));
+            self.at_ms += 20;
+        }
+        self.at_ms += pause;
+        // The sound between presses has sequence numbers too.
+        self.sequence = self.sequence.wrapping_add((pause / 20) as u16);
+        self.timestamp = match shape.next {
+            Next::Advances => began.wrapping_add(8 * (hold + ends * 20 + pause)),
+            Next::Stays => began,
+            Next::StartsOver => [160, 40_000][press % 2],
+        };
+    }
+
+    fn put(&mut self, press: usize, event: u8, at: u32, end: Option<u32>, first: bool) {
+        let shape = self.shape;
+        let past_end = end.unwrap_or(0) * 160;
+        let (timestamp, duration) = match shape.timestamp {
+            Timestamp::Split(longest) => {
+                let whole = 8 * at - 1;
+                (whole / longest * longest, whole % longest + 1)
+            }
+            Timestamp::Fixed => (0, 8 * at),
+            Timestamp::Moves => (8 * at + past_end, 8 * at),
+            Timestamp::MovesAtEnd => (end.map_or(0, |end| if end > 0 { 160 } else { 0 }), 8 * at),
+            Timestamp::MovesWithEnds => (end.map_or(0, |end| 160 * (end + 1)), 8 * at),
+        };
+        let duration = match shape.duration {
+            Tells::Grows => duration,
+            Tells::Zero => 0,
+            Tells::Milliseconds => duration / 8,
+            Tells::GrowsPastEnd => duration + past_end,
+            Tells::LessAtEnd => duration - end.map_or(0, |_| 60),
+        };
+        let marker = match shape.marker {
+            Marker::First => first,
+            Marker::None => false,
+            Marker::All => true,
+        };
+        let timestamp = self.timestamp.wrapping_add(timestamp);
+        let header = Header { marker, payload_type: 101, sequence: self.sequence, timestamp, ssrc: 1 };
+        let [high, low] = (duration as u16).to_be_bytes();
+        let payload = [event, u8::from(end.is_some()) << 7 | 10, high, low];
+        self.sent.push(Sent { at_ms: self.at_ms, press, header, payload });
+        self.sequence = self.sequence.wrapping_add(1);
+    }
+}
+
+/// What happens to a packet on its way.
+#[derive(Clone, Copy, Debug)]
+struct Fate {
+    lost: bool,
+    delay_ms: u32,
+    doubled_after_ms: Option<u32>,
+}
+
+fn fate(loss: f64) -> impl Strategy<Value = Fate> {
+    let doubled = proptest::option::weighted(0.15, 0u32..150);
+    let delay = prop_oneof![3 => Just(0u32), 1 => 0u32..50];
+    (proptest::bool::weighted(loss), delay, doubled).prop_map(|(lost, delay_ms, doubled_after_ms)| Fate {
+        lost,
+        delay_ms,
+        doubled_after_ms,
+    })
+}
+
+/// What arrives, in order of its arrival: of each press at least one packet.
+fn deliver(sent: &[Sent], shape: Shape, fates: &[Fate]) -> Vec<(u32, Header, [u8; 4])> {
+    let mut arrived = Vec::new();
+    let counts = |packet: &Sent| match shape.needs {
+        Needs::AnyPacket => true,
+        Needs::Update | Needs::AllUpdates => packet.payload[1] & 0x80 == 0,
+    };
+    // Where timestamps move, two packets of three arrive in order: a longer gap could be the pause between two presses.
+    let moves = shape.timestamp == Timestamp::Moves;
+    let survives = |n: usize| !fates[n % fates.len()].lost || moves && !n.is_multiple_of(3);
+    for (n, packet) in sent.iter().enumerate() {
+        let of_press = || sent.iter().enumerate().filter(|(_, other)| other.press == packet.press && counts(other));
+        let alone = !of_press().any(|(n, _)| survives(n)) && of_press().next().is_some_and(|(first, _)| first == n);
+        let must = shape.needs == Needs::AllUpdates && counts(packet);
+        if !survives(n) && !alone && !must {
+            continue;
+        }
+        let fate = fates[n % fates.len()];
+        let at = packet.at_ms + if moves { 0 } else { fate.delay_ms };
+        arrived.push((at, packet.header, packet.payload));
+        arrived.extend(fate.doubled_after_ms.map(|after| (at + after, packet.header, packet.payload)));
+    }
+    arrived.sort_by_key(|(at, ..)| *at);
+    arrived
+}
+
+fn presses() -> impl Strategy<Value = Vec<(u8, f64, f64)>> {
+    // Few different keys, so that most presses repeat one.
+    proptest::collection::vec((4u8..6, 0f64..1.0, 0f64..1.0), 1..7)
+}
+
+fn between((least, most): (u32, u32), share: f64) -> u32 {
+    (least + (f64::from(most - least) * share) as u32) / 20 * 20
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn one_press_is_one_key_under_any_delivery_of_any_shape(
+        shape in 0..SHAPES.len(),
+        presses in presses(),
+        (sequence, timestamp) in any::<(u16, u32)>(),
+        fates in prop_oneof![
+            proptest::collection::vec(fate(0.0), 97),
+            proptest::collection::vec(fate(0.2), 97),
+            proptest::collection::vec(fate(0.8), 97),
+        ],
+    ) {
+        let shape = SHAPES[shape];
+        // Of a long press the tail of a segment may be lost, but not seconds of it.
+        prop_assume!(!matches!(shape.timestamp, Timestamp::Split(_)) || fates.iter().filter(|fate| fate.lost).count() < 40);
+        let mut sender = Sender { shape, at_ms: 0, sequence, timestamp, sent: Vec::new() };
+        for (n, (event, hold, pause)) in presses.iter().enumerate() {
+            sender.press(n, *event, between(shape.hold, *hold), between(shape.pause, *pause));
+        }
+        let start = tests::clock();
+        let mut events = TelephoneEvents::default();
+        let mut keys = Vec::new();
+        for (at_ms, header, payload) in deliver(&sender.sent, shape, &fates) {
+            let now = start + Duration::from_millis(at_ms.into());
+            events.packet(now, &header, &payload, |key| keys.push(key.key));
+        }
+        let pressed: Vec<Key> = presses.iter().filter_map(|(event, ..)| Key::from_event(*event)).collect();
+        prop_assert_eq!(keys, pressed, "{}", shape.name);
+    }
+}
