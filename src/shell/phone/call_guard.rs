@@ -15,7 +15,8 @@ pub(super) struct CallGuard {
     shared: Arc<Shared>,
     pub registration: Registration,
     pub session: SessionId,
-    began: Instant,
+    /// When the INVITE came in.
+    pub began: Instant,
     /// Stands for the call in the log.
     pub tag: String,
     /// What is recorded of the call if its task panics; none once its record is written.

@@ -192,6 +192,8 @@ struct Task {
     /// Asks the studio, in an operator's call.
     recording: Option<SyncSender<StudioRequest>>,
     renewed: Option<Renewed>,
+    /// The call was answered by the outputs that are being performed.
+    answered: bool,
 }
 
 impl Task {
@@ -216,7 +218,7 @@ impl Task {
         let guard = CallGuard::new(Arc::clone(&shared), registration, session, began, tag, record);
         let (call, first) = Call::new(clock::now(), setup);
         let events = Some(events);
-        (Task { shared, live, call, guard, events, caller, call_id, recording, renewed: None }, first)
+        (Task { shared, live, call, guard, events, caller, call_id, recording, renewed: None, answered: false }, first)
     }
 
     /// Performs outputs in order; true when the call is gone.
@@ -228,6 +230,10 @@ impl Task {
                 Output::Effect(Effect::Gone) => return true,
                 Output::Effect(effect) => busy |= self.act(effect).is_err(),
             }
+        }
+        if std::mem::take(&mut self.answered) {
+            // The 200 has left: it stands among these outputs.
+            self.shared.services.metrics.answer_time.observe(clock::now() - self.guard.began);
         }
         if busy {
             tracing::warn!(call = %self.guard.tag, "the media thread does not keep up");
@@ -272,7 +278,7 @@ impl Task {
         &self.guard.registration.inbox
     }
 
-    fn observe(&self, telemetry: Telemetry) {
+    fn observe(&mut self, telemetry: Telemetry) {
         let metrics = &self.shared.services.metrics;
         match telemetry {
             Telemetry::LineTestKey { key, source } => {
@@ -284,7 +290,7 @@ impl Task {
             Telemetry::Unreachable(method) => {
                 tracing::warn!(call = %self.guard.tag, %method, "a request could not be delivered to the caller's side");
             }
-            Telemetry::Answered(after) => metrics.answer_time.observe(after),
+            Telemetry::Answered(_) => self.answered = true,
             Telemetry::Fault { node, what } => {
                 tracing::error!(call = %self.guard.tag, %node, what, "the flow met what its check should have found");
             }
