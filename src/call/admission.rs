@@ -1,13 +1,11 @@
 //! Who may start a call: before any state is made.
 //!
 //! ```text
-//!  INVITE ──► trunk known? ──► not too fast? ──► number ours? ──► draining? ──► lines free? ──► a call
-//!                │ no: silence      │ no: 503          │ no: 404       │ 503          │ 503
+//!  INVITE of a trunk ──► not too fast? ──► number ours? ──► draining? ──► lines free? ──► a call
+//!                            │ no: 503         │ no: 404       │ 503          │ 503
 //! ```
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use inquiry::Availability;
 use sip::{NumberPlan, matches_user};
@@ -15,10 +13,6 @@ use sip::{NumberPlan, matches_user};
 /// What admission goes by.
 #[derive(Clone, Debug)]
 pub struct AdmissionRules {
-    /// New calls a second from one address; twice as many may come in one burst.
-    pub calls_per_second_max: u32,
-    /// Numbers that reach the hotline, or names of users; empty: every one.
-    pub hotline_numbers: Vec<String>,
     /// The number of the line test; none: there is no line test.
     pub line_test: Option<String>,
     /// The number of the recording service.
@@ -27,6 +21,28 @@ pub struct AdmissionRules {
     pub studio_calls_max: usize,
     /// How numbers are compared.
     pub number_plan: NumberPlan,
+    /// What holds for each trunk.
+    pub trunks: Vec<TrunkRules>,
+}
+
+/// What admission goes by in the calls of one trunk.
+#[derive(Clone, Debug)]
+pub struct TrunkRules {
+    /// New calls a second; twice as many may come in one burst.
+    pub calls_per_second_max: u32,
+    /// Numbers that reach the hotline, or names of users; empty: every one.
+    pub numbers: Vec<String>,
+    /// Whether its callers reach the recording service.
+    pub studio: bool,
+}
+
+/// A call that asks for admission.
+#[derive(Clone, Copy, Debug)]
+pub struct NewCall<'a> {
+    /// The place of its trunk in [`AdmissionRules::trunks`].
+    pub trunk: usize,
+    /// The user part that it calls.
+    pub user: &'a str,
 }
 
 /// What a call is for.
@@ -43,7 +59,7 @@ pub enum Purpose {
 /// Why a call is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejection {
-    /// 503: this address calls too fast.
+    /// 503: this trunk calls too fast.
     TooFast,
     /// 404: the number is not served here.
     NoSuchNumber,
@@ -55,11 +71,11 @@ pub enum Rejection {
     Full,
 }
 
-/// Decides on new calls, and remembers how fast each address calls.
+/// Decides on new calls, and remembers how fast each trunk calls.
 #[derive(Debug)]
 pub struct Admission {
     rules: AdmissionRules,
-    sources: HashMap<IpAddr, Bucket>,
+    buckets: Vec<Option<Bucket>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,9 +85,10 @@ struct Bucket {
 }
 
 impl Admission {
-    /// Admission by these rules, with every address at its full allowance.
+    /// Admission by these rules, with every trunk at its full allowance.
     pub fn new(rules: AdmissionRules) -> Self {
-        Admission { rules, sources: HashMap::new() }
+        let buckets = vec![None; rules.trunks.len()];
+        Admission { rules, buckets }
     }
 
     /// Decides on one new call to a user, by what the node says to new calls and the number of calls to the recording
@@ -82,15 +99,14 @@ impl Admission {
     pub fn admit(
         &mut self,
         now: Instant,
-        from: IpAddr,
-        user: &str,
+        call: NewCall<'_>,
         node: Availability,
         recording_calls: usize,
     ) -> Result<Purpose, Rejection> {
-        if !self.pace(now, from) {
+        if !self.pace(now, call.trunk) {
             return Err(Rejection::TooFast);
         }
-        let purpose = self.purpose(user).ok_or(Rejection::NoSuchNumber)?;
+        let purpose = self.purpose(call).ok_or(Rejection::NoSuchNumber)?;
         match node {
             Availability::Draining => return Err(Rejection::Draining),
             Availability::Full => return Err(Rejection::Full),
@@ -102,28 +118,26 @@ impl Admission {
         Ok(purpose)
     }
 
-    fn purpose(&self, user: &str) -> Option<Purpose> {
+    fn purpose(&self, call: NewCall<'_>) -> Option<Purpose> {
         let rules = &self.rules;
-        let is = |number: &String| matches_user(number, user, &rules.number_plan);
+        let trunk = rules.trunks.get(call.trunk)?;
+        let is = |number: &String| matches_user(number, call.user, &rules.number_plan);
         if rules.line_test.as_ref().is_some_and(is) {
             return Some(Purpose::LineTest);
         }
         if rules.studio.as_ref().is_some_and(is) {
-            return Some(Purpose::Studio);
+            return trunk.studio.then_some(Purpose::Studio);
         }
-        let ours = rules.hotline_numbers.is_empty() || rules.hotline_numbers.iter().any(is);
+        let ours = trunk.numbers.is_empty() || trunk.numbers.iter().any(is);
         ours.then_some(Purpose::Hotline)
     }
 
-    fn pace(&mut self, now: Instant, from: IpAddr) -> bool {
-        let rate = f64::from(self.rules.calls_per_second_max);
-        if self.sources.len() >= SOURCES_MAX {
-            self.sources.retain(|_, bucket| now.duration_since(bucket.at) < FORGOTTEN_AFTER);
-        }
-        if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&from) {
+    fn pace(&mut self, now: Instant, trunk: usize) -> bool {
+        let (Some(rules), Some(bucket)) = (self.rules.trunks.get(trunk), self.buckets.get_mut(trunk)) else {
             return false;
-        }
-        let bucket = self.sources.entry(from).or_insert(Bucket { tokens: 2.0 * rate, at: now });
+        };
+        let rate = f64::from(rules.calls_per_second_max);
+        let bucket = bucket.get_or_insert(Bucket { tokens: 2.0 * rate, at: now });
         bucket.tokens = (bucket.tokens + now.duration_since(bucket.at).as_secs_f64() * rate).min(2.0 * rate);
         bucket.at = now;
         if bucket.tokens < 1.0 {
@@ -134,36 +148,39 @@ impl Admission {
     }
 }
 
-/// Addresses remembered at once; trunks are few.
-const SOURCES_MAX: usize = 4096;
-/// A bucket unused for this long is full again.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(10);
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::Availability::{Draining, Full, Open};
     use super::*;
     use crate::test_clock;
 
+    const CARRIER: usize = 0;
+    const OFFICE: usize = 1;
+
     fn gate() -> Admission {
+        let trunk = TrunkRules { calls_per_second_max: 5, numbers: vec!["96110110".into()], studio: false };
         Admission::new(AdmissionRules {
-            calls_per_second_max: 5,
-            hotline_numbers: vec!["96110110".into()],
             line_test: Some("9196".into()),
             studio: Some("9197".into()),
             studio_calls_max: 1,
             number_plan: NumberPlan::default(),
+            trunks: vec![trunk.clone(), TrunkRules { studio: true, numbers: Vec::new(), ..trunk }],
         })
     }
 
-    const TRUNK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    fn call(trunk: usize, user: &str) -> NewCall<'_> {
+        NewCall { trunk, user }
+    }
 
     #[test]
-    fn only_the_hotline_and_the_line_test_answer() {
+    fn only_the_numbers_of_the_trunk_answer() {
         let (mut gate, now) = (gate(), test_clock::start());
-        assert_eq!(gate.admit(now, TRUNK, "96110110", Open, 0), Ok(Purpose::Hotline));
-        assert_eq!(gate.admit(now, TRUNK, "9196", Open, 0), Ok(Purpose::LineTest));
-        assert_eq!(gate.admit(now, TRUNK, "110", Open, 0), Err(Rejection::NoSuchNumber));
+        assert_eq!(gate.admit(now, call(CARRIER, "96110110"), Open, 0), Ok(Purpose::Hotline));
+        assert_eq!(gate.admit(now, call(CARRIER, "9196"), Open, 0), Ok(Purpose::LineTest));
+        assert_eq!(gate.admit(now, call(CARRIER, "110"), Open, 0), Err(Rejection::NoSuchNumber));
+        assert_eq!(gate.admit(now, call(OFFICE, "110"), Open, 0), Ok(Purpose::Hotline));
     }
 
     #[test]
@@ -174,32 +191,32 @@ mod tests {
             ("9196;phone-context=gd.ims.example", Purpose::LineTest),
             ("%39197", Purpose::Studio),
         ] {
-            assert_eq!(gate().admit(test_clock::start(), TRUNK, user, Open, 0), Ok(purpose), "{user}");
+            assert_eq!(gate().admit(test_clock::start(), call(OFFICE, user), Open, 0), Ok(purpose), "{user}");
         }
     }
 
     #[test]
     fn the_recording_service_takes_so_many_operators_at_once() {
         let (mut gate, now) = (gate(), test_clock::start());
-        assert_eq!(gate.admit(now, TRUNK, "9197", Open, 0), Ok(Purpose::Studio));
-        assert_eq!(gate.admit(now, TRUNK, "9197", Open, 1), Err(Rejection::StudioBusy));
-        assert_eq!(gate.admit(now, TRUNK, "96110110", Open, 1), Ok(Purpose::Hotline));
+        assert_eq!(gate.admit(now, call(OFFICE, "9197"), Open, 0), Ok(Purpose::Studio));
+        assert_eq!(gate.admit(now, call(OFFICE, "9197"), Open, 1), Err(Rejection::StudioBusy));
+        assert_eq!(gate.admit(now, call(OFFICE, "96110110"), Open, 1), Ok(Purpose::Hotline));
+        assert_eq!(gate.admit(now, call(CARRIER, "9197"), Open, 0), Err(Rejection::NoSuchNumber));
     }
 
     #[test]
     fn a_full_or_draining_node_turns_calls_away() {
         let (mut gate, now) = (gate(), test_clock::start());
-        assert_eq!(gate.admit(now, TRUNK, "96110110", Full, 0), Err(Rejection::Full));
-        assert_eq!(gate.admit(now, TRUNK, "96110110", Draining, 0), Err(Rejection::Draining));
+        assert_eq!(gate.admit(now, call(CARRIER, "96110110"), Full, 0), Err(Rejection::Full));
+        assert_eq!(gate.admit(now, call(CARRIER, "96110110"), Draining, 0), Err(Rejection::Draining));
     }
 
     #[test]
-    fn a_flood_from_one_address_is_slowed_and_others_are_not() {
+    fn a_flood_by_one_trunk_is_slowed_and_others_are_not() {
         let (mut gate, now) = (gate(), test_clock::start());
-        let admitted = (0..100).filter(|_| gate.admit(now, TRUNK, "9196", Open, 0).is_ok()).count();
+        let admitted = (0..100).filter(|_| gate.admit(now, call(CARRIER, "9196"), Open, 0).is_ok()).count();
         assert_eq!(admitted, 10);
-        let other = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
-        assert!(gate.admit(now, other, "9196", Open, 0).is_ok());
-        assert!(gate.admit(now + Duration::from_secs(1), TRUNK, "9196", Open, 0).is_ok());
+        assert!(gate.admit(now, call(OFFICE, "9196"), Open, 0).is_ok());
+        assert!(gate.admit(now + Duration::from_secs(1), call(CARRIER, "9196"), Open, 0).is_ok());
     }
 }

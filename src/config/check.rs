@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use toml::{Table, Value};
+use toml::Table;
 
+use super::overrides::{name_trunks, set};
 use super::settings::{
     Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Source, Studio, Transport, Web,
 };
@@ -17,7 +18,7 @@ use replica::gate::{GateKey, GateKeys, is_key_name, read_public};
 pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, Vec<Diagnostic>> {
     let mut table: Table = toml::from_str(text).map_err(|error| {
         let what = error.to_string().trim_end().replace('\n', "\n  ");
-        vec![Diagnostic { key: "jindu.toml".into(), value: None, what: format!("is not TOML: {what}") }]
+        vec![Diagnostic { what: format!("is not TOML: {what}"), ..Diagnostic::of("jindu.toml") }]
     })?;
     let mut diagnostics = Vec::new();
     for text in overrides {
@@ -25,11 +26,13 @@ pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, V
             diagnostics.push(diagnostic);
         }
     }
+    let trunks = name_trunks(&mut table, &mut diagnostics);
     let mut reader = Reader::new(table);
     reader.diagnostics = diagnostics;
+    old_keys(&mut reader);
     let settings = Settings {
         data: data(&mut reader, base),
-        phone: phone(&mut reader),
+        phone: phone(&mut reader, &trunks),
         web: web(&mut reader),
         hotline: hotline(&mut reader, base),
         studio: studio(&mut reader),
@@ -40,36 +43,6 @@ pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, V
     };
     reader.unknown_keys();
     if reader.diagnostics.is_empty() { Ok(settings) } else { Err(reader.diagnostics) }
-}
-
-/// Applies one `KEY=VALUE`. The value is TOML (`5`, `true`, `["a"]`) or, failing that, plain text.
-fn set(table: &mut Table, text: &str) -> Result<(), Diagnostic> {
-    let wrong = |what: &str| Diagnostic { key: format!("--set {text}"), value: None, what: what.into() };
-    let (key, value) = text.split_once('=').ok_or_else(|| wrong("must be KEY=VALUE, as in phone.calls_max=500"))?;
-    let value = parsed(value.trim());
-    let mut parts: Vec<&str> = key.trim().split('.').collect();
-    let last = parts
-        .pop()
-        .filter(|part| !part.is_empty())
-        .ok_or_else(|| wrong("must name a key, as in phone.calls_max=500"))?;
-    let mut here = table;
-    for part in parts {
-        let inner = here.entry(part).or_insert_with(|| Value::Table(Table::new()));
-        here = inner.as_table_mut().ok_or_else(|| wrong("has a key below one that is not a table"))?;
-    }
-    here.insert(last.to_owned(), value);
-    Ok(())
-}
-
-fn parsed(text: &str) -> Value {
-    let plain = || Value::String(text.to_owned());
-    match toml::from_str::<Table>(&format!("v = {text}")) {
-        Ok(mut table) => match table.remove("v") {
-            Some(Value::Float(_) | Value::Datetime(_)) | None => plain(),
-            Some(value) => value,
-        },
-        Err(_) => plain(),
-    }
 }
 
 fn days(n: i64) -> Duration {
@@ -92,7 +65,7 @@ fn data(reader: &mut Reader, base: &Path) -> Data {
     }
 }
 
-fn count<T: TryFrom<i64> + Default>(
+pub(super) fn count<T: TryFrom<i64> + Default>(
     reader: &mut Reader,
     key: &str,
     range: std::ops::RangeInclusive<i64>,
@@ -101,7 +74,7 @@ fn count<T: TryFrom<i64> + Default>(
     T::try_from(reader.number(key, range, default)).unwrap_or_default()
 }
 
-fn phone(reader: &mut Reader) -> Phone {
+fn phone(reader: &mut Reader, trunks: &[String]) -> Phone {
     let desk = reader.optional_string("phone.desk").filter(|uri| !uri.is_empty());
     if desk.as_deref().is_some_and(|uri| !["sip:", "sips:", "tel:"].iter().any(|scheme| uri.starts_with(scheme))) {
         reader.report("phone.desk", "must be a SIP or tel URI, as in sip:desk@192.0.2.7");
@@ -125,19 +98,18 @@ fn phone(reader: &mut Reader) -> Phone {
     if studio.is_some() && studio == line_test {
         reader.report("phone.studio", "must differ from phone.line_test");
     }
-    Phone {
+    let mut phone = Phone {
         listen: phone_listen(reader),
-        public_address: address(reader, "phone.public_address"),
+        public_address: reachable_address(reader, "phone.public_address"),
         media_ports: media_ports(reader),
         media_threads: count(reader, "phone.media_threads", 0..=64, 0),
         calls_max: count(reader, "phone.calls_max", 1..=30_000, 2000),
         retry_after: reader.seconds("phone.retry_after_s", 1..=3600, 5),
         calls_per_second_max: count(reader, "phone.calls_per_second_max", 1..=100_000, 5000),
-        trunks: networks(reader, "phone.trunks", &LOOPBACK),
+        trunks: Vec::new(),
         numbers: reader.strings("phone.numbers", &[]),
         line_test,
         studio,
-        studio_trunks: networks(reader, "phone.studio_trunks", &[]),
         studio_calls_max: count(reader, "phone.studio_calls_max", 1..=1000, 4),
         studio_limit: reader.seconds("phone.studio_limit_s", 60..=86_400, 1800),
         desk,
@@ -148,6 +120,28 @@ fn phone(reader: &mut Reader) -> Phone {
         drain_min: drain_least,
         session_expires,
         min_se,
+        refer: reader.boolean("phone.refer", true),
+    };
+    phone.trunks = super::trunk::trunks(reader, trunks, &phone);
+    phone
+}
+
+/// Settings of earlier versions, each with its new spelling.
+fn old_keys(reader: &mut Reader) {
+    let trunks = reader.old_strings("phone.trunks");
+    if let Some(addresses) = trunks {
+        let what = format!(
+            "is replaced by tables, one for each trunk: write\n  [[trunk]]\n  name = \"carrier\"\n  addresses = {addresses}\n  \
+             or on the command line --set 'trunk.carrier.addresses={addresses}'"
+        );
+        reader.report_as("trunk.old_key", "phone.trunks", what);
+    }
+    if let Some(addresses) = reader.old_strings("phone.studio_trunks") {
+        let what = format!(
+            "is replaced: write studio = false in every [[trunk]] but that of {addresses}, or on the command line \
+             --set trunk.NAME.studio=false"
+        );
+        reader.report_as("trunk.old_key", "phone.studio_trunks", what);
     }
 }
 
@@ -178,7 +172,7 @@ fn phone_listen(reader: &mut Reader) -> Vec<(Transport, SocketAddr)> {
     listen
 }
 
-fn address(reader: &mut Reader, key: &str) -> Option<IpAddr> {
+pub(super) fn reachable_address(reader: &mut Reader, key: &str) -> Option<IpAddr> {
     let text = reader.optional_string(key).filter(|text| !text.is_empty())?;
     let address = text.parse().ok().filter(|address: &IpAddr| !address.is_unspecified());
     if address.is_none() {
@@ -201,7 +195,7 @@ fn media_ports(reader: &mut Reader) -> (u16, u16) {
     }
 }
 
-fn networks(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<Network> {
+pub(super) fn networks(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<Network> {
     let mut networks = Vec::new();
     for text in reader.strings(key, default) {
         match network(&text) {
@@ -216,8 +210,12 @@ fn network(text: &str) -> Option<Network> {
     let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
     let address: IpAddr = address.parse().ok()?;
     let width = if address.is_ipv4() { 32 } else { 128 };
-    let prefix = prefix.map_or(Ok(width), str::parse).ok().filter(|prefix| *prefix <= width)?;
-    Some(Network { address, prefix })
+    let prefix: u8 = prefix.map_or(Ok(width), str::parse).ok().filter(|prefix| *prefix <= width)?;
+    // An IPv4 address mapped into IPv6 stands for the IPv4 address, whose packets have no other source.
+    match address.to_canonical() {
+        IpAddr::V4(v4) if address.is_ipv6() => Some(Network { address: v4.into(), prefix: prefix.checked_sub(96)? }),
+        address => Some(Network { address, prefix }),
+    }
 }
 
 fn web_listen(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<SocketAddr> {
@@ -377,4 +375,4 @@ fn log(reader: &mut Reader) -> Log {
     Log { level, json: reader.boolean("log.json", false) }
 }
 
-const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
+pub(super) const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];

@@ -1,13 +1,18 @@
 //! Settings: `jindu.toml` and `--set KEY=VALUE` as written → [`Settings`] as checked, every error at once.
 
 mod check;
+mod overrides;
 mod postgres;
 mod settings;
 mod table_reader;
 #[cfg(test)]
 mod tests;
+mod trunk;
+#[cfg(test)]
+mod trunk_tests;
 
 pub use check::read;
 pub use postgres::{Postgres, Tls, UpstreamServer};
 pub use settings::*;
 pub use table_reader::Diagnostic;
+pub use trunk::Trunk;

@@ -1,9 +1,13 @@
 //! Settings as checked: every value in range and in the type that the crates use.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::trunk::Trunk;
 
 /// All settings of one node.
 #[derive(Clone, Debug)]
@@ -40,7 +44,9 @@ impl Settings {
                 self.phone.calls_max, ports.0, ports.1
             )
         };
-        short.then(remark).into_iter().collect()
+        let mut warnings: Vec<String> = short.then(remark).into_iter().collect();
+        warnings.extend(super::trunk::warnings(&self.phone));
+        warnings
     }
 }
 
@@ -65,6 +71,9 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Every transport.
+    pub const ALL: [Transport; 2] = [Transport::Udp, Transport::Tcp];
+
     /// Its name in lower case, as in the ready line.
     pub fn name(self) -> &'static str {
         match self {
@@ -96,6 +105,22 @@ impl Network {
             _ => false,
         }
     }
+
+    /// Whether both ranges hold the same addresses.
+    pub(super) fn same_as(&self, other: Network) -> bool {
+        self.prefix == other.prefix && self.contains(other.address)
+    }
+
+    /// Whether the range is wider than any network of one owner, as 0.0.0.0/0 is.
+    pub(super) fn is_wide(&self) -> bool {
+        self.prefix < if self.address.is_ipv4() { 8 } else { 7 }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
 }
 
 fn shifted(bits: u128, prefix: u8, width: u32) -> u128 {
@@ -117,18 +142,16 @@ pub struct Phone {
     pub calls_max: usize,
     /// What Retry-After says in a 503.
     pub retry_after: Duration,
-    /// New calls a second from one address; further ones are refused.
+    /// New calls a second by one trunk; further ones are refused.
     pub calls_per_second_max: u32,
-    /// The peers that may call; packets from other addresses are ignored.
-    pub trunks: Vec<Network>,
+    /// Who may call; packets from other addresses are ignored.
+    pub trunks: Vec<Arc<Trunk>>,
     /// The user parts that reach the hotline; empty: every one.
     pub numbers: Vec<String>,
     /// The user part of the line test; none disables it.
     pub line_test: Option<String>,
     /// The user part of the recording service; none disables it.
     pub studio: Option<String>,
-    /// The trunks that may call the recording service; empty: every trunk.
-    pub studio_trunks: Vec<Network>,
     /// Recording sessions at once.
     pub studio_calls_max: usize,
     /// The longest call to the recording service.
@@ -149,6 +172,8 @@ pub struct Phone {
     pub session_expires: Duration,
     /// RFC 4028 §5: the smallest session interval that is accepted; less gets 422.
     pub min_se: Duration,
+    /// Whether a call may be transferred by REFER.
+    pub refer: bool,
 }
 
 impl Phone {

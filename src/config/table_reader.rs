@@ -10,6 +10,8 @@ use toml::{Table, Value};
 /// One error of the settings: key, value, and what is accepted. It prints as `phone.calls_max = 0: must be 1 to 30000`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
+    /// A stable name of the error, for programs: `trunk.overlap`. None where the key says enough.
+    pub code: Option<&'static str>,
     /// The key, `phone.calls_max`, or what stands in its place, `--set phone`.
     pub key: String,
     /// The value as written; none where the key has none.
@@ -18,12 +20,20 @@ pub struct Diagnostic {
     pub what: String,
 }
 
+impl Diagnostic {
+    /// A diagnostic of a key, still without a word.
+    pub(super) fn of(key: &str) -> Diagnostic {
+        Diagnostic { code: None, key: key.to_owned(), value: None, what: String::new() }
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
-            Some(value) => write!(f, "{} = {}: {}", self.key, value, self.what),
-            None => write!(f, "{}: {}", self.key, self.what),
+            Some(value) => write!(f, "{} = {}: {}", self.key, value, self.what)?,
+            None => write!(f, "{}: {}", self.key, self.what)?,
         }
+        self.code.map_or(Ok(()), |code| write!(f, " [{code}]"))
     }
 }
 
@@ -42,7 +52,25 @@ impl Reader {
     /// Adds a diagnostic for a key, with its value as written.
     pub(super) fn report(&mut self, key: &str, what: impl Into<String>) {
         let value = find(&self.table, key).map(shown);
-        self.diagnostics.push(Diagnostic { key: key.into(), value, what: what.into() });
+        self.diagnostics.push(Diagnostic { value, what: what.into(), ..Diagnostic::of(key) });
+    }
+
+    /// The same under a stable code.
+    pub(super) fn report_as(&mut self, code: &'static str, key: &str, what: impl Into<String>) {
+        let value = find(&self.table, key).map(shown);
+        self.diagnostics.push(Diagnostic { code: Some(code), value, what: what.into(), ..Diagnostic::of(key) });
+    }
+
+    /// The list of an old setting, as TOML; none if it is not written.
+    pub(super) fn old_strings(&mut self, key: &str) -> Option<String> {
+        match self.value(key)? {
+            Value::Array(values) => Some(Value::Array(values).to_string()),
+            Value::String(text) => {
+                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+                Some(Value::Array(parts.map(Value::from).collect()).to_string())
+            }
+            other => Some(other.to_string()),
+        }
     }
 
     /// The value of a key, which is then a known key.
@@ -139,7 +167,7 @@ impl Reader {
             Ok(read) => Some(read),
             Err(error) => {
                 let what = error.to_string().trim().replace('\n', "; ");
-                self.diagnostics.push(Diagnostic { key: format!("{key}[{n}]"), value: None, what });
+                self.diagnostics.push(Diagnostic { what, ..Diagnostic::of(&format!("{key}[{n}]")) });
                 None
             }
         }

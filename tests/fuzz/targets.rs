@@ -11,7 +11,9 @@ use replica::Change;
 use replica::gate::{FileReader, GateKeys, Reading, read_public};
 use rtp::{Packet, ReceptionReport, Sources, is_rtcp, rtcp};
 use sdp::{self, LocalMedia, LocalSession};
-use sip::{Arrival, Dispatcher, Frame, HeaderName, IdentityTrust, Message, NodeState, StreamFramer, Transport, parse_datagram};
+use sip::{
+    Arrival, Dispatcher, Frame, HeaderName, IdentityTrust, Message, NodeState, StreamFramer, Transport, parse_datagram,
+};
 use studio::{Conditions, TakeSource, process};
 use web::{RateRequest, ScanRequest, SpeechRequest};
 

@@ -285,7 +285,7 @@ fn the_service_has_its_own_limit_of_calls_and_is_for_its_trunks_only() {
     assert_eq!(second.invite(&Dial { number: "9197", ..Dial::default() }).status, 486);
     assert_eq!(Phone::new(gateway.udp).invite(&Dial::default()).status, 200);
     drop(first);
-    let elsewhere = Gateway::start(&["phone.studio_trunks=192.0.2.0/24"]);
+    let elsewhere = Gateway::start(&["trunk.local.studio=false"]);
     let stranger = Phone::new(elsewhere.udp).invite(&Dial { number: "9197", ..Dial::default() });
     assert_eq!(stranger.status, 404);
     let off = Gateway::start(&["phone.studio=", "phone.numbers=96110110"]);

@@ -39,7 +39,7 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
 
 fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples: &[Example]) -> String {
     let address = phone.first().and_then(|address| address.split_once(':')).map_or("", |(_, address)| address);
-    let number = settings.phone.numbers.first().map_or("96110110", String::as_str);
+    let number = settings.phone.number().unwrap_or("96110110");
     let page = pages.first().map_or("", String::as_str);
     let mut text = format!(
         "What to try (sample cases):\n  dial   sip:{number}@{address}, then 1 for Mandarin, 1 for progress, the receipt, the ID tail (* for X)\n"

@@ -23,9 +23,9 @@ use super::services::Shared;
 use base::{Lang, Private};
 use call::{
     self, Application, Call, CallSetup, CdrBuilder, Effect, Input, LineTest, MediaEvent, MediaPolicy, Output, Overload,
-    Purpose,
-    RecordingSession, Reply, StudioRequest, Telemetry,
+    Purpose, RecordingSession, Reply, StudioRequest, Telemetry,
 };
+use config::Trunk;
 use flow::sheet::TICKET;
 use flow::{Caller, Conversation, WallClock};
 use journal::messages;
@@ -41,6 +41,8 @@ pub(crate) struct Start {
     pub received: Instant,
     pub invite: Message,
     pub arrival: Arrival,
+    /// The trunk that it came by.
+    pub trunk: Arc<Trunk>,
     /// The address that the caller reaches this node at.
     pub address: IpAddr,
     pub session: OpenSession,
@@ -117,7 +119,7 @@ fn far(now: Instant) -> Instant {
 
 /// What a call begins with, from its INVITE and the settings.
 fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, start: Start) -> CallSetup {
-    let Start { received, invite, arrival, address, session } = start;
+    let Start { received, invite, arrival, trunk, address, session } = start;
     let settings = &shared.settings;
     let number = invite.caller_number(IdentityTrust::default());
     let number = number.map(|number| number.canonical(&NumberPlan::default()));
@@ -125,17 +127,17 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
     let local = Local {
         contact_uri: format!("sip:{}", SocketAddr::new(address, arrival.local.port())),
         seed: clock::random_u64(),
-        session_expires: settings.session_expires,
-        min_se: settings.min_se,
+        session_expires: trunk.session_expires,
+        min_se: trunk.min_se,
     };
     let media = LocalMedia {
-        address,
+        address: trunk.media_address.filter(|media| media.is_ipv4() == address.is_ipv4()).unwrap_or(address),
         rtp_port: session.rtp_port,
         rtcp_port: session.rtcp_port,
         session_id: clock::random_u64() >> 1,
         version: 1,
     };
-    let trunk = arrival.source.ip().to_string();
+    let source = arrival.source.ip().to_string();
     CallSetup {
         received,
         application: application(shared, registration, live, number, received),
@@ -143,14 +145,13 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
         arrival,
         local,
         media,
-        // One policy for all calls; the settings of trunks belong here.
         policy: MediaPolicy::default(),
-        transfer_targets: Arc::clone(&shared.transfer_targets),
+        transfer_targets: shared.transfer_targets(&trunk),
         limit: match registration.purpose() {
             Purpose::Studio => settings.studio_limit,
             Purpose::Hotline | Purpose::LineTest => settings.call_limit,
         },
-        cdr: CdrBuilder::new(clock::timestamp(), live.short_name().into(), trunk, caller),
+        cdr: CdrBuilder::new(clock::timestamp(), live.short_name().into(), source, caller),
     }
 }
 

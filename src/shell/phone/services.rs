@@ -40,7 +40,7 @@ pub struct Services {
 pub(crate) struct Shared {
     pub settings: config::Phone,
     /// Names of transfer targets → SIP URIs.
-    pub transfer_targets: Arc<BTreeMap<String, String>>,
+    transfer_targets: Arc<BTreeMap<String, String>>,
     pub services: Services,
     pub sender: Sender,
 }
@@ -49,6 +49,11 @@ impl Shared {
     pub(crate) fn new(settings: config::Phone, services: Services, sender: Sender) -> Shared {
         let transfer_targets = settings.desk.iter().map(|uri| ("desk".to_owned(), uri.clone())).collect();
         Shared { transfer_targets: Arc::new(transfer_targets), settings, services, sender }
+    }
+
+    /// Where the calls of a trunk may be transferred to; nowhere without REFER, so that a transfer fails at once.
+    pub(crate) fn transfer_targets(&self, trunk: &config::Trunk) -> Arc<BTreeMap<String, String>> {
+        if trunk.refer { Arc::clone(&self.transfer_targets) } else { Arc::default() }
     }
 
     /// The address that the far end reaches this node at: the listener's own, else the configured one.

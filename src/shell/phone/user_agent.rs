@@ -18,12 +18,13 @@ use super::calls::{self, Start, Unanswered};
 use super::registry::Registry;
 use super::services::{Services, Shared};
 use super::transport::{Receiver, TransportLayer};
-use call::{Admission, Input, Overload, Purpose, Rejection};
+use call::{Admission, AdmissionRules, Input, NewCall, Overload, Purpose, Rejection, TrunkRules};
 use inquiry::{CallOutcome, Capacity};
 use metrics::{Metrics, SipDrop};
 use os::clock;
 use sip::{
     Arrival, Dispatcher, Disposition, LegKey, MalformedMessage, Message, Method, NodeState, NumberPlan, Outgoing, Shed,
+    Transport,
 };
 
 /// Takes every SIP message of a node.
@@ -44,14 +45,7 @@ impl UserAgent {
         registry: Arc<Registry>,
         transport: &TransportLayer,
     ) -> Arc<UserAgent> {
-        let admission = Admission::new(call::AdmissionRules {
-            calls_per_second_max: settings.calls_per_second_max,
-            hotline_numbers: settings.numbers.clone(),
-            line_test: settings.line_test.clone(),
-            studio: settings.studio.clone(),
-            studio_calls_max: settings.studio_calls_max,
-            number_plan: NumberPlan::default(),
-        });
+        let admission = Admission::new(rules(&settings));
         Arc::new_cyclic(|this: &Weak<UserAgent>| UserAgent {
             this: Weak::clone(this),
             dispatcher: Dispatcher::new(clock::random_u64()),
@@ -101,7 +95,14 @@ impl UserAgent {
         arrival: &Arrival,
         (state, capacity): (NodeState, Capacity),
     ) {
-        let purpose = match self.admit(&invite, arrival, capacity) {
+        let trunks = &self.shared.settings.trunks;
+        let source = arrival.source.ip();
+        let Some(trunk) = self.shared.settings.trunk(transport(arrival.transport), source).map(Arc::clone) else {
+            // It came by a connection of this node's own, to a peer that may not call.
+            return self.metrics().sip_dropped.inc(SipDrop::Stranger);
+        };
+        let place = trunks.iter().position(|known| Arc::ptr_eq(known, &trunk)).unwrap_or(usize::MAX);
+        let purpose = match self.admit(&invite, place, capacity) {
             Ok(purpose) => purpose,
             Err(rejection) => {
                 self.metrics().calls.inc(CallOutcome::Refused);
@@ -118,7 +119,7 @@ impl UserAgent {
         let address = self.shared.public_address(arrival.local);
         match self.shared.services.media.open(address, clock::random_u64()) {
             Ok(session) => {
-                let start = Start { received, invite, arrival: *arrival, address, session };
+                let start = Start { received, invite, arrival: *arrival, trunk, address, session };
                 self.start(key, purpose, start, unanswered);
             }
             Err(error) => {
@@ -128,21 +129,11 @@ impl UserAgent {
         }
     }
 
-    fn admit(&self, invite: &Message, arrival: &Arrival, capacity: Capacity) -> Result<Purpose, Rejection> {
+    fn admit(&self, invite: &Message, trunk: usize, capacity: Capacity) -> Result<Purpose, Rejection> {
         let user = invite.called_user().unwrap_or_default();
-        let from = arrival.source.ip();
         let (node, recording_calls) = (capacity.availability(), self.registry.recording_calls());
         let mut admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
-        match admission.admit(clock::now(), from, &user, node, recording_calls)? {
-            Purpose::Studio if !self.may_record(from) => Err(Rejection::NoSuchNumber),
-            purpose => Ok(purpose),
-        }
-    }
-
-    /// Whether operators may call from an address.
-    fn may_record(&self, address: IpAddr) -> bool {
-        let trunks = &self.shared.settings.studio_trunks;
-        trunks.is_empty() || trunks.iter().any(|trunk| trunk.contains(address))
+        admission.admit(clock::now(), NewCall { trunk, user: &user }, node, recording_calls)
     }
 
     fn start(&self, key: LegKey, purpose: Purpose, start: Start, unanswered: Unanswered) {
@@ -167,8 +158,8 @@ impl UserAgent {
 
 impl Receiver for UserAgent {
     /// Only trunks are answered; what comes from elsewhere is counted.
-    fn accepts(&self, address: IpAddr) -> bool {
-        let known = self.shared.settings.trunks.iter().any(|trunk| trunk.contains(address));
+    fn accepts(&self, over: Transport, address: IpAddr) -> bool {
+        let known = self.shared.settings.trunk(transport(over), address).is_some();
         if !known {
             self.metrics().sip_dropped.inc(SipDrop::Stranger);
         }
@@ -236,5 +227,29 @@ impl Receiver for UserAgent {
         if let Some(reply) = malformed.reply(arrival) {
             self.reply(reply);
         }
+    }
+}
+
+/// What admission goes by, from the settings.
+fn rules(settings: &config::Phone) -> AdmissionRules {
+    let trunk = |trunk: &Arc<config::Trunk>| TrunkRules {
+        calls_per_second_max: trunk.calls_per_second_max,
+        numbers: trunk.numbers.clone(),
+        studio: trunk.studio,
+    };
+    AdmissionRules {
+        line_test: settings.line_test.clone(),
+        studio: settings.studio.clone(),
+        studio_calls_max: settings.studio_calls_max,
+        number_plan: NumberPlan::default(),
+        trunks: settings.trunks.iter().map(trunk).collect(),
+    }
+}
+
+/// A transport as the settings name it.
+fn transport(transport: Transport) -> config::Transport {
+    match transport {
+        Transport::Udp => config::Transport::Udp,
+        Transport::Tcp => config::Transport::Tcp,
     }
 }

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use base::Lang;
-use config::{self, Network, Settings, Transport};
+use config::{self, Network, Settings, Transport, Trunk};
 use flow::sheet::{Db, Script};
 use inquiry::Keys;
 use journal::Journal;
@@ -63,7 +63,10 @@ impl Gateways {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let loopback = Network { address: IpAddr::V4(Ipv4Addr::LOCALHOST), prefix: 8 };
         let desk = settings.phone.desk.clone().unwrap_or_else(|| "sip:desk@127.0.0.1".into());
-        let phone = config::Phone { trunks: vec![loopback], desk: Some(desk), ..settings.phone.clone() };
+        // A sheet comes by no trunk of the settings, and may be transferred.
+        let trunk = Trunk::with_defaults(&settings.phone, "rehearsal", vec![loopback]);
+        let trunk = Trunk { refer: true, numbers: Vec::new(), ..trunk };
+        let phone = config::Phone { trunks: vec![Arc::new(trunk)], desk: Some(desk), ..settings.phone.clone() };
         Ok(Gateways {
             runtime: runtime.map_err(|error| format!("cannot start: {error}"))?,
             settings: phone,

@@ -159,7 +159,7 @@ impl Run<'_> {
     }
 
     fn number(&self) -> String {
-        self.settings.phone.numbers.first().cloned().unwrap_or_else(|| "hotline".into())
+        self.settings.phone.number().unwrap_or("hotline").to_owned()
     }
 }
 

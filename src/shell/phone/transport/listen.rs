@@ -136,7 +136,7 @@ async fn read_datagrams(sockets: UdpSockets, number: usize, receiver: Arc<dyn Re
 fn give(datagram: &Datagram<'_>, local: SocketAddr, receiver: &dyn Receiver) {
     let Datagram { octets, source } = *datagram;
     let arrival = Arrival { transport: Transport::Udp, source, local };
-    if !receiver.accepts(source.ip()) || receiver.sheds(octets, &arrival) {
+    if !receiver.accepts(Transport::Udp, source.ip()) || receiver.sheds(octets, &arrival) {
         return;
     }
     match parse_datagram(octets) {
@@ -150,7 +150,7 @@ async fn accept(listener: TcpListener, streams: Arc<Streams>, receiver: Arc<dyn 
         match listener.accept().await {
             Ok((stream, source)) => {
                 // A stranger takes no place among the connections, and learns nothing.
-                if !receiver.accepts(source.ip()) {
+                if !receiver.accepts(Transport::Tcp, source.ip()) {
                     continue;
                 }
                 let Ok(local) = stream.local_addr() else { continue };

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use sip::{Arrival, MalformedMessage, Message};
+use sip::{Arrival, MalformedMessage, Message, Transport};
 
 /// Takes what the sockets receive. No method may block: all of them run on the tasks that read the sockets.
 pub trait Receiver: Send + Sync {
-    /// Whether messages from this address are accepted. Of an address that is refused nothing is read or answered.
-    fn accepts(&self, address: IpAddr) -> bool;
+    /// Whether messages from this address are accepted over this transport. Where not, nothing is read or answered.
+    fn accepts(&self, transport: Transport, address: IpAddr) -> bool;
 
     /// Datagrams were read, the oldest of which had waited for `age`.
     fn waited(&self, age: Duration);

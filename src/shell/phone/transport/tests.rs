@@ -22,7 +22,7 @@ struct Notes {
 }
 
 impl Receiver for Notes {
-    fn accepts(&self, _address: IpAddr) -> bool {
+    fn accepts(&self, _transport: Transport, _address: IpAddr) -> bool {
         self.trusts
     }
 

@@ -1,0 +1,105 @@
+//! `--set KEY=VALUE` over the file, and `[[trunk]]` as tables by name, so that both spell a key `trunk.NAME.KEY`.
+
+use toml::{Table, Value};
+
+use super::table_reader::Diagnostic;
+
+/// Applies one `KEY=VALUE`. The value is TOML (`5`, `true`, `["a"]`) or, failing that, plain text.
+pub(super) fn set(table: &mut Table, text: &str) -> Result<(), Diagnostic> {
+    let wrong = |what: &str| Diagnostic { what: what.into(), ..Diagnostic::of(&format!("--set {text}")) };
+    let (key, value) = text.split_once('=').ok_or_else(|| wrong("must be KEY=VALUE, as in phone.calls_max=500"))?;
+    let value = parsed(value.trim());
+    let mut parts: Vec<&str> = key.trim().split('.').collect();
+    let last = parts
+        .pop()
+        .filter(|part| !part.is_empty())
+        .ok_or_else(|| wrong("must name a key, as in phone.calls_max=500"))?;
+    let mut here = table;
+    if parts.first() == Some(&TRUNK) {
+        let name = parts.get(1).ok_or_else(|| wrong("must be trunk.NAME.KEY=VALUE, as in trunk.local.studio=false"))?;
+        here = trunk_table(here, name).ok_or_else(|| wrong("needs trunks that are tables: [[trunk]]"))?;
+        parts.drain(..2);
+    }
+    for part in parts {
+        let inner = here.entry(part).or_insert_with(|| Value::Table(Table::new()));
+        here = inner.as_table_mut().ok_or_else(|| wrong("has a key below one that is not a table"))?;
+    }
+    here.insert(last.to_owned(), value);
+    Ok(())
+}
+
+fn parsed(text: &str) -> Value {
+    let plain = || Value::String(text.to_owned());
+    match toml::from_str::<Table>(&format!("v = {text}")) {
+        Ok(mut table) => match table.remove("v") {
+            Some(Value::Float(_) | Value::Datetime(_)) | None => plain(),
+            Some(value) => value,
+        },
+        Err(_) => plain(),
+    }
+}
+
+/// The table of the trunk of this name; a further one if there is none.
+fn trunk_table<'a>(table: &'a mut Table, name: &str) -> Option<&'a mut Table> {
+    let trunks = table.entry(TRUNK).or_insert_with(default_trunks).as_array_mut()?;
+    let is_named = |trunk: &Value| trunk.get("name").and_then(Value::as_str) == Some(name);
+    let at = trunks.iter().position(is_named).unwrap_or(trunks.len());
+    if at == trunks.len() {
+        trunks.push(Value::Table(Table::from_iter([("name".to_owned(), Value::from(name))])));
+    }
+    trunks.get_mut(at)?.as_table_mut()
+}
+
+/// Without any `[[trunk]]`: the machine itself may call.
+fn default_trunks() -> Value {
+    let addresses: Vec<Value> = super::check::LOOPBACK.map(Value::from).into();
+    let local = [("name".to_owned(), Value::from("local")), ("addresses".to_owned(), Value::Array(addresses))];
+    Value::Array(vec![Value::Table(Table::from_iter(local))])
+}
+
+/// Makes tables by name of the array of trunks, `trunk.NAME`, and returns the names in the file's order. A trunk whose
+/// name cannot be used is called `#2`, by its place.
+pub(super) fn name_trunks(table: &mut Table, diagnostics: &mut Vec<Diagnostic>) -> Vec<String> {
+    let mut report = |code, key: String, value: Option<String>, what: &str| {
+        diagnostics.push(Diagnostic { code: Some(code), value, what: what.into(), ..Diagnostic::of(&key) });
+    };
+    let (mut named, mut names) = (Table::new(), Vec::new());
+    let written = table.remove(TRUNK).unwrap_or_else(default_trunks);
+    let Value::Array(written) = written else {
+        report(
+            "trunk.tables",
+            TRUNK.into(),
+            None,
+            "must be written as tables: [[trunk]], with name = \"carrier\" in each",
+        );
+        return names;
+    };
+    for (n, trunk) in written.into_iter().enumerate() {
+        let place = format!("#{}", n + 1);
+        let name = trunk.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let usable = is_name(&name) && !named.contains_key(&name);
+        let key = if usable { name.clone() } else { place };
+        if !trunk.is_table() {
+            report("trunk.tables", format!("{TRUNK}.{key}"), None, "must be a table: [[trunk]]");
+            continue;
+        }
+        if !usable && is_name(&name) {
+            let what = "is the name of an earlier trunk: give each its own";
+            report("trunk.duplicate_name", format!("{TRUNK}.{key}.name"), Some(name), what);
+        } else if !usable {
+            let value = Some(name).filter(|name| !name.is_empty());
+            report("trunk.name", format!("{TRUNK}.{key}.name"), value, "must be 1 to 32 of a-z, 0-9 and -");
+        }
+        named.insert(key.clone(), trunk);
+        names.push(key);
+    }
+    table.insert(TRUNK.to_owned(), Value::Table(named));
+    names
+}
+
+fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=32).contains(&name.len()) && name.bytes().all(plain)
+}
+
+const TRUNK: &str = "trunk";

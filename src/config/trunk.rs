@@ -1,0 +1,211 @@
+//! Trunks: who may call, by which transport, and what holds for their calls. `[phone]` gives the defaults.
+//!
+//! A packet belongs to the trunk with the most specific network around its source; of two with the same network, to the
+//! one that names its transport.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::check::{count, networks, reachable_address};
+use super::settings::{Network, Phone, Transport};
+use super::table_reader::Reader;
+
+/// A carrier, a telephone system or a proxy, whose calls share settings and limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trunk {
+    /// What records, metrics and the log call it: 1 to 32 of a-z, 0-9 and -.
+    pub name: String,
+    /// Where its packets come from.
+    pub networks: Vec<Network>,
+    /// The only transport that it uses; none: any.
+    pub transport: Option<Transport>,
+    /// The user parts that reach the hotline; empty: every one.
+    pub numbers: Vec<String>,
+    /// Whether its callers reach the recording service.
+    pub studio: bool,
+    /// New calls a second; further ones are refused.
+    pub calls_per_second_max: u32,
+    /// RFC 4028 §4: the session interval that is requested.
+    pub session_expires: Duration,
+    /// RFC 4028 §5: the smallest session interval that is accepted; less gets 422.
+    pub min_se: Duration,
+    /// The address that session descriptions name; none: that of the Contact.
+    pub media_address: Option<IpAddr>,
+    /// Whether a call may be transferred by REFER; without it a transfer fails.
+    pub refer: bool,
+}
+
+impl Trunk {
+    /// A trunk with the defaults of `[phone]`.
+    pub fn with_defaults(phone: &Phone, name: &str, networks: Vec<Network>) -> Trunk {
+        Trunk {
+            name: name.to_owned(),
+            networks,
+            transport: None,
+            numbers: phone.numbers.clone(),
+            studio: true,
+            calls_per_second_max: phone.calls_per_second_max,
+            session_expires: phone.session_expires,
+            min_se: phone.min_se,
+            media_address: None,
+            refer: phone.refer,
+        }
+    }
+
+    /// How closely the trunk fits a source: the length of the matching prefix, then whether it names the transport.
+    fn fit(&self, transport: Transport, source: IpAddr) -> Option<(u8, bool)> {
+        if self.transport.is_some_and(|only| only != transport) {
+            return None;
+        }
+        let around = self.networks.iter().filter(|network| network.contains(source));
+        around.map(|network| network.prefix).max().map(|prefix| (prefix, self.transport.is_some()))
+    }
+
+    /// Whether packets of this trunk can come in at a listener.
+    fn reaches(&self, (transport, listener): (Transport, IpAddr)) -> bool {
+        self.transport.is_none_or(|only| only == transport)
+            && self.networks.iter().any(|network| network.address.is_ipv4() == listener.is_ipv4())
+    }
+}
+
+impl Phone {
+    /// A number that reaches the hotline, if any is named.
+    pub fn number(&self) -> Option<&str> {
+        self.trunks.iter().find_map(|trunk| trunk.numbers.first()).map(String::as_str)
+    }
+
+    /// The trunk of a packet; none: a stranger.
+    pub fn trunk(&self, transport: Transport, source: IpAddr) -> Option<&Arc<Trunk>> {
+        let fitting = self.trunks.iter().filter_map(|trunk| trunk.fit(transport, source).map(|fit| (fit, trunk)));
+        fitting.max_by_key(|(fit, _)| *fit).map(|(_, trunk)| trunk)
+    }
+}
+
+/// Reads the trunks, whose tables [`super::overrides::name_trunks`] has named.
+pub(super) fn trunks(reader: &mut Reader, names: &[String], phone: &Phone) -> Vec<Arc<Trunk>> {
+    let read: Vec<Arc<Trunk>> = names.iter().map(|name| Arc::new(trunk(reader, name, phone))).collect();
+    for (n, trunk) in read.iter().enumerate() {
+        report_overlaps(reader, trunk, &read[..n]);
+    }
+    if read.is_empty() {
+        reader.report_as(
+            "trunk.none",
+            "trunk",
+            "must name at least one trunk, in a table [[trunk]], or no call can come in",
+        );
+    }
+    read
+}
+
+fn trunk(reader: &mut Reader, name: &str, phone: &Phone) -> Trunk {
+    let key = |setting: &str| format!("trunk.{name}.{setting}");
+    // Part of the table's name already.
+    let _ = reader.value(&key("name"));
+    let defaults = Trunk::with_defaults(phone, name, networks(reader, &key("addresses"), &[]));
+    let numbers = reader.strings(&key("numbers"), &[]);
+    let trunk = Trunk {
+        transport: transport(reader, &key("transport")),
+        numbers: if numbers.is_empty() { defaults.numbers.clone() } else { numbers },
+        studio: reader.boolean(&key("studio"), defaults.studio),
+        calls_per_second_max: count(
+            reader,
+            &key("calls_per_second_max"),
+            1..=100_000,
+            defaults.calls_per_second_max.into(),
+        ),
+        session_expires: reader.seconds(&key("session_expires_s"), 90..=86_400, whole(defaults.session_expires)),
+        min_se: reader.seconds(&key("min_se_s"), 90..=7200, whole(defaults.min_se)),
+        media_address: reachable_address(reader, &key("media_address")),
+        refer: reader.boolean(&key("refer"), defaults.refer),
+        ..defaults
+    };
+    report_conflicts(reader, &trunk, phone);
+    trunk
+}
+
+fn transport(reader: &mut Reader, key: &str) -> Option<Transport> {
+    let name = reader.optional_string(key).filter(|name| !name.is_empty())?;
+    let transport = Transport::ALL.into_iter().find(|transport| transport.name() == name);
+    if transport.is_none() {
+        let names = Transport::ALL.map(Transport::name).join(" or ");
+        reader.report_as("trunk.transport", key, format!("must be {names}, or empty for any"));
+    }
+    transport
+}
+
+/// What contradicts itself or `[phone]` within one trunk.
+fn report_conflicts(reader: &mut Reader, trunk: &Trunk, phone: &Phone) {
+    let key = |setting: &str| format!("trunk.{}.{setting}", trunk.name);
+    if trunk.networks.is_empty() {
+        reader.report_as(
+            "trunk.addresses",
+            &key("addresses"),
+            "must name the addresses or networks that it calls from, as in [\"192.0.2.10\", \"192.0.2.0/28\"]",
+        );
+    } else if !phone.listen.iter().any(|(transport, address)| trunk.reaches((*transport, address.ip()))) {
+        let over = trunk.transport.map_or_else(String::new, |transport| format!(" over {}", transport.name()));
+        reader.report_as(
+            "trunk.no_listener",
+            &key("addresses"),
+            format!("phone.listen has no address of this IP version{over}: add one, or none of its calls can come in"),
+        );
+    }
+    if trunk.session_expires < trunk.min_se {
+        reader.report_as("trunk.session", &key("session_expires_s"), "must be at least min_se_s");
+    }
+    if let Some(media) = trunk.media_address
+        && !trunk.networks.iter().any(|network| network.address.is_ipv4() == media.is_ipv4())
+    {
+        reader.report_as("trunk.media_address", &key("media_address"), "must be of the IP version of its addresses");
+    }
+    for (number, service) in [(&phone.line_test, "phone.line_test"), (&phone.studio, "phone.studio")] {
+        if let Some(number) = number.as_ref().filter(|number| trunk.numbers.contains(number)) {
+            let what = format!("{number} is {service}, which answers it: take it out of one of them");
+            reader.report_as("trunk.number", &key("numbers"), what);
+        }
+    }
+}
+
+/// Two trunks with one network and the same choice of transport: the source would not decide between them.
+fn report_overlaps(reader: &mut Reader, trunk: &Trunk, earlier: &[Arc<Trunk>]) {
+    for other in earlier.iter().filter(|other| other.transport == trunk.transport) {
+        for network in
+            trunk.networks.iter().filter(|network| other.networks.iter().any(|known| known.same_as(**network)))
+        {
+            let what = format!(
+                "{network} is also an address of trunk {}: name it once, or give each trunk its own transport",
+                other.name
+            );
+            reader.report_as("trunk.overlap", &format!("trunk.{}.addresses", trunk.name), what);
+        }
+    }
+}
+
+/// What does not prevent a start, but should be known.
+pub(super) fn warnings(phone: &Phone) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for trunk in &phone.trunks {
+        for network in trunk.networks.iter().filter(|network| network.is_wide()) {
+            warnings.push(format!(
+                "trunk.{}.addresses = {network}: strangers may call by it; name the peer's own networks [trunk.open]",
+                trunk.name
+            ));
+        }
+        let loopback = |address: IpAddr| address.to_canonical().is_loopback();
+        let heard = phone.listen.iter().filter(|(transport, address)| trunk.reaches((*transport, address.ip())));
+        let deaf = heard.into_iter().all(|(_, address)| loopback(address.ip()));
+        if deaf && !trunk.networks.iter().any(|network| network.is_wide() || loopback(network.address)) {
+            warnings.push(format!(
+                "trunk.{}.addresses: phone.listen has only loopback addresses, where no other machine's call comes in: \
+                 listen on an address of the network [trunk.loopback]",
+                trunk.name
+            ));
+        }
+    }
+    warnings
+}
+
+fn whole(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,186 @@
+use std::net::IpAddr;
+use std::path::Path;
+
+use super::*;
+
+const FORMAT: &str = "[[inquiry.receipt]]\nname = \"city\"\nlength = 15\nprefix = \"4401\"\ngroups = [4, 4, 4, 3]\n";
+
+fn settings(trunks: &str, set: &[&str]) -> Result<Settings, Vec<Diagnostic>> {
+    let set: Vec<String> = set.iter().map(|text| (*text).to_owned()).collect();
+    read(&format!("{FORMAT}{trunks}"), &set, Path::new("/srv"))
+}
+
+fn valid(trunks: &str, set: &[&str]) -> Settings {
+    settings(trunks, set).expect("valid settings")
+}
+
+fn codes(trunks: &str, set: &[&str]) -> Vec<(&'static str, String)> {
+    let found = settings(trunks, set).err().unwrap_or_default();
+    found.into_iter().map(|error| (error.code.unwrap_or("-"), error.key)).collect()
+}
+
+fn code(code: &'static str, key: &str) -> Vec<(&'static str, String)> {
+    vec![(code, key.to_owned())]
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn named<'a>(settings: &'a Settings, transport: Transport, source: &str) -> Option<&'a str> {
+    settings.phone.trunk(transport, ip(source)).map(|trunk| trunk.name.as_str())
+}
+
+const TWO: &str = "
+    [[trunk]]
+    name = \"carrier\"
+    addresses = [\"198.51.100.0/28\", \"2001:db8::/64\"]
+    numbers = [\"96110110\"]
+    studio = false
+    [[trunk]]
+    name = \"office\"
+    addresses = [\"192.0.2.7\"]
+    calls_per_second_max = 20
+    refer = false
+    [phone]
+    listen = [\"udp:192.0.2.1:5060\", \"tcp:192.0.2.1:5060\"]
+    numbers = [\"12367\"]
+    min_se_s = 120";
+
+#[test]
+fn without_tables_the_machine_itself_may_call() {
+    let settings = valid("", &[]);
+    let names: Vec<&str> = settings.phone.trunks.iter().map(|trunk| trunk.name.as_str()).collect();
+    assert_eq!(names, ["local"]);
+    assert_eq!(named(&settings, Transport::Udp, "127.0.0.9"), Some("local"));
+    assert_eq!(named(&settings, Transport::Tcp, "::1"), Some("local"));
+    assert_eq!(named(&settings, Transport::Udp, "192.0.2.7"), None);
+}
+
+#[test]
+fn a_trunk_has_the_defaults_of_the_phone_table_where_it_says_nothing() {
+    let settings = valid(TWO, &[]);
+    let [carrier, office] = settings.phone.trunks.as_slice() else { panic!("two trunks") };
+    assert_eq!((carrier.name.as_str(), office.name.as_str()), ("carrier", "office"));
+    assert_eq!((carrier.numbers.join(","), office.numbers.join(",")), ("96110110".into(), "12367".into()));
+    assert_eq!((carrier.calls_per_second_max, office.calls_per_second_max), (5000, 20));
+    assert_eq!((carrier.studio, office.studio, carrier.refer, office.refer), (false, true, true, false));
+    assert_eq!(office.min_se.as_secs(), 120);
+    assert!(!valid(TWO, &["phone.refer=false"]).phone.trunks[0].refer);
+}
+
+#[test]
+fn the_most_specific_network_decides_and_then_the_transport() {
+    let trunks = "
+        [phone]
+        listen = [\"192.0.2.1:5060\", \"[2001:db8::1]:5060\"]
+        [[trunk]]
+        name = \"wide\"
+        addresses = [\"192.0.0.0/16\"]
+        [[trunk]]
+        name = \"narrow\"
+        addresses = [\"192.0.2.0/24\"]
+        [[trunk]]
+        name = \"tcp\"
+        addresses = [\"192.0.2.0/24\"]
+        transport = \"tcp\"
+        [[trunk]]
+        name = \"one\"
+        addresses = [\"::ffff:192.0.2.9\", \"2001:db8::/48\"]";
+    let settings = valid(trunks, &[]);
+    for (transport, source, name) in [
+        (Transport::Udp, "192.0.3.1", Some("wide")),
+        (Transport::Udp, "192.0.2.1", Some("narrow")),
+        (Transport::Tcp, "192.0.2.1", Some("tcp")),
+        (Transport::Tcp, "192.0.2.9", Some("one")),
+        (Transport::Udp, "::ffff:192.0.2.9", Some("one")),
+        (Transport::Udp, "2001:db8:0:1::7", Some("one")),
+        (Transport::Udp, "2001:db9::7", None),
+        (Transport::Tcp, "193.0.2.9", None),
+    ] {
+        assert_eq!(named(&settings, transport, source), name, "{source} over {}", transport.name());
+    }
+}
+
+#[test]
+fn a_key_of_a_trunk_is_set_by_its_name() {
+    let settings = valid(TWO, &["trunk.office.calls_per_second_max=7", "trunk.desk.addresses=192.0.2.8,192.0.2.9"]);
+    let rates: Vec<u32> = settings.phone.trunks.iter().map(|trunk| trunk.calls_per_second_max).collect();
+    assert_eq!(rates, [5000, 7, 5000]);
+    assert_eq!(named(&settings, Transport::Udp, "192.0.2.9"), Some("desk"));
+    let local = valid("", &["trunk.local.addresses=192.0.2.0/24", "phone.listen=192.0.2.1:5060"]);
+    assert_eq!((named(&local, Transport::Udp, "127.0.0.1"), local.phone.trunks.len()), (None, 1));
+    let whole = valid("", &["trunk=[{name = \"a\", addresses = [\"127.0.0.1\"]}]"]);
+    assert_eq!(named(&whole, Transport::Udp, "127.0.0.1"), Some("a"));
+    assert_eq!(settings_error("trunk.office=5"), "--set trunk.office=5");
+    assert_eq!(settings_error("trunk.office.colour=red"), "trunk.office.addresses");
+}
+
+fn settings_error(set: &str) -> String {
+    codes("", &[set]).into_iter().next().map(|(_, key)| key).unwrap_or_default()
+}
+
+#[test]
+fn old_keys_are_refused_with_the_new_spelling() {
+    for (set, new) in [
+        ("phone.trunks=198.51.100.0/28", "[[trunk]]\n  name = \"carrier\"\n  addresses = [\"198.51.100.0/28\"]"),
+        ("phone.trunks=[\"192.0.2.1\", \"192.0.2.2\"]", "trunk.carrier.addresses=[\"192.0.2.1\", \"192.0.2.2\"]"),
+        ("phone.studio_trunks=192.0.2.7", "studio = false"),
+    ] {
+        let found = settings("", &[set]).expect_err("an old key");
+        assert_eq!((found.len(), found[0].code), (1, Some("trunk.old_key")), "{found:?}");
+        assert!(found[0].what.contains(new), "{}", found[0]);
+    }
+}
+
+#[test]
+fn names_that_cannot_be_used_are_told_by_their_place() {
+    let trunk = |name: &str| format!("[[trunk]]\n{name}\naddresses = [\"127.0.0.1\"]\n");
+    for name in ["", "name = \"\"", "name = \"Office\"", "name = \"a.b\"", "name = \"über\"", "name = 7"] {
+        assert_eq!(codes(&trunk(name), &[]), code("trunk.name", "trunk.#1.name"), "{name}");
+    }
+    let long = "x".repeat(33);
+    assert_eq!(codes(&trunk(&format!("name = \"{long}\"")), &[]), code("trunk.name", "trunk.#1.name"));
+    let twice =
+        "[[trunk]]\nname = \"a\"\naddresses = [\"127.0.0.1\"]\n[[trunk]]\nname = \"a\"\naddresses = [\"127.0.0.2\"]";
+    assert_eq!(codes(twice, &[]), code("trunk.duplicate_name", "trunk.#2.name"));
+    assert_eq!(codes("[trunk.office]\naddresses = [\"127.0.0.1\"]", &[])[0], ("trunk.tables", "trunk".into()));
+    assert_eq!(codes("", &["trunk=[\"127.0.0.1\"]"])[0].0, "trunk.tables");
+    assert_eq!(codes("", &["trunk=[]"]), code("trunk.none", "trunk"));
+}
+
+#[test]
+fn every_conflict_has_its_code() {
+    let one = |keys: &str| format!("[[trunk]]\nname = \"a\"\naddresses = [\"127.0.0.1\"]\n{keys}\n");
+    for (keys, error, key) in [
+        ("transport = \"sctp\"", "trunk.transport", "trunk.a.transport"),
+        ("session_expires_s = 90\nmin_se_s = 120", "trunk.session", "trunk.a.session_expires_s"),
+        ("media_address = \"2001:db8::1\"", "trunk.media_address", "trunk.a.media_address"),
+        ("media_address = \"0.0.0.0\"", "-", "trunk.a.media_address"),
+        ("numbers = [\"9196\"]", "trunk.number", "trunk.a.numbers"),
+        ("calls_per_second_max = 0", "-", "trunk.a.calls_per_second_max"),
+        ("refer = 1", "-", "trunk.a.refer"),
+        ("adresses = [\"127.0.0.1\"]", "-", "trunk.a.adresses"),
+    ] {
+        assert_eq!(codes(&one(keys), &["phone.line_test=9196"]), code(error, key), "{keys}");
+    }
+    assert_eq!(codes("[[trunk]]\nname = \"a\"", &[]), code("trunk.addresses", "trunk.a.addresses"));
+    let overlap = one("") + "[[trunk]]\nname = \"b\"\naddresses = [\"::1\", \"127.0.0.1/32\"]\n";
+    assert_eq!(codes(&overlap, &[]), code("trunk.overlap", "trunk.b.addresses"));
+    assert_eq!(codes(&overlap, &["trunk.b.transport=tcp"]), []);
+    assert_eq!(codes(&one("transport = \"tcp\""), &["phone.listen=udp:127.0.0.1:0"])[0].0, "trunk.no_listener");
+    assert_eq!(codes(&one(""), &["phone.listen=[::1]:5060"])[0].0, "trunk.no_listener");
+}
+
+#[test]
+fn what_is_legal_but_unwise_is_a_warning() {
+    let warned = |set: &[&str]| {
+        let warnings = valid("", set).warnings();
+        warnings.iter().filter_map(|text| Some(text.rsplit_once('[')?.1.to_owned())).collect::<Vec<String>>()
+    };
+    assert_eq!(warned(&[]), Vec::<String>::new());
+    assert_eq!(warned(&["trunk.local.addresses=0.0.0.0/0"]), ["trunk.open]"]);
+    assert_eq!(warned(&["trunk.local.addresses=::/0", "phone.listen=[::]:5060"]), ["trunk.open]"]);
+    assert_eq!(warned(&["trunk.local.addresses=192.0.2.0/24"]), ["trunk.loopback]"]);
+    assert_eq!(warned(&["trunk.local.addresses=192.0.2.0/24", "phone.listen=0.0.0.0:5060"]), Vec::<String>::new());
+}
