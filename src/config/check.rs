@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base::DtmfMode;
 use toml::Table;
 
 use super::overrides::{name_trunks, set};
@@ -11,6 +12,7 @@ use super::settings::{
     Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Source, Studio, Transport, Web,
 };
 use super::table_reader::{Diagnostic, Reader};
+use super::trunk::{dtmf_mode, number_plan};
 use replica::gate::{GateKey, GateKeys, is_key_name, read_public};
 
 /// Reads settings. `text` is the file's; `overrides` are the `--set` values in order; relative paths are
@@ -121,6 +123,9 @@ fn phone(reader: &mut Reader, trunks: &[String]) -> Phone {
         session_expires,
         min_se,
         refer: reader.boolean("phone.refer", true),
+        dtmf: dtmf_mode(reader, "phone.dtmf", DtmfMode::Auto),
+        lead_in: reader.milliseconds("phone.lead_in_ms", 0..=2000, 300),
+        number_plan: number_plan(reader),
     };
     phone.trunks = super::trunk::trunks(reader, trunks, &phone);
     phone

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::DtmfMode;
+use sip::NumberPlan;
+
 use super::trunk::Trunk;
 
 /// All settings of one node.
@@ -174,6 +177,12 @@ pub struct Phone {
     pub min_se: Duration,
     /// Whether a call may be transferred by REFER.
     pub refer: bool,
+    /// Which ways of keys are heard.
+    pub dtmf: DtmfMode,
+    /// Silence before the first sound of a call.
+    pub lead_in: Duration,
+    /// The country and area that local numbers belong to.
+    pub number_plan: NumberPlan,
 }
 
 impl Phone {

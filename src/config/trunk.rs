@@ -7,6 +7,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::DtmfMode;
+use sip::{IdentityHeader, IdentityTrust, NumberPlan};
+
 use super::check::{count, networks, reachable_address};
 use super::settings::{Network, Phone, Transport};
 use super::table_reader::Reader;
@@ -34,6 +37,14 @@ pub struct Trunk {
     pub media_address: Option<IpAddr>,
     /// Whether a call may be transferred by REFER; without it a transfer fails.
     pub refer: bool,
+    /// The headers that it is trusted to name callers by.
+    pub identity: IdentityTrust,
+    /// Which ways of keys are heard.
+    pub dtmf: DtmfMode,
+    /// Silence before the first sound of a call, for a trunk that cuts the first syllable.
+    pub lead_in: Duration,
+    /// Whether media may come from any address, and goes back there: telephones behind NAT.
+    pub symmetric: bool,
 }
 
 impl Trunk {
@@ -50,6 +61,10 @@ impl Trunk {
             min_se: phone.min_se,
             media_address: None,
             refer: phone.refer,
+            identity: IdentityTrust::default(),
+            dtmf: phone.dtmf,
+            lead_in: phone.lead_in,
+            symmetric: false,
         }
     }
 
@@ -118,10 +133,66 @@ fn trunk(reader: &mut Reader, name: &str, phone: &Phone) -> Trunk {
         min_se: reader.seconds(&key("min_se_s"), 90..=7200, whole(defaults.min_se)),
         media_address: reachable_address(reader, &key("media_address")),
         refer: reader.boolean(&key("refer"), defaults.refer),
+        identity: identity(reader, &key("trusted_identity")),
+        dtmf: dtmf_mode(reader, &key("dtmf"), defaults.dtmf),
+        lead_in: reader.milliseconds(
+            &key("lead_in_ms"),
+            0..=2000,
+            i64::try_from(defaults.lead_in.as_millis()).unwrap_or(i64::MAX),
+        ),
+        symmetric: reader.boolean(&key("symmetric"), defaults.symmetric),
         ..defaults
     };
     report_conflicts(reader, &trunk, phone);
     trunk
+}
+
+/// How keys are heard.
+pub(super) fn dtmf_mode(reader: &mut Reader, key: &str, default: DtmfMode) -> DtmfMode {
+    let name = reader.string(key, default.name());
+    let mode = DtmfMode::ALL.into_iter().find(|mode| mode.name() == name);
+    mode.unwrap_or_else(|| {
+        let names = DtmfMode::ALL.map(DtmfMode::name).join(", ");
+        reader.report_as("trunk.dtmf", key, format!("must be one of {names}"));
+        default
+    })
+}
+
+fn identity(reader: &mut Reader, key: &str) -> IdentityTrust {
+    let mut trusted = Vec::new();
+    for name in reader.strings(key, &[]) {
+        match IdentityHeader::from_name(&name) {
+            Some(header) => trusted.push(header),
+            None => {
+                let names = IdentityHeader::ALL.map(IdentityHeader::name).join(", ");
+                reader.report_as("trunk.identity", key, format!("must name headers out of {names}"));
+            }
+        }
+    }
+    trusted.into_iter().collect()
+}
+
+/// Country and area of local numbers.
+pub(super) fn number_plan(reader: &mut Reader) -> NumberPlan {
+    let defaults = NumberPlan::default();
+    let country = digits(reader, "phone.country_code", &defaults.country);
+    let area = digits(reader, "phone.area_code", "");
+    NumberPlan { country, area: (!area.is_empty()).then_some(area) }
+}
+
+/// Digits without `+` or a leading 0, as plans of numbers hold them.
+fn digits(reader: &mut Reader, key: &str, default: &str) -> String {
+    let text = reader.string(key, default);
+    let valid = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0') && text.len() <= 6;
+    if !valid || (text.is_empty() && !default.is_empty()) {
+        reader.report_as(
+            "phone.number_plan",
+            key,
+            "must be digits without + and without a leading 0, as in \"86\" or \"20\"",
+        );
+        return default.to_owned();
+    }
+    text
 }
 
 fn transport(reader: &mut Reader, key: &str) -> Option<Transport> {

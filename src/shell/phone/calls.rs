@@ -33,7 +33,7 @@ use media::{MediaBusy, OpenSession};
 use metrics::Door as Way;
 use os::clock;
 use sdp::LocalMedia;
-use sip::{Arrival, IdentityTrust, Local, Message, NumberPlan, Outgoing};
+use sip::{Arrival, Local, Message, Outgoing};
 
 /// What a call's task begins with.
 pub(crate) struct Start {
@@ -121,8 +121,8 @@ fn far(now: Instant) -> Instant {
 fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, start: Start) -> CallSetup {
     let Start { received, invite, arrival, trunk, address, session } = start;
     let settings = &shared.settings;
-    let number = invite.caller_number(IdentityTrust::default());
-    let number = number.map(|number| number.canonical(&NumberPlan::default()));
+    let number = invite.caller_number(trunk.identity);
+    let number = number.map(|number| number.canonical(&settings.number_plan));
     let caller = number.as_deref().map(|number| shared.services.keys.client("caller", number));
     let local = Local {
         contact_uri: format!("sip:{}", SocketAddr::new(address, arrival.local.port())),
@@ -145,7 +145,7 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
         arrival,
         local,
         media,
-        policy: MediaPolicy::default(),
+        policy: MediaPolicy { dtmf: trunk.dtmf, lead_in: trunk.lead_in, symmetric: trunk.symmetric },
         transfer_targets: shared.transfer_targets(&trunk),
         limit: match registration.purpose() {
             Purpose::Studio => settings.studio_limit,

@@ -23,8 +23,7 @@ use inquiry::{CallOutcome, Capacity};
 use metrics::{Metrics, SipDrop};
 use os::clock;
 use sip::{
-    Arrival, Dispatcher, Disposition, LegKey, MalformedMessage, Message, Method, NodeState, NumberPlan, Outgoing, Shed,
-    Transport,
+    Arrival, Dispatcher, Disposition, LegKey, MalformedMessage, Message, Method, NodeState, Outgoing, Shed, Transport,
 };
 
 /// Takes every SIP message of a node.
@@ -241,7 +240,7 @@ fn rules(settings: &config::Phone) -> AdmissionRules {
         line_test: settings.line_test.clone(),
         studio: settings.studio.clone(),
         studio_calls_max: settings.studio_calls_max,
-        number_plan: NumberPlan::default(),
+        number_plan: settings.number_plan.clone(),
         trunks: settings.trunks.iter().map(trunk).collect(),
     }
 }
