@@ -1,10 +1,19 @@
 //! Who may start a call: before any state is made.
 //!
 //! ```text
-//!  INVITE of a trunk ──► not too fast? ──► number ours? ──► draining? ──► lines free? ──► a call
-//!                            │ no: 503         │ no: 404       │ 503          │ 503
+//!  INVITE of a trunk ──► not too fast? ──► number ours? ──► draining? full? ──► trunk full? ──► caller's share? ──► a call
+//!                            │ no: 503         │ no: 404        │ 503               │ 503            │ no: 486
 //! ```
+//!
+//! A trunk that is full gets 503, by which its equipment tries another route. A caller above the share gets 486 Busy Here:
+//! the caller hears the busy tone, and the trunk, which is well, neither counts a failure nor tries the next node with the
+//! same caller, as after a 503; a 603 would claim that no one at this number wants the call (RFC 3261 §21.6.2).
+//!
+//! An admitted call holds a [`Place`] until [`Admission::release`]. Callers who withhold their number cannot be told apart:
+//! each counts as a caller of its own, and all of a trunk share a pool, so that withholding is no way round the limit.
 
+use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::time::Instant;
 
 use inquiry::Availability;
@@ -28,8 +37,14 @@ pub struct AdmissionRules {
 /// What admission goes by in the calls of one trunk.
 #[derive(Clone, Debug)]
 pub struct TrunkRules {
+    /// Calls at once.
+    pub calls_max: usize,
     /// New calls a second; twice as many may come in one burst.
     pub calls_per_second_max: u32,
+    /// Calls at once of one calling number; none: no limit.
+    pub calls_per_caller_max: Option<NonZeroU32>,
+    /// Calls at once of all callers who withhold their number; none: no limit.
+    pub calls_withheld_max: Option<usize>,
     /// Numbers that reach the hotline, or names of users; empty: every one.
     pub numbers: Vec<String>,
     /// Whether its callers reach the recording service.
@@ -43,6 +58,8 @@ pub struct NewCall<'a> {
     pub trunk: usize,
     /// The user part that it calls.
     pub user: &'a str,
+    /// The keyed hash of the calling number; none: it is withheld.
+    pub caller: Option<u64>,
 }
 
 /// What a call is for.
@@ -54,6 +71,16 @@ pub enum Purpose {
     LineTest,
     /// An operator records prompts.
     Studio,
+}
+
+/// What an admitted call takes of its trunk's and its caller's share.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Place {
+    /// What the call is for.
+    pub purpose: Purpose,
+    /// The place of its trunk in [`AdmissionRules::trunks`].
+    pub trunk: usize,
+    caller: Option<u64>,
 }
 
 /// Why a call is not admitted.
@@ -69,13 +96,69 @@ pub enum Rejection {
     Draining,
     /// 503: every line is in use.
     Full,
+    /// 503: the trunk has as many calls as it may.
+    TrunkFull,
+    /// 486: the calling number has as many calls as it may.
+    CallerBusy,
+    /// 486: callers who withhold their number have as many calls as they may.
+    WithheldBusy,
+    /// 503: more calls come than are answered in time.
+    Overload,
+    /// 503: no pair of media ports is free.
+    NoMedia,
+    /// 415, 416, 420 or 406: the INVITE asks for what is not supported.
+    Unsupported,
 }
 
-/// Decides on new calls, and remembers how fast each trunk calls.
+impl Rejection {
+    /// All reasons, in the order of metrics.
+    pub const ALL: [Rejection; 11] = [
+        Rejection::TooFast,
+        Rejection::NoSuchNumber,
+        Rejection::StudioBusy,
+        Rejection::Draining,
+        Rejection::Full,
+        Rejection::TrunkFull,
+        Rejection::CallerBusy,
+        Rejection::WithheldBusy,
+        Rejection::Overload,
+        Rejection::NoMedia,
+        Rejection::Unsupported,
+    ];
+
+    /// The value in metrics and in the state of a trunk.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rejection::TooFast => "too_fast",
+            Rejection::NoSuchNumber => "no_such_number",
+            Rejection::StudioBusy => "studio_busy",
+            Rejection::Draining => "draining",
+            Rejection::Full => "full",
+            Rejection::TrunkFull => "trunk_full",
+            Rejection::CallerBusy => "caller_busy",
+            Rejection::Overload => "overload",
+            Rejection::WithheldBusy => "withheld_busy",
+            Rejection::NoMedia => "no_media",
+            Rejection::Unsupported => "unsupported",
+        }
+    }
+}
+
+/// Decides on new calls, and remembers how fast each trunk calls and which calls it has.
 #[derive(Debug)]
 pub struct Admission {
     rules: AdmissionRules,
-    buckets: Vec<Option<Bucket>>,
+    trunks: Vec<TrunkCalls>,
+}
+
+/// The calls of one trunk.
+#[derive(Clone, Debug, Default)]
+struct TrunkCalls {
+    bucket: Option<Bucket>,
+    calls: usize,
+    withheld: usize,
+    /// Calls of each number that has any.
+    callers: HashMap<u64, u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,12 +170,12 @@ struct Bucket {
 impl Admission {
     /// Admission by these rules, with every trunk at its full allowance.
     pub fn new(rules: AdmissionRules) -> Self {
-        let buckets = vec![None; rules.trunks.len()];
-        Admission { rules, buckets }
+        let trunks = vec![TrunkCalls::default(); rules.trunks.len()];
+        Admission { rules, trunks }
     }
 
-    /// Decides on one new call to a user, by what the node says to new calls and the number of calls to the recording
-    /// service.
+    /// Decides on one new call, by what the node says to new calls and the number of calls to the recording service.
+    /// The place of an admitted call must be given to [`Admission::release`] when the call has ended.
     ///
     /// # Errors
     /// The [`Rejection`] to answer the INVITE with.
@@ -102,11 +185,14 @@ impl Admission {
         call: NewCall<'_>,
         node: Availability,
         recording_calls: usize,
-    ) -> Result<Purpose, Rejection> {
-        if !self.pace(now, call.trunk) {
+    ) -> Result<Place, Rejection> {
+        let (Some(rules), Some(calls)) = (self.rules.trunks.get(call.trunk), self.trunks.get_mut(call.trunk)) else {
+            return Err(Rejection::NoSuchNumber);
+        };
+        if !calls.pace(now, rules.calls_per_second_max) {
             return Err(Rejection::TooFast);
         }
-        let purpose = self.purpose(call).ok_or(Rejection::NoSuchNumber)?;
+        let purpose = self.rules.purpose(rules, call.user).ok_or(Rejection::NoSuchNumber)?;
         match node {
             Availability::Draining => return Err(Rejection::Draining),
             Availability::Full => return Err(Rejection::Full),
@@ -115,29 +201,41 @@ impl Admission {
         if purpose == Purpose::Studio && recording_calls >= self.rules.studio_calls_max {
             return Err(Rejection::StudioBusy);
         }
-        Ok(purpose)
+        calls.take(rules, call.caller)?;
+        Ok(Place { purpose, trunk: call.trunk, caller: call.caller })
     }
 
-    fn purpose(&self, call: NewCall<'_>) -> Option<Purpose> {
-        let rules = &self.rules;
-        let trunk = rules.trunks.get(call.trunk)?;
-        let is = |number: &String| matches_user(number, call.user, &rules.number_plan);
-        if rules.line_test.as_ref().is_some_and(is) {
+    /// A call has ended, and its place is free.
+    pub fn release(&mut self, place: Place) {
+        if let Some(calls) = self.trunks.get_mut(place.trunk) {
+            calls.release(place.caller);
+        }
+    }
+
+    /// How many calls a trunk has.
+    pub fn calls(&self, trunk: usize) -> usize {
+        self.trunks.get(trunk).map_or(0, |calls| calls.calls)
+    }
+}
+
+impl AdmissionRules {
+    fn purpose(&self, trunk: &TrunkRules, user: &str) -> Option<Purpose> {
+        let is = |number: &String| matches_user(number, user, &self.number_plan);
+        if self.line_test.as_ref().is_some_and(is) {
             return Some(Purpose::LineTest);
         }
-        if rules.studio.as_ref().is_some_and(is) {
+        if self.studio.as_ref().is_some_and(is) {
             return trunk.studio.then_some(Purpose::Studio);
         }
         let ours = trunk.numbers.is_empty() || trunk.numbers.iter().any(is);
         ours.then_some(Purpose::Hotline)
     }
+}
 
-    fn pace(&mut self, now: Instant, trunk: usize) -> bool {
-        let (Some(rules), Some(bucket)) = (self.rules.trunks.get(trunk), self.buckets.get_mut(trunk)) else {
-            return false;
-        };
-        let rate = f64::from(rules.calls_per_second_max);
-        let bucket = bucket.get_or_insert(Bucket { tokens: 2.0 * rate, at: now });
+impl TrunkCalls {
+    fn pace(&mut self, now: Instant, calls_per_second_max: u32) -> bool {
+        let rate = f64::from(calls_per_second_max);
+        let bucket = self.bucket.get_or_insert(Bucket { tokens: 2.0 * rate, at: now });
         bucket.tokens = (bucket.tokens + now.duration_since(bucket.at).as_secs_f64() * rate).min(2.0 * rate);
         bucket.at = now;
         if bucket.tokens < 1.0 {
@@ -146,11 +244,45 @@ impl Admission {
         bucket.tokens -= 1.0;
         true
     }
+
+    fn take(&mut self, rules: &TrunkRules, caller: Option<u64>) -> Result<(), Rejection> {
+        if self.calls >= rules.calls_max {
+            return Err(Rejection::TrunkFull);
+        }
+        match caller {
+            None if rules.calls_withheld_max.is_some_and(|most| self.withheld >= most) => {
+                return Err(Rejection::WithheldBusy);
+            }
+            None => self.withheld += 1,
+            Some(caller) => {
+                let calls = self.callers.get(&caller).copied().unwrap_or(0);
+                if rules.calls_per_caller_max.is_some_and(|most| calls >= most.get()) {
+                    return Err(Rejection::CallerBusy);
+                }
+                self.callers.insert(caller, calls + 1);
+            }
+        }
+        self.calls += 1;
+        Ok(())
+    }
+
+    fn release(&mut self, caller: Option<u64>) {
+        self.calls = self.calls.saturating_sub(1);
+        match caller {
+            None => self.withheld = self.withheld.saturating_sub(1),
+            Some(caller) => match self.callers.get_mut(&caller) {
+                Some(calls) if *calls > 1 => *calls -= 1,
+                Some(_) | None => drop(self.callers.remove(&caller)),
+            },
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use proptest::prelude::*;
 
     use super::Availability::{Draining, Full, Open};
     use super::*;
@@ -159,28 +291,46 @@ mod tests {
     const CARRIER: usize = 0;
     const OFFICE: usize = 1;
 
-    fn gate() -> Admission {
-        let trunk = TrunkRules { calls_per_second_max: 5, numbers: vec!["96110110".into()], studio: false };
+    fn rules() -> TrunkRules {
+        TrunkRules {
+            calls_max: 100,
+            calls_per_second_max: 5,
+            calls_per_caller_max: None,
+            calls_withheld_max: None,
+            numbers: vec!["96110110".into()],
+            studio: false,
+        }
+    }
+
+    fn gate(trunks: Vec<TrunkRules>) -> Admission {
         Admission::new(AdmissionRules {
             line_test: Some("9196".into()),
             studio: Some("9197".into()),
             studio_calls_max: 1,
             number_plan: NumberPlan::default(),
-            trunks: vec![trunk.clone(), TrunkRules { studio: true, numbers: Vec::new(), ..trunk }],
+            trunks,
         })
     }
 
+    fn usual() -> Admission {
+        gate(vec![rules(), TrunkRules { studio: true, numbers: Vec::new(), ..rules() }])
+    }
+
     fn call(trunk: usize, user: &str) -> NewCall<'_> {
-        NewCall { trunk, user }
+        NewCall { trunk, user, caller: Some(1) }
+    }
+
+    fn purpose(admitted: Result<Place, Rejection>) -> Result<Purpose, Rejection> {
+        admitted.map(|place| place.purpose)
     }
 
     #[test]
     fn only_the_numbers_of_the_trunk_answer() {
-        let (mut gate, now) = (gate(), test_clock::start());
-        assert_eq!(gate.admit(now, call(CARRIER, "96110110"), Open, 0), Ok(Purpose::Hotline));
-        assert_eq!(gate.admit(now, call(CARRIER, "9196"), Open, 0), Ok(Purpose::LineTest));
+        let (mut gate, now) = (usual(), test_clock::start());
+        assert_eq!(purpose(gate.admit(now, call(CARRIER, "96110110"), Open, 0)), Ok(Purpose::Hotline));
+        assert_eq!(purpose(gate.admit(now, call(CARRIER, "9196"), Open, 0)), Ok(Purpose::LineTest));
         assert_eq!(gate.admit(now, call(CARRIER, "110"), Open, 0), Err(Rejection::NoSuchNumber));
-        assert_eq!(gate.admit(now, call(OFFICE, "110"), Open, 0), Ok(Purpose::Hotline));
+        assert_eq!(purpose(gate.admit(now, call(OFFICE, "110"), Open, 0)), Ok(Purpose::Hotline));
     }
 
     #[test]
@@ -191,32 +341,98 @@ mod tests {
             ("9196;phone-context=gd.ims.example", Purpose::LineTest),
             ("%39197", Purpose::Studio),
         ] {
-            assert_eq!(gate().admit(test_clock::start(), call(OFFICE, user), Open, 0), Ok(purpose), "{user}");
+            assert_eq!(
+                self::purpose(usual().admit(test_clock::start(), call(OFFICE, user), Open, 0)),
+                Ok(purpose),
+                "{user}"
+            );
         }
     }
 
     #[test]
     fn the_recording_service_takes_so_many_operators_at_once() {
-        let (mut gate, now) = (gate(), test_clock::start());
-        assert_eq!(gate.admit(now, call(OFFICE, "9197"), Open, 0), Ok(Purpose::Studio));
+        let (mut gate, now) = (usual(), test_clock::start());
+        assert_eq!(purpose(gate.admit(now, call(OFFICE, "9197"), Open, 0)), Ok(Purpose::Studio));
         assert_eq!(gate.admit(now, call(OFFICE, "9197"), Open, 1), Err(Rejection::StudioBusy));
-        assert_eq!(gate.admit(now, call(OFFICE, "96110110"), Open, 1), Ok(Purpose::Hotline));
+        assert_eq!(purpose(gate.admit(now, call(OFFICE, "96110110"), Open, 1)), Ok(Purpose::Hotline));
         assert_eq!(gate.admit(now, call(CARRIER, "9197"), Open, 0), Err(Rejection::NoSuchNumber));
     }
 
     #[test]
     fn a_full_or_draining_node_turns_calls_away() {
-        let (mut gate, now) = (gate(), test_clock::start());
+        let (mut gate, now) = (usual(), test_clock::start());
         assert_eq!(gate.admit(now, call(CARRIER, "96110110"), Full, 0), Err(Rejection::Full));
         assert_eq!(gate.admit(now, call(CARRIER, "96110110"), Draining, 0), Err(Rejection::Draining));
+        assert_eq!(gate.calls(CARRIER), 0, "a rejected call takes no place");
     }
 
     #[test]
     fn a_flood_by_one_trunk_is_slowed_and_others_are_not() {
-        let (mut gate, now) = (gate(), test_clock::start());
+        let (mut gate, now) = (usual(), test_clock::start());
         let admitted = (0..100).filter(|_| gate.admit(now, call(CARRIER, "9196"), Open, 0).is_ok()).count();
         assert_eq!(admitted, 10);
         assert!(gate.admit(now, call(OFFICE, "9196"), Open, 0).is_ok());
         assert!(gate.admit(now + Duration::from_secs(1), call(CARRIER, "9196"), Open, 0).is_ok());
+    }
+
+    #[test]
+    fn a_trunk_takes_no_more_than_its_lines_and_leaves_the_rest_to_others() {
+        let rules = TrunkRules { calls_max: 2, ..rules() };
+        let (mut gate, now) = (gate(vec![rules.clone(), rules]), test_clock::start());
+        let first = gate.admit(now, call(CARRIER, "9196"), Open, 0).expect("a line");
+        assert!(gate.admit(now, call(CARRIER, "9196"), Open, 0).is_ok());
+        assert_eq!(gate.admit(now, call(CARRIER, "9196"), Open, 0), Err(Rejection::TrunkFull));
+        assert!(gate.admit(now, call(OFFICE, "9196"), Open, 0).is_ok());
+        gate.release(first);
+        assert!(gate.admit(now, call(CARRIER, "9196"), Open, 0).is_ok());
+    }
+
+    #[test]
+    fn withheld_callers_are_no_one_caller_and_share_a_pool() {
+        let rules = TrunkRules { calls_per_caller_max: NonZeroU32::new(1), calls_withheld_max: Some(3), ..rules() };
+        let (mut gate, now) = (gate(vec![rules]), test_clock::start());
+        let withheld = NewCall { caller: None, ..call(CARRIER, "9196") };
+        let mut places: Vec<Place> = (0..3).filter_map(|_| gate.admit(now, withheld, Open, 0).ok()).collect();
+        assert_eq!(places.len(), 3, "more than one number may have");
+        assert_eq!(gate.admit(now, withheld, Open, 0), Err(Rejection::WithheldBusy));
+        assert!(gate.admit(now, call(CARRIER, "9196"), Open, 0).is_ok(), "and numbers are not in their pool");
+        gate.release(places.remove(0));
+        assert!(gate.admit(now, withheld, Open, 0).is_ok());
+    }
+
+    /// One act of a number that dials without end, and of others.
+    fn acts() -> impl Strategy<Value = Vec<(bool, Option<u64>, usize)>> {
+        prop::collection::vec((any::<bool>(), prop::option::of(0..4u64), 0..2usize), 0..200)
+    }
+
+    proptest! {
+        #[test]
+        fn no_caller_and_no_trunk_ever_has_more_than_its_share_and_every_place_comes_back(acts in acts()) {
+            let rules = TrunkRules {
+                calls_max: 5, calls_per_second_max: 1000, calls_per_caller_max: NonZeroU32::new(2),
+                calls_withheld_max: Some(3), ..rules()
+            };
+            let (mut gate, now) = (gate(vec![rules.clone(), rules]), test_clock::start());
+            let mut places: Vec<Place> = Vec::new();
+            for (dials, caller, trunk) in acts {
+                if !dials {
+                    if let Some(at) = places.iter().position(|place| place.trunk == trunk && place.caller == caller) {
+                        gate.release(places.remove(at));
+                    }
+                    continue;
+                }
+                let of_trunk = places.iter().filter(|place| place.trunk == trunk);
+                let (all, same) = (of_trunk.clone().count(), of_trunk.filter(|place| place.caller == caller).count());
+                let most = if caller.is_some() { 2 } else { 3 };
+                let admitted = gate.admit(now, NewCall { trunk, user: "9196", caller }, Open, 0);
+                prop_assert_eq!(admitted.is_ok(), all < 5 && same < most);
+                places.extend(admitted.ok());
+            }
+            for trunk in 0..2 {
+                prop_assert_eq!(gate.calls(trunk), places.iter().filter(|place| place.trunk == trunk).count());
+            }
+            places.into_iter().for_each(|place| gate.release(place));
+            prop_assert!(gate.trunks.iter().all(|calls| calls.calls == 0 && calls.withheld == 0 && calls.callers.is_empty()));
+        }
     }
 }

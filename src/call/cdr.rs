@@ -22,8 +22,14 @@ pub struct CdrBuilder {
 }
 
 impl CdrBuilder {
-    /// Begins the record of a call from a trunk; `caller` is the keyed hash of the calling number.
-    pub fn new(started: Timestamp, release: Arc<str>, trunk: String, caller: Option<u64>) -> CdrBuilder {
+    /// Begins the record of a call by a trunk, from an address; `caller` is the keyed hash of the calling number.
+    pub fn new(
+        started: Timestamp,
+        release: Arc<str>,
+        trunk: String,
+        source: String,
+        caller: Option<u64>,
+    ) -> CdrBuilder {
         let record = CallRecord {
             started,
             answered_after: None,
@@ -36,6 +42,7 @@ impl CdrBuilder {
             keys: 0,
             look_ups: Vec::new(),
             trunk,
+            source,
             caller,
             rating: None,
             peer_packets_lost: None,
@@ -57,6 +64,7 @@ impl CdrBuilder {
             path: std::mem::take(&mut self.record.path),
             look_ups: std::mem::take(&mut self.record.look_ups),
             trunk: std::mem::take(&mut self.record.trunk),
+            source: std::mem::take(&mut self.record.source),
             ..self.record.clone()
         }
     }
@@ -138,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_first_end_and_the_last_report_stand_in_the_record() {
-        let mut cdr = CdrBuilder::new(Timestamp::UNIX_EPOCH, "abc".into(), "192.0.2.1".into(), None);
+        let mut cdr = CdrBuilder::new(Timestamp::UNIX_EPOCH, "abc".into(), "office".into(), "192.0.2.1".into(), None);
         cdr.step("welcome".into());
         cdr.peer_report(1, Some(Duration::from_millis(20)));
         cdr.peer_report(3, None);
@@ -150,6 +158,6 @@ mod tests {
             (CallOutcome::HungUp, None, Duration::from_secs(9))
         );
         assert_eq!((record.peer_packets_lost, record.round_trip), (Some(3), Some(Duration::from_millis(20))));
-        assert_eq!((record.path.len(), record.trunk.as_str()), (1, "192.0.2.1"));
+        assert_eq!((record.path.len(), record.trunk.as_str(), record.source.as_str()), (1, "office", "192.0.2.1"));
     }
 }

@@ -13,7 +13,7 @@ mod recording_session;
 #[cfg(test)]
 mod test_clock;
 
-pub use admission::{Admission, AdmissionRules, NewCall, Purpose, Rejection, TrunkRules};
+pub use admission::{Admission, AdmissionRules, NewCall, Place, Purpose, Rejection, TrunkRules};
 pub use application::Application;
 pub use base::DtmfMode;
 pub use call::{Call, CallSetup, Effect, Input, Output, Telemetry};

@@ -106,6 +106,7 @@ fn phone(reader: &mut Reader, trunks: &[String]) -> Phone {
         media_ports: media_ports(reader),
         media_threads: count(reader, "phone.media_threads", 0..=64, 0),
         calls_max: count(reader, "phone.calls_max", 1..=30_000, 2000),
+        calls_per_caller_max: super::trunk::most(count(reader, "phone.calls_per_caller_max", 0..=30_000, 0)),
         retry_after: reader.seconds("phone.retry_after_s", 1..=3600, 5),
         calls_per_second_max: count(reader, "phone.calls_per_second_max", 1..=100_000, 5000),
         trunks: Vec::new(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,6 +146,8 @@ pub struct Phone {
     pub calls_max: usize,
     /// What Retry-After says in a 503.
     pub retry_after: Duration,
+    /// Calls at once of one calling number by one trunk; none: no limit.
+    pub calls_per_caller_max: Option<NonZeroU32>,
     /// New calls a second by one trunk; further ones are refused.
     pub calls_per_second_max: u32,
     /// Who may call; packets from other addresses are ignored.

@@ -3,7 +3,8 @@
 //! A packet belongs to the trunk with the most specific network around its source; of two with the same network, to the
 //! one that names its transport.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,12 @@ pub struct Trunk {
     pub numbers: Vec<String>,
     /// Whether its callers reach the recording service.
     pub studio: bool,
+    /// Calls at once; further ones get 503.
+    pub calls_max: usize,
+    /// Calls at once of one calling number; further ones get 486. None: no limit.
+    pub calls_per_caller_max: Option<NonZeroU32>,
+    /// Calls at once of all callers who withhold their number. None: no limit.
+    pub calls_withheld_max: Option<usize>,
     /// New calls a second; further ones are refused.
     pub calls_per_second_max: u32,
     /// RFC 4028 §4: the session interval that is requested.
@@ -45,6 +52,10 @@ pub struct Trunk {
     pub lead_in: Duration,
     /// Whether media may come from any address, and goes back there: telephones behind NAT.
     pub symmetric: bool,
+    /// How often an OPTIONS is sent to each of [`Trunk::peers`]; none: never.
+    pub ping: Option<Duration>,
+    /// The port of its peers, where an OPTIONS goes.
+    pub port: u16,
 }
 
 impl Trunk {
@@ -56,6 +67,9 @@ impl Trunk {
             transport: None,
             numbers: phone.numbers.clone(),
             studio: true,
+            calls_max: phone.calls_max,
+            calls_per_caller_max: phone.calls_per_caller_max,
+            calls_withheld_max: None,
             calls_per_second_max: phone.calls_per_second_max,
             session_expires: phone.session_expires,
             min_se: phone.min_se,
@@ -65,7 +79,21 @@ impl Trunk {
             dtmf: phone.dtmf,
             lead_in: phone.lead_in,
             symmetric: false,
+            ping: None,
+            port: 5060,
         }
+    }
+
+    /// The addresses that are no networks: peers that can be asked whether they are there.
+    pub fn peers(&self) -> impl Iterator<Item = SocketAddr> {
+        let single = |network: &&Network| network.prefix == if network.address.is_ipv4() { 32 } else { 128 };
+        self.networks.iter().filter(single).map(|network| SocketAddr::new(network.address, self.port))
+    }
+
+    /// The place of a packet's trunk among these; none: a stranger.
+    pub fn find(trunks: &[Arc<Trunk>], transport: Transport, source: IpAddr) -> Option<usize> {
+        let fits = trunks.iter().enumerate().filter_map(|(n, trunk)| Some((trunk.fit(transport, source)?, n)));
+        fits.max().map(|(_, n)| n)
     }
 
     /// How closely the trunk fits a source: the length of the matching prefix, then whether it names the transport.
@@ -88,12 +116,6 @@ impl Phone {
     /// A number that reaches the hotline, if any is named.
     pub fn number(&self) -> Option<&str> {
         self.trunks.iter().find_map(|trunk| trunk.numbers.first()).map(String::as_str)
-    }
-
-    /// The trunk of a packet; none: a stranger.
-    pub fn trunk(&self, transport: Transport, source: IpAddr) -> Option<&Arc<Trunk>> {
-        let fitting = self.trunks.iter().filter_map(|trunk| trunk.fit(transport, source).map(|fit| (fit, trunk)));
-        fitting.max_by_key(|(fit, _)| *fit).map(|(_, trunk)| trunk)
     }
 }
 
@@ -119,10 +141,20 @@ fn trunk(reader: &mut Reader, name: &str, phone: &Phone) -> Trunk {
     let _ = reader.value(&key("name"));
     let defaults = Trunk::with_defaults(phone, name, networks(reader, &key("addresses"), &[]));
     let numbers = reader.strings(&key("numbers"), &[]);
+    let calls_max: usize = count(reader, &key("calls_max"), 1..=30_000, counted(defaults.calls_max));
+    let per_caller = defaults.calls_per_caller_max.map_or(0, |most| most.get().into());
+    let calls_per_caller_max = most(count(reader, &key("calls_per_caller_max"), 0..=30_000, per_caller));
+    // By default half of the lines: withholding the number must not be a way round the limit of a number.
+    let half = calls_per_caller_max.map(|_| (calls_max / 2).max(1));
+    let pool: usize = count(reader, &key("calls_withheld_max"), 0..=30_000, 0);
+    let ping: u64 = count(reader, &key("ping_s"), 0..=3600, 0);
     let trunk = Trunk {
         transport: transport(reader, &key("transport")),
         numbers: if numbers.is_empty() { defaults.numbers.clone() } else { numbers },
         studio: reader.boolean(&key("studio"), defaults.studio),
+        calls_max,
+        calls_per_caller_max,
+        calls_withheld_max: Some(pool).filter(|most| *most > 0).or(half),
         calls_per_second_max: count(
             reader,
             &key("calls_per_second_max"),
@@ -141,6 +173,8 @@ fn trunk(reader: &mut Reader, name: &str, phone: &Phone) -> Trunk {
             i64::try_from(defaults.lead_in.as_millis()).unwrap_or(i64::MAX),
         ),
         symmetric: reader.boolean(&key("symmetric"), defaults.symmetric),
+        ping: Some(Duration::from_secs(ping)).filter(|ping| !ping.is_zero()),
+        port: count(reader, &key("port"), 1..=65_535, 5060),
         ..defaults
     };
     report_conflicts(reader, &trunk, phone);
@@ -222,6 +256,10 @@ fn report_conflicts(reader: &mut Reader, trunk: &Trunk, phone: &Phone) {
             format!("phone.listen has no address of this IP version{over}: add one, or none of its calls can come in"),
         );
     }
+    if trunk.ping.is_some() && trunk.peers().next().is_none() {
+        let what = "needs a single address in addresses: an OPTIONS cannot be sent to a network";
+        reader.report_as("trunk.ping", &key("ping_s"), what);
+    }
     if trunk.session_expires < trunk.min_se {
         reader.report_as("trunk.session", &key("session_expires_s"), "must be at least min_se_s");
     }
@@ -263,6 +301,7 @@ pub(super) fn warnings(phone: &Phone) -> Vec<String> {
                 trunk.name
             ));
         }
+        warnings.extend(limit_warnings(trunk, phone));
         let loopback = |address: IpAddr| address.to_canonical().is_loopback();
         let heard = phone.listen.iter().filter(|(transport, address)| trunk.reaches((*transport, address.ip())));
         let deaf = heard.into_iter().all(|(_, address)| loopback(address.ip()));
@@ -275,6 +314,37 @@ pub(super) fn warnings(phone: &Phone) -> Vec<String> {
         }
     }
     warnings
+}
+
+fn limit_warnings(trunk: &Trunk, phone: &Phone) -> Vec<String> {
+    let (name, lines) = (&trunk.name, phone.calls_limit());
+    let mut warnings = Vec::new();
+    // Its default, the node's own limit, is no promise to this trunk.
+    if trunk.calls_max > lines && trunk.calls_max != phone.calls_max {
+        warnings.push(format!(
+            "trunk.{name}.calls_max = {}: phone.calls_max and phone.media_ports have room for {lines} calls of all trunks \
+             together [trunk.calls_max]",
+            trunk.calls_max
+        ));
+    }
+    let per_caller = trunk.calls_per_caller_max.map_or(0, |most| most.get() as usize);
+    if per_caller >= trunk.calls_max.min(lines) && per_caller > 0 {
+        warnings.push(format!(
+            "trunk.{name}.calls_per_caller_max = {per_caller}: one caller may take every line of the trunk, which has {} \
+             [trunk.caller_share]",
+            trunk.calls_max.min(lines)
+        ));
+    }
+    warnings
+}
+
+/// A limit as the settings write it: 0 is none.
+pub(super) fn most(written: u32) -> Option<NonZeroU32> {
+    NonZeroU32::new(written)
+}
+
+fn counted(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 fn whole(duration: Duration) -> i64 {

@@ -1,4 +1,5 @@
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use super::*;
@@ -28,7 +29,8 @@ fn ip(text: &str) -> IpAddr {
 }
 
 fn named<'a>(settings: &'a Settings, transport: Transport, source: &str) -> Option<&'a str> {
-    settings.phone.trunk(transport, ip(source)).map(|trunk| trunk.name.as_str())
+    let trunks = &settings.phone.trunks;
+    Trunk::find(trunks, transport, ip(source)).map(|place| trunks[place].name.as_str())
 }
 
 const TWO: &str = "
@@ -151,7 +153,8 @@ fn names_that_cannot_be_used_are_told_by_their_place() {
 
 #[test]
 fn every_conflict_has_its_code() {
-    let one = |keys: &str| format!("[[trunk]]\nname = \"a\"\naddresses = [\"127.0.0.1\"]\n{keys}\n");
+    let addresses = |keys: &str| if keys.contains("addresses") { "" } else { "addresses = [\"127.0.0.1\"]" };
+    let one = |keys: &str| format!("[[trunk]]\nname = \"a\"\n{}\n{keys}\n", addresses(keys));
     for (keys, error, key) in [
         ("transport = \"sctp\"", "trunk.transport", "trunk.a.transport"),
         ("session_expires_s = 90\nmin_se_s = 120", "trunk.session", "trunk.a.session_expires_s"),
@@ -159,6 +162,9 @@ fn every_conflict_has_its_code() {
         ("media_address = \"0.0.0.0\"", "-", "trunk.a.media_address"),
         ("numbers = [\"9196\"]", "trunk.number", "trunk.a.numbers"),
         ("calls_per_second_max = 0", "-", "trunk.a.calls_per_second_max"),
+        ("calls_max = 0", "-", "trunk.a.calls_max"),
+        ("calls_per_caller_max = -1", "-", "trunk.a.calls_per_caller_max"),
+        ("addresses = [\"127.0.0.0/8\"]\nping_s = 10", "trunk.ping", "trunk.a.ping_s"),
         ("refer = 1", "-", "trunk.a.refer"),
         ("adresses = [\"127.0.0.1\"]", "-", "trunk.a.adresses"),
     ] {
@@ -183,4 +189,29 @@ fn what_is_legal_but_unwise_is_a_warning() {
     assert_eq!(warned(&["trunk.local.addresses=::/0", "phone.listen=[::]:5060"]), ["trunk.open]"]);
     assert_eq!(warned(&["trunk.local.addresses=192.0.2.0/24"]), ["trunk.loopback]"]);
     assert_eq!(warned(&["trunk.local.addresses=192.0.2.0/24", "phone.listen=0.0.0.0:5060"]), Vec::<String>::new());
+    assert_eq!(warned(&["trunk.local.calls_max=3000"]), ["trunk.calls_max]"]);
+    assert_eq!(warned(&["trunk.local.calls_max=3", "trunk.local.calls_per_caller_max=3"]), ["trunk.caller_share]"]);
+}
+
+#[test]
+fn withheld_callers_have_half_of_the_lines_where_numbers_are_limited() {
+    let limits = |set: &[&str]| {
+        let settings = valid("", set);
+        let trunk = &settings.phone.trunks[0];
+        (trunk.calls_per_caller_max.map_or(0, NonZeroU32::get), trunk.calls_withheld_max)
+    };
+    assert_eq!(limits(&[]), (0, None));
+    assert_eq!(limits(&["phone.calls_per_caller_max=3"]), (3, Some(1000)));
+    assert_eq!(limits(&["trunk.local.calls_per_caller_max=1", "trunk.local.calls_max=1"]), (1, Some(1)));
+    let all = ["phone.calls_per_caller_max=3", "trunk.local.calls_per_caller_max=0"];
+    assert_eq!(limits(&all), (0, None));
+    assert_eq!(limits(&["trunk.local.calls_withheld_max=7"]), (0, Some(7)));
+}
+
+#[test]
+fn only_single_addresses_are_peers_that_can_be_asked() {
+    let set = ["trunk.local.addresses=127.0.0.0/8,127.0.0.9,::1", "trunk.local.ping_s=10", "trunk.local.port=5080"];
+    let settings = valid("", &set);
+    let peers: Vec<String> = settings.phone.trunks[0].peers().map(|peer| peer.to_string()).collect();
+    assert_eq!(peers, ["127.0.0.9:5080", "[::1]:5080"]);
 }

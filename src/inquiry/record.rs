@@ -108,8 +108,10 @@ pub struct CallRecord {
     pub keys: u32,
     /// What its look-ups came to, in order.
     pub look_ups: Vec<LookUpResult>,
-    /// The address of the trunk.
+    /// The name of the trunk.
     pub trunk: String,
+    /// The address that the INVITE came from.
+    pub source: String,
     /// [`super::Keys::client`] of the caller's number; absent when it is hidden.
     pub caller: Option<u64>,
     /// The caller's score, as keyed in.

@@ -21,3 +21,4 @@ mod replica;
 mod sip_sheets;
 mod spoken_values;
 mod studio;
+mod trunks;

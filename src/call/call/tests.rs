@@ -58,7 +58,7 @@ impl Peer {
             policy: MediaPolicy::default(),
             transfer_targets: Arc::new(BTreeMap::from([("desk".to_owned(), "sip:desk@192.0.2.50".to_owned())])),
             limit: Duration::from_secs(3600),
-            cdr: CdrBuilder::new(Timestamp::UNIX_EPOCH, "abc".into(), "192.0.2.9".into(), None),
+            cdr: CdrBuilder::new(Timestamp::UNIX_EPOCH, "abc".into(), "carrier".into(), "192.0.2.9".into(), None),
         };
         let (call, out) = Call::new(now, setup);
         let mut peer = Peer { call, now, cseq: 1, branch: 1, to_tag: String::new(), contact, out };

@@ -117,6 +117,9 @@ pub(crate) enum Command {
     Upstream(Upstream),
     /// Show the state of the replica, verify, rebuild or repair it
     Replica(replica::ReplicaArguments),
+    /// Show what each trunk is doing: calls, refusals and why, whether its peers answer
+    #[command(subcommand)]
+    Trunk(Trunk),
     /// Make, pack and check the files that cross a one-way gate
     #[command(subcommand)]
     Feed(feed::FeedCommand),
@@ -248,6 +251,17 @@ pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Argument
 /// The whole table, for the manual page and completions.
 pub(crate) fn table() -> clap::Command {
     Arguments::command()
+}
+
+/// What to do with the trunks.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Trunk {
+    /// Show addresses, calls, refusals by reason, the last call, and whether peers answer (ping_s)
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Puts settings first, wherever they stand: the parser keeps only those of one level. `sample --live` is `feed play`.

@@ -93,6 +93,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         }
         Command::Upstream(command) => done(replica_commands::upstream(settings, command)),
         Command::Replica(arguments) => replica_commands::replica(settings, arguments),
+        Command::Trunk(args::Trunk::Status { json }) => done(trunk_status(settings, json)),
         Command::Prompts(command) => coded(prompts::run(settings, &command)),
         Command::Test(arguments) => match arguments.read() {
             Ok((way, sheets)) => test(settings, &way, &sheets),
@@ -116,6 +117,17 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Replay { last } => coded(publish::replay_calls(settings, last)),
         Command::Version | Command::Man | Command::Completions { .. } | Command::Feed(_) => ExitCode::SUCCESS,
     }
+}
+
+fn trunk_status(settings: &Settings, json: bool) -> Result<(), String> {
+    let status = phone::trunk_status(&settings.data.folder, &settings.phone)?;
+    let text = if json {
+        serde_json::to_string_pretty(&status).map_err(|error| error.to_string())?
+    } else {
+        status.to_string()
+    };
+    print(format!("{}\n", text.trim_end()));
+    Ok(())
 }
 
 fn test(settings: &Settings, way: &Way, sheets: &[PathBuf]) -> ExitCode {

@@ -34,13 +34,20 @@ pub(crate) fn open(path: &Path) -> Result<Connection, JournalError> {
     Ok(connection)
 }
 
-/// Adds the columns that an older file of this schema lacks. They may be NULL and stand last, so that an older program
+/// Adds the columns that an older file of this schema lacks. In rows without a source, `trunk` holds the address, which no
+/// name of a trunk can look like. They may be NULL and stand last, so that an older program
 /// goes on writing to the file.
 fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
-    for column in ["peer_packets_lost", "round_trip_us", "mos_hundredths"] {
+    let columns = [
+        ("peer_packets_lost", "INTEGER"),
+        ("round_trip_us", "INTEGER"),
+        ("source", "TEXT"),
+        ("mos_hundredths", "INTEGER"),
+    ];
+    for (column, kind) in columns {
         let known = "SELECT 1 FROM pragma_table_info('calls') WHERE name = ?1";
         if connection.query_row(known, [column], |_| Ok(())).optional()?.is_none() {
-            connection.execute_batch(&format!("ALTER TABLE calls ADD COLUMN {column} INTEGER"))?;
+            connection.execute_batch(&format!("ALTER TABLE calls ADD COLUMN {column} {kind}"))?;
         }
     }
     Ok(())
@@ -50,8 +57,8 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
     let path = record.path.iter().take(PATH_MAX).map(|node| &**node).collect::<Vec<_>>().join(",");
     let look_ups = record.look_ups.iter().take(PATH_MAX).map(|result| result.name()).collect::<Vec<_>>().join(",");
     let sql = "INSERT INTO calls (at_us, answered_ms, duration_ms, outcome, cause, lang, release, path, keys,
-        look_ups, trunk, caller, rating, peer_packets_lost, round_trip_us, mos_hundredths)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+        look_ups, trunk, caller, rating, peer_packets_lost, round_trip_us, source, mos_hundredths)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
     let values = params![
         record.started.as_microsecond(),
         record.answered_after.map(millis),
@@ -68,6 +75,7 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
         record.rating,
         record.peer_packets_lost,
         record.round_trip.map(micros),
+        record.source,
         record.mos_hundredths,
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)

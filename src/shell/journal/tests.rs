@@ -39,7 +39,8 @@ fn call(started: Timestamp) -> CallRecord {
         path: vec!["welcome".into(), "main".into()],
         keys: 20,
         look_ups: vec![LookUpResult::NotFound, LookUpResult::Found],
-        trunk: "192.0.2.1".into(),
+        trunk: "carrier".into(),
+        source: "192.0.2.1".into(),
         caller: Some(u64::MAX),
         rating: Some(1),
         peer_packets_lost: Some(2),
@@ -81,24 +82,23 @@ fn calls_and_scans_are_in_the_file_after_the_end() {
 }
 
 #[test]
-fn a_file_without_the_peers_reports_takes_them_from_the_next_start() {
+fn a_file_without_the_newer_columns_takes_them_from_the_next_start() {
     let folder = Folder::new();
     drop(open(&folder));
     opened(&folder)
         .execute_batch(
             "ALTER TABLE calls DROP COLUMN peer_packets_lost; ALTER TABLE calls DROP COLUMN round_trip_us;
-            ALTER TABLE calls DROP COLUMN mos_hundredths",
+            ALTER TABLE calls DROP COLUMN source; ALTER TABLE calls DROP COLUMN mos_hundredths",
         )
         .unwrap();
     let journal = open(&folder);
     journal.record_call(call(Timestamp::now()));
     drop(journal);
-    let reported: (i64, i64, i64) = opened(&folder)
-        .query_row("SELECT peer_packets_lost, round_trip_us, mos_hundredths FROM calls", [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
+    let sql = "SELECT peer_packets_lost, round_trip_us, mos_hundredths, trunk, source FROM calls";
+    let reported: (i64, i64, i64, String, String) = opened(&folder)
+        .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
         .unwrap();
-    assert_eq!(reported, (2, 1500, 437));
+    assert_eq!(reported, (2, 1500, 437, "carrier".into(), "192.0.2.1".into()));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The labels that metrics are broken down by, and the bounds of histograms.
 
 use super::instruments::{Buckets, Label};
-use call::KeySource;
+use call::{KeySource, Rejection};
 use flow::TransferOutcome;
 use inquiry::{CallOutcome, LookUpResult, ScanPath, ScanResult, Score};
 use sip::Method;
@@ -62,6 +62,7 @@ macro_rules! buckets {
 
 label_of!(CallOutcome, "outcome", CallOutcome::ALL);
 label_of!(KeySource, "source", [KeySource::Rtp, KeySource::Info, KeySource::Tone]);
+label_of!(Rejection, "reason", Rejection::ALL);
 label_of!(LookUpResult, "result", LookUpResult::ALL);
 label_of!(ScanPath, "path", ScanPath::ALL);
 label_of!(Score, "score", Score::ALL);
@@ -256,6 +257,7 @@ mod tests {
     fn every_label_value_has_a_place_of_its_own() {
         holds::<CallOutcome>();
         holds::<KeySource>();
+        holds::<Rejection>();
         holds::<LookUpResult>();
         holds::<ScanPath>();
         holds::<ScanResult>();

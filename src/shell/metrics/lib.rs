@@ -23,7 +23,7 @@ pub use self::labels::{
 };
 pub use self::page::Page;
 pub use self::registry::{Collect, Registry};
-pub use call::KeySource;
+pub use call::{KeySource, Rejection};
 pub use inquiry::{CallOutcome, LookUpResult, ScanPath, ScanResult, Score};
 
 /// What is counted as it happens.
@@ -219,6 +219,7 @@ mod tests {
             keys: 0,
             look_ups: Vec::new(),
             trunk: String::new(),
+            source: String::new(),
             caller: None,
             rating: Some(2),
             peer_packets_lost: Some(3),

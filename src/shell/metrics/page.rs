@@ -21,16 +21,10 @@ impl Page {
     }
 
     /// A metric that says what runs: its value is 1, its labels hold the words. Of each word only ASCII letters, digits
-    /// and `.+-_` are kept.
+    /// and `.+-_:[]` are kept.
     pub fn info(&mut self, name: &str, help: &str, labels: &[(&str, &str)]) {
         self.head(name, help, "gauge");
-        let mut set = String::new();
-        for (label, word) in labels {
-            let word: String = word.chars().filter(|c| c.is_ascii_alphanumeric() || ".+-_".contains(*c)).collect();
-            let comma = if set.is_empty() { "" } else { "," };
-            let _ = write!(set, "{comma}{label}=\"{word}\"");
-        }
-        self.sample(name, &format!("{{{set}}}"), 1);
+        self.sample(name, &set_of(labels), 1);
     }
 
     /// A number that only grows.
@@ -78,6 +72,20 @@ impl Page {
         }
     }
 
+    /// A sample for each set of labels; a name that ends in `_total` only grows. Of a label's value only ASCII letters,
+    /// digits and `.+-_:[]` are kept.
+    pub fn samples<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Vec<(&'a str, &'a str)>, u64)>,
+    ) {
+        self.head(name, help, if name.ends_with("_total") { "counter" } else { "gauge" });
+        for (labels, value) in samples {
+            self.sample(name, &set_of(&labels), value);
+        }
+    }
+
     /// A gauge of 1 for each value of a label that holds at the moment.
     pub fn states<'a>(&mut self, name: &str, help: &str, label: &str, values: impl IntoIterator<Item = &'a str>) {
         self.head(name, help, "gauge");
@@ -113,9 +121,32 @@ impl Page {
     }
 }
 
+/// The labels of a sample, in braces.
+fn set_of(labels: &[(&str, &str)]) -> String {
+    let mut set = String::from("{");
+    for (n, (label, word)) in labels.iter().enumerate() {
+        let word: String = word.chars().filter(|c| c.is_ascii_alphanumeric() || ".+-_:[]".contains(*c)).collect();
+        let comma = if n == 0 { "" } else { "," };
+        let _ = write!(set, "{comma}{label}=\"{word}\"");
+    }
+    set.push('}');
+    set
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_set_of_labels_has_its_sample() {
+        let mut page = Page::new();
+        let labels = |trunk| vec![("trunk", trunk), ("peer", "[::1]:5060")];
+        page.samples("jindu_trunk_peer_up", "Up.", [(labels("a"), 1), (labels("b"), 0)]);
+        let text = page.into_text();
+        assert!(
+            text.contains("# TYPE jindu_trunk_peer_up gauge\njindu_trunk_peer_up{trunk=\"a\",peer=\"[::1]:5060\"} 1\n")
+        );
+    }
 
     #[test]
     fn an_age_is_written_in_seconds_to_the_millisecond() {

@@ -8,10 +8,10 @@ use arc_swap::ArcSwap;
 
 use journal::JournalMetrics;
 use media::{LATENESS_BOUNDS_MS, MediaMetrics};
-use metrics::{Collect, Page};
+use metrics::{Collect, Counters, Label, Page};
 use os::clock;
 use os::folder;
-use phone::{LiveRelease, Registry};
+use phone::{LiveRelease, PeerState, Registry, TrunkState, Trunks};
 use replica_store::{Rejection, Replica, ReplicaMetrics, postgres::UpstreamMetrics};
 
 /// What runs here, the disk, and how many calls there may be.
@@ -39,6 +39,59 @@ impl Collect for NodeCollector {
         page.gauge("jindu_disk_free_bytes", "Room on the disk of the data folder.", free);
         page.gauge("jindu_calls_max", "Calls that there may be at once.", capacity.calls_max);
     }
+}
+
+/// Calls and peers of each trunk.
+pub(crate) struct TrunkCollector(pub(crate) Arc<Trunks>);
+
+impl Collect for TrunkCollector {
+    fn collect(&self, page: &mut Page) {
+        let states = || self.0.states().iter().enumerate();
+        page.samples(
+            "jindu_trunk_calls",
+            "Calls in progress, by trunk.",
+            states().map(|(n, state)| (vec![("trunk", state.settings.name.as_str())], self.0.calls(n) as u64)),
+        );
+        page.samples(
+            "jindu_trunk_calls_max",
+            "Calls that a trunk may have at once.",
+            states().map(|(_, state)| (vec![("trunk", state.settings.name.as_str())], state.settings.calls_max as u64)),
+        );
+        page.samples(
+            "jindu_trunk_calls_total",
+            "Calls that ended, by trunk and outcome.",
+            states().flat_map(|(_, state)| by_label(state, &state.outcomes)),
+        );
+        page.samples(
+            "jindu_trunk_refused_total",
+            "Calls refused before they began, by trunk and reason.",
+            states().flat_map(|(_, state)| by_label(state, &state.refused)),
+        );
+        let peers: Vec<(&TrunkState, String, PeerState)> = states()
+            .flat_map(|(_, state)| {
+                state.peers.iter().map(move |peer| (state, peer.address.to_string(), peer.state().0))
+            })
+            .filter(|(_, _, state)| *state != PeerState::Unknown)
+            .collect();
+        page.samples(
+            "jindu_trunk_peer_up",
+            "1 while a peer that is asked by OPTIONS takes calls.",
+            peers.iter().map(|(trunk, peer, state)| {
+                let labels = vec![("trunk", trunk.settings.name.as_str()), ("peer", peer.as_str())];
+                (labels, u64::from(*state == PeerState::Reachable))
+            }),
+        );
+    }
+}
+
+fn by_label<'a, L: Label>(
+    trunk: &'a TrunkState,
+    counters: &'a Counters<L>,
+) -> impl Iterator<Item = (Vec<(&'a str, &'a str)>, u64)> {
+    L::ALL.iter().map(move |label| {
+        let labels = vec![("trunk", trunk.settings.name.as_str()), (L::NAME, label.value())];
+        (labels, counters.value(*label))
+    })
 }
 
 /// RTP on the media threads.

@@ -11,7 +11,9 @@ use inquiry::{Keys, PhoneLimits, ScanLimits, ScanRules};
 use journal::Journal;
 use media::{MediaConfig, MediaMetrics, MediaPlane};
 use metrics::Metrics;
-use phone::{Cases, LiveRelease, LookUps, RecordingService, Registry, Services, TakeStore, TransportLayer, UserAgent};
+use phone::{
+    Cases, LiveRelease, LookUps, RecordingService, Registry, Services, TakeStore, TransportLayer, Trunks, UserAgent,
+};
 use release::hotline::Hotline;
 use release::releases;
 use replica_store::Replica;
@@ -21,7 +23,7 @@ use web_service::{HttpService, StudioService};
 
 use crate::Fault;
 use crate::backend::NodeBackend;
-use crate::collectors::{JournalCollector, MediaCollector, NodeCollector, ReplicaCollector};
+use crate::collectors::{JournalCollector, MediaCollector, NodeCollector, ReplicaCollector, TrunkCollector};
 use crate::watch;
 
 /// The studio with its accounts.
@@ -37,6 +39,8 @@ pub(crate) struct Node<'a> {
     journal: Arc<Journal>,
     live: Arc<ArcSwap<LiveRelease>>,
     metrics: Arc<Metrics>,
+    /// What its trunks do.
+    pub trunks: Arc<Trunks>,
     studio: Option<OpenStudio>,
 }
 
@@ -57,6 +61,7 @@ impl<'a> Node<'a> {
             journal: Journal::open(&settings.data.folder, &settings.journal).map_err(|error| error.to_string())?,
             live: Arc::new(ArcSwap::from_pointee(LiveRelease::of(hotline))),
             metrics: Arc::new(Metrics::new()),
+            trunks: Trunks::new(&settings.phone),
             studio: open_studio(settings),
         })
     }
@@ -76,6 +81,7 @@ impl<'a> Node<'a> {
             cases: Cases::Copy(Box::new(look_ups)),
             journal: Arc::clone(&self.journal),
             messages: settings.data.folder.join("messages"),
+            trunks: Arc::clone(&self.trunks),
             media: Arc::new(media),
             metrics: Arc::clone(&self.metrics),
             recording: self.recording_service(),
@@ -103,6 +109,7 @@ impl<'a> Node<'a> {
                 live: Arc::clone(&self.live),
                 folder: self.settings.data.folder.clone(),
             })
+            .with(TrunkCollector(Arc::clone(&self.trunks)))
             .with(MediaCollector(media))
             .with(ReplicaCollector(Arc::clone(&self.replica)))
             .with(JournalCollector(self.journal.metrics()))

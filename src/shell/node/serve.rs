@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use config::Settings;
 use inquiry::Keys;
+use os::control::ControlListener;
 use os::folder;
 use os::logs;
 use release::hotline::Hotline;
@@ -57,6 +58,7 @@ async fn run(
     let media = start_media(settings)?;
     let metrics = node.metrics(media.metrics());
     let user_agent = node.user_agent(media, &sockets.sip);
+    let _trunk_status = listen_for_status(&settings.data.folder, &node);
     let accounts = initial_accounts(settings, &replica)?;
     let http_service = node.http_service(hotline.scan_rules.clone(), metrics);
     node.start_watch()?;
@@ -65,6 +67,7 @@ async fn run(
     let examples = serves_sample(settings, &replica).then_some(&*hotline.examples);
     announce(settings, &sockets, &Welcome { examples, accounts: &accounts })?;
     let (stop, stopping) = watch::channel(false);
+    user_agent.ping_peers();
     let transport = tokio::spawn(sockets.sip.run(user_agent));
     let web_settings = settings.web.clone();
     let web = tokio::spawn(async move {
@@ -74,6 +77,12 @@ async fn run(
     let _ = stop.send(true);
     let _ = tokio::time::timeout(LAST_REQUESTS, web).await;
     ended
+}
+
+/// Without the socket `jindu trunk status` sees no node; calls do not need it.
+fn listen_for_status(data: &Path, node: &Node<'_>) -> Option<ControlListener> {
+    let listening = phone::listen_trunk_status(data, Arc::clone(&node.trunks));
+    listening.map_err(|error| tracing::warn!(%error, "jindu trunk status cannot reach this node")).ok()
 }
 
 fn log_warnings(settings: &Settings, hotline: &Hotline) {

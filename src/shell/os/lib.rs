@@ -1,8 +1,9 @@
-//! What the operating system gives: clocks, random numbers, the data folder and its disk, sockets, logs,
-//! work at a low priority.
+//! What the operating system gives: clocks, random numbers, the data folder and its disk, listening and control sockets,
+//! logs, work at a low priority.
 
 pub mod background;
 pub mod clock;
+pub mod control;
 pub mod datagrams;
 pub mod folder;
 pub mod logs;

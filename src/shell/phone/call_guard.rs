@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::registry::Registration;
 use super::services::Shared;
+use super::trunks::Permit;
 use base::Lang;
 use inquiry::CallRecord;
 use media::SessionId;
@@ -14,6 +15,8 @@ use os::clock;
 pub(super) struct CallGuard {
     shared: Arc<Shared>,
     pub registration: Registration,
+    /// Its place on its trunk; none once the call is over.
+    permit: Option<Permit>,
     pub session: SessionId,
     /// When the INVITE came in.
     pub began: Instant,
@@ -27,12 +30,13 @@ impl CallGuard {
     pub(super) fn new(
         shared: Arc<Shared>,
         registration: Registration,
+        permit: Permit,
         session: SessionId,
         began: Instant,
         tag: String,
         unfinished: CallRecord,
     ) -> CallGuard {
-        CallGuard { shared, registration, session, began, tag, unfinished: Some(unfinished) }
+        CallGuard { shared, registration, permit: Some(permit), session, began, tag, unfinished: Some(unfinished) }
     }
 
     /// Whether the call's record is written and its line free.
@@ -57,6 +61,7 @@ impl CallGuard {
         let lang = record.lang.map_or("-", Lang::code);
         tracing::info!(
             call = %self.tag,
+            trunk = record.trunk,
             outcome = record.outcome.name(),
             cause = record.cause.unwrap_or("-"),
             lang,
@@ -67,6 +72,9 @@ impl CallGuard {
             look_ups = record.look_ups.len(),
             "call"
         );
+        if let Some(permit) = self.permit.take() {
+            permit.ended(record.outcome);
+        }
         self.shared.services.journal.record_call(record);
         // After the record: a node that drains may end with its last line.
         self.shared.services.metrics.calls_in_progress.add(-1);

@@ -20,12 +20,12 @@ use super::live_release::LiveRelease;
 use super::look_ups::{Cases, LookUpRequest};
 use super::registry::Registration;
 use super::services::Shared;
+use super::trunks::Permit;
 use base::{Lang, Private};
 use call::{
     self, Application, Call, CallSetup, CdrBuilder, Effect, Input, LineTest, MediaEvent, MediaPolicy, Output, Overload,
     Purpose, RecordingSession, Reply, StudioRequest, Telemetry,
 };
-use config::Trunk;
 use flow::sheet::TICKET;
 use flow::{Caller, Conversation, WallClock};
 use journal::messages;
@@ -41,8 +41,8 @@ pub(crate) struct Start {
     pub received: Instant,
     pub invite: Message,
     pub arrival: Arrival,
-    /// The trunk that it came by.
-    pub trunk: Arc<Trunk>,
+    /// Its place on its trunk.
+    pub permit: Permit,
     /// The address that the caller reaches this node at.
     pub address: IpAddr,
     pub session: OpenSession,
@@ -117,9 +117,10 @@ fn far(now: Instant) -> Instant {
     now + Duration::from_secs(86_400 * 30)
 }
 
-/// What a call begins with, from its INVITE and the settings.
-fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, start: Start) -> CallSetup {
-    let Start { received, invite, arrival, trunk, address, session } = start;
+/// What a call begins with, from its INVITE and the settings, and its place on its trunk.
+fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, start: Start) -> (CallSetup, Permit) {
+    let Start { received, invite, arrival, permit, address, session } = start;
+    let trunk = Arc::clone(permit.trunk());
     let settings = &shared.settings;
     let number = invite.caller_number(trunk.identity);
     let number = number.map(|number| number.canonical(&settings.number_plan));
@@ -138,7 +139,7 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
         version: 1,
     };
     let source = arrival.source.ip().to_string();
-    CallSetup {
+    let setup = CallSetup {
         received,
         application: application(shared, registration, live, number, received),
         invite,
@@ -151,8 +152,9 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
             Purpose::Studio => settings.studio_limit,
             Purpose::Hotline | Purpose::LineTest => settings.call_limit,
         },
-        cdr: CdrBuilder::new(clock::timestamp(), live.short_name().into(), source, caller),
-    }
+        cdr: CdrBuilder::new(clock::timestamp(), live.short_name().into(), trunk.name.clone(), source, caller),
+    };
+    (setup, permit)
 }
 
 /// The application of a call, by its purpose.
@@ -208,15 +210,15 @@ impl Task {
         let (began, session) = (start.received, start.session.id);
         let call_id = start.invite.call_id().to_owned();
         let tag = base::tag(&call_id);
-        let setup = call_setup(&shared, &registration, &live, start);
+        let (setup, permit) = call_setup(&shared, &registration, &live, start);
         let record = setup.cdr.unfinished();
         let caller = record.caller.unwrap_or_else(|| shared.services.keys.client("call", &call_id));
         let service = shared.services.recording.as_ref().filter(|_| registration.purpose() == Purpose::Studio);
         let recording = service.map(|service| {
-            let from = record.caller.map_or_else(|| record.trunk.clone(), |caller| format!("{caller:016x}"));
+            let from = record.caller.map_or_else(|| record.source.clone(), |caller| format!("{caller:016x}"));
             service.open(from, tag.clone(), registration.inbox.clone())
         });
-        let guard = CallGuard::new(Arc::clone(&shared), registration, session, began, tag, record);
+        let guard = CallGuard::new(Arc::clone(&shared), registration, permit, session, began, tag, record);
         let (call, first) = Call::new(clock::now(), setup);
         let events = Some(events);
         (Task { shared, live, call, guard, events, caller, call_id, recording, renewed: None, answered: false }, first)

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  transport ──► user_agent ──► calls (one task each) ──► services: journal, media, look-ups, recording
-//!                    └──► registry ◄──┘   lines, counts, drain
+//!                    ├──► registry ◄──┘   lines, counts, drain
+//!                    └──► trunks          admission, limits and counts of each trunk; peers asked by OPTIONS
 //! ```
 
 mod call_guard;
@@ -10,19 +11,25 @@ mod calls;
 mod drain;
 mod live_release;
 mod look_ups;
+mod peers;
 mod recording_service;
 mod registry;
 mod services;
 mod take_file;
 mod take_store;
 mod transport;
+mod trunk_status;
+mod trunks;
 mod user_agent;
 
 pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};
+pub use peers::{Peer, PeerState};
 pub use recording_service::RecordingService;
 pub use registry::Registry;
 pub use services::Services;
 pub use take_store::TakeStore;
 pub use transport::{Receiver, TransportLayer};
+pub use trunk_status::{PeerStatus, TrunkStatus, TrunksStatus, ask as trunk_status, listen as listen_trunk_status};
+pub use trunks::{TrunkState, Trunks};
 pub use user_agent::UserAgent;

@@ -11,6 +11,7 @@ use super::live_release::LiveRelease;
 use super::look_ups::Cases;
 use super::recording_service::RecordingService;
 use super::transport::Sender;
+use super::trunks::Trunks;
 use inquiry::Keys;
 use journal::Journal;
 use media::MediaPlane;
@@ -28,6 +29,8 @@ pub struct Services {
     pub journal: Arc<Journal>,
     /// The folder of the messages that callers leave.
     pub messages: PathBuf,
+    /// The trunks, which admit calls and count them.
+    pub trunks: Arc<Trunks>,
     /// The media threads.
     pub media: Arc<MediaPlane>,
     /// Counts and measures.

@@ -3,23 +3,26 @@
 //! ```text
 //!  transport ── message ──► sip::Dispatcher ──┬─► dropped, or a stateless response
 //!                  ▲                          ├─► the inbox of its call, from the registry
-//!                  │                          └─► Admission ──► line, ports ──► call task
+//!                  │                          └─► Trunks ──► line, ports ──► call task
 //!                  └─────── an INVITE that takes the place of an ended call ───────┘
 //! ```
 
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::calls::{self, Start, Unanswered};
+use super::peers::{Listener, Pings};
 use super::registry::Registry;
 use super::services::{Services, Shared};
 use super::transport::{Receiver, TransportLayer};
-use call::{Admission, AdmissionRules, Input, NewCall, Overload, Purpose, Rejection, TrunkRules};
-use inquiry::{CallOutcome, Capacity};
+use super::trunks::Permit;
+use call::{Input, NewCall, Overload, Rejection};
+use inquiry::{Availability, CallOutcome, Capacity};
 use metrics::{Metrics, SipDrop};
 use os::clock;
 use sip::{
@@ -30,9 +33,11 @@ use sip::{
 pub struct UserAgent {
     this: Weak<UserAgent>,
     dispatcher: Dispatcher,
-    admission: Mutex<Admission>,
     overload: Arc<Overload>,
     registry: Arc<Registry>,
+    pings: Arc<Pings>,
+    /// Spreads Retry-After.
+    spread: RandomState,
     shared: Arc<Shared>,
 }
 
@@ -44,14 +49,24 @@ impl UserAgent {
         registry: Arc<Registry>,
         transport: &TransportLayer,
     ) -> Arc<UserAgent> {
-        let admission = Admission::new(rules(&settings));
-        Arc::new_cyclic(|this: &Weak<UserAgent>| UserAgent {
-            this: Weak::clone(this),
-            dispatcher: Dispatcher::new(clock::random_u64()),
-            admission: Mutex::new(admission),
-            overload: Arc::new(Overload::new(clock::now())),
-            registry,
-            shared: Arc::new(Shared::new(settings, services, transport.sender(Weak::<UserAgent>::clone(this)))),
+        let listening = transport.listening();
+        Arc::new_cyclic(|this: &Weak<UserAgent>| {
+            let sender = transport.sender(Weak::<UserAgent>::clone(this));
+            let shared = Shared::new(settings, services, sender.clone());
+            let listeners = listening.into_iter().map(|(transport, local)| Listener {
+                transport,
+                local,
+                named: SocketAddr::new(shared.public_address(local), local.port()),
+            });
+            UserAgent {
+                this: Weak::clone(this),
+                dispatcher: Dispatcher::new(clock::random_u64()),
+                overload: Arc::new(Overload::new(clock::now())),
+                registry,
+                pings: Arc::new(Pings::new(sender, listeners.collect())),
+                spread: RandomState::new(),
+                shared: Arc::new(shared),
+            }
         })
     }
 
@@ -75,8 +90,8 @@ impl UserAgent {
         }
     }
 
-    fn count_shed(&self) {
-        self.metrics().calls.inc(CallOutcome::Refused);
+    fn count_shed(&self, arrival: &Arrival) {
+        self.refused(self.trunk(arrival), Rejection::Overload);
         self.metrics().calls_shed.inc();
     }
 
@@ -94,23 +109,26 @@ impl UserAgent {
         arrival: &Arrival,
         (state, capacity): (NodeState, Capacity),
     ) {
-        let trunks = &self.shared.settings.trunks;
-        let source = arrival.source.ip();
-        let Some(trunk) = self.shared.settings.trunk(transport(arrival.transport), source).map(Arc::clone) else {
+        let Some(trunk) = self.trunk(arrival) else {
             // It came by a connection of this node's own, to a peer that may not call.
             return self.metrics().sip_dropped.inc(SipDrop::Stranger);
         };
-        let place = trunks.iter().position(|known| Arc::ptr_eq(known, &trunk)).unwrap_or(usize::MAX);
-        let purpose = match self.admit(&invite, place, capacity) {
-            Ok(purpose) => purpose,
+        let permit = match self.admit(&invite, trunk, capacity) {
+            Ok(permit) => permit,
             Err(rejection) => {
-                self.metrics().calls.inc(CallOutcome::Refused);
+                self.refused(Some(trunk), rejection);
                 return self.reply(match rejection {
                     Rejection::NoSuchNumber => self.dispatcher.reject(&invite, arrival, 404),
-                    Rejection::StudioBusy => self.dispatcher.reject(&invite, arrival, 486),
-                    Rejection::TooFast | Rejection::Draining | Rejection::Full => {
-                        self.dispatcher.unavailable(&invite, arrival, state)
+                    Rejection::StudioBusy | Rejection::CallerBusy | Rejection::WithheldBusy => {
+                        self.dispatcher.reject(&invite, arrival, 486)
                     }
+                    Rejection::TooFast
+                    | Rejection::Draining
+                    | Rejection::Full
+                    | Rejection::TrunkFull
+                    | Rejection::Overload
+                    | Rejection::NoMedia
+                    | Rejection::Unsupported => self.dispatcher.unavailable(&invite, arrival, state),
                 });
             }
         };
@@ -118,25 +136,54 @@ impl UserAgent {
         let address = self.shared.public_address(arrival.local);
         match self.shared.services.media.open(address, clock::random_u64()) {
             Ok(session) => {
-                let start = Start { received, invite, arrival: *arrival, trunk, address, session };
-                self.start(key, purpose, start, unanswered);
+                let start = Start { received, invite, arrival: *arrival, permit, address, session };
+                self.start(key, start, unanswered);
             }
             Err(error) => {
-                tracing::warn!(%error, "a call was rejected: no media session");
+                tracing::warn!(%error, trunk = permit.trunk().name, "a call was rejected: no media session");
+                self.refused(Some(trunk), Rejection::NoMedia);
                 self.reply(self.dispatcher.unavailable(&invite, arrival, state));
             }
         }
     }
 
-    fn admit(&self, invite: &Message, trunk: usize, capacity: Capacity) -> Result<Purpose, Rejection> {
-        let user = invite.called_user().unwrap_or_default();
-        let (node, recording_calls) = (capacity.availability(), self.registry.recording_calls());
-        let mut admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
-        admission.admit(clock::now(), NewCall { trunk, user: &user }, node, recording_calls)
+    /// The place of the trunk that a message came by.
+    fn trunk(&self, arrival: &Arrival) -> Option<usize> {
+        self.shared.services.trunks.find(arrival.transport, arrival.source.ip())
     }
 
-    fn start(&self, key: LegKey, purpose: Purpose, start: Start, unanswered: Unanswered) {
-        let (registration, arrivals) = self.registry.register(key, purpose);
+    fn admit(&self, invite: &Message, trunk: usize, capacity: Capacity) -> Result<Permit, Rejection> {
+        let user = invite.called_user().unwrap_or_default();
+        let (services, settings) = (&self.shared.services, &self.shared.settings);
+        let trust = settings.trunks.get(trunk).map_or_else(Default::default, |trunk| trunk.identity);
+        let caller = invite.caller_number(trust).map(|number| number.canonical(&settings.number_plan));
+        let caller = caller.map(|number| services.keys.client("caller", &number));
+        let call = NewCall { trunk, user: &user, caller };
+        services.trunks.admit(call, capacity.availability(), self.registry.recording_calls())
+    }
+
+    /// Counts a call that was refused before it began.
+    fn refused(&self, trunk: Option<usize>, why: Rejection) {
+        self.metrics().calls.inc(CallOutcome::Refused);
+        if let Some(trunk) = trunk {
+            self.shared.services.trunks.refused(trunk, why);
+        }
+    }
+
+    /// What Retry-After says: once to twice the setting, so that callers who were refused together do not come back
+    /// together; the same for each retransmission.
+    fn retry_after(&self, key: &LegKey) -> Duration {
+        let least = self.shared.settings.retry_after.as_secs();
+        Duration::from_secs(least + self.spread.hash_one(key) % (least + 1))
+    }
+
+    /// Asks the peers of trunks with `ping_s` whether they are there, for as long as the runtime lasts.
+    pub fn ping_peers(&self) {
+        self.pings.start(&self.shared.services.trunks);
+    }
+
+    fn start(&self, key: LegKey, start: Start, unanswered: Unanswered) {
+        let (registration, arrivals) = self.registry.register(key, start.permit.purpose);
         self.metrics().calls_in_progress.add(1);
         let call = calls::run(Arc::clone(&self.shared), registration, start, unanswered, arrivals);
         let this = Weak::clone(&self.this);
@@ -158,7 +205,7 @@ impl UserAgent {
 impl Receiver for UserAgent {
     /// Only trunks are answered; what comes from elsewhere is counted.
     fn accepts(&self, over: Transport, address: IpAddr) -> bool {
-        let known = self.shared.settings.trunk(transport(over), address).is_some();
+        let known = self.shared.services.trunks.find(over, address).is_some();
         if !known {
             self.metrics().sip_dropped.inc(SipDrop::Stranger);
         }
@@ -180,7 +227,7 @@ impl Receiver for UserAgent {
                 // The INVITE of a call in progress came again.
                 let is_new = self.registry.inbox(&key).is_none();
                 if is_new {
-                    self.count_shed();
+                    self.count_shed(arrival);
                     self.reply(reply);
                 }
                 is_new
@@ -193,6 +240,9 @@ impl Receiver for UserAgent {
         if let Some(method) = message.method() {
             self.metrics().sip_requests.inc(method.into());
         }
+        if self.pings.take(&message) {
+            return;
+        }
         let key = message.leg_key();
         let inbox = self.registry.inbox(&key);
         // One value for the dispatcher and for admission, so that they cannot disagree.
@@ -201,19 +251,24 @@ impl Receiver for UserAgent {
             known: inbox.is_some(),
             draining: capacity.draining,
             full: capacity.is_full(),
-            retry_after: self.shared.settings.retry_after,
+            retry_after: self.retry_after(&key),
         };
         match self.dispatcher.dispatch(&message, arrival, state) {
             Disposition::Drop => self.metrics().sip_dropped.inc(SipDrop::Stray),
             Disposition::Reply(reply) => {
                 if message.is(&Method::Invite) && message.to_tag().is_empty() {
-                    self.metrics().calls.inc(CallOutcome::Refused);
+                    let why = match capacity.availability() {
+                        Availability::Draining if reply.bytes.starts_with(UNAVAILABLE) => Rejection::Draining,
+                        Availability::Full if reply.bytes.starts_with(UNAVAILABLE) => Rejection::Full,
+                        Availability::Open | Availability::Full | Availability::Draining => Rejection::Unsupported,
+                    };
+                    self.refused(self.trunk(arrival), why);
                 }
                 self.reply(reply);
             }
             Disposition::Leg => self.deliver(inbox, message, arrival),
             Disposition::Invite if self.overload.sheds(received) => {
-                self.count_shed();
+                self.count_shed(arrival);
                 self.reply(self.dispatcher.unavailable(&message, arrival, state));
             }
             Disposition::Invite => self.new_call(received, key, message, arrival, (state, capacity)),
@@ -229,26 +284,4 @@ impl Receiver for UserAgent {
     }
 }
 
-/// What admission goes by, from the settings.
-fn rules(settings: &config::Phone) -> AdmissionRules {
-    let trunk = |trunk: &Arc<config::Trunk>| TrunkRules {
-        calls_per_second_max: trunk.calls_per_second_max,
-        numbers: trunk.numbers.clone(),
-        studio: trunk.studio,
-    };
-    AdmissionRules {
-        line_test: settings.line_test.clone(),
-        studio: settings.studio.clone(),
-        studio_calls_max: settings.studio_calls_max,
-        number_plan: settings.number_plan.clone(),
-        trunks: settings.trunks.iter().map(trunk).collect(),
-    }
-}
-
-/// A transport as the settings name it.
-fn transport(transport: Transport) -> config::Transport {
-    match transport {
-        Transport::Udp => config::Transport::Udp,
-        Transport::Tcp => config::Transport::Tcp,
-    }
-}
+const UNAVAILABLE: &[u8] = b"SIP/2.0 503";

@@ -17,7 +17,7 @@ use media::{MediaConfig, MediaPlane};
 use metrics::Metrics;
 use os::clock;
 use os::folder;
-use phone::{Cases, LiveRelease, Registry, Services, Stage, TransportLayer, UserAgent};
+use phone::{Cases, LiveRelease, Registry, Services, Stage, TransportLayer, Trunks, UserAgent};
 use release::hotline::Hotline;
 
 /// What the gateways of a run share.
@@ -99,6 +99,7 @@ impl Gateways {
             cases: Cases::Staged(stage),
             journal: Arc::clone(&self.journal),
             messages: self.folder.0.join("messages"),
+            trunks: Trunks::new(&self.settings),
             media: Arc::clone(&self.media),
             metrics: Arc::new(Metrics::new()),
             recording: None,

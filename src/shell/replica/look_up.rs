@@ -15,10 +15,10 @@ use std::time::Duration;
 use jiff::{Timestamp, civil::Date};
 
 use inquiry::{Answer, Keys, Proof, Receipt, RowKey, Verifier, WorkingDays};
+use os::control::ControlListener;
 use replica::{CaseRecord, Row, sample};
 
 use crate::alarms::Alarm;
-use crate::control::Listener;
 use crate::file::store;
 use crate::metrics::{ReplicaMetrics, count};
 use crate::poison::locked;
@@ -53,7 +53,7 @@ pub struct Replica {
     pub(crate) timeout: Duration,
     pub(crate) writer: Option<WriterHandle>,
     pub(crate) follower: Option<Follower>,
-    pub(crate) listener: OnceLock<Listener>,
+    pub(crate) listener: OnceLock<ControlListener>,
     /// Stops the maintenance thread when it is dropped.
     pub(crate) maintenance: Option<SyncSender<()>>,
     pub(crate) ending: Arc<AtomicBool>,

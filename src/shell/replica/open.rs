@@ -16,7 +16,7 @@ use inquiry::Keys;
 use os::clock;
 use replica::{AgeClock, SAMPLE};
 
-use crate::control::Listener;
+use crate::control;
 use crate::file::failure::{self, StoreError};
 use crate::file::{quarantine, schema, state, store};
 use crate::look_up::{Follower, Replica, Role};
@@ -222,7 +222,7 @@ impl Replica {
 /// Opens the control socket. The replica is held only while a request is performed, so that this thread never drops it.
 fn listen(folder: &Path, replica: &Arc<Replica>) {
     let weak = Arc::downgrade(replica);
-    match Listener::start(folder, move |request| weak.upgrade().map(|replica| replica.perform(request))) {
+    match control::listen(folder, move |request| weak.upgrade().map(|replica| replica.perform(request))) {
         Ok(listener) => drop(replica.listener.set(listener)),
         Err(error) => tracing::warn!(%error, "control_socket_not_opened: jindu replica cannot reach this node"),
     }

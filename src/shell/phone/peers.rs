@@ -1,0 +1,237 @@
+//! Whether the peers of a trunk are there: an OPTIONS to each, at the trunk's interval (RFC 3261 §11).
+//!
+//! ```text
+//!  Unknown ──► any final response but 503 ──► Reachable ◄──┐
+//!     │              503 ──► Refusing ◄────────────────────┤  each further OPTIONS
+//!     └──────── no response ──► Unreachable ◄──────────────┘
+//! ```
+//!
+//! A peer that answers 404 or 405 is there, and takes calls perhaps; one that answers 503 says that it takes none. Over UDP an
+//! OPTIONS is repeated twice before its silence counts.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+use super::transport::Sender;
+use super::trunks::{Trunks, as_set};
+use os::clock;
+use sip::{Message, Method, Outgoing, Target, Transport};
+
+/// A peer that is asked.
+pub struct Peer {
+    /// Where its OPTIONS goes.
+    pub address: SocketAddr,
+    state: Mutex<(PeerState, Option<Timestamp>)>,
+}
+
+/// What is known of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerState {
+    /// It has not been asked yet.
+    Unknown,
+    /// It answers.
+    Reachable,
+    /// It answers 503: it takes no calls.
+    Refusing,
+    /// It does not answer.
+    Unreachable,
+}
+
+impl PeerState {
+    /// The word in status and log.
+    pub fn name(self) -> &'static str {
+        match self {
+            PeerState::Unknown => "unknown",
+            PeerState::Reachable => "reachable",
+            PeerState::Refusing => "refusing",
+            PeerState::Unreachable => "unreachable",
+        }
+    }
+
+    fn of(status: Option<u16>) -> PeerState {
+        match status {
+            None => PeerState::Unreachable,
+            Some(503) => PeerState::Refusing,
+            Some(_) => PeerState::Reachable,
+        }
+    }
+}
+
+impl Peer {
+    pub(super) fn new(address: SocketAddr) -> Peer {
+        Peer { address, state: Mutex::new((PeerState::Unknown, None)) }
+    }
+
+    /// Its state, and since when it lasts.
+    pub fn state(&self) -> (PeerState, Option<Timestamp>) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn learn(&self, trunk: &str, new: PeerState) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.0 == new {
+            return;
+        }
+        *state = (new, Some(clock::timestamp()));
+        let peer = self.address;
+        match new {
+            PeerState::Unreachable | PeerState::Refusing => {
+                tracing::warn!(trunk, %peer, state = new.name(), "trunk_peer");
+            }
+            PeerState::Reachable | PeerState::Unknown => tracing::info!(trunk, %peer, state = new.name(), "trunk_peer"),
+        }
+    }
+}
+
+/// A socket that an OPTIONS may leave by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listener {
+    pub transport: config::Transport,
+    pub local: SocketAddr,
+    /// Where peers reach it, for Via and Contact.
+    pub named: SocketAddr,
+}
+
+/// Sends OPTIONS, and takes their responses.
+pub(crate) struct Pings {
+    sender: Sender,
+    listeners: Vec<Listener>,
+    waiting: Mutex<HashMap<String, oneshot::Sender<u16>>>,
+}
+
+impl Pings {
+    pub(crate) fn new(sender: Sender, listeners: Vec<Listener>) -> Pings {
+        Pings { sender, listeners, waiting: Mutex::default() }
+    }
+
+    /// Whether a message is the response to an OPTIONS of this node, which it is then taken for.
+    pub(crate) fn take(&self, message: &Message) -> bool {
+        let Some(status) = message.status().filter(|_| message.cseq().method == Method::Options) else { return false };
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if !waiting.contains_key(message.call_id()) {
+            return false;
+        }
+        if status >= 200
+            && let Some(asked) = waiting.remove(message.call_id())
+        {
+            let _ = asked.send(status);
+        }
+        true
+    }
+
+    /// Asks every peer at its trunk's interval, in tasks that last as long as the runtime.
+    pub(crate) fn start(self: &Arc<Self>, trunks: &Arc<Trunks>) {
+        for (n, trunk) in trunks.states().iter().enumerate() {
+            let Some(every) = trunk.settings.ping else { continue };
+            for p in 0..trunk.peers.len() {
+                let (pings, trunks) = (Arc::clone(self), Arc::clone(trunks));
+                tokio::spawn(async move {
+                    loop {
+                        let trunk = &trunks.states()[n];
+                        let peer = &trunk.peers[p];
+                        let status = pings.ask(trunk.settings.transport, peer.address).await;
+                        peer.learn(&trunk.settings.name, PeerState::of(status));
+                        sleep(every).await;
+                    }
+                });
+            }
+        }
+    }
+
+    /// The status of the final response; none: there was none.
+    async fn ask(&self, only: Option<config::Transport>, peer: SocketAddr) -> Option<u16> {
+        let (transport, Listener { local, named, .. }) = self.listener(only, peer)?;
+        let id = format!("{:016x}@jindu", clock::random_u64());
+        let (asked, mut response) = oneshot::channel();
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), asked);
+        let bytes = options(transport, named, peer, &id);
+        let sends = if transport.is_unreliable() { 3 } else { 1 };
+        let mut status = None;
+        for n in 0..sends {
+            let to = Target::Address { transport, local, to: peer };
+            self.sender.send(Outgoing { bytes: bytes.clone(), to }, || {});
+            let patience = if n + 1 == sends { LAST_PATIENCE } else { REPEAT_AFTER * (n + 1) };
+            if let Ok(received) = timeout(patience, &mut response).await {
+                status = received.ok();
+                break;
+            }
+        }
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        status
+    }
+
+    /// The listener that an OPTIONS leaves by: of the peer's IP version, UDP first.
+    fn listener(&self, only: Option<config::Transport>, peer: SocketAddr) -> Option<(Transport, Listener)> {
+        [Transport::Udp, Transport::Tcp].into_iter().find_map(|transport| {
+            let set = as_set(transport);
+            let fits = |listener: &&Listener| {
+                listener.transport == set
+                    && only.is_none_or(|only| only == set)
+                    && listener.local.is_ipv4() == peer.is_ipv4()
+            };
+            self.listeners.iter().find(fits).map(|listener| (transport, *listener))
+        })
+    }
+}
+
+fn options(transport: Transport, local: SocketAddr, peer: SocketAddr, id: &str) -> Bytes {
+    let via = transport.name();
+    let parameter = if transport.is_unreliable() { "" } else { ";transport=tcp" };
+    let (branch, tag) = (clock::random_u64(), clock::random_u64());
+    let text = format!(
+        "OPTIONS sip:{peer}{parameter} SIP/2.0\r\nVia: SIP/2.0/{via} {local};branch=z9hG4bK{branch:016x};rport\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:jindu@{local}>;tag={tag:016x}\r\nTo: <sip:{peer}>\r\nCall-ID: {id}\r\n\
+         CSeq: 1 OPTIONS\r\nContact: <sip:{local}{parameter}>\r\nAccept: application/sdp\r\nUser-Agent: jindu\r\n\
+         Content-Length: 0\r\n\r\n"
+    );
+    Bytes::from(text)
+}
+
+/// The wait for a response before the first repeat; it doubles (RFC 3261 §17.1.2.1).
+const REPEAT_AFTER: Duration = Duration::from_millis(500);
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_answer_but_503_means_that_a_peer_is_there() {
+        assert_eq!(PeerState::of(Some(200)), PeerState::Reachable);
+        assert_eq!(PeerState::of(Some(405)), PeerState::Reachable);
+        assert_eq!(PeerState::of(Some(503)), PeerState::Refusing);
+        assert_eq!(PeerState::of(None), PeerState::Unreachable);
+    }
+
+    #[test]
+    fn a_state_keeps_its_time_until_it_changes() {
+        let peer = Peer::new(([192, 0, 2, 1], 5060).into());
+        assert_eq!(peer.state(), (PeerState::Unknown, None));
+        peer.learn("a", PeerState::Reachable);
+        let first = peer.state();
+        peer.learn("a", PeerState::Reachable);
+        assert_eq!(peer.state(), first);
+        peer.learn("a", PeerState::Unreachable);
+        assert_eq!(peer.state().0, PeerState::Unreachable);
+    }
+
+    #[test]
+    fn an_options_is_a_sip_message_of_its_own() {
+        for (transport, local, peer) in [
+            (Transport::Udp, "192.0.2.1:5060", "192.0.2.2:5080"),
+            (Transport::Tcp, "[2001:db8::1]:5060", "[2001:db8::2]:5060"),
+        ] {
+            let (local, peer) = (local.parse().expect("address"), peer.parse().expect("address"));
+            let message = sip::parse_datagram(&options(transport, local, peer, "x@jindu")).expect("SIP");
+            assert!(message.is(&Method::Options) && message.call_id() == "x@jindu" && message.to_tag().is_empty());
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The trunks of a node while it runs: admission of their calls, what became of them, and whether their peers answer.
+//!
+//! ```text
+//!  INVITE ──► find ──► admit ──► Permit, held by the call ── dropped ──► place free
+//!                         └──► refused, counted by reason
+//! ```
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use super::peers::Peer;
+use call::{Admission, AdmissionRules, NewCall, Place, Purpose, Rejection, TrunkRules};
+use config::Trunk;
+use inquiry::{Availability, CallOutcome};
+use metrics::Counters;
+use os::clock;
+use sip::Transport;
+
+/// The trunks of a node, in the order of the settings.
+pub struct Trunks {
+    settings: Vec<Arc<Trunk>>,
+    trunks: Vec<TrunkState>,
+    admission: Mutex<Admission>,
+    since: Timestamp,
+}
+
+/// What happens on one trunk.
+pub struct TrunkState {
+    /// Its settings.
+    pub settings: Arc<Trunk>,
+    /// How its calls ended.
+    pub outcomes: Counters<CallOutcome>,
+    /// Its calls that were refused before they began.
+    pub refused: Counters<Rejection>,
+    /// The peers that are asked whether they are there.
+    pub peers: Vec<Peer>,
+    /// Unix time in seconds; 0: there was no call.
+    last_call: AtomicI64,
+}
+
+impl Trunks {
+    /// The trunks of the settings, without a call.
+    pub fn new(phone: &config::Phone) -> Arc<Trunks> {
+        let state = |trunk: &Arc<Trunk>| TrunkState {
+            settings: Arc::clone(trunk),
+            outcomes: Counters::default(),
+            refused: Counters::default(),
+            peers: trunk.peers().filter(|_| trunk.ping.is_some()).map(Peer::new).collect(),
+            last_call: AtomicI64::new(0),
+        };
+        Arc::new(Trunks {
+            settings: phone.trunks.clone(),
+            trunks: phone.trunks.iter().map(state).collect(),
+            admission: Mutex::new(Admission::new(rules(phone))),
+            since: clock::timestamp(),
+        })
+    }
+
+    /// Every trunk.
+    pub fn states(&self) -> &[TrunkState] {
+        &self.trunks
+    }
+
+    /// Since when calls are counted.
+    pub fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// How many calls a trunk has, by its place.
+    pub fn calls(&self, trunk: usize) -> usize {
+        self.admission().calls(trunk)
+    }
+
+    /// The place of the trunk that a packet came by; none: it came from a stranger.
+    pub(crate) fn find(&self, transport: Transport, source: IpAddr) -> Option<usize> {
+        Trunk::find(&self.settings, as_set(transport), source)
+    }
+
+    /// Decides on a call by the trunk at a place, which [`Trunks::find`] gave.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        call: NewCall<'_>,
+        node: Availability,
+        recording_calls: usize,
+    ) -> Result<Permit, Rejection> {
+        let place = self.admission().admit(clock::now(), call, node, recording_calls)?;
+        if let Some(trunk) = self.trunks.get(call.trunk) {
+            trunk.last_call.store(clock::timestamp().as_second(), Ordering::Relaxed);
+        }
+        Ok(Permit { purpose: place.purpose, trunk: place.trunk, place: Some(place), trunks: Arc::clone(self) })
+    }
+
+    /// Counts a call that was refused.
+    pub(crate) fn refused(&self, trunk: usize, why: Rejection) {
+        if let Some(trunk) = self.trunks.get(trunk) {
+            trunk.refused.inc(why);
+        }
+    }
+
+    fn admission(&self) -> MutexGuard<'_, Admission> {
+        self.admission.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TrunkState {
+    /// When its last call was admitted.
+    pub fn last_call(&self) -> Option<Timestamp> {
+        let at = self.last_call.load(Ordering::Relaxed);
+        Timestamp::from_second(at).ok().filter(|_| at > 0)
+    }
+}
+
+/// A call's place on its trunk; given back when it is dropped.
+pub(crate) struct Permit {
+    trunks: Arc<Trunks>,
+    pub purpose: Purpose,
+    trunk: usize,
+    place: Option<Place>,
+}
+
+impl Permit {
+    /// The trunk's settings.
+    pub(crate) fn trunk(&self) -> &Arc<Trunk> {
+        &self.trunks.settings[self.trunk]
+    }
+
+    /// Counts how the call ended.
+    pub(crate) fn ended(&self, outcome: CallOutcome) {
+        self.trunks.trunks[self.trunk].outcomes.inc(outcome);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.trunks.admission().release(place);
+        }
+    }
+}
+
+/// What admission goes by, from the settings.
+fn rules(settings: &config::Phone) -> AdmissionRules {
+    let trunk = |trunk: &Arc<Trunk>| TrunkRules {
+        calls_max: trunk.calls_max,
+        calls_per_second_max: trunk.calls_per_second_max,
+        calls_per_caller_max: trunk.calls_per_caller_max,
+        calls_withheld_max: trunk.calls_withheld_max,
+        numbers: trunk.numbers.clone(),
+        studio: trunk.studio,
+    };
+    AdmissionRules {
+        line_test: settings.line_test.clone(),
+        studio: settings.studio.clone(),
+        studio_calls_max: settings.studio_calls_max,
+        number_plan: settings.number_plan.clone(),
+        trunks: settings.trunks.iter().map(trunk).collect(),
+    }
+}
+
+/// A transport as the settings name it.
+pub(crate) fn as_set(transport: Transport) -> config::Transport {
+    match transport {
+        Transport::Udp => config::Transport::Udp,
+        Transport::Tcp => config::Transport::Tcp,
+    }
+}
