@@ -20,4 +20,5 @@ mod recording;
 mod replica;
 mod sip_sheets;
 mod spoken_values;
+mod streams;
 mod studio;

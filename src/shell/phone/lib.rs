@@ -24,5 +24,5 @@ pub use recording_service::RecordingService;
 pub use registry::Registry;
 pub use services::Services;
 pub use take_store::TakeStore;
-pub use transport::{Receiver, TransportLayer};
+pub use transport::{Backlog, Receiver, TransportLayer};
 pub use user_agent::UserAgent;

@@ -9,20 +9,23 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::timeout;
 
 use super::calls::{self, Start};
 use super::registry::Registry;
 use super::services::{Services, Shared};
-use super::transport::{Receiver, TransportLayer};
+use super::transport::{Backlog, Receiver, TransportLayer};
 use call::{Admission, Input, Purpose, Rejection};
 use inquiry::{CallOutcome, Capacity};
 use metrics::{Metrics, SipDrop};
 use os::clock;
-use sip::{Arrival, Dispatcher, Disposition, LegKey, MalformedMessage, Message, Method, NodeState, Outgoing};
+use sip::{
+    Arrival, Dispatcher, Disposition, LegKey, MalformedMessage, Message, Method, NodeState, Outgoing, Transport,
+};
 
 /// Takes every SIP message of a node.
 pub struct UserAgent {
@@ -62,18 +65,50 @@ impl UserAgent {
     }
 
     /// Gives a message to its call.
-    fn deliver(&self, inbox: Option<Sender<Input>>, message: Message, arrival: &Arrival) {
+    fn deliver(&self, inbox: Option<Sender<Input>>, message: Message, arrival: &Arrival) -> Option<Backlog> {
         self.registry.heard();
-        let given = match inbox {
-            Some(inbox) => inbox.try_send(Input::Sip(Box::new((message, *arrival)))),
-            None => return self.no_such_call(&message, arrival),
+        let Some(inbox) = inbox else {
+            self.no_such_call(&message, arrival);
+            return None;
         };
-        match given {
-            Ok(()) => {}
-            // A far end that sends more than a call can take sends it again.
-            Err(TrySendError::Full(_)) => self.metrics().sip_dropped.inc(SipDrop::Full),
-            Err(TrySendError::Closed(Input::Sip(sip))) => self.no_such_call(&sip.0, &sip.1),
-            Err(TrySendError::Closed(_)) => {}
+        match inbox.try_send(Input::Sip(Box::new((message, *arrival)))) {
+            Ok(()) => None,
+            Err(TrySendError::Full(input)) if arrival.transport == Transport::Tcp => {
+                let agent = self.this.upgrade()?;
+                Some(Box::pin(async move { agent.deliver_later(&inbox, input).await }))
+            }
+            // A far end that sends more datagrams than a call can take sends them again.
+            Err(TrySendError::Full(_)) => {
+                self.metrics().sip_dropped.inc(SipDrop::Full);
+                None
+            }
+            Err(TrySendError::Closed(input)) => {
+                self.returned(input);
+                None
+            }
+        }
+    }
+
+    /// Waits until a call takes a message, which its far end does not send again.
+    async fn deliver_later(&self, inbox: &Sender<Input>, input: Input) {
+        match timeout(INBOX_PATIENCE, inbox.reserve()).await {
+            Ok(Ok(place)) => place.send(input),
+            Ok(Err(_)) => self.returned(input),
+            Err(_) => {
+                self.metrics().sip_dropped.inc(SipDrop::Full);
+                if let Input::Sip(sip) = input
+                    && sip.0.method().is_some_and(|method| *method != Method::Ack)
+                {
+                    self.reply(self.dispatcher.reject(&sip.0, &sip.1, 503));
+                }
+            }
+        }
+    }
+
+    /// A message whose call has gone meanwhile.
+    fn returned(&self, input: Input) {
+        if let Input::Sip(sip) = input {
+            self.no_such_call(&sip.0, &sip.1);
         }
     }
 
@@ -142,7 +177,7 @@ impl UserAgent {
             // Once a call is gone, an INVITE that takes its place begins the next one under the same key.
             if let (Some(renewed), Some(agent)) = (call.await, this.upgrade()) {
                 let (message, arrival) = renewed;
-                agent.message(*message, &arrival);
+                let _ = agent.message(*message, &arrival);
             }
         });
     }
@@ -163,7 +198,7 @@ impl Receiver for UserAgent {
         known
     }
 
-    fn message(&self, message: Message, arrival: &Arrival) {
+    fn message(&self, message: Message, arrival: &Arrival) -> Option<Backlog> {
         let received = clock::now();
         if let Some(method) = message.method() {
             self.metrics().sip_requests.inc(method.into());
@@ -186,9 +221,10 @@ impl Receiver for UserAgent {
                 }
                 self.reply(reply);
             }
-            Disposition::Leg => self.deliver(inbox, message, arrival),
+            Disposition::Leg => return self.deliver(inbox, message, arrival),
             Disposition::Invite => self.new_call(received, key, message, arrival, (state, capacity)),
         }
+        None
     }
 
     fn malformed(&self, malformed: &MalformedMessage, arrival: &Arrival) {
@@ -199,3 +235,6 @@ impl Receiver for UserAgent {
         }
     }
 }
+
+/// How long the reading of a stream waits for a call that takes no message.
+const INBOX_PATIENCE: Duration = Duration::from_secs(2);

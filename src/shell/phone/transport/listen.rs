@@ -123,7 +123,7 @@ async fn read_datagrams(sockets: UdpSockets, number: usize, receiver: Arc<dyn Re
                 }
                 let arrival = Arrival { transport: Transport::Udp, source, local: *local };
                 match parse_datagram(&buffer[..length]) {
-                    Ok(message) => receiver.message(message, &arrival),
+                    Ok(message) => drop(receiver.message(message, &arrival)),
                     Err(malformed) => receiver.malformed(&malformed, &arrival),
                 }
             }
@@ -144,7 +144,8 @@ async fn accept(listener: TcpListener, streams: Arc<Streams>, receiver: Arc<dyn 
                 }
                 let Ok(local) = stream.local_addr() else { continue };
                 let arrival = Arrival { transport: Transport::Tcp, source, local };
-                streams.adopt(stream, arrival, Arc::clone(&receiver));
+                let _ = stream.set_nodelay(true);
+                streams.accept(stream, arrival, Arc::clone(&receiver));
             }
             Err(error) if is_of_one_peer(&error) => {}
             // Out of file descriptors: the other sockets go on, and this passes.
