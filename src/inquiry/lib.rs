@@ -10,6 +10,7 @@ mod keyed_hash;
 mod limit;
 mod look_up;
 mod progress;
+mod qr_pattern;
 mod receipt;
 mod record;
 mod rules;

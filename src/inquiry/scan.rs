@@ -8,9 +8,12 @@
 //!                                      └─ anything else            ─► Unreadable
 //! ```
 //!
-//! A QR code can hold any text: a number is taken out of it by a configured pattern only, and no address is opened.
+//! A QR code can hold any text: a number is taken out of it by a configured pattern only, and no address is opened. A text
+//! that is nothing so is read once more with its cases exchanged, as a keyboard wedge types it with Caps Lock on, and
+//! one that holds the same code twice, as a scanner without a suffix that reads it twice, is that code.
 
 use super::format::Formats;
+use super::qr_pattern::{QrPattern, exchanged};
 use super::receipt::{NumberError, Receipt};
 
 /// What scanners add around a code, by configuration.
@@ -18,7 +21,7 @@ use super::receipt::{NumberError, Receipt};
 pub struct ScanRules {
     prefixes: Vec<String>,
     suffixes: Vec<String>,
-    patterns: Vec<(String, String)>,
+    patterns: Vec<QrPattern>,
 }
 
 /// Why a rule cannot be used.
@@ -71,9 +74,9 @@ impl ScanRules {
         }
         let mut patterns = Vec::new();
         for pattern in qr_patterns {
-            match pattern.split_once(SLOT) {
-                Some((before, after)) if !after.contains(SLOT) => patterns.push((before.into(), after.into())),
-                Some(_) | None => errors.push(ScanRuleError::Pattern(pattern.clone())),
+            match QrPattern::new(pattern) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(error) => errors.push(error),
             }
         }
         if errors.is_empty() { Ok(ScanRules { prefixes, suffixes, patterns }) } else { Err(errors) }
@@ -86,24 +89,25 @@ impl Formats {
         if text.len() > SCAN_BYTES_MAX {
             return Scanned::Unreadable(ScanFault::TooLong);
         }
-        let narrow: String = text.chars().map(narrow).collect();
+        let narrow: String = text.chars().filter(|c| !is_invisible(*c)).map(narrow).collect();
         let framed = trim(&narrow);
         if framed.is_empty() {
             return Scanned::Unreadable(ScanFault::Empty);
         }
+        let once = once(framed);
+        let found = self.receipt(framed, rules).or_else(|| self.receipt(once?, rules));
+        match found.or_else(|| self.receipt(&with_caps_lock(framed)?, rules)) {
+            Some(receipt) => Scanned::Receipt(receipt),
+            None => self.other(unframe(once.unwrap_or(framed), rules)),
+        }
+    }
+
+    fn receipt(&self, framed: &str, rules: &ScanRules) -> Option<Receipt> {
         // A configured prefix may look like the start of a number, so the code as it is comes first.
         let bare = unframe(framed, rules);
-        if let Some(receipt) = [framed, bare].into_iter().find_map(|code| self.of_code(code)) {
-            return Scanned::Receipt(receipt);
-        }
-        let in_pattern = |(before, after): &(String, String)| {
-            let number = bare.strip_prefix(before.as_str())?.strip_suffix(after.as_str())?;
-            self.from_keys(number).ok()
-        };
-        if let Some(receipt) = rules.patterns.iter().find_map(in_pattern) {
-            return Scanned::Receipt(receipt);
-        }
-        self.other(bare)
+        let coded = [framed, bare].into_iter().find_map(|code| self.of_code(code));
+        let in_pattern = |pattern: &QrPattern| self.from_keys(&pattern.number(bare)?).ok();
+        coded.or_else(|| rules.patterns.iter().find_map(in_pattern))
     }
 
     fn of_code(&self, code: &str) -> Option<Receipt> {
@@ -131,9 +135,41 @@ impl Formats {
     }
 }
 
-/// A full-width character as an input method types it → the ASCII one; dashes and spaces of all kinds → plain ones.
+/// The code that a text holds twice or more, with or without a line break between.
+fn once(text: &str) -> Option<&str> {
+    let mut lines = text.split(|c: char| c.is_control()).map(trim).filter(|line| !line.is_empty());
+    let first = lines.next()?;
+    let mut others = lines.peekable();
+    if others.peek().is_some() {
+        return others.all(|line| line == first).then_some(first);
+    }
+    let (first, second) = text.split_at_checked(text.len() / 2)?;
+    (first == second).then_some(first)
+}
+
+/// The text that was meant, if a keyboard wedge typed it with Caps Lock on; `None` for an address whose scheme is in small
+/// letters, since the case of its path counts.
+fn with_caps_lock(text: &str) -> Option<String> {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    let is_small = scheme.is_some_and(|scheme| scheme.ends_with(|c: char| c.is_ascii_lowercase()));
+    (!is_small).then(|| exchanged(text))
+}
+
+/// Marks of direction, joiners and the like, which a text that was copied may hold.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{00AD}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}')
+}
+
+/// A character as an input method or a foreign keyboard types it → the ASCII one; dashes and spaces of all kinds → plain
+/// ones.
 fn narrow(c: char) -> char {
     match c {
+        // The keys of full stop and slash with a Chinese input method on.
+        '\u{3002}' | '\u{FF61}' => '.',
+        '\u{3001}' => '/',
+        // Arabic and Persian digits.
+        '\u{0660}'..='\u{0669}' => char::from(b'0' + (u32::from(c) - 0x660) as u8),
+        '\u{06F0}'..='\u{06F9}' => char::from(b'0' + (u32::from(c) - 0x6F0) as u8),
         '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
         '\u{3000}' | '\u{00A0}' => ' ',
         '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
@@ -208,7 +244,6 @@ fn is_waybill(code: &str) -> bool {
     }
 }
 
-const SLOT: &str = "{receipt}";
 /// Longer than any receipt's code, and than any QR text with an address and a number.
 const SCAN_BYTES_MAX: usize = 512;
 /// Prefix, AIM identifier and suffix in any order are three.
@@ -235,7 +270,8 @@ mod tests {
     }
 
     fn rules() -> ScanRules {
-        ScanRules::new(vec!["K1:".into()], vec!["$".into()], &["https://jz.example/r?n={receipt}&v=1".into()]).unwrap()
+        let patterns = ["https://jz.example/r?n={receipt}&v=1".into(), "https://jz.example/r/{receipt}".into()];
+        ScanRules::new(vec!["K1:".into()], vec!["$".into()], &patterns).unwrap()
     }
 
     fn scan(text: &str) -> Scanned {
@@ -270,6 +306,16 @@ mod tests {
             "］Ｃ０４４０１００００００００１２３",
             "0440100000000123",
             "]Q1https://jz.example/r?n=440100000000123&v=1",
+            "]Q1HTTPS://JZ.EXAMPLE/R/440100000000123",
+            "]q1HTTPS://JZ.EXAMPLE/R/440100000000123\r",
+            "https：／／jz。example／r/440100000000123",
+            "https：、、jz。example、r、440100000000123",
+            "k1:440100000000123$",
+            "440100000000123440100000000123",
+            "440100000000123\r440100000000123\r",
+            "]C0440100000000123\r\n]C0440100000000123\r\n",
+            "4401\u{200B}0000000\u{200E}0123",
+            "٤٤٠١٠٠٠٠٠٠٠٠١٢٣",
             "\u{FEFF}440100000000123\u{0}",
         ];
         for text in framings {
@@ -288,7 +334,10 @@ mod tests {
         for text in [
             "https://evil.example/r?n=440100000000123&v=1",
             "https://jz.example/r?n=440100000000123&v=1&next=x",
+            "https://jz.example/R/440100000000123",
+            "https://jz.example@evil.example/r/440100000000123",
             "receipt 440100000000123",
+            "440100000000123\r440100000000124",
         ] {
             assert_eq!(scan(text), Scanned::Unreadable(ScanFault::Other), "{text}");
         }

@@ -116,7 +116,7 @@ pub(super) enum Start {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{status}: {why}")]
 pub struct Fault {
-    /// The status of the response: 400, 505 or 513.
+    /// The status of the response: 400, 408, 505 or 513.
     pub status: u16,
     /// Names the field and what is wrong with it; contains nothing of the message.
     pub why: &'static str,

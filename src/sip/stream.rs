@@ -57,6 +57,21 @@ impl StreamFramer {
         self.closed
     }
 
+    /// Whether a message has begun and is not complete. A part of a keep-alive is none.
+    pub fn is_partial(&self) -> bool {
+        !b"\r\n\r\n".starts_with(&self.buffer[..])
+    }
+
+    /// Gives up the message that has begun and does not arrive: closes the stream. The refusal is a 408.
+    pub fn time_out(&mut self) -> Option<Frame> {
+        if self.closed || !self.is_partial() {
+            return None;
+        }
+        let end = head_end(&self.buffer, 0).map_or(self.buffer.len(), |(end, _)| end);
+        let head = Head::read(&self.buffer[..end.min(limits::MESSAGE_BYTES)]);
+        Some(self.close(head, TOO_SLOW))
+    }
+
     /// The next complete frame.
     #[expect(clippy::should_implement_trait, reason = "an iterator must not continue after it has returned None")]
     pub fn next(&mut self) -> Option<Frame> {
@@ -121,6 +136,7 @@ impl StreamFramer {
     }
 }
 
+const TOO_SLOW: Fault = Fault { status: 408, why: "the message did not arrive in time" };
 const TOO_LARGE: Fault = Fault { status: 513, why: "the message is longer than 65535 octets" };
 
 #[cfg(test)]
@@ -189,6 +205,24 @@ mod tests {
             head.push(&[b'x'; 1000]);
         }
         assert_eq!(status(head.next()).as_deref(), Some("513"));
+    }
+
+    #[test]
+    fn a_message_that_does_not_arrive_is_408_and_a_part_of_a_keep_alive_is_no_message() {
+        let whole = options(1);
+        for cut in 1..whole.len() {
+            let mut framer = framer(&whole.as_bytes()[..cut]);
+            assert!(framer.next().is_none() && framer.is_partial(), "{cut}");
+            let answered = status(framer.time_out());
+            // The Via is in the second line.
+            assert!(cut < 150 || answered.as_deref() == Some("408"), "{cut}");
+            assert!(framer.is_closed());
+        }
+        for part in ["", "\r", "\r\n", "\r\n\r"] {
+            let mut framer = framer(part.as_bytes());
+            assert!(framer.next().is_none() && !framer.is_partial());
+            assert!(framer.time_out().is_none());
+        }
     }
 
     #[test]

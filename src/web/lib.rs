@@ -14,6 +14,7 @@ mod client;
 mod health;
 mod page;
 mod photograph;
+mod picture;
 mod request;
 mod request_error;
 mod route;

@@ -1,18 +1,19 @@
 //! Reads the barcode in a photograph.
 //!
-//! A hand-held picture is seldom straight or of the right size. It is tried at several sizes (a smaller one also has less
-//! noise) and angles, cheapest first, until an attempt gives a wanted text or the time is over.
+//! A hand-held picture is seldom straight or of the right size, and a screen may show light marks on a dark ground. It is
+//! tried at several sizes (a smaller one also has less noise) and angles, and inverted, cheapest first, until an attempt
+//! gives a wanted text or the time is over.
 
-use std::io::Cursor;
 use std::time::Duration;
 
+use image::GrayImage;
 use image::imageops::{self, FilterType};
-use image::{GrayImage, ImageFormat, ImageReader};
 use rxing::common::HybridBinarizer;
 use rxing::multi::{GenericMultipleBarcodeReader, MultipleBarcodeReader};
 use rxing::{BarcodeFormat, BinaryBitmap, DecodeHints, Luma8Source, MultiFormatReader};
 
 use super::RequestError;
+use super::picture;
 use super::request::CODE_BYTES_MAX;
 use base::Private;
 
@@ -21,22 +22,31 @@ use base::Private;
 pub struct PhotographLimits {
     /// Pixels, checked in the header before decoding.
     pub pixels: u64,
+    /// Octets of the decoded picture.
+    pub octets: u64,
     /// The search ends after this time, between two attempts.
     pub time: Duration,
 }
 
 impl Default for PhotographLimits {
     fn default() -> PhotographLimits {
-        PhotographLimits { pixels: 16_000_000, time: Duration::from_secs(3) }
+        // Phones of 48 megapixels take pictures of up to 50.
+        PhotographLimits { pixels: 51_000_000, octets: 4 * 51_000_000, time: Duration::from_secs(3) }
     }
 }
 
 /// Why a photograph has no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PhotographError {
-    /// The bytes cannot be decoded as one of the three formats.
-    #[error("neither JPEG, PNG nor WebP, or damaged")]
+    /// The bytes are of no known format.
+    #[error("neither JPEG, PNG nor WebP")]
     NoPicture,
+    /// A known format that is not decoded.
+    #[error("{0} instead of JPEG, PNG or WebP")]
+    Kind(&'static str),
+    /// One of the three formats, and not decodable.
+    #[error("damaged")]
+    Damaged,
     /// The header announces a larger picture than is decoded.
     #[error("more than {limit} pixels")]
     TooManyPixels {
@@ -52,6 +62,8 @@ impl From<PhotographError> for RequestError {
     fn from(error: PhotographError) -> RequestError {
         match error {
             PhotographError::NoPicture => RequestError::NoPicture,
+            PhotographError::Kind(kind) => RequestError::PictureKind { kind },
+            PhotographError::Damaged => RequestError::PictureDamaged,
             PhotographError::TooManyPixels { limit } => RequestError::TooManyPixels { limit },
             PhotographError::NoBarcode => RequestError::NoBarcode,
         }
@@ -68,26 +80,9 @@ impl Photograph {
     /// Decodes a picture whose size is within the limits.
     ///
     /// # Errors
-    /// [`PhotographError::NoPicture`] or [`PhotographError::TooManyPixels`].
+    /// All but [`PhotographError::NoBarcode`].
     pub fn read(bytes: &[u8], limits: PhotographLimits) -> Result<Photograph, PhotographError> {
-        let reader = || {
-            let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok();
-            reader
-                .filter(|reader| {
-                    matches!(reader.format(), Some(ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP))
-                })
-                .ok_or(PhotographError::NoPicture)
-        };
-        let (width, height) = reader()?.into_dimensions().map_err(|_| PhotographError::NoPicture)?;
-        if u64::from(width) * u64::from(height) > limits.pixels || width.max(height) > SIDE_MAX {
-            return Err(PhotographError::TooManyPixels { limit: limits.pixels });
-        }
-        let mut reader = reader()?;
-        let mut bounds = image::Limits::default();
-        bounds.max_alloc = Some(limits.pixels * BYTES_PER_PIXEL_MAX);
-        reader.limits(bounds);
-        let grey = reader.decode().map_err(|_| PhotographError::NoPicture)?.into_luma8();
-        Ok(Photograph { grey })
+        picture::grey(bytes, limits).map(|grey| Photograph { grey })
     }
 
     /// The text of the first barcode that is `wanted`, else of any that was found: Code 128, Code 39, ITF, QR or
@@ -118,13 +113,14 @@ impl Photograph {
     }
 }
 
-/// One attempt: a size and an angle.
+/// One attempt: a size and an angle, with dark and light as they are or exchanged.
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
     /// The longer side, in pixels.
     side: u32,
     /// Turned counter-clockwise.
     degrees: i16,
+    inverted: bool,
 }
 
 impl Attempt {
@@ -134,32 +130,42 @@ impl Attempt {
         if longer <= self.side && self.side != SIDES[0] && self.degrees == 0 {
             return None;
         }
-        let sized = if longer > self.side {
+        let mut sized = if longer > self.side {
             let scale = |length: u32| (u64::from(length) * u64::from(self.side) / u64::from(longer)).max(1) as u32;
             imageops::resize(grey, scale(grey.width()), scale(grey.height()), FilterType::Triangle)
         } else {
             grey.clone()
         };
+        if self.inverted {
+            imageops::invert(&mut sized);
+        }
         Some(if self.degrees == 0 { sized } else { turned(&sized, f32::from(self.degrees)) })
     }
 }
 
 /// Quarter turns are the reader's own; these are the angles between.
 const SIDES: [u32; 3] = [1600, 800, 3200];
-const ATTEMPTS: [Attempt; 9] = [
-    Attempt { side: SIDES[0], degrees: 0 },
-    Attempt { side: SIDES[1], degrees: 0 },
-    Attempt { side: SIDES[2], degrees: 0 },
-    Attempt { side: 1200, degrees: 20 },
-    Attempt { side: 1200, degrees: -20 },
-    Attempt { side: 1200, degrees: 45 },
-    Attempt { side: 1200, degrees: 10 },
-    Attempt { side: 1200, degrees: -10 },
-    Attempt { side: 1200, degrees: 70 },
+const ATTEMPTS: [Attempt; 11] = [
+    upright(SIDES[0]),
+    upright(SIDES[1]),
+    Attempt { inverted: true, ..upright(SIDES[0]) },
+    upright(SIDES[2]),
+    turned_by(20),
+    turned_by(-20),
+    turned_by(45),
+    turned_by(10),
+    turned_by(-10),
+    turned_by(70),
+    Attempt { inverted: true, ..upright(SIDES[1]) },
 ];
-const SIDE_MAX: u32 = 12_000;
-/// Four channels of 16 bits.
-const BYTES_PER_PIXEL_MAX: u64 = 8;
+
+const fn upright(side: u32) -> Attempt {
+    Attempt { side, degrees: 0, inverted: false }
+}
+
+const fn turned_by(degrees: i16) -> Attempt {
+    Attempt { side: 1200, degrees, inverted: false }
+}
 
 /// Turns a picture about its centre onto a canvas that holds all of it; corners are white.
 fn turned(grey: &GrayImage, degrees: f32) -> GrayImage {
@@ -210,6 +216,9 @@ fn texts(picture: &GrayImage) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
+    use image::{ImageFormat, Luma, LumaA, RgbaImage};
     use rxing::{MultiFormatWriter, Writer};
 
     use super::*;
@@ -219,8 +228,8 @@ mod tests {
     fn barcode(text: &str, format: BarcodeFormat, width: i32, height: i32) -> GrayImage {
         let matrix = MultiFormatWriter.encode(text, &format, width, height).unwrap();
         let (w, h) = (matrix.getWidth(), matrix.getHeight());
-        let code = GrayImage::from_fn(w, h, |x, y| image::Luma([if matrix.get(x, y) { 20 } else { 235 }]));
-        let mut sheet = GrayImage::from_pixel(w + 200, h + 300, image::Luma([235]));
+        let code = GrayImage::from_fn(w, h, |x, y| Luma([if matrix.get(x, y) { 20 } else { 235 }]));
+        let mut sheet = GrayImage::from_pixel(w + 200, h + 300, Luma([235]));
         imageops::replace(&mut sheet, &code, 100, 150);
         sheet
     }
@@ -263,7 +272,7 @@ mod tests {
 
     #[test]
     fn an_unwanted_barcode_is_the_second_best() {
-        let mut both = GrayImage::from_pixel(1100, 1200, image::Luma([235]));
+        let mut both = GrayImage::from_pixel(1100, 1200, Luma([235]));
         imageops::replace(&mut both, &barcode("SF1234567890", BarcodeFormat::CODE_128, 700, 160), 50, 50);
         let waybill = encoded(&both, ImageFormat::Png);
         assert_eq!(read(&waybill).as_deref(), Ok("SF1234567890"));
@@ -273,11 +282,90 @@ mod tests {
 
     #[test]
     fn a_picture_without_a_barcode_and_a_broken_one_differ() {
-        let blank = encoded(&GrayImage::from_pixel(400, 300, image::Luma([200])), ImageFormat::Png);
+        let blank = encoded(&GrayImage::from_pixel(400, 300, Luma([200])), ImageFormat::Png);
         assert_eq!(read(&blank), Err(PhotographError::NoBarcode));
-        assert_eq!(read(&blank[..blank.len() / 2]), Err(PhotographError::NoPicture));
-        for hostile in [&b""[..], b"GIF89a", b"\xff\xd8\xff", b"<svg/>", b"\x89PNG\r\n\x1a\n"] {
+        for damaged in [&blank[..blank.len() / 2], b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"] {
+            assert_eq!(read(damaged), Err(PhotographError::Damaged));
+        }
+        for hostile in [&b""[..], b"no picture", &[0; 4096]] {
             assert_eq!(read(hostile), Err(PhotographError::NoPicture));
+        }
+        for (other, kind) in
+            [(&b"GIF89a"[..], "GIF"), (b"<svg/>", "SVG"), (b"\0\0\0\x24ftypheic\0\0\0\0", "HEIC"), (b"%PDF-1.4", "PDF")]
+        {
+            assert_eq!(read(other), Err(PhotographError::Kind(kind)));
+        }
+    }
+
+    #[test]
+    fn light_marks_on_a_dark_ground_are_read() {
+        for (format, width, height) in [
+            (BarcodeFormat::QR_CODE, 200, 200),
+            (BarcodeFormat::CODE_128, 400, 100),
+            (BarcodeFormat::PDF_417, 400, 200),
+        ] {
+            let mut picture = barcode(RECEIPT, format, width, height);
+            imageops::invert(&mut picture);
+            assert_eq!(read(&encoded(&picture, ImageFormat::Png)).as_deref(), Ok(RECEIPT), "{format:?}");
+        }
+    }
+
+    /// A barcode drawn in one tone on a transparent ground.
+    fn transparent(tone: u8, format: BarcodeFormat) -> Vec<u8> {
+        let grey = barcode(RECEIPT, format, 300, 300);
+        let drawn = |x, y| if grey.get_pixel(x, y).0[0] < 128 { [tone, tone, tone, 255] } else { [0, 0, 0, 0] };
+        let picture = RgbaImage::from_fn(grey.width(), grey.height(), |x, y| image::Rgba(drawn(x, y)));
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn a_transparent_ground_is_one_that_the_marks_stand_out_from() {
+        for format in [BarcodeFormat::QR_CODE, BarcodeFormat::CODE_128] {
+            for tone in [0, 90, 255] {
+                assert_eq!(read(&transparent(tone, format)).as_deref(), Ok(RECEIPT), "{tone} {format:?}");
+            }
+        }
+        // Light and dark marks on their own ground, and transparency around.
+        let grey = barcode(RECEIPT, BarcodeFormat::QR_CODE, 300, 300);
+        let alpha = |x: u32| if x < 90 { 0 } else { 255 };
+        let own = image::GrayAlphaImage::from_fn(grey.width(), grey.height(), |x, y| {
+            LumaA([grey.get_pixel(x, y).0[0], alpha(x)])
+        });
+        let mut bytes = Cursor::new(Vec::new());
+        own.write_to(&mut bytes, ImageFormat::Png).unwrap();
+        assert_eq!(read(&bytes.into_inner()).as_deref(), Ok(RECEIPT));
+    }
+
+    #[test]
+    fn a_picture_of_48_megapixels_is_made_smaller() {
+        let code = barcode(RECEIPT, BarcodeFormat::CODE_128, 2600, 700);
+        let mut picture = GrayImage::from_pixel(6048, 8064, Luma([210]));
+        imageops::replace(&mut picture, &code, 900, 1200);
+        assert_eq!(read(&encoded(&picture, ImageFormat::Jpeg)).as_deref(), Ok(RECEIPT));
+    }
+
+    #[test]
+    fn a_turned_camera_is_noted_in_the_picture() {
+        // EXIF: little-endian, one entry, the orientation.
+        for orientation in 1..=8u8 {
+            let picture = barcode(RECEIPT, BarcodeFormat::CODE_128, 600, 160);
+            let mut dynamic = image::DynamicImage::ImageLuma8(picture);
+            // Stored so that the note turns it upright: only mirrored ones would be unreadable without it.
+            match orientation {
+                2 => dynamic = dynamic.fliph(),
+                4 => dynamic = dynamic.flipv(),
+                5 => dynamic = dynamic.rotate270().flipv(),
+                7 => dynamic = dynamic.rotate90().flipv(),
+                _ => {}
+            }
+            let jpeg = encoded(&dynamic.into_luma8(), ImageFormat::Jpeg);
+            let tiff =
+                [&b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0"[..], &[orientation, 0, 0, 0, 0, 0, 0, 0]].concat();
+            let length = (tiff.len() as u16 + 8).to_be_bytes();
+            let bytes = [&jpeg[..2], b"\xFF\xE1", &length, b"Exif\0\0", &tiff, &jpeg[2..]].concat();
+            assert_eq!(read(&bytes).as_deref(), Ok(RECEIPT), "{orientation}");
         }
     }
 
@@ -288,7 +376,7 @@ mod tests {
         claim[16..20].copy_from_slice(&60_000u32.to_be_bytes());
         claim[20..24].copy_from_slice(&60_000u32.to_be_bytes());
         let found = read(&claim);
-        assert!(matches!(found, Err(PhotographError::TooManyPixels { .. } | PhotographError::NoPicture)), "{found:?}");
+        assert!(matches!(found, Err(PhotographError::TooManyPixels { .. } | PhotographError::Damaged)), "{found:?}");
         let limits = PhotographLimits { pixels: 1000, ..PhotographLimits::default() };
         let large = encoded(&GrayImage::new(40, 40), ImageFormat::Png);
         assert_eq!(Photograph::read(&large, limits).unwrap_err(), PhotographError::TooManyPixels { limit: 1000 });

@@ -66,6 +66,15 @@ pub enum RequestError {
     /// The photograph cannot be decoded.
     #[error("the picture cannot be read: send a JPEG, PNG or WebP photograph")]
     NoPicture,
+    /// The photograph is of a format that is not decoded.
+    #[error("{kind} pictures cannot be read: send a JPEG, PNG or WebP photograph")]
+    PictureKind {
+        /// The format's name.
+        kind: &'static str,
+    },
+    /// The photograph is damaged.
+    #[error("the picture is damaged: take or save it again")]
+    PictureDamaged,
     /// The photograph is larger than is decoded.
     #[error("the picture has more than {limit} pixels: send a smaller one")]
     TooManyPixels {
@@ -90,11 +99,11 @@ impl RequestError {
             RequestError::NotFound | RequestError::NoSpeech => 404,
             RequestError::Method { .. } => 405,
             RequestError::TooLarge { .. } | RequestError::TooManyPixels { .. } => 413,
-            RequestError::MediaType { .. } | RequestError::NoPicture => 415,
+            RequestError::MediaType { .. } | RequestError::NoPicture | RequestError::PictureKind { .. } => 415,
             RequestError::Json { .. } | RequestError::Field { .. } | RequestError::Broken => 400,
             RequestError::Slow => 408,
             RequestError::Limited { .. } => 429,
-            RequestError::NoBarcode => 422,
+            RequestError::NoBarcode | RequestError::PictureDamaged => 422,
             RequestError::Busy { .. } => 503,
         }
     }
@@ -113,6 +122,8 @@ impl RequestError {
             RequestError::Limited { .. } => "limited",
             RequestError::NoBarcode => "no_barcode",
             RequestError::NoPicture => "no_picture",
+            RequestError::PictureKind { .. } => "picture_kind",
+            RequestError::PictureDamaged => "picture_damaged",
             RequestError::TooManyPixels { .. } => "too_many_pixels",
             RequestError::Busy { .. } => "busy",
             RequestError::NoSpeech => "no_speech",
@@ -133,6 +144,8 @@ impl RequestError {
             | RequestError::Broken
             | RequestError::NoBarcode
             | RequestError::NoPicture
+            | RequestError::PictureKind { .. }
+            | RequestError::PictureDamaged
             | RequestError::TooManyPixels { .. }
             | RequestError::NoSpeech => None,
         }
@@ -152,9 +165,10 @@ impl RequestError {
     pub fn wording(&self) -> Option<Wording> {
         match self {
             RequestError::Limited { .. } => Some(words::limited()),
-            RequestError::NoBarcode | RequestError::NoPicture | RequestError::TooManyPixels { .. } => {
-                Some(words::no_barcode())
-            }
+            RequestError::NoBarcode => Some(words::no_barcode()),
+            RequestError::NoPicture | RequestError::PictureKind { .. } => Some(words::picture_kind()),
+            RequestError::PictureDamaged => Some(words::picture_damaged()),
+            RequestError::TooManyPixels { .. } => Some(words::picture_too_large()),
             RequestError::TooLarge { .. } | RequestError::Busy { .. } | RequestError::Slow | RequestError::Broken => {
                 Some(words::busy())
             }

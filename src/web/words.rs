@@ -175,6 +175,30 @@ pub(super) fn no_barcode() -> Wording {
     )
 }
 
+pub(super) fn picture_kind() -> Wording {
+    Wording::new(
+        "无法读取这种格式的图片。请直接拍照，或使用 JPEG、PNG、WebP 格式的照片。",
+        "這種格式的圖片無法讀取。請直接拍照，或使用 JPEG、PNG、WebP 格式的相片。",
+        "This kind of picture cannot be read. Please take a photograph, or use a JPEG, PNG or WebP file.",
+    )
+}
+
+pub(super) fn picture_damaged() -> Wording {
+    Wording::new(
+        "照片已损坏，无法打开。请再拍一次。",
+        "相片已損壞，無法打開。請再拍一次。",
+        "The photograph is damaged. Please take it again.",
+    )
+}
+
+pub(super) fn picture_too_large() -> Wording {
+    Wording::new(
+        "照片尺寸过大。请调低相机的分辨率，或截取条形码部分，再试一次。",
+        "相片尺寸過大。請調低相機的解像度，或只截取條碼部分，再試一次。",
+        "The photograph is too large. Please lower the camera's resolution or crop it to the barcode, and try again.",
+    )
+}
+
 pub(super) fn busy() -> Wording {
     Wording::new(
         "当前查询人数较多，请稍后再试。",

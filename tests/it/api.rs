@@ -64,6 +64,8 @@ fn problems() -> Vec<RequestError> {
         RequestError::Limited { retry_after: wait },
         RequestError::NoBarcode,
         RequestError::NoPicture,
+        RequestError::PictureKind { kind: "HEIC" },
+        RequestError::PictureDamaged,
         RequestError::TooManyPixels { limit: 9 },
         RequestError::Busy { retry_after: wait },
         RequestError::NoSpeech,
@@ -81,6 +83,8 @@ fn problems() -> Vec<RequestError> {
             | RequestError::Limited { .. }
             | RequestError::NoBarcode
             | RequestError::NoPicture
+            | RequestError::PictureKind { .. }
+            | RequestError::PictureDamaged
             | RequestError::TooManyPixels { .. }
             | RequestError::Busy { .. }
             | RequestError::NoSpeech => {}

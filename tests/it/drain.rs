@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use support::gateway::Gateway;
 use support::phone::{Answer, Phone};
+use support::wait::{SOON, eventually};
 
 /// The next request of this method, unanswered.
 fn next(phone: &Phone, method: &str) -> Answer {
@@ -39,6 +40,35 @@ fn a_repeated_bye_is_answered_again_while_the_node_drains() {
     // As if that answer had been lost.
     phone.send("BYE", "q", "", "");
     assert_eq!(phone.receive().expect("the answer again").status, 200);
+    assert_eq!(gateway.wait(Duration::from_secs(10)), Some(0));
+}
+
+#[test]
+fn no_signal_but_kill_ends_a_call_at_once() {
+    let mut gateway = Gateway::start(&[]);
+    let mut phone = Phone::dial(gateway.udp);
+    let others = "HUP USR1 USR2 PIPE ALRM VTALRM PROF IO PWR STKFLT XCPU XFSZ TSTP TTIN TTOU RTMIN RTMIN+1 RTMAX HUP";
+    others.split(' ').for_each(|name| gateway.signal(name));
+    assert_eq!(Phone::new(gateway.udp).options().status, 200, "the node serves on");
+    gateway.signal("QUIT");
+    eventually(SOON, "it drains", || match gateway.health() {
+        health if health["status"] == "draining" => Ok(()),
+        health => Err(health.to_string()),
+    });
+    // A closing terminal is no second signal.
+    gateway.signal("HUP");
+    assert_eq!(phone.request("BYE", "", "").status, 200, "the call is still there");
+    assert_eq!(gateway.wait(Duration::from_secs(10)), Some(0));
+}
+
+#[test]
+fn a_second_signal_hangs_up() {
+    let mut gateway = Gateway::start(&["phone.drain_limit_s=600"]);
+    let phone = Phone::dial(gateway.udp);
+    gateway.signal("INT");
+    std::thread::sleep(Duration::from_millis(400));
+    gateway.signal("INT");
+    let _ = next(&phone, "BYE");
     assert_eq!(gateway.wait(Duration::from_secs(10)), Some(0));
 }
 

@@ -20,5 +20,6 @@ mod recording;
 mod replica;
 mod sip_sheets;
 mod spoken_values;
+mod streams;
 mod studio;
 mod trunks;

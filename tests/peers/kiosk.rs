@@ -144,3 +144,66 @@ fn a_kiosk_under_maintenance_takes_no_scans() {
     assert_eq!(browser.value("document.body.dataset.view"), "maintenance");
     assert_eq!(gateway.metric("jindu_lookups_total{door=\"scan\",result=\"found\"}"), 0.0);
 }
+
+/// Has the page take key events, one list for each key: event, key, code, and what is set besides.
+fn keys(browser: &mut Browser, events: &[(&str, String, String, &str)]) {
+    let made: Vec<String> = events
+        .iter()
+        .map(|(event, key, code, set)| {
+            format!(
+                "new KeyboardEvent({event:?}, {{key: {key:?}, code: {code:?}, bubbles: true, cancelable: true, {set}}})"
+            )
+        })
+        .collect();
+    // Pressed at once; the page handles each late, as when it is busy.
+    let busy = "const until = performance.now() + 25; while (performance.now() < until);";
+    browser.value(&format!(
+        "(() => {{ for (const e of [{}]) {{ {busy} document.body.dispatchEvent(e); }} }})()",
+        made.join(",")
+    ));
+}
+
+#[test]
+fn a_scanner_that_types_in_a_way_of_its_own_is_understood() {
+    let gateway = Gateway::start(&[]);
+    let (receipt, _) = gateway.example("ready");
+    let zh = gateway.scan(&receipt)["stages"]["ready"]["zh"].as_str().expect("words").to_owned();
+    let down = |key: &dyn Fn(char) -> String, code: &dyn Fn(char) -> String, set: &'static str| {
+        receipt.chars().map(|digit| ("keydown", key(digit), code(digit), set)).collect::<Vec<_>>()
+    };
+    let digit = |c: char| format!("Digit{c}");
+    let pad = |c: char| format!("Numpad{c}");
+    let enter = || ("keydown", "Enter".to_owned(), "Enter".to_owned(), "");
+    let by_code = receipt.chars().flat_map(|c| {
+        let alt = |event| (event, "Alt".to_owned(), "AltLeft".to_owned(), "altKey: true");
+        let digits = format!("0{}", u32::from(c));
+        let typed: Vec<_> = digits.chars().map(|d| ("keydown", d.to_string(), pad(d), "altKey: true")).collect();
+        std::iter::once(alt("keydown")).chain(typed).chain([alt("keyup")]).collect::<Vec<_>>()
+    });
+    let ways = [
+        ("codes on the number pad", by_code.collect::<Vec<_>>()),
+        ("Alt on every key", down(&|c| c.to_string(), &digit, "altKey: true")),
+        ("AltGr on every key", down(&|c| c.to_string(), &digit, "altKey: true, ctrlKey: true")),
+        ("an input method", down(&|_| "Process".to_owned(), &digit, "")),
+        ("Num Lock off", down(&|_| "Home".to_owned(), &pad, "")),
+        ("held keys", down(&|c| c.to_string(), &digit, "repeat: true")),
+    ];
+    let mut browser = kiosk(&gateway);
+    for (way, mut events) in ways {
+        // A key that is held from the start is none of a scanner's.
+        events[0].3 = events[0].3.trim_start_matches("repeat: true");
+        events.push(enter());
+        keys(&mut browser, &events);
+        shows(&mut browser, "answer");
+        assert_eq!(browser.text("#stage"), zh, "{way}");
+        browser.click(".answer [data-do=home]");
+        shows(&mut browser, "idle");
+        // The same receipt is taken again once the repetition of a scanner is over.
+        browser.value("new Promise((done) => setTimeout(done, 2100))");
+    }
+    let mut unknown = down(&|_| "Unidentified".to_owned(), &|_| String::new(), "");
+    unknown.push(enter());
+    keys(&mut browser, &unknown);
+    shows(&mut browser, "answer");
+    assert_eq!(browser.errors, Vec::<String>::new());
+}

@@ -58,6 +58,17 @@ const SAVED: [(&str, &str); 25] = [
     ("voice.opus", "-c:a libopus -b:a 32k -ac 2"),
     ("voice.ogg", "-c:a libvorbis -q:a 4"),
     ("voice.flac", "-c:a flac -sample_fmt s32"),
+    ("large.wav", "-c:a pcm_s16le -rf64 always"),
+    ("voice.w64", "-c:a pcm_s16le"),
+    ("voice.aiff", "-c:a pcm_s16be"),
+    ("voice.caf", "-c:a pcm_s16be"),
+    ("alac.m4a", "-c:a alac"),
+    ("alac.caf", "-c:a alac"),
+    ("alac.mov", "-c:a alac"),
+    ("mp3.wav", "-c:a libmp3lame -b:a 96k"),
+    ("mp2.wav", "-c:a mp2 -b:a 96k -ar 32000"),
+    ("adpcm.wav", "-c:a adpcm_ima_wav"),
+    ("ms.wav", "-c:a adpcm_ms"),
 ];
 
 fn saved(folder: &Folder, from: &Path, name: &str, words: &str) -> Vec<u8> {
@@ -107,8 +118,11 @@ fn an_unsupported_format_is_named_with_the_supported_ones() {
         |name: &str, words: &str| decode(&saved(&folder, &from, name, words), LONGEST).expect_err(name).to_string();
     assert!(kind("voice.wma", "-c:a wmav2").contains("WMA"));
     assert!(kind("gsm.wav", "-c:a libgsm_ms -ar 8000").contains("GSM"));
-    assert!(kind("adpcm.wav", "-c:a adpcm_ms").contains("ADPCM"));
-    assert!(kind("voice.aiff", "-c:a pcm_s16be").contains("WAV"));
+    assert!(kind("yamaha.wav", "-c:a adpcm_yamaha").contains("ADPCM"));
+    assert!(kind("voice.wv", "-c:a wavpack").contains("WavPack"));
+    assert!(kind("voice.au", "-c:a pcm_s16be").contains("AU"));
+    assert!(kind("dolby.mp4", "-c:a ac3 -ac 2").contains("AC-3"));
+    assert!(kind("dolby.mkv", "-c:a ac3 -ac 2").contains("AC-3"));
     assert!(kind("surround.flac", "-ac 6").contains("6 channels"));
     assert!(kind("slow.wav", "-ar 4000").contains("4000"));
     assert!(decode(b"#!AMR\n\x3c", LONGEST).expect_err("AMR").to_string().contains("AMR"));

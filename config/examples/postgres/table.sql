@@ -1,5 +1,5 @@
--- A table of cases whose columns have the names in config/jindu.toml, for trials and tests.
-CREATE TABLE public.cases (
+-- A table of cases whose columns have the names in config/jindu.toml, for trials and tests; jindu feed play --sql fills it.
+CREATE TABLE IF NOT EXISTS public.cases (
     receipt text PRIMARY KEY,
     applicant_name text,
     id_tail text,

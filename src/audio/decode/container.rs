@@ -14,6 +14,7 @@ use symphonia::core::meta::MetadataOptions;
 use symphonia::core::packet::Packet;
 
 use super::error::DecodeError;
+use super::kinds;
 use super::opus::{self, OpusError, OpusStream};
 use super::samples::{Channels, SampleSink};
 
@@ -23,12 +24,14 @@ pub(super) fn read(bytes: &[u8], longest: Duration) -> Result<Channels, DecodeEr
     let format = FormatOptions::default();
     let meta =
         MetadataOptions::default().limit_tag_bytes(Limit::Maximum(TAG_BYTES)).limit_visual_bytes(Limit::Maximum(0));
-    let mut reader =
-        symphonia::default::get_probe().probe(&Hint::new(), source, format, meta).map_err(|_| DecodeError::Unknown)?;
-    let track = reader.default_track(TrackType::Audio).ok_or(DecodeError::Unknown)?;
+    let mut reader = symphonia::default::get_probe()
+        .probe(&Hint::new(), source, format, meta)
+        .map_err(|error| unread(bytes, &error))?;
+    let unnamed = || DecodeError::Kind(kinds::of_codec(bytes));
+    let track = reader.default_track(TrackType::Audio).ok_or_else(unnamed)?;
     let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio()).cloned();
-    let (id, parameters) = (track.id, parameters.ok_or(DecodeError::Kind("the sound in this file"))?);
-    let mut decoder = TrackDecoder::new(&parameters)?;
+    let (id, parameters) = (track.id, parameters.ok_or_else(unnamed)?);
+    let mut decoder = TrackDecoder::new(&parameters, bytes)?;
     let companded = [CODEC_ID_PCM_ALAW, CODEC_ID_PCM_MULAW].contains(&parameters.codec);
     let mut sink = SampleSink::new(companded, longest);
     decode_track(&mut *reader, id, &mut decoder, &mut sink)?;
@@ -74,14 +77,15 @@ enum TrackDecoder {
 }
 
 impl TrackDecoder {
-    fn new(parameters: &AudioCodecParameters) -> Result<TrackDecoder, DecodeError> {
+    /// `file` is the whole file, for the name of a codec that is not supported.
+    fn new(parameters: &AudioCodecParameters, file: &[u8]) -> Result<TrackDecoder, DecodeError> {
         if parameters.codec == CODEC_ID_OPUS {
             let head = parameters.extra_data.as_deref().unwrap_or_default();
             let channels = parameters.channels.as_ref().map(|channels| channels.count());
             return OpusStream::new(head, channels).map(TrackDecoder::Opus).map_err(opus_error);
         }
         let decoder = symphonia::default::get_codecs().make_audio_decoder(parameters, &AudioDecoderOptions::default());
-        let decoder = decoder.map_err(|_| DecodeError::Kind("the sound in this file"))?;
+        let decoder = decoder.map_err(|_| DecodeError::Kind(kinds::of_codec(file)))?;
         Ok(TrackDecoder::Other { decoder, pcm: Vec::new() })
     }
 
@@ -107,6 +111,23 @@ impl TrackDecoder {
             }
         }
     }
+}
+
+/// Why a container cannot be read. One that begins as a recording does is damaged, and nothing else.
+fn unread(bytes: &[u8], error: &Error) -> DecodeError {
+    let is = |at: usize, magic: &[u8]| bytes.get(at..at + magic.len()) == Some(magic);
+    let name = match () {
+        () if is(0, b"RIFF") => "WAV",
+        () if is(0, b"fLaC") => "FLAC",
+        () if is(0, b"OggS") => "Ogg",
+        () if is(0, b"ID3") || is(0, b"\xFF\xFB") => "MP3",
+        () if is(4, b"ftyp") => "M4A",
+        () if is(0, b"\x1A\x45\xDF\xA3") => "WebM",
+        () if is(0, b"FORM") && (is(8, b"AIFF") || is(8, b"AIFC")) => "AIFF",
+        () if is(0, b"caff") => "CAF",
+        () => return DecodeError::Unknown,
+    };
+    DecodeError::Broken(format!("{name}: {error}"))
 }
 
 fn opus_error(error: OpusError) -> DecodeError {

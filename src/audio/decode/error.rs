@@ -1,5 +1,6 @@
 //! Why a file is not a usable recording.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Why a file is not a usable recording, and what its sender can do.
@@ -10,7 +11,7 @@ pub enum DecodeError {
     Empty,
     /// A known kind of file that is not supported.
     #[error("{0} is not supported: save it as WAV, FLAC, MP3, M4A or Opus")]
-    Kind(&'static str),
+    Kind(Cow<'static, str>),
     /// No known kind of file.
     #[error("this is not a recording: send WAV, FLAC, MP3, M4A, WebM or Ogg")]
     Unknown,

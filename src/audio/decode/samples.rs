@@ -17,7 +17,8 @@ pub(super) struct Channels {
 }
 
 impl Channels {
-    /// The mean of both channels; the louder one alone if the other is a dead input, whose silence would cost 6 dB.
+    /// The mean of both channels; the louder one alone if the other is a dead input, whose silence would cost 6 dB, or
+    /// if they cancel each other, as those of a cable with one reversed polarity do.
     pub(super) fn mixed(self) -> Vec<f32> {
         if self.right.is_empty() {
             return self.left;
@@ -29,9 +30,31 @@ impl Channels {
         if left < right * DEAD {
             return self.right;
         }
+        if self.cancelled() > CANCELLED_MAX {
+            return if left < right { self.right } else { self.left };
+        }
         let mut mixed = self.left;
         mixed.iter_mut().zip(&self.right).for_each(|(left, right)| *left = (*left + right) / 2.0);
         mixed
+    }
+}
+
+impl Channels {
+    /// The part of the sound's power that the mean of the channels would lose: 0 to 1. A moment in which only one
+    /// channel sounds loses nothing so.
+    fn cancelled(&self) -> f64 {
+        let window = (self.rate / WINDOWS_PER_S).max(1) as usize;
+        let (mut lost, mut all) = (0.0, 0.0);
+        for (left, right) in self.left.chunks(window).zip(self.right.chunks(window)) {
+            let louder = power(left).max(power(right));
+            let pairs = left.iter().zip(right);
+            let mean: f64 = pairs.map(|(left, right)| f64::from((left + right) / 2.0).powi(2)).sum();
+            all += louder;
+            if mean < louder * CANCELLING {
+                lost += louder;
+            }
+        }
+        if all > 0.0 { lost / all } else { 0.0 }
     }
 }
 
@@ -97,6 +120,11 @@ impl SampleSink {
 
 /// 20 dB below the other channel.
 const DEAD: f64 = 0.01;
+/// Both channels are compared for moments of 20 ms.
+const WINDOWS_PER_S: u32 = 50;
+/// The mean of a moment with one silent channel has 0.25 of the other's power.
+const CANCELLING: f64 = 0.15;
+const CANCELLED_MAX: f64 = 0.05;
 /// The sample rates of recordings.
 const RATES: std::ops::RangeInclusive<u32> = 8000..=192_000;
 /// Both channels together: eleven minutes at 48 kHz in stereo, in 256 MB.

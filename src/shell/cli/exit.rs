@@ -11,7 +11,7 @@ pub(crate) fn done(result: Result<(), String>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("jindu: {error}");
+            complain(&format!("jindu: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -25,12 +25,17 @@ pub(crate) fn coded(result: Result<ExitCode, Errors>) -> ExitCode {
 /// 64 for wrong settings or files: nothing was opened.
 pub(crate) fn wrong(errors: &[String]) -> ExitCode {
     for error in errors {
-        eprintln!("{error}");
+        complain(error);
     }
     if errors.len() > 1 {
-        eprintln!("{} errors; nothing was changed", errors.len());
+        complain(&format!("{} errors; nothing was changed", errors.len()));
     }
     ExitCode::from(USAGE)
+}
+
+/// Prints a line to the standard error output, whether or not it can be written.
+fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Prints what clap says: 0 for help, 64 for a wrong command line.

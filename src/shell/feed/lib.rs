@@ -5,6 +5,7 @@ pub mod input;
 pub mod keys;
 pub mod pack;
 pub mod play;
+mod sql;
 pub mod text;
 pub mod verify;
 

@@ -9,9 +9,10 @@ use jiff::tz::TimeZone;
 
 use inquiry::WorkingDays;
 use replica::gate::{self, FileKind};
-use replica::{CaseRecord, Event, SimulatedOffice};
+use replica::{Event, SimulatedOffice};
 
 use super::pack::{PackError, Packed, Packer};
+use super::sql;
 use os::clock;
 
 /// The parameters of the simulation.
@@ -93,27 +94,20 @@ impl Put {
     fn all(&mut self, office: &SimulatedOffice) -> Result<(), String> {
         match self {
             Put::Files(packer) => print_packed(snapshot(packer, office)),
-            Put::Sql(out) => {
-                let text = sql_of(office.cases().map(put_sql));
-                out.write_all(format!("{SQL_TABLE}BEGIN;\nDELETE FROM cases;\n{text}COMMIT;\n").as_bytes())
-                    .and_then(|()| out.flush())
-                    .map_err(|error| format!("cannot print: {error}"))
-            }
+            Put::Sql(out) => out
+                .write_all(sql::table_of(office.cases()).as_bytes())
+                .and_then(|()| out.flush())
+                .map_err(|error| format!("cannot print: {error}")),
         }
     }
 
     fn changes(&mut self, events: &[Event]) -> Result<(), String> {
         match self {
             Put::Files(packer) => print_packed(changes(packer, events)),
-            Put::Sql(out) => {
-                let text = sql_of(events.iter().map(|event| match event {
-                    Event::Put(case) => put_sql(case),
-                    Event::Gone(case) => format!("DELETE FROM cases WHERE receipt = '{}';", case.receipt),
-                }));
-                out.write_all(format!("BEGIN;\n{text}COMMIT;\n").as_bytes())
-                    .and_then(|()| out.flush())
-                    .map_err(|error| format!("cannot print: {error}"))
-            }
+            Put::Sql(out) => out
+                .write_all(sql::transaction_of(events).as_bytes())
+                .and_then(|()| out.flush())
+                .map_err(|error| format!("cannot print: {error}")),
         }
     }
 }
@@ -141,39 +135,3 @@ fn print_packed(packed: Result<Packed, PackError>) -> Result<(), String> {
     let mut out = io::stdout().lock();
     out.write_all(line.as_bytes()).and_then(|()| out.flush()).map_err(|error| format!("cannot print: {error}"))
 }
-
-fn sql_of(statements: impl Iterator<Item = String>) -> String {
-    statements.map(|statement| statement + "\n").collect()
-}
-
-/// The statement of one case. Its values are the simulation's own codes, digits and dates, and need no escaping.
-fn put_sql(case: &CaseRecord) -> String {
-    let text = |text: Option<&str>| text.map_or_else(|| "NULL".into(), |text| format!("'{text}'"));
-    let pauses = serde_json::to_string(&case.pauses).expect("pauses are JSON");
-    let items = serde_json::to_string(&case.items).expect("words are JSON");
-    format!(
-        "INSERT INTO cases VALUES ('{}',{},'{}','{}','{}','{}','{}','{}','{pauses}','{items}',{},{},{}) \
-         ON CONFLICT (receipt) DO UPDATE SET id_tail=EXCLUDED.id_tail, stage=EXCLUDED.stage, \
-         document=EXCLUDED.document, case_type=EXCLUDED.case_type, hall=EXCLUDED.hall, \
-         accepted_on=EXCLUDED.accepted_on, stage_on=EXCLUDED.stage_on, pauses=EXCLUDED.pauses, items=EXCLUDED.items, \
-         waybill_tail=EXCLUDED.waybill_tail, minor=EXCLUDED.minor, version=EXCLUDED.version;",
-        case.receipt,
-        text(case.id_tail.as_deref()),
-        case.stage.code(),
-        case.document,
-        case.case_type,
-        case.hall,
-        case.accepted_on,
-        case.stage_on,
-        text(case.waybill_tail.as_deref()),
-        case.minor,
-        case.version
-    )
-}
-
-const SQL_TABLE: &str = "\
-CREATE TABLE IF NOT EXISTS cases (
-  receipt text PRIMARY KEY, id_tail text, stage text NOT NULL, document text NOT NULL, case_type text NOT NULL,
-  hall text NOT NULL, accepted_on date NOT NULL, stage_on date NOT NULL, pauses jsonb NOT NULL, items jsonb NOT NULL,
-  waybill_tail text, minor boolean NOT NULL, version bigint NOT NULL);
-";

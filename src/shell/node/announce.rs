@@ -7,7 +7,6 @@ use config::Settings;
 use replica::sample::Example;
 use studio_store::accounts::initial::InitialAccount;
 
-use crate::Fault;
 use crate::sockets::Sockets;
 
 /// What a start prints before the ready line.
@@ -19,7 +18,7 @@ pub(crate) struct Welcome<'a> {
 }
 
 /// Prints the welcome, then the ready line, by which a program knows that every socket is open.
-pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome<'_>) -> Result<(), Fault> {
+pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome<'_>) {
     let phone: Vec<String> =
         sockets.sip.listening().iter().map(|(transport, address)| format!("{}:{address}", transport.name())).collect();
     let pages: Vec<String> = sockets.web.addresses().iter().map(|address| format!("http://{address}")).collect();
@@ -32,9 +31,11 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
     }
     text.push_str(&format!("ready phone={} web={}\n", phone.join(","), pages.join(",")));
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| format!("cannot print: {error}"))?;
+    // A node serves, whoever reads its output: a closed terminal or pipe ends no call.
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        tracing::warn!(%error, "the standard output cannot be written");
+    }
     tracing::info!(phone = phone.join(","), web = pages.join(","), "ready");
-    Ok(())
 }
 
 fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples: &[Example]) -> String {

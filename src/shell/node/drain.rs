@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use phone::Registry;
 
 use crate::Fault;
-use crate::signals::Signals;
+use crate::signals::{Asked, Signals};
 
 /// Serves until a signal, then drains until the last call, the limit or a second signal. `transport` is the task that
 /// receives SIP messages; it ends only when it fails.
@@ -25,15 +25,15 @@ pub(crate) async fn serve_and_drain(
     mut transport: JoinHandle<io::Error>,
     settings: &config::Phone,
 ) -> Result<(), Fault> {
-    tokio::select! {
-        () = signals.next() => {}
+    let signal = tokio::select! {
+        signal = end(&mut signals) => signal,
         ended = &mut transport => {
             let error = ended.unwrap_or_else(io::Error::other);
             tracing::error!(%error, "the SIP transport failed");
             return Err(format!("the SIP transport failed: {error}"));
         }
-    }
-    tracing::info!(calls = registry.calls(), "draining: no new calls; a second signal ends at once");
+    };
+    tracing::info!(signal, calls = registry.calls(), "draining: no new calls; a second signal ends at once");
     tokio::select! {
         // The sockets stay open for a while, so that balancers see the 503 before connections are refused.
         _ = async { tokio::join!(registry.drain(), tokio::time::sleep(settings.drain_min)) } => {}
@@ -41,11 +41,34 @@ pub(crate) async fn serve_and_drain(
             tracing::warn!(calls = registry.calls(), "the drain limit is over");
             end_calls(registry, AFTER_LIMIT).await;
         }
-        () = signals.next() => end_calls(registry, AFTER_SECOND_SIGNAL).await,
+        () = second(&mut signals) => end_calls(registry, AFTER_SECOND_SIGNAL).await,
     }
     transport.abort();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Waits for a signal that ends the node, and gives its name.
+async fn end(signals: &mut Signals) -> &'static str {
+    loop {
+        match signals.next().await {
+            Asked::End(name) => return name,
+            Asked::HangUp => return "HUP",
+            Asked::Reload => tracing::info!("HUP: the node serves on; a release goes live by jindu publish"),
+        }
+    }
+}
+
+/// Waits for a signal that ends a draining node. One that comes with the first is the same one, sent by a terminal and by
+/// the program that started the node; and a terminal that closes asks for no more than a drain.
+async fn second(signals: &mut Signals) {
+    let first = tokio::time::Instant::now();
+    loop {
+        match signals.next().await {
+            Asked::End(_) if first.elapsed() >= SAME_SIGNAL => return,
+            Asked::End(_) | Asked::HangUp | Asked::Reload => {}
+        }
+    }
 }
 
 /// Hangs up all calls, and waits up to `limit` for replies to the BYEs.
@@ -54,6 +77,7 @@ async fn end_calls(registry: &Registry, limit: Duration) {
     let _ = tokio::time::timeout(limit, registry.drain()).await;
 }
 
+const SAME_SIGNAL: Duration = Duration::from_millis(250);
 const AFTER_SECOND_SIGNAL: Duration = Duration::from_millis(500);
 /// A BYE is repeated three times in it.
 const AFTER_LIMIT: Duration = Duration::from_secs(4);

@@ -65,7 +65,7 @@ async fn run(
     // Before the ready line, since who reads it may send a signal at once.
     let signals = Signals::new()?;
     let examples = serves_sample(settings, &replica).then_some(&*hotline.examples);
-    announce(settings, &sockets, &Welcome { examples, accounts: &accounts })?;
+    announce(settings, &sockets, &Welcome { examples, accounts: &accounts });
     let (stop, stopping) = watch::channel(false);
     user_agent.ping_peers();
     let transport = tokio::spawn(sockets.sip.run(user_agent));

@@ -1,5 +1,5 @@
 //! What the operating system gives: clocks, random numbers, the data folder and its disk, listening and control sockets,
-//! logs, work at a low priority.
+//! logs, signals, work at a low priority.
 
 pub mod background;
 pub mod clock;
@@ -7,4 +7,5 @@ pub mod control;
 pub mod datagrams;
 pub mod folder;
 pub mod logs;
+pub mod signals;
 pub mod sockets;

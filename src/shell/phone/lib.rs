@@ -29,7 +29,7 @@ pub use recording_service::RecordingService;
 pub use registry::Registry;
 pub use services::Services;
 pub use take_store::TakeStore;
-pub use transport::{Receiver, TransportLayer};
+pub use transport::{Backlog, Receiver, TransportLayer};
 pub use trunk_status::{PeerStatus, TrunkStatus, TrunksStatus, ask as trunk_status, listen as listen_trunk_status};
 pub use trunks::{TrunkState, Trunks};
 pub use user_agent::UserAgent;

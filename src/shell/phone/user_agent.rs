@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::timeout;
 
 use super::calls::{self, Start, Unanswered};
 use super::peers::{Listener, Pings};
 use super::registry::Registry;
 use super::services::{Services, Shared};
-use super::transport::{Receiver, TransportLayer};
+use super::transport::{Backlog, Receiver, TransportLayer};
 use super::trunks::Permit;
 use call::{Input, NewCall, Overload, Rejection};
 use inquiry::{Availability, CallOutcome, Capacity};
@@ -75,18 +76,50 @@ impl UserAgent {
     }
 
     /// Gives a message to its call.
-    fn deliver(&self, inbox: Option<Sender<Input>>, message: Message, arrival: &Arrival) {
+    fn deliver(&self, inbox: Option<Sender<Input>>, message: Message, arrival: &Arrival) -> Option<Backlog> {
         self.registry.heard();
-        let given = match inbox {
-            Some(inbox) => inbox.try_send(Input::Sip(Box::new((message, *arrival)))),
-            None => return self.no_such_call(&message, arrival),
+        let Some(inbox) = inbox else {
+            self.no_such_call(&message, arrival);
+            return None;
         };
-        match given {
-            Ok(()) => {}
-            // A far end that sends more than a call can take sends it again.
-            Err(TrySendError::Full(_)) => self.metrics().sip_dropped.inc(SipDrop::Full),
-            Err(TrySendError::Closed(Input::Sip(sip))) => self.no_such_call(&sip.0, &sip.1),
-            Err(TrySendError::Closed(_)) => {}
+        match inbox.try_send(Input::Sip(Box::new((message, *arrival)))) {
+            Ok(()) => None,
+            Err(TrySendError::Full(input)) if arrival.transport == Transport::Tcp => {
+                let agent = self.this.upgrade()?;
+                Some(Box::pin(async move { agent.deliver_later(&inbox, input).await }))
+            }
+            // A far end that sends more datagrams than a call can take sends them again.
+            Err(TrySendError::Full(_)) => {
+                self.metrics().sip_dropped.inc(SipDrop::Full);
+                None
+            }
+            Err(TrySendError::Closed(input)) => {
+                self.returned(input);
+                None
+            }
+        }
+    }
+
+    /// Waits until a call takes a message, which its far end does not send again.
+    async fn deliver_later(&self, inbox: &Sender<Input>, input: Input) {
+        match timeout(INBOX_PATIENCE, inbox.reserve()).await {
+            Ok(Ok(place)) => place.send(input),
+            Ok(Err(_)) => self.returned(input),
+            Err(_) => {
+                self.metrics().sip_dropped.inc(SipDrop::Full);
+                if let Input::Sip(sip) = input
+                    && sip.0.method().is_some_and(|method| *method != Method::Ack)
+                {
+                    self.reply(self.dispatcher.reject(&sip.0, &sip.1, 503));
+                }
+            }
+        }
+    }
+
+    /// A message whose call has gone meanwhile.
+    fn returned(&self, input: Input) {
+        if let Input::Sip(sip) = input {
+            self.no_such_call(&sip.0, &sip.1);
         }
     }
 
@@ -191,7 +224,7 @@ impl UserAgent {
             // Once a call is gone, an INVITE that takes its place begins the next one under the same key.
             if let (Some(renewed), Some(agent)) = (call.await, this.upgrade()) {
                 let (message, arrival) = renewed;
-                agent.message(*message, &arrival);
+                let _ = agent.message(*message, &arrival);
             }
         });
     }
@@ -235,13 +268,13 @@ impl Receiver for UserAgent {
         }
     }
 
-    fn message(&self, message: Message, arrival: &Arrival) {
+    fn message(&self, message: Message, arrival: &Arrival) -> Option<Backlog> {
         let received = clock::now();
         if let Some(method) = message.method() {
             self.metrics().sip_requests.inc(method.into());
         }
         if self.pings.take(&message) {
-            return;
+            return None;
         }
         let key = message.leg_key();
         let inbox = self.registry.inbox(&key);
@@ -266,13 +299,14 @@ impl Receiver for UserAgent {
                 }
                 self.reply(reply);
             }
-            Disposition::Leg => self.deliver(inbox, message, arrival),
+            Disposition::Leg => return self.deliver(inbox, message, arrival),
             Disposition::Invite if self.overload.sheds(received) => {
                 self.count_shed(arrival);
                 self.reply(self.dispatcher.unavailable(&message, arrival, state));
             }
             Disposition::Invite => self.new_call(received, key, message, arrival, (state, capacity)),
         }
+        None
     }
 
     fn malformed(&self, malformed: &MalformedMessage, arrival: &Arrival) {
@@ -285,3 +319,5 @@ impl Receiver for UserAgent {
 }
 
 const UNAVAILABLE: &[u8] = b"SIP/2.0 503";
+/// How long the reading of a stream waits for a call that takes no message.
+const INBOX_PATIENCE: Duration = Duration::from_secs(2);

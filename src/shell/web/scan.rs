@@ -150,7 +150,7 @@ impl ScanService {
             photograph.barcode(limits, || began.elapsed(), is_receipt)
         });
         // A panic in a decoder is a picture that cannot be read.
-        Ok(search.await.map_err(|_| RequestError::NoPicture)??)
+        Ok(search.await.map_err(|_| RequestError::PictureDamaged)??)
     }
 
     async fn shown(&self, scan: &Scan, code: &Private<String>) -> Result<Reply, RequestError> {

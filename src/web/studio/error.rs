@@ -172,6 +172,8 @@ fn of_request(problem: &RequestError) -> Message {
         | RequestError::Limited { .. }
         | RequestError::NoBarcode
         | RequestError::NoPicture
+        | RequestError::PictureKind { .. }
+        | RequestError::PictureDamaged
         | RequestError::TooManyPixels { .. }
         | RequestError::NoSpeech => format!("请求有误：{problem}"),
     };

@@ -17,7 +17,7 @@ import { draw as drawWave, joined, wav } from "./wave.js";
 
 const PRESENT_MS = 8000;
 const NOTHING_MS = 8000;
-const FILE_TYPES = ".wav,.mp3,.m4a,.mp4,.aac,.webm,.ogg,.opus,.flac,audio/*";
+const FILE_TYPES = ".wav,.mp3,.m4a,.mp4,.aac,.webm,.ogg,.opus,.flac,.caf,.mov,.aif,.aiff,.w64,.bwf,audio/*";
 
 export async function record({ main, rest: [lang, id] }) {
   const [slot] = await Promise.all([get(query("slot", { lang, slot: id })).catch(alone), slots.recent(60000).catch(() => {})]);

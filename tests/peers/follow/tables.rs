@@ -10,6 +10,7 @@ use inquiry::Stage;
 use replica::upstream::UpstreamErrorKind;
 use replica_store::postgres::verify;
 use replica_store::{Decision, Reply, Request};
+use support::command::done;
 use support::folder::Folder;
 use support::postgres::{Cluster, cases};
 use support::wait::{SOON, eventually};
@@ -345,4 +346,22 @@ fn connections_that_are_cut_anywhere_and_limits_of_the_role_cost_nothing() {
     assert_eq!(troubles, [UpstreamErrorKind::Unreachable], "a cut is no fault of a certificate");
     let straight = Node { settings: settings(&cluster, "primary", &[]), ..node };
     assert_eq!(straight.same(&folder), 400);
+}
+
+#[test]
+fn the_sample_as_sql_fills_the_table_of_the_guide_and_is_followed() {
+    let (cluster, folder) = (Cluster::shared("sample_sql"), Folder::new());
+    let words = "feed play --sql --cases 300 --changes 60 --rate 100000 --every-ms 50";
+    let sql = done(folder.path(), &words.split(' ').collect::<Vec<_>>());
+    // What it begins with may run again, as after a restart.
+    for _ in 0..2 {
+        cluster.sql(&sql);
+    }
+    let count = |of: &str| cluster.sql(&format!("SELECT count(*) FROM cases WHERE {of}")).trim().to_owned();
+    assert_ne!(count("waybill IS NOT NULL AND stage = 'posted'"), "0");
+    assert_ne!(count("cardinality(items) > 0 AND stage = 'supplement'"), "0");
+    let node = follow(&cluster, &folder, &[]);
+    node.until_copied(1);
+    assert_eq!(node.same(&folder).to_string(), count("true"));
+    assert_eq!(node.quarantined(), 0);
 }

@@ -140,7 +140,7 @@ fn give(datagram: &Datagram<'_>, local: SocketAddr, receiver: &dyn Receiver) {
         return;
     }
     match parse_datagram(octets) {
-        Ok(message) => receiver.message(message, &arrival),
+        Ok(message) => drop(receiver.message(message, &arrival)),
         Err(malformed) => receiver.malformed(&malformed, &arrival),
     }
 }
@@ -155,7 +155,8 @@ async fn accept(listener: TcpListener, streams: Arc<Streams>, receiver: Arc<dyn 
                 }
                 let Ok(local) = stream.local_addr() else { continue };
                 let arrival = Arrival { transport: Transport::Tcp, source, local };
-                streams.adopt(stream, arrival, Arc::clone(&receiver));
+                let _ = stream.set_nodelay(true);
+                streams.accept(stream, arrival, Arc::clone(&receiver));
             }
             Err(error) if is_of_one_peer(&error) => {}
             // Out of file descriptors: the other sockets go on, and this passes.

@@ -3,18 +3,22 @@
 //! ```text
 //!  UDP socket ── one task ───────────► parse ──► Receiver
 //!  TCP listener ── one task ── accept ──► Streams ── read, frame ──► Receiver
-//!                                            └─ bounded queue ── write ◄── Sender
+//!                                            └─ bounded outbox ── write ◄── Sender
 //! ```
 //!
 //! The layer knows nothing of calls: it gives each message to a [`Receiver`], which also says who may connect.
 
+mod connection;
 mod listen;
+mod outbox;
 mod receiver;
 mod sender;
+#[cfg(test)]
+mod stream_tests;
 mod streams;
 #[cfg(test)]
 mod tests;
 
 pub use listen::TransportLayer;
-pub use receiver::Receiver;
+pub use receiver::{Backlog, Receiver};
 pub(crate) use sender::Sender;

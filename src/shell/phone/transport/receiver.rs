@@ -1,9 +1,14 @@
 //! What the transport layer gives its messages to.
 
+use std::future::Future;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::time::Duration;
 
 use sip::{Arrival, MalformedMessage, Message, Transport};
+
+/// Ends once a message that had to wait is taken, or is answered otherwise.
+pub type Backlog = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Takes what the sockets receive. No method may block: all of them run on the tasks that read the sockets.
 pub trait Receiver: Send + Sync {
@@ -16,8 +21,9 @@ pub trait Receiver: Send + Sync {
     /// Whether a datagram is answered without being parsed, because more calls come than are answered in time.
     fn sheds(&self, datagram: &[u8], arrival: &Arrival) -> bool;
 
-    /// Takes one message.
-    fn message(&self, message: Message, arrival: &Arrival);
+    /// Takes one message. A stream is read on once the backlog is over, since its far end sends nothing twice; after a
+    /// datagram there is none.
+    fn message(&self, message: Message, arrival: &Arrival) -> Option<Backlog>;
 
     /// Takes what could not be parsed; the sender is answered where RFC 3261 requires it.
     fn malformed(&self, malformed: &MalformedMessage, arrival: &Arrival);

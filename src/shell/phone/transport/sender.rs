@@ -9,8 +9,10 @@ use bytes::Bytes;
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio::time::timeout;
 
+use super::connection::WRITE_LIMIT;
+use super::outbox::Waiting;
 use super::receiver::Receiver;
-use super::streams::{Queued, Streams, WRITE_LIMIT};
+use super::streams::Streams;
 use sip::{Arrival, Outgoing, Target, Transport};
 
 /// The UDP sockets, by the address that each is bound to.
@@ -41,10 +43,10 @@ impl Sender {
                 }
             }
             Target::Same { transport: Transport::Tcp, local, peer, otherwise } => {
-                self.on_stream(bytes, local, peer, otherwise.map(|target| *target), failed);
+                self.on_stream(Waiting::new(bytes, failed), local, peer, otherwise.map(|target| *target));
             }
             Target::Address { transport: Transport::Tcp, local, to } => {
-                self.on_stream(bytes, local, to, None, failed);
+                self.on_stream(Waiting::new(bytes, failed), local, to, None);
             }
             Target::Host { transport, local, host, port } => {
                 self.resolve(bytes, transport, local, host, port, failed);
@@ -68,39 +70,22 @@ impl Sender {
         }
     }
 
-    fn on_stream(
-        &self,
-        bytes: Bytes,
-        local: SocketAddr,
-        peer: SocketAddr,
-        otherwise: Option<Target>,
-        failed: impl FnOnce() + Send + 'static,
-    ) {
-        match self.streams.send(peer, bytes) {
-            Queued::Yes => {}
-            Queued::Full => failed(),
-            Queued::NoStream(bytes) => match otherwise {
-                Some(Target::Address { to, .. }) if to != peer => self.on_stream(bytes, local, to, None, failed),
-                Some(_) | None => self.connect(bytes, local, peer, failed),
-            },
+    fn on_stream(&self, message: Waiting, local: SocketAddr, peer: SocketAddr, otherwise: Option<Target>) {
+        let Err(message) = self.streams.send(peer, message) else { return };
+        match otherwise {
+            Some(Target::Address { to, .. }) if to != peer => self.on_stream(message, local, to, None),
+            Some(_) | None => self.connect(message, local, peer),
         }
     }
 
     /// `local` is the listener that responses are to reach, as this connection's own port accepts none.
-    fn connect(&self, bytes: Bytes, local: SocketAddr, peer: SocketAddr, failed: impl FnOnce() + Send + 'static) {
-        let Some(receiver) = self.receiver.upgrade() else { return failed() };
-        let streams = Arc::clone(&self.streams);
-        tokio::spawn(async move {
-            let sent = match timeout(CONNECT_LIMIT, TcpStream::connect(peer)).await {
-                Ok(Ok(stream)) => {
-                    let arrival = Arrival { transport: Transport::Tcp, source: peer, local };
-                    streams.adopt(stream, arrival, receiver).try_send(bytes).is_ok()
-                }
-                Ok(Err(_)) | Err(_) => false,
-            };
-            if !sent {
-                failed();
-            }
+    fn connect(&self, message: Waiting, local: SocketAddr, peer: SocketAddr) {
+        let Some(receiver) = self.receiver.upgrade() else { return message.fail() };
+        let arrival = Arrival { transport: Transport::Tcp, source: peer, local };
+        self.streams.connect(message, arrival, receiver, async move {
+            let stream = timeout(CONNECT_LIMIT, TcpStream::connect(peer)).await??;
+            let _ = stream.set_nodelay(true);
+            Ok(stream)
         });
     }
 

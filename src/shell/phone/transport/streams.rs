@@ -1,46 +1,44 @@
-//! The stream connections, by their far end.
+//! The stream connections, by their far end: who may have one, and which one a message takes.
 //!
-//! A connection is two tasks: one reads and frames, one writes what its bounded queue holds. At the limit of
-//! connections, one that never completed a message is closed for a newer one, else the one that was silent longest.
+//! ```text
+//!  accept ──► limits ──┬─► open ──► read, write (connection.rs) ──► gone
+//!  connect ────────────┘
+//! ```
+//!
+//! At the limit of an address, or of all, an idle connection gives way to a newer one: first those that never completed a
+//! message, then the one that was silent longest. One that is in use keeps its place, and the newer one is closed.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Notify, mpsc};
-use tokio::time::timeout;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 
+use super::connection::{self, Ends};
+use super::outbox::{Outbox, Refused, Waiting};
 use super::receiver::Receiver;
 use os::clock;
-use sip::{Arrival, Frame, StreamFramer};
+use sip::Arrival;
 
 /// All connections.
 #[derive(Default)]
 pub(super) struct Streams {
     open: Mutex<HashMap<SocketAddr, Stream>>,
+    /// Octets that wait to be written.
+    octets: Arc<AtomicUsize>,
 }
 
 struct Stream {
-    queue: mpsc::Sender<Bytes>,
-    /// Closes the connection; also identifies it: a later one with the same far end has another.
+    /// Also identifies the connection: a later one with the same far end has another.
+    outbox: Arc<Outbox>,
     close: Arc<Notify>,
     heard: Instant,
     spoke: bool,
-}
-
-/// What became of bytes for a connection.
-pub(super) enum Queued {
-    Yes,
-    /// The far end reads too slowly: the bytes are dropped.
-    Full,
-    /// There is no such connection; the bytes come back.
-    NoStream(Bytes),
 }
 
 impl Streams {
@@ -48,131 +46,128 @@ impl Streams {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues bytes for the connection with a peer; never waits.
-    pub(super) fn send(&self, peer: SocketAddr, bytes: Bytes) -> Queued {
-        match self.lock().get(&peer).map(|stream| &stream.queue) {
-            Some(queue) => queue.try_send(bytes).into(),
-            None => Queued::NoStream(bytes),
+    /// Queues a message for the connection with a peer; never waits. It comes back if there is no such connection. A
+    /// connection whose far end reads too little is closed, and the message fails.
+    pub(super) fn send(&self, peer: SocketAddr, message: Waiting) -> Result<(), Waiting> {
+        let found = self.lock().get(&peer).map(|stream| (Arc::clone(&stream.outbox), Arc::clone(&stream.close)));
+        let Some((outbox, close)) = found else { return Err(message) };
+        match outbox.push(message) {
+            Ok(()) => Ok(()),
+            Err(Refused::Closed(message)) => Err(message),
+            Err(Refused::Full(message)) => {
+                close.notify_one();
+                message.fail();
+                Ok(())
+            }
         }
     }
 
-    /// Takes a connection into service, and returns its queue.
-    pub(super) fn adopt(
+    /// Serves a connection that a peer opened, or closes it if the limits allow no other.
+    pub(super) fn accept<S>(self: &Arc<Self>, stream: S, arrival: Arrival, receiver: Arc<dyn Receiver>)
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        if self.make_room(arrival.source.ip()) {
+            // A far end that begins again from the same port has given up the connection before.
+            let ends = enter(&mut self.lock(), arrival.source, &self.octets);
+            tokio::spawn(connection::serve(stream, ends, arrival, receiver, Arc::clone(self)));
+        }
+    }
+
+    /// Opens a connection for a message. Messages that come meanwhile share it.
+    pub(super) fn connect<S, F>(
         self: &Arc<Self>,
-        stream: TcpStream,
+        message: Waiting,
         arrival: Arrival,
         receiver: Arc<dyn Receiver>,
-    ) -> mpsc::Sender<Bytes> {
-        let _ = stream.set_nodelay(true);
-        let (reader, writer) = stream.into_split();
-        let (queue, waiting) = mpsc::channel(STREAM_QUEUE);
-        let close = Arc::new(Notify::new());
-        self.insert(arrival.source, queue.clone(), Arc::clone(&close));
-        tokio::spawn(write(writer, waiting));
-        let streams = Arc::clone(self);
-        let answers = queue.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = read(reader, &arrival, &*receiver, &streams, &answers) => {}
-                () = close.notified() => {}
-            }
-            streams.remove(arrival.source, &close);
-        });
-        queue
-    }
-
-    fn insert(&self, peer: SocketAddr, queue: mpsc::Sender<Bytes>, close: Arc<Notify>) {
-        let mut open = self.lock();
-        if open.len() >= STREAMS_MAX {
-            make_room(&mut open);
+        connecting: F,
+    ) where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+        F: Future<Output = io::Result<S>> + Send + 'static,
+    {
+        let peer = arrival.source;
+        let ends = self.enter_if_none(peer);
+        if let Err(message) = self.send(peer, message) {
+            message.fail();
         }
-        open.insert(peer, Stream { queue, close, heard: clock::now(), spoke: false });
+        let Some(ends) = ends else { return };
+        let streams = Arc::clone(self);
+        tokio::spawn(async move {
+            match connecting.await {
+                Ok(stream) => connection::serve(stream, ends, arrival, receiver, streams).await,
+                Err(error) => {
+                    tracing::debug!(%error, "a connection could not be opened");
+                    streams.remove(peer, &ends.outbox);
+                    ends.outbox.close();
+                }
+            }
+        });
     }
 
-    fn remove(&self, peer: SocketAddr, close: &Arc<Notify>) {
+    /// Enters a connection that is to be opened; `None` if there is one.
+    fn enter_if_none(&self, peer: SocketAddr) -> Option<Ends> {
         let mut open = self.lock();
-        if open.get(&peer).is_some_and(|stream| Arc::ptr_eq(&stream.close, close)) {
+        let has_one = open.get(&peer).is_some_and(|stream| !stream.outbox.is_finished());
+        (!has_one).then(|| enter(&mut open, peer, &self.octets))
+    }
+
+    /// Removes a connection, unless a later one has taken its place.
+    pub(super) fn remove(&self, peer: SocketAddr, outbox: &Arc<Outbox>) {
+        let mut open = self.lock();
+        if open.get(&peer).is_some_and(|stream| Arc::ptr_eq(&stream.outbox, outbox)) {
             open.remove(&peer);
         }
     }
 
-    fn heard(&self, peer: SocketAddr, spoke: bool) {
+    /// Something came from a peer; `spoke`: it has completed a message.
+    pub(super) fn heard(&self, peer: SocketAddr, spoke: bool) {
         if let Some(stream) = self.lock().get_mut(&peer) {
             stream.heard = clock::now();
             stream.spoke |= spoke;
         }
     }
-}
 
-impl From<Result<(), TrySendError<Bytes>>> for Queued {
-    fn from(sent: Result<(), TrySendError<Bytes>>) -> Queued {
-        match sent {
-            Ok(()) => Queued::Yes,
-            Err(TrySendError::Full(_)) => Queued::Full,
-            Err(TrySendError::Closed(bytes)) => Queued::NoStream(bytes),
-        }
+    /// Octets that wait to be written.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.octets.load(std::sync::atomic::Ordering::Relaxed)
     }
-}
 
-fn make_room(open: &mut HashMap<SocketAddr, Stream>) {
-    let oldest = open.iter().min_by_key(|(_, stream)| (stream.spoke, stream.heard)).map(|(peer, _)| *peer);
-    if let Some(stream) = oldest.and_then(|peer| open.remove(&peer)) {
-        stream.close.notify_one();
-    }
-}
-
-async fn read(
-    mut reader: OwnedReadHalf,
-    arrival: &Arrival,
-    receiver: &dyn Receiver,
-    streams: &Streams,
-    answers: &mpsc::Sender<Bytes>,
-) {
-    let mut framer = StreamFramer::new();
-    let mut buffer = vec![0; STREAM_READ];
-    let mut spoke = false;
-    loop {
-        let patience = if spoke { STREAM_IDLE } else { FIRST_MESSAGE };
-        let length = match timeout(patience, reader.read(&mut buffer)).await {
-            Ok(Ok(length)) if length > 0 => length,
-            Ok(_) | Err(_) => return,
+    /// Whether a new connection from an address has a place; an idle one may lose its own.
+    fn make_room(&self, address: IpAddr) -> bool {
+        let mut open = self.lock();
+        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+        let from = open.keys().filter(|peer| peer.ip() == address).count();
+        let crowded = if from >= ADDRESS_STREAMS_MAX {
+            address
+        } else if open.len() >= STREAMS_MAX {
+            // The address that has most gives one up, so that none can drive out the others.
+            open.keys().for_each(|peer| *counts.entry(peer.ip()).or_default() += 1);
+            counts.into_iter().max_by_key(|(_, count)| *count).map_or(address, |(crowded, _)| crowded)
+        } else {
+            return true;
         };
-        framer.push(&buffer[..length]);
-        while let Some(framed) = framer.next() {
-            match framed {
-                Frame::Ping => {
-                    let _ = answers.try_send(Bytes::from_static(b"\r\n"));
-                }
-                Frame::Message(message) => {
-                    receiver.message(message, arrival);
-                    spoke = true;
-                }
-                Frame::Malformed(malformed) => receiver.malformed(&malformed, arrival),
-            }
+        let of_it = open.iter().filter(|(peer, _)| peer.ip() == crowded);
+        let idlest = of_it.min_by_key(|(_, stream)| (stream.spoke, stream.heard));
+        let busy_since = clock::now().checked_sub(BUSY);
+        let idle = |stream: &Stream| !stream.spoke || busy_since.is_none_or(|since| stream.heard < since);
+        let Some(peer) = idlest.filter(|(_, stream)| idle(stream)).map(|(peer, _)| *peer) else { return false };
+        if let Some(stream) = open.remove(&peer) {
+            stream.close.notify_one();
         }
-        streams.heard(arrival.source, spoke);
-        if framer.is_closed() {
-            return;
-        }
+        true
     }
 }
 
-async fn write(mut writer: OwnedWriteHalf, mut waiting: mpsc::Receiver<Bytes>) {
-    while let Some(bytes) = waiting.recv().await {
-        match timeout(WRITE_LIMIT, writer.write_all(&bytes)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => return,
-        }
-    }
+fn enter(open: &mut HashMap<SocketAddr, Stream>, peer: SocketAddr, octets: &Arc<AtomicUsize>) -> Ends {
+    let ends = Ends { outbox: Arc::new(Outbox::new(Arc::clone(octets))), close: Arc::default() };
+    let Ends { outbox, close } = ends.clone();
+    open.insert(peer, Stream { outbox, close, heard: clock::now(), spoke: false });
+    ends
 }
 
-const STREAM_READ: usize = 8192;
-/// Messages that wait for a slow reader.
-const STREAM_QUEUE: usize = 64;
+/// Connections of one address. Some trunks open one for each call.
+pub(super) const ADDRESS_STREAMS_MAX: usize = 1024;
 const STREAMS_MAX: usize = 4096;
-/// A connection that completes no message within this time is closed.
-const FIRST_MESSAGE: Duration = Duration::from_secs(30);
-/// RFC 5626 §4.4.1 keep-alives come every two minutes at most; a call may last an hour in silence.
-const STREAM_IDLE: Duration = Duration::from_secs(7200);
-/// A far end that reads nothing for this time loses its connection.
-pub(super) const WRITE_LIMIT: Duration = Duration::from_secs(10);
+/// A connection that completed a message within this time may have a transaction in progress (RFC 3261 Table 4).
+const BUSY: Duration = Duration::from_secs(32);

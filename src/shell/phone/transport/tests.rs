@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Receiver, TransportLayer};
+use super::{Backlog, Receiver, TransportLayer};
 use config::Transport as Listening;
 use sip::{Arrival, MalformedMessage, Message, Outgoing, Target, Transport};
 
@@ -32,8 +32,9 @@ impl Receiver for Notes {
         false
     }
 
-    fn message(&self, message: Message, arrival: &Arrival) {
+    fn message(&self, message: Message, arrival: &Arrival) -> Option<Backlog> {
         let _ = self.notes.send((Some(message.call_id().to_owned()), *arrival));
+        None
     }
 
     fn malformed(&self, _malformed: &MalformedMessage, arrival: &Arrival) {

@@ -1,0 +1,137 @@
+//! One stream connection: a task reads and frames, another writes what its outbox holds.
+//!
+//! ```text
+//!  read ──► frame ──► Receiver ──► next frame, once the outbox has room and the message's call has taken it
+//!   └ end, fault, or a message that drips ──► what waits is written ──► closed
+//! ```
+//!
+//! No request is lost to a full queue: the connection is read more slowly, and the far end waits (RFC 9293 §3.8).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::Notify;
+use tokio::time::{timeout, timeout_at};
+
+use super::outbox::{Outbox, WAIT_LIMIT, Waiting};
+use super::receiver::Receiver;
+use super::streams::Streams;
+use os::clock;
+use sip::{Arrival, Frame, StreamFramer};
+
+/// What others hold of a connection.
+#[derive(Clone)]
+pub(super) struct Ends {
+    pub(super) outbox: Arc<Outbox>,
+    /// Closes the connection.
+    pub(super) close: Arc<Notify>,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve<S>(
+    stream: S,
+    ends: Ends,
+    arrival: Arrival,
+    receiver: Arc<dyn Receiver>,
+    streams: Arc<Streams>,
+) where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+{
+    let Ends { outbox, close } = ends;
+    let (reader, writer) = tokio::io::split(stream);
+    let mut writing = tokio::spawn(write(writer, Arc::clone(&outbox)));
+    let reading = Reading { arrival, receiver: &*receiver, streams: &streams, outbox: &outbox };
+    let is_read = tokio::select! {
+        () = reading.run(reader) => true,
+        () = close.notified() => false,
+        _ = &mut writing => false,
+    };
+    streams.remove(arrival.source, &outbox);
+    if is_read {
+        outbox.finish();
+        let _ = timeout(WRITE_LIMIT, &mut writing).await;
+    }
+    writing.abort();
+    outbox.close();
+}
+
+/// The reading half and where its messages go.
+struct Reading<'a> {
+    arrival: Arrival,
+    receiver: &'a dyn Receiver,
+    streams: &'a Streams,
+    outbox: &'a Outbox,
+}
+
+impl Reading<'_> {
+    /// Reads until the stream ends, has a fault, or is silent in a message for too long.
+    async fn run(&self, mut reader: impl AsyncRead + Unpin) {
+        let mut framer = StreamFramer::new();
+        let mut buffer = vec![0; STREAM_READ];
+        let mut spoke = false;
+        // When the first octet of a message came that is not complete.
+        let mut begun: Option<Instant> = None;
+        loop {
+            let silence = clock::now() + if spoke { STREAM_IDLE } else { FIRST_MESSAGE };
+            let limit = begun.map_or(silence, |begun| begun + MESSAGE_LIMIT);
+            let length = match timeout_at(limit.into(), reader.read(&mut buffer)).await {
+                Ok(Ok(length)) if length > 0 => length,
+                Ok(_) => return,
+                Err(_) => return self.take(framer.time_out()).await,
+            };
+            framer.push(&buffer[..length]);
+            while let Some(frame) = framer.next() {
+                if !matches!(frame, Frame::Ping) {
+                    begun = None;
+                }
+                spoke |= matches!(frame, Frame::Message(_));
+                self.take(Some(frame)).await;
+            }
+            self.streams.heard(self.arrival.source, spoke);
+            if framer.is_closed() {
+                return;
+            }
+            begun = framer.is_partial().then(|| begun.unwrap_or_else(clock::now));
+        }
+    }
+
+    async fn take(&self, frame: Option<Frame>) {
+        match frame {
+            Some(Frame::Ping) => drop(self.outbox.push(Waiting::new(Bytes::from_static(b"\r\n"), || {}))),
+            Some(Frame::Message(message)) => {
+                if let Some(backlog) = self.receiver.message(message, &self.arrival) {
+                    backlog.await;
+                }
+            }
+            Some(Frame::Malformed(malformed)) => self.receiver.malformed(&malformed, &self.arrival),
+            None => {}
+        }
+        self.outbox.room().await;
+    }
+}
+
+async fn write(mut writer: impl AsyncWrite + Unpin, outbox: Arc<Outbox>) {
+    while let Some((bytes, since)) = outbox.front().await {
+        let limit = (clock::now() + WRITE_LIMIT).min(since + WAIT_LIMIT);
+        match timeout_at(limit.into(), writer.write_all(&bytes)).await {
+            Ok(Ok(())) => outbox.written(),
+            Ok(Err(_)) | Err(_) => return,
+        }
+        if outbox.is_empty() && writer.flush().await.is_err() {
+            return;
+        }
+    }
+    let _ = timeout(WRITE_LIMIT, writer.shutdown()).await;
+}
+
+const STREAM_READ: usize = 8192;
+/// A connection on which nothing comes at first is closed.
+const FIRST_MESSAGE: Duration = Duration::from_secs(30);
+/// A message is whole within this time of its first octet.
+const MESSAGE_LIMIT: Duration = Duration::from_secs(30);
+/// RFC 5626 §4.4.1 keep-alives come every two minutes at most; a call may last an hour in silence.
+const STREAM_IDLE: Duration = Duration::from_secs(7200);
+/// A far end that reads nothing for this time loses its connection.
+pub(super) const WRITE_LIMIT: Duration = Duration::from_secs(10);

@@ -1,0 +1,235 @@
+//! Streams on a virtual clock, over pipes in memory: bursts, far ends that read or write slowly, limits.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::outbox::Waiting;
+use super::receiver::{Backlog, Receiver};
+use super::streams::{ADDRESS_STREAMS_MAX, Streams};
+use sip::{Arrival, MalformedMessage, Message, Transport};
+
+/// Answers each message at once; `backlog`: as one whose call takes its time.
+struct Echo {
+    streams: Arc<Streams>,
+    answer: Bytes,
+    backlog: Duration,
+    failures: Arc<AtomicUsize>,
+    this: Weak<Echo>,
+}
+
+impl Receiver for Echo {
+    fn waited(&self, _age: Duration) {}
+
+    fn sheds(&self, _datagram: &[u8], _arrival: &Arrival) -> bool {
+        false
+    }
+
+    fn accepts(&self, _transport: Transport, _address: IpAddr) -> bool {
+        true
+    }
+
+    fn message(&self, _message: Message, arrival: &Arrival) -> Option<Backlog> {
+        self.send(arrival.source, self.answer.clone());
+        (!self.backlog.is_zero()).then(|| Box::pin(sleep(self.backlog)) as Backlog)
+    }
+
+    fn malformed(&self, malformed: &MalformedMessage, arrival: &Arrival) {
+        if let Some(reply) = malformed.reply(arrival) {
+            self.send(arrival.source, reply.bytes);
+        }
+    }
+}
+
+impl Echo {
+    fn new(answer: usize, backlog: Duration) -> Arc<Echo> {
+        let answer = [vec![b'a'; answer - 1], vec![b'\n']].concat().into();
+        Arc::new_cyclic(|this| Echo {
+            streams: Arc::default(),
+            answer,
+            backlog,
+            failures: Arc::default(),
+            this: Weak::clone(this),
+        })
+    }
+
+    fn send(&self, peer: SocketAddr, bytes: Bytes) {
+        let failures = Arc::clone(&self.failures);
+        let message = Waiting::new(bytes, move || {
+            failures.fetch_add(1, Ordering::Relaxed);
+        });
+        if let Err(message) = self.streams.send(peer, message) {
+            message.fail();
+        }
+    }
+
+    /// A telephone's end of a new connection from a port.
+    fn connect(&self, port: u16) -> DuplexStream {
+        let (far, near) = duplex(4096);
+        let receiver: Arc<dyn Receiver> = self.this.upgrade().expect("it is in use");
+        let arrival = Arrival { transport: Transport::Tcp, source: phone(port), local: phone(5060) };
+        self.streams.accept(near, arrival, receiver);
+        far
+    }
+}
+
+fn phone(port: u16) -> SocketAddr {
+    SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)
+}
+
+fn options(body: &str) -> String {
+    format!(
+        "OPTIONS sip:a@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKa\r\nFrom: <sip:b@b>;tag=1\r\n\
+         To: <sip:a@a>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Writes a burst, and reads as many lines as it asks for, after a pause.
+async fn burst(phone: DuplexStream, count: usize, pause: Duration) -> usize {
+    let (mut reader, mut writer) = tokio::io::split(phone);
+    let writing = tokio::spawn(async move {
+        let _ = writer.write_all(options("").repeat(count).as_bytes()).await;
+        writer
+    });
+    sleep(pause).await;
+    let (mut answers, mut buffer) = (0, vec![0; 65_536]);
+    while answers < count {
+        match timeout(Duration::from_secs(60), reader.read(&mut buffer)).await {
+            Ok(Ok(length)) if length > 0 => answers += buffer[..length].iter().filter(|byte| **byte == b'\n').count(),
+            _ => break,
+        }
+    }
+    drop(writing.await);
+    answers
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_request_of_a_burst_is_answered() {
+    for (answer, backlog) in [(300, Duration::ZERO), (4000, Duration::ZERO), (300, Duration::from_millis(3))] {
+        let echo = Echo::new(answer, backlog);
+        let answers = burst(echo.connect(1), 5000, Duration::from_secs(9)).await;
+        assert_eq!((answers, echo.failures.load(Ordering::Relaxed)), (5000, 0), "{answer} octets, {backlog:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_far_end_that_reads_nothing_is_closed_and_each_of_its_messages_reported() {
+    let echo = Echo::new(60_000, Duration::ZERO);
+    let phone = echo.connect(1);
+    // Calls in progress send on, whatever is read.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+        echo.send(self::phone(1), echo.answer.clone());
+    }
+    sleep(Duration::from_secs(11)).await;
+    assert_eq!(echo.failures.load(Ordering::Relaxed), 100);
+    assert_eq!(echo.streams.waiting(), 0);
+    drop(phone);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_far_end_that_reads_a_little_now_and_then_is_closed() {
+    let echo = Echo::new(60_000, Duration::ZERO);
+    let mut phone = echo.connect(1);
+    (0..10).for_each(|_| echo.send(self::phone(1), echo.answer.clone()));
+    let began = Instant::now();
+    while phone.read(&mut [0; 4096]).await.is_ok_and(|length| length > 0) {
+        sleep(Duration::from_millis(600)).await;
+    }
+    assert!(began.elapsed() < Duration::from_secs(45), "{:?}", began.elapsed());
+    assert_eq!(echo.streams.waiting(), 0);
+}
+
+/// Sends an octet a second until the connection is closed: how many, and what was answered.
+async fn drip(phone: DuplexStream, text: &str) -> (usize, String) {
+    let (mut reader, mut writer) = tokio::io::split(phone);
+    let mut sent = 0;
+    for byte in text.bytes() {
+        if writer.write_all(&[byte]).await.is_err() {
+            break;
+        }
+        sent += 1;
+        sleep(Duration::from_secs(1)).await;
+    }
+    let mut answer = Vec::new();
+    let _ = timeout(Duration::from_secs(60), reader.read_to_end(&mut answer)).await;
+    (sent, String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_drips_is_closed_30_s_after_its_first_octet() {
+    let echo = Echo::new(10, Duration::ZERO);
+    let (sent, answer) = drip(echo.connect(1), &options("")).await;
+    assert!((30..=32).contains(&sent), "a head: {sent}");
+    assert_eq!(answer, "", "the Via is not whole");
+    let mut body = echo.connect(2);
+    let text = options(&"x".repeat(500));
+    let (head, rest) = text.split_at(text.len() - 480);
+    body.write_all(head.as_bytes()).await.expect("open");
+    let (sent, answer) = drip(body, rest).await;
+    assert!((30..=32).contains(&sent), "a body: {sent}");
+    assert!(answer.starts_with("SIP/2.0 408 "), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_a_message_begins_with_its_own_first_octet() {
+    let echo = Echo::new(10, Duration::ZERO);
+    let mut phone = echo.connect(1);
+    for _ in 0..20 {
+        // Keep-alives and a message in halves, for ten minutes.
+        phone.write_all(b"\r\n\r\n").await.expect("open");
+        sleep(Duration::from_secs(25)).await;
+        let whole = options("body");
+        phone.write_all(&whole.as_bytes()[..40]).await.expect("open");
+        sleep(Duration::from_secs(25)).await;
+        phone.write_all(&whole.as_bytes()[40..]).await.expect("open");
+        let mut answer = [0; 12];
+        phone.read_exact(&mut answer).await.expect("a pong and an answer");
+    }
+    let (sent, _) = drip(phone, &options("")).await;
+    assert!((30..=32).contains(&sent), "{sent}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_on_which_nothing_comes_is_closed_after_30_s() {
+    let echo = Echo::new(10, Duration::ZERO);
+    let mut phone = echo.connect(1);
+    let began = Instant::now();
+    assert_eq!(phone.read(&mut [0; 1]).await.ok(), Some(0));
+    assert_eq!(began.elapsed().as_secs(), 30);
+}
+
+async fn is_open(phone: &mut DuplexStream) -> bool {
+    phone.write_all(options("").as_bytes()).await.is_ok()
+        && matches!(timeout(Duration::from_secs(1), phone.read(&mut [0; 10])).await, Ok(Ok(10)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_limit_of_an_address_idle_connections_give_way_and_one_in_use_stays() {
+    let echo = Echo::new(10, Duration::ZERO);
+    let mut in_use = echo.connect(1);
+    assert!(is_open(&mut in_use).await);
+    let mut silent = vec![echo.connect(99)];
+    sleep(Duration::from_millis(1)).await;
+    silent.extend((1..ADDRESS_STREAMS_MAX as u16).map(|n| echo.connect(100 + n)));
+    assert!(is_open(&mut in_use).await);
+    assert!(!is_open(&mut silent[0]).await, "the oldest silent one has given way");
+    assert!(is_open(silent.last_mut().expect("some")).await);
+    // Now all others speak too: none gives way at once, the one silent longest does later.
+    sleep(Duration::from_millis(1)).await;
+    let mut all = vec![];
+    for mut phone in silent.drain(1..) {
+        assert!(is_open(&mut phone).await);
+        all.push(phone);
+    }
+    assert!(!is_open(&mut echo.connect(5000)).await, "all are in use");
+    sleep(Duration::from_secs(40)).await;
+    assert!(is_open(&mut echo.connect(5001)).await);
+    assert!(!is_open(&mut in_use).await);
+}
