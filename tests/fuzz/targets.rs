@@ -10,11 +10,11 @@ use inquiry::{CheckDigit, Formats, Keys, ReceiptFormat, ScanRules, SecondFactor}
 use replica::Change;
 use replica::gate::{FileReader, GateKeys, Reading, read_public};
 use rtp::{Packet, ReceptionReport, Sources, is_rtcp, rtcp};
-use sdp::{self, LocalMedia, LocalSession};
+use sdp::{self, LocalMedia, LocalSession, SrtpPolicy};
 use sip::{
     Arrival, Dispatcher, Frame, HeaderName, IdentityTrust, Message, NodeState, StreamFramer, Transport, parse_datagram,
 };
-use srtp::{MasterKey, Receiver, Suite};
+use srtp::{KeyGenerator, MasterKey, Receiver, Suite};
 use studio::{Conditions, TakeSource, process};
 use web::{RateRequest, ScanRequest, SpeechRequest};
 
@@ -57,11 +57,17 @@ pub(crate) fn sdp(bytes: &[u8]) {
         assert!((10..=60).contains(&negotiated.ptime.as_millis()), "{negotiated:?}");
     }
     let _ = sdp::accept(bytes, &OURS);
-    let mut session = LocalSession::new(OURS);
-    let _ = session.answer(bytes);
-    session.offer();
-    let _ = session.accept(bytes);
-    session.offer();
+    for policy in [SrtpPolicy::Off, SrtpPolicy::Optional, SrtpPolicy::Required] {
+        let mut session = LocalSession::new(OURS).with_srtp(policy, KeyGenerator::new([1; 32]));
+        let answered = session.answer(bytes);
+        session.offer();
+        let accepted = session.accept(bytes);
+        session.offer();
+        for negotiated in [answered.map(|(negotiated, _)| negotiated), accepted].into_iter().flatten() {
+            assert!(negotiated.srtp.is_some() || policy != SrtpPolicy::Required);
+            assert!(negotiated.srtp.is_none() || policy != SrtpPolicy::Off);
+        }
+    }
 }
 
 const TRUSTED: IdentityTrust = IdentityTrust { asserted_identity: true, remote_party_id: true, diversion: true };
