@@ -3,10 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::crypto::{Crypto, Profile, SrtpPolicy, accept_crypto, choose_crypto};
+use super::crypto::{Crypto, Profile, accept_crypto, choose_crypto};
 use super::description::{Address, Description, Media, payload};
 use super::write::{Chosen, write_answer};
-use super::{Direction, LocalMedia, Negotiated, Rejection, RemoteMedia, SrtpKeys};
+use super::{Direction, LocalMedia, Negotiated, Rejection, RemoteMedia, SrtpKeys, SrtpPolicy};
 use base::Codec;
 
 /// Answers an offer: the first usable audio line is accepted, all others are declined with port 0.

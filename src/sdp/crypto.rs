@@ -18,23 +18,12 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use base::SrtpPolicy;
 use base64ct::{Base64, Base64Unpadded, Encoding};
 use srtp::{KeyGenerator, MKI_OCTETS_MAX, MasterKey, PeerKey, Suite};
 
 use super::Rejection;
 use super::description::Media;
-
-/// Whether the media of a call is protected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SrtpPolicy {
-    /// Never; an offer of RTP/SAVP alone is refused.
-    #[default]
-    Off,
-    /// If the peer offers it.
-    Optional,
-    /// Always; what cannot be protected is refused.
-    Required,
-}
 
 /// The keys of both directions.
 #[derive(Clone, Debug, PartialEq, Eq)]

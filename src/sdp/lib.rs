@@ -16,7 +16,8 @@ mod session;
 mod write;
 
 pub use answer::{accept, answer};
-pub use crypto::{SrtpKeys, SrtpPolicy};
+pub use base::SrtpPolicy;
+pub use crypto::SrtpKeys;
 pub use negotiation::{Direction, LocalMedia, Negotiated, Rejection, RemoteMedia};
 pub use session::LocalSession;
 pub use write::offer;
