@@ -98,9 +98,7 @@ fn a_file_without_the_newer_columns_takes_them_from_the_next_start() {
     drop(journal);
     let sql = "SELECT peer_packets_lost, round_trip_us, mos_hundredths, trunk, source, srtp FROM calls";
     let reported: (i64, i64, i64, [String; 3]) = opened(&folder)
-        .query_row(sql, [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, [row.get(3)?, row.get(4)?, row.get(5)?]))
-        })
+        .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, [row.get(3)?, row.get(4)?, row.get(5)?])))
         .unwrap();
     let texts = ["carrier", "192.0.2.1", "AEAD_AES_128_GCM"].map(str::to_owned);
     assert_eq!(reported, (2, 1500, 437, texts));
