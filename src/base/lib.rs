@@ -6,6 +6,7 @@ mod dtmf_mode;
 mod key;
 mod lang;
 mod private;
+mod srtp_policy;
 
 pub use codec::Codec;
 pub use deadline::{Deadline, earliest};
@@ -13,3 +14,4 @@ pub use dtmf_mode::DtmfMode;
 pub use key::Key;
 pub use lang::Lang;
 pub use private::{Private, set_tag_key, tag};
+pub use srtp_policy::SrtpPolicy;

@@ -28,6 +28,7 @@ use flow::{self, RecordResult, TransferOutcome};
 use inquiry::CallOutcome;
 use sdp::{LocalMedia, LocalSession, Negotiated};
 use sip::{Arrival, EndCause, Leg, LegInput, LegOutput, Local, Message};
+use srtp::KeyGenerator;
 
 use super::application::Application;
 use super::cdr::CdrBuilder;
@@ -52,6 +53,8 @@ pub struct CallSetup {
     pub media: LocalMedia,
     /// What the trunk's settings say of the media.
     pub policy: MediaPolicy,
+    /// Unpredictable octets, from which the keys of this call's media are made.
+    pub media_secret: [u8; 32],
     /// Names of transfer targets → SIP URIs.
     pub transfer_targets: Arc<BTreeMap<String, String>>,
     /// How long the call may last.
@@ -107,6 +110,7 @@ impl Call {
             local,
             media,
             policy,
+            media_secret,
             transfer_targets: desks,
             limit,
             cdr: tally,
@@ -116,7 +120,7 @@ impl Call {
         let mut call = Call {
             leg,
             application: Some(talk),
-            session: LocalSession::new(media),
+            session: LocalSession::new(media).with_srtp(policy.srtp, KeyGenerator::new(media_secret)),
             negotiated: None,
             caller: arrival.source.ip(),
             operator,

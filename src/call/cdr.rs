@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use base::Lang;
 use inquiry::{CallOutcome, CallRecord, LookUpResult};
 use rtp::Mos;
+use srtp::Suite;
 
 /// A call detail record in the making.
 #[derive(Clone, Debug)]
@@ -47,6 +48,7 @@ impl CdrBuilder {
             rating: None,
             peer_packets_lost: None,
             round_trip: None,
+            srtp: None,
             mos_hundredths: None,
         };
         CdrBuilder { record, ended: false, transferred: false, noted: None, slips: 0 }
@@ -122,6 +124,17 @@ impl CdrBuilder {
         self.record.mos_hundredths = Some(mos.hundredths());
     }
 
+    /// What offer and answer agreed on, at first and whenever it changed; none: the media is in the clear.
+    pub(super) fn media_agreed(&mut self, suite: Option<Suite>) {
+        let agreed = suite.map_or(CLEAR, Suite::name);
+        let mixed = self.record.srtp.is_some_and(|before| before != agreed && [before, agreed].contains(&CLEAR));
+        self.record.srtp = match self.record.srtp {
+            Some(PARTLY) => Some(PARTLY),
+            Some(_) if mixed => Some(PARTLY),
+            Some(_) | None => Some(agreed),
+        };
+    }
+
     pub(super) fn transferred(&mut self) {
         self.transferred = true;
     }
@@ -137,6 +150,10 @@ impl CdrBuilder {
     }
 }
 
+/// The media was in the clear.
+const CLEAR: &str = "none";
+/// The media was in the clear for a part of the call.
+const PARTLY: &str = "partly";
 /// Bounds a record: a caller may go round the menus for the whole call.
 const STEPS_MAX: usize = 200;
 
@@ -159,5 +176,22 @@ mod tests {
         );
         assert_eq!((record.peer_packets_lost, record.round_trip), (Some(3), Some(Duration::from_millis(20))));
         assert_eq!((record.path.len(), record.trunk.as_str(), record.source.as_str()), (1, "office", "192.0.2.1"));
+    }
+
+    #[test]
+    fn a_record_names_the_suite_and_calls_a_mixture_partly_protected() {
+        let (gcm, sha) = (Some(Suite::AeadAes128Gcm), Some(Suite::AesCm128HmacSha1Tag80));
+        for (agreed, expected) in [
+            (vec![], None),
+            (vec![None, None], Some("none")),
+            (vec![gcm, gcm], Some("AEAD_AES_128_GCM")),
+            (vec![gcm, sha], Some("AES_CM_128_HMAC_SHA1_80")),
+            (vec![gcm, None], Some("partly")),
+            (vec![None, gcm, gcm], Some("partly")),
+        ] {
+            let mut cdr = CdrBuilder::new(Timestamp::UNIX_EPOCH, "abc".into(), "192.0.2.1".into(), None);
+            agreed.into_iter().for_each(|suite| cdr.media_agreed(suite));
+            assert_eq!(cdr.finish(Duration::ZERO).srtp, expected);
+        }
     }
 }

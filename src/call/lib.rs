@@ -21,7 +21,7 @@ pub use cdr::CdrBuilder;
 pub use line_test::{LineTest, line_test_clips};
 pub use look_up::{findings, query, result_of};
 pub use media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy, MediaSetup};
-pub use media_session::{MediaFrame, MediaLimits, MediaQuality, MediaSession, MissingClip};
+pub use media_session::{MediaFrame, MediaLimits, MediaQuality, MediaSession, MissingClip, SrtpDrop, SrtpDrops};
 pub use overload::Overload;
 pub use recording_session::{
     RecordingSession, Reply, SignIn, Slot, StudioRequest, TakeFault, TakeReport, studio_clips, trim_to_speech,

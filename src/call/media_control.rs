@@ -1,13 +1,14 @@
 //! Commands to a media session, and its events.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use audio::Take;
 use base::{Codec, DtmfMode, Key};
 use flow::PlayId;
 use rtp::Mos;
-use sdp::{Negotiated, RemoteMedia};
+use sdp::{Negotiated, RemoteMedia, SrtpKeys, SrtpPolicy};
 use speech::Piece;
 
 /// How a stream begins, or goes on after a re-INVITE.
@@ -36,6 +37,8 @@ pub struct MediaSetup {
     pub dtmf: DtmfMode,
     /// Silence that is sent before the call's first sound, for trunks that cut off what comes first.
     pub lead_in: Duration,
+    /// The keys of SRTP in both directions; none: the media is in the clear.
+    pub srtp: Option<Arc<SrtpKeys>>,
     /// Whether we send (not while the peer holds us: `sendonly`/`inactive` from the peer's side).
     pub sending: bool,
     /// Whether the peer is expected to send: only then does its silence end the call.
@@ -51,6 +54,8 @@ pub struct MediaPolicy {
     pub lead_in: Duration,
     /// Packets may come from any address, and ours go there (callers behind NAT).
     pub symmetric: bool,
+    /// Whether the media is protected.
+    pub srtp: SrtpPolicy,
 }
 
 impl MediaSetup {
@@ -68,6 +73,7 @@ impl MediaSetup {
             symmetric: policy.symmetric,
             dtmf: policy.dtmf,
             lead_in: policy.lead_in,
+            srtp: negotiated.srtp.clone(),
             sending: negotiated.we_send(),
             receiving: negotiated.we_expect(),
         }

@@ -18,6 +18,7 @@ mod keys;
 mod liveness;
 mod outbound;
 mod playlist;
+mod protection;
 mod quality;
 mod recording;
 mod remote;
@@ -33,8 +34,10 @@ use keys::Keys;
 use liveness::{Liveness, is_comfort_noise};
 use outbound::{Outbound, Source};
 pub use playlist::MissingClip;
-pub use quality::MediaQuality;
+use protection::Protection;
+pub use protection::SrtpDrop;
 use quality::PeerView;
+pub use quality::{MediaQuality, SrtpDrops};
 use recording::Recording;
 use remote::{Remote, Verdict};
 use reports::Reports;
@@ -42,7 +45,7 @@ use reports::Reports;
 use super::{KeySource, MediaCommand, MediaEvent, MediaSetup};
 use audio::{Bank, Take, samples_in};
 use base::Codec;
-use rtp::{Header, Packet, SequencePlace, SoundPlace, Sources, is_rtcp, rtcp};
+use rtp::{Header, Packet, SequencePlace, SoundPlace, Sources, rtcp};
 
 /// Limits of a media session.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +69,8 @@ pub struct MediaSession {
     sources: Sources,
     keys: Keys,
     liveness: Liveness,
+    /// None while the media is in the clear.
+    protection: Option<Box<Protection>>,
     reports: Reports,
     quality: MediaQuality,
     peer_view: Option<PeerView>,
@@ -91,6 +96,7 @@ impl MediaSession {
             sources: Sources::new(now),
             keys: Keys::default(),
             liveness: Liveness::new(now),
+            protection: None,
             reports: Reports::new(ssrc, dice, now),
             quality: MediaQuality::default(),
             peer_view: None,
@@ -176,11 +182,8 @@ impl MediaSession {
         Ok(())
     }
 
-    /// A datagram came to the RTP port.
-    pub fn handle_packet(&mut self, now: Instant, datagram: &[u8], from: SocketAddr, events: &mut Vec<MediaEvent>) {
-        if is_rtcp(datagram) {
-            return self.handle_rtcp(now, datagram, from);
-        }
+    /// An RTP packet in the clear came to the RTP port.
+    fn handle_rtp(&mut self, now: Instant, datagram: &[u8], from: SocketAddr, events: &mut Vec<MediaEvent>) {
         let Ok(packet) = Packet::read(datagram) else { return self.refuse() };
         let is_event = self.setup.events.contains(&packet.header.payload_type);
         match self.remote.judge(now, from, &packet.header, is_event.then_some(packet.payload)) {
@@ -228,8 +231,8 @@ impl MediaSession {
         });
     }
 
-    /// A datagram came to the RTCP port.
-    pub fn handle_rtcp(&mut self, now: Instant, datagram: &[u8], from: SocketAddr) {
+    /// An RTCP packet in the clear came.
+    fn handle_plain_rtcp(&mut self, now: Instant, datagram: &[u8], from: SocketAddr) {
         let Some(report) = rtcp::read(datagram, self.reports.ssrc()) else { return self.refuse() };
         let known = self.sources.knows(report.ssrc) || report.block.is_some();
         if !self.remote.admits_rtcp(now, from, known) {
@@ -268,6 +271,7 @@ impl MediaSession {
             self.outbound.marker = true;
         }
         self.report(now, frame, events);
+        self.protect(frame);
         self.outbound.skip(1, samples);
         self.due += ptime;
         self.watch(now, events);
@@ -278,8 +282,9 @@ impl MediaSession {
         frame.clear();
         if self.outbound.sent > 0 && self.rtcp_target().is_some() {
             let timestamp = self.outbound.timestamp;
-            frame.rtcp_length = self.reports.write(now, timestamp, &mut self.sources, true, &mut frame.rtcp);
+            frame.rtcp_length = self.reports.write(now, timestamp, &mut self.sources, true, frame.compound());
         }
+        self.protect(frame);
     }
 
     /// Reports to the peer, and on how the call sounds.
@@ -287,7 +292,7 @@ impl MediaSession {
         let due = self.reports.are_due(now);
         if due && self.rtcp_target().is_some() {
             let timestamp = self.outbound.timestamp;
-            frame.rtcp_length = self.reports.write(now, timestamp, &mut self.sources, false, &mut frame.rtcp);
+            frame.rtcp_length = self.reports.write(now, timestamp, &mut self.sources, false, frame.compound());
         }
         // With the tick, so that a peer that reports too often cannot fill the events' queue.
         let reported = std::mem::take(&mut self.peer_reported);
@@ -365,6 +370,7 @@ impl MediaSession {
         let setup = &self.setup;
         self.remote.describe(now, setup.peer, setup.signalling_address, setup.symmetric);
         self.keys.describe(setup.dtmf, !setup.events.is_empty(), other_peer);
+        self.follow_srtp(now);
     }
 
     fn refuse(&mut self) {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base::DtmfMode;
+use base::{DtmfMode, SrtpPolicy};
 use toml::Table;
 
 use super::overrides::{name_trunks, set};
@@ -12,7 +12,7 @@ use super::settings::{
     Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Source, Studio, Transport, Web,
 };
 use super::table_reader::{Diagnostic, Reader};
-use super::trunk::{dtmf_mode, number_plan};
+use super::trunk::{dtmf_mode, number_plan, srtp_policy};
 use replica::gate::{GateKey, GateKeys, is_key_name, read_public};
 
 /// Reads settings. `text` is the file's; `overrides` are the `--set` values in order; relative paths are
@@ -127,6 +127,7 @@ fn phone(reader: &mut Reader, trunks: &[String]) -> Phone {
         dtmf: dtmf_mode(reader, "phone.dtmf", DtmfMode::Auto),
         lead_in: reader.milliseconds("phone.lead_in_ms", 0..=2000, 300),
         number_plan: number_plan(reader),
+        srtp: srtp_policy(reader, "phone.srtp", SrtpPolicy::Off),
     };
     phone.trunks = super::trunk::trunks(reader, trunks, &phone);
     phone

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::DtmfMode;
+use base::{DtmfMode, SrtpPolicy};
 use sip::NumberPlan;
 
 use super::trunk::Trunk;
@@ -186,6 +186,8 @@ pub struct Phone {
     pub lead_in: Duration,
     /// The country and area that local numbers belong to.
     pub number_plan: NumberPlan,
+    /// Whether the media of calls is protected.
+    pub srtp: SrtpPolicy,
 }
 
 impl Phone {

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::DtmfMode;
+use base::{DtmfMode, SrtpPolicy};
 use sip::{IdentityHeader, IdentityTrust, NumberPlan};
 
 use super::check::{count, networks, reachable_address};
@@ -52,6 +52,8 @@ pub struct Trunk {
     pub lead_in: Duration,
     /// Whether media may come from any address, and goes back there: telephones behind NAT.
     pub symmetric: bool,
+    /// Whether the media of its calls is protected.
+    pub srtp: SrtpPolicy,
     /// How often an OPTIONS is sent to each of [`Trunk::peers`]; none: never.
     pub ping: Option<Duration>,
     /// The port of its peers, where an OPTIONS goes.
@@ -79,6 +81,7 @@ impl Trunk {
             dtmf: phone.dtmf,
             lead_in: phone.lead_in,
             symmetric: false,
+            srtp: phone.srtp,
             ping: None,
             port: 5060,
         }
@@ -173,6 +176,7 @@ fn trunk(reader: &mut Reader, name: &str, phone: &Phone) -> Trunk {
             i64::try_from(defaults.lead_in.as_millis()).unwrap_or(i64::MAX),
         ),
         symmetric: reader.boolean(&key("symmetric"), defaults.symmetric),
+        srtp: srtp_policy(reader, &key("srtp"), defaults.srtp),
         ping: Some(Duration::from_secs(ping)).filter(|ping| !ping.is_zero()),
         port: count(reader, &key("port"), 1..=65_535, 5060),
         ..defaults
@@ -239,6 +243,16 @@ fn transport(reader: &mut Reader, key: &str) -> Option<Transport> {
     transport
 }
 
+/// When SRTP is used.
+pub(super) fn srtp_policy(reader: &mut Reader, key: &str, default: SrtpPolicy) -> SrtpPolicy {
+    let Some(name) = reader.optional_string(key) else { return default };
+    let policy = SrtpPolicy::ALL.into_iter().find(|policy| policy.name() == name);
+    policy.unwrap_or_else(|| {
+        reader.report_as("trunk.srtp", key, "must be off, optional or required");
+        default
+    })
+}
+
 /// What contradicts itself or `[phone]` within one trunk.
 fn report_conflicts(reader: &mut Reader, trunk: &Trunk, phone: &Phone) {
     let key = |setting: &str| format!("trunk.{}.{setting}", trunk.name);
@@ -299,6 +313,14 @@ pub(super) fn warnings(phone: &Phone) -> Vec<String> {
             warnings.push(format!(
                 "trunk.{}.addresses = {network}: strangers may call by it; name the peer's own networks [trunk.open]",
                 trunk.name
+            ));
+        }
+        if trunk.srtp != SrtpPolicy::Off && trunk.transport.is_none_or(|transport| transport.name() != "tls") {
+            warnings.push(format!(
+                "trunk.{}.srtp = {}: the keys of SRTP can be read in SIP over UDP or TCP; protect that way by other means, \
+                 or take calls over TLS alone [trunk.srtp_keys]",
+                trunk.name,
+                trunk.srtp.name()
             ));
         }
         warnings.extend(limit_warnings(trunk, phone));

@@ -3,6 +3,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use super::*;
+use base::SrtpPolicy;
 
 const FORMAT: &str = "[[inquiry.receipt]]\nname = \"city\"\nlength = 15\nprefix = \"4401\"\ngroups = [4, 4, 4, 3]\n";
 
@@ -68,6 +69,9 @@ fn a_trunk_has_the_defaults_of_the_phone_table_where_it_says_nothing() {
     assert_eq!((carrier.calls_per_second_max, office.calls_per_second_max), (5000, 20));
     assert_eq!((carrier.studio, office.studio, carrier.refer, office.refer), (false, true, true, false));
     assert_eq!(office.min_se.as_secs(), 120);
+    let protected = valid(TWO, &["phone.srtp=optional", "trunk.office.srtp=required"]);
+    let srtp: Vec<SrtpPolicy> = protected.phone.trunks.iter().map(|trunk| trunk.srtp).collect();
+    assert_eq!((srtp, carrier.srtp), (vec![SrtpPolicy::Optional, SrtpPolicy::Required], SrtpPolicy::Off));
     assert!(!valid(TWO, &["phone.refer=false"]).phone.trunks[0].refer);
 }
 
@@ -166,6 +170,8 @@ fn every_conflict_has_its_code() {
         ("calls_per_caller_max = -1", "-", "trunk.a.calls_per_caller_max"),
         ("addresses = [\"127.0.0.0/8\"]\nping_s = 10", "trunk.ping", "trunk.a.ping_s"),
         ("refer = 1", "-", "trunk.a.refer"),
+        ("srtp = \"on\"", "trunk.srtp", "trunk.a.srtp"),
+        ("srtp = true", "-", "trunk.a.srtp"),
         ("adresses = [\"127.0.0.1\"]", "-", "trunk.a.adresses"),
     ] {
         assert_eq!(codes(&one(keys), &["phone.line_test=9196"]), code(error, key), "{keys}");
@@ -188,6 +194,7 @@ fn what_is_legal_but_unwise_is_a_warning() {
     assert_eq!(warned(&["trunk.local.addresses=0.0.0.0/0"]), ["trunk.open]"]);
     assert_eq!(warned(&["trunk.local.addresses=::/0", "phone.listen=[::]:5060"]), ["trunk.open]"]);
     assert_eq!(warned(&["trunk.local.addresses=192.0.2.0/24"]), ["trunk.loopback]"]);
+    assert_eq!(warned(&["phone.srtp=optional"]), ["trunk.srtp_keys]"]);
     assert_eq!(warned(&["trunk.local.addresses=192.0.2.0/24", "phone.listen=0.0.0.0:5060"]), Vec::<String>::new());
     assert_eq!(warned(&["trunk.local.calls_max=3000"]), ["trunk.calls_max]"]);
     assert_eq!(warned(&["trunk.local.calls_max=3", "trunk.local.calls_per_caller_max=3"]), ["trunk.caller_share]"]);

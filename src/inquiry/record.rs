@@ -123,4 +123,7 @@ pub struct CallRecord {
     /// How good the call sounded, in hundredths of a mean opinion score: the E-model's estimate of the worse direction
     /// (ITU-T G.107); none for a call with little sound.
     pub mos_hundredths: Option<u16>,
+    /// How its media was protected: the suite of SRTP, `none`, or `partly` if that changed; absent where no media was
+    /// agreed on.
+    pub srtp: Option<&'static str>,
 }

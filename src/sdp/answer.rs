@@ -3,9 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::crypto::{Crypto, Profile, accept_crypto, choose_crypto};
 use super::description::{Address, Description, Media, payload};
 use super::write::{Chosen, write_answer};
-use super::{Direction, LocalMedia, Negotiated, Rejection, RemoteMedia};
+use super::{Direction, LocalMedia, Negotiated, Rejection, RemoteMedia, SrtpKeys, SrtpPolicy};
 use base::Codec;
 
 /// Answers an offer: the first usable audio line is accepted, all others are declined with port 0.
@@ -14,8 +15,8 @@ use base::Codec;
 /// supported one of the offer, and the offer's payload type of telephone-event.
 pub fn answer(offer: &[u8], ours: &LocalMedia) -> Result<(Negotiated, Vec<u8>), Rejection> {
     let offer = Description::parse(offer)?;
-    let chosen = Choice::of(&offer, ours)?;
-    let text = chosen.write(ours);
+    let chosen = Choice::of(&offer, ours, SrtpPolicy::Off)?;
+    let text = chosen.write(ours, None);
     Ok((chosen.negotiated, text.into_bytes()))
 }
 
@@ -23,20 +24,22 @@ pub fn answer(offer: &[u8], ours: &LocalMedia) -> Result<(Negotiated, Vec<u8>), 
 pub(super) struct Choice<'a> {
     offer: &'a Description,
     line: usize,
+    /// The line that is answered with a local key; none: the media is in the clear.
+    pub crypto: Option<&'a Crypto>,
     pub negotiated: Negotiated,
 }
 
 impl<'a> Choice<'a> {
-    pub(super) fn of(offer: &'a Description, ours: &LocalMedia) -> Result<Choice<'a>, Rejection> {
-        let (line, negotiated) = choose(offer, ours)?;
-        Ok(Choice { offer, line, negotiated })
+    pub(super) fn of(offer: &'a Description, ours: &LocalMedia, policy: SrtpPolicy) -> Result<Choice<'a>, Rejection> {
+        let Usable { line, negotiated, protection } = choose(offer, ours, |media| choose_crypto(media, policy))?;
+        Ok(Choice { offer, line, crypto: protection, negotiated })
     }
 
     /// The answer that says so.
-    pub(super) fn write(&self, ours: &LocalMedia) -> String {
-        let Choice { offer, line, negotiated } = self;
+    pub(super) fn write(&self, ours: &LocalMedia, crypto: Option<&Crypto>) -> String {
+        let Choice { offer, line, negotiated, .. } = self;
         let event_parameters = event_parameters(&offer.media[*line], negotiated);
-        write_answer(offer, &Chosen { line: *line, negotiated, event_parameters }, ours)
+        write_answer(offer, &Chosen { line: *line, negotiated, event_parameters, crypto }, ours)
     }
 
     /// The numbers to which the offer gives a meaning that this side does not know.
@@ -50,14 +53,20 @@ impl<'a> Choice<'a> {
 /// Reads the answer to an offer that [`super::offer`] wrote.
 pub fn accept(answer: &[u8], ours: &LocalMedia) -> Result<Negotiated, Rejection> {
     let offered = Description::parse(&super::offer(ours))?;
-    accept_for(answer, ours, &offered)
+    accept_for(answer, ours, &offered, SrtpPolicy::Off).map(|(negotiated, _)| negotiated)
 }
 
 /// Reads the answer to this local offer. The peer may send by the offer's numbers, as it must, or by those of its answer.
-pub(super) fn accept_for(answer: &[u8], ours: &LocalMedia, offered: &Description) -> Result<Negotiated, Rejection> {
+pub(super) fn accept_for(
+    answer: &[u8],
+    ours: &LocalMedia,
+    offered: &Description,
+    policy: SrtpPolicy,
+) -> Result<(Negotiated, Option<SrtpKeys>), Rejection> {
     let description = Description::parse(answer)?;
-    let (_line, mut negotiated) = choose(&description, ours)?;
     let offered = offered.media.iter().find(|media| media.port != 0);
+    let protect = |media| accept_crypto(media, offered, policy);
+    let Usable { mut negotiated, protection, .. } = choose(&description, ours, protect)?;
     if let Some(peer) = &mut negotiated.peer
         && peer.rtcp_mux
         && !offered.is_some_and(|media| media.rtcp_mux)
@@ -70,7 +79,7 @@ pub(super) fn accept_for(answer: &[u8], ours: &LocalMedia, offered: &Description
         let heard = Heard { receive: codecs(offered).collect(), events: events(offered).collect() }.and(theirs);
         (negotiated.receive, negotiated.events) = (heard.receive, heard.events);
     }
-    Ok(negotiated)
+    Ok((negotiated, protection))
 }
 
 /// The payload types that are heard.
@@ -101,28 +110,44 @@ impl Heard {
     }
 }
 
-/// The first usable audio line, or why the first audio line is not usable.
-fn choose(description: &Description, ours: &LocalMedia) -> Result<(usize, Negotiated), Rejection> {
-    let mut first_reason = None;
-    for (line, media) in description.media.iter().enumerate() {
-        if !media.kind.eq_ignore_ascii_case("audio") {
-            continue;
-        }
-        match negotiate(media, ours) {
-            Ok(negotiated) => return Ok((line, negotiated)),
-            Err(reason) => first_reason = first_reason.or(Some(reason)),
-        }
-    }
-    Err(first_reason.unwrap_or(NO_AUDIO))
+/// A line that can be used.
+struct Usable<P> {
+    line: usize,
+    negotiated: Negotiated,
+    protection: P,
 }
 
-fn negotiate(media: &Media, ours: &LocalMedia) -> Result<Negotiated, Rejection> {
+/// The first usable audio line, or why the first audio line is not usable. Telephones that offer one sound both ways
+/// give it a line each: those of RTP/SAVP come first.
+fn choose<'a, P>(
+    description: &'a Description,
+    ours: &LocalMedia,
+    protect: impl Fn(&'a Media) -> Result<P, Rejection>,
+) -> Result<Usable<P>, Rejection> {
+    let audio = |(_, media): &(usize, &Media)| media.kind.eq_ignore_ascii_case("audio");
+    let mut lines: Vec<(usize, &Media)> = description.media.iter().enumerate().filter(audio).collect();
+    let first = lines.first().map(|(line, _)| *line);
+    let mut first_reason = NO_AUDIO;
+    lines.sort_by_key(|(_, media)| Profile::of(media) != Some(Profile::Secure));
+    for (line, media) in lines {
+        match negotiate(media, ours, &protect) {
+            Ok((negotiated, protection)) => return Ok(Usable { line, negotiated, protection }),
+            Err(reason) if Some(line) == first => first_reason = reason,
+            Err(_) => {}
+        }
+    }
+    Err(first_reason)
+}
+
+fn negotiate<'a, P>(
+    media: &'a Media,
+    ours: &LocalMedia,
+    protect: impl Fn(&'a Media) -> Result<P, Rejection>,
+) -> Result<(Negotiated, P), Rejection> {
     if media.port == 0 {
         return Err(NO_AUDIO);
     }
-    if !["RTP/AVP", "RTP/AVPF"].iter().any(|known| media.protocol.eq_ignore_ascii_case(known)) {
-        return Err(OTHER_TRANSPORT);
-    }
+    let protection = protect(media)?;
     let receive: Vec<(u8, Codec)> = codecs(media).collect();
     let &(payload, codec) = receive.first().ok_or(NO_CODEC)?;
     let events: Vec<u8> = events(media).collect();
@@ -134,7 +159,7 @@ fn negotiate(media: &Media, ours: &LocalMedia) -> Result<Negotiated, Rejection> 
         (None, Direction::SendRecv | Direction::SendOnly) => Direction::SendOnly,
         (None, Direction::RecvOnly | Direction::Inactive) => Direction::Inactive,
     };
-    Ok(Negotiated {
+    let negotiated = Negotiated {
         codec,
         payload,
         event_payload: events.first().copied(),
@@ -143,7 +168,9 @@ fn negotiate(media: &Media, ours: &LocalMedia) -> Result<Negotiated, Rejection> 
         ptime: ptime(media),
         peer,
         direction,
-    })
+        srtp: None,
+    };
+    Ok((negotiated, protection))
 }
 
 /// The formats that are G.711, in their order; a map overrides the static meaning of 0 and 8 (RFC 3551 §6).
@@ -245,8 +272,6 @@ fn following(rtp: SocketAddr) -> SocketAddr {
 const NO_AUDIO: Rejection = Rejection::NotAcceptable { warning: 304, text: "no audio stream is offered" };
 const NO_CODEC: Rejection =
     Rejection::NotAcceptable { warning: 305, text: "neither PCMA nor PCMU at 8000 Hz is offered" };
-const OTHER_TRANSPORT: Rejection =
-    Rejection::NotAcceptable { warning: 302, text: "only RTP/AVP and RTP/AVPF are supported" };
 const OTHER_NETWORK: Rejection = Rejection::NotAcceptable { warning: 300, text: "only network type IN is supported" };
 const OTHER_TYPE: Rejection =
     Rejection::NotAcceptable { warning: 301, text: "only address types IP4 and IP6 are supported" };

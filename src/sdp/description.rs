@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use super::crypto::Crypto;
 use super::{Direction, Rejection};
 
 /// The media lines of a session description.
@@ -31,6 +32,8 @@ pub(super) struct Media {
     pub rtcp_port: Option<u16>,
     pub rtcp_address: Option<IpAddr>,
     pub rtcp_mux: bool,
+    /// The usable `a=crypto` lines (RFC 4568), which are of no meaning at session level.
+    pub crypto: Vec<Crypto>,
 }
 
 /// One `a=rtpmap` line.
@@ -66,6 +69,7 @@ struct Level {
     rtcp_port: Option<u16>,
     rtcp_address: Option<IpAddr>,
     rtcp_mux: bool,
+    crypto: Vec<Crypto>,
     maps: Vec<Map>,
     parameters: Vec<(u8, String)>,
 }
@@ -143,6 +147,7 @@ impl Section {
             rtcp_port: level.rtcp_port,
             rtcp_address: level.rtcp_address,
             rtcp_mux: level.rtcp_mux,
+            crypto: level.crypto,
         }
     }
 }
@@ -160,10 +165,17 @@ impl Level {
             "fmtp" if self.parameters.len() < ATTRIBUTES_MAX => self.parameters.extend(parameters(value)),
             "ptime" => self.ptime_ms = milliseconds(value),
             "maxptime" => self.maxptime_ms = milliseconds(value),
+            "crypto" if self.crypto.len() < CRYPTO_MAX => self.crypto(value),
             "rtcp" => self.rtcp(value),
             "rtcp-mux" | "rtcp-mux-only" => self.rtcp_mux = true,
             _ignored_attribute => {}
         }
+    }
+
+    /// Of several lines with one tag only the first counts (RFC 4568 §5.1: tags are unique).
+    fn crypto(&mut self, value: &str) {
+        let known = |line: &Crypto| self.crypto.iter().any(|earlier| earlier.tag == line.tag);
+        self.crypto.extend(Crypto::read(value).filter(|line| !known(line)));
     }
 
     /// RFC 3605: `a=rtcp:53020` or `a=rtcp:53020 IN IP4 192.0.2.1`.
@@ -229,4 +241,5 @@ const BODY_MAX: usize = 65_536;
 const MEDIA_MAX: usize = 32;
 const FORMATS_MAX: usize = 64;
 const ATTRIBUTES_MAX: usize = 128;
+const CRYPTO_MAX: usize = 32;
 const TOKEN_MAX: usize = 64;

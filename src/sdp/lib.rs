@@ -9,12 +9,15 @@
 //! ```
 
 mod answer;
+mod crypto;
 mod description;
 mod negotiation;
 mod session;
 mod write;
 
 pub use answer::{accept, answer};
+pub use base::SrtpPolicy;
+pub use crypto::SrtpKeys;
 pub use negotiation::{Direction, LocalMedia, Negotiated, Rejection, RemoteMedia};
 pub use session::LocalSession;
 pub use write::offer;

@@ -1,8 +1,10 @@
 //! The media of both sides, and what an offer and its answer agree on.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::SrtpKeys;
 use base::Codec;
 
 /// The media addresses of the peer.
@@ -93,6 +95,8 @@ pub struct Negotiated {
     pub peer: Option<RemoteMedia>,
     /// As the peer described it.
     pub direction: Direction,
+    /// The keys of SRTP in both directions; `None`: the media is in the clear.
+    pub srtp: Option<Arc<SrtpKeys>>,
 }
 
 impl Negotiated {

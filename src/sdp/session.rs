@@ -10,12 +10,14 @@
 //! A description of the peer is read for what it says, whatever its own version claims.
 
 use super::answer::{Choice, Heard, accept_for};
+use super::crypto::SrtpSession;
 use super::description::Description;
 use super::write::write_offer;
-use super::{LocalMedia, Negotiated, Rejection};
+use super::{LocalMedia, Negotiated, Rejection, SrtpKeys, SrtpPolicy};
+use srtp::KeyGenerator;
 
 /// The local side of a call's offers and answers.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct LocalSession {
     media: LocalMedia,
     /// The last description that left.
@@ -24,28 +26,41 @@ pub struct LocalSession {
     heard: Heard,
     /// The payload types that the peer uses for what this side does not know.
     foreign: Vec<u8>,
+    srtp: SrtpSession,
 }
 
 impl LocalSession {
-    /// A call that has described nothing yet. The first description has the version of `media`.
+    /// A call that has described nothing yet, without SRTP. The first description has the version of `media`.
     pub fn new(media: LocalMedia) -> LocalSession {
-        LocalSession { media, last: None, heard: Heard::default(), foreign: Vec::new() }
+        let (heard, srtp) = (Heard::default(), SrtpSession::default());
+        LocalSession { media, last: None, heard, foreign: Vec::new(), srtp }
+    }
+
+    /// The same with SRTP by this policy, under keys of this generator.
+    #[must_use]
+    pub fn with_srtp(self, policy: SrtpPolicy, generator: KeyGenerator) -> LocalSession {
+        LocalSession { srtp: SrtpSession::new(policy, generator), ..self }
     }
 
     /// The local offer, for an INVITE without one.
     pub fn offer(&mut self) -> Vec<u8> {
         let last = self.last_description();
         let foreign = self.foreign.clone();
-        self.versioned(|media| write_offer(media, last.as_ref(), &foreign))
+        let protocol = self.srtp.protocol();
+        let crypto = if last.is_none() { self.srtp.offer() } else { Vec::new() };
+        self.versioned(|media| write_offer(media, last.as_ref(), &foreign, (protocol, &crypto)))
     }
 
     /// Answers an offer of the peer.
     pub fn answer(&mut self, offer: &[u8]) -> Result<(Negotiated, Vec<u8>), Rejection> {
         let offer = Description::parse(offer)?;
-        let chosen = Choice::of(&offer, &self.media)?;
+        let chosen = Choice::of(&offer, &self.media, self.srtp.policy())?;
         self.foreign = chosen.foreign_numbers();
-        let text = self.versioned(|media| chosen.write(media));
-        Ok((self.agreed(chosen.negotiated), text))
+        let crypto = self.srtp.answer(chosen.crypto);
+        let text = self.versioned(|media| chosen.write(media, crypto.as_ref()));
+        let keys = crypto.zip(chosen.crypto);
+        let keys = keys.map(|(ours, theirs)| SrtpKeys { ours: ours.key.key, peer: theirs.key.clone() });
+        Ok((self.agreed(chosen.negotiated, keys), text))
     }
 
     /// Reads the answer to the last description, which was an offer.
@@ -53,8 +68,8 @@ impl LocalSession {
         let Some(offered) = self.last_description() else {
             return Err(Rejection::Malformed("it answers no offer"));
         };
-        let negotiated = accept_for(answer, &self.media, &offered)?;
-        Ok(self.agreed(negotiated))
+        let (negotiated, keys) = accept_for(answer, &self.media, &offered, self.srtp.policy())?;
+        Ok(self.agreed(negotiated, keys))
     }
 
     fn last_description(&self) -> Option<Description> {
@@ -71,11 +86,12 @@ impl LocalSession {
         self.last.insert(text).clone().into_bytes()
     }
 
-    fn agreed(&mut self, mut negotiated: Negotiated) -> Negotiated {
+    fn agreed(&mut self, mut negotiated: Negotiated, keys: Option<SrtpKeys>) -> Negotiated {
         let fresh = Heard { receive: negotiated.receive, events: negotiated.events };
         self.heard = fresh.and(std::mem::take(&mut self.heard));
         negotiated.receive = self.heard.receive.clone();
         negotiated.events = self.heard.events.clone();
+        negotiated.srtp = self.srtp.agree(keys);
         negotiated
     }
 }

@@ -1,6 +1,9 @@
 //! Unusual offers, and the answer to each.
 
+mod security;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use super::answer::{codecs, events};
+use super::crypto::Crypto;
 use super::description::{Description, Media};
 use super::{LocalMedia, Negotiated};
 use base::Codec;
@@ -13,23 +14,29 @@ pub(super) struct Chosen<'a> {
     pub line: usize,
     pub negotiated: &'a Negotiated,
     pub event_parameters: &'static str,
+    /// The local key, in an answer whose media is protected.
+    pub crypto: Option<&'a Crypto>,
 }
 
 /// The local offer in the 200 to an INVITE without one: both laws, telephone-event, 20 ms.
 pub fn offer(ours: &LocalMedia) -> Vec<u8> {
-    write_offer(ours, None, &[]).into_bytes()
+    write_offer(ours, None, &[], ("RTP/AVP", &[])).into_bytes()
 }
 
 /// The offer of a call that is in progress has the `m=` lines of the last local description, in their order, and its
-/// numbers; it gives none of the `taken` ones another meaning (RFC 3264 §8, §8.3.2).
-pub(super) fn write_offer(ours: &LocalMedia, last: Option<&Description>, taken: &[u8]) -> String {
+/// numbers and keys; it gives none of the `taken` numbers another meaning (RFC 3264 §8, §8.3.2). `first` is the protocol
+/// and the keys of a call's first offer.
+pub(super) fn write_offer(
+    ours: &LocalMedia,
+    last: Option<&Description>,
+    taken: &[u8],
+    first: (&str, &[Crypto]),
+) -> String {
     let mut text = session(ours);
     let Some(last) = last else {
-        offered(
-            &mut text,
-            &Offered { kind: "audio", protocol: "RTP/AVP", alaw: 8, ulaw: 0, event: 101, mux: false },
-            ours,
-        );
+        let (protocol, crypto) = first;
+        let line = Offered { kind: "audio", protocol, alaw: 8, ulaw: 0, event: 101, mux: false, crypto };
+        offered(&mut text, &line, ours);
         return text;
     };
     for media in &last.media {
@@ -42,7 +49,7 @@ pub(super) fn write_offer(ours: &LocalMedia, last: Option<&Description>, taken: 
         let free = |number: &u8| ![alaw, ulaw].contains(number) && !taken.contains(number);
         let event = events(media).next().or_else(|| std::iter::once(101).chain(96..=127).find(free)).unwrap_or(101);
         let (kind, protocol, mux) = (&*media.kind, &*media.protocol, media.rtcp_mux);
-        offered(&mut text, &Offered { kind, protocol, alaw, ulaw, event, mux }, ours);
+        offered(&mut text, &Offered { kind, protocol, alaw, ulaw, event, mux, crypto: &media.crypto }, ours);
     }
     text
 }
@@ -55,10 +62,11 @@ struct Offered<'a> {
     ulaw: u8,
     event: u8,
     mux: bool,
+    crypto: &'a [Crypto],
 }
 
 fn offered(text: &mut String, line: &Offered<'_>, ours: &LocalMedia) {
-    let Offered { kind, protocol, alaw, ulaw, event, mux } = line;
+    let Offered { kind, protocol, alaw, ulaw, event, mux, crypto } = line;
     let _ = write!(text, "m={kind} {} {protocol} {alaw} {ulaw} {event}\r\n", ours.rtp_port);
     let _ = write!(text, "a=rtpmap:{alaw} PCMA/8000\r\na=rtpmap:{ulaw} PCMU/8000\r\n");
     let _ = write!(text, "a=rtpmap:{event} telephone-event/8000\r\na=fmtp:{event} 0-15\r\n");
@@ -67,6 +75,7 @@ fn offered(text: &mut String, line: &Offered<'_>, ours: &LocalMedia) {
         text.push_str("a=rtcp-mux\r\n");
     }
     rtcp_port(text, ours);
+    crypto.iter().for_each(|line| line.write(text));
     text.push_str("a=sendrecv\r\n");
 }
 
@@ -116,6 +125,7 @@ fn accepted(text: &mut String, media: &Media, chosen: &Chosen<'_>, ours: &LocalM
     } else {
         rtcp_port(text, ours);
     }
+    chosen.crypto.iter().for_each(|line| line.write(text));
     let _ = write!(text, "a={}\r\n", direction.mirrored().name());
 }
 

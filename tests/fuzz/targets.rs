@@ -10,10 +10,11 @@ use inquiry::{CheckDigit, Formats, Keys, ReceiptFormat, ScanRules, SecondFactor}
 use replica::Change;
 use replica::gate::{FileReader, GateKeys, Reading, read_public};
 use rtp::{Packet, ReceptionReport, Sources, is_rtcp, rtcp};
-use sdp::{self, LocalMedia, LocalSession};
+use sdp::{self, LocalMedia, LocalSession, SrtpPolicy};
 use sip::{
     Arrival, Dispatcher, Frame, HeaderName, IdentityTrust, Message, NodeState, StreamFramer, Transport, parse_datagram,
 };
+use srtp::{KeyGenerator, MasterKey, Receiver, Suite};
 use studio::{Conditions, TakeSource, process};
 use web::{RateRequest, ScanRequest, SpeechRequest};
 
@@ -56,11 +57,17 @@ pub(crate) fn sdp(bytes: &[u8]) {
         assert!((10..=60).contains(&negotiated.ptime.as_millis()), "{negotiated:?}");
     }
     let _ = sdp::accept(bytes, &OURS);
-    let mut session = LocalSession::new(OURS);
-    let _ = session.answer(bytes);
-    session.offer();
-    let _ = session.accept(bytes);
-    session.offer();
+    for policy in [SrtpPolicy::Off, SrtpPolicy::Optional, SrtpPolicy::Required] {
+        let mut session = LocalSession::new(OURS).with_srtp(policy, KeyGenerator::new([1; 32]));
+        let answered = session.answer(bytes);
+        session.offer();
+        let accepted = session.accept(bytes);
+        session.offer();
+        for negotiated in [answered.map(|(negotiated, _)| negotiated), accepted].into_iter().flatten() {
+            assert!(negotiated.srtp.is_some() || policy != SrtpPolicy::Required);
+            assert!(negotiated.srtp.is_none() || policy != SrtpPolicy::Off);
+        }
+    }
 }
 
 const TRUSTED: IdentityTrust = IdentityTrust { asserted_identity: true, remote_party_id: true, diversion: true };
@@ -85,6 +92,37 @@ pub(crate) fn rtp(bytes: &[u8]) {
             sources.sound(now, header.ssrc, Duration::from_millis(20));
             sources.event(now, &header, packet.payload, |_| ());
             let _ = sources.reports(now, &mut reports);
+        }
+    }
+}
+
+/// Packets on a protected media port: the first octet names the suite, and each packet begins with its length. The key is
+/// the one that the corpus was protected with.
+pub(crate) fn srtp(bytes: &[u8]) {
+    let Some((suite, mut rest)) = bytes.split_first() else { return };
+    let suite = Suite::ALL[usize::from(*suite) % Suite::ALL.len()];
+    let octets: Vec<u8> = (0..suite.master_octets()).map(|at| (7 * at + 3) as u8).collect();
+    let key = MasterKey::new(suite, &octets).expect("its length");
+    let (mut now, mut plain) = (Instant::now(), Vec::new());
+    let mut receiver = Receiver::new(key.clone().into());
+    while let Some((length, after)) = rest.split_first() {
+        let (packet, next) = after.split_at(after.len().min(usize::from(*length)));
+        rest = next;
+        now += Duration::from_millis(20);
+        let result = if is_rtcp(packet) {
+            receiver.unprotect_rtcp(now, packet, &mut plain)
+        } else {
+            receiver.unprotect_rtp(now, packet, &mut plain)
+        };
+        assert!(result.is_err() || plain.len() < packet.len());
+        if result.is_ok() {
+            let again = receiver.unprotect_rtp(now, packet, &mut plain).is_ok();
+            assert!(!again && receiver.unprotect_rtcp(now, packet, &mut plain).is_err(), "accepted once");
+        }
+        // A change of key between packets, and back.
+        if length % 7 == 0 {
+            let other = MasterKey::new(Suite::AeadAes128Gcm, &[1; 28]).expect("its length");
+            receiver.set_key(now, &if length % 2 == 0 { other } else { key.clone() }.into());
         }
     }
 }

@@ -48,6 +48,17 @@ fn media_packets_are_met() {
 }
 
 #[test]
+fn protected_media_packets_are_met() {
+    for suite in 0..4 {
+        replay("srtp", |bytes| {
+            let length = u8::try_from(bytes.len()).unwrap_or(u8::MAX);
+            let one = [&[length], bytes].concat();
+            targets::srtp(&[&[suite], &one[..], &one, bytes].concat());
+        });
+    }
+}
+
+#[test]
 fn scans_are_met() {
     replay("scan", targets::scan);
 }

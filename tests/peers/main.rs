@@ -12,4 +12,5 @@ mod nodes_postgres;
 mod postgres;
 mod prompts;
 mod sipp;
+mod srtp;
 mod studio_page;

@@ -23,15 +23,25 @@ pub struct Softphone {
 impl Softphone {
     /// Starts one with a configuration of its own.
     pub fn start() -> Softphone {
-        Softphone::start_saying(&[])
+        Softphone::begin(&[], "")
+    }
+
+    /// The same with SRTP: `srtp-mand` offers RTP/SAVP alone, `srtp` RTP/AVP with `a=crypto`.
+    pub fn start_protected(media_encryption: &str) -> Softphone {
+        Softphone::begin(&[], &format!(";mediaenc={media_encryption}"))
     }
 
     /// The same, with these samples at 8 kHz at its microphone, over and over from the start of its call.
     pub fn start_saying(voice: &[i16]) -> Softphone {
+        Softphone::begin(voice, "")
+    }
+
+    fn begin(voice: &[i16], account: &str) -> Softphone {
         let folder = temporary_folder("softphone");
         let write = |name: &str, text: &[u8]| fs::write(folder.join(name), text).expect("a file can be written");
         write("config", SETTINGS.replace("FOLDER", &folder.display().to_string()).as_bytes());
-        write("accounts", b"<sip:caller@127.0.0.1>;regint=0;audio_codecs=PCMA/8000/1\n");
+        let account = format!("<sip:caller@127.0.0.1>;regint=0;audio_codecs=PCMA/8000/1{account}\n");
+        write("accounts", account.as_bytes());
         write("contacts", b"");
         write("uuid", b"00000000-0000-4000-8000-000000000000");
         microphone(&folder.join("microphone.wav"), voice);
@@ -56,6 +66,17 @@ impl Softphone {
         self.command(&format!("dial {uri}"));
         self.says("Call established");
         self.says("incoming rtp");
+    }
+
+    /// Dials a node that refuses the call with this status.
+    pub fn dials_in_vain(&mut self, uri: &str, status: &str) {
+        self.command(&format!("dial {uri}"));
+        self.says(status);
+    }
+
+    /// Puts the call on hold, or takes it back.
+    pub fn hold(&mut self, on: bool) {
+        self.command(if on { "hold" } else { "resume" });
     }
 
     /// Presses keys one by one, as RFC 4733 events.
@@ -154,6 +175,7 @@ auplay_channels 1
 module_path /usr/lib/baresip/modules
 module stdio.so
 module g711.so
+module srtp.so
 module aufile.so
 module aubridge.so
 module sndfile.so

@@ -48,6 +48,7 @@ impl Call {
     }
 
     fn agree(&mut self, negotiated: Negotiated, out: &mut Vec<Output>) {
+        self.cdr.media_agreed(negotiated.srtp.as_ref().map(|keys| keys.suite()));
         self.negotiated = Some(negotiated);
         self.set_up_media(out);
     }

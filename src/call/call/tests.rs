@@ -1,5 +1,7 @@
 //! A call as its peer sees it: offers and answers, transfers, and what does not arrive.
 
+mod security;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -42,6 +44,10 @@ impl Peer {
     }
 
     fn invites_from(contact: &'static str, sdp: &str) -> Peer {
+        Peer::invites_by(MediaPolicy::default(), contact, sdp)
+    }
+
+    fn invites_by(policy: MediaPolicy, contact: &'static str, sdp: &str) -> Peer {
         let now = test_clock::start();
         let setup = CallSetup {
             received: now,
@@ -55,7 +61,8 @@ impl Peer {
                 min_se: Duration::from_secs(90),
             },
             media: LocalMedia { address: OURS, rtp_port: 20000, rtcp_port: 20001, session_id: 77, version: 1 },
-            policy: MediaPolicy::default(),
+            policy,
+            media_secret: [3; 32],
             transfer_targets: Arc::new(BTreeMap::from([("desk".to_owned(), "sip:desk@192.0.2.50".to_owned())])),
             limit: Duration::from_secs(3600),
             cdr: CdrBuilder::new(Timestamp::UNIX_EPOCH, "abc".into(), "carrier".into(), "192.0.2.9".into(), None),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::SrtpDrop;
 use rtp::{Mos, Sources, mouth_to_ear, rtcp};
 
 /// How a stream went, for the call's record and metrics.
@@ -15,6 +16,8 @@ pub struct MediaQuality {
     pub packets_lost: u64,
     /// Datagrams from others, or that were no RTP.
     pub packets_refused: u64,
+    /// Packets of a protected stream that were not authentic, or not new.
+    pub srtp_dropped: SrtpDrops,
     /// Of our stream, from the peer's last report.
     pub peer_packets_lost: i32,
     /// From our report to the peer's answer and back, less the time that the peer held it.
@@ -22,6 +25,21 @@ pub struct MediaQuality {
     /// The estimate of the worse direction, as far as each is known; none before enough packets have come or been
     /// reported on.
     pub mos: Option<Mos>,
+}
+
+/// How many packets were dropped for each reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SrtpDrops([u64; SrtpDrop::ALL.len()]);
+
+impl SrtpDrops {
+    /// How many were dropped for this reason.
+    pub fn of(&self, reason: SrtpDrop) -> u64 {
+        self.0[reason as usize]
+    }
+
+    pub(super) fn count(&mut self, reason: SrtpDrop) {
+        self.0[reason as usize] += 1;
+    }
 }
 
 /// What the peer says of our stream.

@@ -3,6 +3,7 @@
 mod addresses;
 mod keys;
 mod presence;
+mod security;
 
 use proptest::prelude::*;
 
@@ -45,6 +46,7 @@ fn setup() -> MediaSetup {
         symmetric: false,
         dtmf: DtmfMode::Auto,
         lead_in: Duration::ZERO,
+        srtp: None,
         sending: true,
         receiving: true,
     }

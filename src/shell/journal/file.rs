@@ -43,6 +43,7 @@ fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
         ("round_trip_us", "INTEGER"),
         ("source", "TEXT"),
         ("mos_hundredths", "INTEGER"),
+        ("srtp", "TEXT"),
     ];
     for (column, kind) in columns {
         let known = "SELECT 1 FROM pragma_table_info('calls') WHERE name = ?1";
@@ -57,8 +58,8 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
     let path = record.path.iter().take(PATH_MAX).map(|node| &**node).collect::<Vec<_>>().join(",");
     let look_ups = record.look_ups.iter().take(PATH_MAX).map(|result| result.name()).collect::<Vec<_>>().join(",");
     let sql = "INSERT INTO calls (at_us, answered_ms, duration_ms, outcome, cause, lang, release, path, keys,
-        look_ups, trunk, caller, rating, peer_packets_lost, round_trip_us, source, mos_hundredths)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+        look_ups, trunk, caller, rating, peer_packets_lost, round_trip_us, source, mos_hundredths, srtp)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
     let values = params![
         record.started.as_microsecond(),
         record.answered_after.map(millis),
@@ -77,6 +78,7 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
         record.round_trip.map(micros),
         record.source,
         record.mos_hundredths,
+        record.srtp,
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }

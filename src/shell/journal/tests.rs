@@ -46,6 +46,7 @@ fn call(started: Timestamp) -> CallRecord {
         peer_packets_lost: Some(2),
         round_trip: Some(Duration::from_micros(1500)),
         mos_hundredths: Some(437),
+        srtp: Some("AEAD_AES_128_GCM"),
     }
 }
 
@@ -88,17 +89,19 @@ fn a_file_without_the_newer_columns_takes_them_from_the_next_start() {
     opened(&folder)
         .execute_batch(
             "ALTER TABLE calls DROP COLUMN peer_packets_lost; ALTER TABLE calls DROP COLUMN round_trip_us;
-            ALTER TABLE calls DROP COLUMN source; ALTER TABLE calls DROP COLUMN mos_hundredths",
+            ALTER TABLE calls DROP COLUMN source; ALTER TABLE calls DROP COLUMN mos_hundredths;
+            ALTER TABLE calls DROP COLUMN srtp",
         )
         .unwrap();
     let journal = open(&folder);
     journal.record_call(call(Timestamp::now()));
     drop(journal);
-    let sql = "SELECT peer_packets_lost, round_trip_us, mos_hundredths, trunk, source FROM calls";
-    let reported: (i64, i64, i64, String, String) = opened(&folder)
-        .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
+    let sql = "SELECT peer_packets_lost, round_trip_us, mos_hundredths, trunk, source, srtp FROM calls";
+    let reported: (i64, i64, i64, [String; 3]) = opened(&folder)
+        .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, [row.get(3)?, row.get(4)?, row.get(5)?])))
         .unwrap();
-    assert_eq!(reported, (2, 1500, 437, "carrier".into(), "192.0.2.1".into()));
+    let texts = ["carrier", "192.0.2.1", "AEAD_AES_128_GCM"].map(str::to_owned);
+    assert_eq!(reported, (2, 1500, 437, texts));
 }
 
 #[test]

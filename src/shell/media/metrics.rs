@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use call::SrtpDrop;
+
 /// Counters since the start of the process; `sessions` is a gauge.
 #[derive(Debug, Default)]
 pub struct MediaMetrics {
@@ -16,6 +18,8 @@ pub struct MediaMetrics {
     pub packets_lost: AtomicU64,
     /// Datagrams from strangers, or no RTP, counted when their session ends.
     pub packets_refused: AtomicU64,
+    /// Packets of protected streams that were dropped, by [`SrtpDrop`], counted when their session ends.
+    pub srtp_dropped: [AtomicU64; SrtpDrop::ALL.len()],
     /// Packets that were not sent since their time had passed.
     pub packets_skipped: AtomicU64,
     /// RTP or RTCP packets that the kernel refused to send.

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Sender;
 use super::metrics::{MediaMetrics, add};
 use super::ports::Pair;
 use super::sys::{self, BATCH, Batch};
-use call::{MediaCommand, MediaEvent, MediaFrame, MediaSession};
+use call::{MediaCommand, MediaEvent, MediaFrame, MediaSession, SrtpDrop};
 
 /// A session that has begun.
 pub(super) struct Session {
@@ -92,6 +92,9 @@ impl Session {
         let quality = self.stream.quality();
         add(&buffers.metrics.packets_lost, quality.packets_lost);
         add(&buffers.metrics.packets_refused, quality.packets_refused);
+        for (counter, reason) in buffers.metrics.srtp_dropped.iter().zip(SrtpDrop::ALL) {
+            add(counter, quality.srtp_dropped.of(reason));
+        }
         self.pair
     }
 

@@ -74,6 +74,7 @@ impl Caller {
         let named = |socket: &UdpSocket| socket.local_addr().expect("bound");
         let peer = RemoteMedia { rtp: named(&rtp), rtcp: named(&rtcp), rtcp_mux: false };
         let setup = MediaSetup {
+            srtp: None,
             codec: Codec::Alaw,
             payload: 8,
             event_payload: Some(101),

@@ -131,6 +131,32 @@ label! {
     }
 }
 label! {
+    /// How the media of a call was protected.
+    CallSrtp, "suite" {
+        /// In the clear, or no media was agreed on.
+        None = "none",
+        /// In the clear for a part of the call.
+        Partly = "partly",
+        /// RFC 7714.
+        AeadAes256Gcm = "AEAD_AES_256_GCM",
+        /// RFC 7714.
+        AeadAes128Gcm = "AEAD_AES_128_GCM",
+        /// RFC 4568 §6.2.1.
+        AesCm128HmacSha1Tag80 = "AES_CM_128_HMAC_SHA1_80",
+        /// RFC 4568 §6.2.2.
+        AesCm128HmacSha1Tag32 = "AES_CM_128_HMAC_SHA1_32",
+    }
+}
+
+impl CallSrtp {
+    /// As a call's record names it.
+    pub fn of(recorded: Option<&str>) -> CallSrtp {
+        let named = |label: &CallSrtp| Some(label.value()) == recorded;
+        CallSrtp::ALL.iter().copied().find(named).unwrap_or(CallSrtp::None)
+    }
+}
+
+label! {
     /// The door that a question came by.
     Door, "door" {
         /// By telephone.

@@ -18,8 +18,8 @@ use inquiry::CallRecord;
 
 pub use self::instruments::{Buckets, Counter, Counters, Counters2, Gauge, Histogram, Label};
 pub use self::labels::{
-    AnswerTimes, CallLengths, Door, HttpClass, HttpTimes, LookUpTimes, RoundTrips, Scores, SignInResult, SipDrop,
-    SipMethod, TakeEnd, TransferResult,
+    AnswerTimes, CallLengths, CallSrtp, Door, HttpClass, HttpTimes, LookUpTimes, RoundTrips, Scores, SignInResult,
+    SipDrop, SipMethod, TakeEnd, TransferResult,
 };
 pub use self::page::Page;
 pub use self::registry::{Collect, Registry};
@@ -55,6 +55,8 @@ pub struct Metrics {
     pub round_trip: Histogram<RoundTrips>,
     /// How good calls sounded, by the E-model (ITU-T G.107): mean opinion scores.
     pub mos: Histogram<Scores>,
+    /// Calls by how their media was protected.
+    pub call_srtp: Counters<CallSrtp>,
     /// SIP requests received.
     pub sip_requests: Counters<SipMethod>,
     /// SIP messages dropped before any state was made.
@@ -85,6 +87,7 @@ impl Metrics {
     pub fn call_ended(&self, record: &CallRecord) {
         self.calls.inc(record.outcome);
         self.call_length.observe(record.duration);
+        self.call_srtp.inc(CallSrtp::of(record.srtp));
         if let Some(rating) = record.rating {
             self.ratings.inc(Door::Phone, Score::of(rating));
         }
@@ -102,6 +105,11 @@ impl Metrics {
         page.gauge("jindu_calls_in_progress", "Calls in progress.", self.calls_in_progress.value());
         self.answer_time.write(page, "jindu_answer_seconds", "INVITE received to 200 sent.");
         self.call_length.write(page, "jindu_call_seconds", "How long calls lasted.");
+        self.call_srtp.write(
+            page,
+            "jindu_call_srtp_total",
+            "Calls that ended, by the suite that protected their media.",
+        );
         self.keys.write(page, "jindu_keys_total", "Keys pressed, by how they came.");
         self.transfers.write(page, "jindu_transfers_total", "Transfers to a person, by result.");
         self.phone_sign_ins.write(
@@ -225,6 +233,7 @@ mod tests {
             peer_packets_lost: Some(3),
             round_trip: Some(Duration::from_millis(30)),
             mos_hundredths: Some(395),
+            srtp: Some("AEAD_AES_128_GCM"),
         };
         metrics.call_ended(&record);
         metrics.call_ended(&CallRecord {
@@ -232,11 +241,14 @@ mod tests {
             round_trip: None,
             mos_hundredths: None,
             rating: None,
+            srtp: None,
             ..record
         });
         assert_eq!((metrics.calls.value(CallOutcome::Finished), metrics.peer_packets_lost.value()), (2, 3));
         assert_eq!(metrics.ratings.value(Door::Phone, Score::Fair), 1);
         let text = text(&metrics);
+        assert!(text.contains("jindu_call_srtp_total{suite=\"AEAD_AES_128_GCM\"} 1\n"));
+        assert!(text.contains("jindu_call_srtp_total{suite=\"none\"} 1\n"));
         assert!(text.contains("jindu_rtp_round_trip_seconds_bucket{le=\"0.05\"} 1\n"));
         assert!(text.contains("jindu_rtp_round_trip_seconds_count 1\n"));
         assert!(text.contains("jindu_call_mos_bucket{le=\"3.6\"} 0\n"));

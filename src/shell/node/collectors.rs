@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 
+use call::SrtpDrop;
 use journal::JournalMetrics;
 use media::{LATENESS_BOUNDS_MS, MediaMetrics};
 use metrics::{Collect, Counters, Label, Page};
@@ -123,6 +124,12 @@ impl Collect for MediaCollector {
         page.counter("jindu_rtp_skipped_total", "RTP packets not sent because their time had passed.", skipped);
         let lost = read(&media.packets_lost);
         page.counter("jindu_rtp_lost_total", "RTP packets that never came, by sequence numbers.", lost);
+        page.counters(
+            "jindu_srtp_dropped_total",
+            "Packets of protected streams that were dropped, by reason.",
+            "reason",
+            SrtpDrop::ALL.map(SrtpDrop::name).into_iter().zip(media.srtp_dropped.iter().map(read)),
+        );
     }
 }
 

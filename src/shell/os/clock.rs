@@ -36,9 +36,14 @@ pub fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
+/// Unpredictable octets, for keys.
+pub fn random_octets<const COUNT: usize>() -> [u8; COUNT] {
+    let mut octets = [0; COUNT];
+    getrandom::fill(&mut octets).expect("the system gives random numbers");
+    octets
+}
+
 /// An unpredictable number, for SIP tags and branches and RTP synchronization sources.
 pub fn random_u64() -> u64 {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).expect("the system gives random numbers");
-    u64::from_ne_bytes(bytes)
+    u64::from_ne_bytes(random_octets())
 }

@@ -8,6 +8,9 @@ use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::time::{Duration, Instant};
 
+use base64ct::{Base64, Encoding};
+use srtp::{KeyGenerator, MasterKey, RTP_TRAILER_MAX, Receiver, Sender, Suite};
+
 use super::sockets::{Inbound, Outbound, exact_sleeps, stamped, wall_ns};
 
 /// What was measured, in milliseconds, and counted.
@@ -26,6 +29,8 @@ pub(crate) struct Heard {
     /// INVITE to the first final answer, whatever it is.
     pub(crate) finals: Vec<f64>,
     pub(crate) repeats: u64,
+    /// Protected calls whose first packet was not under the key of the answer.
+    pub(crate) strange: u64,
     /// How late this side ran at worst: what it cannot blame on the other.
     pub(crate) late: f64,
 }
@@ -43,6 +48,8 @@ pub(crate) struct Callers {
     began: Instant,
     steps: u32,
     serial: u64,
+    /// The suite of protected calls.
+    suite: Option<Suite>,
     /// Gaps count from here on.
     measuring: Option<u64>,
     pub(crate) heard: Heard,
@@ -66,6 +73,13 @@ struct Call {
     sequence: u16,
     time: u32,
     last: Option<(u64, u16)>,
+    secure: Option<Box<Secure>>,
+}
+
+/// Both directions of a protected call. What is heard is verified once: this side's processor is not what is measured.
+struct Secure {
+    sender: Sender,
+    receiver: Option<Receiver>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -100,6 +114,7 @@ impl Callers {
             began: Instant::now(),
             steps: 0,
             serial: 0,
+            suite: None,
             measuring: None,
             heard: Heard::default(),
         }
@@ -117,6 +132,11 @@ impl Callers {
             self.calls[n].peer = Some(*port);
             self.by_port[usize::from(*port)] = Some(n);
         }
+    }
+
+    /// Offers SRTP by this suite in the calls to come.
+    pub(crate) fn protect(&mut self, suite: Option<Suite>) {
+        self.suite = suite;
     }
 
     /// Begins to measure gaps, or ends.
@@ -204,11 +224,35 @@ impl Callers {
 
     fn invite(&mut self, n: usize) {
         let port = self.rtp[n % SOCKETS].local_addr().expect("bound").port();
+        let (protocol, crypto) = match self.suite {
+            None => ("AVP", String::new()),
+            Some(suite) => {
+                let key = Base64::encode_string(self.key(n, suite).expose());
+                ("SAVP", format!("a=crypto:1 {} inline:{key}\r\n", suite.name()))
+            }
+        };
         let sdp = format!(
-            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 8 101\r\n\
-             a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=rtcp-mux\r\n"
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/{protocol} 8 101\r\n\
+             a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=rtcp-mux\r\n{crypto}"
         );
         self.request(n, "INVITE", 1, &sdp);
+    }
+
+    /// The key that this caller sends under: the same one when its INVITE is repeated.
+    fn key(&self, n: usize, suite: Suite) -> MasterKey {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&(n as u64).to_be_bytes());
+        KeyGenerator::new(seed).next_key(suite)
+    }
+
+    /// The contexts of a call that was answered with a key.
+    fn secure(&self, n: usize, text: &str) -> Option<Box<Secure>> {
+        let suite = self.suite?;
+        let key =
+            text.split(" inline:").nth(1).and_then(|rest| rest.split("\r\n").next()).expect("a key in the answer");
+        let key = MasterKey::new(suite, &Base64::decode_vec(key).expect("base64")).expect("the key's length");
+        let receiver = Some(Receiver::new(key.into()));
+        Some(Box::new(Secure { sender: Sender::new(self.key(n, suite)), receiver }))
     }
 
     fn request(&mut self, n: usize, method: &str, cseq: u32, sdp: &str) {
@@ -293,8 +337,10 @@ impl Callers {
     fn answered(&mut self, n: usize, text: &str, at: u64) {
         let port = text.split("m=audio ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u16>().ok());
         let contact = header(text, "Contact").and_then(|contact| contact.split(['<', '>']).nth(1));
+        let secure = self.secure(n, text);
         let call = &mut self.calls[n];
         call.state = State::Talking;
+        call.secure = secure;
         call.target = contact.unwrap_or(&call.target).to_owned();
         call.to = header(text, "To").unwrap_or_default().to_owned();
         call.peer = port;
@@ -390,6 +436,10 @@ impl Call {
             None | Some(_) => {}
         }
         self.last = Some((at, sequence));
+        if let Some(mut receiver) = self.secure.as_mut().and_then(|secure| secure.receiver.take()) {
+            let opened = receiver.unprotect_rtp(Instant::now(), packet, &mut Vec::new());
+            heard.strange += u64::from(opened.is_err());
+        }
         if let Some(pressed) = self.pressed
             && !is_tone(&packet[12..])
         {
@@ -429,6 +479,12 @@ impl Call {
         packet.extend((u32::from(to.port()) ^ 0x5A00_0000).to_be_bytes());
         packet.extend(body);
         self.sequence = self.sequence.wrapping_add(1);
+        if let Some(secure) = &mut self.secure {
+            let length = packet.len();
+            packet.resize(length + RTP_TRAILER_MAX, 0);
+            let sealed = secure.sender.protect_rtp(&mut packet, length).expect("in order, with room");
+            packet.truncate(sealed);
+        }
         out.push(&packet, to);
     }
 }

@@ -12,8 +12,9 @@ use super::{median, part, scans, setting};
 type Measure = fn(&mut Table);
 
 /// Every group by its name on the command line.
-pub(crate) const ALL: [(&str, Measure); 7] = [
+pub(crate) const ALL: [(&str, Measure); 8] = [
     ("media", media),
+    ("media-srtp", super::srtp::media_srtp),
     ("signal", signal),
     ("keys", keys),
     ("scan", scan),
@@ -42,15 +43,15 @@ impl Table {
 }
 
 /// One round of sound: CPU a packet pair in µs, p99 gap, lost packets, packets heard a second.
-struct Sound {
-    cpu_percent: f64,
-    gap: f64,
-    lost: u64,
-    rate: f64,
+pub(crate) struct Sound {
+    pub(crate) cpu_percent: f64,
+    pub(crate) gap: f64,
+    pub(crate) lost: u64,
+    pub(crate) rate: f64,
     late: f64,
 }
 
-fn listen(callers: &mut Callers, cpu: impl Fn() -> Duration, time: Duration) -> Sound {
+pub(crate) fn listen(callers: &mut Callers, cpu: impl Fn() -> Duration, time: Duration) -> Sound {
     callers.go_on(Duration::from_secs(2), |_| false);
     callers.measure(true);
     let (before, began) = (cpu(), Instant::now());

@@ -1,7 +1,8 @@
 //! The whole product under load: a `jindu` process on one side, the bench's callers and scanners on the other.
 //!
 //! `tests/bench/run` runs every figure and prints one table; `cargo bench --bench load -- media` runs one
-//! (`media`, `signal`, `keys`, `scan`, `start`, `publish`, `overload`). `CALLS`, `SECONDS` and `ROUNDS` in the environment change the size.
+//! (`media`, `media-srtp`, `signal`, `keys`, `scan`, `start`, `publish`, `overload`). `CALLS`, `SECONDS` and `ROUNDS` in the environment
+//! change the size.
 //!
 //! The machine may be shared: a figure with a limit is measured beside that limit in the same run, rounds alternate,
 //! and medians are printed. No time is asserted; correctness is: no call may fail, no error may be logged, every call
@@ -15,6 +16,7 @@ mod process;
 mod publish;
 mod scans;
 mod sockets;
+mod srtp;
 
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();

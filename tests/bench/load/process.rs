@@ -20,19 +20,28 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts one in an empty folder.
     pub(crate) fn start(core: Option<usize>) -> Gateway {
+        Gateway::start_with(core, &[])
+    }
+
+    /// The same with further settings.
+    pub(crate) fn start_with(core: Option<usize>, settings: &[&str]) -> Gateway {
         let folder = std::env::temp_dir().join(format!("jindu-load-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("a temporary folder can be made");
-        Gateway::start_in(folder, core)
+        Gateway::start_in_with(folder, core, settings)
     }
 
     /// Starts one in a folder that may hold data. A child inherits the core of the thread that starts it.
     pub(crate) fn start_in(folder: PathBuf, core: Option<usize>) -> Gateway {
+        Gateway::start_in_with(folder, core, &[])
+    }
+
+    fn start_in_with(folder: PathBuf, core: Option<usize>, settings: &[&str]) -> Gateway {
         let log = File::create(folder.join("log")).expect("a file");
         let data = format!("data.folder={}", folder.join("data").display());
         let mut command = Command::new(env!("CARGO_BIN_EXE_jindu"));
         command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["serve", "--set", &data]);
-        for value in SETTINGS {
+        for value in SETTINGS.iter().chain(settings) {
             command.args(["--set", value]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);

@@ -101,13 +101,13 @@ fn stamp(header: &libc::msghdr) -> u64 {
 /// Datagrams that go out together.
 #[derive(Default)]
 pub(crate) struct Outbound {
-    octets: Vec<([u8; 172], usize)>,
+    octets: Vec<([u8; PACKET], usize)>,
     names: Vec<libc::sockaddr_in>,
 }
 
 impl Outbound {
     pub(crate) fn push(&mut self, bytes: &[u8], to: SocketAddrV4) {
-        let mut octets = [0; 172];
+        let mut octets = [0; PACKET];
         octets[..bytes.len()].copy_from_slice(bytes);
         self.octets.push((octets, bytes.len()));
         // SAFETY: sockaddr_in is plain data.
@@ -155,4 +155,6 @@ pub(crate) fn exact_sleeps() {
 
 const BATCH: usize = 64;
 const SIZE: usize = 2048;
+/// 20 ms of sound with its header, and the tag of SRTP.
+const PACKET: usize = 172 + 16;
 const BUFFER: libc::c_int = 16 << 20;
