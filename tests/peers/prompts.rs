@@ -32,7 +32,7 @@ fn ffmpeg(words: &[&str], to: &Path) {
 }
 
 /// How each program saves: the file's name, and the encoder's words.
-const SAVED: [(&str, &str); 25] = [
+const SAVED: [(&str, &str); 36] = [
     ("8.wav", "-c:a pcm_u8"),
     ("16.wav", "-c:a pcm_s16le"),
     ("24.wav", "-c:a pcm_s24le"),

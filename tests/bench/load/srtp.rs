@@ -7,7 +7,7 @@ use srtp::Suite;
 use super::callers::{Callers, Manners};
 use super::figures::{HOTLINE, Table, listen};
 use super::process::{Gateway, pin};
-use super::{median, part, setting};
+use super::{median, setting};
 
 /// One round with a suite, or without SRTP.
 struct Round {
