@@ -146,12 +146,7 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
         arrival,
         local,
         media,
-        policy: MediaPolicy {
-            dtmf: trunk.dtmf,
-            lead_in: trunk.lead_in,
-            symmetric: trunk.symmetric,
-            srtp: trunk.srtp,
-        },
+        policy: MediaPolicy { dtmf: trunk.dtmf, lead_in: trunk.lead_in, symmetric: trunk.symmetric, srtp: trunk.srtp },
         media_secret: clock::random_octets(),
         transfer_targets: shared.transfer_targets(&trunk),
         limit: match registration.purpose() {
