@@ -94,7 +94,7 @@ impl Address {
         let authority = authority.strip_suffix(':').unwrap_or(authority);
         let (host, port) = authority.rsplit_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
         let host = host.strip_suffix('.').unwrap_or(host);
-        let authority = port.map_or(host.to_owned(), |port| format!("{host}:{port}"));
+        let authority = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         // An empty path is the root (RFC 3986 §6.2.3).
         let root = if rest.starts_with(['?', '#']) { "/" } else { "" };
         let caps_lock = !scheme.bytes().any(|byte| byte.is_ascii_lowercase());
