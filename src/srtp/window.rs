@@ -56,7 +56,7 @@ pub(crate) fn nearest_index(newest: u64, sequence: u16) -> u64 {
     let guess = if ahead <= 0x8000 {
         newest + u64::from(ahead)
     } else {
-        newest.checked_sub(u64::from(ahead.wrapping_neg())).unwrap_or(newest + u64::from(ahead))
+        newest.checked_sub(u64::from(ahead.wrapping_neg())).unwrap_or_else(|| newest + u64::from(ahead))
     };
     guess & INDEX_MAX
 }
