@@ -134,6 +134,8 @@ pub(super) fn trunks(reader: &mut Reader, names: &[String], phone: &Phone, base:
         report_overlaps(reader, trunk, &read[..n]);
     }
     if read.is_empty() {
+        // An empty list is no unknown key.
+        let _ = reader.value("trunk");
         reader.report_as(
             "trunk.none",
             "trunk",
