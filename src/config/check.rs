@@ -34,7 +34,7 @@ pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, V
     old_keys(&mut reader);
     let settings = Settings {
         data: data(&mut reader, base),
-        phone: phone(&mut reader, &trunks),
+        phone: phone(&mut reader, &trunks, base),
         web: web(&mut reader),
         hotline: hotline(&mut reader, base),
         studio: studio(&mut reader),
@@ -76,7 +76,7 @@ pub(super) fn count<T: TryFrom<i64> + Default>(
     T::try_from(reader.number(key, range, default)).unwrap_or_default()
 }
 
-fn phone(reader: &mut Reader, trunks: &[String]) -> Phone {
+fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
     let desk = reader.optional_string("phone.desk").filter(|uri| !uri.is_empty());
     if desk.as_deref().is_some_and(|uri| !["sip:", "sips:", "tel:"].iter().any(|scheme| uri.starts_with(scheme))) {
         reader.report("phone.desk", "must be a SIP or tel URI, as in sip:desk@192.0.2.7");
@@ -100,8 +100,11 @@ fn phone(reader: &mut Reader, trunks: &[String]) -> Phone {
     if studio.is_some() && studio == line_test {
         reader.report("phone.studio", "must differ from phone.line_test");
     }
+    let listen = phone_listen(reader);
     let mut phone = Phone {
-        listen: phone_listen(reader),
+        tls: super::tls::phone_tls(reader, base, listen.iter().map(|(transport, _)| *transport)),
+        registrar: super::registrar::phone_registrar(reader),
+        listen,
         public_address: reachable_address(reader, "phone.public_address"),
         media_ports: media_ports(reader),
         media_threads: count(reader, "phone.media_threads", 0..=64, 0),
@@ -129,7 +132,7 @@ fn phone(reader: &mut Reader, trunks: &[String]) -> Phone {
         number_plan: number_plan(reader),
         srtp: srtp_policy(reader, "phone.srtp", SrtpPolicy::Off),
     };
-    phone.trunks = super::trunk::trunks(reader, trunks, &phone);
+    phone.trunks = super::trunk::trunks(reader, trunks, &phone, base);
     phone
 }
 
@@ -161,6 +164,7 @@ fn phone_listen(reader: &mut Reader) -> Vec<(Transport, SocketAddr)> {
         let (transports, address): (&[Transport], &str) = match text.split_once(':') {
             Some(("udp", rest)) => (&[Transport::Udp], rest),
             Some(("tcp", rest)) => (&[Transport::Tcp], rest),
+            Some(("tls", rest)) => (&[Transport::Tls], rest),
             _ => (&[Transport::Udp, Transport::Tcp], &text),
         };
         match address.parse() {
@@ -168,7 +172,7 @@ fn phone_listen(reader: &mut Reader) -> Vec<(Transport, SocketAddr)> {
             Err(_) => reader.report(
                 KEY,
                 format!(
-                    "{text} must be TRANSPORT:ADDRESS:PORT with a port up to 65535, as in udp:127.0.0.1:5060 or tcp:[::1]:5060"
+                    "{text} must be TRANSPORT:ADDRESS:PORT with a port up to 65535, as in udp:127.0.0.1:5060, tcp:[::1]:5060 or tls:127.0.0.1:5061"
                 ),
             ),
         }

@@ -3,16 +3,22 @@
 mod check;
 mod overrides;
 mod postgres;
+mod register;
+mod registrar;
 mod settings;
 mod table_reader;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod trunk;
 #[cfg(test)]
 mod trunk_tests;
 
 pub use check::read;
 pub use postgres::{Postgres, Tls, UpstreamServer};
+pub use register::Register;
+pub use registrar::PhoneRegistrar;
 pub use settings::*;
 pub use table_reader::Diagnostic;
+pub use tls::PhoneTls;
 pub use trunk::Trunk;

@@ -11,6 +11,8 @@ use std::time::Duration;
 use base::{DtmfMode, SrtpPolicy};
 use sip::NumberPlan;
 
+use super::registrar::PhoneRegistrar;
+use super::tls::PhoneTls;
 use super::trunk::Trunk;
 
 /// All settings of one node.
@@ -72,17 +74,20 @@ pub enum Transport {
     Udp,
     /// RFC 3261 §18 over a stream.
     Tcp,
+    /// TLS over TCP (RFC 3261 §26.2.1).
+    Tls,
 }
 
 impl Transport {
     /// Every transport.
-    pub const ALL: [Transport; 2] = [Transport::Udp, Transport::Tcp];
+    pub const ALL: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
 
     /// Its name in lower case, as in the ready line.
     pub fn name(self) -> &'static str {
         match self {
             Transport::Udp => "udp",
             Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
         }
     }
 }
@@ -136,6 +141,10 @@ fn shifted(bits: u128, prefix: u8, width: u32) -> u128 {
 pub struct Phone {
     /// Each transport with its address; port 0 lets the system choose.
     pub listen: Vec<(Transport, SocketAddr)>,
+    /// The certificate of TLS listeners, and whom TLS trusts.
+    pub tls: PhoneTls,
+    /// The registrar of the desk's telephones; none: nothing may register.
+    pub registrar: Option<PhoneRegistrar>,
     /// The address that Contact and SDP name when a listener is bound to an unspecified address.
     pub public_address: Option<IpAddr>,
     /// First and last RTP port.

@@ -79,6 +79,11 @@ impl Reader {
         find(&self.table, key).cloned()
     }
 
+    /// Whether a key is there, of whatever kind.
+    pub(super) fn has(&self, key: &str) -> bool {
+        find(&self.table, key).is_some()
+    }
+
     pub(super) fn string(&mut self, key: &str, default: &str) -> String {
         self.optional_string(key).unwrap_or_else(|| default.to_owned())
     }

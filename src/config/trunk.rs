@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use base::{DtmfMode, SrtpPolicy};
 use sip::{IdentityHeader, IdentityTrust, NumberPlan};
 
 use super::check::{count, networks, reachable_address};
+use super::register::Register;
 use super::settings::{Network, Phone, Transport};
 use super::table_reader::Reader;
 
@@ -58,6 +60,8 @@ pub struct Trunk {
     pub ping: Option<Duration>,
     /// The port of its peers, where an OPTIONS goes.
     pub port: u16,
+    /// How this node registers with the carrier; none: it does not.
+    pub register: Option<Register>,
 }
 
 impl Trunk {
@@ -84,6 +88,7 @@ impl Trunk {
             srtp: phone.srtp,
             ping: None,
             port: 5060,
+            register: None,
         }
     }
 
@@ -123,12 +128,14 @@ impl Phone {
 }
 
 /// Reads the trunks, whose tables [`super::overrides::name_trunks`] has named.
-pub(super) fn trunks(reader: &mut Reader, names: &[String], phone: &Phone) -> Vec<Arc<Trunk>> {
-    let read: Vec<Arc<Trunk>> = names.iter().map(|name| Arc::new(trunk(reader, name, phone))).collect();
+pub(super) fn trunks(reader: &mut Reader, names: &[String], phone: &Phone, base: &Path) -> Vec<Arc<Trunk>> {
+    let read: Vec<Arc<Trunk>> = names.iter().map(|name| Arc::new(trunk(reader, name, phone, base))).collect();
     for (n, trunk) in read.iter().enumerate() {
         report_overlaps(reader, trunk, &read[..n]);
     }
     if read.is_empty() {
+        // An empty list is no unknown key.
+        let _ = reader.value("trunk");
         reader.report_as(
             "trunk.none",
             "trunk",
@@ -138,7 +145,7 @@ pub(super) fn trunks(reader: &mut Reader, names: &[String], phone: &Phone) -> Ve
     read
 }
 
-fn trunk(reader: &mut Reader, name: &str, phone: &Phone) -> Trunk {
+fn trunk(reader: &mut Reader, name: &str, phone: &Phone, base: &Path) -> Trunk {
     let key = |setting: &str| format!("trunk.{name}.{setting}");
     // Part of the table's name already.
     let _ = reader.value(&key("name"));
@@ -179,6 +186,7 @@ fn trunk(reader: &mut Reader, name: &str, phone: &Phone) -> Trunk {
         srtp: srtp_policy(reader, &key("srtp"), defaults.srtp),
         ping: Some(Duration::from_secs(ping)).filter(|ping| !ping.is_zero()),
         port: count(reader, &key("port"), 1..=65_535, 5060),
+        register: super::register::register(reader, name, base),
         ..defaults
     };
     report_conflicts(reader, &trunk, phone);

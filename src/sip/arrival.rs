@@ -19,6 +19,8 @@ pub enum Transport {
     Udp,
     /// A stream, framed by Content-Length.
     Tcp,
+    /// TLS over TCP (RFC 3261 §26.2.1).
+    Tls,
 }
 
 impl Transport {
@@ -26,7 +28,7 @@ impl Transport {
     pub fn is_unreliable(self) -> bool {
         match self {
             Transport::Udp => true,
-            Transport::Tcp => false,
+            Transport::Tcp | Transport::Tls => false,
         }
     }
 
@@ -35,6 +37,24 @@ impl Transport {
         match self {
             Transport::Udp => "UDP",
             Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+        }
+    }
+
+    /// The port where none is named (RFC 3261 §18.1.1, §19.1.2).
+    pub fn default_port(self) -> u16 {
+        match self {
+            Transport::Udp | Transport::Tcp => 5060,
+            Transport::Tls => 5061,
+        }
+    }
+
+    /// The URI parameter that names it; empty for UDP, which needs none.
+    pub(crate) fn uri_param(self) -> &'static str {
+        match self {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
         }
     }
 }
@@ -55,18 +75,18 @@ pub struct Arrival {
 pub enum Target {
     /// To the peer that the call or request came from.
     Same {
-        /// UDP or TCP.
+        /// What carries it.
         transport: Transport,
         /// The socket that sends.
         local: SocketAddr,
-        /// The receiver; over TCP the far end of the existing connection.
+        /// The receiver; on a stream the far end of the existing connection.
         peer: SocketAddr,
         /// Where the message goes if that connection is gone.
         otherwise: Option<Box<Target>>,
     },
-    /// To an address; over TCP on a connection to it, opened if there is none.
+    /// To an address; on a stream by a connection to it, opened if there is none.
     Address {
-        /// UDP or TCP.
+        /// What carries it.
         transport: Transport,
         /// The listener that sends.
         local: SocketAddr,
@@ -75,7 +95,7 @@ pub enum Target {
     },
     /// As `Address`, after the host name is resolved (RFC 3263).
     Host {
-        /// UDP or TCP.
+        /// What carries it.
         transport: Transport,
         /// The listener that sends.
         local: SocketAddr,
@@ -87,7 +107,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// UDP or TCP.
+    /// What carries it.
     pub fn transport(&self) -> Transport {
         match self {
             Target::Same { transport, .. } | Target::Address { transport, .. } | Target::Host { transport, .. } => {
@@ -117,12 +137,12 @@ impl fmt::Debug for Outgoing {
 pub(super) fn reply_target(via: Option<&Via>, arrival: &Arrival) -> Target {
     let Arrival { transport, source, local } = *arrival;
     let port = match via {
-        Some(via) => via.port.unwrap_or(DEFAULT_PORT),
+        Some(via) => via.port.unwrap_or_else(|| transport.default_port()),
         None => source.port(),
     };
     let sent_by = SocketAddr::new(source.ip(), port);
     match transport {
-        Transport::Tcp => {
+        Transport::Tcp | Transport::Tls => {
             let otherwise = Target::Address { transport, local, to: sent_by };
             Target::Same { transport, local, peer: source, otherwise: Some(Box::new(otherwise)) }
         }
@@ -152,17 +172,20 @@ pub(super) fn request_target(uri: &str, arrival: &Arrival) -> Option<Target> {
     }
     let local = arrival.local;
     let transport = match uri.param("transport") {
+        _ if uri.scheme == Scheme::Sips => Transport::Tls,
+        Some(name) if name.eq_ignore_ascii_case("tls") => Transport::Tls,
         Some(name) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
         Some(name) if name.eq_ignore_ascii_case("udp") => Transport::Udp,
         Some(_) | None => arrival.transport,
     };
     let host = uri.param("maddr").filter(|maddr| !maddr.is_empty()).unwrap_or(uri.host);
+    let port = uri.port.unwrap_or_else(|| transport.default_port());
     let address = uri::address(host);
     if uri.port == Some(0) || address.is_some_and(is_no_host) {
         return None;
     }
     Some(match address.map(|ip| same_family(ip, arrival)) {
-        Some(ip) => Target::Address { transport, local, to: SocketAddr::new(ip, uri.port.unwrap_or(DEFAULT_PORT)) },
+        Some(ip) => Target::Address { transport, local, to: SocketAddr::new(ip, port) },
         None => Target::Host { transport, local, host: host.into(), port: uri.port },
     })
 }
@@ -180,9 +203,6 @@ fn same_family(ip: IpAddr, arrival: &Arrival) -> IpAddr {
         _ => ip,
     }
 }
-
-/// RFC 3261 §18.1.1, for UDP and TCP.
-const DEFAULT_PORT: u16 = 5060;
 
 #[cfg(test)]
 mod tests {
@@ -292,5 +312,8 @@ mod tests {
         ] {
             assert_eq!(target(none), None, "{none}");
         }
+        assert_eq!(target("sip:a@192.0.2.5;transport=tls"), address(Transport::Tls, "192.0.2.5:5061"));
+        assert_eq!(target("sips:a@192.0.2.5:5071;transport=tcp"), address(Transport::Tls, "192.0.2.5:5071"));
+        assert_eq!(target("SIPS:[2001:db8::1]"), address(Transport::Tls, "[2001:db8::1]:5061"));
     }
 }

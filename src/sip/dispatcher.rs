@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use super::arrival::{Arrival, Outgoing, Transport};
+use super::arrival::{Arrival, Outgoing};
 use super::body::{self, media_type};
 use super::grammar::Method;
 use super::lexer::HeaderName;
@@ -198,10 +198,7 @@ fn contact_of(arrival: &Arrival) -> Option<String> {
     if local.ip().is_unspecified() {
         return None;
     }
-    let transport = match arrival.transport {
-        Transport::Udp => "",
-        Transport::Tcp => ";transport=tcp",
-    };
+    let transport = arrival.transport.uri_param();
     Some(format!("<sip:{}:{}{transport}>", host_of(local.ip()), local.port()))
 }
 
@@ -239,6 +236,7 @@ fn accepts_sdp(message: &Message) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Transport;
     use crate::test_peer::{OFFER, Peer, addr, arrival};
     use crate::{Target, parse_datagram};
 

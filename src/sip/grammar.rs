@@ -2,7 +2,7 @@
 //!
 //! `rsip` 0.4 supplies the method names and the classes of status codes, and nothing else. Its typed headers add no
 //! value here: a user agent server copies Via, From, To, Call-ID, CSeq and Record-Route as written, and the typed forms
-//! print them differently. Its digest service stays unused because this side neither challenges nor registers.
+//! print them differently. Its digest service stays unused; [`digest`](super::digest) says why.
 //! The rest of `rsip` fails on messages that trunks send, so this module and [`lexer`](super::lexer) read them:
 //!
 //! - its method reader ignores case, SIP's does not (RFC 3261 §7.1), and it knows no extension methods;

@@ -103,13 +103,13 @@ impl Message {
     }
 
     fn asks_for_privacy(&self) -> bool {
-        self.lines_named("Privacy")
+        self.headers_named("Privacy")
             .flat_map(|line| line.split([';', ',']))
             .any(|value| HIDING_PRIVACY.iter().any(|hiding| value.trim().eq_ignore_ascii_case(hiding)))
     }
 
     fn parties(&self, header: IdentityHeader) -> impl Iterator<Item = NameAddr<'_>> {
-        self.lines_named(header.name()).flat_map(grammar::values).filter_map(|value| NameAddr::read(value).ok())
+        self.headers_named(header.name()).flat_map(grammar::values).filter_map(|value| NameAddr::read(value).ok())
     }
 }
 

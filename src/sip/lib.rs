@@ -14,6 +14,7 @@
 
 mod arrival;
 mod body;
+pub mod digest;
 mod dispatcher;
 mod fields;
 mod grammar;
@@ -24,6 +25,8 @@ pub mod limits;
 mod message;
 mod name_addr;
 mod number;
+pub mod registrar;
+pub mod registration;
 mod response;
 mod shed;
 mod stream;

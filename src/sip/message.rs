@@ -205,14 +205,14 @@ impl Message {
 
     /// The first line of a header by its spelling, without case: for headers that have no [`HeaderName`].
     pub fn header_named(&self, name: &str) -> Option<&str> {
-        self.lines_named(name).next()
+        self.headers_named(name).next()
     }
 
-    /// All lines of a header by its spelling, without case.
-    pub(super) fn lines_named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+    /// All lines of a header by its spelling, in order.
+    pub fn headers_named(&self, name: &str) -> impl Iterator<Item = &str> {
         let text = &self.head.text;
         let lines = self.head.lines.iter().filter(move |line| text[line.spelling.clone()].eq_ignore_ascii_case(name));
-        lines.map(|line| &text[line.value.clone()])
+        lines.map(move |line| &text[line.value.clone()])
     }
 
     /// Whether a list header holds a token, without case: `Supported: timer`.

@@ -31,6 +31,10 @@ pub enum Trouble {
     DiskLow,
     /// The replica has alarms: see `alarms`.
     Copy,
+    /// The certificate of SIP over TLS expires within 30 days, or has expired.
+    Certificate,
+    /// A carrier has not registered this node: see `jindu trunk status`.
+    Registration,
 }
 
 /// `GET /health`.

@@ -17,6 +17,7 @@ mod mutants;
 mod prompts;
 mod publish;
 mod recording;
+mod registrar;
 mod replica;
 mod sip_sheets;
 mod spoken_values;

@@ -14,3 +14,4 @@ mod prompts;
 mod sipp;
 mod srtp;
 mod studio_page;
+mod tls;

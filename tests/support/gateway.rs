@@ -23,6 +23,8 @@ pub struct Gateway {
     pub udp: SocketAddr,
     /// Where it takes SIP over TCP.
     pub tcp: SocketAddr,
+    /// Where it takes SIP over TLS, if it does.
+    pub tls: Option<SocketAddr>,
     /// Where it takes HTTP.
     pub web: SocketAddr,
     /// What it printed before it was ready.
@@ -134,8 +136,9 @@ impl Gateway {
             let end = ready[at..].find([',', ' ', '\n']).map_or(ready.len(), |n| at + n);
             ready[at..end].parse().expect("an address")
         };
+        let tls = ready.contains("tls:").then(|| address("tls:"));
         let (udp, tcp, web) = (address("udp:"), address("tcp:"), address("web=http://"));
-        Gateway { child, folder, udp, tcp, web, banner, log, _media: media, kept: false, _stdout: stdout }
+        Gateway { child, folder, udp, tcp, tls, web, banner, log, _media: media, kept: false, _stdout: stdout }
     }
 
     /// The process, as the system numbers it.

@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod calendar;
+pub mod certificates;
 pub mod command;
 pub mod corpus;
 pub mod folder;

@@ -36,6 +36,11 @@ pub(crate) fn run(settings: &Settings, command: &AccountCommand) -> Result<ExitC
             accounts.set_pin(name, &pin, COMMAND_LINE).map_err(lines)?;
             format!("{name} has a new PIN\n")
         }
+        AccountCommand::Sip { name, remove: true } => {
+            accounts.remove_sip_password(name, COMMAND_LINE).map_err(lines)?;
+            format!("{name}'s telephones register no more\n")
+        }
+        AccountCommand::Sip { name, remove: false } => sip(settings, &accounts, name).map_err(|error| vec![error])?,
         AccountCommand::Role { name, role } => {
             accounts.set_role(name, *role, COMMAND_LINE).map_err(lines)?;
             format!("{name} is an {}\n", role.code())
@@ -66,13 +71,24 @@ fn add(accounts: &Accounts, name: &str, role: Role, number: Option<&String>) -> 
     Ok(format!("{} may sign in: {}, operator number {}, {phone}\n", operator.name, role.code(), operator.number))
 }
 
+/// Sets the password of an account's telephones.
+fn sip(settings: &Settings, accounts: &Accounts, name: &str) -> Result<String, String> {
+    let registrar = settings.phone.registrar.as_ref();
+    let realm = &registrar.ok_or("no telephone may register: set phone.registrar.realm first")?.realm;
+    let password = ask("password for the telephone", true)?;
+    let set = accounts.set_sip_password(name, &password, realm, COMMAND_LINE);
+    let user = set.map_err(|error| error.to_string())?;
+    Ok(format!("{name}'s telephones register as {user} in the realm {realm}\n"))
+}
+
 fn table(rows: &[AccountRow]) -> String {
-    let mut text = format!("{:<24} {:<10} {:<8} {:<4} last signed in\n", "name", "role", "number", "PIN");
-    for AccountRow { operator, has_pin, signed_in } in rows {
+    let mut text = format!("{:<24} {:<10} {:<8} {:<4} {:<4} last signed in\n", "name", "role", "number", "PIN", "SIP");
+    for AccountRow { operator, has_pin, sip_realm, signed_in } in rows {
         let pin = if *has_pin { "yes" } else { "no" };
+        let sip = if sip_realm.is_some() { "yes" } else { "no" };
         let signed_in = signed_in.map_or_else(|| "never".into(), |at| at.to_string());
         let (name, role, number) = (&operator.name, operator.role.code(), &operator.number);
-        text.push_str(&format!("{name:<24} {role:<10} {number:<8} {pin:<4} {signed_in}\n"));
+        text.push_str(&format!("{name:<24} {role:<10} {number:<8} {pin:<4} {sip:<4} {signed_in}\n"));
     }
     text
 }

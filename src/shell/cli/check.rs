@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
-use config::{Settings, Source, Tls};
+use config::{PhoneTls, Settings, Source, Tls};
 use release::hotline::{self, Hotline};
 use release::recordings::MissingPolicy;
+use tls::{EXPIRY_ALARM, TlsContext};
 
 use crate::exit::wrong;
 
@@ -16,7 +18,8 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         Ok(release) => release,
         Err(errors) => return wrong(&errors),
     };
-    let unreadable = unreadable_files(settings);
+    let mut unreadable = unreadable_files(settings);
+    unreadable.extend(check_tls(settings).err());
     match studio_store::edited(settings, MissingPolicy::Reject) {
         Ok((hotline, _)) if unreadable.is_empty() => all_right(&hotline),
         Ok(_) => wrong(&unreadable),
@@ -47,7 +50,27 @@ fn unreadable_files(settings: &Settings) -> Vec<String> {
             file("replica.postgres.ca_file", path);
         }
     }
+    for trunk in &settings.phone.trunks {
+        if let Some(register) = &trunk.register {
+            let key = format!("trunk.{}.register.password_file", trunk.name);
+            expect(&key, &register.password_file, fs::File::open(&register.password_file).is_ok());
+        }
+    }
     errors
+}
+
+/// Reads the files of TLS, and prints when the node's certificate expires soon.
+fn check_tls(settings: &Settings) -> Result<(), String> {
+    let files = &settings.phone.tls;
+    if *files == PhoneTls::default() {
+        return Ok(());
+    }
+    let expires = TlsContext::load(files).map_err(|error| error.to_string())?.expires();
+    let left = expires.map(|expires| expires.duration_since(SystemTime::now()).unwrap_or_default());
+    if let Some(left) = left.filter(|left| *left < EXPIRY_ALARM) {
+        println!("phone.tls.certificate expires in {} days: renew it [tls.expiry]", left.as_secs() / 86_400);
+    }
+    Ok(())
 }
 
 fn all_right(hotline: &Hotline) -> ExitCode {

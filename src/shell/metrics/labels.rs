@@ -203,6 +203,8 @@ label! {
         Stray = "stray",
         /// More than its call could take.
         Full = "full",
+        /// A connection whose TLS handshake failed.
+        Handshake = "handshake",
     }
 }
 label! {

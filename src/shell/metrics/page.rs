@@ -94,6 +94,20 @@ impl Page {
         }
     }
 
+    /// A gauge for each value of a label.
+    pub fn gauges<V: Display>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (impl Display, V)>,
+    ) {
+        self.head(name, help, "gauge");
+        for (labelled, value) in values {
+            self.sample(name, &format!("{{{label}=\"{labelled}\"}}"), value);
+        }
+    }
+
     /// How often a duration fell between bounds. `counts` has one number for each bound, and one for what is above the
     /// last; `sum_us` is the sum of the durations.
     pub fn histogram(&mut self, name: &str, help: &str, bounds_us: &[u64], counts: &[u64], sum_us: u64) {

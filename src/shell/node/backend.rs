@@ -27,6 +27,8 @@ use web::{
 };
 use web_service::{Backend, Pending};
 
+use crate::carriers::Carriers;
+
 /// The node, as the HTTP service knows it.
 pub(crate) struct NodeBackend {
     pub live: Arc<ArcSwap<LiveRelease>>,
@@ -34,6 +36,7 @@ pub(crate) struct NodeBackend {
     pub replica: Arc<Replica>,
     pub journal: Arc<Journal>,
     pub registry: Arc<Registry>,
+    pub carriers: Carriers,
     pub settings: config::Web,
     pub desk_number: String,
     /// The data folder, for its disk.
@@ -149,6 +152,7 @@ impl Backend for NodeBackend {
             (free.is_some_and(|free| free < folder::LOW_SPACE_BYTES), Trouble::DiskLow),
             (!alarms.is_empty(), Trouble::Copy),
         ];
+        let troubles = troubles.into_iter().chain(self.carriers.troubles());
         Health {
             state: match (capacity.availability(), stale) {
                 (Availability::Draining, _) => NodeState::Draining,
@@ -162,7 +166,7 @@ impl Backend for NodeBackend {
             maintenance: self.settings.maintenance,
             release: live.short_name().to_owned(),
             disk_free_bytes: free,
-            troubles: troubles.into_iter().filter_map(|(is_so, trouble)| is_so.then_some(trouble)).collect(),
+            troubles: troubles.filter_map(|(is_so, trouble)| is_so.then_some(trouble)).collect(),
             alarms,
         }
     }

@@ -23,7 +23,9 @@ use web_service::{HttpService, StudioService};
 
 use crate::Fault;
 use crate::backend::NodeBackend;
+use crate::carriers::Carriers;
 use crate::collectors::{JournalCollector, MediaCollector, NodeCollector, ReplicaCollector, TrunkCollector};
+use crate::sockets::Sockets;
 use crate::watch;
 
 /// The studio with its accounts.
@@ -42,6 +44,8 @@ pub(crate) struct Node<'a> {
     /// What its trunks do.
     pub trunks: Arc<Trunks>,
     studio: Option<OpenStudio>,
+    /// TLS, registrations and the registrar.
+    pub carriers: Carriers,
 }
 
 impl<'a> Node<'a> {
@@ -51,7 +55,11 @@ impl<'a> Node<'a> {
         hotline: &Hotline,
         keys: Keys,
         replica: Arc<Replica>,
+        sockets: &Sockets,
     ) -> Result<Node<'a>, Fault> {
+        let studio = open_studio(settings);
+        let accounts = studio.as_ref().map(|(accounts, _)| Arc::clone(accounts));
+        let carriers = Carriers::new(settings, &keys, &sockets.sip, sockets.tls.clone(), accounts)?;
         let emergency = releases::emergency(settings).unwrap_or(settings.hotline.emergency);
         Ok(Node {
             settings,
@@ -62,7 +70,8 @@ impl<'a> Node<'a> {
             live: Arc::new(ArcSwap::from_pointee(LiveRelease::of(hotline))),
             metrics: Arc::new(Metrics::new()),
             trunks: Trunks::new(&settings.phone),
-            studio: open_studio(settings),
+            studio,
+            carriers,
         })
     }
 
@@ -84,6 +93,8 @@ impl<'a> Node<'a> {
             trunks: Arc::clone(&self.trunks),
             media: Arc::new(media),
             metrics: Arc::clone(&self.metrics),
+            registrations: Arc::clone(&self.carriers.registrations),
+            registrar: self.carriers.registrar.clone(),
             recording: self.recording_service(),
         };
         UserAgent::new(settings.phone.clone(), services, Arc::clone(&self.registry), transport)
@@ -113,6 +124,7 @@ impl<'a> Node<'a> {
             .with(MediaCollector(media))
             .with(ReplicaCollector(Arc::clone(&self.replica)))
             .with(JournalCollector(self.journal.metrics()))
+            .with(self.carriers.clone())
     }
 
     /// The HTTP service: scans, pages and the studio.
@@ -132,6 +144,7 @@ impl<'a> Node<'a> {
             replica: Arc::clone(&self.replica),
             journal: Arc::clone(&self.journal),
             registry: Arc::clone(&self.registry),
+            carriers: self.carriers.clone(),
             settings: settings.web.clone(),
             desk_number: settings.phone.desk_number.clone(),
             data: settings.data.folder.clone(),
@@ -148,7 +161,8 @@ impl<'a> Node<'a> {
 
 /// Opens the studio if it is used. A studio that cannot be opened costs no call: the log says so, and so does its page.
 fn open_studio(settings: &Settings) -> Option<OpenStudio> {
-    if settings.studio.allow.is_empty() && settings.phone.studio.is_none() {
+    let phone = &settings.phone;
+    if settings.studio.allow.is_empty() && phone.studio.is_none() && phone.registrar.is_none() {
         return None;
     }
     let accounts = initial::open(settings).map(Arc::new).map_err(|error| error.to_string());

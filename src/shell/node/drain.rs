@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use phone::Registry;
+use phone::{Registrations, Registry};
 
 use crate::Fault;
 use crate::signals::{Asked, Signals};
@@ -21,7 +21,7 @@ use crate::signals::{Asked, Signals};
 /// receives SIP messages; it ends only when it fails.
 pub(crate) async fn serve_and_drain(
     mut signals: Signals,
-    registry: &Registry,
+    (registry, registrations): (&Registry, &Registrations),
     mut transport: JoinHandle<io::Error>,
     settings: &config::Phone,
 ) -> Result<(), Fault> {
@@ -36,7 +36,7 @@ pub(crate) async fn serve_and_drain(
     tracing::info!(signal, calls = registry.calls(), "draining: no new calls; a second signal ends at once");
     tokio::select! {
         // The sockets stay open for a while, so that balancers see the 503 before connections are refused.
-        _ = async { tokio::join!(registry.drain(), tokio::time::sleep(settings.drain_min)) } => {}
+        _ = async { tokio::join!(registrations.drain(), registry.drain(), tokio::time::sleep(settings.drain_min)) } => {}
         () = tokio::time::sleep(settings.drain_limit) => {
             tracing::warn!(calls = registry.calls(), "the drain limit is over");
             end_calls(registry, AFTER_LIMIT).await;

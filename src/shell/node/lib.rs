@@ -2,6 +2,7 @@
 
 mod announce;
 mod backend;
+mod carriers;
 mod collectors;
 mod components;
 mod drain;

@@ -54,7 +54,7 @@ async fn run(
     replica: Arc<Replica>,
     sockets: Sockets,
 ) -> Result<(), Fault> {
-    let node = Node::new(settings, &hotline, keys, Arc::clone(&replica))?;
+    let node = Node::new(settings, &hotline, keys, Arc::clone(&replica), &sockets)?;
     let media = start_media(settings)?;
     let metrics = node.metrics(media.metrics());
     let user_agent = node.user_agent(media, &sockets.sip);
@@ -68,12 +68,14 @@ async fn run(
     announce(settings, &sockets, &Welcome { examples, accounts: &accounts });
     let (stop, stopping) = watch::channel(false);
     user_agent.ping_peers();
+    user_agent.begin();
     let transport = tokio::spawn(sockets.sip.run(user_agent));
     let web_settings = settings.web.clone();
     let web = tokio::spawn(async move {
         web_service::serve(sockets.web, http_service, &web_settings, stopping, LAST_REQUESTS).await;
     });
-    let ended = serve_and_drain(signals, &node.registry, transport, &settings.phone).await;
+    let ended =
+        serve_and_drain(signals, (&node.registry, &node.carriers.registrations), transport, &settings.phone).await;
     let _ = stop.send(true);
     let _ = tokio::time::timeout(LAST_REQUESTS, web).await;
     ended
@@ -81,7 +83,8 @@ async fn run(
 
 /// Without the socket `jindu trunk status` sees no node; calls do not need it.
 fn listen_for_status(data: &Path, node: &Node<'_>) -> Option<ControlListener> {
-    let listening = phone::listen_trunk_status(data, Arc::clone(&node.trunks));
+    let listening =
+        phone::listen_trunk_status(data, Arc::clone(&node.trunks), Arc::clone(&node.carriers.registrations));
     listening.map_err(|error| tracing::warn!(%error, "jindu trunk status cannot reach this node")).ok()
 }
 

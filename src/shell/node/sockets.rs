@@ -2,17 +2,21 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use config::Settings;
 use phone::TransportLayer;
+use tls::TlsContext;
 use web_service::{Listeners, Serves};
 
 use crate::Fault;
+use crate::carriers::load_tls;
 
 /// All listening sockets of a node.
 pub(crate) struct Sockets {
     pub sip: TransportLayer,
     pub web: Listeners,
+    pub tls: Option<Arc<TlsContext>>,
 }
 
 impl Sockets {
@@ -20,7 +24,8 @@ impl Sockets {
     pub(crate) fn bind(settings: &Settings) -> Result<Sockets, Fault> {
         let sip = TransportLayer::bind(&settings.phone.listen);
         let sip = sip.map_err(|error| bind_error("phone.listen", &error.to_string(), error.kind()))?;
-        Ok(Sockets { sip, web: bind_web(settings)? })
+        let tls = load_tls(settings)?;
+        Ok(Sockets { sip: sip.with_tls(tls.clone()), web: bind_web(settings)?, tls })
     }
 }
 

@@ -13,6 +13,8 @@ mod live_release;
 mod look_ups;
 mod peers;
 mod recording_service;
+mod registrar;
+mod registrations;
 mod registry;
 mod services;
 mod take_file;
@@ -26,10 +28,14 @@ pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};
 pub use peers::{Peer, PeerState};
 pub use recording_service::RecordingService;
+pub use registrar::DeskRegistrar;
+pub use registrations::Registrations;
 pub use registry::Registry;
-pub use services::Services;
+pub use services::{Services, public_address};
 pub use take_store::TakeStore;
 pub use transport::{Backlog, Receiver, TransportLayer};
-pub use trunk_status::{PeerStatus, TrunkStatus, TrunksStatus, ask as trunk_status, listen as listen_trunk_status};
+pub use trunk_status::{
+    PeerStatus, RegistrationReport, TrunkStatus, TrunksStatus, ask as trunk_status, listen as listen_trunk_status,
+};
 pub use trunks::{TrunkState, Trunks};
 pub use user_agent::UserAgent;

@@ -170,7 +170,7 @@ impl Pings {
 
     /// The listener that an OPTIONS leaves by: of the peer's IP version, UDP first.
     fn listener(&self, only: Option<config::Transport>, peer: SocketAddr) -> Option<(Transport, Listener)> {
-        [Transport::Udp, Transport::Tcp].into_iter().find_map(|transport| {
+        [Transport::Udp, Transport::Tcp, Transport::Tls].into_iter().find_map(|transport| {
             let set = as_set(transport);
             let fits = |listener: &&Listener| {
                 listener.transport == set
@@ -184,7 +184,11 @@ impl Pings {
 
 fn options(transport: Transport, local: SocketAddr, peer: SocketAddr, id: &str) -> Bytes {
     let via = transport.name();
-    let parameter = if transport.is_unreliable() { "" } else { ";transport=tcp" };
+    let parameter = match transport {
+        Transport::Udp => "",
+        Transport::Tcp => ";transport=tcp",
+        Transport::Tls => ";transport=tls",
+    };
     let (branch, tag) = (clock::random_u64(), clock::random_u64());
     let text = format!(
         "OPTIONS sip:{peer}{parameter} SIP/2.0\r\nVia: SIP/2.0/{via} {local};branch=z9hG4bK{branch:016x};rport\r\n\

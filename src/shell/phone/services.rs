@@ -10,6 +10,8 @@ use arc_swap::ArcSwap;
 use super::live_release::LiveRelease;
 use super::look_ups::Cases;
 use super::recording_service::RecordingService;
+use super::registrar::DeskRegistrar;
+use super::registrations::Registrations;
 use super::transport::Sender;
 use super::trunks::Trunks;
 use inquiry::Keys;
@@ -35,6 +37,10 @@ pub struct Services {
     pub media: Arc<MediaPlane>,
     /// Counts and measures.
     pub metrics: Arc<Metrics>,
+    /// The registrations at carriers.
+    pub registrations: Arc<Registrations>,
+    /// The registrar of the desk's telephones; none if nothing may register.
+    pub registrar: Option<Arc<DeskRegistrar>>,
     /// Serves operators who record by telephone; none if the take store cannot be opened.
     pub recording: Option<RecordingService>,
 }
@@ -59,16 +65,21 @@ impl Shared {
         if trunk.refer { Arc::clone(&self.transfer_targets) } else { Arc::default() }
     }
 
-    /// The address that the far end reaches this node at: the listener's own, else the configured one.
+    /// The address that the far end reaches this node at.
     pub(crate) fn public_address(&self, local: SocketAddr) -> IpAddr {
-        let ip = local.ip().to_canonical();
-        if !ip.is_unspecified() {
-            return ip;
-        }
-        let loopback: IpAddr = match ip {
-            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        };
-        self.settings.public_address.filter(|public| public.is_ipv4() == ip.is_ipv4()).unwrap_or(loopback)
+        public_address(&self.settings, local)
     }
+}
+
+/// The address that the far end reaches a listener at: the listener's own, else the configured one.
+pub fn public_address(settings: &config::Phone, local: SocketAddr) -> IpAddr {
+    let ip = local.ip().to_canonical();
+    if !ip.is_unspecified() {
+        return ip;
+    }
+    let loopback: IpAddr = match ip {
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    settings.public_address.filter(|public| public.is_ipv4() == ip.is_ipv4()).unwrap_or(loopback)
 }

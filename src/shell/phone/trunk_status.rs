@@ -10,9 +10,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::peers::{Peer, PeerState};
+use super::registrations::Registrations;
 use super::trunks::Trunks;
 use metrics::Label;
 use os::control::{self, ControlListener};
+use sip::registration::RegistrationStatus;
 
 /// The state of all trunks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +44,9 @@ pub struct TrunkStatus {
     pub refused: BTreeMap<String, u64>,
     /// When its last call began.
     pub last_call: Option<Timestamp>,
+    /// What its registration is doing; none: it has none.
+    #[serde(default)]
+    pub registration: Option<RegistrationReport>,
     /// Whether its peers answer; empty where `ping_s` is 0.
     pub peers: Vec<PeerStatus>,
 }
@@ -55,6 +60,31 @@ pub struct PeerStatus {
     pub state: PeerState,
     /// Since when.
     pub since: Option<Timestamp>,
+}
+
+/// What the registration with a trunk's carrier is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistrationReport {
+    /// The registrar that holds this node's binding; none: it is not registered.
+    pub registrar: Option<String>,
+    /// Until when, in seconds from now.
+    pub expires_s: Option<u64>,
+    /// Why the last attempt failed; none after a success.
+    pub error: Option<String>,
+    /// Until the next attempt, in seconds; none while one is going on.
+    pub next_s: Option<u64>,
+}
+
+impl From<RegistrationStatus> for RegistrationReport {
+    fn from(status: RegistrationStatus) -> RegistrationReport {
+        let (registrar, expires) = status.registered.unzip();
+        RegistrationReport {
+            registrar,
+            expires_s: expires.map(|left| left.as_secs()),
+            error: status.error.map(|error| error.to_string()),
+            next_s: status.next_in.map(|next| next.as_secs()),
+        }
+    }
 }
 
 /// What a command asks.
@@ -75,9 +105,17 @@ enum Reply {
 ///
 /// # Errors
 /// The socket cannot be opened.
-pub fn listen(folder: &Path, trunks: Arc<Trunks>) -> io::Result<ControlListener> {
+pub fn listen(folder: &Path, trunks: Arc<Trunks>, registrations: Arc<Registrations>) -> io::Result<ControlListener> {
     ControlListener::start(folder, NAME, move |request: io::Result<Request>| match request {
-        Ok(Request::Status) => Reply::Status(TrunksStatus { serving_since: Some(trunks.since()), ..status(&trunks) }),
+        Ok(Request::Status) => {
+            let mut seen = TrunksStatus { serving_since: Some(trunks.since()), ..status(&trunks) };
+            for (name, registration) in registrations.status() {
+                if let Some(trunk) = seen.trunks.iter_mut().find(|trunk| trunk.name == name) {
+                    trunk.registration = Some(registration.into());
+                }
+            }
+            Reply::Status(seen)
+        }
         Err(error) => Reply::Refused(error.to_string()),
     })
 }
@@ -111,6 +149,7 @@ fn status(trunks: &Trunks) -> TrunksStatus {
             ended: counted(|outcome| state.outcomes.value(outcome)),
             refused: counted(|reason| state.refused.value(reason)),
             last_call: state.last_call(),
+            registration: None,
             peers: state.peers.iter().map(peer).collect(),
         }
     });
@@ -150,11 +189,30 @@ impl TrunkStatus {
         writeln!(f, "  refused     {}", listed(&self.refused))?;
         let last = self.last_call.map_or_else(|| "none".to_owned(), |at| format!("{at:.0}"));
         writeln!(f, "  last call   {last}")?;
+        if let Some(registration) = &self.registration {
+            registration.write(f)?;
+        }
         for peer in &self.peers {
             let since = peer.since.map_or_else(String::new, |since| format!(" since {since:.0}"));
             writeln!(f, "  peer        {} {}{since}", peer.address, peer.state.name())?;
         }
         Ok(())
+    }
+}
+
+impl RegistrationReport {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.registrar, self.expires_s) {
+            (Some(registrar), Some(left)) => write!(f, "  registered  at {registrar} for {left} s more")?,
+            _ => f.write_str("  registered  no")?,
+        }
+        if let Some(error) = &self.error {
+            write!(f, "; {error}")?;
+            if let Some(next) = self.next_s {
+                write!(f, ", next attempt in {next} s")?;
+            }
+        }
+        writeln!(f)
     }
 }
 
@@ -188,7 +246,7 @@ mod tests {
     fn a_command_sees_what_the_serving_node_counts_and_the_settings_without_one() {
         let (folder, phone) = (Folder::new(), settings());
         let trunks = Trunks::new(&phone);
-        let listener = listen(folder.path(), Arc::clone(&trunks)).expect("a socket");
+        let listener = listen(folder.path(), Arc::clone(&trunks), Arc::default()).expect("a socket");
         let place = trunks.find(sip::Transport::Udp, Ipv4Addr::LOCALHOST.into()).expect("a trunk");
         let call = NewCall { trunk: place, user: "1", caller: None };
         let permit = trunks.admit(call, Availability::Open, 0).expect("a line");

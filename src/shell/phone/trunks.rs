@@ -165,5 +165,6 @@ pub(crate) fn as_set(transport: Transport) -> config::Transport {
     match transport {
         Transport::Udp => config::Transport::Udp,
         Transport::Tcp => config::Transport::Tcp,
+        Transport::Tls => config::Transport::Tls,
     }
 }

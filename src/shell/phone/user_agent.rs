@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use super::calls::{self, Start, Unanswered};
 use super::peers::{Listener, Pings};
+use super::registrar::DeskRegistrar;
 use super::registry::Registry;
 use super::services::{Services, Shared};
 use super::transport::{Backlog, Receiver, TransportLayer};
@@ -84,7 +85,7 @@ impl UserAgent {
         };
         match inbox.try_send(Input::Sip(Box::new((message, *arrival)))) {
             Ok(()) => None,
-            Err(TrySendError::Full(input)) if arrival.transport == Transport::Tcp => {
+            Err(TrySendError::Full(input)) if !arrival.transport.is_unreliable() => {
                 let agent = self.this.upgrade()?;
                 Some(Box::pin(async move { agent.deliver_later(&inbox, input).await }))
             }
@@ -229,6 +230,28 @@ impl UserAgent {
         });
     }
 
+    /// Begins what this node does without being called: its registrations, and the accounts of the registrar.
+    pub fn begin(&self) {
+        self.shared.services.registrations.start(&self.shared.sender);
+        if let Some(registrar) = &self.shared.services.registrar {
+            tokio::spawn(DeskRegistrar::follow_accounts(Arc::downgrade(registrar)));
+        }
+    }
+
+    /// A REGISTER of a telephone; what else comes from where only telephones are is refused.
+    fn answer_telephone(&self, message: &Message, arrival: &Arrival) -> Option<Outgoing> {
+        let registrar = self.shared.services.registrar.as_ref()?;
+        if !registrar.accepts(arrival.source.ip()) {
+            return None;
+        }
+        if message.is(&Method::Register) {
+            return Some(registrar.register(message, arrival));
+        }
+        let known = self.shared.services.trunks.find(arrival.transport, arrival.source.ip()).is_some();
+        let refused = message.method().is_some_and(|method| *method != Method::Ack) && !known;
+        refused.then(|| self.dispatcher.reject(message, arrival, 403))
+    }
+
     /// Sends a stateless response; a lost one is sent again when the request is.
     fn reply(&self, reply: Outgoing) {
         self.shared.sender.send(reply, || {});
@@ -238,7 +261,9 @@ impl UserAgent {
 impl Receiver for UserAgent {
     /// Only trunks are answered; what comes from elsewhere is counted.
     fn accepts(&self, over: Transport, address: IpAddr) -> bool {
-        let known = self.shared.services.trunks.find(over, address).is_some();
+        let desk = self.shared.services.registrar.as_ref();
+        let known = self.shared.services.trunks.find(over, address).is_some()
+            || desk.is_some_and(|registrar| registrar.accepts(address));
         if !known {
             self.metrics().sip_dropped.inc(SipDrop::Stranger);
         }
@@ -270,10 +295,15 @@ impl Receiver for UserAgent {
 
     fn message(&self, message: Message, arrival: &Arrival) -> Option<Backlog> {
         let received = clock::now();
+        let message = self.shared.services.registrations.receive(message, arrival)?;
         if let Some(method) = message.method() {
             self.metrics().sip_requests.inc(method.into());
         }
         if self.pings.take(&message) {
+            return None;
+        }
+        if let Some(reply) = self.answer_telephone(&message, arrival) {
+            self.reply(reply);
             return None;
         }
         let key = message.leg_key();
@@ -307,6 +337,14 @@ impl Receiver for UserAgent {
             Disposition::Invite => self.new_call(received, key, message, arrival, (state, capacity)),
         }
         None
+    }
+
+    fn stream_ended(&self, peer: SocketAddr) {
+        self.shared.services.registrations.stream_ended(peer);
+    }
+
+    fn handshake_failed(&self) {
+        self.metrics().sip_dropped.inc(SipDrop::Handshake);
     }
 
     fn malformed(&self, malformed: &MalformedMessage, arrival: &Arrival) {

@@ -102,6 +102,8 @@ impl Gateways {
             trunks: Trunks::new(&self.settings),
             media: Arc::clone(&self.media),
             metrics: Arc::new(Metrics::new()),
+            registrations: Arc::default(),
+            registrar: None,
             recording: None,
         }
     }

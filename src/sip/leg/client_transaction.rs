@@ -12,7 +12,7 @@ use crate::message::Message;
 
 /// A local request that waits for its final response.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     pub method: Method,
     pub branch: String,
     pub cseq: u32,
@@ -25,7 +25,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(now: Instant, method: Method, branch: String, cseq: u32, request: Outgoing) -> Client {
+    pub(crate) fn new(now: Instant, method: Method, branch: String, cseq: u32, request: Outgoing) -> Client {
         let repeat_at = request.to.transport().is_unreliable().then(|| now + T1);
         let until = now + GIVE_UP;
         Client { method, branch, cseq, request, repeat_at, pause: T1, began: now, until, provisional: false }
@@ -84,53 +84,53 @@ impl Client {
 
 /// The requests that a deadline concerns.
 #[derive(Debug, Default)]
-pub(super) struct Due {
+pub(crate) struct Due {
     pub again: Vec<Outgoing>,
     pub failed: Vec<Client>,
 }
 
 /// The pending client transactions.
 #[derive(Debug, Default)]
-pub(super) struct Clients(Vec<Client>);
+pub(crate) struct Clients(Vec<Client>);
 
 impl Clients {
-    pub(super) fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.0.len() < limits::CLIENT_TRANSACTIONS
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn push(&mut self, client: Client) {
+    pub(crate) fn push(&mut self, client: Client) {
         self.0.push(client);
     }
 
-    pub(super) fn any(&self, method: &Method) -> bool {
+    pub(crate) fn any(&self, method: &Method) -> bool {
         self.0.iter().any(|client| client.method == *method)
     }
 
     /// Removes and returns the transaction of this request.
-    pub(super) fn take(&mut self, request: &[u8]) -> Option<Client> {
+    pub(crate) fn take(&mut self, request: &[u8]) -> Option<Client> {
         let at = self.0.iter().position(|client| client.request.bytes == request)?;
         Some(self.0.remove(at))
     }
 
     /// Whether a request goes unanswered for longer than a peer takes that can be reached.
-    pub(super) fn any_overdue(&self, now: Instant) -> bool {
+    pub(crate) fn any_overdue(&self, now: Instant) -> bool {
         self.0.iter().any(|client| client.is_overdue(now))
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
-    pub(super) fn next(&self) -> Option<(Instant, &'static str)> {
+    pub(crate) fn next(&self) -> Option<(Instant, &'static str)> {
         self.0.iter().map(Client::next).min_by_key(|next| next.0)
     }
 
     /// Removes and returns the request that this final response ends; `None` for a provisional or unmatched response.
-    pub(super) fn end(&mut self, now: Instant, response: &Message) -> Option<Client> {
+    pub(crate) fn end(&mut self, now: Instant, response: &Message) -> Option<Client> {
         let cseq = response.cseq();
         let at = self.0.iter().position(|client| {
             client.branch == response.via().branch && client.cseq == cseq.number && client.method == cseq.method
@@ -145,7 +145,7 @@ impl Clients {
     }
 
     /// The requests to retransmit at `now`, and those that timed out.
-    pub(super) fn due(&mut self, now: Instant) -> Due {
+    pub(crate) fn due(&mut self, now: Instant) -> Due {
         let mut due = Due::default();
         let mut at = 0;
         while at < self.0.len() {

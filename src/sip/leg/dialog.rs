@@ -9,7 +9,7 @@ use crate::limits;
 use crate::message::{LegKey, Message};
 use crate::name_addr::NameAddr;
 use crate::response::{Request, host_of, line_of, token};
-use crate::uri::Uri;
+use crate::uri::{Scheme, Uri};
 
 use super::Local;
 
@@ -73,12 +73,7 @@ impl Dialog {
     pub(super) fn new(invite: &Message, arrival: &Arrival, local: &Local) -> Dialog {
         let local_tag = token(local.seed, 0);
         let (to, from) = (written(invite, HeaderName::To), written(invite, HeaderName::From));
-        let contact = match arrival.transport {
-            Transport::Tcp if Uri::read(&local.contact_uri).is_ok_and(|uri| uri.param("transport").is_none()) => {
-                format!("<{};transport=tcp>", local.contact_uri)
-            }
-            Transport::Tcp | Transport::Udp => format!("<{}>", local.contact_uri),
-        };
+        let contact = contact_of(&local.contact_uri, invite, arrival.transport);
         let mut dialog = Dialog {
             key: invite.leg_key(),
             local_party: format!("{to};tag={local_tag}"),
@@ -210,14 +205,16 @@ impl Dialog {
         Target::Same { transport, local, peer: source, otherwise: None }
     }
 
-    /// Over TCP the existing connection of the call comes first: a client behind a NAT is unreachable by another one.
+    /// On a stream the existing connection of the call comes first: a client behind a NAT is unreachable by another one.
     fn reach(&self, uri: &str) -> Target {
         let Arrival { transport, source, local } = self.arrival;
         let named = request_target(uri, &self.arrival).filter(|_| !self.by_source);
         match (transport, named) {
             (Transport::Udp, Some(target)) => target,
             (Transport::Udp, None) => Target::Same { transport, local, peer: source, otherwise: None },
-            (Transport::Tcp, named) => Target::Same { transport, local, peer: source, otherwise: named.map(Box::new) },
+            (Transport::Tcp | Transport::Tls, named) => {
+                Target::Same { transport, local, peer: source, otherwise: named.map(Box::new) }
+            }
         }
     }
 }
@@ -230,6 +227,21 @@ fn written(invite: &Message, name: HeaderName) -> String {
         Ok(party) if !sound(party.display) => party.written(),
         Ok(_) | Err(_) => value.into(),
     }
+}
+
+/// The Contact names the transport of the call, and is a SIPS URI where the peer asks for one (RFC 3261 §12.1.1).
+fn contact_of(uri: &str, invite: &Message, transport: Transport) -> String {
+    let top = invite.list(HeaderName::RecordRoute).next().and_then(uri_of);
+    let hop = top.or_else(|| invite.contact().map(|contact| contact.uri)).unwrap_or("");
+    let asks = |uri: &str| Uri::read(uri).is_ok_and(|uri| uri.scheme == Scheme::Sips);
+    if transport == Transport::Tls
+        && (asks(invite.request_uri()) || asks(hop))
+        && let Some(rest) = uri.strip_prefix("sip:")
+    {
+        return format!("<sips:{rest}>");
+    }
+    let named = Uri::read(uri).is_ok_and(|uri| uri.param("transport").is_some());
+    format!("<{uri}{}>", if named { "" } else { transport.uri_param() })
 }
 
 fn uri_of(route: &str) -> Option<&str> {

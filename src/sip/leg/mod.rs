@@ -15,7 +15,7 @@
 //! The caller of [`Leg::handle_input`] answers every [`LegOutput::Offer`] with `Answer` or `Refuse`, in order.
 
 mod client_requests;
-mod client_transaction;
+pub(super) mod client_transaction;
 mod dialog;
 mod events;
 mod info;

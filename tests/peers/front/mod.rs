@@ -4,3 +4,4 @@ pub(crate) mod balancer;
 pub(crate) mod callers;
 pub(crate) mod example;
 pub(crate) mod proxy;
+pub(crate) mod registrar;

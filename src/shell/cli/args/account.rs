@@ -30,6 +30,14 @@ pub(crate) enum AccountCommand {
         /// The account
         name: String,
     },
+    /// Set the password with which the account's telephones register
+    Sip {
+        /// The account
+        name: String,
+        /// Remove it: its telephones register no more
+        #[arg(long)]
+        remove: bool,
+    },
     /// Change the role
     Role {
         /// The account

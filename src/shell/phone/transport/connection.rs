@@ -49,6 +49,7 @@ pub(super) async fn serve<S>(
         _ = &mut writing => false,
     };
     streams.remove(arrival.source, &outbox);
+    receiver.stream_ended(arrival.source);
     if is_read {
         outbox.finish();
         let _ = timeout(WRITE_LIMIT, &mut writing).await;

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
+use super::handshakes::Handshakes;
 use super::receiver::Receiver;
 use super::sender::{Sender, UdpSockets};
 use super::streams::Streams;
@@ -19,16 +20,20 @@ use config::Transport as Listening;
 use os::datagrams::{Datagram, Datagrams, stamp_arrivals};
 use os::sockets::tcp_listener;
 use sip::{Arrival, Transport, parse_datagram};
+use tls::TlsContext;
 
 /// All SIP sockets of a node.
 pub struct TransportLayer {
     sockets: UdpSockets,
-    listeners: Vec<(SocketAddr, TcpListener)>,
+    /// TCP, and TLS over TCP.
+    listeners: Vec<(Listening, SocketAddr, TcpListener)>,
     streams: Arc<Streams>,
+    /// Without it no TLS connection is made.
+    tls: Option<Arc<TlsContext>>,
 }
 
 impl TransportLayer {
-    /// Binds every address. Port 0 for both transports of an address gives both the same port.
+    /// Binds every address. Port 0 for UDP and TCP of an address gives both the same port.
     ///
     /// # Errors
     /// An address that cannot be bound. A port that the system chose for one transport may be in use for the other: then
@@ -49,29 +54,43 @@ impl TransportLayer {
         let (mut sockets, mut listeners) = (Vec::new(), Vec::new());
         let mut chosen: HashMap<SocketAddr, SocketAddr> = HashMap::new();
         for (transport, asked) in listen {
-            let address = chosen.get(asked).copied().unwrap_or(*asked);
+            let shares = *transport != Listening::Tls;
+            let address = chosen.get(asked).filter(|_| shares).copied().unwrap_or(*asked);
             let failed = |error: io::Error| {
                 io::Error::new(error.kind(), format!("cannot listen on {}:{address}: {error}", transport.name()))
             };
             let bound = match transport {
                 Listening::Udp => bind_udp(address).map(|bound| add(&mut sockets, bound)),
-                Listening::Tcp => bind_tcp(address).map(|bound| add(&mut listeners, bound)),
+                Listening::Tcp | Listening::Tls => bind_tcp(address).map(|(bound, listener)| {
+                    listeners.push((*transport, bound, listener));
+                    bound
+                }),
             };
-            chosen.insert(*asked, bound.map_err(failed)?);
+            let bound = bound.map_err(failed)?;
+            if shares {
+                chosen.insert(*asked, bound);
+            }
         }
-        Ok(TransportLayer { sockets: sockets.into(), listeners, streams: Arc::default() })
+        Ok(TransportLayer { sockets: sockets.into(), listeners, streams: Arc::default(), tls: None })
+    }
+
+    /// The same with TLS.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Option<Arc<TlsContext>>) -> TransportLayer {
+        self.tls = tls;
+        self
     }
 
     /// The bound addresses, UDP first, as the ready line prints them.
     pub fn listening(&self) -> Vec<(Listening, SocketAddr)> {
         let udp = self.sockets.iter().map(|(address, _)| (Listening::Udp, *address));
-        let tcp = self.listeners.iter().map(|(address, _)| (Listening::Tcp, *address));
-        udp.chain(tcp).collect()
+        let streams = self.listeners.iter().map(|(transport, address, _)| (*transport, *address));
+        udp.chain(streams).collect()
     }
 
     /// The sending half. A connection that it opens is read for `receiver`.
     pub(crate) fn sender(&self, receiver: Weak<dyn Receiver>) -> Sender {
-        Sender::new(Arc::clone(&self.sockets), Arc::clone(&self.streams), receiver)
+        Sender::new(Arc::clone(&self.sockets), Arc::clone(&self.streams), self.tls.clone(), receiver)
     }
 
     /// Reads every socket until one fails; returns its error.
@@ -80,8 +99,17 @@ impl TransportLayer {
         for socket in 0..self.sockets.len() {
             tasks.spawn(read_datagrams(Arc::clone(&self.sockets), socket, Arc::clone(&receiver)));
         }
-        for (_, listener) in self.listeners {
-            tasks.spawn(accept(listener, Arc::clone(&self.streams), Arc::clone(&receiver)));
+        let handshakes = Arc::default();
+        for (transport, _, listener) in self.listeners {
+            let secure = match (transport, &self.tls) {
+                (Listening::Tls, Some(tls)) => Some((Arc::clone(tls), Arc::clone(&handshakes))),
+                (Listening::Tls, None) => return io::Error::other("a TLS listener has no certificate"),
+                (Listening::Udp | Listening::Tcp, _) => None,
+            };
+            tasks.spawn(accept(listener, secure, Arc::clone(&self.streams), Arc::clone(&receiver)));
+        }
+        if let Some(tls) = self.tls {
+            tasks.spawn(follow_certificate(tls));
         }
         match tasks.join_next().await {
             Some(Ok(error)) => error,
@@ -145,18 +173,30 @@ fn give(datagram: &Datagram<'_>, local: SocketAddr, receiver: &dyn Receiver) {
     }
 }
 
-async fn accept(listener: TcpListener, streams: Arc<Streams>, receiver: Arc<dyn Receiver>) -> io::Error {
+/// TLS and its handshakes in progress.
+type Secure = (Arc<TlsContext>, Arc<Handshakes>);
+
+async fn accept(
+    listener: TcpListener,
+    secure: Option<Secure>,
+    streams: Arc<Streams>,
+    receiver: Arc<dyn Receiver>,
+) -> io::Error {
+    let transport = if secure.is_some() { Transport::Tls } else { Transport::Tcp };
     loop {
         match listener.accept().await {
             Ok((stream, source)) => {
                 // A stranger takes no place among the connections, and learns nothing.
-                if !receiver.accepts(Transport::Tcp, source.ip()) {
+                if !receiver.accepts(transport, source.ip()) {
                     continue;
                 }
                 let Ok(local) = stream.local_addr() else { continue };
-                let arrival = Arrival { transport: Transport::Tcp, source, local };
+                let arrival = Arrival { transport, source, local };
                 let _ = stream.set_nodelay(true);
-                streams.accept(stream, arrival, Arc::clone(&receiver));
+                match &secure {
+                    Some(secure) => shake_hands(secure, stream, arrival, &streams, &receiver),
+                    None => streams.accept(stream, arrival, Arc::clone(&receiver)),
+                }
             }
             Err(error) if is_of_one_peer(&error) => {}
             // Out of file descriptors: the other sockets go on, and this passes.
@@ -164,6 +204,44 @@ async fn accept(listener: TcpListener, streams: Arc<Streams>, receiver: Arc<dyn 
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
             Err(error) => return error,
+        }
+    }
+}
+
+/// Serves a connection once its TLS handshake is complete, without making others wait.
+fn shake_hands(
+    (tls, handshakes): &Secure,
+    stream: TcpStream,
+    arrival: Arrival,
+    streams: &Arc<Streams>,
+    receiver: &Arc<dyn Receiver>,
+) {
+    let Some(handshake) = handshakes.enter(arrival.source.ip()) else {
+        return tracing::debug!("a TLS connection was closed: too many handshakes in progress");
+    };
+    let (tls, streams, receiver) = (Arc::clone(tls), Arc::clone(streams), Arc::clone(receiver));
+    tokio::spawn(async move {
+        match tls.accept(stream).await {
+            Ok(stream) => streams.accept(stream, arrival, receiver),
+            Err(error) => {
+                tracing::debug!(%error, "a TLS handshake failed");
+                receiver.handshake_failed();
+            }
+        }
+        drop(handshake);
+    });
+}
+
+/// Takes a changed certificate into use.
+async fn follow_certificate(tls: Arc<TlsContext>) -> io::Error {
+    loop {
+        tokio::time::sleep(CERTIFICATE_EVERY).await;
+        let tls = Arc::clone(&tls);
+        match tokio::task::spawn_blocking(move || tls.reload_if_changed()).await {
+            Ok(None) => {}
+            Ok(Some(Ok(()))) => tracing::info!("new connections use the changed certificate of phone.tls"),
+            Ok(Some(Err(error))) => tracing::warn!(%error, "the changed files of phone.tls are not used"),
+            Err(panicked) => return io::Error::other(panicked),
         }
     }
 }
@@ -183,3 +261,5 @@ const BIND_TRIES: u32 = 8;
 /// A receive buffer for a burst of calls; the kernel may grant less.
 const SOCKET_BUFFER: usize = 8 * 1024 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// A changed certificate is used within this time.
+const CERTIFICATE_EVERY: Duration = Duration::from_secs(3);

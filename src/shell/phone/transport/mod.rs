@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  UDP socket ── one task ───────────► parse ──► Receiver
+//!  TLS listener ── one task ── accept ──► handshake ──┐
 //!  TCP listener ── one task ── accept ──► Streams ── read, frame ──► Receiver
 //!                                            └─ bounded outbox ── write ◄── Sender
 //! ```
@@ -9,6 +10,7 @@
 //! The layer knows nothing of calls: it gives each message to a [`Receiver`], which also says who may connect.
 
 mod connection;
+mod handshakes;
 mod listen;
 mod outbox;
 mod receiver;

@@ -1,7 +1,7 @@
 //! What the transport layer gives its messages to.
 
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -24,6 +24,12 @@ pub trait Receiver: Send + Sync {
     /// Takes one message. A stream is read on once the backlog is over, since its far end sends nothing twice; after a
     /// datagram there is none.
     fn message(&self, message: Message, arrival: &Arrival) -> Option<Backlog>;
+
+    /// A stream to this address has ended, or could not be opened.
+    fn stream_ended(&self, peer: SocketAddr);
+
+    /// A TLS handshake has failed: the far end was too slow, showed no certificate that is trusted, or spoke no TLS.
+    fn handshake_failed(&self);
 
     /// Takes what could not be parsed; the sender is answered where RFC 3261 requires it.
     fn malformed(&self, malformed: &MalformedMessage, arrival: &Arrival);

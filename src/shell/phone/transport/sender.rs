@@ -14,6 +14,7 @@ use super::outbox::Waiting;
 use super::receiver::Receiver;
 use super::streams::Streams;
 use sip::{Arrival, Outgoing, Target, Transport};
+use tls::TlsContext;
 
 /// The UDP sockets, by the address that each is bound to.
 pub(super) type UdpSockets = Arc<[(SocketAddr, UdpSocket)]>;
@@ -23,34 +24,45 @@ pub(super) type UdpSockets = Arc<[(SocketAddr, UdpSocket)]>;
 pub(crate) struct Sender {
     sockets: UdpSockets,
     streams: Arc<Streams>,
+    tls: Option<Arc<TlsContext>>,
     /// Takes what comes on connections that are opened here.
     receiver: Weak<dyn Receiver>,
 }
 
 impl Sender {
-    pub(super) fn new(sockets: UdpSockets, streams: Arc<Streams>, receiver: Weak<dyn Receiver>) -> Sender {
-        Sender { sockets, streams, receiver }
+    pub(super) fn new(
+        sockets: UdpSockets,
+        streams: Arc<Streams>,
+        tls: Option<Arc<TlsContext>>,
+        receiver: Weak<dyn Receiver>,
+    ) -> Sender {
+        Sender { sockets, streams, tls, receiver }
     }
 
     /// Sends one message; never waits. `failed` is called once, perhaps later, if it certainly did not go out.
     pub(crate) fn send(&self, outgoing: Outgoing, failed: impl FnOnce() + Send + 'static) {
-        let Outgoing { bytes, to } = outgoing;
-        match to {
+        self.send_to(outgoing.to, Waiting::new(outgoing.bytes, failed));
+    }
+
+    fn send_to(&self, target: Target, message: Waiting) {
+        match target {
             Target::Same { transport: Transport::Udp, local, peer, .. }
             | Target::Address { transport: Transport::Udp, local, to: peer } => {
-                if !self.datagram(bytes, local, peer) {
-                    failed();
+                if !self.datagram(message.bytes.clone(), local, peer) {
+                    message.fail();
                 }
             }
-            Target::Same { transport: Transport::Tcp, local, peer, otherwise } => {
-                self.on_stream(Waiting::new(bytes, failed), local, peer, otherwise.map(|target| *target));
+            Target::Same { transport, local, peer, otherwise } => {
+                let Err(message) = self.streams.send(peer, message) else { return };
+                match otherwise {
+                    Some(target) => self.send_to(*target, message),
+                    None => self.connect(message, transport, local, peer, &peer.ip().to_string()),
+                }
             }
-            Target::Address { transport: Transport::Tcp, local, to } => {
-                self.on_stream(Waiting::new(bytes, failed), local, to, None);
+            Target::Address { transport, local, to } => {
+                self.on_stream(message, transport, local, to, &to.ip().to_string())
             }
-            Target::Host { transport, local, host, port } => {
-                self.resolve(bytes, transport, local, host, port, failed);
-            }
+            Target::Host { transport, local, host, port } => self.resolve(message, transport, local, host, port),
         }
     }
 
@@ -70,42 +82,54 @@ impl Sender {
         }
     }
 
-    fn on_stream(&self, message: Waiting, local: SocketAddr, peer: SocketAddr, otherwise: Option<Target>) {
-        let Err(message) = self.streams.send(peer, message) else { return };
-        match otherwise {
-            Some(Target::Address { to, .. }) if to != peer => self.on_stream(message, local, to, None),
-            Some(_) | None => self.connect(message, local, peer),
+    /// `name` is what the certificate of the far end must hold, where the stream is TLS.
+    fn on_stream(&self, message: Waiting, transport: Transport, local: SocketAddr, peer: SocketAddr, name: &str) {
+        if let Err(message) = self.streams.send(peer, message) {
+            self.connect(message, transport, local, peer, name);
         }
     }
 
     /// `local` is the listener that responses are to reach, as this connection's own port accepts none.
-    fn connect(&self, message: Waiting, local: SocketAddr, peer: SocketAddr) {
+    fn connect(&self, message: Waiting, transport: Transport, local: SocketAddr, peer: SocketAddr, name: &str) {
         let Some(receiver) = self.receiver.upgrade() else { return message.fail() };
-        let arrival = Arrival { transport: Transport::Tcp, source: peer, local };
-        self.streams.connect(message, arrival, receiver, async move {
+        let arrival = Arrival { transport, source: peer, local };
+        let connected = async move {
             let stream = timeout(CONNECT_LIMIT, TcpStream::connect(peer)).await??;
             let _ = stream.set_nodelay(true);
-            Ok(stream)
-        });
+            Ok::<TcpStream, io::Error>(stream)
+        };
+        match (transport, &self.tls) {
+            (Transport::Tls, Some(tls)) => {
+                let (tls, name) = (Arc::clone(tls), name.to_owned());
+                self.streams.connect(message, arrival, receiver, async move {
+                    let shaken = tls.connect(connected.await?, &name).await;
+                    shaken.map_err(|error| {
+                        tracing::warn!(name, %error, "a TLS connection could not be opened");
+                        io::Error::other(error)
+                    })
+                });
+            }
+            (Transport::Tls, None) => {
+                tracing::warn!("a message needs TLS, which this node cannot use: see phone.tls");
+                message.fail();
+            }
+            (Transport::Udp | Transport::Tcp, _) => self.streams.connect(message, arrival, receiver, connected),
+        }
     }
 
-    fn resolve(
-        &self,
-        bytes: Bytes,
-        transport: Transport,
-        local: SocketAddr,
-        host: String,
-        port: Option<u16>,
-        failed: impl FnOnce() + Send + 'static,
-    ) {
+    fn resolve(&self, message: Waiting, transport: Transport, local: SocketAddr, host: String, port: Option<u16>) {
         let sender = self.clone();
         tokio::spawn(async move {
-            let found = timeout(RESOLVE_LIMIT, lookup_host((host.as_str(), port.unwrap_or(5060)))).await;
+            let port = port.unwrap_or_else(|| transport.default_port());
+            let found = timeout(RESOLVE_LIMIT, lookup_host((host.as_str(), port))).await;
             let address =
                 found.ok().and_then(Result::ok).and_then(|mut all| all.find(|a| a.is_ipv4() == local.is_ipv4()));
             match address {
-                Some(to) => sender.send(Outgoing { bytes, to: Target::Address { transport, local, to } }, failed),
-                None => failed(),
+                Some(to) if transport == Transport::Udp => {
+                    sender.send_to(Target::Address { transport, local, to }, message);
+                }
+                Some(to) => sender.on_stream(message, transport, local, to, &host),
+                None => message.fail(),
             }
         });
     }

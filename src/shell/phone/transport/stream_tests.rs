@@ -39,6 +39,10 @@ impl Receiver for Echo {
         (!self.backlog.is_zero()).then(|| Box::pin(sleep(self.backlog)) as Backlog)
     }
 
+    fn stream_ended(&self, _peer: SocketAddr) {}
+
+    fn handshake_failed(&self) {}
+
     fn malformed(&self, malformed: &MalformedMessage, arrival: &Arrival) {
         if let Some(reply) = malformed.reply(arrival) {
             self.send(arrival.source, reply.bytes);

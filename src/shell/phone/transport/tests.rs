@@ -37,6 +37,10 @@ impl Receiver for Notes {
         None
     }
 
+    fn stream_ended(&self, _peer: SocketAddr) {}
+
+    fn handshake_failed(&self) {}
+
     fn malformed(&self, _malformed: &MalformedMessage, arrival: &Arrival) {
         let _ = self.notes.send((None, *arrival));
     }

@@ -27,6 +27,8 @@ pub struct AccountRow {
     pub operator: Operator,
     /// Whether it can use the telephone.
     pub has_pin: bool,
+    /// The realm that its telephones register in, if it has a SIP password.
+    pub sip_realm: Option<String>,
     /// The last sign-in with a browser.
     pub signed_in: Option<Timestamp>,
 }
@@ -37,7 +39,7 @@ pub struct AccountEvent {
     /// When it happened.
     pub at: Timestamp,
     /// `sign_in`, `sign_in_failed`, `phone_sign_in`, `phone_sign_in_failed`, `sign_out`, `password`, `pin`, `role`,
-    /// `add`, `remove`, `unlock`, `end_session`.
+    /// `add`, `remove`, `unlock`, `end_session`, `sip_password`, `sip_password_removed`.
     pub what: String,
     /// The account; `-` for an unknown name.
     pub who: String,

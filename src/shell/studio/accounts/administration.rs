@@ -168,7 +168,7 @@ impl Accounts {
         file::by_name(&self.lock(), &name)?.ok_or(AccountError::Unknown(name))
     }
 
-    fn change(
+    pub(super) fn change(
         &self,
         name: &str,
         what: &str,

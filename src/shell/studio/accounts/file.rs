@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
 use studio::lockout::{FORGOTTEN_AFTER, LockoutRule};
@@ -13,6 +13,7 @@ use studio::{Operator, Role};
 use super::account::{AccountEvent, AccountRow};
 use super::error::AccountError;
 use super::session::OpenSession;
+use super::sip;
 
 /// SHA-256 of what is not stored itself: a token, a mistyped name, an address.
 pub(super) type Hashed = [u8; 32];
@@ -36,13 +37,24 @@ pub(super) fn open(path: &Path) -> Result<Connection, AccountError> {
         return Err(AccountError::Newer { path: path.display().to_string(), schema });
     }
     connection.execute_batch(PRAGMAS)?;
-    if schema == 0 {
-        let transaction = connection.unchecked_transaction()?;
-        transaction.execute_batch(TABLES)?;
-        transaction.pragma_update(None, "user_version", SCHEMA)?;
-        transaction.commit()?;
+    if schema < SCHEMA {
+        migrate(&connection)?;
     }
     Ok(connection)
+}
+
+/// Creates what the file's schema lacks. It is read again inside the transaction: a node and a command may both migrate.
+fn migrate(connection: &Connection) -> Result<(), AccountError> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let schema: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if schema < 1 {
+        transaction.execute_batch(TABLES)?;
+    }
+    if schema < 2 {
+        transaction.execute_batch(sip::TABLE)?;
+    }
+    transaction.pragma_update(None, "user_version", SCHEMA)?;
+    Ok(transaction.commit()?)
 }
 
 /// An account with its hashes.
@@ -82,6 +94,7 @@ pub(super) fn list(connection: &Connection) -> rusqlite::Result<Vec<AccountRow>>
         Ok(AccountRow {
             operator: operator(row)?,
             has_pin: row.get::<_, Option<String>>("pin")?.is_some(),
+            sip_realm: sip::realm(connection, row.get("id")?)?,
             signed_in: signed_in.and_then(|us| Timestamp::from_microsecond(us).ok()),
         })
     };
@@ -297,7 +310,7 @@ const TABLES: &str = "
     CREATE INDEX events_at ON events (at_us);
     CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'an event never changes'); END;";
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPTS_MAX: i64 = 20_000;
 const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);

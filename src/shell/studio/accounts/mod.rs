@@ -22,11 +22,13 @@ mod lockout;
 mod session;
 mod sessions;
 mod sign_in;
+mod sip;
 
 pub use account::{AccountEvent, AccountRow, NewAccount};
 pub use error::{AccountError, SignInError};
 pub use handle::Accounts;
 pub use session::{OpenSession, Origin, Session, SessionAges, SignedIn};
+pub use sip::SipAccount;
 
 #[cfg(test)]
 mod tests;

@@ -279,3 +279,34 @@ fn parallel_guesses_are_counted_before_they_are_verified() {
     });
     assert_eq!(refused, 5, "the others wait");
 }
+
+#[test]
+fn telephones_prove_themselves_with_a_password_of_their_own() {
+    let office = Office::new();
+    let set = office.accounts.set_sip_password("li", &private("telefon im amt 7"), "desk", "test");
+    assert_eq!(set.expect("a new password"), "101");
+    let [account] = &office.accounts.sip_accounts("desk").expect("a readable file")[..] else { panic!("one") };
+    assert_eq!(account.user, "101");
+    let md5 = ::sip::digest::Ha1::new(::sip::digest::Algorithm::Md5, "101", "desk", "telefon im amt 7");
+    assert!(account.ha1.contains(&md5) && account.ha1.len() == 2);
+    assert!(office.accounts.sip_accounts("other").expect("a readable file").is_empty());
+    let listed = office.accounts.list().expect("a readable file");
+    let realms: Vec<_> = listed.iter().map(|row| row.sip_realm.as_deref()).collect();
+    assert_eq!(realms, [None, Some("desk")]);
+    assert!(office.accounts.set_sip_password("li", &private("short"), "desk", "test").is_err());
+    office.accounts.remove("li", "test").expect("removed");
+    assert!(office.accounts.sip_accounts("desk").expect("a readable file").is_empty(), "a removed account");
+}
+
+#[test]
+fn a_file_of_the_first_schema_is_brought_up_to_date() {
+    let folder = Folder::new();
+    let ages = SessionAges { idle: Duration::from_secs(3600), longest: Duration::from_secs(12 * 3600) };
+    drop(Accounts::open(folder.path(), ages).expect("a writable folder"));
+    let file = folder.join("studio/accounts.sqlite3");
+    let connection = rusqlite::Connection::open(file).expect("a file");
+    connection.execute_batch("DROP TABLE sip_passwords; PRAGMA user_version = 1").expect("schema 1");
+    drop(connection);
+    let accounts = Accounts::open(folder.path(), ages).expect("a file of schema 1");
+    assert!(accounts.sip_accounts("desk").expect("the table").is_empty());
+}

@@ -296,3 +296,25 @@ fn a_lost_response_costs_no_call_that_has_begun() {
         assert_eq!(call.ended(), expected, "over UDP the 200 is sent again");
     }
 }
+
+#[test]
+fn over_tls_the_contact_names_it_and_is_sips_where_the_peer_asks_for_one() {
+    let contact = |call: &Call| call.sent()[0].contact().map(|contact| contact.uri.to_owned());
+    let call = Call::answered(Transport::Tls);
+    assert_eq!(contact(&call).as_deref(), Some("sip:192.0.2.1:5060;transport=tls"));
+    for (from, to) in [
+        ("sip:9196@192.0.2.1 SIP", "sips:9196@192.0.2.1 SIP"),
+        ("Contact: <sip:", "Contact: <sips:"),
+        ("Max-Forwards", "Record-Route: <sips:192.0.2.8;lr>\r\nMax-Forwards"),
+    ] {
+        let mut peer = crate::test_peer::Peer::new(Transport::Tls);
+        let text = peer.text("INVITE", 1, 1, "", OFFER).replacen(from, to, 1);
+        let invite = crate::parse_datagram(text.as_bytes()).expect("well formed");
+        let now = crate::test_peer::epoch();
+        let (leg, out) =
+            Leg::new(now, invite.clone(), &crate::test_peer::arrival(Transport::Tls), crate::test_peer::local());
+        peer.to_tag = leg.local_tag().into();
+        let call = Call { peer, leg, now, invite, out }.answer();
+        assert_eq!(contact(&call).as_deref(), Some("sips:192.0.2.1:5060"), "{to}");
+    }
+}

@@ -1,0 +1,61 @@
+//! `[phone.tls]`: the node's certificate, and whom it trusts.
+
+use std::path::{Path, PathBuf};
+
+use super::settings::Transport;
+use super::table_reader::Reader;
+
+/// The files of SIP over TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PhoneTls {
+    /// The node's certificate with those that lead to its authority, as PEM.
+    pub certificate: Option<PathBuf>,
+    /// Its private key, as PEM.
+    pub key: Option<PathBuf>,
+    /// The authorities whose clients may connect; none: clients need no certificate.
+    pub client_ca: Option<PathBuf>,
+    /// The authorities of servers that this node connects to; none: those of the machine.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Reads the table. A TLS listener needs certificate and key.
+pub(super) fn phone_tls(reader: &mut Reader, base: &Path, listens: impl IntoIterator<Item = Transport>) -> PhoneTls {
+    let mut file = |key: &str| {
+        let path = reader.optional_string(&format!("phone.tls.{key}")).filter(|path| !path.is_empty());
+        path.map(|path| base.join(path))
+    };
+    let tls = PhoneTls {
+        certificate: file("certificate"),
+        key: file("key"),
+        client_ca: file("client_ca"),
+        ca_file: file("ca_file"),
+    };
+    match (&tls.certificate, &tls.key) {
+        (Some(_), None) => {
+            reader.report_as("tls", "phone.tls.key", "must name the key's file, as phone.tls.certificate is set")
+        }
+        (None, Some(_)) => {
+            reader.report_as(
+                "tls",
+                "phone.tls.certificate",
+                "must name the certificate's file, as phone.tls.key is set",
+            );
+        }
+        (None, None) if listens.into_iter().any(|transport| transport == Transport::Tls) => {
+            reader.report_as(
+                "tls",
+                "phone.tls.certificate",
+                "must name a certificate, as phone.listen has a tls address",
+            );
+        }
+        (None, None) if tls.client_ca.is_some() => {
+            reader.report_as(
+                "tls",
+                "phone.tls.client_ca",
+                "has no effect without phone.tls.certificate and phone.tls.key",
+            );
+        }
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+    tls
+}

@@ -1,0 +1,107 @@
+//! The registrar of the desk's telephones: their accounts from the studio's store, their bindings in memory.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use config::PhoneRegistrar;
+use os::clock;
+use sip::digest::{Algorithm, Ha1};
+use sip::registrar::{Registrar, RegistrarOutcome, RegistrarRules};
+use sip::{Arrival, Message, Outgoing};
+use studio_store::Accounts;
+
+/// The registrar at work.
+pub struct DeskRegistrar {
+    settings: PhoneRegistrar,
+    registrar: Mutex<Registrar>,
+    accounts: Arc<Accounts>,
+    /// The hashes of each user's password.
+    known: ArcSwap<HashMap<String, Vec<Ha1>>>,
+}
+
+impl DeskRegistrar {
+    /// A registrar without bindings.
+    ///
+    /// # Errors
+    /// The accounts cannot be read.
+    pub fn new(settings: PhoneRegistrar, accounts: Arc<Accounts>) -> Result<DeskRegistrar, String> {
+        let rules = RegistrarRules {
+            realm: settings.realm.clone(),
+            algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
+            expires_min: settings.expires_min,
+            expires_max: settings.expires_max,
+            contacts_max: settings.contacts_max,
+        };
+        let mut key = [0; 32];
+        for part in key.chunks_exact_mut(8) {
+            part.copy_from_slice(&clock::random_u64().to_be_bytes());
+        }
+        let known = ArcSwap::from_pointee(read(&accounts, &settings.realm)?);
+        let registrar = Mutex::new(Registrar::new(clock::now(), rules, key));
+        Ok(DeskRegistrar { settings, registrar, accounts, known })
+    }
+
+    /// Whether telephones may register from an address.
+    pub(crate) fn accepts(&self, address: IpAddr) -> bool {
+        self.settings.networks.iter().any(|network| network.contains(address))
+    }
+
+    /// Answers a REGISTER.
+    pub(crate) fn register(&self, request: &Message, arrival: &Arrival) -> Outgoing {
+        let known = self.known.load();
+        let ha1_of =
+            |user: &str, algorithm| known.get(user)?.iter().find(|ha1: &&Ha1| ha1.algorithm == algorithm).cloned();
+        let (response, outcome) = self.lock().register(clock::now(), request, arrival, ha1_of);
+        match outcome {
+            RegistrarOutcome::Bound { account, contacts } => {
+                tracing::debug!(account, contacts, "a telephone has registered");
+            }
+            RegistrarOutcome::WrongPassword => {
+                tracing::warn!(source = %arrival.source.ip(), "a telephone may not register: user or password is wrong");
+            }
+            RegistrarOutcome::Challenged | RegistrarOutcome::Refused(_) | RegistrarOutcome::Repeated => {}
+        }
+        response
+    }
+
+    /// How many accounts are reachable.
+    pub fn reachable(&self) -> usize {
+        self.lock().reachable(clock::now())
+    }
+
+    /// Reads the accounts again from time to time, and forgets what has expired, for as long as the registrar exists.
+    pub(crate) async fn follow_accounts(this: Weak<DeskRegistrar>) {
+        loop {
+            tokio::time::sleep(ACCOUNTS_EVERY).await;
+            let Some(registrar) = this.upgrade() else { return };
+            // The store may wait for another writer.
+            let _ = tokio::task::spawn_blocking(move || registrar.refresh()).await;
+        }
+    }
+
+    fn refresh(&self) {
+        match read(&self.accounts, &self.settings.realm) {
+            Ok(known) => {
+                self.lock().clean(clock::now(), |account| known.contains_key(account));
+                self.known.store(Arc::new(known));
+            }
+            Err(error) => tracing::warn!(error, "the accounts of telephones cannot be read; those known before stay"),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Registrar> {
+        self.registrar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read(accounts: &Accounts, realm: &str) -> Result<HashMap<String, Vec<Ha1>>, String> {
+    let accounts = accounts.sip_accounts(realm).map_err(|error| error.to_string())?;
+    Ok(accounts.into_iter().map(|account| (account.user, account.ha1)).collect())
+}
+
+/// A changed password or a removed account takes effect within this time.
+const ACCOUNTS_EVERY: Duration = Duration::from_secs(5);

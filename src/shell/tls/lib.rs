@@ -1,0 +1,172 @@
+//! TLS of SIP (RFC 3261 §26.2, RFC 5922): the node's certificate and key, the authorities that it trusts, handshakes.
+//!
+//! ```text
+//!  PEM files ─► load ─► TlsContext ── accept(stream) ──► ServerStream
+//!      ▲                    │  └───── connect(stream, name) ──► ClientStream
+//!      └── reload_if_changed┘  connections in use keep the certificate that they began with
+//! ```
+//!
+//! A changed certificate or key takes effect for new connections. Files that cannot be used are reported once, and the
+//! earlier ones stay in use: a renewal in two steps, first the certificate and then the key, drops nothing.
+
+mod expiry;
+mod files;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use self::files::Stamp;
+use config::PhoneTls;
+
+/// A connection whose far end began it.
+pub type ServerStream = tokio_rustls::server::TlsStream<TcpStream>;
+/// A connection that this node began.
+pub type ClientStream = tokio_rustls::client::TlsStream<TcpStream>;
+
+/// Why TLS cannot be used; each names the setting and the file.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read, or is not what the setting asks for.
+    #[error("{key} = {path}: {what}")]
+    File {
+        /// The setting: `phone.tls.certificate`.
+        key: &'static str,
+        /// The file.
+        path: String,
+        /// What is wrong and what would do.
+        what: String,
+    },
+    /// Certificate and key do not belong together, or are of a kind that TLS does not take.
+    #[error("phone.tls.certificate and phone.tls.key cannot be used together: {0}")]
+    Pair(rustls::Error),
+    /// The machine has no certificate authorities.
+    #[error(
+        "the certificate authorities of this machine cannot be read ({0}); install the package ca-certificates, or set \
+         phone.tls.ca_file"
+    )]
+    NoAuthorities(String),
+    /// The rules of TLS cannot be made.
+    #[error("TLS cannot be used: {0}")]
+    Rules(String),
+}
+
+/// Why a connection did not come about.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    /// It was not complete within the limit.
+    #[error("the TLS handshake took longer than {} s", HANDSHAKE_LIMIT.as_secs())]
+    Slow,
+    /// This node has no certificate, so it accepts no TLS.
+    #[error("this node has no certificate")]
+    NoCertificate,
+    /// The name of the far end is none that a certificate can hold.
+    #[error("the far end has no name that a certificate can hold")]
+    Name,
+    /// The far end, or its certificate, was refused.
+    #[error("{0}")]
+    Refused(#[from] std::io::Error),
+}
+
+/// What the node's TLS connections are made with.
+pub struct TlsContext {
+    files: PhoneTls,
+    current: ArcSwap<Loaded>,
+    /// The files as they were when they were last tried.
+    tried: Mutex<Stamp>,
+}
+
+/// The files as read.
+struct Loaded {
+    acceptor: Option<TlsAcceptor>,
+    connector: TlsConnector,
+    expires: Option<SystemTime>,
+}
+
+impl TlsContext {
+    /// Reads the files of the settings.
+    ///
+    /// # Errors
+    /// A file cannot be used. Without a certificate only the authorities are needed.
+    pub fn load(files: &PhoneTls) -> Result<TlsContext, TlsError> {
+        let tried = Mutex::new(Stamp::of(files));
+        Ok(TlsContext { files: files.clone(), current: ArcSwap::from_pointee(load(files)?), tried })
+    }
+
+    /// Reads the files again if one has changed since they were last tried; `None` if none has.
+    ///
+    /// # Errors
+    /// A file cannot be used; what was loaded stays in use.
+    pub fn reload_if_changed(&self) -> Option<Result<(), TlsError>> {
+        let stamp = Stamp::of(&self.files);
+        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        if *tried == stamp {
+            return None;
+        }
+        *tried = stamp;
+        Some(load(&self.files).map(|loaded| self.current.store(Arc::new(loaded))))
+    }
+
+    /// When the first certificate of the node's chain expires; `None` without a certificate.
+    pub fn expires(&self) -> Option<SystemTime> {
+        self.current.load().expires
+    }
+
+    /// The server's side of a handshake, within [`HANDSHAKE_LIMIT`].
+    ///
+    /// # Errors
+    /// The far end is too slow, is refused, or sends no TLS.
+    pub async fn accept(&self, stream: TcpStream) -> Result<ServerStream, HandshakeError> {
+        self.accept_within(HANDSHAKE_LIMIT, stream).await
+    }
+
+    async fn accept_within(&self, limit: Duration, stream: TcpStream) -> Result<ServerStream, HandshakeError> {
+        let acceptor = self.current.load().acceptor.clone().ok_or(HandshakeError::NoCertificate)?;
+        let accepted = timeout(limit, acceptor.accept(stream)).await;
+        Ok(accepted.map_err(|_| HandshakeError::Slow)??)
+    }
+
+    /// The client's side of a handshake, within [`HANDSHAKE_LIMIT`]. The far end's certificate must hold `name`, a host name
+    /// or an address.
+    ///
+    /// # Errors
+    /// The far end is too slow, or its certificate is refused.
+    pub async fn connect(&self, stream: TcpStream, name: &str) -> Result<ClientStream, HandshakeError> {
+        let name = server_name(name).ok_or(HandshakeError::Name)?;
+        let connector = self.current.load().connector.clone();
+        let connected = timeout(HANDSHAKE_LIMIT, connector.connect(name, stream)).await;
+        Ok(connected.map_err(|_| HandshakeError::Slow)??)
+    }
+}
+
+fn load(files: &PhoneTls) -> Result<Loaded, TlsError> {
+    let identity = files::identity(files)?;
+    let acceptor = match &identity {
+        Some(identity) => Some(TlsAcceptor::from(Arc::new(files::server(files, identity)?))),
+        None => None,
+    };
+    let expires = identity.as_ref().and_then(|identity| expiry::earliest(&identity.chain));
+    Ok(Loaded { acceptor, connector: TlsConnector::from(Arc::new(files::client(files, identity)?)), expires })
+}
+
+/// An IPv6 reference loses its brackets, a name the dot of the root.
+fn server_name(name: &str) -> Option<ServerName<'static>> {
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return Some(ServerName::from(address.to_canonical()));
+    }
+    ServerName::try_from(bare.trim_end_matches('.').to_owned()).ok()
+}
+
+/// How long a handshake may take.
+pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+/// How long before its end a certificate's expiry is an alarm.
+pub const EXPIRY_ALARM: Duration = Duration::from_secs(30 * 86_400);
