@@ -189,7 +189,7 @@ mod tests {
             (vec![gcm, None], Some("partly")),
             (vec![None, gcm, gcm], Some("partly")),
         ] {
-            let mut cdr = CdrBuilder::new(Timestamp::UNIX_EPOCH, "abc".into(), "192.0.2.1".into(), None);
+            let mut cdr = CdrBuilder::new(Timestamp::UNIX_EPOCH, "abc".into(), "192.0.2.1".into(), String::new(), None);
             agreed.into_iter().for_each(|suite| cdr.media_agreed(suite));
             assert_eq!(cdr.finish(Duration::ZERO).srtp, expected);
         }
