@@ -1,18 +1,18 @@
 //! From the text of `jindu.toml` and `--set KEY=VALUE` to checked settings, with every error at once.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::{DtmfMode, SrtpPolicy};
 use toml::Table;
 
+use super::network::Transport;
 use super::overrides::{name_trunks, set};
-use super::settings::{
-    Data, Hotline, Inquiry, Journal, Log, Network, Phone, Replica, Scanner, Settings, Source, Studio, Transport, Web,
-};
+use super::settings::{Data, Hotline, Inquiry, Journal, Log, Phone, Replica, Scanner, Settings, Source, Studio, Web};
 use super::table_reader::{Diagnostic, Reader};
-use super::trunk::{dtmf_mode, number_plan, srtp_policy};
+use super::trunk_check::{dtmf_mode, number_plan, srtp_policy};
+use super::values::{LOOPBACK, count, networks, reachable_address};
 use replica::gate::{GateKey, GateKeys, is_key_name, read_public};
 
 /// Reads settings. `text` is the file's; `overrides` are the `--set` values in order; relative paths are
@@ -67,15 +67,6 @@ fn data(reader: &mut Reader, base: &Path) -> Data {
     }
 }
 
-pub(super) fn count<T: TryFrom<i64> + Default>(
-    reader: &mut Reader,
-    key: &str,
-    range: std::ops::RangeInclusive<i64>,
-    default: i64,
-) -> T {
-    T::try_from(reader.number(key, range, default)).unwrap_or_default()
-}
-
 fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
     let desk = reader.optional_string("phone.desk").filter(|uri| !uri.is_empty());
     if desk.as_deref().is_some_and(|uri| !["sip:", "sips:", "tel:"].iter().any(|scheme| uri.starts_with(scheme))) {
@@ -109,7 +100,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         media_ports: media_ports(reader),
         media_threads: count(reader, "phone.media_threads", 0..=64, 0),
         calls_max: count(reader, "phone.calls_max", 1..=30_000, 2000),
-        calls_per_caller_max: super::trunk::most(count(reader, "phone.calls_per_caller_max", 0..=30_000, 0)),
+        calls_per_caller_max: super::trunk_check::most(count(reader, "phone.calls_per_caller_max", 0..=30_000, 0)),
         retry_after: reader.seconds("phone.retry_after_s", 1..=3600, 5),
         calls_per_second_max: count(reader, "phone.calls_per_second_max", 1..=100_000, 5000),
         trunks: Vec::new(),
@@ -132,7 +123,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         number_plan: number_plan(reader),
         srtp: srtp_policy(reader, "phone.srtp", SrtpPolicy::Off),
     };
-    phone.trunks = super::trunk::trunks(reader, trunks, &phone, base);
+    phone.trunks = super::trunk_check::trunks(reader, trunks, &phone, base);
     phone
 }
 
@@ -183,15 +174,6 @@ fn phone_listen(reader: &mut Reader) -> Vec<(Transport, SocketAddr)> {
     listen
 }
 
-pub(super) fn reachable_address(reader: &mut Reader, key: &str) -> Option<IpAddr> {
-    let text = reader.optional_string(key).filter(|text| !text.is_empty())?;
-    let address = text.parse().ok().filter(|address: &IpAddr| !address.is_unspecified());
-    if address.is_none() {
-        reader.report(key, "must be an IP address that peers can reach, not 0.0.0.0 or [::]");
-    }
-    address
-}
-
 fn media_ports(reader: &mut Reader) -> (u16, u16) {
     const KEY: &str = "phone.media_ports";
     let text = reader.string(KEY, "20000-29999");
@@ -203,29 +185,6 @@ fn media_ports(reader: &mut Reader) -> (u16, u16) {
             reader.report(KEY, "must be FIRST-LAST, ports from 1024 to 65535, as in 20000-29999");
             (20_000, 29_999)
         }
-    }
-}
-
-pub(super) fn networks(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<Network> {
-    let mut networks = Vec::new();
-    for text in reader.strings(key, default) {
-        match network(&text) {
-            Some(network) => networks.push(network),
-            None => reader.report(key, format!("{text} must be an address or a network, as in 192.0.2.0/24")),
-        }
-    }
-    networks
-}
-
-fn network(text: &str) -> Option<Network> {
-    let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
-    let address: IpAddr = address.parse().ok()?;
-    let width = if address.is_ipv4() { 32 } else { 128 };
-    let prefix: u8 = prefix.map_or(Ok(width), str::parse).ok().filter(|prefix| *prefix <= width)?;
-    // An IPv4 address mapped into IPv6 stands for the IPv4 address, whose packets have no other source.
-    match address.to_canonical() {
-        IpAddr::V4(v4) if address.is_ipv6() => Some(Network { address: v4.into(), prefix: prefix.checked_sub(96)? }),
-        address => Some(Network { address, prefix }),
     }
 }
 
@@ -385,5 +344,3 @@ fn log(reader: &mut Reader) -> Log {
     }
     Log { level, json: reader.boolean("log.json", false) }
 }
-
-pub(super) const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];

@@ -1,6 +1,7 @@
 //! Settings: `jindu.toml` and `--set KEY=VALUE` as written → [`Settings`] as checked, every error at once.
 
 mod check;
+mod network;
 mod overrides;
 mod postgres;
 mod register;
@@ -11,10 +12,14 @@ mod table_reader;
 mod tests;
 mod tls;
 mod trunk;
+mod trunk_check;
 #[cfg(test)]
 mod trunk_tests;
+mod values;
+mod warnings;
 
 pub use check::read;
+pub use network::{Network, Transport};
 pub use postgres::{Postgres, Tls, UpstreamServer};
 pub use register::Register;
 pub use registrar::PhoneRegistrar;

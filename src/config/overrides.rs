@@ -52,7 +52,7 @@ fn trunk_table<'a>(table: &'a mut Table, name: &str) -> Option<&'a mut Table> {
 
 /// Without any `[[trunk]]`: the machine itself may call.
 fn default_trunks() -> Value {
-    let addresses: Vec<Value> = super::check::LOOPBACK.map(Value::from).into();
+    let addresses: Vec<Value> = super::values::LOOPBACK.map(Value::from).into();
     let local = [("name".to_owned(), Value::from("local")), ("addresses".to_owned(), Value::Array(addresses))];
     Value::Array(vec![Value::Table(Table::from_iter(local))])
 }

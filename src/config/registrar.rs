@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::check::{count, networks};
-use super::settings::Network;
+use super::network::Network;
 use super::table_reader::Reader;
+use super::values::{count, networks};
 
 /// The registrar of the desk's telephones; off without a realm.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! Settings as checked: every value in range and in the type that the crates use.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -11,6 +10,7 @@ use std::time::Duration;
 use base::{DtmfMode, SrtpPolicy};
 use sip::NumberPlan;
 
+use super::network::{Network, Transport};
 use super::registrar::PhoneRegistrar;
 use super::tls::PhoneTls;
 use super::trunk::Trunk;
@@ -38,24 +38,6 @@ pub struct Settings {
     pub log: Log,
 }
 
-impl Settings {
-    /// Warnings: what does not prevent a start, but should be known.
-    pub fn warnings(&self) -> Vec<String> {
-        let (lines, ports) = (self.phone.calls_limit(), self.phone.media_ports);
-        let short = lines < self.phone.calls_max;
-        let remark = || {
-            format!(
-                "phone.calls_max = {}: phone.media_ports = {}-{} has room for {lines} calls, two ports each: widen it, \
-                 or further calls get 503",
-                self.phone.calls_max, ports.0, ports.1
-            )
-        };
-        let mut warnings: Vec<String> = short.then(remark).into_iter().collect();
-        warnings.extend(super::trunk::warnings(&self.phone));
-        warnings
-    }
-}
-
 /// Where the program writes.
 #[derive(Clone, Debug)]
 pub struct Data {
@@ -65,75 +47,6 @@ pub struct Data {
     pub sample_cases: u32,
     /// Whether a replica of sample cases counts as fresh while the node runs.
     pub sample_heartbeat: bool,
-}
-
-/// A SIP transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// RFC 3261 §18 over datagrams.
-    Udp,
-    /// RFC 3261 §18 over a stream.
-    Tcp,
-    /// TLS over TCP (RFC 3261 §26.2.1).
-    Tls,
-}
-
-impl Transport {
-    /// Every transport.
-    pub const ALL: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
-
-    /// Its name in lower case, as in the ready line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
-            Transport::Tls => "tls",
-        }
-    }
-}
-
-/// A range of addresses: `192.0.2.0/24`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// Any address of the range.
-    pub address: IpAddr,
-    /// The number of leading bits that are fixed: 0 to 32, or 0 to 128 for IPv6.
-    pub prefix: u8,
-}
-
-impl Network {
-    /// Whether the range contains an address. An IPv4 address mapped into IPv6 counts as IPv4.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(net), IpAddr::V4(ip)) => {
-                shifted(u32::from(net).into(), self.prefix, 32) == shifted(u32::from(ip).into(), self.prefix, 32)
-            }
-            (IpAddr::V6(net), IpAddr::V6(ip)) => {
-                shifted(u128::from(net), self.prefix, 128) == shifted(u128::from(ip), self.prefix, 128)
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether both ranges hold the same addresses.
-    pub(super) fn same_as(&self, other: Network) -> bool {
-        self.prefix == other.prefix && self.contains(other.address)
-    }
-
-    /// Whether the range is wider than any network of one owner, as 0.0.0.0/0 is.
-    pub(super) fn is_wide(&self) -> bool {
-        self.prefix < if self.address.is_ipv4() { 8 } else { 7 }
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
-    }
-}
-
-fn shifted(bits: u128, prefix: u8, width: u32) -> u128 {
-    bits.checked_shr(width - u32::from(prefix)).unwrap_or(0)
 }
 
 /// The telephone side: SIP, media, limits of calls.

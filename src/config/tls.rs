@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::settings::Transport;
+use super::network::Transport;
 use super::table_reader::Reader;
 
 /// The files of SIP over TLS.

@@ -1,21 +1,18 @@
-//! Trunks: who may call, by which transport, and what holds for their calls. `[phone]` gives the defaults.
+//! Trunks: who may call, by which transport, and what holds for their calls.
 //!
 //! A packet belongs to the trunk with the most specific network around its source; of two with the same network, to the
 //! one that names its transport.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::{DtmfMode, SrtpPolicy};
-use sip::{IdentityHeader, IdentityTrust, NumberPlan};
+use sip::IdentityTrust;
 
-use super::check::{count, networks, reachable_address};
+use super::network::{Network, Transport};
 use super::register::Register;
-use super::settings::{Network, Phone, Transport};
-use super::table_reader::Reader;
 
 /// A carrier, a telephone system or a proxy, whose calls share settings and limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,33 +62,6 @@ pub struct Trunk {
 }
 
 impl Trunk {
-    /// A trunk with the defaults of `[phone]`.
-    pub fn with_defaults(phone: &Phone, name: &str, networks: Vec<Network>) -> Trunk {
-        Trunk {
-            name: name.to_owned(),
-            networks,
-            transport: None,
-            numbers: phone.numbers.clone(),
-            studio: true,
-            calls_max: phone.calls_max,
-            calls_per_caller_max: phone.calls_per_caller_max,
-            calls_withheld_max: None,
-            calls_per_second_max: phone.calls_per_second_max,
-            session_expires: phone.session_expires,
-            min_se: phone.min_se,
-            media_address: None,
-            refer: phone.refer,
-            identity: IdentityTrust::default(),
-            dtmf: phone.dtmf,
-            lead_in: phone.lead_in,
-            symmetric: false,
-            srtp: phone.srtp,
-            ping: None,
-            port: 5060,
-            register: None,
-        }
-    }
-
     /// The addresses that are no networks: peers that can be asked whether they are there.
     pub fn peers(&self) -> impl Iterator<Item = SocketAddr> {
         let single = |network: &&Network| network.prefix == if network.address.is_ipv4() { 32 } else { 128 };
@@ -114,269 +84,8 @@ impl Trunk {
     }
 
     /// Whether packets of this trunk can come in at a listener.
-    fn reaches(&self, (transport, listener): (Transport, IpAddr)) -> bool {
+    pub(super) fn reaches(&self, (transport, listener): (Transport, IpAddr)) -> bool {
         self.transport.is_none_or(|only| only == transport)
             && self.networks.iter().any(|network| network.address.is_ipv4() == listener.is_ipv4())
     }
-}
-
-impl Phone {
-    /// A number that reaches the hotline, if any is named.
-    pub fn number(&self) -> Option<&str> {
-        self.trunks.iter().find_map(|trunk| trunk.numbers.first()).map(String::as_str)
-    }
-}
-
-/// Reads the trunks, whose tables [`super::overrides::name_trunks`] has named.
-pub(super) fn trunks(reader: &mut Reader, names: &[String], phone: &Phone, base: &Path) -> Vec<Arc<Trunk>> {
-    let read: Vec<Arc<Trunk>> = names.iter().map(|name| Arc::new(trunk(reader, name, phone, base))).collect();
-    for (n, trunk) in read.iter().enumerate() {
-        report_overlaps(reader, trunk, &read[..n]);
-    }
-    if read.is_empty() {
-        // An empty list is no unknown key.
-        let _ = reader.value("trunk");
-        reader.report_as(
-            "trunk.none",
-            "trunk",
-            "must name at least one trunk, in a table [[trunk]], or no call can come in",
-        );
-    }
-    read
-}
-
-fn trunk(reader: &mut Reader, name: &str, phone: &Phone, base: &Path) -> Trunk {
-    let key = |setting: &str| format!("trunk.{name}.{setting}");
-    // Part of the table's name already.
-    let _ = reader.value(&key("name"));
-    let defaults = Trunk::with_defaults(phone, name, networks(reader, &key("addresses"), &[]));
-    let numbers = reader.strings(&key("numbers"), &[]);
-    let calls_max: usize = count(reader, &key("calls_max"), 1..=30_000, counted(defaults.calls_max));
-    let per_caller = defaults.calls_per_caller_max.map_or(0, |most| most.get().into());
-    let calls_per_caller_max = most(count(reader, &key("calls_per_caller_max"), 0..=30_000, per_caller));
-    // By default half of the lines: withholding the number must not be a way round the limit of a number.
-    let half = calls_per_caller_max.map(|_| (calls_max / 2).max(1));
-    let pool: usize = count(reader, &key("calls_withheld_max"), 0..=30_000, 0);
-    let ping: u64 = count(reader, &key("ping_s"), 0..=3600, 0);
-    let trunk = Trunk {
-        transport: transport(reader, &key("transport")),
-        numbers: if numbers.is_empty() { defaults.numbers.clone() } else { numbers },
-        studio: reader.boolean(&key("studio"), defaults.studio),
-        calls_max,
-        calls_per_caller_max,
-        calls_withheld_max: Some(pool).filter(|most| *most > 0).or(half),
-        calls_per_second_max: count(
-            reader,
-            &key("calls_per_second_max"),
-            1..=100_000,
-            defaults.calls_per_second_max.into(),
-        ),
-        session_expires: reader.seconds(&key("session_expires_s"), 90..=86_400, whole(defaults.session_expires)),
-        min_se: reader.seconds(&key("min_se_s"), 90..=7200, whole(defaults.min_se)),
-        media_address: reachable_address(reader, &key("media_address")),
-        refer: reader.boolean(&key("refer"), defaults.refer),
-        identity: identity(reader, &key("trusted_identity")),
-        dtmf: dtmf_mode(reader, &key("dtmf"), defaults.dtmf),
-        lead_in: reader.milliseconds(
-            &key("lead_in_ms"),
-            0..=2000,
-            i64::try_from(defaults.lead_in.as_millis()).unwrap_or(i64::MAX),
-        ),
-        symmetric: reader.boolean(&key("symmetric"), defaults.symmetric),
-        srtp: srtp_policy(reader, &key("srtp"), defaults.srtp),
-        ping: Some(Duration::from_secs(ping)).filter(|ping| !ping.is_zero()),
-        port: count(reader, &key("port"), 1..=65_535, 5060),
-        register: super::register::register(reader, name, base),
-        ..defaults
-    };
-    report_conflicts(reader, &trunk, phone);
-    trunk
-}
-
-/// How keys are heard.
-pub(super) fn dtmf_mode(reader: &mut Reader, key: &str, default: DtmfMode) -> DtmfMode {
-    let name = reader.string(key, default.name());
-    let mode = DtmfMode::ALL.into_iter().find(|mode| mode.name() == name);
-    mode.unwrap_or_else(|| {
-        let names = DtmfMode::ALL.map(DtmfMode::name).join(", ");
-        reader.report_as("trunk.dtmf", key, format!("must be one of {names}"));
-        default
-    })
-}
-
-fn identity(reader: &mut Reader, key: &str) -> IdentityTrust {
-    let mut trusted = Vec::new();
-    for name in reader.strings(key, &[]) {
-        match IdentityHeader::from_name(&name) {
-            Some(header) => trusted.push(header),
-            None => {
-                let names = IdentityHeader::ALL.map(IdentityHeader::name).join(", ");
-                reader.report_as("trunk.identity", key, format!("must name headers out of {names}"));
-            }
-        }
-    }
-    trusted.into_iter().collect()
-}
-
-/// Country and area of local numbers.
-pub(super) fn number_plan(reader: &mut Reader) -> NumberPlan {
-    let defaults = NumberPlan::default();
-    let country = digits(reader, "phone.country_code", &defaults.country);
-    let area = digits(reader, "phone.area_code", "");
-    NumberPlan { country, area: (!area.is_empty()).then_some(area) }
-}
-
-/// Digits without `+` or a leading 0, as plans of numbers hold them.
-fn digits(reader: &mut Reader, key: &str, default: &str) -> String {
-    let text = reader.string(key, default);
-    let valid = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0') && text.len() <= 6;
-    if !valid || (text.is_empty() && !default.is_empty()) {
-        reader.report_as(
-            "phone.number_plan",
-            key,
-            "must be digits without + and without a leading 0, as in \"86\" or \"20\"",
-        );
-        return default.to_owned();
-    }
-    text
-}
-
-fn transport(reader: &mut Reader, key: &str) -> Option<Transport> {
-    let name = reader.optional_string(key).filter(|name| !name.is_empty())?;
-    let transport = Transport::ALL.into_iter().find(|transport| transport.name() == name);
-    if transport.is_none() {
-        let names = Transport::ALL.map(Transport::name).join(" or ");
-        reader.report_as("trunk.transport", key, format!("must be {names}, or empty for any"));
-    }
-    transport
-}
-
-/// When SRTP is used.
-pub(super) fn srtp_policy(reader: &mut Reader, key: &str, default: SrtpPolicy) -> SrtpPolicy {
-    let Some(name) = reader.optional_string(key) else { return default };
-    let policy = SrtpPolicy::ALL.into_iter().find(|policy| policy.name() == name);
-    policy.unwrap_or_else(|| {
-        reader.report_as("trunk.srtp", key, "must be off, optional or required");
-        default
-    })
-}
-
-/// What contradicts itself or `[phone]` within one trunk.
-fn report_conflicts(reader: &mut Reader, trunk: &Trunk, phone: &Phone) {
-    let key = |setting: &str| format!("trunk.{}.{setting}", trunk.name);
-    if trunk.networks.is_empty() {
-        reader.report_as(
-            "trunk.addresses",
-            &key("addresses"),
-            "must name the addresses or networks that it calls from, as in [\"192.0.2.10\", \"192.0.2.0/28\"]",
-        );
-    } else if !phone.listen.iter().any(|(transport, address)| trunk.reaches((*transport, address.ip()))) {
-        let over = trunk.transport.map_or_else(String::new, |transport| format!(" over {}", transport.name()));
-        reader.report_as(
-            "trunk.no_listener",
-            &key("addresses"),
-            format!("phone.listen has no address of this IP version{over}: add one, or none of its calls can come in"),
-        );
-    }
-    if trunk.ping.is_some() && trunk.peers().next().is_none() {
-        let what = "needs a single address in addresses: an OPTIONS cannot be sent to a network";
-        reader.report_as("trunk.ping", &key("ping_s"), what);
-    }
-    if trunk.session_expires < trunk.min_se {
-        reader.report_as("trunk.session", &key("session_expires_s"), "must be at least min_se_s");
-    }
-    if let Some(media) = trunk.media_address
-        && !trunk.networks.iter().any(|network| network.address.is_ipv4() == media.is_ipv4())
-    {
-        reader.report_as("trunk.media_address", &key("media_address"), "must be of the IP version of its addresses");
-    }
-    for (number, service) in [(&phone.line_test, "phone.line_test"), (&phone.studio, "phone.studio")] {
-        if let Some(number) = number.as_ref().filter(|number| trunk.numbers.contains(number)) {
-            let what = format!("{number} is {service}, which answers it: take it out of one of them");
-            reader.report_as("trunk.number", &key("numbers"), what);
-        }
-    }
-}
-
-/// Two trunks with one network and the same choice of transport: the source would not decide between them.
-fn report_overlaps(reader: &mut Reader, trunk: &Trunk, earlier: &[Arc<Trunk>]) {
-    for other in earlier.iter().filter(|other| other.transport == trunk.transport) {
-        for network in
-            trunk.networks.iter().filter(|network| other.networks.iter().any(|known| known.same_as(**network)))
-        {
-            let what = format!(
-                "{network} is also an address of trunk {}: name it once, or give each trunk its own transport",
-                other.name
-            );
-            reader.report_as("trunk.overlap", &format!("trunk.{}.addresses", trunk.name), what);
-        }
-    }
-}
-
-/// What does not prevent a start, but should be known.
-pub(super) fn warnings(phone: &Phone) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for trunk in &phone.trunks {
-        for network in trunk.networks.iter().filter(|network| network.is_wide()) {
-            warnings.push(format!(
-                "trunk.{}.addresses = {network}: strangers may call by it; name the peer's own networks [trunk.open]",
-                trunk.name
-            ));
-        }
-        if trunk.srtp != SrtpPolicy::Off && trunk.transport.is_none_or(|transport| transport.name() != "tls") {
-            warnings.push(format!(
-                "trunk.{}.srtp = {}: the keys of SRTP can be read in SIP over UDP or TCP; protect that way by other means, \
-                 or take calls over TLS alone [trunk.srtp_keys]",
-                trunk.name,
-                trunk.srtp.name()
-            ));
-        }
-        warnings.extend(limit_warnings(trunk, phone));
-        let loopback = |address: IpAddr| address.to_canonical().is_loopback();
-        let heard = phone.listen.iter().filter(|(transport, address)| trunk.reaches((*transport, address.ip())));
-        let deaf = heard.into_iter().all(|(_, address)| loopback(address.ip()));
-        if deaf && !trunk.networks.iter().any(|network| network.is_wide() || loopback(network.address)) {
-            warnings.push(format!(
-                "trunk.{}.addresses: phone.listen has only loopback addresses, where no other machine's call comes in: \
-                 listen on an address of the network [trunk.loopback]",
-                trunk.name
-            ));
-        }
-    }
-    warnings
-}
-
-fn limit_warnings(trunk: &Trunk, phone: &Phone) -> Vec<String> {
-    let (name, lines) = (&trunk.name, phone.calls_limit());
-    let mut warnings = Vec::new();
-    // Its default, the node's own limit, is no promise to this trunk.
-    if trunk.calls_max > lines && trunk.calls_max != phone.calls_max {
-        warnings.push(format!(
-            "trunk.{name}.calls_max = {}: phone.calls_max and phone.media_ports have room for {lines} calls of all trunks \
-             together [trunk.calls_max]",
-            trunk.calls_max
-        ));
-    }
-    let per_caller = trunk.calls_per_caller_max.map_or(0, |most| most.get() as usize);
-    if per_caller >= trunk.calls_max.min(lines) && per_caller > 0 {
-        warnings.push(format!(
-            "trunk.{name}.calls_per_caller_max = {per_caller}: one caller may take every line of the trunk, which has {} \
-             [trunk.caller_share]",
-            trunk.calls_max.min(lines)
-        ));
-    }
-    warnings
-}
-
-/// A limit as the settings write it: 0 is none.
-pub(super) fn most(written: u32) -> Option<NonZeroU32> {
-    NonZeroU32::new(written)
-}
-
-fn counted(n: usize) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
-}
-
-fn whole(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }

@@ -16,6 +16,7 @@ mod record;
 mod rules;
 mod scan;
 mod scan_record;
+mod scan_rule_error;
 mod working_days;
 
 pub use age::{AgeLimits, Freshness, age};
@@ -32,8 +33,9 @@ pub use progress::{Progress, Promise, TimeLimitError, TimeLimits};
 pub use receipt::{CheckDigit, NumberError, Receipt, ReceiptFormat, SecondFactor};
 pub use record::{CallOutcome, CallRecord, LookUpResult};
 pub use rules::{Rules, RulesError};
-pub use scan::{ScanFault, ScanRuleError, ScanRules, Scanned};
+pub use scan::{ScanFault, ScanRules, Scanned};
 pub use scan_record::{ScanPath, ScanRecord, ScanResult, Score};
+pub use scan_rule_error::ScanRuleError;
 pub use working_days::WorkingDays;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! reads codes: a text without a small letter, as the alphanumeric mode of QR codes holds it (ISO/IEC 18004 §7.4.4), is
 //! compared without regard to case, and one that a keyboard wedge typed with Caps Lock on has all its cases exchanged.
 
-use super::scan::ScanRuleError;
+use super::scan_rule_error::ScanRuleError;
 
 /// One pattern.
 #[derive(Clone, Debug)]

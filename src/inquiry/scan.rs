@@ -15,6 +15,7 @@
 use super::format::Formats;
 use super::qr_pattern::{QrPattern, exchanged};
 use super::receipt::{NumberError, Receipt};
+use super::scan_rule_error::ScanRuleError;
 
 /// What scanners add around a code, by configuration.
 #[derive(Clone, Debug, Default)]
@@ -22,17 +23,6 @@ pub struct ScanRules {
     prefixes: Vec<String>,
     suffixes: Vec<String>,
     patterns: Vec<QrPattern>,
-}
-
-/// Why a rule cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ScanRuleError {
-    /// It would take nothing off.
-    #[error("an empty prefix or suffix: remove it")]
-    Empty,
-    /// The pattern does not say where the number stands.
-    #[error("QR pattern {0:?}: must hold {{receipt}} exactly once")]
-    Pattern(String),
 }
 
 /// What a scan turned out to be.

@@ -3,8 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::crypto::{Crypto, Profile, accept_crypto, choose_crypto};
-use super::description::{Address, Description, Media, payload};
+use super::crypto::Crypto;
+use super::description::{Address, Description, Media};
+use super::formats::{codecs, events, numbers};
+use super::security::{Profile, accept_crypto, choose_crypto};
 use super::write::{Chosen, write_answer};
 use super::{Direction, LocalMedia, Negotiated, Rejection, RemoteMedia, SrtpKeys, SrtpPolicy};
 use base::Codec;
@@ -171,36 +173,6 @@ fn negotiate<'a, P>(
         srtp: None,
     };
     Ok((negotiated, protection))
-}
-
-/// The formats that are G.711, in their order; a map overrides the static meaning of 0 and 8 (RFC 3551 §6).
-pub(super) fn codecs(media: &Media) -> impl Iterator<Item = (u8, Codec)> {
-    numbers(media).filter_map(|number| {
-        let codec = match media.maps.iter().find(|map| map.payload == number) {
-            Some(map) if map.clock != 8000 || map.channels != 1 => None,
-            Some(map) if map.encoding.eq_ignore_ascii_case("PCMA") => Some(Codec::Alaw),
-            Some(map) if map.encoding.eq_ignore_ascii_case("PCMU") => Some(Codec::Ulaw),
-            Some(_) => None,
-            None if number == 8 => Some(Codec::Alaw),
-            None if number == 0 => Some(Codec::Ulaw),
-            None => None,
-        };
-        codec.map(|codec| (number, codec))
-    })
-}
-
-/// The payload types of telephone-event at the clock rate of G.711 (RFC 4733 §2.1).
-pub(super) fn events(media: &Media) -> impl Iterator<Item = u8> {
-    numbers(media).filter(|number| {
-        let map = media.maps.iter().find(|map| map.payload == *number);
-        map.is_some_and(|map| map.clock == 8000 && map.encoding.eq_ignore_ascii_case("telephone-event"))
-    })
-}
-
-/// The payload types that an `m=` line lists, each once.
-pub(super) fn numbers(media: &Media) -> impl Iterator<Item = u8> {
-    let number = move |at: usize| media.formats.get(at).and_then(|format| payload(format));
-    (0..media.formats.len()).filter(move |at| (0..*at).all(|before| number(before) != number(*at))).filter_map(number)
 }
 
 /// `0-16` if the peer offers a hook flash too, for peers that compare the lists; keys are read in either case.

@@ -11,7 +11,9 @@
 mod answer;
 mod crypto;
 mod description;
+mod formats;
 mod negotiation;
+mod security;
 mod session;
 mod write;
 

@@ -10,8 +10,8 @@
 //! A description of the peer is read for what it says, whatever its own version claims.
 
 use super::answer::{Choice, Heard, accept_for};
-use super::crypto::SrtpSession;
 use super::description::Description;
+use super::security::SrtpSession;
 use super::write::write_offer;
 use super::{LocalMedia, Negotiated, Rejection, SrtpKeys, SrtpPolicy};
 use srtp::KeyGenerator;

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use super::answer::{codecs, events};
 use super::crypto::Crypto;
 use super::description::{Description, Media};
+use super::formats::{codecs, events};
 use super::{LocalMedia, Negotiated};
 use base::Codec;
 

@@ -12,7 +12,7 @@ use std::io::Cursor;
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Pixel, RgbaImage};
 
-use super::photograph::{PhotographError, PhotographLimits};
+use super::photograph_error::{PhotographError, PhotographLimits};
 
 /// Decodes a picture within the limits.
 pub(super) fn grey(bytes: &[u8], limits: PhotographLimits) -> Result<GrayImage, PhotographError> {

@@ -72,7 +72,7 @@ fn a_photograph_of_something_else_has_its_own_error() {
     let mut torn = elsewhere.clone();
     torn.truncate(torn.len() / 2);
     let pictures: [(&str, &[u8], u16); 4] = [
-        ("image/png", &torn, 415),
+        ("image/png", &torn, 422),
         ("image/png", b"GIF89a", 415),
         ("image/jpeg", b"", 415),
         ("image/gif", &elsewhere, 415),

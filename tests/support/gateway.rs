@@ -178,6 +178,8 @@ impl Gateway {
             health if health["status"] == "draining" => Ok(()),
             health => Err(health.to_string()),
         });
+        // A signal that follows at once is the same one, sent twice.
+        std::thread::sleep(Duration::from_millis(50));
     }
 
     /// Sends a signal by its name, as in `TERM`.

@@ -2,7 +2,7 @@
 //! its log.
 //!
 //! ```text
-//!  messages ─► Gather ─► transactions ─► changes of the copy        catalogue ─► diagnostics
+//!  messages ─► TransactionAssembler ─► transactions ─► changes of the copy        catalogue ─► diagnostics
 //!                 └ Mapping: a row ─► a case, or why not            stored position + server ─► Plan
 //! ```
 //!

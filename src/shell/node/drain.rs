@@ -77,7 +77,7 @@ async fn end_calls(registry: &Registry, limit: Duration) {
     let _ = tokio::time::timeout(limit, registry.drain()).await;
 }
 
-const SAME_SIGNAL: Duration = Duration::from_millis(250);
+const SAME_SIGNAL: Duration = Duration::from_millis(20);
 const AFTER_SECOND_SIGNAL: Duration = Duration::from_millis(500);
 /// A BYE is repeated three times in it.
 const AFTER_LIMIT: Duration = Duration::from_secs(4);

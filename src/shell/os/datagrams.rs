@@ -106,14 +106,14 @@ fn stamp(message: &libc::mmsghdr) -> Option<libc::timespec> {
     is_time.then(|| unsafe { libc::CMSG_DATA(control).cast::<libc::timespec>().read_unaligned() })
 }
 
-/// How long ago that was. A step of the clock while the datagram waited makes one wrong age, below the limit.
+/// How long ago that was; zero if it is longer than any datagram waits: then the clock was set, or is not the kernel's.
 fn age(stamp: libc::timespec) -> Duration {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `now` is a value of this frame.
     unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut now) };
     let nanos = |time: libc::timespec| i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
-    let waited = (nanos(now) - nanos(stamp)).clamp(0, AGE_MAX.as_nanos() as i128);
-    Duration::from_nanos(waited as u64)
+    let waited = u64::try_from(nanos(now) - nanos(stamp)).map_or(Duration::ZERO, Duration::from_nanos);
+    if waited <= AGE_MAX { waited } else { Duration::ZERO }
 }
 
 fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
@@ -138,7 +138,8 @@ fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
 pub const BATCH: usize = 32;
 const DATAGRAM_BYTES: usize = 65_536;
 const CONTROL_BYTES: usize = 64;
-const AGE_MAX: Duration = Duration::from_secs(60);
+/// The kernel holds a second or two of datagrams at most.
+const AGE_MAX: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,7 @@ mod calls;
 mod drain;
 mod live_release;
 mod look_ups;
+mod peer;
 mod peers;
 mod recording_service;
 mod registrar;
@@ -26,7 +27,7 @@ mod user_agent;
 
 pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};
-pub use peers::{Peer, PeerState};
+pub use peer::{Peer, PeerState};
 pub use recording_service::RecordingService;
 pub use registrar::DeskRegistrar;
 pub use registrations::Registrations;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::peers::{Peer, PeerState};
+use super::peer::{Peer, PeerState};
 use super::registrations::Registrations;
 use super::trunks::Trunks;
 use metrics::Label;

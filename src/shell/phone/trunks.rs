@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::peers::Peer;
+use super::peer::Peer;
 use call::{Admission, AdmissionRules, NewCall, Place, Purpose, Rejection, TrunkRules};
 use config::Trunk;
 use inquiry::{Availability, CallOutcome};

@@ -7,36 +7,68 @@
 //!
 //! No request is lost to a full queue: the connection is read more slowly, and the far end waits (RFC 9293 §3.8).
 
+use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::Notify;
 use tokio::time::{timeout, timeout_at};
 
 use super::outbox::{Outbox, WAIT_LIMIT, Waiting};
 use super::receiver::Receiver;
-use super::streams::Streams;
+use super::streams::{Ends, Streams};
 use os::clock;
 use sip::{Arrival, Frame, StreamFramer};
 
-/// What others hold of a connection.
-#[derive(Clone)]
-pub(super) struct Ends {
-    pub(super) outbox: Arc<Outbox>,
-    /// Closes the connection.
-    pub(super) close: Arc<Notify>,
+impl Streams {
+    /// Serves a connection that a peer opened, or closes it if the limits allow no other.
+    pub(super) fn accept<S>(self: &Arc<Self>, stream: S, arrival: Arrival, receiver: Arc<dyn Receiver>)
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        if self.make_room(arrival.source.ip()) {
+            // A far end that begins again from the same port has given up the connection before.
+            let ends = self.enter(arrival.source);
+            tokio::spawn(serve(stream, ends, arrival, receiver, Arc::clone(self)));
+        }
+    }
+
+    /// Opens a connection for a message. Messages that come meanwhile share it.
+    pub(super) fn connect<S, F>(
+        self: &Arc<Self>,
+        message: Waiting,
+        arrival: Arrival,
+        receiver: Arc<dyn Receiver>,
+        connecting: F,
+    ) where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+        F: Future<Output = io::Result<S>> + Send + 'static,
+    {
+        let peer = arrival.source;
+        let ends = self.enter_if_none(peer);
+        if let Err(message) = self.send(peer, message) {
+            message.fail();
+        }
+        let Some(ends) = ends else { return };
+        let streams = Arc::clone(self);
+        tokio::spawn(async move {
+            match connecting.await {
+                Ok(stream) => serve(stream, ends, arrival, receiver, streams).await,
+                Err(error) => {
+                    tracing::debug!(%error, "a connection could not be opened");
+                    streams.remove(peer, &ends.outbox);
+                    ends.outbox.close();
+                }
+            }
+        });
+    }
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve<S>(
-    stream: S,
-    ends: Ends,
-    arrival: Arrival,
-    receiver: Arc<dyn Receiver>,
-    streams: Arc<Streams>,
-) where
+async fn serve<S>(stream: S, ends: Ends, arrival: Arrival, receiver: Arc<dyn Receiver>, streams: Arc<Streams>)
+where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
     let Ends { outbox, close } = ends;

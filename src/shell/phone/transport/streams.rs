@@ -9,21 +9,23 @@
 //! message, then the one that was silent longest. One that is in use keeps its place, and the newer one is closed.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 
-use super::connection::{self, Ends};
 use super::outbox::{Outbox, Refused, Waiting};
-use super::receiver::Receiver;
 use os::clock;
-use sip::Arrival;
+
+/// What others hold of a connection.
+#[derive(Clone)]
+pub(super) struct Ends {
+    pub(super) outbox: Arc<Outbox>,
+    /// Closes the connection.
+    pub(super) close: Arc<Notify>,
+}
 
 /// All connections.
 #[derive(Default)]
@@ -62,50 +64,13 @@ impl Streams {
         }
     }
 
-    /// Serves a connection that a peer opened, or closes it if the limits allow no other.
-    pub(super) fn accept<S>(self: &Arc<Self>, stream: S, arrival: Arrival, receiver: Arc<dyn Receiver>)
-    where
-        S: AsyncRead + AsyncWrite + Send + 'static,
-    {
-        if self.make_room(arrival.source.ip()) {
-            // A far end that begins again from the same port has given up the connection before.
-            let ends = enter(&mut self.lock(), arrival.source, &self.octets);
-            tokio::spawn(connection::serve(stream, ends, arrival, receiver, Arc::clone(self)));
-        }
-    }
-
-    /// Opens a connection for a message. Messages that come meanwhile share it.
-    pub(super) fn connect<S, F>(
-        self: &Arc<Self>,
-        message: Waiting,
-        arrival: Arrival,
-        receiver: Arc<dyn Receiver>,
-        connecting: F,
-    ) where
-        S: AsyncRead + AsyncWrite + Send + 'static,
-        F: Future<Output = io::Result<S>> + Send + 'static,
-    {
-        let peer = arrival.source;
-        let ends = self.enter_if_none(peer);
-        if let Err(message) = self.send(peer, message) {
-            message.fail();
-        }
-        let Some(ends) = ends else { return };
-        let streams = Arc::clone(self);
-        tokio::spawn(async move {
-            match connecting.await {
-                Ok(stream) => connection::serve(stream, ends, arrival, receiver, streams).await,
-                Err(error) => {
-                    tracing::debug!(%error, "a connection could not be opened");
-                    streams.remove(peer, &ends.outbox);
-                    ends.outbox.close();
-                }
-            }
-        });
+    /// Enters a connection; one with the same far end is forgotten.
+    pub(super) fn enter(&self, peer: SocketAddr) -> Ends {
+        enter(&mut self.lock(), peer, &self.octets)
     }
 
     /// Enters a connection that is to be opened; `None` if there is one.
-    fn enter_if_none(&self, peer: SocketAddr) -> Option<Ends> {
+    pub(super) fn enter_if_none(&self, peer: SocketAddr) -> Option<Ends> {
         let mut open = self.lock();
         let has_one = open.get(&peer).is_some_and(|stream| !stream.outbox.is_finished());
         (!has_one).then(|| enter(&mut open, peer, &self.octets))
@@ -134,7 +99,7 @@ impl Streams {
     }
 
     /// Whether a new connection from an address has a place; an idle one may lose its own.
-    fn make_room(&self, address: IpAddr) -> bool {
+    pub(super) fn make_room(&self, address: IpAddr) -> bool {
         let mut open = self.lock();
         let mut counts: HashMap<IpAddr, usize> = HashMap::new();
         let from = open.keys().filter(|peer| peer.ip() == address).count();

@@ -13,7 +13,7 @@ use studio::{Operator, Role};
 use super::account::{AccountEvent, AccountRow};
 use super::error::AccountError;
 use super::session::OpenSession;
-use super::sip;
+use super::sip_table;
 
 /// SHA-256 of what is not stored itself: a token, a mistyped name, an address.
 pub(super) type Hashed = [u8; 32];
@@ -51,7 +51,7 @@ fn migrate(connection: &Connection) -> Result<(), AccountError> {
         transaction.execute_batch(TABLES)?;
     }
     if schema < 2 {
-        transaction.execute_batch(sip::TABLE)?;
+        transaction.execute_batch(sip_table::TABLE)?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA)?;
     Ok(transaction.commit()?)
@@ -94,7 +94,7 @@ pub(super) fn list(connection: &Connection) -> rusqlite::Result<Vec<AccountRow>>
         Ok(AccountRow {
             operator: operator(row)?,
             has_pin: row.get::<_, Option<String>>("pin")?.is_some(),
-            sip_realm: sip::realm(connection, row.get("id")?)?,
+            sip_realm: sip_table::realm(connection, row.get("id")?)?,
             signed_in: signed_in.and_then(|us| Timestamp::from_microsecond(us).ok()),
         })
     };

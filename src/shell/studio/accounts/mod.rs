@@ -23,6 +23,7 @@ mod session;
 mod sessions;
 mod sign_in;
 mod sip;
+mod sip_table;
 
 pub use account::{AccountEvent, AccountRow, NewAccount};
 pub use error::{AccountError, SignInError};

@@ -3,7 +3,7 @@
 //! A digest needs the hash of user, realm and password itself, so these passwords are kept apart from those of the sign-in,
 //! and should differ from them: this hash is fast to guess.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Row, params};
 
 use base::Private;
 use sip::digest::{Algorithm, Ha1};
@@ -75,15 +75,3 @@ fn sip_account(row: &Row) -> rusqlite::Result<SipAccount> {
     let read = [Ha1::from_hex(Algorithm::Md5, &md5), Ha1::from_hex(Algorithm::Sha256, &sha256)];
     Ok(SipAccount { user: row.get("number")?, ha1: read.into_iter().flatten().collect() })
 }
-
-/// The realm of an account's SIP password, if it has one.
-pub(super) fn realm(connection: &Connection, account: i64) -> rusqlite::Result<Option<String>> {
-    let sql = "SELECT realm FROM sip_passwords WHERE account = ?1";
-    connection.prepare_cached(sql)?.query_row([account], |row| row.get(0)).optional()
-}
-
-/// Added by schema 2.
-pub(super) const TABLE: &str = "
-    CREATE TABLE sip_passwords (
-        account INTEGER PRIMARY KEY, realm TEXT NOT NULL, md5 TEXT NOT NULL, sha256 TEXT NOT NULL
-    ) STRICT;";

@@ -1,0 +1,34 @@
+//! What the formats of an `m=` line mean: payload types of G.711 and of telephone-event.
+
+use super::description::{Media, payload};
+use base::Codec;
+
+/// The formats that are G.711, in their order; a map overrides the static meaning of 0 and 8 (RFC 3551 §6).
+pub(super) fn codecs(media: &Media) -> impl Iterator<Item = (u8, Codec)> {
+    numbers(media).filter_map(|number| {
+        let codec = match media.maps.iter().find(|map| map.payload == number) {
+            Some(map) if map.clock != 8000 || map.channels != 1 => None,
+            Some(map) if map.encoding.eq_ignore_ascii_case("PCMA") => Some(Codec::Alaw),
+            Some(map) if map.encoding.eq_ignore_ascii_case("PCMU") => Some(Codec::Ulaw),
+            Some(_) => None,
+            None if number == 8 => Some(Codec::Alaw),
+            None if number == 0 => Some(Codec::Ulaw),
+            None => None,
+        };
+        codec.map(|codec| (number, codec))
+    })
+}
+
+/// The payload types of telephone-event at the clock rate of G.711 (RFC 4733 §2.1).
+pub(super) fn events(media: &Media) -> impl Iterator<Item = u8> {
+    numbers(media).filter(|number| {
+        let map = media.maps.iter().find(|map| map.payload == *number);
+        map.is_some_and(|map| map.clock == 8000 && map.encoding.eq_ignore_ascii_case("telephone-event"))
+    })
+}
+
+/// The payload types that an `m=` line lists, each once.
+pub(super) fn numbers(media: &Media) -> impl Iterator<Item = u8> {
+    let number = move |at: usize| media.formats.get(at).and_then(|format| payload(format));
+    (0..media.formats.len()).filter(move |at| (0..*at).all(|before| number(before) != number(*at))).filter_map(number)
+}
