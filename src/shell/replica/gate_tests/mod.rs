@@ -211,8 +211,13 @@ impl Node {
     }
 
     fn left(&self) -> usize {
+        self.left_but("\0")
+    }
+
+    /// The same without files whose names begin in a certain way.
+    fn left_but(&self, start: &str) -> usize {
         let names = fs::read_dir(spool::path(self.folder.path())).unwrap().map(|entry| entry.unwrap().file_name());
-        names.filter(|name| feed::is_feed_name(name)).count()
+        names.filter(|name| feed::is_feed_name(name) && !name.to_string_lossy().starts_with(start)).count()
     }
 }
 
