@@ -1,10 +1,10 @@
-//! One press, one key, also where a telephone tells it in several ways.
+//! One press, one key, also where a telephone sends it in several ways.
 //!
 //! Some send a press as RFC 4733 from its start and as INFO at its release, some as INFO at its start, some as a tone too.
-//! The ways have delays of their own, so that their order says nothing. Each press is told at most once by each way:
+//! The ways have delays of their own, so their order means nothing. Each way reports a press once at most:
 //!
 //! ```text
-//!  key by a way ──► a press of this key that this way has not told, near enough in time? ── yes ─► told
+//!  key by a way ──► a recent press of this key that this way has not reported? ── yes ─► reported
 //!                                                                                       └─ no ──► a new press
 //! ```
 
@@ -19,37 +19,36 @@ use base::Key;
 #[derive(Debug, Default)]
 pub(super) struct Presses {
     last: VecDeque<Press>,
-    /// The caller's telephone tells its presses in several ways.
+    /// The caller's telephone sends its presses in several ways.
     several_ways: bool,
 }
 
 #[derive(Debug)]
 struct Press {
     key: Key,
-    /// When the first way told it.
+    /// When the first report came.
     at: Instant,
-    told: Vec<KeySource>,
+    reported_by: Vec<KeySource>,
 }
 
 impl Presses {
-    /// Whether this is a new press. `held`: how long it was, if it is told at its release.
+    /// Whether this is a new press. `held`: how long the key was held, if the report comes at its release.
     pub(super) fn is_new(&mut self, now: Instant, key: Key, source: KeySource, held: Option<Duration>) -> bool {
         let apart = if self.several_ways { APART_WHEN_KNOWN } else { APART };
         let apart = apart + held.unwrap_or_default().min(HELD_MAX);
         self.last.retain(|press| now.duration_since(press.at) <= apart.max(KEPT));
-        let known = self
-            .last
-            .iter_mut()
-            .find(|press| press.key == key && !press.told.contains(&source) && now.duration_since(press.at) <= apart);
+        let known = self.last.iter_mut().find(|press| {
+            press.key == key && !press.reported_by.contains(&source) && now.duration_since(press.at) <= apart
+        });
         if let Some(press) = known {
-            press.told.push(source);
+            press.reported_by.push(source);
             self.several_ways = true;
             return false;
         }
         if self.last.len() == PRESSES_MAX {
             self.last.pop_front();
         }
-        self.last.push_back(Press { key, at: now, told: vec![source] });
+        self.last.push_back(Press { key, at: now, reported_by: vec![source] });
         true
     }
 }
@@ -80,9 +79,9 @@ impl Call {
     }
 }
 
-/// Two ways tell one press within this time, and the time that the key was held if a way tells that.
+/// Two ways report one press within this time, plus the time that the key was held if a way reports it.
 const APART: Duration = Duration::from_secs(1);
-/// As [`APART`] where it is known that each press is told twice: an INFO whose first copy was lost comes that late.
+/// As [`APART`] where each press is known to come twice: an INFO whose first copy was lost comes that late.
 const APART_WHEN_KNOWN: Duration = Duration::from_secs(4);
 /// No press counts as longer.
 const HELD_MAX: Duration = Duration::from_secs(20);
