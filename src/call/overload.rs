@@ -1,14 +1,16 @@
 //! Overload control (RFC 6357): which new calls are answered in time, and which are turned away before they cost anything.
 //!
-//! A new call waits behind the calls that were begun and are not answered yet. Their number times the measured time from one
-//! answer to the next is its delay. What the kernel holds for us counts as well: the age of the oldest datagram that is read.
+//! A new call waits behind the calls that were begun and are not answered yet. Their number times the measured time for one
+//! answer is its delay. What the kernel holds for us counts as well: the age of the oldest datagram that is read.
 //!
 //! ```text
 //!  read ── age ≤ limit, unanswered × interval ≤ limit ──► begins ──► answered
+//!     ├─── else: its trunk is below its share ──────────► begins
 //!     └─── else 503, by Dispatcher::shed
 //! ```
 //!
-//! Without it, every caller waits for seconds as soon as more calls come than are answered, and most give up.
+//! Without it, every caller waits for seconds as soon as more calls come than are answered, and most give up. Without shares,
+//! one trunk that floods the node takes the places of the callers of all other trunks.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -18,21 +20,39 @@ use std::time::{Duration, Instant};
 pub struct Overload {
     start: Instant,
     unanswered: AtomicUsize,
-    /// When the last answer was given, in nanoseconds since `start`; 0: the next one is no measure, for nothing waited.
-    answered_at: AtomicU64,
-    /// The time from one answer to the next while calls wait: a moving average, in nanoseconds.
+    trunks: Vec<TrunkLoad>,
+    /// New calls of all trunks, halved with theirs.
+    offered: AtomicU64,
+    /// Since when so many calls wait that answers are measured, in nanoseconds since `start`; 0: fewer wait.
+    busy_since: AtomicU64,
+    /// The time before, in nanoseconds, in which as many waited, since `interval` was measured last.
+    busy: AtomicU64,
+    /// Answers in all that time.
+    busy_answers: AtomicU64,
+    /// The time for one answer while calls wait: a moving average, in nanoseconds.
     interval: AtomicU64,
     /// Since when datagrams are read late, in nanoseconds since `start`; 0: they are not.
     late_since: AtomicU64,
 }
 
+#[derive(Debug, Default)]
+struct TrunkLoad {
+    unanswered: AtomicUsize,
+    /// New calls of late, those that were turned away included.
+    offered: AtomicU64,
+}
+
 impl Overload {
-    /// Nothing waits.
-    pub fn new(now: Instant) -> Overload {
+    /// Nothing waits. `trunks`: how many there are; a trunk is named by its place among them.
+    pub fn new(now: Instant, trunks: usize) -> Overload {
         Overload {
             start: now,
             unanswered: AtomicUsize::new(0),
-            answered_at: AtomicU64::new(0),
+            trunks: (0..trunks).map(|_| TrunkLoad::default()).collect(),
+            offered: AtomicU64::new(0),
+            busy_since: AtomicU64::new(0),
+            busy: AtomicU64::new(0),
+            busy_answers: AtomicU64::new(0),
             interval: AtomicU64::new(INTERVAL_AT_FIRST),
             late_since: AtomicU64::new(0),
         }
@@ -47,12 +67,33 @@ impl Overload {
         }
     }
 
-    /// Whether a new call would be answered too late.
-    pub fn sheds(&self, now: Instant) -> bool {
-        let late_since = self.late_since.load(Ordering::Relaxed);
-        let reads_late = late_since != 0 && self.at(now).saturating_sub(late_since) > LATE_FOR;
+    /// Whether new calls would be answered too late, so that trunks with more than their share have to wait.
+    pub fn is_over(&self, now: Instant) -> bool {
         let waiting = self.unanswered.load(Ordering::Relaxed);
-        reads_late || (waiting >= UNANSWERED_MIN && self.delay_behind(waiting) > DELAY_MAX)
+        self.reads_late(now) || (waiting >= UNANSWERED_MIN && self.delay_behind(waiting) > DELAY_MAX)
+    }
+
+    /// Whether a new call of a trunk is turned away: it would be answered too late, and its trunk has its share already.
+    pub fn sheds(&self, now: Instant, trunk: usize) -> bool {
+        self.is_over(now) && !self.is_below_share(now, trunk)
+    }
+
+    /// The share of a trunk is the same part of the calls that can be answered in time for each trunk that has new calls.
+    fn is_below_share(&self, now: Instant, trunk: usize) -> bool {
+        let Some(load) = self.trunks.get(trunk) else { return false };
+        let has_calls = |other: &&TrunkLoad| other.offered.load(Ordering::Relaxed) > 0;
+        let active = self.trunks.iter().filter(has_calls).count().max(1);
+        let in_time = DELAY_MAX.as_nanos() as u64 / self.interval.load(Ordering::Relaxed).max(1);
+        let share = (in_time as usize).max(UNANSWERED_MIN) / active;
+        let offered = load.offered.load(Ordering::Relaxed).saturating_mul(active as u64);
+        // What waits in the kernel is not sorted by trunk: there the new calls of late decide who has more than a share.
+        let is_light = offered < self.offered.load(Ordering::Relaxed);
+        load.unanswered.load(Ordering::Relaxed) < share && (is_light || !self.reads_late(now))
+    }
+
+    fn reads_late(&self, now: Instant) -> bool {
+        let late_since = self.late_since.load(Ordering::Relaxed);
+        late_since != 0 && self.at(now).saturating_sub(late_since) > LATE_FOR
     }
 
     /// The delay of a call that begins now.
@@ -64,22 +105,73 @@ impl Overload {
         Duration::from_nanos(self.interval.load(Ordering::Relaxed).saturating_mul(waiting as u64))
     }
 
-    /// A call begins.
-    pub fn begin(&self) {
-        self.unanswered.fetch_add(1, Ordering::Relaxed);
+    /// A call of a trunk begins.
+    pub fn begin(&self, now: Instant, trunk: usize) {
+        let now = self.at(now);
+        if self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 == BUSY {
+            self.busy_since.store(now, Ordering::Relaxed);
+        }
+        self.measure(now);
+        if let Some(load) = self.trunks.get(trunk) {
+            load.unanswered.fetch_add(1, Ordering::Relaxed);
+        }
+        self.count_offered(trunk);
     }
 
-    /// A call that has begun got its answer, or is gone.
-    pub fn answered(&self, now: Instant) {
-        let now = self.at(now);
-        let nobody_waits = self.unanswered.fetch_sub(1, Ordering::Relaxed) == 1;
-        let before = self.answered_at.swap(if nobody_waits { 0 } else { now }, Ordering::Relaxed);
-        if before != 0 {
-            // A stall of the machine is one sample: it must not close the line.
-            let sample = now.saturating_sub(before).min(SAMPLE_MAX);
-            let old = self.interval.load(Ordering::Relaxed);
-            self.interval.store(old - old / WEIGHT + sample / WEIGHT, Ordering::Relaxed);
+    /// A call of a trunk was turned away.
+    pub fn turned_away(&self, trunk: usize) {
+        self.count_offered(trunk);
+    }
+
+    fn count_offered(&self, trunk: usize) {
+        let Some(load) = self.trunks.get(trunk) else { return };
+        load.offered.fetch_add(1, Ordering::Relaxed);
+        if self.offered.fetch_add(1, Ordering::Relaxed) >= OFFERED_MAX {
+            // A trunk without new calls counts for less and less.
+            let halve = |count: &AtomicU64| {
+                let half = count.load(Ordering::Relaxed) / 2;
+                count.store(half, Ordering::Relaxed);
+                half
+            };
+            let total = self.trunks.iter().map(|load| halve(&load.offered)).sum();
+            self.offered.store(total, Ordering::Relaxed);
         }
+    }
+
+    /// A call that has begun on a trunk got its answer, or is gone.
+    pub fn answered(&self, now: Instant, trunk: usize) {
+        if let Some(load) = self.trunks.get(trunk) {
+            load.unanswered.fetch_sub(1, Ordering::Relaxed);
+        }
+        let waiting = self.unanswered.fetch_sub(1, Ordering::Relaxed);
+        if waiting >= BUSY {
+            self.busy_answers.fetch_add(1, Ordering::Relaxed);
+        }
+        if waiting == BUSY {
+            let since = self.busy_since.swap(0, Ordering::Relaxed);
+            self.busy.fetch_add(self.at(now).saturating_sub(since), Ordering::Relaxed);
+        }
+    }
+
+    /// Measures the time for one answer. A new call is the moment for it: reading and answering take turns, so that the
+    /// answers of a turn are complete.
+    fn measure(&self, now: u64) {
+        let since = self.busy_since.load(Ordering::Relaxed);
+        let this_time = if since == 0 { 0 } else { now.saturating_sub(since) };
+        let busy = self.busy.load(Ordering::Relaxed).saturating_add(this_time);
+        let answers = self.busy_answers.load(Ordering::Relaxed);
+        if busy < MEASURED || (answers == 0 && busy < MEASURED_WITHOUT_ANSWER) {
+            return;
+        }
+        self.busy.store(0, Ordering::Relaxed);
+        self.busy_answers.store(0, Ordering::Relaxed);
+        if since != 0 {
+            self.busy_since.store(now, Ordering::Relaxed);
+        }
+        let old = self.interval.load(Ordering::Relaxed);
+        // A stall of the machine is measured once: it must not close the line.
+        let sample = (busy / answers.max(1)).min(old.saturating_mul(GROWTH_MAX));
+        self.interval.store(old.midpoint(sample).max(1), Ordering::Relaxed);
     }
 
     fn at(&self, now: Instant) -> u64 {
@@ -88,95 +180,170 @@ impl Overload {
 }
 
 /// A new call that would wait longer for its answer is turned away: a second of ringing is no problem, but what waits
-/// longer than the caller's retransmission timer (RFC 3261 §17.1.1.1: 500 ms) comes twice.
-const DELAY_MAX: Duration = Duration::from_millis(100);
+/// longer than the caller's retransmission timer (RFC 3261 §17.1.1.1: 500 ms) comes twice. Half of it may be in the kernel, and
+/// trunks below their share may double it.
+const DELAY_MAX: Duration = Duration::from_millis(80);
 /// Datagrams must be late for so long, in nanoseconds: one late batch is a stall, and no overload.
 const LATE_FOR: u64 = 100_000_000;
 /// With fewer calls waiting nothing is turned away, however slow the machine is.
 const UNANSWERED_MIN: usize = 48;
 /// 5,000 answers a second, until it is measured.
 const INTERVAL_AT_FIRST: u64 = 200_000;
-const SAMPLE_MAX: u64 = 5_000_000;
-const WEIGHT: u64 = 16;
+/// While fewer calls wait, the time to the next answer says nothing of how many could be answered.
+const BUSY: usize = 16;
+/// The least time that a measurement takes, in nanoseconds; without a single answer, this.
+const MEASURED: u64 = 10_000_000;
+const MEASURED_WITHOUT_ANSWER: u64 = 100_000_000;
+/// How many times the average before a measurement may be.
+const GROWTH_MAX: u64 = 8;
+/// New calls after which their counts are halved.
+const OFFERED_MAX: u64 = 4_096;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::test_clock;
 
-    /// Calls come at `offered` and are answered at `served` a second, in the order in which they come. Returns how many were
-    /// answered a second, and the longest delay of an answered one.
-    fn flood(offered: u64, served: u64) -> (u64, Duration) {
+    /// What became of the calls of a trunk.
+    #[derive(Clone, Copy, Debug, Default, PartialEq)]
+    struct Served {
+        offered: u64,
+        /// A second.
+        answered: u64,
+        shed: u64,
+        longest: Duration,
+    }
+
+    /// Calls come by each trunk at `offered` and are answered at `served` a second, in the order in which they come; those
+    /// of one `turn` are answered at its end.
+    fn flood(offered: &[u64], served: u64, turn: Duration) -> Vec<Served> {
+        const SECONDS: u64 = 5;
         let start = test_clock::start();
-        let overload = Overload::new(start);
-        let (every, cost) = (Duration::from_secs(1) / offered as u32, Duration::from_secs(1) / served as u32);
-        let (mut waiting, mut free_at) = (std::collections::VecDeque::new(), start);
-        let (mut answered, mut longest) = (0, Duration::ZERO);
-        for n in 0..offered * 5 {
-            let now = start + every * n as u32;
-            while let Some(came) = waiting.front().copied().filter(|came| free_at.max(*came) + cost <= now) {
+        let overload = Overload::new(start, offered.len());
+        let second = Duration::from_secs(1);
+        let comes = |(trunk, rate): (usize, &u64)| {
+            let every = second / *rate as u32;
+            (0..rate * SECONDS).map(move |n| (every * n as u32, trunk))
+        };
+        let mut calls: Vec<_> = offered.iter().enumerate().flat_map(comes).collect();
+        calls.sort_unstable();
+        let cost = second / served as u32;
+        let (mut waiting, mut free_at) = (std::collections::VecDeque::new(), Duration::ZERO);
+        let mut result = vec![Served::default(); offered.len()];
+        for (now, trunk) in calls {
+            while let Some((came, trunk)) = waiting.front().copied() {
+                let done = free_at.max(came) + cost;
+                let at = turn * done.div_duration_f64(turn).ceil() as u32;
+                if at > now {
+                    break;
+                }
                 waiting.pop_front();
-                free_at = free_at.max(came) + cost;
-                overload.answered(free_at);
-                answered += 1;
-                longest = longest.max(free_at - came);
+                free_at = done;
+                overload.answered(start + at, trunk);
+                let result: &mut Served = &mut result[trunk];
+                result.answered += 1;
+                result.longest = result.longest.max(at - came);
             }
-            if !overload.sheds(now) {
-                overload.begin();
-                waiting.push_back(now);
+            result[trunk].offered += 1;
+            if overload.sheds(start + now, trunk) {
+                overload.turned_away(trunk);
+                result[trunk].shed += 1;
+            } else {
+                overload.begin(start + now, trunk);
+                waiting.push_back((now, trunk));
             }
         }
-        (answered / 5, longest)
+        for result in &mut result {
+            result.answered /= SECONDS;
+        }
+        result
     }
+
+    const AT_ONCE: Duration = Duration::from_micros(10);
 
     #[test]
     fn up_to_its_capacity_every_call_is_answered() {
-        for offered in [10, 1_000, 5_800] {
-            let (answered, _) = flood(offered, 6_000);
-            assert!(answered + 1 >= offered, "{answered} of {offered}");
+        for offered in [10, 1_000, 5_600] {
+            for turn in [AT_ONCE, Duration::from_millis(20)] {
+                let answered = flood(&[offered], 6_000, turn)[0].answered;
+                assert!(answered * 50 >= offered * 49 - 100, "{answered} of {offered}");
+            }
         }
     }
 
     #[test]
     fn beyond_its_capacity_as_many_are_answered_as_before_and_in_time() {
-        for (offered, served) in [(12_000, 6_000), (30_000, 6_000), (1_500, 300), (60_000, 12_000)] {
-            let (answered, longest) = flood(offered, served);
-            assert!(answered * 100 >= served * 95, "{answered} of {served} with {offered} offered");
-            assert!(longest <= Duration::from_millis(200), "{longest:?} with {offered} offered to {served}");
+        let turns = [AT_ONCE, Duration::from_millis(5), Duration::from_millis(20), Duration::from_millis(60)];
+        for (offered, served) in [(12_000, 6_000), (30_000, 6_000), (1_500, 600), (60_000, 12_000)] {
+            for turn in turns {
+                let Served { answered, longest, .. } = flood(&[offered], served, turn)[0];
+                assert!(answered * 100 >= served * 95, "{answered} of {served} with {offered} offered, {turn:?}");
+                assert!(longest <= Duration::from_millis(200), "{longest:?}, {offered} offered to {served}, {turn:?}");
+            }
         }
     }
 
     #[test]
+    fn a_trunk_that_floods_takes_no_more_than_its_share() {
+        let served = flood(&[30_000, 500, 100], 6_000, AT_ONCE);
+        for quiet in &served[1..] {
+            assert!(quiet.shed * 100 <= quiet.offered, "{quiet:?}");
+            assert!(quiet.longest <= Duration::from_millis(200), "{quiet:?}");
+        }
+        assert!(served[0].answered >= 5_000, "{served:?}");
+    }
+
+    #[test]
+    fn trunks_that_flood_alike_are_answered_alike() {
+        let served = flood(&[20_000, 20_000, 40_000], 6_000, AT_ONCE);
+        for trunk in &served {
+            assert!((1_500..2_500).contains(&trunk.answered), "{served:?}");
+        }
+    }
+
+    #[test]
+    fn a_quiet_trunk_is_answered_while_another_fills_the_sockets() {
+        let start = test_clock::start();
+        let overload = Overload::new(start, 2);
+        (0..1_000).for_each(|_| overload.turned_away(0));
+        overload.turned_away(1);
+        overload.read(start, Duration::from_secs(2));
+        let later = start + Duration::from_millis(150);
+        assert!(overload.sheds(later, 0) && !overload.sheds(later, 1));
+    }
+
+    #[test]
     fn a_burst_that_is_soon_answered_is_taken_whole() {
-        let overload = Overload::new(test_clock::start());
+        let overload = Overload::new(test_clock::start(), 2);
         for _ in 0..400 {
-            assert!(!overload.sheds(test_clock::start()));
-            overload.begin();
+            assert!(!overload.sheds(test_clock::start(), 0));
+            overload.begin(test_clock::start(), 0);
         }
     }
 
     #[test]
     fn a_few_calls_are_answered_however_slow_the_machine_is() {
         let start = test_clock::start();
-        let overload = Overload::new(start);
+        let overload = Overload::new(start, 2);
         for n in 0..1_000 {
-            overload.begin();
-            overload.begin();
-            overload.answered(start + Duration::from_secs(n));
-            assert!(n > 40 || !overload.sheds(start + Duration::from_secs(n)));
+            let now = start + Duration::from_secs(n);
+            overload.begin(now, 0);
+            overload.begin(now, 0);
+            overload.answered(now, 0);
+            assert!(n > 40 || !overload.sheds(now, 0));
         }
     }
 
     #[test]
     fn a_stall_of_the_machine_turns_nobody_away_and_late_reading_does() {
         let start = test_clock::start();
-        let overload = Overload::new(start);
+        let overload = Overload::new(start, 2);
         overload.read(start, Duration::from_secs(2));
-        assert!(!overload.sheds(start));
+        assert!(!overload.sheds(start, 0));
         overload.read(start + Duration::from_millis(50), Duration::from_secs(2));
-        assert!(!overload.sheds(start + Duration::from_millis(50)));
-        assert!(overload.sheds(start + Duration::from_millis(101)));
+        assert!(!overload.sheds(start + Duration::from_millis(50), 0));
+        assert!(overload.sheds(start + Duration::from_millis(101), 0));
         overload.read(start + Duration::from_millis(110), Duration::from_millis(1));
-        assert!(!overload.sheds(start + Duration::from_millis(111)));
+        assert!(!overload.sheds(start + Duration::from_millis(111), 0));
     }
 }

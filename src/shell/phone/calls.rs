@@ -31,9 +31,9 @@ use flow::{Caller, Conversation, WallClock};
 use journal::messages;
 use media::{MediaBusy, OpenSession};
 use metrics::Door as Way;
-use os::clock;
-use sdp::LocalMedia;
-use sip::{Arrival, Local, Message, Outgoing};
+use os::{clock, sockets};
+use sdp::{LocalMedia, MediaAddress, MediaAddresses};
+use sip::{Arrival, Local, Message, Outgoing, PeerAddresses};
 
 /// What a call's task begins with.
 pub(crate) struct Start {
@@ -49,20 +49,26 @@ pub(crate) struct Start {
 }
 
 /// A call that waits for its first answer; dropped when it has it.
-pub(crate) struct Unanswered(Arc<Overload>);
+pub(crate) struct Unanswered {
+    overload: Arc<Overload>,
+    trunk: usize,
+}
 
 impl Unanswered {
-    pub(crate) fn begin(overload: &Arc<Overload>) -> Unanswered {
-        overload.begin();
-        Unanswered(Arc::clone(overload))
+    pub(crate) fn begin(overload: &Arc<Overload>, received: Instant, trunk: usize) -> Unanswered {
+        overload.begin(received, trunk);
+        Unanswered { overload: Arc::clone(overload), trunk }
     }
 }
 
 impl Drop for Unanswered {
     fn drop(&mut self) {
-        self.0.answered(clock::now());
+        self.overload.answered(clock::now(), self.trunk);
     }
 }
+
+/// No telephone receives at the ports below, and services do that answer (RFC 6335 §6).
+const PORT_MIN: u16 = 1024;
 
 /// An INVITE that begins a new call under the key of an ended one, and how it came.
 pub(crate) type Renewed = (Box<Message>, Arrival);
@@ -130,6 +136,7 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
         seed: clock::random_u64(),
         session_expires: trunk.session_expires,
         min_se: trunk.min_se,
+        peers: peers(&trunk),
     };
     let media = LocalMedia {
         address: trunk.media_address.filter(|media| media.is_ipv4() == address.is_ipv4()).unwrap_or(address),
@@ -148,6 +155,7 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
         media,
         policy: MediaPolicy { dtmf: trunk.dtmf, lead_in: trunk.lead_in, symmetric: trunk.symmetric, srtp: trunk.srtp },
         media_secret: clock::random_octets(),
+        media_addresses: media_addresses(shared, &trunk, arrival.local.port()),
         transfer_targets: shared.transfer_targets(&trunk),
         limit: match registration.purpose() {
             Purpose::Studio => settings.studio_limit,
@@ -156,6 +164,28 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
         cdr: CdrBuilder::new(clock::timestamp(), live.short_name().into(), trunk.name.clone(), source, caller),
     };
     (setup, permit)
+}
+
+fn peers(trunk: &Arc<config::Trunk>) -> PeerAddresses {
+    let trunk = Arc::clone(trunk);
+    PeerAddresses::new(move |ip| trunk.contains(ip))
+}
+
+/// Media goes to the trunk's own networks, never to a port of this node or of a system's service.
+fn media_addresses(shared: &Shared, trunk: &Arc<config::Trunk>, sip_port: u16) -> MediaAddresses {
+    let (trunk, media) = (Arc::clone(trunk), Arc::clone(&shared.services.media));
+    MediaAddresses::new(move |address| {
+        let ours = media.is_local(address.ip()) && address.port() == sip_port;
+        if address.port() < PORT_MIN || ours || media.owns(address) {
+            MediaAddress::Refused
+        } else if trunk.takes_media(address.ip()) || (trunk.is_loopback() && sockets::is_local_address(address.ip())) {
+            MediaAddress::Allowed
+        } else if trunk.symmetric {
+            MediaAddress::Learn
+        } else {
+            MediaAddress::Refused
+        }
+    })
 }
 
 /// The application of a call, by its purpose.

@@ -54,6 +54,7 @@ impl UserAgent {
         let listening = transport.listening();
         Arc::new_cyclic(|this: &Weak<UserAgent>| {
             let sender = transport.sender(Weak::<UserAgent>::clone(this));
+            let overload = Overload::new(clock::now(), settings.trunks.len());
             let shared = Shared::new(settings, services, sender.clone());
             let listeners = listening.into_iter().map(|(transport, local)| Listener {
                 transport,
@@ -63,7 +64,7 @@ impl UserAgent {
             UserAgent {
                 this: Weak::clone(this),
                 dispatcher: Dispatcher::new(clock::random_u64()),
-                overload: Arc::new(Overload::new(clock::now())),
+                overload: Arc::new(overload),
                 registry,
                 pings: Arc::new(Pings::new(sender, listeners.collect())),
                 spread: RandomState::new(),
@@ -124,8 +125,9 @@ impl UserAgent {
         }
     }
 
-    fn count_shed(&self, arrival: &Arrival) {
-        self.refused(self.trunk(arrival), Rejection::Overload);
+    fn count_shed(&self, trunk: usize) {
+        self.overload.turned_away(trunk);
+        self.refused(Some(trunk), Rejection::Overload);
         self.metrics().calls_shed.inc();
     }
 
@@ -147,6 +149,10 @@ impl UserAgent {
             // It came by a connection of this node's own, to a peer that may not call.
             return self.metrics().sip_dropped.inc(SipDrop::Stranger);
         };
+        if self.overload.sheds(received, trunk) {
+            self.count_shed(trunk);
+            return self.reply(self.dispatcher.unavailable(&invite, arrival, state));
+        }
         let permit = match self.admit(&invite, trunk, capacity) {
             Ok(permit) => permit,
             Err(rejection) => {
@@ -166,7 +172,7 @@ impl UserAgent {
                 });
             }
         };
-        let unanswered = Unanswered::begin(&self.overload);
+        let unanswered = Unanswered::begin(&self.overload, received, trunk);
         let address = self.shared.public_address(arrival.local);
         match self.shared.services.media.open(address, clock::random_u64()) {
             Ok(session) => {
@@ -275,9 +281,11 @@ impl Receiver for UserAgent {
     }
 
     fn sheds(&self, datagram: &[u8], arrival: &Arrival) -> bool {
-        if !self.overload.sheds(clock::now()) {
+        let now = clock::now();
+        if !self.overload.is_over(now) {
             return false;
         }
+        let Some(trunk) = self.trunk(arrival).filter(|trunk| self.overload.sheds(now, *trunk)) else { return false };
         match self.dispatcher.shed(datagram, arrival, self.shared.settings.retry_after) {
             Shed::Other => false,
             Shed::Done => true,
@@ -285,7 +293,7 @@ impl Receiver for UserAgent {
                 // The INVITE of a call in progress came again.
                 let is_new = self.registry.inbox(&key).is_none();
                 if is_new {
-                    self.count_shed(arrival);
+                    self.count_shed(trunk);
                     self.reply(reply);
                 }
                 is_new
@@ -330,10 +338,6 @@ impl Receiver for UserAgent {
                 self.reply(reply);
             }
             Disposition::Leg => return self.deliver(inbox, message, arrival),
-            Disposition::Invite if self.overload.sheds(received) => {
-                self.count_shed(arrival);
-                self.reply(self.dispatcher.unavailable(&message, arrival, state));
-            }
             Disposition::Invite => self.new_call(received, key, message, arrival, (state, capacity)),
         }
         None
