@@ -26,7 +26,7 @@ use audio::speech_duration;
 use base::{Deadline, Key, earliest};
 use flow::{self, RecordResult, TransferOutcome};
 use inquiry::CallOutcome;
-use sdp::{LocalMedia, LocalSession, Negotiated};
+use sdp::{LocalMedia, LocalSession, MediaAddresses, Negotiated};
 use sip::{Arrival, EndCause, Leg, LegInput, LegOutput, Local, Message};
 use srtp::KeyGenerator;
 
@@ -55,6 +55,8 @@ pub struct CallSetup {
     pub policy: MediaPolicy,
     /// Unpredictable octets, from which the keys of this call's media are made.
     pub media_secret: [u8; 32],
+    /// Which media addresses the peer may name.
+    pub media_addresses: MediaAddresses,
     /// Names of transfer targets → SIP URIs.
     pub transfer_targets: Arc<BTreeMap<String, String>>,
     /// How long the call may last.
@@ -111,6 +113,7 @@ impl Call {
             media,
             policy,
             media_secret,
+            media_addresses,
             transfer_targets: desks,
             limit,
             cdr: tally,
@@ -120,7 +123,9 @@ impl Call {
         let mut call = Call {
             leg,
             application: Some(talk),
-            session: LocalSession::new(media).with_srtp(policy.srtp, KeyGenerator::new(media_secret)),
+            session: LocalSession::new(media)
+                .with_srtp(policy.srtp, KeyGenerator::new(media_secret))
+                .with_addresses(media_addresses),
             negotiated: None,
             caller: arrival.source.ip(),
             operator,

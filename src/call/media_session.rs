@@ -173,7 +173,10 @@ impl MediaSession {
             }
             MediaCommand::Load(take) => self.take = take,
             MediaCommand::StopRecord => self.end_recording(events),
-            MediaCommand::PeerAlive => self.liveness.alive(now),
+            MediaCommand::PeerAlive => {
+                self.liveness.alive(now);
+                self.remote.answers_sip();
+            }
             MediaCommand::Close => {
                 self.end_recording(events);
                 self.outbound.playing = None;
@@ -261,7 +264,8 @@ impl MediaSession {
         let skipped = ((now - self.due).as_nanos() / ptime.as_nanos()).min(u32::MAX.into()) as u32;
         self.outbound.skip(skipped, samples);
         self.due += ptime * skipped;
-        if self.setup.sending && self.rtp_target().is_some() {
+        let reaches = self.reaches(now);
+        if self.setup.sending && reaches {
             frame.skipped = skipped;
             let setup = &self.setup;
             let (bank, take) = (&self.bank, &self.take);
@@ -270,11 +274,22 @@ impl MediaSession {
         } else {
             self.outbound.marker = true;
         }
-        self.report(now, frame, events);
+        self.report(now, reaches, frame, events);
         self.protect(frame);
         self.outbound.skip(1, samples);
         self.due += ptime;
         self.watch(now, events);
+    }
+
+    /// Whether packets may go to the peer now. One that announced that it only receives, or that holds the call, need not
+    /// send.
+    fn reaches(&mut self, now: Instant) -> bool {
+        let expected = self.setup.sending && self.setup.receiving;
+        match self.setup.peer {
+            Some(peer) if !expected && !peer.learn => true,
+            Some(_) => self.remote.may_send(now),
+            None => false,
+        }
     }
 
     /// The goodbye of a stream that has sent anything (RFC 3550 §6.3.7).
@@ -288,9 +303,9 @@ impl MediaSession {
     }
 
     /// Reports to the peer, and on how the call sounds.
-    fn report(&mut self, now: Instant, frame: &mut MediaFrame, events: &mut Vec<MediaEvent>) {
+    fn report(&mut self, now: Instant, reaches: bool, frame: &mut MediaFrame, events: &mut Vec<MediaEvent>) {
         let due = self.reports.are_due(now);
-        if due && self.rtcp_target().is_some() {
+        if due && reaches {
             let timestamp = self.outbound.timestamp;
             frame.rtcp_length = self.reports.write(now, timestamp, &mut self.sources, false, frame.compound());
         }

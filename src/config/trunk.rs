@@ -21,6 +21,8 @@ pub struct Trunk {
     pub name: String,
     /// Where its packets come from.
     pub networks: Vec<Network>,
+    /// Where its media may go; empty: to `networks`.
+    pub media_networks: Vec<Network>,
     /// The only transport that it uses; none: any.
     pub transport: Option<Transport>,
     /// The user parts that reach the hotline; empty: every one.
@@ -66,6 +68,22 @@ impl Trunk {
     pub fn peers(&self) -> impl Iterator<Item = SocketAddr> {
         let single = |network: &&Network| network.prefix == if network.address.is_ipv4() { 32 } else { 128 };
         self.networks.iter().filter(single).map(|network| SocketAddr::new(network.address, self.port))
+    }
+
+    /// Whether an address is one of its own.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(address))
+    }
+
+    /// Whether media may go to an address that its callers name.
+    pub fn takes_media(&self, address: IpAddr) -> bool {
+        let networks = if self.media_networks.is_empty() { &self.networks } else { &self.media_networks };
+        networks.iter().any(|network| network.contains(address))
+    }
+
+    /// Whether only this machine is behind it.
+    pub fn is_loopback(&self) -> bool {
+        self.networks.iter().all(|network| network.address.to_canonical().is_loopback())
     }
 
     /// The place of a packet's trunk among these; none: a stranger.

@@ -21,6 +21,7 @@ impl Trunk {
         Trunk {
             name: name.to_owned(),
             networks,
+            media_networks: Vec::new(),
             transport: None,
             numbers: phone.numbers.clone(),
             studio: true,
@@ -83,6 +84,7 @@ fn trunk(reader: &mut Reader, name: &str, phone: &Phone, base: &Path) -> Trunk {
     let pool: usize = count(reader, &key("calls_withheld_max"), 0..=30_000, 0);
     let ping: u64 = count(reader, &key("ping_s"), 0..=3600, 0);
     let trunk = Trunk {
+        media_networks: networks(reader, &key("media_networks"), &[]),
         transport: transport(reader, &key("transport")),
         numbers: if numbers.is_empty() { defaults.numbers.clone() } else { numbers },
         studio: reader.boolean(&key("studio"), defaults.studio),
@@ -244,6 +246,13 @@ pub(super) fn warnings(phone: &Phone) -> Vec<String> {
         for network in trunk.networks.iter().filter(|network| network.is_wide()) {
             warnings.push(format!(
                 "trunk.{}.addresses = {network}: strangers may call by it; name the peer's own networks [trunk.open]",
+                trunk.name
+            ));
+        }
+        for network in trunk.media_networks.iter().filter(|network| network.is_wide()) {
+            warnings.push(format!(
+                "trunk.{}.media_networks = {network}: a caller may have sound sent to any host; name the networks of the \
+                 media gateways [trunk.open_media]",
                 trunk.name
             ));
         }

@@ -225,18 +225,18 @@ fn is_unreachable(ip: IpAddr) -> bool {
 fn peer(media: &Media, address: IpAddr) -> RemoteMedia {
     let rtp = SocketAddr::new(address, media.port);
     if media.rtcp_mux {
-        return RemoteMedia { rtp, rtcp: rtp, rtcp_mux: true };
+        return RemoteMedia { rtp, rtcp: rtp, rtcp_mux: true, learn: false };
     }
     let rtcp_address = media
         .rtcp_address
         .filter(|ip| ip.is_ipv4() == address.is_ipv4() && !ip.is_multicast() && !ip.is_unspecified())
         .unwrap_or(address);
     let rtcp_port = media.rtcp_port.unwrap_or_else(|| following(rtp).port());
-    RemoteMedia { rtp, rtcp: SocketAddr::new(rtcp_address, rtcp_port), rtcp_mux: false }
+    RemoteMedia { rtp, rtcp: SocketAddr::new(rtcp_address, rtcp_port), rtcp_mux: false, learn: false }
 }
 
 /// RFC 3550 §11: RTCP is on the next port.
-fn following(rtp: SocketAddr) -> SocketAddr {
+pub(super) fn following(rtp: SocketAddr) -> SocketAddr {
     SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1))
 }
 

@@ -8,6 +8,7 @@
 //!  answer ─► Description ──► the audio line ───────────► Negotiated
 //! ```
 
+mod addresses;
 mod answer;
 mod crypto;
 mod description;
@@ -17,6 +18,7 @@ mod security;
 mod session;
 mod write;
 
+pub use addresses::{FOREIGN_ADDRESS, MediaAddress, MediaAddresses};
 pub use answer::{accept, answer};
 pub use base::SrtpPolicy;
 pub use crypto::SrtpKeys;

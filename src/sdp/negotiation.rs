@@ -16,6 +16,8 @@ pub struct RemoteMedia {
     pub rtcp: SocketAddr,
     /// RTP and RTCP share one port (RFC 5761 §5.1.1), offered and accepted.
     pub rtcp_mux: bool,
+    /// Packets go there only once some came from there.
+    pub learn: bool,
 }
 
 /// The local media address and the `o=` line of a session description.

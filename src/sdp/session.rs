@@ -9,6 +9,7 @@
 //!
 //! A description of the peer is read for what it says, whatever its own version claims.
 
+use super::addresses::MediaAddresses;
 use super::answer::{Choice, Heard, accept_for};
 use super::description::Description;
 use super::security::SrtpSession;
@@ -27,19 +28,26 @@ pub struct LocalSession {
     /// The payload types that the peer uses for what this side does not know.
     foreign: Vec<u8>,
     srtp: SrtpSession,
+    addresses: MediaAddresses,
 }
 
 impl LocalSession {
     /// A call that has described nothing yet, without SRTP. The first description has the version of `media`.
     pub fn new(media: LocalMedia) -> LocalSession {
         let (heard, srtp) = (Heard::default(), SrtpSession::default());
-        LocalSession { media, last: None, heard, foreign: Vec::new(), srtp }
+        LocalSession { media, last: None, heard, foreign: Vec::new(), srtp, addresses: MediaAddresses::any() }
     }
 
     /// The same with SRTP by this policy, under keys of this generator.
     #[must_use]
     pub fn with_srtp(self, policy: SrtpPolicy, generator: KeyGenerator) -> LocalSession {
         LocalSession { srtp: SrtpSession::new(policy, generator), ..self }
+    }
+
+    /// The same for a peer whose media addresses are judged so.
+    #[must_use]
+    pub fn with_addresses(self, addresses: MediaAddresses) -> LocalSession {
+        LocalSession { addresses, ..self }
     }
 
     /// The local offer, for an INVITE without one.
@@ -54,7 +62,8 @@ impl LocalSession {
     /// Answers an offer of the peer.
     pub fn answer(&mut self, offer: &[u8]) -> Result<(Negotiated, Vec<u8>), Rejection> {
         let offer = Description::parse(offer)?;
-        let chosen = Choice::of(&offer, &self.media, self.srtp.policy())?;
+        let mut chosen = Choice::of(&offer, &self.media, self.srtp.policy())?;
+        chosen.negotiated.peer = chosen.negotiated.peer.map(|peer| self.addresses.check(peer)).transpose()?;
         self.foreign = chosen.foreign_numbers();
         let crypto = self.srtp.answer(chosen.crypto);
         let text = self.versioned(|media| chosen.write(media, crypto.as_ref()));
@@ -68,7 +77,8 @@ impl LocalSession {
         let Some(offered) = self.last_description() else {
             return Err(Rejection::Malformed("it answers no offer"));
         };
-        let (negotiated, keys) = accept_for(answer, &self.media, &offered, self.srtp.policy())?;
+        let (mut negotiated, keys) = accept_for(answer, &self.media, &offered, self.srtp.policy())?;
+        negotiated.peer = negotiated.peer.map(|peer| self.addresses.check(peer)).transpose()?;
         Ok(self.agreed(negotiated, keys))
     }
 

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -68,6 +69,27 @@ pub struct Arrival {
     pub source: SocketAddr,
     /// The local socket address: the listener's, or the accepted connection's.
     pub local: SocketAddr,
+}
+
+/// The addresses that the requests of a call may go to, beside the one that it came from: those of its trunk.
+#[derive(Clone)]
+pub struct PeerAddresses(Arc<dyn Fn(IpAddr) -> bool + Send + Sync>);
+
+impl PeerAddresses {
+    /// The addresses for which `contains` is true.
+    pub fn new(contains: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> PeerAddresses {
+        PeerAddresses(Arc::new(contains))
+    }
+
+    fn contains(&self, ip: IpAddr) -> bool {
+        (self.0)(ip)
+    }
+}
+
+impl fmt::Debug for PeerAddresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PeerAddresses")
+    }
 }
 
 /// Where a message goes.
@@ -147,24 +169,14 @@ pub(super) fn reply_target(via: Option<&Via>, arrival: &Arrival) -> Target {
             Target::Same { transport, local, peer: source, otherwise: Some(Box::new(otherwise)) }
         }
         Transport::Udp => {
-            let maddr = via.and_then(|via| via.maddr.as_deref()).and_then(maddr_address);
-            let peer = match maddr {
-                Some(maddr) => SocketAddr::new(maddr, port),
-                None if via.is_none_or(|via| via.rport) => source,
-                None => sent_by,
-            };
+            let peer = if via.is_none_or(|via| via.rport) { source } else { sent_by };
             Target::Same { transport, local, peer, otherwise: None }
         }
     }
 }
 
-/// A name in maddr is ignored: it is meant for multicast, and resolving a name that any sender may choose costs a query.
-fn maddr_address(text: &str) -> Option<IpAddr> {
-    uri::address(text)
-}
-
 /// Where a request with this first-hop URI goes (RFC 3261 §8.1.2). `None` for a URI that names no host: `tel:`, port 0, or
-/// an address that is none, as `0.0.0.0`.
+/// an address that is none, as `0.0.0.0`. `maddr` is ignored: it is for multicast (RFC 3261 §19.1.1).
 pub(super) fn request_target(uri: &str, arrival: &Arrival) -> Option<Target> {
     let uri = Uri::read(uri).ok()?;
     if matches!(uri.scheme, Scheme::Tel | Scheme::Other) {
@@ -178,16 +190,23 @@ pub(super) fn request_target(uri: &str, arrival: &Arrival) -> Option<Target> {
         Some(name) if name.eq_ignore_ascii_case("udp") => Transport::Udp,
         Some(_) | None => arrival.transport,
     };
-    let host = uri.param("maddr").filter(|maddr| !maddr.is_empty()).unwrap_or(uri.host);
     let port = uri.port.unwrap_or_else(|| transport.default_port());
-    let address = uri::address(host);
+    let address = uri::address(uri.host);
     if uri.port == Some(0) || address.is_some_and(is_no_host) {
         return None;
     }
     Some(match address.map(|ip| same_family(ip, arrival)) {
         Some(ip) => Target::Address { transport, local, to: SocketAddr::new(ip, port) },
-        None => Target::Host { transport, local, host: host.into(), port: uri.port },
+        None => Target::Host { transport, local, host: uri.host.into(), port: uri.port },
     })
+}
+
+/// The same for a URI that a peer wrote: `None` as well where it names a host, whose lookup anybody could ask for, or an
+/// address that is not the peer's.
+pub(super) fn peer_target(uri: &str, arrival: &Arrival, peers: &PeerAddresses) -> Option<Target> {
+    let target = request_target(uri, arrival)?;
+    let allowed = |ip: IpAddr| ip.to_canonical() == arrival.source.ip().to_canonical() || peers.contains(ip);
+    matches!(&target, Target::Address { to, .. } if allowed(to.ip())).then_some(target)
 }
 
 fn is_no_host(ip: IpAddr) -> bool {
@@ -264,9 +283,9 @@ mod tests {
     }
 
     #[test]
-    fn maddr_names_another_address_and_ipv6_works_throughout() {
+    fn maddr_is_ignored_and_ipv6_works_throughout() {
         let (_, to) = reply("SIP/2.0/UDP 10.0.0.9;maddr=192.0.2.200", Transport::Udp, "203.0.113.5:40001");
-        assert_eq!(peer_of(&to), "192.0.2.200:5060");
+        assert_eq!(peer_of(&to), "203.0.113.5:5060");
         let (via, to) = reply("SIP/2.0/UDP [2001:db8::9]:5062;branch=z9hG4bKx", Transport::Udp, "[2001:db8::9]:40001");
         assert_eq!(via, "SIP/2.0/UDP [2001:db8::9]:5062;branch=z9hG4bKx");
         assert_eq!(peer_of(&to), "[2001:db8::9]:5062");
@@ -291,7 +310,25 @@ mod tests {
     }
 
     #[test]
-    fn a_request_goes_to_address_host_or_maddr_by_the_transport_it_names() {
+    fn what_a_peer_names_is_reached_only_at_its_own_addresses() {
+        let arrival =
+            Arrival { transport: Transport::Udp, source: addr("192.0.2.9:5070"), local: addr("192.0.2.1:5060") };
+        let peers = PeerAddresses::new(|ip| ip == addr("192.0.2.31:0").ip());
+        let goes_to = |uri| match peer_target(uri, &arrival, &peers) {
+            Some(Target::Address { to, .. }) => Some(to.to_string()),
+            Some(other) => panic!("{other:?}"),
+            None => None,
+        };
+        assert_eq!(goes_to("sip:a@192.0.2.31").as_deref(), Some("192.0.2.31:5060"));
+        assert_eq!(goes_to("sip:a@192.0.2.9:5090").as_deref(), Some("192.0.2.9:5090"));
+        assert_eq!(goes_to("sip:a@192.0.2.9;maddr=198.51.100.1").as_deref(), Some("192.0.2.9:5060"));
+        for foreign in ["sip:a@198.51.100.1", "sip:sbc.example.com", "sip:a@[2001:db8::1]", "sip:a@127.0.0.1:8080"] {
+            assert_eq!(goes_to(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_request_goes_to_address_or_host_by_the_transport_it_names() {
         let arrival =
             Arrival { transport: Transport::Udp, source: addr("192.0.2.9:5070"), local: addr("192.0.2.1:5060") };
         let target = |uri| request_target(uri, &arrival);
@@ -299,7 +336,7 @@ mod tests {
         let address = |transport, to: &str| Some(Target::Address { transport, local, to: addr(to) });
         assert_eq!(target("sip:a@192.0.2.5"), address(Transport::Udp, "192.0.2.5:5060"));
         assert_eq!(target("sip:a@192.0.2.5:5080;transport=TCP"), address(Transport::Tcp, "192.0.2.5:5080"));
-        assert_eq!(target("sip:a@h.example.com;maddr=192.0.2.6"), address(Transport::Udp, "192.0.2.6:5060"));
+        assert!(matches!(target("sip:a@h.example.com;maddr=192.0.2.6"), Some(Target::Host { .. })));
         assert_eq!(target("sip:[2001:db8::1]:5090"), address(Transport::Udp, "[2001:db8::1]:5090"));
         assert!(matches!(target("sip:a@h.example.com"), Some(Target::Host { port: None, .. })));
         for none in [

@@ -19,8 +19,6 @@ pub struct Via {
     pub branch: String,
     /// Whether the client asks for symmetric routing (RFC 3581 §3).
     pub rport: bool,
-    /// The address that the response goes to instead of sent-by (RFC 3261 §18.2.2).
-    pub maddr: Option<String>,
 }
 
 /// A CSeq value (RFC 3261 §20.16).
@@ -132,7 +130,6 @@ impl Via {
             port,
             branch: String::new(),
             rport: false,
-            maddr: None,
         };
         for param in grammar::params(params) {
             via.take(param?);
@@ -146,8 +143,6 @@ impl Via {
             self.branch = value.into();
         } else if param.name.eq_ignore_ascii_case("rport") {
             self.rport = true;
-        } else if param.name.eq_ignore_ascii_case("maddr") {
-            self.maddr = Some(value.into());
         }
     }
 }

@@ -36,7 +36,7 @@ mod test_peer;
 mod torture;
 mod uri;
 
-pub use arrival::{Arrival, Outgoing, Target, Transport};
+pub use arrival::{Arrival, Outgoing, PeerAddresses, Target, Transport};
 pub use dispatcher::{Dispatcher, Disposition, NodeState};
 pub use fields::{CSeq, Via};
 pub use grammar::{GrammarError, Method};

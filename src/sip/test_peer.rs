@@ -18,6 +18,7 @@ pub(crate) fn local() -> Local {
         seed: 77,
         session_expires: Duration::from_secs(1800),
         min_se: Duration::from_secs(90),
+        peers: PeerAddresses::new(|ip| matches!(ip, std::net::IpAddr::V4(ip) if ip.octets()[..3] == [192, 0, 2])),
     }
 }
 

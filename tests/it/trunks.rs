@@ -75,3 +75,41 @@ fn without_a_node_the_settings_are_shown() {
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("local"));
 }
+
+/// An offer of sound at an address.
+fn offer_at(address: &str, port: &str) -> String {
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\nm=audio {port} RTP/AVP 8 101\r\n\
+         a=rtpmap:101 telephone-event/8000\r\n"
+    )
+}
+
+#[test]
+fn sound_goes_to_the_trunks_networks_and_to_no_port_of_the_node() {
+    let gateway = Gateway::start(&["trunk.local.addresses=127.0.0.1"]);
+    let answer = Phone::new(gateway.udp).invite(&Dial { sdp: Some(&offer_at("127.0.0.1", "PORT")), ..Dial::default() });
+    assert_eq!(answer.status, 200);
+    let ours = answer.text.split("m=audio ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a port").to_owned();
+    let sip = gateway.udp.port().to_string();
+    for (address, port) in [
+        ("192.0.2.9", "PORT"),
+        ("127.0.0.1", "53"),
+        ("127.0.0.1", "1023"),
+        ("127.0.0.1", ours.as_str()),
+        ("127.0.0.1", sip.as_str()),
+    ] {
+        let refused = Phone::new(gateway.udp).invite(&Dial { sdp: Some(&offer_at(address, port)), ..Dial::default() });
+        let warning = refused.header("Warning").unwrap_or_default().split(' ').next().unwrap_or_default().to_owned();
+        assert_eq!((refused.status, warning.as_str()), (488, "399"), "{address}:{port}");
+    }
+}
+
+#[test]
+fn media_networks_and_nat_widen_where_sound_may_go() {
+    for set in ["trunk.local.media_networks=192.0.2.0/24", "trunk.local.symmetric=true"] {
+        let gateway = Gateway::start(&["trunk.local.addresses=127.0.0.1", set]);
+        let taken =
+            Phone::new(gateway.udp).invite(&Dial { sdp: Some(&offer_at("192.0.2.9", "PORT")), ..Dial::default() });
+        assert_eq!(taken.status, 200, "{set}");
+    }
+}

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Call, Effect, Output, State, Telemetry};
 use crate::media_control::{MediaCommand, MediaSetup};
 use inquiry::CallOutcome;
-use sdp::{Negotiated, Rejection};
+use sdp::{FOREIGN_ADDRESS, Negotiated, Rejection};
 use sip::LegInput;
 
 impl Call {
@@ -72,6 +72,7 @@ fn cause(rejection: &Rejection) -> &'static str {
     match rejection {
         Rejection::Malformed(_) => "malformed session description",
         Rejection::NotAcceptable { warning: NO_CODEC, .. } => "no codec in common",
+        Rejection::NotAcceptable { text: FOREIGN_ADDRESS, .. } => FOREIGN_ADDRESS,
         Rejection::NotAcceptable { .. } => "no usable media",
     }
 }

@@ -40,6 +40,10 @@ pub(super) struct Remote {
     former: Option<(SocketAddr, Instant)>,
     rtcp_learnt: Option<SocketAddr>,
     rtcp_named_at: Option<Instant>,
+    /// RTCP or SIP from its host showed that the peer is there.
+    answers: bool,
+    /// Until when packets go to an address that nothing came from; none: none went there yet.
+    trial_ends: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +104,8 @@ impl Remote {
             former: None,
             rtcp_learnt: None,
             rtcp_named_at: None,
+            answers: false,
+            trial_ends: None,
         }
     }
 
@@ -122,7 +128,25 @@ impl Remote {
             self.learnt = None;
             self.candidates.clear();
             (self.rtcp_learnt, self.rtcp_named_at) = (None, None);
+            (self.answers, self.trial_ends) = (false, None);
         }
+    }
+
+    /// SIP of this call came from the peer. It says something of its media only where both have one address.
+    pub(super) fn answers_sip(&mut self) {
+        self.answers |= self.signalling.is_some() && self.named.map(|named| named.ip()) == self.signalling;
+    }
+
+    /// Whether packets may go to the peer now. Anybody can name an address in a description: one that nothing comes from
+    /// gets packets for [`TRIAL`], and none at all where the address is to be learnt.
+    pub(super) fn may_send(&mut self, now: Instant) -> bool {
+        let Some(peer) = self.peer else { return false };
+        let heard = self.learnt.is_some() || self.named_at.is_some();
+        if heard || (self.answers && !peer.learn) {
+            return true;
+        }
+        let trial = if peer.learn { Duration::ZERO } else { TRIAL };
+        now < *self.trial_ends.get_or_insert(now + trial)
     }
 
     /// The source that speaks from where the SDP names it: the socket may be connected to it. Another one would have to
@@ -182,6 +206,12 @@ impl Remote {
     /// port is answered only while the SDP's is silent.
     pub(super) fn admits_rtcp(&mut self, now: Instant, from: SocketAddr, known: bool) -> bool {
         let from = canonical(from);
+        let admitted = self.admits_rtcp_from(now, from, known);
+        self.answers |= admitted && self.named.is_some_and(|named| named.ip() == from.ip());
+        admitted
+    }
+
+    fn admits_rtcp_from(&mut self, now: Instant, from: SocketAddr, known: bool) -> bool {
         let Some(peer) = self.peer else { return false };
         if from == canonical(peer.rtcp) {
             (self.rtcp_named_at, self.rtcp_learnt) = (Some(now), None);
@@ -250,6 +280,9 @@ impl Remote {
     /// How much a source's address says that it is the peer's: 2 the machine of the SDP or the SIP, 1 any other behind
     /// NAT, 0 a stranger.
     fn rank(&self, from: SocketAddr) -> u8 {
+        if from.port() < PORT_MIN {
+            return 0;
+        }
         let near = self.named.is_some_and(|named| named.ip() == from.ip()) || self.signalling == Some(from.ip());
         if near { 2 } else { u8::from(self.symmetric) }
     }
@@ -291,6 +324,10 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
+/// How long packets go to an address that nothing comes from.
+const TRIAL: Duration = Duration::from_secs(5);
+/// No telephone receives at the ports below, and services do that answer (RFC 6335 §6).
+const PORT_MIN: u16 = 1024;
 /// Sources that may be believed next, at a time.
 const CANDIDATES: usize = 4;
 /// Packets in sequence that show a source: 100 ms of sound.

@@ -41,7 +41,7 @@ fn setup() -> MediaSetup {
         receive: vec![(8, Codec::Alaw), (0, Codec::Ulaw)],
         events: vec![101],
         ptime: ms(20),
-        peer: Some(RemoteMedia { rtp: at(PEER), rtcp: at(PEER_RTCP), rtcp_mux: false }),
+        peer: Some(RemoteMedia { rtp: at(PEER), rtcp: at(PEER_RTCP), rtcp_mux: false, learn: false }),
         signalling_address: None,
         symmetric: false,
         dtmf: DtmfMode::Auto,
@@ -297,7 +297,7 @@ fn lateness_is_skipped_and_never_repaid() {
 #[test]
 fn hold_sends_nothing_stops_the_play_and_resume_goes_on() {
     let mut talk = Peer::new(setup());
-    talk.play(1, &[clip("a")]).pass(ms(99));
+    talk.hear(PEER, 0, &[0xD5; 160]).play(1, &[clip("a")]).pass(ms(99));
     let held = MediaSetup { sending: false, receiving: false, ..setup() };
     talk.tell(MediaCommand::Setup(held)).pass(ms(200_000));
     assert_eq!((talk.sent.len(), talk.lost()), (5, 0));
@@ -420,7 +420,7 @@ fn reports_leave_every_5_seconds_or_so_and_tell_loss_and_round_trip() {
 
 #[test]
 fn a_shared_port_separates_reports_from_sound() {
-    let mux = RemoteMedia { rtp: at(PEER), rtcp: at(PEER), rtcp_mux: true };
+    let mux = RemoteMedia { rtp: at(PEER), rtcp: at(PEER), rtcp_mux: true, learn: false };
     let mut talk = Peer::new(MediaSetup { peer: Some(mux), ..setup() });
     let report = report_of(9, &[]);
     talk.stream.handle_packet(talk.now, &report, at(PEER), &mut talk.events);

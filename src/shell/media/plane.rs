@@ -1,7 +1,7 @@
 //! The control plane's handle on all sessions.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
@@ -83,6 +83,16 @@ impl MediaPlane {
         // These orders are bounded by the ports.
         self.inbox(id).push_always(Order::Open { id, pair, seed });
         Ok(OpenSession { id, rtp_port, rtcp_port })
+    }
+
+    /// Whether calls have their ports on this address.
+    pub fn is_local(&self, address: IpAddr) -> bool {
+        self.ports.is_local(address)
+    }
+
+    /// Whether a socket of this node receives media there.
+    pub fn owns(&self, address: SocketAddr) -> bool {
+        self.ports.owns(address)
     }
 
     /// Starts sending and listening. Events go to `events`; a session ends when that channel is full or closed.

@@ -39,6 +39,8 @@ struct Pool {
     /// The first even port, and how many pairs there are from it on.
     first: u16,
     pairs: usize,
+    /// Which pairs this node has bound, from the first on.
+    bound: Vec<bool>,
     /// Ports that were never bound, or that another program had.
     unbound: VecDeque<u16>,
     resting: VecDeque<(Instant, Pair)>,
@@ -52,8 +54,8 @@ impl Ports {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "media needs an address and a pair of ports"));
         }
         let pool = |(number, address): (usize, &IpAddr)| {
-            let (unbound, resting) = (even.clone(), VecDeque::new());
-            Mutex::new(Pool { address: *address, number, first: even[0], pairs: even.len(), unbound, resting })
+            let (unbound, resting, bound) = (even.clone(), VecDeque::new(), vec![false; even.len()]);
+            Mutex::new(Pool { address: *address, number, first: even[0], pairs: even.len(), bound, unbound, resting })
         };
         let ports = Ports { pools: addresses.iter().enumerate().map(pool).collect(), addresses: addresses.to_vec() };
         for pool in &ports.pools {
@@ -81,12 +83,27 @@ impl Ports {
         Ok(pair)
     }
 
+    /// Whether an address is one of those that pairs are bound at.
+    pub(crate) fn is_local(&self, address: IpAddr) -> bool {
+        self.addresses.contains(&address.to_canonical())
+    }
+
+    /// Whether a socket of this node is bound there.
+    pub(crate) fn owns(&self, address: SocketAddr) -> bool {
+        let ip = address.ip().to_canonical();
+        let Some(number) = self.addresses.iter().position(|own| *own == ip) else { return false };
+        let pool = self.pools[number].lock().unwrap_or_else(PoisonError::into_inner);
+        pool.place(address.port()).is_some_and(|place| pool.bound[place])
+    }
+
     /// Takes a pair back.
     pub(crate) fn give_back(&self, pair: Pair, now: Instant) {
         let pool = &self.pools[pair.pool];
         if sys::disconnect(&pair.rtp).is_err() {
             // It stays connected to the old caller, and so serves no other: it is closed, and bound again later.
-            pool.lock().unwrap_or_else(PoisonError::into_inner).unbound.push_back(pair.port);
+            let mut pool = pool.lock().unwrap_or_else(PoisonError::into_inner);
+            pool.mark(pair.port, false);
+            pool.unbound.push_back(pair.port);
             return;
         }
         pair.drain();
@@ -108,7 +125,10 @@ impl Pool {
         for _ in 0..tries.min(self.unbound.len()) {
             let Some(port) = self.unbound.pop_front() else { break };
             match self.pair(port) {
-                Ok(pair) => return Ok(Some(pair)),
+                Ok(pair) => {
+                    self.mark(port, true);
+                    return Ok(Some(pair));
+                }
                 Err(error) => {
                     self.unbound.push_back(port);
                     if error.kind() != io::ErrorKind::AddrInUse {
@@ -118,6 +138,17 @@ impl Pool {
             }
         }
         Ok(None)
+    }
+
+    fn mark(&mut self, port: u16, bound: bool) {
+        if let Some(place) = self.place(port) {
+            self.bound[place] = bound;
+        }
+    }
+
+    /// The pair that a port belongs to.
+    fn place(&self, port: u16) -> Option<usize> {
+        port.checked_sub(self.first).map(|after| usize::from(after) / 2).filter(|place| *place < self.pairs)
     }
 
     fn pair(&self, port: u16) -> io::Result<Pair> {
@@ -206,6 +237,16 @@ mod tests {
         assert_eq!((rtp % 2, rtcp), (0, rtp + 1));
         assert_eq!(pair.rtp.local_addr().expect("bound").port(), rtp);
         assert_eq!(pair.rtcp.local_addr().expect("bound").port(), rtcp);
+    }
+
+    #[test]
+    fn a_port_is_owned_while_it_is_bound() {
+        let ports = ports(2);
+        let pair = ports.take(HERE, Instant::now()).expect("free");
+        let (rtp, rtcp) = pair.ports();
+        let owned = |port| ports.owns(SocketAddr::new(HERE, port));
+        assert!(owned(rtp) && owned(rtcp) && !owned(rtp.wrapping_sub(2)) && !owned(rtcp + 4));
+        assert!(!ports.owns(SocketAddr::new("192.0.2.1".parse().expect("an address"), rtp)));
     }
 
     #[test]

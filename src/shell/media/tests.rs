@@ -72,7 +72,7 @@ impl Caller {
         };
         let (rtp, rtcp) = (socket(), socket());
         let named = |socket: &UdpSocket| socket.local_addr().expect("bound");
-        let peer = RemoteMedia { rtp: named(&rtp), rtcp: named(&rtcp), rtcp_mux: false };
+        let peer = RemoteMedia { rtp: named(&rtp), rtcp: named(&rtcp), rtcp_mux: false, learn: false };
         let setup = MediaSetup {
             srtp: None,
             codec: Codec::Alaw,

@@ -1,7 +1,7 @@
-//! Listening TCP sockets of the SIP transport and the HTTP service.
+//! Listening TCP sockets of the SIP transport and the HTTP service, and the addresses of this machine.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
@@ -17,6 +17,11 @@ pub fn tcp_listener(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
+}
+
+/// Whether an interface of this machine has the address.
+pub fn is_local_address(address: IpAddr) -> bool {
+    !address.is_unspecified() && UdpSocket::bind((address, 0)).is_ok()
 }
 
 /// Connections that may wait to be accepted.

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::arrival::{Arrival, Outgoing, Target, Transport, request_target};
+use crate::arrival::{Arrival, Outgoing, PeerAddresses, Target, Transport, peer_target};
 use crate::grammar::{Method, values};
 use crate::lexer::HeaderName;
 use crate::limits;
@@ -33,6 +33,7 @@ pub(super) struct Dialog {
     /// Requests go to where the last one of the peer came from: target or route cannot be reached.
     by_source: bool,
     sent_by: String,
+    peers: PeerAddresses,
 }
 
 /// Prints nothing that identifies the parties.
@@ -89,6 +90,7 @@ impl Dialog {
             target: invite.from().uri.into(),
             by_source: false,
             sent_by: sent_by(&local.contact_uri, arrival),
+            peers: local.peers.clone(),
         };
         dialog.refresh_target(invite);
         // Without a Contact (RFC 2543) the target is only the caller's name.
@@ -208,7 +210,7 @@ impl Dialog {
     /// On a stream the existing connection of the call comes first: a client behind a NAT is unreachable by another one.
     fn reach(&self, uri: &str) -> Target {
         let Arrival { transport, source, local } = self.arrival;
-        let named = request_target(uri, &self.arrival).filter(|_| !self.by_source);
+        let named = peer_target(uri, &self.arrival, &self.peers).filter(|_| !self.by_source);
         match (transport, named) {
             (Transport::Udp, Some(target)) => target,
             (Transport::Udp, None) => Target::Same { transport, local, peer: source, otherwise: None },

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::arrival::{Arrival, Outgoing};
+use crate::arrival::{Arrival, Outgoing, PeerAddresses};
 use crate::grammar::Method;
 use crate::message::Message;
 use base::Key;
@@ -21,6 +21,8 @@ pub struct Local {
     pub session_expires: Duration,
     /// The smallest session interval that the leg accepts (RFC 4028 §5).
     pub min_se: Duration,
+    /// Where its requests may go: what the peer names elsewhere is ignored, and they go to where the peer's come from.
+    pub peers: PeerAddresses,
 }
 
 /// An input of a leg.

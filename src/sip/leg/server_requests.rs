@@ -28,9 +28,14 @@ impl Leg {
         }
     }
 
-    /// An ACK matches a 2xx by its CSeq number, a rejection by its branch; a repeated one has no effect.
+    /// An ACK matches a 2xx by its CSeq number and the To tag of the dialog, a rejection by its branch; a repeated one has
+    /// no effect.
     fn receive_ack(&mut self, now: Instant, id: &Id, ack: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
+        let in_dialog = ack.to_tag() == self.dialog.local_tag;
         let Some(invite) = self.invites.acknowledged_by(id) else { return };
+        if invite.is_accepted() && !in_dialog {
+            return;
+        }
         let (accepted, delayed) = (invite.is_accepted(), invite.delayed);
         invite.confirm();
         if !accepted {

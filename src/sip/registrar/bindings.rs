@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::RegistrarRules;
-use crate::arrival::{Arrival, Target, request_target};
+use crate::arrival::{Arrival, PeerAddresses, Target, peer_target};
 use crate::grammar::{param, params};
 use crate::lexer::HeaderName;
 use crate::limits;
 use crate::message::Message;
 use crate::name_addr::NameAddr;
-use crate::uri::{self, Scheme, Uri, unescape};
+use crate::uri::{Scheme, Uri, unescape};
 
 /// One place where an account is reachable.
 #[derive(Clone, Debug)]
@@ -34,15 +34,15 @@ impl Binding {
     /// Where a request to the phone goes: the first proxy of its path; the connection or, behind a NAT, the address that
     /// the REGISTER came from; else the contact.
     pub fn target(&self) -> Option<Target> {
+        // A telephone names no address but its own, and a path that of the proxy which the REGISTER came from.
+        let own = |uri: &str| peer_target(uri, &self.arrival, &PeerAddresses::new(|_| false));
+        let Arrival { transport, source, local } = self.arrival;
         if let Some(first) = self.path.first() {
             let hop = NameAddr::read(first).map_or(first.as_str(), |hop| hop.uri);
-            return request_target(hop, &self.arrival);
+            return own(hop).or(Some(Target::Same { transport, local, peer: source, otherwise: None }));
         }
-        let named = request_target(&self.uri, &self.arrival);
-        let Arrival { transport, source, local } = self.arrival;
-        let host = Uri::read(&self.uri).ok().and_then(|uri| uri::address(uri.host));
-        let behind_nat = host.is_some_and(|host| host.to_canonical() != source.ip().to_canonical());
-        if transport.is_unreliable() && !behind_nat {
+        let named = own(&self.uri);
+        if transport.is_unreliable() && named.is_some() {
             return named;
         }
         Some(Target::Same { transport, local, peer: source, otherwise: named.map(Box::new) })

@@ -133,10 +133,25 @@ fn behind_a_nat_a_phone_is_reached_where_it_came_from() {
     let target = open.registrar.bindings(open.now, "1001")[0].target();
     assert!(matches!(target, Some(Target::Address { to, .. }) if to == addr("203.0.113.7:5062")));
     let mut proxied = self::world();
-    proxied.register("Supported: path\r\nPath: <sip:203.0.113.9;lr>\r\nContact: <sip:1001@10.0.0.7>\r\n");
+    proxied.register("Supported: path\r\nPath: <sip:203.0.113.7;lr>\r\nContact: <sip:1001@10.0.0.7>\r\n");
     let binding = proxied.registrar.bindings(proxied.now, "1001")[0].clone();
-    assert!(matches!(binding.target(), Some(Target::Address { to, .. }) if to == addr("203.0.113.9:5060")));
-    assert_eq!(binding.path, ["<sip:203.0.113.9;lr>"]);
+    assert!(matches!(binding.target(), Some(Target::Address { to, .. }) if to == addr("203.0.113.7:5060")));
+    assert_eq!(binding.path, ["<sip:203.0.113.7;lr>"]);
+}
+
+#[test]
+fn a_phone_names_no_foreign_address() {
+    for lines in [
+        "Supported: path\r\nPath: <sip:203.0.113.9;lr>\r\nContact: <sip:1001@10.0.0.7>\r\n",
+        "Contact: <sip:1001@198.51.100.1:53>\r\n",
+        "Contact: <sip:1001@victim.example.com>\r\n",
+    ] {
+        let mut world = world();
+        world.register(lines);
+        let target = world.registrar.bindings(world.now, "1001")[0].target();
+        let source = matches!(&target, Some(Target::Same { peer, otherwise: None, .. }) if *peer == addr(PHONE));
+        assert!(source, "{lines}: {target:?}");
+    }
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Peer {
 
     fn moved(&mut self, rtp: &str) -> &mut Peer {
         let rtcp = SocketAddr::new(at(rtp).ip(), at(rtp).port() + 1);
-        let peer = Some(RemoteMedia { rtp: at(rtp), rtcp, rtcp_mux: false });
+        let peer = Some(RemoteMedia { rtp: at(rtp), rtcp, rtcp_mux: false, learn: false });
         self.tell(MediaCommand::Setup(MediaSetup { peer, ..setup() }))
     }
 }
@@ -241,4 +241,73 @@ proptest! {
         prop_assert_eq!(&talk.keys()[heard..], keys);
         prop_assert_eq!(talk.target(), named);
     }
+}
+
+/// Packets that leave in this time.
+fn sent_in(talk: &mut Peer, time: u64) -> usize {
+    let before = talk.sent.len();
+    talk.pass(ms(time));
+    talk.sent.len() - before
+}
+
+#[test]
+fn an_address_that_nothing_comes_from_gets_packets_for_five_seconds() {
+    let mut talk = Peer::new(setup());
+    assert_eq!(sent_in(&mut talk, 60_000), 250);
+    assert!(talk.reports.len() <= 2, "nor does it get reports");
+    talk.key_from(PEER, 5);
+    assert_eq!(talk.keys(), "5");
+    assert_eq!(sent_in(&mut talk, 30_000), 1500, "it has shown itself");
+    talk.moved("192.0.2.1:5000");
+    assert_eq!(sent_in(&mut talk, 30_000), 250, "each address has to");
+}
+
+#[test]
+fn a_strangers_packets_do_not_prolong_it() {
+    let mut talk = Peer::new(setup());
+    for _ in 0..10 {
+        talk.speak(STRANGER, 50);
+        talk.stream.handle_rtcp(talk.now, &report_of(9, &[]), at(STRANGER));
+    }
+    assert_eq!(talk.sent.len(), 250);
+}
+
+#[test]
+fn reports_and_signalling_of_its_host_prolong_it() {
+    let mut talk = Peer::new(setup());
+    talk.hear(PEER, 0, &[0xD5; 160]).moved("192.0.2.1:5000");
+    talk.stream.handle_rtcp(talk.now, &report_of(100, &[]), at("192.0.2.1:5001"));
+    assert!(sent_in(&mut talk, 30_000) >= 1500);
+    for (signalling, packets) in [("192.0.2.1", 1501), ("192.0.2.200", 250)] {
+        let signalling_address = Some(signalling.parse().expect("an address"));
+        let mut talk = Peer::new(MediaSetup { signalling_address, ..setup() });
+        talk.tell(MediaCommand::PeerAlive);
+        assert_eq!(sent_in(&mut talk, 30_000), packets, "{signalling}");
+    }
+}
+
+#[test]
+fn a_peer_that_only_receives_need_not_send() {
+    let mut talk = Peer::new(MediaSetup { receiving: false, ..setup() });
+    assert_eq!(sent_in(&mut talk, 30_000), 1501);
+}
+
+#[test]
+fn an_address_to_be_learnt_gets_nothing_until_it_sends() {
+    let peer = RemoteMedia { rtp: at("10.0.0.9:4000"), rtcp: at("10.0.0.9:4001"), rtcp_mux: false, learn: true };
+    for (symmetric, receiving) in [(true, true), (true, false)] {
+        let mut talk = Peer::new(MediaSetup { peer: Some(peer), symmetric, receiving, ..setup() });
+        assert_eq!(sent_in(&mut talk, 10_000), 0);
+        assert!(talk.reports.is_empty());
+        talk.speak(STRANGER, 10);
+        assert_eq!(talk.target(), STRANGER);
+        assert!(sent_in(&mut talk, 10_000) >= 500);
+    }
+}
+
+#[test]
+fn a_port_of_a_systems_service_is_never_learnt() {
+    let mut talk = Peer::new(MediaSetup { symmetric: true, ..setup() });
+    talk.speak("192.0.2.1:53", 50);
+    assert_eq!(talk.target(), PEER);
 }

@@ -126,13 +126,38 @@ fn a_reinvite_moves_the_target() {
 }
 
 #[test]
-fn a_host_name_in_a_contact_is_resolved_by_the_transport() {
-    let mut call = Call::established(Transport::Udp);
-    let text = call.peer.text("UPDATE", 2, 50, "", "").replace("13800000000@192.0.2.9:5070>", "a@sbc.example.com>");
-    call.receive(crate::parse_datagram(text.as_bytes()).expect("sound"));
+fn a_host_name_or_a_foreign_address_in_a_contact_is_not_sent_to() {
+    for foreign in ["a@sbc.example.com>", "a@198.51.100.1>", "a@192.0.2.9;maddr=198.51.100.1>", "a@[2001:db8::1]>"] {
+        let mut call = Call::established(Transport::Udp);
+        let text = call.peer.text("UPDATE", 2, 50, "", "").replace("13800000000@192.0.2.9:5070>", foreign);
+        call.receive(crate::parse_datagram(text.as_bytes()).expect("sound"));
+        call.input(LegInput::HangUp { reason: None });
+        let to = match last_sent(&call).to {
+            Target::Same { peer, .. } | Target::Address { to: peer, .. } => peer.ip().to_string(),
+            Target::Host { .. } => panic!("a lookup"),
+        };
+        assert_eq!(to, "192.0.2.9", "{foreign}");
+    }
+}
+
+#[test]
+fn a_foreign_address_in_a_route_is_not_sent_to() {
+    let routes = "Record-Route: <sip:198.51.100.1;lr>\r\n";
+    let mut call = Call::with(Transport::Udp, routes, OFFER).answer().acknowledge();
     call.input(LegInput::HangUp { reason: None });
-    let LegOutput::Send(outgoing) = &call.out[0] else { panic!("{:?}", call.out) };
-    assert!(matches!(&outgoing.to, Target::Host { host, port: None, .. } if host == "sbc.example.com"));
+    assert!(goes_to_source(&call));
+    assert!(request(&call, &Method::Bye).headers(HeaderName::Other).any(|value| value == "<sip:198.51.100.1;lr>"));
+}
+
+#[test]
+fn an_ack_without_the_tag_of_the_dialog_establishes_nothing() {
+    for tag in ["", "another"] {
+        let mut call = Call::answered(Transport::Udp);
+        call.peer.to_tag = tag.into();
+        let ack = call.peer.ack(1, "");
+        call.receive(ack);
+        assert!(!call.out.iter().any(|output| matches!(output, LegOutput::Established)), "{tag}");
+    }
 }
 
 #[test]
@@ -152,7 +177,7 @@ fn a_tcp_call_says_so_in_its_contact_and_keeps_its_connection() {
 
 // Messages that do not arrive.
 
-const FAR: &str = "Contact: <sip:peer@sbc.example.invalid:5070>\r\n";
+const FAR: &str = "Contact: <sip:peer@192.0.2.77:5070>\r\n";
 
 /// A call whose peer gives this Contact, as it is or behind this route.
 fn call_to(contact: &str, headers: &str) -> Call {
@@ -186,10 +211,10 @@ fn goes_to_source(call: &Call) -> bool {
 
 #[test]
 fn a_refer_that_cannot_leave_is_a_failed_transfer_and_the_call_goes_on() {
-    let unreachable = "Record-Route: <sip:proxy.example.invalid;lr>\r\n";
+    let unreachable = "Record-Route: <sip:192.0.2.31;lr>\r\n";
     for mut call in [call_to(FAR, ""), call_to("Contact: <sip:peer@192.0.2.9:5070>\r\n", unreachable)] {
         call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
-        assert!(matches!(last_sent(&call).to, Target::Host { .. }));
+        assert!(!goes_to_source(&call));
         lose_last(&mut call);
         assert_eq!((progress(&call), call.ended()), (Some(TransferProgress::Failed), None));
         assert!(call.out.iter().any(|output| matches!(output, LegOutput::Unreachable(Method::Refer))));
@@ -219,7 +244,7 @@ fn a_bye_that_cannot_leave_goes_to_where_the_invite_came_from_as_another_transac
 
 #[test]
 fn a_bye_that_nothing_answers_takes_the_other_way_too() {
-    let mut call = call_to("Contact: <sip:peer@10.255.255.1:5060>\r\n", "");
+    let mut call = call_to("Contact: <sip:peer@192.0.2.78:5060>\r\n", "");
     call.input(LegInput::HangUp { reason: None });
     let out = call.pass(Duration::from_secs(9));
     let last =
@@ -231,7 +256,7 @@ fn a_bye_that_nothing_answers_takes_the_other_way_too() {
 
 #[test]
 fn a_refer_that_nothing_answers_fails_the_transfer_and_the_bye_takes_the_other_way_at_once() {
-    let mut call = call_to("Contact: <sip:peer@10.255.255.1:5060>\r\n", "");
+    let mut call = call_to("Contact: <sip:peer@192.0.2.78:5060>\r\n", "");
     call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
     let out = call.pass(Duration::from_secs(33));
     assert!(out.iter().any(|(_, output)| matches!(output, LegOutput::Referred(TransferProgress::Failed))));
@@ -239,7 +264,7 @@ fn a_refer_that_nothing_answers_fails_the_transfer_and_the_bye_takes_the_other_w
     call.input(LegInput::HangUp { reason: None });
     assert!(goes_to_source(&call));
 
-    let mut call = call_to("Contact: <sip:peer@10.255.255.1:5060>\r\n", "");
+    let mut call = call_to("Contact: <sip:peer@192.0.2.78:5060>\r\n", "");
     call.input(LegInput::Refer { target_uri: "sip:desk@192.0.2.50".into(), referred_by: None });
     call.pass(Duration::from_secs(5));
     call.input(LegInput::HangUp { reason: None });
