@@ -8,7 +8,7 @@ mod lang;
 mod private;
 mod srtp_policy;
 
-pub use codec::Codec;
+pub use codec::{Codec, Codecs, CodecsError};
 pub use deadline::{Deadline, earliest};
 pub use dtmf_mode::DtmfMode;
 pub use key::Key;

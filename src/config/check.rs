@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base::{DtmfMode, SrtpPolicy};
+use base::{Codecs, DtmfMode, SrtpPolicy};
 use toml::Table;
 
 use super::network::Transport;
-use super::overrides::{name_trunks, set};
+use super::overrides::{name_trunks, set_all};
 use super::settings::{Data, Hotline, Inquiry, Journal, Log, Phone, Replica, Scanner, Settings, Source, Studio, Web};
 use super::table_reader::{Diagnostic, Reader};
 use super::trunk_check::{dtmf_mode, number_plan, srtp_policy};
-use super::values::{LOOPBACK, count, networks, reachable_address};
+use super::values::{LOOPBACK, codecs, count, name_servers, networks, packet_time, reachable_address};
 use replica::gate::{GateKey, GateKeys, is_key_name, read_public};
 
 /// Reads settings. `text` is the file's; `overrides` are the `--set` values in order; relative paths are
@@ -23,11 +23,7 @@ pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, V
         vec![Diagnostic { what: format!("is not TOML: {what}"), ..Diagnostic::of("jindu.toml") }]
     })?;
     let mut diagnostics = Vec::new();
-    for text in overrides {
-        if let Err(diagnostic) = set(&mut table, text) {
-            diagnostics.push(diagnostic);
-        }
-    }
+    set_all(&mut table, overrides, &mut diagnostics);
     let trunks = name_trunks(&mut table, &mut diagnostics);
     let mut reader = Reader::new(table);
     reader.diagnostics = diagnostics;
@@ -97,6 +93,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         registrar: super::registrar::phone_registrar(reader),
         listen,
         public_address: reachable_address(reader, "phone.public_address"),
+        dns: name_servers(reader, "phone.dns"),
         media_ports: media_ports(reader),
         media_threads: count(reader, "phone.media_threads", 0..=64, 0),
         calls_max: count(reader, "phone.calls_max", 1..=30_000, 2000),
@@ -118,6 +115,8 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         session_expires,
         min_se,
         refer: reader.boolean("phone.refer", true),
+        codecs: codecs(reader, "phone.codecs", Codecs::ALL),
+        ptime: packet_time(reader, "phone.ptime_ms", Duration::from_millis(20)),
         dtmf: dtmf_mode(reader, "phone.dtmf", DtmfMode::Auto),
         lead_in: reader.milliseconds("phone.lead_in_ms", 0..=2000, 300),
         number_plan: number_plan(reader),

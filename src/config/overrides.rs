@@ -4,8 +4,37 @@ use toml::{Table, Value};
 
 use super::table_reader::Diagnostic;
 
+/// Applies `KEY=VALUE` texts in order.
+pub(super) fn set_all(table: &mut Table, overrides: &[String], diagnostics: &mut Vec<Diagnostic>) {
+    let known = trunk_names(table.get(TRUNK).unwrap_or(&default_trunks()));
+    for text in overrides {
+        diagnostics.extend(set(table, text).err());
+    }
+    // A key of a trunk that is not there begins a further one, if it gets addresses too; else the name is a slip.
+    let set = |name: &str| overrides.iter().any(|text| text.trim_start().starts_with(&format!("{TRUNK}.{name}.")));
+    let Some(Value::Array(trunks)) = table.get_mut(TRUNK) else { return };
+    trunks.retain(|trunk| {
+        let name = trunk.get("name").and_then(Value::as_str).unwrap_or_default();
+        let is_slip = !known.iter().any(|known| known == name) && set(name) && trunk.get("addresses").is_none();
+        if is_slip {
+            let what = format!(
+                "there is no such trunk; the settings have {}. A further one needs --set {TRUNK}.{name}.addresses=…",
+                known.join(", ")
+            );
+            let code = Some("trunk.unknown");
+            diagnostics.push(Diagnostic { code, what, ..Diagnostic::of(&format!("{TRUNK}.{name}")) });
+        }
+        !is_slip
+    });
+}
+
+fn trunk_names(trunks: &Value) -> Vec<String> {
+    let all = trunks.as_array().into_iter().flatten();
+    all.filter_map(|trunk| Some(trunk.get("name")?.as_str()?.to_owned())).collect()
+}
+
 /// Applies one `KEY=VALUE`. The value is TOML (`5`, `true`, `["a"]`) or, failing that, plain text.
-pub(super) fn set(table: &mut Table, text: &str) -> Result<(), Diagnostic> {
+fn set(table: &mut Table, text: &str) -> Result<(), Diagnostic> {
     let wrong = |what: &str| Diagnostic { what: what.into(), ..Diagnostic::of(&format!("--set {text}")) };
     let (key, value) = text.split_once('=').ok_or_else(|| wrong("must be KEY=VALUE, as in phone.calls_max=500"))?;
     let value = parsed(value.trim());

@@ -22,6 +22,14 @@ pub struct Register {
     pub expires: Duration,
 }
 
+impl Register {
+    /// Whether a registrar is asked over TLS.
+    pub fn uses_tls(&self) -> bool {
+        let over_tls = |uri: &String| uri.starts_with("sips:") || uri.to_ascii_lowercase().contains("transport=tls");
+        self.registrars.iter().any(over_tls)
+    }
+}
+
 /// Reads `trunk.NAME.register`; `None` where the trunk has no such table.
 pub(super) fn register(reader: &mut Reader, trunk: &str, base: &Path) -> Option<Register> {
     let table = format!("trunk.{trunk}.register");

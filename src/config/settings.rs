@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{DtmfMode, SrtpPolicy};
+use base::{Codecs, DtmfMode, SrtpPolicy};
 use sip::NumberPlan;
 
 use super::network::{Network, Transport};
@@ -60,6 +60,8 @@ pub struct Phone {
     pub registrar: Option<PhoneRegistrar>,
     /// The address that Contact and SDP name when a listener is bound to an unspecified address.
     pub public_address: Option<IpAddr>,
+    /// The name servers that SIP's host names are asked of; empty: those of the machine.
+    pub dns: Vec<SocketAddr>,
     /// First and last RTP port.
     pub media_ports: (u16, u16),
     /// How many media threads; at most one a core.
@@ -102,6 +104,10 @@ pub struct Phone {
     pub min_se: Duration,
     /// Whether a call may be transferred by REFER.
     pub refer: bool,
+    /// The codecs of calls, the preferred first.
+    pub codecs: Codecs,
+    /// The time of one packet, where the peer asks for none.
+    pub ptime: Duration,
     /// Which ways of keys are heard.
     pub dtmf: DtmfMode,
     /// Silence before the first sound of a call.

@@ -1,9 +1,11 @@
 //! `[phone.tls]`: the node's certificate, and whom it trusts.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::network::Transport;
 use super::table_reader::Reader;
+use super::values::is_host_name;
 
 /// The files of SIP over TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,4 +60,14 @@ pub(super) fn phone_tls(reader: &mut Reader, base: &Path, listens: impl IntoIter
         (Some(_), Some(_)) | (None, None) => {}
     }
     tls
+}
+
+/// A name that a certificate can hold: a host name or an IP address.
+pub(super) fn certificate_name(reader: &mut Reader, key: &str) -> Option<String> {
+    let name = reader.optional_string(key).filter(|name| !name.is_empty())?;
+    if name.parse::<IpAddr>().is_ok() || is_host_name(&name) {
+        return Some(name);
+    }
+    reader.report_as("trunk.tls", key, "must be a host name or an address, as in sbc.carrier.example");
+    None
 }

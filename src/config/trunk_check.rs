@@ -10,10 +10,11 @@ use base::{DtmfMode, SrtpPolicy};
 use sip::{IdentityHeader, IdentityTrust, NumberPlan};
 
 use super::network::{Network, Transport};
+use super::register::Register;
 use super::settings::Phone;
 use super::table_reader::Reader;
 use super::trunk::Trunk;
-use super::values::{count, networks, reachable_address};
+use super::values::{codecs, count, networks, packet_time, reachable_address, sources};
 
 impl Trunk {
     /// A trunk with the defaults of `[phone]`.
@@ -22,6 +23,7 @@ impl Trunk {
             name: name.to_owned(),
             networks,
             media_networks: Vec::new(),
+            hosts: Vec::new(),
             transport: None,
             numbers: phone.numbers.clone(),
             studio: true,
@@ -34,12 +36,16 @@ impl Trunk {
             media_address: None,
             refer: phone.refer,
             identity: IdentityTrust::default(),
+            codecs: phone.codecs,
+            ptime: phone.ptime,
             dtmf: phone.dtmf,
             lead_in: phone.lead_in,
             symmetric: false,
             srtp: phone.srtp,
+            ca_file: None,
+            tls_name: None,
             ping: None,
-            port: 5060,
+            port: None,
             register: None,
         }
     }
@@ -74,7 +80,10 @@ fn trunk(reader: &mut Reader, name: &str, phone: &Phone, base: &Path) -> Trunk {
     let key = |setting: &str| format!("trunk.{name}.{setting}");
     // Part of the table's name already.
     let _ = reader.value(&key("name"));
-    let defaults = Trunk::with_defaults(phone, name, networks(reader, &key("addresses"), &[]));
+    let sources = sources(reader, &key("addresses"));
+    let has_sound_sources = sources.is_some();
+    let (own, hosts) = sources.unwrap_or_default();
+    let defaults = Trunk::with_defaults(phone, name, own);
     let numbers = reader.strings(&key("numbers"), &[]);
     let calls_max: usize = count(reader, &key("calls_max"), 1..=30_000, counted(defaults.calls_max));
     let per_caller = defaults.calls_per_caller_max.map_or(0, |most| most.get().into());
@@ -83,8 +92,10 @@ fn trunk(reader: &mut Reader, name: &str, phone: &Phone, base: &Path) -> Trunk {
     let half = calls_per_caller_max.map(|_| (calls_max / 2).max(1));
     let pool: usize = count(reader, &key("calls_withheld_max"), 0..=30_000, 0);
     let ping: u64 = count(reader, &key("ping_s"), 0..=3600, 0);
+    let port: u16 = count(reader, &key("port"), 0..=65_535, 0);
     let trunk = Trunk {
         media_networks: networks(reader, &key("media_networks"), &[]),
+        hosts,
         transport: transport(reader, &key("transport")),
         numbers: if numbers.is_empty() { defaults.numbers.clone() } else { numbers },
         studio: reader.boolean(&key("studio"), defaults.studio),
@@ -102,6 +113,8 @@ fn trunk(reader: &mut Reader, name: &str, phone: &Phone, base: &Path) -> Trunk {
         media_address: reachable_address(reader, &key("media_address")),
         refer: reader.boolean(&key("refer"), defaults.refer),
         identity: identity(reader, &key("trusted_identity")),
+        codecs: codecs(reader, &key("codecs"), defaults.codecs),
+        ptime: packet_time(reader, &key("ptime_ms"), defaults.ptime),
         dtmf: dtmf_mode(reader, &key("dtmf"), defaults.dtmf),
         lead_in: reader.milliseconds(
             &key("lead_in_ms"),
@@ -110,11 +123,16 @@ fn trunk(reader: &mut Reader, name: &str, phone: &Phone, base: &Path) -> Trunk {
         ),
         symmetric: reader.boolean(&key("symmetric"), defaults.symmetric),
         srtp: srtp_policy(reader, &key("srtp"), defaults.srtp),
+        ca_file: reader.optional_string(&key("ca_file")).filter(|file| !file.is_empty()).map(|file| base.join(file)),
+        tls_name: super::tls::certificate_name(reader, &key("tls_name")),
         ping: Some(Duration::from_secs(ping)).filter(|ping| !ping.is_zero()),
-        port: count(reader, &key("port"), 1..=65_535, 5060),
+        port: Some(port).filter(|port| *port > 0),
         register: super::register::register(reader, name, base),
         ..defaults
     };
+    if has_sound_sources {
+        report_sources(reader, &trunk, phone);
+    }
     report_conflicts(reader, &trunk, phone);
     trunk
 }
@@ -187,14 +205,14 @@ pub(super) fn srtp_policy(reader: &mut Reader, key: &str, default: SrtpPolicy) -
     })
 }
 
-/// What contradicts itself or `[phone]` within one trunk.
-fn report_conflicts(reader: &mut Reader, trunk: &Trunk, phone: &Phone) {
+/// What is wrong with where a trunk calls from.
+fn report_sources(reader: &mut Reader, trunk: &Trunk, phone: &Phone) {
     let key = |setting: &str| format!("trunk.{}.{setting}", trunk.name);
-    if trunk.networks.is_empty() {
+    if trunk.networks.is_empty() && trunk.hosts.is_empty() {
         reader.report_as(
             "trunk.addresses",
             &key("addresses"),
-            "must name the addresses or networks that it calls from, as in [\"192.0.2.10\", \"192.0.2.0/28\"]",
+            "must name the addresses, networks or hosts that it calls from, as in [\"192.0.2.10\", \"192.0.2.0/28\"]",
         );
     } else if !phone.listen.iter().any(|(transport, address)| trunk.reaches((*transport, address.ip()))) {
         let over = trunk.transport.map_or_else(String::new, |transport| format!(" over {}", transport.name()));
@@ -204,17 +222,30 @@ fn report_conflicts(reader: &mut Reader, trunk: &Trunk, phone: &Phone) {
             format!("phone.listen has no address of this IP version{over}: add one, or none of its calls can come in"),
         );
     }
-    if trunk.ping.is_some() && trunk.peers().next().is_none() {
-        let what = "needs a single address in addresses: an OPTIONS cannot be sent to a network";
+    if trunk.ping.is_some() && trunk.peers().next().is_none() && trunk.hosts.is_empty() {
+        let what = "needs a single address or a host in addresses: an OPTIONS cannot be sent to a network";
         reader.report_as("trunk.ping", &key("ping_s"), what);
     }
-    if trunk.session_expires < trunk.min_se {
-        reader.report_as("trunk.session", &key("session_expires_s"), "must be at least min_se_s");
-    }
     if let Some(media) = trunk.media_address
+        && trunk.hosts.is_empty()
         && !trunk.networks.iter().any(|network| network.address.is_ipv4() == media.is_ipv4())
     {
         reader.report_as("trunk.media_address", &key("media_address"), "must be of the IP version of its addresses");
+    }
+}
+
+/// What contradicts itself or `[phone]` within one trunk.
+fn report_conflicts(reader: &mut Reader, trunk: &Trunk, phone: &Phone) {
+    let key = |setting: &str| format!("trunk.{}.{setting}", trunk.name);
+    if let Some(only) = trunk.transport.filter(|only| *only != Transport::Tls && !registers_over_tls(trunk)) {
+        let set = [("ca_file", trunk.ca_file.is_some()), ("tls_name", trunk.tls_name.is_some())];
+        for (setting, _) in set.into_iter().filter(|(_, is_set)| *is_set) {
+            let what = format!("has no effect: trunk.{}.transport is {}, not tls", trunk.name, only.name());
+            reader.report_as("trunk.tls", &key(setting), what);
+        }
+    }
+    if trunk.session_expires < trunk.min_se {
+        reader.report_as("trunk.session", &key("session_expires_s"), "must be at least min_se_s");
     }
     for (number, service) in [(&phone.line_test, "phone.line_test"), (&phone.studio, "phone.studio")] {
         if let Some(number) = number.as_ref().filter(|number| trunk.numbers.contains(number)) {
@@ -222,6 +253,10 @@ fn report_conflicts(reader: &mut Reader, trunk: &Trunk, phone: &Phone) {
             reader.report_as("trunk.number", &key("numbers"), what);
         }
     }
+}
+
+fn registers_over_tls(trunk: &Trunk) -> bool {
+    trunk.register.as_ref().is_some_and(Register::uses_tls)
 }
 
 /// Two trunks with one network and the same choice of transport: the source would not decide between them.
@@ -232,6 +267,13 @@ fn report_overlaps(reader: &mut Reader, trunk: &Trunk, earlier: &[Arc<Trunk>]) {
         {
             let what = format!(
                 "{network} is also an address of trunk {}: name it once, or give each trunk its own transport",
+                other.name
+            );
+            reader.report_as("trunk.overlap", &format!("trunk.{}.addresses", trunk.name), what);
+        }
+        for host in trunk.hosts.iter().filter(|host| other.hosts.contains(host)) {
+            let what = format!(
+                "{host} is also a host of trunk {}: name it once, or give each trunk its own transport",
                 other.name
             );
             reader.report_as("trunk.overlap", &format!("trunk.{}.addresses", trunk.name), what);

@@ -31,7 +31,7 @@ fn ip(text: &str) -> IpAddr {
 
 fn named<'a>(settings: &'a Settings, transport: Transport, source: &str) -> Option<&'a str> {
     let trunks = &settings.phone.trunks;
-    Trunk::find(trunks, transport, ip(source)).map(|place| trunks[place].name.as_str())
+    Trunk::find(trunks, transport, ip(source), |_| false).map(|place| trunks[place].name.as_str())
 }
 
 const TWO: &str = "
@@ -119,7 +119,7 @@ fn a_key_of_a_trunk_is_set_by_its_name() {
     let whole = valid("", &["trunk=[{name = \"a\", addresses = [\"127.0.0.1\"]}]"]);
     assert_eq!(named(&whole, Transport::Udp, "127.0.0.1"), Some("a"));
     assert_eq!(settings_error("trunk.office=5"), "--set trunk.office=5");
-    assert_eq!(settings_error("trunk.office.colour=red"), "trunk.office.addresses");
+    assert_eq!(settings_error("trunk.office.colour=red"), "trunk.office");
 }
 
 fn settings_error(set: &str) -> String {
@@ -221,4 +221,98 @@ fn only_single_addresses_are_peers_that_can_be_asked() {
     let settings = valid("", &set);
     let peers: Vec<String> = settings.phone.trunks[0].peers().map(|peer| peer.to_string()).collect();
     assert_eq!(peers, ["127.0.0.9:5080", "[::1]:5080"]);
+}
+
+#[test]
+fn codecs_and_packet_time_have_the_defaults_of_the_phone_table() {
+    use base::{Codec, Codecs};
+    let set = ["phone.codecs=pcmu", "phone.ptime_ms=30", "trunk.carrier.codecs=PCMU,pcma", "trunk.office.ptime_ms=40"];
+    let settings = valid(TWO, &set);
+    let [carrier, office] = settings.phone.trunks.as_slice() else { panic!("two trunks") };
+    assert_eq!(carrier.codecs.iter().collect::<Vec<_>>(), [Codec::Ulaw, Codec::Alaw]);
+    assert_eq!(office.codecs.iter().collect::<Vec<_>>(), [Codec::Ulaw]);
+    assert_eq!((carrier.ptime.as_millis(), office.ptime.as_millis()), (30, 40));
+    let usual = &valid(TWO, &[]).phone.trunks[0];
+    assert_eq!((usual.codecs, usual.ptime.as_millis()), (Codecs::ALL, 20));
+    for (wrong, error) in [
+        ("codecs=[]", "trunk.codecs"),
+        ("codecs=PCMA,pcma", "trunk.codecs"),
+        ("codecs=PCMA,G729", "trunk.codecs"),
+        ("ptime_ms=50", "trunk.ptime"),
+        ("ptime_ms=\"20\"", "trunk.ptime"),
+        ("ptime_ms=0", "trunk.ptime"),
+    ] {
+        for table in ["phone", "trunk.office"] {
+            let key = wrong.split('=').next().expect("a key");
+            assert_eq!(codes(TWO, &[&format!("{table}.{wrong}")]), code(error, &format!("{table}.{key}")), "{wrong}");
+        }
+    }
+    let found = settings_of_error(TWO, "phone.codecs=G729");
+    assert!(found.contains("PCMA, PCMU"), "{found}");
+}
+
+fn settings_of_error(trunks: &str, set: &str) -> String {
+    settings(trunks, &[set]).expect_err("an error")[0].what.clone()
+}
+
+#[test]
+fn a_trunk_has_an_authority_of_its_own_where_it_uses_tls() {
+    let settings = valid(TWO, &["trunk.carrier.ca_file=carrier.pem", "trunk.carrier.tls_name=sbc.carrier.example"]);
+    let carrier = &settings.phone.trunks[0];
+    assert_eq!(carrier.ca_file.as_deref(), Some(Path::new("/srv/carrier.pem")));
+    assert_eq!(carrier.tls_name.as_deref(), Some("sbc.carrier.example"));
+    let udp = ["trunk.carrier.transport=udp", "trunk.carrier.ca_file=carrier.pem"];
+    assert_eq!(codes(TWO, &udp), code("trunk.tls", "trunk.carrier.ca_file"));
+    for wrong in ["a b", "sip:carrier", "*.carrier.example", "999.1.1.1"] {
+        let set = format!("trunk.carrier.tls_name=\"{wrong}\"");
+        assert_eq!(codes(TWO, &[&set]), code("trunk.tls", "trunk.carrier.tls_name"), "{wrong}");
+    }
+}
+
+#[test]
+fn a_host_lets_in_what_dns_gives_it_and_written_addresses_come_first() {
+    let trunks = "
+        [phone]
+        listen = [\"192.0.2.1:5060\"]
+        [[trunk]]
+        name = \"written\"
+        addresses = [\"192.0.2.9\", \"198.51.100.0/24\"]
+        [[trunk]]
+        name = \"named\"
+        addresses = [\"SBC.carrier.example.\"]";
+    let settings = valid(trunks, &[]);
+    let trunks = &settings.phone.trunks;
+    assert_eq!(trunks[1].hosts, ["sbc.carrier.example"]);
+    let find = |source: &str, named: bool| {
+        let place = Trunk::find(trunks, Transport::Udp, ip(source), |place| named && place == 1);
+        place.map(|place| trunks[place].name.as_str())
+    };
+    assert_eq!(find("203.0.113.5", false), None);
+    assert_eq!(find("203.0.113.5", true), Some("named"));
+    assert_eq!(find("192.0.2.9", true), Some("written"), "the settings name the very address");
+    assert_eq!(find("198.51.100.7", true), Some("named"), "a host is closer than a network");
+    let text = |set: &str| codes("", &[set, "phone.listen=192.0.2.1:5060"]);
+    assert_eq!(text("trunk.local.addresses=sbc.carrier.example"), []);
+    for wrong in ["999.1.1.1", "192.0.2.0/33", "-a.example", "a..example", "a b"] {
+        assert_eq!(text(&format!("trunk.local.addresses=\"{wrong}\"")), code("-", "trunk.local.addresses"), "{wrong}");
+    }
+    let twice = format!("{TWO}\n[[trunk]]\nname = \"c\"\naddresses = [\"sbc\"]");
+    assert_eq!(codes(&twice, &["trunk.office.addresses=sbc"]), code("trunk.overlap", "trunk.c.addresses"));
+}
+
+#[test]
+fn name_servers_are_addresses() {
+    let servers = valid("", &["phone.dns=192.0.2.53,127.0.0.1:5353,[::1]:53"]).phone.dns;
+    assert_eq!(servers.iter().map(|server| server.port()).collect::<Vec<_>>(), [53, 5353, 53]);
+    assert_eq!(codes("", &["phone.dns=dns.example"]), code("-", "phone.dns"));
+    assert_eq!(codes("", &["phone.dns=0.0.0.0"]), code("-", "phone.dns"));
+}
+
+#[test]
+fn an_unknown_trunk_on_the_command_line_is_told_the_known_names() {
+    let found = settings(TWO, &["trunk.ofice.studio=false"]).expect_err("no such trunk");
+    assert_eq!((found.len(), found[0].code, found[0].key.as_str()), (1, Some("trunk.unknown"), "trunk.ofice"));
+    assert!(found[0].what.contains("carrier, office"), "{}", found[0]);
+    let both = ["trunk.desk.studio=false", "trunk.desk.addresses=192.0.2.8"];
+    assert_eq!(valid(TWO, &both).phone.trunks.len(), 3, "with addresses it is a further trunk");
 }

@@ -1,6 +1,9 @@
-//! Values that several tables of settings hold: counts, addresses, networks.
+//! Values that several tables of settings hold: counts, addresses, networks, codecs.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use base::{Codec, Codecs, CodecsError};
 
 use super::network::Network;
 use super::table_reader::Reader;
@@ -34,6 +37,36 @@ pub(super) fn networks(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<
     networks
 }
 
+/// Addresses, networks and host names; none of them where one is wrong.
+pub(super) fn sources(reader: &mut Reader, key: &str) -> Option<(Vec<Network>, Vec<String>)> {
+    let before = reader.diagnostics.len();
+    let (mut networks, mut hosts) = (Vec::new(), Vec::new());
+    for text in reader.strings(key, &[]) {
+        match network(&text) {
+            Some(network) => networks.push(network),
+            None if is_host_name(&text) => hosts.push(text.trim_end_matches('.').to_ascii_lowercase()),
+            None => {
+                let what = "must be an address, a network or a host name, as in 192.0.2.0/24 or sbc.carrier.example";
+                reader.report(key, format!("{text} {what}"));
+            }
+        }
+    }
+    (reader.diagnostics.len() == before).then_some((networks, hosts))
+}
+
+/// Name servers: addresses, with port 53 where none is written.
+pub(super) fn name_servers(reader: &mut Reader, key: &str) -> Vec<SocketAddr> {
+    let mut servers = Vec::new();
+    for text in reader.strings(key, &[]) {
+        let server = text.parse().ok().or_else(|| Some(SocketAddr::new(text.parse().ok()?, 53)));
+        match server.filter(|server| !server.ip().is_unspecified() && server.port() != 0) {
+            Some(server) => servers.push(server),
+            None => reader.report(key, format!("{text} must be ADDRESS or ADDRESS:PORT, as in 192.0.2.53")),
+        }
+    }
+    servers
+}
+
 fn network(text: &str) -> Option<Network> {
     let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
     let address: IpAddr = address.parse().ok()?;
@@ -44,6 +77,64 @@ fn network(text: &str) -> Option<Network> {
         IpAddr::V4(v4) if address.is_ipv6() => Some(Network { address: v4.into(), prefix: prefix.checked_sub(96)? }),
         address => Some(Network { address, prefix }),
     }
+}
+
+/// Codecs by their registered names, the preferred first.
+pub(super) fn codecs(reader: &mut Reader, key: &str, default: Codecs) -> Codecs {
+    let usual: Vec<&str> = default.iter().map(Codec::name).collect();
+    let written = reader.strings(key, &usual);
+    let known: Vec<Codec> = written.iter().filter_map(|name| Codec::named(name)).collect();
+    if known.len() != written.len() {
+        let unknown: Vec<&str> =
+            written.iter().filter(|name| Codec::named(name).is_none()).map(String::as_str).collect();
+        let what = format!("{} is not supported: name {}", unknown.join(", "), supported());
+        reader.report_as("trunk.codecs", key, what);
+        return default;
+    }
+    Codecs::new(&known).unwrap_or_else(|error| {
+        let what = match error {
+            CodecsError::Empty => format!("must name at least one codec of {}", supported()),
+            CodecsError::Repeated(codec) => {
+                format!("names {} twice: name each codec of {} once", codec.name(), supported())
+            }
+        };
+        reader.report_as("trunk.codecs", key, what);
+        default
+    })
+}
+
+fn supported() -> String {
+    Codec::ALL.map(Codec::name).join(", ")
+}
+
+/// The time of one packet of sound.
+pub(super) fn packet_time(reader: &mut Reader, key: &str, default: Duration) -> Duration {
+    let Some(written) = reader.value(key) else { return default };
+    let known = |ms: &u64| written.as_integer() == i64::try_from(*ms).ok();
+    let ms = PACKET_TIMES_MS.iter().find(|ms| known(ms));
+    ms.map_or_else(
+        || {
+            let all = PACKET_TIMES_MS.map(|ms| ms.to_string()).join(", ");
+            reader.report_as("trunk.ptime", key, format!("must be one of {all}"));
+            default
+        },
+        |ms| Duration::from_millis(*ms),
+    )
+}
+
+/// What networks use; the media threads send packets of any whole number of milliseconds from 10 to 60.
+const PACKET_TIMES_MS: [u64; 5] = [10, 20, 30, 40, 60];
+
+/// Whether a text is a host name and no address (RFC 1123 §2.1): labels of letters, digits and hyphens, the last one not all
+/// digits. A dot may follow.
+pub(super) fn is_host_name(text: &str) -> bool {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let top = name.rsplit('.').next().unwrap_or_default();
+    name.len() <= 253 && name.split('.').all(label) && !top.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 pub(super) const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];

@@ -9,12 +9,12 @@ use super::formats::{codecs, events, numbers};
 use super::security::{Profile, accept_crypto, choose_crypto};
 use super::write::{Chosen, write_answer};
 use super::{Direction, LocalMedia, Negotiated, Rejection, RemoteMedia, SrtpKeys, SrtpPolicy};
-use base::Codec;
+use base::{Codec, Codecs};
 
 /// Answers an offer: the first usable audio line is accepted, all others are declined with port 0.
 ///
-/// The answer has the offer's number and order of `m=` lines (RFC 3264 §6), one codec, the first
-/// supported one of the offer, and the offer's payload type of telephone-event.
+/// The answer has the offer's number and order of `m=` lines (RFC 3264 §6), one codec, the one of the offer that
+/// [`LocalMedia::codecs`] prefers, and the offer's payload type of telephone-event.
 pub fn answer(offer: &[u8], ours: &LocalMedia) -> Result<(Negotiated, Vec<u8>), Rejection> {
     let offer = Description::parse(offer)?;
     let chosen = Choice::of(&offer, ours, SrtpPolicy::Off)?;
@@ -33,7 +33,8 @@ pub(super) struct Choice<'a> {
 
 impl<'a> Choice<'a> {
     pub(super) fn of(offer: &'a Description, ours: &LocalMedia, policy: SrtpPolicy) -> Result<Choice<'a>, Rejection> {
-        let Usable { line, negotiated, protection } = choose(offer, ours, |media| choose_crypto(media, policy))?;
+        let Usable { line, negotiated, protection } =
+            choose(offer, ours, Some(ours.codecs), |media| choose_crypto(media, policy))?;
         Ok(Choice { offer, line, crypto: protection, negotiated })
     }
 
@@ -68,7 +69,7 @@ pub(super) fn accept_for(
     let description = Description::parse(answer)?;
     let offered = offered.media.iter().find(|media| media.port != 0);
     let protect = |media| accept_crypto(media, offered, policy);
-    let Usable { mut negotiated, protection, .. } = choose(&description, ours, protect)?;
+    let Usable { mut negotiated, protection, .. } = choose(&description, ours, None, protect)?;
     if let Some(peer) = &mut negotiated.peer
         && peer.rtcp_mux
         && !offered.is_some_and(|media| media.rtcp_mux)
@@ -120,10 +121,12 @@ struct Usable<P> {
 }
 
 /// The first usable audio line, or why the first audio line is not usable. Telephones that offer one sound both ways
-/// give it a line each: those of RTP/SAVP come first.
+/// give it a line each: those of RTP/SAVP come first. Without a preference among codecs the line's own order counts, as the
+/// answerer chose it (RFC 3264 §6.1).
 fn choose<'a, P>(
     description: &'a Description,
     ours: &LocalMedia,
+    preference: Option<Codecs>,
     protect: impl Fn(&'a Media) -> Result<P, Rejection>,
 ) -> Result<Usable<P>, Rejection> {
     let audio = |(_, media): &(usize, &Media)| media.kind.eq_ignore_ascii_case("audio");
@@ -132,7 +135,7 @@ fn choose<'a, P>(
     let mut first_reason = NO_AUDIO;
     lines.sort_by_key(|(_, media)| Profile::of(media) != Some(Profile::Secure));
     for (line, media) in lines {
-        match negotiate(media, ours, &protect) {
+        match negotiate(media, ours, preference, &protect) {
             Ok((negotiated, protection)) => return Ok(Usable { line, negotiated, protection }),
             Err(reason) if Some(line) == first => first_reason = reason,
             Err(_) => {}
@@ -144,14 +147,16 @@ fn choose<'a, P>(
 fn negotiate<'a, P>(
     media: &'a Media,
     ours: &LocalMedia,
+    preference: Option<Codecs>,
     protect: impl Fn(&'a Media) -> Result<P, Rejection>,
 ) -> Result<(Negotiated, P), Rejection> {
     if media.port == 0 {
         return Err(NO_AUDIO);
     }
     let protection = protect(media)?;
-    let receive: Vec<(u8, Codec)> = codecs(media).collect();
-    let &(payload, codec) = receive.first().ok_or(NO_CODEC)?;
+    let receive: Vec<(u8, Codec)> = codecs(media).filter(|(_, codec)| ours.codecs.contains(*codec)).collect();
+    let preferred = receive.iter().min_by_key(|(_, codec)| preference.and_then(|codecs| codecs.rank(*codec)));
+    let &(payload, codec) = preferred.ok_or_else(|| no_codec(ours.codecs))?;
     let events: Vec<u8> = events(media).collect();
     let address = address(media, ours)?;
     let peer = address.map(|address| peer(media, address));
@@ -167,7 +172,7 @@ fn negotiate<'a, P>(
         event_payload: events.first().copied(),
         receive,
         events,
-        ptime: ptime(media),
+        ptime: ptime(media, ours.ptime),
         peer,
         direction,
         srtp: None,
@@ -184,10 +189,21 @@ fn event_parameters(media: &Media, negotiated: &Negotiated) -> &'static str {
     if offers_flash { "0-16" } else { "0-15" }
 }
 
-fn ptime(media: &Media) -> Duration {
-    let wanted = media.ptime_ms.filter(|ms| (10..=60).contains(ms)).unwrap_or(20);
-    let longest = media.maxptime_ms.filter(|ms| *ms >= 10).unwrap_or(60);
-    Duration::from_millis(wanted.min(longest).into())
+/// What the peer asks for, as far as it can be sent; else this side's own time. It never exceeds what the peer takes.
+fn ptime(media: &Media, ours: Duration) -> Duration {
+    let milliseconds = |ms: u32| Duration::from_millis(ms.into());
+    let wanted = media.ptime_ms.filter(|ms| (10..=60).contains(ms)).map_or(ours, milliseconds);
+    let longest = media.maxptime_ms.filter(|ms| *ms >= 10).map_or(wanted, milliseconds);
+    wanted.min(longest)
+}
+
+fn no_codec(usable: Codecs) -> Rejection {
+    let text = match (usable.contains(Codec::Alaw), usable.contains(Codec::Ulaw)) {
+        (true, false) => "PCMA at 8000 Hz is not offered",
+        (false, true) => "PCMU at 8000 Hz is not offered",
+        (true, true) | (false, false) => "neither PCMA nor PCMU at 8000 Hz is offered",
+    };
+    Rejection::NotAcceptable { warning: 305, text }
 }
 
 /// The peer's address; `None` for an address of zeros, which is a hold.
@@ -242,8 +258,6 @@ pub(super) fn following(rtp: SocketAddr) -> SocketAddr {
 
 // The codes are those of RFC 3261 §20.43.
 const NO_AUDIO: Rejection = Rejection::NotAcceptable { warning: 304, text: "no audio stream is offered" };
-const NO_CODEC: Rejection =
-    Rejection::NotAcceptable { warning: 305, text: "neither PCMA nor PCMU at 8000 Hz is offered" };
 const OTHER_NETWORK: Rejection = Rejection::NotAcceptable { warning: 300, text: "only network type IN is supported" };
 const OTHER_TYPE: Rejection =
     Rejection::NotAcceptable { warning: 301, text: "only address types IP4 and IP6 are supported" };

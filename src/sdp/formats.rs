@@ -8,12 +8,8 @@ pub(super) fn codecs(media: &Media) -> impl Iterator<Item = (u8, Codec)> {
     numbers(media).filter_map(|number| {
         let codec = match media.maps.iter().find(|map| map.payload == number) {
             Some(map) if map.clock != 8000 || map.channels != 1 => None,
-            Some(map) if map.encoding.eq_ignore_ascii_case("PCMA") => Some(Codec::Alaw),
-            Some(map) if map.encoding.eq_ignore_ascii_case("PCMU") => Some(Codec::Ulaw),
-            Some(_) => None,
-            None if number == 8 => Some(Codec::Alaw),
-            None if number == 0 => Some(Codec::Ulaw),
-            None => None,
+            Some(map) => Codec::named(&map.encoding),
+            None => Codec::ALL.into_iter().find(|codec| codec.static_payload() == number),
         };
         codec.map(|codec| (number, codec))
     })

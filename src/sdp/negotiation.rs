@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::SrtpKeys;
-use base::Codec;
+use base::{Codec, Codecs};
 
 /// The media addresses of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct RemoteMedia {
     pub learn: bool,
 }
 
-/// The local media address and the `o=` line of a session description.
+/// The local media address, the `o=` line of a session description, and what this side prefers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalMedia {
     /// The address of the `c=` and `o=` lines.
@@ -33,6 +33,15 @@ pub struct LocalMedia {
     pub session_id: u64,
     /// The version of the `o=` line, incremented with each changed description (RFC 3264 §8).
     pub version: u64,
+    /// The codecs that may be used. An answer takes the preferred one of the offer; a subset refuses the others.
+    pub codecs: Codecs,
+    /// The time of one packet that this side announces, 10 to 60 ms; it holds where the peer names none.
+    pub ptime: Duration,
+}
+
+impl LocalMedia {
+    /// The time of one packet where nothing else is set (RFC 3551 §4.2).
+    pub const PTIME: Duration = Duration::from_millis(20);
 }
 
 /// A stream's direction as the peer described it (RFC 3264 §5.1).

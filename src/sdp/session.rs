@@ -119,6 +119,8 @@ mod tests {
         rtcp_port: 20001,
         session_id: 77,
         version: 5,
+        codecs: base::Codecs::ALL,
+        ptime: LocalMedia::PTIME,
     };
 
     fn of_peer(version: u64, lines: &str) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! Unusual offers, and the answer to each.
 
+mod preferences;
 mod security;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use base::Codec;
+use base::{Codec, Codecs};
 
 const OURS: LocalMedia = LocalMedia {
     address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 10)),
@@ -17,6 +18,8 @@ const OURS: LocalMedia = LocalMedia {
     rtcp_port: 20001,
     session_id: 77,
     version: 1,
+    codecs: Codecs::ALL,
+    ptime: LocalMedia::PTIME,
 };
 const HEAD: &str = "v=0\r\no=a 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n";
 
@@ -72,12 +75,13 @@ fn a_plain_offer_gets_a_complete_answer() {
 }
 
 #[test]
-fn the_offers_order_decides_the_codec_and_its_numbers_are_kept() {
+fn the_preferred_codec_of_the_offer_is_taken_and_its_numbers_are_kept() {
     for (lines, codec, payload, event) in [
-        ("m=audio 4000 RTP/AVP 0 8", Codec::Ulaw, 0, None),
+        ("m=audio 4000 RTP/AVP 0 8", Codec::Alaw, 8, None),
         ("m=audio 4000 RTP/AVP 8 0", Codec::Alaw, 8, None),
+        ("m=audio 4000 RTP/AVP 0 97 8|a=rtpmap:97 PCMA/8000", Codec::Alaw, 97, None),
         ("m=audio 4000 RTP/AVP 18 4 0", Codec::Ulaw, 0, None),
-        ("m=audio 4000 RTP/AVP 97 8|a=rtpmap:97 pcmu/8000/1", Codec::Ulaw, 97, None),
+        ("m=audio 4000 RTP/AVP 97 18|a=rtpmap:97 pcmu/8000/1", Codec::Ulaw, 97, None),
         ("m=audio 4000 RTP/AVP 8 0|a=rtpmap:8 G729/8000", Codec::Ulaw, 0, None),
         ("m=audio 4000 RTP/AVP 96 8|a=rtpmap:96 PCMA/16000", Codec::Alaw, 8, None),
         ("m=audio 4000 RTP/AVP 96 8|a=rtpmap:96 PCMU/8000/2", Codec::Alaw, 8, None),
@@ -335,8 +339,14 @@ fn input_that_is_no_description_is_malformed() {
 fn our_own_offer_is_accepted_as_the_answer_says() {
     let ours = offer(&OURS);
     assert!(String::from_utf8_lossy(&ours).contains("m=audio 20000 RTP/AVP 8 0 101\r\n"));
-    let theirs =
-        LocalMedia { address: [192, 0, 2, 1].into(), rtp_port: 4000, rtcp_port: 4001, session_id: 1, version: 1 };
+    let theirs = LocalMedia {
+        address: [192, 0, 2, 1].into(),
+        rtp_port: 4000,
+        rtcp_port: 4001,
+        session_id: 1,
+        version: 1,
+        ..OURS
+    };
     let (_, reply) = answer(&ours, &theirs).expect("usable");
     let negotiated = accept(&reply, &OURS).expect("usable");
     assert_eq!((negotiated.codec, negotiated.event_payload), (Codec::Alaw, Some(101)));

@@ -18,7 +18,7 @@ pub(super) struct Chosen<'a> {
     pub crypto: Option<&'a Crypto>,
 }
 
-/// The local offer in the 200 to an INVITE without one: both laws, telephone-event, 20 ms.
+/// The local offer in the 200 to an INVITE without one: the codecs in the order of preference, telephone-event, ptime.
 pub fn offer(ours: &LocalMedia) -> Vec<u8> {
     write_offer(ours, None, &[], ("RTP/AVP", &[])).into_bytes()
 }
@@ -35,7 +35,8 @@ pub(super) fn write_offer(
     let mut text = session(ours);
     let Some(last) = last else {
         let (protocol, crypto) = first;
-        let line = Offered { kind: "audio", protocol, alaw: 8, ulaw: 0, event: 101, mux: false, crypto };
+        let numbers: Vec<_> = ours.codecs.iter().map(|codec| (codec.static_payload(), codec)).collect();
+        let line = Offered { kind: "audio", protocol, codecs: &numbers, event: 101, mux: false, crypto };
         offered(&mut text, &line, ours);
         return text;
     };
@@ -44,12 +45,13 @@ pub(super) fn write_offer(
             declined(&mut text, media);
             continue;
         }
-        let law = |law, usual| codecs(media).find(|(_, codec)| *codec == law).map_or(usual, |(number, _)| number);
-        let (alaw, ulaw) = (law(Codec::Alaw, 8), law(Codec::Ulaw, 0));
-        let free = |number: &u8| ![alaw, ulaw].contains(number) && !taken.contains(number);
+        let used = |codec: Codec| codecs(media).find(|(_, known)| *known == codec).map(|(number, _)| number);
+        let number = |codec: Codec| (used(codec).unwrap_or_else(|| codec.static_payload()), codec);
+        let numbers: Vec<_> = ours.codecs.iter().map(number).collect();
+        let free = |number: &u8| !numbers.iter().any(|(used, _)| used == number) && !taken.contains(number);
         let event = events(media).next().or_else(|| std::iter::once(101).chain(96..=127).find(free)).unwrap_or(101);
         let (kind, protocol, mux) = (&*media.kind, &*media.protocol, media.rtcp_mux);
-        offered(&mut text, &Offered { kind, protocol, alaw, ulaw, event, mux, crypto: &media.crypto }, ours);
+        offered(&mut text, &Offered { kind, protocol, codecs: &numbers, event, mux, crypto: &media.crypto }, ours);
     }
     text
 }
@@ -58,19 +60,24 @@ pub(super) fn write_offer(
 struct Offered<'a> {
     kind: &'a str,
     protocol: &'a str,
-    alaw: u8,
-    ulaw: u8,
+    codecs: &'a [(u8, Codec)],
     event: u8,
     mux: bool,
     crypto: &'a [Crypto],
 }
 
 fn offered(text: &mut String, line: &Offered<'_>, ours: &LocalMedia) {
-    let Offered { kind, protocol, alaw, ulaw, event, mux, crypto } = line;
-    let _ = write!(text, "m={kind} {} {protocol} {alaw} {ulaw} {event}\r\n", ours.rtp_port);
-    let _ = write!(text, "a=rtpmap:{alaw} PCMA/8000\r\na=rtpmap:{ulaw} PCMU/8000\r\n");
+    let Offered { kind, protocol, codecs, event, mux, crypto } = line;
+    let _ = write!(text, "m={kind} {} {protocol}", ours.rtp_port);
+    for (number, _) in *codecs {
+        let _ = write!(text, " {number}");
+    }
+    let _ = write!(text, " {event}\r\n");
+    for (number, codec) in *codecs {
+        let _ = write!(text, "a=rtpmap:{number} {}/8000\r\n", codec.name());
+    }
     let _ = write!(text, "a=rtpmap:{event} telephone-event/8000\r\na=fmtp:{event} 0-15\r\n");
-    text.push_str("a=ptime:20\r\na=maxptime:60\r\n");
+    let _ = write!(text, "a=ptime:{}\r\na=maxptime:60\r\n", ours.ptime.as_millis());
     if *mux {
         text.push_str("a=rtcp-mux\r\n");
     }
@@ -106,15 +113,11 @@ fn session(ours: &LocalMedia) -> String {
 
 fn accepted(text: &mut String, media: &Media, chosen: &Chosen<'_>, ours: &LocalMedia) {
     let Negotiated { codec, payload, event_payload, ptime, peer, direction, .. } = chosen.negotiated;
-    let name = match codec {
-        Codec::Alaw => "PCMA",
-        Codec::Ulaw => "PCMU",
-    };
     let _ = write!(text, "m={} {} {} {payload}", media.kind, ours.rtp_port, media.protocol);
     if let Some(event) = event_payload {
         let _ = write!(text, " {event}");
     }
-    let _ = write!(text, "\r\na=rtpmap:{payload} {name}/8000\r\n");
+    let _ = write!(text, "\r\na=rtpmap:{payload} {}/8000\r\n", codec.name());
     if let Some(event) = event_payload {
         let parameters = chosen.event_parameters;
         let _ = write!(text, "a=rtpmap:{event} telephone-event/8000\r\na=fmtp:{event} {parameters}\r\n");

@@ -27,9 +27,9 @@ pub enum Shed {
 }
 
 impl Dispatcher {
-    /// What to do with a datagram. `retry_after` is the mean of the 503's Retry-After; each call gets another value, so that
-    /// the callers do not come back together.
-    pub fn shed(&self, datagram: &[u8], arrival: &Arrival, retry_after: Duration) -> Shed {
+    /// What to do with a datagram. `least` is the least Retry-After of the 503; each call gets another value, so that the
+    /// callers do not come back together.
+    pub fn shed(&self, datagram: &[u8], arrival: &Arrival, least: Duration) -> Shed {
         if datagram.starts_with(b"ACK ") {
             let ours = datagram.windows(TAG.len()).any(|window| window == TAG.as_bytes());
             return if ours && self.acknowledges(datagram) { Shed::Done } else { Shed::Other };
@@ -37,7 +37,7 @@ impl Dispatcher {
         if !datagram.starts_with(b"INVITE ") {
             return Shed::Other;
         }
-        self.turn_away(datagram, arrival, retry_after).map_or(Shed::Other, |(key, reply)| Shed::Call(key, reply))
+        self.turn_away(datagram, arrival, least).map_or(Shed::Other, |(key, reply)| Shed::Call(key, reply))
     }
 
     fn acknowledges(&self, datagram: &[u8]) -> bool {
@@ -47,7 +47,7 @@ impl Dispatcher {
         to.is_some_and(|to| to.tag().is_some_and(|tag| tag.starts_with(TAG)))
     }
 
-    fn turn_away(&self, datagram: &[u8], arrival: &Arrival, retry_after: Duration) -> Option<(LegKey, Outgoing)> {
+    fn turn_away(&self, datagram: &[u8], arrival: &Arrival, least: Duration) -> Option<(LegKey, Outgoing)> {
         let (end, _) = head_end(datagram, 0)?;
         let head = Head::read(&datagram[..end]);
         if head.fault.is_some() {
@@ -65,7 +65,7 @@ impl Dispatcher {
         (self.seed(), call_id, &via.branch).hash(&mut hasher);
         let hash = hasher.finish();
         let tag = format!("{TAG}{hash:016x}");
-        let seconds = spread(retry_after, hash).to_string();
+        let seconds = spread(least, hash).as_secs().to_string();
         let reply = Response::new(&head, Some(&via), arrival, 503, grammar::reason(503), &tag)
             .header("Retry-After", &seconds)
             .done();
@@ -74,10 +74,11 @@ impl Dispatcher {
     }
 }
 
-/// Whole seconds from half of `mean` to one and a half of it, by a hash; 1 at least.
-pub(super) fn spread(mean: Duration, hash: u64) -> u64 {
-    let mean = mean.as_secs().max(1);
-    (mean / 2 + hash % (mean + 1)).max(1)
+/// The Retry-After of one call, by a hash of what names it: whole seconds from `least` to twice as long. The same call gets
+/// the same with each retransmission, and callers who were refused together do not come back together.
+pub fn spread(least: Duration, hash: u64) -> Duration {
+    let least = least.as_secs().max(1);
+    Duration::from_secs(least + hash % (least + 1))
 }
 
 /// What the To tags of these 503s begin with; no tag of a call or of another response does.
@@ -92,7 +93,7 @@ mod tests {
     use crate::message::{Message, parse_datagram};
     use crate::test_peer::arrival;
 
-    const MEAN: Duration = Duration::from_secs(10);
+    const LEAST: Duration = Duration::from_secs(10);
 
     fn invite() -> String {
         "INVITE sip:96110110@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5070;branch=z9hG4bK1;rport\r\n\
@@ -102,7 +103,7 @@ mod tests {
     }
 
     fn shed(text: &str) -> Shed {
-        Dispatcher::new(7).shed(text.as_bytes(), &arrival(Transport::Udp), MEAN)
+        Dispatcher::new(7).shed(text.as_bytes(), &arrival(Transport::Udp), LEAST)
     }
 
     fn parsed(text: &str) -> Message {
@@ -145,9 +146,9 @@ mod tests {
 
     #[test]
     fn callers_are_asked_to_come_back_at_different_times() {
-        let seconds: std::collections::BTreeSet<u64> = (0..1_000).map(|hash| spread(MEAN, hash)).collect();
-        assert_eq!(seconds, (5..=15).collect());
-        assert_eq!(spread(Duration::ZERO, 0), 1);
+        let seconds: std::collections::BTreeSet<u64> = (0..1_000).map(|hash| spread(LEAST, hash).as_secs()).collect();
+        assert_eq!(seconds, (10..=20).collect());
+        assert_eq!(spread(Duration::ZERO, 0).as_secs(), 1);
     }
 
     proptest! {
@@ -155,7 +156,7 @@ mod tests {
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
             let with = |start: &[u8]| [start, &bytes].concat();
             for datagram in [with(b"INVITE sip:a@b SIP/2.0\r\n"), with(b"ACK sip:a@b SIP/2.0\r\nTo: <sip:a@b>;tag=shed-\r\n")] {
-                Dispatcher::new(7).shed(&datagram, &arrival(Transport::Udp), MEAN);
+                Dispatcher::new(7).shed(&datagram, &arrival(Transport::Udp), LEAST);
             }
         }
     }

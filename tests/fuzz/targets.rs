@@ -239,4 +239,6 @@ const OURS: LocalMedia = LocalMedia {
     rtcp_port: 20_001,
     session_id: 1,
     version: 1,
+    codecs: base::Codecs::ALL,
+    ptime: LocalMedia::PTIME,
 };

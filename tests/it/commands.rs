@@ -155,6 +155,25 @@ fn cases_are_loaded_and_looked_up_without_a_serving_node() {
 }
 
 #[test]
+fn a_look_up_without_a_replica_creates_nothing() {
+    let folder = Folder::new();
+    let looked = run(&folder, &["lookup", RECEIPT, "--tail", "123X"]);
+    assert_eq!(looked.status.code(), Some(1), "{}", err(&looked));
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0);
+}
+
+#[test]
+fn an_authority_of_a_trunk_that_cannot_be_read_is_an_error() {
+    let folder = Folder::new();
+    let broken = format!("trunk.local.ca_file={}", folder.file("ca.pem", "not PEM"));
+    for set in [broken.as_str(), "trunk.local.ca_file=/no/such/file"] {
+        let checked = run(&folder, &["check", "--set", set]);
+        assert_eq!(checked.status.code(), Some(64), "{}", err(&checked));
+        assert!(err(&checked).contains("trunk.local.ca_file"), "{}", err(&checked));
+    }
+}
+
+#[test]
 fn a_case_loaded_or_changed_while_serving_is_answered_at_once_by_telephone_and_kiosk() {
     let gateway = Gateway::start(&[]);
     let now = || jiff::Timestamp::now().to_string();

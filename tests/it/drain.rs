@@ -64,6 +64,20 @@ fn no_signal_but_kill_ends_a_call_at_once() {
 }
 
 #[test]
+fn a_drain_says_what_it_waits_for_when_it_begins_and_when_it_is_asked() {
+    let mut gateway = Gateway::start(&[]);
+    let mut phone = Phone::dial(gateway.udp);
+    gateway.drain();
+    let lines =
+        |text: &str| gateway.log().lines().filter(|line| line.contains(text) && line.contains("calls=1")).count();
+    assert_eq!(lines("draining: no new calls"), 1, "{}", gateway.log());
+    gateway.signal("HUP");
+    eventually(SOON, "it says what it waits for", || lines("still draining") == 1);
+    assert_eq!(phone.request("BYE", "", "").status, 200);
+    assert_eq!(gateway.wait(Duration::from_secs(10)), Some(0));
+}
+
+#[test]
 fn a_second_signal_hangs_up() {
     let mut gateway = Gateway::start(&["phone.drain_limit_s=600"]);
     let phone = Phone::dial(gateway.udp);

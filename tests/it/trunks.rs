@@ -1,11 +1,14 @@
 //! Trunks: limits, names in metrics, log and journal, and what `jindu trunk status` says.
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use base::Codec;
 use serde_json::Value;
 use support::gateway::{Gateway, jindu};
+use support::name_server::NameServer;
 use support::phone::{Dial, Phone};
+use support::sound::clip;
 use support::wait::eventually;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -55,14 +58,7 @@ fn a_peer_is_reachable_once_it_answers_options() {
     let (length, from) = peer.recv_from(&mut buffer).expect("an OPTIONS");
     let asked = String::from_utf8_lossy(&buffer[..length]).into_owned();
     assert!(asked.starts_with("OPTIONS "), "{asked}");
-    let kept = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];
-    let headers: String = asked
-        .lines()
-        .filter(|line| kept.iter().any(|name| line.starts_with(name)))
-        .map(|line| format!("{line}\r\n"))
-        .collect();
-    let answer = format!("SIP/2.0 200 OK\r\n{headers}Content-Length: 0\r\n\r\n");
-    peer.send_to(answer.as_bytes(), from).expect("loopback");
+    answer(&peer, from, &asked, "200 OK", "");
     eventually(SOON, "the peer is reachable", || {
         status(&gateway, &[])["trunks"][0]["peers"][0]["state"].as_str() == Some("reachable")
     });
@@ -74,6 +70,121 @@ fn without_a_node_the_settings_are_shown() {
     let output = jindu(folder.path()).args(["trunk", "status"]).output().expect("the program can be run");
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("local"));
+}
+
+/// Answers a request with this status and these headers.
+fn answer(socket: &UdpSocket, from: SocketAddr, request: &str, status: &str, headers: &str) {
+    let kept = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];
+    let lines = request.lines().filter(|line| kept.iter().any(|name| line.starts_with(name)));
+    let kept: String = lines.map(|line| format!("{line}\r\n")).collect();
+    let answer = format!("SIP/2.0 {status}\r\n{kept}{headers}Content-Length: 0\r\n\r\n");
+    socket.send_to(answer.as_bytes(), from).expect("loopback");
+}
+
+/// An offer of these payload types, without a packet time.
+fn offer(formats: &str) -> String {
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio PORT RTP/AVP {formats}\r\n"
+    )
+}
+
+#[test]
+fn each_trunk_has_its_codecs_and_packet_time() {
+    let gateway = Gateway::start(&[
+        "phone.ptime_ms=40",
+        "trunk.local.codecs=PCMU",
+        "trunk.other.addresses=127.0.0.2",
+        "trunk.other.codecs=pcma,pcmu",
+        "trunk.other.ptime_ms=30",
+    ]);
+    let both = offer("8 0");
+    let mut phone = Phone::new(gateway.udp);
+    let answer = phone.invite(&Dial { codec: 0, sdp: Some(&both), ..Dial::default() });
+    assert!(answer.text.contains(" RTP/AVP 0\r\n") && answer.text.contains("a=ptime:40\r\n"), "{}", answer.text);
+    phone.ack();
+    phone.begin_media(&answer);
+    assert!(phone.hears(&clip("zh", "prompt.welcome", Codec::Ulaw), SOON), "the greeting in the trunk's codec");
+    let again = phone.reinvite("sendrecv");
+    assert!(again.text.contains("a=ptime:20\r\n"), "the caller's own packet time: {}", again.text);
+    phone.hang_up();
+
+    let refused = Phone::new(gateway.udp).invite(&Dial { sdp: Some(&offer("8")), ..Dial::default() });
+    assert_eq!(refused.status, 488, "{}", refused.text);
+    assert!(refused.header("Warning").is_some_and(|warning| warning.starts_with("305 ")), "{}", refused.text);
+
+    let other = Phone::new_at(gateway.udp, "127.0.0.2").invite(&Dial { sdp: Some(&offer("0 8")), ..Dial::default() });
+    assert!(other.text.contains(" RTP/AVP 8\r\n") && other.text.contains("a=ptime:30\r\n"), "{}", other.text);
+
+    for (address, formats, ptime) in [("127.0.0.1", "0 101", "40"), ("127.0.0.2", "8 0 101", "30")] {
+        let mut phone = Phone::new_at(gateway.udp, address);
+        let offered = phone.invite(&Dial { sdp: Some(""), ..Dial::default() });
+        assert!(offered.text.contains(&format!(" RTP/AVP {formats}\r\n")), "{}", offered.text);
+        assert!(offered.text.contains(&format!("a=ptime:{ptime}\r\n")), "{}", offered.text);
+        phone.send("ACK", "a", "Content-Type: application/sdp\r\n", &offer("0").replace("PORT", "40000"));
+        phone.hang_up();
+    }
+}
+
+#[test]
+fn a_host_in_addresses_lets_its_addresses_in_and_a_registrar_none() {
+    let server = NameServer::start();
+    server.host("sbc.carrier.test", "127.0.0.2").host("reg.carrier.test", "127.0.0.4");
+    let folder = support::folder::Folder::new();
+    let password = format!("trunk.carrier.register.password_file={}", folder.file("password", "secret\n"));
+    let gateway = Gateway::start(&[
+        &format!("phone.dns={}", server.address),
+        "trunk.local.addresses=127.0.0.1",
+        "trunk.carrier.addresses=sbc.carrier.test",
+        "trunk.carrier.register.registrar=sip:reg.carrier.test",
+        "trunk.carrier.register.user=1001",
+        "trunk.carrier.register.realm=carrier",
+        &password,
+    ]);
+    eventually(SOON, "DNS is asked", || {
+        status(&gateway, &[])["trunks"][1]["addresses"].to_string().contains("127.0.0.2")
+    });
+    assert_eq!(Phone::new_at(gateway.udp, "127.0.0.2").options().status, 200);
+    let strangers = || gateway.metric("jindu_sip_dropped_total{reason=\"stranger\"}");
+    for (n, address) in (1u8..).zip(["127.0.0.3", "127.0.0.4"]) {
+        Phone::new_at(gateway.udp, address).send("OPTIONS", "o", "", "");
+        eventually(SOON, "a stranger gets no answer", || strangers() >= f64::from(n));
+    }
+    server.answers(false);
+    assert_eq!(Phone::new_at(gateway.udp, "127.0.0.2").options().status, 200, "the last known address stays");
+}
+
+#[test]
+fn a_registrar_is_located_by_srv_and_its_next_server_takes_over() {
+    let server = NameServer::start();
+    let sockets = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").expect("a port"));
+    for (socket, priority) in sockets.iter().zip([10, 20]) {
+        socket.set_read_timeout(Some(SOON)).expect("a limit");
+        let port = socket.local_addr().expect("bound").port();
+        server.service("_sip._udp.carrier.test", (priority, 0), "edge.carrier.test", port);
+    }
+    server.host("edge.carrier.test", "127.0.0.1");
+    let folder = support::folder::Folder::new();
+    let password = format!("trunk.carrier.register.password_file={}", folder.file("password", "secret\n"));
+    let gateway = Gateway::start(&[
+        &format!("phone.dns={}", server.address),
+        "trunk.carrier.addresses=127.0.0.1",
+        "trunk.carrier.register.registrar=sip:carrier.test",
+        "trunk.carrier.register.user=1001",
+        "trunk.carrier.register.realm=carrier",
+        &password,
+    ]);
+    let mut buffer = [0; 4096];
+    let mut request = |socket: &UdpSocket| {
+        let (length, from) = socket.recv_from(&mut buffer).expect("a REGISTER");
+        (String::from_utf8_lossy(&buffer[..length]).into_owned(), from)
+    };
+    let (first, from) = request(&sockets[0]);
+    assert!(first.starts_with("REGISTER sip:carrier.test "), "{first}");
+    answer(&sockets[0], from, &first, "503 Service Unavailable", "");
+    let (second, from) = request(&sockets[1]);
+    let contact = second.lines().find(|line| line.starts_with("Contact:")).expect("a Contact");
+    answer(&sockets[1], from, &second, "200 OK", &format!("{contact};expires=600\r\n"));
+    eventually(SOON, "registered", || gateway.metric("jindu_trunk_registered{trunk=\"carrier\"}") == 1.0);
 }
 
 /// An offer of sound at an address.

@@ -144,6 +144,24 @@ fn openssl_is_answered_over_tls_and_a_client_without_a_certificate_is_not_where_
 }
 
 #[test]
+fn a_trunk_trusts_its_own_authority_alone() {
+    let world = World::new();
+    let (ca, carrier) = (world.authority.certificate(), Authority::new(&world.folder.join("carrier")));
+    let own = |trunk: &str| format!("trunk.{trunk}.ca_file={}", carrier.certificate().display());
+    let mutual = world.start(&[format!("phone.tls.client_ca={}", ca.display()), own("local")]);
+    let (theirs, ours) =
+        (carrier.certify("sbc", "DNS:sbc.test", 10), world.authority.certify("client", "DNS:sbc.test", 10));
+    assert!(ask(tls_of(&mutual), &ca, Some((theirs.certificate, theirs.key))).starts_with("SIP/2.0 200"));
+    assert!(!ask(tls_of(&mutual), &ca, Some((ours.certificate, ours.key))).contains("SIP/2.0"));
+
+    let registrar = Registrar::start(&carrier.certify("registrar", "DNS:reg.carrier.test", 10), "MD5");
+    let mut set = world.register(&[over_tls(&registrar)], PASSWORD);
+    set.extend([own("carrier"), "trunk.carrier.tls_name=reg.carrier.test".to_owned()]);
+    let _gateway = world.start(&set);
+    registrar.await_binding(true);
+}
+
+#[test]
 fn silent_and_slow_handshakes_are_closed_and_others_served_meanwhile() {
     let world = World::new();
     let gateway = world.start(&[]);

@@ -8,6 +8,7 @@ pub mod corpus;
 pub mod folder;
 pub mod gateway;
 mod media;
+pub mod name_server;
 pub mod node;
 pub mod phone;
 pub mod ports;

@@ -1,6 +1,6 @@
 //! A telephone over real sockets: dials, presses keys, keeps every octet that it hears.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -69,8 +69,14 @@ static CALLS: AtomicU32 = AtomicU32::new(0);
 impl Phone {
     /// A telephone that has not dialled yet.
     pub fn new(server: SocketAddr) -> Phone {
+        Phone::new_at(server, if server.is_ipv6() { "::1" } else { "127.0.0.1" })
+    }
+
+    /// The same with SIP from this address of the loopback; its sound comes from the usual one.
+    pub fn new_at(server: SocketAddr, address: &str) -> Phone {
         let local = if server.is_ipv6() { "[::1]:0" } else { "127.0.0.1:0" };
-        let sip = UdpSocket::bind(local).expect("a free port");
+        let sip: IpAddr = address.parse().expect("an address");
+        let sip = UdpSocket::bind((sip, 0)).expect("a free port");
         sip.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit");
         let rtp = UdpSocket::bind(local).expect("a free port");
         let rtp_port = rtp.local_addr().expect("bound").port();

@@ -61,11 +61,11 @@ fn unreadable_files(settings: &Settings) -> Vec<String> {
 
 /// Reads the files of TLS, and prints when the node's certificate expires soon.
 fn check_tls(settings: &Settings) -> Result<(), String> {
-    let files = &settings.phone.tls;
-    if *files == PhoneTls::default() {
+    let (files, trunks) = (&settings.phone.tls, &settings.phone.trunks);
+    if *files == PhoneTls::default() && trunks.iter().all(|trunk| trunk.ca_file.is_none()) {
         return Ok(());
     }
-    let expires = TlsContext::load(files).map_err(|error| error.to_string())?.expires();
+    let expires = TlsContext::load(files, trunks).map_err(|error| error.to_string())?.expires();
     let left = expires.map(|expires| expires.duration_since(SystemTime::now()).unwrap_or_default());
     if let Some(left) = left.filter(|left| *left < EXPIRY_ALARM) {
         println!("phone.tls.certificate expires in {} days: renew it [tls.expiry]", left.as_secs() / 86_400);

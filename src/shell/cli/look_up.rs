@@ -25,7 +25,9 @@ pub(crate) fn look_up(settings: &Settings, wording: &Wording, number: &str, tail
         Ok(factor) => factor,
         Err(error) => return wrong(&[error.to_string()]),
     };
-    done(keys(settings).and_then(|keys| {
+    // Nothing is created in a folder without a copy, not even its secret.
+    let found = Replica::require(&settings.data.folder).map_err(|error| error.to_string());
+    done(found.and_then(|()| keys(settings)).and_then(|keys| {
         let replica = Replica::open(&settings.data.folder, &settings.replica, keys, Role::Read);
         let replica = replica.map_err(|error| error.to_string())?;
         let proof = factor.map_or(Proof::Paper, Proof::Factor);

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -132,25 +132,9 @@ impl Batch {
     /// One of the datagrams of the last [`Batch::receive`]; none if it was longer than any RTP packet.
     pub(crate) fn datagram(&self, n: usize) -> Option<(&[u8], SocketAddr)> {
         let length = self.lengths[n]?;
-        Some((&self.octets[n][..length], address(&self.names[n])?))
-    }
-}
-
-fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
-    match libc::c_int::from(name.ss_family) {
-        libc::AF_INET => {
-            // SAFETY: the family says that it is a sockaddr_in, which is no larger than the storage and no stricter aligned.
-            let v4 = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in>() };
-            let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
-            Some(SocketAddr::new(ip.into(), u16::from_be(v4.sin_port)))
-        }
-        libc::AF_INET6 => {
-            // SAFETY: as above for sockaddr_in6.
-            let v6 = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in6>() };
-            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
-            Some(SocketAddr::new(ip.into(), u16::from_be(v6.sin6_port)))
-        }
-        _other_family => None,
+        let source = os::datagrams::address(&self.names[n])?;
+        // Without the scope of a link-local address, which no session description has.
+        Some((&self.octets[n][..length], SocketAddr::new(source.ip(), source.port())))
     }
 }
 

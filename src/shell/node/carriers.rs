@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use config::Settings;
+use config::{Register, Settings};
 use inquiry::Keys;
 use metrics::{Collect, Page};
 use phone::{DeskRegistrar, Registrations, TransportLayer, public_address};
@@ -32,8 +32,8 @@ impl Carriers {
         tls: Option<Arc<TlsContext>>,
         accounts: Option<Arc<Accounts>>,
     ) -> Result<Carriers, Fault> {
-        let trunks = settings.phone.trunks.iter();
-        let registered = trunks.filter_map(|trunk| Some((trunk.name.as_str(), trunk.register.as_ref()?)));
+        let trunks = settings.phone.trunks.iter().enumerate();
+        let registered = trunks.filter_map(|(n, trunk)| Some((n, trunk.name.as_str(), trunk.register.as_ref()?)));
         let registrations = Registrations::new(registered, &listeners(settings, transport), |trunk| {
             let half = |kind| keys.client(kind, trunk).to_be_bytes();
             let mut octets = [0; 16];
@@ -92,7 +92,7 @@ impl Collect for Carriers {
 
 /// Reads the files of TLS. A node without any setting of TLS needs no authorities, and then connects to nobody by TLS.
 pub(crate) fn load_tls(settings: &Settings) -> Result<Option<Arc<TlsContext>>, Fault> {
-    match TlsContext::load(&settings.phone.tls) {
+    match TlsContext::load(&settings.phone.tls, &settings.phone.trunks) {
         Ok(context) => Ok(Some(Arc::new(context))),
         Err(TlsError::NoAuthorities(_)) if !registers_over_tls(settings) => Ok(None),
         Err(error) => Err(error.to_string()),
@@ -100,8 +100,7 @@ pub(crate) fn load_tls(settings: &Settings) -> Result<Option<Arc<TlsContext>>, F
 }
 
 fn registers_over_tls(settings: &Settings) -> bool {
-    let uris = settings.phone.trunks.iter().filter_map(|trunk| trunk.register.as_ref()).flat_map(|r| &r.registrars);
-    uris.into_iter().any(|uri| uri.starts_with("sips:") || uri.to_ascii_lowercase().contains("transport=tls"))
+    settings.phone.trunks.iter().filter_map(|trunk| trunk.register.as_ref()).any(Register::uses_tls)
 }
 
 fn listeners(settings: &Settings, transport: &TransportLayer) -> Vec<Listener> {

@@ -33,7 +33,12 @@ pub(crate) async fn serve_and_drain(
             return Err(format!("the SIP transport failed: {error}"));
         }
     };
-    tracing::info!(signal, calls = registry.calls(), "draining: no new calls; a second signal ends at once");
+    tracing::info!(
+        signal,
+        calls = registry.calls(),
+        limit_s = settings.drain_limit.as_secs(),
+        "draining: no new calls; a second signal ends at once"
+    );
     tokio::select! {
         // The sockets stay open for a while, so that balancers see the 503 before connections are refused.
         _ = async { tokio::join!(registrations.drain(), registry.drain(), tokio::time::sleep(settings.drain_min)) } => {}
@@ -41,7 +46,7 @@ pub(crate) async fn serve_and_drain(
             tracing::warn!(calls = registry.calls(), "the drain limit is over");
             end_calls(registry, AFTER_LIMIT).await;
         }
-        () = second(&mut signals) => end_calls(registry, AFTER_SECOND_SIGNAL).await,
+        () = second(&mut signals, registry) => end_calls(registry, AFTER_SECOND_SIGNAL).await,
     }
     transport.abort();
     tracing::info!("stopped");
@@ -60,13 +65,17 @@ async fn end(signals: &mut Signals) -> &'static str {
 }
 
 /// Waits for a signal that ends a draining node. One that comes with the first is the same one, sent by a terminal and by
-/// the program that started the node; and a terminal that closes asks for no more than a drain.
-async fn second(signals: &mut Signals) {
+/// the program that started the node; and a terminal that closes asks for no more than a drain. HUP asks what is waited for.
+async fn second(signals: &mut Signals, registry: &Registry) {
     let first = tokio::time::Instant::now();
     loop {
         match signals.next().await {
             Asked::End(_) if first.elapsed() >= SAME_SIGNAL => return,
-            Asked::End(_) | Asked::HangUp | Asked::Reload => {}
+            Asked::End(_) => {}
+            Asked::HangUp | Asked::Reload => {
+                let (calls, ended) = (registry.calls(), registry.unanswered());
+                tracing::info!(calls, ended, "still draining: waits for calls in progress, and for answers to BYE");
+            }
         }
     }
 }

@@ -25,7 +25,8 @@ impl Sockets {
         let sip = TransportLayer::bind(&settings.phone.listen);
         let sip = sip.map_err(|error| bind_error("phone.listen", &error.to_string(), error.kind()))?;
         let tls = load_tls(settings)?;
-        Ok(Sockets { sip: sip.with_tls(tls.clone()), web: bind_web(settings)?, tls })
+        let sip = sip.with_name_servers(&settings.phone.dns).with_tls(tls.clone());
+        Ok(Sockets { sip, web: bind_web(settings)?, tls })
     }
 }
 

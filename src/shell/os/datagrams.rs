@@ -116,7 +116,8 @@ fn age(stamp: libc::timespec) -> Duration {
     if waited <= AGE_MAX { waited } else { Duration::ZERO }
 }
 
-fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
+/// The address that the kernel wrote; `None` for another family than IP.
+pub fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     match libc::c_int::from(name.ss_family) {
         libc::AF_INET => {
             // SAFETY: the family says that it is a sockaddr_in, which is no larger than the storage and no stricter aligned.

@@ -136,7 +136,7 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
         seed: clock::random_u64(),
         session_expires: trunk.session_expires,
         min_se: trunk.min_se,
-        peers: peers(&trunk),
+        peers: peers(shared, permit.place()),
     };
     let media = LocalMedia {
         address: trunk.media_address.filter(|media| media.is_ipv4() == address.is_ipv4()).unwrap_or(address),
@@ -144,6 +144,8 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
         rtcp_port: session.rtcp_port,
         session_id: clock::random_u64() >> 1,
         version: 1,
+        codecs: trunk.codecs,
+        ptime: trunk.ptime,
     };
     let source = arrival.source.ip().to_string();
     let setup = CallSetup {
@@ -155,7 +157,7 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
         media,
         policy: MediaPolicy { dtmf: trunk.dtmf, lead_in: trunk.lead_in, symmetric: trunk.symmetric, srtp: trunk.srtp },
         media_secret: clock::random_octets(),
-        media_addresses: media_addresses(shared, &trunk, arrival.local.port()),
+        media_addresses: media_addresses(shared, &permit, arrival.local.port()),
         transfer_targets: shared.transfer_targets(&trunk),
         limit: match registration.purpose() {
             Purpose::Studio => settings.studio_limit,
@@ -166,19 +168,22 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
     (setup, permit)
 }
 
-fn peers(trunk: &Arc<config::Trunk>) -> PeerAddresses {
-    let trunk = Arc::clone(trunk);
-    PeerAddresses::new(move |ip| trunk.contains(ip))
+fn peers(shared: &Shared, place: usize) -> PeerAddresses {
+    let trunks = Arc::clone(&shared.services.trunks);
+    PeerAddresses::new(move |ip| trunks.contains(place, ip))
 }
 
 /// Media goes to the trunk's own networks, never to a port of this node or of a system's service.
-fn media_addresses(shared: &Shared, trunk: &Arc<config::Trunk>, sip_port: u16) -> MediaAddresses {
-    let (trunk, media) = (Arc::clone(trunk), Arc::clone(&shared.services.media));
+fn media_addresses(shared: &Shared, permit: &Permit, sip_port: u16) -> MediaAddresses {
+    let (trunk, media) = (Arc::clone(permit.trunk()), Arc::clone(&shared.services.media));
+    let (trunks, place) = (Arc::clone(&shared.services.trunks), permit.place());
     MediaAddresses::new(move |address| {
         let ours = media.is_local(address.ip()) && address.port() == sip_port;
         if address.port() < PORT_MIN || ours || media.owns(address) {
             MediaAddress::Refused
-        } else if trunk.takes_media(address.ip()) || (trunk.is_loopback() && sockets::is_local_address(address.ip())) {
+        } else if trunks.takes_media(place, address.ip())
+            || (trunk.is_loopback() && sockets::is_local_address(address.ip()))
+        {
             MediaAddress::Allowed
         } else if trunk.symmetric {
             MediaAddress::Learn

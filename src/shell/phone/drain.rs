@@ -58,6 +58,10 @@ impl Drain {
         heard.map_or(now, |heard| (heard + QUIET).min(limit))
     }
 
+    pub(super) fn unsettled(&self) -> usize {
+        self.unsettled.load(Ordering::Relaxed)
+    }
+
     /// A call began, which must be settled.
     pub(super) fn owe(&self) {
         self.unsettled.fetch_add(1, Ordering::Relaxed);

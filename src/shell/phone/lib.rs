@@ -21,13 +21,14 @@ mod services;
 mod take_file;
 mod take_store;
 mod transport;
+mod trunk_hosts;
 mod trunk_status;
 mod trunks;
 mod user_agent;
 
 pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};
-pub use peer::{Peer, PeerState};
+pub use peer::{Peer, PeerAddress, PeerState};
 pub use recording_service::RecordingService;
 pub use registrar::DeskRegistrar;
 pub use registrations::Registrations;
@@ -38,5 +39,5 @@ pub use transport::{Backlog, Receiver, TransportLayer};
 pub use trunk_status::{
     PeerStatus, RegistrationReport, TrunkStatus, TrunksStatus, ask as trunk_status, listen as listen_trunk_status,
 };
-pub use trunks::{TrunkState, Trunks};
+pub use trunks::{HostAddresses, TrunkState, Trunks};
 pub use user_agent::UserAgent;

@@ -1,5 +1,6 @@
 //! A peer of a trunk, and what is known of it.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
@@ -10,8 +11,40 @@ use os::clock;
 /// A peer that is asked.
 pub struct Peer {
     /// Where its OPTIONS goes.
-    pub address: SocketAddr,
+    pub address: PeerAddress,
     state: Mutex<(PeerState, Option<Timestamp>)>,
+}
+
+/// Where a peer is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerAddress {
+    /// At this address.
+    Address(SocketAddr),
+    /// Where DNS says.
+    Host {
+        /// The host's name.
+        host: String,
+        /// The port, where the settings name one.
+        port: Option<u16>,
+    },
+}
+
+impl PeerAddress {
+    /// The peers of a trunk that can be asked.
+    pub(super) fn of(trunk: &config::Trunk) -> impl Iterator<Item = PeerAddress> {
+        let hosts = trunk.hosts.iter().map(|host| PeerAddress::Host { host: host.clone(), port: trunk.port });
+        trunk.peers().map(PeerAddress::Address).chain(hosts)
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PeerAddress::Address(address) => address.fmt(f),
+            PeerAddress::Host { host, port: Some(port) } => write!(f, "{host}:{port}"),
+            PeerAddress::Host { host, port: None } => f.write_str(host),
+        }
+    }
 }
 
 /// What is known of a peer.
@@ -49,7 +82,7 @@ impl PeerState {
 }
 
 impl Peer {
-    pub(super) fn new(address: SocketAddr) -> Peer {
+    pub(super) fn new(address: PeerAddress) -> Peer {
         Peer { address, state: Mutex::new((PeerState::Unknown, None)) }
     }
 
@@ -64,7 +97,7 @@ impl Peer {
             return;
         }
         *state = (new, Some(clock::timestamp()));
-        let peer = self.address;
+        let peer = &self.address;
         match new {
             PeerState::Unreachable | PeerState::Refusing => {
                 tracing::warn!(trunk, %peer, state = new.name(), "trunk_peer");

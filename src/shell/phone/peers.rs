@@ -18,7 +18,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use super::peer::PeerState;
+use super::peer::{PeerAddress, PeerState};
 use super::transport::Sender;
 use super::trunks::{Trunks, as_set};
 use os::clock;
@@ -70,7 +70,7 @@ impl Pings {
                     loop {
                         let trunk = &trunks.states()[n];
                         let peer = &trunk.peers[p];
-                        let status = pings.ask(trunk.settings.transport, peer.address).await;
+                        let status = pings.ask_peer(n, &trunk.settings, &peer.address).await;
                         peer.learn(&trunk.settings.name, PeerState::of(status));
                         sleep(every).await;
                     }
@@ -79,8 +79,32 @@ impl Pings {
         }
     }
 
+    /// The status of the final response of a peer of the trunk at a place. The servers of a host are asked one after the
+    /// other, until one answers.
+    async fn ask_peer(&self, place: usize, trunk: &config::Trunk, peer: &PeerAddress) -> Option<u16> {
+        let sender = self.sender.for_trunk(place);
+        let (host, port) = match peer {
+            PeerAddress::Address(address) => return self.ask(&sender, trunk.transport, *address).await,
+            PeerAddress::Host { host, port } => (host, *port),
+        };
+        let transport = self.transport(trunk.transport)?;
+        let located = sender.locate(host, port, transport).await.ok()?;
+        let (sender, only) = (sender.for_host(host), Some(as_set(transport)));
+        let mut last = None;
+        for server in located.targets {
+            let status = self.ask(&sender, only, server).await;
+            if status.is_some_and(|status| status != 503) {
+                return status;
+            }
+            // RFC 3263 §4.3: after 503 the next server is tried too.
+            sender.silent(server);
+            last = last.or(status);
+        }
+        last
+    }
+
     /// The status of the final response; none: there was none.
-    async fn ask(&self, only: Option<config::Transport>, peer: SocketAddr) -> Option<u16> {
+    async fn ask(&self, sender: &Sender, only: Option<config::Transport>, peer: SocketAddr) -> Option<u16> {
         let (transport, Listener { local, named, .. }) = self.listener(only, peer)?;
         let id = format!("{:016x}@jindu", clock::random_u64());
         let (asked, mut response) = oneshot::channel();
@@ -90,7 +114,7 @@ impl Pings {
         let mut status = None;
         for n in 0..sends {
             let to = Target::Address { transport, local, to: peer };
-            self.sender.send(Outgoing { bytes: bytes.clone(), to }, || {});
+            sender.send(Outgoing { bytes: bytes.clone(), to }, || {});
             let patience = if n + 1 == sends { LAST_PATIENCE } else { REPEAT_AFTER * (n + 1) };
             if let Ok(received) = timeout(patience, &mut response).await {
                 status = received.ok();
@@ -99,6 +123,15 @@ impl Pings {
         }
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         status
+    }
+
+    /// The transport of an OPTIONS to a host: UDP first.
+    fn transport(&self, only: Option<config::Transport>) -> Option<Transport> {
+        let has = |transport: &Transport| {
+            let set = as_set(*transport);
+            only.is_none_or(|only| only == set) && self.listeners.iter().any(|listener| listener.transport == set)
+        };
+        [Transport::Udp, Transport::Tcp, Transport::Tls].into_iter().find(has)
     }
 
     /// The listener that an OPTIONS leaves by: of the peer's IP version, UDP first.
@@ -151,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_state_keeps_its_time_until_it_changes() {
-        let peer = Peer::new(([192, 0, 2, 1], 5060).into());
+        let peer = Peer::new(PeerAddress::Address(([192, 0, 2, 1], 5060).into()));
         assert_eq!(peer.state(), (PeerState::Unknown, None));
         peer.learn("a", PeerState::Reachable);
         let first = peer.state();

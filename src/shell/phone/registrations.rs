@@ -19,10 +19,10 @@ use config::Register;
 use os::clock;
 use sip::digest::DigestClient;
 use sip::registration::{
-    Listener, RegistrarAddress, Registration, RegistrationInput, RegistrationOutput, RegistrationSettings,
-    RegistrationStatus,
+    Listener, RegistrarAddress, Registration, RegistrationError, RegistrationInput, RegistrationOutput,
+    RegistrationSettings, RegistrationStatus,
 };
-use sip::{Arrival, Message};
+use sip::{Arrival, Message, Target};
 
 /// All registrations of a node.
 #[derive(Default)]
@@ -34,6 +34,8 @@ pub struct Registrations {
 /// One registration.
 struct Registered {
     trunk: String,
+    /// The place of the trunk in the settings.
+    place: usize,
     machine: Mutex<Registration>,
     inbox: mpsc::Sender<RegistrationInput>,
     /// Taken by the task that serves it.
@@ -47,18 +49,18 @@ impl Registered {
 }
 
 impl Registrations {
-    /// The registrations of trunks by name, not yet begun. `instance` gives this node's own octets for a trunk, the same
+    /// The registrations of trunks by place and name, not yet begun. `instance` gives this node's own octets for a trunk, the same
     /// after a restart.
     ///
     /// # Errors
     /// A password cannot be read, or no listener can reach a registrar.
     pub fn new<'a>(
-        trunks: impl IntoIterator<Item = (&'a str, &'a Register)>,
+        trunks: impl IntoIterator<Item = (usize, &'a str, &'a Register)>,
         listeners: &[Listener],
         instance: impl Fn(&str) -> [u8; 16],
     ) -> Result<Registrations, String> {
         let mut registrations = Registrations::default();
-        for (trunk, register) in trunks {
+        for (place, trunk, register) in trunks {
             let settings = settings(trunk, register, listeners, instance(trunk))?;
             let password = password(trunk, &register.password_file)?;
             let digest = DigestClient::new(&register.user, &register.realm, &password, clock::random_u64());
@@ -66,7 +68,7 @@ impl Registrations {
             let (inbox, inputs) = mpsc::channel(INBOX_SIZE);
             registrations.by_call_id.insert(machine.call_id().to_owned(), registrations.all.len());
             let (machine, inputs) = (Mutex::new(machine), Mutex::new(Some(inputs)));
-            registrations.all.push(Arc::new(Registered { trunk: trunk.into(), machine, inbox, inputs }));
+            registrations.all.push(Arc::new(Registered { trunk: trunk.into(), place, machine, inbox, inputs }));
         }
         Ok(registrations)
     }
@@ -76,7 +78,8 @@ impl Registrations {
         for registered in &self.all {
             let inputs = registered.inputs.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(inputs) = inputs {
-                tokio::spawn(serve(Arc::clone(registered), inputs, sender.clone()));
+                let sender = sender.for_trunk(registered.place);
+                tokio::spawn(serve(Arc::clone(registered), inputs, sender));
             }
         }
     }
@@ -174,6 +177,8 @@ fn password(trunk: &str, path: &Path) -> Result<String, String> {
 
 /// Serves one registration until it is over.
 async fn serve(registered: Arc<Registered>, mut inputs: mpsc::Receiver<RegistrationInput>, sender: Sender) {
+    // The address of the host that is being asked.
+    let mut server = None;
     loop {
         let Some(deadline) = registered.machine().deadline() else { return };
         let input = tokio::select! {
@@ -182,15 +187,30 @@ async fn serve(registered: Arc<Registered>, mut inputs: mpsc::Receiver<Registrat
         };
         let outputs = registered.machine().handle_input(clock::now(), input);
         for output in outputs {
-            perform(&registered, output, &sender);
+            perform(&registered, output, &sender, &mut server).await;
         }
     }
 }
 
-fn perform(registered: &Registered, output: RegistrationOutput, sender: &Sender) {
+async fn perform(
+    registered: &Registered,
+    output: RegistrationOutput,
+    sender: &Sender,
+    server: &mut Option<SocketAddr>,
+) {
     let trunk = &registered.trunk;
     match output {
         RegistrationOutput::Send(outgoing) => {
+            let servers = sender.servers(&outgoing.to).await;
+            *server = match &outgoing.to {
+                Target::Same { peer, .. } => Some(*peer),
+                Target::Address { .. } | Target::Host { .. } => servers.first().copied(),
+            };
+            if !servers.is_empty() {
+                let count = RegistrationInput::Addresses(servers.len());
+                let nothing = registered.machine().handle_input(clock::now(), count);
+                debug_assert!(nothing.is_empty(), "a number causes nothing");
+            }
             let inbox = registered.inbox.clone();
             sender.send(outgoing, move || {
                 let _ = inbox.try_send(RegistrationInput::SendFailed);
@@ -200,6 +220,10 @@ fn perform(registered: &Registered, output: RegistrationOutput, sender: &Sender)
             tracing::info!(trunk, registrar, expires_s = expires.as_secs(), "registered");
         }
         RegistrationOutput::Failed { registrar, error, retry_in } => {
+            if let (Some(server), RegistrationError::Timeout | RegistrationError::Refused(503)) = (server.take(), error)
+            {
+                sender.silent(server);
+            }
             tracing::warn!(trunk, registrar, %error, retry_s = retry_in.as_secs(), "registration failed");
         }
         RegistrationOutput::Over => tracing::info!(trunk, "no longer registered"),

@@ -60,6 +60,11 @@ impl Registry {
         self.in_progress.load(Ordering::Relaxed)
     }
 
+    /// How many calls have ended whose last BYE is not answered: a drain waits for these too.
+    pub fn unanswered(&self) -> usize {
+        self.drain.unsettled().saturating_sub(self.calls())
+    }
+
     /// The lines in use, their number, and whether the node drains: what SIP, admission and health go by.
     pub fn capacity(&self) -> Capacity {
         Capacity { calls: self.calls(), calls_max: self.lines_max, draining: self.drain.has_begun() }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::peer::{Peer, PeerState};
 use super::registrations::Registrations;
-use super::trunks::Trunks;
+use super::trunks::{TrunkState, Trunks};
 use metrics::Label;
 use os::control::{self, ControlListener};
 use sip::registration::RegistrationStatus;
@@ -142,7 +142,7 @@ fn status(trunks: &Trunks) -> TrunksStatus {
         let settings = &state.settings;
         TrunkStatus {
             name: settings.name.clone(),
-            addresses: settings.networks.iter().map(ToString::to_string).collect(),
+            addresses: settings.networks.iter().map(ToString::to_string).chain(hosts(state)).collect(),
             transport: settings.transport.map(|transport| transport.name().to_owned()),
             calls: trunks.calls(n),
             calls_max: settings.calls_max,
@@ -154,6 +154,19 @@ fn status(trunks: &Trunks) -> TrunksStatus {
         }
     });
     TrunksStatus { serving_since: None, trunks: trunks.collect() }
+}
+
+/// The hosts of a trunk, each with its addresses once DNS has answered.
+fn hosts(state: &TrunkState) -> Vec<String> {
+    let known = state.hosts();
+    let host = |host: &String| match known.iter().find(|known| known.host == *host) {
+        Some(known) if !known.addresses.is_empty() => {
+            let addresses: Vec<String> = known.addresses.iter().map(ToString::to_string).collect();
+            format!("{host} ({})", addresses.join(", "))
+        }
+        Some(_) | None => host.clone(),
+    };
+    state.settings.hosts.iter().map(host).collect()
 }
 
 fn peer(peer: &Peer) -> PeerStatus {

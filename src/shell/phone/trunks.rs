@@ -9,9 +9,10 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
-use super::peer::Peer;
+use super::peer::{Peer, PeerAddress};
 use call::{Admission, AdmissionRules, NewCall, Place, Purpose, Rejection, TrunkRules};
 use config::Trunk;
 use inquiry::{Availability, CallOutcome};
@@ -27,6 +28,15 @@ pub struct Trunks {
     since: Timestamp,
 }
 
+/// A host of a trunk, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostAddresses {
+    /// Its name in the settings.
+    pub host: String,
+    /// Its addresses, by DNS; empty until DNS has answered.
+    pub addresses: Vec<IpAddr>,
+}
+
 /// What happens on one trunk.
 pub struct TrunkState {
     /// Its settings.
@@ -37,6 +47,8 @@ pub struct TrunkState {
     pub refused: Counters<Rejection>,
     /// The peers that are asked whether they are there.
     pub peers: Vec<Peer>,
+    /// The addresses of its hosts, by DNS.
+    hosts: ArcSwap<Vec<HostAddresses>>,
     /// Unix time in seconds; 0: there was no call.
     last_call: AtomicI64,
 }
@@ -48,7 +60,8 @@ impl Trunks {
             settings: Arc::clone(trunk),
             outcomes: Counters::default(),
             refused: Counters::default(),
-            peers: trunk.peers().filter(|_| trunk.ping.is_some()).map(Peer::new).collect(),
+            peers: if trunk.ping.is_some() { PeerAddress::of(trunk).map(Peer::new).collect() } else { Vec::new() },
+            hosts: ArcSwap::default(),
             last_call: AtomicI64::new(0),
         };
         Arc::new(Trunks {
@@ -76,7 +89,20 @@ impl Trunks {
 
     /// The place of the trunk that a packet came by; none: it came from a stranger.
     pub(crate) fn find(&self, transport: Transport, source: IpAddr) -> Option<usize> {
-        Trunk::find(&self.settings, as_set(transport), source)
+        Trunk::find(&self.settings, as_set(transport), source, |n| self.trunks[n].has_host_at(source))
+    }
+
+    /// Whether an address is one of the trunk at a place, or of its hosts.
+    pub(crate) fn contains(&self, place: usize, address: IpAddr) -> bool {
+        self.trunks.get(place).is_some_and(|trunk| trunk.settings.contains(address) || trunk.has_host_at(address))
+    }
+
+    /// Whether media may go to an address that callers of the trunk at a place name.
+    pub(crate) fn takes_media(&self, place: usize, address: IpAddr) -> bool {
+        self.trunks.get(place).is_some_and(|trunk| {
+            let by_name = trunk.settings.media_networks.is_empty() && trunk.has_host_at(address);
+            trunk.settings.takes_media(address) || by_name
+        })
     }
 
     /// Decides on a call by the trunk at a place, which [`Trunks::find`] gave.
@@ -106,6 +132,21 @@ impl Trunks {
 }
 
 impl TrunkState {
+    /// The hosts that its settings name, and the addresses that DNS gives them.
+    pub fn hosts(&self) -> Vec<HostAddresses> {
+        self.hosts.load().as_ref().clone()
+    }
+
+    /// Takes over what DNS says of its hosts.
+    pub(crate) fn hosts_are_at(&self, hosts: Vec<HostAddresses>) {
+        self.hosts.store(Arc::new(hosts));
+    }
+
+    fn has_host_at(&self, source: IpAddr) -> bool {
+        let source = source.to_canonical();
+        self.hosts.load().iter().any(|host| host.addresses.contains(&source))
+    }
+
     /// When its last call was admitted.
     pub fn last_call(&self) -> Option<Timestamp> {
         let at = self.last_call.load(Ordering::Relaxed);
@@ -125,6 +166,11 @@ impl Permit {
     /// The trunk's settings.
     pub(crate) fn trunk(&self) -> &Arc<Trunk> {
         &self.trunks.settings[self.trunk]
+    }
+
+    /// The trunk's place in the settings.
+    pub(crate) fn place(&self) -> usize {
+        self.trunk
     }
 
     /// Counts how the call ended.

@@ -22,6 +22,7 @@ use super::registrar::DeskRegistrar;
 use super::registry::Registry;
 use super::services::{Services, Shared};
 use super::transport::{Backlog, Receiver, TransportLayer};
+use super::trunk_hosts;
 use super::trunks::Permit;
 use call::{Input, NewCall, Overload, Rejection};
 use inquiry::{Availability, CallOutcome, Capacity};
@@ -29,6 +30,7 @@ use metrics::{Metrics, SipDrop};
 use os::clock;
 use sip::{
     Arrival, Dispatcher, Disposition, LegKey, MalformedMessage, Message, Method, NodeState, Outgoing, Shed, Transport,
+    spread,
 };
 
 /// Takes every SIP message of a node.
@@ -145,7 +147,7 @@ impl UserAgent {
         arrival: &Arrival,
         (state, capacity): (NodeState, Capacity),
     ) {
-        let Some(trunk) = self.trunk(arrival) else {
+        let Some(trunk) = self.trunk_of(arrival) else {
             // It came by a connection of this node's own, to a peer that may not call.
             return self.metrics().sip_dropped.inc(SipDrop::Stranger);
         };
@@ -188,8 +190,8 @@ impl UserAgent {
     }
 
     /// The place of the trunk that a message came by.
-    fn trunk(&self, arrival: &Arrival) -> Option<usize> {
-        self.shared.services.trunks.find(arrival.transport, arrival.source.ip())
+    fn trunk_of(&self, arrival: &Arrival) -> Option<usize> {
+        self.trunk(arrival.transport, arrival.source.ip())
     }
 
     fn admit(&self, invite: &Message, trunk: usize, capacity: Capacity) -> Result<Permit, Rejection> {
@@ -210,11 +212,8 @@ impl UserAgent {
         }
     }
 
-    /// What Retry-After says: once to twice the setting, so that callers who were refused together do not come back
-    /// together; the same for each retransmission.
     fn retry_after(&self, key: &LegKey) -> Duration {
-        let least = self.shared.settings.retry_after.as_secs();
-        Duration::from_secs(least + self.spread.hash_one(key) % (least + 1))
+        spread(self.shared.settings.retry_after, self.spread.hash_one(key))
     }
 
     /// Asks the peers of trunks with `ping_s` whether they are there, for as long as the runtime lasts.
@@ -236,8 +235,10 @@ impl UserAgent {
         });
     }
 
-    /// Begins what this node does without being called: its registrations, and the accounts of the registrar.
+    /// Begins what this node does without being called: it asks DNS for its trunks' hosts, registers, and follows the
+    /// accounts of the registrar.
     pub fn begin(&self) {
+        trunk_hosts::follow(&self.shared.services.trunks, &self.shared.sender);
         self.shared.services.registrations.start(&self.shared.sender);
         if let Some(registrar) = &self.shared.services.registrar {
             tokio::spawn(DeskRegistrar::follow_accounts(Arc::downgrade(registrar)));
@@ -276,6 +277,10 @@ impl Receiver for UserAgent {
         known
     }
 
+    fn trunk(&self, over: Transport, address: IpAddr) -> Option<usize> {
+        self.shared.services.trunks.find(over, address)
+    }
+
     fn waited(&self, age: Duration) {
         self.overload.read(clock::now(), age);
     }
@@ -285,7 +290,7 @@ impl Receiver for UserAgent {
         if !self.overload.is_over(now) {
             return false;
         }
-        let Some(trunk) = self.trunk(arrival).filter(|trunk| self.overload.sheds(now, *trunk)) else { return false };
+        let Some(trunk) = self.trunk_of(arrival).filter(|trunk| self.overload.sheds(now, *trunk)) else { return false };
         match self.dispatcher.shed(datagram, arrival, self.shared.settings.retry_after) {
             Shed::Other => false,
             Shed::Done => true,
@@ -333,7 +338,7 @@ impl Receiver for UserAgent {
                         Availability::Full if reply.bytes.starts_with(UNAVAILABLE) => Rejection::Full,
                         Availability::Open | Availability::Full | Availability::Draining => Rejection::Unsupported,
                     };
-                    self.refused(self.trunk(arrival), why);
+                    self.refused(self.trunk_of(arrival), why);
                 }
                 self.reply(reply);
             }

@@ -14,7 +14,7 @@ use super::dialog::Dialog;
 use super::received_audio::ReceivedAudio;
 use super::rtp_sender::{PTIME, RtpSender};
 use audio::{ClipMatch, ClipSequence, g711};
-use base::{Codec, Key};
+use base::{Codec, Codecs, Key};
 use flow::TransferOutcome;
 use os::clock;
 use rtp::Packet;
@@ -114,6 +114,8 @@ impl Telephone {
             rtcp_port: here.port().wrapping_add(1),
             session_id: u64::from(self.sender.ssrc()),
             version: 1,
+            codecs: Codecs::ALL,
+            ptime: LocalMedia::PTIME,
         })
     }
 

@@ -81,6 +81,15 @@ impl Replica {
         Ok(replica)
     }
 
+    /// Whether there is a copy to read in a data folder; nothing is created.
+    ///
+    /// # Errors
+    /// [`OpenError::Missing`].
+    pub fn require(folder: &Path) -> Result<(), OpenError> {
+        let is_there = store::path(folder).exists();
+        if is_there { Ok(()) } else { Err(OpenError::Missing(folder.display().to_string())) }
+    }
+
     fn without_threads(path: &Path, settings: &config::Replica, keys: Keys) -> Replica {
         let shared = SharedState::new(path.to_owned(), settings.cache_entries, settings.look_ups_waiting_max);
         Replica {

@@ -1,5 +1,8 @@
 //! TLS of SIP (RFC 3261 §26.2, RFC 5922): the node's certificate and key, the authorities that it trusts, handshakes.
 //!
+//! A trunk with `ca_file` has an authority of its own: its peers' certificates are verified with it alone, in both
+//! directions. The node shows the same certificate to all.
+//!
 //! ```text
 //!  PEM files ─► load ─► TlsContext ── accept(stream) ──► ServerStream
 //!      ▲                    │  └───── connect(stream, name) ──► ClientStream
@@ -19,13 +22,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use self::files::Stamp;
-use config::PhoneTls;
+use self::files::{Identity, Stamp};
+use config::{PhoneTls, Trunk};
 
 /// A connection whose far end began it.
 pub type ServerStream = tokio_rustls::server::TlsStream<TcpStream>;
@@ -38,8 +42,8 @@ pub enum TlsError {
     /// A file cannot be read, or is not what the setting asks for.
     #[error("{key} = {path}: {what}")]
     File {
-        /// The setting: `phone.tls.certificate`.
-        key: &'static str,
+        /// The setting: `phone.tls.certificate`, `trunk.carrier.ca_file`.
+        key: String,
         /// The file.
         path: String,
         /// What is wrong and what would do.
@@ -79,6 +83,7 @@ pub enum HandshakeError {
 /// What the node's TLS connections are made with.
 pub struct TlsContext {
     files: PhoneTls,
+    trunks: Vec<Arc<Trunk>>,
     current: ArcSwap<Loaded>,
     /// The files as they were when they were last tried.
     tried: Mutex<Stamp>,
@@ -86,19 +91,33 @@ pub struct TlsContext {
 
 /// The files as read.
 struct Loaded {
-    acceptor: Option<TlsAcceptor>,
-    connector: TlsConnector,
+    node: Sides,
+    /// By the place of the trunk; none: it has no authority of its own.
+    trunks: Vec<Option<Sides>>,
     expires: Option<SystemTime>,
 }
 
+/// Both sides of handshakes with peers of the same authorities.
+struct Sides {
+    acceptor: Option<TlsAcceptor>,
+    connector: TlsConnector,
+}
+
+impl Loaded {
+    fn sides(&self, trunk: Option<usize>) -> &Sides {
+        trunk.and_then(|trunk| self.trunks.get(trunk)?.as_ref()).unwrap_or(&self.node)
+    }
+}
+
 impl TlsContext {
-    /// Reads the files of the settings.
+    /// Reads the files of the settings: those of `[phone.tls]`, and the authorities of trunks.
     ///
     /// # Errors
     /// A file cannot be used. Without a certificate only the authorities are needed.
-    pub fn load(files: &PhoneTls) -> Result<TlsContext, TlsError> {
-        let tried = Mutex::new(Stamp::of(files));
-        Ok(TlsContext { files: files.clone(), current: ArcSwap::from_pointee(load(files)?), tried })
+    pub fn load(files: &PhoneTls, trunks: &[Arc<Trunk>]) -> Result<TlsContext, TlsError> {
+        let tried = Mutex::new(Stamp::of(files, trunks));
+        let current = ArcSwap::from_pointee(load(files, trunks)?);
+        Ok(TlsContext { files: files.clone(), trunks: trunks.to_vec(), current, tried })
     }
 
     /// Reads the files again if one has changed since they were last tried; `None` if none has.
@@ -106,13 +125,13 @@ impl TlsContext {
     /// # Errors
     /// A file cannot be used; what was loaded stays in use.
     pub fn reload_if_changed(&self) -> Option<Result<(), TlsError>> {
-        let stamp = Stamp::of(&self.files);
+        let stamp = Stamp::of(&self.files, &self.trunks);
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         if *tried == stamp {
             return None;
         }
         *tried = stamp;
-        Some(load(&self.files).map(|loaded| self.current.store(Arc::new(loaded))))
+        Some(load(&self.files, &self.trunks).map(|loaded| self.current.store(Arc::new(loaded))))
     }
 
     /// When the first certificate of the node's chain expires; `None` without a certificate.
@@ -120,41 +139,71 @@ impl TlsContext {
         self.current.load().expires
     }
 
-    /// The server's side of a handshake, within [`HANDSHAKE_LIMIT`].
+    /// The server's side of a handshake with a peer of this trunk, by its place in the settings, within
+    /// [`HANDSHAKE_LIMIT`].
     ///
     /// # Errors
     /// The far end is too slow, is refused, or sends no TLS.
-    pub async fn accept(&self, stream: TcpStream) -> Result<ServerStream, HandshakeError> {
-        self.accept_within(HANDSHAKE_LIMIT, stream).await
+    pub async fn accept(&self, stream: TcpStream, trunk: Option<usize>) -> Result<ServerStream, HandshakeError> {
+        self.accept_within(HANDSHAKE_LIMIT, stream, trunk).await
     }
 
-    async fn accept_within(&self, limit: Duration, stream: TcpStream) -> Result<ServerStream, HandshakeError> {
-        let acceptor = self.current.load().acceptor.clone().ok_or(HandshakeError::NoCertificate)?;
+    async fn accept_within(
+        &self,
+        limit: Duration,
+        stream: TcpStream,
+        trunk: Option<usize>,
+    ) -> Result<ServerStream, HandshakeError> {
+        let acceptor = self.current.load().sides(trunk).acceptor.clone().ok_or(HandshakeError::NoCertificate)?;
         let accepted = timeout(limit, acceptor.accept(stream)).await;
         Ok(accepted.map_err(|_| HandshakeError::Slow)??)
     }
 
-    /// The client's side of a handshake, within [`HANDSHAKE_LIMIT`]. The far end's certificate must hold `name`, a host name
-    /// or an address.
+    /// The client's side of a handshake with a peer of this trunk, by its place in the settings, within
+    /// [`HANDSHAKE_LIMIT`]. The far end's certificate must hold the trunk's `tls_name`, or else `name`, a host name or an
+    /// address.
     ///
     /// # Errors
     /// The far end is too slow, or its certificate is refused.
-    pub async fn connect(&self, stream: TcpStream, name: &str) -> Result<ClientStream, HandshakeError> {
-        let name = server_name(name).ok_or(HandshakeError::Name)?;
-        let connector = self.current.load().connector.clone();
+    pub async fn connect(
+        &self,
+        stream: TcpStream,
+        name: &str,
+        trunk: Option<usize>,
+    ) -> Result<ClientStream, HandshakeError> {
+        let own_name = trunk.and_then(|trunk| self.trunks.get(trunk)?.tls_name.as_deref());
+        let name = server_name(own_name.unwrap_or(name)).ok_or(HandshakeError::Name)?;
+        let connector = self.current.load().sides(trunk).connector.clone();
         let connected = timeout(HANDSHAKE_LIMIT, connector.connect(name, stream)).await;
         Ok(connected.map_err(|_| HandshakeError::Slow)??)
     }
 }
 
-fn load(files: &PhoneTls) -> Result<Loaded, TlsError> {
+fn load(files: &PhoneTls, trunks: &[Arc<Trunk>]) -> Result<Loaded, TlsError> {
     let identity = files::identity(files)?;
-    let acceptor = match &identity {
-        Some(identity) => Some(TlsAcceptor::from(Arc::new(files::server(files, identity)?))),
-        None => None,
-    };
     let expires = identity.as_ref().and_then(|identity| expiry::earliest(&identity.chain));
-    Ok(Loaded { acceptor, connector: TlsConnector::from(Arc::new(files::client(files, identity)?)), expires })
+    let has_own = trunks.iter().any(|trunk| trunk.ca_file.is_some());
+    let node = Sides {
+        acceptor: acceptor(identity.as_ref(), files::client_roots(files)?)?,
+        connector: connector(identity.as_ref(), files::server_roots(files, identity.is_some() || has_own)?)?,
+    };
+    let of_trunk = |trunk: &Arc<Trunk>| {
+        let Some(roots) = files::trunk_roots(trunk)? else { return Ok(None) };
+        // Only where peers must show a certificate at all.
+        let clients = files.client_ca.as_ref().map(|_| roots.clone());
+        let acceptor = acceptor(identity.as_ref(), clients)?;
+        Ok(Some(Sides { acceptor, connector: connector(identity.as_ref(), roots)? }))
+    };
+    Ok(Loaded { node, trunks: trunks.iter().map(of_trunk).collect::<Result<_, TlsError>>()?, expires })
+}
+
+fn acceptor(identity: Option<&Identity>, clients: Option<RootCertStore>) -> Result<Option<TlsAcceptor>, TlsError> {
+    let config = identity.map(|identity| files::server(identity, clients)).transpose()?;
+    Ok(config.map(|config| TlsAcceptor::from(Arc::new(config))))
+}
+
+fn connector(identity: Option<&Identity>, servers: RootCertStore) -> Result<TlsConnector, TlsError> {
+    Ok(TlsConnector::from(Arc::new(files::client(identity, servers)?)))
 }
 
 /// An IPv6 reference loses its brackets, a name the dot of the root.

@@ -50,6 +50,9 @@ pub enum RegistrationInput {
     },
     /// The pending request certainly did not go out.
     SendFailed,
+    /// The host of the registrar that is asked has so many addresses: if one is silent or answers 503, the next one is
+    /// asked (RFC 3263 §4.3).
+    Addresses(usize),
     /// A stream to this address has ended.
     FlowLost(SocketAddr),
     /// The deadline of [`Registration::deadline`] is due.
@@ -70,7 +73,7 @@ pub enum RegistrationOutput {
         /// The time that was granted.
         expires: Duration,
     },
-    /// One registrar has failed.
+    /// A registrar has failed at one of its addresses, or altogether.
     Failed {
         /// The registrar's URI.
         registrar: String,

@@ -9,6 +9,7 @@
 //!  Drain: a binding is removed (Expires: 0), else ► Over
 //! ```
 //!
+//! A registrar that is named by host may have several addresses, which are tried in turn (RFC 3263 §4.3).
 //! The registrars are tried in the order of the settings; after [`RETURN_AFTER`] a refresh begins with the first one again.
 //! While a refresh fails, the old binding counts until its time is over. When all registrars have failed, the pause grows
 //! from 30 s to 30 minutes, and half of it is random (RFC 5626 §4.5), so that a carrier that comes back is not stormed.
@@ -55,6 +56,8 @@ pub struct Registration {
     at: usize,
     /// Registrars of this round that have not failed.
     left: usize,
+    /// How many addresses the registrar has, and how many of them have failed.
+    addresses: (usize, usize),
     /// Rounds in which all failed, since the last success.
     failures: u32,
     error: Option<RegistrationError>,
@@ -90,6 +93,7 @@ impl Registration {
             bound: None,
             at: 0,
             left,
+            addresses: (1, 0),
             failures: 0,
             error: None,
             retry_after: Duration::ZERO,
@@ -145,8 +149,11 @@ impl Registration {
             RegistrationInput::Received { message, arrival } => self.receive(now, &message, &arrival, &mut out),
             RegistrationInput::SendFailed => {
                 self.clients.clear();
+                // The transport has tried every address.
+                self.addresses = (1, 0);
                 self.lose_request(now, RegistrationError::Unreachable, &mut out);
             }
+            RegistrationInput::Addresses(count) => self.addresses.0 = count.max(1),
             RegistrationInput::FlowLost(peer) => self.lose_flow(now, peer, &mut out),
             RegistrationInput::Deadline => self.run_timers(now, &mut out),
             RegistrationInput::Drain => self.leave(now, &mut out),
@@ -190,6 +197,7 @@ impl Registration {
         if self.at == 0 {
             self.first_asked = Some(now);
         }
+        self.addresses = (1, 0);
         self.stage = Stage::Asking;
         self.send(now, self.settings.expires, out);
     }
@@ -268,13 +276,20 @@ impl Registration {
         self.stage = Stage::Waiting(now + pause);
     }
 
-    /// One registrar has failed: the next one is asked at once; after the last one comes a pause.
+    /// One address has failed: the next one of the registrar is asked at once, else the next registrar; after the last one
+    /// comes a pause.
     fn fail(&mut self, now: Instant, error: RegistrationError, out: &mut Vec<RegistrationOutput>) {
         self.error = Some(error);
         let failed = self.settings.registrars[self.at].uri.clone();
-        self.left = self.left.saturating_sub(1);
         self.adjustments = 0;
         self.digest.forget();
+        if self.has_other_address(error) {
+            self.addresses.1 += 1;
+            out.push(RegistrationOutput::Failed { registrar: failed, error, retry_in: Duration::ZERO });
+            self.stage = Stage::Asking;
+            return self.send(now, self.settings.expires, out);
+        }
+        self.left = self.left.saturating_sub(1);
         if self.left > 0 {
             out.push(RegistrationOutput::Failed { registrar: failed, error, retry_in: Duration::ZERO });
             self.at = (self.at + 1) % self.settings.registrars.len();
@@ -284,6 +299,16 @@ impl Registration {
         self.failures = self.failures.saturating_add(1);
         self.stage = Stage::Waiting(now + pause);
         out.push(RegistrationOutput::Failed { registrar: failed, error, retry_in: pause });
+    }
+
+    /// Whether another address of the same registrar may do better.
+    fn has_other_address(&self, error: RegistrationError) -> bool {
+        let (count, failed) = self.addresses;
+        let may_help = match error {
+            RegistrationError::Timeout | RegistrationError::Unreachable | RegistrationError::Refused(503) => true,
+            RegistrationError::Refused(_) | RegistrationError::Credentials(_) | RegistrationError::NotBound => false,
+        };
+        may_help && failed + 1 < count
     }
 
     /// RFC 5626 §4.5; longer where the registrar asks for it, or where the password is wrong.

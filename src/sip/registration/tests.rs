@@ -253,6 +253,26 @@ fn a_request_states_what_the_rfcs_ask_for() {
 }
 
 #[test]
+fn every_address_of_a_registrar_is_asked_before_the_next_registrar() {
+    for (mood, tries) in [(Mood::Silent, 2), (Mood::Refuses(503), 2), (Mood::Refuses(403), 1), (Mood::Unreachable, 1)] {
+        let mut world = World::new(&[mood, Mood::Honest]);
+        let first = world.registration.handle_input(world.now, RegistrationInput::Deadline);
+        let Some(RegistrationOutput::Send(outgoing)) = first.into_iter().next() else { panic!("a request") };
+        world.input(RegistrationInput::Addresses(2));
+        if let Some(response) = world.deliver(&outgoing) {
+            world.input(response);
+        }
+        world.pass_s(70);
+        let at_once = |event: &&RegistrationOutput| {
+            matches!(event, RegistrationOutput::Failed { registrar, retry_in, .. }
+                if registrar == "sip:reg0.carrier" && retry_in.is_zero())
+        };
+        assert_eq!(world.events.iter().filter(at_once).count(), tries, "{mood:?}");
+        assert_eq!(world.registered().as_deref(), Some("sip:reg1.carrier"), "{mood:?}");
+    }
+}
+
+#[test]
 fn a_lost_request_is_repeated_and_then_the_next_registrar_is_asked() {
     let mut world = World::new(&[Mood::Silent, Mood::Honest]);
     world.pass_s(31);

@@ -17,6 +17,7 @@ use super::receiver::Receiver;
 use super::sender::{Sender, UdpSockets};
 use super::streams::Streams;
 use config::Transport as Listening;
+use dns::Resolver;
 use os::datagrams::{Datagram, Datagrams, stamp_arrivals};
 use os::sockets::tcp_listener;
 use sip::{Arrival, Transport, parse_datagram};
@@ -30,6 +31,7 @@ pub struct TransportLayer {
     streams: Arc<Streams>,
     /// Without it no TLS connection is made.
     tls: Option<Arc<TlsContext>>,
+    dns: Arc<Resolver>,
 }
 
 impl TransportLayer {
@@ -71,13 +73,26 @@ impl TransportLayer {
                 chosen.insert(*asked, bound);
             }
         }
-        Ok(TransportLayer { sockets: sockets.into(), listeners, streams: Arc::default(), tls: None })
+        Ok(TransportLayer {
+            sockets: sockets.into(),
+            listeners,
+            streams: Arc::default(),
+            tls: None,
+            dns: Arc::new(Resolver::new(Vec::new())),
+        })
     }
 
     /// The same with TLS.
     #[must_use]
     pub fn with_tls(mut self, tls: Option<Arc<TlsContext>>) -> TransportLayer {
         self.tls = tls;
+        self
+    }
+
+    /// The same with these name servers in place of the machine's; none: the machine's.
+    #[must_use]
+    pub fn with_name_servers(mut self, servers: &[SocketAddr]) -> TransportLayer {
+        self.dns = Arc::new(Resolver::new(servers.to_vec()));
         self
     }
 
@@ -90,7 +105,13 @@ impl TransportLayer {
 
     /// The sending half. A connection that it opens is read for `receiver`.
     pub(crate) fn sender(&self, receiver: Weak<dyn Receiver>) -> Sender {
-        Sender::new(Arc::clone(&self.sockets), Arc::clone(&self.streams), self.tls.clone(), receiver)
+        Sender::new(
+            Arc::clone(&self.sockets),
+            Arc::clone(&self.streams),
+            self.tls.clone(),
+            Arc::clone(&self.dns),
+            receiver,
+        )
     }
 
     /// Reads every socket until one fails; returns its error.
@@ -221,7 +242,8 @@ fn shake_hands(
     };
     let (tls, streams, receiver) = (Arc::clone(tls), Arc::clone(streams), Arc::clone(receiver));
     tokio::spawn(async move {
-        match tls.accept(stream).await {
+        let trunk = receiver.trunk(arrival.transport, arrival.source.ip());
+        match tls.accept(stream, trunk).await {
             Ok(stream) => streams.accept(stream, arrival, receiver),
             Err(error) => {
                 tracing::debug!(%error, "a TLS handshake failed");
@@ -239,8 +261,10 @@ async fn follow_certificate(tls: Arc<TlsContext>) -> io::Error {
         let tls = Arc::clone(&tls);
         match tokio::task::spawn_blocking(move || tls.reload_if_changed()).await {
             Ok(None) => {}
-            Ok(Some(Ok(()))) => tracing::info!("new connections use the changed certificate of phone.tls"),
-            Ok(Some(Err(error))) => tracing::warn!(%error, "the changed files of phone.tls are not used"),
+            Ok(Some(Ok(()))) => tracing::info!("new connections use the changed files of phone.tls and the trunks"),
+            Ok(Some(Err(error))) => {
+                tracing::warn!(%error, "the changed files of phone.tls and the trunks are not used")
+            }
             Err(panicked) => return io::Error::other(panicked),
         }
     }

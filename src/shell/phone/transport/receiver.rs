@@ -15,6 +15,9 @@ pub trait Receiver: Send + Sync {
     /// Whether messages from this address are accepted over this transport. Where not, nothing is read or answered.
     fn accepts(&self, transport: Transport, address: IpAddr) -> bool;
 
+    /// The place of the trunk that an address belongs to, by whose rules its certificate is verified.
+    fn trunk(&self, transport: Transport, address: IpAddr) -> Option<usize>;
+
     /// Datagrams were read, the oldest of which had waited for `age`.
     fn waited(&self, age: Duration);
 

@@ -1,18 +1,22 @@
 //! Sends messages by the socket or the connection that they belong to (RFC 3261 §18.1.1, §18.2.2).
+//!
+//! A host name is located by DNS (RFC 3263); where one of its servers certainly did not get a message, the next one does.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::net::{TcpStream, UdpSocket, lookup_host};
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use super::connection::WRITE_LIMIT;
 use super::outbox::Waiting;
 use super::receiver::Receiver;
 use super::streams::Streams;
+use dns::{DnsError, Located, Resolver};
 use sip::{Arrival, Outgoing, Target, Transport};
 use tls::TlsContext;
 
@@ -25,6 +29,11 @@ pub(crate) struct Sender {
     sockets: UdpSockets,
     streams: Arc<Streams>,
     tls: Option<Arc<TlsContext>>,
+    dns: Arc<Resolver>,
+    /// The trunk that all messages are for; none: that of each receiver's address.
+    trunk: Option<usize>,
+    /// The host that all messages are for, which certificates must hold; none: the one of each target.
+    host: Option<Arc<str>>,
     /// Takes what comes on connections that are opened here.
     receiver: Weak<dyn Receiver>,
 }
@@ -34,9 +43,46 @@ impl Sender {
         sockets: UdpSockets,
         streams: Arc<Streams>,
         tls: Option<Arc<TlsContext>>,
+        dns: Arc<Resolver>,
         receiver: Weak<dyn Receiver>,
     ) -> Sender {
-        Sender { sockets, streams, tls, receiver }
+        Sender { sockets, streams, tls, dns, trunk: None, host: None, receiver }
+    }
+
+    /// The same for the messages of one trunk, by its place in the settings.
+    pub(crate) fn for_trunk(&self, trunk: usize) -> Sender {
+        Sender { trunk: Some(trunk), ..self.clone() }
+    }
+
+    /// The same for messages to addresses of one host.
+    pub(crate) fn for_host(&self, host: &str) -> Sender {
+        Sender { host: Some(host.into()), ..self.clone() }
+    }
+
+    /// Locates the servers of a host, within a few seconds.
+    pub(crate) async fn locate(
+        &self,
+        host: &str,
+        port: Option<u16>,
+        transport: Transport,
+    ) -> Result<Located, DnsError> {
+        timeout(RESOLVE_LIMIT, self.dns.locate(host, port, transport)).await.unwrap_or(Err(DnsError::Silent))
+    }
+
+    /// The addresses that a message to this target is sent to, one after the other as they fail; none for a target that
+    /// is an address already.
+    pub(crate) async fn servers(&self, mut target: &Target) -> Vec<SocketAddr> {
+        while let Target::Same { otherwise: Some(otherwise), .. } = target {
+            target = otherwise;
+        }
+        let Target::Host { transport, local, host, port } = target else { return Vec::new() };
+        let located = self.locate(host, *port, *transport).await;
+        of_family(located.map(|located| located.targets).unwrap_or_default(), *local).into()
+    }
+
+    /// A server did not answer: others of its host come first for a while.
+    pub(crate) fn silent(&self, server: SocketAddr) {
+        self.dns.failed(server);
     }
 
     /// Sends one message; never waits. `failed` is called once, perhaps later, if it certainly did not go out.
@@ -92,6 +138,7 @@ impl Sender {
     /// `local` is the listener that responses are to reach, as this connection's own port accepts none.
     fn connect(&self, message: Waiting, transport: Transport, local: SocketAddr, peer: SocketAddr, name: &str) {
         let Some(receiver) = self.receiver.upgrade() else { return message.fail() };
+        let name = self.host.as_deref().unwrap_or(name);
         let arrival = Arrival { transport, source: peer, local };
         let connected = async move {
             let stream = timeout(CONNECT_LIMIT, TcpStream::connect(peer)).await??;
@@ -101,8 +148,9 @@ impl Sender {
         match (transport, &self.tls) {
             (Transport::Tls, Some(tls)) => {
                 let (tls, name) = (Arc::clone(tls), name.to_owned());
+                let trunk = self.trunk.or_else(|| receiver.trunk(transport, peer.ip()));
                 self.streams.connect(message, arrival, receiver, async move {
-                    let shaken = tls.connect(connected.await?, &name).await;
+                    let shaken = tls.connect(connected.await?, &name, trunk).await;
                     shaken.map_err(|error| {
                         tracing::warn!(name, %error, "a TLS connection could not be opened");
                         io::Error::other(error)
@@ -120,20 +168,44 @@ impl Sender {
     fn resolve(&self, message: Waiting, transport: Transport, local: SocketAddr, host: String, port: Option<u16>) {
         let sender = self.clone();
         tokio::spawn(async move {
-            let port = port.unwrap_or_else(|| transport.default_port());
-            let found = timeout(RESOLVE_LIMIT, lookup_host((host.as_str(), port))).await;
-            let address =
-                found.ok().and_then(Result::ok).and_then(|mut all| all.find(|a| a.is_ipv4() == local.is_ipv4()));
-            match address {
-                Some(to) if transport == Transport::Udp => {
-                    sender.send_to(Target::Address { transport, local, to }, message);
+            match sender.locate(&host, port, transport).await {
+                Ok(located) => sender.try_in_turn(message, transport, local, of_family(located.targets, local), &host),
+                Err(error) => {
+                    tracing::debug!(host, %error, "a host could not be located");
+                    message.fail();
                 }
-                Some(to) => sender.on_stream(message, transport, local, to, &host),
-                None => message.fail(),
             }
         });
     }
+
+    /// Sends to the first server; if the message certainly did not reach it, to the next.
+    fn try_in_turn(
+        &self,
+        message: Waiting,
+        transport: Transport,
+        local: SocketAddr,
+        mut servers: VecDeque<SocketAddr>,
+        host: &str,
+    ) {
+        let Some(to) = servers.pop_front() else { return message.fail() };
+        let (sender, host, bytes) = (self.clone(), host.to_owned(), message.bytes.clone());
+        let name = host.clone();
+        let here = Waiting::new(bytes, move || {
+            sender.dns.failed(to);
+            sender.try_in_turn(message, transport, local, servers, &host);
+        });
+        if transport == Transport::Udp {
+            self.send_to(Target::Address { transport, local, to }, here);
+        } else {
+            self.on_stream(here, transport, local, to, &name);
+        }
+    }
+}
+
+/// Those that a socket can reach.
+fn of_family(addresses: Vec<SocketAddr>, local: SocketAddr) -> VecDeque<SocketAddr> {
+    addresses.into_iter().filter(|address| address.is_ipv4() == local.is_ipv4()).collect()
 }
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-const RESOLVE_LIMIT: Duration = Duration::from_secs(3);
+const RESOLVE_LIMIT: Duration = Duration::from_secs(5);

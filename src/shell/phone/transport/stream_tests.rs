@@ -24,6 +24,10 @@ struct Echo {
 }
 
 impl Receiver for Echo {
+    fn trunk(&self, _: Transport, _: IpAddr) -> Option<usize> {
+        None
+    }
+
     fn waited(&self, _age: Duration) {}
 
     fn sheds(&self, _datagram: &[u8], _arrival: &Arrival) -> bool {

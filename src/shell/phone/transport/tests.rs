@@ -26,6 +26,10 @@ impl Receiver for Notes {
         self.trusts
     }
 
+    fn trunk(&self, _: Transport, _: IpAddr) -> Option<usize> {
+        None
+    }
+
     fn waited(&self, _age: Duration) {}
 
     fn sheds(&self, _datagram: &[u8], _arrival: &Arrival) -> bool {
