@@ -35,9 +35,13 @@ impl Codec {
     }
 }
 
-/// The codecs that may be used, the preferred first: at least one, each once.
+/// The codecs that may be used: at least one, each once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Codecs([Option<Codec>; Codec::ALL.len()]);
+pub struct Codecs {
+    list: [Option<Codec>; Codec::ALL.len()],
+    /// Whether the first is preferred; otherwise an offer's own order counts.
+    ordered: bool,
+}
 
 /// Why a list of codecs cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +53,11 @@ pub enum CodecsError {
 }
 
 impl Codecs {
-    /// Every codec, in the order of [`Codec::ALL`].
-    pub const ALL: Codecs = Codecs([Some(Codec::Alaw), Some(Codec::Ulaw)]);
+    /// Every codec. Offers list them in the order of [`Codec::ALL`]; answers follow the offer's order, as RFC 3264 §6.1
+    /// recommends.
+    pub const ALL: Codecs = Codecs { list: [Some(Codec::Alaw), Some(Codec::Ulaw)], ordered: false };
 
-    /// These codecs in this order.
+    /// These codecs in this order of preference.
     ///
     /// # Errors
     /// The list is empty, or names a codec twice.
@@ -67,22 +72,22 @@ impl Codecs {
             }
             codecs[n] = Some(*codec);
         }
-        Ok(Codecs(codecs))
+        Ok(Codecs { list: codecs, ordered: true })
     }
 
-    /// The codecs, the preferred first.
+    /// The codecs in their order.
     pub fn iter(&self) -> impl Iterator<Item = Codec> + '_ {
-        self.0.iter().flatten().copied()
+        self.list.iter().flatten().copied()
     }
 
     /// Whether a codec may be used.
     pub fn contains(&self, codec: Codec) -> bool {
-        self.0.contains(&Some(codec))
+        self.list.contains(&Some(codec))
     }
 
-    /// The place of a codec in the order of preference, 0 for the first; none: it may not be used.
+    /// The place of a codec in the order of preference, 0 for the first; none: it may not be used, or there is no order.
     pub fn rank(&self, codec: Codec) -> Option<usize> {
-        self.0.iter().position(|known| *known == Some(codec))
+        self.list.iter().position(|known| *known == Some(codec)).filter(|_| self.ordered)
     }
 }
 
@@ -98,7 +103,8 @@ mod tests {
 
     #[test]
     fn a_list_has_at_least_one_codec_and_each_once() {
-        assert_eq!(Codecs::new(&Codec::ALL), Ok(Codecs::ALL));
+        assert_eq!(Codecs::new(&Codec::ALL).map(|codecs| codecs.rank(Codec::Ulaw)), Ok(Some(1)));
+        assert_eq!(Codecs::ALL.rank(Codec::Ulaw), None);
         assert_eq!(Codecs::new(&[]), Err(CodecsError::Empty));
         assert_eq!(Codecs::new(&[Codec::Ulaw; 3]), Err(CodecsError::Repeated(Codec::Ulaw)));
         let one = Codecs::new(&[Codec::Ulaw]).expect("a list");

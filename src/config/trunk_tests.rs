@@ -235,7 +235,6 @@ fn codecs_and_packet_time_have_the_defaults_of_the_phone_table() {
     let usual = &valid(TWO, &[]).phone.trunks[0];
     assert_eq!((usual.codecs, usual.ptime.as_millis()), (Codecs::ALL, 20));
     for (wrong, error) in [
-        ("codecs=[]", "trunk.codecs"),
         ("codecs=PCMA,pcma", "trunk.codecs"),
         ("codecs=PCMA,G729", "trunk.codecs"),
         ("ptime_ms=50", "trunk.ptime"),

@@ -79,10 +79,12 @@ fn network(text: &str) -> Option<Network> {
     }
 }
 
-/// Codecs by their registered names, the preferred first.
+/// Codecs by their registered names, the preferred first; an empty list is the default.
 pub(super) fn codecs(reader: &mut Reader, key: &str, default: Codecs) -> Codecs {
-    let usual: Vec<&str> = default.iter().map(Codec::name).collect();
-    let written = reader.strings(key, &usual);
+    let written = reader.strings(key, &[]);
+    if written.is_empty() {
+        return default;
+    }
     let known: Vec<Codec> = written.iter().filter_map(|name| Codec::named(name)).collect();
     if known.len() != written.len() {
         let unknown: Vec<&str> =
@@ -93,7 +95,7 @@ pub(super) fn codecs(reader: &mut Reader, key: &str, default: Codecs) -> Codecs 
     }
     Codecs::new(&known).unwrap_or_else(|error| {
         let what = match error {
-            CodecsError::Empty => format!("must name at least one codec of {}", supported()),
+            CodecsError::Empty => format!("must name one of {}", supported()),
             CodecsError::Repeated(codec) => {
                 format!("names {} twice: name each codec of {} once", codec.name(), supported())
             }

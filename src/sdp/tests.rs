@@ -75,13 +75,13 @@ fn a_plain_offer_gets_a_complete_answer() {
 }
 
 #[test]
-fn the_preferred_codec_of_the_offer_is_taken_and_its_numbers_are_kept() {
+fn the_offers_order_decides_the_codec_and_its_numbers_are_kept() {
     for (lines, codec, payload, event) in [
-        ("m=audio 4000 RTP/AVP 0 8", Codec::Alaw, 8, None),
+        ("m=audio 4000 RTP/AVP 0 8", Codec::Ulaw, 0, None),
         ("m=audio 4000 RTP/AVP 8 0", Codec::Alaw, 8, None),
-        ("m=audio 4000 RTP/AVP 0 97 8|a=rtpmap:97 PCMA/8000", Codec::Alaw, 97, None),
+        ("m=audio 4000 RTP/AVP 0 97 8|a=rtpmap:97 PCMA/8000", Codec::Ulaw, 0, None),
         ("m=audio 4000 RTP/AVP 18 4 0", Codec::Ulaw, 0, None),
-        ("m=audio 4000 RTP/AVP 97 18|a=rtpmap:97 pcmu/8000/1", Codec::Ulaw, 97, None),
+        ("m=audio 4000 RTP/AVP 97 8|a=rtpmap:97 pcmu/8000/1", Codec::Ulaw, 97, None),
         ("m=audio 4000 RTP/AVP 8 0|a=rtpmap:8 G729/8000", Codec::Ulaw, 0, None),
         ("m=audio 4000 RTP/AVP 96 8|a=rtpmap:96 PCMA/16000", Codec::Alaw, 8, None),
         ("m=audio 4000 RTP/AVP 96 8|a=rtpmap:96 PCMU/8000/2", Codec::Alaw, 8, None),
