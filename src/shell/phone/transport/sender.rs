@@ -13,6 +13,7 @@ use super::connection::WRITE_LIMIT;
 use super::outbox::Waiting;
 use super::receiver::Receiver;
 use super::streams::Streams;
+use super::tap::Tap;
 use sip::{Arrival, Outgoing, Target, Transport};
 use tls::TlsContext;
 
@@ -24,6 +25,7 @@ pub(super) type UdpSockets = Arc<[(SocketAddr, UdpSocket)]>;
 pub(crate) struct Sender {
     sockets: UdpSockets,
     streams: Arc<Streams>,
+    tap: Arc<Tap>,
     tls: Option<Arc<TlsContext>>,
     /// Takes what comes on connections that are opened here.
     receiver: Weak<dyn Receiver>,
@@ -33,10 +35,11 @@ impl Sender {
     pub(super) fn new(
         sockets: UdpSockets,
         streams: Arc<Streams>,
+        tap: Arc<Tap>,
         tls: Option<Arc<TlsContext>>,
         receiver: Weak<dyn Receiver>,
     ) -> Sender {
-        Sender { sockets, streams, tls, receiver }
+        Sender { sockets, streams, tap, tls, receiver }
     }
 
     /// Sends one message; never waits. `failed` is called once, perhaps later, if it certainly did not go out.
@@ -71,9 +74,14 @@ impl Sender {
         let same_family = |(address, _): &(SocketAddr, UdpSocket)| address.is_ipv4() == peer.is_ipv4();
         let number = self.sockets.iter().position(|(address, _)| *address == local);
         let Some(number) = number.or_else(|| self.sockets.iter().position(same_family)) else { return false };
-        match self.sockets[number].1.try_send_to(&bytes, peer) {
-            Ok(_) => true,
+        let (local, socket) = &self.sockets[number];
+        match socket.try_send_to(&bytes, peer) {
+            Ok(_) => {
+                self.tap.sent(Transport::Udp, *local, peer, &bytes);
+                true
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.tap.sent(Transport::Udp, *local, peer, &bytes);
                 let sockets = Arc::clone(&self.sockets);
                 tokio::spawn(async move { timeout(WRITE_LIMIT, sockets[number].1.send_to(&bytes, peer)).await });
                 true
@@ -96,14 +104,16 @@ impl Sender {
         let connected = async move {
             let stream = timeout(CONNECT_LIMIT, TcpStream::connect(peer)).await??;
             let _ = stream.set_nodelay(true);
-            Ok::<TcpStream, io::Error>(stream)
+            let own = stream.local_addr()?;
+            Ok::<(TcpStream, SocketAddr), io::Error>((stream, own))
         };
         match (transport, &self.tls) {
             (Transport::Tls, Some(tls)) => {
                 let (tls, name) = (Arc::clone(tls), name.to_owned());
                 self.streams.connect(message, arrival, receiver, async move {
-                    let shaken = tls.connect(connected.await?, &name).await;
-                    shaken.map_err(|error| {
+                    let (stream, own) = connected.await?;
+                    let shaken = tls.connect(stream, &name).await;
+                    shaken.map(|stream| (stream, own)).map_err(|error| {
                         tracing::warn!(name, %error, "a TLS connection could not be opened");
                         io::Error::other(error)
                     })
