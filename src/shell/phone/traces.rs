@@ -110,7 +110,7 @@ impl Traces {
         one.messages += messages;
         one.octets += records.len() as u64;
         let standing = one.trace.standing(clock::now());
-        let over = standing.end.filter(|_| standing.is_fetched).map(|end| name(end));
+        let over = standing.end.filter(|_| standing.is_fetched).map(name);
         let over = over.and_then(|end| self.finish(&mut running, end));
         Ok(Piece { records, is_found: standing.call_id.is_some(), over })
     }
