@@ -121,6 +121,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         lead_in: reader.milliseconds("phone.lead_in_ms", 0..=2000, 300),
         number_plan: number_plan(reader),
         srtp: srtp_policy(reader, "phone.srtp", SrtpPolicy::Off),
+        hep: super::hep::hep(reader, base),
     };
     phone.trunks = super::trunk_check::trunks(reader, trunks, &phone, base);
     phone

@@ -1,6 +1,7 @@
 //! Settings: `jindu.toml` and `--set KEY=VALUE` as written → [`Settings`] as checked, every error at once.
 
 mod check;
+mod hep;
 mod network;
 mod overrides;
 mod postgres;
@@ -19,6 +20,7 @@ mod values;
 mod warnings;
 
 pub use check::read;
+pub use hep::Hep;
 pub use network::{Network, Transport};
 pub use postgres::{Postgres, Tls, UpstreamServer};
 pub use register::Register;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use base::{Codecs, DtmfMode, SrtpPolicy};
 use sip::NumberPlan;
 
+use super::hep::Hep;
 use super::network::{Network, Transport};
 use super::registrar::PhoneRegistrar;
 use super::tls::PhoneTls;
@@ -116,12 +117,22 @@ pub struct Phone {
     pub number_plan: NumberPlan,
     /// Whether the media of calls is protected.
     pub srtp: SrtpPolicy,
+    /// Where SIP messages are reported; none: nowhere.
+    pub hep: Option<Hep>,
 }
 
 impl Phone {
     /// Calls at once that `calls_max` and the media ports allow: RTP on an even port, RTCP on the next, on each address.
     pub fn calls_limit(&self) -> usize {
         self.calls_max.min(self.media_pairs())
+    }
+
+    /// The user parts that are this node's own: of the hotline, the desk, the line test and the recording service.
+    pub fn own_numbers(&self) -> BTreeSet<String> {
+        let trunks = self.trunks.iter().flat_map(|trunk| &trunk.numbers);
+        let services = [&self.line_test, &self.studio].into_iter().flatten();
+        let all = self.numbers.iter().chain(trunks).chain(services).chain([&self.desk_number]);
+        all.filter(|number| !number.is_empty()).cloned().collect()
     }
 
     fn media_pairs(&self) -> usize {

@@ -17,6 +17,12 @@ impl Settings {
         };
         let mut warnings: Vec<String> = short.then(remark).into_iter().collect();
         warnings.extend(trunk_check::warnings(&self.phone));
+        warnings.extend(self.phone.hep.as_ref().filter(|hep| !hep.mask).map(|hep| {
+            format!(
+                "phone.hep.mask = false: numbers of callers, and receipt numbers keyed by INFO, go to {} in the clear [hep.mask]",
+                hep.collector
+            )
+        }));
         warnings
     }
 }

@@ -14,6 +14,7 @@
 
 mod arrival;
 mod body;
+pub mod capture;
 pub mod digest;
 mod dispatcher;
 mod fields;

@@ -37,6 +37,9 @@ pub struct StreamFramer {
     /// Octets of the first message once its head is complete: the head is not read again for each octet of the body.
     whole: usize,
     closed: bool,
+    /// Whether the octets of a frame are kept.
+    keeps: bool,
+    kept: Option<BytesMut>,
 }
 
 impl StreamFramer {
@@ -50,6 +53,16 @@ impl StreamFramer {
         if !self.closed {
             self.buffer.extend_from_slice(bytes);
         }
+    }
+
+    /// Whether the octets of each frame are kept for [`take_octets`](Self::take_octets).
+    pub fn keep_octets(&mut self, keeps: bool) {
+        self.keeps = keeps;
+    }
+
+    /// The octets of the last frame, if they were kept. A ping has none.
+    pub fn take_octets(&mut self) -> Option<BytesMut> {
+        self.kept.take()
     }
 
     /// Whether the connection must be closed, because the start of the next message is unknown.
@@ -123,6 +136,7 @@ impl StreamFramer {
         self.whole = 0;
         let bytes = self.buffer.split_to(body + length);
         self.searched = 0;
+        self.kept = self.keeps.then(|| bytes.clone());
         Some(match Message::from_parts(head, &bytes[body..]) {
             Ok(message) => Frame::Message(message),
             Err(refusal) => Frame::Malformed(refusal),
@@ -131,6 +145,8 @@ impl StreamFramer {
 
     fn close(&mut self, head: Head, fault: Fault) -> Frame {
         self.closed = true;
+        self.buffer.truncate(limits::MESSAGE_BYTES);
+        self.kept = self.keeps.then(|| self.buffer.clone());
         self.buffer.clear();
         Frame::Malformed(MalformedMessage::new(fault, head))
     }
@@ -159,6 +175,19 @@ mod tests {
 
     fn options(n: u32) -> String {
         Peer::new(Transport::Tcp).text("OPTIONS", n, n, "", OFFER)
+    }
+
+    #[test]
+    fn octets_of_a_frame_are_kept_while_they_are_asked_for() {
+        let mut framer = framer((options(1) + &options(2)).as_bytes());
+        assert!(framer.next().is_some() && framer.take_octets().is_none());
+        framer.keep_octets(true);
+        assert!(framer.next().is_some());
+        assert_eq!(framer.take_octets().as_deref(), Some(options(2).as_bytes()));
+        framer.push(b"\r\n\r\nOPTIONS s");
+        assert!(matches!(framer.next(), Some(Frame::Ping)) && framer.take_octets().is_none());
+        assert!(framer.time_out().is_some());
+        assert_eq!(framer.take_octets().as_deref(), Some(&b"OPTIONS s"[..]));
     }
 
     #[test]

@@ -11,8 +11,10 @@ use replica::Change;
 use replica::gate::{FileReader, GateKeys, Reading, read_public};
 use rtp::{Packet, ReceptionReport, Sources, is_rtcp, rtcp};
 use sdp::{self, LocalMedia, LocalSession, SrtpPolicy};
+use sip::capture::{Mask, Masked, call_id};
 use sip::{
-    Arrival, Dispatcher, Frame, HeaderName, IdentityTrust, Message, NodeState, StreamFramer, Transport, parse_datagram,
+    Arrival, Dispatcher, Frame, HeaderName, IdentityTrust, Message, NodeState, NumberPlan, StreamFramer, Transport,
+    parse_datagram,
 };
 use srtp::{KeyGenerator, MasterKey, Receiver, Suite};
 use studio::{Conditions, TakeSource, process};
@@ -20,6 +22,7 @@ use web::{RateRequest, ScanRequest, SpeechRequest};
 
 /// One datagram on the SIP port.
 pub(crate) fn sip_datagram(bytes: &[u8]) {
+    masked(bytes);
     match parse_datagram(bytes) {
         Ok(message) => met(&message),
         Err(refusal) => {
@@ -31,6 +34,16 @@ pub(crate) fn sip_datagram(bytes: &[u8]) {
                 );
             }
         }
+    }
+}
+
+/// The same in a capture: a mask keeps the length and the call.
+fn masked(bytes: &[u8]) {
+    for level in [Masked::Secrets, Masked::Keys, Masked::Personal] {
+        let mut octets = bytes.to_vec();
+        Mask::new(level, ["96110110".to_owned()], NumberPlan::default()).apply(&mut octets);
+        assert_eq!(octets.len(), bytes.len());
+        assert_eq!(call_id(&octets), call_id(bytes));
     }
 }
 

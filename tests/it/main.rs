@@ -4,6 +4,7 @@
 mod api;
 mod breaks;
 mod call_sheets;
+mod captures;
 mod commands;
 mod deny;
 mod drain;

@@ -6,6 +6,7 @@ pub(crate) mod by;
 pub(crate) mod feed;
 pub(crate) mod prompts;
 pub(crate) mod replica;
+pub(crate) mod trace;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -117,7 +118,7 @@ pub(crate) enum Command {
     Upstream(Upstream),
     /// Show the state of the replica, verify, rebuild or repair it
     Replica(replica::ReplicaArguments),
-    /// Show what each trunk is doing: calls, refusals and why, whether its peers answer
+    /// Show what each trunk is doing, or write one call's messages as a pcap
     #[command(subcommand)]
     Trunk(Trunk),
     /// Make, pack and check the files that cross a one-way gate
@@ -254,7 +255,7 @@ pub(crate) fn table() -> clap::Command {
 }
 
 /// What to do with the trunks.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Trunk {
     /// Show addresses, calls, refusals by reason, the last call, and whether peers answer (ping_s)
     Status {
@@ -262,6 +263,8 @@ pub(crate) enum Trunk {
         #[arg(long)]
         json: bool,
     },
+    /// Write the SIP messages of one call as a pcap, for the carrier's engineer; the audit log says who and why
+    Trace(Box<trace::TraceArguments>),
 }
 
 /// Puts settings first, wherever they stand: the parser keeps only those of one level. `sample --live` is `feed play`.

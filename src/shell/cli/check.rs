@@ -50,6 +50,9 @@ fn unreadable_files(settings: &Settings) -> Vec<String> {
             file("replica.postgres.ca_file", path);
         }
     }
+    if let Some(path) = settings.phone.hep.as_ref().and_then(|hep| hep.password_file.as_ref()) {
+        expect("phone.hep.password_file", path, fs::File::open(path).is_ok());
+    }
     for trunk in &settings.phone.trunks {
         if let Some(register) = &trunk.register {
             let key = format!("trunk.{}.register.password_file", trunk.name);

@@ -13,3 +13,4 @@ mod replica_commands;
 pub mod run;
 mod sheets;
 mod sim;
+mod trace;

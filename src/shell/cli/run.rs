@@ -22,6 +22,7 @@ use crate::publish;
 use crate::replica_commands;
 use crate::sheets;
 use crate::sim;
+use crate::trace::trace;
 
 /// Runs the program on its command line, the program's name first; the exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -94,6 +95,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Upstream(command) => done(replica_commands::upstream(settings, command)),
         Command::Replica(arguments) => replica_commands::replica(settings, arguments),
         Command::Trunk(args::Trunk::Status { json }) => done(trunk_status(settings, json)),
+        Command::Trunk(args::Trunk::Trace(arguments)) => done(trace(settings, *arguments)),
         Command::Prompts(command) => coded(prompts::run(settings, &command)),
         Command::Test(arguments) => match arguments.read() {
             Ok((way, sheets)) => test(settings, &way, &sheets),

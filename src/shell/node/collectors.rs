@@ -12,7 +12,7 @@ use media::{LATENESS_BOUNDS_MS, MediaMetrics};
 use metrics::{Collect, Counters, Label, Page};
 use os::clock;
 use os::folder;
-use phone::{LiveRelease, PeerState, Registry, TrunkState, Trunks};
+use phone::{HepExporter, LiveRelease, PeerState, Registry, Traces, TrunkState, Trunks};
 use replica_store::{Rejection, Replica, ReplicaMetrics, postgres::UpstreamMetrics};
 
 /// What runs here, the disk, and how many calls there may be.
@@ -82,6 +82,22 @@ impl Collect for TrunkCollector {
                 (labels, u64::from(*state == PeerState::Reachable))
             }),
         );
+    }
+}
+
+/// Messages that were captured.
+pub(crate) struct CaptureCollector {
+    pub hep: Option<Arc<HepExporter>>,
+    pub traces: Arc<Traces>,
+}
+
+impl Collect for CaptureCollector {
+    fn collect(&self, page: &mut Page) {
+        let counts = self.hep.as_ref().map(|hep| hep.counts());
+        let (sent, dropped) = counts.map_or((0, 0), |counts| (counts.sent.value(), counts.dropped.value()));
+        page.counter("jindu_hep_sent_total", "SIP messages sent to the HEP collector.", sent);
+        page.counter("jindu_hep_dropped_total", "SIP messages that the HEP collector was to get and did not.", dropped);
+        page.counter("jindu_traces_total", "Traces of calls that were started.", self.traces.started.value());
     }
 }
 

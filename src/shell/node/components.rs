@@ -12,7 +12,8 @@ use journal::Journal;
 use media::{MediaConfig, MediaMetrics, MediaPlane};
 use metrics::Metrics;
 use phone::{
-    Cases, LiveRelease, LookUps, RecordingService, Registry, Services, TakeStore, TransportLayer, Trunks, UserAgent,
+    Cases, HepExporter, LiveRelease, LookUps, RecordingService, Registry, Services, TakeStore, Traces, TransportLayer,
+    Trunks, UserAgent,
 };
 use release::hotline::Hotline;
 use release::releases;
@@ -24,7 +25,9 @@ use web_service::{HttpService, StudioService};
 use crate::Fault;
 use crate::backend::NodeBackend;
 use crate::carriers::Carriers;
-use crate::collectors::{JournalCollector, MediaCollector, NodeCollector, ReplicaCollector, TrunkCollector};
+use crate::collectors::{
+    CaptureCollector, JournalCollector, MediaCollector, NodeCollector, ReplicaCollector, TrunkCollector,
+};
 use crate::sockets::Sockets;
 use crate::watch;
 
@@ -46,6 +49,9 @@ pub(crate) struct Node<'a> {
     studio: Option<OpenStudio>,
     /// TLS, registrations and the registrar.
     pub carriers: Carriers,
+    /// Traces of calls.
+    pub traces: Arc<Traces>,
+    hep: Option<Arc<HepExporter>>,
 }
 
 impl<'a> Node<'a> {
@@ -61,7 +67,10 @@ impl<'a> Node<'a> {
         let accounts = studio.as_ref().map(|(accounts, _)| Arc::clone(accounts));
         let carriers = Carriers::new(settings, &keys, &sockets.sip, sockets.tls.clone(), accounts)?;
         let emergency = releases::emergency(settings).unwrap_or(settings.hotline.emergency);
+        let trunks = Trunks::new(&settings.phone);
         Ok(Node {
+            traces: Traces::new(settings, Arc::clone(&sockets.tap), Arc::clone(&trunks)),
+            hep: sockets.hep.clone(),
             settings,
             keys,
             registry: Registry::new(settings.phone.calls_limit(), emergency),
@@ -69,7 +78,7 @@ impl<'a> Node<'a> {
             journal: Journal::open(&settings.data.folder, &settings.journal).map_err(|error| error.to_string())?,
             live: Arc::new(ArcSwap::from_pointee(LiveRelease::of(hotline))),
             metrics: Arc::new(Metrics::new()),
-            trunks: Trunks::new(&settings.phone),
+            trunks,
             studio,
             carriers,
         })
@@ -121,6 +130,7 @@ impl<'a> Node<'a> {
                 folder: self.settings.data.folder.clone(),
             })
             .with(TrunkCollector(Arc::clone(&self.trunks)))
+            .with(CaptureCollector { hep: self.hep.clone(), traces: Arc::clone(&self.traces) })
             .with(MediaCollector(media))
             .with(ReplicaCollector(Arc::clone(&self.replica)))
             .with(JournalCollector(self.journal.metrics()))

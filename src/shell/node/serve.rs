@@ -59,6 +59,7 @@ async fn run(
     let metrics = node.metrics(media.metrics());
     let user_agent = node.user_agent(media, &sockets.sip);
     let _trunk_status = listen_for_status(&settings.data.folder, &node);
+    let _traces = listen_for_traces(&settings.data.folder, &node);
     let accounts = initial_accounts(settings, &replica)?;
     let http_service = node.http_service(hotline.scan_rules.clone(), metrics);
     node.start_watch()?;
@@ -76,6 +77,7 @@ async fn run(
     });
     let ended =
         serve_and_drain(signals, (&node.registry, &node.carriers.registrations), transport, &settings.phone).await;
+    node.traces.end();
     let _ = stop.send(true);
     let _ = tokio::time::timeout(LAST_REQUESTS, web).await;
     ended
@@ -86,6 +88,12 @@ fn listen_for_status(data: &Path, node: &Node<'_>) -> Option<ControlListener> {
     let listening =
         phone::listen_trunk_status(data, Arc::clone(&node.trunks), Arc::clone(&node.carriers.registrations));
     listening.map_err(|error| tracing::warn!(%error, "jindu trunk status cannot reach this node")).ok()
+}
+
+/// The same for `jindu trunk trace`.
+fn listen_for_traces(data: &Path, node: &Node<'_>) -> Option<ControlListener> {
+    let listening = phone::listen_traces(data, Arc::clone(&node.traces));
+    listening.map_err(|error| tracing::warn!(%error, "jindu trunk trace cannot reach this node")).ok()
 }
 
 fn log_warnings(settings: &Settings, hotline: &Hotline) {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use config::Settings;
-use phone::TransportLayer;
+use phone::{HepExporter, Sink, Tap, TransportLayer};
 use tls::TlsContext;
 use web_service::{Listeners, Serves};
 
@@ -17,6 +17,10 @@ pub(crate) struct Sockets {
     pub sip: TransportLayer,
     pub web: Listeners,
     pub tls: Option<Arc<TlsContext>>,
+    /// Where SIP messages can be captured.
+    pub tap: Arc<Tap>,
+    /// What sends them to a collector.
+    pub hep: Option<Arc<HepExporter>>,
 }
 
 impl Sockets {
@@ -25,9 +29,20 @@ impl Sockets {
         let sip = TransportLayer::bind(&settings.phone.listen);
         let sip = sip.map_err(|error| bind_error("phone.listen", &error.to_string(), error.kind()))?;
         let tls = load_tls(settings)?;
-        let sip = sip.with_name_servers(&settings.phone.dns).with_tls(tls.clone());
-        Ok(Sockets { sip, web: bind_web(settings)?, tls })
+        let tap = Tap::new(settings.phone.public_address);
+        let hep = export(settings, &tap)?;
+        let sip = sip.with_name_servers(&settings.phone.dns).with_tls(tls.clone()).with_tap(Arc::clone(&tap));
+        Ok(Sockets { sip, web: bind_web(settings)?, tls, tap, hep })
     }
+}
+
+/// Sends SIP messages to the collector of the settings, if there is one.
+fn export(settings: &Settings, tap: &Tap) -> Result<Option<Arc<HepExporter>>, Fault> {
+    let Some(hep) = &settings.phone.hep else { return Ok(None) };
+    let exporter = HepExporter::start(hep, &settings.phone)?;
+    let sink: Arc<dyn Sink> = Arc::<HepExporter>::clone(&exporter);
+    tap.attach(&sink);
+    Ok(Some(exporter))
 }
 
 /// The studio has sockets of its own where `studio.listen` names any, else it shares the kiosk's.

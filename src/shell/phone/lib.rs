@@ -4,15 +4,19 @@
 //!  transport ──► user_agent ──► calls (one task each) ──► services: journal, media, look-ups, recording
 //!                    ├──► registry ◄──┘   lines, counts, drain
 //!                    └──► trunks          admission, limits and counts of each trunk; peers asked by OPTIONS
+//!      └─ tap ──┬─► hep      every message to a Homer collector
+//!               └─► traces   the messages of one call to `jindu trunk trace`
 //! ```
 
 mod call_guard;
 mod calls;
 mod drain;
+mod hep;
 mod live_release;
 mod look_ups;
 mod peer;
 mod peers;
+mod reachable;
 mod recording_service;
 mod registrar;
 mod registrations;
@@ -20,12 +24,17 @@ mod registry;
 mod services;
 mod take_file;
 mod take_store;
+mod trace;
+mod trace_control;
+mod trace_request;
+mod traces;
 mod transport;
 mod trunk_hosts;
 mod trunk_status;
 mod trunks;
 mod user_agent;
 
+pub use hep::{HepCounts, HepExporter};
 pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};
 pub use peer::{Peer, PeerAddress, PeerState};
@@ -35,7 +44,10 @@ pub use registrations::Registrations;
 pub use registry::Registry;
 pub use services::{Services, public_address};
 pub use take_store::TakeStore;
-pub use transport::{Backlog, Receiver, TransportLayer};
+pub use trace_control::{TraceClient, listen as listen_traces};
+pub use trace_request::{CallChoice, Piece, Summary, TraceRequest};
+pub use traces::Traces;
+pub use transport::{Backlog, Direction, Receiver, Sink, Tap, TransportLayer};
 pub use trunk_status::{
     PeerStatus, RegistrationReport, TrunkStatus, TrunksStatus, ask as trunk_status, listen as listen_trunk_status,
 };

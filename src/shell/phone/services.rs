@@ -1,7 +1,7 @@
 //! What call tasks work with.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 
 use super::live_release::LiveRelease;
 use super::look_ups::Cases;
+use super::reachable::reachable;
 use super::recording_service::RecordingService;
 use super::registrar::DeskRegistrar;
 use super::registrations::Registrations;
@@ -73,13 +74,5 @@ impl Shared {
 
 /// The address that the far end reaches a listener at: the listener's own, else the configured one.
 pub fn public_address(settings: &config::Phone, local: SocketAddr) -> IpAddr {
-    let ip = local.ip().to_canonical();
-    if !ip.is_unspecified() {
-        return ip;
-    }
-    let loopback: IpAddr = match ip {
-        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-    };
-    settings.public_address.filter(|public| public.is_ipv4() == ip.is_ipv4()).unwrap_or(loopback)
+    reachable(settings.public_address, local)
 }

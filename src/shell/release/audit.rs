@@ -14,7 +14,7 @@ use crate::layout::folder;
 pub struct Entry {
     /// When it was done.
     pub at: jiff::Timestamp,
-    /// `publish`, `publish prompts`, `rollback`, `emergency on` or `emergency off`.
+    /// `publish`, `publish prompts`, `rollback`, `emergency on`, `emergency off`, or the start or end of a `trunk trace`.
     pub what: String,
     /// The release that went live; `None` where the live release stayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

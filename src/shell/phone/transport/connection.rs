@@ -9,6 +9,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use tokio::time::{timeout, timeout_at};
 use super::outbox::{Outbox, WAIT_LIMIT, Waiting};
 use super::receiver::Receiver;
 use super::streams::{Ends, Streams};
+use super::tap::Tap;
 use os::clock;
 use sip::{Arrival, Frame, StreamFramer};
 
@@ -31,11 +33,13 @@ impl Streams {
         if self.make_room(arrival.source.ip()) {
             // A far end that begins again from the same port has given up the connection before.
             let ends = self.enter(arrival.source);
-            tokio::spawn(serve(stream, ends, arrival, receiver, Arc::clone(self)));
+            let own = arrival.local;
+            tokio::spawn(serve((stream, own), ends, arrival, receiver, Arc::clone(self)));
         }
     }
 
-    /// Opens a connection for a message. Messages that come meanwhile share it.
+    /// Opens a connection for a message. Messages that come meanwhile share it. `connecting` gives the stream with its own
+    /// address, while `arrival` names the listener.
     pub(super) fn connect<S, F>(
         self: &Arc<Self>,
         message: Waiting,
@@ -44,7 +48,7 @@ impl Streams {
         connecting: F,
     ) where
         S: AsyncRead + AsyncWrite + Send + 'static,
-        F: Future<Output = io::Result<S>> + Send + 'static,
+        F: Future<Output = io::Result<(S, SocketAddr)>> + Send + 'static,
     {
         let peer = arrival.source;
         let ends = self.enter_if_none(peer);
@@ -67,14 +71,20 @@ impl Streams {
 }
 
 /// Serves a connection to its end.
-async fn serve<S>(stream: S, ends: Ends, arrival: Arrival, receiver: Arc<dyn Receiver>, streams: Arc<Streams>)
-where
+async fn serve<S>(
+    (stream, own): (S, SocketAddr),
+    ends: Ends,
+    arrival: Arrival,
+    receiver: Arc<dyn Receiver>,
+    streams: Arc<Streams>,
+) where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
     let Ends { outbox, close } = ends;
     let (reader, writer) = tokio::io::split(stream);
-    let mut writing = tokio::spawn(write(writer, Arc::clone(&outbox)));
-    let reading = Reading { arrival, receiver: &*receiver, streams: &streams, outbox: &outbox };
+    let wire = Arrival { local: own, ..arrival };
+    let mut writing = tokio::spawn(write(writer, Arc::clone(&outbox), wire, Arc::clone(&streams.tap)));
+    let reading = Reading { arrival, wire, receiver: &*receiver, streams: &streams, outbox: &outbox };
     let is_read = tokio::select! {
         () = reading.run(reader) => true,
         () = close.notified() => false,
@@ -93,6 +103,8 @@ where
 /// The reading half and where its messages go.
 struct Reading<'a> {
     arrival: Arrival,
+    /// The same with the connection's own address.
+    wire: Arrival,
     receiver: &'a dyn Receiver,
     streams: &'a Streams,
     outbox: &'a Outbox,
@@ -112,10 +124,16 @@ impl Reading<'_> {
             let length = match timeout_at(limit.into(), reader.read(&mut buffer)).await {
                 Ok(Ok(length)) if length > 0 => length,
                 Ok(_) => return,
-                Err(_) => return self.take(framer.time_out()).await,
+                Err(_) => {
+                    let frame = framer.time_out();
+                    self.capture(&mut framer);
+                    return self.take(frame).await;
+                }
             };
+            framer.keep_octets(self.streams.tap.is_on());
             framer.push(&buffer[..length]);
             while let Some(frame) = framer.next() {
+                self.capture(&mut framer);
                 if !matches!(frame, Frame::Ping) {
                     begun = None;
                 }
@@ -127,6 +145,12 @@ impl Reading<'_> {
                 return;
             }
             begun = framer.is_partial().then(|| begun.unwrap_or_else(clock::now));
+        }
+    }
+
+    fn capture(&self, framer: &mut StreamFramer) {
+        if let Some(octets) = framer.take_octets() {
+            self.streams.tap.received(&self.wire, &octets);
         }
     }
 
@@ -145,11 +169,14 @@ impl Reading<'_> {
     }
 }
 
-async fn write(mut writer: impl AsyncWrite + Unpin, outbox: Arc<Outbox>) {
+async fn write(mut writer: impl AsyncWrite + Unpin, outbox: Arc<Outbox>, wire: Arrival, tap: Arc<Tap>) {
     while let Some((bytes, since)) = outbox.front().await {
         let limit = (clock::now() + WRITE_LIMIT).min(since + WAIT_LIMIT);
         match timeout_at(limit.into(), writer.write_all(&bytes)).await {
-            Ok(Ok(())) => outbox.written(),
+            Ok(Ok(())) => {
+                tap.sent(wire.transport, wire.local, wire.source, &bytes);
+                outbox.written();
+            }
             Ok(Err(_)) | Err(_) => return,
         }
         if outbox.is_empty() && writer.flush().await.is_err() {

@@ -16,6 +16,7 @@ use super::handshakes::Handshakes;
 use super::receiver::Receiver;
 use super::sender::{Sender, UdpSockets};
 use super::streams::Streams;
+use super::tap::Tap;
 use config::Transport as Listening;
 use dns::Resolver;
 use os::datagrams::{Datagram, Datagrams, stamp_arrivals};
@@ -29,6 +30,7 @@ pub struct TransportLayer {
     /// TCP, and TLS over TCP.
     listeners: Vec<(Listening, SocketAddr, TcpListener)>,
     streams: Arc<Streams>,
+    tap: Arc<Tap>,
     /// Without it no TLS connection is made.
     tls: Option<Arc<TlsContext>>,
     dns: Arc<Resolver>,
@@ -73,13 +75,9 @@ impl TransportLayer {
                 chosen.insert(*asked, bound);
             }
         }
-        Ok(TransportLayer {
-            sockets: sockets.into(),
-            listeners,
-            streams: Arc::default(),
-            tls: None,
-            dns: Arc::new(Resolver::new(Vec::new())),
-        })
+        let (streams, tap) = Default::default();
+        let dns = Arc::new(Resolver::new(Vec::new()));
+        Ok(TransportLayer { sockets: sockets.into(), listeners, streams, tap, tls: None, dns })
     }
 
     /// The same with TLS.
@@ -96,6 +94,14 @@ impl TransportLayer {
         self
     }
 
+    /// The same with a tap, for captures of its messages.
+    #[must_use]
+    pub fn with_tap(mut self, tap: Arc<Tap>) -> TransportLayer {
+        self.streams = Arc::new(Streams::new(Arc::clone(&tap)));
+        self.tap = tap;
+        self
+    }
+
     /// The bound addresses, UDP first, as the ready line prints them.
     pub fn listening(&self) -> Vec<(Listening, SocketAddr)> {
         let udp = self.sockets.iter().map(|(address, _)| (Listening::Udp, *address));
@@ -105,20 +111,16 @@ impl TransportLayer {
 
     /// The sending half. A connection that it opens is read for `receiver`.
     pub(crate) fn sender(&self, receiver: Weak<dyn Receiver>) -> Sender {
-        Sender::new(
-            Arc::clone(&self.sockets),
-            Arc::clone(&self.streams),
-            self.tls.clone(),
-            Arc::clone(&self.dns),
-            receiver,
-        )
+        let (sockets, streams) = (Arc::clone(&self.sockets), Arc::clone(&self.streams));
+        Sender::new(sockets, streams, Arc::clone(&self.tap), self.tls.clone(), Arc::clone(&self.dns), receiver)
     }
 
     /// Reads every socket until one fails; returns its error.
     pub async fn run(self, receiver: Arc<dyn Receiver>) -> io::Error {
         let mut tasks = JoinSet::new();
         for socket in 0..self.sockets.len() {
-            tasks.spawn(read_datagrams(Arc::clone(&self.sockets), socket, Arc::clone(&receiver)));
+            let (sockets, receiver, tap) = (Arc::clone(&self.sockets), Arc::clone(&receiver), Arc::clone(&self.tap));
+            tasks.spawn(read_datagrams(sockets, socket, receiver, tap));
         }
         let handshakes = Arc::default();
         for (transport, _, listener) in self.listeners {
@@ -166,14 +168,15 @@ fn bind_tcp(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
     Ok((listener.local_addr()?, listener))
 }
 
-async fn read_datagrams(sockets: UdpSockets, number: usize, receiver: Arc<dyn Receiver>) -> io::Error {
+async fn read_datagrams(sockets: UdpSockets, number: usize, receiver: Arc<dyn Receiver>, tap: Arc<Tap>) -> io::Error {
     let (local, socket) = &sockets[number];
     let mut datagrams = Datagrams::default();
     loop {
         match socket.async_io(Interest::READABLE, || datagrams.receive(socket.as_fd())).await {
             Ok((count, age)) => {
                 receiver.waited(age);
-                (0..count).filter_map(|n| datagrams.get(n)).for_each(|datagram| give(&datagram, *local, &*receiver));
+                let read = (0..count).filter_map(|n| datagrams.get(n));
+                read.for_each(|datagram| give(&datagram, *local, &*receiver, &tap));
             }
             // An ICMP error names one peer that is gone; the socket is sound.
             Err(error) if is_of_one_peer(&error) => {}
@@ -182,10 +185,14 @@ async fn read_datagrams(sockets: UdpSockets, number: usize, receiver: Arc<dyn Re
     }
 }
 
-fn give(datagram: &Datagram<'_>, local: SocketAddr, receiver: &dyn Receiver) {
+fn give(datagram: &Datagram<'_>, local: SocketAddr, receiver: &dyn Receiver, tap: &Tap) {
     let Datagram { octets, source } = *datagram;
     let arrival = Arrival { transport: Transport::Udp, source, local };
-    if !receiver.accepts(Transport::Udp, source.ip()) || receiver.sheds(octets, &arrival) {
+    if !receiver.accepts(Transport::Udp, source.ip()) {
+        return;
+    }
+    tap.received(&arrival, octets);
+    if receiver.sheds(octets, &arrival) {
         return;
     }
     match parse_datagram(octets) {

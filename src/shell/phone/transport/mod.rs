@@ -7,6 +7,8 @@
 //!                                            └─ bounded outbox ── write ◄── Sender
 //! ```
 //!
+//! What goes in and out passes the [`Tap`], where it can be captured.
+//!
 //! The layer knows nothing of calls: it gives each message to a [`Receiver`], which also says who may connect.
 
 mod connection;
@@ -18,9 +20,11 @@ mod sender;
 #[cfg(test)]
 mod stream_tests;
 mod streams;
+mod tap;
 #[cfg(test)]
 mod tests;
 
 pub use listen::TransportLayer;
 pub use receiver::{Backlog, Receiver};
 pub(crate) use sender::Sender;
+pub use tap::{Direction, Sink, Tap};

@@ -16,6 +16,7 @@ use super::connection::WRITE_LIMIT;
 use super::outbox::Waiting;
 use super::receiver::Receiver;
 use super::streams::Streams;
+use super::tap::Tap;
 use dns::{DnsError, Located, Resolver};
 use sip::{Arrival, Outgoing, Target, Transport};
 use tls::TlsContext;
@@ -28,6 +29,7 @@ pub(super) type UdpSockets = Arc<[(SocketAddr, UdpSocket)]>;
 pub(crate) struct Sender {
     sockets: UdpSockets,
     streams: Arc<Streams>,
+    tap: Arc<Tap>,
     tls: Option<Arc<TlsContext>>,
     dns: Arc<Resolver>,
     /// The trunk that all messages are for; none: that of each receiver's address.
@@ -42,11 +44,12 @@ impl Sender {
     pub(super) fn new(
         sockets: UdpSockets,
         streams: Arc<Streams>,
+        tap: Arc<Tap>,
         tls: Option<Arc<TlsContext>>,
         dns: Arc<Resolver>,
         receiver: Weak<dyn Receiver>,
     ) -> Sender {
-        Sender { sockets, streams, tls, dns, trunk: None, host: None, receiver }
+        Sender { sockets, streams, tap, tls, dns, trunk: None, host: None, receiver }
     }
 
     /// The same for the messages of one trunk, by its place in the settings.
@@ -117,9 +120,14 @@ impl Sender {
         let same_family = |(address, _): &(SocketAddr, UdpSocket)| address.is_ipv4() == peer.is_ipv4();
         let number = self.sockets.iter().position(|(address, _)| *address == local);
         let Some(number) = number.or_else(|| self.sockets.iter().position(same_family)) else { return false };
-        match self.sockets[number].1.try_send_to(&bytes, peer) {
-            Ok(_) => true,
+        let (local, socket) = &self.sockets[number];
+        match socket.try_send_to(&bytes, peer) {
+            Ok(_) => {
+                self.tap.sent(Transport::Udp, *local, peer, &bytes);
+                true
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.tap.sent(Transport::Udp, *local, peer, &bytes);
                 let sockets = Arc::clone(&self.sockets);
                 tokio::spawn(async move { timeout(WRITE_LIMIT, sockets[number].1.send_to(&bytes, peer)).await });
                 true
@@ -143,15 +151,17 @@ impl Sender {
         let connected = async move {
             let stream = timeout(CONNECT_LIMIT, TcpStream::connect(peer)).await??;
             let _ = stream.set_nodelay(true);
-            Ok::<TcpStream, io::Error>(stream)
+            let own = stream.local_addr()?;
+            Ok::<(TcpStream, SocketAddr), io::Error>((stream, own))
         };
         match (transport, &self.tls) {
             (Transport::Tls, Some(tls)) => {
                 let (tls, name) = (Arc::clone(tls), name.to_owned());
                 let trunk = self.trunk.or_else(|| receiver.trunk(transport, peer.ip()));
                 self.streams.connect(message, arrival, receiver, async move {
-                    let shaken = tls.connect(connected.await?, &name, trunk).await;
-                    shaken.map_err(|error| {
+                    let (stream, own) = connected.await?;
+                    let shaken = tls.connect(stream, &name, trunk).await;
+                    shaken.map(|stream| (stream, own)).map_err(|error| {
                         tracing::warn!(name, %error, "a TLS connection could not be opened");
                         io::Error::other(error)
                     })

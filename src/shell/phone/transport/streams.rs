@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::outbox::{Outbox, Refused, Waiting};
+use super::tap::Tap;
 use os::clock;
 
 /// What others hold of a connection.
@@ -33,6 +34,8 @@ pub(super) struct Streams {
     open: Mutex<HashMap<SocketAddr, Stream>>,
     /// Octets that wait to be written.
     octets: Arc<AtomicUsize>,
+    /// Where what is read and written can be captured.
+    pub(super) tap: Arc<Tap>,
 }
 
 struct Stream {
@@ -44,6 +47,11 @@ struct Stream {
 }
 
 impl Streams {
+    /// No connections yet.
+    pub(super) fn new(tap: Arc<Tap>) -> Streams {
+        Streams { tap, ..Streams::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, Stream>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Backlog, Receiver, TransportLayer};
+use super::{Backlog, Direction, Receiver, Sink, Tap, TransportLayer};
 use config::Transport as Listening;
+use sip::capture::Packet;
 use sip::{Arrival, MalformedMessage, Message, Outgoing, Target, Transport};
 
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -56,6 +57,7 @@ struct Running {
     tcp: SocketAddr,
     sender: super::Sender,
     notes: mpsc::UnboundedReceiver<(Option<String>, Arrival)>,
+    tap: Arc<Tap>,
     _receiver: Arc<dyn Receiver>,
 }
 
@@ -63,13 +65,15 @@ fn run(trusts: bool) -> Running {
     // The port that the system chooses for UDP may be taken for TCP.
     let bind = || TransportLayer::bind(&[(Listening::Udp, ANY), (Listening::Tcp, ANY)]).ok();
     let transport = std::iter::repeat_with(bind).take(100).find_map(|bound| bound).expect("free ports");
+    let tap = Tap::new(None);
+    let transport = transport.with_tap(Arc::clone(&tap));
     let address_of = |wanted| transport.listening().iter().find(|(kind, _)| *kind == wanted).map(|(_, at)| *at);
     let (udp, tcp) = (address_of(Listening::Udp).expect("bound"), address_of(Listening::Tcp).expect("bound"));
     let (notes, noted) = mpsc::unbounded_channel();
     let receiver: Arc<dyn Receiver> = Arc::new(Notes { trusts, notes });
     let sender = transport.sender(Arc::downgrade(&receiver));
     tokio::spawn(transport.run(Arc::clone(&receiver)));
-    Running { udp, tcp, sender, notes: noted, _receiver: receiver }
+    Running { udp, tcp, sender, notes: noted, tap, _receiver: receiver }
 }
 
 fn options(call_id: &str) -> String {
@@ -113,6 +117,52 @@ async fn a_stream_is_framed_pinged_and_answered_on_itself() {
     let mut answer = [0; 6];
     phone.read_exact(&mut answer).await.expect("an answer");
     assert_eq!(&answer, b"answer");
+}
+
+/// Notes what passes the tap: which way, by what, from, to, and the message.
+struct Captured(mpsc::UnboundedSender<(Direction, Transport, SocketAddr, SocketAddr, Vec<u8>)>);
+
+impl Sink for Captured {
+    fn take(&self, direction: Direction, packet: &Packet<'_>) {
+        let Packet { transport, source, destination, octets, .. } = *packet;
+        let _ = self.0.send((direction, transport, source, destination, octets.to_vec()));
+    }
+}
+
+#[tokio::test]
+async fn the_tap_shows_messages_with_the_addresses_of_their_packets_until_its_sink_is_detached() {
+    let mut running = run(true);
+    let (captured, mut seen) = mpsc::unbounded_channel();
+    let sink: Arc<dyn Sink> = Arc::new(Captured(captured));
+    running.tap.attach(&sink);
+    let phone = UdpSocket::bind(ANY).await.expect("loopback");
+    let (own, one, two) = (phone.local_addr().expect("bound"), options("one"), options("two"));
+    phone.send_to(b"\r\n\r\n", running.udp).await.expect("loopback");
+    phone.send_to(one.as_bytes(), running.udp).await.expect("loopback");
+    let received = (Direction::Received, Transport::Udp, own, running.udp, one.clone().into_bytes());
+    assert_eq!(seen.recv().await, Some(received), "a keep-alive is no message");
+    let udp = Target::Address { transport: Transport::Udp, local: running.udp, to: own };
+    running.sender.send(Outgoing { bytes: two.clone().into(), to: udp.clone() }, || panic!("it went out"));
+    let sent = (Direction::Sent, Transport::Udp, running.udp, own, two.clone().into_bytes());
+    assert_eq!(seen.recv().await, Some(sent));
+
+    // A connection that the node opens has a port of its own.
+    let peer = TcpListener::bind(ANY).await.expect("loopback");
+    let to = peer.local_addr().expect("bound");
+    let tcp = Target::Address { transport: Transport::Tcp, local: running.tcp, to };
+    running.sender.send(Outgoing { bytes: two.clone().into(), to: tcp }, || panic!("it went out"));
+    let (mut stream, node) = peer.accept().await.expect("a connection");
+    assert_eq!(seen.recv().await, Some((Direction::Sent, Transport::Tcp, node, to, two.clone().into_bytes())));
+    let (half, rest) = one.split_at(60);
+    stream.write_all(half.as_bytes()).await.expect("open");
+    stream.write_all(format!("{rest}\r\n\r\n").as_bytes()).await.expect("open");
+    assert_eq!(seen.recv().await, Some((Direction::Received, Transport::Tcp, to, node, one.into_bytes())));
+
+    running.tap.detach(&sink);
+    running.sender.send(Outgoing { bytes: two.into(), to: udp }, || panic!("it went out"));
+    phone.send_to(options("three").as_bytes(), running.udp).await.expect("loopback");
+    while running.notes.recv().await.expect("the transport runs").0.as_deref() != Some("three") {}
+    assert!(seen.try_recv().is_err());
 }
 
 #[tokio::test]
