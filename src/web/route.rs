@@ -102,12 +102,16 @@ impl Body {
         match self {
             Body::None => Ok(()),
             Body::Json if any(&["application/json"]) => Ok(()),
-            Body::Image if any(&["image/jpeg", "image/png", "image/webp", "application/octet-stream"]) => Ok(()),
+            Body::Image if any(&PICTURES) => Ok(()),
             Body::Json => Err(RequestError::MediaType { want: "application/json" }),
             Body::Image => Err(RequestError::MediaType { want: "image/jpeg, image/png or image/webp" }),
         }
     }
 }
+
+/// The registered types, and what else clients call JPEG and PNG.
+const PICTURES: [&str; 7] =
+    ["image/jpeg", "image/jpg", "image/pjpeg", "image/png", "image/x-png", "image/webp", "application/octet-stream"];
 
 #[cfg(test)]
 mod tests {
@@ -132,7 +136,9 @@ mod tests {
         for other in [None, Some(""), Some("text/plain"), Some("application/x-www-form-urlencoded"), Some(";;;")] {
             assert!(matches!(Body::Json.check_type(other), Err(RequestError::MediaType { .. })), "{other:?}");
         }
-        assert_eq!(Body::Image.check_type(Some("image/webp")), Ok(()));
+        for picture in ["image/webp", "image/jpg", "Image/PJPEG", "image/x-png"] {
+            assert_eq!(Body::Image.check_type(Some(picture)), Ok(()), "{picture}");
+        }
         assert!(Body::Image.check_type(Some("image/heic")).is_err());
     }
 }

@@ -12,9 +12,10 @@ use replica::gate::{FileReader, GateKeys, Reading, read_public};
 use rtp::{Packet, ReceptionReport, Sources, is_rtcp, rtcp};
 use sdp::{self, LocalMedia, LocalSession, SrtpPolicy};
 use sip::capture::{Mask, Masked, call_id};
+use sip::digest::{Algorithm, AuthError, Challenge, Credentials, DigestClient, DigestServer, Ha1};
 use sip::{
-    Arrival, Dispatcher, Frame, HeaderName, IdentityTrust, Message, NodeState, NumberPlan, StreamFramer, Transport,
-    parse_datagram,
+    Arrival, Dispatcher, Frame, HeaderName, IdentityTrust, Message, Method, NodeState, NumberPlan, StreamFramer,
+    Transport, parse_datagram,
 };
 use srtp::{KeyGenerator, MasterKey, Receiver, Suite};
 use studio::{Conditions, TakeSource, process};
@@ -62,6 +63,51 @@ pub(crate) fn sip_stream(bytes: &[u8]) {
             return;
         }
     }
+}
+
+/// Lines of WWW-Authenticate, Authorization and Authentication-Info: each is read as all of them.
+pub(crate) fn digest(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let now = Instant::now();
+    let mut server = DigestServer::new(now, "desk", &Algorithm::ALL, [1; 32]);
+    for line in text.lines().take(8) {
+        answered(line);
+        let Ok(request) = parse_datagram(&digest_message("REGISTER sip:desk SIP/2.0", "Authorization", line)) else {
+            continue;
+        };
+        let verified = server.verify(now, &request, |user, algorithm| Some(Ha1::new(algorithm, user, "desk", "guess")));
+        assert!(verified.is_err(), "no nonce of this server is known: {line}");
+        assert!(
+            Credentials::read(line).is_some() || matches!(verified, Err(AuthError::Missing | AuthError::Malformed))
+        );
+    }
+}
+
+/// Answers the challenges of a line: the credentials name one of them.
+fn answered(line: &str) {
+    let status = "SIP/2.0 401 Unauthorized";
+    let Ok(response) = parse_datagram(&digest_message(status, "WWW-Authenticate", line)) else { return };
+    let Ok(accepted) = parse_datagram(&digest_message("SIP/2.0 200 OK", "Authentication-Info", line)) else { return };
+    let challenges = Challenge::read_all(response.header_named("WWW-Authenticate").unwrap_or_default());
+    for challenge in challenges.iter().filter(|challenge| !challenge.realm.contains('\\')) {
+        let mut client = DigestClient::new("10\"0\\1", &challenge.realm, "secret", 1);
+        client.challenged(&response).expect("a challenge of its realm");
+        for _ in 0..2 {
+            for (_, value) in client.authorize(&Method::Register, "sip:desk", b"body") {
+                let sent = Credentials::read(&value).unwrap_or_else(|| panic!("complete: {value}"));
+                assert_eq!((sent.user.as_str(), &sent.realm), ("10\"0\\1", &challenge.realm));
+            }
+            client.accepted(&accepted);
+        }
+    }
+}
+
+fn digest_message(start: &str, header: &str, line: &str) -> Vec<u8> {
+    format!(
+        "{start}\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nMax-Forwards: 70\r\nFrom: <sip:1001@desk>;tag=1\r\n\
+         To: <sip:1001@desk>;tag=2\r\nCall-ID: c\r\nCSeq: 1 REGISTER\r\n{header}: {line}\r\nContent-Length: 0\r\n\r\n"
+    )
+    .into_bytes()
 }
 
 /// An offer, the answer to our offer, and a re-INVITE's offer.

@@ -34,6 +34,11 @@ fn sip_streams_are_met_in_pieces_of_every_size() {
 }
 
 #[test]
+fn challenges_and_credentials_are_met() {
+    replay("digest", targets::digest);
+}
+
+#[test]
 fn session_descriptions_are_met() {
     replay("sdp", targets::sdp);
 }

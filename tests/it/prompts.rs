@@ -51,3 +51,17 @@ fn an_archive_made_outside_comes_in_whole() {
     let told = done(data.path(), &["prompts", "import", &table.display().to_string()]);
     assert!(told.contains("柒") && told.contains("1 texts differ"), "{told}");
 }
+
+#[test]
+fn a_recording_that_is_only_checked_is_not_stored() {
+    let data = Folder::new();
+    let takes = || done_json(data.path(), &["prompts", "takes", "zh/prompt.welcome", "--json"]);
+    let recording = support::gateway::home().join("prompts/audio/zh/prompt.welcome.wav").display().to_string();
+    let before = takes();
+    done(data.path(), &["prompts", "import", &recording, "--slot", "zh/prompt.welcome", "--check"]);
+    assert_eq!(takes(), before);
+    let originals = fs::read_dir(data.join("studio/originals")).map_or(0, |files| files.count());
+    assert_eq!(originals, 0);
+    done(data.path(), &["prompts", "import", &recording, "--slot", "zh/prompt.welcome"]);
+    assert_ne!(takes(), before);
+}

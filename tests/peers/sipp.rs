@@ -102,6 +102,25 @@ fn calls_come_over_udp_and_tcp_and_many_at_once() {
 }
 
 #[test]
+fn either_side_hangs_up_of_many_calls_on_one_connection() {
+    let gateway = Gateway::start(&["phone.call_limit_s=10"]);
+    let sides = gateway.folder.join("sides.csv");
+    fs::write(&sides, "SEQUENTIAL\n0\n1\n").expect("a file can be written");
+    let options = ["-inf", sides.to_str().expect("a path in UTF-8")];
+    let play = Play { scenario: "either_hangs_up", tcp: true, calls: 50, options: &options, ..Play::default() };
+    let messages = comes_true(&gateway, &play);
+    let byes = |mark: &str| {
+        let parts = messages.split("-----------------------------------------------");
+        parts.filter(|part| part.contains(mark) && part.contains("BYE sip:")).count()
+    };
+    assert_eq!((byes("message sent"), byes("message received")), (25, 25), "by the caller, and by the node");
+    no_line_is_left(&gateway);
+    for (outcome, count) in [("hung_up", 25.0), ("failed", 25.0)] {
+        assert_eq!(gateway.metric(&format!("jindu_calls_total{{outcome=\"{outcome}\"}}")), count);
+    }
+}
+
+#[test]
 fn a_caller_may_hang_up_at_every_step() {
     let gateway = Gateway::start(&[]);
     let steps = gateway.folder.join("steps.csv");

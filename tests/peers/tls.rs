@@ -1,4 +1,5 @@
-//! SIP over TLS and registration with programs of others: Kamailio as the carrier's registrar, OpenSSL's client, baresip.
+//! SIP over TLS and registration with programs of others: Kamailio as the carrier's registrar, OpenSSL's client, baresip,
+//! Linphone.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,6 +13,7 @@ use base::Codec;
 use support::certificates::Authority;
 use support::folder::Folder;
 use support::gateway::{Gateway, peer};
+use support::linphone::Linphone;
 use support::phone::{Dial, Phone};
 use support::softphone::Softphone;
 use support::sound::clip;
@@ -127,6 +129,22 @@ fn a_softphone_calls_over_tls_in_the_clear_and_with_srtp() {
         phone.hears(&alaw("zh", "prompt.welcome"), "the greeting");
         phone.hang_up();
     }
+}
+
+#[test]
+fn linphone_on_the_line_test_hears_its_keys_and_the_nodes_bye() {
+    let world = World::new();
+    let mut gateway = world.start(&["phone.srtp=required".to_owned()]);
+    let mut phone = Linphone::start(&world.authority.certificate());
+    phone.dial(&format!("sip:9196@localhost:{};transport=tls", tls_of(&gateway).port()));
+    for (key, name) in [("7", "7"), ("7", "7"), ("*", "star"), ("#", "pound")] {
+        phone.press(key);
+        phone.hears(&alaw("zh", &format!("key.{name}")), name);
+    }
+    gateway.drain();
+    gateway.signal("TERM");
+    phone.is_hung_up_on();
+    assert_eq!(gateway.wait(Duration::from_secs(20)), Some(0));
 }
 
 #[test]

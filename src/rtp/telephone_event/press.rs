@@ -29,6 +29,10 @@ pub(super) struct Press {
     /// As the newest packet tells it.
     duration: u16,
     ended: bool,
+    /// No packet from before the end has arrived.
+    only_ends: bool,
+    /// When the newest packet first arrived, and when any last arrived.
+    newest_at: Instant,
     last_at: Instant,
 }
 
@@ -63,6 +67,8 @@ impl Press {
             last_sequence: block.sequence,
             duration: block.duration,
             ended: block.end,
+            only_ends: block.end,
+            newest_at: block.at,
             last_at: block.at,
         }
     }
@@ -112,6 +118,7 @@ impl Press {
             let segment = !self.has_timestamp(block) && self.moved_on_to_segment(block);
             self.duration = if segment { block.duration } else { self.duration.max(block.duration) };
             self.last_sequence = block.sequence;
+            self.newest_at = block.at;
             if !self.has_timestamp(block) {
                 self.last_timestamp = block.timestamp;
             }
@@ -122,6 +129,7 @@ impl Press {
             self.first_timestamp = block.timestamp;
         }
         self.ended |= block.end;
+        self.only_ends &= block.end;
         self.last_at = self.last_at.max(block.at);
     }
 
@@ -154,11 +162,13 @@ impl Press {
         block.timestamp.wrapping_sub(self.first_timestamp) <= self.span().saturating_add(self.duration.into())
     }
 
-    /// Whether a late packet is one from the beginning of this press, of a sender that moves the timestamp.
+    /// Whether a late packet is one from the beginning of this press, of a sender that moves the timestamp. The end of the
+    /// press before comes from there too, but this press has begun before its own end.
     fn begins_with(&self, block: &Block) -> bool {
         let before = self.first_timestamp.wrapping_sub(block.timestamp);
         let sent_before = self.first_sequence.wrapping_sub(block.sequence);
-        before <= u32::from(block.duration) + BEGIN_SLACK && sent_before <= BEGIN_PACKETS
+        let may_end = !block.end || self.only_ends && before <= DRIFT_MAX;
+        may_end && before <= u32::from(block.duration) + BEGIN_SLACK && sent_before <= BEGIN_PACKETS
     }
 
     /// Whether a newer packet with this press's timestamp begins another one, of a sender that leaves the timestamp.
@@ -190,28 +200,44 @@ impl Press {
         // From the first timestamp: that of a sender that moves it has come further than the press has lasted since.
         let within = block.timestamp.wrapping_sub(self.first_timestamp);
         if self.ended {
-            let repeats_end = block.end && (within <= u32::from(self.duration) || later <= DRIFT_MAX);
+            let soon = self.time_to(block) <= OVERTAKEN;
+            let moves_end = later <= DRIFT_MAX || !marked && within <= u32::from(self.duration);
+            let repeats_end = block.end && soon && moves_end && u32::from(block.duration) * 2 >= self.duration.into();
             let goes_on = later == u32::from(self.duration) && self.duration >= SPLIT_MIN;
-            return !marked && (repeats_end || goes_on);
+            return repeats_end || !marked && goes_on;
         }
         let overlaps = within < u32::from(self.duration) && !(marked && block.duration < self.duration);
-        overlaps || !marked && (self.moved_on_to_segment(block) || self.drifts_to(block, later))
+        // A first packet tells no more than the first one before.
+        let first = marked && !block.end && block.duration == self.duration;
+        let drifts = later <= DRIFT_MAX && block.duration >= self.duration && !first;
+        let further = if block.end && !marked { ENDS_FURTHER } else { 0 };
+        overlaps || drifts || self.grows_to(block, later, further) || !marked && self.moved_on_to_segment(block)
     }
 
     /// The next segment of a long press (RFC 4733 §2.5.1.3): it begins where the one before it ends. The last packets of
     /// that one may be lost.
     fn moved_on_to_segment(&self, block: &Block) -> bool {
         let later = block.timestamp.wrapping_sub(self.last_timestamp);
-        let contiguous = later == u32::from(self.duration) && later > 0;
+        let contiguous = later == u32::from(self.duration) && self.duration >= SPLIT_MIN;
         let most = 0xFFFF + SEGMENT_SLACK;
         let tail_lost = u32::from(self.duration) >= 0xFFFF - SEGMENT_SLACK;
         contiguous || tail_lost && (self.duration.into()..=most).contains(&later)
     }
 
-    /// The next packet of a sender that moves the timestamp within a press: by what the duration grows, or by little.
-    fn drifts_to(&self, block: &Block, later: u32) -> bool {
-        let grown = block.duration.checked_sub(self.duration);
-        grown.is_some_and(|grown| u32::from(grown) == later && grown <= GROWN_MAX || later <= DRIFT_MAX)
+    /// A later packet of a sender that moves the timestamp by what the duration grows, and further with its end packets.
+    ///
+    /// The packets of two presses may agree in this, but not in time: between those the one press and the other have
+    /// lasted too, so that twice as long has passed as the timestamps say.
+    fn grows_to(&self, block: &Block, later: u32, further_max: u32) -> bool {
+        let grown = block.duration.saturating_sub(self.duration);
+        let further = later.checked_sub(grown.into());
+        let in_time = self.time_to(block) <= Duration::from_micros(u64::from(later) * 125) + JITTER;
+        grown > 0 && further.is_some_and(|further| further <= further_max) && in_time
+    }
+
+    /// How long after the newest packet another one has arrived.
+    fn time_to(&self, block: &Block) -> Duration {
+        block.at.saturating_duration_since(self.newest_at)
     }
 }
 
@@ -234,5 +260,7 @@ const SPLIT_MIN: u16 = 0x6000;
 const SEGMENT_SLACK: u32 = 0x1000;
 /// Less than the shortest press with its pause (40 ms each); with a packet every 20 ms two may be lost.
 const DRIFT_MAX: u32 = 480;
-/// 120 ms: over a longer time two presses may agree by chance.
-const GROWN_MAX: u16 = 960;
+/// The second and the third end packet, 20 ms each.
+const ENDS_FURTHER: u32 = 320;
+/// What packets of one press are late at most.
+const JITTER: Duration = Duration::from_millis(60);

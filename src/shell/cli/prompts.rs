@@ -176,6 +176,9 @@ fn import(
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if let Some(slot) = slot {
         let upload = Upload { bytes: read(file)?, kind: TakeSource::File, label: name, sitting: String::new() };
+        if check {
+            return Ok(judged(&studio.judge(by, slot, upload)?, as_json));
+        }
         let take = studio.submit(by, slot, upload)?;
         let take = if take.report.is_good() { studio.keep(by, &take.name)? } else { take };
         return Ok(one(&take, as_json));
@@ -199,6 +202,19 @@ fn one(take: &TakeRow, as_json: bool) -> ExitCode {
         take.report.findings.iter().for_each(|finding| println!("  {}", finding.words.en));
     }
     if take.state == TakeState::Fresh { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// What a recording would become, and what its checks found.
+fn judged(take: &TakeRow, as_json: bool) -> ExitCode {
+    let good = take.report.is_good();
+    if as_json {
+        print(format!("{}\n", json!(take)));
+    } else {
+        let fate = if good { "imported" } else { "rejected" };
+        println!("the recording of {}/{} would be {fate}", take.lang.code(), take.slot);
+        take.report.findings.iter().for_each(|finding| println!("  {}", finding.words.en));
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn reported(imported: &ImportReport, check: bool, as_json: bool) -> ExitCode {

@@ -30,6 +30,18 @@ impl Studio {
         self.take(&take.name)
     }
 
+    /// The take that [`Studio::submit`] would make of a recording; nothing is stored.
+    ///
+    /// # Errors
+    /// Those of [`Studio::submit`].
+    pub fn judge(&self, by: &Operator, slot: &Clip, upload: Upload) -> Result<TakeRow, Rejection> {
+        let catalogue = self.catalogue()?;
+        let slot = catalogue.slot(slot)?;
+        let take = self.make(by, &catalogue, slot, &slot.text, upload)?;
+        self.sweep(by, std::slice::from_ref(&take))?;
+        Ok(take)
+    }
+
     /// Makes a take and its files; the store does not have it yet.
     pub(crate) fn make(
         &self,

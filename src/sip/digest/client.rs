@@ -14,7 +14,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::fields::{Challenge, info_value, unescape_quoted};
+use super::fields::{Challenge, escape_quoted, info_value, unescape_quoted};
 use super::{Algorithm, Ha1, Qop, Question, hex};
 use crate::grammar::Method;
 use crate::message::Message;
@@ -152,7 +152,7 @@ impl DigestClient {
         let mut text = format!(
             "Digest username=\"{}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\", \
              algorithm={}{sess}",
-            self.user,
+            escape_quoted(&self.user),
             algorithm.name(),
         );
         match qop {

@@ -168,9 +168,23 @@ fn read_value(text: &str) -> Option<(&str, &str)> {
         let close = end_of_quoted(text.as_bytes(), 0).ok()?;
         return Some((&text[1..close], &text[close + 1..]));
     }
-    // Senders forget the quotes of values that are no tokens: a nonce in base64, a URI.
+    // Senders forget the quotes of values that are no tokens: a nonce in base64, a URI. A backslash would mean something
+    // else between the quotes in which the value is sent back.
     let end = text.find([',', ' ', '\t', '"']).unwrap_or(text.len());
-    Some(text.split_at(end))
+    let (value, rest) = text.split_at(end);
+    (!value.contains('\\')).then_some((value, rest))
+}
+
+/// A text as the content of a quoted string.
+pub(super) fn escape_quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        if matches!(char, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(char);
+    }
+    out
 }
 
 /// The content of a quoted string: a backslash stands before what it protects (RFC 3261 §25.1).
@@ -243,7 +257,89 @@ mod tests {
         }
     }
 
+    /// A parameter that may stand anywhere, and means nothing here.
+    fn unknown() -> impl Strategy<Value = String> {
+        let value = prop_oneof!["[a-zA-Z0-9+/=:.-]{0,12}", "\"([ -!#-\\[\\]-~\u{e9}\u{5e7f}]|\\\\[ -~]){0,12}\""];
+        ("x-[a-z]{1,6}", value).prop_map(|(name, value)| format!("{name}={value}"))
+    }
+
+    /// A line of these parameters in any order, among others, with names in any case and any spaces.
+    fn line(params: Vec<String>) -> impl Strategy<Value = String> {
+        let count = params.len();
+        let all = proptest::collection::vec(unknown(), 0..4).prop_map(move |more| [params.clone(), more].concat());
+        let spaces = proptest::collection::vec(("[ \t]{0,2}", "[ \t]{0,2}", any::<bool>()), count + 4);
+        (all.prop_shuffle(), spaces).prop_map(|(params, spaces)| {
+            let params = params.iter().zip(spaces).map(|(param, (before, after, upper))| {
+                let (name, value) = param.split_once('=').expect("a name and a value");
+                let name = if upper { name.to_ascii_uppercase() } else { name.to_owned() };
+                format!("{name}{before}={after}{value}{before}")
+            });
+            format!("Digest {}", params.collect::<Vec<_>>().join(","))
+        })
+    }
+
+    fn quoted(name: &str, text: &str) -> String {
+        format!("{name}=\"{}\"", escape_quoted(text))
+    }
+
+    /// Any text but control characters, which a header line cannot hold, and U+FFFD, after which no backslash escapes.
+    const TEXT: &str = "[ -~\u{a0}-\u{4e2d}\"\\\\]{1,16}";
+
+    fn challenge_line() -> impl Strategy<Value = ([String; 3], bool, &'static str, Algorithm, String)> {
+        let algorithms = proptest::sample::select(Algorithm::ALL.to_vec());
+        let qop = proptest::sample::select(vec!["auth", "auth-int", "auth,auth-int", "auth-int , auth", ""]);
+        ([TEXT, TEXT, TEXT], any::<bool>(), qop, algorithms).prop_flat_map(|(texts, stale, qop, algorithm)| {
+            let [realm, nonce, opaque] = &texts;
+            let params = vec![
+                quoted("realm", realm),
+                quoted("nonce", nonce),
+                quoted("opaque", opaque),
+                format!("stale={stale}"),
+                format!("qop=\"{qop}\""),
+                format!("algorithm={}", algorithm.name()),
+            ];
+            (Just(texts), Just(stale), Just(qop), Just(algorithm), line(params))
+        })
+    }
+
+    #[test]
+    fn a_value_without_quotes_means_the_same_between_them_or_is_not_read() {
+        let line = |nonce| format!("Digest realm=\"r\", nonce={nonce}, qop=\"auth\"");
+        assert_eq!(Challenge::read_all(&line("a/b+c=="))[0].nonce, "a/b+c==");
+        for nonce in ["a\\", "\\\"a", "a\\b"] {
+            assert!(Challenge::read_all(&line(nonce)).is_empty(), "{nonce}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_challenge_is_read_in_any_order_with_any_other_parameters(
+            ([realm, nonce, opaque], stale, qop, algorithm, line) in challenge_line(),
+        ) {
+            let found = Challenge::read_all(&line);
+            prop_assert_eq!(found.len(), 1, "{}", line);
+            let challenge = &found[0];
+            prop_assert_eq!(unescape_quoted(&challenge.realm), realm);
+            prop_assert_eq!(unescape_quoted(&challenge.nonce), nonce);
+            prop_assert_eq!(challenge.opaque.as_deref().map(unescape_quoted), Some(opaque));
+            prop_assert_eq!((challenge.stale, challenge.algorithm, challenge.session), (stale, algorithm, false));
+            let offered: Vec<_> = qop.split(',').map(str::trim).collect();
+            let expected = (offered.contains(&"auth"), offered.contains(&"auth-int"));
+            prop_assert_eq!((challenge.auth, challenge.auth_int), expected);
+        }
+
+        #[test]
+        fn a_next_nonce_is_read_among_other_parameters(nonce in TEXT, more in proptest::collection::vec(unknown(), 0..4)) {
+            let params = [more, vec!["qop=auth".into(), quoted("nextnonce", &nonce)]].concat();
+            let found = info_value(&params.join(", "), "nextnonce").map(|found| unescape_quoted(&found));
+            prop_assert_eq!(found, Some(nonce));
+        }
+
+        #[test]
+        fn an_escaped_text_is_read_as_it_was(text in TEXT) {
+            prop_assert_eq!(unescape_quoted(&escape_quoted(&text)), text);
+        }
+
         #[test]
         fn no_text_panics(line in ".{0,200}", tail in "[Digest rlmonc=\",\\\\a-z]{0,80}") {
             for text in [line.clone(), format!("Digest {tail}"), format!("{line}Digest {tail}")] {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::fields::{Credentials, realm_of, unescape_quoted};
+use super::fields::{Credentials, escape_quoted, realm_of, unescape_quoted};
 use super::{Algorithm, Ha1, Qop, Question, hex};
 use crate::message::Message;
 use crate::uri::Uri;
@@ -103,7 +103,7 @@ impl DigestServer {
         let nonce = self.nonce((self.age(now), self.issued));
         let stale = if stale { ", stale=true" } else { "" };
         let value = |algorithm: &Algorithm| {
-            let (realm, name) = (&self.realm, algorithm.name());
+            let (realm, name) = (escape_quoted(&self.realm), algorithm.name());
             format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", qop=\"auth\", algorithm={name}{stale}")
         };
         self.algorithms.iter().map(value).collect()
@@ -223,6 +223,8 @@ const NONCES_MAX: usize = 4096;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::digest::DigestClient;
     use crate::grammar::Method;
@@ -360,4 +362,32 @@ mod tests {
                     To: <sip:1001@desk>;tag=2\r\nCall-ID: c\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n";
         parse_datagram(text.as_bytes()).expect("well formed")
     }
+
+    /// Any text but control characters and U+FFFD, after which no backslash escapes.
+    const TEXT: &str = "[ -~\u{a0}-\u{4e2d}\"\\\\]{1,16}";
+
+    proptest! {
+        #[test]
+        fn any_user_realm_and_password_are_let_in_and_no_other(
+            [user, realm, password, other] in [TEXT, TEXT, TEXT, TEXT],
+            algorithm in proptest::sample::select(Algorithm::ALL.to_vec()),
+        ) {
+            let now = epoch();
+            let mut server = DigestServer::new(now, &realm, &[algorithm], [7; 32]);
+            let mut client = DigestClient::new(&user, &realm, &password, 3);
+            let challenge = format!("WWW-Authenticate: {}\r\n", server.challenge(now, false)[0]);
+            let response = RESPONSE.replace("Content-Length", &format!("{challenge}Content-Length"));
+            prop_assert_eq!(client.challenged(&parse_datagram(response.as_bytes()).expect("well formed")), Ok(()));
+            let request = request(&client.authorize(&Method::Register, URI, b""));
+            let mut verify = |known: &str| {
+                server.verify(now, &request, |user, algorithm| Some(Ha1::new(algorithm, user, &realm, known)))
+            };
+            prop_assert_eq!(verify(&other), if other == password { Ok(user.clone()) } else { Err(AuthError::Wrong) });
+            let expected = if other == password { Err(AuthError::Stale) } else { Ok(user) };
+            prop_assert_eq!(verify(&password), expected);
+        }
+    }
+
+    const RESPONSE: &str = "SIP/2.0 401 X\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:1001@desk>;tag=1\r\n\
+                            To: <sip:1001@desk>;tag=2\r\nCall-ID: c\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n";
 }

@@ -1,8 +1,8 @@
 //! Keys in INFO bodies.
 //!
 //! Two media types are in wide use, and neither has an RFC: `application/dtmf-relay` with lines `Signal=5` and
-//! `Duration=160`, and `application/dtmf` with the bare key. Trunks also send: a space after `=`, quotes, lower case, bare
-//! LF, semicolons in place of line ends, `Signal=10` and `Signal=11` for `*` and `#`, a bare `5` under either type, `d=5`
+//! `Duration=160`, and `application/dtmf` with the bare key. Trunks also send: spaces around `=`, a colon in place of it, quotes,
+//! lower case, bare LF, semicolons, commas or spaces in place of line ends, `Signal=10` and `Signal=11` for `*` and `#`, a bare `5` under either type, `d=5`
 //! as `audio/telephone-event` or `application/vnd.nortelnetworks.digits`, and an empty body.
 
 use std::time::Duration;
@@ -39,12 +39,15 @@ pub(super) fn read(content_type: Option<&str>, body: &[u8]) -> InfoBody {
         return InfoBody::Foreign;
     }
     let Ok(text) = std::str::from_utf8(&body[..body.len().min(BODY_MAX)]) else { return InfoBody::Malformed };
-    let lines = || text.split(['\r', '\n', ';']).map(str::trim).filter(|line| !line.is_empty());
-    let named = |names: &[&str]| lines().find_map(|line| value_of(line, names));
+    let lines = || text.split(['\r', '\n', ';', ',']).map(str::trim).filter(|line| !line.is_empty());
+    let named = |names: &[&str]| {
+        let is_named = |name: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        lines().flat_map(pairs).find(|(name, _)| is_named(name)).map(|(_, value)| value)
+    };
     let signal = named(&["signal", "d"]).or_else(|| lines().next());
-    match read_signal(signal.unwrap_or("").trim_matches(['"', ' '])) {
+    match read_signal(signal.unwrap_or("").trim_matches(QUOTES)) {
         Signal::Key(key) => {
-            let held = named(&["duration"]).and_then(|text| text.trim_matches('"').parse().ok());
+            let held = named(&["duration"]).and_then(|text| text.trim_matches(QUOTES).parse().ok());
             InfoBody::Key { key, held: held.map(|ms: u32| Duration::from_millis(ms.into())) }
         }
         Signal::Nothing => InfoBody::Nothing,
@@ -58,10 +61,16 @@ enum Signal {
     Malformed,
 }
 
-/// The value of a `name=value` line with one of these names.
-fn value_of<'a>(line: &'a str, names: &[&str]) -> Option<&'a str> {
-    let (name, value) = line.split_once('=')?;
-    names.iter().any(|known| known.eq_ignore_ascii_case(name.trim())).then_some(value.trim())
+/// The names and values of a line. A value ends at a space.
+fn pairs(line: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        let (name, after) = rest.split_once(['=', ':'])?;
+        let after = after.trim_start();
+        let (value, more) = after.split_once([' ', '\t']).unwrap_or((after, ""));
+        rest = more;
+        Some((name.trim(), value))
+    })
 }
 
 fn read_signal(signal: &str) -> Signal {
@@ -84,6 +93,7 @@ fn read_signal(signal: &str) -> Signal {
 const MEDIA_TYPES: [&str; 4] =
     ["application/dtmf-relay", "application/dtmf", "audio/telephone-event", "application/vnd.nortelnetworks.digits"];
 const HOOK_FLASH: [&str; 3] = ["hf", "flash", "hookflash"];
+const QUOTES: [char; 3] = ['"', '\'', ' '];
 const BODY_MAX: usize = 256;
 
 #[cfg(test)]
@@ -104,6 +114,10 @@ mod tests {
             ("Duration=160\r\nSIGNAL = 5\r\n", Some(160)),
             ("Signal=\"5\"\r\nDuration=\"90\"", Some(90)),
             ("Signal=5;Duration=160", Some(160)),
+            ("Signal=5 Duration=160", Some(160)),
+            ("Signal = '5' , Duration = '160'", Some(160)),
+            ("Signal: 5\r\nDuration: 160\r\n", Some(160)),
+            ("\tSignal\t=\t5\t\r\n\r\nDuration\t=\t160", Some(160)),
             ("\r\nSignal=5\r\nDuration=long\r\n", None),
             ("5", None),
         ] {
