@@ -1,10 +1,11 @@
-//! Types that every crate shares: deadlines, private values, keys and how they come, languages, codecs.
+//! Types that every crate shares: deadlines, private values, keys and how they come, languages, codecs, networks.
 
 mod codec;
 mod deadline;
 mod dtmf_mode;
 mod key;
 mod lang;
+mod network;
 mod private;
 mod srtp_policy;
 
@@ -13,5 +14,6 @@ pub use deadline::{Deadline, earliest};
 pub use dtmf_mode::DtmfMode;
 pub use key::Key;
 pub use lang::Lang;
+pub use network::Network;
 pub use private::{Private, set_tag_key, tag};
 pub use srtp_policy::SrtpPolicy;

@@ -217,6 +217,10 @@ fn web(reader: &mut Reader) -> Web {
     Web {
         listen: web_listen(reader, "web.listen", &["127.0.0.1:8080"]),
         proxies: networks(reader, "web.proxies", &[]),
+        hosts: web_hosts(reader),
+        operations_listen: web_listen(reader, "web.operations_listen", &[]),
+        operations_allow: networks(reader, "web.operations_allow", &LOOPBACK),
+        try_out_kiosk: reader.boolean("web.try_out_kiosk", true),
         connections_max: count(reader, "web.connections_max", 1..=100_000, 2000),
         request_timeout: reader.seconds("web.request_timeout_s", 1..=300, 10),
         image_bytes_max: count(reader, "web.image_bytes_max", 1024..=67_108_864, 12_582_912),
@@ -224,6 +228,24 @@ fn web(reader: &mut Reader) -> Web {
         clear_warning: reader.seconds("web.clear_warning_s", 20..=120, 20),
         maintenance: reader.boolean("web.maintenance", false),
     }
+}
+
+/// Names and addresses without a port, in lower case, as a Host header has them.
+fn web_hosts(reader: &mut Reader) -> Vec<String> {
+    const KEY: &str = "web.hosts";
+    let mut hosts = Vec::new();
+    for text in reader.strings(KEY, &[]) {
+        let plain = text.trim_start_matches('[').trim_end_matches(']');
+        let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+        match plain.parse::<std::net::IpAddr>() {
+            Ok(address) => hosts.push(address.to_string()),
+            Err(_) if is_name && !text.is_empty() => hosts.push(text.to_ascii_lowercase()),
+            Err(_) => {
+                reader.report(KEY, format!("{text} must be a name or an address without a port, as in kiosk.example"));
+            }
+        }
+    }
+    hosts
 }
 
 fn hotline(reader: &mut Reader, base: &Path) -> Hotline {
@@ -252,6 +274,9 @@ fn inquiry(reader: &mut Reader) -> Inquiry {
         failures_per_receipt: count(reader, "inquiry.failures_per_receipt", 1..=1_000_000, 10),
         failures_total: count(reader, "inquiry.failures_total", 1..=100_000_000, 20_000),
         failure_window: reader.seconds("inquiry.failure_window_s", 10..=86_400, 600),
+        look_ups_per_client: count(reader, "inquiry.lookups_per_client", 1..=1_000_000, 600),
+        look_ups_per_receipt: count(reader, "inquiry.lookups_per_receipt", 1..=1_000_000, 20),
+        look_ups_total: count(reader, "inquiry.lookups_total", 1..=1_000_000_000, 200_000),
     }
 }
 

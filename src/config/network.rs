@@ -1,7 +1,6 @@
-//! Where packets come from: transports and ranges of addresses.
+//! How packets come: transports.
 
-use std::fmt;
-use std::net::IpAddr;
+pub use base::Network;
 
 /// A SIP transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,48 +25,4 @@ impl Transport {
             Transport::Tls => "tls",
         }
     }
-}
-
-/// A range of addresses: `192.0.2.0/24`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// Any address of the range.
-    pub address: IpAddr,
-    /// The number of leading bits that are fixed: 0 to 32, or 0 to 128 for IPv6.
-    pub prefix: u8,
-}
-
-impl Network {
-    /// Whether the range contains an address. An IPv4 address mapped into IPv6 counts as IPv4.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(net), IpAddr::V4(ip)) => {
-                shifted(u32::from(net).into(), self.prefix, 32) == shifted(u32::from(ip).into(), self.prefix, 32)
-            }
-            (IpAddr::V6(net), IpAddr::V6(ip)) => {
-                shifted(u128::from(net), self.prefix, 128) == shifted(u128::from(ip), self.prefix, 128)
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether both ranges hold the same addresses.
-    pub(super) fn same_as(&self, other: Network) -> bool {
-        self.prefix == other.prefix && self.contains(other.address)
-    }
-
-    /// Whether the range is wider than any network of one owner, as 0.0.0.0/0 is.
-    pub(super) fn is_wide(&self) -> bool {
-        self.prefix < if self.address.is_ipv4() { 8 } else { 7 }
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
-    }
-}
-
-fn shifted(bits: u128, prefix: u8, width: u32) -> u128 {
-    bits.checked_shr(width - u32::from(prefix)).unwrap_or(0)
 }

@@ -143,13 +143,22 @@ impl Phone {
     }
 }
 
-/// The HTTP service: scan API, kiosk page, and the studio unless it has its own addresses.
+/// The HTTP service: scan API, kiosk page, public page, and the studio unless it has its own addresses.
 #[derive(Clone, Debug)]
 pub struct Web {
     /// Addresses of the HTTP service.
     pub listen: Vec<SocketAddr>,
     /// Balancers whose X-Forwarded-For is trusted.
     pub proxies: Vec<Network>,
+    /// Host names that requests may use, in lower case. The address of a socket, and localhost on the loopback address,
+    /// are always accepted.
+    pub hosts: Vec<String>,
+    /// Addresses of operators' routes alone: metrics, diagram, details of the health.
+    pub operations_listen: Vec<SocketAddr>,
+    /// The addresses that get operators' routes at `listen`, too.
+    pub operations_allow: Vec<Network>,
+    /// Whether a browser on this machine counts as a kiosk without enrolment, while only loopback addresses are served.
+    pub try_out_kiosk: bool,
     /// Open connections at once; a further one takes the place of an idle one or gets 503.
     pub connections_max: usize,
     /// A connection without a complete request for this long is closed.
@@ -162,6 +171,13 @@ pub struct Web {
     pub clear_warning: Duration,
     /// Whether the kiosk shows a notice instead of scanning.
     pub maintenance: bool,
+}
+
+impl Web {
+    /// Whether a browser on this machine may be the kiosk for trying out: only this machine reaches the service.
+    pub fn has_try_out_kiosk(&self) -> bool {
+        self.try_out_kiosk && self.proxies.is_empty() && self.listen.iter().all(|address| address.ip().is_loopback())
+    }
 }
 
 /// The files that make a conversation.
@@ -215,16 +231,23 @@ pub struct Inquiry {
     pub limits: Vec<inquiry::TimeLimit>,
     /// What is removed from a scanned text before it is read as a receipt number.
     pub scanner: Scanner,
-    /// Failed look-ups (no match) within `failure_window` after which a caller is transferred to the desk.
+    /// Failed look-ups (no match) within `failure_window` after which a caller is transferred to the desk, and an address
+    /// must wait at the public page.
     pub failures_per_caller: u32,
     /// The same for one kiosk: it must wait.
     pub failures_per_kiosk: u32,
     /// The same for one receipt number.
     pub failures_per_receipt: u32,
-    /// The same over all callers and kiosks together.
+    /// The same over all callers, kiosks and visitors of the public page together.
     pub failures_total: u32,
     /// The time over which these failures are counted.
     pub failure_window: Duration,
+    /// Look-ups within an hour, found or not, of one caller or one address of the public page.
+    pub look_ups_per_client: u32,
+    /// The same for one receipt number, by telephone and on the public page together.
+    pub look_ups_per_receipt: u32,
+    /// The same over all callers, kiosks and visitors of the public page together.
+    pub look_ups_total: u32,
 }
 
 /// What a scanner adds around a code.

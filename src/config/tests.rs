@@ -120,3 +120,41 @@ fn servers_columns_and_codes_of_an_upstream_are_read() {
     assert!(!columns.contains(&"hall") && !columns.contains(&"waybill") && columns.contains(&"stage"));
     assert_eq!(upstream.mapping.stages.get("10"), Some(&inquiry::Stage::Accepted));
 }
+
+#[test]
+fn hosts_are_names_or_addresses_without_a_port() {
+    let set = |value: &str| [format!("web.hosts={value}")];
+    let web = read(SHIPPED, &set("Kiosk.Example,192.0.2.7,[2001:DB8::1]"), Path::new("/srv")).expect("right").web;
+    assert_eq!(web.hosts, ["kiosk.example", "192.0.2.7", "2001:db8::1"]);
+    for wrong in ["kiosk.example:80", "http://kiosk.example", "一楼"] {
+        assert!(errors(SHIPPED, &[&format!("web.hosts={wrong}")])[0].starts_with("web.hosts"), "{wrong}");
+    }
+}
+
+#[test]
+fn the_kiosk_for_trying_out_exists_while_only_this_machine_is_served() {
+    let has = |set: &[&str]| {
+        let set: Vec<String> = set.iter().map(|value| (*value).to_owned()).collect();
+        read(SHIPPED, &set, Path::new("/srv")).expect("right").web.has_try_out_kiosk()
+    };
+    assert!(has(&[]) && has(&["web.listen=127.0.0.1:8080,[::1]:8080"]));
+    for set in [
+        "web.listen=127.0.0.1:80,192.0.2.7:80",
+        "web.listen=0.0.0.0:80",
+        "web.proxies=127.0.0.1",
+        "web.try_out_kiosk=false",
+    ] {
+        assert!(!has(&[set]), "{set}");
+    }
+}
+
+#[test]
+fn a_balancer_without_hosts_is_warned_of() {
+    let warned = |set: &[&str]| {
+        let set: Vec<String> = set.iter().map(|value| (*value).to_owned()).collect();
+        let warnings = read(SHIPPED, &set, Path::new("/srv")).expect("right").warnings();
+        warnings.iter().any(|warning| warning.starts_with("web.hosts"))
+    };
+    assert!(warned(&["web.proxies=192.0.2.20"]) && warned(&["studio.proxies=192.0.2.20"]));
+    assert!(!warned(&[]) && !warned(&["web.proxies=192.0.2.20", "web.hosts=kiosk.example"]));
+}

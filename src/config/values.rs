@@ -29,7 +29,7 @@ pub(super) fn reachable_address(reader: &mut Reader, key: &str) -> Option<IpAddr
 pub(super) fn networks(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<Network> {
     let mut networks = Vec::new();
     for text in reader.strings(key, default) {
-        match network(&text) {
+        match Network::read(&text) {
             Some(network) => networks.push(network),
             None => reader.report(key, format!("{text} must be an address or a network, as in 192.0.2.0/24")),
         }
@@ -42,7 +42,7 @@ pub(super) fn sources(reader: &mut Reader, key: &str) -> Option<(Vec<Network>, V
     let before = reader.diagnostics.len();
     let (mut networks, mut hosts) = (Vec::new(), Vec::new());
     for text in reader.strings(key, &[]) {
-        match network(&text) {
+        match Network::read(&text) {
             Some(network) => networks.push(network),
             None if is_host_name(&text) => hosts.push(text.trim_end_matches('.').to_ascii_lowercase()),
             None => {
@@ -65,18 +65,6 @@ pub(super) fn name_servers(reader: &mut Reader, key: &str) -> Vec<SocketAddr> {
         }
     }
     servers
-}
-
-fn network(text: &str) -> Option<Network> {
-    let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
-    let address: IpAddr = address.parse().ok()?;
-    let width = if address.is_ipv4() { 32 } else { 128 };
-    let prefix: u8 = prefix.map_or(Ok(width), str::parse).ok().filter(|prefix| *prefix <= width)?;
-    // An IPv4 address mapped into IPv6 stands for the IPv4 address, whose packets have no other source.
-    match address.to_canonical() {
-        IpAddr::V4(v4) if address.is_ipv6() => Some(Network { address: v4.into(), prefix: prefix.checked_sub(96)? }),
-        address => Some(Network { address, prefix }),
-    }
 }
 
 /// Codecs by their registered names, the preferred first; an empty list is the default.

@@ -1,5 +1,6 @@
 //! What does not prevent a start, but should be known.
 
+use super::network::Network;
 use super::settings::Settings;
 use super::trunk_check;
 
@@ -23,6 +24,23 @@ impl Settings {
                 hep.collector
             )
         }));
+        warnings.extend(web_warnings(self));
         warnings
     }
+}
+
+fn web_warnings(Settings { web, studio, .. }: &Settings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !(web.proxies.is_empty() && studio.proxies.is_empty()) && web.hosts.is_empty() {
+        warnings.push(String::from(
+            "web.hosts = []: requests that a balancer or a TLS proxy forwards get 421: name the hosts that browsers open, \
+             as in [\"kiosk.example\"]",
+        ));
+    }
+    if web.operations_allow.iter().any(Network::is_wide) {
+        warnings.push(String::from(
+            "web.operations_allow holds a network wider than any owner's: metrics and the calls' paths are then public",
+        ));
+    }
+    warnings
 }

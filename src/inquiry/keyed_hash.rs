@@ -1,6 +1,6 @@
 //! Keyed hashes that stand for receipt numbers and second factors, so that the replica holds neither.
 //!
-//! One secret of the installation gives five keys, one for each use; the outputs of one reveal nothing about the others.
+//! One secret of the installation gives six keys, one for each use; the outputs of one reveal nothing about the others.
 //! All are HMAC-SHA-256 (RFC 2104) with the key's blocks precomputed: two compressions a hash.
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -14,6 +14,7 @@ pub struct Keys {
     row: Hmac<Sha256>,
     verifier: Hmac<Sha256>,
     asker: Hmac<Sha256>,
+    token: Hmac<Sha256>,
     tag: [u8; 32],
     sealing: [u8; 32],
     fingerprint: [u8; 8],
@@ -45,6 +46,7 @@ impl Keys {
             row: keyed(&derived("jindu row")),
             verifier: keyed(&derived("jindu verifier")),
             asker: keyed(&derived("jindu asker")),
+            token: keyed(&derived("jindu token")),
             tag: derived("jindu tag"),
             sealing: derived("jindu sealing"),
             fingerprint,
@@ -96,6 +98,20 @@ impl Keys {
         mac.update(kind.as_bytes());
         mac.update(value.as_bytes());
         word(&mac.finalize().into_bytes()[..8])
+    }
+
+    /// Stands for a receipt number where its look-ups are counted, at every door alike.
+    pub fn receipt(&self, number: &str) -> u64 {
+        self.client("receipt", number)
+    }
+
+    /// Stands for a secret token that is not stored itself; `kind` keeps uses apart.
+    pub fn token(&self, kind: &str, token: &str) -> [u8; 32] {
+        let mut mac = self.token.clone();
+        mac.update(&[kind.len() as u8]);
+        mac.update(kind.as_bytes());
+        mac.update(token.as_bytes());
+        mac.finalize().into_bytes().into()
     }
 
     fn proof(&self, number: &str, factor: &Factor) -> Hmac<Sha256> {

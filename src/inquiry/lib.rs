@@ -26,7 +26,9 @@ pub use factor::{Factor, FactorError, Proof};
 pub use format::{FormatError, Formats};
 pub use keyed_hash::{Keys, RowKey, Verifier};
 pub use limit::{
-    KIOSKS_PER_ADDRESS, Limiter, PhoneClient, PhoneLimiter, PhoneLimits, Rejected, ScanClient, ScanLimiter, ScanLimits,
+    DELAY_MAX, InquiryLimiter, InquiryLimits, KIOSKS_PER_ADDRESS, Limiter, PhoneClient, PhoneLimiter, PhoneLimits,
+    PublicClient, PublicLimiter, PublicLimits, Rejected, ScanClient, ScanLimiter, ScanLimits, SharedCounts,
+    SharedLimits,
 };
 pub use look_up::{LookUp, Outcome, Query, Reading};
 pub use progress::{Progress, Promise, TimeLimitError, TimeLimits};

@@ -1,4 +1,4 @@
-//! One look-up, the same at both doors: limit → read → judge the age → count → record.
+//! One look-up, the same at every door: limit → count → read → judge the age → count a failure → record.
 //!
 //! ```text
 //!  client, query
@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use crate::age::{AgeLimits, Freshness, age};
 use crate::case::{Answer, Stage};
 use crate::factor::Proof;
-use crate::limit::{Limiter, Rejected};
+use crate::limit::{Limiter, Rejected, SharedCounts};
 use crate::receipt::Receipt;
 use crate::record::LookUpResult;
 
@@ -46,7 +46,7 @@ pub struct Reading {
     pub now: Timestamp,
 }
 
-/// A look-up that its door's limits permit. Dropped without [`LookUp::finish`], it counts as nothing.
+/// A look-up that its door's limits permit, counted as one. Dropped without [`LookUp::finish`], it is no failure.
 #[derive(Debug)]
 #[must_use = "read the replica by `query` and `finish` the look-up"]
 pub struct LookUp<C> {
@@ -74,14 +74,16 @@ impl<C> LookUp<C> {
     /// and its proof: it matches nothing, and is counted as that.
     ///
     /// # Errors
-    /// [`Rejected`] after too many failures: nothing is read, and the record says [`LookUpResult::HandedOver`].
+    /// [`Rejected`] after too many failures or look-ups: nothing is read, and the record says [`LookUpResult::HandedOver`].
     pub fn begin<L: Limiter<Client = C>>(
         limiter: &mut L,
+        shared: &mut SharedCounts,
         now: Instant,
         client: C,
         query: Option<Query>,
     ) -> Result<LookUp<C>, Rejected> {
-        limiter.check(now, &client)?;
+        limiter.check(shared, now, &client)?;
+        limiter.began(shared, now, &client);
         Ok(LookUp { client, query, began: now })
     }
 
@@ -94,6 +96,7 @@ impl<C> LookUp<C> {
     pub fn finish<L: Limiter<Client = C>>(
         self,
         limiter: &mut L,
+        shared: &mut SharedCounts,
         now: Instant,
         reading: Reading,
         limits: AgeLimits,
@@ -106,7 +109,7 @@ impl<C> LookUp<C> {
                 if freshness == Freshness::TooOld { LookUpResult::TooOld } else { LookUpResult::Found }
             }
             Answer::NotFound => {
-                limiter.failed(now, &self.client);
+                limiter.failed(shared, now, &self.client);
                 LookUpResult::NotFound
             }
             Answer::Unavailable => LookUpResult::Unavailable,
@@ -148,7 +151,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::limit::{PhoneClient, PhoneLimiter, PhoneLimits, ScanClient, ScanLimiter, ScanLimits};
+    use crate::limit::{PhoneClient, PhoneLimiter, PhoneLimits, ScanClient, ScanLimiter, ScanLimits, SharedLimits};
     use crate::virtual_time::start;
     use crate::{Case, Factor, SecondFactor};
 
@@ -156,13 +159,33 @@ mod tests {
     const LIMITS: AgeLimits = AgeLimits { tell_after: Some(HOUR), refuse_after: Some(HOUR.saturating_mul(24)) };
     const CALLER: PhoneClient = PhoneClient { caller: Some(1), receipt: Some(9) };
 
-    fn phone() -> PhoneLimiter {
-        let limit = NonZeroU32::new(3);
-        PhoneLimiter::new(PhoneLimits { per_caller: limit, per_receipt: limit, total: limit, window: HOUR })
+    /// One door with what is counted for all.
+    struct Door<L>(L, SharedCounts);
+
+    impl<L: Limiter> Door<L> {
+        fn begin(
+            &mut self,
+            now: Instant,
+            client: L::Client,
+            query: Option<Query>,
+        ) -> Result<LookUp<L::Client>, Rejected> {
+            LookUp::begin(&mut self.0, &mut self.1, now, client, query)
+        }
+
+        fn finish(&mut self, look_up: LookUp<L::Client>, now: Instant, reading: Reading, limits: AgeLimits) -> Outcome {
+            look_up.finish(&mut self.0, &mut self.1, now, reading, limits)
+        }
     }
 
-    fn kiosks() -> ScanLimiter {
-        ScanLimiter::new(ScanLimits::of_kiosks(NonZeroU32::new(3), None, HOUR))
+    fn phone() -> Door<PhoneLimiter> {
+        let limits =
+            PhoneLimits { failures: NonZeroU32::new(3), failure_window: HOUR, look_ups: None, look_up_window: HOUR };
+        Door(PhoneLimiter::new(limits), SharedCounts::new(SharedLimits::NONE))
+    }
+
+    fn kiosks() -> Door<ScanLimiter> {
+        let limiter = ScanLimiter::new(ScanLimits::of_kiosks(NonZeroU32::new(3), HOUR));
+        Door(limiter, SharedCounts::new(SharedLimits::NONE))
     }
 
     fn query() -> Option<Query> {
@@ -198,9 +221,9 @@ mod tests {
         Reading { answer, as_of: Some(at(-age)), now: at(0) }
     }
 
-    fn looked_up<L: Limiter>(limiter: &mut L, now: Instant, client: L::Client, reading: Reading) -> Option<Outcome> {
-        let look_up = LookUp::begin(limiter, now, client, query()).ok()?;
-        Some(look_up.finish(limiter, now + Duration::from_millis(5), reading, LIMITS))
+    fn looked_up<L: Limiter>(door: &mut Door<L>, now: Instant, client: L::Client, reading: Reading) -> Option<Outcome> {
+        let look_up = door.begin(now, client, query()).ok()?;
+        Some(door.finish(look_up, now + Duration::from_millis(5), reading, LIMITS))
     }
 
     fn result(answer: Answer, age: i64) -> (LookUpResult, Freshness) {
@@ -247,19 +270,19 @@ mod tests {
         let (mut limiter, now) = (phone(), start());
         let client = PhoneClient { receipt: None, ..CALLER };
         for _ in 0..3 {
-            let look_up = LookUp::begin(&mut limiter, now, client, None).expect("within limits");
+            let look_up = limiter.begin(now, client, None).expect("within limits");
             assert_eq!(look_up.query(), None);
-            let outcome = look_up.finish(&mut limiter, now, reading(Answer::NotFound, 0), LIMITS);
+            let outcome = limiter.finish(look_up, now, reading(Answer::NotFound, 0), LIMITS);
             assert_eq!(outcome.result, LookUpResult::NotFound);
         }
-        assert!(LookUp::begin(&mut limiter, now, client, None).is_err());
+        assert!(limiter.begin(now, client, None).is_err());
     }
 
     #[test]
-    fn a_look_up_that_is_given_up_counts_as_nothing() {
+    fn a_look_up_that_is_given_up_is_no_failure() {
         let (mut limiter, now) = (phone(), start());
         for _ in 0..10 {
-            drop(LookUp::begin(&mut limiter, now, CALLER, query()).expect("within limits"));
+            drop(limiter.begin(now, CALLER, query()).expect("within limits"));
         }
     }
 
@@ -272,7 +295,7 @@ mod tests {
     }
 
     /// A door's reaction to the same answers: how many look-ups of a guesser it permits within one window.
-    fn permitted<L: Limiter>(limiter: &mut L, clients: impl Iterator<Item = L::Client>) -> usize {
+    fn permitted<L: Limiter>(limiter: &mut Door<L>, clients: impl Iterator<Item = L::Client>) -> usize {
         let now = start();
         clients.filter_map(|client| looked_up(limiter, now, client, reading(Answer::NotFound, 0))).count()
     }
@@ -297,8 +320,8 @@ mod tests {
                 tell_after: tell.map(Duration::from_secs), refuse_after: refuse.map(Duration::from_secs),
             };
             let mut limiter = phone();
-            let look_up = LookUp::begin(&mut limiter, start(), CALLER, query()).expect("within limits");
-            let outcome = look_up.finish(&mut limiter, start(), read, limits);
+            let look_up = limiter.begin(start(), CALLER, query()).expect("within limits");
+            let outcome = limiter.finish(look_up, start(), read, limits);
             match (answer(), &outcome.answer) {
                 (Answer::Found { .. }, Answer::Found { .. }) | (Answer::NotFound | Answer::Unavailable, Answer::Unavailable) => {}
                 (Answer::NotFound, Answer::NotFound) => prop_assert!(outcome.freshness != Freshness::TooOld),

@@ -16,11 +16,13 @@ pub enum ScanPath {
     Image,
     /// As text whose answer is to be spoken.
     Speech,
+    /// As text with a second factor, on the public page.
+    Public,
 }
 
 impl ScanPath {
     /// Every path.
-    pub const ALL: [ScanPath; 3] = [ScanPath::Code, ScanPath::Image, ScanPath::Speech];
+    pub const ALL: [ScanPath; 4] = [ScanPath::Code, ScanPath::Image, ScanPath::Speech, ScanPath::Public];
 
     /// The name in metrics and logs.
     pub fn name(self) -> &'static str {
@@ -28,6 +30,7 @@ impl ScanPath {
             ScanPath::Code => "code",
             ScanPath::Image => "image",
             ScanPath::Speech => "speech",
+            ScanPath::Public => "public",
         }
     }
 
@@ -36,6 +39,7 @@ impl ScanPath {
         match self {
             ScanPath::Code | ScanPath::Speech => "code",
             ScanPath::Image => "image",
+            ScanPath::Public => "public",
         }
     }
 }

@@ -35,6 +35,8 @@ pub enum Trouble {
     Certificate,
     /// A carrier has not registered this node: see `jindu trunk status`.
     Registration,
+    /// More look-ups, or more that match nothing, than all clients together should make: numbers may be being guessed.
+    LookUps,
 }
 
 /// `GET /health`.
@@ -69,6 +71,15 @@ impl Health {
             NodeState::Ok | NodeState::Stale => 200,
             NodeState::Draining => 503,
         }
+    }
+
+    /// The reply's body for those who are no operators: whether to send new work here.
+    pub fn to_public_json(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Body {
+            status: NodeState,
+        }
+        serde_json::to_vec(&Body { status: self.state }).expect("a word serialises")
     }
 
     /// The reply's body.

@@ -1,8 +1,8 @@
-//! The HTTP service (pure): scan API, kiosk page, health, and the studio's page and API. A request in, a reply out.
+//! The HTTP service (pure): scan API, kiosk page, public page, enrolment of kiosks, health, and the studio's page and API. A request in, a reply out.
 //!
 //! ```text
-//!  method, path ──► route ──► Route ─┬─► pages: the kiosk's files, built in
-//!                                    └─► a body ──► request ──► ScanRequest, …
+//!  host, method, path ──► route ──► Route ─┬─► files of the pages, built in
+//!  cookie, address ──► Client              └─► a body ──► request ──► ScanRequest, InquiryRequest, …
 //!                                                                   │  shell: look-up
 //!  JSON ◄── Shown ◄── words of the same conversation as the phone ◄─┘
 //! ```
@@ -10,12 +10,18 @@
 //! A reply holds stage, dates and words. It never holds a name, an identity or document number, an address, or the
 //! scanned code. Every error is a [`RequestError`]: an HTTP status, a stable code, and a sentence that says what to do.
 
+mod audience;
 mod client;
+mod enrolment;
 mod health;
+mod host;
+mod inquiry_request;
 mod page;
 mod photograph;
 mod photograph_error;
 mod picture;
+mod public;
+mod qr_text;
 mod request;
 mod request_error;
 mod route;
@@ -24,11 +30,17 @@ pub mod studio;
 mod wav;
 mod words;
 
+pub use audience::{Arrival, Audience, Client, CostBound, audience_of, cost_bound_of};
 pub use client::client_address;
+pub use enrolment::{EnrolledKiosk, EnrolmentError, KIOSKS_MAX, KioskRegister, NewKiosk};
 pub use health::{Health, NodeState, Trouble};
+pub use host::check_host;
+pub use inquiry_request::{InquiryRequest, form_value, page_language, read_enrol_form};
 pub use page::{Asset, KioskSettings, asset};
 pub use photograph::Photograph;
 pub use photograph_error::{PhotographError, PhotographLimits};
+pub use public::{PublicPage, PublicSettings, Shows, enrol_page};
+pub use qr_text::qr_text;
 pub use request::{JSON_BYTES_MAX, Kiosk, RateRequest, ScanRequest, SpeechRequest};
 pub use request_error::RequestError;
 pub use route::{Body, Route, body_of, route};

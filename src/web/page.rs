@@ -1,4 +1,4 @@
-//! The kiosk's page: its files, built into the program, and its settings.
+//! The files of the kiosk's and the public page, built into the program, and the kiosk's settings.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -21,32 +21,37 @@ pub struct Asset {
 
 /// The file of a route; none for routes that are not files.
 pub fn asset(route: Route) -> Option<&'static Asset> {
-    static PAGE: LazyLock<Asset> =
-        LazyLock::new(|| Asset::new("text/html; charset=utf-8", include_bytes!("kiosk/index.html")));
-    static SCRIPT: LazyLock<Asset> =
-        LazyLock::new(|| Asset::new("text/javascript; charset=utf-8", include_bytes!("kiosk/app.js")));
-    static SCANNER: LazyLock<Asset> =
-        LazyLock::new(|| Asset::new("text/javascript; charset=utf-8", include_bytes!("kiosk/scanner.js")));
-    static WORDS: LazyLock<Asset> =
-        LazyLock::new(|| Asset::new("text/javascript; charset=utf-8", include_bytes!("kiosk/words.js")));
-    static STYLE: LazyLock<Asset> =
-        LazyLock::new(|| Asset::new("text/css; charset=utf-8", include_bytes!("kiosk/style.css")));
-    match route {
-        Route::Page => Some(&PAGE),
-        Route::Script => Some(&SCRIPT),
-        Route::Scanner => Some(&SCANNER),
-        Route::Words => Some(&WORDS),
-        Route::Style => Some(&STYLE),
-        Route::Settings
-        | Route::Scan
-        | Route::ScanImage
-        | Route::ScanSpeech
-        | Route::Rate
-        | Route::Health
-        | Route::Metrics
-        | Route::FlowDiagram => None,
-    }
+    static FILES: LazyLock<Vec<(Route, Asset)>> = LazyLock::new(|| {
+        let file = |route, kind, body: &'static [u8]| (route, Asset::new(kind, body));
+        vec![
+            file(Route::Page, HTML, include_bytes!("kiosk/index.html")),
+            file(Route::Script, JS, include_bytes!("kiosk/app.js")),
+            file(Route::Shapes, JS, include_bytes!("kiosk/shapes.js")),
+            file(Route::Scanner, JS, include_bytes!("kiosk/scanner.js")),
+            file(Route::Words, JS, include_bytes!("kiosk/words.js")),
+            file(Route::Style, CSS, include_bytes!("kiosk/style.css")),
+            file(Route::PublicScript, JS, include_bytes!("public/app.js")),
+            file(Route::PublicStyle, CSS, include_bytes!("public/style.css")),
+        ]
+    });
+    FILES.iter().find(|(of, _)| *of == route).map(|(_, asset)| asset)
 }
+
+/// Names the files of the kiosk's page, so that a kiosk with an older page is noticed.
+fn page_version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let mut hash = Sha256::new();
+        for route in [Route::Page, Route::Script, Route::Shapes, Route::Scanner, Route::Words, Route::Style] {
+            hash.update(asset(route).map_or(&[][..], |asset| asset.body));
+        }
+        hash.finalize()[..3].iter().map(|byte| format!("{byte:02x}")).collect()
+    });
+    &VERSION
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
 
 impl Asset {
     pub(super) fn new(content_type: &'static str, body: &'static [u8]) -> Asset {
@@ -80,10 +85,12 @@ pub struct KioskSettings {
 }
 
 impl KioskSettings {
-    /// The reply's body.
-    pub fn to_json(&self) -> Vec<u8> {
+    /// The reply's body. `enrolled`: whether the page is asked for by a kiosk.
+    pub fn to_json(&self, enrolled: bool) -> Vec<u8> {
         #[derive(Serialize)]
         struct Body<'a> {
+            enrolled: bool,
+            page_version: &'static str,
             answer_shown_s: u64,
             clear_warning_s: u64,
             maintenance: bool,
@@ -92,6 +99,8 @@ impl KioskSettings {
             desk_number: &'a str,
         }
         let body = Body {
+            enrolled,
+            page_version: page_version(),
             answer_shown_s: self.answer_shown.as_secs(),
             clear_warning_s: self.clear_warning.max(WARNING_MIN).as_secs(),
             maintenance: self.maintenance,
@@ -124,11 +133,11 @@ mod tests {
         let text = |route| std::str::from_utf8(asset(route).unwrap().body).unwrap();
         let page = text(Route::Page);
         assert!(!page.contains("<script>") && !page.contains(" style=") && !page.contains(" onclick="));
-        for route in [Route::Page, Route::Script, Route::Scanner, Route::Words, Route::Style] {
+        for route in Route::ALL.into_iter().filter(|route| asset(*route).is_some()) {
             let own = text(route).replace("http://www.w3.org/2000/svg", "");
             assert!(!own.contains("http://") && !own.contains("https://"), "{route:?}");
         }
-        for route in [Route::Script, Route::Scanner] {
+        for route in [Route::Script, Route::Shapes, Route::Scanner, Route::PublicScript] {
             for keeper in ["localStorage", "sessionStorage", "indexedDB", "pushState", "document.cookie", "innerHTML"] {
                 assert!(!text(route).contains(keeper), "{keeper}");
             }
@@ -145,8 +154,8 @@ mod tests {
             receipt_lengths: vec![15],
             desk_number: String::new(),
         };
-        let json: serde_json::Value = serde_json::from_slice(&settings.to_json()).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&settings.to_json(true)).unwrap();
         assert_eq!(json["clear_warning_s"], 20);
-        assert_eq!(json["answer_shown_s"], 40);
+        assert_eq!((&json["answer_shown_s"], &json["enrolled"]), (&40.into(), &true.into()));
     }
 }

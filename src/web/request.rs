@@ -50,6 +50,8 @@ pub struct ScanRequest {
     pub code: Private<String>,
     /// The kiosk; empty if not given.
     pub kiosk: Kiosk,
+    /// The second factor, which the answer needs where no kiosk asks.
+    pub tail: Option<Private<String>>,
 }
 
 impl ScanRequest {
@@ -64,9 +66,12 @@ impl ScanRequest {
             code: Cow<'a, str>,
             #[serde(borrow, default)]
             kiosk: Option<Cow<'a, str>>,
+            #[serde(borrow, default)]
+            tail: Option<Cow<'a, str>>,
         }
         let written: Written<'_> = json(body, r#"{"code": "...", "kiosk": "..."}"#)?;
-        Ok(ScanRequest { code: code(&written.code)?, kiosk: kiosk(written.kiosk.as_deref()) })
+        let tail = written.tail.as_deref().map(tail).transpose()?;
+        Ok(ScanRequest { code: code(&written.code)?, kiosk: kiosk(written.kiosk.as_deref()), tail })
     }
 }
 
@@ -126,7 +131,7 @@ impl RateRequest {
     }
 }
 
-fn json<'a, T: Deserialize<'a>>(body: &'a [u8], want: &'static str) -> Result<T, RequestError> {
+pub(super) fn json<'a, T: Deserialize<'a>>(body: &'a [u8], want: &'static str) -> Result<T, RequestError> {
     // Only the place of the error is kept: its text may quote what was sent.
     serde_json::from_slice(body).map_err(|error| RequestError::Json {
         line: error.line(),
@@ -135,17 +140,25 @@ fn json<'a, T: Deserialize<'a>>(body: &'a [u8], want: &'static str) -> Result<T,
     })
 }
 
-fn code(code: &str) -> Result<Private<String>, RequestError> {
+pub(super) fn code(code: &str) -> Result<Private<String>, RequestError> {
     if code.len() > CODE_BYTES_MAX {
         return Err(RequestError::Field { field: "code", must: "must be at most 3072 bytes" });
     }
     Ok(Private::new(code.to_owned()))
 }
 
+pub(super) fn tail(tail: &str) -> Result<Private<String>, RequestError> {
+    if tail.len() > TAIL_BYTES_MAX {
+        return Err(RequestError::Field { field: "tail", must: "must be at most 64 bytes" });
+    }
+    Ok(Private::new(tail.to_owned()))
+}
+
 fn kiosk(name: Option<&str>) -> Kiosk {
     Kiosk::named(name.unwrap_or(""))
 }
 
+const TAIL_BYTES_MAX: usize = 64;
 const KIOSK_CHARS_MAX: usize = 32;
 const KIOSK_DIGITS_MAX: usize = 6;
 

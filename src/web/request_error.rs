@@ -54,10 +54,24 @@ pub enum RequestError {
     /// The connection ended before the body did.
     #[error("the body ended before its Content-Length: send it again")]
     Broken,
-    /// The limit of failed look-ups is reached.
-    #[error("too many tries without a match: wait {} seconds", .retry_after.as_secs())]
+    /// The request names no host, or several, or none that can be read (RFC 9112 §3.2).
+    #[error("name the host in one Host header")]
+    Host,
+    /// The host that it names is not served here.
+    #[error("this host is not served here: use the service's own address, or a name of web.hosts")]
+    Misdirected,
+    /// A scan that comes from no enrolled kiosk.
+    #[error(
+        "this is no enrolled kiosk: send the second factor, as in POST /api/inquiry, or enrol it (jindu kiosk add)"
+    )]
+    NotEnrolled,
+    /// A one-time code that enrols no kiosk.
+    #[error("the one-time code is not valid: it was used, has expired, or is for another address")]
+    EnrolmentCode,
+    /// The limit of look-ups is reached.
+    #[error("too many tries: wait {} seconds", .retry_after.as_secs())]
     Limited {
-        /// When the first of the failures is forgotten.
+        /// When the first of the tries is forgotten.
         retry_after: Duration,
     },
     /// The photograph holds no barcode that can be read.
@@ -100,7 +114,9 @@ impl RequestError {
             RequestError::Method { .. } => 405,
             RequestError::TooLarge { .. } | RequestError::TooManyPixels { .. } => 413,
             RequestError::MediaType { .. } | RequestError::NoPicture | RequestError::PictureKind { .. } => 415,
-            RequestError::Json { .. } | RequestError::Field { .. } | RequestError::Broken => 400,
+            RequestError::Json { .. } | RequestError::Field { .. } | RequestError::Broken | RequestError::Host => 400,
+            RequestError::NotEnrolled | RequestError::EnrolmentCode => 403,
+            RequestError::Misdirected => 421,
             RequestError::Slow => 408,
             RequestError::Limited { .. } => 429,
             RequestError::NoBarcode | RequestError::PictureDamaged => 422,
@@ -119,6 +135,10 @@ impl RequestError {
             RequestError::Field { .. } => "field",
             RequestError::Slow => "slow",
             RequestError::Broken => "broken",
+            RequestError::Host => "host",
+            RequestError::Misdirected => "misdirected",
+            RequestError::NotEnrolled => "not_enrolled",
+            RequestError::EnrolmentCode => "enrolment_code",
             RequestError::Limited { .. } => "limited",
             RequestError::NoBarcode => "no_barcode",
             RequestError::NoPicture => "no_picture",
@@ -142,6 +162,10 @@ impl RequestError {
             | RequestError::Field { .. }
             | RequestError::Slow
             | RequestError::Broken
+            | RequestError::Host
+            | RequestError::Misdirected
+            | RequestError::NotEnrolled
+            | RequestError::EnrolmentCode
             | RequestError::NoBarcode
             | RequestError::NoPicture
             | RequestError::PictureKind { .. }
@@ -165,6 +189,8 @@ impl RequestError {
     pub fn wording(&self) -> Option<Wording> {
         match self {
             RequestError::Limited { .. } => Some(words::limited()),
+            RequestError::NotEnrolled => Some(words::not_enrolled()),
+            RequestError::EnrolmentCode => Some(words::enrolment_code()),
             RequestError::NoBarcode => Some(words::no_barcode()),
             RequestError::NoPicture | RequestError::PictureKind { .. } => Some(words::picture_kind()),
             RequestError::PictureDamaged => Some(words::picture_damaged()),
@@ -177,6 +203,8 @@ impl RequestError {
             | RequestError::MediaType { .. }
             | RequestError::Json { .. }
             | RequestError::Field { .. }
+            | RequestError::Host
+            | RequestError::Misdirected
             | RequestError::NoSpeech => None,
         }
     }

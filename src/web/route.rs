@@ -1,36 +1,121 @@
-//! Routes of the scan API and the kiosk page: method and path → [`Route`].
+//! Routes of the scan API, the kiosk page and the public page: method and path → [`Route`].
 
 use super::RequestError;
 
 /// A route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Route {
-    /// `GET /` and `GET /kiosk`
+    /// The kiosk page for kiosks, the public page for others.
+    Home,
+    /// The kiosk page.
     Page,
-    /// `GET /kiosk/app.js`
+    /// Its script.
     Script,
-    /// `GET /kiosk/scanner.js`
+    /// Its shapes.
+    Shapes,
+    /// Its scanner.
     Scanner,
-    /// `GET /kiosk/words.js`
+    /// Its words.
     Words,
-    /// `GET /kiosk/style.css`
+    /// Its style.
     Style,
-    /// `GET /kiosk/config.json`
+    /// Its settings.
     Settings,
-    /// `POST /api/scan`
+    /// The page that asks whether this browser shall be a kiosk.
+    EnrolPage,
+    /// Makes this browser a kiosk.
+    Enrol,
+    /// The public page.
+    PublicPage,
+    /// Its script, which it does without.
+    PublicScript,
+    /// Its style.
+    PublicStyle,
+    /// Its form.
+    PublicInquiry,
+    /// An inquiry by number and second factor.
+    Inquiry,
+    /// The receipt number in a photograph.
+    InquiryImage,
+    /// A scan.
     Scan,
-    /// `POST /api/scan/image`
+    /// A photograph of the barcode.
     ScanImage,
-    /// `POST /api/scan/speech`
+    /// The answer to a scan as speech.
     ScanSpeech,
-    /// `POST /api/rate`
+    /// A person's score.
     Rate,
-    /// `GET /health`
+    /// The node's state.
     Health,
-    /// `GET /metrics`
+    /// Metrics for Prometheus.
     Metrics,
-    /// `GET /flow.svg`: the live flow as a diagram, with the calls of the last day.
+    /// The live flow as a diagram, with the calls of the last day.
     FlowDiagram,
+}
+
+impl Route {
+    /// Every route.
+    pub const ALL: [Route; 23] = [
+        Route::Home,
+        Route::Page,
+        Route::Script,
+        Route::Shapes,
+        Route::Scanner,
+        Route::Words,
+        Route::Style,
+        Route::Settings,
+        Route::EnrolPage,
+        Route::Enrol,
+        Route::PublicPage,
+        Route::PublicScript,
+        Route::PublicStyle,
+        Route::PublicInquiry,
+        Route::Inquiry,
+        Route::InquiryImage,
+        Route::Scan,
+        Route::ScanImage,
+        Route::ScanSpeech,
+        Route::Rate,
+        Route::Health,
+        Route::Metrics,
+        Route::FlowDiagram,
+    ];
+
+    /// Its path.
+    pub fn path(self) -> &'static str {
+        match self {
+            Route::Home => "/",
+            Route::Page => "/kiosk",
+            Route::Script => "/kiosk/app.js",
+            Route::Shapes => "/kiosk/shapes.js",
+            Route::Scanner => "/kiosk/scanner.js",
+            Route::Words => "/kiosk/words.js",
+            Route::Style => "/kiosk/style.css",
+            Route::Settings => "/kiosk/config.json",
+            Route::EnrolPage | Route::Enrol => "/kiosk/enrol",
+            Route::PublicPage => "/public",
+            Route::PublicScript => "/public/app.js",
+            Route::PublicStyle => "/public/style.css",
+            Route::PublicInquiry => "/public/inquiry",
+            Route::Inquiry => "/api/inquiry",
+            Route::InquiryImage => "/api/inquiry/image",
+            Route::Scan => "/api/scan",
+            Route::ScanImage => "/api/scan/image",
+            Route::ScanSpeech => "/api/scan/speech",
+            Route::Rate => "/api/rate",
+            Route::Health => "/health",
+            Route::Metrics => "/metrics",
+            Route::FlowDiagram => "/flow.svg",
+        }
+    }
+
+    /// Its method; `HEAD` is accepted wherever `GET` is.
+    pub fn method(self) -> &'static str {
+        match body_of(self) {
+            Body::None => "GET",
+            Body::Json | Body::Form | Body::Image => "POST",
+        }
+    }
 }
 
 /// The body that a route expects.
@@ -40,6 +125,8 @@ pub enum Body {
     None,
     /// A JSON object.
     Json,
+    /// The fields of a form.
+    Form,
     /// A photograph: JPEG, PNG or WebP.
     Image,
 }
@@ -49,43 +136,42 @@ pub enum Body {
 /// # Errors
 /// [`RequestError::NotFound`] for an unknown path, [`RequestError::Method`] for the wrong method.
 pub fn route(method: &str, path: &str) -> Result<Route, RequestError> {
-    let route = match path {
-        "/api/scan" => Route::Scan,
-        "/" | "/kiosk" | "/kiosk/" => Route::Page,
-        "/kiosk/app.js" => Route::Script,
-        "/kiosk/scanner.js" => Route::Scanner,
-        "/kiosk/words.js" => Route::Words,
-        "/kiosk/style.css" => Route::Style,
-        "/kiosk/config.json" => Route::Settings,
-        "/api/scan/image" => Route::ScanImage,
-        "/api/scan/speech" => Route::ScanSpeech,
-        "/api/rate" => Route::Rate,
-        "/health" => Route::Health,
-        "/metrics" => Route::Metrics,
-        "/flow.svg" => Route::FlowDiagram,
-        _ => return Err(RequestError::NotFound),
-    };
-    match (body_of(route), method) {
-        (Body::None, "GET" | "HEAD") | (Body::Json | Body::Image, "POST") => Ok(route),
-        (Body::None, _) => Err(RequestError::Method { allow: "GET, HEAD" }),
-        (Body::Json | Body::Image, _) => Err(RequestError::Method { allow: "POST" }),
+    let path = if path == "/kiosk/" { "/kiosk" } else { path };
+    let wanted = if method == "HEAD" { "GET" } else { method };
+    let at_path = || Route::ALL.into_iter().filter(|route| route.path() == path);
+    if let Some(route) = at_path().find(|route| route.method() == wanted) {
+        return Ok(route);
+    }
+    let has = |method| at_path().any(|route| route.method() == method);
+    match (has("GET"), has("POST")) {
+        (true, true) => Err(RequestError::Method { allow: "GET, HEAD, POST" }),
+        (true, false) => Err(RequestError::Method { allow: "GET, HEAD" }),
+        (false, true) => Err(RequestError::Method { allow: "POST" }),
+        (false, false) => Err(RequestError::NotFound),
     }
 }
 
 /// The body that a route expects.
 pub fn body_of(route: Route) -> Body {
     match route {
-        Route::Page
+        Route::Home
+        | Route::Page
         | Route::Script
+        | Route::Shapes
         | Route::Scanner
         | Route::Words
         | Route::Style
         | Route::Settings
+        | Route::EnrolPage
+        | Route::PublicPage
+        | Route::PublicScript
+        | Route::PublicStyle
         | Route::Health
         | Route::Metrics
         | Route::FlowDiagram => Body::None,
-        Route::Scan | Route::ScanSpeech | Route::Rate => Body::Json,
-        Route::ScanImage => Body::Image,
+        Route::Scan | Route::ScanSpeech | Route::Rate | Route::Inquiry => Body::Json,
+        Route::Enrol | Route::PublicInquiry => Body::Form,
+        Route::ScanImage | Route::InquiryImage => Body::Image,
     }
 }
 
@@ -102,6 +188,8 @@ impl Body {
         match self {
             Body::None => Ok(()),
             Body::Json if any(&["application/json"]) => Ok(()),
+            Body::Form if any(&["application/x-www-form-urlencoded"]) => Ok(()),
+            Body::Form => Err(RequestError::MediaType { want: "application/x-www-form-urlencoded" }),
             Body::Image if any(&PICTURES) => Ok(()),
             Body::Json => Err(RequestError::MediaType { want: "application/json" }),
             Body::Image => Err(RequestError::MediaType { want: "image/jpeg, image/png or image/webp" }),
@@ -119,7 +207,12 @@ mod tests {
 
     #[test]
     fn every_path_has_its_method_and_another_one_gets_allow() {
-        assert_eq!(route("GET", "/"), Ok(Route::Page));
+        assert_eq!(route("GET", "/"), Ok(Route::Home));
+        for any in Route::ALL {
+            assert_eq!(route(any.method(), any.path()), Ok(any));
+        }
+        assert_eq!(route("GET", "/kiosk/enrol"), Ok(Route::EnrolPage));
+        assert_eq!(route("PUT", "/kiosk/enrol"), Err(RequestError::Method { allow: "GET, HEAD, POST" }));
         assert_eq!(route("HEAD", "/kiosk"), Ok(Route::Page));
         assert_eq!(route("POST", "/api/scan"), Ok(Route::Scan));
         assert_eq!(route("GET", "/api/scan"), Err(RequestError::Method { allow: "POST" }));

@@ -145,15 +145,15 @@ struct Body<'a> {
 
 /// The steps of a case and its current step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-struct Progress {
-    steps: &'static [Step],
-    at: usize,
+pub(super) struct Progress {
+    pub(super) steps: &'static [Step],
+    pub(super) at: usize,
     /// The time limit is suspended.
-    paused: bool,
+    pub(super) paused: bool,
 }
 
 /// `None` if a progress line would disclose more than the words.
-fn progress(stage: Stage) -> Option<Progress> {
+pub(super) fn progress(stage: Stage) -> Option<Progress> {
     use Step::{Accepted, Collected, Delivery, Posted, Production, Ready, Review, Supplement};
     const USUAL: &[Step] = &[Accepted, Review, Production, Delivery, Collected];
     let (steps, at): (&'static [Step], usize) = match stage {

@@ -143,6 +143,34 @@ pub struct StageNames {
 }
 
 impl StageNames {
+    /// The name of a stage.
+    pub(super) fn of(&self, stage: Stage) -> &Wording {
+        match stage {
+            Stage::Accepted => &self.accepted,
+            Stage::Review => &self.review,
+            Stage::Supplement => &self.supplement,
+            Stage::Production => &self.production,
+            Stage::Ready => &self.ready,
+            Stage::Posted => &self.posted,
+            Stage::Collected => &self.collected,
+            Stage::Contact => &self.contact,
+        }
+    }
+
+    /// The name of a step.
+    pub(super) fn of_step(&self, step: Step) -> &Wording {
+        match step {
+            Step::Accepted => &self.accepted,
+            Step::Review => &self.review,
+            Step::Supplement => &self.supplement,
+            Step::Production => &self.production,
+            Step::Delivery => &self.delivery,
+            Step::Ready => &self.ready,
+            Step::Posted => &self.posted,
+            Step::Collected => &self.collected,
+        }
+    }
+
     /// Asks for the name of each stage; the step before collection or posting has a built-in name.
     pub fn by(name: impl Fn(Stage) -> Wording) -> StageNames {
         StageNames {
@@ -161,9 +189,25 @@ impl StageNames {
 
 pub(super) fn limited() -> Wording {
     Wording::new(
-        "多次未查询到相符记录，请您稍等几分钟再试，或到窗口咨询。",
-        "多次未查詢到相符紀錄，請您稍等幾分鐘再試，或到窗口查詢。",
-        "No matching record was found after several tries. Please wait a few minutes, or ask at a counter.",
+        "查询次数过多，请您稍等几分钟再试，或到窗口咨询。",
+        "查詢次數過多，請您稍等幾分鐘再試，或到窗口查詢。",
+        "There were too many inquiries. Please wait a few minutes and try again, or ask at a counter.",
+    )
+}
+
+pub(super) fn not_enrolled() -> Wording {
+    Wording::new(
+        "本机尚未登记为大厅自助查询机。请到人工窗口查询，或使用网上进度查询。",
+        "本機尚未登記為大堂自助查詢機。請到人工窗口查詢，或使用網上進度查詢。",
+        "This machine is not enrolled as a kiosk of a hall. Please ask at a counter, or use the inquiry page on the web.",
+    )
+}
+
+pub(super) fn enrolment_code() -> Wording {
+    Wording::new(
+        "登记码无效：可能已使用、已过期，或不适用于本机。请工作人员重新生成。",
+        "登記碼無效：可能已使用、已過期，或不適用於本機。請工作人員重新產生。",
+        "The enrolment code is not valid: it was used, has expired, or is for another machine. Please ask for a new one.",
     )
 }
 

@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,14 +21,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use inquiry::{
-    AgeLimits, Answer, Case, Outcome, Query, Reading, Receipt, ScanFault, ScanLimits, ScanRecord, Scanned, Score, Stage,
+    AgeLimits, Answer, Case, InquiryLimiter, InquiryLimits, Outcome, PhoneLimits, PublicLimits, Query, Reading,
+    Receipt, ScanFault, ScanLimits, ScanRecord, Scanned, Score, SharedLimits, Stage,
 };
 use jiff::{Timestamp, civil::date, tz::TimeZone};
 use metrics::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use web::{CodeKind, FoundCase, Hall, Health, Kiosk, KioskSettings, ScanAnswer, StageNames, Wording};
-use web_service::{Backend, HttpService, Listeners, Pending, Serves, serve};
+use web::{CodeKind, FoundCase, Hall, Health, Kiosk, KioskSettings, PublicSettings, ScanAnswer, StageNames, Wording};
+use web_service::{Backend, HttpService, Inquiry, Listeners, Pending, Serves, serve};
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
@@ -122,6 +123,10 @@ fn scan_server() -> Server {
     let web = config::Web {
         listen: vec!["127.0.0.1:0".parse().expect("an address")],
         proxies: Vec::new(),
+        hosts: Vec::new(),
+        operations_listen: Vec::new(),
+        operations_allow: Vec::new(),
+        try_out_kiosk: true,
         connections_max: 1000,
         request_timeout: Duration::from_secs(10),
         image_bytes_max: 8_000_000,
@@ -130,13 +135,21 @@ fn scan_server() -> Server {
         maintenance: false,
     };
     let limit = NonZeroU32::new;
-    let limits = ScanLimits {
-        per_kiosk: limit(10),
-        per_address: limit(100),
-        total: limit(1000),
-        window: Duration::from_secs(600),
+    let window = Duration::from_secs(600);
+    let limits = InquiryLimits {
+        phone: PhoneLimits { failures: None, failure_window: window, look_ups: None, look_up_window: window },
+        scan: ScanLimits { per_kiosk: limit(10), per_address: limit(100), window },
+        public: PublicLimits { failures: None, failure_window: window, look_ups: None, look_up_window: window },
+        shared: SharedLimits {
+            failures_total: limit(1000),
+            failure_window: window,
+            look_ups_total: limit(u32::MAX),
+            look_up_window: window,
+            ..SharedLimits::NONE
+        },
     };
-    let service = Arc::new(HttpService::new(Office::new(), Registry::new(Arc::default()), &web, limits));
+    let limiter = Arc::new(Mutex::new(InquiryLimiter::new(limits)));
+    let service = Arc::new(HttpService::new(Office::new(), Registry::new(Arc::default()), &web, limiter));
     let listeners = Listeners::bind(&web.listen, Serves::Public).expect("a port is free");
     let address = listeners.addresses()[0];
     let serving = async move {
@@ -175,6 +188,10 @@ impl Backend for Office {
             15 => Scanned::Receipt(Receipt { number: Private::new(text.to_owned()), format: 0 }),
             _ => Scanned::Unreadable(ScanFault::Other),
         }
+    }
+
+    fn inquiry(&self, _code: &str, _tail: &str) -> Inquiry {
+        Inquiry::default()
     }
 
     fn cached(&self, query: &Query) -> Option<Answer> {
@@ -228,6 +245,10 @@ impl Backend for Office {
             receipt_lengths: vec![15],
             desk_number: String::new(),
         }
+    }
+
+    fn public(&self) -> PublicSettings {
+        PublicSettings { factors: Vec::new(), desk_number: String::new(), maintenance: false }
     }
 
     fn picture(&self) -> String {

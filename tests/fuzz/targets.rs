@@ -19,7 +19,7 @@ use sip::{
 };
 use srtp::{KeyGenerator, MasterKey, Receiver, Suite};
 use studio::{Conditions, TakeSource, process};
-use web::{RateRequest, ScanRequest, SpeechRequest};
+use web::{InquiryRequest, RateRequest, ScanRequest, SpeechRequest};
 
 /// One datagram on the SIP port.
 pub(crate) fn sip_datagram(bytes: &[u8]) {
@@ -189,6 +189,7 @@ pub(crate) fn srtp(bytes: &[u8]) {
 /// A body that a kiosk posts, and the code in it.
 pub(crate) fn scan(bytes: &[u8]) {
     let _ = (SpeechRequest::read(bytes), RateRequest::read(bytes));
+    let _ = (InquiryRequest::read(bytes), InquiryRequest::read_form(bytes));
     let (formats, rules) = (formats(), rules());
     if let Ok(request) = ScanRequest::read(bytes) {
         let _ = formats.from_scan(request.code.expose(), &rules);

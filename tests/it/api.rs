@@ -9,7 +9,7 @@ use support::gateway::{Gateway, home, jindu, temporary_folder};
 
 use replica::Line;
 use replica::gate::{FileReader, Reading, change};
-use web::{RateRequest, RequestError, Route, ScanRequest, SpeechRequest};
+use web::{InquiryRequest, RateRequest, RequestError, Route, ScanRequest, SpeechRequest};
 
 mod schema;
 use schema::{Others, Schemas};
@@ -28,26 +28,10 @@ fn object(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
     value.as_object().expect("an object").iter().map(|(key, value)| (key.as_str(), value))
 }
 
-/// Where the document describes a route. A new route does not compile until it has a place here, and in the document.
-fn place(route: Route) -> (&'static str, &'static str) {
-    match route {
-        Route::Page => ("get", "/kiosk"),
-        Route::Script => ("get", "/kiosk/app.js"),
-        Route::Scanner => ("get", "/kiosk/scanner.js"),
-        Route::Words => ("get", "/kiosk/words.js"),
-        Route::Style => ("get", "/kiosk/style.css"),
-        Route::Settings => ("get", "/kiosk/config.json"),
-        Route::Scan => ("post", "/api/scan"),
-        Route::ScanImage => ("post", "/api/scan/image"),
-        Route::ScanSpeech => ("post", "/api/scan/speech"),
-        Route::Rate => ("post", "/api/rate"),
-        Route::Health => ("get", "/health"),
-        Route::Metrics => ("get", "/metrics"),
-        Route::FlowDiagram => ("get", "/flow.svg"),
-    }
+/// Where the document describes a route.
+fn place(route: Route) -> (String, &'static str) {
+    (route.method().to_lowercase(), route.path())
 }
-
-const ROUTES: usize = 13;
 
 /// Every kind of problem. A new one does not compile until it is listed here.
 fn problems() -> Vec<RequestError> {
@@ -61,6 +45,10 @@ fn problems() -> Vec<RequestError> {
         RequestError::Field { field: "score", must: "must be 1, 2 or 3" },
         RequestError::Slow,
         RequestError::Broken,
+        RequestError::Host,
+        RequestError::Misdirected,
+        RequestError::NotEnrolled,
+        RequestError::EnrolmentCode,
         RequestError::Limited { retry_after: wait },
         RequestError::NoBarcode,
         RequestError::NoPicture,
@@ -80,6 +68,10 @@ fn problems() -> Vec<RequestError> {
             | RequestError::Field { .. }
             | RequestError::Slow
             | RequestError::Broken
+            | RequestError::Host
+            | RequestError::Misdirected
+            | RequestError::NotEnrolled
+            | RequestError::EnrolmentCode
             | RequestError::Limited { .. }
             | RequestError::NoBarcode
             | RequestError::NoPicture
@@ -101,11 +93,26 @@ fn every_route_is_described_and_every_description_is_a_route() {
         for (method, _) in object(item) {
             let route =
                 web::route(&method.to_uppercase(), path).unwrap_or_else(|_| panic!("{method} {path} is no route"));
-            assert_eq!(place(route), (method, path));
+            assert_eq!(place(route), (method.to_owned(), path));
             found.insert((method, path));
         }
     }
-    assert_eq!(found.len(), ROUTES, "{found:?}");
+    assert_eq!(found.len(), Route::ALL.len(), "{found:?}");
+}
+
+#[test]
+fn the_guide_lists_every_route_with_its_audience_and_cost_bound() {
+    let guide = fs::read_to_string(home().join("config/examples/api/README.md")).expect("the guide");
+    let rows = guide.lines().filter(|line| line.starts_with("| `GET /") || line.starts_with("| `POST /"));
+    let listed: BTreeSet<Vec<&str>> =
+        rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect();
+    let cells = |route: Route| {
+        let at = format!("`{} {}`", route.method(), route.path());
+        (at, web::audience_of(route).name(), web::cost_bound_of(route).name())
+    };
+    let cells: Vec<_> = Route::ALL.into_iter().map(cells).collect();
+    let known: BTreeSet<Vec<&str>> = cells.iter().map(|(at, who, cost)| vec![at.as_str(), *who, *cost]).collect();
+    assert_eq!(listed, known);
 }
 
 #[test]
@@ -141,6 +148,11 @@ fn the_requests_that_are_described_are_those_that_are_read() {
         ("ScanRequest", json!({"kiosk": "a"}), false),
         ("ScanRequest", json!({"code": 1}), false),
         ("ScanRequest", json!({"code": long}), false),
+        ("ScanRequest", json!({"code": "1", "tail": "123X"}), true),
+        ("ScanRequest", json!({"code": "1", "tail": 1}), false),
+        ("InquiryRequest", json!({"code": "1", "tail": "123X"}), true),
+        ("InquiryRequest", json!({"code": "1"}), false),
+        ("InquiryRequest", json!({"code": "1", "tail": "1".repeat(65)}), false),
         ("SpeechRequest", json!({"code": "1", "lang": "yue"}), true),
         ("SpeechRequest", json!({"code": "1", "lang": "fr"}), false),
         ("SpeechRequest", json!({"code": "1"}), false),
@@ -153,6 +165,7 @@ fn the_requests_that_are_described_are_those_that_are_read() {
         let read = match name {
             "ScanRequest" => ScanRequest::read(&bytes).is_ok(),
             "SpeechRequest" => SpeechRequest::read(&bytes).is_ok(),
+            "InquiryRequest" => InquiryRequest::read(&bytes).is_ok(),
             _ => RateRequest::read(&bytes).is_ok(),
         };
         let at = format!("openapi.json#/components/schemas/{name}");
@@ -207,11 +220,31 @@ fn replies_of_a_node_are_as_they_are_described() {
         let reply = node.answers(("POST", "/api/scan", JSON, json!({"code": code}).to_string().as_bytes()), 200);
         assert_eq!(reply["found"], false);
     }
-    let (receipt, _) = gateway.example("ready");
+    let (receipt, tail) = gateway.example("ready");
+    let inquiry = json!({"code": receipt, "tail": tail}).to_string();
+    let found = node.answers(("POST", "/api/inquiry", JSON, inquiry.as_bytes()), 200);
+    assert_eq!(found["stage"], "ready");
+    let wrong = json!({"code": receipt, "tail": "0000"}).to_string();
+    assert_eq!(node.answers(("POST", "/api/inquiry", JSON, wrong.as_bytes()), 200)["found"], false);
+    node.answers(("POST", "/api/inquiry/image", "image/png", b"no picture"), 415);
+    let form = "application/x-www-form-urlencoded";
+    node.answers(("POST", "/public/inquiry", form, format!("code={receipt}&tail={tail}").as_bytes()), 200);
+    node.answers(("POST", "/public/inquiry", form, b"code=1"), 400);
+    node.answers(("POST", "/kiosk/enrol", form, b"code=1"), 403);
     let speech = json!({"code": receipt, "lang": "yue"}).to_string();
     node.answers(("POST", "/api/scan/speech", JSON, speech.as_bytes()), 200);
     node.answers(("POST", "/api/rate", JSON, br#"{"score":1}"#), 200);
-    for path in ["/health", "/kiosk/config.json", "/metrics", "/flow.svg", "/kiosk", "/kiosk/app.js"] {
+    for path in [
+        "/health",
+        "/kiosk/config.json",
+        "/metrics",
+        "/flow.svg",
+        "/kiosk",
+        "/kiosk/app.js",
+        "/",
+        "/public",
+        "/kiosk/enrol",
+    ] {
         node.answers(("GET", path, JSON, b""), 200);
     }
     for (request, status, code) in [

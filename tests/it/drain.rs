@@ -1,10 +1,9 @@
 //! What a node owes before it may go, and whom it believes while it stands behind balancers.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use support::gateway::Gateway;
+use support::kiosk::request;
 use support::phone::{Answer, Phone};
 use support::wait::{SOON, eventually};
 
@@ -101,30 +100,22 @@ fn a_node_without_calls_stops_at_once_unless_it_must_wait_for_the_balancers() {
     assert_eq!(gateway.wait(Duration::from_secs(10)), Some(0));
 }
 
-/// The status of a scan of something unknown, as a balancer passes it on.
-fn scan(gateway: &Gateway, from: &str, n: u32) -> u16 {
-    let mut stream = TcpStream::connect(gateway.web).expect("the web door is open");
-    let body = format!("{{\"code\":\"4401999999{n:05}\",\"kiosk\":\"hall\"}}");
-    let head = format!(
-        "POST /api/scan HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {from}\r\nContent-Type: application/json\r\n\
-         Connection: close\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all([head, body].concat().as_bytes()).expect("the request goes out");
-    let mut reply = String::new();
-    stream.read_to_string(&mut reply).expect("the reply comes in");
-    reply.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status")
+/// The status of an inquiry of something unknown, as a balancer passes it on.
+fn inquire(gateway: &Gateway, from: &str, n: u32) -> u16 {
+    let body = format!("{{\"code\":\"4401999999{n:05}\",\"tail\":\"1234\"}}");
+    let head = format!("X-Forwarded-For: {from}\r\nContent-Type: application/json\r\n");
+    request(gateway.web, "POST", "/api/inquiry", &head, &body).0
 }
 
 #[test]
-fn one_kiosk_that_guesses_does_not_stop_the_others_behind_the_same_balancer() {
-    let gateway = Gateway::start(&["web.proxies=127.0.0.1", "inquiry.failures_per_kiosk=3"]);
+fn one_address_that_guesses_does_not_stop_the_others_behind_the_same_balancer() {
+    let gateway = Gateway::start(&["web.proxies=127.0.0.1", "web.hosts=127.0.0.1", "inquiry.failures_per_caller=3"]);
     for n in 0..3 {
-        assert_eq!(scan(&gateway, "10.1.1.1", n), 200);
+        assert_eq!(inquire(&gateway, "10.1.1.1", n), 200);
     }
-    assert_eq!(scan(&gateway, "10.1.1.1", 4), 429);
-    assert_eq!(scan(&gateway, "10.9.9.9, 10.1.1.1", 5), 429, "whatever it says of itself");
-    assert_eq!(scan(&gateway, "10.1.1.2", 6), 200);
+    assert_eq!(inquire(&gateway, "10.1.1.1", 4), 429);
+    assert_eq!(inquire(&gateway, "10.9.9.9, 10.1.1.1", 5), 429, "whatever it says of itself");
+    assert_eq!(inquire(&gateway, "10.1.1.2", 6), 200);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod fuzz_corpus;
 mod hostile;
 mod hotline;
 mod house;
+mod kiosks;
 mod mutants;
 mod prompts;
 mod publish;

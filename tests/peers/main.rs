@@ -11,6 +11,7 @@ mod nodes;
 mod nodes_postgres;
 mod postgres;
 mod prompts;
+mod public_page;
 mod sipp;
 mod srtp;
 mod studio_page;

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use base::Codec;
+use support::kiosk::enrol_at_all;
 use support::node::Node;
 use support::phone::{Dial, Phone};
 use support::scans::{Scans, ask};
@@ -17,7 +18,16 @@ use crate::front::proxy::Proxy;
 
 /// Nodes at 127.0.0.1, 127.0.0.2 and so on, with the same cases.
 fn office(nodes: u8) -> Vec<Node> {
-    (1..=nodes).map(|n| Node::start(Ipv4Addr::new(127, 0, 0, n), &["phone.calls_max=190"])).collect()
+    start(nodes, &["phone.calls_max=190"])
+}
+
+/// The same behind the balancer, whose address browsers open.
+fn office_behind_balancer(nodes: u8) -> Vec<Node> {
+    start(nodes, &["phone.calls_max=190", "web.proxies=127.0.0.1", "web.hosts=127.0.0.1"])
+}
+
+fn start(nodes: u8, set: &[&str]) -> Vec<Node> {
+    (1..=nodes).map(|n| Node::start(Ipv4Addr::new(127, 0, 0, n), set)).collect()
 }
 
 fn phones(nodes: &[Node]) -> Vec<SocketAddr> {
@@ -146,9 +156,10 @@ fn a_full_node_passes_its_calls_on_and_a_full_office_says_when_to_come_back() {
 
 #[test]
 fn no_scan_fails_when_a_node_is_drained_or_killed() {
-    let mut nodes = office(2);
+    let mut nodes = office_behind_balancer(2);
     let balancer = Balancer::start(&webs(&nodes));
-    let scans = Scans::start(balancer.address, receipts(&nodes), 6, Duration::from_millis(2));
+    let cookie = enrol_at_all(&nodes, "north-1");
+    let scans = Scans::enrolled(cookie, balancer.address, receipts(&nodes), 6, Duration::from_millis(2));
     scans.await_more(200);
     assert_eq!(nodes[0].stop(Duration::from_secs(20)).0, Some(0));
     scans.await_more(200);
@@ -172,7 +183,7 @@ fn scanned(node: &Node) -> f64 {
 
 #[test]
 fn the_balancer_sees_a_drain_that_calls_keep_open_and_hides_the_numbers() {
-    let mut nodes = office(2);
+    let mut nodes = office_behind_balancer(2);
     let balancer = Balancer::start(&webs(&nodes));
     let mut phone = Phone::dial(nodes[0].udp());
     nodes[0].gateway().signal("TERM");

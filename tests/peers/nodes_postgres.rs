@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use support::command::told;
 use support::gateway::{jindu, temporary_folder};
+use support::kiosk::{enrol_at_all, scan};
 use support::node::Node;
 use support::postgres::{Cluster, cases};
 use support::scans::Scans;
@@ -33,6 +34,7 @@ fn node(cluster: &Cluster, n: u8) -> Node {
     let slot = format!("replica.postgres.slot=node{n}");
     let mut settings = cluster.settings("primary");
     settings.extend([slot, "data.sample_cases=0".into(), "phone.calls_max=190".into(), "log.level=warn".into()]);
+    settings.extend(["web.proxies=127.0.0.1".into(), "web.hosts=127.0.0.1".into()]);
     let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
     let mut node = Node::new(Ipv4Addr::new(127, 0, 0, n), temporary_folder("node"), &settings, &[]);
     node.start_again();
@@ -129,7 +131,8 @@ fn three_nodes_follow_one_upstream_through_kills_crashes_and_standstills() {
     let proxy = Proxy::start(&nodes.iter().map(Node::udp).collect::<Vec<_>>());
     let balancer = Balancer::start(&nodes.iter().map(Node::web).collect::<Vec<_>>());
     let receipts = (1..=STILL).map(|n| format!("4401{n:011}")).collect();
-    let scans = Scans::start(balancer.address, receipts, 3, Duration::from_millis(5));
+    let cookie = enrol_at_all(&nodes, "north-1");
+    let scans = Scans::enrolled(cookie.clone(), balancer.address, receipts, 3, Duration::from_millis(5));
     let office = Office::open(&cluster);
     let (mut answered, mut lost) = (0, 0);
     for round in 0..times(1, 20) {
@@ -161,7 +164,7 @@ fn three_nodes_follow_one_upstream_through_kills_crashes_and_standstills() {
     let slowest = nodes.iter().zip(1..).map(|(node, n)| await_truth(&cluster, node, n)).max();
     let tally = scans.end();
     assert!(tally.failed.is_empty(), "{} of {}: {:?}", tally.failed.len(), tally.asked, tally.failed);
-    same_answers_of_the_same_age(&nodes);
+    same_answers_of_the_same_age(&nodes, &cookie);
     println!(
         "three nodes, one PostgreSQL: {} rounds of kill -9, crash and standstill; {answered} calls to their end, {lost} lost with \
          their node; {} scans, 0 failed, slowest {:.0} ms; {changes} changes; 0 rows different on any node after {:.1} s",
@@ -172,9 +175,9 @@ fn three_nodes_follow_one_upstream_through_kills_crashes_and_standstills() {
     );
 }
 
-fn same_answers_of_the_same_age(nodes: &[Node]) {
+fn same_answers_of_the_same_age(nodes: &[Node], cookie: &str) {
     for n in 1..=STILL {
-        let wording = |node: &Node| node.gateway().scan(&format!("4401{n:011}"))["wording"].clone();
+        let wording = |node: &Node| scan(node.web(), cookie, &format!("4401{n:011}")).1["wording"].clone();
         let answers: Vec<_> = nodes.iter().map(wording).collect();
         assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     }

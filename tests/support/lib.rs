@@ -7,6 +7,7 @@ pub mod command;
 pub mod corpus;
 pub mod folder;
 pub mod gateway;
+pub mod kiosk;
 pub mod linphone;
 mod media;
 pub mod name_server;

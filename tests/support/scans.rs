@@ -59,6 +59,8 @@ struct Shared {
     address: SocketAddr,
     receipts: Vec<String>,
     pause: Duration,
+    /// The head's lines of an enrolled kiosk.
+    cookie: String,
     stop: AtomicBool,
     peace: Arc<Peace>,
     /// Whether answers are refused as too old.
@@ -74,8 +76,30 @@ impl Scans {
         Scans::in_peace(Arc::default(), address, receipts, kiosks, pause)
     }
 
+    /// The same as an enrolled kiosk, by its `Cookie` header.
+    pub fn enrolled(
+        cookie: String,
+        address: SocketAddr,
+        receipts: Vec<String>,
+        kiosks: usize,
+        pause: Duration,
+    ) -> Scans {
+        Scans::of(cookie, Arc::default(), address, receipts, kiosks, pause)
+    }
+
     /// The same; failures count in peace only.
     pub fn in_peace(
+        peace: Arc<Peace>,
+        address: SocketAddr,
+        receipts: Vec<String>,
+        kiosks: usize,
+        pause: Duration,
+    ) -> Scans {
+        Scans::of(String::new(), peace, address, receipts, kiosks, pause)
+    }
+
+    fn of(
+        cookie: String,
         peace: Arc<Peace>,
         address: SocketAddr,
         receipts: Vec<String>,
@@ -87,6 +111,7 @@ impl Scans {
             address,
             receipts,
             pause,
+            cookie,
             stop: AtomicBool::new(false),
             peace,
             refused: AtomicBool::new(false),
@@ -159,8 +184,8 @@ impl Shared {
             let day = self.peace.day();
             let began = Instant::now();
             let body = json!({"code": receipt, "kiosk": format!("hall-{n}")}).to_string();
-            match ask(&mut connection, self.address, "POST", "/api/scan", &body).and_then(|reply| self.is_right(&reply))
-            {
+            let asked = ask_with(&mut connection, self.address, ("POST", "/api/scan"), &self.cookie, &body);
+            match asked.and_then(|reply| self.is_right(&reply)) {
                 Ok(()) => {
                     self.asked.fetch_add(1, Ordering::Relaxed);
                     let us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -191,6 +216,20 @@ pub fn ask(
     path: &str,
     body: &str,
 ) -> Result<(u16, String), String> {
+    ask_with(connection, address, (method, path), "", body)
+}
+
+/// The same with further lines of the head.
+///
+/// # Errors
+/// What the system says about the connection.
+pub fn ask_with(
+    connection: &mut Option<BufReader<TcpStream>>,
+    address: SocketAddr,
+    (method, path): (&str, &str),
+    head: &str,
+    body: &str,
+) -> Result<(u16, String), String> {
     let told = |error: std::io::Error| error.to_string();
     let stream = match connection {
         Some(stream) => stream,
@@ -203,7 +242,7 @@ pub fn ask(
     };
     let length = body.len();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n{head}Content-Length: {length}\r\n\r\n{body}"
     );
     stream.get_mut().write_all(request.as_bytes()).map_err(told)?;
     let reply = reply(stream).map_err(told)?;

@@ -1,4 +1,4 @@
-//! Failures within a sliding window: of one kind of client, and of a door as a whole.
+//! Failures of one kind of client within a sliding window.
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU32;
@@ -37,7 +37,8 @@ impl ClientFailures {
         self.wait_at(now, client, Some(NonZeroU32::MIN))
     }
 
-    fn wait_at(&mut self, now: Instant, client: u64, limit: Option<NonZeroU32>) -> Option<Duration> {
+    /// How long until this client is below another limit than its own; `None`: it is.
+    pub(super) fn wait_at(&mut self, now: Instant, client: u64, limit: Option<NonZeroU32>) -> Option<Duration> {
         let failures = self.clients.get_mut(&client)?;
         expire(failures, now, self.window, |failure| failure.at);
         if failures.is_empty() {
@@ -51,7 +52,7 @@ impl ClientFailures {
     /// Counts a failure; false when this client has already failed with the same subject.
     ///
     /// A client that finds the table full is not counted here: clients that have failed are not forgotten for a flood of
-    /// new names, and the door's total still counts it.
+    /// new names, and the total still counts it.
     pub(super) fn add(&mut self, now: Instant, client: u64, subject: Option<u64>) -> bool {
         if !self.has_room(now, client) {
             return true;
@@ -90,35 +91,6 @@ impl ClientFailures {
     #[cfg(test)]
     pub(super) fn clients(&self) -> usize {
         self.clients.len()
-    }
-}
-
-/// All failures of a door, up to its limit.
-#[derive(Debug)]
-pub(super) struct TotalFailures {
-    limit: Option<NonZeroU32>,
-    window: Duration,
-    times: VecDeque<Instant>,
-}
-
-impl TotalFailures {
-    pub(super) fn new(limit: Option<NonZeroU32>, window: Duration) -> TotalFailures {
-        TotalFailures { limit, window, times: VecDeque::new() }
-    }
-
-    /// How long until the door is below its limit; `None`: it is.
-    pub(super) fn wait(&mut self, now: Instant) -> Option<Duration> {
-        expire(&mut self.times, now, self.window, |at| *at);
-        let over = self.times.len().checked_sub(self.limit?.get() as usize)?;
-        Some(left(self.times[over], now, self.window))
-    }
-
-    pub(super) fn add(&mut self, now: Instant) {
-        let Some(limit) = self.limit else { return };
-        if self.times.len() >= limit.get() as usize {
-            self.times.pop_front();
-        }
-        self.times.push_back(now);
     }
 }
 

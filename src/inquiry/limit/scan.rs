@@ -1,35 +1,35 @@
-//! Limits of scans: by the kiosk, by the network address, and in total.
+//! Limits of scans: by the kiosk and by the network address.
 //!
-//! A browser with the public page is a kiosk without a name. A receipt that is not in the replica yet, scanned again and
-//! again by its holder, is one failure.
+//! An enrolled kiosk answers for its own failures only. A kiosk that is not enrolled can call itself anything, so its
+//! address is counted, too. A receipt that is not in the replica yet, scanned again and again by its holder, is one
+//! failure.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use super::failures::{ClientFailures, TotalFailures};
+use super::address::{hash, network};
+use super::failures::ClientFailures;
 use super::limiter::{Limiter, Rejected};
+use super::shared::SharedCounts;
 
 /// Failures within the window from which on scans are rejected; `None`: no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScanLimits {
-    /// Of one kiosk at one address.
+    /// Of one enrolled kiosk, or of one name at one address.
     pub per_kiosk: Option<NonZeroU32>,
-    /// Of one address: a kiosk can call itself anything.
+    /// Of one address: a kiosk that is not enrolled can call itself anything.
     pub per_address: Option<NonZeroU32>,
-    /// Of all kiosks together. Over it a client with a single failure is rejected, and one without is not.
-    pub total: Option<NonZeroU32>,
     /// How long a failure counts.
     pub window: Duration,
 }
 
 impl ScanLimits {
     /// The limits that follow from a kiosk's: an address is a hall, and may fail as often as [`KIOSKS_PER_ADDRESS`].
-    pub fn of_kiosks(per_kiosk: Option<NonZeroU32>, total: Option<NonZeroU32>, window: Duration) -> ScanLimits {
+    pub fn of_kiosks(per_kiosk: Option<NonZeroU32>, window: Duration) -> ScanLimits {
         let per_address = per_kiosk.map(|limit| limit.saturating_mul(KIOSKS_PER_ADDRESS));
-        ScanLimits { per_kiosk, per_address, total, window }
+        ScanLimits { per_kiosk, per_address, window }
     }
 }
 
@@ -37,15 +37,21 @@ impl ScanLimits {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ScanClient {
     kiosk: u64,
-    address: u64,
+    /// Of a kiosk that is not enrolled.
+    address: Option<u64>,
     code: Option<u64>,
 }
 
 impl ScanClient {
-    /// A kiosk by its address and the name it gives itself, empty if none.
+    /// A kiosk that is not enrolled, by its address and the name it gives itself, empty if none.
     pub fn new(address: IpAddr, kiosk: &str) -> ScanClient {
         let network = network(address);
-        ScanClient { kiosk: hash(&(network, kiosk)), address: hash(&network), code: None }
+        ScanClient { kiosk: hash(&(network, kiosk)), address: Some(hash(&network)), code: None }
+    }
+
+    /// An enrolled kiosk, by its name.
+    pub fn enrolled(kiosk: &str) -> ScanClient {
+        ScanClient { kiosk: hash(&("enrolled", kiosk)), address: None, code: None }
     }
 
     /// The same with what it scanned, of which a repeated failure counts once.
@@ -66,7 +72,6 @@ impl fmt::Debug for ScanClient {
 pub struct ScanLimiter {
     kiosks: ClientFailures,
     addresses: ClientFailures,
-    total: TotalFailures,
 }
 
 impl ScanLimiter {
@@ -75,7 +80,6 @@ impl ScanLimiter {
         ScanLimiter {
             kiosks: ClientFailures::new(limits.per_kiosk, limits.window),
             addresses: ClientFailures::new(limits.per_address, limits.window),
-            total: TotalFailures::new(limits.total, limits.window),
         }
     }
 }
@@ -83,11 +87,14 @@ impl ScanLimiter {
 impl Limiter for ScanLimiter {
     type Client = ScanClient;
 
-    fn check(&mut self, now: Instant, client: &ScanClient) -> Result<(), Rejected> {
-        let wait = if self.total.wait(now).is_some() {
-            self.kiosks.wait_for_none(now, client.kiosk).max(self.addresses.wait_for_none(now, client.address))
-        } else {
-            self.kiosks.wait(now, client.kiosk).max(self.addresses.wait(now, client.address))
+    fn check(&mut self, shared: &mut SharedCounts, now: Instant, client: &ScanClient) -> Result<(), Rejected> {
+        let own = self.kiosks.wait(now, client.kiosk);
+        let wait = match client.address {
+            None => own,
+            Some(address) if shared.is_exceeded(now) => {
+                self.kiosks.wait_for_none(now, client.kiosk).max(self.addresses.wait_for_none(now, address))
+            }
+            Some(address) => own.max(self.addresses.wait(now, address)),
         };
         match wait {
             Some(retry_after) => Err(Rejected { retry_after }),
@@ -95,29 +102,21 @@ impl Limiter for ScanLimiter {
         }
     }
 
-    fn failed(&mut self, now: Instant, client: &ScanClient) {
-        self.addresses.add(now, client.address, client.code);
+    fn began(&mut self, shared: &mut SharedCounts, now: Instant, _client: &ScanClient) {
+        shared.look_ups.add(now);
+    }
+
+    fn failed(&mut self, shared: &mut SharedCounts, now: Instant, client: &ScanClient) {
+        if let Some(address) = client.address {
+            self.addresses.add(now, address, client.code);
+        }
         if self.kiosks.add(now, client.kiosk, client.code) {
-            self.total.add(now);
+            shared.failures.add(now);
         }
     }
 
     /// Clears nothing: the next visitor at the kiosk may be the one who guesses.
     fn succeeded(&mut self, _client: &ScanClient) {}
-}
-
-/// An IPv6 subscriber owns a whole /64.
-fn network(address: IpAddr) -> u128 {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => u128::from(u32::from(v4)),
-        IpAddr::V6(v6) => u128::from(v6) & !u128::from(u64::MAX),
-    }
-}
-
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// A hall's kiosks may share one address.
@@ -128,6 +127,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::failures::CLIENTS_MAX;
+    use super::super::shared::SharedLimits;
     use super::*;
     use crate::virtual_time::start;
 
@@ -135,6 +135,7 @@ mod tests {
 
     struct Scanner {
         limiter: ScanLimiter,
+        shared: SharedCounts,
         start: Instant,
     }
 
@@ -143,20 +144,24 @@ mod tests {
             let limits = ScanLimits {
                 per_kiosk: NonZeroU32::new(3),
                 per_address: NonZeroU32::new(5),
-                total: NonZeroU32::new(total),
                 window: Duration::from_secs(600),
             };
-            Scanner { limiter: ScanLimiter::new(limits), start: start() }
+            let total = SharedLimits {
+                failures_total: NonZeroU32::new(total),
+                failure_window: limits.window,
+                ..SharedLimits::NONE
+            };
+            Scanner { limiter: ScanLimiter::new(limits), shared: SharedCounts::new(total), start: start() }
         }
 
         fn fails(&mut self, second: u64, from: IpAddr, kiosk: &str, code: &str) {
             let at = self.start + Duration::from_secs(second);
-            self.limiter.failed(at, &ScanClient::new(from, kiosk).with_code(code));
+            self.limiter.failed(&mut self.shared, at, &ScanClient::new(from, kiosk).with_code(code));
         }
 
         fn waits(&mut self, second: u64, from: IpAddr, kiosk: &str) -> Option<u64> {
             let at = self.start + Duration::from_secs(second);
-            let checked = self.limiter.check(at, &ScanClient::new(from, kiosk));
+            let checked = self.limiter.check(&mut self.shared, at, &ScanClient::new(from, kiosk));
             checked.err().map(|rejected| rejected.retry_after.as_secs())
         }
     }
@@ -186,7 +191,7 @@ mod tests {
     fn without_a_code_every_event_counts() {
         let mut scanner = Scanner::new(100);
         let client = ScanClient::new(HALL, "a");
-        (0..3).for_each(|_| scanner.limiter.failed(scanner.start, &client));
+        (0..3).for_each(|_| scanner.limiter.failed(&mut scanner.shared, scanner.start, &client));
         assert_eq!(scanner.waits(0, HALL, "a"), Some(600));
     }
 
@@ -222,10 +227,25 @@ mod tests {
     }
 
     #[test]
+    fn an_enrolled_kiosk_waits_for_its_own_failures_only() {
+        let mut scanner = Scanner::new(4);
+        for n in 0..5 {
+            scanner.fails(n, HALL, &format!("k{n}"), &n.to_string());
+        }
+        let kiosk = ScanClient::enrolled("k0");
+        let check = |scanner: &mut Scanner| scanner.limiter.check(&mut scanner.shared, scanner.start, &kiosk);
+        assert_eq!(check(&mut scanner), Ok(()));
+        for code in ["1", "2", "3"] {
+            scanner.limiter.failed(&mut scanner.shared, scanner.start, &kiosk.with_code(code));
+        }
+        assert!(check(&mut scanner).is_err());
+    }
+
+    #[test]
     fn an_address_may_fail_as_often_as_its_kiosks_together() {
-        let limits = ScanLimits::of_kiosks(NonZeroU32::new(600), None, Duration::from_secs(600));
+        let limits = ScanLimits::of_kiosks(NonZeroU32::new(600), Duration::from_secs(600));
         assert_eq!(limits.per_address.map(NonZeroU32::get), Some(12_000));
-        assert_eq!(ScanLimits::of_kiosks(None, None, Duration::ZERO).per_address, None);
+        assert_eq!(ScanLimits::of_kiosks(None, Duration::ZERO).per_address, None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub(crate) mod account;
 pub(crate) mod by;
 pub(crate) mod feed;
+pub(crate) mod kiosk;
 pub(crate) mod prompts;
 pub(crate) mod replica;
 pub(crate) mod trace;
@@ -127,6 +128,9 @@ pub(crate) enum Command {
     /// List, import, approve, publish and play recordings
     #[command(subcommand)]
     Prompts(Box<prompts::PromptCommand>),
+    /// Enrol, list and revoke the kiosks of the halls
+    #[command(subcommand)]
+    Kiosk(kiosk::KioskCommand),
     /// Administer the prompt studio
     #[command(subcommand)]
     Studio(Studio),

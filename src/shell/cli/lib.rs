@@ -6,6 +6,7 @@ mod check;
 mod diagram;
 mod exit;
 mod feed;
+mod kiosk;
 mod look_up;
 mod prompts;
 mod publish;

@@ -16,6 +16,7 @@ use crate::args::{self, Arguments, Command, Span, Way};
 use crate::check::check;
 use crate::diagram;
 use crate::exit::{coded, command_line, done, print, wrong};
+use crate::kiosk;
 use crate::look_up::look_up;
 use crate::prompts;
 use crate::publish;
@@ -116,6 +117,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Releases => publish::list(settings),
         Command::Emergency { state, by } => coded(publish::emergency(settings, state.wanted(), &by)),
         Command::Studio(args::Studio::Account(command)) => coded(account::run(settings, &command)),
+        Command::Kiosk(command) => coded(kiosk::run(settings, &command)),
         Command::Replay { last } => coded(publish::replay_calls(settings, last)),
         Command::Version | Command::Man | Command::Completions { .. } | Command::Feed(_) => ExitCode::SUCCESS,
     }

@@ -161,8 +161,10 @@ label! {
     Door, "door" {
         /// By telephone.
         Phone = "phone",
-        /// By scan.
+        /// By scan at a kiosk.
         Scan = "scan",
+        /// On the public page.
+        Public = "public",
     }
 }
 label! {

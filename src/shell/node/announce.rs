@@ -29,7 +29,10 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
     if let Some(page) = sockets.web.studio() {
         text.push_str(&initial_passwords(page, welcome.accounts));
     }
-    text.push_str(&format!("ready phone={} web={}\n", phone.join(","), pages.join(",")));
+    let operations: Vec<String> = sockets.web.operations().iter().map(|address| format!("http://{address}")).collect();
+    let operations =
+        if operations.is_empty() { String::new() } else { format!(" operations={}", operations.join(",")) };
+    text.push_str(&format!("ready phone={} web={}{operations}\n", phone.join(","), pages.join(",")));
     let mut out = io::stdout().lock();
     // A node serves, whoever reads its output: a closed terminal or pipe ends no call.
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -52,7 +55,7 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
         text.push_str(&format!("  dial   sip:{studio}@{address} to record prompts by telephone\n"));
     }
     text.push_str(&format!(
-        "  open   {page} and scan or type a receipt\n\n  {:<16} {:<8} state\n",
+        "  open   {page} and scan or type a receipt; {page}/public is the page for everybody else\n\n  {:<16} {:<8} state\n",
         "receipt", "ID tail"
     ));
     for example in examples {

@@ -2,8 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -12,8 +12,8 @@ use audio::{Bank, g711};
 use base::{Codec, Lang};
 use flow::{self, Utterance};
 use inquiry::{
-    AgeLimits, Answer, Availability, Case, Freshness, Outcome, Promise, Query, Reading, ScanRecord, ScanRules, Scanned,
-    Score,
+    AgeLimits, Answer, Availability, Case, Factor, Freshness, InquiryLimiter, Keys, Outcome, Promise, Proof, Query,
+    Reading, ScanRecord, ScanRules, Scanned, Score,
 };
 use journal::Journal;
 use os::clock;
@@ -22,12 +22,13 @@ use phone::{LiveRelease, Registry};
 use replica_store::Replica;
 use speech::{Clip, Piece};
 use web::{
-    self, CodeKind, FoundCase, Hall, Health, Kiosk, KioskSettings, NodeState, ScanAnswer, SpeechPiece, StageNames,
-    Trouble, Wording,
+    self, CodeKind, FoundCase, Hall, Health, Kiosk, KioskSettings, NodeState, PublicSettings, ScanAnswer, SpeechPiece,
+    StageNames, Trouble, Wording,
 };
-use web_service::{Backend, Pending};
+use web_service::{Backend, Inquiry, Pending};
 
 use crate::carriers::Carriers;
+use crate::kiosks;
 
 /// The node, as the HTTP service knows it.
 pub(crate) struct NodeBackend {
@@ -37,6 +38,9 @@ pub(crate) struct NodeBackend {
     pub journal: Arc<Journal>,
     pub registry: Arc<Registry>,
     pub carriers: Carriers,
+    /// Hash receipt numbers, as the telephone does.
+    pub keys: Keys,
+    pub limiter: Arc<Mutex<InquiryLimiter>>,
     pub settings: config::Web,
     pub desk_number: String,
     /// The data folder, for its disk.
@@ -52,6 +56,18 @@ impl Backend for NodeBackend {
 
     fn read(&self, text: &str) -> Scanned {
         self.live.load().rules.formats.from_scan(text, &self.scan_rules)
+    }
+
+    fn inquiry(&self, code: &str, tail: &str) -> Inquiry {
+        let live = self.live.load();
+        let Scanned::Receipt(receipt) = live.rules.formats.from_scan(code, &self.scan_rules) else {
+            return Inquiry::default();
+        };
+        let key = Some(self.keys.receipt(receipt.number.expose()));
+        let kind = live.rules.formats.all().get(usize::from(receipt.format)).map(|format| format.second_factor);
+        let factor = kind.and_then(|kind| Factor::read(kind, tail).ok());
+        let query = factor.map(|factor| Query { receipt: receipt.clone(), proof: Proof::Factor(factor) });
+        Inquiry { receipt: Some(receipt), key, query }
     }
 
     fn cached(&self, query: &Query) -> Option<Answer> {
@@ -152,7 +168,8 @@ impl Backend for NodeBackend {
             (free.is_some_and(|free| free < folder::LOW_SPACE_BYTES), Trouble::DiskLow),
             (!alarms.is_empty(), Trouble::Copy),
         ];
-        let troubles = troubles.into_iter().chain(self.carriers.troubles());
+        let exceeded = kiosks::shared(&self.limiter, |shared| shared.is_exceeded(clock::now()));
+        let troubles = troubles.into_iter().chain(self.carriers.troubles()).chain([(exceeded, Trouble::LookUps)]);
         Health {
             state: match (capacity.availability(), stale) {
                 (Availability::Draining, _) => NodeState::Draining,
@@ -180,6 +197,17 @@ impl Backend for NodeBackend {
             receipt_lengths: self.live.load().rules.formats.all().iter().map(|format| format.length).collect(),
             desk_number: self.desk_number.clone(),
         }
+    }
+
+    fn public(&self) -> PublicSettings {
+        let mut factors = Vec::new();
+        for format in self.live.load().rules.formats.all() {
+            if !factors.contains(&format.second_factor) {
+                factors.push(format.second_factor);
+            }
+        }
+        let (desk_number, maintenance) = (self.desk_number.clone(), self.settings.maintenance);
+        PublicSettings { factors, desk_number, maintenance }
     }
 
     /// The live flow, with the calls of the last day where the journal can be read.

@@ -2,13 +2,15 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use config::{Inquiry, Settings};
-use inquiry::{Keys, PhoneLimits, ScanLimits, ScanRules};
+use inquiry::{InquiryLimiter, InquiryLimits, Keys, PhoneLimits, PublicLimits, ScanLimits, ScanRules, SharedLimits};
 use journal::Journal;
+use kiosk_store::KioskStore;
 use media::{MediaConfig, MediaMetrics, MediaPlane};
 use metrics::Metrics;
 use phone::{
@@ -28,6 +30,7 @@ use crate::carriers::Carriers;
 use crate::collectors::{
     CaptureCollector, JournalCollector, MediaCollector, NodeCollector, ReplicaCollector, TrunkCollector,
 };
+use crate::kiosks::{self, KioskCollector};
 use crate::sockets::Sockets;
 use crate::watch;
 
@@ -47,6 +50,9 @@ pub(crate) struct Node<'a> {
     /// What its trunks do.
     pub trunks: Arc<Trunks>,
     studio: Option<OpenStudio>,
+    /// The limits of look-ups, over all doors.
+    limiter: Arc<Mutex<InquiryLimiter>>,
+    kiosks: Arc<KioskStore>,
     /// TLS, registrations and the registrar.
     pub carriers: Carriers,
     /// Traces of calls.
@@ -80,6 +86,8 @@ impl<'a> Node<'a> {
             metrics: Arc::new(Metrics::new()),
             trunks,
             studio,
+            limiter: Arc::new(Mutex::new(InquiryLimiter::new(limits(&settings.inquiry)))),
+            kiosks: Arc::new(KioskStore::open(&settings.data.folder).map_err(|error| error.to_string())?),
             carriers,
         })
     }
@@ -91,7 +99,7 @@ impl<'a> Node<'a> {
             Arc::clone(&self.replica),
             self.keys.clone(),
             Arc::clone(&self.live),
-            phone_limits(&settings.inquiry),
+            Arc::clone(&self.limiter),
         );
         let services = Services {
             live: Arc::clone(&self.live),
@@ -134,15 +142,16 @@ impl<'a> Node<'a> {
             .with(MediaCollector(media))
             .with(ReplicaCollector(Arc::clone(&self.replica)))
             .with(JournalCollector(self.journal.metrics()))
+            .with(KioskCollector { kiosks: Arc::clone(&self.kiosks), limiter: Arc::clone(&self.limiter) })
             .with(self.carriers.clone())
     }
 
-    /// The HTTP service: scans, pages and the studio.
+    /// The HTTP service: scans, inquiries, pages and the studio.
     pub(crate) fn http_service(&self, scan_rules: ScanRules, metrics: metrics::Registry) -> Arc<HttpService> {
         let settings = self.settings;
-        let service =
-            HttpService::new(self.backend(scan_rules), metrics, &settings.web, scan_limits(&settings.inquiry));
-        Arc::new(service.with_studio(StudioService::new(settings, self.studio.clone())))
+        let service = HttpService::new(self.backend(scan_rules), metrics, &settings.web, Arc::clone(&self.limiter));
+        let studio = StudioService::new(settings, self.studio.clone());
+        Arc::new(service.with_kiosks(Arc::clone(&self.kiosks)).with_studio(studio))
     }
 
     /// What the HTTP service asks of the rest of the node.
@@ -155,6 +164,8 @@ impl<'a> Node<'a> {
             journal: Arc::clone(&self.journal),
             registry: Arc::clone(&self.registry),
             carriers: self.carriers.clone(),
+            keys: self.keys.clone(),
+            limiter: Arc::clone(&self.limiter),
             settings: settings.web.clone(),
             desk_number: settings.phone.desk_number.clone(),
             data: settings.data.folder.clone(),
@@ -162,8 +173,9 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Starts to follow the live pointer and the duty officer's switch.
+    /// Starts to follow the live pointer, the duty officer's switch and the register of kiosks.
     pub(crate) fn start_watch(&self) -> Result<(), Fault> {
+        kiosks::start_watch(&self.kiosks).map_err(|error| format!("cannot watch for kiosks: {error}"))?;
         watch::start(self.settings.clone(), Arc::clone(&self.live), &self.registry)
             .map_err(|error| format!("cannot watch for releases: {error}"))
     }
@@ -201,19 +213,24 @@ pub(crate) fn start_media(settings: &Settings) -> Result<MediaPlane, Fault> {
         .map_err(|error| format!("cannot start the media threads: {error}; see phone.listen and phone.media_ports"))
 }
 
-/// Limits of failed look-ups by telephone. The settings are at least 1: no limit can be switched off.
-fn phone_limits(settings: &Inquiry) -> PhoneLimits {
-    PhoneLimits {
-        per_caller: NonZeroU32::new(settings.failures_per_caller),
-        per_receipt: NonZeroU32::new(settings.failures_per_receipt),
-        total: NonZeroU32::new(settings.failures_total),
-        window: settings.failure_window,
+/// Limits of look-ups. The settings are at least 1: no limit can be switched off.
+fn limits(settings: &Inquiry) -> InquiryLimits {
+    let at_most = NonZeroU32::new;
+    let failure_window = settings.failure_window;
+    let (failures, look_ups) = (at_most(settings.failures_per_caller), at_most(settings.look_ups_per_client));
+    InquiryLimits {
+        phone: PhoneLimits { failures, failure_window, look_ups, look_up_window: HOUR },
+        scan: ScanLimits::of_kiosks(at_most(settings.failures_per_kiosk), failure_window),
+        public: PublicLimits { failures, failure_window, look_ups, look_up_window: HOUR },
+        shared: SharedLimits {
+            failures_per_receipt: at_most(settings.failures_per_receipt),
+            failures_total: at_most(settings.failures_total),
+            failure_window,
+            look_ups_per_receipt: at_most(settings.look_ups_per_receipt),
+            look_ups_total: at_most(settings.look_ups_total),
+            look_up_window: HOUR,
+        },
     }
 }
 
-/// Limits of failed look-ups by scan.
-fn scan_limits(settings: &Inquiry) -> ScanLimits {
-    let at_most = NonZeroU32::new;
-    let (kiosk, total) = (at_most(settings.failures_per_kiosk), at_most(settings.failures_total));
-    ScanLimits::of_kiosks(kiosk, total, settings.failure_window)
-}
+const HOUR: Duration = Duration::from_secs(3600);

@@ -7,6 +7,7 @@ mod collectors;
 mod components;
 mod drain;
 mod first_start;
+mod kiosks;
 pub mod serve;
 mod signals;
 mod sockets;

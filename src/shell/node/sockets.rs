@@ -55,7 +55,8 @@ fn bind_web(settings: &Settings) -> Result<Listeners, Fault> {
     let studio = &settings.studio.listen;
     let serves = if studio.is_empty() { Serves::All } else { Serves::Public };
     let public = bind("web.listen", &settings.web.listen, serves)?;
-    Ok(public.and(bind("studio.listen", studio, Serves::Studio)?))
+    let operations = bind("web.operations_listen", &settings.web.operations_listen, Serves::Operations)?;
+    Ok(public.and(bind("studio.listen", studio, Serves::Studio)?).and(operations))
 }
 
 /// Adds to `what` the remedy for the setting `key`.

@@ -11,7 +11,7 @@ use super::live_release::LiveRelease;
 use base::Private;
 use flow::sheet::{Db, Records};
 use flow::{Caller, LookUpAnswer, Release};
-use inquiry::{Answer, Keys, LookUp, LookUpResult, PhoneClient, PhoneLimiter, PhoneLimits, Query, Reading};
+use inquiry::{Answer, InquiryLimiter, Keys, LookUp, LookUpResult, PhoneClient, Query, Reading};
 use os::clock;
 use replica_store::Replica;
 
@@ -28,7 +28,7 @@ pub struct LookUps {
     replica: Arc<Replica>,
     keys: Keys,
     live: Arc<ArcSwap<LiveRelease>>,
-    limiter: Mutex<PhoneLimiter>,
+    limiter: Arc<Mutex<InquiryLimiter>>,
 }
 
 /// What a call asks.
@@ -59,9 +59,15 @@ impl Cases {
 }
 
 impl LookUps {
-    /// Look-ups in a replica. `keys` hash callers and receipts; ages are judged by the live release.
-    pub fn new(replica: Arc<Replica>, keys: Keys, live: Arc<ArcSwap<LiveRelease>>, limits: PhoneLimits) -> LookUps {
-        LookUps { replica, keys, live, limiter: Mutex::new(PhoneLimiter::new(limits)) }
+    /// Look-ups in a replica. `keys` hash callers and receipts; ages are judged by the live release; all doors share
+    /// the limiter.
+    pub fn new(
+        replica: Arc<Replica>,
+        keys: Keys,
+        live: Arc<ArcSwap<LiveRelease>>,
+        limiter: Arc<Mutex<InquiryLimiter>>,
+    ) -> LookUps {
+        LookUps { replica, keys, live, limiter }
     }
 
     async fn answer(&self, request: LookUpRequest<'_>) -> (LookUpAnswer, LookUpResult) {
@@ -69,7 +75,10 @@ impl LookUps {
         let query = call::query(&live.rules, by);
         let receipt = query.as_ref().map(|query| query.receipt.number.expose().as_str());
         let client = PhoneClient::new(&self.keys, caller, receipt);
-        let Ok(look_up) = self.limited(|limiter| LookUp::begin(limiter, clock::now(), client, query)) else {
+        let begin = |InquiryLimiter { phone, shared, .. }: &mut InquiryLimiter| {
+            LookUp::begin(phone, shared, clock::now(), client, query)
+        };
+        let Ok(look_up) = self.limited(begin) else {
             return (LookUpAnswer::Ambiguous, LookUpResult::Rejected);
         };
         let answer = match look_up.query() {
@@ -79,13 +88,14 @@ impl LookUps {
         let reading = Reading { answer, as_of: self.replica.as_of(), now: self.replica.now() };
         // The limits come from the release that is live when the answer arrives, not from the call's release.
         let (now, limits) = (clock::now(), self.live.load().release.age_limits());
-        let outcome = self.limited(|limiter| look_up.finish(limiter, now, reading, limits));
+        let outcome =
+            self.limited(|InquiryLimiter { phone, shared, .. }| look_up.finish(phone, shared, now, reading, limits));
         let today = clock::local(&live.zone).date();
         let (answer, _) = call::findings(&live.rules, &outcome.answer, today, self.replica.now());
         (answer, outcome.result)
     }
 
-    fn limited<T>(&self, with: impl FnOnce(&mut PhoneLimiter) -> T) -> T {
+    fn limited<T>(&self, with: impl FnOnce(&mut InquiryLimiter) -> T) -> T {
         with(&mut self.limiter.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -42,7 +42,7 @@ impl Listeners {
 
     /// An address that serves the prompt operators' pages.
     pub fn studio(&self) -> Option<SocketAddr> {
-        let mut own = self.0.iter().filter(|(_, serves)| *serves != Serves::Public);
+        let mut own = self.0.iter().filter(|(_, serves)| matches!(serves, Serves::Studio | Serves::All));
         own.find_map(|(listener, _)| listener.local_addr().ok())
     }
 
@@ -51,9 +51,16 @@ impl Listeners {
         Listeners(self.0.into_iter().chain(others.0).collect())
     }
 
-    /// The addresses, with the ports that the system chose.
+    /// The addresses of pages, with the ports that the system chose.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().filter_map(|(listener, _)| listener.local_addr().ok()).collect()
+        let pages = self.0.iter().filter(|(_, serves)| *serves != Serves::Operations);
+        pages.filter_map(|(listener, _)| listener.local_addr().ok()).collect()
+    }
+
+    /// The addresses of operators' routes alone.
+    pub fn operations(&self) -> Vec<SocketAddr> {
+        let own = self.0.iter().filter(|(_, serves)| *serves == Serves::Operations);
+        own.filter_map(|(listener, _)| listener.local_addr().ok()).collect()
     }
 }
 
@@ -133,14 +140,16 @@ impl Server {
             metrics.http_connections_refused.inc();
         }
         let _ = stream.set_nodelay(true);
-        let from = (from.ip().to_canonical(), serves);
-        tasks.spawn(Arc::clone(self).connection(stream, from, entry.connection, stop.clone()));
+        // A connection that has ended already has no address; nothing is then answered.
+        let Ok(local) = stream.local_addr() else { return };
+        let ends = (from.ip().to_canonical(), local.ip().to_canonical());
+        tasks.spawn(Arc::clone(self).connection(stream, (ends, serves), entry.connection, stop.clone()));
     }
 
     async fn connection(
         self: Arc<Self>,
         stream: TcpStream,
-        (from, serves): (IpAddr, Serves),
+        (ends, serves): ((IpAddr, IpAddr), Serves),
         open: Arc<Connection>,
         mut stop: watch::Receiver<bool>,
     ) {
@@ -150,7 +159,7 @@ impl Server {
             let (server, open) = (&self, &open);
             async move {
                 let _busy = open.busy(&server.connections);
-                Ok::<_, Infallible>(server.service.answer(serves, from, request).await)
+                Ok::<_, Infallible>(server.service.answer(serves, ends, request).await)
             }
         });
         let connection = http(self.request_timeout).serve_connection(TokioIo::new(stream), handler);

@@ -5,11 +5,22 @@ use std::pin::Pin;
 use jiff::Timestamp;
 
 use base::Lang;
-use inquiry::{AgeLimits, Answer, Case, Outcome, Query, Reading, ScanRecord, Scanned, Score};
-use web::{CodeKind, Health, Kiosk, KioskSettings, ScanAnswer};
+use inquiry::{AgeLimits, Answer, Case, Outcome, Query, Reading, Receipt, ScanRecord, Scanned, Score};
+use web::{CodeKind, Health, Kiosk, KioskSettings, PublicSettings, ScanAnswer};
 
 /// A future that a [`Backend`] gives.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a number and a second factor ask for.
+#[derive(Clone, Debug, Default)]
+pub struct Inquiry {
+    /// The receipt; `None` if the number is none.
+    pub receipt: Option<Receipt>,
+    /// [`inquiry::Keys::receipt`] of its number: every door counts its look-ups together.
+    pub key: Option<u64>,
+    /// What to read; `None` if the number or the factor cannot be one.
+    pub query: Option<Query>,
+}
 
 /// The node behind the HTTP service. No method blocks, except [`Backend::picture`].
 pub trait Backend: Send + Sync {
@@ -18,6 +29,9 @@ pub trait Backend: Send + Sync {
 
     /// Removes what scanners add, and says what the text is.
     fn read(&self, text: &str) -> Scanned;
+
+    /// Reads a number and a second factor.
+    fn inquiry(&self, code: &str, tail: &str) -> Inquiry;
 
     /// The answer, if it is in memory.
     fn cached(&self, query: &Query) -> Option<Answer>;
@@ -55,6 +69,9 @@ pub trait Backend: Send + Sync {
 
     /// What the kiosk's page is set to.
     fn kiosk(&self) -> KioskSettings;
+
+    /// What the public page is set to.
+    fn public(&self) -> PublicSettings;
 
     /// The live flow as an SVG diagram. May read files.
     fn picture(&self) -> String;

@@ -28,3 +28,15 @@ pub(crate) const BUSY_RETRY: Duration = Duration::from_secs(2);
 pub(crate) const RATINGS_PER_MINUTE: Option<NonZeroU32> = NonZeroU32::new(30);
 /// Ratings of all kiosks within a minute.
 pub(crate) const RATINGS_TOTAL_PER_MINUTE: Option<NonZeroU32> = NonZeroU32::new(30_000);
+/// Wrong one-time codes of one address, and of all addresses, within a window.
+pub(crate) const CODES_WRONG: Option<NonZeroU32> = NonZeroU32::new(20);
+pub(crate) const CODES_TOTAL: Option<NonZeroU32> = NonZeroU32::new(1_000);
+pub(crate) const CODES_WINDOW: Duration = Duration::from_secs(600);
+/// Photographs of strangers in memory at once.
+pub(crate) const STRANGERS_UPLOADS_MAX: usize = 4;
+/// Photographs of one address, and of all strangers, within a window.
+pub(crate) const STRANGERS_PHOTOGRAPHS: Option<NonZeroU32> = NonZeroU32::new(60);
+pub(crate) const STRANGERS_PHOTOGRAPHS_TOTAL: Option<NonZeroU32> = NonZeroU32::new(6_000);
+pub(crate) const STRANGERS_PHOTOGRAPHS_WINDOW: Duration = Duration::from_secs(3600);
+/// Inquiries of strangers that wait at once while a total is exceeded; one more gets 503.
+pub(crate) const STRANGERS_WAITING_MAX: usize = 64;

@@ -4,24 +4,33 @@
 //!  accept ──► Connections (bounded, the idlest makes room) ──► hyper http1 (timer, bounds)
 //!                                                                   │ request
 //!                     ┌─► StudioService: the prompt operators' pages │
-//!       reply ◄── HttpService ◄── route, body within limits ◄───────┘
-//!                     └─► ScanService: look-up, words, replies that are kept
+//!       reply ◄── HttpService ◄── Peers: host, kiosk, operator ◄────┘
+//!                     ├─► ScanService: kiosks ───────────┐
+//!                     ├─► InquiryService: strangers ─────┴─► Answers: look-up, words, replies that are kept
+//!                     └─► EnrolmentService: a browser becomes a kiosk
 //! ```
 //!
 //! What the service asks of the node is a [`Backend`]: the node's own, one of a few cases in tests, and one of many in
 //! the benchmark.
 
 mod accept;
+mod answers;
 mod backend;
 mod body;
 mod bounds;
+mod cookie;
+mod enrolment;
+mod inquiries;
+mod peer;
+mod photographs;
 mod reply;
 mod scan;
 mod service;
 mod studio;
+mod tries;
 
 pub use accept::{Listeners, serve};
-pub use backend::{Backend, Pending};
+pub use backend::{Backend, Inquiry, Pending};
 pub use service::{HttpService, Serves};
 pub use studio::StudioService;
 

@@ -24,6 +24,29 @@ pub(crate) fn json(body: impl Into<Bytes>) -> Reply {
     answer(StatusCode::OK, JSON, body)
 }
 
+/// A page that is composed for one request.
+pub(crate) fn page_of(status: StatusCode, html: String) -> Reply {
+    let mut reply = bare(status, "text/html; charset=utf-8", html.into());
+    let headers = reply.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(WITH_FORM));
+    headers.insert(PERMISSIONS, HeaderValue::from_static("camera=(self), microphone=(), geolocation=()"));
+    reply
+}
+
+/// An error as a page, with the status and the headers that it has as JSON.
+pub(crate) fn problem_page(of: &RequestError, html: String) -> Reply {
+    let mut reply = page_of(StatusCode::OK, html);
+    let as_json = problem(of);
+    *reply.status_mut() = as_json.status();
+    for name in [header::RETRY_AFTER, header::CONNECTION] {
+        if let Some(value) = as_json.headers().get(&name) {
+            reply.headers_mut().insert(name, value.clone());
+        }
+    }
+    reply
+}
+
 /// An error: its status, its JSON, and the headers that say what would be accepted.
 pub(crate) fn problem(problem: &RequestError) -> Reply {
     let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -105,6 +128,9 @@ fn bare(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
 
 pub(crate) const JSON: &str = "application/json";
 const PERMISSIONS: HeaderName = HeaderName::from_static("permissions-policy");
+/// For pages with a form that is sent here.
+const WITH_FORM: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                         img-src 'self' data: blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 /// For replies that are no page.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 /// For the page: itself, sound that it fetched, and pictures in its own style.

@@ -1,70 +1,89 @@
 //! The HTTP service: one request → one reply.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{ACCEPT_LANGUAGE, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
+use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
+use super::answers::Answers;
 use super::backend::Backend;
 use super::body;
 use super::bounds::{RATINGS_PER_MINUTE, RATINGS_TOTAL_PER_MINUTE};
+use super::enrolment::{EnrolmentService, set_kiosk_cookie};
+use super::inquiries::InquiryService;
+use super::peer::{Peer, Peers};
 use super::reply::{self, Reply};
-use super::scan::ScanService;
+use super::scan::{Origin, ScanService};
 use super::studio::StudioService;
-use config::Network;
-use inquiry::{Limiter, ScanClient, ScanLimiter, ScanLimits};
+use super::tries::Tries;
+use inquiry::{InquiryLimiter, ScanClient};
+use kiosk_store::KioskStore;
 use metrics::{Door, HttpClass, Metrics, Registry};
-use web::{self, JSON_BYTES_MAX, RateRequest, RequestError, Route};
+use web::{
+    self, Audience, Client, InquiryRequest, JSON_BYTES_MAX, PublicPage, RateRequest, RequestError, Route, ScanRequest,
+    Shows, SpeechRequest,
+};
 
 /// Which pages a socket serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Serves {
-    /// Scans, the kiosk's page, health and metrics.
+    /// Scans, the kiosk's and the public page, health and metrics.
     Public,
     /// The prompt operators' pages.
     Studio,
     /// Both.
     All,
+    /// Metrics, the diagram and the health alone, with all details.
+    Operations,
 }
 
 /// Answers requests. One for all sockets.
 pub struct HttpService {
     backend: Arc<dyn Backend>,
     registry: Arc<Registry>,
-    proxies: Vec<Network>,
+    peers: Peers,
     scans: ScanService,
+    inquiries: InquiryService,
+    enrolment: EnrolmentService,
     studio: Option<StudioService>,
     request_timeout: Duration,
-    ratings: Mutex<ScanLimiter>,
+    ratings: Tries,
 }
 
 impl HttpService {
-    /// A service without the prompt operators' pages. `limits` are those of failed look-ups by scan.
+    /// A service without enrolled kiosks and without the prompt operators' pages. All doors share the limiter.
     pub fn new(
         backend: impl Backend + 'static,
         registry: Registry,
         web: &config::Web,
-        limits: ScanLimits,
+        limiter: Arc<Mutex<InquiryLimiter>>,
     ) -> HttpService {
         let (backend, registry): (Arc<dyn Backend>, _) = (Arc::new(backend), Arc::new(registry));
-        let ratings = ScanLimits {
-            per_kiosk: RATINGS_PER_MINUTE,
-            per_address: RATINGS_PER_MINUTE,
-            total: RATINGS_TOTAL_PER_MINUTE,
-            window: Duration::from_secs(60),
+        let answers = Arc::new(Answers::new(Arc::clone(&backend), Arc::clone(&registry)));
+        let shared = || (Arc::clone(&backend), Arc::clone(&registry), Arc::clone(&limiter), Arc::clone(&answers));
+        let scans = {
+            let (backend, registry, limiter, answers) = shared();
+            ScanService::new(backend, registry, web, limiter, answers)
+        };
+        let inquiries = {
+            let (backend, registry, limiter, answers) = shared();
+            InquiryService::new(backend, registry, web, limiter, answers)
         };
         HttpService {
-            scans: ScanService::new(Arc::clone(&backend), Arc::clone(&registry), web, limits),
+            scans,
+            inquiries,
+            enrolment: EnrolmentService::new(),
             backend,
             registry,
-            proxies: web.proxies.clone(),
+            peers: Peers::new(web),
             studio: None,
             request_timeout: web.request_timeout,
-            ratings: Mutex::new(ScanLimiter::new(ratings)),
+            ratings: Tries::new(RATINGS_PER_MINUTE, RATINGS_TOTAL_PER_MINUTE, Duration::from_secs(60)),
         }
     }
 
@@ -74,87 +93,186 @@ impl HttpService {
         HttpService { studio: Some(studio), ..self }
     }
 
+    /// The same with enrolled kiosks.
+    #[must_use]
+    pub fn with_kiosks(self, kiosks: Arc<KioskStore>) -> HttpService {
+        HttpService { peers: self.peers.with_kiosks(kiosks), ..self }
+    }
+
     pub(crate) fn metrics(&self) -> &Metrics {
         self.registry.metrics()
     }
 
-    /// Answers one request that came in by a socket that serves these pages.
-    pub(crate) async fn answer(&self, serves: Serves, from: IpAddr, request: Request<Incoming>) -> Reply {
+    /// Answers one request that came in by a socket that serves these pages; `ends` are the other end and this one.
+    pub(crate) async fn answer(&self, serves: Serves, ends: (IpAddr, IpAddr), request: Request<Incoming>) -> Reply {
         let began = Instant::now();
-        let from = self.client(from, request.headers());
         let path = request.uri().path();
         let asks_studio = path == "/studio" || path.starts_with("/studio/");
-        let reply = match (&self.studio, serves, asks_studio) {
-            (Some(studio), Serves::Studio | Serves::All, true) => studio.answer(from, request).await,
-            (_, Serves::Public | Serves::All, false) => self.public(began, from, request).await,
-            (None, _, true) | (_, Serves::Public, true) | (_, Serves::Studio, false) => {
-                reply::problem(&RequestError::NotFound)
-            }
+        let reply = match self.peers.judge(serves, ends, &request) {
+            Err(problem) => refused(&problem),
+            Ok(peer) => match (&self.studio, serves, asks_studio) {
+                (Some(studio), Serves::Studio | Serves::All, true) => studio.answer(peer.address, request).await,
+                (_, Serves::Public | Serves::All | Serves::Operations, false) => {
+                    self.public(began, serves, &peer, request).await
+                }
+                (None, _, true) | (_, Serves::Public | Serves::Operations, true) | (_, Serves::Studio, false) => {
+                    reply::problem(&RequestError::NotFound)
+                }
+            },
         };
         self.metrics().http_requests.inc(class(reply.status()));
         self.metrics().http_time.observe(began.elapsed());
         reply
     }
 
-    fn client(&self, from: IpAddr, head: &HeaderMap) -> IpAddr {
-        // No proxy writes a value that is not text.
-        let forwarded = head.get_all(FORWARDED).into_iter().map(|value| value.to_str().unwrap_or("?"));
-        let is_proxy = |address| self.proxies.iter().any(|proxy| proxy.contains(address));
-        web::client_address(from, forwarded, is_proxy)
-    }
-
-    async fn public(&self, began: Instant, from: IpAddr, request: Request<Incoming>) -> Reply {
-        match self.dispatch(began, from, request).await {
-            Ok(reply) => reply,
-            Err(problem) => {
-                tracing::debug!(problem = problem.code(), status = problem.status(), "request refused");
-                reply::problem(&problem)
-            }
-        }
-    }
-
-    async fn dispatch(&self, began: Instant, from: IpAddr, request: Request<Incoming>) -> Result<Reply, RequestError> {
+    async fn public(&self, began: Instant, serves: Serves, peer: &Peer, request: Request<Incoming>) -> Reply {
         let (head, body) = request.into_parts();
-        let route = web::route(head.method.as_str(), head.uri.path())?;
+        let route = match web::route(head.method.as_str(), head.uri.path()) {
+            Ok(route) if is_served(route, serves, peer) => route,
+            Ok(_) => return refused(&RequestError::NotFound),
+            Err(problem) => return refused(&problem),
+        };
+        let mut reply = match self.dispatch(began, route, peer, &head, body).await {
+            Ok(reply) => reply,
+            Err(problem) => refused(&problem),
+        };
+        if let (Client::Kiosk(kiosk), Some(kiosks)) = (&peer.client, self.peers.kiosks()) {
+            let version = head.headers.get(KIOSK_VERSION).and_then(|version| version.to_str().ok());
+            let is_scan = matches!(route, Route::Scan | Route::ScanImage | Route::ScanSpeech);
+            kiosks.note(kiosk, version, is_scan, reply.status().as_u16() >= 400);
+        }
+        if let (Route::Home | Route::Page, Some(token)) = (route, &peer.token) {
+            set_kiosk_cookie(&mut reply, token, peer.is_secure);
+        }
+        reply
+    }
+
+    async fn dispatch(
+        &self,
+        began: Instant,
+        route: Route,
+        peer: &Peer,
+        head: &Parts,
+        body: Incoming,
+    ) -> Result<Reply, RequestError> {
         if let Some(asset) = web::asset(route) {
             return Ok(reply::asset(asset, &head.headers));
         }
         let kind = web::body_of(route);
         kind.check_type(head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()))?;
+        let origin = Origin { began, from: peer.address, client: &peer.client };
         match route {
-            Route::Scan => self.scans.code(began, from, &self.json_body(&head.headers, body).await?).await,
-            Route::ScanSpeech => self.scans.speech(began, from, &self.json_body(&head.headers, body).await?).await,
-            Route::ScanImage => self.scans.image(began, from, &head.headers, body).await,
-            Route::Rate => self.rate(began, from, &self.json_body(&head.headers, body).await?),
-            Route::Settings => Ok(reply::json(self.backend.kiosk().to_json())),
-            Route::Health => Ok(self.health()),
+            Route::Home => Ok(self.home(peer, head)),
+            Route::PublicPage => Ok(self.page(head, Shows::Form)),
+            Route::EnrolPage => Ok(self.enrolment.page(head.uri.query())),
+            Route::Settings => Ok(reply::json(self.backend.kiosk().to_json(peer.client.is_kiosk()))),
+            Route::Health => Ok(self.health(peer.is_operator)),
             Route::Metrics => Ok(self.metrics_page()),
             Route::FlowDiagram => self.picture().await,
-            Route::Page | Route::Script | Route::Scanner | Route::Words | Route::Style => Err(RequestError::NotFound),
+            Route::Scan => self.scan(&origin, &self.small_body(&head.headers, body).await?).await,
+            Route::ScanSpeech => self.speech(&origin, &self.small_body(&head.headers, body).await?).await,
+            Route::ScanImage if peer.client.is_kiosk() => self.scans.image(&origin, &head.headers, body).await,
+            Route::ScanImage => Err(RequestError::NotEnrolled),
+            Route::Inquiry => {
+                let request = InquiryRequest::read(&self.small_body(&head.headers, body).await?)?;
+                self.inquiries.json(peer.address, &request).await
+            }
+            Route::InquiryImage => self.inquiries.image(peer.address, &head.headers, body).await,
+            Route::PublicInquiry => Ok(self.form(peer, head, body).await),
+            Route::Enrol => {
+                let body = self.small_body(&head.headers, body).await?;
+                Ok(self.enrolment.redeem(self.peers.kiosks(), peer, &body).await)
+            }
+            Route::Rate => self.rate(&origin, &self.small_body(&head.headers, body).await?),
+            Route::Page
+            | Route::Script
+            | Route::Shapes
+            | Route::Scanner
+            | Route::Words
+            | Route::Style
+            | Route::PublicScript
+            | Route::PublicStyle => Err(RequestError::NotFound),
         }
     }
 
-    async fn json_body(&self, head: &HeaderMap, body: Incoming) -> Result<Bytes, RequestError> {
+    async fn small_body(&self, head: &HeaderMap, body: Incoming) -> Result<Bytes, RequestError> {
         body::whole(head, body, JSON_BYTES_MAX, self.request_timeout).await
     }
 
+    /// The kiosk's page for kiosks, the public page for others.
+    fn home(&self, peer: &Peer, head: &Parts) -> Reply {
+        let mut reply = match web::asset(Route::Page).filter(|_| peer.client.is_kiosk()) {
+            Some(asset) => reply::asset(asset, &head.headers),
+            None => self.page(head, Shows::Form),
+        };
+        reply.headers_mut().insert(VARY, HeaderValue::from_static("cookie, accept-language"));
+        reply
+    }
+
+    fn page(&self, head: &Parts, shows: Shows<'_>) -> Reply {
+        let accept = head.headers.get(ACCEPT_LANGUAGE).and_then(|accept| accept.to_str().ok());
+        let lang = web::page_language(head.uri.query(), accept);
+        let html = PublicPage { lang, settings: &self.backend.public(), shows }.to_html();
+        match shows {
+            Shows::Problem(problem) => reply::problem_page(problem, html),
+            Shows::Form | Shows::Answer(_) => reply::page_of(StatusCode::OK, html),
+        }
+    }
+
+    /// `POST /public/inquiry`: every outcome is a page.
+    async fn form(&self, peer: &Peer, head: &Parts, body: Incoming) -> Reply {
+        let answered = async {
+            let request = InquiryRequest::read_form(&self.small_body(&head.headers, body).await?)?;
+            self.inquiries.look_up(peer.address, &request).await
+        };
+        match answered.await {
+            Ok(outcome) => {
+                let shown = self.backend.show(&outcome, self.backend.now());
+                self.page(head, Shows::Answer(&shown))
+            }
+            Err(problem) => self.page(head, Shows::Problem(&problem)),
+        }
+    }
+
+    /// `POST /api/scan`: the paper is the proof at a kiosk; others state a second factor.
+    async fn scan(&self, origin: &Origin<'_>, body: &[u8]) -> Result<Reply, RequestError> {
+        let request = ScanRequest::read(body)?;
+        if origin.client.is_kiosk() {
+            return self.scans.code(origin, &request).await;
+        }
+        self.inquiries.json(origin.from, &with_factor(request)?).await
+    }
+
+    /// `POST /api/scan/speech`.
+    async fn speech(&self, origin: &Origin<'_>, body: &[u8]) -> Result<Reply, RequestError> {
+        let request = SpeechRequest::read(body)?;
+        if origin.client.is_kiosk() {
+            return self.scans.speech(origin, &request).await;
+        }
+        self.inquiries.speech(origin.from, &with_factor(request.scan)?, request.lang).await
+    }
+
     /// Each rating counts against its kiosk; one over the limit is thanked for and not recorded.
-    fn rate(&self, began: Instant, from: IpAddr, body: &[u8]) -> Result<Reply, RequestError> {
+    fn rate(&self, origin: &Origin<'_>, body: &[u8]) -> Result<Reply, RequestError> {
         let RateRequest { score, kiosk } = RateRequest::read(body)?;
-        let client = ScanClient::new(from, kiosk.as_str());
-        let mut ratings = self.ratings.lock().unwrap_or_else(PoisonError::into_inner);
-        if ratings.check(began, &client).is_ok() {
-            ratings.failed(began, &client);
+        let kiosk = origin.client.kiosk(&kiosk);
+        let client = match origin.client {
+            Client::Kiosk(name) => ScanClient::enrolled(name.as_str()),
+            Client::TryOut | Client::Public => ScanClient::new(origin.from, kiosk.as_str()),
+        };
+        if self.ratings.check(origin.began, &client).is_ok() {
+            self.ratings.count(origin.began, &client);
             self.metrics().ratings.inc(Door::Scan, score);
             self.backend.rate(self.backend.now(), &kiosk, score);
         }
         Ok(reply::json(&br#"{"thanks":true}"#[..]))
     }
 
-    fn health(&self) -> Reply {
+    fn health(&self, is_operator: bool) -> Reply {
         let health = self.backend.health();
         let status = StatusCode::from_u16(health.status()).unwrap_or(StatusCode::OK);
-        reply::answer(status, reply::JSON, health.to_json())
+        let json = if is_operator { health.to_json() } else { health.to_public_json() };
+        reply::answer(status, reply::JSON, json)
     }
 
     /// Drawn from the journal, so on a thread for work that blocks.
@@ -172,6 +290,27 @@ impl HttpService {
     }
 }
 
+/// Whether a socket serves a route to a peer. Strangers find no route of operators.
+fn is_served(route: Route, serves: Serves, peer: &Peer) -> bool {
+    match web::audience_of(route) {
+        Audience::Operator => peer.is_operator,
+        Audience::Everyone | Audience::Kiosk | Audience::KioskOrFactor => {
+            serves != Serves::Operations || route == Route::Health
+        }
+    }
+}
+
+/// The inquiry of a scan that no kiosk makes.
+fn with_factor(request: ScanRequest) -> Result<InquiryRequest, RequestError> {
+    let tail = request.tail.ok_or(RequestError::NotEnrolled)?;
+    Ok(InquiryRequest { code: request.code, tail })
+}
+
+fn refused(problem: &RequestError) -> Reply {
+    tracing::debug!(problem = problem.code(), status = problem.status(), "request refused");
+    reply::problem(problem)
+}
+
 fn class(status: StatusCode) -> HttpClass {
     match status.as_u16() {
         200..=299 => HttpClass::Success,
@@ -181,5 +320,5 @@ fn class(status: StatusCode) -> HttpClass {
     }
 }
 
-/// Where balancers name the address that they were asked from.
-const FORWARDED: &str = "x-forwarded-for";
+/// The header by which a kiosk's page names its version.
+const KIOSK_VERSION: &str = "x-kiosk-version";

@@ -15,19 +15,25 @@ use tokio::task::JoinHandle;
 use super::*;
 use base::{Lang, Private};
 use inquiry::{
-    AgeLimits, Answer, Case, Freshness, LookUpResult, Outcome, Query, Reading, Receipt, ScanFault, ScanLimits,
-    ScanPath, ScanRecord, ScanResult, Scanned, Score, Stage,
+    AgeLimits, Answer, Case, Factor, Freshness, InquiryLimiter, InquiryLimits, LookUpResult, Outcome, PhoneLimits,
+    Proof, PublicLimits, Query, Reading, Receipt, ScanFault, ScanLimits, ScanPath, ScanRecord, ScanResult, Scanned,
+    Score, SecondFactor, SharedLimits, Stage,
 };
+use kiosk_store::KioskStore;
 use metrics::{CallOutcome, Metrics, Registry};
+use support::folder::Folder;
 use web::{
-    CodeKind, FoundCase, Hall, Health, Kiosk, KioskSettings, NodeState, ScanAnswer, SpeechPiece, StageNames, Wording,
-    speech_wav,
+    CodeKind, FoundCase, Hall, Health, Kiosk, KioskSettings, NewKiosk, NodeState, PublicSettings, ScanAnswer,
+    SpeechPiece, StageNames, Wording, speech_wav,
 };
 
 mod answers;
+mod audiences;
 mod bounds;
 
 const RECEIPT: &str = "440126112300018";
+/// Its second factor.
+const TAIL: &str = "123X";
 const UNKNOWN: &str = "440126112309998";
 /// A receipt that is not in memory, and is only answered when the test says so.
 const SLOW: &str = "440126112307777";
@@ -38,6 +44,9 @@ struct Office {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     seen: Arc<Seen>,
+    kiosks: Arc<KioskStore>,
+    limiter: Arc<Mutex<InquiryLimiter>>,
+    _data: Folder,
 }
 
 struct Seen {
@@ -60,16 +69,10 @@ impl Office {
     }
 
     fn with(connections_max: usize, request_timeout: Duration) -> Office {
-        let web = config::Web {
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
-            proxies: Vec::new(),
-            connections_max,
-            request_timeout,
-            image_bytes_max: 300_000,
-            answer_shown: Duration::from_secs(45),
-            clear_warning: Duration::from_secs(20),
-            maintenance: false,
-        };
+        Office::of(config::Web { connections_max, request_timeout, ..settings() }, Serves::All)
+    }
+
+    fn of(web: config::Web, serves: Serves) -> Office {
         let seen = Arc::new(Seen {
             metrics: Arc::new(Metrics::new()),
             scans: Mutex::default(),
@@ -82,21 +85,18 @@ impl Office {
             waiting: Notify::new(),
             go_on: Notify::new(),
         });
-        let limit = NonZeroU32::new;
-        let limits = ScanLimits {
-            per_kiosk: limit(3),
-            per_address: limit(10),
-            total: limit(100),
-            window: Duration::from_secs(600),
-        };
+        let data = Folder::new();
+        let kiosks = Arc::new(KioskStore::open(data.path()).unwrap());
+        let limiter = Arc::new(Mutex::new(InquiryLimiter::new(limits())));
         let registry = Registry::new(Arc::clone(&seen.metrics));
-        let service = Arc::new(HttpService::new(Desk(Arc::clone(&seen)), registry, &web, limits));
-        let listeners = Listeners::bind(&web.listen, Serves::All).unwrap();
-        let address = listeners.addresses()[0];
+        let service = HttpService::new(Desk(Arc::clone(&seen)), registry, &web, Arc::clone(&limiter));
+        let service = Arc::new(service.with_kiosks(Arc::clone(&kiosks)));
+        let listeners = Listeners::bind(&web.listen, serves).unwrap();
+        let address = listeners.addresses().into_iter().chain(listeners.operations()).next().unwrap();
         let (stop, stopped) = watch::channel(false);
         let serving =
             tokio::spawn(async move { serve(listeners, service, &web, stopped, Duration::from_secs(20)).await });
-        Office { address, stop, serving, seen }
+        Office { address, stop, serving, seen, kiosks, limiter, _data: data }
     }
 
     async fn visitor(&self) -> Visitor {
@@ -107,6 +107,41 @@ impl Office {
         let mut visitor = self.visitor().await;
         visitor.says(request).await;
         visitor.hears().await.expect("a reply")
+    }
+}
+
+fn settings() -> config::Web {
+    config::Web {
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        proxies: Vec::new(),
+        hosts: Vec::new(),
+        operations_listen: Vec::new(),
+        operations_allow: vec![base::Network::read("127.0.0.0/8").unwrap()],
+        try_out_kiosk: true,
+        connections_max: 64,
+        request_timeout: Duration::from_secs(20),
+        image_bytes_max: 300_000,
+        answer_shown: Duration::from_secs(45),
+        clear_warning: Duration::from_secs(20),
+        maintenance: false,
+    }
+}
+
+fn limits() -> InquiryLimits {
+    let limit = NonZeroU32::new;
+    let (failure_window, look_up_window) = (Duration::from_secs(600), Duration::from_secs(3600));
+    InquiryLimits {
+        phone: PhoneLimits { failures: limit(3), failure_window, look_ups: limit(100), look_up_window },
+        scan: ScanLimits { per_kiosk: limit(3), per_address: limit(10), window: failure_window },
+        public: PublicLimits { failures: limit(3), failure_window, look_ups: limit(100), look_up_window },
+        shared: SharedLimits {
+            failures_per_receipt: limit(10),
+            failures_total: limit(100),
+            failure_window,
+            look_ups_per_receipt: limit(20),
+            look_ups_total: limit(10_000),
+            look_up_window,
+        },
     }
 }
 
@@ -152,8 +187,18 @@ impl Backend for Desk {
         }
     }
 
+    fn inquiry(&self, code: &str, tail: &str) -> Inquiry {
+        let Scanned::Receipt(receipt) = self.read(code) else { return Inquiry::default() };
+        let factor = Factor::read(SecondFactor::IdTail, tail).ok();
+        let query = factor.map(|factor| Query { receipt: receipt.clone(), proof: Proof::Factor(factor) });
+        Inquiry { key: receipt.number.expose().parse().ok(), receipt: Some(receipt), query }
+    }
+
     fn cached(&self, query: &Query) -> Option<Answer> {
+        let right = Factor::read(SecondFactor::IdTail, TAIL).unwrap();
+        let is_proven = [Proof::Paper, Proof::Factor(right)].contains(&query.proof);
         match query.receipt.number.expose().as_str() {
+            _ if !is_proven => Some(Answer::NotFound),
             RECEIPT => Some(Answer::Found { case: Arc::clone(&self.0.case.lock().unwrap()), as_of: now() }),
             SLOW => None,
             _ => Some(Answer::NotFound),
@@ -220,6 +265,10 @@ impl Backend for Desk {
             receipt_lengths: vec![15],
             desk_number: "96110110".into(),
         }
+    }
+
+    fn public(&self) -> PublicSettings {
+        PublicSettings { factors: vec![SecondFactor::IdTail], desk_number: String::new(), maintenance: false }
     }
 
     fn picture(&self) -> String {
@@ -315,12 +364,12 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 }
 
 fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: kiosk\r\n\r\n")
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
 fn post(path: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: kiosk\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     [head.as_bytes(), body].concat()

@@ -1,10 +1,13 @@
 // The kiosk: scan or type → look up → show → clear.
 //
 //   idle / keys ──code──► asking ──reply──► answer ──timer, key or next scan──► idle
-//        ▲                  └─ no network ─► offline ──/health answers──┘
+//        ▲                  └─ no network ─► offline ──the node answers──┘
+//
+// A browser that is no kiosk shows that, and what to do (unenrolled).
 //
 // No data of a person outlives the answer on the screen: no URL, history or storage holds a receipt number.
 import { listen } from "./scanner.js";
+import { bars, icon, tag } from "./shapes.js";
 import { TEXT } from "./words.js";
 
 const TAG = { zh: "zh-CN", yue: "yue-Hant", en: "en" };
@@ -23,7 +26,7 @@ const first = TEXT[query.get("lang")] ? query.get("lang") : "zh";
 const $ = (id) => document.getElementById(id);
 const all = (selector) => document.querySelectorAll(selector);
 
-let settings = { answer_shown_s: 45, clear_warning_s: 20, maintenance: false, image_bytes_max: 8000000, receipt_lengths: [], desk_number: "" };
+let settings = { enrolled: true, page_version: "", answer_shown_s: 45, clear_warning_s: 20, maintenance: false, image_bytes_max: 8000000, receipt_lengths: [], desk_number: "" };
 let lang = first;
 let entry = "";
 let shown = null; // the reply on the screen
@@ -33,6 +36,7 @@ let last = { text: "", at: -SAME_MS };
 let audio = null;
 let loading = null;
 let mute = false; // the answer shown has no recording
+let version = ""; // of this page: the node may have a newer one
 
 // ---- words -------------------------------------------------------------------------------------
 
@@ -79,10 +83,13 @@ function go(name) {
   window.scrollTo(0, 0);
 }
 
+// What is shown while nothing is asked.
+const resting = () => (!settings.enrolled ? "unenrolled" : settings.maintenance ? "maintenance" : "idle");
+
 function home() {
   forget();
   if (kiosk && lang !== first) setLang(first);
-  go(settings.maintenance ? "maintenance" : "idle");
+  go(resting());
   if (document.activeElement && document.activeElement !== document.body) document.activeElement.blur();
 }
 
@@ -116,7 +123,7 @@ function setLang(next) {
 
 function submit(text) {
   const now = performance.now();
-  if (!text || view() === "maintenance") return;
+  if (!text || ["maintenance", "unenrolled"].includes(view())) return;
   if (text === last.text && now - last.at < SAME_MS) {
     last.at = now;
     return;
@@ -131,14 +138,23 @@ async function ask(path, headers, body, text) {
   const mine = asked;
   const wheel = setTimeout(() => { if (mine === asked) go("asking"); }, 150);
   try {
-    const response = await fetch(path, { method: "POST", headers, body, cache: "no-store", signal: AbortSignal.timeout(text ? ASK_MS : 4 * ASK_MS) });
+    const response = await fetch(path, { method: "POST", headers: { ...headers, ...ours() }, body, cache: "no-store", signal: AbortSignal.timeout(text ? ASK_MS : 4 * ASK_MS) });
     const reply = await response.json();
+    if (mine === asked && reply.error === "not_enrolled") return unenrolled();
     if (mine === asked) show(response.ok ? reply : problem(response.status, reply), response.ok ? text : null);
   } catch {
     if (mine === asked) offline();
   } finally {
     clearTimeout(wheel);
   }
+}
+
+// Says which page asks, so that an old one is noticed.
+const ours = () => (version ? { "X-Kiosk-Version": version } : {});
+
+function unenrolled() {
+  settings.enrolled = false;
+  home();
 }
 
 // A refused request in the shape of an answer.
@@ -228,23 +244,6 @@ function drawSteps() {
     return item;
   });
   $("steps").replaceChildren(...items);
-}
-
-function icon(name) {
-  const ns = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(ns, "svg");
-  const use = document.createElementNS(ns, "use");
-  use.setAttribute("href", `#i-${name}`);
-  svg.setAttribute("aria-hidden", "true");
-  svg.append(use);
-  return svg;
-}
-
-function tag(text) {
-  const node = document.createElement("span");
-  node.className = "tag";
-  node.textContent = text;
-  return node;
 }
 
 // ---- the time an answer stays (WCAG 2.2.1) -------------------------------------------------------
@@ -400,37 +399,36 @@ function offline() {
   retry = setTimeout(again, 1500, 2500);
 }
 
+// Whether the node answers; its settings are read as well.
 async function alive() {
   try {
-    const response = await fetch("/health", { cache: "no-store", signal: AbortSignal.timeout(5000) });
-    const health = await response.json();
-    settings.maintenance = health.maintenance;
-    return response.ok || health.status === "draining";
+    const response = await fetch("/kiosk/config.json", { cache: "no-store", headers: ours(), signal: AbortSignal.timeout(5000) });
+    if (!response.ok) return false;
+    settings = { ...settings, ...(await response.json()) };
+    version = version || settings.page_version;
+    return true;
   } catch {
     return false;
   }
 }
 
-// While the kiosk is idle: checks whether the service answers and whether maintenance is on.
+// While the kiosk is idle: checks whether the service answers, whether this is a kiosk, and whether maintenance is on.
 async function watch() {
-  if (["idle", "maintenance"].includes(view()) && !entry) {
+  const rests = () => ["idle", "maintenance", "unenrolled"].includes(view()) && !entry;
+  if (rests()) {
     const there = await alive();
-    if (["idle", "maintenance"].includes(view()) && !entry && keys.quiet()) {
+    if (rests() && keys.quiet()) {
       if (!there) offline();
-      else if ((view() === "maintenance") !== settings.maintenance) home();
+      else if (view() !== resting()) home();
     }
   }
   setTimeout(watch, 20000);
 }
 
 async function configure() {
-  try {
-    const response = await fetch("/kiosk/config.json", { cache: "no-store" });
-    settings = { ...settings, ...(await response.json()) };
-  } catch {
-    // The page was served, so the network failed just now; watch() reports it.
-  }
-  if (settings.maintenance && view() === "idle") go("maintenance");
+  // The page was served, so a failure is the network's of this moment; watch() reports it.
+  await alive();
+  if (view() === "idle") go(resting());
   draw();
 }
 
@@ -464,20 +462,6 @@ function rate(button, score) {
   $("rate").textContent = t("thanks");
   $("said").textContent = t("thanks");
   fetch("/api/rate", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ score, kiosk }) }).catch(() => {});
-}
-
-function bars() {
-  // A decoration, not a real barcode: the widths repeat.
-  const ns = "http://www.w3.org/2000/svg";
-  let x = 172;
-  const widths = [3, 2, 6, 2, 3, 5, 2, 3, 8, 3, 2, 4];
-  for (let n = 0; x < 400; n += 1) {
-    const bar = document.createElementNS(ns, "rect");
-    const wide = widths[n % widths.length];
-    for (const [name, value] of Object.entries({ x, y: 198, width: wide, height: 58 })) bar.setAttribute(name, value);
-    document.querySelector(".bars").append(bar);
-    x += wide + widths[(n + 5) % widths.length] * 0.8 + 1.5;
-  }
 }
 
 const keys = listen({ scan: submit, press, enter: () => { if (entry) submit(entry); }, erase, escape: home });

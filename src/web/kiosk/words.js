@@ -13,6 +13,8 @@ export const TEXT = {
     offline: "暂时无法连接", offline_sub: "系统正在自动重新连接，恢复后请再扫描一次。如急需查询，请到人工窗口。", maintenance: "系统维护中",
     maintenance_sub: "自助查询暂停服务，请到人工窗口办理，或稍后再来。", privacy: "查询结果会自动清除，不会保存在本机", desk: (n) => `人工咨询电话 ${n}`, desk_fact: "人工咨询电话",
     no_result: "未查到记录", check: "请核对", wait: "请稍候再试", failed: "本次查询未成功，请再扫描一次。", too_large: "照片太大，请靠近条形码再拍一次。",
+    unenrolled: "本机尚未登记", unenrolled_sub: "本机不是大厅自助查询机，不能凭回执编号直接查询。请到人工窗口，或凭回执编号和证件信息在网上查询。",
+    unenrolled_staff: "工作人员：请在服务器上运行以下命令，并在本机浏览器中打开所显示的地址。", to_public: "网上进度查询",
     no_speech: "此结果没有录音。", photo_fail: "未能识别条形码",
   },
   yue: {
@@ -27,6 +29,8 @@ export const TEXT = {
     offline: "暫時無法連接", offline_sub: "系統正在自動重新連接，恢復後請再掃描一次。如急需查詢，請到人工窗口。", maintenance: "系統維護中",
     maintenance_sub: "自助查詢暫停服務，請到人工窗口辦理，或稍後再來。", privacy: "查詢結果會自動清除，不會保存在本機", desk: (n) => `人工諮詢電話 ${n}`, desk_fact: "人工諮詢電話",
     no_result: "未查到記錄", check: "請核對", wait: "請稍候再試", failed: "本次查詢未成功，請再掃描一次。", too_large: "照片太大，請靠近條碼再拍一次。",
+    unenrolled: "本機尚未登記", unenrolled_sub: "本機不是大堂自助查詢機，不能憑回執編號直接查詢。請到人工窗口，或憑回執編號和證件資料在網上查詢。",
+    unenrolled_staff: "工作人員：請在伺服器上執行以下指令，並在本機瀏覽器開啟所顯示的網址。", to_public: "網上進度查詢",
     no_speech: "此結果沒有錄音。", photo_fail: "未能識別條碼",
   },
   en: {
@@ -40,6 +44,8 @@ export const TEXT = {
     warned: (s) => `This screen clears in ${s} seconds. For more time, press the space bar or the button on the screen.`, more_time: "More time", clear_now: "Clear now",
     offline: "No connection at the moment", offline_sub: "Reconnecting automatically. Please scan again when the connection is back, or ask at a counter.", maintenance: "Under maintenance",
     maintenance_sub: "This service is paused. Please ask at a counter, or come back later.", privacy: "Answers are cleared automatically and are not kept on this machine", desk: (n) => `Enquiries: ${n}`, desk_fact: "Our staff",
+    unenrolled: "This machine is not enrolled", unenrolled_sub: "It is no kiosk of a hall, so a receipt number alone is not answered. Please ask at a counter, or use the inquiry page with the number and a detail of the applicant.",
+    unenrolled_staff: "Staff: run this command on the server, and open the address that it prints in this browser.", to_public: "Inquiry page",
     no_result: "No match", check: "Please check", wait: "Please wait a moment", failed: "That did not work. Please scan again.", too_large: "The picture is too large. Move closer to the barcode and try again.",
     no_speech: "There is no recording of this.", photo_fail: "No barcode found",
   },

@@ -169,6 +169,10 @@ fn of_request(problem: &RequestError) -> Message {
         | RequestError::MediaType { .. }
         | RequestError::Json { .. }
         | RequestError::Field { .. }
+        | RequestError::Host
+        | RequestError::Misdirected
+        | RequestError::NotEnrolled
+        | RequestError::EnrolmentCode
         | RequestError::Limited { .. }
         | RequestError::NoBarcode
         | RequestError::NoPicture

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use hyper::header::{COOKIE, HOST, HeaderMap, HeaderName, ORIGIN, USER_AGENT};
+use hyper::header::{HOST, HeaderMap, HeaderName, ORIGIN, USER_AGENT};
 
+use crate::cookie::cookie;
 use base::Private;
 use config::{self, Network};
 use studio_store::accounts::Origin;
@@ -102,15 +103,6 @@ fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     value.rsplit(',').next().map(str::trim)
 }
 
-/// A cookie that this service has set.
-pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<Token> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = pairs.find(|(given, _)| *given == name)?;
-    let is_ours = value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_ours.then(|| Private::new(value.to_owned()))
-}
-
 /// Where a request comes from, as the accounts count it.
 pub(super) fn origin(peer: &Peer, headers: &HeaderMap) -> Origin {
     let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("").to_owned();
@@ -136,6 +128,8 @@ const FORWARDED: [&str; 3] = ["x-forwarded-for", "forwarded", "x-real-ip"];
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use hyper::header::COOKIE;
 
     use super::*;
 

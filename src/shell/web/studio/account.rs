@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::access::{self, Peer};
 use super::replies::json;
 use super::service::{Asked, BUSY, StudioService};
+use crate::cookie::cookie;
 use crate::reply::Reply;
 use base::Private;
 use studio::Operator;
@@ -29,7 +30,7 @@ struct Done {
 impl StudioService {
     /// The session of a request, by its cookie.
     pub(super) async fn session(&self, headers: &HeaderMap) -> Result<Session, StudioError> {
-        let token = access::cookie(headers, access::SESSION).ok_or(StudioError::SignedOut)?;
+        let token = cookie(headers, access::SESSION).ok_or(StudioError::SignedOut)?;
         let found = self.blocking(move |stores| stores.accounts.session(&token).map_err(trouble)).await?;
         found.ok_or(StudioError::SignedOut)
     }

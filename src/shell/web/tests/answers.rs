@@ -98,9 +98,16 @@ async fn answers_are_not_stored_and_pages_are_checked_for_freshness() {
     let page = office.asks(get("/")).await;
     assert!(page.header("content-security-policy").unwrap().contains("frame-ancestors 'none'"));
     let tag = page.header("etag").unwrap();
-    let again = office.asks(format!("GET /kiosk HTTP/1.1\r\nHost: kiosk\r\nIf-None-Match: {tag}\r\n\r\n")).await;
+    let again = office.asks(format!("GET /kiosk HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {tag}\r\n\r\n")).await;
     assert_eq!((again.status, again.body.len()), (304, 0));
-    for path in ["/kiosk/app.js", "/kiosk/scanner.js", "/kiosk/words.js", "/kiosk/style.css", "/kiosk/config.json"] {
+    for path in [
+        "/kiosk/app.js",
+        "/kiosk/shapes.js",
+        "/kiosk/scanner.js",
+        "/kiosk/words.js",
+        "/kiosk/style.css",
+        "/kiosk/config.json",
+    ] {
         assert_eq!(office.asks(get(path)).await.status, 200, "{path}");
     }
 }

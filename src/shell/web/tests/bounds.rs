@@ -11,7 +11,7 @@ async fn a_wrong_path_method_or_type_is_answered_with_what_would_be_accepted() {
     assert_eq!(office.asks(post("/api/scan", "text/plain", b"{}")).await.status, 415);
     assert_eq!(office.asks(post("/api/scan", "application/json", b"{")).await.status, 400);
     let mut visitor = office.visitor().await;
-    visitor.says("HEAD /kiosk HTTP/1.1\r\nHost: kiosk\r\nConnection: close\r\n\r\n").await;
+    visitor.says("HEAD /kiosk HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
     while visitor.more().await {}
     assert!(visitor.read.ends_with(b"\r\n\r\n"));
     assert_eq!(office.seen.metrics.http_requests.value(metrics::HttpClass::Refused), 4);
@@ -23,12 +23,12 @@ async fn a_large_body_is_refused_whether_it_names_its_length_or_not() {
     let large = vec![b' '; 9000];
     let named = office.asks(post("/api/scan", "application/json", &large)).await;
     assert_eq!((named.status, named.header("connection")), (413, Some("close")));
-    let mut chunked = b"POST /api/scan HTTP/1.1\r\nHost: k\r\nContent-Type: application/json\r\n\
+    let mut chunked = b"POST /api/scan HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
                         Transfer-Encoding: chunked\r\n\r\n2328\r\n"
         .to_vec();
     chunked.extend_from_slice(&large);
     assert_eq!(office.asks(chunked).await.status, 413);
-    let claim = "POST /api/scan HTTP/1.1\r\nHost: k\r\nContent-Type: application/json\r\n\
+    let claim = "POST /api/scan HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
                  Expect: 100-continue\r\nContent-Length: 99999999999\r\n\r\n";
     assert_eq!(office.asks(claim).await.status, 413);
 }
@@ -36,14 +36,14 @@ async fn a_large_body_is_refused_whether_it_names_its_length_or_not() {
 #[tokio::test]
 async fn large_heads_and_nonsense_are_refused_by_the_book() {
     let office = Office::open();
-    let long = format!("GET / HTTP/1.1\r\nHost: k\r\nX-Long: {}\r\n\r\n", "x".repeat(20_000));
+    let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: {}\r\n\r\n", "x".repeat(20_000));
     assert_eq!(office.asks(long).await.status, 431);
-    let many = format!("GET / HTTP/1.1\r\nHost: k\r\n{}\r\n", "A: b\r\n".repeat(300));
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "A: b\r\n".repeat(300));
     assert_eq!(office.asks(many).await.status, 431);
     for nonsense in ["\x16\x03\x01\x02\x00\x01\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/1.1\r\nHost k\r\n\r\n"] {
         assert_eq!(office.asks(nonsense).await.status, 400, "{nonsense:?}");
     }
-    let both = "POST /api/scan HTTP/1.1\r\nHost: k\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n";
+    let both = "POST /api/scan HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n";
     assert_eq!(office.asks(both).await.status, 400);
 }
 
@@ -56,8 +56,10 @@ async fn a_head_that_does_not_come_and_a_body_that_drips_end_the_connection() {
     half.says("POST /api/scan HTTP/1.1\r\nHost:").await;
     assert!(half.is_hung_up_on().await);
     let mut drip = office.visitor().await;
-    drip.says("POST /api/scan HTTP/1.1\r\nHost: k\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{")
-        .await;
+    drip.says(
+        "POST /api/scan HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{",
+    )
+    .await;
     let reply = drip.hears().await.unwrap();
     assert_eq!((reply.status, reply.json()["error"].as_str()), (408, Some("slow")));
     assert!(drip.is_hung_up_on().await);

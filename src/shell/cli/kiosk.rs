@@ -1,0 +1,120 @@
+//! `jindu kiosk …`: which browsers are kiosks, with a serving node or without one.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use config::Settings;
+use kiosk_store::{KioskStore, KioskStoreError};
+use os::{clock, folder};
+use web::{EnrolledKiosk, NewKiosk, qr_text};
+
+use crate::args::kiosk::{AddKiosk, KioskCommand};
+use crate::exit::{Errors, print};
+
+/// Runs the command.
+///
+/// # Errors
+/// What is wrong with the command, a line each.
+pub(crate) fn run(settings: &Settings, command: &KioskCommand) -> Result<ExitCode, Errors> {
+    let lines = |error: KioskStoreError| vec![error.to_string()];
+    folder::create(&settings.data.folder).map_err(|error| vec![error])?;
+    let kiosks = KioskStore::open(&settings.data.folder).map_err(lines)?;
+    let text = match command {
+        KioskCommand::Add(new) => add(settings, &kiosks, new).map_err(lines)?,
+        KioskCommand::List { json: false } => table(&kiosks, clock::timestamp()),
+        KioskCommand::List { json: true } => list_json(&kiosks, clock::timestamp()),
+        KioskCommand::Revoke { name } => {
+            kiosks.revoke(name).map_err(lines)?;
+            format!("{name} is no kiosk any more; a serving node knows within two seconds\n")
+        }
+    };
+    print(text);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn add(settings: &Settings, kiosks: &KioskStore, new: &AddKiosk) -> Result<String, KioskStoreError> {
+    let code = kiosks.add(&NewKiosk {
+        name: new.name.clone(),
+        hall: new.hall.clone(),
+        addresses: new.addresses.clone(),
+        valid: Duration::from_secs(new.valid * 60),
+        renew: new.renew,
+    })?;
+    let at = new.at.clone().unwrap_or_else(|| service_url(settings));
+    let address = format!("{}/kiosk/enrol?code={}", at.trim_end_matches('/'), code.expose());
+    if new.plain {
+        return Ok(format!("{address}\n"));
+    }
+    let picture = qr_text(&address).unwrap_or_default();
+    Ok(format!(
+        "Open this address in the browser of {}. It works once, within {} minutes.\n\n  {address}\n\n{picture}",
+        new.name, new.valid
+    ))
+}
+
+/// How a kiosk reaches the node, as far as the settings say.
+fn service_url(settings: &Settings) -> String {
+    match (settings.web.hosts.first(), settings.web.listen.first()) {
+        (Some(host), _) if host.contains(':') => format!("http://[{host}]"),
+        (Some(host), _) => format!("http://{host}"),
+        (None, Some(address)) => format!("http://{address}"),
+        (None, None) => String::from("http://localhost"),
+    }
+}
+
+fn table(kiosks: &KioskStore, now: Timestamp) -> String {
+    let mut text = format!(
+        "{:<24} {:<16} {:<10} {:<21} {:<10} {:>8} {:>8}  addresses\n",
+        "name", "hall", "state", "last seen", "page", "scans", "faults"
+    );
+    for kiosk in kiosks.register().kiosks() {
+        let activity = kiosks.activity(&kiosk.name);
+        let seen = activity.seen().map_or_else(|| "never".into(), |at| at.to_string());
+        let version = if activity.version.is_empty() { "-" } else { &activity.version };
+        let (name, hall, state) = (&kiosk.name, &kiosk.hall, state_of(kiosk, now));
+        let (scans, faults, addresses) = (activity.scans, activity.faults, addresses_of(kiosk).join(","));
+        text.push_str(&format!(
+            "{name:<24} {hall:<16} {state:<10} {seen:<21} {version:<10} {scans:>8} {faults:>8}  {addresses}\n"
+        ));
+    }
+    text
+}
+
+fn list_json(kiosks: &KioskStore, now: Timestamp) -> String {
+    let list: Vec<_> = kiosks
+        .register()
+        .kiosks()
+        .iter()
+        .map(|kiosk| {
+            let activity = kiosks.activity(&kiosk.name);
+            json!({
+                "name": kiosk.name,
+                "hall": kiosk.hall,
+                "addresses": addresses_of(kiosk),
+                "state": state_of(kiosk, now),
+                "enrolled": kiosk.enrolled().map(|at| at.to_string()),
+                "seen": activity.seen().map(|at| at.to_string()),
+                "page": activity.version,
+                "scans": activity.scans,
+                "faults": activity.faults,
+            })
+        })
+        .collect();
+    format!("{}\n", json!(list))
+}
+
+fn state_of(kiosk: &EnrolledKiosk, now: Timestamp) -> &'static str {
+    match (kiosk.enrolled().is_some(), kiosk.is_waiting(now)) {
+        (true, false) => "enrolled",
+        (true, true) => "renewing",
+        (false, true) => "waiting",
+        (false, false) => "expired",
+    }
+}
+
+fn addresses_of(kiosk: &EnrolledKiosk) -> Vec<String> {
+    kiosk.networks().map(|network| network.to_string()).collect()
+}

@@ -1,0 +1,68 @@
+// The camera of the public page: a photograph of the barcode fills the number's field. The page needs none of this.
+//
+//   photograph ─► BarcodeDetector, where the browser has one ─► the field
+//                    └─ none, or nothing read ─► POST /api/inquiry/image ─► the field
+const $ = (id) => document.getElementById(id);
+const FORMATS = ["code_128", "code_39", "itf", "qr_code", "pdf417"];
+const LONGEST_SIDE = 2400;
+
+const camera = $("camera");
+const said = $("said");
+
+async function smaller(picture) {
+  const scale = Math.min(1, LONGEST_SIDE / Math.max(picture.width, picture.height));
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.round(picture.width * scale);
+  canvas.height = Math.round(picture.height * scale);
+  const paper = canvas.getContext("2d");
+  paper.fillStyle = "#fff"; // a JPEG has no transparency, which would become black
+  paper.fillRect(0, 0, canvas.width, canvas.height);
+  paper.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  return new Promise((done, fail) => canvas.toBlob((blob) => (blob ? done(blob) : fail()), "image/jpeg", 0.88));
+}
+
+// Only a plain number is taken here; what a QR code names is for the node to judge.
+async function local(picture) {
+  if (!("BarcodeDetector" in window)) return null;
+  const known = await BarcodeDetector.getSupportedFormats();
+  const formats = FORMATS.filter((format) => known.includes(format));
+  if (!formats.length) return null;
+  const codes = await new BarcodeDetector({ formats }).detect(picture);
+  const number = codes.map((code) => code.rawValue.trim()).find((text) => /^[0-9]{8,32}$/.test(text));
+  return number || null;
+}
+
+async function remote(picture) {
+  const body = await smaller(picture);
+  const response = await fetch("/api/inquiry/image", { method: "POST", headers: { "Content-Type": body.type }, body, cache: "no-store", signal: AbortSignal.timeout(40000) });
+  const reply = await response.json();
+  if (response.ok) return reply.number;
+  throw new Error((reply.wording && reply.wording[{ "zh-CN": "zh", "zh-Hant-HK": "yue" }[document.documentElement.lang] || "en"]) || said.dataset.failed);
+}
+
+async function read(file) {
+  said.textContent = said.dataset.reading;
+  try {
+    const picture = await createImageBitmap(file);
+    const number = (await local(picture).catch(() => null)) || (await remote(picture));
+    $("code").value = number;
+    said.textContent = said.dataset.read;
+    $("tail").focus();
+  } catch (error) {
+    said.textContent = error instanceof Error && error.name === "Error" && error.message ? error.message : said.dataset.failed;
+  }
+}
+
+if (camera) {
+  camera.hidden = false;
+  $("photo").addEventListener("change", (event) => {
+    const [file] = event.target.files;
+    event.target.value = "";
+    if (file) read(file);
+  });
+}
+
+// A page restored from the browser's cache would show what somebody typed.
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) location.replace("/public" + location.search);
+});
