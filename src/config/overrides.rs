@@ -6,7 +6,8 @@ use super::table_reader::Diagnostic;
 
 /// Applies `KEY=VALUE` texts in order.
 pub(super) fn set_all(table: &mut Table, overrides: &[String], diagnostics: &mut Vec<Diagnostic>) {
-    let known = trunk_names(table.get(TRUNK).unwrap_or(&default_trunks()));
+    let usual = default_trunks();
+    let known = trunk_names(table.get(TRUNK).unwrap_or(&usual));
     for text in overrides {
         diagnostics.extend(set(table, text).err());
     }

@@ -21,9 +21,12 @@ pub struct NameServer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// The records of each name and type.
+type Zone = HashMap<(String, u16), Vec<Vec<u8>>>;
+
 #[derive(Default)]
 struct Shared {
-    zone: Mutex<HashMap<(String, u16), Vec<Vec<u8>>>>,
+    zone: Mutex<Zone>,
     asked: AtomicUsize,
     is_silent: AtomicBool,
     is_over: AtomicBool,
