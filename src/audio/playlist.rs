@@ -81,8 +81,13 @@ impl Take {
 
     /// The take as 16-bit samples at 8000 Hz.
     pub fn samples(&self) -> Vec<i16> {
-        let codec = self.codec.unwrap_or(Codec::Alaw);
-        self.octets.iter().map(|octet| g711::decode(codec, *octet)).collect()
+        (0..self.octets.len()).filter_map(|at| self.sample(at)).collect()
+    }
+
+    /// One of its samples.
+    pub fn sample(&self, at: usize) -> Option<i16> {
+        let octet = self.octets.get(at)?;
+        Some(g711::decode(self.codec.unwrap_or(Codec::Alaw), *octet))
     }
 }
 

@@ -24,6 +24,8 @@ use sip::{NumberPlan, matches_user};
 pub struct AdmissionRules {
     /// The number of the line test; none: there is no line test.
     pub line_test: Option<String>,
+    /// Calls to it at once.
+    pub line_tests_max: usize,
     /// The number of the recording service.
     pub studio: Option<String>,
     /// Calls to it at once.
@@ -47,6 +49,8 @@ pub struct TrunkRules {
     pub calls_withheld_max: Option<usize>,
     /// Numbers that reach the hotline, or names of users; empty: every one.
     pub numbers: Vec<String>,
+    /// Whether its callers reach the line test.
+    pub line_test: bool,
     /// Whether its callers reach the recording service.
     pub studio: bool,
 }
@@ -90,6 +94,8 @@ pub enum Rejection {
     TooFast,
     /// 404: the number is not served here.
     NoSuchNumber,
+    /// 486: as many line tests as may are under way.
+    LineTestBusy,
     /// 486: as many operators as may are recording.
     StudioBusy,
     /// 503: the node is draining.
@@ -112,9 +118,10 @@ pub enum Rejection {
 
 impl Rejection {
     /// All reasons, in the order of metrics.
-    pub const ALL: [Rejection; 11] = [
+    pub const ALL: [Rejection; 12] = [
         Rejection::TooFast,
         Rejection::NoSuchNumber,
+        Rejection::LineTestBusy,
         Rejection::StudioBusy,
         Rejection::Draining,
         Rejection::Full,
@@ -131,6 +138,7 @@ impl Rejection {
         match self {
             Rejection::TooFast => "too_fast",
             Rejection::NoSuchNumber => "no_such_number",
+            Rejection::LineTestBusy => "line_test_busy",
             Rejection::StudioBusy => "studio_busy",
             Rejection::Draining => "draining",
             Rejection::Full => "full",
@@ -149,6 +157,7 @@ impl Rejection {
 pub struct Admission {
     rules: AdmissionRules,
     trunks: Vec<TrunkCalls>,
+    line_tests: usize,
 }
 
 /// The calls of one trunk.
@@ -171,7 +180,7 @@ impl Admission {
     /// Admission by these rules, with every trunk at its full allowance.
     pub fn new(rules: AdmissionRules) -> Self {
         let trunks = vec![TrunkCalls::default(); rules.trunks.len()];
-        Admission { rules, trunks }
+        Admission { rules, trunks, line_tests: 0 }
     }
 
     /// Decides on one new call, by what the node says to new calls and the number of calls to the recording service.
@@ -201,12 +210,17 @@ impl Admission {
         if purpose == Purpose::Studio && recording_calls >= self.rules.studio_calls_max {
             return Err(Rejection::StudioBusy);
         }
+        if purpose == Purpose::LineTest && self.line_tests >= self.rules.line_tests_max {
+            return Err(Rejection::LineTestBusy);
+        }
         calls.take(rules, call.caller)?;
+        self.line_tests += usize::from(purpose == Purpose::LineTest);
         Ok(Place { purpose, trunk: call.trunk, caller: call.caller })
     }
 
     /// A call has ended, and its place is free.
     pub fn release(&mut self, place: Place) {
+        self.line_tests -= usize::from(place.purpose == Purpose::LineTest).min(self.line_tests);
         if let Some(calls) = self.trunks.get_mut(place.trunk) {
             calls.release(place.caller);
         }
@@ -222,7 +236,7 @@ impl AdmissionRules {
     fn purpose(&self, trunk: &TrunkRules, user: &str) -> Option<Purpose> {
         let is = |number: &String| matches_user(number, user, &self.number_plan);
         if self.line_test.as_ref().is_some_and(is) {
-            return Some(Purpose::LineTest);
+            return trunk.line_test.then_some(Purpose::LineTest);
         }
         if self.studio.as_ref().is_some_and(is) {
             return trunk.studio.then_some(Purpose::Studio);
@@ -298,6 +312,7 @@ mod tests {
             calls_per_caller_max: None,
             calls_withheld_max: None,
             numbers: vec!["96110110".into()],
+            line_test: true,
             studio: false,
         }
     }
@@ -305,6 +320,7 @@ mod tests {
     fn gate(trunks: Vec<TrunkRules>) -> Admission {
         Admission::new(AdmissionRules {
             line_test: Some("9196".into()),
+            line_tests_max: usize::MAX,
             studio: Some("9197".into()),
             studio_calls_max: 1,
             number_plan: NumberPlan::default(),
@@ -356,6 +372,20 @@ mod tests {
         assert_eq!(gate.admit(now, call(OFFICE, "9197"), Open, 1), Err(Rejection::StudioBusy));
         assert_eq!(purpose(gate.admit(now, call(OFFICE, "96110110"), Open, 1)), Ok(Purpose::Hotline));
         assert_eq!(gate.admit(now, call(CARRIER, "9197"), Open, 0), Err(Rejection::NoSuchNumber));
+    }
+
+    #[test]
+    fn line_tests_are_few_at_once_and_reached_by_trunks_that_may() {
+        let (mut gate, now) = (usual(), test_clock::start());
+        gate.rules.line_tests_max = 2;
+        gate.rules.trunks[CARRIER].line_test = false;
+        assert_eq!(gate.admit(now, call(CARRIER, "9196"), Open, 0), Err(Rejection::NoSuchNumber));
+        let first = gate.admit(now, call(OFFICE, "9196"), Open, 0).expect("the first");
+        assert!(gate.admit(now, call(OFFICE, "9196"), Open, 0).is_ok());
+        assert_eq!(gate.admit(now, call(OFFICE, "9196"), Open, 0), Err(Rejection::LineTestBusy));
+        assert_eq!(purpose(gate.admit(now, call(OFFICE, "96110110"), Open, 0)), Ok(Purpose::Hotline));
+        gate.release(first);
+        assert!(gate.admit(now, call(OFFICE, "9196"), Open, 0).is_ok());
     }
 
     #[test]

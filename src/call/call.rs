@@ -22,7 +22,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use audio::speech_duration;
+use audio::{Take, speech_duration};
 use base::{Deadline, Key, earliest};
 use flow::{self, RecordResult, TransferOutcome};
 use inquiry::CallOutcome;
@@ -59,6 +59,10 @@ pub struct CallSetup {
     pub media_addresses: MediaAddresses,
     /// Names of transfer targets → SIP URIs.
     pub transfer_targets: Arc<BTreeMap<String, String>>,
+    /// Transfers that the call may have; further ones fail at once.
+    pub transfers_max: u32,
+    /// The longest message, whatever the flow allows.
+    pub message_max: Duration,
     /// How long the call may last.
     pub limit: Duration,
     /// The call's detail record, just begun.
@@ -83,10 +87,12 @@ pub struct Call {
     desks: Arc<BTreeMap<String, String>>,
     began: Instant,
     limit_at: Instant,
+    message_max: Duration,
+    transfers_left: u32,
     transfer_until: Option<Instant>,
     /// The peer has agreed to transfer the caller: a BYE of its own then ends a transferred call.
     transfer_accepted: bool,
-    take: Option<Vec<i16>>,
+    take: Option<Arc<Take>>,
     presses: Presses,
     early_keys: Vec<(Key, KeySource)>,
     cdr: CdrBuilder,
@@ -115,6 +121,8 @@ impl Call {
             media_secret,
             media_addresses,
             transfer_targets: desks,
+            transfers_max,
+            message_max,
             limit,
             cdr: tally,
         } = beginning;
@@ -136,6 +144,8 @@ impl Call {
             desks,
             began: received,
             limit_at: now + limit,
+            message_max,
+            transfers_left: transfers_max,
             transfer_until: None,
             transfer_accepted: false,
             take: None,
@@ -167,6 +177,11 @@ impl Call {
                 self.feed_application(now, flow::Input::LookedUp(*findings), &mut out);
             }
             Input::Ticket(ticket) => self.feed_application(now, flow::Input::RecordingSaved(ticket), &mut out),
+            Input::MessageRefused => {
+                self.take = None;
+                out.push(Effect::Media(MediaCommand::StopRecord).into());
+                self.feed_application(now, flow::Input::Recorded(RecordResult::Failed), &mut out);
+            }
             Input::Studio(reply) => self.feed_recording(now, RecordingInput::Reply(*reply), &mut out),
             Input::Emergency(on) => {
                 if let Some(application) = &mut self.application {
@@ -269,12 +284,12 @@ impl Call {
             MediaEvent::Key { key, source } => self.on_key(now, key, source, None, out),
             MediaEvent::Played(id) => self.feed_application(now, flow::Input::Played(id), out),
             MediaEvent::Sound(samples) => self.feed_recording(now, RecordingInput::Sound(samples), out),
-            MediaEvent::Recorded { samples, packets_lost } if self.operator => {
-                self.on_operator_recorded(now, samples, packets_lost, out);
+            MediaEvent::Recorded { take, packets_lost } if self.operator => {
+                self.on_operator_recorded(now, take.samples(), packets_lost, out);
             }
-            MediaEvent::Recorded { samples, .. } => {
-                let length = speech_duration(&samples);
-                self.take = Some(samples);
+            MediaEvent::Recorded { take, .. } => {
+                let length = speech_duration(&take.samples());
+                self.take = Some(take);
                 self.feed_application(now, flow::Input::Recorded(RecordResult::Recorded { length }), out);
             }
             MediaEvent::PeerReport { packets_lost, round_trip } => self.cdr.peer_report(packets_lost, round_trip),
@@ -369,12 +384,16 @@ impl Call {
             flow::Output::LookUp { source, by } => out.push(Effect::LookUp { source, by }.into()),
             flow::Output::Transfer { to, timeout } => self.transfer(now, &to, timeout, out),
             flow::Output::Record { max } => {
+                let max = max.min(self.message_max);
                 out.push(Effect::Media(MediaCommand::Record { max, telling: false }).into());
+                out.push(Effect::MessageBegins.into());
             }
             flow::Output::StopRecording => out.push(Effect::Media(MediaCommand::StopRecord).into()),
             flow::Output::SaveRecording { notify, keep } => {
-                let samples = self.take.take().unwrap_or_default();
-                out.push(Effect::KeepMessage { notify, keep, samples }.into());
+                let take = self.take.take().unwrap_or_default();
+                out.push(Effect::KeepMessage { notify, keep, take }.into());
+                // The session need not hold it for the rest of the call.
+                out.push(Effect::Media(MediaCommand::Load(Take::default())).into());
             }
             flow::Output::Step { node } => self.cdr.step(node),
             flow::Output::InputError { .. } => self.cdr.slip(),

@@ -12,6 +12,7 @@ mod overload;
 mod recording_session;
 #[cfg(test)]
 mod test_clock;
+mod transfer_limit;
 
 pub use admission::{Admission, AdmissionRules, NewCall, Place, Purpose, Rejection, TrunkRules};
 pub use application::Application;
@@ -26,3 +27,4 @@ pub use overload::Overload;
 pub use recording_session::{
     RecordingSession, Reply, SignIn, Slot, StudioRequest, TakeFault, TakeReport, studio_clips, trim_to_speech,
 };
+pub use transfer_limit::TransferLimiter;

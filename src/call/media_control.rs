@@ -169,8 +169,8 @@ pub enum MediaEvent {
     Sound(Vec<i16>),
     /// The recording ended (limit, stop or close): all of it, and how many packets of it never came.
     Recorded {
-        /// 16-bit samples at 8 kHz.
-        samples: Vec<i16>,
+        /// What was recorded, which the session may still play.
+        take: Arc<Take>,
         /// Packets that never came while it was made.
         packets_lost: u64,
     },

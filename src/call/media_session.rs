@@ -52,6 +52,8 @@ use rtp::{Header, Packet, SequencePlace, SoundPlace, Sources, rtcp};
 pub struct MediaLimits {
     /// After this long without a packet, a peer that should send counts as lost.
     pub media_timeout: Duration,
+    /// The same for a peer that need not send: it holds the call, or announced silence.
+    pub hold_timeout: Duration,
 }
 
 /// A call's sound.
@@ -64,7 +66,7 @@ pub struct MediaSession {
     due: Instant,
     outbound: Outbound,
     recording: Option<Recording>,
-    take: Take,
+    take: Arc<Take>,
     remote: Remote,
     sources: Sources,
     keys: Keys,
@@ -91,7 +93,7 @@ impl MediaSession {
             limits,
             due: now,
             recording: None,
-            take: Take::default(),
+            take: Arc::default(),
             remote: Remote::new(),
             sources: Sources::new(now),
             keys: Keys::default(),
@@ -171,7 +173,7 @@ impl MediaSession {
                 let lost = self.sources.lost();
                 self.recording = Some(Recording::new(now, max, self.setup.codec, telling, lost));
             }
-            MediaCommand::Load(take) => self.take = take,
+            MediaCommand::Load(take) => self.take = Arc::new(take),
             MediaCommand::StopRecord => self.end_recording(events),
             MediaCommand::PeerAlive => {
                 self.liveness.alive(now);
@@ -268,7 +270,7 @@ impl MediaSession {
         if self.setup.sending && reaches {
             frame.skipped = skipped;
             let setup = &self.setup;
-            let (bank, take) = (&self.bank, &self.take);
+            let (bank, take) = (&self.bank, &*self.take);
             let source = Source { bank, take, codec: setup.codec, payload_type: setup.payload, samples };
             events.extend(self.outbound.packet(&source, &mut self.reports, frame).map(MediaEvent::Played));
         } else {
@@ -326,7 +328,7 @@ impl MediaSession {
         if self.recording.as_ref().is_some_and(|recording| recording.is_over(now)) {
             self.end_recording(events);
         }
-        if self.liveness.is_lost(now, self.limits.media_timeout, self.setup.receiving) {
+        if self.liveness.is_lost(now, self.limits.media_timeout, self.limits.hold_timeout, self.setup.receiving) {
             events.push(MediaEvent::PeerLost);
         }
     }
@@ -366,8 +368,8 @@ impl MediaSession {
     fn end_recording(&mut self, events: &mut Vec<MediaEvent>) {
         if let Some(recording) = self.recording.take() {
             let packets_lost = recording.lost_since(self.sources.lost());
-            self.take = recording.into_take();
-            events.push(MediaEvent::Recorded { samples: self.take.samples(), packets_lost });
+            self.take = Arc::new(recording.into_take());
+            events.push(MediaEvent::Recorded { take: Arc::clone(&self.take), packets_lost });
         }
     }
 

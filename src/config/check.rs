@@ -36,7 +36,8 @@ pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, V
         studio: studio(&mut reader),
         inquiry: inquiry(&mut reader),
         replica: replica(&mut reader, base),
-        journal: Journal { keep: days(reader.number("journal.keep_days", 1..=3650, 180)) },
+        journal: journal(&mut reader),
+        messages: super::messages::messages(&mut reader),
         log: log(&mut reader),
     };
     reader.unknown_keys();
@@ -109,6 +110,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         desk,
         desk_number,
         media_timeout: reader.seconds("phone.media_timeout_s", 1..=86_400, 60),
+        shares: super::call_shares::call_shares(reader),
         call_limit: reader.seconds("phone.call_limit_s", 10..=86_400, 3600),
         drain_limit,
         drain_min: drain_least,
@@ -139,8 +141,8 @@ fn old_keys(reader: &mut Reader) {
     }
     if let Some(addresses) = reader.old_strings("phone.studio_trunks") {
         let what = format!(
-            "is replaced: write studio = false in every [[trunk]] but that of {addresses}, or on the command line \
-             --set trunk.NAME.studio=false"
+            "is replaced: write studio = true in the [[trunk]] of {addresses}, or on the command line \
+             --set trunk.NAME.studio=true"
         );
         reader.report_as("trunk.old_key", "phone.studio_trunks", what);
     }
@@ -222,6 +224,7 @@ fn web(reader: &mut Reader) -> Web {
         operations_allow: networks(reader, "web.operations_allow", &LOOPBACK),
         try_out_kiosk: reader.boolean("web.try_out_kiosk", true),
         connections_max: count(reader, "web.connections_max", 1..=100_000, 2000),
+        shares: super::web_shares::web_shares(reader),
         request_timeout: reader.seconds("web.request_timeout_s", 1..=300, 10),
         image_bytes_max: count(reader, "web.image_bytes_max", 1024..=67_108_864, 12_582_912),
         answer_shown: reader.seconds("web.answer_shown_s", 5..=600, 40),
@@ -362,10 +365,21 @@ fn keys(reader: &mut Reader) -> GateKeys {
     GateKeys::new(keys)
 }
 
+fn journal(reader: &mut Reader) -> Journal {
+    Journal {
+        keep: days(reader.number("journal.keep_days", 1..=3650, 180)),
+        bytes_max: count(reader, "journal.bytes_max", 1_000_000..=1_000_000_000_000, 10_000_000_000),
+    }
+}
+
 fn log(reader: &mut Reader) -> Log {
     let level = reader.string("log.level", "info");
     if !["error", "warn", "info", "debug", "trace"].contains(&level.as_str()) {
         reader.report("log.level", "must be error, warn, info, debug or trace");
     }
-    Log { level, json: reader.boolean("log.json", false) }
+    Log {
+        level,
+        json: reader.boolean("log.json", false),
+        lines_per_second_max: count(reader, "log.lines_per_second_max", 1..=1_000_000, 100),
+    }
 }

@@ -1,7 +1,9 @@
 //! Settings: `jindu.toml` and `--set KEY=VALUE` as written → [`Settings`] as checked, every error at once.
 
+mod call_shares;
 mod check;
 mod hep;
+mod messages;
 mod network;
 mod overrides;
 mod postgres;
@@ -18,9 +20,12 @@ mod trunk_check;
 mod trunk_tests;
 mod values;
 mod warnings;
+mod web_shares;
 
+pub use call_shares::CallShares;
 pub use check::read;
 pub use hep::Hep;
+pub use messages::Messages;
 pub use network::{Network, Transport};
 pub use postgres::{Postgres, Tls, UpstreamServer};
 pub use register::Register;
@@ -29,3 +34,4 @@ pub use settings::*;
 pub use table_reader::Diagnostic;
 pub use tls::PhoneTls;
 pub use trunk::Trunk;
+pub use web_shares::WebShares;

@@ -46,7 +46,7 @@ fn set(table: &mut Table, text: &str) -> Result<(), Diagnostic> {
         .ok_or_else(|| wrong("must name a key, as in phone.calls_max=500"))?;
     let mut here = table;
     if parts.first() == Some(&TRUNK) {
-        let name = parts.get(1).ok_or_else(|| wrong("must be trunk.NAME.KEY=VALUE, as in trunk.local.studio=false"))?;
+        let name = parts.get(1).ok_or_else(|| wrong("must be trunk.NAME.KEY=VALUE, as in trunk.local.studio=true"))?;
         here = trunk_table(here, name).ok_or_else(|| wrong("needs trunks that are tables: [[trunk]]"))?;
         parts.drain(..2);
     }

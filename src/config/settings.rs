@@ -10,11 +10,14 @@ use std::time::Duration;
 use base::{Codecs, DtmfMode, SrtpPolicy};
 use sip::NumberPlan;
 
+use super::call_shares::CallShares;
 use super::hep::Hep;
+use super::messages::Messages;
 use super::network::{Network, Transport};
 use super::registrar::PhoneRegistrar;
 use super::tls::PhoneTls;
 use super::trunk::Trunk;
+use super::web_shares::WebShares;
 
 /// All settings of one node.
 #[derive(Clone, Debug)]
@@ -35,6 +38,8 @@ pub struct Settings {
     pub replica: Replica,
     /// How long records are kept.
     pub journal: Journal,
+    /// Messages that callers leave.
+    pub messages: Messages,
     /// Log level and format.
     pub log: Log,
 }
@@ -93,6 +98,8 @@ pub struct Phone {
     pub desk_number: String,
     /// A call without media from the caller for this long is ended.
     pub media_timeout: Duration,
+    /// What one caller, and the services beside the hotline, may take of the lines.
+    pub shares: CallShares,
     /// The longest call.
     pub call_limit: Duration,
     /// How long a drain waits for calls in progress.
@@ -161,6 +168,8 @@ pub struct Web {
     pub try_out_kiosk: bool,
     /// Open connections at once; a further one takes the place of an idle one or gets 503.
     pub connections_max: usize,
+    /// What one client may take.
+    pub shares: WebShares,
     /// A connection without a complete request for this long is closed.
     pub request_timeout: Duration,
     /// The largest photograph of a barcode, in bytes.
@@ -306,6 +315,8 @@ pub enum Source {
 pub struct Journal {
     /// Records older than this are deleted.
     pub keep: Duration,
+    /// The largest file; beyond it the oldest records are deleted.
+    pub bytes_max: u64,
 }
 
 /// Log lines.
@@ -315,4 +326,6 @@ pub struct Log {
     pub level: String,
     /// JSON lines in place of text lines.
     pub json: bool,
+    /// Lines of one kind in a second, and ten times as many at once; further ones are counted.
+    pub lines_per_second_max: u32,
 }

@@ -29,6 +29,11 @@ fn the_shipped_file_shows_every_key_with_its_default() {
         settings.phone.desk = None;
         settings.phone.line_test = None;
         settings.phone.studio = None;
+        for trunk in &mut settings.phone.trunks {
+            // The shipped file names both services for this machine.
+            let trunk = std::sync::Arc::make_mut(trunk);
+            (trunk.line_test, trunk.studio) = (false, false);
+        }
         format!("{settings:?}")
     };
     assert_eq!(strip(&shipped), strip(&bare));

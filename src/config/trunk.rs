@@ -30,6 +30,8 @@ pub struct Trunk {
     pub transport: Option<Transport>,
     /// The user parts that reach the hotline; empty: every one.
     pub numbers: Vec<String>,
+    /// Whether its callers reach the line test.
+    pub line_test: bool,
     /// Whether its callers reach the recording service.
     pub studio: bool,
     /// Calls at once; further ones get 503.

@@ -26,7 +26,8 @@ impl Trunk {
             hosts: Vec::new(),
             transport: None,
             numbers: phone.numbers.clone(),
-            studio: true,
+            line_test: false,
+            studio: false,
             calls_max: phone.calls_max,
             calls_per_caller_max: phone.calls_per_caller_max,
             calls_withheld_max: None,
@@ -98,6 +99,7 @@ fn trunk(reader: &mut Reader, name: &str, phone: &Phone, base: &Path) -> Trunk {
         hosts,
         transport: transport(reader, &key("transport")),
         numbers: if numbers.is_empty() { defaults.numbers.clone() } else { numbers },
+        line_test: reader.boolean(&key("line_test"), defaults.line_test),
         studio: reader.boolean(&key("studio"), defaults.studio),
         calls_max,
         calls_per_caller_max,
@@ -330,6 +332,13 @@ fn limit_warnings(trunk: &Trunk, phone: &Phone) -> Vec<String> {
             "trunk.{name}.calls_max = {}: phone.calls_max and phone.media_ports have room for {lines} calls of all trunks \
              together [trunk.calls_max]",
             trunk.calls_max
+        ));
+    }
+    let loopback = trunk.networks.iter().all(|network| network.address.to_canonical().is_loopback());
+    if trunk.calls_per_caller_max.is_none() && !loopback {
+        warnings.push(format!(
+            "trunk.{name}.calls_per_caller_max = 0: one caller may take every line; set a few, as 5, unless all callers of \
+             the trunk show one number [trunk.caller_unlimited]"
         ));
     }
     let per_caller = trunk.calls_per_caller_max.map_or(0, |most| most.get() as usize);

@@ -39,12 +39,13 @@ const TWO: &str = "
     name = \"carrier\"
     addresses = [\"198.51.100.0/28\", \"2001:db8::/64\"]
     numbers = [\"96110110\"]
-    studio = false
     [[trunk]]
     name = \"office\"
     addresses = [\"192.0.2.7\"]
     calls_per_second_max = 20
     refer = false
+    line_test = true
+    studio = true
     [phone]
     listen = [\"udp:192.0.2.1:5060\", \"tcp:192.0.2.1:5060\"]
     numbers = [\"12367\"]
@@ -68,6 +69,7 @@ fn a_trunk_has_the_defaults_of_the_phone_table_where_it_says_nothing() {
     assert_eq!((carrier.numbers.join(","), office.numbers.join(",")), ("96110110".into(), "12367".into()));
     assert_eq!((carrier.calls_per_second_max, office.calls_per_second_max), (5000, 20));
     assert_eq!((carrier.studio, office.studio, carrier.refer, office.refer), (false, true, true, false));
+    assert_eq!((carrier.line_test, office.line_test), (false, true));
     assert_eq!(office.min_se.as_secs(), 120);
     let protected = valid(TWO, &["phone.srtp=optional", "trunk.office.srtp=required"]);
     let srtp: Vec<SrtpPolicy> = protected.phone.trunks.iter().map(|trunk| trunk.srtp).collect();
@@ -131,7 +133,7 @@ fn old_keys_are_refused_with_the_new_spelling() {
     for (set, new) in [
         ("phone.trunks=198.51.100.0/28", "[[trunk]]\n  name = \"carrier\"\n  addresses = [\"198.51.100.0/28\"]"),
         ("phone.trunks=[\"192.0.2.1\", \"192.0.2.2\"]", "trunk.carrier.addresses=[\"192.0.2.1\", \"192.0.2.2\"]"),
-        ("phone.studio_trunks=192.0.2.7", "studio = false"),
+        ("phone.studio_trunks=192.0.2.7", "studio = true"),
     ] {
         let found = settings("", &[set]).expect_err("an old key");
         assert_eq!((found.len(), found[0].code), (1, Some("trunk.old_key")), "{found:?}");
@@ -191,11 +193,14 @@ fn what_is_legal_but_unwise_is_a_warning() {
         warnings.iter().filter_map(|text| Some(text.rsplit_once('[')?.1.to_owned())).collect::<Vec<String>>()
     };
     assert_eq!(warned(&[]), Vec::<String>::new());
-    assert_eq!(warned(&["trunk.local.addresses=0.0.0.0/0"]), ["trunk.open]"]);
-    assert_eq!(warned(&["trunk.local.addresses=::/0", "phone.listen=[::]:5060"]), ["trunk.open]"]);
-    assert_eq!(warned(&["trunk.local.addresses=192.0.2.0/24"]), ["trunk.loopback]"]);
+    let few = "phone.calls_per_caller_max=5";
+    assert_eq!(warned(&["trunk.local.addresses=0.0.0.0/0", few]), ["trunk.open]"]);
+    assert_eq!(warned(&["trunk.local.addresses=::/0", "phone.listen=[::]:5060", few]), ["trunk.open]"]);
+    assert_eq!(warned(&["trunk.local.addresses=192.0.2.0/24", few]), ["trunk.loopback]"]);
     assert_eq!(warned(&["phone.srtp=optional"]), ["trunk.srtp_keys]"]);
-    assert_eq!(warned(&["trunk.local.addresses=192.0.2.0/24", "phone.listen=0.0.0.0:5060"]), Vec::<String>::new());
+    let elsewhere = ["trunk.local.addresses=192.0.2.0/24", "phone.listen=0.0.0.0:5060"];
+    assert_eq!(warned(&elsewhere), ["trunk.caller_unlimited]"]);
+    assert_eq!(warned(&[&elsewhere[..], &[few]].concat()), Vec::<String>::new());
     assert_eq!(warned(&["trunk.local.calls_max=3000"]), ["trunk.calls_max]"]);
     assert_eq!(warned(&["trunk.local.calls_max=3", "trunk.local.calls_per_caller_max=3"]), ["trunk.caller_share]"]);
 }

@@ -9,6 +9,7 @@ mod format;
 mod keyed_hash;
 mod limit;
 mod look_up;
+mod message_quota;
 mod progress;
 mod qr_pattern;
 mod receipt;
@@ -31,6 +32,7 @@ pub use limit::{
     SharedLimits,
 };
 pub use look_up::{LookUp, Outcome, Query, Reading};
+pub use message_quota::{MessageCaller, MessageDisk, MessageLimits, MessageQuota, MessageRefusal};
 pub use progress::{Progress, Promise, TimeLimitError, TimeLimits};
 pub use receipt::{CheckDigit, NumberError, Receipt, ReceiptFormat, SecondFactor};
 pub use record::{CallOutcome, CallRecord, LookUpResult};

@@ -26,6 +26,7 @@ mod request;
 mod request_error;
 mod route;
 mod scan_answer;
+mod shares;
 pub mod studio;
 mod wav;
 mod words;
@@ -36,7 +37,7 @@ pub use enrolment::{EnrolledKiosk, EnrolmentError, KIOSKS_MAX, KioskRegister, Ne
 pub use health::{Health, NodeState, Trouble};
 pub use host::check_host;
 pub use inquiry_request::{InquiryRequest, form_value, page_language, read_enrol_form};
-pub use page::{Asset, KioskSettings, asset};
+pub use page::{Asset, KioskSettings, asset, entity_tag};
 pub use photograph::Photograph;
 pub use photograph_error::{PhotographError, PhotographLimits};
 pub use public::{PublicPage, PublicSettings, Shows, enrol_page};
@@ -45,5 +46,6 @@ pub use request::{JSON_BYTES_MAX, Kiosk, RateRequest, ScanRequest, SpeechRequest
 pub use request_error::RequestError;
 pub use route::{Body, Route, body_of, route};
 pub use scan_answer::{FoundCase, Hall, ScanAnswer};
+pub use shares::{ClientNetwork, ClientShares, ShareExceeded, ShareLimits};
 pub use wav::{SpeechPiece, speech_wav};
 pub use words::{CodeKind, StageNames, Step, Wording};

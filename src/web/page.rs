@@ -55,9 +55,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 
 impl Asset {
     pub(super) fn new(content_type: &'static str, body: &'static [u8]) -> Asset {
-        let digest = Sha256::digest(body);
-        let etag = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        Asset { content_type, body, etag: format!("\"{etag}\"") }
+        Asset { content_type, body, etag: entity_tag(body) }
     }
 
     /// Whether an `If-None-Match` header names this file (RFC 9110 §13.1.2).
@@ -65,6 +63,13 @@ impl Asset {
         let names = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == self.etag;
         if_none_match.split(',').any(|tag| names(tag.trim()))
     }
+}
+
+/// A strong entity tag of a body, with its quotes (RFC 9110 §8.8.3).
+pub fn entity_tag(body: &[u8]) -> String {
+    let digest = Sha256::digest(body);
+    let digits = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("\"{digits}\"")
 }
 
 /// `GET /kiosk/config.json`, which the page reads at its start.

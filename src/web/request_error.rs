@@ -95,6 +95,12 @@ pub enum RequestError {
         /// The most pixels that are accepted.
         limit: u64,
     },
+    /// The client has taken its share of the service.
+    #[error("too many requests from this address: try again in {} seconds", .retry_after.as_secs())]
+    ClientShare {
+        /// When there is room again.
+        retry_after: Duration,
+    },
     /// All workers are busy.
     #[error("all workers are busy: try again in {} seconds", .retry_after.as_secs())]
     Busy {
@@ -118,7 +124,7 @@ impl RequestError {
             RequestError::NotEnrolled | RequestError::EnrolmentCode => 403,
             RequestError::Misdirected => 421,
             RequestError::Slow => 408,
-            RequestError::Limited { .. } => 429,
+            RequestError::Limited { .. } | RequestError::ClientShare { .. } => 429,
             RequestError::NoBarcode | RequestError::PictureDamaged => 422,
             RequestError::Busy { .. } => 503,
         }
@@ -145,6 +151,7 @@ impl RequestError {
             RequestError::PictureKind { .. } => "picture_kind",
             RequestError::PictureDamaged => "picture_damaged",
             RequestError::TooManyPixels { .. } => "too_many_pixels",
+            RequestError::ClientShare { .. } => "client_share",
             RequestError::Busy { .. } => "busy",
             RequestError::NoSpeech => "no_speech",
         }
@@ -153,7 +160,9 @@ impl RequestError {
     /// The value of Retry-After.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            RequestError::Limited { retry_after } | RequestError::Busy { retry_after } => Some(*retry_after),
+            RequestError::Limited { retry_after }
+            | RequestError::ClientShare { retry_after }
+            | RequestError::Busy { retry_after } => Some(*retry_after),
             RequestError::NotFound
             | RequestError::Method { .. }
             | RequestError::TooLarge { .. }
@@ -195,9 +204,11 @@ impl RequestError {
             RequestError::NoPicture | RequestError::PictureKind { .. } => Some(words::picture_kind()),
             RequestError::PictureDamaged => Some(words::picture_damaged()),
             RequestError::TooManyPixels { .. } => Some(words::picture_too_large()),
-            RequestError::TooLarge { .. } | RequestError::Busy { .. } | RequestError::Slow | RequestError::Broken => {
-                Some(words::busy())
-            }
+            RequestError::TooLarge { .. }
+            | RequestError::ClientShare { .. }
+            | RequestError::Busy { .. }
+            | RequestError::Slow
+            | RequestError::Broken => Some(words::busy()),
             RequestError::NotFound
             | RequestError::Method { .. }
             | RequestError::MediaType { .. }

@@ -128,6 +128,7 @@ fn scan_server() -> Server {
         operations_allow: Vec::new(),
         try_out_kiosk: true,
         connections_max: 1000,
+        shares: config::WebShares { connections_max: 1000, requests_per_second_max: 1_000_000, ..Default::default() },
         request_timeout: Duration::from_secs(10),
         image_bytes_max: 8_000_000,
         answer_shown: Duration::from_secs(45),

@@ -50,6 +50,7 @@ fn problems() -> Vec<RequestError> {
         RequestError::NotEnrolled,
         RequestError::EnrolmentCode,
         RequestError::Limited { retry_after: wait },
+        RequestError::ClientShare { retry_after: wait },
         RequestError::NoBarcode,
         RequestError::NoPicture,
         RequestError::PictureKind { kind: "HEIC" },
@@ -73,6 +74,7 @@ fn problems() -> Vec<RequestError> {
             | RequestError::NotEnrolled
             | RequestError::EnrolmentCode
             | RequestError::Limited { .. }
+            | RequestError::ClientShare { .. }
             | RequestError::NoBarcode
             | RequestError::NoPicture
             | RequestError::PictureKind { .. }

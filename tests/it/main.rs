@@ -6,6 +6,7 @@ mod breaks;
 mod call_sheets;
 mod captures;
 mod commands;
+mod costs;
 mod deny;
 mod drain;
 mod examples;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use audio::Take;
 use base::{Key, Lang, Private};
 use flow::{LookUpAnswer, TransferOutcome};
 use inquiry::{CallRecord, LookUpResult};
@@ -34,6 +35,8 @@ pub enum Input {
     },
     /// The reply to [`Effect::Keep`]: the message's ticket, or none if it could not be kept.
     Ticket(Option<String>),
+    /// The reply to [`Effect::MessageBegins`] where no message may be left.
+    MessageRefused,
     /// The studio's reply to [`Effect::Studio`].
     Studio(Box<Reply>),
     /// The emergency notice was switched on or off.
@@ -71,14 +74,16 @@ pub enum Effect {
         /// What the caller entered, by the flow's name of the entry.
         by: BTreeMap<Arc<str>, Private<String>>,
     },
+    /// A caller's message begins to be recorded; [`Input::MessageRefused`] follows if none may be left.
+    MessageBegins,
     /// Keep a caller's message; exactly one [`Input::Ticket`] follows.
     KeepMessage {
         /// Who is notified of it.
         notify: Arc<str>,
         /// How long it is kept.
         keep: Duration,
-        /// 16-bit samples at 8 kHz.
-        samples: Vec<i16>,
+        /// What was recorded.
+        take: Arc<Take>,
     },
     /// Ask the studio on behalf of an operator's call.
     Studio(StudioRequest),
@@ -114,6 +119,8 @@ pub enum Telemetry {
     KeyHeard(KeySource),
     /// The call was answered, this long after its INVITE came in.
     Answered(Duration),
+    /// A transfer to a person began.
+    TransferBegun,
     /// How a transfer to a person ended.
     Transferred(TransferOutcome),
     /// A request of this method could not be delivered to the peer, or was never answered.

@@ -74,6 +74,8 @@ impl Peer {
             media_addresses: MediaAddresses::any(),
             media_secret: [3; 32],
             transfer_targets: Arc::new(BTreeMap::from([("desk".to_owned(), "sip:desk@192.0.2.50".to_owned())])),
+            transfers_max: 3,
+            message_max: Duration::from_secs(300),
             limit: Duration::from_secs(3600),
             cdr: CdrBuilder::new(Timestamp::UNIX_EPOCH, "abc".into(), "carrier".into(), "192.0.2.9".into(), None),
         };
@@ -390,4 +392,18 @@ fn a_key_by_rtp_and_by_info_at_its_release_is_one_key() {
         peer.asks("INFO", "Content-Type: application/dtmf-relay\r\n", &info);
         assert_eq!((keys(&peer), peer.sent()[0].status()), (0, Some(200)), "{held} ms");
     }
+}
+
+#[test]
+fn a_call_is_transferred_so_often_and_then_fails_at_once_without_a_refer() {
+    let mut peer = Peer::talks();
+    for _ in 0..3 {
+        peer.is_transferred();
+        assert!(peer.out.iter().any(|output| matches!(output, Output::Telemetry(Telemetry::TransferBegun))));
+        let (now, mut out) = (peer.now, Vec::new());
+        peer.call.transferred(now, TransferOutcome::Failed, &mut out);
+    }
+    peer.is_transferred();
+    assert!(!peer.out.iter().any(|output| matches!(output, Output::Telemetry(Telemetry::TransferBegun))));
+    assert_eq!(peer.transfers(), [TransferOutcome::Failed]);
 }

@@ -44,6 +44,11 @@ impl Call {
 
     pub(super) fn transfer(&mut self, now: Instant, to: &str, timeout: Duration, out: &mut Vec<Output>) {
         (self.transfer_until, self.transfer_accepted) = (Some(now + timeout), false);
+        if self.transfers_left == 0 {
+            return self.transferred(now, TransferOutcome::Failed, out);
+        }
+        self.transfers_left -= 1;
+        out.push(Telemetry::TransferBegun.into());
         match self.desks.get(to).cloned() {
             Some(target_uri) => self.feed_leg(now, LegInput::Refer { target_uri, referred_by: None }, out),
             None => self.transferred(now, TransferOutcome::Failed, out),

@@ -2,7 +2,7 @@
 //!
 //! A peer that suppresses silence (RFC 3389, RFC 3551 §4.1) sends no sound while its caller listens, but comfort noise,
 //! RTCP or session refreshes; each of them shows that it is there. A peer is lost that sends nothing at all. One that
-//! announced silence, or holds the call, need not send; it is given [`PATIENCE`] times as long, but not all time.
+//! announced silence, or holds the call, need not send; it is given longer, by a limit of its own, but not all time.
 
 use std::time::{Duration, Instant};
 
@@ -32,9 +32,9 @@ impl Liveness {
         }
     }
 
-    /// Whether the peer is lost; true once. `expected`: it should send.
-    pub(super) fn is_lost(&mut self, now: Instant, timeout: Duration, expected: bool) -> bool {
-        let limit = if expected && !self.announced { timeout } else { timeout.saturating_mul(PATIENCE) };
+    /// Whether the peer is lost; true once. `expected`: it should send; else the longer `hold_timeout` counts.
+    pub(super) fn is_lost(&mut self, now: Instant, timeout: Duration, hold_timeout: Duration, expected: bool) -> bool {
+        let limit = if expected && !self.announced { timeout } else { hold_timeout };
         let lost = self.silent_since.is_some_and(|since| now.saturating_duration_since(since) >= limit);
         if lost {
             self.silent_since = None;
@@ -49,5 +49,19 @@ pub(super) fn is_comfort_noise(payload_type: u8, payload: &[u8]) -> bool {
     matches!(payload_type, 13 | 19) || payload_type >= 96 && (1..=NOISE_OCTETS).contains(&payload.len())
 }
 
-const PATIENCE: u32 = 10;
 const NOISE_OCTETS: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_clock;
+
+    #[test]
+    fn a_peer_that_need_not_send_is_lost_after_a_limit_of_its_own() {
+        let (now, timeout, hold) = (test_clock::start(), Duration::from_secs(60), Duration::from_secs(90));
+        let lost = |after: u64, expected| {
+            Liveness::new(now).is_lost(now + Duration::from_secs(after), timeout, hold, expected)
+        };
+        assert_eq!([lost(59, true), lost(60, true), lost(89, false), lost(90, false)], [false, true, false, true]);
+    }
+}

@@ -17,7 +17,8 @@ use rtp::rtcp::COMPOUND_MAX;
 use sdp::RemoteMedia;
 use speech::{Clip, Piece};
 
-const LIMITS: MediaLimits = MediaLimits { media_timeout: Duration::from_secs(60) };
+const LIMITS: MediaLimits =
+    MediaLimits { media_timeout: Duration::from_secs(60), hold_timeout: Duration::from_secs(600) };
 const PEER: &str = "192.0.2.1:4000";
 const PEER_RTCP: &str = "192.0.2.1:4001";
 
@@ -177,7 +178,7 @@ impl Peer {
         self.events.iter().filter_map(played).collect()
     }
 
-    fn recorded(&self) -> Vec<&[i16]> {
+    fn recorded(&self) -> Vec<Vec<i16>> {
         self.events.iter().filter(|event| matches!(event, MediaEvent::Recorded { .. })).map(take_of).collect()
     }
 
@@ -186,15 +187,15 @@ impl Peer {
     }
 }
 
-fn take_of(event: &MediaEvent) -> &[i16] {
+fn take_of(event: &MediaEvent) -> Vec<i16> {
     match event {
-        MediaEvent::Recorded { samples, .. } => samples,
+        MediaEvent::Recorded { take, .. } => take.samples(),
         MediaEvent::Key { .. }
         | MediaEvent::Played(_)
         | MediaEvent::Sound(_)
         | MediaEvent::PeerReport { .. }
         | MediaEvent::Quality(_)
-        | MediaEvent::PeerLost => &[],
+        | MediaEvent::PeerLost => Vec::new(),
     }
 }
 
@@ -485,8 +486,8 @@ fn a_recording_counts_its_lost_packets() {
     talk.hear(PEER, 7 * 160, &[0xFA; 160]).pass(ms(60));
     talk.sequence += 2;
     talk.hear(PEER, 10 * 160, &[0xFA; 160]).tell(MediaCommand::StopRecord);
-    let Some(MediaEvent::Recorded { samples, packets_lost }) = talk.events.last() else { panic!("a recording") };
-    assert_eq!((samples.len(), *packets_lost), (640, 2));
+    let Some(MediaEvent::Recorded { take, packets_lost }) = talk.events.last() else { panic!("a recording") };
+    assert_eq!((take.octets.len(), *packets_lost), (640, 2));
 }
 
 #[test]

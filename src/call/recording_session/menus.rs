@@ -68,7 +68,10 @@ impl RecordingSession {
 
     pub(super) fn signed_in(&mut self, now: Instant, how: SignIn) {
         match how {
-            SignIn::Welcome => self.ask_language(now),
+            SignIn::Welcome => {
+                self.sign_in_until = None;
+                self.ask_language(now);
+            }
             SignIn::Locked => self.leave(now, Prompt::Locked),
             SignIn::Refused => {
                 self.refusals += 1;

@@ -27,7 +27,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base::{Deadline, Key, Lang, Private};
+use base::{Deadline, Key, Lang, Private, earliest};
 use flow::{self, PlayId};
 use speech::Piece;
 
@@ -44,6 +44,10 @@ pub use speech_detector::trim_to_speech;
 pub struct RecordingSession {
     langs: Vec<Lang>,
     lang: Lang,
+    /// How long the sign-in may take, all tries together.
+    sign_in_limit: Duration,
+    /// None once the operator has signed in.
+    sign_in_until: Option<Instant>,
     state: State,
     entry: Entry,
     ahead: VecDeque<Key>,
@@ -91,12 +95,15 @@ enum State {
 }
 
 impl RecordingSession {
-    /// A call in which these languages can be recorded; its first words are in the first of them.
-    pub fn new(langs: Vec<Lang>) -> RecordingSession {
+    /// A call in which these languages can be recorded; its first words are in the first of them. The call ends unless the
+    /// operator has signed in within the limit.
+    pub fn new(langs: Vec<Lang>, sign_in_limit: Duration) -> RecordingSession {
         let lang = langs.first().copied().unwrap_or(Lang::ALL[0]);
         RecordingSession {
             langs,
             lang,
+            sign_in_limit,
+            sign_in_until: None,
             state: State::Number,
             entry: Entry::default(),
             ahead: VecDeque::new(),
@@ -117,6 +124,7 @@ impl RecordingSession {
             Input::Start => {
                 self.out.push(Output::Step { node: STUDIO_STEP.into() });
                 self.out.push(Output::Lang(self.lang));
+                self.sign_in_until = Some(now + self.sign_in_limit);
                 self.ask_number(now, &[Prompt::Welcome]);
             }
             Input::Key(key) => self.key(now, key),
@@ -132,7 +140,10 @@ impl RecordingSession {
                 self.catch_up(now);
             }
             Input::Deadline => {
-                if self.until.is_some_and(|until| until <= now) {
+                if self.sign_in_until.is_some_and(|until| until <= now) {
+                    self.hush();
+                    self.leave(now, Prompt::Bye);
+                } else if self.until.is_some_and(|until| until <= now) {
                     self.waited(now);
                 }
             }
@@ -142,7 +153,10 @@ impl RecordingSession {
 
     /// When [`Input::Deadline`] is due.
     pub(crate) fn deadline(&self) -> Option<Deadline> {
-        self.until.map(|at| Deadline { at, why: "operator's next step" })
+        earliest([
+            self.until.map(|at| Deadline { at, why: "operator's next step" }),
+            self.sign_in_until.map(|at| Deadline { at, why: "operator's sign-in" }),
+        ])
     }
 
     fn played(&mut self, now: Instant) {
@@ -288,6 +302,7 @@ impl RecordingSession {
     }
 
     fn leave(&mut self, now: Instant, word: Prompt) {
+        self.sign_in_until = None;
         self.state = State::Leaving;
         let last: &[Prompt] = if word == Prompt::Bye { &[Prompt::Bye] } else { &[word, Prompt::Bye] };
         self.say(now, last);

@@ -16,8 +16,11 @@ struct Operator {
 
 impl Operator {
     fn calls() -> Operator {
-        let mut operator =
-            Operator { studio: RecordingSession::new(Lang::ALL.to_vec()), now: test_clock::start(), out: Vec::new() };
+        let mut operator = Operator {
+            studio: RecordingSession::new(Lang::ALL.to_vec(), Duration::from_secs(60)),
+            now: test_clock::start(),
+            out: Vec::new(),
+        };
         operator.tell(Input::Start);
         operator
     }
@@ -234,6 +237,25 @@ fn three_wrong_tries_end_the_call_and_a_lock_ends_it_at_once() {
     operator.keys("1001#111111#").out.clear();
     operator.tell(Input::Reply(Reply::SignedIn(SignIn::Locked)));
     assert_eq!(operator.heard(), ["zh studio.locked", "zh studio.bye"]);
+}
+
+#[test]
+fn an_operator_who_has_not_signed_in_within_the_limit_loses_the_call_whatever_is_pressed() {
+    let mut operator = Operator::calls();
+    let start = operator.now;
+    for second in (5..60).step_by(5) {
+        operator.now = start + Duration::from_secs(second);
+        operator.keys("1*");
+    }
+    operator.now = start + Duration::from_secs(60);
+    assert!(operator.studio.deadline().is_some_and(|due| due.at <= operator.now));
+    operator.out.clear();
+    assert_eq!(operator.tell(Input::Deadline).heard().last().map(String::as_str), Some("zh studio.bye"));
+    assert_eq!(operator.hears_out().heard(), ["hang up"]);
+    let mut operator = Operator::signed_in();
+    operator.now += Duration::from_secs(60);
+    operator.tell(Input::Deadline);
+    assert!(!operator.heard().contains(&"zh studio.bye".to_owned()), "who has signed in stays");
 }
 
 #[test]

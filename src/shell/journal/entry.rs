@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use crate::repeats::Repeated;
 use inquiry::{CallRecord, ScanRecord};
 
 /// A message that a caller left, once its recording is on the disk.
@@ -28,6 +29,8 @@ pub struct Message {
 pub(crate) enum Entry {
     Call(Box<CallRecord>),
     Scan(Box<ScanRecord>),
+    /// Scans that repeat one that has a row.
+    Repeated(Repeated),
     /// A score that an applicant gave at a kiosk.
     Rating {
         at: Timestamp,
@@ -38,3 +41,9 @@ pub(crate) enum Entry {
     Message(Box<Message>, oneshot::Sender<()>),
     Flush(SyncSender<()>),
 }
+
+/// The folder of messages in the data folder.
+pub const FOLDER: &str = "messages";
+/// A whole recording of a message, and one that is being written, by the end of their names.
+pub(crate) const WAVE: &str = "wav";
+pub(crate) const PART: &str = "part";

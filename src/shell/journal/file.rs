@@ -10,6 +10,7 @@ use inquiry::{CallRecord, ScanRecord, Stage};
 
 use crate::entry::Message;
 use crate::error::JournalError;
+use crate::repeats::Repeated;
 
 /// Opens the file, and creates its tables if it has none.
 pub(crate) fn open(path: &Path) -> Result<Connection, JournalError> {
@@ -39,16 +40,17 @@ pub(crate) fn open(path: &Path) -> Result<Connection, JournalError> {
 /// goes on writing to the file.
 fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
     let columns = [
-        ("peer_packets_lost", "INTEGER"),
-        ("round_trip_us", "INTEGER"),
-        ("source", "TEXT"),
-        ("mos_hundredths", "INTEGER"),
-        ("srtp", "TEXT"),
+        ("calls", "peer_packets_lost", "INTEGER"),
+        ("calls", "round_trip_us", "INTEGER"),
+        ("calls", "source", "TEXT"),
+        ("calls", "mos_hundredths", "INTEGER"),
+        ("calls", "srtp", "TEXT"),
+        ("scans", "repeats", "INTEGER"),
     ];
-    for (column, kind) in columns {
-        let known = "SELECT 1 FROM pragma_table_info('calls') WHERE name = ?1";
-        if connection.query_row(known, [column], |_| Ok(())).optional()?.is_none() {
-            connection.execute_batch(&format!("ALTER TABLE calls ADD COLUMN {column} {kind}"))?;
+    for (table, column, kind) in columns {
+        let known = "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2";
+        if connection.query_row(known, [table, column], |_| Ok(())).optional()?.is_none() {
+            connection.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {kind}"))?;
         }
     }
     Ok(())
@@ -101,6 +103,14 @@ pub(crate) fn put_scan(connection: &Connection, record: &ScanRecord) -> rusqlite
         record.receipt.map(u64::cast_signed),
         micros(record.duration),
     ];
+    connection.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+/// Appends the count of scans that repeat one with a row: the row of a scan, with `repeats`.
+pub(crate) fn put_repeated(connection: &Connection, repeated: &Repeated) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO scans (at_us, kiosk, door, result, duration_us, repeats) VALUES (?1, ?2, ?3, ?4, 0, ?5)";
+    let (at, path, result) = (repeated.at.as_microsecond(), repeated.path, repeated.result);
+    let values = params![at, repeated.kiosk, path.journal_name(), result.journal_name(), repeated.count];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 

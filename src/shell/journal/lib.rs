@@ -18,7 +18,9 @@ mod error;
 mod file;
 pub mod messages;
 mod metrics;
+mod orphans;
 mod past_calls;
+mod repeats;
 mod retention;
 mod traffic;
 mod writer;
@@ -40,13 +42,17 @@ use tokio::sync::oneshot;
 
 use entry::Entry;
 use file::FILE_NAME;
+use flow::Traffic;
 use inquiry::{CallRecord, ScanRecord};
+use repeats::Repeats;
+use traffic::RecentTraffic;
 use writer::Writer;
 
 /// The journal of this node. Dropping it writes what is queued.
 pub struct Journal {
     entries: Option<SyncSender<Entry>>,
     metrics: Arc<JournalMetrics>,
+    traffic: RecentTraffic,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -68,10 +74,20 @@ impl Journal {
         let metrics = Arc::new(JournalMetrics::default());
         let (entries, receiver) = sync_channel(ENTRIES_MAX);
         let (folder, counters) = (folder.to_owned(), Arc::clone(&metrics));
-        let writer = Writer { connection, folder, keep: settings.keep, metrics: counters, failing: false };
+        let traffic = RecentTraffic::default();
+        let writer = Writer {
+            connection,
+            folder,
+            keep: settings.keep,
+            bytes_max: settings.bytes_max,
+            repeats: Repeats::default(),
+            metrics: counters,
+            traffic: traffic.clone(),
+            failing: false,
+        };
         let thread = std::thread::Builder::new().name("journal".into()).spawn(move || writer.run(&receiver));
         let thread = Some(thread.map_err(JournalError::Thread)?);
-        Ok(Arc::new(Journal { entries: Some(entries), metrics, thread }))
+        Ok(Arc::new(Journal { entries: Some(entries), metrics, traffic, thread }))
     }
 
     /// Queues a call record. Never waits.
@@ -96,6 +112,11 @@ impl Journal {
         receiver.await.ok()
     }
 
+    /// Bytes of all recordings of messages on the disk.
+    pub fn message_bytes(&self) -> u64 {
+        self.metrics.message_bytes.load(Ordering::Relaxed)
+    }
+
     /// Records a message whose recording is on the disk; `false` when it cannot be recorded.
     pub async fn record_message(&self, message: Message) -> bool {
         let (sender, receiver) = oneshot::channel();
@@ -111,6 +132,11 @@ impl Journal {
         {
             let _ = flushed.recv();
         }
+    }
+
+    /// The paths of the last 24 hours' calls, counted as they were committed. Reads no file.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic.sum()
     }
 
     /// The counters, shared with the writer.

@@ -7,4 +7,6 @@ use std::sync::atomic::AtomicU64;
 pub struct JournalMetrics {
     /// Records that were lost: the queue was full, or the file could not be written.
     pub dropped: AtomicU64,
+    /// Bytes of the recordings of messages.
+    pub message_bytes: AtomicU64,
 }

@@ -19,6 +19,26 @@ pub(crate) fn rows(connection: &Connection, before_us: i64) -> rusqlite::Result<
     Ok(more)
 }
 
+/// Deletes the oldest records of the largest table while the file is too large; whether there may be more. The freed pages
+/// are used again, so that the file stays as large as it is.
+pub(crate) fn over(connection: &Connection, bytes_max: u64) -> rusqlite::Result<bool> {
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let used = (pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?;
+    if used.unsigned_abs() <= bytes_max {
+        return Ok(false);
+    }
+    let mut largest = None;
+    for (table, row_bytes) in [("calls", 400), ("scans", 100), ("ratings", 60)] {
+        let span = format!("SELECT coalesce(max(id) - min(id) + 1, 0) FROM {table}");
+        let bytes = connection.query_row(&span, [], |row| row.get::<_, i64>(0))?.saturating_mul(row_bytes);
+        largest = largest.max(Some((bytes, table)));
+    }
+    let Some((bytes, table)) = largest.filter(|(bytes, _)| *bytes > 0) else { return Ok(false) };
+    tracing::warn!(table, bytes, "the journal is larger than journal.bytes_max: its oldest records are deleted");
+    let oldest = format!("DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT ?1)");
+    Ok(connection.execute(&oldest, [ROWS])? > 0)
+}
+
 /// Deletes expired messages and their recordings in the data folder; whether there may be more.
 ///
 /// The recording goes first: a row without recording is found again, a recording without row would never be.

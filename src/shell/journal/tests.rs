@@ -16,7 +16,7 @@ use support::folder::Folder;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn open(folder: &Folder) -> Arc<Journal> {
-    Journal::open(folder.path(), &config::Journal { keep: 180 * DAY }).expect("a writable folder")
+    Journal::open(folder.path(), &config::Journal { keep: 180 * DAY, bytes_max: 1 << 40 }).expect("a writable folder")
 }
 
 fn opened(folder: &Folder) -> Connection {
@@ -171,6 +171,60 @@ fn a_journal_of_a_newer_version_is_left_alone() {
     let folder = Folder::new();
     drop(open(&folder));
     opened(&folder).pragma_update(None, "user_version", 9).unwrap();
-    let opened = Journal::open(folder.path(), &config::Journal { keep: DAY }).map(drop);
+    let opened = Journal::open(folder.path(), &config::Journal { keep: DAY, bytes_max: 1 << 40 }).map(drop);
     assert!(matches!(opened, Err(JournalError::Newer { schema: 9, .. })));
+}
+
+#[test]
+fn codes_that_cannot_be_read_take_two_rows_a_minute_however_many_they_are() {
+    let folder = Folder::new();
+    let journal = open(&folder);
+    for _ in 0..5000 {
+        journal.record_scan(ScanRecord { result: ScanResult::Unreadable, stage: None, ..scan(Timestamp::now()) });
+    }
+    drop(journal);
+    let rows = count(&folder, "scans");
+    assert!((1..=6).contains(&rows), "{rows} rows, of three minutes at most");
+    let counted = "SELECT sum(coalesce(repeats, 1)) FROM scans";
+    assert_eq!(opened(&folder).query_row(counted, [], |row| row.get::<_, i64>(0)), Ok(5000));
+}
+
+#[test]
+fn a_file_that_is_too_large_loses_the_oldest_records_of_its_largest_table() {
+    let folder = Folder::new();
+    let journal = open(&folder);
+    for n in 0..6000 {
+        if n < 100 {
+            journal.record_call(call(Timestamp::now()));
+        }
+        journal.record_scan(scan(Timestamp::now()));
+        if n % 1000 == 0 {
+            journal.flush();
+        }
+    }
+    drop(journal);
+    let connection = opened(&folder);
+    assert_eq!(retention::over(&connection, 1 << 40), Ok(false));
+    assert_eq!(retention::over(&connection, 50_000), Ok(true));
+    assert_eq!((count(&folder, "calls"), count(&folder, "scans")), (100, 1000));
+    let oldest = opened(&folder).query_row("SELECT min(id) FROM scans", [], |row| row.get::<_, i64>(0));
+    assert_eq!(oldest, Ok(5001));
+}
+
+#[test]
+fn traffic_is_counted_as_calls_are_written_and_again_at_the_start() {
+    let folder = Folder::new();
+    let journal = open(&folder);
+    for _ in 0..3 {
+        journal.record_call(call(Timestamp::now()));
+    }
+    journal.record_call(CallRecord { path: vec!["(studio)".into()], ..call(Timestamp::now()) });
+    journal.flush();
+    let counted = journal.traffic();
+    assert_eq!(counted, Traffic::of([("welcome,main", true); 3]));
+    drop(journal);
+    let journal = open(&folder);
+    journal.flush();
+    assert_eq!(journal.traffic(), counted);
+    assert_eq!(traffic(&folder.path().join(FILE_NAME), DAY).unwrap(), Some(counted));
 }

@@ -13,7 +13,10 @@ use crate::entry::Entry;
 use crate::error::JournalError;
 use crate::file::{self, FILE_NAME};
 use crate::metrics::JournalMetrics;
+use crate::orphans;
+use crate::repeats::Repeats;
 use crate::retention;
+use crate::traffic::RecentTraffic;
 
 /// The writer's thread.
 pub(crate) struct Writer {
@@ -23,7 +26,11 @@ pub(crate) struct Writer {
     pub folder: PathBuf,
     /// How long calls, scans and ratings are kept.
     pub keep: Duration,
+    /// The largest file.
+    pub bytes_max: u64,
+    pub repeats: Repeats,
     pub metrics: Arc<JournalMetrics>,
+    pub traffic: RecentTraffic,
     /// The last batch could not be written: the next one is tried once, so that a broken disk does not block senders.
     pub failing: bool,
 }
@@ -31,6 +38,10 @@ pub(crate) struct Writer {
 impl Writer {
     /// Writes until the journal is dropped.
     pub(crate) fn run(mut self, entries: &Receiver<Entry>) {
+        if let Some(Err(error)) = self.connection.as_ref().map(|connection| self.traffic.seed(connection)) {
+            tracing::warn!(%error, "the calls of the last day could not be counted for the diagram");
+        }
+        self.sweep();
         let mut expire_at = Instant::now();
         loop {
             if Instant::now() >= expire_at {
@@ -41,11 +52,29 @@ impl Writer {
                 Ok(first) => {
                     // Under load many records arrive in this time and share one transaction.
                     std::thread::sleep(GATHER);
-                    self.write(std::iter::once(first).chain(entries.try_iter()).take(BATCH_MAX).collect());
+                    let batch = std::iter::once(first).chain(entries.try_iter()).take(BATCH_MAX);
+                    self.write_new(batch.collect());
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => self.write_repeats(false),
+                Err(RecvTimeoutError::Disconnected) => return self.write_repeats(true),
             }
+        }
+    }
+
+    /// Writes a batch without the scans that are counted with others.
+    fn write_new(&mut self, mut batch: Vec<Entry>) {
+        self.write_repeats(false);
+        batch.retain(|entry| !matches!(entry, Entry::Scan(scan) if self.repeats.absorbs(scan)));
+        if !batch.is_empty() {
+            self.write(batch);
+        }
+    }
+
+    /// Writes what was counted, once its minute is over or the journal closes.
+    fn write_repeats(&mut self, end: bool) {
+        let repeated = self.repeats.take(Timestamp::now(), end);
+        if !repeated.is_empty() {
+            self.write(repeated.into_iter().map(Entry::Repeated).collect());
         }
     }
 
@@ -56,6 +85,7 @@ impl Writer {
             match self.transaction(&batch) {
                 Ok(issued) => {
                     self.failing = false;
+                    self.count(&batch);
                     return answer(batch, issued);
                 }
                 Err(error) => {
@@ -71,6 +101,30 @@ impl Writer {
         }
         self.failing = true;
         self.metrics.dropped.fetch_add(batch.len() as u64, Ordering::Relaxed);
+    }
+
+    /// What a program that died left behind.
+    fn sweep(&self) {
+        match self.connection.as_ref().map(|connection| orphans::sweep(connection, &self.folder)) {
+            Some(Ok((removed, adopted))) if removed + adopted > 0 => {
+                tracing::warn!(removed, adopted, "recordings of messages without a row in the journal");
+            }
+            Some(Err(error)) => tracing::warn!(%error, "the recordings of messages could not be looked through"),
+            Some(Ok(_)) | None => {}
+        }
+    }
+
+    fn count(&self, batch: &[Entry]) {
+        for entry in batch {
+            match entry {
+                Entry::Call(record) => self.traffic.add(record),
+                Entry::Message(message, _) => {
+                    let bytes = (message.length.as_millis() as u64).saturating_mul(BYTES_PER_MS);
+                    self.metrics.message_bytes.fetch_add(bytes, Ordering::Relaxed);
+                }
+                Entry::Scan(_) | Entry::Repeated(_) | Entry::Rating { .. } | Entry::Ticket(_) | Entry::Flush(_) => {}
+            }
+        }
     }
 
     /// Closes the file, since one that was opened on a read-only disk stays read-only. A damaged file is renamed.
@@ -103,10 +157,18 @@ impl Writer {
     fn delete_expired(&mut self, now: Timestamp) -> bool {
         let before = now.checked_sub(self.keep).unwrap_or(Timestamp::MIN).as_microsecond();
         // A file that cannot be opened is reported by the next batch.
-        let folder = self.folder.clone();
+        let (folder, bytes_max, metrics) = (self.folder.clone(), self.bytes_max, Arc::clone(&self.metrics));
         let Ok(connection) = self.connection() else { return false };
-        let rows = retention::rows(connection, before);
-        match rows.and_then(|more| Ok(retention::messages(connection, &folder, now)? || more)) {
+        let deleted = (|| {
+            let rows = retention::rows(connection, before)?;
+            let over = retention::over(connection, bytes_max)?;
+            let messages = retention::messages(connection, &folder, now)?;
+            let stored = "SELECT coalesce(sum(length_ms), 0) FROM messages";
+            let stored_ms: i64 = connection.query_row(stored, [], |row| row.get(0))?;
+            metrics.message_bytes.store(stored_ms.unsigned_abs().saturating_mul(BYTES_PER_MS), Ordering::Relaxed);
+            Ok::<_, rusqlite::Error>(messages || rows || over)
+        })();
+        match deleted {
             Ok(more) => more,
             Err(error) => {
                 tracing::warn!(%error, "old records could not be deleted from the journal");
@@ -124,6 +186,7 @@ fn put(connection: &mut Connection, batch: &[Entry]) -> rusqlite::Result<Vec<Str
         match entry {
             Entry::Call(record) => file::put_call(&transaction, record)?,
             Entry::Scan(record) => file::put_scan(&transaction, record)?,
+            Entry::Repeated(repeated) => file::put_repeated(&transaction, repeated)?,
             Entry::Rating { at, kiosk, score } => file::put_rating(&transaction, *at, kiosk, *score)?,
             Entry::Ticket(_) => issued.push(file::issue_ticket(&transaction)?),
             Entry::Message(message, _) => file::put_message(&transaction, message)?,
@@ -140,7 +203,7 @@ fn answer(batch: Vec<Entry>, issued: Vec<String>) {
     // A sender that has gone needs no answer.
     for entry in batch {
         match entry {
-            Entry::Call(_) | Entry::Scan(_) | Entry::Rating { .. } => {}
+            Entry::Call(_) | Entry::Scan(_) | Entry::Repeated(_) | Entry::Rating { .. } => {}
             Entry::Ticket(sender) => drop(issued.next().map(|ticket| sender.send(ticket))),
             Entry::Message(_, sender) => drop(sender.send(())),
             Entry::Flush(sender) => drop(sender.send(())),
@@ -151,8 +214,10 @@ fn answer(batch: Vec<Entry>, issued: Vec<String>) {
 const BATCH_MAX: usize = 500;
 /// How long a batch gathers. With 500 records per batch this allows 50,000 records a second.
 const GATHER: Duration = Duration::from_millis(10);
+/// Of a recording: 8000 samples of 16 bits a second.
+const BYTES_PER_MS: u64 = 16;
 const ATTEMPTS: u32 = 5;
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-const EXPIRE_EVERY: Duration = Duration::from_secs(600);
+const EXPIRE_EVERY: Duration = Duration::from_secs(30);
 /// While there is more to delete.
 const EXPIRE_AGAIN: Duration = Duration::from_millis(200);

@@ -30,6 +30,8 @@ pub struct MediaConfig {
     pub threads: usize,
     /// A peer that is expected to send and does not for this time is reported as lost.
     pub media_timeout: Duration,
+    /// The same for a peer that need not send.
+    pub hold_timeout: Duration,
 }
 
 /// A session that has its ports, and sends nothing before [`MediaPlane::begin`].
@@ -59,7 +61,7 @@ impl MediaPlane {
         sys::raise_file_limit();
         let ports = Arc::new(Ports::new(&config.addresses, config.ports)?);
         let metrics = Arc::new(MediaMetrics::default());
-        let limits = MediaLimits { media_timeout: config.media_timeout };
+        let limits = MediaLimits { media_timeout: config.media_timeout, hold_timeout: config.hold_timeout };
         let mut plane =
             MediaPlane { inboxes: Vec::new(), threads: Vec::new(), ports, metrics, next: AtomicU32::new(0) };
         let count = config.threads.max(1);

@@ -31,6 +31,7 @@ fn plane(address: IpAddr, pairs: u16) -> MediaPlane {
             ports: (first, last),
             threads: 2,
             media_timeout: Duration::from_secs(60),
+            hold_timeout: Duration::from_secs(600),
         };
         if let Ok(plane) = MediaPlane::start(&config) {
             return plane;

@@ -45,8 +45,6 @@ pub(crate) struct NodeBackend {
     pub desk_number: String,
     /// The data folder, for its disk.
     pub data: PathBuf,
-    /// The journal's file, for the calls of the last day.
-    pub past_calls: PathBuf,
 }
 
 impl Backend for NodeBackend {
@@ -210,11 +208,10 @@ impl Backend for NodeBackend {
         PublicSettings { factors, desk_number, maintenance }
     }
 
-    /// The live flow, with the calls of the last day where the journal can be read.
+    /// The live flow, with the calls of the last day.
     fn picture(&self) -> String {
         let live = self.live.load_full();
-        let traffic = journal::traffic(&self.past_calls, journal::DAY).ok().flatten();
-        flow::diagram(&live.release.flow, "", &[], traffic.as_ref())
+        flow::diagram(&live.release.flow, "", &[], Some(&self.journal.traffic()))
     }
 }
 

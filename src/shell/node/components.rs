@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use config::{Inquiry, Settings};
 use inquiry::{InquiryLimiter, InquiryLimits, Keys, PhoneLimits, PublicLimits, ScanLimits, ScanRules, SharedLimits};
 use journal::Journal;
+use journal::messages::{self, MessageBox};
 use kiosk_store::KioskStore;
 use media::{MediaConfig, MediaMetrics, MediaPlane};
 use metrics::Metrics;
@@ -106,7 +107,11 @@ impl<'a> Node<'a> {
             keys: self.keys.clone(),
             cases: Cases::Copy(Box::new(look_ups)),
             journal: Arc::clone(&self.journal),
-            messages: settings.data.folder.join("messages"),
+            messages: MessageBox::new(
+                Arc::clone(&self.journal),
+                settings.data.folder.join(messages::FOLDER),
+                settings.messages,
+            ),
             trunks: Arc::clone(&self.trunks),
             media: Arc::new(media),
             metrics: Arc::clone(&self.metrics),
@@ -169,7 +174,6 @@ impl<'a> Node<'a> {
             settings: settings.web.clone(),
             desk_number: settings.phone.desk_number.clone(),
             data: settings.data.folder.clone(),
-            past_calls: settings.data.folder.join("journal.sqlite3"),
         }
     }
 
@@ -208,7 +212,8 @@ pub(crate) fn start_media(settings: &Settings) -> Result<MediaPlane, Fault> {
     let mut addresses: Vec<IpAddr> = phone.listen.iter().map(|(_, address)| address.ip()).collect();
     addresses.sort();
     addresses.dedup();
-    let config = MediaConfig { addresses, ports: phone.media_ports, threads, media_timeout: phone.media_timeout };
+    let (media_timeout, hold_timeout) = (phone.media_timeout, phone.shares.hold_timeout);
+    let config = MediaConfig { addresses, ports: phone.media_ports, threads, media_timeout, hold_timeout };
     MediaPlane::start(&config)
         .map_err(|error| format!("cannot start the media threads: {error}; see phone.listen and phone.media_ports"))
 }

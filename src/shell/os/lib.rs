@@ -6,6 +6,7 @@ pub mod clock;
 pub mod control;
 pub mod datagrams;
 pub mod folder;
+mod log_limit;
 pub mod logs;
 pub mod signals;
 pub mod sockets;

@@ -39,6 +39,11 @@ impl CallGuard {
         CallGuard { shared, registration, permit: Some(permit), session, began, tag, unfinished: Some(unfinished) }
     }
 
+    /// The trunk's name and the caller's keyed hash, while the call's record is not written.
+    pub(super) fn caller(&self) -> Option<(&str, Option<u64>)> {
+        self.unfinished.as_ref().map(|record| (record.trunk.as_str(), record.caller))
+    }
+
     /// Whether the call's record is written and its line free.
     pub(super) fn is_over(&self) -> bool {
         self.unfinished.is_none()

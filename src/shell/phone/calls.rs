@@ -21,6 +21,7 @@ use super::look_ups::{Cases, LookUpRequest};
 use super::registry::Registration;
 use super::services::Shared;
 use super::trunks::Permit;
+use audio::Take;
 use base::{Lang, Private};
 use call::{
     self, Application, Call, CallSetup, CdrBuilder, Effect, Input, LineTest, MediaEvent, MediaPolicy, Output, Overload,
@@ -28,12 +29,13 @@ use call::{
 };
 use flow::sheet::TICKET;
 use flow::{Caller, Conversation, WallClock};
-use journal::messages;
+use journal::messages::MessagePermit;
 use media::{MediaBusy, OpenSession};
 use metrics::Door as Way;
 use os::{clock, sockets};
 use sdp::{LocalMedia, MediaAddress, MediaAddresses};
 use sip::{Arrival, Local, Message, Outgoing, PeerAddresses};
+use studio_store::PhoneCaller;
 
 /// What a call's task begins with.
 pub(crate) struct Start {
@@ -159,9 +161,12 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
         media_secret: clock::random_octets(),
         media_addresses: media_addresses(shared, &permit, arrival.local.port()),
         transfer_targets: shared.transfer_targets(&trunk),
+        message_max: shared.services.messages.longest(),
+        transfers_max: shared.transfers_left(&trunk.name, caller),
         limit: match registration.purpose() {
             Purpose::Studio => settings.studio_limit,
-            Purpose::Hotline | Purpose::LineTest => settings.call_limit,
+            Purpose::Hotline => settings.call_limit,
+            Purpose::LineTest => settings.shares.line_test_limit.min(settings.call_limit),
         },
         cdr: CdrBuilder::new(clock::timestamp(), live.short_name().into(), trunk.name.clone(), source, caller),
     };
@@ -202,7 +207,10 @@ fn application(
     now: Instant,
 ) -> Application {
     match registration.purpose() {
-        Purpose::Studio => Application::Recording(Box::new(RecordingSession::new(live.release.flow.langs.clone()))),
+        Purpose::Studio => {
+            let limit = shared.settings.shares.sign_in_limit;
+            Application::Recording(Box::new(RecordingSession::new(live.release.flow.langs.clone(), limit)))
+        }
         Purpose::LineTest => Application::LineTest(LineTest::new(Lang::ALL[0])),
         Purpose::Hotline => {
             let (facts, civil) = match &shared.services.cases {
@@ -230,6 +238,8 @@ struct Task {
     call_id: String,
     /// Asks the studio, in an operator's call.
     recording: Option<SyncSender<StudioRequest>>,
+    /// The message that is being recorded.
+    message: Option<MessagePermit>,
     renewed: Option<Renewed>,
     /// The call was answered by the outputs that are being performed.
     answered: bool,
@@ -251,13 +261,29 @@ impl Task {
         let caller = record.caller.unwrap_or_else(|| shared.services.keys.client("call", &call_id));
         let service = shared.services.recording.as_ref().filter(|_| registration.purpose() == Purpose::Studio);
         let recording = service.map(|service| {
-            let from = record.caller.map_or_else(|| record.source.clone(), |caller| format!("{caller:016x}"));
+            let number = record.caller.map(|caller| format!("{caller:016x}"));
+            let from = PhoneCaller { trunk: record.trunk.clone(), number };
             service.open(from, tag.clone(), registration.inbox.clone())
         });
         let guard = CallGuard::new(Arc::clone(&shared), registration, permit, session, began, tag, record);
         let (call, first) = Call::new(clock::now(), setup);
         let events = Some(events);
-        (Task { shared, live, call, guard, events, caller, call_id, recording, renewed: None, answered: false }, first)
+        (
+            Task {
+                shared,
+                live,
+                call,
+                guard,
+                events,
+                caller,
+                call_id,
+                recording,
+                message: None,
+                renewed: None,
+                answered: false,
+            },
+            first,
+        )
     }
 
     /// Performs outputs in order; true when the call is gone.
@@ -295,7 +321,8 @@ impl Task {
             }
             Effect::Media(command) => media.command(self.guard.session, command)?,
             Effect::LookUp { source, by } => self.look_up(source, by),
-            Effect::KeepMessage { notify, keep, samples } => self.keep(&notify, keep, samples),
+            Effect::MessageBegins => self.begin_message(),
+            Effect::KeepMessage { notify, keep, take } => self.keep(&notify, keep, take),
             Effect::Studio(request) => self.request(request),
             Effect::Over { record, slips } => self.guard.over(*record, slips),
             Effect::NewInvite { message, arrival } => self.renewed = Some((message, arrival)),
@@ -325,6 +352,11 @@ impl Task {
                 tracing::info!("line test key call_id={call_id} key={key} via={via}");
             }
             Telemetry::KeyHeard(source) => metrics.keys.inc(source),
+            Telemetry::TransferBegun => {
+                if let Some((trunk, Some(caller))) = self.guard.caller() {
+                    self.shared.transfer_begun(trunk, caller);
+                }
+            }
             Telemetry::Transferred(how) => metrics.transfers.inc(how.into()),
             Telemetry::Unreachable(method) => {
                 tracing::warn!(call = %self.guard.tag, %method, "a request could not be delivered to the caller's side");
@@ -360,13 +392,29 @@ impl Task {
         }
     }
 
-    fn keep(&self, notify: &str, keep: Duration, samples: Vec<i16>) {
+    fn begin_message(&mut self) {
+        self.message = None;
+        let Some((trunk, caller)) = self.guard.caller() else { return };
+        match self.shared.services.messages.begin(trunk, caller) {
+            Ok(permit) => self.message = Some(permit),
+            Err(limit) => {
+                tracing::warn!(call = %self.guard.tag, limit = limit.name(), "no message can be left: a limit is reached");
+                let _ = self.inbox().try_send(Input::MessageRefused);
+            }
+        }
+    }
+
+    fn keep(&mut self, notify: &str, keep: Duration, take: Arc<Take>) {
+        let permit = self.message.take();
         let shared = Arc::clone(&self.shared);
         let inbox = self.inbox().clone();
         let notify = notify.to_owned();
         tokio::spawn(async move {
             let services = &shared.services;
-            let ticket = messages::keep(&services.journal, &services.messages, notify, keep, samples).await;
+            let ticket = match permit {
+                Some(permit) => permit.keep(notify, keep, (0_usize..).map_while(move |at| take.sample(at))).await,
+                None => None,
+            };
             if ticket.is_none() {
                 tracing::error!("a caller's message could not be kept");
             }

@@ -22,6 +22,7 @@ mod registrar;
 mod registrations;
 mod registry;
 mod services;
+mod strangers;
 mod take_file;
 mod take_store;
 mod trace;

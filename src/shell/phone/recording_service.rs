@@ -21,7 +21,7 @@ use call::{Input, Reply, SignIn, Slot, StudioRequest, trim_to_speech};
 use metrics::{Metrics, SignInResult, TakeEnd};
 use os::clock;
 use studio::{Operator, TakeName};
-use studio_store::{Rejection, SignInError};
+use studio_store::{PhoneCaller, Rejection, SignInError};
 
 /// What all recording sessions share.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ pub struct RecordingService {
 struct Session {
     service: RecordingService,
     /// Tells one caller from another, for the limit of sign-in attempts.
-    caller: String,
+    caller: PhoneCaller,
     /// Stands for the call in the log.
     tag: String,
     /// Groups the takes of this call.
@@ -58,7 +58,12 @@ struct Usable(bool);
 
 impl RecordingService {
     /// Begins a session for a call; it ends when the sender is dropped.
-    pub(crate) fn open(&self, caller: String, tag: String, replies: mpsc::Sender<Input>) -> SyncSender<StudioRequest> {
+    pub(crate) fn open(
+        &self,
+        caller: PhoneCaller,
+        tag: String,
+        replies: mpsc::Sender<Input>,
+    ) -> SyncSender<StudioRequest> {
         let session = Session {
             service: self.clone(),
             caller,

@@ -1,9 +1,10 @@
 //! What call tasks work with.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
@@ -15,10 +16,13 @@ use super::registrar::DeskRegistrar;
 use super::registrations::Registrations;
 use super::transport::Sender;
 use super::trunks::Trunks;
+use call::TransferLimiter;
 use inquiry::Keys;
 use journal::Journal;
+use journal::messages::MessageBox;
 use media::MediaPlane;
 use metrics::Metrics;
+use os::clock;
 
 /// The services that a call uses outside its own task.
 pub struct Services {
@@ -30,8 +34,8 @@ pub struct Services {
     pub cases: Cases,
     /// Takes the record of each call.
     pub journal: Arc<Journal>,
-    /// The folder of the messages that callers leave.
-    pub messages: PathBuf,
+    /// Takes the messages that callers leave.
+    pub messages: Arc<MessageBox>,
     /// The trunks, which admit calls and count them.
     pub trunks: Arc<Trunks>,
     /// The media threads.
@@ -51,6 +55,7 @@ pub(crate) struct Shared {
     pub settings: config::Phone,
     /// Names of transfer targets → SIP URIs.
     transfer_targets: Arc<BTreeMap<String, String>>,
+    transfers: Mutex<TransferLimiter>,
     pub services: Services,
     pub sender: Sender,
 }
@@ -58,7 +63,9 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(settings: config::Phone, services: Services, sender: Sender) -> Shared {
         let transfer_targets = settings.desk.iter().map(|uri| ("desk".to_owned(), uri.clone())).collect();
-        Shared { transfer_targets: Arc::new(transfer_targets), settings, services, sender }
+        let shares = &settings.shares;
+        let transfers = Mutex::new(TransferLimiter::new(shares.transfers_per_caller_max, shares.transfer_window));
+        Shared { transfer_targets: Arc::new(transfer_targets), transfers, settings, services, sender }
     }
 
     /// Where the calls of a trunk may be transferred to; nowhere without REFER, so that a transfer fails at once.
@@ -66,10 +73,33 @@ impl Shared {
         if trunk.refer { Arc::clone(&self.transfer_targets) } else { Arc::default() }
     }
 
+    /// How many transfers a new call may have, by its own limit and its caller's.
+    pub(crate) fn transfers_left(&self, trunk: &str, caller: Option<u64>) -> u32 {
+        let of_call = self.settings.shares.transfers_per_call_max.map_or(u32::MAX, NonZeroU32::get);
+        let of_caller = caller.map(|caller| self.transfers().left(clock::now(), of_trunk(trunk, caller)));
+        of_caller.map_or(of_call, |left| left.min(of_call))
+    }
+
+    /// A caller's transfer began.
+    pub(crate) fn transfer_begun(&self, trunk: &str, caller: u64) {
+        self.transfers().begun(clock::now(), of_trunk(trunk, caller));
+    }
+
+    fn transfers(&self) -> MutexGuard<'_, TransferLimiter> {
+        self.transfers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The address that the far end reaches this node at.
     pub(crate) fn public_address(&self, local: SocketAddr) -> IpAddr {
         public_address(&self.settings, local)
     }
+}
+
+/// A calling number counts for each trunk by itself: another trunk's word for it may be false.
+fn of_trunk(trunk: &str, caller: u64) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (trunk, caller).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The address that the far end reaches a listener at: the listener's own, else the configured one.

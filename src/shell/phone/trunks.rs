@@ -195,10 +195,12 @@ fn rules(settings: &config::Phone) -> AdmissionRules {
         calls_per_caller_max: trunk.calls_per_caller_max,
         calls_withheld_max: trunk.calls_withheld_max,
         numbers: trunk.numbers.clone(),
+        line_test: trunk.line_test,
         studio: trunk.studio,
     };
     AdmissionRules {
         line_test: settings.line_test.clone(),
+        line_tests_max: settings.shares.line_tests_max,
         studio: settings.studio.clone(),
         studio_calls_max: settings.studio_calls_max,
         number_plan: settings.number_plan.clone(),

@@ -21,6 +21,7 @@ use super::peers::{Listener, Pings};
 use super::registrar::DeskRegistrar;
 use super::registry::Registry;
 use super::services::{Services, Shared};
+use super::strangers::{self, Strangers};
 use super::transport::{Backlog, Receiver, TransportLayer};
 use super::trunk_hosts;
 use super::trunks::Permit;
@@ -42,6 +43,7 @@ pub struct UserAgent {
     pings: Arc<Pings>,
     /// Spreads Retry-After.
     spread: RandomState,
+    strangers: Strangers,
     shared: Arc<Shared>,
 }
 
@@ -70,6 +72,7 @@ impl UserAgent {
                 registry,
                 pings: Arc::new(Pings::new(sender, listeners.collect())),
                 spread: RandomState::new(),
+                strangers: Strangers::default(),
                 shared: Arc::new(shared),
             }
         })
@@ -161,9 +164,10 @@ impl UserAgent {
                 self.refused(Some(trunk), rejection);
                 return self.reply(match rejection {
                     Rejection::NoSuchNumber => self.dispatcher.reject(&invite, arrival, 404),
-                    Rejection::StudioBusy | Rejection::CallerBusy | Rejection::WithheldBusy => {
-                        self.dispatcher.reject(&invite, arrival, 486)
-                    }
+                    Rejection::LineTestBusy
+                    | Rejection::StudioBusy
+                    | Rejection::CallerBusy
+                    | Rejection::WithheldBusy => self.dispatcher.reject(&invite, arrival, 486),
                     Rejection::TooFast
                     | Rejection::Draining
                     | Rejection::Full
@@ -266,13 +270,16 @@ impl UserAgent {
 }
 
 impl Receiver for UserAgent {
-    /// Only trunks are answered; what comes from elsewhere is counted.
+    /// Only trunks are answered; what comes from elsewhere is counted, and logged by source once a minute.
     fn accepts(&self, over: Transport, address: IpAddr) -> bool {
         let desk = self.shared.services.registrar.as_ref();
         let known = self.shared.services.trunks.find(over, address).is_some()
             || desk.is_some_and(|registrar| registrar.accepts(address));
         if !known {
             self.metrics().sip_dropped.inc(SipDrop::Stranger);
+            if let Some(unlogged) = self.strangers.dropped(clock::now(), address) {
+                strangers::log(address, unlogged);
+            }
         }
         known
     }

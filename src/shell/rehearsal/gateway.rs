@@ -13,6 +13,7 @@ use config::{self, Network, Settings, Transport, Trunk};
 use flow::sheet::{Db, Script};
 use inquiry::Keys;
 use journal::Journal;
+use journal::messages::{self, MessageBox};
 use media::{MediaConfig, MediaPlane};
 use metrics::Metrics;
 use os::clock;
@@ -58,6 +59,7 @@ impl Gateways {
             ports: settings.phone.media_ports,
             threads: 1,
             media_timeout: settings.phone.media_timeout,
+            hold_timeout: settings.phone.shares.hold_timeout,
         };
         let media = MediaPlane::start(&media).map_err(|error| format!("cannot start the media threads: {error}"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -66,7 +68,9 @@ impl Gateways {
         // A sheet comes by no trunk of the settings, and may be transferred.
         let trunk = Trunk::with_defaults(&settings.phone, "rehearsal", vec![loopback]);
         let trunk = Trunk { refer: true, numbers: Vec::new(), ..trunk };
-        let phone = config::Phone { trunks: vec![Arc::new(trunk)], desk: Some(desk), ..settings.phone.clone() };
+        // All sheets have one caller.
+        let shares = config::CallShares { transfers_per_caller_max: None, ..settings.phone.shares.clone() };
+        let phone = config::Phone { trunks: vec![Arc::new(trunk)], desk: Some(desk), shares, ..settings.phone.clone() };
         Ok(Gateways {
             runtime: runtime.map_err(|error| format!("cannot start: {error}"))?,
             settings: phone,
@@ -98,7 +102,7 @@ impl Gateways {
             keys: self.keys.clone(),
             cases: Cases::Staged(stage),
             journal: Arc::clone(&self.journal),
-            messages: self.folder.0.join("messages"),
+            messages: MessageBox::new(Arc::clone(&self.journal), self.folder.0.join(messages::FOLDER), unlimited()),
             trunks: Trunks::new(&self.settings),
             media: Arc::clone(&self.media),
             metrics: Arc::new(Metrics::new()),
@@ -132,4 +136,16 @@ impl Drop for Gateway {
         self.registry.end_calls();
         self.transport.abort();
     }
+}
+
+/// Sheets may leave as many messages as they like, in a folder that is deleted.
+fn unlimited() -> config::Messages {
+    let limits = inquiry::MessageLimits {
+        per_caller: u32::MAX,
+        per_day: u32::MAX,
+        recordings: u32::MAX,
+        bytes: u64::MAX,
+        free_bytes: 0,
+    };
+    config::Messages { limits, ..config::Messages::default() }
 }

@@ -3,8 +3,12 @@
 //! The number of connections is bounded. When it is reached, the connection on which nothing has happened for longest
 //! makes room for a new one, so that silent strangers cannot shut a kiosk out. Only when every connection is in the
 //! middle of a request is the new one rejected, with 503.
+//!
+//! One client has a share of them: above it, its own idlest connection makes room, or the new one is rejected with 429.
+//! A proxy's connections are those of many clients, and are bounded by the number of all alone.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -23,6 +27,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::bounds::{ACCEPT_PAUSE, BUFFER_BYTES_MAX, HEAD_BYTES_MAX, LAST_REQUEST, STALLED_MAX};
 use super::service::{HttpService, Serves};
 use os::sockets::tcp_listener;
+use web::ClientNetwork;
 
 /// Bound sockets, before the first connection is accepted.
 pub struct Listeners(Vec<(TcpListener, Serves)>);
@@ -74,7 +79,8 @@ pub async fn serve(
 ) {
     let server = Arc::new(Server {
         service,
-        connections: Connections::new(web.connections_max),
+        connections: Connections::new(web.connections_max, web.shares.connections_max),
+        proxies: web.proxies.clone(),
         request_timeout: web.request_timeout,
     });
     let mut tasks = JoinSet::new();
@@ -91,6 +97,7 @@ pub async fn serve(
 struct Server {
     service: Arc<HttpService>,
     connections: Connections,
+    proxies: Vec<config::Network>,
     request_timeout: Duration,
 }
 
@@ -130,19 +137,24 @@ impl Server {
         stop: &watch::Receiver<bool>,
     ) {
         let metrics = self.service.metrics();
-        let Some(entry) = self.connections.admit() else {
-            metrics.http_connections_refused.inc();
-            // One write into an empty socket buffer: it fits, or the peer is not worth waiting for.
-            let _ = stream.try_write(FULL);
-            return;
+        let address = from.ip().to_canonical();
+        // A connection that has ended already has no address; nothing is then answered.
+        let Ok(local) = stream.local_addr() else { return };
+        let is_proxy = self.proxies.iter().any(|proxy| proxy.contains(address));
+        let entry = match self.connections.admit((!is_proxy).then(|| ClientNetwork::of(address))) {
+            Ok(entry) => entry,
+            Err(refusal) => {
+                metrics.http_connections_refused.inc();
+                // One write into an empty socket buffer: it fits, or the peer is not worth waiting for.
+                let _ = stream.try_write(refusal);
+                return;
+            }
         };
         if entry.evicted {
             metrics.http_connections_refused.inc();
         }
         let _ = stream.set_nodelay(true);
-        // A connection that has ended already has no address; nothing is then answered.
-        let Ok(local) = stream.local_addr() else { return };
-        let ends = (from.ip().to_canonical(), local.ip().to_canonical());
+        let ends = (address, local.ip().to_canonical());
         tasks.spawn(Arc::clone(self).connection(stream, (ends, serves), entry.connection, stop.clone()));
     }
 
@@ -211,6 +223,8 @@ fn http(request_timeout: Duration) -> http1::Builder {
 /// All open connections.
 struct Connections {
     max: usize,
+    /// Of one client.
+    share: usize,
     start: Instant,
     open: Mutex<Open>,
 }
@@ -219,9 +233,11 @@ struct Connections {
 struct Open {
     next: u64,
     connections: HashMap<u64, Arc<Connection>>,
+    /// Connections of each client that has any.
+    clients: HashMap<ClientNetwork, usize>,
 }
 
-struct Entry {
+struct Admitted {
     connection: Arc<Connection>,
     evicted: bool,
 }
@@ -229,6 +245,8 @@ struct Entry {
 /// One open connection, as others see it.
 struct Connection {
     number: u64,
+    /// None: a proxy's.
+    client: Option<ClientNetwork>,
     /// Requests in progress: 0 or 1.
     requests: AtomicU32,
     /// Milliseconds since the server's start.
@@ -237,35 +255,41 @@ struct Connection {
 }
 
 impl Connections {
-    fn new(max: usize) -> Connections {
-        Connections { max: max.max(1), start: Instant::now(), open: Mutex::default() }
+    fn new(max: usize, share: usize) -> Connections {
+        Connections { max: max.max(1), share: share.max(1), start: Instant::now(), open: Mutex::default() }
     }
 
-    /// A place for a new connection; `None` when every connection is in a request.
-    fn admit(&self) -> Option<Entry> {
+    /// A place for a new connection, or what its peer is answered: the client, or the whole, has no idle connection.
+    fn admit(&self, client: Option<ClientNetwork>) -> Result<Admitted, &'static [u8]> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let evicted = open.connections.len() >= self.max;
-        if evicted {
-            let idle = open.connections.values().filter(|connection| connection.is_idle());
-            let idlest = idle.min_by_key(|connection| connection.moved_ms.load(Relaxed))?.number;
-            if let Some(idlest) = open.connections.remove(&idlest) {
-                idlest.make_room.notify_one();
-            }
-        }
+        let own = client.and_then(|client| open.clients.get(&client)).copied().unwrap_or(0);
+        let evicted = if own >= self.share {
+            open.evict(|connection| connection.client == client).ok_or(SHARE)?;
+            true
+        } else if open.connections.len() >= self.max {
+            open.evict(|_| true).ok_or(FULL)?;
+            true
+        } else {
+            false
+        };
         let number = open.next;
         open.next += 1;
         let connection = Arc::new(Connection {
             number,
+            client,
             requests: AtomicU32::new(0),
             moved_ms: AtomicU64::new(self.now_ms()),
             make_room: Notify::new(),
         });
         open.connections.insert(number, Arc::clone(&connection));
-        Some(Entry { connection, evicted })
+        if let Some(client) = client {
+            *open.clients.entry(client).or_default() += 1;
+        }
+        Ok(Admitted { connection, evicted })
     }
 
     fn remove(&self, connection: &Connection) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).connections.remove(&connection.number);
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(connection.number);
     }
 
     fn now_ms(&self) -> u64 {
@@ -274,6 +298,29 @@ impl Connections {
 
     fn moved_at(&self, connection: &Connection) -> Instant {
         self.start + Duration::from_millis(connection.moved_ms.load(Relaxed))
+    }
+}
+
+impl Open {
+    /// Ends the connection, of those, on which nothing has happened for longest.
+    fn evict(&mut self, of: impl Fn(&Connection) -> bool) -> Option<()> {
+        let idle = self.connections.values().filter(|connection| connection.is_idle() && of(connection));
+        let idlest = idle.min_by_key(|connection| connection.moved_ms.load(Relaxed))?.number;
+        self.remove(idlest)?.make_room.notify_one();
+        Some(())
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Arc<Connection>> {
+        let removed = self.connections.remove(&number)?;
+        if let Some(client) = removed.client
+            && let Entry::Occupied(mut count) = self.clients.entry(client)
+        {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+        Some(removed)
     }
 }
 
@@ -321,3 +368,6 @@ impl Drop for Closing<'_> {
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\
     Content-Type: application/json\r\nContent-Length: 78\r\n\r\n\
     {\"error\":\"busy\",\"message\":\"all connections are in use: try again in a second\"}";
+const SHARE: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\n\
+    Content-Type: application/json\r\nContent-Length: 87\r\n\r\n\
+    {\"error\":\"client_share\",\"message\":\"too many connections from this address: close some\"}";

@@ -22,7 +22,7 @@ pub struct Inquiry {
     pub query: Option<Query>,
 }
 
-/// The node behind the HTTP service. No method blocks, except [`Backend::picture`].
+/// The node behind the HTTP service. No method blocks; [`Backend::picture`] takes some milliseconds.
 pub trait Backend: Send + Sync {
     /// The wall clock, for records and for the dates that a screen shows.
     fn now(&self) -> Timestamp;
@@ -73,6 +73,6 @@ pub trait Backend: Send + Sync {
     /// What the public page is set to.
     fn public(&self) -> PublicSettings;
 
-    /// The live flow as an SVG diagram. May read files.
+    /// The live flow as an SVG diagram. Its cost must not grow with the number of past calls.
     fn picture(&self) -> String;
 }

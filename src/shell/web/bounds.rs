@@ -16,12 +16,14 @@ pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Photographs in memory, and photographs being read, at once.
 pub(crate) const UPLOADS_MAX: usize = 8;
 pub(crate) const PHOTOGRAPHS_MAX: usize = 1;
-/// How long a photograph waits for its turn.
-pub(crate) const PHOTOGRAPH_WAIT: Duration = Duration::from_secs(5);
+/// How long a photograph waits for its turn: longer than the photographs of one client take.
+pub(crate) const PHOTOGRAPH_WAIT: Duration = Duration::from_secs(10);
 /// Composed replies kept; each is 2 to 3 KiB.
 pub(crate) const REPLIES_MAX: usize = 8_192;
 /// How long the rest of a refused body is read, so that its sender gets to see the reply.
 pub(crate) const LEFTOVER_TIME: Duration = Duration::from_secs(1);
+/// How long a drawn flow diagram is kept.
+pub(crate) const DIAGRAM_KEPT: Duration = Duration::from_secs(10);
 /// When a busy server wants to be asked again.
 pub(crate) const BUSY_RETRY: Duration = Duration::from_secs(2);
 /// Ratings of one kiosk, and of one address, within a minute; one more is thanked for and not recorded.

@@ -23,6 +23,7 @@ use super::bounds::{
 };
 use super::photographs::Photographs;
 use super::reply::{self, Reply};
+use super::shares::Shares;
 use super::tries::Tries;
 use base::Lang;
 use inquiry::{
@@ -50,9 +51,10 @@ impl InquiryService {
         web: &config::Web,
         limiter: Arc<Mutex<InquiryLimiter>>,
         answers: Arc<Answers>,
+        shares: Shares,
     ) -> InquiryService {
         InquiryService {
-            photographs: Photographs::new(Arc::clone(&backend), web, STRANGERS_UPLOADS_MAX),
+            photographs: Photographs::new(Arc::clone(&backend), web, STRANGERS_UPLOADS_MAX, shares),
             backend,
             registry,
             limiter,
@@ -117,7 +119,7 @@ impl InquiryService {
         let limited = |Rejected { retry_after }| RequestError::Limited { retry_after };
         self.photographs_of.check(now, &client).map_err(limited)?;
         self.photographs_of.count(now, &client);
-        let code = self.photographs.read(head, body).await??;
+        let code = self.photographs.read(from, head, body).await??;
         match self.backend.read(code.expose()) {
             Scanned::Receipt(receipt) => {
                 let number = serde_json::json!({ "number": receipt.number.expose() });

@@ -19,6 +19,7 @@ mod backend;
 mod body;
 mod bounds;
 mod cookie;
+mod diagram;
 mod enrolment;
 mod inquiries;
 mod peer;
@@ -26,6 +27,7 @@ mod photographs;
 mod reply;
 mod scan;
 mod service;
+mod shares;
 mod studio;
 mod tries;
 

@@ -20,6 +20,7 @@ use super::backend::Backend;
 use super::bounds::UPLOADS_MAX;
 use super::photographs::Photographs;
 use super::reply::{self, Reply};
+use super::shares::Shares;
 use base::Private;
 use inquiry::{
     Answer, InquiryLimiter, Limiter, LookUp, Outcome, Proof, Query, Receipt, Rejected, ScanClient, ScanPath,
@@ -62,8 +63,9 @@ impl ScanService {
         web: &config::Web,
         limiter: Arc<Mutex<InquiryLimiter>>,
         answers: Arc<Answers>,
+        shares: Shares,
     ) -> ScanService {
-        let photographs = Photographs::new(Arc::clone(&backend), web, UPLOADS_MAX);
+        let photographs = Photographs::new(Arc::clone(&backend), web, UPLOADS_MAX, shares);
         ScanService { backend, registry, limiter, answers, photographs }
     }
 
@@ -97,7 +99,7 @@ impl ScanService {
         let stated = Kiosk::named(head.get(KIOSK).and_then(|name| name.to_str().ok()).unwrap_or(""));
         let scan = origin.scan(&stated, ScanPath::Image);
         self.check(&scan)?;
-        match self.photographs.read(head, body).await? {
+        match self.photographs.read(origin.from, head, body).await? {
             Ok(code) => self.shown(&scan, &code).await,
             Err(problem) => {
                 self.finish(&scan, Ended { trace: None, result: ScanResult::NoBarcode, stage: None });

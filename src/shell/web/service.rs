@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT_LANGUAGE, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
+use hyper::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
@@ -14,11 +14,13 @@ use super::answers::Answers;
 use super::backend::Backend;
 use super::body;
 use super::bounds::{RATINGS_PER_MINUTE, RATINGS_TOTAL_PER_MINUTE};
+use super::diagram::FlowDiagram;
 use super::enrolment::{EnrolmentService, set_kiosk_cookie};
 use super::inquiries::InquiryService;
 use super::peer::{Peer, Peers};
 use super::reply::{self, Reply};
 use super::scan::{Origin, ScanService};
+use super::shares::Shares;
 use super::studio::StudioService;
 use super::tries::Tries;
 use inquiry::{InquiryLimiter, ScanClient};
@@ -51,6 +53,8 @@ pub struct HttpService {
     inquiries: InquiryService,
     enrolment: EnrolmentService,
     studio: Option<StudioService>,
+    diagram: FlowDiagram,
+    shares: Shares,
     request_timeout: Duration,
     ratings: Tries,
 }
@@ -64,15 +68,16 @@ impl HttpService {
         limiter: Arc<Mutex<InquiryLimiter>>,
     ) -> HttpService {
         let (backend, registry): (Arc<dyn Backend>, _) = (Arc::new(backend), Arc::new(registry));
+        let shares = Shares::new(web.shares);
         let answers = Arc::new(Answers::new(Arc::clone(&backend), Arc::clone(&registry)));
         let shared = || (Arc::clone(&backend), Arc::clone(&registry), Arc::clone(&limiter), Arc::clone(&answers));
         let scans = {
             let (backend, registry, limiter, answers) = shared();
-            ScanService::new(backend, registry, web, limiter, answers)
+            ScanService::new(backend, registry, web, limiter, answers, shares.clone())
         };
         let inquiries = {
             let (backend, registry, limiter, answers) = shared();
-            InquiryService::new(backend, registry, web, limiter, answers)
+            InquiryService::new(backend, registry, web, limiter, answers, shares.clone())
         };
         HttpService {
             scans,
@@ -82,6 +87,8 @@ impl HttpService {
             registry,
             peers: Peers::new(web),
             studio: None,
+            diagram: FlowDiagram::default(),
+            shares,
             request_timeout: web.request_timeout,
             ratings: Tries::new(RATINGS_PER_MINUTE, RATINGS_TOTAL_PER_MINUTE, Duration::from_secs(60)),
         }
@@ -107,6 +114,10 @@ impl HttpService {
     pub(crate) async fn answer(&self, serves: Serves, ends: (IpAddr, IpAddr), request: Request<Incoming>) -> Reply {
         let began = Instant::now();
         let path = request.uri().path();
+        if let Err(problem) = self.shares.request(began, self.peers.address(ends.0, request.headers())) {
+            self.metrics().http_requests.inc(HttpClass::Refused);
+            return reply::problem(&problem);
+        }
         let asks_studio = path == "/studio" || path.starts_with("/studio/");
         let reply = match self.peers.judge(serves, ends, &request) {
             Err(problem) => refused(&problem),
@@ -168,7 +179,7 @@ impl HttpService {
             Route::Settings => Ok(reply::json(self.backend.kiosk().to_json(peer.client.is_kiosk()))),
             Route::Health => Ok(self.health(peer.is_operator)),
             Route::Metrics => Ok(self.metrics_page()),
-            Route::FlowDiagram => self.picture().await,
+            Route::FlowDiagram => self.diagram.reply(&self.backend, &head.headers).await,
             Route::Scan => self.scan(&origin, &self.small_body(&head.headers, body).await?).await,
             Route::ScanSpeech => self.speech(&origin, &self.small_body(&head.headers, body).await?).await,
             Route::ScanImage if peer.client.is_kiosk() => self.scans.image(&origin, &head.headers, body).await,
@@ -273,16 +284,6 @@ impl HttpService {
         let status = StatusCode::from_u16(health.status()).unwrap_or(StatusCode::OK);
         let json = if is_operator { health.to_json() } else { health.to_public_json() };
         reply::answer(status, reply::JSON, json)
-    }
-
-    /// Drawn from the journal, so on a thread for work that blocks.
-    async fn picture(&self) -> Result<Reply, RequestError> {
-        let backend = Arc::clone(&self.backend);
-        let svg = tokio::task::spawn_blocking(move || backend.picture()).await.map_err(|_| RequestError::NotFound)?;
-        let mut reply = reply::answer(StatusCode::OK, "image/svg+xml; charset=utf-8", svg);
-        // Attributes of the drawing only: no script, no foreign content.
-        reply.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static("inline; filename=flow.svg"));
-        Ok(reply)
     }
 
     fn metrics_page(&self) -> Reply {

@@ -30,6 +30,7 @@ use web::{
 mod answers;
 mod audiences;
 mod bounds;
+mod shares;
 
 const RECEIPT: &str = "440126112300018";
 /// Its second factor.
@@ -54,6 +55,7 @@ struct Seen {
     scans: Mutex<Vec<ScanRecord>>,
     ratings: Mutex<Vec<(Kiosk, Score)>>,
     shown: AtomicU32,
+    drawn: AtomicU32,
     version: AtomicU64,
     case: Mutex<Arc<Case>>,
     draining: AtomicU32,
@@ -69,7 +71,11 @@ impl Office {
     }
 
     fn with(connections_max: usize, request_timeout: Duration) -> Office {
-        Office::of(config::Web { connections_max, request_timeout, ..settings() }, Serves::All)
+        Office::sharing(connections_max, request_timeout, config::WebShares::default())
+    }
+
+    fn sharing(connections_max: usize, request_timeout: Duration, shares: config::WebShares) -> Office {
+        Office::of(config::Web { connections_max, request_timeout, shares, ..settings() }, Serves::All)
     }
 
     fn of(web: config::Web, serves: Serves) -> Office {
@@ -78,6 +84,7 @@ impl Office {
             scans: Mutex::default(),
             ratings: Mutex::default(),
             shown: AtomicU32::new(0),
+            drawn: AtomicU32::new(0),
             version: AtomicU64::new(1),
             case: Mutex::new(Arc::new(case(1))),
             draining: AtomicU32::new(0),
@@ -103,6 +110,13 @@ impl Office {
         Visitor { stream: TcpStream::connect(self.address).await.unwrap(), read: Vec::new() }
     }
 
+    /// A client at another loopback address.
+    async fn visitor_from(&self, address: &str) -> Visitor {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(address.parse().unwrap(), 0)).unwrap();
+        Visitor { stream: socket.connect(self.address).await.unwrap(), read: Vec::new() }
+    }
+
     async fn asks(&self, request: impl AsRef<[u8]>) -> Reply {
         let mut visitor = self.visitor().await;
         visitor.says(request).await;
@@ -119,6 +133,7 @@ fn settings() -> config::Web {
         operations_allow: vec![base::Network::read("127.0.0.0/8").unwrap()],
         try_out_kiosk: true,
         connections_max: 64,
+        shares: config::WebShares::default(),
         request_timeout: Duration::from_secs(20),
         image_bytes_max: 300_000,
         answer_shown: Duration::from_secs(45),
@@ -272,6 +287,7 @@ impl Backend for Desk {
     }
 
     fn picture(&self) -> String {
+        self.0.drawn.fetch_add(1, Relaxed);
         "<svg/>".into()
     }
 }

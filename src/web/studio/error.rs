@@ -163,7 +163,7 @@ fn of_request(problem: &RequestError) -> Message {
     let zh = match problem {
         RequestError::TooLarge { limit } => format!("文件过大，最多 {limit} 字节。"),
         RequestError::Slow | RequestError::Broken => "上传中断，请重试。".into(),
-        RequestError::Busy { .. } => "服务器正忙，请稍候几秒再试。".into(),
+        RequestError::Busy { .. } | RequestError::ClientShare { .. } => "服务器正忙，请稍候几秒再试。".into(),
         RequestError::NotFound
         | RequestError::Method { .. }
         | RequestError::MediaType { .. }

@@ -11,7 +11,7 @@ use super::account::{AccountEvent, NewAccount};
 use super::error::{AccountError, SignInError};
 use super::file::{self, Account, Field, hashed};
 use super::handle::Accounts;
-use super::lockout::Attempts;
+use super::lockout::{Attempts, of_number};
 use super::session::{Origin, Session};
 use super::sign_in::verifies;
 
@@ -127,7 +127,7 @@ impl Accounts {
         let hash = self.hash(pin)?;
         self.change(name, "pin", by, |connection, account| {
             file::change(connection, account.operator.id, &Field::Pin(&hash))?;
-            file::clear(connection, &hashed("number", &[&account.operator.number]))
+            file::clear_all(connection, &of_number(&account.operator.number))
         })
     }
 
@@ -159,7 +159,7 @@ impl Accounts {
     pub fn unlock(&self, name: &str, by: &str) -> Result<(), AccountError> {
         self.change(name, "unlock", by, |connection, account| {
             file::clear(connection, &hashed("name", &[&account.operator.name]))?;
-            file::clear(connection, &hashed("number", &[&account.operator.number]))
+            file::clear_all(connection, &of_number(&account.operator.number))
         })
     }
 

@@ -186,7 +186,13 @@ pub(super) fn is_known(connection: &Connection, account: i64, device: &Hashed) -
     connection.prepare_cached(sql)?.exists(params![account, device])
 }
 
-/// Records a browser; an account keeps the 20 used last.
+/// Clears the counters whose keys begin so.
+pub(super) fn clear_all(connection: &Connection, prefix: &[u8; 16]) -> rusqlite::Result<()> {
+    let (first, last) = ([&prefix[..], &[0; 16]].concat(), [&prefix[..], &[0xFF; 16]].concat());
+    connection.execute("DELETE FROM tries WHERE key BETWEEN ?1 AND ?2", [first, last]).map(drop)
+}
+
+/// Records a browser or a telephone; an account keeps the 20 used last.
 pub(super) fn know(connection: &Connection, account: i64, device: &Hashed, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "INSERT INTO devices (account, device, used_us) VALUES (?1, ?2, ?3)
                ON CONFLICT (account, device) DO UPDATE SET used_us = ?3";

@@ -92,7 +92,8 @@ mod tests {
         let made = create(&accounts).unwrap();
         assert_eq!(made.iter().map(|made| made.name).collect::<Vec<_>>(), ["operator", "approver"]);
         assert_ne!(made[0].password, made[1].password);
-        assert_eq!(accounts.sign_in_by_phone(&made[1].number, &made[1].pin, "caller").unwrap().name, "approver");
+        let caller = super::super::PhoneCaller { trunk: "office".into(), number: None };
+        assert_eq!(accounts.sign_in_by_phone(&made[1].number, &made[1].pin, &caller).unwrap().name, "approver");
         assert!(create(&accounts).unwrap().is_empty());
     }
 }

@@ -11,6 +11,15 @@ use super::error::{AccountError, SignInError};
 use super::file::{self, Account, Hashed, hashed};
 use super::handle::hex;
 
+/// Who calls the recording service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhoneCaller {
+    /// The name of the trunk.
+    pub trunk: String,
+    /// What stands for the calling number; none: it is withheld.
+    pub number: Option<String>,
+}
+
 /// The counters of one sign-in.
 pub(super) struct Attempts(Vec<Counter>);
 
@@ -22,11 +31,26 @@ struct Counter {
 }
 
 impl Attempts {
-    pub(super) fn by_phone(number: &str, caller: &str) -> Attempts {
-        Attempts(vec![
-            Counter { key: hashed("number", &[number]), rule: BY_NUMBER, shared: false },
-            Counter { key: hashed("caller", &[caller]), rule: BY_CALLER, shared: true },
-        ])
+    /// A telephone that the operator has signed in by before is counted on its own, so that strangers who try the number
+    /// do not lock the operator out. Others count by the number on their trunk, and by themselves.
+    pub(super) fn by_phone(
+        connection: &Connection,
+        number: &str,
+        account: Option<&Account>,
+        caller: &PhoneCaller,
+    ) -> Result<Attempts, AccountError> {
+        if let (Some(account), Some(telephone)) = (account, caller.telephone())
+            && file::is_known(connection, account.operator.id, &telephone)?
+        {
+            let key = keyed(&of_number(number), &hashed("telephone", &[&hex(&telephone)]));
+            return Ok(Attempts(vec![Counter { key, rule: BY_NUMBER, shared: false }]));
+        }
+        let on_trunk = keyed(&of_number(number), &hashed("trunk", &[&caller.trunk]));
+        let by_caller = hashed("caller", &[&caller.trunk, caller.number.as_deref().unwrap_or("")]);
+        Ok(Attempts(vec![
+            Counter { key: on_trunk, rule: BY_NUMBER, shared: false },
+            Counter { key: by_caller, rule: BY_CALLER, shared: true },
+        ]))
     }
 
     pub(super) fn by_browser(
@@ -76,6 +100,26 @@ impl Attempts {
             if counter.shared { file::forgive(connection, &counter.key) } else { file::clear(connection, &counter.key) }
         })
     }
+}
+
+impl PhoneCaller {
+    /// What a telephone is known by; none where the number is withheld.
+    pub(super) fn telephone(&self) -> Option<Hashed> {
+        self.number.as_deref().map(|number| hashed("phone", &[&self.trunk, number]))
+    }
+}
+
+/// What the keys of all counters of an operator number begin with, on every trunk and telephone.
+pub(super) fn of_number(number: &str) -> [u8; 16] {
+    let mut prefix = [0; 16];
+    prefix.copy_from_slice(&hashed("number", &[number])[..16]);
+    prefix
+}
+
+fn keyed(prefix: &[u8; 16], rest: &Hashed) -> Hashed {
+    let mut key = *rest;
+    key[..16].copy_from_slice(prefix);
+    key
 }
 
 /// An IPv4 address, or the /64 prefix of an IPv6 subscriber.

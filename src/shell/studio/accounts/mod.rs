@@ -28,6 +28,7 @@ mod sip_table;
 pub use account::{AccountEvent, AccountRow, NewAccount};
 pub use error::{AccountError, SignInError};
 pub use handle::Accounts;
+pub use lockout::PhoneCaller;
 pub use session::{OpenSession, Origin, Session, SessionAges, SignedIn};
 pub use sip::SipAccount;
 

@@ -13,7 +13,7 @@ use super::error::{AccountError, SignInError};
 use super::file::{self, Field, hashed};
 use super::handle::{Accounts, before, token};
 use super::hashing::HashPermit;
-use super::lockout::Attempts;
+use super::lockout::{Attempts, PhoneCaller};
 use super::session::{Origin, SignedIn};
 
 impl Accounts {
@@ -82,7 +82,12 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Refused`] says why there is none.
-    pub fn sign_in_by_phone(&self, number: &str, pin: &Private<String>, caller: &str) -> Result<Operator, SignInError> {
+    pub fn sign_in_by_phone(
+        &self,
+        number: &str,
+        pin: &Private<String>,
+        caller: &PhoneCaller,
+    ) -> Result<Operator, SignInError> {
         self.pin_at(clock::timestamp(), number, pin, caller)
     }
 
@@ -91,14 +96,15 @@ impl Accounts {
         now: Timestamp,
         number: &str,
         pin: &Private<String>,
-        caller: &str,
+        caller: &PhoneCaller,
     ) -> Result<Operator, SignInError> {
         let permit = self.hashing.acquire().ok_or(SignInError::Busy)?;
-        let attempts = Attempts::by_phone(number, caller);
-        let account = {
+        let (account, attempts) = {
             let mut connection = self.lock();
+            let account = file::by_number(&connection, number).map_err(AccountError::from)?;
+            let attempts = Attempts::by_phone(&connection, number, account.as_ref(), caller)?;
             attempts.charge(&mut connection, now)?;
-            file::by_number(&connection, number).map_err(AccountError::from)?
+            (account, attempts)
         };
         let right = verifies(permit, pin, account.as_ref().and_then(|account| account.pin.as_deref()));
         let known = account.as_ref().map(|account| account.operator.name.clone());
@@ -109,6 +115,9 @@ impl Accounts {
         let committed = (|| {
             let transaction = connection.transaction()?;
             attempts.forgive(&transaction)?;
+            if let Some(telephone) = caller.telephone() {
+                file::know(&transaction, account.operator.id, &telephone, now)?;
+            }
             file::note(&transaction, &AccountEvent::of(now, "phone_sign_in", &account.operator.name, "", "phone"))?;
             transaction.commit()
         })();

@@ -50,6 +50,10 @@ impl Office {
     }
 }
 
+fn caller(number: &str) -> PhoneCaller {
+    PhoneCaller { trunk: "office".into(), number: Some(number.into()) }
+}
+
 fn private(text: &str) -> Private<String> {
     Private::new(text.to_owned())
 }
@@ -187,7 +191,10 @@ fn a_role_counts_from_the_next_request_and_a_removed_account_is_gone_at_once() {
     office.accounts.remove("li", "test").unwrap();
     assert_eq!(office.who(&signed_in), None);
     assert!(matches!(office.try_in("li", PASSWORD, &home()), Err(SignInError::Credentials)));
-    assert!(matches!(office.accounts.sign_in_by_phone("101", &private(PIN), "c"), Err(SignInError::Credentials)));
+    assert!(matches!(
+        office.accounts.sign_in_by_phone("101", &private(PIN), &caller("c")),
+        Err(SignInError::Credentials)
+    ));
     assert!(matches!(office.accounts.remove("li", "test"), Err(AccountError::Unknown(_))));
 }
 
@@ -207,8 +214,8 @@ fn names_and_numbers_are_distinguished() {
 #[test]
 fn a_pin_opens_the_telephone_and_few_may_be_tried() {
     let mut office = Office::new();
-    let key = |office: &Office, number: &str, pin: &str, caller: &str| {
-        office.accounts.pin_at(office.now, number, &private(pin), caller)
+    let key = |office: &Office, number: &str, pin: &str, by: &str| {
+        office.accounts.pin_at(office.now, number, &private(pin), &caller(by))
     };
     assert_eq!(key(&office, "101", PIN, "a").expect("right").name, "li");
     for n in 0..5 {
@@ -216,6 +223,7 @@ fn a_pin_opens_the_telephone_and_few_may_be_tried() {
     }
     assert!(matches!(key(&office, "101", PIN, "elsewhere"), Err(SignInError::LockedOut { .. })));
     assert_eq!(key(&office, "102", PIN, "elsewhere").expect("another's number").name, "chen");
+    assert_eq!(key(&office, "101", PIN, "a").expect("a telephone used before").name, "li");
     office.later(61);
     assert_eq!(key(&office, "101", PIN, "elsewhere").expect("after the wait").name, "li");
     for n in 0..10 {
@@ -225,13 +233,39 @@ fn a_pin_opens_the_telephone_and_few_may_be_tried() {
 }
 
 #[test]
+fn strangers_lock_no_telephone_that_an_operator_uses_and_no_other_trunk() {
+    let office = Office::new();
+    let key = |pin: &str, by: &PhoneCaller| office.accounts.pin_at(office.now, "101", &private(pin), by);
+    let withheld = PhoneCaller { trunk: "office".into(), number: None };
+    assert_eq!(key(PIN, &caller("desk")).expect("right").name, "li");
+    assert_eq!(key(PIN, &withheld).expect("right").name, "li");
+    for n in 0..50 {
+        let _ = key("000000", &caller(&format!("stranger{n}")));
+        let _ = key("000000", &withheld);
+    }
+    assert!(matches!(key(PIN, &withheld), Err(SignInError::LockedOut { .. })), "no telephone of its own");
+    assert_eq!(key(PIN, &caller("desk")).expect("known").name, "li");
+    let elsewhere = PhoneCaller { trunk: "carrier".into(), ..caller("mobile") };
+    assert_eq!(key(PIN, &elsewhere).expect("another trunk").name, "li");
+    for _ in 0..5 {
+        let _ = key("000000", &caller("desk"));
+    }
+    assert!(matches!(key(PIN, &caller("desk")), Err(SignInError::LockedOut { .. })), "guessed at the desk itself");
+    office.accounts.unlock("li", "test").unwrap();
+    assert!(key(PIN, &caller("desk")).is_ok() && key(PIN, &caller("new")).is_ok(), "unlocked on every trunk");
+}
+
+#[test]
 fn an_account_without_a_pin_has_no_telephone() {
     let office = Office::new();
     let new =
         NewAccount { name: "wang".into(), role: Role::Operator, number: None, password: private(PASSWORD), pin: None };
     let number = office.accounts.add(&new, "test").unwrap().number;
     for pin in ["", "000000", PASSWORD] {
-        assert!(matches!(office.accounts.sign_in_by_phone(&number, &private(pin), "c"), Err(SignInError::Credentials)));
+        assert!(matches!(
+            office.accounts.sign_in_by_phone(&number, &private(pin), &caller("c")),
+            Err(SignInError::Credentials)
+        ));
     }
 }
 

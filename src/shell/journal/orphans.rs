@@ -1,0 +1,60 @@
+//! Recordings of messages without a row: what a program that died, or a journal that was damaged, left behind.
+//!
+//! A recording that was not whole is removed. A whole one gets a row, since somebody may have been promised that it is
+//! heard; it is deleted in its time like any other.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::entry::{FOLDER, Message, PART, WAVE};
+use crate::file::put_message;
+
+/// Looks once through the messages of a data folder. The number of recordings removed, and of those given a row.
+pub(crate) fn sweep(connection: &Connection, data: &Path) -> io::Result<(usize, usize)> {
+    let folder = data.join(FOLDER);
+    if !folder.exists() {
+        return Ok((0, 0));
+    }
+    let (mut removed, mut adopted) = (0, 0);
+    for file in fs::read_dir(&folder)? {
+        let path = file?.path();
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        if extension == Some(PART) {
+            fs::remove_file(&path)?;
+            removed += 1;
+        } else if extension == Some(WAVE) && adopt(connection, &path).map_err(io::Error::other)? {
+            adopted += 1;
+        }
+    }
+    Ok((removed, adopted))
+}
+
+/// Gives a recording a row if it has none.
+fn adopt(connection: &Connection, path: &Path) -> rusqlite::Result<bool> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let (Some(name), Some(ticket)) = (name, path.file_stem().and_then(|stem| stem.to_str())) else { return Ok(false) };
+    let relative = PathBuf::from(FOLDER).join(name);
+    let sql = "SELECT 1 FROM messages WHERE ticket = ?1 AND path IS NOT NULL";
+    if connection.prepare_cached(sql)?.query_row([ticket], |_| Ok(())).optional()?.is_some() {
+        return Ok(false);
+    }
+    let octets = fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let message = Message {
+        ticket: ticket.to_owned(),
+        path: relative,
+        notify: String::new(),
+        length: Duration::from_micros(octets.saturating_sub(HEADER_BYTES) / 2 * 125),
+        keep_until: Timestamp::now().saturating_add(KEPT).unwrap_or(Timestamp::MAX),
+    };
+    put_message(connection, &message)?;
+    Ok(true)
+}
+
+const HEADER_BYTES: u64 = 44;
+/// The flow's own time is not known any more.
+const KEPT: Duration = Duration::from_secs(30 * 86_400);
