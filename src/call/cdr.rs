@@ -32,6 +32,7 @@ impl CdrBuilder {
         caller: Option<u64>,
     ) -> CdrBuilder {
         let record = CallRecord {
+            tag: None,
             started,
             answered_after: None,
             duration: Duration::ZERO,
@@ -63,6 +64,7 @@ impl CdrBuilder {
     pub(super) fn finish(&mut self, duration: Duration) -> CallRecord {
         CallRecord {
             duration,
+            tag: std::mem::take(&mut self.record.tag),
             path: std::mem::take(&mut self.record.path),
             look_ups: std::mem::take(&mut self.record.look_ups),
             trunk: std::mem::take(&mut self.record.trunk),

@@ -38,6 +38,7 @@ pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, V
         replica: replica(&mut reader, base),
         journal: journal(&mut reader),
         messages: super::messages::messages(&mut reader),
+        messages_wait: Duration::from_secs(reader.number("messages.wait_h", 1..=8760, 24).unsigned_abs() * 3600),
         log: log(&mut reader),
     };
     reader.unknown_keys();

@@ -40,6 +40,8 @@ pub struct Settings {
     pub journal: Journal,
     /// Messages that callers leave.
     pub messages: Messages,
+    /// A message of a caller that waits for longer is a trouble in `/health`.
+    pub messages_wait: Duration,
     /// Log level and format.
     pub log: Log,
 }

@@ -18,6 +18,7 @@ mod io;
 mod load;
 pub mod model;
 mod node_tables;
+mod past_steps;
 mod question_tables;
 mod read;
 mod release;
@@ -34,6 +35,7 @@ pub use fit::fit;
 pub use io::{
     Caller, Facts, Input, InputError, LookUpAnswer, Output, PlayId, RecordResult, TransferOutcome, WallClock,
 };
+pub use past_steps::{PastStep, past_steps};
 pub use release::draft;
 pub use release::{Environment, ReceiptCheck, Release, Sources};
 pub use replay::{Divergence, ReplayReport, replay};

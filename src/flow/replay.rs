@@ -113,7 +113,7 @@ fn starts(flow: &Flow) -> impl Iterator<Item = &Target> {
 }
 
 /// Whether a target can have led from one node to another.
-fn leads(flow: &Flow, target: &Target, from: &str, to: &str) -> bool {
+pub(crate) fn leads(flow: &Flow, target: &Target, from: &str, to: &str) -> bool {
     match target {
         Target::Node(name) => **name == *to,
         Target::End => false,

@@ -88,6 +88,8 @@ impl LookUpResult {
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRecord {
+    /// Stands for the call in the log; none where the node has no key for tags.
+    pub tag: Option<String>,
     /// When the INVITE came in.
     pub started: Timestamp,
     /// INVITE → 200; absent when it was not answered.

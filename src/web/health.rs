@@ -37,6 +37,8 @@ pub enum Trouble {
     Registration,
     /// More look-ups, or more that match nothing, than all clients together should make: numbers may be being guessed.
     LookUps,
+    /// A message that a caller left has waited too long: see `jindu messages list`.
+    Messages,
 }
 
 /// `GET /health`.
@@ -58,6 +60,10 @@ pub struct Health {
     pub release: String,
     /// Free space on the disk of the data folder; `None` if unknown.
     pub disk_free_bytes: Option<u64>,
+    /// Messages of callers that are not done.
+    pub messages_waiting: u64,
+    /// How long the oldest of them has waited.
+    pub messages_oldest: Option<Duration>,
     /// Conditions to look at; empty if there are none.
     pub troubles: Vec<Trouble>,
     /// Codes of the replica's alarms, which `jindu replica status` explains.
@@ -94,6 +100,8 @@ impl Health {
             maintenance: bool,
             release: &'a str,
             disk_free_bytes: Option<u64>,
+            messages_waiting: u64,
+            messages_oldest_s: Option<u64>,
             troubles: &'a [Trouble],
             alarms: &'a [String],
         }
@@ -106,6 +114,8 @@ impl Health {
             maintenance: self.maintenance,
             release: &self.release,
             disk_free_bytes: self.disk_free_bytes,
+            messages_waiting: self.messages_waiting,
+            messages_oldest_s: self.messages_oldest.map(|oldest| oldest.as_secs()),
             troubles: &self.troubles,
             alarms: &self.alarms,
         };
@@ -135,6 +145,8 @@ mod tests {
             maintenance: false,
             release: "c0ffee".into(),
             disk_free_bytes: Some(7),
+            messages_waiting: 1,
+            messages_oldest: Some(Duration::from_secs(9)),
             troubles: vec![Trouble::Stale, Trouble::DiskLow],
             alarms: vec!["held".into()],
         };
@@ -142,7 +154,7 @@ mod tests {
             String::from_utf8(health.to_json()).unwrap(),
             r#"{"status":"stale","replica_age_s":61,"replica_cases":5,"calls":3,"calls_max":9,"maintenance":false,"#
                 .to_owned()
-                + r#""release":"c0ffee","disk_free_bytes":7,"troubles":["stale","disk_low"],"alarms":["held"]}"#
+                + r#""release":"c0ffee","disk_free_bytes":7,"messages_waiting":1,"messages_oldest_s":9,"troubles":["stale","disk_low"],"alarms":["held"]}"#
         );
     }
 }

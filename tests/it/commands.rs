@@ -70,6 +70,7 @@ fn all_wrong_settings_are_reported_at_once_and_nothing_starts() {
         for key in ["phone.calls_max", "web.clear_warning_s", "phone.colour"] {
             assert!(err(&output).contains(key), "{key} is in {}", err(&output));
         }
+        assert!(err(&output).lines().last().is_some_and(|line| line.starts_with("3 ")), "{}", err(&output));
     }
     let missing = run(&folder, &["--config", "no/such/file.toml", "check"]);
     assert_eq!(missing.status.code(), Some(64));

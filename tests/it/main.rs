@@ -9,6 +9,7 @@ mod commands;
 mod costs;
 mod deny;
 mod drain;
+mod duty;
 mod examples;
 mod feed;
 mod fuzz_corpus;

@@ -3,8 +3,10 @@
 
 pub(crate) mod account;
 pub(crate) mod by;
+pub(crate) mod calls;
 pub(crate) mod feed;
 pub(crate) mod kiosk;
+pub(crate) mod messages;
 pub(crate) mod prompts;
 pub(crate) mod replica;
 pub(crate) mod trace;
@@ -42,6 +44,19 @@ pub(crate) enum Command {
     Serve,
     /// Check settings, flow, words, calendar and recordings
     Check,
+    /// Show the node at one look: lines, trunks, data, troubles, messages; without a node what the data folder shows
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Count calls, and why callers were not served
+    Calls(calls::CallsArguments),
+    /// Show one call step by step
+    Call(calls::CallArguments),
+    /// List, play, export and finish the messages that callers left
+    #[command(subcommand)]
+    Messages(messages::MessageCommand),
     /// Run call sheets against the flow, in text or over SIP
     Test(TestArguments),
     /// Call the hotline in text: from a terminal, or acts from the standard input

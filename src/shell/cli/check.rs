@@ -10,24 +10,24 @@ use release::hotline::{self, Hotline};
 use release::recordings::MissingPolicy;
 use tls::{EXPIRY_ALARM, TlsContext};
 
-use crate::exit::wrong;
+use crate::exit::problems;
 
 /// Reports all errors at once. Errors of flow, words and calendar come before missing recordings.
 pub(crate) fn check(settings: &Settings) -> ExitCode {
     let release = match hotline::release(settings) {
         Ok(release) => release,
-        Err(errors) => return wrong(&errors),
+        Err(errors) => return problems(&errors),
     };
     let mut unreadable = unreadable_files(settings);
     unreadable.extend(check_tls(settings).err());
     match studio_store::edited(settings, MissingPolicy::Reject) {
         Ok((hotline, _)) if unreadable.is_empty() => all_right(&hotline),
-        Ok(_) => wrong(&unreadable),
+        Ok(_) => problems(&unreadable),
         Err(errors) => {
             release.warnings.iter().for_each(|warning| println!("{warning}"));
             let short = release.short_name();
             println!("flow, words and calendar are right ({short}); recordings are missing:");
-            wrong(&errors)
+            problems(&errors)
         }
     }
 }

@@ -33,6 +33,15 @@ pub(crate) fn wrong(errors: &[String]) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
+/// The same for a command that only checks.
+pub(crate) fn problems(errors: &[String]) -> ExitCode {
+    for error in errors {
+        complain(error);
+    }
+    complain(&format!("{} problem{} found", errors.len(), if errors.len() == 1 { "" } else { "s" }));
+    ExitCode::from(USAGE)
+}
+
 /// Prints a line to the standard error output, whether or not it can be written.
 fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");

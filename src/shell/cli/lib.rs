@@ -2,16 +2,22 @@
 
 mod account;
 mod args;
+mod call;
+mod call_words;
+mod calls;
 mod check;
 mod diagram;
 mod exit;
 mod feed;
 mod kiosk;
+mod local_time;
 mod look_up;
+mod messages;
 mod prompts;
 mod publish;
 mod replica_commands;
 pub mod run;
 mod sheets;
 mod sim;
+mod status;
 mod trace;

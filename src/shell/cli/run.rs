@@ -13,16 +13,20 @@ use release::releases;
 
 use crate::account;
 use crate::args::{self, Arguments, Command, Span, Way};
+use crate::call::call;
+use crate::calls::calls;
 use crate::check::check;
 use crate::diagram;
-use crate::exit::{coded, command_line, done, print, wrong};
+use crate::exit::{coded, command_line, done, print, problems, wrong};
 use crate::kiosk;
 use crate::look_up::look_up;
+use crate::messages;
 use crate::prompts;
 use crate::publish;
 use crate::replica_commands;
 use crate::sheets;
 use crate::sim;
+use crate::status::status;
 use crate::trace::trace;
 
 /// Runs the program on its command line, the program's name first; the exit code.
@@ -48,6 +52,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Feed(command) => coded(crate::feed::perform(command, settings)),
         command => match settings() {
             Ok(settings) => perform(command, &settings),
+            Err(errors) if matches!(command, Command::Check) => problems(&errors),
             Err(errors) => wrong(&errors),
         },
     }
@@ -86,6 +91,10 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
             Err(errors) => wrong(&errors),
         },
         Command::Check => check(settings),
+        Command::Status { json } => done(status(settings, json)),
+        Command::Calls(arguments) => done(calls(settings, arguments)),
+        Command::Call(arguments) => done(call(settings, &arguments)),
+        Command::Messages(command) => done(messages::run(settings, &command)),
         Command::Sample { cases, seed, out } => {
             with_wording(settings, |wording| done(replica_commands::sample(&wording, cases, seed, &out)))
         }

@@ -38,7 +38,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, JournalError> {
 /// Adds the columns that an older file of this schema lacks. In rows without a source, `trunk` holds the address, which no
 /// name of a trunk can look like. They may be NULL and stand last, so that an older program
 /// goes on writing to the file.
-fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
     let columns = [
         ("calls", "peer_packets_lost", "INTEGER"),
         ("calls", "round_trip_us", "INTEGER"),
@@ -46,6 +46,9 @@ fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
         ("calls", "mos_hundredths", "INTEGER"),
         ("calls", "srtp", "TEXT"),
         ("scans", "repeats", "INTEGER"),
+        ("calls", "tag", "TEXT"),
+        ("messages", "done_us", "INTEGER"),
+        ("messages", "done_by", "TEXT"),
     ];
     for (table, column, kind) in columns {
         let known = "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2";
@@ -60,8 +63,8 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
     let path = record.path.iter().take(PATH_MAX).map(|node| &**node).collect::<Vec<_>>().join(",");
     let look_ups = record.look_ups.iter().take(PATH_MAX).map(|result| result.name()).collect::<Vec<_>>().join(",");
     let sql = "INSERT INTO calls (at_us, answered_ms, duration_ms, outcome, cause, lang, release, path, keys,
-        look_ups, trunk, caller, rating, peer_packets_lost, round_trip_us, source, mos_hundredths, srtp)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+        look_ups, trunk, caller, rating, peer_packets_lost, round_trip_us, source, mos_hundredths, srtp,
+        tag) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
     let values = params![
         record.started.as_microsecond(),
         record.answered_after.map(millis),
@@ -81,6 +84,7 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
         record.source,
         record.mos_hundredths,
         record.srtp,
+        record.tag,
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }

@@ -13,21 +13,28 @@
 //!  ticket ┘ waits for its commit                       └─ messages: until their day, with their recordings
 //! ```
 
+mod call_statistics;
 mod entry;
 mod error;
 mod file;
+mod mailbox;
 pub mod messages;
 mod metrics;
 mod orphans;
+mod past_call;
 mod past_calls;
+mod reading;
 mod repeats;
 mod retention;
 mod traffic;
 mod writer;
 
+pub use call_statistics::{CallFilter, CallStatistics, Mean, call_statistics};
 pub use entry::Message;
 pub use error::JournalError;
+pub use mailbox::{MessagesWatch, StoredMessage, WaitingMessages, mark_done, stored_messages, waiting_messages};
 pub use metrics::JournalMetrics;
+pub use past_call::{CallName, PastCall, past_call};
 pub use past_calls::{REPLAYED_MAX, past_calls};
 pub use traffic::{DAY, HOUR, traffic};
 
@@ -163,5 +170,7 @@ impl Drop for Journal {
 /// Queued records: some seconds of the heaviest load.
 const ENTRIES_MAX: usize = 16_384;
 
+#[cfg(test)]
+mod reading_tests;
 #[cfg(test)]
 mod tests;

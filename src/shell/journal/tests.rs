@@ -29,6 +29,7 @@ fn count(folder: &Folder, table: &str) -> i64 {
 
 fn call(started: Timestamp) -> CallRecord {
     CallRecord {
+        tag: Some("0a1b2c3d4e5f".into()),
         started,
         answered_after: Some(Duration::from_millis(3)),
         duration: Duration::from_secs(61),

@@ -216,6 +216,7 @@ mod tests {
     fn a_calls_rtcp_quality_is_counted_at_its_end() {
         let metrics = Metrics::new();
         let record = CallRecord {
+            tag: None,
             started: jiff::Timestamp::UNIX_EPOCH,
             answered_after: None,
             duration: Duration::from_secs(40),

@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use inquiry::{
     AgeLimits, Answer, Availability, Case, Factor, Freshness, InquiryLimiter, Keys, Outcome, Promise, Proof, Query,
     Reading, ScanRecord, ScanRules, Scanned, Score,
 };
-use journal::Journal;
+use journal::{Journal, MessagesWatch};
 use os::clock;
 use os::folder;
 use phone::{LiveRelease, Registry};
@@ -45,6 +46,10 @@ pub(crate) struct NodeBackend {
     pub desk_number: String,
     /// The data folder, for its disk.
     pub data: PathBuf,
+    /// Messages that wait to be listened to.
+    pub messages: Arc<MessagesWatch>,
+    /// How long one may wait.
+    pub messages_wait: Duration,
 }
 
 impl Backend for NodeBackend {
@@ -158,6 +163,8 @@ impl Backend for NodeBackend {
         let age = self.replica.age();
         let stale = live.release.age_limits().judge(age) != Freshness::Fresh;
         let free = folder::free_bytes(&self.data);
+        let waiting = self.messages.waiting();
+        let oldest = waiting.oldest_for(clock::timestamp());
         let alarms: Vec<String> = self.replica.alarms().into_iter().map(|alarm| alarm.kind).collect();
         let troubles = [
             (age.is_none(), Trouble::NoCopy),
@@ -165,6 +172,7 @@ impl Backend for NodeBackend {
             (capacity.is_full(), Trouble::LinesFull),
             (free.is_some_and(|free| free < folder::LOW_SPACE_BYTES), Trouble::DiskLow),
             (!alarms.is_empty(), Trouble::Copy),
+            (oldest.is_some_and(|oldest| oldest > self.messages_wait), Trouble::Messages),
         ];
         let exceeded = kiosks::shared(&self.limiter, |shared| shared.is_exceeded(clock::now()));
         let troubles = troubles.into_iter().chain(self.carriers.troubles()).chain([(exceeded, Trouble::LookUps)]);
@@ -181,6 +189,8 @@ impl Backend for NodeBackend {
             maintenance: self.settings.maintenance,
             release: live.short_name().to_owned(),
             disk_free_bytes: free,
+            messages_waiting: waiting.count,
+            messages_oldest: oldest,
             troubles: troubles.filter_map(|(is_so, trouble)| is_so.then_some(trouble)).collect(),
             alarms,
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use arc_swap::ArcSwap;
 
 use call::SrtpDrop;
-use journal::JournalMetrics;
+use journal::{JournalMetrics, MessagesWatch};
 use media::{LATENESS_BOUNDS_MS, MediaMetrics};
 use metrics::{Collect, Counters, Label, Page};
 use os::clock;
@@ -178,12 +178,22 @@ impl Collect for ReplicaCollector {
 }
 
 /// The journal.
-pub(crate) struct JournalCollector(pub(crate) Arc<JournalMetrics>);
+pub(crate) struct JournalCollector {
+    pub metrics: Arc<JournalMetrics>,
+    pub messages: Arc<MessagesWatch>,
+}
 
 impl Collect for JournalCollector {
     fn collect(&self, page: &mut Page) {
-        let lost = read(&self.0.dropped);
+        let lost = read(&self.metrics.dropped);
         page.counter("jindu_journal_lost_total", "Journal records that could not be written.", lost);
+        let waiting = self.messages.waiting();
+        page.gauge("jindu_messages_waiting", "Messages of callers that are not done.", waiting.count);
+        page.gauge_seconds(
+            "jindu_messages_oldest_seconds",
+            "How long the oldest of them has waited; 0 where none waits.",
+            waiting.oldest_for(clock::timestamp()).unwrap_or_default(),
+        );
     }
 }
 

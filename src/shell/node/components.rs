@@ -9,8 +9,8 @@ use arc_swap::ArcSwap;
 
 use config::{Inquiry, Settings};
 use inquiry::{InquiryLimiter, InquiryLimits, Keys, PhoneLimits, PublicLimits, ScanLimits, ScanRules, SharedLimits};
-use journal::Journal;
 use journal::messages::{self, MessageBox};
+use journal::{Journal, MessagesWatch};
 use kiosk_store::KioskStore;
 use media::{MediaConfig, MediaMetrics, MediaPlane};
 use metrics::Metrics;
@@ -46,6 +46,7 @@ pub(crate) struct Node<'a> {
     pub registry: Arc<Registry>,
     replica: Arc<Replica>,
     journal: Arc<Journal>,
+    messages: Arc<MessagesWatch>,
     live: Arc<ArcSwap<LiveRelease>>,
     metrics: Arc<Metrics>,
     /// What its trunks do.
@@ -83,6 +84,7 @@ impl<'a> Node<'a> {
             registry: Registry::new(settings.phone.calls_limit(), emergency),
             replica,
             journal: Journal::open(&settings.data.folder, &settings.journal).map_err(|error| error.to_string())?,
+            messages: Arc::new(MessagesWatch::new(&settings.data.folder)),
             live: Arc::new(ArcSwap::from_pointee(LiveRelease::of(hotline))),
             metrics: Arc::new(Metrics::new()),
             trunks,
@@ -146,7 +148,7 @@ impl<'a> Node<'a> {
             .with(CaptureCollector { hep: self.hep.clone(), traces: Arc::clone(&self.traces) })
             .with(MediaCollector(media))
             .with(ReplicaCollector(Arc::clone(&self.replica)))
-            .with(JournalCollector(self.journal.metrics()))
+            .with(JournalCollector { metrics: self.journal.metrics(), messages: Arc::clone(&self.messages) })
             .with(KioskCollector { kiosks: Arc::clone(&self.kiosks), limiter: Arc::clone(&self.limiter) })
             .with(self.carriers.clone())
     }
@@ -159,8 +161,8 @@ impl<'a> Node<'a> {
         Arc::new(service.with_kiosks(Arc::clone(&self.kiosks)).with_studio(studio))
     }
 
-    /// What the HTTP service asks of the rest of the node.
-    fn backend(&self, scan_rules: ScanRules) -> NodeBackend {
+    /// What the HTTP service and `jindu status` ask of the rest of the node.
+    pub(crate) fn backend(&self, scan_rules: ScanRules) -> NodeBackend {
         let settings = self.settings;
         NodeBackend {
             live: Arc::clone(&self.live),
@@ -174,6 +176,8 @@ impl<'a> Node<'a> {
             settings: settings.web.clone(),
             desk_number: settings.phone.desk_number.clone(),
             data: settings.data.folder.clone(),
+            messages: Arc::clone(&self.messages),
+            messages_wait: settings.messages_wait,
         }
     }
 

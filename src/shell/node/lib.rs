@@ -11,7 +11,10 @@ mod kiosks;
 pub mod serve;
 mod signals;
 mod sockets;
+mod status;
 mod watch;
+
+pub use status::{NodeStatus, node_status};
 
 /// Why the program cannot serve: one line that says what to do.
 pub(crate) type Fault = String;

@@ -16,11 +16,13 @@ use replica_store::{FolderLock, Replica, Role, secret};
 
 use crate::Fault;
 use crate::announce::{Welcome, announce};
+use crate::backend::NodeBackend;
 use crate::components::{Node, start_media};
 use crate::drain::serve_and_drain;
 use crate::first_start::{fill_sample, initial_accounts, serves_sample};
 use crate::signals::Signals;
 use crate::sockets::Sockets;
+use crate::status;
 
 /// Serves until a signal ends it.
 ///
@@ -61,6 +63,8 @@ async fn run(
     let _trunk_status = listen_for_status(&settings.data.folder, &node);
     let _traces = listen_for_traces(&settings.data.folder, &node);
     let accounts = initial_accounts(settings, &replica)?;
+    let backend = Arc::new(node.backend(hotline.scan_rules.clone()));
+    let _status = listen_for_node_status(settings, &backend);
     let http_service = node.http_service(hotline.scan_rules.clone(), metrics);
     node.start_watch()?;
     // Before the ready line, since who reads it may send a signal at once.
@@ -88,6 +92,12 @@ fn listen_for_status(data: &Path, node: &Node<'_>) -> Option<ControlListener> {
     let listening =
         phone::listen_trunk_status(data, Arc::clone(&node.trunks), Arc::clone(&node.carriers.registrations));
     listening.map_err(|error| tracing::warn!(%error, "jindu trunk status cannot reach this node")).ok()
+}
+
+/// The same for `jindu status`.
+fn listen_for_node_status(settings: &Settings, backend: &Arc<NodeBackend>) -> Option<ControlListener> {
+    let listening = status::listen(&settings.data.folder, backend);
+    listening.map_err(|error| tracing::warn!(%error, "jindu status cannot reach this node")).ok()
 }
 
 /// The same for `jindu trunk trace`.

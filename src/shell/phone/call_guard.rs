@@ -61,7 +61,8 @@ impl CallGuard {
         self.registration.settle();
     }
 
-    fn write(&mut self, record: CallRecord, slips: u32) {
+    fn write(&mut self, mut record: CallRecord, slips: u32) {
+        record.tag = Some(self.tag.clone()).filter(|tag| tag != NO_TAG);
         self.shared.services.metrics.call_ended(&record);
         let lang = record.lang.map_or("-", Lang::code);
         tracing::info!(
@@ -97,3 +98,6 @@ impl Drop for CallGuard {
         self.shared.services.media.close(self.session);
     }
 }
+
+/// What [`base::tag`] gives where there is no key for tags.
+const NO_TAG: &str = "~";

@@ -14,7 +14,8 @@ use crate::layout::folder;
 pub struct Entry {
     /// When it was done.
     pub at: jiff::Timestamp,
-    /// `publish`, `publish prompts`, `rollback`, `emergency on`, `emergency off`, or the start or end of a `trunk trace`.
+    /// `publish`, `publish prompts`, `rollback`, `emergency on`, `emergency off`, the start or end of a `trunk trace`, or
+    /// `message play`, `message done`, each with the ticket, or `message export` with the number of messages.
     pub what: String,
     /// The release that went live; `None` where the live release stayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

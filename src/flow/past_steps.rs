@@ -1,0 +1,47 @@
+//! The steps of one past call: its nodes with what they are, and the key or outcome between them.
+//!
+//! The journal holds the nodes that a call entered. With the flow of its release, the way from one to the next is known
+//! wherever a single exit leads there. An entry of digits is an exit like another: what was typed is in neither.
+
+use super::exits::By;
+use super::model::{Flow, Target};
+use super::replay::leads;
+
+/// A node that a call entered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastStep {
+    /// Its name.
+    pub node: String,
+    /// Its kind, as in `[menu.main]`; none if the flow is unknown or does not have it.
+    pub kind: Option<&'static str>,
+    /// The key or outcome of the node before that led here; none where several do, or the flow is unknown.
+    pub way: Option<String>,
+}
+
+/// The steps of a path: nodes separated by commas.
+pub fn past_steps(flow: Option<&Flow>, path: &str) -> Vec<PastStep> {
+    let nodes: Vec<&str> = path.split(',').filter(|node| !node.is_empty()).collect();
+    let step = |(n, name): (usize, &&str)| PastStep {
+        node: (*name).to_owned(),
+        kind: flow.and_then(|flow| flow.node(name)).map(|node| node.kind_name()),
+        way: flow.and_then(|flow| way(flow, nodes.get(..n)?, name)),
+    };
+    nodes.iter().enumerate().map(step).collect()
+}
+
+/// The only exit from the last of the nodes before: `key 1 progress`, `found`. A way back leads to a node that was entered
+/// before.
+fn way(flow: &Flow, before: &[&str], to: &str) -> Option<String> {
+    let from = before.last()?;
+    let node = flow.node(from)?;
+    let exits = node.exits();
+    let can = |target: &Target| match target {
+        Target::Home | Target::Back => before.contains(&to) && leads(flow, target, from, to),
+        Target::Node(_) | Target::End | Target::Repeat => leads(flow, target, from, to),
+    };
+    let mut ways = exits.iter().filter(|exit| can(&exit.go.target));
+    let (exit, None) = (ways.next()?, ways.next()) else { return None };
+    let By::Key(key) = exit.by else { return Some(exit.label.clone()) };
+    let offered = node.choices().iter().find(|choice| choice.key == key).and_then(|choice| choice.opt.as_deref());
+    Some(offered.map_or_else(|| exit.label.clone(), |offered| format!("{} {offered}", exit.label)))
+}

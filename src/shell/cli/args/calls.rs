@@ -1,0 +1,53 @@
+//! `jindu calls` and `jindu call`
+
+use clap::{Args, ValueEnum};
+
+/// Which calls are counted, and how that is printed.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CallsArguments {
+    /// Calls of the last hour; of the last 24 hours where nothing is said
+    #[arg(long, conflicts_with = "since")]
+    pub hour: bool,
+    /// Calls since a time: 2026-01-05, "2026-01-05 09:30", 09:30 (today) or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only calls that were abandoned, were refused or failed
+    #[arg(long)]
+    pub failed: bool,
+    /// Only calls of this trunk
+    #[arg(long, value_name = "NAME")]
+    pub trunk: Option<String>,
+    /// The table's language; by LANG where nothing is said
+    #[arg(long, value_enum)]
+    pub lang: Option<TableLang>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The language of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableLang {
+    Zh,
+    En,
+}
+
+impl TableLang {
+    /// As `LC_ALL`, `LC_MESSAGES` or `LANG` says (POSIX: the first that is set and not empty); English where none does.
+    pub(crate) fn of_environment() -> TableLang {
+        let named = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter();
+        let named = named.filter_map(|name| std::env::var(name).ok()).find(|value| !value.is_empty());
+        if named.is_some_and(|value| value.starts_with("zh")) { TableLang::Zh } else { TableLang::En }
+    }
+}
+
+/// Which call.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CallArguments {
+    /// call= in the log, a Call-ID, or #N for the row N of the journal
+    #[arg(value_name = "TAG")]
+    pub tag: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

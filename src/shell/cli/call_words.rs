@@ -1,0 +1,132 @@
+//! What codes of the journal are called in tables of calls, in English and as a Chinese office says it.
+
+use crate::args::calls::TableLang;
+
+/// The titles of a table of calls.
+pub(crate) struct Words {
+    pub since: &'static str,
+    pub trunk: &'static str,
+    pub calls: &'static str,
+    pub failed: &'static str,
+    pub outcomes: &'static str,
+    pub causes: &'static str,
+    pub left_at: &'static str,
+    pub look_ups: &'static str,
+    pub trunks: &'static str,
+    /// Followed by a time.
+    pub refused: &'static str,
+    pub means: &'static str,
+    pub answered: &'static str,
+    pub duration: &'static str,
+    pub mos: &'static str,
+    pub mos_poor: &'static str,
+}
+
+impl Words {
+    pub(crate) fn of(lang: TableLang) -> &'static Words {
+        match lang {
+            TableLang::En => &ENGLISH,
+            TableLang::Zh => &CHINESE,
+        }
+    }
+}
+
+/// The name of a code; a code without one stands for itself, as nodes and trunks do.
+pub(crate) fn word(lang: TableLang, code: &str) -> String {
+    let known = NAMES.iter().find(|(known, _, _)| *known == code);
+    match (known, lang) {
+        (Some((_, english, _)), TableLang::En) => (*english).to_owned(),
+        // The code stays beside it: the log and the metrics have it.
+        (Some((_, _, chinese)), TableLang::Zh) => format!("{chinese}（{code}）"),
+        (None, _) => code.to_owned(),
+    }
+}
+
+const ENGLISH: Words = Words {
+    since: "calls since ",
+    trunk: "trunk ",
+    calls: "calls",
+    failed: "calls that were abandoned, were refused or failed",
+    outcomes: "how they ended",
+    causes: "why callers were not served",
+    left_at: "where callers hung up: the last node",
+    look_ups: "look-ups",
+    trunks: "by trunk",
+    refused: "refused before they began (not in the journal), since ",
+    means: "means",
+    answered: "seconds to the answer",
+    duration: "seconds in all",
+    mos: "sound, mean opinion score (1 to 5)",
+    mos_poor: "calls with a score below 3.60",
+};
+
+const CHINESE: Words = Words {
+    since: "来电统计，起始时间：",
+    trunk: "中继：",
+    calls: "来电总数",
+    failed: "未能办理的来电（接通前挂断、未接入、通话故障）",
+    outcomes: "来电结果",
+    causes: "未能办理的原因",
+    left_at: "来电人挂机时所在的步骤",
+    look_ups: "进度查询结果",
+    trunks: "各中继来电数",
+    refused: "接入前被拒绝的来电（不计入通话记录），起始时间：",
+    means: "平均值",
+    answered: "接通等待时间（秒）",
+    duration: "全程时长（秒）",
+    mos: "通话音质（MOS，1 至 5 分）",
+    mos_poor: "音质较差的通话数（低于 3.60 分）",
+};
+
+/// Code, English, Chinese.
+const NAMES: &[(&str, &str, &str)] = &[
+    ("finished", "finished by the hotline", "热线办理完毕"),
+    ("hung_up", "caller hung up", "来电人挂机"),
+    ("transferred", "transferred to a person", "已转人工"),
+    ("abandoned", "abandoned before the answer", "接通前挂断"),
+    ("refused", "refused", "未接入"),
+    ("failed", "failed", "通话故障"),
+    ("-", "not known", "未记录"),
+    ("cancelled", "cancelled by the caller's side", "来电方取消"),
+    ("fault", "fault of the program", "程序故障"),
+    ("drained", "the node was stopped", "节点停机"),
+    ("longest call", "longest call reached", "超过最长通话时间"),
+    ("media lost", "no sound from the caller's side", "收不到对方语音"),
+    ("no ACK", "the answer was not confirmed (no ACK)", "对方未确认接通"),
+    ("peer unreachable", "the caller's side cannot be reached", "无法连通对方设备"),
+    ("session expired", "session expired", "会话超时"),
+    ("transport failed", "transport failed", "信令传输失败"),
+    ("no codec in common", "no codec in common", "语音编码不一致"),
+    ("no usable media", "no usable media", "语音参数不可用"),
+    ("malformed session description", "malformed session description", "语音参数格式有误"),
+    ("found", "found", "查到办理进度"),
+    ("not_found", "nothing found", "未查到"),
+    ("too_old", "data too old", "数据过旧，未答复"),
+    ("down", "not possible", "暂时无法查询"),
+    ("handed_over", "too many failures", "多次输入有误"),
+    ("too_fast", "too many at once", "来电过于集中"),
+    ("no_such_number", "number not served", "被叫号码未开通"),
+    ("studio_busy", "recording service busy", "录音线路占用"),
+    ("draining", "the node was stopping", "节点正在退出"),
+    ("full", "every line in use", "线路已满"),
+    ("trunk_full", "trunk full", "中继已满"),
+    ("caller_busy", "caller had too many calls", "同一号码来电过多"),
+    ("withheld_busy", "too many withheld numbers", "隐藏号码来电过多"),
+    ("overload", "overload", "系统繁忙"),
+    ("no_media", "no media port free", "无可用语音端口"),
+    ("unsupported", "asked for what is not supported", "对方请求不支持的功能"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use inquiry::{CallOutcome, LookUpResult};
+
+    #[test]
+    fn every_outcome_and_result_has_a_name() {
+        let outcomes = CallOutcome::ALL.iter().map(|outcome| outcome.name());
+        for code in outcomes.chain(LookUpResult::ALL.iter().map(|result| result.name())) {
+            assert!(NAMES.iter().any(|(known, _, _)| *known == code), "{code}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! `jindu calls`: how many calls there were and why callers were not served, in English or Chinese.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use config::Settings;
+use journal::{CallFilter, CallStatistics, DAY, HOUR, Mean, call_statistics};
+use os::clock;
+use phone::TrunksStatus;
+
+use crate::args::calls::{CallsArguments, TableLang};
+use crate::call_words::{Words, word};
+use crate::exit::print;
+use crate::local_time::{read, rfc3339, shown, zone};
+
+/// Prints the table.
+///
+/// # Errors
+/// The time or the trunk is wrong, there is no journal, or it cannot be read.
+pub(crate) fn calls(settings: &Settings, arguments: CallsArguments) -> Result<(), String> {
+    let zone = zone(settings);
+    let since = match &arguments.since {
+        Some(word) => read(word, &zone)?,
+        None => before(if arguments.hour { HOUR } else { DAY }),
+    };
+    if let Some(name) = arguments.trunk.as_ref().filter(|name| !is_trunk(settings, name)) {
+        let names: Vec<&str> = settings.phone.trunks.iter().map(|trunk| trunk.name.as_str()).collect();
+        return Err(format!("there is no trunk {name}; there is {} [trunk.unknown]", names.join(", ")));
+    }
+    let filter = CallFilter { since, failed: arguments.failed, trunk: arguments.trunk };
+    let folder = &settings.data.folder;
+    let counted = call_statistics(folder, &filter)?
+        .ok_or_else(|| format!("{}: no journal in this folder; no call was answered yet", folder.display()))?;
+    // What was refused before it began has no record: the node counts it.
+    let mut trunks = phone::trunk_status(folder, &settings.phone)?;
+    trunks.trunks.retain(|trunk| filter.trunk.as_ref().is_none_or(|name| trunk.name == *name));
+    let report = Report { counted, filter, trunks, zone };
+    if arguments.json {
+        let text = serde_json::to_string_pretty(&report.to_json()).map_err(|error| error.to_string())?;
+        print(format!("{text}\n"));
+    } else {
+        print(report.to_text(arguments.lang.unwrap_or_else(TableLang::of_environment)));
+    }
+    Ok(())
+}
+
+fn before(span: Duration) -> Timestamp {
+    clock::timestamp().checked_sub(span).unwrap_or(Timestamp::MIN)
+}
+
+fn is_trunk(settings: &Settings, name: &str) -> bool {
+    settings.phone.trunks.iter().any(|trunk| trunk.name == name)
+}
+
+struct Report {
+    counted: CallStatistics,
+    filter: CallFilter,
+    trunks: TrunksStatus,
+    zone: TimeZone,
+}
+
+impl Report {
+    fn to_json(&self) -> Value {
+        let CallStatistics { calls, outcomes, causes, left_at, look_ups, trunks, .. } = &self.counted;
+        let seconds = |mean: Mean| mean.value().map(|ms| ms.round() / 1000.0);
+        let mos = self.counted.mos_hundredths;
+        json!({
+            "since": rfc3339(self.filter.since, &self.zone),
+            "failed_only": self.filter.failed,
+            "trunk": self.filter.trunk,
+            "calls": calls,
+            "outcomes": outcomes,
+            "causes": causes,
+            "left_at": left_at,
+            "look_ups": look_ups,
+            "trunks": trunks,
+            "answered_s_mean": seconds(self.counted.answered_ms),
+            "duration_s_mean": seconds(self.counted.duration_ms),
+            "mos_mean": mos.value().map(|mos| mos.round() / 100.0),
+            "mos_calls": mos.count,
+            "mos_poor_calls": self.counted.mos_poor,
+            "refused_before_they_began": {
+                "since": self.trunks.serving_since.map(|since| rfc3339(since, &self.zone)),
+                "reasons": self.refused().into_iter().collect::<serde_json::Map<_, _>>(),
+            },
+        })
+    }
+
+    /// Refusals of all trunks, by reason.
+    fn refused(&self) -> Vec<(String, Value)> {
+        let mut sums = std::collections::BTreeMap::<&str, u64>::new();
+        for (reason, count) in self.trunks.trunks.iter().flat_map(|trunk| &trunk.refused) {
+            *sums.entry(reason).or_default() += count;
+        }
+        sums.into_iter().map(|(reason, count)| (reason.to_owned(), count.into())).collect()
+    }
+
+    fn to_text(&self, lang: TableLang) -> String {
+        let words = Words::of(lang);
+        let counted = &self.counted;
+        let mut text = format!("{}{}\n", words.since, shown(self.filter.since, &self.zone));
+        if let Some(trunk) = &self.filter.trunk {
+            let _ = writeln!(text, "{}{trunk}", words.trunk);
+        }
+        let _ = writeln!(text, "{:>8}  {}", counted.calls, if self.filter.failed { words.failed } else { words.calls });
+        for (title, counts) in [
+            (words.outcomes, &counted.outcomes),
+            (words.causes, &counted.causes),
+            (words.left_at, &counted.left_at),
+            (words.look_ups, &counted.look_ups),
+            (words.trunks, &counted.trunks),
+        ] {
+            section(&mut text, lang, title, counts.iter().map(|(name, count)| (name.as_str(), *count)));
+        }
+        let refused = self.refused();
+        if let Some(since) = self.trunks.serving_since.filter(|_| !refused.is_empty()) {
+            let title = format!("{}{}", words.refused, shown(since, &self.zone));
+            let counts = refused.iter().map(|(reason, count)| (reason.as_str(), count.as_u64().unwrap_or(0)));
+            section(&mut text, lang, &title, counts);
+        }
+        if counted.calls > 0 {
+            let _ = writeln!(text, "\n{}", words.means);
+        }
+        let means = [
+            (counted.answered_ms, 1000.0, words.answered),
+            (counted.duration_ms, 1000.0, words.duration),
+            (counted.mos_hundredths, 100.0, words.mos),
+        ];
+        for (mean, unit, title) in means {
+            if let Some(value) = mean.value() {
+                let _ = writeln!(text, "{:>8.2}  {title}", value / unit);
+            }
+        }
+        if counted.mos_hundredths.count > 0 {
+            let _ = writeln!(text, "{:>8}  {}", counted.mos_poor, words.mos_poor);
+        }
+        text
+    }
+}
+
+/// A title and its counts, the highest first; nothing without a count.
+fn section<'a>(text: &mut String, lang: TableLang, title: &str, counts: impl Iterator<Item = (&'a str, u64)>) {
+    let mut counts: Vec<(&str, u64)> = counts.collect();
+    counts.sort_by(|(a, n), (b, m)| m.cmp(n).then(a.cmp(b)));
+    if counts.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n{title}");
+    for (name, count) in counts.iter().take(ROWS_MAX) {
+        let _ = writeln!(text, "{count:>8}  {}", word(lang, name));
+    }
+    if let Some(rest) = counts.get(ROWS_MAX..).filter(|rest| !rest.is_empty()) {
+        let _ = writeln!(text, "{:>8}  …", rest.iter().map(|(_, count)| count).sum::<u64>());
+    }
+}
+
+/// Rows of one section.
+const ROWS_MAX: usize = 20;

@@ -1,0 +1,80 @@
+//! Times as commands print and read them: in the office's time zone.
+
+use jiff::civil::{DateTime, Time};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ZonedDateTime};
+
+use config::Settings;
+use os::clock;
+use release::hotline;
+
+/// The office's time zone, from its calendar; UTC while the files of the hotline cannot be read.
+pub(crate) fn zone(settings: &Settings) -> TimeZone {
+    let release = hotline::release(settings).ok();
+    release.and_then(|release| TimeZone::get(&release.calendar.zone).ok()).unwrap_or(TimeZone::UTC)
+}
+
+/// `2026-01-05 09:30:00 +08:00`
+pub(crate) fn shown(at: Timestamp, zone: &TimeZone) -> String {
+    zoned(at, zone).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+}
+
+/// `2026-01-05T09:30:00+08:00`, for JSON.
+pub(crate) fn rfc3339(at: Timestamp, zone: &TimeZone) -> String {
+    zoned(at, zone).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
+fn zoned(at: Timestamp, zone: &TimeZone) -> ZonedDateTime {
+    at.to_zoned_datetime(zone.clone())
+}
+
+/// Reads RFC 3339, a date, a date with a time, or a time of today; without an offset it is a local time.
+///
+/// # Errors
+/// How it may be written.
+pub(crate) fn read(word: &str, zone: &TimeZone) -> Result<Timestamp, String> {
+    if let Ok(at) = word.parse() {
+        return Ok(at);
+    }
+    let today = || word.parse::<Time>().map(|time| clock::local(zone).date().to_datetime(time));
+    let local: Option<DateTime> = word.parse().or_else(|_| today()).ok();
+    let at = local.and_then(|local| local.to_zoned_datetime(zone.clone()).ok());
+    at.map(|at| at.timestamp()).ok_or_else(|| {
+        format!("{word} is no time: write 2026-01-05, \"2026-01-05 09:30\", 09:30 (today) or RFC 3339 [time.form]")
+    })
+}
+
+/// `2 d 3 h`, `5 min`, `9 s`: the two largest units of a span.
+pub(crate) fn span(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_without_an_offset_are_local() {
+        let zone = TimeZone::get("Asia/Shanghai").expect("a zone");
+        let at = |word: &str| read(word, &zone).map(|at| at.to_string());
+        assert_eq!(at("2026-01-05T01:30:00Z").as_deref(), Ok("2026-01-05T01:30:00Z"));
+        assert_eq!(at("2026-01-05 09:30").as_deref(), Ok("2026-01-05T01:30:00Z"));
+        assert_eq!(at("2026-01-05").as_deref(), Ok("2026-01-04T16:00:00Z"));
+        assert!(read("09:30", &zone).is_ok() && read("yesterday", &zone).is_err());
+        let at = "2026-01-05T01:30:00Z".parse().expect("a time");
+        assert_eq!(shown(at, &zone), "2026-01-05 09:30:00 +08:00");
+        assert_eq!(rfc3339(at, &zone), "2026-01-05T09:30:00+08:00");
+    }
+
+    #[test]
+    fn a_span_has_its_two_largest_units() {
+        let spans = [9, 65, 3_660, 183_600].map(span);
+        assert_eq!(spans, ["9 s", "1 min 5 s", "1 h 1 min", "2 d 3 h"]);
+    }
+}

@@ -1,0 +1,81 @@
+//! `jindu status`: what `/health` says, asked of the serving node over `<data>/status.sock`, since a command need not know
+//! where the node answers HTTP.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use os::clock;
+use os::control::{self, ControlListener};
+use web_service::Backend;
+
+use crate::backend::NodeBackend;
+
+/// The state of a serving node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Since when it serves.
+    pub serving_since: Timestamp,
+    /// The program's version.
+    pub version: String,
+    /// The body of `GET /health`.
+    pub health: Value,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+enum Request {
+    Status,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Reply {
+    Status(NodeStatus),
+    Refused(String),
+}
+
+/// Answers `jindu status` until the listener is dropped. The caller holds the lock of the data folder. The socket's thread keeps
+/// nothing of the node: the journal is written when the node ends, and not later.
+///
+/// # Errors
+/// The socket cannot be opened.
+pub(crate) fn listen(folder: &Path, backend: &Arc<NodeBackend>) -> io::Result<ControlListener> {
+    let serving_since = clock::timestamp();
+    let backend = Arc::downgrade(backend);
+    ControlListener::start(folder, NAME, move |request: io::Result<Request>| {
+        let health = request.map_err(|error| error.to_string()).and_then(|Request::Status| {
+            let backend = backend.upgrade().ok_or("the node is ending")?;
+            serde_json::from_slice(&backend.health().to_json()).map_err(|error| error.to_string())
+        });
+        match health {
+            Ok(health) => {
+                let version = env!("CARGO_PKG_VERSION").to_owned();
+                Reply::Status(NodeStatus { serving_since, version, health })
+            }
+            Err(why) => Reply::Refused(why),
+        }
+    })
+}
+
+/// The state of the node that serves from a data folder; `None` where none does.
+///
+/// # Errors
+/// A node serves and does not answer.
+pub fn node_status(folder: &Path) -> Result<Option<NodeStatus>, String> {
+    let failed = |error: io::Error| format!("{}: the serving node does not answer: {error}", folder.display());
+    if !folder.exists() {
+        return Ok(None);
+    }
+    match control::send_request(folder, NAME, &Request::Status).map_err(failed)? {
+        Some(Reply::Status(status)) => Ok(Some(status)),
+        Some(Reply::Refused(why)) => Err(why),
+        None => Ok(None),
+    }
+}
+
+const NAME: &str = "status.sock";
