@@ -1,10 +1,10 @@
 //! Overload control (RFC 6357): which new calls are answered in time, and which are turned away before they cost anything.
 //!
-//! A new call waits behind the calls that were begun and are not answered yet. Its delay is their number times the measured
-//! time for one answer, and the time that it has waited in the kernel: the age of the oldest datagram that is read.
+//! A new call waits behind the calls that were begun and are not answered yet. Their number times the measured time for one
+//! answer is its delay. What the kernel holds for us counts as well: the age of the oldest datagram that is read.
 //!
 //! ```text
-//!  read ── age + unanswered × interval ≤ limit ─────────► begins ──► answered
+//!  read ── age ≤ limit, unanswered × interval ≤ limit ──► begins ──► answered
 //!     ├─── else: its trunk is below its share ──────────► begins
 //!     └─── else 503, by Dispatcher::shed
 //! ```
@@ -31,8 +31,6 @@ pub struct Overload {
     busy_answers: AtomicU64,
     /// The time for one answer while calls wait: a moving average, in nanoseconds.
     interval: AtomicU64,
-    /// How long the datagrams read last had waited in the kernel, in nanoseconds.
-    age: AtomicU64,
     /// Since when datagrams are read late, in nanoseconds since `start`; 0: they are not.
     late_since: AtomicU64,
 }
@@ -56,14 +54,12 @@ impl Overload {
             busy: AtomicU64::new(0),
             busy_answers: AtomicU64::new(0),
             interval: AtomicU64::new(INTERVAL_AT_FIRST),
-            age: AtomicU64::new(0),
             late_since: AtomicU64::new(0),
         }
     }
 
     /// Datagrams were read, the oldest of which had waited for `age`.
     pub fn read(&self, now: Instant, age: Duration) {
-        self.age.store(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         if age <= DELAY_MAX {
             self.late_since.store(0, Ordering::Relaxed);
         } else {
@@ -106,8 +102,7 @@ impl Overload {
     }
 
     fn delay_behind(&self, waiting: usize) -> Duration {
-        let until_answered = self.interval.load(Ordering::Relaxed).saturating_mul(waiting as u64);
-        Duration::from_nanos(until_answered.saturating_add(self.age.load(Ordering::Relaxed)))
+        Duration::from_nanos(self.interval.load(Ordering::Relaxed).saturating_mul(waiting as u64))
     }
 
     /// A call of a trunk begins.
@@ -185,9 +180,9 @@ impl Overload {
 }
 
 /// A new call that would wait longer for its answer is turned away: a second of ringing is no problem, but what waits
-/// longer than the caller's retransmission timer (RFC 3261 §17.1.1.1: 500 ms) comes twice. Trunks below their share may
-/// double it.
-const DELAY_MAX: Duration = Duration::from_millis(80);
+/// longer than the caller's retransmission timer (RFC 3261 §17.1.1.1: 500 ms) comes twice. Half of it may be in the kernel, and
+/// trunks below their share may double it.
+const DELAY_MAX: Duration = Duration::from_millis(60);
 /// Datagrams must be late for so long, in nanoseconds: one late batch is a stall, and no overload.
 const LATE_FOR: u64 = 100_000_000;
 /// With fewer calls waiting nothing is turned away, however slow the machine is.

@@ -136,7 +136,7 @@ pub fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
 }
 
 /// Datagrams that are read at once.
-pub const BATCH: usize = 32;
+const BATCH: usize = 32;
 const DATAGRAM_BYTES: usize = 65_536;
 const CONTROL_BYTES: usize = 64;
 /// The kernel holds a second or two of datagrams at most.

@@ -19,7 +19,7 @@ use super::streams::Streams;
 use super::tap::Tap;
 use config::Transport as Listening;
 use dns::Resolver;
-use os::datagrams::{BATCH, Datagram, Datagrams, stamp_arrivals};
+use os::datagrams::{Datagram, Datagrams, stamp_arrivals};
 use os::sockets::tcp_listener;
 use sip::{Arrival, Transport, parse_datagram};
 use tls::TlsContext;
@@ -177,10 +177,6 @@ async fn read_datagrams(sockets: UdpSockets, number: usize, receiver: Arc<dyn Re
                 receiver.waited(age);
                 let read = (0..count).filter_map(|n| datagrams.get(n));
                 read.for_each(|datagram| give(&datagram, *local, &*receiver, &tap));
-                // While more come than are read, the calls that they concern take turns with the reading.
-                if count == BATCH {
-                    tokio::task::yield_now().await;
-                }
             }
             // An ICMP error names one peer that is gone; the socket is sound.
             Err(error) if is_of_one_peer(&error) => {}
