@@ -63,6 +63,14 @@ impl Keys {
         self.sealing
     }
 
+    /// The key that the file with this random salt is sealed with.
+    pub fn file_key(&self, salt: &[u8; 16]) -> [u8; 32] {
+        let mut mac = keyed(&self.sealing);
+        mac.update(b"jindu sealed file");
+        mac.update(salt);
+        mac.finalize().into_bytes().into()
+    }
+
     /// Identifies the secret without revealing it: stored in files that were made with it.
     pub fn fingerprint(&self) -> [u8; 8] {
         self.fingerprint

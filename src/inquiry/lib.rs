@@ -2,6 +2,7 @@
 //! steps and limits, records.
 
 mod age;
+mod calendar_end;
 mod capacity;
 mod case;
 mod factor;
@@ -21,6 +22,7 @@ mod scan_rule_error;
 mod working_days;
 
 pub use age::{AgeLimits, Freshness, age};
+pub use calendar_end::{CALENDAR_WARNING_DAYS, CalendarEnd};
 pub use capacity::{Availability, Capacity};
 pub use case::{Answer, Case, CaseType, Document, ItemCode, Pause, Stage, TimeLimit, Unit};
 pub use factor::{Factor, FactorError, Proof};

@@ -1,4 +1,4 @@
-//! The replica's rules, without IO: change batches, marks, rows, ages, feed files, a PostgreSQL upstream, the sample.
+//! The replica's rules, without IO: change batches, marks, rows, ages, the steady clock, feed files, a PostgreSQL upstream, the sample.
 
 mod age_clock;
 mod change;
@@ -10,6 +10,7 @@ mod row;
 /// A made-up office, for trying out and for tests.
 pub mod sample;
 mod simulated_office;
+mod steady_clock;
 /// A PostgreSQL upstream.
 pub mod upstream;
 
@@ -19,3 +20,4 @@ pub use feed::{BatchHeader, CaseRecord, LINE_BYTES_MAX, Line, LineError, SAMPLE,
 pub use mark::Mark;
 pub use row::{Row, RowError};
 pub use simulated_office::{Event, SimulatedOffice};
+pub use steady_clock::SteadyClock;

@@ -39,6 +39,10 @@ pub enum Trouble {
     LookUps,
     /// A message that a caller left has waited too long: see `jindu messages list`.
     Messages,
+    /// The working calendar ends within 60 days, or has ended.
+    Calendar,
+    /// A mass deletion by age waits for a person: see `jindu journal held`.
+    Deletion,
 }
 
 /// `GET /health`.

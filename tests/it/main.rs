@@ -7,6 +7,7 @@ mod call_sheets;
 mod captures;
 mod commands;
 mod costs;
+mod data_folder;
 mod deny;
 mod drain;
 mod duty;

@@ -1,6 +1,7 @@
 //! The program's commands, run as an operator runs them.
 
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
@@ -41,3 +42,23 @@ pub fn told(output: &Output) -> String {
 pub fn live_release(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("releases/live")).expect("a live release").trim().to_owned()
 }
+
+/// Adds an approver's account; the file of its password, for `--password-file`.
+pub fn add_approver(folder: &Path, name: &str) -> PathBuf {
+    let mut child = jindu(folder)
+        .args(["studio", "account", "add", name, "--role", "approver"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let secrets = format!("{PASSWORD}\n\n");
+    child.stdin.take().expect("its input").write_all(secrets.as_bytes()).expect("written");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{}", told(&output));
+    let file = folder.join(format!("{name}.password"));
+    std::fs::write(&file, PASSWORD).expect("written");
+    file
+}
+
+const PASSWORD: &str = "seven green teapots";

@@ -53,11 +53,17 @@ pub fn request(to: SocketAddr, method: &str, path: &str, lines: &[String], body:
     Reply { status, head, body: reply[end + 4..].to_vec() }
 }
 
+/// The file of the first start's passwords.
+fn initial_passwords(gateway: &Gateway) -> String {
+    std::fs::read_to_string(gateway.folder.join("studio/initial-passwords")).expect("the first start wrote it")
+}
+
 /// The password that the first start made up for a name.
 pub fn password(gateway: &Gateway, name: &str) -> String {
     let mark = format!("name {name}  password ");
-    let at = gateway.banner.find(&mark).unwrap_or_else(|| panic!("{name} is in {}", gateway.banner)) + mark.len();
-    gateway.banner[at..].split_whitespace().next().expect("a password").to_owned()
+    let text = initial_passwords(gateway);
+    let at = text.find(&mark).unwrap_or_else(|| panic!("{name} is in {text}")) + mark.len();
+    text[at..].split_whitespace().next().expect("a password").to_owned()
 }
 
 /// What signs an operator in by telephone.
@@ -70,7 +76,8 @@ pub struct Secrets {
 
 /// The number and PIN that the first start made up for a name.
 pub fn secrets(gateway: &Gateway, name: &str) -> Secrets {
-    let line = gateway.banner.lines().find(|line| line.contains(&format!("name {name} "))).expect("an account");
+    let text = initial_passwords(gateway);
+    let line = text.lines().find(|line| line.contains(&format!("name {name} "))).expect("an account");
     let after = |mark: &str| {
         let rest = line.split(mark).nth(1).unwrap_or_else(|| panic!("{mark} is in {line}"));
         rest.chars().take_while(char::is_ascii_digit).collect::<String>()

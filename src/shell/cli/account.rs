@@ -1,10 +1,8 @@
 //! `jindu studio account …`: accounts from the command line. Passwords and PINs come from the terminal without
 //! echo, or from the standard input, a line each; never from the command line, which other users of the machine can read.
 
-use std::io::{self, BufRead, IsTerminal};
 use std::process::ExitCode;
 
-use base::Private;
 use config::Settings;
 use os::folder;
 use studio::accounts::{self as rules, Role};
@@ -12,6 +10,7 @@ use studio_store::accounts::{AccountError, AccountRow, Accounts, NewAccount, ini
 
 use crate::args::account::AccountCommand;
 use crate::exit::{Errors, print};
+use crate::secrets::ask_new;
 
 /// Runs the command, with a serving node or without one.
 ///
@@ -27,12 +26,12 @@ pub(crate) fn run(settings: &Settings, command: &AccountCommand) -> Result<ExitC
         }
         AccountCommand::List => table(&accounts.list().map_err(lines)?),
         AccountCommand::Password { name } => {
-            let password = ask("password", true).map_err(|error| vec![error])?;
+            let password = ask_new("password", true).map_err(|error| vec![error])?;
             accounts.set_password(name, &password, None, COMMAND_LINE).map_err(lines)?;
             format!("{name} has a new password; its sessions have ended\n")
         }
         AccountCommand::Pin { name } => {
-            let pin = ask("PIN for the telephone", true).map_err(|error| vec![error])?;
+            let pin = ask_new("PIN for the telephone", true).map_err(|error| vec![error])?;
             accounts.set_pin(name, &pin, COMMAND_LINE).map_err(lines)?;
             format!("{name} has a new PIN\n")
         }
@@ -62,8 +61,8 @@ fn add(accounts: &Accounts, name: &str, role: Role, number: Option<&String>) -> 
     let line = |error: AccountError| error.to_string();
     // Before the secrets are asked for.
     rules::normalized_name(name).map_err(|error| error.to_string())?;
-    let password = ask("password", true)?;
-    let pin = ask("PIN for the telephone (empty: none)", false)?;
+    let password = ask_new("password", true)?;
+    let pin = ask_new("PIN for the telephone (empty: none)", false)?;
     let pin = Some(pin).filter(|pin| !pin.expose().is_empty());
     let new = NewAccount { name: name.to_owned(), role, number: number.cloned(), password, pin };
     let operator = accounts.add(&new, COMMAND_LINE).map_err(line)?;
@@ -75,7 +74,7 @@ fn add(accounts: &Accounts, name: &str, role: Role, number: Option<&String>) -> 
 fn sip(settings: &Settings, accounts: &Accounts, name: &str) -> Result<String, String> {
     let registrar = settings.phone.registrar.as_ref();
     let realm = &registrar.ok_or("no telephone may register: set phone.registrar.realm first")?.realm;
-    let password = ask("password for the telephone", true)?;
+    let password = ask_new("password for the telephone", true)?;
     let set = accounts.set_sip_password(name, &password, realm, COMMAND_LINE);
     let user = set.map_err(|error| error.to_string())?;
     Ok(format!("{name}'s telephones register as {user} in the realm {realm}\n"))
@@ -93,52 +92,4 @@ fn table(rows: &[AccountRow]) -> String {
     text
 }
 
-/// Asks for a secret: twice on a terminal, one line of the standard input otherwise.
-fn ask(what: &str, needed: bool) -> Result<Private<String>, String> {
-    let stdin = io::stdin();
-    if !stdin.is_terminal() {
-        return line(&mut stdin.lock(), what, needed);
-    }
-    let secret = prompted(what, needed)?;
-    let again = if secret.expose().is_empty() { secret.clone() } else { prompted("the same again", needed)? };
-    if secret == again { Ok(secret) } else { Err("the two entries differ: try again".into()) }
-}
-
-fn prompted(what: &str, needed: bool) -> Result<Private<String>, String> {
-    let typed = rpassword::prompt_password(format!("{what}: "));
-    let typed = typed.map_err(|error| format!("the {what} cannot be read from the terminal: {error}"))?;
-    checked(typed, what, needed)
-}
-
-fn line(from: &mut impl BufRead, what: &str, needed: bool) -> Result<Private<String>, String> {
-    let mut bytes = Vec::new();
-    let read = io::Read::take(from, LINE_BYTES_MAX).read_until(b'\n', &mut bytes);
-    read.map_err(|error| format!("the {what} cannot be read: {error}"))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("the {what} must be UTF-8"))?;
-    checked(text.trim_end_matches(['\r', '\n']).to_owned(), what, needed)
-}
-
-fn checked(secret: String, what: &str, needed: bool) -> Result<Private<String>, String> {
-    if needed && secret.is_empty() {
-        return Err(format!("a {what} is needed: type it, or give it on the standard input, one line"));
-    }
-    Ok(Private::new(secret))
-}
-
 const COMMAND_LINE: &str = "command line";
-const LINE_BYTES_MAX: u64 = 4096;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_is_one_line_of_the_standard_input() {
-        let mut input = &b"correct horse\r\n730518\n"[..];
-        assert_eq!(line(&mut input, "password", true).unwrap().expose(), "correct horse");
-        assert_eq!(line(&mut input, "PIN", true).unwrap().expose(), "730518");
-        assert!(line(&mut input, "password", true).unwrap_err().contains("a password is needed"));
-        assert_eq!(line(&mut input, "PIN", false).unwrap().expose(), "");
-        assert!(line(&mut &b"\xff\xfe\n"[..], "password", true).is_err());
-    }
-}

@@ -108,7 +108,7 @@ pub(crate) enum Command {
     Lookup {
         /// The receipt's number
         receipt: String,
-        /// The second factor: the last four of the ID, X or * for X
+        /// The second factor: the last four of the ID, X or * for X; - asks for it, or reads a line of the standard input
         #[arg(long, value_name = "XXXX")]
         tail: Option<String>,
     },
@@ -134,6 +134,9 @@ pub(crate) enum Command {
     Upstream(Upstream),
     /// Show the state of the replica, verify, rebuild or repair it
     Replica(replica::ReplicaArguments),
+    /// Show or confirm what the journal's retention waits with
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// Show what each trunk is doing, or write one call's messages as a pcap
     #[command(subcommand)]
     Trunk(Trunk),
@@ -250,6 +253,26 @@ pub(crate) enum Upstream {
     Check,
     /// Compare the replica with the upstream row for row; exit code 1 when they differ
     Verify,
+}
+
+/// `jindu journal …`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub(crate) enum JournalCommand {
+    /// Show deletions of unusually many records or messages, which wait; apply confirms them
+    Held {
+        /// Confirm them
+        #[arg(value_enum)]
+        decision: Option<HeldDecision>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The decision on a held deletion. One that is a mistake ends with its cause: the clock, or `journal.keep_days`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HeldDecision {
+    Apply,
 }
 
 /// `jindu studio …`

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use config::{PhoneTls, Settings, Source, Tls};
+use inquiry::CalendarEnd;
 use release::hotline::{self, Hotline};
 use release::recordings::MissingPolicy;
 use tls::{EXPIRY_ALARM, TlsContext};
@@ -77,6 +78,11 @@ fn check_tls(settings: &Settings) -> Result<(), String> {
 }
 
 fn all_right(hotline: &Hotline) -> ExitCode {
+    let today = os::clock::local(&hotline.zone).date();
+    let end = hotline.release.calendar.working.published_to.map(|last| CalendarEnd::at(last, today));
+    if let Some(end) = end.filter(CalendarEnd::is_near) {
+        println!("{end}");
+    }
     for remark in &hotline.remarks {
         println!("{remark}");
     }

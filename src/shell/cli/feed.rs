@@ -21,6 +21,7 @@ use feed::{input, keys, play, verify};
 
 use crate::args::feed::{FeedCommand, Packing};
 use crate::exit::Errors;
+use crate::unseal::unseal;
 
 /// Runs a command. Most need no settings; the errors are those of the settings.
 pub(crate) fn perform(
@@ -38,6 +39,7 @@ pub(crate) fn perform(
             let keys = if keys.is_empty() { Ok(settings().map_err(no_keys)?.replica.keys) } else { files(&keys) };
             keys.and_then(|keys| verified(&paths, &keys))
         }
+        FeedCommand::Unseal { file, out } => unseal(&settings()?, &file, out.as_deref()),
         FeedCommand::Play(arguments) => {
             let (office, packing) = arguments.read();
             let settings = settings()?;

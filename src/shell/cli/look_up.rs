@@ -13,6 +13,22 @@ use replica_store::{Replica, Role};
 
 use crate::exit::{done, wrong};
 use crate::replica_commands::keys;
+use crate::secrets::ask;
+
+/// The second factor as the command line gives it; `-` asks for it.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn tail(given: Option<String>) -> Result<Option<String>, String> {
+    match given.as_deref() {
+        Some("-") => ask("ID tail", None).map(|tail| Some(tail.into_inner())),
+        Some(_) => {
+            eprintln!("jindu: other users of this machine can read --tail on the command line; --tail - asks for it");
+            Ok(given)
+        }
+        None => Ok(None),
+    }
+}
 
 /// Looks a receipt up in the replica and prints the answer in every language.
 pub(crate) fn look_up(settings: &Settings, wording: &Wording, number: &str, tail: Option<String>) -> ExitCode {

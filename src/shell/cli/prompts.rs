@@ -1,7 +1,8 @@
 //! `jindu prompts …`: the prompt studio from the command line, with a serving node or without one.
 //!
-//! Who can run this can read and write the data folder, so `--who` is trusted, as with `jindu publish`. A take must still
-//! be approved under another name than the one that recorded it.
+//! To approve, publish and roll back takes the password of an approver's account, which `--who` names: what callers hear
+//! needs two people here, too. For the rest `--who` is trusted, as with `jindu publish`, since who can run this can read
+//! and write the data folder.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,14 +12,16 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::args::by::By;
+use crate::args::by::{By, ByApprover};
 use crate::args::prompts::{PromptCommand, Sound, slot};
 use crate::exit::{Errors, print};
+use crate::secrets::ask;
 use config::Settings;
 use release::hotline;
 use speech::{Clip, to_tsv};
 use studio::exchange::read_table;
 use studio::{Operator, Role, SlotState, TakeSource, TakeState};
+use studio_store::accounts::initial;
 use studio_store::{
     ImportReport, PublicationPlan, Rejection, SlotFilter, SlotRow, SoundForm, SoundSource, Studio, TakeRow, Upload,
 };
@@ -36,7 +39,7 @@ pub(crate) fn run(settings: &Settings, command: &PromptCommand) -> Result<ExitCo
     }
     os::folder::create(&settings.data.folder).map_err(|error| vec![error])?;
     let studio = Studio::open(settings).map_err(|error| vec![error.to_string()])?;
-    match perform(&studio, command) {
+    match perform(settings, &studio, command) {
         Ok(code) => Ok(code),
         Err(Rejection::Flow(errors)) => Err(errors),
         Err(refusal) => {
@@ -49,7 +52,7 @@ pub(crate) fn run(settings: &Settings, command: &PromptCommand) -> Result<ExitCo
     }
 }
 
-fn perform(studio: &Studio, command: &PromptCommand) -> Result<ExitCode, Rejection> {
+fn perform(settings: &Settings, studio: &Studio, command: &PromptCommand) -> Result<ExitCode, Rejection> {
     match command {
         PromptCommand::List => {}
         PromptCommand::Coverage { slots, json } => coverage(studio, &slots.wanted(false), *json)?,
@@ -58,7 +61,7 @@ fn perform(studio: &Studio, command: &PromptCommand) -> Result<ExitCode, Rejecti
             return import(studio, file, slot.as_ref(), &operator(by), *check, *json);
         }
         PromptCommand::Export { file, slots, script } => export(studio, file, &slots.wanted(*script))?,
-        PromptCommand::Approve { take, by } => approve(studio, take, &operator(by))?,
+        PromptCommand::Approve { take, by } => approve(studio, take, &approver(settings, by)?)?,
         PromptCommand::Discard { take, by } => {
             let take = studio.discard(&operator(by), &studio.find(take)?.name)?;
             println!("{} of {}/{} is discarded", take.name.short(), take.lang.code(), take.slot);
@@ -68,13 +71,13 @@ fn perform(studio: &Studio, command: &PromptCommand) -> Result<ExitCode, Rejecti
             println!("{}/{}: the next publication restores the factory's recording", slot.lang.code(), slot.id);
         }
         PromptCommand::Publish { by, anyway, json } => {
-            let why = by.why.clone().unwrap_or_else(|| "from the command line".into());
-            let (release, publication) = studio.publish(&operator(by), &why, *anyway)?;
+            let why = by.by.why.clone().unwrap_or_else(|| "from the command line".into());
+            let (release, publication) = studio.publish(&approver(settings, by)?, &why, *anyway)?;
             published(&release, &publication, *json);
         }
         PromptCommand::Rollback { release, by } => {
-            let why = by.why.clone().unwrap_or_default();
-            let release = studio.rollback(&operator(by), release.as_deref(), &why)?;
+            let why = by.by.why.clone().unwrap_or_default();
+            let release = studio.rollback(&approver(settings, by)?, release.as_deref(), &why)?;
             println!("release {} is live again: new calls take it within a second", &release[..12]);
         }
         PromptCommand::Play { what, file, sound, values } => play(studio, what, file, sound.read(), values)?,
@@ -325,6 +328,20 @@ fn play(studio: &Studio, what: &str, file: &Path, sound: Sound, values: &[(Strin
     fs::write(file, &sound.bytes).map_err(|error| fault(file, &error))?;
     println!("{} written{}", file.display(), sound.text.map(|text| format!(": {text}")).unwrap_or_default());
     Ok(())
+}
+
+/// The approver whose account `--who` names and whose password is given.
+fn approver(settings: &Settings, by: &ByApprover) -> Result<Operator, Rejection> {
+    let refused = |why: String| Rejection::Fault(why);
+    let accounts = initial::open(settings).map_err(|error| refused(error.to_string()))?;
+    let name = by.by.name();
+    let password = ask(&format!("password of {name}"), by.password_file.as_deref()).map_err(refused)?;
+    let operator = accounts.by_password(&name, &password).map_err(|error| refused(error.to_string()))?;
+    if operator.role.may_approve() {
+        Ok(operator)
+    } else {
+        Err(refused(format!("{name} may not approve or publish: name an approver with --who")))
+    }
 }
 
 /// The person at the machine, as an approver.

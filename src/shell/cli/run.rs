@@ -18,8 +18,9 @@ use crate::calls::calls;
 use crate::check::check;
 use crate::diagram;
 use crate::exit::{coded, command_line, done, print, problems, wrong};
+use crate::journal_command;
 use crate::kiosk;
-use crate::look_up::look_up;
+use crate::look_up::{look_up, tail};
 use crate::messages;
 use crate::prompts;
 use crate::publish;
@@ -31,6 +32,8 @@ use crate::trace::trace;
 
 /// Runs the program on its command line, the program's name first; the exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // Before anything is written: records, recordings, feed files and exports are for this user.
+    os::folder::keep_files_private();
     let Arguments { config, set, command } = match args::read(words) {
         Ok(arguments) => arguments,
         Err(error) => return command_line(&error),
@@ -85,6 +88,10 @@ fn settings(path: &Path, set: &[String]) -> Result<Settings, Vec<String>> {
 }
 
 fn perform(command: Command, settings: &Settings) -> ExitCode {
+    if !matches!(command, Command::Serve) {
+        // What a command deletes or locks follows the node's clock. A serving node opens the replica itself.
+        replica_store::adopt_clock(&settings.data.folder);
+    }
     match command {
         Command::Serve => match releases::to_serve(settings) {
             Ok(hotline) => done(serve::serve(settings, hotline)),
@@ -99,11 +106,13 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
             with_wording(settings, |wording| done(replica_commands::sample(&wording, cases, seed, &out)))
         }
         Command::Load { file } => done(replica_commands::load_file(settings, &file)),
-        Command::Lookup { receipt, tail } => {
-            with_wording(settings, |wording| look_up(settings, &wording, &receipt, tail))
-        }
+        Command::Lookup { receipt, tail: given } => match tail(given) {
+            Ok(tail) => with_wording(settings, |wording| look_up(settings, &wording, &receipt, tail)),
+            Err(error) => wrong(&[error]),
+        },
         Command::Upstream(command) => done(replica_commands::upstream(settings, command)),
         Command::Replica(arguments) => replica_commands::replica(settings, arguments),
+        Command::Journal(command) => done(journal_command::run(&settings.data.folder, command)),
         Command::Trunk(args::Trunk::Status { json }) => done(trunk_status(settings, json)),
         Command::Trunk(args::Trunk::Trace(arguments)) => done(trace(settings, *arguments)),
         Command::Prompts(command) => coded(prompts::run(settings, &command)),

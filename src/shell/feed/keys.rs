@@ -1,9 +1,9 @@
 //! Key files: the private key (PKCS #8, RFC 5208; RFC 8410 §7) stays with the upstream, the public key (RFC 8410 §4) goes
 //! into the nodes' settings. OpenSSL reads and writes both.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use base64ct::{Base64, Encoding};
@@ -68,6 +68,8 @@ fn pem(kind: &str, body: &str) -> String {
 fn write(path: &PathBuf, mode: u32, text: &str) -> Result<(), String> {
     let made = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let written = made.and_then(|mut file: File| {
+        // The process's umask would take the rights of the public key's readers.
+        file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()
     });

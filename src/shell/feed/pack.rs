@@ -10,9 +10,9 @@
 //! failure at any moment, the next start publishes the same bytes once more at most, which a node treats as a repeat; one
 //! number never has two contents.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -173,6 +173,7 @@ impl Packer {
     ) -> io::Result<Hash> {
         // Readable by the group, for the account of the one-way gate.
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(path)?;
+        file.set_permissions(Permissions::from_mode(0o640))?;
         if self.plain {
             let mut out = BufWriter::new(file);
             let hash = self.content(&mut out, header, body)?;

@@ -3,7 +3,7 @@
 //! The decompressed size is bounded before the sender is verified: by a multiple of the file's size, and by the memory
 //! of the decompression window.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, BufReader, Chain, Cursor, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -42,7 +42,7 @@ enum Input {
 }
 
 /// The file's bytes; the first ones were read to detect the format.
-type Packed = Chain<Cursor<Vec<u8>>, File>;
+type Packed = Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>;
 
 struct Counted<R> {
     input: R,
@@ -56,10 +56,10 @@ impl Text {
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        Text::of(file)
+        Text::of(Box::new(file))
     }
 
-    fn of(mut file: File) -> io::Result<Text> {
+    fn of(mut file: Box<dyn Read + Send>) -> io::Result<Text> {
         let mut start = Vec::with_capacity(MAGIC.len());
         Read::by_ref(&mut file).take(MAGIC.len() as u64).read_to_end(&mut start)?;
         let packed = start == MAGIC;
@@ -97,7 +97,19 @@ impl<R: Read> Read for Counted<R> {
 
 /// Reads a complete feed file, and passes its changes to `take` in order.
 pub fn read(path: &Path, reading: Reading, take: &mut dyn FnMut(Change)) -> Result<VerifiedFile, ReadError> {
-    let mut text = Text::open(path).map_err(ReadError::Io)?;
+    read_text(Text::open(path).map_err(ReadError::Io)?, reading, take)
+}
+
+/// The same for the bytes of a file that do not lie on the disk as they are.
+pub fn read_from(
+    file: Box<dyn Read + Send>,
+    reading: Reading,
+    take: &mut dyn FnMut(Change),
+) -> Result<VerifiedFile, ReadError> {
+    read_text(Text::of(file).map_err(ReadError::Io)?, reading, take)
+}
+
+fn read_text(mut text: Text, reading: Reading, take: &mut dyn FnMut(Change)) -> Result<VerifiedFile, ReadError> {
     let mut intake = FileReader::new(reading);
     let mut piece = vec![0; PIECE];
     loop {

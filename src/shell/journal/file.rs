@@ -11,6 +11,7 @@ use inquiry::{CallRecord, ScanRecord, Stage};
 use crate::entry::Message;
 use crate::error::JournalError;
 use crate::repeats::Repeated;
+use os::clock;
 
 /// Opens the file, and creates its tables if it has none.
 pub(crate) fn open(path: &Path) -> Result<Connection, JournalError> {
@@ -39,6 +40,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, JournalError> {
 /// name of a trunk can look like. They may be NULL and stand last, so that an older program
 /// goes on writing to the file.
 pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(HELD_TABLE)?;
     let columns = [
         ("calls", "peer_packets_lost", "INTEGER"),
         ("calls", "round_trip_us", "INTEGER"),
@@ -120,7 +122,7 @@ pub(crate) fn put_repeated(connection: &Connection, repeated: &Repeated) -> rusq
 
 /// Issues a random free number, so that a caller cannot guess another's. Without its message it is kept for a day.
 pub(crate) fn issue_ticket(connection: &Connection) -> rusqlite::Result<String> {
-    let until = Timestamp::now().checked_add(TICKET_HELD).unwrap_or(Timestamp::MAX).as_microsecond();
+    let until = clock::steady().checked_add(TICKET_HELD).unwrap_or(Timestamp::MAX).as_microsecond();
     loop {
         let mut bytes = [0; 8];
         getrandom::fill(&mut bytes).map_err(|_| rusqlite::Error::InvalidQuery)?;
@@ -185,6 +187,12 @@ const TABLES: &str = "
 /// NORMAL: a crash of the program loses nothing that was committed, a power cut at most the last records.
 const PRAGMAS: &str = "
     PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 67108864;";
+/// Deletions that wait for a person; created in files of earlier versions too.
+const HELD_TABLE: &str = "
+    CREATE TABLE IF NOT EXISTS held (
+        what TEXT PRIMARY KEY, due INTEGER NOT NULL, total INTEGER NOT NULL, before_us INTEGER NOT NULL,
+        since_us INTEGER NOT NULL, confirmed INTEGER NOT NULL DEFAULT 0
+    ) STRICT;";
 const SCHEMA: i64 = 1;
 const TICKET_HELD: Duration = Duration::from_secs(24 * 3600);
 /// Recorded nodes and look-ups of one call.

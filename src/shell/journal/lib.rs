@@ -4,6 +4,8 @@
 //! has arrived, one record per transaction when little happens and hundreds when much does. Nothing in it names a
 //! person: numbers are keyed hashes.
 //!
+//! A deletion of unusually many rows at once waits for a person.
+//!
 //! A full or read-only disk does not keep a node from starting: the file is opened when the disk allows it. A damaged
 //! file is renamed to `journal.sqlite3.damaged`, and a new one is started.
 //!
@@ -17,6 +19,7 @@ mod call_statistics;
 mod entry;
 mod error;
 mod file;
+mod held;
 mod mailbox;
 pub mod messages;
 mod metrics;
@@ -32,6 +35,7 @@ mod writer;
 pub use call_statistics::{CallFilter, CallStatistics, Mean, call_statistics};
 pub use entry::Message;
 pub use error::JournalError;
+pub use held::{HeldDeletion, confirm_held, held};
 pub use mailbox::{MessagesWatch, StoredMessage, WaitingMessages, mark_done, stored_messages, waiting_messages};
 pub use metrics::JournalMetrics;
 pub use past_call::{CallName, PastCall, past_call};

@@ -91,7 +91,7 @@ impl MessagePermit {
         let ticket = messages.journal.ticket().await?;
         let (name, folder) = (format!("{ticket}.{WAVE}"), messages.folder.clone());
         let path = folder.join(&name);
-        let keep_until = clock::timestamp().saturating_add(SignedDuration::try_from(keep).ok()?).ok()?;
+        let keep_until = clock::steady().saturating_add(SignedDuration::try_from(keep).ok()?).ok()?;
         let relative = PathBuf::from(folder.file_name()?).join(name);
         let writing = move || Ok::<_, io::Error>((write(&folder, &ticket, samples)?, ticket));
         let written = tokio::task::spawn_blocking(writing).await.ok()?;

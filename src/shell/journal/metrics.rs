@@ -9,4 +9,6 @@ pub struct JournalMetrics {
     pub dropped: AtomicU64,
     /// Bytes of the recordings of messages.
     pub message_bytes: AtomicU64,
+    /// 1 while a deletion waits for a person.
+    pub deletion_held: AtomicU64,
 }

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::entry::{FOLDER, Message, PART, WAVE};
 use crate::file::put_message;
+use os::clock;
 
 /// Looks once through the messages of a data folder. The number of recordings removed, and of those given a row.
 pub(crate) fn sweep(connection: &Connection, data: &Path) -> io::Result<(usize, usize)> {
@@ -49,7 +50,7 @@ fn adopt(connection: &Connection, path: &Path) -> rusqlite::Result<bool> {
         path: relative,
         notify: String::new(),
         length: Duration::from_micros(octets.saturating_sub(HEADER_BYTES) / 2 * 125),
-        keep_until: Timestamp::now().saturating_add(KEPT).unwrap_or(Timestamp::MAX),
+        keep_until: clock::steady().saturating_add(KEPT).unwrap_or(Timestamp::MAX),
     };
     put_message(connection, &message)?;
     Ok(true)

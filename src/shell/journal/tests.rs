@@ -229,3 +229,42 @@ fn traffic_is_counted_as_calls_are_written_and_again_at_the_start() {
     assert_eq!(journal.traffic(), counted);
     assert_eq!(traffic(&folder.path().join(FILE_NAME), DAY).unwrap(), Some(counted));
 }
+
+#[test]
+fn a_mass_deletion_waits_for_a_person_and_ends_when_the_clock_comes_right() {
+    let folder = Folder::new();
+    let journal = open(&folder);
+    for n in 0..200 {
+        journal.record_call(call(Timestamp::now() - if n < 6 { 181 * DAY } else { DAY }));
+    }
+    drop(journal);
+    let journal = open(&folder);
+    journal.flush();
+    assert_eq!(count(&folder, "calls"), 200);
+    assert_eq!(journal.metrics().deletion_held.load(Ordering::Relaxed), 1);
+    drop(journal);
+    let waiting = held(folder.path()).unwrap();
+    let waiting: Vec<_> = waiting.iter().map(|held| (&*held.what, held.due, held.total)).collect();
+    assert_eq!(waiting, [("records", 6, 200)]);
+    opened(&folder).execute("DELETE FROM calls WHERE id = 1", []).unwrap();
+    let journal = open(&folder);
+    journal.flush();
+    assert_eq!((count(&folder, "calls"), held(folder.path()).unwrap().len()), (194, 0));
+    assert_eq!(journal.metrics().deletion_held.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_confirmed_mass_deletion_is_carried_out() {
+    let folder = Folder::new();
+    let journal = open(&folder);
+    for n in 0..20 {
+        journal.record_scan(scan(Timestamp::now() - if n < 10 { 181 * DAY } else { DAY }));
+    }
+    drop(journal);
+    drop(open(&folder));
+    assert_eq!((count(&folder, "scans"), confirm_held(folder.path()).unwrap()), (20, 1));
+    let journal = open(&folder);
+    journal.flush();
+    assert_eq!((count(&folder, "scans"), held(folder.path()).unwrap().len()), (10, 0));
+    assert_eq!(confirm_held(Folder::new().path()).unwrap(), 0);
+}

@@ -12,11 +12,13 @@ use rusqlite::Connection;
 use crate::entry::Entry;
 use crate::error::JournalError;
 use crate::file::{self, FILE_NAME};
+use crate::held::LOOK_AGAIN;
 use crate::metrics::JournalMetrics;
 use crate::orphans;
 use crate::repeats::Repeats;
-use crate::retention;
+use crate::retention::{self, Left};
 use crate::traffic::RecentTraffic;
+use os::clock;
 
 /// The writer's thread.
 pub(crate) struct Writer {
@@ -45,8 +47,12 @@ impl Writer {
         let mut expire_at = Instant::now();
         loop {
             if Instant::now() >= expire_at {
-                let more = self.delete_expired(Timestamp::now());
-                expire_at = Instant::now() + if more { EXPIRE_AGAIN } else { EXPIRE_EVERY };
+                expire_at = Instant::now()
+                    + match self.delete_expired(clock::steady()) {
+                        Left::More => EXPIRE_AGAIN,
+                        Left::Held => LOOK_AGAIN,
+                        Left::Nothing => EXPIRE_EVERY,
+                    };
             }
             match entries.recv_timeout(expire_at.saturating_duration_since(Instant::now())) {
                 Ok(first) => {
@@ -153,26 +159,33 @@ impl Writer {
         put(self.connection()?, batch).map_err(|error| JournalError::Sqlite { path, error })
     }
 
-    /// Deletes expired rows, a bounded number at a time; whether there may be more.
-    fn delete_expired(&mut self, now: Timestamp) -> bool {
+    /// Deletes expired rows, a bounded number at a time.
+    fn delete_expired(&mut self, now: Timestamp) -> Left {
         let before = now.checked_sub(self.keep).unwrap_or(Timestamp::MIN).as_microsecond();
         // A file that cannot be opened is reported by the next batch.
         let (folder, bytes_max, metrics) = (self.folder.clone(), self.bytes_max, Arc::clone(&self.metrics));
-        let Ok(connection) = self.connection() else { return false };
+        let Ok(connection) = self.connection() else { return Left::Nothing };
         let deleted = (|| {
-            let rows = retention::rows(connection, before)?;
+            let rows = retention::rows(connection, before, now)?;
             let over = retention::over(connection, bytes_max)?;
             let messages = retention::messages(connection, &folder, now)?;
             let stored = "SELECT coalesce(sum(length_ms), 0) FROM messages";
             let stored_ms: i64 = connection.query_row(stored, [], |row| row.get(0))?;
             metrics.message_bytes.store(stored_ms.unsigned_abs().saturating_mul(BYTES_PER_MS), Ordering::Relaxed);
-            Ok::<_, rusqlite::Error>(messages || rows || over)
+            let held = [rows, messages].contains(&Left::Held);
+            metrics.deletion_held.store(held.into(), Ordering::Relaxed);
+            let more = over || [rows, messages].contains(&Left::More);
+            Ok::<_, rusqlite::Error>(match held {
+                _ if more => Left::More,
+                true => Left::Held,
+                false => Left::Nothing,
+            })
         })();
         match deleted {
-            Ok(more) => more,
+            Ok(left) => left,
             Err(error) => {
                 tracing::warn!(%error, "old records could not be deleted from the journal");
-                false
+                Left::Nothing
             }
         }
     }

@@ -1,7 +1,9 @@
 //! What a start prints: what to try with the sample, initial passwords, and the ready line.
 
-use std::io::{self, Write};
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
 
 use config::Settings;
 use replica::sample::Example;
@@ -26,8 +28,8 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
     if let Some(examples) = welcome.examples {
         text.push_str(&what_to_try(settings, &phone, &pages, examples));
     }
-    if let Some(page) = sockets.web.studio() {
-        text.push_str(&initial_passwords(page, welcome.accounts));
+    if let Some(page) = sockets.web.studio().filter(|_| !welcome.accounts.is_empty()) {
+        text.push_str(&shown_once(settings, &initial_passwords(page, welcome.accounts)));
     }
     let operations: Vec<String> = sockets.web.operations().iter().map(|address| format!("http://{address}")).collect();
     let operations =
@@ -66,7 +68,25 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
     text
 }
 
-/// The only place where these secrets are shown.
+/// The text for a terminal. What is not one is kept by somebody: a journal, a file; there the secrets go to a file of
+/// their own.
+fn shown_once(settings: &Settings, secrets: &str) -> String {
+    if io::stdout().is_terminal() {
+        return format!(
+            "{secrets}  These passwords are shown only once; jindu studio account password NAME sets new ones.\n\n"
+        );
+    }
+    let path = settings.data.folder.join("studio").join(INITIAL_PASSWORDS);
+    let made = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+    match made.and_then(|mut file| file.write_all(secrets.as_bytes())) {
+        Ok(()) => format!("  The studio's first passwords are in {}: set new ones and delete it.\n\n", path.display()),
+        Err(error) => {
+            tracing::error!(%error, path = %path.display(), "initial_passwords_not_written: jindu studio account password");
+            String::new()
+        }
+    }
+}
+
 fn initial_passwords(page: SocketAddr, accounts: &[InitialAccount]) -> String {
     let mut text = String::new();
     for InitialAccount { name, password, number, pin } in accounts {
@@ -75,8 +95,8 @@ fn initial_passwords(page: SocketAddr, accounts: &[InitialAccount]) -> String {
             "  studio http://{page}/studio  name {name}  password {password}  (telephone: {number}, PIN {pin})\n"
         ));
     }
-    if !text.is_empty() {
-        text.push_str("  These passwords are shown only once; jindu studio account password NAME sets new ones.\n\n");
-    }
     text
 }
+
+/// In the data folder's `studio`.
+const INITIAL_PASSWORDS: &str = "initial-passwords";

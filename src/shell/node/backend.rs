@@ -173,6 +173,8 @@ impl Backend for NodeBackend {
             (free.is_some_and(|free| free < folder::LOW_SPACE_BYTES), Trouble::DiskLow),
             (!alarms.is_empty(), Trouble::Copy),
             (oldest.is_some_and(|oldest| oldest > self.messages_wait), Trouble::Messages),
+            (live.calendar_end(clock::timestamp()).is_some(), Trouble::Calendar),
+            (self.journal.metrics().deletion_held.load(Ordering::Relaxed) > 0, Trouble::Deletion),
         ];
         let exceeded = kiosks::shared(&self.limiter, |shared| shared.is_exceeded(clock::now()));
         let troubles = troubles.into_iter().chain(self.carriers.troubles()).chain([(exceeded, Trouble::LookUps)]);

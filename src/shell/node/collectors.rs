@@ -36,6 +36,10 @@ impl Collect for NodeCollector {
             "1 while the node takes no new calls and finishes those that it has.",
             u8::from(capacity.draining),
         );
+        if let Some(days) = self.live.load().calendar_days_left(clock::timestamp()) {
+            let help = "Days to the last one of the working calendar; negative past its end.";
+            page.gauge("jindu_calendar_days_left", help, days);
+        }
         let free = folder::free_bytes(&self.folder).unwrap_or(0);
         page.gauge("jindu_disk_free_bytes", "Room on the disk of the data folder.", free);
         page.gauge("jindu_calls_max", "Calls that there may be at once.", capacity.calls_max);
@@ -194,6 +198,8 @@ impl Collect for JournalCollector {
             "How long the oldest of them has waited; 0 where none waits.",
             waiting.oldest_for(clock::timestamp()).unwrap_or_default(),
         );
+        let held = read(&self.metrics.deletion_held);
+        page.gauge("jindu_journal_deletion_held", "1 while a mass deletion by age waits for a person.", held);
     }
 }
 

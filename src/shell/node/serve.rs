@@ -33,6 +33,10 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), String> {
     log_warnings(settings, &hotline);
     let data = &settings.data.folder;
     folder::create(data)?;
+    let repaired = folder::repair(data)?;
+    if repaired > 0 {
+        tracing::warn!(repaired, folder = %data.display(), "data_folder_repaired: group or others had rights to it");
+    }
     let _lock = lock(data)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;

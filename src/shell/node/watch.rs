@@ -8,7 +8,10 @@ use arc_swap::ArcSwap;
 
 use audio::Bank;
 use config::Settings;
+use jiff::Timestamp;
+use jiff::civil::Date;
 use os::background::lower_priority;
+use os::clock;
 use phone::{LiveRelease, Registry};
 use release::hotline::Hotline;
 use release::releases;
@@ -21,7 +24,16 @@ pub(crate) fn start(
 ) -> std::io::Result<()> {
     let registry = Arc::downgrade(registry);
     let seen = releases::live(&settings);
-    let watch = Watch { settings, live, registry, seen, announced: None, retired: Vec::new() };
+    let watch = Watch {
+        settings,
+        live,
+        registry,
+        seen,
+        announced: None,
+        calendar_day: None,
+        calendar_logged: false,
+        retired: Vec::new(),
+    };
     std::thread::Builder::new().name("releases".into()).spawn(move || watch.run()).map(drop)
 }
 
@@ -33,6 +45,10 @@ struct Watch {
     seen: Option<String>,
     /// The last value of the switch that every call has received.
     announced: Option<bool>,
+    /// The day for which the end of the working calendar was last judged.
+    calendar_day: Option<Date>,
+    /// Whether an end that is near was logged.
+    calendar_logged: bool,
     /// Recordings that calls in progress may still play.
     retired: Vec<Arc<Bank>>,
 }
@@ -45,6 +61,7 @@ impl Watch {
                 return;
             }
             self.follow_release();
+            self.follow_calendar(clock::timestamp());
             // Freed here, so that no call pays for freeing the recordings of its release.
             self.retired.retain(|bank| Arc::strong_count(bank) > 1);
         }
@@ -61,6 +78,24 @@ impl Watch {
             self.announced = Some(on);
         }
         true
+    }
+
+    /// Logs that the working calendar ends soon, once, and past its end every day.
+    fn follow_calendar(&mut self, now: Timestamp) {
+        let live = self.live.load();
+        let today = now.to_zoned_datetime(live.zone.clone()).date();
+        if self.calendar_day == Some(today) {
+            return;
+        }
+        self.calendar_day = Some(today);
+        match live.calendar_end(now) {
+            Some(end) if end.days_left < 0 || !self.calendar_logged => {
+                self.calendar_logged = true;
+                tracing::warn!(last = %end.last, days_left = end.days_left, "calendar_ends: {end}");
+            }
+            Some(_) => {}
+            None => self.calendar_logged = false,
+        }
     }
 
     /// Makes the release that the pointer names live for new calls.

@@ -1,10 +1,11 @@
 //! Clocks and random numbers: the one place that reads them.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
-use replica::ClockReading;
+use replica::{ClockReading, SteadyClock};
 
 /// The monotonic time, for deadlines. Follows tokio's clock, so that tests can pause it.
 pub fn now() -> Instant {
@@ -30,6 +31,20 @@ pub fn moment() -> ClockReading {
     let boot = Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default());
     ClockReading { boot, wall: timestamp() }
 }
+
+/// The time by which records and files are deleted, sessions end and lock-outs run out. A wall clock that is wrong changes
+/// none of these; see [`SteadyClock`].
+pub fn steady() -> Timestamp {
+    let mut steady = STEADY.lock().unwrap_or_else(PoisonError::into_inner);
+    steady.get_or_insert_with(|| SteadyClock::start(moment(), &boot_id(), None, None)).now(moment())
+}
+
+/// Sets the clock of [`steady`] for the whole program: the replica does, which knows the upstream.
+pub fn set_steady(clock: SteadyClock) {
+    *STEADY.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock);
+}
+
+static STEADY: Mutex<Option<SteadyClock>> = Mutex::new(None);
 
 /// The identifier of this boot of the machine; empty when the system gives none.
 pub fn boot_id() -> String {

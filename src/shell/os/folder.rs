@@ -1,16 +1,71 @@
 //! The data folder, readable by the user that runs the node only, and its disk.
 
 use std::ffi::CString;
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Makes everything that this program creates from here on readable and writable by its own user only (umask 077).
+pub fn keep_files_private() {
+    // SAFETY: `umask` sets a number of the process and cannot fail.
+    unsafe { libc::umask(0o077) };
+}
 
 /// Creates the folder with mode 0700 if it does not exist. An existing folder keeps its mode. The error names the folder.
 pub fn create(folder: &Path) -> Result<(), String> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| format!("{}: the data folder cannot be created: {error}", folder.display()))
+}
+
+/// Takes the rights of group and others from the folder and everything in it; the number of files and folders that had
+/// such rights. Links are not followed, so nothing outside the folder changes.
+///
+/// # Errors
+/// The folder itself, or the first file in it whose rights cannot be changed: it belongs to another user.
+pub fn repair(folder: &Path) -> Result<usize, String> {
+    let failed = |path: &Path, error: &io::Error| {
+        format!(
+            "{}: others may read it, and its mode cannot be set: {error}; run chown and chmod go= on it",
+            path.display()
+        )
+    };
+    let mut repaired = 0;
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        repaired += usize::from(make_private(&folder).map_err(|error| failed(&folder, &error))?);
+        for path in entries(&folder).map_err(|error| format!("{}: {error}", folder.display()))? {
+            match fs::symlink_metadata(&path) {
+                Ok(metadata) if metadata.is_dir() => folders.push(path),
+                Ok(metadata) if metadata.is_symlink() => {}
+                Ok(_) => repaired += usize::from(make_private(&path).map_err(|error| failed(&path, &error))?),
+                // A running command has removed it.
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(repaired)
+}
+
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
+}
+
+/// Whether group or others had rights, which it takes away. A file that has gone needs none.
+fn make_private(path: &Path) -> io::Result<bool> {
+    let changed = fs::symlink_metadata(path).and_then(|metadata| {
+        let mode = metadata.permissions().mode() & 0o7777;
+        if mode & 0o077 == 0 {
+            return Ok(false);
+        }
+        fs::set_permissions(path, Permissions::from_mode(mode & 0o7700)).map(|()| true)
+    });
+    match changed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        other => other,
+    }
 }
 
 /// Bytes that this user can still write to the folder's disk; `None` when the system does not say.
@@ -33,6 +88,27 @@ pub const LOW_SPACE_BYTES: u64 = 512 * 1024 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lax_folder_is_repaired_and_links_are_not_followed() {
+        let (folder, outside) = (support::folder::Folder::new(), support::folder::Folder::new());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        let (inner, file, linked) =
+            (folder.path().join("spool"), folder.path().join("spool/a"), outside.path().join("b"));
+        fs::create_dir(&inner).unwrap();
+        for path in [&file, &linked] {
+            fs::write(path, "x").unwrap();
+            set(path, 0o644);
+        }
+        std::os::unix::fs::symlink(&linked, inner.join("link")).unwrap();
+        set(&inner, 0o750);
+        set(folder.path(), 0o755);
+        assert_eq!(repair(folder.path()), Ok(3));
+        assert_eq!([folder.path(), &*inner, &*file].map(mode), [0o700, 0o700, 0o600]);
+        assert_eq!(mode(&linked), 0o644);
+        assert_eq!(repair(folder.path()), Ok(0));
+    }
 
     #[test]
     fn the_free_space_of_a_disk_is_known_and_that_of_no_folder_is_not() {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use audio::Bank;
 use flow::Release;
-use inquiry::Rules;
+use inquiry::{CalendarEnd, Rules};
 use release::hotline::Hotline;
 
 /// A release in service. It is swapped as a whole when another one goes live; a call keeps the one it began with.
@@ -38,6 +39,18 @@ impl LiveRelease {
             zone: hotline.zone.clone(),
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
         }
+    }
+
+    /// Days from today to the last one of the working calendar; negative when it is past. `None` for a flow without one.
+    pub fn calendar_days_left(&self, now: Timestamp) -> Option<i32> {
+        let last = self.release.calendar.working.published_to?;
+        Some(CalendarEnd::at(last, now.to_zoned_datetime(self.zone.clone()).date()).days_left)
+    }
+
+    /// The end of the working calendar, if it is near or past.
+    pub fn calendar_end(&self, now: Timestamp) -> Option<CalendarEnd> {
+        let last = self.release.calendar.working.published_to?;
+        Some(CalendarEnd::at(last, now.to_zoned_datetime(self.zone.clone()).date())).filter(CalendarEnd::is_near)
     }
 
     /// The first characters of the name, for logs and records.

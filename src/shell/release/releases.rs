@@ -13,6 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
 use std::path::Path;
 
 pub use crate::audit::{Entry, append_audit, audit};
@@ -127,12 +128,14 @@ pub fn takes_of(settings: &Settings, name: &str) -> Overlay {
     text.lines().filter_map(line).collect()
 }
 
-/// What a node starts with: the live release; if it cannot be read, the one before, and so on; the files of the
-/// settings where no release can be read, and then with every recording.
+/// What a node starts with: the live release; if it cannot be read, the one before, and so on. The files of the settings
+/// are for an office that has not published yet, and then with every recording: where releases cannot be read, what lies
+/// in the working files was approved by no one.
 ///
 /// # Errors
-/// Nothing can be served; one line per fault of the settings' files.
+/// Nothing can be served; one line per fault.
 pub fn to_serve(settings: &Settings) -> Result<Hotline, Vec<String>> {
+    readable(settings).map_err(|error| vec![error])?;
     let past = audit(settings).into_iter().rev().filter_map(|entry| entry.release);
     let mut tried = BTreeSet::new();
     let mut skipped = Vec::new();
@@ -144,5 +147,30 @@ pub fn to_serve(settings: &Settings) -> Result<Hotline, Vec<String>> {
             }
         }
     }
-    hotline::read(settings, MissingPolicy::Reject).map(|hotline| Hotline { skipped, ..hotline })
+    if !tried.is_empty() {
+        skipped.push(format!("{}: {NONE_READABLE}", folder(settings).display()));
+        return Err(skipped);
+    }
+    hotline::read(settings, MissingPolicy::Reject)
 }
+
+/// Whether the folder of releases, the live pointer and the audit log are absent or can be read.
+fn readable(settings: &Settings) -> Result<(), String> {
+    let root = folder(settings);
+    let failed = |path: &Path, error: &io::Error| format!("{}: {error}; {UNREADABLE}", path.display());
+    match fs::read_dir(&root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        read => read.map(drop).map_err(|error| failed(&root, &error))?,
+    }
+    for file in ["live", "audit.jsonl"].map(|file| root.join(file)) {
+        match fs::File::open(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&file, &error)),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+const UNREADABLE: &str = "the published releases must be readable by this user; give it the folder with chown";
+const NONE_READABLE: &str = "none of the published releases can be read; restore the folder from a backup, or move it \
+                             away to serve the working files";

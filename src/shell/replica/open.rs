@@ -14,10 +14,11 @@ use rusqlite::Connection;
 
 use inquiry::Keys;
 use os::clock;
-use replica::{AgeClock, SAMPLE};
+use replica::{AgeClock, SAMPLE, SteadyClock};
 
 use crate::control;
 use crate::file::failure::{self, StoreError};
+use crate::file::state::State;
 use crate::file::{quarantine, schema, state, store};
 use crate::look_up::{Follower, Replica, Role};
 use crate::maintenance::Maintenance;
@@ -223,8 +224,26 @@ impl Replica {
         state.scrubbed.into_iter().for_each(|at| metrics.set_scrubbed(at));
         let clock = AgeClock::start(clock::moment(), &clock::boot_id(), state.clock.as_ref());
         *locked(&self.shared.clock) = clock;
+        self.shared.set_steady(steady_clock(&state));
         *locked(&self.shared.mark) = state.mark;
         Ok(())
+    }
+}
+
+/// The steady clock, from what the last run of a node stored.
+fn steady_clock(state: &State) -> SteadyClock {
+    // The sample vouches for itself by this node's own clock.
+    let as_of = state.mark.as_ref().filter(|mark| mark.source != SAMPLE).map(|mark| mark.as_of);
+    SteadyClock::start(clock::moment(), &clock::boot_id(), as_of, state.clock.as_ref())
+}
+
+/// Lets this program, which opens no replica, go by the clock of the node that serves from a data folder, if there is one.
+pub fn adopt_clock(folder: &Path) {
+    let path = store::path(folder);
+    if let Ok(connection) = store::open_reader(&path)
+        && let Ok(state) = state::read(&connection)
+    {
+        clock::set_steady(steady_clock(&state));
     }
 }
 
@@ -240,8 +259,7 @@ fn listen(folder: &Path, replica: &Arc<Replica>) {
 /// Whether the copy of a data folder has followed a feed: there are archived or listed files.
 fn has_followed(folder: &Path) -> bool {
     let spool = archive::path(folder);
-    history::AppliedFiles::has_entries(&spool)
-        || archive::SpoolFolders::at(spool).archived().is_ok_and(|files| !files.is_empty())
+    history::AppliedFiles::has_entries(&spool) || archive::has_archived(folder)
 }
 
 /// Identifies the program version and the settings: others may accept rows that these could not.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use os::clock;
-use replica::{AgeClock, CaseRecord, ClockReading, Mark};
+use replica::{AgeClock, CaseRecord, ClockReading, Mark, SteadyClock};
 
 use crate::alarms::{Alarms, DAMAGED};
 use crate::file::store;
@@ -44,6 +44,8 @@ pub(crate) struct SharedState {
     pub requests: SourceRequests,
     /// The upstream's clock.
     pub clock: Mutex<AgeClock>,
+    /// The clock by which files are deleted.
+    steady: Mutex<SteadyClock>,
     #[cfg(test)]
     time_passed: Mutex<std::time::Duration>,
     /// Whether a rebuild is running.
@@ -69,6 +71,7 @@ impl SharedState {
             damage_known: AtomicBool::new(false),
             requests: SourceRequests::default(),
             clock: Mutex::new(AgeClock::start(clock::moment(), &clock::boot_id(), None)),
+            steady: Mutex::new(SteadyClock::start(clock::moment(), &clock::boot_id(), None, None)),
             #[cfg(test)]
             time_passed: Mutex::default(),
             rebuilding: AtomicBool::new(false),
@@ -80,6 +83,24 @@ impl SharedState {
     /// The upstream's time, independent of changes to this node's clock.
     pub(crate) fn now(&self) -> Timestamp {
         locked(&self.clock).now(self.moment())
+    }
+
+    /// The time by which files are deleted.
+    pub(crate) fn steady(&self) -> Timestamp {
+        locked(&self.steady).now(self.moment())
+    }
+
+    /// Sets the steady clock, here and for the whole program.
+    pub(crate) fn set_steady(&self, steady: SteadyClock) {
+        *locked(&self.steady) = steady;
+        clock::set_steady(steady);
+    }
+
+    /// The upstream has reported: the steady clock follows it.
+    pub(crate) fn steady_reported(&self, as_of: Timestamp, upstream_now: Option<Timestamp>) {
+        let mut steady = *locked(&self.steady);
+        steady.upstream_reported(self.moment(), as_of, upstream_now);
+        self.set_steady(steady);
     }
 
     pub(crate) fn moment(&self) -> ClockReading {

@@ -115,7 +115,7 @@ impl Studio {
         if !by.role.may_approve() {
             return Err(Rejection::NotApprover);
         }
-        let takes = self.store().discarded(clock::timestamp() - older)?;
+        let takes = self.store().discarded(clock::steady() - older)?;
         self.store().update(&actor(by), |update| {
             for take in &takes {
                 update.tidied(&take.name)?;

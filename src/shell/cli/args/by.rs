@@ -1,5 +1,7 @@
 //! `--who` and `--why`.
 
+use std::path::PathBuf;
+
 use os::clock;
 use release::releases::Entry;
 
@@ -12,6 +14,16 @@ pub(crate) struct By {
     /// Why, for the audit log
     #[arg(long, value_name = "TEXT")]
     pub why: Option<String>,
+}
+
+/// `--who` and `--why` of what only an approver's account may do.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct ByApprover {
+    #[command(flatten)]
+    pub by: By,
+    /// A file whose first line is the password of the approver's account; asked for where none is given
+    #[arg(long, value_name = "PATH")]
+    pub password_file: Option<PathBuf>,
 }
 
 impl By {

@@ -44,6 +44,13 @@ pub(crate) enum FeedCommand {
         #[arg(long = "key", value_name = "NAME.pub")]
         keys: Vec<PathBuf>,
     },
+    /// Write a kept file of data/spool/applied or data/spool/rejected in clear
+    Unseal {
+        /// The sealed file
+        file: PathBuf,
+        /// The new file; the standard output where none is given
+        out: Option<PathBuf>,
+    },
     /// Play a made-up office that writes feed files or SQL
     Play(Box<PlayArguments>),
 }

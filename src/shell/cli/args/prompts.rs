@@ -8,7 +8,7 @@ use base::Lang;
 use speech::Clip;
 use studio_store::SlotFilter;
 
-use super::by::By;
+use super::by::{By, ByApprover};
 
 /// A command of `jindu prompts`.
 #[derive(Clone, Debug, Subcommand)]
@@ -63,7 +63,7 @@ pub(crate) enum PromptCommand {
         /// The take, or all
         take: String,
         #[command(flatten)]
-        by: By,
+        by: ByApprover,
     },
     /// Hide a take
     Discard {
@@ -83,7 +83,7 @@ pub(crate) enum PromptCommand {
     /// Make all approved takes live
     Publish {
         #[command(flatten)]
-        by: By,
+        by: ByApprover,
         /// Publish even if a set is recorded in part only
         #[arg(long)]
         anyway: bool,
@@ -97,7 +97,7 @@ pub(crate) enum PromptCommand {
         #[arg(value_name = "HASH")]
         release: Option<String>,
         #[command(flatten)]
-        by: By,
+        by: ByApprover,
     },
     /// Write a slot or a take as WAV, as a caller hears it
     Play {

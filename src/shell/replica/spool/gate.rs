@@ -171,7 +171,7 @@ impl Gate {
             Some(mark) => mark,
             None => self.mark(chain.end()),
         };
-        match chain.rebuild(&self.writer, mark) {
+        match chain.rebuild(folders, &self.writer, mark) {
             Ok(applied) => applied.log("archive", chain.len()),
             Err(ApplyError::Ending) => {}
             Err(error) => alarms.raise(FeedAlarm::Stuck, || format!("the copy could not be rebuilt: {error}")),

@@ -89,7 +89,12 @@ impl Gate {
             Standing::Repeat if rebuild => self.snapshot(name, whole, folders, alarms),
             Standing::Repeat => self.archive(name, whole, folders, "repeated: applied before"),
             Standing::Superseded => {
-                folders.archive_superseded(name, whole, "superseded: older than the copy")?;
+                folders.archive_superseded(
+                    name,
+                    whole,
+                    "superseded: older than the copy",
+                    self.writer.shared.steady(),
+                )?;
                 self.remove(name);
                 Ok(Taken::Done)
             }
@@ -271,7 +276,7 @@ impl Gate {
     /// Archives a file that is in the copy.
     fn archive(&mut self, name: &OsStr, whole: &VerifiedFile, folders: &SpoolFolders, note: &str) -> io::Result<Taken> {
         self.applied_files.add(whole);
-        folders.archive(name, whole, note)?;
+        folders.archive(name, whole, note, self.writer.shared.steady())?;
         self.remove(name);
         Ok(Taken::Done)
     }

@@ -15,7 +15,7 @@ pub(crate) fn reject(writer: &WriterHandle, name: &OsStr, folders: &SpoolFolders
     tracing::error!(file = printable(name), why = Rejection::NAMES[why.index()], "feed_file_rejected: {why}");
     count(&writer.shared.metrics.feed.rejected[why.index()]);
     count(&writer.shared.metrics.batches_rejected);
-    folders.reject(name, &why.to_string())
+    folders.reject(name, &why.to_string(), writer.shared.steady())
 }
 
 /// The alarm's text for a file that cannot be read.

@@ -8,7 +8,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use feed::text;
 use replica::Mark;
 use replica::gate::{FileKind, FilePosition, GateKeys, Reading, ReplicaState, Standing, VerifiedFile};
 
@@ -32,7 +31,7 @@ impl ArchivedChain {
     ) -> io::Result<Option<ArchivedChain>> {
         let mut files: Vec<(PathBuf, VerifiedFile)> = Vec::new();
         for path in folders.archived()? {
-            let Ok(whole) = text::read(&path, Reading::Check, &mut |_| {}) else { continue };
+            let Ok(whole) = folders.read(&path, Reading::Check, &mut |_| {}) else { continue };
             if keys.check(&whole).is_ok() && follows(files.last().map(|(_, before)| before), &whole) {
                 files.push((path, whole));
             }
@@ -59,11 +58,16 @@ impl ArchivedChain {
     }
 
     /// Rebuilds the copy from it, and swaps it in.
-    pub(crate) fn rebuild(&self, writer: &WriterHandle, mark: Mark) -> Result<Applied, ApplyError> {
+    pub(crate) fn rebuild(
+        &self,
+        folders: &SpoolFolders,
+        writer: &WriterHandle,
+        mark: Mark,
+    ) -> Result<Applied, ApplyError> {
         let mut rebuild = Rebuild::begin(writer)?;
         for (path, whole) in &self.files {
             let mut failed = None;
-            let read = text::read(path, Reading::Rows, &mut |change| {
+            let read = folders.read(path, Reading::Rows, &mut |change| {
                 if failed.is_none()
                     && let Err(error) = rebuild.add(&whole.header.source, change)
                 {

@@ -72,7 +72,7 @@ enum FileState {
 impl SpoolWatcher {
     /// Opens the spool of a data folder, and creates its folders.
     pub(crate) fn open(data: &Path, settings: config::Replica, writer: WriterHandle) -> io::Result<SpoolWatcher> {
-        let folders = SpoolFolders::open(archive::path(data))?;
+        let folders = SpoolFolders::open(archive::path(data), writer.keys.clone())?;
         let alarms = FeedAlarms::new(writer.clone());
         let gate = Gate::new(writer.clone(), settings.clone(), &folders);
         Ok(SpoolWatcher { folders, settings, writer, gate, alarms, seen: HashMap::new(), expired: None })
@@ -115,7 +115,7 @@ impl SpoolWatcher {
             return Ok(());
         }
         self.expired = Some(Instant::now());
-        self.folders.expire(self.settings.spool_keep)
+        self.folders.expire(self.settings.spool_keep, self.writer.shared.steady())
     }
 
     fn backlog(&self) -> Backlog {
@@ -236,7 +236,7 @@ impl SpoolWatcher {
         match self.writer.apply(&printable(name), batch) {
             Ok(applied) => {
                 applied.log(&printable(name), 1);
-                self.folders.archive_batch(name, &applied.to_string())?;
+                self.folders.archive_batch(name, &applied.to_string(), self.writer.shared.steady())?;
                 Ok(true)
             }
             Err(error) if error.is_final() => {

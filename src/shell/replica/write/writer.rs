@@ -204,6 +204,9 @@ impl Writer {
         let mut clock = locked(&self.shared.clock);
         let reported = mark.as_of;
         mark.as_of = clock.upstream_reported(self.shared.moment(), reported, upstream_now);
+        if mark.source != SAMPLE {
+            self.shared.steady_reported(mark.as_of, upstream_now);
+        }
         let warning = (mark.as_of != reported).then(|| {
             "the upstream's clock is hours ahead of this node's: set both clocks; its times are limited to one hour ahead".into()
         });

@@ -103,7 +103,7 @@ impl Accounts {
 
     /// Checks the password of an account; counted like a sign-in.
     fn confirm(&self, name: &str, password: &Private<String>, from: &Origin) -> Result<(), SignInError> {
-        let now = clock::timestamp();
+        let now = clock::steady();
         let device = from.device.as_ref().map(|device| hashed("device", &[device.expose()]));
         let permit = self.hashing.acquire().ok_or(SignInError::Busy)?;
         let mut connection = self.lock();
@@ -112,9 +112,30 @@ impl Accounts {
         attempts.charge(&mut connection, now)?;
         drop(connection);
         if !verifies(permit, password, account.as_ref().map(|account| &*account.password)) {
-            return Err(self.wrong("sign_in_failed", Some(name.to_owned()), from.address.to_string(), now));
+            return Err(self.wrong("sign_in_failed", Some(name.to_owned()), from.address.to_string()));
         }
         Ok(attempts.forgive(&self.lock()).map_err(AccountError::from)?)
+    }
+
+    /// The operator of this name and password, for a command; counted like a sign-in.
+    ///
+    /// # Errors
+    /// [`SignInError`] says why there is none.
+    pub fn by_password(&self, name: &str, password: &Private<String>) -> Result<Operator, SignInError> {
+        let name = rules::normalized_name(name).unwrap_or_default();
+        let permit = self.hashing.acquire().ok_or(SignInError::Busy)?;
+        let mut connection = self.lock();
+        let account = file::by_name(&connection, &name).map_err(AccountError::from)?;
+        let attempts = Attempts::by_command(&name);
+        attempts.charge(&mut connection, clock::steady())?;
+        drop(connection);
+        let right = verifies(permit, password, account.as_ref().map(|account| &*account.password));
+        let known = account.is_some();
+        let Some(account) = account.filter(|_| right) else {
+            return Err(self.wrong("sign_in_failed", known.then_some(name), String::new()));
+        };
+        attempts.forgive(&self.lock()).map_err(AccountError::from)?;
+        Ok(account.operator)
     }
 
     /// Sets a PIN.

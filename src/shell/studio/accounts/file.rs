@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
+use os::clock;
 use studio::lockout::{FORGOTTEN_AFTER, LockoutRule};
 use studio::{Operator, Role};
 
@@ -150,8 +151,16 @@ pub(super) fn wait(
     Ok(rule.wait(failures, since(last_us, now)))
 }
 
-/// Zero if the clock was set back.
+/// The latest time that something stored can be of. What is later was stored while the clock was ahead.
+pub(super) fn latest(now: Timestamp) -> Timestamp {
+    now.saturating_add(CLOCK_SLACK).unwrap_or(Timestamp::MAX)
+}
+
+/// A failure from a time to come is forgotten, or it would lock its account until then.
 fn since(last_us: i64, now: Timestamp) -> Duration {
+    if last_us > latest(now).as_microsecond() {
+        return FORGOTTEN_AFTER;
+    }
     Duration::from_micros(u64::try_from(now.as_microsecond().saturating_sub(last_us)).unwrap_or(0))
 }
 
@@ -159,7 +168,8 @@ fn since(last_us: i64, now: Timestamp) -> Duration {
 pub(super) fn failed(connection: &Connection, key: &Hashed, now: Timestamp) -> rusqlite::Result<()> {
     let now_us = now.as_microsecond();
     let old_us = now_us.saturating_sub_unsigned(FORGOTTEN_AFTER.as_micros() as u64);
-    connection.execute("DELETE FROM tries WHERE last_us < ?1", [old_us])?;
+    let ahead_us = latest(now).as_microsecond();
+    connection.execute("DELETE FROM tries WHERE last_us < ?1 OR last_us > ?2", [old_us, ahead_us])?;
     let count: i64 = connection.query_row("SELECT count(*) FROM tries", [], |row| row.get(0))?;
     if count >= ATTEMPTS_MAX {
         let sql = "DELETE FROM tries WHERE key IN (SELECT key FROM tries ORDER BY last_us LIMIT ?1)";
@@ -263,10 +273,16 @@ pub(super) fn end_others(connection: &Connection, account: i64, but: Option<i64>
     connection.execute(sql, params![account, but]).map(drop)
 }
 
-/// Ends sessions that began or were last used before these times.
-pub(super) fn sweep(connection: &Connection, began: Timestamp, seen: Timestamp) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM sessions WHERE began_us < ?1 OR seen_us < ?2";
-    connection.execute(sql, params![began.as_microsecond(), seen.as_microsecond()]).map(drop)
+/// Ends sessions that began or were last used before these times, or in a time to come.
+pub(super) fn sweep(
+    connection: &Connection,
+    now: Timestamp,
+    began: Timestamp,
+    seen: Timestamp,
+) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM sessions WHERE began_us < ?1 OR seen_us < ?2 OR began_us > ?3 OR seen_us > ?3";
+    let latest = latest(now).as_microsecond();
+    connection.execute(sql, params![began.as_microsecond(), seen.as_microsecond(), latest]).map(drop)
 }
 
 /// Records an event. Those older than 400 days are deleted.
@@ -274,7 +290,7 @@ pub(super) fn note(connection: &Connection, event: &AccountEvent) -> rusqlite::R
     let sql = "INSERT INTO events (at_us, what, who, by, address) VALUES (?1, ?2, ?3, ?4, ?5)";
     let AccountEvent { at, what, who, by, from } = event;
     connection.prepare_cached(sql)?.execute(params![at.as_microsecond(), what, who, by, from])?;
-    let old = at.saturating_sub(EVENTS_KEPT).unwrap_or(Timestamp::MIN);
+    let old = clock::steady().saturating_sub(EVENTS_KEPT).unwrap_or(Timestamp::MIN);
     connection.execute("DELETE FROM events WHERE at_us < ?1", [old.as_microsecond()]).map(drop)
 }
 
@@ -319,4 +335,6 @@ const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRA
 const SCHEMA: i64 = 2;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPTS_MAX: i64 = 20_000;
+/// How far the clock may go back, as it does when a node boots before its upstream is heard.
+const CLOCK_SLACK: SignedDuration = SignedDuration::from_mins(5);
 const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);

@@ -53,6 +53,11 @@ impl Attempts {
         ]))
     }
 
+    /// A command has no address.
+    pub(super) fn by_command(name: &str) -> Attempts {
+        Attempts(vec![Counter { key: hashed("name", &[name]), rule: BY_NAME, shared: false }])
+    }
+
     pub(super) fn by_browser(
         connection: &Connection,
         name: &str,

@@ -25,7 +25,7 @@ impl Accounts {
     /// # Errors
     /// The file cannot be read.
     pub fn session(&self, token: &Private<String>) -> Result<Option<Session>, AccountError> {
-        self.by_token_at(clock::timestamp(), token)
+        self.by_token_at(clock::steady(), token)
     }
 
     pub(super) fn by_token_at(&self, now: Timestamp, token: &Private<String>) -> Result<Option<Session>, AccountError> {
@@ -33,7 +33,10 @@ impl Accounts {
         let Some((open, operator)) = file::session(&connection, &hashed("session", &[token.expose()]))? else {
             return Ok(None);
         };
-        if open.began < before(now, self.ages.longest) || open.seen < before(now, self.ages.idle) {
+        // One from a time to come was begun while the clock was ahead: it would outlive its length.
+        let latest = file::latest(now);
+        let ahead = open.began > latest || open.seen > latest;
+        if ahead || open.began < before(now, self.ages.longest) || open.seen < before(now, self.ages.idle) {
             file::end(&connection, operator.id, open.id)?;
             return Ok(None);
         }
@@ -61,9 +64,9 @@ impl Accounts {
     /// # Errors
     /// The file cannot be read.
     pub fn sessions(&self, operator: &Operator) -> Result<Vec<OpenSession>, AccountError> {
-        let now = clock::timestamp();
+        let now = clock::steady();
         let connection = self.lock();
-        file::sweep(&connection, before(now, self.ages.longest), before(now, self.ages.idle))?;
+        file::sweep(&connection, now, before(now, self.ages.longest), before(now, self.ages.idle))?;
         Ok(file::sessions(&connection, operator.id)?)
     }
 }

@@ -22,7 +22,7 @@ impl Accounts {
     /// # Errors
     /// [`Refused`] says why not.
     pub fn sign_in(&self, name: &str, password: &Private<String>, from: &Origin) -> Result<SignedIn, SignInError> {
-        self.sign_in_at(clock::timestamp(), name, password, from)
+        self.sign_in_at(clock::steady(), name, password, from)
     }
 
     pub(super) fn sign_in_at(
@@ -45,7 +45,7 @@ impl Accounts {
         let right = verifies(permit, password, account.as_ref().map(|account| &*account.password));
         let known = account.is_some();
         let Some(account) = account.filter(|_| right) else {
-            return Err(self.wrong("sign_in_failed", known.then_some(name), from.address.to_string(), now));
+            return Err(self.wrong("sign_in_failed", known.then_some(name), from.address.to_string()));
         };
         let mut connection = self.lock();
         Ok(self.begin(&mut connection, account.operator, &attempts, from, now)?)
@@ -70,9 +70,10 @@ impl Accounts {
         let agent: String = from.agent.chars().filter(|c| !c.is_control()).take(AGENT_CHARS_MAX).collect();
         let address = from.address.to_string();
         let id = file::begin(&transaction, operator.id, &hashed("session", &[token.expose()]), &agent, &address, now)?;
-        file::change(&transaction, operator.id, &Field::SignedIn(now))?;
-        file::note(&transaction, &AccountEvent::of(now, "sign_in", &operator.name, "", &address))?;
-        file::sweep(&transaction, before(now, self.ages.longest), before(now, self.ages.idle))?;
+        let at = clock::timestamp();
+        file::change(&transaction, operator.id, &Field::SignedIn(at))?;
+        file::note(&transaction, &AccountEvent::of(at, "sign_in", &operator.name, "", &address))?;
+        file::sweep(&transaction, now, before(now, self.ages.longest), before(now, self.ages.idle))?;
         transaction.commit()?;
         let session = self.session_of(id, operator, &token, now);
         Ok(SignedIn { session, token, device })
@@ -88,7 +89,7 @@ impl Accounts {
         pin: &Private<String>,
         caller: &PhoneCaller,
     ) -> Result<Operator, SignInError> {
-        self.pin_at(clock::timestamp(), number, pin, caller)
+        self.pin_at(clock::steady(), number, pin, caller)
     }
 
     pub(super) fn pin_at(
@@ -109,7 +110,7 @@ impl Accounts {
         let right = verifies(permit, pin, account.as_ref().and_then(|account| account.pin.as_deref()));
         let known = account.as_ref().map(|account| account.operator.name.clone());
         let Some(account) = account.filter(|_| right) else {
-            return Err(self.wrong("phone_sign_in_failed", known, "phone".into(), now));
+            return Err(self.wrong("phone_sign_in_failed", known, "phone".into()));
         };
         let mut connection = self.lock();
         let committed = (|| {
@@ -118,7 +119,10 @@ impl Accounts {
             if let Some(telephone) = caller.telephone() {
                 file::know(&transaction, account.operator.id, &telephone, now)?;
             }
-            file::note(&transaction, &AccountEvent::of(now, "phone_sign_in", &account.operator.name, "", "phone"))?;
+            file::note(
+                &transaction,
+                &AccountEvent::of(clock::timestamp(), "phone_sign_in", &account.operator.name, "", "phone"),
+            )?;
             transaction.commit()
         })();
         committed.map_err(AccountError::from)?;
@@ -126,9 +130,9 @@ impl Accounts {
     }
 
     /// Records a failed sign-in. An unknown name is not stored: it may be a password in the wrong field.
-    pub(super) fn wrong(&self, what: &str, name: Option<String>, from: String, now: Timestamp) -> SignInError {
+    pub(super) fn wrong(&self, what: &str, name: Option<String>, from: String) -> SignInError {
         let who = name.as_deref().unwrap_or("-");
-        match file::note(&self.lock(), &AccountEvent::of(now, what, who, "", &from)) {
+        match file::note(&self.lock(), &AccountEvent::of(clock::timestamp(), what, who, "", &from)) {
             Ok(()) => SignInError::Credentials,
             Err(error) => SignInError::Account(error.into()),
         }

@@ -344,3 +344,36 @@ fn a_file_of_the_first_schema_is_brought_up_to_date() {
     let accounts = Accounts::open(folder.path(), ages).expect("a file of schema 1");
     assert!(accounts.sip_accounts("desk").expect("the table").is_empty());
 }
+
+#[test]
+fn a_clock_that_was_a_year_ahead_locks_nobody_out_and_keeps_no_session_longer() {
+    let mut office = Office::new();
+    office.later(365 * 86_400);
+    let signed_in = office.try_in("li", PASSWORD, &home()).expect("right");
+    for _ in 0..10 {
+        let _ = office.try_in("li", "wrong", &from("198.51.100.7"));
+    }
+    assert!(matches!(office.try_in("li", PASSWORD, &from("198.51.100.7")), Err(SignInError::LockedOut { .. })));
+    office.now = Timestamp::now();
+    assert_eq!(office.who(&signed_in), None);
+    assert!(office.try_in("li", PASSWORD, &from("198.51.100.7")).is_ok());
+}
+
+#[test]
+fn a_command_needs_the_password_of_its_operator_and_waits_like_a_sign_in() {
+    let office = Office::new();
+    let new = NewAccount {
+        name: "wang".into(),
+        role: Role::Approver,
+        number: None,
+        password: private("seven green teapots"),
+        pin: None,
+    };
+    office.accounts.add(&new, "test").unwrap();
+    assert_eq!(office.accounts.by_password("wang", &new.password).unwrap().name, "wang");
+    assert_eq!(office.accounts.by_password("li", &private(PASSWORD)).unwrap().role, Role::Operator);
+    for _ in 0..5 {
+        assert!(matches!(office.accounts.by_password("wang", &private("wrong")), Err(SignInError::Credentials)));
+    }
+    assert!(matches!(office.accounts.by_password("wang", &new.password), Err(SignInError::LockedOut { .. })));
+}
