@@ -48,7 +48,7 @@ fn the_first_passwords_go_to_a_private_file_and_not_to_what_reads_the_output() {
     let file = gateway.folder.join("studio/initial-passwords");
     let text = fs::read_to_string(&file).expect("written");
     assert_eq!(mode(&file), 0o600);
-    let password = text.split("password  ").nth(1).or(text.split("password ").nth(1)).expect("a password");
+    let password = text.split("password  ").nth(1).or_else(|| text.split("password ").nth(1)).expect("a password");
     let password = password.split_whitespace().next().expect("a password");
     assert!(!gateway.banner.contains(password) && gateway.banner.contains("studio/initial-passwords"));
 }
