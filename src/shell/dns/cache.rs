@@ -32,7 +32,7 @@ pub(crate) enum Known {
 }
 
 impl Cache {
-    /// Looks up a question. Whoever finds it stale asks; others use the old answer for a moment.
+    /// Looks up a question. The first caller that finds it out of date asks; others use the old answer for a moment.
     pub(crate) fn find(&mut self, now: Instant, name: &str, kind: Kind) -> Known {
         let Some(entry) = self.0.get_mut(&(name.to_owned(), kind)) else { return Known::Nothing };
         if entry.until > now {
@@ -94,8 +94,8 @@ mod tests {
     #[test]
     fn an_answer_is_valid_for_thirty_seconds_to_an_hour() {
         let (mut cache, now) = (Cache::default(), start());
-        for (told, kept) in [(0, 30), (30, 30), (300, 300), (86_400, 3600)] {
-            assert_eq!(cache.keep(now, "a", Kind::A, answer(1, told)).1, Duration::from_secs(kept));
+        for (ttl, kept) in [(0, 30), (30, 30), (300, 300), (86_400, 3600)] {
+            assert_eq!(cache.keep(now, "a", Kind::A, answer(1, ttl)).1, Duration::from_secs(kept));
             let just_before = now + Duration::from_secs(kept - 1);
             assert!(matches!(cache.find(just_before, "a", Kind::A), Known::Fresh(_, left) if left.as_secs() == 1));
             assert!(matches!(cache.find(now + Duration::from_secs(kept), "a", Kind::A), Known::Stale(_)));

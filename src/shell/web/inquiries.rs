@@ -1,4 +1,4 @@
-//! Inquiries of strangers: number and second factor, whoever asks and however both were typed in.
+//! Inquiries of strangers: number and second factor, typed or scanned.
 //!
 //! ```text
 //!  number, factor ─► over a limit? 429 ─► a total exceeded? wait, a few at once ─► LookUp::begin ─► replica ─► finish

@@ -7,7 +7,7 @@
 //! | `Keys` | masked | masked | shown |
 //! | `Personal` | masked | masked | masked |
 //!
-//! `Personal` keeps what is known to name nobody, and masks the rest: a header or a body that is not known here shows
+//! `Personal` keeps what is known to name no person, and masks the rest: a header or a body that is not known here shows
 //! its length and its punctuation.
 
 use std::borrow::Cow;
@@ -90,7 +90,7 @@ impl Mask {
         }
     }
 
-    /// `METHOD URI VERSION`; a status line names nobody.
+    /// `METHOD URI VERSION`; a status line names no person.
     fn start_line(&self, line: &mut [u8]) {
         if line.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/")) {
             return;

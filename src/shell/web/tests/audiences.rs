@@ -166,7 +166,7 @@ async fn a_thousand_wrong_numbers_of_strangers_stop_no_kiosk_and_no_stranger_who
     let cookie = enrol(&office, "north-1", "10.1.2.3").await;
     let mut visitor = office.visitor().await;
     let mut bodies = std::collections::BTreeSet::new();
-    // Below the total of 100 nobody is delayed; the other nine hundred are refused, since their clients have failed.
+    // Below the total of 100 no client is delayed; the other nine hundred are refused, since their clients have failed.
     for n in 0..1000_u32 {
         visitor.says(inquiry_from(&format!("203.0.113.{}", n % 33), &format!("44012611{n:07}"), TAIL)).await;
         let reply = visitor.hears().await.unwrap();
