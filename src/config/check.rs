@@ -217,15 +217,18 @@ fn studio(reader: &mut Reader) -> Studio {
 }
 
 fn web(reader: &mut Reader) -> Web {
+    let listen = web_listen(reader, "web.listen", &["127.0.0.1:8080"]);
+    let proxies = networks(reader, "web.proxies", &[]);
+    let local = proxies.is_empty() && listen.iter().all(|address| address.ip().is_loopback());
     Web {
-        listen: web_listen(reader, "web.listen", &["127.0.0.1:8080"]),
-        proxies: networks(reader, "web.proxies", &[]),
+        listen,
+        proxies,
         hosts: web_hosts(reader),
         operations_listen: web_listen(reader, "web.operations_listen", &[]),
         operations_allow: networks(reader, "web.operations_allow", &LOOPBACK),
         try_out_kiosk: reader.boolean("web.try_out_kiosk", true),
         connections_max: count(reader, "web.connections_max", 1..=100_000, 2000),
-        shares: super::web_shares::web_shares(reader),
+        shares: super::web_shares::web_shares(reader, local),
         request_timeout: reader.seconds("web.request_timeout_s", 1..=300, 10),
         image_bytes_max: count(reader, "web.image_bytes_max", 1024..=67_108_864, 12_582_912),
         answer_shown: reader.seconds("web.answer_shown_s", 5..=600, 40),

@@ -30,11 +30,23 @@ impl Default for WebShares {
     }
 }
 
-pub(super) fn web_shares(reader: &mut Reader) -> WebShares {
+/// The shares as set. Where `local` says that only this machine reaches the service, its connections and requests have no
+/// limit unless the settings give one: there are no others to protect.
+pub(super) fn web_shares(reader: &mut Reader, local: bool) -> WebShares {
     let defaults = WebShares::default();
+    let connections: usize = count(reader, "web.client_connections_max", 0..=100_000, 0);
+    let requests: u32 = count(reader, "web.client_requests_per_second_max", 0..=1_000_000, 0);
     WebShares {
-        connections_max: count(reader, "web.client_connections_max", 1..=100_000, 200),
-        requests_per_second_max: count(reader, "web.client_requests_per_second_max", 1..=1_000_000, 200),
+        connections_max: match (connections, local) {
+            (0, true) => usize::MAX,
+            (0, false) => defaults.connections_max,
+            (set, _) => set,
+        },
+        requests_per_second_max: match (requests, local) {
+            (0, true) => u32::MAX,
+            (0, false) => defaults.requests_per_second_max,
+            (set, _) => set,
+        },
         uploads_max: count(reader, "web.client_uploads_max", 1..=1000, 2),
         picture_time_per_minute: reader.seconds(
             "web.client_picture_s_per_minute",

@@ -23,7 +23,15 @@ fn office(nodes: u8) -> Vec<Node> {
 
 /// The same behind the balancer, whose address browsers open.
 fn office_behind_balancer(nodes: u8) -> Vec<Node> {
-    start(nodes, &["phone.calls_max=190", "web.proxies=127.0.0.1", "web.hosts=127.0.0.1"])
+    start(
+        nodes,
+        &[
+            "phone.calls_max=190",
+            "web.proxies=127.0.0.1",
+            "web.hosts=127.0.0.1",
+            "web.client_requests_per_second_max=100000",
+        ],
+    )
 }
 
 fn start(nodes: u8, set: &[&str]) -> Vec<Node> {

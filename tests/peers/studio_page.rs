@@ -168,9 +168,9 @@ fn a_recording_outlives_the_node_and_the_session() {
     keep(&mut browser, "offline");
     browser.press("Enter");
     let (web, data) = (gateway.web, temporary_folder("kept"));
+    let secret = password(&gateway, "operator");
     fs::remove_dir_all(&data).expect("removed");
     fs::rename(&gateway.folder, &data).expect("the data stay");
-    let secret = password(&gateway, "operator");
     drop(gateway);
     let again = Gateway::start_in(data, &[&format!("web.listen={web}")]);
     browser.until("document.querySelector('#outbox')?.hidden !== false");

@@ -29,7 +29,7 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
         text.push_str(&what_to_try(settings, &phone, &pages, examples));
     }
     if let Some(page) = sockets.web.studio().filter(|_| !welcome.accounts.is_empty()) {
-        text.push_str(&shown_once(settings, &initial_passwords(page, welcome.accounts)));
+        text.push_str(&shown_once(settings, page, &initial_passwords(page, welcome.accounts)));
     }
     let operations: Vec<String> = sockets.web.operations().iter().map(|address| format!("http://{address}")).collect();
     let operations =
@@ -70,7 +70,7 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
 
 /// The text for a terminal. What is not one is kept by somebody: a journal, a file; there the secrets go to a file of
 /// their own.
-fn shown_once(settings: &Settings, secrets: &str) -> String {
+fn shown_once(settings: &Settings, page: SocketAddr, secrets: &str) -> String {
     if io::stdout().is_terminal() {
         return format!(
             "{secrets}  These passwords are shown only once; jindu studio account password NAME sets new ones.\n\n"
@@ -79,7 +79,10 @@ fn shown_once(settings: &Settings, secrets: &str) -> String {
     let path = settings.data.folder.join("studio").join(INITIAL_PASSWORDS);
     let made = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
     match made.and_then(|mut file| file.write_all(secrets.as_bytes())) {
-        Ok(()) => format!("  The studio's first passwords are in {}: set new ones and delete it.\n\n", path.display()),
+        Ok(()) => format!(
+            "  studio http://{page}/studio  first passwords in {}: set new ones and delete it\n\n",
+            path.display()
+        ),
         Err(error) => {
             tracing::error!(%error, path = %path.display(), "initial_passwords_not_written: jindu studio account password");
             String::new()
