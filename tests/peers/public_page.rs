@@ -134,8 +134,9 @@ fn a_browser_becomes_a_kiosk_by_its_one_time_address_and_is_none_after_it_is_rev
     browser.until("document.querySelector('button') !== null");
     keep(&mut browser, "enrol");
     browser.click("button");
-    // The form's page and the redirection have no view.
-    browser.until("location.pathname === '/kiosk' && document.body !== null && document.body.dataset.view === 'idle'");
+    // The page is there before its script, which the scanner's keys need.
+    browser.until("location.pathname === '/kiosk' && document.readyState === 'complete'");
+    browser.until("document.body.dataset.view === 'idle'");
     assert_eq!(browser.value("document.cookie"), "", "scripts cannot read the token");
     browser.scan(&receipt);
     browser.until("document.body.dataset.view === 'answer'");
