@@ -159,7 +159,7 @@ fn exceeded(seconds: f64) -> ShareExceeded {
     ShareExceeded { retry_after: retry_after.max(Duration::from_secs(1)) }
 }
 
-/// Clients that are told apart at once: about 5 MB.
+/// Clients that are counted separately at a time: about 5 MB.
 const CLIENTS_MAX: usize = 50_000;
 const FORGET_EVERY: Duration = Duration::from_secs(1);
 const UPLOAD_RETRY: Duration = Duration::from_secs(2);

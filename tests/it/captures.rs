@@ -142,7 +142,7 @@ fn a_call_in_progress_over_tcp_is_written_unmasked_when_that_is_asked_for_and_st
 fn what_cannot_be_traced_is_refused_and_leaves_no_file() {
     let (gateway, folder) = (Gateway::start(&[]), Folder::new());
     let out = folder.join("call.pcap");
-    assert!(refused(&gateway, &out, &["--trunk", "nobody"], 1).contains("nobody"));
+    assert!(refused(&gateway, &out, &["--trunk", "unknown"], 1).contains("unknown"));
     assert!(refused(&gateway, &out, &["--number", "13900000000", "--for", "1"], 1).contains("time"));
     refused(&gateway, &out, &["--trunk", "local", "--for", "601"], 64);
     refused(&gateway, &out, &["--trunk", "local", "--max-mb", "101"], 64);

@@ -1,6 +1,6 @@
 //! Limits of the telephone: by the caller's number and by the receipt number.
 //!
-//! What other callers do refuses nobody who has not failed, with one exception: a receipt whose second factor is being
+//! A caller without a failure is not refused for what others do, with one exception: a receipt whose second factor is being
 //! guessed is not looked up for a while, and its callers get a person.
 
 use std::num::NonZeroU32;

@@ -44,17 +44,6 @@ pub(crate) fn read(word: &str, zone: &TimeZone) -> Result<Timestamp, String> {
     })
 }
 
-/// `2 d 3 h`, `5 min`, `9 s`: the two largest units of a span.
-pub(crate) fn span(seconds: u64) -> String {
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
-        (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (days, hours, _) => format!("{days} d {hours} h"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,11 +59,5 @@ mod tests {
         let at = "2026-01-05T01:30:00Z".parse().expect("a time");
         assert_eq!(shown(at, &zone), "2026-01-05 09:30:00 +08:00");
         assert_eq!(rfc3339(at, &zone), "2026-01-05T09:30:00+08:00");
-    }
-
-    #[test]
-    fn a_span_has_its_two_largest_units() {
-        let spans = [9, 65, 3_660, 183_600].map(span);
-        assert_eq!(spans, ["9 s", "1 min 5 s", "1 h 1 min", "2 d 3 h"]);
     }
 }

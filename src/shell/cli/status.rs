@@ -12,10 +12,10 @@ use node::NodeStatus;
 use os::folder;
 use phone::{PeerState, TrunkStatus, TrunksStatus};
 use release::releases;
-use replica_store::{Replica, Role};
+use replica_store::{Replica, Role, span};
 
 use crate::exit::print;
-use crate::local_time::{rfc3339, shown, span, zone};
+use crate::local_time::{rfc3339, shown, zone};
 use crate::replica_commands::keys;
 
 /// What is known.

@@ -57,7 +57,7 @@ impl Repeats {
     }
 }
 
-/// Kinds that are told apart within a minute: at 100 bytes a row they are 60 MB a day at most.
+/// Kinds that are counted separately within a minute: at 100 bytes a row they are 60 MB a day at most.
 const KINDS_MAX: usize = 200;
 
 #[cfg(test)]

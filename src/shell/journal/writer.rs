@@ -115,7 +115,7 @@ impl Writer {
             Some(Ok((removed, adopted))) if removed + adopted > 0 => {
                 tracing::warn!(removed, adopted, "recordings of messages without a row in the journal");
             }
-            Some(Err(error)) => tracing::warn!(%error, "the recordings of messages could not be looked through"),
+            Some(Err(error)) => tracing::warn!(%error, "the recordings of messages could not be read"),
             Some(Ok(_)) | None => {}
         }
     }

@@ -61,5 +61,5 @@ pub use secret::{SecretError, secret};
 pub use spool::archive::unseal;
 pub use spool::metrics::FeedMetrics;
 pub use spool::rejection::Rejection;
-pub use status::Status;
+pub use status::{Status, span};
 pub use write::batch::{Applied, ApplyError};

@@ -88,12 +88,24 @@ impl fmt::Display for Status {
     }
 }
 
-fn span(seconds: u64) -> String {
+/// `2 d 3 h`, `5 min 2 s`, `9 s`: the two largest units of a span.
+pub fn span(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds} s"),
         (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_has_its_two_largest_units() {
+        let spans = [9, 65, 3_660, 183_600].map(span);
+        assert_eq!(spans, ["9 s", "1 min 5 s", "1 h 1 min", "2 d 3 h"]);
     }
 }

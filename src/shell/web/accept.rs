@@ -25,7 +25,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::bounds::{ACCEPT_PAUSE, BUFFER_BYTES_MAX, HEAD_BYTES_MAX, LAST_REQUEST, STALLED_MAX};
-use super::service::{HttpService, Serves};
+use super::serves::Serves;
+use super::service::HttpService;
 use os::sockets::tcp_listener;
 use web::ClientNetwork;
 

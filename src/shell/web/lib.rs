@@ -26,6 +26,7 @@ mod peer;
 mod photographs;
 mod reply;
 mod scan;
+mod serves;
 mod service;
 mod shares;
 mod studio;
@@ -33,7 +34,8 @@ mod tries;
 
 pub use accept::{Listeners, serve};
 pub use backend::{Backend, Inquiry, Pending};
-pub use service::{HttpService, Serves};
+pub use serves::Serves;
+pub use service::HttpService;
 pub use studio::StudioService;
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use hyper::header::{HOST, HeaderMap};
 use hyper::{Request, Version};
 
 use super::cookie::{self, cookie};
-use super::service::Serves;
+use super::serves::Serves;
 use base::{Network, Private};
 use kiosk_store::KioskStore;
 use web::{Arrival, Client, Kiosk, RequestError, check_host};

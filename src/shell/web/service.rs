@@ -20,6 +20,7 @@ use super::inquiries::InquiryService;
 use super::peer::{Peer, Peers};
 use super::reply::{self, Reply};
 use super::scan::{Origin, ScanService};
+use super::serves::Serves;
 use super::shares::Shares;
 use super::studio::StudioService;
 use super::tries::Tries;
@@ -30,19 +31,6 @@ use web::{
     self, Audience, Client, InquiryRequest, JSON_BYTES_MAX, PublicPage, RateRequest, RequestError, Route, ScanRequest,
     Shows, SpeechRequest,
 };
-
-/// Which pages a socket serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Serves {
-    /// Scans, the kiosk's and the public page, health and metrics.
-    Public,
-    /// The prompt operators' pages.
-    Studio,
-    /// Both.
-    All,
-    /// Metrics, the diagram and the health alone, with all details.
-    Operations,
-}
 
 /// Answers requests. One for all sockets.
 pub struct HttpService {

@@ -1,7 +1,7 @@
 //! Masks bodies: keys of SRTP in session descriptions, keys that a caller pressed, and what names a person.
 
+use super::cover::{MASK, visible};
 use super::layout::Layout;
-use super::mask::{MASK, visible};
 use crate::grammar::param;
 
 /// What is known of a body.

@@ -3,7 +3,8 @@
 //! Of a digest (RFC 7616 §3.4) everything stays that a carrier's engineer needs: realm, nonce, algorithm, count. What is
 //! computed from the password is masked, and all that is not known here.
 
-use super::mask::{MASK, Mask, Masked};
+use super::cover::MASK;
+use super::level::{Mask, Masked};
 use super::party;
 
 /// Masks such a value; the user's name too where numbers and names are.

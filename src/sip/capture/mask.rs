@@ -13,46 +13,16 @@
 use std::borrow::Cow;
 
 use super::body;
+use super::cover::{visible, words};
 use super::credentials;
 use super::layout::{Field, Layout};
+use super::level::{Mask, Masked};
 use super::party;
-use crate::number::{NumberPlan, matches_user};
-
-/// What is masked; each level masks what those before it do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Masked {
-    /// Nothing: the message as it was on the wire.
-    Nothing,
-    /// Keys of SRTP and responses of digests.
-    Secrets,
-    /// Keys that a caller pressed.
-    Keys,
-    /// Numbers, names, and whatever may hold them.
-    Personal,
-}
-
-/// Masks messages.
-#[derive(Clone, Debug)]
-pub struct Mask {
-    level: Masked,
-    own: Vec<String>,
-    plan: NumberPlan,
-}
 
 impl Mask {
-    /// `own` are the user parts that are not masked: numbers of this node, compared by `plan`.
-    pub fn new(level: Masked, own: impl IntoIterator<Item = String>, plan: NumberPlan) -> Mask {
-        Mask { level, own: own.into_iter().collect(), plan }
-    }
-
-    /// What is masked.
-    pub fn level(&self) -> Masked {
-        self.level
-    }
-
     /// Masks a message in place.
     pub fn apply(&self, octets: &mut [u8]) {
-        if self.level == Masked::Nothing {
+        if self.level() == Masked::Nothing {
             return;
         }
         let layout = Layout::of(octets);
@@ -65,26 +35,26 @@ impl Mask {
         self.head(octets, &layout);
         let body = &mut octets[layout.body..];
         body::secrets(body);
-        if self.level >= Masked::Keys && content.holds_keys() {
+        if self.level() >= Masked::Keys && content.holds_keys() {
             body::keys(body);
-        } else if self.level >= Masked::Personal {
+        } else if self.level() >= Masked::Personal {
             self.body(&content, body);
         }
     }
 
     fn head(&self, octets: &mut [u8], layout: &Layout) {
-        if self.level >= Masked::Personal {
+        if self.level() >= Masked::Personal {
             self.start_line(&mut octets[layout.start.clone()]);
         }
         for Field { name, value } in &layout.fields {
             let class = Class::of(&octets[name.clone()]);
             let value = &mut octets[value.clone()];
             match class {
-                Class::Credentials => credentials::mask(value, self.level, self),
+                Class::Credentials => credentials::mask(value, self.level(), self),
                 // May be a line of a body that no empty line stands before.
-                Class::Nameless if self.level >= Masked::Keys => visible(value),
-                Class::Party if self.level >= Masked::Personal => party::parties(value, self),
-                Class::Unknown if self.level >= Masked::Personal => words(value),
+                Class::Nameless if self.level() >= Masked::Keys => visible(value),
+                Class::Party if self.level() >= Masked::Personal => party::parties(value, self),
+                Class::Unknown if self.level() >= Masked::Personal => words(value),
                 Class::Known | Class::Nameless | Class::Party | Class::Unknown => {}
             }
         }
@@ -111,12 +81,6 @@ impl Mask {
         } else {
             body::personal(content, body);
         }
-    }
-
-    /// Whether a user part is one of this node's own numbers.
-    pub(super) fn is_own(&self, user: &[u8]) -> bool {
-        let Ok(user) = std::str::from_utf8(user) else { return false };
-        self.own.iter().map(String::as_str).chain(["anonymous"]).any(|own| matches_user(own, user, &self.plan))
     }
 }
 
@@ -157,27 +121,6 @@ impl Class {
         }
     }
 }
-
-/// Replaces letters, digits, keys and all that is not ASCII.
-pub(super) fn words(octets: &mut [u8]) {
-    for octet in octets {
-        if octet.is_ascii_alphanumeric() || !octet.is_ascii() || matches!(octet, b'*' | b'#') {
-            *octet = MASK;
-        }
-    }
-}
-
-/// Replaces all but white space.
-pub(super) fn visible(octets: &mut [u8]) {
-    for octet in octets {
-        if !octet.is_ascii_whitespace() {
-            *octet = MASK;
-        }
-    }
-}
-
-/// What stands for an octet: no digit, no key, and allowed in every place.
-pub(super) const MASK: u8 = b'x';
 
 const CREDENTIALS: &[&str] =
     &["authorization", "proxy-authorization", "authentication-info", "proxy-authentication-info"];

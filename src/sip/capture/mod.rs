@@ -7,9 +7,11 @@
 
 mod body;
 mod call_trace;
+mod cover;
 mod credentials;
 pub mod hep;
 mod layout;
+mod level;
 mod mask;
 mod party;
 pub mod pcap;
@@ -21,7 +23,7 @@ use std::time::Duration;
 
 pub use call_trace::{CallTrace, Selection, TraceEnd, TraceLimits};
 pub use layout::call_id;
-pub use mask::{Mask, Masked};
+pub use level::{Mask, Masked};
 
 use super::arrival::Transport;
 

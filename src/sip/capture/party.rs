@@ -5,7 +5,8 @@
 //!  "xxxxx xxx" <sip:+xxxxxxxxxxxxx;phone-context=+xx@h;user=phone>;tag=1
 //! ```
 
-use super::mask::{Mask, words};
+use super::cover::words;
+use super::level::Mask;
 
 /// Masks the value of a header of names and URIs, one or several.
 pub(super) fn parties(value: &mut [u8], mask: &Mask) {
