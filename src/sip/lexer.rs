@@ -10,6 +10,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use memchr::memchr;
+
 use super::grammar::{self, Method};
 use super::limits;
 
@@ -230,7 +232,7 @@ impl Head {
 /// Both CRLF and a bare LF end a line: some gateways send the latter.
 pub(super) fn head_end(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
     let mut at = from;
-    while let Some(found) = bytes[at..].iter().position(|byte| *byte == b'\n') {
+    while let Some(found) = memchr(b'\n', &bytes[at..]) {
         let after = at + found + 1;
         match &bytes[after..] {
             [b'\n', ..] => return Some((after, after + 1)),
@@ -254,8 +256,8 @@ fn clean(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let next = |at: usize| text.as_bytes().get(at + 1).copied();
     let folded = text.match_indices('\n').any(|(at, _)| matches!(next(at), Some(b' ' | b'\t')));
-    let stray = text.match_indices('\r').any(|(at, _)| next(at).is_some_and(|next| next != b'\n'));
-    if folded || stray { unfold(text) } else { text }
+    let stray = || text.match_indices('\r').any(|(at, _)| next(at).is_some_and(|next| next != b'\n'));
+    if folded || stray() { unfold(text) } else { text }
 }
 
 fn unfold(text: String) -> String {

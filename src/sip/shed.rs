@@ -6,6 +6,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use memchr::memmem;
+
 use super::arrival::{Arrival, Outgoing};
 use super::dispatcher::Dispatcher;
 use super::fields::Via;
@@ -31,7 +33,7 @@ impl Dispatcher {
     /// callers do not come back together.
     pub fn shed(&self, datagram: &[u8], arrival: &Arrival, least: Duration) -> Shed {
         if datagram.starts_with(b"ACK ") {
-            let ours = datagram.windows(TAG.len()).any(|window| window == TAG.as_bytes());
+            let ours = memmem::find(datagram, TAG.as_bytes()).is_some();
             return if ours && self.acknowledges(datagram) { Shed::Done } else { Shed::Other };
         }
         if !datagram.starts_with(b"INVITE ") {

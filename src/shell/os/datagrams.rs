@@ -2,13 +2,15 @@
 
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
+use socket2::SockAddr;
+
 /// Room for some datagrams, used again and again.
 pub struct Datagrams {
-    octets: Box<[[u8; DATAGRAM_BYTES]]>,
+    octets: Box<[[u8; STRIDE]]>,
     names: Box<[libc::sockaddr_storage; BATCH]>,
     controls: Box<[Control; BATCH]>,
     lengths: [usize; BATCH],
@@ -47,7 +49,7 @@ impl Default for Datagrams {
         // SAFETY: sockaddr_storage is plain data; all zeros is a value of it (AF_UNSPEC).
         let names = Box::new([unsafe { zeroed() }; BATCH]);
         Datagrams {
-            octets: vec![[0; DATAGRAM_BYTES]; BATCH].into_boxed_slice(),
+            octets: vec![[0; STRIDE]; BATCH].into_boxed_slice(),
             names,
             controls: Box::new([Control([0; CONTROL_BYTES]); BATCH]),
             lengths: [0; BATCH],
@@ -97,6 +99,42 @@ impl Datagrams {
     }
 }
 
+/// Sends datagrams in few system calls, in order, without waiting. Returns how many went out and, if not all did, the error
+/// of the next one ([`io::ErrorKind::WouldBlock`]: the socket's buffer is full).
+pub fn send<T: AsRef<[u8]>>(socket: BorrowedFd<'_>, datagrams: &[(T, SocketAddr)]) -> (usize, Option<io::Error>) {
+    let mut sent = 0;
+    while sent < datagrams.len() {
+        match send_batch(socket, &datagrams[sent..]) {
+            Ok(count) => sent += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (sent, Some(error)),
+        }
+    }
+    (sent, None)
+}
+
+fn send_batch<T: AsRef<[u8]>>(socket: BorrowedFd<'_>, datagrams: &[(T, SocketAddr)]) -> io::Result<usize> {
+    let count = datagrams.len().min(BATCH);
+    // SAFETY: iovec and mmsghdr are plain data; all zeros is a value of them, null pointers included.
+    let (mut parts, mut messages): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) = unsafe { zeroed() };
+    let names: [SockAddr; BATCH] =
+        std::array::from_fn(|n| SockAddr::from(datagrams.get(n).map_or(UNSPECIFIED, |(_, to)| *to)));
+    for (n, (octets, _)) in datagrams[..count].iter().enumerate() {
+        let octets = octets.as_ref();
+        parts[n] = libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() };
+        let header = &mut messages[n].msg_hdr;
+        header.msg_iov = &mut parts[n];
+        header.msg_iovlen = 1;
+        header.msg_name = names[n].as_ptr().cast_mut().cast();
+        header.msg_namelen = names[n].len();
+    }
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: every pointer in `messages` is to memory of `datagrams` or this frame with the length given beside it; the
+    // kernel only reads what is to be sent.
+    let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), messages.as_mut_ptr(), count as libc::c_uint, flags as _) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
 /// When the kernel received a datagram, by its own clock (CLOCK_REALTIME).
 fn stamp(message: &libc::mmsghdr) -> Option<libc::timespec> {
     // SAFETY: the kernel has filled in `msg_control`, which points to memory of the caller, and its length.
@@ -138,6 +176,9 @@ pub fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
 /// Datagrams that are read at once.
 const BATCH: usize = 32;
 const DATAGRAM_BYTES: usize = 65_536;
+/// Buffers that are whole pages apart would take turns in the same few lines of the processor's cache.
+const STRIDE: usize = DATAGRAM_BYTES + 832;
+const UNSPECIFIED: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 const CONTROL_BYTES: usize = 64;
 /// The kernel holds a second or two of datagrams at most.
 const AGE_MAX: Duration = Duration::from_secs(10);
@@ -176,5 +217,23 @@ mod tests {
             let nothing = datagrams.receive(to.as_fd()).expect_err("nothing is left");
             assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
         }
+    }
+
+    #[test]
+    fn datagrams_go_out_in_order_to_their_receivers_and_an_error_is_of_the_next_one() {
+        let [from, one, other] = [(); 3].map(|()| UdpSocket::bind("127.0.0.1:0").expect("a port"));
+        let places = [&one, &other].map(|socket| socket.local_addr().expect("bound"));
+        let count = 2 * BATCH + 3;
+        let datagrams: Vec<_> = (0..count).map(|n| (vec![n as u8; 1 + n], places[n % 2])).collect();
+        assert!(matches!(send(from.as_fd(), &datagrams), (sent, None) if sent == count));
+        let mut octets = [0; 256];
+        for (n, (expected, _)) in datagrams.iter().enumerate() {
+            let length = [&one, &other][n % 2].recv(&mut octets).expect("a datagram");
+            assert_eq!(octets[..length], expected[..]);
+        }
+        let too_long = [(vec![1; 8], places[0]), (vec![1; 70_000], places[0]), (vec![1; 8], places[0])];
+        let (sent, error) = send(from.as_fd(), &too_long);
+        assert_eq!((sent, error.and_then(|error| error.raw_os_error())), (1, Some(libc::EMSGSIZE)));
+        assert_eq!(send(from.as_fd(), &too_long[..0]).0, 0);
     }
 }

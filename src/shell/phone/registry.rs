@@ -120,6 +120,11 @@ impl Registry {
         self.inboxes().get(key).cloned()
     }
 
+    /// Whether a message with this key belongs to a call.
+    pub(crate) fn contains(&self, key: &LegKey) -> bool {
+        self.inboxes().contains_key(key)
+    }
+
     /// How many of the calls are to the recording service.
     pub(crate) fn recording_calls(&self) -> usize {
         self.recording.load(Ordering::Relaxed)

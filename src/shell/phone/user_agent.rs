@@ -22,7 +22,7 @@ use super::registrar::DeskRegistrar;
 use super::registry::Registry;
 use super::services::{Services, Shared};
 use super::strangers::{self, Strangers};
-use super::transport::{Backlog, Receiver, TransportLayer};
+use super::transport::{Backlog, Receiver, Screening, TransportLayer};
 use super::trunk_hosts;
 use super::trunks::Permit;
 use call::{Input, NewCall, Overload, Rejection};
@@ -292,23 +292,21 @@ impl Receiver for UserAgent {
         self.overload.read(clock::now(), age);
     }
 
-    fn sheds(&self, datagram: &[u8], arrival: &Arrival) -> bool {
+    fn screen(&self, datagram: &[u8], arrival: &Arrival) -> Screening {
         let now = clock::now();
         if !self.overload.is_over(now) {
-            return false;
+            return Screening::Parse;
         }
-        let Some(trunk) = self.trunk_of(arrival).filter(|trunk| self.overload.sheds(now, *trunk)) else { return false };
+        let trunk = self.trunk_of(arrival).filter(|trunk| self.overload.sheds(now, *trunk));
+        let Some(trunk) = trunk else { return Screening::Parse };
         match self.dispatcher.shed(datagram, arrival, self.shared.settings.retry_after) {
-            Shed::Other => false,
-            Shed::Done => true,
-            Shed::Call(key, reply) => {
-                // The INVITE of a call in progress came again.
-                let is_new = self.registry.inbox(&key).is_none();
-                if is_new {
-                    self.count_shed(trunk);
-                    self.reply(reply);
-                }
-                is_new
+            Shed::Other => Screening::Parse,
+            Shed::Done => Screening::Drop,
+            // The INVITE of a call in progress came again.
+            Shed::Call(key, _) if self.registry.contains(&key) => Screening::Parse,
+            Shed::Call(_, reply) => {
+                self.count_shed(trunk);
+                Screening::Reply(reply)
             }
         }
     }

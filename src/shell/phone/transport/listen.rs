@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
 use super::handshakes::Handshakes;
-use super::receiver::Receiver;
+use super::receiver::{Receiver, Screening};
 use super::sender::{Sender, UdpSockets};
 use super::streams::Streams;
 use super::tap::Tap;
@@ -21,7 +21,7 @@ use config::Transport as Listening;
 use dns::Resolver;
 use os::datagrams::{Datagram, Datagrams, stamp_arrivals};
 use os::sockets::tcp_listener;
-use sip::{Arrival, Transport, parse_datagram};
+use sip::{Arrival, Outgoing, Transport, parse_datagram};
 use tls::TlsContext;
 
 /// All SIP sockets of a node.
@@ -120,7 +120,8 @@ impl TransportLayer {
         let mut tasks = JoinSet::new();
         for socket in 0..self.sockets.len() {
             let (sockets, receiver, tap) = (Arc::clone(&self.sockets), Arc::clone(&receiver), Arc::clone(&self.tap));
-            tasks.spawn(read_datagrams(sockets, socket, receiver, tap));
+            let sender = self.sender(Arc::downgrade(&receiver));
+            tasks.spawn(read_datagrams(sockets, socket, receiver, tap, sender));
         }
         let handshakes = Arc::default();
         for (transport, _, listener) in self.listeners {
@@ -168,15 +169,23 @@ fn bind_tcp(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
     Ok((listener.local_addr()?, listener))
 }
 
-async fn read_datagrams(sockets: UdpSockets, number: usize, receiver: Arc<dyn Receiver>, tap: Arc<Tap>) -> io::Error {
+async fn read_datagrams(
+    sockets: UdpSockets,
+    number: usize,
+    receiver: Arc<dyn Receiver>,
+    tap: Arc<Tap>,
+    sender: Sender,
+) -> io::Error {
     let (local, socket) = &sockets[number];
     let mut datagrams = Datagrams::default();
+    let mut replies = Vec::new();
     loop {
         match socket.async_io(Interest::READABLE, || datagrams.receive(socket.as_fd())).await {
             Ok((count, age)) => {
                 receiver.waited(age);
                 let read = (0..count).filter_map(|n| datagrams.get(n));
-                read.for_each(|datagram| give(&datagram, *local, &*receiver, &tap));
+                replies.extend(read.filter_map(|datagram| give(&datagram, *local, &*receiver, &tap)));
+                sender.send_replies(number, &mut replies);
             }
             // An ICMP error names one peer that is gone; the socket is sound.
             Err(error) if is_of_one_peer(&error) => {}
@@ -185,20 +194,24 @@ async fn read_datagrams(sockets: UdpSockets, number: usize, receiver: Arc<dyn Re
     }
 }
 
-fn give(datagram: &Datagram<'_>, local: SocketAddr, receiver: &dyn Receiver, tap: &Tap) {
+/// Gives a datagram to the receiver; returns the response that it got unparsed.
+fn give(datagram: &Datagram<'_>, local: SocketAddr, receiver: &dyn Receiver, tap: &Tap) -> Option<Outgoing> {
     let Datagram { octets, source } = *datagram;
     let arrival = Arrival { transport: Transport::Udp, source, local };
     if !receiver.accepts(Transport::Udp, source.ip()) {
-        return;
+        return None;
     }
     tap.received(&arrival, octets);
-    if receiver.sheds(octets, &arrival) {
-        return;
+    match receiver.screen(octets, &arrival) {
+        Screening::Parse => {}
+        Screening::Drop => return None,
+        Screening::Reply(reply) => return Some(reply),
     }
     match parse_datagram(octets) {
         Ok(message) => drop(receiver.message(message, &arrival)),
         Err(malformed) => receiver.malformed(&malformed, &arrival),
     }
+    None
 }
 
 /// TLS and its handshakes in progress.

@@ -25,6 +25,6 @@ mod tap;
 mod tests;
 
 pub use listen::TransportLayer;
-pub use receiver::{Backlog, Receiver};
+pub use receiver::{Backlog, Receiver, Screening};
 pub(crate) use sender::Sender;
 pub use tap::{Direction, Sink, Tap};

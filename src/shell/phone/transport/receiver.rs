@@ -5,10 +5,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::time::Duration;
 
-use sip::{Arrival, MalformedMessage, Message, Transport};
+use sip::{Arrival, MalformedMessage, Message, Outgoing, Transport};
 
 /// Ends once a message that had to wait is taken, or is answered otherwise.
 pub type Backlog = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What becomes of a datagram that was not parsed yet.
+#[derive(Debug)]
+pub enum Screening {
+    /// It is parsed.
+    Parse,
+    /// It needs nothing more.
+    Drop,
+    /// It gets this response unparsed, because more calls come than are answered in time.
+    Reply(Outgoing),
+}
 
 /// Takes what the sockets receive. No method may block: all of them run on the tasks that read the sockets.
 pub trait Receiver: Send + Sync {
@@ -21,8 +32,8 @@ pub trait Receiver: Send + Sync {
     /// Datagrams were read, the oldest of which had waited for `age`.
     fn waited(&self, age: Duration);
 
-    /// Whether a datagram is answered without being parsed, because more calls come than are answered in time.
-    fn sheds(&self, datagram: &[u8], arrival: &Arrival) -> bool;
+    /// What becomes of a datagram, before it is parsed.
+    fn screen(&self, datagram: &[u8], arrival: &Arrival) -> Screening;
 
     /// Takes one message. A stream is read on once the backlog is over, since its far end sends nothing twice; after a
     /// datagram there is none.

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -91,6 +92,36 @@ impl Sender {
     /// Sends one message; never waits. `failed` is called once, perhaps later, if it certainly did not go out.
     pub(crate) fn send(&self, outgoing: Outgoing, failed: impl FnOnce() + Send + 'static) {
         self.send_to(outgoing.to, Waiting::new(outgoing.bytes, failed));
+    }
+
+    /// Sends responses to what a UDP socket received in few system calls, and leaves `replies` empty. One that is lost is
+    /// sent again when its request is.
+    pub(super) fn send_replies(&self, number: usize, replies: &mut Vec<Outgoing>) {
+        let Some((local, socket)) = self.sockets.get(number) else { return };
+        let mut batch = Vec::with_capacity(replies.len());
+        for reply in replies.drain(..) {
+            match reply.to {
+                Target::Same { transport: Transport::Udp, local: by, peer, .. } if by == *local => {
+                    batch.push((reply.bytes, peer));
+                }
+                _ => self.send(reply, || {}),
+            }
+        }
+        let mut rest = &batch[..];
+        while !rest.is_empty() {
+            let (sent, error) = os::datagrams::send(socket.as_fd(), rest);
+            for (bytes, peer) in &rest[..sent] {
+                self.tap.sent(Transport::Udp, *local, *peer, bytes);
+            }
+            rest = &rest[sent..];
+            // What is wrong with one of them is not wrong with the others; one that meets a full buffer may wait.
+            if error.is_some()
+                && let [(bytes, peer), others @ ..] = rest
+            {
+                self.datagram(bytes.clone(), *local, *peer);
+                rest = others;
+            }
+        }
     }
 
     fn send_to(&self, target: Target, message: Waiting) {

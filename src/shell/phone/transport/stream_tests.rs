@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::outbox::Waiting;
-use super::receiver::{Backlog, Receiver};
+use super::receiver::{Backlog, Receiver, Screening};
 use super::streams::{ADDRESS_STREAMS_MAX, Streams};
 use sip::{Arrival, MalformedMessage, Message, Transport};
 
@@ -30,8 +30,8 @@ impl Receiver for Echo {
 
     fn waited(&self, _age: Duration) {}
 
-    fn sheds(&self, _datagram: &[u8], _arrival: &Arrival) -> bool {
-        false
+    fn screen(&self, _datagram: &[u8], _arrival: &Arrival) -> Screening {
+        Screening::Parse
     }
 
     fn accepts(&self, _transport: Transport, _address: IpAddr) -> bool {

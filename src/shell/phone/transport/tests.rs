@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Backlog, Direction, Receiver, Sink, Tap, TransportLayer};
+use super::{Backlog, Direction, Receiver, Screening, Sink, Tap, TransportLayer};
 use config::Transport as Listening;
 use sip::capture::Packet;
 use sip::{Arrival, MalformedMessage, Message, Outgoing, Target, Transport};
@@ -33,8 +33,8 @@ impl Receiver for Notes {
 
     fn waited(&self, _age: Duration) {}
 
-    fn sheds(&self, _datagram: &[u8], _arrival: &Arrival) -> bool {
-        false
+    fn screen(&self, _datagram: &[u8], _arrival: &Arrival) -> Screening {
+        Screening::Parse
     }
 
     fn message(&self, message: Message, arrival: &Arrival) -> Option<Backlog> {
