@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::{Codecs, DtmfMode, SrtpPolicy};
-use toml::Table;
-
 use super::network::Transport;
-use super::overrides::{name_trunks, set_all};
+use super::overrides::{self, name_trunks, set_all};
+use super::places;
 use super::settings::{Data, Hotline, Inquiry, Journal, Log, Phone, Replica, Scanner, Settings, Source, Studio, Web};
 use super::table_reader::{Diagnostic, Reader};
 use super::trunk_check::{dtmf_mode, number_plan, srtp_policy};
@@ -17,12 +16,12 @@ use replica::gate::{GateKey, GateKeys, is_key_name, read_public};
 
 /// Reads settings. `text` is the file's; `overrides` are the `--set` values in order; relative paths are
 /// taken from `base`.
+///
+/// # Errors
+/// Every diagnostic at once, also where a part of the file is not TOML.
 pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, Vec<Diagnostic>> {
-    let mut table: Table = toml::from_str(text).map_err(|error| {
-        let what = error.to_string().trim_end().replace('\n', "\n  ");
-        vec![Diagnostic { what: format!("is not TOML: {what}"), ..Diagnostic::of("jindu.toml") }]
-    })?;
-    let mut diagnostics = Vec::new();
+    let (mut table, places, mut diagnostics) = places::parse(text);
+    let is_whole = diagnostics.is_empty();
     set_all(&mut table, overrides, &mut diagnostics);
     let trunks = name_trunks(&mut table, &mut diagnostics);
     let mut reader = Reader::new(table);
@@ -41,8 +40,16 @@ pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, V
         messages_wait: Duration::from_secs(reader.number("messages.wait_h", 1..=8760, 24).unsigned_abs() * 3600),
         log: log(&mut reader),
     };
-    reader.unknown_keys();
-    if reader.diagnostics.is_empty() { Ok(settings) } else { Err(reader.diagnostics) }
+    // Below a heading that cannot be read, keys seem to belong elsewhere.
+    if is_whole {
+        reader.unknown_keys();
+    }
+    let mut diagnostics = reader.diagnostics;
+    for diagnostic in &mut diagnostics {
+        overrides::locate(diagnostic, overrides);
+        places.locate(diagnostic);
+    }
+    if diagnostics.is_empty() { Ok(settings) } else { Err(diagnostics) }
 }
 
 fn days(n: i64) -> Duration {

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::table_reader::Diagnostic;
+use super::table_reader::{Diagnostic, Place};
 
 /// Applies `KEY=VALUE` texts in order.
 pub(super) fn set_all(table: &mut Table, overrides: &[String], diagnostics: &mut Vec<Diagnostic>) {
@@ -23,7 +23,8 @@ pub(super) fn set_all(table: &mut Table, overrides: &[String], diagnostics: &mut
                 known.join(", ")
             );
             let code = Some("trunk.unknown");
-            diagnostics.push(Diagnostic { code, what, ..Diagnostic::of(&format!("{TRUNK}.{name}")) });
+            let place = Place::CommandLine;
+            diagnostics.push(Diagnostic { place, code, what, ..Diagnostic::of(&format!("{TRUNK}.{name}")) });
         }
         !is_slip
     });
@@ -34,9 +35,21 @@ fn trunk_names(trunks: &Value) -> Vec<String> {
     all.filter_map(|trunk| Some(trunk.get("name")?.as_str()?.to_owned())).collect()
 }
 
+/// Gives a diagnostic of a key that `--set` names its place.
+pub(super) fn locate(diagnostic: &mut Diagnostic, overrides: &[String]) {
+    let sets = |text: &String| text.split_once('=').is_some_and(|(key, _)| key.trim() == diagnostic.key);
+    if diagnostic.place == Place::Unknown && overrides.iter().any(sets) {
+        diagnostic.place = Place::CommandLine;
+    }
+}
+
 /// Applies one `KEY=VALUE`. The value is TOML (`5`, `true`, `["a"]`) or, failing that, plain text.
 fn set(table: &mut Table, text: &str) -> Result<(), Diagnostic> {
-    let wrong = |what: &str| Diagnostic { what: what.into(), ..Diagnostic::of(&format!("--set {text}")) };
+    let wrong = |what: &str| Diagnostic {
+        place: Place::CommandLine,
+        what: what.into(),
+        ..Diagnostic::of(&format!("--set {text}"))
+    };
     let (key, value) = text.split_once('=').ok_or_else(|| wrong("must be KEY=VALUE, as in phone.calls_max=500"))?;
     let value = parsed(value.trim());
     let mut parts: Vec<&str> = key.trim().split('.').collect();

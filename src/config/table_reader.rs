@@ -7,12 +7,27 @@ use std::time::Duration;
 
 use toml::{Table, Value};
 
-/// One error of the settings: key, value, and what is accepted. It prints as `phone.calls_max = 0: must be 1 to 30000`.
+/// Where a setting is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// On a line of the file, counted from 1.
+    Line(u32),
+    /// On the command line: `--set KEY=VALUE`.
+    CommandLine,
+    /// Nowhere: it is missing, or its default does not fit another setting.
+    #[default]
+    Unknown,
+}
+
+/// One error of the settings: key, value, and what is accepted. It prints as
+/// `phone.calls_max = 0: must be a number from 1 to 30000`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
+    /// Where the key is written.
+    pub place: Place,
     /// A stable name of the error, for programs: `trunk.overlap`. None where the key says enough.
     pub code: Option<&'static str>,
-    /// The key, `phone.calls_max`, or what stands in its place, `--set phone`.
+    /// The key, `phone.calls_max`, or what stands in its place, `--set phone`; empty where a line is no TOML.
     pub key: String,
     /// The value as written; none where the key has none.
     pub value: Option<String>,
@@ -23,7 +38,17 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A diagnostic of a key, still without a word.
     pub(super) fn of(key: &str) -> Diagnostic {
-        Diagnostic { code: None, key: key.to_owned(), value: None, what: String::new() }
+        Diagnostic { place: Place::Unknown, code: None, key: key.to_owned(), value: None, what: String::new() }
+    }
+
+    /// The diagnostic as it is printed, behind the place in the file of this name: `config/jindu.toml:12: …`.
+    pub fn in_file(&self, file: &str) -> String {
+        match self.place {
+            Place::Line(line) => format!("{file}:{line}: {self}"),
+            Place::CommandLine if self.key.starts_with("--set") => self.to_string(),
+            Place::CommandLine => format!("--set: {self}"),
+            Place::Unknown => format!("{file}: {self}"),
+        }
     }
 }
 
@@ -31,6 +56,8 @@ impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
             Some(value) => write!(f, "{} = {}: {}", self.key, value, self.what)?,
+            None if self.key.is_empty() => f.write_str(&self.what)?,
+            None if self.what.starts_with("is ") => write!(f, "{} {}", self.key, self.what)?,
             None => write!(f, "{}: {}", self.key, self.what)?,
         }
         self.code.map_or(Ok(()), |code| write!(f, " [{code}]"))
@@ -115,7 +142,7 @@ impl Reader {
             None => default,
             Some(Value::Integer(number)) if range.contains(&number) => number,
             Some(_) => {
-                self.report(key, format!("must be {} to {}", range.start(), range.end()));
+                self.report(key, format!("must be a number from {} to {}", range.start(), range.end()));
                 default
             }
         }
@@ -185,10 +212,10 @@ impl Reader {
         for key in leaves {
             let near = nearest(&key, &self.used);
             let what = match near {
-                Some(near) => format!("is not a setting; did you mean {near}?"),
-                None => "is not a setting; config/jindu.toml lists them all".to_owned(),
+                Some(near) => format!("is not a setting (did you mean {near}?)"),
+                None => "is not a setting (config/jindu.toml lists them all)".to_owned(),
             };
-            self.report(&key, what);
+            self.diagnostics.push(Diagnostic { what, ..Diagnostic::of(&key) });
         }
     }
 }

@@ -46,12 +46,57 @@ fn every_error_comes_at_once_with_key_value_and_remedy() {
     assert_eq!(
         found,
         [
-            "phone.calls_max = 0: must be 1 to 30000",
-            "web.clear_warning_s = 5: must be 20 to 120",
+            "phone.calls_max = 0: must be a number from 1 to 30000",
+            "web.clear_warning_s = 5: must be a number from 20 to 120",
             "log.level = loud: must be error, warn, info, debug or trace",
-            "web.lisen = 127.0.0.1:1: is not a setting; did you mean web.listen?",
+            "web.lisen is not a setting (did you mean web.listen?)",
         ]
     );
+}
+
+/// The place and the key of every diagnostic.
+fn places(text: &str, overrides: &[&str]) -> Vec<(Place, String)> {
+    let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
+    let found = read(text, &overrides, Path::new("/srv")).expect_err("it is wrong");
+    found.into_iter().map(|diagnostic| (diagnostic.place, diagnostic.key)).collect()
+}
+
+const RECEIPTS: &str = "[[inquiry.receipt]]\nname = \"city\"\nlength = 15\nprefix = \"4401\"\ngroups = [4, 4, 4, 3]\n";
+
+#[test]
+fn a_diagnostic_names_the_line_of_its_key_or_of_the_table_that_lacks_it() {
+    let text = format!(
+        "{RECEIPTS}[phone]\ncalls_max = 0\nlisen = \"x\"\n\n[[trunk]]\nname = \"carrier\"\naddresses = [\"192.0.2.1\"]\n\
+         dtmf = \"morse\"\n[[trunk]]\nname = \"Zwei\"\n[trunk.register]\nuser = \"a\"\n"
+    );
+    let found = places(&text, &["web.clear_warning_s=5", "phone"]);
+    let line_of = |key: &str| found.iter().find(|(_, found)| found == key).map(|(place, _)| *place);
+    assert_eq!(line_of("phone.calls_max"), Some(Place::Line(7)));
+    assert_eq!(line_of("phone.lisen"), Some(Place::Line(8)));
+    assert_eq!(line_of("trunk.carrier.dtmf"), Some(Place::Line(13)));
+    assert_eq!(line_of("trunk.#2.name"), Some(Place::Line(15)));
+    assert_eq!(line_of("trunk.#2.register.realm"), Some(Place::Line(16)), "{found:?}");
+    assert_eq!(line_of("web.clear_warning_s"), Some(Place::CommandLine));
+    assert_eq!(line_of("--set phone"), Some(Place::CommandLine));
+}
+
+#[test]
+fn a_table_of_a_list_names_the_line_of_the_field_at_fault() {
+    let text = RECEIPTS.replace("length", "lenght");
+    assert_eq!(places(&text, &[])[0], (Place::Line(3), "inquiry.receipt[0]".to_owned()));
+    let text = RECEIPTS.replace("length = 15\n", "");
+    assert_eq!(places(&text, &[])[0], (Place::Line(1), "inquiry.receipt[0]".to_owned()));
+}
+
+#[test]
+fn what_is_not_toml_is_reported_by_line_together_with_every_other_error() {
+    let text = format!("{RECEIPTS}[phone]\ncalls_max = 0\nline_test = \n[web\nlisen = 1\n[log]\nlevel = \"loud\"\n");
+    let found = places(&text, &[]);
+    let syntax: Vec<_> = found.iter().filter(|(_, key)| key.is_empty()).map(|(place, _)| *place).collect();
+    assert_eq!(syntax, [Place::Line(8), Place::Line(9)], "{found:?}");
+    for other in [(Place::Line(7), "phone.calls_max".to_owned()), (Place::Line(12), "log.level".to_owned())] {
+        assert!(found.contains(&other), "{found:?}");
+    }
 }
 
 #[test]

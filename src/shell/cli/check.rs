@@ -1,6 +1,7 @@
 //! `jindu check`: settings, flow, words, calendar, recordings and the files that the settings name.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -19,11 +20,12 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         Ok(release) => release,
         Err(errors) => return problems(&errors),
     };
-    let mut unreadable = unreadable_files(settings);
-    unreadable.extend(check_tls(settings).err());
+    let mut unusable = unreadable_files(settings);
+    unusable.extend(foreign_addresses(settings));
+    unusable.extend(check_tls(settings).err());
     match studio_store::edited(settings, MissingPolicy::Reject) {
-        Ok((hotline, _)) if unreadable.is_empty() => all_right(&hotline),
-        Ok(_) => problems(&unreadable),
+        Ok((hotline, _)) if unusable.is_empty() => all_right(&hotline),
+        Ok(_) => problems(&unusable),
         Err(errors) => {
             release.warnings.iter().for_each(|warning| println!("{warning}"));
             let short = release.short_name();
@@ -61,6 +63,20 @@ fn unreadable_files(settings: &Settings) -> Vec<String> {
         }
     }
     errors
+}
+
+/// Addresses to listen on that no interface of this machine has.
+fn foreign_addresses(Settings { phone, web, studio, .. }: &Settings) -> Vec<String> {
+    let phone = phone.listen.iter().map(|(_, address)| ("phone.listen", *address));
+    let pages = web.listen.iter().map(|address| ("web.listen", *address));
+    let operations = web.operations_listen.iter().map(|address| ("web.operations_listen", *address));
+    let studio = studio.listen.iter().map(|address| ("studio.listen", *address));
+    let mut asked: Vec<(&str, IpAddr)> =
+        phone.chain(pages).chain(operations).chain(studio).map(|(key, address)| (key, address.ip())).collect();
+    asked.dedup();
+    let is_foreign = |(_, ip): &(&str, IpAddr)| !ip.is_unspecified() && !os::sockets::is_local_address(*ip);
+    let shown = |(key, ip)| format!("{key}: this machine has no address {ip}; `ip address` lists those that it has");
+    asked.into_iter().filter(is_foreign).map(shown).collect()
 }
 
 /// Reads the files of TLS, and prints when the node's certificate expires soon.
