@@ -20,6 +20,7 @@ use crate::diagram;
 use crate::exit::{coded, command_line, done, print, problems, wrong};
 use crate::journal_command;
 use crate::kiosk;
+use crate::local_time;
 use crate::look_up::{look_up, tail};
 use crate::messages;
 use crate::prompts;
@@ -84,7 +85,8 @@ fn settings(path: &Path, set: &[String]) -> Result<Settings, Vec<String>> {
     let text = fs::read_to_string(path)
         .map_err(|error| vec![format!("{}: {error}; name the settings with --config PATH", path.display())])?;
     // Relative paths start from the working directory, which holds prompts/ beside config/.
-    config::read(&text, set, Path::new("")).map_err(|errors| errors.iter().map(ToString::to_string).collect())
+    let file = path.display().to_string();
+    config::read(&text, set, Path::new("")).map_err(|errors| errors.iter().map(|error| error.in_file(&file)).collect())
 }
 
 fn perform(command: Command, settings: &Settings) -> ExitCode {
@@ -146,7 +148,8 @@ fn trunk_status(settings: &Settings, json: bool) -> Result<(), String> {
     let text = if json {
         serde_json::to_string_pretty(&status).map_err(|error| error.to_string())?
     } else {
-        status.to_string()
+        let zone = local_time::zone(settings);
+        status.to_text(|at| local_time::shown(at, &zone))
     };
     print(format!("{}\n", text.trim_end()));
     Ok(())

@@ -18,6 +18,7 @@ use config::Trunk;
 use inquiry::{Availability, CallOutcome};
 use metrics::Counters;
 use os::clock;
+use os::sockets::LocalAddresses;
 use sip::Transport;
 
 /// The trunks of a node, in the order of the settings.
@@ -25,6 +26,7 @@ pub struct Trunks {
     settings: Vec<Arc<Trunk>>,
     trunks: Vec<TrunkState>,
     admission: Mutex<Admission>,
+    own_addresses: LocalAddresses,
     since: Timestamp,
 }
 
@@ -68,6 +70,7 @@ impl Trunks {
             settings: phone.trunks.clone(),
             trunks: phone.trunks.iter().map(state).collect(),
             admission: Mutex::new(Admission::new(rules(phone))),
+            own_addresses: LocalAddresses::default(),
             since: clock::timestamp(),
         })
     }
@@ -89,12 +92,25 @@ impl Trunks {
 
     /// The place of the trunk that a packet came by; none: it came from a stranger.
     pub(crate) fn find(&self, transport: Transport, source: IpAddr) -> Option<usize> {
-        Trunk::find(&self.settings, as_set(transport), source, |n| self.trunks[n].has_host_at(source))
+        let over = as_set(transport);
+        Trunk::find(&self.settings, over, source, |n| self.trunks[n].has_host_at(source))
+            .or_else(|| self.find_own(over, source))
+    }
+
+    /// A telephone on this machine may send from any address of it: the trunk of the loopback is its trunk. From outside
+    /// no such packet comes in; the kernel drops it (martian source).
+    fn find_own(&self, over: config::Transport, source: IpAddr) -> Option<usize> {
+        let takes = |trunk: &Arc<Trunk>| trunk.is_loopback() && trunk.transport.is_none_or(|only| only == over);
+        let place = self.settings.iter().position(takes)?;
+        self.own_addresses.contain(clock::now(), source).then_some(place)
     }
 
     /// Whether an address is one of the trunk at a place, or of its hosts.
     pub(crate) fn contains(&self, place: usize, address: IpAddr) -> bool {
-        self.trunks.get(place).is_some_and(|trunk| trunk.settings.contains(address) || trunk.has_host_at(address))
+        self.trunks.get(place).is_some_and(|trunk| {
+            let is_own = || trunk.settings.is_loopback() && self.own_addresses.contain(clock::now(), address);
+            trunk.settings.contains(address) || trunk.has_host_at(address) || is_own()
+        })
     }
 
     /// Whether media may go to an address that callers of the trunk at a place name.
