@@ -135,6 +135,9 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Releases => publish::list(settings),
         Command::Emergency { state, by } => coded(publish::emergency(settings, state.wanted(), &by)),
         Command::Studio(args::Studio::Account(command)) => coded(account::run(settings, &command)),
+        Command::Studio(args::Studio::Passwd { name, password_file, new_password_file }) => {
+            coded(account::change_own(settings, &name, password_file.as_deref(), new_password_file.as_deref()))
+        }
         Command::Kiosk(command) => coded(kiosk::run(settings, &command)),
         Command::Replay { last } => coded(publish::replay_calls(settings, last)),
         Command::Version | Command::Man | Command::Completions { .. } | Command::Feed(_) => ExitCode::SUCCESS,

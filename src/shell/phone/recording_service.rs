@@ -162,7 +162,7 @@ impl Session {
             }
             Err(SignInError::Credentials) => (SignInResult::Refused, Reply::SignedIn(SignIn::Refused)),
             Err(SignInError::LockedOut { .. }) => (SignInResult::Locked, Reply::SignedIn(SignIn::Locked)),
-            Err(error @ (SignInError::Busy | SignInError::Account(_))) => {
+            Err(error @ (SignInError::Busy | SignInError::MustChange { .. } | SignInError::Account(_))) => {
                 tracing::error!(call = %self.tag, %error, "an operator could not sign in");
                 (SignInResult::Failed, Reply::Down)
             }
