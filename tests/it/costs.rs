@@ -1,11 +1,12 @@
 //! Costly things that anybody may ask for, at a running node: each costs a bounded share.
 
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use support::gateway::Gateway;
+use support::node::Node;
 use support::phone::{Dial, Phone};
 use support::wait::eventually;
 
@@ -126,5 +127,41 @@ fn a_caller_who_asks_for_a_person_again_and_again_rings_the_desk_a_few_times() {
     again.press("30");
     eventually(LONG, "the second transfer fails at once", || {
         gateway.metric("jindu_transfers_total{result=\"failed\"}") >= 1.0
+    });
+}
+
+#[test]
+fn what_a_caller_has_used_is_used_after_a_kill_too() {
+    let always_open = "hotline.calendar=tests/support/always_open.toml";
+    let set =
+        ["messages.per_caller_max=1", "messages.disk_free_mb_min=0", "phone.transfers_per_caller_max=1", always_open];
+    let mut node = Node::start(Ipv4Addr::LOCALHOST, &set);
+    let mut phone = Phone::dial(node.udp());
+    phone.press("345");
+    phone.say(&[0x2A; 24_000]);
+    phone.has_said_all();
+    phone.press("#1");
+    let folder = node.folder.clone();
+    let rows = |table: &str| -> i64 {
+        let file = rusqlite::Connection::open(folder.join("journal.sqlite3")).expect("the journal");
+        let sql = format!("SELECT count(*) FROM {table} WHERE caller IS NOT NULL");
+        file.query_row(&sql, [], |row| row.get(0)).unwrap_or(0)
+    };
+    eventually(LONG, "the message is kept", || rows("messages") == 1);
+    phone.hang_up();
+    let mut phone = Phone::dial(node.udp());
+    phone.press("30");
+    phone.await_request("REFER", LONG).expect("the first is transferred");
+    eventually(LONG, "the transfer is recorded", || rows("transfers") == 1);
+    node.kill();
+    node.start_again();
+    let mut again = Phone::dial(node.udp());
+    again.press("345");
+    node.gateway().await_log("no message can be left: a limit is reached");
+    again.hang_up();
+    let again = Phone::dial(node.udp());
+    again.press("30");
+    eventually(LONG, "the second transfer fails at once", || {
+        node.gateway().metric("jindu_transfers_total{result=\"failed\"}") >= 1.0
     });
 }

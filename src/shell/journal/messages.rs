@@ -18,7 +18,7 @@ use jiff::SignedDuration;
 pub use crate::entry::FOLDER;
 use crate::entry::{PART, WAVE};
 use crate::{Journal, Message};
-use inquiry::{MessageCaller, MessageDisk, MessageQuota, MessageRefusal};
+use inquiry::{MESSAGE_DAY as DAY, MessageCaller, MessageDisk, MessageQuota, MessageRefusal};
 use os::{clock, folder};
 
 /// Where messages go, and how many there may be.
@@ -32,14 +32,21 @@ pub struct MessageBox {
 /// A recording in progress; dropped when it is over.
 pub struct MessagePermit {
     messages: Arc<MessageBox>,
+    trunk: String,
+    number: Option<u64>,
     caller: MessageCaller,
 }
 
 impl MessageBox {
-    /// Messages in a folder, whose rows are in a journal.
+    /// Messages in a folder, whose rows are in a journal. Those of the last day count.
     pub fn new(journal: Arc<Journal>, folder: PathBuf, settings: config::Messages) -> Arc<MessageBox> {
-        let quota = Mutex::new(MessageQuota::new(settings.limits));
-        Arc::new(MessageBox { journal, folder, settings, quota })
+        let mut quota = MessageQuota::new(settings.limits);
+        let now = Instant::now();
+        for recent in journal.recent_messages(DAY) {
+            let since = now.checked_sub(recent.since).unwrap_or(now);
+            quota.count(since, recent.trunk.map(|trunk| of(&trunk, recent.caller)), recent.count);
+        }
+        Arc::new(MessageBox { journal, folder, settings, quota: Mutex::new(quota) })
     }
 
     /// The longest message.
@@ -52,13 +59,10 @@ impl MessageBox {
     /// # Errors
     /// The limit that is reached.
     pub fn begin(self: &Arc<Self>, trunk: &str, caller: Option<u64>) -> Result<MessagePermit, MessageRefusal> {
-        let mut hasher = DefaultHasher::new();
-        (trunk, caller).hash(&mut hasher);
-        let hash = hasher.finish();
-        let caller = if caller.is_some() { MessageCaller::Known(hash) } else { MessageCaller::Withheld(hash) };
+        let (number, trunk, caller) = (caller, trunk.to_owned(), of(trunk, caller));
         let disk = self.disk();
         self.quota().begin(Instant::now(), caller, disk)?;
-        Ok(MessagePermit { messages: Arc::clone(self), caller })
+        Ok(MessagePermit { messages: Arc::clone(self), trunk, number, caller })
     }
 
     fn disk(&self) -> MessageDisk {
@@ -98,7 +102,15 @@ impl MessagePermit {
         let (length, ticket) = written
             .inspect_err(|error| tracing::error!(%error, "the recording of a message cannot be written"))
             .ok()?;
-        let message = Message { ticket: ticket.clone(), path: relative, notify, length, keep_until };
+        let message = Message {
+            ticket: ticket.clone(),
+            path: relative,
+            notify,
+            length,
+            keep_until,
+            trunk: Some(self.trunk.clone()),
+            caller: self.number,
+        };
         if messages.journal.record_message(message).await {
             return Some(ticket);
         }
@@ -111,6 +123,14 @@ impl Drop for MessagePermit {
     fn drop(&mut self) {
         self.messages.quota().end();
     }
+}
+
+/// A caller of a trunk, by a hash of both.
+fn of(trunk: &str, number: Option<u64>) -> MessageCaller {
+    let mut hasher = DefaultHasher::new();
+    (trunk, number).hash(&mut hasher);
+    let hash = hasher.finish();
+    if number.is_some() { MessageCaller::Known(hash) } else { MessageCaller::Withheld(hash) }
 }
 
 /// Writes a file under another name, and renames it once it is on the disk; a failure leaves nothing. How long it plays.
