@@ -152,6 +152,12 @@ pub(crate) enum Command {
     /// Administer the prompt studio
     #[command(subcommand)]
     Studio(Studio),
+    /// Seal the recordings of callers and of the studio that are in clear, under the key of data.sound_key
+    Seal {
+        /// Open those that are sealed: before another key, or none, is set
+        #[arg(long)]
+        undo: bool,
+    },
     /// Print the version
     Version,
     /// Print a completion script for a shell

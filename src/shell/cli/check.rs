@@ -21,6 +21,7 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
     };
     let mut unreadable = unreadable_files(settings);
     unreadable.extend(check_tls(settings).err());
+    unreadable.extend(os::sound_key::check(&settings.data).err().map(|error| error.to_string()));
     match studio_store::edited(settings, MissingPolicy::Reject) {
         Ok((hotline, _)) if unreadable.is_empty() => all_right(&hotline),
         Ok(_) => problems(&unreadable),

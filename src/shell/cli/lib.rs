@@ -19,6 +19,7 @@ mod prompts;
 mod publish;
 mod replica_commands;
 pub mod run;
+mod seal;
 mod secrets;
 mod sheets;
 mod sim;

@@ -21,6 +21,8 @@ mod error;
 mod file;
 mod held;
 mod mailbox;
+mod message_file;
+mod message_recording;
 pub mod messages;
 mod metrics;
 mod orphans;
@@ -105,6 +107,8 @@ impl Journal {
             traffic: traffic.clone(),
             failing: false,
         };
+        // Before any message of this program is recorded.
+        writer.sweep();
         let thread = std::thread::Builder::new().name("journal".into()).spawn(move || writer.run(&receiver));
         let thread = Some(thread.map_err(JournalError::Thread)?);
         Ok(Arc::new(Journal { entries: Some(entries), folder, metrics, traffic, thread }))

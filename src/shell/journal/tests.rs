@@ -220,9 +220,13 @@ fn a_file_that_is_too_large_loses_the_oldest_records_of_its_largest_table() {
     assert_eq!(over(1 << 40, None), Ok(Left::Nothing));
     assert!(held(folder.path()).unwrap().is_empty(), "a hold ends with its cause");
     assert_eq!(over(50_000, Some(1 << 20)), Ok(Left::More), "a disk that would fill does not wait");
-    assert_eq!((count(&folder, "calls"), count(&folder, "scans")), (100, 1000));
+    let left = count(&folder, "scans");
+    assert!(
+        count(&folder, "calls") == 100 && (1000..3000).contains(&left),
+        "{left} scans: about those that are too many go"
+    );
     let oldest = opened(&folder).query_row("SELECT min(id) FROM scans", [], |row| row.get::<_, i64>(0));
-    assert_eq!(oldest, Ok(5001));
+    assert_eq!(oldest, Ok(6000 - left + 1));
 }
 
 #[test]

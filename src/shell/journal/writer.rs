@@ -43,7 +43,6 @@ impl Writer {
         if let Some(Err(error)) = self.connection.as_ref().map(|connection| self.traffic.seed(connection)) {
             tracing::warn!(%error, "the calls of the last day could not be counted for the diagram");
         }
-        self.sweep();
         let mut expire_at = Instant::now();
         loop {
             if Instant::now() >= expire_at {
@@ -110,7 +109,7 @@ impl Writer {
     }
 
     /// What a program that died left behind.
-    fn sweep(&self) {
+    pub(crate) fn sweep(&self) {
         match self.connection.as_ref().map(|connection| orphans::sweep(connection, &self.folder)) {
             Some(Ok((removed, adopted))) if removed + adopted > 0 => {
                 tracing::warn!(removed, adopted, "recordings of messages without a row in the journal");

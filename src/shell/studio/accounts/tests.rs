@@ -340,10 +340,11 @@ fn a_file_of_the_first_schema_is_brought_up_to_date() {
     drop(Accounts::open(folder.path(), ages).expect("a writable folder"));
     let file = folder.join("studio/accounts.sqlite3");
     let connection = rusqlite::Connection::open(file).expect("a file");
-    connection.execute_batch("DROP TABLE sip_passwords; PRAGMA user_version = 1").expect("schema 1");
+    let older = "DROP TABLE sip_passwords; ALTER TABLE accounts DROP COLUMN must_change; PRAGMA user_version = 1";
+    connection.execute_batch(older).expect("schema 1");
     drop(connection);
     let accounts = Accounts::open(folder.path(), ages).expect("a file of schema 1");
-    assert!(accounts.sip_accounts("desk").expect("the table").is_empty());
+    assert!(accounts.sip_accounts("desk").expect("the table").is_empty() && accounts.list().expect("all").is_empty());
 }
 
 #[test]
