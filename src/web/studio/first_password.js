@@ -31,7 +31,7 @@ export function firstPassword({ main, me, typed, done }) {
   function draw() {
     fill(main, h("form", { class: "card narrow", onsubmit: go },
       h("h1", { tabindex: -1 }, w("请设置自己的密码", "Choose your own password")),
-      h("p", {}, w("当前密码由他人设置，只能用来登录一次。请换成只有您知道的密码：几个不相干的词最好记。",
+      h("p", {}, w("当前密码由他人设置，只能用来登录和修改密码。请换成只有您知道的密码：几个不相干的词最好记。",
         "Another person set the present password. Replace it by one that only you know: several unrelated words are easy to remember.")),
       h("input", { type: "text", name: "username", value: me.name, autocomplete: "username", hidden: true }),
       typed === undefined && field("old", w("当前密码", "Current password"), { autocomplete: "current-password" }),
