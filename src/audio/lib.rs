@@ -22,7 +22,7 @@ pub use bank::{Bank, BankError, Encoded, MasterError, encode_master};
 pub use clip_match::{ClipMatch, ClipSequence};
 pub use dtmf::{DtmfDetector, before_last_key};
 pub use playlist::{Playlist, Span, Take};
-pub use speech_activity::speech_duration;
+pub use speech_activity::SpeechMeter;
 pub use tone::sine;
 
 /// Samples a second on the telephone side.

@@ -75,8 +75,13 @@ pub struct Take {
 impl Take {
     /// Encodes 16-bit samples at 8000 Hz.
     pub fn of(samples: &[i16]) -> Take {
-        let octets = samples.iter().map(|sample| g711::encode(Codec::Alaw, *sample)).collect();
-        Take { octets, codec: Some(Codec::Alaw) }
+        Take::in_law(samples, Codec::Alaw)
+    }
+
+    /// The same in a law.
+    pub fn in_law(samples: &[i16], codec: Codec) -> Take {
+        let octets = samples.iter().map(|sample| g711::encode(codec, *sample)).collect();
+        Take { octets, codec: Some(codec) }
     }
 
     /// The take as 16-bit samples at 8000 Hz.

@@ -4,15 +4,59 @@ use std::time::Duration;
 
 use super::RATE;
 
-/// The time from the first to the last 20 ms that are louder than line noise; zero without any. Samples are at 8000 Hz.
-pub fn speech_duration(samples: &[i16]) -> Duration {
-    let is_loud = |frame: &[i16]| {
-        let energy: i64 = frame.iter().map(|sample| i64::from(*sample) * i64::from(*sample)).sum();
-        energy > LOUD * LOUD * frame.len() as i64
-    };
-    let frames = || samples.chunks(FRAME).enumerate().filter(|(_, frame)| is_loud(frame)).map(|(at, _)| at);
-    let (Some(first), Some(last)) = (frames().next(), frames().next_back()) else { return Duration::ZERO };
-    Duration::from_millis((last - first + 1) as u64 * 1000 * FRAME as u64 / u64::from(RATE))
+/// Measures a recording as it comes: the time from the first to the last 20 ms that are louder than line noise. Samples are
+/// at 8000 Hz.
+#[derive(Clone, Debug, Default)]
+pub struct SpeechMeter {
+    /// Of the frame that is not full.
+    energy: i64,
+    filled: usize,
+    /// Frames before it.
+    frames: u64,
+    /// The first and the last loud frame.
+    loud: Option<(u64, u64)>,
+}
+
+impl SpeechMeter {
+    /// Adds the next stretch.
+    pub fn feed(&mut self, samples: &[i16]) {
+        for sample in samples {
+            self.energy += i64::from(*sample) * i64::from(*sample);
+            self.filled += 1;
+            if self.filled == FRAME {
+                self.end_frame();
+            }
+        }
+    }
+
+    /// Adds silence of this many samples.
+    pub fn feed_silence(&mut self, samples: usize) {
+        let first = samples.min(FRAME - self.filled);
+        self.filled += first;
+        if self.filled == FRAME {
+            self.end_frame();
+        }
+        self.frames += ((samples - first) / FRAME) as u64;
+        self.filled += (samples - first) % FRAME;
+    }
+
+    /// The speech so far; zero without any.
+    pub fn duration(&self) -> Duration {
+        let mut ended = self.clone();
+        if ended.filled > 0 {
+            ended.end_frame();
+        }
+        let Some((first, last)) = ended.loud else { return Duration::ZERO };
+        Duration::from_millis((last - first + 1) * 1000 * FRAME as u64 / u64::from(RATE))
+    }
+
+    fn end_frame(&mut self) {
+        if self.energy > LOUD * LOUD * self.filled as i64 {
+            let first = self.loud.map_or(self.frames, |(first, _)| first);
+            self.loud = Some((first, self.frames));
+        }
+        (self.energy, self.filled, self.frames) = (0, 0, self.frames + 1);
+    }
 }
 
 /// 20 ms.
@@ -25,6 +69,13 @@ mod tests {
     use super::*;
     use crate::sine;
 
+    fn speech_duration(samples: &[i16]) -> Duration {
+        let mut meter = SpeechMeter::default();
+        // In stretches that no frame fits.
+        samples.chunks(333).for_each(|stretch| meter.feed(stretch));
+        meter.duration()
+    }
+
     #[test]
     fn silence_and_line_noise_are_no_speech() {
         assert_eq!(speech_duration(&[]), Duration::ZERO);
@@ -35,8 +86,15 @@ mod tests {
     #[test]
     fn speech_lasts_from_its_first_word_to_its_last() {
         let word = sine(300.0, -20.0, Duration::from_millis(400));
-        let samples = [vec![0; 8000], word.clone(), vec![0; 4000], word, vec![0; 8000]].concat();
+        let samples = [vec![0; 8000], word.clone(), vec![0; 4000], word.clone(), vec![0; 8000]].concat();
         let length = speech_duration(&samples);
         assert!((Duration::from_millis(1280)..=Duration::from_millis(1340)).contains(&length), "{length:?}");
+        let mut meter = SpeechMeter::default();
+        meter.feed_silence(8000);
+        meter.feed(&word);
+        meter.feed_silence(4000);
+        meter.feed(&word);
+        meter.feed_silence(8001);
+        assert_eq!(meter.duration(), length);
     }
 }

@@ -11,6 +11,7 @@
 
 mod events;
 mod keys;
+mod message;
 mod offer;
 mod recording;
 #[cfg(test)]
@@ -22,7 +23,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use audio::{Take, speech_duration};
 use base::{Deadline, Key, earliest};
 use flow::{self, RecordResult, TransferOutcome};
 use inquiry::CallOutcome;
@@ -36,6 +36,7 @@ use super::media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy};
 use super::recording_session::{Input as RecordingInput, StudioRequest};
 pub use events::{Effect, Input, Output, Telemetry};
 use keys::Presses;
+use message::MessageSound;
 
 /// What a call begins with.
 pub struct CallSetup {
@@ -92,7 +93,7 @@ pub struct Call {
     transfer_until: Option<Instant>,
     /// The peer has agreed to transfer the caller: a BYE of its own then ends a transferred call.
     transfer_accepted: bool,
-    take: Option<Arc<Take>>,
+    message: Option<MessageSound>,
     presses: Presses,
     early_keys: Vec<(Key, KeySource)>,
     cdr: CdrBuilder,
@@ -148,7 +149,7 @@ impl Call {
             transfers_left: transfers_max,
             transfer_until: None,
             transfer_accepted: false,
-            take: None,
+            message: None,
             presses: Presses::default(),
             early_keys: Vec::new(),
             cdr: tally,
@@ -178,10 +179,11 @@ impl Call {
             }
             Input::Ticket(ticket) => self.feed_application(now, flow::Input::RecordingSaved(ticket), &mut out),
             Input::MessageRefused => {
-                self.take = None;
+                self.message = None;
                 out.push(Effect::Media(MediaCommand::StopRecord).into());
                 self.feed_application(now, flow::Input::Recorded(RecordResult::Failed), &mut out);
             }
+            Input::MessageRead { from, samples } => self.on_message_read(now, from, samples, &mut out),
             Input::Studio(reply) => self.feed_recording(now, RecordingInput::Reply(*reply), &mut out),
             Input::Emergency(on) => {
                 if let Some(application) = &mut self.application {
@@ -283,15 +285,16 @@ impl Call {
         match event {
             MediaEvent::Key { key, source } => self.on_key(now, key, source, None, out),
             MediaEvent::Played(id) => self.feed_application(now, flow::Input::Played(id), out),
-            MediaEvent::Sound(samples) => self.feed_recording(now, RecordingInput::Sound(samples), out),
+            MediaEvent::NextTake(id) => self.on_next_take(id, out),
+            MediaEvent::Sound(samples) if self.operator => {
+                self.feed_recording(now, RecordingInput::Sound(samples), out);
+            }
+            MediaEvent::Sound(samples) => self.on_message_sound(samples, out),
+            MediaEvent::Quiet(samples) => self.on_message_quiet(samples, out),
             MediaEvent::Recorded { take, packets_lost } if self.operator => {
                 self.on_operator_recorded(now, take.samples(), packets_lost, out);
             }
-            MediaEvent::Recorded { take, .. } => {
-                let length = speech_duration(&take.samples());
-                self.take = Some(take);
-                self.feed_application(now, flow::Input::Recorded(RecordResult::Recorded { length }), out);
-            }
+            MediaEvent::Recorded { take, .. } => self.on_message_recorded(now, take.samples(), out),
             MediaEvent::PeerReport { packets_lost, round_trip } => self.cdr.peer_report(packets_lost, round_trip),
             MediaEvent::Quality(mos) => self.cdr.quality(mos),
             MediaEvent::PeerLost => self.end(now, CallOutcome::Failed, Some("media lost"), out),
@@ -341,7 +344,7 @@ impl Call {
         }
         self.state = State::Over;
         self.transfer_until = None;
-        (self.application, self.negotiated, self.take) = (None, None, None);
+        (self.application, self.negotiated, self.message) = (None, None, None);
         out.push(Effect::Media(MediaCommand::Close).into());
         if self.operator {
             out.push(Effect::Studio(StudioRequest::CallEnded).into());
@@ -379,22 +382,13 @@ impl Call {
 
     fn on_flow_output(&mut self, now: Instant, output: flow::Output, out: &mut Vec<Output>) {
         match output {
-            flow::Output::Play { id, pieces } => out.push(Effect::Media(MediaCommand::Play { id, pieces }).into()),
-            flow::Output::Stop => out.push(Effect::Media(MediaCommand::Stop).into()),
+            flow::Output::Play { id, pieces } => self.play(id, pieces, out),
+            flow::Output::Stop => self.stop(out),
             flow::Output::LookUp { source, by } => out.push(Effect::LookUp { source, by }.into()),
             flow::Output::Transfer { to, timeout } => self.transfer(now, &to, timeout, out),
-            flow::Output::Record { max } => {
-                let max = max.min(self.message_max);
-                out.push(Effect::Media(MediaCommand::Record { max, telling: false }).into());
-                out.push(Effect::MessageBegins.into());
-            }
+            flow::Output::Record { max } => self.begin_message(max, out),
             flow::Output::StopRecording => out.push(Effect::Media(MediaCommand::StopRecord).into()),
-            flow::Output::SaveRecording { notify, keep } => {
-                let take = self.take.take().unwrap_or_default();
-                out.push(Effect::KeepMessage { notify, keep, take }.into());
-                // The session need not hold it for the rest of the call.
-                out.push(Effect::Media(MediaCommand::Load(Take::default())).into());
-            }
+            flow::Output::SaveRecording { notify, keep } => self.keep_message(notify, keep, out),
             flow::Output::Step { node } => self.cdr.step(node),
             flow::Output::InputError { .. } => self.cdr.slip(),
             flow::Output::Fault { node, what } => out.push(Telemetry::Fault { node, what }.into()),

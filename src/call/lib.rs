@@ -21,7 +21,7 @@ pub use call::{Call, CallSetup, Effect, Input, Output, Telemetry};
 pub use cdr::CdrBuilder;
 pub use line_test::{LineTest, line_test_clips};
 pub use look_up::{findings, query, result_of};
-pub use media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy, MediaSetup};
+pub use media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy, MediaSetup, RecordMode};
 pub use media_session::{MediaFrame, MediaLimits, MediaQuality, MediaSession, MissingClip, SrtpDrop, SrtpDrops};
 pub use overload::Overload;
 pub use recording_session::{

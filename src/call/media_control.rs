@@ -105,17 +105,28 @@ pub enum MediaCommand {
     Record {
         /// The longest recording.
         max: Duration,
-        /// Whether [`MediaEvent::Sound`] reports the sound while it is recorded.
-        telling: bool,
+        /// What of it the session keeps.
+        mode: RecordMode,
     },
     /// End the recording in progress; [`MediaEvent::Recorded`] follows if there is one.
     StopRecord,
-    /// What [`Piece::Take`] plays from now on, as a new recording would be.
+    /// What [`Piece::Message`] plays from now on, as a new recording would be.
     Load(Take),
+    /// What goes on playing where the take ends, without a pause; forgotten with the play.
+    LoadNext(Take),
     /// The peer refreshed its SIP session: it is there, even if it sends no sound.
     PeerAlive,
     /// End the session, and with it a recording in progress.
     Close,
+}
+
+/// What a session keeps of a recording in progress; [`MediaEvent::Sound`] reports it meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordMode {
+    /// All of it, so that it comes whole at its end and can be played.
+    Whole,
+    /// What is not reported yet: memory does not grow with the recording.
+    Streamed,
 }
 
 /// How a key was heard.
@@ -164,10 +175,15 @@ pub enum MediaEvent {
     },
     /// A play came to its end by itself.
     Played(PlayId),
+    /// What plays went on to the take of [`MediaCommand::LoadNext`].
+    NextTake(PlayId),
     /// The next stretch of the recording in progress: 16-bit samples at 8 kHz. The last stretch comes only
     /// with [`MediaEvent::Recorded`].
     Sound(Vec<i16>),
-    /// The recording ended (limit, stop or close): all of it, and how many packets of it never came.
+    /// The same where nothing came for long: this many samples of silence. Of streamed recordings only.
+    Quiet(usize),
+    /// The recording ended (limit, stop or close): all of it, of a streamed one what was not reported yet; and how many
+    /// packets of it never came.
     Recorded {
         /// What was recorded, which the session may still play.
         take: Arc<Take>,

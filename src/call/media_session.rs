@@ -43,8 +43,9 @@ use remote::{Remote, Verdict};
 use reports::Reports;
 
 use super::{KeySource, MediaCommand, MediaEvent, MediaSetup};
-use audio::{Bank, Take, samples_in};
+use audio::{Bank, Playlist, Span, Take, samples_in};
 use base::Codec;
+use flow::PlayId;
 use rtp::{Header, Packet, SequencePlace, SoundPlace, Sources, rtcp};
 
 /// Limits of a media session.
@@ -67,6 +68,8 @@ pub struct MediaSession {
     outbound: Outbound,
     recording: Option<Recording>,
     take: Arc<Take>,
+    /// What goes on playing where the take ends.
+    next_take: Option<Arc<Take>>,
     remote: Remote,
     sources: Sources,
     keys: Keys,
@@ -94,6 +97,7 @@ impl MediaSession {
             due: now,
             recording: None,
             take: Arc::default(),
+            next_take: None,
             remote: Remote::new(),
             sources: Sources::new(now),
             keys: Keys::default(),
@@ -160,20 +164,21 @@ impl MediaSession {
             MediaCommand::Setup(setup) => self.change(now, setup),
             MediaCommand::Play { id, pieces } => {
                 let (list, missing) = playlist::resolve(&self.bank, &pieces);
-                self.outbound.playing = Some((id, list));
+                (self.outbound.playing, self.next_take) = (Some((id, list)), None);
                 return missing.map_or(Ok(()), Err);
             }
             MediaCommand::Stop => {
-                self.outbound.playing = None;
+                (self.outbound.playing, self.next_take) = (None, None);
                 // Only a caller who pressed a key stops what plays, and has heard that the call is there.
                 self.outbound.end_lead_in();
             }
-            MediaCommand::Record { max, telling } => {
+            MediaCommand::Record { max, mode } => {
                 self.end_recording(events);
                 let lost = self.sources.lost();
-                self.recording = Some(Recording::new(now, max, self.setup.codec, telling, lost));
+                self.recording = Some(Recording::new(now, max, self.setup.codec, mode, lost));
             }
             MediaCommand::Load(take) => self.take = Arc::new(take),
+            MediaCommand::LoadNext(take) => self.next_take = Some(Arc::new(take)),
             MediaCommand::StopRecord => self.end_recording(events),
             MediaCommand::PeerAlive => {
                 self.liveness.alive(now);
@@ -272,7 +277,8 @@ impl MediaSession {
             let setup = &self.setup;
             let (bank, take) = (&self.bank, &*self.take);
             let source = Source { bank, take, codec: setup.codec, payload_type: setup.payload, samples };
-            events.extend(self.outbound.packet(&source, &mut self.reports, frame).map(MediaEvent::Played));
+            let ended = self.outbound.packet(&source, &mut self.reports, frame);
+            events.extend(ended.map(|id| self.go_on(id)));
         } else {
             self.outbound.marker = true;
         }
@@ -281,6 +287,14 @@ impl MediaSession {
         self.outbound.skip(1, samples);
         self.due += ptime;
         self.watch(now, events);
+    }
+
+    /// A play came to its end: the next take follows, if there is one.
+    fn go_on(&mut self, id: PlayId) -> MediaEvent {
+        let Some(next) = self.next_take.take() else { return MediaEvent::Played(id) };
+        self.take = next;
+        self.outbound.playing = Some((id, Playlist::new(vec![Span::Take])));
+        MediaEvent::NextTake(id)
     }
 
     /// Whether packets may go to the peer now. One that announced that it only receives, or that holds the call, need not
@@ -357,8 +371,7 @@ impl MediaSession {
         }
         if let Some(recording) = &mut self.recording {
             let new_source = arrival == SequencePlace::First || place == SoundPlace::New;
-            recording.add(now, new_source, timestamp, codec, octets);
-            events.extend(recording.next_part().map(MediaEvent::Sound));
+            recording.add(now, new_source, timestamp, (codec, octets), events);
             if recording.is_over(now) {
                 self.end_recording(events);
             }

@@ -35,6 +35,13 @@ impl TransferLimiter {
         most.get().saturating_sub(count)
     }
 
+    /// Counts transfers of a caller from before this start, the first of them at `since`.
+    pub fn count(&mut self, since: Instant, caller: u64, count: u32) {
+        if self.callers.len() < CALLERS_MAX || self.callers.contains_key(&caller) {
+            self.callers.insert(caller, Transfers { since, count });
+        }
+    }
+
     /// Counts a transfer of a caller. While too many callers are known, further ones are not counted.
     pub fn begun(&mut self, now: Instant, caller: u64) {
         let window = self.window;
@@ -60,15 +67,20 @@ mod tests {
     use super::*;
     use crate::test_clock;
 
+    const DAY: Duration = Duration::from_secs(86_400);
+
     #[test]
     fn a_caller_is_transferred_so_often_within_the_window_and_others_are_not_affected() {
-        let (now, window) = (test_clock::start(), Duration::from_secs(600));
+        let (now, window) = (test_clock::start() + DAY, Duration::from_secs(600));
         let mut limiter = TransferLimiter::new(NonZeroU32::new(3), window);
         for left in [3, 2, 1, 0, 0] {
             assert_eq!(limiter.left(now, 1), left);
             limiter.begun(now, 1);
         }
         assert_eq!((limiter.left(now, 2), limiter.left(now + window / 2, 1), limiter.left(now + window, 1)), (3, 0, 3));
+        limiter.count(now - window / 2, 3, 2);
+        limiter.begun(now, 3);
+        assert_eq!((limiter.left(now, 3), limiter.left(now + window / 2, 3)), (0, 3));
         assert_eq!(TransferLimiter::new(None, window).left(now, 1), u32::MAX);
     }
 

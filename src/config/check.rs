@@ -8,7 +8,9 @@ use base::{Codecs, DtmfMode, SrtpPolicy};
 use super::network::Transport;
 use super::overrides::{self, name_trunks, set_all};
 use super::places;
-use super::settings::{Data, Hotline, Inquiry, Journal, Log, Phone, Replica, Scanner, Settings, Source, Studio, Web};
+use super::settings::{
+    Data, Hotline, Inquiry, Journal, Log, Phone, Replica, Scanner, Settings, SoundKey, Source, Studio, Web,
+};
 use super::table_reader::{Diagnostic, Reader};
 use super::trunk_check::{dtmf_mode, number_plan, srtp_policy};
 use super::values::{LOOPBACK, codecs, count, name_servers, networks, packet_time, reachable_address};
@@ -69,7 +71,17 @@ fn data(reader: &mut Reader, base: &Path) -> Data {
         folder: path(reader, base, "data.folder", "data"),
         sample_cases: count(reader, "data.sample_cases", 0..=20_000_000, 50_000),
         sample_heartbeat: reader.boolean("data.sample_heartbeat", true),
+        sound_key: sound_key(reader, base),
     }
+}
+
+fn sound_key(reader: &mut Reader, base: &Path) -> Option<SoundKey> {
+    let written = reader.optional_string("data.sound_key").filter(|written| !written.is_empty())?;
+    let Some(name) = written.strip_prefix("credential:") else { return Some(SoundKey::File(base.join(written))) };
+    if name.is_empty() || name.contains('/') {
+        reader.report("data.sound_key", "must be a file, or credential: and a name without a slash");
+    }
+    Some(SoundKey::Credential(name.to_owned()))
 }
 
 fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
@@ -106,7 +118,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         media_ports: media_ports(reader),
         media_threads: count(reader, "phone.media_threads", 0..=64, 0),
         calls_max: count(reader, "phone.calls_max", 1..=30_000, 2000),
-        calls_per_caller_max: super::trunk_check::most(count(reader, "phone.calls_per_caller_max", 0..=30_000, 0)),
+        calls_per_caller_max: super::trunk_check::most(count(reader, "phone.calls_per_caller_max", 0..=30_000, 20)),
         retry_after: reader.seconds("phone.retry_after_s", 1..=3600, 5),
         calls_per_second_max: count(reader, "phone.calls_per_second_max", 1..=100_000, 5000),
         trunks: Vec::new(),

@@ -55,6 +55,17 @@ pub struct Data {
     pub sample_cases: u32,
     /// Whether a replica of sample cases counts as fresh while the node runs.
     pub sample_heartbeat: bool,
+    /// What seals callers' messages and the studio's takes; none: they are kept in clear.
+    pub sound_key: Option<SoundKey>,
+}
+
+/// Where the key that seals recordings is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SoundKey {
+    /// A file.
+    File(PathBuf),
+    /// The name of a credential that systemd gives to the unit.
+    Credential(String),
 }
 
 /// The telephone side: SIP, media, limits of calls.

@@ -87,7 +87,9 @@ fn trunk(reader: &mut Reader, name: &str, phone: &Phone, base: &Path) -> Trunk {
     let defaults = Trunk::with_defaults(phone, name, own);
     let numbers = reader.strings(&key("numbers"), &[]);
     let calls_max: usize = count(reader, &key("calls_max"), 1..=30_000, counted(defaults.calls_max));
-    let per_caller = defaults.calls_per_caller_max.map_or(0, |most| most.get().into());
+    // Where the trunk has few lines, half of them: no default gives one number every line.
+    let half = counted((calls_max / 2).max(1));
+    let per_caller = defaults.calls_per_caller_max.map_or(0, |most| i64::from(most.get()).min(half));
     let calls_per_caller_max = most(count(reader, &key("calls_per_caller_max"), 0..=30_000, per_caller));
     // By default half of the lines: withholding the number must not be a way round the limit of a number.
     let half = calls_per_caller_max.map(|_| (calls_max / 2).max(1));
@@ -342,7 +344,7 @@ fn limit_warnings(trunk: &Trunk, phone: &Phone) -> Vec<String> {
         ));
     }
     let per_caller = trunk.calls_per_caller_max.map_or(0, |most| most.get() as usize);
-    if per_caller >= trunk.calls_max.min(lines) && per_caller > 0 {
+    if per_caller >= trunk.calls_max.min(lines) && per_caller > 1 {
         warnings.push(format!(
             "trunk.{name}.calls_per_caller_max = {per_caller}: one caller may take every line of the trunk, which has {} \
              [trunk.caller_share]",

@@ -199,8 +199,8 @@ fn what_is_legal_but_unwise_is_a_warning() {
     assert_eq!(warned(&["trunk.local.addresses=192.0.2.0/24", few]), ["trunk.loopback]"]);
     assert_eq!(warned(&["phone.srtp=optional"]), ["trunk.srtp_keys]"]);
     let elsewhere = ["trunk.local.addresses=192.0.2.0/24", "phone.listen=0.0.0.0:5060"];
-    assert_eq!(warned(&elsewhere), ["trunk.caller_unlimited]"]);
-    assert_eq!(warned(&[&elsewhere[..], &[few]].concat()), Vec::<String>::new());
+    assert_eq!(warned(&elsewhere), Vec::<String>::new(), "numbers are limited by default");
+    assert_eq!(warned(&[&elsewhere[..], &["phone.calls_per_caller_max=0"]].concat()), ["trunk.caller_unlimited]"]);
     assert_eq!(warned(&["trunk.local.calls_max=3000"]), ["trunk.calls_max]"]);
     assert_eq!(warned(&["trunk.local.calls_max=3", "trunk.local.calls_per_caller_max=3"]), ["trunk.caller_share]"]);
 }
@@ -212,12 +212,14 @@ fn withheld_callers_have_half_of_the_lines_where_numbers_are_limited() {
         let trunk = &settings.phone.trunks[0];
         (trunk.calls_per_caller_max.map_or(0, NonZeroU32::get), trunk.calls_withheld_max)
     };
-    assert_eq!(limits(&[]), (0, None));
+    assert_eq!(limits(&[]), (20, Some(1000)));
+    assert_eq!(limits(&["phone.calls_per_caller_max=0"]), (0, None));
+    assert_eq!(limits(&["trunk.local.calls_max=12"]), (6, Some(6)), "half of a few lines");
     assert_eq!(limits(&["phone.calls_per_caller_max=3"]), (3, Some(1000)));
     assert_eq!(limits(&["trunk.local.calls_per_caller_max=1", "trunk.local.calls_max=1"]), (1, Some(1)));
     let all = ["phone.calls_per_caller_max=3", "trunk.local.calls_per_caller_max=0"];
     assert_eq!(limits(&all), (0, None));
-    assert_eq!(limits(&["trunk.local.calls_withheld_max=7"]), (0, Some(7)));
+    assert_eq!(limits(&["trunk.local.calls_withheld_max=7"]), (20, Some(7)));
 }
 
 #[test]

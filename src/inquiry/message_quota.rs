@@ -80,6 +80,16 @@ impl MessageQuota {
         MessageQuota { limits, day: None, kept: 0, callers: HashMap::new(), recordings: 0 }
     }
 
+    /// Counts messages that were left before this start, the first of them at `since`; none: their caller is not known.
+    pub fn count(&mut self, since: Instant, caller: Option<MessageCaller>, count: u32) {
+        self.day = Some(self.day.map_or(since, |day| day.min(since)));
+        self.kept = self.kept.saturating_add(count);
+        if let Some(caller) = caller {
+            let kept = self.callers.entry(caller).or_default();
+            *kept = kept.saturating_add(count);
+        }
+    }
+
     /// Begins a recording, which ends with [`MessageQuota::end`].
     ///
     /// # Errors
@@ -131,7 +141,8 @@ impl MessageQuota {
     }
 }
 
-const DAY: Duration = Duration::from_secs(86_400);
+/// How long a message counts.
+pub const DAY: Duration = Duration::from_secs(86_400);
 /// Callers who withhold their number cannot be told apart: all of a trunk have the share of so many.
 const WITHHELD: u32 = 10;
 
@@ -162,6 +173,17 @@ mod tests {
         let kept = (0..100).filter(|n| quota.keep(now, MessageCaller::Known(*n), ROOM).is_ok()).count();
         assert_eq!(kept, 10);
         assert_eq!(quota.begin(now, MessageCaller::Known(100), ROOM), Err(MessageRefusal::Day));
+    }
+
+    #[test]
+    fn messages_from_before_a_start_count_until_their_day_is_over() {
+        let (mut quota, now, caller) = (MessageQuota::new(LIMITS), start() + DAY, MessageCaller::Known(1));
+        quota.count(now - DAY / 2, Some(caller), 2);
+        quota.count(now - DAY / 4, None, 27);
+        assert_eq!(quota.begin(now, caller, ROOM), Err(MessageRefusal::Caller));
+        assert_eq!(quota.keep(now, MessageCaller::Known(2), ROOM), Ok(()));
+        assert_eq!(quota.begin(now, MessageCaller::Known(3), ROOM), Err(MessageRefusal::Day));
+        assert_eq!(quota.begin(now + DAY / 2, caller, ROOM), Ok(()));
     }
 
     #[test]

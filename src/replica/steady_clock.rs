@@ -9,13 +9,11 @@
 //! ```
 //!
 //! What goes by it: the deletion of calls, scans, ratings, messages and tickets (`shell/journal/writer.rs`), of kept feed
-//! files and their notes (`shell/replica/spool/archive.rs`), of discarded takes (`shell/studio/review.rs`) and of account
-//! events after 400 days; the length of sessions, and lock-outs (`shell/studio/accounts`).
+//! files and their notes (`shell/replica/spool/archive.rs`), of discarded takes (`shell/studio/review.rs`), of old releases
+//! (`shell/release/retention.rs`) and of account events after 400 days; the length of sessions, and lock-outs (`shell/studio/accounts`).
 //!
 //! What goes by the wall clock, because nothing is lost by it: times in records, audit logs and alarms, today's date in
-//! answers, the ends of certificates and of the working calendar. Old releases are removed by their number
-//! (`shell/release/retention.rs`); the age of an hour there only spares a publication in progress, which holds the lock.
-//! Limits of look-ups, registrations, calls and caches use the monotonic clock.
+//! answers, the ends of certificates and of the working calendar. Limits of look-ups, registrations, calls and caches use the monotonic clock.
 //!
 //! It differs from [`AgeClock`](crate::AgeClock) in the side on which it errs. An age that is too high is harmless, so that
 //! clock takes the later of two times. A time that is too late deletes what should be kept, so this one takes only time that

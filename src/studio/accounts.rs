@@ -68,6 +68,9 @@ pub enum RuleError {
     /// The account's name is part of it.
     #[error("a password must not contain the name of its account")]
     PasswordName,
+    /// The password that it replaces.
+    #[error("the new password is the old one: choose another")]
+    PasswordSame,
     /// Not 6 to 8 digits.
     #[error("a PIN has 6 to 8 digits")]
     PinDigits,

@@ -1,7 +1,7 @@
 /* The world as one program sees it: its clocks, and its disk.
  *
  * Loaded into a program with LD_PRELOAD. What the world is like stands in the file that JINDU_WORLD names, which the test
- * writes while the program runs: six 64-bit numbers, in the order of `struct world`.
+ * writes while the program runs: seven 64-bit numbers, in the order of `struct world`.
  *
  *   the program ── clock_gettime ──► this ── wall_ns, steady_ns ──► the system
  *               ── write, fsync  ──►      ── slower, or an error ──►
@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,8 +34,9 @@ struct world {
 	volatile int64_t steady_ns;
 	volatile int64_t write_delay_us; /* before each write, truncation and fsync */
 	volatile int64_t read_delay_us;  /* before each read at a place, as databases read */
-	volatile int64_t write_error;    /* an errno: ENOSPC, EROFS, EIO; 0 is none */
+	volatile int64_t write_error;    /* an errno: ENOSPC, EROFS, EIO; 0 is none; -1 kills the program */
 	volatile int64_t failed;         /* how many were failed: the program counts */
+	volatile int64_t spared;         /* how many writes succeed before one fails: the program counts down */
 };
 
 static struct world plain;
@@ -144,8 +146,10 @@ static int refused(int fd)
 		return 0;
 	if (world->write_delay_us)
 		usleep((useconds_t)world->write_delay_us);
-	if (!world->write_error)
+	if (!world->write_error || __atomic_fetch_sub(&world->spared, 1, __ATOMIC_RELAXED) > 0)
 		return 0;
+	if (world->write_error < 0)
+		kill(getpid(), SIGKILL);
 	__atomic_add_fetch(&world->failed, 1, __ATOMIC_RELAXED);
 	errno = (int)world->write_error;
 	return 1;

@@ -24,6 +24,7 @@ enum Place {
     ReadDelay = 3,
     WriteError = 4,
     Failed = 5,
+    Spared = 6,
 }
 
 impl World {
@@ -31,7 +32,7 @@ impl World {
         let folder = temporary_folder("world");
         let file = File::options().read(true).write(true).create(true).truncate(true).open(folder.join("world"));
         let file = file.expect("a file can be made");
-        file.set_len(48).expect("room for six numbers");
+        file.set_len(56).expect("room for seven numbers");
         World { file, folder }
     }
 
@@ -61,8 +62,16 @@ impl World {
         self.put(Place::ReadDelay, i64::try_from(read.as_micros()).expect("short"));
     }
 
+    /// Writes fail with this error once so many have succeeded; [`KILLED`]: the program is killed there.
+    pub(crate) fn writes_fail_after(&self, count: i64, errno: i32) {
+        self.put(Place::WriteError, 0);
+        self.put(Place::Spared, count);
+        self.put(Place::WriteError, errno.into());
+    }
+
     /// Writes fail with this error; 0 is none.
     pub(crate) fn writes_fail_with(&self, errno: i32) {
+        self.put(Place::Spared, 0);
         self.put(Place::WriteError, errno.into());
     }
 
@@ -83,6 +92,9 @@ impl Drop for World {
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
+
+/// In place of an error: a power cut.
+pub(crate) const KILLED: i32 = -1;
 
 /// The library, compiled once a run.
 fn library() -> &'static PathBuf {

@@ -1,11 +1,12 @@
 //! Costly things that anybody may ask for, at a running node: each costs a bounded share.
 
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use support::gateway::Gateway;
+use support::node::Node;
 use support::phone::{Dial, Phone};
 use support::wait::eventually;
 
@@ -67,7 +68,8 @@ fn messages_are_kept_whole_and_within_the_quota_of_a_caller() {
     let gateway = Gateway::start(&["messages.per_caller_max=1", "messages.disk_free_mb_min=0"]);
     let recordings = || -> Vec<PathBuf> {
         let files = fs::read_dir(gateway.folder.join("messages")).into_iter().flatten().flatten();
-        files.map(|file| file.path()).collect()
+        let whole = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "wav");
+        files.map(|file| file.path()).filter(whole).collect()
     };
     let leave = || {
         let phone = Phone::dial(gateway.udp);
@@ -80,7 +82,6 @@ fn messages_are_kept_whole_and_within_the_quota_of_a_caller() {
     phone.has_said_all();
     phone.press("#1");
     eventually(LONG, "the message is kept", || recordings().len() == 1);
-    assert!(recordings()[0].extension().is_some_and(|extension| extension == "wav"));
     phone.hang_up();
     let mut again = leave();
     gateway.await_log("no message can be left: a limit is reached");
@@ -126,5 +127,41 @@ fn a_caller_who_asks_for_a_person_again_and_again_rings_the_desk_a_few_times() {
     again.press("30");
     eventually(LONG, "the second transfer fails at once", || {
         gateway.metric("jindu_transfers_total{result=\"failed\"}") >= 1.0
+    });
+}
+
+#[test]
+fn what_a_caller_has_used_is_used_after_a_kill_too() {
+    let always_open = "hotline.calendar=tests/support/always_open.toml";
+    let set =
+        ["messages.per_caller_max=1", "messages.disk_free_mb_min=0", "phone.transfers_per_caller_max=1", always_open];
+    let mut node = Node::start(Ipv4Addr::LOCALHOST, &set);
+    let mut phone = Phone::dial(node.udp());
+    phone.press("345");
+    phone.say(&[0x2A; 24_000]);
+    phone.has_said_all();
+    phone.press("#1");
+    let folder = node.folder.clone();
+    let rows = |table: &str| -> i64 {
+        let file = rusqlite::Connection::open(folder.join("journal.sqlite3")).expect("the journal");
+        let sql = format!("SELECT count(*) FROM {table} WHERE caller IS NOT NULL");
+        file.query_row(&sql, [], |row| row.get(0)).unwrap_or(0)
+    };
+    eventually(LONG, "the message is kept", || rows("messages") == 1);
+    phone.hang_up();
+    let mut phone = Phone::dial(node.udp());
+    phone.press("30");
+    phone.await_request("REFER", LONG).expect("the first is transferred");
+    eventually(LONG, "the transfer is recorded", || rows("transfers") == 1);
+    node.kill();
+    node.start_again();
+    let mut again = Phone::dial(node.udp());
+    again.press("345");
+    node.gateway().await_log("no message can be left: a limit is reached");
+    again.hang_up();
+    let again = Phone::dial(node.udp());
+    again.press("30");
+    eventually(LONG, "the second transfer fails at once", || {
+        node.gateway().metric("jindu_transfers_total{result=\"failed\"}") >= 1.0
     });
 }

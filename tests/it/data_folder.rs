@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use support::command::{add_approver, done, done_json, run, text, told};
+use support::command::{add_approver, done, done_json, run, run_with, text, told};
 use support::folder::Folder;
 use support::gateway::{Gateway, jindu};
 
@@ -77,6 +77,57 @@ fn an_approver_signs_what_callers_hear() {
     let stranger = run(data.path(), &["prompts", "approve", "all", "--who", "li", "--password-file", &file]);
     assert_eq!(stranger.status.code(), Some(1));
     done(data.path(), &["prompts", "approve", "all", "--who", "wang", "--password-file", &file]);
+}
+
+#[test]
+fn a_command_takes_no_password_that_another_person_chose() {
+    let data = Folder::new();
+    let first = data.file("first", "nine blue umbrellas\n");
+    let own = data.file("own", "eight red kettles\n");
+    let added = run_with(
+        data.path(),
+        &["studio", "account", "add", "wang", "--role", "approver"],
+        &["nine blue umbrellas", ""],
+    );
+    assert!(added.status.success(), "{}", told(&added));
+    for words in [["prompts", "approve", "all"].as_slice(), &["publish"], &["rollback"]] {
+        let words = [words, &["--who", "wang", "--password-file", &first]].concat();
+        let refused = run(data.path(), &words);
+        assert!(!refused.status.success() && text(&refused.stderr).contains("jindu studio passwd wang"), "{words:?}");
+    }
+    let passwd = |old: &str, new: &str| {
+        run(data.path(), &["studio", "passwd", "wang", "--password-file", old, "--new-password-file", new])
+            .status
+            .code()
+    };
+    assert_eq!(passwd(&first, &first), Some(64), "it must be another one");
+    assert_eq!(passwd(&own, &own), Some(64), "the present one is asked for");
+    assert_eq!(passwd(&first, &own), Some(0));
+    done(data.path(), &["prompts", "approve", "all", "--who", "wang", "--password-file", &own]);
+}
+
+#[test]
+fn a_publication_of_the_flow_names_a_person_and_proves_it_where_there_are_accounts() {
+    let data = Folder::new();
+    let unnamed = run(data.path(), &["publish", "--why", "first"]);
+    assert_eq!(unnamed.status.code(), Some(64), "{}", told(&unnamed));
+    done(data.path(), &["publish", "--who", "Li Min", "--why", "first"]);
+    let releases = done(data.path(), &["releases"]);
+    assert!(releases.contains("Li Min (no account, uid "), "{releases}");
+    let file = add_approver(data.path(), "wang").display().to_string();
+    let wrong = data.file("wrong", "another password\n");
+    for words in [["publish"].as_slice(), &["rollback", "0000"]] {
+        for by in [["--who", "Li Min"].as_slice(), &["--who", "wang"], &["--who", "wang", "--password-file", &wrong]] {
+            let refused = run(data.path(), &[words, by].concat());
+            assert_eq!(refused.status.code(), Some(64), "{words:?} {by:?}");
+            assert_eq!(done(data.path(), &["releases"]), releases, "nothing was done");
+        }
+    }
+    done(data.path(), &["publish", "--who", "wang", "--password-file", &file]);
+    let removed = run(data.path(), &["studio", "account", "remove", "wang"]);
+    assert!(removed.status.success());
+    let refused = run(data.path(), &["publish", "--who", "Li Min"]);
+    assert_eq!(refused.status.code(), Some(64), "without its accounts the studio trusts no name again");
 }
 
 #[test]

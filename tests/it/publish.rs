@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use base::Codec;
-use support::command::{live_release, text};
+use support::command::{by_approver, live_release, text};
 use support::folder::Folder;
 use support::gateway::{Gateway, home, jindu};
 use support::phone::Phone;
@@ -31,6 +31,13 @@ fn run(data: &Path, draft: &[String], words: &[&str], input: &str) -> Output {
         .expect("the program starts");
     child.stdin.take().expect("its input").write_all(input.as_bytes()).expect("written");
     child.wait_with_output().expect("it ends")
+}
+
+/// Publishes or rolls back, as an approver.
+fn publishes(data: &Path, draft: &[String], words: &[&str]) -> Output {
+    let by = by_approver(data);
+    let words: Vec<&str> = words.iter().copied().chain(by.iter().map(String::as_str)).collect();
+    run(data, draft, &words, "")
 }
 
 /// The shipped flow as a draft that can be edited, with a call sheet of its own.
@@ -91,13 +98,13 @@ fn a_call_in_text_is_the_same_each_time_and_is_saved_as_a_sheet() {
 fn a_release_is_taken_by_new_calls_and_kept_from_calls_in_progress() {
     let (data, folder) = (Folder::new(), Folder::new());
     let draft = draft(folder.path());
-    let published = run(data.path(), &draft, &["publish", "--who", "Li", "--why", "first"], "");
+    let published = publishes(data.path(), &draft, &["publish", "--why", "first"]);
     assert!(published.status.success(), "{}{}", text(&published.stdout), text(&published.stderr));
     let first = live_release(data.path());
     let gateway = Gateway::start_in(data.path().to_owned(), &draft.iter().map(String::as_str).collect::<Vec<_>>());
     let mut before: Vec<Phone> = (0..5).map(|_| Phone::dial(gateway.udp)).collect();
     edit(folder.path(), exchanged);
-    let published = run(data.path(), &draft, &["publish", "--who", "Li", "--why", "halls first"], "");
+    let published = publishes(data.path(), &draft, &["publish", "--why", "halls first"]);
     assert!(published.status.success(), "{}{}", text(&published.stdout), text(&published.stderr));
     gateway.await_release(&live_release(data.path()));
     assert_ne!(first, live_release(data.path()));
@@ -124,7 +131,7 @@ fn refuses_bad_releases(gateway: &Gateway, data: &Path, folder: &Path, draft: &[
     let good = live_release(data);
     let kept = fs::read_to_string(folder.join("flow.toml")).expect("the draft");
     edit(folder, |flow| flow.replace("next = \"language\"", "next = \"langage\""));
-    let refused = run(data, draft, &["publish"], "");
+    let refused = publishes(data, draft, &["publish"]);
     assert!(!refused.status.success());
     assert!(
         text(&refused.stderr).contains("E03") && text(&refused.stderr).contains("langage"),
@@ -133,7 +140,7 @@ fn refuses_bad_releases(gateway: &Gateway, data: &Path, folder: &Path, draft: &[
     );
     fs::write(folder.join("flow.toml"), kept).expect("restored");
     fs::write(folder.join("sheets/bad.call"), "test \"x\"\n  press 1\n  hear halls\n").expect("written");
-    assert!(!run(data, draft, &["publish"], "").status.success());
+    assert!(!publishes(data, draft, &["publish"]).status.success());
     fs::remove_file(folder.join("sheets/bad.call")).expect("removed");
     assert_eq!(live_release(data), good);
     fs::write(data.join("releases/live"), "0".repeat(64)).expect("written");
@@ -146,13 +153,13 @@ fn refuses_bad_releases(gateway: &Gateway, data: &Path, folder: &Path, draft: &[
 }
 
 fn rolls_back(gateway: &Gateway, data: &Path, draft: &[String], first: &str) {
-    let replayed = run(data, draft, &["rollback", &first[..12], "--why", "halls last"], "");
+    let replayed = publishes(data, draft, &["rollback", &first[..12], "--why", "halls last"]);
     assert!(replayed.status.success(), "{}", text(&replayed.stderr));
     let told = text(&replayed.stdout);
     assert!(told.lines().any(|line| ["main", "3", "guide", "halls"].iter().all(|word| line.contains(word))), "{told}");
     assert_eq!(live_release(data), first);
     let releases = text(&run(data, draft, &["releases"], "").stdout);
-    assert!(releases.contains("Li halls first") && releases.contains("rollback"), "{releases}");
+    assert!(releases.contains("wang halls first") && releases.contains("rollback"), "{releases}");
     assert!(run(data, draft, &["emergency", "on", "--who", "officer"], "").status.success());
     gateway.await_log("on=true");
     let mut phone = Phone::dial(gateway.udp);
@@ -216,10 +223,10 @@ fn a_missing_recording_is_replaced_by_the_first_languages() {
     assert_eq!(checked.status.code(), Some(64));
     let told = text(&checked.stderr);
     assert!(told.contains("prompts/script.toml:") && told.contains("E47 prompt.hall_info.north"), "{told}");
-    assert!(!run(data.path(), &draft, &["publish"], "").status.success());
+    assert!(!publishes(data.path(), &draft, &["publish"]).status.success());
     assert!(!data.join("releases/live").exists());
     tells_of_changed_words(data.path(), folder.path());
-    let published = run(data.path(), &draft, &["publish", "--allow-missing"], "");
+    let published = publishes(data.path(), &draft, &["publish", "--allow-missing"]);
     assert!(published.status.success(), "{}{}", text(&published.stdout), text(&published.stderr));
     let gateway = Gateway::start_in(data.path().to_owned(), &[]);
     let mut phone = Phone::dial(gateway.udp);
@@ -248,11 +255,11 @@ fn tells_of_changed_words(data: &Path, folder: &Path) {
 fn a_killed_publication_is_complete_or_has_no_effect() {
     let (data, folder) = (Folder::new(), Folder::new());
     let draft = draft(folder.path());
-    assert!(run(data.path(), &draft, &["publish", "--why", "first"], "").status.success());
+    assert!(publishes(data.path(), &draft, &["publish", "--why", "first"]).status.success());
     let first = live_release(data.path());
     edit(folder.path(), exchanged);
     let began = std::time::Instant::now();
-    assert!(run(data.path(), &draft, &["publish", "--why", "second"], "").status.success());
+    assert!(publishes(data.path(), &draft, &["publish", "--why", "second"]).status.success());
     let (second, took) = (live_release(data.path()), began.elapsed());
     assert_ne!(first, second);
     for part in [50, 85, 97] {
@@ -262,7 +269,9 @@ fn a_killed_publication_is_complete_or_has_no_effect() {
         draft.iter().for_each(|set| {
             command.arg("--set").arg(set);
         });
-        let mut child = command.arg("publish").stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        let by = by_approver(data.path());
+        let mut child =
+            command.arg("publish").args(by).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
         thread::sleep(took * part / 100);
         let _ = child.kill();
         let _ = child.wait();
@@ -270,11 +279,11 @@ fn a_killed_publication_is_complete_or_has_no_effect() {
         assert!(now == first || now == second, "{now}");
         // A rollback to the live release reads nothing; one to the other release reads all of it.
         let other = if now == first { &second } else { &first };
-        let back = run(data.path(), &draft, &["rollback", &other[..12]], "");
+        let back = publishes(data.path(), &draft, &["rollback", &other[..12]]);
         let is_there = data.join("releases").join(other).exists();
         assert_eq!(back.status.success(), is_there, "{}{}", text(&back.stdout), text(&back.stderr));
         if !is_there {
-            assert!(run(data.path(), &draft, &["publish"], "").status.success(), "the next one goes through");
+            assert!(publishes(data.path(), &draft, &["publish"]).status.success(), "the next one goes through");
         }
         fs::create_dir_all(data.join("releases").join(&second)).expect("there to be removed");
     }
@@ -284,7 +293,7 @@ fn a_killed_publication_is_complete_or_has_no_effect() {
 fn old_releases_are_removed_and_those_that_may_be_needed_stay() {
     let (data, folder) = (Folder::new(), Folder::new());
     let draft = draft(folder.path());
-    assert!(run(data.path(), &draft, &["publish"], "").status.success());
+    assert!(publishes(data.path(), &draft, &["publish"]).status.success());
     let first = live_release(data.path());
     let releases = data.join("releases");
     let long_ago = std::time::SystemTime::now() - Duration::from_secs(86_400);
@@ -305,7 +314,7 @@ fn old_releases_are_removed_and_those_that_may_be_needed_stay() {
     fs::create_dir_all(releases.join(".new-1")).expect("made");
     age(&releases.join(".new-1"));
     edit(folder.path(), exchanged);
-    let published = run(data.path(), &draft, &["publish"], "");
+    let published = publishes(data.path(), &draft, &["publish"]);
     assert!(published.status.success(), "{published:?}");
     let left = |n: u32| releases.join(format!("{n:064x}")).exists();
     assert!(releases.join(live_release(data.path())).exists() && releases.join(&first).exists());

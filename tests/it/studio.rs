@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use base::Codec;
 use serde_json::{Value, json};
+use support::command::{run_with, told};
 use support::gateway::{Gateway, jindu};
 use support::phone::Phone;
 use support::sound;
-use support::studio::{Person, octets, password, request, sign_in, voice, wav};
+use support::studio::{Person, first_password, octets, password, request, sign_in, voice, wav};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -96,6 +97,33 @@ fn a_few_wrong_passwords_delay_their_account_and_neither_another_nor_the_kiosk()
     assert!(!gateway.log().contains("a wrong guess"));
     let (receipt, _) = gateway.example("ready");
     assert_eq!(gateway.scan(&receipt)["found"], true);
+}
+
+#[test]
+fn a_first_password_opens_nothing_but_its_own_change() {
+    let gateway = Gateway::start(&[]);
+    let first = first_password(&gateway, "approver");
+    let (approver, must_change) = Person::with(&gateway, "approver", &first);
+    assert!(must_change);
+    let reads = ["sessions", "slots", "drafts", "sound", "publication", "releases", "audit", "script", "export"];
+    let changes = ["pin", "end-session", "keep", "discard", "approve", "restore", "presence", "publish", "rollback"];
+    let uploads = ["take", "import"].map(|name| (name, approver.send(name, "application/zip", b"x")));
+    let refused = reads.iter().map(|name| (*name, approver.get(name)));
+    let refused = refused.chain(changes.iter().map(|name| (*name, approver.post(name, &json!({})))));
+    for (name, reply) in refused.chain(uploads) {
+        assert_eq!((reply.status, reply.json()["error"].as_str()), (403, Some("must_change")), "{name}");
+    }
+    assert_eq!(approver.get("me").json()["must_change"], true);
+    let same = approver.post("password", &json!({"old": first, "new": first}));
+    assert_eq!((same.status, same.json()["error"].as_str()), (422, Some("rule")));
+    approver.does("password", &json!({"old": first, "new": "荔枝湾的船慢慢划过桥"}));
+    assert_eq!(approver.get("me").json()["must_change"], false);
+    assert_eq!(approver.get("slots").status, 200, "the session goes on");
+    assert_eq!(sign_in(gateway.web, "approver", &first).status, 403);
+    let reset = run_with(&gateway.folder, &["studio", "account", "password", "approver"], &[&first]);
+    assert!(reset.status.success(), "{}", told(&reset));
+    assert_eq!(approver.get("me").status, 401, "a reset ends the sessions");
+    assert!(Person::with(&gateway, "approver", &first).1, "and must be changed again");
 }
 
 #[test]

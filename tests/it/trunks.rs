@@ -40,6 +40,15 @@ fn one_number_that_dials_without_end_takes_no_more_than_its_share() {
 }
 
 #[test]
+fn one_number_takes_no_more_than_twenty_lines_where_nothing_is_set() {
+    let gateway = Gateway::start(&[]);
+    let _lines: Vec<Phone> = (0..20).map(|_| Phone::dial(gateway.udp)).collect();
+    assert_eq!(Phone::new(gateway.udp).invite(&Dial::default()).status, 486, "the caller's share is used");
+    let other = Dial { headers: "P-Asserted-Identity: <sip:13900139000@carrier.example>\r\n", ..Dial::default() };
+    assert_eq!(Phone::new(gateway.udp).invite(&other).status, 486, "a header that is not trusted names nobody else");
+}
+
+#[test]
 fn a_full_trunk_gets_503_with_retry_after() {
     let gateway = Gateway::start(&["trunk.local.calls_max=1"]);
     let _first = Phone::dial(gateway.udp);

@@ -57,7 +57,7 @@ fn no_line_is_left(gateway: &Gateway) {
 
 #[test]
 fn each_scenario_comes_true() {
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start(&["phone.calls_per_caller_max=0"]);
     let scenarios = [
         "delayed_offer",
         "cancel",
@@ -81,7 +81,7 @@ fn each_scenario_comes_true() {
 
 #[test]
 fn a_late_ack_finds_the_answer_repeated() {
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start(&["phone.calls_per_caller_max=0"]);
     let messages = comes_true(&gateway, &Play { scenario: "late_ack", ..Play::default() });
     let received = messages.split("message received").filter(|part| part.contains("1 INVITE"));
     let answers = received.filter(|part| part.contains("SIP/2.0 200")).count();
@@ -91,7 +91,7 @@ fn a_late_ack_finds_the_answer_repeated() {
 
 #[test]
 fn calls_come_over_udp_and_tcp_and_many_at_once() {
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start(&["phone.calls_per_caller_max=0"]);
     for tcp in [false, true] {
         comes_true(&gateway, &Play { tcp, ..Play::default() });
         comes_true(&gateway, &Play { tcp, calls: 50, ..Play::default() });
@@ -103,7 +103,7 @@ fn calls_come_over_udp_and_tcp_and_many_at_once() {
 
 #[test]
 fn either_side_hangs_up_of_many_calls_on_one_connection() {
-    let gateway = Gateway::start(&["phone.call_limit_s=10"]);
+    let gateway = Gateway::start(&["phone.calls_per_caller_max=0", "phone.call_limit_s=10"]);
     let sides = gateway.folder.join("sides.csv");
     fs::write(&sides, "SEQUENTIAL\n0\n1\n").expect("a file can be written");
     let options = ["-inf", sides.to_str().expect("a path in UTF-8")];
@@ -122,7 +122,7 @@ fn either_side_hangs_up_of_many_calls_on_one_connection() {
 
 #[test]
 fn a_caller_may_hang_up_at_every_step() {
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start(&["phone.calls_per_caller_max=0"]);
     let steps = gateway.folder.join("steps.csv");
     fs::write(&steps, "SEQUENTIAL\n0\n1\n2\n3\n8\n16\n17\n20\n21\n22\n40\n").expect("a file can be written");
     let options = ["-inf", steps.to_str().expect("a path in UTF-8")];
@@ -137,7 +137,7 @@ fn a_caller_may_hang_up_at_every_step() {
 
 #[test]
 fn keys_in_info_requests_are_read_back_by_the_line_test() {
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start(&["phone.calls_per_caller_max=0"]);
     comes_true(&gateway, &Play { scenario: "keys_info", number: "9196", ..Play::default() });
     for key in ["7", "#", "5"] {
         gateway.await_log(&format!("key={key} via=info"));
@@ -151,7 +151,7 @@ fn recorded_rtp_keys_are_read_back_by_the_line_test() {
         not_run("sipp may not open raw sockets here");
         return;
     }
-    let gateway = Gateway::start(&[]);
+    let gateway = Gateway::start(&["phone.calls_per_caller_max=0"]);
     comes_true(&gateway, &Play { scenario: "keys_rtp", number: "9196", ..Play::default() });
     for key in ["4", "#"] {
         gateway.await_log(&format!("key={key} via=rtp"));

@@ -8,7 +8,7 @@ use support::browser::Browser;
 use support::command::live_release;
 use support::gateway::{Gateway, temporary_folder};
 use support::phone::Phone;
-use support::studio::{Person, microphone, password, room, shipped};
+use support::studio::{Person, chosen, microphone, password, room, shipped};
 
 const SCREEN: (u32, u32) = (1280, 860);
 const LONG: Duration = Duration::from_secs(60);
@@ -29,9 +29,29 @@ fn signs_in(browser: &mut Browser, gateway: &Gateway, name: &str, lang: &str) {
     browser.until("document.activeElement.id === 'name'");
     browser.write(name);
     browser.press("Tab");
-    browser.write(&password(gateway, name));
+    let typed = password(gateway, name);
+    browser.write(&typed);
     browser.press("Enter");
+    browser.until("document.querySelector('.cards, #again') !== null");
+    if browser.value("document.querySelector('#again') !== null") == true {
+        chooses_a_password(browser, gateway, name, &typed);
+    }
+}
+
+/// What the first sign-in asks for; a wrong repetition is said and costs nothing.
+fn chooses_a_password(browser: &mut Browser, gateway: &Gateway, name: &str, first: &str) {
+    let own = format!("{first} mine");
+    for again in ["another one altogether", &own] {
+        browser.until("document.activeElement.id === 'new'");
+        browser.write(&own);
+        browser.press("Tab");
+        browser.write(again);
+        keep(browser, "first-password");
+        browser.press("Enter");
+        browser.until("document.querySelector('#trouble, .cards') !== null");
+    }
     browser.until("document.querySelector('.cards') !== null");
+    chosen(gateway, name, &own);
 }
 
 fn goes(browser: &mut Browser, route: &str, shows: &str) {

@@ -43,22 +43,42 @@ pub fn live_release(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("releases/live")).expect("a live release").trim().to_owned()
 }
 
-/// Adds an approver's account; the file of its password, for `--password-file`.
-pub fn add_approver(folder: &Path, name: &str) -> PathBuf {
+/// Runs a command with lines on its standard input.
+pub fn run_with(folder: &Path, words: &[&str], lines: &[&str]) -> Output {
     let mut child = jindu(folder)
-        .args(["studio", "account", "add", name, "--role", "approver"])
+        .args(words)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program runs");
-    let secrets = format!("{PASSWORD}\n\n");
-    child.stdin.take().expect("its input").write_all(secrets.as_bytes()).expect("written");
-    let output = child.wait_with_output().expect("it ends");
+    // A command that refuses at once reads nothing.
+    let _ = child
+        .stdin
+        .take()
+        .expect("its input")
+        .write_all(lines.iter().map(|line| format!("{line}\n")).collect::<String>().as_bytes());
+    child.wait_with_output().expect("it ends")
+}
+
+/// Adds an approver's account, whose password is the person's own; the file of it, for `--password-file`.
+pub fn add_approver(folder: &Path, name: &str) -> PathBuf {
+    let words = ["studio", "account", "add", name, "--role", "approver"];
+    let output = run_with(folder, &words, &[FIRST_PASSWORD, ""]);
+    assert!(output.status.success(), "{}", told(&output));
+    let output = run_with(folder, &["studio", "passwd", name], &[FIRST_PASSWORD, PASSWORD]);
     assert!(output.status.success(), "{}", told(&output));
     let file = folder.join(format!("{name}.password"));
     std::fs::write(&file, PASSWORD).expect("written");
     file
 }
 
+/// `--who` and `--password-file` of an approver, whose account is made where there is none.
+pub fn by_approver(folder: &Path) -> [String; 4] {
+    let file = folder.join("wang.password");
+    let file = if file.exists() { file } else { add_approver(folder, "wang") };
+    ["--who".into(), "wang".into(), "--password-file".into(), file.display().to_string()]
+}
+
+const FIRST_PASSWORD: &str = "nine blue umbrellas";
 const PASSWORD: &str = "seven green teapots";

@@ -58,8 +58,23 @@ fn initial_passwords(gateway: &Gateway) -> String {
     std::fs::read_to_string(gateway.folder.join("studio/initial-passwords")).expect("the first start wrote it")
 }
 
-/// The password that the first start made up for a name.
+/// The password of a name: its own, where it was changed by [`Person::of`] or noted by [`chosen`], else the first one.
 pub fn password(gateway: &Gateway, name: &str) -> String {
+    std::fs::read_to_string(own_password(gateway, name)).unwrap_or_else(|_| first_password(gateway, name))
+}
+
+/// Notes the password that a person chose.
+pub fn chosen(gateway: &Gateway, name: &str, password: &str) {
+    std::fs::write(own_password(gateway, name), password).expect("written");
+}
+
+/// The file of a password that a person chose, for `--password-file`.
+pub fn own_password(gateway: &Gateway, name: &str) -> PathBuf {
+    gateway.folder.join(format!("{name}.own-password"))
+}
+
+/// The password that the first start made up for a name.
+pub fn first_password(gateway: &Gateway, name: &str) -> String {
     let mark = format!("name {name}  password ");
     let text = initial_passwords(gateway);
     let at = text.find(&mark).unwrap_or_else(|| panic!("{name} is in {text}")) + mark.len();
@@ -95,13 +110,26 @@ pub struct Person {
 }
 
 impl Person {
-    /// Signs one of the accounts of the first start in.
+    /// Signs one of the accounts of the first start in; the first time with a new password.
     pub fn of(gateway: &Gateway, name: &str) -> Person {
-        let reply = sign_in(gateway.web, name, &password(gateway, name));
+        let first = password(gateway, name);
+        let (person, must_change) = Person::with(gateway, name, &first);
+        if must_change {
+            let own = format!("{first} mine");
+            person.does("password", &json!({"old": first, "new": own}));
+            chosen(gateway, name, &own);
+        }
+        person
+    }
+
+    /// Signs an account in; whether its password must be changed.
+    pub fn with(gateway: &Gateway, name: &str, password: &str) -> (Person, bool) {
+        let reply = sign_in(gateway.web, name, password);
         assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+        let must_change = reply.json()["must_change"].as_bool().expect("it says so");
         let cookie = reply.header("set-cookie").and_then(|line| line.split(';').next()).expect("a cookie").to_owned();
         let token = reply.json()["csrf"].as_str().expect("a token").to_owned();
-        Person { web: gateway.web, cookie, token }
+        (Person { web: gateway.web, cookie, token }, must_change)
     }
 
     /// Reads something of the studio.

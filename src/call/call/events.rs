@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use audio::Take;
 use base::{Key, Lang, Private};
 use flow::{LookUpAnswer, TransferOutcome};
 use inquiry::{CallRecord, LookUpResult};
@@ -37,6 +36,13 @@ pub enum Input {
     Ticket(Option<String>),
     /// The reply to [`Effect::MessageBegins`] where no message may be left.
     MessageRefused,
+    /// The reply to [`Effect::ReadMessage`]; no samples: the message cannot be read.
+    MessageRead {
+        /// The first sample.
+        from: usize,
+        /// Fewer than asked for at the message's end.
+        samples: Option<Vec<i16>>,
+    },
     /// The studio's reply to [`Effect::Studio`].
     Studio(Box<Reply>),
     /// The emergency notice was switched on or off.
@@ -76,14 +82,25 @@ pub enum Effect {
     },
     /// A caller's message begins to be recorded; [`Input::MessageRefused`] follows if none may be left.
     MessageBegins,
+    /// The next stretch of the message: 16-bit samples at 8 kHz.
+    MessageSound(Vec<i16>),
+    /// The same: this many samples of silence.
+    MessageQuiet(usize),
+    /// The message is recorded; [`Effect::KeepMessage`] keeps it, a new one or the end of the call forgets it.
+    MessageEnds,
+    /// Read a stretch of the message back; exactly one [`Input::MessageRead`] follows.
+    ReadMessage {
+        /// The first sample.
+        from: usize,
+        /// How many samples.
+        most: usize,
+    },
     /// Keep a caller's message; exactly one [`Input::Ticket`] follows.
     KeepMessage {
         /// Who is notified of it.
         notify: Arc<str>,
         /// How long it is kept.
         keep: Duration,
-        /// What was recorded.
-        take: Arc<Take>,
     },
     /// Ask the studio on behalf of an operator's call.
     Studio(StudioRequest),

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Call, Effect, Output, State};
 use crate::application::Application;
-use crate::media_control::MediaCommand;
+use crate::media_control::{MediaCommand, RecordMode};
 use crate::recording_session::{Input as RecordingInput, Output as RecordingOutput, StudioRequest};
 use inquiry::CallOutcome;
 
@@ -24,7 +24,7 @@ impl Call {
         let effect = match output {
             RecordingOutput::Play { id, pieces } => Effect::Media(MediaCommand::Play { id, pieces }),
             RecordingOutput::Stop => Effect::Media(MediaCommand::Stop),
-            RecordingOutput::Record { max } => Effect::Media(MediaCommand::Record { max, telling: true }),
+            RecordingOutput::Record { max } => Effect::Media(MediaCommand::Record { max, mode: RecordMode::Whole }),
             RecordingOutput::StopRecord => Effect::Media(MediaCommand::StopRecord),
             RecordingOutput::Load(take) => Effect::Media(MediaCommand::Load(take)),
             RecordingOutput::Ask(ask) => Effect::Studio(ask),

@@ -1,37 +1,54 @@
 //! The caller's sound, kept as it came: one octet a sample, gaps filled with silence by the packets' timestamps.
+//!
+//! A streamed recording forgets what it has reported. A long gap is reported as such, so that no silence takes memory.
 
 use std::time::{Duration, Instant};
 
 use audio::{Take, g711, samples_in};
 use base::Codec;
 
+use crate::media_control::{MediaEvent, RecordMode};
+
 /// A recording in progress.
 #[derive(Debug)]
 pub(super) struct Recording {
+    mode: RecordMode,
+    /// What is kept, from the sample `base` on.
     octets: Vec<u8>,
+    base: usize,
     codec: Codec,
     began: Instant,
     max: Duration,
     /// The timestamp of the first sample.
     origin: Option<u32>,
-    /// How many samples have been reported, if they are reported while they are recorded.
-    told: Option<usize>,
+    /// How many samples have been reported.
+    told: usize,
     /// Packets that the peer's stream had lost before.
     lost_before: u64,
 }
 
 impl Recording {
-    pub(super) fn new(now: Instant, max: Duration, codec: Codec, telling: bool, lost_before: u64) -> Recording {
-        let (octets, told) = (Vec::new(), telling.then_some(0));
-        Recording { octets, codec, began: now, max: max.min(LONGEST), origin: None, told, lost_before }
+    pub(super) fn new(now: Instant, max: Duration, codec: Codec, mode: RecordMode, lost_before: u64) -> Recording {
+        let max = max.min(LONGEST);
+        Recording { mode, octets: Vec::new(), base: 0, codec, began: now, max, origin: None, told: 0, lost_before }
     }
 
     /// The next stretch that no late packet will change.
-    pub(super) fn next_part(&mut self) -> Option<Vec<i16>> {
-        let told = self.told.as_mut()?;
-        let part = self.octets.get(*told..*told + PART).filter(|_| self.octets.len() >= *told + PART + LATEST)?;
-        *told += PART;
-        Some(part.iter().map(|octet| g711::decode(self.codec, *octet)).collect())
+    fn next_part(&mut self) -> Option<Vec<i16>> {
+        let from = self.told - self.base;
+        let part = self.octets.get(from..from + PART).filter(|_| self.octets.len() >= from + PART + LATEST)?;
+        let part = part.iter().map(|octet| g711::decode(self.codec, *octet)).collect();
+        self.told += PART;
+        if self.mode == RecordMode::Streamed {
+            self.octets.drain(..from + PART);
+            self.base = self.told;
+        }
+        Some(part)
+    }
+
+    /// The number of the next sample.
+    fn end(&self) -> usize {
+        self.base + self.octets.len()
     }
 
     /// How many packets never came while it was made, of all that never came.
@@ -41,13 +58,20 @@ impl Recording {
 
     /// Whether its time is up, by the clock or by the sound.
     pub(super) fn is_over(&self, now: Instant) -> bool {
-        now.duration_since(self.began) >= self.max || self.octets.len() >= samples_in(self.max)
+        now.duration_since(self.began) >= self.max || self.end() >= samples_in(self.max)
     }
 
     /// Adds a packet. A new source, or a timestamp that leaps further than time has passed, goes on where the
     /// recording stands.
-    pub(super) fn add(&mut self, now: Instant, new_source: bool, timestamp: u32, codec: Codec, octets: &[u8]) {
-        let end = self.octets.len();
+    pub(super) fn add(
+        &mut self,
+        now: Instant,
+        new_source: bool,
+        timestamp: u32,
+        (codec, octets): (Codec, &[u8]),
+        events: &mut Vec<MediaEvent>,
+    ) {
+        let end = self.end();
         let here = timestamp.wrapping_sub(end as u32);
         let passed = samples_in(now.duration_since(self.began)) + LEEWAY;
         let origin = match self.origin {
@@ -63,13 +87,38 @@ impl Recording {
         if from >= most {
             return;
         }
-        let until = (from + octets.len()).min(most);
-        if until > end {
+        if self.mode == RecordMode::Streamed && from > end + LEEWAY {
+            self.pass_over(from, events);
+        }
+        // What is reported stays as it is.
+        let Some(place) = from.checked_sub(self.base) else { return };
+        let until = (from + octets.len()).min(most) - self.base;
+        if until > self.octets.len() {
             self.octets.resize(until, g711::idle(self.codec));
         }
-        for (to, octet) in self.octets[from..until].iter_mut().zip(octets) {
+        for (to, octet) in self.octets[place..until].iter_mut().zip(octets) {
             *to = g711::transcode(codec, self.codec, *octet);
         }
+        while let Some(part) = self.next_part() {
+            events.push(MediaEvent::Sound(part));
+        }
+    }
+
+    /// Reports all that is there, and silence up to the sample `from`.
+    fn pass_over(&mut self, from: usize, events: &mut Vec<MediaEvent>) {
+        let end = self.end();
+        let rest = std::mem::take(&mut self.octets);
+        if !rest.is_empty() {
+            events.push(MediaEvent::Sound(rest.iter().map(|octet| g711::decode(self.codec, *octet)).collect()));
+        }
+        events.push(MediaEvent::Quiet(from - end));
+        (self.base, self.told) = (from, from);
+    }
+
+    /// Octets in memory.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.octets.len()
     }
 
     pub(super) fn into_take(self) -> Take {
@@ -79,7 +128,7 @@ impl Recording {
     /// A packet from before the recording began is left out. A clock that jumps back further than a late packet can
     /// explain continues at the recording's end.
     fn outside(&mut self, here: u32, origin: u32) {
-        if origin.wrapping_sub(here) as usize > LEEWAY + self.octets.len() {
+        if origin.wrapping_sub(here) as usize > LEEWAY + self.end() {
             self.origin = Some(here);
         }
     }

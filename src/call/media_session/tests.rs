@@ -8,6 +8,7 @@ mod security;
 use proptest::prelude::*;
 
 use super::*;
+use crate::RecordMode;
 use crate::test_clock;
 use audio::{encode_master, g711};
 use base::{Codec, DtmfMode, Key, Lang};
@@ -157,6 +158,8 @@ impl Peer {
             MediaEvent::Key { key, .. } => Some(key.as_char()),
             MediaEvent::Played(_)
             | MediaEvent::Sound(_)
+            | MediaEvent::Quiet(_)
+            | MediaEvent::NextTake(_)
             | MediaEvent::Recorded { .. }
             | MediaEvent::PeerReport { .. }
             | MediaEvent::Quality(_)
@@ -170,6 +173,8 @@ impl Peer {
             MediaEvent::Played(id) => Some(id.0),
             MediaEvent::Key { .. }
             | MediaEvent::Sound(_)
+            | MediaEvent::Quiet(_)
+            | MediaEvent::NextTake(_)
             | MediaEvent::Recorded { .. }
             | MediaEvent::PeerReport { .. }
             | MediaEvent::Quality(_)
@@ -193,6 +198,8 @@ fn take_of(event: &MediaEvent) -> Vec<i16> {
         MediaEvent::Key { .. }
         | MediaEvent::Played(_)
         | MediaEvent::Sound(_)
+        | MediaEvent::Quiet(_)
+        | MediaEvent::NextTake(_)
         | MediaEvent::PeerReport { .. }
         | MediaEvent::Quality(_)
         | MediaEvent::PeerLost => Vec::new(),
@@ -444,7 +451,7 @@ fn goodbye_is_said_by_a_stream_that_has_sent() {
 #[test]
 fn a_recording_holds_what_was_said_with_silence_for_what_was_lost() {
     let mut talk = Peer::new(setup());
-    talk.tell(MediaCommand::Record { max: ms(5000), telling: false });
+    talk.tell(MediaCommand::Record { max: ms(5000), mode: RecordMode::Whole });
     talk.hear(PEER, 1000, &[0xFA; 160]).pass(ms(60));
     talk.sequence += 1;
     talk.hear(PEER, 1320, &[0xFA; 160]).tell(MediaCommand::StopRecord).tell(MediaCommand::StopRecord);
@@ -457,7 +464,7 @@ fn a_recording_holds_what_was_said_with_silence_for_what_was_lost() {
 #[test]
 fn a_recording_is_reported_while_it_runs_with_late_packets_in_place() {
     let mut talk = Peer::new(setup());
-    talk.tell(MediaCommand::Record { max: ms(5000), telling: true });
+    talk.tell(MediaCommand::Record { max: ms(5000), mode: RecordMode::Whole });
     for n in (0..20u32).filter(|n| *n != 7) {
         talk.sequence = 100 + n as u16;
         talk.hear(PEER, n * 160, &[0xFA; 160]).pass(ms(20));
@@ -478,11 +485,54 @@ fn a_recording_is_reported_while_it_runs_with_late_packets_in_place() {
 }
 
 #[test]
+fn a_streamed_recording_takes_no_more_memory_the_longer_it_is() {
+    let mut talk = Peer::new(setup());
+    talk.tell(MediaCommand::Record { max: ms(600_000), mode: RecordMode::Streamed });
+    let (mut samples, mut most) = (0, 0);
+    // A minute of speech, a pause of two minutes without a packet, and speech again.
+    for n in (0..3000u32).chain(9000..9100) {
+        if n == 9000 {
+            talk.pass(ms(120_000));
+        }
+        // A sender that pauses goes on with the next number.
+        talk.sequence = if n < 9000 { n } else { n - 6000 } as u16;
+        talk.hear(PEER, n * 160, &[0xFA; 160]).pass(ms(20));
+        most = most.max(talk.stream.recording.as_ref().map_or(0, Recording::held));
+    }
+    talk.tell(MediaCommand::StopRecord);
+    let loud = g711::decode(Codec::Alaw, 0xFA);
+    for event in &talk.events {
+        if let MediaEvent::Sound(part) = event {
+            assert!(part.iter().all(|sample| *sample == loud) && part.len() <= 2400, "{}", part.len());
+            samples += part.len();
+        } else if let MediaEvent::Quiet(silence) = event {
+            samples += silence;
+        } else if let MediaEvent::Recorded { take, .. } = event {
+            samples += take.octets.len();
+        }
+    }
+    assert_eq!(samples, 9100 * 160, "nothing is lost or doubled");
+    assert!(most <= 2400 + 160, "{most}");
+    assert!(talk.events.iter().any(|event| matches!(event, MediaEvent::Quiet(silence) if *silence == 6000 * 160)));
+}
+
+#[test]
+fn takes_follow_one_another_without_a_pause() {
+    let mut talk = Peer::new(setup());
+    let (first, second) = (Take::of(&[8000; 320]), Take::of(&[-8000; 200]));
+    talk.tell(MediaCommand::Load(first)).play(1, &[Piece::Message]).tell(MediaCommand::LoadNext(second)).pass(ms(80));
+    let (one, two) = (g711::encode(Codec::Alaw, 8000), g711::encode(Codec::Alaw, -8000));
+    assert_eq!(talk.sound()[..520], [vec![one; 320], vec![two; 200]].concat());
+    assert_eq!(talk.played(), [1], "both are one play");
+    assert!(talk.events.iter().any(|event| matches!(event, MediaEvent::NextTake(_))));
+}
+
+#[test]
 fn a_recording_counts_its_lost_packets() {
     let mut talk = Peer::new(setup());
     talk.hear(PEER, 0, &[0xFA; 160]);
     talk.sequence += 5;
-    talk.hear(PEER, 6 * 160, &[0xFA; 160]).tell(MediaCommand::Record { max: ms(5000), telling: false });
+    talk.hear(PEER, 6 * 160, &[0xFA; 160]).tell(MediaCommand::Record { max: ms(5000), mode: RecordMode::Whole });
     talk.hear(PEER, 7 * 160, &[0xFA; 160]).pass(ms(60));
     talk.sequence += 2;
     talk.hear(PEER, 10 * 160, &[0xFA; 160]).tell(MediaCommand::StopRecord);
@@ -500,10 +550,10 @@ fn another_take_can_be_put_in_the_place_of_the_calls_own() {
 #[test]
 fn a_recording_ends_at_its_limit_even_if_nothing_is_heard() {
     let mut talk = Peer::new(setup());
-    talk.tell(MediaCommand::Record { max: ms(100), telling: false }).pass(ms(200));
+    talk.tell(MediaCommand::Record { max: ms(100), mode: RecordMode::Whole }).pass(ms(200));
     assert_eq!(talk.recorded(), [[0i16; 0]]);
     let mut talk = Peer::new(setup());
-    talk.tell(MediaCommand::Record { max: ms(100), telling: false });
+    talk.tell(MediaCommand::Record { max: ms(100), mode: RecordMode::Whole });
     for n in 0..20 {
         talk.hear(PEER, n * 160, &[0xFA; 160]);
     }
@@ -513,7 +563,7 @@ fn a_recording_ends_at_its_limit_even_if_nothing_is_heard() {
 #[test]
 fn a_leaping_clock_of_the_peer_does_not_stretch_a_recording() {
     let mut talk = Peer::new(setup());
-    talk.tell(MediaCommand::Record { max: ms(60_000), telling: false });
+    talk.tell(MediaCommand::Record { max: ms(60_000), mode: RecordMode::Whole });
     talk.hear(PEER, 1000, &[0xFA; 160]);
     talk.hear(PEER, 3_000_000_000, &[0xFA; 160]);
     talk.hear(PEER, 3_000_000_160, &[0xFA; 160]);
@@ -524,7 +574,7 @@ fn a_leaping_clock_of_the_peer_does_not_stretch_a_recording() {
 #[test]
 fn a_take_is_played_back_to_its_caller() {
     let mut talk = Peer::new(setup());
-    talk.tell(MediaCommand::Record { max: ms(5000), telling: false });
+    talk.tell(MediaCommand::Record { max: ms(5000), mode: RecordMode::Whole });
     talk.hear(PEER, 0, &[0xFA; 160]).tell(MediaCommand::StopRecord);
     talk.play(1, &[Piece::Message]).pass(ms(39));
     assert_eq!(talk.sound()[..160], [0xFA; 160]);
@@ -559,7 +609,10 @@ fn command() -> impl Strategy<Value = MediaCommand> {
         }),
         Just(MediaCommand::Stop),
         Just(MediaCommand::PeerAlive),
-        (0u64..500, any::<bool>()).prop_map(|(max, telling)| MediaCommand::Record { max: ms(max), telling }),
+        (0u64..500, any::<bool>()).prop_map(|(max, whole)| MediaCommand::Record {
+            max: ms(max),
+            mode: if whole { RecordMode::Whole } else { RecordMode::Streamed },
+        }),
         Just(MediaCommand::Load(Take { octets: vec![0xFA; 99], codec: Some(Codec::Alaw) })),
         Just(MediaCommand::StopRecord),
         Just(MediaCommand::Close),

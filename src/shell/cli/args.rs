@@ -20,7 +20,7 @@ use clap_complete::Shell;
 
 use journal::{DAY, HOUR, REPLAYED_MAX};
 
-use by::By;
+use by::{By, ByApprover};
 
 /// Telephone and barcode progress inquiry for an exit-entry office
 #[derive(Debug, Parser)]
@@ -70,7 +70,7 @@ pub(crate) enum Command {
     /// Check the edited files, run the call sheets, and make them the live release for new calls
     Publish {
         #[command(flatten)]
-        by: By,
+        by: ByApprover,
         /// Publish where a recording is missing, too: the first language stands in for it
         #[arg(long)]
         allow_missing: bool,
@@ -81,7 +81,7 @@ pub(crate) enum Command {
         #[arg(value_name = "HASH")]
         release: Option<String>,
         #[command(flatten)]
-        by: By,
+        by: ByApprover,
     },
     /// List what was published, by whom and why
     Releases,
@@ -152,6 +152,12 @@ pub(crate) enum Command {
     /// Administer the prompt studio
     #[command(subcommand)]
     Studio(Studio),
+    /// Seal the recordings of callers and of the studio that are in clear, under the key of data.sound_key
+    Seal {
+        /// Open those that are sealed: before another key, or none, is set
+        #[arg(long)]
+        undo: bool,
+    },
     /// Print the version
     Version,
     /// Print a completion script for a shell
@@ -281,6 +287,17 @@ pub(crate) enum Studio {
     /// Accounts of operators and approvers
     #[command(subcommand)]
     Account(account::AccountCommand),
+    /// Change your own password: asks for the present one and the new one, or reads a line each from standard input
+    Passwd {
+        /// Your account
+        name: String,
+        /// A file whose first line is the present password
+        #[arg(long, value_name = "PATH")]
+        password_file: Option<PathBuf>,
+        /// A file whose first line is the new password
+        #[arg(long, value_name = "PATH")]
+        new_password_file: Option<PathBuf>,
+    },
 }
 
 /// Reads the command line.

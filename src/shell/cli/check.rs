@@ -23,6 +23,7 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
     let mut unusable = unreadable_files(settings);
     unusable.extend(foreign_addresses(settings));
     unusable.extend(check_tls(settings).err());
+    unusable.extend(os::sound_key::check(&settings.data).err().map(|error| error.to_string()));
     match studio_store::edited(settings, MissingPolicy::Reject) {
         Ok((hotline, _)) if unusable.is_empty() => all_right(&hotline),
         Ok(_) => problems(&unusable),

@@ -1,6 +1,7 @@
 //! The command line: commands, options, printing, exit codes.
 
 mod account;
+mod approver;
 mod args;
 mod call;
 mod call_words;
@@ -18,6 +19,7 @@ mod prompts;
 mod publish;
 mod replica_commands;
 pub mod run;
+mod seal;
 mod secrets;
 mod sheets;
 mod sim;

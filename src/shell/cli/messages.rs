@@ -1,6 +1,6 @@
 //! `jindu messages …`: messages that callers left, with a serving node or without one.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -9,8 +9,9 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use config::Settings;
+use journal::messages::read_recording;
 use journal::{StoredMessage, mark_done, stored_messages};
-use os::clock;
+use os::{clock, sealed_file};
 use release::releases;
 
 use crate::args::by::By;
@@ -96,16 +97,21 @@ fn find(settings: &Settings, ticket: &str) -> Result<StoredMessage, String> {
 fn play(settings: &Settings, ticket: &str, out: Option<&Path>, by: &By) -> Result<(), String> {
     let message = find(settings, ticket)?;
     let recording = recording(&message)?;
-    let mut sound = File::open(recording).map_err(|error| format!("{}: {error}", recording.display()))?;
+    let failed = |error: io::Error| format!("{}: {error}", recording.display());
+    let (_, sealed) = sealed_file::text_length(recording).map_err(failed)?;
+    if sealed && out.is_none() {
+        return Err(format!("{} is sealed: name a file for the sound in clear with --out", recording.display()));
+    }
+    let sound = read_recording(recording).map_err(failed)?;
     releases::append_audit(settings, &by.entry(&format!("message play {ticket}"), None))?;
     match out {
         None => print(format!("{}\n", recording.display())),
         Some(out) if out == Path::new("-") => {
             let mut to = io::stdout().lock();
-            io::copy(&mut sound, &mut to).and_then(|_| to.flush()).map_err(|error| error.to_string())?;
+            to.write_all(&sound).and_then(|()| to.flush()).map_err(|error| error.to_string())?;
         }
         Some(out) => {
-            copy(&mut sound, out)?;
+            write_new(&sound, out)?;
             print(format!("message {ticket} is in {}\n", out.display()));
         }
     }
@@ -118,10 +124,10 @@ fn recording(message: &StoredMessage) -> Result<&Path, String> {
 }
 
 /// Writes a new file that only its owner may read.
-fn copy(sound: &mut File, to: &Path) -> Result<(), String> {
+fn write_new(sound: &[u8], to: &Path) -> Result<(), String> {
     let failed = |error: io::Error| format!("{}: {error}", to.display());
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(failed)?;
-    io::copy(sound, &mut file).and_then(|_| file.sync_all()).map_err(failed)
+    file.write_all(sound).and_then(|()| file.sync_all()).map_err(failed)
 }
 
 fn done(settings: &Settings, ticket: &str, by: &By) -> Result<(), String> {
@@ -148,10 +154,10 @@ fn export(settings: &Settings, folder: &Path, new: bool, by: &By) -> Result<(), 
     let mut missing = 0;
     for message in &messages {
         let name = format!("{}.wav", message.ticket);
-        let sound = message.recording.as_ref().and_then(|path| File::open(path).ok());
-        let file = match sound {
-            Some(mut sound) => {
-                copy(&mut sound, &folder.join(&name))?;
+        let file = match message.recording.as_ref().filter(|path| path.is_file()) {
+            Some(path) => {
+                let sound = read_recording(path).map_err(|error| format!("{}: {error}", path.display()))?;
+                write_new(&sound, &folder.join(&name))?;
                 name.as_str()
             }
             None => {

@@ -1,8 +1,7 @@
 //! `jindu prompts …`: the prompt studio from the command line, with a serving node or without one.
 //!
 //! To approve, publish and roll back takes the password of an approver's account, which `--who` names: what callers hear
-//! needs two people here, too. For the rest `--who` is trusted, as with `jindu publish`, since who can run this can read
-//! and write the data folder.
+//! needs two people here, too. For the rest `--who` is trusted, since who can run this can read and write the data folder.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -12,16 +11,15 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use crate::approver::approver;
 use crate::args::by::{By, ByApprover};
 use crate::args::prompts::{PromptCommand, Sound, slot};
 use crate::exit::{Errors, print};
-use crate::secrets::ask;
 use config::Settings;
 use release::hotline;
 use speech::{Clip, to_tsv};
 use studio::exchange::read_table;
 use studio::{Operator, Role, SlotState, TakeSource, TakeState};
-use studio_store::accounts::initial;
 use studio_store::{
     ImportReport, PublicationPlan, Rejection, SlotFilter, SlotRow, SoundForm, SoundSource, Studio, TakeRow, Upload,
 };
@@ -61,7 +59,7 @@ fn perform(settings: &Settings, studio: &Studio, command: &PromptCommand) -> Res
             return import(studio, file, slot.as_ref(), &operator(by), *check, *json);
         }
         PromptCommand::Export { file, slots, script } => export(studio, file, &slots.wanted(*script))?,
-        PromptCommand::Approve { take, by } => approve(studio, take, &approver(settings, by)?)?,
+        PromptCommand::Approve { take, by } => approve(studio, take, &proven(settings, by)?)?,
         PromptCommand::Discard { take, by } => {
             let take = studio.discard(&operator(by), &studio.find(take)?.name)?;
             println!("{} of {}/{} is discarded", take.name.short(), take.lang.code(), take.slot);
@@ -72,12 +70,12 @@ fn perform(settings: &Settings, studio: &Studio, command: &PromptCommand) -> Res
         }
         PromptCommand::Publish { by, anyway, json } => {
             let why = by.by.why.clone().unwrap_or_else(|| "from the command line".into());
-            let (release, publication) = studio.publish(&approver(settings, by)?, &why, *anyway)?;
+            let (release, publication) = studio.publish(&proven(settings, by)?, &why, *anyway)?;
             published(&release, &publication, *json);
         }
         PromptCommand::Rollback { release, by } => {
             let why = by.by.why.clone().unwrap_or_default();
-            let release = studio.rollback(&approver(settings, by)?, release.as_deref(), &why)?;
+            let release = studio.rollback(&proven(settings, by)?, release.as_deref(), &why)?;
             println!("release {} is live again: new calls take it within a second", &release[..12]);
         }
         PromptCommand::Play { what, file, sound, values } => play(studio, what, file, sound.read(), values)?,
@@ -330,18 +328,9 @@ fn play(studio: &Studio, what: &str, file: &Path, sound: Sound, values: &[(Strin
     Ok(())
 }
 
-/// The approver whose account `--who` names and whose password is given.
-fn approver(settings: &Settings, by: &ByApprover) -> Result<Operator, Rejection> {
-    let refused = |why: String| Rejection::Fault(why);
-    let accounts = initial::open(settings).map_err(|error| refused(error.to_string()))?;
-    let name = by.by.name();
-    let password = ask(&format!("password of {name}"), by.password_file.as_deref()).map_err(refused)?;
-    let operator = accounts.by_password(&name, &password).map_err(|error| refused(error.to_string()))?;
-    if operator.role.may_approve() {
-        Ok(operator)
-    } else {
-        Err(refused(format!("{name} may not approve or publish: name an approver with --who")))
-    }
+/// The approver that `--who` names, by the account's password.
+fn proven(settings: &Settings, by: &ByApprover) -> Result<Operator, Rejection> {
+    approver(settings, by).map_err(Rejection::Fault)
 }
 
 /// The person at the machine, as an approver.

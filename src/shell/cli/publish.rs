@@ -11,12 +11,14 @@ use release::recordings::MissingPolicy;
 use release::releases;
 use studio_store::{FlowPublication, Published, Rejection};
 
-use crate::args::by::By;
+use crate::approver::publisher;
+use crate::args::by::{By, ByApprover};
 use crate::exit::Errors;
 use crate::sheets;
 
 /// Checks the files of the settings, runs all call sheets, and makes them the live release.
-pub(crate) fn publish(settings: &Settings, by: &By, missing: MissingPolicy) -> Result<ExitCode, Errors> {
+pub(crate) fn publish(settings: &Settings, by: &ByApprover, missing: MissingPolicy) -> Result<ExitCode, Errors> {
+    let who = publisher(settings, by).map_err(one)?;
     let publication = FlowPublication::prepare(settings, missing)?;
     publication.hotline().remarks.iter().for_each(|remark| println!("{remark}"));
     if !sheets::print_failures(&publication.run_sheets()?) {
@@ -24,7 +26,7 @@ pub(crate) fn publish(settings: &Settings, by: &By, missing: MissingPolicy) -> R
         return Ok(ExitCode::FAILURE);
     }
     print_replay(&publication.replay()?);
-    match publication.go_live(by.entry("publish", None))? {
+    match publication.go_live(by.by.entry_of(who, "publish", None))? {
         Published::AlreadyLive { release } => println!("release {} is live already", &release[..12]),
         Published::Live { release, removed } => print_live(&release, removed),
     }
@@ -41,7 +43,8 @@ fn print_live(release: &str, removed: Result<usize, String>) {
 }
 
 /// Makes an older release live: the one whose hash starts with `prefix`, else the one before.
-pub(crate) fn rollback(settings: &Settings, prefix: Option<&str>, by: &By) -> Result<ExitCode, Errors> {
+pub(crate) fn rollback(settings: &Settings, prefix: Option<&str>, by: &ByApprover) -> Result<ExitCode, Errors> {
+    let who = publisher(settings, by).map_err(one)?;
     let _lock = releases::lock(settings).map_err(one)?.ok_or_else(|| one(Rejection::Busy.to_string()))?;
     let name = match prefix {
         Some(prefix) => releases::find(settings, prefix).map_err(one)?,
@@ -55,7 +58,7 @@ pub(crate) fn rollback(settings: &Settings, prefix: Option<&str>, by: &By) -> Re
     lower_priority();
     let older = releases::load(settings, &name)?;
     print_replay(&releases::replay_past_calls(settings, &older.release, REPLAYED_MAX).map_err(one)?);
-    let removed = releases::go_live(settings, &name, &by.entry("rollback", Some(&name))).map_err(one)?;
+    let removed = releases::go_live(settings, &name, &by.by.entry_of(who, "rollback", Some(&name))).map_err(one)?;
     print_live(&name, removed);
     Ok(ExitCode::SUCCESS)
 }

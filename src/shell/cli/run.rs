@@ -26,6 +26,7 @@ use crate::messages;
 use crate::prompts;
 use crate::publish;
 use crate::replica_commands;
+use crate::seal;
 use crate::sheets;
 use crate::sim;
 use crate::status::status;
@@ -35,6 +36,7 @@ use crate::trace::trace;
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Before anything is written: records, recordings, feed files and exports are for this user.
     os::folder::keep_files_private();
+    os::folder::keep_memory_private();
     let Arguments { config, set, command } = match args::read(words) {
         Ok(arguments) => arguments,
         Err(error) => return command_line(&error),
@@ -93,6 +95,12 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
     if !matches!(command, Command::Serve) {
         // What a command deletes or locks follows the node's clock. A serving node opens the replica itself.
         replica_store::adopt_clock(&settings.data.folder);
+        // What is wrong with the key, check and the commands that read recordings say.
+        if !matches!(command, Command::Check)
+            && let Err(error) = os::sound_key::adopt(&settings.data)
+        {
+            return done(Err(error.to_string()));
+        }
     }
     match command {
         Command::Serve => match releases::to_serve(settings) {
@@ -137,7 +145,11 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Releases => publish::list(settings),
         Command::Emergency { state, by } => coded(publish::emergency(settings, state.wanted(), &by)),
         Command::Studio(args::Studio::Account(command)) => coded(account::run(settings, &command)),
+        Command::Studio(args::Studio::Passwd { name, password_file, new_password_file }) => {
+            coded(account::change_own(settings, &name, password_file.as_deref(), new_password_file.as_deref()))
+        }
         Command::Kiosk(command) => coded(kiosk::run(settings, &command)),
+        Command::Seal { undo } => done(seal::run(settings, undo)),
         Command::Replay { last } => coded(publish::replay_calls(settings, last)),
         Command::Version | Command::Man | Command::Completions { .. } | Command::Feed(_) => ExitCode::SUCCESS,
     }

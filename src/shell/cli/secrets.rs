@@ -21,11 +21,16 @@ pub(crate) fn ask_new(what: &str, needed: bool) -> Result<Private<String>, Strin
 /// Asks for a secret that exists: the first line of `file`, else once on a terminal, else one line of the standard input.
 pub(crate) fn ask(what: &str, file: Option<&Path>) -> Result<Private<String>, String> {
     if let Some(path) = file {
-        let opened = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        return line(&mut BufReader::new(opened), what, true);
+        return read_file(what, path);
     }
     let stdin = io::stdin();
     if stdin.is_terminal() { prompted(what, true) } else { line(&mut stdin.lock(), what, true) }
+}
+
+/// A secret that is the first line of a file.
+pub(crate) fn read_file(what: &str, path: &Path) -> Result<Private<String>, String> {
+    let opened = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    line(&mut BufReader::new(opened), what, true)
 }
 
 fn prompted(what: &str, needed: bool) -> Result<Private<String>, String> {

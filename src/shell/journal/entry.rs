@@ -23,6 +23,10 @@ pub struct Message {
     pub length: Duration,
     /// When it is deleted.
     pub keep_until: Timestamp,
+    /// The trunk that the caller came by; none where it is not known.
+    pub trunk: Option<String>,
+    /// The caller's keyed hash; none: the number was withheld, or is not known.
+    pub caller: Option<u64>,
 }
 
 /// A row to write. Senders are answered once the transaction is committed.
@@ -36,6 +40,12 @@ pub(crate) enum Entry {
         at: Timestamp,
         kiosk: String,
         score: u8,
+    },
+    /// A transfer that a known caller asked for.
+    Transfer {
+        at: Timestamp,
+        trunk: String,
+        caller: u64,
     },
     Ticket(oneshot::Sender<String>),
     Message(Box<Message>, oneshot::Sender<()>),

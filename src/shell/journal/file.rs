@@ -41,6 +41,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, JournalError> {
 /// goes on writing to the file.
 pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(HELD_TABLE)?;
+    connection.execute_batch(TRANSFERS_TABLE)?;
     let columns = [
         ("calls", "peer_packets_lost", "INTEGER"),
         ("calls", "round_trip_us", "INTEGER"),
@@ -51,6 +52,8 @@ pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
         ("calls", "tag", "TEXT"),
         ("messages", "done_us", "INTEGER"),
         ("messages", "done_by", "TEXT"),
+        ("messages", "trunk", "TEXT"),
+        ("messages", "caller", "INTEGER"),
     ];
     for (table, column, kind) in columns {
         let known = "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2";
@@ -137,9 +140,9 @@ pub(crate) fn issue_ticket(connection: &Connection) -> rusqlite::Result<String> 
 }
 
 pub(crate) fn put_message(connection: &Connection, message: &Message) -> rusqlite::Result<()> {
-    let sql =
-        "INSERT INTO messages (ticket, at_us, path, notify, length_ms, keep_until_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-        ON CONFLICT (ticket) DO UPDATE SET at_us = ?2, path = ?3, notify = ?4, length_ms = ?5, keep_until_us = ?6";
+    let sql = "INSERT INTO messages (ticket, at_us, path, notify, length_ms, keep_until_us, trunk, caller)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (ticket) DO UPDATE SET
+        at_us = ?2, path = ?3, notify = ?4, length_ms = ?5, keep_until_us = ?6, trunk = ?7, caller = ?8";
     let values = params![
         message.ticket,
         Timestamp::now().as_microsecond(),
@@ -147,8 +150,23 @@ pub(crate) fn put_message(connection: &Connection, message: &Message) -> rusqlit
         message.notify,
         millis(message.length),
         message.keep_until.as_microsecond(),
+        message.trunk,
+        message.caller.map(u64::cast_signed),
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
+}
+
+/// Appends a transfer that a known caller asked for.
+pub(crate) fn put_transfer(connection: &Connection, at: Timestamp, trunk: &str, caller: u64) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO transfers (at_us, trunk, caller) VALUES (?1, ?2, ?3)";
+    connection.prepare_cached(sql)?.execute(params![at.as_microsecond(), trunk, caller.cast_signed()]).map(drop)
+}
+
+/// Bytes of all recordings of messages, by their length: 8000 samples of 16 bits a second.
+pub(crate) fn message_bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    let stored = "SELECT coalesce(sum(length_ms), 0) FROM messages";
+    let stored_ms: i64 = connection.query_row(stored, [], |row| row.get(0))?;
+    Ok(stored_ms.unsigned_abs().saturating_mul(MESSAGE_BYTES_PER_MS))
 }
 
 fn millis(duration: Duration) -> i64 {
@@ -193,6 +211,14 @@ const HELD_TABLE: &str = "
         what TEXT PRIMARY KEY, due INTEGER NOT NULL, total INTEGER NOT NULL, before_us INTEGER NOT NULL,
         since_us INTEGER NOT NULL, confirmed INTEGER NOT NULL DEFAULT 0
     ) STRICT;";
+/// Transfers that known callers asked for, for their limit: kept for a day, and created in files of earlier versions too.
+const TRANSFERS_TABLE: &str = "
+    CREATE TABLE IF NOT EXISTS transfers (
+        id INTEGER PRIMARY KEY, at_us INTEGER NOT NULL, trunk TEXT NOT NULL, caller INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS transfers_at ON transfers (at_us);";
+/// Of a recording: 8000 samples of 16 bits a second.
+pub(crate) const MESSAGE_BYTES_PER_MS: u64 = 16;
 const SCHEMA: i64 = 1;
 const TICKET_HELD: Duration = Duration::from_secs(24 * 3600);
 /// Recorded nodes and look-ups of one call.

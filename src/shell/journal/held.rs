@@ -6,8 +6,9 @@
 //!                                                      └─ it is due no more (the clock came right) ─► the hold ends
 //! ```
 //!
-//! Deletion by age takes a few records every ten minutes. Many at once are a wrong clock, a shortened
-//! `journal.keep_days`, or a node that was off for days.
+//! Deletion takes a few records every half a minute. Many at once are a wrong clock, a shortened `journal.keep_days` or
+//! `journal.bytes_max`, a flood, or a node that was off for days. A journal that is too large waits with its deletion only
+//! while the disk has room.
 
 use std::path::Path;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::file::FILE_NAME;
 /// A deletion that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct HeldDeletion {
-    /// `records` (calls, scans, ratings) or `messages`.
+    /// `records` (calls, scans, ratings), `messages`, or `size`: the oldest records of a journal that is too large.
     pub what: String,
     /// How many would be deleted.
     pub due: u64,

@@ -21,12 +21,15 @@ mod error;
 mod file;
 mod held;
 mod mailbox;
+mod message_file;
+mod message_recording;
 pub mod messages;
 mod metrics;
 mod orphans;
 mod past_call;
 mod past_calls;
 mod reading;
+mod recent;
 mod repeats;
 mod retention;
 mod traffic;
@@ -40,21 +43,25 @@ pub use mailbox::{MessagesWatch, StoredMessage, WaitingMessages, mark_done, stor
 pub use metrics::JournalMetrics;
 pub use past_call::{CallName, PastCall, past_call};
 pub use past_calls::{REPLAYED_MAX, past_calls};
+pub use recent::Recent;
 pub use traffic::{DAY, HOUR, traffic};
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use entry::Entry;
 use file::FILE_NAME;
 use flow::Traffic;
 use inquiry::{CallRecord, ScanRecord};
+use os::clock;
 use repeats::Repeats;
 use traffic::RecentTraffic;
 use writer::Writer;
@@ -62,6 +69,7 @@ use writer::Writer;
 /// The journal of this node. Dropping it writes what is queued.
 pub struct Journal {
     entries: Option<SyncSender<Entry>>,
+    folder: PathBuf,
     metrics: Arc<JournalMetrics>,
     traffic: RecentTraffic,
     thread: Option<JoinHandle<()>>,
@@ -83,12 +91,15 @@ impl Journal {
             Err(error) => return Err(error),
         };
         let metrics = Arc::new(JournalMetrics::default());
+        if let Some(Ok(bytes)) = connection.as_ref().map(file::message_bytes) {
+            metrics.message_bytes.store(bytes, Ordering::Relaxed);
+        }
         let (entries, receiver) = sync_channel(ENTRIES_MAX);
         let (folder, counters) = (folder.to_owned(), Arc::clone(&metrics));
         let traffic = RecentTraffic::default();
         let writer = Writer {
             connection,
-            folder,
+            folder: folder.clone(),
             keep: settings.keep,
             bytes_max: settings.bytes_max,
             repeats: Repeats::default(),
@@ -96,9 +107,11 @@ impl Journal {
             traffic: traffic.clone(),
             failing: false,
         };
+        // Before any message of this program is recorded.
+        writer.sweep();
         let thread = std::thread::Builder::new().name("journal".into()).spawn(move || writer.run(&receiver));
         let thread = Some(thread.map_err(JournalError::Thread)?);
-        Ok(Arc::new(Journal { entries: Some(entries), metrics, traffic, thread }))
+        Ok(Arc::new(Journal { entries: Some(entries), folder, metrics, traffic, thread }))
     }
 
     /// Queues a call record. Never waits.
@@ -114,6 +127,29 @@ impl Journal {
     /// Queues a score from a kiosk, 1 for the best. Never waits.
     pub fn record_rating(&self, at: Timestamp, kiosk: &str, score: u8) {
         self.offer(Entry::Rating { at, kiosk: kiosk.to_owned(), score });
+    }
+
+    /// Queues a transfer that a known caller of a trunk asked for. Never waits.
+    pub fn record_transfer(&self, trunk: &str, caller: u64) {
+        self.offer(Entry::Transfer { at: clock::steady(), trunk: trunk.to_owned(), caller });
+    }
+
+    /// The transfers of known callers within a time, up to a day.
+    pub fn recent_transfers(&self, within: Duration) -> Vec<Recent> {
+        self.recent(|connection| recent::transfers(connection, within))
+    }
+
+    /// The messages that callers left within a time.
+    pub fn recent_messages(&self, within: Duration) -> Vec<Recent> {
+        self.recent(|connection| recent::messages(connection, within))
+    }
+
+    fn recent(&self, read: impl Fn(&Connection) -> rusqlite::Result<Vec<Recent>>) -> Vec<Recent> {
+        let found = reading::open(&self.folder).and_then(|opened| opened.as_ref().map_or(Ok(Vec::new()), &read));
+        found.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what callers did before this start cannot be read: their limits begin without it");
+            Vec::new()
+        })
     }
 
     /// A unique ticket number of eight digits; `None` when the journal cannot be written.

@@ -1,25 +1,27 @@
 //! Keeps messages that callers leave: a recording on the disk and its row in the journal, both or none.
 //!
 //! ```text
-//!  begin ── quota, disk ──► recording ──► keep: TICKET.part ─ synced ─► TICKET.wav ──► row ──► ticket
-//!                                                   └─ a program that died ─┴─ at the next start ─► removed, or given a row
+//!  begin ── quota, disk ──► N.part grows with the recording ── keep: synced ─► TICKET.wav ──► row ──► ticket
+//!                             ├─ hung up, begun again, a disk that fails: removed │
+//!                             └─ a program that died ── at the next start: removed, or given a row
 //! ```
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, BufWriter};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
+use tokio::sync::oneshot;
 
 pub use crate::entry::FOLDER;
-use crate::entry::{PART, WAVE};
+use crate::entry::WAVE;
+pub use crate::message_file::read as read_recording;
+use crate::message_recording::MessageWriter;
 use crate::{Journal, Message};
-use inquiry::{MessageCaller, MessageDisk, MessageQuota, MessageRefusal};
-use os::{clock, folder};
+use inquiry::{MESSAGE_DAY as DAY, MessageCaller, MessageDisk, MessageQuota, MessageRefusal};
+use os::{clock, folder, sound_key};
 
 /// Where messages go, and how many there may be.
 pub struct MessageBox {
@@ -30,16 +32,25 @@ pub struct MessageBox {
 }
 
 /// A recording in progress; dropped when it is over.
-pub struct MessagePermit {
+pub struct MessageRecording {
     messages: Arc<MessageBox>,
+    trunk: String,
+    number: Option<u64>,
     caller: MessageCaller,
+    /// Taken when the message is kept.
+    writer: Option<MessageWriter>,
 }
 
 impl MessageBox {
-    /// Messages in a folder, whose rows are in a journal.
+    /// Messages in a folder, whose rows are in a journal. Those of the last day count.
     pub fn new(journal: Arc<Journal>, folder: PathBuf, settings: config::Messages) -> Arc<MessageBox> {
-        let quota = Mutex::new(MessageQuota::new(settings.limits));
-        Arc::new(MessageBox { journal, folder, settings, quota })
+        let mut quota = MessageQuota::new(settings.limits);
+        let now = Instant::now();
+        for recent in journal.recent_messages(DAY) {
+            let since = now.checked_sub(recent.since).unwrap_or(now);
+            quota.count(since, recent.trunk.map(|trunk| of(&trunk, recent.caller)), recent.count);
+        }
+        Arc::new(MessageBox { journal, folder, settings, quota: Mutex::new(quota) })
     }
 
     /// The longest message.
@@ -47,18 +58,16 @@ impl MessageBox {
         self.settings.longest
     }
 
-    /// Begins a recording of a caller, named by a keyed hash; none: the number is withheld.
+    /// Begins a recording of a caller, named by a keyed hash; none: the number is withheld. Within tokio's runtime.
     ///
     /// # Errors
     /// The limit that is reached.
-    pub fn begin(self: &Arc<Self>, trunk: &str, caller: Option<u64>) -> Result<MessagePermit, MessageRefusal> {
-        let mut hasher = DefaultHasher::new();
-        (trunk, caller).hash(&mut hasher);
-        let hash = hasher.finish();
-        let caller = if caller.is_some() { MessageCaller::Known(hash) } else { MessageCaller::Withheld(hash) };
+    pub fn begin(self: &Arc<Self>, trunk: &str, caller: Option<u64>) -> Result<MessageRecording, MessageRefusal> {
+        let (number, trunk, caller) = (caller, trunk.to_owned(), of(trunk, caller));
         let disk = self.disk();
         self.quota().begin(Instant::now(), caller, disk)?;
-        Ok(MessagePermit { messages: Arc::clone(self), caller })
+        let writer = Some(MessageWriter::begin(&self.folder, sound_key::current()));
+        Ok(MessageRecording { messages: Arc::clone(self), trunk, number, caller, writer })
     }
 
     fn disk(&self) -> MessageDisk {
@@ -72,16 +81,38 @@ impl MessageBox {
     }
 }
 
-impl MessagePermit {
-    /// Writes a message of 16-bit samples at 8 kHz, as they come, and records it for `keep`. Its ticket once both are on the disk; `None`
-    /// when either failed, or a limit was reached meanwhile, and neither is there.
-    pub async fn keep(
-        self,
-        notify: String,
-        keep: Duration,
-        samples: impl Iterator<Item = i16> + Send + 'static,
-    ) -> Option<String> {
-        let messages = &self.messages;
+impl MessageRecording {
+    /// Adds the next stretch of the recording: 16-bit samples at 8 kHz. Never waits.
+    pub fn sound(&mut self, samples: Vec<i16>) {
+        if let Some(writer) = &mut self.writer {
+            writer.sound(samples);
+        }
+    }
+
+    /// Adds samples of silence. Never waits.
+    pub fn quiet(&mut self, samples: usize) {
+        if let Some(writer) = &mut self.writer {
+            writer.quiet(samples);
+        }
+    }
+
+    /// The recording is whole. Never waits.
+    pub fn end(&mut self) {
+        if let Some(writer) = &mut self.writer {
+            writer.end();
+        }
+    }
+
+    /// Samples of a whole recording, from one on; an error: they cannot be read.
+    pub fn read(&mut self, from: usize, most: usize) -> Option<oneshot::Receiver<Vec<i16>>> {
+        self.writer.as_mut().map(|writer| writer.read(from, most))
+    }
+
+    /// Keeps a whole recording, and records it for `keep`. Its ticket once both are on the disk; `None` when either failed,
+    /// or a limit was reached meanwhile, and neither is there.
+    pub async fn keep(mut self, notify: String, keep: Duration) -> Option<String> {
+        let messages = Arc::clone(&self.messages);
+        let writer = self.writer.take()?;
         let disk = messages.disk();
         let counted = messages.quota().keep(Instant::now(), self.caller, disk);
         if let Err(refusal) = counted {
@@ -89,59 +120,37 @@ impl MessagePermit {
             return None;
         }
         let ticket = messages.journal.ticket().await?;
-        let (name, folder) = (format!("{ticket}.{WAVE}"), messages.folder.clone());
-        let path = folder.join(&name);
         let keep_until = clock::steady().saturating_add(SignedDuration::try_from(keep).ok()?).ok()?;
-        let relative = PathBuf::from(folder.file_name()?).join(name);
-        let writing = move || Ok::<_, io::Error>((write(&folder, &ticket, samples)?, ticket));
-        let written = tokio::task::spawn_blocking(writing).await.ok()?;
-        let (length, ticket) = written
-            .inspect_err(|error| tracing::error!(%error, "the recording of a message cannot be written"))
-            .ok()?;
-        let message = Message { ticket: ticket.clone(), path: relative, notify, length, keep_until };
+        let length = writer.keep(ticket.clone()).await?;
+        let name = format!("{ticket}.{WAVE}");
+        let message = Message {
+            ticket: ticket.clone(),
+            path: PathBuf::from(messages.folder.file_name()?).join(&name),
+            notify,
+            length,
+            keep_until,
+            trunk: Some(self.trunk.clone()),
+            caller: self.number,
+        };
         if messages.journal.record_message(message).await {
             return Some(ticket);
         }
+        let path = messages.folder.join(name);
         let _ = tokio::task::spawn_blocking(move || fs::remove_file(path)).await;
         None
     }
 }
 
-impl Drop for MessagePermit {
+impl Drop for MessageRecording {
     fn drop(&mut self) {
         self.messages.quota().end();
     }
 }
 
-/// Writes a file under another name, and renames it once it is on the disk; a failure leaves nothing. How long it plays.
-fn write(folder: &Path, ticket: &str, samples: impl Iterator<Item = i16>) -> io::Result<Duration> {
-    fs::create_dir_all(folder)?;
-    let (part, whole) = (folder.join(format!("{ticket}.{PART}")), folder.join(format!("{ticket}.{WAVE}")));
-    let written = write_samples(&part, samples).and_then(|length| {
-        fs::rename(&part, &whole)?;
-        File::open(folder)?.sync_all()?;
-        Ok(length)
-    });
-    match written {
-        Ok(length) => Ok(length),
-        Err(error) => {
-            let _ = (fs::remove_file(&part), fs::remove_file(&whole));
-            Err(error)
-        }
-    }
-}
-
-fn write_samples(path: &Path, samples: impl Iterator<Item = i16>) -> io::Result<Duration> {
-    let spec =
-        hound::WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    let mut writer = hound::WavWriter::new(BufWriter::new(file), spec).map_err(io::Error::other)?;
-    let mut count = 0_u64;
-    for sample in samples {
-        writer.write_sample(sample).map_err(io::Error::other)?;
-        count += 1;
-    }
-    writer.finalize().map_err(io::Error::other)?;
-    File::open(path)?.sync_all()?;
-    Ok(Duration::from_micros(count * 125))
+/// A caller of a trunk, by a hash of both.
+fn of(trunk: &str, number: Option<u64>) -> MessageCaller {
+    let mut hasher = DefaultHasher::new();
+    (trunk, number).hash(&mut hasher);
+    let hash = hasher.finish();
+    if number.is_some() { MessageCaller::Known(hash) } else { MessageCaller::Withheld(hash) }
 }

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::entry::{FOLDER, Message, PART, WAVE};
 use crate::file::put_message;
+use crate::message_file;
 use os::clock;
 
 /// Looks once through the messages of a data folder. The number of recordings removed, and of those given a row.
@@ -44,18 +45,18 @@ fn adopt(connection: &Connection, path: &Path) -> rusqlite::Result<bool> {
     if connection.prepare_cached(sql)?.query_row([ticket], |_| Ok(())).optional()?.is_some() {
         return Ok(false);
     }
-    let octets = fs::metadata(path).map_or(0, |metadata| metadata.len());
     let message = Message {
         ticket: ticket.to_owned(),
         path: relative,
         notify: String::new(),
-        length: Duration::from_micros(octets.saturating_sub(HEADER_BYTES) / 2 * 125),
+        length: message_file::length(path),
         keep_until: clock::steady().saturating_add(KEPT).unwrap_or(Timestamp::MAX),
+        trunk: None,
+        caller: None,
     };
     put_message(connection, &message)?;
     Ok(true)
 }
 
-const HEADER_BYTES: u64 = 44;
 /// The flow's own time is not known any more.
 const KEPT: Duration = Duration::from_secs(30 * 86_400);

@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::path::{Component, Path};
 
-use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::held::{self, Leave};
 
@@ -39,24 +39,79 @@ pub(crate) fn rows(connection: &Connection, before_us: i64, now: Timestamp) -> r
     ended(connection, RECORDS, more, confirmed)
 }
 
-/// Deletes the oldest records of the largest table while the file is too large; whether there may be more. The freed pages
-/// are used again, so that the file stays as large as it is.
-pub(crate) fn over(connection: &Connection, bytes_max: u64) -> rusqlite::Result<bool> {
+/// Deletes the oldest records of the largest table while the file is too large. The freed pages are used again, so that the
+/// file stays as large as it is.
+///
+/// More than 1 % of the table at once waits for a person, while `free` bytes of the disk allow it.
+pub(crate) fn over(
+    connection: &Connection,
+    bytes_max: u64,
+    free: Option<u64>,
+    now: Timestamp,
+) -> rusqlite::Result<Left> {
+    let Some(excess) = excess(connection, bytes_max)? else {
+        held::clear(connection, SIZE)?;
+        return Ok(Left::Nothing);
+    };
+    let Some(Largest { table, rows, bytes, first }) = largest(connection)? else { return Ok(Left::Nothing) };
+    let due = excess.div_ceil((bytes / rows).max(1)).min(rows);
+    let at = format!("SELECT at_us FROM {table} WHERE id >= ?1 ORDER BY id LIMIT 1");
+    let last = connection.query_row(&at, [first.saturating_add_unsigned(due)], |row| row.get(0)).optional()?;
+    let before_us = last.unwrap_or(i64::MAX);
+    let before_us = match held::judge(connection, SIZE, before_us, now, &[(due, rows)])? {
+        Leave::None if free.is_none_or(|free| free >= FREE_MIN) => return Ok(Left::Held),
+        Leave::None | Leave::All => i64::MAX,
+        Leave::Confirmed(before_us) => before_us,
+    };
+    tracing::warn!(table, bytes, due, "the journal is larger than journal.bytes_max: its oldest records are deleted");
+    let rows = ROWS.min(due.cast_signed());
+    let oldest =
+        format!("DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE at_us < ?1 ORDER BY id LIMIT ?2)");
+    if connection.execute(&oldest, [before_us, rows])? > 0 {
+        return Ok(Left::More);
+    }
+    // What was confirmed is gone; what is still over is judged on its own.
+    held::clear(connection, SIZE)?;
+    Ok(Left::Nothing)
+}
+
+/// Bytes beyond the limit, if any.
+fn excess(connection: &Connection, bytes_max: u64) -> rusqlite::Result<Option<u64>> {
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let used = (pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?;
-    if used.unsigned_abs() <= bytes_max {
-        return Ok(false);
-    }
-    let mut largest = None;
+    Ok(used.unsigned_abs().checked_sub(bytes_max).filter(|excess| *excess > 0))
+}
+
+/// The table that takes most of the file.
+struct Largest {
+    table: &'static str,
+    /// About how many rows it has, at least one.
+    rows: u64,
+    /// About how many bytes they take.
+    bytes: u64,
+    /// The number of its first row.
+    first: i64,
+}
+
+fn largest(connection: &Connection) -> rusqlite::Result<Option<Largest>> {
+    let mut largest: Option<Largest> = None;
     for (table, row_bytes) in [("calls", 400), ("scans", 100), ("ratings", 60)] {
-        let span = format!("SELECT coalesce(max(id) - min(id) + 1, 0) FROM {table}");
-        let bytes = connection.query_row(&span, [], |row| row.get::<_, i64>(0))?.saturating_mul(row_bytes);
-        largest = largest.max(Some((bytes, table)));
+        let span = format!("SELECT coalesce(max(id) - min(id) + 1, 0), coalesce(min(id), 0) FROM {table}");
+        let (rows, first) = connection.query_row(&span, [], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
+        let (rows, bytes) = (rows.unsigned_abs(), rows.unsigned_abs().saturating_mul(row_bytes));
+        if rows > 0 && largest.as_ref().is_none_or(|before| bytes > before.bytes) {
+            largest = Some(Largest { table, rows, bytes, first });
+        }
     }
-    let Some((bytes, table)) = largest.filter(|(bytes, _)| *bytes > 0) else { return Ok(false) };
-    tracing::warn!(table, bytes, "the journal is larger than journal.bytes_max: its oldest records are deleted");
-    let oldest = format!("DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT ?1)");
-    Ok(connection.execute(&oldest, [ROWS])? > 0)
+    Ok(largest)
+}
+
+/// Deletes transfers that no limit counts any more, those of a time to come included.
+pub(crate) fn transfers(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    let (from, until) = (now.saturating_sub(TRANSFERS_KEPT), now.saturating_add(TRANSFERS_KEPT));
+    let (from, until) = (from.unwrap_or(Timestamp::MIN), until.unwrap_or(Timestamp::MAX));
+    let sql = "DELETE FROM transfers WHERE id IN (SELECT id FROM transfers WHERE at_us < ?1 OR at_us > ?2 LIMIT ?3)";
+    connection.execute(sql, params![from.as_microsecond(), until.as_microsecond(), ROWS]).map(drop)
 }
 
 /// How many rows of a table are due, and about how many it has: their numbers are consecutive.
@@ -125,7 +180,12 @@ fn is_inside(path: &Path) -> bool {
 const TABLES: [&str; 3] = ["calls", "scans", "ratings"];
 const RECORDS: &str = "records";
 const MESSAGES: &str = "messages";
+const SIZE: &str = "size";
+/// With less of the disk free, records are deleted for `journal.bytes_max` without waiting.
+const FREE_MIN: u64 = 1 << 30;
 const ROWS: i64 = 5_000;
+/// The longest `phone.transfer_window_s`.
+const TRANSFERS_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 #[cfg(test)]
 mod tests {

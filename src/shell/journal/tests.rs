@@ -9,6 +9,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::file::FILE_NAME;
+use crate::retention::Left;
 use base::Lang;
 use inquiry::{CallOutcome, CallRecord, LookUpResult, ScanPath, ScanRecord, ScanResult, Stage};
 use support::folder::Folder;
@@ -140,7 +141,15 @@ fn a_message_has_a_ticket_of_its_own_and_goes_with_its_recording_on_its_day() {
         std::fs::write(folder.path().join(name), "sound").unwrap();
         let ticket = tickets.next().unwrap();
         let (notify, length) = ("complaints".into(), Duration::from_secs(9));
-        assert!(wait(journal.record_message(Message { ticket, path: name.into(), notify, length, keep_until })));
+        assert!(wait(journal.record_message(Message {
+            ticket,
+            path: name.into(),
+            notify,
+            length,
+            keep_until,
+            trunk: None,
+            caller: None,
+        })));
     };
     leave("old.wav", Timestamp::now() - DAY);
     leave("new.wav", Timestamp::now() + DAY);
@@ -205,11 +214,19 @@ fn a_file_that_is_too_large_loses_the_oldest_records_of_its_largest_table() {
     }
     drop(journal);
     let connection = opened(&folder);
-    assert_eq!(retention::over(&connection, 1 << 40), Ok(false));
-    assert_eq!(retention::over(&connection, 50_000), Ok(true));
-    assert_eq!((count(&folder, "calls"), count(&folder, "scans")), (100, 1000));
+    let over = |bytes_max, free| retention::over(&connection, bytes_max, free, Timestamp::now());
+    assert_eq!(over(1 << 40, None), Ok(Left::Nothing));
+    assert_eq!(over(50_000, Some(1 << 40)), Ok(Left::Held), "many at once wait for a person");
+    assert_eq!(over(1 << 40, None), Ok(Left::Nothing));
+    assert!(held(folder.path()).unwrap().is_empty(), "a hold ends with its cause");
+    assert_eq!(over(50_000, Some(1 << 20)), Ok(Left::More), "a disk that would fill does not wait");
+    let left = count(&folder, "scans");
+    assert!(
+        count(&folder, "calls") == 100 && (1000..3000).contains(&left),
+        "{left} scans: about those that are too many go"
+    );
     let oldest = opened(&folder).query_row("SELECT min(id) FROM scans", [], |row| row.get::<_, i64>(0));
-    assert_eq!(oldest, Ok(5001));
+    assert_eq!(oldest, Ok(6000 - left + 1));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::orphans;
 use crate::repeats::Repeats;
 use crate::retention::{self, Left};
 use crate::traffic::RecentTraffic;
-use os::clock;
+use os::{clock, folder};
 
 /// The writer's thread.
 pub(crate) struct Writer {
@@ -43,7 +43,6 @@ impl Writer {
         if let Some(Err(error)) = self.connection.as_ref().map(|connection| self.traffic.seed(connection)) {
             tracing::warn!(%error, "the calls of the last day could not be counted for the diagram");
         }
-        self.sweep();
         let mut expire_at = Instant::now();
         loop {
             if Instant::now() >= expire_at {
@@ -110,7 +109,7 @@ impl Writer {
     }
 
     /// What a program that died left behind.
-    fn sweep(&self) {
+    pub(crate) fn sweep(&self) {
         match self.connection.as_ref().map(|connection| orphans::sweep(connection, &self.folder)) {
             Some(Ok((removed, adopted))) if removed + adopted > 0 => {
                 tracing::warn!(removed, adopted, "recordings of messages without a row in the journal");
@@ -125,10 +124,15 @@ impl Writer {
             match entry {
                 Entry::Call(record) => self.traffic.add(record),
                 Entry::Message(message, _) => {
-                    let bytes = (message.length.as_millis() as u64).saturating_mul(BYTES_PER_MS);
+                    let bytes = (message.length.as_millis() as u64).saturating_mul(file::MESSAGE_BYTES_PER_MS);
                     self.metrics.message_bytes.fetch_add(bytes, Ordering::Relaxed);
                 }
-                Entry::Scan(_) | Entry::Repeated(_) | Entry::Rating { .. } | Entry::Ticket(_) | Entry::Flush(_) => {}
+                Entry::Scan(_)
+                | Entry::Repeated(_)
+                | Entry::Rating { .. }
+                | Entry::Transfer { .. }
+                | Entry::Ticket(_)
+                | Entry::Flush(_) => {}
             }
         }
     }
@@ -163,18 +167,17 @@ impl Writer {
     fn delete_expired(&mut self, now: Timestamp) -> Left {
         let before = now.checked_sub(self.keep).unwrap_or(Timestamp::MIN).as_microsecond();
         // A file that cannot be opened is reported by the next batch.
-        let (folder, bytes_max, metrics) = (self.folder.clone(), self.bytes_max, Arc::clone(&self.metrics));
+        let (data, bytes_max, metrics) = (self.folder.clone(), self.bytes_max, Arc::clone(&self.metrics));
         let Ok(connection) = self.connection() else { return Left::Nothing };
         let deleted = (|| {
             let rows = retention::rows(connection, before, now)?;
-            let over = retention::over(connection, bytes_max)?;
-            let messages = retention::messages(connection, &folder, now)?;
-            let stored = "SELECT coalesce(sum(length_ms), 0) FROM messages";
-            let stored_ms: i64 = connection.query_row(stored, [], |row| row.get(0))?;
-            metrics.message_bytes.store(stored_ms.unsigned_abs().saturating_mul(BYTES_PER_MS), Ordering::Relaxed);
-            let held = [rows, messages].contains(&Left::Held);
+            let over = retention::over(connection, bytes_max, folder::free_bytes(&data), now)?;
+            let messages = retention::messages(connection, &data, now)?;
+            retention::transfers(connection, now)?;
+            metrics.message_bytes.store(file::message_bytes(connection)?, Ordering::Relaxed);
+            let held = [rows, over, messages].contains(&Left::Held);
             metrics.deletion_held.store(held.into(), Ordering::Relaxed);
-            let more = over || [rows, messages].contains(&Left::More);
+            let more = [rows, over, messages].contains(&Left::More);
             Ok::<_, rusqlite::Error>(match held {
                 _ if more => Left::More,
                 true => Left::Held,
@@ -201,6 +204,7 @@ fn put(connection: &mut Connection, batch: &[Entry]) -> rusqlite::Result<Vec<Str
             Entry::Scan(record) => file::put_scan(&transaction, record)?,
             Entry::Repeated(repeated) => file::put_repeated(&transaction, repeated)?,
             Entry::Rating { at, kiosk, score } => file::put_rating(&transaction, *at, kiosk, *score)?,
+            Entry::Transfer { at, trunk, caller } => file::put_transfer(&transaction, *at, trunk, *caller)?,
             Entry::Ticket(_) => issued.push(file::issue_ticket(&transaction)?),
             Entry::Message(message, _) => file::put_message(&transaction, message)?,
             Entry::Flush(_) => {}
@@ -216,7 +220,7 @@ fn answer(batch: Vec<Entry>, issued: Vec<String>) {
     // A sender that has gone needs no answer.
     for entry in batch {
         match entry {
-            Entry::Call(_) | Entry::Scan(_) | Entry::Repeated(_) | Entry::Rating { .. } => {}
+            Entry::Call(_) | Entry::Scan(_) | Entry::Repeated(_) | Entry::Rating { .. } | Entry::Transfer { .. } => {}
             Entry::Ticket(sender) => drop(issued.next().map(|ticket| sender.send(ticket))),
             Entry::Message(_, sender) => drop(sender.send(())),
             Entry::Flush(sender) => drop(sender.send(())),
@@ -227,8 +231,6 @@ fn answer(batch: Vec<Entry>, issued: Vec<String>) {
 const BATCH_MAX: usize = 500;
 /// How long a batch gathers. With 500 records per batch this allows 50,000 records a second.
 const GATHER: Duration = Duration::from_millis(10);
-/// Of a recording: 8000 samples of 16 bits a second.
-const BYTES_PER_MS: u64 = 16;
 const ATTEMPTS: u32 = 5;
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 const EXPIRE_EVERY: Duration = Duration::from_secs(30);

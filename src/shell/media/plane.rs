@@ -121,6 +121,7 @@ impl MediaPlane {
             | MediaCommand::Record { .. }
             | MediaCommand::StopRecord
             | MediaCommand::PeerAlive
+            | MediaCommand::LoadNext(_)
             | MediaCommand::Load(_) => self.inbox(id).push(Order::Command { id, command: Box::new(command) }),
         }
     }

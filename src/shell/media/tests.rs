@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 use super::{MediaConfig, MediaPlane, OpenError, OpenSession, SessionId};
 use audio::{Bank, encode_master};
 use base::{Codec, DtmfMode, Lang};
-use call::{MediaCommand, MediaEvent, MediaSetup};
+use call::{MediaCommand, MediaEvent, MediaSetup, RecordMode};
 use flow::PlayId;
 use rtp::{HEADER_OCTETS, Header, Packet, rtcp};
 use sdp::RemoteMedia;
@@ -187,7 +187,7 @@ fn closing_says_goodbye_and_frees_the_ports() {
     caller.hear();
     assert!(matches!(plane.open(V4, 1), Err(OpenError::PortsExhausted)));
     plane
-        .command(caller.session.id, MediaCommand::Record { max: Duration::from_secs(9), telling: false })
+        .command(caller.session.id, MediaCommand::Record { max: Duration::from_secs(9), mode: RecordMode::Whole })
         .expect("the thread runs");
     plane.close(caller.session.id);
     assert!(matches!(caller.event(), Some(MediaEvent::Recorded { .. })));

@@ -72,15 +72,13 @@ fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples
 /// their own.
 fn shown_once(settings: &Settings, page: SocketAddr, secrets: &str) -> String {
     if io::stdout().is_terminal() {
-        return format!(
-            "{secrets}  These passwords are shown only once; jindu studio account password NAME sets new ones.\n\n"
-        );
+        return format!("{secrets}  These passwords are shown only once; the first sign-in asks for new ones.\n\n");
     }
     let path = settings.data.folder.join("studio").join(INITIAL_PASSWORDS);
     let made = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
     match made.and_then(|mut file| file.write_all(secrets.as_bytes())) {
         Ok(()) => format!(
-            "  studio http://{page}/studio  first passwords in {}: set new ones and delete it\n\n",
+            "  studio http://{page}/studio  first passwords in {}: the first sign-in asks for new ones; delete it then\n\n",
             path.display()
         ),
         Err(error) => {

@@ -130,6 +130,7 @@ impl<'a> Node<'a> {
         let recording = RecordingService {
             store: TakeStore { studio, accounts },
             in_progress: self.settings.data.folder.join("studio/tapes"),
+            sound_keys: os::sound_key::current(),
             metrics: Arc::clone(&self.metrics),
         };
         recording.recover();

@@ -38,6 +38,7 @@ pub fn serve(settings: &Settings, hotline: Hotline) -> Result<(), String> {
         tracing::warn!(repaired, folder = %data.display(), "data_folder_repaired: group or others had rights to it");
     }
     let _lock = lock(data)?;
+    os::sound_key::adopt(&settings.data).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     let sockets = {

@@ -14,6 +14,14 @@ pub fn keep_files_private() {
     unsafe { libc::umask(0o077) };
 }
 
+/// Makes no core file of this program: its memory holds what callers keyed in, and keys.
+pub fn keep_memory_private() {
+    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure is complete; a limit can always be lowered.
+    let set = unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
+    debug_assert_eq!(set, 0, "a limit can be lowered");
+}
+
 /// Creates the folder with mode 0700 if it does not exist. An existing folder keeps its mode. The error names the folder.
 pub fn create(folder: &Path) -> Result<(), String> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);

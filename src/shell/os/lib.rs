@@ -1,12 +1,15 @@
 //! What the operating system gives: clocks, random numbers, the data folder and its disk, listening and control sockets,
-//! logs, signals, work at a low priority.
+//! sealed and growing files, logs, signals, work at a low priority.
 
 pub mod background;
 pub mod clock;
 pub mod control;
 pub mod datagrams;
 pub mod folder;
+pub mod growing_file;
 mod log_limit;
 pub mod logs;
+pub mod sealed_file;
 pub mod signals;
 pub mod sockets;
+pub mod sound_key;

@@ -21,7 +21,6 @@ use super::look_ups::{Cases, LookUpRequest};
 use super::registry::Registration;
 use super::services::Shared;
 use super::trunks::Permit;
-use audio::Take;
 use base::{Lang, Private};
 use call::{
     self, Application, Call, CallSetup, CdrBuilder, Effect, Input, LineTest, MediaEvent, MediaPolicy, Output, Overload,
@@ -29,7 +28,7 @@ use call::{
 };
 use flow::sheet::TICKET;
 use flow::{Caller, Conversation, WallClock};
-use journal::messages::MessagePermit;
+use journal::messages::MessageRecording;
 use media::{MediaBusy, OpenSession};
 use metrics::Door as Way;
 use os::{clock, sockets};
@@ -239,7 +238,7 @@ struct Task {
     /// Asks the studio, in an operator's call.
     recording: Option<SyncSender<StudioRequest>>,
     /// The message that is being recorded.
-    message: Option<MessagePermit>,
+    message: Option<MessageRecording>,
     renewed: Option<Renewed>,
     /// The call was answered by the outputs that are being performed.
     answered: bool,
@@ -322,9 +321,17 @@ impl Task {
             Effect::Media(command) => media.command(self.guard.session, command)?,
             Effect::LookUp { source, by } => self.look_up(source, by),
             Effect::MessageBegins => self.begin_message(),
-            Effect::KeepMessage { notify, keep, take } => self.keep(&notify, keep, take),
+            Effect::MessageSound(samples) => self.on_message(|message| message.sound(samples)),
+            Effect::MessageQuiet(samples) => self.on_message(|message| message.quiet(samples)),
+            Effect::MessageEnds => self.on_message(MessageRecording::end),
+            Effect::ReadMessage { from, most } => self.read_message(from, most),
+            Effect::KeepMessage { notify, keep } => self.keep(&notify, keep),
             Effect::Studio(request) => self.request(request),
-            Effect::Over { record, slips } => self.guard.over(*record, slips),
+            Effect::Over { record, slips } => {
+                // A message that its caller did not finish is not kept.
+                self.message = None;
+                self.guard.over(*record, slips);
+            }
             Effect::NewInvite { message, arrival } => self.renewed = Some((message, arrival)),
             Effect::Gone => {}
         }
@@ -396,7 +403,7 @@ impl Task {
         self.message = None;
         let Some((trunk, caller)) = self.guard.caller() else { return };
         match self.shared.services.messages.begin(trunk, caller) {
-            Ok(permit) => self.message = Some(permit),
+            Ok(recording) => self.message = Some(recording),
             Err(limit) => {
                 tracing::warn!(call = %self.guard.tag, limit = limit.name(), "no message can be left: a limit is reached");
                 let _ = self.inbox().try_send(Input::MessageRefused);
@@ -404,15 +411,33 @@ impl Task {
         }
     }
 
-    fn keep(&mut self, notify: &str, keep: Duration, take: Arc<Take>) {
-        let permit = self.message.take();
+    fn on_message(&mut self, act: impl FnOnce(&mut MessageRecording)) {
+        if let Some(message) = &mut self.message {
+            act(message);
+        }
+    }
+
+    fn read_message(&mut self, from: usize, most: usize) {
+        let read = self.message.as_mut().and_then(|message| message.read(from, most));
+        let inbox = self.inbox().clone();
+        tokio::spawn(async move {
+            let samples = match read {
+                Some(read) => read.await.ok(),
+                None => None,
+            };
+            let _ = inbox.send(Input::MessageRead { from, samples }).await;
+        });
+    }
+
+    fn keep(&mut self, notify: &str, keep: Duration) {
+        let recording = self.message.take();
         let shared = Arc::clone(&self.shared);
         let inbox = self.inbox().clone();
         let notify = notify.to_owned();
         tokio::spawn(async move {
             let services = &shared.services;
-            let ticket = match permit {
-                Some(permit) => permit.keep(notify, keep, (0_usize..).map_while(move |at| take.sample(at))).await,
+            let ticket = match recording {
+                Some(recording) => recording.keep(notify, keep).await,
                 None => None,
             };
             if ticket.is_none() {

@@ -18,6 +18,7 @@ use super::take_file::{Label, Leftover, TakeFile};
 use super::take_store::{Sent, Stored, TakeStore};
 use base::Private;
 use call::{Input, Reply, SignIn, Slot, StudioRequest, trim_to_speech};
+use inquiry::Keys;
 use metrics::{Metrics, SignInResult, TakeEnd};
 use os::clock;
 use studio::{Operator, TakeName};
@@ -30,6 +31,8 @@ pub struct RecordingService {
     pub store: TakeStore,
     /// The folder of the takes in progress.
     pub in_progress: PathBuf,
+    /// Seals the takes in progress, where there is a key.
+    pub sound_keys: Option<Keys>,
     /// Counts sign-ins and takes.
     pub metrics: Arc<Metrics>,
 }
@@ -82,7 +85,7 @@ impl RecordingService {
 
     /// Makes drafts of the takes that were being recorded when the program last ended.
     pub fn recover(&self) {
-        for mut leftover in Leftover::in_folder(&self.in_progress) {
+        for mut leftover in Leftover::in_folder(&self.in_progress, self.sound_keys.as_ref()) {
             let slot = leftover.label.slot.clone();
             let Some(samples) = trim_to_speech(std::mem::take(&mut leftover.samples)) else {
                 let _ = leftover.remove();
@@ -162,7 +165,7 @@ impl Session {
             }
             Err(SignInError::Credentials) => (SignInResult::Refused, Reply::SignedIn(SignIn::Refused)),
             Err(SignInError::LockedOut { .. }) => (SignInResult::Locked, Reply::SignedIn(SignIn::Locked)),
-            Err(error @ (SignInError::Busy | SignInError::Account(_))) => {
+            Err(error @ (SignInError::Busy | SignInError::MustChange { .. } | SignInError::Account(_))) => {
                 tracing::error!(call = %self.tag, %error, "an operator could not sign in");
                 (SignInResult::Failed, Reply::Down)
             }
@@ -190,7 +193,7 @@ impl Session {
 
     fn begin(&mut self) {
         let Some(label) = self.label() else { return };
-        match TakeFile::begin(&self.service.in_progress, &label) {
+        match TakeFile::begin(&self.service.in_progress, &label, self.service.sound_keys.clone()) {
             Ok(file) => self.file = Some(file),
             // The take itself still comes whole, when it is over.
             Err(error) => tracing::error!(call = %self.tag, %error, "a take cannot be kept while it is recorded"),

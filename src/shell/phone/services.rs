@@ -64,7 +64,15 @@ impl Shared {
     pub(crate) fn new(settings: config::Phone, services: Services, sender: Sender) -> Shared {
         let transfer_targets = settings.desk.iter().map(|uri| ("desk".to_owned(), uri.clone())).collect();
         let shares = &settings.shares;
-        let transfers = Mutex::new(TransferLimiter::new(shares.transfers_per_caller_max, shares.transfer_window));
+        let mut transfers = TransferLimiter::new(shares.transfers_per_caller_max, shares.transfer_window);
+        let now = clock::now();
+        for recent in services.journal.recent_transfers(shares.transfer_window) {
+            if let (Some(trunk), Some(caller)) = (recent.trunk, recent.caller) {
+                let since = now.checked_sub(recent.since).unwrap_or(now);
+                transfers.count(since, of_trunk(&trunk, caller), recent.count);
+            }
+        }
+        let transfers = Mutex::new(transfers);
         Shared { transfer_targets: Arc::new(transfer_targets), transfers, settings, services, sender }
     }
 
@@ -80,8 +88,9 @@ impl Shared {
         of_caller.map_or(of_call, |left| left.min(of_call))
     }
 
-    /// A caller's transfer began.
+    /// A caller's transfer began: it counts, after a restart too.
     pub(crate) fn transfer_begun(&self, trunk: &str, caller: u64) {
+        self.services.journal.record_transfer(trunk, caller);
         self.transfers().begun(clock::now(), of_trunk(trunk, caller));
     }
 

@@ -10,6 +10,7 @@ use audio::{Bank, Encoded, encode_master};
 use base::Lang;
 use config::Settings;
 use flow::Release;
+use os::sound_key;
 use speech::{Clip, ClipText};
 use studio::{Coverage, Manifest, ManifestEntry, read_manifest};
 
@@ -184,7 +185,7 @@ fn encode(places: &Places<'_>, clip: &ClipText) -> Result<Placed, String> {
 /// # Errors
 /// What is wrong with the file.
 pub fn samples(path: &Path) -> Result<(Vec<i16>, u32), String> {
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let bytes = sound_key::read(path).map_err(|error| error.to_string())?;
     let reader = hound::WavReader::new(&bytes[..]).map_err(|error| error.to_string())?;
     let spec = reader.spec();
     if spec.channels != 1 || spec.bits_per_sample != 16 || spec.sample_format != hound::SampleFormat::Int {

@@ -8,10 +8,11 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
 use config::Settings;
 use journal::{REPLAYED_MAX, past_calls};
+use os::clock;
 
 use crate::audit::audit;
 use crate::layout::{folder, names};
@@ -82,11 +83,10 @@ fn remove_unused_clips(folder: &Path) -> io::Result<()> {
 
 /// Older than any publication takes: another program may be publishing.
 fn is_old(path: &Path) -> bool {
-    let age = fs::metadata(path)
-        .and_then(|metadata| metadata.modified())
-        .ok()
-        .and_then(|at| SystemTime::now().duration_since(at).ok());
-    age.is_some_and(|age| age > PUBLICATION_LONGEST)
+    let written = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let written = written.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let now = Duration::try_from(clock::steady().as_duration()).unwrap_or_default();
+    written.and_then(|at| now.checked_sub(at)).is_some_and(|age| age > PUBLICATION_LONGEST)
 }
 
 /// The number of past releases that are kept for a rollback, at least.

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use base::Lang;
 use config::{self, Settings};
+use os::sound_key;
 use speech::{Clip, ClipText};
 
 use crate::clips::clip_of;
@@ -114,7 +115,7 @@ fn texts(parts: &Parts<'_>) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| failed(path, error))
+    sound_key::read(path).map_err(|error| failed(path, error))
 }
 
 fn failed(path: &Path, error: io::Error) -> String {

@@ -1,8 +1,8 @@
 //! Export of the script and the live recordings for studios and translators, and what an import reports.
 
-use std::fs;
 use std::io::{Seek, Write};
 
+use os::sound_key;
 use serde::Serialize;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -115,7 +115,7 @@ impl Studio {
         let rows = self.wanted(wanted)?;
         let recordings = rows.iter().filter(|_| !wanted.script_only).filter_map(|row| {
             let path = catalogue.path(&row.slot.clip)?;
-            Some((file_name(&row.slot), fs::read(path)))
+            Some((file_name(&row.slot), sound_key::read(path)))
         });
         for (name, bytes) in files.drain(..).map(|(name, bytes)| (name, Ok(bytes))).chain(recordings) {
             archive.start_file(name, SimpleFileOptions::default().unix_permissions(0o644)).map_err(failed)?;

@@ -4,10 +4,10 @@
 //! nothing is unpacked to a path. An import stores all recordings or none.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::{Read, Seek};
 use std::path::Path;
 
+use os::sound_key;
 use zip::ZipArchive;
 
 use speech::Clip;
@@ -195,7 +195,7 @@ struct Batch {
 impl Batch {
     /// Reports a duplicate, or a recording that is live already.
     fn judge(&mut self, slot: &Slot, bytes: &[u8], heard: Option<&Path>, report: &mut FileReport) {
-        if heard.is_some_and(|path| fs::read(path).is_ok_and(|own| own == bytes)) {
+        if heard.is_some_and(|path| sound_key::read(path).is_ok_and(|own| own == bytes)) {
             report
                 .words
                 .push(Message::new("与现用录音相同，未作改动。", "identical to the live recording: left as it is"));

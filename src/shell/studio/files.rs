@@ -6,7 +6,7 @@
 //!                  studio.sqlite3           what they are, and where they stand
 //! ```
 //! A file is synced and then renamed to its name before the store has it. A crash leaves at most a file that no take
-//! names.
+//! names. Where `data.sound_key` names a key, both are stored sealed; their names stay those of what is in them.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
-use os::folder;
+use os::{folder, sealed_file, sound_key};
 
 use crate::rejection::Rejection;
 
@@ -86,14 +86,15 @@ impl Files {
 
     fn keep(&self, path: &Path, bytes: &[u8]) -> Result<(), Rejection> {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
-        if fs::metadata(path).is_ok_and(|metadata| metadata.len() == bytes.len() as u64) {
+        if sealed_file::text_length(path).is_ok_and(|(length, _)| length == bytes.len() as u64) {
             return Ok(());
         }
         let failed = |error: io::Error| Rejection::Fault(format!("{}: {error}", path.display()));
         let folder = path.parent().unwrap_or(&self.folder);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let new = folder.join(format!(".new-{}-{serial}", std::process::id()));
-        let written = write(&new, bytes).and_then(|()| fs::rename(&new, path)).and_then(|()| sync(folder));
+        let bytes = sound_key::sealed(bytes).map_err(failed)?;
+        let written = write(&new, &bytes).and_then(|()| fs::rename(&new, path)).and_then(|()| sync(folder));
         if let Err(error) = written {
             let _ = fs::remove_file(&new);
             return Err(failed(error));

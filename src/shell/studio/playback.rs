@@ -1,12 +1,12 @@
 //! Sound for an operator: an upload, a master, and both as a caller hears them, alone or in a sentence.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use audio::g711;
 use audio::{RATE, mastering, samples_in, to_telephone_rate};
 use base::Codec;
+use os::sound_key;
 use release::recordings;
 use speech::{Clip, Piece};
 use studio::{self, examples};
@@ -125,7 +125,7 @@ fn as_heard(samples: &[i16]) -> Vec<i16> {
 }
 
 fn read(path: PathBuf) -> Result<Vec<u8>, Rejection> {
-    fs::read(&path).map_err(|error| Rejection::Fault(format!("{}: {error}", path.display())))
+    sound_key::read(&path).map_err(|error| Rejection::Fault(format!("{}: {error}", path.display())))
 }
 
 fn plain(bytes: Vec<u8>) -> Sound {

@@ -2,7 +2,8 @@
 
 import { w } from "./dom.js";
 
-export const session = { operator: null, csrf: "", signedOut: () => {} };
+/** `mustChange`: the password was set by another person; until it is changed the node refuses everything else. */
+export const session = { operator: null, mustChange: false, csrf: "", signedOut: () => {} };
 
 /** Why a request failed: the status (0 if the node was not reached), a stable code, and words for people. */
 export class Refused extends Error {

@@ -14,6 +14,7 @@ import { hands } from "./hands.js";
 import { review } from "./review.js";
 import { publish } from "./publish.js";
 import { files } from "./files.js";
+import { firstPassword } from "./first_password.js";
 import { account } from "./account.js";
 import { slots } from "./slots.js";
 
@@ -29,6 +30,7 @@ const TABS = [
 const main = document.getElementById("main");
 let view = null; // { draw, leave?, key? }
 let entered = 0;
+let typed; // the password of a sign-in, until it is changed
 
 const route = () => location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
 
@@ -36,6 +38,7 @@ async function enter() {
   const mine = (entered += 1);
   leave();
   if (!session.operator) return drawSignIn();
+  if (session.mustChange) return drawFirstPassword();
   const [name, ...rest] = route();
   const make = VIEWS[name] || overview;
   top();
@@ -75,9 +78,27 @@ function drawSignIn() {
   document.title = w("登录 · 录音工作室", "Sign in · Prompt studio");
 }
 
-function signedIn(me) {
+function drawFirstPassword() {
+  top();
+  document.body.dataset.view = "first-password";
+  view = firstPassword({ main, me: session.operator, typed, done: passwordChosen });
+  view.draw();
+  document.title = w("设置密码 · 录音工作室", "Choose a password · Prompt studio");
+}
+
+function passwordChosen() {
+  typed = undefined;
+  session.mustChange = false;
+  notice("good", w("密码已修改。", "The password was changed."));
+  send();
+  enter();
+}
+
+function signedIn(me, password) {
   session.operator = me.operator;
+  session.mustChange = me.must_change;
   session.csrf = me.csrf;
+  typed = me.must_change ? password : undefined;
   notice("session", "");
   send();
   enter();
@@ -86,6 +107,7 @@ function signedIn(me) {
 session.signedOut = () => {
   if (!session.operator) return;
   session.operator = null;
+  session.mustChange = false;
   session.csrf = "";
   enter();
   notice("session", w("登录已过期，请重新登录。已录好的内容保存在本机，登录后会自动提交。",
@@ -95,6 +117,7 @@ session.signedOut = () => {
 async function signOut() {
   await post("sign-out").catch(() => {});
   session.operator = null;
+  session.mustChange = false;
   session.csrf = "";
   slots.forget();
   location.hash = "";
@@ -111,7 +134,7 @@ function top() {
     title(), name === "review" ? badge() : null);
   fill(document.getElementById("top"),
     h("p", { class: "brand" }, w("录音工作室", "Prompt studio")),
-    session.operator && h("nav", { "aria-label": w("主菜单", "Main") }, TABS.map(tab)),
+    session.operator && !session.mustChange && h("nav", { "aria-label": w("主菜单", "Main") }, TABS.map(tab)),
     h("div", { class: "row" },
       h("span", { id: "outbox", class: "chip", hidden: true }),
       session.operator && h("span", { class: "who" }, session.operator.name,

@@ -26,6 +26,8 @@ pub enum StudioError {
     CrossSite,
     /// The token of the session is missing or wrong.
     Token,
+    /// The password was chosen by another person and must be changed first.
+    MustChange,
     /// It needs an approver.
     NotApprover,
     /// Name or password is wrong.
@@ -66,6 +68,7 @@ impl StudioError {
             StudioError::SignedOut => 401,
             StudioError::CrossSite
             | StudioError::Token
+            | StudioError::MustChange
             | StudioError::NotApprover
             | StudioError::Credentials
             | StudioError::InsecureTransport => 403,
@@ -83,6 +86,7 @@ impl StudioError {
             StudioError::SignedOut => "signed_out",
             StudioError::CrossSite => "other_site",
             StudioError::Token => "token",
+            StudioError::MustChange => "must_change",
             StudioError::NotApprover => "not_approver",
             StudioError::Credentials => "wrong",
             StudioError::TooManyTries { .. } => "wait",
@@ -101,6 +105,7 @@ impl StudioError {
             StudioError::SignedOut
             | StudioError::CrossSite
             | StudioError::Token
+            | StudioError::MustChange
             | StudioError::NotApprover
             | StudioError::Credentials
             | StudioError::InsecureTransport
@@ -125,6 +130,9 @@ impl StudioError {
                 "页面已过期，请刷新后再试。",
                 "The page has expired: load it again. (X-Studio-Token is missing or wrong.)",
             ),
+            StudioError::MustChange => {
+                ("当前密码由他人设置，请先修改密码。", "Another person set this password: change it first.")
+            }
             StudioError::NotApprover => ("此操作需要审核员权限。", "This needs an approver."),
             StudioError::Credentials => ("账号或密码不正确，请重试。", "Name or password is wrong. Please try again."),
             StudioError::InsecureTransport => (
@@ -196,6 +204,7 @@ mod tests {
             StudioError::SignedOut,
             StudioError::CrossSite,
             StudioError::Token,
+            StudioError::MustChange,
             StudioError::NotApprover,
             StudioError::Credentials,
             StudioError::TooManyTries { retry_after: Duration::from_millis(10) },

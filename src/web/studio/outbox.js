@@ -91,7 +91,7 @@ async function count() {
 /** Sends what waits, one after the other. Only what its own operator recorded: a take bears a name. */
 export async function send() {
   clearTimeout(timer);
-  if (sending || !session.operator) return;
+  if (sending || !session.operator || session.mustChange) return;
   sending = true;
   outbox.problem = null;
   try {

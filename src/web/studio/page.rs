@@ -21,12 +21,13 @@ macro_rules! scripts {
     };
 }
 
-static SCRIPTS: [(&str, &[u8]); 22] = scripts![
+static SCRIPTS: [(&str, &[u8]); 23] = scripts![
     "account.js",
     "api.js",
     "app.js",
     "dom.js",
     "files.js",
+    "first_password.js",
     "hands.js",
     "mic.js",
     "notes.js",

@@ -115,6 +115,11 @@ impl Api {
         self.body() != Body::Nothing
     }
 
+    /// Whether a session whose password must be changed may use it: to see that, to change it, or to sign out.
+    pub fn before_change(self) -> bool {
+        matches!(self, Api::Me | Api::Password | Api::SignOut)
+    }
+
     fn row(self) -> (&'static str, RequiredAccess, Body) {
         match self {
             Api::SignIn => ("sign-in", RequiredAccess::Public, Body::Json),

@@ -14,7 +14,8 @@ export function signIn({ main, done }) {
     const press = event.target.querySelector("button");
     press.disabled = true;
     try {
-      done(await post("sign-in", { name, password: form.get("password") }));
+      const password = form.get("password");
+      done(await post("sign-in", { name, password }), password);
     } catch (problem) {
       trouble = words(problem);
       draw();

@@ -141,13 +141,14 @@ pub(crate) fn pin(core: Option<usize>) {
 }
 
 /// Free ports, enough lines, and cases that count as fresh.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 11] = [
     "phone.listen=127.0.0.1:0",
     "web.listen=127.0.0.1:0",
     "phone.media_ports=20000-29999",
     "inquiry.failures_per_caller=1000000",
     "inquiry.lookups_per_client=1000000",
     "phone.calls_per_second_max=100000",
+    "phone.calls_per_caller_max=0",
     "phone.line_test_calls_max=30000",
     "phone.line_test_limit_s=3600",
     "web.client_connections_max=100000",

@@ -91,7 +91,8 @@ fn run(folder: &Path, draft: &Path, command: &str) -> Output {
     program.current_dir(env!("CARGO_MANIFEST_DIR"));
     program.arg("--set").arg(format!("data.folder={}", folder.join("data").display()));
     program.arg("--set").arg(format!("hotline.flow={}", draft.display()));
-    program.arg(command).output().expect("the program runs")
+    let by = support::command::by_approver(&folder.join("data"));
+    program.arg(command).args(by).output().expect("the program runs")
 }
 
 fn live(gateway: &Gateway) -> String {

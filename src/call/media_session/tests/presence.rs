@@ -104,6 +104,8 @@ fn the_worse_direction_is_the_calls_quality() {
         MediaEvent::Key { .. }
         | MediaEvent::Played(_)
         | MediaEvent::Sound(_)
+        | MediaEvent::Quiet(_)
+        | MediaEvent::NextTake(_)
         | MediaEvent::Recorded { .. }
         | MediaEvent::PeerReport { .. }
         | MediaEvent::PeerLost => None,

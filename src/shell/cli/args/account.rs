@@ -7,7 +7,7 @@ use studio::Role;
 /// What is to be done with accounts.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum AccountCommand {
-    /// Let a person record prompts at /studio; asks for a password and a PIN
+    /// Let a person record prompts at /studio; asks for a first password, which the person must change, and a PIN
     Add {
         /// The name to sign in with
         name: String,
@@ -20,7 +20,7 @@ pub(crate) enum AccountCommand {
     },
     /// List the accounts
     List,
-    /// Set a new password, which ends the account's sessions
+    /// Set another person's password, who must change it; the account's sessions end
     Password {
         /// The account
         name: String,

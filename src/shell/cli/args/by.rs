@@ -35,11 +35,16 @@ impl By {
 
     /// A line of the audit log, at the present time.
     pub(crate) fn entry(&self, what: &str, release: Option<&str>) -> Entry {
+        self.entry_of(self.name(), what, release)
+    }
+
+    /// The same of a person who is known otherwise.
+    pub(crate) fn entry_of(&self, who: String, what: &str, release: Option<&str>) -> Entry {
         Entry {
             at: clock::timestamp(),
             what: what.into(),
             release: release.map(str::to_owned),
-            who: self.name(),
+            who,
             why: self.why.clone().unwrap_or_default(),
         }
     }

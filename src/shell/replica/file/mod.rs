@@ -7,6 +7,5 @@ pub(crate) mod rows;
 pub(crate) mod schema;
 pub(crate) mod scrub;
 pub(crate) mod seal;
-pub(crate) mod sealed_file;
 pub(crate) mod state;
 pub(crate) mod store;

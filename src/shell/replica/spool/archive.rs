@@ -23,10 +23,9 @@ use jiff::Timestamp;
 use feed::is_feed_name;
 use feed::text::{self, ReadError};
 use inquiry::Keys;
+use os::sealed_file;
 use replica::Change;
 use replica::gate::{FileKind, Reading, VerifiedFile};
-
-use crate::file::sealed_file;
 
 /// The folders of a spool.
 pub(crate) struct SpoolFolders {

@@ -14,7 +14,7 @@ pub struct NewAccount {
     pub role: Role,
     /// The operator number for the telephone; `None` for the next free one.
     pub number: Option<String>,
-    /// The password for browsers.
+    /// The first password, which its holder must change.
     pub password: Private<String>,
     /// The PIN for the telephone; without one the account cannot use it.
     pub pin: Option<Private<String>>,
@@ -27,6 +27,8 @@ pub struct AccountRow {
     pub operator: Operator,
     /// Whether it can use the telephone.
     pub has_pin: bool,
+    /// Whether the password was chosen by another person, and must be changed.
+    pub must_change: bool,
     /// The realm that its telephones register in, if it has a SIP password.
     pub sip_realm: Option<String>,
     /// The last sign-in with a browser.

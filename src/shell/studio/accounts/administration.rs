@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use base::Private;
 use os::clock;
-use studio::accounts as rules;
+use studio::accounts::{self as rules, RuleError};
 use studio::{Operator, Role};
 
 use super::account::{AccountEvent, NewAccount};
@@ -16,7 +16,7 @@ use super::session::{Origin, Session};
 use super::sign_in::verifies;
 
 impl Accounts {
-    /// Creates an account.
+    /// Creates an account, whose password its holder must change.
     ///
     /// # Errors
     /// A rule is broken, the name or number is taken, or the file cannot be written.
@@ -42,28 +42,50 @@ impl Accounts {
         }
         let operator = Operator { id: 0, name, number, role: new.role };
         let transaction = connection.transaction()?;
-        let account = Account { operator, password, pin };
+        let account = Account { operator, password, pin, must_change: true };
         let id = file::add(&transaction, &account)?;
         file::note(&transaction, &AccountEvent::of(clock::timestamp(), "add", &account.operator.name, by, ""))?;
         transaction.commit()?;
         Ok(Operator { id, ..account.operator })
     }
 
-    /// Sets a password, and ends all sessions of the account but `keep`.
+    /// Sets the password of another person's account, who must change it, and ends all sessions of the account.
     ///
     /// # Errors
     /// A rule is broken, there is no such account, or the file cannot be written.
-    pub fn set_password(
+    pub fn reset_password(&self, name: &str, password: &Private<String>, by: &str) -> Result<(), AccountError> {
+        rules::check_password(password.expose(), &rules::normalized_name(name)?)?;
+        self.store_password(name, password, true, None, by)
+    }
+
+    /// Changes the password of the holder, who knows the old one, on the command line. Wrong ones count like failed
+    /// sign-ins; all sessions of the account end.
+    ///
+    /// # Errors
+    /// [`SignInError`] says why not.
+    pub fn replace_password(
+        &self,
+        name: &str,
+        old: &Private<String>,
+        new: &Private<String>,
+    ) -> Result<(), SignInError> {
+        let operator = self.checked(name, old)?.operator;
+        check_new(&operator.name, old, new)?;
+        Ok(self.store_password(&operator.name, new, false, None, &operator.name)?)
+    }
+
+    fn store_password(
         &self,
         name: &str,
         password: &Private<String>,
+        must_change: bool,
         keep: Option<i64>,
         by: &str,
     ) -> Result<(), AccountError> {
-        rules::check_password(password.expose(), &rules::normalized_name(name)?)?;
         let hash = self.hash(password)?;
         self.change(name, "password", by, |connection, account| {
             file::change(connection, account.operator.id, &Field::Password(&hash))?;
+            file::change(connection, account.operator.id, &Field::MustChange(must_change))?;
             file::end_others(connection, account.operator.id, keep)
         })
     }
@@ -71,7 +93,7 @@ impl Accounts {
     /// Changes the password of a signed-in operator who knows the old one. Wrong ones count like failed sign-ins.
     ///
     /// # Errors
-    /// [`Refused`] says why not.
+    /// [`SignInError`] says why not.
     pub fn change_password(
         &self,
         session: &Session,
@@ -80,9 +102,9 @@ impl Accounts {
         from: &Origin,
     ) -> Result<(), SignInError> {
         let name = &session.operator.name;
-        rules::check_password(new.expose(), name).map_err(AccountError::from)?;
+        check_new(name, old, new)?;
         self.confirm(name, old, from)?;
-        Ok(self.set_password(name, new, Some(session.id), name)?)
+        Ok(self.store_password(name, new, false, Some(session.id), name)?)
     }
 
     /// Sets the PIN of a signed-in operator who knows the password.
@@ -120,8 +142,17 @@ impl Accounts {
     /// The operator of this name and password, for a command; counted like a sign-in.
     ///
     /// # Errors
-    /// [`SignInError`] says why there is none.
+    /// [`SignInError`] says why there is none; [`SignInError::MustChange`] where another person chose the password.
     pub fn by_password(&self, name: &str, password: &Private<String>) -> Result<Operator, SignInError> {
+        let account = self.checked(name, password)?;
+        match account.must_change {
+            true => Err(SignInError::MustChange { name: account.operator.name }),
+            false => Ok(account.operator),
+        }
+    }
+
+    /// The account of this name and password; counted like a sign-in.
+    fn checked(&self, name: &str, password: &Private<String>) -> Result<Account, SignInError> {
         let name = rules::normalized_name(name).unwrap_or_default();
         let permit = self.hashing.acquire().ok_or(SignInError::Busy)?;
         let mut connection = self.lock();
@@ -135,7 +166,7 @@ impl Accounts {
             return Err(self.wrong("sign_in_failed", known.then_some(name), String::new()));
         };
         attempts.forgive(&self.lock()).map_err(AccountError::from)?;
-        Ok(account.operator)
+        Ok(account)
     }
 
     /// Sets a PIN.
@@ -209,4 +240,10 @@ impl Accounts {
         let permit = self.hashing.acquire().ok_or(AccountError::Busy)?;
         permit.hash(secret.expose()).ok_or(AccountError::Busy)
     }
+}
+
+/// Checks a password that its holder chooses.
+fn check_new(name: &str, old: &Private<String>, new: &Private<String>) -> Result<(), AccountError> {
+    rules::check_password(new.expose(), name)?;
+    if old == new { Err(RuleError::PasswordSame.into()) } else { Ok(()) }
 }

@@ -16,6 +16,14 @@ pub enum SignInError {
         /// When the next attempt is allowed.
         retry_after: Duration,
     },
+    /// The password is right, and was chosen by another person.
+    #[error(
+        "the password of {name} was set by another person and must be changed first: jindu studio passwd {name}, or sign in at /studio"
+    )]
+    MustChange {
+        /// The account.
+        name: String,
+    },
     /// Too many sign-ins are being verified.
     #[error("too many people are signing in: try again in a moment")]
     Busy,

@@ -54,6 +54,9 @@ fn migrate(connection: &Connection) -> Result<(), AccountError> {
     if schema < 2 {
         transaction.execute_batch(sip_table::TABLE)?;
     }
+    if schema < 3 {
+        transaction.execute_batch(MUST_CHANGE)?;
+    }
     transaction.pragma_update(None, "user_version", SCHEMA)?;
     Ok(transaction.commit()?)
 }
@@ -63,10 +66,13 @@ pub(super) struct Account {
     pub operator: Operator,
     pub password: String,
     pub pin: Option<String>,
+    /// The password was chosen by another person than its holder.
+    pub must_change: bool,
 }
 
 fn account(row: &Row) -> rusqlite::Result<Account> {
-    Ok(Account { operator: operator(row)?, password: row.get("password")?, pin: row.get("pin")? })
+    let (password, pin) = (row.get("password")?, row.get("pin")?);
+    Ok(Account { operator: operator(row)?, password, pin, must_change: row.get("must_change")? })
 }
 
 fn operator(row: &Row) -> rusqlite::Result<Operator> {
@@ -95,11 +101,17 @@ pub(super) fn list(connection: &Connection) -> rusqlite::Result<Vec<AccountRow>>
         Ok(AccountRow {
             operator: operator(row)?,
             has_pin: row.get::<_, Option<String>>("pin")?.is_some(),
+            must_change: row.get("must_change")?,
             sip_realm: sip_table::realm(connection, row.get("id")?)?,
             signed_in: signed_in.and_then(|us| Timestamp::from_microsecond(us).ok()),
         })
     };
     connection.prepare_cached(sql)?.query_map([], row)?.collect()
+}
+
+/// Whether there is an account, or was one.
+pub(super) fn any(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT EXISTS (SELECT 1 FROM accounts)", [], |row| row.get(0))
 }
 
 /// The number after the highest of three digits that was ever given; 101 at first.
@@ -110,15 +122,17 @@ pub(super) fn next_number(connection: &Connection) -> rusqlite::Result<String> {
 
 /// Adds an account; its id.
 pub(super) fn add(connection: &Connection, account: &Account) -> rusqlite::Result<i64> {
-    let Account { operator, password, pin } = account;
-    let sql = "INSERT INTO accounts (name, number, role, password, pin) VALUES (?1, ?2, ?3, ?4, ?5)";
-    connection.execute(sql, params![operator.name, operator.number, operator.role.code(), password, pin])?;
+    let Account { operator, password, pin, must_change } = account;
+    let sql = "INSERT INTO accounts (name, number, role, password, pin, must_change) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    connection
+        .execute(sql, params![operator.name, operator.number, operator.role.code(), password, pin, must_change])?;
     Ok(connection.last_insert_rowid())
 }
 
 /// A field of an account that can be changed.
 pub(super) enum Field<'a> {
     Password(&'a str),
+    MustChange(bool),
     Pin(&'a str),
     Role(Role),
     Removed(Timestamp),
@@ -131,6 +145,7 @@ pub(super) fn change(connection: &Connection, id: i64, field: &Field) -> rusqlit
     };
     match field {
         Field::Password(hash) => set("password", hash),
+        Field::MustChange(must) => set("must_change", must),
         Field::Pin(hash) => set("pin", hash),
         Field::Role(role) => set("role", &role.code()),
         Field::Removed(at) => set("removed_us", &at.as_microsecond()),
@@ -231,11 +246,11 @@ pub(super) fn begin(
     Ok(id)
 }
 
-/// The open session with a token, and its operator.
-pub(super) fn session(connection: &Connection, token: &Hashed) -> rusqlite::Result<Option<(OpenSession, Operator)>> {
+/// The open session with a token, and its account.
+pub(super) fn session(connection: &Connection, token: &Hashed) -> rusqlite::Result<Option<(OpenSession, Account)>> {
     let sql = "SELECT sessions.id AS session, agent, address, began_us, seen_us, accounts.* FROM sessions
                JOIN accounts ON accounts.id = sessions.account WHERE token = ?1 AND removed_us IS NULL";
-    connection.prepare_cached(sql)?.query_row([token], |row| Ok((open_session(row)?, operator(row)?))).optional()
+    connection.prepare_cached(sql)?.query_row([token], |row| Ok((open_session(row)?, account(row)?))).optional()
 }
 
 fn open_session(row: &Row) -> rusqlite::Result<OpenSession> {
@@ -331,8 +346,9 @@ const TABLES: &str = "
     ) STRICT;
     CREATE INDEX events_at ON events (at_us);
     CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'an event never changes'); END;";
+const MUST_CHANGE: &str = "ALTER TABLE accounts ADD COLUMN must_change INTEGER NOT NULL DEFAULT 0;";
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPTS_MAX: i64 = 20_000;
 /// How far the clock may go back, as it does when a node boots before its upstream is heard.

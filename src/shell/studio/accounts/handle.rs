@@ -43,6 +43,14 @@ impl Accounts {
         Ok(file::list(&self.lock())?)
     }
 
+    /// Whether an account was ever made, removed ones included.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn ever_had_one(&self) -> Result<bool, AccountError> {
+        Ok(file::any(&self.lock())?)
+    }
+
     /// The audit log, newest first: at most `max` events.
     ///
     /// # Errors

@@ -24,6 +24,8 @@ pub struct Session {
     pub id: i64,
     /// Who is signed in.
     pub operator: Operator,
+    /// Whether the password was chosen by another person: until it is changed, the session is good for that alone.
+    pub must_change: bool,
     /// The token that every changing request carries beside the cookie.
     pub csrf: Private<String>,
     /// When it ends at the latest.

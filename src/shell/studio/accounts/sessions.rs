@@ -10,14 +10,15 @@ use studio::Operator;
 
 use super::account::AccountEvent;
 use super::error::AccountError;
-use super::file::{self, hashed};
+use super::file::{self, Account, hashed};
 use super::handle::{Accounts, before, hex, signed};
 use super::session::{OpenSession, Session};
 
 impl Accounts {
-    pub(super) fn session_of(&self, id: i64, operator: Operator, token: &Private<String>, began: Timestamp) -> Session {
+    pub(super) fn session_of(&self, id: i64, account: Account, token: &Private<String>, began: Timestamp) -> Session {
         let ends = began.saturating_add(signed(self.ages.longest)).unwrap_or(Timestamp::MAX);
-        Session { id, operator, csrf: Private::new(hex(&hashed("csrf", &[token.expose()]))), ends }
+        let csrf = Private::new(hex(&hashed("csrf", &[token.expose()])));
+        Session { id, operator: account.operator, must_change: account.must_change, csrf, ends }
     }
 
     /// The session of a cookie; `None` if it has ended.
@@ -30,20 +31,20 @@ impl Accounts {
 
     pub(super) fn by_token_at(&self, now: Timestamp, token: &Private<String>) -> Result<Option<Session>, AccountError> {
         let connection = self.lock();
-        let Some((open, operator)) = file::session(&connection, &hashed("session", &[token.expose()]))? else {
+        let Some((open, account)) = file::session(&connection, &hashed("session", &[token.expose()]))? else {
             return Ok(None);
         };
         // One from a time to come was begun while the clock was ahead: it would outlive its length.
         let latest = file::latest(now);
         let ahead = open.began > latest || open.seen > latest;
         if ahead || open.began < before(now, self.ages.longest) || open.seen < before(now, self.ages.idle) {
-            file::end(&connection, operator.id, open.id)?;
+            file::end(&connection, account.operator.id, open.id)?;
             return Ok(None);
         }
         if open.seen < before(now, SEEN_EVERY) {
             file::seen(&connection, open.id, now)?;
         }
-        Ok(Some(self.session_of(open.id, operator, token, open.began)))
+        Ok(Some(self.session_of(open.id, account, token, open.began)))
     }
 
     /// Ends a session of an operator; `false` if there was none. `what` names the event.

@@ -10,7 +10,7 @@ use studio::accounts as rules;
 
 use super::account::AccountEvent;
 use super::error::{AccountError, SignInError};
-use super::file::{self, Field, hashed};
+use super::file::{self, Account, Field, hashed};
 use super::handle::{Accounts, before, token};
 use super::hashing::HashPermit;
 use super::lockout::{Attempts, PhoneCaller};
@@ -48,18 +48,18 @@ impl Accounts {
             return Err(self.wrong("sign_in_failed", known.then_some(name), from.address.to_string()));
         };
         let mut connection = self.lock();
-        Ok(self.begin(&mut connection, account.operator, &attempts, from, now)?)
+        Ok(self.begin(&mut connection, account, &attempts, from, now)?)
     }
 
     fn begin(
         &self,
         connection: &mut Connection,
-        operator: Operator,
+        account: Account,
         attempts: &Attempts,
         from: &Origin,
         now: Timestamp,
     ) -> Result<SignedIn, AccountError> {
-        let token = token()?;
+        let (token, operator) = (token()?, &account.operator);
         let device = match &from.device {
             Some(device) => device.clone(),
             None => self::token()?,
@@ -75,7 +75,7 @@ impl Accounts {
         file::note(&transaction, &AccountEvent::of(at, "sign_in", &operator.name, "", &address))?;
         file::sweep(&transaction, now, before(now, self.ages.longest), before(now, self.ages.idle))?;
         transaction.commit()?;
-        let session = self.session_of(id, operator, &token, now);
+        let session = self.session_of(id, account, &token, now);
         Ok(SignedIn { session, token, device })
     }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::*;
 use base::Private;
 use studio::Role;
+use studio::accounts::RuleError;
 use support::folder::Folder;
 
 const PASSWORD: &str = "荔枝湾 correct horse";
@@ -339,10 +340,11 @@ fn a_file_of_the_first_schema_is_brought_up_to_date() {
     drop(Accounts::open(folder.path(), ages).expect("a writable folder"));
     let file = folder.join("studio/accounts.sqlite3");
     let connection = rusqlite::Connection::open(file).expect("a file");
-    connection.execute_batch("DROP TABLE sip_passwords; PRAGMA user_version = 1").expect("schema 1");
+    let older = "DROP TABLE sip_passwords; ALTER TABLE accounts DROP COLUMN must_change; PRAGMA user_version = 1";
+    connection.execute_batch(older).expect("schema 1");
     drop(connection);
     let accounts = Accounts::open(folder.path(), ages).expect("a file of schema 1");
-    assert!(accounts.sip_accounts("desk").expect("the table").is_empty());
+    assert!(accounts.sip_accounts("desk").expect("the table").is_empty() && accounts.list().expect("all").is_empty());
 }
 
 #[test]
@@ -370,8 +372,14 @@ fn a_command_needs_the_password_of_its_operator_and_waits_like_a_sign_in() {
         pin: None,
     };
     office.accounts.add(&new, "test").unwrap();
-    assert_eq!(office.accounts.by_password("wang", &new.password).unwrap().name, "wang");
-    assert_eq!(office.accounts.by_password("li", &private(PASSWORD)).unwrap().role, Role::Operator);
+    let own = private("eight red kettles");
+    assert!(matches!(office.accounts.by_password("wang", &new.password), Err(SignInError::MustChange { .. })));
+    let refused = office.accounts.replace_password("wang", &new.password, &new.password);
+    assert!(matches!(refused, Err(SignInError::Account(AccountError::Rule(RuleError::PasswordSame)))));
+    assert!(matches!(office.accounts.replace_password("wang", &own, &own), Err(SignInError::Credentials)));
+    office.accounts.replace_password("wang", &new.password, &own).unwrap();
+    assert_eq!(office.accounts.by_password("wang", &own).unwrap().name, "wang");
+    let new = NewAccount { password: own, ..new };
     for _ in 0..5 {
         assert!(matches!(office.accounts.by_password("wang", &private("wrong")), Err(SignInError::Credentials)));
     }

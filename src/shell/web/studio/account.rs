@@ -18,6 +18,7 @@ use web::studio::{EndSession, Message, NewPassword, NewPin, SignIn, StudioError}
 #[derive(Serialize)]
 struct Me<'a> {
     operator: &'a Operator,
+    must_change: bool,
     csrf: &'a str,
     ends: String,
 }
@@ -114,13 +115,15 @@ impl StudioService {
 }
 
 pub(super) fn me(session: &Session) -> Reply {
-    json(&Me { operator: &session.operator, csrf: session.csrf.expose(), ends: session.ends.to_string() })
+    let Session { operator, must_change, csrf, ends, .. } = session;
+    json(&Me { operator, must_change: *must_change, csrf: csrf.expose(), ends: ends.to_string() })
 }
 
 fn refused(refused: SignInError) -> StudioError {
     match refused {
         SignInError::Credentials => StudioError::Credentials,
         SignInError::LockedOut { retry_after } => StudioError::TooManyTries { retry_after },
+        SignInError::MustChange { .. } => StudioError::MustChange,
         SignInError::Busy => BUSY.into(),
         SignInError::Account(error) => trouble(error),
     }
@@ -155,6 +158,7 @@ fn rule_zh(rule: &studio::accounts::RuleError) -> &'static str {
         RuleError::PasswordLong => "密码太长了。",
         RuleError::PasswordCommon => "这个密码太常见，请换几个不相干的词。",
         RuleError::PasswordName => "密码里不能有账号名。",
+        RuleError::PasswordSame => "新密码不能与原密码相同。",
         RuleError::PinDigits => "PIN 为 6 到 8 位数字。",
         RuleError::PinCommon => "这个 PIN 太容易猜：不要用连号、重复、年份或操作员编号。",
     }

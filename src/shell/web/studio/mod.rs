@@ -70,6 +70,9 @@ impl StudioService {
         if asked.changes() && !access::same(token, session.csrf.expose().as_bytes()) {
             return Err(StudioError::Token);
         }
+        if session.must_change && !asked.before_change() {
+            return Err(StudioError::MustChange);
+        }
         if asked.who() == RequiredAccess::Approver && !session.operator.role.may_approve() {
             return Err(StudioError::NotApprover);
         }

@@ -1,0 +1,48 @@
+//! Who answers for what callers hear: an approver, proven by the password of the account.
+//!
+//! An installation that has never had an account of the studio has no password to ask for. There `--who` must name the
+//! person, and the audit log says that no account proved it, with the number of the system's user that ran the command.
+
+use config::Settings;
+use studio::Operator;
+use studio_store::accounts::initial;
+
+use crate::args::by::ByApprover;
+use crate::secrets::ask;
+
+/// The approver that `--who` names.
+///
+/// # Errors
+/// The password is wrong or must be changed, or the account may not approve.
+pub(crate) fn approver(settings: &Settings, by: &ByApprover) -> Result<Operator, String> {
+    let accounts = initial::open(settings).map_err(|error| error.to_string())?;
+    let name = by.by.name();
+    let password = ask(&format!("password of {name}"), by.password_file.as_deref())?;
+    let operator = accounts.by_password(&name, &password).map_err(|error| error.to_string())?;
+    if operator.role.may_approve() {
+        Ok(operator)
+    } else {
+        Err(format!("{name} may not approve or publish: name an approver with --who"))
+    }
+}
+
+/// Who publishes the flow or rolls it back, as the audit log names the person.
+///
+/// # Errors
+/// As [`approver`]; without any account, `--who` is missing.
+pub(crate) fn publisher(settings: &Settings, by: &ByApprover) -> Result<String, String> {
+    let accounts = initial::open(settings).map_err(|error| error.to_string())?;
+    if accounts.ever_had_one().map_err(|error| error.to_string())? {
+        return Ok(approver(settings, by)?.name);
+    }
+    if by.password_file.is_some() {
+        return Err("there is no account with a password: jindu studio account add NAME --role approver".into());
+    }
+    let who = by.by.who.as_deref().map(str::trim).filter(|who| !who.is_empty());
+    let who = who.ok_or(
+        "name who publishes with --who NAME: the studio has no accounts that would prove it (jindu studio account add NAME --role approver)",
+    )?;
+    // SAFETY: it takes no argument and always succeeds (POSIX).
+    let user = unsafe { libc::getuid() };
+    Ok(format!("{who} (no account, uid {user})"))
+}
