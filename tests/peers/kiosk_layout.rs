@@ -182,6 +182,18 @@ fn a_page_at_twice_its_size_keeps_its_actions_in_sight() {
 }
 
 #[test]
+fn in_the_hand_the_actions_are_in_sight_and_the_camera_is_one_of_them() {
+    let gateway = Gateway::start(&[]);
+    let states = states(&gateway);
+    let mut browser = Browser::start(TELEPHONE.0, TELEPHONE.1);
+    browser.hand_held(TELEPHONE.0, TELEPHONE.1);
+    opened(&gateway, &mut browser);
+    assert_eq!(browser.value("document.querySelector('.idle .photo').checkVisibility()"), true);
+    let all = walk(&mut browser, &states, &mut 0, false);
+    assert!(all.is_empty(), "{} faults\n{}", all.len(), all.join("\n"));
+}
+
+#[test]
 fn what_is_touched_is_low_on_a_screen_that_stands() {
     let gateway = Gateway::start(&[]);
     let states = states(&gateway);
