@@ -275,7 +275,7 @@ fn a_screen_gets_the_words_of_the_phone_or_its_own_where_the_script_has_some() {
     };
     let fresh = told(crate::ScreenAnswer::Found { facts: ready(), age: Duration::from_secs(60) });
     // Where to go and when is on the card beside the sentences; the sound stays the telephone's.
-    assert_eq!(fresh, ["您申请的普通护照，可以领取了。请带受理回执和身份证，到大厅领取。", ""]);
+    assert_eq!(fresh, ["您申请的普通护照，可以领取了。请带受理回执和有效身份证件（外国人带护照），到大厅领取。", ""]);
     let found = crate::ScreenAnswer::Found { facts: ready(), age: Duration::from_secs(60) };
     let sound = crate::answer(&release, Lang::Zh, found, local, crate::virtual_time::start());
     let clips = |said: &Utterance| said.pieces.iter().filter(|piece| matches!(piece, Piece::Clip(_))).count();
