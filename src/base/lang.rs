@@ -14,6 +14,38 @@ pub enum Lang {
     En,
 }
 
+/// The characters that screens are written in for speakers of Cantonese, where they read standard Chinese.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Characters {
+    /// As everywhere on the mainland: the texts for Mandarin.
+    #[default]
+    Simplified,
+    /// Texts of their own.
+    Traditional,
+}
+
+impl Characters {
+    /// All of them, the default first.
+    pub const ALL: [Characters; 2] = [Characters::Simplified, Characters::Traditional];
+
+    /// The code in settings and in the HTTP API.
+    pub fn code(self) -> &'static str {
+        match self {
+            Characters::Simplified => "simplified",
+            Characters::Traditional => "traditional",
+        }
+    }
+
+    /// The language whose texts a screen shows to a speaker of `lang`.
+    pub fn written(self, lang: Lang) -> Lang {
+        match (self, lang) {
+            (Characters::Simplified, Lang::Yue) => Lang::Zh,
+            (Characters::Simplified | Characters::Traditional, lang) => lang,
+        }
+    }
+}
+
 impl Lang {
     /// All languages, the default first.
     pub const ALL: [Lang; 3] = [Lang::Zh, Lang::Yue, Lang::En];

@@ -13,7 +13,7 @@ pub use codec::{Codec, Codecs, CodecsError};
 pub use deadline::{Deadline, earliest};
 pub use dtmf_mode::DtmfMode;
 pub use key::Key;
-pub use lang::Lang;
+pub use lang::{Characters, Lang};
 pub use network::Network;
 pub use private::{Private, set_tag_key, tag};
 pub use srtp_policy::SrtpPolicy;

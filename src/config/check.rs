@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base::{Codecs, DtmfMode, SrtpPolicy};
+use base::{Characters, Codecs, DtmfMode, SrtpPolicy};
+
 use super::network::Transport;
 use super::overrides::{self, name_trunks, set_all};
 use super::places;
@@ -253,7 +254,16 @@ fn web(reader: &mut Reader) -> Web {
         answer_shown: reader.seconds("web.answer_shown_s", 5..=600, 40),
         clear_warning: reader.seconds("web.clear_warning_s", 20..=120, 20),
         maintenance: reader.boolean("web.maintenance", false),
+        cantonese_characters: characters(reader, "web.cantonese_characters"),
     }
+}
+
+fn characters(reader: &mut Reader, key: &str) -> Characters {
+    let written = reader.string(key, Characters::default().code());
+    Characters::ALL.into_iter().find(|characters| characters.code() == written).unwrap_or_else(|| {
+        reader.report(key, "must be simplified or traditional");
+        Characters::default()
+    })
 }
 
 /// Names and addresses without a port, in lower case, as a Host header has them.

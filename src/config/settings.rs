@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Codecs, DtmfMode, SrtpPolicy};
+use base::{Characters, Codecs, DtmfMode, SrtpPolicy};
 use sip::NumberPlan;
 
 use super::call_shares::CallShares;
@@ -193,6 +193,8 @@ pub struct Web {
     pub clear_warning: Duration,
     /// Whether the kiosk shows a notice instead of scanning.
     pub maintenance: bool,
+    /// The characters of the screens for speakers of Cantonese.
+    pub cantonese_characters: Characters,
 }
 
 impl Web {

@@ -10,7 +10,7 @@ use super::sentence::{Sentence, Slot, SlotError, SlotType};
 use super::toml_tree::{self, Field, Item, Tree};
 use base::Lang;
 
-/// The words of a release: `menu_line`, `opt.*` and `prompt.*`.
+/// The words of a release: `menu_line`, `opt.*` and `prompt.*`; `screen.*` for what a screen shows in place of them.
 #[derive(Clone, Debug)]
 pub struct Script {
     pub(super) file: Arc<str>,
@@ -106,11 +106,11 @@ impl Reader {
                     self.report("E14", field.line, "schema must be 1".into(), "write `schema = 1`");
                 }
             }
-            "menu_line" | "opt" | "prompt" => self.branch(&field.key, field.line, &field.item),
+            "menu_line" | "opt" | "prompt" | "screen" => self.branch(&field.key, field.line, &field.item),
             other => {
-                let known = closest_match(other, ["menu_line", "opt", "prompt", "schema"]);
+                let known = closest_match(other, ["menu_line", "opt", "prompt", "schema", "screen"]);
                 let remedy = known.map_or_else(
-                    || "use [prompt.…], [opt] or [menu_line]".to_string(),
+                    || "use [prompt.…], [opt], [screen] or [menu_line]".to_string(),
                     |k| format!("did you mean [{k}]?"),
                 );
                 self.report("E02", field.line, format!("[{other}] is not a table of a script"), remedy);

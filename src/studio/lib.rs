@@ -11,6 +11,7 @@ mod quality;
 mod script_page;
 mod slot;
 mod take;
+mod voice;
 
 pub use accounts::{Operator, Role};
 pub use conditions::{Conditions, Voice};
@@ -19,3 +20,4 @@ pub use levelling::{Processed, process, wav};
 pub use script_page::script_page;
 pub use slot::{Intonation, Slot, SlotContext, is_recorded_whole, set_of, slots};
 pub use take::{Figures, Finding, Grade, Message, SlotState, TakeName, TakeSource, TakeState};
+pub use voice::{OtherTake, voice_of_set};

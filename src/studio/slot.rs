@@ -178,8 +178,17 @@ fn rank(id: &str) -> u8 {
     }
 }
 
-/// An id with its numbers padded, so that 10 sorts after 9.
+/// An id with its numbers padded, so that 10 sorts after 9. Digits come from 0 to 9, each inside a number and then at its
+/// end, and X after them.
 fn counted(id: &str) -> String {
+    let spoken = id.split_once('.').and_then(|(kind, rest)| match (kind, rest.split_once('.')) {
+        ("digit", Some((place, digit))) => Some(format!("digit.{digit}.{}", u8::from(place == "f"))),
+        ("word", _) => Some(format!("digit.x.{rest}")),
+        _ => None,
+    });
+    if let Some(spoken) = spoken {
+        return spoken;
+    }
     id.split('.').map(|part| format!("{part:0>6}.")).collect()
 }
 
@@ -252,6 +261,20 @@ mod tests {
             ("hundreds.3", "numbers"),
         ] {
             assert_eq!(set_of(id), set, "{id}");
+        }
+    }
+
+    #[test]
+    fn digits_come_from_nought_to_nine_and_x_after_them() {
+        let release = release();
+        let slots = slots(&release, &release.clips_needed());
+        for lang in Lang::ALL {
+            let own = slots.iter().filter(|slot| slot.clip.lang == lang && slot.set == "digits");
+            let ids: Vec<&str> = own.map(|slot| &*slot.clip.id).collect();
+            let mut expected: Vec<String> =
+                (0..10).flat_map(|digit| ["m", "f"].map(|place| format!("digit.{place}.{digit}"))).collect();
+            expected.push("word.x".into());
+            assert_eq!(ids, expected, "{lang:?}");
         }
     }
 

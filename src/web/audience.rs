@@ -77,6 +77,7 @@ pub fn audience_of(route: Route) -> Audience {
         | Route::Page
         | Route::Script
         | Route::Shapes
+        | Route::Screen
         | Route::Scanner
         | Route::Words
         | Route::Style
@@ -91,7 +92,7 @@ pub fn audience_of(route: Route) -> Audience {
         | Route::InquiryImage
         | Route::Rate
         | Route::Health => Audience::Everyone,
-        Route::ScanImage => Audience::Kiosk,
+        Route::ScanImage | Route::ScanImageSpeech => Audience::Kiosk,
         Route::Scan | Route::ScanSpeech => Audience::KioskOrFactor,
         Route::Metrics | Route::FlowDiagram => Audience::Operator,
     }
@@ -103,6 +104,7 @@ pub fn cost_bound_of(route: Route) -> CostBound {
         Route::Page
         | Route::Script
         | Route::Shapes
+        | Route::Screen
         | Route::Scanner
         | Route::Words
         | Route::Style
@@ -110,7 +112,7 @@ pub fn cost_bound_of(route: Route) -> CostBound {
         | Route::PublicStyle => CostBound::File,
         Route::Home | Route::Settings | Route::EnrolPage | Route::PublicPage | Route::Health => CostBound::Memory,
         Route::Scan | Route::ScanSpeech | Route::PublicInquiry | Route::Inquiry => CostBound::LookUp,
-        Route::ScanImage | Route::InquiryImage => CostBound::Photograph,
+        Route::ScanImage | Route::ScanImageSpeech | Route::InquiryImage => CostBound::Photograph,
         Route::Enrol => CostBound::Code,
         Route::Rate => CostBound::Rating,
         Route::Metrics | Route::FlowDiagram => CostBound::Operation,

@@ -75,6 +75,16 @@ fn decoded(text: &[u8]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// The language in the query of `POST /api/scan/image/speech`.
+///
+/// # Errors
+/// [`RequestError::Field`].
+pub fn speech_language(query: Option<&str>) -> Result<Lang, RequestError> {
+    let code = query.and_then(|query| form_value(query.as_bytes(), "lang"));
+    let lang = code.and_then(|code| Lang::from_code(&code));
+    lang.ok_or(RequestError::Field { field: "lang", must: "must be zh, yue or en, in the address: ?lang=zh" })
+}
+
 /// The language that a page is wanted in: by its query, else by Accept-Language (RFC 9110 §12.5.4), else Mandarin.
 pub fn page_language(query: Option<&str>, accept: Option<&str>) -> Lang {
     let asked = query.and_then(|query| form_value(query.as_bytes(), "lang")).and_then(|code| Lang::from_code(&code));
@@ -137,6 +147,10 @@ mod tests {
         assert_eq!(page_language(None, Some("zh-CN;q=0.2, en;q=0.8, yue;q=0")), Lang::En);
         assert_eq!(page_language(None, Some("fr")), Lang::Zh);
         assert_eq!(page_language(None, None), Lang::Zh);
+        assert_eq!(speech_language(Some("lang=yue")), Ok(Lang::Yue));
+        for none in [None, Some(""), Some("lang="), Some("lang=fr"), Some("long=en")] {
+            assert!(matches!(speech_language(none), Err(RequestError::Field { field: "lang", .. })), "{none:?}");
+        }
     }
 
     proptest! {

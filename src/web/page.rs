@@ -7,6 +7,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Route;
+use base::Characters;
 
 /// A file of a page.
 #[derive(Clone, Debug)]
@@ -27,6 +28,7 @@ pub fn asset(route: Route) -> Option<&'static Asset> {
             file(Route::Page, HTML, include_bytes!("kiosk/index.html")),
             file(Route::Script, JS, include_bytes!("kiosk/app.js")),
             file(Route::Shapes, JS, include_bytes!("kiosk/shapes.js")),
+            file(Route::Screen, JS, include_bytes!("kiosk/screen.js")),
             file(Route::Scanner, JS, include_bytes!("kiosk/scanner.js")),
             file(Route::Words, JS, include_bytes!("kiosk/words.js")),
             file(Route::Style, CSS, include_bytes!("kiosk/style.css")),
@@ -41,7 +43,9 @@ pub fn asset(route: Route) -> Option<&'static Asset> {
 fn page_version() -> &'static str {
     static VERSION: LazyLock<String> = LazyLock::new(|| {
         let mut hash = Sha256::new();
-        for route in [Route::Page, Route::Script, Route::Shapes, Route::Scanner, Route::Words, Route::Style] {
+        for route in
+            [Route::Page, Route::Script, Route::Shapes, Route::Screen, Route::Scanner, Route::Words, Route::Style]
+        {
             hash.update(asset(route).map_or(&[][..], |asset| asset.body));
         }
         hash.finalize()[..3].iter().map(|byte| format!("{byte:02x}")).collect()
@@ -87,6 +91,8 @@ pub struct KioskSettings {
     pub receipt_lengths: Vec<u8>,
     /// The desk's telephone number; empty: not shown.
     pub desk_number: String,
+    /// The characters for speakers of Cantonese.
+    pub cantonese_characters: Characters,
 }
 
 impl KioskSettings {
@@ -102,6 +108,7 @@ impl KioskSettings {
             image_bytes_max: usize,
             receipt_lengths: &'a [u8],
             desk_number: &'a str,
+            cantonese_characters: Characters,
         }
         let body = Body {
             enrolled,
@@ -112,6 +119,7 @@ impl KioskSettings {
             image_bytes_max: self.image_bytes_max,
             receipt_lengths: &self.receipt_lengths,
             desk_number: &self.desk_number,
+            cantonese_characters: self.cantonese_characters,
         };
         serde_json::to_vec(&body).expect("strings and numbers serialise")
     }
@@ -142,7 +150,7 @@ mod tests {
             let own = text(route).replace("http://www.w3.org/2000/svg", "");
             assert!(!own.contains("http://") && !own.contains("https://"), "{route:?}");
         }
-        for route in [Route::Script, Route::Shapes, Route::Scanner, Route::PublicScript] {
+        for route in [Route::Script, Route::Shapes, Route::Screen, Route::Scanner, Route::PublicScript] {
             for keeper in ["localStorage", "sessionStorage", "indexedDB", "pushState", "document.cookie", "innerHTML"] {
                 assert!(!text(route).contains(keeper), "{keeper}");
             }
@@ -158,6 +166,7 @@ mod tests {
             image_bytes_max: 8_000_000,
             receipt_lengths: vec![15],
             desk_number: String::new(),
+            cantonese_characters: Characters::Simplified,
         };
         let json: serde_json::Value = serde_json::from_slice(&settings.to_json(true)).unwrap();
         assert_eq!(json["clear_warning_s"], 20);

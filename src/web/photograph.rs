@@ -1,8 +1,8 @@
 //! Reads the barcode in a photograph.
 //!
-//! A hand-held picture is seldom straight or of the right size, and a screen may show light marks on a dark ground. It is
-//! tried at several sizes (a smaller one also has less noise) and angles, and inverted, cheapest first, until an attempt
-//! gives a wanted text or the time is over.
+//! A hand-held picture is seldom straight, sharp or of the right size, a screen may show light marks on a dark ground, and a
+//! code may be cut out on a dark one. It is tried at several sizes (a smaller one also has less noise) and angles, inverted,
+//! sharpened, and on white, cheapest first, until an attempt gives a wanted text or the time is over.
 
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use rxing::{BarcodeFormat, BinaryBitmap, DecodeHints, Luma8Source, MultiFormatRe
 use super::photograph_error::{PhotographError, PhotographLimits};
 use super::picture;
 use super::request::CODE_BYTES_MAX;
+use super::retouch::{on_white, sharpened};
 use base::Private;
 
 /// A grey picture.
@@ -60,21 +61,34 @@ impl Photograph {
     }
 }
 
-/// One attempt: a size and an angle, with dark and light as they are or exchanged.
+/// One attempt: a size, an angle, and what is done to the picture.
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
     /// The longer side, in pixels.
     side: u32,
     /// Turned counter-clockwise.
     degrees: i16,
-    inverted: bool,
+    retouch: Retouch,
+}
+
+/// What is done to a picture before it is searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Retouch {
+    None,
+    /// Dark and light exchanged.
+    Inverted,
+    /// Edges that a lens or a hand has blurred, drawn again.
+    Sharpened,
+    /// The part with light marks, on a white sheet.
+    OnWhite,
 }
 
 impl Attempt {
     /// `None` when it would be the same as an earlier attempt: pictures are never made larger.
     fn picture(self, grey: &GrayImage) -> Option<GrayImage> {
         let longer = grey.width().max(grey.height());
-        if longer <= self.side && self.side != SIDES[0] && self.degrees == 0 {
+        let is_plain = matches!(self.retouch, Retouch::None | Retouch::Inverted) && self.degrees == 0;
+        if longer <= self.side && self.side != SIDES[0] && is_plain {
             return None;
         }
         let mut sized = if longer > self.side {
@@ -83,8 +97,11 @@ impl Attempt {
         } else {
             grey.clone()
         };
-        if self.inverted {
-            imageops::invert(&mut sized);
+        match self.retouch {
+            Retouch::None => {}
+            Retouch::Inverted => imageops::invert(&mut sized),
+            Retouch::Sharpened => sized = sharpened(&sized),
+            Retouch::OnWhite => sized = on_white(&sized)?,
         }
         Some(if self.degrees == 0 { sized } else { turned(&sized, f32::from(self.degrees)) })
     }
@@ -92,10 +109,12 @@ impl Attempt {
 
 /// Quarter turns are the reader's own; these are the angles between.
 const SIDES: [u32; 3] = [1600, 800, 3200];
-const ATTEMPTS: [Attempt; 11] = [
+const ATTEMPTS: [Attempt; 14] = [
     upright(SIDES[0]),
     upright(SIDES[1]),
-    Attempt { inverted: true, ..upright(SIDES[0]) },
+    retouched(SIDES[0], Retouch::Inverted),
+    retouched(SIDES[1], Retouch::OnWhite),
+    retouched(SIDES[1], Retouch::Sharpened),
     upright(SIDES[2]),
     turned_by(20),
     turned_by(-20),
@@ -103,15 +122,20 @@ const ATTEMPTS: [Attempt; 11] = [
     turned_by(10),
     turned_by(-10),
     turned_by(70),
-    Attempt { inverted: true, ..upright(SIDES[1]) },
+    retouched(SIDES[1], Retouch::Inverted),
+    retouched(SIDES[0], Retouch::Sharpened),
 ];
 
 const fn upright(side: u32) -> Attempt {
-    Attempt { side, degrees: 0, inverted: false }
+    retouched(side, Retouch::None)
+}
+
+const fn retouched(side: u32, retouch: Retouch) -> Attempt {
+    Attempt { side, degrees: 0, retouch }
 }
 
 const fn turned_by(degrees: i16) -> Attempt {
-    Attempt { side: 1200, degrees, inverted: false }
+    Attempt { side: 1200, degrees, retouch: Retouch::None }
 }
 
 /// Turns a picture about its centre onto a canvas that holds all of it; corners are white.
@@ -327,6 +351,54 @@ mod tests {
         let limits = PhotographLimits { pixels: 1000, ..PhotographLimits::default() };
         let large = encoded(&GrayImage::new(40, 40), ImageFormat::Png);
         assert_eq!(Photograph::read(&large, limits).unwrap_err(), PhotographError::TooManyPixels { limit: 1000 });
+    }
+
+    /// A code without a quiet zone, on a black ground.
+    fn cut_out(format: BarcodeFormat, module: u32) -> GrayImage {
+        let matrix = MultiFormatWriter
+            .encode_with_hints(
+                RECEIPT,
+                &format,
+                0,
+                0,
+                &rxing::EncodeHints { Margin: Some("0".into()), ..Default::default() },
+            )
+            .unwrap();
+        let (w, h) = (matrix.getWidth() * module, matrix.getHeight() * module);
+        let dark = |x: u32, y: u32| matrix.get(x / module, y / module);
+        let code = GrayImage::from_fn(w, h, |x, y| Luma([if dark(x, y) { 12 } else { 240 }]));
+        let mut ground = GrayImage::from_pixel(w + 220, h + 160, Luma([8]));
+        imageops::replace(&mut ground, &code, 120, 70);
+        ground
+    }
+
+    #[test]
+    fn a_code_without_a_quiet_zone_on_a_black_ground_is_read() {
+        for module in [4, 7, 12] {
+            let upright = cut_out(BarcodeFormat::QR_CODE, module);
+            assert_eq!(read(&encoded(&upright, ImageFormat::Jpeg)).as_deref(), Ok(RECEIPT), "{module}");
+            // The corners of the larger canvas are ground, too.
+            let mut light = upright.clone();
+            imageops::invert(&mut light);
+            let mut slanted = turned(&light, 14.0);
+            imageops::invert(&mut slanted);
+            assert_eq!(read(&encoded(&slanted, ImageFormat::Png)).as_deref(), Ok(RECEIPT), "slanted {module}");
+        }
+    }
+
+    #[test]
+    fn a_code_blurred_by_two_and_a_half_pixels_is_read() {
+        // Modules and bars of four pixels and five.
+        let codes = [
+            (BarcodeFormat::QR_CODE, 117, 117),
+            (BarcodeFormat::QR_CODE, 146, 146),
+            (BarcodeFormat::CODE_128, 530, 100),
+            (BarcodeFormat::CODE_128, 700, 100),
+        ];
+        for (format, width, height) in codes {
+            let soft = imageops::blur(&barcode(RECEIPT, format, width, height), 2.5);
+            assert_eq!(read(&encoded(&soft, ImageFormat::Jpeg)).as_deref(), Ok(RECEIPT), "{format:?} {width}");
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub enum Route {
     Script,
     /// Its shapes.
     Shapes,
+    /// What its screen shows of an answer.
+    Screen,
     /// Its scanner.
     Scanner,
     /// Its words.
@@ -43,6 +45,8 @@ pub enum Route {
     ScanImage,
     /// The answer to a scan as speech.
     ScanSpeech,
+    /// The answer to a photograph of the barcode as speech.
+    ScanImageSpeech,
     /// A person's score.
     Rate,
     /// The node's state.
@@ -55,11 +59,12 @@ pub enum Route {
 
 impl Route {
     /// Every route.
-    pub const ALL: [Route; 23] = [
+    pub const ALL: [Route; 25] = [
         Route::Home,
         Route::Page,
         Route::Script,
         Route::Shapes,
+        Route::Screen,
         Route::Scanner,
         Route::Words,
         Route::Style,
@@ -75,6 +80,7 @@ impl Route {
         Route::Scan,
         Route::ScanImage,
         Route::ScanSpeech,
+        Route::ScanImageSpeech,
         Route::Rate,
         Route::Health,
         Route::Metrics,
@@ -88,6 +94,7 @@ impl Route {
             Route::Page => "/kiosk",
             Route::Script => "/kiosk/app.js",
             Route::Shapes => "/kiosk/shapes.js",
+            Route::Screen => "/kiosk/screen.js",
             Route::Scanner => "/kiosk/scanner.js",
             Route::Words => "/kiosk/words.js",
             Route::Style => "/kiosk/style.css",
@@ -102,6 +109,7 @@ impl Route {
             Route::Scan => "/api/scan",
             Route::ScanImage => "/api/scan/image",
             Route::ScanSpeech => "/api/scan/speech",
+            Route::ScanImageSpeech => "/api/scan/image/speech",
             Route::Rate => "/api/rate",
             Route::Health => "/health",
             Route::Metrics => "/metrics",
@@ -158,6 +166,7 @@ pub fn body_of(route: Route) -> Body {
         | Route::Page
         | Route::Script
         | Route::Shapes
+        | Route::Screen
         | Route::Scanner
         | Route::Words
         | Route::Style
@@ -171,7 +180,7 @@ pub fn body_of(route: Route) -> Body {
         | Route::FlowDiagram => Body::None,
         Route::Scan | Route::ScanSpeech | Route::Rate | Route::Inquiry => Body::Json,
         Route::Enrol | Route::PublicInquiry => Body::Form,
-        Route::ScanImage | Route::InquiryImage => Body::Image,
+        Route::ScanImage | Route::ScanImageSpeech | Route::InquiryImage => Body::Image,
     }
 }
 

@@ -19,6 +19,10 @@ pub struct Hall {
     /// Its name as it is spoken.
     #[serde(flatten)]
     pub name: Wording,
+    /// Its street and number, if the script has them.
+    pub address: Option<Wording>,
+    /// Its opening hours, if the script has them.
+    pub hours: Option<Wording>,
 }
 
 /// A case that was found, before disclosure.
@@ -57,6 +61,8 @@ pub struct ScanAnswer {
     pub expected_by: Option<Date>,
     /// Where to go; only when the person must.
     pub hall: Option<Hall>,
+    /// The day on which the document was posted; only for one that was.
+    pub posted_on: Option<Date>,
     /// Sent to the minute, so that replies of one minute are equal and can be cached.
     pub as_of: Option<ZonedDateTime>,
     /// Old enough that the screen shows a warning.
@@ -78,6 +84,7 @@ impl ScanAnswer {
             stages,
             expected_by: expected_by.filter(|_| under_way && !case.minor),
             hall: hall.filter(|_| to_visit && !case.minor),
+            posted_on: (case.stage == Stage::Posted && !case.minor).then_some(case.stage_on),
             as_of: Some(as_of),
             stale,
         }
@@ -94,6 +101,7 @@ impl ScanAnswer {
             stages,
             expected_by: None,
             hall: None,
+            posted_on: None,
             as_of: None,
             stale: false,
         }
@@ -121,6 +129,7 @@ impl ScanAnswer {
             stages: &self.stages,
             expected_by: self.expected_by,
             hall: self.hall.as_ref(),
+            posted_on: self.posted_on,
             as_of: self.as_of.as_ref().map(|at| at.strftime("%Y-%m-%dT%H:%M:00%:z").to_string()),
             stale: self.stale,
         };
@@ -139,6 +148,7 @@ struct Body<'a> {
     stages: &'a StageNames,
     expected_by: Option<Date>,
     hall: Option<&'a Hall>,
+    posted_on: Option<Date>,
     as_of: Option<String>,
     stale: bool,
 }
@@ -199,7 +209,10 @@ mod tests {
             case,
             expected_by: Some(date(2026, 12, 1)),
             hall: Some(Hall {
-                code: "north".into(), name: Wording::new("城北大厅", "城北大廳", "the North Hall")
+                code: "north".into(),
+                name: Wording::new("城北大厅", "城北大廳", "the North Hall"),
+                address: None,
+                hours: None,
             }),
             as_of: date(2026, 11, 23).at(10, 0, 0, 0).in_tz("Asia/Shanghai").unwrap(),
             stale: false,
@@ -242,6 +255,13 @@ mod tests {
             assert!(body["hall"].is_null() && body["expected_by"].is_null());
             assert!(!body["stage"].is_null());
         }
+    }
+
+    #[test]
+    fn only_a_posted_document_has_the_day_on_which_it_was_posted() {
+        assert_eq!(json(&case(Stage::Posted, false))["posted_on"], "2026-11-21");
+        assert!(json(&case(Stage::Posted, true))["posted_on"].is_null(), "under 14");
+        assert!(json(&case(Stage::Collected, false))["posted_on"].is_null());
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Texts that only a screen shows: names of stages, and messages for codes that are not receipts.
 //!
-//! Answers about a case use the sentences of the hotline; the texts here have no counterpart by telephone. Cantonese is
-//! standard traditional Chinese, as on any screen.
+//! Answers about a case use the sentences of the hotline; the texts here have no counterpart by telephone. Those for
+//! Cantonese are standard Chinese in traditional characters, shown where `web.cantonese_characters` asks for them.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use base::Lang;
-use inquiry::{Scanned, Stage};
+use inquiry::{NumberError, ScanFault, Scanned, Stage};
 
 /// A text in three languages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -40,8 +40,7 @@ impl Wording {
 }
 
 /// What a scanned text is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CodeKind {
     /// A number in one of the configured formats.
     Receipt,
@@ -49,6 +48,11 @@ pub enum CodeKind {
     Waybill,
     /// An identity document's number.
     IdCard,
+    /// Digits, but too few or too many.
+    WrongLength {
+        /// How many a receipt number has.
+        expected: u8,
+    },
     /// None of these: a smudged label, another code, or a typing error.
     Unreadable,
 }
@@ -60,6 +64,9 @@ impl CodeKind {
             Scanned::Receipt(_) => CodeKind::Receipt,
             Scanned::Waybill => CodeKind::Waybill,
             Scanned::IdCard => CodeKind::IdCard,
+            Scanned::Unreadable(ScanFault::Number(NumberError::Length { expected, .. })) => {
+                CodeKind::WrongLength { expected: *expected }
+            }
             Scanned::Unreadable(_) => CodeKind::Unreadable,
         }
     }
@@ -70,6 +77,7 @@ impl CodeKind {
             CodeKind::Receipt => "receipt",
             CodeKind::Waybill => "waybill",
             CodeKind::IdCard => "id_card",
+            CodeKind::WrongLength { .. } => "wrong_length",
             CodeKind::Unreadable => "unreadable",
         }
     }
@@ -80,13 +88,20 @@ impl CodeKind {
             CodeKind::Receipt => Wording::default(),
             CodeKind::Waybill => Wording::new(
                 "这是快递单号。请扫描受理回执上的条形码。",
-                "這是速遞單號。請掃描受理回執上的條碼。",
+                "這是快遞單號。請掃描受理回執上的條形碼。",
                 "This is a courier's waybill. Please scan the barcode on your receipt.",
             ),
             CodeKind::IdCard => Wording::new(
                 "这是证件号码。请扫描受理回执上的条形码。",
-                "這是證件號碼。請掃描受理回執上的條碼。",
+                "這是證件號碼。請掃描受理回執上的條形碼。",
                 "This is an identity document. Please scan the barcode on your receipt.",
+            ),
+            CodeKind::WrongLength { expected } => Wording::new(
+                &format!("编号的位数不对，应该是{expected}位。请核对后重新扫描或输入。"),
+                &format!("編號的位數不對，應該是{expected}位。請核對後重新掃描或輸入。"),
+                &format!(
+                    "That number does not have the right length. It should have {expected} digits. Please check it and scan or type it again."
+                ),
             ),
             CodeKind::Unreadable => Wording::new(
                 "这不是受理回执编号。请核对后重新扫描或输入。",
@@ -94,6 +109,12 @@ impl CodeKind {
                 "This is not a receipt number. Please check it and scan or type it again.",
             ),
         }
+    }
+}
+
+impl Serialize for CodeKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
     }
 }
 
@@ -190,7 +211,7 @@ impl StageNames {
 pub(super) fn limited() -> Wording {
     Wording::new(
         "查询次数过多，请您稍等几分钟再试，或到窗口咨询。",
-        "查詢次數過多，請您稍等幾分鐘再試，或到窗口查詢。",
+        "查詢次數過多，請您稍等幾分鐘再試，或到窗口諮詢。",
         "There were too many inquiries. Please wait a few minutes and try again, or ask at a counter.",
     )
 }
@@ -198,7 +219,7 @@ pub(super) fn limited() -> Wording {
 pub(super) fn not_enrolled() -> Wording {
     Wording::new(
         "本机尚未登记为大厅自助查询机。请到人工窗口查询，或使用网上进度查询。",
-        "本機尚未登記為大堂自助查詢機。請到人工窗口查詢，或使用網上進度查詢。",
+        "本機尚未登記為大廳自助查詢機。請到人工窗口查詢，或使用網上進度查詢。",
         "This machine is not enrolled as a kiosk of a hall. Please ask at a counter, or use the inquiry page on the web.",
     )
 }
@@ -206,7 +227,7 @@ pub(super) fn not_enrolled() -> Wording {
 pub(super) fn enrolment_code() -> Wording {
     Wording::new(
         "登记码无效：可能已使用、已过期，或不适用于本机。请工作人员重新生成。",
-        "登記碼無效：可能已使用、已過期，或不適用於本機。請工作人員重新產生。",
+        "登記碼無效：可能已使用、已過期，或不適用於本機。請工作人員重新生成。",
         "The enrolment code is not valid: it was used, has expired, or is for another machine. Please ask for a new one.",
     )
 }
@@ -214,7 +235,7 @@ pub(super) fn enrolment_code() -> Wording {
 pub(super) fn no_barcode() -> Wording {
     Wording::new(
         "照片中没有识别到条形码。请将条形码放平，靠近拍摄，使其清晰并占满画面，再拍一次。",
-        "照片中找不到條碼。請將條碼放平，靠近拍攝，使其清晰並佔滿畫面，再拍一次。",
+        "照片中沒有識別到條形碼。請將條形碼放平，靠近拍攝，使其清晰並佔滿畫面，再拍一次。",
         "No barcode was found in the photograph. Please lay it flat, move closer until it fills the picture, and try again.",
     )
 }
@@ -222,7 +243,7 @@ pub(super) fn no_barcode() -> Wording {
 pub(super) fn picture_kind() -> Wording {
     Wording::new(
         "无法读取这种格式的图片。请直接拍照，或使用 JPEG、PNG、WebP 格式的照片。",
-        "這種格式的圖片無法讀取。請直接拍照，或使用 JPEG、PNG、WebP 格式的相片。",
+        "無法讀取這種格式的圖片。請直接拍照，或使用 JPEG、PNG、WebP 格式的照片。",
         "This kind of picture cannot be read. Please take a photograph, or use a JPEG, PNG or WebP file.",
     )
 }
@@ -230,7 +251,7 @@ pub(super) fn picture_kind() -> Wording {
 pub(super) fn picture_damaged() -> Wording {
     Wording::new(
         "照片已损坏，无法打开。请再拍一次。",
-        "相片已損壞，無法打開。請再拍一次。",
+        "照片已損壞，無法打開。請再拍一次。",
         "The photograph is damaged. Please take it again.",
     )
 }
@@ -238,7 +259,7 @@ pub(super) fn picture_damaged() -> Wording {
 pub(super) fn picture_too_large() -> Wording {
     Wording::new(
         "照片尺寸过大。请调低相机的分辨率，或截取条形码部分，再试一次。",
-        "相片尺寸過大。請調低相機的解像度，或只截取條碼部分，再試一次。",
+        "照片尺寸過大。請調低相機的分辨率，或截取條形碼部分，再試一次。",
         "The photograph is too large. Please lower the camera's resolution or crop it to the barcode, and try again.",
     )
 }
@@ -246,7 +267,7 @@ pub(super) fn picture_too_large() -> Wording {
 pub(super) fn busy() -> Wording {
     Wording::new(
         "当前查询人数较多，请稍后再试。",
-        "目前查詢人數較多，請稍等片刻再試。",
+        "當前查詢人數較多，請稍後再試。",
         "The service is busy. Please try again in a moment.",
     )
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use base::{Lang, Private};
+use base::{Characters, Lang, Private};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Response;
@@ -134,6 +134,7 @@ fn scan_server() -> Server {
         answer_shown: Duration::from_secs(45),
         clear_warning: Duration::from_secs(20),
         maintenance: false,
+        cantonese_characters: Characters::Simplified,
     };
     let limit = NonZeroU32::new;
     let window = Duration::from_secs(600);
@@ -245,11 +246,17 @@ impl Backend for Office {
             image_bytes_max: 8_000_000,
             receipt_lengths: vec![15],
             desk_number: String::new(),
+            cantonese_characters: Characters::Simplified,
         }
     }
 
     fn public(&self) -> PublicSettings {
-        PublicSettings { factors: Vec::new(), desk_number: String::new(), maintenance: false }
+        PublicSettings {
+            factors: Vec::new(),
+            desk_number: String::new(),
+            maintenance: false,
+            cantonese_characters: Characters::Simplified,
+        }
     }
 
     fn picture(&self) -> String {
@@ -280,7 +287,7 @@ fn show(outcome: &Outcome, names: &Arc<StageNames>, zone: &TimeZone) -> ScanAnsw
             FoundCase {
                 case,
                 expected_by: Some(date(2026, 12, 1)),
-                hall: Some(Hall { code: "north".into(), name: words() }),
+                hall: Some(Hall { code: "north".into(), name: words(), address: None, hours: None }),
                 as_of: as_of.to_zoned_datetime(zone.clone()),
                 stale: false,
                 wording: words(),

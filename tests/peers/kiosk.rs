@@ -59,7 +59,7 @@ fn a_scan_without_focus_is_answered_in_big_text_and_the_next_one_replaces_it_at_
     let wording = serde_json::json!(next["wording"]["en"]);
     browser.until(&format!("document.getElementById('wording').textContent === {wording}"));
     browser.click("[data-lang=yue]");
-    assert_eq!(browser.text("#wording"), next["wording"]["yue"].as_str().expect("words"));
+    assert_eq!(browser.text("#wording"), next["wording"]["zh"].as_str().expect("words"), "in simplified characters");
     browser.click(".answer [data-do=home]");
     shows(&mut browser, "idle");
     forgets(&mut browser, &[&ready, &review]);
@@ -183,6 +183,7 @@ fn a_scanner_that_types_in_a_way_of_its_own_is_understood() {
     let ways = [
         ("codes on the number pad", by_code.collect::<Vec<_>>()),
         ("Alt on every key", down(&|c| c.to_string(), &digit, "altKey: true")),
+        ("Meta on every key", down(&|c| c.to_string(), &digit, "metaKey: true")),
         ("AltGr on every key", down(&|c| c.to_string(), &digit, "altKey: true, ctrlKey: true")),
         ("an input method", down(&|_| "Process".to_owned(), &digit, "")),
         ("Num Lock off", down(&|_| "Home".to_owned(), &pad, "")),
@@ -206,4 +207,155 @@ fn a_scanner_that_types_in_a_way_of_its_own_is_understood() {
     keys(&mut browser, &unknown);
     shows(&mut browser, "answer");
     assert_eq!(browser.errors, Vec::<String>::new());
+}
+
+#[test]
+fn speakers_of_cantonese_read_traditional_characters_where_the_settings_say_so() {
+    let gateway = Gateway::start(&["web.cantonese_characters=traditional"]);
+    let (receipt, _) = gateway.example("ready");
+    let mut browser = kiosk(&gateway);
+    shows(&mut browser, "idle");
+    browser.click("[data-lang=yue]");
+    browser.until("document.documentElement.lang === 'yue-Hant'");
+    browser.scan(&receipt);
+    shows(&mut browser, "answer");
+    assert_eq!(browser.text("#wording"), gateway.scan(&receipt)["wording"]["yue"].as_str().expect("words"));
+    keep(&mut browser, "answer-traditional");
+}
+
+/// A text of the page itself.
+fn own_text(browser: &mut Browser, key: &str) -> String {
+    let text = browser.value(&format!("import('/kiosk/words.js').then(({{ TEXT }}) => TEXT.zh.{key})"));
+    text.as_str().expect("a text").replace('|', "")
+}
+
+#[test]
+fn a_page_that_is_not_touched_for_45_seconds_is_for_the_next_person() {
+    let gateway = Gateway::start(&[]);
+    let mut browser = Browser::start(SCREEN.0, SCREEN.1);
+    browser.stop_clock();
+    browser.open(&format!("http://{}/kiosk?kiosk=hall-1", gateway.web));
+    shows(&mut browser, "idle");
+    let state = "`${document.documentElement.lang} ${document.getElementById('entry').classList.contains('empty')}`";
+    assert_eq!(browser.value(state), "zh-CN true");
+    browser.click("[data-lang=en]");
+    for digit in ['4', '4', '0'] {
+        browser.click(&format!("[data-key='{digit}']"));
+    }
+    browser.pass(Duration::from_secs(44));
+    assert_eq!(browser.value(state), "en false");
+    browser.click("[data-key='1']");
+    browser.pass(Duration::from_secs(44));
+    assert_eq!(browser.value(state), "en false", "a touch begins the time again");
+    browser.pass(Duration::from_secs(2));
+    browser.until(&format!("{state} === 'zh-CN true'"));
+    // An answer goes by its own time, and the language with it.
+    browser.click("[data-lang=en]");
+    browser.scan(&gateway.example("ready").0);
+    shows(&mut browser, "answer");
+    browser.pass(Duration::from_secs(39));
+    assert_eq!(browser.value("document.body.dataset.view"), "answer");
+    browser.pass(Duration::from_secs(30));
+    shows(&mut browser, "idle");
+    assert_eq!(browser.value(state), "zh-CN true");
+    assert_eq!(browser.errors, Vec::<String>::new());
+}
+
+#[test]
+fn a_typed_number_is_looked_up_once_it_has_its_digits() {
+    let gateway = Gateway::start(&[]);
+    let (receipt, _) = gateway.example("ready");
+    let mut browser = kiosk(&gateway);
+    shows(&mut browser, "idle");
+    let ready = "document.getElementById('look-up').getAttribute('aria-disabled') === 'false'";
+    let wrong = "document.getElementById('entry-note').classList.contains('wrong')";
+    for (n, digit) in receipt.chars().enumerate() {
+        assert_eq!(browser.value(ready), false, "{n} digits");
+        browser.click(&format!("[data-key='{digit}']"));
+        if n == 13 {
+            assert_eq!(browser.value(wrong), false);
+            browser.click("#look-up");
+            assert_eq!(browser.value(wrong), true, "the page says how many digits there must be");
+        }
+    }
+    assert_eq!((browser.value(ready), browser.value(wrong)), (true.into(), false.into()));
+    browser.click("[data-key='1']");
+    assert_eq!((browser.value(ready), browser.value(wrong)), (false.into(), true.into()), "one too many");
+    browser.value("document.activeElement.blur()");
+    browser.press("Enter");
+    assert_eq!(browser.value("document.body.dataset.view"), "idle");
+    browser.click("[data-do=erase]");
+    browser.click("#look-up");
+    shows(&mut browser, "answer");
+    assert_eq!(gateway.metric("jindu_lookups_total{door=\"scan\",result=\"found\"}"), 1.0);
+    let short = gateway.scan(&receipt[..14]);
+    assert_eq!(short["kind"], "wrong_length");
+    assert!(short["wording"]["zh"].as_str().expect("words").contains("15"), "{short}");
+}
+
+#[test]
+fn after_a_failed_attempt_the_main_action_is_to_try_again() {
+    let gateway = Gateway::start(&[]);
+    let mut browser = kiosk(&gateway);
+    let main = "[...document.querySelectorAll('.answer .actions .first')].filter((node) => node.checkVisibility()).map((node) => node.innerText.trim()).join()";
+    browser.scan("440199999999999");
+    shows(&mut browser, "answer");
+    assert_eq!(browser.value(main), own_text(&mut browser, "scan_again"));
+    let (receipt, _) = gateway.example("ready");
+    browser.scan(&receipt);
+    let zh = gateway.scan(&receipt)["stages"]["ready"]["zh"].as_str().expect("words").to_owned();
+    browser.until(&format!("document.getElementById('stage').innerText === {zh:?}"));
+    assert_eq!(browser.value(main), own_text(&mut browser, "done"));
+
+    browser.hand_held(360, 640);
+    browser.open(&format!("http://{}/kiosk?kiosk=hall-1", gateway.web));
+    shows(&mut browser, "idle");
+    browser.photograph(".idle input[type=file]", "");
+    shows(&mut browser, "answer");
+    keep(&mut browser, "failed-photograph");
+    assert_eq!(browser.value(main), own_text(&mut browser, "photo_again"));
+    browser.photograph("#rephoto input", &receipt);
+    browser.until(&format!("document.getElementById('stage').innerText === {zh:?}"));
+    keep(&mut browser, "photograph");
+    let spoken = "jindu_scans_total{path=\"speech\",result=\"found\"}";
+    assert_eq!(gateway.metric(spoken), 0.0);
+    browser.click("#speak");
+    browser.until("fetch('/metrics').then((reply) => reply.text()).then((text) => /jindu_scans_total.path=\"speech\",result=\"found\". 1/.test(text))");
+    assert_eq!(browser.errors, Vec::<String>::new());
+}
+
+#[test]
+fn a_hall_is_on_one_card_and_a_posted_document_has_its_date() {
+    let gateway = Gateway::start(&[]);
+    let ready = gateway.scan(&gateway.example("ready").0);
+    let (address, hours) = (&ready["hall"]["address"]["zh"], &ready["hall"]["hours"]["zh"]);
+    assert!(address.is_string() && hours.is_string(), "{ready}");
+    let mut browser = kiosk(&gateway);
+    browser.scan(&gateway.example("ready").0);
+    shows(&mut browser, "answer");
+    let page = browser.text(".answer .body");
+    for part in [&ready["hall"]["zh"], address, hours] {
+        assert_eq!(page.matches(part.as_str().expect("words")).count(), 1, "{part} in {page}");
+    }
+    assert!(browser.value("document.querySelectorAll('.facts dd').length") == 3);
+    let posted = gateway.scan(&gateway.example("posted").0);
+    let date = posted["posted_on"].as_str().expect("a date").to_owned();
+    browser.scan(&gateway.example("posted").0);
+    browser.until("document.querySelectorAll('.facts dd').length === 1");
+    let day: u32 = date[8..].parse().expect("a day");
+    assert!(browser.text(".facts").contains(&format!("{day}日")), "{date}: {}", browser.text(".facts"));
+    assert!(posted["hall"].is_null());
+}
+
+#[test]
+fn a_kiosk_transfers_no_call_and_says_where_to_ask() {
+    let gateway = Gateway::start(&["phone.desk_number=96110110"]);
+    for state in ["contact", "minor"] {
+        let wording = &gateway.scan(&gateway.example(state).0)["wording"];
+        for lang in ["zh", "yue", "en"] {
+            let text = wording[lang].as_str().expect("words");
+            assert!(text.contains("96110110"), "{state} {lang}: {text}");
+        }
+        assert!(!wording["zh"].as_str().expect("words").contains("转人工"), "{wording}");
+    }
 }

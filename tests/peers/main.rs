@@ -7,6 +7,7 @@ mod example_files;
 mod follow;
 mod front;
 mod kiosk;
+mod kiosk_layout;
 mod nodes;
 mod nodes_postgres;
 mod postgres;

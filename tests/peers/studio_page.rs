@@ -97,10 +97,23 @@ fn what_is_read_into_the_microphone_is_approved_published_and_heard_by_a_caller(
     goes(&mut browser, "review", ".draft");
     let take = browser.value("document.querySelector('.draft').dataset.take").as_str().expect("a take").to_owned();
     browser.value("document.querySelector('.draft').focus()");
+    assert_eq!(browser.value("document.querySelector('.unheard').hidden"), false);
+    browser.press("a");
+    browser.until("document.querySelector('dialog[open]') !== null");
+    let middle = browser.value(
+        "(() => { const box = document.querySelector('dialog').getBoundingClientRect();
+        return Math.abs(box.left + box.right - innerWidth) + Math.abs(box.top + box.bottom - innerHeight); })()",
+    );
+    assert!(middle.as_f64().expect("pixels") < 4.0, "the dialog is in the middle: {middle}");
+    browser.value("document.querySelector('dialog').close()");
+    browser.value("document.querySelector('.draft').focus()");
     browser.press("2");
+    browser.until("document.querySelector('.unheard').hidden");
+    browser.value("document.querySelector('.draft').focus()");
     browser.press("a");
     browser.until("document.querySelector('.draft') === null");
     goes(&mut browser, "publish", "#why");
+    assert_eq!(browser.value("document.querySelector('.chip.warn') === null"), true, "it was listened to");
     browser.value("document.querySelector('#why').focus()");
     browser.write("本单位录音");
     keep(&mut browser, "publish");
@@ -113,11 +126,19 @@ fn what_is_read_into_the_microphone_is_approved_published_and_heard_by_a_caller(
     assert!(phone.hears(&approver.octets(&take), LONG), "the caller hears that very take");
     phone.hang_up();
 
-    browser
-        .value("[...document.querySelectorAll('tr button')].find((one) => /回退到此版本/.test(one.innerText)).click()");
+    browser.value("[...document.querySelectorAll('tr button')].find((one) => /重新启用/.test(one.innerText)).click()");
     browser.until("document.querySelector('dialog[open] .danger') !== null");
     browser.click("dialog .danger");
-    browser.until("document.querySelector('tr.live th').innerText.includes('回退')");
+    browser.until("document.querySelector('tr.live th').innerText.includes('重新启用')");
+    assert_eq!(
+        browser.value("document.querySelectorAll('tr.live').length + document.querySelectorAll('td .s-live').length"),
+        2,
+        "one row"
+    );
+    let forward = "[...document.querySelectorAll('tr button')].filter((one) => /重新启用/.test(one.innerText)).length";
+    assert!(browser.value(forward).as_u64().expect("a number") >= 1, "the newer release can be made live again");
+    let unnamed = "[...document.querySelectorAll('td')].filter((cell) => cell.innerText.trim() === '-').length";
+    assert_eq!(browser.value(unnamed), 0);
     keep(&mut browser, "rolled-back");
     assert_eq!(browser.errors, Vec::<String>::new());
     let _ = fs::remove_dir_all(folder);

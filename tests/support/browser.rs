@@ -171,6 +171,38 @@ impl Browser {
         self.call("Emulation.setDeviceMetricsOverride", screen);
     }
 
+    /// Makes the screen another one, with pixels of its own size.
+    pub fn resize(&mut self, width: u32, height: u32) {
+        self.zoom(width, height, 1);
+    }
+
+    /// Makes the screen that of a telephone: small, touched, with a camera.
+    pub fn hand_held(&mut self, width: u32, height: u32) {
+        let screen = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": true});
+        self.call("Emulation.setDeviceMetricsOverride", screen);
+        self.call("Emulation.setTouchEmulationEnabled", json!({"enabled": true}));
+    }
+
+    /// Takes a photograph of a barcode (Code 39) with a field for files. Without a text it shows nothing.
+    pub fn photograph(&mut self, field: &str, text: &str) {
+        self.value(&format!("({CAMERA})({}, {})", json!(field), json!(text)));
+    }
+
+    /// Runs a script in every page that is opened from here on, before the page's own.
+    pub fn at_start(&mut self, script: &str) {
+        self.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": script}));
+    }
+
+    /// Stops the clock of the pages that are opened from here on: waits of a second and longer end in [`Browser::pass`].
+    pub fn stop_clock(&mut self) {
+        self.at_start(CLOCK);
+    }
+
+    /// Lets time pass on a clock that was stopped.
+    pub fn pass(&mut self, time: Duration) {
+        self.value(&format!("pass({})", time.as_millis()));
+    }
+
     /// A picture of the page at this scale, as PNG.
     pub fn picture(&mut self, scale: f64) -> Vec<u8> {
         let size = self.value("[innerWidth, innerHeight]");
@@ -287,4 +319,49 @@ fn from_base64(text: &str) -> Vec<u8> {
     octets
 }
 
+/// Draws a code without a check digit: bars and spaces, narrow and wide.
+const CAMERA: &str = "async (field, text) => {
+    const CODES = { 0: 'nnnwwnwnn', 1: 'wnnwnnnnw', 2: 'nnwwnnnnw', 3: 'wnwwnnnnn', 4: 'nnnwwnnnw', 5: 'wnnwwnnnn', 6: 'nnwwwnnnn', 7: 'nnnwnnwnw', 8: 'wnnwnnwnn', 9: 'nnwwnnwnn', '*': 'nwnnwnwnn' };
+    const canvas = document.createElement('canvas');
+    canvas.width = 1100; canvas.height = 260;
+    const paper = canvas.getContext('2d');
+    paper.fillStyle = '#fff'; paper.fillRect(0, 0, 1100, 260); paper.fillStyle = '#000';
+    let x = 60;
+    for (const c of text && `*${text}*`) {
+        [...CODES[c]].forEach((kind, n) => {
+            const width = kind === 'w' ? 9 : 3;
+            if (n % 2 === 0) paper.fillRect(x, 50, width, 160);
+            x += width;
+        });
+        x += 3;
+    }
+    const blob = await new Promise((done) => canvas.toBlob(done, 'image/png'));
+    const files = new DataTransfer();
+    files.items.add(new File([blob], 'receipt.png', { type: 'image/png' }));
+    const input = document.querySelector(field);
+    input.files = files.files;
+    input.dispatchEvent(new Event('change', { bubbles: true }));
+}";
+/// Timers of a second and longer wait for `pass(ms)`.
+const CLOCK: &str = "(() => {
+    const real = { setTimeout, clearTimeout, setInterval };
+    const late = new Map();
+    let now = 0;
+    let last = 1e9;
+    const hold = (timer) => { last += 1; late.set(last, timer); return last; };
+    window.setTimeout = (run, ms = 0, ...with_) => (ms < 1000 ? real.setTimeout.call(window, run, ms, ...with_) : hold({ run: () => run(...with_), at: now + ms }));
+    window.setInterval = (run, ms = 0) => (ms < 1000 ? real.setInterval.call(window, run, ms) : hold({ run, at: now + ms, every: ms }));
+    window.clearTimeout = window.clearInterval = (id) => { if (!late.delete(id)) real.clearTimeout.call(window, id); };
+    window.pass = (ms) => {
+        const end = now + ms;
+        for (;;) {
+            const [id, timer] = [...late].filter(([, { at }]) => at <= end).sort(([, a], [, b]) => a.at - b.at)[0] || [];
+            if (!timer) break;
+            now = timer.at;
+            if (timer.every) timer.at += timer.every; else late.delete(id);
+            timer.run();
+        }
+        now = end;
+    };
+})()";
 const LIMIT: Duration = Duration::from_secs(60);

@@ -47,6 +47,18 @@ pub(crate) fn used_by(flow: &Flow, script: &Script) -> BTreeMap<String, BTreeSet
     used
 }
 
+/// The entries that screens show in place of used ones, and those of a hall's card.
+fn on_screens(script: &Script, used: &BTreeSet<String>) -> Vec<String> {
+    let shown = |path: &&Arc<str>| {
+        let Some(name) = path.strip_prefix("screen.") else { return false };
+        name.split_once('.').is_some_and(|(family, hall)| {
+            family == "hall_address" && script.entry(&format!("opt.hall.{hall}")).is_some()
+        }) || used.contains(&format!("prompt.{name}"))
+            || used.contains(&format!("opt.{name}"))
+    };
+    script.entries().map(|(path, _)| path).filter(shown).map(|path| path.to_string()).collect()
+}
+
 /// Every prompt of a flow, notices included.
 fn prompts(flow: &Flow) -> impl Iterator<Item = &Prompt> {
     flow.nodes.iter().flat_map(Node::prompts).chain(flow.notices.iter().map(|notice| &notice.say)).chain(&flow.stand_in)
@@ -70,7 +82,8 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             options(subject, node, menu, &mut diagnostics);
         }
     }
-    let used = used(subject.flow, subject.script);
+    let mut used = used(subject.flow, subject.script);
+    used.extend(on_screens(subject.script, &used));
     for path in &used {
         slots(subject, path, &mut diagnostics);
     }

@@ -110,7 +110,35 @@ impl Conversation {
     ) -> Result<SpokenLine, Unsayable> {
         let slots = |slot: &str| self.slot(slot);
         let said = |lang| self.release.script.compose(lang, entry, &slots, self.today(now));
-        self.as_recorded(PromptId::Prompt(name.into()), lang, said)
+        let mut line = self.as_recorded(PromptId::Prompt(name.into()), lang, said)?;
+        if !self.for_ears
+            && let Some(text) = self.on_screen(now, lang, name)
+        {
+            line.text = text;
+        }
+        Ok(line)
+    }
+
+    /// What a screen shows in place of a prompt, if the script says: the sound stays the telephone's. Hours are on the
+    /// hall's card, and not in the sentences beside it.
+    fn on_screen(&self, now: Instant, lang: Lang, name: &str) -> Option<String> {
+        let entry = format!("screen.{name}");
+        self.release.script.entry(&entry)?;
+        if name.starts_with(ON_CARD) {
+            return Some(String::new());
+        }
+        let slots = |slot: &str| match self.slot(slot)? {
+            // A desk without a number cannot be called.
+            Value::Digits { digits, .. } if digits.is_empty() => None,
+            // A telephone's number is read in one piece, as it is dialled.
+            Value::Digits { digits, .. } if slot == "desk.number" => {
+                let whole = digits.len().try_into().ok()?;
+                Some(Value::Digits { digits, groups: vec![whole] })
+            }
+            value => Some(value),
+        };
+        let shown = self.release.script.compose(lang, &entry, &slots, self.today(now));
+        shown.ok().map(|shown| shown.text)
     }
 
     pub(super) fn compose_menu(&self, menu: &Menu, name: &Arc<str>) -> Result<Vec<SpokenLine>, Unsayable> {
@@ -177,6 +205,9 @@ fn own_lang(choice: &Choice) -> Option<Lang> {
     let (_, code) = choice.set.iter().find(|(var, _)| &**var == "lang")?;
     Lang::from_code(code)
 }
+
+/// The prompts whose texts are on the card of the case's hall.
+const ON_CARD: &str = "hall_hours.";
 
 /// The key of a digit.
 pub(super) fn is_digit(key: Key) -> Option<char> {

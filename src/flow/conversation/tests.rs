@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{Environment, Facts, InputError, LookUpAnswer, RecordResult, Sources, TransferOutcome, facts};
 use inquiry::{NumberError, Progress, Promise, Stage};
-use speech::Piece;
+use speech::{Piece, Utterance};
 
 fn environment() -> Environment {
     let receipt = |typed: &str| match typed.len() {
@@ -264,7 +264,7 @@ fn a_recording_whose_end_never_comes_is_given_up() {
 }
 
 #[test]
-fn a_screen_gets_the_words_of_the_phone() {
+fn a_screen_gets_the_words_of_the_phone_or_its_own_where_the_script_has_some() {
     let release = hotline();
     let local = date(2026, 11, 24).at(10, 0, 0, 0);
     let told = |told| -> Vec<String> {
@@ -274,17 +274,22 @@ fn a_screen_gets_the_words_of_the_phone() {
             .collect()
     };
     let fresh = told(crate::ScreenAnswer::Found { facts: ready(), age: Duration::from_secs(60) });
-    assert_eq!(
-        fresh,
-        ["您申请的普通护照，可以领取了。请带受理回执和身份证，到城北大厅领取。", "城北大厅，工作日九点到十七点。"]
-    );
+    // Where to go and when is on the card beside the sentences; the sound stays the telephone's.
+    assert_eq!(fresh, ["您申请的普通护照，可以领取了。请带受理回执和有效身份证件（外国人带护照），到大厅领取。", ""]);
+    let found = crate::ScreenAnswer::Found { facts: ready(), age: Duration::from_secs(60) };
+    let sound = crate::answer(&release, Lang::Zh, found, local, crate::virtual_time::start());
+    let clips = |said: &Utterance| said.pieces.iter().filter(|piece| matches!(piece, Piece::Clip(_))).count();
+    assert_eq!(sound.iter().map(clips).collect::<Vec<_>>(), [5, 1]);
     let old = told(crate::ScreenAnswer::Found { facts: ready(), age: Duration::from_secs(3600) });
     assert_eq!(old[0], "以下信息截至9点。");
     assert_eq!(old.len(), 3);
-    assert_eq!(told(crate::ScreenAnswer::NotFound), ["未查询到相符记录，请核对后重新输入。"]);
-    assert_eq!(told(crate::ScreenAnswer::Unavailable), ["查询系统暂时不可用，请稍后再试，或转人工。"]);
+    assert_eq!(told(crate::ScreenAnswer::NotFound), ["请核对受理回执上的编号，再查询一次。"]);
+    assert_eq!(
+        told(crate::ScreenAnswer::Unavailable),
+        ["查询系统暂时不可用。请稍后再试，也可到人工窗口咨询，或拨打 96110110。"]
+    );
     let refused = told(crate::ScreenAnswer::Found { facts: ready(), age: Duration::from_secs(90_000) });
-    assert_eq!(refused, ["查询系统暂时不可用，请稍后再试，或转人工。"]);
+    assert_eq!(refused, ["查询系统暂时不可用。请稍后再试，也可到人工窗口咨询，或拨打 96110110。"]);
 }
 
 fn any_input() -> impl Strategy<Value = u8> {

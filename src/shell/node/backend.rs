@@ -206,6 +206,7 @@ impl Backend for NodeBackend {
             image_bytes_max: self.settings.image_bytes_max,
             receipt_lengths: self.live.load().rules.formats.all().iter().map(|format| format.length).collect(),
             desk_number: self.desk_number.clone(),
+            cantonese_characters: self.settings.cantonese_characters,
         }
     }
 
@@ -217,7 +218,7 @@ impl Backend for NodeBackend {
             }
         }
         let (desk_number, maintenance) = (self.desk_number.clone(), self.settings.maintenance);
-        PublicSettings { factors, desk_number, maintenance }
+        PublicSettings { factors, desk_number, maintenance, cantonese_characters: self.settings.cantonese_characters }
     }
 
     /// The live flow, with the calls of the last day.
@@ -237,12 +238,19 @@ impl NodeBackend {
 }
 
 fn hall_of(live: &LiveRelease, code: &str) -> Hall {
-    Hall { code: code.to_owned(), name: word(live, "hall", code) }
+    let on_card = |family: &str| {
+        let entry = live.release.script.entry(&format!("screen.{family}.{code}"))?;
+        Some(Wording::by(|lang| entry.plain(lang).unwrap_or_default().to_owned()))
+    };
+    let (address, hours) = (on_card("hall_address"), on_card("hall_hours"));
+    Hall { code: code.to_owned(), name: word(live, "hall", code), address, hours }
 }
 
-/// A member of an enum, by the word that callers hear for it.
+/// A member of an enum, by its word on screens, else by the word that callers hear for it.
 fn word(live: &LiveRelease, family: &str, member: &str) -> Wording {
-    let entry = live.release.script.entry(&format!("opt.{family}.{member}"));
+    let script = &live.release.script;
+    let on_screen = script.entry(&format!("screen.{family}.{member}"));
+    let entry = on_screen.or_else(|| script.entry(&format!("opt.{family}.{member}")));
     Wording::by(|lang| entry.and_then(|entry| entry.plain(lang)).unwrap_or(member).to_owned())
 }
 
@@ -256,7 +264,8 @@ fn text_of(said: &[Utterance], lang: Lang) -> String {
         Lang::Zh | Lang::Yue => "",
         Lang::En => " ",
     };
-    said.iter().map(|utterance| utterance.text.as_str()).collect::<Vec<_>>().join(space)
+    let texts = said.iter().map(|utterance| utterance.text.as_str()).filter(|text| !text.is_empty());
+    texts.collect::<Vec<_>>().join(space)
 }
 
 /// A clip as callers hear it.

@@ -110,7 +110,10 @@ impl Studio {
             }
         };
         let entries = releases::audit(&self.settings).into_iter().rev().filter(|entry| entry.release.is_some());
-        entries.map(row).collect()
+        let mut rows: Vec<ReleaseRow> = entries.map(row).collect();
+        // A release that went live again has several rows; the newest says since when it is.
+        rows.iter_mut().filter(|row| row.live).skip(1).for_each(|row| row.live = false);
+        rows
     }
 
     fn go_live(&self, by: &Operator, what: &str, release: &str, why: &str) -> Result<(), Rejection> {
@@ -241,6 +244,7 @@ impl Plan {
             take: None,
             by: Some(by),
             approved_by: None,
+            unheard: false,
             before,
         });
         self.new.insert(clip, Master { take: None, path, text_sha256: text_hash(text) });
@@ -255,6 +259,7 @@ fn changed(take: &TakeRow, before: Option<&LiveRecording>) -> Change {
         take: Some(take.name.clone()),
         by: Some(take.by.clone()),
         approved_by: take.approved.as_ref().map(|(person, _)| person.clone()),
+        unheard: take.unheard,
         before: before.cloned(),
     }
 }

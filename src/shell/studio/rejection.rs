@@ -116,18 +116,26 @@ impl Rejection {
         }
     }
 
-    /// The message in both languages.
+    /// The message in both languages, for people at the page, who have no command line.
     pub fn words(&self) -> Message {
-        let en = self.to_string();
+        let en = match self {
+            Rejection::NoSlot(slot) => format!("there is no slot {slot}"),
+            Rejection::NoRelease(name) => format!("there is no release {name}"),
+            Rejection::Full { used, most } => {
+                format!("the studio's recordings take {used} MB of {most} MB: ask the administrator for room")
+            }
+            Rejection::TooLarge { bytes, most } => format!("the file has {bytes} bytes; the limit is {most}"),
+            other => other.to_string(),
+        };
         let zh = match self {
             Rejection::NoSlot(slot) => format!("没有录音位置 {slot}。"),
             Rejection::NoTake(take) => format!("没有录音 {take}。"),
             Rejection::Unreadable(words) => words.zh.clone(),
             Rejection::TooLarge { bytes, most } => {
-                format!("文件有 {bytes} 字节，最多只收 {most} 字节（studio.upload_bytes_max）。")
+                format!("文件有 {bytes} 字节，最多只收 {most} 字节。")
             }
             Rejection::ChecksFailed(words) => format!("这条录音不能保留：{}", words.zh),
-            Rejection::NotApprover => "只有审核员可以审核、发布和回退。".into(),
+            Rejection::NotApprover => "只有审核员可以审核、发布和重新启用版本。".into(),
             Rejection::OwnTake => "这条录音是您自己录的，须由另一位同事审核。".into(),
             Rejection::NotYours(name) => format!("这是 {name} 的录音，请本人或审核员处理。"),
             Rejection::State { state, .. } => format!("录音当前状态为「{}」，不能这样操作。", state_zh(*state)),
@@ -139,10 +147,10 @@ impl Rejection {
             }
             Rejection::HalfRecorded(warnings) => warnings.iter().map(|words| &*words.zh).collect::<Vec<_>>().join("\n"),
             Rejection::Busy => "另一次发布正在进行，请稍后再试。".into(),
-            Rejection::NoRelease(name) => format!("没有可以退回的版本 {name}。"),
-            Rejection::Full { used, most } => format!(
-                "录音已占用 {used} MB，上限 {most} MB（studio.disk_mb_max）：请调高上限或运行 jindu prompts tidy。"
-            ),
+            Rejection::NoRelease(name) => format!("没有版本 {name}。"),
+            Rejection::Full { used, most } => {
+                format!("录音已占用 {used} MB，上限 {most} MB：请联系系统管理员清理。")
+            }
             Rejection::DiskFull(most) => format!("磁盘剩余不足 {most} MB，请先腾出空间再录音。"),
             Rejection::Flow(errors) => format!("流程文件无法读取：{}", errors.join("；")),
             Rejection::Fault(fault) => format!("录音库出错：{fault}"),

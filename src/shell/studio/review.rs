@@ -60,6 +60,18 @@ impl Studio {
     /// [`Refusal::NotApprover`], [`Refusal::OwnTake`], [`Refusal::NotGood`], [`Refusal::State`], [`Refusal::IsLive`];
     /// or the store cannot be written.
     pub fn approve(&self, by: &Operator, take: &TakeName) -> Result<TakeRow, Rejection> {
+        self.approve_as(by, take, "approve")
+    }
+
+    /// The same for a take that the approver did not listen to: the audit log and the next publication say so.
+    ///
+    /// # Errors
+    /// Those of [`Studio::approve`].
+    pub fn approve_unheard(&self, by: &Operator, take: &TakeName) -> Result<TakeRow, Rejection> {
+        self.approve_as(by, take, "approve unheard")
+    }
+
+    fn approve_as(&self, by: &Operator, take: &TakeName, what: &'static str) -> Result<TakeRow, Rejection> {
         if !by.role.may_approve() {
             return Err(Rejection::NotApprover);
         }
@@ -78,13 +90,7 @@ impl Studio {
             }
             let before = update.approve(&row)?;
             let why = before.first().map(|name| format!("in place of {}", name.short())).unwrap_or_default();
-            update.note(&Action {
-                what: "approve",
-                slot: Some(&row.clip()),
-                take: Some(take),
-                release: None,
-                why: &why,
-            })
+            update.note(&Action { what, slot: Some(&row.clip()), take: Some(take), release: None, why: &why })
         })?;
         self.take(take)
     }

@@ -77,6 +77,8 @@ pub struct TakeRow {
     pub at: jiff::Timestamp,
     /// Who approved it, and when.
     pub approved: Option<(Person, jiff::Timestamp)>,
+    /// Whether it was approved without having been listened to.
+    pub unheard: bool,
     /// The first release with it.
     pub release: Option<String>,
     /// SHA-256 of the upload, in hex.
@@ -159,6 +161,8 @@ pub struct Change {
     pub by: Option<Person>,
     /// Who approved the take.
     pub approved_by: Option<Person>,
+    /// Whether it was approved without having been listened to.
+    pub unheard: bool,
     /// What callers heard until then.
     pub before: Option<LiveRecording>,
 }
@@ -176,7 +180,7 @@ pub struct ReleaseRow {
     pub who: String,
     /// Why.
     pub why: String,
-    /// Whether it is live.
+    /// Whether it is live: one row at most, the newest of the live release.
     pub live: bool,
     /// Whether it is still on the disk, so that it can go live again.
     pub stored: bool,

@@ -322,6 +322,7 @@ fn take(row: &Row<'_>) -> rusqlite::Result<TakeRow> {
         sitting: row.get(7)?,
         by: Person { id: row.get(8)?, name: row.get(9)? },
         at: timestamp(row, 10)?,
+        unheard: approved.is_some() && row.get(19)?,
         approved,
         release: row.get(14)?,
         original: row.get(15)?,
@@ -350,7 +351,9 @@ fn wrong(at: usize, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) ->
 }
 
 const COLUMNS: &str = "name, lang, slot, text, state, kind, label, sitting, by_id, by_name, at, approved_id,
-    approved_name, approved_at, release, original, original_bytes, master, report";
+    approved_name, approved_at, release, original, original_bytes, master, report,
+    coalesce((SELECT what = 'approve unheard' FROM audit
+        WHERE audit.take = takes.name AND what IN ('approve', 'approve unheard') ORDER BY id DESC LIMIT 1), 0)";
 const CREATE: &str = "
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS slots (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);

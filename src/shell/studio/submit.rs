@@ -6,7 +6,9 @@ use std::sync::PoisonError;
 use audio::decode::decode;
 use os::background::run;
 use speech::Clip;
-use studio::{Conditions, Message, Operator, Processed, Slot, TakeName, TakeState, Voice, process};
+use studio::{
+    Conditions, Message, Operator, OtherTake, Processed, Slot, TakeName, TakeState, Voice, process, voice_of_set,
+};
 
 use crate::catalogue::Catalogue;
 use crate::files;
@@ -107,24 +109,21 @@ impl Studio {
         Ok(Conditions { kind: upload.kind, expected, longest, sitting_dbov, voice })
     }
 
-    /// The voice of a slot's set, from the newest good take of each other slot.
+    /// The voice of a slot's set, from the newest good take of each slot.
     fn voice(&self, catalogue: &Catalogue, slot: &Slot) -> Result<Option<Voice>, Rejection> {
         let takes = self.store().takes()?;
-        let in_set = |clip: &Clip| {
-            clip.lang == slot.clip.lang
-                && *clip != slot.clip
-                && catalogue.slot(clip).is_ok_and(|other| other.set == slot.set)
-        };
+        let in_set =
+            |clip: &Clip| clip.lang == slot.clip.lang && catalogue.slot(clip).is_ok_and(|other| other.set == slot.set);
         let mut newest = BTreeMap::new();
         for take in takes.iter().filter(|take| take.report.is_good()) {
             let clip = take.clip();
             if in_set(&clip) {
-                newest.insert(clip, &take.report.figures);
+                let (pitch_hz, tilt_db) = (take.report.figures.pitch_hz, take.report.figures.tilt_db);
+                newest.insert(clip.clone(), OtherTake { clip, text: take.text.clone(), pitch_hz, tilt_db });
             }
         }
-        let pitches = median(newest.values().filter_map(|figures| figures.pitch_hz).collect());
-        let tilts = median(newest.values().filter_map(|figures| figures.tilt_db).collect());
-        Ok(pitches.zip(tilts).map(|(pitch_hz, tilt_db)| Voice { pitch_hz, tilt_db }))
+        let others: Vec<OtherTake> = newest.into_values().collect();
+        Ok(voice_of_set(slot.clip.lang, &slot.text, &others))
     }
 }
 
@@ -150,18 +149,13 @@ fn row(by: &Operator, slot: &Slot, text: &str, upload: Upload, made: Made) -> Ta
         by: who,
         at,
         approved: None,
+        unheard: false,
         release: None,
         original: made.original,
         original_bytes: upload.bytes.len() as u64,
         master: made.master,
         report: TakeReport { figures: made.processed.figures, findings: made.processed.findings },
     }
-}
-
-/// The median; `None` of too few values.
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_unstable_by(f64::total_cmp);
-    (values.len() >= VOICES_MIN).then(|| values[values.len() / 2])
 }
 
 /// A sender's text, shortened and without control characters.
@@ -185,4 +179,3 @@ fn unreadable_zh(error: &audio::decode::DecodeError) -> String {
 }
 
 const LABEL_CHARS_MAX: usize = 120;
-const VOICES_MIN: usize = 3;

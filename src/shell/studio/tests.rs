@@ -142,6 +142,35 @@ fn a_take_is_recorded_approved_by_another_published_and_taken_back() {
 }
 
 #[test]
+fn a_take_that_its_approver_did_not_listen_to_is_marked_until_it_is_approved_again() {
+    let office = Office::new();
+    let take = office.record(&li(), &bye(), &speaker(140.0));
+    office.studio.keep(&li(), &take.name).unwrap();
+    assert!(office.studio.approve_unheard(&wang(), &take.name).unwrap().unheard);
+    assert!(office.studio.pending().unwrap().changes[0].unheard);
+    let (_, published) = office.studio.publish(&wang(), "at once", false).unwrap();
+    assert!(published.changes[0].unheard);
+    let audit = office.studio.audit(None, 10).unwrap();
+    assert!(audit.iter().any(|row| row.what == "approve unheard"), "{audit:?}");
+    office.studio.rollback(&wang(), None, "to listen first").unwrap();
+    assert!(!office.studio.approve(&wang(), &take.name).unwrap().unheard);
+    assert!(!office.studio.pending().unwrap().changes[0].unheard);
+}
+
+#[test]
+fn one_release_is_live_however_often_it_went_live() {
+    let office = Office::new();
+    office.approved(&bye(), &speaker(140.0));
+    let (release, _) = office.studio.publish(&wang(), "one", false).unwrap();
+    office.studio.rollback(&wang(), None, "back").unwrap();
+    office.studio.rollback(&wang(), Some(&release), "and forward").unwrap();
+    let rows = office.studio.releases();
+    let live: Vec<usize> = rows.iter().enumerate().filter(|(_, row)| row.live).map(|(n, _)| n).collect();
+    assert_eq!(live, [0], "{rows:?}");
+    assert_eq!(rows[0].release.as_ref(), Some(&release));
+}
+
+#[test]
 fn two_operators_at_once_lose_nothing_and_the_last_approval_counts() {
     let office = Office::new();
     let [first, second] = [(li(), 140.0), (chen(), 150.0)].map(|(by, pitch)| {

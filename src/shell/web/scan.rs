@@ -21,7 +21,7 @@ use super::bounds::UPLOADS_MAX;
 use super::photographs::Photographs;
 use super::reply::{self, Reply};
 use super::shares::Shares;
-use base::Private;
+use base::{Lang, Private};
 use inquiry::{
     Answer, InquiryLimiter, Limiter, LookUp, Outcome, Proof, Query, Receipt, Rejected, ScanClient, ScanPath,
     ScanResult, Scanned,
@@ -77,15 +77,18 @@ impl ScanService {
     /// `POST /api/scan/speech`.
     pub(crate) async fn speech(&self, origin: &Origin<'_>, request: &SpeechRequest) -> Result<Reply, RequestError> {
         let SpeechRequest { scan: ScanRequest { code, kiosk, .. }, lang } = request;
-        let (scan, lang) = (origin.scan(kiosk, ScanPath::Speech), *lang);
+        self.spoken(&origin.scan(kiosk, ScanPath::Speech), code, *lang).await
+    }
+
+    async fn spoken(&self, scan: &Scan, code: &Private<String>, lang: Lang) -> Result<Reply, RequestError> {
         let (sound, ended) = match self.backend.read(code.expose()) {
             Scanned::Receipt(receipt) => {
-                let (outcome, ended) = self.look_up(&scan, code, receipt).await?;
+                let (outcome, ended) = self.look_up(scan, code, receipt).await?;
                 (self.backend.speak(&outcome, lang, self.backend.now()), ended)
             }
-            other => (None, self.other(&scan, &other)?),
+            other => (None, self.other(scan, &other)?),
         };
-        self.finish(&scan, ended);
+        self.finish(scan, ended);
         Ok(reply::answer(StatusCode::OK, "audio/wav", sound.ok_or(RequestError::NoSpeech)?))
     }
 
@@ -101,6 +104,26 @@ impl ScanService {
         self.check(&scan)?;
         match self.photographs.read(origin.from, head, body).await? {
             Ok(code) => self.shown(&scan, &code).await,
+            Err(problem) => {
+                self.finish(&scan, Ended { trace: None, result: ScanResult::NoBarcode, stage: None });
+                Err(problem)
+            }
+        }
+    }
+
+    /// `POST /api/scan/image/speech`: the kiosk knows its photograph, and not the number that it shows.
+    pub(crate) async fn image_speech(
+        &self,
+        origin: &Origin<'_>,
+        lang: Lang,
+        head: &HeaderMap,
+        body: Incoming,
+    ) -> Result<Reply, RequestError> {
+        let stated = Kiosk::named(head.get(KIOSK).and_then(|name| name.to_str().ok()).unwrap_or(""));
+        let scan = origin.scan(&stated, ScanPath::Speech);
+        self.check(&scan)?;
+        match self.photographs.read(origin.from, head, body).await? {
+            Ok(code) => self.spoken(&scan, &code, lang).await,
             Err(problem) => {
                 self.finish(&scan, Ended { trace: None, result: ScanResult::NoBarcode, stage: None });
                 Err(problem)

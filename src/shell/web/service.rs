@@ -29,7 +29,7 @@ use kiosk_store::KioskStore;
 use metrics::{Door, HttpClass, Metrics, Registry};
 use web::{
     self, Audience, Client, InquiryRequest, JSON_BYTES_MAX, PublicPage, RateRequest, RequestError, Route, ScanRequest,
-    Shows, SpeechRequest,
+    Shows, SpeechRequest, speech_language,
 };
 
 /// Answers requests. One for all sockets.
@@ -137,7 +137,7 @@ impl HttpService {
         };
         if let (Client::Kiosk(kiosk), Some(kiosks)) = (&peer.client, self.peers.kiosks()) {
             let version = head.headers.get(KIOSK_VERSION).and_then(|version| version.to_str().ok());
-            let is_scan = matches!(route, Route::Scan | Route::ScanImage | Route::ScanSpeech);
+            let is_scan = matches!(route, Route::Scan | Route::ScanImage | Route::ScanSpeech | Route::ScanImageSpeech);
             kiosks.note(kiosk, version, is_scan, reply.status().as_u16() >= 400);
         }
         if let (Route::Home | Route::Page, Some(token)) = (route, &peer.token) {
@@ -171,7 +171,11 @@ impl HttpService {
             Route::Scan => self.scan(&origin, &self.small_body(&head.headers, body).await?).await,
             Route::ScanSpeech => self.speech(&origin, &self.small_body(&head.headers, body).await?).await,
             Route::ScanImage if peer.client.is_kiosk() => self.scans.image(&origin, &head.headers, body).await,
-            Route::ScanImage => Err(RequestError::NotEnrolled),
+            Route::ScanImageSpeech if peer.client.is_kiosk() => {
+                let lang = speech_language(head.uri.query())?;
+                self.scans.image_speech(&origin, lang, &head.headers, body).await
+            }
+            Route::ScanImage | Route::ScanImageSpeech => Err(RequestError::NotEnrolled),
             Route::Inquiry => {
                 let request = InquiryRequest::read(&self.small_body(&head.headers, body).await?)?;
                 self.inquiries.json(peer.address, &request).await
@@ -186,6 +190,7 @@ impl HttpService {
             Route::Page
             | Route::Script
             | Route::Shapes
+            | Route::Screen
             | Route::Scanner
             | Route::Words
             | Route::Style

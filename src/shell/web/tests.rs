@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::*;
-use base::{Lang, Private};
+use base::{Characters, Lang, Private};
 use inquiry::{
     AgeLimits, Answer, Case, Factor, Freshness, InquiryLimiter, InquiryLimits, LookUpResult, Outcome, PhoneLimits,
     Proof, PublicLimits, Query, Reading, Receipt, ScanFault, ScanLimits, ScanPath, ScanRecord, ScanResult, Scanned,
@@ -139,6 +139,7 @@ fn settings() -> config::Web {
         answer_shown: Duration::from_secs(45),
         clear_warning: Duration::from_secs(20),
         maintenance: false,
+        cantonese_characters: Characters::Simplified,
     }
 }
 
@@ -279,11 +280,17 @@ impl Backend for Desk {
             image_bytes_max: 300_000,
             receipt_lengths: vec![15],
             desk_number: "96110110".into(),
+            cantonese_characters: Characters::Simplified,
         }
     }
 
     fn public(&self) -> PublicSettings {
-        PublicSettings { factors: vec![SecondFactor::IdTail], desk_number: String::new(), maintenance: false }
+        PublicSettings {
+            factors: vec![SecondFactor::IdTail],
+            desk_number: String::new(),
+            maintenance: false,
+            cantonese_characters: Characters::Simplified,
+        }
     }
 
     fn picture(&self) -> String {
@@ -299,7 +306,7 @@ fn show(outcome: &Outcome) -> ScanAnswer {
             FoundCase {
                 case,
                 expected_by: Some(date(2026, 12, 1)),
-                hall: Some(Hall { code: "north".into(), name: words("hall") }),
+                hall: Some(Hall { code: "north".into(), name: words("hall"), address: None, hours: None }),
                 as_of: as_of.to_zoned_datetime(TimeZone::get("Asia/Shanghai").unwrap()),
                 stale: outcome.freshness == Freshness::Old,
                 wording: words("ready"),

@@ -7,11 +7,11 @@
 //
 // No data of a person outlives the answer on the screen: no URL, history or storage holds a receipt number.
 import { listen } from "./scanner.js";
-import { bars, icon, tag } from "./shapes.js";
+import { fact, fit, put, sentence, steps } from "./screen.js";
+import { bars } from "./shapes.js";
 import { TEXT } from "./words.js";
 
-const TAG = { zh: "zh-CN", yue: "yue-Hant", en: "en" };
-const DATES = { zh: "zh-CN", yue: "zh-HK", en: "en-GB" };
+const DATES = { zh: "zh-CN", yue: "zh-Hant", en: "en-GB" };
 const LOOK = {
   accepted: ["way", "paper"], review: ["way", "search"], production: ["way", "clock"], supplement: ["wait", "pause"],
   ready: ["good", "done"], posted: ["good", "mail"], collected: ["good", "done"], contact: ["calm", "person"],
@@ -19,6 +19,7 @@ const LOOK = {
 const ENTRY_MAX = 40;
 const SAME_MS = 2000; // a scanner that reads the same receipt twice
 const ASK_MS = 10000;
+const REST_MS = 45000; // without a touch, the page that waits is as it was at first
 
 const query = new URLSearchParams(location.search);
 const kiosk = (query.get("kiosk") || "").replace(/[^A-Za-z0-9._-]/g, "").slice(0, 32);
@@ -26,11 +27,12 @@ const first = TEXT[query.get("lang")] ? query.get("lang") : "zh";
 const $ = (id) => document.getElementById(id);
 const all = (selector) => document.querySelectorAll(selector);
 
-let settings = { enrolled: true, page_version: "", answer_shown_s: 45, clear_warning_s: 20, maintenance: false, image_bytes_max: 8000000, receipt_lengths: [], desk_number: "" };
+let settings = { enrolled: true, page_version: "", answer_shown_s: 45, clear_warning_s: 20, maintenance: false, image_bytes_max: 8000000, receipt_lengths: [], desk_number: "", cantonese_characters: "simplified" };
 let lang = first;
 let entry = "";
 let shown = null; // the reply on the screen
 let code = null; // the code it answers, needed for speech only
+let picture = null; // the photograph it answers, for speech as well
 let asked = 0; // numbers the requests: a late reply to an earlier one is dropped
 let last = { text: "", at: -SAME_MS };
 let audio = null;
@@ -40,31 +42,52 @@ let version = ""; // of this page: the node may have a newer one
 
 // ---- words -------------------------------------------------------------------------------------
 
-const t = (key) => TEXT[lang][key];
+// Speakers of Cantonese read the Mandarin texts, unless the kiosk is set to traditional characters.
+const isSimplified = () => settings.cantonese_characters !== "traditional";
+const written = () => (lang === "yue" && isSimplified() ? "zh" : lang);
+const t = (key) => TEXT[written()][key];
+const tagOf = (of) => ({ zh: "zh-CN", yue: isSimplified() ? "yue-Hans" : "yue-Hant", en: "en" })[of];
 
 function draw() {
-  document.documentElement.lang = TAG[lang];
+  document.documentElement.lang = tagOf(lang);
   document.title = t("title");
-  for (const node of all("[data-t]")) node.textContent = t(node.dataset.t);
+  for (const node of all("[data-t]")) put(node, t(node.dataset.t));
+  $("yue").lang = tagOf("yue");
+  $("yue").textContent = isSimplified() ? "广东话" : "廣東話";
   for (const node of all("[data-label]")) node.setAttribute("aria-label", t(node.dataset.label));
   for (const node of all("[data-lang]")) node.setAttribute("aria-pressed", String(node.dataset.lang === lang));
-  const photo = getComputedStyle(document.querySelector(".photo")).display !== "none";
-  if (photo) document.querySelector(".idle .sub").textContent = t("ask_sub_phone");
+  if (hasCamera()) document.querySelector(".idle .sub").textContent = t("ask_sub_phone");
   $("desk").textContent = settings.desk_number ? t("desk")(settings.desk_number) : "";
+  $("warning-text").textContent = t("warning");
   drawEntry();
   drawAnswer();
+  fit();
 }
 
-function drawEntry() {
+const isShown = (node) => getComputedStyle(node).display !== "none";
+// As in the style: only what one holds in the hand has a camera to point.
+const hasCamera = () => matchMedia("(pointer: coarse) and (max-width: 699px)").matches;
+const hasKeypad = () => isShown(document.querySelector(".typing"));
+
+// `refused`: it was to be looked up, and is too short.
+function drawEntry(refused = false) {
   const text = entry;
   const lengths = settings.receipt_lengths;
   const goal = lengths.length === 1 ? lengths[0] : 0;
+  const wrong = lengths.length > 0 && (refused || digitsOf(text).length > Math.max(...lengths));
   const field = $("entry");
   field.classList.toggle("empty", text === "");
   field.textContent = text === "" ? (goal ? grouped("·".repeat(goal)) : t("entry")) : grouped(text);
   field.setAttribute("aria-label", text === "" ? t("entry") : [...text].join(" "));
-  $("entry-note").textContent = t("digits")(text.length, goal);
+  const note = $("entry-note");
+  note.textContent = wrong ? t("wrong_length")(lengths.join(" / ")) : t("digits")(text.length, goal);
+  note.classList.toggle("wrong", wrong);
+  $("look-up").setAttribute("aria-disabled", String(!isEnough(text)));
 }
+
+// Whether so many digits are a number; how many there must be is known from the node.
+const isEnough = (text) => (settings.receipt_lengths.length ? settings.receipt_lengths.includes(digitsOf(text).length) : text !== "");
+const digitsOf = (text) => text.replace(/-/g, "");
 
 const grouped = (text) => text.replace(/(.{4})(?=.)/g, "$1 ");
 
@@ -79,8 +102,8 @@ const view = () => document.body.dataset.view;
 
 function go(name) {
   document.body.dataset.view = name;
-  document.querySelector("main").scrollTop = 0;
-  window.scrollTo(0, 0);
+  for (const body of all(".body")) body.scrollTop = 0;
+  fit();
 }
 
 // What is shown while nothing is asked.
@@ -88,15 +111,35 @@ const resting = () => (!settings.enrolled ? "unenrolled" : settings.maintenance 
 
 function home() {
   forget();
-  if (kiosk && lang !== first) setLang(first);
   go(resting());
+  rest.start();
   if (document.activeElement && document.activeElement !== document.body) document.activeElement.blur();
+}
+
+// A page that waits and is not touched is for the next person: in the first language, and empty.
+const rest = {
+  timer: 0,
+  start() {
+    clearTimeout(rest.timer);
+    rest.timer = setTimeout(rest.end, REST_MS);
+  },
+  end() {
+    if (["answer", "asking"].includes(view())) return;
+    if (lang !== first) setLang(first);
+    if (entry || view() === "keys") home();
+  },
+};
+
+function leave() {
+  home();
+  rest.end();
 }
 
 function forget() {
   asked += 1;
   shown = null;
   code = null;
+  picture = null;
   entry = "";
   mute = false;
   silence();
@@ -130,18 +173,20 @@ function submit(text) {
   }
   last = { text, at: now };
   setTimeout(() => { if (performance.now() - last.at >= SAME_MS) last.text = ""; }, SAME_MS + 50);
-  ask("/api/scan", { "Content-Type": "application/json" }, JSON.stringify({ code: text, kiosk }), text);
+  ask("/api/scan", { "Content-Type": "application/json" }, JSON.stringify({ code: text, kiosk }), { code: text });
 }
 
-async function ask(path, headers, body, text) {
+// `source`: what is asked about, a code or a photograph.
+async function ask(path, headers, body, source) {
   forget();
   const mine = asked;
+  $("asking").textContent = t(source.picture ? "reading" : "asking");
   const wheel = setTimeout(() => { if (mine === asked) go("asking"); }, 150);
   try {
-    const response = await fetch(path, { method: "POST", headers: { ...headers, ...ours() }, body, cache: "no-store", signal: AbortSignal.timeout(text ? ASK_MS : 4 * ASK_MS) });
+    const response = await fetch(path, { method: "POST", headers: { ...headers, ...ours() }, body, cache: "no-store", signal: AbortSignal.timeout(source.code ? ASK_MS : 4 * ASK_MS) });
     const reply = await response.json();
     if (mine === asked && reply.error === "not_enrolled") return unenrolled();
-    if (mine === asked) show(response.ok ? reply : problem(response.status, reply), response.ok ? text : null);
+    if (mine === asked) show(response.ok ? reply : problem(response.status, reply), response.ok ? source : {});
   } catch {
     if (mine === asked) offline();
   } finally {
@@ -161,15 +206,17 @@ function unenrolled() {
 function problem(status, reply) {
   const all = (key) => ({ zh: TEXT.zh[key], yue: TEXT.yue[key], en: TEXT.en[key] });
   const wording = reply.wording || all(status === 413 ? "too_large" : "failed");
-  const title = status === 429 || status === 503 ? "wait" : status === 422 || status === 415 || status === 413 ? "photo_fail" : "check";
+  const title = status === 429 || status === 503 ? "wait" : status === 422 || status === 415 || status === 413 ? "photo_fail" : "again";
   return { found: false, title, wording };
 }
 
-function show(reply, text) {
+function show(reply, source) {
   shown = reply;
-  code = text;
-  go("answer");
+  code = source.code || null;
+  picture = source.picture || null;
+  document.body.dataset.view = "answer";
   drawAnswer();
+  go("answer");
   $("said").textContent = `${$("stage").textContent}。 ${$("wording").textContent}`;
   $("stage").focus({ preventScroll: true });
   clock.start();
@@ -183,67 +230,46 @@ function drawAnswer() {
   answer.dataset.tone = tone;
   $("stage-icon").setAttribute("href", `#i-${icon}`);
   $("stage-label").textContent = t(stage ? "state" : "result");
-  $("stage").textContent = stage ? sentence(shown.stages[stage][lang]) : t(shown.title || (shown.unavailable ? "wait" : shown.kind === "receipt" ? "no_result" : "check"));
+  put($("stage"), stage ? sentence(shown.stages[stage][written()]) : t(shown.title || (shown.unavailable ? "wait" : shown.kind === "receipt" ? "no_result" : "check")));
   $("stage-card").classList.toggle("small", stage === "contact");
   answer.classList.toggle("sparse", !shown.progress);
-  $("again").hidden = shown.found || Boolean(shown.unavailable) || shown.title === "wait";
-  $("retype").hidden = $("again").hidden;
-  $("wording").textContent = shown.wording[lang];
+  $("wording").textContent = shown.wording[written()];
   drawFacts();
-  drawSteps();
+  $("progress").hidden = !shown.progress;
+  if (shown.progress) $("steps").replaceChildren(...steps(shown.progress, (step) => shown.stages[step][written()], t));
   const asOf = $("as-of");
   asOf.classList.toggle("stale", Boolean(shown.stale));
   asOf.textContent = shown.as_of ? t("as_of")(`${day(shown.as_of.slice(0, 10), { month: "long", day: "numeric" })} ${shown.as_of.slice(11, 16)}`) : "";
-  $("speak").hidden = !code || shown.kind !== "receipt";
   $("rating").hidden = !shown.found;
   if ($("rating").classList.contains("given")) $("rate").textContent = t("thanks");
+  drawActions();
+}
+
+// The main action is what most people do next: read on, or try again in the way that they tried.
+function drawActions() {
+  const failed = !shown.found && !shown.unavailable && shown.title !== "wait";
+  const again = failed && hasCamera();
+  $("again").hidden = !failed;
+  $("retype").hidden = !failed;
+  $("rephoto").hidden = !again;
+  $("done").hidden = again;
+  $("done").textContent = t(failed ? "scan_again" : "done");
+  $("speak").hidden = !(code || picture) || shown.kind !== "receipt";
   drawSpeak();
 }
 
 function drawFacts() {
-  const fact = (name, value) => {
-    const [box, dt, dd] = ["div", "dt", "dd"].map((tag) => document.createElement(tag));
-    dt.textContent = name;
-    dd.textContent = value;
-    box.append(dt, dd);
-    return box;
-  };
+  const whole = (iso) => day(iso, { year: "numeric", month: "long", day: "numeric" });
   const facts = [];
-  if (shown.expected_by) facts.push(fact(t("expected"), day(shown.expected_by, { year: "numeric", month: "long", day: "numeric" })));
-  if (shown.hall) facts.push(fact(t("hall"), sentence(shown.hall[lang])));
-  if (settings.desk_number && (shown.stage === "contact" || shown.unavailable)) facts.push(fact(t("desk_fact"), settings.desk_number));
+  if (shown.expected_by) facts.push(fact(t("expected"), [whole(shown.expected_by)]));
+  if (shown.posted_on) facts.push(fact(t("posted"), [whole(shown.posted_on)]));
+  if (shown.hall) {
+    const lines = [shown.hall, shown.hall.address, shown.hall.hours].filter(Boolean).map((line) => sentence(line[written()]));
+    facts.push(fact(t(shown.stage === "ready" ? "collect_at" : "bring_to"), lines));
+  }
+  const names = shown.wording[written()].includes(settings.desk_number);
+  if (!names && (shown.stage === "contact" || shown.unavailable)) facts.push(fact(t("desk_fact"), [settings.desk_number]));
   $("facts").replaceChildren(...facts);
-}
-
-// The words of the hotline are made for the middle of a sentence; here they begin one.
-const sentence = (text) => text.replace(/^the /, "").replace(/^./, (c) => c.toUpperCase());
-
-function drawSteps() {
-  const progress = shown.progress;
-  $("progress").hidden = !progress;
-  if (!progress) return;
-  const over = progress.at === progress.steps.length - 1;
-  const items = progress.steps.map((step, n) => {
-    const item = document.createElement("li");
-    const dot = document.createElement("span");
-    const name = document.createElement("span");
-    dot.className = "dot";
-    name.textContent = sentence(shown.stages[step][lang]);
-    item.append(dot, name);
-    if (n < progress.at || (over && n === progress.at)) {
-      item.className = "done";
-      dot.append(icon("done"));
-    }
-    if (n === progress.at) {
-      item.classList.add("here");
-      item.setAttribute("aria-current", "step");
-      if (!over) dot.append(progress.paused ? icon("pause") : document.createElement("b"));
-      item.append(tag(progress.paused ? t("paused") : t("now")));
-    }
-    if (n === progress.at + 1) item.append(tag(t("next")));
-    return item;
-  });
-  $("steps").replaceChildren(...items);
 }
 
 // ---- the time an answer stays (WCAG 2.2.1) -------------------------------------------------------
@@ -261,21 +287,22 @@ const clock = {
     const focused = $("warning").contains(document.activeElement);
     $("warning").hidden = true;
     document.body.classList.remove("warned");
+    fit();
     if (focused) $("stage").focus({ preventScroll: true });
   },
   warn() {
     if (audio) return clock.start();
     clock.left = Math.max(20, settings.clear_warning_s);
-    $("warning-text").textContent = t("warning");
     $("count").textContent = clock.left;
     $("warning").hidden = false;
     document.body.classList.add("warned");
+    fit();
     $("alert").textContent = t("warned")(clock.left);
     $("more").focus({ preventScroll: true });
     clock.timer = setInterval(() => {
       clock.left -= 1;
       $("count").textContent = clock.left;
-      if (clock.left <= 0) home();
+      if (clock.left <= 0) leave();
     }, 1000);
   },
   warned: () => !$("warning").hidden,
@@ -284,25 +311,22 @@ const clock = {
 // A touch restarts the clock. While the warning is shown, only its buttons and the space bar do.
 function noticed() {
   if (view() === "answer" && !clock.warned()) clock.start();
-  if (view() === "keys" || (view() === "idle" && entry)) typed();
-}
-
-let typedTimer = 0;
-function typed() {
-  clearTimeout(typedTimer);
-  typedTimer = setTimeout(() => { if (view() === "keys" || (view() === "idle" && entry)) home(); }, 60000);
+  rest.start();
 }
 
 // ---- sound -------------------------------------------------------------------------------------
 
 async function speak() {
   if (audio || loading) return silence();
-  if (!code) return;
+  if (!code && !picture) return;
   const mine = (loading = new AbortController());
   drawSpeak();
   try {
-    const body = JSON.stringify({ code, lang, kiosk });
-    const response = await fetch("/api/scan/speech", { method: "POST", headers: { "Content-Type": "application/json" }, body, cache: "no-store", signal: mine.signal });
+    const request = code
+      ? ["/api/scan/speech", { "Content-Type": "application/json" }, JSON.stringify({ code, lang, kiosk })]
+      : [`/api/scan/image/speech?lang=${lang}`, pictureHeaders(picture), picture];
+    const [path, headers, body] = request;
+    const response = await fetch(path, { method: "POST", headers, body, cache: "no-store", signal: mine.signal });
     if (!response.ok) throw new Error(response.status);
     const sound = new Audio(URL.createObjectURL(await response.blob()));
     if (mine.signal.aborted) return;
@@ -345,9 +369,11 @@ function drawSpeak() {
 async function photograph(file) {
   if (!file) return;
   const small = await smaller(file).catch(() => file);
-  if (small.size > settings.image_bytes_max) return show(problem(413, {}), null);
-  ask("/api/scan/image", { "Content-Type": small.type || "application/octet-stream", ...(kiosk && { "X-Kiosk": kiosk }) }, small, null);
+  if (small.size > settings.image_bytes_max) return show(problem(413, {}), {});
+  ask("/api/scan/image", pictureHeaders(small), small, { picture: small });
 }
+
+const pictureHeaders = (blob) => ({ "Content-Type": blob.type || "application/octet-stream", ...(kiosk && { "X-Kiosk": kiosk }) });
 
 async function smaller(file) {
   const picture = await createImageBitmap(file);
@@ -373,8 +399,7 @@ function press(c) {
   if (view() === "answer") home();
   if (view() !== "idle" && view() !== "keys") return;
   entry += c.toUpperCase();
-  if (view() === "idle" && getComputedStyle(document.querySelector(".typing")).display === "none") go("keys");
-  typed();
+  if (view() === "idle" && !hasKeypad()) go("keys");
   drawEntry();
 }
 
@@ -435,15 +460,21 @@ async function configure() {
 // ---- touch -----------------------------------------------------------------------------------------
 
 const DO = {
-  keys() { go("keys"); typed(); },
-  retype() { home(); if (getComputedStyle(document.querySelector(".typing")).display === "none") go("keys"); typed(); },
+  keys() { go("keys"); },
+  retype() { home(); if (!hasKeypad()) go("keys"); },
   home,
   speak,
   erase,
   clear() { entry = ""; drawEntry(); },
-  submit() { if (entry) submit(entry); },
+  submit: lookUp,
   more() { clock.start(); },
 };
+
+// A number typed by hand is looked up once it has its digits.
+function lookUp() {
+  if (isEnough(entry)) return submit(entry);
+  if (["idle", "keys"].includes(view())) drawEntry(true);
+}
 
 function onClick(event) {
   const button = event.target.closest("button");
@@ -464,7 +495,7 @@ function rate(button, score) {
   fetch("/api/rate", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ score, kiosk }) }).catch(() => {});
 }
 
-const keys = listen({ scan: submit, press, enter: () => { if (entry) submit(entry); }, erase, escape: home });
+const keys = listen({ scan: submit, press, enter: () => { if (entry) lookUp(); }, erase, escape: home });
 document.addEventListener("click", onClick);
 for (const event of ["pointerdown", "keydown", "wheel", "touchmove"]) document.addEventListener(event, noticed, { passive: true });
 document.addEventListener("contextmenu", (event) => { if (kiosk) event.preventDefault(); });
@@ -472,13 +503,17 @@ window.addEventListener("offline", () => { if (view() === "idle") offline(); });
 // A page restored from the browser's cache would show an old answer.
 window.addEventListener("pageshow", (event) => { if (event.persisted) home(); });
 window.addEventListener("pagehide", forget);
-$("photo").addEventListener("change", (event) => {
-  photograph(event.target.files[0]);
-  event.target.value = "";
-});
+for (const input of all(".photo input")) {
+  input.addEventListener("change", (event) => {
+    photograph(event.target.files[0]);
+    event.target.value = "";
+  });
+}
+window.addEventListener("resize", draw);
 
 bars();
 $("again").append(document.querySelector(".picture svg").cloneNode(true));
 draw();
 configure();
+rest.start();
 setTimeout(watch, 5000);

@@ -3,7 +3,7 @@
 //   key ─► character ─► burst ─┬─ Enter, Tab or silence, after six keys or more ─► scan(text)
 //                              └─ anything else ─► press(character), one by one: keys pressed by hand
 //
-// Characters come as keys; as codes typed on the number pad while Alt is held; with Alt or AltGr set on every key; by
+// Characters come as keys; as codes typed on the number pad while Alt is held; with Alt, AltGr or Meta set on every key; by
 // their place on the keyboard alone, when an input method is on. What only a scanner sends so ("only" below) is no key
 // pressed by hand. A key that cannot be told stays in the burst as U+FFFD, so that a scan of such keys is answered.
 
@@ -104,14 +104,14 @@ export function listen(on) {
     if (event.repeat && !(burst.keys.length > 0 && isQuick(event))) return; // a key that is held
     if (name === "Enter" || name === "Tab") return end(event);
     const isAltGr = event.ctrlKey && event.altKey;
-    if (event.metaKey || (event.ctrlKey && !isAltGr)) return control(event);
+    if (event.ctrlKey && !isAltGr) return control(event);
     if (name === "Escape") return on.escape();
     if (name === "Backspace" || name === "Delete") {
       flush();
       return on.erase();
     }
     const c = character(event, name);
-    const only = event.altKey || c.only;
+    const only = event.altKey || event.metaKey || c.only;
     if (c.text === "") return;
     if (c.text === " " && burst.keys.length === 0 && isControl(event.target)) return; // the space bar presses the button in focus
     const inBurst = burst.keys.length > 0 && isQuick(event);
@@ -121,7 +121,7 @@ export function listen(on) {
 
   // Control characters of a scanner: an end of line ends the burst, another one is none of its characters.
   function control(event) {
-    if (!event.ctrlKey || !isQuick(event)) return; // a shortcut
+    if (!isQuick(event)) return; // a shortcut
     const key = (event.key || "").toLowerCase();
     if (key === "j" || key === "m" || key === "i") {
       swallow(event);

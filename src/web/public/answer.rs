@@ -10,7 +10,7 @@ use super::words::PageWords;
 use crate::ScanAnswer;
 use crate::scan_answer::progress;
 
-/// The answer, with a link to another inquiry.
+/// The answer; `lang` is the language that is read.
 pub(super) fn answer(shown: &ScanAnswer, lang: Lang, words: &PageWords, desk_number: &str) -> String {
     let (label, heading) = match shown.stage {
         Some(stage) => (words.state, sentence(shown.stages.of(stage).text(lang))),
@@ -29,31 +29,41 @@ pub(super) fn answer(shown: &ScanAnswer, lang: Lang, words: &PageWords, desk_num
         format!("<p class=\"as-of{stale}\">{}{}</p>\n", words.as_of, escaped(&when))
     });
     format!(
-        "<div class=\"stage {tone}\"><p>{label}</p><h1>{}</h1></div>\n<p class=\"wording\">{}</p>\n{}{}{}\
-         <p><a class=\"again\" href=\"/public?lang={}\">{}</a></p>",
+        "<div class=\"columns\"><div><div class=\"stage {tone}\"><p>{label}</p><h1>{}</h1></div>\n\
+         <p class=\"wording\">{}</p>\n{}</div><div>{}{}</div></div>",
         escaped(&heading),
         escaped(shown.wording.text(lang)),
         facts(shown, lang, words, desk_number),
         shown.stage.map_or(String::new(), |stage| steps(shown, stage, lang, words)),
         as_of.unwrap_or_default(),
-        lang.code(),
-        words.again,
     )
 }
 
 fn facts(shown: &ScanAnswer, lang: Lang, words: &PageWords, desk_number: &str) -> String {
     let mut facts = String::new();
-    let mut fact = |name: &str, value: &str| {
-        facts.push_str(&format!("<div><dt>{name}</dt><dd>{}</dd></div>", escaped(value)));
+    let mut fact = |name: &str, lines: &[String]| {
+        let lines: String = lines.iter().map(|line| format!("<dd>{}</dd>", escaped(line))).collect();
+        facts.push_str(&format!("<div><dt>{name}</dt>{lines}</div>"));
     };
     if let Some(date) = shown.expected_by {
-        fact(words.expected, &day(date, lang));
+        fact(words.expected, &[day(date, lang)]);
+    }
+    if let Some(date) = shown.posted_on {
+        fact(words.posted, &[day(date, lang)]);
     }
     if let Some(hall) = &shown.hall {
-        fact(words.hall, &sentence(hall.name.text(lang)));
+        let place = if shown.stage == Some(Stage::Ready) { words.collect_at } else { words.bring_to };
+        let lines: Vec<String> = [Some(&hall.name), hall.address.as_ref(), hall.hours.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|line| sentence(line.text(lang)))
+            .collect();
+        fact(place, &lines);
     }
-    if !desk_number.is_empty() && (shown.stage == Some(Stage::Contact) || shown.unavailable) {
-        fact(words.desk_fact, desk_number);
+    // The sentences may name the number already.
+    let names_it = shown.wording.text(lang).contains(desk_number);
+    if !names_it && (shown.stage == Some(Stage::Contact) || shown.unavailable) {
+        fact(words.desk_fact, &[desk_number.to_owned()]);
     }
     if facts.is_empty() { facts } else { format!("<dl>{facts}</dl>\n") }
 }

@@ -37,7 +37,7 @@ async function remote(picture) {
   const response = await fetch("/api/inquiry/image", { method: "POST", headers: { "Content-Type": body.type }, body, cache: "no-store", signal: AbortSignal.timeout(40000) });
   const reply = await response.json();
   if (response.ok) return reply.number;
-  throw new Error((reply.wording && reply.wording[{ "zh-CN": "zh", "zh-Hant-HK": "yue" }[document.documentElement.lang] || "en"]) || said.dataset.failed);
+  throw new Error((reply.wording && reply.wording[{ "zh-CN": "zh", "yue-Hans": "zh", "yue-Hant": "yue" }[document.documentElement.lang] || "en"]) || said.dataset.failed);
 }
 
 async function read(file) {

@@ -7,7 +7,7 @@ mod answer;
 mod html;
 mod words;
 
-use base::Lang;
+use base::{Characters, Lang};
 
 use self::answer::answer;
 use self::html::escaped;
@@ -24,6 +24,8 @@ pub struct PublicSettings {
     pub desk_number: String,
     /// Whether the page shows a notice in place of its form.
     pub maintenance: bool,
+    /// The characters for speakers of Cantonese.
+    pub cantonese_characters: Characters,
 }
 
 /// What the page shows.
@@ -51,27 +53,35 @@ pub struct PublicPage<'a> {
 impl PublicPage<'_> {
     /// The page. It never holds what was typed.
     pub fn to_html(&self) -> String {
-        let words = page_words(self.lang);
-        let (title, body) = match self.shows {
-            _ if self.settings.maintenance => (words.title.to_owned(), self.notice(words.maintenance)),
-            Shows::Form => (words.title.to_owned(), format!("<h1>{}</h1>\n{}", words.heading, self.form(words))),
+        let written = self.settings.cantonese_characters.written(self.lang);
+        let words = page_words(written);
+        let (title, body, bar) = match self.shows {
+            _ if self.settings.maintenance => {
+                (words.title.to_owned(), notice(words.heading, words.maintenance), String::new())
+            }
+            Shows::Form => {
+                (words.title.to_owned(), format!("<h1>{}</h1>\n{}", words.heading, self.form(words)), submit(words))
+            }
             Shows::Problem(problem) => {
                 let text =
-                    problem.wording().map_or_else(|| words.failed.to_owned(), |text| text.text(self.lang).to_owned());
+                    problem.wording().map_or_else(|| words.failed.to_owned(), |text| text.text(written).to_owned());
                 let box_of = format!("<p class=\"problem\" role=\"alert\">{}</p>\n", escaped(&text));
                 let title = format!("{} – {}", words.failed_title, words.title);
-                (title, format!("<h1>{}</h1>\n{box_of}{}", words.heading, self.form(words)))
+                (title, format!("<h1>{}</h1>\n{box_of}{}", words.heading, self.form(words)), submit(words))
             }
             Shows::Answer(shown) => {
-                let answer = answer(shown, self.lang, words, &self.settings.desk_number);
-                (format!("{} – {}", words.result, words.title), answer)
+                let answer = answer(shown, written, words, &self.settings.desk_number);
+                let again =
+                    format!("<a class=\"again\" href=\"/public?lang={}\">{}</a>", self.lang.code(), words.again);
+                (format!("{} – {}", words.result, words.title), answer, again)
             }
         };
-        self.page(words, &title, &body)
+        self.page(words, &title, &body, &bar)
     }
 
-    fn page(&self, words: &PageWords, title: &str, body: &str) -> String {
-        let tag = tag_of(self.lang);
+    /// The page of a body and of the action that stays in sight below it.
+    fn page(&self, words: &PageWords, title: &str, body: &str, bar: &str) -> String {
+        let tag = self.tag_of(self.lang);
         let desk = match self.settings.desk_number.as_str() {
             "" => String::new(),
             number => format!("<p>{}{}</p>", words.desk, escaped(number)),
@@ -85,7 +95,7 @@ impl PublicPage<'_> {
              <script src=\"/public/app.js\" type=\"module\"></script>\n</head>\n<body>\n\
              <a class=\"skip\" href=\"#main\">{skip}</a>\n\
              <header><p class=\"name\">{name}</p><nav aria-label=\"{languages}\"><ul>{langs}</ul></nav></header>\n\
-             <main id=\"main\" tabindex=\"-1\">\n{body}\n</main>\n<footer><p>{privacy}</p>{desk}</footer>\n</body>\n</html>\n",
+             <main id=\"main\" tabindex=\"-1\">\n{body}\n</main>\n<footer><p>{privacy}</p>{desk}</footer>\n<div class=\"bar\">{bar}</div>\n</body>\n</html>\n",
             title = escaped(title),
             skip = words.skip,
             name = words.title,
@@ -97,16 +107,19 @@ impl PublicPage<'_> {
     fn language_link(&self, lang: Lang) -> String {
         let name = match lang {
             Lang::Zh => "普通话",
-            Lang::Yue => "廣東話",
+            Lang::Yue => match self.settings.cantonese_characters {
+                Characters::Simplified => "广东话",
+                Characters::Traditional => "廣東話",
+            },
             Lang::En => "English",
         };
         let current = if lang == self.lang { " aria-current=\"true\"" } else { "" };
-        let (code, tag) = (lang.code(), tag_of(lang));
+        let (code, tag) = (lang.code(), self.tag_of(lang));
         format!("<li><a href=\"/public?lang={code}\" lang=\"{tag}\" hreflang=\"{tag}\"{current}>{name}</a></li>")
     }
 
-    fn notice(&self, text: &str) -> String {
-        format!("<h1>{}</h1>\n<p class=\"problem\">{text}</p>", page_words(self.lang).heading)
+    fn tag_of(&self, lang: Lang) -> &'static str {
+        tag_of(lang, self.settings.cantonese_characters)
     }
 
     fn form(&self, words: &PageWords) -> String {
@@ -116,17 +129,16 @@ impl PublicPage<'_> {
             _ => (words.any_factor, words.any_factor_hint),
         };
         format!(
-            "<p>{intro}</p>\n<form method=\"post\" action=\"/public/inquiry?lang={lang}\" autocomplete=\"off\">\n\
-             <label for=\"code\">{number}</label>\n<p class=\"hint\" id=\"code-hint\">{number_hint}</p>\n\
+            "<p>{intro}</p>\n<form id=\"inquiry\" method=\"post\" action=\"/public/inquiry?lang={lang}\" autocomplete=\"off\">\n\
+             <div class=\"field\"><label for=\"code\">{number}</label>\n<p class=\"hint\" id=\"code-hint\">{number_hint}</p>\n\
              <input id=\"code\" name=\"code\" type=\"text\" inputmode=\"numeric\" autocomplete=\"off\" spellcheck=\"false\" \
              maxlength=\"64\" required aria-describedby=\"code-hint\">\n\
              <div id=\"camera\" hidden><label class=\"photo\" for=\"photo\">{photo}</label>\
              <input id=\"photo\" type=\"file\" accept=\"image/*\" capture=\"environment\"></div>\n\
-             <p id=\"said\" role=\"status\" data-reading=\"{reading}\" data-read=\"{read}\" data-failed=\"{unread}\"></p>\n\
-             <label for=\"tail\">{tail}</label>\n<p class=\"hint\" id=\"tail-hint\">{hint}</p>\n\
+             <p id=\"said\" role=\"status\" data-reading=\"{reading}\" data-read=\"{read}\" data-failed=\"{unread}\"></p></div>\n\
+             <div class=\"field\"><label for=\"tail\">{tail}</label>\n<p class=\"hint\" id=\"tail-hint\">{hint}</p>\n\
              <input id=\"tail\" name=\"tail\" type=\"text\" autocomplete=\"off\" autocapitalize=\"characters\" \
-             spellcheck=\"false\" maxlength=\"16\" required aria-describedby=\"tail-hint\">\n\
-             <button type=\"submit\">{look_up}</button>\n</form>",
+             spellcheck=\"false\" maxlength=\"16\" required aria-describedby=\"tail-hint\"></div>\n</form>",
             intro = words.intro,
             lang = self.lang.code(),
             number = words.number,
@@ -135,9 +147,17 @@ impl PublicPage<'_> {
             reading = words.reading,
             read = words.read,
             unread = words.unread,
-            look_up = words.look_up,
         )
     }
+}
+
+fn notice(heading: &str, text: &str) -> String {
+    format!("<h1>{heading}</h1>\n<p class=\"problem\">{text}</p>")
+}
+
+/// The form's button, which is outside of it.
+fn submit(words: &PageWords) -> String {
+    format!("<button type=\"submit\" form=\"inquiry\">{}</button>", words.look_up)
 }
 
 /// The page that asks whether this browser shall be a kiosk, or why its code did not make it one. In three languages, since
@@ -147,7 +167,10 @@ pub fn enrol_page(code: &str, problem: Option<&RequestError>) -> String {
     let body = match problem {
         Some(problem) => {
             let words = problem.wording().unwrap_or_default();
-            Lang::ALL.into_iter().map(|lang| say(&escaped(words.text(lang)), tag_of(lang))).collect::<String>()
+            Lang::ALL
+                .into_iter()
+                .map(|lang| say(&escaped(words.text(lang)), tag_of(lang, Characters::Traditional)))
+                .collect::<String>()
         }
         None => format!(
             "{}{}<form method=\"post\" action=\"/kiosk/enrol\"><input type=\"hidden\" name=\"code\" value=\"{}\">\
@@ -165,11 +188,13 @@ pub fn enrol_page(code: &str, problem: Option<&RequestError>) -> String {
     )
 }
 
-fn tag_of(lang: Lang) -> &'static str {
-    match lang {
-        Lang::Zh => "zh-CN",
-        Lang::Yue => "zh-Hant-HK",
-        Lang::En => "en",
+/// BCP 47: what is written, not what is spoken.
+fn tag_of(lang: Lang, cantonese: Characters) -> &'static str {
+    match (lang, cantonese) {
+        (Lang::Zh, _) => "zh-CN",
+        (Lang::Yue, Characters::Simplified) => "yue-Hans",
+        (Lang::Yue, Characters::Traditional) => "yue-Hant",
+        (Lang::En, _) => "en",
     }
 }
 
@@ -182,7 +207,12 @@ mod tests {
     use crate::{StageNames, Wording};
 
     fn settings() -> PublicSettings {
-        PublicSettings { factors: vec![SecondFactor::IdTail], desk_number: "96110110".into(), maintenance: false }
+        PublicSettings {
+            factors: vec![SecondFactor::IdTail],
+            desk_number: "96110110".into(),
+            maintenance: false,
+            cantonese_characters: Characters::Simplified,
+        }
     }
 
     fn page(lang: Lang, shows: Shows) -> String {
@@ -193,7 +223,7 @@ mod tests {
     fn the_form_works_without_script_and_each_field_has_its_label() {
         for lang in Lang::ALL {
             let page = page(lang, Shows::Form);
-            assert!(page.contains("method=\"post\"") && page.contains("<button type=\"submit\">"));
+            assert!(page.contains("method=\"post\"") && page.contains("<button type=\"submit\" form=\"inquiry\">"));
             for field in ["code", "tail", "photo"] {
                 assert!(
                     page.contains(&format!("for=\"{field}\"")) && page.contains(&format!("id=\"{field}\"")),
@@ -201,7 +231,7 @@ mod tests {
                 );
             }
             assert!(!page.contains("<script>") && !page.contains(" style=") && !page.contains("http"));
-            assert!(page.contains(&format!("<html lang=\"{}\">", tag_of(lang))));
+            assert!(page.contains(&format!("<html lang=\"{}\">", tag_of(lang, Characters::Simplified))));
         }
     }
 
@@ -219,6 +249,18 @@ mod tests {
         assert!(page.contains("&lt;b&gt;&amp;&quot;&#39;") && !page.contains("<b>"));
         assert!(enrol_page("\"><script>", None).contains("value=\"&quot;&gt;&lt;script&gt;\""));
         assert!(enrol_page("x", Some(&RequestError::EnrolmentCode)).contains("lang=\"en\""));
+    }
+
+    #[test]
+    fn cantonese_is_read_in_simplified_characters_unless_the_settings_ask_for_traditional_ones() {
+        let written = |cantonese_characters| {
+            let settings = PublicSettings { cantonese_characters, ..settings() };
+            PublicPage { lang: Lang::Yue, settings: &settings, shows: Shows::Form }.to_html()
+        };
+        let (simplified, traditional) = (written(Characters::Simplified), written(Characters::Traditional));
+        assert!(simplified.contains("lang=\"yue-Hans\"") && simplified.contains(page_words(Lang::Zh).intro));
+        assert!(simplified.contains("广东话") && !simplified.contains('廣'));
+        assert!(traditional.contains("lang=\"yue-Hant\"") && traditional.contains(page_words(Lang::Yue).intro));
     }
 
     #[test]

@@ -36,7 +36,7 @@ export async function account({ main }) {
   function draw() {
     const me = session.operator;
     fill(main, h("h1", { tabindex: -1 }, w("账号", "Account")),
-      h("section", { class: "card" }, h("h2", {}, me.name), h("p", {}, me.role === "approver" ? w("审核员：可以录音、审核、发布和回退。", "Approver: records, approves, publishes and rolls back.") : w("录音员：可以录音和导入，由审核员审核和发布。", "Operator: records and imports; an approver approves and publishes."),
+      h("section", { class: "card" }, h("h2", {}, me.name), h("p", {}, me.role === "approver" ? w("审核员：可以录音、审核、发布，并可重新启用以前的版本。", "Approver: records, approves, publishes, and makes earlier releases live again.") : w("录音员：可以录音和导入，由审核员审核和发布。", "Operator: records and imports; an approver approves and publishes."),
         " ", w(`电话录音的操作员编号：${me.number}`, `Operator number for the telephone: ${me.number}`))),
       h("div", { class: "cards" },
         h("form", { class: "card", onsubmit: (event) => submit(event, "password", ({ old, new: next }) => ({ old, new: next }), w("密码已修改，其他浏览器已退出登录。", "The password was changed; other browsers are signed out.")) },
@@ -48,7 +48,7 @@ export async function account({ main }) {
           h("p", { class: "trouble", role: "alert" }), h("button", { class: "first" }, w("修改密码", "Change"))),
         h("form", { class: "card", onsubmit: (event) => submit(event, "pin", ({ password, pin }) => ({ password, pin }), w("PIN 已修改。", "The PIN was changed.")) },
           h("h2", {}, w("电话录音 PIN", "PIN for the telephone")),
-          field("password", w("密码", "Password"), { autocomplete: "current-password" }),
+          field("password", w("当前密码", "Current password"), { autocomplete: "current-password" }),
           field("pin", w("新 PIN（6 到 8 位数字）", "New PIN (6 to 8 digits)"), { inputmode: "numeric", pattern: "[0-9]{6,8}", maxlength: 8, autocomplete: "off" }),
           h("p", { class: "trouble", role: "alert" }), h("button", { class: "first" }, w("修改 PIN", "Change")))),
       h("section", { class: "card" }, h("h2", {}, w("已登录的浏览器", "Where you are signed in")),

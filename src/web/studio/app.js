@@ -139,7 +139,7 @@ function top() {
       h("span", { id: "outbox", class: "chip", hidden: true }),
       session.operator && h("span", { class: "who" }, session.operator.name,
         h("small", {}, session.operator.role === "approver" ? w("审核员", "approver") : w("录音员", "operator"))),
-      session.operator && button(w("退出", "Sign out"), signOut, { class: "quiet" }),
+      session.operator && button(w("退出登录", "Sign out"), signOut, { class: "quiet" }),
       button(lang === "zh" ? "English" : "中文", () => { speak(lang === "zh" ? "en" : "zh"); top(); view?.draw(); drawOutbox(); },
         { class: "quiet", lang: lang === "zh" ? "en" : "zh-CN" })));
   drawOutbox();

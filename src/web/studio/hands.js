@@ -9,7 +9,7 @@ import { findings } from "./report.js";
 import { plan, receipt } from "./plan.js";
 import { Reading } from "./reading.js";
 import { Meter, countDown, current, leaveMic, prepare, roomWords } from "./sitting.js";
-import { groupName, groupOf, langName, langTag, slots, stateName, todo } from "./slots.js";
+import { groupName, groupOf, langName, langTag, placeName, slots, stateName, todo } from "./slots.js";
 import { notes } from "./notes.js";
 import { draw as drawWave, wav } from "./wave.js";
 
@@ -224,10 +224,9 @@ export async function hands({ main, rest: [lang, group] }) {
     const state = one.refused ? "bad" : !one.take ? "busy" : !one.take.good ? "bad" : one.take.report.findings.length ? "warn" : "good";
     const sign = { bad: "✕", busy: "…", warn: "!", good: "✓" }[state];
     const title = { bad: w("须重录", "record again"), busy: w("检查中", "being checked"), warn: w("请留意", "listen"), good: one.take?.state === "fresh" ? w("合格", "good") : w("已保留", "kept") }[state];
-    const isMedial = /^digit\.m/.test(one.slot.id);
     return h("li", { class: "picked-one " + state },
       h("div", { class: "row tight" }, h("b", { lang: langTag[lang] }, one.slot.text),
-        isDigits && h("small", {}, isMedial ? w("中间", "inside") : w("收尾", "at the end")), h("span", { class: "chip " + state }, sign, " ", title)),
+        isDigits && h("small", {}, placeName(one.slot.id)), h("span", { class: "chip " + state }, sign, " ", title)),
       h("canvas", { class: "wave small", "data-at": at, "aria-hidden": "true" }),
       h("div", { class: "row tight" }, button("▶", () => hearOne(one), { class: "tiny", "aria-label": w(`听 ${one.slot.text}`, `Hear ${one.slot.text}`) }),
         one.choices.length > 1 && one.take?.state !== "draft" && button(w(`换一条 ${one.at + 1}/${one.choices.length}`, `other ${one.at + 1}/${one.choices.length}`), () => exchange(one), { class: "tiny" })),

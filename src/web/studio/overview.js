@@ -3,7 +3,7 @@
 import { words } from "./api.js";
 import { button, fill, h, notice, w } from "./dom.js";
 import { play } from "./player.js";
-import { LANGS, STATES, STATE_SIGN, groupName, groupOf, groups, langName, langTag, slots, stateName, todo } from "./slots.js";
+import { LANGS, STATES, STATE_SIGN, groupName, groupOf, groups, langName, langTag, placeName, slots, stateName, todo } from "./slots.js";
 
 const REFRESH_MS = 15000;
 const ROWS_MAX = 150;
@@ -96,7 +96,8 @@ export async function overview({ main }) {
     const who = row.others?.length ? w(`${row.others.join("、")} 正在录`, `${row.others.join(", ")} is here`) : "";
     const by = row.waiting ? `${row.waiting.by}${row.waiting.kind === "phone" ? " ☎" : ""}` : "";
     return h("div", { class: "cell" + (fits(row) ? "" : " faint") },
-      h("a", { href: `#/record/${row.lang}/${row.id}`, lang: langTag[row.lang] }, row.text),
+      h("span", { class: "row tight" }, h("a", { href: `#/record/${row.lang}/${row.id}`, lang: langTag[row.lang] }, row.text),
+        placeName(row.id) && h("small", { class: "place" }, placeName(row.id))),
       h("span", { class: "row tight" }, h("span", { class: "chip s-" + row.state }, sign(row.state), stateName(row.state)),
         by && h("small", {}, by), who && h("small", { class: "warn" }, who),
         row.live && button("▶", () => play({ lang: row.lang, slot: row.id, form: "phone" }).catch((problem) => notice("sound", words(problem))),

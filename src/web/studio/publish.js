@@ -1,20 +1,23 @@
-// Publication: changes to publish, past releases, rollback, audit log.
+// Publication: changes to publish, past releases and their return, audit log.
 
 import { get, post, session, words } from "./api.js";
 import { ask, button, fill, h, notice, localized, w, when } from "./dom.js";
 import { play } from "./player.js";
-import { langName, langTag, slots } from "./slots.js";
+import { langName, langTag, placeName, slots } from "./slots.js";
 
 const what = (name) => ({
-  publish: w("发布", "published"), "publish prompts": w("发布录音", "recordings published"), rollback: w("回退", "rolled back"),
+  publish: w("发布", "published"), "publish prompts": w("发布录音", "recordings published"), rollback: w("重新启用", "made live again"),
   "emergency on": w("打开紧急通知", "emergency notice on"), "emergency off": w("关闭紧急通知", "emergency notice off"),
-  record: w("录音", "recorded"), keep: w("保留", "kept"), discard: w("弃用", "discarded"), approve: w("审核通过", "approved"),
+  record: w("录音", "recorded"), keep: w("保留", "kept"), discard: w("弃用", "discarded"), approve: w("审核通过", "approved"), "approve unheard": w("审核通过（未试听）", "approved, not listened to"),
   restore: w("恢复出厂", "factory restored"), import: w("导入", "imported"), tidy: w("清理", "tidied"), export: w("导出", "exported"),
-  sign_in: w("登录", "signed in"), sign_in_failed: w("登录失败", "sign-in failed"), sign_out: w("退出", "signed out"),
+  sign_in: w("登录", "signed in"), sign_in_failed: w("登录失败", "sign-in failed"), sign_out: w("退出登录", "signed out"),
   phone_sign_in: w("电话登录", "signed in by telephone"), phone_sign_in_failed: w("电话登录失败", "telephone sign-in failed"),
   password: w("修改密码", "password changed"), pin: w("修改 PIN", "PIN changed"), role: w("修改角色", "role changed"), add: w("新建账号", "account added"),
   remove: w("删除账号", "account removed"), unlock: w("解锁", "unlocked"), end_session: w("结束会话", "session ended"),
 })[name] || name;
+
+/** The log writes "-" where no person acted. */
+const person = (name) => (name && name !== "-" ? name : w("系统", "the system"));
 
 export async function publish({ main }) {
   const mayPublish = session.operator.role === "approver";
@@ -24,7 +27,8 @@ export async function publish({ main }) {
   let audit = null;
 
   async function load() {
-    [coming, { releases }] = await Promise.all([get("publication"), get("releases")]);
+    [coming, { releases }] = await Promise.all([get("publication"), get("releases"), slots.recent()]);
+    coming.changes = slots.sorted(coming.changes, (change) => change);
   }
 
   async function go(event) {
@@ -45,13 +49,14 @@ export async function publish({ main }) {
   }
 
   async function back(release) {
-    const answer = await ask(w("回退到此版本？", "Roll back to this release?"), h("div", {},
-      h("p", {}, w(`新来电将听到 ${when(release.at)} 由 ${release.who} 发布的版本，通话中的来电不受影响。`, `New calls hear what ${release.who} published, ${when(release.at)}; calls in progress are not affected.`)),
-      h("label", {}, w("原因（记入审计日志）", "Reason (kept in the audit log)"), h("input", { name: "why", required: true, maxlength: 200, value: w("试听后回退", "rolled back after listening") }))), w("回退", "Roll back"), true);
+    const answer = await ask(w("重新启用此版本？", "Make this release live again?"), h("div", {},
+      h("p", {}, release.why === "as shipped" ? w("新来电将听到出厂状态的版本，通话中的来电不受影响。", "New calls hear the hotline as shipped; calls in progress are not affected.")
+        : w(`新来电将听到 ${when(release.at)} 由${person(release.who)}启用的版本，通话中的来电不受影响。`, `New calls hear the release of ${when(release.at)} by ${person(release.who)}; calls in progress are not affected.`)),
+      h("label", {}, w("原因（记入审计日志）", "Reason (kept in the audit log)"), h("input", { name: "why", required: true, maxlength: 200, value: w("试听后重新启用", "made live again after listening") }))), w("重新启用", "Make live again"), true);
     if (!answer) return;
     try {
       await post("rollback", { release: release.release, why: answer.why }, { limit: 120000 });
-      notice("good", w("已回退，对新来电立即生效。", "Rolled back: new calls hear it at once."));
+      notice("good", w("已重新启用，对新来电立即生效。", "It is live again: new calls hear it at once."));
       slots.stale();
       await load();
     } catch (problem) {
@@ -62,8 +67,8 @@ export async function publish({ main }) {
 
   function change(one) {
     const hear = (questions) => play(questions).catch((problem) => notice("sound", words(problem)));
-    return h("tr", {}, h("td", {}, langName(one.lang)), h("th", { scope: "row", lang: langTag[one.lang] }, h("a", { href: `#/record/${one.lang}/${one.slot}` }, one.text)),
-      h("td", {}, one.take ? [one.by?.name, one.approved_by && h("small", {}, w(` 审核：${one.approved_by.name}`, ` approved by ${one.approved_by.name}`))] : w("恢复出厂录音", "the factory's")),
+    return h("tr", {}, h("td", {}, langName(one.lang)), h("th", { scope: "row", lang: langTag[one.lang] }, h("a", { href: `#/record/${one.lang}/${one.slot}` }, one.text), placeName(one.slot) && h("small", { class: "place" }, " ", placeName(one.slot))),
+      h("td", {}, one.take ? [one.by?.name, one.approved_by && h("small", {}, w(` 审核：${one.approved_by.name}`, ` approved by ${one.approved_by.name}`)), one.unheard && h("span", { class: "chip warn" }, w("未试听", "not listened to"))] : w("恢复出厂录音", "the factory's")),
       h("td", { class: "row tight" }, one.take && button(w("▶ 新", "▶ new"), () => hear({ take: one.take, form: "phone" }), { class: "tiny" }), one.before && button(w("▶ 旧", "▶ old"), () => hear({ lang: one.lang, slot: one.slot, form: "phone" }), { class: "tiny" })));
   }
 
@@ -71,12 +76,14 @@ export async function publish({ main }) {
 
   function summary() {
     const { changes, behind, warnings } = coming;
+    const unheard = changes.filter((one) => one.unheard).length;
     if (!changes.length) {
       return h("section", { class: "card" }, h("h2", {}, w("没有待发布的录音", "Nothing to publish")), h("p", {}, w("录音经另一位同事审核后，会列在这里。", "Takes that another person has approved are listed here.")),
         behind.length > 0 && h("p", { class: "finding warn" }, w(`${behind.length} 条已审核录音的文案已修改，须重录。`, `${behind.length} approved takes were read from an older text: record them again.`)));
     }
     return h("section", { class: "card" }, h("h2", {}, w(`将发布 ${changes.length} 处改动`, `${changes.length} changes go live`)),
-      h("p", {}, w("所有语言同时生效：新来电立即听到，通话中的来电仍用原版本，随时可以回退。", "All languages change at once: new calls hear the new recordings, calls in progress keep theirs, and you can roll back at any time.")),
+      h("p", {}, w("所有语言同时生效：新来电立即听到，通话中的来电仍用原版本，以前的版本随时可以重新启用。", "All languages change at once: new calls hear the new recordings, calls in progress keep theirs, and an earlier release can be made live again at any time.")),
+      unheard > 0 && h("p", { class: "finding warn" }, w(`其中 ${unheard} 条在审核时未试听，发布前请先听一遍。`, `${unheard} of them were approved without being listened to: listen before you publish.`)),
       warnings.map((one) => h("p", { class: "finding warn" }, "! ", localized(one))),
       behind.length > 0 && h("p", { class: "finding warn" }, w(`另有 ${behind.length} 条因文案已修改，不在本次发布之内。`, `${behind.length} more are not published: their text has changed.`)),
       table(changes),
@@ -87,13 +94,16 @@ export async function publish({ main }) {
         h("button", { class: "first" }, w("发布", "Publish"))) : h("p", { class: "finding warn" }, w("由审核员发布。", "An approver publishes.")));
   }
 
+  const isLive = (one) => releases.some((other) => other.live && other.release === one.release);
+
   function past() {
     return h("section", { class: "card" }, h("h2", {}, w("已发布的版本", "Releases")),
       releases.length ? h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": w("版本", "Releases") }, h("table", {},
         h("thead", {}, h("tr", {}, [w("时间", "When"), w("做了什么", "What"), w("谁", "Who"), w("原因", "Why"), w("录音数", "Takes"), ""].map((name) => h("th", { scope: "col" }, name)))),
-        h("tbody", {}, releases.map((one, n) => h("tr", { class: one.live && n === releases.findIndex((other) => other.live) ? "live" : "" }, h("td", {}, when(one.at)),
-          h("th", { scope: "row" }, what(one.what), one.release && h("code", {}, " ", one.release.slice(0, 8))), h("td", {}, one.who === "-" ? "" : one.who), h("td", {}, one.why === "as shipped" ? w("出厂状态", "as shipped") : one.why), h("td", {}, String(one.takes)),
-          h("td", {}, one.live ? h("span", { class: "chip s-live" }, w("正在使用", "live")) : mayPublish && one.stored && one.release && button(w("回退到此版本", "Roll back to this"), () => back(one), { class: "tiny" })))))))
+        h("tbody", {}, releases.map((one) => h("tr", { class: one.live ? "live" : "" }, h("td", {}, when(one.at)),
+          h("th", { scope: "row" }, what(one.what), one.release && h("code", {}, " ", one.release.slice(0, 8))), h("td", {}, person(one.who)), h("td", {}, one.why === "as shipped" ? w("出厂状态", "as shipped") : one.why), h("td", {}, String(one.takes)),
+          h("td", {}, one.live ? h("span", { class: "chip s-live" }, w("正在使用", "live")) : isLive(one) ? h("small", {}, w("同正在使用的版本", "the live release"))
+            : mayPublish && one.stored && one.release && button(w("重新启用", "Make live again"), () => back(one), { class: "tiny" })))))))
         : h("p", {}, w("尚未发布过，来电者听到的是出厂录音。", "Nothing is published yet: callers hear the factory's recordings.")));
   }
 
@@ -105,7 +115,7 @@ export async function publish({ main }) {
       } catch (problem) { notice("audit", words(problem)); return; }
       fill(place, h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": w("审计日志", "Audit log") }, h("table", {},
         h("thead", {}, h("tr", {}, [w("时间", "When"), w("谁", "Who"), w("做了什么", "What"), w("对象", "On"), w("说明", "Note")].map((name) => h("th", { scope: "col" }, name)))),
-        h("tbody", {}, audit.rows.map((row) => h("tr", {}, h("td", {}, when(row.at)), h("td", {}, row.who), h("td", {}, what(row.what)),
+        h("tbody", {}, audit.rows.map((row) => h("tr", {}, h("td", {}, when(row.at)), h("td", {}, person(row.who)), h("td", {}, what(row.what)),
           h("td", {}, row.slot ? h("a", { href: `#/record/${row.lang}/${row.slot}` }, row.lang, "/", row.slot) : row.release ? h("code", {}, row.release.slice(0, 8)) : ""), h("td", {}, row.why)))))));
     };
     return h("details", { class: "card", ontoggle: (event) => event.target.open && !place.firstChild && show() }, h("summary", {}, h("b", {}, w("审计日志：谁、何时、做了什么", "Audit log: who, when, what"))), place);

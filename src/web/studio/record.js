@@ -11,7 +11,7 @@ import { add, forget, keepWhenSent } from "./outbox.js";
 import { play, playAll, playBlob, stop } from "./player.js";
 import { figures, findings, historyLine, playButtons, plays } from "./report.js";
 import { Meter, countDown, current, leaveMic, prepare, roomWords } from "./sitting.js";
-import { langName, langTag, slots, stateName } from "./slots.js";
+import { langName, langTag, placeName, slots, stateName } from "./slots.js";
 import { notes } from "./notes.js";
 import { draw as drawWave, joined, wav } from "./wave.js";
 
@@ -258,8 +258,9 @@ export async function record({ main, rest: [lang, id] }) {
       h("p", { id: "others", class: "finding warn", role: "status", hidden: true }),
       h("div", { class: "columns" },
         h("section", { class: "card prompter", "aria-label": w("提词", "Prompter") },
-          h("h1", { class: "unseen", tabindex: -1, "data-focus": true }, w("录音：", "Record: "), slot.text),
+          h("h1", { class: "unseen", tabindex: -1, "data-focus": true }, w("录音：", "Record: "), slot.text, " ", placeName(id)),
           h("p", { class: "script" + ([...slot.text].length > 24 ? " long" : ""), lang: langTag[lang] }, slot.before.map(part), h("strong", {}, slot.text), slot.after.map(part)),
+          placeName(id) && h("p", { class: "place" }, placeName(id)),
           h("ul", { class: "notes" }, notes(slot).map((note) => h("li", {}, note)), h("li", {}, w(`最长 ${seconds(slot.longest_ms)}`, `at most ${seconds(slot.longest_ms)}`))),
           h("div", { class: "row" },
             button("", toggle, { id: "press", class: "press" }),

@@ -35,8 +35,8 @@ export function figures(report) {
     h("dl", {}, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
 }
 
-/** What can be played of a take, by the number of its key. */
-export function plays(take, { live, sentence, values } = {}) {
+/** What can be played of a take, by the number of its key; `ended` is given whether it was played to its end. */
+export function plays(take, { live, sentence, values, ended = (whole) => whole } = {}) {
   const of = (form) => ({ take: take.name, form, ...(form === "sentence" ? values?.() : {}) });
   const list = [
     ["1", w("原样", "Raw"), () => play(of("original"))],
@@ -44,7 +44,7 @@ export function plays(take, { live, sentence, values } = {}) {
   ];
   if (sentence) list.push(["3", w("放进整句", "In its sentence"), () => play(of("sentence"))]);
   if (live) list.push(["4", w("新旧对比", "New, then old"), () => playAll([of("phone"), { lang: take.lang, slot: take.slot, form: "phone" }])]);
-  return list.map(([name, title, act]) => ({ name, title, act: () => hear(act()) }));
+  return list.map(([name, title, act]) => ({ name, title, act: () => hear(act().then(ended)) }));
 }
 
 export const playButtons = (list) => h("div", { class: "row hear", role: "group", "aria-label": w("试听", "Listen") },

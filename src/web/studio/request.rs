@@ -51,6 +51,9 @@ pub struct EndSession {
 pub struct TakeNames {
     /// The names of takes; 1 to 500.
     pub takes: Vec<String>,
+    /// Those among them that an approver did not listen to.
+    #[serde(default)]
+    pub unheard: Vec<String>,
 }
 
 /// `POST presence`: the slot that is open in the browser.

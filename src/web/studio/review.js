@@ -4,7 +4,9 @@ import { get, post, session, words } from "./api.js";
 import { ask, button, fill, h, key, notice, w, when } from "./dom.js";
 import { play, stop } from "./player.js";
 import { figures, findings, kindName, plays, playButtons } from "./report.js";
-import { groupName, groupOf, langName, langTag, slots } from "./slots.js";
+import { groupName, groupOf, langName, langTag, placeName, slots } from "./slots.js";
+
+const heard = new Set(); // takes that were played to their end in this session
 
 export async function review({ main }) {
   await slots.recent(0);
@@ -13,7 +15,7 @@ export async function review({ main }) {
   let takes = [];
 
   async function load() {
-    takes = (await get("drafts")).takes;
+    takes = slots.sorted((await get("drafts")).takes, (take) => take);
     at = Math.min(at, Math.max(0, takes.length - 1));
   }
 
@@ -23,9 +25,26 @@ export async function review({ main }) {
     return `${take.lang}/${row ? groupOf(row) : ""}/${take.by.name}`;
   };
 
+  const isUnheard = (take) => !heard.has(take.name);
+
+  /** Notes what was played to its end. */
+  const listening = (take) => (ended) => {
+    if (ended !== true || heard.has(take.name)) return ended;
+    heard.add(take.name);
+    const chip = main.querySelector(`[data-take="${take.name}"] .unheard`);
+    if (chip) chip.hidden = true;
+    return ended;
+  };
+
   async function approve(some) {
+    const unheard = some.filter(isUnheard);
+    if (unheard.length) {
+      const sure = await ask(w("未试听就通过？", "Approve without listening?"),
+        h("p", {}, w(`${some.length} 条中有 ${unheard.length} 条未试听。通过后会标记“未试听”，发布时会再次提示。`, `${unheard.length} of ${some.length} were not listened to. They are marked so, and the publication says it.`)), w("通过", "Approve"));
+      if (!sure) return;
+    }
     try {
-      const { takes: approved } = await post("approve", { takes: some.map((take) => take.name) });
+      const { takes: approved } = await post("approve", { takes: some.map((take) => take.name), unheard: unheard.map((take) => take.name) });
       notice("good", w(`已审核 ${approved.length} 条，可以发布。`, `${approved.length} approved and ready to publish.`));
     } catch (problem) {
       notice("approve", words(problem));
@@ -51,7 +70,7 @@ export async function review({ main }) {
     for (const take of bunch) {
       main.querySelectorAll(".draft.playing").forEach((node) => node.classList.remove("playing"));
       main.querySelector(`[data-take="${take.name}"]`)?.classList.add("playing");
-      const ended = await play({ take: take.name, form: "phone" }).catch((problem) => notice("sound", words(problem)));
+      const ended = await play({ take: take.name, form: "phone" }).then(listening(take)).catch((problem) => notice("sound", words(problem)));
       if (!ended) break;
     }
     main.querySelectorAll(".draft.playing").forEach((node) => node.classList.remove("playing"));
@@ -76,9 +95,10 @@ export async function review({ main }) {
     const row = slots.of(take.lang, take.slot);
     const changed = row && row.text !== take.text;
     return h("li", { class: "draft", tabindex: 0, "data-take": take.name, onfocus: (event) => { at = [...main.querySelectorAll(".draft")].indexOf(event.target); } },
-      h("p", { class: "row" }, h("a", { href: `#/record/${take.lang}/${take.slot}`, lang: langTag[take.lang] }, take.text), h("small", {}, `${take.by.name} · ${when(take.at)} · ${kindName(take.kind)}`)),
+      h("p", { class: "row" }, h("a", { href: `#/record/${take.lang}/${take.slot}`, lang: langTag[take.lang] }, take.text), placeName(take.slot) && h("small", { class: "place" }, placeName(take.slot)), h("small", {}, `${take.by.name} · ${when(take.at)} · ${kindName(take.kind)}`),
+        h("span", { class: "chip warn unheard", hidden: !isUnheard(take) }, w("未试听", "not listened to"))),
       changed && h("p", { class: "finding bad" }, w(`文案已改为“${row.text}”，此录音不能再用。`, `The text is now “${row.text}”: this take cannot be used.`)),
-      take.report.findings.length > 0 && findings(take.report), playButtons(plays(take, { live: Boolean(row?.live), sentence: true })), figures(take.report),
+      take.report.findings.length > 0 && findings(take.report), playButtons(plays(take, { live: Boolean(row?.live), sentence: true, ended: listening(take) })), figures(take.report),
       mayApprove && h("div", { class: "row" },
         button([w("通过", "Approve"), " ", key("A")], () => approve([take]), { class: "first", disabled: isOwn(take) || changed, title: isOwn(take) ? w("自己录制的须由另一位同事审核", "another person approves your takes") : null }),
         button([w("弃用", "Discard"), " ", key("D")], () => sendBack(take))));
@@ -99,7 +119,7 @@ export async function review({ main }) {
     const go = (by) => list[Math.min(list.length - 1, Math.max(0, here + by))]?.focus();
     const acts = { j: () => go(1), ArrowDown: () => go(1), k: () => go(-1), ArrowUp: () => go(-1), Escape: stop };
     if (take) {
-      for (const one of plays(take, { live: true, sentence: true })) acts[one.name] = one.act;
+      for (const one of plays(take, { live: true, sentence: true, ended: listening(take) })) acts[one.name] = one.act;
       if (mayApprove && !isOwn(take)) acts.a = () => approve([take]);
       if (mayApprove) acts.d = () => sendBack(take);
     }

@@ -32,7 +32,7 @@ export function signIn({ main, done }) {
       h("input", { id: "password", name: "password", type: "password", autocomplete: "current-password", required: true, maxlength: 256, "aria-describedby": trouble ? "trouble" : null, "aria-invalid": trouble ? "true" : null }),
       trouble && h("p", { class: "trouble", role: "alert", id: "trouble" }, trouble),
       h("button", { class: "first" }, w("登录", "Sign in")),
-      h("p", { class: "soft" }, w("没有账号或忘记密码，请联系系统管理员（jindu studio account）。", "No account, or a forgotten password: ask the administrator (jindu studio account)."))));
+      h("p", { class: "soft" }, w("没有账号或忘记密码，请联系系统管理员。", "No account, or a forgotten password: ask the administrator."))));
     main.querySelector(name ? "#password" : "#name").focus();
   }
 

@@ -38,6 +38,9 @@ export const groupOf = (row) => GROUPS.find(([, fits]) => fits.test(row.set))[0]
 export const groupName = (group) => (GROUPS.find(([name]) => name === group) || GROUPS[GROUPS.length - 1])[2]();
 export const groups = () => GROUPS.map(([name]) => name).filter((name) => [...rows.values()].some((row) => groupOf(row) === name));
 
+/** Where a digit is heard, since each has two recordings; "" for everything else. */
+export const placeName = (id) => ({ m: w("中间", "medial"), f: w("收尾", "final") })[/^digit\.([mf])\./.exec(id)?.[1]] || "";
+
 export const keyOf = (lang, id) => `${lang}/${id}`;
 export const todo = (row) => ["missing", "stale", "placeholder"].includes(row.state);
 
@@ -55,6 +58,12 @@ export const slots = {
   stale() { fresh = null; },
   all: () => [...rows.values()],
   of: (lang, id) => rows.get(keyOf(lang, id)),
+  /** Sorts what names a slot into the table's order. */
+  sorted(list, of) {
+    const places = new Map([...rows.keys()].map((key, n) => [key, n]));
+    const place = (one) => { const { lang, slot } = of(one); return places.get(keyOf(lang, slot)) ?? Infinity; };
+    return [...list].sort((a, b) => place(a) - place(b) || 0);
+  },
   /** Drafts that this person may approve. */
   waiting() {
     if (session.operator?.role !== "approver") return 0;

@@ -77,7 +77,7 @@ impl StudioService {
             Api::EndSession => self.end_session(request, body).await,
             Api::Keep => self.each(request, body, Studio::keep).await,
             Api::Discard => self.each(request, body, Studio::discard).await,
-            Api::Approve => self.each(request, body, Studio::approve).await,
+            Api::Approve => self.approve(request, body).await,
             Api::Restore => self.restore(request, body).await,
             Api::Presence => self.note_presence(&request, body),
             Api::Publish => self.publish(request, body).await,
@@ -159,12 +159,31 @@ impl StudioService {
 
     /// Does an action with each take; the first refusal ends it, and the actions before it stay done.
     async fn each(&self, request: Asked, body: &[u8], action: Action) -> Result<Reply, StudioError> {
-        let TakeNames { takes } = TakeNames::read(body)?;
+        let TakeNames { takes, .. } = TakeNames::read(body)?;
         let names: Vec<TakeName> = takes.iter().map(|name| take_name(name)).collect::<Result<_, _>>()?;
         let operator = request.session.operator;
         self.blocking(move |stores| {
             let done: Result<Vec<TakeRow>, Rejection> =
                 names.iter().map(|name| action(&stores.studio, &operator, name)).collect();
+            let done = done.map_err(refused)?;
+            Ok(json(&TakesTold { takes: done.iter().map(Take::of).collect() }))
+        })
+        .await
+    }
+
+    async fn approve(&self, request: Asked, body: &[u8]) -> Result<Reply, StudioError> {
+        let TakeNames { takes, unheard } = TakeNames::read(body)?;
+        let names: Vec<(TakeName, bool)> = takes
+            .iter()
+            .map(|name| Ok((take_name(name)?, unheard.contains(name))))
+            .collect::<Result<_, StudioError>>()?;
+        let operator = request.session.operator;
+        self.blocking(move |stores| {
+            let approve = |(name, is_unheard): &(TakeName, bool)| match is_unheard {
+                true => stores.studio.approve_unheard(&operator, name),
+                false => stores.studio.approve(&operator, name),
+            };
+            let done: Result<Vec<TakeRow>, Rejection> = names.iter().map(approve).collect();
             let done = done.map_err(refused)?;
             Ok(json(&TakesTold { takes: done.iter().map(Take::of).collect() }))
         })
