@@ -389,9 +389,9 @@ impl Call {
                 out.push(Effect::MessageBegins.into());
             }
             flow::Output::StopRecording => out.push(Effect::Media(MediaCommand::StopRecord).into()),
-            flow::Output::SaveRecording { notify, keep } => {
+            flow::Output::SaveRecording { notify, keep, number } => {
                 let take = self.take.take().unwrap_or_default();
-                out.push(Effect::KeepMessage { notify, keep, take }.into());
+                out.push(Effect::KeepMessage { notify, keep, number, take }.into());
                 // The session need not hold it for the rest of the call.
                 out.push(Effect::Media(MediaCommand::Load(Take::default())).into());
             }

@@ -82,6 +82,8 @@ pub enum Effect {
         notify: Arc<str>,
         /// How long it is kept.
         keep: Duration,
+        /// The calling number, where the caller agreed that it is kept.
+        number: Option<Private<String>>,
         /// What was recorded.
         take: Arc<Take>,
     },

@@ -23,6 +23,8 @@ pub struct Message {
     pub length: Duration,
     /// When it is deleted.
     pub keep_until: Timestamp,
+    /// The calling number, sealed; absent without the caller's consent.
+    pub number: Option<Vec<u8>>,
 }
 
 /// A row to write. Senders are answered once the transaction is committed.

@@ -51,6 +51,7 @@ pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
         ("calls", "tag", "TEXT"),
         ("messages", "done_us", "INTEGER"),
         ("messages", "done_by", "TEXT"),
+        ("messages", "number", "BLOB"),
     ];
     for (table, column, kind) in columns {
         let known = "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2";
@@ -137,9 +138,9 @@ pub(crate) fn issue_ticket(connection: &Connection) -> rusqlite::Result<String> 
 }
 
 pub(crate) fn put_message(connection: &Connection, message: &Message) -> rusqlite::Result<()> {
-    let sql =
-        "INSERT INTO messages (ticket, at_us, path, notify, length_ms, keep_until_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-        ON CONFLICT (ticket) DO UPDATE SET at_us = ?2, path = ?3, notify = ?4, length_ms = ?5, keep_until_us = ?6";
+    let sql = "INSERT INTO messages (ticket, at_us, path, notify, length_ms, keep_until_us, number)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (ticket) DO UPDATE
+        SET at_us = ?2, path = ?3, notify = ?4, length_ms = ?5, keep_until_us = ?6, number = ?7";
     let values = params![
         message.ticket,
         Timestamp::now().as_microsecond(),
@@ -147,6 +148,7 @@ pub(crate) fn put_message(connection: &Connection, message: &Message) -> rusqlit
         message.notify,
         millis(message.length),
         message.keep_until.as_microsecond(),
+        message.number,
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }

@@ -73,12 +73,14 @@ impl MessageBox {
 }
 
 impl MessagePermit {
-    /// Writes a message of 16-bit samples at 8 kHz, as they come, and records it for `keep`. Its ticket once both are on the disk; `None`
+    /// Writes a message of 16-bit samples at 8 kHz, as they come, and records it for `keep`, with the sealed number of a caller who
+    /// agreed. Its ticket once both are on the disk; `None`
     /// when either failed, or a limit was reached meanwhile, and neither is there.
     pub async fn keep(
         self,
         notify: String,
         keep: Duration,
+        number: Option<Vec<u8>>,
         samples: impl Iterator<Item = i16> + Send + 'static,
     ) -> Option<String> {
         let messages = &self.messages;
@@ -98,7 +100,7 @@ impl MessagePermit {
         let (length, ticket) = written
             .inspect_err(|error| tracing::error!(%error, "the recording of a message cannot be written"))
             .ok()?;
-        let message = Message { ticket: ticket.clone(), path: relative, notify, length, keep_until };
+        let message = Message { ticket: ticket.clone(), path: relative, notify, length, keep_until, number };
         if messages.journal.record_message(message).await {
             return Some(ticket);
         }

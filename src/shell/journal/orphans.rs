@@ -51,6 +51,7 @@ fn adopt(connection: &Connection, path: &Path) -> rusqlite::Result<bool> {
         notify: String::new(),
         length: Duration::from_micros(octets.saturating_sub(HEADER_BYTES) / 2 * 125),
         keep_until: clock::steady().saturating_add(KEPT).unwrap_or(Timestamp::MAX),
+        number: None,
     };
     put_message(connection, &message)?;
     Ok(true)

@@ -140,7 +140,14 @@ fn a_message_has_a_ticket_of_its_own_and_goes_with_its_recording_on_its_day() {
         std::fs::write(folder.path().join(name), "sound").unwrap();
         let ticket = tickets.next().unwrap();
         let (notify, length) = ("complaints".into(), Duration::from_secs(9));
-        assert!(wait(journal.record_message(Message { ticket, path: name.into(), notify, length, keep_until })));
+        assert!(wait(journal.record_message(Message {
+            ticket,
+            path: name.into(),
+            notify,
+            length,
+            keep_until,
+            number: None
+        })));
     };
     leave("old.wav", Timestamp::now() - DAY);
     leave("new.wav", Timestamp::now() + DAY);

@@ -33,6 +33,7 @@ use journal::messages::MessagePermit;
 use media::{MediaBusy, OpenSession};
 use metrics::Door as Way;
 use os::{clock, sockets};
+use replica_store::seal_text;
 use sdp::{LocalMedia, MediaAddress, MediaAddresses};
 use sip::{Arrival, Local, Message, Outgoing, PeerAddresses};
 use studio_store::PhoneCaller;
@@ -322,7 +323,7 @@ impl Task {
             Effect::Media(command) => media.command(self.guard.session, command)?,
             Effect::LookUp { source, by } => self.look_up(source, by),
             Effect::MessageBegins => self.begin_message(),
-            Effect::KeepMessage { notify, keep, take } => self.keep(&notify, keep, take),
+            Effect::KeepMessage { notify, keep, number, take } => self.keep(&notify, keep, number, take),
             Effect::Studio(request) => self.request(request),
             Effect::Over { record, slips } => self.guard.over(*record, slips),
             Effect::NewInvite { message, arrival } => self.renewed = Some((message, arrival)),
@@ -404,15 +405,18 @@ impl Task {
         }
     }
 
-    fn keep(&mut self, notify: &str, keep: Duration, take: Arc<Take>) {
+    fn keep(&mut self, notify: &str, keep: Duration, number: Option<Private<String>>, take: Arc<Take>) {
         let permit = self.message.take();
         let shared = Arc::clone(&self.shared);
         let inbox = self.inbox().clone();
         let notify = notify.to_owned();
+        let number = number.and_then(|number| seal_text(&self.shared.services.keys, number.expose()));
         tokio::spawn(async move {
             let services = &shared.services;
             let ticket = match permit {
-                Some(permit) => permit.keep(notify, keep, (0_usize..).map_while(move |at| take.sample(at))).await,
+                Some(permit) => {
+                    permit.keep(notify, keep, number, (0_usize..).map_while(move |at| take.sample(at))).await
+                }
                 None => None,
             };
             if ticket.is_none() {
