@@ -40,7 +40,7 @@ SYLLABLE_VOICE = {"yue": "bm_george*0.5+zm_yunjian*0.5"}
 # Vocabulary that mostly ends a phrase; other texts fall only where their own punctuation says so.
 FINAL = (
     "digit.f.*", "day.*", "key.*", "money.*", "unit.minute", "time.am", "time.pm",
-    "time.oclock", "word.*",
+    "time.noon", "time.midnight", "word.*",
 )
 # A digit inside a group: level and short. Longest length in ms for each language.
 MEDIAL = "digit.m.*"

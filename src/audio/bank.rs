@@ -67,25 +67,27 @@ pub struct Bank {
     clips: HashMap<(Lang, Arc<str>), Span>,
     beep: Span,
     tone: Span,
+    ringing: Span,
 }
 
 impl Bank {
     /// Builds a bank of recordings by language and name. Of two under one name the later one counts.
     pub fn build(recordings: impl IntoIterator<Item = ((Lang, Arc<str>), Encoded)>) -> Result<Bank, BankError> {
         let recordings: Vec<_> = recordings.into_iter().collect();
-        let (beep, tone) = (Encoded::new(&tone::beep()), Encoded::new(&tone::line_test()));
-        let own = beep.alaw.len() + tone.alaw.len();
+        let [beep, tone, ringing] = [tone::beep(), tone::line_test(), tone::ringing()].map(|own| Encoded::new(&own));
+        let own = beep.alaw.len() + tone.alaw.len() + ringing.alaw.len();
         let octets = own + recordings.iter().map(|(_, encoded)| encoded.alaw.len()).sum::<usize>();
         // Reserved at once: a growing arena needs twice its memory for a while.
         let mut arena = Arena { alaw: Vec::with_capacity(octets), ulaw: Vec::with_capacity(octets) };
         let beep = arena.add(&beep)?;
         let tone = arena.add(&tone)?;
+        let ringing = arena.add(&ringing)?;
         let mut clips = HashMap::with_capacity(recordings.len());
         for (name, encoded) in recordings {
             clips.insert(name, arena.add(&encoded)?);
         }
         clips.shrink_to_fit();
-        Ok(Bank { alaw: arena.alaw.into(), ulaw: arena.ulaw.into(), clips, beep, tone })
+        Ok(Bank { alaw: arena.alaw.into(), ulaw: arena.ulaw.into(), clips, beep, tone, ringing })
     }
 
     /// A clip for a playlist; `None` if the release lacks it.
@@ -134,6 +136,21 @@ impl Bank {
         spans
     }
 
+    /// The ringing tone for this length: one second of tone, four of silence, and so on.
+    pub fn ringing(&self, length: Duration) -> Vec<Span> {
+        let mut left = samples_in(length.min(TONE_MAX));
+        let mut spans = Vec::new();
+        for span in [self.ringing, Span::silence(samples_in(RINGING_PAUSE))].into_iter().cycle() {
+            if left == 0 {
+                break;
+            }
+            let span = span.shortened(left);
+            left -= span.length();
+            spans.push(span);
+        }
+        spans
+    }
+
     pub(super) fn arena(&self, codec: Codec) -> &[u8] {
         match codec {
             Codec::Alaw => &self.alaw,
@@ -165,6 +182,8 @@ fn duration(samples: usize) -> Duration {
     Duration::from_micros(samples as u64 * 1_000_000 / u64::from(RATE))
 }
 
+/// The silence between two ringing tones.
+const RINGING_PAUSE: Duration = Duration::from_secs(4);
 /// The longest tone: the longest call.
 const TONE_MAX: Duration = Duration::from_secs(3600);
 
@@ -185,7 +204,7 @@ mod tests {
         assert_eq!(bank.octets(Lang::Zh, &"a".into(), Codec::Ulaw), Some([0xCE; 300].as_slice()));
         assert_eq!(bank.duration(Lang::Zh, &"b".into()), Some(Duration::from_secs(1)));
         assert_eq!(bank.clip(Lang::En, &"a".into()), None);
-        let own_tones = 2000 + 8000;
+        let own_tones = 2000 + 8000 + 8000;
         assert_eq!(bank.size(), (2, 2 * (300 + 8000 + own_tones)));
     }
 

@@ -17,6 +17,14 @@ pub(super) fn line_test() -> Vec<i16> {
     sine(LINE_TEST_HZ, LINE_TEST_DBOV, Duration::from_secs(1))
 }
 
+/// One second of the ringing tone: 425 Hz (ITU-T E.180 recommends 400 to 450 Hz). The pause of four seconds follows as
+/// silence, as callers in China know it.
+pub(super) fn ringing() -> Vec<i16> {
+    let mut samples = sine(RINGING_HZ, RINGING_DBOV, Duration::from_secs(1));
+    fade(&mut samples, samples_in(Duration::from_millis(5)));
+    samples
+}
+
 /// A sine at a level relative to the loudest square wave (dBov, ITU-T G.100.1), at 8000 samples a second.
 pub fn sine(hertz: f64, dbov: f64, length: Duration) -> Vec<i16> {
     let peak = 32768.0 * 2f64.sqrt() * 10f64.powf(dbov / 20.0);
@@ -40,6 +48,10 @@ fn fade(samples: &mut [i16], length: usize) {
 const LINE_TEST_HZ: f64 = 1000.0;
 /// The level of the line test tone.
 const LINE_TEST_DBOV: f64 = -20.0;
+/// The frequency of the ringing tone.
+const RINGING_HZ: f64 = 425.0;
+/// Softer than speech: it goes on until the other side answers.
+const RINGING_DBOV: f64 = -25.0;
 const BEEP_DBOV: f64 = -20.0;
 
 #[cfg(test)]

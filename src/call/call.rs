@@ -388,7 +388,7 @@ impl Call {
             flow::Output::Transfer { to, timeout } => self.transfer(now, &to, timeout, out),
             flow::Output::Record { max } => self.begin_message(max, out),
             flow::Output::StopRecording => out.push(Effect::Media(MediaCommand::StopRecord).into()),
-            flow::Output::SaveRecording { notify, keep } => self.keep_message(notify, keep, out),
+            flow::Output::SaveRecording { notify, keep, number } => self.keep_message(notify, keep, number, out),
             flow::Output::Step { node } => self.cdr.step(node),
             flow::Output::InputError { .. } => self.cdr.slip(),
             flow::Output::Fault { node, what } => out.push(Telemetry::Fault { node, what }.into()),

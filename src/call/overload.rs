@@ -1,10 +1,10 @@
 //! Overload control (RFC 6357): which new calls are answered in time, and which are turned away before they cost anything.
 //!
-//! A new call has waited in the kernel, as long as the oldest datagram that was read with it, and waits behind the calls that
-//! were begun and are not answered yet. Their number times the measured time for one answer, and that age, are its delay.
+//! A new call waits behind the calls that were begun and are not answered yet. Their number times the measured time for one
+//! answer is its delay. What the kernel holds for us counts as well: the age of the oldest datagram that is read.
 //!
 //! ```text
-//!  read ── age + unanswered × interval ≤ limit ──► begins ──► answered
+//!  read ── age ≤ limit, unanswered × interval ≤ limit ──► begins ──► answered
 //!     ├─── else: its trunk is below its share ──────────► begins
 //!     └─── else 503, by Dispatcher::shed
 //! ```
@@ -31,8 +31,6 @@ pub struct Overload {
     busy_answers: AtomicU64,
     /// The time for one answer while calls wait: a moving average, in nanoseconds.
     interval: AtomicU64,
-    /// How long the oldest datagram that was read last had waited, in nanoseconds.
-    age: AtomicU64,
     /// Since when datagrams are read late, in nanoseconds since `start`; 0: they are not.
     late_since: AtomicU64,
 }
@@ -56,14 +54,12 @@ impl Overload {
             busy: AtomicU64::new(0),
             busy_answers: AtomicU64::new(0),
             interval: AtomicU64::new(INTERVAL_AT_FIRST),
-            age: AtomicU64::new(0),
             late_since: AtomicU64::new(0),
         }
     }
 
     /// Datagrams were read, the oldest of which had waited for `age`.
     pub fn read(&self, now: Instant, age: Duration) {
-        self.age.store(u64::try_from(age.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         if age <= DELAY_MAX {
             self.late_since.store(0, Ordering::Relaxed);
         } else {
@@ -74,8 +70,7 @@ impl Overload {
     /// Whether new calls would be answered too late, so that trunks with more than their share have to wait.
     pub fn is_over(&self, now: Instant) -> bool {
         let waiting = self.unanswered.load(Ordering::Relaxed);
-        let age = Duration::from_nanos(self.age.load(Ordering::Relaxed));
-        self.reads_late(now) || (waiting >= UNANSWERED_MIN && age + self.delay_behind(waiting) > DELAY_MAX)
+        self.reads_late(now) || (waiting >= UNANSWERED_MIN && self.delay_behind(waiting) > DELAY_MAX)
     }
 
     /// Whether a new call of a trunk is turned away: it would be answered too late, and its trunk has its share already.
@@ -351,18 +346,5 @@ mod tests {
         assert!(overload.sheds(start + Duration::from_millis(31), 0));
         overload.read(start + Duration::from_millis(40), Duration::from_millis(1));
         assert!(!overload.sheds(start + Duration::from_millis(41), 0));
-    }
-
-    #[test]
-    fn the_time_in_the_kernel_is_part_of_the_delay() {
-        let start = test_clock::start();
-        let overload = Overload::new(start, 1);
-        for _ in 0..UNANSWERED_MIN {
-            overload.begin(start, 0);
-        }
-        overload.read(start, Duration::from_millis(5));
-        assert!(!overload.sheds(start, 0));
-        overload.read(start, DELAY_MAX);
-        assert!(overload.sheds(start, 0));
     }
 }

@@ -12,7 +12,7 @@ use super::places;
 use super::settings::{
     Data, Hotline, Inquiry, Journal, Log, Phone, Replica, Scanner, Settings, SoundKey, Source, Studio, Web,
 };
-use super::table_reader::{Diagnostic, Reader};
+use super::table_reader::{Diagnostic, Place, Reader};
 use super::trunk_check::{dtmf_mode, number_plan, srtp_policy};
 use super::values::{LOOPBACK, codecs, count, name_servers, networks, packet_time, reachable_address};
 use replica::gate::{GateKey, GateKeys, is_key_name, read_public};
@@ -52,6 +52,11 @@ pub fn read(text: &str, overrides: &[String], base: &Path) -> Result<Settings, V
         overrides::locate(diagnostic, overrides);
         places.locate(diagnostic);
     }
+    // In the file's order first; the sort is stable.
+    diagnostics.sort_by_key(|diagnostic| match diagnostic.place {
+        Place::Line(line) => line,
+        Place::CommandLine | Place::Unknown => u32::MAX,
+    });
     if diagnostics.is_empty() { Ok(settings) } else { Err(diagnostics) }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::DateTime;
 
+use super::check::reaches_a_person;
 use super::conversation::Conversation;
 use super::io::{Caller, Facts, Input, LookUpAnswer, Output, WallClock};
 use super::model::{Kind, Target};
@@ -71,9 +72,7 @@ fn findings(told: ScreenAnswer) -> LookUpAnswer {
 /// Whether an output belongs to the answer. A screen shows nothing of what a call does next.
 fn tells(release: &Release, output: &Output) -> bool {
     match output {
-        Output::Step { node } => {
-            release.flow.node(node).is_some_and(|node| matches!(node.kind, Kind::Say(_) | Kind::Switch(_)))
-        }
+        Output::Step { node } => release.flow.node(node).is_some_and(|node| passes(release, &node.kind)),
         Output::Play { .. } | Output::Stop | Output::Lang(_) | Output::InputError { .. } | Output::Rated { .. } => true,
         Output::LookUp { .. }
         | Output::Transfer { .. }
@@ -85,11 +84,26 @@ fn tells(release: &Release, output: &Output) -> bool {
     }
 }
 
+/// Whether a node belongs to the answer: it asks the caller nothing, and leads to no person.
+fn passes(release: &Release, kind: &Kind) -> bool {
+    match kind {
+        Kind::Say(_) | Kind::Switch(_) => true,
+        Kind::Hours(hours) => !reaches_a_person(&release.flow, &hours.open.target),
+        Kind::Menu(_)
+        | Kind::Ask(_)
+        | Kind::Lookup(_)
+        | Kind::Queue(_)
+        | Kind::Transfer(_)
+        | Kind::Record(_)
+        | Kind::Rate(_)
+        | Kind::Sms(_)
+        | Kind::Callback(_) => false,
+    }
+}
+
 fn leaves(release: &Release, next: &Target) -> bool {
     match next {
-        Target::Node(name) => {
-            release.flow.node(name).is_none_or(|node| !matches!(node.kind, Kind::Say(_) | Kind::Switch(_)))
-        }
+        Target::Node(name) => release.flow.node(name).is_none_or(|node| !passes(release, &node.kind)),
         Target::End | Target::Home | Target::Back | Target::Repeat => true,
     }
 }

@@ -40,6 +40,13 @@ pub struct Working {
     pub line: u32,
 }
 
+/// A desk that has the holidays and make-up days of another.
+struct Like {
+    desk: Arc<str>,
+    of: Arc<str>,
+    line: u32,
+}
+
 /// The hours of one desk, or the days of one season.
 #[derive(Clone, Debug, Default)]
 pub struct Desk {
@@ -90,12 +97,14 @@ impl Calendar {
         let (root, diagnostics) = read(&file, text);
         let mut reader = Reader { file, diagnostics };
         let mut calendar = Calendar { zone: "Asia/Shanghai".into(), file: reader.file.clone(), ..Calendar::default() };
+        let mut like = Vec::new();
         for field in root.fields() {
             match (field.key.as_str(), &field.item.tree) {
                 ("zone", Tree::String(zone)) => calendar.zone = reader.zone(field.line, zone),
                 ("working", Tree::Table(_)) => calendar.working = reader.working(field),
                 (name, Tree::Table(_)) => {
                     let desk = reader.desk(field);
+                    like.extend(reader.same_days_as(field));
                     calendar.desks.insert(name.into(), desk);
                 }
                 (name, _) => {
@@ -109,12 +118,35 @@ impl Calendar {
                 }
             }
         }
+        like.into_iter().for_each(|like| reader.take_days(&mut calendar, &like));
         (calendar, reader.diagnostics)
     }
 
     /// Whether a desk is open; `None` if there is no such calendar.
     pub fn opening(&self, name: &str, at: DateTime) -> Option<Opening> {
         self.desks.get(name).map(|desk| desk.opening(at))
+    }
+
+    /// When a desk that is open closes; `None` if it is not open.
+    pub fn closing(&self, name: &str, at: DateTime) -> Option<DateTime> {
+        let desk = self.desks.get(name).filter(|desk| desk.opening(at) == Opening::Open)?;
+        let within = desk.hours_on(at.date()).iter().find(|hours| is_within(hours, at.time()));
+        within.map(|(_, to)| match *to {
+            Time::MAX => at.date().tomorrow().unwrap_or_else(|_| at.date()).to_datetime(Time::midnight()),
+            to => at.date().to_datetime(to),
+        })
+    }
+
+    /// When a desk that is not open opens next; `None` if its calendar does not say: after `published_to` a day may be a
+    /// holiday that is not announced yet.
+    pub fn next_opening(&self, name: &str, at: DateTime) -> Option<DateTime> {
+        let desk = self.desks.get(name)?;
+        let last = self.working.published_to.unwrap_or(Date::MAX);
+        let days = at.date().series(jiff::Span::new().days(1)).take(SEARCHED).take_while(|day| *day <= last);
+        days.filter(|day| !within(&desk.holiday, *day) && !within(&desk.closed, *day))
+            .flat_map(|day| desk.hours_on(day).iter().map(move |(from, _)| day.to_datetime(*from)))
+            .filter(|opens| *opens > at)
+            .min()
     }
 
     /// Whether a day is one of a calendar's `days`.
@@ -133,20 +165,27 @@ impl Desk {
         if within(&self.closed, day) {
             return Opening::Closed;
         }
-        let hours = self.hours_on(day);
-        let open = hours.iter().any(|(from, to)| *from <= at.time() && (at.time() < *to || *to == Time::MAX));
+        let open = self.hours_on(day).iter().any(|hours| is_within(hours, at.time()));
         if open { Opening::Open } else { Opening::Closed }
     }
 
-    /// The hours of a day. A make-up day has Monday's, or those of the first weekday that has any.
+    /// The hours of a day. A make-up day on a weekend has Monday's, or those of the first weekday that has any.
     pub(crate) fn hours_on(&self, day: Date) -> &[(Time, Time)] {
-        let own = self.week.get(&number(day.weekday())).map_or(&[][..], |hours| hours);
-        if own.is_empty() && within(&self.make_up, day) {
-            return self.week.iter().find(|(weekday, _)| **weekday <= 5).map_or(&[], |(_, hours)| hours);
+        let weekday = number(day.weekday());
+        let own = self.week.get(&weekday).map_or(&[][..], |hours| hours);
+        if (own.is_empty() || weekday > 5) && within(&self.make_up, day) {
+            return self.week.iter().find(|(weekday, _)| **weekday <= 5).map_or(own, |(_, hours)| hours);
         }
         own
     }
 }
+
+fn is_within((from, to): &(Time, Time), time: Time) -> bool {
+    *from <= time && (time < *to || *to == Time::MAX)
+}
+
+/// Days searched for the next opening: a desk that opens no sooner has no next opening.
+const SEARCHED: usize = 60;
 
 fn within(days: &[Days], day: Date) -> bool {
     days.iter().any(|(from, to)| (*from..=*to).contains(&day))
@@ -173,7 +212,7 @@ impl Reader {
 
     fn desk(&mut self, field: &Field) -> Desk {
         let item = &field.item;
-        self.only(&field.key, item, &["week", "closed", "holiday", "make_up", "days"]);
+        self.only(&field.key, item, &["week", "closed", "holiday", "make_up", "days", "same_days_as"]);
         let mut desk = Desk {
             closed: self.day_list(item, "closed"),
             holiday: self.day_list(item, "holiday"),
@@ -190,6 +229,31 @@ impl Reader {
         }
         self.make_up_hours(field, &desk);
         desk
+    }
+
+    /// The table whose holidays and make-up days a desk shares.
+    fn same_days_as(&mut self, field: &Field) -> Option<Like> {
+        let other = field.item.field("same_days_as")?;
+        if other.item.text().is_none() {
+            let what = format!("[{}] same_days_as is {}, not a calendar's name", field.key, other.item.kind());
+            self.complain("E14", other.line, what, "write `same_days_as = \"desk\"`");
+        }
+        Some(Like { desk: field.key.as_str().into(), of: other.item.text()?.into(), line: other.line })
+    }
+
+    fn take_days(&mut self, calendar: &mut Calendar, like: &Like) {
+        let Some((holiday, make_up)) = calendar.desks.get(&like.of).map(|of| (of.holiday.clone(), of.make_up.clone()))
+        else {
+            let near = closest_match(&like.of, calendar.desks.keys().map(|key| &**key));
+            let remedy = near
+                .map_or_else(|| format!("add [{}], or name another", like.of), |near| format!("did you mean {near}?"));
+            let what = format!("[{}] has the days of {:?}, and there is no such calendar", like.desk, &*like.of);
+            return self.complain("E46", like.line, what, remedy);
+        };
+        if let Some(desk) = calendar.desks.get_mut(&like.desk) {
+            desk.holiday.extend(holiday);
+            desk.make_up.extend(make_up);
+        }
     }
 
     fn make_up_hours(&mut self, field: &Field, desk: &Desk) {

@@ -68,7 +68,7 @@ fn draw_box(out: &mut String, place: &Place<'_>, flow: &Flow, traffic: Option<&T
     text(out, x + 8.0, y + 15.0, "#111", "bold", &node.name);
     right(out, x + WIDTH - 8.0, y + 15.0, "#333", node.kind_name());
     let mut line = y + 38.0;
-    for notice in flow.notices.iter().filter(|notice| notice.before == node.name) {
+    for notice in flow.notices.iter().filter(|notice| notice.before.contains(&node.name)) {
         let when = notice.when.as_ref().map(condition).unwrap_or_default();
         text(out, x + 8.0, line, "#a60", "normal", &format!("⚑ first {}{when}", notice.say.name));
         line += 17.0;
@@ -173,6 +173,7 @@ fn condition(when: &When) -> String {
         When::Number => " (number known)".into(),
         When::Emergency => " (switch)".into(),
         When::Calendar(name) => format!(" ({name})"),
+        When::Open(name) => format!(" ({name} open)"),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::conversation::TAIL;
+use super::hours::HOURS_NOW;
 use super::model::*;
 use base::Key;
 
@@ -46,9 +48,12 @@ impl Flow {
         }
         match var {
             "receipt.length" => Some(Type::Number),
+            "hours.until" | "hours.next" => Some(Type::Time),
+            "hours.now" => Some(Type::Enum(HOURS_NOW.into())),
             "desk.number" => Some(Type::Digits),
             "queue.place" | "queue.minutes" => Some(Type::Count),
             _ if self.enums.contains_key(var) => Some(Type::Enum(var.into())),
+            _ if var.ends_with(TAIL) => self.type_of(var.strip_suffix(TAIL)?).filter(|kind| *kind == Type::Digits),
             _ => {
                 let mut stores = self.nodes.iter().filter_map(Node::stores);
                 stores.find(|(name, _)| ***name == *var).map(|(_, kind)| kind)
@@ -58,6 +63,7 @@ impl Flow {
 
     /// Whether a variable holds a secret entry.
     pub(crate) fn is_secret(&self, var: &str) -> bool {
+        let var = var.strip_suffix(TAIL).unwrap_or(var);
         self.nodes.iter().any(|node| matches!(&node.kind, Kind::Ask(ask) if ask.secret && &*ask.store == var))
     }
 
@@ -129,12 +135,10 @@ impl Node {
     /// Every exit.
     pub(crate) fn exits(&self) -> Vec<Exit<'_>> {
         match &self.kind {
-            Kind::Menu(menu) => {
-                keys(&menu.choices).chain([out("give_up", &menu.manner.give_up, By::Silence)]).collect()
+            Kind::Menu(menu) => keys(&menu.choices).chain(menu.manner.exits()).collect(),
+            Kind::Ask(ask) => {
+                keys(&ask.choices).chain([out("next", &ask.next, By::Entry)]).chain(ask.manner.exits()).collect()
             }
-            Kind::Ask(ask) => keys(&ask.choices)
-                .chain([out("next", &ask.next, By::Entry), out("give_up", &ask.manner.give_up, By::Silence)])
-                .collect(),
             Kind::Say(say) => vec![itself("next", &say.next)],
             Kind::Lookup(lookup) => lookup.exits(),
             Kind::Switch(switch) => switch.arms.iter().map(|(value, go)| itself(value, go)).collect(),
@@ -166,10 +170,10 @@ impl Node {
             Kind::Lookup(l) => l.filler.iter().map(|f| &f.say).chain(&l.stale.say).collect(),
             Kind::Queue(q) => q.say.iter().chain(q.tell.iter().chain(&q.hint).map(|(_, say)| say)).collect(),
             Kind::Transfer(t) => t.say.iter().collect(),
-            Kind::Record(r) => match &r.review {
-                Review::Yes(Some(prompt)) => r.say.iter().chain([prompt]).collect(),
-                Review::Yes(None) | Review::No => r.say.iter().collect(),
-            },
+            Kind::Record(r) => {
+                let review = if let Review::Yes(Some(prompt)) = &r.review { Some(prompt) } else { None };
+                r.say.iter().chain(review).chain(&r.number).collect()
+            }
             Kind::Rate(rate) => rate.say.iter().chain(&rate.manner.no_match).collect(),
             Kind::Callback(c) => c.say.iter().collect(),
             Kind::Switch(_) | Kind::Hours(_) | Kind::Sms(_) => Vec::new(),
@@ -196,6 +200,12 @@ impl Node {
 }
 
 impl InputPolicy {
+    /// Where no-match and no-input lead in the end.
+    fn exits(&self) -> impl Iterator<Item = Exit<'_>> {
+        let silent = self.silent_end.iter().map(|go| out("silent_end", go, By::Silence));
+        [out("give_up", &self.give_up, By::Silence)].into_iter().chain(silent)
+    }
+
     /// The no-input and no-match prompts.
     pub fn prompts(&self) -> impl Iterator<Item = &Prompt> {
         self.no_input.iter().chain(&self.no_match)

@@ -154,6 +154,8 @@ pub enum Output {
         notify: Arc<str>,
         /// How long it is kept.
         keep: Duration,
+        /// The calling number, where the caller agrees that it is kept with the message.
+        number: Option<Private<String>>,
     },
     /// A node was entered: one step of the journal's path.
     Step {

@@ -7,6 +7,7 @@
 //! ```
 
 mod answer;
+mod answer_time;
 pub mod calendar;
 mod check;
 mod conversation;
@@ -14,6 +15,7 @@ mod diagram;
 mod exits;
 mod facts;
 mod fit;
+mod hours;
 mod io;
 mod load;
 pub mod model;
@@ -27,8 +29,9 @@ pub mod sheet;
 mod usage;
 
 pub use answer::{ScreenAnswer, answer};
+pub use answer_time::{AnswerTime, ClipLength, answer_times};
 pub use calendar::{Calendar, Opening, Working};
-pub use conversation::{Conversation, PromptId, SpokenLine};
+pub use conversation::{Conversation, PromptId, SpokenLine, joined};
 pub use diagram::{Traffic, diagram};
 pub use facts::facts;
 pub use fit::fit;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hours::{HOURS_NOW, HOURS_NOW_MEMBERS};
 use super::model::*;
 use super::read::{Reader, Table};
 use base::{Key, Lang};
@@ -19,6 +20,7 @@ pub(super) struct Defaults {
     pub silent: Vec<Prompt>,
     pub wrong: Vec<Prompt>,
     pub give_up: Option<Go>,
+    pub silent_end: Option<Go>,
     pub stand_in: Option<Prompt>,
     pub keys: Vec<Choice>,
 }
@@ -70,6 +72,8 @@ impl Reader {
             enums: self.enums(root),
             types: BTreeMap::new(),
         };
+        let members = HOURS_NOW_MEMBERS.map(Arc::from).to_vec();
+        flow.enums.insert(HOURS_NOW.into(), Enum { members, line: 1 });
         flow.types = self.types(root, &flow.enums);
         for kind in KINDS {
             for field in root.field(kind).map_or(&[][..], |field| field.item.fields()) {
@@ -121,11 +125,13 @@ impl Reader {
     fn limits(&mut self, root: &Item) -> Limits {
         let Some(field) = root.field("limits") else { return Limits::default() };
         let table = Table { at: "limits", line: field.line, item: &field.item };
-        self.known(table, &["keys_to_human", "menu_seconds", "options"]);
+        self.known(table, &["keys_to_human", "menu_seconds", "options", "answer_seconds", "promise_words"]);
         Limits {
             keys_to_human: self.whole(table, "keys_to_human", 1..=20),
             menu_seconds: self.whole(table, "menu_seconds", 1..=600),
             options: self.whole(table, "options", 1..=12),
+            answer_seconds: self.whole(table, "answer_seconds", 5..=600),
+            promise_words: self.texts(table, "promise_words"),
             line: field.line,
         }
     }
@@ -136,7 +142,18 @@ impl Reader {
         let table = Table { at: "defaults", line, item };
         self.known(
             table,
-            &["barge_in", "type_ahead", "first_key", "next_key", "silent", "wrong", "give_up", "stand_in", "keys"],
+            &[
+                "barge_in",
+                "type_ahead",
+                "first_key",
+                "next_key",
+                "silent",
+                "silent_end",
+                "wrong",
+                "give_up",
+                "stand_in",
+                "keys",
+            ],
         );
         let mut keys = self.choices(table);
         keys.iter_mut().for_each(|choice| choice.inherited = true);
@@ -149,6 +166,7 @@ impl Reader {
             wrong: self.prompts(table, "wrong").unwrap_or_default(),
             stand_in: self.prompts(table, "stand_in").unwrap_or_default().into_iter().next(),
             give_up: item.field("give_up").map(|field| self.go("defaults: give_up", &field.item)),
+            silent_end: item.field("silent_end").map(|field| self.go("defaults: silent_end", &field.item)),
             keys,
         }
     }
@@ -187,7 +205,10 @@ impl Reader {
 
     fn notice(&mut self, table: Table<'_>) -> Option<Notice> {
         self.known(table, &["before", "say", "when", "until", "must_hear"]);
-        let before = self.needed_text(table, "before", "\"main\"");
+        let before = self.texts(table, "before");
+        if before.is_empty() {
+            self.complain("E15", table.line, "a notice has no before", "write `before = \"main\"`");
+        }
         let say = self.say(table).into_iter().next()?;
         let until = match self.text(table, "until") {
             None => None,
@@ -292,24 +313,40 @@ impl Reader {
         let mut choices: Vec<Choice> = Vec::new();
         for field in table.item.field("keys").map_or(&[][..], |keys| keys.item.fields()) {
             let Some(key) = self.key(table.at, field.line, &field.key) else { continue };
-            if let Some(choice) = self.choice(table, key, field) {
-                choices.push(choice);
-            }
+            let alternatives = match &field.item.tree {
+                Tree::Array(items) => items.as_slice(),
+                Tree::String(_) | Tree::Integer(_) | Tree::Boolean(_) | Tree::Table(_) | Tree::Other(_) => {
+                    std::slice::from_ref(&field.item)
+                }
+            };
+            choices.extend(alternatives.iter().filter_map(|item| self.choice(table, key, &field.key, item)));
+            self.alternatives(table, field, alternatives.len(), &choices);
         }
         choices
     }
 
-    fn choice(&mut self, table: Table<'_>, key: Key, field: &Field) -> Option<Choice> {
-        let at = format!("{}, key {}", table.at, field.key);
-        let (line, inherited) = (field.line, false);
-        if !matches!(field.item.tree, Tree::Table(_)) {
-            let go = self.go(&at, &field.item);
-            return Some(Choice { key, opt: None, set: Vec::new(), go, when: None, inherited, line });
+    /// Of the choices of one key, all but the last need a condition: what follows one without is never reached.
+    fn alternatives(&mut self, table: Table<'_>, field: &Field, written: usize, choices: &[Choice]) {
+        let own = &choices[choices.len().saturating_sub(written)..];
+        if let Some((_, before)) = own.split_last()
+            && let Some(always) = before.iter().find(|choice| choice.when.is_none())
+        {
+            let what = format!("{}, key {}: a choice without `when` hides those after it", table.at, field.key);
+            self.complain("E11", always.line, what, "give all but the last a `when`, or remove those after it");
         }
-        let own = Table { at: &at, line, item: &field.item };
-        self.known(own, &["opt", "set", "go", "when"]);
+    }
+
+    fn choice(&mut self, table: Table<'_>, key: Key, name: &str, item: &Item) -> Option<Choice> {
+        let at = format!("{}, key {name}", table.at);
+        let (line, inherited) = (item.line, false);
+        if !matches!(item.tree, Tree::Table(_)) {
+            let go = self.go(&at, item);
+            return Some(Choice { key, opt: None, set: Vec::new(), go, when: None, slow: false, inherited, line });
+        }
+        let own = Table { at: &at, line, item };
+        self.known(own, &["opt", "set", "go", "when", "slow"]);
         let mut set = Vec::new();
-        for var in field.item.field("set").map_or(&[][..], |set| set.item.fields()) {
+        for var in item.field("set").map_or(&[][..], |set| set.item.fields()) {
             match var.item.text() {
                 Some(value) => set.push((var.key.as_str().into(), value.into())),
                 None => self.complain(
@@ -321,7 +358,8 @@ impl Reader {
             }
         }
         let go = self.needed_go(own, "go", "E04");
-        Some(Choice { key, opt: self.text(own, "opt"), set, go, when: self.when(own), inherited, line })
+        let slow = self.flag(own, "slow", false);
+        Some(Choice { key, opt: self.text(own, "opt"), set, go, when: self.when(own), slow, inherited, line })
     }
 }
 

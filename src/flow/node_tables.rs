@@ -24,9 +24,10 @@ impl Reader {
             "sms" => Kind::Sms(self.sms(table)),
             "callback" => Kind::Callback(self.callback(table)),
             _ => {
-                self.known(table, &["say", "next", "barge_in"]);
+                self.known(table, &["say", "next", "barge_in", "must_hear"]);
                 let next = self.needed_go(table, "next", "E04");
-                Kind::Say(Say { say: self.say(table), barge_in: self.flag(table, "barge_in", true), next })
+                let barge_in = self.flag(table, "barge_in", true) && !self.flag(table, "must_hear", false);
+                Kind::Say(Say { say: self.say(table), barge_in, next })
             }
         }
     }
@@ -117,7 +118,9 @@ impl Reader {
     fn hours_node(&mut self, table: Table<'_>) -> Hours {
         self.known(table, &["calendar", "on"]);
         let [open, closed, holiday] = self.on(table, ["open", "closed", "holiday"]);
-        Hours { calendar: self.needed_text(table, "calendar", "\"desk\""), open, closed, holiday }
+        let line = table.item.field("calendar").map_or(table.line, |field| field.line);
+        let calendar = Prompt { name: self.needed_text(table, "calendar", "\"desk\""), line };
+        Hours { calendar, open, closed, holiday }
     }
 
     fn queue(&mut self, table: Table<'_>) -> Queue {
@@ -149,12 +152,13 @@ impl Reader {
     }
 
     fn transfer(&mut self, table: Table<'_>) -> Transfer {
-        self.known(table, &["say", "to", "timeout", "on"]);
+        self.known(table, &["say", "to", "timeout", "ringback", "on"]);
         let [done, busy, failed] = self.on(table, ["done", "busy", "failed"]);
         Transfer {
             say: self.prompts(table, "say").unwrap_or_default(),
             to: self.needed_text(table, "to", "\"desk\""),
             timeout: self.time(table, "timeout").unwrap_or(Duration::from_secs(30)),
+            ringback: self.flag(table, "ringback", true),
             done,
             busy,
             failed,
@@ -162,7 +166,7 @@ impl Reader {
     }
 
     fn record(&mut self, table: Table<'_>, defaults: &Defaults) -> Record {
-        self.known(table, &["say", "beep", "max", "stop", "review", "keep", "notify", "gives", "on"]);
+        self.known(table, &["say", "beep", "max", "stop", "review", "number", "keep", "notify", "gives", "on"]);
         let [saved, empty] = self.on(table, ["saved", "empty"]);
         let review = match table.item.field("review").map(|field| &field.item.tree) {
             None | Some(Tree::Boolean(false)) => Review::No,
@@ -179,6 +183,7 @@ impl Reader {
             stop,
             choices: defaults.keys.iter().filter(|choice| choice.key != stop).cloned().collect(),
             review,
+            number: self.prompt(table, "number"),
             keep: self.time(table, "keep").unwrap_or(Duration::from_secs(180 * 86_400)),
             notify: self.needed_text(table, "notify", "\"complaints\""),
             gives: self.text(table, "gives"),

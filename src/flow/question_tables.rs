@@ -16,7 +16,16 @@ impl Reader {
             no_input: self.prompts(table, "silent").unwrap_or_else(|| defaults.silent.clone()),
             no_match: self.prompts(table, "wrong").unwrap_or_else(|| defaults.wrong.clone()),
             give_up,
+            silent_end: None,
         }
+    }
+
+    /// Where no-input leads in the end, for the questions that may say so.
+    fn silent_end(&mut self, table: Table<'_>, defaults: &Defaults) -> Option<Go> {
+        let own =
+            table.item.field("silent_end").map(|field| self.go(&format!("{}: silent_end", table.at), &field.item));
+        // A node that says where to give up means both, unless it says more.
+        own.or_else(|| defaults.silent_end.clone().filter(|_| table.item.field("give_up").is_none()))
     }
 
     fn give_up(&mut self, table: Table<'_>, defaults: &Defaults) -> Go {
@@ -44,7 +53,7 @@ impl Reader {
     }
 
     pub(super) fn menu(&mut self, table: Table<'_>, defaults: &Defaults) -> Menu {
-        self.known(table, &[&["say", "speak", "home", "keys"][..], &MANNER, &["give_up"]].concat());
+        self.known(table, &[&["say", "speak", "home", "keys"][..], &MANNER, &["give_up", "silent_end"]].concat());
         let give_up = self.give_up(table, defaults);
         let own = self.choices(table);
         if own.is_empty() {
@@ -69,13 +78,16 @@ impl Reader {
             native: native.is_some(),
             home: self.flag(table, "home", false),
             choices: self.with_defaults(own, defaults, table.at),
-            manner: self.manner(table, defaults, give_up),
+            manner: InputPolicy {
+                silent_end: self.silent_end(table, defaults),
+                ..self.manner(table, defaults, give_up)
+            },
         }
     }
 
     pub(super) fn ask(&mut self, table: Table<'_>, defaults: &Defaults) -> Ask {
         let own = ["say", "store", "digits", "format", "end", "erase", "star_is", "secret", "scan", "next", "keys"];
-        self.known(table, &[&own[..], &["wrong_length", "wrong_number"], &MANNER, &["give_up"]].concat());
+        self.known(table, &[&own[..], &["wrong_length", "wrong_number"], &MANNER, &["give_up", "silent_end"]].concat());
         let give_up = self.give_up(table, defaults);
         let keys = self.choices(table);
         let ask = Ask {
@@ -91,7 +103,10 @@ impl Reader {
             wrong_number: self.prompt(table, "wrong_number"),
             next: self.needed_go(table, "next", "E04"),
             choices: Vec::new(),
-            manner: self.manner(table, defaults, give_up),
+            manner: InputPolicy {
+                silent_end: self.silent_end(table, defaults),
+                ..self.manner(table, defaults, give_up)
+            },
         };
         self.two_jobs(table, &ask, &keys);
         Ask { choices: self.ask_keys(keys, &ask, defaults), ..ask }

@@ -227,9 +227,10 @@ impl Reader {
             "caller.last_lang" => When::LastLang,
             "caller.number" => When::Number,
             "switch.emergency" => When::Emergency,
-            other => match other.strip_prefix("calendar.") {
-                Some(name) => When::Calendar(name.into()),
-                None => {
+            other => match (other.strip_prefix("calendar."), other.strip_prefix("open.")) {
+                (Some(name), _) => When::Calendar(name.into()),
+                (None, Some(name)) => When::Open(name.into()),
+                (None, None) => {
                     let remedy = match closest_match(other, CONDITIONS) {
                         Some(near) => format!("did you mean {near}?"),
                         None => format!("conditions are {}", CONDITIONS.join(", ")),
@@ -299,7 +300,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     n.checked_mul(seconds).map(Duration::from_secs)
 }
 
-const CONDITIONS: [&str; 7] = [
+const CONDITIONS: [&str; 8] = [
     "caller.blocked",
     "caller.senior",
     "caller.mobile",
@@ -307,4 +308,5 @@ const CONDITIONS: [&str; 7] = [
     "caller.number",
     "switch.emergency",
     "calendar.…",
+    "open.…",
 ];

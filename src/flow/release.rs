@@ -123,7 +123,7 @@ impl Release {
         self.lacking.is_empty()
             || pieces.iter().all(|piece| match piece {
                 Piece::Clip(clip) => !self.lacking.contains(clip),
-                Piece::Silence(_) | Piece::Tone(_) | Piece::Message => true,
+                Piece::Silence(_) | Piece::Tone(_) | Piece::Ringing(_) | Piece::Message => true,
             })
     }
 

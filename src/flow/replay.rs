@@ -176,14 +176,9 @@ mod tests {
             load(FLOW),
             load(
                 &FLOW
-                    .replace(
-                        "keys.2 = { opt = \"guides\",    go = \"guide\" }",
-                        "keys.2 = { opt = \"halls\", go = \"halls\" }",
-                    )
-                    .replace(
-                        "keys.3 = { opt = \"halls\",     go = \"halls\" }",
-                        "keys.3 = { opt = \"guides\", go = \"guide\" }",
-                    ),
+                    .replace("keys.2 = \"guide\"", "keys.2 = \"HALLS\"")
+                    .replace("keys.3 = \"halls\"", "keys.3 = \"guide\"")
+                    .replace("HALLS", "halls"),
             ),
         );
         let report = replay(&draft.flow, PATHS.map(|path| (Some(&old.flow), path)));

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 
 use super::script::Script;
 use super::sentence::{Part, Sentence, Slot, SlotType};
-use super::spoken::{self, Spoken};
+use super::spoken::{self, Spoken, Unit};
 use super::vocabulary::{self, ClipText, date_text};
 use super::{Clip, Piece, Value};
 use base::{Key, Lang};
@@ -87,6 +87,16 @@ impl Script {
                 Part::Slot(_) => self.say(opt, &|_| None, Date::ZERO, &mut builder)?,
             }
         }
+        Ok(builder.finish())
+    }
+
+    /// Composes the value of a slot alone.
+    ///
+    /// # Errors
+    /// The value does not fit the slot, or cannot be spoken.
+    pub fn compose_value(&self, lang: Lang, slot: &Slot, value: &Value, today: Date) -> Result<Utterance, SpeechError> {
+        let mut builder = UtteranceBuilder::new(lang);
+        self.fill(&slot.name, slot, value, today, &mut builder)?;
         Ok(builder.finish())
     }
 
@@ -210,17 +220,37 @@ fn money_text(lang: Lang, fen: u32) -> String {
 
 fn time_text(lang: Lang, time: jiff::civil::DateTime, today: Date) -> String {
     let date = if time.date() == today { String::new() } else { date_text(lang, time.date(), today) };
-    let (hour, minute) = (time.hour(), time.minute());
+    let (hour, minute) = (time.hour() as u8, time.minute());
     let clock = match lang {
-        Lang::Zh if minute == 0 => format!("{hour}点"),
-        Lang::Zh => format!("{hour}点{minute:02}分"),
-        Lang::Yue if minute == 0 => format!("{hour}點"),
-        Lang::Yue => format!("{hour}點{minute:02}分"),
-        Lang::En => format!("{}:{minute:02} {}", (hour + 11) % 12 + 1, if hour < 12 { "a.m." } else { "p.m." }),
+        Lang::Zh | Lang::Yue => chinese_clock(lang, hour, minute),
+        Lang::En => english_clock(hour, minute),
     };
     match lang {
         Lang::En if !date.is_empty() => format!("{date}, {clock}"),
         Lang::Zh | Lang::Yue | Lang::En => format!("{date}{clock}"),
+    }
+}
+
+/// 上午9点15分, 下晝1點半.
+fn chinese_clock(lang: Lang, hour: u8, minute: i8) -> String {
+    let said = |unit: Unit| unit.text(lang);
+    let minutes = match minute {
+        0 => String::new(),
+        30 => said(Unit::HalfPast),
+        _ => format!("{minute:02}{}", said(Unit::Minute)),
+    };
+    format!("{}{}{}{minutes}", said(spoken::part_of_day(hour)), spoken::hour_of_part(hour), said(Unit::Hour))
+}
+
+/// 9 a.m., 9:15 a.m., 12 noon.
+fn english_clock(hour: u8, minute: i8) -> String {
+    let twelve = (hour + 11) % 12 + 1;
+    let half = if hour < 12 { "a.m." } else { "p.m." };
+    match (hour, minute) {
+        (0, 0) => "12 midnight".into(),
+        (12, 0) => "12 noon".into(),
+        (_, 0) => format!("{twelve} {half}"),
+        _ => format!("{twelve}:{minute:02} {half}"),
     }
 }
 
@@ -239,7 +269,9 @@ impl UtteranceBuilder {
     }
 
     fn literal(&mut self, text: &str, clip: Option<&str>) {
-        self.text.push_str(text);
+        // The full stop of an abbreviation ends the sentence too: 5 p.m.
+        let stopped = text.strip_prefix('.').filter(|_| self.text.ends_with('.'));
+        self.text.push_str(stopped.unwrap_or(text));
         let Some(clip) = clip else {
             self.pause = self.pause.max(pause_of(text));
             return;
@@ -306,7 +338,7 @@ pub fn estimated_length(lang: Lang, text: &str, pieces: &[Piece]) -> Duration {
         Lang::En => 80,
     };
     let sounds = pieces.iter().map(|piece| match piece {
-        Piece::Silence(pause) | Piece::Tone(pause) => *pause,
+        Piece::Silence(pause) | Piece::Tone(pause) | Piece::Ringing(pause) => *pause,
         Piece::Clip(_) | Piece::Message => Duration::ZERO,
     });
     Duration::from_millis(spoken * per_character) + sounds.sum::<Duration>()
@@ -360,6 +392,7 @@ en = "It is {receipt:digits}."
                 Piece::Clip(clip) => clip.id.to_string(),
                 Piece::Silence(d) => format!("{}", d.as_millis()),
                 Piece::Tone(_) => "tone".into(),
+                Piece::Ringing(_) => "ringing".into(),
                 Piece::Message => "take".into(),
             })
             .collect();

@@ -59,14 +59,22 @@ pub enum Unit {
     Hour,
     /// 分 of the clock.
     Minute,
-    /// a.m.
+    /// 凌晨; Chinese only.
+    Dawn,
+    /// 上午, 上晝, a.m.
     Am,
-    /// p.m.
+    /// 中午, noon.
+    Noon,
+    /// 下午, 下晝, p.m.
     Pm,
+    /// 晚上, 夜晚; Chinese only.
+    Evening,
+    /// Midnight; English only.
+    Midnight,
+    /// 半: thirty minutes past; Chinese only.
+    HalfPast,
     /// English only: the zero of ten oh five.
     Oh,
-    /// English only: o'clock, of a full hour.
-    OClock,
     /// 元, 蚊, yuan.
     Yuan,
     /// A tenth of a yuan: 角, 毫, jiao.
@@ -233,11 +241,31 @@ pub fn time(lang: Lang, time: DateTime, today: Date) -> Option<Vec<Spoken>> {
     Some(out)
 }
 
+/// The part of the day that an hour is said with in Chinese: 凌晨 to five, 上午, 中午 at twelve, 下午 from one, 晚上 from six.
+pub(super) fn part_of_day(hour: u8) -> Unit {
+    match hour {
+        0..6 => Unit::Dawn,
+        6..12 => Unit::Am,
+        12 => Unit::Noon,
+        13..18 => Unit::Pm,
+        _ => Unit::Evening,
+    }
+}
+
+/// The hour as it is said after the part of the day: 零 to 十二.
+pub(super) fn hour_of_part(hour: u8) -> u8 {
+    if hour > 12 { hour - 12 } else { hour }
+}
+
 fn chinese_time(hour: u8, minute: u8, out: &mut Vec<Spoken>) {
-    out.push(if hour == 2 { Spoken::TwoCount } else { Spoken::Num(hour) });
+    out.push(Spoken::Unit(part_of_day(hour)));
+    let said = hour_of_part(hour);
+    out.push(if said == 2 { Spoken::TwoCount } else { Spoken::Num(said) });
     out.push(Spoken::Unit(Unit::Hour));
-    if minute == 0 {
-        return;
+    match minute {
+        0 => return,
+        30 => return out.push(Spoken::Unit(Unit::HalfPast)),
+        _ => {}
     }
     if minute < 10 {
         out.push(Spoken::Num(0));
@@ -247,8 +275,13 @@ fn chinese_time(hour: u8, minute: u8, out: &mut Vec<Spoken>) {
 
 fn english_time(hour: u8, minute: u8, out: &mut Vec<Spoken>) {
     out.push(Spoken::Num((hour + 11) % 12 + 1));
+    match (hour, minute) {
+        (0, 0) => return out.push(Spoken::Unit(Unit::Midnight)),
+        (12, 0) => return out.push(Spoken::Unit(Unit::Noon)),
+        _ => {}
+    }
     match minute {
-        0 => out.push(Spoken::Unit(Unit::OClock)),
+        0 => {}
         1..=9 => out.extend([Spoken::Unit(Unit::Oh), Spoken::Num(minute)]),
         _ => out.push(Spoken::Num(minute)),
     }

@@ -149,8 +149,18 @@ fn every_time_of_the_day_is_spoken() {
     for hour in 0..24 {
         for minute in 0..60 {
             let at = today.at(hour, minute, 0, 0);
-            let zh_hour = if hour == 2 { "两".into() } else { reference_chinese(hour as u32) };
+            let part = match hour {
+                0..=5 => "凌晨",
+                6..=11 => "上午",
+                12 => "中午",
+                13..=17 => "下午",
+                _ => "晚上",
+            };
+            let said = if hour > 12 { hour - 12 } else { hour };
+            let zh_hour = if said == 2 { "两".into() } else { reference_chinese(said as u32) };
+            let zh_hour = format!("{part}{zh_hour}");
             let zh = match minute {
+                30 => format!("{zh_hour}点半"),
                 0 => format!("{zh_hour}点"),
                 1..=9 => format!("{zh_hour}点零{}分", reference_chinese(minute as u32)),
                 _ => format!("{zh_hour}点{}分", reference_chinese(minute as u32)),
@@ -159,7 +169,9 @@ fn every_time_of_the_day_is_spoken() {
             let half = if hour < 12 { "a.m." } else { "p.m." };
             let twelve = reference_english(if hour % 12 == 0 { 12 } else { hour as u32 % 12 });
             let en = match minute {
-                0 => format!("{twelve} o'clock {half}"),
+                0 if hour == 0 => "twelve midnight".into(),
+                0 if hour == 12 => "twelve noon".into(),
+                0 => format!("{twelve} {half}"),
                 1..=9 => format!("{twelve} oh {} {half}", reference_english(minute as u32)),
                 _ => format!("{twelve} {} {half}", reference_english(minute as u32)),
             };

@@ -49,6 +49,8 @@ pub enum Piece {
     Silence(Duration),
     /// A 1 kHz tone: the beep before a recording, the line test.
     Tone(Duration),
+    /// The ringing tone of a telephone network, for at most this long: what a caller hears while the other side rings.
+    Ringing(Duration),
     /// A recorded message of this call, played back to its caller.
     Message,
 }

@@ -73,17 +73,21 @@ impl Unit {
             Unit::And => "unit.and",
             Unit::Hour => "unit.hour",
             Unit::Minute => "unit.minute",
+            Unit::Dawn => "time.dawn",
             Unit::Am => "time.am",
+            Unit::Noon => "time.noon",
             Unit::Pm => "time.pm",
+            Unit::Evening => "time.evening",
+            Unit::Midnight => "time.midnight",
+            Unit::HalfPast => "time.half",
             Unit::Oh => "time.oh",
-            Unit::OClock => "time.oclock",
             Unit::Yuan => "money.yuan",
             Unit::Jiao => "money.jiao",
             Unit::Fen => "money.fen",
         }
     }
 
-    fn text(self, lang: Lang) -> String {
+    pub(super) fn text(self, lang: Lang) -> String {
         match self {
             Unit::TenThousand => in_lang(lang, "万", "萬", ""),
             Unit::Thousand => in_lang(lang, "", "", "thousand"),
@@ -91,10 +95,14 @@ impl Unit {
             Unit::And => in_lang(lang, "", "", "and"),
             Unit::Hour => in_lang(lang, "点", "點", ""),
             Unit::Minute => in_lang(lang, "分", "分", ""),
-            Unit::Am => in_lang(lang, "", "", "a.m."),
-            Unit::Pm => in_lang(lang, "", "", "p.m."),
+            Unit::Dawn => in_lang(lang, "凌晨", "凌晨", ""),
+            Unit::Am => in_lang(lang, "上午", "上晝", "a.m."),
+            Unit::Noon => in_lang(lang, "中午", "中午", "noon"),
+            Unit::Pm => in_lang(lang, "下午", "下晝", "p.m."),
+            Unit::Evening => in_lang(lang, "晚上", "夜晚", ""),
+            Unit::Midnight => in_lang(lang, "", "", "midnight"),
+            Unit::HalfPast => in_lang(lang, "半", "半", ""),
             Unit::Oh => in_lang(lang, "", "", "oh"),
-            Unit::OClock => in_lang(lang, "", "", "o'clock"),
             Unit::Yuan => in_lang(lang, "元", "蚊", "yuan"),
             Unit::Jiao => in_lang(lang, "角", "毫", "jiao"),
             Unit::Fen => in_lang(lang, "分", "分", "fen"),
@@ -154,8 +162,12 @@ fn dates() -> Vec<Spoken> {
 
 fn clock(lang: Lang) -> Vec<Spoken> {
     let own = match lang {
-        Lang::Zh | Lang::Yue => vec![Spoken::TwoCount, Spoken::Unit(Unit::Hour), Spoken::Unit(Unit::Minute)],
-        Lang::En => [Unit::Am, Unit::Pm, Unit::Oh, Unit::OClock].map(Spoken::Unit).to_vec(),
+        Lang::Zh | Lang::Yue => {
+            let parts = [Unit::Dawn, Unit::Am, Unit::Noon, Unit::Pm, Unit::Evening];
+            let clock = [Unit::Hour, Unit::Minute, Unit::HalfPast];
+            parts.into_iter().chain(clock).map(Spoken::Unit).chain([Spoken::TwoCount]).collect()
+        }
+        Lang::En => [Unit::Am, Unit::Pm, Unit::Oh, Unit::Noon, Unit::Midnight].map(Spoken::Unit).to_vec(),
     };
     (0..60).map(Spoken::Num).chain(own).collect()
 }

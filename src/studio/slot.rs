@@ -104,7 +104,7 @@ fn note_context(
         .iter()
         .filter_map(|piece| match piece {
             Piece::Clip(clip) => Some(clip),
-            Piece::Silence(_) | Piece::Tone(_) | Piece::Message => None,
+            Piece::Silence(_) | Piece::Tone(_) | Piece::Ringing(_) | Piece::Message => None,
         })
         .collect();
     let texts_of = |clips: &[&Clip]| -> Vec<(Clip, String)> {

@@ -114,6 +114,8 @@ fn a_message_is_listed_played_done_and_exported() {
     phone.press("#");
     hears(&mut phone, "prompt.record_review");
     phone.press("1");
+    hears(&mut phone, "prompt.number_consent");
+    phone.press("1");
     hears(&mut phone, "prompt.complaint_ok.0");
     phone.hang_up();
 
@@ -141,8 +143,13 @@ fn a_message_is_listed_played_done_and_exported() {
     assert!(fs::read(&wave).expect("a recording").starts_with(b"RIFF"));
     assert_eq!(run(folder, &play).status.code(), Some(1), "an existing file stays");
     assert_eq!(run(folder, &["messages", "play", "1"]).status.code(), Some(1));
-    let path = done(folder, &["messages", "play", ticket, "--who", "wang"]);
-    assert_eq!(fs::read(path.trim()).expect("the recording"), fs::read(&wave).expect("its copy"));
+    let played = done(folder, &["messages", "play", ticket, "--who", "wang"]);
+    let (path, number) = played.trim().split_once('\n').expect("the recording and the number");
+    assert_eq!((number, &message["number_kept"]), ("call back 13800138000", &true.into()));
+    let bytes = [fs::read(folder.join("journal.sqlite3")), fs::read(folder.join("journal.sqlite3-wal"))];
+    let kept = |bytes: &Vec<u8>| bytes.windows(11).any(|window| window == b"13800138000");
+    assert!(!bytes.iter().flatten().any(kept), "the number is sealed");
+    assert_eq!(fs::read(path).expect("the recording"), fs::read(&wave).expect("its copy"));
 
     done(folder, &["messages", "done", ticket, "--who", "li"]);
     let message = list()[0].clone();
@@ -154,7 +161,8 @@ fn a_message_is_listed_played_done_and_exported() {
     let to = exported.display().to_string();
     done(folder, &["messages", "export", &to, "--who", "li"]);
     assert_eq!(fs::read(exported.join(format!("{ticket}.wav"))).expect("it"), fs::read(&wave).expect("its copy"));
-    assert_eq!(fs::read_to_string(exported.join("messages.csv")).expect("a table").lines().count(), 2);
+    let table = fs::read_to_string(exported.join("messages.csv")).expect("a table");
+    assert!(table.lines().count() == 2 && table.trim_end().ends_with(",13800138000"), "{table}");
     let again = run(folder, &["messages", "export", &to]);
     assert_eq!(again.status.code(), Some(1), "{}", told(&again));
     let audit = fs::read_to_string(folder.join("releases/audit.jsonl")).expect("the audit log");

@@ -184,11 +184,25 @@ fn a_caller_who_wants_an_agent_is_transferred() {
     phone.press("10");
     let refer = phone.await_request("REFER", LONG).expect("a REFER");
     assert!(refer.contains("Refer-To: <sip:desk@127.0.0.1:5090>"), "{refer}");
+    let trying = "Event: refer\r\nSubscription-State: active;expires=60\r\nContent-Type: message/sipfrag\r\n";
+    assert_eq!(phone.request("NOTIFY", trying, "SIP/2.0 180 Ringing\r\n").status, 200);
+    let ringing = ringing_tone();
+    assert!(phone.hears(&ringing, LONG), "the caller hears it ring");
+    assert!(phone.hears(&ringing, LONG), "and again after a pause");
     let state = "Event: refer\r\nSubscription-State: terminated;reason=noresource\r\nContent-Type: message/sipfrag\r\n";
     assert_eq!(phone.request("NOTIFY", state, "SIP/2.0 200 OK\r\n").status, 200);
     assert!(phone.await_request("BYE", Duration::from_secs(10)).is_some());
     assert_eq!(gateway.metric("jindu_transfers_total{result=\"done\"}"), 1.0);
     assert!(gateway.metric("jindu_answer_seconds_sum") > 0.0);
+}
+
+/// Half a second within the ringing tone, as a caller hears it.
+fn ringing_tone() -> Vec<u8> {
+    let bank = audio::Bank::build([]).expect("its own tones");
+    let mut octets = vec![0; 8000];
+    let mut list = audio::Playlist::new(bank.ringing(Duration::from_secs(1)));
+    list.fill(&bank, &audio::Take::default(), Codec::Alaw, &mut octets);
+    octets[2000..6000].to_vec()
 }
 
 #[test]
@@ -199,7 +213,7 @@ fn a_transfer_that_fails_takes_the_caller_back() {
     phone.await_request("REFER", LONG).expect("a REFER");
     let state = "Event: refer\r\nSubscription-State: terminated;reason=noresource\r\nContent-Type: message/sipfrag\r\n";
     assert_eq!(phone.request("NOTIFY", state, "SIP/2.0 486 Busy Here\r\n").status, 200);
-    hears(&mut phone, "en", "prompt.desk_busy");
+    hears(&mut phone, "en", "prompt.desk_busy.0");
     hears(&mut phone, "en", "opt.leave_message");
     phone.hang_up();
 }

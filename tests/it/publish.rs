@@ -62,10 +62,9 @@ fn edit(folder: &Path, change: impl Fn(&str) -> String) {
 
 /// Guides and halls change places.
 fn exchanged(flow: &str) -> String {
-    flow.replace("go = \"halls\" }", "go = \"@@\" }")
-        .replace("opt = \"guides\",    go = \"guide\"", "opt = \"halls\", go = \"halls\"")
-        .replace("opt = \"halls\",     go = \"@@\"", "opt = \"guides\", go = \"guide\"")
-        .replace("go = \"@@\" }", "go = \"halls\" }")
+    flow.replace("keys.2 = \"guide\"", "keys.2 = \"@@\"")
+        .replace("keys.3 = \"halls\"", "keys.3 = \"guide\"")
+        .replace("keys.2 = \"@@\"", "keys.2 = \"halls\"")
 }
 
 fn clip(lang: &str, id: &str) -> Vec<u8> {

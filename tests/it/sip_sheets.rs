@@ -30,6 +30,7 @@ test "on a holiday 0 offers a message"
   at 2026-10-02 10:00
   press 10
   hear desk_holiday zh
+  hear desk_next.closed zh "10月8日上午9点"
   hear menu leave
 
 test "the source is down"
@@ -66,10 +67,36 @@ test "a message"
   press 1
   hear complaint_ok zh "2026"
 
+test "a wrong tail is asked for again"
+  db progress receipt=440126112400018 id_tail=123X -> status=ready doc=passport hall=north
+  press 314401261124000181234
+  hear not_found en
+  hear tail_again en
+  press 123*
+  hear st_ready en "foreigners: passport"
+  hear hall_now.open en
+  press 1
+  hear st_ready en
+
+test "an emergency is heard by those who key ahead"
+  emergency on
+  press 214401261124000181234
+  hear emergency yue
+  hear not_found yue
+
+test "a silent line"
+  press 3
+  listen
+  silence 1
+  hear still_there en
+  silence 1
+  hear quiet en
+  ended
+
 test "nothing is said after the beep"
   press 14
   hear complaint_ask
-  wait 3s
+  wait 15s
   press #
   hear menu main
 
@@ -82,7 +109,7 @@ test "silence"
 #[test]
 fn every_setup_of_a_sheet_is_heard_over_sip() {
     let (passed, told) = run(&Folder::new(), &["--sip"], EVERYTHING);
-    assert!(passed && told.contains("9 passed, 0 failed, 0 left out"), "{told}");
+    assert!(passed && told.contains("12 passed, 0 failed, 0 left out"), "{told}");
 }
 
 #[test]

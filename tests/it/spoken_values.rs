@@ -43,7 +43,7 @@ impl Mouth {
         let said = self.script.compose(lang, &format!("prompt.{kind}"), &|_| Some(value.clone()), TODAY).ok()?;
         let clips = said.pieces.iter().filter_map(|piece| match piece {
             Piece::Clip(clip) => Some(&*self.texts[&(clip.lang, clip.id.clone())]),
-            Piece::Silence(_) | Piece::Tone(_) | Piece::Message => None,
+            Piece::Silence(_) | Piece::Tone(_) | Piece::Ringing(_) | Piece::Message => None,
         });
         let clips: Vec<&str> = clips.collect();
         Some(clips.join(if lang == Lang::En { " " } else { "" }))
@@ -245,10 +245,20 @@ fn every_minute_of_a_day_is_said() {
         let (hour, minute) = (minute / 60, minute % 60);
         let value = Value::Time(TODAY.at(hour as i8, minute as i8, 0, 0));
         for (lang, two, point) in [(Lang::Zh, "两", "点"), (Lang::Yue, "兩", "點")] {
-            let hour = if hour == 2 { two.to_owned() } else { chinese(Lang::Zh, hour) };
+            let parts = match lang {
+                Lang::Zh | Lang::En => ["凌晨", "上午", "中午", "下午", "晚上"],
+                Lang::Yue => ["凌晨", "上晝", "中午", "下晝", "夜晚"],
+            };
+            let part = parts[[6, 12, 13, 18].iter().filter(|from| hour >= **from).count()];
+            let said = if hour > 12 { hour - 12 } else { hour };
+            let hour = if said == 2 { two.to_owned() } else { chinese(Lang::Zh, said) };
             let zero = if (1..10).contains(&minute) { "零" } else { "" };
-            let rest = if minute == 0 { String::new() } else { format!("{zero}{}分", chinese(Lang::Zh, minute)) };
-            assert_eq!(mouth.says(lang, "time", &value).expect("said"), format!("{hour}{point}{rest}"));
+            let rest = match minute {
+                0 => String::new(),
+                30 => "半".to_owned(),
+                _ => format!("{zero}{}分", chinese(Lang::Zh, minute)),
+            };
+            assert_eq!(mouth.says(lang, "time", &value).expect("said"), format!("{part}{hour}{point}{rest}"));
         }
         let words = |n: u32| Num2Words::new(n).to_words().expect("a number");
         let of_twelve = match hour % 12 {
@@ -257,14 +267,16 @@ fn every_minute_of_a_day_is_said() {
         };
         let half = if hour < 12 { "a.m." } else { "p.m." };
         let en = match minute {
-            0 => format!("{} o'clock {half}", words(of_twelve)),
+            0 if hour == 0 => "twelve midnight".to_owned(),
+            0 if hour == 12 => "twelve noon".to_owned(),
+            0 => format!("{} {half}", words(of_twelve)),
             1..10 => format!("{} oh {} {half}", words(of_twelve), words(minute)),
             _ => format!("{} {} {half}", words(of_twelve), words(minute)),
         };
         assert_eq!(mouth.says(Lang::En, "time", &value).expect("said"), en);
     }
     let yesterday = Value::Time(date(2026, 11, 23).at(9, 15, 0, 0));
-    assert_eq!(mouth.says(Lang::Zh, "time", &yesterday).expect("said"), "十一月二十三日九点十五分");
+    assert_eq!(mouth.says(Lang::Zh, "time", &yesterday).expect("said"), "十一月二十三日上午九点十五分");
 }
 
 /// Yuan, jiao and fen as a cashier says them: no empty place is named but a skipped jiao, as 零.

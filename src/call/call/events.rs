@@ -101,6 +101,8 @@ pub enum Effect {
         notify: Arc<str>,
         /// How long it is kept.
         keep: Duration,
+        /// The calling number, where the caller agreed that it is kept.
+        number: Option<Private<String>>,
     },
     /// Ask the studio on behalf of an operator's call.
     Studio(StudioRequest),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::{Call, Effect, Output};
 use crate::media_control::{MediaCommand, RecordMode};
 use audio::{SpeechMeter, Take};
-use base::Codec;
+use base::{Codec, Private};
 use flow::{PlayId, RecordResult};
 use speech::Piece;
 
@@ -64,9 +64,15 @@ impl Call {
         self.feed_application(now, flow::Input::Recorded(RecordResult::Recorded { length }), out);
     }
 
-    pub(super) fn keep_message(&mut self, notify: Arc<str>, keep: Duration, out: &mut Vec<Output>) {
+    pub(super) fn keep_message(
+        &mut self,
+        notify: Arc<str>,
+        keep: Duration,
+        number: Option<Private<String>>,
+        out: &mut Vec<Output>,
+    ) {
         self.message = None;
-        out.push(Effect::KeepMessage { notify, keep }.into());
+        out.push(Effect::KeepMessage { notify, keep, number }.into());
     }
 
     /// Plays; a message is read first.

@@ -20,6 +20,7 @@ pub(super) fn resolve(bank: &Bank, pieces: &[Piece]) -> (Playlist, Option<Missin
             },
             Piece::Silence(time) => spans.push(Span::silence(samples_in(*time))),
             Piece::Tone(time) => spans.extend(bank.tone(*time)),
+            Piece::Ringing(time) => spans.extend(bank.ringing(*time)),
             Piece::Message => spans.push(Span::Take),
         }
     }

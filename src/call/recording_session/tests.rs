@@ -101,6 +101,7 @@ fn sound(piece: &Piece) -> Option<String> {
         Piece::Clip(clip) => Some(format!("{} {}", clip.lang.code(), clip.id)),
         Piece::Silence(_) => None,
         Piece::Tone(_) => Some("beep".into()),
+        Piece::Ringing(_) => Some("ringing".into()),
         Piece::Message => Some("take".into()),
     }
 }

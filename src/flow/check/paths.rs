@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::graph::{nexts, roots};
 use super::subject::Subject;
+use crate::conversation::TAIL;
 use crate::exits::{By, Exit};
+use crate::hours::PREFIX;
 use crate::model::*;
 use speech::Diagnostic;
 
@@ -66,6 +68,9 @@ fn gained(node: &Node, exit: &Exit<'_>) -> Vec<Arc<str>> {
     if exit.by == By::Entry || exit.label == "saved" {
         gained.extend(node.stores().map(|(var, _)| var.clone()));
     }
+    if matches!(node.kind, Kind::Hours(_)) {
+        gained.push(PREFIX.into());
+    }
     if exit.label == "found" {
         gained.extend(node.lookup().map(|lookup| Arc::from(format!("{}.", lookup.gives))));
     }
@@ -73,6 +78,7 @@ fn gained(node: &Node, exit: &Exit<'_>) -> Vec<Arc<str>> {
 }
 
 fn is_known(var: &str, known: &Known, node: &Node) -> bool {
+    let var = var.strip_suffix(TAIL).unwrap_or(var);
     let gives = |lookup: &Lookup| var.strip_prefix(&*lookup.gives).is_some_and(|rest| rest.starts_with('.'));
     let own = node.lookup().is_some_and(gives) || matches!(node.kind, Kind::Queue(_)) && var.starts_with("queue.");
     let always = matches!(var, "lang" | "receipt.length" | "desk.number");
@@ -95,6 +101,9 @@ fn uses(subject: &Subject<'_>, node: &Node) -> Vec<(Arc<str>, u32, String)> {
     }
     if let Kind::Switch(switch) = &node.kind {
         uses.push((switch.of.clone(), node.line, "the switch".into()));
+    }
+    if let Kind::Hours(hours) = &node.kind {
+        uses.extend(hours.calendar.var().map(|var| (var.into(), hours.calendar.line, "the calendar".into())));
     }
     let by = node.lookup().map_or(&[][..], |lookup| &lookup.by);
     uses.extend(by.iter().map(|var| (var.clone(), node.line, "the look-up".into())));

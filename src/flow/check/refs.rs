@@ -13,7 +13,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
     for node in &subject.flow.nodes {
         match &node.kind {
             Kind::Switch(switch) => values(subject, node, switch, &mut diagnostics),
-            Kind::Hours(hours) => calendar(subject, &hours.calendar, node.line, &mut diagnostics),
+            Kind::Hours(hours) => hours_of(subject, node, hours, &mut diagnostics),
             Kind::Lookup(lookup) => look_up(subject, node, lookup, &mut diagnostics),
             Kind::Queue(queue) => passed_on(subject, node, queue, &mut diagnostics),
             Kind::Menu(_)
@@ -65,8 +65,10 @@ fn targets(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     flow.give_up.iter().for_each(|go| leads("defaults: give_up".into(), go));
     flow.entries.iter().for_each(|entry| leads("an entry rule".into(), &entry.go));
     for notice in &flow.notices {
-        let go = Go { target: Target::Node(notice.before.clone()), line: notice.line };
-        leads("a notice".into(), &go);
+        for before in &notice.before {
+            let go = Go { target: Target::Node(before.clone()), line: notice.line };
+            leads("a notice".into(), &go);
+        }
     }
     for node in &flow.nodes {
         for exit in node.exits() {
@@ -175,8 +177,25 @@ fn passed_on(subject: &Subject<'_>, node: &Node, queue: &Queue, diagnostics: &mu
     }
 }
 
+fn hours_of(subject: &Subject<'_>, node: &Node, hours: &Hours, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(calendars) = subject.flow.calendars(hours) else {
+        let var = hours.calendar.var().unwrap_or_default();
+        let what = format!("hours {}: {var} is no set of values", node.name);
+        let remedy = format!("add {var} to [enum], or its type to [type]");
+        diagnostics.push(subject.diagnostic("E34", hours.calendar.line, what, remedy));
+        return;
+    };
+    for name in calendars {
+        calendar(subject, &name, node.line, diagnostics);
+        if subject.calendar.desks.get(&name).is_some_and(|desk| desk.week.is_empty()) {
+            let what = format!("hours {}: calendar {name:?} has no hours, so it is never open", node.name);
+            diagnostics.push(subject.diagnostic("W09", node.line, what, format!("add `week` to [{name}]")));
+        }
+    }
+}
+
 fn calendar_of(subject: &Subject<'_>, when: Option<&When>, line: u32, diagnostics: &mut Vec<Diagnostic>) {
-    if let Some(When::Calendar(name)) = when {
+    if let Some(When::Calendar(name) | When::Open(name)) = when {
         calendar(subject, name, line, diagnostics);
     }
 }

@@ -47,10 +47,16 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
 /// A check without its limit is skipped.
 fn limits(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let limits = &subject.flow.limits;
+    let has = |is: fn(&Kind) -> bool| subject.flow.nodes.iter().any(|node| is(&node.kind));
     let missing = [
         (limits.keys_to_human.is_none(), "keys_to_human = 3", "how far callers are from a person"),
         (limits.menu_seconds.is_none(), "menu_seconds = 30", "how long a menu takes to hear"),
         (limits.options.is_none(), "options = 6", "how many options a menu has"),
+        (
+            limits.answer_seconds.is_none() && has(|kind| matches!(kind, Kind::Lookup(_))),
+            "answer_seconds = 35",
+            "how long a caller waits for the result",
+        ),
     ];
     for (_, write, proof) in missing.into_iter().filter(|(missing, ..)| *missing) {
         let what = format!("[limits] has no limit for {proof}, so it is not checked");
@@ -69,11 +75,12 @@ fn tongues(subject: &Subject<'_>, node: &Node, menu: &Menu, diagnostics: &mut Ve
 
 /// A caller must prove to hold the receipt: what a look-up asks for beside the number is secret.
 fn open_factor(subject: &Subject<'_>, node: &Node, lookup: &Lookup, diagnostics: &mut Vec<Diagnostic>) {
-    for var in lookup.by.iter().skip(1).filter(|var| !subject.flow.is_secret(var)) {
-        let asks = |node: &&Node| matches!(&node.kind, Kind::Ask(ask) if ask.store == *var);
-        let Some(ask) = subject.flow.nodes.iter().find(asks) else { continue };
-        let what = format!("ask {}: lookup {} takes {var} as a proof, and it is not secret", ask.name, node.name);
-        diagnostics.push(subject.diagnostic("E42", ask.line, what, "add `secret = true`"));
+    for var in lookup.by.iter().skip(1) {
+        let asks = |node: &&Node| matches!(&node.kind, Kind::Ask(ask) if ask.store == *var && !ask.secret);
+        for ask in subject.flow.nodes.iter().filter(asks) {
+            let what = format!("ask {}: lookup {} takes {var} as a proof, and it is not secret", ask.name, node.name);
+            diagnostics.push(subject.diagnostic("E42", ask.line, what, "add `secret = true`"));
+        }
     }
 }
 

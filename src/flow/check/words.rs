@@ -27,9 +27,10 @@ pub(crate) fn used_by(flow: &Flow, script: &Script) -> BTreeMap<String, BTreeSet
         }
     }
     for notice in &flow.notices {
-        let user: Arc<str> = format!("notice:{}", notice.before).into();
         for entry in expanded(flow, &notice.say).unwrap_or_default() {
-            add(entry, &user);
+            for before in &notice.before {
+                add(entry.clone(), &format!("notice:{before}").into());
+            }
         }
     }
     for entry in flow.stand_in.iter().filter_map(|prompt| expanded(flow, prompt)).flatten() {
@@ -65,7 +66,7 @@ fn prompts(flow: &Flow) -> impl Iterator<Item = &Prompt> {
 }
 
 /// The entries of a prompt: one, or one for each member of its family.
-fn expanded(flow: &Flow, prompt: &Prompt) -> Option<Vec<String>> {
+pub(crate) fn expanded(flow: &Flow, prompt: &Prompt) -> Option<Vec<String>> {
     match prompt.var() {
         None => Some(vec![prompt.entry("")]),
         Some(var) => flow.members(var).map(|(_, members)| members.iter().map(|member| prompt.entry(member)).collect()),
@@ -122,6 +123,7 @@ fn exists(subject: &Subject<'_>, prompt: &Prompt, diagnostics: &mut Vec<Diagnost
 
 fn options(subject: &Subject<'_>, node: &Node, menu: &Menu, diagnostics: &mut Vec<Diagnostic>) {
     let offered: Vec<&Choice> = menu.choices.iter().filter(|choice| choice.opt.is_some()).collect();
+    let keys: BTreeSet<char> = offered.iter().map(|choice| choice.key.as_char()).collect();
     for choice in &offered {
         let opt = choice.opt.as_deref().unwrap_or_default();
         if subject.script.entry(&format!("opt.{opt}")).is_none() {
@@ -137,8 +139,8 @@ fn options(subject: &Subject<'_>, node: &Node, menu: &Menu, diagnostics: &mut Ve
     if !offered.is_empty() {
         menu_line(subject, diagnostics);
     }
-    if let Some(most) = subject.flow.limits.options.filter(|most| offered.len() > *most as usize) {
-        let what = format!("menu {} offers {} options, more than {most}", node.name, offered.len());
+    if let Some(most) = subject.flow.limits.options.filter(|most| keys.len() > *most as usize) {
+        let what = format!("menu {} offers {} options, more than {most}", node.name, keys.len());
         diagnostics.push(subject.diagnostic("W03", node.line, what, "callers forget the first ones: split the menu"));
     }
     seconds(subject, node, menu, diagnostics);

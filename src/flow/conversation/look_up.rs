@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::waiting::Looking;
-use super::{Conversation, State};
+use super::{Conversation, SPARE, State};
 use crate::io::{Facts, LookUpAnswer, Output};
 use crate::model::*;
 use base::{Lang, Private};
@@ -113,6 +113,7 @@ impl Conversation {
     fn missed(&mut self, now: Instant, lookup: &Lookup) {
         let misses = self.misses.entry(self.node.clone()).or_insert(0);
         *misses += 1;
+        self.spare_until = Some(now + SPARE);
         let then = lookup.tries.as_ref().filter(|(max, _)| *misses >= *max).map(|(_, go)| go);
         let target = then.unwrap_or(&lookup.none).target.clone();
         self.go(now, &target);

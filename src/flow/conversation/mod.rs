@@ -27,10 +27,13 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::{Date, DateTime};
 
+use super::calendar::Opening;
 use super::io::{Caller, Input, Output, PlayId, TransferOutcome, WallClock};
 use super::model::*;
 use super::release::Release;
 use base::{Deadline, Key, Lang, Private, earliest};
+pub use prompts::joined;
+pub(crate) use prompts::{OPTION_PAUSE, TAIL, pause_before};
 use speech::Value;
 use spoken::Playing;
 pub use spoken::{PromptId, SpokenLine};
@@ -70,6 +73,8 @@ pub struct Conversation {
     /// The end keys that may still come for an entry that is complete; each means nothing until the next question has been
     /// heard.
     spare_end_keys: Vec<Key>,
+    /// When they mean something before that: after a miss, where the question offers such a key.
+    spare_until: Option<Instant>,
     playing: Option<Playing>,
     plays: u32,
     /// Played before the next prompt: the age of an answer.
@@ -85,6 +90,10 @@ pub struct Conversation {
     no_inputs: u32,
     /// The apology for a sentence in another language has been played.
     apologised: bool,
+    /// The answer is read out slowly, as the caller asked.
+    slow: bool,
+    /// The time of the last input.
+    now: Instant,
     /// The output is heard, not read: a sentence without a recording needs a substitute.
     for_ears: bool,
     faults: u32,
@@ -150,6 +159,7 @@ impl Conversation {
             late_answers: 0,
             type_ahead: VecDeque::new(),
             spare_end_keys: Vec::new(),
+            spare_until: None,
             playing: None,
             plays: 0,
             prefix: Vec::new(),
@@ -159,6 +169,8 @@ impl Conversation {
             steps: 0,
             no_inputs: 0,
             apologised: false,
+            slow: false,
+            now: clock.at,
             for_ears: true,
             faults: 0,
             out: Vec::new(),
@@ -170,6 +182,7 @@ impl Conversation {
     #[must_use]
     pub fn handle_input(&mut self, now: Instant, input: Input) -> Vec<Output> {
         self.steps = 0;
+        self.now = now;
         match input {
             Input::Start => self.start(now),
             Input::Key(key) => self.key(key),
@@ -271,7 +284,7 @@ impl Conversation {
     /// The keys that lead somewhere now, with the option of those that are read out.
     pub(crate) fn open_keys(&self) -> Vec<(Key, Option<Arc<str>>)> {
         let choices = self.release.flow.node(&self.node).map_or(&[][..], Node::choices);
-        choices.iter().filter(|choice| self.holds(choice.when.as_ref())).map(|c| (c.key, c.opt.clone())).collect()
+        self.offered(choices).map(|choice| (choice.key, choice.opt.clone())).collect()
     }
 
     fn start(&mut self, now: Instant) {
@@ -291,7 +304,7 @@ impl Conversation {
         if matches!(self.state, State::Over) {
             return;
         }
-        if self.spare_end_keys.contains(&key) {
+        if self.spare_end_keys.contains(&key) && self.spare_until.is_none_or(|until| self.now < until) {
             return;
         }
         self.spare_end_keys.clear();
@@ -361,7 +374,7 @@ impl Conversation {
     }
 
     fn holds(&self, when: Option<&When>) -> bool {
-        self.holds_at(self.clock.at, when)
+        self.holds_at(self.now, when)
     }
 
     fn holds_at(&self, now: Instant, when: Option<&When>) -> bool {
@@ -374,6 +387,7 @@ impl Conversation {
             Some(When::Number) => self.caller.number.is_some(),
             Some(When::Emergency) => self.emergency,
             Some(When::Calendar(name)) => self.release.calendar.holds(name, self.today(now)),
+            Some(When::Open(name)) => self.release.calendar.opening(name, self.civil(now)) == Some(Opening::Open),
         }
     }
 
@@ -403,6 +417,8 @@ impl Conversation {
     }
 }
 
+/// How long after a miss an end key is taken for a habit; later it is meant.
+const SPARE: Duration = Duration::from_secs(3);
 /// Nodes that one input may enter.
 const STEPS_MAX: u32 = 64;
 /// Keys that wait; further ones are dropped.

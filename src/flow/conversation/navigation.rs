@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::{Conversation, FAULTS_MAX, HISTORY_MAX, Mode, STEPS_MAX, State};
 use crate::calendar::Opening;
+use crate::hours::{self, hours_facts};
 use crate::io::Output;
 use crate::model::*;
 
@@ -42,6 +43,7 @@ impl Conversation {
         self.out.push(Output::Step { node: name.clone() });
         if node.asks() {
             self.answering = false;
+            self.slow = false;
         }
         self.remember(node);
         match &node.kind {
@@ -79,7 +81,7 @@ impl Conversation {
         let release = self.release.clone();
         let today = self.today(now);
         let due = release.flow.notices.iter().enumerate().find(|(at, notice)| {
-            notice.before == *name
+            notice.before.contains(name)
                 && !self.notices_heard.contains(at)
                 && (self.type_ahead.is_empty() || notice.must_hear)
                 && notice.until.is_none_or(|until| today <= until)
@@ -101,11 +103,15 @@ impl Conversation {
 
     pub(super) fn hours(&mut self, now: Instant, hours: &Hours) {
         let release = self.release.clone();
-        let go = match release.calendar.opening(&hours.calendar, self.civil(now)) {
+        let member = hours.calendar.var().and_then(|var| self.member(var)).unwrap_or_default();
+        let (calendar, at) = (hours.calendar.with(&member), self.civil(now));
+        let go = match release.calendar.opening(&calendar, at) {
             Some(Opening::Open) => &hours.open,
             Some(Opening::Holiday) => &hours.holiday,
             Some(Opening::Closed) | None => &hours.closed,
         };
+        self.facts.retain(|name, _| !name.starts_with(hours::PREFIX));
+        self.facts.extend(hours_facts(&release.calendar, &calendar, at));
         self.go(now, &go.target);
     }
 

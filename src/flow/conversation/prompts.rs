@@ -1,7 +1,7 @@
 //! Composing prompts and playing them.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::spoken::{Playing, PromptId, SpokenLine};
 use super::{Conversation, GUARD, State};
@@ -52,13 +52,10 @@ impl Conversation {
         all.extend(error);
         all.extend(lines);
         self.apologise(now, &mut all);
-        let mut pieces: Vec<Piece> = Vec::new();
-        for line in &all {
-            if !pieces.is_empty() && !line.pieces.is_empty() {
-                pieces.push(Piece::Silence(SENTENCE_PAUSE));
-            }
-            pieces.extend(line.pieces.iter().cloned());
+        if self.slow {
+            all.iter_mut().for_each(|line| slow_down(&mut line.pieces));
         }
+        let pieces = joined(&all);
         self.plays += 1;
         let id = PlayId(self.plays);
         self.playing = Some(Playing { id, lines: all, guard });
@@ -143,7 +140,7 @@ impl Conversation {
 
     pub(super) fn compose_menu(&self, menu: &Menu, name: &Arc<str>) -> Result<Vec<SpokenLine>, Unsayable> {
         let mut lines: Vec<SpokenLine> = Vec::new();
-        for choice in menu.choices.iter().filter(|choice| self.holds(choice.when.as_ref())) {
+        for choice in self.offered(&menu.choices) {
             let Some(opt) = &choice.opt else { continue };
             let lang = if menu.native { own_lang(choice).unwrap_or(self.lang) } else { self.lang };
             let said = |lang| self.release.script.compose_option(lang, &format!("opt.{opt}"), choice.key);
@@ -168,6 +165,14 @@ impl Conversation {
         Ok(SpokenLine { is_substitute: true, ..line(heard, first, said) })
     }
 
+    /// The last characters of an entry: `receipt.tail`. Those of a secret fill no slot.
+    fn tail(&self, name: &str) -> Option<Value> {
+        let entered = self.entries.get(name).filter(|_| !self.release.flow.is_secret(name))?;
+        let text = entered.text.expose();
+        let at = text.char_indices().rev().nth(TAIL_LENGTH - 1).map_or(0, |(at, _)| at);
+        Some(Value::Digits { digits: text[at..].to_owned(), groups: Vec::new() })
+    }
+
     /// What fills a slot; a word by its path under `opt`. Secrets fill no slot.
     pub(super) fn slot(&self, name: &str) -> Option<Value> {
         let flow = &self.release.flow;
@@ -186,12 +191,43 @@ impl Conversation {
             return (!flow.is_secret(name)).then(|| Value::Digits { digits: entered.text.expose().clone(), groups });
         }
         match name {
+            _ if name.ends_with(TAIL) => self.tail(name.strip_suffix(TAIL)?),
             "receipt.length" => Some(Value::Number(self.release.environment.receipt_lengths().1.into())),
             "desk.number" => {
                 let digits = self.release.environment.desk_number.chars().filter(char::is_ascii_digit).collect();
                 Some(Value::Digits { digits, groups: Vec::new() })
             }
             _ => None,
+        }
+    }
+}
+
+/// Lines as one play, with the pauses between them.
+pub fn joined(lines: &[SpokenLine]) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        if !pieces.is_empty() && !line.pieces.is_empty() {
+            pieces.push(Piece::Silence(pause_before(lines, at)));
+        }
+        pieces.extend(line.pieces.iter().cloned());
+    }
+    pieces
+}
+
+/// The pause before a line: options follow each other closely.
+pub(crate) fn pause_before(lines: &[SpokenLine], at: usize) -> Duration {
+    if at == 0 {
+        return Duration::ZERO;
+    }
+    let is_option = |line: &SpokenLine| matches!(line.prompt, PromptId::Menu(_));
+    if is_option(&lines[at]) && is_option(&lines[at - 1]) { OPTION_PAUSE } else { SENTENCE_PAUSE }
+}
+
+/// Longer pauses between words, digits and sentences, for a caller who writes along.
+fn slow_down(pieces: &mut [Piece]) {
+    for piece in pieces {
+        if let Piece::Silence(pause) = piece {
+            *pause += SLOWER;
         }
     }
 }
@@ -208,6 +244,14 @@ fn own_lang(choice: &Choice) -> Option<Lang> {
 
 /// The prompts whose texts are on the card of the case's hall.
 const ON_CARD: &str = "hall_hours.";
+/// The pause between two options of a menu.
+pub(crate) const OPTION_PAUSE: Duration = Duration::from_millis(100);
+/// What slow reading adds to each pause.
+const SLOWER: Duration = Duration::from_millis(350);
+/// What names the end of an entry: `receipt.tail`.
+pub(crate) const TAIL: &str = ".tail";
+/// How many characters the end of an entry has.
+const TAIL_LENGTH: usize = 4;
 
 /// The key of a digit.
 pub(super) fn is_digit(key: Key) -> Option<char> {

@@ -116,7 +116,17 @@ impl Conversation {
         choices.iter().find(|choice| choice.key == key && self.holds(choice.when.as_ref())).cloned()
     }
 
+    /// The choices that hold now; of several with one key, the first.
+    pub(super) fn offered<'a>(&'a self, choices: &'a [Choice]) -> impl Iterator<Item = &'a Choice> {
+        let holds = |choice: &Choice| self.holds(choice.when.as_ref());
+        choices.iter().enumerate().filter_map(move |(at, choice)| {
+            let before = choices[..at].iter().any(|other| other.key == choice.key && holds(other));
+            (holds(choice) && !before).then_some(choice)
+        })
+    }
+
     pub(super) fn choose(&mut self, now: Instant, choice: &Choice) {
+        self.slow = choice.slow;
         for (var, value) in &choice.set {
             match Lang::from_code(value).filter(|_| &**var == "lang") {
                 Some(lang) => self.speak_in(lang),
@@ -213,6 +223,7 @@ impl Conversation {
     /// `#` that ends entries elsewhere.
     fn expect_spare_end_keys(&mut self, ask: &Ask) {
         let habit = Some(Key::Pound).filter(|key| ask.erase != Some(*key));
+        self.spare_until = None;
         self.spare_end_keys = ask.end.into_iter().chain(habit).collect();
         while self.type_ahead.front().is_some_and(|key| self.spare_end_keys.contains(key)) {
             self.type_ahead.pop_front();
@@ -269,7 +280,10 @@ impl Conversation {
                     playing.guard = None;
                 }
             }
-            None => self.give_up(now),
+            None => {
+                let target = asking_end(&self.state);
+                target.into_iter().for_each(|target| self.go(now, &target));
+            }
         }
     }
 
@@ -299,6 +313,11 @@ impl Conversation {
         let target = asking.manner.give_up.target.clone();
         self.go(now, &target);
     }
+}
+
+/// Where a question that nothing answers leads.
+fn asking_end(state: &State) -> Option<Target> {
+    if let State::Asking(asking) = state { Some(asking.manner.after_silence().target.clone()) } else { None }
 }
 
 fn manner(node: &Node) -> Option<&InputPolicy> {

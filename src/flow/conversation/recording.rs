@@ -38,7 +38,7 @@ impl Conversation {
         if lines.is_empty() { self.take(now) } else { self.play(now, lines, None) }
     }
 
-    fn sound(&self, piece: Piece) -> SpokenLine {
+    pub(super) fn sound(&self, piece: Piece) -> SpokenLine {
         line(PromptId::Sound, self.lang, Utterance { pieces: vec![piece], text: String::new() })
     }
 
@@ -55,6 +55,7 @@ impl Conversation {
             Phase::Intro => self.take(now),
             Phase::Reviewing { .. } => recording.phase = Phase::Reviewing { until: Some(now + REVIEW) },
             Phase::Listening => self.review(now),
+            Phase::Asking { .. } => recording.phase = Phase::Asking { until: Some(now + REVIEW) },
             Phase::Taking { .. } | Phase::Stopping { .. } | Phase::Saving { .. } => {}
         }
     }
@@ -82,6 +83,11 @@ impl Conversation {
                 self.stop();
                 self.reviewed(now, &record, key);
             }
+            Phase::Asking { .. } => {
+                let key = self.type_ahead.pop_front();
+                self.stop();
+                self.consented(now, &record, key);
+            }
             Phase::Stopping { .. } | Phase::Saving { .. } => return false,
         }
         true
@@ -95,7 +101,7 @@ impl Conversation {
         let record = record.clone();
         match result {
             RecordResult::Recorded { length } if length >= SHORTEST => match record.review {
-                Review::No => self.keep(now, &record),
+                Review::No => self.ask_for_number(now, &record),
                 Review::Yes(_) => self.review(now),
             },
             RecordResult::Recorded { .. } | RecordResult::Failed => self.go(now, &record.empty.target),
@@ -122,7 +128,7 @@ impl Conversation {
 
     fn reviewed(&mut self, now: Instant, record: &Record, key: Option<Key>) {
         match key {
-            Some(Key::Digit(1)) => self.keep(now, record),
+            Some(Key::Digit(1)) => self.ask_for_number(now, record),
             Some(Key::Digit(2)) => {
                 self.phase(record, Phase::Listening);
                 let take = self.sound(Piece::Message);
@@ -140,9 +146,31 @@ impl Conversation {
         }
     }
 
-    fn keep(&mut self, now: Instant, record: &Record) {
+    /// Asks whether the calling number may be kept, where there is one and the flow wants to know.
+    fn ask_for_number(&mut self, now: Instant, record: &Record) {
+        let Some(prompt) = record.number.as_ref().filter(|_| self.caller.number.is_some()) else {
+            return self.keep(now, record, false);
+        };
+        let line = match self.compose_prompt(now, prompt) {
+            Ok(line) => line,
+            Err(what) => return self.fault(now, what),
+        };
+        let heard = self.type_ahead.is_empty();
+        self.phase(record, Phase::Asking { until: (!heard).then_some(now + REVIEW) });
+        if heard {
+            self.play(now, vec![line], None);
+        }
+    }
+
+    /// Only 1 is consent; a key that leads elsewhere comes after the message is kept without the number.
+    fn consented(&mut self, now: Instant, record: &Record, key: Option<Key>) {
+        self.keep(now, record, key == Some(Key::Digit(1)));
+    }
+
+    fn keep(&mut self, now: Instant, record: &Record, with_number: bool) {
         self.phase(record, Phase::Saving { until: now + PATIENCE });
-        self.out.push(Output::SaveRecording { notify: record.notify.clone(), keep: record.keep });
+        let number = self.caller.number.clone().filter(|_| with_number);
+        self.out.push(Output::SaveRecording { notify: record.notify.clone(), keep: record.keep, number });
     }
 
     pub(super) fn ticket(&mut self, now: Instant, ticket: Option<String>) {
@@ -173,7 +201,7 @@ impl Conversation {
                 self.phase(&record, Phase::Stopping { until: now + PATIENCE });
             }
             Phase::Stopping { .. } | Phase::Saving { .. } => self.go(now, &record.empty.target),
-            Phase::Reviewing { .. } => self.keep(now, &record),
+            Phase::Reviewing { .. } | Phase::Asking { .. } => self.keep(now, &record, false),
             Phase::Intro | Phase::Listening => {}
         }
     }

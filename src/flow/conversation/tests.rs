@@ -156,9 +156,11 @@ fn keys_pressed_during_a_look_up_do_not_skip_its_answer() {
     phone.presses("114401261124000181234");
     phone.presses("3");
     phone.gives(Input::LookedUp(LookUpAnswer::Found { facts: ready(), age: Duration::ZERO }));
-    assert_eq!(phone.hears(), ["st_ready", "hall_hours.north"]);
+    assert_eq!(phone.hears(), ["st_ready"]);
     phone.hears_it_out();
-    assert_eq!(phone.talk.node().as_ref(), "main");
+    assert_eq!(phone.hears(), ["hall_now.open"], "the key did not skip it");
+    phone.hears_it_out();
+    assert_eq!(phone.hears(), ["hall_info.north", "hall_hours.north"]);
 }
 
 #[test]
@@ -178,10 +180,11 @@ fn an_end_key_after_a_full_entry_means_nothing_until_the_next_question_has_been_
         late(&mut phone);
         phone.gives(Input::LookedUp(LookUpAnswer::Found { facts: ready(), age: Duration::ZERO }));
         late(&mut phone);
-        assert_eq!(phone.hears(), ["st_ready", "hall_hours.north"]);
+        assert_eq!(phone.hears(), ["st_ready"]);
+        phone.hears_it_out();
         phone.hears_it_out();
         late(&mut phone);
-        assert_eq!(phone.talk.node().as_ref(), "after_status");
+        assert_eq!(phone.talk.node().as_ref(), "after_hall");
         phone.hears_it_out();
         assert!(!phone.presses("#").is_empty(), "the question has been heard");
     }
@@ -227,9 +230,73 @@ fn a_transfer_that_is_not_answered_comes_back() {
     phone.presses("10");
     phone.hears_it_out();
     assert!(matches!(phone.talk.state, State::Transferring { .. }));
+    let outputs = phone.talk.playing().map(|(_, lines)| lines[0].pieces.clone()).expect("a ringing tone");
+    assert!(matches!(outputs[..], [Piece::Ringing(longest)] if longest > Duration::from_secs(30)));
     phone.waits();
     assert_eq!(phone.hears(), ["desk_busy"]);
     assert!(phone.gives(Input::TransferEnded(TransferOutcome::Done)).is_empty(), "too late");
+}
+
+#[test]
+fn after_a_miss_pound_leads_back_once_it_is_no_habit() {
+    for (pause, node) in [(300, "tail_again"), (4000, "receipt")] {
+        let release = hotline();
+        let mut phone = Phone::dials(&release);
+        phone.presses("114401261124000181234");
+        phone.gives(Input::LookedUp(LookUpAnswer::NotFound));
+        assert_eq!(phone.hears(), ["not_found"]);
+        phone.hears_it_out();
+        assert_eq!(phone.hears(), ["receipt_is", "tail_again"]);
+        phone.now += Duration::from_millis(pause);
+        phone.presses("#");
+        assert_eq!(phone.talk.node().as_ref(), node, "{pause}");
+    }
+}
+
+#[test]
+fn what_is_read_out_slowly_has_longer_pauses_until_the_next_question() {
+    let release = hotline();
+    let mut phone = Phone::dials(&release);
+    let pauses = |phone: &Phone| -> Duration {
+        let lines = phone.talk.playing().map_or(&[][..], |(_, lines)| lines);
+        let silences = lines.iter().flat_map(|line| &line.pieces);
+        silences.filter_map(|piece| if let Piece::Silence(time) = piece { Some(*time) } else { None }).sum()
+    };
+    phone.presses("114401261124000181234");
+    phone.gives(Input::LookedUp(LookUpAnswer::Found { facts: ready(), age: Duration::ZERO }));
+    let usual = pauses(&phone);
+    phone.hears_it_out();
+    phone.hears_it_out();
+    let menu = pauses(&phone);
+    phone.presses("1");
+    assert_eq!(phone.hears(), ["st_ready"]);
+    assert!(pauses(&phone) > usual + Duration::from_millis(600));
+    phone.hears_it_out();
+    phone.hears_it_out();
+    assert_eq!((phone.talk.node().as_ref(), pauses(&phone)), ("after_hall", menu));
+}
+
+#[test]
+fn the_calling_number_is_kept_by_consent_alone() {
+    for (keys, kept) in [("1", true), ("2", false), ("0", false)] {
+        let release = hotline();
+        let now = crate::virtual_time::start();
+        let clock = WallClock { at: now, civil: date(2026, 11, 24).at(10, 0, 0, 0) };
+        let caller = Caller { number: Some(Private::new("13800138000".into())), ..Caller::default() };
+        let mut phone = Phone { talk: Conversation::new(release.clone(), caller, clock, false, now), now };
+        phone.gives(Input::Start);
+        phone.presses("14");
+        phone.hears_it_out();
+        phone.gives(Input::Recorded(RecordResult::Recorded { length: Duration::from_secs(5) }));
+        phone.presses("1");
+        assert_eq!(phone.hears(), ["number_consent"]);
+        let saved = phone.presses(keys);
+        let number = saved.iter().find_map(|output| match output {
+            Output::SaveRecording { number, .. } => Some(number.is_some()),
+            _ => None,
+        });
+        assert_eq!(number, Some(kept), "{keys}");
+    }
 }
 
 #[test]
@@ -239,6 +306,9 @@ fn secrets_are_never_said_and_never_among_the_facts() {
     phone.presses("114401261124000187777");
     assert!(phone.talk.slot("id_tail").is_none());
     assert!(phone.talk.slot("receipt").is_some());
+    assert!(phone.talk.slot("id_tail.tail").is_none());
+    let tail = phone.talk.slot("receipt.tail");
+    assert!(matches!(&tail, Some(Value::Digits { digits, .. }) if digits == "0018"), "{tail:?}");
 }
 
 #[test]
@@ -274,14 +344,20 @@ fn a_screen_gets_the_words_of_the_phone_or_its_own_where_the_script_has_some() {
             .collect()
     };
     let fresh = told(crate::ScreenAnswer::Found { facts: ready(), age: Duration::from_secs(60) });
-    // Where to go and when is on the card beside the sentences; the sound stays the telephone's.
-    assert_eq!(fresh, ["您申请的普通护照，可以领取了。请带受理回执和有效身份证件（外国人带护照），到大厅领取。", ""]);
+    // Where to go is on the card beside the sentences.
+    assert_eq!(
+        fresh,
+        [
+            "您申请的普通护照，可以领取了。请带受理回执和有效身份证件（外国人带护照），到大厅领取。",
+            "大厅现在办公，到下午5点。"
+        ]
+    );
     let found = crate::ScreenAnswer::Found { facts: ready(), age: Duration::from_secs(60) };
     let sound = crate::answer(&release, Lang::Zh, found, local, crate::virtual_time::start());
     let clips = |said: &Utterance| said.pieces.iter().filter(|piece| matches!(piece, Piece::Clip(_))).count();
-    assert_eq!(sound.iter().map(clips).collect::<Vec<_>>(), [5, 1]);
+    assert_eq!(sound.iter().map(clips).collect::<Vec<_>>(), [5, 4], "the sound stays the telephone's");
     let old = told(crate::ScreenAnswer::Found { facts: ready(), age: Duration::from_secs(3600) });
-    assert_eq!(old[0], "以下信息截至9点。");
+    assert_eq!(old[0], "以下信息截至上午9点。");
     assert_eq!(old.len(), 3);
     assert_eq!(told(crate::ScreenAnswer::NotFound), ["请核对受理回执上的编号，再查询一次。"]);
     assert_eq!(

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{Conversation, State};
 use crate::io::{Output, TransferOutcome};
 use crate::model::*;
+use speech::Piece;
 
 impl Conversation {
     pub(super) fn announce(&mut self, now: Instant, transfer: &Transfer) {
@@ -24,7 +25,12 @@ impl Conversation {
         let release = self.release.clone();
         let Some(Node { kind: Kind::Transfer(transfer), .. }) = release.flow.node(&self.node) else { return };
         self.prefix.clear();
-        self.state = State::Transferring { until: now + transfer.timeout + super::waiting::PATIENCE };
+        let longest = transfer.timeout + super::waiting::PATIENCE;
+        if transfer.ringback {
+            let ringing = self.sound(Piece::Ringing(longest));
+            self.play(now, vec![ringing], None);
+        }
+        self.state = State::Transferring { until: now + longest };
         self.out.push(Output::Transfer { to: transfer.to.clone(), timeout: transfer.timeout });
     }
 

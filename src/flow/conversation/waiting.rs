@@ -55,7 +55,7 @@ pub(super) struct Recording {
 
 /// ```text
 ///  Intro ─► Taking ─► Stopping ─► Reviewing ⇄ Listening
-///             └────────────────────────┴────► Saving
+///             └────────────────────────┴────► Asking ─► Saving
 /// ```
 pub(super) enum Phase {
     Intro,
@@ -70,6 +70,10 @@ pub(super) enum Phase {
         until: Option<Instant>,
     },
     Listening,
+    /// Asks whether the calling number may be kept.
+    Asking {
+        until: Option<Instant>,
+    },
     Saving {
         until: Instant,
     },
@@ -80,6 +84,7 @@ impl Recording {
         let (at, why) = match self.phase {
             Phase::Taking { until } | Phase::Stopping { until } => (Some(until), "recording"),
             Phase::Reviewing { until } => (until, "review"),
+            Phase::Asking { until } => (until, "consent"),
             Phase::Saving { until } => (Some(until), "ticket"),
             Phase::Intro | Phase::Listening => (None, ""),
         };

@@ -13,7 +13,9 @@ pub(super) fn own_exits<'a>(flow: &Flow, node: &'a Node) -> Vec<Exit<'a>> {
 
 pub(super) fn label(node: &Node, exit: &Exit<'_>) -> String {
     let By::Key(key) = exit.by else { return exit.label.clone() };
-    let choice: Option<&Choice> = node.choices().iter().find(|choice| choice.key == key);
+    // A key may have a choice for each condition.
+    let is_taken = |choice: &&Choice| choice.key == key && std::ptr::eq(&choice.go, exit.go);
+    let choice: Option<&Choice> = node.choices().iter().find(is_taken);
     match choice.and_then(|choice| choice.opt.as_deref()) {
         Some(opt) => format!("{} {opt}", key.as_char()),
         None => key.as_char().to_string(),

@@ -53,7 +53,7 @@ pub(super) fn lay_out<'a>(flow: &'a Flow, file: &str, diagnostics: &'a [Diagnost
             y: MARGIN,
             rows: rows(flow, node, &columns, columns[at]),
             diagnostics: of_node(flow, at, file, diagnostics),
-            notices: flow.notices.iter().filter(|notice| notice.before == node.name).count(),
+            notices: flow.notices.iter().filter(|notice| notice.before.contains(&node.name)).count(),
             column: columns[at],
         })
         .collect();

@@ -37,7 +37,7 @@ pub struct Flow {
 }
 
 /// What is proven for every path.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Limits {
     /// Keys from any menu to a person or a message box, at most.
     pub keys_to_human: Option<u32>,
@@ -45,6 +45,10 @@ pub struct Limits {
     pub menu_seconds: Option<u32>,
     /// Options that a menu reads out, at most.
     pub options: Option<u32>,
+    /// How long a caller who lets every prompt end hears prompts until the result is said, at most.
+    pub answer_seconds: Option<u32>,
+    /// Words that promise a person: sentences with one of them are said only while a desk is open.
+    pub promise_words: Vec<Arc<str>>,
     /// Where `[limits]` stands.
     pub line: u32,
 }
@@ -93,8 +97,8 @@ pub struct Entry {
 /// `[[notice]]`: a message before a node, once a call.
 #[derive(Clone, Debug)]
 pub struct Notice {
-    /// The node's name.
-    pub before: Arc<str>,
+    /// The nodes' names; it is said before the first of them that a call comes to.
+    pub before: Vec<Arc<str>>,
     /// The prompt.
     pub say: Prompt,
     /// What must hold; absent: always said.

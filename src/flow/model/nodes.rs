@@ -61,8 +61,17 @@ pub struct InputPolicy {
     pub no_input: Vec<Prompt>,
     /// Said on the first, second, … no-match: a wrong key or entry.
     pub no_match: Vec<Prompt>,
-    /// Where the call goes after the last of either.
+    /// Where the call goes after the last no-match, and after the last no-input without `silent_end`.
     pub give_up: Go,
+    /// Where the call goes after the last no-input; absent: `give_up`.
+    pub silent_end: Option<Go>,
+}
+
+impl InputPolicy {
+    /// Where the call goes after the last no-input.
+    pub fn after_silence(&self) -> &Go {
+        self.silent_end.as_ref().unwrap_or(&self.give_up)
+    }
 }
 
 /// A key and where it leads.
@@ -76,8 +85,10 @@ pub struct Choice {
     pub set: Vec<(Arc<str>, Arc<str>)>,
     /// Where it leads.
     pub go: Go,
-    /// When it is offered and works; absent: always.
+    /// When it is offered and works; absent: always. Of several choices with one key, the first that holds counts.
     pub when: Option<When>,
+    /// What follows is read out slowly, until the next question.
+    pub slow: bool,
     /// It comes from `[defaults]`.
     pub inherited: bool,
     /// Where it is written.
@@ -218,8 +229,8 @@ pub struct Switch {
 /// `[hours.…]`: goes on by the clock.
 #[derive(Clone, Debug)]
 pub struct Hours {
-    /// The calendar's name.
-    pub calendar: Arc<str>,
+    /// The calendar's name, or a family `hall_{case.hall}`.
+    pub calendar: Prompt,
     /// Within its hours.
     pub open: Go,
     /// Outside its hours.
@@ -266,6 +277,8 @@ pub struct Transfer {
     pub to: Arc<str>,
     /// How long it may ring.
     pub timeout: Duration,
+    /// The caller hears a ringing tone until the other side answers.
+    pub ringback: bool,
     /// The other side has taken the call, and it is over.
     pub done: Go,
     /// The other side is busy.
@@ -296,6 +309,8 @@ pub struct Record {
     pub stop: Key,
     /// Whether the caller may review it.
     pub review: Review,
+    /// Asks whether the calling number may be kept with the message; absent: it is not kept.
+    pub number: Option<Prompt>,
     /// How long it is kept.
     pub keep: Duration,
     /// Which department it is for.

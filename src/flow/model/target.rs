@@ -42,12 +42,17 @@ impl Prompt {
         rest.split_once('}').map(|(var, _)| var)
     }
 
+    /// The name, with the family's member in its place.
+    pub fn with(&self, member: &str) -> String {
+        match (self.name.split_once('{'), self.name.split_once('}')) {
+            (Some((head, _)), Some((_, tail))) => format!("{head}{member}{tail}"),
+            _ => self.name.to_string(),
+        }
+    }
+
     /// The script's entry, with the family's member in its place.
     pub fn entry(&self, member: &str) -> String {
-        match (self.name.split_once('{'), self.name.split_once('}')) {
-            (Some((head, _)), Some((_, tail))) => format!("prompt.{head}{member}{tail}"),
-            _ => format!("prompt.{}", self.name),
-        }
+        format!("prompt.{}", self.with(member))
     }
 }
 
@@ -68,4 +73,6 @@ pub enum When {
     Emergency,
     /// Today is in the `days` of a calendar.
     Calendar(Arc<str>),
+    /// `open.desk`: it is within the hours of a calendar.
+    Open(Arc<str>),
 }

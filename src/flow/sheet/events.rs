@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::parse::Expected;
-use crate::conversation::{PromptId, SpokenLine};
+use crate::conversation::{PromptId, SpokenLine, pause_before};
 use crate::io::PlayId;
 use crate::model::Type;
 use base::Lang;
-use speech::{Value, estimated_length};
+use speech::{Clip, Piece, Value, estimated_length};
+
+/// How long each recording plays.
+pub type ClipLengths = Arc<dyn Fn(&Clip) -> Option<Duration> + Send + Sync>;
 
 /// What happened in a call.
 pub(super) enum Event {
@@ -26,11 +29,22 @@ pub(super) enum Event {
 }
 
 /// When each line will have been heard, and when the play ends. The options of a menu are one line.
-pub(super) fn schedule(now: Instant, play: PlayId, lines: &[SpokenLine]) -> (VecDeque<(Instant, Event)>, Instant) {
+pub(super) fn schedule(
+    now: Instant,
+    play: PlayId,
+    lines: &[SpokenLine],
+    clips: Option<&ClipLengths>,
+) -> (VecDeque<(Instant, Event)>, Instant) {
     let mut out: VecDeque<(Instant, Event)> = VecDeque::new();
     let mut at = now;
-    for line in lines {
-        let length = estimated_length(line.lang, &line.text, &line.pieces);
+    for (nth, line) in lines.iter().enumerate() {
+        let length = match clips {
+            Some(clips) => {
+                at += pause_before(lines, nth);
+                recorded_length(clips, line)
+            }
+            None => estimated_length(line.lang, &line.text, &line.pieces),
+        };
         let due = at + length.min(NOTICED);
         at += length;
         match (out.back_mut(), &line.prompt) {
@@ -48,6 +62,16 @@ pub(super) fn schedule(now: Instant, play: PlayId, lines: &[SpokenLine]) -> (Vec
         }
     }
     (out, at)
+}
+
+/// How long a line plays by its recordings; a message of the caller counts nothing.
+fn recorded_length(clips: &ClipLengths, line: &SpokenLine) -> Duration {
+    let lengths = line.pieces.iter().map(|piece| match piece {
+        Piece::Clip(clip) => clips(clip).unwrap_or_default(),
+        Piece::Silence(time) | Piece::Tone(time) | Piece::Ringing(time) => *time,
+        Piece::Message => Duration::ZERO,
+    });
+    lengths.sum()
 }
 
 pub(super) fn is(event: &Event, said: &Expected) -> bool {

@@ -18,8 +18,9 @@ mod run;
 mod session;
 mod telephone;
 
+pub use events::ClipLengths;
 pub use parse::{Act, Db, Expected, Row, Sheet, SheetTest, parse};
 pub use records::Records;
-pub use run::{Failure, Outcome, TICKET, run};
+pub use run::{Failure, Outcome, TICKET, run, run_recorded};
 pub use session::{Reply, Session};
 pub use telephone::{Cue, Requirement, Script, Sound, Step, script};

@@ -58,6 +58,10 @@ pub enum Act {
     Never(Expected),
     /// The call comes to this node.
     AtNode(Arc<str>),
+    /// The caller lets everything end that is said, up to the next turn.
+    Listen,
+    /// So much time has passed since the call was answered, at most; checked where the lengths of the recordings are known.
+    Within(Duration),
     /// The call ends.
     Ended,
 }
@@ -193,6 +197,8 @@ fn act(words: &[String]) -> Result<Act, String> {
         "hear" => said(rest).map(Act::Hear),
         "never" => said(rest).map(Act::Never),
         "at_node" => first.map(|name| Act::AtNode(name.into())).ok_or_else(|| "write `at_node agent`".into()),
+        "listen" => Ok(Act::Listen),
+        "within" => first.and_then(duration).map(Act::Within).ok_or_else(|| "write `within 35s`".into()),
         "ended" => Ok(Act::Ended),
         other => {
             let near = closest_match(other, ACTS);
@@ -248,7 +254,7 @@ fn said(rest: &[String]) -> Result<Expected, String> {
 
 const OLDEST: Duration = Duration::from_secs(3650 * 86_400);
 
-const ACTS: [&str; 15] = [
+const ACTS: [&str; 17] = [
     "test",
     "at",
     "db",
@@ -263,6 +269,8 @@ const ACTS: [&str; 15] = [
     "hear",
     "never",
     "at_node",
+    "listen",
+    "within",
     "ended",
 ];
 

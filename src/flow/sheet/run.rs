@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::{DateTime, date};
 
-use super::events::{Event, describe, is, schedule, shown};
+use super::events::{ClipLengths, Event, describe, is, schedule, shown};
 use super::parse::{Act, Expected, Sheet, SheetTest};
 use super::records::Records;
 use crate::conversation::{Conversation, Mode};
@@ -25,6 +25,8 @@ pub struct Outcome {
     pub failure: Option<Failure>,
     /// What was heard and where the call went, one line each.
     pub transcript: Vec<String>,
+    /// How long the call had taken when its last act was done: by the recordings, if their lengths are known, else by estimates.
+    pub seconds: Duration,
 }
 
 /// The first act that failed.
@@ -38,11 +40,16 @@ pub struct Failure {
 
 /// Runs every test of a sheet. `base` is any instant: virtual time counts from there.
 pub fn run(release: &Arc<Release>, sheet: &Sheet, base: Instant) -> Vec<Outcome> {
-    sheet.tests.iter().map(|test| run_one(release, test, base)).collect()
+    sheet.tests.iter().map(|test| run_one(release, test, None, base)).collect()
 }
 
-fn run_one(release: &Arc<Release>, test: &SheetTest, base: Instant) -> Outcome {
-    let mut call = Call::new(release.clone(), base);
+/// The same, with time by the lengths of the recordings.
+pub fn run_recorded(release: &Arc<Release>, sheet: &Sheet, clips: &ClipLengths, base: Instant) -> Vec<Outcome> {
+    sheet.tests.iter().map(|test| run_one(release, test, Some(clips), base)).collect()
+}
+
+fn run_one(release: &Arc<Release>, test: &SheetTest, clips: Option<&ClipLengths>, base: Instant) -> Outcome {
+    let mut call = Call { clips: clips.cloned(), ..Call::new(release.clone(), base) };
     let mut failure = None;
     for (line, act) in &test.acts {
         if let Err(what) = call.act(act) {
@@ -50,7 +57,7 @@ fn run_one(release: &Arc<Release>, test: &SheetTest, base: Instant) -> Outcome {
             break;
         }
     }
-    Outcome { name: test.name.clone(), line: test.line, failure, transcript: call.transcript() }
+    Outcome { name: test.name.clone(), line: test.line, failure, transcript: call.transcript(), seconds: call.taken() }
 }
 
 pub(super) struct Call {
@@ -74,6 +81,10 @@ pub(super) struct Call {
     cut: BTreeSet<PlayId>,
     recording: Option<Take>,
     faults: Vec<String>,
+    /// Absent: lengths are estimated.
+    clips: Option<ClipLengths>,
+    /// When the call was answered.
+    answered: Option<Instant>,
 }
 
 struct Take {
@@ -101,7 +112,14 @@ impl Call {
             cut: BTreeSet::new(),
             recording: None,
             faults: Vec::new(),
+            clips: None,
+            answered: None,
         }
+    }
+
+    /// How long the call has taken so far.
+    fn taken(&self) -> Duration {
+        self.answered.map_or(Duration::ZERO, |answered| self.now.duration_since(answered))
     }
 
     /// Acts as one line of a sheet says.
@@ -130,6 +148,8 @@ impl Call {
             | Act::Hear(_)
             | Act::Never(_)
             | Act::AtNode(_)
+            | Act::Listen
+            | Act::Within(_)
             | Act::Ended => {
                 self.dial();
                 self.in_call(act)
@@ -164,6 +184,13 @@ impl Call {
             Act::AtNode(name) => {
                 self.wait_for(&format!("to be at {name}"), |event| matches!(event, Event::Node(node) if node == name))
             }
+            Act::Listen => self.listen(),
+            Act::Within(most) => match self.taken() {
+                taken if self.clips.is_some() && taken > *most => {
+                    Err(format!("{:.1} s have passed, more than {:.1} s", taken.as_secs_f64(), most.as_secs_f64()))
+                }
+                _ => Ok(()),
+            },
             Act::Ended => self.wait_for("the call to end", |event| matches!(event, Event::Ended)),
             Act::At(_) | Act::Caller(_) | Act::Db(_) | Act::Emergency(_) | Act::Transfer(_) => Ok(()),
         }
@@ -198,8 +225,22 @@ impl Call {
             let clock = WallClock { at: self.now, civil: self.civil };
             let (release, caller) = (self.release.clone(), self.caller.clone());
             self.conversation = Some(Conversation::in_mode(release, caller, clock, self.emergency, Mode::Simulated));
+            self.answered = Some(self.now);
             self.feed(Input::Start);
         }
+    }
+
+    /// Lets what plays, and what follows it by itself, end: until it is the caller's turn.
+    fn listen(&mut self) -> Result<(), String> {
+        let until = self.now + PATIENCE;
+        while !self.is_callers_turn() {
+            match self.next_at().filter(|at| *at <= until) {
+                Some(at) => self.step(at),
+                None => break,
+            }
+        }
+        self.cursor = self.cursor.max(self.events.len());
+        Ok(())
     }
 
     fn feed(&mut self, input: Input) {
@@ -213,7 +254,7 @@ impl Call {
         if self.play_ends.is_some_and(|(playing, _)| playing == id) {
             return;
         }
-        let (schedule, ends) = schedule(now, id, lines);
+        let (schedule, ends) = schedule(now, id, lines, self.clips.as_ref());
         self.lines = schedule;
         self.play_ends = Some((id, ends));
     }

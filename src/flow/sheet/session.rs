@@ -114,8 +114,9 @@ impl Session {
                 self.note(format!("press {}", keys.iter().map(|key| key.as_char()).collect::<String>()))
             }
             Act::Wait(time) if time.is_zero() => {}
+            Act::Listen => {}
             Act::Db(Db::Row(row)) => self.note(row_line(row)),
-            Act::Hear(_) | Act::Never(_) | Act::AtNode(_) | Act::Ended => {
+            Act::Hear(_) | Act::Never(_) | Act::AtNode(_) | Act::Within(_) | Act::Ended => {
                 lines.push("-- so it is".to_owned());
                 self.note(line.to_owned());
             }
@@ -249,7 +250,7 @@ fn call(release: &Arc<Release>, cases: &[Row], base: Instant) -> Call {
 /// Whether an act is the caller's, so that something may be heard after it.
 fn is_callers(act: &Act) -> bool {
     match act {
-        Act::Press(_) | Act::Silence(_) | Act::Talk(_) | Act::Wait(_) => true,
+        Act::Press(_) | Act::Silence(_) | Act::Talk(_) | Act::Wait(_) | Act::Listen => true,
         Act::At(_)
         | Act::Db(_)
         | Act::Caller(_)
@@ -259,6 +260,7 @@ fn is_callers(act: &Act) -> bool {
         | Act::Hear(_)
         | Act::Never(_)
         | Act::AtNode(_)
+        | Act::Within(_)
         | Act::Ended => false,
     }
 }

@@ -156,6 +156,8 @@ impl Writing {
             | Act::Talk(_)
             | Act::Wait(_)
             | Act::Never(_)
+            | Act::Listen
+            | Act::Within(_)
             | Act::AtNode(_) => before,
         };
         let took = self.call.now.duration_since(began);
@@ -174,6 +176,13 @@ impl Writing {
                 }
                 true
             }
+            Act::Listen => {
+                let mut ahead = 0;
+                while !self.call.is_callers_turn() && ahead < EVENTS && self.call.step_on() {
+                    ahead += 1;
+                }
+                true
+            }
             Act::Press(_) | Act::Wait(_) | Act::Never(_) | Act::Emergency(_) | Act::Lang(_) | Act::Db(_) => false,
             Act::At(_)
             | Act::Caller(_)
@@ -181,6 +190,7 @@ impl Writing {
             | Act::Silence(_)
             | Act::Hear(_)
             | Act::AtNode(_)
+            | Act::Within(_)
             | Act::Ended => return None,
         };
         let known = self.known;
@@ -262,6 +272,8 @@ fn need(act: &Act) -> Option<Requirement> {
         | Act::Hear(_)
         | Act::Never(_)
         | Act::AtNode(_)
+        | Act::Listen
+        | Act::Within(_)
         | Act::Ended => None,
     }
 }
@@ -278,6 +290,8 @@ fn is_in_call(act: &Act) -> bool {
         | Act::Hear(_)
         | Act::Never(_)
         | Act::AtNode(_)
+        | Act::Listen
+        | Act::Within(_)
         | Act::Ended => true,
     }
 }

@@ -103,6 +103,9 @@ fn all_right(hotline: &Hotline) -> ExitCode {
     for remark in &hotline.remarks {
         println!("{remark}");
     }
+    for time in &hotline.answer_times {
+        println!("the result in {} ends after {}", time.lang.code(), time.shown());
+    }
     println!(
         "all right: flow {}, {} recordings",
         hotline.release.short_name(),

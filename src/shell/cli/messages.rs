@@ -8,16 +8,19 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use base::Private;
 use config::Settings;
 use journal::messages::read_recording;
 use journal::{StoredMessage, mark_done, stored_messages};
 use os::{clock, sealed_file};
 use release::releases;
+use replica_store::open_text;
 
 use crate::args::by::By;
 use crate::args::messages::MessageCommand;
 use crate::exit::print;
 use crate::local_time::{rfc3339, shown, zone};
+use crate::replica_commands::keys;
 
 /// Runs the command.
 ///
@@ -79,6 +82,7 @@ fn to_json(message: &StoredMessage, zone: &TimeZone) -> Value {
         "done_at": message.done.as_ref().map(|(at, _)| rfc3339(*at, zone)),
         "done_by": message.done.as_ref().map(|(_, by)| by),
         "keep_until": rfc3339(message.keep_until, zone),
+        "number_kept": message.number.is_some(),
         "recording": message.recording,
         "recording_exists": is_there(message),
     })
@@ -115,7 +119,19 @@ fn play(settings: &Settings, ticket: &str, out: Option<&Path>, by: &By) -> Resul
             print(format!("message {ticket} is in {}\n", out.display()));
         }
     }
+    // Beside the sound, and not within it.
+    if out.is_none_or(|out| out != Path::new("-"))
+        && let Some(number) = number(settings, &message)?
+    {
+        print(format!("call back {}\n", number.expose()));
+    }
     Ok(())
+}
+
+/// The number that the caller agreed to leave; `None` without consent, or under another installation's secret.
+fn number(settings: &Settings, message: &StoredMessage) -> Result<Option<Private<String>>, String> {
+    let Some(sealed) = &message.number else { return Ok(None) };
+    Ok(open_text(&keys(settings)?, sealed))
 }
 
 fn recording(message: &StoredMessage) -> Result<&Path, String> {
@@ -150,7 +166,7 @@ fn export(settings: &Settings, folder: &Path, new: bool, by: &By) -> Result<(), 
     }
     let (messages, zone) = (messages(settings, new)?, zone(settings));
     releases::append_audit(settings, &by.entry(&format!("message export {}", messages.len()), None))?;
-    let mut table = String::from("ticket,at,length_s,mailbox,state,file\n");
+    let mut table = String::from("ticket,at,length_s,mailbox,state,file,number\n");
     let mut missing = 0;
     for message in &messages {
         let name = format!("{}.wav", message.ticket);
@@ -167,7 +183,8 @@ fn export(settings: &Settings, folder: &Path, new: bool, by: &By) -> Result<(), 
         };
         let state = if message.done.is_some() { "done" } else { "new" };
         let (at, length) = (rfc3339(message.at, &zone), message.length.as_secs_f64());
-        table.push_str(&format!("{},{at},{length:.1},{},{state},{file}\n", message.ticket, message.notify));
+        let number = number(settings, message)?.map(Private::into_inner).unwrap_or_default();
+        table.push_str(&format!("{},{at},{length:.1},{},{state},{file},{number}\n", message.ticket, message.notify));
     }
     let path = folder.join("messages.csv");
     let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);

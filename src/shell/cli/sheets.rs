@@ -1,16 +1,15 @@
 //! `jindu test`: runs call sheets against the flow, in text and on virtual time.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use flow::Release;
 use flow::sheet::Outcome;
 use release::call_sheets::{self, SheetReport};
+use release::hotline::Hotline;
 
 /// Runs the sheets and prints every call; whether all passed.
-pub(crate) fn run(release: &Arc<Release>, sheets: &[PathBuf]) -> bool {
+pub(crate) fn run(hotline: &Hotline, sheets: &[PathBuf]) -> bool {
     let reports = sheets.iter().map(|sheet| {
-        let report = call_sheets::run(release, sheet);
+        let report = call_sheets::run(hotline, sheet);
         print(&report, |_| true);
         report
     });
@@ -40,7 +39,7 @@ fn print(report: &SheetReport, shown: impl Fn(&Outcome) -> bool) {
 
 fn print_call(file: &str, call: &Outcome) {
     let Some(failure) = &call.failure else {
-        println!("ok    {}", call.name);
+        println!("ok    {} ({:.1} s)", call.name, call.seconds.as_secs_f64());
         return;
     };
     println!("FAIL  {}\n      {file}:{}: {}", call.name, failure.line, failure.what);

@@ -27,6 +27,8 @@ pub struct Message {
     pub trunk: Option<String>,
     /// The caller's keyed hash; none: the number was withheld, or is not known.
     pub caller: Option<u64>,
+    /// The calling number, sealed; absent without the caller's consent.
+    pub number: Option<Vec<u8>>,
 }
 
 /// A row to write. Senders are answered once the transaction is committed.

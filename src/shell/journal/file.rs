@@ -54,6 +54,7 @@ pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
         ("messages", "done_by", "TEXT"),
         ("messages", "trunk", "TEXT"),
         ("messages", "caller", "INTEGER"),
+        ("messages", "number", "BLOB"),
     ];
     for (table, column, kind) in columns {
         let known = "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2";
@@ -140,9 +141,9 @@ pub(crate) fn issue_ticket(connection: &Connection) -> rusqlite::Result<String> 
 }
 
 pub(crate) fn put_message(connection: &Connection, message: &Message) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO messages (ticket, at_us, path, notify, length_ms, keep_until_us, trunk, caller)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (ticket) DO UPDATE SET
-        at_us = ?2, path = ?3, notify = ?4, length_ms = ?5, keep_until_us = ?6, trunk = ?7, caller = ?8";
+    let sql = "INSERT INTO messages (ticket, at_us, path, notify, length_ms, keep_until_us, trunk, caller, number)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (ticket) DO UPDATE SET
+        at_us = ?2, path = ?3, notify = ?4, length_ms = ?5, keep_until_us = ?6, trunk = ?7, caller = ?8, number = ?9";
     let values = params![
         message.ticket,
         Timestamp::now().as_microsecond(),
@@ -152,6 +153,7 @@ pub(crate) fn put_message(connection: &Connection, message: &Message) -> rusqlit
         message.keep_until.as_microsecond(),
         message.trunk,
         message.caller.map(u64::cast_signed),
+        message.number,
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }

@@ -26,6 +26,8 @@ pub struct StoredMessage {
     pub recording: Option<PathBuf>,
     /// When it is deleted.
     pub keep_until: Timestamp,
+    /// The calling number, sealed; absent without the caller's consent.
+    pub number: Option<Vec<u8>>,
     /// When and by whom it was marked as done; none: it is new.
     pub done: Option<(Timestamp, String)>,
 }
@@ -50,9 +52,10 @@ pub fn stored_messages(folder: &Path) -> Result<Vec<StoredMessage>, String> {
 
 fn list(connection: &Connection, folder: &Path) -> rusqlite::Result<Vec<StoredMessage>> {
     let (done, by) = (column(connection, "messages", "done_us")?, column(connection, "messages", "done_by")?);
+    let number = column(connection, "messages", "number")?;
     // A ticket without a message has neither time nor recording.
     let sql = format!(
-        "SELECT ticket, at_us, path, notify, length_ms, keep_until_us, {done}, {by} FROM messages
+        "SELECT ticket, at_us, path, notify, length_ms, keep_until_us, {done}, {by}, {number} FROM messages
         WHERE at_us IS NOT NULL AND path IS NOT NULL ORDER BY at_us"
     );
     let mut select = connection.prepare(&sql)?;
@@ -73,6 +76,7 @@ fn message(row: &Row<'_>, folder: &Path) -> rusqlite::Result<StoredMessage> {
         notify: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
         length: Duration::from_millis(row.get::<_, Option<i64>>(4)?.unwrap_or(0).max(0).unsigned_abs()),
         keep_until: time(row.get(5)?),
+        number: row.get(8)?,
         done: done.map(|at| (time(at), by.unwrap_or_default())),
     })
 }

@@ -108,9 +108,9 @@ impl MessageRecording {
         self.writer.as_mut().map(|writer| writer.read(from, most))
     }
 
-    /// Keeps a whole recording, and records it for `keep`. Its ticket once both are on the disk; `None` when either failed,
-    /// or a limit was reached meanwhile, and neither is there.
-    pub async fn keep(mut self, notify: String, keep: Duration) -> Option<String> {
+    /// Keeps a whole recording, and records it for `keep`, with the sealed number of a caller who agreed. Its ticket once
+    /// both are on the disk; `None` when either failed, or a limit was reached meanwhile, and neither is there.
+    pub async fn keep(mut self, notify: String, keep: Duration, number: Option<Vec<u8>>) -> Option<String> {
         let messages = Arc::clone(&self.messages);
         let writer = self.writer.take()?;
         let disk = messages.disk();
@@ -131,6 +131,7 @@ impl MessageRecording {
             keep_until,
             trunk: Some(self.trunk.clone()),
             caller: self.number,
+            number,
         };
         if messages.journal.record_message(message).await {
             return Some(ticket);

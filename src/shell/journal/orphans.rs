@@ -53,6 +53,7 @@ fn adopt(connection: &Connection, path: &Path) -> rusqlite::Result<bool> {
         keep_until: clock::steady().saturating_add(KEPT).unwrap_or(Timestamp::MAX),
         trunk: None,
         caller: None,
+        number: None,
     };
     put_message(connection, &message)?;
     Ok(true)

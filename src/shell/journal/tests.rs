@@ -149,6 +149,7 @@ fn a_message_has_a_ticket_of_its_own_and_goes_with_its_recording_on_its_day() {
             keep_until,
             trunk: None,
             caller: None,
+            number: None,
         })));
     };
     leave("old.wav", Timestamp::now() - DAY);

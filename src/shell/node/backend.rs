@@ -138,7 +138,7 @@ impl Backend for NodeBackend {
                 match piece {
                     Piece::Clip(clip) => sounds.push(Ok(decoded(&live.bank, &clip)?)),
                     Piece::Silence(length) => sounds.push(Err(length)),
-                    Piece::Tone(_) | Piece::Message => {}
+                    Piece::Tone(_) | Piece::Ringing(_) | Piece::Message => {}
                 }
             }
         }

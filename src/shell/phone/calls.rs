@@ -32,6 +32,7 @@ use journal::messages::MessageRecording;
 use media::{MediaBusy, OpenSession};
 use metrics::Door as Way;
 use os::{clock, sockets};
+use replica_store::seal_text;
 use sdp::{LocalMedia, MediaAddress, MediaAddresses};
 use sip::{Arrival, Local, Message, Outgoing, PeerAddresses};
 use studio_store::PhoneCaller;
@@ -325,7 +326,7 @@ impl Task {
             Effect::MessageQuiet(samples) => self.on_message(|message| message.quiet(samples)),
             Effect::MessageEnds => self.on_message(MessageRecording::end),
             Effect::ReadMessage { from, most } => self.read_message(from, most),
-            Effect::KeepMessage { notify, keep } => self.keep(&notify, keep),
+            Effect::KeepMessage { notify, keep, number } => self.keep(&notify, keep, number),
             Effect::Studio(request) => self.request(request),
             Effect::Over { record, slips } => {
                 // A message that its caller did not finish is not kept.
@@ -429,15 +430,16 @@ impl Task {
         });
     }
 
-    fn keep(&mut self, notify: &str, keep: Duration) {
+    fn keep(&mut self, notify: &str, keep: Duration, number: Option<Private<String>>) {
         let recording = self.message.take();
         let shared = Arc::clone(&self.shared);
         let inbox = self.inbox().clone();
         let notify = notify.to_owned();
+        let number = number.and_then(|number| seal_text(&self.shared.services.keys, number.expose()));
         tokio::spawn(async move {
             let services = &shared.services;
             let ticket = match recording {
-                Some(recording) => recording.keep(notify, keep).await,
+                Some(recording) => recording.keep(notify, keep, number).await,
                 None => None,
             };
             if ticket.is_none() {

@@ -11,9 +11,9 @@ use super::telephone::Telephone;
 use super::transcript::transcript;
 use audio::{Bank, ClipSequence, Playlist, Span, Take, samples_in};
 use base::Codec;
-use flow::Release;
 use flow::sheet::{Act, Cue, Expected, Failure, Script, Sound, Step};
-use speech::{ClipText, Piece, SENTENCE_PAUSE};
+use flow::{Release, joined};
+use speech::{ClipText, Piece};
 
 /// The called gateway, and how its recordings sound.
 pub(super) struct Called<'a> {
@@ -71,6 +71,8 @@ impl Caller<'_> {
             | Act::Hear(_)
             | Act::Never(_)
             | Act::AtNode(_)
+            | Act::Listen
+            | Act::Within(_)
             | Act::Ended => self.dial()?,
         }
         let limit = patience(step.took);
@@ -122,7 +124,8 @@ impl Caller<'_> {
                     return Err("expected the call to end; it goes on".into());
                 }
             }
-            (Act::Hear(_) | Act::Silence(_) | Act::AtNode(_) | Act::At(_) | Act::Caller(_), _) => {}
+            (Act::Hear(_) | Act::Silence(_) | Act::AtNode(_) | Act::Listen | Act::Within(_), _) => {}
+            (Act::At(_) | Act::Caller(_), _) => {}
             (Act::Db(_) | Act::Emergency(_) | Act::Lang(_), None) => {}
         }
         Ok(())
@@ -134,7 +137,7 @@ impl Caller<'_> {
 
     fn hear(&mut self, sound: &Sound, how: Listening, limit: Duration) -> Result<(), String> {
         let codec = self.phone()?.codec();
-        let whole = sought(self.called.bank, &pieces(sound), codec);
+        let whole = sought(self.called.bank, &joined(&sound.lines), codec);
         let sought = match how {
             Listening::ToItsBeginning => whole.shortened(BEGINNING),
             Listening::ToItsEnd => whole,
@@ -202,18 +205,6 @@ enum Listening {
     ToItsEnd,
 }
 
-/// A line after the other, with the pause that a conversation makes between them.
-fn pieces(sound: &Sound) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    for line in sound.lines.iter().filter(|line| !line.pieces.is_empty()) {
-        if !pieces.is_empty() {
-            pieces.push(Piece::Silence(SENTENCE_PAUSE));
-        }
-        pieces.extend(line.pieces.iter().cloned());
-    }
-    pieces
-}
-
 fn sought(bank: &Bank, pieces: &[Piece], codec: Codec) -> ClipSequence {
     let mut sought = ClipSequence::default();
     for piece in pieces {
@@ -222,7 +213,9 @@ fn sought(bank: &Bank, pieces: &[Piece], codec: Codec) -> ClipSequence {
                 sought.sound(bank.octets(clip.lang, &clip.id, codec).map(<[u8]>::to_vec).unwrap_or_default());
             }
             Piece::Silence(time) => sought.silence(samples_in(*time)),
-            Piece::Tone(time) => sought.sound(tone(bank, *time, codec)),
+            Piece::Tone(time) => sought.sound(octets(bank, bank.tone(*time), codec)),
+            // It ends when the other side answers: its first second is waited for.
+            Piece::Ringing(time) => sought.sound(octets(bank, bank.ringing((*time).min(RINGING)), codec)),
             // What the caller said itself.
             Piece::Message => break,
         }
@@ -230,8 +223,7 @@ fn sought(bank: &Bank, pieces: &[Piece], codec: Codec) -> ClipSequence {
     sought
 }
 
-fn tone(bank: &Bank, time: Duration, codec: Codec) -> Vec<u8> {
-    let spans: Vec<Span> = bank.tone(time);
+fn octets(bank: &Bank, spans: Vec<Span>, codec: Codec) -> Vec<u8> {
     let mut octets = vec![0; spans.iter().map(|span| span.length()).sum()];
     Playlist::new(spans).fill(bank, &Take::default(), codec, &mut octets);
     octets
@@ -242,6 +234,7 @@ fn patience(took: Duration) -> Duration {
     (took * 2 + PATIENCE).min(LONGEST)
 }
 
+const RINGING: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(20);
 const LONGEST: Duration = Duration::from_secs(300);

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use flow::Release;
-use flow::sheet::{Outcome, parse, run as run_sheet};
+use flow::sheet::{ClipLengths, Outcome, parse, run_recorded};
+
+use crate::hotline::Hotline;
 
 /// How the calls of one sheet went.
 #[derive(Debug)]
@@ -30,17 +31,19 @@ impl SheetReport {
     }
 }
 
-/// Runs one sheet.
-pub fn run(release: &Arc<Release>, path: &Path) -> SheetReport {
+/// Runs one sheet, with time by the lengths of the recordings.
+pub fn run(hotline: &Hotline, path: &Path) -> SheetReport {
     let file = path.display().to_string();
-    let calls = read(release, path, &file);
+    let calls = read(hotline, path, &file);
     SheetReport { file, calls }
 }
 
-fn read(release: &Arc<Release>, path: &Path, file: &str) -> Result<Vec<Outcome>, Vec<String>> {
+fn read(hotline: &Hotline, path: &Path, file: &str) -> Result<Vec<Outcome>, Vec<String>> {
     let text = fs::read_to_string(path).map_err(|error| vec![format!("{file}: {error}")])?;
     let sheet = parse(&text, file).map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    Ok(run_sheet(release, &sheet, Instant::now()))
+    let bank = Arc::clone(&hotline.bank);
+    let clips: ClipLengths = Arc::new(move |clip| bank.duration(clip.lang, &clip.id));
+    Ok(run_recorded(&hotline.release, &sheet, &clips, Instant::now()))
 }
 
 /// The call sheets (`*.call`) of a folder, by name.

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use audio::Bank;
 use config::Settings;
-use flow::{self, Environment, Release, Sources};
+use flow::{self, AnswerTime, Environment, Release, Sources};
 use inquiry::{Formats, NumberError, Receipt, Rules, ScanRules, WorkingDays};
 use os::clock;
 use replica::sample;
@@ -36,10 +36,19 @@ pub struct Hotline {
     pub zone: TimeZone,
     /// Sample cases of the built-in replica, one per state.
     pub examples: Vec<sample::Example>,
+    /// How long callers wait for a result, in each language.
+    pub answer_times: Vec<AnswerTime>,
     /// Warnings: they do not stop a start.
     pub remarks: Vec<String>,
     /// Errors of newer releases that were skipped because they cannot be read.
     pub skipped: Vec<String>,
+}
+
+impl Hotline {
+    /// `E43`: callers wait longer for a result than the flow allows; a line for each language.
+    pub fn too_slow(&self, settings: &Settings) -> Vec<String> {
+        lines(self.release.too_slow(&settings.hotline.flow.display().to_string(), &self.answer_times))
+    }
 }
 
 /// A hotline in text: without recordings.
@@ -125,6 +134,7 @@ pub(crate) fn read_from(
     let read = recordings::read(settings, &release, above, from, missing)?;
     let Recordings { bank, missing, mut remarks } = read;
     let release = release.without_recordings(missing);
+    let answer_times = flow::answer_times(&release, &|clip| bank.duration(clip.lang, &clip.id));
     remarks.extend(release.warnings.iter().map(ToString::to_string));
     remarks.extend(settings.warnings());
     let today = clock::local(&zone).date();
@@ -139,6 +149,7 @@ pub(crate) fn read_from(
         working,
         zone,
         examples,
+        answer_times,
         remarks,
         skipped: Vec::new(),
     })

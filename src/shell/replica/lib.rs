@@ -52,6 +52,7 @@ pub use file::failure::StoreError;
 pub use file::held::{Decision, Held, HeldReason};
 pub use file::quarantine::QuarantinedRow;
 pub use file::scrub::Damage;
+pub use file::seal::{open as open_text, seal as seal_text};
 pub use load::{LoadError, Loaded, load};
 pub use lock::FolderLock;
 pub use look_up::{Replica, Role};

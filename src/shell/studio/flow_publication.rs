@@ -80,7 +80,7 @@ impl<'a> FlowPublication<'a> {
         let sheets = call_sheets::in_folder(folder).map_err(|error| {
             one(format!("{}: {error}; hotline.sheets names the folder of call sheets", folder.display()))
         })?;
-        Ok(sheets.iter().map(|sheet| call_sheets::run(&self.hotline.release, sheet)).collect())
+        Ok(sheets.iter().map(|sheet| call_sheets::run(&self.hotline, sheet)).collect())
     }
 
     /// Replays past calls against the edited flow.
@@ -116,7 +116,7 @@ impl<'a> FlowPublication<'a> {
 ///
 /// # Errors
 /// All errors of the files, a line each. `E48` for words whose only recordings are of older words while a take of these
-/// is live.
+/// is live; `E43` where callers wait too long for a result.
 pub fn edited(settings: &Settings, missing: MissingPolicy) -> Result<(Hotline, Overlay), Vec<String>> {
     let release = hotline::release(settings)?;
     let takes = fitting_takes(settings, &hotline::needed(&release)).map_err(one)?;
@@ -124,8 +124,13 @@ pub fn edited(settings: &Settings, missing: MissingPolicy) -> Result<(Hotline, O
         takes.outdated.iter().map(|needed| diagnostics::outdated(&release, needed).to_string()).collect();
     let read = hotline::read_with(settings, &takes.above, missing);
     let mut hotline = match read {
-        Ok(hotline) if errors.is_empty() => hotline,
-        Ok(_) => return Err(errors),
+        Ok(hotline) => {
+            errors.extend(hotline.too_slow(settings));
+            if !errors.is_empty() {
+                return Err(errors);
+            }
+            hotline
+        }
         Err(more) => {
             errors.extend(more);
             return Err(errors);

@@ -94,7 +94,7 @@ impl Studio {
                     sound.extend(narrow(&samples(path)?));
                 }
                 Piece::Silence(pause) => sound.resize(sound.len() + samples_in(*pause), 0),
-                Piece::Tone(_) | Piece::Message => {}
+                Piece::Tone(_) | Piece::Ringing(_) | Piece::Message => {}
             }
             if sound.len() > SENTENCE_SAMPLES_MAX {
                 break;

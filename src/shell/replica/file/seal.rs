@@ -1,4 +1,4 @@
-//! Encrypts quarantined rows: AES-256-GCM under a key derived from the installation's secret.
+//! Encrypts quarantined rows, and the numbers that callers leave with a message: AES-256-GCM under a key derived from the installation's secret.
 //!
 //! AEAD comes from aws-lc-rs; all hashes and HMACs of the workspace come from `sha2` and `hmac`.
 //!
@@ -12,7 +12,7 @@ use base::Private;
 use inquiry::Keys;
 
 /// Encrypts a text; `None` when the system gives no random number.
-pub(crate) fn seal(keys: &Keys, text: &str) -> Option<Vec<u8>> {
+pub fn seal(keys: &Keys, text: &str) -> Option<Vec<u8>> {
     let mut nonce = [0; NONCE_LEN];
     getrandom::fill(&mut nonce).ok()?;
     let mut sealed = text.as_bytes().to_vec();
@@ -21,7 +21,7 @@ pub(crate) fn seal(keys: &Keys, text: &str) -> Option<Vec<u8>> {
 }
 
 /// Decrypts what [`seal`] encrypted under the same secret; `None` under another secret, or when it is damaged.
-pub(crate) fn open(keys: &Keys, sealed: &[u8]) -> Option<Private<String>> {
+pub fn open(keys: &Keys, sealed: &[u8]) -> Option<Private<String>> {
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
     let mut text = sealed.to_vec();
     let text = key(keys).open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::empty(), &mut text).ok()?;
