@@ -344,6 +344,7 @@ impl Call {
         }
         self.state = State::Over;
         self.transfer_until = None;
+        self.keep_sent_message(out);
         (self.application, self.negotiated, self.message) = (None, None, None);
         out.push(Effect::Media(MediaCommand::Close).into());
         if self.operator {

@@ -212,14 +212,17 @@ fn withheld_callers_have_half_of_the_lines_where_numbers_are_limited() {
         let trunk = &settings.phone.trunks[0];
         (trunk.calls_per_caller_max.map_or(0, NonZeroU32::get), trunk.calls_withheld_max)
     };
-    assert_eq!(limits(&[]), (20, Some(1000)));
+    let elsewhere = ["trunk.local.addresses=192.0.2.0/24", "phone.listen=0.0.0.0:5060"];
+    assert_eq!(limits(&[]), (0, None), "only this machine calls");
+    assert_eq!(limits(&elsewhere), (20, Some(1000)));
     assert_eq!(limits(&["phone.calls_per_caller_max=0"]), (0, None));
-    assert_eq!(limits(&["trunk.local.calls_max=12"]), (6, Some(6)), "half of a few lines");
+    let few = [&elsewhere[..], &["trunk.local.calls_max=12"]].concat();
+    assert_eq!(limits(&few), (6, Some(6)), "half of a few lines");
     assert_eq!(limits(&["phone.calls_per_caller_max=3"]), (3, Some(1000)));
     assert_eq!(limits(&["trunk.local.calls_per_caller_max=1", "trunk.local.calls_max=1"]), (1, Some(1)));
     let all = ["phone.calls_per_caller_max=3", "trunk.local.calls_per_caller_max=0"];
     assert_eq!(limits(&all), (0, None));
-    assert_eq!(limits(&["trunk.local.calls_withheld_max=7"]), (20, Some(7)));
+    assert_eq!(limits(&["trunk.local.calls_withheld_max=7"]), (0, Some(7)));
 }
 
 #[test]

@@ -55,7 +55,7 @@ pub fn answer_times(release: &Release, length: ClipLength<'_>) -> Vec<AnswerTime
         let nearest = lookups.filter(|(_, way)| way.questions == fewest);
         let whole = nearest.map(|(lookup, way)| {
             let mut path = way.path.clone();
-            path.extend(measure.result(&lookup.found, *lang, None, STEPS));
+            path.extend(measure.result(&lookup.found, *lang, None, &mut BTreeMap::new(), STEPS));
             AnswerTime { lang: *lang, total: path.iter().map(|(_, heard)| *heard).sum(), path }
         });
         whole.max_by_key(|way| way.total)
@@ -81,6 +81,11 @@ impl Release {
         slow.map(diagnostic).collect()
     }
 }
+
+/// Nodes, each with what is heard there.
+type Heard = Vec<(Arc<str>, Duration)>;
+/// The longest way on from a node, by whether the last `hours` node found its desk open.
+type Results = BTreeMap<(Arc<str>, Option<bool>), Heard>;
 
 struct Measure<'a> {
     release: &'a Release,
@@ -133,20 +138,25 @@ impl Measure<'_> {
     }
 
     /// The longest of what can be heard from here to the next question.
-    /// `opened`: whether the last `hours` node found its desk open.
-    fn result(&self, go: &Go, lang: Lang, opened: Option<bool>, steps: usize) -> Vec<(Arc<str>, Duration)> {
+    /// `opened`: whether the last `hours` node found its desk open; `known`: what was found before, so that ways which meet
+    /// again are walked once.
+    fn result(&self, go: &Go, lang: Lang, opened: Option<bool>, known: &mut Results, steps: usize) -> Heard {
         let Target::Node(name) = &go.target else { return Vec::new() };
+        if let Some(path) = known.get(&(name.clone(), opened)) {
+            return path.clone();
+        }
         let Some(node) = self.release.flow.node(name).filter(|node| passes(node) && steps > 0) else {
             return Vec::new();
         };
         let is_hours = matches!(node.kind, Kind::Hours(_));
         let ways = node.exits().into_iter().map(|exit| {
             let opened = if is_hours { Some(exit.label == "open") } else { opened };
-            self.result(exit.go, lang, opened, steps - 1)
+            self.result(exit.go, lang, opened, known, steps - 1)
         });
         let longest = ways.max_by_key(|way| way.iter().map(|(_, heard)| *heard).sum::<Duration>());
         let mut path = vec![(name.clone(), self.heard(node, lang, opened))];
         path.extend(longest.unwrap_or_default());
+        known.insert((name.clone(), opened), path.clone());
         path
     }
 

@@ -118,7 +118,12 @@ impl Calendar {
                 }
             }
         }
-        like.into_iter().for_each(|like| reader.take_days(&mut calendar, &like));
+        for one in &like {
+            match like.iter().find(|other| other.desk == one.of) {
+                Some(other) => reader.chained(one, other),
+                None => reader.take_days(&mut calendar, one),
+            }
+        }
         (calendar, reader.diagnostics)
     }
 
@@ -127,14 +132,16 @@ impl Calendar {
         self.desks.get(name).map(|desk| desk.opening(at))
     }
 
-    /// When a desk that is open closes; `None` if it is not open.
+    /// When a desk that is open closes; `None` if it is not open. Hours that follow one another without a break are one; of a
+    /// desk that never closes, some days ahead.
     pub fn closing(&self, name: &str, at: DateTime) -> Option<DateTime> {
-        let desk = self.desks.get(name).filter(|desk| desk.opening(at) == Opening::Open)?;
-        let within = desk.hours_on(at.date()).iter().find(|hours| is_within(hours, at.time()));
-        within.map(|(_, to)| match *to {
-            Time::MAX => at.date().tomorrow().unwrap_or_else(|_| at.date()).to_datetime(Time::midnight()),
-            to => at.date().to_datetime(to),
-        })
+        let desk = self.desks.get(name)?;
+        let mut closes = desk.end_of_hours(at)?;
+        for _ in 0..HOURS_FOLLOWED {
+            let Some(later) = desk.end_of_hours(closes) else { break };
+            closes = later;
+        }
+        Some(closes)
     }
 
     /// When a desk that is not open opens next; `None` if its calendar does not say: after `published_to` a day may be a
@@ -169,6 +176,18 @@ impl Desk {
         if open { Opening::Open } else { Opening::Closed }
     }
 
+    /// The end of the hours that a moment lies in; `None` if it lies in none.
+    fn end_of_hours(&self, at: DateTime) -> Option<DateTime> {
+        if self.opening(at) != Opening::Open {
+            return None;
+        }
+        let (_, to) = self.hours_on(at.date()).iter().find(|hours| is_within(hours, at.time()))?;
+        match *to {
+            Time::MAX => at.date().tomorrow().ok().map(|day| day.to_datetime(Time::midnight())),
+            to => Some(at.date().to_datetime(to)),
+        }
+    }
+
     /// The hours of a day. A make-up day on a weekend has Monday's, or those of the first weekday that has any.
     pub(crate) fn hours_on(&self, day: Date) -> &[(Time, Time)] {
         let weekday = number(day.weekday());
@@ -186,6 +205,8 @@ fn is_within((from, to): &(Time, Time), time: Time) -> bool {
 
 /// Days searched for the next opening: a desk that opens no sooner has no next opening.
 const SEARCHED: usize = 60;
+/// Hours without a break that are followed to the end.
+const HOURS_FOLLOWED: usize = 14;
 
 fn within(days: &[Days], day: Date) -> bool {
     days.iter().any(|(from, to)| (*from..=*to).contains(&day))
@@ -239,6 +260,12 @@ impl Reader {
             self.complain("E14", other.line, what, "write `same_days_as = \"desk\"`");
         }
         Some(Like { desk: field.key.as_str().into(), of: other.item.text()?.into(), line: other.line })
+    }
+
+    /// Days are shared with a calendar that has its own.
+    fn chained(&mut self, like: &Like, other: &Like) {
+        let what = format!("[{}] has the days of {:?}, which has those of {:?}", like.desk, &*like.of, &*other.of);
+        self.complain("E46", like.line, what, format!("write `same_days_as = {:?}`", &*other.of));
     }
 
     fn take_days(&mut self, calendar: &mut Calendar, like: &Like) {

@@ -80,6 +80,24 @@ same_days_as = "desk"
     }
 
     #[test]
+    fn hours_without_a_break_are_one() {
+        let text = "[working]\npublished_to = \"2026-12-31\"\n[a]\nweek = { mon-fri = [\"09:00-12:00\", \"12:00-17:00\"] }\n\
+                    [b]\nweek = { mon-sun = [\"00:00-24:00\"] }\n";
+        let (calendar, diagnostics) = Calendar::parse(text, "calendar.toml");
+        assert_eq!(diagnostics, []);
+        let at = date(2026, 11, 24).at(10, 0, 0, 0);
+        assert_eq!(calendar.closing("a", at), Some(date(2026, 11, 24).at(17, 0, 0, 0)));
+        assert!(calendar.closing("b", at).is_some_and(|closes| closes > date(2026, 11, 28).at(0, 0, 0, 0)));
+    }
+
+    #[test]
+    fn days_are_not_shared_by_way_of_another_calendar() {
+        let text = format!("{TEXT}[annex]\nweek = {{ mon-fri = [\"09:00-17:00\"] }}\nsame_days_as = \"hall\"\n");
+        let (_, diagnostics) = Calendar::parse(&text, "calendar.toml");
+        assert_eq!(diagnostics.iter().map(|diagnostic| diagnostic.code).collect::<Vec<_>>(), ["E46"]);
+    }
+
+    #[test]
     fn holidays_make_up_days_and_the_end_of_the_calendar_count() {
         let calendar = calendar();
         let next = |desk: &str, at| calendar.next_opening(desk, at);

@@ -114,6 +114,14 @@ impl MessageQuota {
         Ok(())
     }
 
+    /// A message that was counted could not be kept.
+    pub fn unkeep(&mut self, caller: MessageCaller) {
+        self.kept = self.kept.saturating_sub(1);
+        if let Some(kept) = self.callers.get_mut(&caller) {
+            *kept = kept.saturating_sub(1);
+        }
+    }
+
     /// A recording is over, kept or not.
     pub fn end(&mut self) {
         self.recordings = self.recordings.saturating_sub(1);
@@ -163,6 +171,18 @@ mod tests {
         assert_eq!(quota.keep(now, caller, ROOM), Err(MessageRefusal::Caller));
         assert_eq!(quota.begin(now, MessageCaller::Known(2), ROOM), Ok(()));
         assert_eq!(quota.begin(now + DAY, caller, ROOM), Ok(()));
+    }
+
+    #[test]
+    fn a_message_that_could_not_be_kept_does_not_count() {
+        let limits = MessageLimits { per_day: 2, ..LIMITS };
+        let (mut quota, now, caller) = (MessageQuota::new(limits), start(), MessageCaller::Known(1));
+        assert_eq!((0..2).map(|_| quota.keep(now, caller, ROOM)).collect::<Vec<_>>(), [Ok(()); 2]);
+        quota.unkeep(caller);
+        assert_eq!(quota.keep(now, caller, ROOM), Ok(()));
+        quota.unkeep(caller);
+        assert_eq!(quota.keep(now, MessageCaller::Known(2), ROOM), Ok(()));
+        assert_eq!(quota.keep(now, MessageCaller::Known(3), ROOM), Err(MessageRefusal::Day));
     }
 
     #[test]

@@ -141,7 +141,7 @@ impl Draw {
             accepted_on,
             stage_on,
             pauses: self.pauses(&plan, accepted_on, stage_on),
-            items: if supplement { self.items() } else { Vec::new() },
+            items: if supplement { self.items(plan.document) } else { Vec::new() },
             waybill_tail: (plan.stage == Stage::Posted).then(|| format!("{:04}", self.below(10_000))),
             minor: plan.minor,
             version: u64::from(self.between(1, 5)),
@@ -214,11 +214,13 @@ impl Draw {
         if x { format!("{:03}X", digits / 10) } else { format!("{digits:04}") }
     }
 
-    pub(super) fn items(&mut self) -> Vec<String> {
+    /// One to three papers that this document may lack.
+    pub(super) fn items(&mut self, document: &str) -> Vec<String> {
+        let papers = ITEMS.iter().find(|(of, _)| *of == document).map_or(&ITEMS[0].1, |(_, papers)| papers);
         let count = self.between(1, 3) as usize;
-        let first = self.below(ITEMS.len() as u64) as usize;
-        // Steps of 5 through 14 items meet none twice.
-        (0..count).map(|n| ITEMS[(first + 5 * n) % ITEMS.len()].to_owned()).collect()
+        let first = self.below(papers.len() as u64) as usize;
+        // Steps of 2 through 5 papers meet none twice.
+        (0..count).map(|n| papers[(first + 2 * n) % papers.len()].to_owned()).collect()
     }
 }
 
@@ -254,21 +256,15 @@ const STAGES: [(Stage, u64); 8] = [
     (Stage::Collected, 27),
     (Stage::Contact, 3),
 ];
-const ITEMS: [&str; 14] = [
-    "photo",
-    "id_copy",
-    "id_original",
-    "household",
-    "old_document",
-    "guardian",
-    "birth",
-    "kinship",
-    "employer",
-    "invitation",
-    "lodging",
-    "health",
-    "work_permit",
-    "form",
+/// The papers that an applicant brings for each document.
+const ITEMS: [(&str, [&str; 5]); 7] = [
+    ("passport", ["photo", "id_original", "household", "old_document", "form"]),
+    ("hkmo_permit", ["photo", "id_original", "household", "old_document", "form"]),
+    ("hkmo_endorsement", ["kinship", "id_copy", "employer", "old_document", "form"]),
+    ("taiwan_permit", ["photo", "id_original", "household", "old_document", "form"]),
+    ("taiwan_endorsement", ["kinship", "id_copy", "employer", "invitation", "form"]),
+    ("visa", ["photo", "invitation", "lodging", "employer", "form"]),
+    ("residence_permit", ["photo", "lodging", "health", "work_permit", "employer"]),
 ];
 
 #[cfg(test)]
@@ -321,6 +317,16 @@ mod tests {
         let shown: HashSet<(&'static str, String)> =
             sample(SHOWN as u64).into_iter().map(|case| (case.stage.code(), case.document)).collect();
         assert_eq!(shown.len(), SHOWN);
+    }
+
+    #[test]
+    fn papers_are_those_that_the_document_needs() {
+        let lacking = sample(20_000).into_iter().filter(|case| !case.items.is_empty());
+        for case in lacking {
+            let (_, papers) = ITEMS.iter().find(|(of, _)| *of == case.document).expect("every document has papers");
+            assert!(case.items.iter().all(|item| papers.contains(&item.as_str())), "{case:?}");
+            assert_eq!(case.items.iter().collect::<HashSet<_>>().len(), case.items.len());
+        }
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl SimulatedOffice {
         }
         if case.stage == Stage::Supplement {
             case.pauses.push(Pause { from: day, to: None });
-            case.items = self.draw.items();
+            case.items = self.draw.items(&case.document);
         }
         if case.stage == Stage::Posted {
             case.waybill_tail = Some(format!("{:04}", self.draw.below(10_000)));

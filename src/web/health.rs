@@ -60,6 +60,8 @@ pub struct Health {
     pub calls_max: usize,
     /// The kiosk's page shows a notice instead of scanning.
     pub maintenance: bool,
+    /// Callers hear the emergency notice.
+    pub emergency: bool,
     /// The short name of the live release; equal on nodes with the same release.
     pub release: String,
     /// Free space on the disk of the data folder; `None` if unknown.
@@ -102,6 +104,7 @@ impl Health {
             calls: usize,
             calls_max: usize,
             maintenance: bool,
+            emergency: bool,
             release: &'a str,
             disk_free_bytes: Option<u64>,
             messages_waiting: u64,
@@ -116,6 +119,7 @@ impl Health {
             calls: self.calls,
             calls_max: self.calls_max,
             maintenance: self.maintenance,
+            emergency: self.emergency,
             release: &self.release,
             disk_free_bytes: self.disk_free_bytes,
             messages_waiting: self.messages_waiting,
@@ -147,6 +151,7 @@ mod tests {
             calls: 3,
             calls_max: 9,
             maintenance: false,
+            emergency: true,
             release: "c0ffee".into(),
             disk_free_bytes: Some(7),
             messages_waiting: 1,
@@ -156,7 +161,7 @@ mod tests {
         };
         assert_eq!(
             String::from_utf8(health.to_json()).unwrap(),
-            r#"{"status":"stale","replica_age_s":61,"replica_cases":5,"calls":3,"calls_max":9,"maintenance":false,"#
+            r#"{"status":"stale","replica_age_s":61,"replica_cases":5,"calls":3,"calls_max":9,"maintenance":false,"emergency":true,"#
                 .to_owned()
                 + r#""release":"c0ffee","disk_free_bytes":7,"messages_waiting":1,"messages_oldest_s":9,"troubles":["stale","disk_low"],"alarms":["held"]}"#
         );

@@ -53,6 +53,9 @@ fn a_one_time_address_is_a_page_and_a_code_for_the_camera() {
     let line =
         printed.lines().find(|line| line.contains("https://kiosk.example/kiosk/enrol?code=")).expect("an address");
     assert!(printed.contains('█'), "a QR code:\n{printed}");
+    let elsewhere = run(&gateway.folder, &["kiosk", "add", "south-1", "--hall", "nowhere"]);
+    assert_eq!(elsewhere.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("[kiosk.hall]"));
     let path = line.trim().trim_start_matches("https://kiosk.example");
     let (status, _, page) = request(gateway.web, "GET", path, "", "");
     assert!(status == 200 && page.contains("<form method=\"post\" action=\"/kiosk/enrol\">"), "{page}");

@@ -127,7 +127,12 @@ fn no_mark_of_a_day_is_in_a_log_a_metric_a_temporary_file_or_the_data_folder() {
                 phone.say(&sound(n).0);
                 phone.has_said_all();
                 phone.press("#1");
-                thread::sleep(Duration::from_millis(500));
+                // One consents that the number is kept, once the question has begun; the others hang up.
+                thread::sleep(Duration::from_millis(1500));
+                if n == 0 {
+                    phone.press("1");
+                    thread::sleep(Duration::from_millis(500));
+                }
                 phone.hang_up();
             });
         }

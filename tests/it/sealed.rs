@@ -38,7 +38,7 @@ fn is_sealed(path: &Path) -> bool {
 fn sealed_messages_and_takes_are_played_and_published_and_need_their_key() {
     let scratch = Folder::new();
     let set = key(&scratch, "sound.key", 7);
-    let gateway = Gateway::start(&["messages.disk_free_mb_min=0", &set]);
+    let mut gateway = Gateway::start(&["messages.disk_free_mb_min=0", &set]);
     let mut phone = Phone::dial(gateway.udp);
     phone.press("345");
     phone.say(&[0x2A; 24_000]);
@@ -79,8 +79,15 @@ fn sealed_messages_and_takes_are_played_and_published_and_need_their_key() {
     assert!((16_000..=24_000).contains(&reader.len()), "{}", reader.len());
     let refused = play(&key(&scratch, "other.key", 8), "-");
     assert!(refused.status.code() == Some(1) && told(&refused).contains("sound_key.other"), "{}", told(&refused));
+    // Commands that read no recordings need no key.
+    done(&data, &["releases", "--set", &key(&scratch, "other.key", 8)]);
     let refused = play("data.sound_key=", "-");
     assert!(refused.status.code() == Some(1) && told(&refused).contains("sound_key.unset"), "{}", told(&refused));
+    let refused = run(&data, &["seal", "--undo", "--set", &set]);
+    assert_eq!(refused.status.code(), Some(1), "a node that serves would go on sealing");
+    assert!(stored.iter().all(|path| is_sealed(path)), "and nothing is opened");
+    gateway.signal("TERM");
+    assert_eq!(gateway.wait(LONG), Some(0), "the node ends");
     done(&data, &["seal", "--undo", "--set", &set]);
     assert!(stored.iter().all(|path| !is_sealed(path)), "opened");
     let clear = stored.iter().find(|path| path.starts_with(&messages)).expect("the message");

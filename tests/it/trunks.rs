@@ -40,8 +40,8 @@ fn one_number_that_dials_without_end_takes_no_more_than_its_share() {
 }
 
 #[test]
-fn one_number_takes_no_more_than_twenty_lines_where_nothing_is_set() {
-    let gateway = Gateway::start(&[]);
+fn one_number_takes_no_more_than_twenty_lines() {
+    let gateway = Gateway::start(&["phone.calls_per_caller_max=20"]);
     let _lines: Vec<Phone> = (0..20).map(|_| Phone::dial(gateway.udp)).collect();
     assert_eq!(Phone::new(gateway.udp).invite(&Dial::default()).status, 486, "the caller's share is used");
     let other = Dial { headers: "P-Asserted-Identity: <sip:13900139000@carrier.example>\r\n", ..Dial::default() };

@@ -37,6 +37,18 @@ fn a_softphone_keys_in_a_receipt_and_hears_its_state() {
 }
 
 #[test]
+fn the_readme_line_for_a_softphone_without_an_account_calls_the_hotline() {
+    let gateway = Gateway::start(&[]);
+    let line = include_str!("../../README.md").lines().find(|line| line.starts_with("baresip "));
+    let line = line.and_then(|line| line.split(" #").next()).expect("the README has a line for baresip");
+    assert!(line.contains("127.0.0.1:5060"));
+    let mut phone = Softphone::run_line(&line.replace("127.0.0.1:5060", &gateway.udp.to_string()));
+    phone.press("31");
+    assert_eq!(gateway.metric("jindu_keys_total{source=\"rtp\"}"), 2.0);
+    phone.hang_up();
+}
+
+#[test]
 fn a_softphone_over_tcp_commissions_a_trunk_with_the_line_test() {
     let gateway = Gateway::start(&[]);
     let mut phone = Softphone::start();
@@ -68,8 +80,10 @@ fn callers_hear_what_a_softphone_recorded_once_it_is_approved_and_published() {
     let Secrets { number, pin } = secrets(&gateway, "operator");
     let (operator, approver) = (Person::of(&gateway, "operator"), Person::of(&gateway, "approver"));
     let slot = operator.get("slot?lang=zh&slot=prompt.welcome").json()["number"].as_u64().expect("a number");
-    let voice: Vec<i16> =
-        ["prompt.rate_ask", "prompt.bye", "prompt.desk_busy"].iter().flat_map(|id| decoded(&alaw("zh", id))).collect();
+    let voice: Vec<i16> = ["prompt.rate_ask", "prompt.bye", "prompt.desk_closed"]
+        .iter()
+        .flat_map(|id| decoded(&alaw("zh", id)))
+        .collect();
     let mut phone = Softphone::start_saying(&voice);
     phone.dial(&format!("sip:9197@{}", gateway.udp));
     phone.hears(&alaw("zh", "studio.welcome"), "the greeting");

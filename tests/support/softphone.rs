@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use audio::g711;
@@ -41,29 +41,43 @@ impl Softphone {
         Softphone::begin(&[], account, &format!("sip_cafile {}\n", authority.display()))
     }
 
+    /// One without an account and with the addresses of its own choice, which a shell starts by a line as a guide has it; waits
+    /// until the call that the line begins is answered and sound comes.
+    pub fn run_line(line: &str) -> Softphone {
+        let folder = temporary_folder("softphone");
+        let arguments = line.strip_prefix("baresip ").expect("the line starts baresip");
+        let mut shell = peer("sh");
+        shell.arg("-c").arg(format!("exec baresip -f {} {arguments}", folder.display()));
+        let settings = SETTINGS.replace("sip_listen 127.0.0.1:0\n", "");
+        let phone = Softphone::spawn(folder, shell, (&settings, ""), &[]);
+        phone.says("Call established");
+        phone.says("incoming rtp");
+        phone
+    }
+
     fn begin(voice: &[i16], account: &str, settings: &str) -> Softphone {
         let folder = temporary_folder("softphone");
-        let write = |name: &str, text: &[u8]| fs::write(folder.join(name), text).expect("a file can be written");
-        write("config", (SETTINGS.replace("FOLDER", &folder.display().to_string()) + settings).as_bytes());
+        let mut baresip = peer("baresip");
+        baresip.arg("-f").arg(&folder);
         let account = format!("<sip:caller@127.0.0.1>;regint=0;audio_codecs=PCMA/8000/1{account}\n");
+        let phone = Softphone::spawn(folder, baresip, (&format!("{SETTINGS}{settings}"), &account), voice);
+        phone.says("baresip is ready");
+        phone
+    }
+
+    fn spawn(folder: PathBuf, mut baresip: Command, (settings, account): (&str, &str), voice: &[i16]) -> Softphone {
+        let write = |name: &str, text: &[u8]| fs::write(folder.join(name), text).expect("a file can be written");
+        write("config", settings.replace("FOLDER", &folder.display().to_string()).as_bytes());
         write("accounts", account.as_bytes());
         write("contacts", b"");
         write("uuid", b"00000000-0000-4000-8000-000000000000");
         microphone(&folder.join("microphone.wav"), voice);
         let output = fs::File::create(folder.join("output")).expect("a file can be made");
         let errors = output.try_clone().expect("a second handle");
-        let mut child = peer("baresip")
-            .arg("-f")
-            .arg(&folder)
-            .stdin(Stdio::piped())
-            .stdout(output)
-            .stderr(errors)
-            .spawn()
-            .expect("baresip can be started");
+        let mut child =
+            baresip.stdin(Stdio::piped()).stdout(output).stderr(errors).spawn().expect("baresip can be started");
         let keyboard = child.stdin.take().expect("its input is piped");
-        let phone = Softphone { child, keyboard, folder, heard_to: 0 };
-        phone.says("baresip is ready");
-        phone
+        Softphone { child, keyboard, folder, heard_to: 0 }
     }
 
     /// Dials, and waits until the call is answered and sound comes.

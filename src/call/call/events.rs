@@ -32,7 +32,7 @@ pub enum Input {
         /// The answer as the call's record names it.
         result: LookUpResult,
     },
-    /// The reply to [`Effect::Keep`]: the message's ticket, or none if it could not be kept.
+    /// The reply to [`Effect::KeepMessage`]: the message's ticket, or none if it could not be kept.
     Ticket(Option<String>),
     /// The reply to [`Effect::MessageBegins`] where no message may be left.
     MessageRefused,

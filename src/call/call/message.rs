@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Call, Effect, Output};
+use crate::application::Application;
 use crate::media_control::{MediaCommand, RecordMode};
 use audio::{SpeechMeter, Take};
 use base::{Codec, Private};
@@ -73,6 +74,15 @@ impl Call {
     ) {
         self.message = None;
         out.push(Effect::KeepMessage { notify, keep, number }.into());
+    }
+
+    /// A caller who has sent the message and hangs up while asked about the number has left it.
+    pub(super) fn keep_sent_message(&mut self, out: &mut Vec<Output>) {
+        if let Some(Application::Hotline(conversation)) = &self.application
+            && let Some((notify, keep)) = conversation.sent_message()
+        {
+            self.keep_message(notify, keep, None, out);
+        }
     }
 
     /// Plays; a message is read first.

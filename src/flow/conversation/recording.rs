@@ -1,5 +1,6 @@
 //! Messages: the beep, the recording, its review, and its ticket.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::prompts::line;
@@ -55,7 +56,7 @@ impl Conversation {
             Phase::Intro => self.take(now),
             Phase::Reviewing { .. } => recording.phase = Phase::Reviewing { until: Some(now + REVIEW) },
             Phase::Listening => self.review(now),
-            Phase::Asking { .. } => recording.phase = Phase::Asking { until: Some(now + REVIEW) },
+            Phase::Asking { from, .. } => recording.phase = Phase::Asking { from, until: Some(now + REVIEW) },
             Phase::Taking { .. } | Phase::Stopping { .. } | Phase::Saving { .. } => {}
         }
     }
@@ -83,10 +84,13 @@ impl Conversation {
                 self.stop();
                 self.reviewed(now, &record, key);
             }
-            Phase::Asking { .. } => {
+            Phase::Asking { from, .. } => {
                 let key = self.type_ahead.pop_front();
-                self.stop();
-                self.consented(now, &record, key);
+                // A key that was pressed twice answers no question that the caller has not heard.
+                if now >= from {
+                    self.stop();
+                    self.consented(now, &record, key);
+                }
             }
             Phase::Stopping { .. } | Phase::Saving { .. } => return false,
         }
@@ -155,16 +159,28 @@ impl Conversation {
             Ok(line) => line,
             Err(what) => return self.fault(now, what),
         };
-        let heard = self.type_ahead.is_empty();
-        self.phase(record, Phase::Asking { until: (!heard).then_some(now + REVIEW) });
-        if heard {
-            self.play(now, vec![line], None);
+        // Consent is an answer to the question, and never pressed ahead.
+        self.type_ahead.clear();
+        self.phase(record, Phase::Asking { from: now + UNHEARD, until: None });
+        self.play(now, vec![line], None);
+    }
+
+    /// Only 1 is consent. Where another key leads is gone to once the message is kept.
+    fn consented(&mut self, now: Instant, record: &Record, key: Option<Key>) {
+        self.keep(now, record, key == Some(Key::Digit(1)));
+        if let Some(key) = key.filter(|key| self.chosen(&record.choices, *key).is_some()) {
+            self.type_ahead.push_front(key);
         }
     }
 
-    /// Only 1 is consent; a key that leads elsewhere comes after the message is kept without the number.
-    fn consented(&mut self, now: Instant, record: &Record, key: Option<Key>) {
-        self.keep(now, record, key == Some(Key::Digit(1)));
+    /// The message that is sent and not kept yet, since its caller is asked about the number.
+    pub fn sent_message(&self) -> Option<(Arc<str>, Duration)> {
+        match &self.state {
+            State::Recording(Recording { record, phase: Phase::Asking { .. } }) => {
+                Some((record.notify.clone(), record.keep))
+            }
+            _ => None,
+        }
     }
 
     fn keep(&mut self, now: Instant, record: &Record, with_number: bool) {
@@ -210,5 +226,7 @@ impl Conversation {
 const BEEP: Duration = Duration::from_millis(250);
 /// A shorter recording holds no message.
 const SHORTEST: Duration = Duration::from_secs(1);
+/// So soon after its start a question has not been heard.
+const UNHEARD: Duration = Duration::from_secs(1);
 /// A message is stored if its caller presses no key for this long.
 const REVIEW: Duration = Duration::from_secs(6);

@@ -290,6 +290,9 @@ fn the_calling_number_is_kept_by_consent_alone() {
         phone.gives(Input::Recorded(RecordResult::Recorded { length: Duration::from_secs(5) }));
         phone.presses("1");
         assert_eq!(phone.hears(), ["number_consent"]);
+        let is_saved = |outputs: &[Output]| outputs.iter().any(|output| matches!(output, Output::SaveRecording { .. }));
+        assert!(!is_saved(&phone.presses("1")), "a key pressed twice is no consent");
+        phone.now += Duration::from_secs(1);
         let saved = phone.presses(keys);
         let number = saved.iter().find_map(|output| match output {
             Output::SaveRecording { number, .. } => Some(number.is_some()),

@@ -72,6 +72,8 @@ pub(super) enum Phase {
     Listening,
     /// Asks whether the calling number may be kept.
     Asking {
+        /// Keys that come sooner answer nothing.
+        from: Instant,
         until: Option<Instant>,
     },
     Saving {
@@ -84,7 +86,7 @@ impl Recording {
         let (at, why) = match self.phase {
             Phase::Taking { until } | Phase::Stopping { until } => (Some(until), "recording"),
             Phase::Reviewing { until } => (until, "review"),
-            Phase::Asking { until } => (until, "consent"),
+            Phase::Asking { until, .. } => (until, "consent"),
             Phase::Saving { until } => (Some(until), "ticket"),
             Phase::Intro | Phase::Listening => (None, ""),
         };

@@ -16,7 +16,7 @@ use crate::secrets::ask;
 /// The password is wrong or must be changed, or the account may not approve.
 pub(crate) fn approver(settings: &Settings, by: &ByApprover) -> Result<Operator, String> {
     let accounts = initial::open(settings).map_err(|error| error.to_string())?;
-    let name = by.by.name();
+    let name = by.by.who.clone().ok_or("name yourself with --who NAME: an approver's account of the studio")?;
     let password = ask(&format!("password of {name}"), by.password_file.as_deref())?;
     let operator = accounts.by_password(&name, &password).map_err(|error| error.to_string())?;
     if operator.role.may_approve() {

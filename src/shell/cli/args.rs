@@ -154,7 +154,7 @@ pub(crate) enum Command {
     Studio(Studio),
     /// Seal the recordings of callers and of the studio that are in clear, under the key of data.sound_key
     Seal {
-        /// Open those that are sealed: before another key, or none, is set
+        /// Open those that are sealed, while no node serves: before another key, or none, is set
         #[arg(long)]
         undo: bool,
     },

@@ -23,7 +23,10 @@ pub(crate) fn run(settings: &Settings, command: &KioskCommand) -> Result<ExitCod
     folder::create(&settings.data.folder).map_err(|error| vec![error])?;
     let kiosks = KioskStore::open(&settings.data.folder).map_err(lines)?;
     let text = match command {
-        KioskCommand::Add(new) => add(settings, &kiosks, new).map_err(lines)?,
+        KioskCommand::Add(new) => {
+            known_hall(settings, &new.hall)?;
+            add(settings, &kiosks, new).map_err(lines)?
+        }
         KioskCommand::List { json: false } => table(&kiosks, clock::timestamp()),
         KioskCommand::List { json: true } => list_json(&kiosks, clock::timestamp()),
         KioskCommand::Revoke { name } => {
@@ -33,6 +36,16 @@ pub(crate) fn run(settings: &Settings, command: &KioskCommand) -> Result<ExitCod
     };
     print(text);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the flow knows a hall of this name. A flow that names no halls takes any.
+fn known_hall(settings: &Settings, hall: &str) -> Result<(), Errors> {
+    let release = release::hotline::release(settings)?;
+    let halls = release.flow.members("case.hall").map(|(_, halls)| halls).unwrap_or_default();
+    if halls.is_empty() || halls.iter().any(|known| &**known == hall) {
+        return Ok(());
+    }
+    Err(vec![format!("there is no hall {hall}: the flow has {} [kiosk.hall]", halls.join(", "))])
 }
 
 fn add(settings: &Settings, kiosks: &KioskStore, new: &AddKiosk) -> Result<String, KioskStoreError> {

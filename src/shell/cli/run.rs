@@ -12,6 +12,7 @@ use release::recordings::MissingPolicy;
 use release::releases;
 
 use crate::account;
+use crate::args::prompts::PromptCommand;
 use crate::args::{self, Arguments, Command, Span, Way};
 use crate::call::call;
 use crate::calls::calls;
@@ -95,9 +96,14 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
     if !matches!(command, Command::Serve) {
         // What a command deletes or locks follows the node's clock. A serving node opens the replica itself.
         replica_store::adopt_clock(&settings.data.folder);
-        // What is wrong with the key, check and the commands that read recordings say.
-        if !matches!(command, Command::Check)
-            && let Err(error) = os::sound_key::adopt(&settings.data)
+        let adopted = if seals(&command) {
+            os::sound_key::adopt(&settings.data)
+        } else {
+            os::sound_key::adopt_to_read(&settings.data)
+        };
+        // A key that is wrong or missing stops no other command: an emergency needs none.
+        if let Err(error) = adopted
+            && (seals(&command) || opens(&command))
         {
             return done(Err(error.to_string()));
         }
@@ -152,6 +158,24 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Seal { undo } => done(seal::run(settings, undo)),
         Command::Replay { last } => coded(publish::replay_calls(settings, last)),
         Command::Version | Command::Man | Command::Completions { .. } | Command::Feed(_) => ExitCode::SUCCESS,
+    }
+}
+
+/// Whether a command stores recordings in the data folder.
+fn seals(command: &Command) -> bool {
+    match command {
+        Command::Seal { .. } => true,
+        Command::Prompts(command) => matches!(**command, PromptCommand::Import { check: false, .. }),
+        _ => false,
+    }
+}
+
+/// Whether a command reads recordings of the data folder that may be sealed.
+fn opens(command: &Command) -> bool {
+    match command {
+        Command::Messages(_) | Command::Publish { .. } | Command::Test(_) => true,
+        Command::Prompts(command) => !matches!(**command, PromptCommand::List | PromptCommand::Rollback { .. }),
+        _ => false,
     }
 }
 

@@ -140,13 +140,13 @@ pub(crate) fn issue_ticket(connection: &Connection) -> rusqlite::Result<String> 
     }
 }
 
-pub(crate) fn put_message(connection: &Connection, message: &Message) -> rusqlite::Result<()> {
+pub(crate) fn put_message(connection: &Connection, at: Timestamp, message: &Message) -> rusqlite::Result<()> {
     let sql = "INSERT INTO messages (ticket, at_us, path, notify, length_ms, keep_until_us, trunk, caller, number)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (ticket) DO UPDATE SET
         at_us = ?2, path = ?3, notify = ?4, length_ms = ?5, keep_until_us = ?6, trunk = ?7, caller = ?8, number = ?9";
     let values = params![
         message.ticket,
-        Timestamp::now().as_microsecond(),
+        at.as_microsecond(),
         message.path.to_string_lossy(),
         message.notify,
         millis(message.length),

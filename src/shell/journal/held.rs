@@ -22,7 +22,8 @@ use crate::file::FILE_NAME;
 /// A deletion that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct HeldDeletion {
-    /// `records` (calls, scans, ratings), `messages`, or `size`: the oldest records of a journal that is too large.
+    /// `records` (calls, scans, ratings) or `messages`, by age; `size.calls`, `size.scans` or `size.ratings`: the oldest
+    /// records of this table of a journal that is too large.
     pub what: String,
     /// How many would be deleted.
     pub due: u64,
@@ -120,10 +121,22 @@ pub(crate) fn clear(connection: &Connection, what: &str) -> rusqlite::Result<()>
     connection.prepare_cached("DELETE FROM held WHERE what = ?1")?.execute([what]).map(drop)
 }
 
+/// Ends the holds by size, except one of this name.
+pub(crate) fn clear_sizes(connection: &Connection, except: Option<&str>) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM held WHERE what LIKE 'size%' AND what IS NOT ?1";
+    connection.prepare_cached(sql)?.execute([except]).map(drop)
+}
+
+/// Whether a person has confirmed a deletion.
+pub(crate) fn is_confirmed(connection: &Connection, what: &str) -> rusqlite::Result<bool> {
+    Ok(get(connection, what)?.is_some_and(|held| held.confirmed))
+}
+
 fn get(connection: &Connection, what: &str) -> rusqlite::Result<Option<HeldDeletion>> {
     let sql = "SELECT due, total, before_us, since_us, confirmed FROM held WHERE what = ?1";
     let read = |row: &rusqlite::Row<'_>| {
-        let time = |place| row.get(place).map(|us| Timestamp::from_microsecond(us).unwrap_or_default());
+        // The largest time in microseconds is a moment too late for the type.
+        let time = |place| row.get(place).map(|us| Timestamp::from_microsecond(us).unwrap_or(Timestamp::MAX));
         Ok(HeldDeletion {
             what: what.to_owned(),
             due: row.get::<_, i64>(0)?.cast_unsigned(),

@@ -1,8 +1,8 @@
 //! The journal: one record per call and per scan in `<data>/journal.sqlite3`, and the messages that callers left.
 //!
 //! Senders never wait: a full queue or disk loses a record, which is counted, and never a call. The writer commits what
-//! has arrived, one record per transaction when little happens and hundreds when much does. Nothing in it names a
-//! person: numbers are keyed hashes.
+//! has arrived, one record per transaction when little happens and hundreds when much does. Numbers are keyed
+//! hashes; that of a caller who left a message and agreed is kept with it, sealed.
 //!
 //! A deletion of unusually many rows at once waits for a person.
 //!

@@ -9,7 +9,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -74,7 +74,16 @@ impl MessageWriter {
     }
 
     fn order(&mut self, order: Order) {
-        self.broken |= self.broken || self.orders.try_send(order).is_err();
+        if self.broken {
+            return;
+        }
+        if let Err(error) = self.orders.try_send(order) {
+            self.broken = true;
+            // Where the disk has failed, the thread has said so.
+            if let TrySendError::Full(_) = error {
+                tracing::error!("a message is lost: the disk does not keep up with its recording");
+            }
+        }
     }
 }
 
@@ -104,14 +113,18 @@ fn take_in(file: &mut MessageFile, orders: &Receiver<Order>) -> io::Result<Optio
             Order::Sound(samples) => file.add(&samples)?,
             Order::Quiet(samples) => file.add_silence(samples)?,
             Order::End => file.end()?,
-            Order::Read { from, most, reply } => drop(reply.send(file.samples(from, most)?)),
+            // One that cannot be played back can be kept all the same.
+            Order::Read { from, most, reply } => match file.samples(from, most) {
+                Ok(samples) => drop(reply.send(samples)),
+                Err(error) => tracing::error!(%error, "the recording of a message cannot be read back"),
+            },
             Order::Keep { ticket, reply } => return Ok(Some((ticket, reply))),
         }
     }
     Ok(None)
 }
 
-/// A quarter of a minute of sound, in 200 KiB: for so long a disk may stall.
+/// 12.8 seconds of sound, in 200 KiB: for so long a disk may stall.
 const ORDERS_MAX: usize = 64;
 
 #[cfg(test)]
@@ -136,6 +149,20 @@ mod tests {
         assert_eq!(writer.read(1599, 2).await.expect("read"), [7, 0]);
         assert_eq!(writer.keep("12345678".into()).await, Some(Duration::from_millis(300)));
         assert_eq!(files(&folder), ["12345678.wav"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_message_that_cannot_be_read_back_is_kept() {
+        let folder = Folder::new();
+        let mut writer = MessageWriter::begin(folder.path(), None);
+        writer.sound(vec![7; 1600]);
+        writer.end();
+        assert!(writer.read(0, 1).await.is_ok());
+        let part = folder.join(&files(&folder)[0]);
+        fs::rename(&part, folder.join("away")).expect("renamed");
+        assert!(writer.read(0, 1).await.is_err());
+        fs::rename(folder.join("away"), &part).expect("renamed back");
+        assert_eq!(writer.keep("12345678".into()).await, Some(Duration::from_millis(200)));
     }
 
     #[tokio::test(flavor = "multi_thread")]

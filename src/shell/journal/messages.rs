@@ -111,14 +111,28 @@ impl MessageRecording {
     /// Keeps a whole recording, and records it for `keep`, with the sealed number of a caller who agreed. Its ticket once
     /// both are on the disk; `None` when either failed, or a limit was reached meanwhile, and neither is there.
     pub async fn keep(mut self, notify: String, keep: Duration, number: Option<Vec<u8>>) -> Option<String> {
-        let messages = Arc::clone(&self.messages);
         let writer = self.writer.take()?;
-        let disk = messages.disk();
-        let counted = messages.quota().keep(Instant::now(), self.caller, disk);
+        let disk = self.messages.disk();
+        let counted = self.messages.quota().keep(Instant::now(), self.caller, disk);
         if let Err(refusal) = counted {
             tracing::warn!(limit = refusal.name(), "a message was recorded and not kept: a limit is reached");
             return None;
         }
+        let ticket = self.store(writer, notify, keep, number).await;
+        if ticket.is_none() {
+            self.messages.quota().unkeep(self.caller);
+        }
+        ticket
+    }
+
+    async fn store(
+        &self,
+        writer: MessageWriter,
+        notify: String,
+        keep: Duration,
+        number: Option<Vec<u8>>,
+    ) -> Option<String> {
+        let messages = &self.messages;
         let ticket = messages.journal.ticket().await?;
         let keep_until = clock::steady().saturating_add(SignedDuration::try_from(keep).ok()?).ok()?;
         let length = writer.keep(ticket.clone()).await?;

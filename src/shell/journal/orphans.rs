@@ -55,9 +55,39 @@ fn adopt(connection: &Connection, path: &Path) -> rusqlite::Result<bool> {
         caller: None,
         number: None,
     };
-    put_message(connection, &message)?;
+    put_message(connection, modified(path), &message)?;
     Ok(true)
+}
+
+/// When a recording was made: it counts against the limits of that day, not of today.
+fn modified(path: &Path) -> Timestamp {
+    let modified = fs::metadata(path).and_then(|file| file.modified()).ok();
+    modified.and_then(|time| Timestamp::try_from(time).ok()).unwrap_or_else(Timestamp::now)
 }
 
 /// The flow's own time is not known any more.
 const KEPT: Duration = Duration::from_secs(30 * 86_400);
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::{DAY, recent};
+    use support::folder::Folder;
+
+    #[test]
+    fn an_older_recording_without_a_row_does_not_count_today() {
+        let data = Folder::new();
+        fs::create_dir(data.join(FOLDER)).unwrap();
+        for (ticket, age) in [("12345678", 2 * DAY), ("87654321", DAY / 24)] {
+            let file = File::create(data.join(FOLDER).join(format!("{ticket}.{WAVE}"))).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+        }
+        let connection = crate::file::open(&data.join(crate::file::FILE_NAME)).unwrap();
+        assert_eq!(sweep(&connection, data.path()).unwrap(), (0, 2));
+        let counted = recent::messages(&connection, DAY).unwrap();
+        assert_eq!(counted.iter().map(|recent| recent.count).sum::<u32>(), 1);
+    }
+}

@@ -50,15 +50,17 @@ pub(crate) fn over(
     now: Timestamp,
 ) -> rusqlite::Result<Left> {
     let Some(excess) = excess(connection, bytes_max)? else {
-        held::clear(connection, SIZE)?;
+        held::clear_sizes(connection, None)?;
         return Ok(Left::Nothing);
     };
-    let Some(Largest { table, rows, bytes, first }) = largest(connection)? else { return Ok(Left::Nothing) };
+    let Some(Largest { table, what, rows, bytes, first }) = largest(connection)? else { return Ok(Left::Nothing) };
+    // What was to be deleted from another table is due no more.
+    held::clear_sizes(connection, Some(what))?;
     let due = excess.div_ceil((bytes / rows).max(1)).min(rows);
     let at = format!("SELECT at_us FROM {table} WHERE id >= ?1 ORDER BY id LIMIT 1");
     let last = connection.query_row(&at, [first.saturating_add_unsigned(due)], |row| row.get(0)).optional()?;
-    let before_us = last.unwrap_or(i64::MAX);
-    let before_us = match held::judge(connection, SIZE, before_us, now, &[(due, rows)])? {
+    let before_us = last.unwrap_or(Timestamp::MAX.as_microsecond());
+    let before_us = match held::judge(connection, what, before_us, now, &[(due, rows)])? {
         Leave::None if free.is_none_or(|free| free >= FREE_MIN) => return Ok(Left::Held),
         Leave::None | Leave::All => i64::MAX,
         Leave::Confirmed(before_us) => before_us,
@@ -71,7 +73,7 @@ pub(crate) fn over(
         return Ok(Left::More);
     }
     // What was confirmed is gone; what is still over is judged on its own.
-    held::clear(connection, SIZE)?;
+    held::clear(connection, what)?;
     Ok(Left::Nothing)
 }
 
@@ -85,6 +87,8 @@ fn excess(connection: &Connection, bytes_max: u64) -> rusqlite::Result<Option<u6
 /// The table that takes most of the file.
 struct Largest {
     table: &'static str,
+    /// The name of a hold on its deletion.
+    what: &'static str,
     /// About how many rows it has, at least one.
     rows: u64,
     /// About how many bytes they take.
@@ -93,14 +97,18 @@ struct Largest {
     first: i64,
 }
 
+/// The largest table; before it, one whose deletion a person has confirmed, until that is carried out.
 fn largest(connection: &Connection) -> rusqlite::Result<Option<Largest>> {
     let mut largest: Option<Largest> = None;
-    for (table, row_bytes) in [("calls", 400), ("scans", 100), ("ratings", 60)] {
+    for (table, what, row_bytes) in SIZES {
         let span = format!("SELECT coalesce(max(id) - min(id) + 1, 0), coalesce(min(id), 0) FROM {table}");
         let (rows, first) = connection.query_row(&span, [], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
         let (rows, bytes) = (rows.unsigned_abs(), rows.unsigned_abs().saturating_mul(row_bytes));
+        if rows > 0 && held::is_confirmed(connection, what)? {
+            return Ok(Some(Largest { table, what, rows, bytes, first }));
+        }
         if rows > 0 && largest.as_ref().is_none_or(|before| bytes > before.bytes) {
-            largest = Some(Largest { table, rows, bytes, first });
+            largest = Some(Largest { table, what, rows, bytes, first });
         }
     }
     Ok(largest)
@@ -180,7 +188,9 @@ fn is_inside(path: &Path) -> bool {
 const TABLES: [&str; 3] = ["calls", "scans", "ratings"];
 const RECORDS: &str = "records";
 const MESSAGES: &str = "messages";
-const SIZE: &str = "size";
+/// Tables, the names of holds on their deletion by size, and about how many bytes a row takes.
+const SIZES: [(&str, &str, u64); 3] =
+    [("calls", "size.calls", 400), ("scans", "size.scans", 100), ("ratings", "size.ratings", 60)];
 /// With less of the disk free, records are deleted for `journal.bytes_max` without waiting.
 const FREE_MIN: u64 = 1 << 30;
 const ROWS: i64 = 5_000;

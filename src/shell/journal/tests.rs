@@ -218,6 +218,8 @@ fn a_file_that_is_too_large_loses_the_oldest_records_of_its_largest_table() {
     let over = |bytes_max, free| retention::over(&connection, bytes_max, free, Timestamp::now());
     assert_eq!(over(1 << 40, None), Ok(Left::Nothing));
     assert_eq!(over(50_000, Some(1 << 40)), Ok(Left::Held), "many at once wait for a person");
+    let waiting: Vec<_> = held(folder.path()).unwrap().into_iter().map(|held| held.what).collect();
+    assert_eq!(waiting, ["size.scans"]);
     assert_eq!(over(1 << 40, None), Ok(Left::Nothing));
     assert!(held(folder.path()).unwrap().is_empty(), "a hold ends with its cause");
     assert_eq!(over(50_000, Some(1 << 20)), Ok(Left::More), "a disk that would fill does not wait");
@@ -228,6 +230,28 @@ fn a_file_that_is_too_large_loses_the_oldest_records_of_its_largest_table() {
     );
     let oldest = opened(&folder).query_row("SELECT min(id) FROM scans", [], |row| row.get::<_, i64>(0));
     assert_eq!(oldest, Ok(6000 - left + 1));
+}
+
+#[test]
+fn a_confirmed_deletion_by_size_is_of_the_table_that_was_confirmed() {
+    let folder = Folder::new();
+    let journal = open(&folder);
+    for n in 0..1000 {
+        journal.record_scan(scan(Timestamp::now()));
+        if n < 100 {
+            journal.record_call(call(Timestamp::now()));
+        }
+    }
+    drop(journal);
+    let connection = opened(&folder);
+    let over = || retention::over(&connection, 1, Some(1 << 40), Timestamp::now());
+    assert_eq!(over(), Ok(Left::Held));
+    assert_eq!(confirm_held(folder.path()).unwrap(), 1);
+    // The calls become the largest table before the confirmation is seen.
+    connection.execute("DELETE FROM scans WHERE id <= 700", []).unwrap();
+    assert_eq!(over(), Ok(Left::More));
+    let (calls, scans) = (count(&folder, "calls"), count(&folder, "scans"));
+    assert_eq!((calls, scans), (100, 0));
 }
 
 #[test]

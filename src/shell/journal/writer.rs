@@ -206,7 +206,7 @@ fn put(connection: &mut Connection, batch: &[Entry]) -> rusqlite::Result<Vec<Str
             Entry::Rating { at, kiosk, score } => file::put_rating(&transaction, *at, kiosk, *score)?,
             Entry::Transfer { at, trunk, caller } => file::put_transfer(&transaction, *at, trunk, *caller)?,
             Entry::Ticket(_) => issued.push(file::issue_ticket(&transaction)?),
-            Entry::Message(message, _) => file::put_message(&transaction, message)?,
+            Entry::Message(message, _) => file::put_message(&transaction, Timestamp::now(), message)?,
             Entry::Flush(_) => {}
         }
     }

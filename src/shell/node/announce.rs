@@ -4,8 +4,11 @@ use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use config::Settings;
+use release::hotline::{self, Hotline};
+use release::releases;
 use replica::sample::Example;
 use studio_store::accounts::initial::InitialAccount;
 
@@ -17,6 +20,8 @@ pub(crate) struct Welcome<'a> {
     pub examples: Option<&'a [Example]>,
     /// Accounts that this start created.
     pub accounts: &'a [InitialAccount],
+    /// What is served.
+    pub hotline: &'a Hotline,
 }
 
 /// Prints the welcome, then the ready line, by which a program knows that every socket is open.
@@ -31,6 +36,10 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
     if let Some(page) = sockets.web.studio().filter(|_| !welcome.accounts.is_empty()) {
         text.push_str(&shown_once(settings, page, &initial_passwords(page, welcome.accounts)));
     }
+    text.push_str(&served(settings, welcome.hotline));
+    if let Some(page) = sockets.web.studio().filter(|_| welcome.accounts.is_empty()) {
+        text.push_str(&format!("studio http://{page}/studio\n"));
+    }
     let operations: Vec<String> = sockets.web.operations().iter().map(|address| format!("http://{address}")).collect();
     let operations =
         if operations.is_empty() { String::new() } else { format!(" operations={}", operations.join(",")) };
@@ -41,6 +50,24 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
         tracing::warn!(%error, "the standard output cannot be written");
     }
     tracing::info!(phone = phone.join(","), web = pages.join(","), "ready");
+}
+
+/// Which release callers hear, and whether the edited files are another.
+fn served(settings: &Settings, hotline: &Hotline) -> String {
+    let name = hotline.release.short_name();
+    if releases::live(settings).is_none() {
+        return format!("release {name}: the files in {}; none is published yet\n", folder_of(&settings.hotline.flow));
+    }
+    let edited = match hotline::release(settings) {
+        Ok(edited) if edited.short_name() == name => String::new(),
+        Ok(_) => ", and the edited files differ: jindu publish makes them live".to_owned(),
+        Err(errors) => format!(", and the edited files have {} errors: see jindu check", errors.len()),
+    };
+    format!("release {name} is live{edited}\n")
+}
+
+fn folder_of(file: &Path) -> String {
+    file.parent().unwrap_or(file).display().to_string()
 }
 
 fn what_to_try(settings: &Settings, phone: &[String], pages: &[String], examples: &[Example]) -> String {

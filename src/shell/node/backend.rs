@@ -189,6 +189,7 @@ impl Backend for NodeBackend {
             calls: capacity.calls,
             calls_max: capacity.calls_max,
             maintenance: self.settings.maintenance,
+            emergency: self.registry.emergency(),
             release: live.short_name().to_owned(),
             disk_free_bytes: free,
             messages_waiting: waiting.count,

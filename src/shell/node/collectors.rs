@@ -36,6 +36,11 @@ impl Collect for NodeCollector {
             "1 while the node takes no new calls and finishes those that it has.",
             u8::from(capacity.draining),
         );
+        page.gauge(
+            "jindu_emergency_notice",
+            "1 while callers hear the emergency notice.",
+            u8::from(self.registry.emergency()),
+        );
         if let Some(days) = self.live.load().calendar_days_left(clock::timestamp()) {
             let help = "Days to the last one of the working calendar; negative past its end.";
             page.gauge("jindu_calendar_days_left", help, days);

@@ -75,7 +75,7 @@ async fn run(
     // Before the ready line, since who reads it may send a signal at once.
     let signals = Signals::new()?;
     let examples = serves_sample(settings, &replica).then_some(&*hotline.examples);
-    announce(settings, &sockets, &Welcome { examples, accounts: &accounts });
+    announce(settings, &sockets, &Welcome { examples, accounts: &accounts, hotline: &hotline });
     let (stop, stopping) = watch::channel(false);
     user_agent.ping_peers();
     user_agent.begin();

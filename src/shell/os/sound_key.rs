@@ -1,8 +1,8 @@
 //! The key that seals callers' messages and the studio's takes, where `data.sound_key` names one: 32 octets in a file, or in
 //! a credential of systemd.
 //!
-//! A program has one, which [`adopt`] reads at the start. The data folder remembers its fingerprint, so that a wrong key is
-//! found before anything is sealed under it.
+//! A program has one, which [`adopt`] or [`adopt_to_read`] reads at the start. The data folder remembers the fingerprint of
+//! the one that seals, so that a wrong key is found before anything is sealed under it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -49,6 +49,16 @@ pub enum SoundKeyError {
         /// The data folder.
         folder: String,
     },
+    /// The data folder's fingerprint of the key cannot be read or written.
+    #[error(
+        "{path}: {error}; it says which key sealed the recordings: let the node's user read and write it [sound_key.fingerprint]"
+    )]
+    Fingerprint {
+        /// The fingerprint's file.
+        path: String,
+        /// The failure.
+        error: io::Error,
+    },
     /// The data folder has sealed recordings.
     #[error(
         "data.sound_key is not set, and recordings in {0} are sealed: name their key, or open them with it first (jindu seal --undo) [sound_key.unset]"
@@ -61,7 +71,7 @@ pub enum SoundKeyError {
 /// # Errors
 /// [`SoundKeyError`]
 pub fn check(data: &Data) -> Result<Option<Keys>, SoundKeyError> {
-    let remembered = fs::read_to_string(data.folder.join(NAME)).ok();
+    let remembered = remembered(&data.folder.join(NAME))?;
     let Some(key) = &data.sound_key else {
         return match remembered {
             Some(_) => Err(SoundKeyError::Unset(data.folder.display().to_string())),
@@ -85,6 +95,15 @@ pub fn check(data: &Data) -> Result<Option<Keys>, SoundKeyError> {
     }
 }
 
+/// The fingerprint in a file; none if there is no file.
+fn remembered(path: &Path) -> Result<Option<String>, SoundKeyError> {
+    match fs::read_to_string(path) {
+        Ok(fingerprint) => Ok(Some(fingerprint)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(SoundKeyError::Fingerprint { path: path.display().to_string(), error }),
+    }
+}
+
 fn read_key(path: &Path, private: bool) -> Result<Keys, SoundKeyError> {
     let name = path.display().to_string();
     let io_error = |error| SoundKeyError::Io { path: path.display().to_string(), error };
@@ -99,7 +118,16 @@ fn read_key(path: &Path, private: bool) -> Result<Keys, SoundKeyError> {
     Ok(Keys::new(&secret))
 }
 
-/// Takes the key of the settings for this program, and remembers its fingerprint in a data folder that exists.
+/// Takes the key of the settings for this program; changes nothing on the disk.
+///
+/// # Errors
+/// As [`check`].
+pub fn adopt_to_read(data: &Data) -> Result<(), SoundKeyError> {
+    let _ = KEYS.set(check(data)?);
+    Ok(())
+}
+
+/// Takes the key of the settings for this program, which seals, and remembers its fingerprint in a data folder that exists.
 ///
 /// # Errors
 /// As [`check`], or the fingerprint cannot be written.
@@ -115,7 +143,7 @@ pub fn adopt(data: &Data) -> Result<(), SoundKeyError> {
                 file.sync_all()?;
                 fs::rename(&draft, &path)
             });
-            written.map_err(|error| SoundKeyError::Io { path: path.display().to_string(), error })?;
+            written.map_err(|error| SoundKeyError::Fingerprint { path: path.display().to_string(), error })?;
         }
     }
     let _ = KEYS.set(keys);
@@ -203,6 +231,9 @@ mod tests {
         write(&[8; 32], 0o600);
         assert!(matches!(check(&named), Err(SoundKeyError::Other { .. })));
         forget(folder.path()).unwrap();
+        fs::create_dir(folder.join(NAME)).unwrap();
+        assert!(matches!(check(&named), Err(SoundKeyError::Fingerprint { .. })), "one that cannot be read is not none");
+        fs::remove_dir(folder.join(NAME)).unwrap();
         assert!(check(&named).is_ok() && forget(folder.path()).is_ok());
         let credential = data(Some(SoundKey::Credential("sound.key".into())));
         if std::env::var_os("CREDENTIALS_DIRECTORY").is_none() {

@@ -83,6 +83,11 @@ impl Registry {
         }
     }
 
+    /// Whether callers hear the emergency notice.
+    pub fn emergency(&self) -> bool {
+        self.emergency.load(Ordering::Relaxed)
+    }
+
     /// Turns the emergency notice on or off, for new calls and for those in progress; false if the inbox of some call is
     /// full, so that it must be repeated.
     pub fn set_emergency(&self, on: bool) -> bool {

@@ -97,20 +97,26 @@ impl Trunks {
             .or_else(|| self.find_own(over, source))
     }
 
-    /// A telephone on this machine may send from any address of it: the trunk of the loopback is its trunk. From outside
-    /// no such packet comes in; the kernel drops it (martian source).
+    /// While only this machine may call, a telephone on it may send from any IPv4 address of it: from outside no such packet
+    /// comes in, the kernel drops it (martian source). Addresses of the loopback are the trunks' own to name.
     fn find_own(&self, over: config::Transport, source: IpAddr) -> Option<usize> {
-        let takes = |trunk: &Arc<Trunk>| trunk.is_loopback() && trunk.transport.is_none_or(|only| only == over);
-        let place = self.settings.iter().position(takes)?;
-        self.own_addresses.contain(clock::now(), source).then_some(place)
+        let place = self.settings.iter().position(|trunk| trunk.transport.is_none_or(|only| only == over))?;
+        self.is_own(source).then_some(place)
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address.is_ipv4()
+            && !address.is_loopback()
+            && self.settings.iter().all(|trunk| trunk.is_loopback())
+            && self.own_addresses.contain(clock::now(), address)
     }
 
     /// Whether an address is one of the trunk at a place, or of its hosts.
     pub(crate) fn contains(&self, place: usize, address: IpAddr) -> bool {
-        self.trunks.get(place).is_some_and(|trunk| {
-            let is_own = || trunk.settings.is_loopback() && self.own_addresses.contain(clock::now(), address);
-            trunk.settings.contains(address) || trunk.has_host_at(address) || is_own()
-        })
+        self.trunks
+            .get(place)
+            .is_some_and(|trunk| trunk.settings.contains(address) || trunk.has_host_at(address) || self.is_own(address))
     }
 
     /// Whether media may go to an address that callers of the trunk at a place name.

@@ -57,6 +57,8 @@ impl Store {
         if application != APPLICATION {
             connection.execute_batch(CREATE)?;
         }
+        // Files of earlier versions lack it. It is made once the disk allows it; the studio is only slower without it.
+        let _ = connection.execute_batch(AUDIT_BY_TAKE);
         Ok(Store { connection })
     }
 
@@ -378,6 +380,7 @@ CREATE TRIGGER IF NOT EXISTS audit_is_kept BEFORE DELETE ON audit
 PRAGMA application_id = 0x6a647374;
 PRAGMA user_version = 1;
 COMMIT;";
+const AUDIT_BY_TAKE: &str = "CREATE INDEX IF NOT EXISTS audit_by_take ON audit (take)";
 const APPLICATION: i64 = 0x6a64_7374;
 const SCHEMA: i64 = 1;
 /// The command line and a serving node may both write.

@@ -8,7 +8,7 @@ use release::releases::Entry;
 /// The actor and the reason, for the audit log.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct By {
-    /// Who does it, for the audit log; the user of the terminal where nothing is said
+    /// Who does it, for the audit log; the user of the terminal where none is given
     #[arg(long, value_name = "NAME")]
     pub who: Option<String>,
     /// Why, for the audit log
@@ -27,10 +27,12 @@ pub(crate) struct ByApprover {
 }
 
 impl By {
-    /// `--who`, else the user of the terminal.
+    /// `--who`, else the user of the terminal, else its number.
     pub(crate) fn name(&self) -> String {
-        let user = || std::env::var("USER").unwrap_or_else(|_| "unknown".into());
-        self.who.clone().unwrap_or_else(user)
+        let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
+        // SAFETY: it takes no argument and always succeeds (POSIX).
+        let number = || format!("uid {}", unsafe { libc::getuid() });
+        self.who.clone().or_else(user).unwrap_or_else(number)
     }
 
     /// A line of the audit log, at the present time.
