@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::civil::{Date, Time, date};
 
 use super::check::expanded;
-use super::conversation::{OPTION_PAUSE, TAIL};
+use super::conversation::OPTION_PAUSE;
 use super::exits::{By, Exit};
 use super::model::*;
 use super::release::Release;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::conversation::TAIL;
 use super::hours::HOURS_NOW;
 use super::model::*;
 use base::Key;

@@ -22,7 +22,7 @@ pub(super) struct Recording {
     /// The timestamp of the first sample.
     origin: Option<u32>,
     /// How many samples have been reported.
-    told: usize,
+    reported: usize,
     /// Packets that the peer's stream had lost before.
     lost_before: u64,
 }
@@ -30,18 +30,18 @@ pub(super) struct Recording {
 impl Recording {
     pub(super) fn new(now: Instant, max: Duration, codec: Codec, mode: RecordMode, lost_before: u64) -> Recording {
         let max = max.min(LONGEST);
-        Recording { mode, octets: Vec::new(), base: 0, codec, began: now, max, origin: None, told: 0, lost_before }
+        Recording { mode, octets: Vec::new(), base: 0, codec, began: now, max, origin: None, reported: 0, lost_before }
     }
 
     /// The next stretch that no late packet will change.
     fn next_part(&mut self) -> Option<Vec<i16>> {
-        let from = self.told - self.base;
+        let from = self.reported - self.base;
         let part = self.octets.get(from..from + PART).filter(|_| self.octets.len() >= from + PART + LATEST)?;
         let part = part.iter().map(|octet| g711::decode(self.codec, *octet)).collect();
-        self.told += PART;
+        self.reported += PART;
         if self.mode == RecordMode::Streamed {
             self.octets.drain(..from + PART);
-            self.base = self.told;
+            self.base = self.reported;
         }
         Some(part)
     }
@@ -112,7 +112,7 @@ impl Recording {
             events.push(MediaEvent::Sound(rest.iter().map(|octet| g711::decode(self.codec, *octet)).collect()));
         }
         events.push(MediaEvent::Quiet(from - end));
-        (self.base, self.told) = (from, from);
+        (self.base, self.reported) = (from, from);
     }
 
     /// Octets in memory.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::graph::{nexts, roots};
 use super::subject::Subject;
-use crate::conversation::TAIL;
 use crate::exits::{By, Exit};
 use crate::hours::PREFIX;
 use crate::model::*;

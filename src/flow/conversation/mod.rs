@@ -33,7 +33,7 @@ use super::model::*;
 use super::release::Release;
 use base::{Deadline, Key, Lang, Private, earliest};
 pub use prompts::joined;
-pub(crate) use prompts::{OPTION_PAUSE, TAIL, pause_before};
+pub(crate) use prompts::{OPTION_PAUSE, pause_before};
 use speech::Value;
 use spoken::Playing;
 pub use spoken::{PromptId, SpokenLine};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::spoken::{Playing, PromptId, SpokenLine};
 use super::{Conversation, GUARD, State};
 use crate::io::{Output, PlayId};
-use crate::model::{Choice, Menu, Prompt, Target};
+use crate::model::{Choice, Menu, Prompt, TAIL, Target};
 use base::{Key, Lang};
 use speech::{Piece, SENTENCE_PAUSE, SpeechError, Utterance, Value};
 
@@ -248,8 +248,6 @@ const ON_CARD: &str = "hall_hours.";
 pub(crate) const OPTION_PAUSE: Duration = Duration::from_millis(100);
 /// What slow reading adds to each pause.
 const SLOWER: Duration = Duration::from_millis(350);
-/// What names the end of an entry: `receipt.tail`.
-pub(crate) const TAIL: &str = ".tail";
 /// How many characters the end of an entry has.
 const TAIL_LENGTH: usize = 4;
 

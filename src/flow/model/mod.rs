@@ -7,3 +7,6 @@ mod target;
 pub use graph::{Entry, Enum, Flow, Limits, Notice, Type};
 pub use nodes::*;
 pub use target::{Go, Prompt, Target, When};
+
+/// What names the end of an entry: `receipt.tail`.
+pub(crate) const TAIL: &str = ".tail";
