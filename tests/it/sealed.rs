@@ -1,5 +1,5 @@
 //! Recordings that are sealed by choice: what callers leave and operators record is played, levelled and published as
-//! before, and nobody reads it without its key.
+//! before, and it cannot be read without its key.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

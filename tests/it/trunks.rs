@@ -45,7 +45,11 @@ fn one_number_takes_no_more_than_twenty_lines() {
     let _lines: Vec<Phone> = (0..20).map(|_| Phone::dial(gateway.udp)).collect();
     assert_eq!(Phone::new(gateway.udp).invite(&Dial::default()).status, 486, "the caller's share is used");
     let other = Dial { headers: "P-Asserted-Identity: <sip:13900139000@carrier.example>\r\n", ..Dial::default() };
-    assert_eq!(Phone::new(gateway.udp).invite(&other).status, 486, "a header that is not trusted names nobody else");
+    assert_eq!(
+        Phone::new(gateway.udp).invite(&other).status,
+        486,
+        "a header that is not trusted makes no other caller"
+    );
 }
 
 #[test]

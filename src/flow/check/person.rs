@@ -43,21 +43,11 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
 /// The nodes that some path comes to without having found the desk open since the last question.
 fn unchecked(flow: &Flow) -> BTreeSet<Arc<str>> {
     let mut todo = roots(flow);
-    let mut seen = BTreeSet::new();
-    while let Some(name) = todo.pop() {
-        let Some(node) = flow.node(&name).filter(|_| seen.insert(name.clone())) else { continue };
-        for exit in node.exits() {
-            let opens = matches!(node.kind, Kind::Hours(_)) && exit.label == "open";
-            if !opens {
-                todo.extend(nexts(flow, node, &exit.go.target));
-            }
-        }
-    }
     // What follows an open desk is unchecked again after the next question.
-    let mut todo: Vec<Arc<str>> = Vec::new();
     for node in flow.nodes.iter().filter(|node| node.asks() || matches!(node.kind, Kind::Lookup(_))) {
         todo.extend(node.exits().iter().flat_map(|exit| nexts(flow, node, &exit.go.target)));
     }
+    let mut seen = BTreeSet::new();
     while let Some(name) = todo.pop() {
         let Some(node) = flow.node(&name).filter(|_| seen.insert(name.clone())) else { continue };
         for exit in node.exits() {
