@@ -13,8 +13,8 @@
 
 use std::f32::consts::TAU;
 
-use super::RATE;
-use base::Key;
+use super::{RATE, g711};
+use base::{Codec, Key};
 
 /// Detects the keys of one caller.
 #[derive(Clone, Debug)]
@@ -34,6 +34,16 @@ impl Default for DtmfDetector {
 }
 
 impl DtmfDetector {
+    /// Feeds the sound of one packet, as [`DtmfDetector::feed`] does. Where no tone begins or goes on, sound that is too soft
+    /// for one is passed over: most callers listen most of the time.
+    pub fn feed_octets(&mut self, codec: Codec, octets: &[u8], on_key: impl FnMut(Key)) {
+        if self.candidate.is_none() && self.down.is_none() && g711::is_softer_than(codec, octets, SOFT) {
+            self.filled = 0;
+        } else {
+            self.feed(octets.iter().map(|octet| g711::decode(codec, *octet)), on_key);
+        }
+    }
+
     /// Feeds samples at 8000 Hz and calls `on_key` once per press, as soon as the press is certain.
     pub fn feed(&mut self, samples: impl IntoIterator<Item = i16>, mut on_key: impl FnMut(Key)) {
         for sample in samples {
@@ -94,8 +104,7 @@ fn tone_in(window: &[f32; WINDOW]) -> Option<char> {
     if energy < FLOOR * WINDOW as f32 {
         return None;
     }
-    let low = LOW.map(|hertz| power(window, hertz));
-    let high = HIGH.map(|hertz| power(window, hertz));
+    let (low, high) = key_powers(window);
     let (row, low_power) = strongest(&low);
     let (column, high_power) = strongest(&high);
     let twist_ok = high_power * LOW_TWIST >= low_power && low_power * HIGH_TWIST >= high_power;
@@ -117,6 +126,23 @@ fn tone_in(window: &[f32; WINDOW]) -> Option<char> {
 /// A filter's power as the mean square of the tone that makes it.
 fn tone_power(power: f32) -> f32 {
     power * 2.0 / (WINDOW * WINDOW) as f32
+}
+
+/// The powers of the low and of the high tones in a window: [`power`] of each, side by side, so that the processor's vectors
+/// are used.
+fn key_powers(window: &[f32; WINDOW]) -> ([f32; 4], [f32; 4]) {
+    let (mut last, mut before) = ([0.0f32; 8], [0.0f32; 8]);
+    for sample in window {
+        for tone in 0..8 {
+            let next = sample + TURNS[tone] * last[tone] - before[tone];
+            (last[tone], before[tone]) = (next, last[tone]);
+        }
+    }
+    let power = |tone: usize| {
+        let (last, before) = (last[tone], before[tone]);
+        last * last + before * before - TURNS[tone] * last * before
+    };
+    ([0, 1, 2, 3].map(power), [4, 5, 6, 7].map(power))
 }
 
 /// The power of one frequency in a window (Goertzel, 1958).
@@ -145,6 +171,8 @@ const AGREEING: u8 = 4;
 const MISSES: u8 = 6;
 const LOW: [f32; 4] = [697.0, 770.0, 852.0, 941.0];
 const HIGH: [f32; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
+/// 2 cos(2πf / 8000 Hz) of the low tones and of the high ones.
+const TURNS: [f32; 8] = [1.7077378, 1.6452810, 1.5686870, 1.4782046, 1.1641040, 0.9963702, 0.7986184, 0.5685327];
 const KEYS: [[char; 4]; 4] = [['1', '2', '3', 'A'], ['4', '5', '6', 'B'], ['7', '8', '9', 'C'], ['*', '0', '#', 'D']];
 /// The low tone stronger by at most 10.5 dB, the high one by at most 5.5 dB. (At `*`, 941 Hz leaks into 1209 Hz.)
 const LOW_TWIST: f32 = 11.220_185;
@@ -161,14 +189,14 @@ const LAST_KEY: usize = RATE as usize / 2;
 const RESOLUTION_HZ: f32 = 200.0;
 /// −38 dBm0 a tone; 0 dBm0 is 6.14 dB below the loudest square wave for A-law (ITU-T G.711 §4): mean square.
 const FLOOR: f32 = 41_400.0;
+/// Below the root of [`FLOOR`]: samples that are all softer have less energy than any tone.
+const SOFT: i16 = 203;
 
 #[cfg(test)]
 mod tests {
     use std::f64::consts::TAU;
 
     use super::*;
-    use crate::g711;
-    use base::Codec;
 
     /// A fixed sequence of even numbers between 0 and 1 (Marsaglia's xorshift).
     struct Dice(u64);
@@ -230,8 +258,11 @@ mod tests {
     /// The keys that the detector finds in samples after A-law.
     fn detected(samples: &[i16]) -> String {
         let mut keys = String::new();
-        let line = samples.iter().map(|sample| g711::decode(Codec::Alaw, g711::encode(Codec::Alaw, *sample)));
-        DtmfDetector::default().feed(line, |key| keys.push(key.as_char()));
+        let line: Vec<u8> = samples.iter().map(|sample| g711::encode(Codec::Alaw, *sample)).collect();
+        let mut detector = DtmfDetector::default();
+        for packet in line.chunks(160) {
+            detector.feed_octets(Codec::Alaw, packet, |key| keys.push(key.as_char()));
+        }
         keys
     }
 
@@ -249,6 +280,36 @@ mod tests {
             }
         }
         right * 1000 / (rounds * ALL.len())
+    }
+
+    #[test]
+    fn the_turns_are_those_of_the_tones() {
+        for (turn, hertz) in TURNS.iter().zip(LOW.iter().chain(&HIGH)) {
+            assert!((f64::from(*turn) - 2.0 * (TAU * f64::from(*hertz) / 8000.0).cos()).abs() < 1e-6, "{hertz}");
+        }
+        let mut dice = Dice(1);
+        let window = [(); WINDOW].map(|()| (dice.gauss() * 5000.0) as f32);
+        let (low, high) = key_powers(&window);
+        for (power_of, hertz) in low.iter().chain(&high).zip(LOW.iter().chain(&HIGH)) {
+            let one = power(&window, *hertz);
+            assert!((power_of - one).abs() <= one * 1e-3, "{hertz}");
+        }
+    }
+
+    #[test]
+    fn soft_sound_between_presses_changes_nothing() {
+        let mut dice = Dice(7);
+        let mut detector = DtmfDetector::default();
+        let mut keys = String::new();
+        for round in 0..3 {
+            let pressed = sound("5", PLAIN, &mut dice);
+            let soft = (0..800 + round * 37).map(|_| (dice.gauss() * 60.0).clamp(-200.0, 200.0) as i16);
+            let line: Vec<u8> = pressed.into_iter().chain(soft).map(|s| g711::encode(Codec::Ulaw, s)).collect();
+            for packet in line.chunks(160) {
+                detector.feed_octets(Codec::Ulaw, packet, |key| keys.push(key.as_char()));
+            }
+        }
+        assert_eq!(keys, "555");
     }
 
     #[test]

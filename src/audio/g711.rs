@@ -26,6 +26,17 @@ pub fn decode(codec: Codec, octet: u8) -> i16 {
     }
 }
 
+/// Whether each sample's magnitude is below `limit`, which is positive.
+pub fn is_softer_than(codec: Codec, octets: &[u8], limit: i16) -> bool {
+    // Without its sign, and turned as it is sent, an octet grows with the magnitude in both laws.
+    let turned = match codec {
+        Codec::Alaw => 0x55,
+        Codec::Ulaw => 0xFF,
+    };
+    let loudest = octets.iter().fold(0, |loudest: u8, octet| loudest.max((octet ^ turned) & 0x7F));
+    octets.is_empty() || decode(codec, loudest ^ turned).saturating_abs() < limit
+}
+
 /// An octet of one law in the other.
 pub fn transcode(from: Codec, to: Codec, octet: u8) -> u8 {
     if from == to { octet } else { encode(to, decode(from, octet)) }
@@ -95,6 +106,18 @@ mod tests {
     use super::*;
 
     const LAWS: [Codec; 2] = [Codec::Alaw, Codec::Ulaw];
+
+    #[test]
+    fn sound_is_softer_than_a_limit_if_each_sample_is() {
+        for codec in LAWS {
+            for octet in 0..=255 {
+                let magnitude = decode(codec, octet).saturating_abs();
+                assert!(is_softer_than(codec, &[idle(codec), octet], magnitude + 1));
+                assert!(magnitude <= 8 || !is_softer_than(codec, &[idle(codec), octet], magnitude));
+            }
+            assert!(is_softer_than(codec, &[], 1));
+        }
+    }
 
     #[test]
     fn known_values_are_those_of_the_standard() {

@@ -122,6 +122,11 @@ impl MediaSession {
         self.due = at;
     }
 
+    /// Whether the stream may send and has not yet: its first packet need not wait for the time at which it began in silence.
+    pub fn is_about_to_send(&self) -> bool {
+        self.setup.sending && self.outbound.sent == 0
+    }
+
     /// How far apart packets are.
     pub fn ptime(&self) -> Duration {
         self.setup.ptime

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base::{Characters, Codecs, DtmfMode, SrtpPolicy};
+use base::{Characters, Codecs, DtmfMode, MediaIo, SrtpPolicy};
 
 use super::network::Transport;
 use super::overrides::{self, name_trunks, set_all};
@@ -123,6 +123,8 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
         dns: name_servers(reader, "phone.dns"),
         media_ports: media_ports(reader),
         media_threads: count(reader, "phone.media_threads", 0..=64, 0),
+        media_io: media_io(reader),
+        media_pinned: reader.boolean("phone.media_pinned", false),
         calls_max: count(reader, "phone.calls_max", 1..=30_000, 2000),
         calls_per_caller_max: super::trunk_check::most(count(reader, "phone.calls_per_caller_max", 0..=30_000, 20)),
         retry_after: reader.seconds("phone.retry_after_s", 1..=3600, 5),
@@ -214,6 +216,15 @@ fn media_ports(reader: &mut Reader) -> (u16, u16) {
             (20_000, 29_999)
         }
     }
+}
+
+fn media_io(reader: &mut Reader) -> MediaIo {
+    const KEY: &str = "phone.media_io";
+    let name = reader.string(KEY, MediaIo::default().name());
+    MediaIo::ALL.into_iter().find(|way| way.name() == name).unwrap_or_else(|| {
+        reader.report(KEY, format!("must be one of {}", MediaIo::ALL.map(MediaIo::name).join(", ")));
+        MediaIo::default()
+    })
 }
 
 fn web_listen(reader: &mut Reader, key: &str, default: &[&str]) -> Vec<SocketAddr> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Characters, Codecs, DtmfMode, SrtpPolicy};
+use base::{Characters, Codecs, DtmfMode, MediaIo, SrtpPolicy};
 use sip::NumberPlan;
 
 use super::call_shares::CallShares;
@@ -85,6 +85,10 @@ pub struct Phone {
     pub media_ports: (u16, u16),
     /// How many media threads; at most one a core.
     pub media_threads: usize,
+    /// How they read and write their sockets.
+    pub media_io: MediaIo,
+    /// Whether each is bound to a core of its own.
+    pub media_pinned: bool,
     /// Calls at once; further ones get 503 with Retry-After.
     pub calls_max: usize,
     /// What Retry-After says in a 503.

@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use audio::{DtmfDetector, g711};
+use audio::DtmfDetector;
 use base::{Codec, DtmfMode, Key};
 use rtp::EventKey;
 
@@ -49,9 +49,8 @@ impl Keys {
     /// Looks for tones in sound.
     pub(super) fn sound(&mut self, now: Instant, codec: Codec, octets: &[u8], mut on_key: impl FnMut(Key)) {
         let Some(tones) = &mut self.tones else { return };
-        let samples = octets.iter().map(|octet| g711::decode(codec, *octet));
         let last_tone = &mut self.last_tone;
-        tones.feed(samples, |key| {
+        tones.feed_octets(codec, octets, |key| {
             *last_tone = Some((key, now));
             on_key(key);
         });
@@ -84,8 +83,8 @@ mod tests {
         let low = audio::sine(770.0, -16.0, Duration::from_millis(100));
         let high = audio::sine(1336.0, -16.0, Duration::from_millis(100));
         let mut octets: Vec<u8> =
-            low.iter().zip(&high).map(|(low, high)| g711::encode(Codec::Alaw, low + high)).collect();
-        octets.extend([g711::idle(Codec::Alaw); 800]);
+            low.iter().zip(&high).map(|(low, high)| audio::g711::encode(Codec::Alaw, low + high)).collect();
+        octets.extend([audio::g711::idle(Codec::Alaw); 800]);
         let mut heard = 0;
         keys.sound(now, Codec::Alaw, &octets, |key| heard += usize::from(key == Key::Digit(5)));
         heard

@@ -3,7 +3,7 @@
 //! ```text
 //!  control plane ── open / begin / command / close ──► Inbox (bounded) ──► media-0, media-1 …
 //!                ◄─────── Event (bounded channel a call) ─────────────────┘     │ ▲
-//!                                                          RTP, RTCP  ◄─────────┘ └─ epoll, recvmmsg
+//!                                                          RTP, RTCP  ◄─────────┘ └─ io_uring, or epoll and recvmmsg
 //!  Ports: bound pairs in quarantine or free ◄── close        open ──► the pair that has rested longest
 //! ```
 //!
@@ -11,9 +11,11 @@
 //! to its peer once the peer is known, so that the kernel refuses strangers. Each pair of ports is a place in the table
 //! of one thread, so that a packet finds its session by an index.
 
+mod epoll;
 mod error;
 mod id;
 mod inbox;
+mod io;
 mod metrics;
 mod plane;
 mod ports;
@@ -23,9 +25,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod uring;
 mod wheel;
 
 pub use error::{MediaBusy, OpenError};
 pub use id::SessionId;
+pub use io::MediaIoInUse;
 pub use metrics::{LATENESS_BOUNDS_MS, MediaMetrics};
 pub use plane::{MediaConfig, MediaPlane, OpenSession};

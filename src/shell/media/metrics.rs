@@ -37,11 +37,42 @@ pub struct MediaMetrics {
 /// Upper bounds of the lateness counts, in milliseconds.
 pub const LATENESS_BOUNDS_MS: [u64; 6] = [1, 2, 5, 10, 20, 50];
 
-impl MediaMetrics {
-    pub(super) fn late(&self, by: Duration) {
+/// What a media thread counts by itself in a turn, before it adds it to the counters that all share.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub sent: u64,
+    pub received: u64,
+    pub skipped: u64,
+    failed: u64,
+    lateness: [u64; LATENESS_BOUNDS_MS.len() + 1],
+}
+
+impl Tally {
+    pub(super) fn late(&mut self, by: Duration) {
         let ms = by.as_millis() as u64;
         let bucket = LATENESS_BOUNDS_MS.iter().position(|bound| ms < *bound).unwrap_or(LATENESS_BOUNDS_MS.len());
-        add(&self.lateness[bucket], 1);
+        self.lateness[bucket] += 1;
+    }
+
+    /// So many of the packets that were counted as sent were not.
+    pub(super) fn send_failed(&mut self, packets: u64) {
+        self.failed += packets;
+    }
+
+    /// Adds the turn to the counters.
+    pub(super) fn count_in(&mut self, metrics: &MediaMetrics) {
+        let Tally { sent, received, skipped, failed, lateness } = std::mem::take(self);
+        let counters = [
+            (&metrics.packets_sent, sent.saturating_sub(failed)),
+            (&metrics.packets_received, received),
+            (&metrics.packets_skipped, skipped),
+            (&metrics.send_errors, failed),
+        ];
+        for (counter, count) in counters.into_iter().chain(metrics.lateness.iter().zip(lateness)) {
+            if count > 0 {
+                add(counter, count);
+            }
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,13 @@ use tokio::sync::mpsc::Sender;
 use super::error::{MediaBusy, OpenError};
 use super::id::SessionId;
 use super::inbox::{Inbox, Order};
+use super::io::MediaIoInUse;
 use super::metrics::MediaMetrics;
 use super::ports::Ports;
 use super::sys;
-use super::thread::{self, Thread};
+use super::thread::{self, Shared};
 use audio::Bank;
+use base::MediaIo;
 use call::{MediaCommand, MediaEvent, MediaLimits, MediaSetup};
 
 /// What the media plane is given at start.
@@ -32,6 +34,10 @@ pub struct MediaConfig {
     pub media_timeout: Duration,
     /// The same for a peer that need not send.
     pub hold_timeout: Duration,
+    /// How the threads read and write their sockets.
+    pub media_io: MediaIo,
+    /// Whether each thread stays on a core of its own, as far as there are cores.
+    pub pinned: bool,
 }
 
 /// A session that has its ports, and sends nothing before [`MediaPlane::begin`].
@@ -53,25 +59,40 @@ pub struct MediaPlane {
     ports: Arc<Ports>,
     metrics: Arc<MediaMetrics>,
     next: AtomicU32,
+    in_use: Vec<MediaIoInUse>,
 }
 
 impl MediaPlane {
     /// Binds the first pair of each address, to detect at once whether it can be bound, and starts the threads.
+    ///
+    /// # Errors
+    /// That of the sockets, or of io_uring where that alone is asked for.
     pub fn start(config: &MediaConfig) -> io::Result<MediaPlane> {
         sys::raise_file_limit();
         let ports = Arc::new(Ports::new(&config.addresses, config.ports)?);
         let metrics = Arc::new(MediaMetrics::default());
         let limits = MediaLimits { media_timeout: config.media_timeout, hold_timeout: config.hold_timeout };
-        let mut plane =
-            MediaPlane { inboxes: Vec::new(), threads: Vec::new(), ports, metrics, next: AtomicU32::new(0) };
+        let (next, in_use) = (AtomicU32::new(0), Vec::new());
+        let mut plane = MediaPlane { inboxes: Vec::new(), threads: Vec::new(), ports, metrics, next, in_use };
         let count = config.threads.max(1);
         for number in 0..count {
-            let inbox = Arc::new(Inbox::new()?);
-            let (ports, metrics) = (Arc::clone(&plane.ports), Arc::clone(&plane.metrics));
-            let thread = Thread::new(Arc::clone(&inbox), ports, metrics, limits, count)?;
-            plane.inboxes.push(inbox);
+            let shared = Shared {
+                inbox: Arc::new(Inbox::new()?),
+                ports: Arc::clone(&plane.ports),
+                metrics: Arc::clone(&plane.metrics),
+                limits,
+                threads: count,
+                media_io: config.media_io,
+                core: config.pinned.then_some(number),
+            };
+            plane.inboxes.push(Arc::clone(&shared.inbox));
+            let (started, has_started) = mpsc::sync_channel(1);
             let builder = std::thread::Builder::new().name(format!("media-{number}"));
-            plane.threads.push(builder.spawn(move || thread::run(thread))?);
+            let run = move || thread::run(shared, |result| drop(started.send(result)));
+            plane.threads.push(builder.spawn(run)?);
+            let in_use =
+                has_started.recv().map_err(|_ended| io::Error::other("a media thread ended at its start"))??;
+            plane.in_use.push(in_use);
         }
         Ok(plane)
     }
@@ -129,6 +150,11 @@ impl MediaPlane {
     /// Ends a session and frees its ports. A recording in progress is reported first.
     pub fn close(&self, id: SessionId) {
         self.inbox(id).push_always(Order::Close { id });
+    }
+
+    /// How each thread reads and writes its sockets.
+    pub fn in_use(&self) -> &[MediaIoInUse] {
+        &self.in_use
     }
 
     /// The counters of all threads.

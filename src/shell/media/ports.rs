@@ -68,6 +68,11 @@ impl Ports {
         Ok(ports)
     }
 
+    /// How many pairs there can be.
+    pub(crate) fn pairs(&self) -> usize {
+        self.pools.iter().map(|pool| pool.lock().unwrap_or_else(PoisonError::into_inner).pairs).sum()
+    }
+
     /// A pair for a call that came in at `local`.
     pub(crate) fn take(&self, local: IpAddr, now: Instant) -> Result<Pair, OpenError> {
         let local = local.to_canonical();

@@ -7,16 +7,23 @@ use std::time::Instant;
 
 use tokio::sync::mpsc::Sender;
 
-use super::metrics::{MediaMetrics, add};
+use super::io::Sockets;
+use super::metrics::{MediaMetrics, Tally, add};
 use super::ports::Pair;
-use super::sys::{self, BATCH, Batch};
+use super::sys;
 use call::{MediaCommand, MediaEvent, MediaFrame, MediaSession, SrtpDrop};
 
 /// A session that has begun.
 pub(super) struct Session {
     pub pair: Pair,
+    /// Its place among the thread's sockets.
+    pub slot: u32,
     pub stream: MediaSession,
+    /// How often the session stands in the wheel.
+    pub entries: u8,
     events: Sender<MediaEvent>,
+    /// Packet times until it is asked again whether the call still listens.
+    until_asked: u8,
     /// Whom the RTP socket is connected to.
     connected: Option<SocketAddr>,
 }
@@ -24,8 +31,9 @@ pub(super) struct Session {
 /// The buffers that the sessions of a thread share, and its counters.
 pub(super) struct Buffers<'a> {
     pub frame: &'a mut MediaFrame,
-    pub batch: &'a mut Batch,
+    pub sockets: &'a mut Sockets,
     pub events: &'a mut Vec<MediaEvent>,
+    pub tally: &'a mut Tally,
     pub metrics: &'a MediaMetrics,
 }
 
@@ -33,20 +41,34 @@ pub(super) struct Buffers<'a> {
 pub(super) type Flow = ControlFlow<()>;
 
 impl Session {
-    pub(crate) fn new(pair: Pair, stream: MediaSession, events: Sender<MediaEvent>) -> Session {
-        Session { pair, stream, events, connected: None }
+    pub(crate) fn new(pair: Pair, slot: u32, stream: MediaSession, events: Sender<MediaEvent>) -> Session {
+        Session { pair, slot, stream, entries: 1, events, until_asked: ASK_AFTER, connected: None }
+    }
+
+    /// Whether what the wheel has given out is an entry that an earlier one replaced; it is used up then.
+    pub(crate) fn is_superseded(&mut self, now: Instant) -> bool {
+        let superseded = self.entries > 1 && now < self.stream.deadline();
+        self.entries -= u8::from(superseded);
+        superseded
     }
 
     /// Sends what is due.
     pub(crate) fn tick(&mut self, now: Instant, buffers: &mut Buffers<'_>) -> Flow {
         let due = self.stream.deadline();
         if now >= due {
-            buffers.metrics.late(now - due);
+            buffers.tally.late(now - due);
         }
         self.stream.tick(now, buffers.frame, buffers.events);
         self.follow_source(now);
-        add(&buffers.metrics.packets_skipped, buffers.frame.skipped().into());
+        buffers.tally.skipped += u64::from(buffers.frame.skipped());
         self.send(buffers);
+        self.until_asked -= 1;
+        if self.until_asked == 0 {
+            self.until_asked = ASK_AFTER;
+            if self.events.is_closed() {
+                return Flow::Break(());
+            }
+        }
         self.report(buffers)
     }
 
@@ -60,28 +82,15 @@ impl Session {
         self.report(buffers)
     }
 
-    /// Reads the RTP port.
-    pub(crate) fn rtp_ready(&mut self, now: Instant, buffers: &mut Buffers<'_>) -> Flow {
-        for _ in 0..ROUNDS {
-            let count = buffers.batch.receive(&self.pair.rtp);
-            for (datagram, from) in (0..count).filter_map(|n| buffers.batch.datagram(n)) {
-                self.stream.handle_packet(now, datagram, from, buffers.events);
-            }
-            add(&buffers.metrics.packets_received, count as u64);
-            if count < BATCH {
-                break;
-            }
-        }
+    /// Takes a datagram that came to the RTP port.
+    pub(crate) fn rtp(&mut self, now: Instant, datagram: &[u8], from: SocketAddr, events: &mut Vec<MediaEvent>) {
+        self.stream.handle_packet(now, datagram, from, events);
         self.follow_source(now);
-        self.report(buffers)
     }
 
-    /// Reads the RTCP port.
-    pub(crate) fn rtcp_ready(&mut self, now: Instant, buffers: &mut Buffers<'_>) {
-        let count = buffers.batch.receive(&self.pair.rtcp);
-        for (datagram, from) in (0..count).filter_map(|n| buffers.batch.datagram(n)) {
-            self.stream.handle_rtcp(now, datagram, from);
-        }
+    /// Takes a datagram that came to the RTCP port.
+    pub(crate) fn rtcp(&mut self, now: Instant, datagram: &[u8], from: SocketAddr) {
+        self.stream.handle_rtcp(now, datagram, from);
     }
 
     /// Says goodbye (RFC 3550 §6.6) and gives the sockets back.
@@ -98,14 +107,16 @@ impl Session {
         self.pair
     }
 
-    fn send(&mut self, buffers: &Buffers<'_>) {
+    fn send(&mut self, buffers: &mut Buffers<'_>) {
         if !buffers.frame.rtp().is_empty() {
-            let sent = match (self.connected, self.stream.rtp_target()) {
-                (Some(_), _) => self.pair.rtp.send(buffers.frame.rtp()),
-                (None, Some(target)) => self.pair.rtp.send_to(buffers.frame.rtp(), target),
+            let to = match (self.connected, self.stream.rtp_target()) {
+                (Some(_), _) => None,
+                (None, Some(target)) => Some(target),
                 (None, None) => return,
             };
-            add(if sent.is_ok() { &buffers.metrics.packets_sent } else { &buffers.metrics.send_errors }, 1);
+            let taken = buffers.sockets.send(self.slot, &self.pair, to, buffers.frame.rtp());
+            buffers.tally.sent += 1;
+            buffers.tally.send_failed(u64::from(!taken));
         }
         if !buffers.frame.rtcp().is_empty()
             && let Err(_unsent) = self.send_rtcp(buffers.frame.rtcp())
@@ -138,8 +149,8 @@ impl Session {
     }
 
     /// Gives the events to the call; a call that takes none loses its session.
-    fn report(&mut self, buffers: &mut Buffers<'_>) -> Flow {
-        let mut flow = if self.events.is_closed() { Flow::Break(()) } else { Flow::Continue(()) };
+    pub(crate) fn report(&mut self, buffers: &mut Buffers<'_>) -> Flow {
+        let mut flow = Flow::Continue(());
         for event in buffers.events.drain(..) {
             if self.events.try_send(event).is_err() {
                 flow = Flow::Break(());
@@ -150,5 +161,5 @@ impl Session {
     }
 }
 
-/// Batches read from one socket before the others have their turn.
-const ROUNDS: usize = 4;
+/// A second of packets of 20 ms.
+const ASK_AFTER: u8 = 50;

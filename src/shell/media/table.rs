@@ -78,9 +78,17 @@ impl Table {
     }
 
     /// The session that has a place, if there is one.
-    pub(super) fn occupant(&mut self, place: u32) -> Option<SessionId> {
-        let serial = self.place(place)?.as_ref()?.serial;
+    pub(super) fn occupant(&self, place: u32) -> Option<SessionId> {
+        let serial = self.places.get(self.index(place))?.as_ref()?.serial;
         Some(SessionId { place, serial })
+    }
+
+    /// The sockets of a session that has begun and not ended.
+    pub(super) fn pair(&self, id: SessionId) -> Option<&Pair> {
+        match self.places.get(self.index(id.place))? {
+            Some(Occupant { serial, stage: Stage::Begun(session) }) if *serial == id.serial => Some(&session.pair),
+            Some(_) | None => None,
+        }
     }
 
     /// Takes a session out for good.

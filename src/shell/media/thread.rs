@@ -16,14 +16,16 @@ use tokio::sync::mpsc::Sender;
 
 use super::id::SessionId;
 use super::inbox::{Inbox, Order};
-use super::metrics::{MediaMetrics, add};
+use super::io::{Channel, MediaIoInUse, Sockets};
+use super::metrics::{MediaMetrics, Tally, add};
 use super::ports::{Pair, Ports};
 use super::session::{Buffers, Flow, Session};
-use super::sys::{self, Batch, Epoll};
+use super::sys;
 use super::table::{Opened, Stage, Table};
 use super::wheel::Wheel;
 use audio::Bank;
-use call::{MediaEvent, MediaFrame, MediaLimits, MediaSession, MediaSetup};
+use base::MediaIo;
+use call::{MediaCommand, MediaEvent, MediaFrame, MediaLimits, MediaSession, MediaSetup};
 
 /// What a media thread owns.
 pub(super) struct Thread {
@@ -31,19 +33,42 @@ pub(super) struct Thread {
     ports: Arc<Ports>,
     metrics: Arc<MediaMetrics>,
     limits: MediaLimits,
-    epoll: Epoll,
+    sockets: Sockets,
     wheel: Wheel<SessionId>,
     sessions: Table,
     frame: MediaFrame,
-    batch: Batch,
     events: Vec<MediaEvent>,
+    tally: Tally,
     swept: Instant,
 }
 
-/// Runs a thread to its end.
-pub(super) fn run(mut thread: Thread) {
+/// What a media thread is given.
+pub(super) struct Shared {
+    pub inbox: Arc<Inbox>,
+    pub ports: Arc<Ports>,
+    pub metrics: Arc<MediaMetrics>,
+    pub limits: MediaLimits,
+    /// How many media threads there are.
+    pub threads: usize,
+    pub media_io: MediaIo,
+    /// Which of the cores that this process may use the thread stays on.
+    pub core: Option<usize>,
+}
+
+/// Runs a thread to its end. `started` learns whether it could start, and with which sockets.
+pub(super) fn run(shared: Shared, started: impl FnOnce(io::Result<MediaIoInUse>)) {
     sys::prefer_this_thread();
-    let (mut orders, mut tokens, mut due) = (VecDeque::new(), Vec::new(), Vec::new());
+    if let Some(core) = shared.core {
+        sys::stay_on_core(core);
+    }
+    let mut thread = match Thread::new(shared) {
+        Ok((thread, in_use)) => {
+            started(Ok(in_use));
+            thread
+        }
+        Err(error) => return started(Err(error)),
+    };
+    let (mut orders, mut due) = (VecDeque::new(), Vec::new());
     loop {
         thread.inbox.take(&mut orders);
         for order in orders.drain(..) {
@@ -53,36 +78,32 @@ pub(super) fn run(mut thread: Thread) {
             thread.obey(order);
         }
         thread.send_due(&mut due);
-        thread.receive(&mut tokens);
+        thread.receive();
         thread.sweep();
+        thread.tally.count_in(&thread.metrics);
         thread.wait();
     }
 }
 
 impl Thread {
-    pub(crate) fn new(
-        inbox: Arc<Inbox>,
-        ports: Arc<Ports>,
-        metrics: Arc<MediaMetrics>,
-        limits: MediaLimits,
-        threads: usize,
-    ) -> io::Result<Thread> {
-        let epoll = Epoll::new()?;
-        epoll.add(inbox.waker.as_fd(), WAKER)?;
+    fn new(shared: Shared) -> io::Result<(Thread, MediaIoInUse)> {
+        let Shared { inbox, ports, metrics, limits, threads, media_io, core: _ } = shared;
+        let (sockets, in_use) = Sockets::new(media_io, inbox.waker.as_fd(), 2 * ports.pairs().div_ceil(threads))?;
         let now = Instant::now();
-        Ok(Thread {
+        let thread = Thread {
             inbox,
             ports,
             metrics,
             limits,
-            epoll,
+            sockets,
             wheel: Wheel::new(now),
             sessions: Table::new(threads),
             frame: MediaFrame::default(),
-            batch: Batch::new(),
             events: Vec::new(),
+            tally: Tally::default(),
             swept: now,
-        })
+        };
+        Ok((thread, in_use))
     }
 
     fn obey(&mut self, order: Order) {
@@ -98,7 +119,11 @@ impl Thread {
                 }
             }
             Order::Command { id, command } => {
+                let is_setup = matches!(*command, MediaCommand::Setup(_));
                 self.with_session(id, |session, buffers| session.command(now, *command, buffers));
+                if is_setup {
+                    self.hasten(now, id);
+                }
             }
             Order::Close { id } => self.close(now, id),
             Order::Quit => {}
@@ -117,26 +142,44 @@ impl Thread {
         let mut stream = MediaSession::new(setup, bank, self.limits, opened.seed, now);
         stream.start_at(self.wheel.place(now, stream.ptime()));
         let due = stream.deadline();
-        let token = u64::from(id.place) << 1;
-        let added = self
-            .epoll
-            .add(opened.pair.rtp.as_fd(), token)
-            .and_then(|()| self.epoll.add(opened.pair.rtcp.as_fd(), token | 1));
-        self.sessions.begin(id, Session::new(opened.pair, stream, events));
-        match added {
-            Ok(()) => self.wheel.insert(id, due),
+        match self.sockets.listen(id, &opened.pair) {
+            Ok(slot) => {
+                self.sessions.begin(id, Session::new(opened.pair, slot, stream, events));
+                self.wheel.insert(id, due);
+            }
             Err(error) => {
                 tracing::error!(%error, "a media session cannot listen; its call ends");
-                self.close(now, id);
+                self.retire(opened.pair, now);
             }
         }
     }
 
+    /// Lets a stream that may send from now on begin as if it were new.
+    fn hasten(&mut self, now: Instant, id: SessionId) {
+        let Some(session) =
+            self.sessions.session(id).filter(|session| session.stream.is_about_to_send() && session.entries == 1)
+        else {
+            return;
+        };
+        let at = self.wheel.place(now, session.stream.ptime());
+        if at < session.stream.deadline() {
+            session.stream.start_at(at);
+            session.entries += 1;
+            self.wheel.insert(id, at);
+        }
+    }
+
     fn send_due(&mut self, due: &mut Vec<SessionId>) {
-        self.wheel.take_due(Instant::now(), due);
-        for id in due.drain(..) {
-            // Each packet has its own time: the last of many is later than the first.
-            let now = Instant::now();
+        let mut now = Instant::now();
+        self.wheel.take_due(now, due);
+        for (n, id) in due.drain(..).enumerate() {
+            if n % CLOCK_PACKETS == CLOCK_PACKETS - 1 {
+                // The last of many is later than the first.
+                now = Instant::now();
+            }
+            if self.sessions.session(id).is_some_and(|session| session.is_superseded(now)) {
+                continue;
+            }
             let next = self.with_session(id, |session, buffers| session.tick(now, buffers));
             if let Some(next) = next {
                 self.wheel.insert(id, next);
@@ -144,24 +187,33 @@ impl Thread {
         }
     }
 
-    fn receive(&mut self, tokens: &mut Vec<u64>) {
-        self.epoll.ready(tokens);
+    /// Sends what is queued, and takes what has arrived.
+    fn receive(&mut self) {
+        self.sockets.turn();
         let now = Instant::now();
-        for token in tokens.drain(..) {
-            if token == WAKER {
+        while let Some(arrival) = self.sockets.next(&self.sessions) {
+            if arrival.channel == Channel::Waker {
                 self.inbox.waker.reset();
                 continue;
             }
-            let Some(id) = self.sessions.occupant((token >> 1) as u32) else { continue };
-            self.with_session(id, |session, buffers| {
-                if token & 1 == 0 {
-                    session.rtp_ready(now, buffers)
-                } else {
-                    session.rtcp_ready(now, buffers);
-                    Flow::Continue(())
+            self.tally.received += u64::from(arrival.channel == Channel::Rtp);
+            let Some((datagram, from)) = self.sockets.datagram() else { continue };
+            let Some(session) = self.sessions.session(arrival.id) else { continue };
+            let events = &mut self.events;
+            let handled = catch_unwind(AssertUnwindSafe(|| match arrival.channel {
+                Channel::Rtp => session.rtp(now, datagram, from, events),
+                Channel::Rtcp | Channel::Waker => session.rtcp(now, datagram, from),
+            }));
+            match handled {
+                Err(_panic) => self.panicked(arrival.id),
+                Ok(()) if self.events.is_empty() => {}
+                Ok(()) => {
+                    self.with_session(arrival.id, |session, buffers| session.report(buffers));
                 }
-            });
+            }
         }
+        let failed = self.sockets.take_send_errors();
+        self.tally.send_failed(failed);
     }
 
     /// Does something with a session, and ends it if it does not go on; a panic ends this session and no other. Returns
@@ -174,22 +226,26 @@ impl Thread {
         let session = self.sessions.session(id)?;
         let mut buffers = Buffers {
             frame: &mut self.frame,
-            batch: &mut self.batch,
+            sockets: &mut self.sockets,
             events: &mut self.events,
+            tally: &mut self.tally,
             metrics: &self.metrics,
         };
         match catch_unwind(AssertUnwindSafe(|| work(session, &mut buffers))) {
             Ok(ControlFlow::Continue(())) => return Some(session.stream.deadline()),
             Ok(ControlFlow::Break(())) => self.close(Instant::now(), id),
-            Err(_panic) => {
-                add(&self.metrics.panics, 1);
-                self.events.clear();
-                if let Some(Stage::Begun(session)) = self.sessions.remove(id) {
-                    self.retire(session.pair, Instant::now());
-                }
-            }
+            Err(_panic) => self.panicked(id),
         }
         None
+    }
+
+    fn panicked(&mut self, id: SessionId) {
+        add(&self.metrics.panics, 1);
+        self.events.clear();
+        if let Some(Stage::Begun(session)) = self.sessions.remove(id) {
+            self.sockets.ignore(session.slot, &session.pair);
+            self.retire(session.pair, Instant::now());
+        }
     }
 
     fn close(&mut self, now: Instant, id: SessionId) {
@@ -197,11 +253,15 @@ impl Thread {
             Some(Stage::Begun(session)) => {
                 let mut buffers = Buffers {
                     frame: &mut self.frame,
-                    batch: &mut self.batch,
+                    sockets: &mut self.sockets,
                     events: &mut self.events,
+                    tally: &mut self.tally,
                     metrics: &self.metrics,
                 };
-                session.close(now, &mut buffers)
+                let slot = session.slot;
+                let pair = session.close(now, &mut buffers);
+                self.sockets.ignore(slot, &pair);
+                pair
             }
             Some(Stage::Opened(opened)) => opened.pair,
             None => return,
@@ -210,8 +270,6 @@ impl Thread {
     }
 
     fn retire(&mut self, pair: Pair, now: Instant) {
-        self.epoll.remove(pair.rtp.as_fd());
-        self.epoll.remove(pair.rtcp.as_fd());
         self.ports.give_back(pair, now);
         self.metrics.sessions.fetch_sub(1, Ordering::Relaxed);
     }
@@ -228,7 +286,7 @@ impl Thread {
         }
     }
 
-    fn wait(&self) {
+    fn wait(&mut self) {
         // The waker of an order that came after the last were taken may just have been reset; it wakes once only.
         if self.inbox.is_waiting() {
             return;
@@ -237,12 +295,13 @@ impl Thread {
         if self.sessions.begun() > FEW {
             std::thread::sleep(until.min(GATHER));
         } else {
-            self.epoll.wait(until.min(SWEEP));
+            self.sockets.wait(until.min(SWEEP));
         }
     }
 }
 
-const WAKER: u64 = u64::MAX;
+/// After so many packets the clock is read again.
+const CLOCK_PACKETS: usize = 32;
 /// Longer than an INVITE can be without its ACK (64 × T1 = 32 s, RFC 3261 §17.2.1).
 const UNBEGUN_MAX: Duration = Duration::from_secs(64);
 const SWEEP: Duration = Duration::from_secs(1);

@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use config::Settings;
+use media::MediaIoInUse;
 use release::hotline::{self, Hotline};
 use release::releases;
 use replica::sample::Example;
@@ -22,6 +23,8 @@ pub(crate) struct Welcome<'a> {
     pub accounts: &'a [InitialAccount],
     /// What is served.
     pub hotline: &'a Hotline,
+    /// How each media thread reads and writes its sockets.
+    pub media_io: &'a [MediaIoInUse],
 }
 
 /// Prints the welcome, then the ready line, by which a program knows that every socket is open.
@@ -37,6 +40,8 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
         text.push_str(&shown_once(settings, page, &initial_passwords(page, welcome.accounts)));
     }
     text.push_str(&served(settings, welcome.hotline));
+    let media = media_sockets(welcome.media_io);
+    text.push_str(&format!("media {media}\n"));
     if let Some(page) = sockets.web.studio().filter(|_| welcome.accounts.is_empty()) {
         text.push_str(&format!("studio http://{page}/studio\n"));
     }
@@ -49,7 +54,18 @@ pub(crate) fn announce(settings: &Settings, sockets: &Sockets, welcome: &Welcome
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         tracing::warn!(%error, "the standard output cannot be written");
     }
-    tracing::info!(phone = phone.join(","), web = pages.join(","), "ready");
+    tracing::info!(phone = phone.join(","), web = pages.join(","), media, "ready");
+}
+
+/// How media threads read and write their sockets, and why not by io_uring if that was to be tried.
+fn media_sockets(threads: &[MediaIoInUse]) -> String {
+    let of = |thread: &MediaIoInUse| match &thread.instead {
+        Some(reason) => format!("{} (io_uring cannot be used here: {reason})", thread.name),
+        None => thread.name.to_owned(),
+    };
+    let mut ways: Vec<String> = threads.iter().map(of).collect();
+    ways.dedup();
+    ways.join(", ")
 }
 
 /// Which release callers hear, and whether the edited files are another.

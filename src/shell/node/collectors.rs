@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 
 use call::SrtpDrop;
 use journal::{JournalMetrics, MessagesWatch};
-use media::{LATENESS_BOUNDS_MS, MediaMetrics};
+use media::{LATENESS_BOUNDS_MS, MediaIoInUse, MediaMetrics};
 use metrics::{Collect, Counters, Label, Page};
 use os::clock;
 use os::folder;
@@ -121,11 +121,21 @@ fn by_label<'a, L: Label>(
 }
 
 /// RTP on the media threads.
-pub(crate) struct MediaCollector(pub(crate) Arc<MediaMetrics>);
+pub(crate) struct MediaCollector {
+    pub counters: Arc<MediaMetrics>,
+    /// By thread.
+    pub in_use: Vec<MediaIoInUse>,
+}
 
 impl Collect for MediaCollector {
     fn collect(&self, page: &mut Page) {
-        let media = &*self.0;
+        let media = &*self.counters;
+        page.gauges(
+            "jindu_media_threads",
+            "Media threads, by how they read and write their sockets.",
+            "io",
+            MediaIoInUse::NAMES.map(|name| (name, self.in_use.iter().filter(|in_use| in_use.name == name).count())),
+        );
         page.counters(
             "jindu_rtp_packets_total",
             "RTP packets, by direction.",

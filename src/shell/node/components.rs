@@ -12,7 +12,7 @@ use inquiry::{InquiryLimiter, InquiryLimits, Keys, PhoneLimits, PublicLimits, Sc
 use journal::messages::{self, MessageBox};
 use journal::{Journal, MessagesWatch};
 use kiosk_store::KioskStore;
-use media::{MediaConfig, MediaMetrics, MediaPlane};
+use media::{MediaConfig, MediaIoInUse, MediaMetrics, MediaPlane};
 use metrics::Metrics;
 use phone::{
     Cases, HepExporter, LiveRelease, LookUps, RecordingService, Registry, Services, TakeStore, Traces, TransportLayer,
@@ -138,7 +138,7 @@ impl<'a> Node<'a> {
     }
 
     /// The metrics with what is collected at each scrape.
-    pub(crate) fn metrics(&self, media: Arc<MediaMetrics>) -> metrics::Registry {
+    pub(crate) fn metrics(&self, media: Arc<MediaMetrics>, media_io: Vec<MediaIoInUse>) -> metrics::Registry {
         metrics::Registry::new(Arc::clone(&self.metrics))
             .with(NodeCollector {
                 registry: Arc::clone(&self.registry),
@@ -147,7 +147,7 @@ impl<'a> Node<'a> {
             })
             .with(TrunkCollector(Arc::clone(&self.trunks)))
             .with(CaptureCollector { hep: self.hep.clone(), traces: Arc::clone(&self.traces) })
-            .with(MediaCollector(media))
+            .with(MediaCollector { counters: media, in_use: media_io })
             .with(ReplicaCollector(Arc::clone(&self.replica)))
             .with(JournalCollector { metrics: self.journal.metrics(), messages: Arc::clone(&self.messages) })
             .with(KioskCollector { kiosks: Arc::clone(&self.kiosks), limiter: Arc::clone(&self.limiter) })
@@ -218,9 +218,12 @@ pub(crate) fn start_media(settings: &Settings) -> Result<MediaPlane, Fault> {
     addresses.sort();
     addresses.dedup();
     let (media_timeout, hold_timeout) = (phone.media_timeout, phone.shares.hold_timeout);
-    let config = MediaConfig { addresses, ports: phone.media_ports, threads, media_timeout, hold_timeout };
-    MediaPlane::start(&config)
-        .map_err(|error| format!("cannot start the media threads: {error}; see phone.listen and phone.media_ports"))
+    let (media_io, pinned) = (phone.media_io, phone.media_pinned);
+    let ports = phone.media_ports;
+    let config = MediaConfig { addresses, ports, threads, media_timeout, hold_timeout, media_io, pinned };
+    MediaPlane::start(&config).map_err(|error| {
+        format!("cannot start the media threads: {error}; see phone.listen, phone.media_ports and phone.media_io")
+    })
 }
 
 /// Limits of look-ups. The settings are at least 1: no limit can be switched off.

@@ -63,7 +63,8 @@ async fn run(
 ) -> Result<(), Fault> {
     let node = Node::new(settings, &hotline, keys, Arc::clone(&replica), &sockets)?;
     let media = start_media(settings)?;
-    let metrics = node.metrics(media.metrics());
+    let media_io = media.in_use().to_vec();
+    let metrics = node.metrics(media.metrics(), media_io.clone());
     let user_agent = node.user_agent(media, &sockets.sip);
     let _trunk_status = listen_for_status(&settings.data.folder, &node);
     let _traces = listen_for_traces(&settings.data.folder, &node);
@@ -75,7 +76,7 @@ async fn run(
     // Before the ready line, since who reads it may send a signal at once.
     let signals = Signals::new()?;
     let examples = serves_sample(settings, &replica).then_some(&*hotline.examples);
-    announce(settings, &sockets, &Welcome { examples, accounts: &accounts, hotline: &hotline });
+    announce(settings, &sockets, &Welcome { examples, accounts: &accounts, hotline: &hotline, media_io: &media_io });
     let (stop, stopping) = watch::channel(false);
     user_agent.ping_peers();
     user_agent.begin();

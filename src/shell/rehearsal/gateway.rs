@@ -60,6 +60,8 @@ impl Gateways {
             threads: 1,
             media_timeout: settings.phone.media_timeout,
             hold_timeout: settings.phone.shares.hold_timeout,
+            media_io: settings.phone.media_io,
+            pinned: false,
         };
         let media = MediaPlane::start(&media).map_err(|error| format!("cannot start the media threads: {error}"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

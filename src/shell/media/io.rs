@@ -1,0 +1,150 @@
+//! The sockets of a media thread, in one of two ways: io_uring where the system has it, else epoll. Both deliver the same
+//! datagrams and send the same packets; the rest of the thread does not know which it is.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use super::epoll::EpollSockets;
+use super::id::SessionId;
+use super::ports::Pair;
+use super::table::Table;
+use super::uring::Uring;
+use base::MediaIo;
+
+/// The way that was taken, and why if it is not the first choice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaIoInUse {
+    /// `io_uring` or `epoll`.
+    pub name: &'static str,
+    /// Why io_uring is not in use although it may be.
+    pub instead: Option<String>,
+}
+
+/// The sockets of one thread; they must be used by the thread that made them.
+pub(super) enum Sockets {
+    Epoll(EpollSockets),
+    Uring(Box<Uring>),
+}
+
+/// A datagram that came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    pub id: SessionId,
+    pub channel: Channel,
+}
+
+/// What it came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Channel {
+    Rtp = 0,
+    Rtcp = 1,
+    /// Orders wait.
+    Waker = 2,
+}
+
+impl MediaIoInUse {
+    /// Every name.
+    pub const NAMES: [&'static str; 2] = [URING, EPOLL];
+}
+
+impl Sockets {
+    /// Chooses a way by trying. `most` is how many sockets there can be.
+    ///
+    /// # Errors
+    /// That of the way that was asked for.
+    pub(super) fn new(asked: MediaIo, waker: BorrowedFd<'_>, most: usize) -> io::Result<(Sockets, MediaIoInUse)> {
+        let in_use = |name, instead| MediaIoInUse { name, instead };
+        let instead = match asked {
+            MediaIo::Epoll => None,
+            MediaIo::Auto | MediaIo::Uring => match Uring::new(waker, most) {
+                Ok(uring) => return Ok((Sockets::Uring(Box::new(uring)), in_use(URING, None))),
+                Err(error) if asked == MediaIo::Uring => return Err(error),
+                Err(error) => Some(error.to_string()),
+            },
+        };
+        Ok((Sockets::Epoll(EpollSockets::new(waker)?), in_use(EPOLL, instead)))
+    }
+
+    /// Begins to receive from both sockets of a pair. Returns the place that [`Sockets::send`] and [`Sockets::ignore`] ask for.
+    pub(super) fn listen(&mut self, id: SessionId, pair: &Pair) -> io::Result<u32> {
+        match self {
+            Sockets::Epoll(epoll) => epoll.listen(id, &pair.rtp, &pair.rtcp).map(|()| 0),
+            Sockets::Uring(uring) => uring.listen(id, &pair.rtp, &pair.rtcp),
+        }
+    }
+
+    /// Receives no more from a pair.
+    pub(super) fn ignore(&mut self, slot: u32, pair: &Pair) {
+        match self {
+            Sockets::Epoll(epoll) => epoll.ignore(&pair.rtp, &pair.rtcp),
+            Sockets::Uring(uring) => uring.ignore(slot),
+        }
+    }
+
+    /// Sends an RTP packet, at the latest with the next turn; without an address the socket is connected. Returns whether it
+    /// was taken; [`Sockets::take_send_errors`] counts those that failed later.
+    pub(super) fn send(&mut self, slot: u32, pair: &Pair, to: Option<SocketAddr>, octets: &[u8]) -> bool {
+        match self {
+            Sockets::Epoll(_) => match to {
+                Some(to) => pair.rtp.send_to(octets, to).is_ok(),
+                None => pair.rtp.send(octets).is_ok(),
+            },
+            Sockets::Uring(uring) => {
+                uring.send(slot, to, octets);
+                true
+            }
+        }
+    }
+
+    /// How many packets that were taken could not be sent, since this was last asked.
+    pub(super) fn take_send_errors(&mut self) -> u64 {
+        match self {
+            Sockets::Epoll(_) => 0,
+            Sockets::Uring(uring) => uring.take_send_errors(),
+        }
+    }
+
+    /// Sends what is queued, and looks at what has arrived.
+    pub(super) fn turn(&mut self) {
+        match self {
+            Sockets::Epoll(epoll) => epoll.turn(),
+            Sockets::Uring(uring) => uring.turn(),
+        }
+    }
+
+    /// The next of what has arrived in this turn.
+    pub(super) fn next(&mut self, sessions: &Table) -> Option<Arrival> {
+        match self {
+            Sockets::Epoll(epoll) => epoll.next(sessions),
+            Sockets::Uring(uring) => uring.next(),
+        }
+    }
+
+    /// The datagram of the last [`Sockets::next`] and its source; none if it was longer than any RTP packet.
+    pub(super) fn datagram(&self) -> Option<(&[u8], SocketAddr)> {
+        match self {
+            Sockets::Epoll(epoll) => epoll.datagram(),
+            Sockets::Uring(uring) => uring.datagram(),
+        }
+    }
+
+    /// Waits until something arrives, at most `most`.
+    pub(super) fn wait(&mut self, most: Duration) {
+        match self {
+            Sockets::Epoll(epoll) => epoll.wait(most),
+            Sockets::Uring(uring) => uring.wait(most),
+        }
+    }
+}
+
+impl fmt::Debug for Sockets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if matches!(self, Sockets::Epoll(_)) { EPOLL } else { URING })
+    }
+}
+
+const URING: &str = "io_uring";
+const EPOLL: &str = "epoll";
