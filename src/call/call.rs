@@ -27,7 +27,7 @@ use base::{Deadline, Key, earliest};
 use flow::{self, RecordResult, TransferOutcome};
 use inquiry::CallOutcome;
 use sdp::{LocalMedia, LocalSession, MediaAddresses, Negotiated};
-use sip::{Arrival, EndCause, Leg, LegInput, LegOutput, Local, Message};
+use sip::{Arrival, EndCause, EndedLeg, Leg, LegInput, LegOutput, Local, Message};
 use srtp::KeyGenerator;
 
 use super::application::Application;
@@ -217,6 +217,11 @@ impl Call {
     /// Whether a message of this call awaits its response or ACK: a retransmission may be needed.
     pub fn awaits_response(&self) -> bool {
         self.leg.has_pending_transactions()
+    }
+
+    /// What may stand in place of the call from now on: it is over, and awaits nothing.
+    pub fn ended(&self) -> Option<EndedLeg> {
+        (self.state == State::Over).then(|| self.leg.ended()).flatten()
     }
 
     fn on_deadline(&mut self, now: Instant, out: &mut Vec<Output>) {

@@ -43,6 +43,8 @@ struct Pool {
     bound: Vec<bool>,
     /// Ports that were never bound, or that another program had.
     unbound: VecDeque<u16>,
+    /// None of them could be bound lately: until when no call tries again while others rest.
+    bind_after: Option<Instant>,
     resting: VecDeque<(Instant, Pair)>,
 }
 
@@ -55,7 +57,16 @@ impl Ports {
         }
         let pool = |(number, address): (usize, &IpAddr)| {
             let (unbound, resting, bound) = (even.clone(), VecDeque::new(), vec![false; even.len()]);
-            Mutex::new(Pool { address: *address, number, first: even[0], pairs: even.len(), bound, unbound, resting })
+            Mutex::new(Pool {
+                address: *address,
+                number,
+                first: even[0],
+                pairs: even.len(),
+                bound,
+                unbound,
+                bind_after: None,
+                resting,
+            })
         };
         let ports = Ports { pools: addresses.iter().enumerate().map(pool).collect(), addresses: addresses.to_vec() };
         for pool in &ports.pools {
@@ -119,8 +130,12 @@ impl Ports {
 impl Pool {
     fn take(&mut self, now: Instant) -> Result<Pair, OpenError> {
         let rested = self.resting.front().is_some_and(|(since, _)| now.saturating_duration_since(*since) >= REST);
-        if !rested && let Some(pair) = self.bind(TRIES)? {
-            return Ok(pair);
+        let may_bind = self.resting.is_empty() || self.bind_after.is_none_or(|after| now >= after);
+        if !rested && may_bind {
+            if let Some(pair) = self.bind(TRIES)? {
+                return Ok(pair);
+            }
+            self.bind_after = Some(now + BIND_PAUSE);
         }
         self.resting.pop_front().map(|(_, pair)| pair).ok_or(OpenError::PortsExhausted)
     }
@@ -208,6 +223,8 @@ fn socket(address: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 const REST: Duration = Duration::from_secs(2);
+/// How long calls take a pair that has rested less, rather than try ports that cannot be bound.
+const BIND_PAUSE: Duration = Duration::from_secs(1);
 /// Ports tried for one call; the rest is left for the next.
 const TRIES: usize = 32;
 const DRAIN_MAX: usize = 256;

@@ -10,7 +10,7 @@ use std::ptr;
 use std::time::Duration;
 
 use io_uring::squeue::{Entry, Flags};
-use io_uring::types::{BufRingEntry, CancelBuilder, Fd, Fixed, RecvMsgOut, SubmitArgs, Timespec};
+use io_uring::types::{BufRingEntry, Fd, Fixed, RecvMsgOut, SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring, cqueue, opcode};
 use socket2::SockAddr;
 
@@ -152,8 +152,8 @@ impl Uring {
     /// Receives no more from a pair.
     pub(super) fn ignore(&mut self, slot: u32) {
         for channel in [Channel::Rtp, Channel::Rtcp] {
-            let all = CancelBuilder::fd(Fixed(2 * slot + channel as u32)).all();
-            self.push(opcode::AsyncCancel2::new(all).build().user_data(QUIET).flags(Flags::SKIP_SUCCESS));
+            let cancel = opcode::AsyncCancel::new(self.reception(channel, slot)).build();
+            self.push(cancel.user_data(QUIET).flags(Flags::SKIP_SUCCESS));
         }
         // What was queued for these sockets goes out first.
         self.submit();
@@ -164,10 +164,14 @@ impl Uring {
     }
 
     fn receive(&mut self, channel: Channel, slot: u32) {
-        let SessionId { serial, .. } = self.occupants[slot as usize];
         let socket = Fixed(2 * slot + channel as u32);
         let receive = opcode::RecvMsgMulti::new(socket, &raw const *self.room, GROUP).build();
-        self.push(receive.user_data(u64::from(serial) << 32 | u64::from(slot) << 2 | channel as u64));
+        self.push(receive.user_data(self.reception(channel, slot)));
+    }
+
+    /// Names the reception of one socket by the session that has it.
+    fn reception(&self, channel: Channel, slot: u32) -> u64 {
+        u64::from(self.occupants[slot as usize].serial) << 32 | u64::from(slot) << 2 | channel as u64
     }
 
     /// Queues an RTP packet; without an address the socket is connected.

@@ -1,5 +1,6 @@
 //! Clocks and random numbers: the one place that reads them.
 
+use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -51,12 +52,32 @@ pub fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
-/// Unpredictable octets, for keys.
+/// Unpredictable octets, for keys. The system is asked for many at once; what is handed out is erased here.
 pub fn random_octets<const COUNT: usize>() -> [u8; COUNT] {
     let mut octets = [0; COUNT];
-    getrandom::fill(&mut octets).expect("the system gives random numbers");
+    if COUNT > POOL_OCTETS {
+        getrandom::fill(&mut octets).expect("the system gives random numbers");
+        return octets;
+    }
+    POOL.with_borrow_mut(|(pool, left)| {
+        if *left < COUNT {
+            getrandom::fill(pool).expect("the system gives random numbers");
+            *left = POOL_OCTETS;
+        }
+        let taken = &mut pool[*left - COUNT..*left];
+        octets.copy_from_slice(taken);
+        taken.fill(0);
+        *left -= COUNT;
+    });
     octets
 }
+
+thread_local! {
+    /// Unpredictable octets, and how many of them were not handed out.
+    static POOL: RefCell<([u8; POOL_OCTETS], usize)> = const { RefCell::new(([0; POOL_OCTETS], 0)) };
+}
+
+const POOL_OCTETS: usize = 512;
 
 /// An unpredictable number, for SIP tags and branches and RTP synchronization sources.
 pub fn random_u64() -> u64 {

@@ -9,6 +9,7 @@ pub mod folder;
 pub mod growing_file;
 mod log_limit;
 pub mod logs;
+pub mod memory;
 pub mod sealed_file;
 pub mod signals;
 pub mod sockets;

@@ -34,7 +34,7 @@ use metrics::Door as Way;
 use os::{clock, sockets};
 use replica_store::seal_text;
 use sdp::{LocalMedia, MediaAddress, MediaAddresses};
-use sip::{Arrival, Local, Message, Outgoing, PeerAddresses};
+use sip::{Arrival, Late, Local, Message, Outgoing, PeerAddresses};
 use studio_store::PhoneCaller;
 
 /// What a call's task begins with.
@@ -108,6 +108,9 @@ pub(crate) async fn run(
         };
         let outputs = task.call.handle_input(clock::now(), input);
         if task.perform(outputs) {
+            return task.renewed;
+        }
+        if task.leave(&mut arrivals) {
             return task.renewed;
         }
     }
@@ -290,6 +293,26 @@ impl Task {
             },
             first,
         )
+    }
+
+    /// Leaves what remains of a call that is over and awaits nothing to the registry, so that the task can end. The messages
+    /// that have come meanwhile are answered.
+    fn leave(&mut self, arrivals: &mut mpsc::Receiver<Input>) -> bool {
+        if !self.guard.is_over() {
+            return false;
+        }
+        let Some(remains) = self.call.ended() else { return false };
+        arrivals.close();
+        self.guard.registration.leave(remains);
+        while let Ok(input) = arrivals.try_recv() {
+            let Input::Sip(sip) = input else { continue };
+            match self.guard.registration.receive_late(sip.0, &sip.1) {
+                Ok(Late::Reply(reply)) => self.shared.sender.send(reply, || {}),
+                Ok(Late::Absorbed | Late::NextCall(_)) => {}
+                Err(invite) => self.renewed = Some((Box::new(invite), sip.1)),
+            }
+        }
+        true
     }
 
     /// Performs outputs in order; true when the call is gone.

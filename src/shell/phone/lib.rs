@@ -11,6 +11,7 @@
 mod call_guard;
 mod calls;
 mod drain;
+mod ended_calls;
 mod hep;
 mod live_release;
 mod look_ups;

@@ -4,8 +4,8 @@
 //!  register ──► in progress ── free_line ──► ended ── settle ──► nothing awaits a response ── drop ──► unknown
 //! ```
 //!
-//! A call is an inbox here; the registry knows nothing of what reads it. A call that has ended keeps its entry until its
-//! late retransmissions are over, without a line.
+//! A call is an inbox here; the registry knows nothing of what reads it. Of a call that has ended and awaits nothing a
+//! [`sip::EndedLeg`] remains until its late retransmissions are over, without a line and without a task.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,15 +15,17 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::drain::Drain;
+use super::ended_calls::EndedCalls;
 use base::Lang;
 use call::{Input, Purpose};
 use inquiry::Capacity;
-use sip::LegKey;
+use sip::{Arrival, EndedLeg, Late, LegKey, Message};
 
 /// The calls of a node.
 pub struct Registry {
     lines_max: usize,
     inboxes: Mutex<HashMap<Arc<LegKey>, mpsc::Sender<Input>>>,
+    ended: EndedCalls,
     in_progress: AtomicUsize,
     /// Of them, calls to the recording service.
     recording: AtomicUsize,
@@ -48,6 +50,7 @@ impl Registry {
         Arc::new(Registry {
             lines_max,
             inboxes: Mutex::default(),
+            ended: EndedCalls::default(),
             in_progress: AtomicUsize::new(0),
             recording: AtomicUsize::new(0),
             emergency: AtomicBool::new(emergency),
@@ -125,9 +128,14 @@ impl Registry {
         self.inboxes().get(key).cloned()
     }
 
-    /// Whether a message with this key belongs to a call.
+    /// Whether a message with this key belongs to a call, also to one that has ended.
     pub(crate) fn contains(&self, key: &LegKey) -> bool {
-        self.inboxes().contains_key(key)
+        self.inboxes().contains_key(key) || self.ended.contains(key)
+    }
+
+    /// The calls that have ended, for their late messages.
+    pub(crate) fn ended(&self) -> &EndedCalls {
+        &self.ended
     }
 
     /// How many of the calls are to the recording service.
@@ -171,6 +179,17 @@ impl Registration {
         if registry.in_progress.fetch_sub(1, Ordering::Relaxed) == 1 {
             registry.drain.wake();
         }
+    }
+
+    /// What remains of the call answers late messages from here on; its task ends.
+    pub(crate) fn leave(&mut self, remains: EndedLeg) {
+        self.settle();
+        self.registry.ended.keep(&self.key, remains);
+    }
+
+    /// Answers a message that came to the call's task when that had ended already.
+    pub(crate) fn receive_late(&self, message: Message, arrival: &Arrival) -> Result<Late, Message> {
+        self.registry.ended.receive(&self.key, message, arrival)
     }
 
     /// Nothing of the call awaits a response: a draining node need not stay for it.

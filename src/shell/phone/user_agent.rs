@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::time::timeout;
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
 
 use super::calls::{self, Start, Unanswered};
 use super::peers::{Listener, Pings};
@@ -28,10 +29,10 @@ use super::trunks::Permit;
 use call::{Input, NewCall, Overload, Rejection};
 use inquiry::{Availability, CallOutcome, Capacity};
 use metrics::{Metrics, SipDrop};
-use os::clock;
+use os::{clock, memory};
 use sip::{
-    Arrival, Dispatcher, Disposition, LegKey, MalformedMessage, Message, Method, NodeState, Outgoing, Shed, Transport,
-    spread,
+    Arrival, Dispatcher, Disposition, Late, LegKey, MalformedMessage, Message, Method, NodeState, Outgoing, Shed,
+    Transport, spread,
 };
 
 /// Takes every SIP message of a node.
@@ -86,7 +87,7 @@ impl UserAgent {
     fn deliver(&self, inbox: Option<Sender<Input>>, message: Message, arrival: &Arrival) -> Option<Backlog> {
         self.registry.heard();
         let Some(inbox) = inbox else {
-            self.no_such_call(&message, arrival);
+            self.no_such_call(message, arrival);
             return None;
         };
         match inbox.try_send(Input::Sip(Box::new((message, *arrival)))) {
@@ -126,7 +127,7 @@ impl UserAgent {
     /// A message whose call has gone meanwhile.
     fn returned(&self, input: Input) {
         if let Input::Sip(sip) = input {
-            self.no_such_call(&sip.0, &sip.1);
+            self.no_such_call(sip.0, &sip.1);
         }
     }
 
@@ -136,10 +137,26 @@ impl UserAgent {
         self.metrics().calls_shed.inc();
     }
 
-    fn no_such_call(&self, message: &Message, arrival: &Arrival) {
-        if let Some(reply) = self.dispatcher.no_such_leg(message, arrival) {
+    fn no_such_call(&self, message: Message, arrival: &Arrival) {
+        if let Some(message) = self.answer_late(&message.leg_key(), message, arrival)
+            && let Some(reply) = self.dispatcher.no_such_leg(&message, arrival)
+        {
             self.reply(reply);
         }
+    }
+
+    /// Answers a message of a call that has ended; gives it back if it is of none.
+    fn answer_late(&self, key: &LegKey, message: Message, arrival: &Arrival) -> Option<Message> {
+        let late = self.registry.ended().receive(key, message, arrival);
+        if late.is_ok() {
+            self.registry.heard();
+        }
+        match late {
+            Ok(Late::Reply(reply)) => self.reply(reply),
+            Ok(Late::Absorbed | Late::NextCall(_)) => {}
+            Err(message) => return Some(message),
+        }
+        None
     }
 
     fn new_call(
@@ -244,6 +261,7 @@ impl UserAgent {
     pub fn begin(&self) {
         trunk_hosts::follow(&self.shared.services.trunks, &self.shared.sender);
         self.shared.services.registrations.start(&self.shared.sender);
+        tokio::spawn(forget_ended(Arc::clone(&self.registry)));
         if let Some(registrar) = &self.shared.services.registrar {
             tokio::spawn(DeskRegistrar::follow_accounts(Arc::downgrade(registrar)));
         }
@@ -326,6 +344,10 @@ impl Receiver for UserAgent {
         }
         let key = message.leg_key();
         let inbox = self.registry.inbox(&key);
+        let message = match &inbox {
+            Some(_) => message,
+            None => self.answer_late(&key, message, arrival)?,
+        };
         // One value for the dispatcher and for admission, so that they cannot disagree.
         let capacity = self.registry.capacity();
         let state = NodeState {
@@ -370,6 +392,18 @@ impl Receiver for UserAgent {
     }
 }
 
+/// Forgets calls that have ended when their late messages can come no more, for as long as the runtime lasts.
+async fn forget_ended(registry: Arc<Registry>) {
+    loop {
+        sleep(SWEEP).await;
+        if registry.ended().sweep() {
+            // Other threads that want memory meanwhile wait a little.
+            let _ = spawn_blocking(memory::give_back).await;
+        }
+    }
+}
+
+const SWEEP: Duration = Duration::from_secs(2);
 const UNAVAILABLE: &[u8] = b"SIP/2.0 503";
 /// How long the reading of a stream waits for a call that takes no message.
 const INBOX_PATIENCE: Duration = Duration::from_secs(2);

@@ -17,6 +17,7 @@
 mod client_requests;
 pub(super) mod client_transaction;
 mod dialog;
+mod ended;
 mod events;
 mod info;
 mod offers;
@@ -31,6 +32,7 @@ use std::time::{Duration, Instant};
 
 use self::client_transaction::Clients;
 use self::dialog::Dialog;
+pub use self::ended::{EndedLeg, Late};
 pub use self::events::{EndCause, LegInput, LegOutput, Local, TransferProgress};
 use self::server_transaction::{Id, InviteServer, Invites, Phase, Replies};
 use self::session_timer::Session;

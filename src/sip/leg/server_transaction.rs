@@ -9,6 +9,7 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use crate::arrival::{Arrival, Outgoing};
@@ -38,6 +39,19 @@ impl Id {
             method: message.method()?.clone(),
             cseq: message.cseq().number,
         })
+    }
+
+    /// The INVITE that a CANCEL is for.
+    pub(super) fn of_invite(mut self) -> Id {
+        self.method = Method::Invite;
+        self
+    }
+
+    /// Stands for the transaction where its octets are not kept. Who does not know the seed cannot find two that are alike.
+    pub(super) fn hash(&self, seed: u64) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (seed, &self.branch, &self.host, self.port, &self.method, self.cseq).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Whether an ACK of a rejection, or a CANCEL, is for this INVITE (RFC 3261 §9.2, §17.2.3).
@@ -193,6 +207,12 @@ impl Replies {
     /// `None`: unknown. `Some(None)`: known, without a response yet.
     pub(super) fn of(&self, id: &Id) -> Option<Option<&Outgoing>> {
         self.0.iter().rev().find(|(known, _)| known == id).map(|(_, reply)| reply.as_ref())
+    }
+
+    /// The requests that got a response, with its status.
+    pub(super) fn statuses(&self) -> impl Iterator<Item = (&Id, u16)> {
+        let status = |reply: &Outgoing| std::str::from_utf8(reply.bytes.get(8..11)?).ok()?.parse().ok();
+        self.0.iter().filter_map(move |(id, reply)| Some((id, reply.as_ref().and_then(status)?)))
     }
 
     /// Stores a request and its response, or that it has none yet; the oldest entry makes room.
