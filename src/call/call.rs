@@ -384,6 +384,7 @@ impl Call {
         for output in outputs {
             self.on_flow_output(now, output, out);
         }
+        self.forget_unsent_message(out);
     }
 
     fn on_flow_output(&mut self, now: Instant, output: flow::Output, out: &mut Vec<Output>) {

@@ -279,7 +279,30 @@ impl Reader {
         };
         if let Some(desk) = calendar.desks.get_mut(&like.desk) {
             desk.holiday.extend(holiday);
-            desk.make_up.extend(make_up);
+            desk.make_up.extend(&make_up);
+            self.shared_make_up_hours(like, desk, &make_up);
+        }
+    }
+
+    /// Make-up days of another calendar, on which this desk has no hours or a holiday of its own. Days of its `closed` are
+    /// left out on purpose.
+    fn shared_make_up_hours(&mut self, like: &Like, desk: &Desk, make_up: &[Days]) {
+        let days = || each(make_up).into_iter().filter(|day| !within(&desk.closed, *day));
+        let list = |days: Vec<Date>| days.iter().map(Date::to_string).collect::<Vec<_>>().join(", ");
+        let idle: Vec<Date> = days().filter(|day| desk.hours_on(*day).is_empty()).collect();
+        if !idle.is_empty() {
+            let what = format!(
+                "[{}] works on the make-up days of {:?}, but no hours apply to {}",
+                like.desk,
+                &*like.of,
+                list(idle)
+            );
+            self.complain("E49", like.line, what, "give the weekdays hours in `week`, or name these days in `closed`");
+        }
+        let off: Vec<Date> = days().filter(|day| within(&desk.holiday, *day)).collect();
+        if !off.is_empty() {
+            let what = format!("[{}] has {} as a holiday, a make-up day of {:?}", like.desk, list(off), &*like.of);
+            self.complain("E49", like.line, what, "remove the days from `holiday`, or name them in `closed`");
         }
     }
 
@@ -418,6 +441,21 @@ days = ["2026-07-01..2026-08-31"]
         assert_eq!(at(10, 2, 10, 0), Some(Opening::Holiday));
         assert_eq!(at(10, 10, 10, 0), Some(Opening::Open));
         assert!(calendar.holds("peak", date(2026, 8, 31)) && !calendar.holds("peak", date(2026, 9, 1)));
+    }
+
+    #[test]
+    fn make_up_days_of_another_calendar_are_checked_against_the_hours_of_the_desk() {
+        let hall = |lines: &str| {
+            let text = format!("{TEXT}[hall]\n{lines}\nsame_days_as = \"desk\"\n");
+            let (_, diagnostics) = Calendar::parse(&text, "calendar.toml");
+            diagnostics.into_iter().map(|found| (found.code, found.line)).collect::<Vec<_>>()
+        };
+        // 2026-10-10 is a Saturday.
+        assert_eq!(hall("week = { mon-fri = [\"09:00-17:00\"] }"), []);
+        assert_eq!(hall("week = { sun = [\"09:00-12:00\"] }"), [("E49", 12)]);
+        assert_eq!(hall("week = { sun = [\"09:00-12:00\"] }\nclosed = \"2026-10-10\""), []);
+        assert_eq!(hall("week = { sat = [\"09:00-12:00\"] }"), []);
+        assert_eq!(hall("week = { mon-fri = [\"09:00-17:00\"] }\nholiday = \"2026-10-10\""), [("E49", 13)]);
     }
 
     #[test]

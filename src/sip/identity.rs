@@ -94,7 +94,7 @@ impl Message {
         let uri = Uri::read(from.uri).ok();
         let user = uri.and_then(|uri| uri.user).unwrap_or("").to_ascii_lowercase();
         let host = uri.map_or("", |uri| uri.host).to_ascii_lowercase();
-        let display = from.display.trim_matches('"').trim().to_lowercase();
+        let display = half_width(from.display.trim_matches('"').trim()).to_lowercase();
         self.asks_for_privacy()
             || WITHHELD_NAMES.contains(&display.as_str())
             || WITHHELD_USERS.contains(&user.as_str())
@@ -111,6 +111,16 @@ impl Message {
     fn parties(&self, header: IdentityHeader) -> impl Iterator<Item = NameAddr<'_>> {
         self.headers_named(header.name()).flat_map(grammar::values).filter_map(|value| NameAddr::read(value).ok())
     }
+}
+
+/// Letters of a Chinese input method as ASCII.
+fn half_width(text: &str) -> String {
+    let narrow = |c: char| match c {
+        '！'..='～' => char::from_u32(c as u32 - 0xFEE0).unwrap_or(c),
+        '\u{3000}' => ' ',
+        c => c,
+    };
+    text.chars().map(narrow).collect()
 }
 
 /// Of a Remote-Party-ID: it names the caller, and its screening did not fail.
@@ -131,17 +141,35 @@ fn number_of(party: &NameAddr<'_>) -> Option<Number> {
 /// RFC 3323 §4.2 and RFC 3325 §9.3; the last two are of Remote-Party-ID's time.
 const HIDING_PRIVACY: [&str; 5] = ["id", "user", "header", "full", "uri"];
 /// Display names in lower case. A name that is merely unknown says nothing about the number.
-const WITHHELD_NAMES: [&str; 10] = [
+const WITHHELD_NAMES: [&str; 28] = [
     "anonymous",
+    "anonymous caller",
+    "anonymous user",
+    "anonyme",
+    "anónimo",
+    "anonym",
     "restricted",
     "withheld",
     "private",
     "private number",
+    "private caller",
     "number withheld",
+    "withheld number",
+    "id withheld",
+    "no caller id",
     "匿名",
     "匿名来电",
+    "匿名來電",
+    "匿名用户",
+    "匿名用戶",
     "隐藏号码",
+    "隱藏號碼",
     "号码隐藏",
+    "號碼隱藏",
+    "私人号码",
+    "私人號碼",
+    "不显示号码",
+    "不顯示號碼",
 ];
 /// Users in lower case.
 const WITHHELD_USERS: [&str; 9] =
@@ -222,6 +250,8 @@ mod tests {
             "Anonymous <sip:13800000000@192.0.2.9>",
             "\"anonymous\" <sip:13800000000@192.0.2.9>",
             "\"匿名\" <sip:13800000000@192.0.2.9>",
+            "\"Ａｎｏｎｙｍｏｕｓ　Ｕｓｅｒ\" <sip:13800000000@192.0.2.9>",
+            "\"隱藏號碼\" <sip:13800000000@192.0.2.9>",
             "\"Restricted\" <sip:restricted@192.0.2.9>",
             "<sip:Anonymous@192.0.2.9>",
             "<sip:unavailable@unknown.invalid>",

@@ -13,6 +13,8 @@ use speech::{Clip, ClipText};
 pub struct ManifestEntry {
     /// [`text_hash`] of the text that it was read from; absent if unknown.
     pub text_sha256: Option<String>,
+    /// SHA-256 in hex of the file that it describes; absent if unknown. Another file there is not what was recorded.
+    pub sha256: Option<String>,
     /// Synthetic, until an operator records it.
     pub placeholder: bool,
 }
@@ -24,7 +26,8 @@ pub type Manifest = BTreeMap<Clip, ManifestEntry>;
 pub fn read_manifest(json: &str) -> Result<Manifest, serde_json::Error> {
     let written: Written = serde_json::from_str(json)?;
     let recorded = |clip: WrittenClip| {
-        let recorded = ManifestEntry { text_sha256: clip.text_sha256, placeholder: clip.state == "placeholder" };
+        let placeholder = clip.state == "placeholder";
+        let recorded = ManifestEntry { text_sha256: clip.text_sha256, sha256: clip.sha256, placeholder };
         (Clip { lang: clip.lang, id: clip.id.into() }, recorded)
     };
     Ok(written.clips.into_iter().map(recorded).collect())
@@ -42,6 +45,8 @@ struct WrittenClip {
     #[serde(default)]
     text_sha256: Option<String>,
     #[serde(default)]
+    sha256: Option<String>,
+    #[serde(default)]
     state: String,
 }
 
@@ -50,8 +55,10 @@ struct WrittenClip {
 pub struct Coverage {
     /// Needed and missing: the release must not go live.
     pub missing: Vec<ClipText>,
-    /// Recorded from another text than that of the script.
+    /// Recorded from another text than that of the script: the release must not go live.
     pub stale: Vec<ClipText>,
+    /// Present, and the manifest does not say which text was recorded.
+    pub unknown: Vec<ClipText>,
     /// Present, up to date and synthetic.
     pub placeholder: Vec<ClipText>,
     /// Present and unused.
@@ -71,8 +78,12 @@ impl Coverage {
             let recorded = manifest.get(&clip);
             match recorded.and_then(|recorded| recorded.text_sha256.as_deref()) {
                 Some(hash) if hash == text_hash(&need.text) => {}
-                Some(_) | None => {
+                Some(_) => {
                     coverage.stale.push(need.clone());
+                    continue;
+                }
+                None => {
+                    coverage.unknown.push(need.clone());
                     continue;
                 }
             }
@@ -104,7 +115,7 @@ mod tests {
     }
 
     fn recorded(text: &str, placeholder: bool) -> ManifestEntry {
-        ManifestEntry { text_sha256: Some(text_hash(text)), placeholder }
+        ManifestEntry { text_sha256: Some(text_hash(text)), sha256: None, placeholder }
     }
 
     #[test]
@@ -117,7 +128,7 @@ mod tests {
         let coverage = Coverage::of(&needed, &files, &manifest);
         let ids = |list: &[ClipText]| list.iter().map(|n| n.id.to_string()).collect::<Vec<_>>();
         assert_eq!(ids(&coverage.missing), ["a"]);
-        assert_eq!(ids(&coverage.stale), ["b", "e"]);
+        assert_eq!((ids(&coverage.stale), ids(&coverage.unknown)), (vec!["b".into()], vec!["e".into()]));
         assert_eq!(ids(&coverage.placeholder), ["c"]);
         assert_eq!(coverage.unused, [clip("z")]);
     }

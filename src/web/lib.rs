@@ -49,4 +49,4 @@ pub use route::{Body, Route, body_of, route};
 pub use scan_answer::{FoundCase, Hall, ScanAnswer};
 pub use shares::{ClientNetwork, ClientShares, ShareExceeded, ShareLimits};
 pub use wav::{SpeechPiece, speech_wav};
-pub use words::{CodeKind, StageNames, Step, Wording};
+pub use words::{CodeKind, StageNames, Step, Wording, no_match};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::words::{self, Wording};
+use super::words::{self, CodeKind, Wording};
+use inquiry::FactorError;
 
 /// Why a request has no answer. No text repeats what was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,6 +96,18 @@ pub enum RequestError {
         /// The most pixels that are accepted.
         limit: u64,
     },
+    /// The number of an inquiry is none of a receipt: of another length, a waybill's, an identity document's.
+    #[error("code is no receipt number ({}): send the number on the receipt", .kind.code())]
+    NotReceipt {
+        /// What it is.
+        kind: CodeKind,
+    },
+    /// The second factor of an inquiry is not written as that of its receipt's format.
+    #[error("tail is not written as this receipt's second factor is: {factor}")]
+    Factor {
+        /// How it is written.
+        factor: FactorError,
+    },
     /// The client has taken its share of the service.
     #[error("too many requests from this address: try again in {} seconds", .retry_after.as_secs())]
     ClientShare {
@@ -125,7 +138,10 @@ impl RequestError {
             RequestError::Misdirected => 421,
             RequestError::Slow => 408,
             RequestError::Limited { .. } | RequestError::ClientShare { .. } => 429,
-            RequestError::NoBarcode | RequestError::PictureDamaged => 422,
+            RequestError::NoBarcode
+            | RequestError::PictureDamaged
+            | RequestError::NotReceipt { .. }
+            | RequestError::Factor { .. } => 422,
             RequestError::Busy { .. } => 503,
         }
     }
@@ -151,6 +167,8 @@ impl RequestError {
             RequestError::PictureKind { .. } => "picture_kind",
             RequestError::PictureDamaged => "picture_damaged",
             RequestError::TooManyPixels { .. } => "too_many_pixels",
+            RequestError::NotReceipt { kind } => kind.code(),
+            RequestError::Factor { .. } => "second_factor",
             RequestError::ClientShare { .. } => "client_share",
             RequestError::Busy { .. } => "busy",
             RequestError::NoSpeech => "no_speech",
@@ -180,6 +198,8 @@ impl RequestError {
             | RequestError::PictureKind { .. }
             | RequestError::PictureDamaged
             | RequestError::TooManyPixels { .. }
+            | RequestError::NotReceipt { .. }
+            | RequestError::Factor { .. }
             | RequestError::NoSpeech => None,
         }
     }
@@ -204,6 +224,8 @@ impl RequestError {
             RequestError::NoPicture | RequestError::PictureKind { .. } => Some(words::picture_kind()),
             RequestError::PictureDamaged => Some(words::picture_damaged()),
             RequestError::TooManyPixels { .. } => Some(words::picture_too_large()),
+            RequestError::NotReceipt { kind } => Some(kind.words()),
+            RequestError::Factor { factor } => Some(words::factor(*factor)),
             RequestError::TooLarge { .. }
             | RequestError::ClientShare { .. }
             | RequestError::Busy { .. }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use jiff::{ZonedDateTime, civil::Date};
 use serde::Serialize;
 
-use super::words::{CodeKind, StageNames, Step, Wording};
-use inquiry::{Case, Stage};
+use super::words::{CodeKind, StageNames, Step, Wording, no_match};
+use inquiry::{Case, SecondFactor, Stage};
 
 /// A hall by its code and names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -105,6 +105,13 @@ impl ScanAnswer {
             as_of: None,
             stale: false,
         }
+    }
+
+    /// The same answer for a stranger, who has stated a second factor as well: a miss names both.
+    #[must_use]
+    pub fn for_stranger(self, factors: &[SecondFactor]) -> ScanAnswer {
+        let is_miss = !self.found && !self.unavailable;
+        if is_miss { ScanAnswer { wording: no_match(factors), ..self } } else { self }
     }
 
     /// The replica could not be read or is too old.

@@ -6,7 +6,7 @@
 use serde::{Serialize, Serializer};
 
 use base::Lang;
-use inquiry::{NumberError, ScanFault, Scanned, Stage};
+use inquiry::{FactorError, NumberError, ScanFault, Scanned, SecondFactor, Stage};
 
 /// A text in three languages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -87,14 +87,14 @@ impl CodeKind {
         match self {
             CodeKind::Receipt => Wording::default(),
             CodeKind::Waybill => Wording::new(
-                "这是快递单号。请扫描受理回执上的条形码。",
-                "這是快遞單號。請掃描受理回執上的條形碼。",
-                "This is a courier's waybill. Please scan the barcode on your receipt.",
+                "这是快递单号。请扫描受理回执上的条形码，或输入回执上的编号。",
+                "這是快遞單號。請掃描受理回執上的條形碼，或輸入回執上的編號。",
+                "This is a courier's waybill. Please scan the barcode on your receipt, or type the number on it.",
             ),
             CodeKind::IdCard => Wording::new(
-                "这是证件号码。请扫描受理回执上的条形码。",
-                "這是證件號碼。請掃描受理回執上的條形碼。",
-                "This is an identity document. Please scan the barcode on your receipt.",
+                "这是证件号码。请扫描受理回执上的条形码，或输入回执上的编号。",
+                "這是證件號碼。請掃描受理回執上的條形碼，或輸入回執上的編號。",
+                "This is an identity document. Please scan the barcode on your receipt, or type the number on it.",
             ),
             CodeKind::WrongLength { expected } => Wording::new(
                 &format!("编号的位数不对，应该是{expected}位。请核对后重新扫描或输入。"),
@@ -208,18 +208,50 @@ impl StageNames {
     }
 }
 
+/// What a stranger reads where number and second factor match no case; it does not say which of them is wrong. `factors`
+/// are those that the receipts ask for.
+pub fn no_match(factors: &[SecondFactor]) -> Wording {
+    let (zh, yue, en) = match factors {
+        [SecondFactor::IdTail] | [] => {
+            ("证件号码后四位", "證件號碼後四位", "the last four characters of the identity document")
+        }
+        [SecondFactor::BirthDate] => ("出生日期", "出生日期", "the date of birth"),
+        _ => ("证件信息", "證件信息", "the detail of the applicant"),
+    };
+    Wording::new(
+        &format!("编号或申请人{zh}不相符，请核对后重新查询。"),
+        &format!("編號或申請人{yue}不相符，請核對後重新查詢。"),
+        &format!("The receipt number and {en} do not match an application. Please check both and try again."),
+    )
+}
+
+pub(super) fn factor(error: FactorError) -> Wording {
+    match error {
+        FactorError::IdTail => Wording::new(
+            "请输入申请人身份证件号码的后四位：数字，最后一位可以是字母 X。",
+            "請輸入申請人身份證件號碼的後四位：數字，最後一位可以是字母 X。",
+            "Please enter the last four characters of the applicant's identity document: digits, and perhaps an X at the end.",
+        ),
+        FactorError::BirthDate => Wording::new(
+            "请输入申请人的出生日期，共八位数字，例如 19900131。",
+            "請輸入申請人的出生日期，共八位數字，例如 19900131。",
+            "Please enter the applicant's date of birth in eight digits, for example 19900131.",
+        ),
+    }
+}
+
 pub(super) fn limited() -> Wording {
     Wording::new(
-        "查询次数过多，请您稍等几分钟再试，或到窗口咨询。",
-        "查詢次數過多，請您稍等幾分鐘再試，或到窗口諮詢。",
+        "查询次数过多，请您稍等几分钟再试，或到受理窗口咨询。",
+        "查詢次數過多，請您稍等幾分鐘再試，或到受理窗口諮詢。",
         "There were too many inquiries. Please wait a few minutes and try again, or ask at a counter.",
     )
 }
 
 pub(super) fn not_enrolled() -> Wording {
     Wording::new(
-        "本机尚未登记为大厅自助查询机。请到人工窗口查询，或使用网上进度查询。",
-        "本機尚未登記為大廳自助查詢機。請到人工窗口查詢，或使用網上進度查詢。",
+        "本机尚未登记为大厅自助查询机。请到受理窗口咨询，或使用网上进度查询。",
+        "本機尚未登記為大廳自助查詢機。請到受理窗口諮詢，或使用網上進度查詢。",
         "This machine is not enrolled as a kiosk of a hall. Please ask at a counter, or use the inquiry page on the web.",
     )
 }

@@ -192,8 +192,8 @@ impl Backend for Office {
         }
     }
 
-    fn inquiry(&self, _code: &str, _tail: &str) -> Inquiry {
-        Inquiry::default()
+    fn inquiry(&self, _code: &str, _tail: &str) -> Result<Inquiry, web::RequestError> {
+        Ok(Inquiry::default())
     }
 
     fn cached(&self, query: &Query) -> Option<Answer> {

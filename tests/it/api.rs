@@ -56,6 +56,10 @@ fn problems() -> Vec<RequestError> {
         RequestError::PictureKind { kind: "HEIC" },
         RequestError::PictureDamaged,
         RequestError::TooManyPixels { limit: 9 },
+        RequestError::NotReceipt { kind: web::CodeKind::WrongLength { expected: 15 } },
+        RequestError::NotReceipt { kind: web::CodeKind::Waybill },
+        RequestError::NotReceipt { kind: web::CodeKind::IdCard },
+        RequestError::Factor { factor: inquiry::FactorError::IdTail },
         RequestError::Busy { retry_after: wait },
         RequestError::NoSpeech,
     ];
@@ -80,6 +84,8 @@ fn problems() -> Vec<RequestError> {
             | RequestError::PictureKind { .. }
             | RequestError::PictureDamaged
             | RequestError::TooManyPixels { .. }
+            | RequestError::NotReceipt { .. }
+            | RequestError::Factor { .. }
             | RequestError::Busy { .. }
             | RequestError::NoSpeech => {}
         }

@@ -91,6 +91,7 @@ breaks! {
     a_value_used_before_it_is_known: FLOW, "go = \"guide\" }" => "go = \"topic\" }", "E41", ["guide"];
     a_secret_in_a_sentence: FLOW, "scan      = true" => "scan      = true\nsecret    = true", "E42", ["receipt_is"];
     a_make_up_day_without_hours: CALENDAR, "mon-fri = [\"09:00-12:00\", \"13:30-17:00\"]" => "sat = [\"09:00-12:00\"]", "E45", ["2026-01-04"];
+    a_make_up_day_of_another_desk_without_hours: CALENDAR, "[hall_north]\nweek         = { mon-fri" => "[hall_north]\nweek         = { sat", "E49", ["2026-01-04"];
     a_make_up_day_that_is_a_holiday: CALENDAR, "make_up = [\"2026-01-04\"" => "make_up = [\"2026-01-02\"", "E45", ["2026-01-02"];
     a_script_without_menu_line: SCRIPT, "[menu_line]" => "[prompt.menu_line]", "E38", ["menu_line"];
     a_key_that_reuses_star_for_x: FLOW, "erase     = \"star\"" => "erase     = \"star\"\nstar_is   = \"X\"", "E13", ["star_is"];
@@ -113,7 +114,7 @@ breaks! {
     a_source_that_no_node_has: FLOW, "source  = \"progress\"" => "source  = \"progres\"", "W12", ["progres"];
     languages_offered_in_one: FLOW, "speak = \"native\"            # each option in its own language\n" => "", "W13", ["menu language"];
     a_star_with_two_jobs: FLOW, "keys.pound  = \"receipt\"     # as" => "keys.star  = \"receipt\"     # as", "E16", ["id_tail"];
-    a_prompt_that_names_star_twice: SCRIPT, "证件后四位，X按星号。\"" => "证件后四位，X按星号，返回按星号。\"", "E16", ["ask_id_tail", "zh"];
+    a_prompt_that_names_star_twice: SCRIPT, "证件后四位，X按星号键。\"" => "证件后四位，X按星号键，返回按星号键。\"", "E16", ["ask_id_tail", "zh"];
     a_transfer_at_every_hour: FLOW, "[say.too_many]\nsay  = \"too_many_tries\"\nnext = \"desk\"" => "[say.too_many]\nsay  = \"too_many_tries\"\nnext = \"agent\"", "E24", ["transfer agent"];
     a_person_promised_before_the_hours: SCRIPT, "多次未查询到相符记录，需要人工核对。" => "多次未查询到相符记录，正在为您转接。", "E24", ["too_many_tries"];
     a_person_promised_by_a_reprompt: SCRIPT, "Are you still there? Please press a key." => "Press a key, or we put you through.", "E24", ["still_there"];

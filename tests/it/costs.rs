@@ -5,9 +5,11 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base::Codec;
 use support::gateway::Gateway;
 use support::node::Node;
 use support::phone::{Dial, Phone};
+use support::sound::clip;
 use support::wait::eventually;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -87,6 +89,29 @@ fn messages_are_kept_whole_and_within_the_quota_of_a_caller() {
     gateway.await_log("no message can be left: a limit is reached");
     again.hang_up();
     assert_eq!(recordings().len(), 1);
+}
+
+#[test]
+fn a_message_that_is_not_sent_frees_its_place_and_is_deleted_when_its_caller_goes_on() {
+    let gateway = Gateway::start(&["messages.recordings_max=1", "messages.disk_free_mb_min=0"]);
+    let parts = || {
+        let files = fs::read_dir(gateway.folder.join("messages")).into_iter().flatten().flatten();
+        files.filter(|file| file.path().extension().is_some_and(|extension| extension == "part")).count()
+    };
+    let mut first = Phone::dial(gateway.udp);
+    first.press("345");
+    first.say(&[0x2A; 24_000]);
+    first.has_said_all();
+    first.press("#");
+    assert!(first.hears(&clip("en", "prompt.record_review", Codec::Alaw), LONG), "it is whole, and not sent");
+    let mut second = Phone::dial(gateway.udp);
+    second.press("345");
+    eventually(LONG, "another caller is recorded", || parts() == 2);
+    first.press("*");
+    eventually(LONG, "the first message is gone, and its call is not", || parts() == 1);
+    assert!(!gateway.log().contains("a limit is reached"), "{}", gateway.log());
+    first.hang_up();
+    second.hang_up();
 }
 
 #[test]

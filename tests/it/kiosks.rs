@@ -83,7 +83,7 @@ fn ten_thousand_wrong_numbers_over_all_doors_learn_nothing_and_lock_nobody_out()
         match asked.expect("an answer") {
             (200, body) => {
                 answered += 1;
-                replies.insert(body);
+                replies.insert((n % 20 == 0, body));
             }
             (status, body) => assert!(matches!(status, 429 | 503), "{status} {body}"),
         }
@@ -91,7 +91,8 @@ fn ten_thousand_wrong_numbers_over_all_doors_learn_nothing_and_lock_nobody_out()
     assert!(answered > GUESSES / 2, "{answered} guesses were answered");
     // Limits of this size let no second factor of a known number be tried more than a few times.
     assert!(gateway.metric("jindu_lookups_total{door=\"public\",result=\"found\"}") < 1.0);
-    assert_eq!(replies.len(), 1, "all alike: {replies:?}");
+    // A kiosk is asked by the paper alone; a stranger's miss names the second factor as well.
+    assert_eq!(replies.len(), 2, "all of a door alike: {replies:?}");
     let (status, reply) = scan(gateway.web, &kiosks[0], &receipt);
     assert_eq!((status, &reply["found"]), (200, &json!(true)), "a kiosk");
     let inquiry = json!({ "code": gateway.example("review").0, "tail": gateway.example("review").1 }).to_string();

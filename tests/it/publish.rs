@@ -234,7 +234,7 @@ fn a_missing_recording_is_replaced_by_the_first_languages() {
     phone.hang_up();
 }
 
-/// Words that are no longer those that were recorded, with their line.
+/// Words that are no longer those that were recorded are refused, with their line and slot.
 fn tells_of_changed_words(data: &Path, folder: &Path) {
     let script = fs::read_to_string(home().join("prompts/script.toml")).expect("the script");
     let changed = script
@@ -244,9 +244,9 @@ fn tells_of_changed_words(data: &Path, folder: &Path) {
     let path = folder.join("script.toml");
     fs::write(&path, changed).expect("written");
     let checked = run(data, &[format!("hotline.script={}", path.display())], &["check"], "");
-    let told = text(&checked.stdout);
-    assert!(checked.status.success() && told.contains("script.toml:"), "{told}{}", text(&checked.stderr));
-    assert!(told.contains("W08 prompt.bye"), "{told}");
+    let told = text(&checked.stderr);
+    assert_eq!(checked.status.code(), Some(64), "{told}");
+    assert!(told.contains("script.toml:") && told.contains("E48") && told.contains("prompt.bye in zh"), "{told}");
 }
 
 /// A publication killed at any moment is complete or has no effect: the live release is always readable.

@@ -52,6 +52,130 @@ fn one_number_takes_no_more_than_twenty_lines() {
     );
 }
 
+/// A caller as a carrier's trunk names them.
+const NUMBERED: &str = "<sip:13800000000@192.0.2.9>";
+/// How carriers write a caller who withholds the number: From, and further headers.
+const WITHHELD: &[(&str, &str)] = &[
+    ("\"Anonymous\" <sip:anonymous@anonymous.invalid>", ""),
+    ("sip:anonymous@anonymous.invalid", ""),
+    ("Anonymous <sip:anonymous@192.0.2.9>", ""),
+    ("Anonymous <sip:13800000000@192.0.2.9>", ""),
+    ("\"Ａｎｏｎｙｍｏｕｓ\" <sip:13800000000@192.0.2.9>", ""),
+    ("\"Anonyme\" <sip:13800000000@192.0.2.9>", ""),
+    ("\"匿名\" <sip:13800000000@192.0.2.9>", ""),
+    ("\"不顯示號碼\" <sip:13800000000@192.0.2.9>", ""),
+    ("<sip:unavailable@192.0.2.9>", ""),
+    ("<sip:unavailable@unknown.invalid>", ""),
+    ("<sip:restricted@192.0.2.9;user=phone>", ""),
+    ("<sip:+266696687@192.0.2.9>", ""),
+    ("<sip:@192.0.2.9>", ""),
+    ("<sip:192.0.2.9>", ""),
+    ("<tel:>", ""),
+    ("<tel:anonymous>", ""),
+    (NUMBERED, "Privacy: id\r\n"),
+    (NUMBERED, "Privacy: user;id\r\n"),
+    (NUMBERED, "Privacy: header\r\nPrivacy: critical\r\n"),
+    (NUMBERED, "Privacy: id\r\nDiversion: <sip:+862083331234@192.0.2.9>;reason=no-answer\r\n"),
+    ("<sip:anonymous@anonymous.invalid>", "History-Info: <sip:+862083331234@192.0.2.9>;index=1\r\n"),
+    ("<sip:anonymous@anonymous.invalid>", "Diversion: <tel:+862083331234>;reason=unconditional;counter=1\r\n"),
+];
+
+/// A node whose callers have one line each, with a trunk that is trusted and one that is not.
+fn with_one_line_each() -> Gateway {
+    Gateway::start(&[
+        "phone.calls_per_caller_max=1",
+        "trunk.carrier.addresses=127.0.0.2",
+        "trunk.carrier.trusted_identity=p-asserted-identity,diversion",
+    ])
+}
+
+/// The status that each of two callers at once gets.
+fn two_at_once(gateway: &Gateway, trunk: &str, from: [&str; 2], headers: [&str; 2]) -> [u16; 2] {
+    let call = |n: usize| {
+        let mut phone = Phone::new_at(gateway.udp, trunk).calling_as(from[n]);
+        let status = phone.invite(&Dial { headers: headers[n], ..Dial::default() }).status;
+        if status == 200 {
+            phone.ack();
+        }
+        (phone, status)
+    };
+    let mut calls = [call(0), call(1)];
+    let statuses = [calls[0].1, calls[1].1];
+    for (phone, _) in calls.iter_mut().filter(|(_, status)| *status == 200) {
+        phone.hang_up();
+    }
+    for trunk in ["local", "carrier"] {
+        let calls = format!("jindu_trunk_calls{{trunk=\"{trunk}\"}}");
+        eventually(SOON, "the lines are free", || gateway.metric(&calls) == 0.0);
+    }
+    statuses
+}
+
+#[test]
+fn callers_who_withhold_their_number_are_told_apart_however_a_carrier_writes_it() {
+    let gateway = with_one_line_each();
+    for (from, headers) in WITHHELD {
+        for trunk in ["127.0.0.1", "127.0.0.2"] {
+            let statuses = two_at_once(&gateway, trunk, [from; 2], [headers; 2]);
+            assert_eq!(statuses, [200; 2], "{from} {headers} by {trunk}");
+        }
+    }
+    assert_eq!(two_at_once(&gateway, "127.0.0.1", [NUMBERED; 2], [""; 2]), [200, 486], "one number is one caller");
+}
+
+#[test]
+fn failed_look_ups_of_callers_who_withhold_their_number_do_not_add_up() {
+    let gateway = Gateway::start(&["inquiry.failures_per_caller=1"]);
+    let (receipt, _) = gateway.example("ready");
+    let wrong = [WITHHELD[0], WITHHELD[16], WITHHELD[0], WITHHELD[16]];
+    let mut phones: Vec<Phone> = (wrong.into_iter())
+        .map(|(from, headers)| {
+            let mut phone = Phone::new(gateway.udp).calling_as(from);
+            let answer = phone.invite(&Dial { headers, ..Dial::default() });
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            phone.ack();
+            phone.begin_media(&answer);
+            phone.press(&format!("11{receipt}0000"));
+            phone
+        })
+        .collect();
+    let look_ups = |result: &str| {
+        let line = format!("jindu_lookups_total{{door=\"phone\",result=\"{result}\"}}");
+        gateway.metric(&line)
+    };
+    eventually(SOON, "each was looked up", || look_ups("not_found") == 4.0);
+    assert_eq!(look_ups("handed_over"), 0.0);
+    phones.iter_mut().for_each(Phone::hang_up);
+}
+
+#[test]
+fn an_asserted_identity_counts_by_a_trusted_trunk_and_diverted_callers_by_their_own_number() {
+    let gateway = with_one_line_each();
+    let (hidden, pbx, other) = (WITHHELD[0].0, "<sip:pbx@192.0.2.9>", "<sip:13911112222@192.0.2.9>");
+    let asserted = "Privacy: id\r\nP-Asserted-Identity: <tel:+8613900139000>\r\n";
+    let another = "Privacy: user;id\r\nP-Asserted-Identity: \"Li, Na\" <sip:+8613900139001@ims.example;user=phone>\r\n";
+    let diverted = "Diversion: \"Office\" <sip:+862083331234@192.0.2.9>;reason=unconditional;counter=1;privacy=off\r\n";
+    let history =
+        "History-Info: <sip:+862083331234@192.0.2.9>;index=1, <sip:96110110@192.0.2.9;cause=302>;index=1.1\r\n";
+    let (untrusted, trusted) = ("127.0.0.1", "127.0.0.2");
+    for (trunk, from, headers, expected) in [
+        (trusted, [hidden; 2], [asserted; 2], [200, 486]),
+        (trusted, [hidden; 2], [asserted, another], [200, 200]),
+        (untrusted, [hidden; 2], [asserted; 2], [200, 200]),
+        // A diverted call is its caller's; the line that diverted it stands in for a caller without a number.
+        (trusted, [NUMBERED, other], [diverted; 2], [200, 200]),
+        (trusted, [NUMBERED; 2], [diverted, ""], [200, 486]),
+        (trusted, [pbx; 2], [diverted; 2], [200, 486]),
+        (untrusted, [pbx; 2], [diverted; 2], [200, 200]),
+        // History-Info says where a call was, and never who calls.
+        (trusted, [NUMBERED, other], [history; 2], [200, 200]),
+        (trusted, [pbx; 2], [history; 2], [200, 200]),
+        (untrusted, [NUMBERED; 2], [history, ""], [200, 486]),
+    ] {
+        assert_eq!(two_at_once(&gateway, trunk, from, headers), expected, "{from:?} {headers:?} by {trunk}");
+    }
+}
+
 #[test]
 fn a_full_trunk_gets_503_with_retry_after() {
     let gateway = Gateway::start(&["trunk.local.calls_max=1"]);

@@ -19,6 +19,7 @@ pub struct Phone {
     /// The Route headers of requests in the call: the Record-Routes of its answer, the nearest proxy first.
     routes: String,
     cseq: u32,
+    from: Option<String>,
     number: String,
     codec: u8,
     media: Option<Media>,
@@ -91,6 +92,7 @@ impl Phone {
             target: String::new(),
             routes: String::new(),
             cseq: 1,
+            from: None,
             number: String::new(),
             codec: 8,
             media: None,
@@ -98,6 +100,13 @@ impl Phone {
             rtp: Some(rtp),
             heard_to: 0,
         }
+    }
+
+    /// The same with another From, without its tag: `"Anonymous" <sip:anonymous@anonymous.invalid>`.
+    #[must_use]
+    pub fn calling_as(mut self, from: &str) -> Phone {
+        self.from = Some(from.to_owned());
+        self
     }
 
     /// The Call-ID of its call.
@@ -240,9 +249,10 @@ impl Phone {
     /// The same with a CSeq number of its own.
     pub fn send_numbered(&mut self, method: &str, cseq: u32, branch: &str, headers: &str, body: &str) {
         let local = self.sip.local_addr().expect("bound");
+        let from = self.from.clone().unwrap_or_else(|| format!("<sip:13800138000@{local}>"));
         let text = format!(
             "{method} {} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK-{}-{branch}{cseq};rport\r\nMax-Forwards: 70\r\n\
-             From: <sip:13800138000@{local}>;tag={}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:caller@{local}>\r\n\
+             From: {from};tag={}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nContact: <sip:caller@{local}>\r\n\
              {}{headers}Content-Length: {}\r\n\r\n{body}",
             self.target,
             self.from_tag,

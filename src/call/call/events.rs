@@ -88,6 +88,8 @@ pub enum Effect {
     MessageQuiet(usize),
     /// The message is recorded; [`Effect::KeepMessage`] keeps it, a new one or the end of the call forgets it.
     MessageEnds,
+    /// The message was not sent, and its caller has gone on: it is deleted.
+    ForgetMessage,
     /// Read a stretch of the message back; exactly one [`Input::MessageRead`] follows.
     ReadMessage {
         /// The first sample.

@@ -2,7 +2,8 @@
 //! while its caller listens: the call itself holds two stretches at most.
 //!
 //! ```text
-//!  Record ─► MessageBegins ─► MessageSound … MessageEnds ─► KeepMessage, or nothing: the shell forgets it
+//!  Record ─► MessageBegins ─► MessageSound … MessageEnds ─┬─ sent ─► KeepMessage
+//!                                                         └─ the caller goes on, or hangs up ─► ForgetMessage, Over
 //!  Play   ─► ReadMessage 0 ─► Load, Play ─► ReadMessage 1 ─► LoadNext ─► NextTake ─► ReadMessage 2 …
 //! ```
 
@@ -74,6 +75,17 @@ impl Call {
     ) {
         self.message = None;
         out.push(Effect::KeepMessage { notify, keep, number }.into());
+    }
+
+    /// A caller who has gone on without sending the message has left none.
+    pub(super) fn forget_unsent_message(&mut self, out: &mut Vec<Output>) {
+        if let Some(Application::Hotline(conversation)) = &self.application
+            && self.message.is_some()
+            && !conversation.is_recording()
+        {
+            self.message = None;
+            out.push(Effect::ForgetMessage.into());
+        }
     }
 
     /// A caller who has sent the message and hangs up while asked about the number has left it.

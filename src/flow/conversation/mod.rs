@@ -271,8 +271,8 @@ impl Conversation {
         }
     }
 
-    /// Whether the call takes a message, before and after the beep.
-    pub(crate) fn is_recording(&self) -> bool {
+    /// Whether the call takes a message: asks for it, records it, has it reviewed or stores it.
+    pub fn is_recording(&self) -> bool {
         matches!(self.state, State::Recording(_))
     }
 

@@ -365,10 +365,10 @@ fn a_screen_gets_the_words_of_the_phone_or_its_own_where_the_script_has_some() {
     assert_eq!(told(crate::ScreenAnswer::NotFound), ["请核对受理回执上的编号，再查询一次。"]);
     assert_eq!(
         told(crate::ScreenAnswer::Unavailable),
-        ["查询系统暂时不可用。请稍后再试，也可到人工窗口咨询，或拨打 96110110。"]
+        ["查询系统暂时无法使用。请稍后再试，也可到受理窗口咨询，或拨打 96110110。"]
     );
     let refused = told(crate::ScreenAnswer::Found { facts: ready(), age: Duration::from_secs(90_000) });
-    assert_eq!(refused, ["查询系统暂时不可用。请稍后再试，也可到人工窗口咨询，或拨打 96110110。"]);
+    assert_eq!(refused, ["查询系统暂时无法使用。请稍后再试，也可到受理窗口咨询，或拨打 96110110。"]);
 }
 
 fn any_input() -> impl Strategy<Value = u8> {

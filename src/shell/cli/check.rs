@@ -30,7 +30,7 @@ pub(crate) fn check(settings: &Settings) -> ExitCode {
         Err(errors) => {
             release.warnings.iter().for_each(|warning| println!("{warning}"));
             let short = release.short_name();
-            println!("flow, words and calendar are right ({short}); recordings are missing:");
+            println!("flow, words and calendar are right ({short}); recordings are not:");
             problems(&errors)
         }
     }

@@ -39,6 +39,8 @@ pub struct MessageRecording {
     caller: MessageCaller,
     /// Taken when the message is kept.
     writer: Option<MessageWriter>,
+    /// One of the recordings in progress, until the recording is whole.
+    has_place: bool,
 }
 
 impl MessageBox {
@@ -67,7 +69,7 @@ impl MessageBox {
         let disk = self.disk();
         self.quota().begin(Instant::now(), caller, disk)?;
         let writer = Some(MessageWriter::begin(&self.folder, sound_key::current()));
-        Ok(MessageRecording { messages: Arc::clone(self), trunk, number, caller, writer })
+        Ok(MessageRecording { messages: Arc::clone(self), trunk, number, caller, writer, has_place: true })
     }
 
     fn disk(&self) -> MessageDisk {
@@ -96,10 +98,18 @@ impl MessageRecording {
         }
     }
 
-    /// The recording is whole. Never waits.
+    /// The recording is whole, and its place is free for another while its caller listens, sends it or goes on. Never
+    /// waits.
     pub fn end(&mut self) {
         if let Some(writer) = &mut self.writer {
             writer.end();
+        }
+        self.free_place();
+    }
+
+    fn free_place(&mut self) {
+        if std::mem::take(&mut self.has_place) {
+            self.messages.quota().end();
         }
     }
 
@@ -158,7 +168,7 @@ impl MessageRecording {
 
 impl Drop for MessageRecording {
     fn drop(&mut self) {
-        self.messages.quota().end();
+        self.free_place();
     }
 }
 

@@ -23,8 +23,8 @@ use phone::{LiveRelease, Registry};
 use replica_store::Replica;
 use speech::{Clip, Piece};
 use web::{
-    self, CodeKind, FoundCase, Hall, Health, Kiosk, KioskSettings, NodeState, PublicSettings, ScanAnswer, SpeechPiece,
-    StageNames, Trouble, Wording,
+    self, CodeKind, FoundCase, Hall, Health, Kiosk, KioskSettings, NodeState, PublicSettings, RequestError, ScanAnswer,
+    SpeechPiece, StageNames, Trouble, Wording,
 };
 use web_service::{Backend, Inquiry, Pending};
 
@@ -61,16 +61,22 @@ impl Backend for NodeBackend {
         self.live.load().rules.formats.from_scan(text, &self.scan_rules)
     }
 
-    fn inquiry(&self, code: &str, tail: &str) -> Inquiry {
+    fn inquiry(&self, code: &str, tail: &str) -> Result<Inquiry, RequestError> {
         let live = self.live.load();
-        let Scanned::Receipt(receipt) = live.rules.formats.from_scan(code, &self.scan_rules) else {
-            return Inquiry::default();
+        let scanned = live.rules.formats.from_scan(code, &self.scan_rules);
+        let receipt = match (CodeKind::of(&scanned), scanned) {
+            (_, Scanned::Receipt(receipt)) => receipt,
+            (CodeKind::Unreadable | CodeKind::Receipt, _) => return Ok(Inquiry::default()),
+            (kind @ (CodeKind::WrongLength { .. } | CodeKind::Waybill | CodeKind::IdCard), _) => {
+                return Err(RequestError::NotReceipt { kind });
+            }
         };
         let key = Some(self.keys.receipt(receipt.number.expose()));
         let kind = live.rules.formats.all().get(usize::from(receipt.format)).map(|format| format.second_factor);
-        let factor = kind.and_then(|kind| Factor::read(kind, tail).ok());
+        let factor = kind.map(|kind| Factor::read(kind, tail)).transpose();
+        let factor = factor.map_err(|factor| RequestError::Factor { factor })?;
         let query = factor.map(|factor| Query { receipt: receipt.clone(), proof: Proof::Factor(factor) });
-        Inquiry { receipt: Some(receipt), key, query }
+        Ok(Inquiry { receipt: Some(receipt), key, query })
     }
 
     fn cached(&self, query: &Query) -> Option<Answer> {

@@ -354,6 +354,7 @@ impl Task {
             Effect::MessageSound(samples) => self.on_message(|message| message.sound(samples)),
             Effect::MessageQuiet(samples) => self.on_message(|message| message.quiet(samples)),
             Effect::MessageEnds => self.on_message(MessageRecording::end),
+            Effect::ForgetMessage => self.message = None,
             Effect::ReadMessage { from, most } => self.read_message(from, most),
             Effect::KeepMessage { notify, keep, number } => self.keep(&notify, keep, number),
             Effect::Studio(request) => self.request(request),

@@ -43,7 +43,7 @@ use speech::ClipText;
 pub fn run(settings: &Settings, sheets: &[PathBuf], address: Option<&str>) -> Result<ExitCode, Vec<String>> {
     let address = address.map(find).transpose().map_err(|diagnostic| vec![diagnostic])?;
     let hotline = match address {
-        None => hotline::read(settings, MissingPolicy::Substitute)?,
+        None => hotline::read(settings, MissingPolicy::Tolerate)?,
         Some(_) => releases::to_serve(settings)?,
     };
     let tests = read(sheets)?;

@@ -18,7 +18,7 @@ pub fn missing(release: &Release, folder: &Path, needed: &ClipText) -> Diagnosti
     )
 }
 
-/// `W08`: the words of a sentence were changed after it was recorded.
+/// `W08`: the words of a sentence were changed after it was recorded; the release is live already, or a trial.
 pub fn stale(release: &Release, needed: &ClipText) -> Diagnostic {
     diagnostic(
         release,
@@ -34,19 +34,35 @@ pub fn stale(release: &Release, needed: &ClipText) -> Diagnostic {
     )
 }
 
-/// `E48`: the words were changed after a take of them went live, and no recording has the new words.
+/// `W08`: a recording lies there whose words the manifest does not have, such as a file that the office supplied.
+pub fn unknown(release: &Release, needed: &ClipText) -> Diagnostic {
+    diagnostic(
+        release,
+        needed,
+        "W08",
+        format!(
+            "the recording of {} in {} is not the one that the manifest describes; its words should be \"{}\"",
+            needed.id,
+            needed.lang.code(),
+            needed.text
+        ),
+        "listen to it: jindu prompts play".into(),
+    )
+}
+
+/// `E48`: the words were changed after they were recorded, and no recording has the new words.
 pub fn outdated(release: &Release, needed: &ClipText) -> Diagnostic {
     diagnostic(
         release,
         needed,
         "E48",
         format!(
-            "callers would hear a take of {} in {} that was recorded before its words were changed to \"{}\"",
+            "callers would hear a recording of {} in {} that was made before its words were changed to \"{}\"",
             needed.id,
             needed.lang.code(),
             needed.text
         ),
-        "record the new words and have the take approved: this publication then includes it; or restore the old words"
+        "record the new words and have the take approved: the publication then includes it; or restore the old words"
             .into(),
     )
 }

@@ -16,6 +16,7 @@ use studio::{Coverage, Manifest, ManifestEntry, read_manifest};
 
 use crate::clips::{self, clip_of};
 use crate::diagnostics;
+use crate::disk::hash;
 use crate::overlay::Overlay;
 
 /// A clip's place in the bank.
@@ -36,6 +37,9 @@ pub enum MissingPolicy {
     Reject,
     /// The first language is played for them; its own must all exist.
     Substitute,
+    /// As [`MissingPolicy::Substitute`], and recordings of older words are played, with a remark: for what was published
+    /// by an earlier version, and for trials. With the others such a recording is an error.
+    Tolerate,
 }
 
 /// Where recordings come from.
@@ -47,8 +51,7 @@ pub(crate) enum From<'a> {
     Bank(&'a (dyn Fn(&ClipText) -> Option<Encoded> + Sync)),
 }
 
-/// Reads every recording that a release can play, the ones of `above` in place of the folder's. Recordings of older
-/// words are remarked.
+/// Reads every recording that a release can play, the ones of `above` in place of the folder's.
 pub(crate) fn read(
     settings: &Settings,
     release: &Release,
@@ -63,6 +66,9 @@ pub(crate) fn read(
     let describe = |needed: &ClipText| diagnostics::missing(release, folder, needed).to_string();
     let is_error = |needed: &&ClipText| allowed == MissingPolicy::Reject || needed.lang == first;
     let mut errors: Vec<String> = coverage.missing.iter().filter(is_error).map(describe).collect();
+    if allowed != MissingPolicy::Tolerate {
+        errors.extend(coverage.stale.iter().map(|needed| diagnostics::outdated(release, needed).to_string()));
+    }
     let missing: BTreeSet<Clip> = coverage.missing.iter().map(clip_of).collect();
     let existing: Vec<&ClipText> = needed.iter().filter(|needed| !missing.contains(&clip_of(needed))).collect();
     let (placed, unreadable) = encode_all(&Places { folder, above, from }, &existing);
@@ -88,19 +94,34 @@ fn coverage(settings: &Settings, needed: &BTreeSet<ClipText>, above: &Overlay) -
     let mut existing = clips_in(folder).map_err(|error| vec![format!("{}: {error}", folder.display())])?;
     for (clip, master) in above.iter().filter(|(_, master)| master.take.is_some()) {
         existing.insert(clip.clone());
-        let recorded = ManifestEntry { text_sha256: Some(master.text_sha256.clone()), placeholder: false };
-        manifest.insert(clip.clone(), recorded);
+        let text_sha256 = Some(master.text_sha256.clone());
+        manifest.insert(clip.clone(), ManifestEntry { text_sha256, sha256: None, placeholder: false });
     }
-    Ok(Coverage::of(needed, &existing, &manifest))
+    let mut coverage = Coverage::of(needed, &existing, &manifest);
+    let (stale, replaced) = coverage.stale.into_iter().partition(|needed| {
+        let clip = clip_of(needed);
+        above.contains_key(&clip) || is_described(&path_of(folder, &clip), manifest.get(&clip))
+    });
+    coverage.stale = stale;
+    coverage.unknown.extend::<Vec<ClipText>>(replaced);
+    coverage.unknown.sort();
+    Ok(coverage)
+}
+
+/// Whether the manifest's entry is about the file that lies there, and not about one that it has replaced.
+fn is_described(path: &Path, entry: Option<&ManifestEntry>) -> bool {
+    let Some(described) = entry.and_then(|entry| entry.sha256.as_deref()) else { return true };
+    sound_key::read(path).is_ok_and(|bytes| hash(&bytes) == described)
 }
 
 fn remarks(release: &Release, coverage: &Coverage) -> Vec<String> {
     let stale = coverage.stale.iter().map(|needed| diagnostics::stale(release, needed).to_string());
+    let unknown = coverage.unknown.iter().map(|needed| diagnostics::unknown(release, needed).to_string());
     let placeholders = match coverage.placeholder.len() {
         0 => None,
         n => Some(format!("{n} recordings are synthetic placeholders; record them before callers hear them")),
     };
-    stale.chain(placeholders).collect()
+    stale.chain(unknown).chain(placeholders).collect()
 }
 
 fn clips_in(folder: &Path) -> io::Result<BTreeSet<Clip>> {

@@ -55,7 +55,7 @@ pub fn go_live(settings: &Settings, name: &str, entry: &Entry) -> Result<Result<
 /// One line per file that was changed or cannot be read.
 pub fn load(settings: &Settings, name: &str) -> Result<Hotline, Vec<String>> {
     verify(&folder(settings).join(name), name, &|_| false).map_err(|error| vec![error])?;
-    let hotline = hotline::read(&settings_of(settings, name), MissingPolicy::Substitute)?;
+    let hotline = hotline::read(&settings_of(settings, name), MissingPolicy::Tolerate)?;
     Ok(Hotline { name: name.to_owned(), ..hotline })
 }
 
@@ -75,7 +75,7 @@ pub fn load_beside(settings: &Settings, name: &str, live: &str, bank: &Bank) -> 
         if same(&path) { bank.encoded(needed.lang, &needed.id) } else { None }
     };
     let from = recordings::From::Bank(&known);
-    let hotline = hotline::read_from(&settings_of(settings, name), &Overlay::new(), &from, MissingPolicy::Substitute)?;
+    let hotline = hotline::read_from(&settings_of(settings, name), &Overlay::new(), &from, MissingPolicy::Tolerate)?;
     Ok(Hotline { name: name.to_owned(), ..hotline })
 }
 

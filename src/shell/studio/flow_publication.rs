@@ -115,27 +115,15 @@ impl<'a> FlowPublication<'a> {
 /// The edited files, with the takes that fit their words in place of the factory's recordings.
 ///
 /// # Errors
-/// All errors of the files, a line each. `E48` for words whose only recordings are of older words while a take of these
-/// is live; `E43` where callers wait too long for a result.
+/// All errors of the files, a line each. `E48` for words whose only recordings are of older words; `E43` where callers wait too long for a result.
 pub fn edited(settings: &Settings, missing: MissingPolicy) -> Result<(Hotline, Overlay), Vec<String>> {
     let release = hotline::release(settings)?;
     let takes = fitting_takes(settings, &hotline::needed(&release)).map_err(one)?;
-    let mut errors: Vec<String> =
-        takes.outdated.iter().map(|needed| diagnostics::outdated(&release, needed).to_string()).collect();
-    let read = hotline::read_with(settings, &takes.above, missing);
-    let mut hotline = match read {
-        Ok(hotline) => {
-            errors.extend(hotline.too_slow(settings));
-            if !errors.is_empty() {
-                return Err(errors);
-            }
-            hotline
-        }
-        Err(more) => {
-            errors.extend(more);
-            return Err(errors);
-        }
-    };
+    let mut hotline = hotline::read_with(settings, &takes.above, missing)?;
+    let too_slow = hotline.too_slow(settings);
+    if !too_slow.is_empty() {
+        return Err(too_slow);
+    }
     let remark = |needed| diagnostics::replaced_by_factory(&release, needed).to_string();
     hotline.remarks.extend(takes.replaced.iter().map(remark));
     Ok((hotline, takes.above))
@@ -147,8 +135,6 @@ struct FittingTakes {
     above: Overlay,
     /// Words whose live take is of other words, while the factory has a recording of these.
     replaced: Vec<ClipText>,
-    /// Words whose live take is of other words, and no recording has these: callers would hear what no longer holds.
-    outdated: Vec<ClipText>,
 }
 
 /// Live takes that fit the words, else approved ones that do.
@@ -167,10 +153,11 @@ fn fitting_takes(settings: &Settings, needed: &BTreeSet<ClipText>) -> Result<Fit
         if let Some(master) = live.get(&clip).filter(fits).or_else(|| approved.get(&clip).filter(fits)) {
             takes.above.insert(clip, master.clone());
         } else if live.contains_key(&clip) && recordings::path_of(&settings.hotline.audio, &clip).exists() {
-            // A recording that does not exist at all is reported as missing.
+            // One of other words, and one that does not exist, are reported where recordings are read.
             let recorded = factory.get(&clip).and_then(|recorded| recorded.text_sha256.as_deref());
-            let list = if recorded == Some(&*text_sha256) { &mut takes.replaced } else { &mut takes.outdated };
-            list.push(needed.clone());
+            if recorded == Some(&*text_sha256) {
+                takes.replaced.push(needed.clone());
+            }
         }
     }
     Ok(takes)

@@ -19,7 +19,7 @@ use release::recordings;
 use release::recordings::MissingPolicy;
 use release::releases::{self, Entry, Master, Overlay};
 use speech::{Clip, ClipText};
-use studio::{Message, Operator, TakeState, is_recorded_whole, text_hash};
+use studio::{Manifest, Message, Operator, TakeState, is_recorded_whole, text_hash};
 
 use crate::catalogue::Catalogue;
 use crate::handle::{Studio, actor};
@@ -202,9 +202,12 @@ impl Studio {
                 plan.publication.behind.push(change);
             }
         }
+        let factory =
+            recordings::manifest(&self.settings.hotline.manifest).map_err(|error| Rejection::Flow(vec![error]))?;
         for (clip, by) in restores {
             let before = catalogue.heard(&clip).cloned();
-            if let Some(text) = texts.get(&clip) {
+            // A request waits while the factory's recording is of other words than callers hear.
+            if let Some(text) = texts.get(&clip).filter(|text| has_words(&factory, &clip, text)) {
                 plan.restore(&self.settings, clip, text, by, before);
             }
         }
@@ -249,6 +252,11 @@ impl Plan {
         });
         self.new.insert(clip, Master { take: None, path, text_sha256: text_hash(text) });
     }
+}
+
+/// Whether the factory recorded these words.
+pub(crate) fn has_words(factory: &Manifest, clip: &Clip, text: &str) -> bool {
+    factory.get(clip).is_some_and(|recorded| recorded.text_sha256.as_deref() == Some(&*text_hash(text)))
 }
 
 fn changed(take: &TakeRow, before: Option<&LiveRecording>) -> Change {

@@ -45,6 +45,9 @@ pub enum Rejection {
     /// The take was read from another text.
     #[error("the take was read from a text that differs from the script: record it again, or publish the text first")]
     OtherText,
+    /// The factory has no recording of the words that the slot, named here, has.
+    #[error("the factory's recording of {0} is of other words: record it again")]
+    FactoryWords(String),
     /// Callers hear the take.
     #[error("callers hear this take: publish another one, or restore the factory's recording")]
     IsLive,
@@ -103,6 +106,7 @@ impl Rejection {
             Rejection::NotYours(_) => "not_yours",
             Rejection::State { .. } => "state",
             Rejection::OtherText => "other_text",
+            Rejection::FactoryWords(_) => "factory_words",
             Rejection::IsLive => "is_live",
             Rejection::NoReason => "no_reason",
             Rejection::NothingApproved { .. } => "nothing",
@@ -140,6 +144,7 @@ impl Rejection {
             Rejection::NotYours(name) => format!("这是 {name} 的录音，请本人或审核员处理。"),
             Rejection::State { state, .. } => format!("录音当前状态为「{}」，不能这样操作。", state_zh(*state)),
             Rejection::OtherText => "录音所读文字与现行文案不同：请重录，或先发布新文案。".into(),
+            Rejection::FactoryWords(slot) => format!("{slot} 的出厂录音与现行文案不同，不能恢复：请重录。"),
             Rejection::IsLive => "来电者正在听这条录音：请先发布另一条，或恢复出厂录音。".into(),
             Rejection::NoReason => "请写明原因，原因会记入审计。".into(),
             Rejection::NothingApproved { waiting } => {

@@ -3,10 +3,12 @@
 use jiff::SignedDuration;
 
 use os::clock;
+use release::recordings;
 use speech::Clip;
 use studio::{Grade, Operator, TakeName, TakeState};
 
 use crate::handle::{Studio, actor, person};
+use crate::publication::has_words;
 use crate::rejection::Rejection;
 use crate::row::{SlotRow, TakeRow};
 use crate::store::Action;
@@ -98,12 +100,17 @@ impl Studio {
     /// Requests that the next publication restores the factory's recording of a slot; `on: false` withdraws the request.
     ///
     /// # Errors
-    /// [`Refusal::NotApprover`], [`Refusal::NoSlot`]; or the store cannot be written.
+    /// [`Refusal::NotApprover`], [`Refusal::NoSlot`], [`Refusal::FactoryWords`]; or the store cannot be written.
     pub fn restore(&self, by: &Operator, slot: &Clip, on: bool) -> Result<SlotRow, Rejection> {
         if !by.role.may_approve() {
             return Err(Rejection::NotApprover);
         }
-        self.catalogue()?.slot(slot)?;
+        let text = self.catalogue()?.slot(slot)?.text.clone();
+        let factory =
+            recordings::manifest(&self.settings.hotline.manifest).map_err(|error| Rejection::Flow(vec![error]))?;
+        if on && !has_words(&factory, slot, &text) {
+            return Err(Rejection::FactoryWords(format!("{}/{}", slot.lang.code(), slot.id)));
+        }
         self.store().update(&actor(by), |update| {
             update.restore(slot, on)?;
             let what = if on { "restore" } else { "restore taken back" };

@@ -319,6 +319,61 @@ fn words_that_only_a_take_of_the_old_ones_is_there_for_do_not_go_live() {
     drop(office);
 }
 
+/// The office with a script of its own, in which the words of [`bye`] are other ones than the factory recorded.
+fn with_other_words() -> (Office, Settings) {
+    let office = Office::new();
+    let mut settings = office.settings.clone();
+    let script = fs::read_to_string(&settings.hotline.script).unwrap();
+    let needed = hotline::needed(&hotline::release(&settings).unwrap());
+    let old = needed.into_iter().find(|needed| needed.lang == bye().lang && needed.id == bye().id).unwrap().text;
+    settings.hotline.script = office.folder.path().join("script.toml");
+    fs::write(&settings.hotline.script, script.replace(&*old, NEW_WORDS)).unwrap();
+    (office, settings)
+}
+
+#[test]
+fn changed_words_do_not_go_live_with_the_factorys_recording_of_the_old_ones() {
+    let (office, settings) = with_other_words();
+    for policy in [MissingPolicy::Reject, MissingPolicy::Substitute] {
+        let refused = publish_flow(&settings, policy).unwrap_err();
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(refused[0].contains("E48") && refused[0].contains("prompt.bye in yue"), "{refused:?}");
+    }
+    assert_eq!(releases::live(&settings), None);
+    assert!(releases::to_serve(&settings).is_err(), "nor are they served unpublished");
+    assert!(hotline::read(&settings, MissingPolicy::Tolerate).is_ok(), "a trial plays them");
+    let studio = Studio::open(&settings).unwrap();
+    let refused = studio.restore(&wang(), &bye(), true);
+    assert!(matches!(refused, Err(Rejection::FactoryWords(_))), "{refused:?}");
+    let take = studio.submit(&li(), &bye(), upload(&speaker(150.0))).unwrap();
+    studio.approve(&wang(), &take.name).unwrap();
+    publish_flow(&settings, MissingPolicy::Reject).unwrap();
+    drop(office);
+}
+
+#[test]
+fn a_file_that_the_office_put_in_place_of_the_factorys_is_played_with_a_remark() {
+    let (office, mut settings) = with_other_words();
+    let shipped = settings.hotline.audio.clone();
+    settings.hotline.audio = office.folder.path().join("audio");
+    for lang in Lang::ALL {
+        let own = settings.hotline.audio.join(lang.code());
+        fs::create_dir_all(&own).unwrap();
+        for file in fs::read_dir(shipped.join(lang.code())).unwrap() {
+            let file = file.unwrap();
+            std::os::unix::fs::symlink(file.path(), own.join(file.file_name())).unwrap();
+        }
+    }
+    let path = recordings::path_of(&settings.hotline.audio, &bye());
+    fs::remove_file(&path).unwrap();
+    let another = Clip { lang: bye().lang, id: "prompt.welcome".into() };
+    fs::copy(recordings::path_of(&shipped, &another), &path).unwrap();
+    let (hotline, _) = edited(&settings, MissingPolicy::Reject).unwrap();
+    let remarks: Vec<&String> = hotline.remarks.iter().filter(|remark| remark.contains("W08")).collect();
+    assert!(remarks.len() == 1 && remarks[0].contains("prompt.bye in yue"), "{remarks:?}");
+    drop(office);
+}
+
 #[test]
 fn a_take_of_other_words_gives_way_to_a_factory_recording_of_the_right_ones() {
     let (office, settings, _) = with_a_take_live(|manifest| manifest.replace("@@", &text_hash(NEW_WORDS)));

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use base::Lang;
 use inquiry::{AgeLimits, Answer, Case, Outcome, Query, Reading, Receipt, ScanRecord, Scanned, Score};
-use web::{CodeKind, Health, Kiosk, KioskSettings, PublicSettings, ScanAnswer};
+use web::{CodeKind, Health, Kiosk, KioskSettings, PublicSettings, RequestError, ScanAnswer};
 
 /// A future that a [`Backend`] gives.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -18,7 +18,7 @@ pub struct Inquiry {
     pub receipt: Option<Receipt>,
     /// [`inquiry::Keys::receipt`] of its number: every door counts its look-ups together.
     pub key: Option<u64>,
-    /// What to read; `None` if the number or the factor cannot be one.
+    /// What to read; `None` if the number is none.
     pub query: Option<Query>,
 }
 
@@ -31,7 +31,11 @@ pub trait Backend: Send + Sync {
     fn read(&self, text: &str) -> Scanned;
 
     /// Reads a number and a second factor.
-    fn inquiry(&self, code: &str, tail: &str) -> Inquiry;
+    ///
+    /// # Errors
+    /// [`RequestError::NotReceipt`] and [`RequestError::Factor`] for what cannot be one by its form, which is no secret. A
+    /// number that only fails its check digit is a miss like an unknown one.
+    fn inquiry(&self, code: &str, tail: &str) -> Result<Inquiry, RequestError>;
 
     /// The answer, if it is in memory.
     fn cached(&self, query: &Query) -> Option<Answer>;

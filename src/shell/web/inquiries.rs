@@ -3,7 +3,8 @@
 //! ```text
 //!  number, factor ─► over a limit? 429 ─► a total exceeded? wait, a few at once ─► LookUp::begin ─► replica ─► finish
 //! ```
-//! A wrong number, a wrong factor and a case that is not known take the same path, count the same and sound the same.
+//! A wrong number, a wrong factor and a case that is not known take the same path, count the same and sound the same. What
+//! can be neither by its length or form is named as such: that says nothing about any case.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +31,7 @@ use inquiry::{
     Answer, InquiryLimiter, Limiter, LookUp, Outcome, PublicClient, Rejected, ScanPath, ScanResult, Scanned,
 };
 use metrics::{Door, Registry};
-use web::{InquiryRequest, Kiosk, RequestError};
+use web::{CodeKind, InquiryRequest, Kiosk, RequestError, ScanAnswer};
 
 /// Answers inquiries. One for the whole service.
 pub(crate) struct InquiryService {
@@ -71,7 +72,15 @@ impl InquiryService {
     /// The answer as JSON: `POST /api/inquiry`, and `POST /api/scan` with a second factor.
     pub(crate) async fn json(&self, from: IpAddr, request: &InquiryRequest) -> Result<Reply, RequestError> {
         let outcome = self.look_up(from, request).await?;
+        if matches!(outcome.answer, Answer::NotFound) {
+            return Ok(reply::json(self.shown(&outcome).to_json()));
+        }
         Ok(reply::json(self.answers.body(&outcome)))
+    }
+
+    /// What a stranger's screen shows of an outcome.
+    pub(crate) fn shown(&self, outcome: &Outcome) -> ScanAnswer {
+        self.backend.show(outcome, self.backend.now()).for_stranger(&self.backend.public().factors)
     }
 
     /// The answer as speech: `POST /api/scan/speech` with a second factor.
@@ -88,7 +97,11 @@ impl InquiryService {
 
     /// One look-up, by the limits of strangers.
     pub(crate) async fn look_up(&self, from: IpAddr, request: &InquiryRequest) -> Result<Outcome, RequestError> {
-        let Inquiry { receipt, key, query } = self.backend.inquiry(request.code.expose(), request.tail.expose());
+        let read = self.backend.inquiry(request.code.expose(), request.tail.expose());
+        let Inquiry { receipt, key, query } = match read {
+            Ok(inquiry) => inquiry,
+            Err(problem) => return Err(self.misread(from, problem).await),
+        };
         let client = PublicClient::new(from, key);
         self.wait(&client).await?;
         let began = Instant::now();
@@ -111,6 +124,22 @@ impl InquiryService {
         };
         self.answers.record(began, &Kiosk::default(), ScanPath::Public, ended);
         Ok(outcome)
+    }
+
+    /// What cannot be a number or a second factor counts as no failure, but a client over its limit is rejected all the
+    /// same.
+    async fn misread(&self, from: IpAddr, problem: RequestError) -> RequestError {
+        if let Err(limited) = self.wait(&PublicClient::new(from, None)).await {
+            return limited;
+        }
+        let result = match problem {
+            RequestError::NotReceipt { kind: CodeKind::Waybill } => ScanResult::Waybill,
+            RequestError::NotReceipt { kind: CodeKind::IdCard } => ScanResult::IdCard,
+            _ => ScanResult::Unreadable,
+        };
+        let ended = Ended { trace: None, result, stage: None };
+        self.answers.record(Instant::now(), &Kiosk::default(), ScanPath::Public, ended);
+        problem
     }
 
     /// `POST /api/inquiry/image`: the number in a photograph, for the form's field; nothing is looked up.

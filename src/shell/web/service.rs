@@ -230,10 +230,7 @@ impl HttpService {
             self.inquiries.look_up(peer.address, &request).await
         };
         match answered.await {
-            Ok(outcome) => {
-                let shown = self.backend.show(&outcome, self.backend.now());
-                self.page(head, Shows::Answer(&shown))
-            }
+            Ok(outcome) => self.page(head, Shows::Answer(&self.inquiries.shown(&outcome))),
             Err(problem) => self.page(head, Shows::Problem(&problem)),
         }
     }

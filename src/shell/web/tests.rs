@@ -15,16 +15,16 @@ use tokio::task::JoinHandle;
 use super::*;
 use base::{Characters, Lang, Private};
 use inquiry::{
-    AgeLimits, Answer, Case, Factor, Freshness, InquiryLimiter, InquiryLimits, LookUpResult, Outcome, PhoneLimits,
-    Proof, PublicLimits, Query, Reading, Receipt, ScanFault, ScanLimits, ScanPath, ScanRecord, ScanResult, Scanned,
-    Score, SecondFactor, SharedLimits, Stage,
+    AgeLimits, Answer, Case, Factor, Freshness, InquiryLimiter, InquiryLimits, LookUpResult, NumberError, Outcome,
+    PhoneLimits, Proof, PublicLimits, Query, Reading, Receipt, ScanFault, ScanLimits, ScanPath, ScanRecord, ScanResult,
+    Scanned, Score, SecondFactor, SharedLimits, Stage,
 };
 use kiosk_store::KioskStore;
 use metrics::{CallOutcome, Metrics, Registry};
 use support::folder::Folder;
 use web::{
-    CodeKind, FoundCase, Hall, Health, Kiosk, KioskSettings, NewKiosk, NodeState, PublicSettings, ScanAnswer,
-    SpeechPiece, StageNames, Wording, speech_wav,
+    CodeKind, FoundCase, Hall, Health, Kiosk, KioskSettings, NewKiosk, NodeState, PublicSettings, RequestError,
+    ScanAnswer, SpeechPiece, StageNames, Wording, speech_wav,
 };
 
 mod answers;
@@ -196,6 +196,9 @@ impl Backend for Desk {
     fn read(&self, text: &str) -> Scanned {
         match text.trim() {
             code if code.starts_with("SF") => Scanned::Waybill,
+            code if code.len() == 14 && code.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Scanned::Unreadable(ScanFault::Number(NumberError::Length { expected: 15, got: 14 }))
+            }
             code if code.len() == 15 && code.bytes().all(|byte| byte.is_ascii_digit()) => {
                 Scanned::Receipt(Receipt { number: Private::new(code.to_owned()), format: 0 })
             }
@@ -203,11 +206,16 @@ impl Backend for Desk {
         }
     }
 
-    fn inquiry(&self, code: &str, tail: &str) -> Inquiry {
-        let Scanned::Receipt(receipt) = self.read(code) else { return Inquiry::default() };
-        let factor = Factor::read(SecondFactor::IdTail, tail).ok();
-        let query = factor.map(|factor| Query { receipt: receipt.clone(), proof: Proof::Factor(factor) });
-        Inquiry { key: receipt.number.expose().parse().ok(), receipt: Some(receipt), query }
+    fn inquiry(&self, code: &str, tail: &str) -> Result<Inquiry, RequestError> {
+        let scanned = self.read(code);
+        let kind = CodeKind::of(&scanned);
+        let Scanned::Receipt(receipt) = scanned else {
+            let is_miss = kind == CodeKind::Unreadable;
+            return if is_miss { Ok(Inquiry::default()) } else { Err(RequestError::NotReceipt { kind }) };
+        };
+        let factor = Factor::read(SecondFactor::IdTail, tail).map_err(|factor| RequestError::Factor { factor })?;
+        let query = Some(Query { receipt: receipt.clone(), proof: Proof::Factor(factor) });
+        Ok(Inquiry { key: receipt.number.expose().parse().ok(), receipt: Some(receipt), query })
     }
 
     fn cached(&self, query: &Query) -> Option<Answer> {

@@ -186,6 +186,8 @@ fn of_request(problem: &RequestError) -> Message {
         | RequestError::NoPicture
         | RequestError::PictureKind { .. }
         | RequestError::PictureDamaged
+        | RequestError::NotReceipt { .. }
+        | RequestError::Factor { .. }
         | RequestError::TooManyPixels { .. }
         | RequestError::NoSpeech => format!("请求有误：{problem}"),
     };

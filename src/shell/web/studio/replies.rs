@@ -164,6 +164,7 @@ pub(super) fn refused(refusal: Rejection) -> StudioError {
         Rejection::Unreadable(_) | Rejection::ChecksFailed(_) | Rejection::NoReason => 422,
         Rejection::State { .. }
         | Rejection::OtherText
+        | Rejection::FactoryWords(_)
         | Rejection::IsLive
         | Rejection::NothingApproved { .. }
         | Rejection::HalfRecorded(_) => 409,

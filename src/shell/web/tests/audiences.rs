@@ -114,7 +114,7 @@ async fn an_inquiry_needs_number_and_factor_and_every_miss_sounds_the_same() {
     let office = behind_balancer();
     let found = office.asks(inquiry_from("203.0.113.1", RECEIPT, TAIL)).await;
     assert_eq!((found.status, found.json()["stage"].as_str()), (200, Some("ready")));
-    let misses = [(RECEIPT, "1234"), (UNKNOWN, TAIL), ("12345", TAIL), (RECEIPT, "no factor"), ("", "")];
+    let misses = [(RECEIPT, "1234"), (UNKNOWN, TAIL), ("12345", TAIL), (UNKNOWN, "0000"), ("", "")];
     let mut bodies = Vec::new();
     for (n, (code, tail)) in misses.into_iter().enumerate() {
         let reply = office.asks(inquiry_from(&format!("203.0.113.{}", n + 10), code, tail)).await;
@@ -122,6 +122,8 @@ async fn an_inquiry_needs_number_and_factor_and_every_miss_sounds_the_same() {
         bodies.push(reply.body);
     }
     assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "no miss differs from another");
+    let body: serde_json::Value = serde_json::from_slice(&bodies[0]).unwrap();
+    assert_eq!(body["wording"]["en"], web::no_match(&[SecondFactor::IdTail]).en, "either may be wrong");
     let scan = serde_json::json!({ "code": RECEIPT, "tail": TAIL }).to_string();
     let scan = from("203.0.113.1", "POST /api/scan HTTP/1.1\r\n", "application/json", &scan);
     assert_eq!(office.asks(scan).await.json()["stage"], "ready", "a scan with its second factor");
@@ -132,6 +134,28 @@ async fn an_inquiry_needs_number_and_factor_and_every_miss_sounds_the_same() {
     assert_eq!(office.asks(image).await.json()["error"], "not_enrolled");
     let metrics = &office.seen.metrics;
     assert_eq!(metrics.look_ups.value(metrics::Door::Public, LookUpResult::NotFound), 5);
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_number_or_a_factor_is_named_and_is_no_failure() {
+    let office = behind_balancer();
+    let wrong = [(&RECEIPT[1..], TAIL, "wrong_length"), ("SF12345", TAIL, "waybill"), (RECEIPT, "12", "second_factor")];
+    for (code, tail, error) in wrong.into_iter().cycle().take(9) {
+        let reply = office.asks(inquiry_from("203.0.113.1", code, tail)).await;
+        assert_eq!((reply.status, reply.json()["error"].as_str()), (422, Some(error)));
+        assert!(reply.json()["wording"]["yue"].is_string());
+    }
+    let form = format!("code={}&tail={TAIL}", &RECEIPT[1..]);
+    let page = office.asks(from("203.0.113.1", "POST /public/inquiry?lang=zh HTTP/1.1\r\n", FORM, &form)).await;
+    let html = String::from_utf8(page.body).unwrap();
+    assert_eq!(page.status, 422);
+    assert!(html.contains("应该是15位") && html.contains("<form") && !tells(&html, &RECEIPT[1..]), "{html}");
+    let right = office.asks(inquiry_from("203.0.113.1", RECEIPT, TAIL)).await;
+    assert_eq!(right.json()["found"], true, "none of them counted");
+    for _ in 0..3 {
+        office.asks(inquiry_from("203.0.113.1", UNKNOWN, TAIL)).await;
+    }
+    assert_eq!(office.asks(inquiry_from("203.0.113.1", &RECEIPT[1..], TAIL)).await.status, 429, "over its limit");
 }
 
 #[tokio::test]
@@ -147,7 +171,7 @@ async fn the_form_is_answered_with_a_page_that_holds_nothing_that_was_typed() {
     assert!(page.contains("<h1>Ready-en</h1>") && page.contains("ready en") && page.contains("aria-current=\"step\""));
     assert!(!tells(&page, RECEIPT) && !page.contains(TAIL));
     let miss = String::from_utf8(office.asks(form(RECEIPT, "9999")).await.body).unwrap();
-    assert!(miss.contains("none en"));
+    assert!(miss.contains(&web::no_match(&[SecondFactor::IdTail]).en));
     let missing = office.asks(from("203.0.113.1", "POST /public/inquiry HTTP/1.1\r\n", FORM, "code=1")).await;
     assert_eq!(missing.status, 400);
     assert!(String::from_utf8(missing.body).unwrap().contains("role=\"alert\""));
