@@ -21,6 +21,8 @@ pub(crate) struct Heard {
     pub(crate) gaps: Vec<f64>,
     pub(crate) silences: Vec<f64>,
     pub(crate) lost: u64,
+    /// Packets that had come already, or that an earlier one should have followed.
+    pub(crate) doubled: u64,
     pub(crate) called: u64,
     pub(crate) ended: u64,
     pub(crate) failed: u64,
@@ -50,6 +52,8 @@ pub(crate) struct Callers {
     serial: u64,
     /// The suite of protected calls.
     suite: Option<Suite>,
+    /// Calls change their SSRC in the middle.
+    changing: bool,
     /// Gaps count from here on.
     measuring: Option<u64>,
     pub(crate) heard: Heard,
@@ -72,6 +76,8 @@ struct Call {
     event_packets: u32,
     sequence: u16,
     time: u32,
+    /// When the SSRC changes, in RTP time; never if zero.
+    changes_at: u32,
     last: Option<(u64, u16)>,
     secure: Option<Box<Secure>>,
 }
@@ -115,6 +121,7 @@ impl Callers {
             steps: 0,
             serial: 0,
             suite: None,
+            changing: false,
             measuring: None,
             heard: Heard::default(),
         }
@@ -137,6 +144,11 @@ impl Callers {
     /// Offers SRTP by this suite in the calls to come.
     pub(crate) fn protect(&mut self, suite: Option<Suite>) {
         self.suite = suite;
+    }
+
+    /// Lets the calls to come change their SSRC and sequence numbers after some seconds, as gateways do that move a call.
+    pub(crate) fn change_sources(&mut self, on: bool) {
+        self.changing = on;
     }
 
     /// Begins to measure gaps, or ends.
@@ -217,6 +229,7 @@ impl Callers {
             leaves_at: after(manners.leaves_after),
             key_at: after(manners.presses_after),
             sequence: 1,
+            changes_at: if self.changing { CHANGE } else { 0 },
             ..Call::default()
         };
         self.invite(n);
@@ -431,7 +444,10 @@ impl Call {
             None if self.acked > 0 => heard.firsts.push(ms(at.saturating_sub(self.acked))),
             Some((before, last)) if measuring.is_some_and(|since| before >= since) => {
                 heard.gaps.push(ms(at.saturating_sub(before)));
-                heard.lost += u64::from(sequence.wrapping_sub(last).saturating_sub(1));
+                let ahead = sequence.wrapping_sub(last);
+                let in_order = (1..0x8000).contains(&ahead);
+                heard.lost += if in_order { u64::from(ahead - 1) } else { 0 };
+                heard.doubled += u64::from(!in_order);
             }
             None | Some(_) => {}
         }
@@ -476,7 +492,8 @@ impl Call {
         let mut packet = vec![0x80, payload | if marker { 0x80 } else { 0 }];
         packet.extend(self.sequence.to_be_bytes());
         packet.extend(self.time.to_be_bytes());
-        packet.extend((u32::from(to.port()) ^ 0x5A00_0000).to_be_bytes());
+        let changed = self.changes_at > 0 && self.time >= self.changes_at;
+        packet.extend((u32::from(to.port()) ^ if changed { 0xA500_0000 } else { 0x5A00_0000 }).to_be_bytes());
         packet.extend(body);
         self.sequence = self.sequence.wrapping_add(1);
         if let Some(secure) = &mut self.secure {
@@ -503,6 +520,8 @@ fn ms(ns: u64) -> f64 {
     ns as f64 / 1e6
 }
 
+/// Five seconds.
+const CHANGE: u32 = 40_000;
 const SOCKETS: usize = 16;
 const PACKET_STEPS: usize = 20;
 const T1_NS: u64 = 500_000_000;

@@ -12,8 +12,9 @@ use super::{median, part, scans, setting};
 type Measure = fn(&mut Table);
 
 /// Every group by its name on the command line.
-pub(crate) const ALL: [(&str, Measure); 8] = [
+pub(crate) const ALL: [(&str, Measure); 10] = [
     ("media", media),
+    ("media-io", super::media_io::media_io),
     ("media-srtp", super::srtp::media_srtp),
     ("signal", signal),
     ("keys", keys),
@@ -21,6 +22,7 @@ pub(crate) const ALL: [(&str, Measure); 8] = [
     ("start", start),
     ("publish", super::publish::publish),
     ("overload", super::overload::overload),
+    ("soak", super::soak::soak),
 ];
 
 /// Lines of the result.

@@ -1,8 +1,8 @@
 //! The whole product under load: a `jindu` process on one side, the bench's callers and scanners on the other.
 //!
 //! `tests/bench/run` runs every figure and prints one table; `cargo bench --bench load -- media` runs one
-//! (`media`, `media-srtp`, `signal`, `keys`, `scan`, `start`, `publish`, `overload`). `CALLS`, `SECONDS` and `ROUNDS` in the environment
-//! change the size.
+//! (`media`, `media-io`, `media-srtp`, `signal`, `keys`, `scan`, `start`, `publish`, `overload`; `soak` runs only by its name). `CALLS`,
+//! `SECONDS` and `ROUNDS` in the environment change the size.
 //!
 //! The machine may be shared: a figure with a limit is measured beside that limit in the same run, rounds alternate,
 //! and medians are printed. No time is asserted; correctness is: no call may fail, no error may be logged, every call
@@ -10,17 +10,22 @@
 
 mod callers;
 mod figures;
+mod media_io;
 mod overload;
 mod probe;
 mod process;
 mod publish;
 mod scans;
+mod soak;
 mod sockets;
 mod srtp;
 
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let wanted = |name: &str| asked.is_empty() || asked.iter().any(|word| word == name);
+    let wanted = |name: &str| {
+        let all = asked.is_empty() && name != "soak";
+        all || asked.iter().any(|word| word == name)
+    };
     let mut table = figures::Table::default();
     for (name, measure) in figures::ALL {
         if wanted(name) {
