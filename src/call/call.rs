@@ -251,6 +251,7 @@ impl Call {
                 self.feed_leg(now, LegInput::Answer { sdp: offer }, out);
             }
             LegOutput::AnswerReceived { sdp } => self.on_answer(now, &sdp, out),
+            LegOutput::Progress { .. } => {}
             LegOutput::Established => self.start_talking(now, out),
             LegOutput::Key { key, held } => self.on_key(now, key, KeySource::Info, held, out),
             LegOutput::Referred(progress) => self.on_referred(now, progress, out),
@@ -333,6 +334,7 @@ impl Call {
             EndCause::TransportFailed => (CallOutcome::Failed, Some("transport failed")),
             EndCause::HungUp => (CallOutcome::Finished, None),
             EndCause::Rejected => (CallOutcome::Refused, None),
+            EndCause::CallFailed { .. } => (CallOutcome::Failed, None),
         };
         self.cdr.ended(outcome, cause);
         self.over(now, out);

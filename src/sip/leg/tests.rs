@@ -7,6 +7,7 @@ use crate::test_peer::{ANSWER, Call, OFFER, ended, response_to, sent};
 use crate::{HeaderName, Method, Target, Transport};
 
 mod in_dialog;
+mod outgoing;
 mod transfer_and_routing;
 
 const BOTH: [Transport; 2] = [Transport::Udp, Transport::Tcp];
