@@ -37,6 +37,7 @@ mod number_policy;
 mod offer;
 mod queues;
 mod settings;
+mod staff;
 mod supervisor;
 
 pub use call_back_record::{CallBackOutcome, CallBackRecord, CallBackState, RecordError};

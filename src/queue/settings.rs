@@ -238,6 +238,6 @@ fn twice<'a>(names: impl Iterator<Item = &'a Arc<str>>, errors: &mut Vec<Setting
 
 /// Queues are bits of a word.
 pub(crate) const QUEUES_MAX: usize = 64;
-const AGENTS_MAX: usize = 1_000;
+pub(crate) const AGENTS_MAX: usize = 1_000;
 /// Skills are bits of a word.
 pub(crate) const SKILLS_MAX: usize = 64;

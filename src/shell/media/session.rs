@@ -7,15 +7,18 @@ use std::time::Instant;
 
 use tokio::sync::mpsc::Sender;
 
+use super::id::SessionId;
 use super::metrics::{MediaMetrics, add};
 use super::ports::Pair;
 use super::sys::{self, BATCH, Batch};
-use call::{MediaCommand, MediaEvent, MediaFrame, MediaSession, SrtpDrop};
+use call::{MediaCommand, MediaEvent, MediaFrame, MediaSession, Relay, SrtpDrop};
 
 /// A session that has begun.
 pub(super) struct Session {
     pub pair: Pair,
     pub stream: MediaSession,
+    /// The session whose sound this one sends.
+    pub bridged_with: Option<SessionId>,
     events: Sender<MediaEvent>,
     /// Whom the RTP socket is connected to.
     connected: Option<SocketAddr>,
@@ -34,16 +37,16 @@ pub(super) type Flow = ControlFlow<()>;
 
 impl Session {
     pub(crate) fn new(pair: Pair, stream: MediaSession, events: Sender<MediaEvent>) -> Session {
-        Session { pair, stream, events, connected: None }
+        Session { pair, stream, bridged_with: None, events, connected: None }
     }
 
-    /// Sends what is due.
-    pub(crate) fn tick(&mut self, now: Instant, buffers: &mut Buffers<'_>) -> Flow {
+    /// Sends what is due; `relay` is the sound of the session that this one is bridged with.
+    pub(crate) fn tick(&mut self, now: Instant, relay: Option<&mut Relay>, buffers: &mut Buffers<'_>) -> Flow {
         let due = self.stream.deadline();
         if now >= due {
             buffers.metrics.late(now - due);
         }
-        self.stream.tick(now, buffers.frame, buffers.events);
+        self.stream.tick(now, relay, buffers.frame, buffers.events);
         self.follow_source(now);
         add(&buffers.metrics.packets_skipped, buffers.frame.skipped().into());
         self.send(buffers);

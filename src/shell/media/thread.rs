@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Sender;
 
+use super::bridge;
 use super::id::SessionId;
 use super::inbox::{Inbox, Order};
 use super::metrics::{MediaMetrics, add};
@@ -100,6 +101,8 @@ impl Thread {
             Order::Command { id, command } => {
                 self.with_session(id, |session, buffers| session.command(now, *command, buffers));
             }
+            Order::Bridge { one, other } => bridge::join(&mut self.sessions, one, other),
+            Order::Unbridge { id } => bridge::part(&mut self.sessions, id),
             Order::Close { id } => self.close(now, id),
             Order::Quit => {}
         }
@@ -137,7 +140,10 @@ impl Thread {
         for id in due.drain(..) {
             // Each packet has its own time: the last of many is later than the first.
             let now = Instant::now();
-            let next = self.with_session(id, |session, buffers| session.tick(now, buffers));
+            let mut borrowed = bridge::borrow(&mut self.sessions, id);
+            let relay = borrowed.as_mut().map(|(_, relay)| &mut **relay);
+            let next = self.with_session(id, |session, buffers| session.tick(now, relay, buffers));
+            bridge::give_back(&mut self.sessions, borrowed);
             if let Some(next) = next {
                 self.wheel.insert(id, next);
             }
@@ -193,6 +199,7 @@ impl Thread {
     }
 
     fn close(&mut self, now: Instant, id: SessionId) {
+        bridge::part(&mut self.sessions, id);
         let pair = match self.sessions.remove(id) {
             Some(Stage::Begun(session)) => {
                 let mut buffers = Buffers {

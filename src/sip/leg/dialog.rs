@@ -183,9 +183,8 @@ impl Dialog {
             Target::Address { to, .. } => Some(*to),
             Target::Host { .. } => None,
         };
-        let same = |ours: SocketAddr| {
-            ours.ip().to_canonical() == source.ip().to_canonical() && ours.port() == source.port()
-        };
+        let same =
+            |ours: SocketAddr| ours.ip().to_canonical() == source.ip().to_canonical() && ours.port() == source.port();
         to.transport() != transport || !went.is_some_and(same)
     }
 

@@ -316,13 +316,7 @@ impl Leg {
         self.send_reply(id, dispatcher::capabilities(response).done(), out);
     }
 
-    fn receive_response(
-        &mut self,
-        now: Instant,
-        response: &Message,
-        arrival: &Arrival,
-        out: &mut Vec<LegOutput>,
-    ) {
+    fn receive_response(&mut self, now: Instant, response: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
         if self.receive_call_response(now, response, arrival, out) {
             return;
         }

@@ -9,11 +9,11 @@ use crate::{Arrival, Outgoing, parse_datagram};
 const TAGGED: &str = "callee";
 
 /// A call of this side on a virtual clock.
-struct Out {
-    leg: Leg,
+pub(super) struct Out {
+    pub leg: Leg,
     transport: Transport,
     now: Instant,
-    out: Vec<LegOutput>,
+    pub out: Vec<LegOutput>,
     /// The last INVITE that left.
     invite: Message,
     cseq: u32,
@@ -39,7 +39,7 @@ impl Out {
         Out { leg, transport, now, out, invite, cseq: 0, source: "192.0.2.9:5070" }
     }
 
-    fn begun(transport: Transport) -> Out {
+    pub(super) fn begun(transport: Transport) -> Out {
         Out::with(transport, |_| ())
     }
 
@@ -49,7 +49,7 @@ impl Out {
         call
     }
 
-    fn input(&mut self, input: LegInput) -> &[LegOutput] {
+    pub(super) fn input(&mut self, input: LegInput) -> &[LegOutput] {
         self.out = self.leg.handle_input(self.now, input);
         if let Some(invite) = sent(&self.out).into_iter().find(|message| message.is(&Method::Invite)) {
             self.invite = invite;
@@ -57,7 +57,7 @@ impl Out {
         &self.out
     }
 
-    fn receive(&mut self, text: &str) -> &[LegOutput] {
+    pub(super) fn receive(&mut self, text: &str) -> &[LegOutput] {
         let message = parse_datagram(text.as_bytes()).expect("the callee writes well-formed messages");
         let arrival = Arrival { source: addr(self.source), ..arrival(self.transport) };
         self.input(LegInput::Received { message, arrival })
@@ -76,7 +76,7 @@ impl Out {
     }
 
     /// A request of the callee in the dialog.
-    fn request(&mut self, method: &str, tag: &str, headers: &str, sdp: &str) -> &[LegOutput] {
+    pub(super) fn request(&mut self, method: &str, tag: &str, headers: &str, sdp: &str) -> &[LegOutput] {
         self.cseq += 1;
         let head = |name| self.invite.header(name).unwrap_or("").to_owned();
         let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
@@ -107,12 +107,12 @@ impl Out {
         ended(&self.out)
     }
 
-    fn hang_up(&mut self) -> &[LegOutput] {
+    pub(super) fn hang_up(&mut self) -> &[LegOutput] {
         self.input(LegInput::HangUp { reason: None })
     }
 
     /// Runs every deadline within a time at its moment.
-    fn pass(&mut self, time: Duration) -> Vec<(Duration, LegOutput)> {
+    pub(super) fn pass(&mut self, time: Duration) -> Vec<(Duration, LegOutput)> {
         let (start, mut all) = (self.now, Vec::new());
         while let Some(deadline) = self.leg.deadline().filter(|deadline| deadline.at <= start + time) {
             self.now = self.now.max(deadline.at);
@@ -124,9 +124,10 @@ impl Out {
     }
 }
 
-fn reply(request: &Message, status: u16, tag: &str, headers: &str, sdp: &str) -> String {
+pub(super) fn reply(request: &Message, status: u16, tag: &str, headers: &str, sdp: &str) -> String {
     let line = |name| request.header(name).unwrap_or("").to_owned();
-    let tag = if tag.is_empty() || line(HeaderName::To).contains(";tag=") { String::new() } else { format!(";tag={tag}") };
+    let tag =
+        if tag.is_empty() || line(HeaderName::To).contains(";tag=") { String::new() } else { format!(";tag={tag}") };
     let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
     format!(
         "SIP/2.0 {status} Whatever\r\nVia: {}\r\nFrom: {}\r\nTo: {}{tag}\r\nCall-ID: {}\r\nCSeq: {}\r\n\
@@ -159,7 +160,9 @@ fn a_call_rings_is_answered_and_ended_by_either_side() {
         assert!(call.respond(100, "", "", "").is_empty());
         assert!(matches!(call.respond(180, TAGGED, "", "")[..], [LegOutput::Progress { status: 180 }]));
         let out = call.respond(200, TAGGED, "Allow: INVITE, UPDATE\r\n", ANSWER);
-        assert!(matches!(out, [LegOutput::Send(_), LegOutput::AnswerReceived { sdp }, LegOutput::Established] if sdp == ANSWER));
+        assert!(
+            matches!(out, [LegOutput::Send(_), LegOutput::AnswerReceived { sdp }, LegOutput::Established] if sdp == ANSWER)
+        );
         let ack = &call.sent()[0];
         assert_eq!((ack.method(), ack.to_tag(), ack.cseq().number), (Some(&Method::Ack), TAGGED, 1));
         assert_ne!(ack.via().branch, call.invite.via().branch, "RFC 3261 §13.2.2.4: a transaction of its own");
@@ -395,7 +398,10 @@ fn requests_of_the_callee_are_answered_in_its_dialog_alone() {
     call.request("UPDATE", TAGGED, "", OFFER);
     assert_eq!(call.sent()[0].status(), Some(500), "it may come again after the answer");
     call.respond(200, TAGGED, "", ANSWER);
-    assert!(has(call.request("INVITE", TAGGED, "", OFFER), |output| matches!(output, LegOutput::Offer { sdp: Some(_) })));
+    assert!(has(call.request("INVITE", TAGGED, "", OFFER), |output| matches!(
+        output,
+        LegOutput::Offer { sdp: Some(_) }
+    )));
     call.input(LegInput::Answer { sdp: ANSWER.into() });
     assert_eq!(call.sent()[0].status(), Some(200));
     call.request("INFO", TAGGED, "", "");
