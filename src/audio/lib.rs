@@ -23,7 +23,7 @@ pub use clip_match::{ClipMatch, ClipSequence};
 pub use dtmf::{DtmfDetector, before_last_key};
 pub use playlist::{Playlist, Span, Take};
 pub use speech_activity::SpeechMeter;
-pub use tone::sine;
+pub use tone::{dtmf_tone, sine};
 
 /// Samples a second on the telephone side.
 pub const RATE: u32 = 8000;

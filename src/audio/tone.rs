@@ -1,9 +1,10 @@
-//! Tones: the beep before a recording, and the reference tone of the line test.
+//! Tones: the beep before a recording, the reference tone of the line test, the two tones of a key.
 
 use std::f64::consts::TAU;
 use std::time::Duration;
 
 use super::{RATE, samples_in};
+use base::Key;
 
 /// The beep before a recording.
 pub(super) fn beep() -> Vec<i16> {
@@ -33,6 +34,20 @@ pub fn sine(hertz: f64, dbov: f64, length: Duration) -> Vec<i16> {
         .collect()
 }
 
+/// The two tones of a key (ITU-T Q.23), at 8000 samples a second.
+pub fn dtmf_tone(key: Key, length: Duration) -> Vec<i16> {
+    let (low, high) = match key {
+        Key::Digit(0) => (3, 1),
+        Key::Digit(digit) => ((usize::from(digit) - 1) / 3 % 3, (usize::from(digit) - 1) % 3),
+        Key::Star => (3, 0),
+        Key::Pound => (3, 2),
+    };
+    let (low, high) = (sine(DTMF_LOW[low], DTMF_DBOV, length), sine(DTMF_HIGH[high], DTMF_DBOV, length));
+    let mut samples: Vec<i16> = low.iter().zip(&high).map(|(low, high)| low.saturating_add(*high)).collect();
+    fade(&mut samples, samples_in(Duration::from_millis(2)));
+    samples
+}
+
 /// Fades the ends by a raised cosine, so that a tone does not click.
 fn fade(samples: &mut [i16], length: usize) {
     let count = samples.len();
@@ -53,6 +68,10 @@ const RINGING_HZ: f64 = 425.0;
 /// Softer than speech: it goes on until the other side answers.
 const RINGING_DBOV: f64 = -25.0;
 const BEEP_DBOV: f64 = -20.0;
+const DTMF_LOW: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
+const DTMF_HIGH: [f64; 3] = [1209.0, 1336.0, 1477.0];
+/// Each of the two tones.
+const DTMF_DBOV: f64 = -16.0;
 
 #[cfg(test)]
 mod tests {

@@ -34,6 +34,15 @@ impl Key {
         }
     }
 
+    /// Its event code of RFC 4733 §3.2.
+    pub fn event(self) -> u8 {
+        match self {
+            Key::Digit(digit) => digit,
+            Key::Star => 10,
+            Key::Pound => 11,
+        }
+    }
+
     /// The character on the key.
     pub fn as_char(self) -> char {
         match self {

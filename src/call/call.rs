@@ -13,6 +13,7 @@ mod events;
 mod keys;
 mod message;
 mod offer;
+mod queue;
 mod recording;
 #[cfg(test)]
 mod tests;
@@ -35,8 +36,10 @@ use super::cdr::CdrBuilder;
 use super::media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy};
 use super::recording_session::{Input as RecordingInput, StudioRequest};
 pub use events::{Effect, Input, Output, Telemetry};
-use keys::Presses;
+pub(crate) use keys::Presses;
 use message::MessageSound;
+pub use queue::QueueNotice;
+use queue::Queued;
 
 /// What a call begins with.
 pub struct CallSetup {
@@ -94,6 +97,7 @@ pub struct Call {
     /// The peer has agreed to transfer the caller: a BYE of its own then ends a transferred call.
     transfer_accepted: bool,
     message: Option<MessageSound>,
+    queued: Queued,
     presses: Presses,
     early_keys: Vec<(Key, KeySource)>,
     cdr: CdrBuilder,
@@ -150,6 +154,7 @@ impl Call {
             transfer_until: None,
             transfer_accepted: false,
             message: None,
+            queued: Queued::default(),
             presses: Presses::default(),
             early_keys: Vec::new(),
             cdr: tally,
@@ -185,6 +190,7 @@ impl Call {
             }
             Input::MessageRead { from, samples } => self.on_message_read(now, from, samples, &mut out),
             Input::Studio(reply) => self.feed_recording(now, RecordingInput::Reply(*reply), &mut out),
+            Input::Queue(notice) => self.on_queue(now, notice, &mut out),
             Input::Emergency(on) => {
                 if let Some(application) = &mut self.application {
                     application.set_emergency(on);
@@ -204,7 +210,8 @@ impl Call {
     /// When [`Input::Deadline`] is due.
     pub fn deadline(&self) -> Option<Deadline> {
         let own = |at: Option<Instant>, why| at.map(|at| Deadline { at, why });
-        let talking = matches!(self.state, State::Talking);
+        // A queue has limits of its own.
+        let talking = matches!(self.state, State::Talking) && !self.queued.is_queued();
         let alive = !matches!(self.state, State::Over | State::Gone);
         earliest([
             self.leg.deadline(),
@@ -231,7 +238,7 @@ impl Call {
         if self.transfer_until.is_some_and(|at| at <= now) {
             self.transferred(now, TransferOutcome::Failed, out);
         }
-        let due = self.application.as_ref().and_then(Application::deadline);
+        let due = self.application.as_ref().and_then(Application::deadline).filter(|_| !self.queued.is_queued());
         if matches!(self.state, State::Talking) && due.is_some_and(|due| due.at <= now) {
             self.feed_application(now, flow::Input::Deadline, out);
         }
@@ -256,6 +263,7 @@ impl Call {
                 self.feed_leg(now, LegInput::Answer { sdp: offer }, out);
             }
             LegOutput::AnswerReceived { sdp } => self.on_answer(now, &sdp, out),
+            LegOutput::Progress { .. } => {}
             LegOutput::Established => self.start_talking(now, out),
             LegOutput::Key { key, held } => self.on_key(now, key, KeySource::Info, held, out),
             LegOutput::Referred(progress) => self.on_referred(now, progress, out),
@@ -317,6 +325,9 @@ impl Call {
     fn take_key(&mut self, now: Instant, key: Key, source: KeySource, out: &mut Vec<Output>) {
         self.cdr.key();
         out.push(Telemetry::KeyHeard(source).into());
+        if self.pass_key(key, source, out) {
+            return;
+        }
         if self.application.as_ref().is_some_and(Application::is_line_test) {
             out.push(Telemetry::LineTestKey { key, source }.into());
         }
@@ -338,6 +349,7 @@ impl Call {
             EndCause::TransportFailed => (CallOutcome::Failed, Some("transport failed")),
             EndCause::HungUp => (CallOutcome::Finished, None),
             EndCause::Rejected => (CallOutcome::Refused, None),
+            EndCause::CallFailed { .. } => (CallOutcome::Failed, None),
         };
         self.cdr.ended(outcome, cause);
         self.over(now, out);
@@ -349,6 +361,7 @@ impl Call {
         }
         self.state = State::Over;
         self.transfer_until = None;
+        self.end_queue(now, out);
         self.keep_sent_message(out);
         (self.application, self.negotiated, self.message) = (None, None, None);
         out.push(Effect::Media(MediaCommand::Close).into());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use base::Lang;
-use inquiry::{CallOutcome, CallRecord, LookUpResult};
+use inquiry::{CallOutcome, CallRecord, LookUpResult, QueueVisit};
 use rtp::Mos;
 use srtp::Suite;
 
@@ -51,6 +51,7 @@ impl CdrBuilder {
             round_trip: None,
             srtp: None,
             mos_hundredths: None,
+            queue: None,
         };
         CdrBuilder { record, ended: false, transferred: false, noted: None, slips: 0 }
     }
@@ -135,6 +136,10 @@ impl CdrBuilder {
             Some(_) if mixed => Some(PARTLY),
             Some(_) | None => Some(agreed),
         };
+    }
+
+    pub(super) fn queued(&mut self, visit: QueueVisit) {
+        self.record.queue = Some(visit);
     }
 
     pub(super) fn transferred(&mut self) {

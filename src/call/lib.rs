@@ -8,6 +8,7 @@ mod line_test;
 mod look_up;
 mod media_control;
 mod media_session;
+mod outgoing_call;
 mod overload;
 mod recording_session;
 #[cfg(test)]
@@ -17,12 +18,13 @@ mod transfer_limit;
 pub use admission::{Admission, AdmissionRules, NewCall, Place, Purpose, Rejection, TrunkRules};
 pub use application::Application;
 pub use base::DtmfMode;
-pub use call::{Call, CallSetup, Effect, Input, Output, Telemetry};
+pub use call::{Call, CallSetup, Effect, Input, Output, QueueNotice, Telemetry};
 pub use cdr::CdrBuilder;
 pub use line_test::{LineTest, line_test_clips};
 pub use look_up::{findings, query, result_of};
 pub use media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy, MediaSetup, RecordMode};
-pub use media_session::{MediaFrame, MediaLimits, MediaQuality, MediaSession, MissingClip, SrtpDrop, SrtpDrops};
+pub use media_session::{MediaFrame, MediaLimits, MediaQuality, MediaSession, MissingClip, Relay, SrtpDrop, SrtpDrops};
+pub use outgoing_call::{OutgoingCall, OutgoingEnd, OutgoingInput, OutgoingOutput, OutgoingSetup};
 pub use overload::Overload;
 pub use recording_session::{
     RecordingSession, Reply, SignIn, Slot, StudioRequest, TakeFault, TakeReport, studio_clips, trim_to_speech,

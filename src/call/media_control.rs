@@ -114,6 +114,8 @@ pub enum MediaCommand {
     Load(Take),
     /// What goes on playing where the take ends, without a pause; forgotten with the play.
     LoadNext(Take),
+    /// Press a key towards the peer, after those that it has not been sent yet.
+    SendKey(Key),
     /// The peer refreshed its SIP session: it is there, even if it sends no sound.
     PeerAlive,
     /// End the session, and with it a recording in progress.

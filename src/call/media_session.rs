@@ -11,6 +11,8 @@
 //!             Play                       last sample, Stop or another Play
 //!  silence ─────────► a playlist's octets ─────────────────────────────────► silence
 //! ```
+//!
+//! While the session is bridged with another one, that one's sound takes the place of silence (`relay.rs`).
 
 mod dice;
 mod frame;
@@ -21,8 +23,10 @@ mod playlist;
 mod protection;
 mod quality;
 mod recording;
+mod relay;
 mod remote;
 mod reports;
+mod sent_keys;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,6 +43,7 @@ pub use protection::SrtpDrop;
 use quality::PeerView;
 pub use quality::{MediaQuality, SrtpDrops};
 use recording::Recording;
+pub use relay::Relay;
 use remote::{Remote, Verdict};
 use reports::Reports;
 
@@ -67,6 +72,8 @@ pub struct MediaSession {
     due: Instant,
     outbound: Outbound,
     recording: Option<Recording>,
+    /// The sound that waits for the session that this one is bridged with.
+    relay: Option<Box<Relay>>,
     take: Arc<Take>,
     /// What goes on playing where the take ends.
     next_take: Option<Arc<Take>>,
@@ -96,6 +103,7 @@ impl MediaSession {
             limits,
             due: now,
             recording: None,
+            relay: None,
             take: Arc::default(),
             next_take: None,
             remote: Remote::new(),
@@ -185,6 +193,7 @@ impl MediaSession {
             MediaCommand::Load(take) => self.take = Arc::new(take),
             MediaCommand::LoadNext(take) => self.next_take = Some(Arc::new(take)),
             MediaCommand::StopRecord => self.end_recording(events),
+            MediaCommand::SendKey(key) => self.outbound.keys.send(key),
             MediaCommand::PeerAlive => {
                 self.liveness.alive(now);
                 self.remote.answers_sip();
@@ -265,8 +274,29 @@ impl MediaSession {
         }
     }
 
-    /// Produces what is due; an empty frame if nothing is.
-    pub fn tick(&mut self, now: Instant, frame: &mut MediaFrame, events: &mut Vec<MediaEvent>) {
+    /// Begins to keep the peer's sound for another session, or ends it.
+    pub fn set_relaying(&mut self, on: bool) {
+        self.relay = on.then(|| Box::new(Relay::new(self.setup.codec)));
+    }
+
+    /// The sound that waits for another session, which gives it back after its [`tick`](MediaSession::tick).
+    pub fn lend_relay(&mut self) -> Option<Box<Relay>> {
+        self.relay.take()
+    }
+
+    /// Takes back what was lent.
+    pub fn return_relay(&mut self, relay: Box<Relay>) {
+        self.relay = Some(relay);
+    }
+
+    /// Produces what is due; an empty frame if nothing is. `relay`: the sound of the session that this one is bridged with.
+    pub fn tick(
+        &mut self,
+        now: Instant,
+        mut relay: Option<&mut Relay>,
+        frame: &mut MediaFrame,
+        events: &mut Vec<MediaEvent>,
+    ) {
         frame.clear();
         if now < self.due {
             return;
@@ -275,17 +305,24 @@ impl MediaSession {
         let samples = samples_in(ptime);
         let skipped = ((now - self.due).as_nanos() / ptime.as_nanos()).min(u32::MAX.into()) as u32;
         self.outbound.skip(skipped, samples);
+        if let Some(relay) = &mut relay {
+            relay.skip(skipped.saturating_mul(samples as u32));
+        }
         self.due += ptime * skipped;
         let reaches = self.reaches(now);
         if self.setup.sending && reaches {
             frame.skipped = skipped;
             let setup = &self.setup;
             let (bank, take) = (&self.bank, &*self.take);
-            let source = Source { bank, take, codec: setup.codec, payload_type: setup.payload, samples };
-            let ended = self.outbound.packet(&source, &mut self.reports, frame);
+            let (codec, payload_type, event_payload) = (setup.codec, setup.payload, setup.event_payload);
+            let source = Source { bank, take, codec, payload_type, event_payload, samples, relay };
+            let ended = self.outbound.packet(source, &mut self.reports, frame);
             events.extend(ended.map(|id| self.go_on(id)));
         } else {
             self.outbound.marker = true;
+            if let Some(relay) = relay {
+                relay.skip(samples as u32);
+            }
         }
         self.report(now, reaches, frame, events);
         self.protect(frame);
@@ -374,8 +411,11 @@ impl MediaSession {
             SequencePlace::Late => {}
             SequencePlace::Duplicate | SequencePlace::Stray => return,
         }
+        let new_source = arrival == SequencePlace::First || place == SoundPlace::New;
+        if let Some(relay) = &mut self.relay {
+            relay.push(timestamp, (codec, octets), new_source, arrival == SequencePlace::Late);
+        }
         if let Some(recording) = &mut self.recording {
-            let new_source = arrival == SequencePlace::First || place == SoundPlace::New;
             recording.add(now, new_source, timestamp, (codec, octets), events);
             if recording.is_over(now) {
                 self.end_recording(events);

@@ -92,8 +92,17 @@ fn sound_key(reader: &mut Reader, base: &Path) -> Option<SoundKey> {
 
 fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
     let desk = reader.optional_string("phone.desk").filter(|uri| !uri.is_empty());
-    if desk.as_deref().is_some_and(|uri| !["sip:", "sips:", "tel:"].iter().any(|scheme| uri.starts_with(scheme))) {
-        reader.report("phone.desk", "must be a SIP or tel URI, as in sip:desk@192.0.2.7");
+    let queues = super::queues::queues(reader);
+    if let Some(desk) = &desk {
+        let named = |name: &str| queues.queues.iter().any(|queue| *queue.name == *name);
+        if desk.strip_prefix("queue:").is_some_and(|name| !named(name)) {
+            reader.report("phone.desk", "must name a queue that there is in a table [[queue]]");
+        } else if !["sip:", "sips:", "tel:", "queue:"].iter().any(|scheme| desk.starts_with(scheme)) {
+            reader.report(
+                "phone.desk",
+                "must be a SIP or tel URI, as in sip:desk@192.0.2.7, or a queue, as in queue:desk",
+            );
+        }
     }
     let desk_number = reader.string("phone.desk_number", "96110110");
     if !desk_number.chars().all(|c| c.is_ascii_digit()) {
@@ -117,6 +126,7 @@ fn phone(reader: &mut Reader, trunks: &[String], base: &Path) -> Phone {
     let listen = phone_listen(reader);
     let mut phone = Phone {
         tls: super::tls::phone_tls(reader, base, listen.iter().map(|(transport, _)| *transport)),
+        queues,
         registrar: super::registrar::phone_registrar(reader),
         listen,
         public_address: reachable_address(reader, "phone.public_address"),

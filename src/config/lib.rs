@@ -8,6 +8,7 @@ mod network;
 mod overrides;
 mod places;
 mod postgres;
+mod queues;
 mod register;
 mod registrar;
 mod settings;

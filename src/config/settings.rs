@@ -75,6 +75,8 @@ pub struct Phone {
     pub listen: Vec<(Transport, SocketAddr)>,
     /// The certificate of TLS listeners, and whom TLS trusts.
     pub tls: PhoneTls,
+    /// Where callers wait for an agent, and the reasons that agents give for pauses; the agents are accounts.
+    pub queues: queue::Settings,
     /// The registrar of the desk's telephones; none: nothing may register.
     pub registrar: Option<PhoneRegistrar>,
     /// The address that Contact and SDP name when a listener is bound to an unspecified address.

@@ -85,6 +85,44 @@ impl LookUpResult {
     }
 }
 
+/// How a wait for an agent ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum QueueOutcome {
+    /// An agent answered.
+    Answered,
+    /// The caller hung up.
+    Abandoned,
+    /// The queue was full.
+    Full,
+    /// No agent was there, or none in time.
+    Unavailable,
+}
+
+impl QueueOutcome {
+    /// The value in the journal.
+    pub fn name(self) -> &'static str {
+        match self {
+            QueueOutcome::Answered => "answered",
+            QueueOutcome::Abandoned => "abandoned",
+            QueueOutcome::Full => "full",
+            QueueOutcome::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// A call's last wait in a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueVisit {
+    /// The queue's name.
+    pub queue: Arc<str>,
+    /// How long the caller waited.
+    pub waited: Duration,
+    /// How the wait ended.
+    pub outcome: QueueOutcome,
+    /// The account of the agent who answered.
+    pub agent: Option<Arc<str>>,
+}
+
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallRecord {
@@ -128,4 +166,6 @@ pub struct CallRecord {
     /// How its media was protected: the suite of SRTP, `none`, or `partly` if that changed; absent where no media was
     /// agreed on.
     pub srtp: Option<&'static str>,
+    /// Its last wait for an agent.
+    pub queue: Option<QueueVisit>,
 }

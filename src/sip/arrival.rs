@@ -129,6 +129,12 @@ pub enum Target {
 }
 
 impl Target {
+    /// Where a request to a SIP URI goes (RFC 3261 §8.1.2): over the transport that the URI names, else over `transport`, from
+    /// the listener `local`. `None` for a URI that names no host.
+    pub fn of_uri(uri: &str, transport: Transport, local: SocketAddr) -> Option<Target> {
+        request_target(uri, &Arrival { transport, source: local, local })
+    }
+
     /// What carries it.
     pub fn transport(&self) -> Transport {
         match self {

@@ -1,4 +1,4 @@
-//! SIP for a user agent server, sans-IO: messages, the dispatcher, the legs of calls.
+//! SIP for a user agent, sans-IO: messages, the dispatcher, the legs of calls.
 //!
 //! ```text
 //! datagram ─► parse_datagram ─┐
@@ -43,7 +43,7 @@ pub use dispatcher::{Dispatcher, Disposition, NodeState};
 pub use fields::{CSeq, Via};
 pub use grammar::{GrammarError, Method};
 pub use identity::{IdentityHeader, IdentityTrust};
-pub use leg::{EndCause, EndedLeg, Late, Leg, LegInput, LegOutput, Local, TransferProgress};
+pub use leg::{EndCause, EndedLeg, Invitation, Late, Leg, LegInput, LegOutput, Local, TransferProgress};
 pub use lexer::{Fault, HeaderName};
 pub use message::{LegKey, MalformedMessage, Message, parse_datagram};
 pub use name_addr::NameAddr;

@@ -39,3 +39,8 @@ pub const TRYING_AFTER: Duration = Duration::from_millis(150);
 pub const RETRY_AFTER_MAX_S: u64 = 10;
 /// Attempts at a session refresh before the session is left to expire.
 pub const REFRESH_TRIES: u8 = 4;
+/// INVITEs of one outgoing call: the first, and those that answer a challenge of each of two proxies, a stale nonce, a larger
+/// Min-SE.
+pub const CALL_TRIES: u8 = 6;
+/// Further 2xx of one INVITE, from other branches of a fork, that are acknowledged and ended.
+pub const FORKS: usize = 4;

@@ -247,6 +247,11 @@ impl Message {
         uri.user.map(|user| format!("{user}{params}"))
     }
 
+    /// The user of the From URI as written.
+    pub fn from_user(&self) -> Option<String> {
+        Uri::read(self.from().uri).ok()?.user.map(str::to_owned)
+    }
+
     /// The media type of the body, lower case, without parameters: `application/sdp`.
     pub fn content_type(&self) -> Option<String> {
         let text = self.header(HeaderName::ContentType)?;

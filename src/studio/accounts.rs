@@ -25,6 +25,8 @@ pub enum Role {
     Operator,
     /// Also approves takes of others, publishes and rolls back.
     Approver,
+    /// Answers callers who wait in a queue; does nothing in the studio.
+    Agent,
 }
 
 impl Role {
@@ -33,12 +35,21 @@ impl Role {
         match self {
             Role::Operator => "operator",
             Role::Approver => "approver",
+            Role::Agent => "agent",
         }
     }
 
     /// The role of that name.
     pub fn named(word: &str) -> Option<Role> {
-        [Role::Operator, Role::Approver].into_iter().find(|role| role.code() == word)
+        [Role::Operator, Role::Approver, Role::Agent].into_iter().find(|role| role.code() == word)
+    }
+
+    /// Whether it may record, and see what others recorded.
+    pub fn may_record(self) -> bool {
+        match self {
+            Role::Operator | Role::Approver => true,
+            Role::Agent => false,
+        }
     }
 
     /// Whether it may approve, publish and roll back.

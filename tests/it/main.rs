@@ -1,6 +1,7 @@
 //! The program as its callers, scanners and operators meet it, and its files as they are shipped. Needs nothing but cargo:
 //! what needs another program to be installed is in `tests/peers`.
 
+mod agents;
 mod api;
 mod breaks;
 mod call_sheets;

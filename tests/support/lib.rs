@@ -9,7 +9,7 @@ pub mod folder;
 pub mod gateway;
 pub mod kiosk;
 pub mod linphone;
-mod media;
+pub mod media;
 pub mod name_server;
 pub mod node;
 pub mod phone;

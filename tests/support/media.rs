@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The sound of one call: what it sends and everything that it hears.
-pub(crate) struct Media {
+pub struct Media {
     socket: UdpSocket,
     peer: SocketAddr,
     stop: Arc<AtomicBool>,
@@ -16,12 +16,13 @@ pub(crate) struct Media {
     keys: Arc<Mutex<Vec<u8>>>,
     voice: Arc<Mutex<VecDeque<u8>>>,
     heard: Arc<Mutex<BTreeMap<u32, Vec<u8>>>>,
+    events: Arc<Mutex<Vec<(u32, u8)>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Media {
     /// Begins to send and to keep what comes; `codec` is the RTP payload type, 8 or 0.
-    pub(crate) fn begin(socket: UdpSocket, peer: SocketAddr, codec: u8) -> Media {
+    pub fn begin(socket: UdpSocket, peer: SocketAddr, codec: u8) -> Media {
         let media = Media {
             socket: socket.try_clone().expect("a second handle"),
             peer,
@@ -30,57 +31,66 @@ impl Media {
             keys: Arc::default(),
             voice: Arc::default(),
             heard: Arc::default(),
+            events: Arc::default(),
             thread: None,
         };
         let (stop, muted) = (Arc::clone(&media.stop), Arc::clone(&media.muted));
         let (keys, voice, heard) = (Arc::clone(&media.keys), Arc::clone(&media.voice), Arc::clone(&media.heard));
+        let events = Arc::clone(&media.events);
         let sender = socket.try_clone().expect("a second handle");
         std::thread::spawn({
             let stop = Arc::clone(&stop);
-            move || receive_all(&socket, peer, codec, &stop, &heard)
+            move || receive_all(&socket, peer, codec, &stop, (&heard, &events))
         });
         let thread = std::thread::spawn(move || send_all(&sender, peer, codec, &stop, &muted, (&keys, &voice)));
         Media { thread: Some(thread), ..media }
     }
 
     /// Any octets, from the port that the sound comes from.
-    pub(crate) fn send(&self, octets: &[u8]) {
+    pub fn send(&self, octets: &[u8]) {
         let _ = self.socket.send_to(octets, self.peer);
     }
 
     /// Stops sending sound.
-    pub(crate) fn mute(&self) {
+    pub fn mute(&self) {
         self.muted.store(true, Ordering::Relaxed);
     }
 
     /// Keys to press after those that wait.
-    pub(crate) fn press(&self, keys: &str) {
+    pub fn press(&self, keys: &str) {
         self.keys.lock().expect("keys").extend(keys.bytes());
     }
 
     /// Octets to send after those that wait.
-    pub(crate) fn say(&self, octets: &[u8]) {
+    pub fn say(&self, octets: &[u8]) {
         self.voice.lock().expect("voice").extend(octets);
     }
 
     /// Whether nothing waits to be said.
-    pub(crate) fn has_said_all(&self) -> bool {
+    pub fn has_said_all(&self) -> bool {
         self.voice.lock().expect("voice").is_empty()
     }
 
     /// Everything heard so far, in the order of sequence numbers.
-    pub(crate) fn heard(&self) -> Vec<u8> {
+    pub fn heard(&self) -> Vec<u8> {
         self.heard.lock().expect("sound").values().flatten().copied().collect()
     }
 
+    /// The keys that came as telephone events.
+    pub fn events(&self) -> String {
+        let key = |(_, event): &(u32, u8)| "0123456789*#".chars().nth(usize::from(*event)).unwrap_or('?');
+        self.events.lock().expect("events").iter().map(key).collect()
+    }
+
     /// How many packets were heard, and how many are missing between the first and the last of them.
-    pub(crate) fn packets(&self) -> (usize, usize) {
+    pub fn packets(&self) -> (usize, usize) {
         let heard = self.heard.lock().expect("sound");
         let span = heard.keys().next().zip(heard.keys().next_back()).map_or(0, |(first, last)| last - first + 1);
         (heard.len(), span as usize - heard.len())
     }
 
-    pub(crate) fn end(&mut self) {
+    /// Stops sending and listening.
+    pub fn end(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -94,13 +104,20 @@ fn receive_all(
     peer: SocketAddr,
     codec: u8,
     stop: &AtomicBool,
-    heard: &Mutex<BTreeMap<u32, Vec<u8>>>,
+    (heard, events): (&Mutex<BTreeMap<u32, Vec<u8>>>, &Mutex<Vec<(u32, u8)>>),
 ) {
     socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a limit");
     let mut buffer = [0; 2048];
     let (mut first, mut rounds, mut last) = (None, 0_u32, 0_u16);
     while !stop.load(Ordering::Relaxed) {
         let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
+        if from == peer && length >= 16 && buffer[1] & 0x7f == 101 {
+            let press = (u32::from_be_bytes([buffer[4], buffer[5], buffer[6], buffer[7]]), buffer[12]);
+            let mut events = events.lock().expect("events");
+            if events.last() != Some(&press) {
+                events.push(press);
+            }
+        }
         if from != peer || length <= 12 || buffer[1] & 0x7f != codec {
             continue;
         }

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use base::{Key, Lang, Private};
+use base::{Codec, Key, Lang, Private};
 use flow::{LookUpAnswer, TransferOutcome};
 use inquiry::{CallRecord, LookUpResult};
 use sip::{Arrival, Message, Method, Outgoing};
 
+use super::queue::QueueNotice;
 use crate::media_control::{KeySource, MediaCommand, MediaEvent, MediaSetup};
 use crate::recording_session::{Reply, StudioRequest};
 
@@ -45,6 +46,8 @@ pub enum Input {
     },
     /// The studio's reply to [`Effect::Studio`].
     Studio(Box<Reply>),
+    /// News of the queue that the caller joined.
+    Queue(QueueNotice),
     /// The emergency notice was switched on or off.
     Emergency(bool),
     /// Continues the call in this language instead of the caller's choice.
@@ -106,6 +109,17 @@ pub enum Effect {
         /// The calling number, where the caller agreed that it is kept.
         number: Option<Private<String>>,
     },
+    /// Let the caller wait for an agent; [`Input::Queue`] follows.
+    JoinQueue {
+        /// The queue's name.
+        queue: Arc<str>,
+        /// The codec of the caller's sound, which the agent's telephone is offered first.
+        codec: Option<Codec>,
+    },
+    /// The caller waits or talks no longer: the call is over.
+    LeaveQueue,
+    /// Press a key towards the agent.
+    PassKey(Key),
     /// Ask the studio on behalf of an operator's call.
     Studio(StudioRequest),
     /// The call has ended: free its line and write its record.

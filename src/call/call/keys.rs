@@ -17,7 +17,7 @@ use base::Key;
 
 /// The last presses of a caller.
 #[derive(Debug, Default)]
-pub(super) struct Presses {
+pub(crate) struct Presses {
     last: VecDeque<Press>,
     /// The caller's telephone sends its presses in several ways.
     several_ways: bool,
@@ -33,7 +33,7 @@ struct Press {
 
 impl Presses {
     /// Whether this is a new press. `held`: how long the key was held, if the report comes at its release.
-    pub(super) fn is_new(&mut self, now: Instant, key: Key, source: KeySource, held: Option<Duration>) -> bool {
+    pub(crate) fn is_new(&mut self, now: Instant, key: Key, source: KeySource, held: Option<Duration>) -> bool {
         let apart = if self.several_ways { APART_WHEN_KNOWN } else { APART };
         let apart = apart + held.unwrap_or_default().min(HELD_MAX);
         self.last.retain(|press| now.duration_since(press.at) <= apart.max(KEPT));

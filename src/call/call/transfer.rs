@@ -1,4 +1,4 @@
-//! Blind transfer to a person: the REFER (RFC 3515) and its progress.
+//! Blind transfer to a person: the REFER (RFC 3515) and its progress; or a queue of this node.
 
 use std::time::{Duration, Instant};
 
@@ -49,9 +49,17 @@ impl Call {
         }
         self.transfers_left -= 1;
         out.push(Telemetry::TransferBegun.into());
-        match self.desks.get(to).cloned() {
+        let target = self.desks.get(to).cloned();
+        if let Some(queue) = target.as_deref().and_then(|target| target.strip_prefix(QUEUE)) {
+            self.transfer_until = None;
+            return self.join_queue(now, queue, out);
+        }
+        match target {
             Some(target_uri) => self.feed_leg(now, LegInput::Refer { target_uri, referred_by: None }, out),
             None => self.transferred(now, TransferOutcome::Failed, out),
         }
     }
 }
+
+/// What a transfer target begins with that is a queue of this node.
+const QUEUE: &str = "queue:";

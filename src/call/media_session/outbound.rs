@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::frame::MediaFrame;
+use super::relay::Relay;
 use super::reports::Reports;
+use super::sent_keys::{EventPacket, SentKeys};
 use audio::{Bank, Playlist, Take, g711, samples_in};
 use base::Codec;
 use flow::PlayId;
@@ -20,6 +22,7 @@ pub(super) struct Outbound {
     /// Samples of silence before anything plays, for trunks that open the way of the sound late.
     lead_in: usize,
     pub sent: u64,
+    pub keys: SentKeys,
 }
 
 /// What a packet is made of.
@@ -28,7 +31,11 @@ pub(super) struct Source<'a> {
     pub take: &'a Take,
     pub codec: Codec,
     pub payload_type: u8,
+    /// telephone-event, if it was agreed on.
+    pub event_payload: Option<u8>,
     pub samples: usize,
+    /// The sound of the session that this one is bridged with.
+    pub relay: Option<&'a mut Relay>,
 }
 
 impl Outbound {
@@ -42,6 +49,7 @@ impl Outbound {
             playing: None,
             lead_in: samples_in(lead_in.min(LEAD_IN_MAX)),
             sent: 0,
+            keys: SentKeys::default(),
         }
     }
 
@@ -58,10 +66,19 @@ impl Outbound {
     /// Writes the next packet; returns the play that ended with it.
     pub(super) fn packet(
         &mut self,
-        from: &Source<'_>,
+        mut from: Source<'_>,
         reports: &mut Reports,
         frame: &mut MediaFrame,
     ) -> Option<PlayId> {
+        if let Some(payload_type) = from.event_payload
+            && let Some(event) = self.keys.event(self.timestamp, from.samples)
+        {
+            self.event_packet(payload_type, &event, reports, frame);
+            if let Some(relay) = from.relay {
+                relay.skip(from.samples as u32);
+            }
+            return None;
+        }
         let header = Header {
             marker: std::mem::take(&mut self.marker),
             payload_type: from.payload_type,
@@ -72,19 +89,62 @@ impl Outbound {
         if let Some(fixed) = frame.rtp.first_chunk_mut() {
             header.write(fixed);
         }
-        let ended = self.fill(from, &mut frame.rtp[HEADER_OCTETS..HEADER_OCTETS + from.samples]);
-        frame.rtp_length = HEADER_OCTETS + from.samples;
-        self.sequence = self.sequence.wrapping_add(1);
-        self.sent += 1;
-        reports.sent(from.samples);
+        let samples = from.samples;
+        let ended = self.fill(&mut from, &mut frame.rtp[HEADER_OCTETS..HEADER_OCTETS + samples]);
+        frame.rtp_length = HEADER_OCTETS + samples;
+        self.count(samples, reports);
         ended
     }
 
-    fn fill(&mut self, from: &Source<'_>, payload: &mut [u8]) -> Option<PlayId> {
+    fn count(&mut self, octets: usize, reports: &mut Reports) {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sent += 1;
+        reports.sent(octets);
+    }
+
+    /// Writes a packet of an event, in place of one of sound.
+    fn event_packet(&mut self, payload_type: u8, event: &EventPacket, reports: &mut Reports, frame: &mut MediaFrame) {
+        let header = Header {
+            marker: event.first,
+            payload_type,
+            sequence: self.sequence,
+            timestamp: event.timestamp,
+            ssrc: reports.ssrc(),
+        };
+        if let Some(fixed) = frame.rtp.first_chunk_mut() {
+            header.write(fixed);
+        }
+        frame.rtp_length = HEADER_OCTETS + event.payload.len();
+        frame.rtp[HEADER_OCTETS..frame.rtp_length].copy_from_slice(&event.payload);
+        // The sound that follows begins after a pause.
+        self.marker = true;
+        self.count(event.payload.len(), reports);
+    }
+
+    fn fill(&mut self, from: &mut Source<'_>, payload: &mut [u8]) -> Option<PlayId> {
+        let ended = self.sound(from, payload);
+        if from.event_payload.is_none() {
+            self.keys.tones(from.codec, payload);
+        }
+        ended
+    }
+
+    /// A prompt that plays comes before the sound of the other session.
+    fn sound(&mut self, from: &mut Source<'_>, payload: &mut [u8]) -> Option<PlayId> {
         let silence = self.lead_in.min(payload.len());
         self.lead_in -= silence;
         let (silent, rest) = payload.split_at_mut(silence);
         silent.fill(g711::idle(from.codec));
+        let playing = self.playing.is_some() || rest.is_empty();
+        if let Some(relay) = &mut from.relay {
+            if playing {
+                relay.skip(from.samples as u32);
+            } else {
+                relay.skip(silence as u32);
+                relay.take(from.codec, rest);
+                return None;
+            }
+        }
         match &mut self.playing {
             Some(_) if rest.is_empty() => None,
             Some((id, list)) => {

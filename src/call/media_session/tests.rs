@@ -3,6 +3,7 @@
 mod addresses;
 mod keys;
 mod presence;
+mod relay;
 mod security;
 
 use proptest::prelude::*;
@@ -98,7 +99,7 @@ impl Peer {
 
     fn tick(&mut self) {
         let mut frame = MediaFrame::default();
-        self.stream.tick(self.now, &mut frame, &mut self.events);
+        self.stream.tick(self.now, None, &mut frame, &mut self.events);
         if !frame.rtp().is_empty() {
             self.sent.push(frame.rtp().to_vec());
         }

@@ -2,6 +2,7 @@
 //! completions are made.
 
 pub(crate) mod account;
+pub(crate) mod agent;
 pub(crate) mod by;
 pub(crate) mod calls;
 pub(crate) mod feed;
@@ -149,6 +150,9 @@ pub(crate) enum Command {
     /// Enrol, list and revoke the kiosks of the halls
     #[command(subcommand)]
     Kiosk(kiosk::KioskCommand),
+    /// List agents and queues, set what an agent serves, or change what an agent does
+    #[command(subcommand)]
+    Agent(agent::AgentCommand),
     /// Administer the prompt studio
     #[command(subcommand)]
     Studio(Studio),

@@ -78,6 +78,10 @@ fn to_json(call: &PastCall, steps: &[PastStep], zone: &TimeZone) -> Value {
         "peer_packets_lost": call.peer_packets_lost,
         "round_trip_ms": call.round_trip.map(|time| time.as_secs_f64() * 1000.0),
         "srtp": call.srtp,
+        "queue": call.queue,
+        "queue_wait_s": call.queue_wait.map(|wait| wait.as_secs_f64()),
+        "queue_outcome": call.queue_outcome,
+        "agent": call.agent,
     })
 }
 
@@ -114,6 +118,11 @@ fn to_text(call: &PastCall, steps: &[PastStep], release_is_known: bool, zone: &T
     line("keys", &format!("{} pressed (which is not recorded)", call.keys));
     if let Some(rating) = call.rating {
         line("rating", &rating.to_string());
+    }
+    if let (Some(queue), Some(outcome)) = (&call.queue, &call.queue_outcome) {
+        let agent = call.agent.as_ref().map_or_else(String::new, |agent| format!(" by {agent}"));
+        let wait = call.queue_wait.unwrap_or_default().as_secs_f64();
+        line("queue", &format!("{queue}: {outcome}{agent} after {wait:.1} s"));
     }
     line("sound", &sound(call));
     let cause = call.cause.as_ref().map_or_else(String::new, |cause| format!(": {cause}"));

@@ -1,6 +1,7 @@
 //! The command line: commands, options, printing, exit codes.
 
 mod account;
+mod agent;
 mod approver;
 mod args;
 mod call;

@@ -12,6 +12,7 @@ use release::recordings::MissingPolicy;
 use release::releases;
 
 use crate::account;
+use crate::agent;
 use crate::args::prompts::PromptCommand;
 use crate::args::{self, Arguments, Command, Span, Way};
 use crate::call::call;
@@ -131,6 +132,7 @@ fn perform(command: Command, settings: &Settings) -> ExitCode {
         Command::Journal(command) => done(journal_command::run(&settings.data.folder, command)),
         Command::Trunk(args::Trunk::Status { json }) => done(trunk_status(settings, json)),
         Command::Trunk(args::Trunk::Trace(arguments)) => done(trace(settings, *arguments)),
+        Command::Agent(command) => done(agent::run(settings, &command)),
         Command::Prompts(command) => coded(prompts::run(settings, &command)),
         Command::Test(arguments) => match arguments.read() {
             Ok((way, sheets)) => test(settings, &way, &sheets),

@@ -50,6 +50,10 @@ pub(crate) fn add_columns(connection: &Connection) -> rusqlite::Result<()> {
         ("calls", "srtp", "TEXT"),
         ("scans", "repeats", "INTEGER"),
         ("calls", "tag", "TEXT"),
+        ("calls", "queue", "TEXT"),
+        ("calls", "queue_wait_ms", "INTEGER"),
+        ("calls", "queue_outcome", "TEXT"),
+        ("calls", "agent", "TEXT"),
         ("messages", "done_us", "INTEGER"),
         ("messages", "done_by", "TEXT"),
         ("messages", "trunk", "TEXT"),
@@ -70,7 +74,9 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
     let look_ups = record.look_ups.iter().take(PATH_MAX).map(|result| result.name()).collect::<Vec<_>>().join(",");
     let sql = "INSERT INTO calls (at_us, answered_ms, duration_ms, outcome, cause, lang, release, path, keys,
         look_ups, trunk, caller, rating, peer_packets_lost, round_trip_us, source, mos_hundredths, srtp,
-        tag) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+        tag, queue, queue_wait_ms, queue_outcome, agent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+        ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
+    let visit = record.queue.as_ref();
     let values = params![
         record.started.as_microsecond(),
         record.answered_after.map(millis),
@@ -91,6 +97,10 @@ pub(crate) fn put_call(connection: &Connection, record: &CallRecord) -> rusqlite
         record.mos_hundredths,
         record.srtp,
         record.tag,
+        visit.map(|visit| &*visit.queue),
+        visit.map(|visit| millis(visit.waited)),
+        visit.map(|visit| visit.outcome.name()),
+        visit.and_then(|visit| visit.agent.as_deref()),
     ];
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }

@@ -47,6 +47,14 @@ pub struct PastCall {
     pub mos_hundredths: Option<u16>,
     /// How its media was protected.
     pub srtp: Option<String>,
+    /// The queue in which the caller waited for an agent.
+    pub queue: Option<String>,
+    /// How long the caller waited there.
+    pub queue_wait: Option<Duration>,
+    /// `answered`, `abandoned`, `full` or `unavailable`.
+    pub queue_outcome: Option<String>,
+    /// The account of the agent who answered.
+    pub agent: Option<String>,
 }
 
 /// Which row.
@@ -72,7 +80,17 @@ pub fn past_call(folder: &Path, name: CallName<'_>) -> Result<Option<PastCall>, 
 
 fn find(connection: &Connection, name: CallName<'_>) -> rusqlite::Result<Option<PastCall>> {
     let mut added = Vec::new();
-    for later in ["tag", "peer_packets_lost", "round_trip_us", "mos_hundredths", "srtp"] {
+    for later in [
+        "tag",
+        "peer_packets_lost",
+        "round_trip_us",
+        "mos_hundredths",
+        "srtp",
+        "queue",
+        "queue_wait_ms",
+        "queue_outcome",
+        "agent",
+    ] {
         added.push(column(connection, "calls", later)?);
     }
     let (tag, added) = (added[0], added.join(", "));
@@ -114,5 +132,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PastCall> {
         round_trip: micros(row.get(15)?),
         mos_hundredths: row.get(16)?,
         srtp: row.get(17)?,
+        queue: row.get(18)?,
+        queue_wait: row.get::<_, Option<i64>>(19)?.map(millis),
+        queue_outcome: row.get(20)?,
+        agent: row.get(21)?,
     })
 }

@@ -39,6 +39,7 @@ fn call(outcome: CallOutcome, cause: Option<&'static str>, trunk: &str) -> CallR
         peer_packets_lost: None,
         round_trip: Some(Duration::from_micros(1500)),
         mos_hundredths: Some(350),
+        queue: None,
         srtp: None,
     }
 }

@@ -48,6 +48,7 @@ fn call(started: Timestamp) -> CallRecord {
         peer_packets_lost: Some(2),
         round_trip: Some(Duration::from_micros(1500)),
         mos_hundredths: Some(437),
+        queue: None,
         srtp: Some("AEAD_AES_128_GCM"),
     }
 }

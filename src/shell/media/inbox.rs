@@ -19,6 +19,8 @@ pub(super) enum Order {
     Open { id: SessionId, pair: Pair, seed: u64 },
     Begin { id: SessionId, setup: Box<MediaSetup>, bank: Arc<Bank>, events: Sender<MediaEvent> },
     Command { id: SessionId, command: Box<MediaCommand> },
+    Bridge { one: SessionId, other: SessionId },
+    Unbridge { id: SessionId },
     Close { id: SessionId },
     Quit,
 }

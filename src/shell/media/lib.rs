@@ -9,8 +9,9 @@
 //!
 //! Opening takes a bound pair of sockets from a pool, so that a call costs no `bind`. A session's socket is connected
 //! to its peer once the peer is known, so that the kernel refuses strangers. Each pair of ports is a place in the table
-//! of one thread, so that a packet finds its session by an index.
+//! of one thread, so that a packet finds its session by an index. Two sessions of one thread may be bridged (`bridge.rs`).
 
+mod bridge;
 mod epoll;
 mod error;
 mod id;

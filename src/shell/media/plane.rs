@@ -100,7 +100,16 @@ impl MediaPlane {
     /// Gives a new session its ports, on an address of the same IP version as `local` (that address itself, if it is
     /// configured). The seed decides its SSRC and first numbers. A session that is not begun within 64 s is closed.
     pub fn open(&self, local: IpAddr, seed: u64) -> Result<OpenSession, OpenError> {
-        let pair = self.ports.take(local, Instant::now())?;
+        self.open_where(local, seed, |_| true)
+    }
+
+    /// The same on the thread of another session, with which it can be bridged.
+    pub fn open_beside(&self, beside: SessionId, local: IpAddr, seed: u64) -> Result<OpenSession, OpenError> {
+        self.open_where(local, seed, |place| self.thread_of(place) == self.thread_of(beside.place))
+    }
+
+    fn open_where(&self, local: IpAddr, seed: u64, fits: impl Fn(u32) -> bool) -> Result<OpenSession, OpenError> {
+        let pair = self.ports.take(local, Instant::now(), fits)?;
         let id = SessionId { place: pair.place(), serial: self.next.fetch_add(1, Ordering::Relaxed) };
         let (rtp_port, rtcp_port) = pair.ports();
         // These orders are bounded by the ports.
@@ -141,10 +150,22 @@ impl MediaPlane {
             | MediaCommand::Stop
             | MediaCommand::Record { .. }
             | MediaCommand::StopRecord
+            | MediaCommand::SendKey(_)
             | MediaCommand::PeerAlive
             | MediaCommand::LoadNext(_)
             | MediaCommand::Load(_) => self.inbox(id).push(Order::Command { id, command: Box::new(command) }),
         }
+    }
+
+    /// Lets two sessions hear each other; the second was opened beside the first. It ends with either of them.
+    pub fn bridge(&self, one: SessionId, other: SessionId) -> Result<(), MediaBusy> {
+        debug_assert_eq!(self.thread_of(one.place), self.thread_of(other.place), "opened beside each other");
+        self.inbox(one).push(Order::Bridge { one, other })
+    }
+
+    /// Ends the bridge of a session: both sides go on alone.
+    pub fn unbridge(&self, id: SessionId) {
+        self.inbox(id).push_always(Order::Unbridge { id });
     }
 
     /// Ends a session and frees its ports. A recording in progress is reported first.
@@ -163,7 +184,11 @@ impl MediaPlane {
     }
 
     fn inbox(&self, id: SessionId) -> &Inbox {
-        &self.inboxes[id.place as usize % self.inboxes.len()]
+        &self.inboxes[self.thread_of(id.place)]
+    }
+
+    fn thread_of(&self, place: u32) -> usize {
+        place as usize % self.inboxes.len()
     }
 }
 

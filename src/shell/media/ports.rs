@@ -71,7 +71,7 @@ impl Ports {
         let ports = Ports { pools: addresses.iter().enumerate().map(pool).collect(), addresses: addresses.to_vec() };
         for pool in &ports.pools {
             let mut pool = pool.lock().unwrap_or_else(PoisonError::into_inner);
-            let pair = pool.bind(usize::MAX)?;
+            let pair = pool.bind(usize::MAX, |_| true)?;
             let pair = pair.ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no media port is free"))?;
             let rested = Instant::now().checked_sub(REST).unwrap_or_else(Instant::now);
             pool.resting.push_back((rested, pair));
@@ -84,8 +84,8 @@ impl Ports {
         self.pools.iter().map(|pool| pool.lock().unwrap_or_else(PoisonError::into_inner).pairs).sum()
     }
 
-    /// A pair for a call that came in at `local`.
-    pub(crate) fn take(&self, local: IpAddr, now: Instant) -> Result<Pair, OpenError> {
+    /// A pair for a call that came in at `local`, whose place fits.
+    pub(crate) fn take(&self, local: IpAddr, now: Instant, fits: impl Fn(u32) -> bool) -> Result<Pair, OpenError> {
         let local = local.to_canonical();
         let same_version = |address: &IpAddr| address.is_ipv4() == local.is_ipv4();
         let index = self
@@ -94,7 +94,7 @@ impl Ports {
             .position(|address| *address == local)
             .or_else(|| self.addresses.iter().position(same_version))
             .ok_or(OpenError::NoAddress(local))?;
-        let pair = self.pools[index].lock().unwrap_or_else(PoisonError::into_inner).take(now)?;
+        let pair = self.pools[index].lock().unwrap_or_else(PoisonError::into_inner).take(now, fits)?;
         pair.drain();
         Ok(pair)
     }
@@ -128,22 +128,27 @@ impl Ports {
 }
 
 impl Pool {
-    fn take(&mut self, now: Instant) -> Result<Pair, OpenError> {
-        let rested = self.resting.front().is_some_and(|(since, _)| now.saturating_duration_since(*since) >= REST);
-        let may_bind = self.resting.is_empty() || self.bind_after.is_none_or(|after| now >= after);
+    fn take(&mut self, now: Instant, fits: impl Fn(u32) -> bool) -> Result<Pair, OpenError> {
+        // The first that fits has rested longest of those that do.
+        let longest = self.resting.iter().position(|(_, pair)| fits(pair.place));
+        let since = longest.and_then(|at| self.resting.get(at)).map(|(since, _)| *since);
+        let rested = since.is_some_and(|since| now.saturating_duration_since(since) >= REST);
+        let may_bind = longest.is_none() || self.bind_after.is_none_or(|after| now >= after);
         if !rested && may_bind {
-            if let Some(pair) = self.bind(TRIES)? {
+            if let Some(pair) = self.bind(TRIES, fits)? {
                 return Ok(pair);
             }
             self.bind_after = Some(now + BIND_PAUSE);
         }
-        self.resting.pop_front().map(|(_, pair)| pair).ok_or(OpenError::PortsExhausted)
+        let pair = longest.and_then(|at| self.resting.remove(at));
+        pair.map(|(_, pair)| pair).ok_or(OpenError::PortsExhausted)
     }
 
-    /// Binds the next free pair; a port that another program has goes to the end of the queue.
-    fn bind(&mut self, tries: usize) -> io::Result<Option<Pair>> {
+    /// Binds the next free pair that fits; a port that another program has goes to the end of the queue.
+    fn bind(&mut self, tries: usize, fits: impl Fn(u32) -> bool) -> io::Result<Option<Pair>> {
         for _ in 0..tries.min(self.unbound.len()) {
-            let Some(port) = self.unbound.pop_front() else { break };
+            let next = self.unbound.iter().position(|port| fits(self.numbered(*port)));
+            let Some(port) = next.and_then(|at| self.unbound.remove(at)) else { break };
             match self.pair(port) {
                 Ok(pair) => {
                     self.mark(port, true);
@@ -173,9 +178,14 @@ impl Pool {
 
     fn pair(&self, port: u16) -> io::Result<Pair> {
         let bound = |port| socket(SocketAddr::new(self.address, port));
-        let place = self.number * self.pairs + usize::from(port - self.first) / 2;
-        let place = u32::try_from(place).expect("fewer than 2^15 pairs an address");
+        let place = self.numbered(port);
         Ok(Pair { rtp: bound(port)?, rtcp: bound(port + 1)?, place, pool: self.number, port })
+    }
+
+    /// The number of a pair among those of all addresses.
+    fn numbered(&self, port: u16) -> u32 {
+        let place = self.number * self.pairs + usize::from(port - self.first) / 2;
+        u32::try_from(place).expect("fewer than 2^15 pairs an address")
     }
 }
 
@@ -254,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_pair_is_an_even_port_and_the_next() {
-        let pair = ports(4).take(HERE, Instant::now()).expect("free");
+        let pair = ports(4).take(HERE, Instant::now(), |_| true).expect("free");
         let (rtp, rtcp) = pair.ports();
         assert_eq!((rtp % 2, rtcp), (0, rtp + 1));
         assert_eq!(pair.rtp.local_addr().expect("bound").port(), rtp);
@@ -264,7 +274,7 @@ mod tests {
     #[test]
     fn a_port_is_owned_while_it_is_bound() {
         let ports = ports(2);
-        let pair = ports.take(HERE, Instant::now()).expect("free");
+        let pair = ports.take(HERE, Instant::now(), |_| true).expect("free");
         let (rtp, rtcp) = pair.ports();
         let owned = |port| ports.owns(SocketAddr::new(HERE, port));
         assert!(owned(rtp) && owned(rtcp) && !owned(rtp.wrapping_sub(2)) && !owned(rtcp + 4));
@@ -275,29 +285,29 @@ mod tests {
     fn a_pair_rests_unless_it_is_the_last() {
         let ports = ports(2);
         let now = Instant::now();
-        let Ok(first) = ports.take(HERE, now) else { panic!("free") };
+        let Ok(first) = ports.take(HERE, now, |_| true) else { panic!("free") };
         let used = first.ports();
         ports.give_back(first, now);
         // Another program on this machine may have the other one; then the resting one serves.
-        let Ok(second) = ports.take(HERE, now) else { panic!("free") };
-        let third = ports.take(HERE, now);
+        let Ok(second) = ports.take(HERE, now, |_| true) else { panic!("free") };
+        let third = ports.take(HERE, now, |_| true);
         if second.ports() != used {
             assert_eq!(third.map(|pair| pair.ports()).ok(), Some(used));
         }
-        assert!(matches!(ports.take(HERE, now), Err(OpenError::PortsExhausted)) || second.ports() == used);
+        assert!(matches!(ports.take(HERE, now, |_| true), Err(OpenError::PortsExhausted)) || second.ports() == used);
     }
 
     #[test]
     fn a_rested_pair_serves_again_empty_and_unconnected() {
         let ports = ports(4);
         let start = Instant::now();
-        let pair = ports.take(HERE, start).expect("free");
+        let pair = ports.take(HERE, start, |_| true).expect("free");
         let (port, caller) = (pair.ports().0, UdpSocket::bind((HERE, 0)).expect("loopback"));
         pair.rtp.connect(caller.local_addr().expect("bound")).expect("loopback");
         caller.send_to(&[1; 100], (HERE, port)).expect("loopback");
         ports.give_back(pair, start);
         caller.send_to(&[2; 100], (HERE, port)).expect("loopback");
-        let again = ports.take(HERE, start + REST).expect("rested");
+        let again = ports.take(HERE, start + REST, |_| true).expect("rested");
         assert_eq!(again.ports().0, port);
         assert_eq!(again.rtp.recv(&mut [0; 10]).map_err(|error| error.kind()), Err(io::ErrorKind::WouldBlock));
         let stranger = UdpSocket::bind((HERE, 0)).expect("loopback");
@@ -306,8 +316,20 @@ mod tests {
     }
 
     #[test]
+    fn a_pair_that_fits_is_bound_or_taken_from_those_that_rest() {
+        let ports = ports(8);
+        let now = Instant::now();
+        for odd in [1, 1, 0, 1] {
+            let pair = ports.take(HERE, now, |place| place % 2 == odd).expect("free");
+            assert_eq!(pair.place() % 2, odd);
+            ports.give_back(pair, now);
+        }
+        assert!(matches!(ports.take(HERE, now, |place| place > 7), Err(OpenError::PortsExhausted)));
+    }
+
+    #[test]
     fn an_ip_version_without_an_address_is_named() {
-        let error = ports(1).take("::1".parse().expect("an address"), Instant::now()).expect_err("no IPv6");
+        let error = ports(1).take("::1".parse().expect("an address"), Instant::now(), |_| true).expect_err("no IPv6");
         assert_eq!(error.to_string(), "no media address of the IP version of ::1 is configured");
     }
 

@@ -151,7 +151,7 @@ mod tests {
             let first = probe.local_addr().expect("bound").port() & !1;
             drop(probe);
             if let Ok(ports) = Ports::new(&[here], (first, first + 1)) {
-                return Opened { pair: ports.take(here, Instant::now()).expect("free"), seed: 0 };
+                return Opened { pair: ports.take(here, Instant::now(), |_| true).expect("free"), seed: 0 };
             }
         }
     }

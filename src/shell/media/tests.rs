@@ -72,8 +72,31 @@ impl Caller {
         Caller::with_room(plane, address, 64)
     }
 
+    /// A telephone whose session can be bridged with another one's.
+    fn beside(plane: &MediaPlane, other: &Caller) -> Caller {
+        let address = other.rtp.local_addr().expect("bound").ip();
+        let session = plane.open_beside(other.session.id, address, 8).expect("ports are free");
+        Caller::begin(plane, address, 64, session)
+    }
+
+    /// Sends the nth packet of its sound.
+    fn speak(&self, n: u32, octet: u8) {
+        let header = Header { marker: n == 0, payload_type: 8, sequence: n as u16, timestamp: n * 160, ssrc: 5 };
+        let mut datagram = [octet; HEADER_OCTETS + 160];
+        if let Some(fixed) = datagram.first_chunk_mut() {
+            header.write(fixed);
+        }
+        let to = SocketAddr::new(self.rtp.local_addr().expect("bound").ip(), self.session.rtp_port);
+        self.rtp.send_to(&datagram, to).expect("loopback");
+    }
+
     /// A caller whose call takes so many events before it must be read.
     fn with_room(plane: &MediaPlane, address: IpAddr, room: usize) -> Caller {
+        let session = plane.open(address, 7).expect("ports are free");
+        Caller::begin(plane, address, room, session)
+    }
+
+    fn begin(plane: &MediaPlane, address: IpAddr, room: usize, session: OpenSession) -> Caller {
         let socket = || {
             let socket = UdpSocket::bind((address, 0)).expect("loopback");
             // Only a failure waits so long.
@@ -83,7 +106,6 @@ impl Caller {
         let (rtp, rtcp) = (socket(), socket());
         let named = |socket: &UdpSocket| socket.local_addr().expect("bound");
         let peer = RemoteMedia { rtp: named(&rtp), rtcp: named(&rtcp), rtcp_mux: false, learn: false };
-        let session = plane.open(address, 7).expect("ports are free");
         let (sender, events) = channel(room);
         plane.begin(session.id, setup(peer), bank(), sender).expect("the thread runs");
         Caller { rtp, rtcp, session, events, sequence: 0 }
@@ -328,4 +350,42 @@ fn a_stream_that_begins_in_silence_sends_each_packet_once_when_it_may() {
             assert!(samples > 0 && samples % 160 == 0, "{samples}");
         }
     }
+}
+
+/// Speaks for as long as it takes until the other side hears it; the sequence numbers of what that side heard meanwhile.
+fn until_heard(speaker: &Caller, listener: &Caller, octet: u8) -> Vec<u16> {
+    let mut heard = Vec::new();
+    for n in 0..250 {
+        speaker.speak(n, octet);
+        let (header, payload) = listener.hear();
+        heard.push(header.sequence);
+        if payload == [octet; 160] {
+            return heard;
+        }
+    }
+    panic!("it was not heard");
+}
+
+#[test]
+fn two_sessions_hear_each_other_until_one_ends() {
+    let plane = plane(MediaIo::Auto, V4, 16);
+    let caller = Caller::of(&plane, V4);
+    let agent = Caller::beside(&plane, &caller);
+    assert_eq!(caller.session.id.place % 2, agent.session.id.place % 2, "one thread has both");
+    plane.command(caller.session.id, play(1, ramp())).expect("the thread runs");
+    let first = caller.hear().0;
+    plane.command(caller.session.id, MediaCommand::Stop).expect("the thread runs");
+    plane.bridge(caller.session.id, agent.session.id).expect("the thread runs");
+    let heard = until_heard(&agent, &caller, 0x11);
+    let steps = heard.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1));
+    assert!(steps && heard[0] == first.sequence.wrapping_add(1), "nothing is missing where music and speech join");
+    until_heard(&caller, &agent, 0x22);
+    plane.close(agent.session.id);
+    let idle = |caller: &Caller| (0..250).any(|_| caller.hear().1 == [0xD5; 160]);
+    assert!(idle(&caller), "the caller's session goes on");
+    let other = Caller::beside(&plane, &caller);
+    plane.bridge(caller.session.id, other.session.id).expect("the thread runs");
+    until_heard(&other, &caller, 0x33);
+    plane.unbridge(other.session.id);
+    assert!(idle(&caller) && idle(&other), "both go on alone");
 }

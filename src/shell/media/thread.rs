@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Sender;
 
+use super::bridge;
 use super::id::SessionId;
 use super::inbox::{Inbox, Order};
 use super::io::{Channel, MediaIoInUse, Sockets};
@@ -125,6 +126,8 @@ impl Thread {
                     self.hasten(now, id);
                 }
             }
+            Order::Bridge { one, other } => bridge::join(&mut self.sessions, one, other),
+            Order::Unbridge { id } => bridge::part(&mut self.sessions, id),
             Order::Close { id } => self.close(now, id),
             Order::Quit => {}
         }
@@ -177,10 +180,17 @@ impl Thread {
                 // The last of many is later than the first.
                 now = Instant::now();
             }
-            if self.sessions.session(id).is_some_and(|session| session.is_superseded(now)) {
+            let Some(session) = self.sessions.session(id) else { continue };
+            if session.is_superseded(now) {
                 continue;
             }
-            let next = self.with_session(id, |session, buffers| session.tick(now, buffers));
+            let is_bridged = session.bridged_with.is_some();
+            let mut borrowed = if is_bridged { bridge::borrow(&mut self.sessions, id) } else { None };
+            let relay = borrowed.as_mut().map(|(_, relay)| &mut **relay);
+            let next = self.with_session(id, |session, buffers| session.tick(now, relay, buffers));
+            if is_bridged {
+                bridge::give_back(&mut self.sessions, borrowed);
+            }
             if let Some(next) = next {
                 self.wheel.insert(id, next);
             }
@@ -242,6 +252,7 @@ impl Thread {
     fn panicked(&mut self, id: SessionId) {
         add(&self.metrics.panics, 1);
         self.events.clear();
+        bridge::part(&mut self.sessions, id);
         if let Some(Stage::Begun(session)) = self.sessions.remove(id) {
             self.sockets.ignore(session.slot, &session.pair);
             self.retire(session.pair, Instant::now());
@@ -249,6 +260,7 @@ impl Thread {
     }
 
     fn close(&mut self, now: Instant, id: SessionId) {
+        bridge::part(&mut self.sessions, id);
         let pair = match self.sessions.remove(id) {
             Some(Stage::Begun(session)) => {
                 let mut buffers = Buffers {

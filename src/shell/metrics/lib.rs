@@ -234,6 +234,7 @@ mod tests {
             peer_packets_lost: Some(3),
             round_trip: Some(Duration::from_millis(30)),
             mos_hundredths: Some(395),
+            queue: None,
             srtp: Some("AEAD_AES_128_GCM"),
         };
         metrics.call_ended(&record);
@@ -241,6 +242,7 @@ mod tests {
             peer_packets_lost: None,
             round_trip: None,
             mos_hundredths: None,
+            queue: None,
             rating: None,
             srtp: None,
             ..record

@@ -1,5 +1,6 @@
 //! Collectors of the node: what other wings count, read at the moment that `/metrics` is asked for.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -12,7 +13,8 @@ use media::{LATENESS_BOUNDS_MS, MediaIoInUse, MediaMetrics};
 use metrics::{Collect, Counters, Label, Page};
 use os::clock;
 use os::folder;
-use phone::{HepExporter, LiveRelease, PeerState, Registry, Traces, TrunkState, Trunks};
+use phone::{HepExporter, LiveRelease, PeerState, QueueHandle, Registry, Traces, TrunkState, Trunks, agent_state_name};
+use queue::QueueFigures;
 use replica_store::{Rejection, Replica, ReplicaMetrics, postgres::UpstreamMetrics};
 
 /// What runs here, the disk, and how many calls there may be.
@@ -90,6 +92,46 @@ impl Collect for TrunkCollector {
                 let labels = vec![("trunk", trunk.settings.name.as_str()), ("peer", peer.as_str())];
                 (labels, u64::from(*state == PeerState::Reachable))
             }),
+        );
+    }
+}
+
+/// Callers who wait, and agents.
+pub(crate) struct QueueCollector(pub(crate) QueueHandle);
+
+impl Collect for QueueCollector {
+    fn collect(&self, page: &mut Page) {
+        let status = self.0.status();
+        let each = |value: fn(&QueueFigures) -> u64| {
+            status.queues.iter().map(move |queue| (vec![("queue", &*queue.queue)], value(queue)))
+        };
+        page.samples("jindu_queue_waiting", "Callers who wait for an agent.", each(|queue| queue.waiting as u64));
+        page.samples(
+            "jindu_queue_longest_wait_seconds",
+            "How long the first of them has waited.",
+            each(|queue| queue.longest_wait.as_secs()),
+        );
+        page.samples("jindu_queue_joined_total", "Callers who joined a queue.", each(|queue| queue.joined));
+        page.samples("jindu_queue_refused_total", "Callers whom a queue did not take.", each(|queue| queue.refused));
+        page.samples("jindu_queue_answered_total", "Callers who were connected.", each(|queue| queue.answered));
+        page.samples(
+            "jindu_queue_answered_in_time_total",
+            "Callers who were connected within the time of the service level.",
+            each(|queue| queue.answered_in_time),
+        );
+        page.samples(
+            "jindu_queue_abandoned_total",
+            "Callers who hung up while they waited.",
+            each(|queue| queue.abandoned),
+        );
+        let mut agents: BTreeMap<&str, u64> = BTreeMap::new();
+        for agent in &status.agents {
+            *agents.entry(agent_state_name(&agent.state)).or_default() += 1;
+        }
+        page.samples(
+            "jindu_agents",
+            "Agents, by what they do.",
+            agents.into_iter().map(|(state, count)| (vec![("state", state)], count)),
         );
     }
 }

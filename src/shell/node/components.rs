@@ -15,8 +15,8 @@ use kiosk_store::KioskStore;
 use media::{MediaConfig, MediaIoInUse, MediaMetrics, MediaPlane};
 use metrics::Metrics;
 use phone::{
-    Cases, HepExporter, LiveRelease, LookUps, RecordingService, Registry, Services, TakeStore, Traces, TransportLayer,
-    Trunks, UserAgent,
+    Cases, HepExporter, LiveRelease, LookUps, QueueHandle, RecordingService, Registry, Services, TakeStore, Traces,
+    TransportLayer, Trunks, UserAgent,
 };
 use release::hotline::Hotline;
 use release::releases;
@@ -29,7 +29,7 @@ use crate::Fault;
 use crate::backend::NodeBackend;
 use crate::carriers::Carriers;
 use crate::collectors::{
-    CaptureCollector, JournalCollector, MediaCollector, NodeCollector, ReplicaCollector, TrunkCollector,
+    CaptureCollector, JournalCollector, MediaCollector, NodeCollector, QueueCollector, ReplicaCollector, TrunkCollector,
 };
 use crate::kiosks::{self, KioskCollector};
 use crate::sockets::Sockets;
@@ -119,6 +119,7 @@ impl<'a> Node<'a> {
             metrics: Arc::clone(&self.metrics),
             registrations: Arc::clone(&self.carriers.registrations),
             registrar: self.carriers.registrar.clone(),
+            accounts: self.studio.as_ref().map(|(accounts, _)| Arc::clone(accounts)),
             recording: self.recording_service(),
         };
         UserAgent::new(settings.phone.clone(), services, Arc::clone(&self.registry), transport)
@@ -138,7 +139,12 @@ impl<'a> Node<'a> {
     }
 
     /// The metrics with what is collected at each scrape.
-    pub(crate) fn metrics(&self, media: Arc<MediaMetrics>, media_io: Vec<MediaIoInUse>) -> metrics::Registry {
+    pub(crate) fn metrics(
+        &self,
+        media: Arc<MediaMetrics>,
+        media_io: Vec<MediaIoInUse>,
+        queue: QueueHandle,
+    ) -> metrics::Registry {
         metrics::Registry::new(Arc::clone(&self.metrics))
             .with(NodeCollector {
                 registry: Arc::clone(&self.registry),
@@ -148,6 +154,7 @@ impl<'a> Node<'a> {
             .with(TrunkCollector(Arc::clone(&self.trunks)))
             .with(CaptureCollector { hep: self.hep.clone(), traces: Arc::clone(&self.traces) })
             .with(MediaCollector { counters: media, in_use: media_io })
+            .with(QueueCollector(queue))
             .with(ReplicaCollector(Arc::clone(&self.replica)))
             .with(JournalCollector { metrics: self.journal.metrics(), messages: Arc::clone(&self.messages) })
             .with(KioskCollector { kiosks: Arc::clone(&self.kiosks), limiter: Arc::clone(&self.limiter) })
@@ -193,7 +200,8 @@ impl<'a> Node<'a> {
 /// Opens the studio if it is used. A studio that cannot be opened costs no call: the log says so, and so does its page.
 fn open_studio(settings: &Settings) -> Option<OpenStudio> {
     let phone = &settings.phone;
-    if settings.studio.allow.is_empty() && phone.studio.is_none() && phone.registrar.is_none() {
+    let has_agents = !phone.queues.queues.is_empty();
+    if settings.studio.allow.is_empty() && phone.studio.is_none() && phone.registrar.is_none() && !has_agents {
         return None;
     }
     let accounts = initial::open(settings).map(Arc::new).map_err(|error| error.to_string());

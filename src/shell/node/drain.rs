@@ -12,16 +12,26 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use phone::{Registrations, Registry};
+use phone::{QueueHandle, Registrations, Registry};
 
 use crate::Fault;
 use crate::signals::{Asked, Signals};
+
+/// What drains.
+pub(crate) struct Served<'a> {
+    /// The calls.
+    pub registry: &'a Registry,
+    /// The registrations at carriers.
+    pub registrations: &'a Registrations,
+    /// Where callers wait.
+    pub queue: &'a QueueHandle,
+}
 
 /// Serves until a signal, then drains until the last call, the limit or a second signal. `transport` is the task that
 /// receives SIP messages; it ends only when it fails.
 pub(crate) async fn serve_and_drain(
     mut signals: Signals,
-    (registry, registrations): (&Registry, &Registrations),
+    Served { registry, registrations, queue }: Served<'_>,
     mut transport: JoinHandle<io::Error>,
     settings: &config::Phone,
 ) -> Result<(), Fault> {
@@ -39,6 +49,7 @@ pub(crate) async fn serve_and_drain(
         limit_s = settings.drain_limit.as_secs(),
         "draining: no new calls; a second signal ends at once"
     );
+    queue.drain(settings.drain_limit);
     tokio::select! {
         // The sockets stay open for a while, so that balancers see the 503 before connections are refused.
         _ = async { tokio::join!(registrations.drain(), registry.drain(), tokio::time::sleep(settings.drain_min)) } => {}

@@ -11,6 +11,7 @@ use inquiry::Keys;
 use os::control::ControlListener;
 use os::folder;
 use os::logs;
+use phone::UserAgent;
 use release::hotline::Hotline;
 use replica_store::{FolderLock, Replica, Role, secret};
 
@@ -18,7 +19,7 @@ use crate::Fault;
 use crate::announce::{Welcome, announce};
 use crate::backend::NodeBackend;
 use crate::components::{Node, start_media};
-use crate::drain::serve_and_drain;
+use crate::drain::{Served, serve_and_drain};
 use crate::first_start::{fill_sample, initial_accounts, serves_sample};
 use crate::signals::Signals;
 use crate::sockets::Sockets;
@@ -63,9 +64,10 @@ async fn run(
 ) -> Result<(), Fault> {
     let node = Node::new(settings, &hotline, keys, Arc::clone(&replica), &sockets)?;
     let media = start_media(settings)?;
-    let media_io = media.in_use().to_vec();
-    let metrics = node.metrics(media.metrics(), media_io.clone());
+    let (media_metrics, media_io) = (media.metrics(), media.in_use().to_vec());
     let user_agent = node.user_agent(media, &sockets.sip);
+    let metrics = node.metrics(media_metrics, media_io.clone(), user_agent.queue());
+    let _agents = listen_for_agents(&settings.data.folder, &user_agent);
     let _trunk_status = listen_for_status(&settings.data.folder, &node);
     let _traces = listen_for_traces(&settings.data.folder, &node);
     let accounts = initial_accounts(settings, &replica)?;
@@ -80,13 +82,14 @@ async fn run(
     let (stop, stopping) = watch::channel(false);
     user_agent.ping_peers();
     user_agent.begin();
+    let queue = user_agent.queue();
     let transport = tokio::spawn(sockets.sip.run(user_agent));
     let web_settings = settings.web.clone();
     let web = tokio::spawn(async move {
         web_service::serve(sockets.web, http_service, &web_settings, stopping, LAST_REQUESTS).await;
     });
-    let ended =
-        serve_and_drain(signals, (&node.registry, &node.carriers.registrations), transport, &settings.phone).await;
+    let served = Served { registry: &node.registry, registrations: &node.carriers.registrations, queue: &queue };
+    let ended = serve_and_drain(signals, served, transport, &settings.phone).await;
     node.traces.end();
     let _ = stop.send(true);
     let _ = tokio::time::timeout(LAST_REQUESTS, web).await;
@@ -98,6 +101,12 @@ fn listen_for_status(data: &Path, node: &Node<'_>) -> Option<ControlListener> {
     let listening =
         phone::listen_trunk_status(data, Arc::clone(&node.trunks), Arc::clone(&node.carriers.registrations));
     listening.map_err(|error| tracing::warn!(%error, "jindu trunk status cannot reach this node")).ok()
+}
+
+/// The same for `jindu agent`.
+fn listen_for_agents(data: &Path, user_agent: &UserAgent) -> Option<ControlListener> {
+    let listening = phone::listen_agents(data, user_agent.queue());
+    listening.map_err(|error| tracing::warn!(%error, "jindu agent cannot reach this node")).ok()
 }
 
 /// The same for `jindu status`.

@@ -18,13 +18,14 @@ use tokio::time::{Sleep, sleep_until};
 use super::call_guard::CallGuard;
 use super::live_release::LiveRelease;
 use super::look_ups::{Cases, LookUpRequest};
+use super::queue_service::{CallerLink, WaitId};
 use super::registry::Registration;
 use super::services::Shared;
 use super::trunks::Permit;
-use base::{Lang, Private};
+use base::{Codec, Lang, Private};
 use call::{
     self, Application, Call, CallSetup, CdrBuilder, Effect, Input, LineTest, MediaEvent, MediaPolicy, Output, Overload,
-    Purpose, RecordingSession, Reply, StudioRequest, Telemetry,
+    Purpose, QueueNotice, RecordingSession, Reply, StudioRequest, Telemetry,
 };
 use flow::sheet::TICKET;
 use flow::{Caller, Conversation, WallClock};
@@ -32,6 +33,7 @@ use journal::messages::MessageRecording;
 use media::{MediaBusy, OpenSession};
 use metrics::Door as Way;
 use os::{clock, sockets};
+use queue::{Join, Left};
 use replica_store::seal_text;
 use sdp::{LocalMedia, MediaAddress, MediaAddresses};
 use sip::{Arrival, Late, Local, Message, Outgoing, PeerAddresses};
@@ -70,7 +72,7 @@ impl Drop for Unanswered {
 }
 
 /// No telephone receives at the ports below, and services do that answer (RFC 6335 §6).
-const PORT_MIN: u16 = 1024;
+pub(crate) const PORT_MIN: u16 = 1024;
 
 /// An INVITE that begins a new call under the key of an ended one, and how it came.
 pub(crate) type Renewed = (Box<Message>, Arrival);
@@ -116,7 +118,7 @@ pub(crate) async fn run(
     }
 }
 
-fn reset(sleep: std::pin::Pin<&mut Sleep>, at: Instant) {
+pub(crate) fn reset(sleep: std::pin::Pin<&mut Sleep>, at: Instant) {
     let at = at.into();
     if sleep.deadline() != at {
         sleep.reset(at);
@@ -124,12 +126,17 @@ fn reset(sleep: std::pin::Pin<&mut Sleep>, at: Instant) {
 }
 
 /// Later than any call lasts.
-fn far(now: Instant) -> Instant {
+pub(crate) fn far(now: Instant) -> Instant {
     now + Duration::from_secs(86_400 * 30)
 }
 
 /// What a call begins with, from its INVITE and the settings, and its place on its trunk.
-fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, start: Start) -> (CallSetup, Permit) {
+fn call_setup(
+    shared: &Shared,
+    registration: &Registration,
+    live: &LiveRelease,
+    start: Start,
+) -> (CallSetup, Permit, Option<String>) {
     let Start { received, invite, arrival, permit, address, session } = start;
     let trunk = Arc::clone(permit.trunk());
     let settings = &shared.settings;
@@ -155,7 +162,7 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
     let source = arrival.source.ip().to_string();
     let setup = CallSetup {
         received,
-        application: application(shared, registration, live, number, received),
+        application: application(shared, registration, live, number.clone(), received),
         invite,
         arrival,
         local,
@@ -168,7 +175,7 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
             srtp: trunk.srtp,
         },
         media_secret: clock::random_octets(),
-        media_addresses: media_addresses(shared, &permit, arrival.local.port()),
+        media_addresses: media_addresses(shared, permit.place(), arrival.local.port()),
         transfer_targets: shared.transfer_targets(&trunk),
         message_max: shared.services.messages.longest(),
         transfers_max: shared.transfers_left(&trunk.name, caller),
@@ -179,19 +186,19 @@ fn call_setup(shared: &Shared, registration: &Registration, live: &LiveRelease, 
         },
         cdr: CdrBuilder::new(clock::timestamp(), live.short_name().into(), trunk.name.clone(), source, caller),
     };
-    (setup, permit)
+    (setup, permit, number)
 }
 
-fn peers(shared: &Shared, place: usize) -> PeerAddresses {
+pub(crate) fn peers(shared: &Shared, place: usize) -> PeerAddresses {
     let trunks = Arc::clone(&shared.services.trunks);
     PeerAddresses::new(move |ip| trunks.contains(place, ip))
 }
 
 /// Media goes to the trunk's own networks, never to a port of this node or of a system's service.
-fn media_addresses(shared: &Shared, permit: &Permit, sip_port: u16) -> MediaAddresses {
-    let (trunk, media) = (Arc::clone(permit.trunk()), Arc::clone(&shared.services.media));
-    let (trunks, place) = (Arc::clone(&shared.services.trunks), permit.place());
+pub(crate) fn media_addresses(shared: &Shared, place: usize, sip_port: u16) -> MediaAddresses {
+    let (trunks, media) = (Arc::clone(&shared.services.trunks), Arc::clone(&shared.services.media));
     MediaAddresses::new(move |address| {
+        let trunk = &trunks.states()[place].settings;
         let ours = media.is_local(address.ip()) && address.port() == sip_port;
         if address.port() < PORT_MIN || ours || media.owns(address) {
             MediaAddress::Refused
@@ -247,6 +254,10 @@ struct Task {
     call_id: String,
     /// Asks the studio, in an operator's call.
     recording: Option<SyncSender<StudioRequest>>,
+    /// The calling number, for the telephone of an agent.
+    number: Option<Private<String>>,
+    /// The caller waits for an agent, or talks to one.
+    waiting: Option<WaitId>,
     /// The message that is being recorded.
     message: Option<MessageRecording>,
     renewed: Option<Renewed>,
@@ -265,7 +276,7 @@ impl Task {
         let (began, session) = (start.received, start.session.id);
         let call_id = start.invite.call_id().to_owned();
         let tag = base::tag(&call_id);
-        let (setup, permit) = call_setup(&shared, &registration, &live, start);
+        let (setup, permit, number) = call_setup(&shared, &registration, &live, start);
         let record = setup.cdr.unfinished();
         let caller = record.caller.unwrap_or_else(|| shared.services.keys.client("call", &call_id));
         let service = shared.services.recording.as_ref().filter(|_| registration.purpose() == Purpose::Studio);
@@ -287,6 +298,8 @@ impl Task {
                 caller,
                 call_id,
                 recording,
+                number: number.map(Private::new),
+                waiting: None,
                 message: None,
                 renewed: None,
                 answered: false,
@@ -357,6 +370,17 @@ impl Task {
             Effect::ForgetMessage => self.message = None,
             Effect::ReadMessage { from, most } => self.read_message(from, most),
             Effect::KeepMessage { notify, keep, number } => self.keep(&notify, keep, number),
+            Effect::JoinQueue { queue, codec } => self.join_queue(queue, codec),
+            Effect::LeaveQueue => {
+                if let Some(id) = self.waiting.take() {
+                    self.shared.queue.leave(id, Left::HungUp);
+                }
+            }
+            Effect::PassKey(key) => {
+                if let Some(id) = self.waiting {
+                    self.shared.queue.key(id, key);
+                }
+            }
             Effect::Studio(request) => self.request(request),
             Effect::Over { record, slips } => {
                 // A message that its caller did not finish is not kept.
@@ -367,6 +391,19 @@ impl Task {
             Effect::Gone => {}
         }
         Ok(())
+    }
+
+    fn join_queue(&mut self, queue: Arc<str>, codec: Option<Codec>) {
+        let link = CallerLink {
+            inbox: self.inbox().clone(),
+            session: self.guard.session,
+            codec,
+            number: self.number.as_ref().map(|number| number.expose().clone()),
+        };
+        self.waiting = self.shared.queue.join(Join { queue, ..Join::default() }, link);
+        if self.waiting.is_none() {
+            let _ = self.inbox().try_send(Input::Queue(QueueNotice::Unavailable));
+        }
     }
 
     /// Sends a message; the call is notified if it certainly did not go out.

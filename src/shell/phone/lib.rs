@@ -8,15 +8,19 @@
 //!               └─► traces   the messages of one call to `jindu trunk trace`
 //! ```
 
+mod agent_call;
+mod agent_control;
 mod call_guard;
 mod calls;
 mod drain;
 mod ended_calls;
 mod hep;
+mod inbox;
 mod live_release;
 mod look_ups;
 mod peer;
 mod peers;
+mod queue_service;
 mod reachable;
 mod recording_service;
 mod registrar;
@@ -26,6 +30,7 @@ mod services;
 mod strangers;
 mod take_file;
 mod take_store;
+mod telephones;
 mod trace;
 mod trace_control;
 mod trace_request;
@@ -36,10 +41,12 @@ mod trunk_status;
 mod trunks;
 mod user_agent;
 
+pub use agent_control::{AgentLine, AgentRequest, AgentsStatus, QueueLine, ask as ask_agents, listen as listen_agents};
 pub use hep::{HepCounts, HepExporter};
 pub use live_release::LiveRelease;
 pub use look_ups::{Cases, LookUps, Stage};
 pub use peer::{Peer, PeerAddress, PeerState};
+pub use queue_service::{QueueHandle, QueueStatus, name_of as agent_state_name};
 pub use recording_service::RecordingService;
 pub use registrar::DeskRegistrar;
 pub use registrations::Registrations;

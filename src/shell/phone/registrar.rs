@@ -1,7 +1,7 @@
 //! The registrar of the desk's telephones: their accounts from the studio's store, their bindings in memory.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use config::PhoneRegistrar;
 use os::clock;
 use sip::digest::{Algorithm, Ha1};
-use sip::registrar::{Registrar, RegistrarOutcome, RegistrarRules};
+use sip::registrar::{Binding, Registrar, RegistrarOutcome, RegistrarRules};
 use sip::{Arrival, Message, Outgoing};
 use studio_store::Accounts;
 
@@ -66,6 +66,17 @@ impl DeskRegistrar {
             RegistrarOutcome::Challenged | RegistrarOutcome::Refused(_) | RegistrarOutcome::Repeated => {}
         }
         response
+    }
+
+    /// Where the telephones of a number are, the preferred one first.
+    pub(crate) fn bindings(&self, number: &str) -> Vec<Binding> {
+        self.lock().bindings(clock::now(), number).into_iter().cloned().collect()
+    }
+
+    /// The number whose telephone sends from there.
+    pub(crate) fn number_at(&self, source: SocketAddr, named: &str) -> Option<String> {
+        let sends = |binding: &Binding| binding.arrival.source == source;
+        self.bindings(named).iter().any(sends).then(|| named.to_owned())
     }
 
     /// How many accounts are reachable.

@@ -38,6 +38,8 @@ struct Registered {
     place: usize,
     machine: Mutex<Registration>,
     inbox: mpsc::Sender<RegistrationInput>,
+    /// Answers the carrier's challenges of calls.
+    digest: DigestClient,
     /// Taken by the task that serves it.
     inputs: Mutex<Option<mpsc::Receiver<RegistrationInput>>>,
 }
@@ -64,13 +66,19 @@ impl Registrations {
             let settings = settings(trunk, register, listeners, instance(trunk))?;
             let password = password(trunk, &register.password_file)?;
             let digest = DigestClient::new(&register.user, &register.realm, &password, clock::random_u64());
-            let machine = Registration::new(clock::now(), settings, digest);
+            let machine = Registration::new(clock::now(), settings, digest.clone());
             let (inbox, inputs) = mpsc::channel(INBOX_SIZE);
             registrations.by_call_id.insert(machine.call_id().to_owned(), registrations.all.len());
             let (machine, inputs) = (Mutex::new(machine), Mutex::new(Some(inputs)));
-            registrations.all.push(Arc::new(Registered { trunk: trunk.into(), place, machine, inbox, inputs }));
+            registrations.all.push(Arc::new(Registered { trunk: trunk.into(), place, machine, inbox, digest, inputs }));
         }
         Ok(registrations)
+    }
+
+    /// What answers the challenges of the trunk at a place; none: this node has no password there.
+    pub(crate) fn credentials(&self, place: usize) -> Option<DigestClient> {
+        let registered = self.all.iter().find(|registered| registered.place == place)?;
+        Some(registered.digest.clone())
     }
 
     /// Begins all of them.

@@ -16,8 +16,9 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use super::drain::Drain;
 use super::ended_calls::EndedCalls;
+use super::inbox::Inbox;
 use base::Lang;
-use call::{Input, Purpose};
+use call::{Input, OutgoingInput, Purpose};
 use inquiry::Capacity;
 use sip::{Arrival, EndedLeg, Late, LegKey, Message};
 
@@ -26,6 +27,8 @@ pub struct Registry {
     lines_max: usize,
     inboxes: Mutex<HashMap<Arc<LegKey>, mpsc::Sender<Input>>>,
     ended: EndedCalls,
+    /// The calls of this node, by their Call-IDs, which are its own: their other tags are not known before the answer.
+    outgoing: Mutex<HashMap<String, mpsc::Sender<OutgoingInput>>>,
     in_progress: AtomicUsize,
     /// Of them, calls to the recording service.
     recording: AtomicUsize,
@@ -51,6 +54,7 @@ impl Registry {
             lines_max,
             inboxes: Mutex::default(),
             ended: EndedCalls::default(),
+            outgoing: Mutex::default(),
             in_progress: AtomicUsize::new(0),
             recording: AtomicUsize::new(0),
             emergency: AtomicBool::new(emergency),
@@ -123,9 +127,21 @@ impl Registry {
         (Registration { registry, key, purpose, has_line: true, is_settled: false, inbox }, arrivals)
     }
 
+    /// Enters a call of this node. It holds no line; a drain waits for its last response.
+    pub(crate) fn register_outgoing(
+        self: &Arc<Self>,
+        call_id: &str,
+        inbox: mpsc::Sender<OutgoingInput>,
+    ) -> OutgoingRegistration {
+        self.outgoing().insert(call_id.to_owned(), inbox);
+        self.drain.owe();
+        OutgoingRegistration { registry: Arc::clone(self), call_id: call_id.to_owned(), is_settled: false }
+    }
+
     /// The inbox of the call that a message belongs to.
-    pub(crate) fn inbox(&self, key: &LegKey) -> Option<mpsc::Sender<Input>> {
-        self.inboxes().get(key).cloned()
+    pub(crate) fn inbox(&self, key: &LegKey) -> Option<Inbox> {
+        let incoming = self.inboxes().get(key).cloned().map(Inbox::Incoming);
+        incoming.or_else(|| self.outgoing().get(&key.call_id).cloned().map(Inbox::Outgoing))
     }
 
     /// Whether a message with this key belongs to a call, also to one that has ended.
@@ -148,6 +164,10 @@ impl Registry {
         if self.drain.has_begun() {
             self.drain.heard();
         }
+    }
+
+    fn outgoing(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<OutgoingInput>>> {
+        self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn inboxes(&self) -> MutexGuard<'_, HashMap<Arc<LegKey>, mpsc::Sender<Input>>> {
@@ -208,6 +228,29 @@ impl Drop for Registration {
     }
 }
 
+/// The place of a call of this node in the registry. Dropped, it gives it back.
+pub(crate) struct OutgoingRegistration {
+    registry: Arc<Registry>,
+    call_id: String,
+    is_settled: bool,
+}
+
+impl OutgoingRegistration {
+    /// Nothing of the call awaits a response.
+    pub(crate) fn settle(&mut self) {
+        if !std::mem::replace(&mut self.is_settled, true) {
+            self.registry.drain.settle();
+        }
+    }
+}
+
+impl Drop for OutgoingRegistration {
+    fn drop(&mut self) {
+        self.registry.outgoing().remove(&self.call_id);
+        self.settle();
+    }
+}
+
 /// Inputs that wait for one call.
 const INBOX_SIZE: usize = 64;
 
@@ -230,6 +273,18 @@ mod tests {
         assert!(registry.inbox(&key("a")).is_some() && registry.inbox(&key("b")).is_none());
         drop(call);
         assert!(registry.inbox(&key("a")).is_none());
+    }
+
+    #[test]
+    fn a_call_of_this_node_is_found_by_its_call_id_whatever_the_other_tag() {
+        let registry = Registry::new(2, false);
+        let (sender, _arrivals) = mpsc::channel(1);
+        let call = registry.register_outgoing("mine", sender);
+        assert!(matches!(registry.inbox(&key("mine")), Some(Inbox::Outgoing(_))));
+        assert_eq!((registry.calls(), registry.unanswered()), (0, 1), "it holds no line");
+        drop(call);
+        assert!(registry.inbox(&key("mine")).is_none());
+        assert_eq!(registry.unanswered(), 0);
     }
 
     #[test]

@@ -10,10 +10,12 @@ use arc_swap::ArcSwap;
 
 use super::live_release::LiveRelease;
 use super::look_ups::Cases;
+use super::queue_service::QueueHandle;
 use super::reachable::reachable;
 use super::recording_service::RecordingService;
 use super::registrar::DeskRegistrar;
 use super::registrations::Registrations;
+use super::telephones::Telephones;
 use super::transport::Sender;
 use super::trunks::Trunks;
 use call::TransferLimiter;
@@ -23,6 +25,8 @@ use journal::messages::MessageBox;
 use media::MediaPlane;
 use metrics::Metrics;
 use os::clock;
+use sip::Transport;
+use studio_store::Accounts;
 
 /// The services that a call uses outside its own task.
 pub struct Services {
@@ -46,6 +50,8 @@ pub struct Services {
     pub registrations: Arc<Registrations>,
     /// The registrar of the desk's telephones; none if nothing may register.
     pub registrar: Option<Arc<DeskRegistrar>>,
+    /// The accounts of agents; none if the store cannot be opened: then no caller waits.
+    pub accounts: Option<Arc<Accounts>>,
     /// Serves operators who record by telephone; none if the take store cannot be opened.
     pub recording: Option<RecordingService>,
 }
@@ -58,10 +64,20 @@ pub(crate) struct Shared {
     transfers: Mutex<TransferLimiter>,
     pub services: Services,
     pub sender: Sender,
+    /// The telephones that this node can call.
+    pub telephones: Telephones,
+    /// Where callers wait for an agent.
+    pub queue: QueueHandle,
 }
 
 impl Shared {
-    pub(crate) fn new(settings: config::Phone, services: Services, sender: Sender) -> Shared {
+    pub(crate) fn new(
+        settings: config::Phone,
+        services: Services,
+        sender: Sender,
+        listeners: Vec<(Transport, SocketAddr)>,
+        queue: QueueHandle,
+    ) -> Shared {
         let transfer_targets = settings.desk.iter().map(|uri| ("desk".to_owned(), uri.clone())).collect();
         let shares = &settings.shares;
         let mut transfers = TransferLimiter::new(shares.transfers_per_caller_max, shares.transfer_window);
@@ -73,12 +89,24 @@ impl Shared {
             }
         }
         let transfers = Mutex::new(transfers);
-        Shared { transfer_targets: Arc::new(transfer_targets), transfers, settings, services, sender }
+        let telephones =
+            Telephones::new(listeners, Arc::clone(&services.trunks), services.registrar.as_ref().map(Arc::clone));
+        Shared {
+            transfer_targets: Arc::new(transfer_targets),
+            transfers,
+            settings,
+            services,
+            sender,
+            telephones,
+            queue,
+        }
     }
 
-    /// Where the calls of a trunk may be transferred to; nowhere without REFER, so that a transfer fails at once.
+    /// Where the calls of a trunk may be transferred to; without REFER only to a queue of this node: another transfer fails at
+    /// once.
     pub(crate) fn transfer_targets(&self, trunk: &config::Trunk) -> Arc<BTreeMap<String, String>> {
-        if trunk.refer { Arc::clone(&self.transfer_targets) } else { Arc::default() }
+        let waits_here = self.transfer_targets.values().all(|target| target.starts_with("queue:"));
+        if trunk.refer || waits_here { Arc::clone(&self.transfer_targets) } else { Arc::default() }
     }
 
     /// How many transfers a new call may have, by its own limit and its caller's.

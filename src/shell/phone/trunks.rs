@@ -97,6 +97,13 @@ impl Trunks {
             .or_else(|| self.find_own(over, source))
     }
 
+    /// The place of the trunk that names a host, over this transport.
+    pub(crate) fn of_host(&self, transport: Transport, host: &str) -> Option<usize> {
+        let over = as_set(transport);
+        let names = |trunk: &Arc<Trunk>| trunk.hosts.iter().any(|known| known.eq_ignore_ascii_case(host));
+        self.settings.iter().position(|trunk| trunk.transport.is_none_or(|only| only == over) && names(trunk))
+    }
+
     /// While only this machine may call, a telephone on it may send from any IPv4 address of it: from outside no such packet
     /// comes in, the kernel drops it (martian source). Addresses of the loopback are the trunks' own to name.
     fn find_own(&self, over: config::Transport, source: IpAddr) -> Option<usize> {
@@ -227,6 +234,15 @@ fn rules(settings: &config::Phone) -> AdmissionRules {
         studio_calls_max: settings.studio_calls_max,
         number_plan: settings.number_plan.clone(),
         trunks: settings.trunks.iter().map(trunk).collect(),
+    }
+}
+
+/// A transport of the settings.
+pub(crate) fn of_set(transport: config::Transport) -> Transport {
+    match transport {
+        config::Transport::Udp => Transport::Udp,
+        config::Transport::Tcp => Transport::Tcp,
+        config::Transport::Tls => Transport::Tls,
     }
 }
 

@@ -9,24 +9,25 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::Sender;
-use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::calls::{self, Start, Unanswered};
+use super::inbox::{Inbox, Received, Undeliverable};
 use super::peers::{Listener, Pings};
+use super::queue_service::{self, QueueHandle, QueueMessage};
 use super::registrar::DeskRegistrar;
 use super::registry::Registry;
 use super::services::{Services, Shared};
 use super::strangers::{self, Strangers};
 use super::transport::{Backlog, Receiver, Screening, TransportLayer};
 use super::trunk_hosts;
-use super::trunks::Permit;
-use call::{Input, NewCall, Overload, Rejection};
+use super::trunks::{Permit, of_set};
+use call::{NewCall, Overload, Rejection};
 use inquiry::{Availability, CallOutcome, Capacity};
 use metrics::{Metrics, SipDrop};
 use os::{clock, memory};
@@ -46,6 +47,8 @@ pub struct UserAgent {
     spread: RandomState,
     strangers: Strangers,
     shared: Arc<Shared>,
+    /// What arrives for the queues; taken by the task that serves them.
+    queue_messages: Mutex<Option<mpsc::Receiver<QueueMessage>>>,
 }
 
 impl UserAgent {
@@ -60,7 +63,9 @@ impl UserAgent {
         Arc::new_cyclic(|this: &Weak<UserAgent>| {
             let sender = transport.sender(Weak::<UserAgent>::clone(this));
             let overload = Overload::new(clock::now(), settings.trunks.len());
-            let shared = Shared::new(settings, services, sender.clone());
+            let (queue, messages) = QueueHandle::new();
+            let by = listening.iter().map(|(transport, local)| (of_set(*transport), *local)).collect();
+            let shared = Shared::new(settings, services, sender.clone(), by, queue);
             let listeners = listening.into_iter().map(|(transport, local)| Listener {
                 transport,
                 local,
@@ -75,6 +80,7 @@ impl UserAgent {
                 spread: RandomState::new(),
                 strangers: Strangers::default(),
                 shared: Arc::new(shared),
+                queue_messages: Mutex::new(Some(messages)),
             }
         })
     }
@@ -84,50 +90,42 @@ impl UserAgent {
     }
 
     /// Gives a message to its call.
-    fn deliver(&self, inbox: Option<Sender<Input>>, message: Message, arrival: &Arrival) -> Option<Backlog> {
+    fn deliver(&self, inbox: Option<Inbox>, message: Message, arrival: &Arrival) -> Option<Backlog> {
         self.registry.heard();
         let Some(inbox) = inbox else {
             self.no_such_call(message, arrival);
             return None;
         };
-        match inbox.try_send(Input::Sip(Box::new((message, *arrival)))) {
+        match inbox.deliver(Box::new((message, *arrival))) {
             Ok(()) => None,
-            Err(TrySendError::Full(input)) if !arrival.transport.is_unreliable() => {
+            Err(Undeliverable::Full(message)) if !arrival.transport.is_unreliable() => {
                 let agent = self.this.upgrade()?;
-                Some(Box::pin(async move { agent.deliver_later(&inbox, input).await }))
+                Some(Box::pin(async move { agent.deliver_later(&inbox, message).await }))
             }
             // A far end that sends more datagrams than a call can take sends them again.
-            Err(TrySendError::Full(_)) => {
+            Err(Undeliverable::Full(_)) => {
                 self.metrics().sip_dropped.inc(SipDrop::Full);
                 None
             }
-            Err(TrySendError::Closed(input)) => {
-                self.returned(input);
+            Err(Undeliverable::Gone(message)) => {
+                self.no_such_call(message.0, &message.1);
                 None
             }
         }
     }
 
     /// Waits until a call takes a message, which its far end does not send again.
-    async fn deliver_later(&self, inbox: &Sender<Input>, input: Input) {
-        match timeout(INBOX_PATIENCE, inbox.reserve()).await {
-            Ok(Ok(place)) => place.send(input),
-            Ok(Err(_)) => self.returned(input),
-            Err(_) => {
+    async fn deliver_later(&self, inbox: &Inbox, message: Received) {
+        match inbox.deliver_within(INBOX_PATIENCE, message).await {
+            Ok(()) => {}
+            // The call has gone meanwhile.
+            Err(Undeliverable::Gone(message)) => self.no_such_call(message.0, &message.1),
+            Err(Undeliverable::Full(message)) => {
                 self.metrics().sip_dropped.inc(SipDrop::Full);
-                if let Input::Sip(sip) = input
-                    && sip.0.method().is_some_and(|method| *method != Method::Ack)
-                {
-                    self.reply(self.dispatcher.reject(&sip.0, &sip.1, 503));
+                if message.0.method().is_some_and(|method| *method != Method::Ack) {
+                    self.reply(self.dispatcher.reject(&message.0, &message.1, 503));
                 }
             }
-        }
-    }
-
-    /// A message whose call has gone meanwhile.
-    fn returned(&self, input: Input) {
-        if let Input::Sip(sip) = input {
-            self.no_such_call(sip.0, &sip.1);
         }
     }
 
@@ -265,6 +263,19 @@ impl UserAgent {
         if let Some(registrar) = &self.shared.services.registrar {
             tokio::spawn(DeskRegistrar::follow_accounts(Arc::downgrade(registrar)));
         }
+        let messages = self.queue_messages.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let (Some(accounts), Some(messages)) = (&self.shared.services.accounts, messages)
+            && !self.shared.settings.queues.queues.is_empty()
+        {
+            let (shared, registry) = (Arc::clone(&self.shared), Arc::clone(&self.registry));
+            let queue = self.shared.queue.clone();
+            tokio::spawn(queue_service::serve(shared, registry, Arc::clone(accounts), queue, messages));
+        }
+    }
+
+    /// Where callers wait for an agent.
+    pub fn queue(&self) -> QueueHandle {
+        self.shared.queue.clone()
     }
 
     /// A REGISTER of a telephone; what else comes from where only telephones are is refused.
@@ -276,9 +287,27 @@ impl UserAgent {
         if message.is(&Method::Register) {
             return Some(registrar.register(message, arrival));
         }
+        if let Some(reply) = self.answer_service_code(message, arrival) {
+            return Some(reply);
+        }
         let known = self.shared.services.trunks.find(arrival.transport, arrival.source.ip()).is_some();
         let refused = message.method().is_some_and(|method| *method != Method::Ack) && !known;
         refused.then(|| self.dispatcher.reject(message, arrival, 403))
+    }
+
+    /// A service code that an agent has dialled at the registered telephone: what it asks for is done, and the telephone shows the
+    /// answer in the reason of its refusal, since no call is needed.
+    fn answer_service_code(&self, message: &Message, arrival: &Arrival) -> Option<Outgoing> {
+        let new_call = message.is(&Method::Invite) && message.to_tag().is_empty();
+        let code = message.called_user().filter(|user| new_call && user.starts_with('*'))?;
+        let registrar = self.shared.services.registrar.as_ref()?;
+        let named = message.from_user()?;
+        let number = registrar.number_at(arrival.source, &named)?;
+        let status = match self.shared.queue.dialled(number, &code) {
+            true => SERVED,
+            false => 404,
+        };
+        Some(self.dispatcher.reject(message, arrival, status))
     }
 
     /// Sends a stateless response; a lost one is sent again when the request is.
@@ -338,16 +367,19 @@ impl Receiver for UserAgent {
         if self.pings.take(&message) {
             return None;
         }
-        if let Some(reply) = self.answer_telephone(&message, arrival) {
-            self.reply(reply);
-            return None;
-        }
         let key = message.leg_key();
         let inbox = self.registry.inbox(&key);
         let message = match &inbox {
             Some(_) => message,
             None => self.answer_late(&key, message, arrival)?,
         };
+        // A telephone in a call of this node sends more than REGISTER.
+        if inbox.is_none()
+            && let Some(reply) = self.answer_telephone(&message, arrival)
+        {
+            self.reply(reply);
+            return None;
+        }
         // One value for the dispatcher and for admission, so that they cannot disagree.
         let capacity = self.registry.capacity();
         let state = NodeState {
@@ -404,6 +436,8 @@ async fn forget_ended(registry: Arc<Registry>) {
 }
 
 const SWEEP: Duration = Duration::from_secs(2);
+/// A service code was understood, and there is no call: telephones show "busy here" or the reason, and stop.
+const SERVED: u16 = 486;
 const UNAVAILABLE: &[u8] = b"SIP/2.0 503";
 /// How long the reading of a stream waits for a call that takes no message.
 const INBOX_PATIENCE: Duration = Duration::from_secs(2);

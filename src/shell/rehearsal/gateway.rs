@@ -66,7 +66,9 @@ impl Gateways {
         let media = MediaPlane::start(&media).map_err(|error| format!("cannot start the media threads: {error}"))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let loopback = Network { address: IpAddr::V4(Ipv4Addr::LOCALHOST), prefix: 8 };
-        let desk = settings.phone.desk.clone().unwrap_or_else(|| "sip:desk@127.0.0.1".into());
+        // No agent is there: the telephone of a sheet says what became of the transfer.
+        let desk = settings.phone.desk.clone().filter(|desk| !desk.starts_with("queue:"));
+        let desk = desk.unwrap_or_else(|| "sip:desk@127.0.0.1".into());
         // A sheet comes by no trunk of the settings, and may be transferred.
         let trunk = Trunk::with_defaults(&settings.phone, "rehearsal", vec![loopback]);
         let trunk = Trunk { refer: true, numbers: Vec::new(), ..trunk };
@@ -110,6 +112,7 @@ impl Gateways {
             metrics: Arc::new(Metrics::new()),
             registrations: Arc::default(),
             registrar: None,
+            accounts: None,
             recording: None,
         }
     }

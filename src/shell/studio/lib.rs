@@ -16,7 +16,7 @@ mod row;
 mod store;
 mod submit;
 
-pub use accounts::{Accounts, PhoneCaller, SignInError};
+pub use accounts::{Accounts, AgentAccount, AgentDuty, PhoneCaller, SignInError};
 pub use archive::{FileReport, ImportReport, SlotFilter, TextChange};
 pub use flow_publication::{FlowPublication, Published, edited};
 pub use handle::Studio;

@@ -129,9 +129,10 @@ impl Leg {
         self.send(now, draft, &sdp, out);
     }
 
-    /// RFC 3261 §14.1: the side that does not own the Call-ID waits 0 to 2 s after a collision.
+    /// RFC 3261 §14.1: after a collision the side that owns the Call-ID waits 2.1 to 4 s, the other one 0 to 2 s.
     fn local_pause(&self) -> Duration {
-        Duration::from_millis(self.local.seed % 200 * 10)
+        let spread = Duration::from_millis(self.local.seed % 190 * 10);
+        if self.calling.is_some() { Duration::from_millis(2100) + spread } else { spread }
     }
 
     fn send(&mut self, now: Instant, draft: Drafted, sdp: &[u8], out: &mut Vec<LegOutput>) {
@@ -170,8 +171,10 @@ impl Leg {
         if matches!(client.method, Method::Invite | Method::Update) {
             self.conclude_refresh(now, &client, status, response, out);
         }
-        // A REFER that nothing answers is a failed transfer; the caller may still be there.
+        // A REFER that nothing answers is a failed transfer; the caller may still be there. A BYE in a call that goes on is
+        // that of another dialog of its INVITE.
         let lost = status == 481 || status == 408 && client.method != Method::Refer;
+        let lost = lost && client.method != Method::Bye;
         if lost && !self.is_over() {
             self.hang_up(now, None, EndCause::PeerLost, out);
         }
@@ -228,33 +231,38 @@ impl Leg {
         }
     }
 
-    /// Sends the ACK of a local re-INVITE: for a 2xx a request of its own, else on the INVITE's branch (RFC 3261 §17.1.1.3).
-    fn acknowledge(&mut self, client: &Client, response: &Message, out: &mut Vec<LegOutput>) {
+    /// Sends the ACK of a local INVITE: for a 2xx a request of its own, else on the INVITE's branch (RFC 3261 §17.1.1.3).
+    pub(super) fn acknowledge(&mut self, client: &Client, response: &Message, out: &mut Vec<LegOutput>) {
         let success = response.status().and_then(class) == Some(Class::Success);
-        let ack = if success { self.dialog.draft_ack(client.cseq).outgoing(&[]) } else { ack_of(client, response) };
+        let ack = if success {
+            self.dialog.draft_ack(client.cseq).outgoing(&[])
+        } else {
+            derived(client, &Method::Ack, response.header(HeaderName::To))
+        };
         self.ack = Some((client.cseq, ack.clone()));
         out.push(LegOutput::Send(ack));
     }
 }
 
-/// The INVITE's own head with the method, body and To of the ACK.
-fn ack_of(client: &Client, response: &Message) -> Outgoing {
-    let text = String::from_utf8_lossy(&client.request.bytes);
+/// The ACK of a rejection, or the CANCEL, of an INVITE: its own head with another method, without a body (RFC 3261 §9.1,
+/// §17.1.1.3). An ACK has the To of the response.
+pub(super) fn derived(invite: &Client, method: &Method, to: Option<&str>) -> Outgoing {
+    let text = String::from_utf8_lossy(&invite.request.bytes);
     let head = text.split("\r\n\r\n").next().unwrap_or("");
-    let mut ack = String::with_capacity(head.len());
+    let mut request = String::with_capacity(head.len());
     for (at, line) in head.split("\r\n").enumerate() {
         let name = line.split(':').next().unwrap_or("");
-        match name {
-            _ if at == 0 => ack.push_str(&line.replacen("INVITE", "ACK", 1)),
-            "CSeq" => ack.push_str(&line.replace("INVITE", "ACK")),
-            "To" => ack.push_str(&format!("To: {}", response.header(HeaderName::To).unwrap_or(""))),
-            "Via" | "Route" | "Max-Forwards" | "From" | "Call-ID" => ack.push_str(line),
-            _ => continue,
+        match (name, to) {
+            _ if at == 0 => request.push_str(&line.replacen("INVITE", method.as_str(), 1)),
+            ("CSeq", _) => request.push_str(&line.replace("INVITE", method.as_str())),
+            ("To", Some(to)) => request.push_str(&format!("To: {to}")),
+            ("Via" | "Route" | "Max-Forwards" | "From" | "To" | "Call-ID", _) => request.push_str(line),
+            (_, _) => continue,
         }
-        ack.push_str("\r\n");
+        request.push_str("\r\n");
     }
-    ack.push_str("Content-Length: 0\r\n\r\n");
-    Outgoing { bytes: ack.into(), to: client.request.to.clone() }
+    request.push_str("Content-Length: 0\r\n\r\n");
+    Outgoing { bytes: request.into(), to: invite.request.to.clone() }
 }
 
 /// How long a BYE may go unanswered before it takes the other way.

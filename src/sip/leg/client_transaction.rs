@@ -1,4 +1,4 @@
-//! Client transactions of a leg: local BYE, REFER, UPDATE and re-INVITE (RFC 3261 §17.1).
+//! Client transactions of a leg: its INVITE and CANCEL, local BYE, REFER, UPDATE and re-INVITE (RFC 3261 §17.1).
 //!
 //! Over UDP a request is retransmitted after T1, 2·T1, 4·T1 …: an INVITE until any response, others at most every T2 until
 //! a final one. Without a final response it fails after 64·T1; an INVITE with a provisional response, after three minutes.
@@ -41,6 +41,16 @@ impl Client {
     pub(super) fn within(mut self, now: Instant, limit: Duration) -> Client {
         self.until = self.until.min(now + limit);
         self
+    }
+
+    /// Sends it no more.
+    pub(super) fn stop_repeating(&mut self) {
+        self.repeat_at = None;
+    }
+
+    /// Fails at this time, whatever its limit was.
+    pub(super) fn end_by(&mut self, until: Instant) {
+        self.until = until;
     }
 
     pub(super) fn has_provisional(&self) -> bool {
@@ -104,6 +114,11 @@ impl Clients {
 
     pub(crate) fn push(&mut self, client: Client) {
         self.0.push(client);
+    }
+
+    /// The first one that fits.
+    pub(super) fn find(&mut self, fits: impl Fn(&Client) -> bool) -> Option<&mut Client> {
+        self.0.iter_mut().find(|client| fits(client))
     }
 
     pub(crate) fn any(&self, method: &Method) -> bool {

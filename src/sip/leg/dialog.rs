@@ -1,6 +1,8 @@
 //! The dialog: identities, sequence numbers, route set and remote target (RFC 3261 §12).
 
 use std::fmt::{self, Write as _};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::arrival::{Arrival, Outgoing, PeerAddresses, Target, Transport, peer_target};
 use crate::grammar::{Method, values};
@@ -9,16 +11,17 @@ use crate::limits;
 use crate::message::{LegKey, Message};
 use crate::name_addr::NameAddr;
 use crate::response::{Request, host_of, line_of, token};
-use crate::uri::{Scheme, Uri};
+use crate::uri::Uri;
 
-use super::Local;
+use super::{Invitation, Local};
 
 /// A dialog; until the 2xx it is only prepared.
+#[derive(Clone)]
 pub(super) struct Dialog {
     pub key: LegKey,
     pub local_tag: String,
-    /// The highest CSeq number of the peer.
-    pub remote_cseq: u32,
+    /// The highest CSeq number of the peer; none before its first request.
+    pub remote_cseq: Option<u32>,
     /// The local Contact value.
     pub contact: String,
     /// How the last request arrived: local requests leave by the same socket.
@@ -30,6 +33,8 @@ pub(super) struct Dialog {
     remote_party: String,
     routes: Vec<String>,
     target: String,
+    /// Where requests go before the answer to a call of this side.
+    first_hop: Option<Target>,
     /// Requests go to where the last one of the peer came from: target or route cannot be reached.
     by_source: bool,
     sent_by: String,
@@ -39,7 +44,7 @@ pub(super) struct Dialog {
 /// Prints nothing that identifies the parties.
 impl fmt::Debug for Dialog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Dialog({:?}, {} and {})", self.arrival.transport, self.local_cseq, self.remote_cseq)
+        write!(f, "Dialog({:?}, {} and {:?})", self.arrival.transport, self.local_cseq, self.remote_cseq)
     }
 }
 
@@ -48,6 +53,8 @@ pub(super) struct Drafted {
     pub method: Method,
     pub branch: String,
     pub cseq: u32,
+    /// The Request-URI.
+    pub uri: String,
     text: String,
     to: Target,
 }
@@ -79,7 +86,7 @@ impl Dialog {
             key: invite.leg_key(),
             local_party: format!("{to};tag={local_tag}"),
             local_tag,
-            remote_cseq: invite.cseq().number,
+            remote_cseq: Some(invite.cseq().number),
             contact,
             arrival: *arrival,
             seed: local.seed,
@@ -88,6 +95,7 @@ impl Dialog {
             remote_party: from,
             routes: invite.list(HeaderName::RecordRoute).take(limits::ROUTES).map(Into::into).collect(),
             target: invite.from().uri.into(),
+            first_hop: None,
             by_source: false,
             sent_by: sent_by(&local.contact_uri, arrival),
             peers: local.peers.clone(),
@@ -96,6 +104,60 @@ impl Dialog {
         // Without a Contact (RFC 2543) the target is only the caller's name.
         dialog.by_source = invite.contact().is_none() && dialog.routes.is_empty();
         dialog
+    }
+
+    /// The dialog that a 2xx to this side's INVITE will create (RFC 3261 §12.1.2).
+    pub(super) fn calling(call: &Invitation, local: &Local) -> Dialog {
+        let local_tag = token(local.seed, 0);
+        let arrival = arrival_from(&call.to);
+        let call_id = format!("{}{}", token(local.seed, u64::MAX), token(local.seed, u64::MAX - 1));
+        Dialog {
+            key: LegKey { call_id, remote_tag: String::new() },
+            local_party: format!("{};tag={local_tag}", call.from),
+            local_tag,
+            remote_cseq: None,
+            contact: contact_towards(&local.contact_uri, &call.uri, arrival.transport),
+            arrival,
+            seed: local.seed,
+            count: 0,
+            local_cseq: 0,
+            remote_party: format!("<{}>", call.uri),
+            routes: call.routes.iter().take(limits::ROUTES).cloned().collect(),
+            target: call.uri.clone(),
+            first_hop: Some(call.to.clone()),
+            by_source: false,
+            sent_by: sent_by(&local.contact_uri, &arrival),
+            peers: local.peers.clone(),
+        }
+    }
+
+    /// The 2xx to this side's INVITE: remote tag, route set and remote target are known (RFC 3261 §12.1.2).
+    pub(super) fn confirm(&mut self, response: &Message, arrival: &Arrival) {
+        self.arrival = *arrival;
+        self.key.remote_tag = response.to_tag().into();
+        self.remote_party = written(response, HeaderName::To);
+        let mut routes: Vec<String> =
+            response.list(HeaderName::RecordRoute).take(limits::ROUTES).map(Into::into).collect();
+        routes.reverse();
+        self.routes = routes;
+        self.by_source = response.contact().is_none() && self.routes.is_empty();
+        self.first_hop = None;
+        self.refresh_target(response);
+    }
+
+    /// Whether the dialog exists.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.first_hop.is_none()
+    }
+
+    /// The dialog of another 2xx to the same INVITE.
+    pub(super) fn fork(&self, response: &Message, arrival: &Arrival) -> Dialog {
+        let mut fork = self.clone();
+        let mut hasher = DefaultHasher::new();
+        (self.seed, response.to_tag()).hash(&mut hasher);
+        fork.seed = hasher.finish();
+        fork.confirm(response, arrival);
+        fork
     }
 
     /// Takes the remote target from a target refresh request (RFC 3261 §12.2.2).
@@ -121,9 +183,8 @@ impl Dialog {
             Target::Address { to, .. } => Some(*to),
             Target::Host { .. } => None,
         };
-        let same = |ours: std::net::SocketAddr| {
-            ours.ip().to_canonical() == source.ip().to_canonical() && ours.port() == source.port()
-        };
+        let same =
+            |ours: SocketAddr| ours.ip().to_canonical() == source.ip().to_canonical() && ours.port() == source.port();
         to.transport() != transport || !went.is_some_and(same)
     }
 
@@ -168,7 +229,7 @@ impl Dialog {
         let branch = self.branch();
         let (uri, routes) = self.hops();
         let first = self.routes.first().and_then(|route| uri_of(route));
-        let to = self.reach(first.unwrap_or(&self.target));
+        let to = self.first_hop.clone().unwrap_or_else(|| self.reach(first.unwrap_or(&self.target)));
         let text = Request {
             method: &method,
             uri: &uri,
@@ -182,7 +243,7 @@ impl Dialog {
             cseq,
         }
         .head();
-        Drafted { method, branch, cseq, text, to }
+        Drafted { method, branch, cseq, uri, text, to }
     }
 
     fn strict_router(&self) -> Option<&str> {
@@ -235,15 +296,39 @@ fn written(invite: &Message, name: HeaderName) -> String {
 fn contact_of(uri: &str, invite: &Message, transport: Transport) -> String {
     let top = invite.list(HeaderName::RecordRoute).next().and_then(uri_of);
     let hop = top.or_else(|| invite.contact().map(|contact| contact.uri)).unwrap_or("");
-    let asks = |uri: &str| Uri::read(uri).is_ok_and(|uri| uri.scheme == Scheme::Sips);
+    if is_sips(invite.request_uri()) || is_sips(hop) {
+        return contact_towards(uri, "sips:", transport);
+    }
+    contact_towards(uri, "", transport)
+}
+
+fn is_sips(uri: &str) -> bool {
+    uri.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("sips"))
+}
+
+/// The same where the peer is known by this URI.
+fn contact_towards(uri: &str, peer: &str, transport: Transport) -> String {
     if transport == Transport::Tls
-        && (asks(invite.request_uri()) || asks(hop))
+        && is_sips(peer)
         && let Some(rest) = uri.strip_prefix("sip:")
     {
         return format!("<sips:{rest}>");
     }
     let named = Uri::read(uri).is_ok_and(|uri| uri.param("transport").is_some());
     format!("<{uri}{}>", if named { "" } else { transport.uri_param() })
+}
+
+/// How the first response is expected; the first one that comes says it better.
+fn arrival_from(to: &Target) -> Arrival {
+    match to {
+        Target::Same { transport, local, peer, .. } | Target::Address { transport, local, to: peer } => {
+            Arrival { transport: *transport, source: *peer, local: *local }
+        }
+        Target::Host { transport, local, .. } => {
+            let unknown = if local.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+            Arrival { transport: *transport, source: SocketAddr::new(unknown, 0), local: *local }
+        }
+    }
 }
 
 fn uri_of(route: &str) -> Option<&str> {

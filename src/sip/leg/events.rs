@@ -87,7 +87,12 @@ pub enum LegOutput {
         /// The answer.
         sdp: Bytes,
     },
-    /// The peer has the 2xx: the conversation begins.
+    /// The peer of an outgoing call is being alerted, or its call progresses.
+    Progress {
+        /// 101 to 199.
+        status: u16,
+    },
+    /// Both sides have the 2xx: the conversation begins.
     Established,
     /// A key arrived in an INFO.
     Key {
@@ -144,7 +149,7 @@ pub enum EndCause {
     Cancelled,
     /// No ACK of the 2xx arrived within 64·T1.
     NoAck,
-    /// The ACK contained no answer to the local offer.
+    /// The ACK, or the 2xx to an INVITE of this side, contained no answer to the local offer.
     NoAnswer,
     /// The session was not refreshed in time (RFC 4028 §10).
     SessionExpired,
@@ -156,4 +161,9 @@ pub enum EndCause {
     HungUp,
     /// The INVITE was rejected.
     Rejected,
+    /// The INVITE of this side failed.
+    CallFailed {
+        /// The status of its final response; 408 where none came, 503 where the INVITE could not leave.
+        status: u16,
+    },
 }

@@ -1,12 +1,14 @@
-//! A leg: one side of a call, as user agent server (RFC 3261 §12, §13): the INVITE, its answer, requests inside the
-//! dialog, its end.
+//! A leg: one side of a call (RFC 3261 §12, §13): the INVITE, its answer, requests inside the dialog, its end.
 //!
 //! ```text
 //!            Answer               ACK, or any request in the call
-//!  Offered ──────────► Answered ──────────────────────────────────► Established
-//!     │ Refuse, CANCEL    │ BYE, no ACK, HangUp (BYE after the ACK)      │ BYE, HangUp, expired, lost
-//!     └───────────────────┴──────────────────────────────────────────────┴──► Over ── timers done ──► Gone
+//!  Offered ──────────► Answered ──────────────────────────────────► Established ◄── 2xx ── Calling
+//!     │ Refuse, CANCEL    │ BYE, no ACK, HangUp (BYE after the ACK)      │ BYE, HangUp, expired, lost   │ 3xx–6xx, HangUp
+//!     └───────────────────┴──────────────────────────────────────────────┴──────────────────────────────┴──► Over ──► Gone
 //! ```
+//!
+//! A call that comes in begins as Offered ([`Leg::new`]), a call of this side as Calling ([`Leg::call`], `calling.rs`);
+//! what follows the answer is the same.
 //!
 //! The leg owns the dialog and its transactions. Retransmitted requests get the stored response; the 2xx is retransmitted
 //! until its ACK on every transport, a rejection over UDP. After the end of a call over UDP the leg stays for 64·T1, so
@@ -14,6 +16,7 @@
 //!
 //! The caller of [`Leg::handle_input`] answers every [`LegOutput::Offer`] with `Answer` or `Refuse`, in order.
 
+mod calling;
 mod client_requests;
 pub(super) mod client_transaction;
 mod dialog;
@@ -30,6 +33,7 @@ mod undelivered;
 
 use std::time::{Duration, Instant};
 
+pub use self::calling::Invitation;
 use self::client_transaction::Clients;
 use self::dialog::Dialog;
 pub use self::ended::{EndedLeg, Late};
@@ -59,11 +63,14 @@ pub struct Leg {
     /// The ACK of the last local re-INVITE, by its CSeq number.
     ack: Option<(u32, Outgoing)>,
     subscription: Option<client_requests::Subscription>,
+    /// Of a call of this side: its INVITE, and the 2xx to it.
+    calling: Option<Box<calling::Calling>>,
 }
 
 /// The state of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    Calling,
     Offered,
     Answered,
     Established,
@@ -98,13 +105,14 @@ impl Leg {
             sdp: Vec::new(),
             ack: None,
             subscription: None,
+            calling: None,
         };
         let mut out = Vec::new();
         leg.take_offer(now, invite, arrival, &mut out);
         (leg, out)
     }
 
-    /// The key of this leg.
+    /// The key of this leg; the remote tag of a call of this side is empty until its answer.
     pub fn key(&self) -> &LegKey {
         &self.dialog.key
     }
@@ -150,7 +158,7 @@ impl Leg {
         let due = |next: Option<(Instant, &'static str)>| next.map(|(at, why)| Deadline { at, why });
         let stage = match self.stage {
             Stage::Over { until, .. } => Some((until, "late retransmissions")),
-            Stage::Offered | Stage::Answered | Stage::Established => None,
+            Stage::Calling | Stage::Offered | Stage::Answered | Stage::Established => None,
             Stage::Gone => return None,
         };
         let session = self.session.filter(|_| !self.is_over());
@@ -215,12 +223,16 @@ impl Leg {
                 self.send_bye(now, Some(NO_ACK), out);
                 self.end(now, Bye::Sent, EndCause::NoAck, out);
             }
-            Stage::Offered | Stage::Over { .. } | Stage::Gone => {}
+            Stage::Calling | Stage::Offered | Stage::Over { .. } | Stage::Gone => {}
         }
     }
 
     fn hang_up(&mut self, now: Instant, reason: Option<&'static str>, why: EndCause, out: &mut Vec<LegOutput>) {
         match self.stage {
+            Stage::Calling => {
+                self.cancel(now, out);
+                self.end(now, Bye::Nothing, why, out);
+            }
             Stage::Offered => {
                 let refusing = offers::Refusing { status: 480, warning: None, retry_after: None };
                 self.refuse_pending(now, &refusing, out);

@@ -19,7 +19,7 @@ impl Leg {
         if self.stage == Stage::Gone {
             return;
         }
-        let Some(id) = Id::of(&message) else { return self.receive_response(now, &message, out) };
+        let Some(id) = Id::of(&message) else { return self.receive_response(now, &message, arrival, out) };
         match message.method() {
             Some(Method::Ack) => self.receive_ack(now, &id, &message, arrival, out),
             Some(Method::Cancel) => self.receive_cancel(now, &id, &message, arrival, out),
@@ -110,7 +110,7 @@ impl Leg {
     /// caller has the response.
     fn begins_another_call(&self, invite: &Message) -> bool {
         let same = |known: &InviteServer| known.is_numbered(invite.cseq().number) && known.next().is_some();
-        self.is_over() && invite.to_tag().is_empty() && !self.invites.iter().any(same)
+        self.calling.is_none() && self.is_over() && invite.to_tag().is_empty() && !self.invites.iter().any(same)
     }
 
     /// Rejects an INVITE in a transaction of its own: over UDP the response is retransmitted until its ACK.
@@ -125,8 +125,8 @@ impl Leg {
     ) {
         let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let known = !invite.to_tag().is_empty() && invite.to_tag() == self.dialog.local_tag;
-        if known && invite.cseq().number > self.dialog.remote_cseq {
-            self.dialog.remote_cseq = invite.cseq().number;
+        if known {
+            self.dialog.remote_cseq = self.dialog.remote_cseq.max(Some(invite.cseq().number));
         }
         let response = invite.respond(arrival, status, &self.dialog.local_tag);
         match self.push_invite(now, invite, arrival) {
@@ -165,11 +165,18 @@ impl Leg {
         if request.to_tag() != self.dialog.local_tag {
             return Some(481);
         }
+        if self.stage == Stage::Calling {
+            // It has overtaken the 2xx, or belongs to a dialog that is not answered yet.
+            return Some(if request.is(&Method::Bye) { 481 } else { 500 });
+        }
+        if request.from_tag() != self.dialog.key.remote_tag {
+            return Some(481);
+        }
         if let Stage::Over { bye, .. } = self.stage {
             let crossing = request.is(&Method::Bye) && !matches!(bye, Bye::Nothing);
             return (!crossing).then_some(481);
         }
-        (request.cseq().number <= self.dialog.remote_cseq).then_some(500)
+        (Some(request.cseq().number) <= self.dialog.remote_cseq).then_some(500)
     }
 
     /// From 0 to 10 s (RFC 3261 §14.2), derived from the seed, so that two legs do not retry at the same moment.
@@ -180,7 +187,7 @@ impl Leg {
     /// Notes a request of the dialog in its order: it proves that the peer has the 2xx. If the 2xx contained an offer, only
     /// the ACK establishes the call, because it brings the answer.
     fn accept_order(&mut self, request: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
-        self.dialog.remote_cseq = self.dialog.remote_cseq.max(request.cseq().number);
+        self.dialog.remote_cseq = self.dialog.remote_cseq.max(Some(request.cseq().number));
         self.dialog.arrival = *arrival;
         if !request.is(&Method::Bye) && !self.awaits_answer() {
             self.establish(out);
@@ -237,7 +244,7 @@ impl Leg {
         self.invites.stop_accepting();
         match self.stage {
             Stage::Over { until, .. } => self.stage = Stage::Over { until, bye: Bye::Nothing },
-            Stage::Offered | Stage::Answered | Stage::Established => {
+            Stage::Calling | Stage::Offered | Stage::Answered | Stage::Established => {
                 self.clients.clear();
                 self.end(now, Bye::Nothing, EndCause::ByeReceived, out);
             }
@@ -309,7 +316,10 @@ impl Leg {
         self.send_reply(id, dispatcher::capabilities(response).done(), out);
     }
 
-    fn receive_response(&mut self, now: Instant, response: &Message, out: &mut Vec<LegOutput>) {
+    fn receive_response(&mut self, now: Instant, response: &Message, arrival: &Arrival, out: &mut Vec<LegOutput>) {
+        if self.receive_call_response(now, response, arrival, out) {
+            return;
+        }
         let cseq = response.cseq();
         let fin = response.status().and_then(class).is_some_and(|class| class != Class::Provisional);
         if let Some((number, ack)) = &self.ack
@@ -329,4 +339,4 @@ impl Leg {
 /// Headers of a rejection.
 type Headers = Vec<(&'static str, String)>;
 
-const NO_ANSWER: &str = "SIP;cause=488;text=\"No answer to the offer\"";
+pub(super) const NO_ANSWER: &str = "SIP;cause=488;text=\"No answer to the offer\"";

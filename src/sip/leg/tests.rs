@@ -6,7 +6,9 @@ use super::*;
 use crate::test_peer::{ANSWER, Call, OFFER, ended, response_to, sent};
 use crate::{HeaderName, Method, Target, Transport};
 
+mod any_outgoing;
 mod in_dialog;
+mod outgoing;
 mod transfer_and_routing;
 
 const BOTH: [Transport; 2] = [Transport::Udp, Transport::Tcp];

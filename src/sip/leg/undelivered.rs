@@ -19,6 +19,9 @@ impl Leg {
     /// A message certainly did not leave.
     pub(super) fn undelivered(&mut self, now: Instant, message: &[u8], out: &mut Vec<LegOutput>) {
         if let Some(client) = self.clients.take(message) {
+            if self.is_calling_with(&client) {
+                return self.call_unanswered(now, client, 503, out);
+            }
             if !self.redirect(now, &client, out) {
                 self.conclude(now, client, 503, None, out);
             }
@@ -42,6 +45,9 @@ impl Leg {
 
     /// No final response came in time.
     pub(super) fn time_out(&mut self, now: Instant, client: Client, out: &mut Vec<LegOutput>) {
+        if self.is_calling_with(&client) {
+            return self.call_unanswered(now, client, 408, out);
+        }
         if !client.has_provisional() && self.redirect(now, &client, out) {
             return;
         }
@@ -51,6 +57,9 @@ impl Leg {
     /// Takes another way for all that follows, and sends a BYE or a refresh by it at once. False if the request had gone
     /// that way already, or is concluded without it.
     fn redirect(&mut self, now: Instant, client: &Client, out: &mut Vec<LegOutput>) -> bool {
+        if client.method == Method::Cancel || client.method == Method::Bye && !self.is_over() {
+            return false;
+        }
         out.push(LegOutput::Unreachable(client.method.clone()));
         let Some(request) = self.dialog.redirect(&client.request) else { return false };
         // A REFER fails as a transfer does: the caller is waiting for it.

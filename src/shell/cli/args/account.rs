@@ -11,7 +11,7 @@ pub(crate) enum AccountCommand {
     Add {
         /// The name to sign in with
         name: String,
-        /// operator records; approver approves and publishes, too
+        /// operator records; approver approves and publishes, too; agent answers callers and records nothing
         #[arg(long, value_parser = role)]
         role: Role,
         /// The operator's number for the telephone; made up where none is given
@@ -42,7 +42,7 @@ pub(crate) enum AccountCommand {
     Role {
         /// The account
         name: String,
-        /// operator or approver
+        /// operator, approver or agent
         #[arg(value_parser = role)]
         role: Role,
     },
@@ -59,5 +59,5 @@ pub(crate) enum AccountCommand {
 }
 
 fn role(word: &str) -> Result<Role, &'static str> {
-    Role::named(word).ok_or("write operator (records) or approver (approves and publishes)")
+    Role::named(word).ok_or("write operator (records), approver (approves and publishes) or agent (answers callers)")
 }

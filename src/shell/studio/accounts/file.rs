@@ -12,6 +12,7 @@ use studio::lockout::{FORGOTTEN_AFTER, LockoutRule};
 use studio::{Operator, Role};
 
 use super::account::{AccountEvent, AccountRow};
+use super::agents;
 use super::error::AccountError;
 use super::session::OpenSession;
 use super::sip_table;
@@ -56,6 +57,9 @@ fn migrate(connection: &Connection) -> Result<(), AccountError> {
     }
     if schema < 3 {
         transaction.execute_batch(MUST_CHANGE)?;
+    }
+    if schema < 4 {
+        transaction.execute_batch(agents::TABLE)?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA)?;
     Ok(transaction.commit()?)
@@ -348,7 +352,7 @@ const TABLES: &str = "
     CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'an event never changes'); END;";
 const MUST_CHANGE: &str = "ALTER TABLE accounts ADD COLUMN must_change INTEGER NOT NULL DEFAULT 0;";
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
-const SCHEMA: i64 = 3;
+const SCHEMA: i64 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPTS_MAX: i64 = 20_000;
 /// How far the clock may go back, as it does when a node boots before its upstream is heard.

@@ -13,6 +13,7 @@
 
 mod account;
 mod administration;
+mod agents;
 mod error;
 mod file;
 mod handle;
@@ -26,6 +27,7 @@ mod sip;
 mod sip_table;
 
 pub use account::{AccountEvent, AccountRow, NewAccount};
+pub use agents::{AgentAccount, AgentDuty};
 pub use error::{AccountError, SignInError};
 pub use handle::Accounts;
 pub use lockout::PhoneCaller;

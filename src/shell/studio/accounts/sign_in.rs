@@ -109,7 +109,7 @@ impl Accounts {
         };
         let right = verifies(permit, pin, account.as_ref().and_then(|account| account.pin.as_deref()));
         let known = account.as_ref().map(|account| account.operator.name.clone());
-        let Some(account) = account.filter(|_| right) else {
+        let Some(account) = account.filter(|account| right && account.operator.role.may_record()) else {
             return Err(self.wrong("phone_sign_in_failed", known, "phone".into()));
         };
         let mut connection = self.lock();

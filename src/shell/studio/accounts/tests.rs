@@ -340,7 +340,7 @@ fn a_file_of_the_first_schema_is_brought_up_to_date() {
     drop(Accounts::open(folder.path(), ages).expect("a writable folder"));
     let file = folder.join("studio/accounts.sqlite3");
     let connection = rusqlite::Connection::open(file).expect("a file");
-    let older = "DROP TABLE sip_passwords; ALTER TABLE accounts DROP COLUMN must_change; PRAGMA user_version = 1";
+    let older = "DROP TABLE sip_passwords; DROP TABLE agents; ALTER TABLE accounts DROP COLUMN must_change; PRAGMA user_version = 1";
     connection.execute_batch(older).expect("schema 1");
     drop(connection);
     let accounts = Accounts::open(folder.path(), ages).expect("a file of schema 1");

@@ -73,7 +73,10 @@ impl StudioService {
         if session.must_change && !asked.before_change() {
             return Err(StudioError::MustChange);
         }
-        if asked.who() == RequiredAccess::Approver && !session.operator.role.may_approve() {
+        let role = session.operator.role;
+        // Agents have an account here, and may change its password.
+        let refused = !role.may_record() && !asked.before_change();
+        if refused || asked.who() == RequiredAccess::Approver && !role.may_approve() {
             return Err(StudioError::NotApprover);
         }
         let query = Query::read(head.uri.query().unwrap_or(""))?;

@@ -1,0 +1,563 @@
+//! A call of this side to the telephone of an agent: its leg and its media session, without an application.
+//!
+//! ```text
+//!           180        2xx                            either side ends
+//!  Calling ─────► ... ─────► Talking (bridged by the shell) ─────────────► Over ──► Gone
+//!     └─ failure, ring limit, withdrawn ──────────────────────────────────┘
+//! ```
+//!
+//! The offer names the codec of the caller first, so that nothing is transcoded where the telephone takes it. Sound is exchanged
+//! by the media session's bridge; a key of the agent is given to the caller's session.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::call::Presses;
+use super::media_control::{KeySource, MediaCommand, MediaEvent, MediaPolicy, MediaSetup};
+use base::{Codec, Codecs, Deadline, Key, earliest};
+use sdp::{LocalMedia, LocalSession, MediaAddresses, Negotiated, Rejection};
+use sip::digest::DigestClient;
+use sip::{Arrival, EndCause, Invitation, Leg, LegInput, LegOutput, Local, Message, Outgoing, Target};
+use srtp::KeyGenerator;
+
+/// What an outgoing call begins with.
+pub struct OutgoingSetup {
+    /// The URI that is called, without angle brackets.
+    pub uri: String,
+    /// Where the INVITE goes.
+    pub to: Target,
+    /// The Route values.
+    pub routes: Vec<String>,
+    /// The From value without a tag.
+    pub from: String,
+    /// Answers challenges of the other side.
+    pub credentials: Option<DigestClient>,
+    /// This node's side of the dialog.
+    pub local: Local,
+    /// This node's side of the session description.
+    pub media: LocalMedia,
+    /// The codec of the call that this one will be bridged with: it is offered first.
+    pub prefer: Option<Codec>,
+    /// How the media of the telephone is handled.
+    pub policy: MediaPolicy,
+    /// Unpredictable octets, from which the keys of this call's media are made.
+    pub media_secret: [u8; 32],
+    /// Which media addresses the telephone may name.
+    pub media_addresses: MediaAddresses,
+    /// How long it may ring.
+    pub ring_limit: Duration,
+}
+
+/// What an outgoing call takes in.
+#[derive(Debug)]
+pub enum OutgoingInput {
+    /// A message of its dialog, and how it came.
+    Sip(Box<(Message, Arrival)>),
+    /// A message that it sent certainly did not leave this node.
+    Undelivered(Bytes),
+    /// An event of its media session.
+    Media(MediaEvent),
+    /// End it: withdrawn while it rings.
+    HangUp,
+    /// [`OutgoingCall::deadline`] has come.
+    Deadline,
+}
+
+/// What a step of an outgoing call wants done; outputs stand in order.
+#[derive(Debug)]
+pub enum OutgoingOutput {
+    /// Send a SIP message.
+    Send(Outgoing),
+    /// Start the media session with this description.
+    StartMedia(MediaSetup),
+    /// Command the media session.
+    Media(MediaCommand),
+    /// The telephone rings.
+    Ringing,
+    /// The telephone was answered.
+    Answered,
+    /// The agent pressed a key.
+    Key(Key),
+    /// The call has ended: its media is free.
+    Over(OutgoingEnd),
+    /// Nothing is left to do: forget the call.
+    Gone,
+}
+
+/// How an outgoing call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutgoingEnd {
+    /// The telephone hung up.
+    HungUp,
+    /// This side ended it after the answer.
+    Ended,
+    /// It was withdrawn before the answer.
+    Withdrawn,
+    /// It rang for the whole time, or the telephone says that nobody answered.
+    NoAnswer,
+    /// The telephone is busy, or its user declined.
+    Declined,
+    /// The telephone could not be reached, or its answer could not be used: the status of SIP, if there is one.
+    Failed(Option<u16>),
+}
+
+/// A call of this side.
+pub struct OutgoingCall {
+    leg: Leg,
+    session: LocalSession,
+    negotiated: Option<Negotiated>,
+    policy: MediaPolicy,
+    source: Option<IpAddr>,
+    state: State,
+    media_begun: bool,
+    ring_until: Instant,
+    rings: bool,
+    /// This side ends the call for this reason.
+    reason: Option<OutgoingEnd>,
+    presses: Presses,
+    alive_at: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Calling,
+    Talking,
+    Over,
+    Gone,
+}
+
+impl OutgoingCall {
+    /// Begins the call. The first output is its INVITE.
+    pub fn new(now: Instant, setup: OutgoingSetup) -> (OutgoingCall, Vec<OutgoingOutput>) {
+        let OutgoingSetup {
+            uri,
+            to,
+            routes,
+            from,
+            credentials,
+            local,
+            mut media,
+            prefer,
+            policy,
+            media_secret,
+            media_addresses,
+            ring_limit,
+        } = setup;
+        media.codecs = prefer.map_or(media.codecs, |codec| first(codec, media.codecs));
+        let mut session = LocalSession::new(media)
+            .with_srtp(policy.srtp, KeyGenerator::new(media_secret))
+            .with_addresses(media_addresses);
+        let offer = session.offer();
+        let (leg, first) = Leg::call(now, Invitation { uri, to, routes, from, offer, credentials }, local);
+        let mut call = OutgoingCall {
+            leg,
+            session,
+            negotiated: None,
+            policy,
+            source: None,
+            state: State::Calling,
+            media_begun: false,
+            ring_until: now + ring_limit,
+            rings: false,
+            reason: None,
+            presses: Presses::default(),
+            alive_at: now,
+        };
+        let mut out = Vec::new();
+        for output in first {
+            call.on_leg_output(now, output, &mut out);
+        }
+        (call, out)
+    }
+
+    /// The Call-ID: what names the call in messages before its answer.
+    pub fn call_id(&self) -> &str {
+        &self.leg.key().call_id
+    }
+
+    /// Feeds one input and returns everything it caused, in order.
+    #[must_use]
+    pub fn handle_input(&mut self, now: Instant, input: OutgoingInput) -> Vec<OutgoingOutput> {
+        let mut out = Vec::new();
+        match input {
+            OutgoingInput::Sip(received) => {
+                let (message, arrival) = *received;
+                self.source = Some(arrival.source.ip());
+                self.peer_is_alive(now, &mut out);
+                self.feed_leg(now, LegInput::Received { message, arrival }, &mut out);
+            }
+            OutgoingInput::Undelivered(message) => self.feed_leg(now, LegInput::Undelivered { message }, &mut out),
+            OutgoingInput::Media(event) => self.on_media(now, event, &mut out),
+            OutgoingInput::HangUp => {
+                let reason = if self.state == State::Calling { OutgoingEnd::Withdrawn } else { OutgoingEnd::Ended };
+                self.hang_up(now, reason, &mut out);
+            }
+            OutgoingInput::Deadline => {
+                if self.leg.deadline().is_some_and(|due| due.at <= now) {
+                    self.feed_leg(now, LegInput::Deadline, &mut out);
+                }
+                if self.state == State::Calling && self.ring_until <= now {
+                    self.hang_up(now, OutgoingEnd::NoAnswer, &mut out);
+                }
+            }
+        }
+        out
+    }
+
+    /// When [`OutgoingInput::Deadline`] is due.
+    pub fn deadline(&self) -> Option<Deadline> {
+        let ring = (self.state == State::Calling).then_some(Deadline { at: self.ring_until, why: "ring limit" });
+        earliest([self.leg.deadline(), ring])
+    }
+
+    /// Whether a message of this call awaits its response or ACK: a retransmission may be needed.
+    pub fn awaits_response(&self) -> bool {
+        self.leg.has_pending_transactions()
+    }
+
+    fn feed_leg(&mut self, now: Instant, input: LegInput, out: &mut Vec<OutgoingOutput>) {
+        for output in self.leg.handle_input(now, input) {
+            self.on_leg_output(now, output, out);
+        }
+    }
+
+    fn on_leg_output(&mut self, now: Instant, output: LegOutput, out: &mut Vec<OutgoingOutput>) {
+        match output {
+            LegOutput::Send(outgoing) => out.push(OutgoingOutput::Send(outgoing)),
+            LegOutput::Progress { status: 180..=183 } if !self.rings => {
+                self.rings = true;
+                out.push(OutgoingOutput::Ringing);
+            }
+            LegOutput::AnswerReceived { sdp } => match self.session.accept(&sdp) {
+                Ok(negotiated) => self.agree(negotiated, out),
+                Err(_) => self.hang_up(now, OutgoingEnd::Failed(None), out),
+            },
+            LegOutput::Established => self.answered(out),
+            LegOutput::Offer { sdp: Some(offer) } => self.on_offer(now, &offer, out),
+            LegOutput::Offer { sdp: None } => {
+                let offer = self.session.offer();
+                self.feed_leg(now, LegInput::Answer { sdp: offer }, out);
+            }
+            LegOutput::Key { key, held } => self.on_key(now, key, KeySource::Info, held, out),
+            LegOutput::Ended { why } => self.over(why, out),
+            LegOutput::Gone => {
+                self.state = State::Gone;
+                out.push(OutgoingOutput::Gone);
+            }
+            // An agent's telephone gets no REFER, and no other call has the Call-ID of one of this side.
+            LegOutput::Progress { .. }
+            | LegOutput::Referred(_)
+            | LegOutput::Unreachable(_)
+            | LegOutput::NextCall { .. } => {}
+        }
+    }
+
+    fn answered(&mut self, out: &mut Vec<OutgoingOutput>) {
+        if self.state == State::Calling && self.reason.is_none() {
+            self.state = State::Talking;
+            out.push(OutgoingOutput::Answered);
+        }
+    }
+
+    fn on_offer(&mut self, now: Instant, offer: &Bytes, out: &mut Vec<OutgoingOutput>) {
+        match self.session.answer(offer) {
+            Ok((negotiated, answer)) => {
+                self.agree(negotiated, out);
+                self.feed_leg(now, LegInput::Answer { sdp: answer }, out);
+            }
+            Err(rejection) => {
+                let (status, code, text) = match rejection {
+                    Rejection::Malformed(why) => (400, MISCELLANEOUS, why),
+                    Rejection::NotAcceptable { warning, text } => (488, warning, text),
+                };
+                let warning = Some((code, text.to_owned()));
+                self.feed_leg(now, LegInput::Reject { status, warning, retry_after: None }, out);
+            }
+        }
+    }
+
+    fn agree(&mut self, negotiated: Negotiated, out: &mut Vec<OutgoingOutput>) {
+        let setup = MediaSetup { signalling_address: self.source, ..MediaSetup::new(&negotiated, self.policy) };
+        self.negotiated = Some(negotiated);
+        out.push(if self.media_begun {
+            OutgoingOutput::Media(MediaCommand::Setup(setup))
+        } else {
+            OutgoingOutput::StartMedia(setup)
+        });
+        self.media_begun = true;
+    }
+
+    fn on_media(&mut self, now: Instant, event: MediaEvent, out: &mut Vec<OutgoingOutput>) {
+        match event {
+            MediaEvent::Key { key, source } => self.on_key(now, key, source, None, out),
+            MediaEvent::PeerLost => self.hang_up(now, OutgoingEnd::Failed(None), out),
+            // Nothing is played to an agent, and nothing recorded.
+            MediaEvent::Played(_)
+            | MediaEvent::NextTake(_)
+            | MediaEvent::Sound(_)
+            | MediaEvent::Quiet(_)
+            | MediaEvent::Recorded { .. }
+            | MediaEvent::PeerReport { .. }
+            | MediaEvent::Quality(_) => {}
+        }
+    }
+
+    /// A tone is in the sound already: it is heard on the other side as it is.
+    fn on_key(
+        &mut self,
+        now: Instant,
+        key: Key,
+        source: KeySource,
+        held: Option<Duration>,
+        out: &mut Vec<OutgoingOutput>,
+    ) {
+        let counts = self.state == State::Talking && source.counts(self.policy.dtmf);
+        let way = if source == KeySource::Tone { KeySource::Rtp } else { source };
+        if counts && self.presses.is_new(now, key, way, held) && source != KeySource::Tone {
+            out.push(OutgoingOutput::Key(key));
+        }
+    }
+
+    fn peer_is_alive(&mut self, now: Instant, out: &mut Vec<OutgoingOutput>) {
+        if self.media_begun
+            && self.state == State::Talking
+            && now.saturating_duration_since(self.alive_at) >= ALIVE_PAUSE
+        {
+            self.alive_at = now;
+            out.push(OutgoingOutput::Media(MediaCommand::PeerAlive));
+        }
+    }
+
+    fn hang_up(&mut self, now: Instant, reason: OutgoingEnd, out: &mut Vec<OutgoingOutput>) {
+        if matches!(self.state, State::Calling | State::Talking) {
+            self.reason.get_or_insert(reason);
+            self.feed_leg(now, LegInput::HangUp { reason: None }, out);
+        }
+    }
+
+    fn over(&mut self, why: EndCause, out: &mut Vec<OutgoingOutput>) {
+        if matches!(self.state, State::Over | State::Gone) {
+            return;
+        }
+        self.state = State::Over;
+        let end = match (self.reason, why) {
+            (Some(reason), _) => reason,
+            (None, EndCause::ByeReceived) => OutgoingEnd::HungUp,
+            (None, EndCause::HungUp) => OutgoingEnd::Ended,
+            (None, EndCause::CallFailed { status }) => failure(status),
+            (
+                None,
+                EndCause::Cancelled
+                | EndCause::NoAck
+                | EndCause::NoAnswer
+                | EndCause::SessionExpired
+                | EndCause::PeerLost
+                | EndCause::TransportFailed
+                | EndCause::Rejected,
+            ) => OutgoingEnd::Failed(None),
+        };
+        self.negotiated = None;
+        out.extend([OutgoingOutput::Media(MediaCommand::Close), OutgoingOutput::Over(end)]);
+    }
+}
+
+/// What the failure of an INVITE means for the one who calls (RFC 3261 §21).
+fn failure(status: u16) -> OutgoingEnd {
+    match status {
+        486 | 600 | 603 | 607 => OutgoingEnd::Declined,
+        // Temporarily unavailable: many telephones say so when nobody took the handset, or "do not disturb" is on.
+        480 | 487 => OutgoingEnd::NoAnswer,
+        _ => OutgoingEnd::Failed(Some(status)),
+    }
+}
+
+/// The same codecs, with this one first.
+fn first(codec: Codec, codecs: Codecs) -> Codecs {
+    let mut list: Vec<Codec> = codecs.iter().collect();
+    // A stable sort keeps the order of the others.
+    list.sort_by_key(|known| *known != codec);
+    Codecs::new(&list).unwrap_or(codecs)
+}
+
+/// The media session need not be notified more often.
+const ALIVE_PAUSE: Duration = Duration::from_secs(1);
+/// RFC 3261 §20.43.
+const MISCELLANEOUS: u16 = 399;
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::test_clock;
+    use sip::{HeaderName, PeerAddresses, Transport, parse_datagram};
+
+    const ANSWER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
+                          m=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().expect("an address")
+    }
+
+    struct Desk {
+        call: OutgoingCall,
+        now: Instant,
+        out: Vec<OutgoingOutput>,
+        invite: Message,
+    }
+
+    impl Desk {
+        fn called(prefer: Option<Codec>) -> Desk {
+            let now = test_clock::start();
+            let transport = Transport::Udp;
+            let setup = OutgoingSetup {
+                uri: "sip:801@192.0.2.9:5070".into(),
+                to: Target::Address { transport, local: at("192.0.2.1:5060"), to: at("192.0.2.9:5070") },
+                routes: Vec::new(),
+                from: "<sip:110@192.0.2.1>".into(),
+                credentials: None,
+                local: Local {
+                    contact_uri: "sip:192.0.2.1:5060".into(),
+                    seed: 7,
+                    session_expires: Duration::from_secs(1800),
+                    min_se: Duration::from_secs(90),
+                    peers: PeerAddresses::new(|_| false),
+                },
+                media: LocalMedia {
+                    address: at("192.0.2.1:0").ip(),
+                    rtp_port: 20_000,
+                    rtcp_port: 20_001,
+                    session_id: 1,
+                    version: 1,
+                    codecs: Codecs::ALL,
+                    ptime: LocalMedia::PTIME,
+                },
+                prefer,
+                policy: MediaPolicy::default(),
+                media_secret: [1; 32],
+                media_addresses: MediaAddresses::any(),
+                ring_limit: Duration::from_secs(20),
+            };
+            let (call, out) = OutgoingCall::new(now, setup);
+            let invite = sent(&out).remove(0);
+            Desk { call, now, out, invite }
+        }
+
+        fn input(&mut self, input: OutgoingInput) -> &[OutgoingOutput] {
+            self.out = self.call.handle_input(self.now, input);
+            &self.out
+        }
+
+        fn respond(&mut self, status: u16, sdp: &str) -> &[OutgoingOutput] {
+            let line = |name| self.invite.header(name).unwrap_or("").to_owned();
+            let text = format!(
+                "SIP/2.0 {status} X\r\nVia: {}\r\nFrom: {}\r\nTo: {};tag=desk\r\nCall-ID: {}\r\nCSeq: 1 INVITE\r\n\
+                 Contact: <sip:801@192.0.2.9:5070>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+                line(HeaderName::Via),
+                line(HeaderName::From),
+                line(HeaderName::To),
+                line(HeaderName::CallId),
+                sdp.len()
+            );
+            self.receive(&text)
+        }
+
+        fn request(&mut self, method: &str, cseq: u32, headers: &str, body: &str) -> &[OutgoingOutput] {
+            let line = |name| self.invite.header(name).unwrap_or("").to_owned();
+            let text = format!(
+                "{method} sip:192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5070;branch=z9hG4bK{cseq}\r\n\
+                 From: {};tag=desk\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\nMax-Forwards: 70\r\n{headers}\
+                 Content-Length: {}\r\n\r\n{body}",
+                line(HeaderName::To),
+                line(HeaderName::From),
+                line(HeaderName::CallId),
+                body.len()
+            );
+            self.receive(&text)
+        }
+
+        fn receive(&mut self, text: &str) -> &[OutgoingOutput] {
+            let message = parse_datagram(text.as_bytes()).expect("well formed");
+            let (source, local) = (at("192.0.2.9:5070"), at("192.0.2.1:5060"));
+            self.input(OutgoingInput::Sip(Box::new((message, Arrival { transport: Transport::Udp, source, local }))))
+        }
+
+        fn end(&self) -> Option<OutgoingEnd> {
+            self.out.iter().find_map(|output| if let OutgoingOutput::Over(end) = output { Some(*end) } else { None })
+        }
+    }
+
+    fn sent(out: &[OutgoingOutput]) -> Vec<Message> {
+        let outgoing = out.iter().filter_map(|out| if let OutgoingOutput::Send(out) = out { Some(out) } else { None });
+        outgoing.map(|outgoing| parse_datagram(&outgoing.bytes).expect("well formed")).collect()
+    }
+
+    #[test]
+    fn the_codec_of_the_caller_is_offered_first() {
+        for (prefer, line) in
+            [(None, "RTP/AVP 8 0 101"), (Some(Codec::Alaw), "RTP/AVP 8 0 101"), (Some(Codec::Ulaw), "RTP/AVP 0 8 101")]
+        {
+            let desk = Desk::called(prefer);
+            assert!(String::from_utf8_lossy(&desk.invite.body).contains(line), "{prefer:?}");
+        }
+    }
+
+    #[test]
+    fn a_telephone_rings_answers_presses_keys_holds_and_hangs_up() {
+        let mut desk = Desk::called(None);
+        assert!(matches!(desk.respond(180, ""), [OutgoingOutput::Ringing]));
+        assert!(desk.respond(183, ANSWER).is_empty(), "once");
+        let out = desk.respond(200, ANSWER);
+        let [OutgoingOutput::Send(_), OutgoingOutput::StartMedia(setup), OutgoingOutput::Answered] = out else {
+            panic!("{out:?}")
+        };
+        assert_eq!((setup.codec, setup.event_payload, setup.sending), (Codec::Ulaw, Some(101), true));
+        let key = MediaEvent::Key { key: Key::Digit(5), source: KeySource::Rtp };
+        assert!(matches!(desk.input(OutgoingInput::Media(key)), [OutgoingOutput::Key(Key::Digit(5))]));
+        let headers = "Content-Type: application/dtmf-relay\r\n";
+        let out = desk.request("INFO", 1, headers, "Signal=5\r\nDuration=160\r\n");
+        assert!(!out.iter().any(|output| matches!(output, OutgoingOutput::Key(_))), "one press, told twice");
+        let tone = MediaEvent::Key { key: Key::Digit(7), source: KeySource::Tone };
+        assert!(desk.input(OutgoingInput::Media(tone)).is_empty(), "it is heard in the sound");
+        let hold = format!("{ANSWER}a=sendonly\r\n");
+        let contact = "Contact: <sip:801@192.0.2.9:5070>\r\nContent-Type: application/sdp\r\n";
+        let out = desk.request("INVITE", 2, contact, &hold);
+        assert!(matches!(&out[0], OutgoingOutput::Media(MediaCommand::Setup(setup)) if !setup.sending), "{out:?}");
+        assert_eq!(sent(out)[0].status(), Some(200));
+        desk.request("BYE", 3, "", "");
+        assert_eq!(desk.end(), Some(OutgoingEnd::HungUp));
+    }
+
+    #[test]
+    fn every_way_not_to_answer_has_its_name() {
+        for (status, end) in [
+            (486, OutgoingEnd::Declined),
+            (603, OutgoingEnd::Declined),
+            (480, OutgoingEnd::NoAnswer),
+            (404, OutgoingEnd::Failed(Some(404))),
+            (503, OutgoingEnd::Failed(Some(503))),
+        ] {
+            let mut desk = Desk::called(None);
+            desk.respond(status, "");
+            assert_eq!(desk.end(), Some(end));
+        }
+        let mut desk = Desk::called(None);
+        desk.respond(180, "");
+        desk.now += Duration::from_secs(20);
+        assert_eq!(desk.call.deadline().map(|deadline| deadline.why), Some("ring limit"));
+        desk.input(OutgoingInput::Deadline);
+        assert_eq!(desk.end(), Some(OutgoingEnd::NoAnswer));
+        assert!(sent(&desk.out).iter().any(|message| message.is(&sip::Method::Cancel)));
+        let mut desk = Desk::called(None);
+        desk.respond(180, "");
+        desk.input(OutgoingInput::HangUp);
+        assert_eq!(desk.end(), Some(OutgoingEnd::Withdrawn));
+        let mut desk = Desk::called(None);
+        desk.respond(200, &ANSWER.replace("RTP/AVP 0 101", "RTP/AVP 18"));
+        assert_eq!(desk.end(), Some(OutgoingEnd::Failed(None)));
+        assert!(!desk.out.iter().any(|output| matches!(output, OutgoingOutput::Answered)));
+        assert!(sent(&desk.out).iter().any(|message| message.is(&sip::Method::Bye)));
+    }
+}

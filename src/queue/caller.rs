@@ -1,0 +1,119 @@
+//! The callers who wait, in their order.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crate::io::{CallBackId, CallerId, OfferId};
+use crate::moment::Moment;
+
+/// The order: higher priority first, then by arrival.
+pub(crate) type Place = (Reverse<u8>, Moment, CallerId);
+
+/// One who waits: a caller, or a call-back without a line.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub id: CallerId,
+    pub queue: usize,
+    pub priority: u8,
+    pub arrived: Moment,
+    /// Since when the caller is in this queue: the longest wait counts from here.
+    pub entered: Moment,
+    /// The caller's own longest wait.
+    pub wait_max: Option<Moment>,
+    pub skills: u64,
+    /// Queues that the caller has been in.
+    pub visited: u64,
+    pub announcing: Option<Announcing>,
+    /// Phones that ring for this caller.
+    pub offers: Vec<OfferId>,
+    /// Since when no agent is signed in who could serve.
+    pub without_agents: Option<Moment>,
+    pub line: Line,
+}
+
+/// Whether there is a line to the person.
+#[derive(Clone, Debug)]
+pub(crate) enum Line {
+    /// The person is in a call; one who was called back, by this wish.
+    Open(Option<CallBackId>),
+    /// A call-back that waits for its turn, not before this moment.
+    None { call_back: CallBackId, not_before: Moment },
+    /// A call-back that is being dialled for this agent, who may have gone meanwhile.
+    Dialling { call_back: CallBackId, agent: Option<usize>, until: Moment },
+}
+
+/// When a caller's position is announced next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Announcing {
+    pub every: Moment,
+    pub next: Moment,
+    /// The lowest position announced so far.
+    pub lowest: Option<u32>,
+}
+
+impl Entry {
+    pub(crate) fn place(&self) -> Place {
+        (Reverse(self.priority), self.arrived, self.id)
+    }
+
+    pub(crate) fn has_line(&self) -> bool {
+        matches!(self.line, Line::Open(_))
+    }
+
+    pub(crate) fn call_back(&self) -> Option<CallBackId> {
+        match self.line {
+            Line::Open(call_back) => call_back,
+            Line::None { call_back, .. } | Line::Dialling { call_back, .. } => Some(call_back),
+        }
+    }
+
+    /// Whether the entry stands before others at a moment; a call-back that is tried again later does not.
+    pub(crate) fn counts(&self, now: Moment) -> bool {
+        match self.line {
+            Line::Open(_) | Line::Dialling { .. } => true,
+            Line::None { not_before, .. } => not_before <= now,
+        }
+    }
+}
+
+/// All who wait, in the order in which they are served.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    in_order: BTreeMap<Place, Entry>,
+    places: BTreeMap<CallerId, Place>,
+}
+
+impl Waiting {
+    pub(crate) fn insert(&mut self, entry: Entry) {
+        let place = entry.place();
+        self.places.insert(entry.id, place);
+        self.in_order.insert(place, entry);
+    }
+
+    pub(crate) fn remove(&mut self, caller: CallerId) -> Option<Entry> {
+        self.places.remove(&caller).and_then(|place| self.in_order.remove(&place))
+    }
+
+    pub(crate) fn entry(&self, caller: CallerId) -> Option<&Entry> {
+        self.places.get(&caller).and_then(|place| self.in_order.get(place))
+    }
+
+    /// An entry to change; what makes its place must stay as it is.
+    pub(crate) fn entry_mut(&mut self, caller: CallerId) -> Option<&mut Entry> {
+        self.places.get(&caller).and_then(|place| self.in_order.get_mut(place))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.in_order.values()
+    }
+
+    /// How many callers with a line wait in a queue.
+    pub(crate) fn with_line(&self, queue: usize) -> usize {
+        self.iter().filter(|entry| entry.queue == queue && entry.has_line()).count()
+    }
+
+    /// The callers of whom something holds.
+    pub(crate) fn which(&self, holds: impl Fn(&Entry) -> bool) -> Vec<CallerId> {
+        self.iter().filter(|entry| holds(entry)).map(|entry| entry.id).collect()
+    }
+}

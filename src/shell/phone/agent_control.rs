@@ -1,0 +1,170 @@
+//! `jindu agent …` beside a serving node: its agents and queues are asked for, and changed, over `<data>/agents.sock`.
+
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::queue_service::{QueueHandle, name_of};
+use os::control::{self, ControlListener};
+use queue::{AgentChange, AgentFigures, AgentState, NotReadyReason, QueueFigures};
+
+/// What is asked of the node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum AgentRequest {
+    /// Everything.
+    List,
+    /// The agent takes callers.
+    Ready {
+        /// The account's name.
+        agent: String,
+    },
+    /// The agent pauses; without a reason for the first of the settings.
+    Pause {
+        /// The account's name.
+        agent: String,
+        /// One of the settings' reasons.
+        reason: Option<String>,
+    },
+    /// The agent ends work.
+    SignOut {
+        /// The account's name.
+        agent: String,
+    },
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Reply {
+    Done(AgentsStatus),
+    Refused(String),
+}
+
+/// The agents and queues of a node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgentsStatus {
+    /// Each agent, by name.
+    pub agents: Vec<AgentLine>,
+    /// Each queue, in the order of the settings.
+    pub queues: Vec<QueueLine>,
+}
+
+/// One agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgentLine {
+    /// The account's name.
+    pub name: String,
+    /// What the agent does.
+    pub state: String,
+    /// Why the agent is not ready.
+    pub reason: Option<String>,
+    /// For how long, in seconds.
+    pub for_s: u64,
+    /// Offers of the day: all, answered, missed.
+    pub offered: u64,
+    /// Answered.
+    pub answered: u64,
+    /// Not answered, or declined.
+    pub missed: u64,
+}
+
+/// One queue.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct QueueLine {
+    /// Its name.
+    pub name: String,
+    /// Callers who wait.
+    pub waiting: usize,
+    /// How long the first of them has waited, in seconds.
+    pub longest_wait_s: u64,
+    /// Callers of the day who were connected.
+    pub answered: u64,
+    /// Those within the time of the service level.
+    pub answered_in_time: u64,
+    /// Callers who hung up while they waited.
+    pub abandoned: u64,
+}
+
+/// Answers commands until the listener is dropped. The caller holds the lock of the data folder.
+///
+/// # Errors
+/// The socket cannot be opened.
+pub fn listen(folder: &Path, queue: QueueHandle) -> io::Result<ControlListener> {
+    ControlListener::start(folder, NAME, move |request: io::Result<AgentRequest>| {
+        let change = |agent: String, change| queue.change_blocking(agent, change).map_err(|error| error.to_string());
+        let done = request.map_err(|error| error.to_string()).and_then(|request| match request {
+            AgentRequest::List => Ok(()),
+            AgentRequest::Ready { agent } => change(agent, AgentChange::Ready),
+            AgentRequest::Pause { agent, reason } => {
+                change(agent, AgentChange::Pause(reason.unwrap_or_default().into()))
+            }
+            AgentRequest::SignOut { agent } => change(agent, AgentChange::SignOut),
+        });
+        match done {
+            Ok(()) => {
+                let status = queue.status();
+                let agents = status.agents.iter().map(AgentLine::of).collect();
+                Reply::Done(AgentsStatus { agents, queues: status.queues.iter().map(QueueLine::of).collect() })
+            }
+            Err(why) => Reply::Refused(why),
+        }
+    })
+}
+
+/// Asks the node that serves from a data folder; `None` where none does.
+///
+/// # Errors
+/// A node serves and refuses, or does not answer.
+pub fn ask(folder: &Path, request: &AgentRequest) -> Result<Option<AgentsStatus>, String> {
+    let failed = |error: io::Error| format!("{}: the serving node does not answer: {error}", folder.display());
+    if !folder.exists() {
+        return Ok(None);
+    }
+    match control::send_request(folder, NAME, request).map_err(failed)? {
+        Some(Reply::Done(status)) => Ok(Some(status)),
+        Some(Reply::Refused(why)) => Err(why),
+        None => Ok(None),
+    }
+}
+
+impl AgentLine {
+    fn of(figures: &AgentFigures) -> AgentLine {
+        let reason = match &figures.state {
+            AgentState::NotReady(NotReadyReason::Pause(reason)) => Some(reason.to_string()),
+            AgentState::NotReady(NotReadyReason::NoAnswer) => Some("no_answer".into()),
+            AgentState::NotReady(NotReadyReason::Declined) => Some("declined".into()),
+            AgentState::NotReady(NotReadyReason::PhoneFailed) => Some("phone_failed".into()),
+            AgentState::SignedOut
+            | AgentState::Ready
+            | AgentState::Offered
+            | AgentState::Reserved
+            | AgentState::Talking
+            | AgentState::WrapUp => None,
+        };
+        AgentLine {
+            name: figures.agent.to_string(),
+            state: name_of(&figures.state).to_owned(),
+            reason,
+            for_s: figures.for_so_long.as_secs(),
+            offered: figures.offered,
+            answered: figures.answered,
+            missed: figures.missed,
+        }
+    }
+}
+
+impl QueueLine {
+    fn of(figures: &QueueFigures) -> QueueLine {
+        QueueLine {
+            name: figures.queue.to_string(),
+            waiting: figures.waiting,
+            longest_wait_s: figures.longest_wait.as_secs(),
+            answered: figures.answered,
+            answered_in_time: figures.answered_in_time,
+            abandoned: figures.abandoned,
+        }
+    }
+}
+
+const NAME: &str = "agents.sock";

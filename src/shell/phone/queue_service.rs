@@ -1,0 +1,515 @@
+//! The queues of a node at work: one task owns [`Queues`], hears of callers, agents and telephones, and executes what it decides.
+//!
+//! ```text
+//!  call tasks ── join, leave, key ──┐                    ┌──► call tasks: refused, announce, connected, ended, overflow
+//!  agents' calls ── rings, answered ┼──► queue::Queues ──┼──► agents' calls: begun, withdrawn, ended
+//!  commands, service codes ─────────┘     (one task)     └──► media: two sessions bridged
+//! ```
+//!
+//! Its channel is bounded; a caller who cannot be entered hears what a full queue says. A call that ends without a word is found
+//! by its closed inbox.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+
+use super::agent_call::{AgentCall, AgentCallStart};
+use super::calls::far;
+use super::registry::Registry;
+use super::services::Shared;
+use base::{Codec, Key};
+use call::{Input, MediaCommand, OutgoingEnd, QueueNotice};
+use media::SessionId;
+use os::clock;
+use queue::{
+    Action, AgentChange, AgentError, AgentFigures, AgentSettings, AgentState, CallBackResult, CallerId, Join, Left,
+    OfferId, OfferResult, QueueFigures, Queues, Refusal,
+};
+use studio_store::{Accounts, AgentAccount};
+
+/// A caller's name in messages to the queue, given before the queue has entered it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct WaitId(u64);
+
+/// What leads to a caller who waits.
+pub(crate) struct CallerLink {
+    pub inbox: mpsc::Sender<Input>,
+    pub session: SessionId,
+    /// The codec of the caller's session.
+    pub codec: Option<Codec>,
+    /// The calling number; none: it is withheld.
+    pub number: Option<String>,
+}
+
+/// What the queue hears.
+pub(crate) enum QueueMessage {
+    /// A caller wants to wait.
+    Join(WaitId, Box<(Join, CallerLink)>),
+    /// A caller waits or talks no longer.
+    Leave(WaitId, Left),
+    /// A caller who talks to an agent has pressed a key.
+    Key(WaitId, Key),
+    /// News of the call to an agent.
+    Agent(OfferId, AgentReport),
+    /// An agent, or somebody for an agent, wants a change.
+    Change { agent: String, change: AgentChange, reply: oneshot::Sender<Result<(), AgentError>> },
+    /// The agent with this number has dialled a service code.
+    Code { number: String, change: AgentChange },
+    /// The accounts of agents, as they are in the store.
+    Accounts(Vec<AgentAccount>),
+    /// The node shuts down within this time.
+    Drain(Duration),
+}
+
+/// News of a call to an agent.
+pub(crate) enum AgentReport {
+    Ringing,
+    Answered,
+    Key(Key),
+    Over(OutgoingEnd),
+}
+
+/// What is known of the queues from outside: refreshed every second while something happens.
+#[derive(Clone, Debug, Default)]
+pub struct QueueStatus {
+    /// Each queue.
+    pub queues: Vec<QueueFigures>,
+    /// Each agent.
+    pub agents: Vec<AgentFigures>,
+}
+
+/// Leads to the queues.
+#[derive(Clone)]
+pub struct QueueHandle {
+    messages: mpsc::Sender<QueueMessage>,
+    ids: Arc<AtomicU64>,
+    status: Arc<ArcSwap<QueueStatus>>,
+}
+
+impl QueueHandle {
+    /// A handle, and what arrives by it.
+    pub(crate) fn new() -> (QueueHandle, mpsc::Receiver<QueueMessage>) {
+        let (messages, arrivals) = mpsc::channel(MESSAGES_MAX);
+        (QueueHandle { messages, ids: Arc::default(), status: Arc::default() }, arrivals)
+    }
+
+    /// Enters a caller; none: the queue cannot be reached.
+    pub(crate) fn join(&self, join: Join, link: CallerLink) -> Option<WaitId> {
+        let id = WaitId(self.ids.fetch_add(1, Ordering::Relaxed));
+        self.messages.try_send(QueueMessage::Join(id, Box::new((join, link)))).ok().map(|()| id)
+    }
+
+    /// Takes a caller out. This message waits for room: it must not be lost.
+    pub(crate) fn leave(&self, id: WaitId, how: Left) {
+        if let Err(mpsc::error::TrySendError::Full(message)) = self.messages.try_send(QueueMessage::Leave(id, how)) {
+            let messages = self.messages.clone();
+            tokio::spawn(async move { messages.send(message).await });
+        }
+    }
+
+    /// Gives a caller's key to the agent.
+    pub(crate) fn key(&self, id: WaitId, key: Key) {
+        let _ = self.messages.try_send(QueueMessage::Key(id, key));
+    }
+
+    /// Tells waiting callers that the node shuts down; nobody joins any more.
+    pub fn drain(&self, left: Duration) {
+        let _ = self.messages.try_send(QueueMessage::Drain(left));
+    }
+
+    /// Does what a service code asks for, which the telephone of a number has dialled; false: there is no such code.
+    pub(crate) fn dialled(&self, number: String, code: &str) -> bool {
+        let change = match code {
+            "*1" => AgentChange::Ready,
+            "*2" => AgentChange::Pause(Arc::default()),
+            "*0" => AgentChange::SignOut,
+            _ => return false,
+        };
+        self.messages.try_send(QueueMessage::Code { number, change }).is_ok()
+    }
+
+    /// Changes what an agent does, from a thread without a runtime.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn change_blocking(&self, agent: String, change: AgentChange) -> Result<(), AgentError> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.messages.blocking_send(QueueMessage::Change { agent, change, reply });
+        answer.blocking_recv().unwrap_or(Err(AgentError::Unknown))
+    }
+
+    /// The figures.
+    pub fn status(&self) -> Arc<QueueStatus> {
+        self.status.load_full()
+    }
+}
+
+/// Serves the queues for as long as the runtime lasts.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    registry: Arc<Registry>,
+    accounts: Arc<Accounts>,
+    handle: QueueHandle,
+    mut arrivals: mpsc::Receiver<QueueMessage>,
+) {
+    let settings = shared.settings.queues.clone();
+    let queues = match Queues::new(settings, clock::now(), clock::timestamp().as_millisecond()) {
+        Ok(queues) => queues,
+        Err(errors) => return errors.iter().for_each(|error| tracing::error!(%error, "the queues cannot be served")),
+    };
+    tokio::spawn(follow_accounts(accounts, handle.messages.clone()));
+    let mut service = Service {
+        shared,
+        registry,
+        queues,
+        handle,
+        agents: HashMap::new(),
+        reachable: HashMap::new(),
+        callers: HashMap::new(),
+        ids: HashMap::new(),
+        offers: HashMap::new(),
+        conversations: HashMap::new(),
+    };
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let due = service.queues.deadline().map_or_else(|| far(clock::now()), |deadline| deadline.at);
+        tokio::select! {
+            message = arrivals.recv() => match message {
+                Some(message) => service.receive(clock::now(), message),
+                None => return,
+            },
+            () = sleep_until(due.into()) => {}
+            _ = ticks.tick() => service.look_after(clock::now()),
+        }
+        service.act();
+    }
+}
+
+/// Reads the accounts of agents from time to time.
+async fn follow_accounts(accounts: Arc<Accounts>, messages: mpsc::Sender<QueueMessage>) {
+    loop {
+        let store = Arc::clone(&accounts);
+        // The store may wait for another writer.
+        match tokio::task::spawn_blocking(move || store.agents()).await {
+            Ok(Ok(agents)) => {
+                if messages.send(QueueMessage::Accounts(agents)).await.is_err() {
+                    return;
+                }
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "the accounts of agents cannot be read; those known before stay"),
+            Err(_panicked) => return,
+        }
+        tokio::time::sleep(ACCOUNTS_EVERY).await;
+    }
+}
+
+struct Service {
+    shared: Arc<Shared>,
+    registry: Arc<Registry>,
+    queues: Queues,
+    handle: QueueHandle,
+    agents: HashMap<Arc<str>, AgentAccount>,
+    /// Whether each agent has a telephone, as the queues know it.
+    reachable: HashMap<Arc<str>, bool>,
+    callers: HashMap<CallerId, (WaitId, CallerLink)>,
+    ids: HashMap<WaitId, CallerId>,
+    offers: HashMap<OfferId, Offer>,
+    /// The offers whose agents talk, by their callers.
+    conversations: HashMap<CallerId, OfferId>,
+}
+
+/// A call to an agent.
+struct Offer {
+    call: AgentCall,
+    caller: CallerId,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Ringing,
+    /// Answered, and not yet connected.
+    Answered,
+    Talking,
+    /// It was told to stop.
+    Withdrawn,
+}
+
+impl Service {
+    fn receive(&mut self, now: Instant, message: QueueMessage) {
+        match message {
+            QueueMessage::Join(id, caller) => {
+                let (join, link) = *caller;
+                self.join(now, id, join, link);
+            }
+            QueueMessage::Leave(id, how) => self.leave(now, id, how),
+            QueueMessage::Key(id, key) => {
+                let offer = self.ids.get(&id).and_then(|caller| self.conversations.get(caller));
+                if let Some(offer) = offer.and_then(|offer| self.offers.get(offer)) {
+                    self.press(offer.call.session, key);
+                }
+            }
+            QueueMessage::Agent(offer, report) => self.on_report(now, offer, report),
+            QueueMessage::Change { agent, change, reply } => {
+                let _ = reply.send(self.change(now, &agent, change));
+            }
+            QueueMessage::Code { number, change } => {
+                let agent = self.agents.values().find(|account| account.number == number);
+                let Some(agent) = agent.map(|account| account.name.clone()) else { return };
+                if let Err(error) = self.change(now, &agent, change) {
+                    tracing::warn!(agent, %error, "a service code was refused");
+                }
+            }
+            QueueMessage::Accounts(accounts) => self.take_accounts(now, accounts),
+            QueueMessage::Drain(left) => self.queues.drain(now, left),
+        }
+    }
+
+    /// Who wants to be ready, or to pause, begins work by that. A pause without a reason has the first of the settings.
+    fn change(&mut self, now: Instant, agent: &str, change: AgentChange) -> Result<(), AgentError> {
+        let change = match change {
+            AgentChange::Pause(reason) if reason.is_empty() => {
+                let first = self.shared.settings.queues.pauses.first().cloned();
+                AgentChange::Pause(first.unwrap_or_default())
+            }
+            other => other,
+        };
+        if matches!(change, AgentChange::Ready | AgentChange::Pause(_)) {
+            self.queues.agent(now, agent, AgentChange::SignIn)?;
+        }
+        self.queues.agent(now, agent, change)
+    }
+
+    fn join(&mut self, now: Instant, id: WaitId, join: Join, link: CallerLink) {
+        match self.queues.join(now, join) {
+            Ok(caller) => {
+                self.ids.insert(id, caller);
+                self.callers.insert(caller, (id, link));
+            }
+            Err(Refusal::Full) => notify(link.inbox, QueueNotice::Full),
+            Err(Refusal::Unknown | Refusal::Closed | Refusal::NoAgents | Refusal::Draining) => {
+                notify(link.inbox, QueueNotice::Unavailable);
+            }
+        }
+    }
+
+    fn leave(&mut self, now: Instant, id: WaitId, how: Left) {
+        let Some(caller) = self.ids.remove(&id) else { return };
+        self.callers.remove(&caller);
+        if let Some(offer) = self.conversations.remove(&caller).and_then(|offer| self.offers.get_mut(&offer)) {
+            offer.stage = Stage::Withdrawn;
+            offer.call.hang_up();
+        }
+        self.queues.leave(now, caller, how);
+    }
+
+    fn press(&self, session: SessionId, key: Key) {
+        let _ = self.shared.services.media.command(session, MediaCommand::SendKey(key));
+    }
+
+    fn on_report(&mut self, now: Instant, id: OfferId, report: AgentReport) {
+        let Some(offer) = self.offers.get_mut(&id) else { return };
+        match report {
+            AgentReport::Ringing => tracing::debug!(offer = id.0, "an agent's telephone rings"),
+            AgentReport::Answered if offer.stage == Stage::Ringing => {
+                offer.stage = Stage::Answered;
+                self.queues.offer_result(now, id, OfferResult::Accepted);
+            }
+            AgentReport::Answered => {}
+            AgentReport::Key(key) => {
+                let caller = offer.caller;
+                if offer.stage == Stage::Talking
+                    && let Some((_, link)) = self.callers.get(&caller)
+                {
+                    self.press(link.session, key);
+                }
+            }
+            AgentReport::Over(end) => self.call_over(now, id, end),
+        }
+    }
+
+    fn call_over(&mut self, now: Instant, id: OfferId, end: OutgoingEnd) {
+        let Some(offer) = self.offers.remove(&id) else { return };
+        match offer.stage {
+            Stage::Talking => {
+                self.conversations.remove(&offer.caller);
+                self.queues.ended(now, offer.caller);
+                // The caller goes on alone.
+                if let Some((wait, link)) = self.callers.remove(&offer.caller) {
+                    self.ids.remove(&wait);
+                    let lost = matches!(end, OutgoingEnd::Failed(_));
+                    notify(link.inbox, if lost { QueueNotice::Unavailable } else { QueueNotice::Ended });
+                }
+            }
+            Stage::Withdrawn => self.queues.offer_result(now, id, OfferResult::Withdrawn),
+            Stage::Ringing | Stage::Answered => self.queues.offer_result(now, id, result_of(end)),
+        }
+    }
+
+    /// Does what the queues decide.
+    fn act(&mut self) {
+        loop {
+            let now = clock::now();
+            let actions = self.queues.poll(now);
+            if actions.is_empty() {
+                return;
+            }
+            for action in actions {
+                self.perform(now, action);
+            }
+        }
+    }
+
+    fn perform(&mut self, now: Instant, action: Action) {
+        match action {
+            Action::Offer { offer, agent, caller, limit, .. } => {
+                if !self.offer(offer, &agent, caller, limit) {
+                    self.queues.offer_result(now, offer, OfferResult::Failed);
+                }
+            }
+            Action::Withdraw { offer } => match self.offers.get_mut(&offer) {
+                Some(offer) => {
+                    offer.stage = Stage::Withdrawn;
+                    offer.call.hang_up();
+                }
+                None => self.queues.offer_result(now, offer, OfferResult::Withdrawn),
+            },
+            Action::Connect { caller, agent, offer } => self.connect(now, caller, agent, offer),
+            // Nothing is announced to a caller who hears a telephone ring.
+            Action::Announce { .. } | Action::Draining { .. } => {}
+            Action::Moved { caller, queue } => tracing::debug!(caller = caller.0, %queue, "a caller waits elsewhere"),
+            Action::Overflow { caller, .. } => {
+                if let Some((wait, link)) = self.callers.remove(&caller) {
+                    self.ids.remove(&wait);
+                    notify(link.inbox, QueueNotice::Unavailable);
+                }
+            }
+            // No setting lets a number be called back: none can be booked.
+            Action::CallBack { call_back, .. } => {
+                self.queues.call_back_result(now, call_back, CallBackResult::Failed);
+            }
+            Action::HangUpCallBack { .. } | Action::StoreCallBack(_) | Action::ForgetCallBack { .. } => {}
+            Action::AgentState { agent, state } => tracing::info!(%agent, state = name_of(&state), "agent"),
+        }
+    }
+
+    /// Calls an agent's telephone; false if it cannot be called.
+    fn offer(&mut self, id: OfferId, agent: &Arc<str>, caller: CallerId, ring_limit: Duration) -> bool {
+        let Some((_, link)) = self.callers.get(&caller) else { return false };
+        let telephone = self.agents.get(agent).and_then(|agent| match &agent.duty.address {
+            Some(address) => self.shared.telephones.at(address),
+            None => self.shared.telephones.registered(&agent.number),
+        });
+        let Some(telephone) = telephone else { return false };
+        let start = AgentCallStart {
+            offer: id,
+            telephone,
+            number: link.number.clone(),
+            beside: link.session,
+            prefer: link.codec,
+            ring_limit,
+        };
+        let call = AgentCall::begin(&self.shared, &self.registry, start, &self.handle.messages);
+        let began = call.is_some();
+        self.offers.extend(call.map(|call| (id, Offer { call, caller, stage: Stage::Ringing })));
+        began
+    }
+
+    fn connect(&mut self, now: Instant, caller: CallerId, agent: Arc<str>, id: OfferId) {
+        let media = &self.shared.services.media;
+        let Some(offer) = self.offers.get_mut(&id) else { return self.queues.connection_failed(now, caller) };
+        let link = self.callers.get(&caller).map(|(_, link)| link);
+        let connected = link.is_some_and(|link| {
+            let bridged = media.bridge(link.session, offer.call.session).is_ok();
+            bridged && link.inbox.try_send(Input::Queue(QueueNotice::Connected { agent })).is_ok()
+        });
+        if connected {
+            offer.stage = Stage::Talking;
+            self.conversations.insert(caller, id);
+            return;
+        }
+        media.unbridge(offer.call.session);
+        offer.stage = Stage::Withdrawn;
+        offer.call.hang_up();
+        self.queues.connection_failed(now, caller);
+    }
+
+    fn take_accounts(&mut self, now: Instant, accounts: Vec<AgentAccount>) {
+        let list = |names: &[String]| names.iter().map(|name| name.as_str().into()).collect();
+        let every = || self.shared.settings.queues.queues.iter().map(|queue| queue.name.clone()).collect();
+        let settings = |AgentAccount { name, duty, .. }: &AgentAccount| AgentSettings {
+            name: name.as_str().into(),
+            queues: if duty.queues.is_empty() { every() } else { list(&duty.queues) },
+            skills: list(&duty.skills),
+        };
+        let settings: Vec<AgentSettings> = accounts.iter().map(settings).collect();
+        if let Err(errors) = self.queues.set_agents(now, &settings) {
+            errors.iter().for_each(|error| tracing::warn!(%error, "an agent's account"));
+        }
+        self.agents = accounts.into_iter().map(|account| (account.name.as_str().into(), account)).collect();
+        self.look_at_telephones(now);
+    }
+
+    /// Finds out which agents can be reached. Only a change counts: a telephone that is there and fails is not tried again at once.
+    fn look_at_telephones(&mut self, now: Instant) {
+        for (name, account) in &self.agents {
+            let reachable =
+                account.duty.address.is_some() || self.shared.telephones.registered(&account.number).is_some();
+            if self.reachable.insert(Arc::clone(name), reachable).unwrap_or(true) != reachable {
+                let change = if reachable { AgentChange::PhoneBack } else { AgentChange::PhoneLost };
+                let _ = self.queues.agent(now, name, change);
+            }
+        }
+        self.reachable.retain(|name, _| self.agents.contains_key(name));
+    }
+
+    /// What is looked after every second: callers who are gone without a word, telephones, figures.
+    fn look_after(&mut self, now: Instant) {
+        let gone: Vec<WaitId> =
+            self.callers.values().filter(|(_, link)| link.inbox.is_closed()).map(|(id, _)| *id).collect();
+        gone.into_iter().for_each(|id| self.leave(now, id, Left::HungUp));
+        self.look_at_telephones(now);
+        let status = QueueStatus { queues: self.queues.queue_figures(now), agents: self.queues.agent_figures(now) };
+        self.handle.status.store(Arc::new(status));
+    }
+}
+
+/// This must reach its call: it waits for room.
+fn notify(inbox: mpsc::Sender<Input>, notice: QueueNotice) {
+    if let Err(mpsc::error::TrySendError::Full(input)) = inbox.try_send(Input::Queue(notice)) {
+        tokio::spawn(async move { inbox.send(input).await });
+    }
+}
+
+fn result_of(end: OutgoingEnd) -> OfferResult {
+    match end {
+        OutgoingEnd::NoAnswer => OfferResult::NoAnswer,
+        OutgoingEnd::Declined => OfferResult::Declined,
+        OutgoingEnd::Withdrawn => OfferResult::Withdrawn,
+        OutgoingEnd::HungUp | OutgoingEnd::Ended | OutgoingEnd::Failed(_) => OfferResult::Failed,
+    }
+}
+
+/// The word of a state in log, status and metrics.
+pub fn name_of(state: &AgentState) -> &'static str {
+    match state {
+        AgentState::SignedOut => "signed_out",
+        AgentState::Ready => "ready",
+        AgentState::NotReady(_) => "not_ready",
+        AgentState::Offered => "ringing",
+        AgentState::Reserved => "reserved",
+        AgentState::Talking => "talking",
+        AgentState::WrapUp => "wrap_up",
+    }
+}
+
+const MESSAGES_MAX: usize = 4096;
+const TICK: Duration = Duration::from_secs(1);
+/// A changed account takes effect within this time.
+const ACCOUNTS_EVERY: Duration = Duration::from_secs(5);

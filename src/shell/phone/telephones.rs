@@ -1,0 +1,67 @@
+//! Which telephone a call of this node goes to: one that is registered here, or a SIP address of a trunk.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::registrar::DeskRegistrar;
+use super::trunks::Trunks;
+use sip::registrar::Binding;
+use sip::{Target, Transport};
+
+/// A telephone that can be called.
+#[derive(Clone, Debug)]
+pub(crate) struct Telephone {
+    /// What is called: the Request-URI.
+    pub uri: String,
+    /// Where the INVITE goes.
+    pub to: Target,
+    /// The proxies in front of a registered telephone (RFC 3327).
+    pub routes: Vec<String>,
+    /// The listener that the INVITE leaves by.
+    pub local: SocketAddr,
+    /// The place of the trunk that the address belongs to; none: the telephone is registered here.
+    pub trunk: Option<usize>,
+}
+
+/// Finds telephones.
+pub(crate) struct Telephones {
+    listeners: Vec<(Transport, SocketAddr)>,
+    trunks: Arc<Trunks>,
+    registrar: Option<Arc<DeskRegistrar>>,
+}
+
+impl Telephones {
+    /// Those that these listeners reach.
+    pub(crate) fn new(
+        listeners: Vec<(Transport, SocketAddr)>,
+        trunks: Arc<Trunks>,
+        registrar: Option<Arc<DeskRegistrar>>,
+    ) -> Telephones {
+        Telephones { listeners, trunks, registrar }
+    }
+
+    /// The telephone that is registered with a number, the preferred one of several.
+    pub(crate) fn registered(&self, number: &str) -> Option<Telephone> {
+        self.registrar.as_ref()?.bindings(number).iter().find_map(of_binding)
+    }
+
+    /// The telephone at a SIP address. An address of no trunk is not called: its answers would be a stranger's.
+    pub(crate) fn at(&self, uri: &str) -> Option<Telephone> {
+        self.listeners.iter().find_map(|(transport, local)| {
+            let to = Target::of_uri(uri, *transport, *local).filter(|to| to.transport() == *transport)?;
+            let trunk = match &to {
+                Target::Address { to, .. } if to.is_ipv4() == local.is_ipv4() => self.trunks.find(*transport, to.ip()),
+                Target::Host { host, .. } => self.trunks.of_host(*transport, host),
+                Target::Address { .. } | Target::Same { .. } => None,
+            };
+            let (uri, routes, trunk) = (uri.to_owned(), Vec::new(), Some(trunk?));
+            Some(Telephone { uri, to, routes, local: *local, trunk })
+        })
+    }
+}
+
+fn of_binding(binding: &Binding) -> Option<Telephone> {
+    let to = binding.target()?;
+    let (uri, routes, local) = (binding.uri.clone(), binding.path.clone(), binding.arrival.local);
+    Some(Telephone { uri, to, routes, local, trunk: None })
+}
