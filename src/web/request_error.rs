@@ -96,7 +96,8 @@ pub enum RequestError {
         /// The most pixels that are accepted.
         limit: u64,
     },
-    /// The number of an inquiry is none of a receipt: of another length, a waybill's, an identity document's.
+    /// The number of an inquiry, or of its photograph, is none of a receipt: of another length, a waybill's, an identity
+    /// document's.
     #[error("code is no receipt number ({}): send the number on the receipt", .kind.code())]
     NotReceipt {
         /// What it is.

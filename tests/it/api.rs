@@ -59,6 +59,7 @@ fn problems() -> Vec<RequestError> {
         RequestError::NotReceipt { kind: web::CodeKind::WrongLength { expected: 15 } },
         RequestError::NotReceipt { kind: web::CodeKind::Waybill },
         RequestError::NotReceipt { kind: web::CodeKind::IdCard },
+        RequestError::NotReceipt { kind: web::CodeKind::Unreadable },
         RequestError::Factor { factor: inquiry::FactorError::IdTail },
         RequestError::Busy { retry_after: wait },
         RequestError::NoSpeech,

@@ -149,13 +149,11 @@ impl InquiryService {
         self.photographs_of.check(now, &client).map_err(limited)?;
         self.photographs_of.count(now, &client);
         let code = self.photographs.read(from, head, body).await??;
-        match self.backend.read(code.expose()) {
-            Scanned::Receipt(receipt) => {
-                let number = serde_json::json!({ "number": receipt.number.expose() });
-                Ok(reply::json(number.to_string()))
-            }
-            Scanned::Waybill | Scanned::IdCard | Scanned::Unreadable(_) => Err(RequestError::NoBarcode),
-        }
+        let scanned = self.backend.read(code.expose());
+        let kind = CodeKind::of(&scanned);
+        let Scanned::Receipt(receipt) = scanned else { return Err(RequestError::NotReceipt { kind }) };
+        let number = serde_json::json!({ "number": receipt.number.expose() });
+        Ok(reply::json(number.to_string()))
     }
 
     /// Refuses a client over its limits at once. While a total is exceeded, the others wait, a bounded number of them.

@@ -216,23 +216,29 @@ async fn health_is_for_a_balancer_and_metrics_are_for_an_operator() {
     }
 }
 
-#[tokio::test]
-async fn a_photograph_is_answered_like_a_scan() {
+/// A photograph of a barcode.
+fn photograph(text: &str) -> Vec<u8> {
     use rxing::Writer;
-    let office = Office::open();
-    let code = rxing::MultiFormatWriter.encode(RECEIPT, &rxing::BarcodeFormat::CODE_128, 400, 100).unwrap();
+    let code = rxing::MultiFormatWriter.encode(text, &rxing::BarcodeFormat::CODE_128, 400, 100).unwrap();
     let mut picture = image::GrayImage::from_pixel(code.getWidth() + 80, code.getHeight() + 120, image::Luma([230]));
     for y in 0..code.getHeight() {
         for x in 0..code.getWidth() {
             picture.put_pixel(x + 40, y + 60, image::Luma([if code.get(x, y) { 30 } else { 230 }]));
         }
     }
-    let png = |picture: &image::GrayImage| {
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
-        bytes.into_inner()
-    };
-    let reply = office.asks(post("/api/scan/image", "image/png", &png(&picture))).await;
+    png(&picture)
+}
+
+fn png(picture: &image::GrayImage) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+#[tokio::test]
+async fn a_photograph_is_answered_like_a_scan() {
+    let office = Office::open();
+    let reply = office.asks(post("/api/scan/image", "image/png", &photograph(RECEIPT))).await;
     assert_eq!((reply.status, reply.json()["stage"].as_str()), (200, Some("ready")));
     let blank = png(&image::GrayImage::from_pixel(60, 60, image::Luma([230])));
     let none = office.asks(post("/api/scan/image", "image/png", &blank)).await;
@@ -242,4 +248,15 @@ async fn a_photograph_is_answered_like_a_scan() {
     assert_eq!(office.asks(post("/api/scan/image", "image/png", &vec![0; 400_000])).await.status, 413);
     let results: Vec<ScanResult> = office.seen.scans.lock().unwrap().iter().map(|scan| scan.result).collect();
     assert_eq!(results, [FOUND, ScanResult::NoBarcode, ScanResult::NoBarcode]);
+}
+
+#[tokio::test]
+async fn a_photograph_for_the_form_gives_a_receipts_number_and_names_what_is_another() {
+    let office = Office::open();
+    let ask = |text: &str| post("/api/inquiry/image", "image/png", &photograph(text));
+    assert_eq!(office.asks(ask(RECEIPT)).await.json()["number"], RECEIPT);
+    for (text, error) in [("SF1234567890123", "waybill"), (&RECEIPT[1..], "wrong_length"), ("room 12", "unreadable")] {
+        let reply = office.asks(ask(text)).await;
+        assert_eq!((reply.status, reply.json()["error"].as_str()), (422, Some(error)), "{text}");
+    }
 }
