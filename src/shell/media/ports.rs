@@ -122,7 +122,7 @@ impl Ports {
             pool.unbound.push_back(pair.port);
             return;
         }
-        pair.drain();
+        // What still comes for the old call is thrown away when the pair serves again.
         pool.lock().unwrap_or_else(PoisonError::into_inner).resting.push_back((now, pair));
     }
 }

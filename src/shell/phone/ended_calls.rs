@@ -10,11 +10,17 @@ use os::clock;
 use sip::{Arrival, EndedLeg, Late, LegKey, Message};
 
 /// The calls that have ended.
-#[derive(Default)]
 pub(crate) struct EndedCalls {
     /// Hashes stand for keys. The hasher's own key is random, so that no two can be made alike on purpose.
     hasher: RandomState,
-    calls: Mutex<Calls>,
+    /// By hash. A table that grows takes all of its entries along: one of many parts does so without holding up a call.
+    parts: [Mutex<Calls>; PARTS],
+}
+
+impl Default for EndedCalls {
+    fn default() -> Self {
+        EndedCalls { hasher: RandomState::new(), parts: std::array::from_fn(|_| Mutex::default()) }
+    }
 }
 
 #[derive(Default)]
@@ -30,7 +36,7 @@ impl EndedCalls {
     /// Keeps what remains of a call.
     pub(crate) fn keep(&self, key: &LegKey, remains: EndedLeg) {
         let hash = self.hasher.hash_one(key);
-        let mut calls = self.calls();
+        let mut calls = self.part(hash);
         calls.forget(clock::now());
         calls.queue.push_back((remains.until(), hash));
         calls.remains.insert(hash, remains);
@@ -40,7 +46,7 @@ impl EndedCalls {
     /// Answers a message of a call that has ended; gives it back if there is none, or if it begins another call.
     pub(crate) fn receive(&self, key: &LegKey, message: Message, arrival: &Arrival) -> Result<Late, Message> {
         let hash = self.hasher.hash_one(key);
-        let mut calls = self.calls();
+        let mut calls = self.part(hash);
         let Some(remains) = calls.remains.get(&hash) else { return Err(message) };
         match remains.receive(message, arrival) {
             Late::NextCall(message) => {
@@ -53,22 +59,26 @@ impl EndedCalls {
 
     /// Whether a call with this key has ended lately.
     pub(crate) fn contains(&self, key: &LegKey) -> bool {
-        self.calls().remains.contains_key(&self.hasher.hash_one(key))
+        let hash = self.hasher.hash_one(key);
+        self.part(hash).remains.contains_key(&hash)
     }
 
     /// Forgets the calls whose time is over. Returns whether much memory has become free.
     pub(crate) fn sweep(&self) -> bool {
-        let mut calls = self.calls();
-        calls.forget(clock::now());
-        let freed = calls.is_large && calls.remains.is_empty();
-        if freed {
-            *calls = Calls::default();
+        let mut freed = false;
+        for part in &self.parts {
+            let mut calls = part.lock().unwrap_or_else(PoisonError::into_inner);
+            calls.forget(clock::now());
+            if calls.is_large && calls.remains.is_empty() {
+                *calls = Calls::default();
+                freed = true;
+            }
         }
         freed
     }
 
-    fn calls(&self) -> MutexGuard<'_, Calls> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    fn part(&self, hash: u64) -> MutexGuard<'_, Calls> {
+        self.parts[hash as usize % PARTS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,5 +94,6 @@ impl Calls {
     }
 }
 
-/// Above this many calls their memory is worth giving back to the system.
-const MANY: usize = 10_000;
+const PARTS: usize = 64;
+/// Above this many calls in one part their memory is worth giving back to the system.
+const MANY: usize = 200;
