@@ -1,5 +1,6 @@
 //! A call as its peer sees it: offers and answers, transfers, and what does not arrive.
 
+mod queue;
 mod security;
 
 use std::collections::BTreeMap;

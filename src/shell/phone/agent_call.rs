@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
 use super::calls::{far, media_addresses, peers, reset};
-use super::queue_service::{AgentReport, QueueMessage};
+use super::queue_handle::{AgentReport, QueueMessage};
 use super::registry::{OutgoingRegistration, Registry};
 use super::services::Shared;
 use super::telephones::Telephone;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::queue_service::{QueueHandle, name_of};
+use super::queue_handle::{QueueHandle, name_of};
 use os::control::{self, ControlListener};
 use queue::{AgentChange, AgentFigures, AgentState, NotReadyReason, QueueFigures};
 

@@ -18,7 +18,7 @@ use tokio::time::{Sleep, sleep_until};
 use super::call_guard::CallGuard;
 use super::live_release::LiveRelease;
 use super::look_ups::{Cases, LookUpRequest};
-use super::queue_service::{CallerLink, WaitId};
+use super::queue_handle::{CallerLink, WaitId};
 use super::registry::Registration;
 use super::services::Shared;
 use super::trunks::Permit;

@@ -11,143 +11,25 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::agent_call::{AgentCall, AgentCallStart};
 use super::calls::far;
+use super::queue_handle::{AgentReport, CallerLink, QueueHandle, QueueMessage, QueueStatus, WaitId, name_of};
 use super::registry::Registry;
 use super::services::Shared;
-use base::{Codec, Key};
+use base::Key;
 use call::{Input, MediaCommand, OutgoingEnd, QueueNotice};
 use media::SessionId;
 use os::clock;
 use queue::{
-    Action, AgentChange, AgentError, AgentFigures, AgentSettings, AgentState, CallBackResult, CallerId, Join, Left,
-    OfferId, OfferResult, QueueFigures, Queues, Refusal,
+    Action, AgentChange, AgentError, AgentSettings, CallBackResult, CallerId, Join, Left, OfferId, OfferResult, Queues,
+    Refusal,
 };
 use studio_store::{Accounts, AgentAccount};
-
-/// A caller's name in messages to the queue, given before the queue has entered it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct WaitId(u64);
-
-/// What leads to a caller who waits.
-pub(crate) struct CallerLink {
-    pub inbox: mpsc::Sender<Input>,
-    pub session: SessionId,
-    /// The codec of the caller's session.
-    pub codec: Option<Codec>,
-    /// The calling number; none: it is withheld.
-    pub number: Option<String>,
-}
-
-/// What the queue hears.
-pub(crate) enum QueueMessage {
-    /// A caller wants to wait.
-    Join(WaitId, Box<(Join, CallerLink)>),
-    /// A caller waits or talks no longer.
-    Leave(WaitId, Left),
-    /// A caller who talks to an agent has pressed a key.
-    Key(WaitId, Key),
-    /// News of the call to an agent.
-    Agent(OfferId, AgentReport),
-    /// An agent, or somebody for an agent, wants a change.
-    Change { agent: String, change: AgentChange, reply: oneshot::Sender<Result<(), AgentError>> },
-    /// The agent with this number has dialled a service code.
-    Code { number: String, change: AgentChange },
-    /// The accounts of agents, as they are in the store.
-    Accounts(Vec<AgentAccount>),
-    /// The node shuts down within this time.
-    Drain(Duration),
-}
-
-/// News of a call to an agent.
-pub(crate) enum AgentReport {
-    Ringing,
-    Answered,
-    Key(Key),
-    Over(OutgoingEnd),
-}
-
-/// What is known of the queues from outside: refreshed every second while something happens.
-#[derive(Clone, Debug, Default)]
-pub struct QueueStatus {
-    /// Each queue.
-    pub queues: Vec<QueueFigures>,
-    /// Each agent.
-    pub agents: Vec<AgentFigures>,
-}
-
-/// Leads to the queues.
-#[derive(Clone)]
-pub struct QueueHandle {
-    messages: mpsc::Sender<QueueMessage>,
-    ids: Arc<AtomicU64>,
-    status: Arc<ArcSwap<QueueStatus>>,
-}
-
-impl QueueHandle {
-    /// A handle, and what arrives by it.
-    pub(crate) fn new() -> (QueueHandle, mpsc::Receiver<QueueMessage>) {
-        let (messages, arrivals) = mpsc::channel(MESSAGES_MAX);
-        (QueueHandle { messages, ids: Arc::default(), status: Arc::default() }, arrivals)
-    }
-
-    /// Enters a caller; none: the queue cannot be reached.
-    pub(crate) fn join(&self, join: Join, link: CallerLink) -> Option<WaitId> {
-        let id = WaitId(self.ids.fetch_add(1, Ordering::Relaxed));
-        self.messages.try_send(QueueMessage::Join(id, Box::new((join, link)))).ok().map(|()| id)
-    }
-
-    /// Takes a caller out. This message waits for room: it must not be lost.
-    pub(crate) fn leave(&self, id: WaitId, how: Left) {
-        if let Err(mpsc::error::TrySendError::Full(message)) = self.messages.try_send(QueueMessage::Leave(id, how)) {
-            let messages = self.messages.clone();
-            tokio::spawn(async move { messages.send(message).await });
-        }
-    }
-
-    /// Gives a caller's key to the agent.
-    pub(crate) fn key(&self, id: WaitId, key: Key) {
-        let _ = self.messages.try_send(QueueMessage::Key(id, key));
-    }
-
-    /// Tells waiting callers that the node shuts down; nobody joins any more.
-    pub fn drain(&self, left: Duration) {
-        let _ = self.messages.try_send(QueueMessage::Drain(left));
-    }
-
-    /// Does what a service code asks for, which the telephone of a number has dialled; false: there is no such code.
-    pub(crate) fn dialled(&self, number: String, code: &str) -> bool {
-        let change = match code {
-            "*1" => AgentChange::Ready,
-            "*2" => AgentChange::Pause(Arc::default()),
-            "*0" => AgentChange::SignOut,
-            _ => return false,
-        };
-        self.messages.try_send(QueueMessage::Code { number, change }).is_ok()
-    }
-
-    /// Changes what an agent does, from a thread without a runtime.
-    ///
-    /// # Errors
-    /// Why not.
-    pub fn change_blocking(&self, agent: String, change: AgentChange) -> Result<(), AgentError> {
-        let (reply, answer) = oneshot::channel();
-        let _ = self.messages.blocking_send(QueueMessage::Change { agent, change, reply });
-        answer.blocking_recv().unwrap_or(Err(AgentError::Unknown))
-    }
-
-    /// The figures.
-    pub fn status(&self) -> Arc<QueueStatus> {
-        self.status.load_full()
-    }
-}
 
 /// Serves the queues for as long as the runtime lasts.
 pub(crate) async fn serve(
@@ -257,7 +139,10 @@ impl Service {
             }
             QueueMessage::Agent(offer, report) => self.on_report(now, offer, report),
             QueueMessage::Change { agent, change, reply } => {
-                let _ = reply.send(self.change(now, &agent, change));
+                let changed = self.change(now, &agent, change);
+                // A command that lists the agents next sees what it has changed.
+                self.publish(now);
+                let _ = reply.send(changed);
             }
             QueueMessage::Code { number, change } => {
                 let agent = self.agents.values().find(|account| account.number == number);
@@ -475,6 +360,11 @@ impl Service {
             self.callers.values().filter(|(_, link)| link.inbox.is_closed()).map(|(id, _)| *id).collect();
         gone.into_iter().for_each(|id| self.leave(now, id, Left::HungUp));
         self.look_at_telephones(now);
+        self.publish(now);
+    }
+
+    /// Renews what is known from outside.
+    fn publish(&mut self, now: Instant) {
         let status = QueueStatus { queues: self.queues.queue_figures(now), agents: self.queues.agent_figures(now) };
         self.handle.status.store(Arc::new(status));
     }
@@ -496,20 +386,6 @@ fn result_of(end: OutgoingEnd) -> OfferResult {
     }
 }
 
-/// The word of a state in log, status and metrics.
-pub fn name_of(state: &AgentState) -> &'static str {
-    match state {
-        AgentState::SignedOut => "signed_out",
-        AgentState::Ready => "ready",
-        AgentState::NotReady(_) => "not_ready",
-        AgentState::Offered => "ringing",
-        AgentState::Reserved => "reserved",
-        AgentState::Talking => "talking",
-        AgentState::WrapUp => "wrap_up",
-    }
-}
-
-const MESSAGES_MAX: usize = 4096;
 const TICK: Duration = Duration::from_secs(1);
 /// A changed account takes effect within this time.
 const ACCOUNTS_EVERY: Duration = Duration::from_secs(5);

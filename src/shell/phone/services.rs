@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 
 use super::live_release::LiveRelease;
 use super::look_ups::Cases;
-use super::queue_service::QueueHandle;
+use super::queue_handle::QueueHandle;
 use super::reachable::reachable;
 use super::recording_service::RecordingService;
 use super::registrar::DeskRegistrar;

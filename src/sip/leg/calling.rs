@@ -113,8 +113,7 @@ impl Leg {
         let contact = self.dialog.contact.clone();
         let mut draft = self.dialog.draft(Method::Invite).header("Contact", &contact);
         if let Some(credentials) = &mut calling.credentials {
-            let uri = draft.uri.clone();
-            for (name, value) in credentials.authorize(&Method::Invite, &uri, &self.sdp) {
+            for (name, value) in credentials.authorize(&Method::Invite, &draft.uri, &self.sdp) {
                 draft = draft.header(name, &value);
             }
         }

@@ -1,0 +1,83 @@
+//! A call that waits for an agent, and talks to one.
+
+use super::*;
+use crate::media_control::KeySource;
+use inquiry::{QueueOutcome, QueueVisit};
+
+impl Peer {
+    /// The application transfers the caller to a queue.
+    fn waits() -> Peer {
+        let mut peer = Peer::talks();
+        peer.call.desks = Arc::new(BTreeMap::from([("desk".to_owned(), "queue:desk".to_owned())]));
+        peer.is_transferred();
+        peer
+    }
+
+    fn is_connected() -> Peer {
+        let mut peer = Peer::waits();
+        peer.now += Duration::from_secs(7);
+        peer.gives(Input::Queue(QueueNotice::Connected { agent: "li".into() }));
+        peer
+    }
+
+    fn effects(&self, wanted: impl Fn(&Effect) -> bool) -> usize {
+        self.out.iter().filter(|output| matches!(output, Output::Effect(effect) if wanted(effect))).count()
+    }
+
+    fn visit(&self) -> Option<QueueVisit> {
+        self.record().and_then(|record| record.queue)
+    }
+}
+
+const KEY: MediaEvent = MediaEvent::Key { key: Key::Digit(4), source: KeySource::Rtp };
+
+#[test]
+fn a_waiting_caller_hears_a_telephone_ring_and_no_refer_is_sent() {
+    let mut peer = Peer::waits();
+    assert_eq!(peer.effects(|effect| matches!(effect, Effect::JoinQueue { codec: Some(Codec::Alaw), .. })), 1);
+    assert_eq!(peer.effects(|effect| matches!(effect, Effect::Media(MediaCommand::Play { .. }))), 1);
+    assert!(peer.sent().is_empty());
+    peer.gives(Input::Media(KEY));
+    assert_eq!(peer.effects(|effect| matches!(effect, Effect::PassKey(_))), 0, "it is the application's");
+    peer.asks("BYE", "", "");
+    assert_eq!(peer.effects(|effect| matches!(effect, Effect::LeaveQueue)), 1);
+    assert_eq!(peer.visit().map(|visit| visit.outcome), Some(QueueOutcome::Abandoned));
+}
+
+#[test]
+fn keys_of_a_connected_caller_are_the_agents_and_the_end_is_the_transfers() {
+    let mut peer = Peer::is_connected();
+    assert_eq!(peer.effects(|effect| matches!(effect, Effect::Media(MediaCommand::Stop))), 1);
+    peer.gives(Input::Media(KEY));
+    assert_eq!(peer.effects(|effect| matches!(effect, Effect::PassKey(Key::Digit(4)))), 1);
+    peer.now += Duration::from_secs(9);
+    peer.gives(Input::Media(MediaEvent::Key { key: Key::Digit(5), source: KeySource::Tone }));
+    assert_eq!(peer.effects(|effect| matches!(effect, Effect::PassKey(_))), 0, "it is heard in the sound");
+    peer.gives(Input::Queue(QueueNotice::Ended));
+    assert_eq!(peer.transfers(), [TransferOutcome::Done]);
+    peer.asks("BYE", "", "");
+    assert_eq!(peer.effects(|effect| matches!(effect, Effect::LeaveQueue)), 0, "it has left");
+    let visit = peer.visit().expect("a visit");
+    assert_eq!((visit.outcome, visit.agent.as_deref()), (QueueOutcome::Answered, Some("li")));
+    assert_eq!((visit.waited, &*visit.queue), (Duration::from_secs(7), "desk"));
+    assert_eq!(peer.record().map(|record| record.outcome), Some(CallOutcome::Transferred));
+}
+
+#[test]
+fn a_caller_whom_no_agent_serves_goes_on_in_the_flow() {
+    for (notice, how, outcome) in [
+        (QueueNotice::Full, TransferOutcome::Busy, QueueOutcome::Full),
+        (QueueNotice::Unavailable, TransferOutcome::Failed, QueueOutcome::Unavailable),
+    ] {
+        let mut peer = Peer::waits();
+        peer.gives(Input::Queue(notice));
+        assert_eq!(peer.transfers(), [how]);
+        peer.gives(Input::Queue(QueueNotice::Connected { agent: "li".into() }));
+        assert!(peer.out.is_empty(), "it comes too late");
+        peer.asks("BYE", "", "");
+        assert_eq!(peer.visit().map(|visit| visit.outcome), Some(outcome));
+    }
+    let mut peer = Peer::is_connected();
+    peer.gives(Input::Queue(QueueNotice::Unavailable));
+    assert_eq!(peer.transfers(), [TransferOutcome::Failed], "the agent's telephone is lost");
+}

@@ -1,0 +1,147 @@
+//! What leads to the queues of a node: messages, and the figures that are known from outside.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot};
+
+use base::{Codec, Key};
+use call::{Input, OutgoingEnd};
+use media::SessionId;
+use queue::{AgentChange, AgentError, AgentFigures, AgentState, Join, Left, OfferId, QueueFigures};
+use studio_store::AgentAccount;
+
+/// A caller's name in messages to the queue, given before the queue has entered it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct WaitId(u64);
+
+/// What leads to a caller who waits.
+pub(crate) struct CallerLink {
+    pub inbox: mpsc::Sender<Input>,
+    pub session: SessionId,
+    /// The codec of the caller's session.
+    pub codec: Option<Codec>,
+    /// The calling number; none: it is withheld.
+    pub number: Option<String>,
+}
+
+/// What the queue hears.
+pub(crate) enum QueueMessage {
+    /// A caller wants to wait.
+    Join(WaitId, Box<(Join, CallerLink)>),
+    /// A caller waits or talks no longer.
+    Leave(WaitId, Left),
+    /// A caller who talks to an agent has pressed a key.
+    Key(WaitId, Key),
+    /// News of the call to an agent.
+    Agent(OfferId, AgentReport),
+    /// An agent, or somebody for an agent, wants a change.
+    Change { agent: String, change: AgentChange, reply: oneshot::Sender<Result<(), AgentError>> },
+    /// The agent with this number has dialled a service code.
+    Code { number: String, change: AgentChange },
+    /// The accounts of agents, as they are in the store.
+    Accounts(Vec<AgentAccount>),
+    /// The node shuts down within this time.
+    Drain(Duration),
+}
+
+/// News of a call to an agent.
+pub(crate) enum AgentReport {
+    Ringing,
+    Answered,
+    Key(Key),
+    Over(OutgoingEnd),
+}
+
+/// What is known of the queues from outside: renewed every second, and after each command.
+#[derive(Clone, Debug, Default)]
+pub struct QueueStatus {
+    /// Each queue.
+    pub queues: Vec<QueueFigures>,
+    /// Each agent.
+    pub agents: Vec<AgentFigures>,
+}
+
+/// Leads to the queues.
+#[derive(Clone)]
+pub struct QueueHandle {
+    pub(super) messages: mpsc::Sender<QueueMessage>,
+    ids: Arc<AtomicU64>,
+    pub(super) status: Arc<ArcSwap<QueueStatus>>,
+}
+
+impl QueueHandle {
+    /// A handle, and what arrives by it.
+    pub(crate) fn new() -> (QueueHandle, mpsc::Receiver<QueueMessage>) {
+        let (messages, arrivals) = mpsc::channel(MESSAGES_MAX);
+        (QueueHandle { messages, ids: Arc::default(), status: Arc::default() }, arrivals)
+    }
+
+    /// Enters a caller; none: the queue cannot be reached.
+    pub(crate) fn join(&self, join: Join, link: CallerLink) -> Option<WaitId> {
+        let id = WaitId(self.ids.fetch_add(1, Ordering::Relaxed));
+        self.messages.try_send(QueueMessage::Join(id, Box::new((join, link)))).ok().map(|()| id)
+    }
+
+    /// Takes a caller out. This message waits for room: it must not be lost.
+    pub(crate) fn leave(&self, id: WaitId, how: Left) {
+        if let Err(mpsc::error::TrySendError::Full(message)) = self.messages.try_send(QueueMessage::Leave(id, how)) {
+            let messages = self.messages.clone();
+            tokio::spawn(async move { messages.send(message).await });
+        }
+    }
+
+    /// Gives a caller's key to the agent.
+    pub(crate) fn key(&self, id: WaitId, key: Key) {
+        let _ = self.messages.try_send(QueueMessage::Key(id, key));
+    }
+
+    /// Tells waiting callers that the node shuts down; nobody joins any more.
+    pub fn drain(&self, left: Duration) {
+        let _ = self.messages.try_send(QueueMessage::Drain(left));
+    }
+
+    /// Does what a service code asks for, which the telephone of a number has dialled; false: there is no such code.
+    pub(crate) fn dialled(&self, number: String, code: &str) -> bool {
+        let change = match code {
+            "*1" => AgentChange::Ready,
+            "*2" => AgentChange::Pause(Arc::default()),
+            "*0" => AgentChange::SignOut,
+            _ => return false,
+        };
+        self.messages.try_send(QueueMessage::Code { number, change }).is_ok()
+    }
+
+    /// Changes what an agent does, from a thread without a runtime.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn change_blocking(&self, agent: String, change: AgentChange) -> Result<(), AgentError> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.messages.blocking_send(QueueMessage::Change { agent, change, reply });
+        answer.blocking_recv().unwrap_or(Err(AgentError::Unknown))
+    }
+
+    /// The figures.
+    pub fn status(&self) -> Arc<QueueStatus> {
+        self.status.load_full()
+    }
+}
+
+/// The word of a state in log, status and metrics.
+pub fn name_of(state: &AgentState) -> &'static str {
+    match state {
+        AgentState::SignedOut => "signed_out",
+        AgentState::Ready => "ready",
+        AgentState::NotReady(_) => "not_ready",
+        AgentState::Offered => "ringing",
+        AgentState::Reserved => "reserved",
+        AgentState::Talking => "talking",
+        AgentState::WrapUp => "wrap_up",
+    }
+}
+
+/// Messages that wait for the queues.
+const MESSAGES_MAX: usize = 4096;
