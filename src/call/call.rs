@@ -387,6 +387,13 @@ impl Call {
             flow::Output::Stop => self.stop(out),
             flow::Output::LookUp { source, by } => out.push(Effect::LookUp { source, by }.into()),
             flow::Output::Transfer { to, timeout } => self.transfer(now, &to, timeout, out),
+            flow::Output::EnterQueue { .. } => {
+                // A node without queues has no agents.
+                let left = flow::QueueEvent::Left(flow::QueueOutcome::NoAgents);
+                self.feed_application(now, flow::Input::Queue(left), out);
+            }
+            flow::Output::BookCallBack { .. } => self.feed_application(now, flow::Input::CallBackBooked(false), out),
+            flow::Output::LeaveQueue | flow::Output::DeclineCallBack => {}
             flow::Output::Record { max } => self.begin_message(max, out),
             flow::Output::StopRecording => out.push(Effect::Media(MediaCommand::StopRecord).into()),
             flow::Output::SaveRecording { notify, keep, number } => self.keep_message(notify, keep, number, out),
