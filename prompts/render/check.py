@@ -3,7 +3,7 @@
 
     check.py [LIST ...]
 
-Every file: RIFF PCM, 16-bit, mono, 16 kHz; 80 ms to 15 s; not silent; true
+Every file: RIFF PCM, 16-bit, mono, 16 kHz (music 8 kHz); 80 ms to 15 s; not silent; true
 peak at most -3 dBFS; no click at either end; length and sum as the manifest
 says.  The manifest, the folder and the lists must name the same clips.
 """
@@ -14,6 +14,7 @@ from collections import defaultdict
 
 import numpy as np
 
+import music
 import shape
 from render import PROMPTS, load_manifest, read_list
 
@@ -46,16 +47,17 @@ def main() -> int:
             form = (w.getnchannels(), w.getsampwidth(), w.getframerate(), w.getcomptype())
             n = w.getnframes()
             raw = w.readframes(n)
-        if form != (1, 2, shape.OUT_RATE, "NONE") or len(raw) != 2 * n:
+        rate = music.RATE if c["state"] == "music" else shape.OUT_RATE
+        if form != (1, 2, rate, "NONE") or len(raw) != 2 * n:
             bad.append((*key, f"format {form}"))
             continue
         a = np.frombuffer(raw, "<i2").astype(np.float64) / 32768
-        ms = round(n * 1000 / shape.OUT_RATE)
+        ms = round(n * 1000 / rate)
         if ms != c["ms"]:
             bad.append((*key, f"{ms} ms, manifest says {c['ms']}"))
         if not 80 <= ms <= 15000:
             bad.append((*key, f"{ms} ms long"))
-        level = shape.active_level(a, shape.OUT_RATE)
+        level = shape.active_level(a, rate)
         peak = shape.db(shape.true_peak(a))
         if level < -40:
             bad.append((*key, f"silent: {level:.1f} dBov"))

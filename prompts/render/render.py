@@ -224,6 +224,10 @@ def main() -> int:
     for (lang, cid), text in wanted.items():
         if a.lang and lang not in a.lang or a.only and not fnmatch.fnmatchcase(cid, a.only):
             continue
+        old = have.get((lang, cid))
+        if old and old["state"] != "placeholder":
+            kept += 1  # somebody's recording, or music: never touched
+            continue
         try:
             voice, symbols, parts, final = plan(lang, cid, text)
         except ValueError as e:
@@ -233,19 +237,14 @@ def main() -> int:
             print(lang, cid, text, symbols, sep="\t")
             continue
         path = a.out / lang / f"{cid}.wav"
-        old = have.get((lang, cid))
         base = {"lang": lang, "id": cid, "text": text, "text_sha256": sha(text.encode())}
         same = (
             old
             and not a.force
-            and old["state"] == "placeholder"
             and (old["voice"], old["phonemes"], old["renderer"]) == (voice, symbols, RENDERER)
             and path.exists()
             and sha(path.read_bytes()) == old["sha256"]
         )
-        if old and old["state"] != "placeholder":
-            kept += 1  # somebody's recording: never touched
-            continue
         if same:
             have[lang, cid] = {**old, **base}
             kept += 1

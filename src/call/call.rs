@@ -38,8 +38,8 @@ use super::recording_session::{Input as RecordingInput, StudioRequest};
 pub use events::{Effect, Input, Output, Telemetry};
 pub(crate) use keys::Presses;
 use message::MessageSound;
-pub use queue::QueueNotice;
 use queue::Queued;
+pub use queue::{QueueNotice, QueueWish};
 
 /// What a call begins with.
 pub struct CallSetup {
@@ -211,13 +211,13 @@ impl Call {
     pub fn deadline(&self) -> Option<Deadline> {
         let own = |at: Option<Instant>, why| at.map(|at| Deadline { at, why });
         // A queue has limits of its own.
-        let talking = matches!(self.state, State::Talking) && !self.queued.is_queued();
+        let talking = matches!(self.state, State::Talking) && !self.queued.holds_application();
         let alive = !matches!(self.state, State::Over | State::Gone);
         earliest([
             self.leg.deadline(),
             self.application.as_ref().and_then(Application::deadline).filter(|_| talking),
             own(self.transfer_until, "transfer answered"),
-            own(alive.then_some(self.limit_at), "longest call"),
+            own((alive && !self.queued.is_queued()).then_some(self.limit_at), "longest call"),
         ])
     }
 
@@ -238,11 +238,13 @@ impl Call {
         if self.transfer_until.is_some_and(|at| at <= now) {
             self.transferred(now, TransferOutcome::Failed, out);
         }
-        let due = self.application.as_ref().and_then(Application::deadline).filter(|_| !self.queued.is_queued());
+        let due =
+            self.application.as_ref().and_then(Application::deadline).filter(|_| !self.queued.holds_application());
         if matches!(self.state, State::Talking) && due.is_some_and(|due| due.at <= now) {
             self.feed_application(now, flow::Input::Deadline, out);
         }
-        if self.limit_at <= now && !matches!(self.state, State::Over | State::Gone) {
+        let is_over = matches!(self.state, State::Over | State::Gone);
+        if self.limit_at <= now && !is_over && !self.queued.is_queued() {
             self.end(now, CallOutcome::Failed, Some("longest call"), out);
         }
     }
@@ -406,6 +408,14 @@ impl Call {
             flow::Output::Stop => self.stop(out),
             flow::Output::LookUp { source, by } => out.push(Effect::LookUp { source, by }.into()),
             flow::Output::Transfer { to, timeout } => self.transfer(now, &to, timeout, out),
+            flow::Output::EnterQueue { queue, priority, skills, announce_every, max_wait, .. } => {
+                let wait_max = Some(max_wait);
+                self.enter_queue(now, QueueWish { queue, priority, skills, announce_every, wait_max }, out);
+            }
+            flow::Output::BookCallBack { .. } => self.feed_application(now, flow::Input::CallBackBooked(false), out),
+            flow::Output::LeaveQueue => self.leave_by_key(now, out),
+            // No call-back is booked, and none is made.
+            flow::Output::DeclineCallBack => {}
             flow::Output::Record { max } => self.begin_message(max, out),
             flow::Output::StopRecording => out.push(Effect::Media(MediaCommand::StopRecord).into()),
             flow::Output::SaveRecording { notify, keep, number } => self.keep_message(notify, keep, number, out),

@@ -45,6 +45,9 @@ impl LineTest {
             Input::Played(_)
             | Input::LookedUp(_)
             | Input::TransferEnded(_)
+            | Input::StartCallBack
+            | Input::Queue(_)
+            | Input::CallBackBooked(_)
             | Input::Recorded(_)
             | Input::RecordingSaved(_)
             | Input::Deadline => Vec::new(),

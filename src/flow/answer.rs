@@ -76,6 +76,10 @@ fn tells(release: &Release, output: &Output) -> bool {
         Output::Play { .. } | Output::Stop | Output::Lang(_) | Output::InputError { .. } | Output::Rated { .. } => true,
         Output::LookUp { .. }
         | Output::Transfer { .. }
+        | Output::EnterQueue { .. }
+        | Output::LeaveQueue
+        | Output::BookCallBack { .. }
+        | Output::DeclineCallBack
         | Output::Record { .. }
         | Output::StopRecording
         | Output::SaveRecording { .. }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::hours::HOURS_NOW;
 use super::model::*;
+use super::queue_facts;
 use base::Key;
 
 /// What makes a call take an exit.
@@ -50,7 +51,9 @@ impl Flow {
             "hours.until" | "hours.next" => Some(Type::Time),
             "hours.now" => Some(Type::Enum(HOURS_NOW.into())),
             "desk.number" => Some(Type::Digits),
-            "queue.place" | "queue.minutes" => Some(Type::Count),
+            "queue.place" | "queue.ahead" | "queue.minutes" => Some(Type::Count),
+            "queue.standing" => Some(Type::Enum(queue_facts::STANDING.into())),
+            "queue.wait" => Some(Type::Enum(queue_facts::WAIT.into())),
             _ if self.enums.contains_key(var) => Some(Type::Enum(var.into())),
             _ if var.ends_with(TAIL) => self.type_of(var.strip_suffix(TAIL)?).filter(|kind| *kind == Type::Digits),
             _ => {
@@ -143,7 +146,13 @@ impl Node {
             Kind::Switch(switch) => switch.arms.iter().map(|(value, go)| itself(value, go)).collect(),
             Kind::Hours(h) => vec![itself("open", &h.open), itself("closed", &h.closed), itself("holiday", &h.holiday)],
             Kind::Queue(q) => {
-                let own = [("ended", &q.ended), ("full", &q.full), ("timeout", &q.timeout), ("nobody", &q.no_agents)];
+                let own = [
+                    ("ended", &q.ended),
+                    ("full", &q.full),
+                    ("timeout", &q.timeout),
+                    ("nobody", &q.no_agents),
+                    ("closed", &q.closed),
+                ];
                 keys(&q.choices).chain(own.map(|(label, go)| itself(label, go))).collect()
             }
             Kind::Transfer(t) => vec![itself("done", &t.done), itself("busy", &t.busy), itself("failed", &t.failed)],
@@ -167,7 +176,10 @@ impl Node {
             }
             Kind::Say(say) => say.say.iter().collect(),
             Kind::Lookup(l) => l.filler.iter().map(|f| &f.say).chain(&l.stale.say).collect(),
-            Kind::Queue(q) => q.say.iter().chain(q.tell.iter().chain(&q.hint).map(|(_, say)| say)).collect(),
+            Kind::Queue(q) => {
+                let told = q.tell.iter().flat_map(|(_, say)| say);
+                q.say.iter().chain(told).chain(q.hint.iter().map(|(_, say)| say)).chain(&q.draining).collect()
+            }
             Kind::Transfer(t) => t.say.iter().collect(),
             Kind::Record(r) => {
                 let review = if let Review::Yes(Some(prompt)) = &r.review { Some(prompt) } else { None };

@@ -69,6 +69,41 @@ pub enum TransferOutcome {
     Failed,
 }
 
+/// Why a caller does not wait any longer, or cannot begin to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueOutcome {
+    /// The queue is full.
+    Full,
+    /// The queue is closed.
+    Closed,
+    /// No agent is signed in who could serve the caller, or the node has no such queue.
+    NoAgents,
+    /// The longest wait is over, or the node shuts down.
+    WaitedTooLong,
+}
+
+/// What a queue reports of a caller who waits in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueEvent {
+    /// The position, 1 for the next caller, and the estimated wait in minutes.
+    Position {
+        /// Never higher than announced before.
+        position: u32,
+        /// Absent where it cannot be estimated.
+        minutes: Option<u32>,
+    },
+    /// The node shuts down; waiting callers are served for a limited time.
+    Draining,
+    /// An agent has answered, and hears the caller: nothing plays until the end.
+    Connected,
+    /// The agent is gone before a word was spoken: the caller waits again, at the old place.
+    Disconnected,
+    /// The conversation with the agent is over, and the caller is still there.
+    Ended,
+    /// The caller waits no longer.
+    Left(QueueOutcome),
+}
+
 /// How a recording ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordResult {
@@ -94,6 +129,12 @@ pub enum Input {
     LookedUp(LookUpAnswer),
     /// The end of [`Output::Transfer`].
     TransferEnded(TransferOutcome),
+    /// Instead of [`Input::Start`]: the node has called a person who wished it, and the call is answered.
+    StartCallBack,
+    /// What became of [`Output::EnterQueue`], at any time after it.
+    Queue(QueueEvent),
+    /// Whether the call-back of [`Output::BookCallBack`] is booked.
+    CallBackBooked(bool),
     /// The end of [`Output::Record`].
     Recorded(RecordResult),
     /// The ticket number of the kept message; absent when it could not be kept.
@@ -141,6 +182,41 @@ pub enum Output {
         /// How long it may ring.
         timeout: Duration,
     },
+    /// The caller waits in a queue; [`Input::Queue`] reports what happens, until [`QueueEvent::Ended`] or [`QueueEvent::Left`]
+    /// ends it, or [`Output::LeaveQueue`]. If the caller was in this queue before, within two minutes, it is the old place.
+    EnterQueue {
+        /// The queue's name in the settings.
+        queue: Arc<str>,
+        /// Callers of a higher priority come first.
+        priority: u8,
+        /// What the agent must be able to do.
+        skills: Vec<Arc<str>>,
+        /// How often the position is announced; absent: never.
+        announce_every: Option<Duration>,
+        /// The longest wait.
+        max_wait: Duration,
+        /// What the agent is shown: variables and their values.
+        pass: BTreeMap<Arc<str>, Private<String>>,
+        /// The person was called back and agrees: the place is the one of the wish.
+        called_back: bool,
+    },
+    /// The caller waits no longer, by a key.
+    LeaveQueue,
+    /// Book a call-back; exactly one [`Input::CallBackBooked`] follows. A caller who left a queue keeps the place.
+    BookCallBack {
+        /// The queue's name in the settings.
+        queue: Arc<str>,
+        /// The number to call, as the caller sent or typed it.
+        number: Private<String>,
+        /// Callers of a higher priority come first.
+        priority: u8,
+        /// What the agent must be able to do.
+        skills: Vec<Arc<str>>,
+        /// What the agent is shown: variables and their values.
+        pass: BTreeMap<Arc<str>, Private<String>>,
+    },
+    /// The person who was called back wants no conversation: the wish is over.
+    DeclineCallBack,
     /// Record the caller until `stop`, [`Output::StopRecording`] or the limit; exactly one [`Input::Recorded`] follows.
     Record {
         /// The longest recording.

@@ -22,6 +22,7 @@ pub mod model;
 mod node_tables;
 mod past_steps;
 mod question_tables;
+mod queue_facts;
 mod read;
 mod release;
 mod replay;
@@ -36,7 +37,8 @@ pub use diagram::{Traffic, diagram};
 pub use facts::facts;
 pub use fit::fit;
 pub use io::{
-    Caller, Facts, Input, InputError, LookUpAnswer, Output, PlayId, RecordResult, TransferOutcome, WallClock,
+    Caller, Facts, Input, InputError, LookUpAnswer, Output, PlayId, QueueEvent, QueueOutcome, RecordResult,
+    TransferOutcome, WallClock,
 };
 pub use past_steps::{PastStep, past_steps};
 pub use release::draft;

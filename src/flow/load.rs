@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::hours::{HOURS_NOW, HOURS_NOW_MEMBERS};
 use super::model::*;
+use super::queue_facts;
 use super::read::{Reader, Table};
 use base::{Key, Lang};
 use speech::toml_tree::{Field, Item, Tree, read};
@@ -62,6 +63,7 @@ impl Reader {
             name: self.text(top, "flow").unwrap_or_else(|| "hotline".into()),
             langs: self.langs(top),
             start: self.needed_go(top, "start", "E15"),
+            called_back: root.field("called_back").map(|field| self.go("called_back", &field.item)),
             limits: self.limits(root),
             give_up: defaults.give_up.clone(),
             stand_in: defaults.stand_in.clone(),
@@ -74,6 +76,12 @@ impl Reader {
         };
         let members = HOURS_NOW_MEMBERS.map(Arc::from).to_vec();
         flow.enums.insert(HOURS_NOW.into(), Enum { members, line: 1 });
+        for (set, members) in queue_facts::SETS {
+            flow.enums.insert(
+                set.into(),
+                Enum { members: members.iter().map(|member| Arc::from(*member)).collect(), line: 1 },
+            );
+        }
         flow.types = self.types(root, &flow.enums);
         for kind in KINDS {
             for field in root.field(kind).map_or(&[][..], |field| field.item.fields()) {
@@ -366,4 +374,5 @@ impl Reader {
 /// The kinds of node.
 pub(super) const KINDS: [&str; 12] =
     ["menu", "ask", "say", "lookup", "switch", "hours", "queue", "transfer", "record", "rate", "sms", "callback"];
-const TOP: [&str; 10] = ["schema", "flow", "langs", "start", "limits", "defaults", "entry", "notice", "enum", "type"];
+const TOP: [&str; 11] =
+    ["schema", "flow", "langs", "start", "called_back", "limits", "defaults", "entry", "notice", "enum", "type"];

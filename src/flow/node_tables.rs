@@ -124,14 +124,21 @@ impl Reader {
     }
 
     fn queue(&mut self, table: Table<'_>) -> Queue {
-        self.known(table, &["say", "pool", "music", "tell", "hint", "pass", "max_wait", "keys", "on"]);
-        let [ended, full, timeout, nobody] = self.on(table, ["ended", "full", "timeout", "nobody"]);
+        const KEYS: [&str; 12] = [
+            "say", "queue", "priority", "skills", "music", "tell", "hint", "draining", "pass", "max_wait", "keys", "on",
+        ];
+        self.known(table, &KEYS);
+        let outcomes = ["ended", "full", "timeout", "nobody", "closed"];
+        let [ended, full, timeout, nobody, closed] = self.on(table, outcomes);
         Queue {
             say: self.prompts(table, "say").unwrap_or_default(),
-            pool: self.needed_text(table, "pool", "\"desk\""),
-            music: self.text(table, "music"),
-            tell: self.said_at(table, "tell", "every"),
-            hint: self.said_at(table, "hint", "after"),
+            queue: self.needed_text(table, "queue", "\"desk\""),
+            priority: self.priority(table),
+            skills: self.texts(table, "skills"),
+            music: self.texts(table, "music"),
+            tell: self.said_at(table, "tell", "every").map(|(every, say)| (every.max(ANNOUNCEMENTS_APART), say)),
+            hint: self.said_at(table, "hint", "after").and_then(|(after, say)| Some((after, say.into_iter().next()?))),
+            draining: self.prompt(table, "draining"),
             pass: self.texts(table, "pass"),
             max_wait: self.time(table, "max_wait").unwrap_or(Duration::from_secs(480)),
             choices: self.choices(table),
@@ -139,16 +146,21 @@ impl Reader {
             full,
             timeout,
             no_agents: nobody,
+            closed,
         }
     }
 
-    fn said_at(&mut self, table: Table<'_>, key: &str, when: &str) -> Option<(Duration, Prompt)> {
+    fn priority(&mut self, table: Table<'_>) -> u8 {
+        self.whole(table, "priority", 0..=9).map_or(0, |priority| priority as u8)
+    }
+
+    fn said_at(&mut self, table: Table<'_>, key: &str, when: &str) -> Option<(Duration, Vec<Prompt>)> {
         let field = table.item.field(key)?;
         let at = format!("{}: {key}", table.at);
         let own = Table { at: &at, line: field.line, item: &field.item };
         self.known(own, &[when, "say"]);
         let time = self.time(own, when).unwrap_or(Duration::from_secs(30)).max(Duration::from_secs(1));
-        self.say(own).into_iter().next().map(|say| (time, say))
+        Some((time, self.say(own)))
     }
 
     fn transfer(&mut self, table: Table<'_>) -> Transfer {
@@ -199,9 +211,20 @@ impl Reader {
     }
 
     fn callback(&mut self, table: Table<'_>) -> Callback {
-        self.known(table, &["number", "say", "on"]);
+        self.known(table, &["queue", "number", "priority", "skills", "pass", "say", "on"]);
         let [booked, failed] = self.on(table, ["booked", "failed"]);
-        let number = self.needed_text(table, "number", "\"caller\"");
-        Callback { number, say: self.prompts(table, "say").unwrap_or_default(), booked, failed }
+        Callback {
+            queue: self.needed_text(table, "queue", "\"desk\""),
+            number: self.needed_text(table, "number", "\"caller\""),
+            priority: self.priority(table),
+            skills: self.texts(table, "skills"),
+            pass: self.texts(table, "pass"),
+            say: self.prompts(table, "say").unwrap_or_default(),
+            booked,
+            failed,
+        }
     }
 }
+
+/// Positions are announced no closer.
+const ANNOUNCEMENTS_APART: Duration = Duration::from_secs(15);

@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::calendar::Calendar;
 use super::check;
+use super::conversation::music_id;
 use super::model::{Flow, Kind};
 use inquiry::{AgeLimits, NumberError, ReceiptFormat};
-use speech::{Clip, ClipText, Diagnostic, Piece, Script};
+use speech::{Clip, ClipText, Diagnostic, Piece, Script, closest_match};
 
 /// The files of a release: their names for diagnostics, and their texts.
 #[derive(Clone, Copy, Debug)]
@@ -150,6 +151,38 @@ impl Release {
         self.script.clips_of(&self.flow.langs, used.iter().map(String::as_str))
     }
 
+    /// The recordings of music that callers hear while they wait. They are no speech: nobody reads them.
+    pub fn music(&self) -> BTreeSet<ClipText> {
+        let lang = self.flow.langs[0];
+        let names = self.flow.nodes.iter().flat_map(|node| match &node.kind {
+            Kind::Queue(queue) => &queue.music[..],
+            _ => &[],
+        });
+        names.map(|name| ClipText { lang, id: music_id(name), text: MUSIC_TEXT.into() }).collect()
+    }
+
+    /// The queues that the flow names and the settings do not, each with its line. Without any queue in the settings there is
+    /// nothing to compare: callers take the outcome `nobody`.
+    pub fn unknown_queues(&self, file: &str, known: &[Arc<str>]) -> Vec<Diagnostic> {
+        let named = self.flow.nodes.iter().filter_map(|node| match &node.kind {
+            Kind::Queue(queue) => Some((node, &queue.queue)),
+            Kind::Callback(callback) => Some((node, &callback.queue)),
+            _ => None,
+        });
+        let unknown = named.filter(|(_, queue)| !known.is_empty() && !known.contains(queue));
+        unknown
+            .map(|(node, queue)| {
+                let near = closest_match(queue, known.iter().map(|name| &**name));
+                let remedy = near.map_or_else(
+                    || "add the queue to the settings".to_owned(),
+                    |near| format!("did you mean {near:?}?"),
+                );
+                let message = format!("{} {}: the settings have no queue {queue:?}", node.kind_name(), node.name);
+                Diagnostic { code: "E25", file: file.into(), line: node.line, message, remedy }
+            })
+            .collect()
+    }
+
     /// The first characters of the name, for logs and records.
     pub fn short_name(&self) -> &str {
         &self.name[..12]
@@ -168,6 +201,9 @@ pub fn draft(sources: Sources<'_>, environment: Environment) -> (Flow, Vec<Diagn
 
 /// Diagnostics after which the graph's paths cannot be judged.
 const ASTRAY: [&str; 7] = ["E00", "E01", "E02", "E04", "E05", "E06", "E12"];
+
+/// What stands in lists of recordings for the text that music does not have.
+const MUSIC_TEXT: &str = "♪";
 
 fn name_of(sources: Sources<'_>) -> String {
     let mut hash = Sha256::new();

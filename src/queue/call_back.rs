@@ -31,7 +31,7 @@ impl Queues {
         self.within_limits(&number)?;
         let skills = self.intern(&wish.skills).ok_or(CallBackError::Full)?;
         let arrived = wish.place_of.and_then(|caller| self.take_place(caller)).filter(|entry| entry.queue == queue);
-        let arrived = arrived.map_or(self.now, |entry| entry.arrived);
+        let (arrived, order) = arrived.map_or((self.now, None), |entry| (entry.arrived, Some(entry.order)));
         let id = self.new_call_back();
         let record = CallBackRecord {
             id,
@@ -48,7 +48,7 @@ impl Queues {
             state: CallBackState::Waiting,
         };
         self.queues[queue].counts.call_backs += 1;
-        self.wait_without_line(&record, queue, skills);
+        self.wait_without_line(&record, queue, skills, order);
         self.store(record);
         Ok(id)
     }
@@ -110,7 +110,7 @@ impl Queues {
                     self.over(record, CallBackOutcome::Cancelled);
                 }
                 Some((queue, skills)) => {
-                    self.wait_without_line(&record, queue, skills);
+                    self.wait_without_line(&record, queue, skills, None);
                     self.store(record);
                 }
             }
@@ -161,13 +161,14 @@ impl Queues {
         Some(entry)
     }
 
-    fn wait_without_line(&mut self, record: &CallBackRecord, queue: usize, skills: u64) {
+    fn wait_without_line(&mut self, record: &CallBackRecord, queue: usize, skills: u64, order: Option<u64>) {
         self.ids += 1;
         self.waiting.insert(Entry {
             id: CallerId(self.ids),
             queue,
             priority: record.priority,
             arrived: record.arrived_ms,
+            order: order.unwrap_or(self.ids),
             entered: self.now,
             wait_max: None,
             skills,

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use crate::io::{CallBackId, CallerId, OfferId};
 use crate::moment::Moment;
 
-/// The order: higher priority first, then by arrival.
-pub(crate) type Place = (Reverse<u8>, Moment, CallerId);
+/// The order: higher priority first, then by arrival; of one millisecond, who came first.
+pub(crate) type Place = (Reverse<u8>, Moment, u64);
 
 /// One who waits: a caller, or a call-back without a line.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Entry {
     pub queue: usize,
     pub priority: u8,
     pub arrived: Moment,
+    /// Unique; a caller who takes an old place again has the old one.
+    pub order: u64,
     /// Since when the caller is in this queue: the longest wait counts from here.
     pub entered: Moment,
     /// The caller's own longest wait.
@@ -53,7 +55,7 @@ pub(crate) struct Announcing {
 
 impl Entry {
     pub(crate) fn place(&self) -> Place {
-        (Reverse(self.priority), self.arrived, self.id)
+        (Reverse(self.priority), self.arrived, self.order)
     }
 
     pub(crate) fn has_line(&self) -> bool {

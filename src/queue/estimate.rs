@@ -43,10 +43,10 @@ impl Rates {
     }
 }
 
-/// A wait as it is spoken: rounded up to whole minutes, above five minutes to multiples of five; `None` above an hour.
+/// A wait as it is spoken: rounded up to whole minutes, above ten minutes to multiples of five; `None` above an hour.
 pub(crate) fn minutes(wait_ms: f64) -> Option<u32> {
     let minutes = (wait_ms / 60_000.0).ceil().max(1.0);
-    let spoken = if minutes <= 5.0 { minutes } else { (minutes / 5.0).ceil() * 5.0 };
+    let spoken = if minutes <= 10.0 { minutes } else { (minutes / 5.0).ceil() * 5.0 };
     (spoken <= 60.0).then_some(spoken as u32)
 }
 
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_wait_is_spoken_in_whole_minutes_and_then_in_fives() {
-        let spoken = [0.0, 59_000.0, 61_000.0, 299_000.0, 301_000.0, 601_000.0, 3_600_000.0, 3_601_000.0].map(minutes);
+        let spoken = [0.0, 59_000.0, 61_000.0, 299_000.0, 599_000.0, 601_000.0, 3_600_000.0, 3_601_000.0].map(minutes);
         let expected = [Some(1), Some(1), Some(2), Some(5), Some(10), Some(15), Some(60), None];
         assert_eq!(spoken, expected);
     }

@@ -257,7 +257,7 @@ pub enum Action {
         caller: CallerId,
         /// The position: 1 is next. It never grows from one announcement to the next.
         position: u32,
-        /// The estimated wait in minutes: 1 to 5 or a multiple of 5, up to 60; absent where it cannot be estimated.
+        /// The estimated wait in minutes: 1 to 10 or a multiple of 5, up to 60; absent where it cannot be estimated.
         minutes: Option<u32>,
     },
     /// The caller waits in another queue, because the first was full or kept the caller too long.

@@ -159,6 +159,7 @@ impl Queues {
             queue,
             priority: join.priority,
             arrived: left.as_ref().map_or(self.now, |left| left.arrived),
+            order: left.as_ref().map_or(id.0, |left| left.order),
             entered: left.as_ref().filter(|left| left.queue == queue).map_or(self.now, |left| left.entered),
             wait_max: join.wait_max.map(ms),
             skills,

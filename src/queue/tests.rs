@@ -1,1 +1,7 @@
-//! Scenarios in virtual time.
+//! Scenarios, simulations and properties in virtual time.
+
+mod call_backs;
+mod office;
+mod properties;
+mod scenarios;
+mod simulation;

@@ -11,7 +11,7 @@ use flow::{LookUpAnswer, TransferOutcome};
 use inquiry::{CallRecord, LookUpResult};
 use sip::{Arrival, Message, Method, Outgoing};
 
-use super::queue::QueueNotice;
+use super::queue::{QueueNotice, QueueWish};
 use crate::media_control::{KeySource, MediaCommand, MediaEvent, MediaSetup};
 use crate::recording_session::{Reply, StudioRequest};
 
@@ -111,13 +111,16 @@ pub enum Effect {
     },
     /// Let the caller wait for an agent; [`Input::Queue`] follows.
     JoinQueue {
-        /// The queue's name.
-        queue: Arc<str>,
+        /// Where, and how.
+        wish: Box<QueueWish>,
         /// The codec of the caller's sound, which the agent's telephone is offered first.
         codec: Option<Codec>,
     },
-    /// The caller waits or talks no longer: the call is over.
-    LeaveQueue,
+    /// The caller waits or talks no longer: by a key, so that the place is kept for a while, or because the call is over.
+    LeaveQueue {
+        /// By a key.
+        by_key: bool,
+    },
     /// Press a key towards the agent.
     PassKey(Key),
     /// Ask the studio on behalf of an operator's call.

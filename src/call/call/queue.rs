@@ -1,12 +1,14 @@
-//! A transfer to a queue of this node: the caller waits for an agent and talks to one, in this call.
+//! A caller who waits for an agent of this node and talks to one, in this call: the flow's own queue, or a transfer whose
+//! target is a queue.
 //!
 //! ```text
-//!       transfer to queue:NAME        connected                        the agent hangs up
-//!  Not ───────────────────────► Waiting ───────► Talking ─────────────────────────────────► Not: the transfer is done
-//!                                 └── full, no agents, waited too long ───────────────────► Not: the transfer failed
+//!       EnterQueue, or a transfer to queue:NAME    connected                   the agent hangs up
+//!  Not ───────────────────────────────────────► Waiting ───────► Talking ───────────────────────► Not
+//!                                                 └── full, no agents, waited too long, a key ──► Not
 //! ```
 //!
-//! Meanwhile the application waits without a limit of its own: the queue has limits. Keys go to the agent once there is one.
+//! In the flow's own queue the flow plays music, announces and takes keys. A transfer rings, and the application waits without a
+//! limit of its own: the queue has limits. Keys go to the agent once there is one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,18 +16,39 @@ use std::time::{Duration, Instant};
 use super::{Call, Effect, Output, Telemetry};
 use crate::media_control::{KeySource, MediaCommand};
 use base::Key;
-use flow::{PlayId, TransferOutcome};
+use flow::{PlayId, QueueEvent, TransferOutcome};
 use inquiry::{QueueOutcome, QueueVisit};
 use speech::Piece;
+
+/// Where a caller wants to wait, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueWish {
+    /// The queue's name.
+    pub queue: Arc<str>,
+    /// Callers of a higher priority come first.
+    pub priority: u8,
+    /// What the agent must be able to do.
+    pub skills: Vec<Arc<str>>,
+    /// How often position and estimated wait are announced; absent: never.
+    pub announce_every: Option<Duration>,
+    /// The longest wait, where it is shorter than the queue's.
+    pub wait_max: Option<Duration>,
+}
 
 /// What the queue says to a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueueNotice {
-    /// The queue is full.
-    Full,
-    /// No agent serves the caller: none is signed in, the queue is closed, the wait was too long, the node shuts down, the
-    /// telephone of the agent is lost.
-    Unavailable,
+    /// The caller does not wait, or waits no longer.
+    Left(flow::QueueOutcome),
+    /// Position and estimated wait.
+    Announce {
+        /// 1 for the next caller.
+        position: u32,
+        /// In minutes; absent where it cannot be estimated.
+        minutes: Option<u32>,
+    },
+    /// The node shuts down.
+    Draining,
     /// An agent has answered, and both hear each other.
     Connected {
         /// The agent's name.
@@ -43,77 +66,147 @@ pub(super) enum Queued {
     Waiting {
         queue: Arc<str>,
         since: Instant,
+        by: By,
     },
-    Talking,
+    Talking {
+        since: Instant,
+        by: By,
+    },
+}
+
+/// What brought the caller to the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    Flow,
+    Transfer,
 }
 
 impl Queued {
+    /// Whether the queue's limits count, and not the call's own.
     pub(super) fn is_queued(&self) -> bool {
         !matches!(self, Queued::Not)
+    }
+
+    /// Whether the application's own limits rest.
+    pub(super) fn holds_application(&self) -> bool {
+        match self {
+            Queued::Not | Queued::Waiting { by: By::Flow, .. } => false,
+            Queued::Waiting { by: By::Transfer, .. } | Queued::Talking { .. } => true,
+        }
     }
 }
 
 impl Call {
     /// The caller waits, and hears a telephone ring.
     pub(super) fn join_queue(&mut self, now: Instant, queue: &str, out: &mut Vec<Output>) {
-        let queue: Arc<str> = queue.into();
-        self.queued = Queued::Waiting { queue: Arc::clone(&queue), since: now };
         let pieces = vec![Piece::Ringing(LONGEST)];
         out.push(Effect::Media(MediaCommand::Play { id: WAITING, pieces }).into());
+        self.wait(now, QueueWish { queue: queue.into(), ..QueueWish::default() }, By::Transfer, out);
+    }
+
+    /// The caller waits, and hears what the flow plays.
+    pub(super) fn enter_queue(&mut self, now: Instant, wish: QueueWish, out: &mut Vec<Output>) {
+        self.wait(now, wish, By::Flow, out);
+    }
+
+    fn wait(&mut self, now: Instant, wish: QueueWish, by: By, out: &mut Vec<Output>) {
+        self.queued = Queued::Waiting { queue: Arc::clone(&wish.queue), since: now, by };
         let codec = self.negotiated.as_ref().map(|negotiated| negotiated.codec);
-        out.push(Effect::JoinQueue { queue, codec }.into());
+        out.push(Effect::JoinQueue { wish: Box::new(wish), codec }.into());
     }
 
     pub(super) fn on_queue(&mut self, now: Instant, notice: QueueNotice, out: &mut Vec<Output>) {
         match (std::mem::take(&mut self.queued), notice) {
-            (Queued::Waiting { queue, since }, QueueNotice::Connected { agent }) => {
-                self.queued = Queued::Talking;
+            (Queued::Waiting { queue, since, by }, QueueNotice::Connected { agent }) => {
+                self.queued = Queued::Talking { since: now, by };
                 self.visited(&queue, since, now, QueueOutcome::Answered, Some(agent));
                 self.cdr.transferred();
                 self.stop(out);
+                match by {
+                    By::Flow => self.tell_flow(now, QueueEvent::Connected, out),
+                    By::Transfer => out.push(Telemetry::Transferred(TransferOutcome::Done).into()),
+                }
             }
-            (Queued::Waiting { queue, since }, QueueNotice::Full) => {
-                self.visited(&queue, since, now, QueueOutcome::Full, None);
-                self.leave_queue(now, TransferOutcome::Busy, out);
+            (Queued::Waiting { queue, since, by }, QueueNotice::Left(why)) => {
+                let outcome =
+                    if why == flow::QueueOutcome::Full { QueueOutcome::Full } else { QueueOutcome::Unavailable };
+                self.visited(&queue, since, now, outcome, None);
+                self.left(now, by, why, out);
             }
-            (Queued::Waiting { queue, since }, QueueNotice::Unavailable | QueueNotice::Ended) => {
-                self.visited(&queue, since, now, QueueOutcome::Unavailable, None);
-                self.leave_queue(now, TransferOutcome::Failed, out);
+            (waiting @ Queued::Waiting { by: By::Flow, .. }, QueueNotice::Announce { position, minutes }) => {
+                self.queued = waiting;
+                self.tell_flow(now, QueueEvent::Position { position, minutes }, out);
             }
-            (Queued::Talking, QueueNotice::Connected { .. }) => self.queued = Queued::Talking,
-            (Queued::Talking, QueueNotice::Ended) => self.leave_queue(now, TransferOutcome::Done, out),
+            (waiting @ Queued::Waiting { by: By::Flow, .. }, QueueNotice::Draining) => {
+                self.queued = waiting;
+                self.tell_flow(now, QueueEvent::Draining, out);
+            }
+            (Queued::Talking { since, by }, QueueNotice::Ended) => {
+                self.limit_at += now.saturating_duration_since(since);
+                match by {
+                    By::Flow => self.tell_flow(now, QueueEvent::Ended, out),
+                    By::Transfer => {
+                        self.feed_application(now, flow::Input::TransferEnded(TransferOutcome::Done), out);
+                    }
+                }
+            }
             // The agent's telephone is lost: the flow helps the caller on.
-            (Queued::Talking, QueueNotice::Full | QueueNotice::Unavailable) => {
-                self.leave_queue(now, TransferOutcome::Failed, out);
+            (Queued::Talking { since, by }, QueueNotice::Left(why)) => {
+                self.limit_at += now.saturating_duration_since(since);
+                self.left(now, by, why, out);
             }
-            // The call is over: the queue knows that, or will.
-            (Queued::Not, _) => {}
+            // The call is over: the queue knows that, or will. The rest is late, or nothing that a ringing tone is stopped for.
+            (queued, _) => self.queued = queued,
         }
     }
 
-    fn leave_queue(&mut self, now: Instant, how: TransferOutcome, out: &mut Vec<Output>) {
+    fn tell_flow(&mut self, now: Instant, event: QueueEvent, out: &mut Vec<Output>) {
+        self.feed_application(now, flow::Input::Queue(event), out);
+    }
+
+    fn left(&mut self, now: Instant, by: By, why: flow::QueueOutcome, out: &mut Vec<Output>) {
         self.stop(out);
-        out.push(Telemetry::Transferred(how).into());
-        self.feed_application(now, flow::Input::TransferEnded(how), out);
+        match by {
+            By::Flow => self.tell_flow(now, QueueEvent::Left(why), out),
+            By::Transfer => {
+                let how = if why == flow::QueueOutcome::Full { TransferOutcome::Busy } else { TransferOutcome::Failed };
+                out.push(Telemetry::Transferred(how).into());
+                self.feed_application(now, flow::Input::TransferEnded(how), out);
+            }
+        }
     }
 
     /// A key of a caller who talks to an agent is the agent's; a tone is in the sound already. False: it is the application's.
     pub(super) fn pass_key(&mut self, key: Key, source: KeySource, out: &mut Vec<Output>) -> bool {
-        let talks = matches!(self.queued, Queued::Talking);
+        let talks = matches!(self.queued, Queued::Talking { .. });
         if talks && source != KeySource::Tone {
             out.push(Effect::PassKey(key).into());
         }
         talks
     }
 
+    /// The flow takes the caller out, by a key.
+    pub(super) fn leave_by_key(&mut self, now: Instant, out: &mut Vec<Output>) {
+        self.leave(now, true, out);
+    }
+
     /// The call is over.
     pub(super) fn end_queue(&mut self, now: Instant, out: &mut Vec<Output>) {
+        self.leave(now, false, out);
+    }
+
+    fn leave(&mut self, now: Instant, by_key: bool, out: &mut Vec<Output>) {
         match std::mem::take(&mut self.queued) {
             Queued::Not => return,
-            Queued::Waiting { queue, since } => self.visited(&queue, since, now, QueueOutcome::Abandoned, None),
-            Queued::Talking => {}
+            Queued::Waiting { queue, since, by } => {
+                self.visited(&queue, since, now, QueueOutcome::Abandoned, None);
+                if by == By::Transfer {
+                    out.push(Telemetry::Transferred(TransferOutcome::Failed).into());
+                }
+            }
+            Queued::Talking { .. } => {}
         }
-        out.push(Effect::LeaveQueue.into());
+        out.push(Effect::LeaveQueue { by_key }.into());
     }
 
     fn visited(
@@ -125,6 +218,8 @@ impl Call {
         agent: Option<Arc<str>>,
     ) {
         let waited = now.saturating_duration_since(since);
+        // What the queue takes does not count against the longest call.
+        self.limit_at += waited;
         self.cdr.queued(QueueVisit { queue: Arc::clone(queue), waited, outcome, agent });
     }
 }

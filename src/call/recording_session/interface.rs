@@ -38,6 +38,9 @@ impl Input {
             flow::Input::Deadline => Some(Input::Deadline),
             flow::Input::LookedUp(_)
             | flow::Input::TransferEnded(_)
+            | flow::Input::StartCallBack
+            | flow::Input::Queue(_)
+            | flow::Input::CallBackBooked(_)
             | flow::Input::Recorded(_)
             | flow::Input::RecordingSaved(_) => None,
         }

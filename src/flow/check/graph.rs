@@ -41,6 +41,7 @@ fn is_home(node: &Node) -> bool {
 /// Where calls begin.
 pub(super) fn roots(flow: &Flow) -> Vec<Arc<str>> {
     let targets = flow.entries.iter().map(|entry| &entry.go.target).chain([&flow.start.target]);
+    let targets = targets.chain(flow.called_back.iter().map(|go| &go.target));
     targets.filter_map(|target| if let Target::Node(name) = target { Some(name.clone()) } else { None }).collect()
 }
 

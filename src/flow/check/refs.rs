@@ -1,6 +1,9 @@
 //! Names that must exist: nodes, values of sets, variables, calendars.
 
+use std::sync::Arc;
+
 use super::subject::Subject;
+use crate::conversation::CALLER;
 use crate::fit::fit;
 use crate::model::*;
 use base::Lang;
@@ -15,17 +18,17 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Diagnostic> {
             Kind::Switch(switch) => values(subject, node, switch, &mut diagnostics),
             Kind::Hours(hours) => hours_of(subject, node, hours, &mut diagnostics),
             Kind::Lookup(lookup) => look_up(subject, node, lookup, &mut diagnostics),
-            Kind::Queue(queue) => passed_on(subject, node, queue, &mut diagnostics),
+            Kind::Queue(queue) => waiting(subject, node, queue, &mut diagnostics),
+            Kind::Callback(callback) => calling_back(subject, node, callback, &mut diagnostics),
             Kind::Menu(_)
             | Kind::Ask(_)
             | Kind::Say(_)
             | Kind::Transfer(_)
             | Kind::Record(_)
             | Kind::Rate(_)
-            | Kind::Sms(_)
-            | Kind::Callback(_) => {}
+            | Kind::Sms(_) => {}
         }
-        if let Kind::Queue(_) | Kind::Sms(_) | Kind::Callback(_) = &node.kind {
+        if let Kind::Sms(_) = &node.kind {
             let what = format!("{} {}: on a call this takes its failure outcome", node.kind_name(), node.name);
             diagnostics.push(subject.diagnostic("W07", node.line, what, "it is simulated in call sheets only"));
         }
@@ -62,6 +65,7 @@ fn targets(subject: &Subject<'_>, diagnostics: &mut Vec<Diagnostic>) {
         }
     };
     leads("start".into(), &flow.start);
+    flow.called_back.iter().for_each(|go| leads("called_back".into(), go));
     flow.give_up.iter().for_each(|go| leads("defaults: give_up".into(), go));
     flow.entries.iter().for_each(|entry| leads("an entry rule".into(), &entry.go));
     for notice in &flow.notices {
@@ -170,9 +174,54 @@ fn look_up(subject: &Subject<'_>, node: &Node, lookup: &Lookup, diagnostics: &mu
     }
 }
 
-fn passed_on(subject: &Subject<'_>, node: &Node, queue: &Queue, diagnostics: &mut Vec<Diagnostic>) {
-    for var in queue.pass.iter().filter(|var| subject.flow.is_secret(var)) {
-        let what = format!("queue {}: {var} is secret and must not be passed on", node.name);
+fn waiting(subject: &Subject<'_>, node: &Node, queue: &Queue, diagnostics: &mut Vec<Diagnostic>) {
+    passed_on(subject, node, &queue.pass, diagnostics);
+    skills(subject, node, &queue.skills, diagnostics);
+    if queue.hint.is_some() && queue.choices.is_empty() {
+        let what = format!("queue {}: the hint names keys, and no key works while waiting", node.name);
+        diagnostics.push(subject.diagnostic("W16", node.line, what, "add `keys`, or remove `hint`"));
+    }
+    for choice in queue.choices.iter().filter(|choice| choice.go.target == Target::Repeat) {
+        let what = format!("queue {}, key {} leads back into the queue", node.name, choice.key.as_char());
+        diagnostics.push(subject.diagnostic("W16", choice.line, what, "lead it elsewhere, or remove it"));
+    }
+}
+
+fn calling_back(subject: &Subject<'_>, node: &Node, callback: &Callback, diagnostics: &mut Vec<Diagnostic>) {
+    passed_on(subject, node, &callback.pass, diagnostics);
+    skills(subject, node, &callback.skills, diagnostics);
+    if &*callback.number != CALLER && subject.flow.type_of(&callback.number) != Some(Type::Digits) {
+        let what = format!("callback {}: nothing stores the number {}", node.name, callback.number);
+        diagnostics.push(subject.diagnostic(
+            "E34",
+            node.line,
+            what,
+            "write `number = \"caller\"`, or the variable of an ask",
+        ));
+    }
+    if subject.flow.called_back.is_none() {
+        let what = format!("callback {}: the flow does not say where the call begins that is made then", node.name);
+        let remedy = "write `called_back = \"NODE\"`, a menu with a key that leads to a queue";
+        diagnostics.push(subject.diagnostic("E15", node.line, what, remedy));
+    }
+}
+
+fn skills(subject: &Subject<'_>, node: &Node, skills: &[Arc<str>], diagnostics: &mut Vec<Diagnostic>) {
+    let vars = skills.iter().filter_map(|name| name.strip_prefix('{').and_then(|name| name.strip_suffix('}')));
+    for var in vars.filter(|var| *var != "lang" && subject.flow.members(var).is_none()) {
+        let what = format!("{} {}: the skill {{{var}}} is no set of values", node.kind_name(), node.name);
+        diagnostics.push(subject.diagnostic(
+            "E34",
+            node.line,
+            what,
+            format!("add {var} to [enum], or its type to [type]"),
+        ));
+    }
+}
+
+fn passed_on(subject: &Subject<'_>, node: &Node, pass: &[Arc<str>], diagnostics: &mut Vec<Diagnostic>) {
+    for var in pass.iter().filter(|var| subject.flow.is_secret(var)) {
+        let what = format!("{} {}: {var} is secret and must not be passed on", node.kind_name(), node.name);
         diagnostics.push(subject.diagnostic("E42", node.line, what, format!("remove {var} from `pass`")));
     }
 }

@@ -6,7 +6,8 @@
 //!                 ├─► Looking       (filler, answer, give up)            │
 //!                 ├─► Recording     (beep, take, review, ticket)         │
 //!                 ├─► Transferring  (done, busy, failed)                 ▼
-//!                 └─► Queueing      (simulated)                        Over
+//!                 ├─► Booking       (booked, failed)                   Over
+//!                 └─► Queueing      (music, positions, an agent, keys)
 //! ```
 //! Keys go into one type-ahead queue, also while a prompt plays; a state takes them from it when it can. Steps without
 //! the caller are counted, so that no flow can loop: past the bound the call ends with a goodbye.
@@ -34,17 +35,18 @@ use super::release::Release;
 use base::{Deadline, Key, Lang, Private, earliest};
 pub use prompts::joined;
 pub(crate) use prompts::{OPTION_PAUSE, pause_before};
+pub(crate) use queue::{CALLER, music_id};
 use speech::Value;
 use spoken::Playing;
 pub use spoken::{PromptId, SpokenLine};
 use waiting::{Looking, Question, Queueing, Recording};
 
-/// Whether queues, text messages and call-backs are simulated.
+/// Whether text messages are simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// A real call: each takes its failure outcome.
+    /// A real call: a text message takes its failure outcome.
     Call,
-    /// A call sheet or a terminal: a queue waits, a message is sent, a call-back is booked.
+    /// A call sheet or a terminal: a message is sent.
     Simulated,
 }
 
@@ -94,6 +96,10 @@ pub struct Conversation {
     slow: bool,
     /// The time of the last input.
     now: Instant,
+    /// The call was made by the node, and the person has not agreed to it.
+    may_agree: bool,
+    /// The person has pressed a key: no machine.
+    has_pressed: bool,
     /// The output is heard, not read: a sentence without a recording needs a substitute.
     for_ears: bool,
     faults: u32,
@@ -123,6 +129,10 @@ enum State {
     },
     Recording(Recording),
     Queueing(Queueing),
+    /// A call-back is being booked.
+    Booking {
+        until: Instant,
+    },
     Over,
 }
 
@@ -134,7 +144,7 @@ impl Conversation {
         Conversation::in_mode(release, caller, WallClock { at: now, civil }, emergency, Mode::Call)
     }
 
-    /// As [`Conversation::new`], with queues, text messages and call-backs simulated if wanted.
+    /// As [`Conversation::new`], with text messages simulated if wanted.
     pub(crate) fn in_mode(
         release: Arc<Release>,
         caller: Caller,
@@ -171,6 +181,8 @@ impl Conversation {
             apologised: false,
             slow: false,
             now: clock.at,
+            may_agree: false,
+            has_pressed: false,
             for_ears: true,
             faults: 0,
             out: Vec::new(),
@@ -189,6 +201,9 @@ impl Conversation {
             Input::Played(id) => self.played(now, id),
             Input::LookedUp(findings) => self.looked_up(now, findings),
             Input::TransferEnded(ended) => self.transferred(now, ended),
+            Input::StartCallBack => self.start_call_back(now),
+            Input::Queue(event) => self.queue_reported(now, event),
+            Input::CallBackBooked(booked) => self.call_back_booked(now, booked),
             Input::Recorded(result) => self.recorded(now, result),
             Input::RecordingSaved(ticket) => self.ticket(now, ticket),
             Input::Deadline => self.deadline_passed(now),
@@ -206,7 +221,8 @@ impl Conversation {
             State::Looking(looking) => looking.deadline(self.playing.is_some()),
             State::Transferring { until } => Some(Deadline { at: *until, why: "transfer" }),
             State::Recording(recording) => recording.deadline(),
-            State::Queueing(queueing) => queueing.deadline(self.playing.is_some()),
+            State::Queueing(queueing) => queueing.deadline(!self.is_idle_in_queue()),
+            State::Booking { until } => Some(Deadline { at: *until, why: "call-back" }),
             State::Before | State::Speaking { .. } | State::Announcing | State::Over => None,
         };
         earliest([guard, own])
@@ -228,6 +244,7 @@ impl Conversation {
             | State::Transferring { .. }
             | State::Recording(_)
             | State::Queueing(_)
+            | State::Booking { .. }
             | State::Over => None,
         }
     }
@@ -267,8 +284,14 @@ impl Conversation {
             | State::Speaking { .. }
             | State::Looking(_)
             | State::Announcing
+            | State::Booking { .. }
             | State::Transferring { .. } => false,
         }
+    }
+
+    /// Whether a caller waits in a queue, and nothing is being said.
+    pub(crate) fn waits_in_queue(&self) -> bool {
+        self.is_idle_in_queue()
     }
 
     /// Whether the call takes a message: asks for it, records it, has it reviewed or stores it.
@@ -300,10 +323,27 @@ impl Conversation {
         self.go(now, &rule.map_or(&release.flow.start, |rule| &rule.go).target);
     }
 
+    fn start_call_back(&mut self, now: Instant) {
+        if !matches!(self.state, State::Before) {
+            return;
+        }
+        let release = self.release.clone();
+        self.out.push(Output::Lang(self.lang));
+        if let Some(lang) = self.caller.last_lang {
+            self.speak_in(lang);
+        }
+        self.may_agree = true;
+        match &release.flow.called_back {
+            Some(go) => self.go(now, &go.target),
+            None => self.end_politely(now, "the flow does not say where a call-back begins".into()),
+        }
+    }
+
     fn key(&mut self, key: Key) {
         if matches!(self.state, State::Over) {
             return;
         }
+        self.has_pressed = true;
         if self.spare_end_keys.contains(&key) && self.spare_until.is_none_or(|until| self.now < until) {
             return;
         }
@@ -336,6 +376,7 @@ impl Conversation {
             | State::Speaking { .. }
             | State::Looking(_)
             | State::Announcing
+            | State::Booking { .. }
             | State::Transferring { .. }
             | State::Over => false,
         }
@@ -358,7 +399,8 @@ impl Conversation {
             State::Looking(_) => self.looked_up_after_filler(now),
             State::Announcing => self.transfer(now),
             State::Recording(_) => self.recording_played(now),
-            State::Before | State::Transferring { .. } | State::Queueing(_) | State::Over => {}
+            State::Queueing(_) => self.queue_played(now),
+            State::Before | State::Transferring { .. } | State::Booking { .. } | State::Over => {}
         }
     }
 
@@ -369,7 +411,13 @@ impl Conversation {
             State::Transferring { until } if *until <= now => self.transferred(now, TransferOutcome::Failed),
             State::Recording(_) => self.recording_timed_out(now),
             State::Queueing(_) => self.queue_timed_out(now),
-            State::Before | State::Speaking { .. } | State::Announcing | State::Transferring { .. } | State::Over => {}
+            State::Booking { until } if *until <= now => self.call_back_booked(now, false),
+            State::Before
+            | State::Speaking { .. }
+            | State::Announcing
+            | State::Transferring { .. }
+            | State::Booking { .. }
+            | State::Over => {}
         }
     }
 

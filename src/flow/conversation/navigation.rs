@@ -59,10 +59,7 @@ impl Conversation {
                 let outcome = if self.mode == Mode::Simulated { &sms.sent } else { &sms.failed };
                 self.go(now, &outcome.target);
             }
-            Kind::Callback(callback) => match self.mode {
-                Mode::Simulated => self.say(now, &callback.say, &callback.booked.target, false),
-                Mode::Call => self.go(now, &callback.failed.target),
-            },
+            Kind::Callback(callback) => self.book_call_back(now, callback),
         }
     }
 
@@ -146,6 +143,9 @@ impl Conversation {
             self.state = State::Over;
             self.playing = None;
             self.type_ahead.clear();
+            if self.may_agree && self.has_pressed {
+                self.out.push(Output::DeclineCallBack);
+            }
             self.out.push(Output::HangUp);
         }
     }

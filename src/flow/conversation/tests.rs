@@ -1,3 +1,5 @@
+mod queue;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -5,7 +7,10 @@ use jiff::civil::date;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Environment, Facts, InputError, LookUpAnswer, RecordResult, Sources, TransferOutcome, facts};
+use crate::{
+    Environment, Facts, InputError, LookUpAnswer, QueueEvent, QueueOutcome, RecordResult, Sources, TransferOutcome,
+    facts,
+};
 use inquiry::{NumberError, Progress, Promise, Stage};
 use speech::{Piece, Utterance};
 
@@ -229,6 +234,7 @@ fn a_transfer_that_is_not_answered_comes_back() {
     let mut phone = Phone::dials(&release);
     phone.presses("10");
     phone.hears_it_out();
+    phone.gives(Input::Queue(QueueEvent::Left(QueueOutcome::NoAgents)));
     assert!(matches!(phone.talk.state, State::Transferring { .. }));
     let outputs = phone.talk.playing().map(|(_, lines)| lines[0].pieces.clone()).expect("a ringing tone");
     assert!(matches!(outputs[..], [Piece::Ringing(longest)] if longest > Duration::from_secs(30)));

@@ -36,36 +36,19 @@ impl Conversation {
 
     pub(super) fn transferred(&mut self, now: Instant, ended: TransferOutcome) {
         let release = self.release.clone();
-        let waiting = matches!(self.state, State::Transferring { .. } | State::Queueing(_));
-        let outcomes = release.flow.node(&self.node).filter(|_| waiting).and_then(outcomes);
-        let Some([done, busy, failed]) = outcomes else { return };
+        let Some(Node { kind: Kind::Transfer(transfer), .. }) = release.flow.node(&self.node) else { return };
+        if !matches!(self.state, State::Transferring { .. }) {
+            return;
+        }
         let go = match ended {
-            TransferOutcome::Done => done,
-            TransferOutcome::Busy => busy,
-            TransferOutcome::Failed => failed,
+            TransferOutcome::Done => &transfer.done,
+            TransferOutcome::Busy => &transfer.busy,
+            TransferOutcome::Failed => &transfer.failed,
         };
         self.stop();
         // Keys pressed while it rang answer no question.
         self.type_ahead.clear();
         self.answering = true;
         self.go(now, &go.target);
-    }
-}
-
-/// Where a call goes when the other side was reached, was busy, or was not reached.
-fn outcomes(node: &Node) -> Option<[&Go; 3]> {
-    match &node.kind {
-        Kind::Transfer(transfer) => Some([&transfer.done, &transfer.busy, &transfer.failed]),
-        Kind::Queue(queue) => Some([&queue.ended, &queue.full, &queue.no_agents]),
-        Kind::Menu(_)
-        | Kind::Ask(_)
-        | Kind::Say(_)
-        | Kind::Lookup(_)
-        | Kind::Switch(_)
-        | Kind::Hours(_)
-        | Kind::Record(_)
-        | Kind::Rate(_)
-        | Kind::Sms(_)
-        | Kind::Callback(_) => None,
     }
 }

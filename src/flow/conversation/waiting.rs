@@ -94,31 +94,41 @@ impl Recording {
     }
 }
 
-/// A caller waiting for an agent, simulated.
+/// A caller waiting for an agent, or talking to one.
 pub(super) struct Queueing {
     pub queue: Queue,
-    pub since: Instant,
-    pub tell_at: Option<Instant>,
+    /// The queue reports nothing after this.
+    pub until: Instant,
     pub hint_at: Option<Instant>,
+    /// What is announced once the present sentence ends.
+    pub pending: Vec<Announcement>,
+    pub connected: bool,
+}
+
+/// Something that a caller is to hear while waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Announcement {
+    Position { position: u32, minutes: Option<u32>, until: Instant },
+    Draining,
 }
 
 impl Queueing {
     pub(super) fn new(queue: Queue, now: Instant) -> Queueing {
-        let tell_at = queue.tell.as_ref().map(|(every, _)| now + *every);
         let hint_at = queue.hint.as_ref().map(|(after, _)| now + *after);
-        Queueing { queue, since: now, tell_at, hint_at }
+        let until = now + queue.max_wait + QUEUE_PATIENCE;
+        Queueing { queue, until, hint_at, pending: Vec::new(), connected: false }
     }
 
-    pub(super) fn until(&self) -> Instant {
-        self.since + self.queue.max_wait
-    }
-
-    pub(super) fn deadline(&self, playing: bool) -> Option<Deadline> {
-        let due = |at: Option<Instant>, why| at.filter(|_| !playing).map(|at| Deadline { at, why });
-        let limit = Some(Deadline { at: self.until(), why: "longest wait" });
-        earliest([due(self.hint_at, "hint"), due(self.tell_at, "place in the queue"), limit])
+    pub(super) fn deadline(&self, speaking: bool) -> Option<Deadline> {
+        if self.connected {
+            return None;
+        }
+        let hint = self.hint_at.filter(|_| !speaking).map(|at| Deadline { at, why: "hint" });
+        earliest([hint, Some(Deadline { at: self.until, why: "longest wait" })])
     }
 }
 
+/// How much longer than its longest wait a queue may keep a caller: a phone may ring at that moment.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(150);
 /// How long the media plane may take to end a recording, or the journal to give its ticket.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);

@@ -16,6 +16,8 @@ pub struct Flow {
     pub langs: Vec<Lang>,
     /// Where a call begins that no entry rule takes.
     pub start: Go,
+    /// Where a call begins that the node makes to a person who wished it.
+    pub called_back: Option<Go>,
     /// What the checks prove for every path.
     pub limits: Limits,
     /// Where no-input and no-match end, unless a node says otherwise.

@@ -239,19 +239,25 @@ pub struct Hours {
     pub holiday: Go,
 }
 
-/// `[queue.…]`: waits for an agent. Simulated in rehearsals; a call takes `nobody`.
+/// `[queue.…]`: waits for an agent.
 #[derive(Clone, Debug)]
 pub struct Queue {
     /// Said on entering.
     pub say: Vec<Prompt>,
-    /// The agents' pool.
-    pub pool: Arc<str>,
-    /// What plays meanwhile.
-    pub music: Option<Arc<str>>,
+    /// The queue's name in the settings.
+    pub queue: Arc<str>,
+    /// Callers of a higher priority come first.
+    pub priority: u8,
+    /// What the agent must be able to do: `visa`, or `{lang}` for what a variable holds.
+    pub skills: Vec<Arc<str>>,
+    /// The pieces of music that play meanwhile, in order and again from the start; `hold.a` is the recording `music.hold.a`.
+    pub music: Vec<Arc<str>>,
     /// Said every so often: the position and the estimated wait.
-    pub tell: Option<(Duration, Prompt)>,
+    pub tell: Option<(Duration, Vec<Prompt>)>,
     /// Said once after this time: what else the caller can do.
     pub hint: Option<(Duration, Prompt)>,
+    /// Said when the node shuts down while the caller waits.
+    pub draining: Option<Prompt>,
     /// Variables that the agent is shown.
     pub pass: Vec<Arc<str>>,
     /// The longest wait.
@@ -264,8 +270,10 @@ pub struct Queue {
     pub full: Go,
     /// The longest wait is over.
     pub timeout: Go,
-    /// No agent is on duty.
+    /// No agent is on duty, or the node has no such queue.
     pub no_agents: Go,
+    /// The queue is closed.
+    pub closed: Go,
 }
 
 /// `[transfer.…]`: hands the call over to a telephone.
@@ -361,11 +369,19 @@ pub struct Sms {
     pub failed: Go,
 }
 
-/// `[callback.…]`: books a call back. Simulated in rehearsals; a call takes `failed`.
+/// `[callback.…]`: books a call back. A caller who comes from a queue keeps the place.
 #[derive(Clone, Debug)]
 pub struct Callback {
-    /// Whom to call: `caller`.
+    /// The queue's name in the settings.
+    pub queue: Arc<str>,
+    /// Whom to call: `caller` for the calling number, or the variable of an `ask`.
     pub number: Arc<str>,
+    /// As in [`Queue`].
+    pub priority: u8,
+    /// As in [`Queue`].
+    pub skills: Vec<Arc<str>>,
+    /// Variables that the agent is shown.
+    pub pass: Vec<Arc<str>>,
     /// Said when it is booked.
     pub say: Vec<Prompt>,
     /// It is booked.

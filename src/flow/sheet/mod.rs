@@ -13,13 +13,14 @@
 
 mod events;
 mod parse;
+mod queue;
 mod records;
 mod run;
 mod session;
 mod telephone;
 
 pub use events::ClipLengths;
-pub use parse::{Act, Db, Expected, Row, Sheet, SheetTest, parse};
+pub use parse::{Act, AgentAct, Db, Expected, QueueAct, Row, Sheet, SheetTest, parse};
 pub use records::Records;
 pub use run::{Failure, Outcome, TICKET, run, run_recorded};
 pub use session::{Reply, Session};

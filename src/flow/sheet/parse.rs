@@ -44,6 +44,16 @@ pub enum Act {
     Lang(Lang),
     /// How the next transfers end.
     Transfer(TransferOutcome),
+    /// An agent of this name does something.
+    Agent(String, AgentAct),
+    /// The queue announces this position, and this wait in minutes.
+    Position(u32, Option<u32>),
+    /// The queue is so from here on, or becomes so for the caller who waits.
+    Queue(QueueAct),
+    /// Whether call-backs can be booked from here on.
+    CallBacks(bool),
+    /// The node makes the call, as the caller wished.
+    CalledBack,
     /// The caller presses keys.
     Press(Vec<Key>),
     /// The caller lets so many waits for a key time out.
@@ -64,6 +74,36 @@ pub enum Act {
     Within(Duration),
     /// The call ends.
     Ended,
+}
+
+/// What an agent does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentAct {
+    /// Takes callers.
+    Ready,
+    /// Takes none any longer.
+    Leaves,
+    /// Answers the call for the caller who waits.
+    Answers,
+    /// The phone fails right after that: the caller waits again.
+    Fails,
+    /// Ends the conversation.
+    HangsUp,
+}
+
+/// What a queue is, or becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueAct {
+    /// It takes callers.
+    Open,
+    /// It is full.
+    Full,
+    /// It is closed.
+    Closed,
+    /// The longest wait is over.
+    Late,
+    /// The node shuts down.
+    Drains,
 }
 
 /// What a source answers.
@@ -184,6 +224,24 @@ fn act(words: &[String]) -> Result<Act, String> {
             Some("failed") => Ok(Act::Transfer(TransferOutcome::Failed)),
             Some(_) | None => Err("write `transfer done`, `busy` or `failed`".into()),
         },
+        "agent" => {
+            agent(rest).ok_or_else(|| "write `agent amy ready`, `leaves`, `answers`, `fails` or `hangs_up`".into())
+        }
+        "position" => position(rest).ok_or_else(|| "write `position 3`, or `position 3 5m` with the wait".into()),
+        "queue" => match first {
+            Some("open") => Ok(Act::Queue(QueueAct::Open)),
+            Some("full") => Ok(Act::Queue(QueueAct::Full)),
+            Some("closed") => Ok(Act::Queue(QueueAct::Closed)),
+            Some("late") => Ok(Act::Queue(QueueAct::Late)),
+            Some("drains") => Ok(Act::Queue(QueueAct::Drains)),
+            Some(_) | None => Err("write `queue open`, `full`, `closed`, `late` or `drains`".into()),
+        },
+        "call_backs" => match first {
+            Some("on") => Ok(Act::CallBacks(true)),
+            Some("off") => Ok(Act::CallBacks(false)),
+            Some(_) | None => Err("write `call_backs on` or `call_backs off`".into()),
+        },
+        "called_back" => Ok(Act::CalledBack),
         "press" => {
             let keys: Option<Vec<Key>> = rest.concat().chars().map(Key::from_char).collect();
             keys.filter(|keys| !keys.is_empty()).map(Act::Press).ok_or_else(|| "write keys: 0 to 9, * and #".into())
@@ -205,6 +263,28 @@ fn act(words: &[String]) -> Result<Act, String> {
             Err(near.map_or_else(|| format!("acts are {}", ACTS.join(", ")), |near| format!("did you mean {near}?")))
         }
     }
+}
+
+fn agent(rest: &[String]) -> Option<Act> {
+    let [name, does] = rest else { return None };
+    let act = match does.as_str() {
+        "ready" => AgentAct::Ready,
+        "leaves" => AgentAct::Leaves,
+        "answers" => AgentAct::Answers,
+        "fails" => AgentAct::Fails,
+        "hangs_up" => AgentAct::HangsUp,
+        _ => return None,
+    };
+    Some(Act::Agent(name.clone(), act))
+}
+
+fn position(rest: &[String]) -> Option<Act> {
+    let position = rest.first()?.parse().ok().filter(|position| *position > 0)?;
+    let minutes = match rest.get(1) {
+        None => None,
+        Some(wait) => Some(u32::try_from(duration(wait)?.as_secs() / 60).ok()?),
+    };
+    Some(Act::Position(position, minutes))
 }
 
 /// A time within a day: no sheet needs more, and virtual time has an end.
@@ -254,7 +334,7 @@ fn said(rest: &[String]) -> Result<Expected, String> {
 
 const OLDEST: Duration = Duration::from_secs(3650 * 86_400);
 
-const ACTS: [&str; 17] = [
+const ACTS: [&str; 22] = [
     "test",
     "at",
     "db",
@@ -262,6 +342,11 @@ const ACTS: [&str; 17] = [
     "emergency",
     "lang",
     "transfer",
+    "agent",
+    "position",
+    "queue",
+    "call_backs",
+    "called_back",
     "press",
     "silence",
     "talk",

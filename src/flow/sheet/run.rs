@@ -8,6 +8,7 @@ use jiff::civil::{DateTime, date};
 
 use super::events::{ClipLengths, Event, describe, is, schedule, shown};
 use super::parse::{Act, Expected, Sheet, SheetTest};
+use super::queue::Office;
 use super::records::Records;
 use crate::conversation::{Conversation, Mode};
 use crate::io::*;
@@ -80,6 +81,7 @@ pub(super) struct Call {
     /// Plays that were cut short.
     cut: BTreeSet<PlayId>,
     recording: Option<Take>,
+    pub(super) office: Office,
     faults: Vec<String>,
     /// Absent: lengths are estimated.
     clips: Option<ClipLengths>,
@@ -111,6 +113,7 @@ impl Call {
             arriving: Vec::new(),
             cut: BTreeSet::new(),
             recording: None,
+            office: Office::default(),
             faults: Vec::new(),
             clips: None,
             answered: None,
@@ -140,6 +143,14 @@ impl Call {
                 self.transfer = *ended;
                 Ok(())
             }
+            Act::Agent(name, act) => self.agent(name, *act),
+            Act::Position(position, minutes) => self.position(*position, *minutes),
+            Act::Queue(act) => self.queue(*act),
+            Act::CallBacks(on) => {
+                self.office.books = *on;
+                Ok(())
+            }
+            Act::CalledBack => self.before_the_call("called_back").map(|()| self.office.calls_back = true),
             Act::Lang(_)
             | Act::Press(_)
             | Act::Silence(_)
@@ -192,7 +203,16 @@ impl Call {
                 _ => Ok(()),
             },
             Act::Ended => self.wait_for("the call to end", |event| matches!(event, Event::Ended)),
-            Act::At(_) | Act::Caller(_) | Act::Db(_) | Act::Emergency(_) | Act::Transfer(_) => Ok(()),
+            Act::At(_)
+            | Act::Caller(_)
+            | Act::Db(_)
+            | Act::Emergency(_)
+            | Act::Transfer(_)
+            | Act::Agent(..)
+            | Act::Position(..)
+            | Act::Queue(_)
+            | Act::CallBacks(_)
+            | Act::CalledBack => Ok(()),
         }
     }
 
@@ -220,13 +240,13 @@ impl Call {
         Ok(())
     }
 
-    fn dial(&mut self) {
+    pub(super) fn dial(&mut self) {
         if self.conversation.is_none() {
             let clock = WallClock { at: self.now, civil: self.civil };
             let (release, caller) = (self.release.clone(), self.caller.clone());
             self.conversation = Some(Conversation::in_mode(release, caller, clock, self.emergency, Mode::Simulated));
             self.answered = Some(self.now);
-            self.feed(Input::Start);
+            self.feed(if self.office.calls_back { Input::StartCallBack } else { Input::Start });
         }
     }
 
@@ -243,12 +263,16 @@ impl Call {
         Ok(())
     }
 
-    fn feed(&mut self, input: Input) {
+    pub(super) fn feed(&mut self, input: Input) {
         let now = self.now;
         let Some(conversation) = &mut self.conversation else { return };
         let outputs = conversation.handle_input(now, input);
         for output in outputs {
             self.perform(output);
+        }
+        // Music plays until something happens.
+        if self.conversation.as_ref().is_some_and(Conversation::waits_in_queue) {
+            return;
         }
         let Some((id, lines)) = self.conversation.as_ref().and_then(Conversation::playing) else { return };
         if self.play_ends.is_some_and(|(playing, _)| playing == id) {
@@ -271,6 +295,13 @@ impl Call {
                 self.arriving.push((self.now + self.records.delay(), Input::LookedUp(findings)));
             }
             Output::Transfer { .. } => self.arriving.push((self.now + TRANSFER, Input::TransferEnded(self.transfer))),
+            Output::EnterQueue { .. } => {
+                let outcome = self.office.enter().map(|outcome| (self.now, Input::Queue(QueueEvent::Left(outcome))));
+                self.arriving.extend(outcome);
+            }
+            Output::LeaveQueue => self.office.leave(),
+            Output::BookCallBack { .. } => self.arriving.push((self.now, Input::CallBackBooked(self.office.books))),
+            Output::DeclineCallBack => {}
             Output::Record { max } => {
                 self.recording = Some(Take { ends: self.now + max, talked: Duration::ZERO });
             }

@@ -102,7 +102,8 @@ impl Session {
     fn perform(&mut self, act: &Act, line: &str) -> Reply {
         let mut lines = Vec::new();
         let begun = self.call.conversation.is_some();
-        if begun && (matches!(act, Act::At(_) | Act::Caller(_)) || self.is_over() && is_callers(act)) {
+        if begun && (matches!(act, Act::At(_) | Act::Caller(_) | Act::CalledBack) || self.is_over() && is_callers(act))
+        {
             self.begin_again();
             lines.push("-- a new call".to_owned());
         }
@@ -126,11 +127,16 @@ impl Session {
             | Act::Emergency(_)
             | Act::Lang(_)
             | Act::Transfer(_)
+            | Act::Agent(..)
+            | Act::Position(..)
+            | Act::Queue(_)
+            | Act::CallBacks(_)
+            | Act::CalledBack
             | Act::Silence(_)
             | Act::Talk(_)
             | Act::Wait(_) => self.note(line.to_owned()),
         }
-        if is_callers(act) {
+        if is_callers(act) || begun && is_of_the_office(act) {
             self.listen(&mut lines);
             lines.extend(self.prompt());
         }
@@ -257,12 +263,22 @@ fn is_callers(act: &Act) -> bool {
         | Act::Emergency(_)
         | Act::Lang(_)
         | Act::Transfer(_)
+        | Act::Agent(..)
+        | Act::Position(..)
+        | Act::Queue(_)
+        | Act::CallBacks(_)
+        | Act::CalledBack
         | Act::Hear(_)
         | Act::Never(_)
         | Act::AtNode(_)
         | Act::Within(_)
         | Act::Ended => false,
     }
+}
+
+/// Whether the queue or an agent acts, so that a caller who waits hears something.
+fn is_of_the_office(act: &Act) -> bool {
+    matches!(act, Act::Agent(..) | Act::Position(..) | Act::Queue(_))
 }
 
 fn leads(target: &Target) -> String {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::DateTime;
 
 use super::events::{Event, is, shown};
-use super::parse::{Act, Expected, SheetTest};
+use super::parse::{Act, AgentAct, Expected, SheetTest};
 use super::run::{Call, Failure};
 use crate::conversation::{PromptId, SpokenLine};
 use crate::io::Caller;
@@ -34,7 +34,7 @@ pub enum Requirement {
     Switch,
     /// `lang`: a language that no key chose.
     Language,
-    /// A queue, a text message or a call-back, which are simulated in text only.
+    /// Agents, a text message or a call-back, which are simulated in text only.
     ActedOut,
 }
 
@@ -152,6 +152,11 @@ impl Writing {
             | Act::Emergency(_)
             | Act::Lang(_)
             | Act::Transfer(_)
+            | Act::Agent(..)
+            | Act::Position(..)
+            | Act::Queue(_)
+            | Act::CallBacks(_)
+            | Act::CalledBack
             | Act::Press(_)
             | Act::Talk(_)
             | Act::Wait(_)
@@ -187,6 +192,11 @@ impl Writing {
             Act::At(_)
             | Act::Caller(_)
             | Act::Transfer(_)
+            | Act::Agent(..)
+            | Act::Position(..)
+            | Act::Queue(_)
+            | Act::CallBacks(_)
+            | Act::CalledBack
             | Act::Silence(_)
             | Act::Hear(_)
             | Act::AtNode(_)
@@ -264,6 +274,9 @@ fn need(act: &Act) -> Option<Requirement> {
         Act::Caller(_) => Some(Requirement::Caller),
         Act::Emergency(_) => Some(Requirement::Switch),
         Act::Lang(_) => Some(Requirement::Language),
+        Act::Agent(..) | Act::Position(..) | Act::Queue(_) | Act::CallBacks(_) | Act::CalledBack => {
+            Some(Requirement::ActedOut)
+        }
         Act::Transfer(_)
         | Act::Press(_)
         | Act::Silence(_)
@@ -282,7 +295,12 @@ fn need(act: &Act) -> Option<Requirement> {
 fn is_in_call(act: &Act) -> bool {
     match act {
         Act::At(_) | Act::Caller(_) | Act::Db(_) | Act::Emergency(_) | Act::Transfer(_) => false,
-        Act::Lang(_)
+        Act::Agent(_, AgentAct::Ready | AgentAct::Leaves) | Act::Queue(_) | Act::CallBacks(_) | Act::CalledBack => {
+            false
+        }
+        Act::Agent(_, AgentAct::Answers | AgentAct::Fails | AgentAct::HangsUp)
+        | Act::Position(..)
+        | Act::Lang(_)
         | Act::Press(_)
         | Act::Silence(_)
         | Act::Talk(_)
@@ -299,10 +317,9 @@ fn is_in_call(act: &Act) -> bool {
 /// Whether the call entered a node that a real call leaves by its failure outcome.
 fn acted_out(release: &Release, call: &Call) -> bool {
     call.events.iter().any(|event| match event {
-        Event::Node(name) => release
-            .flow
-            .node(name)
-            .is_some_and(|node| matches!(node.kind, Kind::Queue(_) | Kind::Sms(_) | Kind::Callback(_))),
+        Event::Node(name) => {
+            release.flow.node(name).is_some_and(|node| matches!(node.kind, Kind::Sms(_) | Kind::Callback(_)))
+        }
         Event::Heard { .. } | Event::Ended => false,
     })
 }

@@ -176,10 +176,12 @@ impl Uring {
 
     /// Queues an RTP packet; without an address the socket is connected.
     pub(super) fn send(&mut self, slot: u32, to: Option<SocketAddr>, octets: &[u8]) {
-        if self.queued == self.outgoing.len() {
+        if self.queued == self.outgoing.len() || self.ring.submission().is_full() {
             self.submit();
         }
-        if self.queued == self.outgoing.len() || octets.len() > OUTGOING_OCTETS {
+        // No place is taken that `push` could need: the entry must name the place whose octets it sends.
+        let has_room = self.queued < self.outgoing.len() && !self.ring.submission().is_full();
+        if !has_room || octets.len() > OUTGOING_OCTETS {
             self.send_errors += 1;
             return;
         }

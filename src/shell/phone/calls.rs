@@ -19,13 +19,14 @@ use super::call_guard::CallGuard;
 use super::live_release::LiveRelease;
 use super::look_ups::{Cases, LookUpRequest};
 use super::queue_handle::{CallerLink, WaitId};
+use super::queue_service::notify;
 use super::registry::Registration;
 use super::services::Shared;
 use super::trunks::Permit;
 use base::{Codec, Lang, Private};
 use call::{
     self, Application, Call, CallSetup, CdrBuilder, Effect, Input, LineTest, MediaEvent, MediaPolicy, Output, Overload,
-    Purpose, QueueNotice, RecordingSession, Reply, StudioRequest, Telemetry,
+    Purpose, QueueNotice, QueueWish, RecordingSession, Reply, StudioRequest, Telemetry,
 };
 use flow::sheet::TICKET;
 use flow::{Caller, Conversation, WallClock};
@@ -258,6 +259,8 @@ struct Task {
     number: Option<Private<String>>,
     /// The caller waits for an agent, or talks to one.
     waiting: Option<WaitId>,
+    /// The place in the queue that the caller left by a key.
+    waited_before: Option<WaitId>,
     /// The message that is being recorded.
     message: Option<MessageRecording>,
     renewed: Option<Renewed>,
@@ -300,6 +303,7 @@ impl Task {
                 recording,
                 number: number.map(Private::new),
                 waiting: None,
+                waited_before: None,
                 message: None,
                 renewed: None,
                 answered: false,
@@ -370,10 +374,12 @@ impl Task {
             Effect::ForgetMessage => self.message = None,
             Effect::ReadMessage { from, most } => self.read_message(from, most),
             Effect::KeepMessage { notify, keep, number } => self.keep(&notify, keep, number),
-            Effect::JoinQueue { queue, codec } => self.join_queue(queue, codec),
-            Effect::LeaveQueue => {
+            Effect::JoinQueue { wish, codec } => self.join_queue(*wish, codec),
+            Effect::LeaveQueue { by_key } => {
+                let how = if by_key { Left::Key } else { Left::HungUp };
                 if let Some(id) = self.waiting.take() {
-                    self.shared.queue.leave(id, Left::HungUp);
+                    self.shared.queue.leave(id, how);
+                    self.waited_before = by_key.then_some(id);
                 }
             }
             Effect::PassKey(key) => {
@@ -393,16 +399,18 @@ impl Task {
         Ok(())
     }
 
-    fn join_queue(&mut self, queue: Arc<str>, codec: Option<Codec>) {
+    fn join_queue(&mut self, wish: QueueWish, codec: Option<Codec>) {
+        let QueueWish { queue, priority, skills, announce_every, wait_max } = wish;
         let link = CallerLink {
             inbox: self.inbox().clone(),
             session: self.guard.session,
             codec,
             number: self.number.as_ref().map(|number| number.expose().clone()),
         };
-        self.waiting = self.shared.queue.join(Join { queue, ..Join::default() }, link);
+        let join = Join { queue, priority, skills, announce_every, wait_max, place_of: None };
+        self.waiting = self.shared.queue.join(join, self.waited_before.take(), link);
         if self.waiting.is_none() {
-            let _ = self.inbox().try_send(Input::Queue(QueueNotice::Unavailable));
+            notify(self.inbox().clone(), QueueNotice::Left(flow::QueueOutcome::NoAgents));
         }
     }
 

@@ -30,7 +30,7 @@ pub(crate) struct CallerLink {
 /// What the queue hears.
 pub(crate) enum QueueMessage {
     /// A caller wants to wait.
-    Join(WaitId, Box<(Join, CallerLink)>),
+    Join(WaitId, Box<(Join, Option<WaitId>, CallerLink)>),
     /// A caller waits or talks no longer.
     Leave(WaitId, Left),
     /// A caller who talks to an agent has pressed a key.
@@ -79,10 +79,10 @@ impl QueueHandle {
         (QueueHandle { messages, ids: Arc::default(), status: Arc::default() }, arrivals)
     }
 
-    /// Enters a caller; none: the queue cannot be reached.
-    pub(crate) fn join(&self, join: Join, link: CallerLink) -> Option<WaitId> {
+    /// Enters a caller, who may have left `before` by a key; none: the queue cannot be reached.
+    pub(crate) fn join(&self, join: Join, before: Option<WaitId>, link: CallerLink) -> Option<WaitId> {
         let id = WaitId(self.ids.fetch_add(1, Ordering::Relaxed));
-        self.messages.try_send(QueueMessage::Join(id, Box::new((join, link)))).ok().map(|()| id)
+        self.messages.try_send(QueueMessage::Join(id, Box::new((join, before, link)))).ok().map(|()| id)
     }
 
     /// Takes a caller out. This message waits for room: it must not be lost.

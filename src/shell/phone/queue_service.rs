@@ -9,7 +9,7 @@
 //! Its channel is bounded; a caller who cannot be entered hears what a full queue says. A call that ends without a word is found
 //! by its closed inbox.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,11 +23,12 @@ use super::registry::Registry;
 use super::services::Shared;
 use base::Key;
 use call::{Input, MediaCommand, OutgoingEnd, QueueNotice};
+use flow::QueueOutcome;
 use media::SessionId;
 use os::clock;
 use queue::{
-    Action, AgentChange, AgentError, AgentSettings, CallBackResult, CallerId, Join, Left, OfferId, OfferResult, Queues,
-    Refusal,
+    Action, AgentChange, AgentError, AgentSettings, CallBackResult, CallerId, Join, LeaveReason, Left, OfferId,
+    OfferResult, Queues, Refusal,
 };
 use studio_store::{Accounts, AgentAccount};
 
@@ -54,6 +55,7 @@ pub(crate) async fn serve(
         reachable: HashMap::new(),
         callers: HashMap::new(),
         ids: HashMap::new(),
+        left: VecDeque::new(),
         offers: HashMap::new(),
         conversations: HashMap::new(),
     };
@@ -101,6 +103,8 @@ struct Service {
     reachable: HashMap<Arc<str>, bool>,
     callers: HashMap<CallerId, (WaitId, CallerLink)>,
     ids: HashMap<WaitId, CallerId>,
+    /// Those who left by a key lately, whose places are kept.
+    left: VecDeque<(Instant, WaitId, CallerId)>,
     offers: HashMap<OfferId, Offer>,
     /// The offers whose agents talk, by their callers.
     conversations: HashMap<CallerId, OfferId>,
@@ -127,8 +131,10 @@ impl Service {
     fn receive(&mut self, now: Instant, message: QueueMessage) {
         match message {
             QueueMessage::Join(id, caller) => {
-                let (join, link) = *caller;
-                self.join(now, id, join, link);
+                let (join, before, link) = *caller;
+                let before = before.and_then(|before| self.left.iter().find(|(_, left, _)| *left == before));
+                let place_of = before.map(|(_, _, caller)| *caller);
+                self.join(now, id, Join { place_of, ..join }, link);
             }
             QueueMessage::Leave(id, how) => self.leave(now, id, how),
             QueueMessage::Key(id, key) => {
@@ -177,16 +183,16 @@ impl Service {
                 self.ids.insert(id, caller);
                 self.callers.insert(caller, (id, link));
             }
-            Err(Refusal::Full) => notify(link.inbox, QueueNotice::Full),
-            Err(Refusal::Unknown | Refusal::Closed | Refusal::NoAgents | Refusal::Draining) => {
-                notify(link.inbox, QueueNotice::Unavailable);
-            }
+            Err(refusal) => notify(link.inbox, QueueNotice::Left(outcome_of(refusal))),
         }
     }
 
     fn leave(&mut self, now: Instant, id: WaitId, how: Left) {
         let Some(caller) = self.ids.remove(&id) else { return };
         self.callers.remove(&caller);
+        if how == Left::Key {
+            self.left.push_back((now, id, caller));
+        }
         if let Some(offer) = self.conversations.remove(&caller).and_then(|offer| self.offers.get_mut(&offer)) {
             offer.stage = Stage::Withdrawn;
             offer.call.hang_up();
@@ -229,7 +235,8 @@ impl Service {
                 if let Some((wait, link)) = self.callers.remove(&offer.caller) {
                     self.ids.remove(&wait);
                     let lost = matches!(end, OutgoingEnd::Failed(_));
-                    notify(link.inbox, if lost { QueueNotice::Unavailable } else { QueueNotice::Ended });
+                    let lost = lost.then_some(QueueNotice::Left(QueueOutcome::NoAgents));
+                    notify(link.inbox, lost.unwrap_or(QueueNotice::Ended));
                 }
             }
             Stage::Withdrawn => self.queues.offer_result(now, id, OfferResult::Withdrawn),
@@ -266,13 +273,20 @@ impl Service {
                 None => self.queues.offer_result(now, offer, OfferResult::Withdrawn),
             },
             Action::Connect { caller, agent, offer } => self.connect(now, caller, agent, offer),
-            // Nothing is announced to a caller who hears a telephone ring.
-            Action::Announce { .. } | Action::Draining { .. } => {}
+            Action::Announce { caller, position, minutes } => {
+                self.announce(caller, QueueNotice::Announce { position, minutes });
+            }
+            Action::Draining { caller, .. } => self.announce(caller, QueueNotice::Draining),
             Action::Moved { caller, queue } => tracing::debug!(caller = caller.0, %queue, "a caller waits elsewhere"),
-            Action::Overflow { caller, .. } => {
+            Action::Overflow { caller, reason } => {
                 if let Some((wait, link)) = self.callers.remove(&caller) {
                     self.ids.remove(&wait);
-                    notify(link.inbox, QueueNotice::Unavailable);
+                    let outcome = match reason {
+                        LeaveReason::WaitedTooLong | LeaveReason::Draining => QueueOutcome::WaitedTooLong,
+                        LeaveReason::NoAgents => QueueOutcome::NoAgents,
+                        LeaveReason::Closed => QueueOutcome::Closed,
+                    };
+                    notify(link.inbox, QueueNotice::Left(outcome));
                 }
             }
             // No setting lets a number be called back: none can be booked.
@@ -281,6 +295,13 @@ impl Service {
             }
             Action::HangUpCallBack { .. } | Action::StoreCallBack(_) | Action::ForgetCallBack { .. } => {}
             Action::AgentState { agent, state } => tracing::info!(%agent, state = name_of(&state), "agent"),
+        }
+    }
+
+    /// Says something to a caller who waits; what does not reach the call now would be late.
+    fn announce(&self, caller: CallerId, notice: QueueNotice) {
+        if let Some((_, link)) = self.callers.get(&caller) {
+            let _ = link.inbox.try_send(Input::Queue(notice));
         }
     }
 
@@ -358,6 +379,9 @@ impl Service {
     fn look_after(&mut self, now: Instant) {
         let gone: Vec<WaitId> =
             self.callers.values().filter(|(_, link)| link.inbox.is_closed()).map(|(id, _)| *id).collect();
+        while self.left.front().is_some_and(|(since, _, _)| now.saturating_duration_since(*since) > KEPT) {
+            self.left.pop_front();
+        }
         gone.into_iter().for_each(|id| self.leave(now, id, Left::HungUp));
         self.look_at_telephones(now);
         self.publish(now);
@@ -370,8 +394,16 @@ impl Service {
     }
 }
 
+fn outcome_of(refusal: Refusal) -> QueueOutcome {
+    match refusal {
+        Refusal::Full => QueueOutcome::Full,
+        Refusal::Closed => QueueOutcome::Closed,
+        Refusal::Unknown | Refusal::NoAgents | Refusal::Draining => QueueOutcome::NoAgents,
+    }
+}
+
 /// This must reach its call: it waits for room.
-fn notify(inbox: mpsc::Sender<Input>, notice: QueueNotice) {
+pub(super) fn notify(inbox: mpsc::Sender<Input>, notice: QueueNotice) {
     if let Err(mpsc::error::TrySendError::Full(input)) = inbox.try_send(Input::Queue(notice)) {
         tokio::spawn(async move { inbox.send(input).await });
     }
@@ -386,6 +418,8 @@ fn result_of(end: OutgoingEnd) -> OfferResult {
     }
 }
 
+/// As long as the queues keep the place of a caller who left by a key.
+const KEPT: Duration = Duration::from_secs(120);
 const TICK: Duration = Duration::from_secs(1);
 /// A changed account takes effect within this time.
 const ACCOUNTS_EVERY: Duration = Duration::from_secs(5);

@@ -58,7 +58,13 @@ impl Caller<'_> {
             return Ok(());
         }
         match &step.act {
-            Act::At(_) | Act::Caller(_) => return Ok(()),
+            Act::At(_)
+            | Act::Caller(_)
+            | Act::Agent(..)
+            | Act::Position(..)
+            | Act::Queue(_)
+            | Act::CallBacks(_)
+            | Act::CalledBack => return Ok(()),
             Act::Emergency(_) | Act::Transfer(_) if self.phone.is_none() => {}
             Act::Emergency(_)
             | Act::Transfer(_)
@@ -126,6 +132,8 @@ impl Caller<'_> {
             }
             (Act::Hear(_) | Act::Silence(_) | Act::AtNode(_) | Act::Listen | Act::Within(_), _) => {}
             (Act::At(_) | Act::Caller(_), _) => {}
+            // Calls in which agents act are made in text only.
+            (Act::Agent(..) | Act::Position(..) | Act::Queue(_) | Act::CallBacks(_) | Act::CalledBack, _) => {}
             (Act::Db(_) | Act::Emergency(_) | Act::Lang(_), None) => {}
         }
         Ok(())

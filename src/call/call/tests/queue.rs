@@ -40,7 +40,7 @@ fn a_waiting_caller_hears_a_telephone_ring_and_no_refer_is_sent() {
     peer.gives(Input::Media(KEY));
     assert_eq!(peer.effects(|effect| matches!(effect, Effect::PassKey(_))), 0, "it is the application's");
     peer.asks("BYE", "", "");
-    assert_eq!(peer.effects(|effect| matches!(effect, Effect::LeaveQueue)), 1);
+    assert_eq!(peer.effects(|effect| matches!(effect, Effect::LeaveQueue { .. })), 1);
     assert_eq!(peer.visit().map(|visit| visit.outcome), Some(QueueOutcome::Abandoned));
 }
 
@@ -48,15 +48,16 @@ fn a_waiting_caller_hears_a_telephone_ring_and_no_refer_is_sent() {
 fn keys_of_a_connected_caller_are_the_agents_and_the_end_is_the_transfers() {
     let mut peer = Peer::is_connected();
     assert_eq!(peer.effects(|effect| matches!(effect, Effect::Media(MediaCommand::Stop))), 1);
+    assert_eq!(peer.transfers(), [TransferOutcome::Done]);
     peer.gives(Input::Media(KEY));
     assert_eq!(peer.effects(|effect| matches!(effect, Effect::PassKey(Key::Digit(4)))), 1);
     peer.now += Duration::from_secs(9);
     peer.gives(Input::Media(MediaEvent::Key { key: Key::Digit(5), source: KeySource::Tone }));
     assert_eq!(peer.effects(|effect| matches!(effect, Effect::PassKey(_))), 0, "it is heard in the sound");
     peer.gives(Input::Queue(QueueNotice::Ended));
-    assert_eq!(peer.transfers(), [TransferOutcome::Done]);
+    assert!(peer.transfers().is_empty(), "it is counted once");
     peer.asks("BYE", "", "");
-    assert_eq!(peer.effects(|effect| matches!(effect, Effect::LeaveQueue)), 0, "it has left");
+    assert_eq!(peer.effects(|effect| matches!(effect, Effect::LeaveQueue { .. })), 0, "it has left");
     let visit = peer.visit().expect("a visit");
     assert_eq!((visit.outcome, visit.agent.as_deref()), (QueueOutcome::Answered, Some("li")));
     assert_eq!((visit.waited, &*visit.queue), (Duration::from_secs(7), "desk"));
@@ -66,8 +67,8 @@ fn keys_of_a_connected_caller_are_the_agents_and_the_end_is_the_transfers() {
 #[test]
 fn a_caller_whom_no_agent_serves_goes_on_in_the_flow() {
     for (notice, how, outcome) in [
-        (QueueNotice::Full, TransferOutcome::Busy, QueueOutcome::Full),
-        (QueueNotice::Unavailable, TransferOutcome::Failed, QueueOutcome::Unavailable),
+        (QueueNotice::Left(flow::QueueOutcome::Full), TransferOutcome::Busy, QueueOutcome::Full),
+        (QueueNotice::Left(flow::QueueOutcome::NoAgents), TransferOutcome::Failed, QueueOutcome::Unavailable),
     ] {
         let mut peer = Peer::waits();
         peer.gives(Input::Queue(notice));
@@ -78,6 +79,6 @@ fn a_caller_whom_no_agent_serves_goes_on_in_the_flow() {
         assert_eq!(peer.visit().map(|visit| visit.outcome), Some(outcome));
     }
     let mut peer = Peer::is_connected();
-    peer.gives(Input::Queue(QueueNotice::Unavailable));
+    peer.gives(Input::Queue(QueueNotice::Left(flow::QueueOutcome::NoAgents)));
     assert_eq!(peer.transfers(), [TransferOutcome::Failed], "the agent's telephone is lost");
 }

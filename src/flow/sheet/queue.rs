@@ -1,0 +1,130 @@
+//! The queue and its agents in a sheet: they do what the sheet says, at the moment it says so.
+
+use std::collections::BTreeSet;
+
+use super::parse::{AgentAct, QueueAct};
+use super::run::Call;
+use crate::io::{Input, QueueEvent, QueueOutcome};
+
+/// The office behind a call.
+#[derive(Clone, Debug)]
+pub(super) struct Office {
+    /// Agents who take callers.
+    ready: BTreeSet<String>,
+    /// The queue is full or closed.
+    refuses: Option<QueueOutcome>,
+    pub(super) books: bool,
+    pub(super) calls_back: bool,
+    caller: Caller,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    Elsewhere,
+    Waiting,
+    Connected,
+}
+
+impl Default for Office {
+    fn default() -> Self {
+        Office { ready: BTreeSet::new(), refuses: None, books: true, calls_back: false, caller: Caller::Elsewhere }
+    }
+}
+
+impl Office {
+    /// A caller comes; an outcome sends the caller away at once.
+    pub(super) fn enter(&mut self) -> Option<QueueOutcome> {
+        let outcome = self.refuses.or_else(|| self.ready.is_empty().then_some(QueueOutcome::NoAgents));
+        self.caller = if outcome.is_none() { Caller::Waiting } else { Caller::Elsewhere };
+        outcome
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.caller = Caller::Elsewhere;
+    }
+}
+
+impl Call {
+    pub(super) fn agent(&mut self, name: &str, act: AgentAct) -> Result<(), String> {
+        match act {
+            AgentAct::Ready => {
+                self.office.ready.insert(name.to_owned());
+            }
+            AgentAct::Leaves => {
+                self.office.ready.remove(name);
+                if self.office.ready.is_empty() && self.office.caller == Caller::Waiting {
+                    self.sent_away(QueueOutcome::NoAgents);
+                }
+            }
+            AgentAct::Answers => {
+                self.wait_in_queue()?;
+                if !self.office.ready.contains(name) {
+                    return Err(format!("{name} takes no callers; write `agent {name} ready` before"));
+                }
+                self.office.caller = Caller::Connected;
+                self.feed(Input::Queue(QueueEvent::Connected));
+            }
+            AgentAct::Fails => {
+                self.connected()?;
+                self.office.caller = Caller::Waiting;
+                self.feed(Input::Queue(QueueEvent::Disconnected));
+            }
+            AgentAct::HangsUp => {
+                self.connected()?;
+                self.office.caller = Caller::Elsewhere;
+                self.feed(Input::Queue(QueueEvent::Ended));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn position(&mut self, position: u32, minutes: Option<u32>) -> Result<(), String> {
+        self.wait_in_queue()?;
+        self.feed(Input::Queue(QueueEvent::Position { position, minutes }));
+        Ok(())
+    }
+
+    pub(super) fn queue(&mut self, act: QueueAct) -> Result<(), String> {
+        match act {
+            QueueAct::Open => self.office.refuses = None,
+            QueueAct::Full => self.office.refuses = Some(QueueOutcome::Full),
+            QueueAct::Closed => self.office.refuses = Some(QueueOutcome::Closed),
+            QueueAct::Late => {
+                self.wait_in_queue()?;
+                self.sent_away(QueueOutcome::WaitedTooLong);
+            }
+            QueueAct::Drains => {
+                self.wait_in_queue()?;
+                self.feed(Input::Queue(QueueEvent::Draining));
+            }
+        }
+        Ok(())
+    }
+
+    fn sent_away(&mut self, outcome: QueueOutcome) {
+        self.office.caller = Caller::Elsewhere;
+        self.feed(Input::Queue(QueueEvent::Left(outcome)));
+    }
+
+    /// Lets time pass until the caller waits in a queue, and has heard what is said on entering.
+    fn wait_in_queue(&mut self) -> Result<(), String> {
+        self.dial();
+        let mut steps = 0;
+        while !self.waits_in_queue() && steps < STEPS && self.step_on() {
+            steps += 1;
+        }
+        if self.waits_in_queue() { Ok(()) } else { Err("the caller does not wait in a queue".into()) }
+    }
+
+    fn waits_in_queue(&self) -> bool {
+        self.office.caller == Caller::Waiting
+            && self.conversation.as_ref().is_some_and(|conversation| conversation.waits_in_queue())
+    }
+
+    fn connected(&self) -> Result<(), String> {
+        if self.office.caller == Caller::Connected { Ok(()) } else { Err("no agent talks to the caller".into()) }
+    }
+}
+
+/// Steps to a queue; more is a flow that never stops talking.
+const STEPS: usize = 2_000;
