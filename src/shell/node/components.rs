@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use base::bilingual;
 use config::{Inquiry, Settings};
 use inquiry::{InquiryLimiter, InquiryLimits, Keys, PhoneLimits, PublicLimits, ScanLimits, ScanRules, SharedLimits};
 use journal::messages::{self, MessageBox};
@@ -186,7 +187,7 @@ impl<'a> Node<'a> {
     pub(crate) fn start_watch(&self) -> Result<(), Fault> {
         kiosks::start_watch(&self.kiosks).map_err(|error| format!("cannot watch for kiosks: {error}"))?;
         watch::start(self.settings.clone(), Arc::clone(&self.live), &self.registry)
-            .map_err(|error| format!("cannot watch for releases: {error}"))
+            .map_err(|error| format!("cannot watch for releases: {error}").into())
     }
 }
 
@@ -219,8 +220,12 @@ pub(crate) fn start_media(settings: &Settings) -> Result<MediaPlane, Fault> {
     addresses.dedup();
     let (media_timeout, hold_timeout) = (phone.media_timeout, phone.shares.hold_timeout);
     let config = MediaConfig { addresses, ports: phone.media_ports, threads, media_timeout, hold_timeout };
-    MediaPlane::start(&config)
-        .map_err(|error| format!("cannot start the media threads: {error}; see phone.listen and phone.media_ports"))
+    MediaPlane::start(&config).map_err(|error| {
+        bilingual!(
+            "cannot start the media threads: {error}; see phone.listen and phone.media_ports",
+            "无法启动语音线程：{error}；请检查 phone.listen 和 phone.media_ports"
+        )
+    })
 }
 
 /// Limits of look-ups. The settings are at least 1: no limit can be switched off.

@@ -18,6 +18,7 @@ mod file;
 mod handle;
 mod hashing;
 pub mod initial;
+pub mod initial_file;
 mod lockout;
 mod session;
 mod sessions;
